@@ -1,0 +1,1 @@
+"""Badges as bytes. Pure: the same badge gives the same bytes, always."""

@@ -1,0 +1,1 @@
+"""The embedded backup API: what was reported to this service itself."""

@@ -1,0 +1,134 @@
+"""What the core needs from outside: a place to ask, a place to keep, a place to tell.
+
+Every adapter implements one of these; the resolver knows nothing else of the world.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from badge.model import BackupStatus, Event, Kept, Report, Subject
+
+Clock = Callable[[], datetime]
+"""The time now, aware, in UTC. Shared by all hosts, so lifetimes are reckoned in it."""
+
+SubjectKey = tuple[str, str, str, str]
+"""`Subject.key(...)`: what the cache and the catalogue compare subjects by."""
+
+
+@dataclass(frozen=True, slots=True)
+class Deadline:
+    """A moment on the monotonic clock at which waiting has to end."""
+
+    at: float
+    monotonic: Callable[[], float] = time.monotonic
+
+    @classmethod
+    def after(cls, seconds: float, monotonic: Callable[[], float] = time.monotonic) -> Deadline:
+        """The deadline that lies so many seconds ahead."""
+        return cls(monotonic() + seconds, monotonic)
+
+    @property
+    def remaining(self) -> float:
+        """Seconds left, never negative."""
+        return max(0.0, self.at - self.monotonic())
+
+
+class SourceUnavailable(Exception):
+    """The source could not be asked or gave no answer: the lack of an answer, never an answer.
+
+    `kind` is one of a small closed set of words for logs and metrics; nothing the source sent.
+    """
+
+    def __init__(self, kind: str, retry_after: timedelta | None = None) -> None:
+        super().__init__(kind)
+        self.kind = kind
+        self.retry_after = retry_after
+
+
+class StatusSource(Protocol):
+    """A place to ask how a subject's last backup went."""
+
+    name: str
+    """For logs and metrics; no address."""
+
+    def folds_case(self, subject: Subject) -> bool:
+        """Whether the source compares this subject's account and name without case."""
+        ...
+
+    def fetch(self, subject: Subject, known: Report | None, deadline: Deadline) -> Report:
+        """What the source says now. `known` is what it said before, with its validator.
+
+        Raises `SourceUnavailable` and nothing else. "No such subject" is a report.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ListingFilter:
+    """Which subjects to list; `None` means all."""
+
+    platform: str | None = None
+    account: str | None = None
+    status: BackupStatus | None = None
+    updated_since: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ListedSubject:
+    """One row of a listing."""
+
+    subject: Subject
+    report: Report
+
+
+@dataclass(frozen=True, slots=True)
+class ListingPage:
+    """Rows in the order of the subjects' keys, and where to go on, if there is more."""
+
+    items: Sequence[ListedSubject]
+    next_cursor: str | None = None
+
+
+class StatusListing(Protocol):
+    """A source that can tell which subjects it has."""
+
+    def list(self, filter: ListingFilter, cursor: str | None = None, limit: int = 100) -> ListingPage:
+        """One page. Raises `ValueError` for a cursor that it did not give, `SourceUnavailable` as a source does."""
+        ...
+
+
+class StatusCache(Protocol):
+    """A place to keep reports. Nothing here ever raises: what is lost is a miss."""
+
+    def get(self, key: SubjectKey) -> Kept | None:
+        """What is kept, fresh or not."""
+        ...
+
+    def fetch_began(self, key: SubjectKey) -> datetime:
+        """The moment, by the cache's own clock, to be handed to `put` with what is fetched from now on."""
+        ...
+
+    def put(self, key: SubjectKey, kept: Kept) -> bool:
+        """Keep it, unless the result of a fetch that began later is there, or the key was forgotten since."""
+        ...
+
+    def forget(self, key: SubjectKey) -> None:
+        """Drop what is kept, and refuse what was fetched from before now."""
+        ...
+
+    def is_up(self) -> bool:
+        """Whether it works right now, for health checks."""
+        ...
+
+
+class Events(Protocol):
+    """Where facts about what happens inside are told."""
+
+    def emit(self, event: Event) -> None:
+        """Take note of it; never raises, never blocks."""
+        ...

@@ -1,0 +1,285 @@
+"""Every setting: its environment variable, type, default and reason. Read once, at start-up.
+
+Secrets can also be given as the name of a file that holds them (`BADGE_REDIS_URL_FILE`), as
+container platforms mount them.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import SplitResult, urlsplit
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
+
+PREFIX = "BADGE_"
+PROJECT_FOLDER = Path(__file__).resolve().parent.parent
+
+_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+
+
+def parse_duration(value: object) -> object:
+    """`90s`, `15m`, `26h`, `7d`, `250ms` or a number of seconds; raises `ValueError` for other text."""
+    if not isinstance(value, str):
+        return value
+    match = re.fullmatch(r"(\d{1,9}(?:\.\d{1,3})?)(ms|s|m|h|d)?", value.strip())
+    if match is None:
+        raise ValueError("give a number and a unit: 250ms, 90s, 15m, 26h or 7d")
+    try:
+        return timedelta(seconds=float(match[1]) * _UNITS[match[2] or "s"])
+    except OverflowError:
+        raise ValueError("that is too long") from None
+
+
+def show_duration(value: timedelta) -> str:
+    """The shortest exact spelling that `parse_duration` reads back."""
+    milliseconds = round(value.total_seconds() * 1000)
+    if milliseconds == 0:
+        return "0s"
+    for unit in ("d", "h", "m", "s"):
+        size = round(_UNITS[unit] * 1000)
+        if milliseconds % size == 0:
+            return f"{milliseconds // size}{unit}"
+    return f"{milliseconds}ms"
+
+
+def _http_origin(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme not in ("http", "https") or not parts.hostname or not _has_valid_port(parts):
+        raise ValueError("give an absolute http:// or https:// URL")
+    if parts.query or parts.fragment or parts.username:
+        raise ValueError("give the URL without user, query or fragment")
+    return value.rstrip("/")
+
+
+def _bind(value: str) -> str:
+    if value.startswith("unix:"):
+        return value
+    host, colon, port = value.rpartition(":")
+    if not colon or not host or not port.isdigit() or not 0 <= int(port) <= 65535:
+        raise ValueError("give host:port, such as 127.0.0.1:8000, or unix:/path")
+    return value
+
+
+def _redis_url(value: SecretStr) -> SecretStr:
+    parts = urlsplit(value.get_secret_value())
+    if parts.scheme not in ("redis", "rediss", "unix") or not _has_valid_port(parts):
+        raise ValueError("give redis://host:port/0, rediss://host:port/0 or unix:///path")
+    return value
+
+
+def _has_valid_port(parts: SplitResult) -> bool:
+    try:
+        return parts.port is None or parts.port > 0
+    except ValueError:
+        return False
+
+
+def _catalogue_url(value: SecretStr) -> SecretStr:
+    if not re.match(r"(sqlite|postgresql(\+\w+)?)://", value.get_secret_value()):
+        raise ValueError("give sqlite:///path or postgresql+psycopg://…")
+    return value
+
+
+Duration = Annotated[timedelta, BeforeValidator(parse_duration)]
+Lifetime = Annotated[Duration, Field(ge=timedelta(seconds=1), le=timedelta(days=1))]
+HttpUrl = Annotated[str, AfterValidator(_http_origin)]
+
+
+class Settings(BaseModel):
+    """All settings, each with its reason; `load` builds it with readable complaints."""
+
+    model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
+
+    bind: Annotated[str, AfterValidator(_bind)] = Field(
+        "127.0.0.1:8000", description="Where to listen: host:port, or unix:/path."
+    )
+    workers: int = Field(2, ge=1, le=64, description="Worker processes.")
+    threads: int = Field(8, ge=1, le=256, description="Threads in each worker: requests answered at a time.")
+    data_dir: Path = Field(
+        PROJECT_FOLDER / "var", description="Folder for the catalogue's database and the embedded cache's socket."
+    )
+    public_url: HttpUrl | None = Field(
+        None, description="The address under which readers reach the service; absolute links are made from it."
+    )
+    label: str = Field("backup", max_length=64, description="The words on the left half of a badge.")
+    dashboard: Literal["local", "off"] = Field(
+        "local", description="Who may see the dashboard: local (from this machine only) or off."
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="The least severe log line.")
+
+    redis_url: Annotated[SecretStr, AfterValidator(_redis_url)] | None = Field(
+        None, description="Redis or Valkey for the status cache; without it, an embedded Valkey is started."
+    )
+    redis_timeout: Annotated[Duration, Field(ge=timedelta(milliseconds=5), le=timedelta(seconds=1))] = Field(
+        timedelta(milliseconds=50), description="The longest that one command to Redis may wait for the network."
+    )
+    redis_memory_mb: int = Field(64, ge=4, le=4096, description="Memory of the embedded Valkey, in MB.")
+
+    upstream_url: HttpUrl | None = Field(
+        None, description="A backup API in the native contract, asked for every subject instead of the own catalogue."
+    )
+    upstream_api_key: SecretStr | None = Field(None, description="The X-API-Key sent to BADGE_UPSTREAM_URL.")
+    upstream_timeout: Annotated[Duration, Field(ge=timedelta(milliseconds=50), le=timedelta(milliseconds=1700))] = (
+        Field(timedelta(milliseconds=1700), description="The longest that an answer waits for the upstream, in all.")
+    )
+    upstream_max_bytes: int = Field(
+        262_144, ge=1024, le=16_777_216, description="The largest upstream answer, in bytes after decoding."
+    )
+
+    catalogue_url: Annotated[SecretStr, AfterValidator(_catalogue_url)] | None = Field(
+        None, description="Database of the own catalogue; default: SQLite in BADGE_DATA_DIR."
+    )
+    catalogue_retention: Annotated[Duration, Field(ge=timedelta(days=1))] = Field(
+        timedelta(days=90), description="How long the catalogue keeps finished runs; the newest stays for ever."
+    )
+    catalogue_runs: int = Field(100, ge=1, le=10_000, description="How many runs the catalogue keeps per subject.")
+
+    fresh_finished: Lifetime = Field(timedelta(seconds=120), description="Lifetime of succeeded and failed.")
+    fresh_running: Lifetime = Field(timedelta(seconds=30), description="Lifetime of in progress and scheduled.")
+    fresh_deleted: Lifetime = Field(timedelta(seconds=600), description="Lifetime of deleted.")
+    fresh_absent: Lifetime = Field(timedelta(seconds=60), description="Lifetime of unknown: there is no such subject.")
+    fresh_failure: Lifetime = Field(
+        timedelta(seconds=15), description="Lifetime of unknown: it could not be found out."
+    )
+    max_status_age: Annotated[Duration, Field(ge=timedelta(hours=1), le=timedelta(days=7))] = Field(
+        timedelta(hours=24), description="A status that its source has not confirmed for longer is shown as unknown."
+    )
+
+    @property
+    def catalogue_location(self) -> str:
+        """The catalogue's database URL, with its password."""
+        if self.catalogue_url is not None:
+            return self.catalogue_url.get_secret_value()
+        return f"sqlite:///{self.data_dir.resolve() / 'catalogue.sqlite3'}"
+
+
+SECRETS = frozenset(name for name, setting in Settings.model_fields.items() if "SecretStr" in str(setting.annotation))
+
+
+@dataclass(frozen=True, slots=True)
+class SettingFault:
+    """One thing that is wrong, with the variable to change."""
+
+    variable: str
+    problem: str
+
+    def __str__(self) -> str:
+        return f"{self.variable}: {self.problem}"
+
+
+class BadSettings(Exception):
+    """All faults of a configuration at once."""
+
+    def __init__(self, faults: list[SettingFault]) -> None:
+        super().__init__("\n".join(str(fault) for fault in faults))
+        self.faults = faults
+
+
+def variable_for(name: str) -> str:
+    """The environment variable of a setting."""
+    return PREFIX + name.upper()
+
+
+def load(environment: Mapping[str, str] | None = None) -> Settings:
+    """The settings that the environment gives; raises `BadSettings` with every fault in it."""
+    environment = os.environ if environment is None else environment
+    faults: list[SettingFault] = []
+    values = {name: value for name in Settings.model_fields for value in _given(environment, name, faults)}
+    faults += _contradictions(values)
+    try:
+        settings = Settings.model_validate(values)
+    except ValidationError as error:
+        faults += [_fault(detail) for detail in error.errors()]
+    if faults:
+        raise BadSettings(faults)
+    return settings
+
+
+def _given(environment: Mapping[str, str], name: str, faults: list[SettingFault]) -> Iterator[str]:
+    variable = variable_for(name)
+    value, file = environment.get(variable), environment.get(f"{variable}_FILE")
+    if file and name in SECRETS:
+        if value:
+            faults.append(SettingFault(variable, f"is given twice, also as {variable}_FILE; keep one"))
+            return
+        try:
+            value = Path(file).read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeError) as error:
+            reason = getattr(error, "strerror", None) or "is not UTF-8 text"
+            faults.append(SettingFault(f"{variable}_FILE", f"can't be read: {reason}"))
+            return
+    if value:
+        yield value
+
+
+def _contradictions(values: Mapping[str, Any]) -> list[SettingFault]:
+    if "upstream_api_key" in values and "upstream_url" not in values:
+        return [SettingFault("BADGE_UPSTREAM_API_KEY", "is given without BADGE_UPSTREAM_URL")]
+    return []
+
+
+def _fault(detail: Any) -> SettingFault:
+    return SettingFault(variable_for(str(detail["loc"][0])), _problem(detail))
+
+
+def _problem(detail: Any) -> str:
+    # pydantic spells a duration's limit as a Python object; say it as it would be written.
+    match detail:
+        case {"ctx": {"ge": timedelta() as least}}:
+            return f"has to be at least {show_duration(least)}"
+        case {"ctx": {"le": timedelta() as most}}:
+            return f"may be at most {show_duration(most)}"
+        case _:
+            problem = str(detail["msg"]).removeprefix("Value error, ")
+            return problem[:1].lower() + problem[1:]
+
+
+def unknown_variables(environment: Mapping[str, str] | None = None) -> list[str]:
+    """A sentence for each BADGE_ variable that is no setting, with the one that was probably meant.
+
+    Not a fault: Kubernetes sets BADGE_SERVICE_HOST by itself for a service called "badge".
+    """
+    environment = os.environ if environment is None else environment
+    known = {variable_for(name) for name in Settings.model_fields}
+    known |= {f"{variable_for(name)}_FILE" for name in SECRETS}
+    return [
+        f"{variable} is no setting" + "".join(f"; did you mean {near}?" for near in _nearest(variable, known))
+        for variable in sorted(environment)
+        if variable.startswith(PREFIX) and variable not in known
+    ]
+
+
+def _nearest(variable: str, known: set[str]) -> list[str]:
+    return difflib.get_close_matches(variable, sorted(known), n=1, cutoff=0.8)
+
+
+def shown(settings: Settings) -> dict[str, str]:
+    """Each variable with its value as text, secrets hidden."""
+    return {variable_for(name): _as_text(name, getattr(settings, name)) for name in Settings.model_fields}
+
+
+def _as_text(name: str, value: object) -> str:
+    match value:
+        case None:
+            return ""
+        case SecretStr():
+            return _without_password(value.get_secret_value()) if name.endswith("_url") else "<secret>"
+        case timedelta():
+            return show_duration(value)
+        case _:
+            return str(value)
+
+
+def _without_password(secret: str) -> str:
+    """A URL keeps its scheme, host and path; user, password and query are hidden."""
+    parts = urlsplit(secret)
+    host = (parts.hostname or "") + (f":{parts.port}" if parts.port else "")
+    user = "<secret>@" if "@" in parts.netloc else ""
+    return f"{parts.scheme}://{user}{host}{parts.path}"

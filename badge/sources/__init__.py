@@ -1,0 +1,1 @@
+"""Places to ask: backup APIs over HTTP."""
