@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from urllib.parse import quote, unquote_to_bytes
@@ -223,6 +223,8 @@ class Resolution:
     """Since its source last confirmed the report."""
     fresh_for: timedelta
     """What is left of its lifetime."""
+    confirmed_at: datetime | None = None
+    """When its source last confirmed the report, if one ever did."""
     usable_for: timedelta = timedelta(0)
     """How much longer it may be shown should nothing newer be had (`stale-if-error`)."""
 
@@ -308,6 +310,14 @@ class CacheEntryRefused:
 
 
 @dataclass(frozen=True, slots=True)
+class SourceAnswered:
+    """A source was asked and gave an answer."""
+
+    source: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class SourceFailed:
     """A source could not be asked, or did not answer in its contract."""
 
@@ -331,7 +341,23 @@ class BadgeServed:
     origin: Origin
     http_status: int
     seconds: float
-    request_id: str = field(default="")
 
 
-Event = CacheLost | CacheRegained | CacheEntryRefused | SourceFailed | SourceWordUnknown | BadgeServed
+@dataclass(frozen=True, slots=True)
+class AnswerCrashed:
+    """A bug: an exception nobody expected was turned into the image "unknown"."""
+
+    where: str
+    error: BaseException
+
+
+Event = (
+    CacheLost
+    | CacheRegained
+    | CacheEntryRefused
+    | SourceAnswered
+    | SourceFailed
+    | SourceWordUnknown
+    | BadgeServed
+    | AnswerCrashed
+)

@@ -87,8 +87,19 @@ def _catalogue_url(value: SecretStr) -> SecretStr:
     return value
 
 
+def _between(least: timedelta, most: timedelta) -> AfterValidator:
+    """Limits of a duration; pydantic's own complaint would spell them as Python objects."""
+
+    def check(value: timedelta) -> timedelta:
+        if not least <= value <= most:
+            raise ValueError(f"give something from {show_duration(least)} to {show_duration(most)}")
+        return value
+
+    return AfterValidator(check)
+
+
 Duration = Annotated[timedelta, BeforeValidator(parse_duration)]
-Lifetime = Annotated[Duration, Field(ge=timedelta(seconds=1), le=timedelta(days=1))]
+Lifetime = Annotated[Duration, _between(timedelta(seconds=1), timedelta(days=1))]
 HttpUrl = Annotated[str, AfterValidator(_http_origin)]
 
 
@@ -117,7 +128,7 @@ class Settings(BaseModel):
     redis_url: Annotated[SecretStr, AfterValidator(_redis_url)] | None = Field(
         None, description="Redis or Valkey for the status cache; without it, an embedded Valkey is started."
     )
-    redis_timeout: Annotated[Duration, Field(ge=timedelta(milliseconds=5), le=timedelta(seconds=1))] = Field(
+    redis_timeout: Annotated[Duration, _between(timedelta(milliseconds=5), timedelta(seconds=1))] = Field(
         timedelta(milliseconds=50), description="The longest that one command to Redis may wait for the network."
     )
     redis_memory_mb: int = Field(64, ge=4, le=4096, description="Memory of the embedded Valkey, in MB.")
@@ -126,8 +137,8 @@ class Settings(BaseModel):
         None, description="A backup API in the native contract, asked for every subject instead of the own catalogue."
     )
     upstream_api_key: SecretStr | None = Field(None, description="The X-API-Key sent to BADGE_UPSTREAM_URL.")
-    upstream_timeout: Annotated[Duration, Field(ge=timedelta(milliseconds=50), le=timedelta(milliseconds=1700))] = (
-        Field(timedelta(milliseconds=1700), description="The longest that an answer waits for the upstream, in all.")
+    upstream_timeout: Annotated[Duration, _between(timedelta(milliseconds=50), timedelta(milliseconds=1700))] = Field(
+        timedelta(milliseconds=1700), description="The longest that an answer waits for the upstream, in all."
     )
     upstream_max_bytes: int = Field(
         262_144, ge=1024, le=16_777_216, description="The largest upstream answer, in bytes after decoding."
@@ -136,7 +147,7 @@ class Settings(BaseModel):
     catalogue_url: Annotated[SecretStr, AfterValidator(_catalogue_url)] | None = Field(
         None, description="Database of the own catalogue; default: SQLite in BADGE_DATA_DIR."
     )
-    catalogue_retention: Annotated[Duration, Field(ge=timedelta(days=1))] = Field(
+    catalogue_retention: Annotated[Duration, _between(timedelta(days=1), timedelta(days=3650))] = Field(
         timedelta(days=90), description="How long the catalogue keeps finished runs; the newest stays for ever."
     )
     catalogue_runs: int = Field(100, ge=1, le=10_000, description="How many runs the catalogue keeps per subject.")
@@ -148,7 +159,7 @@ class Settings(BaseModel):
     fresh_failure: Lifetime = Field(
         timedelta(seconds=15), description="Lifetime of unknown: it could not be found out."
     )
-    max_status_age: Annotated[Duration, Field(ge=timedelta(hours=1), le=timedelta(days=7))] = Field(
+    max_status_age: Annotated[Duration, _between(timedelta(hours=1), timedelta(days=7))] = Field(
         timedelta(hours=24), description="A status that its source has not confirmed for longer is shown as unknown."
     )
 
@@ -161,6 +172,10 @@ class Settings(BaseModel):
 
 
 SECRETS = frozenset(name for name, setting in Settings.model_fields.items() if "SecretStr" in str(setting.annotation))
+
+
+# Read by `flask badge report --to`, on machines that need not run the service.
+COMMAND_LINE_VARIABLES = frozenset({"BADGE_API_KEY"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,19 +241,8 @@ def _contradictions(values: Mapping[str, Any]) -> list[SettingFault]:
 
 
 def _fault(detail: Any) -> SettingFault:
-    return SettingFault(variable_for(str(detail["loc"][0])), _problem(detail))
-
-
-def _problem(detail: Any) -> str:
-    # pydantic spells a duration's limit as a Python object; say it as it would be written.
-    match detail:
-        case {"ctx": {"ge": timedelta() as least}}:
-            return f"has to be at least {show_duration(least)}"
-        case {"ctx": {"le": timedelta() as most}}:
-            return f"may be at most {show_duration(most)}"
-        case _:
-            problem = str(detail["msg"]).removeprefix("Value error, ")
-            return problem[:1].lower() + problem[1:]
+    problem = str(detail["msg"]).removeprefix("Value error, ")
+    return SettingFault(variable_for(str(detail["loc"][0])), problem[:1].lower() + problem[1:])
 
 
 def unknown_variables(environment: Mapping[str, str] | None = None) -> list[str]:
@@ -247,7 +251,7 @@ def unknown_variables(environment: Mapping[str, str] | None = None) -> list[str]
     Not a fault: Kubernetes sets BADGE_SERVICE_HOST by itself for a service called "badge".
     """
     environment = os.environ if environment is None else environment
-    known = {variable_for(name) for name in Settings.model_fields}
+    known = {variable_for(name) for name in Settings.model_fields} | COMMAND_LINE_VARIABLES
     known |= {f"{variable_for(name)}_FILE" for name in SECRETS}
     return [
         f"{variable} is no setting" + "".join(f"; did you mean {near}?" for near in _nearest(variable, known))

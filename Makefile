@@ -1,0 +1,69 @@
+# Everything a newcomer needs: `make run` and `make test`. `make help` lists the rest.
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/pip --disable-pip-version-check install --quiet
+ARGS ?=
+
+.PHONY: help setup run demo test lint format golden bench lock system-packages clean
+
+help: ## Show this list.
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: $(VENV)/.ready-dev system-packages ## Install all that running, testing and checking need.
+
+run: $(VENV)/.ready ## Run the service on http://127.0.0.1:8000 (BADGE_… settings are honoured).
+	@exec $(BIN)/gunicorn -c config/gunicorn.conf.py wsgi:application
+
+demo: $(VENV)/.ready ## Fill the catalogue with a plausible set of backups, to look around.
+	@$(BIN)/flask badge demo
+
+test: setup lint ## Check style and types, then run all tests, as CI does.
+	@$(BIN)/pytest $(ARGS)
+
+lint: $(VENV)/.ready-dev ## Check style, types and the direction of imports.
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+format: $(VENV)/.ready-dev ## Put the code into the project's form.
+	@$(BIN)/ruff check --fix
+	@$(BIN)/ruff format
+
+golden: $(VENV)/.ready-dev ## Redraw the reference pictures in tests/golden; look at them before you commit.
+	@$(BIN)/python -m tests.golden.rewrite
+
+bench: $(VENV)/.ready-dev ## Measure against peers, side by side; the table goes to bench/RESULTS.md.
+	@$(BIN)/python -m bench
+
+lock: $(VENV)/.ready-dev ## Pin requirements*.in, with hashes (newer versions: ARGS=--upgrade).
+	@for set in requirements requirements-dev; do \
+	  $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	    --no-emit-index-url --custom-compile-command "make lock" $(ARGS) $$set.in -o $$set.txt || exit 1; \
+	done
+
+system-packages:
+	@scripts/system-packages
+
+clean: ## Remove what was built and installed here; data in var/ stays.
+	@rm -rf $(VENV) build .coverage .hypothesis .pytest_cache .mypy_cache .ruff_cache .import_linter_cache *.egg-info
+
+$(VENV)/bin/pip:
+	@scripts/check-python $(PYTHON)
+	@echo "Making $(VENV) …"
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.ready: requirements.txt pyproject.toml | $(VENV)/bin/pip
+	@echo "Installing what running needs (pinned, with hashes) …"
+	@$(PIP) --require-hashes -r requirements.txt
+	@$(PIP) --no-deps --no-build-isolation --no-index --editable .
+	@touch $@
+
+$(VENV)/.ready-dev: requirements-dev.txt $(VENV)/.ready
+	@echo "Installing what testing needs (pinned, with hashes) …"
+	@$(PIP) --require-hashes -r requirements-dev.txt
+	@touch $@

@@ -1,0 +1,145 @@
+"""Puts the service together: the only module that knows every part."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from flask import Flask
+
+from badge.cache import embedded
+from badge.cache.memory import MemoryStatusCache
+from badge.cache.redis_cache import RedisStatusCache, connect
+from badge.catalogue.keys import ApiKeys
+from badge.catalogue.source import CatalogueSource
+from badge.catalogue.store import Catalogue
+from badge.ports import Clock, Events, StatusCache, StatusListing, StatusSource
+from badge.resolver import Lifetimes, Resolver
+from badge.settings import Settings
+from badge.sources.http_transport import HttpTransport
+from badge.sources.native import NativeSource
+from badge.telemetry import LoggedEvents, log_to_stderr
+from badge.web import health, ops_api, pages
+from badge.web.badges import BadgeParts
+from badge.web.health import Readiness
+from badge.web.ops_api import OpsApi
+from badge.web.site import build_site
+
+
+def utc_now() -> datetime:
+    """The time now, aware, in UTC."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class OwnCatalogue:
+    """The embedded backup API's parts."""
+
+    catalogue: Catalogue
+    keys: ApiKeys
+    source: CatalogueSource
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """Everything that a configuration amounts to, wired."""
+
+    settings: Settings
+    clock: Clock
+    events: LoggedEvents
+    cache: StatusCache
+    source: StatusSource
+    resolver: Resolver
+    own: OwnCatalogue | None
+    """None where another backup API is asked instead."""
+
+    @property
+    def listing(self) -> StatusListing | None:
+        """What can tell which subjects there are, where something can."""
+        return self.own.source if self.own else None
+
+
+def build_parts(
+    settings: Settings,
+    *,
+    source: StatusSource | None = None,
+    cache: StatusCache | None = None,
+    clock: Clock = utc_now,
+) -> Parts:
+    """The real parts, or those handed in. Connects to nothing yet."""
+    events = LoggedEvents()
+    own = None if settings.upstream_url or source else _own_catalogue(settings, clock)
+    source = source or (own.source if own else _upstream(settings, clock, events))
+    cache = cache or _cache(settings, clock, events, is_source_local=own is not None)
+    resolver = Resolver(
+        source=source,
+        cache=cache,
+        clock=clock,
+        events=events,
+        lifetimes=_lifetimes(settings),
+        wait_seconds=settings.upstream_timeout.total_seconds(),
+    )
+    return Parts(settings, clock, events, cache, source, resolver, own)
+
+
+def create_app(
+    settings: Settings,
+    *,
+    source: StatusSource | None = None,
+    cache: StatusCache | None = None,
+    clock: Clock = utc_now,
+) -> Flask:
+    """The WSGI application for these settings, with any part exchanged for the one handed in."""
+    log_to_stderr(settings.log_level)
+    return build_app(build_parts(settings, source=source, cache=cache, clock=clock))
+
+
+def build_app(parts: Parts) -> Flask:
+    """The WSGI application around wired parts."""
+    readiness = Readiness({"cache": parts.cache.is_up, "source": lambda: parts.events.watch.is_up(parts.source.name)})
+    blueprints = [health.blueprint(readiness)]
+    if parts.own is not None:
+        api = OpsApi(parts.own.catalogue, parts.own.keys, parts.clock, on_change=parts.resolver.forget)
+        blueprints.append(ops_api.blueprint(api))
+    blueprints.append(pages.blueprint(parts.settings, parts.resolver, parts.listing))
+    site = build_site(BadgeParts(parts.resolver, parts.clock, parts.events, parts.settings.label), blueprints)
+    site.extensions["readiness"] = readiness
+    return site
+
+
+def _own_catalogue(settings: Settings, clock: Clock) -> OwnCatalogue:
+    catalogue = Catalogue(settings.catalogue_location, clock)
+    return OwnCatalogue(catalogue, ApiKeys(catalogue), CatalogueSource(catalogue))
+
+
+def _upstream(settings: Settings, clock: Clock, events: Events) -> StatusSource:
+    assert settings.upstream_url is not None
+    key = settings.upstream_api_key
+    transport = HttpTransport(max_bytes=settings.upstream_max_bytes)
+    return NativeSource(settings.upstream_url, key.get_secret_value() if key else None, transport, clock, events)
+
+
+def _cache(settings: Settings, clock: Clock, events: Events, *, is_source_local: bool) -> StatusCache:
+    url = settings.redis_url.get_secret_value() if settings.redis_url else _embedded_url(settings)
+    if url is not None:
+        return RedisStatusCache(connect(url, settings.redis_timeout, settings.threads + 4), events, clock)
+    # Without a shared cache a report could not make other workers forget, so the local catalogue
+    # is then asked each time; it is as near as a cache.
+    return MemoryStatusCache(clock, max_entries=0 if is_source_local else 10_000)
+
+
+def _embedded_url(settings: Settings) -> str | None:
+    if embedded.binary_path() is None:
+        return None
+    return f"unix://{embedded.socket_path(settings.data_dir)}"
+
+
+def _lifetimes(settings: Settings) -> Lifetimes:
+    return Lifetimes(
+        finished=settings.fresh_finished,
+        running=settings.fresh_running,
+        deleted=settings.fresh_deleted,
+        absent=settings.fresh_absent,
+        failure=settings.fresh_failure,
+        too_old=settings.max_status_age,
+    )

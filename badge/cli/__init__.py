@@ -1,0 +1,16 @@
+"""`flask badge …`: reporting backups, handing out keys, looking into the service."""
+
+from __future__ import annotations
+
+from badge.cli.command import BadgeGroup
+from badge.cli.demo import demo
+from badge.cli.doctor import doctor, settings
+from badge.cli.key import key
+from badge.cli.report import report
+
+badge = BadgeGroup(
+    "badge",
+    help="Report backups, hand out API keys, and look into the Backup Status Badge service.",
+    epilog="Exit codes: 0 done, 1 it could not be done, 2 the call or the settings are wrong.",
+    commands=[report, key, settings, doctor, demo],
+)

@@ -1,0 +1,96 @@
+"""What all commands share: errors of one line, examples in --help, parts wired from the settings."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+import click
+from sqlalchemy.exc import SQLAlchemyError
+
+import app
+from badge.catalogue.store import migrate
+from badge.model import InvalidSubject, Subject
+from badge.settings import BadSettings, load
+
+
+class Fault(click.ClickException):
+    """One line on standard error; exit code 2 for a wrong call, 1 for what could not be done."""
+
+    def __init__(self, message: str, exit_code: int = 2) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
+
+
+@contextlib.contextmanager
+def _one_line_errors(name: str) -> Iterator[None]:
+    """Click's usage errors without their three lines of usage, which --help shows better."""
+    try:
+        yield
+    except click.UsageError as error:
+        if isinstance(error, click.exceptions.NoArgsIsHelpError):
+            raise
+        raise Fault(f"{error.format_message()} See flask {name} --help.") from None
+
+
+class BadgeCommand(click.Command):
+    """A command whose wrong use is answered in one line."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Read the arguments; a fault is one line."""
+        with _one_line_errors(f"badge {self.name}"):
+            return super().parse_args(ctx, args)
+
+
+class BadgeGroup(click.Group):
+    """A group of such commands."""
+
+    command_class = BadgeCommand
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        """Find the command; a name that is none is one line."""
+        with _one_line_errors("badge"):
+            return super().resolve_command(ctx, args)
+
+
+def examples(*lines: str) -> str:
+    """An epilog for --help that click leaves as it is."""
+    return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in lines)
+
+
+class SubjectArgument(click.ParamType):
+    """`GitHub/acme/Repository/web`, or `acme/web` for a GitHub repository."""
+
+    name = "subject"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Subject:
+        """The subject that the text names."""
+        if isinstance(value, Subject):
+            return value
+        try:
+            return Subject.from_segments(str(value).split("/"))
+        except InvalidSubject as invalid:
+            self.fail(f"{invalid}.", param, ctx)
+
+
+def local_parts() -> app.Parts:
+    """The parts as the settings in the environment wire them."""
+    try:
+        return app.build_parts(load())
+    except BadSettings as bad:
+        raise Fault("; ".join(str(fault) for fault in bad.faults)) from None
+
+
+@contextlib.contextmanager
+def own_catalogue() -> Iterator[tuple[app.Parts, app.OwnCatalogue]]:
+    """The local catalogue, its schema made where it is new; its failures are one line."""
+    parts = local_parts()
+    if parts.own is None:
+        raise Fault("This service shows BADGE_UPSTREAM_URL's backups and has no catalogue of its own.")
+    try:
+        migrate(parts.settings.catalogue_location)
+        yield parts, parts.own
+    except (SQLAlchemyError, OSError) as error:
+        reason = getattr(error, "orig", None) or getattr(error, "strerror", None) or type(error).__name__
+        raise Fault(f"The catalogue can't be used: {reason}.", exit_code=1) from None

@@ -1,0 +1,73 @@
+"""`flask badge demo`: a plausible set of backups, to look around."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+import click
+
+from badge.catalogue.events import RunEvent
+from badge.cli.command import BadgeCommand, examples, own_catalogue
+from badge.model import BackupStatus, Reason, Subject, Visibility
+
+HOUR = timedelta(hours=1)
+MEGABYTE = 1_000_000
+
+# Subject, how its last runs ended (the newest last), hours since the newest began, size in MB.
+_HISTORIES: tuple[tuple[str, str, float, int], ...] = (
+    ("GitHub/acme/Repository/web", "SSSSSFSSSS", 3, 412),
+    ("GitHub/acme/Repository/api", "SSSSSSSSSR", 0.2, 96),
+    ("GitHub/acme/Repository/billing", "SSSSSSSSFF", 5, 133),
+    ("GitHub/acme/Repository/site.github.io", "SSSQ", 0.1, 38),
+    ("GitHub/acme/Repository/old-blog", "SSD", 400, 21),
+    ("GitLab/my-group/backend/Repository/worker", "SSSSSS", 11, 275),
+    ("AzureDevOps/contoso/Repository/Web Shop/storefront", "SSSFSS", 7, 1_840),
+    ("AzureDevOps/contoso/Project/Web Shop", "SSSSS", 9, 2_950),
+)
+_GITLAB_GROUP = "my-group/backend"
+_STATUS = {
+    "S": BackupStatus.SUCCEEDED,
+    "F": BackupStatus.FAILED,
+    "R": BackupStatus.IN_PROGRESS,
+    "Q": BackupStatus.SCHEDULED,
+    "D": BackupStatus.DELETED,
+}
+
+
+@click.command(cls=BadgeCommand, epilog=examples("flask badge demo"))
+def demo() -> None:
+    """Fill the local catalogue with a plausible set of backups."""
+    with own_catalogue() as (parts, own):
+        for path, runs, hours, megabytes in _HISTORIES:
+            subject = _subject(path)
+            for event in _history(subject, runs, datetime.now(UTC) - hours * HOUR, megabytes * MEGABYTE):
+                own.catalogue.record(event)
+            parts.resolver.forget(subject)
+            click.echo(f"{subject}: {_STATUS[runs[-1]].value}")
+    click.echo("Look at /dashboard.")
+
+
+def _subject(path: str) -> Subject:
+    if path.startswith("GitLab/"):
+        return Subject.parse("GitLab", _GITLAB_GROUP, "Repository", path.rpartition("/")[2])
+    return Subject.from_segments(path.split("/"))
+
+
+def _history(subject: Subject, runs: str, newest: datetime, size: int) -> Iterator[RunEvent]:
+    """One run a day, the newest of which began at `newest`."""
+    for days_ago, letter in zip(range(len(runs) - 1, -1, -1), runs, strict=True):
+        started, status = newest - timedelta(days=days_ago), _STATUS[letter]
+        is_finished = status in (BackupStatus.SUCCEEDED, BackupStatus.FAILED)
+        finished = started + timedelta(minutes=4) if is_finished else None
+        yield RunEvent(
+            subject=subject,
+            status=status,
+            at=finished or started,
+            started_at=None if status is BackupStatus.DELETED else started,
+            finished_at=finished,
+            size_bytes=size if status is BackupStatus.SUCCEEDED else None,
+            reason=Reason.STORAGE if status is BackupStatus.FAILED else None,
+            next_run_at=None if status is BackupStatus.DELETED else started + timedelta(days=1),
+            visibility=Visibility.PUBLIC,
+        )

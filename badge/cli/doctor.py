@@ -1,0 +1,144 @@
+"""`flask badge settings` and `flask badge doctor`: what is set, and does it work."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import click
+from sqlalchemy.exc import SQLAlchemyError
+
+import app
+from badge.cache.embedded import binary_path
+from badge.catalogue.store import migrate
+from badge.cli.command import BadgeCommand, Fault, examples
+from badge.model import Subject
+from badge.ports import Deadline, SourceUnavailable
+from badge.settings import BadSettings, Settings, load, shown, unknown_variables, variable_for
+
+# A subject that nobody has: any answer to it shows that the upstream speaks the contract.
+PROBE = Subject("GitHub", "backup-status-badge", "Repository", "doctor-probe")
+
+
+@click.command(cls=BadgeCommand, epilog=examples("flask badge settings", "flask badge settings --json"))
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def settings(*, as_json: bool) -> None:
+    """Show every setting, its value (secrets hidden) and what it is for."""
+    try:
+        values = shown(load())
+    except BadSettings as bad:
+        raise Fault("; ".join(str(fault) for fault in bad.faults)) from None
+    if as_json:
+        click.echo(json.dumps(values, indent=2))
+        return
+    for name, setting in Settings.model_fields.items():
+        variable = variable_for(name)
+        mark = "*" if variable in os.environ or f"{variable}_FILE" in os.environ else " "
+        click.echo(f"{mark} {variable}={values[variable]}\n      {setting.description}")
+    click.echo("\n* set in this environment; the others have their default.")
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing looked at."""
+
+    is_fine: bool
+    what: str
+    said: str
+
+
+@click.command(cls=BadgeCommand, epilog=examples("flask badge doctor"))
+def doctor() -> None:
+    """Look at settings, data folder, cache and source, and say what to do about each fault.
+
+    Exit code 0 if all is well, 1 if something does not work, 2 if the settings are wrong.
+    """
+    for sentence in unknown_variables():
+        _say(Finding(is_fine=True, what="settings", said=f"note: {sentence}"))
+    try:
+        known = load()
+    except BadSettings as bad:
+        for fault in bad.faults:
+            _say(Finding(is_fine=False, what="settings", said=str(fault)))
+        sys.exit(2)
+    findings = []
+    for finding in _findings(known):
+        _say(finding)
+        findings.append(finding)
+    sys.exit(0 if all(finding.is_fine for finding in findings) else 1)
+
+
+def _say(finding: Finding) -> None:
+    click.echo(f"{'ok  ' if finding.is_fine else 'FAIL'} {finding.what:<9} {finding.said}")
+
+
+def _findings(known: Settings) -> Iterator[Finding]:
+    yield Finding(is_fine=True, what="settings", said="all are understood; `flask badge settings` shows them")
+    yield _data_dir(known)
+    parts = app.build_parts(known)
+    yield _cache(known, parts)
+    yield _catalogue(parts) if parts.own else _upstream(parts)
+    if known.public_url is None:
+        said = "BADGE_PUBLIC_URL is not set: pages make links from the browser's own address"
+        yield Finding(is_fine=True, what="links", said=said)
+
+
+def _data_dir(known: Settings) -> Finding:
+    folder = known.data_dir
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        said = f"{folder} can't be made ({error.strerror}); set BADGE_DATA_DIR to a folder that can be written"
+        return Finding(is_fine=False, what="data", said=said)
+    if not os.access(folder, os.W_OK | os.X_OK):
+        said = f"{folder} can't be written by this user; change its owner or set BADGE_DATA_DIR"
+        return Finding(is_fine=False, what="data", said=said)
+    return Finding(is_fine=True, what="data", said=f"{folder} can be written")
+
+
+def _cache(known: Settings, parts: app.Parts) -> Finding:
+    if known.redis_url is None and binary_path() is None:
+        said = "the embedded Valkey does not run on this machine; each worker keeps its own. Set BADGE_REDIS_URL"
+        return Finding(is_fine=False, what="cache", said=said)
+    name = shown(known)["BADGE_REDIS_URL"] or "the embedded Valkey"
+    if parts.cache.is_up():
+        return Finding(is_fine=True, what="cache", said=f"{name} answers")
+    if known.redis_url is None:
+        return Finding(
+            is_fine=True, what="cache", said=f"{name} is not running: it starts with the service (`make run`)"
+        )
+    said = f"{name} does not answer within BADGE_REDIS_TIMEOUT: is it running, and is the address right?"
+    return Finding(is_fine=False, what="cache", said=said)
+
+
+def _catalogue(parts: app.Parts) -> Finding:
+    assert parts.own is not None
+    where = shown(parts.settings)["BADGE_CATALOGUE_URL"] or str(parts.settings.data_dir / "catalogue.sqlite3")
+    try:
+        migrate(parts.settings.catalogue_location)
+        parts.own.catalogue.report_for(PROBE)
+    except (SQLAlchemyError, OSError) as error:
+        said = f"{where} can't be used ({type(error).__name__}); check the address, the folder and its owner"
+        return Finding(is_fine=False, what="catalogue", said=said)
+    return Finding(is_fine=True, what="catalogue", said=f"{where} can be read")
+
+
+def _upstream(parts: app.Parts) -> Finding:
+    address = parts.settings.upstream_url
+    try:
+        parts.source.fetch(PROBE, None, Deadline.after(parts.settings.upstream_timeout.total_seconds()))
+    except SourceUnavailable as unavailable:
+        advice = _ADVICE.get(unavailable.kind, "is BADGE_UPSTREAM_URL right, and does it speak the native contract?")
+        return Finding(is_fine=False, what="upstream", said=f"{address}: {unavailable.kind}; {advice}")
+    return Finding(is_fine=True, what="upstream", said=f"{address} answers in the native contract")
+
+
+_ADVICE = {
+    "unauthorised": "check BADGE_UPSTREAM_API_KEY",
+    "forbidden": "the key in BADGE_UPSTREAM_API_KEY may not read statuses",
+    "timeout": "it takes longer than BADGE_UPSTREAM_TIMEOUT",
+    "connect": "nothing listens there, or a firewall is between",
+}

@@ -1,0 +1,94 @@
+"""`flask badge key`: who may report to this service and read its native contract."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+import click
+
+from badge.catalogue.keys import KeyNameTaken, NoSuchKey, Scope
+from badge.cli.command import BadgeGroup, Fault, examples, own_catalogue
+from badge.settings import parse_duration
+
+key = BadgeGroup("key", help="Hand out, list and take back API keys for /ops.")
+
+
+class DurationOption(click.ParamType):
+    """`90d`, `12h` and the like."""
+
+    name = "duration"
+
+    def convert(self, value: str | timedelta, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
+        """The duration that the text names."""
+        try:
+            duration = parse_duration(value)
+        except ValueError as error:
+            self.fail(f"{error}.", param, ctx)
+        assert isinstance(duration, timedelta)
+        return duration
+
+
+@key.command(
+    epilog=examples("flask badge key create ci-acme", "flask badge key create replica --scope read --expires-in 90d")
+)
+@click.argument("name")
+@click.option(
+    "--scope",
+    "scopes",
+    type=click.Choice([scope.value for scope in Scope]),
+    multiple=True,
+    default=(Scope.REPORT.value,),
+    show_default=True,
+    help="What the key may do; give it several times for several.",
+)
+@click.option("--expires-in", type=DurationOption(), help="After which it no longer works; never by default.")
+def create(name: str, scopes: Sequence[str], expires_in: timedelta | None) -> None:
+    """Make a key called NAME and print it, once: only its hash is kept."""
+    expires_at = datetime.now(UTC) + expires_in if expires_in else None
+    with own_catalogue() as (_, own):
+        try:
+            plain = own.keys.create(name, frozenset(Scope(scope) for scope in scopes), expires_at=expires_at)
+        except (KeyNameTaken, ValueError) as error:
+            raise Fault(f"{error}") from None
+    click.echo(plain)
+    click.echo("Keep it now: it is not shown again. Send it as X-API-Key.", err=True)
+
+
+@key.command("list", epilog=examples("flask badge key list", "flask badge key list --json"))
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def list_keys(*, as_json: bool) -> None:
+    """List the keys by name; the keys themselves are not kept."""
+    with own_catalogue() as (_, own):
+        rows = [
+            {
+                "name": stored.name,
+                "begins": stored.prefix,
+                "scopes": sorted(scope.value for scope in stored.scopes),
+                "created": stored.created_at.date().isoformat(),
+                "expires": stored.expires_at.date().isoformat() if stored.expires_at else None,
+                "lastUsed": stored.last_used_on.isoformat() if stored.last_used_on else None,
+            }
+            for stored in own.keys.list()
+        ]
+    if as_json:
+        click.echo(json.dumps(rows))
+        return
+    for row in rows:
+        click.echo(
+            f"{row['name']:<24} {row['begins']}…  {'+'.join(row['scopes']):<12} "
+            f"expires {row['expires'] or 'never'}, last used {row['lastUsed'] or 'never'}"
+        )
+
+
+@key.command(epilog=examples("flask badge key revoke ci-acme"))
+@click.argument("name")
+def revoke(name: str) -> None:
+    """Take the key called NAME back, at once."""
+    with own_catalogue() as (_, own):
+        try:
+            own.keys.revoke(name)
+        except NoSuchKey as error:
+            raise Fault(f"{error}") from None
+    click.echo(f"{name}: revoked")

@@ -1,0 +1,169 @@
+"""`flask badge report`: tell the service, here or elsewhere, how a backup went."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import click
+import requests
+
+from badge.catalogue.events import InvalidEvent, RunEvent
+from badge.cli.command import BadgeCommand, Fault, SubjectArgument, examples, own_catalogue
+from badge.contract import format_time, status_document
+from badge.model import BackupStatus, Reason, Report, Subject, Visibility
+
+REMOTE_TIMEOUT_SECONDS = 10
+STATUS_WORDS = {
+    "succeeded": BackupStatus.SUCCEEDED,
+    "failed": BackupStatus.FAILED,
+    "in-progress": BackupStatus.IN_PROGRESS,
+    "scheduled": BackupStatus.SCHEDULED,
+    "deleted": BackupStatus.DELETED,
+}
+
+
+class TimeOption(click.ParamType):
+    """RFC 3339 with a zone, or seconds since 1970 as `date +%s` prints them."""
+
+    name = "time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        """The moment that the text names."""
+        if isinstance(value, datetime):
+            return value
+        try:
+            moment = datetime.fromtimestamp(int(value), UTC) if value.isdigit() else datetime.fromisoformat(value)
+        except (ValueError, OverflowError, OSError):
+            self.fail(f"{value!r} is no time; write 2026-11-23T03:00:00Z or seconds since 1970.", param, ctx)
+        if moment.tzinfo is None:
+            self.fail(f"{value!r} has no time zone; add Z for UTC, or +01:00.", param, ctx)
+        return moment
+
+
+TIME = TimeOption()
+
+
+@click.command(
+    cls=BadgeCommand,
+    epilog=examples(
+        "flask badge report GitHub/acme/Repository/web succeeded",
+        'flask badge report acme/web failed --started-at "$START" --reason storage',
+        "flask badge report AzureDevOps/org/Repository/project/repo in-progress",
+        "flask badge report acme/web succeeded --to https://badges.example.org --key-file /etc/badge.key",
+    ),
+)
+@click.argument("subject", type=SubjectArgument())
+@click.argument("status", type=click.Choice(list(STATUS_WORDS)))
+@click.option("--at", type=TIME, help="When this became true; now by default.")
+@click.option("--started-at", type=TIME, help="When the run began; tells runs apart that overlap.")
+@click.option("--finished-at", type=TIME, help="When the run ended.")
+@click.option("--next-run-at", type=TIME, help="When the next run is due.")
+@click.option("--stale-after", type=TIME, help="From then on the status is no longer vouched for.")
+@click.option("--size", type=click.IntRange(0), help="Size of the backup, in bytes.")
+@click.option("--reason", type=click.Choice([reason.value for reason in Reason]), help="Why it failed.")
+@click.option("--url", help="Page of the run, https only.")
+@click.option("--visibility", type=click.Choice([word.value for word in Visibility]), help="Who may see the status.")
+@click.option("--to", metavar="URL", help="Report to the service at URL instead of the local catalogue.")
+@click.option("--key", envvar="BADGE_API_KEY", help="API key for --to, with the scope 'report' [BADGE_API_KEY].")
+@click.option("--key-file", type=click.File(), help="File that holds the API key.")
+@click.option("--json", "as_json", is_flag=True, help="Print the resulting status as JSON.")
+def report(**given: Any) -> None:
+    """Say how a backup of SUBJECT went: STATUS is its new status.
+
+    SUBJECT is platform/account/type/name, or owner/repository for a GitHub repository.
+    """
+    event = _event(given)
+    answer = _send(event, given) if given["to"] else _record(event)
+    if given["as_json"]:
+        click.echo(json.dumps(answer))
+    elif answer["applied"]:
+        click.echo(f"{event.subject}: {answer['status']}")
+    else:
+        click.echo(f"{event.subject}: still {answer['status']}, for a newer run is known")
+
+
+def _event(given: Mapping[str, Any]) -> RunEvent:
+    try:
+        return RunEvent(
+            subject=given["subject"],
+            status=STATUS_WORDS[given["status"]],
+            at=given["at"] or datetime.now(UTC),
+            started_at=given["started_at"],
+            finished_at=given["finished_at"],
+            next_run_at=given["next_run_at"],
+            stale_after=given["stale_after"],
+            size_bytes=given["size"],
+            url=given["url"],
+            reason=Reason(given["reason"]) if given["reason"] else None,
+            visibility=Visibility(given["visibility"]) if given["visibility"] else None,
+        )
+    except InvalidEvent as invalid:
+        raise Fault(f"{invalid}") from None
+
+
+def _record(event: RunEvent) -> dict[str, Any]:
+    with own_catalogue() as (parts, own):
+        try:
+            recorded = own.catalogue.record(event)
+        except InvalidEvent as invalid:
+            raise Fault(f"{invalid}") from None
+        parts.resolver.forget(event.subject)
+    return _answer(event.subject, recorded.report, applied=recorded.applied)
+
+
+def _answer(subject: Subject, report: Report, *, applied: bool) -> dict[str, Any]:
+    return {"applied": applied, **status_document(subject, report)}
+
+
+def _send(event: RunEvent, given: Mapping[str, Any]) -> dict[str, Any]:
+    key = given["key_file"].read().strip() if given["key_file"] else given["key"]
+    if not key:
+        raise Fault("--to needs an API key: give --key-file, --key or BADGE_API_KEY.")
+    try:
+        response = requests.post(
+            given["to"].rstrip("/") + "/ops/status/report",
+            json=_body(event),
+            headers={"X-API-Key": key},
+            timeout=REMOTE_TIMEOUT_SECONDS,
+            allow_redirects=False,
+        )
+    except requests.RequestException as error:
+        raise Fault(f"{given['to']} could not be reached ({type(error).__name__}).", exit_code=1) from None
+    return _understood(response)
+
+
+def _understood(response: requests.Response) -> dict[str, Any]:
+    try:
+        document = response.json()
+    except ValueError:
+        document = {}
+    if response.status_code != 200 or not isinstance(document, dict) or "applied" not in document:
+        detail = document.get("detail") if isinstance(document, dict) else None
+        raise Fault(f"The service answered {response.status_code}: {detail or 'no such API there'}", exit_code=1)
+    return document
+
+
+def _body(event: RunEvent) -> dict[str, object]:
+    times = {
+        "observedAt": event.at,
+        "startedAt": event.started_at,
+        "finishedAt": event.finished_at,
+        "nextRunAt": event.next_run_at,
+        "staleAfter": event.stale_after,
+    }
+    fields = {
+        "platform": event.subject.platform,
+        "account": event.subject.account,
+        "subjectType": event.subject.type,
+        "subjectName": event.subject.name,
+        "status": event.status,
+        "sizeBytes": event.size_bytes,
+        "url": event.url,
+        "reason": event.reason,
+        "visibility": event.visibility,
+        **{name: format_time(moment) for name, moment in times.items() if moment},
+    }
+    return {name: value for name, value in fields.items() if value is not None}

@@ -1,0 +1,103 @@
+"""What gunicorn's master does around its workers: the embedded cache, the schema, the first words.
+
+Nothing here is inherited by workers but values: no connection and no lock is made before a fork
+that a worker would use.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from badge.cache.embedded import EmbeddedServer, binary_path
+from badge.catalogue.store import migrate
+from badge.settings import BadSettings, Settings, load, shown, unknown_variables
+from badge.web.health import Readiness
+
+START_TIMEOUT = timedelta(seconds=5)
+
+
+def settings_or_exit() -> Settings:
+    """The settings, or every fault on standard error and exit code 2."""
+    try:
+        return load()
+    except BadSettings as bad:
+        for fault in bad.faults:
+            sys.stderr.write(f"{fault}\n")
+        sys.stderr.write("The service was not started. `flask badge doctor` explains more.\n")
+        sys.exit(2)
+
+
+@dataclass(slots=True)
+class Master:
+    """The hooks of one gunicorn master (gunicorn's documentation, "Server Hooks")."""
+
+    settings: Settings
+    embedded: EmbeddedServer | None = field(default=None, init=False)
+
+    def on_starting(self, server: Any) -> None:
+        """Before anything is forked: say the settings, make the schema, start the cache."""
+        for variable, value in shown(self.settings).items():
+            server.log.info("%s=%s", variable, value)
+        for sentence in unknown_variables():
+            server.log.warning("%s", sentence)
+        self.settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if self.settings.upstream_url is None:
+            migrate(self.settings.catalogue_location)
+        if self.settings.redis_url is None:
+            self._start_cache(server)
+
+    def _start_cache(self, server: Any) -> None:
+        if binary_path() is None:
+            server.log.warning("The embedded Valkey does not run on this machine: each worker keeps its own cache.")
+            return
+        self.embedded = EmbeddedServer(self.settings.data_dir, self.settings.redis_memory_mb, server.log.info)
+        if not self.embedded.start(START_TIMEOUT):
+            server.log.warning("The embedded Valkey does not answer yet: until it does, sources are asked directly.")
+
+    def when_ready(self, server: Any) -> None:
+        """Tell a newcomer where to look and what to do first."""
+        del server
+        sys.stderr.write(first_words(self.settings))
+
+    def post_worker_init(self, worker: Any) -> None:
+        """In a worker: say "not ready" from the moment it is told to stop."""
+        readiness: Readiness = worker.wsgi.extensions["readiness"]
+        stop = signal.getsignal(signal.SIGTERM)
+
+        def drain_and_stop(number: int, frame: FrameType | None) -> None:
+            readiness.drain()
+            if callable(stop):
+                stop(number, frame)
+
+        signal.signal(signal.SIGTERM, drain_and_stop)
+
+    def on_exit(self, server: Any) -> None:
+        """After the last worker: end the cache too."""
+        del server
+        if self.embedded is not None:
+            self.embedded.stop()
+
+
+def first_words(settings: Settings) -> str:
+    """What stands on the screen once the service answers."""
+    address = settings.public_url or f"http://{settings.bind}"
+    subject = "GitHub/acme/Repository/web"
+    flask = Path(sys.executable).with_name("flask")
+    lines = [
+        "",
+        "Backup Status Badge is ready.",
+        f"  Dashboard    {address}/dashboard",
+        f"  A badge      {address}/badge/{subject}",
+    ]
+    if settings.upstream_url is None:
+        lines += [
+            "  Report a first backup, in another terminal:",
+            f"               {flask} badge report {subject} succeeded",
+        ]
+    return "\n".join([*lines, "", ""])

@@ -1,0 +1,158 @@
+"""Resolution → bytes, status code and headers: one answer, in whichever format was asked for.
+
+Knows no framework, so that what is in front of Flask or behind a crash can answer with it too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import Enum, auto
+
+from badge import appearance
+from badge.artwork import svg
+from badge.contract import format_time
+from badge.model import BackupStatus, Badge, Origin, Report, Resolution
+from badge.web.badge_request import BadgeRequest, Format
+from badge.web.errors import PROBLEM_TYPE, as_json, problem
+from badge.web.http_cache import COMMON_HEADERS, Keeping, cache_status, etag
+
+JSON_VERSION = 1
+SVG_TYPE = "image/svg+xml; charset=utf-8"
+
+
+class Outcome(Enum):
+    """What an answer is, for the true HTTP status and the problem's words."""
+
+    KNOWN = auto()
+    DELETED = auto()
+    ABSENT = auto()
+    INVALID = auto()
+    UNAVAILABLE = auto()
+    CRASHED = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """How an outcome that is no plain status is told to programs."""
+
+    http_status: int
+    code: str
+    detail: str
+
+
+PROBLEMS = {
+    Outcome.DELETED: Problem(410, "GONE", "The repository or its backup definition was deleted."),
+    Outcome.ABSENT: Problem(404, "NOT_FOUND", "There is no such subject, or it is private."),
+    Outcome.INVALID: Problem(400, "INVALID_SUBJECT", "The path can't name a subject."),
+    Outcome.UNAVAILABLE: Problem(503, "UNAVAILABLE", "The status could not be found out; try again later."),
+    Outcome.CRASHED: Problem(500, "INTERNAL", "Something went wrong here."),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What leaves: bytes, status code, headers."""
+
+    http_status: int
+    headers: dict[str, str]
+    body: bytes
+    status: BackupStatus
+    origin: Origin
+
+
+def outcome_of(resolution: Resolution) -> Outcome:
+    """Which row of the answers' table a resolution stands in."""
+    if not resolution.is_known:
+        return Outcome.UNAVAILABLE
+    if not resolution.report.exists:
+        return Outcome.ABSENT
+    return Outcome.DELETED if resolution.status is BackupStatus.DELETED else Outcome.KNOWN
+
+
+def unknown_for(fresh_for: timedelta, now: datetime) -> Resolution:
+    """The resolution behind an answer that no source was asked for: a bad path, a bug."""
+    report = Report(status=BackupStatus.UNKNOWN, observed_at=now, exists=False)
+    return Resolution(report=report, origin=Origin.FALLBACK, age=timedelta(0), fresh_for=fresh_for)
+
+
+def answer(request: BadgeRequest, resolution: Resolution, outcome: Outcome) -> Answer:
+    """The whole answer to a request; the same resolution gives the same bytes, always."""
+    badge = appearance.badge_for(resolution, request.label)
+    told = PROBLEMS.get(outcome) if request.shows_true_code else None
+    content_type, body = _DRAWN[request.format](request, resolution, badge, told)
+    keeping = Keeping.of(resolution, _changes_in(resolution))
+    headers = {
+        "Content-Type": content_type,
+        "Content-Length": str(len(body)),
+        "Cache-Control": keeping.cache_control,
+        "ETag": f'"{etag(body)}"',
+        "Cache-Status": cache_status(resolution.origin, keeping),
+        **COMMON_HEADERS,
+    }
+    if told is not None and told.http_status == 503:
+        headers["Retry-After"] = str(keeping.max_age)
+    return Answer(told.http_status if told else 200, headers, body, resolution.status, resolution.origin)
+
+
+def _changes_in(resolution: Resolution) -> timedelta:
+    """When the picture's words would change by themselves."""
+    if not resolution.is_known or not resolution.report.exists:
+        return timedelta.max
+    return appearance.next_age_step(resolution.age)
+
+
+def _svg(request: BadgeRequest, resolution: Resolution, badge: Badge, told: Problem | None) -> tuple[str, bytes]:
+    del request, resolution, told
+    return SVG_TYPE, svg.draw(badge)
+
+
+def _json(request: BadgeRequest, resolution: Resolution, badge: Badge, told: Problem | None) -> tuple[str, bytes]:
+    if told is None:
+        return "application/json", as_json(_status_document(request, resolution, badge))
+    # The reason a path was refused is ours and names nothing of the source's.
+    detail = f"{told.detail} ({request.fault})" if request.fault else told.detail
+    return PROBLEM_TYPE, problem(told.http_status, told.code, detail, backupStatus=resolution.status)
+
+
+def _txt(request: BadgeRequest, resolution: Resolution, badge: Badge, told: Problem | None) -> tuple[str, bytes]:
+    del request, badge, told
+    return "text/plain; charset=utf-8", f"{resolution.status}\n".encode()
+
+
+_Drawing = Callable[[BadgeRequest, Resolution, Badge, Problem | None], tuple[str, bytes]]
+
+_DRAWN: dict[Format, _Drawing] = {
+    Format.SVG: _svg,
+    # A PNG's URL says the truth as an SVG, under its own type, for as long as nothing draws PNGs.
+    Format.PNG: _svg,
+    Format.JSON: _json,
+    Format.TXT: _txt,
+}
+
+
+def _status_document(request: BadgeRequest, resolution: Resolution, badge: Badge) -> dict[str, object]:
+    subject, report = request.subject, resolution.report
+    assert subject is not None
+    return {
+        "version": JSON_VERSION,
+        "platform": subject.platform,
+        "account": subject.account,
+        "subjectType": subject.type,
+        "subjectName": subject.name,
+        "status": resolution.status,
+        "label": badge.label,
+        "message": badge.message,
+        "stale": resolution.is_stale,
+        "confirmedAt": _time(resolution.confirmed_at),
+        "startedAt": _time(report.started_at),
+        "finishedAt": _time(report.finished_at),
+        "lastSuccessAt": _time(report.last_success_at),
+        "lastFinished": report.last_finished,
+        "nextRunAt": _time(report.next_run_at),
+    }
+
+
+def _time(moment: datetime | None) -> str | None:
+    return None if moment is None else format_time(moment)

@@ -1,0 +1,135 @@
+"""The badge routes: read the URL, resolve, answer. Whatever goes wrong ends in an image."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from flask import Blueprint, Response, request
+from werkzeug.datastructures import Headers
+from werkzeug.exceptions import HTTPException
+from werkzeug.routing import BaseConverter
+
+from badge.model import AnswerCrashed, BadgeServed
+from badge.ports import Clock, Events
+from badge.resolver import Resolver
+from badge.web.badge_answer import Answer, Outcome, answer, outcome_of, unknown_for
+from badge.web.badge_request import BADGE_ROOT, BadgeRequest, Format, is_badge_path, read_badge_request
+from badge.web.errors import PROBLEM_TYPE, problem
+from badge.web.http_cache import COMMON_HEADERS
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+INVALID_LIFETIME = timedelta(seconds=60)
+CRASH_LIFETIME = timedelta(seconds=15)
+
+PREFLIGHT_HEADERS = {
+    "Access-Control-Allow-Origin": "*",
+    "Access-Control-Allow-Methods": "GET, HEAD, OPTIONS",
+    "Access-Control-Allow-Headers": "If-None-Match",
+    "Access-Control-Max-Age": "86400",
+    "Cache-Control": "public, max-age=86400",
+}
+
+
+class AnyPath(BaseConverter):
+    """Matches whatever follows, empty parts and dots included; the raw path is read elsewhere.
+
+    The application registers it as `any_path` before the blueprint.
+    """
+
+    regex = ".*"
+    part_isolating = False
+
+
+@dataclass(frozen=True, slots=True)
+class BadgeParts:
+    """What the badge routes need."""
+
+    resolver: Resolver
+    clock: Clock
+    events: Events
+    default_label: str
+
+
+def blueprint(parts: BadgeParts) -> Blueprint:
+    """The routes under /badge/."""
+    badges = Blueprint("badges", __name__)
+
+    badges.add_url_rule(
+        f"{BADGE_ROOT}<any_path:_>",
+        endpoint="badge",
+        view_func=lambda _: show_badge(parts),
+        methods=["GET", "OPTIONS"],
+        provide_automatic_options=False,
+    )
+    return badges
+
+
+def show_badge(parts: BadgeParts) -> Response:
+    """Answer a request for a badge; never raises."""
+    began = time.perf_counter()
+    if request.method == "OPTIONS":
+        return Response(status=204, headers=PREFLIGHT_HEADERS)
+    wanted = read_badge_request(request.environ, request.args, parts.default_label)
+    try:
+        made = _resolved(parts, wanted)
+    except Exception as error:  # noqa: BLE001 - whatever it is, a reader gets an image and we a log line
+        parts.events.emit(AnswerCrashed("badge", error))
+        made = answer(wanted, unknown_for(CRASH_LIFETIME, parts.clock()), Outcome.CRASHED)
+    parts.events.emit(
+        BadgeServed(wanted.format, made.status, made.origin, made.http_status, time.perf_counter() - began)
+    )
+    return _response(made)
+
+
+def _resolved(parts: BadgeParts, wanted: BadgeRequest) -> Answer:
+    if wanted.subject is None:
+        return answer(wanted, unknown_for(INVALID_LIFETIME, parts.clock()), Outcome.INVALID)
+    resolution = parts.resolver.resolve(wanted.subject)
+    return answer(wanted, resolution, outcome_of(resolution))
+
+
+def _response(made: Answer) -> Response:
+    headers = Headers(list(made.headers.items()))
+    # Preconditions are for answers that would be 200 (RFC 9110, section 13.2.1).
+    if made.http_status == 200 and request.if_none_match.contains_weak(made.headers["ETag"].strip('"')):
+        del headers["Content-Length"], headers["Content-Type"]
+        return Response(status=304, headers=headers)
+    return Response(made.body, made.http_status, headers)
+
+
+class ImageWhateverHappens:
+    """WSGI layer around the application: under /badge/ not even a routing error is HTML."""
+
+    def __init__(self, application: WSGIApplication, parts: BadgeParts) -> None:
+        self._application = application
+        self._parts = parts
+        # Drawn now: when drawing is what broke, there is still this one.
+        plain = BadgeRequest(subject=None, format=Format.SVG, label=parts.default_label, is_strict=False)
+        self._last_resort = answer(plain, unknown_for(CRASH_LIFETIME, parts.clock()), Outcome.CRASHED)
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """Pass the request on; answer it with the last resort where that raises."""
+        try:
+            return self._application(environ, start_response)
+        except Exception as error:
+            self._parts.events.emit(AnswerCrashed("application", error))
+            if not is_badge_path(environ):
+                raise
+            start_response("200 OK", list(self._last_resort.headers.items()))
+            return [self._last_resort.body] if environ.get("REQUEST_METHOD") != "HEAD" else []
+
+
+def routing_error_for_badge(parts: BadgeParts, error: HTTPException) -> Response:
+    """What Flask would say in HTML about a badge's URL: an image for readers, a 405 for the rest."""
+    if error.code == 405:
+        body = problem(405, "METHOD_NOT_ALLOWED", "Badges answer to GET, HEAD and OPTIONS.")
+        headers = {**COMMON_HEADERS, "Allow": "GET, HEAD, OPTIONS", "Cache-Control": "no-store"}
+        return Response(body, 405, headers, content_type=PROBLEM_TYPE)
+    wanted = read_badge_request(request.environ, request.args, parts.default_label)
+    return _response(answer(wanted, unknown_for(INVALID_LIFETIME, parts.clock()), Outcome.INVALID))

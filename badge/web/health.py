@@ -1,0 +1,57 @@
+"""Health: does the process answer, does it want traffic, which build is it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from flask import Blueprint, Response
+
+from badge import __version__
+from badge.web.errors import as_json
+
+Check = Callable[[], bool]
+
+
+@dataclass(slots=True)
+class Readiness:
+    """Whether this process wants traffic. A lost cache or source degrades it, for it still serves."""
+
+    checks: Mapping[str, Check]
+    is_draining: bool = field(default=False)
+
+    def drain(self) -> None:
+        """Ask balancers to go elsewhere: the process is about to end."""
+        self.is_draining = True
+
+    def verdict(self) -> tuple[int, dict[str, object]]:
+        """The HTTP status and the document for /readyz."""
+        if self.is_draining:
+            return 503, {"status": "draining"}
+        states = {name: "up" if check() else "down" for name, check in self.checks.items()}
+        status = "ready" if all(state == "up" for state in states.values()) else "degraded"
+        return 200, {"status": status, "checks": states}
+
+
+def blueprint(readiness: Readiness) -> Blueprint:
+    """/livez, /healthz, /readyz and /version."""
+    health = Blueprint("health", __name__)
+
+    @health.get("/livez")
+    @health.get("/healthz")
+    def livez() -> Response:
+        return _uncached(200, {"status": "ok"})
+
+    @health.get("/readyz")
+    def readyz() -> Response:
+        return _uncached(*readiness.verdict())
+
+    @health.get("/version")
+    def version() -> Response:
+        return _uncached(200, {"name": "backup-status-badge", "version": __version__})
+
+    return health
+
+
+def _uncached(status: int, document: Mapping[str, object]) -> Response:
+    return Response(as_json(document), status, {"Cache-Control": "no-store"}, content_type="application/json")

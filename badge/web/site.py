@@ -1,0 +1,50 @@
+"""The Flask application, put together from parts that are handed in."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from flask import Blueprint, Flask, Response, request
+from werkzeug.exceptions import HTTPException, InternalServerError
+
+from badge.model import AnswerCrashed
+from badge.web import badges
+from badge.web.badge_request import is_badge_path
+from badge.web.badges import AnyPath, BadgeParts, ImageWhateverHappens
+from badge.web.errors import PROBLEM_TYPE, problem
+
+LARGEST_BODY = 256 * 1024
+
+
+def build_site(parts: BadgeParts, blueprints: Sequence[Blueprint]) -> Flask:
+    """The application with the badge routes and whatever else is handed in."""
+    site = Flask(__name__, static_folder=None)
+    site.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY
+    # Paths are answered where they are: a redirect would be built from a stranger's Host header,
+    # and GitHub's image proxy does not follow a 308.
+    site.url_map.merge_slashes = False
+    site.url_map.strict_slashes = False
+    site.url_map.converters["any_path"] = AnyPath
+    for blueprint in (badges.blueprint(parts), *blueprints):
+        site.register_blueprint(blueprint)
+    site.register_error_handler(HTTPException, lambda error: _error(parts, error))
+    # Flask's own handler would log the path, which names a subject, and the exception's text.
+    site.register_error_handler(Exception, lambda error: _crash(parts, error))
+    site.wsgi_app = ImageWhateverHappens(site.wsgi_app, parts)  # type: ignore[method-assign] # Flask's own extension point
+    return site
+
+
+def _crash(parts: BadgeParts, error: Exception) -> Response:
+    parts.events.emit(AnswerCrashed("application", error))
+    return _error(parts, InternalServerError())
+
+
+def _error(parts: BadgeParts, error: HTTPException) -> Response:
+    if is_badge_path(request.environ):
+        return badges.routing_error_for_badge(parts, error)
+    status = error.code or 500
+    body = problem(status, error.name.upper().replace(" ", "_"), error.description or error.name)
+    headers = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+    if isinstance(allowed := getattr(error, "valid_methods", None), (list, set)):
+        headers["Allow"] = ", ".join(sorted(allowed))
+    return Response(body, status, headers, content_type=PROBLEM_TYPE)

@@ -1,0 +1,256 @@
+"""What the resolver shows: lifetimes, what is kept, what is too old, what is private."""
+
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+
+import pytest
+
+from badge.cache.memory import MemoryStatusCache
+from badge.model import (
+    BackupStatus,
+    Origin,
+    Report,
+    Resolution,
+    SourceAnswered,
+    SourceFailed,
+    Subject,
+    Visibility,
+)
+from badge.ports import SourceUnavailable
+from badge.resolver import Lifetimes, Resolver
+from tests.doubles import START, ManualClock, RecordedEvents, ScriptedSource
+
+WEB = Subject.legacy("acme", "web")
+SUCCEEDED = Report(status=BackupStatus.SUCCEEDED, observed_at=START)
+PRIVATE = replace(SUCCEEDED, visibility=Visibility.PRIVATE)
+
+
+@dataclass
+class Bench:
+    """A resolver over a source whose answer tests set; None is an outage."""
+
+    says: Report | None = SUCCEEDED
+    follows_clock: bool = True
+    clock: ManualClock = field(default_factory=ManualClock)
+    events: RecordedEvents = field(default_factory=RecordedEvents)
+
+    def __post_init__(self) -> None:
+        self.source = ScriptedSource(self._answer)
+        self.cache = MemoryStatusCache(self.clock)
+        self.resolver = Resolver(self.source, self.cache, self.clock, self.events)
+
+    def _answer(self, subject: Subject) -> Report:
+        if self.says is None:
+            raise SourceUnavailable("timeout")
+        return replace(self.says, observed_at=self.clock()) if self.follows_clock else self.says
+
+    def resolve(self, *, may_see_private: bool = False) -> Resolution:
+        return self.resolver.resolve(WEB, may_see_private=may_see_private)
+
+    def seen(self) -> tuple[BackupStatus, Origin]:
+        resolution = self.resolve()
+        return resolution.status, resolution.origin
+
+
+@pytest.mark.parametrize(
+    ("status", "seconds"),
+    [
+        (BackupStatus.SUCCEEDED, 120),
+        (BackupStatus.FAILED, 120),
+        (BackupStatus.IN_PROGRESS, 30),
+        (BackupStatus.SCHEDULED, 30),
+        (BackupStatus.DELETED, 600),
+        (BackupStatus.UNKNOWN, 15),
+    ],
+)
+def test_each_status_has_its_lifetime(status: BackupStatus, seconds: int) -> None:
+    bench = Bench(replace(SUCCEEDED, status=status))
+    assert bench.resolve().fresh_for == timedelta(seconds=seconds)
+    bench.clock.advance(seconds=seconds - 1)
+    assert bench.seen() == (status, Origin.CACHE)
+    bench.clock.advance(seconds=1)
+    assert bench.seen() == (status, Origin.UPSTREAM)
+    assert len(bench.source.asked) == 2
+
+
+def test_no_such_subject_is_an_answer_and_is_kept() -> None:
+    bench = Bench(Report.absent(START))
+    first = bench.resolve()
+    assert (first.origin, first.report.exists) == (Origin.UPSTREAM, False)
+    assert first.fresh_for == timedelta(seconds=60)
+    assert bench.seen() == (BackupStatus.UNKNOWN, Origin.CACHE)
+
+
+def test_what_is_left_of_the_lifetime_is_handed_on() -> None:
+    bench = Bench()
+    bench.resolve()
+    bench.clock.advance(seconds=50)
+    assert bench.resolve().fresh_for == timedelta(seconds=70)
+
+
+def test_an_outage_shows_what_is_kept() -> None:
+    bench = Bench()
+    bench.resolve()
+    bench.says = None
+    bench.clock.advance(minutes=30)
+    resolution = bench.resolve()
+    assert (resolution.status, resolution.origin) == (BackupStatus.SUCCEEDED, Origin.STALE)
+    assert (resolution.is_stale, resolution.is_old) == (True, False)
+    assert resolution.fresh_for == timedelta(seconds=15)
+
+
+def test_from_an_hour_on_the_picture_says_how_old_its_knowledge_is() -> None:
+    bench = Bench()
+    bench.resolve()
+    bench.says = None
+    bench.clock.advance(minutes=59, seconds=59)
+    assert not bench.resolve().is_old
+    bench.clock.advance(seconds=1)
+    assert bench.resolve().is_old
+    assert bench.resolve().age == timedelta(hours=1)
+
+
+def test_past_a_day_what_is_kept_is_unknown() -> None:
+    bench = Bench()
+    bench.resolve()
+    bench.says = None
+    bench.clock.advance(hours=23, minutes=59, seconds=59)
+    assert bench.seen() == (BackupStatus.SUCCEEDED, Origin.STALE)
+    bench.clock.advance(seconds=1)
+    assert bench.seen() == (BackupStatus.UNKNOWN, Origin.FALLBACK)
+
+
+def test_an_outage_with_nothing_kept_is_unknown_for_a_moment() -> None:
+    bench = Bench(None)
+    resolution = bench.resolve()
+    assert (resolution.status, resolution.origin) == (BackupStatus.UNKNOWN, Origin.FALLBACK)
+    assert resolution.fresh_for == timedelta(seconds=15)
+    assert bench.cache.get(WEB.key(fold_case=False)) is None
+
+
+def test_after_an_outage_the_source_is_believed_again() -> None:
+    bench = Bench(None)
+    bench.resolve()
+    bench.says = SUCCEEDED
+    assert bench.seen() == (BackupStatus.SUCCEEDED, Origin.UPSTREAM)
+
+
+def test_knowledge_that_the_source_itself_calls_old_is_old() -> None:
+    bench = Bench(replace(SUCCEEDED, observed_at=START - timedelta(hours=3)), follows_clock=False)
+    assert bench.resolve().is_old
+    bench.says = replace(SUCCEEDED, observed_at=START - timedelta(hours=25))
+    bench.clock.advance(minutes=5)
+    assert bench.seen() == (BackupStatus.UNKNOWN, Origin.FALLBACK)
+
+
+def test_clocks_that_differ_a_little_make_nothing_old() -> None:
+    for minutes in (-4, 4):
+        bench = Bench(replace(SUCCEEDED, observed_at=START + timedelta(minutes=minutes)), follows_clock=False)
+        assert bench.resolve().age == timedelta(0)
+
+
+def test_a_status_does_not_outlive_the_moment_its_source_set() -> None:
+    bench = Bench(replace(SUCCEEDED, stale_after=START + timedelta(seconds=40)))
+    assert bench.resolve().fresh_for == timedelta(seconds=40)
+    bench.says = None
+    bench.clock.advance(seconds=39)
+    assert bench.seen() == (BackupStatus.SUCCEEDED, Origin.CACHE)
+    bench.clock.advance(seconds=1)
+    assert bench.seen() == (BackupStatus.UNKNOWN, Origin.FALLBACK)
+
+
+def test_the_next_run_ends_a_lifetime_early() -> None:
+    bench = Bench(replace(SUCCEEDED, next_run_at=START + timedelta(seconds=20)))
+    assert bench.resolve().fresh_for == timedelta(seconds=20)
+    late = Bench(replace(SUCCEEDED, next_run_at=START - timedelta(hours=1)))
+    assert late.resolve().fresh_for == timedelta(seconds=120)
+
+
+def public_face(bench: Bench) -> list[Resolution]:
+    """What a stranger sees over a life: first, from the cache, renewed."""
+    faces = [bench.resolve()]
+    for seconds in (30, 45):
+        bench.clock.advance(seconds=seconds)
+        faces.append(bench.resolve())
+    return faces
+
+
+def test_private_and_absent_can_not_be_told_apart() -> None:
+    assert public_face(Bench(PRIVATE)) == public_face(Bench(Report.absent(START)))
+
+
+def test_private_absent_and_never_heard_of_are_one_during_an_outage() -> None:
+    shown = []
+    for report in (PRIVATE, Report.absent(START), None):
+        bench = Bench(report)
+        bench.resolve()
+        bench.says = None
+        bench.clock.advance(minutes=10)
+        shown.append(bench.resolve())
+    assert shown[0] == shown[1] == shown[2]
+    assert shown[0].origin is Origin.FALLBACK
+
+
+def test_who_may_see_private_ones_does() -> None:
+    bench = Bench(PRIVATE)
+    assert bench.resolve(may_see_private=True).status is BackupStatus.SUCCEEDED
+    bench.says = None
+    bench.clock.advance(minutes=10)
+    assert bench.resolve(may_see_private=True).origin is Origin.STALE
+
+
+def test_the_source_is_given_what_it_said_before() -> None:
+    bench = Bench(replace(SUCCEEDED, validator='"7"'))
+    bench.resolve()
+    bench.clock.advance(minutes=3)
+    bench.resolve()
+    known = bench.source.asked[1][1]
+    assert known is not None
+    assert known.validator == '"7"'
+
+
+def test_forgetting_asks_the_source_at_once() -> None:
+    bench = Bench()
+    bench.resolve()
+    bench.says = replace(SUCCEEDED, status=BackupStatus.FAILED)
+    bench.resolver.forget(WEB)
+    assert bench.seen() == (BackupStatus.FAILED, Origin.UPSTREAM)
+
+
+def test_spellings_share_an_entry_only_where_the_source_folds_case() -> None:
+    bench = Bench()
+    bench.source.folds = True
+    bench.resolve()
+    assert bench.resolver.resolve(Subject.legacy("ACME", "Web")).origin is Origin.CACHE
+    bench.source.folds = False
+    assert bench.resolver.resolve(Subject.legacy("ACME", "Web")).origin is Origin.UPSTREAM
+
+
+def test_every_question_to_the_source_is_told() -> None:
+    bench = Bench(None)
+    bench.resolve()
+    bench.says = SUCCEEDED
+    bench.resolve()
+    failed, answered = bench.events.seen
+    assert failed == SourceFailed("scripted", "timeout")
+    assert isinstance(answered, SourceAnswered)
+
+
+def test_an_answer_begun_before_a_forget_is_not_kept() -> None:
+    bench = Bench()
+
+    def changed_meanwhile(subject: Subject) -> Report:
+        bench.clock.advance(milliseconds=10)
+        bench.resolver.forget(subject)
+        return replace(SUCCEEDED, observed_at=bench.clock())
+
+    bench.source.answer = changed_meanwhile
+    bench.resolve()
+    assert bench.cache.get(WEB.key(fold_case=False)) is None
+
+
+def test_lifetimes_come_from_the_settings_handed_in() -> None:
+    lifetimes = Lifetimes(finished=timedelta(seconds=7), too_old=timedelta(hours=2))
+    bench = Bench()
+    resolver = Resolver(bench.source, bench.cache, bench.clock, bench.events, lifetimes)
+    assert resolver.resolve(WEB).fresh_for == timedelta(seconds=7)

@@ -1,0 +1,122 @@
+"""Settings: every fault at once, secrets from files and never shown, docs that match."""
+
+import re
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from badge.settings import (
+    SECRETS,
+    BadSettings,
+    Settings,
+    load,
+    parse_duration,
+    show_duration,
+    shown,
+    unknown_variables,
+    variable_for,
+)
+
+PROJECT = Path(__file__).parents[2]
+EXAMPLE = PROJECT / "config" / "badge.env.example"
+
+
+def faults_of(**environment: str) -> list[str]:
+    with pytest.raises(BadSettings) as raised:
+        load(environment)
+    return [str(fault) for fault in raised.value.faults]
+
+
+def test_nothing_set_is_a_working_configuration() -> None:
+    settings = load({})
+    assert (settings.bind, settings.redis_url, settings.upstream_url) == ("127.0.0.1:8000", None, None)
+
+
+def test_every_fault_is_told_at_once_with_its_variable() -> None:
+    faults = faults_of(
+        BADGE_WORKERS="many",
+        BADGE_BIND="8000",
+        BADGE_REDIS_URL="http://cache",
+        BADGE_FRESH_FINISHED="soon",
+        BADGE_MAX_STATUS_AGE="5m",
+        BADGE_PUBLIC_URL="badges.example.org",
+    )
+    assert len(faults) == 6
+    assert "BADGE_MAX_STATUS_AGE: give something from 1h to 7d" in faults
+
+
+@pytest.mark.parametrize("url", ["redis://:hunter2@[::1", "redis://:hunter2@host:port", "ftp://:hunter2@host"])
+def test_a_fault_never_shows_what_was_given(url: str) -> None:
+    assert "hunter2" not in " ".join(faults_of(BADGE_REDIS_URL=url))
+
+
+def test_a_secret_can_come_from_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "key"
+    file.write_text("s3cret\n")
+    settings = load({"BADGE_UPSTREAM_URL": "http://up.example", "BADGE_UPSTREAM_API_KEY_FILE": str(file)})
+    assert settings.upstream_api_key is not None
+    assert settings.upstream_api_key.get_secret_value() == "s3cret"
+
+
+def test_a_secret_given_twice_or_from_a_missing_file_is_a_fault(tmp_path: Path) -> None:
+    missing = str(tmp_path / "missing")
+    assert "keep one" in faults_of(BADGE_REDIS_URL="redis://a", BADGE_REDIS_URL_FILE=missing)[0]
+    assert "No such file" in faults_of(BADGE_REDIS_URL_FILE=missing)[0]
+
+
+def test_a_key_without_an_upstream_is_a_contradiction() -> None:
+    assert faults_of(BADGE_UPSTREAM_API_KEY="k") == ["BADGE_UPSTREAM_API_KEY: is given without BADGE_UPSTREAM_URL"]
+
+
+def test_what_is_shown_hides_passwords_and_keys() -> None:
+    values = shown(
+        load(
+            {
+                "BADGE_REDIS_URL": "rediss://user:hunter2@cache:6380/1?password=hunter2",
+                "BADGE_UPSTREAM_URL": "https://up.example/api",
+                "BADGE_UPSTREAM_API_KEY": "hunter2://hunter2",
+                "BADGE_CATALOGUE_URL": "postgresql+psycopg://badge:hunter2@db/badge",
+            }
+        )
+    )
+    assert "hunter2" not in str(values)
+    assert values["BADGE_REDIS_URL"] == "rediss://<secret>@cache:6380/1"
+
+
+def test_a_misspelt_variable_is_pointed_out() -> None:
+    assert unknown_variables({"BADGE_WORKER": "2"}) == ["BADGE_WORKER is no setting; did you mean BADGE_WORKERS?"]
+    assert unknown_variables({"BADGE_WORKERS": "2", "BADGE_REDIS_URL_FILE": "x"}) == []
+
+
+@pytest.mark.parametrize("text", ["250ms", "90s", "15m", "26h", "7d", "0s"])
+def test_durations_are_read_and_shown_alike(text: str) -> None:
+    duration = parse_duration(text)
+    assert isinstance(duration, timedelta)
+    assert parse_duration(show_duration(duration)) == duration
+
+
+def example_entries() -> dict[str, str]:
+    lines = re.findall(r"^#?(BADGE_\w+)=(.*)$", EXAMPLE.read_text(), flags=re.MULTILINE)
+    return dict(lines)
+
+
+def test_the_example_file_has_every_setting_with_its_default() -> None:
+    defaults = {variable: value for variable, value in shown(load({})).items() if variable != "BADGE_DATA_DIR"}
+    entries = example_entries()
+    assert entries.pop("BADGE_DATA_DIR") == "var"
+    assert entries == defaults
+
+
+def test_the_example_file_explains_every_setting_in_the_code_s_words() -> None:
+    text = EXAMPLE.read_text()
+    for name, setting in Settings.model_fields.items():
+        assert f"# {setting.description}\n#{variable_for(name)}=" in text
+
+
+def test_the_operations_page_names_every_setting() -> None:
+    page = (PROJECT / "docs" / "configuration.md").read_text()
+    for name in Settings.model_fields:
+        assert f"`{variable_for(name)}`" in page
+    for name in SECRETS:
+        assert f"`{variable_for(name)}_FILE`" in page

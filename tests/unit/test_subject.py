@@ -1,0 +1,154 @@
+"""DESIGN's path rules: what names a subject, what can't, and which spellings are one."""
+
+import unicodedata
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from badge.model import BIDI_CONTROLS, InvalidSubject, Subject
+
+FORBIDDEN = {"Cc", "Cs"}
+CHARACTERS = st.characters(exclude_categories=["Cc", "Cs"], exclude_characters=sorted(BIDI_CONTROLS))
+PARTS = st.text(CHARACTERS, min_size=1, max_size=40).map(lambda text: unicodedata.normalize("NFC", text))
+
+
+def is_plain(text: str) -> bool:
+    return all(part not in ("", ".", "..") for part in text.split("/"))
+
+
+@st.composite
+def subjects(draw: st.DrawFn) -> Subject:
+    parts = [draw(PARTS) for _ in range(4)]
+    assume(all(is_plain(part) for part in parts))
+    return Subject.parse(*parts)
+
+
+@given(subjects())
+def test_the_path_of_a_subject_names_it_again(subject: Subject) -> None:
+    assert Subject.from_path(subject.path) == subject
+
+
+@given(subjects())
+def test_parsing_twice_changes_nothing(subject: Subject) -> None:
+    assert Subject.parse(subject.platform, subject.account, subject.type, subject.name) == subject
+
+
+@given(st.text(max_size=60))
+def test_any_path_names_a_subject_or_is_refused(path: str) -> None:
+    try:
+        subject = Subject.from_path(path)
+    except InvalidSubject:
+        return
+    assert Subject.from_path(subject.path) == subject
+
+
+@given(st.text(max_size=30), st.text(max_size=30))
+def test_no_control_character_gets_into_a_subject(account: str, name: str) -> None:
+    try:
+        subject = Subject.parse("GitHub", account, "Repository", name)
+    except InvalidSubject:
+        return
+    text = subject.account + subject.name
+    assert not any(unicodedata.category(char) in FORBIDDEN or char in BIDI_CONTROLS for char in text)
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("acme/web", ("GitHub", "acme", "Repository", "web")),
+        ("acme/web/", ("GitHub", "acme", "Repository", "web")),
+        ("GitHub/acme/Repository/web", ("GitHub", "acme", "Repository", "web")),
+        ("github/acme/REPOSITORY/Web", ("GitHub", "acme", "Repository", "Web")),
+        (
+            "AzureDevOps/my-org/Repository/my-project/demo-repo",
+            ("AzureDevOps", "my-org", "Repository", "my-project/demo-repo"),
+        ),
+        ("AzureDevOps/my-org/Project/Web%20Shop", ("AzureDevOps", "my-org", "Project", "Web Shop")),
+        ("GitLab/my-group%2Fsub/Repository/web", ("GitLab", "my-group/sub", "Repository", "web")),
+        ("Gitea/me/Wiki/notes", ("Gitea", "me", "Wiki", "notes")),
+        ("acme/a%252Fb", ("GitHub", "acme", "Repository", "a%2Fb")),
+        ("acme/cafe%CC%81", ("GitHub", "acme", "Repository", "café")),
+        ("acme/a+b;c=1", ("GitHub", "acme", "Repository", "a+b;c=1")),
+        ("acme/...", ("GitHub", "acme", "Repository", "...")),
+    ],
+)
+def test_paths_that_name_a_subject(path: str, expected: tuple[str, str, str, str]) -> None:
+    assert Subject.from_path(path) == Subject(*expected)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "",
+        "acme",
+        "GitHub/acme/web",
+        "/acme/web",
+        "acme//web",
+        "acme/web//",
+        "acme/..",
+        "acme/%2e%2e",
+        "acme/.",
+        "GitHub/acme/Repository/a/../b",
+        "GitHub/acme%2F..%2Fx/Repository/web",
+        "GitHub/acme/Repository/",
+        "acme/a%00b",
+        "acme/a%0d%0ab",
+        "acme/a%7F",
+        "acme/%E2%80%AEgnp",
+        "acme/%E2%81%A6x",
+        "acme/%FF",
+        "acme/%ED%A0%80",
+        "p" * 65 + "/acme/Repository/web",
+        "GitHub/" + "a" * 256 + "/Repository/web",
+        "GitHub/acme/" + "t" * 65 + "/web",
+        "GitHub/acme/Repository/" + "n" * 1025,
+    ],
+)
+def test_paths_that_name_none(path: str) -> None:
+    with pytest.raises(InvalidSubject):
+        Subject.from_path(path)
+
+
+def test_the_longest_parts_are_accepted() -> None:
+    name = "名" * 1024
+    assert Subject.parse("p" * 64, "a" * 255, "t" * 64, name).name == name
+
+
+def test_a_name_may_have_3_kib_of_utf_8_and_no_more() -> None:
+    with pytest.raises(InvalidSubject, match="bytes"):
+        Subject.parse("GitHub", "acme", "Repository", "😀" * 769)
+
+
+def test_a_lone_surrogate_as_json_can_carry_it_is_refused() -> None:
+    with pytest.raises(InvalidSubject):
+        Subject.parse("GitHub", "acme", "Repository", "a\ud800")
+
+
+def test_case_is_folded_only_where_platform_and_source_both_do_it() -> None:
+    shouted, quiet = Subject.legacy("ACME", "Web"), Subject.legacy("acme", "web")
+    assert shouted.key(fold_case=True) == quiet.key(fold_case=True)
+    assert shouted.key(fold_case=False) != quiet.key(fold_case=False)
+    elsewhere = Subject.parse("Gitea", "ACME", "Wiki", "Web")
+    assert elsewhere.key(fold_case=True) != Subject.parse("gitea", "acme", "wiki", "web").key(fold_case=True)
+
+
+def test_platform_and_type_are_always_compared_without_case() -> None:
+    one, other = Subject.parse("Gitea", "me", "Wiki", "x"), Subject.parse("GITEA", "me", "wiki", "x")
+    assert one.key(fold_case=False) == other.key(fold_case=False)
+
+
+@pytest.mark.parametrize(
+    ("subject", "short"),
+    [
+        (Subject.legacy("acme", "web"), "acme/web"),
+        (Subject.legacy("acme", "we b"), "acme/we%20b"),
+        (Subject.parse("GitHub", "acme", "Repository", "a/b"), None),
+        (Subject.parse("GitLab", "acme", "Repository", "web"), None),
+        (Subject.parse("GitHub", "acme", "Project", "web"), None),
+    ],
+)
+def test_only_plain_github_repositories_have_the_short_path(subject: Subject, short: str | None) -> None:
+    assert subject.legacy_path == short
+    if short:
+        assert Subject.from_path(short) == subject
