@@ -1,0 +1,31 @@
+# syntax=docker/dockerfile:1
+# Two stages: what builds is not what runs. Any Debian-based python:3.11 to 3.13 image serves; pin
+# BASE by digest in your own builds.
+ARG BASE=python:3.13-slim-bookworm
+
+FROM ${BASE} AS build
+ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
+WORKDIR /srv/badge
+RUN python -m venv .venv
+COPY requirements.txt ./
+RUN .venv/bin/pip install --quiet --require-hashes -r requirements.txt
+COPY pyproject.toml README.md LICENSE app.py wsgi.py ./
+COPY badge ./badge
+COPY config ./config
+RUN .venv/bin/pip install --quiet --no-deps --no-build-isolation --no-index --editable . \
+ && .venv/bin/python -m compileall -q badge app.py wsgi.py
+
+FROM ${BASE}
+# A fixed number, so that a volume's owner can be set to it beforehand.
+RUN useradd --uid 10001 --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin badge \
+ && install -d -o badge -g badge -m 700 /data
+COPY --from=build /srv/badge /srv/badge
+WORKDIR /srv/badge
+ENV PATH=/srv/badge/.venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 \
+    BADGE_BIND=0.0.0.0:8000 BADGE_DATA_DIR=/data
+USER 10001
+VOLUME /data
+EXPOSE 8000
+HEALTHCHECK --interval=30s --timeout=3s --start-period=10s \
+  CMD ["python", "-m", "badge.healthcheck"]
+CMD ["gunicorn", "-c", "config/gunicorn.conf.py", "wsgi:application"]

@@ -1,0 +1,52 @@
+"""`python -m badge.healthcheck`: asks the service on this machine for /healthz; exit code 0 if it answers.
+
+For containers, which need no curl for it. Standard library only, for it runs twice a minute.
+"""
+
+from __future__ import annotations
+
+import http.client
+import os
+import socket
+import sys
+
+TIMEOUT_SECONDS = 2.5
+
+
+class _UnixConnection(http.client.HTTPConnection):
+    """HTTP over the Unix socket at `path`."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__("localhost", timeout=TIMEOUT_SECONDS)
+        self._path = path
+
+    def connect(self) -> None:
+        """Connect to the socket's path."""
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(TIMEOUT_SECONDS)
+        self.sock.connect(self._path)
+
+
+def connection_to(bind: str) -> http.client.HTTPConnection:
+    """A connection to where gunicorn listens, by the spelling of `BADGE_BIND`."""
+    if bind.startswith("unix:"):
+        return _UnixConnection(bind.removeprefix("unix:"))
+    host, _, port = bind.rpartition(":")
+    host = host.strip("[]")
+    here = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - compared with, not bound to
+    return http.client.HTTPConnection(here, int(port), timeout=TIMEOUT_SECONDS)
+
+
+def main() -> int:
+    """Exit code: 0 if the service answers, 1 if it does not."""
+    try:
+        connection = connection_to(os.environ.get("BADGE_BIND", "127.0.0.1:8000"))
+        connection.request("GET", "/healthz")
+        return 0 if connection.getresponse().status == 200 else 1
+    except (OSError, ValueError, http.client.HTTPException) as error:
+        sys.stderr.write(f"no answer: {type(error).__name__}\n")
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,40 @@
+"""A whole application around a scripted source: everything real but the world outside."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+from app import create_app
+from badge.cache.memory import MemoryStatusCache
+from badge.model import BackupStatus, Report, Subject
+from badge.ports import SourceUnavailable
+from badge.settings import load
+from tests.doubles import START, ManualClock, ScriptedSource
+
+SUCCEEDED = Report(status=BackupStatus.SUCCEEDED, observed_at=START)
+
+
+@dataclass
+class Site:
+    """A client, and what its application's source says: a report, None for an outage, or a bug."""
+
+    says: Report | Exception | None = SUCCEEDED
+    clock: ManualClock = field(default_factory=ManualClock)
+
+    def __post_init__(self) -> None:
+        self.source = ScriptedSource(self._answer)
+        self.app = create_app(load({}), source=self.source, cache=MemoryStatusCache(self.clock), clock=self.clock)
+        self.client: FlaskClient = self.app.test_client()
+
+    def _answer(self, subject: Subject) -> Report:
+        if isinstance(self.says, Exception):
+            raise self.says
+        if self.says is None:
+            raise SourceUnavailable("timeout")
+        return replace(self.says, observed_at=self.clock())
+
+    def get(self, path: str, **options: object) -> TestResponse:
+        return self.client.open(path, method="GET", **options)  # type: ignore[arg-type] # passed through

@@ -1,0 +1,34 @@
+"""Health: liveness never asks others; readiness degrades, and refuses only while draining."""
+
+from badge import __version__
+from badge.web.health import Readiness
+from tests.site import Site
+
+
+def test_the_process_answers_whatever_is_behind_it(site: Site) -> None:
+    site.says = None
+    for path in ("/livez", "/healthz"):
+        assert site.get(path).get_json() == {"status": "ok"}
+
+
+def test_ready_with_everything_up(site: Site) -> None:
+    assert site.get("/readyz").get_json() == {"status": "ready", "checks": {"cache": "up", "source": "up"}}
+
+
+def test_a_failing_source_degrades_but_still_takes_traffic(site: Site) -> None:
+    site.says = None
+    site.get("/badge/acme/web")
+    answer = site.get("/readyz")
+    assert (answer.status_code, answer.get_json()["status"]) == (200, "degraded")
+
+
+def test_a_draining_process_wants_no_traffic(site: Site) -> None:
+    readiness: Readiness = site.app.extensions["readiness"]
+    readiness.drain()
+    answer = site.get("/readyz")
+    assert (answer.status_code, answer.get_json()) == (503, {"status": "draining"})
+    assert site.get("/livez").status_code == 200
+
+
+def test_the_version_is_the_package_s(site: Site) -> None:
+    assert site.get("/version").get_json()["version"] == __version__
