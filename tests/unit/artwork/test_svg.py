@@ -1,0 +1,123 @@
+"""Pictures: shields' geometry, safe for any text, the same bytes always."""
+
+from pathlib import Path
+from xml.etree.ElementTree import Element
+
+import pytest
+from defusedxml import ElementTree
+from hypothesis import given
+from hypothesis import strategies as st
+
+from badge.artwork.svg import draw, printable
+from badge.artwork.text_width import text_width
+from badge.model import BIDI_CONTROLS, Badge
+from tests.golden.pictures import PICTURES
+
+GOLDEN = Path(__file__).parents[2] / "golden"
+SVG = "{http://www.w3.org/2000/svg}"
+ALLOWED = {
+    "svg": {"width", "height", "role", "aria-label"},
+    "title": set(),
+    "filter": {"id"},
+    "feGaussianBlur": {"stdDeviation"},
+    "linearGradient": {"id", "x2", "y2"},
+    "stop": {"offset", "stop-color", "stop-opacity"},
+    "clipPath": {"id"},
+    "rect": {"x", "width", "height", "rx", "fill"},
+    "g": {"clip-path", "fill", "text-anchor", "font-family", "text-rendering", "font-size", "transform", "aria-hidden"},
+    "text": {"x", "y", "fill-opacity", "filter", "textLength"},
+}
+
+
+def picture(label: str, message: str) -> Element:
+    root: Element = ElementTree.fromstring(draw(Badge(label=label, message=message, colour="#2b7a2b")))
+    return root
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_the_picture_is_the_reference(name: str) -> None:
+    assert draw(PICTURES[name]) == (GOLDEN / f"{name}.svg").read_bytes()
+
+
+def test_no_reference_is_left_over() -> None:
+    assert {file.stem for file in GOLDEN.glob("*.svg")} == set(PICTURES)
+
+
+# Left box, right box, the texts' centres: npm badge-maker 6.0.0 on the same words.
+SHIELDS = [
+    ("backup", "succeeded", 49, 67, [255, 815]),
+    ("backup", "failed", 49, 39, [255, 675]),
+    ("backup", "in progress", 49, 71, [255, 835]),
+    ("backup", "scheduled", 49, 65, [255, 805]),
+    ("backup", "deleted", 49, 51, [255, 735]),
+    ("backup", "unknown", 49, 61, [255, 785]),
+    ("", "succeeded", 0, 67, [335]),
+]
+
+
+@pytest.mark.parametrize(("label", "message", "left", "right", "centres"), SHIELDS)
+def test_the_geometry_is_shields(label: str, message: str, left: int, right: int, centres: list[int]) -> None:
+    root = picture(label, message)
+    boxes = [int(rect.attrib["width"]) for rect in root.iter(f"{SVG}rect")]
+    assert boxes == [left + right, left, right, left + right]
+    texts = [text for text in root.iter(f"{SVG}text") if text.attrib["y"] == "140"]
+    assert [int(text.attrib["x"]) for text in texts] == centres
+    assert int(texts[-1].attrib["textLength"]) == 10 * (right - 10)
+
+
+def test_a_reader_who_does_not_see_it_hears_one_sentence() -> None:
+    root = picture("backup", "in progress")
+    assert root.attrib["role"] == "img"
+    assert root.attrib["aria-label"] == "backup: in progress"
+    assert root.findtext(f"{SVG}title") == "backup: in progress"
+
+
+@given(st.text(st.characters(), max_size=64), st.text(st.characters(), min_size=1, max_size=40))
+def test_any_text_gives_a_harmless_picture(label: str, message: str) -> None:
+    for element in picture(label, message).iter():
+        name = element.tag.removeprefix(SVG)
+        assert set(element.attrib) <= ALLOWED[name]
+        for attribute in set(element.attrib) - {"aria-label"}:
+            value = element.attrib[attribute]
+            assert "url(" not in value or value in ("url(#b)", "url(#r)", "url(#s)")
+
+
+@given(st.text(st.characters()))
+def test_what_can_not_be_printed_is_dropped_and_nothing_else(text: str) -> None:
+    shown = printable(text)
+    assert printable(shown) == shown
+    assert not set(shown) & BIDI_CONTROLS
+    assert shown == shown.strip()
+
+
+def test_a_lone_surrogate_and_controls_are_stripped() -> None:
+    assert printable("a\ud800b\x00c\x85d\ufffee\u202ef\ng") == "abcdef g"
+
+
+# Verdana 11 px, in hundredths: badges.md's measurements.
+WIDTHS = [
+    ("backup", 3951),
+    ("succeeded", 5750),
+    ("failed", 2992),
+    ("in progress", 6162),
+    ("3h ago", 3796),
+    (" ", 387),
+    ("m", 1070),
+]
+
+
+@pytest.mark.parametrize(("text", "hundredths"), WIDTHS)
+def test_widths_are_verdana_s(text: str, hundredths: int) -> None:
+    assert abs(text_width(text) - hundredths) <= len(text)
+
+
+def test_what_verdana_lacks_gets_a_sensible_width() -> None:
+    assert text_width("备份") == 2200
+    assert text_width("e\u0301") == text_width("e")
+    assert text_width("📦") == 1500
+    assert 500 <= text_width("\u0e01") <= 900
+
+
+@given(st.text(max_size=30), st.text(max_size=30))
+def test_a_text_is_as_wide_as_its_parts(one: str, other: str) -> None:
+    assert text_width(one + other) == text_width(one) + text_width(other)
