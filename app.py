@@ -9,7 +9,8 @@ from flask import Flask
 
 from badge.cache import embedded
 from badge.cache.memory import MemoryStatusCache
-from badge.cache.redis_cache import RedisStatusCache, connect
+from badge.cache.redis_cache import RedisStatusCache
+from badge.cache.redis_connection import connect
 from badge.catalogue.keys import ApiKeys
 from badge.catalogue.source import CatalogueSource
 from badge.catalogue.store import Catalogue

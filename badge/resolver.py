@@ -38,7 +38,7 @@ class Lifetimes:
         if not report.is_public:
             return self.absent
         ends = (moment - now for moment in (report.next_run_at, report.stale_after) if moment and moment > now)
-        return max(SHORTEST_LIFETIME, min(self._of_status(report.status), *ends))
+        return max(SHORTEST_LIFETIME, min([self._of_status(report.status), *ends]))
 
     def _of_status(self, status: BackupStatus) -> timedelta:
         match status:

@@ -1,0 +1,196 @@
+"""The native contract's JSON, written and read (docs/native-contract.md). No I/O.
+
+Reading is strict where a wrong reading would be a lie (status, revision, visibility, whose status
+it is) and forgiving where it would not: an optional field of the wrong kind counts as not given.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import NoReturn, TypeVar
+from urllib.parse import urlsplit
+
+from badge.model import BackupStatus, InvalidSubject, Reason, Report, Subject, Visibility
+
+LONGEST_URL = 2048
+LARGEST_SIZE = 2**63
+
+# RFC 3339, section 5.6, with any number of fraction digits (Azure sends seven).
+_TIME = re.compile(r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d)(?:\.(\d+))?([Zz]|[+-]\d\d:\d\d)")
+
+_Word = TypeVar("_Word", bound=StrEnum)
+
+
+class ContractBroken(ValueError):
+    """What was sent is not of the contract; `str()` is one word of a closed set, nothing of the sender's."""
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedStatus:
+    """A report, and whether it used a status word that is none of ours."""
+
+    report: Report
+    unknown_word: bool
+
+
+def status_document(subject: Subject, report: Report) -> dict[str, object]:
+    """The contract's BackupStatus object."""
+    return {
+        "platform": subject.platform,
+        "account": subject.account,
+        "subjectType": subject.type,
+        "subjectName": subject.name,
+        "status": report.status.value,
+        "startedAt": _time_or_null(report.started_at),
+        "finishedAt": _time_or_null(report.finished_at),
+        "lastSuccessAt": _time_or_null(report.last_success_at),
+        "lastFinished": report.last_finished.value if report.last_finished else None,
+        "nextRunAt": _time_or_null(report.next_run_at),
+        "staleAfter": _time_or_null(report.stale_after),
+        "deletedAt": _time_or_null(report.deleted_at),
+        "sizeBytes": report.size_bytes,
+        "url": report.url,
+        "visibility": report.visibility.value,
+        "enabled": report.enabled,
+        "reason": report.reason.value if report.reason else None,
+        "observedAt": format_time(report.observed_at),
+        "revision": report.revision,
+    }
+
+
+def report_from(document: object, *, asked_for: Subject, now: datetime) -> ParsedStatus:
+    """The report in a BackupStatus object; raises `ContractBroken`.
+
+    Moments in the future that can't be count as `now`: clocks differ.
+    """
+    if not isinstance(document, dict):
+        raise ContractBroken("notAnObject")
+    _check_subject(document, asked_for)
+    word = _required(document, "status", str)
+    status = _word(BackupStatus, word)
+    revision = _required(document, "revision", int)
+    visibility = _word(Visibility, _required(document, "visibility", str))
+    observed_at = parse_time(_required(document, "observedAt", str))
+    if visibility is None or observed_at is None or revision < 0:
+        raise ContractBroken("badField")
+    report = Report(
+        status=status or BackupStatus.UNKNOWN,
+        observed_at=min(observed_at, now),
+        started_at=_past(document, "startedAt", now),
+        finished_at=_past(document, "finishedAt", now),
+        last_success_at=_past(document, "lastSuccessAt", now),
+        last_finished=_finished(document),
+        next_run_at=parse_time(document.get("nextRunAt")),
+        stale_after=parse_time(document.get("staleAfter")),
+        deleted_at=_past(document, "deletedAt", now),
+        size_bytes=_size(document.get("sizeBytes")),
+        url=https_url(document.get("url")),
+        visibility=visibility,
+        enabled=enabled if isinstance(enabled := document.get("enabled"), bool) else None,
+        reason=_word(Reason, document.get("reason")),
+        revision=revision,
+    )
+    return ParsedStatus(report, unknown_word=status is None)
+
+
+def parse_json(raw: bytes) -> object:
+    """The JSON in these bytes; raises `ContractBroken` for all that RFC 8259 does not allow, and more.
+
+    NaN and Infinity are no JSON; a name given twice leaves open which one counts; nesting deeper
+    than Python's recursion limit can't be read.
+    """
+    try:
+        return json.loads(raw.decode("utf-8"), parse_constant=_no_constant, object_pairs_hook=_unique)
+    except ContractBroken:
+        raise
+    except (ValueError, RecursionError):
+        raise ContractBroken("badJson") from None
+
+
+def parse_time(value: object) -> datetime | None:
+    """The moment in an RFC 3339 text, in UTC; None for anything else, also for one without a zone."""
+    match = _TIME.fullmatch(value) if isinstance(value, str) else None
+    if match is None:
+        return None
+    day, time, fraction, zone = match.groups()
+    text = f"{day}T{time}.{(fraction or '0')[:6]:0<6}{zone.upper().replace('Z', '+00:00')}"
+    try:
+        return datetime.fromisoformat(text).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+
+
+def format_time(moment: datetime) -> str:
+    """RFC 3339 in UTC with `Z`; a fraction only where there is one."""
+    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def https_url(value: object) -> str | None:
+    """The URL, if it is one that may be linked to: https, of sane length, no user, nothing invisible."""
+    if not isinstance(value, str) or len(value) > LONGEST_URL or not re.fullmatch(r"[!-~]+", value):
+        return None
+    try:
+        parts = urlsplit(value)
+    except ValueError:
+        return None
+    return value if parts.scheme == "https" and parts.hostname and "@" not in parts.netloc else None
+
+
+def _check_subject(document: Mapping[str, object], asked_for: Subject) -> None:
+    """Refuse another subject's status: a proxy that mixes answers up must not put it on this badge."""
+    parts = [_required(document, name, str) for name in ("platform", "account", "subjectType", "subjectName")]
+    try:
+        answered = Subject.parse(*parts)
+    except InvalidSubject:
+        raise ContractBroken("otherSubject") from None
+    if answered.key(fold_case=True) != asked_for.key(fold_case=True):
+        raise ContractBroken("otherSubject")
+
+
+_Kind = TypeVar("_Kind", str, int)
+
+
+def _required(document: Mapping[str, object], name: str, kind: type[_Kind]) -> _Kind:
+    value = document.get(name)
+    # bool is an int to Python, and to nobody else.
+    if not isinstance(value, kind) or isinstance(value, bool):
+        raise ContractBroken("badField")
+    return value
+
+
+def _word(words: type[_Word], value: object) -> _Word | None:
+    return words(value) if isinstance(value, str) and value in tuple(words) else None
+
+
+def _past(document: Mapping[str, object], name: str, now: datetime) -> datetime | None:
+    moment = parse_time(document.get(name))
+    return None if moment is None else min(moment, now)
+
+
+def _finished(document: Mapping[str, object]) -> BackupStatus | None:
+    status = _word(BackupStatus, document.get("lastFinished"))
+    return status if status in (BackupStatus.SUCCEEDED, BackupStatus.FAILED) else None
+
+
+def _size(value: object) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < LARGEST_SIZE else None
+
+
+def _time_or_null(moment: datetime | None) -> str | None:
+    return None if moment is None else format_time(moment)
+
+
+def _no_constant(_: str) -> NoReturn:
+    raise ContractBroken("badJson")
+
+
+def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    document = dict(pairs)
+    if len(document) != len(pairs):
+        raise ContractBroken("duplicateName")
+    return document
