@@ -11,9 +11,10 @@ from badge.cache import embedded
 from badge.cache.memory import MemoryStatusCache
 from badge.cache.redis_cache import RedisStatusCache
 from badge.cache.redis_connection import connect
+from badge.catalogue.database import Database
 from badge.catalogue.keys import ApiKeys
 from badge.catalogue.source import CatalogueSource
-from badge.catalogue.store import Catalogue
+from badge.catalogue.store import Catalogue, Retention
 from badge.ports import Clock, Events, StatusCache, StatusListing, StatusSource
 from badge.resolver import Lifetimes, Resolver
 from badge.settings import Settings
@@ -24,6 +25,7 @@ from badge.web import health, ops_api, pages
 from badge.web.badges import BadgeParts
 from badge.web.health import Readiness
 from badge.web.ops_api import OpsApi
+from badge.web.pages import PagesParts
 from badge.web.site import build_site
 
 
@@ -70,17 +72,17 @@ def build_parts(
     """The real parts, or those handed in. Connects to nothing yet."""
     events = LoggedEvents()
     own = None if settings.upstream_url or source else _own_catalogue(settings, clock)
-    source = source or (own.source if own else _upstream(settings, clock, events))
-    cache = cache or _cache(settings, clock, events, is_source_local=own is not None)
+    asked = source or (own.source if own else _upstream(settings, clock, events))
+    kept = cache or _cache(settings, clock, events, is_source_local=own is not None)
     resolver = Resolver(
-        source=source,
-        cache=cache,
+        source=asked,
+        cache=kept,
         clock=clock,
         events=events,
         lifetimes=_lifetimes(settings),
         wait_seconds=settings.upstream_timeout.total_seconds(),
     )
-    return Parts(settings, clock, events, cache, source, resolver, own)
+    return Parts(settings, clock, events, kept, asked, resolver, own)
 
 
 def create_app(
@@ -102,15 +104,18 @@ def build_app(parts: Parts) -> Flask:
     if parts.own is not None:
         api = OpsApi(parts.own.catalogue, parts.own.keys, parts.clock, on_change=parts.resolver.forget)
         blueprints.append(ops_api.blueprint(api))
-    blueprints.append(pages.blueprint(parts.settings, parts.resolver, parts.listing))
+    settings = parts.settings
+    seen = PagesParts(parts.resolver, parts.listing, parts.clock, settings.public_url or "", settings.dashboard)
+    blueprints.append(pages.blueprint(seen))
     site = build_site(BadgeParts(parts.resolver, parts.clock, parts.events, parts.settings.label), blueprints)
     site.extensions["readiness"] = readiness
     return site
 
 
 def _own_catalogue(settings: Settings, clock: Clock) -> OwnCatalogue:
-    catalogue = Catalogue(settings.catalogue_location, clock)
-    return OwnCatalogue(catalogue, ApiKeys(catalogue), CatalogueSource(catalogue))
+    database = Database(settings.catalogue_location)
+    catalogue = Catalogue(database, clock, Retention(settings.catalogue_retention, settings.catalogue_runs))
+    return OwnCatalogue(catalogue, ApiKeys(database, clock), CatalogueSource(catalogue))
 
 
 def _upstream(settings: Settings, clock: Clock, events: Events) -> StatusSource:

@@ -53,8 +53,10 @@ class SourceUnavailable(Exception):
 class StatusSource(Protocol):
     """A place to ask how a subject's last backup went."""
 
-    name: str
-    """For logs and metrics; no address."""
+    @property
+    def name(self) -> str:
+        """For logs and metrics; no address."""
+        ...
 
     def folds_case(self, subject: Subject) -> bool:
         """Whether the source compares this subject's account and name without case."""

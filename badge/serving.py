@@ -15,7 +15,7 @@ from types import FrameType
 from typing import Any
 
 from badge.cache.embedded import EmbeddedServer, binary_path
-from badge.catalogue.store import migrate
+from badge.catalogue.database import migrate
 from badge.settings import BadSettings, Settings, load, shown, unknown_variables
 from badge.web.health import Readiness
 

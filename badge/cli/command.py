@@ -10,7 +10,7 @@ import click
 from sqlalchemy.exc import SQLAlchemyError
 
 import app
-from badge.catalogue.store import migrate
+from badge.catalogue.database import migrate
 from badge.model import InvalidSubject, Subject
 from badge.settings import BadSettings, load
 
@@ -20,7 +20,7 @@ class Fault(click.ClickException):
 
     def __init__(self, message: str, exit_code: int = 2) -> None:
         super().__init__(message)
-        self.exit_code = exit_code
+        self.exit_code = exit_code  # type: ignore[misc] # click reads it off the instance too
 
 
 @contextlib.contextmanager
@@ -59,7 +59,7 @@ def examples(*lines: str) -> str:
     return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in lines)
 
 
-class SubjectArgument(click.ParamType):
+class SubjectArgument(click.ParamType[Subject]):
     """`GitHub/acme/Repository/web`, or `acme/web` for a GitHub repository."""
 
     name = "subject"

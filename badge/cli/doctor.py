@@ -13,7 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 import app
 from badge.cache.embedded import binary_path
-from badge.catalogue.store import migrate
+from badge.catalogue.database import migrate
 from badge.cli.command import BadgeCommand, Fault, examples
 from badge.model import Subject
 from badge.ports import Deadline, SourceUnavailable

@@ -8,14 +8,14 @@ from datetime import UTC, datetime, timedelta
 
 import click
 
-from badge.catalogue.keys import KeyNameTaken, NoSuchKey, Scope
+from badge.catalogue.keys import KeyNameTaken, NoSuchKey, Scope, StoredKey
 from badge.cli.command import BadgeGroup, Fault, examples, own_catalogue
 from badge.settings import parse_duration
 
 key = BadgeGroup("key", help="Hand out, list and take back API keys for /ops.")
 
 
-class DurationOption(click.ParamType):
+class DurationOption(click.ParamType[timedelta]):
     """`90d`, `12h` and the like."""
 
     name = "duration"
@@ -61,25 +61,25 @@ def create(name: str, scopes: Sequence[str], expires_in: timedelta | None) -> No
 def list_keys(*, as_json: bool) -> None:
     """List the keys by name; the keys themselves are not kept."""
     with own_catalogue() as (_, own):
-        rows = [
-            {
-                "name": stored.name,
-                "begins": stored.prefix,
-                "scopes": sorted(scope.value for scope in stored.scopes),
-                "created": stored.created_at.date().isoformat(),
-                "expires": stored.expires_at.date().isoformat() if stored.expires_at else None,
-                "lastUsed": stored.last_used_on.isoformat() if stored.last_used_on else None,
-            }
-            for stored in own.keys.list()
-        ]
+        stored = own.keys.list()
     if as_json:
-        click.echo(json.dumps(rows))
+        click.echo(json.dumps([_document(one) for one in stored]))
         return
-    for row in rows:
-        click.echo(
-            f"{row['name']:<24} {row['begins']}…  {'+'.join(row['scopes']):<12} "
-            f"expires {row['expires'] or 'never'}, last used {row['lastUsed'] or 'never'}"
-        )
+    for one in stored:
+        scopes = "+".join(sorted(one.scopes))
+        expires, used = one.expires_at or "never", one.last_used_on or "never"
+        click.echo(f"{one.name:<24} {one.prefix}…  {scopes:<12} expires {expires}, last used {used}")
+
+
+def _document(one: StoredKey) -> dict[str, object]:
+    return {
+        "name": one.name,
+        "begins": one.prefix,
+        "scopes": sorted(one.scopes),
+        "created": one.created_at.isoformat(),
+        "expires": one.expires_at.isoformat() if one.expires_at else None,
+        "lastUsed": one.last_used_on.isoformat() if one.last_used_on else None,
+    }
 
 
 @key.command(epilog=examples("flask badge key revoke ci-acme"))

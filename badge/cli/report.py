@@ -25,7 +25,7 @@ STATUS_WORDS = {
 }
 
 
-class TimeOption(click.ParamType):
+class TimeOption(click.ParamType[datetime]):
     """RFC 3339 with a zone, or seconds since 1970 as `date +%s` prints them."""
 
     name = "time"

@@ -115,6 +115,9 @@ class ImageWhateverHappens:
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Pass the request on; answer it with the last resort where that raises."""
+        if str(environ.get("PATH_INFO", "")).startswith("//") and is_badge_path(environ):
+            # Routed as if there was one slash, and answered where it is: no redirect.
+            environ["PATH_INFO"] = "/" + environ["PATH_INFO"].lstrip("/")
         try:
             return self._application(environ, start_response)
         except Exception as error:

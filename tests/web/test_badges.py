@@ -62,11 +62,16 @@ def asked_for(site: Site, path: str) -> list[str]:
         ("/badge/GitLab/my-group%2Fsub/Repository/web", "GitLab/my-group/sub/Repository/web"),
         ("/badge/AzureDevOps/org/Repository/my%20project/demo.json", "AzureDevOps/org/Repository/my project/demo"),
         ("/badge/acme/web?format=gif", "GitHub/acme/Repository/web"),
-        ("//badge/acme/web", "GitHub/acme/Repository/web"),
     ],
 )
 def test_the_raw_path_names_the_subject(site: Site, path: str, subject: str) -> None:
     assert asked_for(site, path) == [subject]
+
+
+def test_slashes_in_front_are_one(site: Site) -> None:
+    raw = "//badge/acme/a%2Fb"
+    site.get("/", environ_overrides={"PATH_INFO": "//badge/acme/a/b", "RAW_URI": raw, "REQUEST_URI": raw})
+    assert [str(subject) for subject, _ in site.source.asked] == ["GitHub/acme/Repository/a/b"]
 
 
 OUTCOMES = [

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
@@ -12,8 +13,8 @@ from werkzeug.test import TestResponse
 
 from app import OwnCatalogue, build_app, build_parts
 from badge.cache.memory import MemoryStatusCache
+from badge.catalogue.database import migrate
 from badge.catalogue.keys import Scope
-from badge.catalogue.store import migrate
 from badge.settings import load
 from tests.doubles import ManualClock
 
@@ -30,7 +31,7 @@ class Ops:
     reader: str
     reporter: str
 
-    def report(self, key: str | None = None, **fields: object) -> TestResponse:
+    def report(self, *, key: str | None = None, **fields: Any) -> TestResponse:
         headers = {"X-API-Key": self.reporter if key is None else key}
         return self.client.post("/ops/status/report", json={**SUBJECT, **fields}, headers=headers)
 
@@ -133,7 +134,7 @@ def test_an_expired_or_revoked_key_is_refused(ops: Ops) -> None:
     assert ops.status().status_code == 401
 
 
-BAD_REPORTS: list[tuple[dict[str, object], str]] = [
+BAD_REPORTS: list[tuple[dict[str, Any], str]] = [
     ({"status": "great"}, "status"),
     ({"status": "unknown"}, "unknown"),
     ({"status": "succeeded", "startedAt": "yesterday"}, "startedAt"),
@@ -148,7 +149,7 @@ BAD_REPORTS: list[tuple[dict[str, object], str]] = [
 
 
 @pytest.mark.parametrize(("fields", "word"), BAD_REPORTS)
-def test_a_bad_report_is_refused_with_its_reason(ops: Ops, fields: dict[str, object], word: str) -> None:
+def test_a_bad_report_is_refused_with_its_reason(ops: Ops, fields: dict[str, Any], word: str) -> None:
     answer = ops.report(**fields)
     assert (answer.status_code, answer.content_type) == (400, "application/problem+json")
     assert word in answer.get_json()["detail"]

@@ -1,0 +1,13 @@
+"""Alembic's entry: `migrate` in badge.catalogue.database hands it a connection."""
+
+from alembic import context
+
+from badge.catalogue.schema import metadata
+
+context.configure(
+    connection=context.config.attributes["connection"],
+    target_metadata=metadata,
+    render_as_batch=True,  # SQLite alters a table by copying it
+)
+with context.begin_transaction():
+    context.run_migrations()

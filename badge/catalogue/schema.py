@@ -1,0 +1,111 @@
+"""The catalogue's tables. Migrations make them; a test compares the two."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+from sqlalchemy.engine import Dialect
+from sqlalchemy.types import TypeDecorator
+
+EPOCH = datetime.fromtimestamp(0, UTC)
+
+
+class Moment(TypeDecorator[datetime]):
+    """An aware moment as microseconds since 1970: exact, sorted and the same on every database."""
+
+    impl = BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:
+        """To the database."""
+        del dialect
+        return None if value is None else (value - EPOCH) // timedelta(microseconds=1)
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
+        """From the database."""
+        del dialect
+        return None if value is None else EPOCH + timedelta(microseconds=value)
+
+
+# SQLite counts rows by INTEGER PRIMARY KEY alone.
+_ID = BigInteger().with_variant(Integer, "sqlite")
+
+metadata = MetaData()
+
+subjects = Table(
+    "subjects",
+    metadata,
+    Column("id", _ID, primary_key=True),
+    # What subjects are compared by; the spelling to show is beside it.
+    Column("platform_key", String(64), nullable=False),
+    Column("account_key", String(512), nullable=False),
+    Column("type_key", String(64), nullable=False),
+    Column("name_key", Text, nullable=False),
+    Column("platform", String(64), nullable=False),
+    Column("account", String(255), nullable=False),
+    Column("type", String(64), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("started_at", Moment),
+    Column("finished_at", Moment),
+    Column("last_success_at", Moment),
+    Column("last_finished", String(16)),
+    Column("next_run_at", Moment),
+    Column("stale_after", Moment),
+    Column("deleted_at", Moment),
+    Column("size_bytes", BigInteger),
+    Column("url", Text),
+    Column("reason", String(16)),
+    Column("visibility", String(16), nullable=False),
+    Column("visibility_at", Moment, nullable=False),
+    Column("enabled", Boolean),
+    Column("enabled_at", Moment),
+    Column("revision", BigInteger, nullable=False),
+    Column("updated_at", Moment, nullable=False),
+    UniqueConstraint("platform_key", "account_key", "type_key", "name_key", name="uq_subjects_key"),
+)
+
+runs = Table(
+    "runs",
+    metadata,
+    Column("id", _ID, primary_key=True),
+    Column("subject_id", _ID, ForeignKey("subjects.id", ondelete="CASCADE"), nullable=False),
+    Column("started_at", Moment, nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("event_at", Moment, nullable=False),
+    Column("finished_at", Moment),
+    Column("size_bytes", BigInteger),
+    Column("next_run_at", Moment),
+    Column("stale_after", Moment),
+    Column("url", Text),
+    Column("reason", String(16)),
+    UniqueConstraint("subject_id", "started_at", name="uq_runs_start"),
+)
+
+Index("ix_subjects_updated_at", subjects.c.updated_at)
+
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("digest", String(64), nullable=False, unique=True),
+    Column("prefix", String(16), nullable=False),
+    Column("scopes", String(64), nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Column("expires_at", Moment),
+    Column("last_used_at", Moment),
+)
