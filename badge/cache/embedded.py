@@ -134,10 +134,11 @@ class EmbeddedServer:
         except OSError as error:
             self._log(f"The embedded Valkey can't be started: {error.strerror}.")
             return
-        if self._ending.is_set():
-            self._process.terminate()
-        # gunicorn's master reaps every child itself, so the exit code may be gone; that it ended is all we ask.
-        self._process.wait()
+        with self._process as process:
+            if self._ending.is_set():
+                process.terminate()
+            # gunicorn's master reaps every child itself, so the exit code may be gone; that it ended is all we ask.
+            process.wait()
         self.socket.unlink(missing_ok=True)
 
     def _command(self) -> list[str]:

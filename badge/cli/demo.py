@@ -42,9 +42,9 @@ def demo() -> None:
         for path, runs, hours, megabytes in _HISTORIES:
             subject = _subject(path)
             for event in _history(subject, runs, datetime.now(UTC) - hours * HOUR, megabytes * MEGABYTE):
-                own.catalogue.record(event)
+                status = own.catalogue.record(event).report.status
             parts.resolver.forget(subject)
-            click.echo(f"{subject}: {_STATUS[runs[-1]].value}")
+            click.echo(f"{subject}: {status.value}")
     click.echo("Look at /dashboard.")
 
 

@@ -1,0 +1,152 @@
+"""Real servers for tests: Valkey on a socket or port of its own, and the whole service by gunicorn."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import requests
+
+from badge.cache.embedded import answers, binary_path
+
+PROJECT = Path(__file__).parent.parent
+BIN = Path(sys.executable).parent
+START_SECONDS = 20.0
+
+
+def needs(what: str, *, is_there: bool) -> None:
+    """Skip on a laptop that lacks a component; fail where CI does."""
+    if not is_there:
+        reason = f"{what} is missing; `make setup` installs it"
+        if os.environ.get("CI") == "true":
+            pytest.fail(reason)
+        pytest.skip(reason)
+
+
+def eventually(condition: Callable[[], bool], seconds: float = 5.0) -> bool:
+    """Whether it becomes true in time."""
+    ends = time.monotonic() + seconds
+    while time.monotonic() < ends:
+        if condition():
+            return True
+        time.sleep(0.02)  # noqa: TID251 - waits for other processes, bounded
+    return condition()
+
+
+def free_port() -> int:
+    """A port of 127.0.0.1 that nobody listens on right now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@dataclass
+class ValkeyServer:
+    """A server of a test's own, on a Unix socket."""
+
+    socket: Path
+    process: subprocess.Popen[bytes]
+
+    @property
+    def url(self) -> str:
+        return f"unix://{self.socket}"
+
+    def freeze(self) -> None:
+        self.process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        self.process.send_signal(signal.SIGCONT)
+
+
+@contextlib.contextmanager
+def running_valkey(folder: Path, *options: str) -> Iterator[ValkeyServer]:
+    """A Valkey without TCP, ended afterwards."""
+    binary = binary_path()
+    needs("The Valkey binary", is_there=binary is not None)
+    path = folder / "v.sock"
+    command = [str(binary), "--port", "0", "--unixsocket", str(path), "--save", "", "--dir", str(folder), *options]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    try:
+        assert eventually(lambda: answers(path))
+        yield ValkeyServer(path, process)
+    finally:
+        process.send_signal(signal.SIGCONT)
+        process.kill()
+        process.wait()
+
+
+@dataclass
+class Service:
+    """A running service."""
+
+    url: str
+    data_dir: Path
+    process: subprocess.Popen[bytes]
+    log: Path
+
+    def get(self, path: str, **options: object) -> requests.Response:
+        return requests.get(self.url + path, timeout=10, **options)  # type: ignore[arg-type] # passed through
+
+    def flask_badge(self, *args: str) -> str:
+        """Run `flask badge …` on this service's data; gives what it printed."""
+        return flask_badge(*args, BADGE_DATA_DIR=str(self.data_dir)).stdout
+
+
+def flask_badge(*args: str, **settings: str) -> subprocess.CompletedProcess[str]:
+    """Run `flask badge …` with these settings and no others."""
+    return subprocess.run(
+        [BIN / "flask", "badge", *args],
+        env={**clean_environment(), **settings},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def clean_environment() -> dict[str, str]:
+    """This process' environment without any setting of the service."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("BADGE_")}
+
+
+@contextlib.contextmanager
+def running_service(data_dir: Path, **settings: str) -> Iterator[Service]:
+    """The whole service as `make run` starts it, on a port of its own; ended afterwards."""
+    port = free_port()
+    data_dir.mkdir(parents=True, exist_ok=True)
+    log = data_dir / "service.log"
+    defaults = {"BADGE_BIND": f"127.0.0.1:{port}", "BADGE_DATA_DIR": str(data_dir)}
+    with log.open("wb") as sink:
+        process = subprocess.Popen(
+            [BIN / "gunicorn", "-c", "config/gunicorn.conf.py", "wsgi:application"],
+            cwd=PROJECT,
+            env={**clean_environment(), **defaults, **settings},
+            stdout=sink,
+            stderr=sink,
+        )
+    service = Service(f"http://127.0.0.1:{port}", data_dir, process, log)
+    try:
+        assert eventually(lambda: _is_live(service), START_SECONDS), log.read_text()
+        yield service
+    finally:
+        process.terminate()
+        try:
+            process.wait(15)
+        finally:
+            process.kill()
+
+
+def _is_live(service: Service) -> bool:
+    try:
+        return service.get("/livez").status_code == 200
+    except requests.ConnectionError:
+        return False
