@@ -146,7 +146,7 @@ def test_a_value_of_another_type_is_replaced(rig: Rig) -> None:
 def test_entries_end_by_themselves_and_names_stay_out_of_the_keys(rig: Rig) -> None:
     rig.cache.put(KEY, kept())
     assert 6 * 86_400 < rig.client.ttl(rig.value) <= 7 * 86_400
-    assert b"acme" not in b"".join(rig.client.keys())
+    assert "acme" not in str(rig.client.keys())
     braces = {name[name.index("{") : name.index("}")] for name in (rig.value, rig.fence)}
     assert len(braces) == 1
 

@@ -1,0 +1,201 @@
+"""The native contract over real HTTP: each way to fail ends in time, in the right kind of no."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from badge.model import BackupStatus, Report, SourceWordUnknown, Subject
+from badge.ports import Deadline, SourceUnavailable
+from badge.sources.http_transport import HttpTransport
+from badge.sources.native import NativeSource
+from tests.doubles import RecordedEvents
+from tests.fault_server import MODES, SECRET, FaultServer, running_fault_server
+
+WEB = Subject.parse("AzureDevOps", "org", "Repository", "my project/démo")
+KEY = "bsb_canary"
+SECONDS = 0.5
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+@pytest.fixture
+def upstream() -> Iterator[FaultServer]:
+    with running_fault_server() as server:
+        yield server
+
+
+@pytest.fixture
+def source(upstream: FaultServer) -> NativeSource:
+    return NativeSource(upstream.url, KEY, HttpTransport(), now, RecordedEvents())
+
+
+def fetch(source: NativeSource, known: Report | None = None, seconds: float = SECONDS) -> Report:
+    return source.fetch(WEB, known, Deadline.after(seconds))
+
+
+def test_it_asks_for_the_subject_with_its_key(source: NativeSource, upstream: FaultServer) -> None:
+    report = fetch(source)
+    assert (report.status, report.validator) == (BackupStatus.SUCCEEDED, '"7"')
+    asked = upstream.asked[0]
+    assert asked.target.startswith("/ops/status?")
+    assert asked.subject == {
+        "platform": "AzureDevOps",
+        "account": "org",
+        "subjectType": "Repository",
+        "subjectName": "my project/démo",
+    }
+    assert asked.headers["x-api-key"] == KEY
+    assert "cookie" not in asked.headers
+
+
+def test_an_unchanged_status_costs_a_304(source: NativeSource, upstream: FaultServer) -> None:
+    first = fetch(source)
+    upstream.status = "failed"
+    again = fetch(source, first)
+    assert again.status is BackupStatus.SUCCEEDED
+    assert again.observed_at > first.observed_at - timedelta(seconds=1)
+    assert upstream.asked[1].headers["if-none-match"] == '"7"'
+
+
+def test_connections_are_used_again(source: NativeSource, upstream: FaultServer) -> None:
+    for _ in range(5):
+        fetch(source)
+    assert (len(upstream.asked), upstream.connections) == (5, 1)
+
+
+ANSWERS = {
+    "ok": BackupStatus.SUCCEEDED,
+    "moved": BackupStatus.SUCCEEDED,
+    "404-html": BackupStatus.UNKNOWN,
+    "410": BackupStatus.DELETED,
+    "new-enum": BackupStatus.UNKNOWN,
+    "future-time": BackupStatus.SUCCEEDED,
+}
+FAILURES = {
+    "drip": "timeout",
+    "drip-headers": "timeout",
+    "hang-before-headers": "timeout",
+    "reset": "reset",
+    "cut-with-length": "truncated",
+    "cut-without-length": "badJson",
+    "html200": "notJson",
+    "redirect-other-host": "redirect",
+    "redirect-loop": "redirect",
+    "401": "unauthorised",
+    "403": "forbidden",
+    "403-ratelimit": "rateLimited",
+    "429-seconds": "rateLimited",
+    "429-date": "rateLimited",
+    "500": "http5xx",
+    "503": "overloaded",
+    "bad-json": "badJson",
+    "deep-json": "badJson",
+    "nan": "badJson",
+    "twice": "duplicateName",
+    "gzip-bomb": "tooLarge",
+    "huge": "tooLarge",
+    "wrong-type": "badField",
+    "other-subject": "otherSubject",
+}
+
+
+def test_every_mode_of_the_fault_server_is_tried() -> None:
+    assert ANSWERS.keys() | FAILURES.keys() == MODES.keys()
+
+
+@pytest.mark.parametrize(("mode", "status"), ANSWERS.items())
+def test_what_is_an_answer(source: NativeSource, upstream: FaultServer, mode: str, status: BackupStatus) -> None:
+    upstream.mode = mode
+    assert fetch(source).status is status
+
+
+@pytest.mark.parametrize(("mode", "kind"), FAILURES.items())
+def test_what_is_the_lack_of_one(source: NativeSource, upstream: FaultServer, mode: str, kind: str) -> None:
+    upstream.mode = mode
+    began = time.monotonic()
+    with pytest.raises(SourceUnavailable) as raised:
+        fetch(source)
+    assert raised.value.kind == kind
+    assert SECRET not in str(raised.value)
+    assert time.monotonic() - began < 3 * SECONDS
+
+
+@pytest.mark.parametrize(
+    ("mode", "seconds"), [("429-seconds", 30), ("429-date", 30), ("503", 5), ("403-ratelimit", 30)]
+)
+def test_how_long_not_to_ask_again(source: NativeSource, upstream: FaultServer, mode: str, seconds: int) -> None:
+    upstream.mode = mode
+    with pytest.raises(SourceUnavailable) as raised:
+        fetch(source)
+    assert raised.value.retry_after is not None
+    assert abs(raised.value.retry_after.total_seconds() - seconds) <= 1
+
+
+def test_after_a_failure_the_next_question_works(source: NativeSource, upstream: FaultServer) -> None:
+    for mode in ("reset", "cut-with-length", "drip", "huge"):
+        upstream.mode = mode
+        with pytest.raises(SourceUnavailable):
+            fetch(source, seconds=0.3)
+        upstream.mode = "ok"
+        assert fetch(source).status is BackupStatus.SUCCEEDED
+
+
+def test_the_key_never_goes_to_another_origin(source: NativeSource, upstream: FaultServer) -> None:
+    with running_fault_server() as other:
+        upstream.mode, upstream.elsewhere = "redirect-other-host", other.url
+        with pytest.raises(SourceUnavailable):
+            fetch(source)
+        assert other.connections == 0
+
+
+def test_a_redirect_within_the_origin_is_followed(upstream: FaultServer) -> None:
+    upstream.mode = "moved"
+    moved = NativeSource(upstream.url + "/old", KEY, HttpTransport(), now, RecordedEvents())
+    assert fetch(moved).status is BackupStatus.SUCCEEDED
+    assert [asked.target.partition("?")[0] for asked in upstream.asked] == ["/old/ops/status", "/ops/status"]
+    assert upstream.asked[1].subject["subjectName"] == WEB.name
+
+
+def test_a_redirect_is_not_followed_for_ever(source: NativeSource, upstream: FaultServer) -> None:
+    upstream.mode = "redirect-loop"
+    with pytest.raises(SourceUnavailable, match="redirect"):
+        fetch(source)
+    assert len(upstream.asked) == 4
+
+
+def test_nothing_listening_is_told_apart() -> None:
+    with running_fault_server() as server:
+        url = server.url
+    source = NativeSource(url, None, HttpTransport(), now, RecordedEvents())
+    with pytest.raises(SourceUnavailable, match="connect"):
+        fetch(source)
+
+
+def test_a_word_that_is_none_of_ours_is_told(upstream: FaultServer) -> None:
+    events = RecordedEvents()
+    upstream.mode = "new-enum"
+    fetch(NativeSource(upstream.url, None, HttpTransport(), now, events))
+    assert events.seen == [SourceWordUnknown("upstream")]
+
+
+def test_a_future_time_counts_as_now(source: NativeSource, upstream: FaultServer) -> None:
+    upstream.mode = "future-time"
+    report = fetch(source)
+    assert report.finished_at is not None
+    assert report.finished_at <= now()
+
+
+def test_a_child_process_does_not_use_its_parent_s_connection(source: NativeSource, upstream: FaultServer) -> None:
+    fetch(source)
+    child = os.fork()
+    if child == 0:
+        os._exit(0 if fetch(source).status is BackupStatus.SUCCEEDED else 1)
+    assert os.waitpid(child, 0)[1] == 0
+    assert upstream.connections == 2
