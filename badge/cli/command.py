@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,6 +14,7 @@ import app
 from badge.catalogue.database import migrate
 from badge.model import InvalidSubject, Subject
 from badge.settings import BadSettings, load
+from badge.telemetry import LOGGER
 
 
 class Fault(click.ClickException):
@@ -31,7 +33,8 @@ def _one_line_errors(name: str) -> Iterator[None]:
     except click.UsageError as error:
         if isinstance(error, click.exceptions.NoArgsIsHelpError):
             raise
-        raise Fault(f"{error.format_message()} See flask {name} --help.") from None
+        # Some of click's messages list choices a line each.
+        raise Fault(f"{' '.join(error.format_message().split())} See flask {name} --help.") from None
 
 
 class BadgeCommand(click.Command):
@@ -75,7 +78,8 @@ class SubjectArgument(click.ParamType[Subject]):
 
 
 def local_parts() -> app.Parts:
-    """The parts as the settings in the environment wire them."""
+    """The parts as the settings in the environment wire them; commands speak for themselves, so nothing is logged."""
+    LOGGER.addHandler(logging.NullHandler())
     try:
         return app.build_parts(load())
     except BadSettings as bad:

@@ -1,0 +1,263 @@
+"""The catalogue on a real database: nothing lost, names compared as their platforms do, keys kept as hashes."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import inspect
+
+from badge.catalogue.database import Database, migrate, new_engine
+from badge.catalogue.events import RunEvent
+from badge.catalogue.keys import ApiKeys, KeyNameTaken, KeyVerdict, NoSuchKey, Scope
+from badge.catalogue.schema import metadata
+from badge.catalogue.source import CatalogueSource
+from badge.catalogue.store import Catalogue, Retention
+from badge.model import BackupStatus, Subject, Visibility
+from badge.ports import Deadline, ListingFilter, SourceUnavailable
+from tests.doubles import START, ManualClock
+
+WEB = Subject.legacy("acme", "web")
+
+
+@dataclass
+class Store:
+    """A catalogue on a database of its own."""
+
+    url: str
+    clock: ManualClock
+    catalogue: Catalogue
+    keys: ApiKeys
+
+    def tell(self, status: BackupStatus, subject: Subject = WEB, **more: Any) -> bool:
+        event = RunEvent(subject=subject, status=status, at=self.clock(), **more)
+        return self.catalogue.record(event).applied
+
+    def status(self, subject: Subject = WEB) -> BackupStatus | None:
+        report = self.catalogue.report_for(subject)
+        return report.status if report else None
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    url = f"sqlite:///{tmp_path / 'data' / 'catalogue.sqlite3'}"
+    migrate(url)
+    clock, database = ManualClock(), Database(url)
+    return Store(url, clock, Catalogue(database, clock), ApiKeys(database, clock))
+
+
+def test_a_subject_never_heard_of_is_none(store: Store) -> None:
+    assert store.catalogue.report_for(WEB) is None
+
+
+def test_a_run_from_queue_to_end(store: Store) -> None:
+    for status in (BackupStatus.SCHEDULED, BackupStatus.IN_PROGRESS, BackupStatus.SUCCEEDED):
+        assert store.tell(status)
+        assert store.status() is status
+        store.clock.advance(minutes=1)
+    report = store.catalogue.report_for(WEB)
+    assert report is not None
+    assert (report.started_at, report.finished_at) == (START, START + timedelta(minutes=2))
+    assert len(store.catalogue.runs(WEB)) == 1
+
+
+def test_each_change_has_a_larger_revision_and_a_repetition_none(store: Store) -> None:
+    revisions = []
+    for status in (BackupStatus.SUCCEEDED, BackupStatus.FAILED, BackupStatus.DELETED):
+        store.tell(status)
+        report = store.catalogue.report_for(WEB)
+        assert report is not None
+        revisions.append(report.revision)
+    assert revisions == sorted(set(revisions))
+    event = RunEvent(subject=WEB, status=BackupStatus.DELETED, at=store.clock())
+    assert store.catalogue.record(event).report.revision == revisions[-1]
+
+
+def test_a_revision_grows_also_when_the_clock_went_back(store: Store) -> None:
+    store.tell(BackupStatus.SUCCEEDED)
+    first = store.catalogue.report_for(WEB)
+    store.clock.advance(days=-2)
+    store.tell(BackupStatus.FAILED, visibility=Visibility.PRIVATE)
+    store.tell(BackupStatus.FAILED, started_at=store.clock() - timedelta(hours=1))
+    after = store.catalogue.report_for(WEB)
+    assert first is not None
+    assert after is not None
+    assert after.revision >= first.revision
+
+
+def test_an_older_run_does_not_apply_but_counts_as_history(store: Store) -> None:
+    assert store.tell(BackupStatus.FAILED)
+    store.clock.advance(minutes=1)
+    earlier = START - timedelta(hours=2)
+    event = RunEvent(subject=WEB, status=BackupStatus.SUCCEEDED, at=earlier, started_at=earlier)
+    recorded = store.catalogue.record(event)
+    assert (recorded.applied, recorded.changed, store.status()) == (False, True, BackupStatus.FAILED)
+    assert recorded.report.last_success_at == earlier
+
+
+def test_names_are_folded_where_the_platform_does(store: Store) -> None:
+    store.tell(BackupStatus.SUCCEEDED, Subject.legacy("Acme", "Web"))
+    assert store.status(Subject.legacy("ACME", "wEB")) is BackupStatus.SUCCEEDED
+    assert str(store.catalogue.list(ListingFilter()).items[0].subject) == "GitHub/Acme/Repository/Web"
+    store.tell(BackupStatus.FAILED, Subject.parse("Gitea", "Me", "Wiki", "X"))
+    assert store.status(Subject.parse("gitea", "me", "wiki", "x")) is None
+
+
+def test_visibility_stays_until_it_is_told_anew(store: Store) -> None:
+    store.tell(BackupStatus.SUCCEEDED, visibility=Visibility.PRIVATE)
+    store.clock.advance(minutes=1)
+    store.tell(BackupStatus.FAILED)
+    report = store.catalogue.report_for(WEB)
+    assert report is not None
+    assert report.visibility is Visibility.PRIVATE
+
+
+def test_a_listing_gives_every_subject_once_in_order(store: Store) -> None:
+    names = [f"repo-{number:03}" for number in range(250)]
+    for name in names:
+        store.tell(BackupStatus.SUCCEEDED, Subject.legacy("acme", name))
+    found: list[str] = []
+    cursor = None
+    for _ in range(3):
+        page = store.catalogue.list(ListingFilter(), cursor, 100)
+        found += [item.subject.name for item in page.items]
+        cursor = page.next_cursor
+    assert (found, cursor) == (names, None)
+
+
+def test_a_listing_can_be_narrowed(store: Store) -> None:
+    store.tell(BackupStatus.SUCCEEDED)
+    store.clock.advance(hours=1)
+    store.tell(BackupStatus.FAILED, Subject.parse("GitLab", "My-Group", "Repository", "api"))
+    filters = [
+        ListingFilter(platform="gitlab"),
+        ListingFilter(account="my-group"),
+        ListingFilter(status=BackupStatus.FAILED),
+        ListingFilter(updated_since=START + timedelta(minutes=1)),
+    ]
+    for narrowed in filters:
+        assert [item.subject.name for item in store.catalogue.list(narrowed).items] == ["api"]
+
+
+@pytest.mark.parametrize("cursor", ["x", "W10", "bnVsbA", "WzEsMiwzLDRd", "é", "[" * 50])
+def test_a_cursor_of_somebody_else_s_is_refused(store: Store, cursor: str) -> None:
+    with pytest.raises(ValueError, match="cursor"):
+        store.catalogue.list(ListingFilter(), cursor)
+
+
+def test_old_runs_are_forgotten_but_what_the_state_rests_on_is_not(store: Store) -> None:
+    keeping = Catalogue(store.catalogue.database, store.clock, Retention(timedelta(days=10), 3))
+    for day in range(6):
+        keeping.record(RunEvent(subject=WEB, status=BackupStatus.SUCCEEDED, at=START + timedelta(days=day - 5)))
+    assert len(keeping.runs(WEB)) == 3
+    store.clock.advance(days=100)
+    keeping.record(RunEvent(subject=WEB, status=BackupStatus.IN_PROGRESS, at=store.clock()))
+    assert [run.status for run in keeping.runs(WEB)] == [BackupStatus.IN_PROGRESS, BackupStatus.SUCCEEDED]
+    report = keeping.report_for(WEB)
+    assert report is not None
+    assert report.last_success_at == START
+
+
+def record_many(url: str, first: int) -> None:
+    clock = ManualClock(START + timedelta(days=1))
+    catalogue = Catalogue(Database(url), clock, Retention(timedelta(days=90), 10_000))
+    for number in range(first, first + 100, 1):
+        moment = START + timedelta(minutes=number)
+        catalogue.record(RunEvent(subject=WEB, status=BackupStatus.FAILED, at=moment, started_at=moment))
+
+
+def test_two_processes_at_once_lose_nothing(store: Store) -> None:
+    fork = multiprocessing.get_context("fork")
+    workers = [fork.Process(target=record_many, args=(store.url, first)) for first in (0, 100)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join(60)
+    assert [worker.exitcode for worker in workers] == [0, 0]
+    assert len(store.catalogue.runs(WEB, 1000)) == 200
+
+
+def test_a_child_makes_its_own_connection(store: Store) -> None:
+    store.tell(BackupStatus.SUCCEEDED)
+    child = os.fork()
+    if child == 0:
+        os._exit(0 if store.tell(BackupStatus.FAILED) else 1)
+    assert os.waitpid(child, 0)[1] == 0
+    assert store.status() is BackupStatus.FAILED
+
+
+def test_the_migrations_make_what_the_code_expects(store: Store) -> None:
+    engine = new_engine(store.url)
+    with engine.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+    engine.dispose()
+
+
+def test_migrating_again_changes_nothing(store: Store) -> None:
+    store.tell(BackupStatus.SUCCEEDED)
+    migrate(store.url)
+    assert store.status() is BackupStatus.SUCCEEDED
+
+
+def test_two_processes_can_migrate_at_once(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'new.sqlite3'}"
+    fork = multiprocessing.get_context("fork")
+    workers = [fork.Process(target=migrate, args=(url,)) for _ in range(3)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join(60)
+    assert [worker.exitcode for worker in workers] == [0, 0, 0]
+    engine = new_engine(url)
+    assert "subjects" in inspect(engine).get_table_names()
+    engine.dispose()
+
+
+def test_a_lost_database_is_the_lack_of_an_answer(tmp_path: Path) -> None:
+    catalogue = Catalogue(Database(f"sqlite:///{tmp_path}/no/such/folder.sqlite3"), ManualClock())
+    source = CatalogueSource(catalogue)
+    with pytest.raises(SourceUnavailable):
+        source.fetch(WEB, None, Deadline.after(1))
+    with pytest.raises(SourceUnavailable):
+        source.list(ListingFilter())
+
+
+def test_a_key_does_what_it_was_made_for(store: Store) -> None:
+    plain = store.keys.create("ci", {Scope.REPORT})
+    assert store.keys.check(plain, Scope.REPORT, START) is KeyVerdict.OK
+    assert store.keys.check(plain, Scope.READ, START) is KeyVerdict.LACKS_SCOPE
+    assert store.keys.check(plain + "x", Scope.REPORT, START) is KeyVerdict.UNKNOWN
+    assert store.keys.check("x" * 10_000, Scope.REPORT, START) is KeyVerdict.UNKNOWN
+
+
+def test_a_key_is_kept_as_a_hash_only(store: Store) -> None:
+    plain = store.keys.create("ci", {Scope.REPORT})
+    store.keys.check(plain, Scope.REPORT, START)
+    folder = Path(store.url.removeprefix("sqlite:///")).parent
+    kept = b"".join(file.read_bytes() for file in folder.iterdir())
+    assert plain[:8].encode() in kept
+    assert plain.encode() not in kept
+
+
+def test_names_of_keys_are_unique_and_sane(store: Store) -> None:
+    store.keys.create("ci", {Scope.READ})
+    with pytest.raises(KeyNameTaken):
+        store.keys.create("ci", {Scope.READ})
+    with pytest.raises(ValueError, match="letters"):
+        store.keys.create("no spaces", {Scope.READ})
+    with pytest.raises(NoSuchKey):
+        store.keys.revoke("other")
+
+
+def test_when_a_key_was_last_used_is_told(store: Store) -> None:
+    plain = store.keys.create("ci", {Scope.READ})
+    assert store.keys.list()[0].last_used_on is None
+    store.keys.check(plain, Scope.READ, START)
+    assert store.keys.list()[0].last_used_on == START.date()

@@ -1,0 +1,134 @@
+"""`flask badge …` as a shell and cron meet it: one-line errors, exit codes, help with examples."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.servers import Service, flask_badge, running_service
+
+WEB = "GitHub/acme/Repository/web"
+
+
+def run(folder: Path, *args: str) -> subprocess.CompletedProcess[str]:
+    return flask_badge(*args, BADGE_DATA_DIR=str(folder))
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> object:
+    with running_service(tmp_path_factory.mktemp("service")) as service:
+        yield service
+
+
+def test_a_report_into_the_local_catalogue(tmp_path: Path) -> None:
+    done = run(tmp_path, "report", WEB, "succeeded")
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"{WEB}: succeeded\n", "")
+    document = json.loads(run(tmp_path, "report", "acme/web", "failed", "--reason", "storage", "--json").stdout)
+    assert (document["status"], document["reason"], document["applied"]) == ("failed", "storage", True)
+
+
+def test_a_report_that_a_newer_run_overtook_says_so(tmp_path: Path) -> None:
+    run(tmp_path, "report", WEB, "failed")
+    late = run(tmp_path, "report", WEB, "succeeded", "--at", "2026-01-01T00:00:00Z")
+    assert (late.returncode, late.stdout) == (0, f"{WEB}: still failed, for a newer run is known\n")
+
+
+def test_a_report_to_a_remote_service(service: Service, tmp_path: Path) -> None:
+    key = service.flask_badge("key", "create", "ci").strip()
+    file = tmp_path / "key"
+    file.write_text(key + "\n")
+    done = run(tmp_path, "report", WEB, "in-progress", "--to", service.url, "--key-file", str(file))
+    assert (done.returncode, done.stdout) == (0, f"{WEB}: inProgress\n")
+    assert service.get("/badge/acme/web.txt").text == "inProgress\n"
+    refused = run(tmp_path, "report", WEB, "failed", "--to", service.url, "--key", "wrong")
+    assert refused.returncode == 1
+    assert refused.stderr.strip() == "Error: The service answered 401: Send a valid API key as X-API-Key."
+
+
+WRONG = [
+    (["report", "web", "succeeded"], "give owner/repository"),
+    (["report", WEB, "great"], "'great' is not one of"),
+    (["report", WEB], "Missing argument"),
+    (["report", WEB, "failed", "--at", "today"], "is no time"),
+    (["report", WEB, "failed", "--at", "2026-01-01T00:00:00"], "has no time zone"),
+    (["report", WEB, "failed", "--url", "http://x"], "https"),
+    (["report", WEB, "failed", "--to", "http://127.0.0.1:9"], "needs an API key"),
+    (["report", WEB, "failed", "--nope"], "No such option"),
+    (["nope"], "No such command"),
+    (["key", "create", "no spaces"], "letters"),
+    (["key", "revoke", "nobody"], "no key called nobody"),
+    (["key", "create", "x", "--expires-in", "soon"], "give a number and a unit"),
+]
+
+
+@pytest.mark.parametrize(("args", "words"), WRONG)
+def test_a_wrong_call_is_one_line_and_exit_code_2(tmp_path: Path, args: list[str], words: str) -> None:
+    done = run(tmp_path, *args)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert len(done.stderr.splitlines()) == 1
+    assert words in done.stderr
+
+
+def test_what_could_not_be_done_is_exit_code_1(tmp_path: Path) -> None:
+    done = run(tmp_path, "report", WEB, "failed", "--to", "http://127.0.0.1:9", "--key", "k")
+    assert (done.returncode, len(done.stderr.splitlines())) == (1, 1)
+    blocked = tmp_path / "file"
+    blocked.write_text("")
+    assert run(blocked, "report", WEB, "failed").returncode == 1
+
+
+@pytest.mark.parametrize(
+    "command", [["report"], ["key", "create"], ["key", "list"], ["settings"], ["doctor"], ["demo"]]
+)
+def test_help_shows_examples(tmp_path: Path, command: list[str]) -> None:
+    done = run(tmp_path, *command, "--help")
+    assert done.returncode == 0
+    assert "Examples:\n    flask badge" in done.stdout
+
+
+def test_keys_are_made_listed_and_revoked(tmp_path: Path) -> None:
+    made = run(tmp_path, "key", "create", "ci", "--scope", "read", "--scope", "report", "--expires-in", "90d")
+    assert made.stdout.startswith("bsb_")
+    listed = json.loads(run(tmp_path, "key", "list", "--json").stdout)
+    assert (listed[0]["name"], listed[0]["scopes"]) == ("ci", ["read", "report"])
+    assert made.stdout.strip() not in run(tmp_path, "key", "list").stdout
+    assert run(tmp_path, "key", "revoke", "ci").stdout == "ci: revoked\n"
+
+
+def test_the_demo_fills_every_status_but_unknown(tmp_path: Path) -> None:
+    words = {line.rpartition(": ")[2] for line in run(tmp_path, "demo").stdout.splitlines()[:-1]}
+    assert words == {"succeeded", "failed", "inProgress", "scheduled", "deleted"}
+
+
+def test_the_settings_are_shown_without_secrets(tmp_path: Path) -> None:
+    done = flask_badge("settings", "--json", BADGE_REDIS_URL="redis://:hunter2@cache:1/0", BADGE_LABEL="x")
+    assert json.loads(done.stdout)["BADGE_LABEL"] == "x"
+    assert "hunter2" not in done.stdout
+
+
+def test_the_doctor_finds_all_well(service: Service) -> None:
+    said = service.flask_badge("doctor")
+    assert "FAIL" not in said
+    assert "ok   cache     the embedded Valkey answers" in said
+
+
+def test_the_doctor_explains_bad_settings(tmp_path: Path) -> None:
+    done = flask_badge("doctor", BADGE_WORKERS="many", BADGE_BIND="x", BADGE_WORKER="1")
+    assert done.returncode == 2
+    assert done.stdout.count("FAIL settings") == 2
+    assert "did you mean BADGE_WORKERS?" in done.stdout
+
+
+def test_the_doctor_says_what_to_do_about_each_fault(tmp_path: Path) -> None:
+    done = flask_badge(
+        "doctor",
+        BADGE_DATA_DIR=str(tmp_path),
+        BADGE_REDIS_URL="redis://127.0.0.1:9/0",
+        BADGE_UPSTREAM_URL="http://127.0.0.1:9",
+    )
+    assert done.returncode == 1
+    assert "FAIL cache     redis://127.0.0.1:9/0 does not answer" in done.stdout
+    assert "FAIL upstream  http://127.0.0.1:9: connect; nothing listens there" in done.stdout

@@ -1,0 +1,145 @@
+"""The whole service by gunicorn: start, stop, health, and two of them in a row over real HTTP."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from badge.cache.embedded import answers, socket_path
+from tests.servers import BIN, PROJECT, Service, clean_environment, eventually, running_service, running_valkey
+
+WEB = "GitHub/acme/Repository/web"
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    with running_service(tmp_path_factory.mktemp("service")) as service:
+        yield service
+
+
+def test_a_report_is_on_the_badge_within_a_second(service: Service) -> None:
+    for status in ("succeeded", "failed", "succeeded"):
+        service.flask_badge("report", WEB, status)
+        # Twice as many questions as workers, so that each is asked.
+        assert {service.get(f"/badge/{WEB}.txt").text for _ in range(8)} == {f"{status}\n"}
+
+
+def test_raw_paths_come_through_the_server(service: Service) -> None:
+    service.flask_badge("report", "GitLab/group%2Fsub/Repository/x", "succeeded")
+    document = service.get("/badge/GitLab/group%252Fsub/Repository/x.json").json()
+    assert document["account"] == "group%2Fsub"
+    assert service.get("/badge/GitLab/group%2Fsub/Repository/x.json").status_code == 404
+
+
+def raw_get(service: Service, target: str) -> tuple[int, str]:
+    host, port = service.url.removeprefix("http://").split(":")
+    connection = http.client.HTTPConnection(host, int(port), timeout=5)
+    connection.putrequest("GET", target, skip_host=True)
+    connection.putheader("Host", "evil.example")
+    connection.endheaders()
+    answer = connection.getresponse()
+    answer.read()
+    connection.close()
+    return answer.status, answer.headers["Content-Type"]
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "//badge/acme/web",
+        "/badge//acme//web",
+        "/badge/../badge/acme/web",
+        "http://evil.example/badge/acme/web",
+        "/badge/",
+    ],
+)
+def test_odd_targets_are_answered_with_an_image_where_they_are(service: Service, target: str) -> None:
+    assert raw_get(service, target) == (200, "image/svg+xml; charset=utf-8")
+
+
+def test_the_first_words_say_where_to_go_and_what_to_do(service: Service) -> None:
+    log = service.log.read_text()
+    assert f"{service.url}/dashboard" in log
+    assert f"{service.url}/badge/{WEB}" in log
+    assert f"flask badge report {WEB} succeeded" in log
+
+
+def test_the_log_has_a_line_per_badge_and_no_names(service: Service) -> None:
+    service.get("/badge/GitHub/very-secret/Repository/name")
+    assert eventually(lambda: "badge served status=unknown" in service.log.read_text())
+    assert "very-secret" not in service.log.read_text()
+
+
+def test_the_health_check_needs_no_curl(service: Service) -> None:
+    environment = {**clean_environment(), "BADGE_BIND": service.url.removeprefix("http://")}
+    command = [sys.executable, "-m", "badge.healthcheck"]
+    assert subprocess.run(command, env=environment, timeout=10, check=False).returncode == 0
+    environment["BADGE_BIND"] = "127.0.0.1:9"
+    assert subprocess.run(command, env=environment, timeout=10, check=False, capture_output=True).returncode == 1
+
+
+def test_bad_settings_stop_the_start_with_every_fault(tmp_path: Path) -> None:
+    environment = {**clean_environment(), "BADGE_WORKERS": "many", "BADGE_BIND": "x"}
+    command = [str(BIN / "gunicorn"), "-c", "config/gunicorn.conf.py", "wsgi:application"]
+    done = subprocess.run(
+        command, cwd=PROJECT, env=environment, capture_output=True, text=True, timeout=30, check=False
+    )
+    assert done.returncode == 2
+    assert re.findall(r"^BADGE_\w+", done.stderr, re.MULTILINE) == ["BADGE_BIND", "BADGE_WORKERS"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_the_embedded_cache_is_gone_with_the_service(tmp_path: Path, number: signal.Signals) -> None:
+    with running_service(tmp_path) as service:
+        assert answers(socket_path(tmp_path))
+        os.kill(service.process.pid, number)
+        service.process.wait(15)
+        assert eventually(lambda: not answers(socket_path(tmp_path)), 2.0)
+
+
+def test_without_redis_the_badge_is_still_right(tmp_path: Path) -> None:
+    with running_service(tmp_path, BADGE_REDIS_URL="redis://127.0.0.1:9/0") as service:
+        for status in ("succeeded", "failed"):
+            service.flask_badge("report", WEB, status)
+            assert service.get(f"/badge/{WEB}.txt").text == f"{status}\n"
+        assert service.get("/readyz").json()["checks"]["cache"] == "down"
+
+
+def upstream_lines(service: Service) -> list[str]:
+    return [line for line in service.log.read_text().splitlines() if "source answered" in line]
+
+
+def test_one_service_shows_what_another_one_knows(tmp_path: Path) -> None:
+    (tmp_path / "valkey").mkdir()
+    with running_service(tmp_path / "first") as first, running_valkey(tmp_path / "valkey") as valkey:
+        key = first.flask_badge("key", "create", "second", "--scope", "read").strip()
+        settings = {
+            "BADGE_UPSTREAM_URL": first.url,
+            "BADGE_UPSTREAM_API_KEY": key,
+            "BADGE_REDIS_URL": valkey.url,
+            "BADGE_FRESH_FINISHED": "1s",
+            "BADGE_FRESH_ABSENT": "1s",
+        }
+        with running_service(tmp_path / "second", **settings) as second:
+            assert second.get(f"/badge/{WEB}.txt").status_code == 404
+            first.flask_badge("report", WEB, "succeeded")
+            assert first.get(f"/badge/{WEB}.txt").text == "succeeded\n"
+            assert eventually(lambda: second.get(f"/badge/{WEB}.txt").text == "succeeded\n", 3)
+            first.flask_badge("report", WEB, "failed")
+            assert eventually(lambda: second.get(f"/badge/{WEB}.txt").text == "failed\n", 3)
+            assert second.get("/readyz").json()["status"] == "ready"
+            first.process.terminate()
+            first.process.wait(15)
+            time.sleep(1.1)  # noqa: TID251 - past the lifetime, so that the upstream is asked
+            document = second.get(f"/badge/{WEB}.json").json()
+            assert (document["status"], document["stale"]) == ("failed", True)
+            assert second.get("/readyz").json()["status"] == "degraded"
