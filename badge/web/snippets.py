@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from badge.appearance import alt_text
 from badge.model import Subject
 
-# CommonMark, section 2.4: any ASCII punctuation may be escaped by a backslash, and stands for itself.
-_PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")
+# What means something within an image's text: CommonMark's own, and GitHub's tables, strikes and formulas.
+# CommonMark, section 2.4: a backslash makes each stand for itself.
+_MEANINGFUL = re.compile(r"([\\`*_\[\]<>&|~$])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +24,7 @@ class Snippet:
     @property
     def markdown(self) -> str:
         """The image, with its alternative text, linked to the subject's page."""
-        alt = _PUNCTUATION.sub(r"\\\1", self.alt)
+        alt = _MEANINGFUL.sub(r"\\\1", self.alt)
         return f"[![{alt}]({self.image_url})]({self.page_url})"
 
 
