@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/pip --disable-pip-version-check install --quiet
 ARGS ?=
 
-.PHONY: help setup run demo test lint format golden bench lock system-packages clean
+.PHONY: help setup run demo test lint format golden pictures bench lock system-packages clean
 
 help: ## Show this list.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -36,6 +36,9 @@ format: $(VENV)/.ready-dev ## Put the code into the project's form.
 
 golden: $(VENV)/.ready-dev ## Redraw the reference pictures in tests/golden; look at them before you commit.
 	@$(BIN)/python -m tests.golden.rewrite
+
+pictures: setup ## Take the README's screenshots anew.
+	@$(BIN)/python -m tests.browser.pictures
 
 bench: $(VENV)/.ready-dev ## Measure against peers, side by side; the table goes to bench/RESULTS.md.
 	@$(BIN)/python -m bench
