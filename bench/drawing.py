@@ -1,0 +1,69 @@
+"""Drawing SVGs: badges a second in one process, ours and the peers'."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pybadges
+from anybadge import Badge as AnyBadge
+
+from badge.appearance import WORDS, colour_of
+from badge.artwork.svg import draw
+from badge.model import Badge
+
+BIN = Path(sys.executable).parent
+PEERS = Path(__file__).parent / "peers"
+ROUND_SECONDS = 0.6
+BADGES = [Badge(label="backup", message=words, colour=colour_of(status)) for status, words in WORDS.items()]
+
+
+def rate_of(draw_all: Callable[[], object]) -> float:
+    """Badges a second, where one call draws the six."""
+    draw_all()
+    began, drawn = time.perf_counter(), 0
+    while time.perf_counter() - began < ROUND_SECONDS:
+        draw_all()
+        drawn += len(BADGES)
+    return drawn / (time.perf_counter() - began)
+
+
+def ours() -> float:
+    """Each picture drawn anew."""
+    return rate_of(lambda: [draw.__wrapped__(badge) for badge in BADGES])
+
+
+def remembered() -> float:
+    """As the service does it: drawn once, then remembered."""
+    return rate_of(lambda: [draw(badge) for badge in BADGES])
+
+
+def badge_maker() -> float:
+    """The badge-maker 6 of npm 6 on Node, measured in its own process."""
+    command = [str(BIN / "node"), "draw.mjs", str(ROUND_SECONDS)]
+    done = subprocess.run(command, cwd=PEERS, check=True, capture_output=True, text=True, timeout=60)
+    return float(done.stdout)
+
+
+def python_badges() -> float:
+    """PyPI's pybadges."""
+    return rate_of(
+        lambda: [pybadges.badge(left_text=b.label, right_text=b.message, right_color=b.colour) for b in BADGES]
+    )
+
+
+def any_badges() -> float:
+    """PyPI's anybadge."""
+    return rate_of(lambda: [AnyBadge(b.label, b.message, default_color=b.colour).badge_svg_text for b in BADGES])
+
+
+CONTENDERS = {
+    "badge-maker 6 (npm)": badge_maker,
+    "ours, drawn anew": ours,
+    "ours, remembered": remembered,
+    "pybadges": python_badges,
+    "anybadge": any_badges,
+}
