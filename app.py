@@ -122,7 +122,14 @@ def _upstream(settings: Settings, clock: Clock, events: Events) -> StatusSource:
     assert settings.upstream_url is not None
     key = settings.upstream_api_key
     transport = HttpTransport(max_bytes=settings.upstream_max_bytes)
-    return NativeSource(settings.upstream_url, key.get_secret_value() if key else None, transport, clock, events)
+    return NativeSource(
+        settings.upstream_url,
+        key.get_secret_value() if key else None,
+        transport,
+        clock,
+        events,
+        by_post=settings.upstream_method == "post",
+    )
 
 
 def _cache(settings: Settings, clock: Clock, events: Events, *, is_source_local: bool) -> StatusCache:

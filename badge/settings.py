@@ -137,6 +137,9 @@ class Settings(BaseModel):
         None, description="A backup API in the native contract, asked for every subject instead of the own catalogue."
     )
     upstream_api_key: SecretStr | None = Field(None, description="The X-API-Key sent to BADGE_UPSTREAM_URL.")
+    upstream_method: Literal["get", "post"] = Field(
+        "get", description="How to ask: get (/ops/status, conditional) or post (/ops/status/get)."
+    )
     upstream_timeout: Annotated[Duration, _between(timedelta(milliseconds=50), timedelta(milliseconds=1700))] = Field(
         timedelta(milliseconds=1700), description="The longest that an answer waits for the upstream, in all."
     )
@@ -146,6 +149,9 @@ class Settings(BaseModel):
 
     catalogue_url: Annotated[SecretStr, AfterValidator(_catalogue_url)] | None = Field(
         None, description="Database of the own catalogue; default: SQLite in BADGE_DATA_DIR."
+    )
+    ops_per_minute: int = Field(
+        600, ge=1, le=1_000_000, description="Calls to /ops that each worker answers per key and minute; 429 beyond."
     )
     catalogue_retention: Annotated[Duration, _between(timedelta(days=1), timedelta(days=3650))] = Field(
         timedelta(days=90), description="How long the catalogue keeps finished runs; the newest stays for ever."

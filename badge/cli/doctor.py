@@ -18,15 +18,20 @@ from badge.cli.command import BadgeCommand, Fault, examples
 from badge.model import Subject
 from badge.ports import Deadline, SourceUnavailable
 from badge.settings import BadSettings, Settings, load, shown, unknown_variables, variable_for
+from badge.settings_reference import example_file
 
 # A subject that nobody has: any answer to it shows that the upstream speaks the contract.
 PROBE = Subject("GitHub", "backup-status-badge", "Repository", "doctor-probe")
 
 
-@click.command(cls=BadgeCommand, epilog=examples("flask badge settings", "flask badge settings --json"))
+@click.command(cls=BadgeCommand, epilog=examples("flask badge settings", "flask badge settings --example > badge.env"))
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def settings(*, as_json: bool) -> None:
+@click.option("--example", "as_example", is_flag=True, help="Print a file of all defaults, to be changed and loaded.")
+def settings(*, as_json: bool, as_example: bool) -> None:
     """Show every setting, its value (secrets hidden) and what it is for."""
+    if as_example:
+        click.echo(example_file(), nl=False)
+        return
     try:
         values = shown(load())
     except BadSettings as bad:

@@ -30,6 +30,8 @@ from badge.ports import Deadline, SourceUnavailable
 
 MOST_REDIRECTS = 3
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
+# The others turn a POST into a GET (RFC 9110, section 15.4).
+REDIRECTS_OF_ANY_METHOD = frozenset({307, 308})
 CHUNK_BYTES = 16 * 1024
 
 HEADERS = {
@@ -64,7 +66,7 @@ class HttpAnswer:
 
 @dataclass
 class HttpTransport:
-    """Asks by GET. Safe for threads and forks: each thread of each process has its own connections."""
+    """Asks. Safe for threads and forks: each thread of each process has its own connections."""
 
     max_bytes: int = 262_144
     """The largest body, after decoding: a few kilobytes of gzip can hold a gigabyte."""
@@ -72,11 +74,20 @@ class HttpTransport:
 
     def get(self, url: str, query: Mapping[str, str], headers: Mapping[str, str], deadline: Deadline) -> HttpAnswer:
         """The answer, redirects within the origin followed; raises `SourceUnavailable` and nothing else."""
+        return self._answer(requests.Request("GET", url, params=dict(query), headers=dict(headers)), deadline)
+
+    def post(self, url: str, body: Mapping[str, str], headers: Mapping[str, str], deadline: Deadline) -> HttpAnswer:
+        """The answer to a JSON body, on the same terms."""
+        return self._answer(requests.Request("POST", url, json=dict(body), headers=dict(headers)), deadline)
+
+    def _answer(self, request: requests.Request, deadline: Deadline) -> HttpAnswer:
+        followed = REDIRECTS if request.method == "GET" else REDIRECTS_OF_ANY_METHOD
         try:
-            prepared = requests.Request("GET", url, params=dict(query), headers={**HEADERS, **headers}).prepare()
+            prepared = request.prepare()
+            prepared.headers.update(HEADERS)
             for _ in range(MOST_REDIRECTS + 1):
                 answer = self._ask(prepared, deadline)
-                if answer.status not in REDIRECTS:
+                if answer.status not in followed:
                     return answer
                 prepared.prepare_url(_within_origin(str(prepared.url), answer.headers.get("Location")), None)
         except (requests.RequestException, HTTPError, OSError, ValueError) as error:

@@ -28,7 +28,7 @@ def interpret(answer: HttpAnswer, subject: Subject, known: Report | None, now: d
     match answer.status:
         case 200:
             return _status(answer, subject, now)
-        case 304 if known is not None and known.validator is not None:
+        case 304 if known is not None and known.validator is not None:  # else nobody asked conditionally
             return ParsedStatus(replace(known, observed_at=now), unknown_word=False)
         case 404:
             return ParsedStatus(Report.absent(now), unknown_word=False)
