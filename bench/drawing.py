@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import pybadges
+import badgepy
 from anybadge import Badge as AnyBadge
 
 from badge.appearance import WORDS, colour_of
@@ -48,10 +48,10 @@ def badge_maker() -> float:
     return float(done.stdout)
 
 
-def python_badges() -> float:
-    """PyPI's pybadges."""
+def badgepy_badges() -> float:
+    """The badgepy of PyPI, which is pybadges kept alive."""
     return rate_of(
-        lambda: [pybadges.badge(left_text=b.label, right_text=b.message, right_color=b.colour) for b in BADGES]
+        lambda: [badgepy.badge(left_text=b.label, right_text=b.message, right_color=b.colour) for b in BADGES]
     )
 
 
@@ -64,6 +64,6 @@ CONTENDERS = {
     "badge-maker 6 (npm)": badge_maker,
     "ours, drawn anew": ours,
     "ours, remembered": remembered,
-    "pybadges": python_badges,
+    "badgepy (pybadges)": badgepy_badges,
     "anybadge": any_badges,
 }

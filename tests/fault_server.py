@@ -33,9 +33,13 @@ class Asked:
 
     target: str
     headers: dict[str, str]
+    method: str = "GET"
+    body: bytes = b""
 
     @property
     def subject(self) -> dict[str, str]:
+        if self.body:
+            return dict(json.loads(self.body))
         return {name: values[0] for name, values in parse_qs(urlsplit(self.target).query).items()}
 
 
@@ -276,4 +280,5 @@ def _read(reader: Any) -> Asked | None:
     while (field_line := reader.readline().strip()) != b"":
         name, _, value = field_line.partition(b":")
         headers[name.decode().lower()] = value.decode().strip()
-    return Asked(line[1].decode(), headers)
+    body = reader.read(int(headers.get("content-length", "0")))
+    return Asked(line[1].decode(), headers, line[0].decode(), body)

@@ -9,8 +9,13 @@ PROBLEM_TYPE = "application/problem+json"
 
 
 def problem(status: int, code: str, detail: str, **members: object) -> bytes:
+    """A problem document's bytes."""
+    return as_json(problem_document(status, code, detail, **members))
+
+
+def problem_document(status: int, code: str, detail: str, **members: object) -> dict[str, object]:
     """A problem document. `code` is the stable word for programs, `detail` the sentence for people."""
-    document = {
+    return {
         "type": "about:blank",
         "title": HTTPStatus(status).phrase,
         "status": status,
@@ -18,7 +23,6 @@ def problem(status: int, code: str, detail: str, **members: object) -> bytes:
         "detail": detail,
         **members,
     }
-    return as_json(document)
 
 
 def as_json(document: object) -> bytes:

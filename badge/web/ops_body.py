@@ -1,33 +1,72 @@
-"""The JSON body of a report → a catalogue event; every fault of a body at once."""
+"""What is sent to /ops, as JSON or in the query, → the core's values; every fault of it at once."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any, TypeVar
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 
 from badge.catalogue.events import RunEvent
+from badge.contract import parse_time
 from badge.model import BackupStatus, InvalidSubject, Reason, Subject, Visibility
+from badge.ports import ListingFilter
+
+LARGEST_BATCH = 100
+LARGEST_PAGE = 100
+
+Body = TypeVar("Body", bound=BaseModel)
 
 
 class BadBody(ValueError):
-    """What was sent is no report; the message names every fault."""
+    """What was sent is not of the contract; the message names every fault."""
 
 
-class ReportBody(BaseModel):
-    """`POST /ops/status/report`: the native contract's fields that a reporter may say."""
-
-    # Strict, so that a time is RFC 3339 text and a size is no text.
+class _Contract(BaseModel):
+    # Strict, so that a time is RFC 3339 text and a size is no text; the names are the contract's.
     model_config = ConfigDict(
         alias_generator=to_camel, extra="forbid", frozen=True, strict=True, hide_input_in_errors=True
     )
+
+
+class SubjectBody(_Contract):
+    """A subject's coordinates: the body of `POST /ops/status/get`, and that of Cloudback's /ops/definition/get."""
 
     platform: str
     account: str
     subject_type: str
     subject_name: str
+
+    @classmethod
+    def from_query(cls, query: Mapping[str, str]) -> SubjectBody:
+        """The coordinates in a query; what is missing is empty, and so is no subject."""
+        return cls.model_construct(
+            platform=query.get("platform", ""),
+            account=query.get("account", ""),
+            subject_type=query.get("subjectType", ""),
+            subject_name=query.get("subjectName", ""),
+        )
+
+    @property
+    def subject(self) -> Subject:
+        """The subject; raises `InvalidSubject`."""
+        missing = [name for name, value in self.model_dump(by_alias=True).items() if value == ""]
+        if missing:
+            raise InvalidSubject(f"missing: {', '.join(missing)}")
+        return Subject.parse(self.platform, self.account, self.subject_type, self.subject_name)
+
+
+class Batch(_Contract):
+    """The body of `POST /ops/status/batch`."""
+
+    subjects: Annotated[list[SubjectBody], Field(max_length=LARGEST_BATCH)]
+
+
+class ReportBody(SubjectBody):
+    """The body of `POST /ops/status/report`: the fields of a status that a reporter may say."""
+
     status: BackupStatus
     observed_at: AwareDatetime | None = None
     started_at: AwareDatetime | None = None
@@ -41,15 +80,52 @@ class ReportBody(BaseModel):
     enabled: bool | None = None
 
 
-def read_event(raw: bytes, *, now: datetime) -> RunEvent:
-    """The event that a body speaks of, `now` where it gives no time; raises `BadBody` or `InvalidEvent`."""
+class ListQuery(BaseModel):
+    """The query of `GET /ops/status/list`."""
+
+    model_config = ConfigDict(frozen=True)
+
+    filter: ListingFilter
+    cursor: str | None
+    limit: int
+
+    @classmethod
+    def from_query(cls, query: Mapping[str, str]) -> ListQuery:
+        """The query, unknown parameters ignored; raises `ValueError` with every fault."""
+        faults = []
+        status, since, limit = query.get("status"), query.get("updatedSince"), query.get("limit", str(LARGEST_PAGE))
+        if status and status not in tuple(BackupStatus):
+            faults.append(f"status is one of {', '.join(BackupStatus)}")
+        if since and parse_time(since) is None:
+            faults.append("updatedSince is an RFC 3339 time with a zone")
+        if not (limit.isascii() and limit.isdigit() and len(limit) <= 3 and 1 <= int(limit) <= LARGEST_PAGE):
+            faults.append(f"limit is a number from 1 to {LARGEST_PAGE}")
+        if faults:
+            raise ValueError("; ".join(faults) + ".")
+        narrowed = ListingFilter(
+            platform=query.get("platform") or None,
+            account=query.get("account") or None,
+            status=BackupStatus(status) if status else None,
+            updated_since=parse_time(since),
+        )
+        return cls(filter=narrowed, cursor=query.get("cursor") or None, limit=int(limit))
+
+
+def read_body(kind: type[Body], raw: bytes) -> Body:
+    """The body in these bytes; raises `BadBody`."""
     try:
-        body = ReportBody.model_validate_json(raw)
-        subject = Subject.parse(body.platform, body.account, body.subject_type, body.subject_name)
-    except InvalidSubject as invalid:
-        raise BadBody(f"{invalid}.") from None
+        return kind.model_validate_json(raw)
     except ValidationError as error:
         raise BadBody("; ".join(_fault(detail) for detail in error.errors()) + ".") from None
+
+
+def read_event(raw: bytes, *, now: datetime) -> RunEvent:
+    """The event that a report speaks of, `now` where it gives no time; raises `BadBody` or `InvalidEvent`."""
+    body = read_body(ReportBody, raw)
+    try:
+        subject = body.subject
+    except InvalidSubject as invalid:
+        raise BadBody(f"{invalid}.") from None
     return RunEvent(
         subject=subject,
         status=body.status,
@@ -67,5 +143,5 @@ def read_event(raw: bytes, *, now: datetime) -> RunEvent:
 
 
 def _fault(detail: Any) -> str:
-    field = ".".join(str(part) for part in detail["loc"]) or "body"
-    return f"{field}: {detail['msg']}"
+    where = ".".join(str(part) for part in detail["loc"]) or "body"
+    return f"{where}: {detail['msg']}"

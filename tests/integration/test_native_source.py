@@ -64,6 +64,16 @@ def test_an_unchanged_status_costs_a_304(source: NativeSource, upstream: FaultSe
     assert upstream.asked[1].headers["if-none-match"] == '"7"'
 
 
+def test_it_can_ask_by_post_instead(upstream: FaultServer) -> None:
+    source = NativeSource(upstream.url, KEY, HttpTransport(), now, RecordedEvents(), by_post=True)
+    first = fetch(source)
+    assert fetch(source, first).status is BackupStatus.SUCCEEDED
+    asked = upstream.asked[1]
+    assert (asked.method, asked.target) == ("POST", "/ops/status/get")
+    assert "if-none-match" not in asked.headers
+    assert asked.subject["subjectName"] == WEB.name
+
+
 def test_connections_are_used_again(source: NativeSource, upstream: FaultServer) -> None:
     for _ in range(5):
         fetch(source)

@@ -178,3 +178,108 @@ def test_missing_coordinates_are_named(ops: Ops) -> None:
     answer = ops.client.get("/ops/status?platform=GitHub", headers={"X-API-Key": ops.reader})
     assert (answer.status_code, answer.get_json()["code"]) == (400, "INVALID_SUBJECT")
     assert "account, subjectType, subjectName" in answer.get_json()["detail"]
+
+
+def post(ops: Ops, path: str, body: object, key: str | None = None) -> TestResponse:
+    return ops.client.post(f"/ops/status/{path}", json=body, headers={"X-API-Key": key or ops.reader})
+
+
+def test_a_status_can_be_asked_for_by_post(ops: Ops) -> None:
+    ops.report(status="succeeded")
+    assert post(ops, "get", SUBJECT).get_json() == ops.status().get_json()
+    assert post(ops, "get", {**SUBJECT, "subjectName": "none"}).status_code == 404
+    assert post(ops, "get", {**SUBJECT, "subjectName": ".."}).get_json()["code"] == "INVALID_SUBJECT"
+    assert post(ops, "get", {"platform": "GitHub"}).get_json()["code"] == "INVALID_REQUEST"
+    assert post(ops, "get", SUBJECT, ops.reporter).status_code == 403
+
+
+def test_a_batch_answers_each_subject_for_itself_in_order(ops: Ops) -> None:
+    ops.report(status="succeeded")
+    ops.report(status="failed", subjectName="api")
+    ops.report(status="deleted", subjectName="old")
+    names = ["api", "none", "web", "a//b", "old", "web"]
+    results = post(ops, "batch", {"subjects": [{**SUBJECT, "subjectName": name} for name in names]}).get_json()[
+        "results"
+    ]
+    assert [result["subject"]["subjectName"] for result in results] == names
+    assert [result["httpStatus"] for result in results] == [200, 404, 200, 400, 410, 200]
+    assert [result["status"]["status"] for result in results if "status" in result] == [
+        "failed",
+        "succeeded",
+        "succeeded",
+    ]
+    assert [result["problem"]["code"] for result in results if "problem" in result] == [
+        "NOT_FOUND",
+        "INVALID_SUBJECT",
+        "GONE",
+    ]
+
+
+def test_a_batch_has_a_limit(ops: Ops) -> None:
+    assert len(post(ops, "batch", {"subjects": [SUBJECT] * 100}).get_json()["results"]) == 100
+    assert post(ops, "batch", {"subjects": [SUBJECT] * 101}).status_code == 400
+    assert post(ops, "batch", {"subjects": []}).get_json() == {"results": []}
+    assert post(ops, "batch", {"subjects": [{**SUBJECT, "x": 1}]}).status_code == 400
+
+
+def listed(ops: Ops, **query: str) -> TestResponse:
+    return ops.client.get("/ops/status/list", query_string=query, headers={"X-API-Key": ops.reader})
+
+
+def test_a_list_comes_in_pages(ops: Ops) -> None:
+    for number in range(7):
+        ops.report(status="succeeded", subjectName=f"repo-{number}")
+    names: list[str] = []
+    cursor: str | None = ""
+    for _ in range(4):
+        page = listed(ops, limit="2", cursor=cursor or "").get_json()
+        names += [item["subjectName"] for item in page["items"]]
+        cursor = page["nextCursor"]
+    assert (names, cursor) == ([f"repo-{number}" for number in range(7)], None)
+
+
+def test_a_list_can_be_narrowed(ops: Ops) -> None:
+    ops.report(status="succeeded")
+    ops.clock.advance(hours=1)
+    ops.report(status="failed", subjectName="api", account="other")
+    for query in ({"status": "failed"}, {"account": "Other"}, {"updatedSince": "2026-11-23T12:30:00Z"}):
+        assert [item["subjectName"] for item in listed(ops, **query).get_json()["items"]] == ["api"]
+    assert listed(ops, platform="GitLab").get_json() == {"items": [], "nextCursor": None}
+
+
+@pytest.mark.parametrize(
+    "query",
+    [{"limit": "0"}, {"limit": "101"}, {"limit": "x"}, {"cursor": "x"}, {"status": "green"}, {"updatedSince": "today"}],
+)
+def test_a_bad_list_is_refused(ops: Ops, query: dict[str, str]) -> None:
+    answer = listed(ops, **query)
+    assert (answer.status_code, answer.get_json()["code"]) == (400, "INVALID_REQUEST")
+
+
+def test_a_key_that_calls_too_often_has_to_wait(tmp_path: Path) -> None:
+    clock = ManualClock()
+    settings = load({"BADGE_DATA_DIR": str(tmp_path), "BADGE_OPS_PER_MINUTE": "3"})
+    parts = build_parts(settings, cache=MemoryStatusCache(clock), clock=clock)
+    migrate(settings.catalogue_location)
+    assert parts.own is not None
+    one, other = (parts.own.keys.create(name, {Scope.READ}) for name in ("one", "other"))
+    ops = Ops(build_app(parts).test_client(), parts.own, clock, one, other)
+    assert [ops.status().status_code for _ in range(4)] == [404, 404, 404, 429]
+    assert ops.status().headers["Retry-After"] == "60"
+    assert ops.status(key=other).status_code == 404
+
+
+def test_a_lost_catalogue_is_503(tmp_path: Path) -> None:
+    parts = build_parts(load({"BADGE_DATA_DIR": str(tmp_path / "none")}), cache=MemoryStatusCache(ManualClock()))
+    answer = build_app(parts).test_client().get("/ops/status", headers={"X-API-Key": "x"})
+    assert (answer.status_code, answer.get_json()["code"]) == (503, "UNAVAILABLE")
+    assert answer.headers["Retry-After"] == "5"
+
+
+@pytest.mark.parametrize(
+    ("method", "path"), [("GET", "/ops/status/get"), ("POST", "/ops/status"), ("PUT", "/ops/status/list")]
+)
+def test_other_methods_are_405_and_name_those_that_work(ops: Ops, method: str, path: str) -> None:
+    answer = ops.client.open(path, method=method)
+    assert (answer.status_code, answer.content_type) == (405, "application/problem+json")
+    assert answer.headers["Allow"]
