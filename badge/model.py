@@ -223,6 +223,8 @@ class Resolution:
     """Since its source last confirmed the report."""
     fresh_for: timedelta
     """What is left of its lifetime."""
+    now: datetime
+    """When it was made."""
     confirmed_at: datetime | None = None
     """When its source last confirmed the report, if one ever did."""
     usable_for: timedelta = timedelta(0)

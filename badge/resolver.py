@@ -129,6 +129,7 @@ class Resolver:
             origin=origin,
             age=age,
             fresh_for=min(fresh_for, usable_for),
+            now=now,
             confirmed_at=now - age,
             usable_for=usable_for,
         )
@@ -143,6 +144,7 @@ class Resolver:
             origin=Origin.FALLBACK,
             age=timedelta(0),
             fresh_for=self.lifetimes.failure,
+            now=now,
         )
 
 

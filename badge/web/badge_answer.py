@@ -30,6 +30,7 @@ class Outcome(Enum):
     ABSENT = auto()
     INVALID = auto()
     UNAVAILABLE = auto()
+    UNEXPECTED = auto()
     CRASHED = auto()
 
 
@@ -47,6 +48,7 @@ PROBLEMS = {
     Outcome.ABSENT: Problem(404, "NOT_FOUND", "There is no such subject, or it is private."),
     Outcome.INVALID: Problem(400, "INVALID_SUBJECT", "The path can't name a subject."),
     Outcome.UNAVAILABLE: Problem(503, "UNAVAILABLE", "The status could not be found out; try again later."),
+    Outcome.UNEXPECTED: Problem(503, "NOT_SUCCEEDED", "The last finished backup did not succeed, or is too old."),
     Outcome.CRASHED: Problem(500, "INTERNAL", "Something went wrong here."),
 }
 
@@ -62,8 +64,34 @@ class Answer:
     origin: Origin
 
 
-def outcome_of(resolution: Resolution) -> Outcome:
+def outcome_of(request: BadgeRequest, resolution: Resolution) -> Outcome:
     """Which row of the answers' table a resolution stands in."""
+    outcome = _outcome(resolution)
+    if outcome is Outcome.KNOWN and request.expects_success and not _is_as_expected(request, resolution):
+        return Outcome.UNEXPECTED
+    return outcome
+
+
+def _is_as_expected(request: BadgeRequest, resolution: Resolution) -> bool:
+    """Whether the last finished backup succeeded, and not longer ago than asked for."""
+    report = resolution.report
+    if (report.last_finished or report.status) is not BackupStatus.SUCCEEDED:
+        return False
+    return request.max_age is None or _until_too_old(request, resolution) > timedelta(0)
+
+
+def _until_too_old(request: BadgeRequest, resolution: Resolution) -> timedelta:
+    """How long the last success stays young enough; nothing if nobody said when it was."""
+    report = resolution.report
+    succeeded_at = report.last_success_at or report.finished_at
+    if request.max_age is None:
+        return timedelta.max
+    if succeeded_at is None:
+        return timedelta(0)
+    return succeeded_at + request.max_age - resolution.now
+
+
+def _outcome(resolution: Resolution) -> Outcome:
     if not resolution.is_known:
         return Outcome.UNAVAILABLE
     if not resolution.report.exists:
@@ -74,7 +102,7 @@ def outcome_of(resolution: Resolution) -> Outcome:
 def unknown_for(fresh_for: timedelta, now: datetime) -> Resolution:
     """The resolution behind an answer that no source was asked for: a bad path, a bug."""
     report = Report(status=BackupStatus.UNKNOWN, observed_at=now, exists=False)
-    return Resolution(report=report, origin=Origin.FALLBACK, age=timedelta(0), fresh_for=fresh_for)
+    return Resolution(report=report, origin=Origin.FALLBACK, age=timedelta(0), fresh_for=fresh_for, now=now)
 
 
 def answer(request: BadgeRequest, resolution: Resolution, outcome: Outcome) -> Answer:
@@ -82,7 +110,7 @@ def answer(request: BadgeRequest, resolution: Resolution, outcome: Outcome) -> A
     badge = appearance.badge_for(resolution, request.label)
     told = PROBLEMS.get(outcome) if request.shows_true_code else None
     content_type, body = _DRAWN[request.format](request, resolution, badge, told)
-    keeping = Keeping.of(resolution, _changes_in(resolution))
+    keeping = Keeping.of(resolution, _changes_in(request, resolution))
     headers = {
         "Content-Type": content_type,
         "Content-Length": str(len(body)),
@@ -91,16 +119,18 @@ def answer(request: BadgeRequest, resolution: Resolution, outcome: Outcome) -> A
         "Cache-Status": cache_status(resolution.origin, keeping),
         **COMMON_HEADERS,
     }
-    if told is not None and told.http_status == 503:
+    if outcome is Outcome.UNAVAILABLE and told is not None:
         headers["Retry-After"] = str(keeping.max_age)
     return Answer(told.http_status if told else 200, headers, body, resolution.status, resolution.origin)
 
 
-def _changes_in(resolution: Resolution) -> timedelta:
-    """When the picture's words would change by themselves."""
+def _changes_in(request: BadgeRequest, resolution: Resolution) -> timedelta:
+    """When the picture's words, or the code that a monitor expects, would change by themselves."""
     if not resolution.is_known or not resolution.report.exists:
         return timedelta.max
-    return appearance.next_age_step(resolution.age)
+    step = appearance.next_age_step(resolution.age)
+    left = _until_too_old(request, resolution) if request.expects_success else timedelta.max
+    return min(step, left) if left > timedelta(0) else step
 
 
 def _svg(request: BadgeRequest, resolution: Resolution, badge: Badge, told: Problem | None) -> tuple[str, bytes]:
@@ -113,7 +143,14 @@ def _json(request: BadgeRequest, resolution: Resolution, badge: Badge, told: Pro
         return "application/json", as_json(_status_document(request, resolution, badge))
     # The reason a path was refused is ours and names nothing of the source's.
     detail = f"{told.detail} ({request.fault})" if request.fault else told.detail
-    return PROBLEM_TYPE, problem(told.http_status, told.code, detail, backupStatus=resolution.status)
+    report = resolution.report
+    found = {
+        "backupStatus": resolution.status,
+        "lastFinished": report.last_finished,
+        "lastSuccessAt": _time(report.last_success_at),
+    }
+    members = found if report.exists else {"backupStatus": resolution.status}
+    return PROBLEM_TYPE, problem(told.http_status, told.code, detail, **members)
 
 
 def _txt(request: BadgeRequest, resolution: Resolution, badge: Badge, told: Problem | None) -> tuple[str, bytes]:

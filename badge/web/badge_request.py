@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from enum import StrEnum
 from typing import Any
 from urllib.parse import quote, urlsplit
 
-from badge.model import InvalidSubject, Subject, decode_segment
+from badge.model import BackupStatus, InvalidSubject, Subject, decode_segment
+from badge.settings import parse_duration
 
 BADGE_ROOT = "/badge/"
 LONGEST_LABEL = 64
+SHORTEST_MAX_AGE = timedelta(hours=1)
 
 
 class Format(StrEnum):
@@ -32,6 +35,10 @@ class BadgeRequest:
     label: str
     is_strict: bool
     fault: str = ""
+    expects_success: bool = False
+    """A monitor asks: an error unless the last finished backup succeeded."""
+    max_age: timedelta | None = None
+    """And is not older than this."""
 
     @property
     def shows_true_code(self) -> bool:
@@ -55,6 +62,8 @@ def read_badge_request(environ: Mapping[str, Any], query: Mapping[str, str], def
         label=_label(query.get("label"), default_label),
         is_strict=query.get("strict", "").lower() in ("1", "true", "on", "yes"),
         fault=fault,
+        expects_success=query.get("expect") == BackupStatus.SUCCEEDED,
+        max_age=_max_age(query.get("max_age")),
     )
 
 
@@ -107,6 +116,14 @@ def _take_suffix(segments: list[str]) -> Format | None:
         return None
     segments[-1] = stem
     return format
+
+
+def _max_age(given: str | None) -> timedelta | None:
+    try:
+        age = parse_duration(given)
+    except ValueError:
+        return None
+    return age if isinstance(age, timedelta) and age >= SHORTEST_MAX_AGE else None
 
 
 def _label(given: str | None, default: str) -> str:

@@ -91,7 +91,7 @@ def _resolved(parts: BadgeParts, wanted: BadgeRequest) -> Answer:
     if wanted.subject is None:
         return answer(wanted, unknown_for(INVALID_LIFETIME, parts.clock()), Outcome.INVALID)
     resolution = parts.resolver.resolve(wanted.subject)
-    return answer(wanted, resolution, outcome_of(resolution))
+    return answer(wanted, resolution, outcome_of(wanted, resolution))
 
 
 def _response(made: Answer) -> Response:

@@ -25,7 +25,7 @@ GRADIENT_TOP = (0xBB, 0.1)
 
 def resolution(status: BackupStatus, age: timedelta, origin: Origin = Origin.STALE) -> Resolution:
     report = Report(status=status, observed_at=START)
-    return Resolution(report=report, origin=origin, age=age, fresh_for=timedelta(seconds=15))
+    return Resolution(report=report, origin=origin, age=age, fresh_for=timedelta(seconds=15), now=START)
 
 
 def luminance(channels: list[float]) -> float:

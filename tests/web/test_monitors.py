@@ -1,0 +1,91 @@
+"""`expect=succeeded`: what a monitor gets told, on images with strict=1, on JSON and on text."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from badge.model import BackupStatus, Report
+from tests.doubles import START
+from tests.site import SUCCEEDED, Site
+
+WEB = "/badge/acme/web"
+HOURS_AGO = {hours: START - timedelta(hours=hours) for hours in range(48)}
+
+EXPECTED: list[tuple[str, dict[str, Any], str, int]] = [
+    ("succeeded", {}, "", 200),
+    ("failed", {"status": BackupStatus.FAILED}, "", 503),
+    (
+        "running, the last one succeeded",
+        {"status": BackupStatus.IN_PROGRESS, "last_finished": BackupStatus.SUCCEEDED},
+        "",
+        200,
+    ),
+    (
+        "running, the last one failed",
+        {"status": BackupStatus.IN_PROGRESS, "last_finished": BackupStatus.FAILED},
+        "",
+        503,
+    ),
+    ("running for the first time", {"status": BackupStatus.IN_PROGRESS}, "", 503),
+    ("queued for the first time", {"status": BackupStatus.SCHEDULED}, "", 503),
+    ("unknown to its source", {"status": BackupStatus.UNKNOWN}, "", 503),
+    ("young enough", {"last_success_at": HOURS_AGO[25]}, "26h", 200),
+    ("too old", {"last_success_at": HOURS_AGO[26]}, "26h", 503),
+    ("by its end, where no success is told", {"finished_at": HOURS_AGO[3]}, "4h", 200),
+    ("nobody says when", {}, "26h", 503),
+    ("a limit that is none", {"last_success_at": HOURS_AGO[40]}, "soon", 200),
+    ("a limit under an hour", {"last_success_at": HOURS_AGO[40]}, "5m", 200),
+    ("deleted", {"status": BackupStatus.DELETED}, "", 410),
+]
+
+
+@pytest.mark.parametrize(("_", "changes", "max_age", "code"), EXPECTED, ids=[case[0] for case in EXPECTED])
+def test_a_monitor_gets_200_only_for_a_success(
+    site: Site, _: str, changes: dict[str, Any], max_age: str, code: int
+) -> None:
+    site.says = replace(SUCCEEDED, **changes)
+    query = f"expect=succeeded&max_age={max_age}"
+    for path in (f"{WEB}?strict=1&{query}", f"{WEB}.json?{query}", f"{WEB}.txt?{query}"):
+        assert site.get(path).status_code == code
+
+
+def test_an_image_for_readers_stays_200(site: Site) -> None:
+    site.says = replace(SUCCEEDED, status=BackupStatus.FAILED)
+    assert site.get(f"{WEB}?expect=succeeded").status_code == 200
+
+
+def test_the_json_says_what_is_wrong(site: Site) -> None:
+    site.says = replace(
+        SUCCEEDED, status=BackupStatus.IN_PROGRESS, last_finished=BackupStatus.FAILED, last_success_at=START
+    )
+    document = site.get(f"{WEB}.json?expect=succeeded").get_json()
+    assert document["code"] == "NOT_SUCCEEDED"
+    assert (document["backupStatus"], document["lastFinished"]) == ("inProgress", "failed")
+    assert document["lastSuccessAt"] == "2026-11-23T12:00:00Z"
+
+
+@pytest.mark.parametrize(("says", "code"), [(Report.absent(START), 404), (None, 503)])
+def test_what_is_not_known_is_no_success(site: Site, says: Report | None, code: int) -> None:
+    site.says = says
+    assert site.get(f"{WEB}.json?expect=succeeded").status_code == code
+
+
+def test_the_answer_ends_when_the_success_grows_too_old(site: Site) -> None:
+    site.says = replace(SUCCEEDED, last_success_at=START - timedelta(hours=25, minutes=59, seconds=20))
+    answer = site.get(f"{WEB}.json?expect=succeeded&max_age=26h")
+    assert "max-age=40," in answer.headers["Cache-Control"]
+    site.clock.advance(seconds=40)
+    assert site.get(f"{WEB}.json?expect=succeeded&max_age=26h").status_code == 503
+
+
+def test_an_old_success_that_is_only_remembered_still_counts_until_it_is_too_old(site: Site) -> None:
+    site.says = replace(SUCCEEDED, last_success_at=START)
+    site.get(WEB)
+    site.says = None
+    site.clock.advance(hours=5)
+    assert site.get(f"{WEB}.json?expect=succeeded&max_age=6h").status_code == 200
+    assert site.get(f"{WEB}.json?expect=succeeded&max_age=5h").status_code == 503
