@@ -12,6 +12,7 @@ RUN .venv/bin/pip install --quiet --require-hashes -r requirements.txt
 COPY pyproject.toml README.md LICENSE app.py wsgi.py ./
 COPY badge ./badge
 COPY config ./config
+COPY docs/openapi.yaml ./docs/
 RUN .venv/bin/pip install --quiet --no-deps --no-build-isolation --no-index --editable . \
  && .venv/bin/python -m compileall -q badge app.py wsgi.py
 

@@ -8,9 +8,12 @@ from dataclasses import dataclass, field
 from flask import Blueprint, Response
 
 from badge import __version__
+from badge.settings import PROJECT_FOLDER
 from badge.web.errors import as_json
 
 Check = Callable[[], bool]
+
+OPENAPI_FILE = PROJECT_FOLDER / "docs" / "openapi.yaml"
 
 
 @dataclass(slots=True)
@@ -34,7 +37,7 @@ class Readiness:
 
 
 def blueprint(readiness: Readiness) -> Blueprint:
-    """/livez, /healthz, /readyz and /version."""
+    """/livez, /healthz, /readyz, /version and /openapi.yaml."""
     health = Blueprint("health", __name__)
 
     @health.get("/livez")
@@ -49,6 +52,11 @@ def blueprint(readiness: Readiness) -> Blueprint:
     @health.get("/version")
     def version() -> Response:
         return _uncached(200, {"name": "backup-status-badge", "version": __version__})
+
+    @health.get("/openapi.yaml")
+    def description() -> Response:
+        headers = {"Cache-Control": "public, max-age=300", "Access-Control-Allow-Origin": "*"}
+        return Response(OPENAPI_FILE.read_bytes(), 200, headers, content_type="application/yaml")
 
     return health
 

@@ -1,0 +1,145 @@
+"""docs/openapi.yaml: every public route is in it, nothing else is, and what it promises is kept."""
+
+from __future__ import annotations
+
+import json
+import re
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import schemathesis
+import yaml
+from defusedxml import ElementTree
+from flask import Flask
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from schemathesis import GenerationMode
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    negative_data_rejection,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from app import build_app, build_parts
+from badge.cache.memory import MemoryStatusCache
+from badge.catalogue.database import migrate
+from badge.catalogue.keys import Scope
+from badge.settings import load
+from badge.web.badge_request import BADGE_ROOT
+from badge.web.health import OPENAPI_FILE
+from tests.doubles import ManualClock
+
+DESCRIPTION: dict[str, Any] = yaml.safe_load(OPENAPI_FILE.read_text())
+
+# Pages for people, and what they load.
+UNDESCRIBED = {"/", "/dashboard", "/dashboard/*", "/static/*"}
+
+
+class Api:
+    """A service with its own catalogue, and a key for all of /ops."""
+
+    def __init__(self, folder: Path) -> None:
+        clock = ManualClock()
+        wired = load({"BADGE_DATA_DIR": str(folder), "BADGE_OPS_PER_MINUTE": "1000000"})
+        migrate(wired.catalogue_location)
+        parts = build_parts(wired, cache=MemoryStatusCache(clock), clock=clock)
+        assert parts.own is not None
+        self.app: Flask = build_app(parts)
+        self.headers = {"X-API-Key": parts.own.keys.create("all", set(Scope))}
+
+
+@pytest.fixture(scope="module")
+def api() -> Iterator[Api]:
+    with tempfile.TemporaryDirectory() as folder:
+        yield Api(Path(folder))
+
+
+@pytest.fixture(scope="module")
+def described(api: Api) -> Any:
+    return schemathesis.openapi.from_wsgi("/openapi.yaml", api.app)
+
+
+def routes_of(app: Flask) -> set[tuple[str, str]]:
+    """Methods and paths that the application answers, parameters as stars, but for HEAD and OPTIONS."""
+    found = set()
+    for rule in app.url_map.iter_rules():
+        path = re.sub(r"<[^>]+>", "*", rule.rule)
+        found |= {(method, path) for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}}
+    return {(method, path) for method, path in found if path not in UNDESCRIBED}
+
+
+def routes_described() -> set[tuple[str, str]]:
+    found = set()
+    for path, operations in DESCRIPTION["paths"].items():
+        # Both badge addresses are one route: what follows /badge/ is read from the raw path.
+        route = f"{BADGE_ROOT}*" if path.startswith(BADGE_ROOT) else path
+        found |= {(method.upper(), route) for method in operations}
+    return found
+
+
+def test_the_description_and_the_routes_are_the_same_set(api: Api) -> None:
+    assert routes_described() == routes_of(api.app)
+
+
+def test_the_description_is_served_as_it_is(api: Api) -> None:
+    answer = api.app.test_client().get("/openapi.yaml")
+    assert (answer.data, answer.content_type) == (OPENAPI_FILE.read_bytes(), "application/yaml")
+
+
+def operations(prefix: str) -> list[tuple[str, str]]:
+    return [(path, verb) for path, verbs in DESCRIPTION["paths"].items() if re.match(prefix, path) for verb in verbs]
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck), database=None)
+@given(st.data())
+def call_many(check: Callable[[schemathesis.Case[Any]], None], operation: Any, data: st.DataObject) -> None:
+    """Calls as described and calls that break the description, in turn."""
+    good, bad = operation.as_strategy(), operation.as_strategy(generation_mode=GenerationMode.NEGATIVE)
+    for strategy in (good, bad):
+        if strategy is bad and not (operation.body or operation.query or operation.path_parameters):
+            continue
+        check(data.draw(strategy))
+
+
+@pytest.mark.parametrize(("path", "verb"), operations("/ops/"))
+def test_ops_keeps_its_promises_for_good_and_bad_calls(api: Api, described: Any, path: str, verb: str) -> None:
+    checks = [status_code_conformance, content_type_conformance, response_schema_conformance]
+    if verb == "post":
+        # Unknown parameters of a query are ignored, unknown members of a body are not.
+        checks.append(negative_data_rejection)
+
+    def check(case: schemathesis.Case[Any]) -> None:
+        response = case.call_and_validate(headers=api.headers, checks=checks)
+        assert response.status_code < 500
+
+    call_many(check, described[path][verb])
+
+
+@pytest.mark.parametrize(("path", "verb"), operations("/(livez|healthz|readyz|version|openapi)"))
+def test_health_keeps_its_promises(described: Any, path: str, verb: str) -> None:
+    checks = [status_code_conformance, content_type_conformance, response_schema_conformance]
+    call_many(lambda case: case.call_and_validate(checks=checks) and None, described[path][verb])
+
+
+def check_badge(case: schemathesis.Case[Any]) -> None:
+    response = case.call()
+    kind = response.headers["content-type"][0].partition(";")[0]
+    assert response.status_code in (200, 400, 404, 410, 503)
+    assert "max-age" in response.headers["cache-control"][0]
+    if kind == "image/svg+xml":
+        assert ElementTree.fromstring(response.content).tag == "{http://www.w3.org/2000/svg}svg"
+        is_strict = "1" in str((case.query or {}).get("strict"))
+        assert response.status_code == 200 or is_strict
+    elif kind.endswith("json"):
+        assert json.loads(response.content)
+    else:
+        assert kind == "text/plain"
+
+
+@pytest.mark.parametrize(("path", "verb"), operations("/badge/"))
+def test_under_badge_there_is_always_an_answer_of_the_kind_asked_for(described: Any, path: str, verb: str) -> None:
+    call_many(check_badge, described[path][verb])
