@@ -1,0 +1,75 @@
+"""Fifty hostile badge URLs opened directly in a browser: no dialog, no script, no request but the badge itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from urllib.parse import quote
+
+import pytest
+from playwright.sync_api import Browser, sync_playwright
+
+from tests.browser.test_dialog import CHROMIUM, QUIET
+from tests.servers import Service, needs, running_service
+
+PAYLOADS = [
+    "<script>alert(1)</script>",
+    "</title><script>alert(1)</script>",
+    "</text></svg><script>alert(1)</script>",
+    '"><img src=x onerror=alert(1)>',
+    "' onload='alert(1)",
+    '" onload="alert(1)',
+    "<svg onload=alert(1)>",
+    "<a href='javascript:alert(1)'>x</a>",
+    "<foreignObject><body onload=alert(1)></foreignObject>",
+    "<image href='https://evil.example/x.png'/>",
+    "<use href='https://evil.example/x.svg#a'/>",
+    "<style>@import 'https://evil.example/x.css';</style>",
+    "<!ENTITY x SYSTEM 'file:///etc/passwd'>&x;",
+    "<?xml-stylesheet href='https://evil.example/x.xsl'?>",
+    "]]><script>alert(1)</script>",
+    "<![CDATA[<script>alert(1)</script>]]>",
+    "&lt;script&gt;alert(1)&lt;/script&gt;",
+    "&#60;script&#62;alert(1)",
+    "javascript:alert(1)",
+    "data:text/html,<script>alert(1)</script>",
+    "{{7*7}}{% raw %}",
+    "\u202egnp.exe",
+    "\u2066left\u2069",
+    "a\u0000b",
+    "url(https://evil.example/x)",
+]
+PATHS = [f"/badge/acme/web?label={quote(payload)}" for payload in PAYLOADS]
+PATHS += [f"/badge/acme/{quote(payload, safe='')}" for payload in PAYLOADS]
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    with running_service(tmp_path_factory.mktemp("hostile")) as service:
+        yield service
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    needs("Chromium", is_there=CHROMIUM.exists())
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
+        yield browser
+        browser.close()
+
+
+def test_there_are_fifty() -> None:
+    assert len(set(PATHS)) == 50
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_a_hostile_url_is_a_picture_and_nothing_else(browser: Browser, service: Service, path: str) -> None:
+    page = browser.new_page()
+    happened: list[str] = []
+    page.on("dialog", lambda dialog: happened.append(dialog.message))
+    page.on("request", lambda sent: happened.append(sent.url) if sent.url != service.url + path else None)
+    answer = page.goto(service.url + path)
+    assert answer is not None
+    assert answer.headers["content-type"] == "image/svg+xml; charset=utf-8"
+    assert page.evaluate("document.querySelectorAll('script,image,use,a,style,foreignObject').length") == 0
+    assert happened == []
+    page.close()
