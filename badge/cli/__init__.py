@@ -7,10 +7,11 @@ from badge.cli.demo import demo
 from badge.cli.doctor import doctor, settings
 from badge.cli.key import key
 from badge.cli.report import report
+from badge.cli.status import status
 
 badge = BadgeGroup(
     "badge",
     help="Report backups, hand out API keys, and look into the Backup Status Badge service.",
     epilog="Exit codes: 0 done, 1 it could not be done, 2 the call or the settings are wrong.",
-    commands=[report, key, settings, doctor, demo],
+    commands=[report, status, key, settings, doctor, demo],
 )

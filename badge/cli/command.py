@@ -63,7 +63,7 @@ def examples(*lines: str) -> str:
 
 
 class SubjectArgument(click.ParamType[Subject]):
-    """`GitHub/acme/Repository/web`, or `acme/web` for a GitHub repository."""
+    """`GitHub/acme/Repository/web`, or `acme/web` for a GitHub repository; percent-encoding as in a badge's URL."""
 
     name = "subject"
 
@@ -72,7 +72,7 @@ class SubjectArgument(click.ParamType[Subject]):
         if isinstance(value, Subject):
             return value
         try:
-            return Subject.from_segments(str(value).split("/"))
+            return Subject.from_path(str(value))
         except InvalidSubject as invalid:
             self.fail(f"{invalid}.", param, ctx)
 

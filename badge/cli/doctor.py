@@ -20,6 +20,8 @@ from badge.ports import Deadline, SourceUnavailable
 from badge.settings import BadSettings, Settings, load, shown, unknown_variables, variable_for
 from badge.settings_reference import example_file
 
+SETTINGS = "settings"
+
 # A subject that nobody has: any answer to it shows that the upstream speaks the contract.
 PROBE = Subject("GitHub", "backup-status-badge", "Repository", "doctor-probe")
 
@@ -55,33 +57,42 @@ class Finding:
     said: str
 
 
-@click.command(cls=BadgeCommand, epilog=examples("flask badge doctor"))
-def doctor() -> None:
+@click.command(cls=BadgeCommand, epilog=examples("flask badge doctor", "flask badge doctor --json"))
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, a line for each finding.")
+def doctor(*, as_json: bool) -> None:
     """Look at settings, data folder, cache and source, and say what to do about each fault.
 
     Exit code 0 if all is well, 1 if something does not work, 2 if the settings are wrong.
     """
+    faulty = set()
+    for finding in _all_findings():
+        _say(finding, as_json=as_json)
+        if not finding.is_fine:
+            faulty.add(finding.what)
+    sys.exit(2 if SETTINGS in faulty else 1 if faulty else 0)
+
+
+def _say(finding: Finding, *, as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps({"fine": finding.is_fine, "what": finding.what, "said": finding.said}))
+    else:
+        click.echo(f"{'ok  ' if finding.is_fine else 'FAIL'} {finding.what:<9} {finding.said}")
+
+
+def _all_findings() -> Iterator[Finding]:
     for sentence in unknown_variables():
-        _say(Finding(is_fine=True, what="settings", said=f"note: {sentence}"))
+        yield Finding(is_fine=True, what=SETTINGS, said=f"note: {sentence}")
     try:
         known = load()
     except BadSettings as bad:
         for fault in bad.faults:
-            _say(Finding(is_fine=False, what="settings", said=str(fault)))
-        sys.exit(2)
-    findings = []
-    for finding in _findings(known):
-        _say(finding)
-        findings.append(finding)
-    sys.exit(0 if all(finding.is_fine for finding in findings) else 1)
-
-
-def _say(finding: Finding) -> None:
-    click.echo(f"{'ok  ' if finding.is_fine else 'FAIL'} {finding.what:<9} {finding.said}")
+            yield Finding(is_fine=False, what=SETTINGS, said=str(fault))
+    else:
+        yield from _findings(known)
 
 
 def _findings(known: Settings) -> Iterator[Finding]:
-    yield Finding(is_fine=True, what="settings", said="all are understood; `flask badge settings` shows them")
+    yield Finding(is_fine=True, what=SETTINGS, said="all are understood; `flask badge settings` shows them")
     yield _data_dir(known)
     parts = app.build_parts(known)
     yield _cache(known, parts)

@@ -129,7 +129,7 @@ class Pages:
 
     def _to_subject(self, typed: str) -> AnyResponse:
         try:
-            subject = Subject.from_segments(typed.strip().strip("/").split("/"))
+            subject = Subject.from_path(typed.strip().strip("/"))
         except InvalidSubject as invalid:
             return _message(400, "This names no repository", f"{str(invalid).capitalize()}.")
         # To a path of our own making, on whichever host the browser is.

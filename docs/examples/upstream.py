@@ -1,17 +1,19 @@
 """A backup API in the native contract, in ten lines: `flask --app docs/examples/upstream.py run --port 9000`."""
 
+from datetime import UTC, datetime
+
 from flask import Flask, request
 
 app = Flask(__name__)
-BACKUPS = {("GitHub", "acme", "Repository", "web"): ("succeeded", "2026-11-23T03:04:10Z", 1)}
+BACKUPS = {"GitHub/acme/Repository/web": ("succeeded", 1), "GitHub/acme/Repository/api": ("failed", 7)}
+NAMES = ("platform", "account", "subjectType", "subjectName")
 
 
 @app.get("/ops/status")
 def status() -> tuple[dict[str, object], int]:
     """What is known of the subject in the query, if anything is."""
-    names = ("platform", "account", "subjectType", "subjectName")
-    coordinates = {name: request.args.get(name, "") for name in names}
-    if (known := BACKUPS.get(tuple(coordinates.values()))) is None:  # type: ignore[call-overload] # four texts
+    subject = {name: request.args.get(name, "") for name in NAMES}
+    if (known := BACKUPS.get("/".join(subject.values()))) is None:
         return {"title": "Not Found", "status": 404, "code": "NOT_FOUND"}, 404
-    word, at, revision = known
-    return {**coordinates, "status": word, "observedAt": at, "revision": revision, "visibility": "public"}, 200
+    now = datetime.now(UTC).isoformat()
+    return {**subject, "status": known[0], "revision": known[1], "observedAt": now, "visibility": "public"}, 200

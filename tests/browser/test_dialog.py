@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 from markdown_it import MarkdownIt
@@ -137,7 +138,7 @@ def test_without_scripts_the_snippets_stand_on_the_page(browser: Browser, servic
 
 def test_a_hostile_name_is_only_text(watched: Watched, service: Service) -> None:
     page = watched.page
-    service.flask_badge("report", f"GitHub/acme/Repository/{HOSTILE}", "failed")
+    service.flask_badge("report", f"GitHub/acme/Repository/{quote(HOSTILE)}", "failed")
     page.goto("/dashboard")
     page.get_by_role("link", name=HOSTILE).click()
     page.get_by_role("button", name="Get badge URL").click()

@@ -81,7 +81,7 @@ def test_what_could_not_be_done_is_exit_code_1(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "command", [["report"], ["key", "create"], ["key", "list"], ["settings"], ["doctor"], ["demo"]]
+    "command", [["report"], ["status"], ["key", "create"], ["key", "list"], ["settings"], ["doctor"], ["demo"]]
 )
 def test_help_shows_examples(tmp_path: Path, command: list[str]) -> None:
     done = run(tmp_path, *command, "--help")
@@ -113,6 +113,21 @@ def test_the_doctor_finds_all_well(service: Service) -> None:
     said = service.flask_badge("doctor")
     assert "FAIL" not in said
     assert "ok   cache     the embedded Valkey answers" in said
+    findings = [json.loads(line) for line in service.flask_badge("doctor", "--json").splitlines()]
+    assert {finding["what"] for finding in findings} == {"settings", "data", "cache", "catalogue", "links"}
+    assert all(finding["fine"] for finding in findings)
+
+
+def test_what_a_badge_shows_and_why(service: Service, tmp_path: Path) -> None:
+    service.flask_badge("report", "acme/shown", "failed")
+    told = json.loads(service.flask_badge("status", "acme/shown", "--json"))
+    assert (told["status"], told["badgeShows"], told["origin"]) == ("failed", "failed", "upstream")
+    assert "from the cache" in service.flask_badge("status", "acme/shown")
+    service.flask_badge("report", "acme/secret", "failed", "--visibility", "private")
+    assert "It is private" in service.flask_badge("status", "acme/secret")
+    assert "knows no such subject" in service.flask_badge("status", "acme/none")
+    lost = flask_badge("status", "acme/web", BADGE_UPSTREAM_URL="http://127.0.0.1:9", BADGE_DATA_DIR=str(tmp_path))
+    assert (lost.returncode, "nothing is known" in lost.stdout) == (1, True)
 
 
 def test_the_doctor_explains_bad_settings(tmp_path: Path) -> None:

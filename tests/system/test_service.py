@@ -35,9 +35,9 @@ def test_a_report_is_on_the_badge_within_a_second(service: Service) -> None:
 
 def test_raw_paths_come_through_the_server(service: Service) -> None:
     service.flask_badge("report", "GitLab/group%2Fsub/Repository/x", "succeeded")
-    document = service.get("/badge/GitLab/group%252Fsub/Repository/x.json").json()
-    assert document["account"] == "group%2Fsub"
-    assert service.get("/badge/GitLab/group%2Fsub/Repository/x.json").status_code == 404
+    assert service.get("/badge/GitLab/group%2Fsub/Repository/x.json").json()["account"] == "group/sub"
+    assert service.get("/badge/GitLab/group%252Fsub/Repository/x.json").status_code == 404
+    assert service.get("/badge/GitLab/group/sub/Repository/x.json").status_code == 404
 
 
 def raw_get(service: Service, target: str) -> tuple[int, str]:

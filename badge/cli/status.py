@@ -1,0 +1,64 @@
+"""`flask badge status`: what a badge shows, and where that comes from."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import click
+
+from badge.appearance import message_for
+from badge.cli.command import BadgeCommand, SubjectArgument, examples, local_parts
+from badge.contract import format_time
+from badge.model import Resolution, Subject
+
+_ORIGINS = {
+    "cache": "from the cache",
+    "upstream": "asked just now",
+    "stale": "kept from earlier, for the source does not answer",
+    "fallback": "nothing is known that may be shown",
+}
+
+
+@click.command(
+    cls=BadgeCommand,
+    epilog=examples("flask badge status acme/web", "flask badge status GitLab/group%2Fsub/Repository/web --json"),
+)
+@click.argument("subject", type=SubjectArgument())
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def status(subject: Subject, *, as_json: bool) -> None:
+    """Say what the badge of SUBJECT shows, and where that comes from.
+
+    Exit code 0 if a source stands behind it, 1 if the status could not be found out.
+    """
+    parts = local_parts()
+    known = parts.resolver.resolve(subject, may_see_private=True)
+    shown = parts.resolver.resolve(subject)
+    document = _document(subject, known, shown)
+    click.echo(json.dumps(document) if as_json else _sentences(document))
+    if not known.is_known:
+        raise SystemExit(1)
+
+
+def _document(subject: Subject, known: Resolution, shown: Resolution) -> dict[str, Any]:
+    return {
+        "subject": str(subject),
+        "exists": known.report.exists,
+        "status": known.status.value,
+        "badgeShows": message_for(shown),
+        "visibility": known.report.visibility.value,
+        "origin": known.origin.value,
+        "confirmedAt": format_time(known.confirmed_at) if known.confirmed_at else None,
+        "freshForSeconds": round(known.fresh_for.total_seconds()),
+    }
+
+
+def _sentences(document: dict[str, Any]) -> str:
+    lines = [f"{document['subject']}: {document['status']}, {_ORIGINS[document['origin']]}"]
+    if document["exists"] and document["visibility"] == "private":
+        lines.append("It is private: badges show “unknown” to everybody.")
+    elif document["origin"] != "fallback" and not document["exists"]:
+        lines.append("The source knows no such subject.")
+    else:
+        lines.append(f"The badge shows “{document['badgeShows']}”, for another {document['freshForSeconds']} s.")
+    return "\n".join(lines)

@@ -1,0 +1,108 @@
+"""What the documentation and the configuration files say is tried: a page that is wrong is a fault."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+import requests
+import yaml
+
+from badge.cache.redis_cache import RedisStatusCache
+from badge.cache.redis_connection import connect
+from badge.model import BackupStatus, CacheLost, Kept, Report
+from badge.settings import Settings, variable_for
+from tests.doubles import RecordedEvents
+from tests.servers import BIN, PROJECT, eventually, free_port, running_service, running_valkey
+
+PAGES = sorted([*PROJECT.glob("*.md"), *(PROJECT / "docs").rglob("*.md")])
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_relative_link_leads_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)#\s]+)\)", page.read_text()):
+        if not target.startswith(("http:", "https:")):
+            assert (page.parent / target).exists(), target
+
+
+def test_every_command_of_the_command_line_is_in_its_page() -> None:
+    page = (PROJECT / "docs" / "command-line.md").read_text()
+    listed = subprocess.run([BIN / "flask", "badge", "--help"], capture_output=True, text=True, check=True).stdout
+    for name in re.findall(r"^  (\w+)  ", listed.partition("Commands:")[2], re.MULTILINE):
+        assert f"`flask badge {name}" in page
+
+
+def test_the_ten_line_upstream_feeds_a_service(tmp_path: Path) -> None:
+    port = free_port()
+    command = [str(BIN / "flask"), "--app", "docs/examples/upstream.py", "run", "--port", str(port)]
+    upstream = subprocess.Popen(command, cwd=PROJECT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        assert eventually(lambda: is_listening(port), 20)
+        with running_service(tmp_path, BADGE_UPSTREAM_URL=f"http://127.0.0.1:{port}") as service:
+            found = [service.get(f"/badge/acme/{name}.txt") for name in ("web", "api", "none")]
+        assert [answer.text for answer in found[:2]] == ["succeeded\n", "failed\n"]
+        assert found[2].status_code == 404
+    finally:
+        upstream.kill()
+        upstream.wait()
+
+
+def is_listening(port: int) -> bool:
+    try:
+        return requests.get(f"http://127.0.0.1:{port}/ops/status", timeout=5).status_code == 404
+    except requests.ConnectionError:
+        return False
+
+
+def test_the_readme_s_curl_reports_a_backup(tmp_path: Path) -> None:
+    line = next(line for line in (PROJECT / "README.md").read_text().splitlines() if "curl -H" in line)
+    body, path = re.search(r"--json '(.+)' https://badges.example.org(\S+)", line).groups()  # type: ignore[union-attr] # fails if missing
+    with running_service(tmp_path) as service:
+        key = service.flask_badge("key", "create", "ci").strip()
+        # What curl's --json sends.
+        headers = {"X-API-Key": key, "Content-Type": "application/json", "Accept": "application/json"}
+        answer = requests.post(service.url + path, data=body, headers=headers, timeout=10)
+        assert (answer.status_code, answer.json()["applied"]) == (200, True)
+        assert service.get("/badge/acme/web.txt").text == json.loads(body)["status"] + "\n"
+
+
+def test_the_redis_configuration_and_its_acl_are_enough(tmp_path: Path) -> None:
+    config = PROJECT / "config" / "redis.conf"
+    rule = re.search(r"^# user badge (.+)$", config.read_text(), re.MULTILINE)
+    assert rule is not None
+    now = datetime.now(UTC)
+    options = config.read_text().splitlines()
+    arguments = [
+        word for line in options if line and line[0] != "#" for word in ("--" + line.replace('"', "")).split(" ")
+    ]
+    with running_valkey(tmp_path, *arguments) as server:
+        admin = connect(server.url, timedelta(seconds=1), 2)
+        admin.execute_command("ACL", "SETUSER", "badge", *rule[1].split())  # type: ignore[no-untyped-call] # redis-py's
+        url = server.url.replace("unix://", "unix://badge:password@")
+        events = RecordedEvents()
+        cache = RedisStatusCache(connect(url, timedelta(seconds=1), 2), events, lambda: now)
+        key = ("github", "acme", "repository", "web")
+        began = cache.fetch_began(key)
+        report = Report(status=BackupStatus.FAILED, observed_at=now)
+        kept = Kept(report=report, fetched_at=began, confirmed_at=now, fresh_until=now)
+        assert cache.is_up()
+        assert cache.put(key, kept)
+        assert cache.get(key) == kept
+        cache.forget(key)
+        admin.set("bdg:x", "1")
+        assert not any(isinstance(event, CacheLost) for event in events.seen)
+        assert admin.config_get("maxmemory-policy") == {"maxmemory-policy": "allkeys-lru"}
+
+
+def test_the_compose_file_names_real_settings_and_files() -> None:
+    file = PROJECT / "config" / "compose.yaml"
+    services = yaml.safe_load(file.read_text())["services"]
+    assert set(services["badge"]["environment"]) <= {variable_for(name) for name in Settings.model_fields}
+    assert (file.parent / services["badge"]["build"] / "Dockerfile").exists()
+    assert (file.parent / services["cache"]["volumes"][0].partition(":")[0]).exists()
+    for service in services.values():
+        assert (service["read_only"], service["cap_drop"]) == (True, ["ALL"])
