@@ -8,10 +8,10 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/pip --disable-pip-version-check install --quiet
 ARGS ?=
 
-.PHONY: help setup run demo test lint format golden pictures bench lock system-packages clean
+.PHONY: help setup run demo test lint format coverage golden pictures bench image-check lock system-packages clean
 
 help: ## Show this list.
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(VENV)/.ready-dev system-packages ## Install all that running, testing and checking need.
 
@@ -34,6 +34,9 @@ format: $(VENV)/.ready-dev ## Put the code into the project's form.
 	@$(BIN)/ruff check --fix
 	@$(BIN)/ruff format
 
+coverage: setup ## Run the tests in one process and show which lines they leave out.
+	@$(BIN)/pytest --cov --cov-report=term-missing:skip-covered tests/unit tests/web tests/contracts tests/integration
+
 golden: $(VENV)/.ready-dev ## Redraw the reference pictures in tests/golden; look at them before you commit.
 	@$(BIN)/python -m tests.golden.rewrite
 
@@ -41,8 +44,12 @@ pictures: setup ## Take the README's screenshots anew.
 	@$(BIN)/python -m tests.browser.pictures
 
 bench: $(VENV)/.ready-bench ## Measure against peers, side by side; the table goes to bench/RESULTS.md.
-	@scripts/system-packages wrk
+	@scripts/system-packages "the benchmarks" wrk
 	@$(BIN)/python -m bench $(ARGS)
+
+image-check: ## Walk the Dockerfile without an engine, start the result and ask it (needs root).
+	@scripts/system-packages "the image check" debootstrap
+	@$(PYTHON) scripts/image_check.py
 
 lock: $(VENV)/.ready-dev ## Pin requirements*.in, with hashes (newer versions: ARGS=--upgrade).
 	@for set in requirements requirements-dev requirements-bench; do \
@@ -51,7 +58,7 @@ lock: $(VENV)/.ready-dev ## Pin requirements*.in, with hashes (newer versions: A
 	done
 
 system-packages:
-	@scripts/system-packages chromium fonts-dejavu-core
+	@scripts/system-packages "the browser tests" chromium fonts-dejavu-core
 
 clean: ## Remove what was built and installed here; data in var/ stays.
 	@rm -rf $(VENV) build .coverage .hypothesis .pytest_cache .mypy_cache .ruff_cache .import_linter_cache *.egg-info

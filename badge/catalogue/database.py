@@ -16,8 +16,10 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
 
-BUSY_MILLISECONDS = 1000
-"""How long a writer waits for another on SQLite; within the 1.7 s that an answer may take."""
+# How long to wait for another connection on SQLite: readers within the 1.7 s that a badge may take
+# (with WAL they hardly ever do), writers as long as somebody who reports a backup will.
+READER_PATIENCE_MILLISECONDS = 1_000
+WRITER_PATIENCE_MILLISECONDS = 10_000
 
 # "badge" in ASCII, as PostgreSQL's advisory locks are numbers.
 _MIGRATION_LOCK = 0x6261646765
@@ -69,14 +71,16 @@ def _prepare_sqlite(connection: Any, _: object) -> None:
         "journal_mode=WAL",
         "synchronous=NORMAL",
         "foreign_keys=ON",
-        f"busy_timeout={BUSY_MILLISECONDS}",
+        f"busy_timeout={WRITER_PATIENCE_MILLISECONDS}",
     ):
         connection.execute(f"PRAGMA {pragma}")
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    mode = "IMMEDIATE" if connection.get_execution_options().get(_WRITES) else "DEFERRED"
-    connection.exec_driver_sql(f"BEGIN {mode}")
+    writes = connection.get_execution_options().get(_WRITES)
+    patience = WRITER_PATIENCE_MILLISECONDS if writes else READER_PATIENCE_MILLISECONDS
+    connection.exec_driver_sql(f"PRAGMA busy_timeout={patience}")
+    connection.exec_driver_sql(f"BEGIN {'IMMEDIATE' if writes else 'DEFERRED'}")
 
 
 def migrate(url: str) -> None:
