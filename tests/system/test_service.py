@@ -66,6 +66,12 @@ def test_odd_targets_are_answered_with_an_image_where_they_are(service: Service,
     assert raw_get(service, target) == (200, "image/svg+xml; charset=utf-8")
 
 
+def test_answers_of_the_native_contract_carry_the_server_s_clock(service: Service) -> None:
+    answer = service.get("/ops/status")
+    assert (answer.status_code, answer.headers["Cache-Control"]) == (401, "private, no-cache")
+    assert answer.headers["Date"].endswith("GMT")
+
+
 def test_the_first_words_say_where_to_go_and_what_to_do(service: Service) -> None:
     log = service.log.read_text()
     assert f"{service.url}/dashboard" in log
