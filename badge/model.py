@@ -267,15 +267,30 @@ class Kept:
         return replace(self, fresh_until=fresh_until)
 
 
+class Style(StrEnum):
+    """The shapes a badge comes in, by shields' names for them."""
+
+    FLAT = "flat"
+    FLAT_SQUARE = "flat-square"
+    PLASTIC = "plastic"
+    FOR_THE_BADGE = "for-the-badge"
+    SOCIAL = "social"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Badge:
-    """The words and colours of one picture; `artwork` turns it into bytes."""
+    """The words, colours and looks of one picture; `artwork` turns it into bytes."""
 
     label: str
     message: str
     colour: str
     """`#rrggbb` behind the message."""
     label_colour: str = "#555555"
+    style: Style = Style.FLAT
+    icon: str | None = None
+    """The name of the glyph before the message, if any."""
+    logo: str | None = None
+    """The name of the drawing before the label, if any."""
 
 
 class Phase(StrEnum):

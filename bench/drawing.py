@@ -11,14 +11,17 @@ from pathlib import Path
 import badgepy
 from anybadge import Badge as AnyBadge
 
-from badge.appearance import WORDS, colour_of
+from badge.appearance import COLOURS, TONES, WORDS, Palette
 from badge.artwork.svg import draw
 from badge.model import Badge
 
 BIN = Path(sys.executable).parent
 PEERS = Path(__file__).parent / "peers"
 ROUND_SECONDS = 0.6
-BADGES = [Badge(label="backup", message=words, colour=colour_of(status)) for status, words in WORDS.items()]
+BADGES = [
+    Badge(label="backup", message=words, colour=COLOURS[Palette.ACCESSIBLE][TONES[status]])
+    for status, words in WORDS.items()
+]
 
 
 def rate_of(draw_all: Callable[[], object]) -> float:

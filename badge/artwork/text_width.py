@@ -1,36 +1,56 @@
-"""The width of text in 11 px Verdana, in whole hundredths of a pixel, so that no locale or rounding plays a part."""
+"""The width of text, in whole hundredths of a pixel, so that no locale or rounding plays a part."""
 
 from __future__ import annotations
 
 import unicodedata
+from dataclasses import dataclass, field
 
-from badge.artwork.verdana import ADVANCES
-
-_WIDTHS = {first + index: width for first, run in ADVANCES.items() for index, width in enumerate(run)}
-
-# Characters outside Verdana come from a fallback font. East Asian ones are drawn on a square of the
-# font's size; emoji fonts draw a little wider than that; the rest is about as wide as a Latin letter.
-_FULL_WIDTH = 1100
-_EMOJI_WIDTH = 1500
-_OTHER_WIDTH = 700
+from badge.artwork import font_metrics
+from badge.artwork.font_metrics import Advances
 
 
-def text_width(text: str) -> int:
-    """The advance width of a text, in hundredths of a pixel."""
-    return sum(map(_character_width, text))
+@dataclass(frozen=True, slots=True)
+class Font:
+    """A font at a size, by its table of widths."""
+
+    size: int
+    advances: Advances = field(repr=False, compare=False)
+    _widths: dict[int, int] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        for first, run in self.advances.items():
+            self._widths.update({first + index: width for index, width in enumerate(run)})
+
+    def width(self, text: str) -> int:
+        """The advance width of a text, in hundredths of a pixel."""
+        return sum(map(self._character_width, text))
+
+    def _character_width(self, character: str) -> int:
+        known = self._widths.get(ord(character))
+        return known if known is not None else self.size * _share_of_size(character)
 
 
-def _character_width(character: str) -> int:
-    known = _WIDTHS.get(ord(character))
-    if known is not None:
-        return known
+def _share_of_size(character: str) -> int:
+    """The width of a character of a fallback font, in hundredths of the font's size.
+
+    East Asian ones are drawn on a square; emoji fonts draw a little wider than that; marks that
+    combine take no room; the rest is about as wide as a Latin letter.
+    """
     if unicodedata.category(character) in ("Mn", "Me", "Cf"):
         return 0
     if _is_emoji(character):
-        return _EMOJI_WIDTH
-    return _FULL_WIDTH if unicodedata.east_asian_width(character) in ("W", "F") else _OTHER_WIDTH
+        return 136
+    if unicodedata.east_asian_width(character) in ("W", "F"):
+        return 100
+    return 55 if unicodedata.bidirectional(character) in ("R", "AL") else 64
 
 
 def _is_emoji(character: str) -> bool:
     """Whether it lies in the blocks of pictographs (U+1F300 to U+1FAFF), or is an older one drawn as such."""
     return "\U0001f300" <= character <= "\U0001faff" or character in "✅❌⭐⚡❗⏳"
+
+
+VERDANA_11 = Font(11, font_metrics.VERDANA_11)
+VERDANA_10 = Font(10, font_metrics.VERDANA_10)
+VERDANA_10_BOLD = Font(10, font_metrics.VERDANA_10_BOLD)
+HELVETICA_11_BOLD = Font(11, font_metrics.HELVETICA_11_BOLD)

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from enum import Enum, auto
 
 from badge import appearance
+from badge.appearance import Tone
 from badge.artwork import svg
 from badge.contract import format_time
 from badge.model import BackupStatus, Badge, Origin, Report, Resolution
@@ -77,18 +78,7 @@ def _is_as_expected(request: BadgeRequest, resolution: Resolution) -> bool:
     report = resolution.report
     if (report.last_finished or report.status) is not BackupStatus.SUCCEEDED:
         return False
-    return request.max_age is None or _until_too_old(request, resolution) > timedelta(0)
-
-
-def _until_too_old(request: BadgeRequest, resolution: Resolution) -> timedelta:
-    """How long the last success stays young enough; nothing if nobody said when it was."""
-    report = resolution.report
-    succeeded_at = report.last_success_at or report.finished_at
-    if request.max_age is None:
-        return timedelta.max
-    if succeeded_at is None:
-        return timedelta(0)
-    return succeeded_at + request.max_age - resolution.now
+    return request.look.max_age is None or appearance.face_of(resolution, request.look).tone is not Tone.ORANGE
 
 
 def _outcome(resolution: Resolution) -> Outcome:
@@ -107,10 +97,10 @@ def unknown_for(fresh_for: timedelta, now: datetime) -> Resolution:
 
 def answer(request: BadgeRequest, resolution: Resolution, outcome: Outcome) -> Answer:
     """The whole answer to a request; the same resolution gives the same bytes, always."""
-    badge = appearance.badge_for(resolution, request.label)
+    badge = appearance.badge_for(resolution, request.look)
     told = PROBLEMS.get(outcome) if request.shows_true_code else None
     content_type, body = _DRAWN[request.format](request, resolution, badge, told)
-    keeping = Keeping.of(resolution, _changes_in(request, resolution))
+    keeping = Keeping.of(resolution, _changes_in(request, resolution), request.at_least)
     headers = {
         "Content-Type": content_type,
         "Content-Length": str(len(body)),
@@ -125,12 +115,8 @@ def answer(request: BadgeRequest, resolution: Resolution, outcome: Outcome) -> A
 
 
 def _changes_in(request: BadgeRequest, resolution: Resolution) -> timedelta:
-    """When the picture's words, or the code that a monitor expects, would change by themselves."""
-    if not resolution.is_known or not resolution.report.exists:
-        return timedelta.max
-    step = appearance.next_age_step(resolution.age)
-    left = _until_too_old(request, resolution) if request.expects_success else timedelta.max
-    return min(step, left) if left > timedelta(0) else step
+    """When the picture's words, and with them what a monitor expects, would change by themselves."""
+    return appearance.face_of(resolution, request.look).holds_for
 
 
 def _svg(request: BadgeRequest, resolution: Resolution, badge: Badge, told: Problem | None) -> tuple[str, bytes]:
@@ -158,6 +144,20 @@ def _txt(request: BadgeRequest, resolution: Resolution, badge: Badge, told: Prob
     return "text/plain; charset=utf-8", f"{resolution.status}\n".encode()
 
 
+def _shields(request: BadgeRequest, resolution: Resolution, badge: Badge, told: Problem | None) -> tuple[str, bytes]:
+    """What shields' endpoint badge reads; it refuses unknown keys (shields.io/badges/endpoint-badge)."""
+    del request, told
+    document = {
+        "schemaVersion": 1,
+        "label": badge.label,
+        "message": badge.message,
+        "color": badge.colour.removeprefix("#"),
+        "isError": not resolution.is_known,
+        "cacheSeconds": 300,  # the shortest that shields honours
+    }
+    return "application/json", as_json(document)
+
+
 _Drawing = Callable[[BadgeRequest, Resolution, Badge, Problem | None], tuple[str, bytes]]
 
 _DRAWN: dict[Format, _Drawing] = {
@@ -166,6 +166,7 @@ _DRAWN: dict[Format, _Drawing] = {
     Format.PNG: _svg,
     Format.JSON: _json,
     Format.TXT: _txt,
+    Format.SHIELDS: _shields,
 }
 
 

@@ -6,15 +6,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote, urlsplit
 
-from badge.model import BackupStatus, InvalidSubject, Subject, decode_segment
+from badge.appearance import Look, Palette, Show
+from badge.artwork.glyphs import LOGOS
+from badge.model import BackupStatus, InvalidSubject, Style, Subject, decode_segment
 from badge.settings import parse_duration
 
 BADGE_ROOT = "/badge/"
 LONGEST_LABEL = 64
 SHORTEST_MAX_AGE = timedelta(hours=1)
+LONGEST_CACHE_SECONDS_DIGITS = 6
+TRUE_WORDS = ("1", "true", "on", "yes")
+
+_Word = TypeVar("_Word", bound=StrEnum)
 
 
 class Format(StrEnum):
@@ -24,6 +30,11 @@ class Format(StrEnum):
     PNG = "png"
     JSON = "json"
     TXT = "txt"
+    SHIELDS = "shields"
+
+
+SUFFIXES = (Format.SVG, Format.PNG, Format.JSON, Format.TXT)
+"""The formats that a path's end can name; the others are for `format=` alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,18 +43,23 @@ class BadgeRequest:
 
     subject: Subject | None
     format: Format
-    label: str
+    look: Look
     is_strict: bool
     fault: str = ""
     expects_success: bool = False
-    """A monitor asks: an error unless the last finished backup succeeded."""
-    max_age: timedelta | None = None
-    """And is not older than this."""
+    """A monitor asks: an error unless the last finished backup succeeded, within the look's `max_age`."""
+    at_least: timedelta = timedelta(0)
+    """How long a good answer may be kept at least, by the reader's own wish."""
 
     @property
     def shows_true_code(self) -> bool:
         """Whether the HTTP status tells the truth; plain images are always 200, or proxies drop them."""
         return self.is_strict or self.format in (Format.JSON, Format.TXT)
+
+    @property
+    def is_image(self) -> bool:
+        """Whether pictures are asked for, or what shields draws one of."""
+        return self.format in (Format.SVG, Format.PNG, Format.SHIELDS)
 
 
 def read_badge_request(environ: Mapping[str, Any], query: Mapping[str, str], default_label: str) -> BadgeRequest:
@@ -59,11 +75,11 @@ def read_badge_request(environ: Mapping[str, Any], query: Mapping[str, str], def
     return BadgeRequest(
         subject=subject,
         format=wanted or Format.SVG,
-        label=_label(query.get("label"), default_label),
-        is_strict=query.get("strict", "").lower() in ("1", "true", "on", "yes"),
+        look=_look(query, default_label),
+        is_strict=query.get("strict", "").lower() in TRUE_WORDS,
         fault=fault,
         expects_success=query.get("expect") == BackupStatus.SUCCEEDED,
-        max_age=_max_age(query.get("max_age")),
+        at_least=_seconds(query.get("cacheSeconds")),
     )
 
 
@@ -112,10 +128,34 @@ def _format_named(word: str) -> Format | None:
 def _take_suffix(segments: list[str]) -> Format | None:
     """The format by the last segment's suffix, which is taken off; a bare ".svg" is a name."""
     stem, dot, suffix = segments[-1].rpartition(".")
-    if not (dot and stem and not stem.endswith("/")) or (format := _format_named(suffix)) is None:
+    format = _format_named(suffix)
+    if format not in SUFFIXES or not (dot and stem and not stem.endswith("/")):
         return None
     segments[-1] = stem
     return format
+
+
+def _look(query: Mapping[str, str], default_label: str) -> Look:
+    logo = query.get("logo")
+    return Look(
+        label=_label(query.get("label"), default_label),
+        style=_one_of(Style, query.get("style")) or Style.FLAT,
+        palette=_one_of(Palette, query.get("palette")) or Palette.ACCESSIBLE,
+        has_icon=query.get("icon", "").lower() in TRUE_WORDS,
+        logo=logo if logo in LOGOS else None,
+        show=_one_of(Show, query.get("show")),
+        max_age=_max_age(query.get("max_age")),
+    )
+
+
+def _one_of(words: type[_Word], given: str | None) -> _Word | None:
+    return words(given) if given in tuple(words) else None
+
+
+def _seconds(given: str | None) -> timedelta:
+    if given is None or not given.isascii() or not given.isdigit() or len(given) > LONGEST_CACHE_SECONDS_DIGITS:
+        return timedelta(0)
+    return timedelta(seconds=int(given))
 
 
 def _max_age(given: str | None) -> timedelta | None:

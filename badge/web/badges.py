@@ -13,6 +13,7 @@ from werkzeug.datastructures import Headers
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import BaseConverter
 
+from badge.appearance import Look
 from badge.model import AnswerCrashed, BadgeServed
 from badge.ports import Clock, Events
 from badge.resolver import Resolver
@@ -110,7 +111,7 @@ class ImageWhateverHappens:
         self._application = application
         self._parts = parts
         # Drawn now: when drawing is what broke, there is still this one.
-        plain = BadgeRequest(subject=None, format=Format.SVG, label=parts.default_label, is_strict=False)
+        plain = BadgeRequest(subject=None, format=Format.SVG, look=Look(label=parts.default_label), is_strict=False)
         self._last_resort = answer(plain, unknown_for(CRASH_LIFETIME, parts.clock()), Outcome.CRASHED)
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:

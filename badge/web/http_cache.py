@@ -29,9 +29,14 @@ class Keeping:
     stale_if_error: int
 
     @classmethod
-    def of(cls, resolution: Resolution, changes_in: timedelta) -> Keeping:
-        """What is left of the lifetime, cut where the picture would change by itself."""
-        lifetime = max(timedelta(seconds=1), min(resolution.fresh_for, changes_in))
+    def of(cls, resolution: Resolution, changes_in: timedelta, at_least: timedelta = timedelta(0)) -> Keeping:
+        """What is left of the lifetime, cut where the picture would change by itself.
+
+        A reader may ask for a longer life of a good answer, never of any other.
+        """
+        is_good = resolution.is_known and resolution.report.exists and not resolution.is_stale
+        wished = min(at_least, resolution.usable_for) if is_good else timedelta(0)
+        lifetime = max(timedelta(seconds=1), min(max(resolution.fresh_for, wished), changes_in))
         usable_after = max(timedelta(0), resolution.usable_for - lifetime)
         revalidate = min(lifetime, usable_after) if resolution.is_known else lifetime
         return cls(_seconds(lifetime), _seconds(revalidate), _seconds(min(DAY, usable_after)))

@@ -134,6 +134,7 @@ def test_one_service_shows_what_another_one_knows(tmp_path: Path) -> None:
             "BADGE_REDIS_URL": valkey.url,
             "BADGE_FRESH_FINISHED": "1s",
             "BADGE_FRESH_ABSENT": "1s",
+            "BADGE_WORKERS": "1",  # each worker knows of a source what it saw itself
         }
         with running_service(tmp_path / "second", **settings) as second:
             assert second.get(f"/badge/{WEB}.txt").status_code == 404

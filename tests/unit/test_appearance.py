@@ -1,18 +1,26 @@
 """Words and colours: complete, readable, honest about age."""
 
-from datetime import timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from badge.appearance import (
+    COLOURS,
+    TONES,
     WORDS,
+    Face,
+    Look,
     Palette,
+    Show,
+    Tone,
     age_words,
     alt_text,
     badge_for,
-    colour_of,
+    face_of,
     message_for,
     next_age_step,
 )
@@ -47,19 +55,21 @@ def test_every_status_has_its_own_words() -> None:
 
 @pytest.mark.parametrize("status", BackupStatus)
 def test_white_text_is_readable_on_every_status_also_where_it_is_lightest(status: BackupStatus) -> None:
-    assert contrast_with_white(colour_of(status, Palette.ACCESSIBLE)) >= 4.5
+    assert contrast_with_white(COLOURS[Palette.ACCESSIBLE][TONES[status]]) >= 4.5
+    assert contrast_with_white(COLOURS[Palette.ACCESSIBLE][Tone.ORANGE]) >= 4.5
     assert contrast_with_white("#555555") >= 4.5
 
 
-def test_green_red_and_grey_are_what_they_are_called() -> None:
-    green = {colour_of(s) for s in (BackupStatus.SUCCEEDED, BackupStatus.IN_PROGRESS, BackupStatus.SCHEDULED)}
-    grey = {colour_of(s) for s in (BackupStatus.DELETED, BackupStatus.UNKNOWN)}
-    assert (len(green), len(grey)) == (1, 1)
-    assert len(green | grey | {colour_of(BackupStatus.FAILED)}) == 3
+def test_the_tones_are_the_design_s_and_every_palette_has_them_all() -> None:
+    green = {BackupStatus.SUCCEEDED, BackupStatus.IN_PROGRESS, BackupStatus.SCHEDULED}
+    grey = {BackupStatus.DELETED, BackupStatus.UNKNOWN}
+    assert {status for status, tone in TONES.items() if tone is Tone.GREEN} == green
+    assert {status for status, tone in TONES.items() if tone is Tone.GREY} == grey
+    assert all(len(set(COLOURS[palette].values())) == len(Tone) for palette in Palette)
 
 
 def test_young_knowledge_needs_no_age() -> None:
-    badge = badge_for(resolution(BackupStatus.SUCCEEDED, timedelta(minutes=59)), "backup")
+    badge = badge_for(resolution(BackupStatus.SUCCEEDED, timedelta(minutes=59)), Look())
     assert (badge.label, badge.message) == ("backup", "succeeded")
 
 
@@ -72,7 +82,8 @@ def test_a_fallback_has_no_age_to_tell() -> None:
 
 
 @pytest.mark.parametrize(
-    ("hours", "words"), [(1, "1h ago"), (1.99, "1h ago"), (47.9, "47h ago"), (48, "2d ago"), (71.9, "2d ago")]
+    ("hours", "words"),
+    [(0.5, "<1h ago"), (1, "1h ago"), (1.99, "1h ago"), (47.9, "47h ago"), (48, "2d ago"), (71.9, "2d ago")],
 )
 def test_ages_go_in_coarse_steps(hours: float, words: str) -> None:
     assert age_words(timedelta(hours=hours)) == words
@@ -86,6 +97,88 @@ def test_the_words_hold_until_the_next_step_and_no_longer(age: timedelta) -> Non
     assert step > timedelta(0)
     assert message_for(resolution(BackupStatus.SUCCEEDED, age + step - tick)) == now
     assert message_for(resolution(BackupStatus.SUCCEEDED, age + step)) != now
+
+
+def reported(status: BackupStatus, **report: Any) -> Resolution:
+    return Resolution(
+        report=Report(status=status, observed_at=START, **report),
+        origin=Origin.CACHE,
+        age=timedelta(0),
+        fresh_for=timedelta(minutes=2),
+        now=START,
+    )
+
+
+def ago(**units: float) -> datetime:
+    return START - timedelta(**units)
+
+
+S, F, R, Q = BackupStatus.SUCCEEDED, BackupStatus.FAILED, BackupStatus.IN_PROGRESS, BackupStatus.SCHEDULED
+FACES: list[tuple[Resolution, Look, str, Tone]] = [
+    (reported(S, finished_at=ago(hours=3.5)), Look(show=Show.AGE), "succeeded 3h ago", Tone.GREEN),
+    (reported(S, finished_at=ago(minutes=5)), Look(show=Show.AGE), "succeeded <1h ago", Tone.GREEN),
+    (reported(F, finished_at=ago(days=9)), Look(show=Show.AGE), "failed 9d ago", Tone.RED),
+    (reported(S), Look(show=Show.AGE), "succeeded", Tone.GREEN),
+    (reported(S, finished_at=ago(days=1)), Look(show=Show.DATE), "succeeded 2026-11-22", Tone.GREEN),
+    (reported(S, next_run_at=ago(hours=-5.2)), Look(show=Show.NEXT), "succeeded · next in 5h", Tone.GREEN),
+    (reported(S, next_run_at=ago(hours=1)), Look(show=Show.NEXT), "succeeded", Tone.GREEN),
+    (reported(R, last_finished=F), Look(show=Show.LAST), "in progress · last failed", Tone.GREEN),
+    (reported(F, last_finished=F), Look(show=Show.LAST), "failed", Tone.RED),
+    (reported(S, finished_at=ago(hours=25)), Look(max_age=timedelta(hours=26)), "succeeded", Tone.GREEN),
+    (reported(S, finished_at=ago(hours=26)), Look(max_age=timedelta(hours=26)), "overdue <1h", Tone.ORANGE),
+    (reported(S, finished_at=ago(days=4)), Look(max_age=timedelta(days=2)), "overdue 2d", Tone.ORANGE),
+    (reported(R, last_success_at=ago(days=4)), Look(max_age=timedelta(days=2)), "overdue 2d", Tone.ORANGE),
+    (reported(Q), Look(max_age=timedelta(days=2)), "overdue", Tone.ORANGE),
+    (reported(F, last_success_at=ago(days=4)), Look(max_age=timedelta(days=2)), "failed", Tone.RED),
+    (reported(BackupStatus.DELETED), Look(max_age=timedelta(days=2)), "deleted", Tone.GREY),
+]
+
+
+@pytest.mark.parametrize(("resolution", "look", "message", "tone"), FACES)
+def test_what_a_url_can_have_shown(resolution: Resolution, look: Look, message: str, tone: Tone) -> None:
+    face = face_of(resolution, look)
+    assert (face.message, face.tone) == (message, tone)
+
+
+LOOKS = st.builds(
+    Look,
+    show=st.none() | st.sampled_from(Show),
+    max_age=st.none() | st.timedeltas(timedelta(hours=1), timedelta(days=9)),
+)
+NEAR = st.none() | st.timedeltas(timedelta(days=-9), timedelta(days=9)).map(lambda distance: START + distance)
+
+
+PAST = st.none() | st.timedeltas(timedelta(days=-9), timedelta(0)).map(lambda distance: START + distance)
+KNOWN = st.builds(
+    lambda status, finished, success, following, age: replace(
+        reported(status, finished_at=finished, last_success_at=success, next_run_at=following), age=age
+    ),
+    st.sampled_from(BackupStatus),
+    PAST,
+    PAST,
+    NEAR,
+    st.timedeltas(timedelta(0), timedelta(days=3)),
+)
+
+
+@given(KNOWN, LOOKS)
+def test_every_face_holds_as_long_as_it_says_and_no_longer(known: Resolution, look: Look) -> None:
+    face = face_of(known, look)
+    assert face.holds_for > timedelta(0)
+    if face.holds_for > timedelta(days=365):
+        return
+
+    def later(by: timedelta) -> Face:
+        return face_of(replace(known, now=known.now + by, age=known.age + by), look)
+
+    assert later(face.holds_for - timedelta(microseconds=1)).message == face.message
+    assert later(face.holds_for).message != face.message
+
+
+@given(st.sampled_from(BackupStatus), LOOKS, NEAR)
+def test_no_look_makes_a_status_look_better(status: BackupStatus, look: Look, success: datetime | None) -> None:
+    tone = face_of(reported(status, last_success_at=success), look).tone
+    assert tone is TONES[status] or (TONES[status] is Tone.GREEN and tone is Tone.ORANGE)
 
 
 def test_the_alternative_text_is_true_whatever_the_status() -> None:

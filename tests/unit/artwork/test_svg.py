@@ -8,9 +8,11 @@ from defusedxml import ElementTree
 from hypothesis import given
 from hypothesis import strategies as st
 
-from badge.artwork.svg import draw, printable
-from badge.artwork.text_width import text_width
-from badge.model import BIDI_CONTROLS, Badge
+from badge.artwork.drawing import printable
+from badge.artwork.glyphs import LOGOS, STATUS_GLYPHS
+from badge.artwork.svg import draw
+from badge.artwork.text_width import VERDANA_11
+from badge.model import BIDI_CONTROLS, Badge, Style
 from tests.golden.pictures import PICTURES
 
 GOLDEN = Path(__file__).parents[2] / "golden"
@@ -23,9 +25,22 @@ ALLOWED = {
     "linearGradient": {"id", "x2", "y2"},
     "stop": {"offset", "stop-color", "stop-opacity"},
     "clipPath": {"id"},
-    "rect": {"x", "width", "height", "rx", "fill"},
-    "g": {"clip-path", "fill", "text-anchor", "font-family", "text-rendering", "font-size", "transform", "aria-hidden"},
-    "text": {"x", "y", "fill-opacity", "filter", "textLength"},
+    "rect": {"x", "y", "width", "height", "rx", "fill", "stroke"},
+    "g": {
+        "clip-path",
+        "fill",
+        "text-anchor",
+        "font-family",
+        "text-rendering",
+        "font-size",
+        "font-weight",
+        "transform",
+        "aria-hidden",
+        "shape-rendering",
+        "stroke",
+    },
+    "text": {"x", "y", "fill", "fill-opacity", "filter", "textLength", "transform", "font-weight", "aria-hidden"},
+    "path": {"d", "fill", "transform"},
 }
 
 
@@ -72,14 +87,23 @@ def test_a_reader_who_does_not_see_it_hears_one_sentence() -> None:
     assert root.findtext(f"{SVG}title") == "backup: in progress"
 
 
-@given(st.text(st.characters(), max_size=64), st.text(st.characters(), min_size=1, max_size=40))
-def test_any_text_gives_a_harmless_picture(label: str, message: str) -> None:
-    for element in picture(label, message).iter():
+@given(
+    st.text(st.characters(), max_size=64),
+    st.text(st.characters(), min_size=1, max_size=40),
+    st.sampled_from(Style),
+    st.none() | st.sampled_from(sorted(LOGOS)),
+    st.none() | st.sampled_from(sorted(STATUS_GLYPHS)),
+)
+def test_any_text_gives_a_harmless_picture(
+    label: str, message: str, style: Style, logo: str | None, icon: str | None
+) -> None:
+    drawn = draw(Badge(label=label, message=message, colour="#2b7a2b", style=style, logo=logo, icon=icon))
+    for element in ElementTree.fromstring(drawn).iter():
         name = element.tag.removeprefix(SVG)
         assert set(element.attrib) <= ALLOWED[name]
         for attribute in set(element.attrib) - {"aria-label"}:
             value = element.attrib[attribute]
-            assert "url(" not in value or value in ("url(#b)", "url(#r)", "url(#s)")
+            assert "url(" not in value or value in ("url(#a)", "url(#b)", "url(#r)", "url(#s)")
 
 
 @given(st.text(st.characters()))
@@ -108,16 +132,16 @@ WIDTHS = [
 
 @pytest.mark.parametrize(("text", "hundredths"), WIDTHS)
 def test_widths_are_verdana_s(text: str, hundredths: int) -> None:
-    assert abs(text_width(text) - hundredths) <= len(text)
+    assert abs(VERDANA_11.width(text) - hundredths) <= len(text)
 
 
 def test_what_verdana_lacks_gets_a_sensible_width() -> None:
-    assert text_width("备份") == 2200
-    assert text_width("e\u0301") == text_width("e")
-    assert text_width("📦") == 1500
-    assert 500 <= text_width("\u0e01") <= 900
+    assert VERDANA_11.width("备份") == 2200
+    assert VERDANA_11.width("e\u0301") == VERDANA_11.width("e")
+    assert VERDANA_11.width("📦") == 1496
+    assert 500 <= VERDANA_11.width("\u0e01") <= 900
 
 
 @given(st.text(max_size=30), st.text(max_size=30))
 def test_a_text_is_as_wide_as_its_parts(one: str, other: str) -> None:
-    assert text_width(one + other) == text_width(one) + text_width(other)
+    assert VERDANA_11.width(one + other) == VERDANA_11.width(one) + VERDANA_11.width(other)

@@ -1,0 +1,85 @@
+"""What all styles draw with: text that can be printed, numbers without a locale, elements."""
+
+from __future__ import annotations
+
+from html import escape
+
+from badge.artwork.glyphs import LOGOS, STATUS_GLYPHS, Glyph
+from badge.model import BIDI_CONTROLS, Badge
+
+VERDANA = "Verdana,Geneva,DejaVu Sans,sans-serif"
+LOGO_SIZE = 14
+ICON_SIZE = 10
+ICON_GAP = 3
+
+_PRINTABLE = (("\x20", "\x7e"), ("\xa0", "\ud7ff"), ("\ue000", "\ufffd"), ("\U00010000", "\U0010ffff"))
+
+
+def printable(text: str) -> str:
+    """What of a text can stand in a picture: XML 1.0's characters, no bidi controls, single spaces."""
+    return " ".join("".join(filter(_is_drawn, text)).split())
+
+
+def _is_drawn(character: str) -> bool:
+    if character in BIDI_CONTROLS:
+        return False
+    # XML 1.0, section 2.2, less the C1 controls that it allows but nobody can see.
+    return character in "\t\n\r" or any(first <= character <= last for first, last in _PRINTABLE)
+
+
+def number(value: float) -> str:
+    """A coordinate: at most three decimals, a point whatever the locale, no zeros behind it."""
+    return f"{value:.3f}".rstrip("0").rstrip(".")
+
+
+def attributes(**given: str | float) -> str:
+    """Attributes in the order given; `_` stands for `-`."""
+    pairs = ((name.rstrip("_").replace("_", "-"), value) for name, value in given.items())
+    return "".join(f' {name}="{value if isinstance(value, str) else number(value)}"' for name, value in pairs)
+
+
+def rect(**given: str | float) -> str:
+    """A rectangle."""
+    return f"<rect{attributes(**given)}/>"
+
+
+def text(shown: str, **given: str | float) -> str:
+    """A text, escaped."""
+    return f"<text{attributes(**given)}>{escape(shown)}</text>"
+
+
+def group(body: list[str], **given: str | float) -> str:
+    """Elements with something in common."""
+    return f"<g{attributes(**given)}>{''.join(body)}</g>"
+
+
+def glyph(drawing: Glyph | None, x: float, y: float, size: float, colour: str) -> str:
+    """A drawing with its upper left corner there, or nothing for None."""
+    if drawing is None:
+        return ""
+    place = f"translate({number(x)} {number(y)})" + ("" if size == LOGO_SIZE else f" scale({number(size / LOGO_SIZE)})")
+    return f"<path{attributes(transform=place, fill=colour, d=drawing.path)}/>"
+
+
+def logo_of(badge: Badge) -> Glyph | None:
+    """The drawing before the label; a name that is none of ours draws nothing."""
+    return LOGOS.get(badge.logo or "")
+
+
+def icon_of(badge: Badge) -> Glyph | None:
+    """The status' glyph before the message."""
+    return STATUS_GLYPHS.get(badge.icon or "")
+
+
+def text_colours(background: str) -> tuple[str, str]:
+    """The colours of text and of its shadow on a background, by shields' rule of perceived brightness."""
+    red, green, blue = (int(background[place : place + 2], 16) for place in (1, 3, 5))
+    brightness = round((red * 299 + green * 587 + blue * 114) / 255_000, 2)
+    return ("#fff", "#010101") if brightness <= 0.69 else ("#333", "#ccc")
+
+
+def document(width: float, height: int, title: str, body: str) -> bytes:
+    """The whole picture, with one sentence for those who do not see it."""
+    said = escape(title)
+    root = f'xmlns="http://www.w3.org/2000/svg"{attributes(width=width, height=height)} role="img"'
+    return f'<svg {root} aria-label="{said}"><title>{said}</title>{body}</svg>'.encode()

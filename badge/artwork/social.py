@@ -1,0 +1,82 @@
+"""The style social: a light button and a bubble; the geometry of badge-maker 6.0.0."""
+
+from __future__ import annotations
+
+from badge.artwork.drawing import (
+    ICON_GAP,
+    ICON_SIZE,
+    LOGO_SIZE,
+    glyph,
+    group,
+    icon_of,
+    logo_of,
+    number,
+    rect,
+    text,
+)
+from badge.artwork.text_width import HELVETICA_11_BOLD
+from badge.model import Badge
+
+HEIGHT = 20
+INNER_HEIGHT = 19
+LABEL_PADDING = 5
+MESSAGE_PADDING = 4
+GUTTER = 6
+LOGO_GAP = 3
+FONT_FAMILY = "Helvetica Neue,Helvetica,Arial,sans-serif"
+TEXT_COLOUR = "#333"
+
+_GRADIENT = (
+    '<linearGradient id="a" x2="0" y2="100%"><stop offset="0" stop-color="#fcfcfc" stop-opacity="0"/>'
+    '<stop offset="1" stop-opacity=".1"/></linearGradient>'
+)
+
+
+def draw_social(badge: Badge, label: str, message: str) -> tuple[float, int, str]:
+    """Width, height and body of the picture. The status' colour is that of its icon alone."""
+    label = label[:1].upper() + label[1:]
+    logo, icon = logo_of(badge), icon_of(badge)
+    logo_room = (LOGO_SIZE + (LOGO_GAP if label else 0)) if logo else 0
+    icon_room = ICON_SIZE + ICON_GAP if icon else 0
+    label_width, message_width = _pixel_width(label), _pixel_width(message)
+    left = label_width + logo_room + 2 * LABEL_PADDING
+    right = message_width + icon_room + 2 * MESSAGE_PADDING
+    bubble = left + GUTTER
+    grounds = [
+        rect(stroke="none", fill="#fcfcfc", x=0.5, y=0.5, width=left, height=INNER_HEIGHT, rx=2),
+        rect(x=bubble + 0.5, y=0.5, width=right, height=INNER_HEIGHT, rx=2, fill="#fafafa"),
+        rect(x=bubble, y=7.5, width=0.5, height=5, stroke="#fafafa"),
+        f'<path d="M{number(bubble + 0.5)} 6.5 l-3 3v1 l3 3" fill="#fafafa"/>',
+    ]
+    drawings = [
+        glyph(logo, LABEL_PADDING, (HEIGHT - LOGO_SIZE) / 2, LOGO_SIZE, TEXT_COLOUR),
+        glyph(icon, bubble + MESSAGE_PADDING, (HEIGHT - ICON_SIZE) / 2, ICON_SIZE, badge.colour),
+    ]
+    content = [
+        rect(stroke="#d5d5d5", fill="url(#a)", x=0.5, y=0.5, width=left, height=INNER_HEIGHT, rx=2),
+        _text(label, logo_room + label_width / 2 + LABEL_PADDING, label_width),
+        _text(message, bubble + icon_room + (right - icon_room) / 2, message_width),
+    ]
+    texts = group(
+        content,
+        aria_hidden="true",
+        fill=TEXT_COLOUR,
+        text_anchor="middle",
+        font_family=FONT_FAMILY,
+        text_rendering="geometricPrecision",
+        font_weight="700",
+        font_size="110px",
+    )
+    return left + 1 + GUTTER + right, HEIGHT, _GRADIENT + group(grounds, stroke="#d5d5d5") + "".join(drawings) + texts
+
+
+def _pixel_width(shown: str) -> int:
+    return HELVETICA_11_BOLD.width(shown) // 100 | 1
+
+
+def _text(shown: str, centre: float, width: int) -> str:
+    if not shown:
+        return ""
+    x, length, scale = 10 * centre, 10 * width, "scale(.1)"
+    shadow = text(shown, aria_hidden="true", x=x, y=150, fill="#fff", transform=scale, textLength=length)
+    return shadow + text(shown, x=x, y=140, transform=scale, textLength=length)
