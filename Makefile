@@ -43,7 +43,7 @@ golden: $(VENV)/.ready-dev ## Redraw the reference pictures in tests/golden; loo
 pictures: setup ## Take the README's screenshots anew.
 	@$(BIN)/python -m tests.browser.pictures
 
-bench: $(VENV)/.ready-bench ## Measure against peers, side by side; the table goes to bench/RESULTS.md.
+bench: $(VENV)/.ready-dev ## Measure against peers, side by side; the table goes to bench/RESULTS.md.
 	@scripts/system-packages "the benchmarks" wrk
 	@$(BIN)/python -m bench $(ARGS)
 
@@ -52,7 +52,7 @@ image-check: ## Walk the Dockerfile without an engine, start the result and ask 
 	@$(PYTHON) scripts/image_check.py
 
 lock: $(VENV)/.ready-dev ## Pin requirements*.in, with hashes (newer versions: ARGS=--upgrade).
-	@for set in requirements requirements-dev requirements-bench; do \
+	@for set in requirements requirements-dev; do \
 	  $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	    --no-emit-index-url --custom-compile-command "make lock" $(ARGS) $$set.in -o $$set.txt || exit 1; \
 	done
@@ -74,13 +74,8 @@ $(VENV)/.ready: requirements.txt pyproject.toml | $(VENV)/bin/pip
 	@$(PIP) --no-deps --no-build-isolation --no-index --editable .
 	@touch $@
 
-$(VENV)/.ready-dev: requirements-dev.txt $(VENV)/.ready
+$(VENV)/.ready-dev: requirements-dev.txt bench/peers/package-lock.json $(VENV)/.ready
 	@echo "Installing what testing needs (pinned, with hashes) …"
 	@$(PIP) --require-hashes -r requirements-dev.txt
-	@touch $@
-
-$(VENV)/.ready-bench: requirements-bench.txt bench/peers/package-lock.json $(VENV)/.ready-dev
-	@echo "Installing what is measured beside us (pinned, with hashes) …"
-	@$(PIP) --require-hashes -r requirements-bench.txt
 	@cd bench/peers && PATH="$(CURDIR)/$(BIN):$$PATH" npm ci --silent --no-audit --no-fund
 	@touch $@

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,11 +25,14 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from app import build_app, build_parts
+from badge.appearance import Palette, Show
+from badge.artwork.glyphs import LOGOS
 from badge.cache.memory import MemoryStatusCache
 from badge.catalogue.database import migrate
 from badge.catalogue.keys import Scope
+from badge.model import Style
 from badge.settings import load
-from badge.web.badge_request import BADGE_ROOT
+from badge.web.badge_request import BADGE_ROOT, Format
 from badge.web.health import OPENAPI_FILE
 from tests.doubles import ManualClock
 
@@ -83,6 +86,16 @@ def routes_described() -> set[tuple[str, str]]:
 
 def test_the_description_and_the_routes_are_the_same_set(api: Api) -> None:
     assert routes_described() == routes_of(api.app)
+
+
+@pytest.mark.parametrize(
+    ("parameter", "words"),
+    [("Style", Style), ("Palette", Palette), ("Show", Show), ("Logo", LOGOS), ("Format", Format)],
+)
+def test_closed_lists_are_the_code_s(parameter: str, words: Iterable[str]) -> None:
+    assert DESCRIPTION["components"]["parameters"][parameter]["schema"]["enum"] == [str(word) for word in words]
+    page = (OPENAPI_FILE.parent / "urls.md").read_text()
+    assert all(f"`{word}`" in page or f"`.{word}`" in page or f"={word}`" in page for word in words)
 
 
 def test_the_description_is_served_as_it_is(api: Api) -> None:
