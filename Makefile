@@ -8,14 +8,14 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/pip --disable-pip-version-check install --quiet
 ARGS ?=
 
-.PHONY: help setup run demo test lint format coverage golden pictures bench image-check lock system-packages clean
+.PHONY: png-packages help setup run demo test lint format coverage golden pictures bench image-check lock system-packages clean
 
 help: ## Show this list.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(VENV)/.ready-dev system-packages ## Install all that running, testing and checking need.
 
-run: $(VENV)/.ready ## Run the service on http://127.0.0.1:8000 (BADGE_… settings are honoured).
+run: $(VENV)/.ready png-packages ## Run the service on http://127.0.0.1:8000 (BADGE_… settings are honoured).
 	@exec $(BIN)/gunicorn -c config/gunicorn.conf.py wsgi:application
 
 demo: $(VENV)/.ready ## Fill the catalogue with a plausible set of backups, to look around.
@@ -57,8 +57,11 @@ lock: $(VENV)/.ready-dev ## Pin requirements*.in, with hashes (newer versions: A
 	    --no-emit-index-url --custom-compile-command "make lock" $(ARGS) $$set.in -o $$set.txt || exit 1; \
 	done
 
-system-packages:
-	@scripts/system-packages "the browser tests" chromium fonts-dejavu-core
+png-packages:
+	@scripts/system-packages "drawing PNGs (ready-made ones serve)" libcairo2 fonts-dejavu-core
+
+system-packages: png-packages
+	@scripts/system-packages "the browser tests" chromium
 
 clean: ## Remove what was built and installed here; data in var/ stays.
 	@rm -rf $(VENV) build .coverage .hypothesis .pytest_cache .mypy_cache .ruff_cache .import_linter_cache *.egg-info

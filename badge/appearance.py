@@ -112,6 +112,11 @@ def face_of(resolution: Resolution, look: Look) -> Face:
     return Face(message, said.tone, said.icon, min(said.holds_for, next_age_step(resolution.age)))
 
 
+def icon_for(resolution: Resolution, look: Look) -> str:
+    """The name of the glyph that says what the badge says."""
+    return face_of(resolution, look).icon
+
+
 def message_for(resolution: Resolution) -> str:
     """The status in words, with the age of the knowledge where that is an hour or more."""
     return face_of(resolution, Look()).message

@@ -12,6 +12,7 @@ import click
 from sqlalchemy.exc import SQLAlchemyError
 
 import app
+from badge.artwork import png
 from badge.cache.embedded import binary_path
 from badge.catalogue.database import migrate
 from badge.cli.command import BadgeCommand, Fault, examples
@@ -97,6 +98,9 @@ def _findings(known: Settings) -> Iterator[Finding]:
     parts = app.build_parts(known)
     yield _cache(known, parts)
     yield _catalogue(parts) if parts.own else _upstream(parts)
+    fault = png.fault_of_this_machine()
+    said = f"{fault}: PNGs are the ready-made ones, without labels and styles" if fault else "PNGs can be drawn"
+    yield Finding(is_fine=fault is None, what="pictures", said=said)
     if known.public_url is None:
         said = "BADGE_PUBLIC_URL is not set: pages make links from the browser's own address"
         yield Finding(is_fine=True, what="links", said=said)

@@ -12,7 +12,8 @@ from enum import Enum, auto
 
 from badge import appearance
 from badge.appearance import Tone
-from badge.artwork import svg
+from badge.artwork import png, svg
+from badge.artwork.png import PngUnavailable
 from badge.contract import format_time
 from badge.model import BackupStatus, Badge, Origin, Report, Resolution
 from badge.web.badge_request import BadgeRequest, Format
@@ -21,6 +22,7 @@ from badge.web.http_cache import COMMON_HEADERS, Keeping, cache_status, etag
 
 JSON_VERSION = 1
 SVG_TYPE = "image/svg+xml; charset=utf-8"
+PNG_TYPE = "image/png"
 
 
 class Outcome(Enum):
@@ -124,6 +126,17 @@ def _svg(request: BadgeRequest, resolution: Resolution, badge: Badge, told: Prob
     return SVG_TYPE, svg.draw(badge)
 
 
+def _png(request: BadgeRequest, resolution: Resolution, badge: Badge, told: Problem | None) -> tuple[str, bytes]:
+    """A PNG of the badge, or the one of its status that was drawn beforehand: true, if plainer."""
+    del told
+    try:
+        return PNG_TYPE, png.draw(badge, request.scale)
+    except PngUnavailable:
+        # One drawn beforehand can't say how old its knowledge is, so what is old is unknown there.
+        shown = appearance.icon_for(resolution, request.look)
+        return PNG_TYPE, png.predrawn(BackupStatus.UNKNOWN if resolution.is_old else shown)
+
+
 def _json(request: BadgeRequest, resolution: Resolution, badge: Badge, told: Problem | None) -> tuple[str, bytes]:
     if told is None:
         return "application/json", as_json(_status_document(request, resolution, badge))
@@ -162,8 +175,7 @@ _Drawing = Callable[[BadgeRequest, Resolution, Badge, Problem | None], tuple[str
 
 _DRAWN: dict[Format, _Drawing] = {
     Format.SVG: _svg,
-    # A PNG's URL says the truth as an SVG, under its own type, for as long as nothing draws PNGs.
-    Format.PNG: _svg,
+    Format.PNG: _png,
     Format.JSON: _json,
     Format.TXT: _txt,
     Format.SHIELDS: _shields,

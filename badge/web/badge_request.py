@@ -11,6 +11,7 @@ from urllib.parse import quote, urlsplit
 
 from badge.appearance import Look, Palette, Show
 from badge.artwork.glyphs import LOGOS
+from badge.artwork.png import DEFAULT_SCALE, SCALES
 from badge.model import BackupStatus, InvalidSubject, Style, Subject, decode_segment
 from badge.settings import parse_duration
 
@@ -48,6 +49,8 @@ class BadgeRequest:
     fault: str = ""
     expects_success: bool = False
     """A monitor asks: an error unless the last finished backup succeeded, within the look's `max_age`."""
+    scale: int = DEFAULT_SCALE
+    """Pixels a unit, of a PNG."""
     at_least: timedelta = timedelta(0)
     """How long a good answer may be kept at least, by the reader's own wish."""
 
@@ -79,6 +82,7 @@ def read_badge_request(environ: Mapping[str, Any], query: Mapping[str, str], def
         is_strict=query.get("strict", "").lower() in TRUE_WORDS,
         fault=fault,
         expects_success=query.get("expect") == BackupStatus.SUCCEEDED,
+        scale=next((scale for scale in SCALES if query.get("scale") == str(scale)), DEFAULT_SCALE),
         at_least=_seconds(query.get("cacheSeconds")),
     )
 

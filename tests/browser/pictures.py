@@ -5,7 +5,8 @@ from pathlib import Path
 
 from playwright.sync_api import sync_playwright
 
-from tests.browser.test_dialog import CHROMIUM, QUIET, WEB
+from tests.browser.chromium import CHROMIUM, QUIET
+from tests.browser.test_dialog import WEB
 from tests.servers import PROJECT, running_service
 
 FOLDER = PROJECT / "docs" / "pictures"

@@ -9,32 +9,12 @@ from urllib.parse import quote
 import pytest
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page
 
-from tests.servers import Service, needs, running_service
+from tests.servers import Service, running_service
 
-CHROMIUM = Path("/usr/bin/chromium")
-# Without these Chromium looks for its maker's hosts at every start.
-QUIET = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 WEB = "GitHub/acme/Repository/web"
 HOSTILE = "<img src=x onerror=alert(1)>](javascript:alert(1))"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    needs("Chromium", is_there=CHROMIUM.exists())
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

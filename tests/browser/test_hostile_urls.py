@@ -6,10 +6,9 @@ from collections.abc import Iterator
 from urllib.parse import quote
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser
 
-from tests.browser.test_dialog import CHROMIUM, QUIET
-from tests.servers import Service, needs, running_service
+from tests.servers import Service, running_service
 
 PAYLOADS = [
     "<script>alert(1)</script>",
@@ -46,15 +45,6 @@ PATHS += [f"/badge/acme/{quote(payload, safe='')}" for payload in PAYLOADS]
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     with running_service(tmp_path_factory.mktemp("hostile")) as service:
         yield service
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    needs("Chromium", is_there=CHROMIUM.exists())
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
-        yield browser
-        browser.close()
 
 
 def test_there_are_fifty() -> None:

@@ -35,3 +35,12 @@ PICTURES = {
     "emoji-label": Badge(label="📦 backup", message="succeeded", colour=GREEN),
     "hostile-label": Badge(label='"><script>alert(1)</script>&amp;\x00\u202eevil', message="succeeded", colour=GREEN),
 }
+
+# What stands in for a PNG that can't be drawn: statuses by their name on the wire, and overdue.
+PREDRAWN = {
+    **{
+        status.value: Badge(label="backup", message=words, colour=COLOUR[TONES[status]])
+        for status, words in WORDS.items()
+    },
+    "overdue": Badge(label="backup", message="overdue", colour=COLOUR[Tone.ORANGE]),
+}

@@ -114,7 +114,7 @@ def test_the_doctor_finds_all_well(service: Service) -> None:
     assert "FAIL" not in said
     assert "ok   cache     the embedded Valkey answers" in said
     findings = [json.loads(line) for line in service.flask_badge("doctor", "--json").splitlines()]
-    assert {finding["what"] for finding in findings} == {"settings", "data", "cache", "catalogue", "links"}
+    assert {finding["what"] for finding in findings} == {"settings", "data", "cache", "catalogue", "pictures", "links"}
     assert all(finding["fine"] for finding in findings)
 
 

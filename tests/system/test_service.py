@@ -14,8 +14,18 @@ from pathlib import Path
 
 import pytest
 
+from badge.artwork import png
 from badge.cache.embedded import answers, socket_path
-from tests.servers import BIN, PROJECT, Service, clean_environment, eventually, running_service, running_valkey
+from tests.servers import (
+    BIN,
+    PROJECT,
+    Service,
+    clean_environment,
+    eventually,
+    flask_badge,
+    running_service,
+    running_valkey,
+)
 
 WEB = "GitHub/acme/Repository/web"
 
@@ -120,8 +130,16 @@ def test_without_redis_the_badge_is_still_right(tmp_path: Path) -> None:
         assert service.get("/readyz").json()["checks"]["cache"] == "down"
 
 
-def upstream_lines(service: Service) -> list[str]:
-    return [line for line in service.log.read_text().splitlines() if "source answered" in line]
+def test_without_fonts_a_png_is_still_a_true_picture(tmp_path: Path) -> None:
+    fonts = tmp_path / "no-fonts.conf"
+    fonts.write_text("<fontconfig></fontconfig>")
+    with running_service(tmp_path, FONTCONFIG_FILE=str(fonts)) as service:
+        service.flask_badge("report", WEB, "failed")
+        answer = service.get(f"/badge/{WEB}.png?style=plastic")
+        assert (answer.status_code, answer.headers["Content-Type"]) == (200, "image/png")
+        assert answer.content == png.predrawn("failed")
+    doctor = flask_badge("doctor", BADGE_DATA_DIR=str(tmp_path), FONTCONFIG_FILE=str(fonts))
+    assert (doctor.returncode, "FAIL pictures" in doctor.stdout) == (1, True)
 
 
 def test_one_service_shows_what_another_one_knows(tmp_path: Path) -> None:

@@ -147,6 +147,8 @@ def check_badge(case: schemathesis.Case[Any]) -> None:
         assert ElementTree.fromstring(response.content).tag == "{http://www.w3.org/2000/svg}svg"
         is_strict = "1" in str((case.query or {}).get("strict"))
         assert response.status_code == 200 or is_strict
+    elif kind == "image/png":
+        assert response.content.startswith(b"\x89PNG")
     elif kind.endswith("json"):
         assert json.loads(response.content)
     else:
