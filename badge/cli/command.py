@@ -13,7 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 import app
 from badge.catalogue.database import migrate
 from badge.model import InvalidSubject, Subject
-from badge.settings import BadSettings, load
+from badge.settings import BadSettings, Settings, load
 from badge.telemetry import LOGGER
 
 
@@ -80,8 +80,13 @@ class SubjectArgument(click.ParamType[Subject]):
 def local_parts() -> app.Parts:
     """The parts as the settings in the environment wire them; commands speak for themselves, so nothing is logged."""
     LOGGER.addHandler(logging.NullHandler())
+    return app.build_parts(settings_or_fault())
+
+
+def settings_or_fault() -> Settings:
+    """The settings in the environment; all that is wrong with them is one line."""
     try:
-        return app.build_parts(load())
+        return load()
     except BadSettings as bad:
         raise Fault("; ".join(str(fault) for fault in bad.faults)) from None
 

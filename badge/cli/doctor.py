@@ -15,7 +15,7 @@ import app
 from badge.artwork import png
 from badge.cache.embedded import binary_path
 from badge.catalogue.database import migrate
-from badge.cli.command import BadgeCommand, Fault, examples
+from badge.cli.command import BadgeCommand, examples, settings_or_fault
 from badge.model import Subject
 from badge.ports import Deadline, SourceUnavailable
 from badge.settings import BadSettings, Settings, load, shown, unknown_variables, variable_for
@@ -35,10 +35,7 @@ def settings(*, as_json: bool, as_example: bool) -> None:
     if as_example:
         click.echo(example_file(), nl=False)
         return
-    try:
-        values = shown(load())
-    except BadSettings as bad:
-        raise Fault("; ".join(str(fault) for fault in bad.faults)) from None
+    values = shown(settings_or_fault())
     if as_json:
         click.echo(json.dumps(values, indent=2))
         return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -12,9 +13,10 @@ from flask import Blueprint, Response, redirect, render_template, request, send_
 from werkzeug.wrappers import Response as AnyResponse
 
 from badge import appearance
-from badge.appearance import WORDS
+from badge.appearance import COLOURS, TONES, WORDS, Palette
+from badge.artwork import svg
 from badge.contract import format_time
-from badge.model import InvalidSubject, Resolution, Subject, Visibility
+from badge.model import BackupStatus, Badge, InvalidSubject, Resolution, Style, Subject, Visibility
 from badge.ports import Clock, ListedSubject, ListingFilter, SourceUnavailable, StatusListing
 from badge.resolver import Resolver
 from badge.web.badge_request import raw_path
@@ -71,6 +73,18 @@ class Pages:
     def home(self) -> Response:
         """What this is, for anybody."""
         return _page("home.html")
+
+    def sheet(self) -> Response:
+        """Every status in every look, for eyes.
+
+        The pictures are in the page itself: under an address of its own each would be a badge that
+        says "succeeded" without anybody having said so.
+        """
+        response = _page("badges.html", palettes=[(palette, _sheet_rows(palette)) for palette in Palette])
+        response.headers["Content-Security-Policy"] = PAGE_HEADERS["Content-Security-Policy"].replace(
+            "img-src 'self'", "img-src 'self' data:"
+        )
+        return response
 
     def dashboard(self) -> AnyResponse:
         """The subjects there are, a page at a time."""
@@ -166,10 +180,28 @@ def blueprint(parts: PagesParts) -> Blueprint:
     pages = Blueprint("pages", __name__, template_folder="templates")
     views = Pages(parts)
     pages.add_url_rule("/", "home", views.home)
+    pages.add_url_rule("/badges", "sheet", views.sheet)
     pages.add_url_rule("/dashboard", "dashboard", views.dashboard)
     pages.add_url_rule(f"{DASHBOARD_ROOT}<any_path:_>", "details", _ignoring_path(views.details))
     pages.add_url_rule("/static/<name>", "static", _static)
     return pages
+
+
+def _sheet_rows(palette: Palette) -> list[tuple[str, list[tuple[str, str]]]]:
+    """Each style with its pictures: the statuses without and with their glyphs, as (source, words)."""
+    looks = [(icon, status) for icon in (False, True) for status in WORDS]
+    return [(style.value, [_sheet_picture(palette, style, status, icon) for icon, status in looks]) for style in Style]
+
+
+def _sheet_picture(palette: Palette, style: Style, status: BackupStatus, icon: object) -> tuple[str, str]:
+    badge = Badge(
+        label="backup",
+        message=WORDS[status],
+        colour=COLOURS[palette][TONES[status]],
+        style=style,
+        icon=status.value if icon else None,
+    )
+    return f"data:image/svg+xml;base64,{b64encode(svg.draw(badge)).decode()}", f"backup: {WORDS[status]}"
 
 
 def relative(distance: timedelta) -> str:

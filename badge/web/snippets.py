@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from enum import StrEnum
+from html import escape
 
 from badge.appearance import alt_text
 from badge.model import Subject
@@ -13,9 +15,23 @@ from badge.model import Subject
 _MEANINGFUL = re.compile(r"([\\`*_\[\]<>&|~$])")
 
 
+class Syntax(StrEnum):
+    """What a snippet is written in."""
+
+    URL = "url"
+    MARKDOWN = "markdown"
+    HTML = "html"
+    RST = "rst"
+    ASCIIDOC = "asciidoc"
+    ORG = "org"
+    TEXTILE = "textile"
+    BBCODE = "bbcode"
+    MEDIAWIKI = "mediawiki"
+
+
 @dataclass(frozen=True, slots=True)
 class Snippet:
-    """One badge's URL and what to paste. `base` is the service's address, or empty for paths alone."""
+    """One badge's URL and what to paste. URLs hold only letters, digits and `_.-~%/:`, which mean nothing anywhere."""
 
     image_url: str
     page_url: str
@@ -24,8 +40,33 @@ class Snippet:
     @property
     def markdown(self) -> str:
         """The image, with its alternative text, linked to the subject's page."""
-        alt = _MEANINGFUL.sub(r"\\\1", self.alt)
-        return f"[![{alt}]({self.image_url})]({self.page_url})"
+        return self.written_in(Syntax.MARKDOWN)
+
+    def written_in(self, syntax: Syntax) -> str:
+        """The linked image in one of the syntaxes, its alternative text escaped as each wants it."""
+        image, page, alt = self.image_url, self.page_url, self.alt
+        forms = {
+            Syntax.URL: image,
+            Syntax.MARKDOWN: f"[![{_markdown_text(alt)}]({image})]({page})",
+            Syntax.HTML: f'<a href="{page}"><img src="{image}" alt="{escape(alt)}"></a>',
+            # Values of a directive's options are not parsed any further.
+            Syntax.RST: f".. image:: {image}\n   :target: {page}\n   :alt: {alt}",
+            Syntax.ASCIIDOC: f'image:{image}["{_asciidoc_text(alt)}",link="{page}"]',
+            Syntax.ORG: f"#+ATTR_HTML: :alt {alt}\n[[{page}][{image}]]",
+            # There is no escape for a closing parenthesis or an exclamation mark.
+            Syntax.TEXTILE: f"!{image}({re.sub(r'[()!]', ' ', alt)})!:{page}",
+            Syntax.BBCODE: f"[url={page}][img]{image}[/img][/url]",
+            Syntax.MEDIAWIKI: f"[{page} {image}]",
+        }
+        return forms[syntax]
+
+
+def _markdown_text(alt: str) -> str:
+    return _MEANINGFUL.sub(r"\\\1", alt)
+
+
+def _asciidoc_text(alt: str) -> str:
+    return re.sub(r'(["\]])', r"\\\1", alt)
 
 
 def badge_path(path: str) -> str:

@@ -58,6 +58,8 @@ WRONG = [
     (["report", WEB, "failed", "--to", "http://127.0.0.1:9"], "needs an API key"),
     (["report", WEB, "failed", "--nope"], "No such option"),
     (["nope"], "No such command"),
+    (["draw", "failed", "-o", "x.gif"], "has to end in .svg or .png"),
+    (["draw", "great", "-o", "x.svg"], "'great' is not one of"),
     (["key", "create", "no spaces"], "letters"),
     (["key", "revoke", "nobody"], "no key called nobody"),
     (["key", "create", "x", "--expires-in", "soon"], "give a number and a unit"),
@@ -81,7 +83,8 @@ def test_what_could_not_be_done_is_exit_code_1(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "command", [["report"], ["status"], ["key", "create"], ["key", "list"], ["settings"], ["doctor"], ["demo"]]
+    "command",
+    [["report"], ["status"], ["url"], ["draw"], ["key", "create"], ["key", "list"], ["settings"], ["doctor"], ["demo"]],
 )
 def test_help_shows_examples(tmp_path: Path, command: list[str]) -> None:
     done = run(tmp_path, *command, "--help")
@@ -96,6 +99,24 @@ def test_keys_are_made_listed_and_revoked(tmp_path: Path) -> None:
     assert (listed[0]["name"], listed[0]["scopes"]) == ("ci", ["read", "report"])
     assert made.stdout.strip() not in run(tmp_path, "key", "list").stdout
     assert run(tmp_path, "key", "revoke", "ci").stdout == "ci: revoked\n"
+
+
+def test_badges_are_drawn_into_files(tmp_path: Path) -> None:
+    picture = tmp_path / "x.svg"
+    assert run(tmp_path, "draw", "failed", "-o", str(picture), "--style", "plastic", "--label", "").returncode == 0
+    assert b">failed</text>" in picture.read_bytes()
+    png = tmp_path / "x.png"
+    run(tmp_path, "draw", "in-progress", "-o", str(png), "--scale", "1", "--icon", "--logo", "cloud")
+    assert png.read_bytes().startswith(b"\x89PNG")
+
+
+def test_addresses_and_snippets_are_printed() -> None:
+    public = {"BADGE_PUBLIC_URL": "https://badges.example.org"}
+    assert flask_badge("url", "acme/web", **public).stdout == f"https://badges.example.org/badge/{WEB}\n"
+    snippet = flask_badge("url", "acme/web", "--short", "--format", "html", **public).stdout
+    assert 'src="https://badges.example.org/badge/acme/web" alt="Backup status of acme/web"' in snippet
+    missing = flask_badge("url", "acme/web")
+    assert (missing.returncode, "BADGE_PUBLIC_URL" in missing.stderr) == (2, True)
 
 
 def test_the_demo_fills_every_status_but_unknown(tmp_path: Path) -> None:

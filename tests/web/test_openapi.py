@@ -39,7 +39,7 @@ from tests.doubles import ManualClock
 DESCRIPTION: dict[str, Any] = yaml.safe_load(OPENAPI_FILE.read_text())
 
 # Pages for people, and what they load.
-UNDESCRIBED = {"/", "/dashboard", "/dashboard/*", "/static/*"}
+UNDESCRIBED = {"/", "/badges", "/dashboard", "/dashboard/*", "/static/*"}
 
 
 class Api:

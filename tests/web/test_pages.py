@@ -14,13 +14,14 @@ from markdown_it.token import Token
 from werkzeug.test import TestResponse
 
 from app import build_app, build_parts
+from badge.appearance import WORDS, Palette
 from badge.cache.memory import MemoryStatusCache
 from badge.catalogue.database import migrate
 from badge.catalogue.events import RunEvent
-from badge.model import BackupStatus, Subject, Visibility
+from badge.model import BackupStatus, Style, Subject, Visibility
 from badge.settings import load
 from badge.web.local_only import is_local
-from badge.web.snippets import snippet
+from badge.web.snippets import Snippet, Syntax, snippet
 from tests.doubles import START, ManualClock
 from tests.site import SUCCEEDED, Site
 from tests.unit.test_subject import subjects
@@ -122,7 +123,15 @@ def test_addresses_are_absolute_where_a_public_one_is_set(tmp_path: Path) -> Non
     )
 
 
-@pytest.mark.parametrize("path", ["/", "/dashboard", "/dashboard/acme/web", "/dashboard/a/b/c"])
+def test_the_style_sheet_shows_every_look_once(site: Site) -> None:
+    page = BeautifulSoup(site.get("/badges").data, "html.parser")
+    pictures = [str(image["src"]) for image in page.select("table img")]
+    assert len(pictures) == len(Palette) * len(Style) * len(WORDS) * 2
+    assert all(picture.startswith("data:image/svg+xml;base64,") for picture in pictures)
+    assert {str(image["alt"]) for image in page.select("table img")} == {f"backup: {words}" for words in WORDS.values()}
+
+
+@pytest.mark.parametrize("path", ["/", "/badges", "/dashboard", "/dashboard/acme/web", "/dashboard/a/b/c"])
 def test_every_page_has_a_strict_policy_and_no_inline_code(dashboard: Dashboard, path: str) -> None:
     answer = dashboard.get(path)
     assert answer.headers["Content-Security-Policy"].startswith("default-src 'none'; script-src 'self'")
@@ -212,3 +221,29 @@ def test_the_image_url_of_any_subject_names_it_again(subject: Subject) -> None:
     site = Site()
     site.get(snippet(subject, "").image_url)
     assert site.source.asked[0][0] == subject
+
+
+HOSTILE_ALT = Snippet("https://b.example/badge/a/b", "https://b.example/dashboard/a/b", 'Backup status of a/"]()!<b>')
+
+
+def test_html_is_one_linked_image() -> None:
+    link = BeautifulSoup(HOSTILE_ALT.written_in(Syntax.HTML), "html.parser").a
+    assert link is not None
+    assert link["href"] == HOSTILE_ALT.page_url
+    image = link.img
+    assert image is not None
+    assert (image["src"], image["alt"]) == (HOSTILE_ALT.image_url, HOSTILE_ALT.alt)
+
+
+@pytest.mark.parametrize("syntax", Syntax)
+def test_every_syntax_has_the_image_and_but_for_the_bare_url_the_page(syntax: Syntax) -> None:
+    written = HOSTILE_ALT.written_in(syntax)
+    assert HOSTILE_ALT.image_url in written
+    assert (HOSTILE_ALT.page_url in written) is (syntax is not Syntax.URL)
+
+
+def test_alternative_texts_can_not_end_early() -> None:
+    assert HOSTILE_ALT.written_in(Syntax.ASCIIDOC).startswith(
+        'image:https://b.example/badge/a/b["Backup status of a/\\"\\]('
+    )
+    assert HOSTILE_ALT.written_in(Syntax.TEXTILE).count(")") == 1

@@ -1,0 +1,94 @@
+"""`flask badge draw` and `flask badge url`: a picture in a file, and what to paste into a page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from badge.appearance import COLOURS, TONES, WORDS, Palette
+from badge.artwork import png, svg
+from badge.artwork.glyphs import LOGOS
+from badge.artwork.png import PngUnavailable
+from badge.cli.command import BadgeCommand, Fault, SubjectArgument, examples, settings_or_fault
+from badge.model import Badge, Style, Subject
+from badge.web.snippets import Syntax, snippet
+
+_STATUS = {words.replace(" ", "-"): status for status, words in WORDS.items()}
+
+
+@click.command(
+    cls=BadgeCommand,
+    epilog=examples(
+        "flask badge draw succeeded -o succeeded.svg",
+        "flask badge draw failed -o failed.png --style for-the-badge --icon --scale 3",
+    ),
+)
+@click.argument("status", type=click.Choice(sorted(_STATUS)))
+@click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="File to write: .svg or .png.")
+@click.option("--label", default="backup", show_default=True, help="Words on the left half; empty for none.")
+@click.option("--style", type=click.Choice([word.value for word in Style]), default=Style.FLAT.value, show_default=True)
+@click.option(
+    "--palette",
+    type=click.Choice([word.value for word in Palette]),
+    default=Palette.ACCESSIBLE.value,
+    show_default=True,
+)
+@click.option("--icon", is_flag=True, help="A glyph of the status before its words.")
+@click.option("--logo", type=click.Choice(list(LOGOS)), help="A drawing before the label.")
+@click.option("--scale", type=click.IntRange(1, 4), default=png.DEFAULT_SCALE, show_default=True, help="Of a PNG.")
+def draw(**given: Any) -> None:
+    """Draw the badge of STATUS into a file, without asking anybody."""
+    status = _STATUS[given["status"]]
+    badge = Badge(
+        label=given["label"],
+        message=WORDS[status],
+        colour=COLOURS[Palette(given["palette"])][TONES[status]],
+        style=Style(given["style"]),
+        icon=status.value if given["icon"] else None,
+        logo=given["logo"],
+    )
+    output: Path = given["output"]
+    try:
+        output.write_bytes(_drawn(badge, output.suffix.lower(), given["scale"]))
+    except OSError as error:
+        raise Fault(f"{output} can't be written: {error.strerror}.", exit_code=1) from None
+    click.echo(output)
+
+
+def _drawn(badge: Badge, suffix: str, scale: int) -> bytes:
+    if suffix == ".svg":
+        return svg.draw(badge)
+    if suffix != ".png":
+        raise Fault("The file's name has to end in .svg or .png.")
+    try:
+        return png.draw(badge, scale)
+    except PngUnavailable as unavailable:
+        raise Fault(f"No PNG can be drawn: {unavailable}.", exit_code=1) from None
+
+
+@click.command(
+    cls=BadgeCommand,
+    epilog=examples("flask badge url acme/web", "flask badge url GitLab/group%2Fsub/Repository/web --format markdown"),
+)
+@click.argument("subject", type=SubjectArgument())
+@click.option(
+    "--format",
+    "syntax",
+    type=click.Choice([word.value for word in Syntax]),
+    default=Syntax.URL.value,
+    show_default=True,
+)
+@click.option("--short", is_flag=True, help="The two-part address, for GitHub repositories.")
+def url(subject: Subject, syntax: str, *, short: bool) -> None:
+    """Print the address of SUBJECT's badge, or what to paste into a page.
+
+    Addresses begin with BADGE_PUBLIC_URL.
+    """
+    base = settings_or_fault().public_url
+    if base is None:
+        raise Fault("Set BADGE_PUBLIC_URL to the address that readers use; badges' addresses begin with it.")
+    if short and subject.legacy_path is None:
+        raise Fault("Only repositories on GitHub have the short address.")
+    click.echo(snippet(subject, base, is_short=short).written_in(Syntax(syntax)))
