@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from urllib.parse import quote, unquote_to_bytes
@@ -261,10 +261,6 @@ class Kept:
     confirmed_at: datetime
     """When its source last stood behind it."""
     fresh_until: datetime
-
-    def renewed(self, fresh_until: datetime) -> Kept:
-        """The same report with another lifetime."""
-        return replace(self, fresh_until=fresh_until)
 
 
 class Style(StrEnum):
