@@ -16,6 +16,7 @@ import pytest
 
 from badge.artwork import png
 from badge.cache.embedded import answers, socket_path
+from tests.relay import running_relay
 from tests.servers import (
     BIN,
     PROJECT,
@@ -168,3 +169,17 @@ def test_one_service_shows_what_another_one_knows(tmp_path: Path) -> None:
             document = second.get(f"/badge/{WEB}.json").json()
             assert (document["status"], document["stale"]) == ("failed", True)
             assert second.get("/readyz").json()["status"] == "degraded"
+
+
+def test_what_did_not_change_costs_the_upstream_a_304(tmp_path: Path) -> None:
+    with running_service(tmp_path / "first") as first, running_relay(first.url) as relay:
+        key = first.flask_badge("key", "create", "second", "--scope", "read").strip()
+        first.flask_badge("report", WEB, "succeeded")
+        settings = {"BADGE_UPSTREAM_URL": relay.url, "BADGE_UPSTREAM_API_KEY": key, "BADGE_FRESH_FINISHED": "1s"}
+        with running_service(tmp_path / "second", **settings) as second:
+            for _ in range(3):
+                assert second.get(f"/badge/{WEB}.txt").text == "succeeded\n"
+                time.sleep(1.1)  # noqa: TID251 - past the lifetime, so that the upstream is asked again
+            first.flask_badge("report", WEB, "failed")
+            assert second.get(f"/badge/{WEB}.txt").text == "failed\n"
+        assert relay.codes == [200, 304, 304, 200]
