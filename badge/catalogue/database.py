@@ -24,7 +24,7 @@ WRITER_PATIENCE_MILLISECONDS = 10_000
 # "badge" in ASCII, as PostgreSQL's advisory locks are numbers.
 _MIGRATION_LOCK = 0x6261646765
 
-_WRITES = "badge_writes"
+_PATIENCE = "badge_writer_patience"
 
 
 class Database:
@@ -35,6 +35,7 @@ class Database:
         self._lock = threading.Lock()
         self._engine: Engine | None = None
         self._process = 0
+        self._inherited: list[Engine] = []
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -43,15 +44,21 @@ class Database:
             yield connection
 
     @contextlib.contextmanager
-    def writing(self) -> Iterator[Connection]:
-        """A transaction that writes; on SQLite the only one from its beginning on, so it never has to give up."""
-        with self._current_engine().connect().execution_options(**{_WRITES: True}) as connection, connection.begin():
+    def writing(self, *, patience: int = WRITER_PATIENCE_MILLISECONDS) -> Iterator[Connection]:
+        """A transaction that writes; on SQLite the only one from its beginning on, so it never has to give up.
+
+        `patience` is how many milliseconds to wait for another writer on SQLite, before `OperationalError`.
+        """
+        options = {_PATIENCE: patience}
+        with self._current_engine().connect().execution_options(**options) as connection, connection.begin():
             yield connection
 
     def _current_engine(self) -> Engine:
         with self._lock:
             if self._engine is None or self._process != os.getpid():
-                # What was inherited over a fork is left alone: closing it would close it for the parent.
+                # What was inherited over a fork may not be closed here, not even by the garbage collector
+                # (sqlite.org/howtocorrupt.html, section 2.6).
+                self._inherited += [self._engine] if self._engine else []
                 self._engine, self._process = new_engine(self.url), os.getpid()
             return self._engine
 
@@ -77,10 +84,10 @@ def _prepare_sqlite(connection: Any, _: object) -> None:
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    writes = connection.get_execution_options().get(_WRITES)
-    patience = WRITER_PATIENCE_MILLISECONDS if writes else READER_PATIENCE_MILLISECONDS
-    connection.exec_driver_sql(f"PRAGMA busy_timeout={patience}")
-    connection.exec_driver_sql(f"BEGIN {'IMMEDIATE' if writes else 'DEFERRED'}")
+    patience = connection.get_execution_options().get(_PATIENCE)
+    mode, wait = ("DEFERRED", READER_PATIENCE_MILLISECONDS) if patience is None else ("IMMEDIATE", patience)
+    connection.exec_driver_sql(f"PRAGMA busy_timeout={wait:d}")
+    connection.exec_driver_sql(f"BEGIN {mode}")
 
 
 def migrate(url: str) -> None:
@@ -89,7 +96,7 @@ def migrate(url: str) -> None:
     if location.get_backend_name() == "sqlite" and location.database:
         Path(location.database).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     config = Config()
-    config.set_main_option("script_location", str(Path(__file__).with_name("migrations")))
+    config.set_main_option("script_location", str(Path(__file__).with_name("migrations")).replace("%", "%%"))
     engine = new_engine(url)
     try:
         with _alone(engine) as connection:
@@ -107,7 +114,9 @@ def _alone(engine: Engine) -> Iterator[Connection]:
     if engine.dialect.name == "sqlite":
         with open(f"{engine.url.database}.lock", "w") as lock:  # noqa: PTH123 - the URL's text is no Path
             fcntl.flock(lock, fcntl.LOCK_EX)
-            with engine.begin() as connection:
+            # Writing from its beginning on: a service that is still running may write meanwhile.
+            options = {_PATIENCE: WRITER_PATIENCE_MILLISECONDS}
+            with engine.connect().execution_options(**options) as connection, connection.begin():
                 yield connection
     else:
         with engine.begin() as connection:

@@ -6,7 +6,7 @@ phase, then by the event's time, so that the same events in any order end in the
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -115,12 +115,13 @@ class Run:
         return _ORDER[self.phase], self.event_at, self.status is BackupStatus.FAILED
 
 
-def run_of(event: RunEvent, newest: Run | None) -> Run:
+def run_of(event: RunEvent, known: Iterable[Run], deleted_at: datetime | None = None) -> Run:
     """The run that an event speaks of, as the event tells it.
 
-    Without a start it belongs to the newest run, if that has not come as far yet; else it begins one.
+    Without a start it belongs to the last run begun by then, if that has not come as far yet or the event
+    lies within what is known of it (so it came late, or again); else it begins one.
     """
-    started_at = event.started_at or _start_by_context(event, newest)
+    started_at = event.started_at or _start_by_context(event, known, deleted_at)
     return Run(
         started_at=started_at,
         status=event.status,
@@ -134,11 +135,16 @@ def run_of(event: RunEvent, newest: Run | None) -> Run:
     )
 
 
-def _start_by_context(event: RunEvent, newest: Run | None) -> datetime:
-    if newest is None or newest.started_at > event.at:
+def _start_by_context(event: RunEvent, known: Iterable[Run], deleted_at: datetime | None) -> datetime:
+    begun = [run for run in known if run.started_at <= event.at]
+    if deleted_at is not None and deleted_at < event.at:
+        # A run from before the deletion is over.
+        begun = [run for run in begun if run.started_at > deleted_at]
+    last = max(begun, key=lambda run: run.started_at, default=None)
+    if last is None:
         return event.at
-    is_further = _ORDER[_PHASES[event.status]] > _ORDER[newest.phase]
-    return newest.started_at if is_further else event.at
+    is_further = _ORDER[_PHASES[event.status]] > _ORDER[last.phase]
+    return last.started_at if is_further or event.at <= last.event_at else event.at
 
 
 def merged(known: Run | None, told: Run) -> Run:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import re
 import secrets
@@ -12,7 +13,7 @@ from enum import Enum, StrEnum, auto
 from typing import Any
 
 from sqlalchemy import Row, delete, insert, select, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import IntegrityError, OperationalError
 
 from badge.catalogue.database import Database
 from badge.catalogue.schema import api_keys
@@ -121,7 +122,8 @@ class ApiKeys:
         """Not at each call: reading must not become writing."""
         if row.last_used_at is not None and now - row.last_used_at < USE_IS_NOTED_EVERY:
             return
-        with self.database.writing() as connection:
+        # A key is good also while a writer is busy or the disk is full; the next call notes its use.
+        with contextlib.suppress(OperationalError), self.database.writing(patience=0) as connection:
             connection.execute(update(api_keys).where(api_keys.c.name == row.name).values(last_used_at=now))
 
 

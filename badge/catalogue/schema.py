@@ -22,6 +22,8 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator
 
 EPOCH = datetime.fromtimestamp(0, UTC)
+NEVER = datetime.min.replace(tzinfo=UTC)
+"""Before every moment: when a default, that nobody told, was told."""
 
 
 class Moment(TypeDecorator[datetime]):

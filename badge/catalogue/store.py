@@ -15,14 +15,12 @@ from sqlalchemy.exc import IntegrityError
 
 from badge.catalogue.database import Database
 from badge.catalogue.events import Run, RunEvent, Standing, merged, run_of, standing
-from badge.catalogue.schema import runs, subjects
-from badge.model import BackupStatus, Reason, Report, Subject, Visibility
+from badge.catalogue.schema import NEVER, runs, subjects
+from badge.model import CASELESS_PLATFORMS, BackupStatus, Reason, Report, Subject, Visibility
 from badge.ports import Clock, ListedSubject, ListingFilter, ListingPage
 
 _KEY = (subjects.c.platform_key, subjects.c.account_key, subjects.c.type_key, subjects.c.name_key)
 _RUN = tuple(runs.c[name] for name in Run.__dataclass_fields__)
-
-MICROSECOND = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +94,7 @@ class Catalogue:
     def _prune(self, connection: Connection, subject_id: int, known: dict[datetime, Run], now: datetime) -> None:
         """Forget this subject's old runs, but never those that its state rests on."""
         by_age = sorted(known.values(), key=lambda run: run.started_at, reverse=True)
-        needed = {run.started_at for run in (by_age[:1] + [run for run in by_age if run.is_finished][:1])}
+        needed = _rested_on(by_age)
         old = [
             run.started_at
             for place, run in enumerate(by_age)
@@ -105,6 +103,13 @@ class Catalogue:
         ]
         if old:
             connection.execute(delete(runs).where(runs.c.subject_id == subject_id, runs.c.started_at.in_(old)))
+
+
+def _rested_on(by_age: Sequence[Run]) -> set[datetime]:
+    """The starts of the newest run, the newest finished one and the last success."""
+    finished = [run for run in by_age if run.is_finished]
+    successes = [(at, run.started_at) for run in finished if (at := run.succeeded_at)]
+    return {run.started_at for run in (*by_age[:1], *finished[:1])} | {start for _, start in sorted(successes)[-1:]}
 
 
 def _locked(connection: Connection, event: RunEvent, now: datetime) -> Row[Any]:
@@ -132,7 +137,7 @@ def _first_values(event: RunEvent, now: datetime) -> dict[str, Any]:
         "name": subject.name,
         "status": BackupStatus.UNKNOWN,
         "visibility": Visibility.PUBLIC,
-        "visibility_at": event.at - MICROSECOND,
+        "visibility_at": NEVER,
         "revision": 0,
         "updated_at": now,
     }
@@ -145,9 +150,7 @@ def _runs_of(connection: Connection, subject_id: int) -> dict[datetime, Run]:
 
 def _merge(connection: Connection, subject: Row[Any], event: RunEvent, known: dict[datetime, Run]) -> Run:
     """Take the event into the runs, in the database and in `known`; gives the run as the event told it."""
-    # A run from before the deletion is over: an event without a start does not belong to it.
-    living = [run for run in known.values() if subject.deleted_at is None or run.started_at > subject.deleted_at]
-    told = run_of(event, max(living, key=lambda run: run.started_at, default=None))
+    told = run_of(event, known.values(), subject.deleted_at)
     before = known.get(told.started_at)
     after = merged(before, told)
     if before is None:
@@ -171,16 +174,30 @@ def _values(before: Row[Any], event: RunEvent, now_is: Standing, deleted_at: dat
         "stale_after": newest and newest.stale_after,
         "url": newest and newest.url,
         "reason": newest.reason.value if newest and newest.reason else None,
-        # Older successes may have been forgotten with their runs.
-        "last_success_at": _later(before.last_success_at, now_is.last_success_at),
+        "last_success_at": now_is.last_success_at,
         "last_finished": now_is.last_finished and now_is.last_finished.value,
         "deleted_at": deleted_at,
     }
-    if event.visibility is not None and event.at >= before.visibility_at:
-        values |= {"visibility": event.visibility.value, "visibility_at": event.at}
-    if event.enabled is not None and (before.enabled_at is None or event.at >= before.enabled_at):
-        values |= {"enabled": event.enabled, "enabled_at": event.at}
-    return values
+    return values | _told_visibility(before, event) | _told_enabled(before, event)
+
+
+def _told_visibility(before: Row[Any], event: RunEvent) -> dict[str, Any]:
+    """What was told last holds; of two accounts of one moment, the private one."""
+    told = event.visibility
+    if told is None or (event.at, told == Visibility.PRIVATE) < (
+        before.visibility_at,
+        before.visibility == Visibility.PRIVATE,
+    ):
+        return {}
+    return {"visibility": told.value, "visibility_at": event.at}
+
+
+def _told_enabled(before: Row[Any], event: RunEvent) -> dict[str, Any]:
+    """What was told last holds; of two accounts of one moment, the disabled one."""
+    told, since = event.enabled, before.enabled_at or NEVER
+    if told is None or (event.at, not told) < (since, before.enabled is False):
+        return {}
+    return {"enabled": told, "enabled_at": event.at}
 
 
 def _counts(event: RunEvent, told: Run | None, known: dict[datetime, Run], row: Row[Any]) -> bool:
@@ -211,9 +228,9 @@ def _filtered(wanted: Select[Any], filter: ListingFilter) -> Select[Any]:
     if filter.platform is not None:
         wanted = wanted.where(subjects.c.platform_key == filter.platform.lower())
     if filter.account is not None:
-        # An account is listed under the key of its platform, which may or may not have folded its case.
-        given = filter.account
-        wanted = wanted.where(or_(subjects.c.account == given, subjects.c.account_key == given.lower()))
+        folds = subjects.c.platform_key.in_(sorted(CASELESS_PLATFORMS))
+        folded = and_(folds, subjects.c.account_key == filter.account.lower())
+        wanted = wanted.where(or_(subjects.c.account_key == filter.account, folded))
     if filter.status is not None:
         wanted = wanted.where(subjects.c.status == filter.status.value)
     if filter.updated_since is not None:
@@ -261,6 +278,11 @@ def _read_cursor(cursor: str) -> Sequence[str]:
         key = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
     except (binascii.Error, ValueError, RecursionError):
         key = None
-    if not (isinstance(key, list) and len(key) == len(_KEY) and all(isinstance(part, str) for part in key)):
+    if not (isinstance(key, list) and len(key) == len(_KEY) and all(map(_is_text, key))):
         raise ValueError("this cursor was not given by this service")
     return key
+
+
+def _is_text(part: object) -> bool:
+    """JSON can spell halves of surrogate pairs, which no database stores."""
+    return isinstance(part, str) and not any("\ud800" <= character <= "\udfff" for character in part)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import multiprocessing
 import os
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ from badge.ports import Deadline, ListingFilter, SourceUnavailable
 from tests.doubles import START, ManualClock
 
 WEB = Subject.legacy("acme", "web")
+SURROGATES = base64.urlsafe_b64encode(b'["\\ud800","a","b","c"]').decode()
 
 
 @dataclass
@@ -119,6 +121,22 @@ def test_visibility_stays_until_it_is_told_anew(store: Store) -> None:
     assert report.visibility is Visibility.PRIVATE
 
 
+def test_visibility_that_is_told_late_still_counts(store: Store) -> None:
+    store.tell(BackupStatus.SUCCEEDED)
+    early = START - timedelta(hours=1)
+    private = RunEvent(subject=WEB, status=BackupStatus.FAILED, at=early, visibility=Visibility.PRIVATE)
+    assert store.catalogue.record(private).report.visibility is Visibility.PRIVATE
+
+
+def test_a_late_event_without_a_start_belongs_to_the_run_of_its_time(store: Store) -> None:
+    store.tell(BackupStatus.IN_PROGRESS)
+    store.clock.advance(minutes=9)
+    store.tell(BackupStatus.SUCCEEDED)
+    late = RunEvent(subject=WEB, status=BackupStatus.IN_PROGRESS, at=START + timedelta(minutes=1))
+    assert not store.catalogue.record(late).changed
+    assert len(store.catalogue.runs(WEB)) == 1
+
+
 def test_a_listing_gives_every_subject_once_in_order(store: Store) -> None:
     names = [f"repo-{number:03}" for number in range(250)]
     for name in names:
@@ -146,7 +164,7 @@ def test_a_listing_can_be_narrowed(store: Store) -> None:
         assert [item.subject.name for item in store.catalogue.list(narrowed).items] == ["api"]
 
 
-@pytest.mark.parametrize("cursor", ["x", "W10", "bnVsbA", "WzEsMiwzLDRd", "é", "[" * 50])
+@pytest.mark.parametrize("cursor", ["x", "W10", "bnVsbA", "WzEsMiwzLDRd", "é", "[" * 50, SURROGATES])
 def test_a_cursor_of_somebody_else_s_is_refused(store: Store, cursor: str) -> None:
     with pytest.raises(ValueError, match="cursor"):
         store.catalogue.list(ListingFilter(), cursor)
@@ -254,6 +272,18 @@ def test_names_of_keys_are_unique_and_sane(store: Store) -> None:
         store.keys.create("no spaces", {Scope.READ})
     with pytest.raises(NoSuchKey):
         store.keys.revoke("other")
+
+
+def test_a_busy_database_does_not_refuse_a_good_key(store: Store) -> None:
+    plain = store.keys.create("ci", {Scope.READ})
+    with store.catalogue.database.writing():
+        assert ApiKeys(Database(store.url), store.clock).check(plain, Scope.READ, START) is KeyVerdict.OK
+
+
+def test_a_folder_may_be_called_anything(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / '100 % back up' / 'c.sqlite3'}"
+    migrate(url)
+    assert Catalogue(Database(url), ManualClock()).report_for(WEB) is None
 
 
 def test_when_a_key_was_last_used_is_told(store: Store) -> None:

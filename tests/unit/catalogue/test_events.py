@@ -40,7 +40,7 @@ def state_after(*events: RunEvent) -> tuple[BackupStatus, list[Run]]:
         if event.status is D:
             deleted_at = max(filter(None, (deleted_at, event.at)))
             continue
-        run = run_of(event, max(runs.values(), key=lambda run: run.started_at, default=None))
+        run = run_of(event, runs.values(), deleted_at)
         runs[run.started_at] = merged(runs.get(run.started_at), run)
     ordered = sorted(runs.values(), key=lambda run: run.started_at)
     return standing(ordered, deleted_at).status, ordered
