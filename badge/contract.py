@@ -19,6 +19,9 @@ from badge.model import BackupStatus, InvalidSubject, Reason, Report, Subject, V
 
 LONGEST_URL = 2048
 LARGEST_SIZE = 2**63
+# What systems write for "never": the zero of Go (0001-01-01) and .NET, and Unix' 0.
+ZERO_TIME = datetime(1970, 1, 1, tzinfo=UTC)
+SUBJECT_FIELDS = ("platform", "account", "subjectType", "subjectName")
 
 # RFC 3339, section 5.6, with any number of fraction digits (Azure sends seven).
 _TIME = re.compile(r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d)(?:\.(\d+))?([Zz]|[+-]\d\d:\d\d)")
@@ -70,24 +73,24 @@ def report_from(document: object, *, asked_for: Subject, now: datetime) -> Parse
     """
     if not isinstance(document, dict):
         raise ContractBroken("notAnObject")
-    _check_subject(document, asked_for)
+    check_subject(document, asked_for)
     word = _required(document, "status", str)
     status = _word(BackupStatus, word)
     revision = _required(document, "revision", int)
     visibility = _word(Visibility, _required(document, "visibility", str))
-    observed_at = parse_time(_required(document, "observedAt", str))
-    if visibility is None or observed_at is None or revision < 0:
+    observed_at = moment_in(document, "observedAt")
+    if visibility is None or observed_at is None or not 0 <= revision < LARGEST_SIZE:
         raise ContractBroken("badField")
     report = Report(
         status=status or BackupStatus.UNKNOWN,
         observed_at=min(observed_at, now),
-        started_at=_past(document, "startedAt", now),
-        finished_at=_past(document, "finishedAt", now),
-        last_success_at=_past(document, "lastSuccessAt", now),
+        started_at=past_moment_in(document, "startedAt", now),
+        finished_at=past_moment_in(document, "finishedAt", now),
+        last_success_at=past_moment_in(document, "lastSuccessAt", now),
         last_finished=_finished(document),
-        next_run_at=parse_time(document.get("nextRunAt")),
-        stale_after=parse_time(document.get("staleAfter")),
-        deleted_at=_past(document, "deletedAt", now),
+        next_run_at=moment_in(document, "nextRunAt"),
+        stale_after=moment_in(document, "staleAfter"),
+        deleted_at=past_moment_in(document, "deletedAt", now),
         size_bytes=_size(document.get("sizeBytes")),
         url=https_url(document.get("url")),
         visibility=visibility,
@@ -141,9 +144,24 @@ def https_url(value: object) -> str | None:
     return value if parts.scheme == "https" and parts.hostname and "@" not in parts.netloc else None
 
 
-def _check_subject(document: Mapping[str, object], asked_for: Subject) -> None:
-    """Refuse another subject's status: a proxy that mixes answers up must not put it on this badge."""
-    parts = [_required(document, name, str) for name in ("platform", "account", "subjectType", "subjectName")]
+def moment_in(document: Mapping[str, object], name: str) -> datetime | None:
+    """The moment in a field, in UTC; None where none is given, zero times included."""
+    moment = parse_time(document.get(name))
+    return None if moment is None or moment <= ZERO_TIME else moment
+
+
+def past_moment_in(document: Mapping[str, object], name: str, now: datetime) -> datetime | None:
+    """The same for what can't lie ahead: a future moment counts as `now`, for clocks differ."""
+    moment = moment_in(document, name)
+    return None if moment is None else min(moment, now)
+
+
+def check_subject(document: Mapping[str, object], asked_for: Subject) -> None:
+    """Raise `ContractBroken` for another subject's document.
+
+    A proxy that mixes answers up must not put one repository's status on another's badge.
+    """
+    parts = [_required(document, name, str) for name in SUBJECT_FIELDS]
     try:
         answered = Subject.parse(*parts)
     except InvalidSubject:
@@ -165,11 +183,6 @@ def _required(document: Mapping[str, object], name: str, kind: type[_Kind]) -> _
 
 def _word(words: type[_Word], value: object) -> _Word | None:
     return words(value) if isinstance(value, str) and value in tuple(words) else None
-
-
-def _past(document: Mapping[str, object], name: str, now: datetime) -> datetime | None:
-    moment = parse_time(document.get(name))
-    return None if moment is None else min(moment, now)
 
 
 def _finished(document: Mapping[str, object]) -> BackupStatus | None:

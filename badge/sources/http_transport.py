@@ -2,7 +2,9 @@
 
 requests' timeouts bound each wait for bytes, not the whole answer: a byte a second holds a caller
 for ever (requests' documentation, "Timeouts"). Here the socket's timeout is set to what is left of
-the deadline before each read, so header, body and drip all end in time.
+the deadline before each read, so header, body and drip all end in time. urllib3 also gives each
+address of a name the whole timeout, and the TLS handshake once more; here they share what is left.
+The system's name service alone can't be hurried: it takes as long as resolv.conf lets it.
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ import io
 import os
 import socket
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -23,7 +25,7 @@ import requests
 from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
-from urllib3.exceptions import HTTPError, NewConnectionError
+from urllib3.exceptions import ConnectTimeoutError, HTTPError, NameResolutionError, NewConnectionError
 
 from badge import __version__
 from badge.ports import Deadline, SourceUnavailable
@@ -33,6 +35,11 @@ REDIRECTS = frozenset({301, 302, 303, 307, 308})
 # The others turn a POST into a GET (RFC 9110, section 15.4).
 REDIRECTS_OF_ANY_METHOD = frozenset({307, 308})
 CHUNK_BYTES = 16 * 1024
+# Each address of a name gets its share of the time, so there must not be too many.
+MOST_ADDRESSES = 4
+
+LookUp = Callable[[str, int], Sequence[str]]
+"""The numeric addresses of a host's name, best first; raises `socket.gaierror`."""
 
 HEADERS = {
     "Accept": "application/json",
@@ -64,12 +71,19 @@ class HttpAnswer:
     body: bytes
 
 
+def addresses_of(host: str, port: int) -> Sequence[str]:
+    """What the system's name service says."""
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(str(address[0]) for *_, address in found))
+
+
 @dataclass
 class HttpTransport:
     """Asks. Safe for threads and forks: each thread of each process has its own connections."""
 
     max_bytes: int = 262_144
     """The largest body, after decoding: a few kilobytes of gzip can hold a gigabyte."""
+    look_up: LookUp = addresses_of
     _sessions: threading.local = field(default_factory=threading.local, init=False, repr=False)
 
     def get(self, url: str, query: Mapping[str, str], headers: Mapping[str, str], deadline: Deadline) -> HttpAnswer:
@@ -89,7 +103,7 @@ class HttpTransport:
                 answer = self._ask(prepared, deadline)
                 if answer.status not in followed:
                     return answer
-                prepared.prepare_url(_within_origin(str(prepared.url), answer.headers.get("Location")), None)
+                _redirect(prepared, answer.headers.get("Location"))
         except (requests.RequestException, HTTPError, OSError, ValueError) as error:
             raise SourceUnavailable(Failure.TIMEOUT if deadline.remaining == 0 else _failure(error)) from None
         raise SourceUnavailable(Failure.REDIRECT)
@@ -99,7 +113,7 @@ class HttpTransport:
         if left == 0:
             raise SourceUnavailable(Failure.TIMEOUT)
         with (
-            _deadline_for_this_thread(deadline),
+            _calling(_Call(deadline, self.look_up)),
             self._session().send(prepared, stream=True, allow_redirects=False, timeout=(left, left)) as response,
         ):
             return HttpAnswer(response.status_code, response.headers, self._body(response))
@@ -130,12 +144,16 @@ def _new_session() -> requests.Session:
     return session
 
 
-def _within_origin(url: str, location: str | None) -> str:
-    """Where a redirect leads; another origin would be sent the API key."""
-    target = urljoin(url, location or "")
-    if location is None or _origin(target) != _origin(url):
+def _redirect(prepared: requests.PreparedRequest, location: str | None) -> None:
+    r"""Point the request at where a redirect leads; another origin would be sent the API key.
+
+    Compared is what requests has made of the URL and will connect to: in `http://other\@own/`
+    the standard library's parser sees the host `own`, urllib3's sees `other`.
+    """
+    before = str(prepared.url)
+    prepared.prepare_url(urljoin(before, location or ""), None)
+    if location is None or _origin(str(prepared.url)) != _origin(before):
         raise SourceUnavailable(Failure.REDIRECT)
-    return target
 
 
 def _origin(url: str) -> tuple[str, str | None, int | None]:
@@ -166,16 +184,24 @@ def _was_never_connected(error: requests.ConnectionError) -> bool:
     return isinstance(getattr(cause, "reason", cause), NewConnectionError)
 
 
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """What a connection needs to know of the question it carries; urllib3 has no way to hand it down."""
+
+    deadline: Deadline
+    look_up: LookUp
+
+
 _current = threading.local()
 
 
 @contextmanager
-def _deadline_for_this_thread(deadline: Deadline) -> Iterator[None]:
-    _current.deadline = deadline
+def _calling(call: _Call) -> Iterator[None]:
+    _current.call = call
     try:
         yield
     finally:
-        _current.deadline = None
+        _current.call = None
 
 
 class _DeadlineReader(io.RawIOBase):
@@ -208,22 +234,54 @@ class _DeadlineSocket:
     def makefile(self, *_: object, **__: object) -> io.BufferedReader:
         # Unbuffered underneath, and the socket's own: it keeps the socket open as long as it is read.
         raw = self._sock.makefile("rb", buffering=0)
-        return io.BufferedReader(_DeadlineReader(raw, self._sock, _current.deadline))
+        return io.BufferedReader(_DeadlineReader(raw, self._sock, _current.call.deadline))
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._sock, name)
 
 
 class _HttpConnection(HTTPConnection):
+    """Connects, shakes hands and reads within the calling thread's deadline."""
+
     def connect(self) -> None:
         super().connect()
         self.sock = cast("socket.socket", _DeadlineSocket(self.sock))
 
+    def _new_conn(self) -> socket.socket:
+        call: _Call = _current.call
+        sock = self._first_to_answer(call)
+        # From here on the handshake and the question have what is left.
+        self.timeout = self._left(call.deadline)
+        sock.settimeout(self.timeout)
+        return sock
 
-class _HttpsConnection(HTTPSConnection):
-    def connect(self) -> None:
-        super().connect()
-        self.sock = cast("Any", _DeadlineSocket(cast("socket.socket", self.sock)))
+    def _first_to_answer(self, call: _Call) -> socket.socket:
+        name = self._dns_host
+        try:
+            addresses = call.look_up(name, self.port)[:MOST_ADDRESSES]
+            for still_to_try in range(len(addresses), 0, -1):
+                self._dns_host = addresses[-still_to_try]
+                self.timeout = self._left(call.deadline) / still_to_try
+                try:
+                    return super()._new_conn()
+                except (NewConnectionError, ConnectTimeoutError):
+                    if still_to_try == 1:
+                        raise
+        except socket.gaierror as error:
+            raise NameResolutionError(name, self, error) from error
+        finally:
+            self._dns_host = name  # which the certificate has to be for
+        raise NewConnectionError(self, "no address")
+
+    def _left(self, deadline: Deadline) -> float:
+        left = deadline.remaining
+        if left == 0:  # to a socket that would mean not to wait, and not to fail
+            raise ConnectTimeoutError(self, "deadline")
+        return left
+
+
+class _HttpsConnection(_HttpConnection, HTTPSConnection):
+    """The same over TLS."""
 
 
 class _HttpPool(HTTPConnectionPool):

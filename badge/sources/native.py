@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from badge.model import Report, SourceWordUnknown, Subject
 from badge.ports import Clock, Deadline, Events
@@ -40,6 +40,9 @@ class NativeSource:
             "subjectType": subject.type,
             "subjectName": subject.name,
         }
+        if self.by_post and known is not None:
+            # Asked without condition, so a 304 would be an answer to somebody else's question.
+            known = replace(known, validator=None)
         ask = self._post if self.by_post else self._get
         answer = ask(coordinates, known, deadline)
         parsed = interpret(answer, subject, known, self.clock())

@@ -11,7 +11,15 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 
-from badge.contract import ContractBroken, ParsedStatus, parse_json, parse_time, report_from
+from badge.contract import (
+    SUBJECT_FIELDS,
+    ContractBroken,
+    ParsedStatus,
+    check_subject,
+    parse_json,
+    past_moment_in,
+    report_from,
+)
 from badge.model import BackupStatus, Report, Subject, Visibility
 from badge.ports import SourceUnavailable
 from badge.sources.http_transport import HttpAnswer
@@ -33,7 +41,7 @@ def interpret(answer: HttpAnswer, subject: Subject, known: Report | None, now: d
         case 404:
             return ParsedStatus(Report.absent(now), unknown_word=False)
         case 410:
-            return ParsedStatus(_deleted(answer, known, now), unknown_word=False)
+            return ParsedStatus(_deleted(answer, subject, known, now), unknown_word=False)
         case status:
             raise SourceUnavailable(_kind(status, answer.headers), _pause(answer.headers, now))
 
@@ -49,19 +57,28 @@ def _status(answer: HttpAnswer, subject: Subject, now: datetime) -> ParsedStatus
     return replace(parsed, report=replace(parsed.report, validator=_validator(answer.headers)))
 
 
-def _deleted(answer: HttpAnswer, known: Report | None, now: datetime) -> Report:
-    """The subject's definition is gone. Its visibility is the body's, else as it was, else public."""
+def _deleted(answer: HttpAnswer, subject: Subject, known: Report | None, now: datetime) -> Report:
+    """The subject's definition is gone. A body that says whose it was must mean this subject."""
     document = _object_in(answer)
-    said = str(document.get("visibility"))
-    before = known.visibility if known is not None else Visibility.PUBLIC
-    deleted_at = parse_time(document.get("deletedAt"))
+    if document.keys() >= set(SUBJECT_FIELDS):
+        try:
+            check_subject(document, subject)
+        except ContractBroken as broken:
+            raise SourceUnavailable(str(broken)) from None
     return Report(
         status=BackupStatus.DELETED,
         observed_at=now,
-        deleted_at=None if deleted_at is None else min(deleted_at, now),
-        visibility=Visibility(said) if said in tuple(Visibility) else before,
+        deleted_at=past_moment_in(document, "deletedAt", now),
+        visibility=_visibility(document.get("visibility"), known),
         last_success_at=known.last_success_at if known is not None else None,
     )
+
+
+def _visibility(said: object, known: Report | None) -> Visibility:
+    """As the body says, else as it was, else public; a word that can't be read must not tell of a private subject."""
+    if said is None:
+        return known.visibility if known is not None else Visibility.PUBLIC
+    return Visibility.PUBLIC if said == Visibility.PUBLIC else Visibility.PRIVATE
 
 
 def _object_in(answer: HttpAnswer) -> dict[str, object]:

@@ -165,6 +165,18 @@ def test_the_key_never_goes_to_another_origin(source: NativeSource, upstream: Fa
         assert other.connections == 0
 
 
+@pytest.mark.parametrize("form", ["http://{other}\\@{own}/", "//{other}\\@{own}/", "http://{other}\\\\@{own}/"])
+def test_an_address_that_two_parsers_read_differently_is_another_origin(
+    source: NativeSource, upstream: FaultServer, form: str
+) -> None:
+    with running_fault_server() as other:
+        upstream.mode = "redirect-other-host"
+        upstream.elsewhere = form.format(other=f"127.0.0.1:{other.port}", own=f"127.0.0.1:{upstream.port}")
+        with pytest.raises(SourceUnavailable, match=r"^redirect$"):
+            fetch(source)
+        assert other.connections == 0
+
+
 def test_a_redirect_within_the_origin_is_followed(upstream: FaultServer) -> None:
     upstream.mode = "moved"
     moved = NativeSource(upstream.url + "/old", KEY, HttpTransport(), now, RecordedEvents())

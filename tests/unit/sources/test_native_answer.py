@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from requests.structures import CaseInsensitiveDict
 
@@ -62,6 +62,26 @@ def test_a_private_subject_stays_private_when_it_is_gone() -> None:
     assert interpret(answer(410), WEB, known, START).report.visibility is Visibility.PRIVATE
 
 
+@pytest.mark.parametrize("said", ["internal", "", ["public"], 1, {}])
+def test_a_visibility_that_can_t_be_read_tells_strangers_nothing(said: object) -> None:
+    gone = answer(410, json.dumps({"visibility": said}).encode())
+    assert interpret(gone, WEB, None, START).report.visibility is Visibility.PRIVATE
+
+
+def test_another_subject_s_end_is_not_this_one_s() -> None:
+    other = status_document(Subject.legacy("acme", "other"), Report(status=BackupStatus.DELETED, observed_at=START))
+    with pytest.raises(SourceUnavailable, match=r"^otherSubject$"):
+        interpret(answer(410, json.dumps(other).encode()), WEB, None, START)
+    own = {**other, "subjectName": "WEB", "deletedAt": "2026-11-23T11:00:00Z"}
+    report = interpret(answer(410, json.dumps(own).encode()), WEB, None, START).report
+    assert report.deleted_at == START - timedelta(hours=1)
+
+
+def test_an_end_at_a_zero_time_has_no_time() -> None:
+    gone = answer(410, b'{"deletedAt": "0001-01-01T00:00:00Z"}')
+    assert interpret(gone, WEB, None, START).report.deleted_at is None
+
+
 @pytest.mark.parametrize(
     ("said", "seconds"),
     [
@@ -91,6 +111,8 @@ JSON = st.recursive(
 FIELDS = list(status_document(WEB, Report(status=BackupStatus.FAILED, observed_at=START)))
 
 
+# On a fresh checkout the first text drawn waits for seconds until hypothesis has made its table of Unicode.
+@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(st.dictionaries(st.sampled_from(FIELDS), JSON), st.integers(100, 599))
 def test_no_answer_raises_anything_else(changes: dict[str, object], status: int) -> None:
     document = {**status_document(WEB, Report(status=BackupStatus.FAILED, observed_at=START)), **changes}

@@ -1,0 +1,137 @@
+"""One deadline over all that comes before an answer: addresses, connections, TLS."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+import time
+from collections.abc import Iterator, Sequence
+
+import pytest
+
+from badge.ports import Deadline, SourceUnavailable
+from badge.sources.http_transport import MOST_ADDRESSES, HttpTransport, LookUp
+from tests.fault_server import running_fault_server
+
+SECONDS = 0.5
+MARGIN = 0.3
+RECORD = b"\x16\x03\x03\x40\x00" + b"\x02\x00\x3f\xfc" + b"\x03" * 200
+"""The beginning of a ServerHello of 16 KiB (RFC 8446, sections 4 and 5.1)."""
+
+
+@contextlib.contextmanager
+def connects_to_nobody(host: str = "127.0.0.1", port: int = 0) -> Iterator[int]:
+    """A port whose queue is full, so that Linux drops what knocks."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with contextlib.ExitStack() as stack:
+        listener = stack.enter_context(socket.socket(family))
+        listener.bind((host, port))
+        listener.listen(0)
+        for _ in range(3):
+            waiting = stack.enter_context(socket.socket(family))
+            waiting.setblocking(False)
+            waiting.connect_ex(listener.getsockname()[:2])
+        yield listener.getsockname()[1]
+
+
+def seconds_until_unavailable(transport: HttpTransport, url: str, kind: str) -> float:
+    began = time.monotonic()
+    with pytest.raises(SourceUnavailable, match=f"^{kind}$"):
+        transport.get(url, {}, {}, Deadline.after(SECONDS))
+    return time.monotonic() - began
+
+
+@pytest.mark.parametrize("count", [1, 4, 40])
+def test_all_addresses_of_a_name_share_the_time(count: int) -> None:
+    transport = HttpTransport(look_up=lambda host, port: ["127.0.0.1"] * count)
+    with connects_to_nobody() as port:
+        assert seconds_until_unavailable(transport, f"http://many.test:{port}/", "timeout") < SECONDS + MARGIN
+
+
+def test_an_address_that_does_not_answer_leaves_time_for_the_next() -> None:
+    transport = HttpTransport(look_up=lambda host, port: ["::1", "127.0.0.1"])
+    with running_fault_server() as server, connects_to_nobody("::1", server.port):
+        answer = transport.get(f"http://dual.test:{server.port}/ops/status", {}, {}, Deadline.after(2))
+        assert answer.status == 200
+        assert server.asked[0].headers["host"] == f"dual.test:{server.port}"
+
+
+def test_the_last_address_tells_what_was_wrong() -> None:
+    with running_fault_server() as server:
+        port = server.port
+    transport = HttpTransport(look_up=lambda host, port: ["::1", "127.0.0.1"])
+    assert seconds_until_unavailable(transport, f"http://dual.test:{port}/", "connect") < MARGIN
+
+
+def unknown(host: str, port: int) -> Sequence[str]:
+    raise socket.gaierror(socket.EAI_NONAME, "unknown")
+
+
+def nothing(host: str, port: int) -> Sequence[str]:
+    return []
+
+
+@pytest.mark.parametrize("look_up", [unknown, nothing])
+def test_a_name_without_address_is_an_outage(look_up: LookUp) -> None:
+    with running_fault_server() as server:
+        assert seconds_until_unavailable(HttpTransport(look_up=look_up), server.url, "connect") < MARGIN
+        assert server.connections == 0
+
+
+def test_only_so_many_addresses_are_tried() -> None:
+    with running_fault_server() as server:
+        transport = HttpTransport(look_up=lambda host, port: ["::1"] * MOST_ADDRESSES + ["127.0.0.1"])
+        seconds_until_unavailable(transport, f"http://many.test:{server.port}/", "connect")
+        assert server.connections == 0
+
+
+@contextlib.contextmanager
+def drips(data: bytes, every: float = 0.05) -> Iterator[int]:
+    """A port that sends a byte now and then, and nothing once there is no more."""
+    ended = threading.Event()
+
+    def drip(listener: socket.socket) -> None:
+        with contextlib.suppress(OSError), listener.accept()[0] as client:
+            for byte in data:
+                client.sendall(bytes([byte]))
+                if ended.wait(every):
+                    return
+            ended.wait(5)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=drip, args=(listener,))
+        thread.start()
+        try:
+            yield listener.getsockname()[1]
+        finally:
+            ended.set()
+            thread.join()
+
+
+@pytest.mark.parametrize("data", [b"", RECORD], ids=["silent", "dripped"])
+def test_a_handshake_ends_in_time_however_slow(data: bytes) -> None:
+    with drips(data) as port:
+        took = seconds_until_unavailable(HttpTransport(), f"https://127.0.0.1:{port}/", "timeout")
+        assert SECONDS <= took < SECONDS + MARGIN
+
+
+def test_a_drip_that_dries_up_ends_in_time_too() -> None:
+    with drips(b"HTTP/1.1") as port:
+        took = seconds_until_unavailable(HttpTransport(), f"http://127.0.0.1:{port}/", "timeout")
+        assert SECONDS <= took < SECONDS + MARGIN
+
+
+def test_a_second_connection_asks_for_the_same_name() -> None:
+    transport = HttpTransport(look_up=lambda host, port: ["127.0.0.1"])
+    with running_fault_server() as server:
+        server.mode = "cut-without-length"
+        for _ in range(2):
+            transport.get(f"http://up.test:{server.port}/", {}, {}, Deadline.after(SECONDS))
+        assert server.connections == 2
+        assert {asked.headers["host"] for asked in server.asked} == {f"up.test:{server.port}"}
+
+
+def test_what_is_not_tls_is_told_apart() -> None:
+    with drips(b"HTTP/1.1 400 Bad Request\r\n", every=0) as port:
+        assert seconds_until_unavailable(HttpTransport(), f"https://127.0.0.1:{port}/", "tls") < MARGIN

@@ -1,0 +1,60 @@
+"""The contract's edges that a sample can't show: what upstreams write for "never", and limits."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import pytest
+
+from badge.contract import LARGEST_SIZE, ContractBroken, report_from, status_document
+from badge.model import BackupStatus, Report, Subject
+from tests.doubles import START
+
+WEB = Subject.legacy("acme", "web")
+PLAIN = status_document(WEB, Report(status=BackupStatus.SUCCEEDED, observed_at=START))
+
+NEVER = ["0001-01-01T00:00:00Z", "1970-01-01T00:00:00Z", "1970-01-01T01:00:00+01:00"]
+OPTIONAL_MOMENTS = {
+    "startedAt": "started_at",
+    "finishedAt": "finished_at",
+    "lastSuccessAt": "last_success_at",
+    "nextRunAt": "next_run_at",
+    "staleAfter": "stale_after",
+    "deletedAt": "deleted_at",
+}
+
+
+def read(**changes: object) -> Report:
+    return report_from({**PLAIN, **changes}, asked_for=WEB, now=START).report
+
+
+@pytest.mark.parametrize("written", NEVER)
+@pytest.mark.parametrize("name", OPTIONAL_MOMENTS)
+def test_a_zero_time_counts_as_not_given(name: str, written: str) -> None:
+    moment: datetime | None = getattr(read(**{name: written}), OPTIONAL_MOMENTS[name])
+    assert moment is None
+
+
+@pytest.mark.parametrize("written", NEVER)
+def test_nothing_can_have_been_observed_at_a_zero_time(written: str) -> None:
+    with pytest.raises(ContractBroken, match=r"^badField$"):
+        read(observedAt=written)
+
+
+def test_the_largest_revision_is_what_a_database_holds() -> None:
+    assert read(revision=LARGEST_SIZE - 1).revision == LARGEST_SIZE - 1
+    with pytest.raises(ContractBroken, match=r"^badField$"):
+        read(revision=LARGEST_SIZE)
+
+
+def test_a_subject_is_the_one_asked_for_also_where_the_platform_folds_case() -> None:
+    assert read(platform="github", account="ACME", subjectName="Web").status is BackupStatus.SUCCEEDED
+    with pytest.raises(ContractBroken, match=r"^otherSubject$"):
+        read(subjectName="web2")
+
+
+@pytest.mark.parametrize("name", ["status", "observedAt", "revision", "visibility", "platform", "subjectName"])
+def test_what_is_required_must_be_there(name: str) -> None:
+    document = {field: value for field, value in PLAIN.items() if field != name}
+    with pytest.raises(ContractBroken, match=r"^badField$"):
+        report_from(document, asked_for=WEB, now=START)
