@@ -18,10 +18,13 @@ SCHEMA = 1
 LONGEST = 8 * 1024
 """A name of 3 KiB, escaped, and two URLs fit."""
 
-# A moment further off than this was written by a broken clock, or not by us.
+# A moment of our own clocks further off than this was written by a broken one, or not by us. What a
+# source tells may lie as far off as it likes: a last success in 2015, a next run in 9999.
 SANE_DISTANCE = timedelta(days=3660)
 
 T = TypeVar("T")
+
+EPOCH = datetime.fromtimestamp(0, UTC)
 
 _MOMENTS = ("started_at", "finished_at", "last_success_at", "next_run_at", "stale_after", "deleted_at")
 
@@ -87,7 +90,7 @@ def unseal(key: SubjectKey, raw: bytes, now: datetime) -> Kept:
 def _kept(envelope: dict[str, Any], now: datetime) -> Kept:
     report = Report(
         status=BackupStatus(envelope["st"]),
-        observed_at=_moment(envelope["ob"], now),
+        observed_at=_told(envelope["ob"]),
         exists=_typed(envelope["ex"], bool),
         last_finished=BackupStatus(envelope["lf"]) if envelope["lf"] is not None else None,
         size_bytes=_optional(envelope["sz"], int),
@@ -97,23 +100,27 @@ def _kept(envelope: dict[str, Any], now: datetime) -> Kept:
         reason=Reason(envelope["why"]) if envelope["why"] is not None else None,
         revision=_typed(envelope["rev"], int),
         validator=_optional(envelope["et"], str),
-        **{name: _moment(envelope[name], now) for name in _MOMENTS if name in envelope},
+        **{name: _told(envelope[name]) for name in _MOMENTS if name in envelope},
     )
     return Kept(
         report=report,
-        fetched_at=_moment(envelope["t0"], now),
-        confirmed_at=_moment(envelope["at"], now),
-        fresh_until=_moment(envelope["f"], now),
+        fetched_at=_ours(envelope["t0"], now),
+        confirmed_at=_told(envelope["at"]),
+        fresh_until=_ours(envelope["f"], now),
     )
 
 
 def _micros(moment: datetime) -> int:
     """Microseconds since 1970: exact in JSON, and comparable in Lua's doubles until 2255."""
-    return round(moment.timestamp() * 1_000_000)
+    return (moment - EPOCH) // timedelta(microseconds=1)
 
 
-def _moment(value: object, now: datetime) -> datetime:
-    moment = datetime.fromtimestamp(0, UTC) + timedelta(microseconds=_typed(value, int))
+def _told(value: object) -> datetime:
+    return EPOCH + timedelta(microseconds=_typed(value, int))
+
+
+def _ours(value: object, now: datetime) -> datetime:
+    moment = _told(value)
     if abs(moment - now) > SANE_DISTANCE:
         raise ValueError("insane time")
     return moment

@@ -61,6 +61,23 @@ def test_what_was_put_comes_back_whole(cache: StatusCache) -> None:
     assert cache.get(OTHER) is None
 
 
+@pytest.mark.parametrize("year", [1971, 2015, 9999])
+def test_what_a_source_tells_of_far_away_times_is_kept_too(cache: StatusCache, year: int) -> None:
+    value = kept(cache.fetch_began(KEY))
+    far = datetime(year, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC)
+    value = replace(value, report=replace(value.report, last_success_at=far, next_run_at=far, stale_after=far))
+    cache.put(KEY, value)
+    assert cache.get(KEY) == value
+
+
+def test_knowledge_that_is_very_old_is_kept_as_such(cache: StatusCache) -> None:
+    value = kept(cache.fetch_began(KEY))
+    old = datetime(2010, 1, 1, tzinfo=UTC)
+    value = replace(value, confirmed_at=old, report=replace(value.report, observed_at=old))
+    cache.put(KEY, value)
+    assert cache.get(KEY) == value
+
+
 def test_an_absent_subject_is_kept_too(cache: StatusCache) -> None:
     began = cache.fetch_began(KEY)
     value = replace(kept(began), report=Report.absent(began))
