@@ -19,7 +19,7 @@ RUN .venv/bin/pip install --quiet --no-deps --no-build-isolation --no-index --ed
 FROM ${BASE}
 # A fixed number, so that a volume's owner can be set to it beforehand.
 RUN apt-get update -qq \
- && apt-get install -y -qq --no-install-recommends libcairo2 fonts-dejavu-core \
+ && apt-get install -y -qq --no-install-recommends libcairo2 fonts-dejavu-core fonts-droid-fallback fonts-symbola \
  && rm -rf /var/lib/apt/lists/*
 RUN useradd --uid 10001 --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin badge \
  && install -d -o badge -g badge -m 700 /data

@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/pip --disable-pip-version-check install --quiet
 ARGS ?=
 
-.PHONY: png-packages help setup run demo test lint format coverage golden pictures bench image-check lock system-packages clean
+.PHONY: png-packages help setup run demo test lint format coverage golden translations pictures bench image-check lock system-packages clean
 
 help: ## Show this list.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -40,6 +40,13 @@ coverage: setup ## Run the tests in one process and show which lines they leave 
 golden: $(VENV)/.ready-dev ## Redraw the reference pictures in tests/golden; look at them before you commit.
 	@$(BIN)/python -m tests.golden.rewrite
 
+translations: $(VENV)/.ready-dev ## Bring the catalogues in badge/translations up to date with the code, and compile them.
+	@mkdir -p build
+	@$(BIN)/pybabel -q extract --no-location --sort-output -k marked -o build/badge.pot badge
+	@$(BIN)/pybabel -q update -D badge -i build/badge.pot -d badge/translations \
+	  --no-fuzzy-matching --no-wrap --ignore-obsolete --ignore-pot-creation-date
+	@$(BIN)/pybabel -q compile -D badge -d badge/translations --statistics
+
 pictures: setup ## Take the README's screenshots anew.
 	@$(BIN)/python -m tests.browser.pictures
 
@@ -58,7 +65,7 @@ lock: $(VENV)/.ready-dev ## Pin requirements*.in, with hashes (newer versions: A
 	done
 
 png-packages:
-	@scripts/system-packages "drawing PNGs (ready-made ones serve)" libcairo2 fonts-dejavu-core
+	@scripts/system-packages "drawing PNGs (ready-made ones serve)" libcairo2 fonts-dejavu-core fonts-droid-fallback fonts-symbola
 
 system-packages: png-packages
 	@scripts/system-packages "the browser tests" chromium

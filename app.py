@@ -10,12 +10,14 @@ from flask import Flask
 from badge.cache import embedded
 from badge.cache.memory import MemoryStatusCache
 from badge.cache.redis_cache import RedisStatusCache
+from badge.cache.redis_commands import RedisCommands
 from badge.cache.redis_connection import connect
+from badge.cache.redis_pictures import RedisPictureStore
 from badge.catalogue.database import Database
 from badge.catalogue.keys import ApiKeys
 from badge.catalogue.source import CatalogueSource
 from badge.catalogue.store import Catalogue, Retention
-from badge.ports import Clock, Events, StatusCache, StatusListing, StatusSource
+from badge.ports import Clock, Events, PictureStore, StatusCache, StatusListing, StatusSource
 from badge.resolver import Lifetimes, Resolver
 from badge.settings import Settings
 from badge.sources.http_transport import HttpTransport
@@ -26,6 +28,7 @@ from badge.web.badges import BadgeParts
 from badge.web.health import Readiness
 from badge.web.ops_api import KeyRate, OpsApi
 from badge.web.pages import PagesParts
+from badge.web.pictures import Pictures
 from badge.web.site import build_site
 
 
@@ -51,6 +54,8 @@ class Parts:
     clock: Clock
     events: LoggedEvents
     cache: StatusCache
+    pictures: PictureStore | None
+    """None where there is no shared store: each process then draws its own."""
     source: StatusSource
     resolver: Resolver
     own: OwnCatalogue | None
@@ -73,7 +78,8 @@ def build_parts(
     events = LoggedEvents()
     own = None if settings.upstream_url or source else _own_catalogue(settings, clock)
     asked = source or (own.source if own else _upstream(settings, clock, events))
-    kept = cache or _cache(settings, clock, events, is_source_local=own is not None)
+    kept, pictures = _stores(settings, clock, events, is_source_local=own is not None)
+    kept = cache or kept
     resolver = Resolver(
         source=asked,
         cache=kept,
@@ -82,7 +88,7 @@ def build_parts(
         lifetimes=_lifetimes(settings),
         wait_seconds=settings.upstream_timeout.total_seconds(),
     )
-    return Parts(settings, clock, events, kept, asked, resolver, own)
+    return Parts(settings, clock, events, kept, pictures, asked, resolver, own)
 
 
 def create_app(
@@ -108,7 +114,8 @@ def build_app(parts: Parts) -> Flask:
         blueprints.append(ops_api.blueprint(api))
     seen = PagesParts(parts.resolver, parts.listing, parts.clock, settings.public_url or "", settings.dashboard)
     blueprints.append(pages.blueprint(seen))
-    site = build_site(BadgeParts(parts.resolver, parts.clock, parts.events, parts.settings.label), blueprints)
+    shown = BadgeParts(parts.resolver, parts.clock, parts.events, settings.label, Pictures(parts.pictures))
+    site = build_site(shown, blueprints)
     site.extensions["readiness"] = readiness
     return site
 
@@ -133,13 +140,16 @@ def _upstream(settings: Settings, clock: Clock, events: Events) -> StatusSource:
     )
 
 
-def _cache(settings: Settings, clock: Clock, events: Events, *, is_source_local: bool) -> StatusCache:
+def _stores(
+    settings: Settings, clock: Clock, events: Events, *, is_source_local: bool
+) -> tuple[StatusCache, PictureStore | None]:
     url = settings.redis_url.get_secret_value() if settings.redis_url else _embedded_url(settings)
-    if url is not None:
-        return RedisStatusCache(connect(url, settings.redis_timeout, settings.threads + 4), events, clock)
-    # Without a shared cache a report could not make other workers forget, so the local catalogue
-    # is then asked each time; it is as near as a cache.
-    return MemoryStatusCache(clock, max_entries=0 if is_source_local else 10_000)
+    if url is None:
+        # Without a shared cache a report could not make other workers forget, so the local catalogue
+        # is then asked each time; it is as near as a cache.
+        return MemoryStatusCache(clock, max_entries=0 if is_source_local else 10_000), None
+    client, commands = connect(url, settings.redis_timeout, settings.threads + 4), RedisCommands(events)
+    return RedisStatusCache(client, commands, events, clock), RedisPictureStore(client, commands)
 
 
 def _embedded_url(settings: Settings) -> str | None:

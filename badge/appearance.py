@@ -6,20 +6,35 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from badge.model import STALE_AGE, BackupStatus, Badge, Resolution, Style, Subject
+from badge.language import Language, marked
+from badge.model import STALE_AGE, BackupStatus, Badge, Resolution, Style, Subject, Theme
 
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
 MOMENT = timedelta(microseconds=1)
 
 WORDS = {
-    BackupStatus.SUCCEEDED: "succeeded",
-    BackupStatus.FAILED: "failed",
-    BackupStatus.IN_PROGRESS: "in progress",
-    BackupStatus.SCHEDULED: "scheduled",
-    BackupStatus.DELETED: "deleted",
-    BackupStatus.UNKNOWN: "unknown",
+    BackupStatus.SUCCEEDED: marked("succeeded"),
+    BackupStatus.FAILED: marked("failed"),
+    BackupStatus.IN_PROGRESS: marked("in progress"),
+    BackupStatus.SCHEDULED: marked("scheduled"),
+    BackupStatus.DELETED: marked("deleted"),
+    BackupStatus.UNKNOWN: marked("unknown"),
 }
+
+DEFAULT_LABEL = marked("backup")
+
+# Whole patterns, for languages order their words differently.
+AGE = marked("{status} {duration} ago")
+DATE = marked("{status} {date}")
+NEXT = marked("{status} · next in {duration}")
+LAST = marked("{status} · last {last}")
+AS_OF = marked("{message} · as of {duration} ago")
+OVERDUE = marked("overdue")
+OVERDUE_BY = marked("overdue {duration}")
+UNDER_AN_HOUR = marked("<1h")
+HOURS = marked("{hours}h")
+DAYS = marked("{days}d")
 
 
 class Palette(StrEnum):
@@ -71,9 +86,11 @@ class Show(StrEnum):
 class Look:
     """What a URL chooses of a badge's looks; nothing in it can make a status look better than it is."""
 
-    label: str = "backup"
+    label: str = DEFAULT_LABEL
+    language: Language = Language.ENGLISH
     style: Style = Style.FLAT
     palette: Palette = Palette.ACCESSIBLE
+    theme: Theme = Theme.AUTO
     has_icon: bool = False
     logo: str | None = None
     show: Show | None = None
@@ -98,17 +115,22 @@ def badge_for(resolution: Resolution, look: Look) -> Badge:
         message=face.message,
         colour=COLOURS[look.palette][face.tone],
         style=look.style,
+        theme=look.theme,
         icon=face.icon if look.has_icon else None,
         logo=look.logo,
+        language=look.language,
     )
 
 
 def face_of(resolution: Resolution, look: Look) -> Face:
     """Words and tone of a resolution."""
     if not resolution.is_known or not resolution.report.exists:
-        return Face(WORDS[resolution.status], TONES[resolution.status], resolution.status, timedelta.max)
+        words = look.language.say(WORDS[resolution.status])
+        return Face(words, TONES[resolution.status], resolution.status, timedelta.max)
     said = _overdue(resolution, look) or _status(resolution, look)
-    message = f"{said.message} · as of {age_words(resolution.age)}" if resolution.is_old else said.message
+    message = said.message
+    if resolution.is_old:
+        message = _filled(look, AS_OF, message=message, duration=_duration(resolution.age, look.language))
     return Face(message, said.tone, said.icon, min(said.holds_for, next_age_step(resolution.age)))
 
 
@@ -124,9 +146,9 @@ def message_for(resolution: Resolution) -> str:
 
 def _status(resolution: Resolution, look: Look) -> Face:
     status = resolution.status
-    more, holds_for = _more(resolution, look.show)
+    words, holds_for = _words(resolution, look)
     until_overdue = _until_overdue(resolution, look) if _can_be_overdue(status) else timedelta.max
-    return Face(WORDS[status] + more, TONES[status], status, min(holds_for, until_overdue))
+    return Face(words, TONES[status], status, min(holds_for, until_overdue))
 
 
 def _overdue(resolution: Resolution, look: Look) -> Face | None:
@@ -134,8 +156,9 @@ def _overdue(resolution: Resolution, look: Look) -> Face | None:
     if not _can_be_overdue(resolution.status) or (left := _until_overdue(resolution, look)) > timedelta(0):
         return None
     if last_success(resolution) is None:
-        return Face("overdue", Tone.ORANGE, "overdue", timedelta.max)
-    return Face(f"overdue {_duration(-left)}", Tone.ORANGE, "overdue", _step(-left))
+        return Face(look.language.say(OVERDUE), Tone.ORANGE, "overdue", timedelta.max)
+    words = _filled(look, OVERDUE_BY, duration=_duration(-left, look.language))
+    return Face(words, Tone.ORANGE, "overdue", _step(-left))
 
 
 def _can_be_overdue(status: BackupStatus) -> bool:
@@ -158,29 +181,31 @@ def last_success(resolution: Resolution) -> datetime | None:
     return report.finished_at if report.status is BackupStatus.SUCCEEDED else None
 
 
-def _more(resolution: Resolution, show: Show | None) -> tuple[str, timedelta]:
-    """What stands behind the status' words, and for how long."""
+def _words(resolution: Resolution, look: Look) -> tuple[str, timedelta]:
+    """The status in words with what the look shows besides, and for how long that holds."""
     report, now = resolution.report, resolution.now
+    status = look.language.say(WORDS[report.status])
     happened_at = report.deleted_at or report.finished_at or report.started_at
-    match show:
+    match look.show:
         case Show.AGE if happened_at is not None:
             age = max(timedelta(0), now - happened_at)
-            return f" {_duration(age)} ago", _step(age)
+            return _filled(look, AGE, status=status, duration=_duration(age, look.language)), _step(age)
         case Show.DATE if happened_at is not None:
-            return f" {happened_at:%Y-%m-%d}", timedelta.max
+            return _filled(look, DATE, status=status, date=f"{happened_at:%Y-%m-%d}"), timedelta.max
         case Show.NEXT if report.next_run_at is not None and report.next_run_at > now:
             left = report.next_run_at - now
+            words = _filled(look, NEXT, status=status, duration=_duration(left, look.language))
             # Counted down, the words of a full hour still hold at its last moment.
-            return f" · next in {_duration(left)}", left if left < HOUR else left % _unit(left) + MOMENT
+            return words, left if left < HOUR else left % _unit(left) + MOMENT
         case Show.LAST if report.last_finished is not None and report.last_finished is not report.status:
-            return f" · last {WORDS[report.last_finished]}", timedelta.max
+            last = look.language.say(WORDS[report.last_finished])
+            return _filled(look, LAST, status=status, last=last), timedelta.max
         case _:
-            return "", timedelta.max
+            return status, timedelta.max
 
 
-def age_words(age: timedelta) -> str:
-    """An age in coarse steps: whole hours below two days, then whole days."""
-    return f"{_duration(age)} ago"
+def _filled(look: Look, pattern: str, **places: str) -> str:
+    return look.language.say(pattern).format(**places)
 
 
 def next_age_step(age: timedelta) -> timedelta:
@@ -188,10 +213,13 @@ def next_age_step(age: timedelta) -> timedelta:
     return STALE_AGE - age if age < STALE_AGE else _step(age)
 
 
-def _duration(length: timedelta) -> str:
+def _duration(length: timedelta, language: Language) -> str:
+    """A length in coarse steps: whole hours below two days, then whole days."""
     if length < HOUR:
-        return "<1h"
-    return f"{length // HOUR}h" if length < 2 * DAY else f"{length // DAY}d"
+        return language.say(UNDER_AN_HOUR)
+    if length < 2 * DAY:
+        return language.say(HOURS).format(hours=length // HOUR)
+    return language.say(DAYS).format(days=length // DAY)
 
 
 def _unit(length: timedelta) -> timedelta:

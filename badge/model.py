@@ -273,6 +273,15 @@ class Style(StrEnum):
     SOCIAL = "social"
 
 
+class Theme(StrEnum):
+    """Which page a badge is drawn for."""
+
+    AUTO = "auto"
+    """By the reader's own setting (prefers-color-scheme)."""
+    LIGHT = "light"
+    DARK = "dark"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Badge:
     """The words, colours and looks of one picture; `artwork` turns it into bytes."""
@@ -281,12 +290,14 @@ class Badge:
     message: str
     colour: str
     """`#rrggbb` behind the message."""
-    label_colour: str = "#555555"
     style: Style = Style.FLAT
+    theme: Theme = Theme.AUTO
     icon: str | None = None
     """The name of the glyph before the message, if any."""
     logo: str | None = None
     """The name of the drawing before the label, if any."""
+    language: str = "en"
+    """Of the words, by its tag (RFC 5646)."""
 
 
 class Phase(StrEnum):

@@ -128,6 +128,18 @@ class StatusCache(Protocol):
         ...
 
 
+class PictureStore(Protocol):
+    """A place that all processes share for pictures. Nothing here ever raises, and it is bounded."""
+
+    def get(self, name: str) -> bytes | None:
+        """The picture of that name, if it is kept."""
+        ...
+
+    def put(self, name: str, picture: bytes) -> bool:
+        """Keep it, if there is room."""
+        ...
+
+
 class Events(Protocol):
     """Where facts about what happens inside are told."""
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from badge.artwork.png_check import PngCheck
 from badge.cache.embedded import EmbeddedServer, binary_path
 from badge.catalogue.database import migrate
 from badge.settings import BadSettings, Settings, load, shown, unknown_variables
@@ -39,6 +40,7 @@ class Master:
 
     settings: Settings
     embedded: EmbeddedServer | None = field(default=None, init=False)
+    png: PngCheck = field(default_factory=PngCheck, init=False)
 
     def on_starting(self, server: Any) -> None:
         """Before anything is forked: say the settings, make the schema, start the cache."""
@@ -62,12 +64,13 @@ class Master:
 
     def when_ready(self, server: Any) -> None:
         """Tell a newcomer where to look and what to do first."""
-        del server
+        self.png.start(lambda fault: server.log.warning("%s", fault))
         sys.stderr.write(first_words(self.settings))
 
     def post_worker_init(self, worker: Any) -> None:
         """In a worker: say "not ready" from the moment it is told to stop."""
         readiness: Readiness = worker.wsgi.extensions["readiness"]
+        readiness.watch("png", lambda: self.png.is_fine)
         stop = signal.getsignal(signal.SIGTERM)
 
         def drain_and_stop(number: int, frame: FrameType | None) -> None:

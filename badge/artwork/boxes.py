@@ -11,8 +11,10 @@ from dataclasses import dataclass
 from badge.artwork.drawing import (
     ICON_GAP,
     ICON_SIZE,
+    LABEL_GROUND,
     LOGO_SIZE,
     VERDANA,
+    Paint,
     glyph,
     group,
     icon_of,
@@ -97,11 +99,13 @@ def draw_boxes(badge: Badge, label: str, message: str, style: BoxStyle) -> tuple
     """Width, height and body of the picture."""
     logo, icon = logo_of(badge), icon_of(badge)
     layout = Layout.of(label, message, has_logo=logo is not None, has_icon=icon is not None)
-    logo_ground = badge.label_colour if label else badge.colour
+    logo_ground = LABEL_GROUND[0] if label else badge.colour
     content = [
-        glyph(logo, PADDING, (style.height - LOGO_SIZE) / 2, LOGO_SIZE, text_colours(logo_ground)[0]),
-        glyph(icon, layout.icon_left, (style.height - ICON_SIZE) / 2, ICON_SIZE, text_colours(badge.colour)[0]),
-        _text(label, layout.label_centre, layout.label_width, badge.label_colour, style) if label else "",
+        glyph(logo, PADDING, (style.height - LOGO_SIZE) / 2, LOGO_SIZE, {"fill": text_colours(logo_ground)[0]}),
+        glyph(
+            icon, layout.icon_left, (style.height - ICON_SIZE) / 2, ICON_SIZE, {"fill": text_colours(badge.colour)[0]}
+        ),
+        _text(label, layout.label_centre, layout.label_width, LABEL_GROUND[0], style) if label else "",
         _text(message, layout.message_centre, layout.message_width, badge.colour, style),
     ]
     texts = group(
@@ -112,7 +116,9 @@ def draw_boxes(badge: Badge, label: str, message: str, style: BoxStyle) -> tuple
         text_rendering="geometricPrecision",
         font_size="110",
     )
-    return layout.width, style.height, _grounds(badge, layout, style) + texts
+    paint = Paint(badge.theme)
+    grounds = _grounds(badge, layout, style, paint)
+    return layout.width, style.height, paint.style_sheet + grounds + texts
 
 
 def pixel_width(shown: str) -> int:
@@ -120,8 +126,9 @@ def pixel_width(shown: str) -> int:
     return VERDANA_11.width(shown) // 100 | 1
 
 
-def _grounds(badge: Badge, layout: Layout, style: BoxStyle) -> str:
-    left = rect(width=layout.left, height=style.height, fill=badge.label_colour)
+def _grounds(badge: Badge, layout: Layout, style: BoxStyle, paint: Paint) -> str:
+    label_ground = paint.fill("l", *LABEL_GROUND) if layout.left else {"fill": LABEL_GROUND[0]}
+    left = rect(width=layout.left, height=style.height, **label_ground)
     right = rect(x=layout.left, width=layout.right, height=style.height, fill=badge.colour)
     if style.radius is None:
         return group([left, right], shape_rendering="crispEdges")

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import unicodedata
 from html import escape
 
 from badge.artwork.glyphs import LOGOS, STATUS_GLYPHS, Glyph
-from badge.model import BIDI_CONTROLS, Badge
+from badge.model import BIDI_CONTROLS, Badge, Theme
 
 VERDANA = "Verdana,Geneva,DejaVu Sans,sans-serif"
+LABEL_GROUND = ("#555555", "#6a6a6a")
+"""Behind the label by day, as all of shields' badges have it, and by night, 3:1 against GitHub's dark page."""
 LOGO_SIZE = 14
 ICON_SIZE = 10
 ICON_GAP = 3
@@ -44,8 +47,17 @@ def rect(**given: str | float) -> str:
 
 
 def text(shown: str, **given: str | float) -> str:
-    """A text, escaped."""
+    """A text, escaped, in the direction of its first letter that has one (UAX #9, rules P2 and P3)."""
+    if is_right_to_left(shown):
+        # Joined letters are stretched with their joints, not torn apart.
+        given |= {"direction": "rtl", "lengthAdjust": "spacingAndGlyphs"}
     return f"<text{attributes(**given)}>{escape(shown)}</text>"
+
+
+def is_right_to_left(shown: str) -> bool:
+    """Whether a text begins on the right."""
+    strong = (kind for kind in map(unicodedata.bidirectional, shown) if kind in ("L", "R", "AL"))
+    return next(strong, "L") != "L"
 
 
 def group(body: list[str], **given: str | float) -> str:
@@ -53,12 +65,12 @@ def group(body: list[str], **given: str | float) -> str:
     return f"<g{attributes(**given)}>{''.join(body)}</g>"
 
 
-def glyph(drawing: Glyph | None, x: float, y: float, size: float, colour: str) -> str:
+def glyph(drawing: Glyph | None, x: float, y: float, size: float, fill: dict[str, str]) -> str:
     """A drawing with its upper left corner there, or nothing for None."""
     if drawing is None:
         return ""
     place = f"translate({number(x)} {number(y)})" + ("" if size == LOGO_SIZE else f" scale({number(size / LOGO_SIZE)})")
-    return f"<path{attributes(transform=place, fill=colour, d=drawing.path)}/>"
+    return f"<path{attributes(transform=place, d=drawing.path, **fill)}/>"
 
 
 def logo_of(badge: Badge) -> Glyph | None:
@@ -78,8 +90,47 @@ def text_colours(background: str) -> tuple[str, str]:
     return ("#fff", "#010101") if brightness <= 0.69 else ("#333", "#ccc")
 
 
-def document(width: float, height: int, title: str, body: str) -> bytes:
+class Paint:
+    """The colours of one picture that differ by day and by night.
+
+    Where the reader's own setting decides, a style sheet, made of all that was asked for, overrides
+    the daylight colours that stand in the attributes.
+    """
+
+    def __init__(self, theme: Theme) -> None:
+        self._theme = theme
+        self._rules: dict[str, str] = {}
+
+    def fill(self, name: str, light: str, dark: str) -> dict[str, str]:
+        """The attributes of an area; `name` is the class of all that are painted alike."""
+        return self._paint("fill", name, light, dark)
+
+    def stroke(self, name: str, light: str, dark: str) -> dict[str, str]:
+        """The same for a line."""
+        return self._paint("stroke", name, light, dark)
+
+    def _paint(self, what: str, name: str, light: str, dark: str) -> dict[str, str]:
+        if self._theme is not Theme.AUTO:
+            return {what: light if self._theme is Theme.LIGHT else dark}
+        self._rules[name] = f".{name}{{{what}:{dark}}}"
+        return {what: light, "class": name}
+
+    @property
+    def style_sheet(self) -> str:
+        """What a picture begins with; nothing where nothing differs."""
+        if not self._rules:
+            return ""
+        return f"<style>@media(prefers-color-scheme:dark){{{''.join(self._rules.values())}}}</style>"
+
+
+def lightened(colour: str) -> str:
+    """A colour as it stands out from a dark ground: half-way to white."""
+    return "#" + "".join(f"{(int(colour[place : place + 2], 16) + 255) // 2:02x}" for place in (1, 3, 5))
+
+
+def document(width: float, height: int, title: str, language: str, body: str) -> bytes:
     """The whole picture, with one sentence for those who do not see it."""
     said = escape(title)
-    root = f'xmlns="http://www.w3.org/2000/svg"{attributes(width=width, height=height)} role="img"'
+    size = attributes(width=width, height=height)
+    root = f'xmlns="http://www.w3.org/2000/svg"{size} role="img" lang="{escape(language)}"'
     return f'<svg {root} aria-label="{said}"><title>{said}</title>{body}</svg>'.encode()

@@ -5,11 +5,14 @@ from __future__ import annotations
 from badge.artwork.drawing import (
     ICON_GAP,
     ICON_SIZE,
+    LABEL_GROUND,
     LOGO_SIZE,
     VERDANA,
+    Paint,
     glyph,
     group,
     icon_of,
+    is_right_to_left,
     logo_of,
     rect,
     text,
@@ -37,14 +40,16 @@ def draw_for_the_badge(badge: Badge, label: str, message: str) -> tuple[float, i
     icon_room = ICON_SIZE + ICON_GAP if icon else 0
     right = 2 * MARGIN + indent + icon_room + message_width
     message_left = left + MARGIN + indent + icon_room
-    label_colour, message_colour = text_colours(badge.label_colour)[0], text_colours(badge.colour)[0]
+    label_colour, message_colour = text_colours(LABEL_GROUND[0])[0], text_colours(badge.colour)[0]
+    paint = Paint(badge.theme)
     grounds = [
-        rect(width=left, height=HEIGHT, fill=badge.label_colour) if label else "",
+        rect(width=left, height=HEIGHT, **paint.fill("l", *LABEL_GROUND)) if label else "",
         rect(x=left, width=right, height=HEIGHT, fill=badge.colour),
     ]
+    logo_colour = label_colour if label else message_colour
     content = [
-        glyph(logo, LOGO_MARGIN, (HEIGHT - LOGO_SIZE) / 2, LOGO_SIZE, label_colour if label else message_colour),
-        glyph(icon, message_left - icon_room, (HEIGHT - ICON_SIZE) / 2, ICON_SIZE, message_colour),
+        glyph(logo, LOGO_MARGIN, (HEIGHT - LOGO_SIZE) / 2, LOGO_SIZE, {"fill": logo_colour}),
+        glyph(icon, message_left - icon_room, (HEIGHT - ICON_SIZE) / 2, ICON_SIZE, {"fill": message_colour}),
         _text(label, label_left, label_width, label_colour) if label else "",
         _text(message, message_left, message_width, message_colour, font_weight="bold"),
     ]
@@ -56,11 +61,13 @@ def draw_for_the_badge(badge: Badge, label: str, message: str) -> tuple[float, i
         text_rendering="geometricPrecision",
         font_size="100",
     )
-    return left + right, HEIGHT, group(grounds, shape_rendering="crispEdges") + texts
+    return left + right, HEIGHT, paint.style_sheet + group(grounds, shape_rendering="crispEdges") + texts
 
 
 def _width(font: Font, shown: str) -> float:
-    return font.width(shown) // 100 + LETTER_SPACING * len(shown)
+    # Letters that join are not spaced.
+    spacing = 0 if is_right_to_left(shown) else LETTER_SPACING
+    return font.width(shown) // 100 + spacing * len(shown)
 
 
 def _text(shown: str, left: float, width: float, colour: str, **more: str) -> str:

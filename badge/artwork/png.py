@@ -10,21 +10,19 @@ from __future__ import annotations
 import functools
 import re
 import threading
-from html import unescape
+from dataclasses import replace
+from html import escape, unescape
 from pathlib import Path
-from typing import Any
 
-from badge.artwork import font_metrics, svg
+from badge.artwork import cairo_text, svg
 from badge.artwork.drawing import number
-from badge.artwork.for_the_badge import LETTER_SPACING
-from badge.artwork.text_width import Font
-from badge.model import Badge
+from badge.model import Badge, Theme
 
 SCALES = (1, 2, 3, 4)
 DEFAULT_SCALE = 2
 
-# Labels and looks are strangers' to choose, so these are few; a flat badge at 2x takes 5 kB.
-REMEMBERED_PICTURES = 512
+RENDERER = 1
+"""One more whenever the same badge is drawn otherwise, for pictures are kept."""
 
 # One at a time: two threads draw slower than one. Who waits longer gets a picture drawn beforehand.
 PATIENCE_SECONDS = 0.8
@@ -32,9 +30,8 @@ _drawing = threading.Lock()
 
 PREDRAWN = Path(__file__).with_name("predrawn")
 
-_DEJAVU = Font(100, font_metrics.DEJAVU_100)
-_DEJAVU_BOLD = Font(100, font_metrics.DEJAVU_BOLD_100)
-_PROBE = "mmmiii"
+# How wide DejaVu Sans draws these at a size of 100, by the font's own table.
+_PROBE, _PROBE_WIDTH = "mmmiii", 375.6
 
 
 class PngUnavailable(Exception):
@@ -45,7 +42,12 @@ def draw(badge: Badge, scale: int = DEFAULT_SCALE) -> bytes:
     """The picture at so many pixels a unit; raises `PngUnavailable`."""
     if (fault := fault_of_this_machine()) is not None:
         raise PngUnavailable(fault)
-    return _draw(badge, scale)
+    return _draw(for_png(badge), scale)
+
+
+def for_png(badge: Badge) -> Badge:
+    """The badge as a PNG can show it: it can't follow the reader's setting, and is light by default."""
+    return badge if badge.theme is Theme.DARK else replace(badge, theme=Theme.LIGHT)
 
 
 def predrawn(status: str) -> bytes:
@@ -57,19 +59,15 @@ def predrawn(status: str) -> bytes:
 def fault_of_this_machine() -> str | None:
     """Why PNGs can't be drawn here, or None. Loads cairo, so it is asked at first need only."""
     try:
-        import cairocffi  # noqa: PLC0415 - 20 MB and 0.2 s that most processes never need
-        import cairosvg  # noqa: F401, PLC0415 - the same
+        import cairosvg  # noqa: F401, PLC0415 - 20 MB and 0.2 s that most processes never need
     except (ImportError, OSError):
         return "cairo is missing (Debian: libcairo2)"
-    context = cairocffi.Context(cairocffi.ImageSurface(cairocffi.FORMAT_A8, 1, 1))
-    context.select_font_face("DejaVu Sans")
-    context.set_font_size(100)
-    drawn, expected = context.text_extents(_PROBE)[4], _DEJAVU.width(_PROBE) / 100
+    drawn = cairo_text.advance(cairo_text.FONTS[0], _PROBE)
     # Without fonts cairo draws stick figures of its own, and says nothing.
-    return None if abs(drawn - expected) < expected / 50 else "the font DejaVu Sans is missing (fonts-dejavu-core)"
+    is_right = abs(drawn - _PROBE_WIDTH) < _PROBE_WIDTH / 50
+    return None if is_right else "the font DejaVu Sans is missing (fonts-dejavu-core)"
 
 
-@functools.lru_cache(maxsize=REMEMBERED_PICTURES)
 def _draw(badge: Badge, scale: int) -> bytes:
     import cairosvg  # noqa: PLC0415 - see above
 
@@ -77,8 +75,10 @@ def _draw(badge: Badge, scale: int) -> bytes:
         raise PngUnavailable("others are drawing")
     try:
         # Not reduced to a palette, which would save 3 kB of 5 and draw bands instead of gradients.
-        drawn: bytes = cairosvg.svg2png(bytestring=for_cairo(svg.draw(badge).decode()), scale=scale)
-        return drawn
+        return bytes(cairosvg.svg2png(bytestring=for_cairo(svg.draw(badge).decode()), scale=scale))
+    except Exception as error:
+        # Strangers' letters go through three libraries: what one of them chokes on is not drawn, no more.
+        raise PngUnavailable(f"{type(error).__name__} while drawing") from error
     finally:
         _drawing.release()
 
@@ -87,26 +87,30 @@ def for_cairo(drawn: str) -> bytes:
     """Our own SVG in the form that CairoSVG draws as browsers draw the other."""
     plain = re.sub(r'<filter .*?</filter>|<text[^>]* filter="[^>]*>[^<]*</text>', "", drawn)
     plain = plain.replace(' text-rendering="geometricPrecision"', "")
-    is_bold, is_spaced = 'font-weight="700"' in plain, 'font-size="100"' in plain
-    plain = re.sub(r'font-family="[^"]*"', 'font-family="DejaVu Sans"', plain)
+    is_bold, size = 'font-weight="700"' in plain, 100 if 'font-size="100"' in plain else 110
+    plain = re.sub(r' (font-family|text-anchor)="[^"]*"', "", plain)
     plain = plain.replace('<g transform="scale(.1)">', "<g>")
     texts = re.compile(r"<text([^>]*)>([^<]*)</text>")
-    return texts.sub(lambda found: _fitted(found[1], found[2], is_bold=is_bold, is_spaced=is_spaced), plain).encode()
+    return texts.sub(lambda found: _fitted(found[1], unescape(found[2]), size, is_bold=is_bold), plain).encode()
 
 
-def _fitted(given: str, shown: str, *, is_bold: bool, is_spaced: bool) -> str:
-    """A text as wide as its `textLength` says, by a scale of its own, or with for-the-badge's spacing."""
-    values: dict[str, Any] = dict(re.findall(r'([\w-]+)="([^"]*)"', given))
-    length = float(values.pop("textLength"))
-    font = _DEJAVU_BOLD if is_bold or values.get("font-weight") == "bold" else _DEJAVU
-    natural = font.width(unescape(shown)) * (100 if is_spaced else 110) / 10_000
-    if is_spaced:
-        spaced = 10 * LETTER_SPACING * len(unescape(shown))
-        values["letter-spacing"] = number(10 * LETTER_SPACING)
-        narrower = (length - spaced) / natural if natural else 1
-    else:
-        narrower = length / natural if natural else 1
-    values["transform"] = f"scale({number(narrower / 10)} .1)"
-    values["x"] = number(float(values["x"]) / narrower)
-    kept = "".join(f' {name}="{value}"' for name, value in values.items())
-    return f"<text{kept}>{shown}</text>"
+def _fitted(given: str, shown: str, size: int, *, is_bold: bool) -> str:
+    """A text as wide as its `textLength` says: as browsers do it by the gaps, or by the glyphs where they join."""
+    values: dict[str, str] = dict(re.findall(r'([\w-]+)="([^"]*)"', given))
+    length, centre = float(values.pop("textLength")), float(values.pop("x"))
+    is_joined = values.pop("lengthAdjust", None) is not None
+    runs = cairo_text.runs(shown, is_bold=is_bold or values.get("font-weight") == "bold")
+    natural = sum(run.width for run in runs) * size / 100
+    gaps = sum(len(run.letters) for run in runs) - 1
+    stretch = length / natural if natural and (is_joined or gaps < 1) else 1.0
+    gap = (length - natural) / gaps if gaps > 0 and not is_joined else 0.0
+    drawn, left = [], centre - length / 2
+    for run in runs:
+        values["x"] = number(left / stretch)
+        values["font-family"] = run.font
+        values["transform"] = f"scale({number(stretch / 10)} .1)"
+        values["letter-spacing"] = number(gap)
+        kept = "".join(f' {name}="{value}"' for name, value in values.items() if name != "direction")
+        drawn.append(f"<text{kept}>{escape(run.letters)}</text>")
+        left += run.width * size / 100 * stretch + gap * len(run.letters)
+    return "".join(drawn)

@@ -20,7 +20,7 @@ def draw(badge: Badge) -> bytes:
     """The picture of a badge, as UTF-8. The same badge gives the same bytes, always."""
     label, message = printable(badge.label), printable(badge.message)
     width, height, body = _body(badge, label, message)
-    return document(width, height, f"{label}: {message}" if label else message, body)
+    return document(width, height, f"{label}: {message}" if label else message, badge.language, body)
 
 
 def _body(badge: Badge, label: str, message: str) -> tuple[float, int, str]:

@@ -2,31 +2,19 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any, TypeVar
+from typing import Any
 
 import redis
-from redis.exceptions import (
-    ChildDeadlockedError,
-    OutOfMemoryError,
-    RedisClusterException,
-    RedisError,
-    ResponseError,
-)
+from redis.exceptions import ResponseError
 
 from badge.cache.envelope import EnvelopeRefused, key_names, seal, unseal
-from badge.model import CacheEntryRefused, CacheLost, CacheRegained, Kept
+from badge.cache.redis_commands import RedisCommands
+from badge.model import CacheEntryRefused, Kept
 from badge.ports import Clock, Events, SubjectKey
 
 ENTRY_LIFETIME = timedelta(days=7)
 FENCE_LIFETIME = timedelta(seconds=60)
-
-# Not all of redis-py's exceptions are RedisErrors: these two derive from Exception alone.
-LOSSES = (RedisError, RedisClusterException, ChildDeadlockedError, OSError)
-
-_Answer = TypeVar("_Answer")
 
 # KEYS: value, fence. ARGV: envelope, fetch start in microseconds, lifetime in ms.
 # Written unless something fetched later is there or the key was forgotten since. A value of another
@@ -58,14 +46,13 @@ return 1
 class RedisStatusCache:
     """`StatusCache` over a redis-py client; `clock` serves where the server's own can't be had."""
 
-    def __init__(self, client: redis.Redis, events: Events, clock: Clock) -> None:
+    def __init__(self, client: redis.Redis, commands: RedisCommands, events: Events, clock: Clock) -> None:
         self._client = client
+        self._try = commands.attempt
         self._events = events
         self._clock = clock
         self._put = client.register_script(_PUT)
         self._forget = client.register_script(_FORGET)
-        self._lock = threading.Lock()
-        self._failures = 0
 
     def get(self, key: SubjectKey) -> Kept | None:
         """What is kept, fresh or not."""
@@ -112,34 +99,6 @@ class RedisStatusCache:
             # Somebody's list or hash under our name: the same as any other value that is none of ours.
             return b""
         return raw if isinstance(raw, bytes) else None
-
-    def _try(self, operation: str, command: Callable[[], _Answer]) -> _Answer | None:
-        """The command's answer, or None where the server is lost; told once per outage."""
-        try:
-            answer = command()
-        except OutOfMemoryError:
-            # The server is there and full: this write is lost, the outage is none.
-            return None
-        except LOSSES as error:
-            self._lost(operation, error)
-            return None
-        self._answered()
-        return answer
-
-    def _lost(self, operation: str, error: Exception) -> None:
-        with self._lock:
-            self._failures += 1
-            is_first = self._failures == 1
-        if is_first:
-            self._events.emit(CacheLost(operation, type(error).__name__))
-
-    def _answered(self) -> None:
-        if self._failures == 0:
-            return
-        with self._lock:
-            failures, self._failures = self._failures, 0
-        if failures:
-            self._events.emit(CacheRegained(failures))
 
 
 def _milliseconds(duration: timedelta) -> int:

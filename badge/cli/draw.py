@@ -12,7 +12,8 @@ from badge.artwork import png, svg
 from badge.artwork.glyphs import LOGOS
 from badge.artwork.png import PngUnavailable
 from badge.cli.command import BadgeCommand, Fault, SubjectArgument, examples, settings_or_fault
-from badge.model import Badge, Style, Subject
+from badge.language import Language
+from badge.model import Badge, Style, Subject, Theme
 from badge.web.snippets import Syntax, snippet
 
 _STATUS = {words.replace(" ", "-"): status for status, words in WORDS.items()}
@@ -35,15 +36,32 @@ _STATUS = {words.replace(" ", "-"): status for status, words in WORDS.items()}
     default=Palette.ACCESSIBLE.value,
     show_default=True,
 )
+@click.option(
+    "--lang",
+    type=click.Choice([word.value for word in Language]),
+    default=Language.ENGLISH.value,
+    show_default=True,
+    help="Language of the words.",
+)
+@click.option(
+    "--theme",
+    type=click.Choice([word.value for word in Theme]),
+    default=Theme.AUTO.value,
+    show_default=True,
+    help="Page to draw for.",
+)
 @click.option("--icon", is_flag=True, help="A glyph of the status before its words.")
 @click.option("--logo", type=click.Choice(list(LOGOS)), help="A drawing before the label.")
 @click.option("--scale", type=click.IntRange(1, 4), default=png.DEFAULT_SCALE, show_default=True, help="Of a PNG.")
 def draw(**given: Any) -> None:
     """Draw the badge of STATUS into a file, without asking anybody."""
     status = _STATUS[given["status"]]
+    language = Language(given["lang"])
     badge = Badge(
-        label=given["label"],
-        message=WORDS[status],
+        label=language.say(given["label"]),
+        message=language.say(WORDS[status]),
+        language=language,
+        theme=Theme(given["theme"]),
         colour=COLOURS[Palette(given["palette"])][TONES[status]],
         style=Style(given["style"]),
         icon=status.value if given["icon"] else None,

@@ -19,6 +19,7 @@ from badge.model import BackupStatus, Badge, Origin, Report, Resolution
 from badge.web.badge_request import BadgeRequest, Format
 from badge.web.errors import PROBLEM_TYPE, as_json, problem
 from badge.web.http_cache import COMMON_HEADERS, Keeping, cache_status, etag
+from badge.web.pictures import Pictures
 
 JSON_VERSION = 1
 SVG_TYPE = "image/svg+xml; charset=utf-8"
@@ -97,11 +98,23 @@ def unknown_for(fresh_for: timedelta, now: datetime) -> Resolution:
     return Resolution(report=report, origin=Origin.FALLBACK, age=timedelta(0), fresh_for=fresh_for, now=now)
 
 
-def answer(request: BadgeRequest, resolution: Resolution, outcome: Outcome) -> Answer:
+@dataclass(frozen=True, slots=True)
+class Content:
+    """All that the formats show."""
+
+    request: BadgeRequest
+    resolution: Resolution
+    badge: Badge
+    told: Problem | None
+    """What is told of instead of a status, where the true HTTP status is asked for."""
+
+
+def answer(request: BadgeRequest, resolution: Resolution, outcome: Outcome, pictures: Pictures) -> Answer:
     """The whole answer to a request; the same resolution gives the same bytes, always."""
     badge = appearance.badge_for(resolution, request.look)
     told = PROBLEMS.get(outcome) if request.shows_true_code else None
-    content_type, body = _DRAWN[request.format](request, resolution, badge, told)
+    content = Content(request, resolution, badge, told)
+    content_type, body = _png(content, pictures) if request.format is Format.PNG else _DRAWN[request.format](content)
     keeping = Keeping.of(resolution, _changes_in(request, resolution), request.at_least)
     headers = {
         "Content-Type": content_type,
@@ -121,69 +134,64 @@ def _changes_in(request: BadgeRequest, resolution: Resolution) -> timedelta:
     return appearance.face_of(resolution, request.look).holds_for
 
 
-def _svg(request: BadgeRequest, resolution: Resolution, badge: Badge, told: Problem | None) -> tuple[str, bytes]:
-    del request, resolution, told
-    return SVG_TYPE, svg.draw(badge)
+def _svg(content: Content) -> tuple[str, bytes]:
+    return SVG_TYPE, svg.draw(content.badge)
 
 
-def _png(request: BadgeRequest, resolution: Resolution, badge: Badge, told: Problem | None) -> tuple[str, bytes]:
+def _png(content: Content, pictures: Pictures) -> tuple[str, bytes]:
     """A PNG of the badge, or the one of its status that was drawn beforehand: true, if plainer."""
-    del told
+    request, resolution = content.request, content.resolution
     try:
-        return PNG_TYPE, png.draw(badge, request.scale)
+        return PNG_TYPE, pictures.png(content.badge, request.scale, is_shared=not request.has_own_label)
     except PngUnavailable:
         # One drawn beforehand can't say how old its knowledge is, so what is old is unknown there.
         shown = appearance.icon_for(resolution, request.look)
         return PNG_TYPE, png.predrawn(BackupStatus.UNKNOWN if resolution.is_old else shown)
 
 
-def _json(request: BadgeRequest, resolution: Resolution, badge: Badge, told: Problem | None) -> tuple[str, bytes]:
+def _json(content: Content) -> tuple[str, bytes]:
+    request, report, told = content.request, content.resolution.report, content.told
     if told is None:
-        return "application/json", as_json(_status_document(request, resolution, badge))
+        return "application/json", as_json(_status_document(content))
     # The reason a path was refused is ours and names nothing of the source's.
     detail = f"{told.detail} ({request.fault})" if request.fault else told.detail
-    report = resolution.report
     found = {
-        "backupStatus": resolution.status,
+        "backupStatus": report.status,
         "lastFinished": report.last_finished,
         "lastSuccessAt": _time(report.last_success_at),
     }
-    members = found if report.exists else {"backupStatus": resolution.status}
+    members = found if report.exists else {"backupStatus": report.status}
     return PROBLEM_TYPE, problem(told.http_status, told.code, detail, **members)
 
 
-def _txt(request: BadgeRequest, resolution: Resolution, badge: Badge, told: Problem | None) -> tuple[str, bytes]:
-    del request, badge, told
-    return "text/plain; charset=utf-8", f"{resolution.status}\n".encode()
+def _txt(content: Content) -> tuple[str, bytes]:
+    return "text/plain; charset=utf-8", f"{content.resolution.status}\n".encode()
 
 
-def _shields(request: BadgeRequest, resolution: Resolution, badge: Badge, told: Problem | None) -> tuple[str, bytes]:
+def _shields(content: Content) -> tuple[str, bytes]:
     """What shields' endpoint badge reads; it refuses unknown keys (shields.io/badges/endpoint-badge)."""
-    del request, told
     document = {
         "schemaVersion": 1,
-        "label": badge.label,
-        "message": badge.message,
-        "color": badge.colour.removeprefix("#"),
-        "isError": not resolution.is_known,
+        "label": content.badge.label,
+        "message": content.badge.message,
+        "color": content.badge.colour.removeprefix("#"),
+        "isError": not content.resolution.is_known,
         "cacheSeconds": 300,  # the shortest that shields honours
     }
     return "application/json", as_json(document)
 
 
-_Drawing = Callable[[BadgeRequest, Resolution, Badge, Problem | None], tuple[str, bytes]]
-
-_DRAWN: dict[Format, _Drawing] = {
+_DRAWN: dict[Format, Callable[[Content], tuple[str, bytes]]] = {
     Format.SVG: _svg,
-    Format.PNG: _png,
     Format.JSON: _json,
     Format.TXT: _txt,
     Format.SHIELDS: _shields,
 }
 
 
-def _status_document(request: BadgeRequest, resolution: Resolution, badge: Badge) -> dict[str, object]:
-    subject, report = request.subject, resolution.report
+def _status_document(content: Content) -> dict[str, object]:
+    subject, resolution, badge = content.request.subject, content.resolution, content.badge
+    report = resolution.report
     assert subject is not None
     return {
         "version": JSON_VERSION,

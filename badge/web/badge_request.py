@@ -12,7 +12,8 @@ from urllib.parse import quote, urlsplit
 from badge.appearance import Look, Palette, Show
 from badge.artwork.glyphs import LOGOS
 from badge.artwork.png import DEFAULT_SCALE, SCALES
-from badge.model import BackupStatus, InvalidSubject, Style, Subject, decode_segment
+from badge.language import language_named
+from badge.model import BackupStatus, InvalidSubject, Style, Subject, Theme, decode_segment
 from badge.settings import parse_duration
 
 BADGE_ROOT = "/badge/"
@@ -51,6 +52,8 @@ class BadgeRequest:
     """A monitor asks: an error unless the last finished backup succeeded, within the look's `max_age`."""
     scale: int = DEFAULT_SCALE
     """Pixels a unit, of a PNG."""
+    has_own_label: bool = False
+    """Whether the label is of the reader's own wording."""
     at_least: timedelta = timedelta(0)
     """How long a good answer may be kept at least, by the reader's own wish."""
 
@@ -83,6 +86,7 @@ def read_badge_request(environ: Mapping[str, Any], query: Mapping[str, str], def
         fault=fault,
         expects_success=query.get("expect") == BackupStatus.SUCCEEDED,
         scale=next((scale for scale in SCALES if query.get("scale") == str(scale)), DEFAULT_SCALE),
+        has_own_label=query.get("label") is not None,
         at_least=_seconds(query.get("cacheSeconds")),
     )
 
@@ -140,11 +144,13 @@ def _take_suffix(segments: list[str]) -> Format | None:
 
 
 def _look(query: Mapping[str, str], default_label: str) -> Look:
-    logo = query.get("logo")
+    logo, language = query.get("logo"), language_named(query.get("lang", ""))
     return Look(
-        label=_label(query.get("label"), default_label),
+        label=_label(query.get("label"), language.say(default_label)),
+        language=language,
         style=_one_of(Style, query.get("style")) or Style.FLAT,
         palette=_one_of(Palette, query.get("palette")) or Palette.ACCESSIBLE,
+        theme=_one_of(Theme, query.get("theme")) or Theme.AUTO,
         has_icon=query.get("icon", "").lower() in TRUE_WORDS,
         logo=logo if logo in LOGOS else None,
         show=_one_of(Show, query.get("show")),

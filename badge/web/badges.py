@@ -21,6 +21,7 @@ from badge.web.badge_answer import Answer, Outcome, answer, outcome_of, unknown_
 from badge.web.badge_request import BADGE_ROOT, BadgeRequest, Format, is_badge_path, read_badge_request
 from badge.web.errors import PROBLEM_TYPE, problem
 from badge.web.http_cache import COMMON_HEADERS
+from badge.web.pictures import Pictures
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -55,6 +56,7 @@ class BadgeParts:
     clock: Clock
     events: Events
     default_label: str
+    pictures: Pictures
 
 
 def blueprint(parts: BadgeParts) -> Blueprint:
@@ -81,7 +83,7 @@ def show_badge(parts: BadgeParts) -> Response:
         made = _resolved(parts, wanted)
     except Exception as error:  # noqa: BLE001 - whatever it is, a reader gets an image and we a log line
         parts.events.emit(AnswerCrashed("badge", error))
-        made = answer(wanted, unknown_for(CRASH_LIFETIME, parts.clock()), Outcome.CRASHED)
+        made = answer(wanted, unknown_for(CRASH_LIFETIME, parts.clock()), Outcome.CRASHED, parts.pictures)
     parts.events.emit(
         BadgeServed(wanted.format, made.status, made.origin, made.http_status, time.perf_counter() - began)
     )
@@ -90,9 +92,9 @@ def show_badge(parts: BadgeParts) -> Response:
 
 def _resolved(parts: BadgeParts, wanted: BadgeRequest) -> Answer:
     if wanted.subject is None:
-        return answer(wanted, unknown_for(INVALID_LIFETIME, parts.clock()), Outcome.INVALID)
+        return answer(wanted, unknown_for(INVALID_LIFETIME, parts.clock()), Outcome.INVALID, parts.pictures)
     resolution = parts.resolver.resolve(wanted.subject)
-    return answer(wanted, resolution, outcome_of(wanted, resolution))
+    return answer(wanted, resolution, outcome_of(wanted, resolution), parts.pictures)
 
 
 def _response(made: Answer) -> Response:
@@ -112,7 +114,7 @@ class ImageWhateverHappens:
         self._parts = parts
         # Drawn now: when drawing is what broke, there is still this one.
         plain = BadgeRequest(subject=None, format=Format.SVG, look=Look(label=parts.default_label), is_strict=False)
-        self._last_resort = answer(plain, unknown_for(CRASH_LIFETIME, parts.clock()), Outcome.CRASHED)
+        self._last_resort = answer(plain, unknown_for(CRASH_LIFETIME, parts.clock()), Outcome.CRASHED, parts.pictures)
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Pass the request on; answer it with the last resort where that raises."""
@@ -136,4 +138,4 @@ def routing_error_for_badge(parts: BadgeParts, error: HTTPException) -> Response
         headers = {**COMMON_HEADERS, "Allow": "GET, HEAD, OPTIONS", "Cache-Control": "no-store"}
         return Response(body, 405, headers, content_type=PROBLEM_TYPE)
     wanted = read_badge_request(request.environ, request.args, parts.default_label)
-    return _response(answer(wanted, unknown_for(INVALID_LIFETIME, parts.clock()), Outcome.INVALID))
+    return _response(answer(wanted, unknown_for(INVALID_LIFETIME, parts.clock()), Outcome.INVALID, parts.pictures))

@@ -20,8 +20,12 @@ OPENAPI_FILE = PROJECT_FOLDER / "docs" / "openapi.yaml"
 class Readiness:
     """Whether this process wants traffic. A lost cache or source degrades it, for it still serves."""
 
-    checks: Mapping[str, Check]
+    checks: dict[str, Check]
     is_draining: bool = field(default=False)
+
+    def watch(self, name: str, check: Check) -> None:
+        """Let one more check have a say."""
+        self.checks[name] = check
 
     def drain(self) -> None:
         """Ask balancers to go elsewhere: the process is about to end."""

@@ -21,6 +21,8 @@ class Syntax(StrEnum):
     URL = "url"
     MARKDOWN = "markdown"
     HTML = "html"
+    PICTURE = "picture"
+    """HTML again, with a picture for dark pages and one for light ones, by the host's theme (GitHub, GitLab)."""
     RST = "rst"
     ASCIIDOC = "asciidoc"
     ORG = "org"
@@ -42,6 +44,11 @@ class Snippet:
         """The image, with its alternative text, linked to the subject's page."""
         return self.written_in(Syntax.MARKDOWN)
 
+    @property
+    def picture(self) -> str:
+        """The same for pages that are light or dark by their readers' choice."""
+        return self.written_in(Syntax.PICTURE)
+
     def written_in(self, syntax: Syntax) -> str:
         """The linked image in one of the syntaxes, its alternative text escaped as each wants it."""
         image, page, alt = self.image_url, self.page_url, self.alt
@@ -49,6 +56,11 @@ class Snippet:
             Syntax.URL: image,
             Syntax.MARKDOWN: f"[![{_markdown_text(alt)}]({image})]({page})",
             Syntax.HTML: f'<a href="{page}"><img src="{image}" alt="{escape(alt)}"></a>',
+            Syntax.PICTURE: (
+                f'<a href="{page}"><picture>'
+                f'<source media="(prefers-color-scheme: dark)" srcset="{image}?theme=dark">'
+                f'<img src="{image}?theme=light" alt="{escape(alt)}"></picture></a>'
+            ),
             # Values of a directive's options are not parsed any further.
             Syntax.RST: f".. image:: {image}\n   :target: {page}\n   :alt: {alt}",
             Syntax.ASCIIDOC: f'image:{image}["{_asciidoc_text(alt)}",link="{page}"]',

@@ -9,6 +9,7 @@ import pytest
 
 from badge.cache.memory import MemoryStatusCache
 from badge.cache.redis_cache import RedisStatusCache
+from badge.cache.redis_commands import RedisCommands
 from badge.cache.redis_connection import connect
 from badge.model import BackupStatus, Kept, Reason, Report, Visibility
 from badge.ports import StatusCache
@@ -29,7 +30,9 @@ def cache(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[StatusCach
         yield MemoryStatusCache(now)
         return
     with running_valkey(tmp_path) as server:
-        yield RedisStatusCache(connect(server.url, timedelta(seconds=0.5), 4), RecordedEvents(), now)
+        yield RedisStatusCache(
+            connect(server.url, timedelta(seconds=0.5), 4), RedisCommands(RecordedEvents()), RecordedEvents(), now
+        )
 
 
 def kept(began: datetime, status: BackupStatus = BackupStatus.SUCCEEDED) -> Kept:

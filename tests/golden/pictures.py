@@ -1,16 +1,31 @@
-"""The table of reference pictures: file name → badge."""
+"""The table of reference pictures, drawn as SVG and as PNG: file name → badge."""
 
-from badge.appearance import COLOURS, TONES, WORDS, Palette, Tone
+from typing import Any
+
+from badge.appearance import AS_OF, COLOURS, DEFAULT_LABEL, HOURS, TONES, WORDS, Palette, Tone
 from badge.artwork.glyphs import LOGOS, STATUS_GLYPHS
-from badge.model import Badge, Style
+from badge.language import Language
+from badge.model import BackupStatus, Badge, Style, Theme
 
 COLOUR = COLOURS[Palette.ACCESSIBLE]
 GREEN = COLOUR[Tone.GREEN]
 
-LOOKS: dict[str, dict[str, str]] = {
+LOOKS: dict[str, dict[str, Any]] = {
     "": {},
     "-icon-logo": {"icon": "failed", "logo": "shield"},
+    "-light": {"theme": Theme.LIGHT, "icon": "failed", "logo": "shield"},
+    "-dark": {"theme": Theme.DARK, "icon": "failed", "logo": "shield"},
 }
+
+
+def in_language(language: Language, style: Style = Style.FLAT) -> Badge:
+    """A badge with the longest message that a language has."""
+    message = language.say(AS_OF).format(
+        message=language.say(WORDS[BackupStatus.IN_PROGRESS]), duration=language.say(HOURS).format(hours=3)
+    )
+    label = language.say(DEFAULT_LABEL)
+    return Badge(label=label, message=message, colour=COLOUR[Tone.GREEN], language=language, style=style)
+
 
 PICTURES = {
     **{
@@ -28,10 +43,14 @@ PICTURES = {
     },
     **{f"icon-{icon}": Badge(label="backup", message=icon, colour=GREEN, icon=icon) for icon in STATUS_GLYPHS},
     **{f"logo-{logo}": Badge(label="backup", message="succeeded", colour=GREEN, logo=logo) for logo in LOGOS},
+    **{f"language-{language}": in_language(language) for language in Language},
+    **{f"arabic-{style}": in_language(Language.ARABIC, style) for style in Style},
     "as-of": Badge(label="backup", message="succeeded · as of 3h ago", colour=GREEN),
     "no-label": Badge(label="", message="succeeded", colour=GREEN),
     "long-label": Badge(label="W" * 64, message="succeeded", colour=GREEN),
     "cjk-label": Badge(label="备份状态", message="succeeded", colour=GREEN),
+    "hebrew-label": Badge(label="גיבוי (3)", message="succeeded", colour=GREEN),
+    "combining-label": Badge(label="e\u0301te\u0301 Tiếng Việt", message="succeeded", colour=GREEN),
     "emoji-label": Badge(label="📦 backup", message="succeeded", colour=GREEN),
     "hostile-label": Badge(label='"><script>alert(1)</script>&amp;\x00\u202eevil', message="succeeded", colour=GREEN),
 }

@@ -17,6 +17,7 @@ from redis.retry import Retry
 
 from badge.cache.envelope import key_names, seal
 from badge.cache.redis_cache import RedisStatusCache
+from badge.cache.redis_commands import RedisCommands
 from badge.cache.redis_connection import CommandSocket, connect
 from badge.model import BackupStatus, CacheEntryRefused, CacheLost, CacheRegained, Kept, Report
 from tests.doubles import RecordedEvents
@@ -44,7 +45,7 @@ class Rig:
         self.client = connect(server.url, BUDGET, 4)
         self.admin = connect(server.url, timedelta(seconds=10), 1)  # plants what takes longer than a command may
         self.events = RecordedEvents()
-        self.cache = RedisStatusCache(self.client, self.events, now)
+        self.cache = RedisStatusCache(self.client, RedisCommands(self.events), self.events, now)
         self.value, self.fence = key_names(KEY)
 
 
@@ -126,7 +127,9 @@ def optional_in_an_envelope(name: str) -> bool:
 @pytest.mark.parametrize("name", [name for name in poisons() if not optional_in_an_envelope(name)])
 def test_a_poisoned_value_is_a_miss_and_is_replaced(rig: Rig, name: str) -> None:
     rig.admin.set(rig.value, poisons()[name])
-    slow = RedisStatusCache(connect(rig.server.url, timedelta(seconds=10), 2), rig.events, now)
+    slow = RedisStatusCache(
+        connect(rig.server.url, timedelta(seconds=10), 2), RedisCommands(rig.events), rig.events, now
+    )
     assert slow.get(KEY) is None
     assert [type(event) for event in rig.events.seen] == [CacheEntryRefused]
     rig.admin.set(rig.value, poisons()[name])
@@ -182,7 +185,7 @@ def dripping_server(seconds: float) -> int:
 
 def test_a_dripping_server_can_not_hold_a_command() -> None:
     client = connect(f"redis://127.0.0.1:{dripping_server(3)}/0", BUDGET, 1)
-    cache = RedisStatusCache(client, RecordedEvents(), now)
+    cache = RedisStatusCache(client, RedisCommands(RecordedEvents()), RecordedEvents(), now)
     began = time.monotonic()
     assert cache.get(KEY) is None
     assert time.monotonic() - began < 3 * BUDGET.total_seconds()

@@ -13,7 +13,9 @@ import requests
 import yaml
 
 from badge.cache.redis_cache import RedisStatusCache
+from badge.cache.redis_commands import RedisCommands
 from badge.cache.redis_connection import connect
+from badge.cache.redis_pictures import RedisPictureStore
 from badge.model import BackupStatus, CacheLost, Kept, Report
 from badge.settings import Settings, variable_for
 from tests.doubles import RecordedEvents
@@ -70,6 +72,10 @@ def test_the_readme_s_curl_reports_a_backup(tmp_path: Path) -> None:
         assert service.get("/badge/acme/web.txt").text == json.loads(body)["status"] + "\n"
 
 
+def can_keep_pictures(store: RedisPictureStore) -> bool:
+    return store.put("one", b"picture") and store.get("one") == b"picture"
+
+
 def test_the_redis_configuration_and_its_acl_are_enough(tmp_path: Path) -> None:
     config = PROJECT / "config" / "redis.conf"
     rule = re.search(r"^# user badge (.+)$", config.read_text(), re.MULTILINE)
@@ -84,7 +90,8 @@ def test_the_redis_configuration_and_its_acl_are_enough(tmp_path: Path) -> None:
         admin.execute_command("ACL", "SETUSER", "badge", *rule[1].split())  # type: ignore[no-untyped-call] # redis-py's
         url = server.url.replace("unix://", "unix://badge:password@")
         events = RecordedEvents()
-        cache = RedisStatusCache(connect(url, timedelta(seconds=1), 2), events, lambda: now)
+        client, commands = connect(url, timedelta(seconds=1), 2), RedisCommands(events)
+        cache = RedisStatusCache(client, commands, events, lambda: now)
         key = ("github", "acme", "repository", "web")
         began = cache.fetch_began(key)
         report = Report(status=BackupStatus.FAILED, observed_at=now)
@@ -93,6 +100,7 @@ def test_the_redis_configuration_and_its_acl_are_enough(tmp_path: Path) -> None:
         assert cache.put(key, kept)
         assert cache.get(key) == kept
         cache.forget(key)
+        assert can_keep_pictures(RedisPictureStore(client, commands))
         admin.set("bdg:x", "1")
         assert not any(isinstance(event, CacheLost) for event in events.seen)
         assert admin.config_get("maxmemory-policy") == {"maxmemory-policy": "allkeys-lru"}

@@ -8,8 +8,8 @@ const said = document.getElementById("copied");
 if (dialog.hasAttribute("data-needs-origin")) {
   for (const field of dialog.querySelectorAll("[data-paths]")) {
     for (const path of JSON.parse(field.dataset.paths)) {
-      // A Markdown destination begins after "]("; the image URL's field is the path alone.
-      const start = path.startsWith("](") ? "](" : "";
+      // What leads a path tells which it is: "](" in Markdown, `src="` and the like in HTML, nothing alone.
+      const start = path.slice(0, path.indexOf("/"));
       field.value = field.value.replace(path, () => start + location.origin + path.slice(start.length));
     }
   }

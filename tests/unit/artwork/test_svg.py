@@ -12,20 +12,21 @@ from badge.artwork.drawing import printable
 from badge.artwork.glyphs import LOGOS, STATUS_GLYPHS
 from badge.artwork.svg import draw
 from badge.artwork.text_width import VERDANA_11
-from badge.model import BIDI_CONTROLS, Badge, Style
+from badge.model import BIDI_CONTROLS, Badge, Style, Theme
 from tests.golden.pictures import PICTURES
 
 GOLDEN = Path(__file__).parents[2] / "golden"
 SVG = "{http://www.w3.org/2000/svg}"
 ALLOWED = {
-    "svg": {"width", "height", "role", "aria-label"},
+    "svg": {"width", "height", "role", "aria-label", "lang"},
     "title": set(),
+    "style": set(),
     "filter": {"id"},
     "feGaussianBlur": {"stdDeviation"},
     "linearGradient": {"id", "x2", "y2"},
     "stop": {"offset", "stop-color", "stop-opacity"},
     "clipPath": {"id"},
-    "rect": {"x", "y", "width", "height", "rx", "fill", "stroke"},
+    "rect": {"x", "y", "width", "height", "rx", "fill", "stroke", "class"},
     "g": {
         "clip-path",
         "fill",
@@ -38,9 +39,23 @@ ALLOWED = {
         "aria-hidden",
         "shape-rendering",
         "stroke",
+        "class",
     },
-    "text": {"x", "y", "fill", "fill-opacity", "filter", "textLength", "transform", "font-weight", "aria-hidden"},
-    "path": {"d", "fill", "transform"},
+    "text": {
+        "class",
+        "direction",
+        "lengthAdjust",
+        "x",
+        "y",
+        "fill",
+        "fill-opacity",
+        "filter",
+        "textLength",
+        "transform",
+        "font-weight",
+        "aria-hidden",
+    },
+    "path": {"d", "fill", "transform", "class"},
 }
 
 
@@ -80,6 +95,27 @@ def test_the_geometry_is_shields(label: str, message: str, left: int, right: int
     assert int(texts[-1].attrib["textLength"]) == 10 * (right - 10)
 
 
+def test_a_picture_follows_the_reader_s_setting_unless_it_is_told_not_to() -> None:
+    auto, light, dark = (
+        draw(Badge(label="backup", message="failed", colour="#b3201f", theme=theme)) for theme in Theme
+    )
+    assert b'fill="#555555" class="l"' in auto
+    assert b"<style>@media(prefers-color-scheme:dark){.l{fill:#6a6a6a}}</style>" in auto
+    assert b"<style>" not in light + dark
+    assert (light.count(b"#555555"), light.count(b"#6a6a6a")) == (1, 0)
+    assert (dark.count(b"#555555"), dark.count(b"#6a6a6a")) == (0, 1)
+
+
+@pytest.mark.parametrize("style", Style)
+def test_a_text_runs_the_way_its_first_letter_does(style: Style) -> None:
+    badge = Badge(label="(3) גיבוי", message="נכשל x", colour="#b3201f", style=style, language="he")
+    root = ElementTree.fromstring(draw(badge))
+    assert root.attrib["lang"] == "he"
+    assert {text.attrib["direction"] for text in root.iter(f"{SVG}text")} == {"rtl"}
+    latin = ElementTree.fromstring(draw(Badge(label="backup", message="x נכשל", colour="#b3201f", style=style)))
+    assert not any("direction" in text.attrib for text in latin.iter(f"{SVG}text"))
+
+
 def test_a_reader_who_does_not_see_it_hears_one_sentence() -> None:
     root = picture("backup", "in progress")
     assert root.attrib["role"] == "img"
@@ -93,11 +129,12 @@ def test_a_reader_who_does_not_see_it_hears_one_sentence() -> None:
     st.sampled_from(Style),
     st.none() | st.sampled_from(sorted(LOGOS)),
     st.none() | st.sampled_from(sorted(STATUS_GLYPHS)),
+    st.sampled_from(Theme),
 )
 def test_any_text_gives_a_harmless_picture(
-    label: str, message: str, style: Style, logo: str | None, icon: str | None
+    label: str, message: str, style: Style, logo: str | None, icon: str | None, theme: Theme
 ) -> None:
-    drawn = draw(Badge(label=label, message=message, colour="#2b7a2b", style=style, logo=logo, icon=icon))
+    drawn = draw(Badge(label=label, message=message, colour="#2b7a2b", style=style, theme=theme, logo=logo, icon=icon))
     for element in ElementTree.fromstring(drawn).iter():
         name = element.tag.removeprefix(SVG)
         assert set(element.attrib) <= ALLOWED[name]

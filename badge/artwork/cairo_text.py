@@ -1,0 +1,87 @@
+"""Text for CairoSVG, which draws a text letter by letter, from left to right, in one font.
+
+So right-to-left text is joined and put in its visual order here, and what the first font lacks is
+cut out into runs of the next one.
+"""
+
+from __future__ import annotations
+
+import functools
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+
+from badge.artwork.drawing import is_right_to_left
+
+FONTS = ("DejaVu Sans", "Droid Sans Fallback", "Symbola")
+"""By preference: the second has what Chinese, Japanese and Korean need, the third pictographs."""
+
+MEASURED_SIZE = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Letters in visual order that one font draws."""
+
+    font: str
+    letters: str
+    width: float
+    """In hundredths of the font's size."""
+
+
+def runs(shown: str, *, is_bold: bool) -> Sequence[Run]:
+    """A text as it is to be drawn, from left to right."""
+    # Spaces at a run's end would be dropped as XML's white space is.
+    unbroken = visual_order(shown).replace(" ", "\u00a0")
+    letters = [(_font_for(letter, is_bold=is_bold), letter) for letter in unbroken]
+    joined = [(font, "".join(letter for _, letter in run)) for font, run in groupby(letters, key=lambda one: one[0])]
+    return [Run(font, text, sum(_advance(font, letter, is_bold=is_bold) for letter in text)) for font, text in joined]
+
+
+def visual_order(shown: str) -> str:
+    """The letters from left to right, Arabic ones in the forms in which they join."""
+    if shown.isascii():
+        return shown
+    import arabic_reshaper  # noqa: PLC0415 - needed for PNGs alone
+    from bidi.algorithm import get_display  # noqa: PLC0415 - the same; `bidi.get_display` mirrors no brackets
+
+    # Unicode's algorithm has no rule for characters that it has not assigned; they are boxes anyway.
+    assigned = "".join(letter if unicodedata.bidirectional(letter) else "\ufffd" for letter in shown)
+    ordered: str = get_display(arabic_reshaper.reshape(assigned), base_dir="R" if is_right_to_left(shown) else "L")
+    return ordered
+
+
+def advance(font: str, shown: str, *, is_bold: bool = False) -> float:
+    """How wide a font draws a text, in hundredths of its size."""
+    return sum(_advance(font, letter, is_bold=is_bold) for letter in shown)
+
+
+def _font_for(letter: str, *, is_bold: bool) -> str:
+    """The first font that has the letter; without any, the first shows its empty box."""
+    able = (font for font in FONTS if _glyph(font, letter, is_bold=is_bold) != 0)
+    return next(able, FONTS[0])
+
+
+@functools.lru_cache(maxsize=4096)
+def _glyph(font: str, letter: str, *, is_bold: bool) -> int:
+    glyphs = _scaled(font, is_bold=is_bold).text_to_glyphs(0, 0, letter, with_clusters=False)
+    return int(glyphs[0][0]) if glyphs else 0
+
+
+@functools.lru_cache(maxsize=4096)
+def _advance(font: str, letter: str, *, is_bold: bool) -> float:
+    return float(_scaled(font, is_bold=is_bold).text_extents(letter)[4])
+
+
+@functools.cache
+def _scaled(font: str, *, is_bold: bool) -> Any:
+    """The font at the size that is measured in, unhinted, so that widths are those of any size."""
+    import cairocffi  # noqa: PLC0415 - 20 MB and 0.2 s that most processes never need
+
+    weight = cairocffi.FONT_WEIGHT_BOLD if is_bold else cairocffi.FONT_WEIGHT_NORMAL
+    face = cairocffi.ToyFontFace(font, weight=weight)
+    size = cairocffi.Matrix(xx=MEASURED_SIZE, yy=MEASURED_SIZE)
+    unhinted = cairocffi.FontOptions(hint_style=cairocffi.HINT_STYLE_NONE, hint_metrics=cairocffi.HINT_METRICS_OFF)
+    return cairocffi.ScaledFont(face, size, cairocffi.Matrix(), unhinted)

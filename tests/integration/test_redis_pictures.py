@@ -1,0 +1,89 @@
+"""PNGs in a real Valkey: drawn once for all, in a room with an end, never another's, never in the statuses' way."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from badge.artwork import png
+from badge.cache.redis_commands import RedisCommands
+from badge.cache.redis_connection import connect
+from badge.cache.redis_pictures import LONGEST_PICTURE, PICTURES_KEY, RedisPictureStore
+from badge.model import Badge, CacheLost, Theme
+from badge.web.pictures import Pictures, picture_name
+from tests.doubles import RecordedEvents
+from tests.servers import ValkeyServer, needs, running_valkey
+
+BADGE = Badge(label="backup", message="failed", colour="#b3201f")
+
+
+class Rig:
+    """A store for three pictures on a server of its own."""
+
+    def __init__(self, server: ValkeyServer) -> None:
+        self.server = server
+        self.events = RecordedEvents()
+        self.client = connect(server.url, timedelta(seconds=0.5), 4)
+        self.store = RedisPictureStore(self.client, RedisCommands(self.events), most=3)
+
+
+@pytest.fixture
+def rig(tmp_path: Path) -> Iterator[Rig]:
+    with running_valkey(tmp_path) as server:
+        yield Rig(server)
+
+
+def test_what_is_put_is_had_again(rig: Rig) -> None:
+    assert rig.store.get("one") is None
+    assert rig.store.put("one", b"\x89PNG 1")
+    assert rig.store.get("one") == b"\x89PNG 1"
+
+
+def test_there_is_room_for_so_many_and_no_more_and_not_for_ever(rig: Rig) -> None:
+    assert [rig.store.put(str(number), b"picture") for number in range(5)] == [True, True, True, False, False]
+    assert rig.client.hlen(PICTURES_KEY) == 3
+    assert 0 < int(str(rig.client.pttl(PICTURES_KEY))) <= timedelta(days=1).total_seconds() * 1000
+    assert not rig.store.put("0", b"x" * (LONGEST_PICTURE + 1))
+
+
+@pytest.mark.parametrize("planted", [b"", b"two\npicture", b"picture", b"one"])
+def test_what_is_another_s_or_cut_off_is_none(rig: Rig, planted: bytes) -> None:
+    rig.client.hset(PICTURES_KEY, "one", planted)
+    assert rig.store.get("one") is None
+
+
+def test_a_foreign_type_under_the_name_is_no_outage(rig: Rig) -> None:
+    rig.client.set(PICTURES_KEY, "x")
+    assert rig.store.get("one") is None
+    assert not rig.store.put("one", b"picture")
+    assert rig.events.seen == []
+
+
+def test_a_lost_server_keeps_nothing_and_is_told_once(rig: Rig) -> None:
+    rig.server.freeze()
+    try:
+        assert rig.store.get("one") is None
+        assert not rig.store.put("one", b"picture")
+    finally:
+        rig.server.thaw()
+    assert [type(event) for event in rig.events.seen] == [CacheLost]
+
+
+def test_a_picture_is_drawn_once_for_all_processes_but_a_stranger_s_label_never_gets_there(rig: Rig) -> None:
+    needs(f"PNG: {png.fault_of_this_machine()}", is_there=png.fault_of_this_machine() is None)
+    drawn = Pictures(rig.store).png(BADGE, 2, is_shared=True)
+    assert rig.store.get(picture_name(BADGE, 2)) == drawn
+    assert rig.store.put(picture_name(BADGE, 1), b"\x89PNG of another process")
+    assert Pictures(rig.store).png(BADGE, 1, is_shared=True) == b"\x89PNG of another process"
+    assert Pictures(rig.store).png(BADGE, 1, is_shared=False) == png.draw(BADGE, 1)
+    assert rig.client.hlen(PICTURES_KEY) == 2
+
+
+def test_names_tell_pictures_apart_and_nothing_else() -> None:
+    light = Badge(label="backup", message="failed", colour="#b3201f", theme=Theme.LIGHT)
+    dark = Badge(label="backup", message="failed", colour="#b3201f", theme=Theme.DARK)
+    assert picture_name(BADGE, 2) == picture_name(light, 2)
+    assert len({picture_name(BADGE, 1), picture_name(BADGE, 2), picture_name(dark, 2)}) == 3
