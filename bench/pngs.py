@@ -1,0 +1,61 @@
+"""PNGs: ours against CairoSVG on the same SVG, and what it costs a process to be able to draw them."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+
+import cairosvg
+
+from badge.artwork import png, svg
+from badge.model import Badge
+from bench.drawing import BADGES
+
+ROUND_SECONDS = 0.6
+SCALE = 2
+
+# What a worker loads before its first request; then a badge as SVG, and in one of the two as PNG too.
+_PROCESS = """
+import time, psutil
+began = time.perf_counter()
+import app
+from badge.artwork import png, svg
+from badge.model import Badge
+loaded = time.perf_counter() - began
+badge = Badge(label="backup", message="succeeded", colour="#2b7a2b")
+svg.draw(badge)
+{more}
+print(loaded, time.perf_counter() - began - loaded, psutil.Process().memory_full_info().pss / 1e6)
+"""
+
+
+def rate_of(draw: Callable[[Badge], object]) -> float:
+    """Pictures a second."""
+    drawn, began = 0, time.perf_counter()
+    while (spent := time.perf_counter() - began) < ROUND_SECONDS:
+        draw(BADGES[drawn % len(BADGES)])
+        drawn += 1
+    return drawn / spent
+
+
+def ours() -> float:
+    """Each picture drawn anew: our SVG put into cairo's form, and drawn."""
+    return rate_of(lambda badge: png.draw(badge, SCALE))
+
+
+def bare() -> float:
+    """CairoSVG on the SVG that browsers get, wrong as the result looks."""
+    return rate_of(lambda badge: cairosvg.svg2png(bytestring=svg.draw(badge), scale=SCALE))
+
+
+CONTENDERS = {"cairosvg.svg2png on the same SVG": bare, "ours": ours}
+
+
+def process_figures(*, draws_png: bool) -> tuple[float, float, float]:
+    """Of a fresh process: seconds to load the application, seconds to its first picture, PSS in MB then."""
+    program = _PROCESS.format(more="png.draw(badge)" if draws_png else "")
+    done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True, timeout=60)
+    loaded, drawn, memory = map(float, done.stdout.split())
+    return loaded, drawn, memory
