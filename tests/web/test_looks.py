@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 import pytest
 
+from app import build_app, build_parts
+from badge.artwork import png
+from badge.cache.memory import MemoryStatusCache
 from badge.model import BackupStatus, Report
+from badge.settings import load
 from tests.doubles import START
+from tests.servers import needs
 from tests.site import SUCCEEDED, Site
 
 WEB = "/badge/acme/web"
@@ -117,3 +122,29 @@ def test_what_changes_by_itself_is_not_kept_longer(site: Site) -> None:
     )
     site.clock.advance(minutes=3)
     assert max_age(site, "max_age=3h&cacheSeconds=9999") == 3450
+
+
+@dataclass
+class SharedPictures:
+    """A picture store that only takes note."""
+
+    kept: dict[str, bytes] = field(default_factory=dict)
+
+    def get(self, name: str) -> bytes | None:
+        return self.kept.get(name)
+
+    def put(self, name: str, picture: bytes) -> bool:
+        self.kept[name] = picture
+        return True
+
+
+def test_a_stranger_s_label_takes_no_room_where_the_statuses_are(site: Site) -> None:
+    needs(f"PNG: {png.fault_of_this_machine()}", is_there=png.fault_of_this_machine() is None)
+    shared = SharedPictures()
+    parts = build_parts(load({}), source=site.source, cache=MemoryStatusCache(site.clock), clock=site.clock)
+    client = build_app(replace(parts, pictures=shared)).test_client()
+    assert client.get(f"{WEB}.png?label=mine").data.startswith(b"\x89PNG")
+    assert client.get(f"{WEB}.png?label=").data.startswith(b"\x89PNG")
+    assert shared.kept == {}
+    drawn = client.get(f"{WEB}.png?lang=de&style=plastic").data
+    assert list(shared.kept.values()) == [drawn]
