@@ -40,7 +40,7 @@ class Master:
 
     settings: Settings
     embedded: EmbeddedServer | None = field(default=None, init=False)
-    png: PngCheck = field(default_factory=PngCheck, init=False)
+    png: PngCheck | None = field(default=None, init=False)
 
     def on_starting(self, server: Any) -> None:
         """Before anything is forked: say the settings, make the schema, start the cache."""
@@ -49,6 +49,7 @@ class Master:
         for sentence in unknown_variables():
             server.log.warning("%s", sentence)
         self.settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.png = PngCheck(self.settings.data_dir)
         if self.settings.upstream_url is None:
             migrate(self.settings.catalogue_location)
         if self.settings.redis_url is None:
@@ -64,13 +65,16 @@ class Master:
 
     def when_ready(self, server: Any) -> None:
         """Tell a newcomer where to look and what to do first."""
-        self.png.start(lambda fault: server.log.warning("%s", fault))
+        del server
+        if self.png is not None:
+            self.png.start()
         sys.stderr.write(first_words(self.settings))
 
     def post_worker_init(self, worker: Any) -> None:
         """In a worker: say "not ready" from the moment it is told to stop."""
         readiness: Readiness = worker.wsgi.extensions["readiness"]
-        readiness.watch("png", lambda: self.png.is_fine)
+        if (png := self.png) is not None:
+            readiness.watch("png", lambda: png.is_fine)
         stop = signal.getsignal(signal.SIGTERM)
 
         def drain_and_stop(number: int, frame: FrameType | None) -> None:
@@ -83,6 +87,8 @@ class Master:
     def on_exit(self, server: Any) -> None:
         """After the last worker: end the cache too."""
         del server
+        if self.png is not None:
+            self.png.close()
         if self.embedded is not None:
             self.embedded.stop()
 

@@ -2,52 +2,55 @@
 
 from __future__ import annotations
 
-import mmap
+import os
 import subprocess
 import sys
-import threading
-from collections.abc import Callable
+import tempfile
+from pathlib import Path
 
 from badge.artwork.png import fault_of_this_machine
 
-TIMEOUT_SECONDS = 30.0
-FAULTY = 1
 FINE = "fine"
 
 
 class PngCheck:
-    """The answer, in a byte that the master shares with the workers it forks. Until it is known, none is a fault."""
+    """The answer, in a nameless file that the workers inherit from the master; until it is there, none is a fault.
 
-    def __init__(self) -> None:
-        self._shared = mmap.mmap(-1, 1)
+    Neither a thread nor a pipe: the master forks while the check runs, and workers would hold the
+    pipe open. Nor the exit code, for gunicorn reaps every child of its master.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._answer = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - open for the master's whole life
+        self._looking: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Look, beside the service's own start. A fault is told on standard error."""
+        try:
+            self._looking = subprocess.Popen(  # noqa: S603 - this very module
+                [sys.executable, "-m", __name__], stdin=subprocess.DEVNULL, stdout=self._answer
+            )
+        except OSError as error:
+            self._answer.write(f"the check can't be started ({type(error).__name__})".encode())
+            self._answer.flush()
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._answer.close()
 
     @property
     def is_fine(self) -> bool:
         """Whether no fault was found so far."""
-        return self._shared[0] != FAULTY
+        return os.pread(self._answer.fileno(), 80, 0) in (b"", FINE.encode())
 
-    def start(self, tell: Callable[[str], object]) -> threading.Thread:
-        """Look, beside the service's own start; `tell` hears of a fault in words."""
-        looking = threading.Thread(target=self._look, args=(tell,), name="png-check", daemon=True)
-        looking.start()
-        return looking
 
-    def _look(self, tell: Callable[[str], object]) -> None:
-        try:
-            found = subprocess.run(  # noqa: S603 - this very module
-                [sys.executable, "-m", __name__], capture_output=True, text=True, timeout=TIMEOUT_SECONDS, check=False
-            )
-        except (OSError, subprocess.TimeoutExpired) as error:
-            self._say(tell, f"the check did not end ({type(error).__name__})")
-            return
-        # Not by its exit code: gunicorn's master reaps every child, and subprocess then takes it for 0.
-        if found.stdout != FINE:
-            self._say(tell, found.stdout or "the check itself failed")
-
-    def _say(self, tell: Callable[[str], object], fault: str) -> None:
-        self._shared[0] = FAULTY
-        tell(f"PNGs are the ready-made ones, without labels and styles: {fault}")
+def main() -> None:
+    """Write the answer to standard output, and a fault to standard error too."""
+    fault = fault_of_this_machine()
+    sys.stdout.write(fault or FINE)
+    if fault:
+        sys.stderr.write(f"WARNING PNGs are the ready-made ones, without labels and styles: {fault}\n")
 
 
 if __name__ == "__main__":
-    sys.stdout.write(fault_of_this_machine() or FINE)
+    main()
