@@ -9,8 +9,8 @@ from badge.artwork.glyphs import LOGOS, STATUS_GLYPHS, Glyph
 from badge.model import BIDI_CONTROLS, Badge, Theme
 
 VERDANA = "Verdana,Geneva,DejaVu Sans,sans-serif"
-LABEL_GROUND = ("#555555", "#6a6a6a")
-"""Behind the label by day, as all of shields' badges have it, and by night, 3:1 against GitHub's dark page."""
+LABEL_GROUND = ("#555555", "#444c56")
+"""Behind the label by day, as all of shields' badges have it, and by night, a slate that keeps apart from the grey of statuses."""
 LOGO_SIZE = 14
 ICON_SIZE = 10
 ICON_GAP = 3

@@ -100,8 +100,8 @@ def test_the_pair_for_light_and_dark_pages_is_copied_and_works(watched: Watched,
         f"{service.url}/badge/{WEB}?theme=dark",
     )
     assert (light["src"], light["alt"]) == (f"{service.url}/badge/{WEB}?theme=light", "Backup status of acme/web")
-    assert b"#6a6a6a" in service.get(f"/badge/{WEB}?theme=dark").content
-    assert b"#6a6a6a" not in service.get(f"/badge/{WEB}?theme=light").content
+    assert b"#444c56" in service.get(f"/badge/{WEB}?theme=dark").content
+    assert b"#444c56" not in service.get(f"/badge/{WEB}?theme=light").content
 
 
 def test_the_keyboard_alone_is_enough(watched: Watched) -> None:

@@ -63,6 +63,6 @@ def test_a_hostile_url_is_a_picture_and_nothing_else(browser: Browser, service: 
     assert page.evaluate("document.querySelectorAll('script,image,use,a,foreignObject').length") == 0
     # One style sheet, our own.
     styles = page.evaluate("[...document.querySelectorAll('style')].map((style) => style.textContent)")
-    assert styles == ["@media(prefers-color-scheme:dark){.l{fill:#6a6a6a}}"] or ("label=" in path and styles == [])
+    assert styles == ["@media(prefers-color-scheme:dark){.l{fill:#444c56}}"] or ("label=" in path and styles == [])
     assert happened == []
     page.close()

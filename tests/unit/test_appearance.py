@@ -23,6 +23,7 @@ from badge.appearance import (
     message_for,
     next_age_step,
 )
+from badge.artwork.drawing import LABEL_GROUND
 from badge.model import BackupStatus, Origin, Report, Resolution, Subject
 from tests.doubles import START
 
@@ -56,7 +57,7 @@ def test_every_status_has_its_own_words() -> None:
 def test_white_text_is_readable_on_every_status_also_where_it_is_lightest(status: BackupStatus) -> None:
     assert contrast_with_white(COLOURS[Palette.ACCESSIBLE][TONES[status]]) >= 4.5
     assert contrast_with_white(COLOURS[Palette.ACCESSIBLE][Tone.ORANGE]) >= 4.5
-    assert contrast_with_white("#555555") >= 4.5
+    assert all(contrast_with_white(ground) >= 4.5 for ground in LABEL_GROUND)
 
 
 def test_the_tones_are_the_design_s_and_every_palette_has_them_all() -> None:

@@ -32,7 +32,7 @@ def drawn(site: Site, query: str = "") -> bytes:
         ("style=social", b"Helvetica"),
         ("palette=shields", b"#44bb00"),
         ("palette=classic", b"#44cc11"),
-        ("theme=dark", b'fill="#6a6a6a"'),
+        ("theme=dark", b'fill="#444c56"'),
         ("lang=de", b"Backup: erfolgreich"),
         ("lang=ar", b'lang="ar"'),
         ("icon=on", b"<path"),

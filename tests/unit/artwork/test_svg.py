@@ -100,10 +100,10 @@ def test_a_picture_follows_the_reader_s_setting_unless_it_is_told_not_to() -> No
         draw(Badge(label="backup", message="failed", colour="#b3201f", theme=theme)) for theme in Theme
     )
     assert b'fill="#555555" class="l"' in auto
-    assert b"<style>@media(prefers-color-scheme:dark){.l{fill:#6a6a6a}}</style>" in auto
+    assert b"<style>@media(prefers-color-scheme:dark){.l{fill:#444c56}}</style>" in auto
     assert b"<style>" not in light + dark
-    assert (light.count(b"#555555"), light.count(b"#6a6a6a")) == (1, 0)
-    assert (dark.count(b"#555555"), dark.count(b"#6a6a6a")) == (0, 1)
+    assert (light.count(b"#555555"), light.count(b"#444c56")) == (1, 0)
+    assert (dark.count(b"#555555"), dark.count(b"#444c56")) == (0, 1)
 
 
 @pytest.mark.parametrize("style", Style)
