@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import unicodedata
 from html import escape
 
@@ -10,7 +11,7 @@ from badge.model import BIDI_CONTROLS, Badge, Theme
 
 VERDANA = "Verdana,Geneva,DejaVu Sans,sans-serif"
 LABEL_GROUND = ("#555555", "#444c56")
-"""Behind the label by day, as all of shields' badges have it, and by night, a slate that keeps apart from the grey of statuses."""
+"""Behind the label: by day as all of shields' badges have it, by night a slate unlike the statuses' grey."""
 LOGO_SIZE = 14
 ICON_SIZE = 10
 ICON_GAP = 3
@@ -20,7 +21,8 @@ _PRINTABLE = (("\x20", "\x7e"), ("\xa0", "\ud7ff"), ("\ue000", "\ufffd"), ("\U00
 
 def printable(text: str) -> str:
     """What of a text can stand in a picture: XML 1.0's characters, no bidi controls, single spaces."""
-    return " ".join("".join(filter(_is_drawn, text)).split())
+    kept = text if text.isascii() and text.isprintable() else "".join(filter(_is_drawn, text))
+    return " ".join(kept.split())
 
 
 def _is_drawn(character: str) -> bool:
@@ -37,8 +39,14 @@ def number(value: float) -> str:
 
 def attributes(**given: str | float) -> str:
     """Attributes in the order given; `_` stands for `-`."""
-    pairs = ((name.rstrip("_").replace("_", "-"), value) for name, value in given.items())
-    return "".join(f' {name}="{value if isinstance(value, str) else number(value)}"' for name, value in pairs)
+    return "".join(
+        f' {_name(keyword)}="{value if isinstance(value, str) else number(value)}"' for keyword, value in given.items()
+    )
+
+
+@functools.cache
+def _name(keyword: str) -> str:
+    return keyword.rstrip("_").replace("_", "-")
 
 
 def rect(**given: str | float) -> str:
@@ -56,6 +64,8 @@ def text(shown: str, **given: str | float) -> str:
 
 def is_right_to_left(shown: str) -> bool:
     """Whether a text begins on the right."""
+    if shown.isascii():
+        return False
     strong = (kind for kind in map(unicodedata.bidirectional, shown) if kind in ("L", "R", "AL"))
     return next(strong, "L") != "L"
 
