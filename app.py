@@ -78,8 +78,8 @@ def build_parts(
     events = LoggedEvents()
     own = None if settings.upstream_url or source else _own_catalogue(settings, clock)
     asked = source or (own.source if own else _upstream(settings, clock, events))
-    kept, pictures = _stores(settings, clock, events, is_source_local=own is not None)
-    kept = cache or kept
+    # A cache that is handed in stands for the server: pictures then go to no other one.
+    kept, pictures = (cache, None) if cache else _stores(settings, clock, events, is_source_local=own is not None)
     resolver = Resolver(
         source=asked,
         cache=kept,

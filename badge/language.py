@@ -40,6 +40,8 @@ def marked(pattern: str) -> str:
 
 def language_named(tag: str) -> Language:
     """The language of a tag, whatever its case: `de`, `pt-br`, also `de-AT` and `pt`; else English."""
+    if not tag:
+        return Language.ENGLISH
     wanted = tag.lower().replace("_", "-")
     primary = wanted.partition("-")[0]
     exact = [language for language in Language if language.lower() == wanted]

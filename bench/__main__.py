@@ -44,12 +44,16 @@ def ratio(found: Mapping[str, list[float]], name: str, base: str) -> float:
     return statistics.median(one / other for one, other in zip(found[name], found[base], strict=True))
 
 
+def rate_rows(found: Mapping[str, list[float]], base: str) -> list[str]:
+    """A line for each contender: relative to the base, and how many a second."""
+    return [f"| {name} | {ratio(found, name, base):.2f} | {statistics.median(found[name]):,.0f} |" for name in found]
+
+
 def drawing_rows(rounds: int) -> list[str]:
     """The table of drawing."""
     say("Drawing SVGs")
     found = in_turn(rounds, drawing.CONTENDERS)
-    base = "badge-maker 6 (npm)"
-    rows = [f"| {name} | {ratio(found, name, base):.2f} | {statistics.median(found[name]):,.0f} |" for name in found]
+    rows = rate_rows(found, "badge-maker 6 (npm)")
     return ["| drawing the six badges | relative to badge-maker | badges a second |", "| --- | --- | --- |", *rows]
 
 
@@ -58,10 +62,9 @@ def png_rows(rounds: int) -> list[str]:
     say("Drawing PNGs")
     pngs.ours()  # loads cairo and the fonts
     found = in_turn(rounds, pngs.CONTENDERS)
-    base = "cairosvg.svg2png on the same SVG"
-    rows = [f"| {name} | {ratio(found, name, base):.2f} | {statistics.median(found[name]):,.0f} |" for name in found]
+    rows = rate_rows(found, "cairosvg.svg2png on the same SVG")
     say("What PNGs cost a process")
-    figures = {False: [], True: []}  # type: dict[bool, list[tuple[float, float, float]]]
+    figures: dict[bool, list[tuple[float, float, float]]] = {False: [], True: []}
     for _ in range(rounds):
         for draws_png, measured in figures.items():
             measured.append(pngs.process_figures(draws_png=draws_png))

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 
 import cairosvg
 
 from badge.artwork import png, svg
-from badge.model import Badge
-from bench.drawing import BADGES
+from bench.drawing import BADGES, rate_of
 
-ROUND_SECONDS = 0.6
 SCALE = 2
 
 # What a worker loads before its first request; then a badge as SVG, and in one of the two as PNG too.
@@ -31,23 +27,14 @@ print(loaded, time.perf_counter() - began - loaded, psutil.Process().memory_full
 """
 
 
-def rate_of(draw: Callable[[Badge], object]) -> float:
-    """Pictures a second."""
-    drawn, began = 0, time.perf_counter()
-    while (spent := time.perf_counter() - began) < ROUND_SECONDS:
-        draw(BADGES[drawn % len(BADGES)])
-        drawn += 1
-    return drawn / spent
-
-
 def ours() -> float:
     """Each picture drawn anew: our SVG put into cairo's form, and drawn."""
-    return rate_of(lambda badge: png.draw(badge, SCALE))
+    return rate_of(lambda: [png.draw(badge, SCALE) for badge in BADGES])
 
 
 def bare() -> float:
     """CairoSVG on the SVG that browsers get, wrong as the result looks."""
-    return rate_of(lambda badge: cairosvg.svg2png(bytestring=svg.draw(badge), scale=SCALE))
+    return rate_of(lambda: [cairosvg.svg2png(bytestring=svg.draw(badge), scale=SCALE) for badge in BADGES])
 
 
 CONTENDERS = {"cairosvg.svg2png on the same SVG": bare, "ours": ours}

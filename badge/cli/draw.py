@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 
-from badge.appearance import COLOURS, TONES, WORDS, Palette
+from badge.appearance import COLOURS, DEFAULT_LABEL, TONES, WORDS, Palette
 from badge.artwork import png, svg
 from badge.artwork.glyphs import LOGOS
 from badge.artwork.png import PngUnavailable
@@ -16,7 +18,15 @@ from badge.language import Language
 from badge.model import Badge, Style, Subject, Theme
 from badge.web.snippets import Syntax, snippet
 
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
 _STATUS = {words.replace(" ", "-"): status for status, words in WORDS.items()}
+
+
+def _one_of(name: str, words: type[StrEnum], *, help: str | None = None) -> Callable[[_Command], _Command]:
+    """An option with one of a closed list's words, by default the first."""
+    known = [word.value for word in words]
+    return click.option(name, type=click.Choice(known), default=known[0], show_default=True, help=help)
 
 
 @click.command(
@@ -28,28 +38,11 @@ _STATUS = {words.replace(" ", "-"): status for status, words in WORDS.items()}
 )
 @click.argument("status", type=click.Choice(sorted(_STATUS)))
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="File to write: .svg or .png.")
-@click.option("--label", default="backup", show_default=True, help="Words on the left half; empty for none.")
-@click.option("--style", type=click.Choice([word.value for word in Style]), default=Style.FLAT.value, show_default=True)
-@click.option(
-    "--palette",
-    type=click.Choice([word.value for word in Palette]),
-    default=Palette.ACCESSIBLE.value,
-    show_default=True,
-)
-@click.option(
-    "--lang",
-    type=click.Choice([word.value for word in Language]),
-    default=Language.ENGLISH.value,
-    show_default=True,
-    help="Language of the words.",
-)
-@click.option(
-    "--theme",
-    type=click.Choice([word.value for word in Theme]),
-    default=Theme.AUTO.value,
-    show_default=True,
-    help="Page to draw for.",
-)
+@click.option("--label", default=DEFAULT_LABEL, show_default=True, help="Words on the left half; empty for none.")
+@_one_of("--style", Style)
+@_one_of("--palette", Palette)
+@_one_of("--lang", Language, help="Language of the words.")
+@_one_of("--theme", Theme, help="Page to draw for.")
 @click.option("--icon", is_flag=True, help="A glyph of the status before its words.")
 @click.option("--logo", type=click.Choice(list(LOGOS)), help="A drawing before the label.")
 @click.option("--scale", type=click.IntRange(1, 4), default=png.DEFAULT_SCALE, show_default=True, help="Of a PNG.")
@@ -91,15 +84,9 @@ def _drawn(badge: Badge, suffix: str, scale: int) -> bytes:
     epilog=examples("flask badge url acme/web", "flask badge url GitLab/group%2Fsub/Repository/web --format markdown"),
 )
 @click.argument("subject", type=SubjectArgument())
-@click.option(
-    "--format",
-    "syntax",
-    type=click.Choice([word.value for word in Syntax]),
-    default=Syntax.URL.value,
-    show_default=True,
-)
+@_one_of("--format", Syntax)
 @click.option("--short", is_flag=True, help="The two-part address, for GitHub repositories.")
-def url(subject: Subject, syntax: str, *, short: bool) -> None:
+def url(subject: Subject, format: str, *, short: bool) -> None:
     """Print the address of SUBJECT's badge, or what to paste into a page.
 
     Addresses begin with BADGE_PUBLIC_URL.
@@ -109,4 +96,4 @@ def url(subject: Subject, syntax: str, *, short: bool) -> None:
         raise Fault("Set BADGE_PUBLIC_URL to the address that readers use; badges' addresses begin with it.")
     if short and subject.legacy_path is None:
         raise Fault("Only repositories on GitHub have the short address.")
-    click.echo(snippet(subject, base, is_short=short).written_in(Syntax(syntax)))
+    click.echo(snippet(subject, base, is_short=short).written_in(Syntax(format)))

@@ -83,11 +83,15 @@ def test_a_fallback_has_no_age_to_tell() -> None:
 
 @pytest.mark.parametrize(
     ("hours", "words"),
-    [(1, "1h ago"), (1.99, "1h ago"), (47.9, "47h ago"), (48, "2d ago"), (71.9, "2d ago")],
+    [(0.5, "<1h ago"), (1, "1h ago"), (1.99, "1h ago"), (47.9, "47h ago"), (48, "2d ago"), (71.9, "2d ago")],
 )
 def test_ages_go_in_coarse_steps(hours: float, words: str) -> None:
-    said = message_for(resolution(BackupStatus.FAILED, timedelta(hours=hours)))
-    assert said == f"failed · as of {words}"
+    length = timedelta(hours=hours)
+    report = Report(status=BackupStatus.FAILED, observed_at=START, finished_at=START - length)
+    young = Resolution(report=report, origin=Origin.CACHE, age=timedelta(0), fresh_for=timedelta(0), now=START)
+    assert face_of(young, Look(show=Show.AGE)).message == f"failed {words}"
+    if length >= timedelta(hours=1):
+        assert message_for(resolution(BackupStatus.FAILED, length)) == f"failed · as of {words}"
 
 
 @given(st.timedeltas(min_value=timedelta(0), max_value=timedelta(days=30)))

@@ -142,6 +142,7 @@ def test_a_stranger_s_label_takes_no_room_where_the_statuses_are(site: Site) -> 
     needs(f"PNG: {png.fault_of_this_machine()}", is_there=png.fault_of_this_machine() is None)
     shared = SharedPictures()
     parts = build_parts(load({}), source=site.source, cache=MemoryStatusCache(site.clock), clock=site.clock)
+    assert parts.pictures is None
     client = build_app(replace(parts, pictures=shared)).test_client()
     assert client.get(f"{WEB}.png?label=mine").data.startswith(b"\x89PNG")
     assert client.get(f"{WEB}.png?label=").data.startswith(b"\x89PNG")
