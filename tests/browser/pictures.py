@@ -30,7 +30,7 @@ def main() -> None:
         page.get_by_role("button", name="Get badge URL").click()
         page.screenshot(path=FOLDER / "dialog.png")
         page.keyboard.press("Escape")
-        page.set_viewport_size({"width": 1100, "height": 720})
+        page.set_viewport_size({"width": 1100, "height": 900})
         page.goto("/badges")
         page.screenshot(path=FOLDER / "badges.png")
         browser.close()
