@@ -42,12 +42,15 @@ class SourceUnavailable(Exception):
     """The source could not be asked or gave no answer: the lack of an answer, never an answer.
 
     `kind` is one of a small closed set of words for logs and metrics; nothing the source sent.
+    `is_about_subject`: only this question failed, and nothing follows for the next one; so that odd
+    names can't make a healthy source look broken.
     """
 
-    def __init__(self, kind: str, retry_after: timedelta | None = None) -> None:
+    def __init__(self, kind: str, retry_after: timedelta | None = None, *, is_about_subject: bool = False) -> None:
         super().__init__(kind)
         self.kind = kind
         self.retry_after = retry_after
+        self.is_about_subject = is_about_subject
 
 
 class StatusSource(Protocol):
@@ -62,11 +65,23 @@ class StatusSource(Protocol):
         """Whether the source compares this subject's account and name without case."""
         ...
 
+    def is_local(self, subject: Subject) -> bool:
+        """Whether asking is as near as the cache: a budget, a lease or a second opinion would only cost."""
+        ...
+
     def fetch(self, subject: Subject, known: Report | None, deadline: Deadline) -> Report:
         """What the source says now. `known` is what it said before, with its validator.
 
         Raises `SourceUnavailable` and nothing else. "No such subject" is a report.
         """
+        ...
+
+
+class SourceRouting(Protocol):
+    """Which source answers for a subject."""
+
+    def source_for(self, subject: Subject) -> StatusSource | None:
+        """The first that claims it; None where none does, which is an answer: nobody knows of it."""
         ...
 
 

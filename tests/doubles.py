@@ -32,10 +32,14 @@ class ScriptedSource:
     answer: Callable[[Subject], Report]
     name: str = "scripted"
     folds: bool = False
+    local: bool = False
     asked: list[tuple[Subject, Report | None]] = field(default_factory=list)
 
     def folds_case(self, subject: Subject) -> bool:
         return self.folds
+
+    def is_local(self, subject: Subject) -> bool:
+        return self.local
 
     def fetch(self, subject: Subject, known: Report | None, deadline: Deadline) -> Report:
         self.asked.append((subject, known))

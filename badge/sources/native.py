@@ -32,6 +32,11 @@ class NativeSource:
         del subject
         return True
 
+    def is_local(self, subject: Subject) -> bool:
+        """It is across a network."""
+        del subject
+        return False
+
     def fetch(self, subject: Subject, known: Report | None, deadline: Deadline) -> Report:
         """What the upstream says now; raises `SourceUnavailable` and nothing else."""
         coordinates = {

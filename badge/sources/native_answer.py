@@ -43,7 +43,8 @@ def interpret(answer: HttpAnswer, subject: Subject, known: Report | None, now: d
         case 410:
             return ParsedStatus(_deleted(answer, subject, known, now), unknown_word=False)
         case status:
-            raise SourceUnavailable(_kind(status, answer.headers), _pause(answer.headers, now))
+            kind, pause = _kind(status, answer.headers), _pause(answer.headers, now)
+            raise SourceUnavailable(kind, pause, is_about_subject=status == 400)
 
 
 def _status(answer: HttpAnswer, subject: Subject, now: datetime) -> ParsedStatus:
@@ -53,7 +54,7 @@ def _status(answer: HttpAnswer, subject: Subject, now: datetime) -> ParsedStatus
     try:
         parsed = report_from(parse_json(answer.body), asked_for=subject, now=now)
     except ContractBroken as broken:
-        raise SourceUnavailable(str(broken)) from None
+        raise SourceUnavailable(str(broken), is_about_subject=True) from None
     return replace(parsed, report=replace(parsed.report, validator=_validator(answer.headers)))
 
 
@@ -64,7 +65,7 @@ def _deleted(answer: HttpAnswer, subject: Subject, known: Report | None, now: da
         try:
             check_subject(document, subject)
         except ContractBroken as broken:
-            raise SourceUnavailable(str(broken)) from None
+            raise SourceUnavailable(str(broken), is_about_subject=True) from None
     return Report(
         status=BackupStatus.DELETED,
         observed_at=now,
