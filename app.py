@@ -2,34 +2,49 @@
 
 from __future__ import annotations
 
+import random
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from flask import Flask
 
+from badge.breaker import Breaker, BreakerRules
+from badge.budget import Budget, BudgetLimits
 from badge.cache import embedded
 from badge.cache.memory import MemoryStatusCache
 from badge.cache.redis_cache import RedisStatusCache
 from badge.cache.redis_commands import RedisCommands
-from badge.cache.redis_connection import connect
+from badge.cache.redis_connection import RedisConnector
 from badge.cache.redis_pictures import RedisPictureStore
 from badge.catalogue.database import Database
 from badge.catalogue.keys import ApiKeys
 from badge.catalogue.source import CatalogueSource
 from badge.catalogue.store import Catalogue, Retention
+from badge.crew import Crew
+from badge.fetching import Fetcher
+from badge.guard import Guards, SourceGuard
+from badge.lifetimes import Lifetimes
 from badge.ports import Clock, Events, PictureStore, StatusCache, StatusListing, StatusSource
-from badge.resolver import Lifetimes, Resolver
+from badge.resolver import Resolver
 from badge.settings import Settings
 from badge.sources.http_transport import HttpTransport
 from badge.sources.native import NativeSource
-from badge.telemetry import LoggedEvents, log_to_stderr
-from badge.web import health, ops_api, pages
+from badge.sources.routing import OneSource
+from badge.telemetry import Telemetry
+from badge.telemetry.logs import log_to_stderr
+from badge.web import health, metrics, ops_api, pages
 from badge.web.badges import BadgeParts
 from badge.web.health import Readiness
+from badge.web.hot_path import HotPathLimits
 from badge.web.ops_api import KeyRate, OpsApi
 from badge.web.pages import PagesParts
 from badge.web.pictures import Pictures
 from badge.web.site import build_site
+
+# A source's questions are slower than Redis' commands, and fail for one reader at a time.
+SOURCE_BREAKER = BreakerRules(failures=5)
+MOST_QUESTIONS_IN_LINE = 100
 
 
 def utc_now() -> datetime:
@@ -52,7 +67,7 @@ class Parts:
 
     settings: Settings
     clock: Clock
-    events: LoggedEvents
+    events: Telemetry
     cache: StatusCache
     pictures: PictureStore | None
     """None where there is no shared store: each process then draws its own."""
@@ -73,20 +88,34 @@ def build_parts(
     source: StatusSource | None = None,
     cache: StatusCache | None = None,
     clock: Clock = utc_now,
+    chance: Callable[[], float] = random.random,
 ) -> Parts:
-    """The real parts, or those handed in. Connects to nothing yet."""
-    events = LoggedEvents()
+    """The real parts, or those handed in. Connects to nothing yet, and starts no thread."""
+    events = Telemetry()
     own = None if settings.upstream_url or source else _own_catalogue(settings, clock)
     asked = source or (own.source if own else _upstream(settings, clock, events))
     # A cache that is handed in stands for the server: pictures then go to no other one.
     kept, pictures = (cache, None) if cache else _stores(settings, clock, events, is_source_local=own is not None)
-    resolver = Resolver(
-        source=asked,
+    lifetimes = _lifetimes(settings)
+    fetcher = Fetcher(
         cache=kept,
         clock=clock,
         events=events,
-        lifetimes=_lifetimes(settings),
-        wait_seconds=settings.upstream_timeout.total_seconds(),
+        guard_of=Guards(lambda name: _guard(settings, clock, events, name)).of,
+        lifetimes=lifetimes,
+        fetch_seconds=settings.upstream_timeout.total_seconds(),
+        direct_seconds=settings.wait.total_seconds(),
+        chance=chance,
+    )
+    resolver = Resolver(
+        routing=OneSource(asked),
+        cache=kept,
+        fetcher=fetcher,
+        clock=clock,
+        events=events,
+        lifetimes=lifetimes,
+        wait_seconds=settings.wait.total_seconds(),
+        most_waiting=settings.most_waiting,
     )
     return Parts(settings, clock, events, kept, pictures, asked, resolver, own)
 
@@ -97,25 +126,29 @@ def create_app(
     source: StatusSource | None = None,
     cache: StatusCache | None = None,
     clock: Clock = utc_now,
+    chance: Callable[[], float] = random.random,
 ) -> Flask:
     """The WSGI application for these settings, with any part exchanged for the one handed in."""
-    log_to_stderr(settings.log_level)
-    return build_app(build_parts(settings, source=source, cache=cache, clock=clock))
+    log_to_stderr(settings.log_level, settings.log_format)
+    return build_app(build_parts(settings, source=source, cache=cache, clock=clock, chance=chance))
 
 
 def build_app(parts: Parts) -> Flask:
     """The WSGI application around wired parts."""
     readiness = Readiness({"cache": parts.cache.is_up, "source": lambda: parts.events.watch.is_up(parts.source.name)})
     settings = parts.settings
-    blueprints = [health.blueprint(readiness)]
+    token = settings.metrics_token.get_secret_value() if settings.metrics_token else None
+    blueprints = [health.blueprint(readiness), metrics.blueprint(parts.events.metrics, token)]
     if parts.own is not None:
         rate = KeyRate.per_minute(settings.ops_per_minute)
         api = OpsApi(parts.own.catalogue, parts.own.keys, parts.clock, rate, on_change=parts.resolver.forget)
         blueprints.append(ops_api.blueprint(api))
     seen = PagesParts(parts.resolver, parts.listing, parts.clock, settings.public_url or "", settings.dashboard)
     blueprints.append(pages.blueprint(seen))
-    shown = BadgeParts(parts.resolver, parts.clock, parts.events, settings.label, Pictures(parts.pictures))
-    site = build_site(shown, blueprints)
+    told = parts.events
+    shown = BadgeParts(parts.resolver, parts.clock, told, told.metrics, settings.label, Pictures(parts.pictures))
+    held = HotPathLimits(settings.hot_path.total_seconds(), settings.hot_path_entries, settings.hot_path_mb * 2**20)
+    site = build_site(shown, blueprints, held)
     site.extensions["readiness"] = readiness
     return site
 
@@ -140,16 +173,25 @@ def _upstream(settings: Settings, clock: Clock, events: Events) -> StatusSource:
     )
 
 
+def _guard(settings: Settings, clock: Clock, events: Events, name: str) -> SourceGuard:
+    limits = BudgetLimits(settings.upstream_per_second, settings.upstream_new_per_second, settings.upstream_new_burst)
+    crew = Crew(f"source-{name}", settings.upstream_concurrency, MOST_QUESTIONS_IN_LINE)
+    return SourceGuard(Breaker(name, events, SOURCE_BREAKER), Budget(limits), crew, clock)
+
+
 def _stores(
     settings: Settings, clock: Clock, events: Events, *, is_source_local: bool
 ) -> tuple[StatusCache, PictureStore | None]:
+    # A report could not make the stores of other workers forget, so the local catalogue is asked
+    # each time where there is no shared cache; it is as near as one.
+    local = MemoryStatusCache(clock, max_entries=0 if is_source_local else settings.local_entries)
     url = settings.redis_url.get_secret_value() if settings.redis_url else _embedded_url(settings)
     if url is None:
-        # Without a shared cache a report could not make other workers forget, so the local catalogue
-        # is then asked each time; it is as near as a cache.
-        return MemoryStatusCache(clock, max_entries=0 if is_source_local else 10_000), None
-    client, commands = connect(url, settings.redis_timeout, settings.threads + 4), RedisCommands(events)
-    return RedisStatusCache(client, commands, events, clock), RedisPictureStore(client, commands)
+        return local, None
+    connections = settings.threads + settings.upstream_concurrency + 4
+    connector = RedisConnector(url, settings.redis_timeout, connections)
+    commands = RedisCommands(connector, events, Breaker("redis", events))
+    return RedisStatusCache(commands, local, events, clock), RedisPictureStore(commands)
 
 
 def _embedded_url(settings: Settings) -> str | None:
@@ -165,5 +207,6 @@ def _lifetimes(settings: Settings) -> Lifetimes:
         deleted=settings.fresh_deleted,
         absent=settings.fresh_absent,
         failure=settings.fresh_failure,
+        unwaited=settings.fresh_unwaited,
         too_old=settings.max_status_age,
     )

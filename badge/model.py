@@ -229,6 +229,8 @@ class Resolution:
     """When its source last confirmed the report, if one ever did."""
     usable_for: timedelta = timedelta(0)
     """How much longer it may be shown should nothing newer be had (`stale-if-error`)."""
+    is_provisional: bool = False
+    """Whether it was given without waiting for its source: a newer one may be there in a moment."""
 
     @property
     def status(self) -> BackupStatus:
@@ -253,14 +255,18 @@ class Resolution:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kept:
-    """A report in the cache."""
+    """What the cache holds of a subject: the last report, and how the source was last asked for one."""
 
-    report: Report
+    report: Report | None
+    """None where the source was asked and never answered."""
     fetched_at: datetime
     """When its fetch began: the fence that keeps an older fetch from replacing a newer one."""
     confirmed_at: datetime
     """When its source last stood behind it."""
     fresh_until: datetime
+    """Until then nobody asks again, be it that the source answered or that it did not."""
+    failures: int = 0
+    """How often in a row the source did not answer since."""
 
 
 class Style(StrEnum):
@@ -327,6 +333,14 @@ class CacheRegained:
 
 
 @dataclass(frozen=True, slots=True)
+class CacheCommandFailed:
+    """One command to the shared cache did not come through; a write may also find it full."""
+
+    operation: str
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
 class CacheEntryRefused:
     """A value in the cache was not one of ours: poisoned, foreign or of another schema."""
 
@@ -347,6 +361,7 @@ class SourceFailed:
 
     source: str
     kind: str
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -354,6 +369,87 @@ class SourceWordUnknown:
     """A source used a status word that is none of ours; it counts as unknown."""
 
     source: str
+
+
+@dataclass(frozen=True, slots=True)
+class SubjectUnrouted:
+    """No source claims the subject that was asked for."""
+
+
+class Refusal(StrEnum):
+    """Why a source was not asked."""
+
+    BREAKER = "breaker"
+    """It failed several times in a row just now."""
+    PAUSE = "pause"
+    """It told us when to come back (Retry-After)."""
+    RATE = "rate"
+    NEW_SUBJECTS = "newSubjects"
+    """The smaller rate, of subjects never seen, is used up."""
+    QUEUE = "queue"
+    """As many questions as may wait are waiting."""
+
+    @property
+    def is_outage(self) -> bool:
+        """Whether the source itself is the reason."""
+        return self in (Refusal.BREAKER, Refusal.PAUSE)
+
+
+@dataclass(frozen=True, slots=True)
+class SourceSpared:
+    """A source was not asked, to keep within what it may be asked."""
+
+    source: str
+    why: Refusal
+
+
+@dataclass(frozen=True, slots=True)
+class BreakerMoved:
+    """Something that kept failing is no longer asked, or is asked again."""
+
+    name: str
+    is_open: bool
+
+
+class FlightEnd(StrEnum):
+    """How one attempt to find out a status ended, for all who waited for it."""
+
+    FETCHED = "fetched"
+    """The source answered this process."""
+    SHARED = "shared"
+    """Another process had asked; its result served."""
+    FAILED = "failed"
+    SPARED = "spared"
+    CRASHED = "crashed"
+
+
+@dataclass(frozen=True, slots=True)
+class FlightEnded:
+    """One attempt to find out a status is over."""
+
+    end: FlightEnd
+
+
+class Wait(StrEnum):
+    """What became of a caller whose badge was not at hand."""
+
+    SERVED = "served"
+    GAVE_UP = "gaveUp"
+    """The time was over before there was a result."""
+    NOT_ADMITTED = "notAdmitted"
+    """As many as may wait were waiting."""
+
+
+@dataclass(frozen=True, slots=True)
+class CallerWaited:
+    """A caller had to be told without a badge at hand."""
+
+    how: Wait
+
+
+@dataclass(frozen=True, slots=True)
+class RefreshBegun:
+    """What was no longer fresh was shown, and a new report is being fetched behind it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -378,10 +474,17 @@ class AnswerCrashed:
 Event = (
     CacheLost
     | CacheRegained
+    | CacheCommandFailed
     | CacheEntryRefused
     | SourceAnswered
     | SourceFailed
     | SourceWordUnknown
+    | SubjectUnrouted
+    | SourceSpared
+    | BreakerMoved
+    | FlightEnded
+    | CallerWaited
+    | RefreshBegun
     | BadgeServed
     | AnswerCrashed
 )

@@ -119,6 +119,24 @@ class StatusListing(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The right to fetch one subject's report, for the whole fleet, until it runs out or is given back."""
+
+    key: SubjectKey
+    token: str
+    began: datetime
+    """When it was given, by the cache's own clock: the fence for what is fetched under it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What a caller finds who wants to fetch: the right to do so, unless another has it, and what is kept."""
+
+    lease: Lease | None
+    kept: Kept | None
+
+
 class StatusCache(Protocol):
     """A place to keep reports. Nothing here ever raises: what is lost is a miss."""
 
@@ -130,12 +148,35 @@ class StatusCache(Protocol):
         """The moment, by the cache's own clock, to be handed to `put` with what is fetched from now on."""
         ...
 
-    def put(self, key: SubjectKey, kept: Kept) -> bool:
-        """Keep it, unless the result of a fetch that began later is there, or the key was forgotten since."""
+    def claim(self, key: SubjectKey) -> Claim:
+        """Ask for the right to fetch. Who is refused looks again in a moment, for the result or for the right."""
+        ...
+
+    def renew(self, lease: Lease) -> None:
+        """Hold it for a while longer. It runs out soon after its holder dies."""
+        ...
+
+    def release(self, lease: Lease) -> None:
+        """Give it back without a result."""
+        ...
+
+    def put(self, key: SubjectKey, kept: Kept, lease: Lease | None = None) -> bool:
+        """Keep it, unless the result of a fetch that began later is there, or the key was forgotten since.
+
+        The lease, if there is one and it is still ours, is given back either way.
+        """
         ...
 
     def forget(self, key: SubjectKey) -> None:
         """Drop what is kept, and refuse what was fetched from before now."""
+        ...
+
+    def pause(self, source: str, until: datetime) -> None:
+        """Remember for all that a source wants not to be asked until then."""
+        ...
+
+    def paused_until(self, source: str) -> datetime | None:
+        """When a source may be asked again, if that lies ahead."""
         ...
 
     def is_up(self) -> bool:

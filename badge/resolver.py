@@ -6,148 +6,177 @@ The resolver never raises for what a source or the cache may do: failure is a va
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import threading
+from dataclasses import InitVar, dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import assert_never
 
-from badge.model import BackupStatus, Kept, Origin, Report, Resolution, SourceAnswered, SourceFailed, Subject
-from badge.ports import Clock, Deadline, Events, SourceUnavailable, StatusCache, StatusSource, SubjectKey
-
-# Clocks of different hosts: a difference up to this is no age (reference: upstreams, section 5).
-CLOCK_TOLERANCE = timedelta(minutes=5)
-SHORTEST_LIFETIME = timedelta(seconds=1)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Lifetimes:
-    """How long an answer may be shown without asking again, and how old it may get at most."""
-
-    finished: timedelta = timedelta(seconds=120)
-    running: timedelta = timedelta(seconds=30)
-    deleted: timedelta = timedelta(seconds=600)
-    absent: timedelta = timedelta(seconds=60)
-    failure: timedelta = timedelta(seconds=15)
-    too_old: timedelta = timedelta(hours=24)
-
-    def of(self, report: Report, now: datetime) -> timedelta:
-        """The lifetime of what a source said just now.
-
-        A private report lives as long as "no such subject", for which it stands in public, so
-        that lifetimes don't tell the two apart. It ends where the picture would change by itself.
-        """
-        if not report.is_public:
-            return self.absent
-        ends = (moment - now for moment in (report.next_run_at, report.stale_after) if moment and moment > now)
-        return max(SHORTEST_LIFETIME, min([self._of_status(report.status), *ends]))
-
-    def _of_status(self, status: BackupStatus) -> timedelta:
-        match status:
-            case BackupStatus.SUCCEEDED | BackupStatus.FAILED:
-                return self.finished
-            case BackupStatus.IN_PROGRESS | BackupStatus.SCHEDULED:
-                return self.running
-            case BackupStatus.DELETED:
-                return self.deleted
-            case BackupStatus.UNKNOWN:
-                return self.failure
-            case _:
-                assert_never(status)
+from badge.fetching import Fetched, Fetcher, Question
+from badge.lifetimes import Lifetimes
+from badge.model import (
+    STALE_AGE,
+    BackupStatus,
+    CallerWaited,
+    Kept,
+    Origin,
+    RefreshBegun,
+    Refusal,
+    Report,
+    Resolution,
+    Subject,
+    SubjectUnrouted,
+    Wait,
+)
+from badge.ports import Clock, Events, SourceRouting, StatusCache, SubjectKey
+from badge.single_flight import Flight
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass
 class Resolver:
-    """Resolves subjects from one source through one cache."""
+    """Resolves subjects from their sources through one cache."""
 
-    source: StatusSource
+    routing: SourceRouting
     cache: StatusCache
+    fetcher: Fetcher
     clock: Clock
     events: Events
-    lifetimes: Lifetimes = Lifetimes()
+    lifetimes: Lifetimes
     wait_seconds: float = 1.7
     """The longest that an answer waits for the source: the badge has to leave within 2 s."""
+    most_waiting: InitVar[int] = 4
+    """How many callers may wait at a time, so that threads are left for badges that are at hand."""
+    _waiting: threading.Semaphore = field(init=False)
+
+    def __post_init__(self, most_waiting: int) -> None:
+        self._waiting = threading.Semaphore(most_waiting)
 
     def resolve(self, subject: Subject, *, may_see_private: bool = False) -> Resolution:
         """How the subject's last backup went, for a reader who may or may not see private ones."""
-        key = self.key(subject)
-        now = self.clock()
-        kept = self.cache.get(key)
-        if kept is not None and now < kept.fresh_until:
-            return self._shown(kept, Origin.CACHE, now, may_see_private=may_see_private)
-        # Fleet-wide single flight and the refresh in the background belong here.
-        return self._asked(subject, key, kept, may_see_private=may_see_private)
+        return _Reader(self.lifetimes, self.clock, may_see_private=may_see_private).told(self._found(subject))
 
     def key(self, subject: Subject) -> SubjectKey:
         """What the cache knows the subject by."""
-        return subject.key(fold_case=self.source.folds_case(subject))
+        source = self.routing.source_for(subject)
+        return subject.key(fold_case=source is not None and source.folds_case(subject))
 
     def forget(self, subject: Subject) -> None:
         """Have the next caller ask the source: something has changed."""
         self.cache.forget(self.key(subject))
 
-    def _asked(self, subject: Subject, key: SubjectKey, kept: Kept | None, *, may_see_private: bool) -> Resolution:
-        began = self.cache.fetch_began(key)
-        deadline = Deadline.after(self.wait_seconds)
-        try:
-            report = self.source.fetch(subject, kept.report if kept else None, deadline)
-        except SourceUnavailable as unavailable:
-            self.events.emit(SourceFailed(self.source.name, unavailable.kind))
-            return self._without_source(kept, may_see_private=may_see_private)
-        self.events.emit(SourceAnswered(self.source.name, self.wait_seconds - deadline.remaining))
+    def _found(self, subject: Subject) -> _Found:
+        source = self.routing.source_for(subject)
         now = self.clock()
-        fetched = Kept(
-            report=report,
-            fetched_at=began,
-            confirmed_at=_confirmed_at(report, now),
-            fresh_until=now + self.lifetimes.of(report, now),
-        )
-        self.cache.put(key, fetched)
-        return self._shown(fetched, Origin.UPSTREAM, now, may_see_private=may_see_private)
+        if source is None:
+            # An answer: none of the sources knows of it.
+            self.events.emit(SubjectUnrouted())
+            absent = Report.absent(now)
+            ends = now + self.lifetimes.absent
+            return _Found(Kept(report=absent, fetched_at=now, confirmed_at=now, fresh_until=ends), Origin.UPSTREAM)
+        question = Question(subject, subject.key(fold_case=source.folds_case(subject)), source)
+        kept = self.cache.get(question.key)
+        if kept is not None and now < kept.fresh_until:
+            return _Found(kept, _origin_of(kept))
+        if source.is_local(subject):
+            return _found_by(self.fetcher.ask_directly(question, kept))
+        return self._refreshed(question, kept, now)
 
-    def _without_source(self, kept: Kept | None, *, may_see_private: bool) -> Resolution:
-        """What is still good of what is kept, else "unknown".
+    def _refreshed(self, question: Question, kept: Kept | None, now: datetime) -> _Found:
+        """What is kept while a new report is fetched behind it, or the new one where that is worth waiting for.
 
-        Whoever is not known to be public gets the answer of a subject never heard of: during an
-        outage a private one must not stand out among those that don't exist.
+        Knowledge of more than an hour would be shown with its age; a reader is better served by an
+        answer that takes a moment, and most badges are looked at less than once an hour.
         """
-        now = self.clock()
-        if kept is None or not (kept.report.is_public or (may_see_private and kept.report.exists)):
-            return self._fallback(now)
-        return self._shown(kept, Origin.STALE, now, may_see_private=may_see_private)
+        begun = self.fetcher.begin(question, is_new=kept is None)
+        refusal = begun if isinstance(begun, Refusal) else None
+        if kept is not None and kept.report is not None and now - kept.confirmed_at < STALE_AGE:
+            if refusal is None:
+                self.events.emit(RefreshBegun())
+            return _unwaited(kept, refusal)
+        return _unwaited(kept, refusal) if isinstance(begun, Refusal) else self._awaited(begun, kept)
 
-    def _shown(self, kept: Kept, origin: Origin, now: datetime, *, may_see_private: bool) -> Resolution:
+    def _awaited(self, flight: Flight[Fetched], kept: Kept | None) -> _Found:
+        if not self._waiting.acquire(blocking=False):
+            self.events.emit(CallerWaited(Wait.NOT_ADMITTED))
+            return _unwaited(kept, None)
+        try:
+            fetched = flight.wait(self.wait_seconds)
+        finally:
+            self._waiting.release()
+        self.events.emit(CallerWaited(Wait.SERVED if fetched else Wait.GAVE_UP))
+        if fetched is None or fetched.kept is None:
+            return _unwaited(kept, fetched.refusal if fetched else None)
+        return _found_by(fetched)
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What there is to tell of a subject, before it is known who asks."""
+
+    kept: Kept | None
+    origin: Origin
+    is_unwaited: bool = False
+
+
+def _origin_of(kept: Kept) -> Origin:
+    return Origin.STALE if kept.failures else Origin.CACHE
+
+
+def _found_by(fetched: Fetched) -> _Found:
+    kept = fetched.kept
+    return _Found(kept, Origin.STALE if kept is None or kept.failures else Origin.UPSTREAM)
+
+
+def _unwaited(kept: Kept | None, refusal: Refusal | None) -> _Found:
+    is_outage = kept is None or kept.failures > 0 or (refusal is not None and refusal.is_outage)
+    return _Found(kept, Origin.STALE if is_outage else Origin.CACHE, is_unwaited=True)
+
+
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    """Makes of what was found what this reader may know."""
+
+    lifetimes: Lifetimes
+    clock: Clock
+    may_see_private: bool
+
+    def told(self, found: _Found) -> Resolution:
+        now, kept = self.clock(), found.kept
+        unwaited = self.lifetimes.unwaited if found.is_unwaited else None
+        if kept is None or kept.report is None or (found.origin is Origin.STALE and not self._may_see(kept.report)):
+            # Whoever is not known to be public gets the answer of a subject never heard of: during an
+            # outage a private one must not stand out among those that don't exist.
+            return self._fallback(now, unwaited or self.lifetimes.failure)
         report, age = kept.report, max(timedelta(0), now - kept.confirmed_at)
-        if not (report.exists and (report.is_public or may_see_private)):
+        if not self._may_see(report):
             # Private ones are replaced before lifetimes, headers and pictures are made of them, and
             # those that don't exist are remade alike, so that not even an age tells them apart.
             report, age = Report.absent(now), timedelta(0)
         usable_for = self._usable_for(report, age, now)
         if usable_for <= timedelta(0):
-            return self._fallback(now)
-        fresh_for = self.lifetimes.failure if origin is Origin.STALE else kept.fresh_until - now
+            return self._fallback(now, self.lifetimes.failure)
+        fresh_for = kept.fresh_until - now if found.origin is not Origin.STALE else self.lifetimes.failure
         return Resolution(
             report=replace(report, validator=None),
-            origin=origin,
+            origin=found.origin,
             age=age,
-            fresh_for=min(fresh_for, usable_for),
+            fresh_for=min(unwaited or fresh_for, usable_for),
             now=now,
             confirmed_at=now - age,
             usable_for=usable_for,
+            is_provisional=found.is_unwaited,
         )
+
+    def _may_see(self, report: Report) -> bool:
+        return report.exists and (report.is_public or self.may_see_private)
 
     def _usable_for(self, report: Report, age: timedelta, now: datetime) -> timedelta:
         left = self.lifetimes.too_old - age
         return left if report.stale_after is None else min(left, report.stale_after - now)
 
-    def _fallback(self, now: datetime) -> Resolution:
+    def _fallback(self, now: datetime, fresh_for: timedelta) -> Resolution:
         return Resolution(
             report=Report(status=BackupStatus.UNKNOWN, observed_at=now, exists=False),
             origin=Origin.FALLBACK,
             age=timedelta(0),
-            fresh_for=self.lifetimes.failure,
+            fresh_for=fresh_for,
             now=now,
         )
-
-
-def _confirmed_at(report: Report, now: datetime) -> datetime:
-    """When the source stood behind this: now, unless it says itself that its knowledge is older."""
-    return report.observed_at if report.observed_at < now - CLOCK_TOLERANCE else now

@@ -6,6 +6,7 @@ that a worker would use.
 
 from __future__ import annotations
 
+import gc
 import signal
 import sys
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ from typing import Any
 from badge.artwork.png_check import PngCheck
 from badge.cache.embedded import EmbeddedServer, binary_path
 from badge.catalogue.database import migrate
+from badge.metrics_folder import claim_folder
 from badge.settings import BadSettings, Settings, load, shown, unknown_variables
 from badge.web.health import Readiness
 
@@ -42,13 +44,21 @@ class Master:
     embedded: EmbeddedServer | None = field(default=None, init=False)
     png: PngCheck | None = field(default=None, init=False)
 
+    def __post_init__(self) -> None:
+        """Name the folder of the counts before anything imports what keeps them."""
+        try:
+            self.settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+            claim_folder(self.settings.data_dir / "metrics")
+        except OSError as error:
+            sys.stderr.write(f"BADGE_DATA_DIR: can't be written: {error.strerror}\n")
+            sys.exit(2)
+
     def on_starting(self, server: Any) -> None:
         """Before anything is forked: say the settings, make the schema, start the cache."""
         for variable, value in shown(self.settings).items():
             server.log.info("%s=%s", variable, value)
         for sentence in unknown_variables():
             server.log.warning("%s", sentence)
-        self.settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.png = PngCheck(self.settings.data_dir)
         if self.settings.upstream_url is None:
             migrate(self.settings.catalogue_location)
@@ -83,6 +93,18 @@ class Master:
                 stop(number, frame)
 
         signal.signal(signal.SIGTERM, drain_and_stop)
+
+    def pre_fork(self, server: Any, worker: Any) -> None:
+        """Before each fork: what is loaded by now is never garbage, and looking for some would unshare its pages."""
+        del server, worker
+        gc.freeze()
+
+    def child_exit(self, server: Any, worker: Any) -> None:
+        """After a worker has ended: its counts stay."""
+        del server
+        from badge.telemetry.metrics import keep_counts_of_ended  # noqa: PLC0415 - not before its folder is named
+
+        keep_counts_of_ended(worker.pid)
 
     def on_exit(self, server: Any) -> None:
         """After the last worker: end the cache too."""

@@ -67,10 +67,22 @@ def _bind(value: str) -> str:
     return value
 
 
+REDIS_URLS = re.compile(
+    r"(unix:///.+"  # one server on this machine
+    r"|rediss?://([^@/]*@)?[^@/,]+(/\d*)?(\?.*)?"  # one server
+    r"|rediss?\+sentinel://([^@/]*@)?[^@/]+/[^/?]+(/\d*)?(\?.*)?"  # the name of what Sentinel watches is needed
+    r"|rediss?\+cluster://([^@/]*@)?[^@/]+/?(\?.*)?)"
+)
+
+
 def _redis_url(value: SecretStr) -> SecretStr:
-    parts = urlsplit(value.get_secret_value())
-    if parts.scheme not in ("redis", "rediss", "unix") or not _has_valid_port(parts):
-        raise ValueError("give redis://host:port/0, rediss://host:port/0 or unix:///path")
+    url = value.get_secret_value()
+    hosts = urlsplit(url).netloc.rpartition("@")[2].split(",")
+    if not REDIS_URLS.fullmatch(url) or not all(_has_valid_port(urlsplit(f"//{host}")) for host in hosts):
+        raise ValueError(
+            "give redis://host:port/0, rediss://host:port/0, unix:///path, "
+            "redis+sentinel://host:port,host:port/service/0 or redis+cluster://host:port,host:port"
+        )
     return value
 
 
@@ -113,6 +125,15 @@ class Settings(BaseModel):
     )
     workers: int = Field(2, ge=1, le=64, description="Worker processes.")
     threads: int = Field(8, ge=1, le=256, description="Threads in each worker: requests answered at a time.")
+    preload: bool = Field(
+        True, description="Load the application once, before the workers are forked: they then share its memory."
+    )
+    hot_path: Annotated[Duration, _between(timedelta(0), timedelta(milliseconds=500))] = Field(
+        timedelta(milliseconds=500),
+        description="How long a finished badge is given to others as it is; 0: never.",
+    )
+    hot_path_entries: int = Field(4_096, ge=1, le=1_000_000, description="Finished badges held that way, at most.")
+    hot_path_mb: int = Field(8, ge=1, le=1_024, description="Memory that they may take in each worker, in MB.")
     data_dir: Path = Field(
         PROJECT_FOLDER / "var", description="Folder for the catalogue's database and the embedded cache's socket."
     )
@@ -123,6 +144,12 @@ class Settings(BaseModel):
     dashboard: Literal["local", "off"] = Field(
         "local", description="Who may see the dashboard: local (from this machine only) or off."
     )
+    metrics_token: SecretStr | None = Field(
+        None, description="Lets Prometheus read /metrics from elsewhere, as Bearer; this machine itself needs none."
+    )
+    log_format: Literal["auto", "json", "console"] = Field(
+        "auto", description="Log lines as json or, for eyes, console; auto: console on a terminal."
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="The least severe log line.")
 
     redis_url: Annotated[SecretStr, AfterValidator(_redis_url)] | None = Field(
@@ -130,6 +157,9 @@ class Settings(BaseModel):
     )
     redis_timeout: Annotated[Duration, _between(timedelta(milliseconds=5), timedelta(seconds=1))] = Field(
         timedelta(milliseconds=50), description="The longest that one command to Redis may wait for the network."
+    )
+    local_entries: int = Field(
+        5_000, ge=0, le=1_000_000, description="Reports that each worker keeps itself, to carry on when Redis is lost."
     )
     redis_memory_mb: int = Field(64, ge=4, le=4096, description="Memory of the embedded Valkey, in MB.")
 
@@ -140,8 +170,26 @@ class Settings(BaseModel):
     upstream_method: Literal["get", "post"] = Field(
         "get", description="How to ask: get (/ops/status, conditional) or post (/ops/status/get)."
     )
-    upstream_timeout: Annotated[Duration, _between(timedelta(milliseconds=50), timedelta(milliseconds=1700))] = Field(
-        timedelta(milliseconds=1700), description="The longest that an answer waits for the upstream, in all."
+    upstream_timeout: Annotated[Duration, _between(timedelta(milliseconds=50), timedelta(seconds=30))] = Field(
+        timedelta(seconds=5), description="The longest that one question to a source may take, in all."
+    )
+    upstream_concurrency: int = Field(
+        8, ge=1, le=256, description="Questions at a time that each worker has under way to one source."
+    )
+    upstream_per_second: int = Field(
+        20, ge=1, le=10_000, description="Questions a second that each worker asks one source, on average."
+    )
+    upstream_new_per_second: int = Field(
+        10, ge=1, le=10_000, description="Of these, for subjects never seen: names are anybody's to invent."
+    )
+    upstream_new_burst: int = Field(
+        100, ge=1, le=100_000, description="Subjects never seen that are asked for at once before that rate holds."
+    )
+    wait: Annotated[Duration, _between(timedelta(milliseconds=50), timedelta(milliseconds=1700))] = Field(
+        timedelta(milliseconds=1700), description="The longest that an answer waits for a source."
+    )
+    waiting: int = Field(
+        0, ge=0, le=256, description="Answers of each worker that wait at a time; 0: half of BADGE_THREADS."
     )
     upstream_max_bytes: int = Field(
         262_144, ge=1024, le=16_777_216, description="The largest upstream answer, in bytes after decoding."
@@ -165,9 +213,17 @@ class Settings(BaseModel):
     fresh_failure: Lifetime = Field(
         timedelta(seconds=15), description="Lifetime of unknown: it could not be found out."
     )
+    fresh_unwaited: Lifetime = Field(
+        timedelta(seconds=5), description="Lifetime of what is shown without waiting for its source."
+    )
     max_status_age: Annotated[Duration, _between(timedelta(hours=1), timedelta(days=7))] = Field(
         timedelta(hours=24), description="A status that its source has not confirmed for longer is shown as unknown."
     )
+
+    @property
+    def most_waiting(self) -> int:
+        """How many answers of a worker may wait at a time."""
+        return self.waiting or max(1, self.threads // 2)
 
     @property
     def catalogue_location(self) -> str:
@@ -290,6 +346,5 @@ def _as_text(name: str, value: object) -> str:
 def _without_password(secret: str) -> str:
     """A URL keeps its scheme, host and path; user, password and query are hidden."""
     parts = urlsplit(secret)
-    host = (parts.hostname or "") + (f":{parts.port}" if parts.port else "")
-    user = "<secret>@" if "@" in parts.netloc else ""
-    return f"{parts.scheme}://{user}{host}{parts.path}"
+    user, _, hosts = parts.netloc.rpartition("@")
+    return f"{parts.scheme}://{'<secret>@' if user else ''}{hosts}{parts.path}"

@@ -10,6 +10,7 @@ bind = _master.settings.bind
 workers = _master.settings.workers
 worker_class = "gthread"  # a slow reader or source holds one thread, not a worker
 threads = _master.settings.threads
+preload_app = _master.settings.preload
 loglevel = _master.settings.log_level
 
 timeout = 30  # for a worker that stopped answering its master; requests have their own, far shorter, deadline
@@ -25,5 +26,7 @@ worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108
 
 on_starting = _master.on_starting
 when_ready = _master.when_ready
+pre_fork = _master.pre_fork
 post_worker_init = _master.post_worker_init
+child_exit = _master.child_exit
 on_exit = _master.on_exit

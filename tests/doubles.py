@@ -6,8 +6,20 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
+from badge.breaker import Breaker
+from badge.budget import Budget, BudgetLimits
+from badge.cache.memory import MemoryStatusCache
+from badge.cache.redis_cache import RedisStatusCache
+from badge.cache.redis_commands import RedisCommands
+from badge.cache.redis_connection import RedisConnector
+from badge.crew import Job
+from badge.fetching import Fetcher
+from badge.guard import Guards, SourceGuard
+from badge.lifetimes import Lifetimes
 from badge.model import Event, Report, Subject
-from badge.ports import Deadline
+from badge.ports import Clock, Deadline, StatusCache, StatusSource
+from badge.resolver import Resolver
+from badge.sources.routing import OneSource
 
 START = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 
@@ -54,3 +66,73 @@ class RecordedEvents:
 
     def emit(self, event: Event) -> None:
         self.seen.append(event)
+
+
+@dataclass
+class SharedCache:
+    """A status cache over the server at a URL, as one process has it."""
+
+    url: str
+    clock: Clock
+    seconds: float = 0.05
+    connections: int = 8
+    events: RecordedEvents = field(default_factory=RecordedEvents)
+
+    def __post_init__(self) -> None:
+        self.connector = RedisConnector(self.url, timedelta(seconds=self.seconds), self.connections)
+        self.breaker = Breaker("redis", self.events)
+        self.commands = RedisCommands(self.connector, self.events, self.breaker)
+        self.local = MemoryStatusCache(self.clock)
+        self.cache = RedisStatusCache(self.commands, self.local, self.events, self.clock)
+
+
+@dataclass
+class Inline:
+    """A crew that does each job while its giver waits, so that tests need not; full where `has_room` is False."""
+
+    has_room: bool = True
+
+    @property
+    def is_full(self) -> bool:
+        return not self.has_room
+
+    def take(self, job: Job) -> bool:
+        if self.has_room:
+            job()
+        return self.has_room
+
+
+@dataclass
+class Resolving:
+    """A resolver and all that it stands on, of which tests move what they like."""
+
+    source: StatusSource
+    clock: ManualClock = field(default_factory=ManualClock)
+    events: RecordedEvents = field(default_factory=RecordedEvents)
+    crew: Inline = field(default_factory=Inline)
+    lifetimes: Lifetimes = field(default_factory=Lifetimes)
+    limits: BudgetLimits = field(default_factory=BudgetLimits)
+    cache: StatusCache = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.cache = MemoryStatusCache(self.clock)
+        self.guards = Guards(self.guard)
+        self.resolver = self.made()
+
+    def monotonic(self) -> float:
+        return self.clock.now.timestamp()
+
+    def guard(self, name: str) -> SourceGuard:
+        breaker = Breaker(name, self.events, monotonic=self.monotonic, chance=lambda: 0.5)
+        return SourceGuard(breaker, Budget(self.limits, self.monotonic), self.crew, self.clock)
+
+    def made(self) -> Resolver:
+        """A resolver of another process, as it were: what it shares with others is the cache."""
+        fetcher = Fetcher(
+            self.cache, self.clock, self.events, self.guards.of, self.lifetimes, chance=lambda: 0.0, pause=self.pause
+        )
+        routing = OneSource(self.source)
+        return Resolver(routing, self.cache, fetcher, self.clock, self.events, self.lifetimes)
+
+    def pause(self, seconds: float) -> None:
+        self.clock.advance(seconds=seconds)

@@ -25,8 +25,12 @@ class Site:
     clock: ManualClock = field(default_factory=ManualClock)
 
     def __post_init__(self) -> None:
-        self.source = ScriptedSource(self._answer)
-        self.app = create_app(load({}), source=self.source, cache=MemoryStatusCache(self.clock), clock=self.clock)
+        # At hand, so that it is asked while the request waits and nothing goes on behind a test's back.
+        self.source = ScriptedSource(self._answer, local=True)
+        # What is held in front of Flask goes by the real clock, which these tests do not wait for.
+        settings = load({"BADGE_HOT_PATH": "0"})
+        cache = MemoryStatusCache(self.clock)
+        self.app = create_app(settings, source=self.source, cache=cache, clock=self.clock, chance=lambda: 0.0)
         self.client: FlaskClient = self.app.test_client()
 
     def _answer(self, subject: Subject) -> Report:

@@ -1,4 +1,4 @@
-"""A kept report as JSON bytes, and the keys under which it lies.
+"""A kept report as JSON bytes, and the names under which it lies.
 
 Never pickle: who can write the cache must not be able to run code here, nor to put one subject's
 status on another's badge.
@@ -9,12 +9,12 @@ from __future__ import annotations
 import hashlib
 import json
 from datetime import UTC, datetime, timedelta
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from badge.model import BackupStatus, Kept, Reason, Report, Visibility
 from badge.ports import SubjectKey
 
-SCHEMA = 1
+SCHEMA = 2
 LONGEST = 8 * 1024
 """A name of 3 KiB, escaped, and two URLs fit."""
 
@@ -33,28 +33,51 @@ class EnvelopeRefused(ValueError):
     """These bytes are not what this version keeps for this key; `str()` says which rule they break."""
 
 
-def key_names(key: SubjectKey) -> tuple[str, str]:
-    """The names of a subject's value and of its fence.
+class KeyNames(NamedTuple):
+    """Under which names a subject's report, its fence and its lease lie."""
 
-    The part in braces is the same in both, so that a cluster keeps them in one slot; a hash, so
+    value: str
+    fence: str
+    lease: str
+
+
+def key_names(key: SubjectKey) -> KeyNames:
+    """The names of all that is kept of a subject.
+
+    The part in braces is the same in all, so that a cluster keeps them in one slot; a hash, so
     that private names stay out of the server's logs and no name is too long.
     """
-    digest = hashlib.sha256(json.dumps(key).encode()).hexdigest()[:32]
-    stem = f"bdg:{{v{SCHEMA}:{digest}}}"
-    return f"{stem}:v", f"{stem}:f"
+    stem = f"bdg:{{v{SCHEMA}:{_digest(json.dumps(key))}}}"
+    return KeyNames(f"{stem}:v", f"{stem}:f", f"{stem}:l")
+
+
+def pause_name(source: str) -> str:
+    """The name under which it lies until when a source wants not to be asked."""
+    return f"bdg:{{v{SCHEMA}:source:{_digest(source)}}}:p"
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
 def seal(key: SubjectKey, kept: Kept) -> bytes:
     """The bytes to keep."""
-    report = kept.report
     envelope = {
         "v": SCHEMA,
         "k": key,
-        "t0": _micros(kept.fetched_at),
-        "at": _micros(kept.confirmed_at),
-        "f": _micros(kept.fresh_until),
+        "t0": to_micros(kept.fetched_at),
+        "at": to_micros(kept.confirmed_at),
+        "f": to_micros(kept.fresh_until),
+        "n": kept.failures,
+        "r": None if kept.report is None else _fields(kept.report),
+    }
+    return json.dumps(envelope, separators=(",", ":")).encode()
+
+
+def _fields(report: Report) -> dict[str, Any]:
+    return {
         "st": report.status,
-        "ob": _micros(report.observed_at),
+        "ob": to_micros(report.observed_at),
         "ex": report.exists,
         "lf": report.last_finished,
         "sz": report.size_bytes,
@@ -64,9 +87,8 @@ def seal(key: SubjectKey, kept: Kept) -> bytes:
         "why": report.reason,
         "rev": report.revision,
         "et": report.validator,
-        **{name: _micros(moment) for name in _MOMENTS if (moment := getattr(report, name)) is not None},
+        **{name: to_micros(moment) for name in _MOMENTS if (moment := getattr(report, name)) is not None},
     }
-    return json.dumps(envelope, separators=(",", ":")).encode()
 
 
 def unseal(key: SubjectKey, raw: bytes, now: datetime) -> Kept:
@@ -88,35 +110,45 @@ def unseal(key: SubjectKey, raw: bytes, now: datetime) -> Kept:
 
 
 def _kept(envelope: dict[str, Any], now: datetime) -> Kept:
-    report = Report(
-        status=BackupStatus(envelope["st"]),
-        observed_at=_told(envelope["ob"]),
-        exists=_typed(envelope["ex"], bool),
-        last_finished=BackupStatus(envelope["lf"]) if envelope["lf"] is not None else None,
-        size_bytes=_optional(envelope["sz"], int),
-        url=_optional(envelope["url"], str),
-        visibility=Visibility(envelope["vis"]),
-        enabled=_optional(envelope["en"], bool),
-        reason=Reason(envelope["why"]) if envelope["why"] is not None else None,
-        revision=_typed(envelope["rev"], int),
-        validator=_optional(envelope["et"], str),
-        **{name: _told(envelope[name]) for name in _MOMENTS if name in envelope},
-    )
+    fields = envelope["r"]
     return Kept(
-        report=report,
+        report=None if fields is None else _report(_typed(fields, dict)),
         fetched_at=_ours(envelope["t0"], now),
         confirmed_at=_told(envelope["at"]),
         fresh_until=_ours(envelope["f"], now),
+        failures=_typed(envelope["n"], int),
     )
 
 
-def _micros(moment: datetime) -> int:
+def _report(fields: dict[str, Any]) -> Report:
+    return Report(
+        status=BackupStatus(fields["st"]),
+        observed_at=_told(fields["ob"]),
+        exists=_typed(fields["ex"], bool),
+        last_finished=BackupStatus(fields["lf"]) if fields["lf"] is not None else None,
+        size_bytes=_optional(fields["sz"], int),
+        url=_optional(fields["url"], str),
+        visibility=Visibility(fields["vis"]),
+        enabled=_optional(fields["en"], bool),
+        reason=Reason(fields["why"]) if fields["why"] is not None else None,
+        revision=_typed(fields["rev"], int),
+        validator=_optional(fields["et"], str),
+        **{name: _told(fields[name]) for name in _MOMENTS if name in fields},
+    )
+
+
+def to_micros(moment: datetime) -> int:
     """Microseconds since 1970: exact in JSON, and comparable in Lua's doubles until 2255."""
     return (moment - EPOCH) // timedelta(microseconds=1)
 
 
+def from_micros(micros: int) -> datetime:
+    """The moment so many microseconds after 1970 began; raises `OverflowError` beyond the year 9999."""
+    return EPOCH + timedelta(microseconds=micros)
+
+
 def _told(value: object) -> datetime:
-    return EPOCH + timedelta(microseconds=_typed(value, int))
+    return from_micros(_typed(value, int))
 
 
 def _ours(value: object, now: datetime) -> datetime:

@@ -1,17 +1,26 @@
-"""The status cache inside one process: for tests, and where no server can be had."""
+"""The status cache inside one process: what carries on without a server, and for tests."""
 
 from __future__ import annotations
 
+import secrets
 import threading
 from collections import OrderedDict
+from collections.abc import Hashable
 from datetime import datetime, timedelta
+from typing import TypeVar
 
 from badge.model import Kept
-from badge.ports import Clock, SubjectKey
+from badge.ports import Claim, Clock, Lease, SubjectKey
 
 # Longer than any fetch lasts, so that every fetch begun before a `forget` meets its fence.
 FENCE_LIFETIME = timedelta(seconds=60)
+LEASE_LIFETIME = timedelta(seconds=1)
 MOST_FENCES = 10_000
+MOST_LEASES = 10_000
+MOST_PAUSES = 1_000
+
+_Key = TypeVar("_Key", bound=Hashable)
+_Value = TypeVar("_Value")
 
 
 class MemoryStatusCache:
@@ -26,52 +35,104 @@ class MemoryStatusCache:
         self._lock = threading.Lock()
         self._entries: OrderedDict[SubjectKey, Kept] = OrderedDict()
         self._fences: OrderedDict[SubjectKey, datetime] = OrderedDict()
+        self._leases: OrderedDict[SubjectKey, tuple[str, datetime]] = OrderedDict()
+        self._pauses: OrderedDict[str, datetime] = OrderedDict()
 
     def get(self, key: SubjectKey) -> Kept | None:
         """What is kept, fresh or not."""
         with self._lock:
-            kept = self._entries.get(key)
-            if kept is not None:
-                self._entries.move_to_end(key)
-            return kept
+            return self._get(key)
 
     def fetch_began(self, key: SubjectKey) -> datetime:
         """The moment to be handed to `put`."""
         del key
         return self._clock()
 
-    def put(self, key: SubjectKey, kept: Kept) -> bool:
+    def claim(self, key: SubjectKey) -> Claim:
+        """Ask for the right to fetch, which holds a second."""
+        now = self._clock()
+        with self._lock:
+            held = self._leases.get(key)
+            if held is not None and now < held[1]:
+                return Claim(None, self._get(key))
+            lease = Lease(key, secrets.token_hex(8), now)
+            _store(self._leases, key, (lease.token, now + LEASE_LIFETIME), MOST_LEASES)
+            return Claim(lease, self._get(key))
+
+    def renew(self, lease: Lease) -> None:
+        """Hold it for another second."""
+        with self._lock:
+            if self._holds(lease):
+                self._leases[lease.key] = (lease.token, self._clock() + LEASE_LIFETIME)
+
+    def release(self, lease: Lease) -> None:
+        """Give it back."""
+        with self._lock:
+            self._free(lease)
+
+    def put(self, key: SubjectKey, kept: Kept, lease: Lease | None = None) -> bool:
         """Keep it, unless something newer is there or the key was forgotten since its fetch began."""
         with self._lock:
+            if lease is not None:
+                self._free(lease)
             newer = self._entries.get(key)
             if newer is not None and newer.fetched_at > kept.fetched_at:
                 return False
             fence = self._fences.get(key)
             if fence is not None and fence >= kept.fetched_at:
                 return False
-            self._entries[key] = kept
-            self._entries.move_to_end(key)
-            while len(self._entries) > self._max_entries:
-                self._entries.popitem(last=False)
+            _store(self._entries, key, kept, self._max_entries)
             return self._max_entries > 0
+
+    def remember(self, key: SubjectKey, kept: Kept) -> None:
+        """Keep what a cache that knows better has, whatever is here."""
+        with self._lock:
+            _store(self._entries, key, kept, self._max_entries)
 
     def forget(self, key: SubjectKey) -> None:
         """Drop what is kept, and refuse what was fetched from before now."""
         now = self._clock()
         with self._lock:
             self._entries.pop(key, None)
-            self._fences[key] = now
-            self._fences.move_to_end(key)
+            _store(self._fences, key, now, MOST_FENCES)
             self._drop_old_fences(now)
 
-    def _drop_old_fences(self, now: datetime) -> None:
-        """In the order in which they were set, so the oldest are in front."""
-        while self._fences:
-            key, moment = next(iter(self._fences.items()))
-            if moment >= now - FENCE_LIFETIME and len(self._fences) <= MOST_FENCES:
-                return
-            del self._fences[key]
+    def pause(self, source: str, until: datetime) -> None:
+        """Remember that a source wants not to be asked until then."""
+        with self._lock:
+            _store(self._pauses, source, until, MOST_PAUSES)
+
+    def paused_until(self, source: str) -> datetime | None:
+        """When a source may be asked again, if that lies ahead."""
+        until = self._pauses.get(source)
+        return until if until is not None and self._clock() < until else None
 
     def is_up(self) -> bool:
         """Always."""
         return True
+
+    def _get(self, key: SubjectKey) -> Kept | None:
+        kept = self._entries.get(key)
+        if kept is not None:
+            self._entries.move_to_end(key)
+        return kept
+
+    def _holds(self, lease: Lease) -> bool:
+        return self._leases.get(lease.key, ("",))[0] == lease.token
+
+    def _free(self, lease: Lease) -> None:
+        if self._holds(lease):
+            del self._leases[lease.key]
+
+    def _drop_old_fences(self, now: datetime) -> None:
+        """In the order in which they were set, so the oldest are in front."""
+        while self._fences and next(iter(self._fences.values())) < now - FENCE_LIFETIME:
+            self._fences.popitem(last=False)
+
+
+def _store(entries: OrderedDict[_Key, _Value], key: _Key, value: _Value, most: int) -> None:
+    """Put it last; what is beyond the limit goes from the front."""
+    entries[key] = value
+    entries.move_to_end(key)
+    while len(entries) > most:
+        entries.popitem(last=False)

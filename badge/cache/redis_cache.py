@@ -2,24 +2,52 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+import secrets
+from datetime import datetime, timedelta
 from typing import Any
 
-import redis
 from redis.exceptions import ResponseError
 
-from badge.cache.envelope import EnvelopeRefused, key_names, seal, unseal
+from badge.cache.bounded_keys import BoundedKeys
+from badge.cache.envelope import EnvelopeRefused, from_micros, key_names, pause_name, seal, to_micros, unseal
+from badge.cache.memory import FENCE_LIFETIME, LEASE_LIFETIME, MemoryStatusCache
 from badge.cache.redis_commands import RedisCommands
+from badge.cache.redis_script import RedisScript
 from badge.model import CacheEntryRefused, Kept
-from badge.ports import Clock, Events, SubjectKey
+from badge.ports import Claim, Clock, Events, Lease, SubjectKey
 
 ENTRY_LIFETIME = timedelta(days=7)
-FENCE_LIFETIME = timedelta(seconds=60)
+LONGEST_BELIEVED_PAUSE = timedelta(hours=1)
+LONGEST_MICROS = 17
+"""Digits: until the year 5138."""
 
-# KEYS: value, fence. ARGV: envelope, fetch start in microseconds, lifetime in ms.
+# What `_read` gives for no value, and for one of another type under our name: no envelope is like that.
+NOTHING, FOREIGN = b"", b"?"
+
+# Subjects whose report is here but not in the server, which was away or full.
+MOST_HERE_ALONE = 10_000
+# Subjects whose `forget` did not come through, to be made up for when the server is back.
+MOST_OWED = 10_000
+
+# KEYS: value, lease. ARGV: token, lifetime of the lease in ms. Gives: whether the lease is ours now,
+# the value, the time in microseconds. A lease that is none of ours (another type, or without an end)
+# has no say.
+_CLAIM = RedisScript("""
+local kind = redis.call('TYPE', KEYS[2]).ok
+if kind ~= 'none' and (kind ~= 'string' or redis.call('PTTL', KEYS[2]) < 0) then redis.call('DEL', KEYS[2]) end
+local value = redis.call('TYPE', KEYS[1]).ok == 'string' and redis.call('GET', KEYS[1])
+local now = redis.call('TIME')
+local ours = redis.call('SET', KEYS[2], ARGV[1], 'NX', 'PX', ARGV[2])
+return {ours and 1 or 0, value, string.format('%.0f', now[1] * 1000000 + now[2])}
+""")
+
+# KEYS: value, fence, lease. ARGV: envelope, fetch start in microseconds, lifetime in ms, token.
 # Written unless something fetched later is there or the key was forgotten since. A value of another
-# type or that is none of ours has no say.
-_PUT = """
+# type or that is none of ours has no say. The lease is given back if it is still ours.
+_PUT = RedisScript("""
+if redis.call('TYPE', KEYS[3]).ok == 'string' and redis.call('GET', KEYS[3]) == ARGV[4] then
+  redis.call('DEL', KEYS[3])
+end
 local began = tonumber(ARGV[2])
 local fence = redis.call('TYPE', KEYS[2]).ok == 'string' and tonumber(redis.call('GET', KEYS[2]))
 if fence and fence >= began then return 0 end
@@ -32,73 +60,159 @@ if redis.call('TYPE', KEYS[1]).ok == 'string' then
 end
 redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[3])
 return 1
-"""
+""")
 
 # KEYS: value, fence. ARGV: lifetime of the fence in ms.
-_FORGET = """
+_FORGET = RedisScript("""
 local now = redis.call('TIME')
 redis.call('DEL', KEYS[1])
 redis.call('SET', KEYS[2], string.format('%.0f', now[1] * 1000000 + now[2]), 'PX', ARGV[1])
 return 1
-"""
+""")
+
+# KEYS: lease. ARGV: token, lifetime in ms; 0 gives it back.
+_HOLD = RedisScript("""
+if redis.call('TYPE', KEYS[1]).ok ~= 'string' or redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+return redis.call('PEXPIRE', KEYS[1], ARGV[2])
+""")
+
+
+# KEYS: any of the slot that is asked. Gives the time in microseconds.
+_TIME = RedisScript("""
+local now = redis.call('TIME')
+return string.format('%.0f', now[1] * 1000000 + now[2])
+""")
 
 
 class RedisStatusCache:
-    """`StatusCache` over a redis-py client; `clock` serves where the server's own can't be had."""
+    """`StatusCache` over a server; `local` carries on where that is lost, and `clock` where its own can't be had."""
 
-    def __init__(self, client: redis.Redis, commands: RedisCommands, events: Events, clock: Clock) -> None:
-        self._client = client
-        self._try = commands.attempt
+    def __init__(self, commands: RedisCommands, local: MemoryStatusCache, events: Events, clock: Clock) -> None:
+        self._commands = commands
+        self._client = commands.connector.client
+        self._local = local
         self._events = events
         self._clock = clock
-        self._put = client.register_script(_PUT)
-        self._forget = client.register_script(_FORGET)
+        self._here_alone = BoundedKeys(MOST_HERE_ALONE)
+        self._owed = BoundedKeys(MOST_OWED)
+        commands.on_return.append(self._make_up)
 
     def get(self, key: SubjectKey) -> Kept | None:
         """What is kept, fresh or not."""
-        value, _ = key_names(key)
-        raw = self._try("get", lambda: self._read(value))
-        if raw is None:
-            return None
-        try:
-            return unseal(key, raw, self._clock())
-        except EnvelopeRefused as refused:
-            self._events.emit(CacheEntryRefused(str(refused)))
-            self._try("delete", lambda: self._client.delete(value))
-            return None
+        value = key_names(key).value
+        raw = self._commands.attempt("get", lambda: self._read(value), lambda: None)
+        if raw is None or (raw == NOTHING and key in self._here_alone):
+            return self._local.get(key)
+        return None if raw == NOTHING else self._unsealed(key, raw)
 
     def fetch_began(self, key: SubjectKey) -> datetime:
         """The moment by the server's clock, which all hosts share."""
-        del key
-        told: Any = self._try("time", self._client.time)
-        if told is None:
-            return self._clock()
-        seconds, microseconds = told
-        return datetime.fromtimestamp(0, UTC) + timedelta(seconds=seconds, microseconds=microseconds)
+        value = key_names(key).value
+        told = self._commands.attempt("time", lambda: int(_TIME.run(self._client(), [value], [])), lambda: None)
+        return self._clock() if told is None else from_micros(told)
 
-    def put(self, key: SubjectKey, kept: Kept) -> bool:
+    def claim(self, key: SubjectKey) -> Claim:
+        """Ask for the right to fetch. Only with the server given up is it enough to have it in this process.
+
+        A command that was merely late is no reason to ask a source twice: who asked looks again.
+        """
+        token = secrets.token_hex(16)
+        return self._commands.attempt(
+            "claim",
+            lambda: self._claimed(key, token),
+            lambda: self._local.claim(key),
+            when_late=lambda: Claim(None, None),
+        )
+
+    def renew(self, lease: Lease) -> None:
+        """Hold it for another second."""
+        self._hold(lease, LEASE_LIFETIME)
+        self._local.renew(lease)
+
+    def release(self, lease: Lease) -> None:
+        """Give it back."""
+        self._hold(lease, timedelta(0))
+        self._local.release(lease)
+
+    def put(self, key: SubjectKey, kept: Kept, lease: Lease | None = None) -> bool:
         """Keep it, unless something newer is there or the key was forgotten since its fetch began."""
-        began = round(kept.fetched_at.timestamp() * 1_000_000)
-        args: list[bytes | int] = [seal(key, kept), began, _milliseconds(ENTRY_LIFETIME)]
-        return bool(self._try("put", lambda: self._put(keys=key_names(key), args=args)))
+        names, token = key_names(key), lease.token if lease else ""
+        args: list[Any] = [seal(key, kept), to_micros(kept.fetched_at), _milliseconds(ENTRY_LIFETIME), token]
+        is_put_here = self._local.put(key, kept, lease)
+        # Tried twice: to lose what a source said costs it another question.
+        for _ in range(2):
+            put = self._run("put", _PUT, [names.value, names.fence, names.lease], args)
+            if put is not None:
+                self._here_alone.discard(key)
+                return bool(put)
+        if is_put_here:
+            self._here_alone.add(key)
+        return is_put_here
 
     def forget(self, key: SubjectKey) -> None:
         """Drop what is kept, and refuse what was fetched from before now."""
-        self._try("forget", lambda: self._forget(keys=key_names(key), args=[_milliseconds(FENCE_LIFETIME)]))
+        self._local.forget(key)
+        self._here_alone.discard(key)
+        names = key_names(key)
+        if self._run("forget", _FORGET, [names.value, names.fence], [_milliseconds(FENCE_LIFETIME)]) is None:
+            self._owed.add(key)
+
+    def pause(self, source: str, until: datetime) -> None:
+        """Remember for all that a source wants not to be asked until then."""
+        self._local.pause(source, until)
+        left, micros = max(1, _milliseconds(until - self._clock())), to_micros(until)
+        self._commands.attempt("pause", lambda: self._client().set(pause_name(source), micros, px=left), lambda: None)
+
+    def paused_until(self, source: str) -> datetime | None:
+        """When a source may be asked again, if that lies ahead and is not absurdly far."""
+        raw = self._commands.attempt("paused", lambda: self._read(pause_name(source)), lambda: NOTHING)
+        if not raw.isdigit() or len(raw) > LONGEST_MICROS:
+            return self._local.paused_until(source)
+        now, until = self._clock(), from_micros(int(raw))
+        return until if now < until < now + LONGEST_BELIEVED_PAUSE else None
 
     def is_up(self) -> bool:
         """Whether the server answers right now."""
-        return bool(self._try("ping", self._client.ping))
+        return self._commands.attempt("ping", lambda: bool(self._client().ping()), lambda: False)
 
-    def _read(self, name: str) -> bytes | None:
+    def _make_up(self) -> None:
+        """Forget in the server what could not be forgotten while it was away; raises what redis-py does."""
+        for key in self._owed.all():
+            names = key_names(key)
+            _FORGET.run(self._client(), [names.value, names.fence], [_milliseconds(FENCE_LIFETIME)])
+            self._owed.discard(key)
+
+    def _hold(self, lease: Lease, lifetime: timedelta) -> None:
+        self._run("hold", _HOLD, [key_names(lease.key).lease], [lease.token, _milliseconds(lifetime)])
+
+    def _run(self, operation: str, script: RedisScript, keys: list[str], args: list[Any]) -> Any:
+        return self._commands.attempt(operation, lambda: script.run(self._client(), keys, args), lambda: None)
+
+    def _claimed(self, key: SubjectKey, token: str) -> Claim:
+        names = key_names(key)
+        args = [token, _milliseconds(LEASE_LIFETIME)]
+        ours, raw, now = _CLAIM.run(self._client(), [names.value, names.lease], args)
+        lease = Lease(key, token, from_micros(int(now))) if ours else None
+        return Claim(lease, None if raw is None else self._unsealed(key, raw))
+
+    def _unsealed(self, key: SubjectKey, raw: bytes) -> Kept | None:
         try:
-            raw: Any = self._client.get(name)
+            kept = unseal(key, raw, self._clock())
+        except EnvelopeRefused as refused:
+            self._events.emit(CacheEntryRefused(str(refused)))
+            self._commands.attempt("delete", lambda: self._client().delete(key_names(key).value), lambda: None)
+            return None
+        self._local.remember(key, kept)
+        return kept
+
+    def _read(self, name: str) -> bytes:
+        try:
+            raw: Any = self._client().get(name)
         except ResponseError as error:
             if not str(error).startswith("WRONGTYPE"):
                 raise
-            # Somebody's list or hash under our name: the same as any other value that is none of ours.
-            return b""
-        return raw if isinstance(raw, bytes) else None
+            return FOREIGN
+        return raw if isinstance(raw, bytes) and raw else NOTHING if raw is None else FOREIGN
 
 
 def _milliseconds(duration: timedelta) -> int:

@@ -1,54 +1,116 @@
-"""Commands that may be lost: a server that is away is told of once an outage, and never raises."""
+"""Commands that may be lost: what is done instead, and when to stop trying.
+
+A server that is away costs a request nothing once the breaker is open: it is found out in the
+background whether it is back. Nothing here raises for what a server may do.
+"""
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 from redis.exceptions import ChildDeadlockedError, OutOfMemoryError, RedisClusterException, RedisError
 
-from badge.model import CacheLost, CacheRegained
+from badge.breaker import Breaker
+from badge.cache.command_time import command_time
+from badge.cache.redis_connection import RedisConnector
+from badge.model import CacheCommandFailed, CacheLost, CacheRegained
 from badge.ports import Events
 
-# Not all of redis-py's exceptions are RedisErrors: these two derive from Exception alone.
-LOSSES = (RedisError, RedisClusterException, ChildDeadlockedError, OSError)
+# Not all of redis-py's exceptions are RedisErrors: these two derive from Exception alone. OSError is
+# what sockets raise; the others are what its parser makes of answers that are none of Redis'.
+LOSSES = (RedisError, RedisClusterException, ChildDeadlockedError, OSError, ValueError, TypeError, IndexError, KeyError)
+
+# A trial may also have to find out the topology, which takes several questions.
+TRIAL_SECONDS = 1.0
 
 _Answer = TypeVar("_Answer")
 
 
+@dataclass
 class RedisCommands:
-    """What all users of one server share: whether it is lost just now."""
+    """What all users of one server share: its client, and whether it is lost just now."""
 
-    def __init__(self, events: Events) -> None:
-        self._events = events
-        self._lock = threading.Lock()
-        self._failures = 0
+    connector: RedisConnector
+    events: Events
+    breaker: Breaker
+    on_return: list[Callable[[], None]] = field(default_factory=list)
+    """What has to be made up for before anybody uses the server again."""
+    _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
+    _failures: int = field(default=0, init=False)
+    _trying: int = field(default=0, init=False)
+    """The process in which a thread is finding out whether the server is back."""
 
-    def attempt(self, operation: str, command: Callable[[], _Answer]) -> _Answer | None:
-        """The command's answer, or None where the server is lost; told once per outage."""
+    def attempt(
+        self,
+        operation: str,
+        command: Callable[[], _Answer],
+        instead: Callable[[], _Answer],
+        *,
+        when_late: Callable[[], _Answer] | None = None,
+    ) -> _Answer:
+        """The command's answer, or that of `instead` where the server is lost or full.
+
+        `when_late`: what to do instead where the command failed and the server is not given up yet.
+        """
+        if self.breaker.is_open:
+            return instead()
         try:
-            answer = command()
-        except OutOfMemoryError:
+            with command_time(self.connector.seconds):
+                answer = command()
+        except OutOfMemoryError as error:
             # The server is there and full: this write is lost, the outage is none.
-            return None
+            self.events.emit(CacheCommandFailed(operation, type(error).__name__))
+            return instead()
         except LOSSES as error:
             self._lost(operation, error)
-            return None
+            return instead() if when_late is None or self.breaker.is_open else when_late()
         self._answered()
         return answer
 
     def _lost(self, operation: str, error: Exception) -> None:
+        self.events.emit(CacheCommandFailed(operation, type(error).__name__))
         with self._lock:
             self._failures += 1
             is_first = self._failures == 1
         if is_first:
-            self._events.emit(CacheLost(operation, type(error).__name__))
+            self.events.emit(CacheLost(operation, type(error).__name__))
+        self.breaker.failed()
+        if self.breaker.is_open:
+            self._find_out_in_the_background()
 
     def _answered(self) -> None:
         if self._failures == 0:
             return
         with self._lock:
             failures, self._failures = self._failures, 0
+        self.breaker.succeeded()
         if failures:
-            self._events.emit(CacheRegained(failures))
+            self.events.emit(CacheRegained(failures))
+
+    def _find_out_in_the_background(self) -> None:
+        with self._lock:
+            if self._trying == os.getpid():
+                return
+            self._trying = os.getpid()
+        threading.Thread(target=self._try_until_it_is_back, name="redis-trial", daemon=True).start()
+
+    def _try_until_it_is_back(self) -> None:
+        pause = threading.Event()
+        while self.breaker.is_open:
+            pause.wait(self.breaker.seconds_to_trial)
+            try:
+                with command_time(TRIAL_SECONDS):
+                    self.connector.client().ping()
+                for make_up in self.on_return:
+                    make_up()
+            except LOSSES:
+                self.breaker.failed()
+            else:
+                self._trying = 0  # before the breaker closes, so that the next outage finds nobody trying
+                self._answered()
+                return
+        self._trying = 0

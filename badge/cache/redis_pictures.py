@@ -6,10 +6,10 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
-import redis
 from redis.exceptions import ResponseError
 
 from badge.cache.redis_commands import RedisCommands
+from badge.cache.redis_script import RedisScript
 
 # One hash, so that it can be counted, and so that it is one entry among the statuses when room is made.
 PICTURES_KEY = "bdg:pictures"
@@ -18,26 +18,25 @@ LONGEST_PICTURE = 64 * 1024
 LIFETIME = timedelta(days=1)
 
 # KEYS: the hash. ARGV: name, picture, how many there may be, lifetime of all in ms from the first on.
-_PUT = """
+_PUT = RedisScript("""
 if redis.call('HLEN', KEYS[1]) >= tonumber(ARGV[3]) then return 0 end
 redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
 if redis.call('PTTL', KEYS[1]) < 0 then redis.call('PEXPIRE', KEYS[1], ARGV[4]) end
 return 1
-"""
+""")
 
 
 class RedisPictureStore:
     """`PictureStore` over a redis-py client. A lost server keeps nothing."""
 
-    def __init__(self, client: redis.Redis, commands: RedisCommands, most: int = MOST_PICTURES) -> None:
-        self._client = client
+    def __init__(self, commands: RedisCommands, most: int = MOST_PICTURES) -> None:
+        self._client = commands.connector.client
         self._commands = commands
-        self._put = client.register_script(_PUT)
         self._most = most
 
     def get(self, name: str) -> bytes | None:
         """The picture of that name."""
-        raw = self._commands.attempt("picture get", lambda: _own(lambda: self._client.hget(PICTURES_KEY, name)))
+        raw = self._attempt("picture get", lambda: self._client().hget(PICTURES_KEY, name))
         title = f"{name}\n".encode()
         # Under another's name, or cut off: not this picture.
         return raw.removeprefix(title) if isinstance(raw, bytes) and raw.startswith(title) else None
@@ -47,8 +46,10 @@ class RedisPictureStore:
         if len(picture) > LONGEST_PICTURE:
             return False
         args: list[Any] = [name, f"{name}\n".encode() + picture, self._most, round(LIFETIME.total_seconds() * 1000)]
-        put = self._commands.attempt("picture put", lambda: _own(lambda: self._put(keys=[PICTURES_KEY], args=args)))
-        return bool(put)
+        return bool(self._attempt("picture put", lambda: _PUT.run(self._client(), [PICTURES_KEY], args)))
+
+    def _attempt(self, operation: str, command: Callable[[], Any]) -> Any:
+        return self._commands.attempt(operation, lambda: _own(command), lambda: None)
 
 
 def _own(command: Callable[[], Any]) -> Any:

@@ -14,7 +14,7 @@ import app
 from badge.catalogue.database import migrate
 from badge.model import InvalidSubject, Subject
 from badge.settings import BadSettings, Settings, load
-from badge.telemetry import LOGGER
+from badge.telemetry.logs import LOGGER
 
 
 class Fault(click.ClickException):

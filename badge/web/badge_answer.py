@@ -62,10 +62,40 @@ class Answer:
     """What leaves: bytes, status code, headers."""
 
     http_status: int
-    headers: dict[str, str]
+    content_type: str
     body: bytes
     status: BackupStatus
     origin: Origin
+    keeping: Keeping
+    etag: str
+    """With its quotes."""
+    has_retry_after: bool = False
+
+    @property
+    def is_good(self) -> bool:
+        """Whether a source stands behind it, so that it may be given to others too."""
+        return self.http_status == 200 and self.origin is not Origin.FALLBACK
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """Its headers, as it is made."""
+        return self._headers(self.origin, self.keeping)
+
+    def headers_later(self, by: timedelta) -> dict[str, str]:
+        """Its headers when it is given again, so much later."""
+        is_stale = self.origin is Origin.STALE
+        return self._headers(Origin.STALE if is_stale else Origin.CACHE, self.keeping.aged(by))
+
+    def _headers(self, origin: Origin, keeping: Keeping) -> dict[str, str]:
+        headers = {
+            "Content-Type": self.content_type,
+            "Content-Length": str(len(self.body)),
+            "Cache-Control": keeping.cache_control,
+            "ETag": self.etag,
+            "Cache-Status": cache_status(origin, keeping),
+            **COMMON_HEADERS,
+        }
+        return {**headers, "Retry-After": str(keeping.max_age)} if self.has_retry_after else headers
 
 
 def outcome_of(request: BadgeRequest, resolution: Resolution) -> Outcome:
@@ -115,18 +145,16 @@ def answer(request: BadgeRequest, resolution: Resolution, outcome: Outcome, pict
     told = PROBLEMS.get(outcome) if request.shows_true_code else None
     content = Content(request, resolution, badge, told)
     content_type, body = _png(content, pictures) if request.format is Format.PNG else _DRAWN[request.format](content)
-    keeping = Keeping.of(resolution, _changes_in(request, resolution), request.at_least)
-    headers = {
-        "Content-Type": content_type,
-        "Content-Length": str(len(body)),
-        "Cache-Control": keeping.cache_control,
-        "ETag": f'"{etag(body)}"',
-        "Cache-Status": cache_status(resolution.origin, keeping),
-        **COMMON_HEADERS,
-    }
-    if outcome is Outcome.UNAVAILABLE and told is not None:
-        headers["Retry-After"] = str(keeping.max_age)
-    return Answer(told.http_status if told else 200, headers, body, resolution.status, resolution.origin)
+    return Answer(
+        http_status=told.http_status if told else 200,
+        content_type=content_type,
+        body=body,
+        status=resolution.status,
+        origin=resolution.origin,
+        keeping=Keeping.of(resolution, _changes_in(request, resolution), request.at_least),
+        etag=f'"{etag(body)}"',
+        has_retry_after=outcome is Outcome.UNAVAILABLE and told is not None,
+    )
 
 
 def _changes_in(request: BadgeRequest, resolution: Resolution) -> timedelta:

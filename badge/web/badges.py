@@ -17,9 +17,11 @@ from badge.appearance import Look
 from badge.model import AnswerCrashed, BadgeServed
 from badge.ports import Clock, Events
 from badge.resolver import Resolver
+from badge.telemetry.metrics import Metrics
 from badge.web.badge_answer import Answer, Outcome, answer, outcome_of, unknown_for
 from badge.web.badge_request import BADGE_ROOT, BadgeRequest, Format, is_badge_path, read_badge_request
 from badge.web.errors import PROBLEM_TYPE, problem
+from badge.web.hot_path import NOTE, Finished
 from badge.web.http_cache import COMMON_HEADERS
 from badge.web.pictures import Pictures
 
@@ -55,6 +57,7 @@ class BadgeParts:
     resolver: Resolver
     clock: Clock
     events: Events
+    metrics: Metrics
     default_label: str
     pictures: Pictures
 
@@ -87,7 +90,21 @@ def show_badge(parts: BadgeParts) -> Response:
     parts.events.emit(
         BadgeServed(wanted.format, made.status, made.origin, made.http_status, time.perf_counter() - began)
     )
+    if made.is_good and "token" not in request.args:
+        request.environ[NOTE] = _finished(parts, wanted.format, made)
     return _response(made)
+
+
+def _finished(parts: BadgeParts, format: Format, made: Answer) -> Finished:
+    """The answer as the hot path may give it to others."""
+    whole = made.keeping.lifetime
+    return Finished(
+        body=made.body,
+        etag=made.etag,
+        fresh_seconds=whole.total_seconds(),
+        headers_for=lambda left: list(made.headers_later(whole - timedelta(seconds=left)).items()),
+        count=parts.metrics.hot_path_counter(format, made.status, made.origin),
+    )
 
 
 def _resolved(parts: BadgeParts, wanted: BadgeRequest) -> Answer:
@@ -100,7 +117,7 @@ def _resolved(parts: BadgeParts, wanted: BadgeRequest) -> Answer:
 def _response(made: Answer) -> Response:
     headers = Headers(list(made.headers.items()))
     # Preconditions are for answers that would be 200 (RFC 9110, section 13.2.1).
-    if made.http_status == 200 and request.if_none_match.contains_weak(made.headers["ETag"].strip('"')):
+    if made.http_status == 200 and request.if_none_match.contains_weak(made.etag.strip('"')):
         del headers["Content-Length"], headers["Content-Type"]
         return Response(status=304, headers=headers)
     return Response(made.body, made.http_status, headers)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from badge.model import Origin, Resolution
 
 DAY = timedelta(days=1)
+SHORTEST = timedelta(seconds=1)
 
 # An answer without Cache-Control would be kept for a year by GitHub's proxy; a picture never
 # runs scripts, loads nothing and may be embedded anywhere.
@@ -22,11 +23,13 @@ COMMON_HEADERS = {
 
 @dataclass(frozen=True, slots=True)
 class Keeping:
-    """How long proxies may keep an answer, in whole seconds."""
+    """How long proxies may keep an answer."""
 
-    max_age: int
-    stale_while_revalidate: int
-    stale_if_error: int
+    lifetime: timedelta
+    revalidate: timedelta
+    """How much longer it may be shown while a new one is fetched."""
+    if_error: timedelta
+    """And how much longer where none can be had."""
 
     @classmethod
     def of(cls, resolution: Resolution, changes_in: timedelta, at_least: timedelta = timedelta(0)) -> Keeping:
@@ -34,19 +37,29 @@ class Keeping:
 
         A reader may ask for a longer life of a good answer, never of any other.
         """
-        is_good = resolution.is_known and resolution.report.exists and not resolution.is_stale
+        is_good = resolution.is_known and resolution.report.exists
+        is_good = is_good and not (resolution.is_stale or resolution.is_provisional)
         wished = min(at_least, resolution.usable_for) if is_good else timedelta(0)
-        lifetime = max(timedelta(seconds=1), min(max(resolution.fresh_for, wished), changes_in))
+        lifetime = max(SHORTEST, min(max(resolution.fresh_for, wished), changes_in))
         usable_after = max(timedelta(0), resolution.usable_for - lifetime)
-        revalidate = min(lifetime, usable_after) if resolution.is_known else lifetime
-        return cls(_seconds(lifetime), _seconds(revalidate), _seconds(min(DAY, usable_after)))
+        return cls(lifetime, min(lifetime, usable_after) if resolution.is_known else lifetime, min(DAY, usable_after))
+
+    def aged(self, by: timedelta) -> Keeping:
+        """The same, so much later."""
+        return replace(self, lifetime=max(SHORTEST, self.lifetime - by))
+
+    @property
+    def max_age(self) -> int:
+        """What is left of the lifetime, in whole seconds."""
+        return int(self.lifetime.total_seconds())
 
     @property
     def cache_control(self) -> str:
         """The Cache-Control header."""
         return (
             f"public, max-age={self.max_age}, s-maxage={self.max_age}, "
-            f"stale-while-revalidate={self.stale_while_revalidate}, stale-if-error={self.stale_if_error}"
+            f"stale-while-revalidate={int(self.revalidate.total_seconds())}, "
+            f"stale-if-error={int(self.if_error.total_seconds())}"
         )
 
 
@@ -63,11 +76,8 @@ def cache_status(origin: Origin, keeping: Keeping) -> str:
         case Origin.UPSTREAM:
             said = "fwd=miss; stored"
         case Origin.STALE:
-            said = "hit; fwd=stale; detail=source-unavailable"
+            # Not "fwd=stale": that would be an answer of the source, and the two exclude each other (section 2).
+            said = "hit; ttl=0; detail=source-unavailable"
         case Origin.FALLBACK:
             said = "fwd=miss; detail=source-unavailable"
     return f"backup-status-badge; {said}"
-
-
-def _seconds(duration: timedelta) -> int:
-    return int(duration.total_seconds())

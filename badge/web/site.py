@@ -12,11 +12,13 @@ from badge.web import badges
 from badge.web.badge_request import is_badge_path
 from badge.web.badges import AnyPath, BadgeParts, ImageWhateverHappens
 from badge.web.errors import PROBLEM_TYPE, problem
+from badge.web.hot_path import HotPath, HotPathLimits
+from badge.web.request_names import RequestNames
 
 LARGEST_BODY = 256 * 1024
 
 
-def build_site(parts: BadgeParts, blueprints: Sequence[Blueprint]) -> Flask:
+def build_site(parts: BadgeParts, blueprints: Sequence[Blueprint], hot_path: HotPathLimits) -> Flask:
     """The application with the badge routes and whatever else is handed in."""
     site = Flask(__name__, static_folder=None)
     site.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY
@@ -30,7 +32,8 @@ def build_site(parts: BadgeParts, blueprints: Sequence[Blueprint]) -> Flask:
     site.register_error_handler(HTTPException, lambda error: _error(parts, error))
     # Flask's own handler would log the path, which names a subject, and the exception's text.
     site.register_error_handler(Exception, lambda error: _crash(parts, error))
-    site.wsgi_app = ImageWhateverHappens(site.wsgi_app, parts)  # type: ignore[method-assign] # Flask's own extension point
+    named = RequestNames(ImageWhateverHappens(site.wsgi_app, parts))
+    site.wsgi_app = HotPath(named, hot_path)  # type: ignore[method-assign] # Flask's own extension point
     return site
 
 

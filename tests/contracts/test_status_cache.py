@@ -1,5 +1,6 @@
 """The StatusCache port: one suite, every implementation."""
 
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -8,13 +9,10 @@ from pathlib import Path
 import pytest
 
 from badge.cache.memory import MemoryStatusCache
-from badge.cache.redis_cache import RedisStatusCache
-from badge.cache.redis_commands import RedisCommands
-from badge.cache.redis_connection import connect
 from badge.model import BackupStatus, Kept, Reason, Report, Visibility
-from badge.ports import StatusCache
-from tests.doubles import RecordedEvents
-from tests.servers import running_valkey
+from badge.ports import Claim, Lease, StatusCache
+from tests.doubles import SharedCache
+from tests.servers import eventually, running_valkey
 
 KEY = ("github", "acme", "repository", "web")
 OTHER = ("github", "acme", "repository", "api")
@@ -30,13 +28,11 @@ def cache(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[StatusCach
         yield MemoryStatusCache(now)
         return
     with running_valkey(tmp_path) as server:
-        yield RedisStatusCache(
-            connect(server.url, timedelta(seconds=0.5), 4), RedisCommands(RecordedEvents()), RecordedEvents(), now
-        )
+        yield SharedCache(server.url, now, seconds=0.5).cache
 
 
-def kept(began: datetime, status: BackupStatus = BackupStatus.SUCCEEDED) -> Kept:
-    report = Report(
+def reported(began: datetime, status: BackupStatus = BackupStatus.SUCCEEDED) -> Report:
+    return Report(
         status=status,
         observed_at=began,
         started_at=began - timedelta(minutes=5),
@@ -54,7 +50,11 @@ def kept(began: datetime, status: BackupStatus = BackupStatus.SUCCEEDED) -> Kept
         revision=2**52,
         validator='W/"7"',
     )
-    return Kept(report=report, fetched_at=began, confirmed_at=began, fresh_until=began + timedelta(minutes=2))
+
+
+def kept(began: datetime, status: BackupStatus = BackupStatus.SUCCEEDED) -> Kept:
+    ends = began + timedelta(minutes=2)
+    return Kept(report=reported(began, status), fetched_at=began, confirmed_at=began, fresh_until=ends)
 
 
 def test_what_was_put_comes_back_whole(cache: StatusCache) -> None:
@@ -66,17 +66,18 @@ def test_what_was_put_comes_back_whole(cache: StatusCache) -> None:
 
 @pytest.mark.parametrize("year", [1971, 2015, 9999])
 def test_what_a_source_tells_of_far_away_times_is_kept_too(cache: StatusCache, year: int) -> None:
-    value = kept(cache.fetch_began(KEY))
+    began = cache.fetch_began(KEY)
     far = datetime(year, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC)
-    value = replace(value, report=replace(value.report, last_success_at=far, next_run_at=far, stale_after=far))
+    report = replace(reported(began), last_success_at=far, next_run_at=far, stale_after=far)
+    value = replace(kept(began), report=report)
     cache.put(KEY, value)
     assert cache.get(KEY) == value
 
 
 def test_knowledge_that_is_very_old_is_kept_as_such(cache: StatusCache) -> None:
-    value = kept(cache.fetch_began(KEY))
+    began = cache.fetch_began(KEY)
     old = datetime(2010, 1, 1, tzinfo=UTC)
-    value = replace(value, confirmed_at=old, report=replace(value.report, observed_at=old))
+    value = replace(kept(began), confirmed_at=old, report=replace(reported(began), observed_at=old))
     cache.put(KEY, value)
     assert cache.get(KEY) == value
 
@@ -94,6 +95,7 @@ def test_the_fetch_that_began_later_wins_in_any_order(cache: StatusCache) -> Non
     assert not cache.put(KEY, kept(early - timedelta(seconds=1)))
     found = cache.get(KEY)
     assert found is not None
+    assert found.report is not None
     assert found.report.status is BackupStatus.FAILED
 
 
@@ -116,6 +118,74 @@ def test_forgetting_one_leaves_the_others(cache: StatusCache) -> None:
     cache.put(OTHER, value)
     cache.forget(KEY)
     assert cache.get(OTHER) == value
+
+
+def test_a_failure_to_find_out_is_kept_too(cache: StatusCache) -> None:
+    value = replace(kept(cache.fetch_began(KEY)), report=None, failures=3)
+    cache.put(KEY, value)
+    assert cache.get(KEY) == value
+
+
+def held(cache: StatusCache, key: tuple[str, str, str, str] = KEY) -> Lease:
+    lease = cache.claim(key).lease
+    assert lease is not None
+    return lease
+
+
+def test_the_right_to_fetch_is_one_caller_s_at_a_time(cache: StatusCache) -> None:
+    lease = held(cache)
+    assert cache.claim(KEY).lease is None
+    held(cache, OTHER)
+    cache.release(lease)
+    assert held(cache).token != lease.token
+
+
+def test_who_claims_is_told_what_is_kept(cache: StatusCache) -> None:
+    value = kept(cache.fetch_began(KEY))
+    cache.put(KEY, value)
+    assert cache.claim(KEY).kept == value
+    assert cache.claim(KEY) == Claim(None, value)
+
+
+def test_a_result_gives_the_lease_back_even_where_it_is_refused(cache: StatusCache) -> None:
+    lease = held(cache)
+    assert cache.put(KEY, kept(lease.began), lease)
+    again = held(cache)
+    assert not cache.put(KEY, kept(lease.began - timedelta(seconds=1)), again)
+    held(cache)
+
+
+def test_a_lease_runs_out_unless_it_is_renewed(cache: StatusCache) -> None:
+    lease = held(cache)
+    for _ in range(4):
+        time.sleep(0.35)  # noqa: TID251 - leases end by the server's own clock
+        cache.renew(lease)
+        assert cache.claim(KEY).lease is None
+    assert eventually(lambda: cache.claim(KEY).lease is not None, 2)
+
+
+def test_a_late_holder_neither_overwrites_nor_frees_what_is_another_s_by_now(cache: StatusCache) -> None:
+    late = held(cache)
+    time.sleep(1.1)  # noqa: TID251 - leases end by the server's own clock
+    heir = held(cache)
+    assert cache.put(KEY, kept(heir.began, BackupStatus.FAILED))
+    assert not cache.put(KEY, kept(late.began), late)
+    cache.release(late)
+    cache.renew(late)
+    assert cache.claim(KEY).lease is None
+    found = cache.get(KEY)
+    assert found is not None
+    assert found.report is not None
+    assert found.report.status is BackupStatus.FAILED
+
+
+def test_a_source_s_pause_is_remembered_until_it_ends(cache: StatusCache) -> None:
+    assert cache.paused_until("upstream") is None
+    until = now() + timedelta(seconds=0.3)
+    cache.pause("upstream", until)
+    assert cache.paused_until("upstream") == until
+    assert cache.paused_until("another") is None
+    assert eventually(lambda: cache.paused_until("upstream") is None, 2)
 
 
 def test_it_says_that_it_is_up(cache: StatusCache) -> None:

@@ -10,20 +10,32 @@ import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 from redis.retry import Retry
 
-from badge.cache.envelope import key_names, seal
-from badge.cache.redis_cache import RedisStatusCache
-from badge.cache.redis_commands import RedisCommands
-from badge.cache.redis_connection import CommandSocket, connect
-from badge.model import BackupStatus, CacheEntryRefused, CacheLost, CacheRegained, Kept, Report
-from tests.doubles import RecordedEvents
+from badge.cache.command_time import CommandSocket, command_time
+from badge.cache.envelope import key_names, pause_name, seal
+from badge.cache.redis_connection import connect
+from badge.cache.redis_pictures import PICTURES_KEY
+from badge.model import (
+    BackupStatus,
+    BreakerMoved,
+    CacheCommandFailed,
+    CacheEntryRefused,
+    CacheLost,
+    CacheRegained,
+    Kept,
+    Report,
+)
+from badge.ports import Lease
+from tests.doubles import SharedCache
 from tests.servers import ValkeyServer, eventually, running_valkey
 
 KEY = ("github", "acme", "repository", "web")
+OTHER = ("github", "acme", "repository", "api")
+Told = TypeVar("Told", CacheLost, CacheRegained, CacheCommandFailed, BreakerMoved)
 BUDGET = timedelta(milliseconds=50)
 
 
@@ -44,9 +56,12 @@ class Rig:
         self.server = server
         self.client = connect(server.url, BUDGET, 4)
         self.admin = connect(server.url, timedelta(seconds=10), 1)  # plants what takes longer than a command may
-        self.events = RecordedEvents()
-        self.cache = RedisStatusCache(self.client, RedisCommands(self.events), self.events, now)
-        self.value, self.fence = key_names(KEY)
+        self.shared = SharedCache(server.url, now, BUDGET.total_seconds())
+        self.events, self.cache, self.breaker = self.shared.events, self.shared.cache, self.shared.breaker
+        self.names = key_names(KEY)
+
+    def told(self, kind: type[Told]) -> list[Told]:
+        return [event for event in self.events.seen if isinstance(event, kind)]
 
 
 @pytest.fixture
@@ -55,25 +70,72 @@ def rig(tmp_path: Path) -> Iterator[Rig]:
         yield Rig(server)
 
 
-def test_a_frozen_server_is_a_miss_in_time_and_told_once(rig: Rig) -> None:
-    rig.cache.put(KEY, kept())
+def test_a_frozen_server_costs_three_commands_and_is_told_once(rig: Rig) -> None:
     rig.server.freeze()
     began = time.monotonic()
-    assert rig.cache.get(KEY) is None
-    assert not rig.cache.put(KEY, kept())
-    rig.cache.forget(KEY)
-    assert not rig.cache.is_up()
-    assert time.monotonic() - began < 4 * 3 * BUDGET.total_seconds()
-    assert [type(event) for event in rig.events.seen] == [CacheLost]
+    for _ in range(100):
+        assert rig.cache.get(KEY) is None
+        rig.cache.forget(KEY)
+        assert not rig.cache.is_up()
+    assert time.monotonic() - began < 3 * 3 * BUDGET.total_seconds()
+    assert len(rig.told(CacheLost)) == len(rig.told(BreakerMoved)) == 1
+    assert len(rig.told(CacheCommandFailed)) == 3
+
+
+def test_without_the_server_what_this_process_knows_carries_on(rig: Rig) -> None:
+    known, new = kept(), kept(BackupStatus.FAILED)
+    rig.cache.put(KEY, known)
+    rig.server.freeze()
+    assert rig.cache.get(KEY) == known
+    lease = until_given_up(rig)
+    assert rig.cache.claim(KEY).lease is None
+    assert rig.cache.put(KEY, new, lease)
+    assert rig.cache.get(KEY) == new
+
+
+def until_given_up(rig: Rig) -> Lease:
+    """What is merely late gives no right to fetch; only with the server given up is this process' own word enough."""
+    refused = 0
+    while (lease := rig.cache.claim(KEY).lease) is None:
+        refused += 1
+    assert rig.breaker.is_open
+    assert refused == 1  # the other two commands that failed were this test's
+    return lease
 
 
 def test_when_the_server_is_back_so_is_the_cache(rig: Rig) -> None:
+    value = kept()
+    rig.cache.put(KEY, value)
+    rig.server.freeze()
+    for _ in range(3):
+        rig.cache.get(OTHER)
+    assert rig.breaker.is_open
+    rig.server.thaw()
+    assert eventually(lambda: not rig.breaker.is_open, 5)
+    assert rig.cache.get(KEY) == value
+    assert len(rig.told(CacheRegained)) == 1
+
+
+def test_what_was_to_be_forgotten_meanwhile_is_forgotten_before_anybody_reads_it_again(rig: Rig) -> None:
     rig.cache.put(KEY, kept())
     rig.server.freeze()
-    rig.cache.get(KEY)
+    for _ in range(3):
+        rig.cache.forget(KEY)
     rig.server.thaw()
-    assert eventually(lambda: rig.cache.get(KEY) is not None)
-    assert isinstance(rig.events.seen[-1], CacheRegained)
+    assert eventually(lambda: not rig.breaker.is_open, 5)
+    assert rig.cache.get(KEY) is None
+    assert rig.admin.exists(rig.names.value) == 0
+
+
+def test_what_was_put_meanwhile_is_not_asked_for_again(rig: Rig) -> None:
+    rig.server.freeze()
+    for _ in range(3):
+        rig.cache.get(KEY)
+    value = kept()
+    assert rig.cache.put(KEY, value)
+    rig.server.thaw()
+    assert eventually(lambda: not rig.breaker.is_open, 5)
+    assert rig.cache.get(KEY) == value
 
 
 def test_a_killed_server_is_a_miss(rig: Rig) -> None:
@@ -86,8 +148,14 @@ def test_a_killed_server_is_a_miss(rig: Rig) -> None:
 def test_a_full_server_loses_writes_and_is_no_outage(rig: Rig) -> None:
     rig.client.config_set("maxmemory-policy", "noeviction")
     rig.client.config_set("maxmemory", "1")
-    assert not rig.cache.put(KEY, kept())
-    assert rig.events.seen == []
+    value = kept()
+    lease = rig.cache.claim(KEY).lease
+    assert rig.cache.claim(KEY).lease is None  # among this process' callers at least it is one at a time
+    assert rig.cache.put(KEY, value, lease)
+    assert rig.cache.get(KEY) == value  # this process has it
+    assert not rig.breaker.is_open
+    assert rig.told(CacheLost) == []
+    assert {event.error for event in rig.told(CacheCommandFailed)} == {"OutOfMemoryError"}
 
 
 def poisons() -> dict[str, bytes]:
@@ -97,17 +165,26 @@ def poisons() -> dict[str, bytes]:
         "other schema": {"v": 99},
         "other key": {"k": ["github", "acme", "repository", "api"]},
         "no key": {"k": None},
-        "status word": {"st": "great"},
-        "status type": {"st": 1},
         "far future": {"f": far},
         "huge number": {"at": 10**30},
         "text for time": {"t0": "now"},
+        "text for report": {"r": "succeeded"},
+        "bool for count": {"n": True},
+    }
+    fields: dict[str, dict[str, Any]] = {
+        "status word": {"st": "great"},
+        "status type": {"st": 1},
         "bool for number": {"rev": True},
         "number for bool": {"ex": 1},
         "visibility": {"vis": "everybody"},
     }
     poisoned = {name: json.dumps({**good, **change}).encode() for name, change in changes.items()}
+    for name, change in fields.items():
+        poisoned[name] = json.dumps({**good, "r": {**good["r"], **change}}).encode()
     missing = {f"no {name}": json.dumps({k: v for k, v in good.items() if k != name}).encode() for name in good}
+    for name in good["r"]:
+        short = {k: v for k, v in good["r"].items() if k != name}
+        missing[f"no {name}"] = json.dumps({**good, "r": short}).encode()
     raw = {
         "bytes": b"\x80\x04\xff",
         "empty": b"",
@@ -126,32 +203,48 @@ def optional_in_an_envelope(name: str) -> bool:
 
 @pytest.mark.parametrize("name", [name for name in poisons() if not optional_in_an_envelope(name)])
 def test_a_poisoned_value_is_a_miss_and_is_replaced(rig: Rig, name: str) -> None:
-    rig.admin.set(rig.value, poisons()[name])
-    slow = RedisStatusCache(
-        connect(rig.server.url, timedelta(seconds=10), 2), RedisCommands(rig.events), rig.events, now
-    )
-    assert slow.get(KEY) is None
-    assert [type(event) for event in rig.events.seen] == [CacheEntryRefused]
-    rig.admin.set(rig.value, poisons()[name])
+    slow = SharedCache(rig.server.url, now, seconds=10)
+    rig.admin.set(rig.names.value, poisons()[name])
+    assert slow.cache.get(KEY) is None
+    assert [type(event) for event in slow.events.seen] == [CacheEntryRefused]
+    rig.admin.set(rig.names.value, poisons()[name])
+    assert slow.cache.claim(KEY).kept is None
+    rig.admin.set(rig.names.value, poisons()[name])
     value = kept()
-    assert slow.put(KEY, value)
-    assert slow.get(KEY) == value
+    assert slow.cache.put(KEY, value)
+    assert slow.cache.get(KEY) == value
 
 
 def test_a_value_of_another_type_is_replaced(rig: Rig) -> None:
-    for name in (rig.value, rig.fence):
+    for name in (*rig.names, pause_name("upstream"), PICTURES_KEY):
         rig.client.lpush(name, "x")
     assert rig.cache.get(KEY) is None
+    assert rig.cache.paused_until("upstream") is None
+    rig.client.lpush(rig.names.value, "x")
+    lease = rig.cache.claim(KEY).lease
     value = kept()
-    assert rig.cache.put(KEY, value)
+    assert rig.cache.put(KEY, value, lease)
     assert rig.cache.get(KEY) == value
+    assert rig.told(CacheCommandFailed) == []
+
+
+@pytest.mark.parametrize("poison", [b"mine for ever", b""])
+def test_a_lease_that_never_ends_is_nobody_s(rig: Rig, poison: bytes) -> None:
+    rig.client.set(rig.names.lease, poison)
+    assert rig.cache.claim(KEY).lease is not None
+
+
+@pytest.mark.parametrize("poison", [b"-5", b"99999999999999999", b"9" * 30, b"soon", b""])
+def test_a_pause_that_can_not_be_is_none(rig: Rig, poison: bytes) -> None:
+    rig.client.set(pause_name("upstream"), poison)
+    assert rig.cache.paused_until("upstream") is None
 
 
 def test_entries_end_by_themselves_and_names_stay_out_of_the_keys(rig: Rig) -> None:
     rig.cache.put(KEY, kept())
-    assert 6 * 86_400 < rig.client.ttl(rig.value) <= 7 * 86_400
+    assert 6 * 86_400 < rig.client.ttl(rig.names.value) <= 7 * 86_400
     assert "acme" not in str(rig.client.keys())
-    braces = {name[name.index("{") : name.index("}")] for name in (rig.value, rig.fence)}
+    braces = {name[name.index("{") : name.index("}")] for name in rig.names}
     assert len(braces) == 1
 
 
@@ -184,19 +277,20 @@ def dripping_server(seconds: float) -> int:
 
 
 def test_a_dripping_server_can_not_hold_a_command() -> None:
-    client = connect(f"redis://127.0.0.1:{dripping_server(3)}/0", BUDGET, 1)
-    cache = RedisStatusCache(client, RedisCommands(RecordedEvents()), RecordedEvents(), now)
+    cache = SharedCache(f"redis://127.0.0.1:{dripping_server(3)}/0", now).cache
     began = time.monotonic()
     assert cache.get(KEY) is None
     assert time.monotonic() - began < 3 * BUDGET.total_seconds()
 
 
 def test_a_command_s_time_is_counted_from_its_own_beginning() -> None:
-    moments = iter([0.0, 0.04, 1.0, 1.01])
+    moments = iter([0.0, 0.04, 1.0, 1.01, 2.0, 2.06])
     ours, theirs = socket.socketpair()
     with ours, theirs:
-        bounded = CommandSocket(ours, 0.05, lambda: next(moments))
-        theirs.sendall(b"ab")
-        assert bounded.recv(1) == b"a"
-        bounded.arm()
-        assert bounded.recv(1) == b"b"
+        bounded = CommandSocket(ours, 0.05)
+        theirs.sendall(b"abc")
+        for letter in (b"a", b"b"):
+            with command_time(0.05, lambda: next(moments)):
+                assert bounded.recv(1) == letter
+        with command_time(0.05, lambda: next(moments)), pytest.raises(TimeoutError):
+            bounded.recv(1)

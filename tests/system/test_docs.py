@@ -12,13 +12,11 @@ import pytest
 import requests
 import yaml
 
-from badge.cache.redis_cache import RedisStatusCache
-from badge.cache.redis_commands import RedisCommands
 from badge.cache.redis_connection import connect
 from badge.cache.redis_pictures import RedisPictureStore
-from badge.model import BackupStatus, CacheLost, Kept, Report
+from badge.model import BackupStatus, Kept, Report
 from badge.settings import Settings, variable_for
-from tests.doubles import RecordedEvents
+from tests.doubles import SharedCache
 from tests.servers import BIN, PROJECT, eventually, free_port, running_service, running_valkey
 
 PAGES = sorted([*PROJECT.glob("*.md"), *(PROJECT / "docs").rglob("*.md")])
@@ -76,6 +74,24 @@ def can_keep_pictures(store: RedisPictureStore) -> bool:
     return store.put("one", b"picture") and store.get("one") == b"picture"
 
 
+def every_command_is_allowed(shared: SharedCache, now: datetime) -> bool:
+    """Does all that the service does with its server."""
+    cache, key = shared.cache, ("github", "acme", "repository", "web")
+    began = cache.fetch_began(key)
+    report = Report(status=BackupStatus.FAILED, observed_at=now)
+    kept = Kept(report=report, fetched_at=began, confirmed_at=now, fresh_until=now)
+    lease = cache.claim(key).lease
+    assert lease is not None
+    cache.renew(lease)
+    cache.release(lease)
+    assert cache.put(key, kept)
+    assert cache.get(key) == kept
+    cache.forget(key)
+    cache.pause("upstream", now + timedelta(minutes=1))
+    assert cache.paused_until("upstream") is not None
+    return cache.is_up() and not shared.events.seen
+
+
 def test_the_redis_configuration_and_its_acl_are_enough(tmp_path: Path) -> None:
     config = PROJECT / "config" / "redis.conf"
     rule = re.search(r"^# user badge (.+)$", config.read_text(), re.MULTILINE)
@@ -87,22 +103,10 @@ def test_the_redis_configuration_and_its_acl_are_enough(tmp_path: Path) -> None:
     ]
     with running_valkey(tmp_path, *arguments) as server:
         admin = connect(server.url, timedelta(seconds=1), 2)
-        admin.execute_command("ACL", "SETUSER", "badge", *rule[1].split())  # type: ignore[no-untyped-call] # redis-py's
-        url = server.url.replace("unix://", "unix://badge:password@")
-        events = RecordedEvents()
-        client, commands = connect(url, timedelta(seconds=1), 2), RedisCommands(events)
-        cache = RedisStatusCache(client, commands, events, lambda: now)
-        key = ("github", "acme", "repository", "web")
-        began = cache.fetch_began(key)
-        report = Report(status=BackupStatus.FAILED, observed_at=now)
-        kept = Kept(report=report, fetched_at=began, confirmed_at=now, fresh_until=now)
-        assert cache.is_up()
-        assert cache.put(key, kept)
-        assert cache.get(key) == kept
-        cache.forget(key)
-        assert can_keep_pictures(RedisPictureStore(client, commands))
-        admin.set("bdg:x", "1")
-        assert not any(isinstance(event, CacheLost) for event in events.seen)
+        admin.execute_command("ACL", "SETUSER", "badge", *rule[1].split())
+        shared = SharedCache(server.url.replace("unix://", "unix://badge:password@"), lambda: now, seconds=1)
+        assert every_command_is_allowed(shared, now)
+        assert can_keep_pictures(RedisPictureStore(shared.commands))
         assert admin.config_get("maxmemory-policy") == {"maxmemory-policy": "allkeys-lru"}
 
 

@@ -43,7 +43,9 @@ class Ops:
 @pytest.fixture
 def ops(tmp_path: Path) -> Ops:
     clock = ManualClock()
-    parts = build_parts(load({"BADGE_DATA_DIR": str(tmp_path)}), cache=MemoryStatusCache(clock), clock=clock)
+    parts = build_parts(
+        load({"BADGE_DATA_DIR": str(tmp_path), "BADGE_HOT_PATH": "0"}), cache=MemoryStatusCache(clock), clock=clock
+    )
     migrate(parts.settings.catalogue_location)
     assert parts.own is not None
     reader = parts.own.keys.create("reader", frozenset({Scope.READ}))

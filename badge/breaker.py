@@ -1,0 +1,93 @@
+"""Stop asking what keeps failing, and find out now and then whether it still does."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from badge.model import BreakerMoved
+from badge.ports import Events
+
+
+@dataclass(frozen=True, slots=True)
+class BreakerRules:
+    """When a breaker opens, and for how long."""
+
+    failures: int = 3
+    """In a row, before it opens."""
+    first_seconds: float = 1.0
+    longest_seconds: float = 5.0
+    """Each trial that fails doubles the time to the next, up to this."""
+    spread: float = 0.2
+    """By this part the time is made longer or shorter, so that a fleet does not try in step."""
+
+
+class Breaker:
+    """Closed while things work. `is_open` is one attribute read; nothing here waits."""
+
+    def __init__(
+        self,
+        name: str,
+        events: Events,
+        rules: BreakerRules = BreakerRules(),
+        monotonic: Callable[[], float] = time.monotonic,
+        chance: Callable[[], float] = random.random,
+    ) -> None:
+        self.name = name
+        self.is_open = False
+        self._events = events
+        self._rules = rules
+        self._monotonic = monotonic
+        self._chance = chance
+        self._lock = threading.Lock()
+        self._failures = 0
+        self._pause = rules.first_seconds
+        self._try_at = 0.0
+
+    def admits(self) -> bool:
+        """Whether to ask now. While it is open, one caller a pause is let through to try."""
+        if not self.is_open:
+            return True
+        with self._lock:
+            now = self._monotonic()
+            if now < self._try_at:
+                return False
+            self._put_off(now)  # for the others, until this one has come back
+            return True
+
+    @property
+    def seconds_to_trial(self) -> float:
+        """How long until somebody may try."""
+        return max(0.0, self._try_at - self._monotonic())
+
+    def succeeded(self) -> None:
+        """It answered: back to asking it always."""
+        if self._failures == 0:
+            return
+        with self._lock:
+            was_open, self.is_open = self.is_open, False
+            self._failures = 0
+            self._pause = self._rules.first_seconds
+        if was_open:
+            self._events.emit(BreakerMoved(self.name, is_open=False))
+
+    def failed(self) -> None:
+        """It did not answer."""
+        with self._lock:
+            self._failures += 1
+            was_open = self.is_open
+            if was_open:
+                self._pause = min(2 * self._pause, self._rules.longest_seconds)
+            elif self._failures < self._rules.failures:
+                return
+            self.is_open = True
+            self._put_off(self._monotonic())
+        if not was_open:
+            self._events.emit(BreakerMoved(self.name, is_open=True))
+
+    def _put_off(self, now: float) -> None:
+        spread = self._rules.spread * (2 * self._chance() - 1)
+        self._try_at = now + self._pause * (1 + spread)

@@ -1,0 +1,38 @@
+"""A set of keys that can't grow for ever."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Sequence
+
+from badge.ports import SubjectKey
+
+
+class BoundedKeys:
+    """At most `most` keys; the first to come is the first to go. Thread-safe."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._lock = threading.Lock()
+        self._keys: OrderedDict[SubjectKey, None] = OrderedDict()
+
+    def __contains__(self, key: SubjectKey) -> bool:
+        return key in self._keys
+
+    def add(self, key: SubjectKey) -> None:
+        """Have it in the set."""
+        with self._lock:
+            self._keys[key] = None
+            while len(self._keys) > self._most:
+                self._keys.popitem(last=False)
+
+    def discard(self, key: SubjectKey) -> None:
+        """Have it no longer in the set."""
+        with self._lock:
+            self._keys.pop(key, None)
+
+    def all(self) -> Sequence[SubjectKey]:
+        """Those in it now."""
+        with self._lock:
+            return list(self._keys)

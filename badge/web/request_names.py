@@ -1,0 +1,36 @@
+"""Each request's id, a proxy's or a new one: in log lines, and on answers that no cache keeps."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from badge.telemetry.logs import request_named
+from badge.web.badge_request import is_badge_path
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+# A stranger's header goes into log lines, so it has to look like an id.
+_ID = re.compile(r"[A-Za-z0-9_.:-]{8,64}")
+
+
+class RequestNames:
+    """WSGI layer around the application."""
+
+    def __init__(self, application: WSGIApplication) -> None:
+        self._application = application
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """Pass the request on under its name."""
+        given = environ.get("HTTP_X_REQUEST_ID", "")
+        request_id = given if _ID.fullmatch(given) else secrets.token_hex(8)
+
+        def start(status: str, headers: list[tuple[str, str]], *rest: Any) -> Any:
+            return start_response(status, [*headers, ("X-Request-ID", request_id)], *rest)
+
+        with request_named(request_id):
+            # Badges are kept by proxies and given to others: a name of this request would be theirs too.
+            return self._application(environ, start_response if is_badge_path(environ) else start)
