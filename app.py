@@ -62,6 +62,15 @@ class OwnCatalogue:
 
 
 @dataclass(frozen=True, slots=True)
+class Stores:
+    """What processes share."""
+
+    statuses: StatusCache
+    pictures: PictureStore | None = None
+    warm_up: Callable[[], None] = lambda: None
+
+
+@dataclass(frozen=True, slots=True)
 class Parts:
     """Everything that a configuration amounts to, wired."""
 
@@ -75,6 +84,8 @@ class Parts:
     resolver: Resolver
     own: OwnCatalogue | None
     """None where another backup API is asked instead."""
+    warm_up: Callable[[], None]
+    """What a worker does first, in the background, so that its first reader need not wait for it."""
 
     @property
     def listing(self) -> StatusListing | None:
@@ -95,7 +106,8 @@ def build_parts(
     own = None if settings.upstream_url or source else _own_catalogue(settings, clock)
     asked = source or (own.source if own else _upstream(settings, clock, events))
     # A cache that is handed in stands for the server: pictures then go to no other one.
-    kept, pictures = (cache, None) if cache else _stores(settings, clock, events, is_source_local=own is not None)
+    stores = Stores(cache) if cache else _stores(settings, clock, events, is_source_local=own is not None)
+    kept = stores.statuses
     lifetimes = _lifetimes(settings)
     fetcher = Fetcher(
         cache=kept,
@@ -117,7 +129,7 @@ def build_parts(
         wait_seconds=settings.wait.total_seconds(),
         most_waiting=settings.most_waiting,
     )
-    return Parts(settings, clock, events, kept, pictures, asked, resolver, own)
+    return Parts(settings, clock, events, kept, stores.pictures, asked, resolver, own, stores.warm_up)
 
 
 def create_app(
@@ -150,6 +162,7 @@ def build_app(parts: Parts) -> Flask:
     held = HotPathLimits(settings.hot_path.total_seconds(), settings.hot_path_entries, settings.hot_path_mb * 2**20)
     site = build_site(shown, blueprints, held)
     site.extensions["readiness"] = readiness
+    site.extensions["warm_up"] = parts.warm_up
     return site
 
 
@@ -179,19 +192,18 @@ def _guard(settings: Settings, clock: Clock, events: Events, name: str) -> Sourc
     return SourceGuard(Breaker(name, events, SOURCE_BREAKER), Budget(limits), crew, clock)
 
 
-def _stores(
-    settings: Settings, clock: Clock, events: Events, *, is_source_local: bool
-) -> tuple[StatusCache, PictureStore | None]:
+def _stores(settings: Settings, clock: Clock, events: Events, *, is_source_local: bool) -> Stores:
     # A report could not make the stores of other workers forget, so the local catalogue is asked
     # each time where there is no shared cache; it is as near as one.
     local = MemoryStatusCache(clock, max_entries=0 if is_source_local else settings.local_entries)
     url = settings.redis_url.get_secret_value() if settings.redis_url else _embedded_url(settings)
     if url is None:
-        return local, None
+        return Stores(local)
     connections = settings.threads + settings.upstream_concurrency + 4
     connector = RedisConnector(url, settings.redis_timeout, connections)
     commands = RedisCommands(connector, events, Breaker("redis", events))
-    return RedisStatusCache(commands, local, events, clock), RedisPictureStore(commands)
+    statuses = RedisStatusCache(commands, local, events, clock)
+    return Stores(statuses, RedisPictureStore(commands), commands.warm_up)
 
 
 def _embedded_url(settings: Settings) -> str | None:

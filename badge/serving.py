@@ -81,7 +81,8 @@ class Master:
         sys.stderr.write(first_words(self.settings))
 
     def post_worker_init(self, worker: Any) -> None:
-        """In a worker: say "not ready" from the moment it is told to stop."""
+        """In a worker: connect, and say "not ready" from the moment it is told to stop."""
+        worker.wsgi.extensions["warm_up"]()
         readiness: Readiness = worker.wsgi.extensions["readiness"]
         if (png := self.png) is not None:
             readiness.watch("png", lambda: png.is_fine)

@@ -24,7 +24,7 @@ class Constant:
         answer = json.loads(recorded.read_text())
         self._headers = [(name, value) for name, value in answer["headers"].items()]
         self._body = answer["body"].encode()
-        self.extensions = {"readiness": Readiness({})}
+        self.extensions = {"readiness": Readiness({}), "warm_up": lambda: None}
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer."""

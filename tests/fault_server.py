@@ -50,6 +50,8 @@ class FaultServer:
     port: int
     mode: str = "ok"
     status: str = "succeeded"
+    delay: float = 0.0
+    """Seconds before each answer."""
     elsewhere: str = "http://127.0.0.1:9/"
     asked: list[Asked] = field(default_factory=list)
     connections: int = 0
@@ -269,6 +271,8 @@ def _serve(server: FaultServer, client: socket.socket) -> None:
         with client.makefile("rb") as reader:
             while (asked := _read(reader)) is not None and not server.ending.is_set():
                 server.asked.append(asked)
+                if server.delay:
+                    server.ending.wait(server.delay)
                 MODES[server.mode](server, client, asked)
 
 

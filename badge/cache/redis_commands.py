@@ -6,6 +6,7 @@ background whether it is back. Nothing here raises for what a server may do.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 from collections.abc import Callable
@@ -70,6 +71,14 @@ class RedisCommands:
             return instead() if when_late is None or self.breaker.is_open else when_late()
         self._answered()
         return answer
+
+    def warm_up(self) -> None:
+        """Connect in the background: a process' first command loads code, which takes longer than a command may."""
+        threading.Thread(target=self._connect, name="redis-warm-up", daemon=True).start()
+
+    def _connect(self) -> None:
+        with contextlib.suppress(*LOSSES), command_time(TRIAL_SECONDS):
+            self.connector.client().ping()  # where it fails, the first command will tell
 
     def _lost(self, operation: str, error: Exception) -> None:
         self.events.emit(CacheCommandFailed(operation, type(error).__name__))

@@ -47,6 +47,9 @@ class BoundedTlsConnection(_Bounded, redis.SSLConnection):
 class BoundedUnixConnection(_Bounded, redis.UnixDomainSocketConnection):
     """Over a Unix socket."""
 
+    # redis-py 8.1 names them when connecting takes too long, and has none here.
+    host, port = "", 0
+
 
 class BoundedSentinelConnection(_Bounded, SentinelManagedConnection):
     """To whichever server Sentinel calls the primary."""

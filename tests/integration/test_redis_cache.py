@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import pickle
 import socket
@@ -281,6 +282,25 @@ def test_a_dripping_server_can_not_hold_a_command() -> None:
     began = time.monotonic()
     assert cache.get(KEY) is None
     assert time.monotonic() - began < 3 * BUDGET.total_seconds()
+
+
+@pytest.mark.parametrize("scheme", ["redis", "unix"])
+def test_a_server_that_takes_no_connection_can_not_hold_a_command(tmp_path: Path, scheme: str) -> None:
+    listener = socket.socket(socket.AF_INET if scheme == "redis" else socket.AF_UNIX)
+    listener.bind(("127.0.0.1", 0) if scheme == "redis" else str(tmp_path / "full.sock"))
+    listener.listen(0)
+    address = listener.getsockname()
+    with listener, contextlib.ExitStack() as waiting:
+        for _ in range(4):  # fill the line of those who wait to be taken
+            client = waiting.enter_context(socket.socket(listener.family))
+            client.setblocking(False)
+            with contextlib.suppress(BlockingIOError):
+                client.connect(address)
+        cache = SharedCache(f"redis://127.0.0.1:{address[1]}/0" if scheme == "redis" else f"unix://{address}", now)
+        began = time.monotonic()
+        assert cache.cache.get(KEY) is None
+        assert time.monotonic() - began < 3 * BUDGET.total_seconds()
+        assert [type(event) for event in cache.events.seen] == [CacheCommandFailed, CacheLost]
 
 
 def test_a_command_s_time_is_counted_from_its_own_beginning() -> None:

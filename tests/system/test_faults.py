@@ -71,7 +71,7 @@ def failing_service(folder: Path, mode: str) -> Iterator[Rig]:
         }
         with running_service(folder, **settings) as service:
             rig = Rig(service, upstream, mode)
-            assert status_of(service.get(rig.known)) == "succeeded"
+            assert status_of(service.get(rig.known)) == "succeeded", rig.log()
             upstream.mode = mode
             yield rig
 

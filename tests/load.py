@@ -1,0 +1,92 @@
+"""Many requests at once, or so many a second, each answer told with its true status and its time."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+LONGEST_SECONDS = 15.0
+
+_TITLE = re.compile(rb"<title>(?:backup: )?([^<]*)</title>")
+_MAX_AGE = re.compile(r"max-age=(\d+)")
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One answer; code 0 where there was none."""
+
+    path: str
+    code: int
+    seconds: float
+    headers: dict[str, str] = field(default_factory=dict)
+    body: bytes = b""
+
+    @property
+    def status(self) -> str:
+        """The status in the picture."""
+        found = _TITLE.search(self.body)
+        return found[1].decode() if found else "no picture"
+
+    @property
+    def max_age(self) -> int:
+        found = _MAX_AGE.search(self.headers.get("cache-control", ""))
+        return int(found[1]) if found else -1
+
+
+def all_at_once(urls: Sequence[str], headers: dict[str, str] | None = None) -> list[Answer]:
+    """Ask for all of them at the same time, a connection each."""
+
+    async def ask() -> list[Answer]:
+        return await asyncio.gather(*(one(url, headers) for url in urls))
+
+    return asyncio.run(ask())
+
+
+def at_a_rate(
+    urls: Iterable[str], per_second: float, while_it_runs: Callable[[float], None] | None = None
+) -> list[Answer]:
+    """Ask for one after the other, so many a second, whether or not the ones before have been answered.
+
+    `while_it_runs` is told the seconds since the beginning before each.
+    """
+
+    async def ask() -> list[Answer]:
+        began, asked = time.monotonic(), []
+        for number, url in enumerate(urls):
+            await asyncio.sleep(max(0.0, began + number / per_second - time.monotonic()))
+            if while_it_runs is not None:
+                while_it_runs(time.monotonic() - began)
+            asked.append(asyncio.create_task(one(url)))
+        return await asyncio.gather(*asked)
+
+    return asyncio.run(ask())
+
+
+async def one(url: str, headers: dict[str, str] | None = None) -> Answer:
+    """One GET on a connection of its own."""
+    parts, began = urlsplit(url), time.monotonic()
+    try:
+        async with asyncio.timeout(LONGEST_SECONDS):
+            reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
+            extra = "".join(f"{name}: {value}\r\n" for name, value in (headers or {}).items())
+            path = url.partition(parts.netloc)[2]
+            writer.write(f"GET {path} HTTP/1.1\r\nHost: {parts.netloc}\r\n{extra}Connection: close\r\n\r\n".encode())
+            raw = await reader.read()
+            writer.close()
+    except OSError:  # refused, reset, or no answer in time
+        return Answer(url, 0, time.monotonic() - began)
+    head, _, body = raw.partition(b"\r\n\r\n")
+    lines = head.decode("latin-1").split("\r\n")
+    fields = dict(line.lower().split(": ", 1) for line in lines[1:] if ": " in line)
+    code = int(lines[0].split()[1]) if lines[0] else 0
+    return Answer(url, code, time.monotonic() - began, fields, body)
+
+
+def percentile(answers: Iterable[Answer], part: float) -> float:
+    """The time within which this part of the answers came."""
+    times = sorted(answer.seconds for answer in answers)
+    return times[min(len(times) - 1, int(part * len(times)))]

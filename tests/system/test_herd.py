@@ -1,0 +1,190 @@
+"""A herd at one badge, over two services of two workers each on one cache: one question, and no wrong badge."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.fault_server import FaultServer, running_fault_server
+from tests.load import Answer, all_at_once, percentile
+from tests.servers import Service, eventually, running_service, running_valkey
+
+IN_TIME_SECONDS = 2.0
+SLACK_SECONDS = 1.0
+UPSTREAM_SECONDS = 0.3
+
+
+@dataclass
+class Fleet:
+    """Two services, the Valkey between them, the upstream behind them."""
+
+    services: list[Service]
+    upstream: FaultServer
+    numbers: Iterator[int] = field(default_factory=count)
+
+    def fresh_path(self) -> str:
+        return f"/badge/acme/repo-{next(self.numbers)}"
+
+    def urls(self, path: str, number: int) -> list[str]:
+        return [self.services[index % len(self.services)].url + path for index in range(number)]
+
+    def calls(self, path: str) -> int:
+        name = path.rpartition("/")[2]
+        return sum(asked.subject["subjectName"] == name for asked in self.upstream.asked)
+
+
+@pytest.fixture(scope="module")
+def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
+    with running_fault_server() as upstream, running_valkey(tmp_path_factory.mktemp("valkey")) as valkey:
+        settings = {
+            "BADGE_UPSTREAM_URL": upstream.url,
+            "BADGE_REDIS_URL": valkey.url,
+            "BADGE_UPSTREAM_TIMEOUT": "3s",
+            # Every test begins with subjects never heard of.
+            "BADGE_UPSTREAM_NEW_BURST": "10000",
+            "BADGE_UPSTREAM_CONCURRENCY": "32",
+            "BADGE_FRESH_FINISHED": "2s",
+        }
+        with (
+            running_service(tmp_path_factory.mktemp("one"), **settings) as one,
+            running_service(tmp_path_factory.mktemp("two"), **settings) as two,
+        ):
+            yield Fleet([one, two], upstream)
+
+
+@pytest.fixture(autouse=True)
+def healthy(fleet: Fleet) -> None:
+    fleet.upstream.mode, fleet.upstream.delay = "ok", 0.0
+
+
+def is_true_or_brief(answer: Answer) -> bool:
+    """The true status, or "unknown" for a moment."""
+    return answer.code == 200 and (answer.status == "succeeded" or (answer.status == "unknown" and answer.max_age <= 5))
+
+
+def test_a_herd_at_a_cold_badge_is_one_question(fleet: Fleet) -> None:
+    fleet.upstream.delay = UPSTREAM_SECONDS
+    for _ in range(20):
+        path = fleet.fresh_path()
+        answers = all_at_once(fleet.urls(path, 256))
+        assert fleet.calls(path) == 1
+        assert all(is_true_or_brief(answer) for answer in answers)
+        # Each of the four workers lets half of its eight threads wait; the herd may be over before all of them do.
+        assert sum(answer.status == "succeeded" for answer in answers) >= 4
+        assert max(answer.seconds for answer in answers) < IN_TIME_SECONDS + SLACK_SECONDS
+    time.sleep(1)  # noqa: TID251 - past what the answers without waiting said of their lifetime in front of Flask
+    again = all_at_once(fleet.urls(path, 256))
+    assert {(answer.code, answer.status) for answer in again} == {(200, "succeeded")}
+    assert fleet.calls(path) == 1
+
+
+def waits(fleet: Fleet, how: str) -> float:
+    return sum(metric(service, f'badge_waits_total{{how="{how}"}}') for service in fleet.services)
+
+
+def metric(service: Service, name: str) -> float:
+    lines = service.get("/metrics").text.splitlines()
+    return sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith(name))
+
+
+def test_whoever_is_let_wait_is_served(fleet: Fleet) -> None:
+    fleet.upstream.delay = UPSTREAM_SECONDS
+    served, gave_up = waits(fleet, "served"), waits(fleet, "gaveUp")
+    answers = all_at_once(fleet.urls(fleet.fresh_path(), 256))
+    assert waits(fleet, "gaveUp") == gave_up
+    true = sum(answer.status == "succeeded" for answer in answers)
+    assert 4 <= waits(fleet, "served") - served <= true
+
+
+def test_many_keys_are_one_question_each(fleet: Fleet) -> None:
+    fleet.upstream.delay = 0.05
+    paths = [fleet.fresh_path() for _ in range(64)]
+    answers = all_at_once([url for path in paths for url in fleet.urls(path, 8)])
+    assert all(is_true_or_brief(answer) for answer in answers)
+    assert eventually(lambda: all(fleet.calls(path) == 1 for path in paths), 10)
+    time.sleep(0.6)  # noqa: TID251 - no further question follows
+    assert Counter(fleet.calls(path) for path in paths) == {1: 64}
+
+
+@pytest.mark.parametrize("mode", ["500", "hang-before-headers", "reset", "bad-json", "html200"])
+def test_a_herd_at_a_broken_upstream_is_one_question_too(fleet: Fleet, mode: str) -> None:
+    fleet.upstream.mode, fleet.upstream.delay = mode, 0.1
+    path = fleet.fresh_path()
+    answers = all_at_once(fleet.urls(path, 256))
+    assert {(answer.code, answer.status) for answer in answers} == {(200, "unknown")}
+    assert max(answer.seconds for answer in answers) < IN_TIME_SECONDS + SLACK_SECONDS
+    assert fleet.calls(path) == 1
+
+
+def test_at_an_expired_badge_nobody_waits_and_one_asks(fleet: Fleet) -> None:
+    path = fleet.fresh_path()
+    assert fleet.services[0].get(path).status_code == 200
+    time.sleep(2.2)  # noqa: TID251 - past its lifetime
+    fleet.upstream.delay = 2.0
+    answers = all_at_once(fleet.urls(path, 100))
+    assert {(answer.code, answer.status) for answer in answers} == {(200, "succeeded")}
+    assert percentile(answers, 0.99) < 2.0
+    assert fleet.calls(path) == 2
+
+
+def test_an_outage_changes_no_badge_and_costs_a_question_a_back_off(fleet: Fleet) -> None:
+    path = fleet.fresh_path()
+    fleet.services[0].get(path)
+    time.sleep(2.2)  # noqa: TID251 - past its lifetime
+    fleet.upstream.mode = "500"
+    ends, answers = time.monotonic() + 8, []
+    while time.monotonic() < ends:
+        answers += all_at_once(fleet.urls(path, 10))
+        time.sleep(0.2)  # noqa: TID251 - a rate, not a flood
+    assert {(answer.code, answer.status) for answer in answers} == {(200, "succeeded")}
+    assert 2 <= fleet.calls(path) <= 1 + 2  # at once, and after 4 to 6 s
+
+
+def test_warm_badges_do_not_wait_behind_cold_ones_at_a_hanging_upstream(fleet: Fleet) -> None:
+    warm = fleet.fresh_path()
+    fleet.services[0].get(warm)
+    fleet.upstream.mode = "hang-before-headers"
+    cold = [url for _ in range(256) for url in fleet.urls(fleet.fresh_path(), 1)]
+    herd = threading.Thread(target=all_at_once, args=(cold,))
+    herd.start()
+    time.sleep(0.3)  # noqa: TID251 - the cold ones have arrived
+    seen = [all_at_once(fleet.urls(warm, 1))[0] for _ in range(50)]
+    herd.join()
+    assert {(answer.code, answer.status) for answer in seen} == {(200, "succeeded")}
+    assert percentile(seen, 0.95) < 3 * 0.05
+
+
+def workers_of(service: Service) -> list[psutil.Process]:
+    children = psutil.Process(service.process.pid).children()
+    return [child for child in children if "gunicorn" in " ".join(child.cmdline())]
+
+
+def test_a_worker_killed_while_it_asks_is_replaced_within_the_others_patience(tmp_path: Path) -> None:
+    (tmp_path / "valkey").mkdir()
+    with running_fault_server() as upstream, running_valkey(tmp_path / "valkey") as valkey:
+        settings = {"BADGE_UPSTREAM_URL": upstream.url, "BADGE_REDIS_URL": valkey.url, "BADGE_WORKERS": "1"}
+        with (
+            running_service(tmp_path / "one", **settings) as one,
+            running_service(tmp_path / "two", **settings) as two,
+        ):
+            upstream.delay = UPSTREAM_SECONDS
+            path = "/badge/acme/web"
+            first = threading.Thread(target=all_at_once, args=([one.url + path],))
+            first.start()
+            assert eventually(lambda: len(upstream.asked) == 1)
+            os.kill(workers_of(one)[0].pid, signal.SIGKILL)
+            answers = all_at_once([two.url + path] * 4)
+            first.join()
+    assert {(answer.code, answer.status) for answer in answers} == {(200, "succeeded")}
+    assert len(upstream.asked) == 2
+    assert max(answer.seconds for answer in answers) < IN_TIME_SECONDS + SLACK_SECONDS
