@@ -50,6 +50,8 @@ class FaultServer:
     port: int
     mode: str = "ok"
     status: str = "succeeded"
+    status_of: Callable[[dict[str, str]], str] | None = None
+    """Says each subject's status, where they differ."""
     delay: float = 0.0
     """Seconds before each answer."""
     elsewhere: str = "http://127.0.0.1:9/"
@@ -66,7 +68,7 @@ class FaultServer:
         return json.dumps(
             {
                 **asked.subject,
-                "status": self.status,
+                "status": self.status_of(asked.subject) if self.status_of else self.status,
                 "observedAt": now.isoformat(),
                 "finishedAt": (now - timedelta(minutes=3)).isoformat(),
                 "visibility": "public",

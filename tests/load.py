@@ -46,20 +46,18 @@ def all_at_once(urls: Sequence[str], headers: dict[str, str] | None = None) -> l
     return asyncio.run(ask())
 
 
-def at_a_rate(
-    urls: Iterable[str], per_second: float, while_it_runs: Callable[[float], None] | None = None
-) -> list[Answer]:
+def at_a_rate(urls: Iterable[str], per_second: float, *while_it_runs: Callable[[float], None]) -> list[Answer]:
     """Ask for one after the other, so many a second, whether or not the ones before have been answered.
 
-    `while_it_runs` is told the seconds since the beginning before each.
+    Each of `while_it_runs` is told the seconds since the beginning before each.
     """
 
     async def ask() -> list[Answer]:
         began, asked = time.monotonic(), []
         for number, url in enumerate(urls):
             await asyncio.sleep(max(0.0, began + number / per_second - time.monotonic()))
-            if while_it_runs is not None:
-                while_it_runs(time.monotonic() - began)
+            for tell in while_it_runs:
+                tell(time.monotonic() - began)
             asked.append(asyncio.create_task(one(url)))
         return await asyncio.gather(*asked)
 

@@ -168,3 +168,11 @@ def test_the_doctor_says_what_to_do_about_each_fault(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "FAIL cache     redis://127.0.0.1:9/0 does not answer" in done.stdout
     assert "FAIL upstream  http://127.0.0.1:9: connect; nothing listens there" in done.stdout
+
+
+def test_why_a_badge_is_what_it_is(tmp_path: Path) -> None:
+    run(tmp_path, "report", WEB, "failed")
+    done = run(tmp_path, "explain", WEB)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith(f"{WEB}: Nothing is kept")
+    assert json.loads(run(tmp_path, "explain", "acme/web", "--json").stdout)["source"] == "catalogue"

@@ -32,3 +32,13 @@ def test_a_draining_process_wants_no_traffic(site: Site) -> None:
 
 def test_the_version_is_the_package_s(site: Site) -> None:
     assert site.get("/version").get_json()["version"] == __version__
+
+
+def test_answers_carry_the_request_s_id_but_badges_which_are_kept_for_others_do_not(site: Site) -> None:
+    given = {"X-Request-ID": "from-the-proxy-1"}
+    assert site.get("/livez", headers=given).headers["X-Request-ID"] == "from-the-proxy-1"
+    assert "X-Request-ID" not in site.get("/badge/acme/web", headers=given).headers
+    for bad in ("short", "x" * 65, "two words", "new\u00ednline"):
+        made = site.get("/livez", headers={"X-Request-ID": bad}).headers["X-Request-ID"]
+        assert made != bad
+        assert len(made) == 16

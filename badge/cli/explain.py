@@ -1,0 +1,120 @@
+"""`flask badge explain`: why a badge shows what it shows, without asking its source."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import click
+
+import app
+from badge.cli.command import BadgeCommand, SubjectArgument, examples, local_parts
+from badge.contract import format_time
+from badge.model import STALE_AGE, BackupStatus, Kept, Report, Subject, Visibility
+from badge.settings import show_duration
+
+ASK = "`flask badge status` asks it now; `flask badge doctor` says what is wrong with it."
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """What decides what a badge shows."""
+
+    subject: str
+    source: str | None
+    paused_until: str | None
+    kept: str | None
+    """The status in the cache."""
+    confirmed_at: str | None
+    age_seconds: int | None
+    failures: int
+    next_refresh: str | None
+    """From then on the next reader has it asked for again."""
+    rule: str
+    """Why the badge shows what it shows, as a sentence."""
+
+
+@click.command(
+    cls=BadgeCommand,
+    epilog=examples("flask badge explain acme/web", "flask badge explain GitLab/group%2Fsub/Repository/web --json"),
+)
+@click.argument("subject", type=SubjectArgument())
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def explain(subject: Subject, *, as_json: bool) -> None:
+    """Say why the badge of SUBJECT is what it is: its source, what is kept, how old that is, the next refresh.
+
+    Looks into the cache and asks no remote source. Exit code 0.
+    """
+    explanation = explained(local_parts(), subject)
+    if as_json:
+        click.echo(json.dumps({name: getattr(explanation, name) for name in Explanation.__slots__}))
+        return
+    for line in _lines(explanation):
+        click.echo(line)
+
+
+def explained(parts: app.Parts, subject: Subject) -> Explanation:
+    """What the parts know of the subject now."""
+    now, source = parts.clock(), parts.resolver.routing.source_for(subject)
+    if source is None:
+        return Explanation(str(subject), None, None, None, None, None, 0, None, "No source claims this subject.")
+    kept, paused = parts.cache.get(parts.resolver.key(subject)), parts.cache.paused_until(source.name)
+    return Explanation(
+        subject=str(subject),
+        source=source.name,
+        paused_until=_time(paused),
+        kept=kept.report.status.value if kept and kept.report else None,
+        confirmed_at=_time(kept.confirmed_at) if kept and kept.report else None,
+        age_seconds=round((now - kept.confirmed_at).total_seconds()) if kept and kept.report else None,
+        failures=kept.failures if kept else 0,
+        next_refresh=_time(max(kept.fresh_until, paused or now, now)) if kept else None,
+        rule=_rule(kept, now, parts.settings.max_status_age),
+    )
+
+
+def _rule(kept: Kept | None, now: datetime, too_old: timedelta) -> str:
+    if kept is None:
+        return "Nothing is kept: nobody asked for a while, or something has changed. The next reader has it asked for."
+    if kept.report is None:
+        return f"Unknown: the source was asked {kept.failures} times and did not answer. {ASK}"
+    return _rule_for(kept, kept.report, now, too_old)
+
+
+def _rule_for(kept: Kept, report: Report, now: datetime, too_old: timedelta) -> str:
+    age = now - kept.confirmed_at
+    if not report.exists:
+        return "Unknown: the source knows no such subject. Spelling, case and the kind of subject count."
+    if report.visibility is Visibility.PRIVATE:
+        return "Unknown to everybody: the source calls it private."
+    if report.stale_after is not None and report.stale_after <= now:
+        return f"Unknown: the source vouched for “{report.status}” until {_time(report.stale_after)} only."
+    if age >= too_old:
+        return f"Unknown: nobody confirmed “{report.status}” for longer than BADGE_MAX_STATUS_AGE. {ASK}"
+    if report.status is BackupStatus.UNKNOWN:
+        return "Unknown: the source itself says so, or used a word that is none of the contract's."
+    shown = f"Shown as “{report.status}”"
+    if kept.failures:
+        shown += f", kept from earlier: the source did not answer {kept.failures} times since. {ASK}"
+    elif now < kept.fresh_until:
+        shown += ", as the source said it."
+    else:
+        shown += ", no longer fresh: the next reader has it asked for again."
+    return shown + (" Being over an hour old, it says so." if age >= STALE_AGE else "")
+
+
+def _lines(explanation: Explanation) -> list[str]:
+    lines = [f"{explanation.subject}: {explanation.rule}"]
+    if explanation.source is not None:
+        paused = f", which wants not to be asked before {explanation.paused_until}" if explanation.paused_until else ""
+        lines.append(f"  source        {explanation.source}{paused}")
+    if explanation.age_seconds is not None:
+        age = show_duration(timedelta(seconds=explanation.age_seconds))
+        lines.append(f"  kept          {explanation.kept}, confirmed at {explanation.confirmed_at}, {age} ago")
+    if explanation.next_refresh is not None:
+        lines.append(f"  next refresh  {explanation.next_refresh}, when a reader comes")
+    return lines
+
+
+def _time(moment: datetime | None) -> str | None:
+    return None if moment is None else format_time(moment.replace(microsecond=0))

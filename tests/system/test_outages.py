@@ -1,0 +1,215 @@
+"""Redis stopped and killed, floods of invented names, forks: under load no wrong badge and none that is late."""
+
+from __future__ import annotations
+
+import hashlib
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.fault_server import FaultServer, running_fault_server
+from tests.load import Answer, all_at_once, at_a_rate, percentile
+from tests.servers import Service, ValkeyServer, eventually, running_service, running_valkey
+
+UPSTREAM_SECONDS = 0.05
+# What bounds a test's latencies beyond the promise: two cores run the service, its load and its upstream at once.
+ROOM = 3
+
+
+def status_for(name: str) -> str:
+    """What the upstream says of a subject, so that a mix-up shows."""
+    return ("succeeded", "failed", "inProgress", "scheduled")[hashlib.sha256(name.encode()).digest()[0] % 4]
+
+
+WORDS = {"succeeded": "succeeded", "failed": "failed", "inProgress": "in progress", "scheduled": "scheduled"}
+
+
+def is_true(answer: Answer) -> bool:
+    name = answer.path.rpartition("/")[2].partition("?")[0]
+    return (answer.code, answer.status) == (200, WORDS[status_for(name)])
+
+
+@dataclass
+class Rig:
+    service: Service
+    upstream: FaultServer
+
+
+@contextmanager
+def rig_with(folder: Path, **settings: str) -> Iterator[Rig]:
+    with running_fault_server() as upstream:
+        upstream.status_of = lambda subject: status_for(subject["subjectName"])
+        settings = {
+            "BADGE_UPSTREAM_URL": upstream.url,
+            "BADGE_UPSTREAM_NEW_BURST": "10000",
+            "BADGE_UPSTREAM_PER_SECOND": "1000",
+            "BADGE_LOG_LEVEL": "warning",
+            **settings,
+        }
+        with running_service(folder, **settings) as service:
+            yield Rig(service, upstream)
+
+
+@contextmanager
+def rig_on_a_valkey(folder: Path) -> Iterator[tuple[Rig, ValkeyServer]]:
+    (folder / "valkey").mkdir()
+    with running_valkey(folder / "valkey") as valkey, rig_with(folder / "service", BADGE_REDIS_URL=valkey.url) as rig:
+        yield rig, valkey
+
+
+def one_in_five_is_cold(rig: Rig, seconds: float, per_second: int) -> Iterator[str]:
+    for number in range(int(seconds * per_second)):
+        name = f"cold-{number}" if number % 5 == 0 else f"warm-{number % 7}"
+        # A parameter of its own, so that what is held in front of Flask does not answer for Redis.
+        yield f"{rig.service.url}/badge/acme/{name}?n={number}"
+
+
+def at(moment: float, act: Callable[[], object]) -> Callable[[float], None]:
+    """Do it once, when so many seconds have passed."""
+    left = [act]
+
+    def tell(seconds: float) -> None:
+        if left and seconds >= moment:
+            left.pop()()
+
+    return tell
+
+
+@pytest.mark.parametrize("how", [signal.SIGSTOP, signal.SIGKILL])
+def test_redis_lost_under_load_is_not_seen(tmp_path: Path, how: signal.Signals) -> None:
+    (tmp_path / "valkey").mkdir()
+    with (
+        running_valkey(tmp_path / "valkey") as valkey,
+        rig_with(tmp_path / "service", BADGE_REDIS_URL=valkey.url) as rig,
+    ):
+        all_at_once([f"{rig.service.url}/badge/acme/warm-{number}" for number in range(7)])
+        rig.upstream.delay = UPSTREAM_SECONDS
+        lose, back = at(1.0, lambda: valkey.process.send_signal(how)), at(4.0, valkey.thaw)
+        answers = at_a_rate(one_in_five_is_cold(rig, 6, 100), 100, lose, back)
+        wrong = [answer for answer in answers if not is_true(answer)]
+        assert wrong == []
+        assert percentile(answers, 0.99) < ROOM * (UPSTREAM_SECONDS + 0.02)
+        if how is signal.SIGSTOP:
+            assert eventually(lambda: is_cache_up(rig), 5)
+
+
+def is_cache_up(rig: Rig) -> bool:
+    return all(rig.service.get("/readyz").json()["checks"]["cache"] == "up" for _ in range(4))
+
+
+def test_a_killed_redis_costs_each_process_its_own_question_and_no_more(tmp_path: Path) -> None:
+    (tmp_path / "valkey").mkdir()
+    with (
+        running_valkey(tmp_path / "valkey") as valkey,
+        rig_with(tmp_path / "service", BADGE_REDIS_URL=valkey.url) as rig,
+    ):
+        valkey.process.kill()
+        valkey.process.wait()
+        for _ in range(10):
+            answers = all_at_once([f"{rig.service.url}/badge/acme/repo-{number}" for number in range(10)])
+            assert all(answer.code == 200 for answer in answers)
+        assert all(is_true(answer) for answer in answers)
+        assert len(rig.upstream.asked) <= 2 * 10
+
+
+def test_a_flood_of_invented_names_stays_within_the_budget_and_warm_badges_quick(tmp_path: Path) -> None:
+    limits = {"BADGE_UPSTREAM_NEW_BURST": "20", "BADGE_UPSTREAM_NEW_PER_SECOND": "5", "BADGE_UPSTREAM_PER_SECOND": "20"}
+    with rig_with(tmp_path, **limits) as rig:
+        warm = f"{rig.service.url}/badge/acme/warm"
+        assert all(is_true(answer) for answer in all_at_once([warm] * 4))
+        began, asked = time.monotonic(), len(rig.upstream.asked)
+        urls = (f"{warm}?n={number}" if number % 6 == 0 else f"{warm}-{number}" for number in range(5 * 300))
+        answers = at_a_rate(urls, 300)
+        seconds = time.monotonic() - began
+        assert {answer.code for answer in answers} == {200}
+        known = [answer for answer in answers if "/warm?" in answer.path]
+        assert all(is_true(answer) for answer in known)
+        assert percentile(known, 0.99) < ROOM * 0.025
+        # Two workers, each with a burst and a rate; and those warm ones that were refreshed.
+        assert len(rig.upstream.asked) - asked <= 2 * (20 + 5 * (seconds + 5)) + 4
+
+
+@pytest.mark.parametrize("preload", ["true", "false"])
+def test_no_subject_s_status_is_on_another_s_badge_over_forked_workers(tmp_path: Path, preload: str) -> None:
+    patient = {"BADGE_THREADS": "32", "BADGE_WAITING": "32", "BADGE_UPSTREAM_CONCURRENCY": "16"}
+    with rig_with(tmp_path, BADGE_WORKERS="4", BADGE_PRELOAD=preload, **patient) as rig:
+        for first in range(0, 2000, 100):
+            urls = [f"{rig.service.url}/badge/acme/repo-{number}" for number in range(first, first + 100)]
+            for _ in range(20):
+                urls = [answer.path for answer in all_at_once(urls) if not is_true(answer) and is_unknown(answer)]
+                if not urls:
+                    break
+                time.sleep(0.1)  # noqa: TID251 - those who could not wait ask again
+            assert urls == []
+
+
+def is_unknown(answer: Answer) -> bool:
+    """Not known yet; anything else that is not true is another's."""
+    assert (answer.code, answer.status) == (200, "unknown"), answer.path
+    return True
+
+
+def series(service: Service) -> dict[str, float]:
+    lines = [line for line in service.get("/metrics").text.splitlines() if not line.startswith("#")]
+    return {line.rpartition(" ")[0]: float(line.rpartition(" ")[2]) for line in lines}
+
+
+def served(service: Service) -> float:
+    return sum(value for name, value in series(service).items() if name.startswith("badge_requests_total"))
+
+
+def test_counts_are_exact_over_workers_and_outlive_them_but_not_the_service(tmp_path: Path) -> None:
+    with rig_with(tmp_path, BADGE_WORKERS="4") as rig:
+        urls = [f"{rig.service.url}/badge/acme/web?n={number % 10}" for number in range(50)]
+        for _ in range(4):
+            assert {answer.code for answer in all_at_once(urls)} == {200}
+        assert served(rig.service) == 200
+        for child in workers_of(rig.service):
+            child.terminate()
+        assert eventually(lambda: len(workers_of(rig.service)) == 4, 10)
+        assert eventually(lambda: served(rig.service) == 200, 10)
+        all_at_once([f"{rig.service.url}/badge/acme/other-{number}" for number in range(40)])
+        assert served(rig.service) == 240
+        # No label holds what strangers choose.
+        assert not [name for name in series(rig.service) if "other" in name or "acme" in name]
+    with rig_with(tmp_path) as rig:
+        assert served(rig.service) == 0
+
+
+def workers_of(service: Service) -> list[psutil.Process]:
+    children = psutil.Process(service.process.pid).children()
+    return [child for child in children if "gunicorn" in " ".join(child.cmdline())]
+
+
+def test_metrics_are_for_this_machine_or_a_token(tmp_path: Path) -> None:
+    with rig_with(tmp_path, BADGE_METRICS_TOKEN="open-sesame") as rig:
+        rig.service.get("/badge/acme/web")
+        proxied = {"X-Forwarded-For": "203.0.113.7"}
+        assert rig.service.get("/metrics", headers=proxied).status_code == 401
+        assert rig.service.get("/metrics", headers={**proxied, "Authorization": "Bearer x"}).status_code == 401
+        allowed = rig.service.get("/metrics", headers={**proxied, "Authorization": "Bearer open-sesame"})
+        assert (allowed.status_code, b"badge_requests_total" in allowed.content) == (200, True)
+
+
+def test_pngs_under_load_are_all_drawn_and_in_time(tmp_path: Path) -> None:
+    with rig_with(tmp_path) as rig:
+        rig.service.get("/badge/acme/web.png")
+        urls = [f"{rig.service.url}/badge/acme/web.png?scale={1 + n % 4}&label=l{n}" for n in range(100)]
+        answers = [answer for first in range(0, 100, 20) for answer in all_at_once(urls[first : first + 20])]
+        assert {(answer.code, answer.body[:4]) for answer in answers} == {(200, b"\x89PNG")}
+        assert percentile(answers, 0.99) < 2.0
+
+
+def test_a_stopped_service_leaves_nothing_behind(tmp_path: Path) -> None:
+    with rig_with(tmp_path) as rig:
+        children = psutil.Process(rig.service.process.pid).children(recursive=True)
+    assert eventually(lambda: not any(child.is_running() for child in children), 3)
+    listing = subprocess.run(["ls", tmp_path / "metrics"], capture_output=True, text=True, check=True).stdout.split()
+    assert len(listing) <= 1  # of a service that is gone; the next one removes it

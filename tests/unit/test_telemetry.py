@@ -1,0 +1,149 @@
+"""Events as log lines and as metrics: each declared, none with a name, an address or a secret."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+from typing import get_args
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from badge.model import (
+    AnswerCrashed,
+    BackupStatus,
+    BadgeServed,
+    BreakerMoved,
+    CacheCommandFailed,
+    CacheEntryRefused,
+    CallerWaited,
+    Event,
+    FlightEnd,
+    FlightEnded,
+    Origin,
+    RefreshBegun,
+    Refusal,
+    SourceAnswered,
+    SourceFailed,
+    SourceSpared,
+    SourceWordUnknown,
+    SubjectUnrouted,
+    Wait,
+)
+from badge.telemetry import Telemetry
+from badge.telemetry.logs import LINES, LOGGER, ConsoleLines, JsonLines, formatter_for, request_named
+from badge.telemetry.metrics import METRICS, Metrics, UndeclaredMetric
+from tests.servers import PROJECT
+
+SECRET = "hunter2"
+SERVED = BadgeServed("svg", BackupStatus.FAILED, Origin.CACHE, 200, 0.0123)
+
+MOVES: list[tuple[Event, str]] = [
+    (SERVED, 'badge_requests_total{format="svg",origin="cache",status="failed"} 1.0'),
+    (SERVED, 'badge_request_seconds_bucket{format="svg",le="0.025"} 1.0'),
+    (AnswerCrashed("badge", ValueError(SECRET)), 'badge_crashes_total{where="badge"} 1.0'),
+    (CacheCommandFailed("get", "TimeoutError"), 'badge_cache_failures_total{operation="get"} 1.0'),
+    (CacheEntryRefused("notJson"), 'badge_cache_refused_total{reason="notJson"} 1.0'),
+    (FlightEnded(FlightEnd.SHARED), 'badge_flights_total{end="shared"} 1.0'),
+    (CallerWaited(Wait.GAVE_UP), 'badge_waits_total{how="gaveUp"} 1.0'),
+    (RefreshBegun(), "badge_refreshes_total 1.0"),
+    (SourceAnswered("upstream", 0.3), 'badge_source_calls_total{outcome="answered",source="upstream"} 1.0'),
+    (SourceAnswered("upstream", 0.3), 'badge_source_seconds_count{source="upstream"} 1.0'),
+    (SourceFailed("upstream", "timeout"), 'badge_source_calls_total{outcome="timeout",source="upstream"} 1.0'),
+    (SourceSpared("upstream", Refusal.RATE), 'badge_source_spared_total{source="upstream",why="rate"} 1.0'),
+    (SourceWordUnknown("upstream"), 'badge_source_unknown_words_total{source="upstream"} 1.0'),
+    (SubjectUnrouted(), "badge_subjects_unrouted_total 1.0"),
+    (BreakerMoved("redis", is_open=True), 'badge_breaker_moves_total{name="redis",to="open"} 1.0'),
+    (BreakerMoved("redis", is_open=True), 'badge_breaker_open{name="redis"} 1.0'),
+]
+
+
+def test_every_event_has_a_line() -> None:
+    assert set(LINES) == set(get_args(Event))
+
+
+@pytest.mark.parametrize(("event", "line"), MOVES)
+def test_each_event_moves_its_metric(event: Event, line: str) -> None:
+    telemetry = Telemetry()
+    telemetry.emit(event)
+    assert line in telemetry.metrics.exposition().decode().splitlines()
+
+
+def test_an_undeclared_metric_can_not_be_moved() -> None:
+    with pytest.raises(UndeclaredMetric):
+        Metrics().add("badge_surprises_total")
+
+
+def test_nothing_is_exposed_that_is_not_declared_and_the_page_tells_all_of_it() -> None:
+    metrics = Metrics()
+    for event, _ in MOVES:
+        metrics.count(event)
+    metrics.hot_path_counter("svg", "failed", "cache")()
+    declared = {metric.name.removesuffix("_total") for metric in METRICS}
+    families = {family.name for family in text_string_to_metric_families(metrics.exposition().decode())}
+    assert families - {name + "_created" for name in declared} == declared
+    page = (PROJECT / "docs" / "operations.md").read_text()
+    for metric in METRICS:
+        labels = ", ".join(f"`{label}`" for label in metric.labels) or "–"  # noqa: RUF001 - a dash for nothing
+        assert f"| `{metric.name}` | {labels} | {metric.help} |" in page
+
+
+def test_hot_answers_count_as_requests_too() -> None:
+    metrics = Metrics()
+    count = metrics.hot_path_counter("svg", "failed", "cache")
+    count()
+    count()
+    lines = metrics.exposition().decode().splitlines()
+    assert 'badge_requests_total{format="svg",origin="cache",status="failed"} 2.0' in lines
+    assert "badge_hot_path_hits_total 2.0" in lines
+
+
+def lines_of(formatter: logging.Formatter, event: Event) -> str:
+    sink = io.StringIO()
+    handler = logging.StreamHandler(sink)
+    handler.setFormatter(formatter)
+    LOGGER.addHandler(handler)
+    LOGGER.setLevel("DEBUG")
+    try:
+        Telemetry().emit(event)
+    finally:
+        LOGGER.removeHandler(handler)
+    return sink.getvalue()
+
+
+def test_a_json_line_is_an_object_with_the_event_s_fields_and_the_request_s_id() -> None:
+    with request_named("id-12345678"):
+        line = json.loads(lines_of(JsonLines(), SERVED))
+    told = {"format": "svg", "status": "failed", "origin": "cache", "http_status": 200, "ms": 12.3}
+    assert line.items() >= {**told, "message": "badge served", "level": "INFO", "requestId": "id-12345678"}.items()
+    assert line["time"].endswith("+0000")
+
+
+def test_a_console_line_is_for_eyes() -> None:
+    line = lines_of(ConsoleLines(), SourceFailed("upstream", "timeout", 1.5))
+    assert line.endswith("source unavailable source=upstream kind=timeout ms=1500.0\n")
+    assert "WARNING" in line
+
+
+@pytest.mark.parametrize("formatter", [JsonLines(), ConsoleLines()])
+def test_what_an_exception_says_is_not_told_but_where_it_was_raised(formatter: logging.Formatter) -> None:
+    try:
+        int(SECRET)
+    except ValueError as error:
+        line = lines_of(formatter, AnswerCrashed("badge", error))
+    assert SECRET not in line
+    assert "ValueError" in line
+    assert "test_telemetry.py" in line
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_the_form_is_for_eyes_where_somebody_looks() -> None:
+    assert isinstance(formatter_for("auto", Terminal()), ConsoleLines)
+    assert isinstance(formatter_for("auto", io.StringIO()), JsonLines)
+    assert isinstance(formatter_for("json", Terminal()), JsonLines)
+    assert isinstance(formatter_for("console", io.StringIO()), ConsoleLines)
