@@ -46,6 +46,7 @@ class Breaker:
         self._failures = 0
         self._pause = rules.first_seconds
         self._try_at = 0.0
+        self._counts_from = 0.0
 
     def admits(self) -> bool:
         """Whether to ask now. While it is open, one caller a pause is let through to try."""
@@ -78,13 +79,15 @@ class Breaker:
         """It did not answer."""
         with self._lock:
             self._failures += 1
-            was_open = self.is_open
+            now, was_open = self._monotonic(), self.is_open
+            # Those that were under way when it opened, or when a trial failed, tell nothing new.
+            if self._failures < self._rules.failures or (was_open and now < self._counts_from):
+                return
             if was_open:
                 self._pause = min(2 * self._pause, self._rules.longest_seconds)
-            elif self._failures < self._rules.failures:
-                return
             self.is_open = True
-            self._put_off(self._monotonic())
+            self._put_off(now)
+            self._counts_from = self._try_at
         if not was_open:
             self._events.emit(BreakerMoved(self.name, is_open=True))
 

@@ -16,8 +16,8 @@ loglevel = _master.settings.log_level
 timeout = 30  # for a worker that stopped answering its master; requests have their own, far shorter, deadline
 graceful_timeout = 10
 keepalive = 5
-max_requests = 100_000  # a leak, ours or a library's, ends with its worker
-max_requests_jitter = 10_000
+max_requests = 1_000_000  # a leak, ours or a library's, ends with its worker
+max_requests_jitter = 100_000
 
 limit_request_line = 8190  # a name of 3 KiB takes 9 KiB at worst when percent-encoded; longer is refused
 limit_request_fields = 50

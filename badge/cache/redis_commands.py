@@ -18,7 +18,7 @@ from redis.exceptions import ChildDeadlockedError, OutOfMemoryError, RedisCluste
 from badge.breaker import Breaker
 from badge.cache.command_time import command_time
 from badge.cache.redis_connection import RedisConnector
-from badge.model import CacheCommandFailed, CacheLost, CacheRegained
+from badge.model import AnswerCrashed, CacheCommandFailed, CacheLost, CacheRegained
 from badge.ports import Events
 
 # Not all of redis-py's exceptions are RedisErrors: these two derive from Exception alone. OSError is
@@ -116,7 +116,9 @@ class RedisCommands:
                     self.connector.client().ping()
                 for make_up in self.on_return:
                     make_up()
-            except LOSSES:
+            except Exception as error:  # noqa: BLE001 - were this thread to end, the breaker would stay open for ever
+                if not isinstance(error, LOSSES):
+                    self.events.emit(AnswerCrashed("redis-trial", error))
                 self.breaker.failed()
             else:
                 self._trying = 0  # before the breaker closes, so that the next outage finds nobody trying

@@ -68,3 +68,13 @@ def test_chance_spreads_the_trials_by_a_fifth() -> None:
         bench = Bench(chance=chance)
         bench.fail(3)
         assert bench.breaker.seconds_to_trial == seconds
+
+
+def test_those_under_way_when_it_opens_make_no_pause_longer() -> None:
+    bench = Bench()
+    bench.fail(20)
+    assert bench.breaker.seconds_to_trial == 1
+    bench.now = 1.0
+    assert bench.breaker.admits()
+    bench.fail(20)
+    assert bench.breaker.seconds_to_trial == 2
