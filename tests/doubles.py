@@ -116,7 +116,6 @@ class Resolving:
 
     def __post_init__(self) -> None:
         self.cache = MemoryStatusCache(self.clock)
-        self.guards = Guards(self.guard)
         self.resolver = self.made()
 
     def monotonic(self) -> float:
@@ -129,7 +128,13 @@ class Resolving:
     def made(self) -> Resolver:
         """A resolver of another process, as it were: what it shares with others is the cache."""
         fetcher = Fetcher(
-            self.cache, self.clock, self.events, self.guards.of, self.lifetimes, chance=lambda: 0.0, pause=self.pause
+            self.cache,
+            self.clock,
+            self.events,
+            Guards(self.guard).of,
+            self.lifetimes,
+            chance=lambda: 0.0,
+            pause=self.pause,
         )
         routing = OneSource(self.source)
         return Resolver(routing, self.cache, fetcher, self.clock, self.events, self.lifetimes)

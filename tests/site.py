@@ -23,12 +23,13 @@ class Site:
 
     says: Report | Exception | None = SUCCEEDED
     clock: ManualClock = field(default_factory=ManualClock)
+    hot_path: str = "0"
+    """How long answers are held in front of Flask: by the real clock, which most tests do not wait for."""
 
     def __post_init__(self) -> None:
         # At hand, so that it is asked while the request waits and nothing goes on behind a test's back.
         self.source = ScriptedSource(self._answer, local=True)
-        # What is held in front of Flask goes by the real clock, which these tests do not wait for.
-        settings = load({"BADGE_HOT_PATH": "0"})
+        settings = load({"BADGE_HOT_PATH": self.hot_path})
         cache = MemoryStatusCache(self.clock)
         self.app = create_app(settings, source=self.source, cache=cache, clock=self.clock, chance=lambda: 0.0)
         self.client: FlaskClient = self.app.test_client()

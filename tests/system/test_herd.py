@@ -22,6 +22,7 @@ from tests.servers import Service, eventually, running_service, running_valkey
 IN_TIME_SECONDS = 2.0
 SLACK_SECONDS = 1.0
 UPSTREAM_SECONDS = 0.3
+UPSTREAM_WAIT_SECONDS = 1.7
 
 
 @dataclass
@@ -162,6 +163,7 @@ def test_warm_badges_do_not_wait_behind_cold_ones_at_a_hanging_upstream(fleet: F
     herd.join()
     assert {(answer.code, answer.status) for answer in seen} == {(200, "succeeded")}
     assert percentile(seen, 0.95) < 3 * 0.05
+    assert percentile(seen, 1.0) < UPSTREAM_WAIT_SECONDS / 2  # none stood behind one that waits
 
 
 def workers_of(service: Service) -> list[psutil.Process]:

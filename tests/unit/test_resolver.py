@@ -104,7 +104,7 @@ def test_knowledge_of_more_than_an_hour_is_worth_waiting_for_a_newer_one() -> No
     bench = Bench()
     bench.resolve()
     bench.says = replace(SUCCEEDED, status=BackupStatus.FAILED)
-    bench.clock.advance(hours=3)
+    bench.clock.advance(hours=1)
     assert bench.seen() == (BackupStatus.FAILED, Origin.UPSTREAM)
 
 
