@@ -10,7 +10,7 @@ import contextlib
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import psutil
@@ -48,19 +48,34 @@ class Rig:
 
     service: Service
     upstream: FaultServer
-    mode: str
-    known: str = "/badge/acme/known"
-    never_heard_of: str = "/badge/acme/never-heard-of"
+    mode: str = "ok"
+    failures_before: int = 0
+
+    @property
+    def known(self) -> str:
+        return f"/badge/acme/known-{self.mode}"
+
+    @property
+    def never_heard_of(self) -> str:
+        return f"/badge/acme/never-heard-of-{self.mode}"
 
     def log(self) -> str:
         return self.service.log.read_text()
 
     def failures(self) -> int:
-        return self.log().count("source unavailable")
+        return self.log().count("source unavailable") - self.failures_before
+
+    def failing_by(self, mode: str) -> Rig:
+        """The same, from a healthy moment on failing in this way."""
+        rig = replace(self, mode=mode, failures_before=self.failures_before + self.failures())
+        self.upstream.mode = "ok"
+        assert status_of(self.service.get(rig.known)) == "succeeded", self.log()
+        self.upstream.mode = mode
+        return rig
 
 
 @contextlib.contextmanager
-def failing_service(folder: Path, mode: str) -> Iterator[Rig]:
+def healthy_rig(folder: Path) -> Iterator[Rig]:
     with running_fault_server() as upstream:
         settings = {
             "BADGE_UPSTREAM_URL": upstream.url,
@@ -70,16 +85,22 @@ def failing_service(folder: Path, mode: str) -> Iterator[Rig]:
             "BADGE_WORKERS": "1",
         }
         with running_service(folder, **settings) as service:
-            rig = Rig(service, upstream, mode)
-            assert status_of(service.get(rig.known)) == "succeeded", rig.log()
-            upstream.mode = mode
-            yield rig
+            yield Rig(service, upstream)
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
+    with healthy_rig(tmp_path_factory.mktemp("shared")) as rig:
+        yield rig
 
 
 @pytest.fixture(scope="module", params=MODES)
-def rig(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
-    with failing_service(tmp_path_factory.mktemp("faults"), request.param) as rig:
-        yield rig
+def rig(request: pytest.FixtureRequest, shared: Rig, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
+    if request.param not in PAUSING:
+        yield shared.failing_by(request.param)
+        return
+    with healthy_rig(tmp_path_factory.mktemp("pausing")) as rig:
+        yield rig.failing_by(request.param)
 
 
 def status_of(image: requests.Response) -> str:
@@ -110,7 +131,7 @@ def test_a_subject_never_heard_of(rig: Rig) -> None:
     assert (strict.status_code, document.status_code) == (code, code)
     assert ("Retry-After" in document.headers) is (code == 503)
     # Three asked at once, and it is one question and one line.
-    assert eventually(lambda: rig.failures() == (rig.mode not in ANSWERS), 3)
+    assert eventually(lambda: rig.failures() == (rig.mode not in ANSWERS), 3), rig.log()
 
 
 def test_a_known_subject_keeps_its_status_and_is_called_stale(rig: Rig) -> None:
@@ -139,7 +160,8 @@ def worker_of(rig: Rig) -> psutil.Process:
 
 
 def test_bombs_and_floods_leave_no_memory_behind(tmp_path: Path) -> None:
-    with failing_service(tmp_path, "huge") as rig:
+    with healthy_rig(tmp_path) as healthy:
+        rig = healthy.failing_by("huge")
         ask(rig, "/badge/acme/first")
         worker = worker_of(rig)
         before, threads = worker.memory_info().rss, worker.num_threads()
