@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -25,7 +24,7 @@ from badge.crew import Crew
 from badge.fetching import Fetcher
 from badge.guard import Guards, SourceGuard
 from badge.lifetimes import Lifetimes
-from badge.ports import Clock, Events, PictureStore, StatusCache, StatusListing, StatusSource
+from badge.ports import BY_CHANCE, Chance, Clock, Events, PictureStore, StatusCache, StatusListing, StatusSource
 from badge.resolver import Resolver
 from badge.settings import Settings
 from badge.sources.routing import OneSource
@@ -97,7 +96,7 @@ def build_parts(
     source: StatusSource | None = None,
     cache: StatusCache | None = None,
     clock: Clock = utc_now,
-    chance: Callable[[], float] = random.random,
+    chance: Chance = BY_CHANCE,
 ) -> Parts:
     """The real parts, or those handed in. Connects to nothing yet, and starts no thread."""
     events = Telemetry()
@@ -136,7 +135,7 @@ def create_app(
     source: StatusSource | None = None,
     cache: StatusCache | None = None,
     clock: Clock = utc_now,
-    chance: Callable[[], float] = random.random,
+    chance: Chance = BY_CHANCE,
 ) -> Flask:
     """The WSGI application for these settings, with any part exchanged for the one handed in."""
     log_to_stderr(settings.log_level, settings.log_format)

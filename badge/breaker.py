@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import random
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from badge.model import BreakerMoved
-from badge.ports import Events
+from badge.ports import BY_CHANCE, Chance, Events
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +33,7 @@ class Breaker:
         events: Events,
         rules: BreakerRules = BreakerRules(),
         monotonic: Callable[[], float] = time.monotonic,
-        chance: Callable[[], float] = random.random,
+        chance: Chance = BY_CHANCE,
     ) -> None:
         self.name = name
         self.is_open = False

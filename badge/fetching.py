@@ -7,7 +7,6 @@ result, so that a herd at a broken source is one question too.
 
 from __future__ import annotations
 
-import random
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -29,6 +28,8 @@ from badge.model import (
     Subject,
 )
 from badge.ports import (
+    BY_CHANCE,
+    Chance,
     Claim,
     Clock,
     Deadline,
@@ -78,7 +79,7 @@ class Fetcher:
     """The longest that one question may take in all; callers have left by then, the cache is filled for the next."""
     direct_seconds: float = 1.7
     """The same for a question that a caller waits for itself."""
-    chance: Callable[[], float] = random.random
+    chance: Chance = BY_CHANCE
     pause: Callable[[float], object] = field(default_factory=lambda: threading.Event().wait)
     _flights: SingleFlight[SubjectKey, Fetched] = field(default_factory=SingleFlight, init=False)
 

@@ -5,6 +5,7 @@ Every adapter implements one of these; the resolver knows nothing else of the wo
 
 from __future__ import annotations
 
+import random
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,6 +16,13 @@ from badge.model import BackupStatus, Event, Kept, Report, Subject
 
 Clock = Callable[[], datetime]
 """The time now, aware, in UTC. Shared by all hosts, so lifetimes are reckoned in it."""
+
+Chance = Callable[[], float]
+"""A number from 0 to 1, by which waits are spread."""
+
+# The operating system's: a generator of our own would give forked workers the same numbers, and their
+# waits would end in step.
+BY_CHANCE: Chance = random.SystemRandom().random
 
 SubjectKey = tuple[str, str, str, str]
 """`Subject.key(...)`: what the cache and the catalogue compare subjects by."""

@@ -131,7 +131,7 @@ def test_a_flood_of_invented_names_stays_within_the_budget_and_warm_badges_quick
         assert {answer.code for answer in answers} == {200}
         known = [answer for answer in answers if "/warm?" in answer.path]
         assert all(is_true(answer) for answer in known)
-        assert percentile(known, 0.99) < ROOM * 0.025
+        assert percentile(known, 0.95) < ROOM * 0.025
         # Two workers, each with a burst and a rate; and those warm ones that were refreshed.
         assert len(rig.upstream.asked) - asked <= 2 * (20 + 5 * (seconds + 5)) + 4
 
