@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -28,7 +28,9 @@ from badge.lifetimes import Lifetimes
 from badge.ports import Clock, Events, PictureStore, StatusCache, StatusListing, StatusSource
 from badge.resolver import Resolver
 from badge.settings import Settings
-from badge.sources.routing import OneSource
+from badge.sources.routing import OneSource, Routing, asks_catalogue, build_routing
+from badge.sources.sources_file import ConfiguredSource
+from badge.sources.sources_file import load as load_sources
 from badge.telemetry import Telemetry
 from badge.telemetry.logs import log_to_stderr
 from badge.web import health, metrics, ops_api, pages
@@ -78,12 +80,16 @@ class Parts:
     cache: StatusCache
     pictures: PictureStore | None
     """None where there is no shared store: each process then draws its own."""
-    source: StatusSource
+    routing: OneSource | Routing
     resolver: Resolver
     own: OwnCatalogue | None
-    """None where another backup API is asked instead."""
+    """None where other systems are asked instead."""
     warm_up: Callable[[], None]
     """What a worker does first, in the background, so that its first reader need not wait for it."""
+
+    def are_sources_up(self) -> bool:
+        """Whether each answered when it was last asked."""
+        return all(self.events.watch.is_up(source.name) for source in self.routing.sources)
 
     @property
     def listing(self) -> StatusListing | None:
@@ -101,8 +107,9 @@ def build_parts(
 ) -> Parts:
     """The real parts, or those handed in. Connects to nothing yet, and starts no thread."""
     events = Telemetry()
-    own = None if settings.upstream_url or source else _own_catalogue(settings, clock)
-    asked = source or (own.source if own else _upstream(settings, clock, events))
+    configured = load_sources(settings.sources) if settings.sources and not source else []
+    own = _own_catalogue(settings, clock) if _shows_own(settings, configured, source) else None
+    routing = _routing(settings, configured, own, clock, events) if source is None else OneSource(source)
     # A cache that is handed in stands for the server: pictures then go to no other one.
     stores = Stores(cache) if cache else _stores(settings, clock, events, is_source_local=own is not None)
     kept = stores.statuses
@@ -118,7 +125,7 @@ def build_parts(
         chance=chance,
     )
     resolver = Resolver(
-        routing=OneSource(asked),
+        routing=routing,
         cache=kept,
         fetcher=fetcher,
         clock=clock,
@@ -127,7 +134,7 @@ def build_parts(
         wait_seconds=settings.wait.total_seconds(),
         most_waiting=settings.most_waiting,
     )
-    return Parts(settings, clock, events, kept, stores.pictures, asked, resolver, own, stores.warm_up)
+    return Parts(settings, clock, events, kept, stores.pictures, routing, resolver, own, stores.warm_up)
 
 
 def create_app(
@@ -145,7 +152,7 @@ def create_app(
 
 def build_app(parts: Parts) -> Flask:
     """The WSGI application around wired parts."""
-    readiness = Readiness({"cache": parts.cache.is_up, "source": lambda: parts.events.watch.is_up(parts.source.name)})
+    readiness = Readiness({"cache": parts.cache.is_up, "source": parts.are_sources_up})
     settings = parts.settings
     token = settings.metrics_token.get_secret_value() if settings.metrics_token else None
     blueprints = [health.blueprint(readiness), metrics.blueprint(parts.events.metrics, token)]
@@ -168,6 +175,24 @@ def _own_catalogue(settings: Settings, clock: Clock) -> OwnCatalogue:
     database = Database(settings.catalogue_location)
     catalogue = Catalogue(database, clock, Retention(settings.catalogue_retention, settings.catalogue_runs))
     return OwnCatalogue(catalogue, ApiKeys(database, clock), CatalogueSource(catalogue))
+
+
+def _shows_own(settings: Settings, configured: Sequence[ConfiguredSource], source: StatusSource | None) -> bool:
+    if settings.sources is not None:
+        return asks_catalogue(configured)
+    return settings.upstream_url is None and source is None
+
+
+def _routing(
+    settings: Settings,
+    configured: Sequence[ConfiguredSource],
+    own: OwnCatalogue | None,
+    clock: Clock,
+    events: Events,
+) -> OneSource | Routing:
+    if configured:
+        return build_routing(configured, own.source if own else None, clock, events)
+    return OneSource(own.source if own else _upstream(settings, clock, events))
 
 
 def _upstream(settings: Settings, clock: Clock, events: Events) -> StatusSource:

@@ -22,6 +22,7 @@ from badge.cache.embedded import EmbeddedServer, binary_path
 from badge.catalogue.database import is_current, migrate
 from badge.metrics_folder import claim_folder
 from badge.settings import BadSettings, Settings, load, shown, unknown_variables
+from badge.sources.sources_file import load as load_sources
 from badge.web.health import Readiness
 
 START_TIMEOUT = timedelta(seconds=5)
@@ -30,12 +31,15 @@ START_TIMEOUT = timedelta(seconds=5)
 def settings_or_exit() -> Settings:
     """The settings, or every fault on standard error and exit code 2."""
     try:
-        return load()
+        settings = load()
+        if settings.sources is not None:
+            load_sources(settings.sources)
     except BadSettings as bad:
         for fault in bad.faults:
             sys.stderr.write(f"{fault}\n")
         sys.stderr.write("The service was not started. `flask badge doctor` explains more.\n")
         sys.exit(2)
+    return settings
 
 
 @dataclass(slots=True)

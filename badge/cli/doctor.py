@@ -146,7 +146,7 @@ def _catalogue(parts: app.Parts) -> Finding:
 def _upstream(parts: app.Parts) -> Finding:
     address = parts.settings.upstream_url
     try:
-        parts.source.fetch(PROBE, None, Deadline.after(parts.settings.upstream_timeout.total_seconds()))
+        parts.routing.sources[0].fetch(PROBE, None, Deadline.after(parts.settings.upstream_timeout.total_seconds()))
     except SourceUnavailable as unavailable:
         advice = _ADVICE.get(unavailable.kind, "is BADGE_UPSTREAM_URL right, and does it speak the native contract?")
         return Finding(is_fine=False, what="upstream", said=f"{address}: {unavailable.kind}; {advice}")
