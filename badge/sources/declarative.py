@@ -27,10 +27,18 @@ Note = Callable[[str], None]
 
 _Read = TypeVar("_Read")
 
+LONGEST_EXCERPT = 2000
+
 
 def unheard(step: str) -> None:
     """For when nobody wants to know."""
     del step
+
+
+def excerpt(body: bytes) -> str:
+    """The beginning of an answer, to look at."""
+    shown = body[:LONGEST_EXCERPT].decode("utf-8", "replace")
+    return f"  {shown}…" if len(body) > LONGEST_EXCERPT else f"  {shown}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,6 +121,7 @@ class DeclarativeSource:
     def _answer(self, signed: Signed, deadline: Deadline, note: Note) -> HttpAnswer:
         answer = self.transport.ask(signed.question, deadline)
         note(f"answer: HTTP {answer.status}, {len(answer.body)} bytes")
+        note(excerpt(answer.body))
         return answer
 
     def _interpreted(

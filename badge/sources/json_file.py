@@ -18,7 +18,7 @@ from badge.contract import ContractBroken, parse_json
 from badge.model import Report, SourceWordUnknown, Subject, Visibility
 from badge.ports import Clock, Deadline, Events, SourceUnavailable
 from badge.sources.claim import Claim
-from badge.sources.declarative import Note, unheard
+from badge.sources.declarative import Note, excerpt, unheard
 from badge.sources.reading import Reader
 from badge.sources.recipe import Recipe
 from badge.sources.template import NothingToAsk, Template, names_of
@@ -91,6 +91,7 @@ class JsonFileSource:
                 return Report.absent(self.clock())
             content, written_at = self._content(path)
             note(f"{path}: {len(content)} bytes, written {written_at.isoformat(timespec='seconds')}")
+            note(excerpt(content))
             return self._read(content, written_at, names, note)
         except NothingToAsk:
             note("nothing is left of a name: no such subject can be asked for")

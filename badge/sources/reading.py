@@ -40,7 +40,7 @@ class _Verdict:
     item: object
     outcome: Outcome
     is_known_word: bool
-    by: str
+    steps: Sequence[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +132,7 @@ class Reader:
         if self.recipe.cancelled_as == "previous":
             verdicts = [verdict for verdict in verdicts if verdict.outcome is not Outcome.CANCELLED] or verdicts
         latest = verdicts[0]
-        steps = [*steps, latest.by]
+        steps = [*steps, *latest.steps]
         if latest.outcome is Outcome.ABSENT:
             return Reading(Report.absent(now), steps=steps)
         clock = self._time(self.recipe.clock, latest.item) or now
@@ -144,17 +144,19 @@ class Reader:
         return Reading(result, not latest.is_known_word, steps)
 
     def _verdict(self, run: object) -> _Verdict:
+        steps = []
         for index, rule in enumerate(self.recipe.rules):
-            if rule.when.holds_for(run):
-                by = f"rules[{index}]: {rule.when.text} holds: {rule.status.value}"
-                return _Verdict(run, rule.status, is_known_word=True, by=by)
+            holds = rule.when.holds_for(run)
+            steps.append(f"rules[{index}]: {rule.when.text}: {rule.status.value if holds else 'no'}")
+            if holds:
+                return _Verdict(run, rule.status, is_known_word=True, steps=steps)
+        default = self.recipe.default
         if self.recipe.state is None:
-            default = self.recipe.default
-            return _Verdict(run, default, is_known_word=True, by=f"no rule holds: default: {default.value}")
+            return _Verdict(run, default, is_known_word=True, steps=[*steps, f"default: {default.value}"])
         word = word_of(self.recipe.state.on(run))
         outcome = self.recipe.map.get(word) if word is not None else None
-        by = f"state: {word!r}: {(outcome or self.recipe.default).value}" + ("" if outcome else ", by default")
-        return _Verdict(run, outcome or self.recipe.default, is_known_word=outcome is not None, by=by)
+        steps.append(f"state: {word!r}: {outcome.value if outcome else f'{default.value}, by default'}")
+        return _Verdict(run, outcome or default, is_known_word=outcome is not None, steps=steps)
 
     def _report(self, latest: _Verdict, verdicts: Sequence[_Verdict], now: datetime) -> Report:
         item, fields = latest.item, self.recipe.fields

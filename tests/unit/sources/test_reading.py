@@ -190,3 +190,12 @@ def test_age_is_reckoned_by_the_system_s_own_clock_and_told_by_ours() -> None:
 def test_what_a_recipe_can_t_say(wrong: dict[str, Any], why: str) -> None:
     with pytest.raises(ValidationError, match=why):
         Recipe.model_validate({**RUNS, **wrong})
+
+
+def test_each_rule_s_verdict_is_told_up_to_the_one_that_holds() -> None:
+    rules = [
+        {"when": "gone", "status": "deleted"},
+        {"when": "state", "status": "failed"},
+        {"when": "old", "status": "unknown"},
+    ]
+    assert read([run("ok", 1)], rules=rules).steps[1:] == ["rules[0]: gone: no", "rules[1]: state: failed"]
