@@ -190,7 +190,9 @@ class _OneSource:
             if entry.match is not None or not rows or any(place not in row for row in rows):
                 told = (preset.parameters if preset else {}).get(place, "there is no such name")
                 self.fault(f"values.{place}", f"is missing: {told}")
-        for value in sorted(({*entry.values} | {name for row in rows for name in row}) - places):
+        inherited = preset.values.keys() if preset else set()
+        given = (entry.values.keys() - inherited) | {name for row in rows for name in row}
+        for value in sorted(given - places):
             self.fault(f"values.{value}", "is used nowhere")
 
     def _check_told_apart(self, entry: Entry, asked: set[str]) -> None:

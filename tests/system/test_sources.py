@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
 import time
 from pathlib import Path
 
-import pytest
-
 from tests.fault_server import SECRET, running_fault_server
-from tests.servers import eventually, flask_badge, running_service
+from tests.servers import BIN, PROJECT, clean_environment, eventually, flask_badge, running_service
 
 KEY = "canary-of-the-key"
 
@@ -106,12 +105,14 @@ def test_presets_are_listed() -> None:
 
 
 def test_bad_sources_stop_the_start_with_every_fault(tmp_path: Path) -> None:
-    settings = written(tmp_path, "nonsense") | {"KEY": ""}
-    with (
-        pytest.raises(AssertionError, match="api: url: give an absolute"),
-        running_service(tmp_path / "data", **settings),
-    ):
-        pass
+    environment = {**clean_environment(), **written(tmp_path, "nonsense"), "KEY": ""}
+    command = [str(BIN / "gunicorn"), "-c", "config/gunicorn.conf.py", "wsgi:application"]
+    done = subprocess.run(
+        command, cwd=PROJECT, env=environment, capture_output=True, text=True, timeout=30, check=False
+    )
+    assert done.returncode == 2
+    assert "sources.toml: api: url: give an absolute" in done.stderr
+    assert "sources.toml: api: auth.token: the environment has no KEY" in done.stderr
 
 
 def write_snapshot(folder: Path, hours_ago: float) -> None:
