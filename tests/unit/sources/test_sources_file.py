@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
 from badge.model import BackupStatus, Subject
 from badge.sources import presets
+from badge.sources.entry import Entry
 from badge.sources.json_file import JsonFileSource
-from badge.sources.recipe import Outcome
+from badge.sources.recipe import RECIPE_KEYS, Outcome
 from badge.sources.routing import Routing, build_routing
 from badge.sources.sources_file import BadSources, load
 from tests.doubles import ManualClock, RecordedEvents, ScriptedSource
 
+PROJECT = Path(__file__).parents[3]
 SECRET = "hunter2-secret"
 ENVIRONMENT = {"HC_KEY": SECRET, "EMPTY": ""}
 
@@ -265,3 +268,56 @@ def test_a_file_source_of_the_configuration_reads_its_file(tmp_path: Path) -> No
     assert isinstance(source, JsonFileSource)
     subject = Subject.from_path("GitHub/other/Repository/web")
     assert source.fetch(subject, None, None).status is BackupStatus.SUCCEEDED  # type: ignore[arg-type] # no wait in it
+
+
+class AnySecret(dict[str, str]):
+    """An environment that has everything."""
+
+    def get(self, name: str, default: object = None) -> str:
+        return self[name]
+
+    def __missing__(self, name: str) -> str:
+        return "a-secret"
+
+
+PAGES = [*(PROJECT / "docs" / "systems").glob("*.md"), PROJECT / "docs" / "own-system.md", PROJECT / "README.md"]
+
+
+def example_in(page: Path) -> str:
+    """The page's TOML, all of its blocks together."""
+    blocks = re.findall(r"^    \[\[source\]\](?:\n(?:    .*|(?=\n    )))*", page.read_text(), re.MULTILINE)
+    return "\n".join(line.removeprefix("    ") for block in blocks for line in block.splitlines())
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_what_the_documentation_shows_can_be_used(tmp_path: Path, page: Path) -> None:
+    text = example_in(page)
+    secret = tmp_path / "secret"
+    secret.write_text("x")
+    text = re.sub(r'"file:[^"]+"', f'"file:{secret}"', text)
+    text = re.sub(r'ca_file = "[^"]+"', f'ca_file = "{secret}"', text)
+    assert load(written(tmp_path, text), AnySecret())
+
+
+def test_the_example_file_can_be_used(tmp_path: Path) -> None:
+    text = (PROJECT / "config" / "sources.toml.example").read_text()
+    assert [source.entry.name for source in load(written(tmp_path, text), AnySecret())] == ["hc", "restic", "own"]
+
+
+def test_every_preset_has_a_page_and_every_page_is_in_the_tables() -> None:
+    pages = {page.stem: page.read_text() for page in (PROJECT / "docs" / "systems").glob("*.md")}
+    for name in presets.names():
+        assert any(f"`{name}`" in text or f'"{name}"' in text for text in pages.values()), name
+    for page in pages:
+        assert f"(systems/{page}.md)" in (PROJECT / "docs" / "sources.md").read_text()
+        assert f"(docs/systems/{page}.md)" in (PROJECT / "README.md").read_text()
+
+
+def keys_in_tables(page: str) -> set[str]:
+    cells = re.findall(r"^\| (`[^|]+) \|", (PROJECT / "docs" / page).read_text(), re.MULTILINE)
+    return {word.partition(".")[0] for cell in cells for word in re.findall(r"`([a-z_.]+)`", cell)}
+
+
+def test_every_key_is_told_of_in_a_page() -> None:
+    told = keys_in_tables("sources.md") | keys_in_tables("own-system.md")
+    assert (Entry.model_fields.keys() | RECIPE_KEYS) - {"samples"} <= told
