@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 
 from flask import Flask
 
@@ -25,12 +26,10 @@ from badge.crew import Crew
 from badge.fetching import Fetcher
 from badge.guard import Guards, SourceGuard
 from badge.lifetimes import Lifetimes
-from badge.ports import Clock, Events, PictureStore, StatusCache, StatusListing, StatusSource
+from badge.ports import Clock, Events, PictureStore, SourceRouting, StatusCache, StatusListing, StatusSource
 from badge.resolver import Resolver
 from badge.settings import Settings
-from badge.sources.routing import OneSource, Routing, asks_catalogue, build_routing
-from badge.sources.sources_file import ConfiguredSource
-from badge.sources.sources_file import load as load_sources
+from badge.sources.routing import OneSource
 from badge.telemetry import Telemetry
 from badge.telemetry.logs import log_to_stderr
 from badge.web import health, metrics, ops_api, pages
@@ -80,7 +79,7 @@ class Parts:
     cache: StatusCache
     pictures: PictureStore | None
     """None where there is no shared store: each process then draws its own."""
-    routing: OneSource | Routing
+    routing: SourceRouting
     resolver: Resolver
     own: OwnCatalogue | None
     """None where other systems are asked instead."""
@@ -107,11 +106,10 @@ def build_parts(
 ) -> Parts:
     """The real parts, or those handed in. Connects to nothing yet, and starts no thread."""
     events = Telemetry()
-    configured = load_sources(settings.sources) if settings.sources and not source else []
-    own = _own_catalogue(settings, clock) if _shows_own(settings, configured, source) else None
-    routing = _routing(settings, configured, own, clock, events) if source is None else OneSource(source)
+    routing, own = (OneSource(source), None) if source else _routing(settings, clock, events)
     # A cache that is handed in stands for the server: pictures then go to no other one.
-    stores = Stores(cache) if cache else _stores(settings, clock, events, is_source_local=own is not None)
+    is_own_alone = own is not None and len(routing.sources) == 1
+    stores = Stores(cache) if cache else _stores(settings, clock, events, is_source_local=is_own_alone)
     kept = stores.statuses
     lifetimes = _lifetimes(settings)
     fetcher = Fetcher(
@@ -177,22 +175,25 @@ def _own_catalogue(settings: Settings, clock: Clock) -> OwnCatalogue:
     return OwnCatalogue(catalogue, ApiKeys(database, clock), CatalogueSource(catalogue))
 
 
-def _shows_own(settings: Settings, configured: Sequence[ConfiguredSource], source: StatusSource | None) -> bool:
+def _routing(settings: Settings, clock: Clock, events: Events) -> tuple[SourceRouting, OwnCatalogue | None]:
     if settings.sources is not None:
-        return asks_catalogue(configured)
-    return settings.upstream_url is None and source is None
+        return _configured(settings, settings.sources, clock, events)
+    if settings.upstream_url is not None:
+        return OneSource(_upstream(settings, clock, events)), None
+    own = _own_catalogue(settings, clock)
+    return OneSource(own.source), own
 
 
-def _routing(
-    settings: Settings,
-    configured: Sequence[ConfiguredSource],
-    own: OwnCatalogue | None,
-    clock: Clock,
-    events: Events,
-) -> OneSource | Routing:
-    if configured:
-        return build_routing(configured, own.source if own else None, clock, events)
-    return OneSource(own.source if own else _upstream(settings, clock, events))
+def _configured(
+    settings: Settings, file: Path, clock: Clock, events: Events
+) -> tuple[SourceRouting, OwnCatalogue | None]:
+    # Loaded where it is wanted, as the upstream is.
+    from badge.sources.building import asks_catalogue, build_routing  # noqa: PLC0415
+    from badge.sources.sources_file import load  # noqa: PLC0415
+
+    configured = load(file)
+    own = _own_catalogue(settings, clock) if asks_catalogue(configured) else None
+    return build_routing(configured, own.source if own else None, clock, events), own
 
 
 def _upstream(settings: Settings, clock: Clock, events: Events) -> StatusSource:

@@ -22,7 +22,6 @@ from badge.cache.embedded import EmbeddedServer, binary_path
 from badge.catalogue.database import is_current, migrate
 from badge.metrics_folder import claim_folder
 from badge.settings import BadSettings, Settings, load, shown, unknown_variables
-from badge.sources.sources_file import load as load_sources
 from badge.web.health import Readiness
 
 START_TIMEOUT = timedelta(seconds=5)
@@ -33,6 +32,8 @@ def settings_or_exit() -> Settings:
     try:
         settings = load()
         if settings.sources is not None:
+            from badge.sources.sources_file import load as load_sources  # noqa: PLC0415 - where it is wanted
+
             load_sources(settings.sources)
     except BadSettings as bad:
         for fault in bad.faults:

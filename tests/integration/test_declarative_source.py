@@ -11,7 +11,7 @@ import pytest
 
 from badge.model import BackupStatus, Report, SourceWordUnknown, Subject, Visibility
 from badge.ports import Deadline, SourceUnavailable, StatusSource
-from badge.sources.routing import build_routing
+from badge.sources.building import build_routing
 from badge.sources.sources_file import load
 from tests.doubles import RecordedEvents
 from tests.fault_server import MODES, SECRET, FaultServer, running_fault_server

@@ -19,8 +19,8 @@ import requests
 from app import utc_now
 from badge.model import BackupStatus, Report, Subject
 from badge.ports import Clock, Deadline, SourceUnavailable, StatusSource
+from badge.sources.building import build_routing
 from badge.sources.presets import preset
-from badge.sources.routing import build_routing
 from badge.sources.sources_file import load
 from tests.doubles import RecordedEvents
 from tests.servers import PROJECT, eventually, free_port, needs, running_service

@@ -9,10 +9,11 @@ import pytest
 
 from badge.model import BackupStatus, Subject
 from badge.sources import presets
+from badge.sources.building import build_routing
 from badge.sources.entry import Entry
 from badge.sources.json_file import JsonFileSource
 from badge.sources.recipe import RECIPE_KEYS, Outcome
-from badge.sources.routing import Routing, build_routing
+from badge.sources.routing import Routing
 from badge.sources.sources_file import BadSources, load
 from tests.doubles import ManualClock, RecordedEvents, ScriptedSource
 
