@@ -160,7 +160,7 @@ def first_words(settings: Settings) -> str:
         f"  Dashboard    {address}/dashboard",
         f"  A badge      {address}/badge/{subject}",
     ]
-    if settings.upstream_url is None:
+    if settings.upstream_url is None and settings.sources is None:
         lines += [
             "  Report a first backup, in another terminal:",
             f"               {flask} badge report {subject} succeeded",

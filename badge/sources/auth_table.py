@@ -15,8 +15,9 @@ from badge.sources.aws_signature import AwsSignature
 from badge.sources.expression import Expression
 from badge.sources.http_transport import HttpTransport
 from badge.sources.log_ins import RequestLogIn, UrBackupLogIn, in_form
-from badge.sources.recipe import JmesPath, Path, Table
+from badge.sources.recipe import JmesPath, Path
 from badge.sources.secrets import Secret
+from badge.sources.table import Table
 from badge.sources.template import Template, texts_in
 
 HeaderName = Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{1,64}$")]
@@ -160,7 +161,7 @@ class UrBackupAuth(Table):
 
 def _with_botocore(value: str) -> str:
     if not aws_signature.is_installed():
-        raise ValueError("needs botocore: pip install '.[aws]'")
+        raise ValueError("needs botocore: pip install botocore")
     return value
 
 

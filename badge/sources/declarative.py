@@ -54,7 +54,7 @@ class DeclarativeSource:
     clock: Clock
     events: Events
     identity: str = field(repr=False)
-    """Of the configuration: answers read by another one are not confirmed by a 304."""
+    """Of the rules by which answers are read: it changes when they do."""
     folds: bool = False
     is_private: bool = False
 
@@ -90,14 +90,16 @@ class DeclarativeSource:
 
     def _reading(self, names: Mapping[str, str], known: Report | None, deadline: Deadline, note: Note) -> Reading:
         question = question_for(self.base_url, self.recipe, names)
-        etag = self._etag_of(known)
-        if etag is None:
-            known = None
-        else:
+        mark = self._mark_of(question)
+        etag = self._etag_of(known, mark)
+        confirmed = known if etag is not None else None
+        if etag is not None:
             question = question.with_headers({"If-None-Match": etag})
 
         def interpret(answer: HttpAnswer) -> Reading:
-            return self._interpreted(answer, names, known, deadline, note)
+            reading = self._interpreted(answer, names, confirmed, deadline, note)
+            etag = validator_of(answer.headers) if answer.status == 200 else None
+            return reading if etag is None else _validated(reading, f"{mark} {etag}")
 
         return self._asked(question, interpret, deadline, note)
 
@@ -132,8 +134,7 @@ class DeclarativeSource:
             case 200:
                 document = json_of(answer)
                 then = self._then(document, names, deadline, note)
-                reading = Reader(self.recipe, self.folds).read(document, names, now, then)
-                return replace(reading, report=replace(reading.report, validator=self._validator(answer)))
+                return Reader(self.recipe, self.folds).read(document, names, now, then)
             case 304 if known is not None:
                 return Reading(aged(replace(known, observed_at=now), self.recipe, now, now), steps=["unchanged"])
             case status if status in meanings.absent:
@@ -163,16 +164,16 @@ class DeclarativeSource:
         is_log_in = answer.status in self.recipe.http.auth
         return SourceUnavailable(UNAUTHORISED) if is_log_in else unavailable(answer.status, answer.headers, now)
 
-    def _etag_of(self, known: Report | None) -> str | None:
-        identity, _, etag = (known.validator or "").partition(" ") if known is not None else ("", "", "")
+    def _mark_of(self, question: Question) -> str:
+        """What an ETag is kept with: one of another question, or read by other rules, confirms nothing."""
+        return hashlib.sha256(f"{self.identity} {question.url}".encode()).hexdigest()[:12]
+
+    def _etag_of(self, known: Report | None, mark: str) -> str | None:
+        kept_with, _, etag = (known.validator or "").partition(" ") if known is not None else ("", "", "")
         # A 304 to the first of two questions would say nothing of the second one's answer.
         is_usable = self.recipe.then is None and (self.recipe.request is None or self.recipe.request.method == "GET")
-        return etag if etag and is_usable and identity == self._own_mark else None
+        return etag if etag and is_usable and kept_with == mark else None
 
-    def _validator(self, answer: HttpAnswer) -> str | None:
-        etag = validator_of(answer.headers)
-        return None if etag is None else f"{self._own_mark} {etag}"
 
-    @property
-    def _own_mark(self) -> str:
-        return hashlib.sha256(self.identity.encode()).hexdigest()[:12]
+def _validated(reading: Reading, validator: str) -> Reading:
+    return replace(reading, report=replace(reading.report, validator=validator))

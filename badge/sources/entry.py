@@ -10,8 +10,9 @@ from pydantic import AfterValidator, Field
 
 from badge.settings import HttpUrl
 from badge.sources.auth_table import AuthTable, SecretReference
-from badge.sources.recipe import RECIPE_KEYS, Table
+from badge.sources.recipe import RECIPE_KEYS
 from badge.sources.samples import Sample
+from badge.sources.table import Table
 
 MOST_SUBJECTS = 10_000
 

@@ -69,8 +69,8 @@ class Question:
 
     method: str
     url: str
-    headers: Mapping[str, str] = field(default_factory=dict)
-    body: bytes | None = None
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    body: bytes | None = field(default=None, repr=False)
 
     def with_headers(self, headers: Mapping[str, str]) -> Question:
         """The same question with these headers too."""

@@ -9,8 +9,9 @@ from typing import Any
 
 from pydantic import Field
 
-from badge.sources.recipe import RECIPE_KEYS, Table
+from badge.sources.recipe import RECIPE_KEYS
 from badge.sources.samples import Sample, merge
+from badge.sources.table import Table
 
 _FOLDER = resources.files("badge.sources") / "presets"
 

@@ -12,12 +12,13 @@ from enum import StrEnum
 from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, model_validator
 
 from badge.model import BackupStatus
 from badge.settings import Duration
 from badge.sources.expression import Expression
 from badge.sources.promql import check_promql
+from badge.sources.table import Table
 from badge.sources.template import Template, check_path, texts_in
 
 
@@ -35,12 +36,6 @@ class Outcome(StrEnum):
     CANCELLED = "cancelled"
     ABSENT = "absent"
     """There is no such subject."""
-
-
-class Table(BaseModel):
-    """A table of the file: unknown keys are refused, and no value gets into a complaint."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, arbitrary_types_allowed=True)
 
 
 def _text(value: object) -> str:
@@ -91,7 +86,7 @@ Path = Annotated[Text, AfterValidator(_path)]
 PromQl = Annotated[Text, AfterValidator(_promql)]
 AgeLimit = Annotated[Duration, AfterValidator(_age_limit)]
 Zone = Annotated[ZoneInfo, BeforeValidator(_zone)]
-StatusCodes = list[Annotated[int, Field(ge=201, le=599)]]
+StatusCodes = tuple[Annotated[int, Field(ge=201, le=599)], ...]
 
 
 class Request(Table):
@@ -99,10 +94,10 @@ class Request(Table):
 
     method: Literal["GET", "POST"] = "GET"
     path: Path = Template("")
-    query: dict[str, Text] = {}
+    query: dict[str, Text] = Field(default_factory=dict)
     body: Annotated[dict[str, Any], AfterValidator(_structure)] | None = Field(None, alias="json")
     form: dict[str, Text] | None = None
-    headers: Annotated[dict[str, str], AfterValidator(_header_names)] = {}
+    headers: Annotated[dict[str, str], AfterValidator(_header_names)] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _one_body(self) -> Self:
@@ -117,15 +112,15 @@ class Then(Table):
     """A second question by values of the first answer; each item has its answer as `then`, or null for a 404."""
 
     path: Path
-    values: dict[str, JmesPath] = {}
+    values: dict[str, JmesPath] = Field(default_factory=dict)
 
 
 class HttpMeanings(Table):
     """Which HTTP statuses are answers, and which mean that the log-in was refused."""
 
-    absent: StatusCodes = [404]
-    gone: StatusCodes = [410]
-    auth: StatusCodes = [401]
+    absent: StatusCodes = (404,)
+    gone: StatusCodes = (410,)
+    auth: StatusCodes = (401,)
 
 
 class Where(Table):
@@ -181,14 +176,14 @@ class Recipe(Table):
     ok_when: JmesPath | None = None
     """Of the whole answer: else it is none."""
     items: JmesPath = Expression.parse("@")
-    where: list[Where] = []
+    where: tuple[Where, ...] = ()
     next: NextRun | None = None
     exclude: JmesPath | None = None
     unique: bool = False
     latest_by: JmesPath | None = None
-    rules: list[Rule] = []
+    rules: tuple[Rule, ...] = ()
     state: JmesPath | None = None
-    map: dict[str, Outcome] = {}
+    map: dict[str, Outcome] = Field(default_factory=dict)
     default: Outcome = Outcome.UNKNOWN
     empty: Outcome = Outcome.ABSENT
     fields: Fields = Fields()

@@ -12,7 +12,8 @@ from badge.contract import parse_json, status_document
 from badge.model import Subject
 from badge.ports import SourceUnavailable
 from badge.sources.reading import Reader
-from badge.sources.recipe import Recipe, Table
+from badge.sources.recipe import Recipe
+from badge.sources.table import Table
 from badge.sources.template import names_of
 
 SUBJECT = "GitHub/acme/Repository/web"

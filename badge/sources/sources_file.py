@@ -8,7 +8,7 @@ from __future__ import annotations
 import difflib
 import os
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -23,6 +23,7 @@ from badge.sources.entry import KEYS_OF_KINDS, Entry, Match
 from badge.sources.presets import Preset
 from badge.sources.recipe import RECIPE_KEYS, Recipe
 from badge.sources.samples import merge
+from badge.sources.table import faults_of, templates_in
 from badge.sources.template import SUBJECT_NAMES, Template
 
 MOST_SOURCES = 100
@@ -126,7 +127,8 @@ class _OneSource:
         if recipe is not None:
             self._check_values(entry, recipe, preset)
             self._check_samples(entry, recipe_keys, preset)
-        return ConfiguredSource(entry, claim, recipe, repr((sorted(recipe_keys.items()), entry.values, entry.url)))
+        identity = repr((sorted(recipe_keys.items()), entry.folds_case, entry.visibility))
+        return ConfiguredSource(entry, claim, recipe, identity)
 
     def _preset(self, table: Mapping[str, Any]) -> Preset | None:
         name = table.get("preset")
@@ -145,8 +147,8 @@ class _OneSource:
         try:
             return model.model_validate(values, context={"environment": self.reading.environment})
         except ValidationError as error:
-            for detail in error.errors():
-                self.fault(_key(detail["loc"]), _problem(detail))
+            for key, problem in faults_of(error):
+                self.fault(key, problem)
             return None
 
     def _check_keys(self, table: Mapping[str, Any], kind: str) -> None:
@@ -181,7 +183,7 @@ class _OneSource:
 
     def _check_values(self, entry: Entry, recipe: Recipe, preset: Preset | None) -> None:
         """Every place is filled for every subject, and every value has a place."""
-        texts = [*_templates(recipe), *([entry.file_name] if entry.folder else [])]
+        texts = [*templates_in(recipe), *([entry.file_name] if entry.folder else [])]
         asked = {place for text in texts for place in Template(text).places}
         self._check_told_apart(entry, asked)
         places = asked - {*SUBJECT_NAMES, *(recipe.then.values if recipe.then else {})}
@@ -228,40 +230,3 @@ def _has(table: Mapping[str, Any], dotted: str) -> bool:
             return False
         value = value[key]
     return True
-
-
-def _key(location: Sequence[str | int]) -> str:
-    """`rules[0].when`; the names that pydantic gives to a union's members are left out."""
-    parts = [part for index, part in enumerate(location) if not (index == 1 and location[0] == "auth")]
-    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in parts).lstrip(".")
-
-
-def _problem(detail: Mapping[str, Any]) -> str:
-    match detail["type"]:
-        case "extra_forbidden":
-            return "there is no such key"
-        case "missing":
-            return "is missing"
-        case "string_pattern_mismatch":
-            return "has characters that it can't have, or is too long"
-        case _:
-            problem = str(detail["msg"]).removeprefix("Value error, ")
-            return problem[:1].lower() + problem[1:]
-
-
-def _templates(value: object) -> Iterator[str]:
-    """All texts with places in a recipe."""
-    match value:
-        case Template():
-            yield value.text
-        case str():
-            yield value
-        case BaseModel():
-            for name in type(value).model_fields:
-                yield from _templates(getattr(value, name))
-        case dict():
-            yield from (text for item in value.values() for text in _templates(item))
-        case list():
-            yield from (text for item in value for text in _templates(item))
-        case _:
-            pass

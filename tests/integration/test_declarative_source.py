@@ -199,6 +199,13 @@ def test_what_another_configuration_read_is_not_confirmed(upstream: FaultServer,
     assert "if-none-match" not in upstream.asked[1].headers
 
 
+def test_what_was_said_of_another_question_is_not_confirmed(upstream: FaultServer, tmp_path: Path) -> None:
+    source = source_of(tmp_path, DECLARATIVE, upstream.url)
+    other = Subject.parse("GitLab", "group", "Repository", "démo")
+    source.fetch(other, fetch(source), Deadline.after(SECONDS))
+    assert "if-none-match" not in upstream.asked[1].headers
+
+
 def test_a_word_that_is_not_in_the_map_is_told(upstream: FaultServer, tmp_path: Path) -> None:
     events = RecordedEvents()
     upstream.mode = "new-enum"

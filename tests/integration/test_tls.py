@@ -1,0 +1,63 @@
+"""A system behind a certificate authority of its own, as clusters and appliances have."""
+
+from __future__ import annotations
+
+import shutil
+import ssl
+import subprocess
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import pytest
+
+from badge.ports import Deadline, SourceUnavailable
+from badge.sources.http_transport import HttpTransport, Question
+from tests.servers import needs
+
+
+class Answering(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Length", "2")
+        self.end_headers()
+        self.wfile.write(b"{}")
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    needs("openssl", is_there=shutil.which("openssl") is not None)
+    folder = tmp_path_factory.mktemp("tls")
+    command = "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=own -addext subjectAltName=IP:127.0.0.1"
+    subprocess.run(
+        [*command.split(), "-keyout", "key.pem", "-out", "own.pem"], cwd=folder, check=True, capture_output=True
+    )
+    return folder / "own.pem"
+
+
+@pytest.fixture(scope="module")
+def address(certificate: Path) -> Iterator[str]:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, certificate.with_name("key.pem"))
+    server = HTTPServer(("127.0.0.1", 0), Answering)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
+    thread.start()
+    yield f"https://127.0.0.1:{server.server_port}/"
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+def test_an_authority_of_its_own_is_trusted_where_it_is_named(address: str, certificate: Path) -> None:
+    answer = HttpTransport(ca_file=certificate).ask(Question("GET", address), Deadline.after(5))
+    assert answer.status == 200
+
+
+def test_nobody_else_trusts_it(address: str) -> None:
+    with pytest.raises(SourceUnavailable, match=r"^tls$"):
+        HttpTransport().ask(Question("GET", address), Deadline.after(5))
