@@ -38,6 +38,7 @@ kind = "header"
 header = "X-Key"
 value = "env:KEY"
 """
+TWICE = DECLARATIVE.replace("[source.request]", '[source.then]\npath = "/more"\n[source.request]')
 
 PROMETHEUS = """
 [[source]]
@@ -197,6 +198,13 @@ def test_what_another_configuration_read_is_not_confirmed(upstream: FaultServer,
     changed = DECLARATIVE.replace('succeeded = "succeeded"', 'succeeded = "failed"')
     assert fetch(source_of(tmp_path, changed, upstream.url), first).status is BackupStatus.FAILED
     assert "if-none-match" not in upstream.asked[1].headers
+
+
+def test_the_first_of_two_questions_is_never_asked_by_condition(upstream: FaultServer, tmp_path: Path) -> None:
+    source = source_of(tmp_path, TWICE, upstream.url)
+    fetch(source, fetch(source))
+    assert [asked.target for asked in upstream.asked[1::2]] == ["/base/more"] * 2
+    assert "if-none-match" not in upstream.asked[2].headers
 
 
 def test_what_was_said_of_another_question_is_not_confirmed(upstream: FaultServer, tmp_path: Path) -> None:

@@ -12,20 +12,37 @@ from pathlib import Path
 
 import pytest
 
+from app import utc_now
+from badge.model import BackupStatus, Subject
 from badge.ports import Deadline, SourceUnavailable
+from badge.sources.building import build_routing
 from badge.sources.http_transport import HttpTransport, Question
+from badge.sources.sources_file import load
+from tests.doubles import RecordedEvents
 from tests.servers import needs
 
 
 class Answering(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self.send_response(200)
-        self.send_header("Content-Length", "2")
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", "11")
         self.end_headers()
-        self.wfile.write(b"{}")
+        self.wfile.write(b'{"ok":true}')
 
     def log_message(self, format: str, *args: object) -> None:
         pass
+
+
+CLUSTER = """
+[[source]]
+name = "cluster"
+kind = "http"
+url = "{url}"
+ca_file = "{ca}"
+rules = [{{ when = "ok", status = "succeeded" }}]
+subjects = {{ "acme/web" = {{}} }}
+"""
 
 
 @pytest.fixture(scope="module")
@@ -53,9 +70,11 @@ def address(certificate: Path) -> Iterator[str]:
     thread.join()
 
 
-def test_an_authority_of_its_own_is_trusted_where_it_is_named(address: str, certificate: Path) -> None:
-    answer = HttpTransport(ca_file=certificate).ask(Question("GET", address), Deadline.after(5))
-    assert answer.status == 200
+def test_an_authority_of_its_own_is_trusted_where_it_is_named(address: str, certificate: Path, tmp_path: Path) -> None:
+    file = tmp_path / "sources.toml"
+    file.write_text(CLUSTER.format(url=address.rstrip("/"), ca=certificate))
+    (source,) = build_routing(load(file), None, utc_now, RecordedEvents()).sources
+    assert source.fetch(Subject.legacy("acme", "web"), None, Deadline.after(5)).status is BackupStatus.SUCCEEDED
 
 
 def test_nobody_else_trusts_it(address: str) -> None:

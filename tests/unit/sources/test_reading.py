@@ -44,6 +44,7 @@ def test_the_newest_run_speaks_and_the_others_are_remembered() -> None:
     report = read([run("ok", 50), run("run", 1), run("bad", 26)]).report
     assert (report.status, report.last_finished) == (BackupStatus.IN_PROGRESS, BackupStatus.FAILED)
     assert report.last_success_at == START - timedelta(hours=49.9)
+    assert report.finished_at is None
 
 
 def test_a_run_without_a_time_is_never_the_newest() -> None:

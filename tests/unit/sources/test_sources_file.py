@@ -256,6 +256,22 @@ def test_a_log_in_of_another_kind_replaces_the_preset_s(tmp_path: Path) -> None:
     assert load(written(tmp_path, text), ENVIRONMENT)[0].entry.auth is not None
 
 
+@pytest.mark.parametrize("content", ["", " \n", "a\nb", "x" * 20_000])
+def test_a_file_that_holds_no_secret_is_refused(tmp_path: Path, content: str) -> None:
+    (tmp_path / "key").write_text(content)
+    text = GOOD.replace("env:HC_KEY", f"file:{tmp_path / 'key'}")
+    assert faults_of(tmp_path, text) == [
+        "sources.toml: hc: auth.value: is empty, longer than 16384 characters or not of one line"
+    ]
+
+
+def test_a_source_folds_case_only_where_its_configuration_says_so(tmp_path: Path) -> None:
+    web = Subject.legacy("acme", "web")
+    assert not routing_of(tmp_path, GOOD).sources[0].folds_case(web)
+    text = GOOD.replace('name = "hc"', 'name = "hc"\nfolds_case = true')
+    assert routing_of(tmp_path, text).sources[0].folds_case(web)
+
+
 def test_no_secret_is_in_what_can_be_printed(tmp_path: Path) -> None:
     configured = load(written(tmp_path, GOOD), ENVIRONMENT)
     assert SECRET not in repr(configured)
