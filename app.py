@@ -79,7 +79,6 @@ class Parts:
     cache: StatusCache
     pictures: PictureStore | None
     """None where there is no shared store: each process then draws its own."""
-    routing: SourceRouting
     resolver: Resolver
     own: OwnCatalogue | None
     """None where other systems are asked instead."""
@@ -88,7 +87,7 @@ class Parts:
 
     def are_sources_up(self) -> bool:
         """Whether each answered when it was last asked."""
-        return all(self.events.watch.is_up(source.name) for source in self.routing.sources)
+        return all(self.events.watch.is_up(source.name) for source in self.resolver.routing.sources)
 
     @property
     def listing(self) -> StatusListing | None:
@@ -132,7 +131,7 @@ def build_parts(
         wait_seconds=settings.wait.total_seconds(),
         most_waiting=settings.most_waiting,
     )
-    return Parts(settings, clock, events, kept, stores.pictures, routing, resolver, own, stores.warm_up)
+    return Parts(settings, clock, events, kept, stores.pictures, resolver, own, stores.warm_up)
 
 
 def create_app(

@@ -102,7 +102,7 @@ def _findings(known: Settings, configured: Sequence[ConfiguredSource]) -> Iterat
         yield _catalogue(parts)
     if known.upstream_url:
         yield _upstream(parts)
-    for source, there in zip(configured, parts.routing.sources if configured else [], strict=True):
+    for source, there in zip(configured, parts.resolver.routing.sources if configured else [], strict=True):
         yield _source(source, there, known)
     fault = png.fault_of_this_machine()
     said = f"{fault}: PNGs are the ready-made ones, without labels and styles" if fault else "PNGs can be drawn"
@@ -155,7 +155,9 @@ def _catalogue(parts: app.Parts) -> Finding:
 def _upstream(parts: app.Parts) -> Finding:
     address = parts.settings.upstream_url
     try:
-        parts.routing.sources[0].fetch(PROBE, None, Deadline.after(parts.settings.upstream_timeout.total_seconds()))
+        parts.resolver.routing.sources[0].fetch(
+            PROBE, None, Deadline.after(parts.settings.upstream_timeout.total_seconds())
+        )
     except SourceUnavailable as unavailable:
         advice = _ADVICE.get(unavailable.kind, "is BADGE_UPSTREAM_URL right, and does it speak the native contract?")
         return Finding(is_fine=False, what="upstream", said=f"{address}: {unavailable.kind}; {advice}")

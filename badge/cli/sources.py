@@ -41,7 +41,7 @@ def check(*, live: bool, as_json: bool) -> None:
     Exit code 0 if all is well, 1 if a system does not answer, 2 if the file is wrong.
     """
     configured = configured_or_fault()
-    asked = local_parts().routing.sources if live else [None] * len(configured)
+    asked = local_parts().resolver.routing.sources if live else [None] * len(configured)
     faulty = False
     for source, there in zip(configured, asked, strict=True):
         failure = None if there is None else failure_of(there, probe_for(source.entry))
@@ -72,11 +72,11 @@ def try_out(name: str, subject: Subject) -> None:
     """
     configured_or_fault()
     parts = local_parts()
-    source = next((source for source in parts.routing.sources if source.name == name), None)
+    source = next((source for source in parts.resolver.routing.sources if source.name == name), None)
     if source is None:
-        names = ", ".join(source.name for source in parts.routing.sources)
+        names = ", ".join(source.name for source in parts.resolver.routing.sources)
         raise Fault(f"No source is called {name}; there are {names}.")
-    responsible = parts.routing.source_for(subject)
+    responsible = parts.resolver.routing.source_for(subject)
     if responsible is not source:
         click.echo(f"note: badges of {subject} ask {responsible.name if responsible else 'no source'}")
     try:
