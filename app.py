@@ -192,7 +192,8 @@ def _configured(
 
     configured = load(file)
     own = _own_catalogue(settings, clock) if asks_catalogue(configured) else None
-    return build_routing(configured, own.source if own else None, clock, events), own
+    catalogue = own.source.called if own else None
+    return build_routing(configured, catalogue, clock, events), own
 
 
 def _upstream(settings: Settings, clock: Clock, events: Events) -> StatusSource:

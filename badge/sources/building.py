@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from badge.ports import Clock, Events, StatusSource
 from badge.sources.auth_table import NOBODY
@@ -12,13 +12,15 @@ from badge.sources.json_file import JsonFileSource, OneFile, OnePerSubject
 from badge.sources.native import NativeSource
 from badge.sources.routing import Routing
 from badge.sources.sources_file import ConfiguredSource
-from badge.sources.template import Template
+
+CatalogueCalled = Callable[[str], StatusSource]
+"""The own catalogue, under the name that the file gives it."""
 
 
 def build_routing(
-    configured: Sequence[ConfiguredSource], catalogue: StatusSource | None, clock: Clock, events: Events
+    configured: Sequence[ConfiguredSource], catalogue: CatalogueCalled | None, clock: Clock, events: Events
 ) -> Routing:
-    """The sources of the file; `catalogue` stands for those of kind catalogue, and has to be there if there are any."""
+    """The sources of the file; `catalogue` has to be there if one of them is of that kind."""
     return Routing([(source.claim, _built(source, catalogue, clock, events)) for source in configured])
 
 
@@ -27,11 +29,11 @@ def asks_catalogue(configured: Sequence[ConfiguredSource]) -> bool:
     return any(source.entry.kind == "catalogue" for source in configured)
 
 
-def _built(source: ConfiguredSource, catalogue: StatusSource | None, clock: Clock, events: Events) -> StatusSource:
+def _built(source: ConfiguredSource, catalogue: CatalogueCalled | None, clock: Clock, events: Events) -> StatusSource:
     match source.entry.kind:
         case "catalogue":
             assert catalogue is not None
-            return catalogue
+            return catalogue(source.entry.name)
         case "native":
             return _native(source, clock, events)
         case "file":
@@ -58,7 +60,7 @@ def _file(source: ConfiguredSource, clock: Clock, events: Events) -> JsonFileSou
     entry = source.entry
     assert source.recipe is not None
     if entry.folder is not None:
-        place: OneFile | OnePerSubject = OnePerSubject(entry.folder, Template(entry.file_name))
+        place: OneFile | OnePerSubject = OnePerSubject(entry.folder, entry.file_name)
     else:
         assert entry.file is not None
         place = OneFile(entry.file)

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import translate
+from functools import lru_cache
 
 from badge.model import CASELESS_PLATFORMS, Subject
 
@@ -28,8 +29,13 @@ class Pattern:
 
 
 def _fits(pattern: str, text: str, *, without_case: bool) -> bool:
-    # `translate`, unlike `fnmatch`, leaves the case alone on every system; its result is cached by `re`.
-    return re.match(translate(pattern), text, re.IGNORECASE if without_case else 0) is not None
+    return _compiled(pattern, re.IGNORECASE if without_case else re.NOFLAG).match(text) is not None
+
+
+@lru_cache(maxsize=1024)
+def _compiled(pattern: str, flags: re.RegexFlag) -> re.Pattern[str]:
+    # `fnmatch` itself would compare without case on some systems.
+    return re.compile(translate(pattern), flags)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,9 +10,10 @@ from pydantic import AfterValidator, Field
 
 from badge.settings import HttpUrl
 from badge.sources.auth_table import AuthTable, SecretReference
-from badge.sources.recipe import RECIPE_KEYS
+from badge.sources.recipe import RECIPE_KEYS, Text
 from badge.sources.samples import Sample
 from badge.sources.table import Table
+from badge.sources.template import Template
 
 MOST_SUBJECTS = 10_000
 
@@ -39,6 +40,12 @@ def _existing_file(path: Path) -> Path:
     return path
 
 
+def _file_name(template: Template) -> Template:
+    if "/" in template.text:
+        raise ValueError("is a name in `folder`, without /")
+    return template
+
+
 class Entry(Table):
     """One `[[source]]`, without the keys of its recipe."""
 
@@ -55,7 +62,7 @@ class Entry(Table):
     method: Literal["get", "post"] = "get"
     file: Path | None = None
     folder: Path | None = None
-    file_name: str = "{account}+{subjectName}.json"
+    file_name: Annotated[Text, AfterValidator(_file_name)] = Template("{account}+{subjectName}.json")
     folds_case: bool = False
     visibility: Literal["public", "private"] = "public"
     samples: list[Sample] = Field(default_factory=list)

@@ -4,33 +4,49 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
-from typing import Any, cast
+from typing import Annotated, Any, cast
 
-from pydantic import Field
+from pydantic import AfterValidator, AwareDatetime, Field
 
-from badge.contract import parse_json, status_document
+from badge.contract import ContractBroken, parse_json, status_document
 from badge.model import Subject
 from badge.ports import SourceUnavailable
 from badge.sources.reading import Reader
 from badge.sources.recipe import Recipe
-from badge.sources.table import Table
-from badge.sources.template import names_of
+from badge.sources.table import Table, templates_in
+from badge.sources.template import NothingToAsk, Template, names_of
 
 SUBJECT = "GitHub/acme/Repository/web"
 TIME = datetime(2026, 11, 23, 12, tzinfo=UTC)
+
+
+def _json(text: str) -> str:
+    try:
+        parse_json(text.encode("utf-8", "replace"))
+    except ContractBroken:
+        raise ValueError("is not JSON") from None
+    return text
+
+
+def _subject(path: str) -> str:
+    Subject.from_path(path)
+    return path
+
+
+Json = Annotated[str, AfterValidator(_json)]
 
 
 class Sample(Table):
     """One recorded answer, and what it has to be read as."""
 
     name: str
-    body: str
+    body: Json
     """The answer's JSON as text."""
-    then: str | None = None
+    then: Json | None = None
     """The second answer's, where the recipe asks twice."""
-    subject: str = SUBJECT
+    subject: Annotated[str, AfterValidator(_subject)] = SUBJECT
     values: dict[str, str] = Field(default_factory=dict)
-    at: datetime = TIME
+    at: AwareDatetime = TIME
     expect: dict[str, Any]
     """Fields of the native contract's BackupStatus ("" for null), `exists`, `unknownWord`; or `fails`, the failure."""
     options: dict[str, Any] = Field(default_factory=dict)
@@ -39,13 +55,17 @@ class Sample(Table):
     def read_by(self, recipe: Mapping[str, Any], values: Mapping[str, str]) -> dict[str, Any]:
         """What a recipe makes of it, in the words of `expect`."""
         subject = Subject.from_path(self.subject)
-        names = names_of(subject, {**values, **self.values})
-        reader = Reader(Recipe.model_validate(merge(recipe, self.options)))
+        used = Recipe.model_validate(merge(recipe, self.options))
+        # A value that differs by subject stands for its own name here.
+        places = {place: place for text in templates_in(used) for place in Template(text).places}
+        names = names_of(subject, {**places, **values, **self.values})
         then = None if self.then is None else parse_json(self.then.encode())
         try:
-            reading = reader.read(parse_json(self.body.encode()), names, self.at, then)
+            reading = Reader(used).read(parse_json(self.body.encode()), names, self.at, then)
         except SourceUnavailable as unavailable:
             return {"fails": unavailable.kind, "because": str(unavailable.__cause__ or "")}
+        except NothingToAsk:
+            return {"fails": "nothingToAsk"}
         document = status_document(subject, reading.report)
         return {**document, "exists": reading.report.exists, "unknownWord": reading.unknown_word}
 

@@ -87,13 +87,13 @@ class _Reading:
 
     def sources(self, tables: Sequence[Mapping[str, Any]]) -> Sequence[ConfiguredSource]:
         found = []
-        names: set[object] = set()
+        labels: set[str] = set()
         for number, table in enumerate(tables, 1):
             name = table.get("name")
-            one = _OneSource(self, str(name) if isinstance(name, str) else f"source {number}")
-            if name is not None and name in names:
+            one = _OneSource(self, name if isinstance(name, str) else f"source {number}")
+            if one.label in labels:
                 one.fault("name", "is given to two sources")
-            names.add(name)
+            labels.add(one.label)
             if (source := one.read(table)) is not None:
                 found.append(source)
         return found
@@ -183,7 +183,7 @@ class _OneSource:
 
     def _check_values(self, entry: Entry, recipe: Recipe, preset: Preset | None) -> None:
         """Every place is filled for every subject, and every value has a place."""
-        texts = [*templates_in(recipe), *([entry.file_name] if entry.folder else [])]
+        texts = [*templates_in(recipe), *([entry.file_name.text] if entry.folder else [])]
         asked = {place for text in texts for place in Template(text).places}
         self._check_told_apart(entry, asked)
         places = asked - {*SUBJECT_NAMES, *(recipe.then.values if recipe.then else {})}
@@ -213,8 +213,9 @@ class _OneSource:
             if found.get("fails") == "badExpression" and "fails" not in sample.expect:
                 self.fault("", f'fails on the preset\'s sample "{sample.name}": {found["because"]}')
         for sample in entry.samples:
-            for difference in sample.misread(sample.read_by(recipe, entry.values)):
-                self.fault(f'samples "{sample.name}"', difference)
+            if self._validated(Recipe, merge(recipe, sample.options)) is not None:
+                for difference in sample.misread(sample.read_by(recipe, entry.values)):
+                    self.fault(f'samples "{sample.name}"', difference)
 
 
 def _source_of(preset: Preset) -> dict[str, Any]:

@@ -6,6 +6,8 @@ import re
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from badge.model import BackupStatus, Subject
 from badge.sources import presets
@@ -14,7 +16,7 @@ from badge.sources.entry import Entry
 from badge.sources.json_file import JsonFileSource
 from badge.sources.recipe import RECIPE_KEYS, Outcome
 from badge.sources.routing import Routing
-from badge.sources.sources_file import BadSources, load
+from badge.sources.sources_file import BadSources, _Reading, load
 from tests.doubles import ManualClock, RecordedEvents, ScriptedSource
 
 PROJECT = Path(__file__).parents[3]
@@ -61,9 +63,12 @@ def faults_of(folder: Path, text: str) -> list[str]:
 
 
 def routing_of(folder: Path, text: str) -> Routing:
-    catalogue = ScriptedSource(lambda _: pytest.fail("nobody asks"), name="catalogue")
     configured = load(written(folder, text), ENVIRONMENT)
-    return build_routing(configured, catalogue, ManualClock(), RecordedEvents())
+    return build_routing(configured, catalogue_called, ManualClock(), RecordedEvents())
+
+
+def catalogue_called(name: str) -> ScriptedSource:
+    return ScriptedSource(lambda _: pytest.fail("nobody asks"), name=name)
 
 
 @pytest.mark.parametrize(
@@ -73,7 +78,7 @@ def routing_of(folder: Path, text: str) -> Routing:
         ("gitlab/ACME-labs/repository/a/b", "hc"),
         ("GitHub/other/Repository/web", "nas"),
         ("github/Other/Repository/WEB", "nas"),
-        ("AzureDevOps/org/Repository/p/r", "catalogue"),
+        ("AzureDevOps/org/Repository/p/r", "own"),
         ("GitHub/other/Repository/api", None),
         ("Gitea/acme/Repository/web", None),
         ("GitHub/acme/Project/web", None),
@@ -215,6 +220,27 @@ WRONG = {
         + '[[source.samples]]\nname = "up"\nbody = \'{"ok": false}\'\nexpect = { status = "succeeded" }\n',
         "samples \"up\": status is 'unknown', expected 'succeeded'",
     ),
+    "a sample that is no JSON": (HTTP + ALL_NAMES + SAMPLE.replace("false}", "fals"), "samples[0].body: is not JSON"),
+    "a sample of no subject": (
+        HTTP + ALL_NAMES + SAMPLE + 'subject = "web"',
+        "samples[0].subject: give owner/repository",
+    ),
+    "a sample at a time without a zone": (
+        HTTP + ALL_NAMES + SAMPLE + "at = 2026-11-23T12:00:00",
+        "samples[0].at: input should have timezone",
+    ),
+    "a sample with options that are none": (
+        HTTP + ALL_NAMES + SAMPLE + 'options = { stale_as = "green" }',
+        "stale_as: input should be 'failed' or 'unknown'",
+    ),
+    "a file's name that leaves its folder": (
+        RESTIC.replace("file =", "folder =") + 'file_name = "../{account}"\n' + WEB_ALONE,
+        "file_name: is a name in `folder`, without /",
+    ),
+    "a file's name by a transform that is none": (
+        RESTIC.replace("file =", "folder =") + 'file_name = "{account|shout}"\n' + WEB_ALONE,
+        "file_name: has {…|shout}",
+    ),
     "an expression that a preset's own samples break": (
         RESTIC + WEB_ALONE + 'rules = [{ when = "starts_with(summary.x, \'a\')", status = "succeeded" }]\n',
         "fails on the preset's sample \"restic 0.14 knows only when a snapshot began\": starts_with(summary.x, 'a'): ",
@@ -237,6 +263,19 @@ def test_a_preset_without_what_it_requires_refuses_to_start(tmp_path: Path, name
     told = faults_of(tmp_path, f'{HEAD}preset = "{name}"\nsubjects = {{ "acme/web" = {{}} }}\n')
     for key in required:
         assert any(f": {key}: has to be given" in fault for fault in told)
+
+
+JUNK = st.sampled_from([True, -1, 10**30, 1.5, "", "x", "{a}", "{a|b}", [], ["x"], {}, {"x": "y"}, [{"when": 1}]])
+KEYS = sorted((Entry.model_fields.keys() | RECIPE_KEYS | {"preset"}) - {"file", "folder", "ca_file"})
+JUNK_TABLES = st.dictionaries(st.sampled_from(KEYS), JUNK, max_size=6)
+
+
+@given(JUNK_TABLES, st.sampled_from(presets.names()))
+@settings(max_examples=200, deadline=None)
+def test_whatever_stands_in_a_source_is_a_fault_or_fine(junk: dict[str, object], name: str) -> None:
+    table = {"name": "x", "preset": name, "url": "http://up.example", "subjects": {"acme/web": {}}, **junk}
+    reading = _Reading("sources.toml", ENVIRONMENT)
+    assert reading.sources([table]) or reading.faults
 
 
 def test_a_file_that_can_t_be_read_is_told(tmp_path: Path) -> None:
