@@ -29,7 +29,7 @@ def read_time(value: object, zone: tzinfo | None = None) -> datetime | None:
         return None
     moment = None
     if isinstance(value, int | float):
-        moment = _from_number(float(value))
+        moment = _from_number(value)
     elif isinstance(value, str) and len(value) <= LONGEST:
         moment = _from_text(value.strip(), zone)
     return moment if moment is not None and moment > ZERO_TIME else None
@@ -52,11 +52,11 @@ def _from_text(text: str, zone: tzinfo | None) -> datetime | None:
 
 
 def _from_number(number: float) -> datetime | None:
-    if number >= _MICROSECONDS_FROM:
-        number /= 1e6
-    elif number >= _MILLISECONDS_FROM:
-        number /= 1e3
     try:
+        if number >= _MICROSECONDS_FROM:
+            number /= 1e6
+        elif number >= _MILLISECONDS_FROM:
+            number /= 1e3
         return datetime.fromtimestamp(number, UTC)
     except (ValueError, OverflowError, OSError):  # NaN and infinity among them
         return None

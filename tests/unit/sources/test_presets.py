@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import json
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from badge.model import BackupStatus
 from badge.sources import presets
 from badge.sources.recipe import Recipe
 from badge.sources.samples import Sample
@@ -82,3 +87,35 @@ def test_no_preset_holds_an_address_or_a_secret() -> None:
         own = tomllib.loads(file.read_text())
         assert "url" not in own
         assert not {"value", "password", "client_secret"} & own.get("auth", {}).keys() - {"body"}
+
+
+LEAVES = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.just(10**4000),
+    st.floats(allow_nan=False, allow_infinity=False),
+    st.text(max_size=5),
+)
+JUNK = st.one_of(LEAVES, st.lists(LEAVES, max_size=2), st.dictionaries(st.text(max_size=3), LEAVES, max_size=2))
+
+
+def with_junk(document: Any, draw: Callable[[st.SearchStrategy[Any]], Any]) -> Any:
+    """The document with something in it replaced."""
+    if isinstance(document, dict) and document and draw(st.booleans()):
+        key = draw(st.sampled_from(sorted(document)))
+        return {**document, key: with_junk(document[key], draw)}
+    if isinstance(document, list) and document and draw(st.booleans()):
+        index = draw(st.integers(0, len(document) - 1))
+        return [*document[:index], with_junk(document[index], draw), *document[index + 1 :]]
+    return draw(JUNK)
+
+
+@given(st.data())
+@settings(max_examples=300, deadline=None)
+def test_whatever_a_system_answers_is_a_report_or_the_lack_of_one(data: st.DataObject) -> None:
+    name, sample = data.draw(st.sampled_from(TABLE))
+    body = json.dumps(with_junk(json.loads(sample.body), data.draw))
+    preset = presets.preset(name)
+    found = sample.model_copy(update={"body": body}).read_by(preset.recipe, preset.values)
+    assert "fails" in found or found["status"] in tuple(BackupStatus)
