@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -9,8 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from app import build_app, build_parts, utc_now
+from badge.cache.memory import MemoryStatusCache
 from badge.model import BackupStatus, Report, SourceWordUnknown, Subject, Visibility
 from badge.ports import Deadline, SourceUnavailable, StatusSource
+from badge.settings import load as settings_of
 from badge.sources.building import build_routing
 from badge.sources.sources_file import load
 from tests.doubles import RecordedEvents
@@ -240,3 +244,24 @@ def test_an_answer_of_another_kind_is_its_subject_s_trouble_alone(upstream: Faul
     with pytest.raises(SourceUnavailable, match="badExpression") as raised:
         fetch(source_of(tmp_path, text, upstream.url))
     assert raised.value.is_about_subject
+
+
+@pytest.mark.parametrize("text", [DECLARATIVE, PROMETHEUS], ids=["declarative", "prometheus"])
+@pytest.mark.parametrize(("mode", "kind"), FAILURES.items())
+def test_each_failure_is_an_image_in_time_and_one_label(tmp_path: Path, text: str, mode: str, kind: str) -> None:
+    (tmp_path / "key").write_text(KEY)
+    file = tmp_path / "sources.toml"
+    with running_fault_server() as upstream:
+        upstream.mode = mode
+        file.write_text(text.replace("URL", upstream.url).replace("env:KEY", f"file:{tmp_path / 'key'}"))
+        times = {"BADGE_UPSTREAM_TIMEOUT": "400ms", "BADGE_WAIT": "600ms"}
+        parts = build_parts(settings_of({"BADGE_SOURCES": str(file), **times}), cache=MemoryStatusCache(utc_now))
+        client = build_app(parts).test_client()
+        began = time.monotonic()
+        assert client.get(f"/badge/{WEB.path}.txt").status_code == 503
+        image = client.get(f"/badge/{WEB.path}")
+        assert (image.status_code, image.mimetype) == (200, "image/svg+xml")
+        assert time.monotonic() - began < 2
+    told = parts.events.metrics.exposition().decode()
+    counted = re.findall(r'^badge_source_calls_total\{outcome="(\w+)",source="own"\} 1\.0', told, re.MULTILINE)
+    assert counted == [kind]
