@@ -1,4 +1,4 @@
-"""The presets: recipes for known systems, each a file with recorded samples and what they have to give."""
+"""The presets: recipes for known systems, each a file with sample answers and what they have to give."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Recorded answers of a system, and what a recipe has to make of them: a preset's tests, carried along with it."""
+"""Sample answers of a system, and what a recipe has to make of them: a preset's tests, carried along with it."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ Json = Annotated[str, AfterValidator(_json)]
 
 
 class Sample(Table):
-    """One recorded answer, and what it has to be read as."""
+    """One answer in the shape that the system sends, and what it has to be read as."""
 
     name: str
     body: Json

@@ -1,4 +1,4 @@
-"""Every preset against its recorded samples, and the presets as a whole."""
+"""Every preset against its samples, and the presets as a whole."""
 
 from __future__ import annotations
 
