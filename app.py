@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 
 from flask import Flask
 
@@ -24,7 +25,17 @@ from badge.crew import Crew
 from badge.fetching import Fetcher
 from badge.guard import Guards, SourceGuard
 from badge.lifetimes import Lifetimes
-from badge.ports import BY_CHANCE, Chance, Clock, Events, PictureStore, StatusCache, StatusListing, StatusSource
+from badge.ports import (
+    BY_CHANCE,
+    Chance,
+    Clock,
+    Events,
+    PictureStore,
+    SourceRouting,
+    StatusCache,
+    StatusListing,
+    StatusSource,
+)
 from badge.resolver import Resolver
 from badge.settings import Settings
 from badge.sources.routing import OneSource
@@ -77,12 +88,15 @@ class Parts:
     cache: StatusCache
     pictures: PictureStore | None
     """None where there is no shared store: each process then draws its own."""
-    source: StatusSource
     resolver: Resolver
     own: OwnCatalogue | None
-    """None where another backup API is asked instead."""
+    """None where other systems are asked instead."""
     warm_up: Callable[[], None]
     """What a worker does first, in the background, so that its first reader need not wait for it."""
+
+    def are_sources_up(self) -> bool:
+        """Whether each answered when it was last asked."""
+        return all(self.events.watch.is_up(source.name) for source in self.resolver.routing.sources)
 
     @property
     def listing(self) -> StatusListing | None:
@@ -100,10 +114,10 @@ def build_parts(
 ) -> Parts:
     """The real parts, or those handed in. Connects to nothing yet, and starts no thread."""
     events = Telemetry()
-    own = None if settings.upstream_url or source else _own_catalogue(settings, clock)
-    asked = source or (own.source if own else _upstream(settings, clock, events))
+    routing, own = (OneSource(source), None) if source else _routing(settings, clock, events)
     # A cache that is handed in stands for the server: pictures then go to no other one.
-    stores = Stores(cache) if cache else _stores(settings, clock, events, is_source_local=own is not None)
+    is_own_alone = own is not None and len(routing.sources) == 1
+    stores = Stores(cache) if cache else _stores(settings, clock, events, is_source_local=is_own_alone)
     kept = stores.statuses
     lifetimes = _lifetimes(settings)
     fetcher = Fetcher(
@@ -117,7 +131,7 @@ def build_parts(
         chance=chance,
     )
     resolver = Resolver(
-        routing=OneSource(asked),
+        routing=routing,
         cache=kept,
         fetcher=fetcher,
         clock=clock,
@@ -126,7 +140,7 @@ def build_parts(
         wait_seconds=settings.wait.total_seconds(),
         most_waiting=settings.most_waiting,
     )
-    return Parts(settings, clock, events, kept, stores.pictures, asked, resolver, own, stores.warm_up)
+    return Parts(settings, clock, events, kept, stores.pictures, resolver, own, stores.warm_up)
 
 
 def create_app(
@@ -144,7 +158,7 @@ def create_app(
 
 def build_app(parts: Parts) -> Flask:
     """The WSGI application around wired parts."""
-    readiness = Readiness({"cache": parts.cache.is_up, "source": lambda: parts.events.watch.is_up(parts.source.name)})
+    readiness = Readiness({"cache": parts.cache.is_up, "source": parts.are_sources_up})
     settings = parts.settings
     token = settings.metrics_token.get_secret_value() if settings.metrics_token else None
     blueprints = [health.blueprint(readiness), metrics.blueprint(parts.events.metrics, token)]
@@ -167,6 +181,28 @@ def _own_catalogue(settings: Settings, clock: Clock) -> OwnCatalogue:
     database = Database(settings.catalogue_location)
     catalogue = Catalogue(database, clock, Retention(settings.catalogue_retention, settings.catalogue_runs))
     return OwnCatalogue(catalogue, ApiKeys(database, clock), CatalogueSource(catalogue))
+
+
+def _routing(settings: Settings, clock: Clock, events: Events) -> tuple[SourceRouting, OwnCatalogue | None]:
+    if settings.sources is not None:
+        return _configured(settings, settings.sources, clock, events)
+    if settings.upstream_url is not None:
+        return OneSource(_upstream(settings, clock, events)), None
+    own = _own_catalogue(settings, clock)
+    return OneSource(own.source), own
+
+
+def _configured(
+    settings: Settings, file: Path, clock: Clock, events: Events
+) -> tuple[SourceRouting, OwnCatalogue | None]:
+    # Loaded where it is wanted, as the upstream is.
+    from badge.sources.building import asks_catalogue, build_routing  # noqa: PLC0415
+    from badge.sources.sources_file import load  # noqa: PLC0415
+
+    configured = load(file)
+    own = _own_catalogue(settings, clock) if asks_catalogue(configured) else None
+    catalogue = own.source.called if own else None
+    return build_routing(configured, catalogue, clock, events), own
 
 
 def _upstream(settings: Settings, clock: Clock, events: Events) -> StatusSource:

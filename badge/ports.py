@@ -88,6 +88,11 @@ class StatusSource(Protocol):
 class SourceRouting(Protocol):
     """Which source answers for a subject."""
 
+    @property
+    def sources(self) -> Sequence[StatusSource]:
+        """All there are."""
+        ...
+
     def source_for(self, subject: Subject) -> StatusSource | None:
         """The first that claims it; None where none does, which is an answer: nobody knows of it."""
         ...

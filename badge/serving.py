@@ -30,12 +30,17 @@ START_TIMEOUT = timedelta(seconds=5)
 def settings_or_exit() -> Settings:
     """The settings, or every fault on standard error and exit code 2."""
     try:
-        return load()
+        settings = load()
+        if settings.sources is not None:
+            from badge.sources.sources_file import load as load_sources  # noqa: PLC0415 - where it is wanted
+
+            load_sources(settings.sources)
     except BadSettings as bad:
         for fault in bad.faults:
             sys.stderr.write(f"{fault}\n")
         sys.stderr.write("The service was not started. `flask badge doctor` explains more.\n")
         sys.exit(2)
+    return settings
 
 
 @dataclass(slots=True)
@@ -155,7 +160,7 @@ def first_words(settings: Settings) -> str:
         f"  Dashboard    {address}/dashboard",
         f"  A badge      {address}/badge/{subject}",
     ]
-    if settings.upstream_url is None:
+    if settings.upstream_url is None and settings.sources is None:
         lines += [
             "  Report a first backup, in another terminal:",
             f"               {flask} badge report {subject} succeeded",

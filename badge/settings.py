@@ -163,6 +163,9 @@ class Settings(BaseModel):
     )
     redis_memory_mb: int = Field(64, ge=4, le=4096, description="Memory of the embedded Valkey, in MB.")
 
+    sources: Path | None = Field(
+        None, description="A sources.toml: which backup systems are asked for which subjects (docs/sources.md)."
+    )
     upstream_url: HttpUrl | None = Field(
         None, description="A backup API in the native contract, asked for every subject instead of the own catalogue."
     )
@@ -297,9 +300,12 @@ def _given(environment: Mapping[str, str], name: str, faults: list[SettingFault]
 
 
 def _contradictions(values: Mapping[str, Any]) -> list[SettingFault]:
+    faults = []
     if "upstream_api_key" in values and "upstream_url" not in values:
-        return [SettingFault("BADGE_UPSTREAM_API_KEY", "is given without BADGE_UPSTREAM_URL")]
-    return []
+        faults.append(SettingFault("BADGE_UPSTREAM_API_KEY", "is given without BADGE_UPSTREAM_URL"))
+    if "sources" in values and "upstream_url" in values:
+        faults.append(SettingFault("BADGE_SOURCES", "is given beside BADGE_UPSTREAM_URL; keep one"))
+    return faults
 
 
 def _fault(detail: Any) -> SettingFault:

@@ -57,6 +57,8 @@ class FaultServer:
     elsewhere: str = "http://127.0.0.1:9/"
     asked: list[Asked] = field(default_factory=list)
     connections: int = 0
+    shape: Callable[[dict[str, object]], object] = dict
+    """What a document is put into: other systems say the same in other words."""
     ending: threading.Event = field(default_factory=threading.Event)
 
     @property
@@ -65,18 +67,17 @@ class FaultServer:
 
     def document(self, asked: Asked, **changes: object) -> bytes:
         now = datetime.now(UTC)
-        return json.dumps(
-            {
-                **asked.subject,
-                "status": self.status_of(asked.subject) if self.status_of else self.status,
-                "observedAt": now.isoformat(),
-                "finishedAt": (now - timedelta(minutes=3)).isoformat(),
-                "visibility": "public",
-                "revision": 7,
-                "note": SECRET,
-                **changes,
-            }
-        ).encode()
+        fields = {
+            **asked.subject,
+            "status": self.status_of(asked.subject) if self.status_of else self.status,
+            "observedAt": now.isoformat(),
+            "finishedAt": (now - timedelta(minutes=3)).isoformat(),
+            "visibility": "public",
+            "revision": 7,
+            "note": SECRET,
+            **changes,
+        }
+        return json.dumps(self.shape(fields)).encode()
 
 
 Mode = Callable[[FaultServer, socket.socket, Asked], None]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -19,6 +19,10 @@ class CatalogueSource:
 
     catalogue: Catalogue
     name: str = "catalogue"
+
+    def called(self, name: str) -> CatalogueSource:
+        """The same under another name."""
+        return replace(self, name=name)
 
     def folds_case(self, subject: Subject) -> bool:
         """It compares accounts and names as their platform does."""

@@ -9,11 +9,12 @@ from badge.cli.draw import draw, url
 from badge.cli.explain import explain
 from badge.cli.key import key
 from badge.cli.report import report
+from badge.cli.sources import sources
 from badge.cli.status import status
 
 badge = BadgeGroup(
     "badge",
     help="Report backups, hand out API keys, and look into the Backup Status Badge service.",
     epilog="Exit codes: 0 done, 1 it could not be done, 2 the call or the settings are wrong.",
-    commands=[report, status, explain, url, draw, key, settings, doctor, demo],
+    commands=[report, status, explain, url, draw, key, settings, sources, doctor, demo],
 )

@@ -80,13 +80,21 @@ class SubjectArgument(click.ParamType[Subject]):
 def local_parts() -> app.Parts:
     """The parts as the settings in the environment wire them; commands speak for themselves, so nothing is logged."""
     LOGGER.addHandler(logging.NullHandler())
-    return app.build_parts(settings_or_fault())
+    with faults_in_one_line():
+        return app.build_parts(load())
 
 
 def settings_or_fault() -> Settings:
     """The settings in the environment; all that is wrong with them is one line."""
-    try:
+    with faults_in_one_line():
         return load()
+
+
+@contextlib.contextmanager
+def faults_in_one_line() -> Iterator[None]:
+    """All that is wrong with the configuration, in one line."""
+    try:
+        yield
     except BadSettings as bad:
         raise Fault("; ".join(str(fault) for fault in bad.faults)) from None
 
@@ -96,7 +104,7 @@ def own_catalogue() -> Iterator[tuple[app.Parts, app.OwnCatalogue]]:
     """The local catalogue, its schema made where it is new; its failures are one line."""
     parts = local_parts()
     if parts.own is None:
-        raise Fault("This service shows BADGE_UPSTREAM_URL's backups and has no catalogue of its own.")
+        raise Fault("This service shows other systems' backups and has no catalogue of its own.")
     try:
         migrate(parts.settings.catalogue_location)
         yield parts, parts.own

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import click
@@ -16,10 +16,13 @@ from badge.artwork import png
 from badge.cache.embedded import binary_path
 from badge.catalogue.database import migrate
 from badge.cli.command import BadgeCommand, examples, settings_or_fault
+from badge.cli.sources import failure_of, probe_for
 from badge.model import Subject
-from badge.ports import Deadline, SourceUnavailable
+from badge.ports import Deadline, SourceUnavailable, StatusSource
 from badge.settings import BadSettings, Settings, load, shown, unknown_variables, variable_for
 from badge.settings_reference import example_file
+from badge.sources.sources_file import ConfiguredSource
+from badge.sources.sources_file import load as load_sources
 
 SETTINGS = "settings"
 
@@ -82,19 +85,25 @@ def _all_findings() -> Iterator[Finding]:
         yield Finding(is_fine=True, what=SETTINGS, said=f"note: {sentence}")
     try:
         known = load()
+        configured = load_sources(known.sources) if known.sources else []
     except BadSettings as bad:
         for fault in bad.faults:
             yield Finding(is_fine=False, what=SETTINGS, said=str(fault))
     else:
-        yield from _findings(known)
+        yield from _findings(known, configured)
 
 
-def _findings(known: Settings) -> Iterator[Finding]:
+def _findings(known: Settings, configured: Sequence[ConfiguredSource]) -> Iterator[Finding]:
     yield Finding(is_fine=True, what=SETTINGS, said="all are understood; `flask badge settings` shows them")
     yield _data_dir(known)
     parts = app.build_parts(known)
     yield _cache(known, parts)
-    yield _catalogue(parts) if parts.own else _upstream(parts)
+    if parts.own:
+        yield _catalogue(parts)
+    if known.upstream_url:
+        yield _upstream(parts)
+    for source, there in zip(configured, parts.resolver.routing.sources if configured else [], strict=True):
+        yield _source(source, there, known)
     fault = png.fault_of_this_machine()
     said = f"{fault}: PNGs are the ready-made ones, without labels and styles" if fault else "PNGs can be drawn"
     yield Finding(is_fine=fault is None, what="pictures", said=said)
@@ -146,11 +155,19 @@ def _catalogue(parts: app.Parts) -> Finding:
 def _upstream(parts: app.Parts) -> Finding:
     address = parts.settings.upstream_url
     try:
-        parts.source.fetch(PROBE, None, Deadline.after(parts.settings.upstream_timeout.total_seconds()))
+        parts.resolver.routing.sources[0].fetch(
+            PROBE, None, Deadline.after(parts.settings.upstream_timeout.total_seconds())
+        )
     except SourceUnavailable as unavailable:
         advice = _ADVICE.get(unavailable.kind, "is BADGE_UPSTREAM_URL right, and does it speak the native contract?")
         return Finding(is_fine=False, what="upstream", said=f"{address}: {unavailable.kind}; {advice}")
     return Finding(is_fine=True, what="upstream", said=f"{address} answers in the native contract")
+
+
+def _source(source: ConfiguredSource, there: StatusSource, known: Settings) -> Finding:
+    failure = failure_of(there, probe_for(source.entry), known.upstream_timeout.total_seconds())
+    said = "answers" if failure is None else f"{failure}; see `flask badge sources try {source.entry.name} SUBJECT`"
+    return Finding(is_fine=failure is None, what="source", said=f"{source.entry.name}: {said}")
 
 
 _ADVICE = {

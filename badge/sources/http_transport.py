@@ -15,9 +15,10 @@ import socket
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from http.cookiejar import DefaultCookiePolicy
+from pathlib import Path
 from typing import Any, cast
 from urllib.parse import urljoin, urlsplit
 
@@ -63,6 +64,20 @@ class Failure(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Question:
+    """One request, as it will be sent."""
+
+    method: str
+    url: str
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    body: bytes | None = field(default=None, repr=False)
+
+    def with_headers(self, headers: Mapping[str, str]) -> Question:
+        """The same question with these headers too."""
+        return replace(self, headers={**self.headers, **headers})
+
+
+@dataclass(frozen=True, slots=True)
 class HttpAnswer:
     """What came back, whole; `headers` is looked up without case."""
 
@@ -84,6 +99,8 @@ class HttpTransport:
     max_bytes: int = 262_144
     """The largest body, after decoding: a few kilobytes of gzip can hold a gigabyte."""
     look_up: LookUp = addresses_of
+    ca_file: Path | None = None
+    """Trusted instead of the usual certificate authorities: a cluster's own."""
     _sessions: threading.local = field(default_factory=threading.local, init=False, repr=False)
 
     def get(self, url: str, query: Mapping[str, str], headers: Mapping[str, str], deadline: Deadline) -> HttpAnswer:
@@ -93,6 +110,11 @@ class HttpTransport:
     def post(self, url: str, body: Mapping[str, str], headers: Mapping[str, str], deadline: Deadline) -> HttpAnswer:
         """The answer to a JSON body, on the same terms."""
         return self._answer(requests.Request("POST", url, json=dict(body), headers=dict(headers)), deadline)
+
+    def ask(self, question: Question, deadline: Deadline) -> HttpAnswer:
+        """The answer to a ready-made question, on the same terms."""
+        headers = dict(question.headers)
+        return self._answer(requests.Request(question.method, question.url, headers, data=question.body), deadline)
 
     def _answer(self, request: requests.Request, deadline: Deadline) -> HttpAnswer:
         followed = REDIRECTS if request.method == "GET" else REDIRECTS_OF_ANY_METHOD
@@ -130,13 +152,14 @@ class HttpTransport:
         # A connection used on both sides of a fork mixes their answers up: one subject's status
         # would stand on another's badge.
         if getattr(self._sessions, "process", None) != os.getpid():
-            self._sessions.session = _new_session()
+            self._sessions.session = _new_session(self.ca_file)
             self._sessions.process = os.getpid()
         return cast("requests.Session", self._sessions.session)
 
 
-def _new_session() -> requests.Session:
+def _new_session(ca_file: Path | None) -> requests.Session:
     session = requests.Session()
+    session.verify = str(ca_file) if ca_file else True
     session.trust_env = False  # no proxies and no ~/.netrc from the environment
     session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
     for scheme in ("http://", "https://"):

@@ -6,10 +6,8 @@ that is not of the contract are the lack of one, and never make a badge red or g
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
+from datetime import datetime
 
 from badge.contract import (
     SUBJECT_FIELDS,
@@ -22,13 +20,8 @@ from badge.contract import (
 )
 from badge.model import BackupStatus, Report, Subject, Visibility
 from badge.ports import SourceUnavailable
+from badge.sources.http_answer import is_json, unavailable, validator_of
 from badge.sources.http_transport import HttpAnswer
-
-SHORTEST_PAUSE = timedelta(seconds=1)
-LONGEST_PAUSE = timedelta(hours=1)
-LONGEST_VALIDATOR = 256
-
-_KINDS = {400: "badRequest", 401: "unauthorised", 403: "forbidden", 429: "rateLimited", 503: "overloaded"}
 
 
 def interpret(answer: HttpAnswer, subject: Subject, known: Report | None, now: datetime) -> ParsedStatus:
@@ -43,19 +36,17 @@ def interpret(answer: HttpAnswer, subject: Subject, known: Report | None, now: d
         case 410:
             return ParsedStatus(_deleted(answer, subject, known, now), unknown_word=False)
         case status:
-            kind, pause = _kind(status, answer.headers), _pause(answer.headers, now)
-            raise SourceUnavailable(kind, pause, is_about_subject=status == 400)
+            raise unavailable(status, answer.headers, now)
 
 
 def _status(answer: HttpAnswer, subject: Subject, now: datetime) -> ParsedStatus:
-    if not _is_json(answer.headers):
-        # Most often the log-in page of a proxy in front, with status 200.
+    if not is_json(answer.headers):
         raise SourceUnavailable("notJson")
     try:
         parsed = report_from(parse_json(answer.body), asked_for=subject, now=now)
     except ContractBroken as broken:
         raise SourceUnavailable(str(broken), is_about_subject=True) from None
-    return replace(parsed, report=replace(parsed.report, validator=_validator(answer.headers)))
+    return replace(parsed, report=replace(parsed.report, validator=validator_of(answer.headers)))
 
 
 def _deleted(answer: HttpAnswer, subject: Subject, known: Report | None, now: datetime) -> Report:
@@ -84,52 +75,10 @@ def _visibility(said: object, known: Report | None) -> Visibility:
 
 def _object_in(answer: HttpAnswer) -> dict[str, object]:
     """The JSON object in the body; that of a 410 is a welcome extra, so anything else is an empty one."""
-    if not _is_json(answer.headers):
+    if not is_json(answer.headers):
         return {}
     try:
         document = parse_json(answer.body)
     except ContractBroken:
         return {}
     return document if isinstance(document, dict) else {}
-
-
-def _is_json(headers: Mapping[str, str]) -> bool:
-    media_type = headers.get("Content-Type", "").partition(";")[0].strip().lower()
-    return media_type == "application/json" or media_type.endswith("+json")
-
-
-def _validator(headers: Mapping[str, str]) -> str | None:
-    """The ETag, if it can safely be sent back as a header."""
-    etag = headers.get("ETag", "")
-    is_sane = 0 < len(etag) <= LONGEST_VALIDATOR and etag.isascii() and etag.isprintable() and " " not in etag
-    return etag if is_sane else None
-
-
-def _kind(status: int, headers: Mapping[str, str]) -> str:
-    if status == 403 and ("Retry-After" in headers or headers.get("X-RateLimit-Remaining") == "0"):
-        # GitHub's way of saying 429.
-        return _KINDS[429]
-    return _KINDS.get(status, f"http{status // 100}xx")
-
-
-def _pause(headers: Mapping[str, str], now: datetime) -> timedelta | None:
-    """How long not to ask again: Retry-After in seconds or as a date (RFC 9110, 10.2.3), within limits.
-
-    A date is reckoned from the answer's own Date, for clocks differ.
-    """
-    said = headers.get("Retry-After", "").strip()
-    if said.isascii() and said.isdigit():
-        pause = timedelta(seconds=min(int(said[:9]), LONGEST_PAUSE.total_seconds()))
-    elif (until := _http_date(said)) is not None:
-        pause = until - (_http_date(headers.get("Date", "")) or now)
-    else:
-        return None
-    return min(max(pause, SHORTEST_PAUSE), LONGEST_PAUSE)
-
-
-def _http_date(value: str) -> datetime | None:
-    try:
-        moment = parsedate_to_datetime(value)
-    except (ValueError, TypeError, IndexError, OverflowError):
-        return None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

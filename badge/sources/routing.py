@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from badge.model import Subject
 from badge.ports import StatusSource
+from badge.sources.claim import Claim
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,3 +20,24 @@ class OneSource:
         """That one."""
         del subject
         return self.source
+
+    @property
+    def sources(self) -> Sequence[StatusSource]:
+        """That one alone."""
+        return (self.source,)
+
+
+@dataclass(frozen=True, slots=True)
+class Routing:
+    """`SourceRouting` as sources.toml says: the first source that claims the subject."""
+
+    routes: Sequence[tuple[Claim, StatusSource]]
+
+    def source_for(self, subject: Subject) -> StatusSource | None:
+        """The first that claims the subject."""
+        return next((source for claim, source in self.routes if claim.covers(subject)), None)
+
+    @property
+    def sources(self) -> Sequence[StatusSource]:
+        """All of them, in the order of the file."""
+        return [source for _, source in self.routes]

@@ -103,6 +103,13 @@ def test_retry_after_is_kept_within_limits_and_reckoned_by_their_clock(said: str
     assert raised.value.retry_after == expected
 
 
+def test_github_tells_in_its_own_way_when_its_quota_is_filled_up() -> None:
+    at = int((START + timedelta(minutes=20)).timestamp())
+    with pytest.raises(SourceUnavailable) as raised:
+        interpret(answer(403, X_RateLimit_Remaining="0", X_RateLimit_Reset=str(at)), WEB, None, START)
+    assert (raised.value.kind, raised.value.retry_after) == ("rateLimited", timedelta(minutes=20))
+
+
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=12), inner, max_size=4),

@@ -1,0 +1,128 @@
+"""`flask badge sources`: is sources.toml right, do its systems answer, and how is an answer read?"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from badge.cli.command import (
+    BadgeGroup,
+    Fault,
+    SubjectArgument,
+    examples,
+    faults_in_one_line,
+    local_parts,
+    settings_or_fault,
+)
+from badge.contract import status_document
+from badge.model import Report, Subject
+from badge.ports import Deadline, SourceUnavailable, StatusSource
+from badge.sources import presets
+from badge.sources.declarative import DeclarativeSource, Note
+from badge.sources.entry import Entry, Match
+from badge.sources.expression import ExpressionFailed
+from badge.sources.json_file import JsonFileSource
+from badge.sources.sources_file import ConfiguredSource, load
+
+PROBE_NAME = "doctor-probe"
+
+sources = BadgeGroup("sources", help="Look into the systems that BADGE_SOURCES names.")
+
+
+@sources.command(epilog=examples("flask badge sources check", "flask badge sources check --live --json"))
+@click.option("--live", is_flag=True, help="Ask each system too; that it knows no such subject is an answer.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, a line for each source.")
+def check(*, live: bool, as_json: bool) -> None:
+    """Read BADGE_SOURCES as the service does at its start, and tell every fault.
+
+    Exit code 0 if all is well, 1 if a system does not answer, 2 if the file is wrong.
+    """
+    configured = configured_or_fault()
+    asked = local_parts().resolver.routing.sources if live else [None] * len(configured)
+    faulty = False
+    for source, there in zip(configured, asked, strict=True):
+        failure = None if there is None else failure_of(there, probe_for(source.entry))
+        faulty = faulty or failure is not None
+        said = f"does not answer: {failure}" if failure else "answers" if live else "is understood"
+        document = {"name": source.entry.name, "kind": source.entry.kind, "fine": failure is None, "said": said}
+        click.echo(json.dumps(document) if as_json else _line(document))
+    if faulty:
+        raise SystemExit(1)
+
+
+def _line(document: dict[str, object]) -> str:
+    return f"{'ok  ' if document['fine'] else 'FAIL'} {document['name']:<20} {document['kind']:<9} {document['said']}"
+
+
+@sources.command(
+    "try",
+    epilog=examples(
+        "flask badge sources try hc acme/web", "flask badge sources try lab GitLab/group%2Fsub/Repository/web"
+    ),
+)
+@click.argument("name")
+@click.argument("subject", type=SubjectArgument())
+def try_out(name: str, subject: Subject) -> None:
+    """Ask the source called NAME for SUBJECT and show each step: question, answer, rules, status.
+
+    Secrets are not shown. Exit code 1 if the source gave no answer.
+    """
+    configured_or_fault()
+    parts = local_parts()
+    source = next((source for source in parts.resolver.routing.sources if source.name == name), None)
+    if source is None:
+        names = ", ".join(source.name for source in parts.resolver.routing.sources)
+        raise Fault(f"No source is called {name}; there are {names}.")
+    responsible = parts.resolver.routing.source_for(subject)
+    if responsible is not source:
+        click.echo(f"note: badges of {subject} ask {responsible.name if responsible else 'no source'}")
+    try:
+        report = _explained(source, subject, parts.settings.upstream_timeout.total_seconds(), click.echo)
+    except SourceUnavailable as unavailable:
+        because = f" ({unavailable.__cause__})" if isinstance(unavailable.__cause__, ExpressionFailed) else ""
+        raise Fault(f"The source gave no answer: {unavailable.kind}{because}.", exit_code=1) from None
+    click.echo(json.dumps({"exists": report.exists, **status_document(subject, report)}, indent=2))
+
+
+@sources.command("presets", epilog=examples("flask badge sources presets"))
+def list_presets() -> None:
+    """List the systems that need no more than an address: `preset = "…"`."""
+    for name in presets.names():
+        click.echo(f"{name:<28} {presets.preset(name).description}")
+
+
+def configured_or_fault() -> Sequence[ConfiguredSource]:
+    """The sources of BADGE_SOURCES; all that is wrong with them is one line."""
+    path: Path | None = settings_or_fault().sources
+    if path is None:
+        raise Fault("BADGE_SOURCES is not set: give it the path of a sources.toml (docs/sources.md).")
+    with faults_in_one_line():
+        return load(path)
+
+
+def failure_of(source: StatusSource, subject: Subject, seconds: float = 5.0) -> str | None:
+    """Why the source gives no answer; None where it gives one."""
+    try:
+        source.fetch(subject, None, Deadline.after(seconds))
+    except SourceUnavailable as unavailable:
+        return unavailable.kind
+    return None
+
+
+def probe_for(entry: Entry) -> Subject:
+    """A subject that this source would be asked for: one of its table, or one that hardly exists."""
+    if entry.subjects:
+        return Subject.from_path(next(iter(entry.subjects)))
+    match = entry.match or Match()
+    parts = [match.any_of(part)[0] for part in Match.model_fields]
+    return Subject.parse(*(PROBE_NAME if set("*?[") & set(part) else part for part in parts))
+
+
+def _explained(source: StatusSource, subject: Subject, seconds: float, note: Note) -> Report:
+    deadline = Deadline.after(seconds)
+    if isinstance(source, DeclarativeSource | JsonFileSource):
+        return source.explain(subject, None, deadline, note)
+    return source.fetch(subject, None, deadline)

@@ -1,0 +1,62 @@
+"""Every way in which backup systems write a moment → UTC.
+
+ISO 8601 with and without a zone, any number of fraction digits, basic forms; seconds, milliseconds
+or microseconds since 1970, as numbers or as text.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, tzinfo
+
+from badge.contract import ZERO_TIME
+
+LONGEST = 40
+
+_NUMBER = re.compile(r"\d{1,16}(\.\d{1,12})?(e\+?\d{1,2})?")
+_COMPACT = re.compile(r"(\d{8})(\d{6})")
+# Seconds reach these in the years 5138 and 3.1 million: a larger number counts smaller units.
+_MILLISECONDS_FROM = 1e11
+_MICROSECONDS_FROM = 1e14
+
+
+def read_time(value: object, zone: tzinfo | None = None) -> datetime | None:
+    """The moment, in UTC; None for what is none, and for the zeros that stand for "never".
+
+    A text without a zone is a moment only where `zone` says which one is meant.
+    """
+    if isinstance(value, bool):
+        return None
+    moment = None
+    if isinstance(value, int | float):
+        moment = _from_number(value)
+    elif isinstance(value, str) and len(value) <= LONGEST:
+        moment = _from_text(value.strip(), zone)
+    return moment if moment is not None and moment > ZERO_TIME else None
+
+
+def _from_text(text: str, zone: tzinfo | None) -> datetime | None:
+    if compact := _COMPACT.fullmatch(text):
+        text = f"{compact[1]}T{compact[2]}"
+    elif _NUMBER.fullmatch(text):
+        return _from_number(float(text))
+    if "T" not in text.upper() and " " not in text:
+        return None  # a day is no moment
+    try:
+        moment = datetime.fromisoformat(text.upper())
+        if moment.tzinfo is None and zone is None:
+            return None
+        return (moment if moment.tzinfo else moment.replace(tzinfo=zone)).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+
+
+def _from_number(number: float) -> datetime | None:
+    try:
+        if number >= _MICROSECONDS_FROM:
+            number /= 1e6
+        elif number >= _MILLISECONDS_FROM:
+            number /= 1e3
+        return datetime.fromtimestamp(number, UTC)
+    except (ValueError, OverflowError, OSError):  # NaN and infinity among them
+        return None

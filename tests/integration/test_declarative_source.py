@@ -1,0 +1,267 @@
+"""Recipes over real HTTP: each way to fail ends in time, in the right kind of no, under one name."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from app import build_app, build_parts, utc_now
+from badge.cache.memory import MemoryStatusCache
+from badge.model import BackupStatus, Report, SourceWordUnknown, Subject, Visibility
+from badge.ports import Deadline, SourceUnavailable, StatusSource
+from badge.settings import load as settings_of
+from badge.sources.building import build_routing
+from badge.sources.sources_file import load
+from tests.doubles import RecordedEvents
+from tests.fault_server import MODES, SECRET, FaultServer, running_fault_server
+
+WEB = Subject.parse("GitLab", "group/sub", "Repository", "démo")
+KEY = "canary-of-the-key"
+SECONDS = 0.5
+
+DECLARATIVE = """
+[[source]]
+name = "own"
+kind = "http"
+url = "URL/base"
+state = "status"
+map = { succeeded = "succeeded", failed = "failed", inProgress = "inProgress" }
+rules = [{ when = "subjectName && subjectName != 'démo'", status = "unknown" }]
+[source.request]
+path = "/jobs/{account}"
+query = { platform = "{platform}", subjectType = "{subjectType}", subjectName = "{subjectName}" }
+[source.fields]
+finishedAt = "finishedAt"
+[source.auth]
+kind = "header"
+header = "X-Key"
+value = "env:KEY"
+"""
+TWICE = DECLARATIVE.replace("[source.request]", '[source.then]\npath = "/more"\n[source.request]')
+
+PROMETHEUS = """
+[[source]]
+name = "own"
+preset = "prometheus"
+url = "URL"
+promql = 'backup_ok{platform="{platform}",owner="{account}",type="{subjectType}",name="{subjectName}"}'
+auth = { kind = "bearer", token = "env:KEY" }
+"""
+
+NUMBERS = {"succeeded": "1", "failed": "0", "quantum": "1.5"}
+
+
+def as_prometheus(fields: dict[str, object]) -> object:
+    """The fields of the fault server's document as Prometheus would say them."""
+    word = fields["status"]
+    number = NUMBERS[word] if isinstance(word, str) else word
+    moment = 4_000_000_000 if str(fields["observedAt"]).startswith("2099") else time.time()
+    result = [{"metric": {}, "value": [moment, number]}]
+    return {"status": "success", "data": {"resultType": "vector", "result": result}, "revision": fields["revision"]}
+
+
+def source_of(folder: Path, text: str, url: str, events: RecordedEvents | None = None) -> StatusSource:
+    file = folder / "sources.toml"
+    file.write_text(text.replace("URL", url))
+    configured = load(file, {"KEY": KEY})
+    return build_routing(configured, None, lambda: datetime.now(UTC), events or RecordedEvents()).sources[0]
+
+
+@pytest.fixture
+def upstream() -> Iterator[FaultServer]:
+    with running_fault_server() as server:
+        yield server
+
+
+@pytest.fixture(params=["declarative", "prometheus"])
+def source(request: pytest.FixtureRequest, upstream: FaultServer, tmp_path: Path) -> StatusSource:
+    if request.param == "declarative":
+        return source_of(tmp_path, DECLARATIVE, upstream.url)
+    upstream.shape = as_prometheus
+    return source_of(tmp_path, PROMETHEUS, upstream.url)
+
+
+def fetch(source: StatusSource, known: Report | None = None, seconds: float = SECONDS) -> Report:
+    return source.fetch(WEB, known, Deadline.after(seconds))
+
+
+ANSWERS = {
+    "ok": BackupStatus.SUCCEEDED,
+    "404-html": BackupStatus.UNKNOWN,
+    "410": BackupStatus.DELETED,
+    "new-enum": BackupStatus.UNKNOWN,
+    "future-time": BackupStatus.SUCCEEDED,
+    "wrong-type": BackupStatus.UNKNOWN,
+    "moved": BackupStatus.SUCCEEDED,
+}
+FAILURES = {
+    "drip": "timeout",
+    "drip-headers": "timeout",
+    "hang-before-headers": "timeout",
+    "reset": "reset",
+    "cut-with-length": "truncated",
+    "cut-without-length": "badJson",
+    "html200": "notJson",
+    "redirect-other-host": "redirect",
+    "redirect-loop": "redirect",
+    "401": "unauthorised",
+    "403": "forbidden",
+    "403-ratelimit": "rateLimited",
+    "429-seconds": "rateLimited",
+    "429-date": "rateLimited",
+    "500": "http5xx",
+    "503": "overloaded",
+    "bad-json": "badJson",
+    "deep-json": "badJson",
+    "nan": "badJson",
+    "gzip-bomb": "tooLarge",
+    "huge": "tooLarge",
+}
+# What only a system can say that names the subject in its answer, or a field twice.
+DECLARATIVE_ALONE = {"twice": "duplicateName", "other-subject": None}
+
+
+def test_every_mode_of_the_fault_server_is_tried() -> None:
+    assert ANSWERS.keys() | FAILURES.keys() | DECLARATIVE_ALONE.keys() == MODES.keys()
+
+
+@pytest.mark.parametrize(("mode", "status"), ANSWERS.items())
+def test_what_is_an_answer(source: StatusSource, upstream: FaultServer, mode: str, status: BackupStatus) -> None:
+    upstream.mode = mode
+    assert fetch(source).status is status
+
+
+@pytest.mark.parametrize(("mode", "kind"), FAILURES.items())
+def test_what_is_the_lack_of_one(source: StatusSource, upstream: FaultServer, mode: str, kind: str) -> None:
+    upstream.mode = mode
+    began = time.monotonic()
+    with pytest.raises(SourceUnavailable) as raised:
+        fetch(source)
+    assert raised.value.kind == kind
+    assert SECRET not in str(raised.value)
+    assert time.monotonic() - began < 3 * SECONDS
+
+
+@pytest.mark.parametrize(("mode", "kind"), DECLARATIVE_ALONE.items())
+def test_what_only_a_document_of_the_subject_can_say(
+    upstream: FaultServer, tmp_path: Path, mode: str, kind: str | None
+) -> None:
+    upstream.mode = mode
+    source = source_of(tmp_path, DECLARATIVE, upstream.url)
+    if kind is None:
+        assert fetch(source).status is BackupStatus.UNKNOWN
+        return
+    with pytest.raises(SourceUnavailable, match=kind):
+        fetch(source)
+
+
+def test_what_is_asked(upstream: FaultServer, tmp_path: Path) -> None:
+    fetch(source_of(tmp_path, DECLARATIVE, upstream.url))
+    asked = upstream.asked[0]
+    assert asked.target.startswith("/base/jobs/group%2Fsub?")
+    assert asked.subject == {"platform": "GitLab", "subjectType": "Repository", "subjectName": "démo"}
+    assert asked.headers["x-key"] == KEY
+    assert asked.headers["accept"] == "application/json"
+
+
+def test_a_name_can_t_end_its_string_in_promql(upstream: FaultServer, tmp_path: Path) -> None:
+    upstream.shape = as_prometheus
+    source = source_of(tmp_path, PROMETHEUS, upstream.url)
+    evil = Subject.parse("GitHub", "acme", "Repository", 'x"} or vector(1) or up{a="\\')
+    source.fetch(evil, None, Deadline.after(SECONDS))
+    assert upstream.asked[0].subject["query"] == (
+        'backup_ok{platform="GitHub",owner="acme",type="Repository",name="x\\"} or vector(1) or up{a=\\"\\\\"}'
+    )
+
+
+def test_an_unchanged_answer_costs_a_304(upstream: FaultServer, tmp_path: Path) -> None:
+    source = source_of(tmp_path, DECLARATIVE, upstream.url)
+    first = fetch(source)
+    assert first.status is BackupStatus.SUCCEEDED
+    assert fetch(source, first).finished_at == first.finished_at
+    assert upstream.asked[1].headers["if-none-match"] == '"7"'
+
+
+def test_a_304_grows_old_too(upstream: FaultServer, tmp_path: Path) -> None:
+    text = DECLARATIVE.replace('state = "status"', 'state = "status"\nstale_after = "4m"')
+    source = source_of(tmp_path, text, upstream.url)
+    first = fetch(source)
+    assert first.finished_at is not None
+    long_ago = first.finished_at.replace(year=2020)
+    known = Report(status=BackupStatus.SUCCEEDED, observed_at=long_ago, finished_at=long_ago, validator=first.validator)
+    assert fetch(source, known).status is BackupStatus.FAILED
+
+
+def test_what_another_configuration_read_is_not_confirmed(upstream: FaultServer, tmp_path: Path) -> None:
+    first = fetch(source_of(tmp_path, DECLARATIVE, upstream.url))
+    changed = DECLARATIVE.replace('succeeded = "succeeded"', 'succeeded = "failed"')
+    assert fetch(source_of(tmp_path, changed, upstream.url), first).status is BackupStatus.FAILED
+    assert "if-none-match" not in upstream.asked[1].headers
+
+
+def test_the_first_of_two_questions_is_never_asked_by_condition(upstream: FaultServer, tmp_path: Path) -> None:
+    source = source_of(tmp_path, TWICE, upstream.url)
+    fetch(source, fetch(source))
+    assert [asked.target for asked in upstream.asked[1::2]] == ["/base/more"] * 2
+    assert "if-none-match" not in upstream.asked[2].headers
+
+
+def test_what_was_said_of_another_question_is_not_confirmed(upstream: FaultServer, tmp_path: Path) -> None:
+    source = source_of(tmp_path, DECLARATIVE, upstream.url)
+    other = Subject.parse("GitLab", "group", "Repository", "démo")
+    source.fetch(other, fetch(source), Deadline.after(SECONDS))
+    assert "if-none-match" not in upstream.asked[1].headers
+
+
+def test_a_word_that_is_not_in_the_map_is_told(upstream: FaultServer, tmp_path: Path) -> None:
+    events = RecordedEvents()
+    upstream.mode = "new-enum"
+    fetch(source_of(tmp_path, DECLARATIVE, upstream.url, events))
+    assert events.seen == [SourceWordUnknown("own")]
+
+
+def test_a_source_can_be_private(upstream: FaultServer, tmp_path: Path) -> None:
+    text = DECLARATIVE.replace('kind = "http"', 'kind = "http"\nvisibility = "private"')
+    assert fetch(source_of(tmp_path, text, upstream.url)).visibility is Visibility.PRIVATE
+
+
+def test_the_key_never_goes_to_another_origin(upstream: FaultServer, tmp_path: Path) -> None:
+    source = source_of(tmp_path, DECLARATIVE, upstream.url)
+    with running_fault_server() as other:
+        upstream.mode, upstream.elsewhere = "redirect-other-host", other.url
+        with pytest.raises(SourceUnavailable, match="redirect"):
+            fetch(source)
+        assert other.connections == 0
+
+
+def test_an_answer_of_another_kind_is_its_subject_s_trouble_alone(upstream: FaultServer, tmp_path: Path) -> None:
+    text = DECLARATIVE.replace("subjectName && subjectName != 'démo'", "starts_with(revision, 'x')")
+    with pytest.raises(SourceUnavailable, match="badExpression") as raised:
+        fetch(source_of(tmp_path, text, upstream.url))
+    assert raised.value.is_about_subject
+
+
+@pytest.mark.parametrize("text", [DECLARATIVE, PROMETHEUS], ids=["declarative", "prometheus"])
+@pytest.mark.parametrize(("mode", "kind"), FAILURES.items())
+def test_each_failure_is_an_image_in_time_and_one_label(tmp_path: Path, text: str, mode: str, kind: str) -> None:
+    (tmp_path / "key").write_text(KEY)
+    file = tmp_path / "sources.toml"
+    with running_fault_server() as upstream:
+        upstream.mode = mode
+        file.write_text(text.replace("URL", upstream.url).replace("env:KEY", f"file:{tmp_path / 'key'}"))
+        times = {"BADGE_UPSTREAM_TIMEOUT": "400ms", "BADGE_WAIT": "600ms"}
+        parts = build_parts(settings_of({"BADGE_SOURCES": str(file), **times}), cache=MemoryStatusCache(utc_now))
+        client = build_app(parts).test_client()
+        began = time.monotonic()
+        assert client.get(f"/badge/{WEB.path}.txt").status_code == 503
+        image = client.get(f"/badge/{WEB.path}")
+        assert (image.status_code, image.mimetype) == (200, "image/svg+xml")
+        assert time.monotonic() - began < 2
+    told = parts.events.metrics.exposition().decode()
+    counted = re.findall(r'^badge_source_calls_total\{outcome="(\w+)",source="own"\} 1\.0', told, re.MULTILINE)
+    assert counted == [kind]

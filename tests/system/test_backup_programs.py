@@ -1,0 +1,354 @@
+"""The backup programs themselves, from their own output to a badge: Prometheus, Pushgateway, restic, borg."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import subprocess
+from base64 import urlsafe_b64encode
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+import requests
+
+from app import utc_now
+from badge.model import BackupStatus, Report, Subject
+from badge.ports import Clock, Deadline, SourceUnavailable, StatusSource
+from badge.sources.building import build_routing
+from badge.sources.presets import preset
+from badge.sources.sources_file import load
+from tests.doubles import RecordedEvents
+from tests.servers import PROJECT, eventually, free_port, needs, running_service
+
+WEB = Subject.legacy("acme", "web")
+SLASHED = Subject.parse("GitHub", "acme", "Repository", 'we"b/\\x')
+
+
+def sources_in(folder: Path, text: str, clock: Clock = utc_now) -> Mapping[str, StatusSource]:
+    file = folder / "sources.toml"
+    file.write_text(text)
+    routing = build_routing(load(file), None, clock, RecordedEvents())
+    return {source.name: source for source in routing.sources}
+
+
+def fetch(source: StatusSource, subject: Subject = WEB) -> Report:
+    return source.fetch(subject, None, Deadline.after(5))
+
+
+# --- Prometheus and the Pushgateway ---
+
+
+@dataclass
+class Monitoring:
+    """A Prometheus that scrapes a Pushgateway every half second."""
+
+    prometheus: str
+    gateway: str
+    gateway_process: subprocess.Popen[bytes]
+
+    def push(self, subject: Subject, value: int) -> None:
+        encoded = urlsafe_b64encode(f"{subject.account}/{subject.name}".encode()).decode()
+        self.push_to(f"backup/subject@base64/{encoded}", f"backup_success {value}\n")
+
+    def push_to(self, group: str, metrics: str) -> None:
+        answer = requests.put(f"{self.gateway}/metrics/job/{group}", data=metrics, timeout=5)
+        assert answer.status_code == 200, answer.text
+
+
+CONFIGURATION = """
+global: {scrape_interval: 500ms, scrape_timeout: 400ms}
+scrape_configs:
+- {job_name: gateway, honor_labels: true, static_configs: [{targets: ['127.0.0.1:PORT']}]}
+"""
+
+
+@contextlib.contextmanager
+def running(*command: str, ready: str) -> Iterator[subprocess.Popen[bytes]]:
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        assert eventually(lambda: is_ready(ready), 20), command[0]
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+def is_ready(url: str) -> bool:
+    try:
+        return requests.get(url, timeout=2).status_code == 200
+    except requests.ConnectionError:
+        return False
+
+
+@pytest.fixture(scope="module")
+def monitoring(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Monitoring]:
+    for program in ("prometheus", "prometheus-pushgateway"):
+        needs(program, is_there=shutil.which(program) is not None)
+    folder = tmp_path_factory.mktemp("prometheus")
+    web, gateway = f"127.0.0.1:{free_port()}", f"127.0.0.1:{free_port()}"
+    config = folder / "prometheus.yml"
+    config.write_text(CONFIGURATION.replace("PORT", gateway.rpartition(":")[2]))
+    with (
+        running(
+            "prometheus-pushgateway", f"--web.listen-address={gateway}", ready=f"http://{gateway}/-/ready"
+        ) as pushed,
+        running(
+            "prometheus",
+            f"--config.file={config}",
+            f"--storage.tsdb.path={folder / 'data'}",
+            f"--web.listen-address={web}",
+            ready=f"http://{web}/-/ready",
+        ),
+    ):
+        yield Monitoring(f"http://{web}", f"http://{gateway}", pushed)
+
+
+PUSHED = """
+[[source]]
+name = "pushed"
+preset = "prometheus-pushgateway"
+url = "URL"
+match = { platform = "GitHub", type = "Repository" }
+stale_after = "26h"
+
+[[source]]
+name = "short"
+preset = "prometheus-pushgateway"
+url = "URL"
+match = { platform = "GitHub", type = "Repository" }
+stale_after = "1m"
+promql = 'max(push_time_seconds{subject="{account}/{subjectName}"}) - 3600'
+
+[[source]]
+name = "plain"
+preset = "prometheus"
+url = "URL"
+match = { platform = "GitHub", type = "Repository" }
+promql = 'backup_success{subject="{account}/{subjectName}"}'
+
+[[source]]
+name = "wrong"
+preset = "prometheus"
+url = "URL"
+match = { platform = "GitHub", type = "Repository", account = "acme", name = "web" }
+promql = 'max('
+"""
+
+
+READY = {
+    "prometheus-velero": (
+        {"schedule": "web"},
+        [
+            'velero_backup_last_status{schedule="web"} 1\nvelero_backup_last_successful_timestamp{schedule="web"} NOW',
+            'velero_backup_last_status{schedule="web"} 0\nvelero_backup_last_successful_timestamp{schedule="web"} NOW',
+        ],
+    ),
+    "prometheus-restic-exporter": (
+        {"host": "nas"},
+        [
+            'restic_backup_timestamp{client_hostname="nas",snapshot_hash="a"} NOW',
+            'restic_backup_timestamp{client_hostname="nas",snapshot_hash="a"} 1600000000',
+        ],
+    ),
+    "prometheus-gickup": (
+        {"hoster": "github.com"},
+        [
+            'gickup_repo_success{hoster="github.com",owner="acme",repository="web",type="local",path="/a"} 1',
+            (
+                'gickup_repo_success{hoster="github.com",owner="acme",repository="web",type="local",path="/a"} 1\n'
+                'gickup_repo_success{hoster="github.com",owner="acme",repository="web",type="s3",path="b"} 0'
+            ),
+        ],
+    ),
+    "prometheus-backrest": (
+        {"plan": "web"},
+        [
+            'backrest_last_task_status{plan_id="web",repo_id="b2",task_type="backup",status="success"} 0',
+            'backrest_last_task_status{plan_id="web",repo_id="b2",task_type="backup",status="error"} 1',
+        ],
+    ),
+    "prometheus-cloudnative-pg": (
+        {"cluster": "pg"},
+        [
+            (
+                'cnpg_collector_last_available_backup_timestamp{cluster="pg"} NOW\n'
+                'cnpg_collector_last_failed_backup_timestamp{cluster="pg"} 1600000000'
+            ),
+            (
+                'cnpg_collector_last_available_backup_timestamp{cluster="pg"} 1600000000\n'
+                'cnpg_collector_last_failed_backup_timestamp{cluster="pg"} NOW'
+            ),
+        ],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", READY)
+def test_each_ready_expression_by_prometheus_itself(monitoring: Monitoring, tmp_path: Path, name: str) -> None:
+    values, states = READY[name]
+    rows = ", ".join(f'{key} = "{value}"' for key, value in values.items())
+    stale = 'stale_after = "26h"\n' if "stale_after" in preset(name).requires else ""
+    text = f'[[source]]\nname = "own"\npreset = "{name}"\nurl = "{monitoring.prometheus}"\n{stale}'
+    source = sources_in(tmp_path, f'{text}[source.subjects]\n"acme/web" = {{ {rows} }}\n')["own"]
+    assert not fetch(source).exists
+    for metrics, status in zip(states, (BackupStatus.SUCCEEDED, BackupStatus.FAILED), strict=True):
+        monitoring.push_to(name, metrics.replace("NOW", f"{utc_now():%s}") + "\n")
+        assert eventually(lambda wanted=status: fetch(source).status is wanted, 10)  # type: ignore[misc] # bound at once
+
+
+def test_prometheus_through_success_failure_no_data_and_a_stopped_target(
+    monitoring: Monitoring, tmp_path: Path
+) -> None:
+    sources = sources_in(tmp_path, PUSHED.replace("URL", monitoring.prometheus))
+    never = fetch(sources["pushed"])
+    assert (never.status, never.exists) == (BackupStatus.UNKNOWN, False)
+
+    began = utc_now()
+    monitoring.push(WEB, 1)
+    assert eventually(lambda: fetch(sources["pushed"]).status is BackupStatus.SUCCEEDED, 10)
+    report = fetch(sources["pushed"])
+    assert report.finished_at is not None
+    assert abs((report.finished_at - began).total_seconds()) < 30
+    assert fetch(sources["plain"]).status is BackupStatus.SUCCEEDED
+
+    monitoring.push(WEB, 0)
+    assert eventually(lambda: fetch(sources["pushed"]).status is BackupStatus.FAILED, 10)
+    assert fetch(sources["plain"]).status is BackupStatus.FAILED
+
+    monitoring.push(WEB, 1)
+    assert eventually(lambda: fetch(sources["plain"]).status is BackupStatus.SUCCEEDED, 10)
+    monitoring.push(SLASHED, 1)
+    assert eventually(lambda: fetch(sources["pushed"], SLASHED).status is BackupStatus.SUCCEEDED, 10)
+    assert fetch(sources["short"]).status is BackupStatus.FAILED  # an hour old, by Prometheus' own clock
+    with pytest.raises(SourceUnavailable, match="badRequest"):
+        fetch(sources["wrong"])
+
+    monitoring.gateway_process.kill()
+    # Its series end with the first scrape that fails.
+    assert eventually(lambda: not fetch(sources["pushed"]).exists, 10)
+    assert fetch(sources["pushed"]).status is BackupStatus.UNKNOWN
+
+
+# --- restic and borg, by the crontab lines of docs/systems ---
+
+
+def crontab_line(system: str) -> str:
+    page = (PROJECT / "docs" / "systems" / f"{system}.md").read_text()
+    return next(line.strip() for line in page.splitlines() if line.strip().startswith("*/"))
+
+
+@dataclass(frozen=True)
+class Repository:
+    """A repository of one of the two programs, and the folder that cron writes to."""
+
+    name: str
+    folder: Path
+    environment: Mapping[str, str]
+    init: Sequence[str]
+    back_up: Callable[[datetime], Sequence[str]]
+
+    @property
+    def statuses(self) -> Path:
+        return self.folder / "statuses"
+
+    def run(self, command: Sequence[str]) -> None:
+        subprocess.run(command, env={**os.environ, **self.environment}, check=True, capture_output=True, timeout=60)
+
+    def cron(self, **environment: str) -> None:
+        """Runs the documentation's own line, as cron does."""
+        self.statuses.mkdir(exist_ok=True)
+        shell = crontab_line(self.name).split(maxsplit=5)[5].replace("/var/lib/badge", str(self.statuses))
+        together = {**os.environ, **self.environment, **environment}
+        subprocess.run(["sh", "-c", shell], env=together, check=False, capture_output=True, timeout=60)
+
+    @property
+    def configuration(self) -> str:
+        return CONFIGURED.format(name=self.name, folder=self.statuses, zone=ZONE)
+
+    def status(self, clock: Clock = utc_now) -> tuple[BackupStatus, bool]:
+        report = fetch(sources_in(self.folder, self.configuration, clock)[self.name])
+        return report.status, report.exists
+
+    def badge(self) -> str:
+        file = self.folder / "sources.toml"
+        file.write_text(self.configuration)
+        with running_service(self.folder / "data", BADGE_SOURCES=str(file), BADGE_WORKERS="1") as service:
+            return service.get("/badge/acme/web.txt").text
+
+
+ZONE = "America/New_York"
+CONFIGURED = """
+[[source]]
+name = "{name}"
+preset = "{name}"
+folder = "{folder}"
+match = {{ platform = "GitHub", type = "Repository" }}
+stale_after = "26h"
+times.timezone = "{zone}"
+"""
+
+
+def restic(folder: Path) -> Repository:
+    def back_up(moment: datetime) -> Sequence[str]:
+        local = moment.astimezone(ZoneInfo(ZONE)).strftime("%Y-%m-%d %H:%M:%S")
+        return ["restic", "backup", "--time", local, __file__]
+
+    environment = {
+        "RESTIC_REPOSITORY": str(folder / "repository"),
+        "RESTIC_PASSWORD": "x",
+        "RESTIC_CACHE_DIR": str(folder / "cache"),
+        "TZ": ZONE,
+    }
+    return Repository("restic", folder, environment, ["restic", "init"], back_up)
+
+
+def borg(folder: Path) -> Repository:
+    def back_up(moment: datetime) -> Sequence[str]:
+        utc = moment.strftime("%Y-%m-%dT%H:%M:%S")
+        return ["borg", "create", "--timestamp", utc, f"::{moment:%s}", __file__]
+
+    environment = {
+        "BORG_REPO": str(folder / "repository"),
+        "BORG_BASE_DIR": str(folder / "base"),
+        "BORG_PASSPHRASE": "x",
+        "TZ": ZONE,
+    }
+    return Repository("borg", folder, environment, ["borg", "init", "--encryption", "repokey"], back_up)
+
+
+@pytest.fixture(params=[restic, borg], ids=["restic", "borg"])
+def repository(request: pytest.FixtureRequest, tmp_path: Path) -> Repository:
+    made: Repository = request.param(tmp_path)
+    needs(made.name, is_there=shutil.which(made.name) is not None)
+    return made
+
+
+def test_a_repository_from_nothing_over_old_and_new_backups_to_a_stale_one(repository: Repository) -> None:
+    repository.cron()
+    assert repository.status() == (BackupStatus.UNKNOWN, False)
+
+    repository.run(repository.init)
+    repository.cron()
+    assert repository.status() == (BackupStatus.SCHEDULED, True)
+
+    repository.run(repository.back_up(utc_now() - timedelta(days=3)))
+    repository.cron()
+    assert repository.status() == (BackupStatus.FAILED, True)
+    assert repository.badge() == "failed\n"
+
+    repository.run(repository.back_up(utc_now()))
+    repository.cron()
+    assert repository.status() == (BackupStatus.SUCCEEDED, True)
+    assert repository.badge() == "succeeded\n"
+
+    # A look that fails leaves the file of the one before.
+    repository.cron(RESTIC_PASSWORD="wrong", BORG_PASSPHRASE="wrong")
+    assert repository.status() == (BackupStatus.SUCCEEDED, True)
+
+    assert repository.status(lambda: utc_now() + timedelta(hours=25)) == (BackupStatus.SUCCEEDED, True)
+    assert repository.status(lambda: utc_now() + timedelta(hours=27)) == (BackupStatus.FAILED, True)

@@ -1,0 +1,146 @@
+"""`flask badge sources` as a shell meets it, and a service over several sources at once."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import time
+from pathlib import Path
+
+from tests.fault_server import SECRET, running_fault_server
+from tests.servers import BIN, PROJECT, clean_environment, eventually, flask_badge, running_service
+
+KEY = "canary-of-the-key"
+
+FILE = """
+[[source]]
+name = "api"
+kind = "http"
+url = "URL"
+match = { platform = "GitHub", account = "acme", type = "Repository" }
+state = "status"
+map = { succeeded = "succeeded", failed = "failed" }
+request = { path = "/jobs/{subjectName}" }
+fields = { finishedAt = "finishedAt" }
+auth = { kind = "bearer", token = "env:KEY" }
+
+[[source]]
+name = "nas"
+preset = "restic"
+folder = "FOLDER"
+match = { platform = "GitLab", type = "Repository" }
+stale_after = "26h"
+
+[[source]]
+name = "own"
+kind = "catalogue"
+match = { platform = "AzureDevOps" }
+"""
+
+
+def written(folder: Path, url: str) -> dict[str, str]:
+    file = folder / "sources.toml"
+    file.write_text(FILE.replace("URL", url).replace("FOLDER", str(folder)))
+    return {"BADGE_SOURCES": str(file), "BADGE_DATA_DIR": str(folder / "data"), "KEY": KEY}
+
+
+def test_check_understands_the_file_and_asks_on_demand(tmp_path: Path) -> None:
+    with running_fault_server() as server:
+        settings = written(tmp_path, server.url)
+        done = flask_badge("sources", "check", **settings)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert [line.split()[:2] for line in done.stdout.splitlines()] == [["ok", "api"], ["ok", "nas"], ["ok", "own"]]
+        assert server.asked == []
+        server.mode = "401"
+        live = flask_badge("sources", "check", "--live", "--json", **settings)
+        assert live.returncode == 1
+        found = {document["name"]: document for document in map(json.loads, live.stdout.splitlines())}
+        assert found["api"]["said"] == "does not answer: unauthorised"
+        assert found["nas"]["fine"]
+        assert server.asked[0].target == "/jobs/doctor-probe"
+
+
+def test_check_tells_every_fault_in_one_line_with_exit_code_2(tmp_path: Path) -> None:
+    settings = written(tmp_path, "http://up.example") | {"KEY": ""}
+    file = Path(settings["BADGE_SOURCES"])
+    file.write_text(file.read_text() + '[[source]]\nname = "nas"\nkind = "ftp"\n')
+    for command in (["sources", "check"], ["sources", "try", "api", "acme/web"], ["status", "acme/web"]):
+        done = flask_badge(*command, **settings)
+        assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)
+        assert "sources.toml: api: auth.token: the environment has no KEY" in done.stderr
+        assert "sources.toml: nas: name: is given to two sources" in done.stderr
+
+
+def test_try_shows_each_step_and_no_secret(tmp_path: Path) -> None:
+    with running_fault_server() as server:
+        done = flask_badge("sources", "try", "api", "acme/web", **written(tmp_path, server.url))
+        assert done.returncode == 0
+        assert f"GET {server.url}/jobs/web\n  Authorization: <secret>\nanswer: HTTP 200" in done.stdout
+        assert "state: 'succeeded': succeeded" in done.stdout
+        assert '"status": "succeeded"' in done.stdout
+        assert KEY not in done.stdout + done.stderr
+        server.mode = "500"
+        broken = flask_badge("sources", "try", "api", "acme/web", **written(tmp_path, server.url))
+        assert (broken.returncode, broken.stderr.splitlines()[-1]) == (1, "Error: The source gave no answer: http5xx.")
+
+
+def test_try_says_who_answers_for_a_subject(tmp_path: Path) -> None:
+    settings = written(tmp_path, "http://127.0.0.1:9")
+    done = flask_badge("sources", "try", "nas", "Gitea/acme/Repository/web", **settings)
+    assert done.stdout.startswith("note: badges of Gitea/acme/Repository/web ask no source\n")
+    assert flask_badge("sources", "try", "nobody", "acme/web", **settings).returncode == 2
+
+
+def test_doctor_asks_each_source(tmp_path: Path) -> None:
+    done = flask_badge("doctor", **written(tmp_path, "http://127.0.0.1:9"))
+    assert done.returncode == 1
+    assert re.search(r"FAIL source +api: connect", done.stdout)
+    assert re.search(r"ok +source +nas: answers", done.stdout)
+
+
+def test_presets_are_listed() -> None:
+    listed = flask_badge("sources", "presets").stdout
+    assert re.search(r"^healthchecks +Healthchecks", listed, re.MULTILINE)
+
+
+def test_bad_sources_stop_the_start_with_every_fault(tmp_path: Path) -> None:
+    environment = {**clean_environment(), **written(tmp_path, "nonsense"), "KEY": ""}
+    command = [str(BIN / "gunicorn"), "-c", "config/gunicorn.conf.py", "wsgi:application"]
+    done = subprocess.run(
+        command, cwd=PROJECT, env=environment, capture_output=True, text=True, timeout=30, check=False
+    )
+    assert done.returncode == 2
+    assert "sources.toml: api: url: give an absolute" in done.stderr
+    assert "sources.toml: api: auth.token: the environment has no KEY" in done.stderr
+
+
+def write_snapshot(folder: Path, hours_ago: float) -> None:
+    moment = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - hours_ago * 3600))
+    file = folder / "group%2Fsub+web.json.tmp"
+    file.write_text(json.dumps([{"time": moment}]))
+    file.replace(folder / "group%2Fsub+web.json")
+
+
+def test_a_service_asks_each_subject_s_own_source_and_counts_by_its_name(tmp_path: Path) -> None:
+    with running_fault_server() as server:
+        settings = written(tmp_path, server.url)
+        write_snapshot(tmp_path, 1)
+        with running_service(tmp_path / "data", BADGE_FRESH_FINISHED="1s", BADGE_WORKERS="1", **settings) as service:
+            assert service.get("/badge/acme/web.txt").text == "succeeded\n"
+            assert service.get("/badge/GitLab/group%2Fsub/Repository/web.txt").text == "succeeded\n"
+            assert service.get("/badge/Gitea/acme/Repository/web.txt").status_code == 404
+            flask_badge("report", "AzureDevOps/org/Repository/p/r", "failed", **settings)
+            assert service.get("/badge/AzureDevOps/org/Repository/p/r.txt").text == "failed\n"
+            write_snapshot(tmp_path, 48)
+            assert eventually(
+                lambda: service.get("/badge/GitLab/group%2Fsub/Repository/web.txt").text == "failed\n", 10
+            )
+            server.mode = "403-ratelimit"
+            assert service.get("/badge/acme/api.txt").status_code == 503
+            metrics = service.get("/metrics").text
+        assert 'badge_source_calls_total{outcome="rateLimited",source="api"} 1.0' in metrics
+        assert "badge_subjects_unrouted_total 1.0" in metrics
+        log = service.log.read_text()
+        assert KEY not in log
+        assert SECRET not in log
