@@ -50,21 +50,31 @@ def free_port() -> int:
 
 
 @dataclass
-class ValkeyServer:
-    """A server of a test's own, on a Unix socket."""
+class ServerProcess:
+    """A server of a test's own, and what may become of it."""
 
-    socket: Path
     process: subprocess.Popen[bytes]
-
-    @property
-    def url(self) -> str:
-        return f"unix://{self.socket}"
 
     def freeze(self) -> None:
         self.process.send_signal(signal.SIGSTOP)
 
     def thaw(self) -> None:
         self.process.send_signal(signal.SIGCONT)
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+
+@dataclass
+class ValkeyServer(ServerProcess):
+    """On a Unix socket."""
+
+    socket: Path
+
+    @property
+    def url(self) -> str:
+        return f"unix://{self.socket}"
 
 
 @contextlib.contextmanager
@@ -77,11 +87,9 @@ def running_valkey(folder: Path, *options: str) -> Iterator[ValkeyServer]:
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     try:
         assert eventually(lambda: answers(path))
-        yield ValkeyServer(path, process)
+        yield ValkeyServer(process, path)
     finally:
-        process.send_signal(signal.SIGCONT)
-        process.kill()
-        process.wait()
+        ServerProcess(process).kill()
 
 
 @dataclass

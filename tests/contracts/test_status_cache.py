@@ -1,7 +1,8 @@
 """The StatusCache port: one suite, every implementation."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,6 +14,7 @@ from badge.model import BackupStatus, Kept, Reason, Report, Visibility
 from badge.ports import Claim, Lease, StatusCache
 from tests.doubles import SharedCache
 from tests.servers import eventually, running_valkey
+from tests.topologies import cluster, password_server, tls_server, watched_servers
 
 KEY = ("github", "acme", "repository", "web")
 OTHER = ("github", "acme", "repository", "api")
@@ -22,13 +24,50 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-@pytest.fixture(params=["memory", "redis"])
-def cache(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[StatusCache]:
+@contextmanager
+def unix_socket(folder: Path) -> Iterator[str]:
+    with running_valkey(folder) as server:
+        yield server.url
+
+
+@contextmanager
+def sentinel(folder: Path) -> Iterator[str]:
+    with watched_servers(folder) as watched:
+        yield watched.url
+
+
+@contextmanager
+def three_masters(folder: Path) -> Iterator[str]:
+    with cluster(folder) as servers:
+        yield servers.url
+
+
+SERVERS: dict[str, Callable[[Path], AbstractContextManager[str]]] = {
+    "unix": unix_socket,
+    "tcp": password_server,
+    "tls": tls_server,
+    "sentinel": sentinel,
+    "cluster": three_masters,
+}
+
+
+@pytest.fixture(scope="module", params=["memory", *SERVERS])
+def url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str | None]:
+    """Of servers that all tests here share; None for the process' own memory."""
     if request.param == "memory":
-        yield MemoryStatusCache(now)
+        yield None
         return
-    with running_valkey(tmp_path) as server:
-        yield SharedCache(server.url, now, seconds=0.5).cache
+    with SERVERS[request.param](tmp_path_factory.mktemp(request.param)) as url:
+        yield url
+
+
+@pytest.fixture
+def cache(url: str | None) -> StatusCache:
+    if url is None:
+        return MemoryStatusCache(now)
+    shared = SharedCache(url, now, seconds=0.5)
+    shared.connector.client().flushall()
+    return shared.cache
 
 
 def reported(began: datetime, status: BackupStatus = BackupStatus.SUCCEEDED) -> Report:

@@ -1,0 +1,240 @@
+"""Servers as operators run them: with a password, with TLS, watched by Sentinels, as a Cluster; each on its own ports.
+
+The binary that the service carries can be all of these but TLS, for which Debian's Redis serves.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import socket
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from badge.cache.embedded import binary_path
+from tests.servers import ServerProcess, eventually, free_port, needs
+
+PASSWORD = "canary of the server's password"
+SERVICE = "badge"
+START_SECONDS = 20.0
+SLOTS = 16384
+
+
+@dataclass
+class TcpServer(ServerProcess):
+    """On a port of 127.0.0.1."""
+
+    port: int
+
+    @property
+    def address(self) -> str:
+        return f"127.0.0.1:{self.port}"
+
+    @property
+    def url(self) -> str:
+        return f"redis://{self.address}/0"
+
+    def admin(self) -> redis.Redis:
+        """A patient client, to set things up and to look."""
+        return redis.Redis(port=self.port, socket_timeout=5, retry=Retry(NoBackoff(), 0))
+
+
+@contextlib.contextmanager
+def _running(command: list[str], port: int, executable: str | None = None) -> Iterator[TcpServer]:
+    process = subprocess.Popen(command, executable=executable, stdout=subprocess.DEVNULL)
+    server = TcpServer(process, port)
+    try:
+        assert eventually(lambda: _is_listening(port), START_SECONDS)
+        yield server
+    finally:
+        server.kill()
+
+
+def _is_listening(port: int) -> bool:
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+        return True
+    return False
+
+
+def _valkey() -> str:
+    needs("The Valkey binary", is_there=binary_path() is not None)
+    return str(binary_path())
+
+
+@contextlib.contextmanager
+def tcp_server(folder: Path, *options: str) -> Iterator[TcpServer]:
+    """One server, without TLS."""
+    port = free_port()
+    command = [_valkey(), "--bind", "127.0.0.1", "--port", str(port), "--save", "", "--dir", str(folder), *options]
+    with _running(command, port) as server:
+        yield server
+
+
+@contextlib.contextmanager
+def password_server(folder: Path) -> Iterator[str]:
+    """The URL of a server that asks for a password."""
+    with tcp_server(folder, "--requirepass", PASSWORD) as server:
+        yield f"redis://:{PASSWORD.replace(' ', '%20')}@{server.address}/0"
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """Of 127.0.0.1, signed by itself."""
+
+    certificate: Path
+    key: Path
+
+
+def certificate_in(folder: Path) -> Certificate:
+    openssl = shutil.which("openssl")
+    needs("openssl", is_there=openssl is not None)
+    made = Certificate(folder / "server.crt", folder / "server.key")
+    command = [str(openssl), "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
+    command += ["-days", "2", "-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"]
+    command += ["-keyout", str(made.key), "-out", str(made.certificate)]
+    subprocess.run(command, check=True, capture_output=True, timeout=20)
+    return made
+
+
+@contextlib.contextmanager
+def tls_server(folder: Path) -> Iterator[str]:
+    """The URL of Debian's Redis, which speaks TLS and nothing else."""
+    port, own = free_port(), certificate_in(folder)
+    # One binary is all of Redis' programs, by the name it is called. Of the packages that have it, this
+    # one starts no server of its own.
+    binary = shutil.which("redis-check-rdb")
+    needs("Redis (redis-tools)", is_there=binary is not None)
+    command = ["redis-server", "--bind", "127.0.0.1", "--port", "0", "--tls-port", str(port), "--save", ""]
+    command += ["--tls-cert-file", str(own.certificate), "--tls-key-file", str(own.key), "--dir", str(folder)]
+    command += ["--tls-ca-cert-file", str(own.certificate), "--tls-auth-clients", "no"]
+    with _running(command, port, binary) as server:
+        yield f"rediss://{server.address}/0?ssl_ca_certs={own.certificate}"
+
+
+@dataclass
+class Watched:
+    """A primary, its replica, and the three Sentinels that exchange them when they find the primary gone."""
+
+    primary: TcpServer
+    replica: TcpServer
+    sentinels: list[TcpServer]
+
+    @property
+    def url(self) -> str:
+        hosts = ",".join(sentinel.address for sentinel in self.sentinels)
+        return f"redis+sentinel://{hosts}/{SERVICE}/0"
+
+    def is_promoted(self) -> bool:
+        """Whether the replica has taken over."""
+        return bool(_told(self.replica.admin().info("replication"))["role"] == "master")
+
+
+@contextlib.contextmanager
+def watched_servers(folder: Path) -> Iterator[Watched]:
+    """They know of each other, and the replica is up to date, before this goes on."""
+    with contextlib.ExitStack() as running:
+        primary = running.enter_context(tcp_server(folder, "--repl-diskless-sync-delay", "0"))
+        replica = running.enter_context(tcp_server(folder, "--replicaof", "127.0.0.1", str(primary.port)))
+        sentinels = [running.enter_context(_sentinel(folder, primary)) for _ in range(3)]
+        watched = Watched(primary, replica, sentinels)
+        assert eventually(lambda: all(_knows_all(sentinel) for sentinel in sentinels), START_SECONDS)
+        link = replica.admin()
+        assert eventually(lambda: _told(link.info("replication"))["master_link_status"] == "up", START_SECONDS)
+        yield watched
+
+
+@contextlib.contextmanager
+def _sentinel(folder: Path, primary: TcpServer) -> Iterator[TcpServer]:
+    port = free_port()
+    configuration = folder / f"sentinel-{port}.conf"
+    configuration.write_text(
+        f"bind 127.0.0.1\nport {port}\ndir {folder}\n"
+        f"sentinel monitor {SERVICE} 127.0.0.1 {primary.port} 2\n"
+        f"sentinel down-after-milliseconds {SERVICE} 1000\n"
+        f"sentinel failover-timeout {SERVICE} 3000\n"
+    )
+    with _running([_valkey(), str(configuration), "--sentinel"], port) as server:
+        yield server
+
+
+def _knows_all(sentinel: TcpServer) -> bool:
+    state = _told(sentinel.admin().sentinel_masters())[SERVICE]
+    return bool(state["num-other-sentinels"] == 2 and state["num-slaves"] == 1)
+
+
+@dataclass
+class Cluster:
+    """Three masters, each of a third of the slots."""
+
+    masters: list[TcpServer]
+
+    @property
+    def url(self) -> str:
+        return "redis+cluster://" + ",".join(master.address for master in self.masters)
+
+    def master_of(self, slot: int) -> TcpServer:
+        return self.masters[min(2, slot // (SLOTS // 3))]
+
+    def begin_to_move(self, slot: int, target: TcpServer) -> None:
+        """From now on the old master tells those who ask for what it no longer has to ask the new one."""
+        source = self.master_of(slot)
+        _cluster(target, "SETSLOT", slot, "IMPORTING", _cluster(source, "MYID"))
+        _cluster(source, "SETSLOT", slot, "MIGRATING", _cluster(target, "MYID"))
+
+    def move_keys(self, slot: int, target: TcpServer) -> int:
+        """Move what lies in the slot; gives how much that was."""
+        source = self.master_of(slot).admin()
+        names = _cluster(self.master_of(slot), "GETKEYSINSLOT", slot, 1000)
+        if names:
+            source.migrate("127.0.0.1", target.port, names, 0, 1000)
+        return len(names)
+
+    def end_move(self, slot: int, target: TcpServer) -> None:
+        """From now on the slot is the new master's."""
+        for master in (target, self.master_of(slot)):
+            _cluster(master, "SETSLOT", slot, "NODE", _cluster(target, "MYID"))
+
+
+@contextlib.contextmanager
+def cluster(folder: Path, *options: str) -> Iterator[Cluster]:
+    """They agree on who has which slots before this goes on."""
+    with contextlib.ExitStack() as running:
+        masters = [running.enter_context(_member(folder, number, *options)) for number in range(3)]
+        third, first = SLOTS // 3, masters[0]
+        bus = _told(first.admin().config_get("cluster-port"))["cluster-port"]
+        for number, master in enumerate(masters):
+            _cluster(master, "SET-CONFIG-EPOCH", number + 1)
+            last = SLOTS - 1 if number == 2 else (number + 1) * third - 1
+            _cluster(master, "ADDSLOTSRANGE", number * third, last)
+            _cluster(master, "MEET", "127.0.0.1", first.port, bus)
+        assert eventually(lambda: all(_agrees(master) for master in masters), START_SECONDS)
+        yield Cluster(masters)
+
+
+@contextlib.contextmanager
+def _member(folder: Path, number: int, *options: str) -> Iterator[TcpServer]:
+    own = ["--cluster-enabled", "yes", "--cluster-node-timeout", "1000", "--cluster-port", str(free_port())]
+    with tcp_server(folder, *own, "--cluster-config-file", f"nodes-{number}.conf", *options) as server:
+        yield server
+
+
+def _agrees(master: TcpServer) -> bool:
+    state = _cluster(master, "INFO")
+    return bool(state["cluster_state"] == "ok" and len(_cluster(master, "SLOTS")) == 3)
+
+
+def _cluster(server: TcpServer, *words: object) -> Any:
+    with server.admin() as client:
+        return client.execute_command("CLUSTER " + str(words[0]), *words[1:])
+
+
+def _told(answer: Any) -> Any:
+    """redis-py's answers are typed for its asynchronous client too."""
+    return answer
