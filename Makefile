@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/pip --disable-pip-version-check install --quiet
 ARGS ?=
 
-.PHONY: png-packages help setup run demo test lint format coverage golden translations pictures bench image-check lock system-packages clean
+.PHONY: png-packages help setup run demo test test-slow lint format coverage golden translations pictures bench image-check lock system-packages clean
 
 help: ## Show this list.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -23,6 +23,9 @@ demo: $(VENV)/.ready ## Fill the catalogue with a plausible set of backups, to l
 
 test: setup lint ## Check style and types, then run all tests, as CI does.
 	@$(BIN)/pytest $(ARGS)
+
+test-slow: setup ## Run the tests that `make test` leaves out: failovers, clusters that lose servers, full servers.
+	@$(BIN)/pytest -m slow $(ARGS)
 
 lint: $(VENV)/.ready-dev ## Check style, types and the direction of imports.
 	@$(BIN)/ruff check

@@ -11,11 +11,13 @@ import socket
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 import redis
 from redis.backoff import NoBackoff
+from redis.crc import key_slot
 from redis.retry import Retry
 
 from badge.cache.embedded import binary_path
@@ -25,6 +27,7 @@ PASSWORD = "canary of the server's password"
 SERVICE = "badge"
 START_SECONDS = 20.0
 SLOTS = 16384
+THIRD = SLOTS // 3
 
 
 @dataclass
@@ -44,6 +47,11 @@ class TcpServer(ServerProcess):
     def admin(self) -> redis.Redis:
         """A patient client, to set things up and to look."""
         return redis.Redis(port=self.port, socket_timeout=5, retry=Retry(NoBackoff(), 0))
+
+    def cluster(self, *words: object) -> Any:
+        """The answer to CLUSTER …, where it is a member of one."""
+        with self.admin() as client:
+            return client.execute_command(f"CLUSTER {words[0]}", *words[1:])
 
 
 @contextlib.contextmanager
@@ -180,26 +188,44 @@ class Cluster:
         return "redis+cluster://" + ",".join(master.address for master in self.masters)
 
     def master_of(self, slot: int) -> TcpServer:
-        return self.masters[min(2, slot // (SLOTS // 3))]
+        """Whose the slot is at first."""
+        return self.masters[min(2, slot // THIRD)]
+
+    def name_on(self, master: TcpServer) -> str:
+        """A name that lies on this master."""
+        return next(name for name in map(str, count()) if self.master_of(key_slot(name.encode())) is master)
+
+    @contextlib.contextmanager
+    def replica(self, folder: Path) -> Iterator[TcpServer]:
+        """Of the first master, and up to date."""
+        first = self.masters[0]
+        with _member(folder, len(self.masters), "--repl-diskless-sync-delay", "0") as replica:
+            _introduce(replica, first)
+            assert eventually(lambda: len(_nodes(replica)) == 4, START_SECONDS)
+            replica.cluster("REPLICATE", first.cluster("MYID"))
+            link = replica.admin()
+            assert eventually(lambda: _told(link.info("replication")).get("master_link_status") == "up", START_SECONDS)
+            assert eventually(lambda: all("slave" in str(_nodes(master)) for master in self.masters), START_SECONDS)
+            yield replica
 
     def begin_to_move(self, slot: int, target: TcpServer) -> None:
         """From now on the old master tells those who ask for what it no longer has to ask the new one."""
         source = self.master_of(slot)
-        _cluster(target, "SETSLOT", slot, "IMPORTING", _cluster(source, "MYID"))
-        _cluster(source, "SETSLOT", slot, "MIGRATING", _cluster(target, "MYID"))
+        target.cluster("SETSLOT", slot, "IMPORTING", source.cluster("MYID"))
+        source.cluster("SETSLOT", slot, "MIGRATING", target.cluster("MYID"))
 
     def move_keys(self, slot: int, target: TcpServer) -> int:
         """Move what lies in the slot; gives how much that was."""
-        source = self.master_of(slot).admin()
-        names = _cluster(self.master_of(slot), "GETKEYSINSLOT", slot, 1000)
+        source = self.master_of(slot)
+        names = source.cluster("GETKEYSINSLOT", slot, 1000)
         if names:
-            source.migrate("127.0.0.1", target.port, names, 0, 1000)
+            source.admin().migrate("127.0.0.1", target.port, names, 0, 1000)
         return len(names)
 
     def end_move(self, slot: int, target: TcpServer) -> None:
         """From now on the slot is the new master's."""
         for master in (target, self.master_of(slot)):
-            _cluster(master, "SETSLOT", slot, "NODE", _cluster(target, "MYID"))
+            master.cluster("SETSLOT", slot, "NODE", target.cluster("MYID"))
 
 
 @contextlib.contextmanager
@@ -207,13 +233,11 @@ def cluster(folder: Path, *options: str) -> Iterator[Cluster]:
     """They agree on who has which slots before this goes on."""
     with contextlib.ExitStack() as running:
         masters = [running.enter_context(_member(folder, number, *options)) for number in range(3)]
-        third, first = SLOTS // 3, masters[0]
-        bus = _told(first.admin().config_get("cluster-port"))["cluster-port"]
         for number, master in enumerate(masters):
-            _cluster(master, "SET-CONFIG-EPOCH", number + 1)
-            last = SLOTS - 1 if number == 2 else (number + 1) * third - 1
-            _cluster(master, "ADDSLOTSRANGE", number * third, last)
-            _cluster(master, "MEET", "127.0.0.1", first.port, bus)
+            master.cluster("SET-CONFIG-EPOCH", number + 1)
+            last = SLOTS - 1 if number == 2 else (number + 1) * THIRD - 1
+            master.cluster("ADDSLOTSRANGE", number * THIRD, last)
+            _introduce(master, masters[0])
         assert eventually(lambda: all(_agrees(master) for master in masters), START_SECONDS)
         yield Cluster(masters)
 
@@ -225,14 +249,17 @@ def _member(folder: Path, number: int, *options: str) -> Iterator[TcpServer]:
         yield server
 
 
+def _introduce(server: TcpServer, first: TcpServer) -> None:
+    bus = _told(first.admin().config_get("cluster-port"))["cluster-port"]
+    server.cluster("MEET", "127.0.0.1", first.port, bus)
+
+
 def _agrees(master: TcpServer) -> bool:
-    state = _cluster(master, "INFO")
-    return bool(state["cluster_state"] == "ok" and len(_cluster(master, "SLOTS")) == 3)
+    return bool(master.cluster("INFO")["cluster_state"] == "ok" and len(master.cluster("SLOTS")) == 3)
 
 
-def _cluster(server: TcpServer, *words: object) -> Any:
-    with server.admin() as client:
-        return client.execute_command("CLUSTER " + str(words[0]), *words[1:])
+def _nodes(server: TcpServer) -> dict[str, dict[str, str]]:
+    return dict(server.cluster("NODES"))
 
 
 def _told(answer: Any) -> Any:

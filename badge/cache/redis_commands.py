@@ -13,17 +13,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from redis.exceptions import ChildDeadlockedError, OutOfMemoryError, RedisClusterException, RedisError
+from redis.exceptions import OutOfMemoryError
 
 from badge.breaker import Breaker
 from badge.cache.command_time import command_time
+from badge.cache.losses import LOSSES
 from badge.cache.redis_connection import RedisConnector
 from badge.model import AnswerCrashed, CacheCommandFailed, CacheLost, CacheRegained
 from badge.ports import Events
-
-# Not all of redis-py's exceptions are RedisErrors: these two derive from Exception alone. OSError is
-# what sockets raise; the others are what its parser makes of answers that are none of Redis'.
-LOSSES = (RedisError, RedisClusterException, ChildDeadlockedError, OSError, ValueError, TypeError, IndexError, KeyError)
 
 # A trial may also have to find out the topology, which takes several questions.
 TRIAL_SECONDS = 1.0

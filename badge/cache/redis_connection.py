@@ -1,71 +1,42 @@
 """Clients of Redis or Valkey, by URL: one server, Sentinel or Cluster, on which no command outlasts its time.
 
 redis-py 8 holds one GET for up to a minute on a silent server by its defaults, and its socket timeout
-bounds each wait for bytes, not the command. So every timeout and the retry are given explicitly,
-and sockets are given only the time that is left of the command's.
+bounds each wait for bytes, not the command. So every timeout and the retry are given explicitly, and
+stand above what a URL says; sockets are given only the time that is left of the command's.
 """
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
-from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import redis
 from redis.backoff import NoBackoff
+from redis.connection import parse_url
 from redis.retry import Retry
-from redis.sentinel import SentinelManagedConnection
 
-from badge.cache.command_time import CommandSocket, seconds_left
+from badge.cache.bounded_connections import (
+    TLS_OPTIONS,
+    BoundedConnection,
+    BoundedSentinelConnection,
+    BoundedSentinelTlsConnection,
+    BoundedTlsConnection,
+    BoundedUnixConnection,
+)
+from badge.cache.command_time import seconds_left
+from badge.cache.redis_cluster import BoundedCluster
 
 SENTINEL_PORT, SERVER_PORT = 26379, 6379
-
-
-class _Bounded:
-    """Mixed into redis-py's connections: connecting and each command end with the thread's command time."""
-
-    def _connect(self) -> Any:
-        most = self.socket_timeout  # type: ignore[attr-defined] # the connection's own
-        timeouts: Any = self
-        timeouts.socket_connect_timeout = seconds_left(most)
-        try:
-            return CommandSocket(super()._connect(), most)  # type: ignore[misc] # the connection's own
-        finally:
-            timeouts.socket_connect_timeout = most
-
-
-class BoundedConnection(_Bounded, redis.Connection):
-    """Over TCP."""
-
-
-class BoundedTlsConnection(_Bounded, redis.SSLConnection):
-    """Over TLS."""
-
-
-class BoundedUnixConnection(_Bounded, redis.UnixDomainSocketConnection):
-    """Over a Unix socket."""
-
-    # redis-py 8.1 names them when connecting takes too long, and has none here.
-    host, port = "", 0
-
-
-class BoundedSentinelConnection(_Bounded, SentinelManagedConnection):
-    """To whichever server Sentinel calls the primary."""
-
-
-class BoundedSentinelTlsConnection(BoundedSentinelConnection, BoundedTlsConnection):
-    """The same over TLS."""
-
 
 _BY_SCHEME: dict[str, Any] = {
     "redis": BoundedConnection,
     "rediss": BoundedTlsConnection,
     "unix": BoundedUnixConnection,
 }
-
-SCHEMES = (*_BY_SCHEME, "redis+sentinel", "rediss+sentinel", "redis+cluster", "rediss+cluster")
 
 Client = redis.Redis | redis.RedisCluster
 
@@ -80,6 +51,12 @@ class RedisConnector:
     """To each server."""
     _client: Client | None = field(default=None, init=False, repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        # Certificates are read here, for that takes longer than a command may. What is wrong with
+        # them, or with the URL, the first command tells.
+        with contextlib.suppress(OSError, ValueError, TypeError, redis.RedisError):
+            _options(urlsplit(self.url))
 
     @property
     def seconds(self) -> float:
@@ -110,57 +87,65 @@ class RedisConnector:
 
     def _by_sentinel(self, parts: SplitResult) -> redis.Redis:
         """Of redis+sentinel://user:password@host:26379,host:26379/service/0?sentinel_password=… ."""
-        options = dict(parse_qsl(parts.query))
-        asking = {name: options.pop(f"sentinel_{name}", None) for name in ("username", "password")}
         service, _, db = parts.path.strip("/").partition("/")
-        sentinels = redis.Sentinel(
-            hosts_of(parts, SENTINEL_PORT),
-            # Each gets its share of the time, so that the first one's silence does not use all of it up.
-            sentinel_kwargs={**_limits(self.seconds / len(hosts_of(parts, SENTINEL_PORT))), **asking},
-            **_limits(self.seconds),
-        )
-        connection = BoundedSentinelTlsConnection if parts.scheme == "rediss+sentinel" else BoundedSentinelConnection
-        client: redis.Redis = sentinels.master_for(
-            service,
-            connection_class=connection,
-            db=int(db or 0),
-            max_connections=self.max_connections,
-            **_credentials(parts),
-            **options,
-        )
+        options = _options(parts)
+        own = {name: options.pop(f"sentinel_{name}", None) for name in ("username", "password")}
+        hosts = hosts_of(parts, SENTINEL_PORT)
+        sentinels = redis.Sentinel([])
+        # Each gets its share of the time, so that the first one's silence does not use all of it up.
+        share = self.seconds / len(hosts)
+        sentinels.sentinels = [
+            _one_server({**options, **own, "db": 0, "host": host, "port": port}, share, self.max_connections)
+            for host, port in hosts
+        ]
+        is_tls = options["connection_class"] is BoundedTlsConnection
+        options["connection_class"] = BoundedSentinelTlsConnection if is_tls else BoundedSentinelConnection
+        limits = {**_limits(self.seconds), "max_connections": self.max_connections}
+        client: redis.Redis = sentinels.master_for(service, **{**options, "db": int(db or 0), **limits})
         return client
 
     def _of_cluster(self, parts: SplitResult) -> redis.RedisCluster:
         """Of redis+cluster://user:password@host:6379,host:6379 ."""
         nodes = [redis.cluster.ClusterNode(*address) for address in hosts_of(parts, SERVER_PORT)]
         first = nodes.pop(0)
-        options: dict[str, Any] = dict(parse_qsl(parts.query))
-        return redis.RedisCluster(
+        ours = {
             # By URL, for only then its pools take a connection class.
-            url=f"redis://{first.host}:{first.port}",
-            startup_nodes=nodes,
-            connection_class=BoundedTlsConnection if parts.scheme == "rediss+cluster" else BoundedConnection,
-            connection_pool_class=redis.BlockingConnectionPool,
-            timeout=self.seconds,
-            max_connections=self.max_connections,
-            require_full_coverage=False,  # what is left of a broken cluster still serves its part
-            **_limits(self.seconds),
-            **_credentials(parts),
-            **options,
-        )
+            "url": f"redis://{first.host}:{first.port}",
+            "startup_nodes": nodes,
+            "connection_pool_class": redis.BlockingConnectionPool,
+            "timeout": self.seconds,
+            "max_connections": self.max_connections,
+            "require_full_coverage": False,  # what is left of a broken cluster still serves its part
+        }
+        return BoundedCluster(**{**_options(parts), **ours, **_limits(self.seconds)})
 
 
 def connect(url: str, timeout: timedelta, max_connections: int) -> redis.Redis:
     """A client for one server by `redis://`, `rediss://` or `unix://`. Connects at first use."""
-    seconds = timeout.total_seconds()
-    pool = redis.BlockingConnectionPool.from_url(
-        url,
-        connection_class=_BY_SCHEME[urlsplit(url).scheme],
-        max_connections=max_connections,
-        timeout=seconds,  # how long to wait for a free connection; 20 s by default
-        **_limits(seconds),
-    )
-    return redis.Redis(connection_pool=pool)
+    return _one_server(parse_url(url) | _options(urlsplit(url)), timeout.total_seconds(), max_connections)
+
+
+def _one_server(options: dict[str, Any], seconds: float, max_connections: int) -> redis.Redis:
+    # `timeout`: how long to wait for a free connection; 20 s by default.
+    limits = {**_limits(seconds), "timeout": seconds, "max_connections": max_connections}
+    return redis.Redis(connection_pool=redis.BlockingConnectionPool(**{**options, **limits}))
+
+
+def _options(parts: SplitResult) -> dict[str, Any]:
+    """What a URL says of each connection, but for where it goes; raises `ValueError`.
+
+    A connection is made and thrown away, so that what is wrong is found at once.
+    """
+    scheme, (user, at, _) = parts.scheme.partition("+")[0], parts.netloc.rpartition("@")
+    options: dict[str, Any] = parse_url(f"{scheme}://{user}{at}{'' if scheme == 'unix' else 'host'}?{parts.query}")
+    for ours in ("host", "timeout", "max_connections"):
+        options.pop(ours, None)
+    if unknown := {name for name in options if name.startswith("ssl_")} - TLS_OPTIONS:
+        raise ValueError(f"{', '.join(sorted(unknown))} can't be set")
+    kind = options["connection_class"] = _BY_SCHEME[scheme]
+    if kind is BoundedTlsConnection:
+        kind(**{name: value for name, value in options.items() if name.startswith("ssl_")})
+    return options
 
 
 def _limits(seconds: float) -> dict[str, Any]:
@@ -172,11 +157,6 @@ def _limits(seconds: float) -> dict[str, Any]:
         "protocol": 2,  # no HELLO, which some proxies refuse; nothing here needs RESP3
         "driver_info": None,
     }
-
-
-def _credentials(parts: SplitResult) -> dict[str, Any]:
-    found = {"username": parts.username, "password": parts.password}
-    return {name: unquote(value) for name, value in found.items() if value}
 
 
 def hosts_of(parts: SplitResult, default_port: int) -> list[tuple[str, int]]:

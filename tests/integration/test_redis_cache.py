@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
-from redis.retry import Retry
 
 from badge.cache.command_time import CommandSocket, command_time
 from badge.cache.envelope import key_names, pause_name, seal
@@ -247,14 +246,6 @@ def test_entries_end_by_themselves_and_names_stay_out_of_the_keys(rig: Rig) -> N
     assert "acme" not in str(rig.client.keys())
     braces = {name[name.index("{") : name.index("}")] for name in rig.names}
     assert len(braces) == 1
-
-
-@pytest.mark.parametrize("url", ["redis://h:1/0", "rediss://u:p@h:1/0", "unix:///run/x.sock"])
-def test_every_client_carries_its_timeouts_and_no_retry(url: str) -> None:
-    connection: Any = connect(url, BUDGET, 4).connection_pool.make_connection()
-    assert connection.socket_timeout == connection.socket_connect_timeout == BUDGET.total_seconds()
-    assert isinstance(connection.retry, Retry)
-    assert connection.retry.get_retries() == 0
 
 
 def dripping_server(seconds: float) -> int:

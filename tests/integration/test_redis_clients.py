@@ -1,0 +1,205 @@
+"""The clients of each URL: what they are built of, and what becomes of a command when the servers change."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+from redis.crc import key_slot
+from redis.exceptions import ClusterDownError, SlotNotCoveredError
+from redis.retry import Retry
+
+from badge.cache.bounded_connections import Bounded
+from badge.cache.command_time import command_time
+from badge.cache.losses import LOSSES
+from badge.cache.redis_connection import RedisConnector
+from tests.servers import eventually
+from tests.topologies import Cluster, certificate_in, cluster, tls_server, watched_servers
+
+BUDGET = timedelta(milliseconds=50)
+ROOM = 3
+"""Two cores run the servers, the tests and whatever else there is."""
+
+
+def connector(url: str) -> RedisConnector:
+    return RedisConnector(url, BUDGET, 8)
+
+
+def pools_of(client: Any) -> Iterator[Any]:
+    """Of the client and of all that it asks behind its caller's back."""
+    if isinstance(client, redis.RedisCluster):
+        yield from (node.redis_connection.connection_pool for node in client.get_nodes())
+        return
+    yield client.connection_pool
+    if hasattr(client.connection_pool, "sentinel_manager"):
+        yield from (sentinel.connection_pool for sentinel in client.connection_pool.sentinel_manager.sentinels)
+
+
+def assert_bounded(client: Any, pools: int) -> None:
+    found = list(pools_of(client))
+    assert len(found) == pools
+    for pool in found:
+        connection = pool.make_connection()
+        assert isinstance(connection, Bounded)
+        assert 0 < connection.socket_timeout <= BUDGET.total_seconds()  # type: ignore[attr-defined] # redis-py's own
+        assert 0 < connection.socket_connect_timeout <= BUDGET.total_seconds()  # type: ignore[attr-defined]
+        assert isinstance(connection.retry, Retry)  # type: ignore[attr-defined]
+        assert connection.retry.get_retries() == 0  # type: ignore[attr-defined]
+        if isinstance(pool, redis.BlockingConnectionPool):
+            assert pool.timeout <= BUDGET.total_seconds()
+
+
+GENEROUS = "socket_timeout=60&socket_connect_timeout=60&timeout=60&health_check_interval=1&protocol=3&max_connections=1"
+
+
+@pytest.mark.parametrize(
+    ("url", "pools"),
+    [
+        ("redis://h:1/0", 1),
+        ("rediss://u:p@h:1/0", 1),
+        ("unix:///run/x.sock", 1),
+        ("redis+sentinel://h:1,h:2,h:3/badge/0", 4),
+        ("rediss+sentinel://u:p@h:1/badge", 2),
+    ],
+)
+@pytest.mark.parametrize("query", ["", f"?{GENEROUS}"])
+def test_every_client_has_its_timeouts_and_no_retry_whatever_the_url_says(url: str, pools: int, query: str) -> None:
+    assert_bounded(connector(url + query).client(), pools)
+
+
+def test_so_has_a_cluster_s_to_each_of_its_servers(three_masters: Cluster) -> None:
+    client = connector(f"{three_masters.url}?{GENEROUS}").client()
+    assert_bounded(client, 3)
+    assert isinstance(client, redis.RedisCluster)
+    assert client.retry.get_retries() == 0
+
+
+def test_a_password_goes_to_the_servers_and_another_to_the_sentinels() -> None:
+    client: Any = connector("redis+sentinel://u:p%20w@h:1,h:2/badge/3?sentinel_password=s").client()
+    own, *asked = (pool.make_connection() for pool in pools_of(client))
+    assert (own.username, own.password, own.db) == ("u", "p w", 3)
+    assert [(sentinel.username, sentinel.password, sentinel.db) for sentinel in asked] == [(None, "s", 0)] * 2
+
+
+def test_tls_holds_for_the_sentinels_too() -> None:
+    client = connector("rediss+sentinel://h:1/badge").client()
+    assert all(isinstance(pool.make_connection(), redis.SSLConnection) for pool in pools_of(client))
+
+
+def test_an_option_of_tls_that_would_be_without_effect_is_refused() -> None:
+    with pytest.raises(ValueError, match="ssl_validate_ocsp"):
+        connector("rediss://h:1/0?ssl_validate_ocsp=yes").client()
+
+
+def is_up(server: RedisConnector) -> bool:
+    with command_time(server.seconds):
+        return bool(server.client().ping())
+
+
+def test_many_first_connections_by_tls_are_each_in_time(tmp_path: Path) -> None:
+    with tls_server(tmp_path) as url:
+        for _ in range(5):
+            with ThreadPoolExecutor(4) as pool:
+                assert list(pool.map(is_up, [connector(url)] * 4)) == [True] * 4
+
+
+def test_a_certificate_that_is_not_the_server_s_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "theirs").mkdir()
+    other = certificate_in(tmp_path)
+    with tls_server(tmp_path / "theirs") as url:
+        for stranger in (url.partition("?")[0], f"{url.partition('=')[0]}={other.certificate}"):
+            with command_time(1.0), pytest.raises(redis.ConnectionError, match="certificate verify failed"):
+                connector(stranger).client().ping()
+        with command_time(1.0):
+            assert connector(url.partition("?")[0] + "?ssl_cert_reqs=none").client().ping()
+
+
+def test_a_silent_sentinel_leaves_time_to_ask_the_next(tmp_path: Path) -> None:
+    with watched_servers(tmp_path) as watched:
+        watched.sentinels[0].freeze()
+        assert is_up(connector(watched.url))
+
+
+@pytest.fixture(scope="module")
+def three_masters(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    with cluster(tmp_path_factory.mktemp("cluster"), "--cluster-require-full-coverage", "no") as servers:
+        yield servers
+
+
+def in_time(client: Any, *words: object) -> Any:
+    """The answer to a command, or what it raised; within its time either way."""
+    began = time.monotonic()
+    try:
+        with command_time(BUDGET.total_seconds()):
+            answer = client.execute_command(*words)
+    except LOSSES as error:
+        answer = error
+    assert time.monotonic() - began < ROOM * BUDGET.total_seconds()
+    return answer
+
+
+def test_commands_follow_a_slot_that_moves(three_masters: Cluster) -> None:
+    client: Any = connector(three_masters.url).client()
+    name = "{moving}"
+    slot = key_slot(name.encode())
+    target = next(server for server in three_masters.masters if server is not three_masters.master_of(slot))
+    assert in_time(client, "SET", f"{name}:old", "1")
+    three_masters.begin_to_move(slot, target)
+    assert in_time(client, "GET", f"{name}:old") == b"1"
+    assert in_time(client, "SET", f"{name}:new", "2")  # told by the old master to ask the new one
+    assert three_masters.move_keys(slot, target) == 1
+    assert [in_time(client, "GET", f"{name}:{which}") for which in ("old", "new")] == [b"1", b"2"]
+    three_masters.end_move(slot, target)
+    assert [in_time(client, "GET", f"{name}:{which}") for which in ("old", "new")] == [b"1", b"2"]
+    assert client.nodes_manager.get_node_from_slot(slot).port == target.port
+
+
+def test_a_cluster_that_calls_itself_down_is_told_at_once(tmp_path: Path) -> None:
+    with cluster(tmp_path, "--cluster-require-full-coverage", "yes") as servers:
+        client: Any = connector(servers.url).client()
+        left = servers.name_on(servers.masters[2])
+        servers.masters[0].kill()
+        assert eventually(lambda: isinstance(in_time(client, "GET", left), ClusterDownError), 10)
+        assert isinstance(in_time(client, "GET", left), ClusterDownError)
+
+
+def test_slots_that_nobody_had_are_found_when_somebody_has_them(three_masters: Cluster) -> None:
+    master = three_masters.masters[1]
+    name = three_masters.name_on(master)
+    slot = key_slot(name.encode())
+    for server in three_masters.masters:
+        server.cluster("DELSLOTS", slot)
+    client: Any = connector(three_masters.url).client()
+    assert isinstance(in_time(client, "GET", name), SlotNotCoveredError)
+    master.cluster("ADDSLOTS", slot)
+    assert eventually(lambda: in_time(client, "GET", name) is None, 10)
+
+
+@pytest.mark.slow
+def test_a_silent_master_s_heir_is_found_while_commands_stay_in_time(tmp_path: Path) -> None:
+    with cluster(tmp_path) as servers, servers.replica(tmp_path) as replica:
+        client: Any = connector(servers.url).client()
+        name = servers.name_on(servers.masters[0])
+        assert in_time(client, "SET", name, "1")
+        servers.masters[0].freeze()
+        assert eventually(lambda: in_time(client, "GET", name) == b"1", 10)
+        assert client.get_node_from_key(name).port == replica.port
+
+
+def test_what_is_left_of_a_cluster_answers_a_ping(three_masters: Cluster) -> None:
+    client: Any = connector(three_masters.url).client()
+    silent = three_masters.masters[:2]
+    for server in silent:
+        server.freeze()
+    try:
+        with command_time(3 * BUDGET.total_seconds()):
+            assert client.ping()
+    finally:
+        for server in silent:
+            server.thaw()
