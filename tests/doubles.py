@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from badge.breaker import Breaker
+from badge.breaker import Breaker, BreakerRules
 from badge.budget import Budget, BudgetLimits
 from badge.cache.memory import MemoryStatusCache
 from badge.cache.redis_cache import RedisStatusCache
@@ -77,10 +77,11 @@ class SharedCache:
     seconds: float = 0.05
     connections: int = 8
     events: RecordedEvents = field(default_factory=RecordedEvents)
+    rules: BreakerRules = field(default_factory=BreakerRules)
 
     def __post_init__(self) -> None:
         self.connector = RedisConnector(self.url, timedelta(seconds=self.seconds), self.connections)
-        self.breaker = Breaker("redis", self.events)
+        self.breaker = Breaker("redis", self.events, self.rules)
         self.commands = RedisCommands(self.connector, self.events, self.breaker)
         self.local = MemoryStatusCache(self.clock)
         self.cache = RedisStatusCache(self.commands, self.local, self.events, self.clock)

@@ -9,6 +9,7 @@ from typing import Any
 from redis.exceptions import ResponseError
 
 from badge.cache.bounded_keys import BoundedKeys
+from badge.cache.command_time import command_time
 from badge.cache.envelope import EnvelopeRefused, from_micros, key_names, pause_name, seal, to_micros, unseal
 from badge.cache.memory import FENCE_LIFETIME, LEASE_LIFETIME, MemoryStatusCache
 from badge.cache.redis_commands import RedisCommands
@@ -99,6 +100,8 @@ class RedisStatusCache:
 
     def get(self, key: SubjectKey) -> Kept | None:
         """What is kept, fresh or not."""
+        if key in self._owed:
+            return self._local.get(key)
         value = key_names(key).value
         raw = self._commands.attempt("get", lambda: self._read(value), lambda: None)
         if raw is None or (raw == NOTHING and key in self._here_alone):
@@ -156,6 +159,7 @@ class RedisStatusCache:
         names = key_names(key)
         if self._run("forget", _FORGET, [names.value, names.fence], [_milliseconds(FENCE_LIFETIME)]) is None:
             self._owed.add(key)
+            self._commands.make_up_soon()
 
     def pause(self, source: str, until: datetime) -> None:
         """Remember for all that a source wants not to be asked until then."""
@@ -179,7 +183,8 @@ class RedisStatusCache:
         """Forget in the server what could not be forgotten while it was away; raises what redis-py does."""
         for key in self._owed.all():
             names = key_names(key)
-            _FORGET.run(self._client(), [names.value, names.fence], [_milliseconds(FENCE_LIFETIME)])
+            with command_time(self._commands.connector.seconds):
+                _FORGET.run(self._client(), [names.value, names.fence], [_milliseconds(FENCE_LIFETIME)])
             self._owed.discard(key)
 
     def _hold(self, lease: Lease, lifetime: timedelta) -> None:
@@ -193,7 +198,7 @@ class RedisStatusCache:
         args = [token, _milliseconds(LEASE_LIFETIME)]
         ours, raw, now = _CLAIM.run(self._client(), [names.value, names.lease], args)
         lease = Lease(key, token, from_micros(int(now))) if ours else None
-        return Claim(lease, None if raw is None else self._unsealed(key, raw))
+        return Claim(lease, None if raw is None or key in self._owed else self._unsealed(key, raw))
 
     def _unsealed(self, key: SubjectKey, raw: bytes) -> Kept | None:
         try:

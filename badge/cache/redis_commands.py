@@ -36,11 +36,12 @@ class RedisCommands:
     events: Events
     breaker: Breaker
     on_return: list[Callable[[], None]] = field(default_factory=list)
-    """What has to be made up for before anybody uses the server again."""
+    """What may have to be made up for, before anybody uses again a server that was given up."""
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
     _failures: int = field(default=0, init=False)
     _trying: int = field(default=0, init=False)
     """The process in which a thread is finding out whether the server is back."""
+    _owes: bool = field(default=False, init=False)
 
     def attempt(
         self,
@@ -73,6 +74,12 @@ class RedisCommands:
         """Connect in the background: a process' first command loads code, which takes longer than a command may."""
         threading.Thread(target=self._connect, name="redis-warm-up", daemon=True).start()
 
+    def make_up_soon(self) -> None:
+        """Have `on_return` called in the background, until it comes through, though the server is not given up."""
+        with self._lock:
+            self._owes = True
+        self._find_out_in_the_background()
+
     def _connect(self) -> None:
         with contextlib.suppress(*LOSSES), command_time(TRIAL_SECONDS):
             self.connector.client().ping()  # where it fails, the first command will tell
@@ -89,7 +96,7 @@ class RedisCommands:
             self._find_out_in_the_background()
 
     def _answered(self) -> None:
-        if self._failures == 0:
+        if self._failures == 0 and not self.breaker.is_open:
             return
         with self._lock:
             failures, self._failures = self._failures, 0
@@ -106,8 +113,9 @@ class RedisCommands:
 
     def _try_until_it_is_back(self) -> None:
         pause = threading.Event()
-        while self.breaker.is_open:
+        while self._is_needed():
             pause.wait(self.breaker.seconds_to_trial)
+            self._owes = False
             try:
                 with command_time(TRIAL_SECONDS):
                     self.connector.client().ping()
@@ -116,9 +124,15 @@ class RedisCommands:
             except Exception as error:  # noqa: BLE001 - were this thread to end, the breaker would stay open for ever
                 if not isinstance(error, LOSSES):
                     self.events.emit(AnswerCrashed("redis-trial", error))
+                self._owes = True
                 self.breaker.failed()
             else:
-                self._trying = 0  # before the breaker closes, so that the next outage finds nobody trying
                 self._answered()
-                return
-        self._trying = 0
+
+    def _is_needed(self) -> bool:
+        """Whether to go on trying; if not, the next outage finds nobody trying."""
+        with self._lock:
+            if self.breaker.is_open or self._owes:
+                return True
+            self._trying = 0
+            return False

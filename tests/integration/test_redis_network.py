@@ -1,0 +1,163 @@
+"""A network before a real Valkey that delays, swallows, drips, garbles, resets and cuts: in time, never wrong."""
+
+from __future__ import annotations
+
+import random
+import statistics
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from badge.breaker import BreakerRules
+from badge.cache.redis_pictures import RedisPictureStore
+from badge.model import BackupStatus, CacheEntryRefused, Kept, Report
+from badge.ports import Lease
+from tests.doubles import SharedCache
+from tests.servers import eventually, running_valkey
+from tests.tcp_proxy import BLACK_HOLE, MODES, TcpProxy, running_proxy
+
+KEY = ("github", "acme", "repository", "web")
+OTHER = ("github", "acme", "repository", "api")
+IN_TIME_SECONDS = 0.06
+ROOM = 3
+"""Two cores run the server, the proxy, the tests and whatever else there is."""
+
+BACK_SECONDS, SLACK_SECONDS = 5.0, 3.0
+
+FAULTS = sorted(set(MODES) - {"pass"})
+# What a source said is offered twice.
+COMMANDS_OF = {"put": 2}
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+def kept(status: BackupStatus = BackupStatus.SUCCEEDED) -> Kept:
+    moment = now()
+    report = Report(status=status, observed_at=moment)
+    return Kept(report=report, fetched_at=moment, confirmed_at=moment, fresh_until=moment + timedelta(minutes=2))
+
+
+@pytest.fixture(scope="module")
+def proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TcpProxy]:
+    with running_valkey(tmp_path_factory.mktemp("valkey")) as server, running_proxy(server.socket) as proxy:
+        yield proxy
+
+
+@pytest.fixture(autouse=True)
+def healthy(proxy: TcpProxy) -> None:
+    proxy.mode = "pass"
+
+
+@dataclass
+class Operations:
+    """All that is done with the server, by name."""
+
+    shared: SharedCache
+    lease: Lease = field(default_factory=lambda: Lease(KEY, "token", now()))
+
+    def __post_init__(self) -> None:
+        self.pictures = RedisPictureStore(self.shared.commands)
+
+    def all(self) -> dict[str, Callable[[], object]]:
+        cache = self.shared.cache
+        return {
+            "get": lambda: cache.get(KEY),
+            "fetch_began": lambda: cache.fetch_began(KEY),
+            "claim": lambda: cache.claim(KEY),
+            "put": lambda: cache.put(KEY, kept(), self.lease),
+            "renew": lambda: cache.renew(self.lease),
+            "release": lambda: cache.release(self.lease),
+            "forget": lambda: cache.forget(KEY),
+            "pause": lambda: cache.pause("upstream", now() + timedelta(seconds=30)),
+            "paused_until": lambda: cache.paused_until("upstream"),
+            "is_up": cache.is_up,
+            "picture get": lambda: self.pictures.get("one"),
+            "picture put": lambda: self.pictures.put("one", b"picture"),
+        }
+
+
+NAMES = sorted(Operations(SharedCache("redis://127.0.0.1:1/0", now)).all())
+
+
+def timed(proxy: TcpProxy, mode: str, name: str, *, is_connected: bool) -> float:
+    """How long one operation of a process that has not lost its server yet takes."""
+    shared = SharedCache(proxy.url, now)
+    proxy.mode = "pass"
+    if is_connected:
+        assert eventually(shared.cache.is_up)
+        shared.commands.breaker.succeeded()
+    proxy.mode = mode
+    began = time.monotonic()
+    Operations(shared).all()[name]()
+    return time.monotonic() - began
+
+
+@pytest.mark.parametrize("mode", FAULTS)
+@pytest.mark.parametrize("name", NAMES)
+def test_every_operation_ends_in_time(proxy: TcpProxy, mode: str, name: str) -> None:
+    limit = COMMANDS_OF.get(name, 1) * IN_TIME_SECONDS
+    seen = [timed(proxy, mode, name, is_connected=number > 0) for number in range(3)]
+    assert statistics.median(seen) < limit + IN_TIME_SECONDS / 2
+    assert max(seen) < ROOM * limit
+
+
+@pytest.mark.parametrize("mode", FAULTS)
+def test_when_the_network_is_well_again_so_is_the_cache(proxy: TcpProxy, mode: str) -> None:
+    shared = SharedCache(proxy.url, now)
+    shared.cache.forget(KEY)
+    value = kept()
+    assert shared.cache.put(KEY, value)
+    proxy.mode = mode
+    for operation in Operations(shared).all().values():
+        operation()
+    assert shared.breaker.is_open
+    proxy.mode = "pass"
+    assert eventually(lambda: not shared.breaker.is_open, BACK_SECONDS + SLACK_SECONDS)
+    newer = kept(BackupStatus.FAILED)
+    assert shared.cache.put(KEY, newer)
+    assert SharedCache(proxy.url, now).cache.get(KEY) == newer
+
+
+@pytest.mark.parametrize("read", ["get", "claim"])
+def test_a_forget_that_was_lost_is_made_up_for_before_the_next_look(proxy: TcpProxy, read: str) -> None:
+    shared = SharedCache(proxy.url, now)
+    key = (*OTHER[:3], read)
+    assert shared.cache.put(key, kept())
+    proxy.mode = BLACK_HOLE
+    shared.cache.forget(key)
+    proxy.mode = "pass"
+    assert (shared.cache.get(key) if read == "get" else shared.cache.claim(key).kept) is None
+    assert eventually(lambda: SharedCache(proxy.url, now).cache.get(key) is None, BACK_SECONDS + SLACK_SECONDS)
+    assert shared.cache.get(key) is None
+
+
+def test_no_late_answer_is_taken_for_another_command_s(proxy: TcpProxy) -> None:
+    shared = SharedCache(proxy.url, now, rules=BreakerRules(failures=1_000_000))
+    values = {(*OTHER[:3], str(status)): kept(status) for status in (BackupStatus.SUCCEEDED, BackupStatus.FAILED)}
+    for key, value in values.items():
+        assert shared.cache.put(key, value)
+    keys, ends = list(values), time.monotonic() + 3
+
+    def read(number: int) -> int:
+        right = 0
+        while time.monotonic() < ends:
+            key = keys[number % 2]
+            assert shared.cache.get(key) == values[key]
+            right += 1
+        return right
+
+    with ThreadPoolExecutor(4) as pool:
+        read_times = [pool.submit(read, number) for number in range(4)]
+        chance = random.Random(7)
+        while time.monotonic() < ends:
+            proxy.mode = chance.choice(sorted(MODES))
+            time.sleep(0.03)  # noqa: TID251 - the weather changes
+        proxy.mode = "pass"
+        assert sum(future.result() for future in read_times) > 100
+    assert [event for event in shared.events.seen if isinstance(event, CacheEntryRefused)] == []
