@@ -18,9 +18,10 @@ SCHEMA = 2
 LONGEST = 8 * 1024
 """A name of 3 KiB, escaped, and two URLs fit."""
 
-# A moment of our own clocks further off than this was written by a broken one, or not by us. What a
-# source tells may lie as far off as it likes: a last success in 2015, a next run in 9999.
-SANE_DISTANCE = timedelta(days=3660)
+# The longest lifetime is a day. A moment of our own further ahead than this was written by a broken
+# clock, or not by us, and would let a status hold as if it were new. What a source tells may lie as
+# far off as it likes: a next run in 9999.
+MOST_AHEAD = timedelta(days=2)
 
 T = TypeVar("T")
 
@@ -114,7 +115,7 @@ def _kept(envelope: dict[str, Any], now: datetime) -> Kept:
     return Kept(
         report=None if fields is None else _report(_typed(fields, dict)),
         fetched_at=_ours(envelope["t0"], now),
-        confirmed_at=_told(envelope["at"]),
+        confirmed_at=_ours(envelope["at"], now),
         fresh_until=_ours(envelope["f"], now),
         failures=_typed(envelope["n"], int),
     )
@@ -153,8 +154,8 @@ def _told(value: object) -> datetime:
 
 def _ours(value: object, now: datetime) -> datetime:
     moment = _told(value)
-    if abs(moment - now) > SANE_DISTANCE:
-        raise ValueError("insane time")
+    if moment - now > MOST_AHEAD:
+        raise ValueError("too far ahead")
     return moment
 
 

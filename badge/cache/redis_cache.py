@@ -10,7 +10,7 @@ from redis.exceptions import ResponseError
 
 from badge.cache.bounded_keys import BoundedKeys
 from badge.cache.command_time import command_time
-from badge.cache.envelope import EnvelopeRefused, from_micros, key_names, pause_name, seal, to_micros, unseal
+from badge.cache.envelope import LONGEST, EnvelopeRefused, from_micros, key_names, pause_name, seal, to_micros, unseal
 from badge.cache.memory import FENCE_LIFETIME, LEASE_LIFETIME, MemoryStatusCache
 from badge.cache.redis_commands import RedisCommands
 from badge.cache.redis_script import RedisScript
@@ -30,34 +30,37 @@ MOST_HERE_ALONE = 10_000
 # Subjects whose `forget` did not come through, to be made up for when the server is back.
 MOST_OWED = 10_000
 
-# KEYS: value, lease. ARGV: token, lifetime of the lease in ms. Gives: whether the lease is ours now,
-# the value, the time in microseconds. A lease that is none of ours (another type, or without an end)
-# has no say.
+# KEYS: value, lease. ARGV: token, lifetime of the lease in ms, how much of a value to read at most.
+# Gives: whether the lease is ours now, the value, the time in microseconds. A lease that is none of
+# ours (another type, without an end or with a later one than leases have) has no say.
 _CLAIM = RedisScript("""
-local kind = redis.call('TYPE', KEYS[2]).ok
-if kind ~= 'none' and (kind ~= 'string' or redis.call('PTTL', KEYS[2]) < 0) then redis.call('DEL', KEYS[2]) end
-local value = redis.call('TYPE', KEYS[1]).ok == 'string' and redis.call('GET', KEYS[1])
+local kind, left = redis.call('TYPE', KEYS[2]).ok, redis.call('PTTL', KEYS[2])
+if kind ~= 'none' and (kind ~= 'string' or left < 0 or left > tonumber(ARGV[2])) then redis.call('DEL', KEYS[2]) end
+local value = redis.call('TYPE', KEYS[1]).ok == 'string' and redis.call('GETRANGE', KEYS[1], 0, ARGV[3])
 local now = redis.call('TIME')
 local ours = redis.call('SET', KEYS[2], ARGV[1], 'NX', 'PX', ARGV[2])
 return {ours and 1 or 0, value, string.format('%.0f', now[1] * 1000000 + now[2])}
 """)
 
-# KEYS: value, fence, lease. ARGV: envelope, fetch start in microseconds, lifetime in ms, token.
-# Written unless something fetched later is there or the key was forgotten since. A value of another
-# type or that is none of ours has no say. The lease is given back if it is still ours.
+# KEYS: value, fence, lease. ARGV: envelope, fetch start in microseconds, lifetime in ms, token, the
+# longest value that is ours. Written unless something fetched later is there or the key was forgotten
+# since. What is none of ours has no say: another type, too long, or of a time that has not come (but
+# for a second, by which the clocks of a server and its heir may differ). The lease is given back if it
+# is still ours.
 _PUT = RedisScript("""
-if redis.call('TYPE', KEYS[3]).ok == 'string' and redis.call('GET', KEYS[3]) == ARGV[4] then
-  redis.call('DEL', KEYS[3])
+local clock = redis.call('TIME')
+local now, began = clock[1] * 1000000 + clock[2], tonumber(ARGV[2])
+local function text_of(key)
+  local is_short = redis.call('TYPE', key).ok == 'string' and redis.call('STRLEN', key) <= tonumber(ARGV[5])
+  return is_short and redis.call('GET', key) or ''
 end
-local began = tonumber(ARGV[2])
-local fence = redis.call('TYPE', KEYS[2]).ok == 'string' and tonumber(redis.call('GET', KEYS[2]))
-if fence and fence >= began then return 0 end
-if redis.call('TYPE', KEYS[1]).ok == 'string' then
-  local ok, there = pcall(cjson.decode, redis.call('GET', KEYS[1]))
-  if ok and type(there) == 'table' and type(there.t0) == 'number' and there.t0 > began then
-    local now = redis.call('TIME')
-    if there.t0 <= now[1] * 1000000 + now[2] then return 0 end
-  end
+local lease = text_of(KEYS[3])
+if lease ~= '' and lease == ARGV[4] then redis.call('DEL', KEYS[3]) end
+local fence = tonumber(text_of(KEYS[2]))
+if fence and fence >= began and fence <= now + 1000000 then return 0 end
+local ok, there = pcall(cjson.decode, text_of(KEYS[1]))
+if ok and type(there) == 'table' and type(there.t0) == 'number' then
+  if there.t0 > began and there.t0 <= now then return 0 end
 end
 redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[3])
 return 1
@@ -140,7 +143,7 @@ class RedisStatusCache:
     def put(self, key: SubjectKey, kept: Kept, lease: Lease | None = None) -> bool:
         """Keep it, unless something newer is there or the key was forgotten since its fetch began."""
         names, token = key_names(key), lease.token if lease else ""
-        args: list[Any] = [seal(key, kept), to_micros(kept.fetched_at), _milliseconds(ENTRY_LIFETIME), token]
+        args: list[Any] = [seal(key, kept), to_micros(kept.fetched_at), _milliseconds(ENTRY_LIFETIME), token, LONGEST]
         is_put_here = self._local.put(key, kept, lease)
         # Tried twice: to lose what a source said costs it another question.
         for _ in range(2):
@@ -195,7 +198,7 @@ class RedisStatusCache:
 
     def _claimed(self, key: SubjectKey, token: str) -> Claim:
         names = key_names(key)
-        args = [token, _milliseconds(LEASE_LIFETIME)]
+        args = [token, _milliseconds(LEASE_LIFETIME), LONGEST]
         ours, raw, now = _CLAIM.run(self._client(), [names.value, names.lease], args)
         lease = Lease(key, token, from_micros(int(now))) if ours else None
         return Claim(lease, None if raw is None or key in self._owed else self._unsealed(key, raw))
@@ -211,13 +214,14 @@ class RedisStatusCache:
         return kept
 
     def _read(self, name: str) -> bytes:
+        """What lies there, as far as it may be ours: who plants 10 MB must not make us wait for them."""
         try:
-            raw: Any = self._client().get(name)
+            raw: Any = self._client().getrange(name, 0, LONGEST)
         except ResponseError as error:
             if not str(error).startswith("WRONGTYPE"):
                 raise
             return FOREIGN
-        return raw if isinstance(raw, bytes) and raw else NOTHING if raw is None else FOREIGN
+        return raw if isinstance(raw, bytes) else FOREIGN
 
 
 def _milliseconds(duration: timedelta) -> int:

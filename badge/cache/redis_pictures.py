@@ -17,6 +17,13 @@ MOST_PICTURES = 1000  # of about 5 kB: 5 MB at most
 LONGEST_PICTURE = 64 * 1024
 LIFETIME = timedelta(days=1)
 
+# KEYS: the hash. ARGV: name, the longest picture that is ours.
+_GET = RedisScript("""
+if redis.call('HSTRLEN', KEYS[1], ARGV[1]) <= tonumber(ARGV[2]) then return redis.call('HGET', KEYS[1], ARGV[1]) end
+redis.call('HDEL', KEYS[1], ARGV[1])
+return false
+""")
+
 # KEYS: the hash. ARGV: name, picture, how many there may be, lifetime of all in ms from the first on.
 _PUT = RedisScript("""
 if redis.call('HLEN', KEYS[1]) >= tonumber(ARGV[3]) then return 0 end
@@ -36,8 +43,9 @@ class RedisPictureStore:
 
     def get(self, name: str) -> bytes | None:
         """The picture of that name."""
-        raw = self._attempt("picture get", lambda: self._client().hget(PICTURES_KEY, name))
         title = f"{name}\n".encode()
+        args: list[Any] = [name, len(title) + LONGEST_PICTURE]
+        raw = self._attempt("picture get", lambda: _GET.run(self._client(), [PICTURES_KEY], args))
         # Under another's name, or cut off: not this picture.
         return raw.removeprefix(title) if isinstance(raw, bytes) and raw.startswith(title) else None
 

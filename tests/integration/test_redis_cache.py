@@ -1,29 +1,25 @@
-"""A real Valkey that is stopped, full, poisoned or dripping: never an exception, never a wrong status."""
+"""A real Valkey that is stopped, full or dripping: never an exception, never a wrong status."""
 
 from __future__ import annotations
 
 import contextlib
-import json
-import pickle
 import socket
 import threading
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import pytest
 
 from badge.cache.command_time import CommandSocket, command_time
-from badge.cache.envelope import key_names, pause_name, seal
+from badge.cache.envelope import key_names
 from badge.cache.redis_connection import connect
-from badge.cache.redis_pictures import PICTURES_KEY
 from badge.model import (
     BackupStatus,
     BreakerMoved,
     CacheCommandFailed,
-    CacheEntryRefused,
     CacheLost,
     CacheRegained,
     Kept,
@@ -156,88 +152,6 @@ def test_a_full_server_loses_writes_and_is_no_outage(rig: Rig) -> None:
     assert not rig.breaker.is_open
     assert rig.told(CacheLost) == []
     assert {event.error for event in rig.told(CacheCommandFailed)} == {"OutOfMemoryError"}
-
-
-def poisons() -> dict[str, bytes]:
-    good = json.loads(seal(KEY, kept()))
-    far = 10**17
-    changes: dict[str, dict[str, Any]] = {
-        "other schema": {"v": 99},
-        "other key": {"k": ["github", "acme", "repository", "api"]},
-        "no key": {"k": None},
-        "far future": {"f": far},
-        "huge number": {"at": 10**30},
-        "text for time": {"t0": "now"},
-        "text for report": {"r": "succeeded"},
-        "bool for count": {"n": True},
-    }
-    fields: dict[str, dict[str, Any]] = {
-        "status word": {"st": "great"},
-        "status type": {"st": 1},
-        "bool for number": {"rev": True},
-        "number for bool": {"ex": 1},
-        "visibility": {"vis": "everybody"},
-    }
-    poisoned = {name: json.dumps({**good, **change}).encode() for name, change in changes.items()}
-    for name, change in fields.items():
-        poisoned[name] = json.dumps({**good, "r": {**good["r"], **change}}).encode()
-    missing = {f"no {name}": json.dumps({k: v for k, v in good.items() if k != name}).encode() for name in good}
-    for name in good["r"]:
-        short = {k: v for k, v in good["r"].items() if k != name}
-        missing[f"no {name}"] = json.dumps({**good, "r": short}).encode()
-    raw = {
-        "bytes": b"\x80\x04\xff",
-        "empty": b"",
-        "number": b"5",
-        "deep": b"[" * 8000,
-        "pickle": pickle.dumps({"st": "succeeded"}),
-        "10 MB": b" " * 10_000_000,
-        "half": seal(KEY, kept())[:80],
-    }
-    return {**poisoned, **missing, **raw}
-
-
-def optional_in_an_envelope(name: str) -> bool:
-    return name in {"no started_at", "no finished_at", "no stale_after"}
-
-
-@pytest.mark.parametrize("name", [name for name in poisons() if not optional_in_an_envelope(name)])
-def test_a_poisoned_value_is_a_miss_and_is_replaced(rig: Rig, name: str) -> None:
-    slow = SharedCache(rig.server.url, now, seconds=10)
-    rig.admin.set(rig.names.value, poisons()[name])
-    assert slow.cache.get(KEY) is None
-    assert [type(event) for event in slow.events.seen] == [CacheEntryRefused]
-    rig.admin.set(rig.names.value, poisons()[name])
-    assert slow.cache.claim(KEY).kept is None
-    rig.admin.set(rig.names.value, poisons()[name])
-    value = kept()
-    assert slow.cache.put(KEY, value)
-    assert slow.cache.get(KEY) == value
-
-
-def test_a_value_of_another_type_is_replaced(rig: Rig) -> None:
-    for name in (*rig.names, pause_name("upstream"), PICTURES_KEY):
-        rig.client.lpush(name, "x")
-    assert rig.cache.get(KEY) is None
-    assert rig.cache.paused_until("upstream") is None
-    rig.client.lpush(rig.names.value, "x")
-    lease = rig.cache.claim(KEY).lease
-    value = kept()
-    assert rig.cache.put(KEY, value, lease)
-    assert rig.cache.get(KEY) == value
-    assert rig.told(CacheCommandFailed) == []
-
-
-@pytest.mark.parametrize("poison", [b"mine for ever", b""])
-def test_a_lease_that_never_ends_is_nobody_s(rig: Rig, poison: bytes) -> None:
-    rig.client.set(rig.names.lease, poison)
-    assert rig.cache.claim(KEY).lease is not None
-
-
-@pytest.mark.parametrize("poison", [b"-5", b"99999999999999999", b"9" * 30, b"soon", b""])
-def test_a_pause_that_can_not_be_is_none(rig: Rig, poison: bytes) -> None:
-    rig.client.set(pause_name("upstream"), poison)
-    assert rig.cache.paused_until("upstream") is None
 
 
 def test_entries_end_by_themselves_and_names_stay_out_of_the_keys(rig: Rig) -> None:

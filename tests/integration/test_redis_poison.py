@@ -1,0 +1,263 @@
+"""What strangers may have put under our names in a real Valkey: never an exception, never a wrong status, replaced."""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from badge.cache.envelope import LONGEST, KeyNames, key_names, pause_name, seal
+from badge.cache.redis_connection import connect
+from badge.cache.redis_pictures import PICTURES_KEY, RedisPictureStore
+from badge.model import BackupStatus, CacheEntryRefused, Kept, Report
+from tests.doubles import SharedCache
+from tests.servers import ValkeyServer, running_valkey
+
+KEY = ("github", "acme", "repository", "web")
+OTHER = ("github", "acme", "repository", "api")
+NAMES = key_names(KEY)
+PAUSE = pause_name("upstream")
+BUDGET = timedelta(milliseconds=50)
+YEAR_MICROS = 365 * 86_400 * 1_000_000
+TRUTH, NEWS = BackupStatus.SUCCEEDED, BackupStatus.IN_PROGRESS
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+def kept(status: BackupStatus = TRUTH) -> Kept:
+    moment = now()
+    report = Report(status=status, observed_at=moment)
+    return Kept(report=report, fetched_at=moment, confirmed_at=moment, fresh_until=moment + timedelta(minutes=2))
+
+
+@dataclass
+class Rig:
+    """A server that all tests here share, emptied before each."""
+
+    server: ValkeyServer
+    shared: SharedCache = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.client = connect(self.server.url, timedelta(seconds=10), 1)  # plants what takes longer than a command may
+        self.forget_all()
+
+    def forget_all(self) -> None:
+        self.client.flushall()
+        self.shared = self.process()
+
+    def process(self) -> SharedCache:
+        """The cache as another process has it."""
+        return SharedCache(self.server.url, now, BUDGET.total_seconds())
+
+    def is_untroubled(self) -> bool:
+        """Whether nothing happened but that values were refused."""
+        return all(isinstance(event, CacheEntryRefused) for event in self.shared.events.seen)
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ValkeyServer]:
+    with running_valkey(tmp_path_factory.mktemp("valkey")) as server:
+        yield server
+
+
+@pytest.fixture
+def rig(server: ValkeyServer) -> Rig:
+    return Rig(server)
+
+
+class Executed:
+    """Were it unpickled, a folder would be there."""
+
+    def __init__(self, proof: Path) -> None:
+        self.proof = proof
+
+    def __reduce__(self) -> Any:
+        return os.mkdir, (str(self.proof),)
+
+
+def changed(**changes: object) -> bytes:
+    return json.dumps({**json.loads(seal(KEY, kept())), **changes}).encode()
+
+
+def moved_by(name: str, years: int) -> bytes:
+    return changed(**{name: json.loads(seal(KEY, kept()))[name] + years * YEAR_MICROS})
+
+
+def poisons() -> dict[str, bytes]:
+    """What is refused at sight."""
+    good = json.loads(seal(KEY, kept()))
+    changes: dict[str, dict[str, Any]] = {
+        "other schema": {"v": 99},
+        "other key": {"k": list(OTHER)},
+        "no key": {"k": None},
+        "far future": {"f": 10**17},
+        "huge number": {"at": 10**30},
+        "text for time": {"t0": "now"},
+        "text for report": {"r": "succeeded"},
+        "bool for count": {"n": True},
+    }
+    fields: dict[str, dict[str, Any]] = {
+        "status word": {"st": "great"},
+        "status type": {"st": 1},
+        "bool for number": {"rev": True},
+        "number for bool": {"ex": 1},
+        "visibility": {"vis": "everybody"},
+    }
+    poisoned = {name: changed(**change) for name, change in changes.items()}
+    poisoned |= {name: changed(r={**good["r"], **change}) for name, change in fields.items()}
+    poisoned |= {f"{name} ahead": moved_by(name, 10) for name in ("t0", "at", "f")}
+    poisoned |= {f"no {name}": json.dumps({k: v for k, v in good.items() if k != name}).encode() for name in good}
+    poisoned |= {f"no {name}": changed(r={k: v for k, v in good["r"].items() if k != name}) for name in good["r"]}
+    return poisoned | {
+        "bytes": b"\x80\x04\xff",
+        "number": b"5",
+        "deep": b"[" * LONGEST,
+        "pickle": pickle.dumps({"st": "succeeded"}),
+        "10 MB": b" " * 10_000_000,
+        "half": seal(KEY, kept())[:80],
+        "of another subject": seal(OTHER, kept(BackupStatus.FAILED)),
+    }
+
+
+@pytest.mark.parametrize("name", poisons())
+def test_a_poisoned_value_is_a_miss_and_is_replaced(rig: Rig, name: str) -> None:
+    cache = rig.shared.cache
+    rig.client.set(NAMES.value, poisons()[name])
+    assert cache.get(KEY) is None
+    assert [type(event) for event in rig.shared.events.seen] == [CacheEntryRefused]
+    assert rig.client.exists(NAMES.value) == 0
+    rig.client.set(NAMES.value, poisons()[name])
+    assert cache.claim(KEY).kept is None
+    rig.client.set(NAMES.value, poisons()[name])
+    value = kept()
+    assert cache.put(KEY, value)
+    assert cache.get(KEY) == value
+    assert rig.is_untroubled()
+
+
+def test_a_value_of_another_type_is_replaced(rig: Rig) -> None:
+    for name in (*NAMES, PAUSE, PICTURES_KEY):
+        rig.client.lpush(name, "x")
+    cache = rig.shared.cache
+    assert cache.get(KEY) is None
+    assert cache.paused_until("upstream") is None
+    rig.client.lpush(NAMES.value, "x")
+    lease = cache.claim(KEY).lease
+    value = kept()
+    assert cache.put(KEY, value, lease)
+    assert cache.get(KEY) == value
+    assert rig.is_untroubled()
+
+
+@pytest.mark.parametrize("poison", [b"mine for ever", b""])
+@pytest.mark.parametrize("seconds", [None, 86_400])
+def test_a_lease_that_lasts_longer_than_leases_do_is_nobody_s(rig: Rig, poison: bytes, seconds: int | None) -> None:
+    rig.client.set(NAMES.lease, poison, ex=seconds)
+    assert rig.shared.cache.claim(KEY).lease is not None
+
+
+@pytest.mark.parametrize("poison", [b"99999999999999999", b"9" * 400, b"inf", b"nan", b"soon", b""])
+def test_a_fence_that_lies_ahead_keeps_nothing_out(rig: Rig, poison: bytes) -> None:
+    rig.client.set(NAMES.fence, poison)
+    assert rig.shared.cache.put(KEY, kept())
+
+
+@pytest.mark.parametrize("poison", [b"-5", b"99999999999999999", b"9" * 30, b"soon", b"", b"9" * 10_000_000])
+def test_a_pause_that_can_not_be_is_none(rig: Rig, poison: bytes) -> None:
+    rig.client.set(PAUSE, poison)
+    assert rig.shared.cache.paused_until("upstream") is None
+    assert rig.is_untroubled()
+
+
+def test_a_picture_that_is_too_large_is_none_and_costs_no_more_than_another(rig: Rig) -> None:
+    store = RedisPictureStore(rig.shared.commands)
+    rig.client.hset(PICTURES_KEY, "one", b"one\n" + b"x" * 10_000_000)
+    assert store.get("one") is None
+    assert rig.client.hexists(PICTURES_KEY, "one") is False
+    assert rig.is_untroubled()
+
+
+def test_what_is_pickled_is_never_run(rig: Rig, tmp_path: Path) -> None:
+    for name in (*NAMES, PAUSE):
+        rig.client.set(name, pickle.dumps(Executed(tmp_path / "proof")))
+    assert_harmless(rig)
+    assert not (tmp_path / "proof").exists()
+
+
+def assert_harmless(rig: Rig) -> None:
+    """Whatever lies there is the truth or none, and makes way for what a source says next."""
+    cache = rig.shared.cache
+    began = time.monotonic()
+    for found in (cache.get(KEY), cache.claim(KEY).kept):
+        assert found is None or found.report is None or found.report.status is TRUTH
+    until = cache.paused_until("upstream")
+    assert until is None or until < now() + timedelta(hours=1)
+    news = kept(NEWS)
+    assert cache.put(KEY, news)
+    assert rig.process().cache.get(KEY) == news
+    assert time.monotonic() - began < 1.0
+    assert rig.is_untroubled()
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=6), inner, max_size=4),
+    max_leaves=12,
+)
+GOOD: dict[str, Any] = json.loads(seal(KEY, kept()))
+
+
+@st.composite
+def envelopes(draw: st.DrawFn) -> bytes:
+    """Ours, but for some fields."""
+    made = {**GOOD, **draw(st.dictionaries(st.sampled_from(sorted(GOOD)), json_values, max_size=3))}
+    if isinstance(made["r"], dict):
+        made["r"] |= draw(st.dictionaries(st.sampled_from(sorted(GOOD["r"])), json_values, max_size=3))
+    return json.dumps(made).encode()
+
+
+plants = st.binary(max_size=300) | envelopes() | json_values.map(lambda value: json.dumps(value).encode())
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(name=st.sampled_from([*NAMES, PAUSE]), planted=plants, seconds=st.none() | st.integers(1, 10**6))
+@example(NAMES.value, b"x" * 10_000_000, None)
+@example(NAMES.fence, b"9" * 10_000_000, None)
+@example(NAMES.lease, b"x" * 10_000_000, 10**6)
+@example(NAMES.value, moved_by("t0", -10), None)
+@example(NAMES.value, moved_by("f", -10), None)
+@example(NAMES.value, moved_by("at", -10), None)
+def test_whatever_is_planted_does_no_harm(rig: Rig, name: str, planted: bytes, seconds: int | None) -> None:
+    rig.forget_all()
+    assert rig.process().cache.put(KEY, kept())
+    rig.client.set(name, planted, ex=seconds)
+    assert_harmless(rig)
+
+
+@pytest.mark.parametrize("name", [*NAMES, PAUSE], ids=[*KeyNames._fields, "pause"])
+@pytest.mark.parametrize(
+    "plant",
+    [
+        lambda client, name: client.lpush(name, "x"),
+        lambda client, name: client.hset(name, "t0", "x"),
+        lambda client, name: client.sadd(name, "x"),
+        lambda client, name: client.zadd(name, {"x": 1}),
+        lambda client, name: client.xadd(name, {"x": "1"}),
+    ],
+    ids=["list", "hash", "set", "sorted set", "stream"],
+)
+def test_whatever_type_is_planted_does_no_harm(rig: Rig, name: str, plant: Any) -> None:
+    plant(rig.client, name)
+    assert_harmless(rig)
