@@ -101,9 +101,12 @@ class Certificate:
 
 
 def certificate_in(folder: Path) -> Certificate:
+    """The one of this folder, made when it is first asked for."""
     openssl = shutil.which("openssl")
     needs("openssl", is_there=openssl is not None)
     made = Certificate(folder / "server.crt", folder / "server.key")
+    if made.certificate.exists():
+        return made
     command = [str(openssl), "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
     command += ["-days", "2", "-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"]
     command += ["-keyout", str(made.key), "-out", str(made.certificate)]
@@ -112,18 +115,47 @@ def certificate_in(folder: Path) -> Certificate:
 
 
 @contextlib.contextmanager
-def tls_server(folder: Path) -> Iterator[str]:
-    """The URL of Debian's Redis, which speaks TLS and nothing else."""
+def _over_tls(folder: Path, *options: str) -> Iterator[tuple[TcpServer, Certificate]]:
+    """Debian's Redis, which speaks TLS here and nothing else."""
     port, own = free_port(), certificate_in(folder)
     # One binary is all of Redis' programs, by the name it is called. Of the packages that have it, this
     # one starts no server of its own.
     binary = shutil.which("redis-check-rdb")
     needs("Redis (redis-tools)", is_there=binary is not None)
-    command = ["redis-server", "--bind", "127.0.0.1", "--port", "0", "--tls-port", str(port), "--save", ""]
+    command = ["redis-server", *options, "--bind", "127.0.0.1", "--port", "0", "--tls-port", str(port)]
     command += ["--tls-cert-file", str(own.certificate), "--tls-key-file", str(own.key), "--dir", str(folder)]
-    command += ["--tls-ca-cert-file", str(own.certificate), "--tls-auth-clients", "no"]
+    command += ["--tls-ca-cert-file", str(own.certificate), "--tls-auth-clients", "no", "--tls-replication", "yes"]
     with _running(command, port, binary) as server:
+        yield server, own
+
+
+@contextlib.contextmanager
+def tls_server(folder: Path) -> Iterator[str]:
+    """The URL of one server that speaks TLS."""
+    with _over_tls(folder, "--save", "") as (server, own):
         yield f"rediss://{server.address}/0?ssl_ca_certs={own.certificate}"
+
+
+@contextlib.contextmanager
+def tls_watched_server(folder: Path) -> Iterator[str]:
+    """The URL of a Sentinel and what it watches, both of which speak TLS."""
+    with _over_tls(folder, "--save", "") as (primary, _):
+        configuration = folder / "sentinel.conf"
+        configuration.write_text(f"sentinel monitor {SERVICE} 127.0.0.1 {primary.port} 1\n")
+        with _over_tls(folder, str(configuration), "--sentinel") as (sentinel, own):
+            yield f"rediss+sentinel://{sentinel.address}/{SERVICE}/0?ssl_ca_certs={own.certificate}"
+
+
+@contextlib.contextmanager
+def tls_cluster(folder: Path) -> Iterator[str]:
+    """The URL of a Cluster of one server, which speaks TLS."""
+    bus = str(free_port())
+    options = ["--cluster-enabled", "yes", "--cluster-port", bus, "--tls-cluster", "yes", "--save", ""]
+    with _over_tls(folder, *options) as (server, own):
+        with redis.Redis("127.0.0.1", server.port, ssl=True, ssl_ca_certs=str(own.certificate)) as admin:
+            admin.execute_command("CLUSTER ADDSLOTSRANGE", 0, SLOTS - 1)
+            assert eventually(lambda: _told(admin.execute_command("CLUSTER INFO"))["cluster_state"] == "ok")
+        yield f"rediss+cluster://{server.address}?ssl_ca_certs={own.certificate}"
 
 
 @dataclass

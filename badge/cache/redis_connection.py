@@ -28,6 +28,7 @@ from badge.cache.bounded_connections import (
     BoundedUnixConnection,
 )
 from badge.cache.command_time import seconds_left
+from badge.cache.losses import LOSSES
 from badge.cache.redis_cluster import BoundedCluster
 
 SENTINEL_PORT, SERVER_PORT = 26379, 6379
@@ -37,6 +38,8 @@ _BY_SCHEME: dict[str, Any] = {
     "rediss": BoundedTlsConnection,
     "unix": BoundedUnixConnection,
 }
+
+SCHEMES = {*_BY_SCHEME, *(f"{scheme}+{kind}" for scheme in ("redis", "rediss") for kind in ("sentinel", "cluster"))}
 
 Client = redis.Redis | redis.RedisCluster
 
@@ -55,13 +58,17 @@ class RedisConnector:
     def __post_init__(self) -> None:
         # Certificates are read here, for that takes longer than a command may. What is wrong with
         # them, or with the URL, the first command tells.
-        with contextlib.suppress(OSError, ValueError, TypeError, redis.RedisError):
-            _options(urlsplit(self.url))
+        with contextlib.suppress(*LOSSES):
+            self.check()
 
     @property
     def seconds(self) -> float:
         """The longest that one command may take, with connecting."""
         return self.timeout.total_seconds()
+
+    def check(self) -> None:
+        """Raises what a command would for a URL, or certificates, that can't be used. Connects to nothing."""
+        _options(urlsplit(self.url))
 
     def client(self) -> Client:
         """The client. Raises what redis-py does where a Cluster does not answer."""

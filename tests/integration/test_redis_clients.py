@@ -20,7 +20,15 @@ from badge.cache.command_time import command_time
 from badge.cache.losses import LOSSES
 from badge.cache.redis_connection import RedisConnector
 from tests.servers import eventually
-from tests.topologies import Cluster, certificate_in, cluster, tls_server, watched_servers
+from tests.topologies import (
+    Cluster,
+    certificate_in,
+    cluster,
+    tls_cluster,
+    tls_server,
+    tls_watched_server,
+    watched_servers,
+)
 
 BUDGET = timedelta(milliseconds=50)
 ROOM = 3
@@ -118,6 +126,19 @@ def test_a_certificate_that_is_not_the_server_s_is_refused(tmp_path: Path) -> No
                 connector(stranger).client().ping()
         with command_time(1.0):
             assert connector(url.partition("?")[0] + "?ssl_cert_reqs=none").client().ping()
+
+
+@pytest.mark.parametrize("servers", [tls_watched_server, tls_cluster])
+def test_tls_reaches_what_sentinel_watches_and_a_cluster(tmp_path: Path, servers: Any) -> None:
+    with servers(tmp_path) as url:
+        assert eventually(lambda: is_up_at_once(url))
+
+
+def is_up_at_once(url: str) -> bool:
+    try:
+        return is_up(connector(url))
+    except redis.RedisError:  # Sentinel has not looked at it yet
+        return False
 
 
 def test_a_silent_sentinel_leaves_time_to_ask_the_next(tmp_path: Path) -> None:

@@ -12,12 +12,14 @@ import pytest
 import requests
 import yaml
 
-from badge.cache.redis_connection import connect
+from badge.cache.bounded_connections import TLS_OPTIONS
+from badge.cache.redis_connection import SCHEMES, RedisConnector, connect
 from badge.cache.redis_pictures import RedisPictureStore
 from badge.model import BackupStatus, Kept, Report
-from badge.settings import Settings, variable_for
+from badge.settings import Settings, load, variable_for
 from tests.doubles import SharedCache
 from tests.servers import BIN, PROJECT, eventually, free_port, running_service, running_valkey
+from tests.topologies import certificate_in
 
 PAGES = sorted([*PROJECT.glob("*.md"), *(PROJECT / "docs").rglob("*.md")])
 
@@ -108,6 +110,18 @@ def test_the_redis_configuration_and_its_acl_are_enough(tmp_path: Path) -> None:
         assert every_command_is_allowed(shared, now)
         assert can_keep_pictures(RedisPictureStore(shared.commands))
         assert admin.config_get("maxmemory-policy") == {"maxmemory-policy": "allkeys-lru"}
+
+
+def test_the_addresses_of_caches_are_understood_with_all_that_may_be_said_of_tls(tmp_path: Path) -> None:
+    section = (PROJECT / "docs" / "configuration.md").read_text().partition("## Where the cache is")[2]
+    forms = re.findall(r"`((?:rediss?|unix)[+:][^`]+)`", section)
+    assert {form.partition("://")[0] for form in forms} == SCHEMES
+    own = certificate_in(tmp_path)
+    for form in forms:
+        settings = load({"BADGE_REDIS_URL": form.replace("/etc/ssl/cache-ca.pem", str(own.certificate))})
+        assert settings.redis_url is not None
+        RedisConnector(settings.redis_url.get_secret_value(), settings.redis_timeout, 1).check()
+    assert set(re.findall(r"\bssl_\w+", section)) == TLS_OPTIONS
 
 
 def test_the_compose_file_names_real_settings_and_files() -> None:

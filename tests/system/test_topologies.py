@@ -1,0 +1,207 @@
+"""A whole service on servers that fail over, fall silent, die and hand over their slots, under a steady load."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from itertools import cycle, islice
+from pathlib import Path
+
+import pytest
+from redis.crc import key_slot
+
+from badge.cache.envelope import key_names, to_micros
+from badge.model import BackupStatus, Kept, Report, Subject
+from badge.ports import SubjectKey
+from tests.doubles import SharedCache
+from tests.fault_server import running_fault_server
+from tests.load import Answer, at_a_rate, percentile
+from tests.servers import Service, running_service
+from tests.topologies import Cluster, TcpServer, cluster, watched_servers
+
+pytestmark = pytest.mark.slow
+
+ROOM = 3
+"""Two cores run the servers, the service, the upstream and the load at once."""
+COMMAND_SECONDS = 0.05
+UPSTREAM_SECONDS = 0.05
+AT_HAND_SECONDS = 0.01
+BACK_SECONDS, SLACK_SECONDS = 5.0, 3.0
+TRUTH = {f"repo-{number}": ("succeeded", "failed")[number % 2] for number in range(60)}
+SUBJECTS = list(TRUTH)
+
+
+@dataclass
+class Rig:
+    """A service and its upstream."""
+
+    service: Service
+
+    def load(self, per_second: float, seconds: float, meanwhile: Callable[[float], None]) -> list[Answer]:
+        """Ask for all subjects in turn; every answer has come when this returns."""
+        urls = [f"{self.service.url}/badge/acme/{name}" for name in SUBJECTS]
+        return at_a_rate(islice(cycle(urls), int(per_second * seconds)), per_second, meanwhile)
+
+
+def assert_true(answers: list[Answer]) -> None:
+    """An image each; the truth, or, of a few and for a moment, that it is not known."""
+    assert {answer.code for answer in answers} == {200}
+    untrue = [answer for answer in answers if answer.status != TRUTH[name_of(answer)]]
+    assert {answer.status for answer in untrue} <= {"unknown"}
+    assert all(answer.max_age <= 5 for answer in untrue)
+    assert len(untrue) <= len(answers) // 50
+
+
+def name_of(answer: Answer) -> str:
+    return answer.path.rpartition("/")[2]
+
+
+def value_name(name: str) -> str:
+    return key_names(Subject.legacy("acme", name).key(fold_case=True)).value
+
+
+@contextmanager
+def running_rig(folder: Path, redis_url: str) -> Iterator[Rig]:
+    with running_fault_server() as upstream:
+        upstream.delay = UPSTREAM_SECONDS
+        upstream.status_of = lambda subject: TRUTH[subject["subjectName"]]
+        settings = {
+            "BADGE_UPSTREAM_URL": upstream.url,
+            "BADGE_REDIS_URL": redis_url,
+            # Each answer is made anew, and each status is asked for anew every other second.
+            "BADGE_HOT_PATH": "0",
+            "BADGE_FRESH_FINISHED": "2s",
+            "BADGE_UPSTREAM_PER_SECOND": "1000",
+            "BADGE_UPSTREAM_NEW_BURST": "10000",
+        }
+        with running_service(folder / "service", **settings) as service:
+            rig = Rig(service)
+            assert_true(rig.load(30, 2, lambda _: None))
+            yield rig
+
+
+@dataclass
+class Timetable:
+    """What happens at which second."""
+
+    steps: list[tuple[float, Callable[[], object]]]
+
+    def __call__(self, seconds: float) -> None:
+        while self.steps and seconds >= self.steps[0][0]:
+            self.steps.pop(0)[1]()
+
+
+def test_a_cluster_that_loses_servers_and_moves_slots(tmp_path: Path) -> None:
+    with (
+        cluster(tmp_path, "--cluster-require-full-coverage", "no") as servers,
+        running_rig(tmp_path, servers.url) as rig,
+    ):
+        silent, dead, left = servers.masters
+        moved = next(name for name in SUBJECTS if lies_on(servers, name) is left)
+        slot = key_slot(value_name(moved).encode())
+        answers = rig.load(
+            100,
+            14,
+            Timetable(
+                [
+                    (1, lambda: servers.begin_to_move(slot, silent)),
+                    (2, lambda: servers.move_keys(slot, silent)),
+                    (3, lambda: servers.end_move(slot, silent)),
+                    (4, silent.freeze),
+                    (8, silent.thaw),
+                    (9, dead.kill),
+                ]
+            ),
+        )
+        assert silent.admin().exists(value_name(moved))
+    assert_true(answers)
+    alive = [answer for answer in answers if lies_on(servers, name_of(answer)) is left and name_of(answer) != moved]
+    assert len(alive) > 200
+    assert percentile(alive, 0.99) < ROOM * AT_HAND_SECONDS
+    assert max(answer.seconds for answer in answers) < ROOM * (UPSTREAM_SECONDS + 4 * COMMAND_SECONDS)
+
+
+def lies_on(servers: Cluster, name: str) -> TcpServer:
+    return servers.master_of(key_slot(value_name(name).encode()))
+
+
+@dataclass
+class Pulse:
+    """A process beside the service that writes and reads twenty times a second, and times each command."""
+
+    shared: SharedCache
+    longest: float = 0.0
+    ending: threading.Event = field(default_factory=threading.Event)
+    key: SubjectKey = ("github", "acme", "repository", "pulse")
+
+    def beat(self) -> None:
+        while not self.ending.wait(0.05):
+            moment = datetime.now(UTC)
+            ends = moment + timedelta(minutes=1)
+            report = Report(status=BackupStatus.SUCCEEDED, observed_at=moment)
+            kept = Kept(report=report, fetched_at=moment, confirmed_at=moment, fresh_until=ends)
+            self.timed(partial(self.shared.cache.claim, self.key))
+            self.timed(partial(self.shared.cache.put, self.key, kept), commands=2)
+            self.timed(partial(self.shared.cache.get, self.key))
+
+    def timed(self, operation: Callable[[], object], commands: int = 1) -> None:
+        began = time.monotonic()
+        operation()
+        self.longest = max(self.longest, (time.monotonic() - began) / commands)
+
+
+@contextmanager
+def beating(pulse: Pulse) -> Iterator[None]:
+    thread = threading.Thread(target=pulse.beat)
+    thread.start()
+    try:
+        yield
+    finally:
+        pulse.ending.set()
+        thread.join()
+
+
+@dataclass
+class Heir:
+    """The replica, and when it first had something that was written after its primary was lost."""
+
+    server: TcpServer
+    lost_at: datetime | None = None
+    wrote_after: float | None = None
+
+    def look(self) -> None:
+        if self.lost_at is None or self.wrote_after is not None:
+            return
+        raw = self.server.admin().get(value_name("repo-0"))
+        if isinstance(raw, bytes) and json.loads(raw)["t0"] > to_micros(self.lost_at):
+            self.wrote_after = (datetime.now(UTC) - self.lost_at).total_seconds()
+
+
+@pytest.mark.parametrize("fault", ["kill", "freeze"])
+def test_a_primary_that_is_lost_under_sentinel(tmp_path: Path, fault: str) -> None:
+    with watched_servers(tmp_path) as servers, running_rig(tmp_path, servers.url) as rig:
+        heir, pulse = Heir(servers.replica), Pulse(SharedCache(servers.url, lambda: datetime.now(UTC)))
+
+        def lose() -> None:
+            heir.lost_at = datetime.now(UTC)
+            getattr(servers.primary, fault)()
+
+        lost = Timetable([(2, lose)])
+
+        def meanwhile(seconds: float) -> None:
+            lost(seconds)
+            heir.look()
+
+        with beating(pulse):
+            answers = rig.load(50, 12, meanwhile)
+    assert_true(answers)
+    assert heir.wrote_after is not None
+    assert heir.wrote_after < BACK_SECONDS + SLACK_SECONDS
+    assert pulse.longest < ROOM * COMMAND_SECONDS
+    assert max(answer.seconds for answer in answers) < ROOM * (UPSTREAM_SECONDS + 4 * COMMAND_SECONDS)
