@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import weakref
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import redis
 
 from badge.breaker import Breaker, BreakerRules
 from badge.budget import Budget, BudgetLimits
@@ -85,6 +89,28 @@ class SharedCache:
         self.commands = RedisCommands(self.connector, self.events, self.breaker)
         self.local = MemoryStatusCache(self.clock)
         self.cache = RedisStatusCache(self.commands, self.local, self.events, self.clock)
+        # What is left to the garbage collector warns of open sockets.
+        weakref.finalize(self, _disconnect, self.connector)
+
+    @property
+    def is_trying(self) -> bool:
+        """Whether a thread is finding out if the server is back."""
+        return self.commands._trying != 0
+
+
+def _disconnect(connector: RedisConnector) -> None:
+    for pool in pools_of(connector._client):
+        pool.disconnect()
+
+
+def pools_of(client: Any) -> Iterator[Any]:
+    """The connections of a client, and of all that it asks behind its caller's back."""
+    if isinstance(client, redis.RedisCluster):
+        yield from (node.redis_connection.connection_pool for node in client.get_nodes() if node.redis_connection)
+    elif client is not None:
+        yield client.connection_pool
+        if hasattr(client.connection_pool, "sentinel_manager"):
+            yield from (sentinel.connection_pool for sentinel in client.connection_pool.sentinel_manager.sentinels)
 
 
 @dataclass

@@ -62,12 +62,13 @@ def url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 
 
 @pytest.fixture
-def cache(url: str | None) -> StatusCache:
+def cache(url: str | None) -> Iterator[StatusCache]:
     if url is None:
-        return MemoryStatusCache(now)
+        yield MemoryStatusCache(now)
+        return
     shared = SharedCache(url, now, seconds=0.5)
     shared.connector.client().flushall()
-    return shared.cache
+    yield shared.cache
 
 
 def reported(began: datetime, status: BackupStatus = BackupStatus.SUCCEEDED) -> Report:

@@ -19,6 +19,7 @@ from badge.cache.bounded_connections import Bounded
 from badge.cache.command_time import command_time
 from badge.cache.losses import LOSSES
 from badge.cache.redis_connection import RedisConnector
+from tests.doubles import pools_of
 from tests.servers import eventually
 from tests.topologies import (
     Cluster,
@@ -37,16 +38,6 @@ ROOM = 3
 
 def connector(url: str) -> RedisConnector:
     return RedisConnector(url, BUDGET, 8)
-
-
-def pools_of(client: Any) -> Iterator[Any]:
-    """Of the client and of all that it asks behind its caller's back."""
-    if isinstance(client, redis.RedisCluster):
-        yield from (node.redis_connection.connection_pool for node in client.get_nodes())
-        return
-    yield client.connection_pool
-    if hasattr(client.connection_pool, "sentinel_manager"):
-        yield from (sentinel.connection_pool for sentinel in client.connection_pool.sentinel_manager.sentinels)
 
 
 def assert_bounded(client: Any, pools: int) -> None:

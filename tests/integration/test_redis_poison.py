@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import pickle
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -27,7 +26,9 @@ KEY = ("github", "acme", "repository", "web")
 OTHER = ("github", "acme", "repository", "api")
 NAMES = key_names(KEY)
 PAUSE = pause_name("upstream")
-BUDGET = timedelta(milliseconds=50)
+PATIENCE = timedelta(seconds=2)
+# All that a test here reads, and far less than the 10 MB that are planted.
+LONGEST_SENT = 300_000
 YEAR_MICROS = 365 * 86_400 * 1_000_000
 TRUTH, NEWS = BackupStatus.SUCCEEDED, BackupStatus.IN_PROGRESS
 
@@ -50,20 +51,26 @@ class Rig:
     shared: SharedCache = field(init=False)
 
     def __post_init__(self) -> None:
-        self.client = connect(self.server.url, timedelta(seconds=10), 1)  # plants what takes longer than a command may
+        self.client: Any = connect(self.server.url, timedelta(seconds=10), 1)
         self.forget_all()
 
     def forget_all(self) -> None:
         self.client.flushall()
         self.shared = self.process()
+        self.sent_before = self.sent()
 
     def process(self) -> SharedCache:
         """The cache as another process has it."""
-        return SharedCache(self.server.url, now, BUDGET.total_seconds())
+        return SharedCache(self.server.url, now, PATIENCE.total_seconds())
+
+    def sent(self) -> int:
+        """How many bytes the server has sent so far."""
+        return int(self.client.info("stats")["total_net_output_bytes"])
 
     def is_untroubled(self) -> bool:
-        """Whether nothing happened but that values were refused."""
-        return all(isinstance(event, CacheEntryRefused) for event in self.shared.events.seen)
+        """Whether nothing happened but that values were refused, and none was read that is too long to be ours."""
+        is_read_in_part = self.sent() - self.sent_before < LONGEST_SENT
+        return is_read_in_part and all(isinstance(event, CacheEntryRefused) for event in self.shared.events.seen)
 
 
 @pytest.fixture(scope="module")
@@ -199,7 +206,6 @@ def test_what_is_pickled_is_never_run(rig: Rig, tmp_path: Path) -> None:
 def assert_harmless(rig: Rig) -> None:
     """Whatever lies there is the truth or none, and makes way for what a source says next."""
     cache = rig.shared.cache
-    began = time.monotonic()
     for found in (cache.get(KEY), cache.claim(KEY).kept):
         assert found is None or found.report is None or found.report.status is TRUTH
     until = cache.paused_until("upstream")
@@ -207,7 +213,6 @@ def assert_harmless(rig: Rig) -> None:
     news = kept(NEWS)
     assert cache.put(KEY, news)
     assert rig.process().cache.get(KEY) == news
-    assert time.monotonic() - began < 1.0
     assert rig.is_untroubled()
 
 
@@ -224,7 +229,7 @@ def envelopes(draw: st.DrawFn) -> bytes:
     """Ours, but for some fields."""
     made = {**GOOD, **draw(st.dictionaries(st.sampled_from(sorted(GOOD)), json_values, max_size=3))}
     if isinstance(made["r"], dict):
-        made["r"] |= draw(st.dictionaries(st.sampled_from(sorted(GOOD["r"])), json_values, max_size=3))
+        made["r"] = {**made["r"], **draw(st.dictionaries(st.sampled_from(sorted(GOOD["r"])), json_values, max_size=3))}
     return json.dumps(made).encode()
 
 
