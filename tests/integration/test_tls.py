@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
 import ssl
-import subprocess
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -19,7 +17,7 @@ from badge.sources.building import build_routing
 from badge.sources.http_transport import HttpTransport, Question
 from badge.sources.sources_file import load
 from tests.doubles import RecordedEvents
-from tests.servers import needs
+from tests.topologies import Certificate, certificate_in
 
 
 class Answering(BaseHTTPRequestHandler):
@@ -46,20 +44,14 @@ subjects = {{ "acme/web" = {{}} }}
 
 
 @pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    needs("openssl", is_there=shutil.which("openssl") is not None)
-    folder = tmp_path_factory.mktemp("tls")
-    command = "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=own -addext subjectAltName=IP:127.0.0.1"
-    subprocess.run(
-        [*command.split(), "-keyout", "key.pem", "-out", "own.pem"], cwd=folder, check=True, capture_output=True
-    )
-    return folder / "own.pem"
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
+    return certificate_in(tmp_path_factory.mktemp("tls"))
 
 
 @pytest.fixture(scope="module")
-def address(certificate: Path) -> Iterator[str]:
+def address(certificate: Certificate) -> Iterator[str]:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate, certificate.with_name("key.pem"))
+    context.load_cert_chain(certificate.certificate, certificate.key)
     server = HTTPServer(("127.0.0.1", 0), Answering)
     server.socket = context.wrap_socket(server.socket, server_side=True)
     thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
@@ -70,9 +62,11 @@ def address(certificate: Path) -> Iterator[str]:
     thread.join()
 
 
-def test_an_authority_of_its_own_is_trusted_where_it_is_named(address: str, certificate: Path, tmp_path: Path) -> None:
+def test_an_authority_of_its_own_is_trusted_where_it_is_named(
+    address: str, certificate: Certificate, tmp_path: Path
+) -> None:
     file = tmp_path / "sources.toml"
-    file.write_text(CLUSTER.format(url=address.rstrip("/"), ca=certificate))
+    file.write_text(CLUSTER.format(url=address.rstrip("/"), ca=certificate.certificate))
     (source,) = build_routing(load(file), None, utc_now, RecordedEvents()).sources
     assert source.fetch(Subject.legacy("acme", "web"), None, Deadline.after(5)).status is BackupStatus.SUCCEEDED
 
