@@ -107,9 +107,15 @@ class RedisStatusCache:
             return self._local.get(key)
         value = key_names(key).value
         raw = self._commands.attempt("get", lambda: self._read(value), lambda: None)
-        if raw is None or (raw == NOTHING and key in self._here_alone):
+        if raw is None:
             return self._local.get(key)
-        return None if raw == NOTHING else self._unsealed(key, raw)
+        here = self._local.get(key) if key in self._here_alone else None
+        kept = None if raw == NOTHING else self._unsealed(key, raw)
+        if here is None or (kept is not None and kept.fetched_at >= here.fetched_at):
+            return kept
+        # Fetched while the server was away or full: what it has is older, and may say otherwise.
+        self._local.remember(key, here)
+        return here
 
     def fetch_began(self, key: SubjectKey) -> datetime:
         """The moment by the server's clock, which all hosts share."""

@@ -7,6 +7,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TypeVar
@@ -132,6 +133,21 @@ def test_what_was_put_meanwhile_is_not_asked_for_again(rig: Rig) -> None:
     rig.server.thaw()
     assert eventually(lambda: not rig.breaker.is_open, 5)
     assert rig.cache.get(KEY) == value
+
+
+def test_what_was_fetched_meanwhile_is_not_undone_by_what_the_server_still_has(rig: Rig) -> None:
+    rig.cache.put(KEY, kept())
+    rig.server.freeze()
+    for _ in range(3):
+        rig.cache.get(OTHER)
+    newer = kept(BackupStatus.FAILED)
+    rig.cache.put(KEY, newer)
+    rig.server.thaw()
+    assert eventually(lambda: not rig.breaker.is_open, 5)
+    assert [rig.cache.get(KEY) for _ in range(2)] == [newer, newer]
+    newest = replace(kept(), fetched_at=rig.cache.fetch_began(KEY))
+    rig.cache.put(KEY, newest)
+    assert rig.cache.get(KEY) == newest
 
 
 def test_a_killed_server_is_a_miss(rig: Rig) -> None:
