@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import SplitResult, urlsplit
@@ -94,8 +95,11 @@ def _has_valid_port(parts: SplitResult) -> bool:
 
 
 def _catalogue_url(value: SecretStr) -> SecretStr:
-    if not re.match(r"(sqlite|postgresql(\+\w+)?)://", value.get_secret_value()):
-        raise ValueError("give sqlite:///path or postgresql+psycopg://…")
+    database = re.match(r"(sqlite|postgresql)(?:\+psycopg)?://", value.get_secret_value())
+    if database is None:
+        raise ValueError("give sqlite:///path or postgresql+psycopg://user:password@host/name")
+    if database[1] == "postgresql" and find_spec("psycopg") is None:
+        raise ValueError("PostgreSQL needs its driver: pip install --require-hashes -r requirements-postgresql.txt")
     return value
 
 

@@ -86,7 +86,7 @@ class Checks:
             try:
                 connection.execute(insert(checks).values(**row, **_address(plain)))
             except IntegrityError:
-                raise CheckExists(f"{subject} has a check; rotate its address or delete it") from None
+                raise CheckExists(f"{subject} has a check; rotate its address or delete it.") from None
             after: dict[str, Any] = {"due_at": expectation.due_at(None), "overdue_at": expectation.overdue_at(None)}
             if before.status == BackupStatus.UNKNOWN:
                 after["status"] = BackupStatus.SCHEDULED.value
@@ -102,7 +102,7 @@ class Checks:
         with self.database.writing() as connection:
             done = connection.execute(update(checks).where(checks.c.subject_id == wanted).values(**_address(plain)))
         if done.rowcount == 0:
-            raise NoSuchCheck(f"{subject} has no check")
+            raise NoSuchCheck(f"{subject} has no check.")
         return plain
 
     def delete(self, subject: Subject) -> None:
@@ -112,7 +112,7 @@ class Checks:
             row = connection.execute(select(subjects).where(is_subject(subject)).with_for_update()).one_or_none()
             gone = connection.execute(delete(checks).where(checks.c.subject_id == row.id)) if row else None
             if row is None or gone is None or gone.rowcount == 0:
-                raise NoSuchCheck(f"{subject} has no check")
+                raise NoSuchCheck(f"{subject} has no check.")
             if _has_runs(connection, row.id) or row.deleted_at is not None:
                 change(connection, row, {"due_at": None, "overdue_at": None}, now)
             else:
@@ -163,7 +163,7 @@ def _refuse_bad_terms(every: timedelta, grace: timedelta, slug: str | None) -> N
         f"a slug has up to {LONGEST_SLUG} of a-z, 0-9, - and _": slug is not None and not _SLUG.fullmatch(slug),
     }
     if faults := [fault for fault, is_broken in rules.items() if is_broken]:
-        raise ValueError("; ".join(faults))
+        raise ValueError("; ".join(faults) + ".")
 
 
 def _address(plain: str) -> dict[str, str]:

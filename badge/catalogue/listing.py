@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, and_, or_, select, tuple_
+from sqlalchemy import ColumnElement, Row, Select, and_, false, or_, select, tuple_
 
 from badge.catalogue.expectation import LAPSING
 from badge.catalogue.schema import subjects
@@ -21,6 +21,8 @@ from badge.ports import ListingFilter
 def page_of(filter: ListingFilter, cursor: str | None, now: datetime) -> Select[Any]:
     """The subjects from the cursor on; raises `ValueError` for one that is none of ours."""
     wanted = _filtered(select(subjects), filter, now).order_by(*KEY)
+    if "\0" in f"{filter.platform}{filter.account}":
+        return wanted.where(false())  # nothing is called so, and PostgreSQL would not even look
     return wanted if cursor is None else wanted.where(tuple_(*KEY) > tuple_(*_read_cursor(cursor)))
 
 
@@ -70,5 +72,5 @@ def _read_cursor(cursor: str) -> Sequence[str]:
 
 
 def _is_text(part: object) -> bool:
-    """JSON can spell halves of surrogate pairs, which no database stores."""
-    return isinstance(part, str) and not any("\ud800" <= character <= "\udfff" for character in part)
+    """JSON can spell NUL and halves of surrogate pairs, which not every database takes."""
+    return isinstance(part, str) and "\0" not in part and not any("\ud800" <= each <= "\udfff" for each in part)

@@ -50,7 +50,7 @@ class Catalogue:
     retention: Retention = Retention()
 
     def record(self, event: RunEvent) -> Recorded:
-        """Take an event in, in one transaction; raises `InvalidEvent` for one from the future."""
+        """Take an event in, in one transaction; raises `InvalidEvent` for one that can't be taken."""
         now = self.clock()
         event = event.received(now)
         with self.database.writing() as connection:

@@ -7,11 +7,15 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Row, and_, insert, select, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import IntegrityError, OperationalError
 
+from badge.catalogue.events import InvalidEvent
 from badge.catalogue.expectation import as_expected, revision_at
 from badge.catalogue.schema import NEVER, subjects
 from badge.model import BackupStatus, Reason, Report, Subject, Visibility
+
+# PostgreSQL's: an index holds up to a third of a page (2.7 kB after compression).
+PROGRAM_LIMIT_EXCEEDED = "54000"
 
 KEY = (subjects.c.platform_key, subjects.c.account_key, subjects.c.type_key, subjects.c.name_key)
 """What subjects are compared and ordered by."""
@@ -23,7 +27,10 @@ def is_subject(subject: Subject) -> Any:
 
 
 def locked(connection: Connection, subject: Subject, now: datetime) -> Row[Any]:
-    """The subject's row, made if it is new, and nobody else's to write until the transaction ends."""
+    """The subject's row, made if it is new, and nobody else's to write until the transaction ends.
+
+    Raises `InvalidEvent` where the database can't hold the names.
+    """
     wanted = select(subjects).where(is_subject(subject)).with_for_update()
     row = connection.execute(wanted).one_or_none()
     if row is None:
@@ -32,6 +39,10 @@ def locked(connection: Connection, subject: Subject, now: datetime) -> Row[Any]:
                 connection.execute(insert(subjects).values(**_first_values(subject, now)))
         except IntegrityError:
             pass  # another process was faster, and its row serves
+        except OperationalError as error:
+            if getattr(error.orig, "sqlstate", None) == PROGRAM_LIMIT_EXCEEDED:
+                raise InvalidEvent("the subject's names are too long for this database.") from None
+            raise
         row = connection.execute(wanted).one()
     return row
 

@@ -43,7 +43,7 @@ def create(
         try:
             uuid = own.checks.create(subject, every, grace, slug=slug, visibility=shown)
         except (CheckExists, ValueError) as error:
-            raise Fault(f"{error}.") from None
+            raise Fault(f"{error}") from None
         forget_status(parts, subject)
         is_shared = slug is not None and len(own.checks.subjects_with_slug(slug)) > 1
     _show_address(base, subject, uuid, as_json=as_json)
@@ -61,7 +61,7 @@ def rotate(subject: Subject, *, as_json: bool) -> None:
         try:
             uuid = own.checks.rotate(subject)
         except NoSuchCheck as error:
-            raise Fault(f"{error}.") from None
+            raise Fault(f"{error}") from None
     _show_address(base, subject, uuid, as_json=as_json)
 
 
@@ -82,7 +82,7 @@ def delete(subject: Subject) -> None:
         try:
             own.checks.delete(subject)
         except NoSuchCheck as error:
-            raise Fault(f"{error}.") from None
+            raise Fault(f"{error}") from None
         forget_status(parts, subject)
     click.echo(f"{subject}: no backups are expected any more")
 
