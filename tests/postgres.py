@@ -14,7 +14,6 @@ from pathlib import Path
 
 import psutil
 import psycopg
-from sqlalchemy import make_url
 
 from tests.servers import START_SECONDS, eventually, needs
 
@@ -45,12 +44,12 @@ class PostgresServer:
         self.stop()
         self.__post_init__()
 
-    def new_database(self, like: str | None = None) -> str:
-        """A database nobody else uses, empty or like the one at that URL; gives its URL."""
+    def new_database(self) -> str:
+        """An empty database that nobody else uses; gives its URL."""
         self.made += 1
-        name, template = f"test_{self.made}", make_url(like).database if like else "template0"
+        name = f"test_{self.made}"
         with contextlib.closing(self._connected()) as connection:
-            connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"'.encode())
+            connection.execute(f"CREATE DATABASE {name}".encode())
         return f"postgresql+psycopg://postgres@/{name}?host={self.folder}"
 
     def freeze(self) -> None:

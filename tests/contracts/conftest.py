@@ -6,10 +6,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 
 from badge.catalogue.database import migrate
+from badge.catalogue.schema import metadata
 from tests.postgres import PostgresServer, running_postgres
 from tests.store import Store
+
+DATABASES = ["sqlite", "postgresql"]
 
 
 @pytest.fixture(scope="session")
@@ -20,29 +24,35 @@ def postgres() -> Iterator[PostgresServer]:
 
 @pytest.fixture(scope="session")
 def migrated_url(postgres: PostgresServer) -> str:
-    """Of a database to copy, which is quicker than to migrate."""
+    """Of a database that is emptied for each test, which is quicker than a new one."""
     url = postgres.new_database()
     migrate(url)
     return url
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=DATABASES)
 def new_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """Of a database without a schema."""
     if request.param == "postgresql":
         server: PostgresServer = request.getfixturevalue("postgres")
         return server.new_database()
-    return f"sqlite:///{tmp_path / 'data' / 'catalogue.sqlite3'}"
+    return sqlite_url(tmp_path)
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=DATABASES)
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
     if request.param == "postgresql":
-        server: PostgresServer = request.getfixturevalue("postgres")
-        url = server.new_database(like=request.getfixturevalue("migrated_url"))
+        store = Store.on(request.getfixturevalue("migrated_url"))
+        with store.catalogue.database.writing() as connection:
+            tables = ", ".join(table.name for table in metadata.sorted_tables)
+            connection.execute(text(f"TRUNCATE {tables} RESTART IDENTITY"))
     else:
-        url = f"sqlite:///{tmp_path / 'data' / 'catalogue.sqlite3'}"
-        migrate(url)
-    store = Store.on(url)
+        migrate(sqlite_url(tmp_path))
+        store = Store.on(sqlite_url(tmp_path))
     yield store
     store.close()
+
+
+def sqlite_url(folder: Path) -> str:
+    (folder / "data").mkdir(exist_ok=True)
+    return f"sqlite:///{folder / 'data' / 'catalogue.sqlite3'}"
