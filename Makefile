@@ -71,7 +71,7 @@ system-packages: png-packages
 	@scripts/system-packages "the browser tests" chromium
 	@scripts/system-packages "the tests of backup systems" prometheus prometheus-pushgateway restic borgbackup
 	@scripts/system-packages "the tests of the catalogue on PostgreSQL" postgresql
-	@scripts/system-packages "the tests of pings" borgmatic borgbackup
+	@scripts/system-packages "the tests of pings" borgmatic borgbackup curl
 
 clean: ## Remove what was built and installed here; data in var/ stays.
 	@rm -rf $(VENV) build .coverage .hypothesis .pytest_cache .mypy_cache .ruff_cache .import_linter_cache *.egg-info
