@@ -36,6 +36,8 @@ class PostgresServer:
 
     def stop(self) -> None:
         """At once, whoever is connected."""
+        if self.postmaster.poll() is not None:
+            return
         self.thaw()
         self.postmaster.send_signal(signal.SIGQUIT)
         self.postmaster.wait(15)
@@ -53,16 +55,16 @@ class PostgresServer:
         return f"postgresql+psycopg://postgres@/{name}?host={self.folder}"
 
     def freeze(self) -> None:
-        for process in self._processes():
-            process.suspend()
+        self._signal(signal.SIGSTOP)
 
     def thaw(self) -> None:
-        for process in self._processes():
-            process.resume()
+        self._signal(signal.SIGCONT)
 
-    def _processes(self) -> list[psutil.Process]:
+    def _signal(self, number: signal.Signals) -> None:
         parent = psutil.Process(self.postmaster.pid)
-        return [parent, *parent.children()]
+        for process in (parent, *parent.children()):
+            with contextlib.suppress(psutil.NoSuchProcess):  # those at work for a moment
+                process.send_signal(number)
 
     def _connected(self) -> psycopg.Connection:
         return psycopg.connect(f"host={self.folder} user=postgres dbname=postgres", autocommit=True)

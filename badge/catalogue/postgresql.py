@@ -6,6 +6,7 @@ for its driver is not always installed.
 
 from __future__ import annotations
 
+import select
 import time
 from collections.abc import Generator
 from typing import Any, TypeVar
@@ -14,6 +15,7 @@ import psycopg
 from psycopg.abc import PQGen, PQGenConn
 from psycopg.errors import OperationalError
 from sqlalchemy import Connection, Engine, event
+from sqlalchemy.exc import DisconnectionError
 
 _Result = TypeVar("_Result")
 _Wanted = TypeVar("_Wanted")
@@ -66,6 +68,19 @@ def prepare_engine(engine: Engine) -> None:
         return ImpatientConnection.connect(*arguments, **options)
 
     event.listen(engine, "do_connect", connect)
+    event.listen(engine, "checkout", _refuse_ended)
+
+
+def _refuse_ended(connection: ImpatientConnection, _: object, __: object) -> None:
+    """Have the pool make another connection where the server has ended this one: it has been restarted.
+
+    There is something to read on a connection that nobody asked anything, which costs no question to see.
+    """
+    unasked = select.poll()
+    if not connection.closed:
+        unasked.register(connection.fileno(), select.POLLIN)
+    if connection.closed or unasked.poll(0):
+        raise DisconnectionError
 
 
 def begin(connection: Connection, patience: int | None) -> None:

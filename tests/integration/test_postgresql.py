@@ -51,12 +51,14 @@ def test_a_silent_server_is_the_lack_of_an_answer_within_a_badge_s_time(
     assert store.status() is BackupStatus.FAILED
 
 
-def test_a_report_survives_that_the_server_was_restarted(postgres: PostgresServer, store: Store) -> None:
-    store.tell(BackupStatus.SUCCEEDED)
-    postgres.restart()
-    store.clock.advance(minutes=1)
-    assert store.tell(BackupStatus.FAILED)
-    assert store.status() is BackupStatus.FAILED
+def test_questions_and_reports_survive_that_the_server_was_restarted(postgres: PostgresServer, store: Store) -> None:
+    for status, ask_first in ((BackupStatus.FAILED, True), (BackupStatus.SUCCEEDED, False)):
+        store.tell(BackupStatus.IN_PROGRESS)
+        postgres.restart()
+        store.clock.advance(minutes=1)
+        assert not ask_first or store.status() is BackupStatus.IN_PROGRESS
+        assert store.tell(status)
+        store.clock.advance(minutes=1)
 
 
 def test_names_too_long_for_an_index_are_refused_and_can_be_asked_for(store: Store) -> None:
