@@ -47,7 +47,8 @@ class Check:
     slug: str | None
     prefix: str
     """How the UUID of its address begins."""
-    overdue_at: datetime
+    overdue_at: datetime | None
+    """From when on the status no longer holds, unless a backup ends before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,9 +88,14 @@ class Checks:
                 connection.execute(insert(checks).values(**row, **_address(plain)))
             except IntegrityError:
                 raise CheckExists(f"{subject} has a check; rotate its address or delete it.") from None
-            after: dict[str, Any] = {"due_at": expectation.due_at(None), "overdue_at": expectation.overdue_at(None)}
-            if before.status == BackupStatus.UNKNOWN:
-                after["status"] = BackupStatus.SCHEDULED.value
+            status = BackupStatus(before.status)
+            if status is BackupStatus.UNKNOWN:
+                status = BackupStatus.SCHEDULED
+            after = {
+                "status": status.value,
+                "due_at": expectation.due_at(None),
+                "overdue_at": expectation.overdue_at(status, None),
+            }
             if visibility is not None:
                 after |= {"visibility": visibility.value, "visibility_at": now}
             change(connection, before, after, now)

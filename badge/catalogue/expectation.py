@@ -10,8 +10,8 @@ from datetime import datetime, timedelta
 
 from badge.model import BackupStatus, Report
 
-# Green ones. A failure stays the failure that it is, with its own times.
-LAPSING = (BackupStatus.SUCCEEDED, BackupStatus.IN_PROGRESS, BackupStatus.SCHEDULED)
+# What does not hold without a next backup. A failure stays the failure that it is, with its own times.
+LAPSING = frozenset({BackupStatus.SUCCEEDED, BackupStatus.IN_PROGRESS, BackupStatus.SCHEDULED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,9 +26,12 @@ class Expectation:
         """When the next one is due after that end, the last there was."""
         return max(self.since, ended_at or self.since) + self.every
 
-    def overdue_at(self, ended_at: datetime | None) -> datetime:
-        """From when on it is missing. A start does not put that off, or one that hangs each day would look well."""
-        return self.due_at(ended_at) + self.grace
+    def overdue_at(self, status: BackupStatus, ended_at: datetime | None) -> datetime | None:
+        """From when on it is missing, so that the status does not hold; None for one that needs none.
+
+        A start does not put it off, or a job that hangs each day would look well.
+        """
+        return self.due_at(ended_at) + self.grace if status in LAPSING else None
 
 
 def as_expected(report: Report, overdue_at: datetime | None) -> Report:
@@ -37,7 +40,7 @@ def as_expected(report: Report, overdue_at: datetime | None) -> Report:
     Before that, the moment at which it will be missing is the last for which the status is vouched for, so
     that nothing kept anywhere outlives it.
     """
-    if overdue_at is None or report.status not in LAPSING:
+    if overdue_at is None:
         return report
     if report.observed_at < overdue_at:
         return replace(report, stale_after=min(report.stale_after or overdue_at, overdue_at))

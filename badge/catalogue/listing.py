@@ -5,54 +5,58 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, and_, false, or_, select, tuple_
+from sqlalchemy import ColumnElement, Connection, Row, and_, false, or_, select, tuple_
 
-from badge.catalogue.expectation import LAPSING
 from badge.catalogue.schema import subjects
 from badge.catalogue.subjects import KEY
 from badge.model import CASELESS_PLATFORMS, BackupStatus
 from badge.ports import ListingFilter
 
+# So many are looked up one by one; of more, enough for a page are soon met in the order of the keys.
+FEW = 1_000
 
-def page_of(filter: ListingFilter, cursor: str | None, now: datetime) -> Select[Any]:
-    """The subjects from the cursor on; raises `ValueError` for one that is none of ours."""
-    wanted = _filtered(select(subjects), filter, now).order_by(*KEY)
+
+def rows_of_page(
+    connection: Connection, filter: ListingFilter, cursor: str | None, limit: int, now: datetime
+) -> Sequence[Row[Any]]:
+    """The first subjects from the cursor on; raises `ValueError` for one that is none of ours."""
+    conditions = list(_conditions(filter, now))
+    if filter.updated_since is not None:
+        # Asked for both at once, SQLite reads all subjects in the order of the keys to find the few that changed.
+        found = connection.scalars(select(subjects.c.id).where(*conditions).limit(FEW + 1)).all()
+        conditions += [subjects.c.id.in_(found)] if len(found) <= FEW else []
+    if cursor is not None:
+        conditions.append(tuple_(*KEY) > tuple_(*_read_cursor(cursor)))
+    return connection.execute(select(subjects).where(*conditions).order_by(*KEY).limit(limit)).all()
+
+
+def _conditions(filter: ListingFilter, now: datetime) -> Iterator[ColumnElement[bool]]:
     if "\0" in f"{filter.platform}{filter.account}":
-        return wanted.where(false())  # nothing is called so, and PostgreSQL would not even look
-    return wanted if cursor is None else wanted.where(tuple_(*KEY) > tuple_(*_read_cursor(cursor)))
-
-
-def _filtered(wanted: Select[Any], filter: ListingFilter, now: datetime) -> Select[Any]:
+        yield false()  # nothing is called so, and PostgreSQL would not even look
+        return
     if filter.platform is not None:
-        wanted = wanted.where(subjects.c.platform_key == filter.platform.lower())
+        yield subjects.c.platform_key == filter.platform.lower()
     if filter.account is not None:
         folds = subjects.c.platform_key.in_(sorted(CASELESS_PLATFORMS))
         folded = and_(folds, subjects.c.account_key == filter.account.lower())
-        wanted = wanted.where(or_(subjects.c.account_key == filter.account, folded))
+        yield or_(subjects.c.account_key == filter.account, folded)
     if filter.status is not None:
-        wanted = wanted.where(_has_status(filter.status, now))
+        yield _has_status(filter.status, now)
     if filter.updated_since is not None:
-        fell_overdue = and_(_is_overdue(now), subjects.c.overdue_at >= filter.updated_since)
-        wanted = wanted.where(or_(subjects.c.updated_at >= filter.updated_since, fell_overdue))
-    return wanted
+        fell_overdue = subjects.c.overdue_at.between(filter.updated_since, now)
+        yield or_(subjects.c.updated_at >= filter.updated_since, fell_overdue)
 
 
 def _has_status(status: BackupStatus, now: datetime) -> ColumnElement[bool]:
     """What `as_expected` makes of a row, said to the database."""
     recorded = subjects.c.status == status.value
     if status is BackupStatus.FAILED:
-        return or_(recorded, _is_overdue(now))
-    if status in LAPSING:
-        return and_(recorded, or_(subjects.c.overdue_at.is_(None), subjects.c.overdue_at > now))
-    return recorded
-
-
-def _is_overdue(now: datetime) -> ColumnElement[bool]:
-    return and_(subjects.c.status.in_([status.value for status in LAPSING]), subjects.c.overdue_at <= now)
+        return or_(recorded, subjects.c.overdue_at <= now)
+    return and_(recorded, or_(subjects.c.overdue_at.is_(None), subjects.c.overdue_at > now))
 
 
 def cursor_after(row: Row[Any]) -> str:

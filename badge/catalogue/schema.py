@@ -76,7 +76,8 @@ subjects = Table(
     Column("visibility_at", Moment, nullable=False),
     Column("enabled", Boolean),
     Column("enabled_at", Moment),
-    # Where a check expects backups: when the next one is due, and from when on it is missing.
+    # Where a check expects backups: when the next one is due, and from when on the status no longer holds for want
+    # of it; null also where that status is no better than a failure.
     Column("due_at", Moment),
     Column("overdue_at", Moment),
     Column("revision", BigInteger, nullable=False),
@@ -103,6 +104,8 @@ runs = Table(
 )
 
 Index("ix_subjects_updated_at", subjects.c.updated_at)
+Index("ix_subjects_overdue_at", subjects.c.overdue_at)
+Index("ix_subjects_account_key", subjects.c.account_key)
 
 api_keys = Table(
     "api_keys",

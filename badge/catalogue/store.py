@@ -13,7 +13,7 @@ from badge.catalogue.checks import expectation_of
 from badge.catalogue.database import Database
 from badge.catalogue.events import Run, RunEvent, Standing, merged, run_of, standing
 from badge.catalogue.expectation import Expectation
-from badge.catalogue.listing import cursor_after, page_of
+from badge.catalogue.listing import cursor_after, rows_of_page
 from badge.catalogue.schema import NEVER, runs, subjects
 from badge.catalogue.subjects import change, is_subject, locked, report_of, subject_of
 from badge.model import BackupStatus, Reason, Report, Subject, Visibility
@@ -81,7 +81,7 @@ class Catalogue:
         """One page in the order of the keys; raises `ValueError` for a cursor that is none of ours."""
         now = self.clock()
         with self.database.reading() as connection:
-            rows = connection.execute(page_of(filter, cursor, now).limit(limit + 1)).all()
+            rows = rows_of_page(connection, filter, cursor, limit + 1, now)
         items = [ListedSubject(subject_of(row), report_of(row, now)) for row in rows[:limit]]
         return ListingPage(items, cursor_after(rows[limit - 1]) if len(rows) > limit else None)
 
@@ -149,7 +149,7 @@ def _expected(expectation: Expectation | None, state: Standing) -> dict[str, Any
     if expectation is None:
         return {"due_at": None, "overdue_at": None}
     ended_at = state.last_ended_at
-    return {"due_at": expectation.due_at(ended_at), "overdue_at": expectation.overdue_at(ended_at)}
+    return {"due_at": expectation.due_at(ended_at), "overdue_at": expectation.overdue_at(state.status, ended_at)}
 
 
 def _told_visibility(before: Row[Any], event: RunEvent) -> dict[str, Any]:

@@ -110,7 +110,7 @@ def _document(one: Check) -> dict[str, object]:
         "status": one.report.status,
         "every": show_duration(one.expectation.every),
         "grace": show_duration(one.expectation.grace),
-        "overdueAt": format_time(one.overdue_at),
+        "overdueAt": format_time(one.overdue_at) if one.overdue_at else None,
         "slug": one.slug,
         "begins": one.prefix,
     }

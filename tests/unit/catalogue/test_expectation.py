@@ -17,17 +17,18 @@ OVERDUE_AT = START + 26 * HOUR
 def seen(status: BackupStatus, hours: float, **more: object) -> Report:
     """A report as it is recorded, read so many hours after the start."""
     report = Report(status=status, observed_at=START + hours * HOUR, started_at=START, revision=7)
-    return as_expected(replace(report, **more), OVERDUE_AT)  # type: ignore[arg-type] # a report's own fields
+    report = replace(report, **more)  # type: ignore[arg-type] # a report's own fields
+    return as_expected(report, DAILY.overdue_at(status, None))
 
 
 def test_the_next_backup_is_due_after_the_last_one_or_after_the_check_was_made() -> None:
     assert DAILY.due_at(None) == START + 24 * HOUR
-    assert DAILY.overdue_at(None) == OVERDUE_AT
+    assert DAILY.overdue_at(BackupStatus.SCHEDULED, None) == OVERDUE_AT
     assert DAILY.due_at(START + 5 * HOUR) == START + 29 * HOUR
 
 
 def test_an_end_from_before_the_check_was_made_does_not_make_it_overdue_at_once() -> None:
-    assert DAILY.overdue_at(START - timedelta(days=9)) == OVERDUE_AT
+    assert DAILY.overdue_at(BackupStatus.SUCCEEDED, START - timedelta(days=9)) == OVERDUE_AT
 
 
 @pytest.mark.parametrize("status", [BackupStatus.SUCCEEDED, BackupStatus.IN_PROGRESS, BackupStatus.SCHEDULED])

@@ -16,6 +16,8 @@ ID = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 def upgrade() -> None:
     op.add_column("subjects", sa.Column("due_at", Moment))
     op.add_column("subjects", sa.Column("overdue_at", Moment))
+    op.create_index("ix_subjects_overdue_at", "subjects", ["overdue_at"])
+    op.create_index("ix_subjects_account_key", "subjects", ["account_key"])
     op.add_column("runs", sa.Column("run_id", sa.String(36)))
     op.create_table(
         "checks",
@@ -39,5 +41,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     op.drop_table("checks")
     op.drop_column("runs", "run_id")
+    op.drop_index("ix_subjects_account_key")
+    op.drop_index("ix_subjects_overdue_at")
     op.drop_column("subjects", "overdue_at")
     op.drop_column("subjects", "due_at")
