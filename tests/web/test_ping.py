@@ -47,8 +47,9 @@ class Intake:
 
 def intake_of(folder: Path, **settings: str) -> Intake:
     clock = ManualClock()
+    wired = load({"BADGE_DATA_DIR": str(folder), "BADGE_HOT_PATH": "0", **settings})
     # A cache that keeps, so that what is shown is what a reader sees and not what the catalogue says.
-    parts = build_parts(load({"BADGE_DATA_DIR": str(folder), **settings}), cache=MemoryStatusCache(clock), clock=clock)
+    parts = build_parts(wired, cache=MemoryStatusCache(clock), clock=clock, chance=lambda: 0.0)
     migrate(parts.settings.catalogue_location)
     assert parts.own is not None
     intake = Intake(build_app(parts).test_client(), parts.own, clock, "")
