@@ -21,9 +21,10 @@ _Result = TypeVar("_Result")
 _Wanted = TypeVar("_Wanted")
 _Ready = TypeVar("_Ready")
 
-# A badge may take 1.7 s in all; the driver itself would wait for no less than 2 s.
+# A badge may take 1.7 s in all. To connect, the driver itself waits for no less than 2 s.
 CONNECT_SECONDS = 1.0
 READER_SECONDS = 1.0
+DRIVER_S_LEAST_SECONDS = 2
 POLL_SECONDS = 0.1
 
 
@@ -65,7 +66,7 @@ def prepare_engine(engine: Engine) -> None:
     """Have the engine make such connections."""
 
     def connect(_: object, __: object, arguments: Any, options: Any) -> ImpatientConnection:
-        return ImpatientConnection.connect(*arguments, **options)
+        return ImpatientConnection.connect(*arguments, **{"connect_timeout": DRIVER_S_LEAST_SECONDS, **options})
 
     event.listen(engine, "do_connect", connect)
     event.listen(engine, "checkout", _refuse_ended)

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, and_, insert, select, update
 from sqlalchemy.exc import IntegrityError, OperationalError
 
-from badge.catalogue.events import InvalidEvent
+from badge.catalogue.events import CLOCK_TOLERANCE, InvalidEvent
 from badge.catalogue.expectation import as_expected, revision_at
 from badge.catalogue.schema import NEVER, subjects
 from badge.model import BackupStatus, Reason, Report, Subject, Visibility
@@ -67,7 +67,8 @@ def change(connection: Connection, before: Row[Any], after: Mapping[str, Any], n
     """Write what differs, as a new revision; False where nothing does."""
     if all(getattr(before, name) == value for name, value in after.items()):
         return False
-    revision = max(report_of(before, now).revision + 1, revision_at(now))
+    # A host whose clock is ahead may have read it as overdue already.
+    revision = max(report_of(before, now + CLOCK_TOLERANCE).revision + 1, revision_at(now))
     values = {**after, "revision": revision, "updated_at": now}
     connection.execute(update(subjects).where(subjects.c.id == before.id).values(**values))
     return True

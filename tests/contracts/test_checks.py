@@ -162,10 +162,11 @@ def test_every_question_sees_what_is_overdue(store: Store) -> None:
 
 def test_a_late_backup_has_a_larger_revision_than_its_absence_had(store: Store) -> None:
     store.checks.create(WEB, DAY, HOUR)
-    store.clock.advance(hours=26)
+    store.clock.advance(hours=25, minutes=1)
     missing = store.report()
-    # Of another host, whose clock is behind.
-    store.clock.advance(minutes=-30)
+    assert missing.status is BackupStatus.FAILED
+    # To another host, whose clock is behind.
+    store.clock.advance(minutes=-3)
     store.tell(BackupStatus.SUCCEEDED)
     assert store.report().revision > missing.revision
 

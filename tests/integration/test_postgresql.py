@@ -33,7 +33,7 @@ def store(postgres: PostgresServer) -> Iterator[Store]:
 
 @pytest.mark.parametrize("has_connection", [True, False])
 def test_a_silent_server_is_the_lack_of_an_answer_within_a_badge_s_time(
-    postgres: PostgresServer, store: Store, *, has_connection: bool
+    postgres: PostgresServer, store: Store, caplog: pytest.LogCaptureFixture, *, has_connection: bool
 ) -> None:
     if has_connection:
         assert store.status() is None
@@ -46,6 +46,7 @@ def test_a_silent_server_is_the_lack_of_an_answer_within_a_badge_s_time(
     finally:
         postgres.thaw()
     assert 0.9 < took < 1.7
+    assert caplog.messages == []
     # What the server says to the question that was given up is not taken for an answer to this one.
     assert store.tell(BackupStatus.FAILED)
     assert store.status() is BackupStatus.FAILED
