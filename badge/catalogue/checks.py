@@ -116,8 +116,7 @@ class Checks:
         now = self.clock()
         with self.database.writing() as connection:
             row = connection.execute(select(subjects).where(is_subject(subject)).with_for_update()).one_or_none()
-            gone = connection.execute(delete(checks).where(checks.c.subject_id == row.id)) if row else None
-            if row is None or gone is None or gone.rowcount == 0:
+            if row is None or connection.execute(delete(checks).where(checks.c.subject_id == row.id)).rowcount == 0:
                 raise NoSuchCheck(f"{subject} has no check.")
             if _has_runs(connection, row.id) or row.deleted_at is not None:
                 change(connection, row, {"due_at": None, "overdue_at": None}, now)
@@ -135,11 +134,11 @@ class Checks:
             row = connection.execute(wanted).one_or_none()
         return None if row is None else subject_of(row)
 
-    def subjects_with_slug(self, slug: str, limit: int = 2) -> list[Subject]:
-        """Whose checks have this slug; it need not be one's alone."""
+    def subjects_with_slug(self, slug: str) -> list[Subject]:
+        """Whose checks have this slug, two at most: it need not be one's alone."""
         if not _SLUG.fullmatch(slug):
             return []
-        wanted = _checked(subjects).where(checks.c.slug == slug).limit(limit)
+        wanted = _checked(subjects).where(checks.c.slug == slug).limit(2)
         with self.database.reading() as connection:
             return [subject_of(row) for row in connection.execute(wanted)]
 
