@@ -7,8 +7,8 @@ FROM ${BASE} AS build
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 WORKDIR /srv/badge
 RUN python -m venv .venv
-COPY requirements.txt ./
-RUN .venv/bin/pip install --quiet --require-hashes -r requirements.txt
+COPY requirements.txt requirements-postgresql.txt ./
+RUN .venv/bin/pip install --quiet --require-hashes -r requirements.txt -r requirements-postgresql.txt
 COPY pyproject.toml README.md LICENSE app.py wsgi.py ./
 COPY badge ./badge
 COPY config ./config

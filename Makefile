@@ -54,7 +54,7 @@ pictures: setup ## Take the README's screenshots anew.
 	@$(BIN)/python -m tests.browser.pictures
 
 bench: $(VENV)/.ready-dev ## Measure against peers, side by side; the table goes to bench/RESULTS.md.
-	@scripts/system-packages "the benchmarks" wrk
+	@scripts/system-packages "the benchmarks" wrk postgresql
 	@$(BIN)/python -m bench $(ARGS)
 
 image-check: ## Walk the Dockerfile without an engine, start the result and ask it (needs root).
@@ -62,7 +62,7 @@ image-check: ## Walk the Dockerfile without an engine, start the result and ask 
 	@$(PYTHON) scripts/image_check.py
 
 lock: $(VENV)/.ready-dev ## Pin requirements*.in, with hashes (newer versions: ARGS=--upgrade).
-	@for set in requirements requirements-dev; do \
+	@for set in requirements requirements-postgresql requirements-dev; do \
 	  $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	    --no-emit-index-url --custom-compile-command "make lock" $(ARGS) $$set.in -o $$set.txt || exit 1; \
 	done
@@ -74,6 +74,8 @@ system-packages: png-packages
 	@scripts/system-packages "the browser tests" chromium
 	@scripts/system-packages "the tests of backup systems" prometheus prometheus-pushgateway restic borgbackup
 	@scripts/system-packages "the tests of TLS" openssl redis-tools
+	@scripts/system-packages "the tests of the catalogue on PostgreSQL" postgresql
+	@scripts/system-packages "the tests of pings" borgmatic curl
 
 clean: ## Remove what was built and installed here; data in var/ stays.
 	@rm -rf $(VENV) build .coverage .hypothesis .pytest_cache .mypy_cache .ruff_cache .import_linter_cache *.egg-info

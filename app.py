@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from flask import Flask
+from flask import Blueprint, Flask
 
 from badge.breaker import Breaker, BreakerRules
 from badge.budget import Budget, BudgetLimits
@@ -17,6 +17,7 @@ from badge.cache.redis_cache import RedisStatusCache
 from badge.cache.redis_commands import RedisCommands
 from badge.cache.redis_connection import RedisConnector
 from badge.cache.redis_pictures import RedisPictureStore
+from badge.catalogue.checks import Checks
 from badge.catalogue.database import Database
 from badge.catalogue.keys import ApiKeys
 from badge.catalogue.source import CatalogueSource
@@ -41,13 +42,15 @@ from badge.settings import Settings
 from badge.sources.routing import OneSource
 from badge.telemetry import Telemetry
 from badge.telemetry.logs import log_to_stderr
-from badge.web import health, metrics, ops_api, pages
+from badge.web import health, metrics, ops_api, pages, ping
 from badge.web.badges import BadgeParts
 from badge.web.health import Readiness
 from badge.web.hot_path import HotPathLimits
-from badge.web.ops_api import KeyRate, OpsApi
+from badge.web.ops_api import OpsApi
 from badge.web.pages import PagesParts
 from badge.web.pictures import Pictures
+from badge.web.ping import PingIntake
+from badge.web.rates import KeyRate
 from badge.web.site import build_site
 
 # A source's questions are slower than Redis' commands, and fail for one reader at a time.
@@ -66,6 +69,7 @@ class OwnCatalogue:
 
     catalogue: Catalogue
     keys: ApiKeys
+    checks: Checks
     source: CatalogueSource
 
 
@@ -163,9 +167,7 @@ def build_app(parts: Parts) -> Flask:
     token = settings.metrics_token.get_secret_value() if settings.metrics_token else None
     blueprints = [health.blueprint(readiness), metrics.blueprint(parts.events.metrics, token)]
     if parts.own is not None:
-        rate = KeyRate.per_minute(settings.ops_per_minute)
-        api = OpsApi(parts.own.catalogue, parts.own.keys, parts.clock, rate, on_change=parts.resolver.forget)
-        blueprints.append(ops_api.blueprint(api))
+        blueprints += _intakes(parts, parts.own)
     seen = PagesParts(parts.resolver, parts.listing, parts.clock, settings.public_url or "", settings.dashboard)
     blueprints.append(pages.blueprint(seen))
     told = parts.events
@@ -177,10 +179,26 @@ def build_app(parts: Parts) -> Flask:
     return site
 
 
+def _intakes(parts: Parts, own: OwnCatalogue) -> list[Blueprint]:
+    """Where the own catalogue hears of backups, and is asked by others."""
+    forget, settings = parts.resolver.forget, parts.settings
+    api = OpsApi(own.catalogue, own.keys, parts.clock, KeyRate.per_minute(settings.ops_per_minute), on_change=forget)
+    intake = PingIntake(
+        own.catalogue,
+        own.checks,
+        own.keys,
+        parts.clock,
+        parts.events,
+        KeyRate.per_minute(settings.pings_per_minute),
+        on_change=forget,
+    )
+    return [ops_api.blueprint(api), ping.blueprint(intake)]
+
+
 def _own_catalogue(settings: Settings, clock: Clock) -> OwnCatalogue:
     database = Database(settings.catalogue_location)
     catalogue = Catalogue(database, clock, Retention(settings.catalogue_retention, settings.catalogue_runs))
-    return OwnCatalogue(catalogue, ApiKeys(database, clock), CatalogueSource(catalogue))
+    return OwnCatalogue(catalogue, ApiKeys(database, clock), Checks(database, clock), CatalogueSource(catalogue))
 
 
 def _routing(settings: Settings, clock: Clock, events: Events) -> tuple[SourceRouting, OwnCatalogue | None]:

@@ -464,6 +464,14 @@ class BadgeServed:
 
 
 @dataclass(frozen=True, slots=True)
+class PingAnswered:
+    """A ping was taken, or refused."""
+
+    signal: str
+    http_status: int
+
+
+@dataclass(frozen=True, slots=True)
 class AnswerCrashed:
     """A bug: an exception nobody expected was turned into the image "unknown"."""
 
@@ -486,5 +494,6 @@ Event = (
     | CallerWaited
     | RefreshBegun
     | BadgeServed
+    | PingAnswered
     | AnswerCrashed
 )

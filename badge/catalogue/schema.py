@@ -76,6 +76,10 @@ subjects = Table(
     Column("visibility_at", Moment, nullable=False),
     Column("enabled", Boolean),
     Column("enabled_at", Moment),
+    # Where a check expects backups: when the next one is due, and from when on the status no longer holds for want
+    # of it; null also where that status is no better than a failure.
+    Column("due_at", Moment),
+    Column("overdue_at", Moment),
     Column("revision", BigInteger, nullable=False),
     Column("updated_at", Moment, nullable=False),
     UniqueConstraint("platform_key", "account_key", "type_key", "name_key", name="uq_subjects_key"),
@@ -95,10 +99,13 @@ runs = Table(
     Column("stale_after", Moment),
     Column("url", Text),
     Column("reason", String(16)),
+    Column("run_id", String(36)),
     UniqueConstraint("subject_id", "started_at", name="uq_runs_start"),
 )
 
 Index("ix_subjects_updated_at", subjects.c.updated_at)
+Index("ix_subjects_overdue_at", subjects.c.overdue_at)
+Index("ix_subjects_account_key", subjects.c.account_key)
 
 api_keys = Table(
     "api_keys",
@@ -111,3 +118,17 @@ api_keys = Table(
     Column("expires_at", Moment),
     Column("last_used_at", Moment),
 )
+
+checks = Table(
+    "checks",
+    metadata,
+    Column("subject_id", _ID, ForeignKey("subjects.id", ondelete="CASCADE"), primary_key=True, autoincrement=False),
+    Column("digest", String(64), nullable=False, unique=True),
+    Column("prefix", String(8), nullable=False),
+    Column("slug", String(100)),
+    Column("every_seconds", Integer, nullable=False),
+    Column("grace_seconds", Integer, nullable=False),
+    Column("since", Moment, nullable=False),
+)
+
+Index("ix_checks_slug", checks.c.slug)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from badge.cli.check import check
 from badge.cli.command import BadgeGroup
 from badge.cli.demo import demo
 from badge.cli.doctor import doctor, settings
@@ -14,7 +15,7 @@ from badge.cli.status import status
 
 badge = BadgeGroup(
     "badge",
-    help="Report backups, hand out API keys, and look into the Backup Status Badge service.",
+    help="Report backups, expect them in time, hand out API keys, and look into the Backup Status Badge service.",
     epilog="Exit codes: 0 done, 1 it could not be done, 2 the call or the settings are wrong.",
-    commands=[report, status, explain, url, draw, key, settings, sources, doctor, demo],
+    commands=[report, check, status, explain, url, draw, key, settings, sources, doctor, demo],
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import click
@@ -13,7 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 import app
 from badge.catalogue.database import migrate
 from badge.model import InvalidSubject, Subject
-from badge.settings import BadSettings, Settings, load
+from badge.settings import BadSettings, Settings, load, parse_duration, show_duration
 from badge.telemetry.logs import LOGGER
 
 
@@ -77,6 +78,21 @@ class SubjectArgument(click.ParamType[Subject]):
             self.fail(f"{invalid}.", param, ctx)
 
 
+class DurationOption(click.ParamType[timedelta]):
+    """`90d`, `12h` and the like."""
+
+    name = "duration"
+
+    def convert(self, value: str | timedelta, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
+        """The duration that the text names."""
+        try:
+            duration = parse_duration(value)
+        except ValueError as error:
+            self.fail(f"{error}.", param, ctx)
+        assert isinstance(duration, timedelta)
+        return duration
+
+
 def local_parts() -> app.Parts:
     """The parts as the settings in the environment wire them; commands speak for themselves, so nothing is logged."""
     LOGGER.addHandler(logging.NullHandler())
@@ -111,3 +127,11 @@ def own_catalogue() -> Iterator[tuple[app.Parts, app.OwnCatalogue]]:
     except (SQLAlchemyError, OSError) as error:
         reason = getattr(error, "orig", None) or getattr(error, "strerror", None) or type(error).__name__
         raise Fault(f"The catalogue can't be used: {reason}.", exit_code=1) from None
+
+
+def forget_status(parts: app.Parts, subject: Subject) -> None:
+    """Have badges show what was just changed."""
+    parts.resolver.forget(subject)
+    if parts.settings.redis_url is not None and not parts.cache.is_up():
+        lifetime = show_duration(parts.settings.fresh_finished)
+        click.echo(f"Redis does not answer: badges may show the former status for {lifetime}.", err=True)

@@ -9,29 +9,17 @@ from datetime import UTC, datetime, timedelta
 import click
 
 from badge.catalogue.keys import KeyNameTaken, NoSuchKey, Scope, StoredKey
-from badge.cli.command import BadgeGroup, Fault, examples, own_catalogue
-from badge.settings import parse_duration
+from badge.cli.command import BadgeGroup, DurationOption, Fault, examples, own_catalogue
 
-key = BadgeGroup("key", help="Hand out, list and take back API keys for /ops.")
-
-
-class DurationOption(click.ParamType[timedelta]):
-    """`90d`, `12h` and the like."""
-
-    name = "duration"
-
-    def convert(self, value: str | timedelta, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
-        """The duration that the text names."""
-        try:
-            duration = parse_duration(value)
-        except ValueError as error:
-            self.fail(f"{error}.", param, ctx)
-        assert isinstance(duration, timedelta)
-        return duration
+key = BadgeGroup("key", help="Hand out, list and take back API keys for /ops, and keys to ping with.")
 
 
 @key.command(
-    epilog=examples("flask badge key create ci-acme", "flask badge key create replica --scope read --expires-in 90d")
+    epilog=examples(
+        "flask badge key create ci-acme",
+        "flask badge key create replica --scope read --expires-in 90d",
+        "flask badge key create servers --scope ping",
+    )
 )
 @click.argument("name")
 @click.option(
@@ -53,7 +41,8 @@ def create(name: str, scopes: Sequence[str], expires_in: timedelta | None) -> No
         except (KeyNameTaken, ValueError) as error:
             raise Fault(f"{error}") from None
     click.echo(plain)
-    click.echo("Keep it now: it is not shown again. Send it as X-API-Key.", err=True)
+    use = "Ping /ping/KEY/SLUG with it" if Scope.PING in scopes else "Send it as X-API-Key"
+    click.echo(f"Keep it now: it is not shown again. {use}.", err=True)
 
 
 @key.command("list", epilog=examples("flask badge key list", "flask badge key list --json"))

@@ -11,10 +11,9 @@ import click
 import requests
 
 from badge.catalogue.events import InvalidEvent, RunEvent
-from badge.cli.command import BadgeCommand, Fault, SubjectArgument, examples, own_catalogue
+from badge.cli.command import BadgeCommand, Fault, SubjectArgument, examples, forget_status, own_catalogue
 from badge.contract import format_time, status_document
 from badge.model import BackupStatus, Reason, Report, Subject, Visibility
-from badge.settings import show_duration
 
 REMOTE_TIMEOUT_SECONDS = 10
 STATUS_WORDS = {
@@ -111,10 +110,7 @@ def _record(event: RunEvent) -> dict[str, Any]:
             recorded = own.catalogue.record(event)
         except InvalidEvent as invalid:
             raise Fault(f"{invalid}") from None
-        parts.resolver.forget(event.subject)
-        if parts.settings.redis_url is not None and not parts.cache.is_up():
-            lifetime = show_duration(parts.settings.fresh_finished)
-            click.echo(f"Redis does not answer: badges may show the former status for {lifetime}.", err=True)
+        forget_status(parts, event.subject)
     return _answer(event.subject, recorded.report, applied=recorded.applied)
 
 

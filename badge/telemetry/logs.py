@@ -28,6 +28,7 @@ from badge.model import (
     CallerWaited,
     Event,
     FlightEnded,
+    PingAnswered,
     RefreshBegun,
     SourceAnswered,
     SourceFailed,
@@ -41,6 +42,7 @@ LOGGER = logging.getLogger("badge")
 # Each kind of event, how severe it is, and its words.
 LINES: dict[type[Event], tuple[int, str]] = {
     BadgeServed: (logging.INFO, "badge served"),
+    PingAnswered: (logging.INFO, "ping answered"),
     SourceAnswered: (logging.DEBUG, "source answered"),
     SourceFailed: (logging.WARNING, "source unavailable"),
     SourceWordUnknown: (logging.WARNING, "source used an unknown status word"),

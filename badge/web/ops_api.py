@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TypeVar
 
 from flask import Blueprint, Response, request
-from limits import RateLimitItem, RateLimitItemPerMinute
-from limits.storage import MemoryStorage
-from limits.strategies import FixedWindowRateLimiter
 from sqlalchemy.exc import SQLAlchemyError
 
 from badge.catalogue.events import InvalidEvent
@@ -21,6 +17,7 @@ from badge.model import BackupStatus, InvalidSubject, Report, Subject
 from badge.ports import Clock
 from badge.web.errors import PROBLEM_TYPE, as_json, problem, problem_document
 from badge.web.ops_body import BadBody, Batch, ListQuery, SubjectBody, read_body, read_event
+from badge.web.rates import KeyRate
 
 Body = TypeVar("Body", SubjectBody, Batch)
 
@@ -43,23 +40,6 @@ class Refusal(Exception):
     def document(self) -> dict[str, object]:
         """The problem document."""
         return problem_document(self.status, self.code, self.detail, **self.members)
-
-
-@dataclass(frozen=True, slots=True)
-class KeyRate:
-    """How many calls each key has in a minute, counted in this process."""
-
-    item: RateLimitItem
-    limiter: FixedWindowRateLimiter = field(default_factory=lambda: FixedWindowRateLimiter(MemoryStorage()))
-
-    @classmethod
-    def per_minute(cls, calls: int) -> KeyRate:
-        """So many calls a minute and key."""
-        return cls(RateLimitItemPerMinute(calls))
-
-    def admits(self, key: str) -> bool:
-        """Whether one more call is within the rate; it is counted. No key is kept, only its hash."""
-        return self.limiter.hit(self.item, hashlib.sha256(key.encode("utf-8", "replace")).hexdigest())
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from pathlib import Path
 
@@ -63,6 +64,11 @@ WRONG = [
     (["key", "create", "no spaces"], "letters"),
     (["key", "revoke", "nobody"], "no key called nobody"),
     (["key", "create", "x", "--expires-in", "soon"], "give a number and a unit"),
+    (["check", "create", WEB], "Missing option '--every'"),
+    (["check", "create", WEB, "--every", "5s", "--grace", "500d"], "365 days"),
+    (["check", "create", WEB, "--every", "1d", "--slug", "No Slug"], "a slug has up to 100 of a-z"),
+    (["check", "rotate", WEB], "has no check"),
+    (["check", "delete", WEB], "has no check"),
 ]
 
 
@@ -84,7 +90,19 @@ def test_what_could_not_be_done_is_exit_code_1(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "command",
-    [["report"], ["status"], ["url"], ["draw"], ["key", "create"], ["key", "list"], ["settings"], ["doctor"], ["demo"]],
+    [
+        ["report"],
+        ["check", "create"],
+        ["check", "list"],
+        ["status"],
+        ["url"],
+        ["draw"],
+        ["key", "create"],
+        ["key", "list"],
+        ["settings"],
+        ["doctor"],
+        ["demo"],
+    ],
 )
 def test_help_shows_examples(tmp_path: Path, command: list[str]) -> None:
     done = run(tmp_path, *command, "--help")
@@ -99,6 +117,37 @@ def test_keys_are_made_listed_and_revoked(tmp_path: Path) -> None:
     assert (listed[0]["name"], listed[0]["scopes"]) == ("ci", ["read", "report"])
     assert made.stdout.strip() not in run(tmp_path, "key", "list").stdout
     assert run(tmp_path, "key", "revoke", "ci").stdout == "ci: revoked\n"
+
+
+def test_a_check_is_made_listed_rotated_and_deleted(tmp_path: Path) -> None:
+    public = {"BADGE_DATA_DIR": str(tmp_path), "BADGE_PUBLIC_URL": "https://badges.example.org"}
+    made = flask_badge("check", "create", WEB, "--every", "24h", "--grace", "2h", **public)
+    ping, badge = made.stdout.splitlines()
+    assert re.fullmatch(r"https://badges\.example\.org/ping/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", ping)
+    assert badge == f"https://badges.example.org/badge/{WEB}"
+    assert "not shown again" in made.stderr
+    listed = json.loads(run(tmp_path, "check", "list", "--json").stdout)
+    expected = {"subject": WEB, "status": "scheduled", "every": "1d", "grace": "2h", "slug": "web"}
+    assert expected.items() <= listed.items()
+    assert ping.rpartition("/")[2].startswith(listed["begins"])
+    assert ping.rpartition("/")[2] not in run(tmp_path, "check", "list").stdout
+    rotated = json.loads(flask_badge("check", "rotate", WEB, "--json", **public).stdout)
+    assert (rotated["pingUrl"] != ping, rotated["badgeUrl"]) == (True, badge)
+    assert run(tmp_path, "check", "create", WEB, "--every", "1d").returncode == 2
+    assert run(tmp_path, "check", "delete", WEB).stdout == f"{WEB}: no backups are expected any more\n"
+    assert run(tmp_path, "check", "list").stdout == ""
+
+
+def test_a_slug_that_two_checks_have_is_told(tmp_path: Path) -> None:
+    run(tmp_path, "check", "create", "acme/web", "--every", "1d")
+    again = run(tmp_path, "check", "create", "other/web", "--every", "1d")
+    assert (again.returncode, "has the slug web too" in again.stderr) == (0, True)
+
+
+def test_an_address_for_jobs_needs_one_that_they_can_reach(tmp_path: Path) -> None:
+    made = flask_badge("check", "create", WEB, "--every", "1d", BADGE_DATA_DIR=str(tmp_path), BADGE_BIND="unix:/x")
+    assert (made.returncode, "BADGE_PUBLIC_URL" in made.stderr) == (2, True)
+    assert run(tmp_path, "check", "list").stdout == ""
 
 
 def test_badges_are_drawn_into_files(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import subprocess
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,7 +19,7 @@ from badge.cache.redis_pictures import RedisPictureStore
 from badge.model import BackupStatus, Kept, Report
 from badge.settings import Settings, load, variable_for
 from tests.doubles import SharedCache
-from tests.servers import BIN, PROJECT, eventually, free_port, running_service, running_valkey
+from tests.servers import BIN, PROJECT, eventually, free_port, needs, running_service, running_valkey
 from tests.topologies import certificate_in
 
 PAGES = sorted([*PROJECT.glob("*.md"), *(PROJECT / "docs").rglob("*.md")])
@@ -70,6 +71,27 @@ def test_the_readme_s_curl_reports_a_backup(tmp_path: Path) -> None:
         answer = requests.post(service.url + path, data=body, headers=headers, timeout=10)
         assert (answer.status_code, answer.json()["applied"]) == (200, True)
         assert service.get("/badge/acme/web.txt").text == json.loads(body)["status"] + "\n"
+
+
+def test_the_shell_lines_of_the_ping_page_do_what_it_says(tmp_path: Path) -> None:
+    needs("curl", is_there=shutil.which("curl") is not None)
+    page = (PROJECT / "docs" / "pings.md").read_text().splitlines()
+    cron = next(line.partition("* * *  ")[2] for line in page if "my-backup; curl" in line)
+    by_slug = next(line.strip() for line in page if "curl" in line and "/ping/KEY/" in line)
+    with running_service(tmp_path) as service:
+        uuid = service.flask_badge("check", "create", "acme/web", "--every", "24h").splitlines()[0].rpartition("/")[2]
+        key = service.flask_badge("key", "create", "servers", "--scope", "ping").strip()
+
+        def run(line: str, backup: str, shown: str) -> bool:
+            for told, real in {"/usr/local/bin/my-backup": backup, "https://badges.example.org": service.url}.items():
+                line = line.replace(told, real)
+            line = line.replace("UUID", uuid).replace("KEY", key)
+            subprocess.run(["sh", "-c", line], check=True, timeout=60, stdout=subprocess.DEVNULL)
+            return eventually(lambda: service.get("/badge/acme/web.txt").text == f"{shown}\n", 1.0)
+
+        assert run(cron, "true", "succeeded")
+        assert run(cron, "false", "failed")
+        assert run(by_slug.partition("  ")[0], "", "succeeded")
 
 
 def can_keep_pictures(store: RedisPictureStore) -> bool:

@@ -1,5 +1,7 @@
 """Settings: every fault at once, secrets from files and never shown, docs that match."""
 
+import subprocess
+import sys
 from datetime import timedelta
 from pathlib import Path
 
@@ -66,6 +68,37 @@ def test_a_secret_given_twice_or_from_a_missing_file_is_a_fault(tmp_path: Path) 
 
 def test_a_key_without_an_upstream_is_a_contradiction() -> None:
     assert faults_of(BADGE_UPSTREAM_API_KEY="k") == ["BADGE_UPSTREAM_API_KEY: is given without BADGE_UPSTREAM_URL"]
+
+
+WITHOUT_DRIVER = """
+import sys
+sys.modules["psycopg"] = None  # as if it were not installed
+from badge.settings import BadSettings, load
+try:
+    load({"BADGE_CATALOGUE_URL": "postgresql://badge:hunter2@db/badge", "BADGE_WORKERS": "many"})
+except BadSettings as bad:
+    print(bad)
+"""
+
+
+def test_postgresql_without_its_driver_is_a_fault_that_says_what_to_install() -> None:
+    command = [sys.executable, "-c", WITHOUT_DRIVER]
+    said = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=True).stdout.splitlines()
+    assert len(said) == 2
+    assert "pip install --require-hashes -r requirements-postgresql.txt" in said[1]
+    assert "hunter2" not in said[1]
+    assert (PROJECT / "requirements-postgresql.txt").exists()
+
+
+@pytest.mark.parametrize("url", ["mysql://db/badge", "postgresql+asyncpg://db/badge", "sqlite"])
+def test_other_databases_and_drivers_are_refused(url: str) -> None:
+    assert "BADGE_CATALOGUE_URL: give sqlite:///path or postgresql+psycopg://" in faults_of(BADGE_CATALOGUE_URL=url)[0]
+
+
+def test_without_a_public_address_the_machine_s_own_is_known_unless_it_is_a_socket() -> None:
+    assert load({"BADGE_BIND": "0.0.0.0:80"}).address == "http://127.0.0.1:80"
+    assert load({"BADGE_BIND": "unix:/x"}).address is None
+    assert load({"BADGE_BIND": "unix:/x", "BADGE_PUBLIC_URL": "https://b.example"}).address == "https://b.example"
 
 
 def test_what_is_shown_hides_passwords_and_keys() -> None:

@@ -6,6 +6,7 @@ import json
 import re
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -31,13 +32,15 @@ from badge.cache.memory import MemoryStatusCache
 from badge.catalogue.database import migrate
 from badge.catalogue.keys import Scope
 from badge.language import Language
-from badge.model import Style, Theme
+from badge.model import Style, Subject, Theme
 from badge.settings import load
 from badge.web.badge_request import BADGE_ROOT, TRUE_WORDS, Format
 from badge.web.health import OPENAPI_FILE
 from tests.doubles import ManualClock
 
 DESCRIPTION: dict[str, Any] = yaml.safe_load(OPENAPI_FILE.read_text())
+
+METHODS = ("get", "post")
 
 # Pages for people, and what they load.
 UNDESCRIBED = {"/", "/badges", "/dashboard", "/dashboard/*", "/static/*"}
@@ -48,12 +51,16 @@ class Api:
 
     def __init__(self, folder: Path) -> None:
         clock = ManualClock()
-        wired = load({"BADGE_DATA_DIR": str(folder), "BADGE_OPS_PER_MINUTE": "1000000"})
+        rates = {"BADGE_OPS_PER_MINUTE": "1000000", "BADGE_PINGS_PER_MINUTE": "1000000"}
+        wired = load({"BADGE_DATA_DIR": str(folder), **rates})
         migrate(wired.catalogue_location)
         parts = build_parts(wired, cache=MemoryStatusCache(clock), clock=clock)
         assert parts.own is not None
         self.app: Flask = build_app(parts)
-        self.headers = {"X-API-Key": parts.own.keys.create("all", set(Scope))}
+        key = parts.own.keys.create("all", set(Scope))
+        self.headers = {"X-API-Key": key}
+        uuid = parts.own.checks.create(Subject.legacy("acme", "web"), timedelta(days=1), timedelta(hours=1), slug="web")
+        self.pinged = {"check": uuid, "pingKey": key, "slug": "web"}
 
 
 @pytest.fixture(scope="module")
@@ -80,8 +87,8 @@ def routes_described() -> set[tuple[str, str]]:
     found = set()
     for path, operations in DESCRIPTION["paths"].items():
         # Both badge addresses are one route: what follows /badge/ is read from the raw path.
-        route = f"{BADGE_ROOT}*" if path.startswith(BADGE_ROOT) else path
-        found |= {(method.upper(), route) for method in operations}
+        route = f"{BADGE_ROOT}*" if path.startswith(BADGE_ROOT) else re.sub(r"{[^}]+}", "*", path)
+        found |= {(method.upper(), route) for method in operations if method in METHODS}
     return found
 
 
@@ -113,7 +120,8 @@ def test_the_description_is_served_as_it_is(api: Api) -> None:
 
 
 def operations(prefix: str) -> list[tuple[str, str]]:
-    return [(path, verb) for path, verbs in DESCRIPTION["paths"].items() if re.match(prefix, path) for verb in verbs]
+    paths = [path for path in DESCRIPTION["paths"] if re.match(prefix, path)]
+    return [(path, verb) for path in paths for verb in DESCRIPTION["paths"][path] if verb in METHODS]
 
 
 # Shrinking a failure would take minutes, and what failed is in the log.
@@ -148,6 +156,19 @@ def test_ops_keeps_its_promises_for_good_and_bad_calls(api: Api, described: Any,
 def test_health_keeps_its_promises(described: Any, path: str, verb: str) -> None:
     checks = [status_code_conformance, content_type_conformance, response_schema_conformance]
     call_many(lambda case: case.call_and_validate(checks=checks) and None, described[path][verb])
+
+
+@pytest.mark.parametrize("is_known", [True, False])
+@pytest.mark.parametrize(("path", "verb"), operations("/ping/"))
+def test_pings_keep_their_promises(api: Api, described: Any, path: str, verb: str, is_known: bool) -> None:  # noqa: FBT001
+    checks = [status_code_conformance, content_type_conformance, response_schema_conformance]
+    known = api.pinged if is_known else {}
+
+    def check(case: schemathesis.Case[Any]) -> None:
+        case.path_parameters |= {name: value for name, value in known.items() if name in case.path_parameters}
+        assert case.call_and_validate(checks=checks).status_code in ((200, 400) if is_known else (400, 404))
+
+    call_many(check, described[path][verb])
 
 
 def check_badge(case: schemathesis.Case[Any]) -> None:

@@ -134,3 +134,25 @@ def test_a_little_future_counts_as_now_and_more_is_refused() -> None:
     assert told(S, 4).received(START).at == START
     with pytest.raises(InvalidEvent, match="future"):
         told(S, 6).received(START)
+
+
+def test_runs_with_names_are_paired_by_these_and_not_by_order() -> None:
+    _, runs = state_after(
+        told(R, 0, run_id="a"), told(R, 1, run_id="b"), told(F, 5, run_id="b"), told(S, 9, run_id="a")
+    )
+    assert [(run.run_id, run.status, run.started_at) for run in runs] == [("a", S, at(0)), ("b", F, at(1))]
+
+
+def test_an_end_whose_start_is_not_known_is_a_run_of_its_own() -> None:
+    status, runs = state_after(told(R, 0, run_id="a"), told(S, 5, run_id="b"))
+    assert (status, [run.status for run in runs]) == (S, [R, S])
+
+
+def test_an_end_without_a_name_ends_the_run_under_way() -> None:
+    status, runs = state_after(told(R, 0, run_id="a"), told(S, 5))
+    assert (status, len(runs), runs[0].run_id) == (S, 1, "a")
+
+
+def test_a_named_run_from_before_the_deletion_is_over() -> None:
+    status, runs = state_after(told(R, 0, run_id="a"), told(D, 3), told(S, 5, run_id="a"))
+    assert (status, len(runs)) == (S, 2)

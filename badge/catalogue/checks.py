@@ -1,0 +1,203 @@
+"""Checks: a subject whose backup is expected in time, and the address by which that tells of itself."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, Row, delete, func, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from badge.catalogue.database import Database
+from badge.catalogue.expectation import Expectation
+from badge.catalogue.schema import checks, runs, subjects
+from badge.catalogue.subjects import KEY, change, is_subject, locked, report_of, subject_of
+from badge.model import BackupStatus, Report, Subject, Visibility
+from badge.ports import Clock
+
+SHORTEST = timedelta(minutes=1)
+LONGEST = timedelta(days=365)
+SHOWN_CHARACTERS = 8
+LONGEST_SLUG = 100
+LISTED_AT_ONCE = 500
+
+_SLUG = re.compile(rf"[a-z0-9_-]{{1,{LONGEST_SLUG}}}")
+
+
+class CheckExists(ValueError):
+    """The subject has a check."""
+
+
+class NoSuchCheck(LookupError):
+    """The subject has none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """What is kept of a check, and how its subject stands."""
+
+    subject: Subject
+    report: Report
+    expectation: Expectation
+    slug: str | None
+    prefix: str
+    """How the UUID of its address begins."""
+    overdue_at: datetime | None
+    """From when on the status no longer holds, unless a backup ends before."""
+
+
+@dataclass(frozen=True, slots=True)
+class Checks:
+    """The checks in one database. Raises SQLAlchemy's errors where that fails."""
+
+    database: Database
+    clock: Clock
+
+    def create(
+        self,
+        subject: Subject,
+        every: timedelta,
+        grace: timedelta,
+        *,
+        slug: str | None = None,
+        visibility: Visibility | None = None,
+    ) -> str:
+        """Expect the subject's backups from now on; gives the UUID to ping, once: only its hash is kept.
+
+        Until the first ping the subject is scheduled, if nothing else is known of it. Raises `CheckExists`
+        or `ValueError`.
+        """
+        _refuse_bad_terms(every, grace, slug)
+        now, plain = self.clock(), str(uuid.uuid4())
+        expectation = Expectation(every, grace, now)
+        with self.database.writing() as connection:
+            before = locked(connection, subject, now)
+            row = {
+                "subject_id": before.id,
+                "slug": slug,
+                "every_seconds": every // timedelta(seconds=1),
+                "grace_seconds": grace // timedelta(seconds=1),
+                "since": now,
+            }
+            try:
+                connection.execute(insert(checks).values(**row, **_address(plain)))
+            except IntegrityError:
+                raise CheckExists(f"{subject} has a check; rotate its address or delete it.") from None
+            status = BackupStatus(before.status)
+            if status is BackupStatus.UNKNOWN:
+                status = BackupStatus.SCHEDULED
+            after = {
+                "status": status.value,
+                "due_at": expectation.due_at(None),
+                "overdue_at": expectation.overdue_at(status, None),
+            }
+            if visibility is not None:
+                after |= {"visibility": visibility.value, "visibility_at": now}
+            change(connection, before, after, now)
+        return plain
+
+    def rotate(self, subject: Subject) -> str:
+        """Give the check another UUID, once; the old one is unknown at once. Raises `NoSuchCheck`."""
+        plain = str(uuid.uuid4())
+        wanted = select(subjects.c.id).where(is_subject(subject)).scalar_subquery()
+        with self.database.writing() as connection:
+            done = connection.execute(update(checks).where(checks.c.subject_id == wanted).values(**_address(plain)))
+        if done.rowcount == 0:
+            raise NoSuchCheck(f"{subject} has no check.")
+        return plain
+
+    def delete(self, subject: Subject) -> None:
+        """Expect nothing any more. What was reported stays; raises `NoSuchCheck`."""
+        now = self.clock()
+        with self.database.writing() as connection:
+            row = connection.execute(select(subjects).where(is_subject(subject)).with_for_update()).one_or_none()
+            if row is None or connection.execute(delete(checks).where(checks.c.subject_id == row.id)).rowcount == 0:
+                raise NoSuchCheck(f"{subject} has no check.")
+            if _has_runs(connection, row.id) or row.deleted_at is not None:
+                change(connection, row, {"due_at": None, "overdue_at": None}, now)
+            else:
+                # It was scheduled by the check alone.
+                connection.execute(delete(subjects).where(subjects.c.id == row.id))
+
+    def subject_pinged(self, plain: str) -> Subject | None:
+        """Whose check has this UUID.
+
+        It is looked up by its hash, so how long that takes tells nothing about the checks there are.
+        """
+        wanted = _checked(subjects).where(checks.c.digest == _digest(plain))
+        with self.database.reading() as connection:
+            row = connection.execute(wanted).one_or_none()
+        return None if row is None else subject_of(row)
+
+    def subjects_with_slug(self, slug: str) -> list[Subject]:
+        """Whose checks have this slug, two at most: it need not be one's alone."""
+        if not _SLUG.fullmatch(slug):
+            return []
+        wanted = _checked(subjects).where(checks.c.slug == slug).limit(2)
+        with self.database.reading() as connection:
+            return [subject_of(row) for row in connection.execute(wanted)]
+
+    def list(self) -> Iterator[Check]:
+        """All checks in the order of their subjects' keys, read as they are taken."""
+        now, wanted = self.clock(), _checked(subjects, checks).order_by(*KEY)
+        with self.database.reading() as connection:
+            for row in connection.execution_options(yield_per=LISTED_AT_ONCE).execute(wanted):
+                yield _check(row, now)
+
+
+def expectation_of(connection: Connection, subject_id: int) -> Expectation | None:
+    """What is expected of a subject, if anything is."""
+    row = connection.execute(select(checks).where(checks.c.subject_id == subject_id)).one_or_none()
+    return None if row is None else _expectation(row)
+
+
+def slug_for(subject: Subject) -> str | None:
+    """The slug that a subject's name suggests; none where it has no letter or digit of ASCII."""
+    return re.sub(r"[^a-z0-9_]+", "-", subject.name.lower())[:LONGEST_SLUG].strip("-") or None
+
+
+def _refuse_bad_terms(every: timedelta, grace: timedelta, slug: str | None) -> None:
+    rules = {
+        "a backup can be expected every minute at most, every 365 days at least": not SHORTEST <= every <= LONGEST,
+        "the grace is at least a minute and at most 365 days": not SHORTEST <= grace <= LONGEST,
+        f"a slug has up to {LONGEST_SLUG} of a-z, 0-9, - and _": slug is not None and not _SLUG.fullmatch(slug),
+    }
+    if faults := [fault for fault, is_broken in rules.items() if is_broken]:
+        raise ValueError("; ".join(faults) + ".")
+
+
+def _address(plain: str) -> dict[str, str]:
+    return {"digest": _digest(plain), "prefix": plain[:SHOWN_CHARACTERS]}
+
+
+def _digest(plain: str) -> str:
+    """SHA-256 serves: a UUID has 122 random bits, so there is nothing to guess."""
+    return hashlib.sha256(plain.encode()).hexdigest()
+
+
+def _checked(*tables: Any) -> Any:
+    return select(*tables).join_from(checks, subjects)
+
+
+def _has_runs(connection: Connection, subject_id: int) -> bool:
+    return bool(connection.execute(select(func.count()).where(runs.c.subject_id == subject_id)).scalar_one())
+
+
+def _expectation(row: Row[Any]) -> Expectation:
+    return Expectation(timedelta(seconds=row.every_seconds), timedelta(seconds=row.grace_seconds), row.since)
+
+
+def _check(row: Row[Any], now: datetime) -> Check:
+    return Check(
+        subject=subject_of(row),
+        report=report_of(row, now),
+        expectation=_expectation(row),
+        slug=row.slug,
+        prefix=row.prefix,
+        overdue_at=row.overdue_at,
+    )

@@ -1,0 +1,101 @@
+"""The rows of subjects: found, made, changed, and read as reports."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, and_, insert, select, update
+from sqlalchemy.exc import IntegrityError, OperationalError
+
+from badge.catalogue.events import CLOCK_TOLERANCE, InvalidEvent
+from badge.catalogue.expectation import as_expected, revision_at
+from badge.catalogue.schema import NEVER, subjects
+from badge.model import BackupStatus, Reason, Report, Subject, Visibility
+
+# PostgreSQL's: an index holds up to a third of a page (2.7 kB after compression).
+PROGRAM_LIMIT_EXCEEDED = "54000"
+
+KEY = (subjects.c.platform_key, subjects.c.account_key, subjects.c.type_key, subjects.c.name_key)
+"""What subjects are compared and ordered by."""
+
+
+def is_subject(subject: Subject) -> Any:
+    """The condition that a row is this subject's."""
+    return and_(*(column == part for column, part in zip(KEY, subject.key(fold_case=True), strict=True)))
+
+
+def locked(connection: Connection, subject: Subject, now: datetime) -> Row[Any]:
+    """The subject's row, made if it is new, and nobody else's to write until the transaction ends.
+
+    Raises `InvalidEvent` where the database can't hold the names.
+    """
+    wanted = select(subjects).where(is_subject(subject)).with_for_update()
+    row = connection.execute(wanted).one_or_none()
+    if row is None:
+        try:
+            with connection.begin_nested():
+                connection.execute(insert(subjects).values(**_first_values(subject, now)))
+        except IntegrityError:
+            pass  # another process was faster, and its row serves
+        except OperationalError as error:
+            if getattr(error.orig, "sqlstate", None) == PROGRAM_LIMIT_EXCEEDED:
+                raise InvalidEvent("the subject's names are too long for this database.") from None
+            raise
+        row = connection.execute(wanted).one()
+    return row
+
+
+def _first_values(subject: Subject, now: datetime) -> dict[str, Any]:
+    names = dict(zip((column.name for column in KEY), subject.key(fold_case=True), strict=True))
+    return {
+        **names,
+        "platform": subject.platform,
+        "account": subject.account,
+        "type": subject.type,
+        "name": subject.name,
+        "status": BackupStatus.UNKNOWN,
+        "visibility": Visibility.PUBLIC,
+        "visibility_at": NEVER,
+        "revision": 0,
+        "updated_at": now,
+    }
+
+
+def change(connection: Connection, before: Row[Any], after: Mapping[str, Any], now: datetime) -> bool:
+    """Write what differs, as a new revision; False where nothing does."""
+    if all(getattr(before, name) == value for name, value in after.items()):
+        return False
+    # A host whose clock is ahead may have read it as overdue already.
+    revision = max(report_of(before, now + CLOCK_TOLERANCE).revision + 1, revision_at(now))
+    values = {**after, "revision": revision, "updated_at": now}
+    connection.execute(update(subjects).where(subjects.c.id == before.id).values(**values))
+    return True
+
+
+def subject_of(row: Row[Any]) -> Subject:
+    """Whose row it is, in the spelling to show."""
+    return Subject(platform=row.platform, account=row.account, type=row.type, name=row.name)
+
+
+def report_of(row: Row[Any], now: datetime) -> Report:
+    """What the row says now."""
+    recorded = Report(
+        status=BackupStatus(row.status),
+        observed_at=now,
+        started_at=row.started_at,
+        finished_at=row.finished_at,
+        last_success_at=row.last_success_at,
+        last_finished=BackupStatus(row.last_finished) if row.last_finished else None,
+        next_run_at=row.next_run_at or row.due_at,
+        stale_after=row.stale_after,
+        deleted_at=row.deleted_at if row.status == BackupStatus.DELETED else None,
+        size_bytes=row.size_bytes,
+        url=row.url,
+        visibility=Visibility(row.visibility),
+        enabled=row.enabled,
+        reason=Reason(row.reason) if row.reason else None,
+        revision=row.revision,
+    )
+    return as_expected(recorded, row.overdue_at)

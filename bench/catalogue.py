@@ -1,0 +1,182 @@
+"""The catalogue with many checks: what each question costs among 100,000 of them, and among 1,000."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+import statistics
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
+
+from flask.testing import FlaskClient
+from sqlalchemy import Table, insert, text
+
+from app import build_app, build_parts
+from badge.cache.memory import MemoryStatusCache
+from badge.catalogue.database import Database, migrate
+from badge.catalogue.events import RunEvent
+from badge.catalogue.expectation import Expectation
+from badge.catalogue.schema import checks, runs, subjects
+from badge.catalogue.store import Catalogue
+from badge.model import BackupStatus, Subject, Visibility
+from badge.ports import ListingFilter
+from badge.settings import load
+from tests.postgres import running_postgres
+
+SMALL, LARGE = 1_000, 100_000
+ACCOUNT_SIZE = 100
+RUNS = 5
+FAILS_EVERY, OVERDUE_EVERY = 5, 7
+ROWS_AT_ONCE = 5_000
+CALLS = 100
+
+DAY = timedelta(days=1)
+NOW = datetime.now(UTC)
+DAILY = Expectation(DAY, timedelta(hours=2), NOW - 30 * DAY)
+
+
+def subject(number: int) -> Subject:
+    """The subject of that number; accounts have a hundred each."""
+    return Subject.legacy(f"account-{number // ACCOUNT_SIZE:05}", f"repository-{number:06}")
+
+
+def address(number: int) -> str:
+    """The UUID by which its check is pinged."""
+    return str(uuid.UUID(int=number))
+
+
+@dataclass
+class Filled:
+    """A catalogue with so many checks, and a client of a service on it."""
+
+    url: str
+    size: int
+    chance: random.Random = field(default_factory=lambda: random.Random(7))
+
+    def __post_init__(self) -> None:
+        migrate(self.url)
+        with Database(self.url).writing() as connection:
+            for first in range(0, self.size, ROWS_AT_ONCE):
+                numbers = range(first, min(first + ROWS_AT_ONCE, self.size))
+                for table, rows in _rows(numbers).items():
+                    connection.execute(insert(table), rows)
+            connection.execute(text("ANALYZE"))  # PostgreSQL does so by itself after a while
+        settings = load({"BADGE_CATALOGUE_URL": self.url, "BADGE_PINGS_PER_MINUTE": "1000000"})
+        parts = build_parts(settings, cache=MemoryStatusCache(lambda: NOW))
+        assert parts.own is not None
+        self.catalogue: Catalogue = parts.own.catalogue
+        self.client: FlaskClient = build_app(parts).test_client()
+
+    def _one(self) -> int:
+        return self.chance.randrange(self.size)
+
+    def questions(self) -> dict[str, Callable[[], object]]:
+        """What is asked and told."""
+        middle = self.catalogue.list(ListingFilter(account=subject(self.size // 2).account), limit=1).next_cursor
+        failed = ListingFilter(status=BackupStatus.FAILED)
+        return {
+            "a badge's question": lambda: self.catalogue.report_for(subject(self._one())),
+            "a page of the list": lambda: self.catalogue.list(ListingFilter()),
+            "a page from its middle": lambda: self.catalogue.list(ListingFilter(), middle),
+            "a page of what failed or is overdue": lambda: self.catalogue.list(failed),
+            "an account's page": lambda: self.catalogue.list(ListingFilter(account=subject(self._one()).account)),
+            "what changed in the last minute": lambda: self.catalogue.list(
+                ListingFilter(updated_since=datetime.now(UTC) - timedelta(minutes=1))
+            ),
+            "a report": lambda: self.catalogue.record(
+                RunEvent(subject=subject(self._one()), status=BackupStatus.SUCCEEDED, at=datetime.now(UTC))
+            ),
+            "a ping": lambda: self.client.post(f"/ping/{address(self._one())}"),
+        }
+
+
+def _rows(numbers: range) -> dict[Table, list[dict[str, object]]]:
+    """What the tables hold of these subjects: each with its check and a run a day."""
+    return {
+        subjects: [_subject_row(number) for number in numbers],
+        checks: [_check_row(number) for number in numbers],
+        runs: [_run_row(number, days_ago) for number in numbers for days_ago in range(RUNS)],
+    }
+
+
+def _subject_row(number: int) -> dict[str, object]:
+    one, ended_at = subject(number), _ended_at(number)
+    platform, account, type, name = one.key(fold_case=True)
+    return {
+        "platform_key": platform,
+        "account_key": account,
+        "type_key": type,
+        "name_key": name,
+        "platform": one.platform,
+        "account": one.account,
+        "type": one.type,
+        "name": one.name,
+        "id": number + 1,
+        "status": _status(number).value,
+        "started_at": ended_at,
+        "finished_at": ended_at,
+        "last_success_at": ended_at,
+        "last_finished": _status(number).value,
+        "due_at": DAILY.due_at(ended_at),
+        "overdue_at": DAILY.overdue_at(_status(number), ended_at),
+        "visibility": Visibility.PUBLIC.value,
+        "visibility_at": ended_at,
+        "revision": 1,
+        "updated_at": ended_at,
+    }
+
+
+def _check_row(number: int) -> dict[str, object]:
+    return {
+        "subject_id": number + 1,
+        "digest": hashlib.sha256(address(number).encode()).hexdigest(),
+        "prefix": address(number)[:8],
+        "slug": f"repository-{number}",
+        "every_seconds": DAILY.every.total_seconds(),
+        "grace_seconds": DAILY.grace.total_seconds(),
+        "since": DAILY.since,
+    }
+
+
+def _run_row(number: int, days_ago: int) -> dict[str, object]:
+    moment = _ended_at(number) - days_ago * DAY
+    times = {"started_at": moment, "finished_at": moment, "event_at": moment}
+    return {"subject_id": number + 1, "status": _status(number).value, **times}
+
+
+def _ended_at(number: int) -> datetime:
+    return NOW - (2 * DAY if number % OVERDUE_EVERY == 0 else timedelta(hours=3))
+
+
+def _status(number: int) -> BackupStatus:
+    return BackupStatus.FAILED if number % FAILS_EVERY == 0 else BackupStatus.SUCCEEDED
+
+
+@contextmanager
+def contenders(folder: Path) -> Iterator[Mapping[tuple[str, int], Callable[[], float]]]:
+    """Each question on each database, among few and among many checks: milliseconds."""
+    with running_postgres() as server:
+        urls = {"SQLite": [f"sqlite:///{folder / name}.sqlite3" for name in ("small", "large")]}
+        urls["PostgreSQL"] = [server.new_database(), server.new_database()]
+        found = {}
+        for database, pair in urls.items():
+            for url, size in zip(pair, (SMALL, LARGE), strict=True):
+                for name, ask in Filled(url, size).questions().items():
+                    found[f"{database}: {name}", size] = partial(milliseconds, ask)
+        yield found
+
+
+def milliseconds(ask: Callable[[], object]) -> float:
+    """Of one call, the median of many."""
+    taken = []
+    for _ in range(CALLS):
+        began = time.perf_counter()
+        ask()
+        taken.append(time.perf_counter() - began)
+    return 1000 * statistics.median(taken)

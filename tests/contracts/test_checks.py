@@ -1,0 +1,180 @@
+"""Checks on a real database: one for a subject, its address kept as a hash, overdue ones found by every question."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from badge.catalogue.checks import CheckExists, NoSuchCheck, slug_for
+from badge.model import BackupStatus, Subject, Visibility
+from badge.ports import ListingFilter
+from tests.doubles import START
+from tests.store import WEB, Store
+
+API = Subject.legacy("acme", "api")
+DAY, HOUR = timedelta(days=1), timedelta(hours=1)
+
+
+def names(store: Store, **narrowed: object) -> list[str]:
+    return [item.subject.name for item in store.catalogue.list(ListingFilter(**narrowed)).items]  # type: ignore[arg-type] # passed through
+
+
+def test_a_check_makes_its_subject_scheduled_and_is_found_by_its_uuid(store: Store) -> None:
+    uuid = store.checks.create(WEB, DAY, HOUR)
+    assert store.checks.subject_pinged(uuid) == WEB
+    assert store.checks.subject_pinged(uuid[:-1] + "x") is None
+    report = store.report()
+    assert (report.status, report.next_run_at, report.stale_after) == (
+        BackupStatus.SCHEDULED,
+        START + DAY,
+        START + DAY + HOUR,
+    )
+
+
+def test_a_check_of_a_known_subject_leaves_its_status_alone(store: Store) -> None:
+    store.tell(BackupStatus.FAILED)
+    store.checks.create(Subject.legacy("ACME", "Web"), DAY, HOUR)
+    assert store.status() is BackupStatus.FAILED
+
+
+def test_a_subject_has_one_check(store: Store) -> None:
+    store.checks.create(WEB, DAY, HOUR)
+    with pytest.raises(CheckExists):
+        store.checks.create(Subject.legacy("Acme", "WEB"), DAY, HOUR)
+    store.checks.create(API, DAY, HOUR)
+    assert [check.subject for check in store.checks.list()] == [API, WEB]
+
+
+def test_an_address_is_kept_as_a_hash_only(store: Store) -> None:
+    uuid = store.checks.create(WEB, DAY, HOUR)
+    kept = store.all_that_is_kept()
+    assert uuid[:8].encode() in kept
+    assert uuid[9:].encode() not in kept
+
+
+def test_a_rotated_address_leaves_the_terms_as_they_were(store: Store) -> None:
+    first = store.checks.create(WEB, DAY, HOUR, slug="nightly")
+    store.clock.advance(hours=1)
+    second = store.checks.rotate(WEB)
+    assert store.checks.subject_pinged(first) is None
+    assert store.checks.subject_pinged(second) == WEB
+    assert [(check.slug, check.expectation.since) for check in store.checks.list()] == [("nightly", START)]
+
+
+def test_what_has_no_check_can_be_neither_rotated_nor_deleted(store: Store) -> None:
+    store.tell(BackupStatus.SUCCEEDED)
+    for subject in (WEB, API):
+        with pytest.raises(NoSuchCheck):
+            store.checks.rotate(subject)
+        with pytest.raises(NoSuchCheck):
+            store.checks.delete(subject)
+
+
+def test_deleting_a_check_leaves_what_was_reported(store: Store) -> None:
+    uuid = store.checks.create(WEB, DAY, HOUR)
+    store.tell(BackupStatus.SUCCEEDED)
+    store.clock.advance(days=9)
+    assert store.status() is BackupStatus.FAILED
+    store.checks.delete(WEB)
+    assert (store.status(), store.report().next_run_at) == (BackupStatus.SUCCEEDED, None)
+    assert store.checks.subject_pinged(uuid) is None
+
+
+def test_a_subject_that_only_a_check_knew_goes_with_it_and_comes_back_later_in_revision(store: Store) -> None:
+    store.checks.create(WEB, DAY, HOUR)
+    before = store.report().revision
+    store.checks.delete(WEB)
+    assert store.status() is None
+    store.clock.advance(seconds=1)
+    store.checks.create(WEB, DAY, HOUR)
+    assert store.report().revision > before
+
+
+def test_a_deleted_subject_stays_deleted_until_a_run_begins(store: Store) -> None:
+    store.tell(BackupStatus.DELETED)
+    store.checks.create(WEB, DAY, HOUR)
+    store.clock.advance(days=9)
+    assert store.status() is BackupStatus.DELETED
+    store.tell(BackupStatus.SUCCEEDED)
+    assert store.status() is BackupStatus.SUCCEEDED
+
+
+def test_a_private_subject_is_private_from_the_first_moment(store: Store) -> None:
+    store.checks.create(WEB, DAY, HOUR, visibility=Visibility.PRIVATE)
+    store.tell(BackupStatus.SUCCEEDED)
+    assert store.report().visibility is Visibility.PRIVATE
+
+
+@pytest.mark.parametrize(
+    ("every", "grace", "slug"),
+    [
+        (HOUR / 61, HOUR, None),
+        (367 * DAY, HOUR, None),
+        (DAY, HOUR / 61, None),
+        (DAY, HOUR, "Web"),
+        (DAY, HOUR, "x" * 101),
+    ],
+)
+def test_terms_have_limits(store: Store, every: timedelta, grace: timedelta, slug: str | None) -> None:
+    with pytest.raises(ValueError, match=r"365 days|a-z"):
+        store.checks.create(WEB, every, grace, slug=slug)
+    assert store.status() is None
+
+
+@pytest.mark.parametrize(
+    ("name", "slug"),
+    [
+        ("Web Shop/storefront", "web-shop-storefront"),
+        ("a__b", "a__b"),
+        ("日本", None),
+        ("-x-", "x"),
+        ("y" * 300, "y" * 100),
+    ],
+)
+def test_a_slug_is_made_of_the_subject_s_name(name: str, slug: str | None) -> None:
+    assert slug_for(Subject.legacy("acme", name)) == slug
+
+
+@pytest.mark.parametrize("slug", ["", "\0", "É", "x" * 101])
+def test_what_can_be_no_slug_is_nobody_s(store: Store, slug: str) -> None:
+    store.checks.create(WEB, DAY, HOUR)
+    assert store.checks.subjects_with_slug(slug) == []
+
+
+def test_every_question_sees_what_is_overdue(store: Store) -> None:
+    store.checks.create(WEB, DAY, HOUR)
+    store.tell(BackupStatus.SUCCEEDED)
+    store.tell(BackupStatus.SUCCEEDED, API)
+    store.clock.advance(hours=24.9)
+    assert (names(store, status=BackupStatus.FAILED), names(store, status=BackupStatus.SUCCEEDED)) == (
+        [],
+        ["api", "web"],
+    )
+    store.clock.advance(hours=0.1)
+    assert store.status() is BackupStatus.FAILED
+    assert (names(store, status=BackupStatus.FAILED), names(store, status=BackupStatus.SUCCEEDED)) == (["web"], ["api"])
+    assert [check.report.status for check in store.checks.list()] == [BackupStatus.FAILED]
+    # It changed when it fell overdue, though nobody wrote anything.
+    assert names(store, updated_since=START + timedelta(hours=24)) == ["web"]
+    assert names(store, updated_since=START + timedelta(hours=25.5)) == []
+
+
+def test_a_late_backup_has_a_larger_revision_than_its_absence_had(store: Store) -> None:
+    store.checks.create(WEB, DAY, HOUR)
+    store.clock.advance(hours=25, minutes=1)
+    missing = store.report()
+    assert missing.status is BackupStatus.FAILED
+    # To another host, whose clock is behind.
+    store.clock.advance(minutes=-3)
+    store.tell(BackupStatus.SUCCEEDED)
+    assert store.report().revision > missing.revision
+
+
+def test_reports_that_are_no_pings_count_too(store: Store) -> None:
+    store.checks.create(WEB, DAY, HOUR)
+    store.clock.advance(hours=20)
+    store.tell(BackupStatus.SUCCEEDED)
+    store.clock.advance(hours=20)
+    assert store.status() is BackupStatus.SUCCEEDED
+    assert store.report().next_run_at == START + timedelta(hours=44)

@@ -1,0 +1,78 @@
+"""The catalogue's PostgreSQL where it fails: silent, restarted, and stricter about text than SQLite."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from badge.catalogue.database import migrate
+from badge.catalogue.events import InvalidEvent
+from badge.catalogue.source import CatalogueSource
+from badge.model import BackupStatus, Subject
+from badge.ports import Deadline, ListingFilter, SourceUnavailable
+from tests.postgres import PostgresServer, running_postgres
+from tests.store import WEB, Store
+
+
+@pytest.fixture(scope="module")
+def postgres() -> Iterator[PostgresServer]:
+    with running_postgres() as server:
+        yield server
+
+
+@pytest.fixture
+def store(postgres: PostgresServer) -> Iterator[Store]:
+    url = postgres.new_database()
+    migrate(url)
+    store = Store.on(url)
+    yield store
+    store.close()
+
+
+@pytest.mark.parametrize("has_connection", [True, False])
+def test_a_silent_server_is_the_lack_of_an_answer_within_a_badge_s_time(
+    postgres: PostgresServer, store: Store, caplog: pytest.LogCaptureFixture, *, has_connection: bool
+) -> None:
+    if has_connection:
+        assert store.status() is None
+    postgres.freeze()
+    began = time.monotonic()
+    try:
+        with pytest.raises(SourceUnavailable):
+            CatalogueSource(store.catalogue).fetch(WEB, None, Deadline.after(1.7))
+        took = time.monotonic() - began
+    finally:
+        postgres.thaw()
+    assert 0.9 < took < 1.7
+    assert caplog.messages == []
+    # What the server says to the question that was given up is not taken for an answer to this one.
+    assert store.tell(BackupStatus.FAILED)
+    assert store.status() is BackupStatus.FAILED
+
+
+def test_questions_and_reports_survive_that_the_server_was_restarted(postgres: PostgresServer, store: Store) -> None:
+    for status, ask_first in ((BackupStatus.FAILED, True), (BackupStatus.SUCCEEDED, False)):
+        store.tell(BackupStatus.IN_PROGRESS)
+        postgres.restart()
+        store.clock.advance(minutes=1)
+        assert not ask_first or store.status() is BackupStatus.IN_PROGRESS
+        assert store.tell(status)
+        store.clock.advance(minutes=1)
+
+
+def test_names_too_long_for_an_index_are_refused_and_can_be_asked_for(store: Store) -> None:
+    # Latin, Greek and the like compress; this does not.
+    name = "".join(chr(0x4E00 + number * 7919 % 20_000) for number in range(1_000))
+    subject = Subject.parse("GitHub", "acme", "Repository", name)
+    with pytest.raises(InvalidEvent, match="too long"):
+        store.tell(BackupStatus.FAILED, subject)
+    assert store.status(subject) is None
+    assert store.tell(BackupStatus.FAILED, Subject.parse("GitHub", "acme", "Repository", name[:500]))
+
+
+@pytest.mark.parametrize("narrowed", [ListingFilter(platform="a\0"), ListingFilter(account="a\0")])
+def test_what_no_name_can_hold_lists_nothing(store: Store, narrowed: ListingFilter) -> None:
+    store.tell(BackupStatus.FAILED)
+    assert store.catalogue.list(narrowed).items == []

@@ -1,0 +1,104 @@
+"""A real PostgreSQL for tests: its own data, its own Unix socket, nobody else's."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+import psycopg
+
+from tests.servers import START_SECONDS, eventually, needs
+
+# Text is ordered as people do it and not by bytes, so that nothing rests on the latter.
+CLUSTER = ("-U", "postgres", "-A", "trust", "--no-sync", "-E", "UTF8", "--locale=C.UTF-8")
+ORDER = ("--locale-provider=icu", "--icu-locale=en")
+
+
+@dataclass
+class PostgresServer:
+    """A running server."""
+
+    folder: Path
+    start: Callable[[], subprocess.Popen[bytes]]
+    made: int = 0
+
+    def __post_init__(self) -> None:
+        self.postmaster = self.start()
+        assert eventually(self._answers, START_SECONDS)
+
+    def stop(self) -> None:
+        """At once, whoever is connected."""
+        if self.postmaster.poll() is not None:
+            return
+        self.thaw()
+        self.postmaster.send_signal(signal.SIGQUIT)
+        self.postmaster.wait(15)
+
+    def restart(self) -> None:
+        self.stop()
+        self.__post_init__()
+
+    def new_database(self) -> str:
+        """An empty database that nobody else uses; gives its URL."""
+        self.made += 1
+        name = f"test_{self.made}"
+        with contextlib.closing(self._connected()) as connection:
+            connection.execute(f"CREATE DATABASE {name}".encode())
+        return f"postgresql+psycopg://postgres@/{name}?host={self.folder}"
+
+    def freeze(self) -> None:
+        self._signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        self._signal(signal.SIGCONT)
+
+    def _signal(self, number: signal.Signals) -> None:
+        parent = psutil.Process(self.postmaster.pid)
+        for process in (parent, *parent.children()):
+            with contextlib.suppress(psutil.NoSuchProcess):  # those at work for a moment
+                process.send_signal(number)
+
+    def _connected(self) -> psycopg.Connection:
+        return psycopg.connect(f"host={self.folder} user=postgres dbname=postgres", autocommit=True)
+
+    def _answers(self) -> bool:
+        try:
+            self._connected().close()
+        except psycopg.OperationalError:
+            return False
+        return True
+
+
+def programs() -> Path | None:
+    """Where Debian keeps the programs of the newest PostgreSQL."""
+    return max(Path("/usr/lib/postgresql").glob("*/bin"), default=None, key=lambda path: float(path.parent.name))
+
+
+@contextlib.contextmanager
+def running_postgres() -> Iterator[PostgresServer]:
+    """A PostgreSQL without TCP; ended and removed afterwards."""
+    found = programs()
+    needs("PostgreSQL", is_there=found is not None)
+    # It refuses to run as root, and pytest's folders are root's alone.
+    user = "postgres" if os.getuid() == 0 else None
+    with tempfile.TemporaryDirectory(prefix="badge-postgres-") as name:
+        folder, data = Path(name), f"{name}/data"
+        if user is not None:
+            shutil.chown(folder, user)
+        making = [f"{found}/initdb", "-D", data, *CLUSTER, *ORDER]
+        subprocess.run(making, user=user, cwd=folder, stdout=subprocess.DEVNULL, check=True)
+        with (folder / "log").open("wb") as log:
+            serving = [f"{found}/postgres", "-D", data, "-k", name, "-c", "listen_addresses=", "-c", "fsync=off"]
+            server = PostgresServer(folder, lambda: subprocess.Popen(serving, user=user, cwd=folder, stderr=log))
+            try:
+                yield server
+            finally:
+                server.stop()

@@ -1,0 +1,62 @@
+"""A catalogue on a real database, and words to speak to it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import select
+
+from badge.catalogue.checks import Checks
+from badge.catalogue.database import Database
+from badge.catalogue.events import RunEvent
+from badge.catalogue.keys import ApiKeys
+from badge.catalogue.schema import metadata
+from badge.catalogue.store import Catalogue
+from badge.model import BackupStatus, Report, Subject
+from tests.doubles import ManualClock
+
+WEB = Subject.legacy("acme", "web")
+
+
+@dataclass
+class Store:
+    """A catalogue on a database of its own."""
+
+    url: str
+    clock: ManualClock
+    catalogue: Catalogue
+    keys: ApiKeys
+    checks: Checks
+
+    @classmethod
+    def on(cls, url: str) -> Store:
+        """The one on a database whose schema is made."""
+        clock, database = ManualClock(), Database(url)
+        return cls(url, clock, Catalogue(database, clock), ApiKeys(database, clock), Checks(database, clock))
+
+    def close(self) -> None:
+        if (engine := self.catalogue.database._engine) is not None:
+            engine.dispose()
+
+    def all_that_is_kept(self) -> bytes:
+        """Whatever the database holds, so that a test can look for what must not be in it."""
+        if self.url.startswith("sqlite"):
+            folder = Path(self.url.removeprefix("sqlite:///")).parent
+            return b"".join(file.read_bytes() for file in folder.iterdir())
+        with self.catalogue.database.reading() as connection:
+            return repr([connection.execute(select(table)).all() for table in metadata.sorted_tables]).encode()
+
+    def tell(self, status: BackupStatus, subject: Subject = WEB, **more: Any) -> bool:
+        event = RunEvent(subject=subject, status=status, at=self.clock(), **more)
+        return self.catalogue.record(event).applied
+
+    def status(self, subject: Subject = WEB) -> BackupStatus | None:
+        report = self.catalogue.report_for(subject)
+        return report.status if report else None
+
+    def report(self, subject: Subject = WEB) -> Report:
+        report = self.catalogue.report_for(subject)
+        assert report is not None
+        return report

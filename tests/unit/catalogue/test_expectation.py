@@ -1,0 +1,66 @@
+"""When a backup that does not come turns into a failure, and for how long what is known holds."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from badge.catalogue.expectation import Expectation, as_expected
+from badge.model import BackupStatus, Reason, Report
+from tests.doubles import START
+
+DAILY = Expectation(timedelta(hours=24), timedelta(hours=2), START)
+HOUR = timedelta(hours=1)
+OVERDUE_AT = START + 26 * HOUR
+
+
+def seen(status: BackupStatus, hours: float, **more: object) -> Report:
+    """A report as it is recorded, read so many hours after the start."""
+    report = Report(status=status, observed_at=START + hours * HOUR, started_at=START, revision=7)
+    report = replace(report, **more)  # type: ignore[arg-type] # a report's own fields
+    return as_expected(report, DAILY.overdue_at(status, None))
+
+
+def test_the_next_backup_is_due_after_the_last_one_or_after_the_check_was_made() -> None:
+    assert DAILY.due_at(None) == START + 24 * HOUR
+    assert DAILY.overdue_at(BackupStatus.SCHEDULED, None) == OVERDUE_AT
+    assert DAILY.due_at(START + 5 * HOUR) == START + 29 * HOUR
+
+
+def test_an_end_from_before_the_check_was_made_does_not_make_it_overdue_at_once() -> None:
+    assert DAILY.overdue_at(BackupStatus.SUCCEEDED, START - timedelta(days=9)) == OVERDUE_AT
+
+
+@pytest.mark.parametrize("status", [BackupStatus.SUCCEEDED, BackupStatus.IN_PROGRESS, BackupStatus.SCHEDULED])
+def test_what_is_green_fails_at_the_moment_it_is_overdue(status: BackupStatus) -> None:
+    before, after = seen(status, 25.99), seen(status, 26)
+    assert (before.status, before.stale_after) == (status, OVERDUE_AT)
+    assert (after.status, after.finished_at, after.stale_after) == (BackupStatus.FAILED, OVERDUE_AT, None)
+    assert after.last_finished is BackupStatus.FAILED
+    assert after.revision > before.revision
+
+
+@pytest.mark.parametrize("status", [BackupStatus.FAILED, BackupStatus.DELETED, BackupStatus.UNKNOWN])
+def test_what_is_not_green_stays_what_it_is(status: BackupStatus) -> None:
+    assert seen(status, 99, reason=Reason.STORAGE if status is BackupStatus.FAILED else None).revision == 7
+    assert seen(status, 99).status is status
+
+
+def test_an_earlier_end_of_trust_stays_the_earlier() -> None:
+    assert seen(BackupStatus.SUCCEEDED, 1, stale_after=START + 3 * HOUR).stale_after == START + 3 * HOUR
+
+
+def test_a_run_that_hangs_keeps_its_start_and_one_that_began_too_late_has_none() -> None:
+    assert seen(BackupStatus.IN_PROGRESS, 27).started_at == START
+    assert seen(BackupStatus.IN_PROGRESS, 28, started_at=START + 27 * HOUR).started_at is None
+    assert seen(BackupStatus.SUCCEEDED, 28).started_at is None
+
+
+def test_the_last_success_stays_and_the_last_run_s_own_facts_go() -> None:
+    report = seen(BackupStatus.SUCCEEDED, 27, last_success_at=START, size_bytes=5, url="https://x.example/1")
+    assert (report.last_success_at, report.size_bytes, report.url) == (START, None, None)
+
+
+def test_where_nothing_is_expected_nothing_is_overdue() -> None:
+    report = Report(status=BackupStatus.SUCCEEDED, observed_at=START)
+    assert as_expected(report, None) is report
