@@ -151,7 +151,7 @@ def _make_schema(location: str) -> None:
 
 def first_words(settings: Settings) -> str:
     """What stands on the screen once the service answers."""
-    address = settings.public_url or f"http://{settings.bind.replace('0.0.0.0:', '127.0.0.1:')}"
+    address = settings.address
     subject = "GitHub/acme/Repository/web"
     flask = Path(sys.executable).with_name("flask")
     lines = [
