@@ -151,7 +151,7 @@ def _make_schema(location: str) -> None:
 
 def first_words(settings: Settings) -> str:
     """What stands on the screen once the service answers."""
-    address = settings.address
+    address = settings.address or settings.bind
     subject = "GitHub/acme/Repository/web"
     flask = Path(sys.executable).with_name("flask")
     lines = [
