@@ -198,6 +198,16 @@ class Report:
         return self.exists and self.visibility is Visibility.PUBLIC
 
 
+@dataclass(frozen=True, slots=True)
+class PastRun:
+    """One run of a subject's backup, as its history shows it."""
+
+    status: BackupStatus
+    started_at: datetime
+    finished_at: datetime | None = None
+    size_bytes: int | None = None
+
+
 class Origin(StrEnum):
     """Where a resolution came from."""
 

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import Protocol
 
-from badge.model import BackupStatus, Event, Kept, Report, Subject
+from badge.model import BackupStatus, Event, Kept, PastRun, Report, Subject
 
 Clock = Callable[[], datetime]
 """The time now, aware, in UTC. Shared by all hosts, so lifetimes are reckoned in it."""
@@ -106,6 +107,33 @@ class ListingFilter:
     account: str | None = None
     status: BackupStatus | None = None
     updated_since: datetime | None = None
+    shown_as: BackupStatus | None = None
+    """What the badge says: what its source no longer vouches for is unknown, whatever it was."""
+    words: Sequence[str] = ()
+    """Each occurs in the subject's coordinates, whatever its case."""
+    is_public_only: bool = False
+
+
+class ListingOrder(StrEnum):
+    """What comes first in a listing."""
+
+    NAME = "name"
+    """By the subjects' keys, so that those of one account stand together."""
+    LATEST = "latest"
+    """What was last heard of."""
+    WORST = "worst"
+    """What wants looking at, each kind by name."""
+
+
+WORST_FIRST = (
+    BackupStatus.FAILED,
+    BackupStatus.UNKNOWN,
+    BackupStatus.IN_PROGRESS,
+    BackupStatus.SCHEDULED,
+    BackupStatus.SUCCEEDED,
+    BackupStatus.DELETED,
+)
+"""What `ListingOrder.WORST` means."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,17 +146,54 @@ class ListedSubject:
 
 @dataclass(frozen=True, slots=True)
 class ListingPage:
-    """Rows in the order of the subjects' keys, and where to go on, if there is more."""
+    """Rows in the order asked for, and where to go on, if there is more."""
 
     items: Sequence[ListedSubject]
     next_cursor: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class ListingTotals:
+    """How many subjects there are, by what their badges say."""
+
+    by_status: Mapping[BackupStatus, int]
+    protected: int
+    """Whose last finished backup succeeded and is still vouched for."""
+
+    @property
+    def all(self) -> int:
+        """How many there are, deleted ones too."""
+        return sum(self.by_status.values())
+
+    @property
+    def to_protect(self) -> int:
+        """How many have to be protected: all that are not deleted, also those never backed up."""
+        return self.all - self.by_status.get(BackupStatus.DELETED, 0)
+
+
 class StatusListing(Protocol):
     """A source that can tell which subjects it has."""
 
-    def list(self, filter: ListingFilter, cursor: str | None = None, limit: int = 100) -> ListingPage:
+    def list(
+        self,
+        filter: ListingFilter,
+        cursor: str | None = None,
+        limit: int = 100,
+        order: ListingOrder = ListingOrder.NAME,
+    ) -> ListingPage:
         """One page. Raises `ValueError` for a cursor that it did not give, `SourceUnavailable` as a source does."""
+        ...
+
+    def totals(self, filter: ListingFilter) -> ListingTotals:
+        """How many there are in all pages. Raises `SourceUnavailable`."""
+        ...
+
+
+class RunHistory(Protocol):
+    """A source that remembers how a subject's backups went."""
+
+    def history(self, subject: Subject, limit: int) -> Sequence[PastRun]:
+        """The last runs, the newest first; none for a subject never heard of. Raises `SourceUnavailable`."""
         ...
 
 

@@ -1,4 +1,4 @@
-"""Which subjects to list, in the order of their keys, and where the next page begins."""
+"""Which subjects to list, in which order, where the next page begins, and how many there are."""
 
 from __future__ import annotations
 
@@ -6,75 +6,168 @@ import base64
 import binascii
 import json
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, false, or_, select, tuple_
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Connection,
+    Row,
+    and_,
+    case,
+    false,
+    func,
+    or_,
+    select,
+    tuple_,
+    type_coerce,
+)
 
 from badge.catalogue.schema import subjects
 from badge.catalogue.subjects import KEY
-from badge.model import CASELESS_PLATFORMS, BackupStatus
-from badge.ports import ListingFilter
+from badge.model import CASELESS_PLATFORMS, BackupStatus, Visibility
+from badge.ports import WORST_FIRST, ListingFilter, ListingOrder, ListingTotals
 
 # So many are looked up one by one; of more, enough for a page are soon met in the order of the keys.
 FEW = 1_000
 
+_LARGEST_INTEGER = 2**63 - 1
 
-def rows_of_page(
-    connection: Connection, filter: ListingFilter, cursor: str | None, limit: int, now: datetime
-) -> Sequence[Row[Any]]:
-    """The first subjects from the cursor on; raises `ValueError` for one that is none of ours."""
-    conditions = list(_conditions(filter, now))
-    if filter.updated_since is not None:
-        # Asked for both at once, SQLite reads all subjects in the order of the keys to find the few that changed.
-        found = connection.scalars(select(subjects.c.id).where(*conditions).limit(FEW + 1)).all()
-        conditions += [subjects.c.id.in_(found)] if len(found) <= FEW else []
-    if cursor is not None:
-        conditions.append(tuple_(*KEY) > tuple_(*_read_cursor(cursor)))
-    return connection.execute(select(subjects).where(*conditions).order_by(*KEY).limit(limit)).all()
+
+@dataclass(frozen=True, slots=True)
+class _Keyset:
+    """What rows are sorted by, all of it in one direction, the last part telling any two apart."""
+
+    parts: Sequence[ColumnElement[Any]]
+    is_descending: bool = False
+
+    def after(self, values: Sequence[object]) -> ColumnElement[bool]:
+        """What comes after the row with these values."""
+        here, there = tuple_(*self.parts), tuple_(*values)
+        return here < there if self.is_descending else here > there
+
+    def order(self) -> list[ColumnElement[Any]]:
+        """For ORDER BY."""
+        return [part.desc() if self.is_descending else part.asc() for part in self.parts]
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """One look at the subjects, at `now`."""
+
+    filter: ListingFilter
+    order: ListingOrder
+    now: datetime
+
+    def rows(self, connection: Connection, cursor: str | None, limit: int) -> Sequence[Row[Any]]:
+        """The first subjects from the cursor on; raises `ValueError` for one that is none of ours."""
+        keyset = _keyset(self.order, self.now)
+        conditions = list(_conditions(self.filter, self.now))
+        if self.filter.updated_since is not None:
+            # Asked for both at once, SQLite reads all subjects in the order of the keys to find the few that changed.
+            found = connection.scalars(select(subjects.c.id).where(*conditions).limit(FEW + 1)).all()
+            conditions += [subjects.c.id.in_(found)] if len(found) <= FEW else []
+        if cursor is not None:
+            conditions.append(keyset.after(_read_cursor(cursor, self.order, keyset)))
+        marks = [part.label(f"mark_{place}") for place, part in enumerate(keyset.parts)]
+        wanted = select(subjects, *marks).where(*conditions).order_by(*keyset.order())
+        return connection.execute(wanted.limit(limit)).all()
+
+    def cursor_after(self, row: Row[Any]) -> str:
+        """Where the page after this row begins."""
+        marks = [getattr(row, f"mark_{place}") for place in range(len(_keyset(self.order, self.now).parts))]
+        return base64.urlsafe_b64encode(json.dumps([self.order, *marks]).encode()).decode().rstrip("=")
+
+
+def totals(connection: Connection, filter: ListingFilter, now: datetime) -> ListingTotals:
+    """How many there are, by what their badges say, and how many of these are protected."""
+    shown = _shown_as(now)
+    last_succeeded = subjects.c.last_finished == BackupStatus.SUCCEEDED.value
+    is_protected = and_(last_succeeded, ~_is_overdue(now), shown != BackupStatus.UNKNOWN.value)
+    protected: ColumnElement[int] = func.sum(case((is_protected, 1), else_=0))
+    counts = select(shown, func.count(), protected).where(*_conditions(filter, now)).group_by(shown)
+    rows = connection.execute(counts).all()
+    return ListingTotals(
+        by_status={BackupStatus(status): int(number) for status, number, _ in rows},
+        protected=sum(int(number) for status, _, number in rows if status != BackupStatus.DELETED),
+    )
+
+
+def _keyset(order: ListingOrder, now: datetime) -> _Keyset:
+    match order:
+        case ListingOrder.NAME:
+            return _Keyset(KEY)
+        case ListingOrder.LATEST:
+            changed_at = case((_is_overdue(now), subjects.c.overdue_at), else_=subjects.c.updated_at)
+            # As a number, for that is what a cursor holds.
+            return _Keyset((type_coerce(changed_at, BigInteger), subjects.c.id), is_descending=True)
+        case ListingOrder.WORST:
+            ranks = {status.value: rank for rank, status in enumerate(WORST_FIRST)}
+            return _Keyset((case(ranks, value=_shown_as(now), else_=len(ranks)), *KEY))
 
 
 def _conditions(filter: ListingFilter, now: datetime) -> Iterator[ColumnElement[bool]]:
-    if "\0" in f"{filter.platform}{filter.account}":
+    if "\0" in f"{filter.platform}{filter.account}{''.join(filter.words)}":
         yield false()  # nothing is called so, and PostgreSQL would not even look
         return
+    yield from _coordinates(filter)
+    if filter.status is not None:
+        yield _has_status(filter.status, now)
+    if filter.shown_as is not None:
+        yield _shown_as(now) == filter.shown_as.value
+    if filter.updated_since is not None:
+        fell_overdue = subjects.c.overdue_at.between(filter.updated_since, now)
+        yield or_(subjects.c.updated_at >= filter.updated_since, fell_overdue)
+    if filter.is_public_only:
+        yield subjects.c.visibility == Visibility.PUBLIC.value
+
+
+def _coordinates(filter: ListingFilter) -> Iterator[ColumnElement[bool]]:
     if filter.platform is not None:
         yield subjects.c.platform_key == filter.platform.lower()
     if filter.account is not None:
         folds = subjects.c.platform_key.in_(sorted(CASELESS_PLATFORMS))
         folded = and_(folds, subjects.c.account_key == filter.account.lower())
         yield or_(subjects.c.account_key == filter.account, folded)
-    if filter.status is not None:
-        yield _has_status(filter.status, now)
-    if filter.updated_since is not None:
-        fell_overdue = subjects.c.overdue_at.between(filter.updated_since, now)
-        yield or_(subjects.c.updated_at >= filter.updated_since, fell_overdue)
+    path = subjects.c.platform + "/" + subjects.c.account + "/" + subjects.c.type + "/" + subjects.c.name
+    for word in filter.words:
+        yield path.icontains(word, autoescape=True)
 
 
 def _has_status(status: BackupStatus, now: datetime) -> ColumnElement[bool]:
     """What `as_expected` makes of a row, said to the database."""
     recorded = subjects.c.status == status.value
-    if status is BackupStatus.FAILED:
-        return or_(recorded, subjects.c.overdue_at <= now)
-    return and_(recorded, or_(subjects.c.overdue_at.is_(None), subjects.c.overdue_at > now))
+    return or_(recorded, _is_overdue(now)) if status is BackupStatus.FAILED else and_(recorded, ~_is_overdue(now))
 
 
-def cursor_after(row: Row[Any]) -> str:
-    """Where the page after this row begins."""
-    key = [getattr(row, column.name) for column in KEY]
-    return base64.urlsafe_b64encode(json.dumps(key).encode()).decode().rstrip("=")
+def _is_overdue(now: datetime) -> ColumnElement[bool]:
+    return and_(subjects.c.overdue_at.is_not(None), subjects.c.overdue_at <= now)
 
 
-def _read_cursor(cursor: str) -> Sequence[str]:
+def _shown_as(now: datetime) -> ColumnElement[str]:
+    """The status on the badge: unknown once the source no longer vouches for it."""
+    is_stale = subjects.c.stale_after <= now
+    lapsed = (_is_overdue(now), BackupStatus.FAILED.value), (is_stale, BackupStatus.UNKNOWN.value)
+    return case(*lapsed, else_=subjects.c.status)
+
+
+def _read_cursor(cursor: str, order: ListingOrder, keyset: _Keyset) -> Sequence[object]:
     try:
-        key = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+        found = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
     except (binascii.Error, ValueError, RecursionError):
-        key = None
-    if not (isinstance(key, list) and len(key) == len(KEY) and all(map(_is_text, key))):
+        found = None
+    if not (isinstance(found, list) and found[:1] == [order] and len(found) == len(keyset.parts) + 1):
         raise ValueError("this cursor was not given by this service")
-    return key
+    if not all(_fits(part, value) for part, value in zip(keyset.parts, found[1:], strict=True)):
+        raise ValueError("this cursor was not given by this service")
+    return found[1:]
 
 
-def _is_text(part: object) -> bool:
-    """JSON can spell NUL and halves of surrogate pairs, which not every database takes."""
-    return isinstance(part, str) and "\0" not in part and not any("\ud800" <= each <= "\udfff" for each in part)
+def _fits(part: ColumnElement[Any], value: object) -> bool:
+    """Whether the value is of its part's type, and such that every database takes it."""
+    if part.type.python_type is int:
+        return isinstance(value, int) and abs(value) <= _LARGEST_INTEGER
+    # JSON can spell NUL and halves of surrogate pairs.
+    return isinstance(value, str) and "\0" not in value and not any("\ud800" <= each <= "\udfff" for each in value)

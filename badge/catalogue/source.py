@@ -1,21 +1,25 @@
-"""The catalogue as a place to ask, and as a list of what there is."""
+"""The catalogue as a place to ask, and as a list of what there is and was."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from sqlalchemy.exc import SQLAlchemyError
 
 from badge.catalogue.store import Catalogue
-from badge.model import Report, Subject
-from badge.ports import Deadline, ListingFilter, ListingPage, SourceUnavailable
+from badge.model import PastRun, Report, Subject
+from badge.ports import Deadline, ListingFilter, ListingOrder, ListingPage, ListingTotals, SourceUnavailable
 
 UNAVAILABLE = "database"
+
+_Read = TypeVar("_Read")
 
 
 @dataclass(frozen=True, slots=True)
 class CatalogueSource:
-    """`StatusSource` and `StatusListing` over the embedded catalogue."""
+    """`StatusSource`, `StatusListing` and `RunHistory` over the embedded catalogue."""
 
     catalogue: Catalogue
     name: str = "catalogue"
@@ -37,15 +41,30 @@ class CatalogueSource:
     def fetch(self, subject: Subject, known: Report | None, deadline: Deadline) -> Report:
         """What the catalogue says; the database's own busy timeout keeps it within any deadline."""
         del known, deadline
-        try:
-            report = self.catalogue.report_for(subject)
-        except SQLAlchemyError:
-            raise SourceUnavailable(UNAVAILABLE) from None
+        report = self._read(lambda: self.catalogue.report_for(subject))
         return report if report is not None else Report.absent(self.catalogue.clock())
 
-    def list(self, filter: ListingFilter, cursor: str | None = None, limit: int = 100) -> ListingPage:
+    def list(
+        self,
+        filter: ListingFilter,
+        cursor: str | None = None,
+        limit: int = 100,
+        order: ListingOrder = ListingOrder.NAME,
+    ) -> ListingPage:
         """One page of the catalogue."""
+        return self._read(lambda: self.catalogue.list(filter, cursor, limit, order))
+
+    def totals(self, filter: ListingFilter) -> ListingTotals:
+        """How many subjects the catalogue has."""
+        return self._read(lambda: self.catalogue.totals(filter))
+
+    def history(self, subject: Subject, limit: int) -> Sequence[PastRun]:
+        """The subject's last runs, the newest first."""
+        runs = self._read(lambda: self.catalogue.runs(subject, limit))
+        return [PastRun(run.status, run.started_at, run.finished_at, run.size_bytes) for run in runs]
+
+    def _read(self, read: Callable[[], _Read]) -> _Read:
         try:
-            return self.catalogue.list(filter, cursor, limit)
+            return read()
         except SQLAlchemyError:
             raise SourceUnavailable(UNAVAILABLE) from None

@@ -13,11 +13,11 @@ from badge.catalogue.checks import expectation_of
 from badge.catalogue.database import Database
 from badge.catalogue.events import Run, RunEvent, Standing, merged, run_of, standing
 from badge.catalogue.expectation import Expectation
-from badge.catalogue.listing import cursor_after, rows_of_page
+from badge.catalogue.listing import Listing, totals
 from badge.catalogue.schema import NEVER, runs, subjects
 from badge.catalogue.subjects import change, is_subject, locked, report_of, subject_of
 from badge.model import BackupStatus, Reason, Report, Subject, Visibility
-from badge.ports import Clock, ListedSubject, ListingFilter, ListingPage
+from badge.ports import Clock, ListedSubject, ListingFilter, ListingOrder, ListingPage, ListingTotals
 
 _RUN = tuple(runs.c[name] for name in Run.__dataclass_fields__)
 
@@ -77,13 +77,24 @@ class Catalogue:
         with self.database.reading() as connection:
             return [_run(row) for row in connection.execute(wanted.order_by(runs.c.started_at.desc()).limit(limit))]
 
-    def list(self, filter: ListingFilter, cursor: str | None = None, limit: int = 100) -> ListingPage:
-        """One page in the order of the keys; raises `ValueError` for a cursor that is none of ours."""
-        now = self.clock()
+    def list(
+        self,
+        filter: ListingFilter,
+        cursor: str | None = None,
+        limit: int = 100,
+        order: ListingOrder = ListingOrder.NAME,
+    ) -> ListingPage:
+        """One page; raises `ValueError` for a cursor that is none of ours."""
+        listing = Listing(filter, order, self.clock())
         with self.database.reading() as connection:
-            rows = rows_of_page(connection, filter, cursor, limit + 1, now)
-        items = [ListedSubject(subject_of(row), report_of(row, now)) for row in rows[:limit]]
-        return ListingPage(items, cursor_after(rows[limit - 1]) if len(rows) > limit else None)
+            rows = listing.rows(connection, cursor, limit + 1)
+        items = [ListedSubject(subject_of(row), report_of(row, listing.now)) for row in rows[:limit]]
+        return ListingPage(items, listing.cursor_after(rows[limit - 1]) if len(rows) > limit else None)
+
+    def totals(self, filter: ListingFilter) -> ListingTotals:
+        """How many subjects there are, by what their badges say."""
+        with self.database.reading() as connection:
+            return totals(connection, filter, self.clock())
 
     def _prune(self, connection: Connection, subject_id: int, known: dict[datetime, Run], now: datetime) -> None:
         """Forget this subject's old runs, but never those that its state rests on."""

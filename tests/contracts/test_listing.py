@@ -1,0 +1,163 @@
+"""Which subjects there are: filters, orders and pages agree, and the totals count what the pages show."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from badge.catalogue.database import Database, migrate
+from badge.catalogue.events import RunEvent
+from badge.catalogue.source import CatalogueSource
+from badge.catalogue.store import Catalogue
+from badge.model import BackupStatus, PastRun, Subject, Visibility
+from badge.ports import ListedSubject, ListingFilter, ListingOrder, StatusListing
+from tests.doubles import ManualClock
+
+S = BackupStatus
+
+
+@dataclass
+class Listed:
+    """A listing, and a way to fill it."""
+
+    listing: StatusListing
+    catalogue: Catalogue
+    clock: ManualClock
+
+    def tell(self, path: str, status: BackupStatus, **more: object) -> None:
+        event = RunEvent(subject=Subject.from_path(path), status=status, at=self.clock())
+        self.catalogue.record(replace(event, **more))  # type: ignore[arg-type] # passed through
+
+    def all(self, order: ListingOrder, limit: int, filter: ListingFilter = ListingFilter()) -> list[ListedSubject]:  # noqa: B008 - frozen
+        found: list[ListedSubject] = []
+        cursor = None
+        for _ in range(100):
+            page = self.listing.list(filter, cursor, limit, order)
+            found += page.items
+            cursor = page.next_cursor
+            if cursor is None:
+                return found
+        raise AssertionError("the pages do not end")
+
+    def names(self, order: ListingOrder = ListingOrder.NAME, limit: int = 2, **filter: object) -> Sequence[str]:
+        wanted = ListingFilter(**filter)  # type: ignore[arg-type] # passed through
+        return [item.subject.name for item in self.all(order, limit, wanted)]
+
+
+@pytest.fixture
+def listed(tmp_path: Path) -> Listed:
+    url = f"sqlite:///{tmp_path / 'catalogue.sqlite3'}"
+    migrate(url)
+    clock = ManualClock()
+    catalogue = Catalogue(Database(url), clock)
+    made = Listed(CatalogueSource(catalogue), catalogue, clock)
+    for number, (path, status) in enumerate(
+        [
+            ("acme/web", S.SUCCEEDED),
+            ("acme/api", S.FAILED),
+            ("GitLab/my-group%2Fsub/Repository/worker", S.IN_PROGRESS),
+            ("AzureDevOps/contoso/Repository/Web Shop/50%25_off", S.SCHEDULED),
+            ("acme/old", S.DELETED),
+        ]
+    ):
+        clock.advance(minutes=number)
+        made.tell(path, status)
+    return made
+
+
+def test_by_name_the_subjects_of_one_account_stand_together(listed: Listed) -> None:
+    assert listed.names() == ["Web Shop/50%_off", "api", "old", "web", "worker"]
+
+
+def test_the_latest_comes_first(listed: Listed) -> None:
+    assert listed.names(ListingOrder.LATEST) == ["old", "Web Shop/50%_off", "worker", "api", "web"]
+
+
+def test_the_worst_comes_first(listed: Listed) -> None:
+    assert listed.names(ListingOrder.WORST) == ["api", "worker", "Web Shop/50%_off", "web", "old"]
+
+
+@pytest.mark.parametrize(
+    ("words", "found"),
+    [
+        (("web",), ["Web Shop/50%_off", "web"]),
+        (("WEB", "github"), ["web"]),
+        (("my-group/sub",), ["worker"]),
+        (("50%_off",), ["Web Shop/50%_off"]),
+        (("%",), ["Web Shop/50%_off"]),
+        (("nothing",), []),
+    ],
+)
+def test_every_word_has_to_occur_in_the_coordinates(listed: Listed, words: tuple[str, ...], found: list[str]) -> None:
+    assert listed.names(words=words) == found
+
+
+def test_what_is_no_longer_vouched_for_is_unknown(listed: Listed) -> None:
+    listed.tell("acme/web", S.SUCCEEDED, stale_after=listed.clock() + timedelta(hours=1))
+    assert listed.names(shown_as=S.SUCCEEDED) == ["web"]
+    assert listed.listing.totals(ListingFilter()).protected == 1
+    listed.clock.advance(hours=2)
+    assert listed.names(shown_as=S.SUCCEEDED) == []
+    assert listed.names(shown_as=S.UNKNOWN) == ["web"]
+    assert listed.names(status=S.SUCCEEDED) == ["web"]
+    assert listed.listing.totals(ListingFilter()).protected == 0
+
+
+def test_deleted_ones_need_no_protection_and_those_never_backed_up_do(listed: Listed) -> None:
+    totals = listed.listing.totals(ListingFilter())
+    assert (totals.protected, totals.to_protect, totals.all) == (1, 4, 5)
+    assert totals.by_status == dict.fromkeys((S.SUCCEEDED, S.FAILED, S.IN_PROGRESS, S.SCHEDULED, S.DELETED), 1)
+
+
+def test_a_running_backup_after_a_success_is_still_protected(listed: Listed) -> None:
+    listed.clock.advance(hours=1)
+    listed.tell("acme/web", S.IN_PROGRESS)
+    assert listed.listing.totals(ListingFilter()).protected == 1
+
+
+def test_private_ones_can_be_left_out(listed: Listed) -> None:
+    listed.tell("acme/api", S.FAILED, visibility=Visibility.PRIVATE)
+    assert "api" not in listed.names(is_public_only=True)
+    assert listed.listing.totals(ListingFilter(is_public_only=True)).all == 4
+
+
+def test_a_cursor_of_another_order_is_refused(listed: Listed) -> None:
+    cursor = listed.listing.list(ListingFilter(), None, 1).next_cursor
+    for order in (ListingOrder.LATEST, ListingOrder.WORST):
+        with pytest.raises(ValueError, match="cursor"):
+            listed.listing.list(ListingFilter(), cursor, 1, order)
+
+
+def test_a_cursor_with_a_number_no_database_takes_is_refused(listed: Listed) -> None:
+    for cursor in ("WyJsYXRlc3QiLDFlOTksMV0", "WyJsYXRlc3QiLDk5OTk5OTk5OTk5OTk5OTk5OTk5LDFd"):
+        with pytest.raises(ValueError, match="cursor"):
+            listed.listing.list(ListingFilter(), cursor, 1, ListingOrder.LATEST)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(order=st.sampled_from(ListingOrder), limit=st.integers(1, 7), shown_as=st.none() | st.sampled_from(BackupStatus))
+def test_pages_of_any_size_hold_each_subject_once_as_often_as_the_totals_say(
+    listed: Listed, order: ListingOrder, limit: int, shown_as: BackupStatus | None
+) -> None:
+    found = listed.all(order, limit, ListingFilter(shown_as=shown_as))
+    assert found == list(listed.all(order, 100, ListingFilter(shown_as=shown_as)))
+    assert len({item.subject for item in found}) == len(found)
+    assert len(found) == listed.listing.totals(ListingFilter(shown_as=shown_as)).all
+
+
+def test_the_history_has_the_newest_run_first(listed: Listed) -> None:
+    source = CatalogueSource(listed.catalogue)
+    began = listed.clock()
+    for hours, status in ((2, S.SUCCEEDED), (1, S.FAILED)):
+        moment = began - timedelta(hours=hours)
+        listed.tell("acme/new", status, at=moment, started_at=moment, size_bytes=hours)
+    web = Subject.legacy("acme", "new")
+    assert [(run.status, run.size_bytes) for run in source.history(web, 9)] == [(S.FAILED, 1), (S.SUCCEEDED, 2)]
+    assert source.history(web, 1) == [PastRun(S.FAILED, began - timedelta(hours=1), began - timedelta(hours=1), 1)]
+    assert source.history(Subject.legacy("acme", "none"), 9) == []
