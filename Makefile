@@ -91,8 +91,10 @@ $(VENV)/.ready: requirements.txt pyproject.toml | $(VENV)/bin/pip
 	@$(PIP) --no-deps --no-build-isolation --no-index --editable .
 	@touch $@
 
-$(VENV)/.ready-dev: requirements-dev.txt bench/peers/package-lock.json $(VENV)/.ready
+$(VENV)/.ready-dev: requirements-dev.txt bench/peers/package-lock.json tests/parsers/package-lock.json $(VENV)/.ready
 	@echo "Installing what testing needs (pinned, with hashes) …"
 	@$(PIP) --require-hashes -r requirements-dev.txt
-	@cd bench/peers && PATH="$(CURDIR)/$(BIN):$$PATH" npm ci --silent --no-audit --no-fund
+	@for folder in bench/peers tests/parsers; do \
+	  (cd $$folder && PATH="$(CURDIR)/$(BIN):$$PATH" npm ci --silent --no-audit --no-fund) || exit 1; \
+	done
 	@touch $@

@@ -48,6 +48,7 @@ from badge.web.health import Readiness
 from badge.web.hot_path import HotPathLimits
 from badge.web.ops_api import OpsApi
 from badge.web.pages import PagesParts
+from badge.web.pages.access import Access, LocalAccess, NoAccess
 from badge.web.pictures import Pictures
 from badge.web.ping import PingIntake
 from badge.web.rates import KeyRate
@@ -168,8 +169,7 @@ def build_app(parts: Parts) -> Flask:
     blueprints = [health.blueprint(readiness), metrics.blueprint(parts.events.metrics, token)]
     if parts.own is not None:
         blueprints += _intakes(parts, parts.own)
-    seen = PagesParts(parts.resolver, parts.listing, parts.clock, settings.public_url or "", settings.dashboard)
-    blueprints.append(pages.blueprint(seen))
+    blueprints.append(pages.blueprint(_pages_parts(parts)))
     told = parts.events
     shown = BadgeParts(parts.resolver, parts.clock, told, told.metrics, settings.label, Pictures(parts.pictures))
     held = HotPathLimits(settings.hot_path.total_seconds(), settings.hot_path_entries, settings.hot_path_mb * 2**20)
@@ -193,6 +193,27 @@ def _intakes(parts: Parts, own: OwnCatalogue) -> list[Blueprint]:
         on_change=forget,
     )
     return [ops_api.blueprint(api), ping.blueprint(intake)]
+
+
+def _pages_parts(parts: Parts) -> PagesParts:
+    return PagesParts(
+        resolver=parts.resolver,
+        listing=parts.listing,
+        history=parts.own.source if parts.own else None,
+        clock=parts.clock,
+        access=_access(parts.settings),
+        source_name=parts.source.name,
+        default_label=parts.settings.label,
+        public_url=parts.settings.public_url or "",
+    )
+
+
+def _access(settings: Settings) -> Access:
+    match settings.dashboard:
+        case "local":
+            return LocalAccess()
+        case "off":
+            return NoAccess()
 
 
 def _own_catalogue(settings: Settings, clock: Clock) -> OwnCatalogue:

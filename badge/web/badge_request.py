@@ -154,7 +154,7 @@ def _look(query: Mapping[str, str], default_label: str) -> Look:
         has_icon=query.get("icon", "").lower() in TRUE_WORDS,
         logo=logo if logo in LOGOS else None,
         show=_one_of(Show, query.get("show")),
-        max_age=_max_age(query.get("max_age")),
+        max_age=read_max_age(query.get("max_age")),
     )
 
 
@@ -168,7 +168,8 @@ def _seconds(given: str | None) -> timedelta:
     return timedelta(seconds=int(given))
 
 
-def _max_age(given: str | None) -> timedelta | None:
+def read_max_age(given: str | None) -> timedelta | None:
+    """A duration that is long enough; None for any other text."""
     try:
         age = parse_duration(given)
     except ValueError:

@@ -1,18 +1,24 @@
-"""What is copied into a README: the image's URL, and the Markdown around it. Pure."""
+"""What is copied into a README: the image's URL, and what to write around it in twelve ways. Pure."""
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 from html import escape
+from urllib.parse import quote
 
 from badge.appearance import alt_text
-from badge.model import Subject
+from badge.model import Subject, Theme
+from badge.web.badge_request import SUFFIXES, Format
 
 # What means something within an image's text: CommonMark's own, and GitHub's tables, strikes and formulas.
 # CommonMark, section 2.4: a backslash makes each stand for itself.
 _MEANINGFUL = re.compile(r"([\\`*_\[\]<>&|~$])")
+
+# What ends or begins something within the attributes of a Confluence image; there is no escape for it.
+_CONFLUENCE_MARKS = "!|[]{},='\""
 
 
 class Syntax(StrEnum):
@@ -29,48 +35,74 @@ class Syntax(StrEnum):
     TEXTILE = "textile"
     BBCODE = "bbcode"
     MEDIAWIKI = "mediawiki"
+    CONFLUENCE = "confluence"
+
+
+SYNTAX_NAMES = {
+    Syntax.URL: "Image URL",
+    Syntax.MARKDOWN: "Markdown",
+    Syntax.HTML: "HTML",
+    Syntax.PICTURE: "HTML for light and dark pages",
+    Syntax.RST: "reStructuredText",
+    Syntax.ASCIIDOC: "AsciiDoc",
+    Syntax.ORG: "Org",
+    Syntax.TEXTILE: "Textile",
+    Syntax.BBCODE: "BBCode",
+    Syntax.MEDIAWIKI: "MediaWiki",
+    Syntax.CONFLUENCE: "Confluence",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Snippet:
-    """One badge's URL and what to paste. URLs hold only letters, digits and `_.-~%/:`, which mean nothing anywhere."""
+    """One badge's URL and what to paste. URLs hold only letters, digits and `_.-~%/:?=&`; `&` alone means anything."""
 
-    image_url: str
+    address: str
+    """The image's, without its query."""
     page_url: str
     alt: str
+    query: Mapping[str, str] = field(default_factory=dict)
+    format: Format = Format.SVG
 
     @property
-    def markdown(self) -> str:
-        """The image, with its alternative text, linked to the subject's page."""
-        return self.written_in(Syntax.MARKDOWN)
-
-    @property
-    def picture(self) -> str:
-        """The same for pages that are light or dark by their readers' choice."""
-        return self.written_in(Syntax.PICTURE)
+    def image_url(self) -> str:
+        """The image's address with all that was chosen."""
+        return self._with(self.query)
 
     def written_in(self, syntax: Syntax) -> str:
         """The linked image in one of the syntaxes, its alternative text escaped as each wants it."""
         image, page, alt = self.image_url, self.page_url, self.alt
+        # MediaWiki and Org take an address for an image's by its end alone, and servers never see what follows "#".
+        as_file = f"{image}#.{self.format}"
         forms = {
             Syntax.URL: image,
             Syntax.MARKDOWN: f"[![{_markdown_text(alt)}]({image})]({page})",
-            Syntax.HTML: f'<a href="{page}"><img src="{image}" alt="{escape(alt)}"></a>',
+            Syntax.HTML: f'<a href="{page}"><img src="{escape(image)}" alt="{escape(alt)}"></a>',
             Syntax.PICTURE: (
                 f'<a href="{page}"><picture>'
-                f'<source media="(prefers-color-scheme: dark)" srcset="{image}?theme=dark">'
-                f'<img src="{image}?theme=light" alt="{escape(alt)}"></picture></a>'
+                f'<source media="(prefers-color-scheme: dark)" srcset="{escape(self.themed(Theme.DARK))}">'
+                f'<img src="{escape(self.themed(Theme.LIGHT))}" alt="{escape(alt)}"></picture></a>'
             ),
             # Values of a directive's options are not parsed any further.
             Syntax.RST: f".. image:: {image}\n   :target: {page}\n   :alt: {alt}",
-            Syntax.ASCIIDOC: f'image:{image}["{_asciidoc_text(alt)}",link="{page}"]',
-            Syntax.ORG: f"#+ATTR_HTML: :alt {alt}\n[[{page}][{image}]]",
+            Syntax.ASCIIDOC: f'image:{_asciidoc_url(image)}["{_asciidoc_text(alt)}",link="{_asciidoc_url(page)}"]',
+            # A colon after a space would begin an attribute of the name's own choosing.
+            Syntax.ORG: f"#+ATTR_HTML: :alt {re.sub(r'(?<= ):+', '', alt)}\n[[{page}][{as_file}]]",
             # There is no escape for a closing parenthesis or an exclamation mark.
-            Syntax.TEXTILE: f"!{image}({re.sub(r'[()!]', ' ', alt)})!:{page}",
+            Syntax.TEXTILE: f"!{image}({_without(alt, '()!')})!:{page}",
             Syntax.BBCODE: f"[url={page}][img]{image}[/img][/url]",
-            Syntax.MEDIAWIKI: f"[{page} {image}]",
+            Syntax.MEDIAWIKI: f"[{page} {as_file}]",
+            Syntax.CONFLUENCE: f"[!{image}|alt={_without(alt, _CONFLUENCE_MARKS)}!|{page}]",
         }
         return forms[syntax]
+
+    def themed(self, theme: Theme) -> str:
+        """The image's address for pages of this kind alone."""
+        return self._with({**self.query, "theme": theme.value})
+
+    def _with(self, query: Mapping[str, str]) -> str:
+        pairs = "&".join(f"{name}={quote(value, safe='')}" for name, value in query.items())
+        return f"{self.address}?{pairs}" if pairs else self.address
 
 
 def _markdown_text(alt: str) -> str:
@@ -78,16 +110,27 @@ def _markdown_text(alt: str) -> str:
 
 
 def _asciidoc_text(alt: str) -> str:
-    return re.sub(r'(["\]])', r"\\\1", alt)
+    """All punctuation as character references: AsciiDoc finds markup in alternative texts, too."""
+    return re.sub(r"[!-.:-@\[-`{-~]", lambda found: f"&#{ord(found[0])};", alt)
 
 
-def badge_path(path: str) -> str:
+def _asciidoc_url(url: str) -> str:
+    """The same address without what AsciiDoc makes emphasis, subscripts, dashes and ellipses of, also in addresses."""
+    encoded = url.replace("_", "%5F").replace("~", "%7E")
+    return re.sub(r"(?<=\w)--(?=\w)|\.\.\.", r"\\\g<0>", encoded)
+
+
+def _without(alt: str, characters: str) -> str:
+    return " ".join(re.sub(f"[{re.escape(characters)}]", " ", alt).split())
+
+
+def badge_path(path: str, format: Format = Format.SVG) -> str:
     """The path of the image for a subject's own path, such that it is taken for nothing else.
 
     A name that ends in a format's suffix gets one more, which is taken off again.
     """
-    ends_like_a_format = path.endswith((".svg", ".png", ".json", ".txt"))
-    return f"/badge/{path}{'.svg' if ends_like_a_format else ''}"
+    needs_suffix = format is not Format.SVG or path.endswith(tuple(f".{suffix}" for suffix in SUFFIXES))
+    return f"/badge/{path}.{format}" if needs_suffix else f"/badge/{path}"
 
 
 def page_path(subject: Subject) -> str:
@@ -95,7 +138,16 @@ def page_path(subject: Subject) -> str:
     return f"/dashboard/{subject.path}"
 
 
-def snippet(subject: Subject, base: str, *, is_short: bool = False) -> Snippet:
+def snippet(
+    subject: Subject,
+    base: str,
+    *,
+    is_short: bool = False,
+    format: Format = Format.SVG,
+    query: Mapping[str, str] | None = None,
+) -> Snippet:
     """The snippet for a subject; the short form is the two-part URL, where there is one."""
     path = (subject.legacy_path if is_short else None) or subject.path
-    return Snippet(base + badge_path(path), base + page_path(subject), alt_text(subject))
+    # Of one line: Unicode has line breaks that are no control characters.
+    alt = " ".join(alt_text(subject).split())
+    return Snippet(base + badge_path(path, format), base + page_path(subject), alt, query or {}, format)

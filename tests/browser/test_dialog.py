@@ -1,59 +1,34 @@
-"""A real browser: from the empty dashboard, through a report, to the Markdown in the clipboard."""
+"""A real browser: from the empty dashboard, through a report, to the snippet in the clipboard."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from urllib.parse import quote
 
 import pytest
-from bs4 import BeautifulSoup
-from markdown_it import MarkdownIt
-from markdown_it.token import Token
-from playwright.sync_api import Browser, BrowserContext, Page
+from playwright.sync_api import Browser, Page, expect
 
+from badge.model import Subject
+from badge.web.badge_request import Format
+from badge.web.snippets import SYNTAX_NAMES, Syntax, snippet
+from tests.browser.watched import Watched, watched_page
 from tests.servers import Service, running_service
+from tests.web.test_snippets import Read, in_html, in_markdown
 
 WEB = "GitHub/acme/Repository/web"
 HOSTILE = "<img src=x onerror=alert(1)>](javascript:alert(1))"
 
 
-@pytest.fixture
-def service(tmp_path: Path) -> Iterator[Service]:
-    with running_service(tmp_path) as service:
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    with running_service(tmp_path_factory.mktemp("service")) as service:
         yield service
-
-
-class Watched:
-    """A page of a fresh profile, and what went wrong on it."""
-
-    def __init__(self, context: BrowserContext, service: Service) -> None:
-        self.faults: list[str] = []
-        self.page: Page = context.new_page()
-        self.page.on("console", lambda said: self.faults.append(said.text) if said.type == "error" else None)
-        self.page.on("pageerror", lambda error: self.faults.append(str(error)))
-        self.page.on("dialog", lambda dialog: self.faults.append(dialog.message))
-        self.page.on(
-            "request", lambda sent: self.faults.append(sent.url) if not sent.url.startswith(service.url) else None
-        )
 
 
 @pytest.fixture
 def watched(browser: Browser, service: Service) -> Iterator[Watched]:
-    context = browser.new_context(base_url=service.url, permissions=["clipboard-read", "clipboard-write"])
-    context.set_default_timeout(10_000)
-    watched = Watched(context, service)
-    yield watched
-    assert watched.faults == []
-    context.close()
-
-
-def clipboard(page: Page) -> str:
-    return str(page.evaluate("navigator.clipboard.readText()"))
-
-
-def text_of(image: Token) -> str:
-    return "".join(part.content for part in image.children or [])
+    with watched_page(browser, service) as watched:
+        yield watched
 
 
 def test_from_the_empty_dashboard_to_the_copied_markdown(watched: Watched, service: Service) -> None:
@@ -67,73 +42,153 @@ def test_from_the_empty_dashboard_to_the_copied_markdown(watched: Watched, servi
     assert page.get_by_role("dialog").is_visible()
     page.get_by_role("button", name="Copy Markdown").click()
     page.get_by_text("Markdown copied.").wait_for()
-    link, image, _ = MarkdownIt().parseInline(clipboard(page))[0].children or []
-    assert link.attrs["href"] == f"{service.url}/dashboard/{WEB}"
-    assert image.attrs["src"] == f"{service.url}/badge/{WEB}"
-    assert text_of(image) == "Backup status of acme/web"
-    page.goto(str(image.attrs["src"]))
+    read = in_markdown(watched.clipboard())
+    assert read == Read(f"{service.url}/badge/{WEB}", "Backup status of acme/web", f"{service.url}/dashboard/{WEB}")
+    page.goto(read.image)
     assert page.locator("title").text_content() == "backup: succeeded"
 
 
-def test_the_short_address_can_be_chosen(watched: Watched, service: Service) -> None:
+def choose(page: Page, **choices: str) -> None:
+    for legend, words in choices.items():
+        page.get_by_label(legend.replace("_", " "), exact=True).select_option(label=words)
+
+
+def test_every_syntax_is_copied_as_the_choices_want_it(watched: Watched, service: Service) -> None:
+    watched.open_dialog(WEB)
     page = watched.page
-    page.goto(f"/dashboard/{WEB}")
-    page.get_by_role("button", name="Get badge URL").click()
+    choose(page, Format="PNG, for mail and chat", Style="for-the-badge", Logo="shield", PNG_scale="3")
+    page.get_by_label("Label", exact=True).fill("nightly & co")
     page.get_by_label("short").check()
-    page.get_by_role("button", name="Copy image URL").click()
-    page.get_by_text("Image URL copied.").wait_for()
-    assert clipboard(page) == f"{service.url}/badge/acme/web"
+    query = {"style": "for-the-badge", "logo": "shield", "label": "nightly & co", "scale": "3"}
+    made = snippet(Subject.legacy("acme", "web"), service.url, is_short=True, format=Format.PNG, query=query)
+    expect(page.locator("#snippet-url")).to_have_value(made.image_url)
+    for syntax, name in SYNTAX_NAMES.items():
+        if syntax is not Syntax.URL:
+            page.get_by_role("tab", name=name, exact=True).click()
+        page.get_by_role("button", name=f"Copy {name}", exact=True).click()
+        page.get_by_text(f"{name} copied.").wait_for()
+        assert watched.clipboard() == made.written_in(syntax)
+    assert page.locator(".ground img").first.evaluate("image => image.complete && image.naturalWidth") > 100
 
 
 def test_the_pair_for_light_and_dark_pages_is_copied_and_works(watched: Watched, service: Service) -> None:
+    watched.open_dialog(WEB)
+    watched.page.get_by_role("tab", name="HTML for light and dark pages").click()
+    watched.page.get_by_role("button", name="Copy HTML for light and dark pages").click()
+    watched.page.get_by_text("HTML for light and dark pages copied.").wait_for()
+    copied = watched.clipboard()
+    assert in_html(copied).image == f"{service.url}/badge/{WEB}?theme=light"
+    watched.page.goto("/badges")
+    for scheme in ("light", "dark"):
+        watched.page.emulate_media(color_scheme=scheme)
+        watched.page.set_content(f'<link rel="icon" href="data:,">{copied}')
+        watched.page.wait_for_load_state("networkidle")
+        shown = watched.page.locator("img").evaluate("image => image.currentSrc")
+        assert shown == f"{service.url}/badge/{WEB}?theme={scheme}"
+
+
+def test_the_address_bar_keeps_the_choice_so_that_it_can_be_shared(watched: Watched) -> None:
+    watched.open_dialog(WEB)
     page = watched.page
-    page.goto(f"/dashboard/{WEB}")
-    page.get_by_role("button", name="Get badge URL").click()
-    page.get_by_role("button", name="Copy HTML for light and dark pages").first.click()
-    page.get_by_text("HTML copied.").wait_for()
-    copied = BeautifulSoup(clipboard(page), "html.parser")
-    dark, light = copied.select_one("a > picture > source"), copied.select_one("a > picture > img")
-    assert dark is not None
-    assert light is not None
-    assert (dark["media"], dark["srcset"]) == (
-        "(prefers-color-scheme: dark)",
-        f"{service.url}/badge/{WEB}?theme=dark",
-    )
-    assert (light["src"], light["alt"]) == (f"{service.url}/badge/{WEB}?theme=light", "Backup status of acme/web")
-    assert b"#444c56" in service.get(f"/badge/{WEB}?theme=dark").content
-    assert b"#444c56" not in service.get(f"/badge/{WEB}?theme=light").content
+    choose(page, Style="plastic")
+    expect(page.locator("#snippet-url")).to_have_value(f"{watched.service.url}/badge/{WEB}?style=plastic")
+    page.get_by_role("tab", name="AsciiDoc").click()
+    page.goto(page.url)
+    expect(page.get_by_role("dialog")).to_be_visible()
+    assert page.locator("dialog:modal").count() == 1
+    assert page.get_by_role("tab", name="AsciiDoc").get_attribute("aria-selected") == "true"
+    assert "style=plastic" in page.locator("#snippet-asciidoc").input_value()
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog")).not_to_be_visible()
+    assert page.url == f"{watched.service.url}/dashboard/{WEB}"
+
+
+FOCUSED = "document.activeElement.id || document.activeElement.innerText"
 
 
 def test_the_keyboard_alone_is_enough(watched: Watched) -> None:
     page = watched.page
     page.goto(f"/dashboard/{WEB}")
-    opener = page.get_by_role("button", name="Get badge URL")
-    opener.wait_for()
-    focused = "document.activeElement.innerText || document.activeElement.value"
-    for _ in range(12):
+    for _ in range(15):
         page.keyboard.press("Tab")
-        if page.evaluate(focused) == "Get badge URL":
+        if page.evaluate(FOCUSED) == "Get badge URL":
             break
     page.keyboard.press("Enter")
-    assert page.get_by_role("dialog").is_visible()
-    for _ in range(12):
-        page.keyboard.press("Tab")
-        if str(page.evaluate(focused)).startswith("Copy"):
-            break
+    expect(page.get_by_role("dialog")).to_be_visible()
+    # The focus begins where most people want to go.
     page.keyboard.press("Enter")
-    page.get_by_text("copied.").wait_for()
+    page.get_by_text("Image URL copied.").wait_for()
+    page.keyboard.press("Tab")
+    page.keyboard.press("ArrowRight")
+    assert page.evaluate(FOCUSED) == "tab-html"
+    page.keyboard.press("End")
+    assert page.evaluate(FOCUSED) == "tab-confluence"
+    page.keyboard.press("ArrowRight")
+    assert page.evaluate(FOCUSED) == "tab-markdown"
+    page.keyboard.press("Tab")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    page.get_by_text("Markdown copied.").wait_for()
     page.keyboard.press("Escape")
-    assert not page.get_by_role("dialog").is_visible()
-    assert page.evaluate(focused) == "Get badge URL"
+    expect(page.get_by_role("dialog")).not_to_be_visible()
+    assert page.evaluate(FOCUSED) == "Get badge URL"
 
 
-def test_without_scripts_the_snippets_stand_on_the_page(browser: Browser, service: Service) -> None:
-    context = browser.new_context(base_url=service.url, java_script_enabled=False)
-    page = context.new_page()
-    page.goto(f"/dashboard/{WEB}")
-    assert page.get_by_text(f"/badge/{WEB}", exact=True).is_visible()
-    assert not page.locator("dialog").is_visible()
-    context.close()
+def test_the_focus_stays_inside_and_survives_each_choice(watched: Watched) -> None:
+    watched.open_dialog(WEB)
+    page = watched.page
+    seen = set()
+    for _ in range(40):
+        page.keyboard.press("Tab")
+        seen.add(page.evaluate("(document.activeElement.closest('dialog, body')).tagName"))
+        assert page.evaluate("!document.activeElement.closest('header, main > :not(dialog)')")
+    assert "DIALOG" in seen
+    page.get_by_label("Label", exact=True).fill("x")
+    expect(page.locator("#snippet-url")).to_have_value(f"{watched.service.url}/badge/{WEB}?label=x")
+    assert page.evaluate("document.activeElement.name") == "label"
+
+
+def test_a_bad_age_is_told_beside_the_form(watched: Watched) -> None:
+    watched.open_dialog(WEB)
+    watched.page.get_by_label("Overdue after").fill("5m")
+    watched.page.get_by_text("Give an hour or more").wait_for()
+
+
+def test_without_scripts_the_page_is_a_form_with_the_same_snippets(browser: Browser, service: Service) -> None:
+    made = snippet(Subject.legacy("acme", "web"), "https://this-service.invalid", query={"style": "plastic"})
+    with watched_page(browser, service, java_script_enabled=False) as watched:
+        page = watched.page
+        page.goto(f"/dashboard/{WEB}")
+        assert not page.locator("dialog").is_visible()
+        page.get_by_role("button", name="Get badge URL").click()
+        page.get_by_label("Style", exact=True).select_option("plastic")
+        page.get_by_role("button", name="Update").click()
+        for syntax in Syntax:
+            assert page.locator(f"#snippet-{syntax}").input_value() == made.written_in(syntax)
+            assert page.locator(f"#snippet-{syntax}").is_visible()
+        assert "in place of https://this-service.invalid" in page.locator("dialog").inner_text()
+
+
+def test_without_scripts_the_builder_works_too(browser: Browser, service: Service) -> None:
+    with watched_page(browser, service, java_script_enabled=False) as watched:
+        watched.page.goto("/")
+        watched.page.get_by_label("Repository").fill("https://github.com/acme/web")
+        watched.page.get_by_role("button", name="Build").click()
+        assert watched.page.locator("#snippet-url").input_value() == f"https://this-service.invalid/badge/{WEB}"
+
+
+def test_the_builder_answers_while_one_types(watched: Watched) -> None:
+    page = watched.page
+    page.goto("/")
+    page.get_by_label("Repository").press_sequentially("https://gitlab.com/group/sub/web")
+    path = "GitLab/group%2Fsub/Repository/web"
+    expect(page.locator("#snippet-url")).to_have_value(f"{watched.service.url}/badge/{path}")
+    page.get_by_role("button", name="Copy Markdown").click()
+    page.get_by_text("Markdown copied.").wait_for()
+    assert in_markdown(watched.clipboard()).page == f"{watched.service.url}/dashboard/{path}"
+    page.get_by_label("Repository").fill("https://example.org/x")
+    page.get_by_text("Give a repository's address").wait_for()
+    assert page.locator(".snippet").count() == 0
 
 
 def test_a_hostile_name_is_only_text(watched: Watched, service: Service) -> None:
@@ -142,23 +197,19 @@ def test_a_hostile_name_is_only_text(watched: Watched, service: Service) -> None
     page.goto("/dashboard")
     page.get_by_role("link", name=HOSTILE).click()
     page.get_by_role("button", name="Get badge URL").click()
-    page.get_by_role("button", name="Copy Markdown").last.click()
+    page.get_by_role("button", name="Copy Markdown").click()
     page.get_by_text("Markdown copied.").wait_for()
-    link, image, _ = MarkdownIt().parseInline(clipboard(page))[0].children or []
-    assert str(link.attrs["href"]).startswith(service.url)
-    assert text_of(image) == f"Backup status of acme/{HOSTILE}"
+    read = in_markdown(watched.clipboard())
+    assert read.page.startswith(service.url)
+    assert read.alt == f"Backup status of acme/{HOSTILE}"
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_nothing_is_cut_off_on_a_phone(browser: Browser, service: Service, scheme: str) -> None:
     service.flask_badge("demo")
-    context = browser.new_context(
-        base_url=service.url,
-        viewport={"width": 360, "height": 700},
-        color_scheme="dark" if scheme == "dark" else "light",
-    )
-    page = context.new_page()
-    for path in ("/", "/dashboard", f"/dashboard/{WEB}"):
-        page.goto(path)
-        assert page.evaluate("document.documentElement.scrollWidth") <= 360
-    context.close()
+    with watched_page(browser, service, viewport={"width": 360, "height": 700}, color_scheme=scheme) as watched:
+        for path in ("/", "/?subject=acme/web", "/dashboard", f"/dashboard/{WEB}", f"/dashboard/{WEB}?dialog=open"):
+            watched.page.goto(path)
+            assert watched.page.evaluate("document.documentElement.scrollWidth") <= 360
+        dialog = watched.page.locator("dialog")
+        assert dialog.evaluate("dialog => dialog.scrollWidth <= dialog.clientWidth")

@@ -8,35 +8,9 @@ from urllib.parse import quote
 import pytest
 from playwright.sync_api import Browser
 
+from tests.hostile import PAYLOADS
 from tests.servers import Service, running_service
 
-PAYLOADS = [
-    "<script>alert(1)</script>",
-    "</title><script>alert(1)</script>",
-    "</text></svg><script>alert(1)</script>",
-    '"><img src=x onerror=alert(1)>',
-    "' onload='alert(1)",
-    '" onload="alert(1)',
-    "<svg onload=alert(1)>",
-    "<a href='javascript:alert(1)'>x</a>",
-    "<foreignObject><body onload=alert(1)></foreignObject>",
-    "<image href='https://evil.example/x.png'/>",
-    "<use href='https://evil.example/x.svg#a'/>",
-    "<style>@import 'https://evil.example/x.css';</style>",
-    "<!ENTITY x SYSTEM 'file:///etc/passwd'>&x;",
-    "<?xml-stylesheet href='https://evil.example/x.xsl'?>",
-    "]]><script>alert(1)</script>",
-    "<![CDATA[<script>alert(1)</script>]]>",
-    "&lt;script&gt;alert(1)&lt;/script&gt;",
-    "&#60;script&#62;alert(1)",
-    "javascript:alert(1)",
-    "data:text/html,<script>alert(1)</script>",
-    "{{7*7}}{% raw %}",
-    "\u202egnp.exe",
-    "\u2066left\u2069",
-    "a\u0000b",
-    "url(https://evil.example/x)",
-]
 PATHS = [f"/badge/acme/web?label={quote(payload)}" for payload in PAYLOADS]
 PATHS += [f"/badge/acme/{quote(payload, safe='')}" for payload in PAYLOADS]
 

@@ -2,30 +2,53 @@
 
 from __future__ import annotations
 
+from base64 import b64decode
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl
 
 import pytest
 from bs4 import BeautifulSoup
+from bs4.element import Tag
 from flask.testing import FlaskClient
 from hypothesis import given
-from markdown_it import MarkdownIt
-from markdown_it.token import Token
+from hypothesis import strategies as st
 from werkzeug.test import TestResponse
 
 from app import build_app, build_parts
-from badge.appearance import WORDS, Palette
+from badge.appearance import COLOURS, WORDS, Palette, Show, Tone
+from badge.artwork.glyphs import LOGOS
+from badge.artwork.png import SCALES
 from badge.cache.memory import MemoryStatusCache
 from badge.catalogue.database import migrate
 from badge.catalogue.events import RunEvent
-from badge.model import BackupStatus, Style, Subject, Visibility
+from badge.language import Language
+from badge.model import BackupStatus, Style, Subject, Theme, Visibility
 from badge.settings import load
+from badge.web.badge_request import read_badge_request
 from badge.web.local_only import is_local
-from badge.web.snippets import Snippet, Syntax, snippet
+from badge.web.pages.choices import LOOKS, NO_ADDRESS, SCALE, Choices
+from badge.web.pages.history import LINE_AT as HISTORY_LINE
 from tests.doubles import START, ManualClock
 from tests.site import SUCCEEDED, Site
-from tests.unit.test_subject import subjects
 
+WEB = Subject.legacy("acme", "web")
+PARAMETERS = [
+    "format",
+    "address",
+    "style",
+    "palette",
+    "theme",
+    "icon",
+    "logo",
+    "show",
+    "lang",
+    "scale",
+    "label",
+    "max_age",
+]
 HOSTILE = '<script>alert(1)</script>"](javascript:alert(1))'
 
 
@@ -33,9 +56,9 @@ class Dashboard:
     """A service with a catalogue, asked from this machine."""
 
     def __init__(self, folder: Path, **settings: str) -> None:
-        clock = ManualClock()
+        self.clock = ManualClock()
         wired = load({"BADGE_DATA_DIR": str(folder), **settings})
-        self.parts = build_parts(wired, cache=MemoryStatusCache(clock), clock=clock)
+        self.parts = build_parts(wired, cache=MemoryStatusCache(self.clock), clock=self.clock)
         migrate(wired.catalogue_location)
         self.client: FlaskClient = build_app(self.parts).test_client()
 
@@ -46,6 +69,10 @@ class Dashboard:
         event = RunEvent(subject=subject, status=status, at=START, visibility=visibility)
         self.parts.own.catalogue.record(event)
 
+    def run(self, subject: Subject, status: BackupStatus, **times: Any) -> None:
+        assert self.parts.own is not None
+        self.parts.own.catalogue.record(RunEvent(subject=subject, status=status, at=self.clock(), **times))
+
     def get(self, path: str, **headers: str) -> TestResponse:
         return self.client.get(path, headers={name.replace("_", "-"): value for name, value in headers.items()})
 
@@ -53,6 +80,22 @@ class Dashboard:
         answer = self.get(path)
         assert answer.status_code == 200
         return BeautifulSoup(answer.data, "html.parser")
+
+
+def one(page: Tag, selector: str) -> Tag:
+    found = page.select_one(selector)
+    assert found is not None, selector
+    return found
+
+
+def text(page: Tag, selector: str) -> str:
+    return " ".join(one(page, selector).get_text().split())
+
+
+def inlined(picture: Tag) -> bytes:
+    head, _, body = str(picture["src"]).partition(",")
+    assert head == "data:image/svg+xml;base64"
+    return b64decode(body)
 
 
 @pytest.fixture
@@ -87,20 +130,124 @@ def test_a_long_list_has_pages(dashboard: Dashboard) -> None:
 
 
 def test_the_details_page_has_settings_with_the_dialog(dashboard: Dashboard) -> None:
-    dashboard.tell(Subject.legacy("acme", "web"))
-    page = dashboard.soup("/dashboard/GitHub/acme/Repository/web")
+    dashboard.tell(WEB)
+    page = dashboard.soup(f"/dashboard/{WEB.path}")
     assert "Settings" in [title.get_text() for title in page.select("h2")]
-    assert page.select_one("#open-badge-dialog").get_text() == "Get badge URL"  # type: ignore[union-attr] # as above
-    assert page.select_one("dialog #image-url-long")["value"] == "/badge/GitHub/acme/Repository/web"  # type: ignore[index] # as above
-    assert page.select_one("dialog #image-url-short")["value"] == "/badge/acme/web"  # type: ignore[index] # as above
+    assert one(page, "#open-badge-dialog button").get_text() == "Get badge URL"
+    assert not one(page, "dialog").has_attr("open")
+    assert text(page, "#snippet-url") == f"{NO_ADDRESS}/badge/GitHub/acme/Repository/web"
+
+
+def test_the_dialog_is_a_form_that_yields_the_snippets_of_its_choices(dashboard: Dashboard) -> None:
+    chosen = "dialog=open&format=png&scale=3&style=plastic&label=night+ly&max_age=26h&address=short&icon=on&logo=disk"
+    page = dashboard.soup(f"/dashboard/{WEB.path}?{chosen}&palette=neon&show=&lang=en")
+    assert one(page, "dialog").has_attr("open")
+    query = "style=plastic&icon=on&logo=disk&label=night%20ly&max_age=26h&scale=3"
+    assert text(page, "#snippet-url") == f"{NO_ADDRESS}/badge/acme/web.png?{query}"
+    assert [str(image["src"]) for image in page.select(".ground img")] == [f"/badge/acme/web.png?{query}"] * 2
+    assert one(page, "select[name=palette] option[selected]")["value"] == "accessible"
+    shared = str(one(page, "#badge-result")["data-shared"])
+    assert text(dashboard.soup(shared), "#snippet-url") == text(page, "#snippet-url")
+
+
+def test_the_preview_shows_each_ground_the_picture_made_for_it(dashboard: Dashboard) -> None:
+    page = dashboard.soup(f"/dashboard/{WEB.path}")
+    assert [str(image["src"]) for image in page.select(".ground img")] == [
+        f"/badge/{WEB.path}?theme=light",
+        f"/badge/{WEB.path}?theme=dark",
+    ]
+    page = dashboard.soup(f"/dashboard/{WEB.path}?theme=dark")
+    assert [str(image["src"]) for image in page.select(".ground img")] == [f"/badge/{WEB.path}?theme=dark"] * 2
+
+
+def test_no_label_can_be_chosen_and_a_bad_age_is_told(dashboard: Dashboard) -> None:
+    page = dashboard.soup(f"/dashboard/{WEB.path}?label=&max_age=5m")
+    assert text(page, "#snippet-url").endswith("/web?label=")
+    assert text(page, "#max-age-fault") == "Give an hour or more, such as 26h or 7d."
+
+
+@given(st.dictionaries(st.sampled_from(PARAMETERS), st.text(max_size=70)))
+def test_the_image_url_asks_for_what_the_form_says(given: dict[str, str]) -> None:
+    """What the form makes of any input, the badge's own reader reads back without a doubt."""
+    made = Choices.read(given, "backup").offer(WEB, "https://b.example").snippet
+    path, _, query = made.image_url.removeprefix("https://b.example").partition("?")
+    asked = read_badge_request({"RAW_URI": path}, dict(parse_qsl(query, keep_blank_values=True)), "backup")
+    assert asked.subject == WEB
+    wanted = Choices.read(given, "backup").query
+    look = asked.look
+    assert look.style == wanted.get("style", "flat")
+    assert look.label == wanted.get("label", "backup")
+    assert (look.max_age is None) == ("max_age" not in wanted)
+    assert look.has_icon == ("icon" in wanted)
+    assert look.logo == wanted.get("logo")
+    assert look.show == wanted.get("show")
+    assert look.language == wanted.get("lang", "en")
+    assert str(asked.scale) == wanted.get("scale", "2")
+
+
+def test_every_choice_of_the_url_is_a_choice_of_the_form() -> None:
+    offered = {field.name: set(field.options) - {""} for field in (*LOOKS, SCALE)}
+    assert offered == {
+        "style": set(Style),
+        "palette": set(Palette),
+        "theme": set(Theme),
+        "icon": {"on", "off"},
+        "logo": set(LOGOS),
+        "show": set(Show),
+        "lang": set(Language),
+        "scale": {str(scale) for scale in SCALES},
+    }
+
+
+def test_the_details_tell_duration_size_and_freshness(dashboard: Dashboard) -> None:
+    dashboard.run(
+        WEB,
+        BackupStatus.SUCCEEDED,
+        started_at=START - timedelta(hours=1, minutes=4, seconds=10),
+        size_bytes=1_437_000_000,
+        next_run_at=START + timedelta(hours=20),
+    )
+    dashboard.get(f"/dashboard/{WEB.path}")
+    dashboard.clock.advance(seconds=12)
+    page = dashboard.soup(f"/dashboard/{WEB.path}")
+    facts = {one(row, "dt").get_text(): " ".join(one(row, "dd").get_text().split()) for row in page.select("dl div")}
+    assert facts["Duration"] == "1 h 4 min 10 s"
+    assert facts["Size"] == "1.4 GB"
+    assert facts["Next run"] == "in 19 hours 2026-11-24T08:00:00Z"
+    assert facts["Last success"] == "12 seconds ago 2026-11-23T12:00:00Z"
+    assert facts["Source"] == "catalogue, asked 12 seconds ago, next in 108 s"
+
+
+def test_the_history_is_a_picture_with_words_and_a_table(dashboard: Dashboard) -> None:
+    for hours in (3, 2, 1):
+        status = BackupStatus.FAILED if hours == 2 else BackupStatus.SUCCEEDED
+        moment = START - timedelta(hours=hours)
+        dashboard.run(WEB, status, started_at=moment, finished_at=moment + timedelta(minutes=hours))
+    page = dashboard.soup(f"/dashboard/{WEB.path}")
+    picture = one(page, "svg.history")
+    assert picture["aria-label"] == "The last 3 runs, the newest on the right: 2 succeeded, 1 failed"
+    bars = [(str(bar["fill"]), int(str(bar["y"])) >= HISTORY_LINE) for bar in picture.select("rect")]
+    green, red = (COLOURS[Palette.ACCESSIBLE][tone] for tone in (Tone.GREEN, Tone.RED))
+    assert bars == [(green, False), (red, True), (green, False)]
+    rows = [[cell.get_text() for cell in row.select("td")] for row in page.select("tbody tr")]
+    assert rows[0] == ["1 hour ago", "succeeded", "1 min", ""]
+    assert len(rows) == 3
 
 
 def test_a_private_subject_shows_its_status_here_only(dashboard: Dashboard) -> None:
-    dashboard.tell(Subject.legacy("acme", "web"), visibility=Visibility.PRIVATE)
-    text = dashboard.soup("/dashboard/acme/web").get_text()
-    assert "private" in text
-    assert "succeeded" in text
+    dashboard.tell(WEB, visibility=Visibility.PRIVATE)
+    page = dashboard.soup("/dashboard/acme/web")
+    assert "private" in page.get_text()
+    pictures = [one(page, "main > p > img"), one(dashboard.soup("/dashboard"), ".subjects img")]
+    assert all(b"backup: succeeded" in inlined(picture) for picture in pictures)
     assert dashboard.get("/badge/acme/web.txt").status_code == 404
+
+
+def test_what_is_no_longer_vouched_for_is_unknown_in_the_list_as_on_its_badge(dashboard: Dashboard) -> None:
+    dashboard.run(WEB, BackupStatus.SUCCEEDED, stale_after=START + timedelta(hours=1))
+    dashboard.clock.advance(hours=2)
+    assert text(dashboard.soup("/dashboard"), ".subjects .last").startswith("unknown")
+    assert dashboard.get("/badge/acme/web.txt").text == "unknown\n"
 
 
 def test_a_name_full_of_markup_stands_as_text(dashboard: Dashboard) -> None:
@@ -114,13 +261,52 @@ def test_a_name_full_of_markup_stands_as_text(dashboard: Dashboard) -> None:
 
 def test_addresses_are_absolute_where_a_public_one_is_set(tmp_path: Path) -> None:
     dashboard = Dashboard(tmp_path, BADGE_PUBLIC_URL="https://badges.example.org/")
-    page = dashboard.soup("/dashboard/acme/web")
-    field = page.select_one("#markdown-short")
-    assert field is not None
-    assert field.get_text() == (
+    assert text(dashboard.soup("/dashboard/acme/web?address=short"), "#snippet-markdown") == (
         "[![Backup status of acme/web](https://badges.example.org/badge/acme/web)]"
         "(https://badges.example.org/dashboard/GitHub/acme/Repository/web)"
     )
+
+
+def test_the_builder_makes_the_badge_of_a_pasted_address(site: Site) -> None:
+    page = BeautifulSoup(
+        site.get("/?subject=https://gitlab.com/group/sub/web/-/tree/main&style=social").data, "html.parser"
+    )
+    assert text(page, "#subject-named") == "GitLab · group/sub · Repository · web"
+    assert text(page, "#snippet-url") == f"{NO_ADDRESS}/badge/GitLab/group%2Fsub/Repository/web?style=social"
+
+
+def test_the_builder_tells_what_it_does_not_understand(site: Site) -> None:
+    page = BeautifulSoup(site.get("/?subject=https://example.org/a/b").data, "html.parser")
+    assert text(page, "#subject-fault").startswith("Give a repository")
+    assert not page.select(".snippet")
+    assert site.source.asked == []
+
+
+def test_search_status_and_order_narrow_the_list_and_stay_in_its_links(dashboard: Dashboard) -> None:
+    for number in range(60):
+        status = BackupStatus.FAILED if number % 10 == 0 else BackupStatus.SUCCEEDED
+        dashboard.tell(Subject.legacy("acme", f"repo-{number:02}"), status)
+    dashboard.tell(Subject.parse("GitLab", "group", "Repository", "web"))
+    page = dashboard.soup("/dashboard?q=acme+REPO&sort=worst")
+    assert text(page, ".totals strong") == "54 of 60"
+    assert [row.get_text() for row in page.select(".subjects a")][:7] == [
+        *(f"repo-{number}0" for number in ("0", "1", "2", "3", "4", "5")),
+        "repo-01",
+    ]
+    assert "GitHub · acme · Repository" in text(page, ".subjects .kind")
+    chips = {" ".join(link.get_text().split()): str(link["href"]) for link in page.select(".statuses a")}
+    assert list(chips) == ["all 60", "succeeded 54", "failed 6"]
+    assert len(dashboard.soup(chips["failed 6"]).select(".subjects li")) == 6
+    following = str(one(page, "a[rel=next]")["href"])
+    assert len(dashboard.soup(following).select(".subjects li")) == 10
+    assert "Nothing is called" in dashboard.soup("/dashboard?q=none").get_text()
+    assert "has this status" in dashboard.soup("/dashboard?status=scheduled").get_text()
+
+
+def test_bad_choices_of_a_list_count_as_none(dashboard: Dashboard) -> None:
+    dashboard.tell(WEB)
+    page = dashboard.soup("/dashboard?sort=random&status=great&q=" + "+" * 300)
+    assert len(page.select(".subjects li")) == 1
 
 
 def test_the_style_sheet_shows_every_look_once(site: Site) -> None:
@@ -199,51 +385,3 @@ ENVIRONMENTS = [
 def test_local_is_a_loopback_peer_at_a_loopback_host_unforwarded(change: dict[str, str], *, expected: bool) -> None:
     environ = {"REMOTE_ADDR": "127.0.0.1", "HTTP_HOST": "127.0.0.1:8000", **change}
     assert is_local(environ) is expected
-
-
-def text_of(image: Token) -> str:
-    return "".join(part.content for part in image.children or [])
-
-
-@given(subjects())
-def test_the_markdown_of_any_subject_is_one_linked_image(subject: Subject) -> None:
-    made = snippet(subject, "https://badges.example.org")
-    paragraph = MarkdownIt().parse(f"before {made.markdown} after")[1]
-    before, link, image, _, after = paragraph.children or []
-    assert (before.content, after.content) == ("before ", " after")
-    assert link.attrs["href"] == made.page_url
-    assert image.attrs["src"] == made.image_url
-    assert " ".join(text_of(image).split()) == " ".join(made.alt.split())
-
-
-@given(subjects())
-def test_the_image_url_of_any_subject_names_it_again(subject: Subject) -> None:
-    site = Site()
-    site.get(snippet(subject, "").image_url)
-    assert site.source.asked[0][0] == subject
-
-
-HOSTILE_ALT = Snippet("https://b.example/badge/a/b", "https://b.example/dashboard/a/b", 'Backup status of a/"]()!<b>')
-
-
-def test_html_is_one_linked_image() -> None:
-    link = BeautifulSoup(HOSTILE_ALT.written_in(Syntax.HTML), "html.parser").a
-    assert link is not None
-    assert link["href"] == HOSTILE_ALT.page_url
-    image = link.img
-    assert image is not None
-    assert (image["src"], image["alt"]) == (HOSTILE_ALT.image_url, HOSTILE_ALT.alt)
-
-
-@pytest.mark.parametrize("syntax", Syntax)
-def test_every_syntax_has_the_image_and_but_for_the_bare_url_the_page(syntax: Syntax) -> None:
-    written = HOSTILE_ALT.written_in(syntax)
-    assert HOSTILE_ALT.image_url in written
-    assert (HOSTILE_ALT.page_url in written) is (syntax is not Syntax.URL)
-
-
-def test_alternative_texts_can_not_end_early() -> None:
-    assert HOSTILE_ALT.written_in(Syntax.ASCIIDOC).startswith(
-        'image:https://b.example/badge/a/b["Backup status of a/\\"\\]('
-    )
-    assert HOSTILE_ALT.written_in(Syntax.TEXTILE).count(")") == 1

@@ -1,0 +1,75 @@
+"""The pages for anybody: what this is with a badge to build, and all badges there are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from flask import Response, request
+
+from badge.appearance import COLOURS, TONES, WORDS, Palette
+from badge.model import BackupStatus, Badge, InvalidSubject, Style
+from badge.web.pages.choices import BadgeForm, Choices
+from badge.web.pages.page import inline_picture, show
+from badge.web.pages.parts import PagesParts
+from badge.web.pages.repository_url import subject_named
+
+
+@dataclass(frozen=True, slots=True)
+class Builder:
+    """The views."""
+
+    parts: PagesParts
+
+    def home(self) -> Response:
+        """What this is, and a badge for whatever somebody types."""
+        typed = request.args.get("subject", "")
+        subject, fault = None, ""
+        if typed.strip():
+            try:
+                subject = subject_named(typed)
+            except InvalidSubject as invalid:
+                fault = f"{str(invalid).capitalize()}."
+        choices = Choices.read(request.args, self.parts.default_label)
+        offer = choices.offer(subject, self.parts.public_url) if subject else None
+        return show(
+            "home.html",
+            subject=subject,
+            typed=typed,
+            fault=fault,
+            badges=[_picture(Badge(label="backup", message=WORDS[status], colour=_colour(status))) for status in WORDS],
+            form=BadgeForm(choices, offer, f"/?{choices.shared(subject=typed)}"),
+        )
+
+    def sheet(self) -> Response:
+        """Every status in every look, for eyes.
+
+        The pictures are in the page itself: under an address of its own each would be a badge that
+        says "succeeded" without anybody having said so.
+        """
+        return show("badges.html", palettes=[(palette, _sheet_rows(palette)) for palette in Palette])
+
+
+def _sheet_rows(palette: Palette) -> list[tuple[str, list[tuple[str, str]]]]:
+    """Each style with its pictures: the statuses without and with their glyphs, as (source, words)."""
+    looks = [(icon, status) for icon in (False, True) for status in WORDS]
+    return [(style.value, [_sheet_picture(palette, style, status, icon) for icon, status in looks]) for style in Style]
+
+
+def _sheet_picture(palette: Palette, style: Style, status: BackupStatus, icon: object) -> tuple[str, str]:
+    return _picture(
+        Badge(
+            label="backup",
+            message=WORDS[status],
+            colour=_colour(status, palette),
+            style=style,
+            icon=status.value if icon else None,
+        )
+    )
+
+
+def _colour(status: BackupStatus, palette: Palette = Palette.ACCESSIBLE) -> str:
+    return COLOURS[palette][TONES[status]]
+
+
+def _picture(badge: Badge) -> tuple[str, str]:
+    return inline_picture(badge), f"{badge.label}: {badge.message}"

@@ -1,0 +1,165 @@
+"""What a form lets people choose of a badge, and the snippets that come of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from urllib.parse import urlencode
+
+from badge.appearance import Palette, Show
+from badge.artwork.glyphs import LOGOS
+from badge.artwork.png import DEFAULT_SCALE, SCALES
+from badge.language import Language
+from badge.model import Style, Subject, Theme
+from badge.web.badge_request import LONGEST_LABEL, Format, read_max_age
+from badge.web.snippets import SYNTAX_NAMES, Snippet, Syntax, badge_path, snippet
+
+NO_ADDRESS = "https://this-service.invalid"
+"""Stands where nobody set the service's address, until the page's script puts the browser's own there."""
+
+LABEL, MAX_AGE, SYNTAX = "label", "max_age", "syntax"
+MAX_AGE_FAULT = "Give an hour or more, such as 26h or 7d."
+
+_LANGUAGES: dict[str, str] = {
+    Language.ENGLISH: "English",
+    Language.GERMAN: "Deutsch",
+    Language.FRENCH: "Français",
+    Language.SPANISH: "Español",
+    Language.BRAZILIAN_PORTUGUESE: "Português (Brasil)",
+    Language.JAPANESE: "日本語",
+    Language.SIMPLIFIED_CHINESE: "简体中文",
+    Language.ARABIC: "العربية",
+}
+_SHOWN: dict[str, str] = {
+    Show.AGE: "how long ago",
+    Show.DATE: "the date",
+    Show.NEXT: "the next run",
+    Show.LAST: "how the last one ended",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One choice from a closed list; what is in no URL is its first option."""
+
+    name: str
+    legend: str
+    options: Mapping[str, str]
+
+    @property
+    def default(self) -> str:
+        """What holds if nothing is said."""
+        return next(iter(self.options))
+
+    def read(self, given: Mapping[str, str]) -> str:
+        """What was chosen; a bad value counts as none."""
+        value = given.get(self.name, "")
+        return value if value in self.options else self.default
+
+
+def _same(words: Iterable[str]) -> dict[str, str]:
+    return {str(word): str(word) for word in words}
+
+
+FORMAT = Field("format", "Format", {Format.SVG: "SVG", Format.PNG: "PNG, for mail and chat"})
+ADDRESS = Field("address", "Address", {"long": "long", "short": "short"})
+SCALE = Field("scale", "PNG scale", _same([str(DEFAULT_SCALE), *(str(scale) for scale in SCALES)]))
+LOOKS = (
+    Field("style", "Style", _same(Style)),
+    Field("palette", "Colours", _same(Palette)),
+    Field("theme", "For pages that are", {Theme.AUTO: "light or dark", Theme.LIGHT: "light", Theme.DARK: "dark"}),
+    Field("icon", "Glyph of the status", {"off": "no", "on": "yes"}),
+    Field("logo", "Logo", {"": "none", **_same(LOGOS)}),
+    Field("show", "Besides the status", {"": "nothing", **_SHOWN}),
+    Field("lang", "Language", _LANGUAGES),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """What was chosen, each value one of those that its field offers."""
+
+    values: Mapping[str, str]
+    default_label: str
+    max_age_fault: str = ""
+
+    @classmethod
+    def read(cls, given: Mapping[str, str], default_label: str) -> Choices:
+        """From a form or a shared address."""
+        values = {field.name: field.read(given) for field in (FORMAT, ADDRESS, SCALE, *LOOKS)}
+        values[LABEL] = given.get(LABEL, default_label)[:LONGEST_LABEL]
+        values[MAX_AGE] = given.get(MAX_AGE, "").strip()
+        values[SYNTAX] = given.get(SYNTAX, "") if given.get(SYNTAX) in tuple(Syntax) else Syntax.MARKDOWN
+        is_faulty = bool(values[MAX_AGE]) and read_max_age(values[MAX_AGE]) is None
+        return cls(values, default_label, MAX_AGE_FAULT if is_faulty else "")
+
+    @property
+    def format(self) -> Format:
+        """Which image it is."""
+        return Format(self.values[FORMAT.name])
+
+    @property
+    def query(self) -> dict[str, str]:
+        """The badge's parameters: what differs from the defaults."""
+        chosen = {field.name: self.values[field.name] for field in LOOKS if not self._is_default(field)}
+        if self.values[LABEL] != self.default_label:
+            chosen[LABEL] = self.values[LABEL]
+        if self.values[MAX_AGE] and not self.max_age_fault:
+            chosen[MAX_AGE] = self.values[MAX_AGE]
+        if self.format is Format.PNG and not self._is_default(SCALE):
+            chosen[SCALE.name] = self.values[SCALE.name]
+        return chosen
+
+    def shared(self, **also: str) -> str:
+        """The query of a page's address that brings these choices back."""
+        mine = {field.name: self.values[field.name] for field in (FORMAT, ADDRESS) if not self._is_default(field)}
+        if self.values[SYNTAX] != Syntax.MARKDOWN:
+            mine[SYNTAX] = self.values[SYNTAX]
+        return urlencode({**also, **mine, **self.query})
+
+    def offer(self, subject: Subject, public_url: str) -> Offer:
+        """What there is to copy for this subject."""
+        is_short = self.values[ADDRESS.name] == "short" and subject.legacy_path is not None
+        base = public_url or NO_ADDRESS
+        made = snippet(subject, base, is_short=is_short, format=self.format, query=self.query)
+        return Offer(made, _previews(made, base, self), badge_path(subject.path))
+
+    def _is_default(self, field: Field) -> bool:
+        return self.values[field.name] == field.default
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """Snippets to copy, and the same badge as it looks on light and on dark ground."""
+
+    snippet: Snippet
+    previews: Mapping[str, str]
+    plain_path: str
+
+    @property
+    def texts(self) -> list[tuple[Syntax, str, str]]:
+        """Each syntax with its name and the text in it."""
+        return [(syntax, name, self.snippet.written_in(syntax)) for syntax, name in SYNTAX_NAMES.items()]
+
+
+@dataclass(frozen=True, slots=True)
+class BadgeForm:
+    """The form by which a badge is chosen, and what comes of it, as the templates want it."""
+
+    choices: Choices
+    offer: Offer | None
+    """None as long as nobody named a subject."""
+    shared: str
+    """The address that brings all of this back."""
+    fields: Sequence[Field] = (FORMAT, *LOOKS, SCALE)
+    address_field: Field = ADDRESS
+    longest_label: int = LONGEST_LABEL
+    placeholder: str = NO_ADDRESS
+
+
+def _previews(made: Snippet, base: str, choices: Choices) -> dict[str, str]:
+    """What the browser loads, from wherever it has the page."""
+    grounds = {"light": Theme.LIGHT, "dark": Theme.DARK}
+    follows_ground = choices.format is Format.SVG and "theme" not in made.query
+    addresses = {ground: made.themed(theme) if follows_ground else made.image_url for ground, theme in grounds.items()}
+    return {ground: address.removeprefix(base) for ground, address in addresses.items()}

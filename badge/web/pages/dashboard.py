@@ -1,0 +1,160 @@
+"""The dashboard: which subjects there are, a page at a time, and how many of them are protected."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from itertools import groupby
+from urllib.parse import urlencode
+
+from flask import redirect, request
+from werkzeug.wrappers import Response as AnyResponse
+
+from badge import appearance
+from badge.appearance import WORDS, Look
+from badge.model import BackupStatus, InvalidSubject, Origin, Report, Resolution, Visibility
+from badge.ports import ListedSubject, ListingFilter, ListingOrder, ListingTotals, SourceUnavailable, StatusListing
+from badge.web.pages.access import Viewer
+from badge.web.pages.page import Moment, inline_picture, message, show
+from badge.web.pages.parts import PagesParts
+from badge.web.pages.repository_url import subject_named
+from badge.web.snippets import badge_path, page_path
+
+PAGE_SIZE = 50
+LONGEST_SEARCH = 200
+MOST_WORDS = 8
+
+_ORDER_NAMES = {
+    ListingOrder.NAME: "by name",
+    ListingOrder.LATEST: "latest first",
+    ListingOrder.WORST: "worst first",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """What somebody looks for."""
+
+    text: str = ""
+    status: BackupStatus | None = None
+    order: ListingOrder = ListingOrder.NAME
+
+    @classmethod
+    def read(cls, given: Mapping[str, str]) -> Search:
+        """From the page's address; a bad value counts as none."""
+        status, order = given.get("status"), given.get("sort")
+        return cls(
+            text=given.get("q", "")[:LONGEST_SEARCH].strip(),
+            status=BackupStatus(status) if status in tuple(BackupStatus) else None,
+            order=ListingOrder(order) if order in tuple(ListingOrder) else ListingOrder.NAME,
+        )
+
+    def filter(self, viewer: Viewer) -> ListingFilter:
+        """The same for a listing."""
+        words = tuple(self.text.split()[:MOST_WORDS])
+        return ListingFilter(shown_as=self.status, words=words, is_public_only=not viewer.sees_private)
+
+    def address(self, cursor: str | None = None) -> str:
+        """The page that shows what is looked for, from the cursor on."""
+        order = self.order if self.order is not ListingOrder.NAME else None
+        chosen = {"q": self.text or None, "status": self.status, "sort": order, "cursor": cursor}
+        query = urlencode({name: value for name, value in chosen.items() if value is not None})
+        return f"/dashboard?{query}" if query else "/dashboard"
+
+
+@dataclass(frozen=True, slots=True)
+class Dashboard:
+    """The view."""
+
+    parts: PagesParts
+
+    def dashboard(self, viewer: Viewer) -> AnyResponse:
+        """The subjects there are."""
+        if "subject" in request.args:
+            return _to_subject(request.args["subject"])
+        if self.parts.listing is None:
+            return show("dashboard.html", has_list=False)
+        try:
+            return self._listed(self.parts.listing, Search.read(request.args), viewer)
+        except ValueError:
+            return message(400, "This page does not exist", "Its address was cut or changed. Begin at the dashboard.")
+        except SourceUnavailable:
+            return message(503, "The list can't be had just now", "The catalogue did not answer. Reload in a moment.")
+
+    def _listed(self, listing: StatusListing, search: Search, viewer: Viewer) -> AnyResponse:
+        cursor = request.args.get("cursor") or None
+        wanted = search.filter(viewer)
+        page = listing.list(wanted, cursor, PAGE_SIZE, search.order)
+        totals = listing.totals(replace(wanted, shown_as=None))
+        is_grouped = search.order is ListingOrder.NAME
+        groups = groupby(page.items, key=_account if is_grouped else lambda _: "")
+        return show(
+            "dashboard.html",
+            has_list=True,
+            search=search,
+            totals=totals,
+            number=totals.all if search.status is None else totals.by_status.get(search.status, 0),
+            statuses=_status_choices(search, totals),
+            orders=_ORDER_NAMES,
+            groups=[(title, [self._row(item) for item in items]) for title, items in groups],
+            is_grouped=is_grouped,
+            first_page=search.address() if cursor else None,
+            next_page=search.address(page.next_cursor) if page.next_cursor else None,
+        )
+
+    def _row(self, item: ListedSubject) -> dict[str, object]:
+        now = self.parts.clock()
+        report = _as_badge_shows(item, now=now)
+        is_private = report.visibility is Visibility.PRIVATE
+        return {
+            "subject": item.subject,
+            "picture": self._inline(report) if is_private else badge_path(item.subject.path),
+            "page_path": page_path(item.subject),
+            "alt": appearance.alt_text(item.subject),
+            "status": WORDS[report.status],
+            "is_private": is_private,
+            "last": Moment.of(report.finished_at or report.started_at or report.deleted_at, now),
+        }
+
+    def _inline(self, report: Report) -> str:
+        """A private subject's badge: under its address everybody sees "unknown"."""
+        now = self.parts.clock()
+        known = Resolution(report=report, origin=Origin.CACHE, age=timedelta(0), fresh_for=timedelta(0), now=now)
+        return inline_picture(appearance.badge_for(known, Look(label=self.parts.default_label)))
+
+
+def _account(item: ListedSubject) -> str:
+    return f"{item.subject.platform} · {item.subject.account}"
+
+
+def _as_badge_shows(item: ListedSubject, *, now: datetime) -> Report:
+    """What is no longer vouched for is unknown here as it is on the badge."""
+    report = item.report
+    is_stale = report.stale_after is not None and report.stale_after <= now
+    return replace(report, status=BackupStatus.UNKNOWN) if is_stale else report
+
+
+def _status_choices(search: Search, totals: ListingTotals) -> list[dict[str, object]]:
+    """A link for each status that there is, with how often."""
+    offered: list[tuple[BackupStatus | None, str, int]] = [(None, "all", totals.all)]
+    offered += [(status, WORDS[status], totals.by_status.get(status, 0)) for status in WORDS]
+    return [
+        {
+            "words": words,
+            "number": number,
+            "address": replace(search, status=status).address(),
+            "is_chosen": status is search.status,
+        }
+        for status, words, number in offered
+        if number or status in (None, search.status)
+    ]
+
+
+def _to_subject(typed: str) -> AnyResponse:
+    try:
+        subject = subject_named(typed)
+    except InvalidSubject as invalid:
+        return message(400, "This names no repository", f"{str(invalid).capitalize()}.")
+    # To a path of our own making, on whichever host the browser is.
+    return redirect(page_path(subject), 303)

@@ -1,0 +1,109 @@
+"""One subject's page: its last backup, its history, and the badge to copy."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from flask import request
+from werkzeug.wrappers import Response as AnyResponse
+
+from badge import appearance
+from badge.appearance import Look
+from badge.model import InvalidSubject, Origin, PastRun, Resolution, Subject, Visibility
+from badge.ports import SourceUnavailable
+from badge.web.badge_request import raw_path
+from badge.web.pages.access import Viewer
+from badge.web.pages.choices import BadgeForm, Choices
+from badge.web.pages.history import SHOWN_RUNS, history_picture
+from badge.web.pages.page import Moment, exact_length, inline_picture, length, message, show, size
+from badge.web.pages.parts import PagesParts
+from badge.web.snippets import badge_path, page_path
+
+DASHBOARD_ROOT = "/dashboard/"
+
+
+@dataclass(frozen=True, slots=True)
+class Details:
+    """The view."""
+
+    parts: PagesParts
+
+    def details(self, viewer: Viewer) -> AnyResponse:
+        """The page; with `dialog` in its address the dialog stands open."""
+        try:
+            subject = Subject.from_path(raw_path(request.environ).removeprefix(DASHBOARD_ROOT))
+        except InvalidSubject as invalid:
+            return message(400, "This address names no repository", f"{str(invalid).capitalize()}.")
+        resolution = self.parts.resolver.resolve(subject, may_see_private=viewer.sees_private)
+        report = resolution.report
+        runs = self._runs(subject) if report.exists else []
+        return show(
+            "details.html",
+            subject=subject,
+            moments=self._moments(resolution),
+            facts=_facts(resolution),
+            freshness=_freshness(resolution, self.parts.source_name),
+            status_words=appearance.message_for(resolution) if report.exists else "nothing known",
+            resolution=resolution,
+            is_private=report.visibility is Visibility.PRIVATE,
+            picture=self._picture(subject, resolution),
+            alt=appearance.alt_text(subject),
+            history=history_picture(runs, resolution.now),
+            page_path=page_path(subject),
+            is_open="dialog" in request.args,
+            form=self._form(subject),
+        )
+
+    def _form(self, subject: Subject) -> BadgeForm:
+        choices = Choices.read(request.args, self.parts.default_label)
+        shared = f"{page_path(subject)}?{choices.shared(dialog='open')}"
+        return BadgeForm(choices, choices.offer(subject, self.parts.public_url), shared)
+
+    def _runs(self, subject: Subject) -> Sequence[PastRun]:
+        """The history is an extra: without it the page still says how the last backup went."""
+        try:
+            return self.parts.history.history(subject, SHOWN_RUNS) if self.parts.history else []
+        except SourceUnavailable:
+            return []
+
+    def _picture(self, subject: Subject, resolution: Resolution) -> str:
+        """The badge as this viewer may see it: a private one's address shows "unknown" to everybody."""
+        if resolution.report.visibility is Visibility.PRIVATE:
+            return inline_picture(appearance.badge_for(resolution, Look(label=self.parts.default_label)))
+        return badge_path(subject.path)
+
+    def _moments(self, resolution: Resolution) -> list[tuple[str, Moment]]:
+        report = resolution.report
+        moments = {
+            "Started": report.started_at,
+            "Finished": report.finished_at,
+            "Last success": appearance.last_success(resolution),
+            "Next run": report.next_run_at,
+            "Deleted": report.deleted_at,
+        }
+        return [(name, shown) for name, moment in moments.items() if (shown := Moment.of(moment, resolution.now))]
+
+
+def _facts(resolution: Resolution) -> list[tuple[str, str]]:
+    report = resolution.report
+    facts = []
+    if report.started_at and report.finished_at:
+        facts.append(("Duration", exact_length(report.finished_at - report.started_at)))
+    if report.size_bytes is not None:
+        facts.append(("Size", size(report.size_bytes)))
+    return facts
+
+
+def _freshness(resolution: Resolution, source: str) -> str:
+    """Who said this, when, and when it is asked again."""
+    asked = "just now" if resolution.age < timedelta(seconds=1) else f"{length(resolution.age)} ago"
+    again = f"in {max(1, round(resolution.fresh_for.total_seconds()))} s"
+    match resolution.origin:
+        case Origin.CACHE | Origin.UPSTREAM:
+            return f"{source}, asked {asked}, next {again}"
+        case Origin.STALE:
+            return f"{source} does not answer; this is what it said {asked}. Asked again {again}"
+        case Origin.FALLBACK:
+            return f"{source} does not answer, and nothing is kept. Asked again {again}"

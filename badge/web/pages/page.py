@@ -1,0 +1,88 @@
+"""What all pages share: their headers, their frame, and times, lengths and sizes in words."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from flask import Response, render_template
+
+from badge.artwork import svg
+from badge.contract import format_time
+from badge.model import Badge
+
+PAGE_HEADERS = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": (
+        # Pictures in the page itself are of what must not have an address of its own.
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+        "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    ),
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+}
+
+_UNITS = (("day", 86_400), ("hour", 3_600), ("minute", 60), ("second", 1))
+
+
+def show(template: str, status: int = 200, **values: object) -> Response:
+    """A page of this template."""
+    return Response(render_template(template, **values), status, PAGE_HEADERS, content_type="text/html; charset=utf-8")
+
+
+def message(status: int, title: str, text: str) -> Response:
+    """A page that says one thing."""
+    return show("message.html", status, title=title, text=text)
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """A time as pages show it: exact for machines and hovering, in words for people."""
+
+    exact: str
+    words: str
+
+    @classmethod
+    def of(cls, moment: datetime | None, now: datetime) -> Moment | None:
+        """None stays None."""
+        return cls(format_time(moment.replace(microsecond=0)), relative(moment - now)) if moment else None
+
+
+def relative(distance: timedelta) -> str:
+    """A distance from now in words: "in 5 minutes", "3 hours ago"."""
+    if abs(distance) < timedelta(seconds=0.5):
+        return "just now"
+    words = length(abs(distance))
+    return f"in {words}" if distance > timedelta(0) else f"{words} ago"
+
+
+def length(duration: timedelta) -> str:
+    """A duration in its largest unit: "4 minutes"."""
+    seconds = max(1, round(duration.total_seconds()))
+    name, size = next((name, size) for name, size in _UNITS if seconds >= size)
+    number = seconds // size
+    return f"{number} {name}{'s' if number > 1 else ''}"
+
+
+def exact_length(duration: timedelta) -> str:
+    """A duration to the second: "1 h 4 min 10 s"."""
+    hours, rest = divmod(round(duration.total_seconds()), 3_600)
+    parts = ((hours, "h"), (rest // 60, "min"), (rest % 60, "s"))
+    return " ".join(f"{number} {unit}" for number, unit in parts if number) or "under a second"
+
+
+def size(number: int) -> str:
+    """Bytes in decimal units, as disks are sold: "1.4 GB"."""
+    amount, units = float(number), ["B", "kB", "MB", "GB", "TB", "PB"]
+    # What would be rounded up to a thousand is one of the next unit.
+    while amount >= 999.5 and len(units) > 1:
+        amount /= 1_000
+        units.pop(0)
+    return f"{amount:.0f} {units[0]}" if amount >= 99.95 or units[0] == "B" else f"{amount:.1f} {units[0]}"
+
+
+def inline_picture(badge: Badge) -> str:
+    """A badge as an image's source that holds the image itself, where none may have an address of its own."""
+    return f"data:image/svg+xml;base64,{b64encode(svg.draw(badge)).decode()}"

@@ -1,0 +1,24 @@
+"""What the pages are made with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from badge.ports import Clock, RunHistory, StatusListing
+from badge.resolver import Resolver
+from badge.web.pages.access import Access
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PagesParts:
+    """Handed in by the application."""
+
+    resolver: Resolver
+    listing: StatusListing | None
+    history: RunHistory | None
+    clock: Clock
+    access: Access
+    source_name: str
+    default_label: str
+    public_url: str
+    """Empty where none is set; the browser's own address then serves."""

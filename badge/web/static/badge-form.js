@@ -1,0 +1,144 @@
+// The form by which a badge is chosen: after each choice the server makes the snippets anew; tabs, copying, feedback.
+// Without this script the form is sent by its button, and all snippets stand below each other.
+
+const WAIT_MILLISECONDS = 150;
+
+let asked = new AbortController();
+let timer = 0;
+
+export const form = document.querySelector("[data-badge-form]");
+const said = document.getElementById("copied");
+const result = () => document.getElementById("badge-result");
+
+export function say(words) {
+  said.textContent = words;
+}
+
+// Whether the address bar should show what is chosen.
+export const sharing = { isOn: true };
+
+export function share() {
+  if (sharing.isOn) history.replaceState(null, "", result().dataset.shared);
+}
+
+function putAddress() {
+  const { placeholder } = result().dataset;
+  for (const field of result().querySelectorAll("textarea")) field.value = field.value.replaceAll(placeholder, location.origin);
+}
+
+function selectSyntax(syntax, tabs) {
+  form.elements.syntax.value = syntax;
+  const shared = new URL(result().dataset.shared, location.href);
+  shared.searchParams.set("syntax", syntax);
+  result().dataset.shared = `${shared.pathname}${shared.search}`;
+  for (const tab of tabs) {
+    const isChosen = tab.dataset.syntax === syntax;
+    tab.ariaSelected = isChosen;
+    tab.tabIndex = isChosen ? 0 : -1;
+    document.getElementById(tab.getAttribute("aria-controls")).hidden = !isChosen;
+  }
+}
+
+// One syntax at a time, by the pattern of the ARIA Authoring Practices: arrows move, and the choice follows.
+function makeTabs() {
+  const sections = [...result().querySelectorAll(".snippet")].filter((section) => section.dataset.syntax !== "url");
+  if (!sections.length) return;
+  const list = document.createElement("div");
+  list.role = "tablist";
+  list.ariaLabel = "Syntax";
+  for (const section of sections) {
+    const heading = section.querySelector("h3");
+    const tab = document.createElement("button");
+    tab.type = "button";
+    tab.role = "tab";
+    tab.id = `tab-${section.dataset.syntax}`;
+    tab.dataset.syntax = section.dataset.syntax;
+    tab.textContent = heading.textContent;
+    tab.setAttribute("aria-controls", `panel-${section.dataset.syntax}`);
+    heading.classList.add("hidden");
+    section.id = `panel-${section.dataset.syntax}`;
+    section.role = "tabpanel";
+    section.setAttribute("aria-labelledby", tab.id);
+    list.append(tab);
+  }
+  sections[0].before(list);
+  const tabs = [...list.children];
+  const known = tabs.find((tab) => tab.dataset.syntax === form.elements.syntax.value) ?? tabs[0];
+  selectSyntax(known.dataset.syntax, tabs);
+  list.addEventListener("click", (event) => {
+    const tab = event.target.closest("[role=tab]");
+    if (tab) {
+      selectSyntax(tab.dataset.syntax, tabs);
+      share();
+    }
+  });
+  list.addEventListener("keydown", (event) => {
+    const here = tabs.indexOf(document.activeElement);
+    const there = { ArrowRight: here + 1, ArrowLeft: here - 1 + tabs.length, Home: 0, End: tabs.length - 1 }[event.key];
+    if (here < 0 || there === undefined) return;
+    event.preventDefault();
+    const tab = tabs[there % tabs.length];
+    selectSyntax(tab.dataset.syntax, tabs);
+    tab.focus();
+    share();
+  });
+}
+
+async function copy(button) {
+  const field = document.getElementById(button.dataset.copies);
+  try {
+    await navigator.clipboard.writeText(field.value);
+    say(`${button.dataset.named} copied.`);
+    button.classList.add("copied");
+    setTimeout(() => button.classList.remove("copied"), 1500);
+  } catch {
+    // Browsers give the clipboard to https and loopback pages only.
+    field.select();
+    say("It is selected: press Ctrl+C (or ⌘C) to copy.");
+  }
+}
+
+function dress() {
+  putAddress();
+  makeTabs();
+  for (const button of result().querySelectorAll("[data-copies]")) {
+    button.hidden = false;
+    button.addEventListener("click", () => copy(button));
+  }
+}
+
+// The server alone knows how snippets are written; what it says replaces what is there, but never the focus.
+async function refresh() {
+  asked.abort();
+  asked = new AbortController();
+  const address = `${form.action}?${new URLSearchParams(new FormData(form))}`;
+  try {
+    const answer = await fetch(address, { signal: asked.signal });
+    if (!answer.ok) throw new Error(answer.statusText);
+    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    const focused = document.activeElement?.id;
+    for (const id of ["subject-fault", "subject-named", "badge-result"]) {
+      const [old, made] = [document.getElementById(id), page.getElementById(id)];
+      if (old && made) old.replaceWith(document.adoptNode(made));
+    }
+    dress();
+    if (focused) document.getElementById(focused)?.focus();
+    share();
+  } catch (error) {
+    if (error.name !== "AbortError") say("The service did not answer. Try again.");
+  }
+}
+
+form.querySelector(".update").hidden = true;
+// On a phone what there is to copy comes first.
+if (matchMedia("(max-width: 40rem)").matches) form.querySelector(".looks").open = false;
+form.addEventListener("submit", (event) => {
+  event.preventDefault();
+  refresh();
+});
+form.addEventListener("input", () => {
+  say("");
+  clearTimeout(timer);
+  timer = setTimeout(refresh, WAIT_MILLISECONDS);
+});
+dress();

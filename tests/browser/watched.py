@@ -1,0 +1,48 @@
+"""A page of a fresh profile, and what went wrong on it."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+from playwright.sync_api import Browser, BrowserContext, Page
+
+from tests.servers import Service
+
+
+class Watched:
+    """A page; `faults` has console errors, exceptions, dialogs and requests to other hosts."""
+
+    def __init__(self, context: BrowserContext, service: Service) -> None:
+        self.faults: list[str] = []
+        self.service = service
+        self.page: Page = context.new_page()
+        self.page.on("console", lambda said: self.faults.append(said.text) if said.type == "error" else None)
+        self.page.on("pageerror", lambda error: self.faults.append(str(error)))
+        self.page.on("dialog", lambda dialog: self.faults.append(dialog.message))
+        self.page.on("request", lambda sent: self._note(sent.url))
+
+    def _note(self, url: str) -> None:
+        if not url.startswith((self.service.url, "data:")):
+            self.faults.append(url)
+
+    def clipboard(self) -> str:
+        return str(self.page.evaluate("navigator.clipboard.readText()"))
+
+    def open_dialog(self, path: str) -> None:
+        self.page.goto(f"/dashboard/{path}")
+        self.page.get_by_role("button", name="Get badge URL").click()
+        self.page.get_by_role("dialog").wait_for()
+
+
+@contextlib.contextmanager
+def watched_page(browser: Browser, service: Service, **options: Any) -> Iterator[Watched]:
+    """A watched page, closed afterwards; fails if anything went wrong on it."""
+    permissions = ["clipboard-read", "clipboard-write"]
+    context = browser.new_context(base_url=service.url, permissions=permissions, **options)
+    context.set_default_timeout(10_000)
+    watched = Watched(context, service)
+    yield watched
+    context.close()
+    assert not watched.faults, watched.faults

@@ -1,0 +1,79 @@
+"""What people paste: each address names the repository that a person would say it names."""
+
+import contextlib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from badge.model import InvalidSubject, Subject
+from badge.web.pages.repository_url import subject_named
+from tests.unit.test_subject import subjects
+
+WEB = "GitHub/acme/Repository/web"
+SHOP = "AzureDevOps/contoso/Repository/Web Shop/storefront"
+WORKER = "GitLab/my-group/sub/Repository/worker"
+
+PASTED = [
+    ("acme/web", WEB),
+    (" github/acme/repository/web ", WEB),
+    ("https://github.com/acme/web", WEB),
+    ("https://www.github.com/acme/web/", WEB),
+    ("http://github.com/acme/web.git", WEB),
+    ("github.com/acme/web", WEB),
+    ("https://github.com/acme/web/tree/main/docs?tab=readme#top", WEB),
+    ("git@github.com:acme/web.git", WEB),
+    ("ssh://git@github.com/acme/web.git", WEB),
+    ("https://gitlab.com/my-group/sub/worker", WORKER),
+    ("https://gitlab.com/my-group/sub/worker/-/blob/main/README.md", WORKER),
+    ("https://gitlab.example.org/my-group/sub/worker.git", WORKER),
+    ("git@gitlab.com:my-group/sub/worker.git", WORKER),
+    ("https://dev.azure.com/contoso/Web%20Shop/_git/storefront", SHOP),
+    ("https://contoso@dev.azure.com/contoso/Web%20Shop/_git/storefront", SHOP),
+    ("https://dev.azure.com/contoso/Web%20Shop/_git/storefront?path=/README.md&version=GBmain", SHOP),
+    ("https://contoso.visualstudio.com/Web%20Shop/_git/storefront", SHOP),
+    ("https://contoso.visualstudio.com/DefaultCollection/Web%20Shop/_git/storefront", SHOP),
+    ("git@ssh.dev.azure.com:v3/contoso/Web%20Shop/storefront", SHOP),
+    ("https://dev.azure.com/contoso/_git/storefront", "AzureDevOps/contoso/Repository/storefront/storefront"),
+    ("https://badges.example.org/badge/acme/web.svg?style=plastic", WEB),
+    ("https://badges.example.org/badge/GitLab/my-group%2Fsub/Repository/worker.png", WORKER),
+    ("https://badges.example.org/dashboard/GitHub/acme/Repository/web", WEB),
+]
+
+
+@pytest.mark.parametrize(("typed", "meant"), PASTED)
+def test_an_address_names_its_repository(typed: str, meant: str) -> None:
+    assert str(subject_named(typed)) == meant
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "",
+        "acme",
+        "https://github.com/acme",
+        "https://gitlab.com/worker",
+        "https://dev.azure.com/contoso",
+        "https://dev.azure.com/contoso/Web%20Shop",
+        "https://example.org/acme/web",
+        "https://[::1",
+        "https://github.com/acme/%ff",
+        "https://badges.example.org/badge/acme",
+        "javascript:alert(1)",
+    ],
+)
+def test_what_names_none_is_told_in_words(typed: str) -> None:
+    with pytest.raises(InvalidSubject):
+        subject_named(typed)
+
+
+@given(st.text(max_size=60))
+def test_any_text_names_something_or_is_refused(typed: str) -> None:
+    with contextlib.suppress(InvalidSubject):
+        named = subject_named(typed)
+        assert Subject.from_path(named.path) == named
+
+
+@given(subjects())
+def test_the_path_of_any_subject_names_it(subject: Subject) -> None:
+    assert subject_named(f"https://badges.example.org/badge/{subject.path}?v=2") == subject

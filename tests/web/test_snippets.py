@@ -1,0 +1,270 @@
+"""Each snippet is parsed back by a real parser of its syntax: one image, its alternative text, one link."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import unquote, urldefrag
+
+import bbcode
+import docutils.core
+import docutils.nodes
+import pypandoc
+import wikitextparser
+from bs4 import BeautifulSoup
+from bs4.element import Tag
+from hypothesis import given
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
+
+from badge.model import InvalidSubject, Subject
+from badge.web.badge_request import Format
+from badge.web.snippets import SYNTAX_NAMES, Snippet, Syntax, snippet
+from tests.hostile import MARKUP, PAYLOADS
+from tests.servers import BIN, PROJECT, needs
+from tests.site import Site
+from tests.unit.test_subject import subjects
+
+BASE = "https://badges.example.org"
+LOOKS: list[Mapping[str, str]] = [
+    {},
+    {"style": "for-the-badge"},
+    {"label": "nächtlich & co", "copy": "1", "lang": "de"},
+    {"label": "__x__ ~y~ *z* (c) ]!|", "max_age": "26h"},
+]
+
+
+@dataclass(frozen=True)
+class Read:
+    """What a parser found: one image within one link, and nothing else."""
+
+    image: str
+    alt: str | None
+    page: str
+
+
+def named(name: str) -> Subject | None:
+    try:
+        return Subject.parse("GitHub", "acme", "Repository", name)
+    except InvalidSubject:
+        return None
+
+
+SUBJECTS = [subject for name in ("web", "Web Shop", *PAYLOADS, *MARKUP) if (subject := named(name))]
+SNIPPETS = [
+    snippet(subject, BASE, format=format, query=look)
+    for number, subject in enumerate(SUBJECTS)
+    for look in (LOOKS if number < 2 else LOOKS[number % 2 :: 2])
+    for format in ((Format.SVG, Format.PNG) if number < 2 else (Format.SVG,))
+]
+
+
+def expected(made: Snippet) -> Read:
+    return Read(made.image_url, made.alt, made.page_url)
+
+
+def words(alt: str) -> str:
+    """What is left of an alternative text where a syntax can't hold all of it."""
+    return "".join(character for character in alt if character.isalnum())
+
+
+def test_there_are_enough_names_to_read_back() -> None:
+    assert len(SUBJECTS) > 40
+
+
+# --- Markdown and HTML ---
+
+
+def in_markdown(text: str) -> Read:
+    link, image, _ = MarkdownIt().parseInline(text)[0].children or []
+    return Read(str(image.attrs["src"]), text_of(image), str(link.attrs["href"]))
+
+
+def text_of(image: Token) -> str:
+    return "".join(part.content for part in image.children or [])
+
+
+def in_html(text: str) -> Read:
+    page = BeautifulSoup(text, "html.parser")
+    assert [tag.name for tag in page.find_all()] in (["a", "img"], ["a", "picture", "source", "img"])
+    link, image = page.a, page.img
+    assert link is not None
+    assert image is not None
+    return Read(str(image["src"]), str(image["alt"]), str(link["href"]))
+
+
+def test_markdown() -> None:
+    for made in SNIPPETS:
+        assert in_markdown(made.written_in(Syntax.MARKDOWN)) == expected(made)
+
+
+@given(subjects())
+def test_the_markdown_of_any_subject_is_one_linked_image_within_its_line(subject: Subject) -> None:
+    made = snippet(subject, BASE)
+    paragraph = MarkdownIt().parse(f"before {made.written_in(Syntax.MARKDOWN)} after")[1]
+    before, link, image, _, after = paragraph.children or []
+    assert (before.content, after.content) == ("before ", " after")
+    assert Read(str(image.attrs["src"]), text_of(image), str(link.attrs["href"])) == expected(made)
+
+
+def test_html() -> None:
+    for made in SNIPPETS:
+        assert in_html(made.written_in(Syntax.HTML)) == expected(made)
+
+
+def test_the_html_for_light_and_dark_pages_has_one_picture_for_each() -> None:
+    for made in SNIPPETS:
+        text = made.written_in(Syntax.PICTURE)
+        dark = BeautifulSoup(text, "html.parser").source
+        assert isinstance(dark, Tag)
+        separator = "&" if "?" in made.image_url else "?"
+        assert dark["srcset"] == f"{made.image_url}{separator}theme=dark"
+        assert in_html(text) == Read(f"{made.image_url}{separator}theme=light", made.alt, made.page_url)
+
+
+# --- reStructuredText, by docutils ---
+
+
+def in_rst(text: str) -> Read:
+    document = docutils.core.publish_doctree(text, settings_overrides={"report_level": 2, "halt_level": 2})
+    (link,) = document.children
+    (image,) = link.children
+    assert isinstance(link, docutils.nodes.reference)
+    assert isinstance(image, docutils.nodes.image)
+    return Read(image["uri"], image["alt"], link["refuri"])
+
+
+def test_rst() -> None:
+    for made in SNIPPETS:
+        assert in_rst(made.written_in(Syntax.RST)) == expected(made)
+
+
+@given(subjects())
+def test_the_rst_of_any_subject_is_one_linked_image(subject: Subject) -> None:
+    made = snippet(subject, BASE)
+    assert in_rst(made.written_in(Syntax.RST)) == expected(made)
+
+
+# --- Org, Textile and Confluence, by pandoc ---
+
+
+def parsed_by_pandoc(syntax: Syntax, reader: str) -> Iterator[tuple[Snippet, list[Any]]]:
+    """Each snippet with the inline elements of its paragraph."""
+    text = "\n\n".join(made.written_in(syntax) for made in SNIPPETS)
+    document = json.loads(pypandoc.convert_text(text, "json", format=reader))
+    paragraphs = [block["c"] for block in document["blocks"] if block["t"] == "Para"]
+    assert len(paragraphs) == len(SNIPPETS)
+    return iter(zip(SNIPPETS, paragraphs, strict=True))
+
+
+def linked(inline: list[Any]) -> tuple[dict[str, str], str, str, str]:
+    """Attributes, text, source and link of an image that is all there is."""
+    (link,) = inline
+    assert link["t"] == "Link"
+    _, (inner,), (page, _) = link["c"]
+    assert inner["t"] == "Image"
+    (_, _, pairs), description, (source, title) = inner["c"]
+    described = "".join(part.get("c", " ") for part in description)
+    assert title in ("", described)
+    return dict(pairs), described, source, page
+
+
+def test_textile() -> None:
+    for made, inline in parsed_by_pandoc(Syntax.TEXTILE, "textile"):
+        _, alt, source, page = linked(inline)
+        assert (source, words(alt), page) == (made.image_url, words(made.alt), made.page_url)
+
+
+def test_confluence() -> None:
+    for made, inline in parsed_by_pandoc(Syntax.CONFLUENCE, "jira"):
+        attributes, _, source, page = linked(inline)
+        assert set(attributes) == {"alt"}
+        assert (source, words(attributes["alt"]), page) == (made.image_url, words(made.alt), made.page_url)
+
+
+def test_org() -> None:
+    found = list(parsed_by_pandoc(Syntax.ORG, "org"))
+    attributes = read_by_node([(Syntax.ORG, made.written_in(Syntax.ORG)) for made, _ in found])
+    for (made, inline), told in zip(found, attributes, strict=True):
+        _, _, source, page = linked(inline)
+        assert (urldefrag(source).url, page) == (made.image_url, made.page_url)
+        assert len(told) == 1
+        (text,) = told[0] if isinstance(told[0], list) else [told[0]]
+        assert text.startswith(":alt ")
+        assert " :" not in text
+        assert words(text.removeprefix(":alt ")) == words(made.alt)
+
+
+# --- MediaWiki ---
+
+
+def test_mediawiki_links_an_address_that_it_takes_for_an_image_s() -> None:
+    for made in SNIPPETS:
+        (link,) = wikitextparser.parse(made.written_in(Syntax.MEDIAWIKI)).external_links
+        assert link.text is not None
+        assert (urldefrag(link.text).url, link.url) == (made.image_url, made.page_url)
+        # MediaWiki's EXT_IMAGE_REGEX.
+        assert re.fullmatch(r"https?://.+/[A-Za-z0-9_.,~%\-+&;#*?!=()@]+\.(png|svg)", link.text)
+
+
+# --- AsciiDoc, by Asciidoctor ---
+
+
+def read_by_node(asked: list[tuple[str, str]]) -> list[Any]:
+    folder = PROJECT / "tests" / "parsers"
+    needs("Asciidoctor", is_there=(folder / "node_modules").is_dir())
+    done = subprocess.run(
+        [BIN / "node", "read.mjs"], cwd=folder, input=json.dumps(asked), capture_output=True, text=True, check=True
+    )
+    answers: list[Any] = json.loads(done.stdout)
+    return answers
+
+
+def test_asciidoc() -> None:
+    answers = read_by_node([(Syntax.ASCIIDOC, made.written_in(Syntax.ASCIIDOC)) for made in SNIPPETS])
+    for made, answer in zip(SNIPPETS, answers, strict=True):
+        paragraph = BeautifulSoup(answer, "html.parser").p
+        assert paragraph is not None
+        assert [tag.name for tag in paragraph.find_all()] == ["span", "a", "img"]
+        image, link = paragraph.img, paragraph.a
+        assert image is not None
+        assert link is not None
+        assert image["alt"] == made.alt
+        # Percent-encoding of what needs none changes no address (RFC 3986, section 6.2.2.2).
+        assert unquote(str(image["src"])) == unquote(made.image_url)
+        assert unquote(str(link["href"])) == unquote(made.page_url)
+
+
+# --- BBCode ---
+
+
+def test_bbcode() -> None:
+    parser = bbcode.Parser(escape_html=True, replace_links=False, replace_cosmetic=False)
+    parser.add_simple_formatter("img", '<img src="%(value)s" alt="">', replace_links=False, replace_cosmetic=False)
+    for made in SNIPPETS:
+        found = in_html(parser.format(made.written_in(Syntax.BBCODE)))
+        assert found == Read(made.image_url, "", made.page_url)
+
+
+# --- all of them ---
+
+
+def test_every_syntax_has_a_name_and_the_page_but_for_the_bare_url() -> None:
+    made = snippet(Subject.legacy("acme", "web"), BASE)
+    assert set(SYNTAX_NAMES) == set(Syntax)
+    for syntax in Syntax:
+        written = made.written_in(syntax)
+        assert made.image_url in written
+        assert (made.page_url in written) is (syntax is not Syntax.URL)
+
+
+@given(subjects())
+def test_the_image_url_of_any_subject_names_it_again(subject: Subject) -> None:
+    site = Site()
+    for format in (Format.SVG, Format.PNG):
+        site.get(snippet(subject, "", format=format).image_url)
+    assert {asked for asked, _ in site.source.asked} == {subject}
