@@ -48,7 +48,8 @@ from badge.web.health import Readiness
 from badge.web.hot_path import HotPathLimits
 from badge.web.ops_api import OpsApi
 from badge.web.pages import PagesParts
-from badge.web.pages.access import Access, LocalAccess, NoAccess
+from badge.web.pages.entrance import entrance
+from badge.web.pages.sessions import use_sessions
 from badge.web.pictures import Pictures
 from badge.web.ping import PingIntake
 from badge.web.rates import KeyRate
@@ -169,11 +170,14 @@ def build_app(parts: Parts) -> Flask:
     blueprints = [health.blueprint(readiness), metrics.blueprint(parts.events.metrics, token)]
     if parts.own is not None:
         blueprints += _intakes(parts, parts.own)
-    blueprints.append(pages.blueprint(_pages_parts(parts)))
+    seen = _pages_parts(parts)
+    blueprints.append(pages.blueprint(seen))
     told = parts.events
     shown = BadgeParts(parts.resolver, parts.clock, told, told.metrics, settings.label, Pictures(parts.pictures))
     held = HotPathLimits(settings.hot_path.total_seconds(), settings.hot_path_entries, settings.hot_path_mb * 2**20)
     site = build_site(shown, blueprints, held)
+    if seen.entrance.log_in is not None:
+        use_sessions(site, settings)
     site.extensions["readiness"] = readiness
     site.extensions["warm_up"] = parts.warm_up
     return site
@@ -201,19 +205,11 @@ def _pages_parts(parts: Parts) -> PagesParts:
         listing=parts.listing,
         history=parts.own.source if parts.own else None,
         clock=parts.clock,
-        access=_access(parts.settings),
+        entrance=entrance(parts.settings),
         source_name=parts.source.name,
         default_label=parts.settings.label,
         public_url=parts.settings.public_url or "",
     )
-
-
-def _access(settings: Settings) -> Access:
-    match settings.dashboard:
-        case "local":
-            return LocalAccess()
-        case "off":
-            return NoAccess()
 
 
 def _own_catalogue(settings: Settings, clock: Clock) -> OwnCatalogue:

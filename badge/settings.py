@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from importlib.util import find_spec
@@ -103,6 +103,22 @@ def _catalogue_url(value: SecretStr) -> SecretStr:
     return value
 
 
+def _at_least(characters: int) -> Callable[[SecretStr], SecretStr]:
+    def check(value: SecretStr) -> SecretStr:
+        if len(value.get_secret_value()) < characters:
+            raise ValueError(f"give {characters} characters or more")
+        return value
+
+    return check
+
+
+def _allowed(value: str) -> str:
+    entries = [entry.strip().lower() for entry in value.split(",") if entry.strip()]
+    if not entries or not all(re.fullmatch(r"\*|[^@\s]*@[^@\s]+", entry) for entry in entries):
+        raise ValueError("give addresses (ada@example.org), domains (@example.org) with commas between, or *")
+    return ",".join(entries)
+
+
 def _between(least: timedelta, most: timedelta) -> AfterValidator:
     """Limits of a duration; pydantic's own complaint would spell them as Python objects."""
 
@@ -145,8 +161,39 @@ class Settings(BaseModel):
         None, description="The address under which readers reach the service; absolute links are made from it."
     )
     label: str = Field("backup", max_length=64, description="The words on the left half of a badge.")
-    dashboard: Literal["local", "off"] = Field(
-        "local", description="Who may see the dashboard: local (from this machine only) or off."
+    dashboard: Literal["local", "token", "oidc", "open", "off"] = Field(
+        "local",
+        description=(
+            "Who may see the dashboard: local (from this machine only), token or oidc (after log-in), "
+            "open (anybody, without private subjects) or off."
+        ),
+    )
+    dashboard_token: Annotated[SecretStr, AfterValidator(_at_least(16))] | None = Field(
+        None, description="What to log in with where BADGE_DASHBOARD is token: 16 characters or more."
+    )
+    oidc_issuer: HttpUrl | None = Field(
+        None, description="The OpenID Connect provider where BADGE_DASHBOARD is oidc; it needs BADGE_PUBLIC_URL, too."
+    )
+    oidc_client_id: str | None = Field(None, description="The client's name at the provider.")
+    oidc_client_secret: SecretStr | None = Field(
+        None, description="The client's secret at the provider; none for a public client."
+    )
+    oidc_allow: Annotated[str, AfterValidator(_allowed)] | None = Field(
+        None,
+        description=(
+            "Whom of the provider's users to let in: verified addresses (ada@example.org), whole domains "
+            "(@example.org), with commas between, or * for all."
+        ),
+    )
+    session_lifetime: Annotated[Duration, _between(timedelta(minutes=5), timedelta(days=30))] = Field(
+        timedelta(hours=12), description="How long a log-in to the dashboard holds."
+    )
+    secret_key: Annotated[SecretStr, AfterValidator(_at_least(32))] | None = Field(
+        None,
+        description=(
+            "Signs the cookies of log-ins: 32 random characters or more, the same on all machines; "
+            "default: made once and kept in BADGE_DATA_DIR."
+        ),
     )
     metrics_token: SecretStr | None = Field(
         None, description="Lets Prometheus read /metrics from elsewhere, as Bearer; this machine itself needs none."
@@ -313,8 +360,20 @@ def _given(environment: Mapping[str, str], name: str, faults: list[SettingFault]
         yield value
 
 
+# What the ways of BADGE_DASHBOARD can't do without.
+_NEEDED = {
+    "token": ("dashboard_token",),
+    "oidc": ("oidc_issuer", "oidc_client_id", "oidc_allow", "public_url"),
+}
+
+
 def _contradictions(values: Mapping[str, Any]) -> list[SettingFault]:
-    faults = []
+    way = values.get("dashboard", "")
+    faults = [
+        SettingFault(variable_for(name), f"has to be given where BADGE_DASHBOARD is {way}")
+        for name in _NEEDED.get(way, ())
+        if name not in values
+    ]
     if "upstream_api_key" in values and "upstream_url" not in values:
         faults.append(SettingFault("BADGE_UPSTREAM_API_KEY", "is given without BADGE_UPSTREAM_URL"))
     if "sources" in values and "upstream_url" in values:

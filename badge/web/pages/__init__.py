@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from flask import Blueprint, Response, send_from_directory
+from flask_wtf.csrf import generate_csrf
 from werkzeug.wrappers import Response as AnyResponse
 
 from badge.web.pages.access import Access, Viewer
@@ -22,14 +23,22 @@ STATIC_FOLDER = Path(__file__).parent.with_name("static")
 def blueprint(parts: PagesParts) -> Blueprint:
     """/, /badges, /dashboard, the subjects' pages and what they load."""
     pages = Blueprint("pages", "badge.web", template_folder="templates")
-    builder = Builder(parts)
+    builder, access = Builder(parts), parts.entrance.access
     pages.add_url_rule("/", "home", builder.home)
     pages.add_url_rule("/badges", "sheet", builder.sheet)
-    pages.add_url_rule("/dashboard", "dashboard", _for_viewers(parts.access, Dashboard(parts).dashboard))
+    pages.add_url_rule("/dashboard", "dashboard", _for_viewers(access, Dashboard(parts).dashboard))
     # The view reads the raw path itself, for the routed one has lost its `%2F`.
-    pages.add_url_rule(f"{DASHBOARD_ROOT}<any_path:_>", "details", _for_viewers(parts.access, Details(parts).details))
+    pages.add_url_rule(f"{DASHBOARD_ROOT}<any_path:_>", "details", _for_viewers(access, Details(parts).details))
     pages.add_url_rule("/static/<name>", "static", _static)
+    if parts.entrance.log_in is not None:
+        parts.entrance.log_in.add_routes(pages)
+        pages.context_processor(lambda: {"can_log_out": _can_log_out(access), "csrf_token": generate_csrf})
     return pages
+
+
+def _can_log_out(access: Access) -> bool:
+    viewer = access.viewer()
+    return viewer is not None and viewer.can_log_out
 
 
 def _for_viewers(access: Access, view: Callable[[Viewer], AnyResponse]) -> Callable[..., AnyResponse]:

@@ -91,7 +91,9 @@ class SessionAccess:
 
     def refusal(self) -> AnyResponse:
         """To the log-in, and from there back to what was asked for."""
-        return redirect(f"/login?{urlencode({'next': raw_path(request.environ)})}", 303)
+        query = request.query_string.decode("latin-1")
+        wanted = raw_path(request.environ) + (f"?{query}" if query else "")
+        return redirect(f"/login?{urlencode({'next': wanted})}", 303)
 
     def admit(self) -> None:
         """Let this browser in, in a session of its own."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from badge.ports import Clock, RunHistory, StatusListing
 from badge.resolver import Resolver
-from badge.web.pages.access import Access
+from badge.web.pages.entrance import Entrance
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,7 +17,7 @@ class PagesParts:
     listing: StatusListing | None
     history: RunHistory | None
     clock: Clock
-    access: Access
+    entrance: Entrance
     source_name: str
     default_label: str
     public_url: str

@@ -1,0 +1,54 @@
+"""`BADGE_DASHBOARD` → who may see the dashboard, and how they log in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from badge.settings import Settings
+from badge.web.pages.access import Access, LocalAccess, NoAccess, OpenAccess, SessionAccess
+from badge.web.pages.login import LogIn, TokenLogIn
+
+
+@dataclass(frozen=True, slots=True)
+class Entrance:
+    """The door of the dashboard."""
+
+    access: Access
+    log_in: LogIn | None = None
+    """None where nobody has to, or can."""
+
+
+def entrance(settings: Settings) -> Entrance:
+    """The one that the settings ask for. Connects to nothing."""
+    match settings.dashboard:
+        case "local":
+            return Entrance(LocalAccess())
+        case "open":
+            return Entrance(OpenAccess())
+        case "off":
+            return Entrance(NoAccess())
+        case "token":
+            return _by_token(settings)
+        case "oidc":
+            return _by_provider(settings)
+
+
+def _by_token(settings: Settings) -> Entrance:
+    assert settings.dashboard_token is not None
+    token = settings.dashboard_token.get_secret_value().strip()
+    access = SessionAccess(token)
+    return Entrance(access, TokenLogIn(access, token))
+
+
+def _by_provider(settings: Settings) -> Entrance:
+    from badge.web.pages.oidc import OidcLogIn, Provider  # noqa: PLC0415 - 10 MB that no other way needs
+
+    issuer, client_id, allowed = settings.oidc_issuer, settings.oidc_client_id, settings.oidc_allow
+    assert issuer is not None
+    assert client_id is not None
+    assert allowed is not None
+    assert settings.public_url is not None
+    secret = settings.oidc_client_secret
+    provider = Provider(issuer, client_id, secret.get_secret_value() if secret else None, allowed.split(","))
+    access = SessionAccess(f"{issuer} {client_id} {allowed}")
+    return Entrance(access, OidcLogIn(access, provider, settings.public_url))

@@ -1,0 +1,77 @@
+"""Log-in to the dashboard, and log-out; the way by a token."""
+
+from __future__ import annotations
+
+import hmac
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from flask import Blueprint, redirect, request, session
+from flask_wtf.csrf import validate_csrf
+from werkzeug.wrappers import Response as AnyResponse
+from wtforms import ValidationError
+
+from badge.web.pages.access import SessionAccess
+from badge.web.pages.page import message, show
+
+NEXT = "next"
+
+
+class LogIn(Protocol):
+    """One way to log in."""
+
+    def add_routes(self, pages: Blueprint) -> None:
+        """Its routes, /login and /logout among them."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class TokenLogIn:
+    """Whoever knows the token."""
+
+    access: SessionAccess
+    token: str
+
+    def add_routes(self, pages: Blueprint) -> None:
+        """/login and /logout."""
+        pages.add_url_rule("/login", "login", self.form)
+        pages.add_url_rule("/login", "log_in", self.log_in, methods=["POST"])
+        pages.add_url_rule("/logout", "log_out", self.log_out, methods=["POST"])
+
+    def form(self) -> AnyResponse:
+        """The question for the token."""
+        return show("login.html", way="token", next=wanted_page(request.args), fault="")
+
+    def log_in(self) -> AnyResponse:
+        """Look at the answer."""
+        if (refused := forged_form()) is not None:
+            return refused
+        wanted = wanted_page(request.form)
+        if not hmac.compare_digest(request.form.get("token", "").strip().encode(), self.token.encode()):
+            return show("login.html", 403, way="token", next=wanted, fault="This is not the token.")
+        self.access.admit()
+        return redirect(wanted, 303)
+
+    def log_out(self) -> AnyResponse:
+        """End the session."""
+        if (refused := forged_form()) is not None:
+            return refused
+        session.clear()
+        return redirect("/login", 303)
+
+
+def wanted_page(given: Mapping[str, Any]) -> str:
+    """Where to go after the log-in: a page of the dashboard, never another site."""
+    wanted = str(given.get(NEXT, ""))
+    return wanted if re.fullmatch(r"/dashboard(?:[/?][\x21-\x5b\x5d-\x7e]*)?", wanted) else "/dashboard"
+
+
+def forged_form() -> AnyResponse | None:
+    """The answer to a form that this service did not give to this browser."""
+    try:
+        validate_csrf(request.form.get("csrf_token"))
+    except ValidationError:
+        return message(400, "This form is too old", "Go back, reload the page and send it again.")
+    return None
