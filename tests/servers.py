@@ -129,10 +129,10 @@ def clean_environment() -> dict[str, str]:
 @contextlib.contextmanager
 def running_service(data_dir: Path, **settings: str) -> Iterator[Service]:
     """The whole service as `make run` starts it, on a port of its own; ended afterwards."""
-    port = free_port()
+    bind = settings.get("BADGE_BIND", f"127.0.0.1:{free_port()}")
     data_dir.mkdir(parents=True, exist_ok=True)
     log = data_dir / "service.log"
-    defaults = {"BADGE_BIND": f"127.0.0.1:{port}", "BADGE_DATA_DIR": str(data_dir)}
+    defaults = {"BADGE_BIND": bind, "BADGE_DATA_DIR": str(data_dir)}
     with log.open("wb") as sink:
         process = subprocess.Popen(
             [BIN / "gunicorn", "-c", "config/gunicorn.conf.py", "wsgi:application"],
@@ -141,7 +141,7 @@ def running_service(data_dir: Path, **settings: str) -> Iterator[Service]:
             stdout=sink,
             stderr=sink,
         )
-    service = Service(f"http://127.0.0.1:{port}", data_dir, process, log)
+    service = Service(f"http://{bind}", data_dir, process, log)
     try:
         assert eventually(lambda: _is_live(service), START_SECONDS), log.read_text()
         yield service

@@ -58,7 +58,8 @@ class Dashboard:
     def __init__(self, folder: Path, **settings: str) -> None:
         self.clock = ManualClock()
         wired = load({"BADGE_DATA_DIR": str(folder), **settings})
-        self.parts = build_parts(wired, cache=MemoryStatusCache(self.clock), clock=self.clock)
+        cache = MemoryStatusCache(self.clock)
+        self.parts = build_parts(wired, cache=cache, clock=self.clock, chance=lambda: 0.0)
         migrate(wired.catalogue_location)
         self.client: FlaskClient = build_app(self.parts).test_client()
 

@@ -1,0 +1,149 @@
+"""Log-in and log-out as a person does them: at a real OpenID Connect provider, and with a token."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import requests
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, expect
+
+from tests.browser.watched import watched_page
+from tests.servers import Service, eventually, free_port, running_service
+
+WEB = "GitHub/acme/Repository/web"
+TOKEN = "correct horse battery staple"
+USERS = [
+    {"sub": "ada", "email": "ada@example.org", "email_verified": True},
+    {"sub": "eve", "email": "eve@evil.example", "email_verified": True},
+    {"sub": "mallory", "email": "ada@example.org", "email_verified": False},
+]
+
+
+@contextlib.contextmanager
+def running_provider() -> Iterator[str]:
+    """An OpenID Connect provider that asks for a name alone; its address."""
+    url = f"http://127.0.0.1:{free_port()}"
+    users = [argument for user in USERS for argument in ("--user-claims", json.dumps(user))]
+    command = [sys.executable, "-W", "ignore", "-m", "oidc_provider_mock", "--port", url.rpartition(":")[2], *users]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        assert eventually(lambda: _is_up(url), 20)
+        yield url
+    finally:
+        process.kill()
+        process.wait()
+
+
+def _is_up(url: str) -> bool:
+    with contextlib.suppress(requests.ConnectionError):
+        return requests.get(f"{url}/.well-known/openid-configuration", timeout=5).ok
+    return False
+
+
+@pytest.fixture(scope="module")
+def provider() -> Iterator[str]:
+    with running_provider() as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def by_provider(provider: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    bind = f"127.0.0.1:{free_port()}"
+    settings = {
+        "BADGE_BIND": bind,
+        "BADGE_PUBLIC_URL": f"http://{bind}",
+        "BADGE_DASHBOARD": "oidc",
+        "BADGE_OIDC_ISSUER": provider,
+        "BADGE_OIDC_CLIENT_ID": "badge",
+        "BADGE_OIDC_CLIENT_SECRET": "made up",
+        "BADGE_OIDC_ALLOW": "ada@example.org, @example.net",
+    }
+    with running_service(tmp_path_factory.mktemp("service"), **settings) as service:
+        service.flask_badge("report", WEB, "succeeded", "--visibility", "private")
+        yield service
+
+
+def log_in_as(page: Page, name: str) -> None:
+    page.get_by_role("link", name="Log in at the provider").click()
+    page.get_by_placeholder("sub").fill(name)
+    page.get_by_role("button", name="Authorize").click()
+
+
+def test_whom_the_operator_named_sees_what_was_asked_for_and_can_log_out(
+    browser: Browser, by_provider: Service
+) -> None:
+    context = browser.new_context(base_url=by_provider.url)
+    page = context.new_page()
+    page.goto(f"/dashboard/{WEB}?dialog=open&style=plastic")
+    assert page.url.startswith(f"{by_provider.url}/login")
+    log_in_as(page, "ada")
+    assert page.url == f"{by_provider.url}/dashboard/{WEB}?dialog=open&style=plastic"
+    assert page.locator("dd").first.text_content() == "succeeded"
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="Log out").click()
+    page.get_by_role("link", name="Log out at the provider, too").click()
+    page.get_by_role("button", name="End session").click()
+    assert page.url.startswith(f"{by_provider.url}/login")
+    page.goto("/dashboard")
+    assert page.url.startswith(f"{by_provider.url}/login")
+    context.close()
+
+
+@pytest.mark.parametrize("name", ["eve", "mallory"])
+def test_whom_the_operator_did_not_name_sees_nothing(browser: Browser, by_provider: Service, name: str) -> None:
+    context = browser.new_context(base_url=by_provider.url)
+    page = context.new_page()
+    page.goto("/dashboard")
+    log_in_as(page, name)
+    assert page.get_by_role("heading", name="You may not see this dashboard").is_visible()
+    page.goto("/dashboard")
+    assert page.url.startswith(f"{by_provider.url}/login")
+    context.close()
+
+
+def test_who_denies_is_not_logged_in(browser: Browser, by_provider: Service) -> None:
+    context = browser.new_context(base_url=by_provider.url)
+    page = context.new_page()
+    page.goto("/login")
+    page.get_by_role("link", name="Log in at the provider").click()
+    page.get_by_role("button", name="Deny").click()
+    assert page.get_by_role("heading", name="You are not logged in").is_visible()
+    context.close()
+
+
+def test_an_answer_to_somebody_else_s_question_is_refused(
+    browser: Browser, by_provider: Service, provider: str
+) -> None:
+    """Log-in of another's account by a link (RFC 6749, section 10.12)."""
+    asked = requests.get(f"{by_provider.url}/login/start", timeout=10, allow_redirects=False)
+    answer = requests.post(asked.headers["Location"], data={"sub": "ada"}, timeout=10, allow_redirects=False)
+    context = browser.new_context()
+    page = context.new_page()
+    page.goto(answer.headers["Location"])
+    assert page.get_by_role("heading", name="You are not logged in").is_visible()
+    context.close()
+
+
+def test_the_token_opens_the_dashboard(browser: Browser, tmp_path: Path) -> None:
+    settings = {"BADGE_DASHBOARD": "token", "BADGE_DASHBOARD_TOKEN": TOKEN}
+    with running_service(tmp_path, **settings) as service:
+        service.flask_badge("report", WEB, "succeeded")
+        with watched_page(browser, service) as watched:
+            page = watched.page
+            page.goto("/dashboard")
+            assert Axe().run(page).violations_count == 0
+            page.get_by_label("Token").fill(TOKEN)
+            page.keyboard.press("Enter")
+            expect(page.get_by_role("heading", name="Dashboard")).to_be_visible()
+            page.reload()
+            # Both workers know the session.
+            assert {page.goto("/dashboard").status for _ in range(10)} == {200}  # type: ignore[union-attr] # answered
+            page.get_by_role("button", name="Log out").click()
+            assert page.url == f"{service.url}/login"
