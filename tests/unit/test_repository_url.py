@@ -38,6 +38,8 @@ PASTED = [
     ("https://badges.example.org/badge/acme/web.svg?style=plastic", WEB),
     ("https://badges.example.org/badge/GitLab/my-group%2Fsub/Repository/worker.png", WORKER),
     ("https://badges.example.org/dashboard/GitHub/acme/Repository/web", WEB),
+    ("/badge/acme/web.png?style=plastic", WEB),
+    ("/dashboard/acme/web/?dialog=open", WEB),
 ]
 
 

@@ -10,9 +10,11 @@ from flask_wtf.csrf import generate_csrf
 from werkzeug.wrappers import Response as AnyResponse
 
 from badge.web.pages.access import Access, Viewer
+from badge.web.pages.api_docs import api_docs, renderer_file
 from badge.web.pages.builder import Builder
 from badge.web.pages.dashboard import Dashboard
 from badge.web.pages.details import DASHBOARD_ROOT, Details
+from badge.web.pages.doctor import Doctor
 from badge.web.pages.parts import PagesParts
 
 __all__ = ["PagesParts", "blueprint"]
@@ -21,11 +23,14 @@ STATIC_FOLDER = Path(__file__).parent.with_name("static")
 
 
 def blueprint(parts: PagesParts) -> Blueprint:
-    """/, /badges, /dashboard, the subjects' pages and what they load."""
+    """/, /badges, /doctor, /docs, /dashboard, the subjects' pages and what they load."""
     pages = Blueprint("pages", "badge.web", template_folder="templates")
     builder, access = Builder(parts), parts.entrance.access
     pages.add_url_rule("/", "home", builder.home)
     pages.add_url_rule("/badges", "sheet", builder.sheet)
+    pages.add_url_rule("/doctor", "doctor", Doctor(parts.clock, parts.public_url).doctor)
+    pages.add_url_rule("/docs", "api_docs", api_docs)
+    pages.add_url_rule("/docs/<name>", "renderer_file", renderer_file)
     pages.add_url_rule("/dashboard", "dashboard", _for_viewers(access, Dashboard(parts).dashboard))
     # The view reads the raw path itself, for the routed one has lost its `%2F`.
     pages.add_url_rule(f"{DASHBOARD_ROOT}<any_path:_>", "details", _for_viewers(access, Details(parts).details))

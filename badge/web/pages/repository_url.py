@@ -12,11 +12,15 @@ from badge.web.badge_request import BADGE_ROOT, read_badge_request
 # git@host:path, where the host may be an alias of ~/.ssh/config no more than a name.
 _SCP_LIKE = re.compile(r"(?:ssh://)?[\w.-]+@(?P<host>[\w.-]+)[:/](?P<path>.+)")
 _UNDERSTOOD = "give a repository's address on GitHub, GitLab or Azure DevOps, or platform/account/type/name"
+_DASHBOARD_ROOT = "/dashboard/"
+_OWN_ROOTS = (BADGE_ROOT, _DASHBOARD_ROOT)
 
 
 def subject_named(typed: str) -> Subject:
     """The subject meant; raises `InvalidSubject`, in words for the one who typed it."""
     text = typed.strip()
+    if text.startswith(_OWN_ROOTS):
+        return _of_this_service(text.partition("?")[0])
     scp_like = _SCP_LIKE.fullmatch(text)
     if scp_like:
         return _on(scp_like["host"], scp_like["path"])
@@ -34,7 +38,7 @@ def subject_named(typed: str) -> Subject:
 def _on(host: str, path: str) -> Subject:
     host = host.lower().removeprefix("www.")
     path = path.strip("/")
-    if path.startswith(("badge/", "dashboard/")):
+    if f"/{path}".startswith(_OWN_ROOTS):
         return _of_this_service(f"/{path}")
     segments = [decode_segment(segment) for segment in path.split("/") if segment]
     if host == "github.com" or host.endswith(".ghe.com"):
@@ -48,7 +52,7 @@ def _on(host: str, path: str) -> Subject:
 
 def _of_this_service(path: str) -> Subject:
     if not path.startswith(BADGE_ROOT):
-        return Subject.from_path(path.removeprefix("/dashboard/"))
+        return Subject.from_path(path.removeprefix(_DASHBOARD_ROOT))
     asked = read_badge_request({"RAW_URI": path}, {}, "")
     if asked.subject is None:
         raise InvalidSubject(asked.fault)

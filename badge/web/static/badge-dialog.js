@@ -1,6 +1,7 @@
 // The Get badge URL dialog: modal where scripts run, a part of the page where they do not.
 
-import { say, share, sharing } from "./badge-form.js";
+import { share, sharing } from "./badge-form.js";
+import { say } from "./copying.js";
 
 const dialog = document.getElementById("badge-dialog");
 const opener = document.getElementById("open-badge-dialog");

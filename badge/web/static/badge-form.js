@@ -1,29 +1,21 @@
 // The form by which a badge is chosen: after each choice the server makes the snippets anew; tabs, copying, feedback.
 // Without this script the form is sent by its button, and all snippets stand below each other.
 
+import { dressCopies, say } from "./copying.js";
+
 const WAIT_MILLISECONDS = 150;
 
 let asked = new AbortController();
 let timer = 0;
 
 export const form = document.querySelector("[data-badge-form]");
-const said = document.getElementById("copied");
 const result = () => document.getElementById("badge-result");
-
-export function say(words) {
-  said.textContent = words;
-}
 
 // Whether the address bar should show what is chosen.
 export const sharing = { isOn: true };
 
 export function share() {
   if (sharing.isOn) history.replaceState(null, "", result().dataset.shared);
-}
-
-function putAddress() {
-  const { placeholder } = result().dataset;
-  for (const field of result().querySelectorAll("textarea")) field.value = field.value.replaceAll(placeholder, location.origin);
 }
 
 function selectSyntax(syntax, tabs) {
@@ -84,27 +76,9 @@ function makeTabs() {
   });
 }
 
-async function copy(button) {
-  const field = document.getElementById(button.dataset.copies);
-  try {
-    await navigator.clipboard.writeText(field.value);
-    say(`${button.dataset.named} copied.`);
-    button.classList.add("copied");
-    setTimeout(() => button.classList.remove("copied"), 1500);
-  } catch {
-    // Browsers give the clipboard to https and loopback pages only.
-    field.select();
-    say("It is selected: press Ctrl+C (or ⌘C) to copy.");
-  }
-}
-
 function dress() {
-  putAddress();
+  dressCopies(result());
   makeTabs();
-  for (const button of result().querySelectorAll("[data-copies]")) {
-    button.hidden = false;
-    button.addEventListener("click", () => copy(button));
-  }
 }
 
 // The server alone knows how snippets are written; what it says replaces what is there, but never the focus.
@@ -129,7 +103,6 @@ async function refresh() {
   }
 }
 
-form.querySelector(".update").hidden = true;
 // On a phone what there is to copy comes first.
 if (matchMedia("(max-width: 40rem)").matches) form.querySelector(".looks").open = false;
 form.addEventListener("submit", (event) => {

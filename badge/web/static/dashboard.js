@@ -42,7 +42,6 @@ function search() {
   show(query ? `${form.action}?${query}` : form.action);
 }
 
-form.querySelector("button").hidden = true;
 form.addEventListener("submit", (event) => {
   event.preventDefault();
   search();

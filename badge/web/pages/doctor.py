@@ -1,0 +1,146 @@
+"""Why does my README show something else? What a proxy gets here, how old its copy may be, and how to renew it."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from urllib.parse import urlsplit
+
+from flask import Response, current_app, request
+from werkzeug.test import Client, TestResponse
+
+from badge.model import InvalidSubject
+from badge.ports import Clock
+from badge.web.badge_request import BADGE_ROOT
+from badge.web.pages.choices import NO_ADDRESS
+from badge.web.pages.page import exact_length, length, show
+from badge.web.pages.repository_url import subject_named
+from badge.web.snippets import badge_path
+
+LONGEST_INPUT = 8_000
+# GitHub's proxy gives up after about four seconds, and takes images alone.
+PROXY_PATIENCE = timedelta(seconds=4)
+PROXY_HEADERS = {"Accept": "image/svg+xml,image/*;q=0.8", "User-Agent": "badge-doctor (as an image proxy)"}
+SHOWN_HEADERS = ("Content-Type", "Content-Length", "Cache-Control", "ETag", "Cache-Status", "Age")
+
+# A digest, and the address in hexadecimal digits.
+_CAMO = re.compile(r"https://camo\.githubusercontent\.com/[0-9a-f]{32,64}/((?:[0-9a-f]{2})+)")
+
+
+@dataclass(frozen=True, slots=True)
+class ProxyAddress:
+    """An address at GitHub's image proxy. Of hexadecimal digits, so that it means nothing to a shell."""
+
+    address: str
+    target: str
+    """What the proxy fetches."""
+
+    @classmethod
+    def found_in(cls, pasted: str) -> ProxyAddress | None:
+        """The first one in a text, be it a whole tag."""
+        found = _CAMO.search(pasted)
+        if found is None:
+            return None
+        return cls(found[0], bytes.fromhex(found[1]).decode("utf-8", "replace"))
+
+
+@dataclass(frozen=True, slots=True)
+class Examination:
+    """One badge as a proxy gets it, and what follows."""
+
+    address: str
+    """Path and query."""
+    http_status: int
+    took: str
+    headers: Sequence[tuple[str, str]]
+    faults: Sequence[str]
+    ages: Sequence[str]
+    fresh_address: str
+    """The same badge under an address that no proxy has a copy of."""
+
+
+@dataclass(frozen=True, slots=True)
+class Doctor:
+    """The view."""
+
+    clock: Clock
+    public_url: str
+
+    def doctor(self) -> Response:
+        """The questions, and the answers to what was filled in."""
+        typed, pasted = (request.args.get(name, "")[:LONGEST_INPUT].strip() for name in ("subject", "camo"))
+        proxy = ProxyAddress.found_in(pasted)
+        examined, fault = None, ""
+        if wanted := typed or (proxy.target if proxy else ""):
+            try:
+                examined = self._examined(badge_address(wanted))
+            except InvalidSubject as invalid:
+                fault = f"{str(invalid).capitalize()}."
+        return show(
+            "doctor.html",
+            typed=typed,
+            pasted=pasted,
+            fault=fault,
+            proxy=proxy,
+            proxy_fault="This is no address of GitHub's image proxy." if pasted and not proxy else "",
+            examined=examined,
+            base=self.public_url or NO_ADDRESS,
+            placeholder=NO_ADDRESS,
+            longest=LONGEST_INPUT,
+        )
+
+    def _examined(self, address: str) -> Examination:
+        began = time.perf_counter()
+        answer = Client(current_app.wsgi_app).get(address, headers=PROXY_HEADERS)
+        took = timedelta(seconds=time.perf_counter() - began)
+        separator = "&" if "?" in address else "?"
+        return Examination(
+            address=address,
+            http_status=answer.status_code,
+            took=f"{took.total_seconds() * 1000:.0f} ms",
+            headers=[(name, answer.headers[name]) for name in SHOWN_HEADERS if name in answer.headers],
+            faults=_faults(answer, took),
+            ages=_ages(answer.headers.get("Cache-Control", "")),
+            fresh_address=f"{address}{separator}v={self.clock():%Y%m%d%H%M%S}",
+        )
+
+
+def badge_address(typed: str) -> str:
+    """Path and query of the badge meant: an own address as it is, else that of a repository."""
+    try:
+        parts = urlsplit(typed)
+    except ValueError:
+        raise InvalidSubject("this is no address") from None
+    subject = subject_named(typed)
+    if parts.path.startswith(BADGE_ROOT):
+        query = re.sub(r"[^\x21-\x7e]", "", parts.query)
+        return parts.path + (f"?{query}" if query else "")
+    return badge_path(subject.path)
+
+
+def _faults(answer: TestResponse, took: timedelta) -> list[str]:
+    """Why a proxy would show no image at all."""
+    rules = {
+        f"The HTTP status is {answer.status_code}: proxies show images of 200 alone.": answer.status_code != 200,
+        "This is no image: proxies show nothing else.": not (answer.mimetype or "").startswith("image/"),
+        f"This took longer than the {length(PROXY_PATIENCE)} that GitHub's proxy waits.": took > PROXY_PATIENCE,
+    }
+    return [fault for fault, is_broken in rules.items() if is_broken]
+
+
+def _ages(cache_control: str) -> list[str]:
+    """How old a proxy's copy may be, and when."""
+    seconds = {name: int(number) for name, number in re.findall(r"([a-z-]+)=(\d{1,9})", cache_control)}
+    sentences = {
+        "max-age": "A proxy may show its copy for {} without asking.",
+        "stale-while-revalidate": "For {} after that it may show it once more while it asks in the background.",
+        "stale-if-error": "If it can't reach this service it may show it for {} more.",
+    }
+    return [
+        sentence.format(exact_length(timedelta(seconds=seconds[name])))
+        for name, sentence in sentences.items()
+        if seconds.get(name)
+    ]

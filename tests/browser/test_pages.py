@@ -1,0 +1,253 @@
+"""The pages in a browser: usable without eyes or daylight, quick to search, calm while loading, deaf to strangers."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from urllib.parse import quote, unquote
+
+import bbcode
+import docutils.core
+import pypandoc
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from markdown_it import MarkdownIt
+from playwright.sync_api import Browser, Page, Route, expect
+
+from app import utc_now
+from badge.catalogue.database import Database
+from badge.catalogue.events import RunEvent
+from badge.catalogue.store import Catalogue
+from badge.model import BackupStatus, Theme
+from badge.web.snippets import Snippet, Syntax, snippet
+from tests.browser.watched import Watched, watched_page
+from tests.servers import Service, running_service
+from tests.web.test_snippets import SUBJECTS, read_by_node
+
+WEB = "GitHub/acme/Repository/web"
+# Swagger UI puts links into buttons; no other page has buttons that open and close.
+OF_THE_RENDERER = {"rules": {"nested-interactive": {"enabled": False}}}
+
+PAGES = [
+    "/",
+    "/?subject=acme/web",
+    "/badges",
+    "/doctor?subject=acme/web",
+    "/docs",
+    "/dashboard",
+    "/dashboard?q=none",
+    f"/dashboard/{WEB}",
+    f"/dashboard/{WEB}?dialog=open",
+    "/dashboard/none/none",
+]
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    with running_service(tmp_path_factory.mktemp("service")) as running:
+        running.flask_badge("demo")
+        yield running
+
+
+@pytest.fixture
+def watched(browser: Browser, service: Service) -> Iterator[Watched]:
+    with watched_page(browser, service) as watched:
+        yield watched
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_that_keeps_people_out(browser: Browser, service: Service, scheme: str) -> None:
+    """And nothing else goes wrong: no error in the console, no request to another host."""
+    # By night only the colours differ.
+    options = OF_THE_RENDERER if scheme == "light" else {"runOnly": ["color-contrast"]}
+    with watched_page(browser, service, color_scheme=scheme) as watched:
+        for path in PAGES:
+            watched.page.goto(path)
+            watched.page.wait_for_load_state("networkidle")
+            found = Axe().run(watched.page, options=options)
+            assert found.response["passes"], "axe looked at nothing"
+            assert found.violations_count == 0, (path, found.generate_report())
+
+
+def test_the_list_narrows_while_one_types(watched: Watched) -> None:
+    page = watched.page
+    page.goto("/dashboard")
+    everything = page.locator(".subjects li").count()
+    page.get_by_role("searchbox").press_sequentially("web shop")
+    expect(page.locator(".subjects li")).to_have_count(2)
+    assert everything > 2
+    assert page.url == f"{watched.service.url}/dashboard?q=web+shop"
+    assert page.locator("#announced").text_content() == "2 found"
+    assert page.evaluate("document.activeElement.id") == "q"
+    page.get_by_role("searchbox").fill("")
+    expect(page.locator(".subjects li")).to_have_count(everything)
+    assert page.url == f"{watched.service.url}/dashboard"
+
+
+def test_the_list_is_sorted_and_filtered(watched: Watched) -> None:
+    page = watched.page
+    page.goto("/dashboard")
+    page.get_by_label("Sort").select_option("worst")
+    expect(page.locator(".subjects a").first).to_have_text("billing")
+    page.get_by_role("navigation", name="Status").get_by_role("link", name="deleted").click()
+    expect(page.locator(".subjects a")).to_have_text(["old-blog"])
+    assert page.url == f"{watched.service.url}/dashboard?status=deleted&sort=worst"
+
+
+def test_without_scripts_the_list_is_searched_by_its_button(browser: Browser, service: Service) -> None:
+    with watched_page(browser, service, java_script_enabled=False) as watched:
+        watched.page.goto("/dashboard")
+        watched.page.get_by_role("searchbox").fill("worker")
+        watched.page.get_by_role("button", name="Search").click()
+        assert watched.page.locator(".subjects a").all_text_contents() == ["worker"]
+
+
+def test_a_slow_answer_shows_that_it_is_awaited(watched: Watched) -> None:
+    def late(route: Route) -> None:
+        time.sleep(1)  # noqa: TID251 - the slowness under test
+        route.continue_()
+
+    page = watched.page
+    page.goto("/dashboard")
+    page.route("**/dashboard?q=*", late)
+    page.get_by_role("searchbox").fill("worker")
+    expect(page.get_by_role("progressbar")).to_be_visible()
+    expect(page.locator(".subjects a")).to_have_text(["worker"])
+    expect(page.get_by_role("progressbar")).not_to_be_visible()
+
+
+SHIFTS = """() => new Promise((done) => {
+  let sum = 0;
+  new PerformanceObserver((list) => list.getEntries().forEach((entry) => (sum += entry.value)))
+    .observe({ type: "layout-shift", buffered: true });
+  setTimeout(() => done(sum), 300);
+})"""
+
+
+@pytest.mark.parametrize("width", [360, 1100])
+def test_nothing_jumps_while_badges_come_in(browser: Browser, service: Service, width: int) -> None:
+    def late(route: Route) -> None:
+        time.sleep(0.1)  # noqa: TID251 - the slowness under test
+        route.continue_()
+
+    page = browser.new_page(base_url=service.url, viewport={"width": width, "height": 800})
+    page.route("**/badge/**", late)
+    for path in ("/dashboard", f"/dashboard/{WEB}"):
+        page.goto(path)
+        page.wait_for_load_state("networkidle")
+        assert page.evaluate(SHIFTS) == 0
+    page.close()
+
+
+def test_on_paper_there_is_the_list_and_nothing_to_press(browser: Browser, service: Service) -> None:
+    page = browser.new_page(base_url=service.url)
+    page.emulate_media(media="print")
+    for path in ("/dashboard", f"/dashboard/{WEB}"):
+        page.goto(path)
+        assert page.get_by_role("heading").first.is_visible()
+        assert not any(button.is_visible() for button in page.locator("button, input, header").all())
+    page.close()
+
+
+def test_the_api_s_page_tries_a_route(watched: Watched) -> None:
+    page = watched.page
+    page.goto("/docs")
+    page.locator(".opblock-summary-control").first.click()
+    page.get_by_role("button", name="Try it out").click()
+    page.get_by_placeholder("owner").fill("acme")
+    page.get_by_placeholder("repository").fill("web")
+    page.get_by_role("button", name="Execute").click()
+    expect(page.locator("tr.response .response-col_status").first).to_have_text("200")
+
+
+def test_the_doctor_s_line_is_copied(watched: Watched, service: Service) -> None:
+    page = watched.page
+    proxied = "https://camo.githubusercontent.com/" + "0" * 64 + "/" + f"{service.url}/badge/acme/web".encode().hex()
+    page.goto("/doctor")
+    page.get_by_label("begins with https://camo").fill(proxied)
+    page.get_by_role("button", name="Examine").click()
+    page.get_by_role("button", name="Copy the line").click()
+    page.get_by_text("Line copied.").wait_for()
+    assert watched.clipboard() == f"curl -X PURGE {proxied}"
+    page.get_by_role("button", name="Copy the address").click()
+    page.get_by_text("Address copied.").wait_for()
+    assert watched.clipboard().startswith(f"{service.url}/badge/acme/web?v=")
+
+
+# --- hostile names ---
+
+
+@pytest.fixture(scope="module")
+def hostile(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    with running_service(tmp_path_factory.mktemp("hostile")) as running:
+        catalogue = Catalogue(Database(f"sqlite:///{running.data_dir / 'catalogue.sqlite3'}"), utc_now)
+        for subject in SUBJECTS:
+            catalogue.record(RunEvent(subject=subject, status=BackupStatus.FAILED, at=utc_now()))
+        yield running
+
+
+def folded(text: str | None) -> str:
+    return " ".join((text or "").split())
+
+
+def test_hostile_names_are_text_on_every_page(browser: Browser, hostile: Service) -> None:
+    with watched_page(browser, hostile) as watched:
+        page = watched.page
+        seen = names_in_the_list(page)
+        assert seen == {folded(subject.name) for subject in SUBJECTS}
+        for number, subject in enumerate(SUBJECTS):
+            page.goto(f"/dashboard/{subject.path}?dialog=open&label={subject.path}")
+            assert folded(page.locator("h1").text_content()) == folded(subject.name)
+            assert page.locator("#snippet-markdown").input_value().startswith("[![")
+            typed = quote(subject.path)
+            if number % 2:
+                page.goto(f"/?subject={typed}")
+                assert folded(subject.name) in folded(page.locator("#subject-named").text_content())
+            else:
+                page.goto(f"/doctor?subject={typed}")
+                assert page.locator("#fresh").is_visible()
+
+
+def names_in_the_list(page: Page) -> set[str]:
+    names: set[str] = set()
+    page.goto("/dashboard")
+    while True:
+        names |= {folded(text) for text in page.locator(".subjects a").all_text_contents()}
+        following = page.get_by_role("link", name="Next page")
+        if not following.count():
+            return names
+        following.click()
+
+
+def rendered(made: list[Snippet]) -> Iterator[str]:
+    """What hosts would make of each snippet: HTML."""
+    by_node = read_by_node([(Syntax.ASCIIDOC, one.written_in(Syntax.ASCIIDOC)) for one in made])
+    yield from by_node
+    for syntax, reader in ((Syntax.ORG, "org"), (Syntax.TEXTILE, "textile"), (Syntax.CONFLUENCE, "jira")):
+        yield pypandoc.convert_text("\n\n".join(one.written_in(syntax) for one in made), "html", format=reader)
+    for one in made:
+        yield one.written_in(Syntax.HTML)
+        yield one.written_in(Syntax.PICTURE)
+        yield MarkdownIt("commonmark", {"html": True}).render(one.written_in(Syntax.MARKDOWN))
+        yield docutils.core.publish_parts(one.written_in(Syntax.RST), writer="html5")["body"]
+        yield bbcode.render_html(one.written_in(Syntax.BBCODE))
+
+
+def test_snippets_of_hostile_names_do_nothing_but_show_the_badge(browser: Browser, hostile: Service) -> None:
+    made = [snippet(subject, hostile.url) for subject in SUBJECTS]
+    addresses = {one.image_url for one in made} | {one.themed(theme) for one in made for theme in Theme}
+    allowed = {unquote(address) for address in addresses}
+    page = browser.new_page(base_url=hostile.url)
+    happened: list[str] = []
+    page.on("dialog", lambda dialog: happened.append(dialog.message))
+    page.on("request", lambda sent: happened.append(sent.url) if unquote(sent.url) not in allowed else None)
+    page.set_content('<link rel="icon" href="data:,">' + "\n".join(rendered(made)))
+    page.wait_for_load_state("networkidle")
+    # Hosts filter what they render; without that, too, only images in links come of a name.
+    assert page.evaluate("document.querySelectorAll('script, iframe, object, embed, form, style').length") == 0
+    attributes = page.evaluate("[...document.querySelectorAll('*')].flatMap((one) => one.getAttributeNames())")
+    assert {name for name in attributes if name.startswith("on")} == set()
+    links = page.evaluate("[...document.querySelectorAll('a')].map((one) => one.protocol)")
+    assert set(links) == {"http:"}
+    assert happened == []
+    page.close()
