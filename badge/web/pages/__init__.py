@@ -6,7 +6,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 from flask import Blueprint, Response, send_from_directory
-from flask_wtf.csrf import generate_csrf
 from werkzeug.wrappers import Response as AnyResponse
 
 from badge.web.pages.access import Access, Viewer
@@ -37,13 +36,7 @@ def blueprint(parts: PagesParts) -> Blueprint:
     pages.add_url_rule("/static/<name>", "static", _static)
     if parts.entrance.log_in is not None:
         parts.entrance.log_in.add_routes(pages)
-        pages.context_processor(lambda: {"can_log_out": _can_log_out(access), "csrf_token": generate_csrf})
     return pages
-
-
-def _can_log_out(access: Access) -> bool:
-    viewer = access.viewer()
-    return viewer is not None and viewer.can_log_out
 
 
 def _for_viewers(access: Access, view: Callable[[Viewer], AnyResponse]) -> Callable[..., AnyResponse]:

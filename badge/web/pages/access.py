@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 from urllib.parse import urlencode
 
-from flask import redirect, request, session
+from flask import Blueprint, redirect, request, session
 from werkzeug.wrappers import Response as AnyResponse
 
 from badge.web.badge_request import raw_path
@@ -22,7 +22,6 @@ class Viewer:
     """Somebody who may see the dashboard."""
 
     sees_private: bool = True
-    can_log_out: bool = False
 
 
 class Access(Protocol):
@@ -34,6 +33,14 @@ class Access(Protocol):
 
     def refusal(self) -> AnyResponse:
         """What those see instead; it names no subject."""
+        ...
+
+
+class LogIn(Protocol):
+    """One way to log in."""
+
+    def add_routes(self, pages: Blueprint) -> None:
+        """Its routes, /login and /logout among them."""
         ...
 
 
@@ -87,7 +94,7 @@ class SessionAccess:
 
     def viewer(self) -> Viewer | None:
         """By the session."""
-        return Viewer(can_log_out=True) if session.get(LOGGED_IN) == self._mark else None
+        return Viewer() if session.get(LOGGED_IN) == self._mark else None
 
     def refusal(self) -> AnyResponse:
         """To the log-in, and from there back to what was asked for."""

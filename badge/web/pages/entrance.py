@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from badge.settings import Settings
-from badge.web.pages.access import Access, LocalAccess, NoAccess, OpenAccess, SessionAccess
-from badge.web.pages.login import LogIn, TokenLogIn
+from badge.web.pages.access import Access, LocalAccess, LogIn, NoAccess, OpenAccess, SessionAccess
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +33,8 @@ def entrance(settings: Settings) -> Entrance:
 
 
 def _by_token(settings: Settings) -> Entrance:
+    from badge.web.pages.login import TokenLogIn  # noqa: PLC0415 - forms and their tokens, which no other way needs
+
     assert settings.dashboard_token is not None
     token = settings.dashboard_token.get_secret_value().strip()
     access = SessionAccess(token)
@@ -41,7 +42,7 @@ def _by_token(settings: Settings) -> Entrance:
 
 
 def _by_provider(settings: Settings) -> Entrance:
-    from badge.web.pages.oidc import OidcLogIn, Provider  # noqa: PLC0415 - 10 MB that no other way needs
+    from badge.web.pages.oidc import OidcLogIn, Provider  # noqa: PLC0415 - the same, and 10 MB more
 
     issuer, client_id, allowed = settings.oidc_issuer, settings.oidc_client_id, settings.oidc_allow
     assert issuer is not None

@@ -6,10 +6,10 @@ import hmac
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from flask import Blueprint, redirect, request, session
-from flask_wtf.csrf import validate_csrf
+from flask_wtf.csrf import generate_csrf, validate_csrf
 from werkzeug.wrappers import Response as AnyResponse
 from wtforms import ValidationError
 
@@ -17,14 +17,6 @@ from badge.web.pages.access import SessionAccess
 from badge.web.pages.page import message, show
 
 NEXT = "next"
-
-
-class LogIn(Protocol):
-    """One way to log in."""
-
-    def add_routes(self, pages: Blueprint) -> None:
-        """Its routes, /login and /logout among them."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +28,7 @@ class TokenLogIn:
 
     def add_routes(self, pages: Blueprint) -> None:
         """/login and /logout."""
+        offer_log_out(pages, self.access)
         pages.add_url_rule("/login", "login", self.form)
         pages.add_url_rule("/login", "log_in", self.log_in, methods=["POST"])
         pages.add_url_rule("/logout", "log_out", self.log_out, methods=["POST"])
@@ -60,6 +53,11 @@ class TokenLogIn:
             return refused
         session.clear()
         return redirect("/login", 303)
+
+
+def offer_log_out(pages: Blueprint, access: SessionAccess) -> None:
+    """Have every page show a button to those who are logged in, and its forms hold a token against other sites."""
+    pages.context_processor(lambda: {"can_log_out": access.viewer() is not None, "csrf_token": generate_csrf})
 
 
 def wanted_page(given: Mapping[str, Any]) -> str:

@@ -14,7 +14,7 @@ from requests import RequestException
 from werkzeug.wrappers import Response as AnyResponse
 
 from badge.web.pages.access import SessionAccess
-from badge.web.pages.login import NEXT, forged_form, wanted_page
+from badge.web.pages.login import NEXT, forged_form, offer_log_out, wanted_page
 from badge.web.pages.page import message, show
 
 CALLBACK = "/login/callback"
@@ -66,6 +66,7 @@ class OidcLogIn:
 
     def add_routes(self, pages: Blueprint) -> None:
         """/login, /login/start, the way back, and /logout."""
+        offer_log_out(pages, self.access)
         pages.record_once(lambda state: self._oauth.init_app(state.app))
         pages.add_url_rule("/login", "login", self.form)
         pages.add_url_rule("/login/start", "log_in", self.start)
