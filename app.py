@@ -202,11 +202,10 @@ def _intakes(parts: Parts, own: OwnCatalogue) -> list[Blueprint]:
 def _pages_parts(parts: Parts) -> PagesParts:
     return PagesParts(
         resolver=parts.resolver,
-        listing=parts.listing,
+        listing=parts.listing or _upstream_listing(parts.settings, parts.clock),
         history=parts.own.source if parts.own else None,
         clock=parts.clock,
         entrance=entrance(parts.settings),
-        source_name=parts.source.name,
         default_label=parts.settings.label,
         public_url=parts.settings.public_url or "",
     )
@@ -256,6 +255,17 @@ def _upstream(settings: Settings, clock: Clock, events: Events) -> StatusSource:
         events,
         by_post=settings.upstream_method == "post",
     )
+
+
+def _upstream_listing(settings: Settings, clock: Clock) -> StatusListing | None:
+    if settings.upstream_url is None:
+        return None
+    from badge.sources.http_transport import HttpTransport  # noqa: PLC0415 - as above
+    from badge.sources.native_listing import LARGEST_PAGE_BYTES, NativeListing  # noqa: PLC0415
+
+    key = settings.upstream_api_key
+    transport = HttpTransport(max_bytes=LARGEST_PAGE_BYTES)
+    return NativeListing(settings.upstream_url, key.get_secret_value() if key else None, transport, clock)
 
 
 def _guard(settings: Settings, clock: Clock, events: Events, name: str) -> SourceGuard:

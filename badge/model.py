@@ -192,6 +192,11 @@ class Report:
         """The source knows no such subject, or not for us; the two can't be told apart."""
         return cls(status=BackupStatus.UNKNOWN, observed_at=observed_at, exists=False)
 
+    def status_at(self, now: datetime) -> BackupStatus:
+        """The status, unless its source no longer vouches for it."""
+        is_stale = self.stale_after is not None and self.stale_after <= now
+        return BackupStatus.UNKNOWN if is_stale else self.status
+
     @property
     def is_public(self) -> bool:
         """Whether anybody may be told that the subject exists."""

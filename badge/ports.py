@@ -159,6 +159,8 @@ class ListingTotals:
     by_status: Mapping[BackupStatus, int]
     protected: int
     """Whose last finished backup succeeded and is still vouched for."""
+    is_whole: bool = True
+    """False where there are more than could be counted."""
 
     @property
     def all(self) -> int:

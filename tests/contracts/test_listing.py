@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+import threading
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from flask import Flask, jsonify
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from werkzeug.serving import make_server
 
-from badge.catalogue.database import Database, migrate
+from app import build_app, build_parts
+from badge.cache.memory import MemoryStatusCache
+from badge.catalogue.database import migrate
 from badge.catalogue.events import RunEvent
+from badge.catalogue.keys import Scope
 from badge.catalogue.source import CatalogueSource
 from badge.catalogue.store import Catalogue
 from badge.model import BackupStatus, PastRun, Subject, Visibility
-from badge.ports import ListedSubject, ListingFilter, ListingOrder, StatusListing
+from badge.ports import ListedSubject, ListingFilter, ListingOrder, SourceUnavailable, StatusListing
+from badge.settings import load
+from badge.sources.http_transport import HttpTransport
+from badge.sources.native_listing import LARGEST_PAGE_BYTES, NativeListing
 from tests.doubles import ManualClock
 
 S = BackupStatus
@@ -50,13 +60,40 @@ class Listed:
         return [item.subject.name for item in self.all(order, limit, wanted)]
 
 
-@pytest.fixture
-def listed(tmp_path: Path) -> Listed:
-    url = f"sqlite:///{tmp_path / 'catalogue.sqlite3'}"
-    migrate(url)
+@pytest.fixture(params=["catalogue", "native"])
+def listed(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Listed]:
+    """The catalogue itself, and the same behind HTTP as another service's upstream."""
+    settings = load({"BADGE_DATA_DIR": str(tmp_path)})
+    migrate(settings.catalogue_location)
     clock = ManualClock()
-    catalogue = Catalogue(Database(url), clock)
-    made = Listed(CatalogueSource(catalogue), catalogue, clock)
+    parts = build_parts(settings, cache=MemoryStatusCache(clock), clock=clock)
+    assert parts.own is not None
+    made = Listed(parts.own.source, parts.own.catalogue, clock)
+    _fill(made)
+    if request.param == "catalogue":
+        yield made
+        return
+    key = parts.own.keys.create("replica", {Scope.READ})
+    with served(build_app(parts)) as url:
+        transport = HttpTransport(max_bytes=LARGEST_PAGE_BYTES)
+        yield replace(made, listing=NativeListing(url, key, transport, clock, kept_for=timedelta(0)))
+
+
+@contextlib.contextmanager
+def served(app: Flask) -> Iterator[str]:
+    """The application over HTTP, in a thread; its address."""
+    server = make_server("127.0.0.1", 0, app, threaded=True)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def _fill(made: Listed) -> None:
     for number, (path, status) in enumerate(
         [
             ("acme/web", S.SUCCEEDED),
@@ -66,9 +103,8 @@ def listed(tmp_path: Path) -> Listed:
             ("acme/old", S.DELETED),
         ]
     ):
-        clock.advance(minutes=number)
+        made.clock.advance(minutes=number)
         made.tell(path, status)
-    return made
 
 
 def test_by_name_the_subjects_of_one_account_stand_together(listed: Listed) -> None:
@@ -161,3 +197,65 @@ def test_the_history_has_the_newest_run_first(listed: Listed) -> None:
     assert [(run.status, run.size_bytes) for run in source.history(web, 9)] == [(S.FAILED, 1), (S.SUCCEEDED, 2)]
     assert source.history(web, 1) == [PastRun(S.FAILED, began - timedelta(hours=1), began - timedelta(hours=1), 1)]
     assert source.history(Subject.legacy("acme", "none"), 9) == []
+
+
+@pytest.mark.parametrize("listed", ["native"], indirect=True)
+def test_an_upstream_is_walked_through_once_in_a_while(listed: Listed) -> None:
+    assert isinstance(listed.listing, NativeListing)
+    kept = replace(listed.listing, kept_for=timedelta(seconds=30))
+    assert kept.totals(ListingFilter()).all == 5
+    listed.tell("acme/new", S.SUCCEEDED)
+    assert kept.totals(ListingFilter()).all == 5
+    listed.clock.advance(seconds=30)
+    assert kept.totals(ListingFilter()).all == 6
+
+
+def test_an_upstream_of_many_pages_is_read_whole(listed: Listed) -> None:
+    for number in range(120):
+        listed.tell(f"acme/repo-{number:03}", S.SUCCEEDED)
+    totals = listed.listing.totals(ListingFilter())
+    assert (totals.all, totals.is_whole) == (125, True)
+    assert len(listed.all(ListingOrder.NAME, 50)) == 125
+
+
+@pytest.mark.parametrize("listed", ["native"], indirect=True)
+def test_an_upstream_that_refuses_is_the_lack_of_an_answer(listed: Listed) -> None:
+    assert isinstance(listed.listing, NativeListing)
+    with pytest.raises(SourceUnavailable, match="http4xx"):
+        replace(listed.listing, api_key="wrong").list(ListingFilter())
+
+
+ITEM = {"platform": "GitHub", "account": "acme", "subjectType": "Repository", "subjectName": "web"}
+
+
+@pytest.mark.parametrize(
+    ("document", "names"),
+    [
+        ({"items": [7, {}, {**ITEM, "subjectName": ".."}, ITEM], "nextCursor": 5}, ["web"]),
+        ({"items": [{**ITEM, "status": 3}, ITEM], "nextCursor": ""}, ["web"]),
+        ({"items": "many"}, None),
+        (["web"], None),
+    ],
+)
+def test_what_an_upstream_gets_wrong_is_unknown_and_stays_in_the_count(
+    document: object, names: list[str] | None
+) -> None:
+    upstream = Flask("upstream")
+    upstream.add_url_rule("/ops/status/list", "list", lambda: jsonify(document))
+    with served(upstream) as url:
+        listing = NativeListing(url, None, HttpTransport(max_bytes=LARGEST_PAGE_BYTES), ManualClock())
+        if names is None:
+            with pytest.raises(SourceUnavailable, match="badField"):
+                listing.totals(ListingFilter())
+            return
+        assert [item.subject.name for item in listing.list(ListingFilter()).items] == names
+        assert listing.totals(ListingFilter()).by_status == {S.UNKNOWN: 1}
+
+
+def test_an_upstream_that_never_ends_is_left_at_the_limit_and_said_to_be_larger() -> None:
+    upstream = Flask("upstream")
+    upstream.add_url_rule("/ops/status/list", "list", lambda: jsonify({"items": [ITEM], "nextCursor": "again"}))
+    with served(upstream) as url:
+        listing = NativeListing(url, None, HttpTransport(max_bytes=LARGEST_PAGE_BYTES), ManualClock())
+        totals = listing.totals(ListingFilter())
+    assert (totals.all, totals.is_whole) == (1, False)

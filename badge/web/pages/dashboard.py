@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from itertools import groupby
 from urllib.parse import urlencode
 
@@ -105,7 +105,7 @@ class Dashboard:
 
     def _row(self, item: ListedSubject) -> dict[str, object]:
         now = self.parts.clock()
-        report = _as_badge_shows(item, now=now)
+        report = replace(item.report, status=item.report.status_at(now))
         is_private = report.visibility is Visibility.PRIVATE
         return {
             "subject": item.subject,
@@ -126,13 +126,6 @@ class Dashboard:
 
 def _account(item: ListedSubject) -> str:
     return f"{item.subject.platform} · {item.subject.account}"
-
-
-def _as_badge_shows(item: ListedSubject, *, now: datetime) -> Report:
-    """What is no longer vouched for is unknown here as it is on the badge."""
-    report = item.report
-    is_stale = report.stale_after is not None and report.stale_after <= now
-    return replace(report, status=BackupStatus.UNKNOWN) if is_stale else report
 
 
 def _status_choices(search: Search, totals: ListingTotals) -> list[dict[str, object]]:

@@ -36,6 +36,7 @@ class Details:
             subject = Subject.from_path(raw_path(request.environ).removeprefix(DASHBOARD_ROOT))
         except InvalidSubject as invalid:
             return message(400, "This address names no repository", f"{str(invalid).capitalize()}.")
+        source = self.parts.resolver.routing.source_for(subject)
         resolution = self.parts.resolver.resolve(subject, may_see_private=viewer.sees_private)
         report = resolution.report
         runs = self._runs(subject) if report.exists else []
@@ -44,7 +45,7 @@ class Details:
             subject=subject,
             moments=self._moments(resolution),
             facts=_facts(resolution),
-            freshness=_freshness(resolution, self.parts.source_name),
+            freshness=_freshness(resolution, source.name if source else "no source"),
             status_words=appearance.message_for(resolution) if report.exists else "nothing known",
             resolution=resolution,
             is_private=report.visibility is Visibility.PRIVATE,

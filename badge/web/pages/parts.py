@@ -18,7 +18,6 @@ class PagesParts:
     history: RunHistory | None
     clock: Clock
     entrance: Entrance
-    source_name: str
     default_label: str
     public_url: str
     """Empty where none is set; the browser's own address then serves."""
