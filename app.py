@@ -205,7 +205,7 @@ def _pages_parts(parts: Parts) -> PagesParts:
         listing=parts.listing or _upstream_listing(parts.settings, parts.clock),
         history=parts.own.source if parts.own else None,
         clock=parts.clock,
-        entrance=entrance(parts.settings),
+        entrance=entrance(parts.settings, parts.events),
         default_label=parts.settings.label,
         public_url=parts.settings.public_url or "",
     )

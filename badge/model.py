@@ -494,6 +494,23 @@ class AnswerCrashed:
     error: BaseException
 
 
+class LogInEnd(StrEnum):
+    """How an attempt to log in to the dashboard ended."""
+
+    ADMITTED = "admitted"
+    REFUSED = "refused"
+    FORGED = "forged"
+    """The form, or the provider's answer, was not for this browser, or did not hold."""
+    NO_PROVIDER = "noProvider"
+
+
+@dataclass(frozen=True, slots=True)
+class LogInTried:
+    """Somebody tried to log in to the dashboard."""
+
+    end: LogInEnd
+
+
 Event = (
     CacheLost
     | CacheRegained
@@ -511,4 +528,5 @@ Event = (
     | BadgeServed
     | PingAnswered
     | AnswerCrashed
+    | LogInTried
 )

@@ -28,6 +28,7 @@ from badge.model import (
     CallerWaited,
     Event,
     FlightEnded,
+    LogInTried,
     PingAnswered,
     RefreshBegun,
     SourceAnswered,
@@ -57,6 +58,7 @@ LINES: dict[type[Event], tuple[int, str]] = {
     CacheRegained: (logging.INFO, "cache regained"),
     CacheEntryRefused: (logging.WARNING, "cache entry refused"),
     AnswerCrashed: (logging.ERROR, "answer crashed"),
+    LogInTried: (logging.WARNING, "log-in tried"),
 }
 
 _request_id: ContextVar[str | None] = ContextVar("request_id", default=None)

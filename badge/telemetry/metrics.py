@@ -25,6 +25,7 @@ from badge.model import (
     CallerWaited,
     Event,
     FlightEnded,
+    LogInTried,
     PingAnswered,
     RefreshBegun,
     SourceAnswered,
@@ -68,6 +69,7 @@ METRICS = (
     Declared("badge_source_unknown_words_total", Counter, "Status words that are none of ours.", ("source",)),
     Declared("badge_subjects_unrouted_total", Counter, "Questions for subjects of no source."),
     Declared("badge_breaker_moves_total", Counter, "Breakers opened and closed.", ("name", "to")),
+    Declared("badge_log_ins_total", Counter, "Attempts to log in to the dashboard.", ("end",)),
     Declared("badge_breaker_open", Gauge, "1 while any worker has it open.", ("name",)),
 )
 
@@ -165,6 +167,7 @@ _MOVES: Mapping[type[Event], Callable[[Metrics, Any], None]] = {
     SourceFailed: lambda metrics, event: metrics.add("badge_source_calls_total", event.source, event.kind),
     SourceSpared: lambda metrics, event: metrics.add("badge_source_spared_total", event.source, event.why),
     SourceWordUnknown: lambda metrics, event: metrics.add("badge_source_unknown_words_total", event.source),
+    LogInTried: lambda metrics, event: metrics.add("badge_log_ins_total", event.end),
     SubjectUnrouted: lambda metrics, _: metrics.add("badge_subjects_unrouted_total"),
 }
 

@@ -143,6 +143,17 @@ def test_log_out_ends_the_session(by_token: Dashboard) -> None:
     assert by_token.get("/dashboard").status_code == 303
 
 
+def log_ins(dashboard: Dashboard, end: str) -> float:
+    return dashboard.parts.events.metrics.registry.get_sample_value("badge_log_ins_total", {"end": end}) or 0
+
+
+def test_attempts_are_counted(by_token: Dashboard) -> None:
+    log_in(by_token, "wrong")
+    by_token.client.post("/login", data={"token": TOKEN})
+    log_in(by_token)
+    assert [log_ins(by_token, end) for end in ("refused", "forged", "admitted")] == [1, 1, 1]
+
+
 @pytest.mark.parametrize("path", ["/login", "/logout"])
 def test_a_form_of_another_site_is_refused(by_token: Dashboard, path: str) -> None:
     log_in(by_token)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from badge.ports import Events
 from badge.settings import Settings
 from badge.web.pages.access import Access, LocalAccess, LogIn, NoAccess, OpenAccess, SessionAccess
 
@@ -17,7 +18,7 @@ class Entrance:
     """None where nobody has to, or can."""
 
 
-def entrance(settings: Settings) -> Entrance:
+def entrance(settings: Settings, events: Events) -> Entrance:
     """The one that the settings ask for. Connects to nothing."""
     match settings.dashboard:
         case "local":
@@ -27,21 +28,21 @@ def entrance(settings: Settings) -> Entrance:
         case "off":
             return Entrance(NoAccess())
         case "token":
-            return _by_token(settings)
+            return _by_token(settings, events)
         case "oidc":
-            return _by_provider(settings)
+            return _by_provider(settings, events)
 
 
-def _by_token(settings: Settings) -> Entrance:
+def _by_token(settings: Settings, events: Events) -> Entrance:
     from badge.web.pages.login import TokenLogIn  # noqa: PLC0415 - forms and their tokens, which no other way needs
 
     assert settings.dashboard_token is not None
     token = settings.dashboard_token.get_secret_value().strip()
     access = SessionAccess(token)
-    return Entrance(access, TokenLogIn(access, token))
+    return Entrance(access, TokenLogIn(access, token, events))
 
 
-def _by_provider(settings: Settings) -> Entrance:
+def _by_provider(settings: Settings, events: Events) -> Entrance:
     from badge.web.pages.oidc import OidcLogIn, Provider  # noqa: PLC0415 - the same, and 10 MB more
 
     issuer, client_id, allowed = settings.oidc_issuer, settings.oidc_client_id, settings.oidc_allow
@@ -52,4 +53,4 @@ def _by_provider(settings: Settings) -> Entrance:
     secret = settings.oidc_client_secret
     provider = Provider(issuer, client_id, secret.get_secret_value() if secret else None, allowed.split(","))
     access = SessionAccess(f"{issuer} {client_id} {allowed}")
-    return Entrance(access, OidcLogIn(access, provider, settings.public_url))
+    return Entrance(access, OidcLogIn(access, provider, settings.public_url, events))

@@ -13,6 +13,8 @@ from flask_wtf.csrf import generate_csrf, validate_csrf
 from werkzeug.wrappers import Response as AnyResponse
 from wtforms import ValidationError
 
+from badge.model import LogInEnd, LogInTried
+from badge.ports import Events
 from badge.web.pages.access import SessionAccess
 from badge.web.pages.page import message, show
 
@@ -25,6 +27,7 @@ class TokenLogIn:
 
     access: SessionAccess
     token: str
+    events: Events
 
     def add_routes(self, pages: Blueprint) -> None:
         """/login and /logout."""
@@ -40,10 +43,13 @@ class TokenLogIn:
     def log_in(self) -> AnyResponse:
         """Look at the answer."""
         if (refused := forged_form()) is not None:
+            self.events.emit(LogInTried(LogInEnd.FORGED))
             return refused
         wanted = wanted_page(request.form)
         if not hmac.compare_digest(request.form.get("token", "").strip().encode(), self.token.encode()):
+            self.events.emit(LogInTried(LogInEnd.REFUSED))
             return show("login.html", 403, way="token", next=wanted, fault="This is not the token.")
+        self.events.emit(LogInTried(LogInEnd.ADMITTED))
         self.access.admit()
         return redirect(wanted, 303)
 

@@ -13,6 +13,8 @@ from joserfc.errors import JoseError
 from requests import RequestException
 from werkzeug.wrappers import Response as AnyResponse
 
+from badge.model import LogInEnd, LogInTried
+from badge.ports import Events
 from badge.web.pages.access import SessionAccess
 from badge.web.pages.login import NEXT, forged_form, offer_log_out, wanted_page
 from badge.web.pages.page import message, show
@@ -46,10 +48,11 @@ class Provider:
 class OidcLogIn:
     """Whoever the provider knows and the operator allows: the authorisation code flow with PKCE."""
 
-    def __init__(self, access: SessionAccess, provider: Provider, public_url: str) -> None:
+    def __init__(self, access: SessionAccess, provider: Provider, public_url: str, events: Events) -> None:
         self.access = access
         self.provider = provider
         self.public_url = public_url
+        self.events = events
         self._oauth = OAuth()
         # Asks the provider nothing before somebody logs in.
         self._client = self._oauth.register(
@@ -84,7 +87,7 @@ class OidcLogIn:
         try:
             answer: AnyResponse = self._client.authorize_redirect(self.public_url + CALLBACK)
         except (OAuthError, RequestException, ValueError):
-            return _no_provider()
+            return self._no_provider()
         return answer
 
     def callback(self) -> AnyResponse:
@@ -96,14 +99,24 @@ class OidcLogIn:
             if "email" not in claims and ANYBODY not in self.provider.allowed:
                 claims = {**claims, **self._client.userinfo(token=token)}
         except (OAuthError, JoseError):
+            self._tell(LogInEnd.FORGED)
             return message(403, "You are not logged in", "The provider did not vouch for you. Begin again at /login.")
         except (RequestException, ValueError):
-            return _no_provider()
+            return self._no_provider()
         if not self.provider.lets_in(claims):
             session.clear()
+            self._tell(LogInEnd.REFUSED)
             return message(403, "You may not see this dashboard", "The operator has not named your address.")
+        self._tell(LogInEnd.ADMITTED)
         self.access.admit()
         return redirect(wanted, 303)
+
+    def _no_provider(self) -> AnyResponse:
+        self._tell(LogInEnd.NO_PROVIDER)
+        return message(503, "The log-in can't be had just now", "The provider did not answer as it should. Try again.")
+
+    def _tell(self, end: LogInEnd) -> None:
+        self.events.emit(LogInTried(end))
 
     def log_out(self) -> AnyResponse:
         """End the session here, and tell how to end the provider's."""
@@ -116,7 +129,3 @@ class OidcLogIn:
         except (OAuthError, RequestException, RuntimeError, ValueError):
             return redirect("/login", 303)
         return show("logged_out.html", provider_log_out=told["url"])
-
-
-def _no_provider() -> AnyResponse:
-    return message(503, "The log-in can't be had just now", "The provider did not answer as it should. Try again.")
