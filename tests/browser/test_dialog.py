@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from urllib.parse import quote
 
@@ -92,6 +93,7 @@ def test_the_address_bar_keeps_the_choice_so_that_it_can_be_shared(watched: Watc
     page = watched.page
     choose(page, Style="plastic")
     expect(page.locator("#snippet-url")).to_have_value(f"{watched.service.url}/badge/{WEB}?style=plastic")
+    expect(page).to_have_url(re.compile(r"\?dialog=open&style=plastic$"))
     page.get_by_role("tab", name="AsciiDoc").click()
     page.goto(page.url)
     expect(page.get_by_role("dialog")).to_be_visible()

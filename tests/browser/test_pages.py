@@ -72,6 +72,7 @@ def test_axe_finds_nothing_that_keeps_people_out(browser: Browser, service: Serv
 def test_the_list_narrows_while_one_types(watched: Watched) -> None:
     page = watched.page
     page.goto("/dashboard")
+    assert not page.get_by_role("button", name="Search").is_visible()
     everything = page.locator(".subjects li").count()
     page.get_by_role("searchbox").press_sequentially("web shop")
     expect(page.locator(".subjects li")).to_have_count(2)

@@ -147,6 +147,7 @@ def test_the_dialog_is_a_form_that_yields_the_snippets_of_its_choices(dashboard:
     assert text(page, "#snippet-url") == f"{NO_ADDRESS}/badge/acme/web.png?{query}"
     assert [str(image["src"]) for image in page.select(".ground img")] == [f"/badge/acme/web.png?{query}"] * 2
     assert one(page, "select[name=palette] option[selected]")["value"] == "accessible"
+    assert text(dashboard.soup(f"/dashboard/{WEB.path}?scale=3"), "#snippet-url").endswith("/web")
     shared = str(one(page, "#badge-result")["data-shared"])
     assert text(dashboard.soup(shared), "#snippet-url") == text(page, "#snippet-url")
 

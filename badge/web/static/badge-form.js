@@ -20,9 +20,6 @@ export function share() {
 
 function selectSyntax(syntax, tabs) {
   form.elements.syntax.value = syntax;
-  const shared = new URL(result().dataset.shared, location.href);
-  shared.searchParams.set("syntax", syntax);
-  result().dataset.shared = `${shared.pathname}${shared.search}`;
   for (const tab of tabs) {
     const isChosen = tab.dataset.syntax === syntax;
     tab.ariaSelected = isChosen;
@@ -31,38 +28,40 @@ function selectSyntax(syntax, tabs) {
   }
 }
 
+function choose(tab, tabs) {
+  selectSyntax(tab.dataset.syntax, tabs);
+  const shared = new URL(result().dataset.shared, location.href);
+  shared.searchParams.set("syntax", tab.dataset.syntax);
+  result().dataset.shared = `${shared.pathname}${shared.search}`;
+  share();
+}
+
+function tabOf(section) {
+  const { syntax } = section.dataset;
+  const heading = section.querySelector("h3");
+  const tab = Object.assign(document.createElement("button"), { type: "button", role: "tab", id: `tab-${syntax}` });
+  tab.dataset.syntax = syntax;
+  tab.textContent = heading.textContent;
+  tab.setAttribute("aria-controls", `panel-${syntax}`);
+  heading.classList.add("hidden");
+  Object.assign(section, { id: `panel-${syntax}`, role: "tabpanel" });
+  section.setAttribute("aria-labelledby", tab.id);
+  return tab;
+}
+
 // One syntax at a time, by the pattern of the ARIA Authoring Practices: arrows move, and the choice follows.
 function makeTabs() {
   const sections = [...result().querySelectorAll(".snippet")].filter((section) => section.dataset.syntax !== "url");
   if (!sections.length) return;
-  const list = document.createElement("div");
-  list.role = "tablist";
-  list.ariaLabel = "Syntax";
-  for (const section of sections) {
-    const heading = section.querySelector("h3");
-    const tab = document.createElement("button");
-    tab.type = "button";
-    tab.role = "tab";
-    tab.id = `tab-${section.dataset.syntax}`;
-    tab.dataset.syntax = section.dataset.syntax;
-    tab.textContent = heading.textContent;
-    tab.setAttribute("aria-controls", `panel-${section.dataset.syntax}`);
-    heading.classList.add("hidden");
-    section.id = `panel-${section.dataset.syntax}`;
-    section.role = "tabpanel";
-    section.setAttribute("aria-labelledby", tab.id);
-    list.append(tab);
-  }
+  const list = Object.assign(document.createElement("div"), { role: "tablist", ariaLabel: "Syntax" });
+  list.append(...sections.map(tabOf));
   sections[0].before(list);
   const tabs = [...list.children];
   const known = tabs.find((tab) => tab.dataset.syntax === form.elements.syntax.value) ?? tabs[0];
   selectSyntax(known.dataset.syntax, tabs);
   list.addEventListener("click", (event) => {
     const tab = event.target.closest("[role=tab]");
-    if (tab) {
-      selectSyntax(tab.dataset.syntax, tabs);
-      share();
-    }
+    if (tab) choose(tab, tabs);
   });
   list.addEventListener("keydown", (event) => {
     const here = tabs.indexOf(document.activeElement);
@@ -70,9 +69,8 @@ function makeTabs() {
     if (here < 0 || there === undefined) return;
     event.preventDefault();
     const tab = tabs[there % tabs.length];
-    selectSyntax(tab.dataset.syntax, tabs);
+    choose(tab, tabs);
     tab.focus();
-    share();
   });
 }
 
