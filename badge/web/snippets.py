@@ -1,4 +1,4 @@
-"""What is copied into a README: the image's URL, and what to write around it in twelve ways. Pure."""
+"""What is copied into a README: the image's URL, and what to write around it in each syntax. Pure."""
 
 from __future__ import annotations
 

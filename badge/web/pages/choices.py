@@ -12,7 +12,7 @@ from badge.artwork.png import DEFAULT_SCALE, SCALES
 from badge.language import Language
 from badge.model import Style, Subject, Theme
 from badge.web.badge_request import LONGEST_LABEL, Format, read_max_age
-from badge.web.snippets import SYNTAX_NAMES, Snippet, Syntax, badge_path, snippet
+from badge.web.snippets import SYNTAX_NAMES, Snippet, Syntax, snippet
 
 NO_ADDRESS = "https://this-service.invalid"
 """Stands where nobody set the service's address, until the page's script puts the browser's own there."""
@@ -122,7 +122,7 @@ class Choices:
         is_short = self.values[ADDRESS.name] == "short" and subject.legacy_path is not None
         base = public_url or NO_ADDRESS
         made = snippet(subject, base, is_short=is_short, format=self.format, query=self.query)
-        return Offer(made, _previews(made, base, self), badge_path(subject.path))
+        return Offer(made, _previews(made, base, self))
 
     def _is_default(self, field: Field) -> bool:
         return self.values[field.name] == field.default
@@ -134,7 +134,6 @@ class Offer:
 
     snippet: Snippet
     previews: Mapping[str, str]
-    plain_path: str
 
     @property
     def texts(self) -> list[tuple[Syntax, str, str]]:

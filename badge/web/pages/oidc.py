@@ -23,6 +23,9 @@ CALLBACK = "/login/callback"
 PROVIDER_PATIENCE_SECONDS = 5
 ANYBODY = "*"
 
+# What Authlib lets through of a provider that is down, or answers with something else than it should.
+_PROVIDER_FAULTS = (RequestException, ValueError, KeyError, RuntimeError)
+
 
 @dataclass(frozen=True, slots=True)
 class Provider:
@@ -86,7 +89,7 @@ class OidcLogIn:
         session[NEXT] = wanted_page(request.args)
         try:
             answer: AnyResponse = self._client.authorize_redirect(self.public_url + CALLBACK)
-        except (OAuthError, RequestException, ValueError):
+        except (OAuthError, *_PROVIDER_FAULTS):
             return self._no_provider()
         return answer
 
@@ -101,7 +104,7 @@ class OidcLogIn:
         except (OAuthError, JoseError):
             self._tell(LogInEnd.FORGED)
             return message(403, "You are not logged in", "The provider did not vouch for you. Begin again at /login.")
-        except (RequestException, ValueError):
+        except _PROVIDER_FAULTS:
             return self._no_provider()
         if not self.provider.lets_in(claims):
             session.clear()
@@ -111,13 +114,6 @@ class OidcLogIn:
         self.access.admit()
         return redirect(wanted, 303)
 
-    def _no_provider(self) -> AnyResponse:
-        self._tell(LogInEnd.NO_PROVIDER)
-        return message(503, "The log-in can't be had just now", "The provider did not answer as it should. Try again.")
-
-    def _tell(self, end: LogInEnd) -> None:
-        self.events.emit(LogInTried(end))
-
     def log_out(self) -> AnyResponse:
         """End the session here, and tell how to end the provider's."""
         if (refused := forged_form()) is not None:
@@ -126,6 +122,13 @@ class OidcLogIn:
         try:
             after = f"{self.public_url}/login"
             told = self._client.create_logout_url(post_logout_redirect_uri=after, client_id=self.provider.client_id)
-        except (OAuthError, RequestException, RuntimeError, ValueError):
+        except (OAuthError, *_PROVIDER_FAULTS):
             return redirect("/login", 303)
         return show("logged_out.html", provider_log_out=told["url"])
+
+    def _no_provider(self) -> AnyResponse:
+        self._tell(LogInEnd.NO_PROVIDER)
+        return message(503, "The log-in can't be had just now", "The provider did not answer as it should. Try again.")
+
+    def _tell(self, end: LogInEnd) -> None:
+        self.events.emit(LogInTried(end))
