@@ -102,7 +102,7 @@ def test_the_address_bar_keeps_the_choice_so_that_it_can_be_shared(watched: Watc
     assert "style=plastic" in page.locator("#snippet-asciidoc").input_value()
     page.keyboard.press("Escape")
     expect(page.get_by_role("dialog")).not_to_be_visible()
-    assert page.url == f"{watched.service.url}/dashboard/{WEB}"
+    expect(page).to_have_url(f"{watched.service.url}/dashboard/{WEB}")
 
 
 FOCUSED = "document.activeElement.id || document.activeElement.innerText"
