@@ -55,6 +55,7 @@ pictures: setup ## Take the README's screenshots anew.
 
 bench: $(VENV)/.ready-dev ## Measure against peers, side by side; the table goes to bench/RESULTS.md.
 	@scripts/system-packages "the benchmarks" wrk postgresql
+	@scripts/system-packages "the benchmarks" wrk nginx
 	@$(BIN)/python -m bench $(ARGS)
 
 image-check: ## Walk the Dockerfile without an engine, start the result and ask it (needs root).
@@ -76,6 +77,7 @@ system-packages: png-packages
 	@scripts/system-packages "the tests of TLS" openssl redis-tools
 	@scripts/system-packages "the tests of the catalogue on PostgreSQL" postgresql
 	@scripts/system-packages "the tests of pings" borgmatic curl
+	@scripts/system-packages "the tests of config/nginx.conf" nginx
 
 clean: ## Remove what was built and installed here; data in var/ stays.
 	@rm -rf $(VENV) build .coverage .hypothesis .pytest_cache .mypy_cache .ruff_cache .import_linter_cache *.egg-info

@@ -1,0 +1,98 @@
+"""nginx with the configuration that is shipped, on ports and in a folder of a test's own."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import requests
+
+from tests.servers import PROJECT, eventually, free_port, needs
+
+SHIPPED = PROJECT / "config" / "nginx.conf"
+
+# What a distribution's nginx.conf says around the shipped file.
+_AROUND = """
+daemon off;
+{user}
+worker_processes {workers};
+pid {folder}/nginx.pid;
+error_log {folder}/error.log;
+events {{ worker_connections 768; }}
+http {{
+    sendfile on;
+    tcp_nopush on;
+    access_log off;
+    {temporary}
+    {content}
+}}
+"""
+_TEMPORARY = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+
+
+@dataclass
+class Nginx:
+    """A running nginx."""
+
+    url: str
+    process: subprocess.Popen[bytes]
+    error_log: Path
+
+    def get(self, path: str, **options: object) -> requests.Response:
+        return requests.get(self.url + path, timeout=10, **options)  # type: ignore[arg-type] # passed through
+
+
+@contextlib.contextmanager
+def running_nginx(folder: Path, upstream: str, workers: int = 2) -> Iterator[Nginx]:
+    """nginx in front of `upstream` (host:port) as shipped; only ports and folders are other ones."""
+    port = free_port()
+    content = SHIPPED.read_text()
+    for shipped, ours in {
+        "server 127.0.0.1:8000;": f"server {upstream};",
+        "listen 80 default_server;": f"listen 127.0.0.1:{port} default_server;",
+        "/var/cache/badge": str(folder / "cache"),
+    }.items():
+        assert content.count(shipped) == 1, shipped
+        content = content.replace(shipped, ours)
+    with running(folder, content, port, workers) as nginx:
+        yield nginx
+
+
+@contextlib.contextmanager
+def running(folder: Path, content: str, port: int, workers: int = 1) -> Iterator[Nginx]:
+    """nginx with this in its http block, once it accepts connections."""
+    binary = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin")
+    needs("nginx", is_there=binary is not None)
+    file = folder / "nginx.conf"
+    file.write_text(
+        _AROUND.format(
+            # Its workers would else become a user who can't read a test's folder.
+            user="user root;" if os.geteuid() == 0 else "",
+            workers=workers,
+            folder=folder,
+            temporary="\n    ".join(f"{kind}_temp_path {folder}/{kind};" for kind in _TEMPORARY),
+            content=content,
+        )
+    )
+    log = folder / "error.log"
+    command = [str(binary), "-e", str(log), "-p", str(folder), "-c", str(file)]
+    nginx = Nginx(f"http://127.0.0.1:{port}", subprocess.Popen(command), log)
+    try:
+        assert eventually(lambda: _accepts(nginx)), log.read_text()
+        yield nginx
+    finally:
+        nginx.process.terminate()
+        nginx.process.wait(15)
+
+
+def _accepts(nginx: Nginx) -> bool:
+    try:
+        nginx.get("/metrics")
+    except requests.ConnectionError:
+        return False
+    return True
