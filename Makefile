@@ -54,8 +54,7 @@ pictures: setup ## Take the README's screenshots anew.
 	@$(BIN)/python -m tests.browser.pictures
 
 bench: $(VENV)/.ready-dev ## Measure against peers, side by side; the table goes to bench/RESULTS.md.
-	@scripts/system-packages "the benchmarks" wrk postgresql
-	@scripts/system-packages "the benchmarks" wrk nginx
+	@scripts/system-packages "the benchmarks" wrk nginx postgresql
 	@$(BIN)/python -m bench $(ARGS)
 
 image-check: ## Walk the Dockerfile without an engine, start the result and ask it (needs root).

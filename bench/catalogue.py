@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import random
 import statistics
+import tempfile
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -27,6 +28,7 @@ from badge.catalogue.store import Catalogue
 from badge.model import BackupStatus, Subject, Visibility
 from badge.ports import ListingFilter
 from badge.settings import load
+from bench.rounds import in_turn, ratio, say, table
 from tests.postgres import running_postgres
 
 SMALL, LARGE = 1_000, 100_000
@@ -64,8 +66,8 @@ class Filled:
         with Database(self.url).writing() as connection:
             for first in range(0, self.size, ROWS_AT_ONCE):
                 numbers = range(first, min(first + ROWS_AT_ONCE, self.size))
-                for table, rows in _rows(numbers).items():
-                    connection.execute(insert(table), rows)
+                for filled, rows in _rows(numbers).items():
+                    connection.execute(insert(filled), rows)
             connection.execute(text("ANALYZE"))  # PostgreSQL does so by itself after a while
         settings = load({"BADGE_CATALOGUE_URL": self.url, "BADGE_PINGS_PER_MINUTE": "1000000"})
         parts = build_parts(settings, cache=MemoryStatusCache(lambda: NOW))
@@ -159,12 +161,12 @@ def _status(number: int) -> BackupStatus:
 
 
 @contextmanager
-def contenders(folder: Path) -> Iterator[Mapping[tuple[str, int], Callable[[], float]]]:
+def contenders(folder: Path) -> Iterator[dict[tuple[str, int], Callable[[], float]]]:
     """Each question on each database, among few and among many checks: milliseconds."""
     with running_postgres() as server:
         urls = {"SQLite": [f"sqlite:///{folder / name}.sqlite3" for name in ("small", "large")]}
         urls["PostgreSQL"] = [server.new_database(), server.new_database()]
-        found = {}
+        found: dict[tuple[str, int], Callable[[], float]] = {}
         for database, pair in urls.items():
             for url, size in zip(pair, (SMALL, LARGE), strict=True):
                 for name, ask in Filled(url, size).questions().items():
@@ -180,3 +182,15 @@ def milliseconds(ask: Callable[[], object]) -> float:
         ask()
         taken.append(time.perf_counter() - began)
     return 1000 * statistics.median(taken)
+
+
+def rows(rounds: int) -> list[str]:
+    """The table of the catalogue's size."""
+    say(f"Asking and telling the catalogue among {SMALL:,} and {LARGE:,} checks")
+    with tempfile.TemporaryDirectory() as folder, contenders(Path(folder)) as measures:
+        found = in_turn(rounds, measures)
+    lines = []
+    for name in dict.fromkeys(name for name, _ in found):
+        small, large = found[name, SMALL], found[name, LARGE]
+        lines.append([name, f"{ratio(large, small):.2f}", f"{statistics.median(large):.1f} ms"])
+    return table([f"catalogue of {LARGE:,} checks", f"relative to {SMALL:,} checks", "one call"], lines)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -14,8 +13,9 @@ from anybadge import Badge as AnyBadge
 from badge.appearance import COLOURS, TONES, WORDS, Palette
 from badge.artwork.svg import draw
 from badge.model import Badge
+from bench.rounds import in_turn, rate_rows, say, table
+from tests.servers import BIN
 
-BIN = Path(sys.executable).parent
 PEERS = Path(__file__).parent / "peers"
 ROUND_SECONDS = 0.6
 BADGES = [
@@ -71,3 +71,11 @@ CONTENDERS = {
     "badgepy (pybadges)": badgepy_badges,
     "anybadge": any_badges,
 }
+
+
+def rows(rounds: int) -> list[str]:
+    """The table of drawing."""
+    say("Drawing SVGs")
+    found = in_turn(rounds, CONTENDERS)
+    columns = ["drawing the six badges", "relative to badge-maker", "badges a second"]
+    return table(columns, rate_rows(found, "badge-maker 6 (npm)"))

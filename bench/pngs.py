@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 import subprocess
 import sys
 
@@ -9,6 +10,7 @@ import cairosvg
 
 from badge.artwork import png, svg
 from bench.drawing import BADGES, rate_of
+from bench.rounds import in_turn, rate_rows, say, table
 
 SCALE = 2
 
@@ -46,3 +48,26 @@ def process_figures(*, draws_png: bool) -> tuple[float, float, float]:
     done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True, timeout=60)
     loaded, drawn, memory = map(float, done.stdout.split())
     return loaded, drawn, memory
+
+
+def rows(rounds: int) -> list[str]:
+    """The tables of PNGs."""
+    say("Drawing PNGs")
+    ours()  # loads cairo and the fonts
+    found = in_turn(rounds, CONTENDERS)
+    columns = ["drawing PNGs at 2x, none remembered", "relative to bare CairoSVG", "pictures a second"]
+    speed = table(columns, rate_rows(found, "cairosvg.svg2png on the same SVG"))
+    say("What PNGs cost a process")
+    processes = {
+        "without PNG": lambda: process_figures(draws_png=False),
+        "with a first PNG": lambda: process_figures(draws_png=True),
+    }
+    costs = []
+    for name, figures in in_turn(rounds, processes).items():
+        loaded, drawn, memory = map(statistics.median, zip(*figures, strict=True))
+        costs.append([name, f"{loaded:.2f} s", f"{1000 * drawn:.0f} ms", f"{memory:.0f} MB"])
+    return [
+        *speed,
+        "",
+        *table(["one process", "to load the application", "to its first picture", "memory (PSS) then"], costs),
+    ]

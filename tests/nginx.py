@@ -15,6 +15,8 @@ import requests
 from tests.servers import PROJECT, eventually, free_port, needs
 
 SHIPPED = PROJECT / "config" / "nginx.conf"
+BINARY = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin")
+"""It is for root alone on Debian, by where it is."""
 
 # What a distribution's nginx.conf says around the shipped file.
 _AROUND = """
@@ -66,8 +68,7 @@ def running_nginx(folder: Path, upstream: str, workers: int = 2) -> Iterator[Ngi
 @contextlib.contextmanager
 def running(folder: Path, content: str, port: int, workers: int = 1) -> Iterator[Nginx]:
     """nginx with this in its http block, once it accepts connections."""
-    binary = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin")
-    needs("nginx", is_there=binary is not None)
+    needs("nginx", is_there=BINARY is not None)
     file = folder / "nginx.conf"
     file.write_text(
         _AROUND.format(
@@ -80,7 +81,7 @@ def running(folder: Path, content: str, port: int, workers: int = 1) -> Iterator
         )
     )
     log = folder / "error.log"
-    command = [str(binary), "-e", str(log), "-p", str(folder), "-c", str(file)]
+    command = [str(BINARY), "-e", str(log), "-p", str(folder), "-c", str(file)]
     nginx = Nginx(f"http://127.0.0.1:{port}", subprocess.Popen(command), log)
     try:
         assert eventually(lambda: _accepts(nginx)), log.read_text()

