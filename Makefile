@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/pip --disable-pip-version-check install --quiet
 ARGS ?=
 
-.PHONY: png-packages help setup run demo test test-slow lint format coverage golden translations pictures bench image-check lock system-packages clean
+.PHONY: png-packages help setup run demo test test-slow lint format coverage golden translations pictures bench soak image-check lock system-packages clean
 
 help: ## Show this list.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -56,6 +56,9 @@ pictures: setup ## Take the README's screenshots anew.
 bench: $(VENV)/.ready-dev ## Measure against peers, side by side; the table goes to bench/RESULTS.md.
 	@scripts/system-packages "the benchmarks" wrk nginx postgresql
 	@$(BIN)/python -m bench $(ARGS)
+
+soak: $(VENV)/.ready-dev ## Load a service for minutes while what it needs fails, and watch what it holds.
+	@$(BIN)/python -m bench.soak $(ARGS)
 
 image-check: ## Walk the Dockerfile without an engine, start the result and ask it (needs root).
 	@scripts/system-packages "the image check" debootstrap

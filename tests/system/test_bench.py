@@ -1,0 +1,101 @@
+"""The benchmarks' own judgement: what a leak looks like, what an answer is worth, what their commands refuse."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+
+import pytest
+
+from bench.__main__ import SECTIONS
+from bench.growth import Sample, complaints, mb_per_ten_minutes
+from bench.rounds import in_turn, ratio
+from bench.soak import Record, true_status
+from tests.load import Answer
+from tests.servers import PROJECT
+
+
+def samples(
+    rss_mb: Callable[[int], float] = lambda _: 60.0,
+    descriptors: Callable[[int], int] = lambda _: 20,
+    threads: Callable[[int], int] = lambda _: 15,
+) -> list[Sample]:
+    """A worker looked at each five seconds for three minutes."""
+    return [Sample(5.0 * n, 7, rss_mb(n), 30.0, descriptors(n), threads(n)) for n in range(36)]
+
+
+@pytest.mark.parametrize(
+    ("held", "words"),
+    [
+        (samples(rss_mb=lambda n: 60 + n / 8), "memory grows by 15.0 MB"),
+        (samples(descriptors=lambda n: 20 + n), "descriptors grew from 43 to 55"),
+        (samples(threads=lambda n: 15 + n // 2), "threads grew"),
+    ],
+)
+def test_a_leak_is_told(held: list[Sample], words: str) -> None:
+    assert [words in complaint for complaint in complaints(held)] == [True]
+
+
+def test_stores_that_fill_at_the_beginning_are_no_leak() -> None:
+    held = samples(rss_mb=lambda n: 60 + min(n, 12), descriptors=lambda n: 20 + n % 5, threads=lambda n: 6 + min(n, 9))
+    assert complaints(held) == []
+    assert mb_per_ten_minutes(held) == pytest.approx(0, abs=0.1)
+
+
+def answer(name: str, shown: str, code: int = 200, seconds: float = 0.1) -> Answer:
+    body = f"<title>backup: {shown}</title>".encode()
+    return Answer(f"http://127.0.0.1:1/badge/acme/{name}", code, seconds, body=body)
+
+
+@pytest.mark.parametrize(
+    ("given", "fault"),
+    [
+        (answer("warm-1", true_status("warm-1")), None),
+        (answer("random-1", "unknown"), None),
+        (answer("warm-1", "unknown"), "1 wrong answers: warm: unknown"),
+        (answer("random-1", true_status("random-2")), "1 wrong answers: random: succeeded"),
+        (answer("warm-1", true_status("warm-1"), code=502), "1 answers were not 200"),
+        (answer("warm-1", true_status("warm-1"), seconds=4), "1 answers took longer than 3 s"),
+    ],
+)
+def test_only_the_true_status_in_time_is_right(given: Answer, fault: str | None) -> None:
+    record = Record()
+    record.add([given])
+    assert record.faults(workers=0) == ([fault] if fault else [])
+
+
+def test_a_worker_that_was_replaced_is_told() -> None:
+    record = Record()
+    record.samples = {7: samples(), 8: samples(), 9: samples()[:1]}
+    assert record.faults(workers=2) == ["1 workers ended and were replaced"]
+
+
+def test_ratios_are_of_the_same_round() -> None:
+    rates = iter([10.0, 20.0, 1.0, 2.0, 100.0, 300.0])
+    found = in_turn(3, {"ours": lambda: next(rates), "other": lambda: next(rates)})
+    assert ratio(found["ours"], found["other"]) == 0.5
+
+
+def run(module: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", module, *arguments]
+    return subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, timeout=60, check=False)
+
+
+@pytest.mark.parametrize(
+    ("module", "arguments", "words"),
+    [
+        ("bench", ["--only", "nonsense"], "invalid choice: 'nonsense'"),
+        ("bench", ["--rounds", "0"], "at least one round"),
+        ("bench.soak", ["--minutes", "0"], "give something from 0.5 to 120"),
+    ],
+)
+def test_bad_arguments_are_refused_before_anything_runs(module: str, arguments: list[str], words: str) -> None:
+    done = run(module, *arguments)
+    assert (done.returncode, words in done.stderr) == (2, True)
+
+
+def test_help_names_every_section_and_an_example() -> None:
+    said = run("bench", "--help").stdout
+    assert all(name in said for name in SECTIONS)
+    assert 'make bench ARGS="' in said
