@@ -21,7 +21,7 @@ server {{
     listen 127.0.0.1:{port};
     root {root};
     default_type image/svg+xml;
-    open_file_cache max=4096 inactive=60s;
+    open_file_cache max=200;
 }}
 """
 

@@ -16,6 +16,8 @@ import pytest
 from badge.appearance import COLOURS, TONES, WORDS, Palette
 from badge.artwork import svg
 from badge.model import BackupStatus, Badge
+from badge.web.badge_answer import PROBLEMS, Outcome
+from badge.web.errors import PROBLEM_TYPE, problem
 from badge.web.http_cache import COMMON_HEADERS
 from tests.load import all_at_once, at_a_rate, percentile
 from tests.nginx import Nginx, running_nginx
@@ -103,8 +105,9 @@ def test_pages_are_not_kept_and_metrics_not_shown(site: Site) -> None:
         "/badge/../../etc/passwd",
         "/badge/acme/50%",
         "/badge/acme/%00",
-        "/badge/acme/" + "x" * 11_000,
+        *("/badge/acme/" + "x" * length for length in (8_150, 8_165, 8_170, 8_180, 11_000)),
     ],
+    ids=lambda target: target[:40],
 )
 def test_odd_targets_are_answered_with_an_image(site: Site, target: str) -> None:
     head, body = said_by(site.nginx, asking_for(target))
@@ -115,7 +118,14 @@ def test_odd_targets_are_answered_with_an_image(site: Site, target: str) -> None
 
 @pytest.mark.parametrize("target", ["/badge/acme/%00.json", "/badge/acme/%00?strict=1", "/badge/acme/%00?format=txt"])
 def test_programs_get_the_true_code_of_what_is_refused(site: Site, target: str) -> None:
-    assert said_by(site.nginx, asking_for(target))[0].startswith(b"HTTP/1.1 400 ")
+    head, body = said_by(site.nginx, asking_for(target))
+    assert (head[:13], b"Content-Type: application/problem+json" in head) == (b"HTTP/1.1 400 ", True)
+    assert body == problem_of(Outcome.INVALID)
+
+
+def problem_of(outcome: Outcome) -> bytes:
+    told = PROBLEMS[outcome]
+    return problem(told.http_status, told.code, told.detail)
 
 
 @pytest.mark.parametrize(
@@ -172,11 +182,14 @@ def test_slow_clients_keep_nobody_from_being_answered(site: Site) -> None:
         assert all(is_closed(client) for client in slow)
 
 
-def test_while_the_service_is_down_badges_stay_true(tmp_path: Path) -> None:
+def test_badges_follow_their_reports_and_stay_true_while_the_service_is_down(tmp_path: Path) -> None:
     with running_site(tmp_path, BADGE_FRESH_FINISHED="1s") as site:
         url = f"{site.nginx.url}/badge/{WEB}"
+        site.service.flask_badge("report", WEB, "failed")
+        assert eventually(lambda: site.nginx.get(f"/badge/{WEB}.txt").text == "failed\n")
+        site.service.flask_badge("report", WEB, "succeeded")
+        assert eventually(lambda: site.nginx.get(f"/badge/{WEB}.txt").text == "succeeded\n")
         assert site.nginx.get(f"/badge/{WEB}").status_code == 200
-        assert site.nginx.get(f"/badge/{WEB}.txt").text == "succeeded\n"
         site.stop_service()
         answers = at_a_rate([url] * 40, 10)  # past the lifetime, and past what may be shown while it is fetched anew
         assert {(answer.code, answer.status) for answer in answers} == {(200, "succeeded")}
@@ -197,6 +210,7 @@ def test_while_the_service_is_down_what_is_not_known_is_unknown(tmp_path: Path) 
         for path in ("/badge/acme/other.json", "/badge/acme/other.txt", "/badge/acme/other?strict=1"):
             answer = site.nginx.get(path)
             assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
+            assert (answer.headers["Content-Type"], answer.content) == (PROBLEM_TYPE, problem_of(Outcome.UNAVAILABLE))
         assert site.nginx.get("/dashboard").status_code == 502
 
 
