@@ -8,7 +8,7 @@ from pathlib import Path
 
 from bench.load import many_names
 from bench.rounds import in_turn, say, table
-from bench.servers import on_gunicorn, pss_mb, report_backup
+from bench.servers import on_gunicorn, pss_mb, report_backup, workers_of
 
 REQUESTS = 10_000
 WORKERS = 2
@@ -24,7 +24,7 @@ def after_traffic(preload: str) -> tuple[float, float, float]:
         settings = {"BADGE_WORKERS": str(WORKERS), "BADGE_PRELOAD": preload}
         with on_gunicorn("wsgi:application", folder, **settings) as ours:
             many_names(ours.url, REQUESTS)
-            workers = ours.workers()
+            workers = workers_of(ours.process)
             of_workers = sum(map(pss_mb, workers))
             others = [child for child in ours.process.children(recursive=True) if child not in workers]
             together = of_workers + pss_mb(ours.process)

@@ -43,9 +43,11 @@ class Running:
         """Host and port."""
         return self.url.removeprefix("http://")
 
-    def workers(self) -> list[psutil.Process]:
-        """Gunicorn's workers."""
-        return [child for child in self.process.children() if "gunicorn" in " ".join(child.cmdline())]
+
+def workers_of(master: psutil.Process) -> list[psutil.Process]:
+    """The workers of a gunicorn, in the order in which they were forked."""
+    workers = (child for child in master.children() if "gunicorn" in " ".join(child.cmdline()))
+    return sorted(workers, key=lambda worker: worker.create_time())
 
 
 def pss_mb(process: psutil.Process) -> float:

@@ -52,9 +52,10 @@ def answer(name: str, shown: str, code: int = 200, seconds: float = 0.1) -> Answ
     ("given", "fault"),
     [
         (answer("warm-1", true_status("warm-1")), None),
-        (answer("random-1", "unknown"), None),
+        (answer("new-1", true_status("new-1")), None),
+        (answer("new-1", "unknown"), "1 of 1 new badges were unknown"),
         (answer("warm-1", "unknown"), "1 wrong answers: warm: unknown"),
-        (answer("random-1", true_status("random-2")), "1 wrong answers: random: succeeded"),
+        (answer("new-1", true_status("new-2")), "1 wrong answers: new: succeeded"),
         (answer("warm-1", true_status("warm-1"), code=502), "1 answers were not 200"),
         (answer("warm-1", true_status("warm-1"), seconds=4), "1 answers took longer than 3 s"),
     ],
