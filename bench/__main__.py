@@ -38,7 +38,7 @@ SECTIONS: dict[str, Section] = {
 }
 
 EXAMPLES = """examples:
-  make bench                                    everything, some fifteen minutes
+  make bench                                    everything, some ten minutes
   make bench ARGS="--only serving --rounds 1"   a quick look at one section; RESULTS.md stays as it is
 """
 
