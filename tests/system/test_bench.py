@@ -9,9 +9,10 @@ from collections.abc import Callable
 import pytest
 
 from bench.__main__ import SECTIONS
+from bench.faults import true_status
 from bench.growth import Sample, complaints, mb_per_ten_minutes
 from bench.rounds import in_turn, ratio
-from bench.soak import Record, true_status
+from bench.soak import Record
 from tests.load import Answer
 from tests.servers import PROJECT
 
