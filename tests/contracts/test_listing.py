@@ -17,6 +17,7 @@ from werkzeug.serving import make_server
 
 from app import build_app, build_parts
 from badge.cache.memory import MemoryStatusCache
+from badge.catalogue.checks import Checks
 from badge.catalogue.database import migrate
 from badge.catalogue.events import RunEvent
 from badge.catalogue.keys import Scope
@@ -155,6 +156,19 @@ def test_a_running_backup_after_a_success_is_still_protected(listed: Listed) -> 
     listed.clock.advance(hours=1)
     listed.tell("acme/web", S.IN_PROGRESS)
     assert listed.listing.totals(ListingFilter()).protected == 1
+
+
+def test_a_backup_that_is_missing_counts_as_failed_from_its_moment_on(listed: Listed) -> None:
+    listed.clock.advance(hours=1)
+    web = Subject.from_path("acme/web")
+    Checks(listed.catalogue.database, listed.clock).create(web, timedelta(days=1), timedelta(hours=1))
+    assert listed.names(shown_as=S.SUCCEEDED) == ["web"]
+    listed.clock.advance(hours=26)
+    assert listed.names(shown_as=S.SUCCEEDED) == []
+    assert listed.names(shown_as=S.FAILED) == ["api", "web"]
+    assert listed.names(ListingOrder.WORST)[:2] == ["api", "web"]
+    assert listed.names(ListingOrder.LATEST)[0] == "web"
+    assert listed.listing.totals(ListingFilter()).protected == 0
 
 
 def test_private_ones_can_be_left_out(listed: Listed) -> None:
