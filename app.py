@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from flask import Blueprint, Flask
 
@@ -17,11 +18,6 @@ from badge.cache.redis_cache import RedisStatusCache
 from badge.cache.redis_commands import RedisCommands
 from badge.cache.redis_connection import RedisConnector
 from badge.cache.redis_pictures import RedisPictureStore
-from badge.catalogue.checks import Checks
-from badge.catalogue.database import Database
-from badge.catalogue.keys import ApiKeys
-from badge.catalogue.source import CatalogueSource
-from badge.catalogue.store import Catalogue, Retention
 from badge.crew import Crew
 from badge.fetching import Fetcher
 from badge.guard import Guards, SourceGuard
@@ -42,18 +38,22 @@ from badge.settings import Settings
 from badge.sources.routing import OneSource
 from badge.telemetry import Telemetry
 from badge.telemetry.logs import log_to_stderr
-from badge.web import health, metrics, ops_api, pages, ping
+from badge.web import health, metrics, pages
 from badge.web.badges import BadgeParts
 from badge.web.health import Readiness
 from badge.web.hot_path import HotPathLimits
-from badge.web.ops_api import OpsApi
 from badge.web.pages import PagesParts
 from badge.web.pages.entrance import entrance
 from badge.web.pages.sessions import use_sessions
 from badge.web.pictures import Pictures
-from badge.web.ping import PingIntake
 from badge.web.rates import KeyRate
 from badge.web.site import build_site
+
+if TYPE_CHECKING:
+    from badge.catalogue.checks import Checks
+    from badge.catalogue.keys import ApiKeys
+    from badge.catalogue.source import CatalogueSource
+    from badge.catalogue.store import Catalogue
 
 # A source's questions are slower than Redis' commands, and fail for one reader at a time.
 SOURCE_BREAKER = BreakerRules(failures=5)
@@ -185,6 +185,10 @@ def build_app(parts: Parts) -> Flask:
 
 def _intakes(parts: Parts, own: OwnCatalogue) -> list[Blueprint]:
     """Where the own catalogue hears of backups, and is asked by others."""
+    from badge.web import ops_api, ping  # noqa: PLC0415 - loaded with the catalogue
+    from badge.web.ops_api import OpsApi  # noqa: PLC0415
+    from badge.web.ping import PingIntake  # noqa: PLC0415
+
     forget, settings = parts.resolver.forget, parts.settings
     api = OpsApi(own.catalogue, own.keys, parts.clock, KeyRate.per_minute(settings.ops_per_minute), on_change=forget)
     intake = PingIntake(
@@ -212,6 +216,13 @@ def _pages_parts(parts: Parts) -> PagesParts:
 
 
 def _own_catalogue(settings: Settings, clock: Clock) -> OwnCatalogue:
+    # Loaded where it is wanted: most services have one kind of source, and each brings 5 to 15 MB along.
+    from badge.catalogue.checks import Checks  # noqa: PLC0415
+    from badge.catalogue.database import Database  # noqa: PLC0415
+    from badge.catalogue.keys import ApiKeys  # noqa: PLC0415
+    from badge.catalogue.source import CatalogueSource  # noqa: PLC0415
+    from badge.catalogue.store import Catalogue, Retention  # noqa: PLC0415
+
     database = Database(settings.catalogue_location)
     catalogue = Catalogue(database, clock, Retention(settings.catalogue_retention, settings.catalogue_runs))
     return OwnCatalogue(catalogue, ApiKeys(database, clock), Checks(database, clock), CatalogueSource(catalogue))
@@ -229,7 +240,7 @@ def _routing(settings: Settings, clock: Clock, events: Events) -> tuple[SourceRo
 def _configured(
     settings: Settings, file: Path, clock: Clock, events: Events
 ) -> tuple[SourceRouting, OwnCatalogue | None]:
-    # Loaded where it is wanted, as the upstream is.
+    # Loaded where it is wanted, as the catalogue is.
     from badge.sources.building import asks_catalogue, build_routing  # noqa: PLC0415
     from badge.sources.sources_file import load  # noqa: PLC0415
 
@@ -240,7 +251,7 @@ def _configured(
 
 
 def _upstream(settings: Settings, clock: Clock, events: Events) -> StatusSource:
-    # Loaded where it is wanted: most services have one kind of source, and each brings 5 to 15 MB along.
+    # Loaded where it is wanted, as the catalogue is.
     from badge.sources.http_transport import HttpTransport  # noqa: PLC0415
     from badge.sources.native import NativeSource  # noqa: PLC0415
 

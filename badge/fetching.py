@@ -154,7 +154,7 @@ class Fetcher:
             self.events.emit(SourceFailed(source.name, unavailable.kind, asked_for - deadline.remaining))
             if guard is not None and (until := guard.failed(unavailable)) is not None:
                 self.cache.pause(source.name, until)
-            failed = self._failed(known, began, unavailable.retry_after)
+            failed = self._failed(known or self.cache.recall(question.key), began, unavailable.retry_after)
             return Fetched(FlightEnd.FAILED, self._commit(question.key, failed, lease))
         except Exception:
             if lease is not None:

@@ -224,6 +224,13 @@ class StatusCache(Protocol):
         """What is kept, fresh or not."""
         ...
 
+    def recall(self, key: SubjectKey) -> Kept | None:
+        """What this process itself last knew, where nothing else can be had: the cache lost it, and the source is out.
+
+        Never what this process knows to be forgotten.
+        """
+        ...
+
     def fetch_began(self, key: SubjectKey) -> datetime:
         """The moment, by the cache's own clock, to be handed to `put` with what is fetched from now on."""
         ...

@@ -19,7 +19,6 @@ from typing import Any
 
 from badge.artwork.png_check import PngCheck
 from badge.cache.embedded import EmbeddedServer, binary_path
-from badge.catalogue.database import is_current, migrate
 from badge.metrics_folder import claim_folder
 from badge.settings import BadSettings, Settings, load, shown, unknown_variables
 from badge.web.health import Readiness
@@ -71,7 +70,7 @@ class Master:
         for sentence in unknown_variables():
             server.log.warning("%s", sentence)
         self.png = PngCheck(self.settings.data_dir)
-        if self.settings.upstream_url is None:
+        if _has_own_catalogue(self.settings):
             _make_schema(self.settings.catalogue_location)
         if self.settings.redis_url is None:
             self._start_cache(server)
@@ -132,8 +131,19 @@ class Master:
             self.embedded.stop()
 
 
+def _has_own_catalogue(settings: Settings) -> bool:
+    if settings.sources is not None:
+        from badge.sources.building import asks_catalogue  # noqa: PLC0415 - loaded where there is such a file
+        from badge.sources.sources_file import load as load_sources  # noqa: PLC0415
+
+        return asks_catalogue(load_sources(settings.sources))
+    return settings.upstream_url is None
+
+
 def _make_schema(location: str) -> None:
     """Have the schema brought up to date by a process of its own, if need be: what that loads, nobody needs again."""
+    from badge.catalogue.database import is_current, migrate  # noqa: PLC0415 - loaded where there is a catalogue
+
     if is_current(location):
         return
     pid = os.fork()

@@ -43,6 +43,10 @@ class MemoryStatusCache:
         with self._lock:
             return self._get(key)
 
+    def recall(self, key: SubjectKey) -> Kept | None:
+        """The same: there is nothing else."""
+        return self.get(key)
+
     def fetch_began(self, key: SubjectKey) -> datetime:
         """The moment to be handed to `put`."""
         del key

@@ -117,6 +117,10 @@ class RedisStatusCache:
         self._local.remember(key, here)
         return here
 
+    def recall(self, key: SubjectKey) -> Kept | None:
+        """What this process itself last knew, also of a server that lost everything since."""
+        return self._local.get(key)
+
     def fetch_began(self, key: SubjectKey) -> datetime:
         """The moment by the server's clock, which all hosts share."""
         value = key_names(key).value

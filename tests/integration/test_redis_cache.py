@@ -150,6 +150,16 @@ def test_what_was_fetched_meanwhile_is_not_undone_by_what_the_server_still_has(r
     assert rig.cache.get(KEY) == newest
 
 
+def test_a_server_that_was_emptied_is_a_miss_and_what_was_known_can_be_recalled_until_it_is_forgotten(rig: Rig) -> None:
+    value = kept()
+    rig.cache.put(KEY, value)
+    rig.admin.flushall()
+    assert rig.cache.get(KEY) is None
+    assert rig.cache.recall(KEY) == value
+    rig.cache.forget(KEY)
+    assert rig.cache.recall(KEY) is None
+
+
 def test_a_killed_server_is_a_miss(rig: Rig) -> None:
     rig.server.process.kill()
     rig.server.process.wait()

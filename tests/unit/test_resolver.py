@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 
 from badge.budget import BudgetLimits
+from badge.cache.memory import MemoryStatusCache
 from badge.lifetimes import Lifetimes
 from badge.model import (
     BackupStatus,
@@ -22,7 +23,7 @@ from badge.model import (
     Subject,
     Visibility,
 )
-from badge.ports import SourceUnavailable
+from badge.ports import Claim, SourceUnavailable, SubjectKey
 from tests.doubles import START, Resolving, ScriptedSource
 
 WEB = Subject.legacy("acme", "web")
@@ -47,6 +48,11 @@ class Bench:
         self.parts = Resolving(self.source, lifetimes=self.lifetimes, limits=self.limits)
         self.cache, self.clock, self.events = self.parts.cache, self.parts.clock, self.parts.events
         self.resolver = self.parts.resolver
+
+    def use(self, cache: MemoryStatusCache) -> None:
+        """Keep reports there."""
+        self.cache = self.parts.cache = cache
+        self.resolver = self.parts.made()
 
     def _answer(self, subject: Subject) -> Report:
         if self.says is None:
@@ -142,6 +148,30 @@ def test_an_outage_shows_what_is_kept() -> None:
     assert (resolution.status, resolution.origin) == (BackupStatus.SUCCEEDED, Origin.STALE)
     assert (resolution.is_stale, resolution.is_old) == (True, False)
     assert resolution.fresh_for == timedelta(seconds=15)
+
+
+class LossyCache(MemoryStatusCache):
+    """A server that was emptied: only this process still knows."""
+
+    def get(self, key: SubjectKey) -> Kept | None:
+        return None
+
+    def claim(self, key: SubjectKey) -> Claim:
+        return replace(super().claim(key), kept=None)
+
+    def recall(self, key: SubjectKey) -> Kept | None:
+        return super().get(key)
+
+
+def test_what_the_cache_lost_during_an_outage_is_recalled_as_long_as_anybody_knows_it() -> None:
+    bench = Bench()
+    bench.use(LossyCache(bench.clock))
+    assert bench.seen() == (BackupStatus.SUCCEEDED, Origin.UPSTREAM)
+    bench.says = None
+    bench.clock.advance(minutes=30)
+    assert bench.seen() == (BackupStatus.SUCCEEDED, Origin.STALE)
+    bench.clock.advance(hours=24)
+    assert bench.seen() == (BackupStatus.UNKNOWN, Origin.FALLBACK)
 
 
 def test_from_an_hour_on_the_picture_says_how_old_its_knowledge_is() -> None:
