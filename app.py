@@ -104,11 +104,6 @@ class Parts:
         """Whether each answered when it was last asked."""
         return all(self.events.watch.is_up(source.name) for source in self.resolver.routing.sources)
 
-    @property
-    def listing(self) -> StatusListing | None:
-        """What can tell which subjects there are, where something can."""
-        return self.own.source if self.own else None
-
 
 def build_parts(
     settings: Settings,
@@ -206,7 +201,7 @@ def _intakes(parts: Parts, own: OwnCatalogue) -> list[Blueprint]:
 def _pages_parts(parts: Parts) -> PagesParts:
     return PagesParts(
         resolver=parts.resolver,
-        listing=parts.listing or _upstream_listing(parts.settings, parts.clock),
+        listing=_listing(parts.settings, parts.resolver, parts.own, parts.clock),
         history=parts.own.source if parts.own else None,
         clock=parts.clock,
         entrance=entrance(parts.settings, parts.events),
@@ -268,15 +263,23 @@ def _upstream(settings: Settings, clock: Clock, events: Events) -> StatusSource:
     )
 
 
-def _upstream_listing(settings: Settings, clock: Clock) -> StatusListing | None:
+def _listing(settings: Settings, resolver: Resolver, own: OwnCatalogue | None, clock: Clock) -> StatusListing | None:
+    """What can tell which subjects there are, where something can."""
+    if settings.sources is not None:
+        from badge.sources.configured_listing import listing_of  # noqa: PLC0415 - as the sources
+        from badge.sources.sources_file import load  # noqa: PLC0415
+
+        return listing_of(load(settings.sources), resolver.routing, own.source if own else None, clock)
     if settings.upstream_url is None:
-        return None
-    from badge.sources.http_transport import HttpTransport  # noqa: PLC0415 - as above
-    from badge.sources.native_listing import LARGEST_PAGE_BYTES, NativeListing  # noqa: PLC0415
+        return own.source if own else None
+    from badge.sources.http_transport import HttpTransport  # noqa: PLC0415 - as the upstream
+    from badge.sources.native_listing import LARGEST_PAGE_BYTES, NativeWalk  # noqa: PLC0415
+    from badge.sources.snapshot_listing import SnapshotListing  # noqa: PLC0415
 
     key = settings.upstream_api_key
     transport = HttpTransport(max_bytes=LARGEST_PAGE_BYTES)
-    return NativeListing(settings.upstream_url, key.get_secret_value() if key else None, transport, clock)
+    walk = NativeWalk(settings.upstream_url, key.get_secret_value() if key else None, transport, clock)
+    return SnapshotListing(walk, clock)
 
 
 def _guard(settings: Settings, clock: Clock, events: Events, name: str) -> SourceGuard:

@@ -1,108 +1,34 @@
-"""The subjects of a backup API in the native contract, read whole and kept for a moment.
-
-The contract's list has no search, no order and no totals, so what it holds is walked through and
-kept: one look at the dashboard then costs the upstream as much as a hundred.
-"""
+"""The subjects of a backup API in the native contract, whose list has no search, no order and no totals."""
 
 from __future__ import annotations
 
-import base64
-import binascii
-import json
-import threading
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from itertools import islice
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from badge.contract import ContractBroken, parse_json, report_from
 from badge.model import BackupStatus, InvalidSubject, Report, Subject
-from badge.ports import (
-    WORST_FIRST,
-    Clock,
-    Deadline,
-    ListedSubject,
-    ListingFilter,
-    ListingOrder,
-    ListingPage,
-    ListingTotals,
-    SourceUnavailable,
-)
+from badge.ports import Clock, Deadline, ListedSubject, SourceUnavailable
 from badge.sources.http_transport import HttpTransport
+from badge.sources.snapshot_listing import MOST_SUBJECTS, Walked
 
-MOST_SUBJECTS = 10_000
 ITEMS_A_PAGE = 100
-EPOCH = datetime.fromtimestamp(0, UTC)
 LARGEST_PAGE_BYTES = 4 * 1024 * 1024
 WALK_SECONDS = 10.0
-KEPT_FOR = timedelta(seconds=30)
-
-Mark = list[Any]
-"""What a subject is sorted by, as JSON holds it."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Snapshot:
-    """All there was at one moment."""
-
-    items: Sequence[ListedSubject]
-    is_whole: bool
-    taken_at: datetime
-
-
-@dataclass(slots=True)
-class NativeListing:
-    """`StatusListing` over `GET {base_url}/ops/status/list`."""
+class NativeWalk:
+    """Reads `GET {base_url}/ops/status/list` to its end."""
 
     base_url: str
     api_key: str | None
     transport: HttpTransport
     clock: Clock
-    kept_for: timedelta = KEPT_FOR
-    _kept: _Snapshot | None = None
-    _walking: threading.Lock = field(default_factory=threading.Lock)
 
-    def list(
-        self,
-        filter: ListingFilter,
-        cursor: str | None = None,
-        limit: int = 100,
-        order: ListingOrder = ListingOrder.NAME,
-    ) -> ListingPage:
-        """One page of what the upstream had a moment ago."""
-        now, mark_of = self.clock(), _MARKS[order]
-        after = None if cursor is None else _read_cursor(cursor, order)
-        marked = sorted(((mark_of(item, now), item) for item in self._wanted(filter)), key=lambda pair: pair[0])
-        rest = ((mark, item) for mark, item in marked if after is None or mark > after)
-        found = [*islice(rest, limit + 1)]
-        has_more = len(found) > limit
-        return ListingPage(
-            [item for _, item in found[:limit]], _cursor(order, found[limit - 1][0]) if has_more else None
-        )
-
-    def totals(self, filter: ListingFilter) -> ListingTotals:
-        """How many the upstream had a moment ago."""
-        now, by_status, protected = self.clock(), dict.fromkeys(BackupStatus, 0), 0
-        for item in self._wanted(filter):
-            shown = item.report.status_at(now)
-            by_status[shown] += 1
-            protected += _is_protected(item.report, shown)
-        counted = {status: number for status, number in by_status.items() if number}
-        return ListingTotals(counted, protected, is_whole=self._snapshot().is_whole)
-
-    def _wanted(self, filter: ListingFilter) -> Sequence[ListedSubject]:
-        now = self.clock()
-        return [item for item in self._snapshot().items if _fits(item, filter, now)]
-
-    def _snapshot(self) -> _Snapshot:
-        with self._walking:  # one walk serves all who ask meanwhile
-            if self._kept is None or self.clock() - self._kept.taken_at >= self.kept_for:
-                self._kept = self._walk()
-            return self._kept
-
-    def _walk(self) -> _Snapshot:
-        """Every page there is, within the limits."""
+    def __call__(self) -> Walked:
+        """Every page there is, within the limits; raises `SourceUnavailable`."""
         now, deadline = self.clock(), Deadline.after(WALK_SECONDS)
         items: dict[tuple[str, ...], ListedSubject] = {}
         cursor: object = None
@@ -112,8 +38,8 @@ class NativeListing:
                 items[item.subject.key(fold_case=True)] = item
             cursor = document.get("nextCursor")
             if not isinstance(cursor, str) or not cursor:
-                return _Snapshot(list(items.values()), is_whole=True, taken_at=now)
-        return _Snapshot(list(items.values()), is_whole=False, taken_at=now)
+                return Walked(list(items.values()), is_whole=True)
+        return Walked(list(items.values()), is_whole=False)
 
     def _page(self, cursor: object, deadline: Deadline) -> Mapping[str, Any]:
         headers = {"X-API-Key": self.api_key} if self.api_key else {}
@@ -146,64 +72,3 @@ def _listed(item: object, now: datetime) -> ListedSubject | None:
         return ListedSubject(subject, report_from(item, asked_for=subject, now=now).report)
     except ContractBroken:
         return ListedSubject(subject, Report(status=BackupStatus.UNKNOWN, observed_at=now))
-
-
-def _fits(item: ListedSubject, filter: ListingFilter, now: datetime) -> bool:
-    subject, report = item.subject, item.report
-    coordinates = str(subject).lower()
-    return (
-        (filter.platform is None or subject.platform.lower() == filter.platform.lower())
-        and (filter.account is None or subject.key(fold_case=True)[1] in (filter.account, filter.account.lower()))
-        and (filter.status is None or report.status is filter.status)
-        and (filter.shown_as is None or report.status_at(now) is filter.shown_as)
-        and (filter.updated_since is None or _last_heard_of(report) >= filter.updated_since)
-        and (not filter.is_public_only or report.is_public)
-        and all(word.lower() in coordinates for word in filter.words)
-    )
-
-
-def _is_protected(report: Report, shown: BackupStatus) -> bool:
-    is_there = shown not in (BackupStatus.UNKNOWN, BackupStatus.DELETED)
-    return is_there and report.last_finished is BackupStatus.SUCCEEDED
-
-
-def _last_heard_of(report: Report) -> datetime:
-    """The contract does not say when something changed; its newest event is as near as can be told."""
-    return report.deleted_at or report.finished_at or report.started_at or EPOCH
-
-
-def _by_name(item: ListedSubject, now: datetime) -> Mark:
-    del now
-    return [*item.subject.key(fold_case=True)]
-
-
-def _by_time(item: ListedSubject, now: datetime) -> Mark:
-    return [-round(_last_heard_of(item.report).timestamp() * 1_000_000), *_by_name(item, now)]
-
-
-def _by_status(item: ListedSubject, now: datetime) -> Mark:
-    return [WORST_FIRST.index(item.report.status_at(now)), *_by_name(item, now)]
-
-
-_MARKS: Mapping[ListingOrder, Callable[[ListedSubject, datetime], Mark]] = {
-    ListingOrder.NAME: _by_name,
-    ListingOrder.LATEST: _by_time,
-    ListingOrder.WORST: _by_status,
-}
-
-
-def _cursor(order: ListingOrder, mark: Mark) -> str:
-    return base64.urlsafe_b64encode(json.dumps([order, *mark]).encode()).decode().rstrip("=")
-
-
-def _read_cursor(cursor: str, order: ListingOrder) -> Mark:
-    try:
-        found = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-    except (binascii.Error, ValueError, RecursionError):
-        found = None
-    kinds = ([] if order is ListingOrder.NAME else [int]) + [str] * 4
-    is_ours = isinstance(found, list) and found[:1] == [order] and list(map(type, found[1:])) == kinds
-    if not is_ours:
-        raise ValueError("this cursor was not given by this service")
-    mark: Mark = found[1:]
-    return mark

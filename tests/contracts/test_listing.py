@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
@@ -23,12 +23,16 @@ from badge.catalogue.events import RunEvent
 from badge.catalogue.keys import Scope
 from badge.catalogue.source import CatalogueSource
 from badge.catalogue.store import Catalogue
-from badge.model import BackupStatus, PastRun, Subject, Visibility
-from badge.ports import ListedSubject, ListingFilter, ListingOrder, SourceUnavailable, StatusListing
+from badge.model import BackupStatus, PastRun, Report, Subject, Visibility
+from badge.ports import ListedSubject, ListingFilter, ListingOrder, SourceUnavailable, StatusListing, StatusSource
 from badge.settings import load
+from badge.sources.configured_listing import CatalogueWalk, JoinedWalk, listing_of
 from badge.sources.http_transport import HttpTransport
-from badge.sources.native_listing import LARGEST_PAGE_BYTES, NativeListing
-from tests.doubles import ManualClock
+from badge.sources.native_listing import LARGEST_PAGE_BYTES, NativeWalk
+from badge.sources.routing import OneSource
+from badge.sources.snapshot_listing import SnapshotListing, Walked
+from badge.sources.sources_file import load as load_sources
+from tests.doubles import START, ManualClock, ScriptedSource
 
 S = BackupStatus
 
@@ -61,7 +65,7 @@ class Listed:
         return [item.subject.name for item in self.all(order, limit, wanted)]
 
 
-@pytest.fixture(params=["catalogue", "native"])
+@pytest.fixture(params=["catalogue", "native", "joined"])
 def listed(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Listed]:
     """The catalogue itself, and the same behind HTTP as another service's upstream."""
     settings = load({"BADGE_DATA_DIR": str(tmp_path)})
@@ -74,10 +78,15 @@ def listed(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Listed]:
     if request.param == "catalogue":
         yield made
         return
+    if request.param == "joined":
+        joined = JoinedWalk(OneSource(parts.own.source), {"catalogue": CatalogueWalk(parts.own.source)})
+        yield replace(made, listing=SnapshotListing(joined, clock, kept_for=timedelta(0)))
+        return
     key = parts.own.keys.create("replica", {Scope.READ})
     with served(build_app(parts)) as url:
         transport = HttpTransport(max_bytes=LARGEST_PAGE_BYTES)
-        yield replace(made, listing=NativeListing(url, key, transport, clock, kept_for=timedelta(0)))
+        walk = NativeWalk(url, key, transport, clock)
+        yield replace(made, listing=SnapshotListing(walk, clock, kept_for=timedelta(0)))
 
 
 @contextlib.contextmanager
@@ -215,7 +224,7 @@ def test_the_history_has_the_newest_run_first(listed: Listed) -> None:
 
 @pytest.mark.parametrize("listed", ["native"], indirect=True)
 def test_an_upstream_is_walked_through_once_in_a_while(listed: Listed) -> None:
-    assert isinstance(listed.listing, NativeListing)
+    assert isinstance(listed.listing, SnapshotListing)
     kept = replace(listed.listing, kept_for=timedelta(seconds=30))
     assert kept.totals(ListingFilter()).all == 5
     listed.tell("acme/new", S.SUCCEEDED)
@@ -234,9 +243,11 @@ def test_an_upstream_of_many_pages_is_read_whole(listed: Listed) -> None:
 
 @pytest.mark.parametrize("listed", ["native"], indirect=True)
 def test_an_upstream_that_refuses_is_the_lack_of_an_answer(listed: Listed) -> None:
-    assert isinstance(listed.listing, NativeListing)
+    assert isinstance(listed.listing, SnapshotListing)
+    assert isinstance(listed.listing.walk, NativeWalk)
+    refused = replace(listed.listing, walk=replace(listed.listing.walk, api_key="wrong"))
     with pytest.raises(SourceUnavailable, match="http4xx"):
-        replace(listed.listing, api_key="wrong").list(ListingFilter())
+        refused.list(ListingFilter())
 
 
 ITEM = {"platform": "GitHub", "account": "acme", "subjectType": "Repository", "subjectName": "web"}
@@ -257,7 +268,8 @@ def test_what_an_upstream_gets_wrong_is_unknown_and_stays_in_the_count(
     upstream = Flask("upstream")
     upstream.add_url_rule("/ops/status/list", "list", lambda: jsonify(document))
     with served(upstream) as url:
-        listing = NativeListing(url, None, HttpTransport(max_bytes=LARGEST_PAGE_BYTES), ManualClock())
+        clock = ManualClock()
+        listing = SnapshotListing(NativeWalk(url, None, HttpTransport(max_bytes=LARGEST_PAGE_BYTES), clock), clock)
         if names is None:
             with pytest.raises(SourceUnavailable, match="badField"):
                 listing.totals(ListingFilter())
@@ -270,6 +282,62 @@ def test_an_upstream_that_never_ends_is_left_at_the_limit_and_said_to_be_larger(
     upstream = Flask("upstream")
     upstream.add_url_rule("/ops/status/list", "list", lambda: jsonify({"items": [ITEM], "nextCursor": "again"}))
     with served(upstream) as url:
-        listing = NativeListing(url, None, HttpTransport(max_bytes=LARGEST_PAGE_BYTES), ManualClock())
+        clock = ManualClock()
+        listing = SnapshotListing(NativeWalk(url, None, HttpTransport(max_bytes=LARGEST_PAGE_BYTES), clock), clock)
         totals = listing.totals(ListingFilter())
     assert (totals.all, totals.is_whole) == (1, False)
+
+
+def named(name: str, *paths: str) -> Callable[[], Walked]:
+    """The walk of a source with these subjects."""
+    report = Report(status=S.SUCCEEDED, observed_at=START)
+    return lambda: Walked([ListedSubject(Subject.from_path(path), report) for path in paths], is_whole=True)
+
+
+@dataclass
+class ByAccount:
+    """A routing in which a subject's source is called like its account."""
+
+    sources: Sequence[StatusSource] = ()
+
+    def source_for(self, subject: Subject) -> StatusSource | None:
+        return ScriptedSource(lambda _: Report.absent(START), name=subject.account)
+
+
+def unavailable() -> Walked:
+    raise SourceUnavailable("timeout")
+
+
+def test_each_source_s_subjects_are_listed_where_it_is_the_one_that_is_asked() -> None:
+    walk = JoinedWalk(ByAccount(), {"acme": named("acme", "acme/web", "contoso/web"), "contoso": named("contoso")})
+    assert [str(item.subject) for item in walk().items] == ["GitHub/acme/Repository/web"]
+    assert walk().is_whole
+
+
+def test_a_source_that_is_out_leaves_the_others_and_the_count_unfinished() -> None:
+    walk = JoinedWalk(ByAccount(), {"acme": named("acme", "acme/web"), "contoso": unavailable})
+    assert [item.subject.name for item in walk().items] == ["web"]
+    assert not walk().is_whole
+    with pytest.raises(SourceUnavailable):
+        JoinedWalk(ByAccount(), {"acme": unavailable, "contoso": unavailable})()
+
+
+SOURCES = {
+    "catalogue": '[[source]]\nname = "own"\nkind = "catalogue"\n',
+    "native": '[[source]]\nname = "up"\nkind = "native"\nurl = "http://127.0.0.1:9"\nmatch = { account = "acme" }\n',
+}
+
+
+@pytest.mark.parametrize(
+    ("kinds", "listing"),
+    [(["catalogue"], CatalogueSource), (["native"], SnapshotListing), (["native", "catalogue"], SnapshotListing)],
+)
+def test_a_sources_file_is_listed_as_far_as_its_sources_can_tell(
+    tmp_path: Path, kinds: list[str], listing: type[StatusListing]
+) -> None:
+    file = tmp_path / "sources.toml"
+    file.write_text("".join(SOURCES[kind] for kind in kinds))
+    settings = load({"BADGE_DATA_DIR": str(tmp_path), "BADGE_SOURCES": str(file)})
+    parts = build_parts(settings, cache=MemoryStatusCache(ManualClock()))
+    own = parts.own.source if parts.own else None
+    assert type(listing_of(load_sources(file), parts.resolver.routing, own, parts.clock)) is listing
