@@ -12,7 +12,6 @@ from pathlib import Path
 
 import psutil
 
-from bench.servers import workers_of
 from tests.fault_server import Asked, FaultServer, mode, running_fault_server, send
 from tests.servers import Service, ValkeyServer, eventually, running_service, running_valkey
 
@@ -100,7 +99,7 @@ class Rig:
 
     def workers(self) -> list[psutil.Process]:
         """The processes that answer."""
-        return workers_of(psutil.Process(self.service.process.pid))
+        return self.service.workers()
 
 
 @contextmanager

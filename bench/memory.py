@@ -8,7 +8,8 @@ from pathlib import Path
 
 from bench.load import many_names
 from bench.rounds import in_turn, say, table
-from bench.servers import on_gunicorn, pss_mb, report_backup, workers_of
+from bench.servers import on_gunicorn, pss_mb, report_backup
+from tests.servers import workers_of
 
 REQUESTS = 10_000
 WORKERS = 2

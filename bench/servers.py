@@ -44,12 +44,6 @@ class Running:
         return self.url.removeprefix("http://")
 
 
-def workers_of(master: psutil.Process) -> list[psutil.Process]:
-    """The workers of a gunicorn, in the order in which they were forked."""
-    workers = (child for child in master.children() if "gunicorn" in " ".join(child.cmdline()))
-    return sorted(workers, key=lambda worker: worker.create_time())
-
-
 def pss_mb(process: psutil.Process) -> float:
     """Proportional memory, in MB; shared pages are divided among those who share them."""
     return float(process.memory_full_info().pss) / 1e6

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
 import pytest
 import requests
 
@@ -104,9 +105,28 @@ class Service:
     def get(self, path: str, **options: object) -> requests.Response:
         return requests.get(self.url + path, timeout=10, **options)  # type: ignore[arg-type] # passed through
 
+    def workers(self) -> list[psutil.Process]:
+        """gunicorn's workers, not the cache or a check beside them."""
+        return workers_of(psutil.Process(self.process.pid))
+
+    def series(self) -> dict[str, float]:
+        """What /metrics says, by name and labels."""
+        lines = [line for line in self.get("/metrics").text.splitlines() if not line.startswith("#")]
+        return {line.rpartition(" ")[0]: float(line.rpartition(" ")[2]) for line in lines}
+
+    def counted(self, name: str) -> float:
+        """The sum of the series whose name and labels begin so."""
+        return sum(value for series, value in self.series().items() if series.startswith(name))
+
     def flask_badge(self, *args: str) -> str:
         """Run `flask badge …` on this service's data; gives what it printed."""
         return flask_badge(*args, BADGE_DATA_DIR=str(self.data_dir)).stdout
+
+
+def workers_of(master: psutil.Process) -> list[psutil.Process]:
+    """The workers of a gunicorn, in the order in which they were forked."""
+    workers = (child for child in master.children() if "gunicorn" in " ".join(child.cmdline()))
+    return sorted(workers, key=lambda worker: worker.create_time())
 
 
 def flask_badge(*args: str, **settings: str) -> subprocess.CompletedProcess[str]:

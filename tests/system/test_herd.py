@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 
-import psutil
 import pytest
 
 from tests.fault_server import FaultServer, running_fault_server
@@ -91,12 +90,7 @@ def test_a_herd_at_a_cold_badge_is_one_question(fleet: Fleet) -> None:
 
 
 def waits(fleet: Fleet, how: str) -> float:
-    return sum(metric(service, f'badge_waits_total{{how="{how}"}}') for service in fleet.services)
-
-
-def metric(service: Service, name: str) -> float:
-    lines = service.get("/metrics").text.splitlines()
-    return sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith(name))
+    return sum(service.counted(f'badge_waits_total{{how="{how}"}}') for service in fleet.services)
 
 
 def test_whoever_is_let_wait_is_served(fleet: Fleet) -> None:
@@ -167,11 +161,6 @@ def test_warm_badges_do_not_wait_behind_cold_ones_at_a_hanging_upstream(fleet: F
     assert percentile(seen, 1.0) < UPSTREAM_WAIT_SECONDS / 2  # none stood behind one that waits
 
 
-def workers_of(service: Service) -> list[psutil.Process]:
-    children = psutil.Process(service.process.pid).children()
-    return [child for child in children if "gunicorn" in " ".join(child.cmdline())]
-
-
 def test_a_worker_killed_while_it_asks_is_replaced_within_the_others_patience(tmp_path: Path) -> None:
     (tmp_path / "valkey").mkdir()
     with running_fault_server() as upstream, running_valkey(tmp_path / "valkey") as valkey:
@@ -185,7 +174,7 @@ def test_a_worker_killed_while_it_asks_is_replaced_within_the_others_patience(tm
             first = threading.Thread(target=all_at_once, args=([one.url + path],))
             first.start()
             assert eventually(lambda: len(upstream.asked) == 1)
-            os.kill(workers_of(one)[0].pid, signal.SIGKILL)
+            os.kill(one.workers()[0].pid, signal.SIGKILL)
             answers = all_at_once([two.url + path] * 4)
             first.join()
     assert {(answer.code, answer.status) for answer in answers} == {(200, "succeeded")}
@@ -202,7 +191,7 @@ def test_a_worker_that_was_stopped_while_it_asked_does_not_bring_the_old_status_
             running_service(tmp_path / "two", **settings) as two,
         ):
             upstream.delay = UPSTREAM_SECONDS
-            path, late = "/badge/acme/web", workers_of(one)[0]
+            path, late = "/badge/acme/web", one.workers()[0]
             with ThreadPoolExecutor(1) as pool:
                 first = pool.submit(all_at_once, [one.url + path])
                 assert eventually(lambda: len(upstream.asked) == 1)

@@ -156,36 +156,22 @@ def is_unknown(answer: Answer) -> bool:
     return True
 
 
-def series(service: Service) -> dict[str, float]:
-    lines = [line for line in service.get("/metrics").text.splitlines() if not line.startswith("#")]
-    return {line.rpartition(" ")[0]: float(line.rpartition(" ")[2]) for line in lines}
-
-
-def served(service: Service) -> float:
-    return sum(value for name, value in series(service).items() if name.startswith("badge_requests_total"))
-
-
 def test_counts_are_exact_over_workers_and_outlive_them_but_not_the_service(tmp_path: Path) -> None:
     with rig_with(tmp_path, BADGE_WORKERS="4") as rig:
         urls = [f"{rig.service.url}/badge/acme/web?n={number % 10}" for number in range(50)]
         for _ in range(4):
             assert {answer.code for answer in all_at_once(urls)} == {200}
-        assert served(rig.service) == 200
-        for child in workers_of(rig.service):
+        assert rig.service.counted("badge_requests_total") == 200
+        for child in rig.service.workers():
             child.terminate()
-        assert eventually(lambda: len(workers_of(rig.service)) == 4, 10)
-        assert eventually(lambda: served(rig.service) == 200, 10)
+        assert eventually(lambda: len(rig.service.workers()) == 4, 10)
+        assert eventually(lambda: rig.service.counted("badge_requests_total") == 200, 10)
         all_at_once([f"{rig.service.url}/badge/acme/other-{number}" for number in range(40)])
-        assert served(rig.service) == 240
+        assert rig.service.counted("badge_requests_total") == 240
         # No label holds what strangers choose.
-        assert not [name for name in series(rig.service) if "other" in name or "acme" in name]
+        assert not [name for name in rig.service.series() if "other" in name or "acme" in name]
     with rig_with(tmp_path) as rig:
-        assert served(rig.service) == 0
-
-
-def workers_of(service: Service) -> list[psutil.Process]:
-    children = psutil.Process(service.process.pid).children()
-    return [child for child in children if "gunicorn" in " ".join(child.cmdline())]
+        assert rig.service.counted("badge_requests_total") == 0
 
 
 def test_metrics_are_for_this_machine_or_a_token(tmp_path: Path) -> None:
