@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -12,7 +11,7 @@ from pathlib import Path
 
 import psutil
 
-from tests.fault_server import Asked, FaultServer, mode, running_fault_server, send
+from tests.fault_server import FaultServer, running_fault_server
 from tests.servers import Service, ValkeyServer, eventually, running_service, running_valkey
 
 WARM = [f"/badge/acme/warm-{number}" for number in range(20)]
@@ -34,23 +33,23 @@ class Redis(Enum):
     KILLED = "killed"
 
 
-_FINE = ("ok-by-name", Redis.RUNS)
+_FINE = ("ok", Redis.RUNS)
 
 # One after the other, and over again; all of them within the first third of three minutes. A Redis that was killed has
 # lost what it kept, so the upstream may tell all of it again before that fails in turn: a breaker takes up to 6 s to
-# close, and what a worker learned meanwhile serves it for 3 s. With both lost, "unknown" is true.
+# close, and each worker remembers only what it was asked for itself.
 FAULTS = (
     _FINE,
     ("huge", Redis.RUNS),
-    ("ok-by-name", Redis.STOPPED),
+    ("ok", Redis.STOPPED),
     ("hang-before-headers", Redis.RUNS),
     _FINE,
     _FINE,
-    ("ok-by-name", Redis.KILLED),
+    ("ok", Redis.KILLED),
     *[_FINE] * 5,
     ("reset", Redis.RUNS),
     ("drip", Redis.RUNS),
-    ("ok-by-name", Redis.STOPPED),
+    ("ok", Redis.STOPPED),
     ("html200", Redis.RUNS),
     ("500", Redis.RUNS),
     _FINE,
@@ -62,11 +61,6 @@ FAULTS = (
 def true_status(path: str) -> str:
     """By the name, so that one repository's status on another's badge is seen."""
     return "failed" if int(path.rpartition("-")[2]) % 2 else "succeeded"
-
-
-@mode("ok-by-name")
-def _ok_by_name(server: FaultServer, client: socket.socket, asked: Asked) -> None:
-    send(client, server.document(asked, status=true_status(asked.subject["subjectName"])))
 
 
 @dataclass
@@ -110,7 +104,7 @@ def running_rig() -> Iterator[Rig]:
         valkey = life.enter_context(running_valkey(folder))
         settings = {**SETTINGS, "BADGE_UPSTREAM_URL": upstream.url, "BADGE_REDIS_URL": valkey.url}
         with running_service(folder / "service", **settings) as service:
-            upstream.mode = "ok-by-name"
+            upstream.status_of = lambda subject: true_status(subject["subjectName"])
             for path in WARM:
                 if not eventually(lambda path=path: service.get(f"{path}.txt").text == f"{true_status(path)}\n"):  # type: ignore[misc] # bound at once
                     raise RuntimeError(service.log.read_text())
