@@ -185,14 +185,14 @@ def _intakes(parts: Parts, own: OwnCatalogue) -> list[Blueprint]:
     from badge.web.ping import PingIntake  # noqa: PLC0415
 
     forget, settings = parts.resolver.forget, parts.settings
-    api = OpsApi(own.catalogue, own.keys, parts.clock, KeyRate.per_minute(settings.ops_per_minute), on_change=forget)
+    api = OpsApi(own.catalogue, own.keys, parts.clock, KeyRate(settings.ops_per_minute), on_change=forget)
     intake = PingIntake(
         own.catalogue,
         own.checks,
         own.keys,
         parts.clock,
         parts.events,
-        KeyRate.per_minute(settings.pings_per_minute),
+        KeyRate(settings.pings_per_minute),
         on_change=forget,
     )
     return [ops_api.blueprint(api), ping.blueprint(intake)]

@@ -9,6 +9,7 @@ from pathlib import Path
 from bench.load import many_names
 from bench.rounds import in_turn, say, table
 from bench.servers import on_gunicorn, pss_mb, report_backup
+from tests.fault_server import running_fault_server
 from tests.servers import workers_of
 
 REQUESTS = 10_000
@@ -17,13 +18,12 @@ MOST_ROUNDS = 3
 """Memory hardly varies, and each round has its ten thousand requests."""
 
 
-def after_traffic(preload: str) -> tuple[float, float, float]:
+def after_traffic(**settings: str) -> tuple[float, float, float]:
     """PSS in MB of one worker on average, of the workers with their master, of the Valkey beside them."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         report_backup(folder)
-        settings = {"BADGE_WORKERS": str(WORKERS), "BADGE_PRELOAD": preload}
-        with on_gunicorn("wsgi:application", folder, **settings) as ours:
+        with on_gunicorn("wsgi:application", folder, BADGE_WORKERS=str(WORKERS), **settings) as ours:
             many_names(ours.url, REQUESTS)
             workers = workers_of(ours.process)
             of_workers = sum(map(pss_mb, workers))
@@ -32,12 +32,19 @@ def after_traffic(preload: str) -> tuple[float, float, float]:
             return of_workers / len(workers), together, sum(map(pss_mb, others))
 
 
+def with_an_upstream() -> tuple[float, float, float]:
+    """The same of a service that asks a backup API instead of its own catalogue."""
+    with running_fault_server() as upstream:
+        return after_traffic(BADGE_UPSTREAM_URL=upstream.url)
+
+
 def rows(rounds: int) -> list[str]:
     """The table of memory."""
     say(f"Memory after {REQUESTS:,} requests")
     variants = {
-        "preloaded (default)": lambda: after_traffic("true"),
-        "`BADGE_PRELOAD=false`": lambda: after_traffic("false"),
+        "an upstream": with_an_upstream,
+        "the own catalogue": after_traffic,
+        "the own catalogue, `BADGE_PRELOAD=false`": lambda: after_traffic(BADGE_PRELOAD="false"),
     }
     lines = []
     for name, figures in in_turn(min(rounds, MOST_ROUNDS), variants).items():

@@ -28,6 +28,7 @@ class Database:
 
     def __init__(self, url: str) -> None:
         self.url = url
+        make_url(url).get_dialect().import_dbapi()  # loaded before workers are forked, which then share it
         self._lock = threading.Lock()
         self._engine: Engine | None = None
         self._process = 0

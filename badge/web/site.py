@@ -29,6 +29,7 @@ def build_site(parts: BadgeParts, blueprints: Sequence[Blueprint], hot_path: Hot
     site.url_map.converters["any_path"] = AnyPath
     for blueprint in (badges.blueprint(parts), *blueprints):
         site.register_blueprint(blueprint)
+    site.url_map.update()  # now, before workers are forked, which then share what it makes of the routes
     site.register_error_handler(HTTPException, lambda error: _error(parts, error))
     # Flask's own handler would log the path, which names a subject, and the exception's text.
     site.register_error_handler(Exception, lambda error: _crash(parts, error))
