@@ -242,6 +242,32 @@ def _huge(server: FaultServer, client: socket.socket, asked: Asked) -> None:
 BOMB = gzip.compress(b" " * 50_000_000, 9)
 
 
+# What any source calls these modes: each is the lack of an answer.
+FAILURE_KINDS = {
+    "drip": "timeout",
+    "drip-headers": "timeout",
+    "hang-before-headers": "timeout",
+    "reset": "reset",
+    "cut-with-length": "truncated",
+    "cut-without-length": "badJson",
+    "html200": "notJson",
+    "redirect-other-host": "redirect",
+    "redirect-loop": "redirect",
+    "401": "unauthorised",
+    "403": "forbidden",
+    "403-ratelimit": "rateLimited",
+    "429-seconds": "rateLimited",
+    "429-date": "rateLimited",
+    "500": "http5xx",
+    "503": "overloaded",
+    "bad-json": "badJson",
+    "deep-json": "badJson",
+    "nan": "badJson",
+    "gzip-bomb": "tooLarge",
+    "huge": "tooLarge",
+}
+
+
 @contextlib.contextmanager
 def running_fault_server() -> Iterator[FaultServer]:
     """A server on a port of its own; every connection has a thread, and all end with it."""

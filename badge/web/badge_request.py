@@ -62,11 +62,6 @@ class BadgeRequest:
         """Whether the HTTP status tells the truth; plain images are always 200, or proxies drop them."""
         return self.is_strict or self.format in (Format.JSON, Format.TXT)
 
-    @property
-    def is_image(self) -> bool:
-        """Whether pictures are asked for, or what shields draws one of."""
-        return self.format in (Format.SVG, Format.PNG, Format.SHIELDS)
-
 
 def read_badge_request(environ: Mapping[str, Any], query: Mapping[str, str], default_label: str) -> BadgeRequest:
     """The request as it was sent. Bad values of parameters fall back to their defaults."""

@@ -18,7 +18,7 @@ from badge.settings import load as settings_of
 from badge.sources.building import build_routing
 from badge.sources.sources_file import load
 from tests.doubles import RecordedEvents
-from tests.fault_server import MODES, SECRET, FaultServer, running_fault_server
+from tests.fault_server import FAILURE_KINDS, MODES, SECRET, FaultServer, running_fault_server
 
 WEB = Subject.parse("GitLab", "group/sub", "Repository", "démo")
 KEY = "canary-of-the-key"
@@ -99,35 +99,12 @@ ANSWERS = {
     "wrong-type": BackupStatus.UNKNOWN,
     "moved": BackupStatus.SUCCEEDED,
 }
-FAILURES = {
-    "drip": "timeout",
-    "drip-headers": "timeout",
-    "hang-before-headers": "timeout",
-    "reset": "reset",
-    "cut-with-length": "truncated",
-    "cut-without-length": "badJson",
-    "html200": "notJson",
-    "redirect-other-host": "redirect",
-    "redirect-loop": "redirect",
-    "401": "unauthorised",
-    "403": "forbidden",
-    "403-ratelimit": "rateLimited",
-    "429-seconds": "rateLimited",
-    "429-date": "rateLimited",
-    "500": "http5xx",
-    "503": "overloaded",
-    "bad-json": "badJson",
-    "deep-json": "badJson",
-    "nan": "badJson",
-    "gzip-bomb": "tooLarge",
-    "huge": "tooLarge",
-}
 # What only a system can say that names the subject in its answer, or a field twice.
 DECLARATIVE_ALONE = {"twice": "duplicateName", "other-subject": None}
 
 
 def test_every_mode_of_the_fault_server_is_tried() -> None:
-    assert ANSWERS.keys() | FAILURES.keys() | DECLARATIVE_ALONE.keys() == MODES.keys()
+    assert ANSWERS.keys() | FAILURE_KINDS.keys() | DECLARATIVE_ALONE.keys() == MODES.keys()
 
 
 @pytest.mark.parametrize(("mode", "status"), ANSWERS.items())
@@ -136,7 +113,7 @@ def test_what_is_an_answer(source: StatusSource, upstream: FaultServer, mode: st
     assert fetch(source).status is status
 
 
-@pytest.mark.parametrize(("mode", "kind"), FAILURES.items())
+@pytest.mark.parametrize(("mode", "kind"), FAILURE_KINDS.items())
 def test_what_is_the_lack_of_one(source: StatusSource, upstream: FaultServer, mode: str, kind: str) -> None:
     upstream.mode = mode
     began = time.monotonic()
@@ -247,7 +224,7 @@ def test_an_answer_of_another_kind_is_its_subject_s_trouble_alone(upstream: Faul
 
 
 @pytest.mark.parametrize("text", [DECLARATIVE, PROMETHEUS], ids=["declarative", "prometheus"])
-@pytest.mark.parametrize(("mode", "kind"), FAILURES.items())
+@pytest.mark.parametrize(("mode", "kind"), FAILURE_KINDS.items())
 def test_each_failure_is_an_image_in_time_and_one_label(tmp_path: Path, text: str, mode: str, kind: str) -> None:
     (tmp_path / "key").write_text(KEY)
     file = tmp_path / "sources.toml"

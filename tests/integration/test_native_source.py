@@ -14,7 +14,7 @@ from badge.ports import Deadline, SourceUnavailable
 from badge.sources.http_transport import HttpTransport
 from badge.sources.native import NativeSource
 from tests.doubles import RecordedEvents
-from tests.fault_server import MODES, SECRET, FaultServer, running_fault_server
+from tests.fault_server import FAILURE_KINDS, MODES, SECRET, FaultServer, running_fault_server
 
 WEB = Subject.parse("AzureDevOps", "org", "Repository", "my project/démo")
 KEY = "bsb_canary"
@@ -89,28 +89,8 @@ ANSWERS = {
     "future-time": BackupStatus.SUCCEEDED,
 }
 FAILURES = {
-    "drip": "timeout",
-    "drip-headers": "timeout",
-    "hang-before-headers": "timeout",
-    "reset": "reset",
-    "cut-with-length": "truncated",
-    "cut-without-length": "badJson",
-    "html200": "notJson",
-    "redirect-other-host": "redirect",
-    "redirect-loop": "redirect",
-    "401": "unauthorised",
-    "403": "forbidden",
-    "403-ratelimit": "rateLimited",
-    "429-seconds": "rateLimited",
-    "429-date": "rateLimited",
-    "500": "http5xx",
-    "503": "overloaded",
-    "bad-json": "badJson",
-    "deep-json": "badJson",
-    "nan": "badJson",
+    **FAILURE_KINDS,
     "twice": "duplicateName",
-    "gzip-bomb": "tooLarge",
-    "huge": "tooLarge",
     "wrong-type": "badField",
     "other-subject": "otherSubject",
 }

@@ -9,6 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
@@ -161,47 +162,48 @@ def test_warm_badges_do_not_wait_behind_cold_ones_at_a_hanging_upstream(fleet: F
     assert percentile(seen, 1.0) < UPSTREAM_WAIT_SECONDS / 2  # none stood behind one that waits
 
 
-def test_a_worker_killed_while_it_asks_is_replaced_within_the_others_patience(tmp_path: Path) -> None:
-    (tmp_path / "valkey").mkdir()
-    with running_fault_server() as upstream, running_valkey(tmp_path / "valkey") as valkey:
+@contextmanager
+def two_services_of_one_worker(folder: Path) -> Iterator[tuple[Service, Service, FaultServer]]:
+    """On one cache, before one upstream."""
+    (folder / "valkey").mkdir()
+    with running_fault_server() as upstream, running_valkey(folder / "valkey") as valkey:
         settings = {"BADGE_UPSTREAM_URL": upstream.url, "BADGE_REDIS_URL": valkey.url, "BADGE_WORKERS": "1"}
         with (
-            running_service(tmp_path / "one", **settings) as one,
-            running_service(tmp_path / "two", **settings) as two,
+            running_service(folder / "one", **settings) as one,
+            running_service(folder / "two", **settings) as two,
         ):
-            upstream.delay = UPSTREAM_SECONDS
-            path = "/badge/acme/web"
-            first = threading.Thread(target=all_at_once, args=([one.url + path],))
-            first.start()
-            assert eventually(lambda: len(upstream.asked) == 1)
-            os.kill(one.workers()[0].pid, signal.SIGKILL)
-            answers = all_at_once([two.url + path] * 4)
-            first.join()
+            yield one, two, upstream
+
+
+def test_a_worker_killed_while_it_asks_is_replaced_within_the_others_patience(tmp_path: Path) -> None:
+    with two_services_of_one_worker(tmp_path) as (one, two, upstream):
+        upstream.delay = UPSTREAM_SECONDS
+        path = "/badge/acme/web"
+        first = threading.Thread(target=all_at_once, args=([one.url + path],))
+        first.start()
+        assert eventually(lambda: len(upstream.asked) == 1)
+        os.kill(one.workers()[0].pid, signal.SIGKILL)
+        answers = all_at_once([two.url + path] * 4)
+        first.join()
     assert {(answer.code, answer.status) for answer in answers} == {(200, "succeeded")}
     assert len(upstream.asked) == 2
     assert max(answer.seconds for answer in answers) < IN_TIME_SECONDS + SLACK_SECONDS
 
 
 def test_a_worker_that_was_stopped_while_it_asked_does_not_bring_the_old_status_back(tmp_path: Path) -> None:
-    (tmp_path / "valkey").mkdir()
-    with running_fault_server() as upstream, running_valkey(tmp_path / "valkey") as valkey:
-        settings = {"BADGE_UPSTREAM_URL": upstream.url, "BADGE_REDIS_URL": valkey.url, "BADGE_WORKERS": "1"}
-        with (
-            running_service(tmp_path / "one", **settings) as one,
-            running_service(tmp_path / "two", **settings) as two,
-        ):
-            upstream.delay = UPSTREAM_SECONDS
-            path, late = "/badge/acme/web", one.workers()[0]
-            with ThreadPoolExecutor(1) as pool:
-                first = pool.submit(all_at_once, [one.url + path])
-                assert eventually(lambda: len(upstream.asked) == 1)
-                late.suspend()
-                time.sleep(2 * UPSTREAM_SECONDS)  # noqa: TID251 - the old status is on its way to who was stopped
-                upstream.status = "failed"
-                assert all_at_once([two.url + path])[0].status == "failed"
-                time.sleep(3 - 2 * UPSTREAM_SECONDS)  # noqa: TID251 - past the lease and all patience
-                late.resume()
-                assert first.result()[0].status != "succeeded"
-            time.sleep(1)  # noqa: TID251 - past what is held in front of Flask
-            assert [answer.status for answer in all_at_once([one.url + path, two.url + path])] == ["failed", "failed"]
+    with two_services_of_one_worker(tmp_path) as (one, two, upstream):
+        upstream.delay = UPSTREAM_SECONDS
+        path, late = "/badge/acme/web", one.workers()[0]
+        with ThreadPoolExecutor(1) as pool:
+            first = pool.submit(all_at_once, [one.url + path])
+            assert eventually(lambda: len(upstream.asked) == 1)
+            late.suspend()
+            time.sleep(2 * UPSTREAM_SECONDS)  # noqa: TID251 - the old status is on its way to who was stopped
+            upstream.status = "failed"
+            assert all_at_once([two.url + path])[0].status == "failed"
+            time.sleep(3 - 2 * UPSTREAM_SECONDS)  # noqa: TID251 - past the lease and all patience
+            late.resume()
+            assert first.result()[0].status != "succeeded"
+        time.sleep(1)  # noqa: TID251 - past what is held in front of Flask
+        assert [answer.status for answer in all_at_once([one.url + path, two.url + path])] == ["failed", "failed"]
     assert len(upstream.asked) == 2
