@@ -124,9 +124,15 @@ class Service:
 
 
 def workers_of(master: psutil.Process) -> list[psutil.Process]:
-    """The workers of a gunicorn, in the order in which they were forked."""
-    workers = (child for child in master.children() if "gunicorn" in " ".join(child.cmdline()))
-    return sorted(workers, key=lambda worker: worker.create_time())
+    """The workers of a gunicorn that run, in the order in which they were forked."""
+    return sorted(filter(_is_worker, master.children()), key=lambda worker: worker.create_time())
+
+
+def _is_worker(child: psutil.Process) -> bool:
+    try:
+        return "gunicorn" in " ".join(child.cmdline())
+    except psutil.NoSuchProcess:  # ended since it was listed, or not waited for by its master yet
+        return False
 
 
 def flask_badge(*args: str, **settings: str) -> subprocess.CompletedProcess[str]:

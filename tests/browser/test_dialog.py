@@ -40,7 +40,7 @@ def test_from_the_empty_dashboard_to_the_copied_markdown(watched: Watched, servi
     page.reload()
     page.get_by_role("link", name="web", exact=True).click()
     page.get_by_role("button", name="Get badge URL").click()
-    assert page.get_by_role("dialog").is_visible()
+    expect(page.get_by_role("dialog")).to_be_visible()
     page.get_by_role("button", name="Copy Markdown").click()
     page.get_by_text("Markdown copied.").wait_for()
     read = in_markdown(watched.clipboard())
@@ -96,9 +96,8 @@ def test_the_address_bar_keeps_the_choice_so_that_it_can_be_shared(watched: Watc
     expect(page).to_have_url(re.compile(r"\?dialog=open&style=plastic$"))
     page.get_by_role("tab", name="AsciiDoc").click()
     page.goto(page.url)
-    expect(page.get_by_role("dialog")).to_be_visible()
-    assert page.locator("dialog:modal").count() == 1
-    assert page.get_by_role("tab", name="AsciiDoc").get_attribute("aria-selected") == "true"
+    expect(page.locator("dialog:modal")).to_be_visible()
+    expect(page.get_by_role("tab", name="AsciiDoc")).to_have_attribute("aria-selected", "true")
     assert "style=plastic" in page.locator("#snippet-asciidoc").input_value()
     page.keyboard.press("Escape")
     expect(page.get_by_role("dialog")).not_to_be_visible()
@@ -166,8 +165,8 @@ def test_without_scripts_the_page_is_a_form_with_the_same_snippets(browser: Brow
         page.get_by_label("Style", exact=True).select_option("plastic")
         page.get_by_role("button", name="Update").click()
         for syntax in Syntax:
-            assert page.locator(f"#snippet-{syntax}").input_value() == made.written_in(syntax)
-            assert page.locator(f"#snippet-{syntax}").is_visible()
+            expect(page.locator(f"#snippet-{syntax}")).to_have_value(made.written_in(syntax))
+            expect(page.locator(f"#snippet-{syntax}")).to_be_visible()
         assert "in place of https://this-service.invalid" in page.locator("dialog").inner_text()
 
 
@@ -176,7 +175,7 @@ def test_without_scripts_the_builder_works_too(browser: Browser, service: Servic
         watched.page.goto("/")
         watched.page.get_by_label("Repository").fill("https://github.com/acme/web")
         watched.page.get_by_role("button", name="Build").click()
-        assert watched.page.locator("#snippet-url").input_value() == f"https://this-service.invalid/badge/{WEB}"
+        expect(watched.page.locator("#snippet-url")).to_have_value(f"https://this-service.invalid/badge/{WEB}")
 
 
 def test_the_builder_answers_while_one_types(watched: Watched) -> None:
@@ -190,7 +189,7 @@ def test_the_builder_answers_while_one_types(watched: Watched) -> None:
     assert in_markdown(watched.clipboard()).page == f"{watched.service.url}/dashboard/{path}"
     page.get_by_label("Repository").fill("https://example.org/x")
     page.get_by_text("Give a repository's address").wait_for()
-    assert page.locator(".snippet").count() == 0
+    expect(page.locator(".snippet")).to_have_count(0)
 
 
 def test_a_hostile_name_is_only_text(watched: Watched, service: Service) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -82,17 +83,18 @@ def test_whom_the_operator_named_sees_what_was_asked_for_and_can_log_out(
     context = browser.new_context(base_url=by_provider.url)
     page = context.new_page()
     page.goto(f"/dashboard/{WEB}?dialog=open&style=plastic")
-    assert page.url.startswith(f"{by_provider.url}/login")
+    expect(page).to_have_url(re.compile(f"{by_provider.url}/login"))
     log_in_as(page, "ada")
-    assert page.url == f"{by_provider.url}/dashboard/{WEB}?dialog=open&style=plastic"
-    assert page.locator("dd").first.text_content() == "succeeded"
+    expect(page).to_have_url(f"{by_provider.url}/dashboard/{WEB}?dialog=open&style=plastic")
+    expect(page.locator("dd").first).to_have_text("succeeded")
+    expect(page.locator("dialog:modal")).to_be_visible()  # before its script ran, Escape closes nothing
     page.keyboard.press("Escape")
     page.get_by_role("button", name="Log out").click()
     page.get_by_role("link", name="Log out at the provider, too").click()
     page.get_by_role("button", name="End session").click()
-    assert page.url.startswith(f"{by_provider.url}/login")
+    expect(page).to_have_url(re.compile(f"{by_provider.url}/login"))
     page.goto("/dashboard")
-    assert page.url.startswith(f"{by_provider.url}/login")
+    expect(page).to_have_url(re.compile(f"{by_provider.url}/login"))
     context.close()
 
 
@@ -102,9 +104,9 @@ def test_whom_the_operator_did_not_name_sees_nothing(browser: Browser, by_provid
     page = context.new_page()
     page.goto("/dashboard")
     log_in_as(page, name)
-    assert page.get_by_role("heading", name="You may not see this dashboard").is_visible()
+    expect(page.get_by_role("heading", name="You may not see this dashboard")).to_be_visible()
     page.goto("/dashboard")
-    assert page.url.startswith(f"{by_provider.url}/login")
+    expect(page).to_have_url(re.compile(f"{by_provider.url}/login"))
     context.close()
 
 
@@ -114,7 +116,7 @@ def test_who_denies_is_not_logged_in(browser: Browser, by_provider: Service) -> 
     page.goto("/login")
     page.get_by_role("link", name="Log in at the provider").click()
     page.get_by_role("button", name="Deny").click()
-    assert page.get_by_role("heading", name="You are not logged in").is_visible()
+    expect(page.get_by_role("heading", name="You are not logged in")).to_be_visible()
     context.close()
 
 
@@ -127,7 +129,7 @@ def test_an_answer_to_somebody_else_s_question_is_refused(
     context = browser.new_context()
     page = context.new_page()
     page.goto(answer.headers["Location"])
-    assert page.get_by_role("heading", name="You are not logged in").is_visible()
+    expect(page.get_by_role("heading", name="You are not logged in")).to_be_visible()
     context.close()
 
 
@@ -146,4 +148,4 @@ def test_the_token_opens_the_dashboard(browser: Browser, tmp_path: Path) -> None
             # Both workers know the session.
             assert {page.goto("/dashboard").status for _ in range(10)} == {200}  # type: ignore[union-attr] # answered
             page.get_by_role("button", name="Log out").click()
-            assert page.url == f"{service.url}/login"
+            expect(page).to_have_url(f"{service.url}/login")

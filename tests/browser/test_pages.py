@@ -77,12 +77,12 @@ def test_the_list_narrows_while_one_types(watched: Watched) -> None:
     page.get_by_role("searchbox").press_sequentially("web shop")
     expect(page.locator(".subjects li")).to_have_count(2)
     assert everything > 2
-    assert page.url == f"{watched.service.url}/dashboard?q=web+shop"
-    assert page.locator("#announced").text_content() == "2 found"
+    expect(page).to_have_url(f"{watched.service.url}/dashboard?q=web+shop")
+    expect(page.locator("#announced")).to_have_text("2 found")
     assert page.evaluate("document.activeElement.id") == "q"
     page.get_by_role("searchbox").fill("")
     expect(page.locator(".subjects li")).to_have_count(everything)
-    assert page.url == f"{watched.service.url}/dashboard"
+    expect(page).to_have_url(f"{watched.service.url}/dashboard")
 
 
 def test_the_list_is_sorted_and_filtered(watched: Watched) -> None:
@@ -92,7 +92,7 @@ def test_the_list_is_sorted_and_filtered(watched: Watched) -> None:
     expect(page.locator(".subjects a").first).to_have_text("billing")
     page.get_by_role("navigation", name="Status").get_by_role("link", name="deleted").click()
     expect(page.locator(".subjects a")).to_have_text(["old-blog"])
-    assert page.url == f"{watched.service.url}/dashboard?status=deleted&sort=worst"
+    expect(page).to_have_url(f"{watched.service.url}/dashboard?status=deleted&sort=worst")
 
 
 def test_without_scripts_the_list_is_searched_by_its_button(browser: Browser, service: Service) -> None:
@@ -100,7 +100,7 @@ def test_without_scripts_the_list_is_searched_by_its_button(browser: Browser, se
         watched.page.goto("/dashboard")
         watched.page.get_by_role("searchbox").fill("worker")
         watched.page.get_by_role("button", name="Search").click()
-        assert watched.page.locator(".subjects a").all_text_contents() == ["worker"]
+        expect(watched.page.locator(".subjects a")).to_have_text(["worker"])
 
 
 def test_a_slow_answer_shows_that_it_is_awaited(watched: Watched) -> None:
@@ -206,7 +206,7 @@ def test_hostile_names_are_text_on_every_page(browser: Browser, hostile: Service
                 assert folded(subject.name) in folded(page.locator("#subject-named").text_content())
             else:
                 page.goto(f"/doctor?subject={typed}")
-                assert page.locator("#fresh").is_visible()
+                expect(page.locator("#fresh")).to_be_visible()
 
 
 def names_in_the_list(page: Page) -> set[str]:
