@@ -53,6 +53,9 @@ class SourceGuard:
         """Use up the right to one question, or say why there is none. `paused_until`: as the fleet knows it."""
         if self.is_paused(self._paused_until) or self.is_paused(self._learn(paused_until())):
             return Refusal.PAUSE
+        # The budget is looked at first: a trial that it then refused would leave the breaker open for a pause more.
+        if (refusal := self.budget.refusal(is_new=is_new)) is not None:
+            return refusal
         if not self.breaker.admits():
             return Refusal.BREAKER
         return self.budget.take(is_new=is_new)
