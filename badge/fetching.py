@@ -103,8 +103,11 @@ class Fetcher:
 
     def ask_directly(self, question: Question, known: Kept | None) -> Fetched:
         """Ask a source that is at hand, while the caller waits: without lease, line or budget."""
+        guard = self.guard_of(question.source)
+        if not guard.breaker.admits():
+            return self._spared(question.source, Refusal.BREAKER)
         deadline = Deadline.after(self.direct_seconds)
-        return self._ask(question, Claim(None, known), self.cache.fetch_began(question.key), deadline)
+        return self._ask(question, Claim(None, known), self.cache.fetch_began(question.key), deadline, guard)
 
     def _fly(self, question: Question, guard: SourceGuard, flight: Flight[Fetched]) -> None:
         try:
@@ -145,14 +148,14 @@ class Fetcher:
             return self._ask(question, claim, lease.began, Deadline.after(self.fetch_seconds), guard)
 
     def _ask(
-        self, question: Question, claim: Claim, began: datetime, deadline: Deadline, guard: SourceGuard | None = None
+        self, question: Question, claim: Claim, began: datetime, deadline: Deadline, guard: SourceGuard
     ) -> Fetched:
         source, known, lease, asked_for = question.source, claim.kept, claim.lease, deadline.remaining
         try:
             report = source.fetch(question.subject, known.report if known else None, deadline)
         except SourceUnavailable as unavailable:
             self.events.emit(SourceFailed(source.name, unavailable.kind, asked_for - deadline.remaining))
-            if guard is not None and (until := guard.failed(unavailable)) is not None:
+            if (until := guard.failed(unavailable)) is not None:
                 self.cache.pause(source.name, until)
             failed = self._failed(known or self.cache.recall(question.key), began, unavailable.retry_after)
             return Fetched(FlightEnd.FAILED, self._commit(question.key, failed, lease))
@@ -161,8 +164,7 @@ class Fetcher:
                 self.cache.release(lease)
             raise
         self.events.emit(SourceAnswered(source.name, asked_for - deadline.remaining))
-        if guard is not None:
-            guard.answered()
+        guard.answered()
         return Fetched(FlightEnd.FETCHED, self._commit(question.key, self._answered(report, began), lease))
 
     def _commit(self, key: SubjectKey, kept: Kept, lease: Lease | None) -> Kept:

@@ -224,6 +224,10 @@ class StatusCache(Protocol):
         """What is kept, fresh or not."""
         ...
 
+    def shared(self, key: SubjectKey) -> Kept | None:
+        """The same, but only from where every process would find it, and where any of them can have it forgotten."""
+        ...
+
     def recall(self, key: SubjectKey) -> Kept | None:
         """What this process itself last knew, where nothing else can be had: the cache lost it, and the source is out.
 

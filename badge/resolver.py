@@ -29,6 +29,9 @@ from badge.model import (
 from badge.ports import Clock, Events, SourceRouting, StatusCache, SubjectKey
 from badge.single_flight import Flight
 
+# A source at hand answers in a millisecond. Where it does not, those who come after don't queue up behind it.
+TURN_SECONDS = 0.1
+
 
 @dataclass
 class Resolver:
@@ -72,12 +75,25 @@ class Resolver:
             ends = now + self.lifetimes.absent
             return _Found(Kept(report=absent, fetched_at=now, confirmed_at=now, fresh_until=ends), Origin.UPSTREAM)
         question = Question(subject, subject.key(fold_case=source.folds_case(subject)), source)
-        kept = self.cache.get(question.key)
+        is_local = source.is_local(subject)
+        # A report makes all processes forget what they share, and what each keeps for itself only where it came in.
+        kept = self.cache.shared(question.key) if is_local else self.cache.get(question.key)
         if kept is not None and now < kept.fresh_until:
             return _Found(kept, _origin_of(kept))
-        if source.is_local(subject):
-            return _found_by(self.fetcher.ask_directly(question, kept))
-        return self._refreshed(question, kept, now)
+        return self._asked_at_once(question, kept) if is_local else self._refreshed(question, kept, now)
+
+    def _asked_at_once(self, question: Question, kept: Kept | None) -> _Found:
+        """What a source at hand says; what was known before, if it fails or too many wait for it already."""
+        if not self._waiting.acquire(timeout=TURN_SECONDS):
+            self.events.emit(CallerWaited(Wait.NOT_ADMITTED))
+            return _unwaited(kept or self.cache.recall(question.key), None)
+        try:
+            fetched = self.fetcher.ask_directly(question, kept)
+        finally:
+            self._waiting.release()
+        if fetched.kept is None:
+            return _unwaited(kept or self.cache.recall(question.key), fetched.refusal)
+        return _found_by(fetched)
 
     def _refreshed(self, question: Question, kept: Kept | None, now: datetime) -> _Found:
         """What is kept while a new report is fetched behind it, or the new one where that is worth waiting for.

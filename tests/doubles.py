@@ -20,8 +20,8 @@ from badge.crew import Job
 from badge.fetching import Fetcher
 from badge.guard import Guards, SourceGuard
 from badge.lifetimes import Lifetimes
-from badge.model import Event, Report, Subject
-from badge.ports import Clock, Deadline, StatusCache, StatusSource
+from badge.model import Event, Kept, Report, Subject
+from badge.ports import Clock, Deadline, StatusCache, StatusSource, SubjectKey
 from badge.resolver import Resolver
 from badge.sources.routing import OneSource
 
@@ -129,6 +129,13 @@ class Inline:
         return self.has_room
 
 
+class OneProcess(MemoryStatusCache):
+    """A cache that all processes share, for there is but one."""
+
+    def shared(self, key: SubjectKey) -> Kept | None:
+        return self.get(key)
+
+
 @dataclass
 class Resolving:
     """A resolver and all that it stands on, of which tests move what they like."""
@@ -142,7 +149,7 @@ class Resolving:
     cache: StatusCache = field(init=False)
 
     def __post_init__(self) -> None:
-        self.cache = MemoryStatusCache(self.clock)
+        self.cache = OneProcess(self.clock)
         self.resolver = self.made()
 
     def monotonic(self) -> float:

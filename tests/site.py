@@ -8,11 +8,10 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from app import create_app
-from badge.cache.memory import MemoryStatusCache
 from badge.model import BackupStatus, Report, Subject
 from badge.ports import SourceUnavailable
 from badge.settings import load
-from tests.doubles import START, ManualClock, ScriptedSource
+from tests.doubles import START, ManualClock, OneProcess, ScriptedSource
 
 SUCCEEDED = Report(status=BackupStatus.SUCCEEDED, observed_at=START)
 
@@ -30,7 +29,7 @@ class Site:
         # At hand, so that it is asked while the request waits and nothing goes on behind a test's back.
         self.source = ScriptedSource(self._answer, local=True)
         settings = load({"BADGE_HOT_PATH": self.hot_path})
-        cache = MemoryStatusCache(self.clock)
+        cache = OneProcess(self.clock)
         self.app = create_app(settings, source=self.source, cache=cache, clock=self.clock, chance=lambda: 0.0)
         self.client: FlaskClient = self.app.test_client()
 

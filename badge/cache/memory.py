@@ -43,6 +43,11 @@ class MemoryStatusCache:
         with self._lock:
             return self._get(key)
 
+    def shared(self, key: SubjectKey) -> Kept | None:
+        """Nothing: other processes don't see what is here."""
+        del key
+        return None
+
     def recall(self, key: SubjectKey) -> Kept | None:
         """The same: there is nothing else."""
         return self.get(key)

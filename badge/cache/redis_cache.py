@@ -102,11 +102,8 @@ class RedisStatusCache:
         commands.on_return.append(self._make_up)
 
     def get(self, key: SubjectKey) -> Kept | None:
-        """What is kept, fresh or not."""
-        if key in self._owed:
-            return self._local.get(key)
-        value = key_names(key).value
-        raw = self._commands.attempt("get", lambda: self._read(value), lambda: None)
+        """What is kept, fresh or not; without the server, what this process keeps."""
+        raw = self._raw(key)
         if raw is None:
             return self._local.get(key)
         here = self._local.get(key) if key in self._here_alone else None
@@ -116,6 +113,11 @@ class RedisStatusCache:
         # Fetched while the server was away or full: what it has is older, and may say otherwise.
         self._local.remember(key, here)
         return here
+
+    def shared(self, key: SubjectKey) -> Kept | None:
+        """What the server has, fresh or not, as far as this process knows nothing newer."""
+        raw = None if key in self._here_alone else self._raw(key)
+        return None if raw is None or raw == NOTHING else self._unsealed(key, raw)
 
     def recall(self, key: SubjectKey) -> Kept | None:
         """What this process itself last knew, also of a server that lost everything since."""
@@ -222,6 +224,13 @@ class RedisStatusCache:
             return None
         self._local.remember(key, kept)
         return kept
+
+    def _raw(self, key: SubjectKey) -> bytes | None:
+        """What the server has, or `NOTHING`; None where it can't be had, or is known to be out of date."""
+        if key in self._owed:
+            return None
+        value = key_names(key).value
+        return self._commands.attempt("get", lambda: self._read(value), lambda: None)
 
     def _read(self, name: str) -> bytes:
         """What lies there, as far as it may be ours: who plants 10 MB must not make us wait for them."""

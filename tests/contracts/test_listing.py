@@ -199,7 +199,7 @@ def test_a_cursor_with_a_number_no_database_takes_is_refused(listed: Listed) -> 
             listed.listing.list(ListingFilter(), cursor, 1, ListingOrder.LATEST)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(order=st.sampled_from(ListingOrder), limit=st.integers(1, 7), shown_as=st.none() | st.sampled_from(BackupStatus))
 def test_pages_of_any_size_hold_each_subject_once_as_often_as_the_totals_say(
     listed: Listed, order: ListingOrder, limit: int, shown_as: BackupStatus | None

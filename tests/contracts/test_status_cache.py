@@ -153,6 +153,16 @@ def test_a_fetch_begun_after_a_forget_is_kept(cache: StatusCache) -> None:
     assert cache.put(KEY, kept(cache.fetch_began(KEY) + timedelta(microseconds=1)))
 
 
+def test_shared_is_only_what_another_process_would_find(cache: StatusCache, url: str | None) -> None:
+    value = kept(cache.fetch_began(KEY))
+    cache.put(KEY, value)
+    assert cache.get(KEY) == value
+    assert cache.shared(KEY) == (value if url else None)
+    assert cache.shared(OTHER) is None
+    cache.forget(KEY)
+    assert cache.shared(KEY) is None
+
+
 def test_forgetting_one_leaves_the_others(cache: StatusCache) -> None:
     value = kept(cache.fetch_began(OTHER))
     cache.put(OTHER, value)

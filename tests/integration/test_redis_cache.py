@@ -124,6 +124,20 @@ def test_what_was_to_be_forgotten_meanwhile_is_forgotten_before_anybody_reads_it
     assert rig.admin.exists(rig.names.value) == 0
 
 
+def test_what_this_process_put_meanwhile_is_not_taken_for_shared(rig: Rig) -> None:
+    """Another one may have taken in a report since."""
+    rig.cache.put(KEY, kept())
+    assert rig.cache.shared(KEY) is not None
+    rig.server.freeze()
+    for _ in range(3):
+        assert rig.cache.shared(KEY) is None
+    rig.cache.put(KEY, kept(BackupStatus.FAILED))
+    rig.server.thaw()
+    assert eventually(lambda: not rig.breaker.is_open, 5)
+    assert rig.cache.get(KEY) is not None
+    assert rig.cache.shared(KEY) is None
+
+
 def test_what_was_put_meanwhile_is_not_asked_for_again(rig: Rig) -> None:
     rig.server.freeze()
     for _ in range(3):

@@ -236,7 +236,7 @@ def envelopes(draw: st.DrawFn) -> bytes:
 plants = st.binary(max_size=300) | envelopes() | json_values.map(lambda value: json.dumps(value).encode())
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(name=st.sampled_from([*NAMES, PAUSE]), planted=plants, seconds=st.none() | st.integers(1, 10**6))
 @example(NAMES.value, b"x" * 10_000_000, None)
 @example(NAMES.fence, b"9" * 10_000_000, None)

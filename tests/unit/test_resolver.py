@@ -1,5 +1,7 @@
 """What the resolver shows: lifetimes, what is kept, what is too old, what is private."""
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
@@ -11,6 +13,7 @@ from badge.lifetimes import Lifetimes
 from badge.model import (
     BackupStatus,
     BreakerMoved,
+    CallerWaited,
     Kept,
     Origin,
     RefreshBegun,
@@ -22,6 +25,7 @@ from badge.model import (
     SourceSpared,
     Subject,
     Visibility,
+    Wait,
 )
 from badge.ports import Claim, SourceUnavailable, SubjectKey
 from tests.doubles import START, Resolving, ScriptedSource
@@ -121,6 +125,52 @@ def test_a_source_at_hand_is_asked_while_the_reader_waits() -> None:
     bench.says = replace(SUCCEEDED, status=BackupStatus.FAILED)
     bench.clock.advance(minutes=30)
     assert bench.seen() == (BackupStatus.FAILED, Origin.UPSTREAM)
+
+
+def test_a_source_at_hand_is_asked_where_no_other_process_would_see_what_is_kept() -> None:
+    """A report makes the process forget that took it; what this one keeps for itself would outlive it."""
+    bench = Bench()
+    bench.source.local = True
+    bench.use(MemoryStatusCache(bench.clock))
+    bench.resolve()
+    bench.says = replace(SUCCEEDED, status=BackupStatus.FAILED)
+    assert bench.seen() == (BackupStatus.FAILED, Origin.UPSTREAM)
+    bench.says = None
+    assert bench.seen() == (BackupStatus.FAILED, Origin.STALE)
+
+
+def test_a_source_at_hand_that_keeps_failing_is_left_alone_for_a_while() -> None:
+    bench = Bench(None)
+    bench.source.local = True
+    for number in range(10):
+        bench.resolver.resolve(Subject.legacy("acme", f"web-{number}"))
+    assert len(bench.source.asked) == 3
+    assert bench.events.seen.count(SourceSpared("scripted", Refusal.BREAKER)) == 7
+    bench.says = SUCCEEDED
+    bench.clock.advance(seconds=1)
+    assert bench.seen() == (BackupStatus.SUCCEEDED, Origin.UPSTREAM)
+
+
+def test_a_source_at_hand_that_hangs_holds_a_bounded_number_of_readers() -> None:
+    bench, has_begun, may_end = Bench(), threading.Event(), threading.Event()
+    bench.source.local = True
+    bench.resolve()
+    bench.clock.advance(minutes=3)
+
+    def hang(subject: Subject) -> Report:
+        has_begun.set()
+        assert may_end.wait(10)
+        return replace(SUCCEEDED, status=BackupStatus.FAILED)
+
+    bench.source.answer = hang
+    bench.resolver.__post_init__(most_waiting=1)
+    with ThreadPoolExecutor() as pool:
+        first = pool.submit(bench.seen)
+        assert has_begun.wait(10)
+        assert bench.seen() == (BackupStatus.SUCCEEDED, Origin.CACHE)
+        assert CallerWaited(Wait.NOT_ADMITTED) in bench.events.seen
+        may_end.set()
+        assert first.result(10) == (BackupStatus.FAILED, Origin.UPSTREAM)
 
 
 def test_no_such_subject_is_an_answer_and_is_kept() -> None:

@@ -125,9 +125,7 @@ def operations(prefix: str) -> list[tuple[str, str]]:
 
 
 # Shrinking a failure would take minutes, and what failed is in the log.
-@settings(
-    max_examples=60, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck), database=None
-)
+@settings(max_examples=60, phases=[Phase.generate], suppress_health_check=list(HealthCheck), database=None)
 @given(st.data())
 def call_many(check: Callable[[schemathesis.Case[Any]], None], operation: Any, data: st.DataObject) -> None:
     """Calls as described and calls that break the description, in turn."""

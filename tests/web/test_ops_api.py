@@ -12,11 +12,10 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from app import OwnCatalogue, build_app, build_parts
-from badge.cache.memory import MemoryStatusCache
 from badge.catalogue.database import migrate
 from badge.catalogue.keys import Scope
 from badge.settings import load
-from tests.doubles import ManualClock
+from tests.doubles import ManualClock, OneProcess
 
 SUBJECT = {"platform": "GitHub", "account": "acme", "subjectType": "Repository", "subjectName": "web"}
 
@@ -44,7 +43,7 @@ class Ops:
 def ops(tmp_path: Path) -> Ops:
     clock = ManualClock()
     parts = build_parts(
-        load({"BADGE_DATA_DIR": str(tmp_path), "BADGE_HOT_PATH": "0"}), cache=MemoryStatusCache(clock), clock=clock
+        load({"BADGE_DATA_DIR": str(tmp_path), "BADGE_HOT_PATH": "0"}), cache=OneProcess(clock), clock=clock
     )
     migrate(parts.settings.catalogue_location)
     assert parts.own is not None
@@ -261,7 +260,7 @@ def test_a_bad_list_is_refused(ops: Ops, query: dict[str, str]) -> None:
 def test_a_key_that_calls_too_often_has_to_wait(tmp_path: Path) -> None:
     clock = ManualClock()
     settings = load({"BADGE_DATA_DIR": str(tmp_path), "BADGE_OPS_PER_MINUTE": "3"})
-    parts = build_parts(settings, cache=MemoryStatusCache(clock), clock=clock)
+    parts = build_parts(settings, cache=OneProcess(clock), clock=clock)
     migrate(settings.catalogue_location)
     assert parts.own is not None
     one, other = (parts.own.keys.create(name, {Scope.READ}) for name in ("one", "other"))
@@ -272,7 +271,7 @@ def test_a_key_that_calls_too_often_has_to_wait(tmp_path: Path) -> None:
 
 
 def test_a_lost_catalogue_is_503(tmp_path: Path) -> None:
-    parts = build_parts(load({"BADGE_DATA_DIR": str(tmp_path / "none")}), cache=MemoryStatusCache(ManualClock()))
+    parts = build_parts(load({"BADGE_DATA_DIR": str(tmp_path / "none")}), cache=OneProcess(ManualClock()))
     answer = build_app(parts).test_client().get("/ops/status", headers={"X-API-Key": "x"})
     assert (answer.status_code, answer.get_json()["code"]) == (503, "UNAVAILABLE")
     assert answer.headers["Retry-After"] == "5"

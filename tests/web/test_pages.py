@@ -21,7 +21,6 @@ from app import build_app, build_parts
 from badge.appearance import COLOURS, WORDS, Palette, Show, Tone
 from badge.artwork.glyphs import LOGOS
 from badge.artwork.png import SCALES
-from badge.cache.memory import MemoryStatusCache
 from badge.catalogue.database import migrate
 from badge.catalogue.events import RunEvent
 from badge.language import Language
@@ -31,7 +30,7 @@ from badge.web.badge_request import read_badge_request
 from badge.web.local_only import is_local
 from badge.web.pages.choices import LOOKS, NO_ADDRESS, SCALE, Choices
 from badge.web.pages.history import LINE_AT as HISTORY_LINE
-from tests.doubles import START, ManualClock
+from tests.doubles import START, ManualClock, OneProcess
 from tests.site import SUCCEEDED, Site
 
 WEB = Subject.legacy("acme", "web")
@@ -58,7 +57,7 @@ class Dashboard:
     def __init__(self, folder: Path, **settings: str) -> None:
         self.clock = ManualClock()
         wired = load({"BADGE_DATA_DIR": str(folder), **settings})
-        cache = MemoryStatusCache(self.clock)
+        cache = OneProcess(self.clock)
         self.parts = build_parts(wired, cache=cache, clock=self.clock, chance=lambda: 0.0)
         migrate(wired.catalogue_location)
         self.client: FlaskClient = build_app(self.parts).test_client()
@@ -360,7 +359,7 @@ def test_a_source_that_can_not_list_offers_to_name_one(site: Site) -> None:
 
 
 def test_a_lost_catalogue_is_told(tmp_path: Path) -> None:
-    parts = build_parts(load({"BADGE_DATA_DIR": str(tmp_path / "none")}), cache=MemoryStatusCache(ManualClock()))
+    parts = build_parts(load({"BADGE_DATA_DIR": str(tmp_path / "none")}), cache=OneProcess(ManualClock()))
     assert build_app(parts).test_client().get("/dashboard").status_code == 503
 
 

@@ -12,13 +12,12 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from app import OwnCatalogue, build_app, build_parts
-from badge.cache.memory import MemoryStatusCache
 from badge.catalogue.database import migrate
 from badge.catalogue.keys import Scope
 from badge.model import Subject
 from badge.settings import load
 from badge.web.ping import LARGEST_BODY
-from tests.doubles import ManualClock
+from tests.doubles import ManualClock, OneProcess
 
 WEB = Subject.legacy("acme", "web")
 RID, OTHER_RID = "123e4567-e89b-12d3-a456-426614174000", "00000000-0000-0000-0000-000000000001"
@@ -49,7 +48,7 @@ def intake_of(folder: Path, **settings: str) -> Intake:
     clock = ManualClock()
     wired = load({"BADGE_DATA_DIR": str(folder), "BADGE_HOT_PATH": "0", **settings})
     # A cache that keeps, so that what is shown is what a reader sees and not what the catalogue says.
-    parts = build_parts(wired, cache=MemoryStatusCache(clock), clock=clock, chance=lambda: 0.0)
+    parts = build_parts(wired, cache=OneProcess(clock), clock=clock, chance=lambda: 0.0)
     migrate(parts.settings.catalogue_location)
     assert parts.own is not None
     intake = Intake(build_app(parts).test_client(), parts.own, clock, "")
@@ -187,7 +186,7 @@ def test_a_check_that_is_pinged_too_often_has_to_wait_alone(tmp_path: Path) -> N
 
 
 def test_a_lost_catalogue_is_503_and_to_be_tried_again(tmp_path: Path) -> None:
-    parts = build_parts(load({"BADGE_DATA_DIR": str(tmp_path / "none")}), cache=MemoryStatusCache(ManualClock()))
+    parts = build_parts(load({"BADGE_DATA_DIR": str(tmp_path / "none")}), cache=OneProcess(ManualClock()))
     answer = build_app(parts).test_client().get(f"/ping/{NOBODY_S}")
     assert (answer.status_code, answer.text, answer.headers["Retry-After"]) == (503, "(unavailable)", "5")
 

@@ -68,7 +68,7 @@ def test_what_cairo_can_not_do_is_taken_out(style: Style) -> None:
 
 
 @pytest.mark.usefixtures("cairo")
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(st.text(st.characters(), max_size=24) | st.text("אבגمحخ12()-·備🧿\u0301\u0378", max_size=24))
 def test_any_text_can_be_drawn(label: str) -> None:
     assert png.draw(Badge(label=label, message="failed", colour="#b3201f"), 1).startswith(b"\x89PNG")

@@ -112,7 +112,7 @@ def with_junk(document: Any, draw: Callable[[st.SearchStrategy[Any]], Any]) -> A
 
 
 @given(st.data())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_whatever_a_system_answers_is_a_report_or_the_lack_of_one(data: st.DataObject) -> None:
     name, sample = data.draw(st.sampled_from(TABLE))
     body = json.dumps(with_junk(json.loads(sample.body), data.draw))

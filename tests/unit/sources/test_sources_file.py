@@ -271,7 +271,7 @@ JUNK_TABLES = st.dictionaries(st.sampled_from(KEYS), JUNK, max_size=6)
 
 
 @given(JUNK_TABLES, st.sampled_from(presets.names()))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_whatever_stands_in_a_source_is_a_fault_or_fine(junk: dict[str, object], name: str) -> None:
     table = {"name": "x", "preset": name, "url": "http://up.example", "subjects": {"acme/web": {}}, **junk}
     reading = _Reading("sources.toml", ENVIRONMENT)

@@ -1,0 +1,51 @@
+"""Two workers of one service, of which only one hears of a report: the other's badge is right all the same."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from app import build_parts
+from badge.catalogue.database import migrate
+from badge.catalogue.events import RunEvent
+from badge.model import BackupStatus, Subject
+from badge.settings import load
+from tests.servers import running_valkey
+
+WEB = Subject.legacy("acme", "web")
+
+BESIDE_ANOTHER = """
+[[source]]
+name = "elsewhere"
+kind = "native"
+url = "http://127.0.0.1:9"
+match = { platform = "Other" }
+
+[[source]]
+name = "own"
+kind = "catalogue"
+"""
+
+
+@pytest.mark.parametrize("sources", [None, BESIDE_ANOTHER], ids=["alone", "beside another source"])
+@pytest.mark.parametrize("is_cache_there", [True, False], ids=["with Redis", "without Redis"])
+def test_a_report_to_one_worker_is_on_the_badge_of_the_other(
+    tmp_path: Path, sources: str | None, *, is_cache_there: bool
+) -> None:
+    (tmp_path / "valkey").mkdir()
+    with running_valkey(tmp_path / "valkey") as valkey:
+        settings = {"BADGE_DATA_DIR": str(tmp_path), "BADGE_REDIS_URL": valkey.url}
+        if sources is not None:
+            (tmp_path / "sources.toml").write_text(sources)
+            settings["BADGE_SOURCES"] = str(tmp_path / "sources.toml")
+        if not is_cache_there:
+            valkey.process.kill()
+        loaded = load(settings)
+        migrate(loaded.catalogue_location)
+        workers = [build_parts(loaded), build_parts(loaded)]
+        first = workers[0]
+        assert first.own is not None
+        for status in (BackupStatus.SUCCEEDED, BackupStatus.FAILED, BackupStatus.SUCCEEDED):
+            first.own.catalogue.record(RunEvent(subject=WEB, status=status, at=datetime.now(UTC)))
+            first.resolver.forget(WEB)
+            assert [worker.resolver.resolve(WEB).status for worker in workers] == [status, status]
