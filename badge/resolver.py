@@ -26,7 +26,7 @@ from badge.model import (
     SubjectUnrouted,
     Wait,
 )
-from badge.ports import Clock, Events, SourceRouting, StatusCache, SubjectKey
+from badge.ports import Clock, Deadline, Events, SourceRouting, StatusCache, SubjectKey
 from badge.single_flight import Flight
 
 # A source at hand answers in a millisecond. Where it does not, those who come after don't queue up behind it.
@@ -54,7 +54,8 @@ class Resolver:
 
     def resolve(self, subject: Subject, *, may_see_private: bool = False) -> Resolution:
         """How the subject's last backup went, for a reader who may or may not see private ones."""
-        return _Reader(self.lifetimes, self.clock, may_see_private=may_see_private).told(self._found(subject))
+        found = self._found(subject, Deadline.after(self.wait_seconds))
+        return _Reader(self.lifetimes, self.clock, may_see_private=may_see_private).told(found)
 
     def key(self, subject: Subject) -> SubjectKey:
         """What the cache knows the subject by."""
@@ -65,7 +66,7 @@ class Resolver:
         """Have the next caller ask the source: something has changed."""
         self.cache.forget(self.key(subject))
 
-    def _found(self, subject: Subject) -> _Found:
+    def _found(self, subject: Subject, deadline: Deadline) -> _Found:
         source = self.routing.source_for(subject)
         now = self.clock()
         if source is None:
@@ -80,7 +81,7 @@ class Resolver:
         kept = self.cache.shared(question.key) if is_local else self.cache.get(question.key)
         if kept is not None and now < kept.fresh_until:
             return _Found(kept, _origin_of(kept))
-        return self._asked_at_once(question, kept) if is_local else self._refreshed(question, kept, now)
+        return self._asked_at_once(question, kept) if is_local else self._refreshed(question, kept, now, deadline)
 
     def _asked_at_once(self, question: Question, kept: Kept | None) -> _Found:
         """What a source at hand says; what was known before, if it fails or too many wait for it already."""
@@ -95,7 +96,7 @@ class Resolver:
             return _unwaited(kept or self.cache.recall(question.key), fetched.refusal)
         return _found_by(fetched)
 
-    def _refreshed(self, question: Question, kept: Kept | None, now: datetime) -> _Found:
+    def _refreshed(self, question: Question, kept: Kept | None, now: datetime, deadline: Deadline) -> _Found:
         """What is kept while a new report is fetched behind it, or the new one where that is worth waiting for.
 
         Knowledge of more than an hour would be shown with its age; a reader is better served by an
@@ -107,14 +108,14 @@ class Resolver:
             if refusal is None:
                 self.events.emit(RefreshBegun())
             return _unwaited(kept, refusal)
-        return _unwaited(kept, refusal) if isinstance(begun, Refusal) else self._awaited(begun, kept)
+        return _unwaited(kept, refusal) if isinstance(begun, Refusal) else self._awaited(begun, kept, deadline)
 
-    def _awaited(self, flight: Flight[Fetched], kept: Kept | None) -> _Found:
+    def _awaited(self, flight: Flight[Fetched], kept: Kept | None, deadline: Deadline) -> _Found:
         if not self._waiting.acquire(blocking=False):
             self.events.emit(CallerWaited(Wait.NOT_ADMITTED))
             return _unwaited(kept, None)
         try:
-            fetched = flight.wait(self.wait_seconds)
+            fetched = flight.wait(deadline.remaining)
         finally:
             self._waiting.release()
         self.events.emit(CallerWaited(Wait.SERVED if fetched else Wait.GAVE_UP))

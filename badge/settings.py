@@ -206,7 +206,7 @@ class Settings(BaseModel):
     redis_url: Annotated[SecretStr, AfterValidator(_redis_url)] | None = Field(
         None, description="Redis or Valkey for the status cache; without it, an embedded Valkey is started."
     )
-    redis_timeout: Annotated[Duration, _between(timedelta(milliseconds=5), timedelta(seconds=1))] = Field(
+    redis_timeout: Annotated[Duration, _between(timedelta(milliseconds=5), timedelta(milliseconds=300))] = Field(
         timedelta(milliseconds=50), description="The longest that one command to Redis may wait for the network."
     )
     local_entries: int = Field(

@@ -24,7 +24,7 @@ DEFAULT_SCALE = 2
 RENDERER = 1
 """One more whenever the same badge is drawn otherwise, for pictures are kept."""
 
-# One at a time: two threads draw slower than one. Who waits longer gets a picture drawn beforehand.
+# How long to wait for one's turn, unless told otherwise: one draws at a time, for two threads draw slower than one.
 PATIENCE_SECONDS = 0.8
 _drawing = threading.Lock()
 
@@ -38,11 +38,11 @@ class PngUnavailable(Exception):
     """No PNG can be drawn here now; the message says why, for operators."""
 
 
-def draw(badge: Badge, scale: int = DEFAULT_SCALE) -> bytes:
-    """The picture at so many pixels a unit; raises `PngUnavailable`."""
+def draw(badge: Badge, scale: int = DEFAULT_SCALE, patience: float = PATIENCE_SECONDS) -> bytes:
+    """The picture at so many pixels a unit; raises `PngUnavailable`, also where others draw for so many seconds."""
     if (fault := fault_of_this_machine()) is not None:
         raise PngUnavailable(fault)
-    return _draw(for_png(badge), scale)
+    return _draw(for_png(badge), scale, patience)
 
 
 def for_png(badge: Badge) -> Badge:
@@ -68,10 +68,10 @@ def fault_of_this_machine() -> str | None:
     return None if is_right else "the font DejaVu Sans is missing (fonts-dejavu-core)"
 
 
-def _draw(badge: Badge, scale: int) -> bytes:
+def _draw(badge: Badge, scale: int, patience: float) -> bytes:
     import cairosvg  # noqa: PLC0415 - see above
 
-    if not _drawing.acquire(timeout=PATIENCE_SECONDS):
+    if not _drawing.acquire(timeout=patience):
         raise PngUnavailable("others are drawing")
     try:
         # Not reduced to a palette, which would save 3 kB of 5 and draw bands instead of gradients.

@@ -16,6 +16,7 @@ from badge.artwork import png, svg
 from badge.artwork.png import PngUnavailable
 from badge.contract import format_time
 from badge.model import BackupStatus, Badge, Origin, Report, Resolution
+from badge.ports import Deadline
 from badge.web.badge_request import BadgeRequest, Format
 from badge.web.errors import PROBLEM_TYPE, as_json, problem
 from badge.web.http_cache import COMMON_HEADERS, Keeping, cache_status, etag
@@ -139,12 +140,28 @@ class Content:
     """What is told of instead of a status, where the true HTTP status is asked for."""
 
 
-def answer(request: BadgeRequest, resolution: Resolution, outcome: Outcome, pictures: Pictures) -> Answer:
-    """The whole answer to a request; the same resolution gives the same bytes, always."""
+# A picture is drawn in 40 ms, the first one of a process in 300; what waited for its source until now is not drawn.
+DRAWN_WITHIN_SECONDS = 1.8
+
+
+def answer(
+    request: BadgeRequest,
+    resolution: Resolution,
+    outcome: Outcome,
+    pictures: Pictures,
+    draw_by: Deadline | None = None,
+) -> Answer:
+    """The whole answer to a request; the same resolution gives the same words, always.
+
+    `draw_by`: when to stop waiting for one's turn to draw a PNG, and give one drawn beforehand instead.
+    """
+    draw_by = draw_by or Deadline.after(DRAWN_WITHIN_SECONDS)
     badge = appearance.badge_for(resolution, request.look)
     told = PROBLEMS.get(outcome) if request.shows_true_code else None
     content = Content(request, resolution, badge, told)
-    content_type, body = _png(content, pictures) if request.format is Format.PNG else _DRAWN[request.format](content)
+    content_type, body = (
+        _png(content, pictures, draw_by) if request.format is Format.PNG else _DRAWN[request.format](content)
+    )
     return Answer(
         http_status=told.http_status if told else 200,
         content_type=content_type,
@@ -166,11 +183,12 @@ def _svg(content: Content) -> tuple[str, bytes]:
     return SVG_TYPE, svg.draw(content.badge)
 
 
-def _png(content: Content, pictures: Pictures) -> tuple[str, bytes]:
+def _png(content: Content, pictures: Pictures, draw_by: Deadline) -> tuple[str, bytes]:
     """A PNG of the badge, or the one of its status that was drawn beforehand: true, if plainer."""
     request, resolution = content.request, content.resolution
+    is_shared, patience = not request.has_own_label, min(png.PATIENCE_SECONDS, draw_by.remaining)
     try:
-        return PNG_TYPE, pictures.png(content.badge, request.scale, is_shared=not request.has_own_label)
+        return PNG_TYPE, pictures.png(content.badge, request.scale, is_shared=is_shared, patience=patience)
     except PngUnavailable:
         # One drawn beforehand can't say how old its knowledge is, so what is old is unknown there.
         shown = appearance.icon_for(resolution, request.look)

@@ -15,10 +15,10 @@ from werkzeug.routing import BaseConverter
 
 from badge.appearance import Look
 from badge.model import AnswerCrashed, BadgeServed
-from badge.ports import Clock, Events
+from badge.ports import Clock, Deadline, Events
 from badge.resolver import Resolver
 from badge.telemetry.metrics import Metrics
-from badge.web.badge_answer import Answer, Outcome, answer, outcome_of, unknown_for
+from badge.web.badge_answer import DRAWN_WITHIN_SECONDS, Answer, Outcome, answer, outcome_of, unknown_for
 from badge.web.badge_request import BADGE_ROOT, BadgeRequest, Format, is_badge_path, read_badge_request
 from badge.web.errors import PROBLEM_TYPE, problem
 from badge.web.hot_path import NOTE, Finished
@@ -110,8 +110,9 @@ def _finished(parts: BadgeParts, format: Format, made: Answer) -> Finished:
 def _resolved(parts: BadgeParts, wanted: BadgeRequest) -> Answer:
     if wanted.subject is None:
         return answer(wanted, unknown_for(INVALID_LIFETIME, parts.clock()), Outcome.INVALID, parts.pictures)
+    draw_by = Deadline.after(DRAWN_WITHIN_SECONDS)
     resolution = parts.resolver.resolve(wanted.subject)
-    return answer(wanted, resolution, outcome_of(wanted, resolution), parts.pictures)
+    return answer(wanted, resolution, outcome_of(wanted, resolution), parts.pictures, draw_by)
 
 
 def _response(made: Answer) -> Response:

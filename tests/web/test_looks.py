@@ -8,10 +8,15 @@ from datetime import timedelta
 import pytest
 
 from app import build_app, build_parts
+from badge.appearance import Look
 from badge.artwork import png
 from badge.cache.memory import MemoryStatusCache
-from badge.model import BackupStatus, Report
+from badge.model import BackupStatus, Badge, Report
+from badge.ports import Deadline
 from badge.settings import load
+from badge.web.badge_answer import Outcome, answer, unknown_for
+from badge.web.badge_request import BadgeRequest, Format
+from badge.web.pictures import Pictures
 from tests.doubles import START
 from tests.servers import needs
 from tests.site import SUCCEEDED, Site
@@ -149,3 +154,24 @@ def test_a_stranger_s_label_takes_no_room_where_the_statuses_are(site: Site) -> 
     assert shared.kept == {}
     drawn = client.get(f"{WEB}.png?lang=de&style=plastic").data
     assert list(shared.kept.values()) == [drawn]
+
+
+class Busy(Pictures):
+    """Where others always draw; keeps how long each caller would have waited."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.patiences: list[float] = []
+
+    def png(self, badge: Badge, scale: int, *, is_shared: bool, patience: float = png.PATIENCE_SECONDS) -> bytes:
+        self.patiences.append(patience)
+        raise png.PngUnavailable("others are drawing")
+
+
+def test_what_waited_for_its_source_does_not_wait_as_long_again_to_be_drawn(site: Site) -> None:
+    wanted = BadgeRequest(subject=None, format=Format.PNG, look=Look(label="backup"), is_strict=False)
+    resolution, busy = unknown_for(timedelta(seconds=5), site.clock()), Busy()
+    for left in (1.8, 0.1, 0.0):
+        made = answer(wanted, resolution, Outcome.UNAVAILABLE, busy, Deadline(left, lambda: 0.0))
+        assert made.body == png.predrawn("unknown")
+    assert busy.patiences == [png.PATIENCE_SECONDS, 0.1, 0.0]

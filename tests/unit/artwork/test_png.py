@@ -1,6 +1,7 @@
 """PNGs: of the size asked for, the same bytes always, and ready-made ones for where none can be drawn."""
 
 import io
+import time
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from PIL import Image, ImageChops, ImageStat
 from badge.artwork import cairo_text, png
 from badge.artwork.svg import draw as draw_svg
 from badge.model import BackupStatus, Badge, Style
+from badge.web.pictures import Pictures
 from tests.golden.pictures import PICTURES, PREDRAWN
 from tests.servers import needs
 
@@ -93,3 +95,15 @@ def test_each_letter_is_drawn_in_a_font_that_has_it() -> None:
     fonts = [(run.font, run.letters) for run in cairo_text.runs("a 备b📦", is_bold=False)]
     sans, cjk, symbols = cairo_text.FONTS
     assert fonts == [(sans, "a\u00a0"), (cjk, "备"), (sans, "b"), (symbols, "📦")]
+
+
+@pytest.mark.usefixtures("cairo")
+def test_who_has_no_time_left_does_not_wait_for_another_s_drawing() -> None:
+    pictures = Pictures()
+    with png._drawing:  # another thread's
+        began = time.monotonic()
+        with pytest.raises(png.PngUnavailable, match="others"):
+            pictures.png(BADGE, 1, is_shared=False, patience=0)
+        assert time.monotonic() - began < png.PATIENCE_SECONDS / 2
+    first = pictures.png(BADGE, 1, is_shared=False, patience=0)
+    assert pictures.png(BADGE, 1, is_shared=False, patience=0.5) is first
