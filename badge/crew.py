@@ -7,6 +7,8 @@ import threading
 from collections import deque
 from collections.abc import Callable
 
+from badge.background import begin
+
 Job = Callable[[], None]
 
 
@@ -30,15 +32,17 @@ class Crew:
         return self._process == os.getpid() and self._idle == 0 and len(self._line) >= self._most_waiting
 
     def take(self, job: Job) -> bool:
-        """Have it done soon; False where the line is full, and nothing is done."""
+        """Have it done soon; False where the line is full, or nobody is there to work it off, and nothing is done."""
         with self._lock:
             self._begin_anew_after_a_fork()
             if len(self._line) - self._idle >= self._most_waiting:
                 return False
-            self._line.append(job)
-            if self._idle < len(self._line) and self._threads < self._most_threads:
+            is_wanted = self._idle <= len(self._line) and self._threads < self._most_threads
+            if is_wanted and begin(self._work, self._name):
                 self._threads += 1
-                threading.Thread(target=self._work, name=self._name, daemon=True).start()
+            if self._threads == 0:
+                return False
+            self._line.append(job)
             self._has_work.notify()
             return True
 

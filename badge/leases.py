@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from badge.background import begin
 from badge.ports import Lease
 
 # A lease runs out after a second; three chances to renew it before that.
@@ -28,8 +29,9 @@ class LeaseKeeper:
         """Keep the lease while the block runs."""
         with self._lock:
             if self._process != os.getpid():  # a fork's parent keeps its own
-                self._held, self._wake, self._process = {}, threading.Event(), os.getpid()
-                threading.Thread(target=self._keep, name="leases", daemon=True).start()
+                self._held, self._wake = {}, threading.Event()
+                if begin(self._keep, "leases"):  # else it is held for a second, and the next one tries again
+                    self._process = os.getpid()
             self._held[lease.token] = lease
             self._wake.set()
         try:

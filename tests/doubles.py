@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import threading
 import weakref
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -127,6 +129,16 @@ class Inline:
         if self.has_room:
             job()
         return self.has_room
+
+
+@contextlib.contextmanager
+def no_thread_to_give() -> Iterator[None]:
+    """The system refuses every new thread, as at a container's limit: none has room for such a stack."""
+    before = threading.stack_size(1 << 46)
+    try:
+        yield
+    finally:
+        threading.stack_size(before)
 
 
 class OneProcess(MemoryStatusCache):

@@ -24,6 +24,7 @@ from redis.exceptions import (
     TimeoutError,  # noqa: A004
 )
 
+from badge.background import begin
 from badge.cache.command_time import command_time
 from badge.cache.losses import LOSSES
 
@@ -95,8 +96,8 @@ class BoundedCluster(redis.RedisCluster):
         return known
 
     def _find_out_in_the_background(self) -> None:
-        if self._finding_out.acquire(blocking=False):
-            threading.Thread(target=self._find_out, name="redis-topology", daemon=True).start()
+        if self._finding_out.acquire(blocking=False) and not begin(self._find_out, "redis-topology"):
+            self._finding_out.release()
 
     def _find_out(self) -> None:
         try:

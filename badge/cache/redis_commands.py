@@ -15,6 +15,7 @@ from typing import TypeVar
 
 from redis.exceptions import OutOfMemoryError
 
+from badge.background import begin
 from badge.breaker import Breaker
 from badge.cache.command_time import command_time
 from badge.cache.losses import LOSSES
@@ -56,6 +57,7 @@ class RedisCommands:
         `when_late`: what to do instead where the command failed and the server is not given up yet.
         """
         if self.breaker.is_open:
+            self._find_out_in_the_background()
             return instead()
         try:
             with command_time(self.connector.seconds):
@@ -72,7 +74,7 @@ class RedisCommands:
 
     def warm_up(self) -> None:
         """Connect in the background: a process' first command loads code, which takes longer than a command may."""
-        threading.Thread(target=self._connect, name="redis-warm-up", daemon=True).start()
+        begin(self._connect, "redis-warm-up")
 
     def make_up_soon(self) -> None:
         """Have `on_return` called in the background, until it comes through, though the server is not given up."""
@@ -105,11 +107,11 @@ class RedisCommands:
             self.events.emit(CacheRegained(failures))
 
     def _find_out_in_the_background(self) -> None:
+        if self._trying == os.getpid():
+            return
         with self._lock:
-            if self._trying == os.getpid():
-                return
-            self._trying = os.getpid()
-        threading.Thread(target=self._try_until_it_is_back, name="redis-trial", daemon=True).start()
+            if self._trying != os.getpid() and begin(self._try_until_it_is_back, "redis-trial"):
+                self._trying = os.getpid()
 
     def _try_until_it_is_back(self) -> None:
         pause = threading.Event()

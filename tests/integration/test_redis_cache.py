@@ -27,7 +27,7 @@ from badge.model import (
     Report,
 )
 from badge.ports import Lease
-from tests.doubles import SharedCache
+from tests.doubles import SharedCache, no_thread_to_give
 from tests.servers import ValkeyServer, eventually, running_valkey
 
 KEY = ("github", "acme", "repository", "web")
@@ -111,6 +111,18 @@ def test_when_the_server_is_back_so_is_the_cache(rig: Rig) -> None:
     assert eventually(lambda: not rig.breaker.is_open, 5)
     assert rig.cache.get(KEY) == value
     assert len(rig.told(CacheRegained)) == 1
+
+
+def test_it_comes_back_though_there_was_no_thread_to_find_out(rig: Rig) -> None:
+    rig.server.freeze()
+    with no_thread_to_give():
+        for _ in range(4):
+            rig.cache.get(KEY)
+    assert rig.breaker.is_open
+    assert not rig.shared.is_trying
+    rig.server.thaw()
+    rig.cache.get(KEY)
+    assert eventually(lambda: not rig.breaker.is_open, 5)
 
 
 def test_what_was_to_be_forgotten_meanwhile_is_forgotten_before_anybody_reads_it_again(rig: Rig) -> None:

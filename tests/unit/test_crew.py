@@ -4,6 +4,7 @@ import os
 import threading
 
 from badge.crew import Crew
+from tests.doubles import no_thread_to_give
 from tests.servers import eventually
 
 
@@ -55,6 +56,24 @@ def test_threads_are_used_again() -> None:
         assert done.wait(5)
         assert eventually(lambda: crew._idle > 0)
     assert len(names) == 1
+
+
+def test_where_no_thread_can_be_had_nothing_is_taken_and_the_next_job_is_done() -> None:
+    crew, done = Crew("test", 2, 10), threading.Event()
+    with no_thread_to_give():
+        assert not crew.take(done.set)
+    assert not done.is_set()
+    assert crew.take(done.set)
+    assert done.wait(5)
+
+
+def test_with_a_thread_at_work_a_job_waits_for_it_where_no_other_can_be_had() -> None:
+    crew, go, done = Crew("test", 2, 10), threading.Event(), threading.Event()
+    assert crew.take(lambda: go.wait(5) and None)
+    with no_thread_to_give():
+        assert crew.take(done.set)
+    go.set()
+    assert done.wait(5)
 
 
 def tell(writing: int) -> None:

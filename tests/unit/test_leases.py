@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 from badge.leases import LeaseKeeper
 from badge.ports import Lease
+from tests.doubles import no_thread_to_give
 from tests.servers import eventually
 
 LEASE = Lease(("github", "acme", "repository", "web"), "token", datetime(2026, 11, 23, tzinfo=UTC))
@@ -30,3 +31,12 @@ def test_one_thread_holds_all_of_them() -> None:
     with keeper.holding(LEASE), keeper.holding(other):
         assert eventually(lambda: {lease.token for lease in renewed} == {"token", "other"})
         assert threading.active_count() == before + 1
+
+
+def test_without_a_thread_the_work_goes_on_and_the_next_lease_is_renewed_again() -> None:
+    renewed: list[Lease] = []
+    keeper = LeaseKeeper(renewed.append, seconds=0.01)
+    with no_thread_to_give(), keeper.holding(LEASE):
+        assert renewed == []
+    with keeper.holding(LEASE):
+        assert eventually(lambda: len(renewed) >= 1)
