@@ -69,7 +69,11 @@ def test_where_no_thread_can_be_had_nothing_is_taken_and_the_next_job_is_done() 
 
 def test_with_a_thread_at_work_a_job_waits_for_it_where_no_other_can_be_had() -> None:
     crew, go, done = Crew("test", 2, 10), threading.Event(), threading.Event()
-    assert crew.take(lambda: go.wait(5) and None)
+
+    def wait() -> None:
+        go.wait(5)
+
+    assert crew.take(wait)
     with no_thread_to_give():
         assert crew.take(done.set)
     go.set()
