@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import socket
 import ssl
 from functools import cache
 from typing import Any, NamedTuple
@@ -10,6 +12,7 @@ import redis
 from redis.sentinel import SentinelManagedConnection
 
 from badge.cache.command_time import CommandSocket, seconds_left
+from badge.cache.host_names import HOST_NAMES, Address
 
 
 class Bounded:
@@ -25,7 +28,40 @@ class Bounded:
             timeouts.socket_connect_timeout = most
 
 
-class BoundedConnection(Bounded, redis.Connection):
+class _Tcp(redis.Connection):
+    """redis-py's own looks names up for as long as that takes, and gives each address the whole time."""
+
+    names = HOST_NAMES
+
+    def _connect(self) -> socket.socket:
+        assert self.socket_timeout is not None
+        left: OSError = OSError("the name has no address")
+        addresses = self.names.addresses(self.host, self.port, seconds_left(self.socket_timeout))
+        for tried, address in enumerate(addresses):
+            share = seconds_left(self.socket_timeout) / (len(addresses) - tried)
+            try:
+                return self._connected(address, share)
+            except OSError as error:
+                left = error
+        self.names.forget(self.host, self.port)
+        raise left
+
+    def _connected(self, address: Address, seconds: float) -> socket.socket:
+        with contextlib.ExitStack() as unless_connected:
+            sock = socket.socket(address.family, address.kind, address.protocol)
+            unless_connected.callback(sock.close)
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if self.socket_keepalive:
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+                for option, value in self.socket_keepalive_options.items():
+                    sock.setsockopt(socket.IPPROTO_TCP, option, value)
+            sock.settimeout(seconds)
+            sock.connect(address.socket_address)
+            unless_connected.pop_all()
+            return sock
+
+
+class BoundedConnection(Bounded, _Tcp):
     """Over TCP."""
 
 
@@ -57,7 +93,7 @@ def tls_context(said: Tls) -> ssl.SSLContext:
     return context
 
 
-class BoundedTlsConnection(Bounded, redis.SSLConnection):
+class BoundedTlsConnection(Bounded, redis.SSLConnection, _Tcp):
     """Over TLS. It is made with the certificates at hand, before any command's time begins to run."""
 
     def __init__(self, **options: Any) -> None:
@@ -78,7 +114,7 @@ class BoundedUnixConnection(Bounded, redis.UnixDomainSocketConnection):
     host, port = "", 0
 
 
-class BoundedSentinelConnection(Bounded, SentinelManagedConnection):
+class BoundedSentinelConnection(Bounded, SentinelManagedConnection, _Tcp):
     """To whichever server Sentinel calls the primary."""
 
 

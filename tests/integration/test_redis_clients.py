@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import socket
+import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -11,12 +14,14 @@ from typing import Any
 
 import pytest
 import redis
+from redis.backoff import NoBackoff
 from redis.crc import key_slot
 from redis.exceptions import ClusterDownError, SlotNotCoveredError
 from redis.retry import Retry
 
-from badge.cache.bounded_connections import Bounded
+from badge.cache.bounded_connections import Bounded, BoundedConnection
 from badge.cache.command_time import command_time
+from badge.cache.host_names import Address, HostNames, ask_system
 from badge.cache.losses import LOSSES
 from badge.cache.redis_connection import RedisConnector
 from tests.doubles import pools_of
@@ -25,6 +30,7 @@ from tests.topologies import (
     Cluster,
     certificate_in,
     cluster,
+    password_server,
     tls_cluster,
     tls_server,
     tls_watched_server,
@@ -215,3 +221,55 @@ def test_what_is_left_of_a_cluster_answers_a_ping(three_masters: Cluster) -> Non
     finally:
         for server in silent:
             server.thaw()
+
+
+def of_names(names: HostNames, port: int) -> redis.Redis:
+    """A client of a server by name, as the connector makes them."""
+    kind = type("NamedConnection", (BoundedConnection,), {"names": names})
+    seconds = BUDGET.total_seconds()
+    limits = {"socket_timeout": seconds, "timeout": seconds, "retry": Retry(NoBackoff(), 0)}
+    pool = redis.BlockingConnectionPool(connection_class=kind, host="redis.internal", port=port, **limits)
+    return redis.Redis(connection_pool=pool)
+
+
+@contextlib.contextmanager
+def silent_port() -> Iterator[int]:
+    """Where a connection is never accepted, nor refused: the line of those who wait is full."""
+    with contextlib.ExitStack() as sockets:
+        listening = sockets.enter_context(socket.socket())
+        listening.bind(("127.0.0.1", 0))
+        listening.listen(0)
+        for _ in range(4):
+            waiting = sockets.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(listening.getsockname())
+        yield listening.getsockname()[1]
+
+
+def test_a_resolver_that_is_silent_costs_a_command_its_time(tmp_path: Path) -> None:
+    go = threading.Event()
+
+    def answer_late(host: str, port: int) -> list[Address]:
+        assert host == "redis.internal"
+        assert go.wait(10)
+        return ask_system("127.0.0.1", port)
+
+    with password_server(tmp_path) as url:
+        client = of_names(HostNames(answer_late), int(url.rpartition(":")[2].partition("/")[0]))
+        began = time.monotonic()
+        with pytest.raises(redis.TimeoutError), command_time(BUDGET.total_seconds()):
+            client.ping()
+        assert time.monotonic() - began < ROOM * 0.06
+        go.set()
+        with pytest.raises(redis.AuthenticationError), command_time(5):  # it is there, and wants its password
+            client.ping()
+        client.close()
+
+
+def test_an_address_that_is_silent_leaves_time_for_the_next(tmp_path: Path) -> None:
+    with password_server(tmp_path) as url, silent_port() as silent:
+        names = HostNames(lambda host, port: ask_system("127.0.0.1", silent) + ask_system("127.0.0.1", port))
+        client = of_names(names, int(url.rpartition(":")[2].partition("/")[0]))
+        with pytest.raises(redis.AuthenticationError), command_time(1):
+            client.ping()
+        client.close()
