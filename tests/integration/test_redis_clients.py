@@ -46,6 +46,11 @@ def connector(url: str) -> RedisConnector:
     return RedisConnector(url, BUDGET, 8)
 
 
+def in_no_hurry(url: str) -> RedisConnector:
+    """For what is not about time."""
+    return RedisConnector(url, timedelta(seconds=5), 8)
+
+
 def assert_bounded(client: Any, pools: int) -> None:
     found = list(pools_of(client))
     assert len(found) == pools
@@ -119,10 +124,9 @@ def test_a_certificate_that_is_not_the_server_s_is_refused(tmp_path: Path) -> No
     other = certificate_in(tmp_path)
     with tls_server(tmp_path / "theirs") as url:
         for stranger in (url.partition("?")[0], f"{url.partition('=')[0]}={other.certificate}"):
-            with command_time(1.0), pytest.raises(redis.ConnectionError, match="certificate verify failed"):
-                connector(stranger).client().ping()
-        with command_time(1.0):
-            assert connector(url.partition("?")[0] + "?ssl_cert_reqs=none").client().ping()
+            with pytest.raises(redis.ConnectionError, match="certificate verify failed"):
+                in_no_hurry(stranger).client().ping()
+        assert in_no_hurry(url.partition("?")[0] + "?ssl_cert_reqs=none").client().ping()
 
 
 @pytest.mark.parametrize("servers", [tls_watched_server, tls_cluster])
@@ -223,13 +227,23 @@ def test_what_is_left_of_a_cluster_answers_a_ping(three_masters: Cluster) -> Non
             server.thaw()
 
 
-def of_names(names: HostNames, port: int) -> redis.Redis:
+def of_names(names: HostNames, port: int, seconds: float) -> redis.Redis:
     """A client of a server by name, as the connector makes them."""
     kind = type("NamedConnection", (BoundedConnection,), {"names": names})
-    seconds = BUDGET.total_seconds()
     limits = {"socket_timeout": seconds, "timeout": seconds, "retry": Retry(NoBackoff(), 0)}
     pool = redis.BlockingConnectionPool(connection_class=kind, host="redis.internal", port=port, **limits)
     return redis.Redis(connection_pool=pool)
+
+
+def is_there(client: redis.Redis) -> bool:
+    """Whether the server answers: that it wants a password."""
+    try:
+        client.ping()
+    except redis.AuthenticationError:
+        return True
+    except redis.ConnectionError:
+        return False
+    raise AssertionError("there is a password")
 
 
 @contextlib.contextmanager
@@ -255,21 +269,20 @@ def test_a_resolver_that_is_silent_costs_a_command_its_time(tmp_path: Path) -> N
         return ask_system("127.0.0.1", port)
 
     with password_server(tmp_path) as url:
-        client = of_names(HostNames(answer_late), int(url.rpartition(":")[2].partition("/")[0]))
+        client = of_names(HostNames(answer_late), int(url.rpartition(":")[2].partition("/")[0]), BUDGET.total_seconds())
         began = time.monotonic()
         with pytest.raises(redis.TimeoutError), command_time(BUDGET.total_seconds()):
             client.ping()
         assert time.monotonic() - began < ROOM * 0.06
         go.set()
-        with pytest.raises(redis.AuthenticationError), command_time(5):  # it is there, and wants its password
-            client.ping()
+        assert eventually(lambda: is_there(client))
         client.close()
 
 
 def test_an_address_that_is_silent_leaves_time_for_the_next(tmp_path: Path) -> None:
     with password_server(tmp_path) as url, silent_port() as silent:
         names = HostNames(lambda host, port: ask_system("127.0.0.1", silent) + ask_system("127.0.0.1", port))
-        client = of_names(names, int(url.rpartition(":")[2].partition("/")[0]))
-        with pytest.raises(redis.AuthenticationError), command_time(1):
-            client.ping()
+        client = of_names(names, int(url.rpartition(":")[2].partition("/")[0]), 1)
+        with command_time(1):
+            assert is_there(client)
         client.close()
