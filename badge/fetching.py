@@ -154,7 +154,8 @@ class Fetcher:
         try:
             report = source.fetch(question.subject, known.report if known else None, deadline)
         except SourceUnavailable as unavailable:
-            self.events.emit(SourceFailed(source.name, unavailable.kind, asked_for - deadline.remaining))
+            took = asked_for - deadline.remaining
+            self.events.emit(SourceFailed(source.name, unavailable.kind, took, unavailable.is_about_subject))
             if (until := guard.failed(unavailable)) is not None:
                 self.cache.pause(source.name, until)
             failed = self._failed(known or self.cache.recall(question.key), began, unavailable.retry_after)

@@ -377,6 +377,8 @@ class SourceFailed:
     source: str
     kind: str
     seconds: float = 0.0
+    is_about_subject: bool = False
+    """Only this question failed, and nothing follows for the source."""
 
 
 @dataclass(frozen=True, slots=True)

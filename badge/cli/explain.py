@@ -16,6 +16,11 @@ from badge.settings import show_duration
 
 ASK = "`flask badge status` asks it now; `flask badge doctor` says what is wrong with it."
 
+LOST = (
+    "Nothing can be told: the cache does not answer, and each worker goes on with what it knows itself. "
+    "`flask badge doctor` says more."
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
@@ -69,7 +74,7 @@ def explained(parts: app.Parts, subject: Subject) -> Explanation:
         age_seconds=round((now - kept.confirmed_at).total_seconds()) if kept and kept.report else None,
         failures=kept.failures if kept else 0,
         next_refresh=_time(max(kept.fresh_until, paused or now, now)) if kept else None,
-        rule=_rule(kept, now, parts.settings.max_status_age),
+        rule=_rule(kept, now, parts.settings.max_status_age) if kept or parts.cache.is_up() else LOST,
     )
 
 

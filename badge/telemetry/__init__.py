@@ -18,7 +18,7 @@ class SourceWatch:
     def note(self, event: Event) -> None:
         """Keep what the event tells of a source."""
         match event:
-            case SourceFailed():
+            case SourceFailed(is_about_subject=False):
                 self.failing.add(event.source)
             case SourceAnswered():
                 self.failing.discard(event.source)

@@ -87,6 +87,8 @@ def _told(event: Event) -> dict[str, object]:
     for field in fields(event):
         value = getattr(event, field.name)
         match field.name, value:
+            case _, False if field.default is False:
+                pass  # as usual
             case "seconds", float():
                 told["ms"] = round(value * 1000, 1)
             case _, BaseException():

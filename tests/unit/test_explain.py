@@ -78,3 +78,10 @@ def test_a_source_s_pause_puts_the_next_refresh_off(bench: Bench) -> None:
     bench.cache.pause("scripted", START + timedelta(minutes=10))
     found = bench.explained(KEPT)
     assert found.next_refresh == found.paused_until == "2026-11-23T12:10:00Z"
+
+
+def test_where_the_cache_does_not_answer_it_says_so_and_no_more() -> None:
+    parts = build_parts(load({"BADGE_UPSTREAM_URL": "http://127.0.0.1:1", "BADGE_REDIS_URL": "redis://127.0.0.1:1/0"}))
+    found = explained(parts, WEB)
+    assert "the cache does not answer" in found.rule
+    assert (found.kept, found.next_refresh) == (None, None)

@@ -147,3 +147,16 @@ def test_the_form_is_for_eyes_where_somebody_looks() -> None:
     assert isinstance(formatter_for("auto", io.StringIO()), JsonLines)
     assert isinstance(formatter_for("json", Terminal()), JsonLines)
     assert isinstance(formatter_for("console", io.StringIO()), ConsoleLines)
+
+
+def test_a_name_that_a_source_can_t_take_does_not_make_the_source_look_lost() -> None:
+    """Names are strangers' to invent, and /readyz says what the watch does."""
+    telemetry = Telemetry(Metrics())
+    telemetry.emit(SourceFailed("upstream", "badRequest", is_about_subject=True))
+    assert telemetry.watch.is_up("upstream")
+    telemetry.emit(SourceFailed("upstream", "timeout"))
+    assert not telemetry.watch.is_up("upstream")
+    telemetry.emit(SourceFailed("upstream", "badRequest", is_about_subject=True))
+    assert not telemetry.watch.is_up("upstream")
+    telemetry.emit(SourceAnswered("upstream", 0.1))
+    assert telemetry.watch.is_up("upstream")
