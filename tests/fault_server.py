@@ -239,7 +239,8 @@ def _huge(server: FaultServer, client: socket.socket, asked: Asked) -> None:
         client.sendall(CHUNK)
 
 
-BOMB = gzip.compress(b" " * 50_000_000, 9)
+BOMB = 4 * gzip.compress(b" " * 50_000_000, 9)
+"""200 MB in 200 kB, in four members (RFC 1952, section 2.2)."""
 
 
 # What any source calls these modes: each is the lack of an answer.

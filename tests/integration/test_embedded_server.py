@@ -84,7 +84,7 @@ def test_a_server_that_dies_is_replaced(server: EmbeddedServer) -> None:
     first = server_process(server.socket)
     first.kill()
     first.wait(5)
-    assert eventually(lambda: answers(server.socket), 5.0)
+    assert eventually(lambda: answers(server.socket), 3.0)
     assert server_process(server.socket).pid != first.pid
 
 

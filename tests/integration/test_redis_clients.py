@@ -19,7 +19,7 @@ from redis.crc import key_slot
 from redis.exceptions import ClusterDownError, SlotNotCoveredError
 from redis.retry import Retry
 
-from badge.cache.bounded_connections import Bounded, BoundedConnection
+from badge.cache.bounded_connections import Bounded, BoundedConnection, BoundedTlsConnection
 from badge.cache.command_time import command_time
 from badge.cache.host_names import Address, HostNames, ask_system
 from badge.cache.losses import LOSSES
@@ -88,6 +88,15 @@ def test_so_has_a_cluster_s_to_each_of_its_servers(three_masters: Cluster) -> No
     assert_bounded(client, 3)
     assert isinstance(client, redis.RedisCluster)
     assert client.retry.get_retries() == 0
+
+
+def test_so_has_a_cluster_s_by_tls(tmp_path: Path) -> None:
+    with tls_cluster(tmp_path) as url:
+        assert eventually(lambda: is_up_at_once(url))
+        client = connector(f"{url}&{GENEROUS}").client()
+        pools = list(pools_of(client))
+        assert_bounded(client, len(pools))
+        assert all(isinstance(pool.make_connection(), BoundedTlsConnection) for pool in pools)
 
 
 def test_a_password_goes_to_the_servers_and_another_to_the_sentinels() -> None:

@@ -24,6 +24,7 @@ IN_TIME_SECONDS = 2.0
 SLACK_SECONDS = 1.0
 UPSTREAM_SECONDS = 0.3
 UPSTREAM_WAIT_SECONDS = 1.7
+FRESH_SECONDS = 5
 
 
 @dataclass
@@ -51,11 +52,12 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
         settings = {
             "BADGE_UPSTREAM_URL": upstream.url,
             "BADGE_REDIS_URL": valkey.url,
+            "BADGE_REDIS_TIMEOUT": "300ms",  # a machine that a herd keeps busy is no lost Redis
             "BADGE_UPSTREAM_TIMEOUT": "3s",
             # Every test begins with subjects never heard of.
             "BADGE_UPSTREAM_NEW_BURST": "10000",
             "BADGE_UPSTREAM_CONCURRENCY": "32",
-            "BADGE_FRESH_FINISHED": "2s",
+            "BADGE_FRESH_FINISHED": f"{FRESH_SECONDS}s",
         }
         with (
             running_service(tmp_path_factory.mktemp("one"), **settings) as one,
@@ -77,21 +79,23 @@ def is_true_or_brief(answer: Answer) -> bool:
 def test_a_herd_at_a_cold_badge_is_one_question(fleet: Fleet) -> None:
     fleet.upstream.delay = UPSTREAM_SECONDS
     for _ in range(20):
-        path = fleet.fresh_path()
+        path, began = fleet.fresh_path(), time.monotonic()
         answers = all_at_once(fleet.urls(path, 256))
         assert fleet.calls(path) == 1
         assert all(is_true_or_brief(answer) for answer in answers)
         # Each of the four workers lets half of its eight threads wait; the herd may be over before all of them do.
         assert sum(answer.status == "succeeded" for answer in answers) >= 4
         assert max(answer.seconds for answer in answers) < IN_TIME_SECONDS + SLACK_SECONDS
-    time.sleep(1)  # noqa: TID251 - past what the answers without waiting said of their lifetime in front of Flask
-    again = all_at_once(fleet.urls(path, 256))
-    assert {(answer.code, answer.status) for answer in again} == {(200, "succeeded")}
-    assert fleet.calls(path) == 1
+        # Past what the answers without waiting said of their lifetime in front of Flask, and before that of the badge.
+        time.sleep(max(0.0, began + 1 + UPSTREAM_SECONDS - time.monotonic()))  # noqa: TID251 - real lifetimes
+        again = all_at_once(fleet.urls(path, 256))
+        assert {(answer.code, answer.status) for answer in again} == {(200, "succeeded")}
+        assert fleet.calls(path) == 1
 
 
 def waits(fleet: Fleet, how: str) -> float:
-    return sum(service.counted(f'badge_waits_total{{how="{how}"}}') for service in fleet.services)
+    """How many callers had no badge at hand, and what became of them; "" for all."""
+    return sum(service.counted(f'badge_waits_total{{how="{how}') for service in fleet.services)
 
 
 def test_whoever_is_let_wait_is_served(fleet: Fleet) -> None:
@@ -110,6 +114,8 @@ def test_many_keys_are_one_question_each(fleet: Fleet) -> None:
     assert all(is_true_or_brief(answer) for answer in answers)
     assert eventually(lambda: all(fleet.calls(path) == 1 for path in paths), 10)
     time.sleep(0.6)  # noqa: TID251 - no further question follows
+    again = [answer for path in paths for answer in all_at_once(fleet.urls(path, 8))]
+    assert {(answer.code, answer.status) for answer in again} == {(200, "succeeded")}
     assert Counter(fleet.calls(path) for path in paths) == {1: 64}
 
 
@@ -126,25 +132,27 @@ def test_a_herd_at_a_broken_upstream_is_one_question_too(fleet: Fleet, mode: str
 def test_at_an_expired_badge_nobody_waits_and_one_asks(fleet: Fleet) -> None:
     path = fleet.fresh_path()
     assert fleet.services[0].get(path).status_code == 200
-    time.sleep(2.2)  # noqa: TID251 - past its lifetime
+    time.sleep(FRESH_SECONDS + 0.2)  # noqa: TID251 - past its lifetime
     fleet.upstream.delay = 2.0
+    waited = waits(fleet, "")
     answers = all_at_once(fleet.urls(path, 100))
     assert {(answer.code, answer.status) for answer in answers} == {(200, "succeeded")}
-    assert percentile(answers, 0.99) < 2.0
+    assert waits(fleet, "") == waited
+    assert max(answer.seconds for answer in answers) < UPSTREAM_WAIT_SECONDS / 2
     assert fleet.calls(path) == 2
 
 
 def test_an_outage_changes_no_badge_and_costs_a_question_a_back_off(fleet: Fleet) -> None:
     path = fleet.fresh_path()
     fleet.services[0].get(path)
-    time.sleep(2.2)  # noqa: TID251 - past its lifetime
+    time.sleep(FRESH_SECONDS + 0.2)  # noqa: TID251 - past its lifetime
     fleet.upstream.mode = "500"
     ends, answers = time.monotonic() + 8, []
     while time.monotonic() < ends:
         answers += all_at_once(fleet.urls(path, 10))
         time.sleep(0.2)  # noqa: TID251 - a rate, not a flood
     assert {(answer.code, answer.status) for answer in answers} == {(200, "succeeded")}
-    assert 2 <= fleet.calls(path) <= 1 + 2  # at once, and after 4 to 6 s
+    assert fleet.calls(path) == 1 + 2  # at once, and after 4 to 6 s
 
 
 def test_warm_badges_do_not_wait_behind_cold_ones_at_a_hanging_upstream(fleet: Fleet) -> None:
@@ -152,14 +160,14 @@ def test_warm_badges_do_not_wait_behind_cold_ones_at_a_hanging_upstream(fleet: F
     fleet.services[0].get(warm)
     fleet.upstream.mode = "hang-before-headers"
     cold = [url for _ in range(256) for url in fleet.urls(fleet.fresh_path(), 1)]
-    herd = threading.Thread(target=all_at_once, args=(cold,))
-    herd.start()
-    time.sleep(0.3)  # noqa: TID251 - the cold ones have arrived
-    seen = [all_at_once(fleet.urls(warm, 1))[0] for _ in range(50)]
-    herd.join()
+    with ThreadPoolExecutor() as pool:
+        herd = pool.submit(all_at_once, cold)
+        time.sleep(0.3)  # noqa: TID251 - the cold ones have arrived
+        seen = [all_at_once(fleet.urls(warm, 1))[0] for _ in range(150)]
+        assert {(answer.code, answer.status) for answer in herd.result(10)} == {(200, "unknown")}
     assert {(answer.code, answer.status) for answer in seen} == {(200, "succeeded")}
-    assert percentile(seen, 0.95) < 3 * 0.05
-    assert percentile(seen, 1.0) < UPSTREAM_WAIT_SECONDS / 2  # none stood behind one that waits
+    assert percentile(seen, 0.99) < 3 * 0.05
+    assert max(answer.seconds for answer in herd.result()) < IN_TIME_SECONDS + SLACK_SECONDS
 
 
 @contextmanager
