@@ -8,7 +8,8 @@ ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 WORKDIR /srv/badge
 RUN python -m venv .venv
 COPY requirements.txt requirements-postgresql.txt ./
-RUN .venv/bin/pip install --quiet --require-hashes -r requirements.txt -r requirements-postgresql.txt
+RUN .venv/bin/pip install --quiet --no-deps --require-hashes -r requirements.txt -r requirements-postgresql.txt \
+ && .venv/bin/pip check
 COPY pyproject.toml README.md LICENSE app.py wsgi.py ./
 COPY badge ./badge
 COPY config ./config

@@ -5,7 +5,8 @@ SHELL := /bin/sh
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-PIP := $(BIN)/pip --disable-pip-version-check install --quiet
+# The pins are whole, so that pip has nothing to look for: it would stumble over extras with a newer version than pinned.
+PIP := $(BIN)/pip --disable-pip-version-check install --quiet --no-deps
 ARGS ?=
 
 .PHONY: png-packages help setup run demo test test-slow lint format coverage golden translations pictures bench soak image-check lock system-packages clean
@@ -92,12 +93,13 @@ $(VENV)/bin/pip:
 $(VENV)/.ready: requirements.txt pyproject.toml | $(VENV)/bin/pip
 	@echo "Installing what running needs (pinned, with hashes) …"
 	@$(PIP) --require-hashes -r requirements.txt
-	@$(PIP) --no-deps --no-build-isolation --no-index --editable .
+	@$(PIP) --no-build-isolation --no-index --editable .
 	@touch $@
 
 $(VENV)/.ready-dev: requirements-dev.txt bench/peers/package-lock.json tests/parsers/package-lock.json $(VENV)/.ready
 	@echo "Installing what testing needs (pinned, with hashes) …"
 	@$(PIP) --require-hashes -r requirements-dev.txt
+	@$(BIN)/pip --disable-pip-version-check check
 	@for folder in bench/peers tests/parsers; do \
 	  (cd $$folder && PATH="$(CURDIR)/$(BIN):$$PATH" npm ci --silent --no-audit --no-fund) || exit 1; \
 	done
