@@ -53,11 +53,12 @@ class Monitoring:
     gateway_process: subprocess.Popen[bytes]
 
     def push(self, subject: Subject, value: int) -> None:
-        encoded = urlsafe_b64encode(f"{subject.account}/{subject.name}".encode()).decode()
-        self.push_to(f"backup/subject@base64/{encoded}", f"backup_success {value}\n")
+        self.push_to({"job": "backup", "subject": f"{subject.account}/{subject.name}"}, f"backup_success {value}\n")
 
-    def push_to(self, group: str, metrics: str) -> None:
-        answer = requests.put(f"{self.gateway}/metrics/job/{group}", data=metrics, timeout=5)
+    def push_to(self, group: Mapping[str, str], metrics: str) -> None:
+        encoded = {label: urlsafe_b64encode(value.encode()).decode() for label, value in group.items()}
+        path = "/".join(f"{label}@base64/{value}" for label, value in encoded.items())
+        answer = requests.put(f"{self.gateway}/metrics/{path}", data=metrics, timeout=5)
         assert answer.status_code == 200, answer.text
 
 
@@ -151,6 +152,24 @@ def velero(*, last_status: int = 0, failed: str = "", has_success: bool = True) 
     return "\n".join(f'velero_backup_{name}{{schedule="web"}} {value}' for name, value in values.items())
 
 
+# As CloudNativePG's documentation shows it ("Monitoring"): without a label of the cluster.
+CLOUDNATIVE_PG = """# HELP cnpg_collector_up 1 if PostgreSQL is up, 0 otherwise.
+# TYPE cnpg_collector_up gauge
+cnpg_collector_up{cluster="pg"} 1
+# HELP cnpg_collector_last_failed_backup_timestamp The last failed backup as a unix timestamp (Deprecated)
+# TYPE cnpg_collector_last_failed_backup_timestamp gauge
+cnpg_collector_last_failed_backup_timestamp FAILED
+# HELP cnpg_collector_last_available_backup_timestamp The last available backup as a unix timestamp (Deprecated)
+# TYPE cnpg_collector_last_available_backup_timestamp gauge
+cnpg_collector_last_available_backup_timestamp AVAILABLE
+"""
+
+
+def cloudnative_pg(*, failed: str, available: str) -> str:
+    """What an instance of CloudNativePG says."""
+    return CLOUDNATIVE_PG.replace("FAILED", failed).replace("AVAILABLE", available)
+
+
 READY: Mapping[str, tuple[Mapping[str, str], Sequence[tuple[str, BackupStatus]]]] = {
     "prometheus-velero": (
         {"schedule": "web"},
@@ -179,8 +198,10 @@ READY: Mapping[str, tuple[Mapping[str, str], Sequence[tuple[str, BackupStatus]]]
                 SUCCEEDED,
             ),
             (
-                'gickup_repo_success{hoster="github.com",owner="acme",repository="web",type="local",path="/a"} 1\n'
-                'gickup_repo_success{hoster="github.com",owner="acme",repository="web",type="s3",path="b"} 0',
+                (
+                    'gickup_repo_success{hoster="github.com",owner="acme",repository="web",type="local",path="/a"} 1\n'
+                    'gickup_repo_success{hoster="github.com",owner="acme",repository="web",type="s3",path="b"} 0'
+                ),
                 FAILED,
             ),
         ],
@@ -193,21 +214,18 @@ READY: Mapping[str, tuple[Mapping[str, str], Sequence[tuple[str, BackupStatus]]]
         ],
     ),
     "prometheus-cloudnative-pg": (
-        {"cluster": "pg"},
+        {"cluster": "pg", "namespace": "databases"},
         [
-            (
-                'cnpg_collector_last_available_backup_timestamp{cluster="pg"} NOW\n'
-                'cnpg_collector_last_failed_backup_timestamp{cluster="pg"} 1600000000',
-                SUCCEEDED,
-            ),
-            (
-                'cnpg_collector_last_available_backup_timestamp{cluster="pg"} 1600000000\n'
-                'cnpg_collector_last_failed_backup_timestamp{cluster="pg"} NOW',
-                FAILED,
-            ),
+            (cloudnative_pg(failed="1.63238406e+09", available="NOW"), SUCCEEDED),
+            (cloudnative_pg(failed="NOW", available="1.63238406e+09"), FAILED),
+            (cloudnative_pg(failed="0", available="NOW"), SUCCEEDED),
+            (cloudnative_pg(failed="NOW", available="0"), FAILED),
+            (cloudnative_pg(failed="0", available="0"), UNKNOWN),
         ],
     ),
 }
+# A PodMonitor's job, by the Prometheus operator; the others may have any.
+JOBS = {"prometheus-cloudnative-pg": "databases/pg"}
 
 
 @pytest.mark.parametrize("name", READY)
@@ -219,7 +237,7 @@ def test_each_ready_expression_by_prometheus_itself(monitoring: Monitoring, tmp_
     source = sources_in(tmp_path, f'{text}[source.subjects]\n"acme/web" = {{ {rows} }}\n')["own"]
     assert not fetch(source).exists
     for metrics, status in states:
-        monitoring.push_to(name, metrics.replace("NOW", f"{utc_now():%s}") + "\n")
+        monitoring.push_to({"job": JOBS.get(name, name)}, metrics.replace("NOW", f"{utc_now():%s}") + "\n")
         assert eventually(lambda wanted=status: fetch(source).status is wanted, 10), metrics  # type: ignore[misc] # bound at once
 
 
