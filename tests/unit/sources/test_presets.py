@@ -126,8 +126,7 @@ def test_samples_are_json_and_their_names_are_sentences_of_their_own() -> None:
 
 
 def test_no_preset_holds_an_address_or_a_secret() -> None:
-    for file in (PROJECT / "badge" / "sources" / "presets").glob("*.toml"):
-        own = tomllib.loads(file.read_text())
+    for own in FILES.values():
         assert "url" not in own
         assert not {"value", "password", "client_secret"} & own.get("auth", {}).keys() - {"body"}
 
