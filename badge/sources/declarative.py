@@ -166,7 +166,7 @@ class DeclarativeSource:
 
     def _mark_of(self, question: Question) -> str:
         """What an ETag is kept with: one of another question, or read by other rules, confirms nothing."""
-        return hashlib.sha256(f"{self.identity} {question.url}".encode()).hexdigest()[:12]
+        return hashlib.sha256(f"{self.identity} {question.url} {question.body!r}".encode()).hexdigest()[:12]
 
     def _etag_of(self, known: Report | None, mark: str) -> str | None:
         kept_with, _, etag = (known.validator or "").partition(" ") if known is not None else ("", "", "")

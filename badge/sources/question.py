@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from urllib.parse import quote, urlencode
 
 from badge.sources.http_transport import Question
@@ -38,7 +39,7 @@ def question_for(base_url: str, recipe: Recipe, names: Mapping[str, str]) -> Que
     if asked.form is not None:
         question = form_question(url, {key: text.expand(names) for key, text in asked.form.items()})
     elif asked.body is not None:
-        question = json_question(url, expand_deep(asked.body, names))
+        question = replace(json_question(url, expand_deep(asked.body, names)), method=asked.method)
     else:
         question = Question(asked.method, url)
     return question.with_headers(asked.headers)

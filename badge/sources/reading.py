@@ -15,7 +15,7 @@ from badge.ports import SourceUnavailable
 from badge.sources.ageing import aged
 from badge.sources.expression import Expression, ExpressionFailed
 from badge.sources.recipe import Outcome, Recipe
-from badge.sources.times import read_time
+from badge.sources.times import is_never, read_time
 
 # Runs looked at for the last success and the last one that ended.
 MOST_RUNS = 100
@@ -111,7 +111,7 @@ class Reader:
         """The moment to order by. None sorts last; one that can't be read must not make an old run the newest."""
         found = by.on(run)
         moment = read_time(found, self.recipe.times.timezone)
-        if moment is None and found not in (None, "", 0, "0", "-"):
+        if moment is None and not is_never(found):
             raise SourceUnavailable("badField", is_about_subject=True)
         return moment or datetime.min.replace(tzinfo=UTC)
 

@@ -15,6 +15,8 @@ LONGEST = 40
 
 _NUMBER = re.compile(r"\d{1,16}(\.\d{1,12})?(e\+?\d{1,2})?")
 _COMPACT = re.compile(r"(\d{8})(\d{6})")
+# Zeros of databases, of Go and .NET, and of Unix.
+_NEVER = re.compile(r"[-0]?|(0000|0001|1970)-0[01]-0[01][T ]00:00:00(\.0+)?(Z|\+00:?00)?", re.IGNORECASE)
 # Seconds reach these in the years 5138 and 3.1 million: a larger number counts smaller units.
 _MILLISECONDS_FROM = 1e11
 _MICROSECONDS_FROM = 1e14
@@ -33,6 +35,11 @@ def read_time(value: object, zone: tzinfo | None = None) -> datetime | None:
     elif isinstance(value, str) and len(value) <= LONGEST:
         moment = _from_text(value.strip(), zone)
     return moment if moment is not None and moment > ZERO_TIME else None
+
+
+def is_never(value: object) -> bool:
+    """Whether it is one of the spellings of "never": no moment, and no mistake either."""
+    return value is None or value == 0 or (isinstance(value, str) and _NEVER.fullmatch(value.strip()) is not None)
 
 
 def _from_text(text: str, zone: tzinfo | None) -> datetime | None:

@@ -195,6 +195,16 @@ def test_what_was_said_of_another_question_is_not_confirmed(upstream: FaultServe
     assert "if-none-match" not in upstream.asked[1].headers
 
 
+def test_what_was_said_of_another_body_is_not_confirmed(upstream: FaultServer, tmp_path: Path) -> None:
+    query = next(line for line in DECLARATIVE.splitlines() if line.startswith("query"))
+    source = source_of(tmp_path, DECLARATIVE.replace(query, query.replace("query", "json")), upstream.url)
+    other = Subject.parse("GitLab", "group/sub", "Repository", "other")
+    source.fetch(other, fetch(source), Deadline.after(SECONDS))
+    assert [asked.method for asked in upstream.asked] == ["GET", "GET"]
+    assert upstream.asked[0].target == upstream.asked[1].target
+    assert "if-none-match" not in upstream.asked[1].headers
+
+
 def test_a_word_that_is_not_in_the_map_is_told(upstream: FaultServer, tmp_path: Path) -> None:
     events = RecordedEvents()
     upstream.mode = "new-enum"

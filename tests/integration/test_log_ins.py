@@ -254,18 +254,46 @@ auth = { user = "api", password = "env:PASSWORD" }
 [source.subjects]
 "acme/web" = { job = "backup-web" }
 """
-JOBS = {
-    "jobs": [
-        {"name": "backup-web", "jobstatus": "T", "starttime": "2026-11-23 03:00:02", "endtime": "2026-11-23 03:04:10"}
+
+
+def bareos_jobs(asked: Asked) -> list[dict[str, str]]:
+    """As the director lists them: the filter is the body alone, and the oldest come first."""
+    wanted = json.loads(asked.body or "{}")
+    is_filtered = asked.headers.get("Content-Type") == "application/json" and wanted.get("job") == "backup-web"
+    runs = [("backup-web", "22", "f"), ("backup-web", "23", "T")] if is_filtered else [("backup-other", "01", "f")]
+    return [
+        {
+            "name": name,
+            "jobstatus": word,
+            "starttime": f"2026-11-{day} 03:00:02",
+            "endtime": f"2026-11-{day} 03:04:10",
+        }
+        for name, day, word in runs
     ]
-}
 
 
-def test_bareos_wants_a_form(tmp_path: Path) -> None:
-    wanted = {"grant_type": "password", "username": "api", "password": PASSWORD}
-    tokens = Tokens("/token", lambda asked: asked.form == wanted, JOBS, "access_token")
-    with running(tokens) as system:
-        assert source_in(tmp_path, BAREOS, system.url)().status is BackupStatus.SUCCEEDED
+class Bareos(Tokens):
+    """bareos-restapi: it wants a form to log in, and knows no parameters but limit and offset."""
+
+    def __init__(self) -> None:
+        wanted = {"grant_type": "password", "username": "api", "password": PASSWORD}
+        super().__init__("/token", lambda asked: asked.form == wanted, None, "access_token")
+
+    def __call__(self, asked: Asked) -> tuple[int, object]:
+        status, document = super().__call__(asked)
+        if status != 200 or document is not None:
+            return status, document
+        split = urlsplit(asked.target)
+        is_known = (asked.method, split.path) == ("GET", "/control/jobs") and split.query == ""
+        return (200, {"jobs": bareos_jobs(asked)}) if is_known else (422, {"detail": "no such question"})
+
+
+def test_bareos_wants_a_form_and_then_its_filter_as_the_body_of_a_get(tmp_path: Path) -> None:
+    with running(Bareos()) as system:
+        report = source_in(tmp_path, BAREOS, system.url)()
+        assert report.status is BackupStatus.SUCCEEDED
+        assert report.finished_at == datetime(2026, 11, 23, 3, 4, 10, tzinfo=UTC)
+        assert json.loads(system.asked[1].body) == {"job": "backup-web", "days": 31}
 
 
 AZURE = """

@@ -25,6 +25,7 @@ from badge.sources.sources_file import load
 from tests.doubles import RecordedEvents
 from tests.servers import PROJECT, eventually, free_port, needs, running_service
 
+SUCCEEDED, FAILED, UNKNOWN = BackupStatus.SUCCEEDED, BackupStatus.FAILED, BackupStatus.UNKNOWN
 WEB = Subject.legacy("acme", "web")
 SLASHED = Subject.parse("GitHub", "acme", "Repository", 'we"b/\\x')
 
@@ -52,11 +53,12 @@ class Monitoring:
     gateway_process: subprocess.Popen[bytes]
 
     def push(self, subject: Subject, value: int) -> None:
-        encoded = urlsafe_b64encode(f"{subject.account}/{subject.name}".encode()).decode()
-        self.push_to(f"backup/subject@base64/{encoded}", f"backup_success {value}\n")
+        self.push_to({"job": "backup", "subject": f"{subject.account}/{subject.name}"}, f"backup_success {value}\n")
 
-    def push_to(self, group: str, metrics: str) -> None:
-        answer = requests.put(f"{self.gateway}/metrics/job/{group}", data=metrics, timeout=5)
+    def push_to(self, group: Mapping[str, str], metrics: str) -> None:
+        encoded = {label: urlsafe_b64encode(value.encode()).decode() for label, value in group.items()}
+        path = "/".join(f"{label}@base64/{value}" for label, value in encoded.items())
+        answer = requests.put(f"{self.gateway}/metrics/{path}", data=metrics, timeout=5)
         assert answer.status_code == 200, answer.text
 
 
@@ -140,52 +142,90 @@ promql = 'max('
 """
 
 
-READY = {
+def velero(*, last_status: int = 0, failed: str = "", has_success: bool = True) -> str:
+    """What Velero says of a Schedule; without anything given, what it says right after a start."""
+    values = {"last_status": str(last_status)}
+    values |= {
+        f"{kind}_total": str(int(kind == failed)) for kind in ("failure", "partial_failure", "validation_failure")
+    }
+    values |= {"last_successful_timestamp": "NOW"} if has_success else {}
+    return "\n".join(f'velero_backup_{name}{{schedule="web"}} {value}' for name, value in values.items())
+
+
+# As CloudNativePG's documentation shows it ("Monitoring"): without a label of the cluster.
+CLOUDNATIVE_PG = """# HELP cnpg_collector_up 1 if PostgreSQL is up, 0 otherwise.
+# TYPE cnpg_collector_up gauge
+cnpg_collector_up{cluster="pg"} 1
+# HELP cnpg_collector_last_failed_backup_timestamp The last failed backup as a unix timestamp (Deprecated)
+# TYPE cnpg_collector_last_failed_backup_timestamp gauge
+cnpg_collector_last_failed_backup_timestamp FAILED
+# HELP cnpg_collector_last_available_backup_timestamp The last available backup as a unix timestamp (Deprecated)
+# TYPE cnpg_collector_last_available_backup_timestamp gauge
+cnpg_collector_last_available_backup_timestamp AVAILABLE
+"""
+
+
+def cloudnative_pg(*, failed: str, available: str) -> str:
+    """What an instance of CloudNativePG says."""
+    return CLOUDNATIVE_PG.replace("FAILED", failed).replace("AVAILABLE", available)
+
+
+READY: Mapping[str, tuple[Mapping[str, str], Sequence[tuple[str, BackupStatus]]]] = {
     "prometheus-velero": (
         {"schedule": "web"},
         [
-            'velero_backup_last_status{schedule="web"} 1\nvelero_backup_last_successful_timestamp{schedule="web"} NOW',
-            'velero_backup_last_status{schedule="web"} 0\nvelero_backup_last_successful_timestamp{schedule="web"} NOW',
+            (velero(last_status=1), SUCCEEDED),
+            (velero(failed="failure"), FAILED),
+            (velero(), SUCCEEDED),  # Velero was started anew
+            (velero(failed="partial_failure"), FAILED),
+            (velero(has_success=False), UNKNOWN),  # a new Schedule
+            (velero(failed="validation_failure"), FAILED),
+            (velero(last_status=1, failed="failure"), SUCCEEDED),
         ],
     ),
     "prometheus-restic-exporter": (
         {"host": "nas"},
         [
-            'restic_backup_timestamp{client_hostname="nas",snapshot_hash="a"} NOW',
-            'restic_backup_timestamp{client_hostname="nas",snapshot_hash="a"} 1600000000',
+            ('restic_backup_timestamp{client_hostname="nas",snapshot_hash="a"} NOW', SUCCEEDED),
+            ('restic_backup_timestamp{client_hostname="nas",snapshot_hash="a"} 1600000000', FAILED),
         ],
     ),
     "prometheus-gickup": (
         {"hoster": "github.com"},
         [
-            'gickup_repo_success{hoster="github.com",owner="acme",repository="web",type="local",path="/a"} 1',
             (
-                'gickup_repo_success{hoster="github.com",owner="acme",repository="web",type="local",path="/a"} 1\n'
-                'gickup_repo_success{hoster="github.com",owner="acme",repository="web",type="s3",path="b"} 0'
+                'gickup_repo_success{hoster="github.com",owner="acme",repository="web",type="local",path="/a"} 1',
+                SUCCEEDED,
+            ),
+            (
+                (
+                    'gickup_repo_success{hoster="github.com",owner="acme",repository="web",type="local",path="/a"} 1\n'
+                    'gickup_repo_success{hoster="github.com",owner="acme",repository="web",type="s3",path="b"} 0'
+                ),
+                FAILED,
             ),
         ],
     ),
     "prometheus-backrest": (
         {"plan": "web"},
         [
-            'backrest_last_task_status{plan_id="web",repo_id="b2",task_type="backup",status="success"} 0',
-            'backrest_last_task_status{plan_id="web",repo_id="b2",task_type="backup",status="error"} 1',
+            ('backrest_last_task_status{plan_id="web",repo_id="b2",task_type="backup",status="success"} 0', SUCCEEDED),
+            ('backrest_last_task_status{plan_id="web",repo_id="b2",task_type="backup",status="error"} 1', FAILED),
         ],
     ),
     "prometheus-cloudnative-pg": (
-        {"cluster": "pg"},
+        {"cluster": "pg", "namespace": "databases"},
         [
-            (
-                'cnpg_collector_last_available_backup_timestamp{cluster="pg"} NOW\n'
-                'cnpg_collector_last_failed_backup_timestamp{cluster="pg"} 1600000000'
-            ),
-            (
-                'cnpg_collector_last_available_backup_timestamp{cluster="pg"} 1600000000\n'
-                'cnpg_collector_last_failed_backup_timestamp{cluster="pg"} NOW'
-            ),
+            (cloudnative_pg(failed="1.63238406e+09", available="NOW"), SUCCEEDED),
+            (cloudnative_pg(failed="NOW", available="1.63238406e+09"), FAILED),
+            (cloudnative_pg(failed="0", available="NOW"), SUCCEEDED),
+            (cloudnative_pg(failed="NOW", available="0"), FAILED),
+            (cloudnative_pg(failed="0", available="0"), UNKNOWN),
         ],
     ),
 }
+# A PodMonitor's job, by the Prometheus operator; the others may have any.
+JOBS = {"prometheus-cloudnative-pg": "databases/pg"}
 
 
 @pytest.mark.parametrize("name", READY)
@@ -196,9 +236,9 @@ def test_each_ready_expression_by_prometheus_itself(monitoring: Monitoring, tmp_
     text = f'[[source]]\nname = "own"\npreset = "{name}"\nurl = "{monitoring.prometheus}"\n{stale}'
     source = sources_in(tmp_path, f'{text}[source.subjects]\n"acme/web" = {{ {rows} }}\n')["own"]
     assert not fetch(source).exists
-    for metrics, status in zip(states, (BackupStatus.SUCCEEDED, BackupStatus.FAILED), strict=True):
-        monitoring.push_to(name, metrics.replace("NOW", f"{utc_now():%s}") + "\n")
-        assert eventually(lambda wanted=status: fetch(source).status is wanted, 10)  # type: ignore[misc] # bound at once
+    for metrics, status in states:
+        monitoring.push_to({"job": JOBS.get(name, name)}, metrics.replace("NOW", f"{utc_now():%s}") + "\n")
+        assert eventually(lambda wanted=status: fetch(source).status is wanted, 10), metrics  # type: ignore[misc] # bound at once
 
 
 def test_prometheus_through_success_failure_no_data_and_a_stopped_target(
@@ -334,7 +374,7 @@ def test_a_repository_from_nothing_over_old_and_new_backups_to_a_stale_one(repos
 
     repository.run(repository.init)
     repository.cron()
-    assert repository.status() == (BackupStatus.SCHEDULED, True)
+    assert repository.status() == (UNKNOWN, True)
 
     repository.run(repository.back_up(utc_now() - timedelta(days=3)))
     repository.cron()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +14,23 @@ from hypothesis import strategies as st
 
 from badge.model import BackupStatus
 from badge.sources import presets
-from badge.sources.recipe import Recipe
 from badge.sources.samples import Sample
+from tests.words import WORDS
 
 PROJECT = Path(__file__).parents[3]
-TABLE = [(name, sample) for name in presets.names() for sample in presets.preset(name).samples]
+FILES = {
+    file.stem: tomllib.loads(file.read_text()) for file in (PROJECT / "badge" / "sources" / "presets").glob("*.toml")
+}
+READ_ANEW = {"rules", "state", "map"}
+
+
+def lineage(name: str) -> list[str]:
+    """The preset, and those below it by whose rules it reads, which their samples therefore hold for too."""
+    base = FILES[name].get("extends")
+    return [name] if base is None or READ_ANEW & FILES[name].keys() else [name, *lineage(base)]
+
+
+TABLE = [(name, sample) for name in presets.names() for one in lineage(name) for sample in presets.preset(one).samples]
 
 
 @pytest.mark.parametrize(("name", "sample"), TABLE, ids=[f"{name}: {sample.name}" for name, sample in TABLE])
@@ -50,28 +62,59 @@ def test_a_system_that_shows_successes_alone_needs_an_age_limit(name: str) -> No
     assert "stale_after" in presets.preset(name).requires
 
 
-# The words that the systems themselves document.
-WORDS = {
-    "healthchecks": "new up grace down paused",
-    "gitlab-schedule": """created waiting_for_resource preparing pending running success failed canceled skipped manual
-        scheduled""",
-    "velero": """New Queued ReadyToStart InProgress WaitingForPluginOperations
-        WaitingForPluginOperationsPartiallyFailed Finalizing FinalizingPartiallyFailed Completed PartiallyFailed Failed
-        FailedValidation Deleting""",
-    "cloudnative-pg": "pending started running finalizing completed failed walArchivingFailing",
-    "backrest": """STATUS_UNKNOWN STATUS_INPROGRESS STATUS_SUCCESS STATUS_WARNING STATUS_ERROR STATUS_SYSTEM_CANCELLED
-        STATUS_USER_CANCELLED""",
-    "bareos": "T W E f A I e D R L a i l C B F S M m c d j p q s t",
-    "aws-backup": "CREATED PENDING RUNNING ABORTING COMPLETED PARTIAL ABORTED FAILED EXPIRED",
-    "barman": "EMPTY STARTED SYNCING WAITING_FOR_WALS DONE FAILED",
+MEANT = [
+    (name, body, word, outcome)
+    for name in presets.names()
+    for one in lineage(name)
+    for body, means in WORDS.get(one, [])
+    for outcome, words in means.items()
+    for word in words
+]
+
+UTC_TIMES = {"times": {"timezone": "UTC"}}
+# What is one status by default and another by these is one of the outcomes that options translate.
+OTHER_OPTIONS = {"warning_as": "failed", "partial_as": "succeeded", "cancelled_as": "unknown"}
+TRANSLATED = {
+    ("succeeded", "failed"): "warning",
+    ("failed", "succeeded"): "partial",
+    ("failed", "unknown"): "cancelled",
 }
 
 
-@pytest.mark.parametrize(("name", "words"), WORDS.items())
-def test_every_word_that_a_system_documents_means_something(name: str, words: str) -> None:
-    recipe = Recipe.model_validate(presets.preset(name).recipe)
-    by_rule = {word for word in words.split() if any(f"'{word}'" in rule.when.text for rule in recipe.rules)}
-    assert set(words.split()) == (recipe.map.keys() & set(words.split())) | by_rule
+def outcome_of(recipe: Mapping[str, Any], values: Mapping[str, str], body: str) -> str:
+    """What an answer comes to, by the word that a preset would use for it."""
+    sample = Sample(name="a word", body=body, expect={})
+    found = [
+        sample.model_copy(update={"options": options}).read_by(recipe, values)
+        for options in (UTC_TIMES, {**UTC_TIMES, **OTHER_OPTIONS})
+    ]
+    assert not found[0].get("unknownWord"), found
+    if found[0].get("exists") is False:
+        return "absent"
+    by_default, otherwise = (str(document.get("status")) for document in found)
+    return by_default if by_default == otherwise else TRANSLATED[by_default, otherwise]
+
+
+@pytest.mark.parametrize(
+    ("name", "body", "word", "outcome"), MEANT, ids=[f"{name}: {word or 'nothing'}" for name, _, word, _ in MEANT]
+)
+def test_each_word_of_a_system_means_what_the_table_says(name: str, body: str, word: str, outcome: str) -> None:
+    preset = presets.preset(name)
+    assert outcome_of(preset.recipe, preset.values, body.replace("WORD", word)) == outcome
+
+
+@pytest.mark.parametrize("name", [name for name, file in FILES.items() if "map" in file])
+def test_no_word_of_a_preset_is_left_out_of_the_table(name: str) -> None:
+    assert FILES[name]["map"].keys() <= {word for one, _, word, _ in MEANT if one == name}
+
+
+@pytest.mark.parametrize("name", [name for name in presets.names() if "state" in presets.preset(name).recipe])
+def test_a_word_that_a_system_did_not_have_so_far_is_unknown_and_counted(name: str) -> None:
+    preset = presets.preset(name)
+    body = next(body for one, body, _, _ in MEANT if one == name)
+    sample = Sample(name="a new word", body=body.replace("WORD", "hibernating"), expect={}, options=UTC_TIMES)
+    found = sample.read_by(preset.recipe, preset.values)
+    assert (found["status"], found["unknownWord"], found["exists"]) == ("unknown", True, True)
 
 
 def test_samples_are_json_and_their_names_are_sentences_of_their_own() -> None:
@@ -83,8 +126,7 @@ def test_samples_are_json_and_their_names_are_sentences_of_their_own() -> None:
 
 
 def test_no_preset_holds_an_address_or_a_secret() -> None:
-    for file in (PROJECT / "badge" / "sources" / "presets").glob("*.toml"):
-        own = tomllib.loads(file.read_text())
+    for own in FILES.values():
         assert "url" not in own
         assert not {"value", "password", "client_secret"} & own.get("auth", {}).keys() - {"body"}
 

@@ -47,8 +47,9 @@ def test_the_newest_run_speaks_and_the_others_are_remembered() -> None:
     assert report.finished_at is None
 
 
-def test_a_run_without_a_time_is_never_the_newest() -> None:
-    assert read([{"state": "bad", "began": None}, run("ok", 1)]).report.status is BackupStatus.SUCCEEDED
+@pytest.mark.parametrize("began", [None, 0, "", "-", "0000-00-00 00:00:00", "0001-01-01T00:00:00Z"])
+def test_a_run_without_a_time_is_never_the_newest(began: object) -> None:
+    assert read([{"state": "bad", "began": began}, run("ok", 1)]).report.status is BackupStatus.SUCCEEDED
 
 
 def test_a_time_that_can_t_be_read_leaves_open_which_run_is_the_newest() -> None:
@@ -181,7 +182,7 @@ def test_age_is_reckoned_by_the_system_s_own_clock_and_told_by_ours() -> None:
         ({"stale_after": "0s"}, "give something from 1m"),
         ({"max_run": "999999999d"}, "give something from 1m"),
         ({"times": {"timezone": "Mars/Base"}}, "give a time zone"),
-        ({"request": {"json": {"a": 1}}}, 'needs method = "POST"'),
+        ({"request": {"form": {"a": "1"}}}, 'needs method = "POST"'),
         ({"request": {"method": "POST", "json": {}, "form": {}}}, "json or form, not both"),
         ({"request": {"headers": {"X-A": "b\r\nX-C: d"}}}, "header names"),
         ({"map": {"ok": "fine"}}, "Input should be"),

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from badge.sources.times import read_time
+from badge.sources.times import is_never, read_time
 
 BERLIN = ZoneInfo("Europe/Berlin")
 MOMENT = datetime(2026, 11, 23, 3, 4, 10, tzinfo=UTC)
@@ -64,6 +64,32 @@ NONE += [float("nan"), float("inf"), 1e300, "9" * 40, 10**400, {}, [], "2026-13-
 @pytest.mark.parametrize("written", NONE)
 def test_what_is_no_moment(written: object) -> None:
     assert read_time(written, BERLIN) is None
+
+
+NEVER: list[object] = [
+    None,
+    0,
+    "",
+    " ",
+    "0",
+    "-",
+    "0000-00-00 00:00:00",
+    "0001-01-01T00:00:00Z",
+    "1970-01-01T00:00:00Z",
+]
+
+
+@pytest.mark.parametrize("written", NEVER)
+def test_zeros_stand_for_never(written: object) -> None:
+    assert is_never(written)
+    assert read_time(written, BERLIN) is None
+
+
+@pytest.mark.parametrize(
+    "written", ["today", "2026-13-01T00:00:00Z", "2026-00-00 00:00:00", "00", -5, [], {}, *SAME_MOMENT.values()]
+)
+def test_a_mistake_is_no_never(written: object) -> None:
+    assert not is_never(written)
 
 
 def test_a_text_without_a_zone_is_a_moment_only_where_the_zone_is_told() -> None:
