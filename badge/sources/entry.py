@@ -40,6 +40,20 @@ def _existing_file(path: Path) -> Path:
     return path
 
 
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:
+        # Not to be looked at now; each question to the source will tell.
+        return False
+
+
+def _no_folder(path: Path) -> Path:
+    if _is_folder(path):
+        raise ValueError("is a folder; give it as `folder`")
+    return path
+
+
 def _file_name(template: Template) -> Template:
     if "/" in template.text:
         raise ValueError("is a name in `folder`, without /")
@@ -60,7 +74,7 @@ class Entry(Table):
     auth: AuthTable | None = None
     api_key: SecretReference | None = None
     method: Literal["get", "post"] = "get"
-    file: Path | None = None
+    file: Annotated[Path, AfterValidator(_no_folder)] | None = None
     folder: Path | None = None
     file_name: Annotated[Text, AfterValidator(_file_name)] = Template("{account}+{subjectName}.json")
     folds_case: bool = False

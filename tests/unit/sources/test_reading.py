@@ -162,11 +162,11 @@ def test_a_run_that_never_ends_has_failed() -> None:
 
 
 # pgBackRest's lock, UrBackup's `processes` and a number of Prometheus tell that something runs, not since when.
-HELD = {"rules": [{"when": "held", "status": "inProgress"}], "fields": {"lastSuccessAt": "ok"}, "latest_by": None}
+HELD: dict[str, Any] = {"rules": [{"when": "held", "status": "inProgress"}], "fields": {"lastSuccessAt": "ok"}, "latest_by": None}
 
 
 def test_a_run_that_hangs_ends_where_only_the_success_before_it_has_a_time() -> None:
-    aging = {**HELD, "stale_after": "26h"}
+    aging: dict[str, Any] = {**HELD, "stale_after": "26h"}
     assert read({"held": True, "ok": hours_ago(36 * 24)}, **aging).report.status is BackupStatus.FAILED
     assert read({"held": True, "ok": hours_ago(51)}, **aging, stale_as="unknown").report.status is BackupStatus.UNKNOWN
     late = read({"held": True, "ok": hours_ago(49)}, **aging).report
@@ -180,7 +180,7 @@ def test_a_run_without_any_time_is_not_known_to_be_one_where_age_matters() -> No
 
 
 def test_what_is_queued_grows_stale_if_it_has_a_time() -> None:
-    queued = {"map": {"wait": "scheduled"}, "stale_after": "26h"}
+    queued: dict[str, Any] = {"map": {"wait": "scheduled"}, "stale_after": "26h"}
     assert read([{"state": "wait", "began": hours_ago(27)}], **queued).report.status is BackupStatus.FAILED
     assert read([{"state": "wait"}], **queued, latest_by=None).report.status is BackupStatus.SCHEDULED
 

@@ -196,6 +196,7 @@ WRONG = {
         RESTIC + 'folder = "/b"\n' + WEB_ALONE,
         "file: give file or folder, one of them",
     ),
+    "a folder as the file": (RESTIC.replace('"/a"', '"/"') + WEB_ALONE, "file: is a folder; give it as `folder`"),
     "a question to a file": (
         RESTIC + 'request = { path = "/" }\n' + WEB_ALONE,
         "request: is no key of a source of kind file",
