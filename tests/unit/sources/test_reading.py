@@ -162,7 +162,11 @@ def test_a_run_that_never_ends_has_failed() -> None:
 
 
 # pgBackRest's lock, UrBackup's `processes` and a number of Prometheus tell that something runs, not since when.
-HELD: dict[str, Any] = {"rules": [{"when": "held", "status": "inProgress"}], "fields": {"lastSuccessAt": "ok"}, "latest_by": None}
+HELD: dict[str, Any] = {
+    "rules": [{"when": "held", "status": "inProgress"}],
+    "fields": {"lastSuccessAt": "ok"},
+    "latest_by": None,
+}
 
 
 def test_a_run_that_hangs_ends_where_only_the_success_before_it_has_a_time() -> None:
