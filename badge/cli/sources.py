@@ -21,6 +21,7 @@ from badge.contract import status_document
 from badge.model import Report, Subject
 from badge.ports import Deadline, SourceUnavailable, StatusSource
 from badge.sources import presets
+from badge.sources.claim import has_wildcard
 from badge.sources.declarative import DeclarativeSource, Note
 from badge.sources.entry import Entry, Match
 from badge.sources.expression import ExpressionFailed
@@ -118,7 +119,7 @@ def probe_for(entry: Entry) -> Subject:
         return Subject.from_path(next(iter(entry.subjects)))
     match = entry.match or Match()
     parts = [match.any_of(part)[0] for part in Match.model_fields]
-    return Subject.parse(*(PROBE_NAME if set("*?[") & set(part) else part for part in parts))
+    return Subject.parse(*(PROBE_NAME if has_wildcard(part) else part for part in parts))
 
 
 def _explained(source: StatusSource, subject: Subject, seconds: float, note: Note) -> Report:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from badge.settings import HttpUrl
 from badge.sources.auth_table import AuthTable, SecretReference
@@ -17,21 +17,32 @@ from badge.sources.template import Template
 
 MOST_SUBJECTS = 10_000
 
-Patterns = str | list[str]
+
+def _as_list(patterns: object) -> object:
+    return [patterns] if isinstance(patterns, str) else patterns
+
+
+def _some(patterns: list[str]) -> list[str]:
+    if not patterns:
+        raise ValueError("give at least one pattern")
+    return patterns
+
+
+Patterns = Annotated[list[str], BeforeValidator(_as_list), AfterValidator(_some)]
 
 
 class Match(Table):
     """Which subjects, by shell patterns."""
 
-    platform: Patterns = "*"
-    account: Patterns = "*"
-    type: Patterns = "*"
-    name: Patterns = "*"
+    platform: Patterns = Field(["*"])
+    account: Patterns = Field(["*"])
+    type: Patterns = Field(["*"])
+    name: Patterns = Field(["*"])
 
     def any_of(self, part: str) -> list[str]:
         """The patterns for a part, one of which has to match."""
-        patterns: Patterns = getattr(self, part)
-        return [patterns] if isinstance(patterns, str) else patterns
+        patterns: list[str] = getattr(self, part)
+        return patterns
 
 
 def _existing_file(path: Path) -> Path:
