@@ -90,7 +90,7 @@ class DeclarativeSource:
 
     def _reading(self, names: Mapping[str, str], known: Report | None, deadline: Deadline, note: Note) -> Reading:
         question = question_for(self.base_url, self.recipe, names)
-        mark = self._mark_of(question)
+        mark = self._mark_of(question, names)
         etag = self._etag_of(known, mark)
         confirmed = known if etag is not None else None
         if etag is not None:
@@ -164,9 +164,10 @@ class DeclarativeSource:
         is_log_in = answer.status in self.recipe.http.auth
         return SourceUnavailable(UNAUTHORISED) if is_log_in else unavailable(answer.status, answer.headers, now)
 
-    def _mark_of(self, question: Question) -> str:
-        """What an ETag is kept with: one of another question, or read by other rules, confirms nothing."""
-        return hashlib.sha256(f"{self.identity} {question.url}".encode()).hexdigest()[:12]
+    def _mark_of(self, question: Question, names: Mapping[str, str]) -> str:
+        """What an ETag is kept with: one of another question, or read by other rules or names, confirms nothing."""
+        read_by = f"{self.identity} {question.url} {sorted(names.items())}"
+        return hashlib.sha256(read_by.encode()).hexdigest()[:12]
 
     def _etag_of(self, known: Report | None, mark: str) -> str | None:
         kept_with, _, etag = (known.validator or "").partition(" ") if known is not None else ("", "", "")
