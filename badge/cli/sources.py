@@ -22,10 +22,11 @@ from badge.model import Report, Subject
 from badge.ports import Deadline, SourceUnavailable, StatusSource
 from badge.sources import presets
 from badge.sources.claim import has_wildcard
-from badge.sources.declarative import DeclarativeSource, Note
+from badge.sources.declarative import DeclarativeSource
 from badge.sources.entry import Entry, Match
 from badge.sources.expression import ExpressionFailed
 from badge.sources.json_file import JsonFileSource
+from badge.sources.notes import Note, printable
 from badge.sources.sources_file import ConfiguredSource, load
 
 PROBE_NAME = "doctor-probe"
@@ -83,7 +84,8 @@ def try_out(name: str, subject: Subject) -> None:
     try:
         report = _explained(source, subject, parts.settings.upstream_timeout.total_seconds(), click.echo)
     except SourceUnavailable as unavailable:
-        because = f" ({unavailable.__cause__})" if isinstance(unavailable.__cause__, ExpressionFailed) else ""
+        cause = unavailable.__cause__
+        because = f" ({printable(str(cause))})" if isinstance(cause, ExpressionFailed) else ""
         raise Fault(f"The source gave no answer: {unavailable.kind}{because}.", exit_code=1) from None
     click.echo(json.dumps({"exists": report.exists, **status_document(subject, report)}, indent=2))
 

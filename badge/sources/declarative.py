@@ -16,29 +16,13 @@ from badge.sources.claim import Claim
 from badge.sources.expression import ExpressionFailed
 from badge.sources.http_answer import unavailable, validator_of
 from badge.sources.http_transport import HttpAnswer, HttpTransport, Question
+from badge.sources.notes import Note, excerpt, unheard
 from badge.sources.question import described, question_for, second_question
 from badge.sources.reading import Reader, Reading
 from badge.sources.recipe import Recipe
 from badge.sources.template import NothingToAsk, names_of
 
-Note = Callable[[str], None]
-"""Hears each step in words; no secret is among them."""
-
-
 _Read = TypeVar("_Read")
-
-LONGEST_EXCERPT = 2000
-
-
-def unheard(step: str) -> None:
-    """For when nobody wants to know."""
-    del step
-
-
-def excerpt(body: bytes) -> str:
-    """The beginning of an answer, to look at."""
-    shown = body[:LONGEST_EXCERPT].decode("utf-8", "replace")
-    return f"  {shown}…" if len(body) > LONGEST_EXCERPT else f"  {shown}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,7 +18,7 @@ from badge.contract import ContractBroken, parse_json
 from badge.model import Report, SourceWordUnknown, Subject, Visibility
 from badge.ports import Clock, Deadline, Events, SourceUnavailable
 from badge.sources.claim import Claim
-from badge.sources.declarative import Note, excerpt, unheard
+from badge.sources.notes import Note, excerpt, unheard
 from badge.sources.reading import Reader
 from badge.sources.recipe import Recipe
 from badge.sources.template import NothingToAsk, Template, names_of

@@ -85,6 +85,14 @@ def test_try_shows_each_step_and_no_secret(tmp_path: Path) -> None:
         assert (broken.returncode, broken.stderr.splitlines()[-1]) == (1, "Error: The source gave no answer: http5xx.")
 
 
+def test_try_shows_nothing_that_a_terminal_would_obey(tmp_path: Path) -> None:
+    settings = written(tmp_path, "http://127.0.0.1:9")
+    (tmp_path / "group+web.json").write_bytes(b'[{"time": "\x1b[2Jnow", "x": "\xe2\x80\xae\x9b31m"}]')
+    done = flask_badge("sources", "try", "nas", "GitLab/group/Repository/web", **settings)
+    assert '"time": "\ufffd[2Jnow"' in done.stdout
+    assert all(sign.isprintable() or sign == "\n" for sign in done.stdout + done.stderr)
+
+
 def test_try_says_who_answers_for_a_subject(tmp_path: Path) -> None:
     settings = written(tmp_path, "http://127.0.0.1:9")
     done = flask_badge("sources", "try", "nas", "Gitea/acme/Repository/web", **settings)

@@ -212,6 +212,7 @@ def test_age_is_reckoned_by_the_system_s_own_clock_and_told_by_ours() -> None:
         ({"request": {"json": {"a": 1}}}, 'needs method = "POST"'),
         ({"request": {"method": "POST", "json": {}, "form": {}}}, "json or form, not both"),
         ({"request": {"headers": {"X-A": "b\r\nX-C: d"}}}, "header names"),
+        ({"request": {"headers": {"X-Name": "{account}"}}}, "path, query or body"),
         ({"map": {"ok": "fine"}}, "Input should be"),
         ({"http": {"absent": [200]}}, "greater than or equal to 201"),
     ],
@@ -219,6 +220,21 @@ def test_age_is_reckoned_by_the_system_s_own_clock_and_told_by_ours() -> None:
 def test_what_a_recipe_can_t_say(wrong: dict[str, Any], why: str) -> None:
     with pytest.raises(ValidationError, match=why):
         Recipe.model_validate({**RUNS, **wrong})
+
+
+HEADERS_OF_SECRETS = "Authorization proxy-authorization COOKIE X-Api-Key X-APIKEY PRIVATE-TOKEN Token x-client-secret"
+
+
+@pytest.mark.parametrize("name", HEADERS_OF_SECRETS.split())
+def test_who_asks_is_not_told_by_a_header_of_the_recipe(name: str) -> None:
+    with pytest.raises(ValidationError, match="goes into `auth`") as raised:
+        Recipe.model_validate({**RUNS, "request": {"headers": {"X-Version": "1", name: "Bearer s3cret"}}})
+    assert "s3cret" not in str(raised.value)
+
+
+def test_other_headers_are_a_recipe_s_own() -> None:
+    headers = {"X-GitHub-Api-Version": "2022-11-28", "X-Keyboard": "none", "X-Token-Kind": "jwt", "Accept": "*/*"}
+    assert Recipe.model_validate({**RUNS, "request": {"headers": headers}}).request
 
 
 def test_each_rule_s_verdict_is_told_up_to_the_one_that_holds() -> None:
