@@ -26,6 +26,7 @@ from badge.sources.declarative import DeclarativeSource
 from badge.sources.entry import Entry, Match
 from badge.sources.expression import ExpressionFailed
 from badge.sources.json_file import JsonFileSource
+from badge.sources.native import NativeSource
 from badge.sources.notes import Note, printable
 from badge.sources.sources_file import ConfiguredSource, load
 
@@ -126,6 +127,7 @@ def probe_for(entry: Entry) -> Subject:
 
 def _explained(source: StatusSource, subject: Subject, seconds: float, note: Note) -> Report:
     deadline = Deadline.after(seconds)
-    if isinstance(source, DeclarativeSource | JsonFileSource):
+    if isinstance(source, DeclarativeSource | JsonFileSource | NativeSource):
         return source.explain(subject, None, deadline, note)
+    note(f"looked up in this service's own catalogue: {subject.path}")
     return source.fetch(subject, None, deadline)

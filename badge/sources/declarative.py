@@ -16,8 +16,8 @@ from badge.sources.claim import Claim
 from badge.sources.expression import ExpressionFailed
 from badge.sources.http_answer import unavailable, validator_of
 from badge.sources.http_transport import HttpAnswer, HttpTransport, Question
-from badge.sources.notes import Note, excerpt, unheard
-from badge.sources.question import described, question_for, second_question
+from badge.sources.notes import Note, unheard
+from badge.sources.question import described, described_answer, question_for, second_question
 from badge.sources.reading import Reader, Reading
 from badge.sources.recipe import Recipe
 from badge.sources.template import NothingToAsk, names_of
@@ -106,8 +106,8 @@ class DeclarativeSource:
 
     def _answer(self, signed: Signed, deadline: Deadline, note: Note) -> HttpAnswer:
         answer = self.transport.ask(signed.question, deadline)
-        note(f"answer: HTTP {answer.status}, {len(answer.body)} bytes")
-        note(excerpt(answer.body))
+        for line in described_answer(answer):
+            note(line)
         return answer
 
     def _interpreted(

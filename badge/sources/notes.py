@@ -23,4 +23,6 @@ def excerpt(body: bytes) -> str:
 
 def printable(text: str) -> str:
     """The text without what a terminal would obey: another system wrote it."""
+    if text.replace("\n", "").replace("\t", "").isprintable():
+        return text
     return "".join(sign if sign.isprintable() or sign in "\n\t" else "\ufffd" for sign in text)
