@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -45,22 +45,21 @@ class Match(Table):
         return patterns
 
 
+def _is_so(look: Callable[[], bool]) -> bool:
+    try:
+        return look()
+    except OSError:  # no leave to look, a name too long
+        return False
+
+
 def _existing_file(path: Path) -> Path:
-    if not path.is_file():
+    if not _is_so(path.is_file):
         raise ValueError("there is no such file")
     return path
 
 
-def _is_folder(path: Path) -> bool:
-    try:
-        return path.is_dir()
-    except OSError:
-        # Not to be looked at now; each question to the source will tell.
-        return False
-
-
 def _no_folder(path: Path) -> Path:
-    if _is_folder(path):
+    if _is_so(path.is_dir):
         raise ValueError("is a folder; give it as `folder`")
     return path
 

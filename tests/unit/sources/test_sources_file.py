@@ -277,6 +277,10 @@ WRONG = {
         'promql: has a {…} outside of "double quotes"',
     ),
     "a CA that is not there": (HTTP + 'ca_file = "/nowhere/ca.pem"\n' + ALL_NAMES, "ca_file: there is no such file"),
+    "a CA that can't be looked at": (
+        HTTP + f'ca_file = "/{"a" * 300}"\n' + ALL_NAMES,
+        "ca_file: there is no such file",
+    ),
     "a sample that is read otherwise": (
         HTTP
         + ALL_NAMES
