@@ -140,7 +140,7 @@ class _OneSource:
         if kind in ("http", "file"):
             recipe = self._read_as(Recipe, recipe_keys)
             self._tell(values(entry, merged, preset, self.faulty))
-            if recipe is not None and not self.faulty & RECIPE_KEYS:
+            if recipe is not None and not self.faulty & {*RECIPE_KEYS, "values"}:
                 self._check_samples(entry, recipe_keys, preset)
         elif "preset" in self.faulty:
             self._read_as(Recipe, recipe_keys)

@@ -193,6 +193,14 @@ FOLLOWING = {
 }
 
 
+def test_samples_are_not_read_by_values_that_can_t_be_read(tmp_path: Path) -> None:
+    where = 'where = [{ expr = "name", equals = "{job}" }]\nvalues = { job = "a", other = 1 }\n'
+    sample = SAMPLE.replace('{"ok": false}', '{"name": "a", "ok": true}')
+    assert faults_of(tmp_path, HTTP + where + ALL_NAMES + sample) == [
+        "sources.toml: x: values.other: input should be a valid string"
+    ]
+
+
 @pytest.mark.parametrize("text", FOLLOWING.values(), ids=FOLLOWING.keys())
 def test_what_can_t_be_read_is_told_without_what_would_follow_from_it(tmp_path: Path, text: str) -> None:
     text = text if "match" in text or "subjects" in text else text + WEB_ALONE
