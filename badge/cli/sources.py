@@ -21,10 +21,13 @@ from badge.contract import status_document
 from badge.model import Report, Subject
 from badge.ports import Deadline, SourceUnavailable, StatusSource
 from badge.sources import presets
-from badge.sources.declarative import DeclarativeSource, Note
+from badge.sources.claim import has_wildcard
+from badge.sources.declarative import DeclarativeSource
 from badge.sources.entry import Entry, Match
 from badge.sources.expression import ExpressionFailed
 from badge.sources.json_file import JsonFileSource
+from badge.sources.native import NativeSource
+from badge.sources.notes import Note, printable
 from badge.sources.sources_file import ConfiguredSource, load
 
 PROBE_NAME = "doctor-probe"
@@ -82,7 +85,8 @@ def try_out(name: str, subject: Subject) -> None:
     try:
         report = _explained(source, subject, parts.settings.upstream_timeout.total_seconds(), click.echo)
     except SourceUnavailable as unavailable:
-        because = f" ({unavailable.__cause__})" if isinstance(unavailable.__cause__, ExpressionFailed) else ""
+        cause = unavailable.__cause__
+        because = f" ({printable(str(cause))})" if isinstance(cause, ExpressionFailed) else ""
         raise Fault(f"The source gave no answer: {unavailable.kind}{because}.", exit_code=1) from None
     click.echo(json.dumps({"exists": report.exists, **status_document(subject, report)}, indent=2))
 
@@ -118,11 +122,12 @@ def probe_for(entry: Entry) -> Subject:
         return Subject.from_path(next(iter(entry.subjects)))
     match = entry.match or Match()
     parts = [match.any_of(part)[0] for part in Match.model_fields]
-    return Subject.parse(*(PROBE_NAME if set("*?[") & set(part) else part for part in parts))
+    return Subject.parse(*(PROBE_NAME if has_wildcard(part) else part for part in parts))
 
 
 def _explained(source: StatusSource, subject: Subject, seconds: float, note: Note) -> Report:
     deadline = Deadline.after(seconds)
-    if isinstance(source, DeclarativeSource | JsonFileSource):
+    if isinstance(source, DeclarativeSource | JsonFileSource | NativeSource):
         return source.explain(subject, None, deadline, note)
+    note(f"looked up in this service's own catalogue: {subject.path}")
     return source.fetch(subject, None, deadline)

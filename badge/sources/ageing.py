@@ -19,12 +19,13 @@ def aged(report: Report, recipe: Recipe, now: datetime, clock: datetime) -> Repo
         case BackupStatus.IN_PROGRESS if report.started_at is not None:
             left = report.started_at + recipe.max_run - clock
             ended = replace(report, status=BackupStatus.FAILED, last_finished=BackupStatus.FAILED)
-        case BackupStatus.SUCCEEDED | BackupStatus.SCHEDULED if recipe.stale_after is not None:
+        case BackupStatus.IN_PROGRESS | BackupStatus.SUCCEEDED | BackupStatus.SCHEDULED if recipe.stale_after:
             told = report.last_success_at or report.finished_at or report.started_at
             if told is None:
-                # Without a time nothing says that this is not a success of last year.
                 return _undated(report)
-            left = told + recipe.stale_after - clock
+            # A run of unknown beginning may have begun when the success before it grew stale, not later.
+            run = recipe.max_run if report.status is BackupStatus.IN_PROGRESS else timedelta(0)
+            left = told + recipe.stale_after + run - clock
             ended = replace(report, status=BackupStatus(recipe.stale_as), stale_after=None)
         case _:
             return report
@@ -32,5 +33,6 @@ def aged(report: Report, recipe: Recipe, now: datetime, clock: datetime) -> Repo
 
 
 def _undated(report: Report) -> Report:
-    is_success = report.status is BackupStatus.SUCCEEDED
-    return replace(report, status=BackupStatus.UNKNOWN) if is_success else report
+    """Without a time nothing says that this is not a success, or a run, of last year; what never ran has none."""
+    is_queued = report.status is BackupStatus.SCHEDULED
+    return report if is_queued else replace(report, status=BackupStatus.UNKNOWN)

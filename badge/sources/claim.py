@@ -28,6 +28,11 @@ class Pattern:
         return True
 
 
+def has_wildcard(pattern: str) -> bool:
+    """Whether more than one text can match."""
+    return any(sign in pattern for sign in "*?[")
+
+
 def _fits(pattern: str, text: str, *, without_case: bool) -> bool:
     return _compiled(pattern, re.IGNORECASE if without_case else re.NOFLAG).match(text) is not None
 

@@ -16,29 +16,13 @@ from badge.sources.claim import Claim
 from badge.sources.expression import ExpressionFailed
 from badge.sources.http_answer import unavailable, validator_of
 from badge.sources.http_transport import HttpAnswer, HttpTransport, Question
-from badge.sources.question import described, question_for, second_question
+from badge.sources.notes import Note, unheard
+from badge.sources.question import described, described_answer, question_for, second_question
 from badge.sources.reading import Reader, Reading
 from badge.sources.recipe import Recipe
 from badge.sources.template import NothingToAsk, names_of
 
-Note = Callable[[str], None]
-"""Hears each step in words; no secret is among them."""
-
-
 _Read = TypeVar("_Read")
-
-LONGEST_EXCERPT = 2000
-
-
-def unheard(step: str) -> None:
-    """For when nobody wants to know."""
-    del step
-
-
-def excerpt(body: bytes) -> str:
-    """The beginning of an answer, to look at."""
-    shown = body[:LONGEST_EXCERPT].decode("utf-8", "replace")
-    return f"  {shown}…" if len(body) > LONGEST_EXCERPT else f"  {shown}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,7 +74,7 @@ class DeclarativeSource:
 
     def _reading(self, names: Mapping[str, str], known: Report | None, deadline: Deadline, note: Note) -> Reading:
         question = question_for(self.base_url, self.recipe, names)
-        mark = self._mark_of(question)
+        mark = self._mark_of(question, names)
         etag = self._etag_of(known, mark)
         confirmed = known if etag is not None else None
         if etag is not None:
@@ -122,8 +106,8 @@ class DeclarativeSource:
 
     def _answer(self, signed: Signed, deadline: Deadline, note: Note) -> HttpAnswer:
         answer = self.transport.ask(signed.question, deadline)
-        note(f"answer: HTTP {answer.status}, {len(answer.body)} bytes")
-        note(excerpt(answer.body))
+        for line in described_answer(answer):
+            note(line)
         return answer
 
     def _interpreted(
@@ -164,9 +148,10 @@ class DeclarativeSource:
         is_log_in = answer.status in self.recipe.http.auth
         return SourceUnavailable(UNAUTHORISED) if is_log_in else unavailable(answer.status, answer.headers, now)
 
-    def _mark_of(self, question: Question) -> str:
-        """What an ETag is kept with: one of another question, or read by other rules, confirms nothing."""
-        return hashlib.sha256(f"{self.identity} {question.url} {question.body!r}".encode()).hexdigest()[:12]
+    def _mark_of(self, question: Question, names: Mapping[str, str]) -> str:
+        """What an ETag is kept with: one of another question, or read by other rules or names, confirms nothing."""
+        read_by = f"{self.identity} {question.url} {question.body!r} {sorted(names.items())}"
+        return hashlib.sha256(read_by.encode()).hexdigest()[:12]
 
     def _etag_of(self, known: Report | None, mark: str) -> str | None:
         kept_with, _, etag = (known.validator or "").partition(" ") if known is not None else ("", "", "")

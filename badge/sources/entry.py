@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from badge.settings import HttpUrl
 from badge.sources.auth_table import AuthTable, SecretReference
@@ -17,26 +17,50 @@ from badge.sources.template import Template
 
 MOST_SUBJECTS = 10_000
 
-Patterns = str | list[str]
+
+def _as_list(patterns: object) -> object:
+    return [patterns] if isinstance(patterns, str) else patterns
+
+
+def _some(patterns: list[str]) -> list[str]:
+    if not patterns:
+        raise ValueError("give at least one pattern")
+    return patterns
+
+
+Patterns = Annotated[list[str], BeforeValidator(_as_list), AfterValidator(_some)]
 
 
 class Match(Table):
     """Which subjects, by shell patterns."""
 
-    platform: Patterns = "*"
-    account: Patterns = "*"
-    type: Patterns = "*"
-    name: Patterns = "*"
+    platform: Patterns = Field(["*"])
+    account: Patterns = Field(["*"])
+    type: Patterns = Field(["*"])
+    name: Patterns = Field(["*"])
 
     def any_of(self, part: str) -> list[str]:
         """The patterns for a part, one of which has to match."""
-        patterns: Patterns = getattr(self, part)
-        return [patterns] if isinstance(patterns, str) else patterns
+        patterns: list[str] = getattr(self, part)
+        return patterns
+
+
+def _is_so(look: Callable[[], bool]) -> bool:
+    try:
+        return look()
+    except OSError:  # no leave to look, a name too long
+        return False
 
 
 def _existing_file(path: Path) -> Path:
-    if not path.is_file():
+    if not _is_so(path.is_file):
         raise ValueError("there is no such file")
+    return path
+
+
+def _no_folder(path: Path) -> Path:
+    if _is_so(path.is_dir):
+        raise ValueError("is a folder; give it as `folder`")
     return path
 
 
@@ -60,7 +84,7 @@ class Entry(Table):
     auth: AuthTable | None = None
     api_key: SecretReference | None = None
     method: Literal["get", "post"] = "get"
-    file: Path | None = None
+    file: Annotated[Path, AfterValidator(_no_folder)] | None = None
     folder: Path | None = None
     file_name: Annotated[Text, AfterValidator(_file_name)] = Template("{account}+{subjectName}.json")
     folds_case: bool = False

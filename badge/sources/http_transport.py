@@ -107,10 +107,6 @@ class HttpTransport:
         """The answer, redirects within the origin followed; raises `SourceUnavailable` and nothing else."""
         return self._answer(requests.Request("GET", url, params=dict(query), headers=dict(headers)), deadline)
 
-    def post(self, url: str, body: Mapping[str, str], headers: Mapping[str, str], deadline: Deadline) -> HttpAnswer:
-        """The answer to a JSON body, on the same terms."""
-        return self._answer(requests.Request("POST", url, json=dict(body), headers=dict(headers)), deadline)
-
     def ask(self, question: Question, deadline: Deadline) -> HttpAnswer:
         """The answer to a ready-made question, on the same terms."""
         headers = dict(question.headers)

@@ -18,10 +18,15 @@ from badge.contract import ContractBroken, parse_json
 from badge.model import Report, SourceWordUnknown, Subject, Visibility
 from badge.ports import Clock, Deadline, Events, SourceUnavailable
 from badge.sources.claim import Claim
-from badge.sources.declarative import Note, excerpt, unheard
+from badge.sources.notes import Note, excerpt, unheard
 from badge.sources.reading import Reader
 from badge.sources.recipe import Recipe
 from badge.sources.template import NothingToAsk, Template, names_of
+
+
+def _opened_at_once(path: str, flags: int) -> int:
+    # Not to hang on a pipe that somebody put there.
+    return os.open(path, flags | os.O_NONBLOCK)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +105,7 @@ class JsonFileSource:
             raise SourceUnavailable("fileUnreadable") from None
 
     def _content(self, path: Path) -> tuple[bytes, datetime]:
-        # Not to hang on a pipe that somebody put there.
-        with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as stream:  # noqa: PTH123 - a descriptor
+        with open(path, "rb", opener=_opened_at_once) as stream:
             status = os.fstat(stream.fileno())
             if not stat.S_ISREG(status.st_mode):
                 raise SourceUnavailable("fileUnreadable", is_about_subject=True)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from urllib.parse import urlencode
 
 from badge.model import Report, SourceWordUnknown, Subject
 from badge.ports import Clock, Deadline, Events
-from badge.sources.http_transport import HttpAnswer, HttpTransport
+from badge.sources.http_transport import HttpTransport, Question
 from badge.sources.native_answer import interpret
+from badge.sources.notes import Note, unheard
+from badge.sources.question import described, described_answer, json_question
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,31 +41,34 @@ class NativeSource:
 
     def fetch(self, subject: Subject, known: Report | None, deadline: Deadline) -> Report:
         """What the upstream says now; raises `SourceUnavailable` and nothing else."""
+        return self.explain(subject, known, deadline, unheard)
+
+    def explain(self, subject: Subject, known: Report | None, deadline: Deadline, note: Note) -> Report:
+        """The same, step by step."""
+        if self.by_post and known is not None:
+            # Asked without condition, so a 304 would be an answer to somebody else's question.
+            known = replace(known, validator=None)
+        question = self._question(subject, known)
+        signed = question.with_headers({"X-API-Key": self.api_key} if self.api_key else {})
+        for line in described(question, signed):
+            note(line)
+        answer = self.transport.ask(signed, deadline)
+        for line in described_answer(answer):
+            note(line)
+        parsed = interpret(answer, subject, known, self.clock())
+        if parsed.unknown_word:
+            self.events.emit(SourceWordUnknown(self.name))
+        return parsed.report
+
+    def _question(self, subject: Subject, known: Report | None) -> Question:
         coordinates = {
             "platform": subject.platform,
             "account": subject.account,
             "subjectType": subject.type,
             "subjectName": subject.name,
         }
-        if self.by_post and known is not None:
-            # Asked without condition, so a 304 would be an answer to somebody else's question.
-            known = replace(known, validator=None)
-        ask = self._post if self.by_post else self._get
-        answer = ask(coordinates, known, deadline)
-        parsed = interpret(answer, subject, known, self.clock())
-        if parsed.unknown_word:
-            self.events.emit(SourceWordUnknown(self.name))
-        return parsed.report
-
-    def _get(self, coordinates: Mapping[str, str], known: Report | None, deadline: Deadline) -> HttpAnswer:
-        headers = self._headers()
-        if known is not None and known.validator is not None:
-            headers["If-None-Match"] = known.validator
-        return self.transport.get(f"{self.base_url}/ops/status", coordinates, headers, deadline)
-
-    def _post(self, coordinates: Mapping[str, str], known: Report | None, deadline: Deadline) -> HttpAnswer:
-        del known
-        return self.transport.post(f"{self.base_url}/ops/status/get", coordinates, self._headers(), deadline)
-
-    def _headers(self) -> dict[str, str]:
-        return {"X-API-Key": self.api_key} if self.api_key else {}
+        if self.by_post:
+            return json_question(f"{self.base_url}/ops/status/get", coordinates)
+        question = Question("GET", f"{self.base_url}/ops/status?{urlencode(coordinates)}")
+        validator = known.validator if known is not None else None
+        return question if validator is None else question.with_headers({"If-None-Match": validator})

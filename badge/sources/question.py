@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from urllib.parse import quote, urlencode
 
-from badge.sources.http_transport import Question
+from badge.sources.http_transport import HttpAnswer, Question
+from badge.sources.notes import excerpt
 from badge.sources.promql import escape
 from badge.sources.reading import word_of
 from badge.sources.recipe import Recipe, Request, Then
@@ -62,3 +63,8 @@ def described(unsigned: Question, signed: Question) -> list[str]:
     if unsigned.body:
         lines.append(f"  {unsigned.body.decode()}")
     return lines
+
+
+def described_answer(answer: HttpAnswer) -> list[str]:
+    """The answer in words, with its beginning."""
+    return [f"answer: HTTP {answer.status}, {len(answer.body)} bytes", excerpt(answer.body)]

@@ -73,10 +73,18 @@ def _structure(value: object) -> object:
     return value
 
 
+# Headers whose values are secrets.
+_OF_AUTH = re.compile(r"(proxy-)?authorization|cookie|(.*-)?(api)?(key|token|secret|password)", re.IGNORECASE)
+
+
 def _header_names(value: dict[str, str]) -> dict[str, str]:
     for name, text in value.items():
         if not re.fullmatch(r"[A-Za-z0-9-]{1,64}", name) or not text.isprintable() or not text.isascii():
             raise ValueError("give header names of letters, digits and -, with printable values")
+        if _OF_AUTH.fullmatch(name):
+            raise ValueError(f"{name} says who asks: that goes into `auth`, with secrets as env:NAME or file:/path")
+        if any(Template(text).places):
+            raise ValueError(f"{name} has a {{…}}, which goes into path, query or body")
     return value
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -181,6 +182,18 @@ def test_what_another_configuration_read_is_not_confirmed(upstream: FaultServer,
     assert "if-none-match" not in upstream.asked[1].headers
 
 
+def test_what_was_read_of_another_item_of_the_same_answer_is_not_confirmed(
+    upstream: FaultServer, tmp_path: Path
+) -> None:
+    one = DECLARATIVE.replace("[source.request]", 'values = { job = "succeeded" }\n[source.request]')
+    one = one.replace("rules = [", 'where = [{ expr = "status", equals = "{job}" }]\nrules = [')
+    first = fetch(source_of(tmp_path, one, upstream.url))
+    assert first.status is BackupStatus.SUCCEEDED
+    another = one.replace('job = "succeeded"', 'job = "nightly"')
+    assert not fetch(source_of(tmp_path, another, upstream.url), first).exists
+    assert "if-none-match" not in upstream.asked[1].headers
+
+
 def test_the_first_of_two_questions_is_never_asked_by_condition(upstream: FaultServer, tmp_path: Path) -> None:
     source = source_of(tmp_path, TWICE, upstream.url)
     fetch(source, fetch(source))
@@ -233,22 +246,53 @@ def test_an_answer_of_another_kind_is_its_subject_s_trouble_alone(upstream: Faul
     assert raised.value.is_about_subject
 
 
-@pytest.mark.parametrize("text", [DECLARATIVE, PROMETHEUS], ids=["declarative", "prometheus"])
-@pytest.mark.parametrize(("mode", "kind"), FAILURE_KINDS.items())
-def test_each_failure_is_an_image_in_time_and_one_label(tmp_path: Path, text: str, mode: str, kind: str) -> None:
-    (tmp_path / "key").write_text(KEY)
-    file = tmp_path / "sources.toml"
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What readers and the metrics tell of one mode."""
+
+    word: int
+    """The HTTP status of the badge as text."""
+    calls: list[str]
+    """The outcomes counted, each once."""
+
+
+def shown(folder: Path, text: str, mode: str) -> Shown:
+    """A badge asked for twice, as a word and as an image, each of which has to be there in time."""
+    (folder / "key").write_text(KEY)
+    file = folder / "sources.toml"
     with running_fault_server() as upstream:
         upstream.mode = mode
-        file.write_text(text.replace("URL", upstream.url).replace("env:KEY", f"file:{tmp_path / 'key'}"))
+        if text is PROMETHEUS:
+            upstream.shape = as_prometheus
+        file.write_text(text.replace("URL", upstream.url).replace("env:KEY", f"file:{folder / 'key'}"))
         times = {"BADGE_UPSTREAM_TIMEOUT": "400ms", "BADGE_WAIT": "600ms"}
         parts = build_parts(settings_of({"BADGE_SOURCES": str(file), **times}), cache=MemoryStatusCache(utc_now))
         client = build_app(parts).test_client()
         began = time.monotonic()
-        assert client.get(f"/badge/{WEB.path}.txt").status_code == 503
+        word = client.get(f"/badge/{WEB.path}.txt").status_code
         image = client.get(f"/badge/{WEB.path}")
         assert (image.status_code, image.mimetype) == (200, "image/svg+xml")
         assert time.monotonic() - began < 2
     told = parts.events.metrics.exposition().decode()
-    counted = re.findall(r'^badge_source_calls_total\{outcome="(\w+)",source="own"\} 1\.0', told, re.MULTILINE)
-    assert counted == [kind]
+    # A counter that is there and not 1 would be a second one, or one counted twice.
+    calls = re.findall(r'^badge_source_calls_total\{outcome="(\w+)",source="own"\} (\S+)', told, re.MULTILINE)
+    return Shown(word, [outcome if number == "1.0" else f"{outcome} {number}" for outcome, number in calls])
+
+
+BOTH = pytest.mark.parametrize("text", [DECLARATIVE, PROMETHEUS], ids=["declarative", "prometheus"])
+
+
+@BOTH
+@pytest.mark.parametrize(("mode", "kind"), FAILURE_KINDS.items())
+def test_each_failure_is_an_image_in_time_and_one_label(tmp_path: Path, text: str, mode: str, kind: str) -> None:
+    assert shown(tmp_path, text, mode) == Shown(503, [kind])
+
+
+# No such subject is 404 and a deleted one 410, as everywhere.
+HTTP_OF_WORDS = {"404-html": 404, "410": 410}
+
+
+@BOTH
+@pytest.mark.parametrize("mode", ANSWERS)
+def test_each_answer_is_an_image_in_time_and_one_label(tmp_path: Path, text: str, mode: str) -> None:
+    assert shown(tmp_path, text, mode) == Shown(HTTP_OF_WORDS.get(mode, 200), ["answered"])

@@ -85,6 +85,37 @@ def test_try_shows_each_step_and_no_secret(tmp_path: Path) -> None:
         assert (broken.returncode, broken.stderr.splitlines()[-1]) == (1, "Error: The source gave no answer: http5xx.")
 
 
+NATIVE = """
+[[source]]
+name = "up"
+kind = "native"
+url = "URL"
+api_key = "env:KEY"
+"""
+
+
+def test_try_shows_what_a_native_source_and_the_catalogue_are_asked(tmp_path: Path) -> None:
+    with running_fault_server() as server:
+        settings = written(tmp_path, server.url)
+        file = Path(settings["BADGE_SOURCES"])
+        file.write_text(file.read_text() + NATIVE.replace("URL", server.url))
+        done = flask_badge("sources", "try", "up", "acme/web", **settings)
+    question = "platform=GitHub&account=acme&subjectType=Repository&subjectName=web"
+    assert f"GET {server.url}/ops/status?{question}\n  X-API-Key: <secret>\nanswer: HTTP 200" in done.stdout
+    assert '"status": "succeeded"' in done.stdout
+    assert KEY not in done.stdout + done.stderr
+    own = flask_badge("sources", "try", "own", "AzureDevOps/org/Repository/p/r", **settings)
+    assert own.stdout.startswith("looked up in this service's own catalogue: AzureDevOps/org/Repository/p/r\n")
+
+
+def test_try_shows_nothing_that_a_terminal_would_obey(tmp_path: Path) -> None:
+    settings = written(tmp_path, "http://127.0.0.1:9")
+    (tmp_path / "group+web.json").write_bytes(b'[{"time": "\x1b[2Jnow", "x": "\xe2\x80\xae\x9b31m"}]')
+    done = flask_badge("sources", "try", "nas", "GitLab/group/Repository/web", **settings)
+    assert '"time": "\ufffd[2Jnow"' in done.stdout
+    assert all(sign.isprintable() or sign == "\n" for sign in done.stdout + done.stderr)
+
+
 def test_try_says_who_answers_for_a_subject(tmp_path: Path) -> None:
     settings = written(tmp_path, "http://127.0.0.1:9")
     done = flask_badge("sources", "try", "nas", "Gitea/acme/Repository/web", **settings)

@@ -83,6 +83,19 @@ def test_a_file_that_may_not_be_read_is_an_outage(tmp_path: Path) -> None:
     assert kind_of_failure(source_of(OneFile(tmp_path / "a.json")))[0] == "fileUnreadable"
 
 
+def open_files() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+def test_what_is_no_file_leaves_nothing_open(tmp_path: Path) -> None:
+    (tmp_path / "a.json").mkdir()
+    source = source_of(OneFile(tmp_path / "a.json"))
+    before = open_files()
+    for _ in range(20):
+        assert kind_of_failure(source)[0] == "fileUnreadable"
+    assert open_files() == before
+
+
 def test_a_pipe_does_not_hang_anybody(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "a.json")
     assert kind_of_failure(source_of(OneFile(tmp_path / "a.json"))) == ("fileUnreadable", True)

@@ -10,7 +10,7 @@ from requests.structures import CaseInsensitiveDict
 
 from badge.model import BackupStatus, Report, Subject
 from badge.ports import Deadline, SourceUnavailable
-from badge.sources.http_transport import HttpAnswer, HttpTransport
+from badge.sources.http_transport import HttpAnswer, HttpTransport, Question
 from badge.sources.native import NativeSource
 from tests.doubles import ManualClock, RecordedEvents
 
@@ -24,12 +24,10 @@ class NothingNew(HttpTransport):
 
     asked: list[Mapping[str, str]] = field(default_factory=list)
 
-    def get(self, url: str, query: Mapping[str, str], headers: Mapping[str, str], deadline: Deadline) -> HttpAnswer:
-        self.asked.append(headers)
+    def ask(self, question: Question, deadline: Deadline) -> HttpAnswer:
+        del deadline
+        self.asked.append(question.headers)
         return HttpAnswer(304, CaseInsensitiveDict(), b"")
-
-    def post(self, url: str, body: Mapping[str, str], headers: Mapping[str, str], deadline: Deadline) -> HttpAnswer:
-        return self.get(url, body, headers, deadline)
 
 
 def fetch(transport: HttpTransport, known: Report | None, *, by_post: bool) -> Report:

@@ -162,6 +162,34 @@ def test_a_run_that_never_ends_has_failed() -> None:
     assert read([run("run", 3)], max_run="2h").report.status is BackupStatus.FAILED
 
 
+# pgBackRest's lock, UrBackup's `processes` and a number of Prometheus tell that something runs, not since when.
+HELD: dict[str, Any] = {
+    "rules": [{"when": "held", "status": "inProgress"}],
+    "fields": {"lastSuccessAt": "ok"},
+    "latest_by": None,
+}
+
+
+def test_a_run_that_hangs_ends_where_only_the_success_before_it_has_a_time() -> None:
+    aging: dict[str, Any] = {**HELD, "stale_after": "26h"}
+    assert read({"held": True, "ok": hours_ago(36 * 24)}, **aging).report.status is BackupStatus.FAILED
+    assert read({"held": True, "ok": hours_ago(51)}, **aging, stale_as="unknown").report.status is BackupStatus.UNKNOWN
+    late = read({"held": True, "ok": hours_ago(49)}, **aging).report
+    assert (late.status, late.stale_after) == (BackupStatus.IN_PROGRESS, START + timedelta(hours=1))
+    assert read({"held": True, "ok": hours_ago(29)}, **aging, max_run="2h").report.status is BackupStatus.FAILED
+
+
+def test_a_run_without_any_time_is_not_known_to_be_one_where_age_matters() -> None:
+    assert read({"held": True}, **HELD).report.status is BackupStatus.IN_PROGRESS
+    assert read({"held": True}, **HELD, stale_after="26h").report.status is BackupStatus.UNKNOWN
+
+
+def test_what_is_queued_grows_stale_if_it_has_a_time() -> None:
+    queued: dict[str, Any] = {"map": {"wait": "scheduled"}, "stale_after": "26h"}
+    assert read([{"state": "wait", "began": hours_ago(27)}], **queued).report.status is BackupStatus.FAILED
+    assert read([{"state": "wait"}], **queued, latest_by=None).report.status is BackupStatus.SCHEDULED
+
+
 def test_a_failure_stays_one_however_old() -> None:
     assert read([run("bad", 1000)], stale_after="26h").report.status is BackupStatus.FAILED
 
@@ -185,6 +213,7 @@ def test_age_is_reckoned_by_the_system_s_own_clock_and_told_by_ours() -> None:
         ({"request": {"form": {"a": "1"}}}, 'needs method = "POST"'),
         ({"request": {"method": "POST", "json": {}, "form": {}}}, "json or form, not both"),
         ({"request": {"headers": {"X-A": "b\r\nX-C: d"}}}, "header names"),
+        ({"request": {"headers": {"X-Name": "{account}"}}}, "path, query or body"),
         ({"map": {"ok": "fine"}}, "Input should be"),
         ({"http": {"absent": [200]}}, "greater than or equal to 201"),
     ],
@@ -192,6 +221,21 @@ def test_age_is_reckoned_by_the_system_s_own_clock_and_told_by_ours() -> None:
 def test_what_a_recipe_can_t_say(wrong: dict[str, Any], why: str) -> None:
     with pytest.raises(ValidationError, match=why):
         Recipe.model_validate({**RUNS, **wrong})
+
+
+HEADERS_OF_SECRETS = "Authorization proxy-authorization COOKIE X-Api-Key X-APIKEY PRIVATE-TOKEN Token x-client-secret"
+
+
+@pytest.mark.parametrize("name", HEADERS_OF_SECRETS.split())
+def test_who_asks_is_not_told_by_a_header_of_the_recipe(name: str) -> None:
+    with pytest.raises(ValidationError, match="goes into `auth`") as raised:
+        Recipe.model_validate({**RUNS, "request": {"headers": {"X-Version": "1", name: "Bearer s3cret"}}})
+    assert "s3cret" not in str(raised.value)
+
+
+def test_other_headers_are_a_recipe_s_own() -> None:
+    headers = {"X-GitHub-Api-Version": "2022-11-28", "X-Keyboard": "none", "X-Token-Kind": "jwt", "Accept": "*/*"}
+    assert Recipe.model_validate({**RUNS, "request": {"headers": headers}}).request
 
 
 def test_each_rule_s_verdict_is_told_up_to_the_one_that_holds() -> None:

@@ -113,8 +113,10 @@ def test_a_subject_s_own_values_come_before_the_source_s(tmp_path: Path) -> None
     assert claim.values_for(Subject.from_path("GitLab/acme/Repository/api")) == {"schedule": "1"}
 
 
-def test_every_fault_is_told_at_once_with_file_source_and_key(tmp_path: Path) -> None:
+def test_every_fault_is_told_at_once_and_once_with_file_source_and_key(tmp_path: Path) -> None:
     text = """
+    x = 1
+
     [[source]]
     name = "hc"
     preset = "healthchecks"
@@ -122,29 +124,87 @@ def test_every_fault_is_told_at_once_with_file_source_and_key(tmp_path: Path) ->
     stale_after = "soon"
     surprise = 1
     match = { platform = "GitHub", typ = "Repository" }
+    subjects = { "web" = { job = "a" } }
     rules = [{ when = "!a.b", status = "fine" }]
     auth.value = "env:NOWHERE"
 
     [[source]]
     name = "hc"
     kind = "http"
+    match = { platform = "GitHub", account = "acme", type = "Repository" }
+    stale_after = "soon"
 
     [[source]]
     preset = "helthchecks"
+    stale_after = "soon"
+    visibility = "secret"
+    subjects = { "web" = {} }
+
+    [[source]]
+    name = "X y"
+    kind = "file"
+    state = "state"
+    files = "/a"
+    max_bytes = 1
+    request = { path = "/{job}" }
     """
     assert faults_of(tmp_path, text) == [
+        "sources.toml: x is no key of the file; sources are [[source]] tables",
         "sources.toml: hc: surprise: is no key of a source of kind http",
         "sources.toml: hc: match.typ: there is no such key",
         "sources.toml: hc: url: give an absolute http:// or https:// URL",
         "sources.toml: hc: auth.value: the environment has no NOWHERE",
-        "sources.toml: hc: surprise: there is no such key",
+        'sources.toml: hc: subjects."web": give owner/repository or platform/account/type/name',
         "sources.toml: hc: rules[0].when: means (!a).b by !a.b, which is always null; write !(a.b)",
         f"sources.toml: hc: rules[0].status: input should be {OUTCOMES} or 'absent'",
         "sources.toml: hc: stale_after: give a number and a unit: 250ms, 90s, 15m, 26h or 7d",
+        "sources.toml: hc: values.job: is used nowhere",
         "sources.toml: hc: name: is given to two sources",
+        "sources.toml: hc: url: is missing: the system's address",
+        "sources.toml: hc: stale_after: give a number and a unit: 250ms, 90s, 15m, 26h or 7d",
         "sources.toml: hc: give rules, or state and map: nothing says how a backup went",
+        "sources.toml: hc: match.name: has to be given without *: nothing asks for {subjectName}",
         "sources.toml: source 3: preset: there is no such preset; did you mean healthchecks?",
+        "sources.toml: source 3: name: is missing",
+        "sources.toml: source 3: visibility: input should be 'public' or 'private'",
+        'sources.toml: source 3: subjects."web": give owner/repository or platform/account/type/name',
+        "sources.toml: source 3: stale_after: give a number and a unit: 250ms, 90s, 15m, 26h or 7d",
+        "sources.toml: X y: files: is no key of a source of kind file; did you mean file?",
+        "sources.toml: X y: request: is no key of a source of kind file; did you mean rules?",
+        "sources.toml: X y: file: give file or folder, one of them",
+        "sources.toml: X y: name: has characters that it can't have, or is too long",
+        "sources.toml: X y: max_bytes: input should be greater than or equal to 1024",
+        "sources.toml: X y: state needs map: which of its words mean which status",
+        *(
+            f"sources.toml: X y: match.{part}: has to be given without *: nothing asks for {{{name}}}"
+            for part, name in PARTS
+        ),
     ]
+
+
+PARTS = [("platform", "platform"), ("account", "account"), ("type", "subjectType"), ("name", "subjectName")]
+
+
+FOLLOWING = {
+    "a question that can't be read": 'request = { path = "/{job|shout}" }\nvalues = { job = "a" }\n',
+    "a match that can't be read": 'match = { typ = "x" }\nrequest = { path = "/{subjectName}" }\n',
+    "subjects that can't be read": 'subjects = { "acme/web" = 1 }\nrequest = { path = "/{job}" }\n',
+    "values that can't be read": 'values = { job = 1 }\nrequest = { path = "/{job}" }\n',
+}
+
+
+def test_samples_are_not_read_by_values_that_can_t_be_read(tmp_path: Path) -> None:
+    where = 'where = [{ expr = "name", equals = "{job}" }]\nvalues = { job = "a", other = 1 }\n'
+    sample = SAMPLE.replace('{"ok": false}', '{"name": "a", "ok": true}')
+    assert faults_of(tmp_path, HTTP + where + ALL_NAMES + sample) == [
+        "sources.toml: x: values.other: input should be a valid string"
+    ]
+
+
+@pytest.mark.parametrize("text", FOLLOWING.values(), ids=FOLLOWING.keys())
+def test_what_can_t_be_read_is_told_without_what_would_follow_from_it(tmp_path: Path, text: str) -> None:
+    text = text if "match" in text or "subjects" in text else text + WEB_ALONE
+    assert len(faults_of(tmp_path, HTTP + text)) == 1
 
 
 OUTCOMES = ", ".join(repr(outcome.value) for outcome in Outcome if outcome is not Outcome.ABSENT)
@@ -196,9 +256,20 @@ WRONG = {
         RESTIC + 'folder = "/b"\n' + WEB_ALONE,
         "file: give file or folder, one of them",
     ),
+    "a folder as the file": (RESTIC.replace('"/a"', '"/"') + WEB_ALONE, "file: is a folder; give it as `folder`"),
     "a question to a file": (
         RESTIC + 'request = { path = "/" }\n' + WEB_ALONE,
         "request: is no key of a source of kind file",
+    ),
+    "no pattern at all": (RESTIC + "match = { account = [] }\n", "match.account: give at least one pattern"),
+    "a pattern that is none": (RESTIC + "match = { account = 1 }\n", "match.account: input should be a valid list"),
+    "a pattern that no subject can have": (
+        RESTIC + 'match = { account = ["acme", "a/../b"] }\n',
+        "match.account: account has an empty part, '.' or '..'",
+    ),
+    "a subject twice": (
+        RESTIC + 'subjects = { "acme/web" = {}, "GitHub/Acme/repository/Web" = {} }\n',
+        'subjects."GitHub/Acme/repository/Web": is the same subject as "acme/web"',
     ),
     "a subject that is none": (
         RESTIC + 'subjects = { "web" = {} }\n',
@@ -214,6 +285,10 @@ WRONG = {
         'promql: has a {…} outside of "double quotes"',
     ),
     "a CA that is not there": (HTTP + 'ca_file = "/nowhere/ca.pem"\n' + ALL_NAMES, "ca_file: there is no such file"),
+    "a CA that can't be looked at": (
+        HTTP + f'ca_file = "/{"a" * 300}"\n' + ALL_NAMES,
+        "ca_file: there is no such file",
+    ),
     "a sample that is read otherwise": (
         HTTP
         + ALL_NAMES

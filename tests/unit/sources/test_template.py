@@ -81,7 +81,14 @@ def test_no_name_can_leave_a_promql_string(value: str) -> None:
     assert read_back == value
 
 
-OUTSIDE = ["up{job={account}}", "up{job='{account}'}", "up{job=`{account}`}", "{account}", 'up{a="x"} > {subjectName}']
+OUTSIDE = [
+    '# it is "\nup{job={account}} # "',
+    "up{job={account}}",
+    "up{job='{account}'}",
+    "up{job=`{account}`}",
+    "{account}",
+    'up{a="x"} > {subjectName}',
+]
 
 
 @pytest.mark.parametrize("text", OUTSIDE)
@@ -90,7 +97,18 @@ def test_a_name_outside_of_double_quotes_is_refused(text: str) -> None:
         check_promql(Template.parse(text))
 
 
-@pytest.mark.parametrize("text", ['up{job=~"{account}"}', 'up{job !~ "x{account}.*"}'])
+PATTERNS = [
+    'up{job=~"{account}"}',
+    'up{job !~ "x{account}.*"}',
+    'up{job=~ # which\n"{account}"}',
+    'label_replace(up{job="{subjectName}"}, "owner", "$1", "job", "({account}).*")',
+    'max(label_replace (up, "owner", "{account}", "job", "(.*)"))',
+    'label_replace(up, "owner", "$1", "job", (("{account}")))',
+    'label_match(up, "job", "{account}")',
+]
+
+
+@pytest.mark.parametrize("text", PATTERNS)
 def test_a_name_in_a_pattern_is_refused(text: str) -> None:
     with pytest.raises(BadTemplate, match="pattern"):
         check_promql(Template.parse(text))
@@ -100,6 +118,11 @@ def test_braces_of_promql_are_no_places() -> None:
     template = Template.parse('max(up{job="a",b="{account}",c=~"x|y"} > 0)')
     check_promql(template)
     assert list(template.places) == ["account"]
+
+
+def test_a_name_is_compared_inside_of_what_makes_labels_by_patterns() -> None:
+    check_promql(Template.parse('label_replace(max by (job) (up{job="{account}"}), "a", "$1", "job", "(.*)") > 0'))
+    check_promql(Template.parse('label_replace(up, "a", "$1", "job", "(.*)") * on (a) b{owner="{account}"}'))
 
 
 def test_transforms() -> None:
