@@ -223,5 +223,5 @@ def test_why_a_badge_is_what_it_is(tmp_path: Path) -> None:
     run(tmp_path, "report", WEB, "failed")
     done = run(tmp_path, "explain", WEB)
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.startswith(f"{WEB}: Nothing is kept")
+    assert done.stdout.startswith(f"{WEB}: Nothing can be told, for the cache does not answer: no service runs here")
     assert json.loads(run(tmp_path, "explain", "acme/web", "--json").stdout)["source"] == "catalogue"
