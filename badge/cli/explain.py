@@ -17,8 +17,8 @@ from badge.settings import show_duration
 ASK = "`flask badge status` asks it now; `flask badge doctor` says what is wrong with it."
 
 LOST = (
-    "Nothing can be told, for the cache does not answer: no service runs here, or each of its workers goes on with what "
-    "it knows itself. `flask badge doctor` says more."
+    "Nothing can be told, for the cache does not answer: no service runs here, or each of its workers goes on with "
+    "what it knows itself. `flask badge doctor` says more."
 )
 
 

@@ -7,6 +7,7 @@ import re
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -67,10 +68,19 @@ def rig_with(folder: Path, **settings: str) -> Iterator[Rig]:
 
 
 @contextmanager
-def rig_on_a_valkey(folder: Path) -> Iterator[tuple[Rig, ValkeyServer]]:
+def rig_on_a_valkey(folder: Path, **settings: str) -> Iterator[tuple[Rig, ValkeyServer]]:
     (folder / "valkey").mkdir()
-    with running_valkey(folder / "valkey") as valkey, rig_with(folder / "service", BADGE_REDIS_URL=valkey.url) as rig:
+    with (
+        running_valkey(folder / "valkey") as valkey,
+        rig_with(folder / "service", BADGE_REDIS_URL=valkey.url, **settings) as rig,
+    ):
         yield rig, valkey
+
+
+# Where it is not about time: a busy machine is no lost Redis.
+IN_NO_HURRY = {"BADGE_REDIS_TIMEOUT": "300ms"}
+# Where none may be turned away: on a busy machine more wait at a time.
+ALL_MAY_WAIT = {"BADGE_THREADS": "32"}
 
 
 def one_in_five_is_cold(rig: Rig, seconds: float, per_second: int) -> Iterator[str]:
@@ -92,13 +102,17 @@ def at(moment: float, act: Callable[[], object]) -> Callable[[float], None]:
 
 
 def test_a_redis_stopped_under_load_is_not_seen(tmp_path: Path) -> None:
-    with rig_on_a_valkey(tmp_path) as (rig, valkey):
+    with rig_on_a_valkey(tmp_path, **ALL_MAY_WAIT) as (rig, valkey):
         assert_not_seen(rig, at(1.0, valkey.freeze), at(4.0, valkey.thaw))
 
 
 def test_a_redis_killed_under_load_and_back_is_not_seen(tmp_path: Path) -> None:
-    with rig_on_a_valkey(tmp_path) as (rig, valkey), ExitStack() as later:
-        start = partial(later.enter_context, running_valkey(tmp_path / "valkey"))
+    with (
+        rig_on_a_valkey(tmp_path, **ALL_MAY_WAIT) as (rig, valkey),
+        ExitStack() as later,
+        ThreadPoolExecutor(1) as beside,
+    ):
+        start = partial(beside.submit, later.enter_context, running_valkey(tmp_path / "valkey"))
         assert_not_seen(rig, at(1.0, valkey.process.kill), at(4.0, start))
 
 
@@ -145,7 +159,7 @@ def shown_in_the_end(rig: Rig, names: Sequence[str]) -> None:
 @pytest.mark.parametrize("kind", ["list", "string"])
 def test_poison_in_redis_is_on_no_badge(tmp_path: Path, kind: str) -> None:
     names = [f"repo-{number}" for number in range(100)]
-    with rig_on_a_valkey(tmp_path) as (rig, valkey):
+    with rig_on_a_valkey(tmp_path, **IN_NO_HURRY) as (rig, valkey):
         client = connect(valkey.url, timedelta(seconds=5), 1)
         shown_in_the_end(rig, names)
         kept = {key: client.get(key) for key in client.scan_iter() if client.type(key) == b"string"}
@@ -170,7 +184,7 @@ ROOM_FOR_SOME = 60_000
 
 @pytest.mark.parametrize("policy", ["noeviction", "allkeys-lru"])
 def test_a_full_redis_is_on_no_badge_and_is_no_outage(tmp_path: Path, policy: str) -> None:
-    with rig_on_a_valkey(tmp_path) as (rig, valkey):
+    with rig_on_a_valkey(tmp_path, **IN_NO_HURRY) as (rig, valkey):
         client = connect(valkey.url, timedelta(seconds=5), 1)
         shown_in_the_end(rig, [f"first-{number}" for number in range(100)])  # its connections take room, too
         client.config_set("maxmemory-policy", policy)
