@@ -104,6 +104,29 @@ def test_the_address_bar_keeps_the_choice_so_that_it_can_be_shared(watched: Watc
     expect(page).to_have_url(f"{watched.service.url}/dashboard/{WEB}")
 
 
+def test_the_dialog_stays_while_text_is_selected_and_closes_by_a_click_beside_it(watched: Watched) -> None:
+    watched.open_dialog(WEB)
+    page, dialog = watched.page, watched.page.locator("dialog")
+    around, field = dialog.bounding_box(), page.locator("#snippet-markdown").bounding_box()
+    assert around is not None
+    assert field is not None
+    page.mouse.move(field["x"] + 50, field["y"] + 10)
+    page.mouse.down()
+    page.mouse.move(around["x"] - 20, field["y"] + 10, steps=5)
+    page.mouse.up()
+    page.mouse.click(around["x"] + 5, around["y"] + 5)
+    # A press outside that ends inside is no click outside either, nor is the Enter after it.
+    page.mouse.move(around["x"] - 20, around["y"] + 5)
+    page.mouse.down()
+    page.mouse.move(around["x"] + 5, around["y"] + 5)
+    page.mouse.up()
+    page.get_by_role("button", name="Copy Markdown").press("Enter")
+    page.get_by_text("Markdown copied.").wait_for()
+    expect(dialog).to_be_visible()
+    page.mouse.click(around["x"] - 20, around["y"] + 5)
+    expect(dialog).not_to_be_visible()
+
+
 FOCUSED = "document.activeElement.id || document.activeElement.innerText"
 
 
