@@ -88,6 +88,8 @@ async function refresh() {
     const answer = await fetch(address, { signal: asked.signal });
     if (!answer.ok) throw new Error(answer.statusText);
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    // Another page came, such as the log-in's, which leads back to what was chosen.
+    if (!page.getElementById("badge-result")) return location.assign(address);
     const focused = document.activeElement?.id;
     for (const id of ["subject-fault", "subject-named", "badge-result"]) {
       const [old, made] = [document.getElementById(id), page.getElementById(id)];
