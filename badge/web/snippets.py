@@ -88,8 +88,8 @@ class Snippet:
             Syntax.ASCIIDOC: f'image:{_asciidoc_url(image)}["{_asciidoc_text(alt)}",link="{_asciidoc_url(page)}"]',
             # A colon after a space would begin an attribute of the name's own choosing.
             Syntax.ORG: f"#+ATTR_HTML: :alt {re.sub(r'(?<= ):+', '', alt)}\n[[{page}][{as_file}]]",
-            # There is no escape for a closing parenthesis or an exclamation mark.
-            Syntax.TEXTILE: f"!{image}({_without(alt, '()!')})!:{page}",
+            # There is no escape for a closing parenthesis or an exclamation mark, and a full stop ends the sentence.
+            Syntax.TEXTILE: f"!{image}({_without(alt, '()!')})!:{re.sub(r'[.]$', '%2E', page)}",
             Syntax.BBCODE: f"[url={page}][img]{image}[/img][/url]",
             Syntax.MEDIAWIKI: f"[{page} {as_file}]",
             Syntax.CONFLUENCE: f"[!{image}|alt={_without(alt, _CONFLUENCE_MARKS)}!|{page}]",
