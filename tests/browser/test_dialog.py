@@ -59,7 +59,7 @@ def test_every_syntax_is_copied_as_the_choices_want_it(watched: Watched, service
     page = watched.page
     choose(page, Format="PNG, for mail and chat", Style="for-the-badge", Logo="shield", PNG_scale="3")
     page.get_by_label("Label", exact=True).fill("nightly & co")
-    page.get_by_label("short").check()
+    page.get_by_label("short, /badge/owner/name").check()
     query = {"style": "for-the-badge", "logo": "shield", "label": "nightly & co", "scale": "3"}
     made = snippet(Subject.legacy("acme", "web"), service.url, is_short=True, format=Format.PNG, query=query)
     expect(page.locator("#snippet-url")).to_have_value(made.image_url)
@@ -70,6 +70,51 @@ def test_every_syntax_is_copied_as_the_choices_want_it(watched: Watched, service
         page.get_by_text(f"{name} copied.").wait_for()
         assert watched.clipboard() == made.written_in(syntax)
     assert page.locator(".ground img").first.evaluate("image => image.complete && image.naturalWidth") > 100
+
+
+def test_what_changes_nothing_is_not_offered(watched: Watched) -> None:
+    page = watched.page
+    watched.open_dialog("GitLab/acme/Repository/web")
+    expect(page.get_by_label("short, /badge/owner/name")).not_to_be_visible()
+    page.goto("/")
+    page.get_by_label("Repository", exact=True).fill("acme/web")
+    expect(page.get_by_label("short, /badge/owner/name")).to_be_visible()
+    page.get_by_label("Repository", exact=True).fill("https://gitlab.com/acme/web")
+    expect(page.get_by_label("short, /badge/owner/name")).not_to_be_visible()
+    expect(page.get_by_label("PNG scale")).not_to_be_visible()
+    choose(page, Format="PNG, for mail and chat")
+    expect(page.get_by_label("PNG scale")).to_be_visible()
+    assert page.get_by_label("PNG scale").locator("option").all_text_contents() == ["1", "2", "3", "4"]
+
+
+def test_what_can_not_tell_a_picture_s_size_is_told_with_the_snippet(watched: Watched) -> None:
+    watched.open_dialog(WEB)
+    note = watched.page.get_by_text("shows a PNG in full size")
+    choose(watched.page, Format="PNG, for mail and chat", Style="for-the-badge")
+    expect(note.filter(visible=True)).to_have_text(
+        "Markdown shows a PNG in full size, 56 px high; at scale 1 it is 28 px high, as the SVG is."
+    )
+    watched.page.get_by_role("tab", name="HTML", exact=True).click()
+    expect(note.filter(visible=True)).to_have_count(0)
+    choose(watched.page, PNG_scale="1")
+    expect(note).to_have_count(0)
+
+
+CUT_SELECTS = """() => [...document.querySelectorAll(".choices select")].filter((select) => {
+  const shown = select.clientWidth;
+  select.style.width = "max-content";
+  return shown < select.clientWidth;
+}).map((select) => select.name)"""
+
+
+@pytest.mark.parametrize("width", [360, 900, 1200])
+def test_no_choice_s_words_are_cut(browser: Browser, service: Service, width: int) -> None:
+    with watched_page(browser, service, viewport={"width": width, "height": 700}) as watched:
+        for path in ("/?format=png", f"/dashboard/{WEB}?dialog=open&format=png"):
+            watched.page.goto(path)
+            watched.page.locator(".looks").evaluate("looks => { looks.open = true; }")
+            expect(watched.page.get_by_label("PNG scale")).to_be_visible()
+            assert watched.page.evaluate(CUT_SELECTS) == []
 
 
 def test_the_pair_for_light_and_dark_pages_is_copied_and_works(watched: Watched, service: Service) -> None:

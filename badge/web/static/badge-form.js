@@ -9,6 +9,8 @@ let asked = new AbortController();
 let timer = 0;
 
 export const form = document.querySelector("[data-badge-form]");
+// The short address is for repositories on GitHub alone.
+const addressChoice = document.getElementById("choice-address");
 const result = () => document.getElementById("badge-result");
 
 // Whether the address bar should show what is chosen.
@@ -95,6 +97,7 @@ async function refresh() {
       const [old, made] = [document.getElementById(id), page.getElementById(id)];
       if (old && made) old.replaceWith(document.adoptNode(made));
     }
+    for (const attribute of ["hidden", "disabled"]) addressChoice[attribute] = page.getElementById(addressChoice.id)[attribute];
     dress();
     if (focused) document.getElementById(focused)?.focus();
     share();
