@@ -217,10 +217,71 @@ def test_the_focus_stays_inside_and_survives_each_choice(watched: Watched) -> No
     assert page.evaluate("document.activeElement.name") == "label"
 
 
-def test_a_bad_age_is_told_beside_the_form(watched: Watched) -> None:
+def test_the_focus_stays_on_a_copy_button_while_its_snippet_is_made_anew(watched: Watched) -> None:
     watched.open_dialog(WEB)
-    watched.page.get_by_label("Overdue after").fill("5m")
-    watched.page.get_by_text("Give an hour or more").wait_for()
+    page = watched.page
+    choose(page, Style="plastic")
+    page.get_by_role("button", name="Copy Markdown").focus()
+    expect(page.locator("#snippet-url")).to_have_value(f"{watched.service.url}/badge/{WEB}?style=plastic")
+    expect(page.get_by_role("button", name="Copy Markdown")).to_be_focused()
+
+
+def test_a_bad_age_is_told_at_its_field_and_read_out(watched: Watched) -> None:
+    watched.open_dialog(WEB)
+    field = watched.page.get_by_label("Overdue after")
+    told = watched.page.locator("#max-age-fault").element_handle()
+    field.fill("5m")
+    expect(field).to_have_accessible_description("Give an hour or more, such as 26h or 7d.")
+    expect(field).to_have_attribute("aria-invalid", "true")
+    expect(field.locator("xpath=..").get_by_role("status")).to_have_text("Give an hour or more, such as 26h or 7d.")
+    field.fill("5h")
+    expect(field).not_to_have_attribute("aria-invalid", "true")
+    # The very element that was there: screen readers are silent about a new one.
+    assert told.evaluate("told => told.isConnected && told.textContent") == ""
+
+
+def test_what_the_builder_makes_of_an_address_is_read_out(watched: Watched) -> None:
+    page = watched.page
+    page.goto("/")
+    field = page.get_by_role("textbox", name="Repository")
+    fault, named = (page.locator(place).element_handle() for place in ("#subject-fault", "#subject-named"))
+    field.fill("https://example.org/x")
+    expect(page.get_by_role("status").filter(has_text="Give a repository's address")).to_be_visible()
+    expect(field).to_have_attribute("aria-invalid", "true")
+    field.fill("acme/web")
+    expect(page.get_by_role("status").filter(has_text="GitHub · acme · Repository · web")).to_be_visible()
+    expect(field).not_to_have_attribute("aria-invalid", "true")
+    assert fault.evaluate("one => one.isConnected")
+    assert named.evaluate("one => one.isConnected")
+
+
+def test_on_a_phone_it_is_seen_that_something_was_copied(browser: Browser, service: Service) -> None:
+    with watched_page(browser, service, viewport={"width": 360, "height": 640}) as watched:
+        for path in (f"/dashboard/{WEB}?dialog=open", "/?subject=acme/web"):
+            watched.page.goto(path)
+            watched.page.get_by_role("button", name="Copy Image URL").click()
+            expect(watched.page.get_by_text("Image URL copied.")).to_be_in_viewport(ratio=1)
+
+
+def test_on_a_phone_a_fault_in_a_shared_choice_is_seen(browser: Browser, service: Service) -> None:
+    with watched_page(browser, service, viewport={"width": 360, "height": 640}) as watched:
+        watched.page.goto(f"/dashboard/{WEB}?dialog=open")
+        expect(watched.page.get_by_label("Overdue after")).not_to_be_visible()
+        watched.page.goto(f"/dashboard/{WEB}?dialog=open&max_age=5m")
+        expect(watched.page.get_by_text("Give an hour or more")).to_be_visible()
+
+
+def test_without_the_clipboard_the_snippet_is_selected(watched: Watched) -> None:
+    watched.open_dialog(WEB)
+    page = watched.page
+    devtools = page.context.new_cdp_session(page)
+    profile = devtools.send("Target.getTargetInfo")["targetInfo"]["browserContextId"]
+    denied = {"permission": {"name": "clipboard-write"}, "setting": "denied", "browserContextId": profile}
+    devtools.send("Browser.setPermission", {**denied, "origin": watched.service.url})
+    page.get_by_role("button", name="Copy Markdown").click()
+    expect(page.get_by_text("It is selected: press Ctrl+C")).to_be_visible()
+    page.keyboard.press("Control+C")
+    assert watched.clipboard() == page.locator("#snippet-markdown").input_value()
 
 
 def test_without_scripts_the_page_is_a_form_with_the_same_snippets(browser: Browser, service: Service) -> None:
