@@ -334,12 +334,54 @@ def test_a_hostile_name_is_only_text(watched: Watched, service: Service) -> None
     assert read.alt == f"Backup status of acme/{HOSTILE}"
 
 
+ON_A_PHONE = [
+    "/",
+    "/?subject=acme/web",
+    "/badges",
+    "/doctor",
+    "/doctor?subject=acme/web",
+    "/docs",
+    "/dashboard",
+    f"/dashboard/{WEB}",
+    f"/dashboard/{WEB}?dialog=open",
+]
+WIDTH = "document.documentElement.scrollWidth"
+BROKEN_WORDS = """() => {
+  const broken = [];
+  for (const closed of document.querySelectorAll("main details")) closed.open = true;
+  document.querySelectorAll("main :is(.wide, .sheet, h1, h2, label, .button)").forEach((area) => {
+    const texts = document.createTreeWalker(area, NodeFilter.SHOW_TEXT);
+    while (texts.nextNode()) for (const word of texts.currentNode.data.matchAll(/\\S+/g)) {
+      const range = document.createRange();
+      range.setStart(texts.currentNode, word.index);
+      range.setEnd(texts.currentNode, word.index + word[0].length);
+      if (new Set([...range.getClientRects()].map((line) => line.top)).size > 1) broken.push(word[0]);
+    }
+  });
+  return broken;
+}"""
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_nothing_is_cut_off_on_a_phone(browser: Browser, service: Service, scheme: str) -> None:
     service.flask_badge("demo")
     with watched_page(browser, service, viewport={"width": 360, "height": 700}, color_scheme=scheme) as watched:
-        for path in ("/", "/?subject=acme/web", "/dashboard", f"/dashboard/{WEB}", f"/dashboard/{WEB}?dialog=open"):
+        for path in ON_A_PHONE:
             watched.page.goto(path)
-            assert watched.page.evaluate("document.documentElement.scrollWidth") <= 360
+            watched.page.wait_for_load_state("networkidle")
+            assert watched.page.evaluate(WIDTH) <= 360, path
+            assert watched.page.evaluate(BROKEN_WORDS) == [], path
         dialog = watched.page.locator("dialog")
         assert dialog.evaluate("dialog => dialog.scrollWidth <= dialog.clientWidth")
+
+
+def test_a_message_fits_a_phone_and_the_link_past_the_menu_is_legible(browser: Browser, service: Service) -> None:
+    page = browser.new_page(base_url=service.url, viewport={"width": 360, "height": 700})
+    page.goto("/dashboard/a")
+    expect(page.get_by_role("heading", name="This address names no repository")).to_be_visible()
+    assert page.evaluate(WIDTH) <= 360
+    page.keyboard.press("Tab")
+    link = page.get_by_role("link", name="Skip to content")
+    expect(link).to_be_focused()
+    assert link.evaluate("link => getComputedStyle(link).backgroundColor") == "rgb(255, 255, 255)"
+    page.close()

@@ -141,6 +141,8 @@ def test_the_token_opens_the_dashboard(browser: Browser, tmp_path: Path) -> None
             page = watched.page
             page.goto("/dashboard")
             assert Axe().run(page).violations_count == 0
+            page.set_viewport_size({"width": 360, "height": 700})
+            assert page.evaluate("document.documentElement.scrollWidth") <= 360
             page.get_by_label("Token").fill(TOKEN)
             page.keyboard.press("Enter")
             expect(page.get_by_role("heading", name="Dashboard")).to_be_visible()
