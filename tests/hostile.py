@@ -61,5 +61,15 @@ MARKUP = [
     "trailing_",
     "100 %",
     "a=b&c=d?e#f",
+    "web.",
+    "v1.0.",
+    "a..",
+    "web-",
+    "~~~~",
+    "web!",
+    "web)",
+    "web:",
+    "web;",
+    "web,",
 ]
 """Names that mean something in one of the syntaxes that snippets are written in."""

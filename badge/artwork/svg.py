@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import functools
 
-from badge.artwork import boxes
+from badge.artwork import boxes, for_the_badge, social
 from badge.artwork.boxes import draw_boxes
 from badge.artwork.drawing import document, printable
 from badge.artwork.for_the_badge import draw_for_the_badge
 from badge.artwork.social import draw_social
 from badge.model import Badge, Style
+
+HEIGHTS = {
+    Style.FLAT: boxes.FLAT.height,
+    Style.FLAT_SQUARE: boxes.FLAT_SQUARE.height,
+    Style.PLASTIC: boxes.PLASTIC.height,
+    Style.FOR_THE_BADGE: for_the_badge.HEIGHT,
+    Style.SOCIAL: social.HEIGHT,
+}
 
 # Six statuses in a few labels, looks and ages; labels are the reader's to choose, so this has a limit.
 REMEMBERED_PICTURES = 1024

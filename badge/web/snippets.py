@@ -10,7 +10,8 @@ from html import escape
 from urllib.parse import quote
 
 from badge.appearance import alt_text
-from badge.model import Subject, Theme
+from badge.artwork.svg import HEIGHTS
+from badge.model import Style, Subject, Theme
 from badge.web.badge_request import SUFFIXES, Format
 
 # What means something within an image's text: CommonMark's own, and GitHub's tables, strikes and formulas.
@@ -53,6 +54,10 @@ SYNTAX_NAMES = {
 }
 
 
+UNSIZED = (Syntax.MARKDOWN, Syntax.BBCODE, Syntax.MEDIAWIKI)
+"""What can't say how large a picture is to be shown."""
+
+
 @dataclass(frozen=True, slots=True)
 class Snippet:
     """One badge's URL and what to paste. URLs hold only letters, digits and `_.-~%/:?=&`; `&` alone means anything."""
@@ -69,36 +74,55 @@ class Snippet:
         """The image's address with all that was chosen."""
         return self._with(self.query)
 
+    @property
+    def height(self) -> int | None:
+        """How high a PNG is to be shown, whatever its scale; None for an SVG, which knows by itself."""
+        return HEIGHTS[Style(self.query.get("style", Style.FLAT))] if self.format is Format.PNG else None
+
     def written_in(self, syntax: Syntax) -> str:
         """The linked image in one of the syntaxes, its alternative text escaped as each wants it."""
-        image, page, alt = self.image_url, self.page_url, self.alt
+        image, page, alt, sized = self.image_url, self.page_url, self.alt, self._sized
         # MediaWiki and Org take an address for an image's by its end alone, and servers never see what follows "#".
         as_file = f"{image}#.{self.format}"
         forms = {
             Syntax.URL: image,
             Syntax.MARKDOWN: f"[![{_markdown_text(alt)}]({image})]({page})",
-            Syntax.HTML: f'<a href="{page}"><img src="{escape(image)}" alt="{escape(alt)}"></a>',
+            Syntax.HTML: f'<a href="{page}">{self._img(image)}</a>',
             Syntax.PICTURE: (
                 f'<a href="{page}"><picture>'
                 f'<source media="(prefers-color-scheme: dark)" srcset="{escape(self.themed(Theme.DARK))}">'
-                f'<img src="{escape(self.themed(Theme.LIGHT))}" alt="{escape(alt)}"></picture></a>'
+                f"{self._img(self.themed(Theme.LIGHT))}</picture></a>"
             ),
             # Values of a directive's options are not parsed any further.
-            Syntax.RST: f".. image:: {image}\n   :target: {page}\n   :alt: {alt}",
-            Syntax.ASCIIDOC: f'image:{_asciidoc_url(image)}["{_asciidoc_text(alt)}",link="{_asciidoc_url(page)}"]',
+            Syntax.RST: f".. image:: {image}\n   :target: {page}\n   :alt: {alt}" + sized("\n   :height: {}px"),
+            Syntax.ASCIIDOC: (
+                f'image:{_asciidoc_url(image)}["{_asciidoc_text(alt)}",link="{_asciidoc_url(page)}"'
+                f"{sized(',height={}')}]"
+            ),
             # A colon after a space would begin an attribute of the name's own choosing.
-            Syntax.ORG: f"#+ATTR_HTML: :alt {re.sub(r'(?<= ):+', '', alt)}\n[[{page}][{as_file}]]",
-            # There is no escape for a closing parenthesis or an exclamation mark.
-            Syntax.TEXTILE: f"!{image}({_without(alt, '()!')})!:{page}",
+            Syntax.ORG: (
+                f"#+ATTR_HTML: {sized(':height {} ')}:alt {re.sub(r'(?<= ):+', '', alt)}\n[[{page}][{as_file}]]"
+            ),
+            # There is no escape for a closing parenthesis or an exclamation mark, and a full stop ends the sentence.
+            Syntax.TEXTILE: (
+                f"!{sized('{{height:{}px}}')}{image}({_without(alt, '()!')})!:{re.sub(r'[.]$', '%2E', page)}"
+            ),
             Syntax.BBCODE: f"[url={page}][img]{image}[/img][/url]",
             Syntax.MEDIAWIKI: f"[{page} {as_file}]",
-            Syntax.CONFLUENCE: f"[!{image}|alt={_without(alt, _CONFLUENCE_MARKS)}!|{page}]",
+            Syntax.CONFLUENCE: f"[!{image}|alt={_without(alt, _CONFLUENCE_MARKS)}{sized(',height={}')}!|{page}]",
         }
         return forms[syntax]
 
     def themed(self, theme: Theme) -> str:
         """The image's address for pages of this kind alone."""
         return self._with({**self.query, "theme": theme.value})
+
+    def _img(self, address: str) -> str:
+        return f'<img src="{escape(address)}" alt="{escape(self.alt)}"' + self._sized(' height="{}"') + ">"
+
+    def _sized(self, form: str) -> str:
+        """The height in a syntax's own form; nothing where none is needed."""
+        return form.format(self.height) if self.height else ""
 
     def _with(self, query: Mapping[str, str]) -> str:
         pairs = "&".join(f"{name}={quote(value, safe='')}" for name, value in query.items())

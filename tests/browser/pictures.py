@@ -1,15 +1,45 @@
-"""`make pictures`: takes the README's screenshots from a service with the demo's backups."""
+"""`make pictures`: takes the screenshots of the README and the docs from a service with the demo's backups."""
+
+from __future__ import annotations
 
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import Browser, sync_playwright
 
 from tests.browser.chromium import CHROMIUM, QUIET
 from tests.browser.test_dialog import WEB
 from tests.servers import PROJECT, running_service
 
 FOLDER = PROJECT / "docs" / "pictures"
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One screenshot: of which page, in which window."""
+
+    name: str
+    path: str
+    width: int = 900
+    height: int = 700
+    scheme: Literal["light", "dark"] = "light"
+    is_whole_page: bool = False
+
+
+CHOSEN = f"/dashboard/{WEB}?dialog=open&style=for-the-badge&icon=on&logo=shield"
+PICTURES = [
+    Picture("dashboard", "/dashboard"),
+    Picture("dashboard-phone", "/dashboard", width=360, height=640),
+    Picture("dialog", CHOSEN, height=880),
+    Picture("dialog-dark", CHOSEN, height=880, scheme="dark"),
+    Picture("dialog-phone", CHOSEN, width=360, height=640),
+    Picture("details", f"/dashboard/{WEB}", is_whole_page=True),
+    Picture("builder", "/?subject=https://gitlab.com/my-group/backend/worker&icon=on", height=1130),
+    Picture("doctor", "/doctor?subject=acme/web", is_whole_page=True),
+    Picture("badges", "/badges", width=1100, height=900),
+]
 
 
 def main() -> None:
@@ -22,23 +52,19 @@ def main() -> None:
     ):
         service.flask_badge("demo")
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
-        page = browser.new_page(base_url=service.url, viewport={"width": 900, "height": 700})
-        page.goto("/dashboard")
-        page.wait_for_load_state("networkidle")
-        page.screenshot(path=FOLDER / "dashboard.png")
-        page.goto(f"/dashboard/{WEB}?dialog=open&style=for-the-badge&icon=on&logo=shield")
-        page.set_viewport_size({"width": 900, "height": 760})
-        page.wait_for_load_state("networkidle")
-        page.screenshot(path=FOLDER / "dialog.png")
-        page.keyboard.press("Escape")
-        page.screenshot(path=FOLDER / "details.png")
-        page.goto("/doctor?subject=acme/web")
-        page.wait_for_load_state("networkidle")
-        page.screenshot(path=FOLDER / "doctor.png", full_page=True)
-        page.set_viewport_size({"width": 1100, "height": 900})
-        page.goto("/badges")
-        page.screenshot(path=FOLDER / "badges.png")
+        for picture in PICTURES:
+            take(browser, service.url, picture)
         browser.close()
+
+
+def take(browser: Browser, url: str, picture: Picture) -> None:
+    page = browser.new_page(
+        base_url=url, viewport={"width": picture.width, "height": picture.height}, color_scheme=picture.scheme
+    )
+    page.goto(picture.path)
+    page.wait_for_load_state("networkidle")
+    page.screenshot(path=FOLDER / f"{picture.name}.png", full_page=picture.is_whole_page)
+    page.close()
 
 
 if __name__ == "__main__":

@@ -59,7 +59,7 @@ def test_every_syntax_is_copied_as_the_choices_want_it(watched: Watched, service
     page = watched.page
     choose(page, Format="PNG, for mail and chat", Style="for-the-badge", Logo="shield", PNG_scale="3")
     page.get_by_label("Label", exact=True).fill("nightly & co")
-    page.get_by_label("short").check()
+    page.get_by_label("short, /badge/owner/name").check()
     query = {"style": "for-the-badge", "logo": "shield", "label": "nightly & co", "scale": "3"}
     made = snippet(Subject.legacy("acme", "web"), service.url, is_short=True, format=Format.PNG, query=query)
     expect(page.locator("#snippet-url")).to_have_value(made.image_url)
@@ -70,6 +70,51 @@ def test_every_syntax_is_copied_as_the_choices_want_it(watched: Watched, service
         page.get_by_text(f"{name} copied.").wait_for()
         assert watched.clipboard() == made.written_in(syntax)
     assert page.locator(".ground img").first.evaluate("image => image.complete && image.naturalWidth") > 100
+
+
+def test_what_changes_nothing_is_not_offered(watched: Watched) -> None:
+    page = watched.page
+    watched.open_dialog("GitLab/acme/Repository/web")
+    expect(page.get_by_label("short, /badge/owner/name")).not_to_be_visible()
+    page.goto("/")
+    page.get_by_label("Repository", exact=True).fill("acme/web")
+    expect(page.get_by_label("short, /badge/owner/name")).to_be_visible()
+    page.get_by_label("Repository", exact=True).fill("https://gitlab.com/acme/web")
+    expect(page.get_by_label("short, /badge/owner/name")).not_to_be_visible()
+    expect(page.get_by_label("PNG scale")).not_to_be_visible()
+    choose(page, Format="PNG, for mail and chat")
+    expect(page.get_by_label("PNG scale")).to_be_visible()
+    assert page.get_by_label("PNG scale").locator("option").all_text_contents() == ["1", "2", "3", "4"]
+
+
+def test_what_can_not_tell_a_picture_s_size_is_told_with_the_snippet(watched: Watched) -> None:
+    watched.open_dialog(WEB)
+    note = watched.page.get_by_text("shows a PNG in full size")
+    choose(watched.page, Format="PNG, for mail and chat", Style="for-the-badge")
+    expect(note.filter(visible=True)).to_have_text(
+        "Markdown shows a PNG in full size, 56 px high; at scale 1 it is 28 px high, as the SVG is."
+    )
+    watched.page.get_by_role("tab", name="HTML", exact=True).click()
+    expect(note.filter(visible=True)).to_have_count(0)
+    choose(watched.page, PNG_scale="1")
+    expect(note).to_have_count(0)
+
+
+CUT_SELECTS = """() => [...document.querySelectorAll(".choices select")].filter((select) => {
+  const shown = select.clientWidth;
+  select.style.width = "max-content";
+  return shown < select.clientWidth;
+}).map((select) => select.name)"""
+
+
+@pytest.mark.parametrize("width", [360, 900, 1200])
+def test_no_choice_s_words_are_cut(browser: Browser, service: Service, width: int) -> None:
+    with watched_page(browser, service, viewport={"width": width, "height": 700}) as watched:
+        for path in ("/?format=png", f"/dashboard/{WEB}?dialog=open&format=png"):
+            watched.page.goto(path)
+            watched.page.locator(".looks").evaluate("looks => { looks.open = true; }")
+            expect(watched.page.get_by_label("PNG scale")).to_be_visible()
+            assert watched.page.evaluate(CUT_SELECTS) == []
 
 
 def test_the_pair_for_light_and_dark_pages_is_copied_and_works(watched: Watched, service: Service) -> None:
@@ -102,6 +147,29 @@ def test_the_address_bar_keeps_the_choice_so_that_it_can_be_shared(watched: Watc
     page.keyboard.press("Escape")
     expect(page.get_by_role("dialog")).not_to_be_visible()
     expect(page).to_have_url(f"{watched.service.url}/dashboard/{WEB}")
+
+
+def test_the_dialog_stays_while_text_is_selected_and_closes_by_a_click_beside_it(watched: Watched) -> None:
+    watched.open_dialog(WEB)
+    page, dialog = watched.page, watched.page.locator("dialog")
+    around, field = dialog.bounding_box(), page.locator("#snippet-markdown").bounding_box()
+    assert around is not None
+    assert field is not None
+    page.mouse.move(field["x"] + 50, field["y"] + 10)
+    page.mouse.down()
+    page.mouse.move(around["x"] - 20, field["y"] + 10, steps=5)
+    page.mouse.up()
+    page.mouse.click(around["x"] + 5, around["y"] + 5)
+    # A press outside that ends inside is no click outside either, nor is the Enter after it.
+    page.mouse.move(around["x"] - 20, around["y"] + 5)
+    page.mouse.down()
+    page.mouse.move(around["x"] + 5, around["y"] + 5)
+    page.mouse.up()
+    page.get_by_role("button", name="Copy Markdown").press("Enter")
+    page.get_by_text("Markdown copied.").wait_for()
+    expect(dialog).to_be_visible()
+    page.mouse.click(around["x"] - 20, around["y"] + 5)
+    expect(dialog).not_to_be_visible()
 
 
 FOCUSED = "document.activeElement.id || document.activeElement.innerText"
@@ -149,10 +217,71 @@ def test_the_focus_stays_inside_and_survives_each_choice(watched: Watched) -> No
     assert page.evaluate("document.activeElement.name") == "label"
 
 
-def test_a_bad_age_is_told_beside_the_form(watched: Watched) -> None:
+def test_the_focus_stays_on_a_copy_button_while_its_snippet_is_made_anew(watched: Watched) -> None:
     watched.open_dialog(WEB)
-    watched.page.get_by_label("Overdue after").fill("5m")
-    watched.page.get_by_text("Give an hour or more").wait_for()
+    page = watched.page
+    choose(page, Style="plastic")
+    page.get_by_role("button", name="Copy Markdown").focus()
+    expect(page.locator("#snippet-url")).to_have_value(f"{watched.service.url}/badge/{WEB}?style=plastic")
+    expect(page.get_by_role("button", name="Copy Markdown")).to_be_focused()
+
+
+def test_a_bad_age_is_told_at_its_field_and_read_out(watched: Watched) -> None:
+    watched.open_dialog(WEB)
+    field = watched.page.get_by_label("Overdue after")
+    told = watched.page.locator("#max-age-fault").element_handle()
+    field.fill("5m")
+    expect(field).to_have_accessible_description("Give an hour or more, such as 26h or 7d.")
+    expect(field).to_have_attribute("aria-invalid", "true")
+    expect(field.locator("xpath=..").get_by_role("status")).to_have_text("Give an hour or more, such as 26h or 7d.")
+    field.fill("5h")
+    expect(field).not_to_have_attribute("aria-invalid", "true")
+    # The very element that was there: screen readers are silent about a new one.
+    assert told.evaluate("told => told.isConnected && told.textContent") == ""
+
+
+def test_what_the_builder_makes_of_an_address_is_read_out(watched: Watched) -> None:
+    page = watched.page
+    page.goto("/")
+    field = page.get_by_role("textbox", name="Repository")
+    fault, named = (page.locator(place).element_handle() for place in ("#subject-fault", "#subject-named"))
+    field.fill("https://example.org/x")
+    expect(page.get_by_role("status").filter(has_text="Give a repository's address")).to_be_visible()
+    expect(field).to_have_attribute("aria-invalid", "true")
+    field.fill("acme/web")
+    expect(page.get_by_role("status").filter(has_text="GitHub · acme · Repository · web")).to_be_visible()
+    expect(field).not_to_have_attribute("aria-invalid", "true")
+    assert fault.evaluate("one => one.isConnected")
+    assert named.evaluate("one => one.isConnected")
+
+
+def test_on_a_phone_it_is_seen_that_something_was_copied(browser: Browser, service: Service) -> None:
+    with watched_page(browser, service, viewport={"width": 360, "height": 640}) as watched:
+        for path in (f"/dashboard/{WEB}?dialog=open", "/?subject=acme/web"):
+            watched.page.goto(path)
+            watched.page.get_by_role("button", name="Copy Image URL").click()
+            expect(watched.page.get_by_text("Image URL copied.")).to_be_in_viewport(ratio=1)
+
+
+def test_on_a_phone_a_fault_in_a_shared_choice_is_seen(browser: Browser, service: Service) -> None:
+    with watched_page(browser, service, viewport={"width": 360, "height": 640}) as watched:
+        watched.page.goto(f"/dashboard/{WEB}?dialog=open")
+        expect(watched.page.get_by_label("Overdue after")).not_to_be_visible()
+        watched.page.goto(f"/dashboard/{WEB}?dialog=open&max_age=5m")
+        expect(watched.page.get_by_text("Give an hour or more")).to_be_visible()
+
+
+def test_without_the_clipboard_the_snippet_is_selected(watched: Watched) -> None:
+    watched.open_dialog(WEB)
+    page = watched.page
+    devtools = page.context.new_cdp_session(page)
+    profile = devtools.send("Target.getTargetInfo")["targetInfo"]["browserContextId"]
+    denied = {"permission": {"name": "clipboard-write"}, "setting": "denied", "browserContextId": profile}
+    devtools.send("Browser.setPermission", {**denied, "origin": watched.service.url})
+    page.get_by_role("button", name="Copy Markdown").click()
+    expect(page.get_by_text("It is selected: press Ctrl+C")).to_be_visible()
+    page.keyboard.press("Control+C")
+    assert watched.clipboard() == page.locator("#snippet-markdown").input_value()
 
 
 def test_without_scripts_the_page_is_a_form_with_the_same_snippets(browser: Browser, service: Service) -> None:
@@ -205,12 +334,54 @@ def test_a_hostile_name_is_only_text(watched: Watched, service: Service) -> None
     assert read.alt == f"Backup status of acme/{HOSTILE}"
 
 
+ON_A_PHONE = [
+    "/",
+    "/?subject=acme/web",
+    "/badges",
+    "/doctor",
+    "/doctor?subject=acme/web",
+    "/docs",
+    "/dashboard",
+    f"/dashboard/{WEB}",
+    f"/dashboard/{WEB}?dialog=open",
+]
+WIDTH = "document.documentElement.scrollWidth"
+BROKEN_WORDS = """() => {
+  const broken = [];
+  for (const closed of document.querySelectorAll("main details")) closed.open = true;
+  document.querySelectorAll("main :is(.wide, .sheet, h1, h2, label, .button)").forEach((area) => {
+    const texts = document.createTreeWalker(area, NodeFilter.SHOW_TEXT);
+    while (texts.nextNode()) for (const word of texts.currentNode.data.matchAll(/\\S+/g)) {
+      const range = document.createRange();
+      range.setStart(texts.currentNode, word.index);
+      range.setEnd(texts.currentNode, word.index + word[0].length);
+      if (new Set([...range.getClientRects()].map((line) => line.top)).size > 1) broken.push(word[0]);
+    }
+  });
+  return broken;
+}"""
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_nothing_is_cut_off_on_a_phone(browser: Browser, service: Service, scheme: str) -> None:
     service.flask_badge("demo")
     with watched_page(browser, service, viewport={"width": 360, "height": 700}, color_scheme=scheme) as watched:
-        for path in ("/", "/?subject=acme/web", "/dashboard", f"/dashboard/{WEB}", f"/dashboard/{WEB}?dialog=open"):
+        for path in ON_A_PHONE:
             watched.page.goto(path)
-            assert watched.page.evaluate("document.documentElement.scrollWidth") <= 360
+            watched.page.wait_for_load_state("networkidle")
+            assert watched.page.evaluate(WIDTH) <= 360, path
+            assert watched.page.evaluate(BROKEN_WORDS) == [], path
         dialog = watched.page.locator("dialog")
         assert dialog.evaluate("dialog => dialog.scrollWidth <= dialog.clientWidth")
+
+
+def test_a_message_fits_a_phone_and_the_link_past_the_menu_is_legible(browser: Browser, service: Service) -> None:
+    page = browser.new_page(base_url=service.url, viewport={"width": 360, "height": 700})
+    page.goto("/dashboard/a")
+    expect(page.get_by_role("heading", name="This address names no repository")).to_be_visible()
+    assert page.evaluate(WIDTH) <= 360
+    page.keyboard.press("Tab")
+    link = page.get_by_role("link", name="Skip to content")
+    expect(link).to_be_focused()
+    assert link.evaluate("link => getComputedStyle(link).backgroundColor") == "rgb(255, 255, 255)"
+    page.close()

@@ -141,6 +141,8 @@ def test_the_token_opens_the_dashboard(browser: Browser, tmp_path: Path) -> None
             page = watched.page
             page.goto("/dashboard")
             assert Axe().run(page).violations_count == 0
+            page.set_viewport_size({"width": 360, "height": 700})
+            assert page.evaluate("document.documentElement.scrollWidth") <= 360
             page.get_by_label("Token").fill(TOKEN)
             page.keyboard.press("Enter")
             expect(page.get_by_role("heading", name="Dashboard")).to_be_visible()
@@ -149,3 +151,21 @@ def test_the_token_opens_the_dashboard(browser: Browser, tmp_path: Path) -> None
             assert {page.goto("/dashboard").status for _ in range(10)} == {200}  # type: ignore[union-attr] # answered
             page.get_by_role("button", name="Log out").click()
             expect(page).to_have_url(f"{service.url}/login")
+
+
+def test_a_choice_after_the_session_s_end_leads_through_the_log_in_to_what_was_chosen(
+    browser: Browser, tmp_path: Path
+) -> None:
+    settings = {"BADGE_DASHBOARD": "token", "BADGE_DASHBOARD_TOKEN": TOKEN}
+    with running_service(tmp_path, **settings) as service, watched_page(browser, service) as watched:
+        page = watched.page
+        page.goto(f"/dashboard/{WEB}?dialog=open")
+        page.get_by_label("Token").fill(TOKEN)
+        page.keyboard.press("Enter")
+        expect(page.locator("dialog:modal")).to_be_visible()
+        page.context.clear_cookies()
+        page.get_by_label("Style", exact=True).select_option("plastic")
+        page.get_by_label("Token").fill(TOKEN)
+        page.keyboard.press("Enter")
+        expect(page.locator("dialog:modal")).to_be_visible()
+        expect(page.locator("#snippet-url")).to_have_value(f"{service.url}/badge/{WEB}?style=plastic")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator
 from urllib.parse import quote, unquote
@@ -15,10 +16,11 @@ from markdown_it import MarkdownIt
 from playwright.sync_api import Browser, Page, Route, expect
 
 from app import utc_now
+from badge.artwork import svg
 from badge.catalogue.database import Database
 from badge.catalogue.events import RunEvent
 from badge.catalogue.store import Catalogue
-from badge.model import BackupStatus, Theme
+from badge.model import BackupStatus, Badge, Theme
 from badge.web.snippets import Snippet, Syntax, snippet
 from tests.browser.watched import Watched, watched_page
 from tests.servers import Service, running_service
@@ -138,6 +140,38 @@ def test_nothing_jumps_while_badges_come_in(browser: Browser, service: Service, 
         page.wait_for_load_state("networkidle")
         assert page.evaluate(SHIFTS) == 0
     page.close()
+
+
+@pytest.mark.parametrize("width", [360, 700, 1100])
+def test_the_widest_badge_is_shown_whole_in_the_list(browser: Browser, service: Service, width: int) -> None:
+    widest = svg.draw(Badge(label="backup", message="in progress · as of 23h ago", colour="#2b7a2b"))
+    page = browser.new_page(base_url=service.url, viewport={"width": width, "height": 800})
+    page.route("**/badge/**", lambda route: route.fulfill(body=widest, content_type="image/svg+xml"))
+    page.goto("/dashboard")
+    image = page.locator(".subjects img").first
+    expect(image).to_have_js_property("naturalWidth", 208)
+    expect(image).to_have_js_property("width", 208)
+    expect(image).to_have_css("object-fit", "contain")
+    page.close()
+
+
+def luminance(colour: str) -> float:
+    """WCAG 2.2's relative luminance, of `rgb(1, 2, 3)`."""
+    shares = [int(part) / 255 for part in re.findall(r"\d+", colour)]
+    red, green, blue = (share / 12.92 if share <= 0.04045 else ((share + 0.055) / 1.055) ** 2.4 for share in shares)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_history_s_bars_stand_out_from_their_ground(browser: Browser, service: Service, scheme: str) -> None:
+    with watched_page(browser, service, color_scheme=scheme) as watched:
+        watched.page.goto(f"/dashboard/{WEB}")
+        ground = watched.page.evaluate("getComputedStyle(document.body).backgroundColor")
+        fills = watched.page.evaluate("[...document.querySelectorAll('rect')].map((bar) => getComputedStyle(bar).fill)")
+        assert len(set(fills)) > 1
+        for fill in set(fills):
+            darker, lighter = sorted((luminance(fill), luminance(ground)))
+            assert (lighter + 0.05) / (darker + 0.05) >= 3, fill  # WCAG 2.2, 1.4.11
 
 
 def test_on_paper_there_is_the_list_and_nothing_to_press(browser: Browser, service: Service) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote, urldefrag
@@ -13,15 +13,17 @@ import bbcode
 import docutils.core
 import docutils.nodes
 import pypandoc
+import pytest
 import wikitextparser
 from bs4 import BeautifulSoup
 from bs4.element import Tag
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from badge.model import InvalidSubject, Subject
+from badge.artwork import svg
+from badge.model import Badge, InvalidSubject, Style, Subject
 from badge.web.badge_request import Format, read_badge_request
 from badge.web.snippets import SYNTAX_NAMES, Snippet, Syntax, snippet
 from tests.hostile import MARKUP, PAYLOADS
@@ -71,6 +73,10 @@ def words(alt: str) -> str:
     return "".join(character for character in alt if character.isalnum())
 
 
+def height_of(made: Snippet) -> str | None:
+    return str(made.height) if made.height else None
+
+
 def test_there_are_enough_names_to_read_back() -> None:
     assert len(SUBJECTS) > 40
 
@@ -87,6 +93,12 @@ def text_of(image: Token) -> str:
     return "".join(part.content for part in image.children or [])
 
 
+def shown_height(html: str) -> object:
+    image = BeautifulSoup(html, "html.parser").img
+    assert image is not None
+    return image.get("height")
+
+
 def in_html(text: str) -> Read:
     page = BeautifulSoup(text, "html.parser")
     assert [tag.name for tag in page.find_all()] in (["a", "img"], ["a", "picture", "source", "img"])
@@ -96,8 +108,8 @@ def in_html(text: str) -> Read:
     return Read(str(image["src"]), str(image["alt"]), str(link["href"]))
 
 
-def test_markdown() -> None:
-    for made in SNIPPETS:
+def markdown_is_read_back(snippets: Sequence[Snippet]) -> None:
+    for made in snippets:
         assert in_markdown(made.written_in(Syntax.MARKDOWN)) == expected(made)
 
 
@@ -110,36 +122,41 @@ def test_the_markdown_of_any_subject_is_one_linked_image_within_its_line(subject
     assert Read(str(image.attrs["src"]), text_of(image), str(link.attrs["href"])) == expected(made)
 
 
-def test_html() -> None:
-    for made in SNIPPETS:
-        assert in_html(made.written_in(Syntax.HTML)) == expected(made)
+def html_is_read_back(snippets: Sequence[Snippet]) -> None:
+    for made in snippets:
+        text = made.written_in(Syntax.HTML)
+        assert in_html(text) == expected(made)
+        assert shown_height(text) == height_of(made)
 
 
-def test_the_html_for_light_and_dark_pages_has_one_picture_for_each() -> None:
-    for made in SNIPPETS:
+def picture_is_read_back(snippets: Sequence[Snippet]) -> None:
+    """There is one picture for dark pages and one for light ones."""
+    for made in snippets:
         text = made.written_in(Syntax.PICTURE)
         dark = BeautifulSoup(text, "html.parser").source
         assert isinstance(dark, Tag)
         separator = "&" if "?" in made.image_url else "?"
         assert dark["srcset"] == f"{made.image_url}{separator}theme=dark"
+        assert shown_height(text) == height_of(made)
         assert in_html(text) == Read(f"{made.image_url}{separator}theme=light", made.alt, made.page_url)
 
 
 # --- reStructuredText, by docutils ---
 
 
-def in_rst(text: str) -> Read:
+def in_rst(text: str, height: str | None = None) -> Read:
     document = docutils.core.publish_doctree(text, settings_overrides={"report_level": 2, "halt_level": 2})
     (link,) = document.children
     (image,) = link.children
     assert isinstance(link, docutils.nodes.reference)
     assert isinstance(image, docutils.nodes.image)
+    assert image.get("height") == (f"{height}px" if height else None)
     return Read(image["uri"], image["alt"], link["refuri"])
 
 
-def test_rst() -> None:
-    for made in SNIPPETS:
-        assert in_rst(made.written_in(Syntax.RST)) == expected(made)
+def rst_is_read_back(snippets: Sequence[Snippet]) -> None:
+    for made in snippets:
+        assert in_rst(made.written_in(Syntax.RST), height_of(made)) == expected(made)
 
 
 @given(subjects())
@@ -151,13 +168,13 @@ def test_the_rst_of_any_subject_is_one_linked_image(subject: Subject) -> None:
 # --- Org, Textile and Confluence, by pandoc ---
 
 
-def parsed_by_pandoc(syntax: Syntax, reader: str) -> Iterator[tuple[Snippet, list[Any]]]:
+def parsed_by_pandoc(snippets: Sequence[Snippet], syntax: Syntax, reader: str) -> Iterator[tuple[Snippet, list[Any]]]:
     """Each snippet with the inline elements of its paragraph."""
-    text = "\n\n".join(made.written_in(syntax) for made in SNIPPETS)
+    text = "\n\n".join(made.written_in(syntax) for made in snippets)
     document = json.loads(pypandoc.convert_text(text, "json", format=reader))
     paragraphs = [block["c"] for block in document["blocks"] if block["t"] == "Para"]
-    assert len(paragraphs) == len(SNIPPETS)
-    return iter(zip(SNIPPETS, paragraphs, strict=True))
+    assert len(paragraphs) == len(snippets)
+    return iter(zip(snippets, paragraphs, strict=True))
 
 
 def linked(inline: list[Any]) -> tuple[dict[str, str], str, str, str]:
@@ -172,37 +189,44 @@ def linked(inline: list[Any]) -> tuple[dict[str, str], str, str, str]:
     return dict(pairs), described, source, page
 
 
-def test_textile() -> None:
-    for made, inline in parsed_by_pandoc(Syntax.TEXTILE, "textile"):
-        _, alt, source, page = linked(inline)
+def textile_is_read_back(snippets: Sequence[Snippet]) -> None:
+    for made, inline in parsed_by_pandoc(snippets, Syntax.TEXTILE, "textile"):
+        attributes, alt, source, page = linked(inline)
+        assert attributes == ({"height": f"{height_of(made)}px"} if made.height else {})
+        # Percent-encoding of what needs none changes no address (RFC 3986, section 6.2.2.2).
+        page = re.sub("%2E$", ".", page)
         assert (source, words(alt), page) == (made.image_url, words(made.alt), made.page_url)
 
 
-def test_confluence() -> None:
-    for made, inline in parsed_by_pandoc(Syntax.CONFLUENCE, "jira"):
+def confluence_is_read_back(snippets: Sequence[Snippet]) -> None:
+    for made, inline in parsed_by_pandoc(snippets, Syntax.CONFLUENCE, "jira"):
         attributes, _, source, page = linked(inline)
-        assert set(attributes) == {"alt"}
+        assert attributes.get("height") == height_of(made)
+        assert set(attributes) <= {"alt", "height"}
         assert (source, words(attributes["alt"]), page) == (made.image_url, words(made.alt), made.page_url)
 
 
-def test_org() -> None:
-    found = list(parsed_by_pandoc(Syntax.ORG, "org"))
+def org_is_read_back(snippets: Sequence[Snippet]) -> None:
+    found = list(parsed_by_pandoc(snippets, Syntax.ORG, "org"))
     attributes = read_by_node([(Syntax.ORG, made.written_in(Syntax.ORG)) for made, _ in found])
     for (made, inline), told in zip(found, attributes, strict=True):
         _, _, source, page = linked(inline)
         assert (urldefrag(source).url, page) == (made.image_url, made.page_url)
         assert len(told) == 1
         (text,) = told[0] if isinstance(told[0], list) else [told[0]]
-        assert text.startswith(":alt ")
-        assert " :" not in text
-        assert words(text.removeprefix(":alt ")) == words(made.alt)
+        size = f":height {height_of(made)} " if made.height else ""
+        assert text.startswith(f"{size}:alt ")
+        alt = text.removeprefix(f"{size}:alt ")
+        assert " :" not in alt
+        assert words(alt) == words(made.alt)
 
 
 # --- MediaWiki ---
 
 
-def test_mediawiki_links_an_address_that_it_takes_for_an_image_s() -> None:
-    for made in SNIPPETS:
+def mediawiki_is_read_back(snippets: Sequence[Snippet]) -> None:
+    """It links an address that it takes for an image's."""
+    for made in snippets:
         (link,) = wikitextparser.parse(made.written_in(Syntax.MEDIAWIKI)).external_links
         assert link.text is not None
         assert (urldefrag(link.text).url, link.url) == (made.image_url, made.page_url)
@@ -217,9 +241,9 @@ def read_by_node(asked: list[tuple[str, str]]) -> list[Any]:
     return node("read.mjs", asked)
 
 
-def test_asciidoc() -> None:
-    answers = read_by_node([(Syntax.ASCIIDOC, made.written_in(Syntax.ASCIIDOC)) for made in SNIPPETS])
-    for made, answer in zip(SNIPPETS, answers, strict=True):
+def asciidoc_is_read_back(snippets: Sequence[Snippet]) -> None:
+    answers = read_by_node([(Syntax.ASCIIDOC, made.written_in(Syntax.ASCIIDOC)) for made in snippets])
+    for made, answer in zip(snippets, answers, strict=True):
         paragraph = BeautifulSoup(answer, "html.parser").p
         assert paragraph is not None
         assert [tag.name for tag in paragraph.find_all()] == ["span", "a", "img"]
@@ -227,6 +251,7 @@ def test_asciidoc() -> None:
         assert image is not None
         assert link is not None
         assert image["alt"] == made.alt
+        assert image.get("height") == height_of(made)
         # Percent-encoding of what needs none changes no address (RFC 3986, section 6.2.2.2).
         assert unquote(str(image["src"])) == unquote(made.image_url)
         assert unquote(str(link["href"])) == unquote(made.page_url)
@@ -235,15 +260,55 @@ def test_asciidoc() -> None:
 # --- BBCode ---
 
 
-def test_bbcode() -> None:
+def bbcode_is_read_back(snippets: Sequence[Snippet]) -> None:
     parser = bbcode.Parser(escape_html=True, replace_links=False, replace_cosmetic=False)
     parser.add_simple_formatter("img", '<img src="%(value)s" alt="">', replace_links=False, replace_cosmetic=False)
-    for made in SNIPPETS:
+    for made in snippets:
         found = in_html(parser.format(made.written_in(Syntax.BBCODE)))
         assert found == Read(made.image_url, "", made.page_url)
 
 
 # --- all of them ---
+
+READ_BACK = [
+    markdown_is_read_back,
+    html_is_read_back,
+    picture_is_read_back,
+    rst_is_read_back,
+    textile_is_read_back,
+    confluence_is_read_back,
+    org_is_read_back,
+    mediawiki_is_read_back,
+    asciidoc_is_read_back,
+    bbcode_is_read_back,
+]
+
+
+@pytest.mark.parametrize("is_read_back", READ_BACK, ids=lambda check: check.__name__)
+def test_each_snippet_is_one_linked_image_to_a_parser_of_its_syntax(
+    is_read_back: Callable[[Sequence[Snippet]], None],
+) -> None:
+    is_read_back(SNIPPETS)
+
+
+PUNCTUATED = st.text("aZ1 .-_~!?:;,'\"*()[]{}<>|&#%=+^@`$\\/é", min_size=1, max_size=12)
+"""Names mostly of what means something somewhere; a single one costs as much time as many."""
+
+
+@settings(max_examples=5, deadline=None)
+@given(st.lists(PUNCTUATED.map(named).filter(bool), min_size=20, max_size=40))
+def test_names_full_of_punctuation_are_read_back_in_every_syntax(subjects: list[Subject]) -> None:
+    for is_read_back in READ_BACK:
+        is_read_back([snippet(subject, BASE) for subject in subjects])
+
+
+@pytest.mark.parametrize("style", Style)
+def test_a_png_of_any_scale_is_shown_as_high_as_the_svg(style: Style) -> None:
+    made = snippet(Subject.legacy("acme", "web"), BASE, format=Format.PNG, query={"style": style, "scale": "3"})
+    drawn = svg.draw(Badge(label="backup", message="succeeded", colour="#2b7a2b", style=style))
+    assert f'height="{made.height}"'.encode() in drawn
+    assert shown_height(made.written_in(Syntax.HTML)) == height_of(made)
+    assert snippet(Subject.legacy("acme", "web"), BASE, query={"style": style}).height is None
 
 
 def test_every_syntax_has_a_name_and_the_page_but_for_the_bare_url() -> None:

@@ -12,7 +12,7 @@ from badge.artwork.png import DEFAULT_SCALE, SCALES
 from badge.language import Language
 from badge.model import Style, Subject, Theme
 from badge.web.badge_request import LONGEST_LABEL, Format, read_max_age
-from badge.web.snippets import SYNTAX_NAMES, Snippet, Syntax, snippet
+from badge.web.snippets import SYNTAX_NAMES, UNSIZED, Snippet, Syntax, snippet
 
 NO_ADDRESS = "https://this-service.invalid"
 """Stands where nobody set the service's address, until the page's script puts the browser's own there."""
@@ -40,16 +40,17 @@ _SHOWN: dict[str, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One choice from a closed list; what is in no URL is its first option."""
+    """One choice from a closed list; what is in no URL is its first option, if none is named as usual."""
 
     name: str
     legend: str
     options: Mapping[str, str]
+    usual: str = ""
 
     @property
     def default(self) -> str:
         """What holds if nothing is said."""
-        return next(iter(self.options))
+        return self.usual or next(iter(self.options))
 
     def read(self, given: Mapping[str, str]) -> str:
         """What was chosen; a bad value counts as none."""
@@ -62,8 +63,8 @@ def _same(words: Iterable[str]) -> dict[str, str]:
 
 
 FORMAT = Field("format", "Format", {Format.SVG: "SVG", Format.PNG: "PNG, for mail and chat"})
-ADDRESS = Field("address", "Address", {"long": "long", "short": "short"})
-SCALE = Field("scale", "PNG scale", _same([str(DEFAULT_SCALE), *(str(scale) for scale in SCALES)]))
+ADDRESS = Field("address", "Address", {"long": "long, as on every platform", "short": "short, /badge/owner/name"})
+SCALE = Field("scale", "PNG scale", _same(map(str, SCALES)), usual=str(DEFAULT_SCALE))
 LOOKS = (
     Field("style", "Style", _same(Style)),
     Field("palette", "Colours", _same(Palette)),
@@ -122,7 +123,7 @@ class Choices:
         is_short = self.values[ADDRESS.name] == "short" and subject.legacy_path is not None
         base = public_url or NO_ADDRESS
         made = snippet(subject, base, is_short=is_short, format=self.format, query=self.query)
-        return Offer(made, _previews(made, base, self))
+        return Offer(made, _previews(made, base, self), int(self.values[SCALE.name]), subject.legacy_path is not None)
 
     def _is_default(self, field: Field) -> bool:
         return self.values[field.name] == field.default
@@ -134,11 +135,22 @@ class Offer:
 
     snippet: Snippet
     previews: Mapping[str, str]
+    scale: int
+    has_short_address: bool
 
     @property
-    def texts(self) -> list[tuple[Syntax, str, str]]:
-        """Each syntax with its name and the text in it."""
-        return [(syntax, name, self.snippet.written_in(syntax)) for syntax, name in SYNTAX_NAMES.items()]
+    def texts(self) -> list[tuple[Syntax, str, str, str]]:
+        """Each syntax with its name, the text in it and what there is to know about it."""
+        return [
+            (syntax, name, self.snippet.written_in(syntax), self._note(syntax)) for syntax, name in SYNTAX_NAMES.items()
+        ]
+
+    def _note(self, syntax: Syntax) -> str:
+        height = self.snippet.height
+        if height is None or self.scale == 1 or syntax not in UNSIZED:
+            return ""
+        name, pixels = SYNTAX_NAMES[syntax], self.scale * height
+        return f"{name} shows a PNG in full size, {pixels} px high; at scale 1 it is {height} px high, as the SVG is."
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,10 +162,16 @@ class BadgeForm:
     """None as long as nobody named a subject."""
     shared: str
     """The address that brings all of this back."""
-    fields: Sequence[Field] = (FORMAT, *LOOKS, SCALE)
+    fields: Sequence[Field] = (FORMAT, *LOOKS)
+    scale_field: Field = SCALE
     address_field: Field = ADDRESS
     longest_label: int = LONGEST_LABEL
     placeholder: str = NO_ADDRESS
+
+    @property
+    def has_short_address(self) -> bool:
+        """Whether the subject has two addresses to choose from."""
+        return self.offer is not None and self.offer.has_short_address
 
 
 def _previews(made: Snippet, base: str, choices: Choices) -> dict[str, str]:

@@ -12,14 +12,14 @@ from flask import redirect, request
 from werkzeug.wrappers import Response as AnyResponse
 
 from badge import appearance
-from badge.appearance import WORDS, Look
-from badge.model import BackupStatus, InvalidSubject, Origin, Report, Resolution, Visibility
+from badge.appearance import WORDS
+from badge.model import BackupStatus, InvalidSubject, Origin, Resolution, Visibility
 from badge.ports import ListedSubject, ListingFilter, ListingOrder, ListingTotals, SourceUnavailable, StatusListing
 from badge.web.pages.access import Viewer
-from badge.web.pages.page import Moment, inline_picture, message, show
+from badge.web.pages.page import Moment, message, picture_for, show
 from badge.web.pages.parts import PagesParts
 from badge.web.pages.repository_url import subject_named
-from badge.web.snippets import badge_path, page_path
+from badge.web.snippets import page_path
 
 PAGE_SIZE = 50
 LONGEST_SEARCH = 200
@@ -106,22 +106,16 @@ class Dashboard:
     def _row(self, item: ListedSubject) -> dict[str, object]:
         now = self.parts.clock()
         report = replace(item.report, status=item.report.status_at(now))
-        is_private = report.visibility is Visibility.PRIVATE
+        known = Resolution(report=report, origin=Origin.CACHE, age=timedelta(0), fresh_for=timedelta(0), now=now)
         return {
             "subject": item.subject,
-            "picture": self._inline(report) if is_private else badge_path(item.subject.path),
+            "picture": picture_for(item.subject, known, self.parts.default_label),
             "page_path": page_path(item.subject),
             "alt": appearance.alt_text(item.subject),
             "status": WORDS[report.status],
-            "is_private": is_private,
+            "is_private": report.visibility is Visibility.PRIVATE,
             "last": Moment.of(report.finished_at or report.started_at or report.deleted_at, now),
         }
-
-    def _inline(self, report: Report) -> str:
-        """A private subject's badge: under its address everybody sees "unknown"."""
-        now = self.parts.clock()
-        known = Resolution(report=report, origin=Origin.CACHE, age=timedelta(0), fresh_for=timedelta(0), now=now)
-        return inline_picture(appearance.badge_for(known, Look(label=self.parts.default_label)))
 
 
 def _account(item: ListedSubject) -> str:

@@ -10,16 +10,15 @@ from flask import request
 from werkzeug.wrappers import Response as AnyResponse
 
 from badge import appearance
-from badge.appearance import Look
 from badge.model import InvalidSubject, Origin, PastRun, Resolution, Subject, Visibility
 from badge.ports import SourceUnavailable
 from badge.web.badge_request import raw_path
 from badge.web.pages.access import Viewer
 from badge.web.pages.choices import BadgeForm, Choices
 from badge.web.pages.history import SHOWN_RUNS, history_picture
-from badge.web.pages.page import Moment, exact_length, inline_picture, length, message, show, size
+from badge.web.pages.page import Moment, exact_length, length, message, picture_for, show, size
 from badge.web.pages.parts import PagesParts
-from badge.web.snippets import badge_path, page_path
+from badge.web.snippets import page_path
 
 DASHBOARD_ROOT = "/dashboard/"
 
@@ -49,7 +48,7 @@ class Details:
             status_words=appearance.message_for(resolution) if report.exists else "nothing known",
             resolution=resolution,
             is_private=report.visibility is Visibility.PRIVATE,
-            picture=self._picture(subject, resolution),
+            picture=picture_for(subject, resolution, self.parts.default_label),
             alt=appearance.alt_text(subject),
             history=history_picture(runs, resolution.now),
             page_path=page_path(subject),
@@ -68,12 +67,6 @@ class Details:
             return self.parts.history.history(subject, SHOWN_RUNS) if self.parts.history else []
         except SourceUnavailable:
             return []
-
-    def _picture(self, subject: Subject, resolution: Resolution) -> str:
-        """The badge as this viewer may see it: a private one's address shows "unknown" to everybody."""
-        if resolution.report.visibility is Visibility.PRIVATE:
-            return inline_picture(appearance.badge_for(resolution, Look(label=self.parts.default_label)))
-        return badge_path(subject.path)
 
     def _moments(self, resolution: Resolution) -> list[tuple[str, Moment]]:
         report = resolution.report

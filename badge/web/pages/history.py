@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from badge.appearance import COLOURS, TONES, WORDS, Palette
+from badge.appearance import COLOURS, TONES, WORDS, Palette, Tone
 from badge.model import BackupStatus, PastRun
 from badge.web.pages.page import Moment, exact_length, size
 
@@ -25,6 +25,8 @@ class Bar:
     x: int
     y: int
     height: int
+    tone: Tone
+    """The style sheet's name for the colour, which is another on dark ground."""
     colour: str
     words: str
 
@@ -69,6 +71,7 @@ def _bar(place: int, run: PastRun, longest: timedelta) -> Bar:
         x=place * (BAR_WIDTH + GAP),
         y=LINE_AT if run.status is BackupStatus.FAILED else LINE_AT - height,
         height=height,
+        tone=TONES[run.status],
         colour=COLOURS[Palette.ACCESSIBLE][TONES[run.status]],
         words=f"{WORDS[run.status]}, {run.started_at:%Y-%m-%d %H:%M} UTC",
     )

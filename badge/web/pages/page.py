@@ -8,9 +8,11 @@ from datetime import datetime, timedelta
 
 from flask import Response, render_template
 
+from badge.appearance import Look, badge_for
 from badge.artwork import svg
 from badge.contract import format_time
-from badge.model import Badge
+from badge.model import Badge, Resolution, Subject, Visibility
+from badge.web.snippets import badge_path
 
 PAGE_HEADERS = {
     "Cache-Control": "no-store",
@@ -81,6 +83,13 @@ def size(number: int) -> str:
         amount /= 1_000
         units.pop(0)
     return f"{amount:.0f} {units[0]}" if amount >= 99.95 or units[0] == "B" else f"{amount:.1f} {units[0]}"
+
+
+def picture_for(subject: Subject, resolution: Resolution, label: str) -> str:
+    """The source of a badge for those who may see it: a private one's address shows "unknown" to everybody."""
+    if resolution.report.visibility is Visibility.PRIVATE:
+        return inline_picture(badge_for(resolution, Look(label=label)))
+    return badge_path(subject.path)
 
 
 def inline_picture(badge: Badge) -> str:

@@ -5,6 +5,7 @@ import { say } from "./copying.js";
 
 const dialog = document.getElementById("badge-dialog");
 const opener = document.getElementById("open-badge-dialog");
+let isPressedOutside = false;
 
 function open() {
   say("");
@@ -24,9 +25,15 @@ opener.addEventListener("submit", (event) => {
   open();
 });
 
-// A click on the backdrop is a click on the dialog itself.
+// To the browser the backdrop is the dialog itself, and so are its padding and a drag out of one of its fields.
+function isOnBackdrop({ target, clientX: x, clientY: y }) {
+  const { left, right, top, bottom } = dialog.getBoundingClientRect();
+  return target === dialog && (x < left || x > right || y < top || y > bottom);
+}
+
+dialog.addEventListener("pointerdown", (event) => (isPressedOutside = isOnBackdrop(event)));
 dialog.addEventListener("click", (event) => {
-  if (event.target === dialog) dialog.close();
+  if (isPressedOutside && isOnBackdrop(event)) dialog.close();
 });
 dialog.addEventListener("close", () => {
   sharing.isOn = false;

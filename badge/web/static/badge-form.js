@@ -9,6 +9,7 @@ let asked = new AbortController();
 let timer = 0;
 
 export const form = document.querySelector("[data-badge-form]");
+const addressChoice = document.getElementById("choice-address");
 const result = () => document.getElementById("badge-result");
 
 // Whether the address bar should show what is chosen.
@@ -79,6 +80,17 @@ function dress() {
   makeTabs();
 }
 
+// What speaks up as it changes has to stay in its place, and so do the fields.
+function follow(page) {
+  for (const old of document.querySelectorAll("#subject-fault, #subject-named, #max-age-fault")) {
+    const { textContent } = page.getElementById(old.id);
+    if (old.textContent !== textContent) old.textContent = textContent;
+  }
+  for (const field of form.querySelectorAll("[aria-describedby]")) field.ariaInvalid = page.getElementById(field.id).ariaInvalid;
+  // The short address is for repositories on GitHub alone.
+  for (const attribute of ["hidden", "disabled"]) addressChoice[attribute] = page.getElementById(addressChoice.id)[attribute];
+}
+
 // The server alone knows how snippets are written; what it says replaces what is there, but never the focus.
 async function refresh() {
   asked.abort();
@@ -88,11 +100,11 @@ async function refresh() {
     const answer = await fetch(address, { signal: asked.signal });
     if (!answer.ok) throw new Error(answer.statusText);
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    // Another page came, such as the log-in's, which leads back to what was chosen.
+    if (!page.getElementById("badge-result")) return location.assign(address);
     const focused = document.activeElement?.id;
-    for (const id of ["subject-fault", "subject-named", "badge-result"]) {
-      const [old, made] = [document.getElementById(id), page.getElementById(id)];
-      if (old && made) old.replaceWith(document.adoptNode(made));
-    }
+    result().replaceWith(document.adoptNode(page.getElementById("badge-result")));
+    follow(page);
     dress();
     if (focused) document.getElementById(focused)?.focus();
     share();
@@ -101,8 +113,9 @@ async function refresh() {
   }
 }
 
-// On a phone what there is to copy comes first.
-if (matchMedia("(max-width: 40rem)").matches) form.querySelector(".looks").open = false;
+// On a phone what there is to copy comes first, but for a fault.
+const looks = form.querySelector(".looks");
+if (matchMedia("(max-width: 40rem)").matches) looks.open = looks.querySelector("[aria-invalid]") !== null;
 form.addEventListener("submit", (event) => {
   event.preventDefault();
   refresh();
