@@ -57,7 +57,6 @@ if TYPE_CHECKING:
 
 # A source's questions are slower than Redis' commands, and fail for one reader at a time.
 SOURCE_BREAKER = BreakerRules(failures=5)
-MOST_QUESTIONS_IN_LINE = 100
 
 
 def utc_now() -> datetime:
@@ -118,7 +117,9 @@ def build_parts(
     routing, own = (OneSource(source), None) if source else _routing(settings, clock, events)
     # A cache that is handed in stands for the server: pictures then go to no other one.
     is_own_alone = own is not None and len(routing.sources) == 1
-    stores = Stores(cache) if cache else _stores(settings, clock, events, is_source_local=is_own_alone)
+    stores = (
+        Stores(cache) if cache else _stores(settings, clock, events, len(routing.sources), is_source_local=is_own_alone)
+    )
     kept = stores.statuses
     lifetimes = _lifetimes(settings)
     fetcher = Fetcher(
@@ -284,18 +285,19 @@ def _listing(settings: Settings, resolver: Resolver, own: OwnCatalogue | None, c
 
 def _guard(settings: Settings, clock: Clock, events: Events, name: str) -> SourceGuard:
     limits = BudgetLimits(settings.upstream_per_second, settings.upstream_new_per_second, settings.upstream_new_burst)
-    crew = Crew(f"source-{name}", settings.upstream_concurrency, MOST_QUESTIONS_IN_LINE)
+    crew = Crew(f"source-{name}", settings.upstream_concurrency, settings.upstream_queue)
     return SourceGuard(Breaker(name, events, SOURCE_BREAKER), Budget(limits), crew, clock)
 
 
-def _stores(settings: Settings, clock: Clock, events: Events, *, is_source_local: bool) -> Stores:
+def _stores(settings: Settings, clock: Clock, events: Events, sources: int, *, is_source_local: bool) -> Stores:
     # A report could not make the stores of other workers forget, so the local catalogue is asked
     # each time where there is no shared cache; it is as near as one.
     local = MemoryStatusCache(clock, max_entries=0 if is_source_local else settings.local_entries)
     url = settings.redis_url.get_secret_value() if settings.redis_url else _embedded_url(settings)
     if url is None:
         return Stores(local)
-    connections = settings.threads + settings.upstream_concurrency + 4
+    # Those who answer, those who ask each source, and those who renew leases, find out, and make up.
+    connections = settings.threads + sources * settings.upstream_concurrency + 4
     connector = RedisConnector(url, settings.redis_timeout, connections)
     commands = RedisCommands(connector, events, Breaker("redis", events))
     statuses = RedisStatusCache(commands, local, events, clock)

@@ -1,4 +1,4 @@
-"""How much a source is asked: a rate for all, a smaller one for subjects never seen, and pauses it asked for itself."""
+"""How much a source is asked: a rate for all, and a smaller one for subjects never seen."""
 
 from __future__ import annotations
 

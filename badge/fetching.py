@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from badge.guard import LONGEST_PAUSE, SourceGuard
+from badge.guard import SourceGuard
 from badge.leases import LeaseKeeper
 from badge.lifetimes import Lifetimes, back_off, shortened
 from badge.model import (
@@ -29,6 +29,7 @@ from badge.model import (
 )
 from badge.ports import (
     BY_CHANCE,
+    LONGEST_PAUSE,
     Chance,
     Claim,
     Clock,

@@ -5,17 +5,14 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Protocol
 
 from badge.breaker import Breaker
 from badge.budget import Budget
 from badge.crew import Job
 from badge.model import Refusal
-from badge.ports import Clock, SourceUnavailable, StatusSource
-
-# A source that names a longer pause is asked again by then: its clock, or its mind, may be wrong.
-LONGEST_PAUSE = timedelta(minutes=15)
+from badge.ports import LONGEST_PAUSE, Clock, SourceUnavailable, StatusSource
 
 
 class Runner(Protocol):

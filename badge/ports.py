@@ -25,6 +25,9 @@ Chance = Callable[[], float]
 # waits would end in step.
 BY_CHANCE: Chance = random.SystemRandom().random
 
+# A source that names a longer pause (Retry-After) is asked again by then: its clock, or its mind, may be wrong.
+LONGEST_PAUSE = timedelta(minutes=15)
+
 SubjectKey = tuple[str, str, str, str]
 """`Subject.key(...)`: what the cache and the catalogue compare subjects by."""
 

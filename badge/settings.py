@@ -230,6 +230,9 @@ class Settings(BaseModel):
     upstream_concurrency: int = Field(
         8, ge=1, le=256, description="Questions at a time that each worker has under way to one source."
     )
+    upstream_queue: int = Field(
+        100, ge=1, le=10_000, description="Questions to one source that wait for those; beyond, none is asked."
+    )
     upstream_per_second: int = Field(
         20, ge=1, le=10_000, description="Questions a second that each worker asks one source, on average."
     )
