@@ -361,7 +361,9 @@ def test_a_source_that_can_not_list_offers_to_name_one(site: Site) -> None:
 
 def test_a_lost_catalogue_is_told(tmp_path: Path) -> None:
     parts = build_parts(load({"BADGE_DATA_DIR": str(tmp_path / "none")}), cache=MemoryStatusCache(ManualClock()))
-    assert build_app(parts).test_client().get("/dashboard").status_code == 503
+    answer = build_app(parts).test_client().get("/dashboard")
+    assert answer.status_code == 503
+    assert "catalogue did not answer" in answer.text
 
 
 ENVIRONMENTS = [

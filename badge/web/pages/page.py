@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64encode
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -71,6 +72,12 @@ def exact_length(duration: timedelta) -> str:
     hours, rest = divmod(round(duration.total_seconds()), 3_600)
     parts = ((hours, "h"), (rest // 60, "min"), (rest % 60, "s"))
     return " ".join(f"{number} {unit}" for number, unit in parts if number) or "under a second"
+
+
+def enumerated(words: Sequence[str]) -> str:
+    """Several in a row: "hc, lab and up"."""
+    *first, last = words
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 def size(number: int) -> str:
