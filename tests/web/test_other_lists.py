@@ -63,6 +63,19 @@ def test_a_source_that_is_out_is_told_beside_what_the_others_have(tmp_path: Path
     assert text(page, ".note") == "Not all sources answered: repositories of hc are missing here."
 
 
+def test_reporting_is_advised_only_where_the_badge_would_show_it(tmp_path: Path) -> None:
+    dashboard = joined(tmp_path)
+    assert "badge report GitHub/acme/Repository/none" in dashboard.soup("/dashboard/acme/none").get_text()
+    empty = Flask("upstream")
+    empty.add_url_rule("/ops/status/list", "list", lambda: {"items": []})
+    empty.add_url_rule("/ops/status", "status", lambda: ("", 404))
+    with served(empty) as url:
+        dashboard = Dashboard(tmp_path, BADGE_UPSTREAM_URL=url)
+        for path, words in (("/dashboard", "No backups yet"), ("/dashboard/acme/none", "No backup of this name")):
+            assert words in dashboard.soup(path).get_text()
+            assert not dashboard.soup(path).select("pre")
+
+
 def test_how_sources_are_called_is_not_for_anybody(tmp_path: Path) -> None:
     dashboard = joined(tmp_path, "open")
     assert "a source of this service did not answer" in dashboard.get("/dashboard").text

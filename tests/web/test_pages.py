@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
 from base64 import b64decode
 from dataclasses import replace
 from datetime import timedelta
@@ -49,6 +51,7 @@ PARAMETERS = [
     "label",
     "max_age",
 ]
+FLASK = Path(sys.executable).with_name("flask")
 HOSTILE = '<script>alert(1)</script>"](javascript:alert(1))'
 
 
@@ -105,7 +108,26 @@ def dashboard(tmp_path: Path) -> Dashboard:
 
 
 def test_an_empty_dashboard_says_how_to_report_the_first_backup(dashboard: Dashboard) -> None:
-    assert "flask badge report GitHub/acme/Repository/web succeeded" in dashboard.soup("/dashboard").get_text()
+    page = dashboard.soup("/dashboard").get_text()
+    assert f"{FLASK} badge report GitHub/acme/Repository/web succeeded" in page
+    assert f"{FLASK} badge demo" in page
+
+
+def test_a_page_of_something_never_heard_of_says_how_to_report_it(dashboard: Dashboard) -> None:
+    page = dashboard.soup("/dashboard/AzureDevOps/org/Repository/it's/a%20%24%28trap%29")
+    assert shlex.split(text(page, "pre")) == [
+        str(FLASK),
+        "badge",
+        "report",
+        "AzureDevOps/org/Repository/it%27s/a%20%24%28trap%29",
+        "succeeded",
+    ]
+
+
+def test_strangers_are_not_told_to_report(tmp_path: Path) -> None:
+    dashboard = Dashboard(tmp_path, BADGE_DASHBOARD="open")
+    for path in ("/dashboard", f"/dashboard/{WEB.path}"):
+        assert "flask" not in dashboard.get(path).text
 
 
 def test_subjects_are_grouped_with_live_badges_and_links(dashboard: Dashboard) -> None:

@@ -13,7 +13,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from badge import appearance
 from badge.appearance import WORDS, Look
-from badge.model import BackupStatus, InvalidSubject, Origin, Report, Resolution, Visibility
+from badge.model import BackupStatus, InvalidSubject, Origin, Report, Resolution, Subject, Visibility
 from badge.ports import (
     ListedSubject,
     ListingFilter,
@@ -29,6 +29,7 @@ from badge.web.pages.page import Moment, enumerated, inline_picture, message, sh
 from badge.web.pages.parts import PagesParts
 from badge.web.pages.repository_url import subject_named
 from badge.web.snippets import badge_path, page_path
+from badge.web.terminal import EXAMPLE, command
 
 PAGE_SIZE = 50
 LONGEST_SEARCH = 200
@@ -110,6 +111,7 @@ class Dashboard:
             search=search,
             totals=totals,
             silent=silent,
+            first_steps=self._first_steps(viewer),
             number=totals.all if search.status is None else totals.by_status.get(search.status, 0),
             statuses=_status_choices(search, totals),
             orders=_ORDER_NAMES,
@@ -118,6 +120,11 @@ class Dashboard:
             first_page=search.address() if cursor else None,
             next_page=search.address(page.next_cursor) if page.next_cursor else None,
         )
+
+    def _first_steps(self, viewer: Viewer) -> Sequence[str]:
+        """Commands that fill an empty list: a report and the demo, where that is for this viewer to do."""
+        can_report = viewer.sees_private and self.parts.takes_reports(Subject.from_path(EXAMPLE))
+        return (command("report", EXAMPLE, "succeeded"), command("demo")) if can_report else ()
 
     def _row(self, item: ListedSubject) -> dict[str, object]:
         now = self.parts.clock()
