@@ -27,7 +27,7 @@ def blueprint(parts: PagesParts) -> Blueprint:
     builder, access = Builder(parts), parts.entrance.access
     pages.add_url_rule("/", "home", builder.home)
     pages.add_url_rule("/badges", "sheet", builder.sheet)
-    pages.add_url_rule("/doctor", "doctor", Doctor(parts.clock, parts.public_url).doctor)
+    pages.add_url_rule("/doctor", "doctor", Doctor(parts).doctor)
     pages.add_url_rule("/docs", "api_docs", api_docs)
     pages.add_url_rule("/docs/<name>", "renderer_file", renderer_file)
     pages.add_url_rule("/dashboard", "dashboard", _for_viewers(access, Dashboard(parts).dashboard))

@@ -7,16 +7,16 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from flask import Response, current_app, request
 from werkzeug.test import Client, TestResponse
 
 from badge.model import InvalidSubject
-from badge.ports import Clock
-from badge.web.badge_request import BADGE_ROOT
+from badge.web.badge_request import BADGE_ROOT, read_badge_request
 from badge.web.pages.choices import NO_ADDRESS
 from badge.web.pages.page import exact_length, length, show
+from badge.web.pages.parts import PagesParts
 from badge.web.pages.repository_url import subject_named
 from badge.web.snippets import badge_path
 
@@ -66,8 +66,7 @@ class Examination:
 class Doctor:
     """The view."""
 
-    clock: Clock
-    public_url: str
+    parts: PagesParts
 
     def doctor(self) -> Response:
         """The questions, and the answers to what was filled in."""
@@ -87,7 +86,7 @@ class Doctor:
             proxy=proxy,
             proxy_fault="This is no address of GitHub's image proxy." if pasted and not proxy else "",
             examined=examined,
-            base=self.public_url or NO_ADDRESS,
+            base=self.parts.public_url or NO_ADDRESS,
             placeholder=NO_ADDRESS,
             longest=LONGEST_INPUT,
         )
@@ -103,9 +102,20 @@ class Doctor:
             took=f"{took.total_seconds() * 1000:.0f} ms",
             headers=[(name, answer.headers[name]) for name in SHOWN_HEADERS if name in answer.headers],
             faults=_faults(answer, took),
-            ages=_ages(answer.headers.get("Cache-Control", "")),
-            fresh_address=f"{address}{separator}v={self.clock():%Y%m%d%H%M%S}",
+            ages=_ages(answer.headers.get("Cache-Control", ""), self._oldest(address)),
+            fresh_address=f"{address}{separator}v={self.parts.clock():%Y%m%d%H%M%S}",
         )
+
+    def _oldest(self, address: str) -> str:
+        """How old a copy may be that was taken at any time before, when the badge may have said anything."""
+        path, _, query = address.partition("?")
+        wished = read_badge_request({"RAW_URI": path}, dict(parse_qsl(query)), "").at_least
+        lifetimes = self.parts.resolver.lifetimes
+        # A copy may be shown as long again while a new one is fetched.
+        least = min(wished, lifetimes.too_old)
+        longest, of_deleted = 2 * max(lifetimes.longest, least), 2 * max(lifetimes.deleted, least)
+        also = f", and one that says “deleted” up to {exact_length(of_deleted)}" if of_deleted > longest else ""
+        return f"A copy that it took before may be up to {exact_length(longest)} old{also}."
 
 
 def badge_address(typed: str) -> str:
@@ -131,16 +141,16 @@ def _faults(answer: TestResponse, took: timedelta) -> list[str]:
     return [fault for fault, is_broken in rules.items() if is_broken]
 
 
-def _ages(cache_control: str) -> list[str]:
-    """How old a proxy's copy may be, and when."""
+def _ages(cache_control: str, oldest: str) -> list[str]:
+    """How old a proxy's copy may be, and when: one that it takes now, and the oldest of those that it has."""
     seconds = {name: int(number) for name, number in re.findall(r"([a-z-]+)=(\d{1,9})", cache_control)}
-    sentences = {
-        "max-age": "A proxy may show its copy for {} without asking.",
-        "stale-while-revalidate": "For {} after that it may show it once more while it asks in the background.",
-        "stale-if-error": "If it can't reach this service it may show it for {} more.",
-    }
+
+    def told(name: str, sentence: str) -> list[str]:
+        return [sentence.format(exact_length(timedelta(seconds=seconds[name])))] if seconds.get(name) else []
+
     return [
-        sentence.format(exact_length(timedelta(seconds=seconds[name])))
-        for name, sentence in sentences.items()
-        if seconds.get(name)
+        *told("max-age", "A proxy that takes a copy now may show it for {} without asking."),
+        *told("stale-while-revalidate", "For {} after that it may show it once more while it asks in the background."),
+        oldest,
+        *told("stale-if-error", "If it can't reach this service it may show it for {} more."),
     ]
