@@ -25,7 +25,7 @@ PAGE_HEADERS = {
     "X-Content-Type-Options": "nosniff",
 }
 
-_UNITS = (("day", 86_400), ("hour", 3_600), ("minute", 60), ("second", 1))
+_UNITS = (("day", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
 
 
 def show(template: str, status: int = 200, **values: object) -> Response:
@@ -52,7 +52,7 @@ class Moment:
 
 
 def relative(distance: timedelta) -> str:
-    """A distance from now in words: "in 5 minutes", "3 hours ago"."""
+    """A distance from now in words: "in 5 min", "2 h 57 min ago"."""
     if abs(distance) < timedelta(seconds=0.5):
         return "just now"
     words = length(abs(distance))
@@ -60,11 +60,22 @@ def relative(distance: timedelta) -> str:
 
 
 def length(duration: timedelta) -> str:
-    """A duration in its largest unit: "4 minutes"."""
+    """A duration rounded to its largest unit, below ten of those to the next one: "14 h", "2 h 57 min", "1 day 23 h".
+
+    So it is never off by more than a twentieth, and what took minutes does not begin an hour before its end.
+    """
     seconds = max(1, round(duration.total_seconds()))
-    name, size = next((name, size) for name, size in _UNITS if seconds >= size)
-    number = seconds // size
-    return f"{number} {name}{'s' if number > 1 else ''}"
+    step = next((size for _, size in _UNITS if seconds >= 10 * size), 1)
+    return _in_units(round(seconds / step) * step)
+
+
+def _in_units(seconds: int) -> str:
+    parts = []
+    for unit, size in _UNITS:
+        number, seconds = divmod(seconds, size)
+        if number:
+            parts.append(f"{number} {unit}{'s' if unit == 'day' and number > 1 else ''}")
+    return " ".join(parts)
 
 
 def exact_length(duration: timedelta) -> str:
