@@ -368,6 +368,43 @@ def test_from_elsewhere_the_dashboard_is_closed(dashboard: Dashboard, path: str,
     assert "acme" not in answer.text
 
 
+AS_BROWSERS = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8"
+
+
+@pytest.mark.parametrize(
+    ("path", "method", "status"),
+    [
+        ("/dashboards", "GET", 404),
+        ("/login", "GET", 404),
+        ("/static/none", "GET", 404),
+        ("/dashboard", "POST", 405),
+        ("/dashboard/acme/web", "GET", 500),
+    ],
+)
+def test_people_get_errors_as_pages_and_programs_as_problems(site: Site, path: str, method: str, status: int) -> None:
+    site.says = ZeroDivisionError("secret")
+    for accept in (AS_BROWSERS, "*/*", "application/json", None):
+        answer = site.client.open(path, method=method, headers={"Accept": accept} if accept else {})
+        assert answer.status_code == status
+        assert "secret" not in answer.text
+        assert ("Allow" in answer.headers) is (status == 405)
+        assert answer.headers["Cache-Control"] == "no-store"
+        expected = "text/html; charset=utf-8" if accept == AS_BROWSERS else "application/problem+json"
+        assert answer.content_type == expected
+        if accept == AS_BROWSERS:
+            assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
+
+
+@pytest.mark.parametrize("path", ["/ops/none", "/ping/a/b/c/d", "/livez/none", "/metrics/none"])
+def test_what_is_for_programs_answers_browsers_alike(site: Site, path: str) -> None:
+    answer = site.get(path, headers={"Accept": AS_BROWSERS})
+    assert (answer.status_code, answer.content_type) == (404, "application/problem+json")
+
+
+def test_a_slash_at_the_dashboard_s_end_is_nothing(dashboard: Dashboard) -> None:
+    assert dashboard.soup("/dashboard/?q=x").get_text() == dashboard.soup("/dashboard?q=x").get_text()
+
+
 def test_the_dashboard_can_be_switched_off(tmp_path: Path) -> None:
     assert Dashboard(tmp_path, BADGE_DASHBOARD="off").get("/dashboard").status_code == 404
 
