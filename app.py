@@ -22,6 +22,7 @@ from badge.crew import Crew
 from badge.fetching import Fetcher
 from badge.guard import Guards, SourceGuard
 from badge.lifetimes import Lifetimes
+from badge.model import Subject
 from badge.ports import (
     BY_CHANCE,
     Chance,
@@ -204,11 +205,17 @@ def _pages_parts(parts: Parts) -> PagesParts:
         resolver=parts.resolver,
         listing=_listing(parts.settings, parts.resolver, parts.own, parts.clock),
         history=parts.own.source if parts.own else None,
+        takes_reports=_takes_reports(parts.resolver.routing, parts.own),
         clock=parts.clock,
         entrance=entrance(parts.settings, parts.events),
         default_label=parts.settings.label,
         public_url=parts.settings.public_url or "",
     )
+
+
+def _takes_reports(routing: SourceRouting, own: OwnCatalogue | None) -> Callable[[Subject], bool]:
+    """Tells whether the own catalogue is the one that is asked for a subject, under whatever name."""
+    return lambda subject: own is not None and isinstance(routing.source_for(subject), type(own.source))
 
 
 def _own_catalogue(settings: Settings, clock: Clock) -> OwnCatalogue:

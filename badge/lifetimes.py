@@ -30,6 +30,12 @@ class Lifetimes:
     """Of an answer given without waiting for the source: the true one may be there in a moment."""
     too_old: timedelta = timedelta(hours=24)
 
+    @property
+    def longest(self) -> timedelta:
+        """The longest that any answer holds, but for one that tells of a deletion."""
+        longest_back_off = LONGEST_BACK_OFF * (1 + BACK_OFF_SPREAD)
+        return max(self.finished, self.running, self.absent, self.failure, self.unwaited, longest_back_off)
+
     def of(self, report: Report, now: datetime) -> timedelta:
         """The lifetime of what a source said just now.
 

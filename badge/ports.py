@@ -65,6 +65,18 @@ class SourceUnavailable(Exception):
         self.is_about_subject = is_about_subject
 
 
+class ListUnavailable(SourceUnavailable):
+    """Of several sources that can list their subjects none did just now."""
+
+    def __init__(self, sources: Sequence[str]) -> None:
+        super().__init__("list")
+        self.sources = sources
+
+
+class NoList(Exception):
+    """The source answers for subjects, but has no list of them: an answer, and asking again brings the same."""
+
+
 class StatusSource(Protocol):
     """A place to ask how a subject's last backup went."""
 
@@ -164,6 +176,8 @@ class ListingTotals:
     """Whose last finished backup succeeded and is still vouched for."""
     is_whole: bool = True
     """False where there are more than could be counted."""
+    silent: Sequence[str] = ()
+    """The sources whose subjects are missing since they did not answer."""
 
     @property
     def all(self) -> int:
@@ -186,11 +200,14 @@ class StatusListing(Protocol):
         limit: int = 100,
         order: ListingOrder = ListingOrder.NAME,
     ) -> ListingPage:
-        """One page. Raises `ValueError` for a cursor that it did not give, `SourceUnavailable` as a source does."""
+        """One page. Raises `ValueError` for a cursor that it did not give, `SourceUnavailable` as a source does.
+
+        Where the system behind it turns out to have no list, `NoList`.
+        """
         ...
 
     def totals(self, filter: ListingFilter) -> ListingTotals:
-        """How many there are in all pages. Raises `SourceUnavailable`."""
+        """How many there are in all pages. Raises `SourceUnavailable` and `NoList`."""
         ...
 
 

@@ -13,7 +13,6 @@ import sys
 import traceback
 from dataclasses import dataclass, field
 from datetime import timedelta
-from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -22,6 +21,7 @@ from badge.cache.embedded import EmbeddedServer, binary_path
 from badge.metrics_folder import claim_folder
 from badge.settings import BadSettings, Settings, load, shown, unknown_variables
 from badge.web.health import Readiness
+from badge.web.terminal import EXAMPLE, command
 
 START_TIMEOUT = timedelta(seconds=5)
 
@@ -162,17 +162,15 @@ def _make_schema(location: str) -> None:
 def first_words(settings: Settings) -> str:
     """What stands on the screen once the service answers."""
     address = settings.address or settings.bind
-    subject = "GitHub/acme/Repository/web"
-    flask = Path(sys.executable).with_name("flask")
     lines = [
         "",
         "Backup Status Badge is ready.",
         f"  Dashboard    {address}/dashboard",
-        f"  A badge      {address}/badge/{subject}",
+        f"  A badge      {address}/badge/{EXAMPLE}",
     ]
     if settings.upstream_url is None and settings.sources is None:
         lines += [
             "  Report a first backup, in another terminal:",
-            f"               {flask} badge report {subject} succeeded",
+            "               " + command("report", EXAMPLE, "succeeded"),
         ]
     return "\n".join([*lines, "", ""])

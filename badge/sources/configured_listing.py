@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from badge.ports import Clock, ListedSubject, ListingFilter, SourceRouting, SourceUnavailable, StatusListing
+from badge.ports import (
+    Clock,
+    ListedSubject,
+    ListingFilter,
+    ListUnavailable,
+    NoList,
+    SourceRouting,
+    SourceUnavailable,
+    StatusListing,
+)
 from badge.sources.http_transport import HttpTransport
 from badge.sources.native_listing import LARGEST_PAGE_BYTES, NativeWalk
 from badge.sources.snapshot_listing import MOST_SUBJECTS, SnapshotListing, Walk, Walked
@@ -60,7 +69,7 @@ class CatalogueWalk:
 class JoinedWalk:
     """What all of them have, each only for the subjects that it is asked for.
 
-    One that is out leaves the others to be seen, and the whole unfinished.
+    One that is out leaves the others to be seen, and the whole unfinished; one without a list has nothing to add.
     """
 
     routing: SourceRouting
@@ -68,20 +77,21 @@ class JoinedWalk:
     """By the names of their sources."""
 
     def __call__(self) -> Walked:
-        """The subjects of all; raises `SourceUnavailable` where none of them answers."""
-        items: list[ListedSubject] = []
-        is_whole, outages = True, []
+        """The subjects of all; raises `ListUnavailable` where none that has a list answers, `NoList` where none has."""
+        walked: dict[str, Walked] = {}
+        silent: list[str] = []
         for name, walk in self.walks.items():
             try:
-                walked = walk()
-            except SourceUnavailable as unavailable:
-                outages.append(unavailable)
+                walked[name] = walk()
+            except SourceUnavailable:
+                silent.append(name)
+            except NoList:
                 continue
-            items += [item for item in walked.items if self._answers(name, item)]
-            is_whole = is_whole and walked.is_whole
-        if len(outages) == len(self.walks):
-            raise outages[0]
-        return Walked(items, is_whole=is_whole and not outages)
+        if not walked:
+            raise ListUnavailable(silent) if silent else NoList
+        items = [item for name, read in walked.items() for item in read.items if self._answers(name, item)]
+        is_whole = not silent and all(read.is_whole for read in walked.values())
+        return Walked(items, is_whole=is_whole, silent=silent)
 
     def _answers(self, name: str, item: ListedSubject) -> bool:
         source = self.routing.source_for(item.subject)

@@ -9,13 +9,15 @@ from typing import Any
 
 from badge.contract import ContractBroken, parse_json, report_from
 from badge.model import BackupStatus, InvalidSubject, Report, Subject
-from badge.ports import Clock, Deadline, ListedSubject, SourceUnavailable
+from badge.ports import Clock, Deadline, ListedSubject, NoList, SourceUnavailable
 from badge.sources.http_transport import HttpTransport
 from badge.sources.snapshot_listing import MOST_SUBJECTS, Walked
 
 ITEMS_A_PAGE = 100
 LARGEST_PAGE_BYTES = 4 * 1024 * 1024
 WALK_SECONDS = 10.0
+LISTLESS = (404, 405, 501)
+"""What an API answers that knows single subjects only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +30,7 @@ class NativeWalk:
     clock: Clock
 
     def __call__(self) -> Walked:
-        """Every page there is, within the limits; raises `SourceUnavailable`."""
+        """Every page there is, within the limits; raises `SourceUnavailable` and `NoList`."""
         now, deadline = self.clock(), Deadline.after(WALK_SECONDS)
         items: dict[tuple[str, ...], ListedSubject] = {}
         cursor: object = None
@@ -45,6 +47,8 @@ class NativeWalk:
         headers = {"X-API-Key": self.api_key} if self.api_key else {}
         query = {"limit": str(ITEMS_A_PAGE)} | ({"cursor": cursor} if isinstance(cursor, str) else {})
         answer = self.transport.get(f"{self.base_url}/ops/status/list", query, headers, deadline)
+        if answer.status in LISTLESS:
+            raise NoList
         if answer.status != 200:
             raise SourceUnavailable(f"http{answer.status // 100}xx")
         try:

@@ -40,10 +40,12 @@ class Walked:
 
     items: Sequence[ListedSubject]
     is_whole: bool
+    silent: Sequence[str] = ()
+    """The sources that did not answer."""
 
 
 Walk = Callable[[], Walked]
-"""Reads them all, within limits; raises `SourceUnavailable`."""
+"""Reads them all, within limits; raises `SourceUnavailable`, and `NoList` where there is none to read."""
 
 
 @dataclass(slots=True)
@@ -83,7 +85,8 @@ class SnapshotListing:
             by_status[shown] += 1
             protected += _is_protected(item.report, shown)
         counted = {status: number for status, number in by_status.items() if number}
-        return ListingTotals(counted, protected, is_whole=self._snapshot().is_whole)
+        read = self._snapshot()
+        return ListingTotals(counted, protected, is_whole=read.is_whole, silent=read.silent)
 
     def _wanted(self, filter: ListingFilter) -> Sequence[ListedSubject]:
         now = self.clock()

@@ -13,9 +13,22 @@ from badge.web.badge_request import is_badge_path
 from badge.web.badges import AnyPath, BadgeParts, ImageWhateverHappens
 from badge.web.errors import PROBLEM_TYPE, problem
 from badge.web.hot_path import HotPath, HotPathLimits
+from badge.web.pages.page import message
 from badge.web.request_names import RequestNames
 
 LARGEST_BODY = 256 * 1024
+
+FOR_PROGRAMS = {"ops", "ping", "metrics", "livez", "readyz", "healthz", "version", "openapi.yaml"}
+"""What the paths begin with whose errors are problem documents, whoever asks."""
+
+ERROR_PAGES = {
+    404: ("This page does not exist", "Its address was cut or mistyped. The links above lead on."),
+    405: ("This page can't be asked that way", "It is there to be looked at. The links above lead on."),
+    500: (
+        "Something went wrong here",
+        "It is no fault of yours. Try again; the service's log tells the operator more.",
+    ),
+}
 
 
 def build_site(parts: BadgeParts, blueprints: Sequence[Blueprint], hot_path: HotPathLimits) -> Flask:
@@ -46,9 +59,27 @@ def _crash(parts: BadgeParts, error: Exception) -> Response:
 def _error(parts: BadgeParts, error: HTTPException) -> Response:
     if is_badge_path(request.environ):
         return badges.routing_error_for_badge(parts, error)
+    answer = _page(error) if _is_for_people() else _problem(error)
+    if isinstance(allowed := getattr(error, "valid_methods", None), (list, set)):
+        answer.headers["Allow"] = ", ".join(sorted(allowed))
+    return answer
+
+
+def _is_for_people() -> bool:
+    """Whether a browser asks for a page, rather than a program, or for what is there for programs."""
+    accepted = request.accept_mimetypes
+    is_browser = accepted["text/html"] > accepted["application/json"]
+    return is_browser and request.path.split("/")[1] not in FOR_PROGRAMS
+
+
+def _page(error: HTTPException) -> Response:
+    status = error.code or 500
+    title, text = ERROR_PAGES.get(status, (error.name, error.description or ""))
+    return message(status, title, text)
+
+
+def _problem(error: HTTPException) -> Response:
     status = error.code or 500
     body = problem(status, error.name.upper().replace(" ", "_"), error.description or error.name)
     headers = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
-    if isinstance(allowed := getattr(error, "valid_methods", None), (list, set)):
-        headers["Allow"] = ", ".join(sorted(allowed))
     return Response(body, status, headers, content_type=PROBLEM_TYPE)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
@@ -319,6 +319,67 @@ def test_the_builder_answers_while_one_types(watched: Watched) -> None:
     page.get_by_label("Repository").fill("https://example.org/x")
     page.get_by_text("Give a repository's address").wait_for()
     expect(page.locator(".snippet")).to_have_count(0)
+
+
+NOWHERE_ELSE, IN_BROWSER = "Nobody elsewhere reaches this address.", "This is the address in your browser."
+
+
+def test_an_address_of_this_machine_alone_is_told(watched: Watched) -> None:
+    page = watched.page
+    page.goto("/?subject=acme/web")
+    expect(page.get_by_text(NOWHERE_ELSE)).to_be_visible()
+    page.get_by_label("Style", exact=True).select_option("plastic")
+    expect(page.locator("#snippet-url")).to_have_value(f"{watched.service.url}/badge/{WEB}?style=plastic")
+    expect(page.get_by_text(NOWHERE_ELSE)).to_be_visible()
+    page.goto("/doctor?subject=acme/web")
+    expect(page.get_by_text(NOWHERE_ELSE)).to_be_visible()
+    watched.open_dialog(WEB)
+    expect(page.get_by_role("dialog").get_by_text(NOWHERE_ELSE)).to_be_visible()
+    expect(page.get_by_text(IN_BROWSER)).not_to_be_visible()
+
+
+@pytest.mark.parametrize(
+    ("host", "note"),
+    [
+        ("badges.example.org", IN_BROWSER),
+        ("[2001:db8::1]", IN_BROWSER),
+        ("10.example.org", IN_BROWSER),
+        ("172.32.0.1", IN_BROWSER),
+        ("172.16.0.1", NOWHERE_ELSE),
+        ("[fd00::1]", NOWHERE_ELSE),
+        ("nas", NOWHERE_ELSE),
+        ("nas.local:8000", NOWHERE_ELSE),
+    ],
+)
+def test_whose_address_the_browser_has_decides_what_is_told(
+    browser: Browser, service: Service, host: str, note: str
+) -> None:
+    page = browser.new_page()
+    page.route("**/*", lambda route: route.fulfill(response=route.fetch(url=service.url + of_path(route.request.url))))
+    page.goto(f"http://{host}/?subject=acme/web")
+    expect(page.locator("#snippet-url")).to_have_value(f"http://{host}/badge/{WEB}")
+    expect(page.locator(".note:visible")).to_have_count(1)
+    expect(page.get_by_text(note)).to_be_visible()
+    page.unroute_all(behavior="ignoreErrors")  # pictures may still be on their way
+    page.close()
+
+
+def of_path(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.path}?{parts.query}"
+
+
+def test_where_readers_reach_the_service_is_known_nothing_is_told(
+    browser: Browser, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    settings = {"BADGE_PUBLIC_URL": "https://badges.example.org"}
+    with (
+        running_service(tmp_path_factory.mktemp("public"), **settings) as public,
+        watched_page(browser, public) as watched,
+    ):
+        watched.page.goto("/?subject=acme/web")
+        expect(watched.page.locator("#snippet-url")).to_have_value(f"https://badges.example.org/badge/{WEB}")
+        expect(watched.page.locator(".note")).to_have_count(0)
 
 
 def test_a_hostile_name_is_only_text(watched: Watched, service: Service) -> None:

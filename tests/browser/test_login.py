@@ -15,6 +15,7 @@ import requests
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
+from tests.browser.chromium import CHROMIUM, QUIET
 from tests.browser.watched import watched_page
 from tests.servers import Service, eventually, free_port, running_service
 
@@ -169,3 +170,20 @@ def test_a_choice_after_the_session_s_end_leads_through_the_log_in_to_what_was_c
         page.keyboard.press("Enter")
         expect(page.locator("dialog:modal")).to_be_visible()
         expect(page.locator("#snippet-url")).to_have_value(f"{service.url}/badge/{WEB}?style=plastic")
+
+
+def test_from_another_machine_plain_http_needs_its_address_set(browser: Browser, tmp_path: Path) -> None:
+    bind = f"127.0.0.1:{free_port()}"
+    elsewhere = f"http://badges.example.org:{bind.rpartition(':')[2]}"
+    rules = f"--host-resolver-rules=MAP badges.example.org {bind.rpartition(':')[0]}"
+    remote = browser.browser_type.launch(executable_path=CHROMIUM, args=[*QUIET, rules])
+    settings = {"BADGE_DASHBOARD": "token", "BADGE_DASHBOARD_TOKEN": TOKEN, "BADGE_BIND": bind}
+    for public_url, heading in (("", "Your browser did not send the cookie back"), (elsewhere, "Dashboard")):
+        page = remote.new_page()
+        with running_service(tmp_path, **settings, **({"BADGE_PUBLIC_URL": public_url} if public_url else {})):
+            page.goto(f"{elsewhere}/dashboard")
+            page.get_by_label("Token").fill(TOKEN)
+            page.keyboard.press("Enter")
+            expect(page.get_by_role("heading", name=heading)).to_be_visible()
+        page.close()
+    remote.close()

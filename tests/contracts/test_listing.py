@@ -24,7 +24,16 @@ from badge.catalogue.keys import Scope
 from badge.catalogue.source import CatalogueSource
 from badge.catalogue.store import Catalogue
 from badge.model import BackupStatus, PastRun, Report, Subject, Visibility
-from badge.ports import ListedSubject, ListingFilter, ListingOrder, SourceUnavailable, StatusListing, StatusSource
+from badge.ports import (
+    ListedSubject,
+    ListingFilter,
+    ListingOrder,
+    ListUnavailable,
+    NoList,
+    SourceUnavailable,
+    StatusListing,
+    StatusSource,
+)
 from badge.settings import load
 from badge.sources.configured_listing import CatalogueWalk, JoinedWalk, listing_of
 from badge.sources.http_transport import HttpTransport
@@ -250,6 +259,16 @@ def test_an_upstream_that_refuses_is_the_lack_of_an_answer(listed: Listed) -> No
         refused.list(ListingFilter())
 
 
+@pytest.mark.parametrize("status", [404, 405, 501])
+def test_an_upstream_without_a_list_says_so(status: int) -> None:
+    upstream = Flask("upstream")
+    upstream.add_url_rule("/ops/status/list", "list", lambda: ("", status))
+    with served(upstream) as url:
+        walk = NativeWalk(url, None, HttpTransport(max_bytes=LARGEST_PAGE_BYTES), ManualClock())
+        with pytest.raises(NoList):
+            SnapshotListing(walk, ManualClock()).list(ListingFilter())
+
+
 ITEM = {"platform": "GitHub", "account": "acme", "subjectType": "Repository", "subjectName": "web"}
 
 
@@ -318,8 +337,23 @@ def test_a_source_that_is_out_leaves_the_others_and_the_count_unfinished() -> No
     walk = JoinedWalk(ByAccount(), {"acme": named("acme", "acme/web"), "contoso": unavailable})
     assert [item.subject.name for item in walk().items] == ["web"]
     assert not walk().is_whole
-    with pytest.raises(SourceUnavailable):
+    assert SnapshotListing(walk, ManualClock()).totals(ListingFilter()).silent == ["contoso"]
+    with pytest.raises(ListUnavailable) as raised:
         JoinedWalk(ByAccount(), {"acme": unavailable, "contoso": unavailable})()
+    assert raised.value.sources == ["acme", "contoso"]
+
+
+def without_list() -> Walked:
+    raise NoList
+
+
+def test_a_source_without_a_list_is_no_outage() -> None:
+    walked = JoinedWalk(ByAccount(), {"acme": named("acme", "acme/web"), "contoso": without_list})()
+    assert ([item.subject.name for item in walked.items], walked.is_whole, walked.silent) == (["web"], True, [])
+    with pytest.raises(ListUnavailable):
+        JoinedWalk(ByAccount(), {"acme": unavailable, "contoso": without_list})()
+    with pytest.raises(NoList):
+        JoinedWalk(ByAccount(), {"contoso": without_list})()
 
 
 SOURCES = {

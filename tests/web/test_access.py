@@ -162,6 +162,19 @@ def test_a_form_of_another_site_is_refused(by_token: Dashboard, path: str) -> No
     assert by_token.get("/dashboard").status_code == 200
 
 
+def test_a_browser_without_the_cookie_is_told_why(tmp_path: Path) -> None:
+    for public_url, words in (("https://badges.example.org", "Use https"), ("http://localhost", "Allow cookies")):
+        dashboard = Dashboard(tmp_path, **{**BY_TOKEN, "BADGE_PUBLIC_URL": public_url})
+        form = dashboard.soup("/login")
+        data = {"csrf_token": str(one(form, "input[name=csrf_token]")["value"]), "token": TOKEN}
+        dashboard.client.delete_cookie("__Host-badge")
+        dashboard.client.delete_cookie("badge")
+        answer = dashboard.client.post("/login", data=data)
+        assert answer.status_code == 400
+        assert "Your browser did not send the cookie back" in answer.text
+        assert words in answer.text
+
+
 def test_every_form_that_changes_something_holds_a_token_against_other_sites(by_token: Dashboard) -> None:
     log_in(by_token)
     seen = 0

@@ -43,7 +43,7 @@ DESCRIPTION: dict[str, Any] = yaml.safe_load(OPENAPI_FILE.read_text())
 METHODS = ("get", "post")
 
 # Pages for people, and what they load.
-UNDESCRIBED = {"/", "/badges", "/dashboard", "/dashboard/*", "/static/*", "/doctor", "/docs", "/docs/*"}
+UNDESCRIBED = {"/", "/badges", "/dashboard", "/dashboard/", "/dashboard/*", "/static/*", "/doctor", "/docs", "/docs/*"}
 
 
 class Api:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
 from base64 import b64decode
 from dataclasses import replace
 from datetime import timedelta
@@ -48,6 +50,7 @@ PARAMETERS = [
     "label",
     "max_age",
 ]
+FLASK = Path(sys.executable).with_name("flask")
 HOSTILE = '<script>alert(1)</script>"](javascript:alert(1))'
 
 
@@ -104,7 +107,26 @@ def dashboard(tmp_path: Path) -> Dashboard:
 
 
 def test_an_empty_dashboard_says_how_to_report_the_first_backup(dashboard: Dashboard) -> None:
-    assert "flask badge report GitHub/acme/Repository/web succeeded" in dashboard.soup("/dashboard").get_text()
+    page = dashboard.soup("/dashboard").get_text()
+    assert f"{FLASK} badge report GitHub/acme/Repository/web succeeded" in page
+    assert f"{FLASK} badge demo" in page
+
+
+def test_a_page_of_something_never_heard_of_says_how_to_report_it(dashboard: Dashboard) -> None:
+    page = dashboard.soup("/dashboard/AzureDevOps/org/Repository/it's/a%20%24%28trap%29")
+    assert shlex.split(text(page, "pre")) == [
+        str(FLASK),
+        "badge",
+        "report",
+        "AzureDevOps/org/Repository/it%27s/a%20%24%28trap%29",
+        "succeeded",
+    ]
+
+
+def test_strangers_are_not_told_to_report(tmp_path: Path) -> None:
+    dashboard = Dashboard(tmp_path, BADGE_DASHBOARD="open")
+    for path in ("/dashboard", f"/dashboard/{WEB.path}"):
+        assert "flask" not in dashboard.get(path).text
 
 
 def test_subjects_are_grouped_with_live_badges_and_links(dashboard: Dashboard) -> None:
@@ -214,9 +236,9 @@ def test_the_details_tell_duration_size_and_freshness(dashboard: Dashboard) -> N
     facts = {one(row, "dt").get_text(): " ".join(one(row, "dd").get_text().split()) for row in page.select("dl div")}
     assert facts["Duration"] == "1 h 4 min 10 s"
     assert facts["Size"] == "1.4 GB"
-    assert facts["Next run"] == "in 19 hours 2026-11-24T08:00:00Z"
-    assert facts["Last success"] == "12 seconds ago 2026-11-23T12:00:00Z"
-    assert facts["Source"] == "catalogue, asked 12 seconds ago, next in 108 s"
+    assert facts["Next run"] == "in 20 h 2026-11-24T08:00:00Z"
+    assert facts["Last success"] == "12 s ago 2026-11-23T12:00:00Z"
+    assert facts["Source"] == "catalogue, asked 12 s ago, next in 108 s"
 
 
 def test_the_history_is_a_picture_with_words_and_a_table(dashboard: Dashboard) -> None:
@@ -231,7 +253,7 @@ def test_the_history_is_a_picture_with_words_and_a_table(dashboard: Dashboard) -
     green, red = (COLOURS[Palette.ACCESSIBLE][tone] for tone in (Tone.GREEN, Tone.RED))
     assert bars == [(green, False), (red, True), (green, False)]
     rows = [[cell.get_text() for cell in row.select("td")] for row in page.select("tbody tr")]
-    assert rows[0] == ["1 hour ago", "succeeded", "1 min", ""]
+    assert rows[0] == ["1 h ago", "succeeded", "1 min", ""]
     assert len(rows) == 3
 
 
@@ -345,6 +367,43 @@ def test_from_elsewhere_the_dashboard_is_closed(dashboard: Dashboard, path: str,
     assert "acme" not in answer.text
 
 
+AS_BROWSERS = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8"
+
+
+@pytest.mark.parametrize(
+    ("path", "method", "status"),
+    [
+        ("/dashboards", "GET", 404),
+        ("/login", "GET", 404),
+        ("/static/none", "GET", 404),
+        ("/dashboard", "POST", 405),
+        ("/dashboard/acme/web", "GET", 500),
+    ],
+)
+def test_people_get_errors_as_pages_and_programs_as_problems(site: Site, path: str, method: str, status: int) -> None:
+    site.says = ZeroDivisionError("secret")
+    for accept in (AS_BROWSERS, "*/*", "application/json", None):
+        answer = site.client.open(path, method=method, headers={"Accept": accept} if accept else {})
+        assert answer.status_code == status
+        assert "secret" not in answer.text
+        assert ("Allow" in answer.headers) is (status == 405)
+        assert answer.headers["Cache-Control"] == "no-store"
+        expected = "text/html; charset=utf-8" if accept == AS_BROWSERS else "application/problem+json"
+        assert answer.content_type == expected
+        if accept == AS_BROWSERS:
+            assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
+
+
+@pytest.mark.parametrize("path", ["/ops/none", "/ping/a/b/c/d", "/livez/none", "/metrics/none"])
+def test_what_is_for_programs_answers_browsers_alike(site: Site, path: str) -> None:
+    answer = site.get(path, headers={"Accept": AS_BROWSERS})
+    assert (answer.status_code, answer.content_type) == (404, "application/problem+json")
+
+
+def test_a_slash_at_the_dashboard_s_end_is_nothing(dashboard: Dashboard) -> None:
+    assert dashboard.soup("/dashboard/?q=x").get_text() == dashboard.soup("/dashboard?q=x").get_text()
+
+
 def test_the_dashboard_can_be_switched_off(tmp_path: Path) -> None:
     assert Dashboard(tmp_path, BADGE_DASHBOARD="off").get("/dashboard").status_code == 404
 
@@ -360,7 +419,9 @@ def test_a_source_that_can_not_list_offers_to_name_one(site: Site) -> None:
 
 def test_a_lost_catalogue_is_told(tmp_path: Path) -> None:
     parts = build_parts(load({"BADGE_DATA_DIR": str(tmp_path / "none")}), cache=OneProcess(ManualClock()))
-    assert build_app(parts).test_client().get("/dashboard").status_code == 503
+    answer = build_app(parts).test_client().get("/dashboard")
+    assert answer.status_code == 503
+    assert "catalogue did not answer" in answer.text
 
 
 ENVIRONMENTS = [

@@ -25,12 +25,14 @@ def blueprint(parts: PagesParts) -> Blueprint:
     """/, /badges, /doctor, /docs, /dashboard, the subjects' pages and what they load."""
     pages = Blueprint("pages", "badge.web", template_folder="templates")
     builder, access = Builder(parts), parts.entrance.access
+    dashboard = _for_viewers(access, Dashboard(parts).dashboard)
     pages.add_url_rule("/", "home", builder.home)
     pages.add_url_rule("/badges", "sheet", builder.sheet)
-    pages.add_url_rule("/doctor", "doctor", Doctor(parts.clock, parts.public_url).doctor)
+    pages.add_url_rule("/doctor", "doctor", Doctor(parts).doctor)
     pages.add_url_rule("/docs", "api_docs", api_docs)
     pages.add_url_rule("/docs/<name>", "renderer_file", renderer_file)
-    pages.add_url_rule("/dashboard", "dashboard", _for_viewers(access, Dashboard(parts).dashboard))
+    for path in ("/dashboard", DASHBOARD_ROOT):
+        pages.add_url_rule(path, "dashboard", dashboard)
     # The view reads the raw path itself, for the routed one has lost its `%2F`.
     pages.add_url_rule(f"{DASHBOARD_ROOT}<any_path:_>", "details", _for_viewers(access, Details(parts).details))
     pages.add_url_rule("/static/<name>", "static", _static)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from itertools import groupby
@@ -13,13 +13,23 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from badge import appearance
 from badge.appearance import WORDS
-from badge.model import BackupStatus, InvalidSubject, Origin, Resolution, Visibility
-from badge.ports import ListedSubject, ListingFilter, ListingOrder, ListingTotals, SourceUnavailable, StatusListing
+from badge.model import BackupStatus, InvalidSubject, Origin, Resolution, Subject, Visibility
+from badge.ports import (
+    ListedSubject,
+    ListingFilter,
+    ListingOrder,
+    ListingTotals,
+    ListUnavailable,
+    NoList,
+    SourceUnavailable,
+    StatusListing,
+)
 from badge.web.pages.access import Viewer
-from badge.web.pages.page import Moment, message, picture_for, show
+from badge.web.pages.page import Moment, enumerated, message, picture_for, show
 from badge.web.pages.parts import PagesParts
 from badge.web.pages.repository_url import subject_named
 from badge.web.snippets import page_path
+from badge.web.terminal import EXAMPLE, command
 
 PAGE_SIZE = 50
 LONGEST_SEARCH = 200
@@ -73,20 +83,26 @@ class Dashboard:
         """The subjects there are."""
         if "subject" in request.args:
             return _to_subject(request.args["subject"])
-        if self.parts.listing is None:
-            return show("dashboard.html", has_list=False)
+        listing = self.parts.listing
         try:
-            return self._listed(self.parts.listing, Search.read(request.args), viewer)
+            return self._listed(listing, Search.read(request.args), viewer) if listing else _unlisted()
+        except NoList:
+            return _unlisted()
         except ValueError:
             return message(400, "This page does not exist", "Its address was cut or changed. Begin at the dashboard.")
+        except ListUnavailable as unavailable:
+            return _unlisted(_silent(unavailable.sources, viewer))
         except SourceUnavailable:
-            return message(503, "The list can't be had just now", "The catalogue did not answer. Reload in a moment.")
+            return _unlisted(_silent([source.name for source in self.parts.resolver.routing.sources], viewer))
 
     def _listed(self, listing: StatusListing, search: Search, viewer: Viewer) -> AnyResponse:
         cursor = request.args.get("cursor") or None
         wanted = search.filter(viewer)
         page = listing.list(wanted, cursor, PAGE_SIZE, search.order)
         totals = listing.totals(replace(wanted, shown_as=None))
+        silent = _silent(totals.silent, viewer)
+        if silent and not totals.all and not search.text:
+            return _unlisted(silent)
         is_grouped = search.order is ListingOrder.NAME
         groups = groupby(page.items, key=_account if is_grouped else lambda _: "")
         return show(
@@ -94,6 +110,8 @@ class Dashboard:
             has_list=True,
             search=search,
             totals=totals,
+            silent=silent,
+            first_steps=self._first_steps(viewer),
             number=totals.all if search.status is None else totals.by_status.get(search.status, 0),
             statuses=_status_choices(search, totals),
             orders=_ORDER_NAMES,
@@ -102,6 +120,11 @@ class Dashboard:
             first_page=search.address() if cursor else None,
             next_page=search.address(page.next_cursor) if page.next_cursor else None,
         )
+
+    def _first_steps(self, viewer: Viewer) -> Sequence[str]:
+        """Commands that fill an empty list: a report and the demo, where that is for this viewer to do."""
+        can_report = viewer.sees_private and self.parts.takes_reports(Subject.from_path(EXAMPLE))
+        return (command("report", EXAMPLE, "succeeded"), command("demo")) if can_report else ()
 
     def _row(self, item: ListedSubject) -> dict[str, object]:
         now = self.parts.clock()
@@ -116,6 +139,18 @@ class Dashboard:
             "is_private": report.visibility is Visibility.PRIVATE,
             "last": Moment.of(report.finished_at or report.started_at or report.deleted_at, now),
         }
+
+
+def _unlisted(silent: str = "") -> AnyResponse:
+    """The way to a subject's page without a list, and why there is none: who did not answer, if anybody."""
+    return show("dashboard.html", 503 if silent else 200, has_list=False, silent=silent)
+
+
+def _silent(sources: Sequence[str], viewer: Viewer) -> str:
+    """Who did not answer; how the sources are called is not for anybody."""
+    if not sources:
+        return ""
+    return enumerated(sources) if viewer.sees_private else "a source of this service"
 
 
 def _account(item: ListedSubject) -> str:

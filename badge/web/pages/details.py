@@ -19,6 +19,7 @@ from badge.web.pages.history import SHOWN_RUNS, history_picture
 from badge.web.pages.page import Moment, exact_length, length, message, picture_for, show, size
 from badge.web.pages.parts import PagesParts
 from badge.web.snippets import page_path
+from badge.web.terminal import command
 
 DASHBOARD_ROOT = "/dashboard/"
 
@@ -54,12 +55,18 @@ class Details:
             page_path=page_path(subject),
             is_open="dialog" in request.args,
             form=self._form(subject),
+            report_command=self._report_command(subject, viewer),
         )
 
     def _form(self, subject: Subject) -> BadgeForm:
         choices = Choices.read(request.args, self.parts.default_label)
         shared = f"{page_path(subject)}?{choices.shared(dialog='open')}"
         return BadgeForm(choices, choices.offer(subject, self.parts.public_url), shared)
+
+    def _report_command(self, subject: Subject, viewer: Viewer) -> str:
+        """What gets a status onto the badge, where that is for this viewer to do; else nothing."""
+        can_report = viewer.sees_private and self.parts.takes_reports(subject)
+        return command("report", subject.path, "succeeded") if can_report else ""
 
     def _runs(self, subject: Subject) -> Sequence[PastRun]:
         """The history is an extra: without it the page still says how the last backup went."""

@@ -7,16 +7,19 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from urllib.parse import urlsplit
+from html import unescape
+from urllib.parse import parse_qsl, urlsplit
 
 from flask import Response, current_app, request
 from werkzeug.test import Client, TestResponse
 
+from badge.appearance import alt_text
 from badge.model import InvalidSubject
-from badge.ports import Clock
-from badge.web.badge_request import BADGE_ROOT
+from badge.web.badge_request import BADGE_ROOT, read_badge_request
+from badge.web.pages.camo import Origin, ProxyAddress, is_of, origin_of
 from badge.web.pages.choices import NO_ADDRESS
 from badge.web.pages.page import exact_length, length, show
+from badge.web.pages.parts import PagesParts
 from badge.web.pages.repository_url import subject_named
 from badge.web.snippets import badge_path
 
@@ -26,25 +29,7 @@ PROXY_PATIENCE = timedelta(seconds=4)
 PROXY_HEADERS = {"Accept": "image/svg+xml,image/*;q=0.8", "User-Agent": "badge-doctor (as an image proxy)"}
 SHOWN_HEADERS = ("Content-Type", "Content-Length", "Cache-Control", "ETag", "Cache-Status", "Age")
 
-# A digest, and the address in hexadecimal digits.
-_CAMO = re.compile(r"https://camo\.githubusercontent\.com/[0-9a-f]{32,64}/((?:[0-9a-f]{2})+)")
-
-
-@dataclass(frozen=True, slots=True)
-class ProxyAddress:
-    """An address at GitHub's image proxy. Of hexadecimal digits, so that it means nothing to a shell."""
-
-    address: str
-    target: str
-    """What the proxy fetches."""
-
-    @classmethod
-    def found_in(cls, pasted: str) -> ProxyAddress | None:
-        """The first one in a text, be it a whole tag."""
-        found = _CAMO.search(pasted)
-        if found is None:
-            return None
-        return cls(found[0], bytes.fromhex(found[1]).decode("utf-8", "replace"))
+_TITLE = re.compile(r"<title>([^<]*)</title>")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +38,8 @@ class Examination:
 
     address: str
     """Path and query."""
+    alt: str
+    """What the picture says."""
     http_status: int
     took: str
     headers: Sequence[tuple[str, str]]
@@ -66,46 +53,72 @@ class Examination:
 class Doctor:
     """The view."""
 
-    clock: Clock
-    public_url: str
+    parts: PagesParts
 
     def doctor(self) -> Response:
         """The questions, and the answers to what was filled in."""
         typed, pasted = (request.args.get(name, "")[:LONGEST_INPUT].strip() for name in ("subject", "camo"))
         proxy = ProxyAddress.found_in(pasted)
-        examined, fault = None, ""
-        if wanted := typed or (proxy.target if proxy else ""):
-            try:
-                examined = self._examined(badge_address(wanted))
-            except InvalidSubject as invalid:
-                fault = f"{str(invalid).capitalize()}."
+        in_readme = [typed] if origin_of(typed) else []
+        in_readme += [proxy.target] if proxy else []
+        examined, fault, proxy_fault = None, "", ""
+        if pasted and proxy is None:
+            proxy_fault = "This is no address of GitHub's image proxy."
+        try:
+            if wanted := typed or (proxy.target if proxy else ""):
+                examined = self._examined(wanted, in_readme)
+        except InvalidSubject as invalid:
+            fault = f"{str(invalid).capitalize()}."
+        if fault and proxy and not typed:
+            fault, proxy_fault = "", f"The README asks {proxy.target}, which is no badge of this service."
         return show(
             "doctor.html",
             typed=typed,
             pasted=pasted,
             fault=fault,
             proxy=proxy,
-            proxy_fault="This is no address of GitHub's image proxy." if pasted and not proxy else "",
+            proxy_fault=proxy_fault,
+            is_origin_known=self._origin(typed) is not None,
             examined=examined,
-            base=self.public_url or NO_ADDRESS,
+            base=self.parts.public_url or NO_ADDRESS,
             placeholder=NO_ADDRESS,
             longest=LONGEST_INPUT,
         )
 
-    def _examined(self, address: str) -> Examination:
+    def _origin(self, typed: str) -> Origin | None:
+        """Where readers reach this service, if that is set or was typed."""
+        public_url = self.parts.public_url
+        return origin_of(f"{public_url}{BADGE_ROOT}" if public_url else typed)
+
+    def _examined(self, wanted: str, in_readme: Sequence[str]) -> Examination:
+        """The badge wanted; raises `InvalidSubject`. What a README asks should be the same."""
+        address, subject, origin = badge_address(wanted), subject_named(wanted), self._origin(wanted)
+        strays = [one for one in in_readme if not is_of(one, subject, origin)]
         began = time.perf_counter()
         answer = Client(current_app.wsgi_app).get(address, headers=PROXY_HEADERS)
         took = timedelta(seconds=time.perf_counter() - began)
         separator = "&" if "?" in address else "?"
         return Examination(
             address=address,
+            alt=_words_in(answer) or alt_text(subject),
             http_status=answer.status_code,
             took=f"{took.total_seconds() * 1000:.0f} ms",
             headers=[(name, answer.headers[name]) for name in SHOWN_HEADERS if name in answer.headers],
-            faults=_faults(answer, took),
-            ages=_ages(answer.headers.get("Cache-Control", "")),
-            fresh_address=f"{address}{separator}v={self.clock():%Y%m%d%H%M%S}",
+            faults=[f"The README asks {stray} instead." for stray in strays] + _faults(answer, took),
+            ages=_ages(answer.headers.get("Cache-Control", ""), self._oldest(address)),
+            fresh_address=f"{address}{separator}v={self.parts.clock():%Y%m%d%H%M%S}",
         )
+
+    def _oldest(self, address: str) -> str:
+        """How old a copy may be that was taken at any time before, when the badge may have said anything."""
+        path, _, query = address.partition("?")
+        wished = read_badge_request({"RAW_URI": path}, dict(parse_qsl(query)), "").at_least
+        lifetimes = self.parts.resolver.lifetimes
+        # A copy may be shown as long again while a new one is fetched.
+        least = min(wished, lifetimes.too_old)
+        longest, of_deleted = 2 * max(lifetimes.longest, least), 2 * max(lifetimes.deleted, least)
+        also = f", and one that says “deleted” up to {exact_length(of_deleted)}" if of_deleted > longest else ""
+        return f"A copy that it took before may be up to {exact_length(longest)} old{also}."
 
 
 def badge_address(typed: str) -> str:
@@ -121,6 +134,12 @@ def badge_address(typed: str) -> str:
     return badge_path(subject.path)
 
 
+def _words_in(answer: TestResponse) -> str:
+    """What an SVG says of itself; nothing of another format."""
+    found = _TITLE.search(answer.text) if answer.mimetype == "image/svg+xml" else None
+    return unescape(found[1]) if found else ""
+
+
 def _faults(answer: TestResponse, took: timedelta) -> list[str]:
     """Why a proxy would show no image at all."""
     rules = {
@@ -131,16 +150,16 @@ def _faults(answer: TestResponse, took: timedelta) -> list[str]:
     return [fault for fault, is_broken in rules.items() if is_broken]
 
 
-def _ages(cache_control: str) -> list[str]:
-    """How old a proxy's copy may be, and when."""
+def _ages(cache_control: str, oldest: str) -> list[str]:
+    """How old a proxy's copy may be, and when: one that it takes now, and the oldest of those that it has."""
     seconds = {name: int(number) for name, number in re.findall(r"([a-z-]+)=(\d{1,9})", cache_control)}
-    sentences = {
-        "max-age": "A proxy may show its copy for {} without asking.",
-        "stale-while-revalidate": "For {} after that it may show it once more while it asks in the background.",
-        "stale-if-error": "If it can't reach this service it may show it for {} more.",
-    }
+
+    def told(name: str, sentence: str) -> list[str]:
+        return [sentence.format(exact_length(timedelta(seconds=seconds[name])))] if seconds.get(name) else []
+
     return [
-        sentence.format(exact_length(timedelta(seconds=seconds[name])))
-        for name, sentence in sentences.items()
-        if seconds.get(name)
+        *told("max-age", "A proxy that takes a copy now may show it for {} without asking."),
+        *told("stale-while-revalidate", "For {} after that it may show it once more while it asks in the background."),
+        oldest,
+        *told("stale-if-error", "If it can't reach this service it may show it for {} more."),
     ]

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from flask import Blueprint, redirect, request, session
+from flask import Blueprint, current_app, redirect, request, session
 from flask_wtf.csrf import generate_csrf, validate_csrf
 from werkzeug.wrappers import Response as AnyResponse
 from wtforms import ValidationError
@@ -77,5 +77,14 @@ def forged_form() -> AnyResponse | None:
     try:
         validate_csrf(request.form.get("csrf_token"))
     except ValidationError:
+        if current_app.config["SESSION_COOKIE_NAME"] not in request.cookies:
+            return _no_cookie(is_secure=current_app.config["SESSION_COOKIE_SECURE"])
         return message(400, "This form is too old", "Go back, reload the page and send it again.")
     return None
+
+
+def _no_cookie(*, is_secure: bool) -> AnyResponse:
+    """What to do where the browser kept no cookie: over plain http from another machine it never keeps a secure one."""
+    why = "Use https, or, where that can't be had, set BADGE_PUBLIC_URL=http://… to the address in your browser."
+    text = why if is_secure else "Allow cookies of this site, go back, reload the page and send it again."
+    return message(400, "Your browser did not send the cookie back", text)

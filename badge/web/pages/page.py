@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64encode
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -26,7 +27,7 @@ PAGE_HEADERS = {
     "X-Content-Type-Options": "nosniff",
 }
 
-_UNITS = (("day", 86_400), ("hour", 3_600), ("minute", 60), ("second", 1))
+_UNITS = (("day", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
 
 
 def show(template: str, status: int = 200, **values: object) -> Response:
@@ -53,7 +54,7 @@ class Moment:
 
 
 def relative(distance: timedelta) -> str:
-    """A distance from now in words: "in 5 minutes", "3 hours ago"."""
+    """A distance from now in words: "in 5 min", "2 h 57 min ago"."""
     if abs(distance) < timedelta(seconds=0.5):
         return "just now"
     words = length(abs(distance))
@@ -61,11 +62,22 @@ def relative(distance: timedelta) -> str:
 
 
 def length(duration: timedelta) -> str:
-    """A duration in its largest unit: "4 minutes"."""
+    """A duration rounded to its largest unit, below ten of those to the next one: "14 h", "2 h 57 min", "1 day 23 h".
+
+    So it is never off by more than a twentieth, and what took minutes does not begin an hour before its end.
+    """
     seconds = max(1, round(duration.total_seconds()))
-    name, size = next((name, size) for name, size in _UNITS if seconds >= size)
-    number = seconds // size
-    return f"{number} {name}{'s' if number > 1 else ''}"
+    step = next((size for _, size in _UNITS if seconds >= 10 * size), 1)
+    return _in_units(round(seconds / step) * step)
+
+
+def _in_units(seconds: int) -> str:
+    parts = []
+    for unit, size in _UNITS:
+        number, seconds = divmod(seconds, size)
+        if number:
+            parts.append(f"{number} {unit}{'s' if unit == 'day' and number > 1 else ''}")
+    return " ".join(parts)
 
 
 def exact_length(duration: timedelta) -> str:
@@ -73,6 +85,12 @@ def exact_length(duration: timedelta) -> str:
     hours, rest = divmod(round(duration.total_seconds()), 3_600)
     parts = ((hours, "h"), (rest // 60, "min"), (rest % 60, "s"))
     return " ".join(f"{number} {unit}" for number, unit in parts if number) or "under a second"
+
+
+def enumerated(words: Sequence[str]) -> str:
+    """Several in a row: "hc, lab and up"."""
+    *first, last = words
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 def size(number: int) -> str:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
+from badge.model import Subject
 from badge.ports import Clock, RunHistory, StatusListing
 from badge.resolver import Resolver
 from badge.web.pages.entrance import Entrance
@@ -16,6 +18,8 @@ class PagesParts:
     resolver: Resolver
     listing: StatusListing | None
     history: RunHistory | None
+    takes_reports: Callable[[Subject], bool]
+    """Whether a subject's badge shows what is reported to this service itself."""
     clock: Clock
     entrance: Entrance
     default_label: str
