@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import statistics
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from badge.cache.embedded import socket_path
-from bench.load import CONCURRENCIES, rate
+from bench.load import CONCURRENCIES, Load, flat_out
 from bench.rounds import in_turn, ratio, say, table
 from bench.servers import THREADS, Running, on_granian, on_gunicorn, on_node, ours_and_constant, report_backup
 
@@ -39,23 +40,48 @@ def contenders() -> Iterator[dict[str, Running]]:
 
 
 def rows(rounds: int) -> list[str]:
-    """The table of serving."""
+    """The tables of serving: how many a second, and how long one takes meanwhile."""
     say("Serving a warm badge, one worker each")
     with contenders() as running:
         found = {}
         for concurrency in CONCURRENCIES:
             say(f" {concurrency} at a time")
-            measures = {name: rate(one.badge, concurrency) for name, one in running.items()}
+            measures = {name: partial(flat_out, one.badge, concurrency) for name, one in running.items()}
             found[concurrency] = in_turn(rounds, measures)
+    return [*_throughput(found), "", *_latencies(found)]
+
+
+Found = Mapping[int, Mapping[str, Sequence[Load]]]
+"""The rounds of each contender, by how many asked at a time."""
+
+
+def _throughput(found: Found) -> list[str]:
+    rates = {
+        concurrency: {name: [load.per_second for load in loads] for name, loads in by_name.items()}
+        for concurrency, by_name in found.items()
+    }
     columns = [f"one warm badge, one worker of {THREADS} threads", *(f"{c} at a time" for c in CONCURRENCIES)]
     return table(
         [*columns, f"a second, {LISTED_CONCURRENCY} at a time"],
         [
             [
                 name,
-                *(f"{ratio(rates[name], rates[BASE]):.2f}" for rates in found.values()),
-                f"{statistics.median(found[LISTED_CONCURRENCY][name]):,.0f}",
+                *(f"{ratio(by_name[name], by_name[BASE]):.2f}" for by_name in rates.values()),
+                f"{statistics.median(rates[LISTED_CONCURRENCY][name]):,.0f}",
             ]
-            for name in running
+            for name in rates[LISTED_CONCURRENCY]
         ],
     )
+
+
+def _latencies(found: Found) -> list[str]:
+    """How long one takes, flat out: beyond the first column, most of it is waiting for one's turn."""
+    return table(
+        ["the same: p50, p99", *(f"{c} at a time" for c in CONCURRENCIES)],
+        [[name, *(_milliseconds(by_name[name]) for by_name in found.values())] for name in found[LISTED_CONCURRENCY]],
+    )
+
+
+def _milliseconds(loads: Sequence[Load]) -> str:
+    halves, tails = [load.p50_us for load in loads], [load.p99_us for load in loads]
+    return f"{statistics.median(halves) / 1000:.2f}, {statistics.median(tails) / 1000:.2f} ms"
