@@ -92,7 +92,7 @@ class SharedCache:
         self.local = MemoryStatusCache(self.clock)
         self.cache = RedisStatusCache(self.commands, self.local, self.events, self.clock)
         # What is left to the garbage collector warns of open sockets.
-        weakref.finalize(self, _disconnect, self.connector)
+        weakref.finalize(self.cache, _disconnect, self.connector)
 
     @property
     def is_trying(self) -> bool:

@@ -212,9 +212,10 @@ class RedisStatusCache:
     def _claimed(self, key: SubjectKey, token: str) -> Claim:
         names = key_names(key)
         args = [token, _milliseconds(LEASE_LIFETIME), LONGEST]
+        is_owed = key in self._owed  # asked before: once made up for, what was read until then is still the old one
         ours, raw, now = _CLAIM.run(self._client(), [names.value, names.lease], args)
         lease = Lease(key, token, from_micros(int(now))) if ours else None
-        return Claim(lease, None if raw is None or key in self._owed else self._unsealed(key, raw))
+        return Claim(lease, None if raw is None or is_owed else self._unsealed(key, raw))
 
     def _unsealed(self, key: SubjectKey, raw: bytes) -> Kept | None:
         try:
