@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import socket
 import ssl
-from functools import cache
+from functools import cache, partial
 from typing import Any, NamedTuple
 
 import redis
 from redis.sentinel import SentinelManagedConnection
 
 from badge.cache.command_time import CommandSocket, seconds_left
-from badge.cache.host_names import HOST_NAMES, Address
+from badge.host_names import HOST_NAMES
 
 
 class Bounded:
@@ -35,30 +34,12 @@ class _Tcp(redis.Connection):
 
     def _connect(self) -> socket.socket:
         assert self.socket_timeout is not None
-        left: OSError = OSError("the name has no address")
-        addresses = self.names.addresses(self.host, self.port, seconds_left(self.socket_timeout))
-        for tried, address in enumerate(addresses):
-            share = seconds_left(self.socket_timeout) / (len(addresses) - tried)
-            try:
-                return self._connected(address, share)
-            except OSError as error:
-                left = error
-        self.names.forget(self.host, self.port)
-        raise left
-
-    def _connected(self, address: Address, seconds: float) -> socket.socket:
-        with contextlib.ExitStack() as unless_connected:
-            sock = socket.socket(address.family, address.kind, address.protocol)
-            unless_connected.callback(sock.close)
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            if self.socket_keepalive:
-                sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-                for option, value in self.socket_keepalive_options.items():
-                    sock.setsockopt(socket.IPPROTO_TCP, option, value)
-            sock.settimeout(seconds)
-            sock.connect(address.socket_address)
-            unless_connected.pop_all()
-            return sock
+        sock = self.names.connect(self.host, self.port, partial(seconds_left, self.socket_timeout))
+        if self.socket_keepalive:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+            for option, value in self.socket_keepalive_options.items():
+                sock.setsockopt(socket.IPPROTO_TCP, option, value)
+        return sock
 
 
 class BoundedConnection(Bounded, _Tcp):

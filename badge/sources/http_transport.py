@@ -2,9 +2,9 @@
 
 requests' timeouts bound each wait for bytes, not the whole answer: a byte a second holds a caller
 for ever (requests' documentation, "Timeouts"). Here the socket's timeout is set to what is left of
-the deadline before each read, so header, body and drip all end in time. urllib3 also gives each
-address of a name the whole timeout, and the TLS handshake once more; here they share what is left.
-The system's name service alone can't be hurried: it takes as long as resolv.conf lets it.
+the deadline before each read, so header, body and drip all end in time. urllib3 also looks names up
+for as long as resolv.conf lets it, and gives each address the whole timeout, and the TLS handshake
+once more; here they share what is left.
 """
 
 from __future__ import annotations
@@ -13,10 +13,11 @@ import io
 import os
 import socket
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from functools import partial
 from http.cookiejar import DefaultCookiePolicy
 from pathlib import Path
 from typing import Any, cast
@@ -29,6 +30,7 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import ConnectTimeoutError, HTTPError, NameResolutionError, NewConnectionError
 
 from badge import __version__
+from badge.host_names import HOST_NAMES, HostNames
 from badge.ports import Deadline, SourceUnavailable
 
 MOST_REDIRECTS = 3
@@ -36,11 +38,6 @@ REDIRECTS = frozenset({301, 302, 303, 307, 308})
 # The others turn a POST into a GET (RFC 9110, section 15.4).
 REDIRECTS_OF_ANY_METHOD = frozenset({307, 308})
 CHUNK_BYTES = 16 * 1024
-# Each address of a name gets its share of the time, so there must not be too many.
-MOST_ADDRESSES = 4
-
-LookUp = Callable[[str, int], Sequence[str]]
-"""The numeric addresses of a host's name, best first; raises `socket.gaierror`."""
 
 HEADERS = {
     "Accept": "application/json",
@@ -86,19 +83,13 @@ class HttpAnswer:
     body: bytes
 
 
-def addresses_of(host: str, port: int) -> Sequence[str]:
-    """What the system's name service says."""
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return list(dict.fromkeys(str(address[0]) for *_, address in found))
-
-
 @dataclass
 class HttpTransport:
     """Asks. Safe for threads and forks: each thread of each process has its own connections."""
 
     max_bytes: int = 262_144
     """The largest body, after decoding: a few kilobytes of gzip can hold a gigabyte."""
-    look_up: LookUp = addresses_of
+    names: HostNames = HOST_NAMES
     ca_file: Path | None = None
     """Trusted instead of the usual certificate authorities: a cluster's own."""
     _sessions: threading.local = field(default_factory=threading.local, init=False, repr=False)
@@ -131,7 +122,7 @@ class HttpTransport:
         if left == 0:
             raise SourceUnavailable(Failure.TIMEOUT)
         with (
-            _calling(_Call(deadline, self.look_up)),
+            _calling(_Call(deadline, self.names)),
             self._session().send(prepared, stream=True, allow_redirects=False, timeout=(left, left)) as response,
         ):
             return HttpAnswer(response.status_code, response.headers, self._body(response))
@@ -208,7 +199,7 @@ class _Call:
     """What a connection needs to know of the question it carries; urllib3 has no way to hand it down."""
 
     deadline: Deadline
-    look_up: LookUp
+    names: HostNames
 
 
 _current = threading.local()
@@ -223,6 +214,13 @@ def _calling(call: _Call) -> Iterator[None]:
         _current.call = None
 
 
+def _seconds_left(deadline: Deadline) -> float:
+    left = deadline.remaining
+    if left == 0:  # to a socket that would mean not to wait, and not to fail
+        raise TimeoutError("deadline")
+    return left
+
+
 class _DeadlineReader(io.RawIOBase):
     """What http.client reads an answer through, each read given only the time that is left."""
 
@@ -233,10 +231,7 @@ class _DeadlineReader(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Any) -> int | None:
-        left = self._deadline.remaining
-        if left == 0:
-            raise TimeoutError("deadline")
-        self._sock.settimeout(left)
+        self._sock.settimeout(_seconds_left(self._deadline))
         return self._raw.readinto(buffer)
 
     def close(self) -> None:
@@ -268,35 +263,16 @@ class _HttpConnection(HTTPConnection):
 
     def _new_conn(self) -> socket.socket:
         call: _Call = _current.call
-        sock = self._first_to_answer(call)
-        # From here on the handshake and the question have what is left.
-        self.timeout = self._left(call.deadline)
-        sock.settimeout(self.timeout)
-        return sock
-
-    def _first_to_answer(self, call: _Call) -> socket.socket:
-        name = self._dns_host
         try:
-            addresses = call.look_up(name, self.port)[:MOST_ADDRESSES]
-            for still_to_try in range(len(addresses), 0, -1):
-                self._dns_host = addresses[-still_to_try]
-                self.timeout = self._left(call.deadline) / still_to_try
-                try:
-                    return super()._new_conn()
-                except (NewConnectionError, ConnectTimeoutError):
-                    if still_to_try == 1:
-                        raise
+            sock = call.names.connect(self._dns_host, self.port, partial(_seconds_left, call.deadline))
         except socket.gaierror as error:
-            raise NameResolutionError(name, self, error) from error
-        finally:
-            self._dns_host = name  # which the certificate has to be for
-        raise NewConnectionError(self, "no address")
-
-    def _left(self, deadline: Deadline) -> float:
-        left = deadline.remaining
-        if left == 0:  # to a socket that would mean not to wait, and not to fail
-            raise ConnectTimeoutError(self, "deadline")
-        return left
+            raise NameResolutionError(self._dns_host, self, error) from error
+        except TimeoutError as error:
+            raise ConnectTimeoutError(self, "no connection in time") from error
+        except OSError as error:
+            raise NewConnectionError(self, "no connection") from error
+        self.timeout = sock.gettimeout()  # the handshake and the question have what is left
+        return sock
 
 
 class _HttpsConnection(_HttpConnection, HTTPSConnection):

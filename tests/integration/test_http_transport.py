@@ -6,12 +6,13 @@ import contextlib
 import socket
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
 
 import pytest
 
+from badge.host_names import MOST_ADDRESSES, Address, HostNames, ask_system
 from badge.ports import Deadline, SourceUnavailable
-from badge.sources.http_transport import MOST_ADDRESSES, HttpTransport, LookUp
+from badge.sources.http_transport import HttpTransport
 from tests.fault_server import running_fault_server
 
 SECONDS = 0.5
@@ -35,6 +36,11 @@ def connects_to_nobody(host: str = "127.0.0.1", port: int = 0) -> Iterator[int]:
         yield listener.getsockname()[1]
 
 
+def lying_at(*hosts: str) -> HttpTransport:
+    """For whom every name has these addresses."""
+    return HttpTransport(names=HostNames(lambda _, port: [found for host in hosts for found in ask_system(host, port)]))
+
+
 def seconds_until_unavailable(transport: HttpTransport, url: str, kind: str) -> float:
     began = time.monotonic()
     with pytest.raises(SourceUnavailable, match=f"^{kind}$"):
@@ -44,13 +50,13 @@ def seconds_until_unavailable(transport: HttpTransport, url: str, kind: str) -> 
 
 @pytest.mark.parametrize("count", [1, 4, 40])
 def test_all_addresses_of_a_name_share_the_time(count: int) -> None:
-    transport = HttpTransport(look_up=lambda host, port: ["127.0.0.1"] * count)
+    transport = lying_at(*["127.0.0.1"] * count)
     with connects_to_nobody() as port:
         assert seconds_until_unavailable(transport, f"http://many.test:{port}/", "timeout") < SECONDS + MARGIN
 
 
 def test_an_address_that_does_not_answer_leaves_time_for_the_next() -> None:
-    transport = HttpTransport(look_up=lambda host, port: ["::1", "127.0.0.1"])
+    transport = lying_at("::1", "127.0.0.1")
     with running_fault_server() as server, connects_to_nobody("::1", server.port):
         answer = transport.get(f"http://dual.test:{server.port}/ops/status", {}, {}, Deadline.after(2))
         assert answer.status == 200
@@ -60,28 +66,43 @@ def test_an_address_that_does_not_answer_leaves_time_for_the_next() -> None:
 def test_the_last_address_tells_what_was_wrong() -> None:
     with running_fault_server() as server:
         port = server.port
-    transport = HttpTransport(look_up=lambda host, port: ["::1", "127.0.0.1"])
+    transport = lying_at("::1", "127.0.0.1")
     assert seconds_until_unavailable(transport, f"http://dual.test:{port}/", "connect") < MARGIN
 
 
-def unknown(host: str, port: int) -> Sequence[str]:
+def unknown(host: str, port: int) -> list[Address]:
     raise socket.gaierror(socket.EAI_NONAME, "unknown")
 
 
-def nothing(host: str, port: int) -> Sequence[str]:
+def nothing(host: str, port: int) -> list[Address]:
     return []
 
 
-@pytest.mark.parametrize("look_up", [unknown, nothing])
-def test_a_name_without_address_is_an_outage(look_up: LookUp) -> None:
+@pytest.mark.parametrize("ask", [unknown, nothing])
+def test_a_name_without_address_is_an_outage(ask: Callable[[str, int], list[Address]]) -> None:
+    transport = HttpTransport(names=HostNames(ask))
+    assert seconds_until_unavailable(transport, "http://nowhere.test:9/", "connect") < MARGIN
+
+
+def test_a_resolver_that_is_silent_costs_a_question_its_time_and_later_ones_too_only_theirs() -> None:
+    go = threading.Event()
+
+    def answer_late(host: str, port: int) -> list[Address]:
+        assert go.wait(10)
+        return ask_system("127.0.0.1", port)
+
     with running_fault_server() as server:
-        assert seconds_until_unavailable(HttpTransport(look_up=look_up), server.url, "connect") < MARGIN
-        assert server.connections == 0
+        transport, url = HttpTransport(names=HostNames(answer_late)), f"http://up.test:{server.port}/ops/status"
+        for _ in range(2):
+            took = seconds_until_unavailable(transport, url, "timeout")
+            assert SECONDS <= took < SECONDS + MARGIN
+        go.set()
+        assert transport.get(url, {}, {}, Deadline.after(2)).status == 200
 
 
 def test_only_so_many_addresses_are_tried() -> None:
     with running_fault_server() as server:
-        transport = HttpTransport(look_up=lambda host, port: ["::1"] * MOST_ADDRESSES + ["127.0.0.1"])
+        transport = lying_at(*["::1"] * MOST_ADDRESSES, "127.0.0.1")
         seconds_until_unavailable(transport, f"http://many.test:{server.port}/", "connect")
         assert server.connections == 0
 
@@ -123,7 +144,7 @@ def test_a_drip_that_dries_up_ends_in_time_too() -> None:
 
 
 def test_a_second_connection_asks_for_the_same_name() -> None:
-    transport = HttpTransport(look_up=lambda host, port: ["127.0.0.1"])
+    transport = lying_at("127.0.0.1")
     with running_fault_server() as server:
         server.mode = "cut-without-length"
         for _ in range(2):

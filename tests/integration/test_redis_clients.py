@@ -21,9 +21,9 @@ from redis.retry import Retry
 
 from badge.cache.bounded_connections import Bounded, BoundedConnection, BoundedTlsConnection
 from badge.cache.command_time import command_time
-from badge.cache.host_names import Address, HostNames, ask_system
 from badge.cache.losses import LOSSES
 from badge.cache.redis_connection import RedisConnector
+from badge.host_names import Address, HostNames, ask_system
 from tests.doubles import pools_of
 from tests.servers import eventually
 from tests.topologies import (

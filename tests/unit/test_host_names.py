@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from badge.cache.host_names import FRESH_SECONDS, Address, HostNames
+from badge.host_names import FRESH_SECONDS, Address, HostNames
 from tests.doubles import no_thread_to_give
 from tests.servers import eventually
 

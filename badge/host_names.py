@@ -1,12 +1,13 @@
-"""The addresses behind host names, looked up beside the commands that need them.
+"""Connections to hosts by name, within a time that bounds the look-up too.
 
 The system's own look-up can't be bounded: a resolver that is silent holds a thread for ten seconds and more.
-So a thread of its own asks, a command waits for it no longer than it may, and what was found serves until
+So a thread of its own asks, whoever connects waits for it no longer than it may, and what was found serves until
 it is of no use any more.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import threading
@@ -18,6 +19,8 @@ from badge.background import begin
 
 # A name's addresses change rarely, and those that no longer answer are dropped at once.
 FRESH_SECONDS = 30.0
+# Each gets its share of the time, so there must not be too many.
+MOST_ADDRESSES = 4
 
 
 class Address(NamedTuple):
@@ -59,6 +62,22 @@ class HostNames:
         self._process = 0
         self._known: dict[tuple[str, int], list[Address]] = {}
         self._last: dict[tuple[str, int], _LookUp] = {}
+
+    def connect(self, host: str, port: int, left: Callable[[], float]) -> socket.socket:
+        """A connection to the first address that answers, its timeout set to what is then left.
+
+        `left` tells the seconds that remain, above zero, or raises `TimeoutError`. Each address gets a share of them.
+        Raises `OSError`: what the last address failed with, `socket.gaierror` for a name that is not known.
+        """
+        error = OSError("the name has no address")
+        addresses = self.addresses(host, port, left())[:MOST_ADDRESSES]
+        for tried, address in enumerate(addresses):
+            try:
+                return _connected(address, left, len(addresses) - tried)
+            except OSError as fault:
+                error = fault
+        self.forget(host, port)
+        raise error
 
     def addresses(self, host: str, port: int, seconds: float) -> list[Address]:
         """Where to connect to; raises `OSError`, `TimeoutError` where nothing is known within so many seconds."""
@@ -105,6 +124,18 @@ class HostNames:
             look_up.error = error
         finally:
             look_up.is_over.set()
+
+
+def _connected(address: Address, left: Callable[[], float], still_to_try: int) -> socket.socket:
+    with contextlib.ExitStack() as unless_connected:
+        sock = socket.socket(address.family, address.kind, address.protocol)
+        unless_connected.callback(sock.close)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        sock.settimeout(left() / still_to_try)
+        sock.connect(address.socket_address)
+        sock.settimeout(left())
+        unless_connected.pop_all()
+        return sock
 
 
 def _is_numeric(host: str) -> bool:
