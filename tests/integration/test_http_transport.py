@@ -16,7 +16,7 @@ from badge.sources.http_transport import HttpTransport
 from tests.fault_server import running_fault_server
 
 SECONDS = 0.5
-MARGIN = 0.3
+MARGIN = 0.9
 RECORD = b"\x16\x03\x03\x40\x00" + b"\x02\x00\x3f\xfc" + b"\x03" * 200
 """The beginning of a ServerHello of 16 KiB (RFC 8446, sections 4 and 5.1)."""
 

@@ -33,7 +33,7 @@ from tests.servers import ValkeyServer, eventually, running_valkey
 KEY = ("github", "acme", "repository", "web")
 OTHER = ("github", "acme", "repository", "api")
 Told = TypeVar("Told", CacheLost, CacheRegained, CacheCommandFailed, BreakerMoved)
-BUDGET = timedelta(milliseconds=50)
+BUDGET = timedelta(milliseconds=250)  # more than a machine that others use stands still for
 
 
 def now() -> datetime:

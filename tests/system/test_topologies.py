@@ -23,12 +23,11 @@ from tests.doubles import SharedCache
 from tests.fault_server import running_fault_server
 from tests.load import Answer, at_a_rate, percentile
 from tests.servers import Service, running_service
+from tests.timing import ROOM
 from tests.topologies import Cluster, TcpServer, cluster, watched_servers
 
 pytestmark = pytest.mark.slow
 
-ROOM = 3
-"""Two cores run the servers, the service, the upstream and the load at once."""
 COMMAND_SECONDS = 0.05
 UPSTREAM_SECONDS = 0.05
 AT_HAND_SECONDS = 0.01
