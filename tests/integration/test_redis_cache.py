@@ -6,17 +6,21 @@ import contextlib
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pytest
+from redis.exceptions import NoScriptError
 
 from badge.cache.command_time import CommandSocket, command_time
 from badge.cache.envelope import key_names
-from badge.cache.redis_connection import connect
+from badge.cache.memory import MemoryStatusCache
+from badge.cache.redis_cache import RedisStatusCache
+from badge.cache.redis_commands import RedisCommands
+from badge.cache.redis_connection import Client, RedisConnector, connect
 from badge.model import (
     BackupStatus,
     BreakerMoved,
@@ -134,6 +138,52 @@ def test_what_was_to_be_forgotten_meanwhile_is_forgotten_before_anybody_reads_it
     assert eventually(lambda: not rig.breaker.is_open, 5)
     assert rig.cache.get(KEY) is None
     assert rig.admin.exists(rig.names.value) == 0
+
+
+class Overtaken:
+    """A client that loses commands for a while, and between whose next answer and its reader something happens."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self.is_lost = False
+        self.meanwhile: Callable[[], object] | None = None
+
+    def eval(self, *words: Any) -> Any:
+        if self.is_lost:
+            raise TimeoutError
+        answer = self._client.eval(*words)
+        meanwhile, self.meanwhile = self.meanwhile, None
+        if meanwhile is not None:
+            meanwhile()
+        return answer
+
+    def evalsha(self, *words: Any) -> Any:
+        raise NoScriptError
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._client, name)
+
+
+class OvertakenConnector(RedisConnector):
+    """Makes such clients."""
+
+    def _made(self) -> Any:
+        return Overtaken(super()._made())
+
+
+def test_a_claim_that_read_just_before_a_lost_forget_was_made_up_for_has_not_what_was_to_be_forgotten(rig: Rig) -> None:
+    connector = OvertakenConnector(rig.server.url, BUDGET, 4)
+    commands = RedisCommands(connector, rig.events, rig.breaker)
+    cache = RedisStatusCache(commands, MemoryStatusCache(now), rig.events, now)
+    cache.put(KEY, kept())
+    client: Any = connector.client()
+    client.is_lost = True
+    with no_thread_to_give():  # so that nobody else makes up for it
+        cache.forget(KEY)
+    client.is_lost, client.meanwhile = False, commands.on_return[0]
+    claim = cache.claim(KEY)
+    assert claim.lease is not None
+    assert claim.kept is None
 
 
 def test_what_this_process_put_meanwhile_is_not_taken_for_shared(rig: Rig) -> None:
