@@ -135,10 +135,11 @@ def _is_worker(child: psutil.Process) -> bool:
         return False
 
 
-def flask_badge(*args: str, **settings: str) -> subprocess.CompletedProcess[str]:
-    """Run `flask badge …` with these settings and no others."""
+def flask_badge(*args: str, answer: str = "", **settings: str) -> subprocess.CompletedProcess[str]:
+    """Run `flask badge …` with these settings and no others; `answer` is typed where it asks."""
     return subprocess.run(
         [BIN / "flask", "badge", *args],
+        input=answer,
         env={**clean_environment(), **settings},
         capture_output=True,
         text=True,

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, delete, insert, select, update
+from sqlalchemy import Connection, Row, and_, delete, func, insert, select, update
 
 from badge.catalogue.checks import expectation_of
 from badge.catalogue.database import Database
@@ -31,6 +31,23 @@ class Recorded:
     """False where a newer run, or a later account of the same one, is known."""
     changed: bool
     """Whether readers see anything else than before."""
+
+
+class NothingKnown(LookupError):
+    """The subject was never heard of."""
+
+
+class IsExpected(ValueError):
+    """The subject has a check, so a job may tell of it at any time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """What there is to forget of a subject."""
+
+    subject: Subject
+    """As it is spelt where it is shown."""
+    runs: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +94,18 @@ class Catalogue:
         with self.database.reading() as connection:
             return [_run(row) for row in connection.execute(wanted.order_by(runs.c.started_at.desc()).limit(limit))]
 
+    def remembered(self, subject: Subject) -> Remembered:
+        """What `forget` would take. Raises `NothingKnown` or `IsExpected`."""
+        with self.database.reading() as connection:
+            return _remembered(connection, subject)
+
+    def forget(self, subject: Subject) -> Remembered:
+        """Remove the subject and its runs, as if it had never been told of. Raises `NothingKnown` or `IsExpected`."""
+        with self.database.writing() as connection:
+            taken = _remembered(connection, subject, for_update=True)
+            connection.execute(delete(subjects).where(is_subject(subject)))  # its runs go with it
+        return taken
+
     def list(
         self,
         filter: ListingFilter,
@@ -115,6 +144,17 @@ def _rested_on(by_age: Sequence[Run]) -> set[datetime]:
     finished = [run for run in by_age if run.is_finished]
     successes = [(at, run.started_at) for run in finished if (at := run.succeeded_at)]
     return {run.started_at for run in (*by_age[:1], *finished[:1])} | {start for _, start in sorted(successes)[-1:]}
+
+
+def _remembered(connection: Connection, subject: Subject, *, for_update: bool = False) -> Remembered:
+    wanted = select(subjects).where(is_subject(subject))
+    row = connection.execute(wanted.with_for_update() if for_update else wanted).one_or_none()
+    if row is None:
+        raise NothingKnown(f"nothing is known of {subject}")
+    if expectation_of(connection, row.id) is not None:
+        raise IsExpected(f"{subject} has a check")
+    number = connection.scalar(select(func.count()).where(runs.c.subject_id == row.id))
+    return Remembered(subject_of(row), number or 0)
 
 
 def _runs_of(connection: Connection, subject_id: int) -> dict[datetime, Run]:

@@ -8,6 +8,7 @@ from badge.cli.demo import demo
 from badge.cli.doctor import doctor, settings
 from badge.cli.draw import draw, url
 from badge.cli.explain import explain
+from badge.cli.forget import forget
 from badge.cli.key import key
 from badge.cli.report import report
 from badge.cli.sources import sources
@@ -17,5 +18,5 @@ badge = BadgeGroup(
     "badge",
     help="Report backups, expect them in time, hand out API keys, and look into the Backup Status Badge service.",
     epilog="Exit codes: 0 done, 1 it could not be done, 2 the call or the settings are wrong.",
-    commands=[report, check, status, explain, url, draw, key, settings, sources, doctor, demo],
+    commands=[report, forget, check, status, explain, url, draw, key, settings, sources, doctor, demo],
 )

@@ -7,7 +7,9 @@ from datetime import UTC, datetime, timedelta
 
 import click
 
+from app import Parts
 from badge.catalogue.events import RunEvent
+from badge.catalogue.store import Catalogue, IsExpected, NothingKnown
 from badge.cli.command import BadgeCommand, examples, own_catalogue
 from badge.model import BackupStatus, Reason, Subject, Visibility
 
@@ -35,17 +37,39 @@ _STATUS = {
 }
 
 
-@click.command(cls=BadgeCommand, epilog=examples("flask badge demo"))
-def demo() -> None:
+@click.command(cls=BadgeCommand, epilog=examples("flask badge demo", "flask badge demo --remove"))
+@click.option("--remove", is_flag=True, help="Remove the set again, with all that was reported under its names.")
+def demo(*, remove: bool) -> None:
     """Fill the local catalogue with a plausible set of backups."""
     with own_catalogue() as (parts, own):
-        for path, runs, hours, megabytes in _HISTORIES:
-            subject = _subject(path)
-            for event in _history(subject, runs, datetime.now(UTC) - hours * HOUR, megabytes * MEGABYTE):
-                status = own.catalogue.record(event).report.status
-            parts.resolver.forget(subject)
-            click.echo(f"{subject}: {status.value}")
+        if remove:
+            _remove(parts, own.catalogue)
+        else:
+            _fill(parts, own.catalogue)
+
+
+def _fill(parts: Parts, catalogue: Catalogue) -> None:
+    for path, runs, hours, megabytes in _HISTORIES:
+        subject = _subject(path)
+        for event in _history(subject, runs, datetime.now(UTC) - hours * HOUR, megabytes * MEGABYTE):
+            status = catalogue.record(event).report.status
+        parts.resolver.forget(subject)
+        click.echo(f"{subject}: {status.value}")
     click.echo("Look at /dashboard.")
+
+
+def _remove(parts: Parts, catalogue: Catalogue) -> None:
+    for path, *_ in _HISTORIES:
+        subject = _subject(path)
+        try:
+            catalogue.forget(subject)
+        except NothingKnown:
+            continue
+        except IsExpected:
+            click.echo(f"{subject}: kept, for its backups are expected")
+        else:
+            parts.resolver.forget(subject)
+            click.echo(f"{subject}: removed")
 
 
 def _subject(path: str) -> Subject:

@@ -20,7 +20,7 @@ from badge.catalogue.keys import KeyNameTaken, KeyVerdict, NoSuchKey, Scope
 from badge.catalogue.migration import upgrade
 from badge.catalogue.schema import api_keys, metadata
 from badge.catalogue.source import CatalogueSource
-from badge.catalogue.store import Catalogue, Retention
+from badge.catalogue.store import Catalogue, IsExpected, NothingKnown, Remembered, Retention
 from badge.model import BackupStatus, Subject, Visibility
 from badge.ports import Deadline, ListingFilter, SourceUnavailable
 from tests.doubles import START, ManualClock
@@ -181,6 +181,30 @@ def record_many(url: str, first: int) -> None:
     for number in range(first, first + 100, 1):
         moment = START + timedelta(minutes=number)
         catalogue.record(RunEvent(subject=WEB, status=BackupStatus.FAILED, at=moment, started_at=moment))
+
+
+def test_a_forgotten_subject_leaves_nothing_behind_and_begins_anew(store: Store) -> None:
+    store.tell(BackupStatus.SUCCEEDED, started_at=START - timedelta(hours=1))
+    store.tell(BackupStatus.SUCCEEDED, subject=Subject.legacy("acme", "api"))
+    before = store.report().revision
+    assert store.catalogue.remembered(Subject.legacy("Acme", "WEB")) == Remembered(WEB, runs=1)
+    assert store.catalogue.forget(Subject.legacy("Acme", "WEB")) == Remembered(WEB, runs=1)
+    assert (store.status(), store.catalogue.runs(WEB)) == (None, [])
+    assert [item.subject.name for item in store.catalogue.list(ListingFilter()).items] == ["api"]
+    store.clock.advance(seconds=1)
+    store.tell(BackupStatus.FAILED)
+    assert store.report().revision > before  # so that readers elsewhere, who know the former one, believe it
+
+
+def test_what_is_not_there_or_has_a_check_is_not_forgotten(store: Store) -> None:
+    with pytest.raises(NothingKnown):
+        store.catalogue.forget(WEB)
+    store.checks.create(WEB, timedelta(days=1), timedelta(hours=1))
+    with pytest.raises(IsExpected):
+        store.catalogue.remembered(WEB)
+    with pytest.raises(IsExpected):
+        store.catalogue.forget(WEB)
+    assert store.status() is BackupStatus.SCHEDULED
 
 
 def test_two_processes_at_once_lose_nothing(store: Store) -> None:

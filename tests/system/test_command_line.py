@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -69,6 +70,7 @@ WRONG = [
     (["check", "create", WEB, "--every", "1d", "--slug", "No Slug"], "a slug has up to 100 of a-z"),
     (["check", "rotate", WEB], "has no check"),
     (["check", "delete", WEB], "has no check"),
+    (["forget", WEB, "--yes"], f"nothing is known of {WEB}"),
 ]
 
 
@@ -94,6 +96,7 @@ def test_what_could_not_be_done_is_exit_code_1(tmp_path: Path) -> None:
         ["report"],
         ["check", "create"],
         ["check", "list"],
+        ["forget"],
         ["status"],
         ["url"],
         ["draw"],
@@ -171,6 +174,50 @@ def test_addresses_and_snippets_are_printed() -> None:
 def test_the_demo_fills_every_status_but_unknown(tmp_path: Path) -> None:
     words = {line.rpartition(": ")[2] for line in run(tmp_path, "demo").stdout.splitlines()[:-1]}
     assert words == {"succeeded", "failed", "inProgress", "scheduled", "deleted"}
+
+
+def test_the_demo_is_removed_but_for_what_a_job_may_ping(tmp_path: Path) -> None:
+    run(tmp_path, "demo")
+    run(tmp_path, "report", "acme/own", "succeeded")
+    run(tmp_path, "check", "create", "acme/api", "--every", "1d")
+    done = run(tmp_path, "demo", "--remove")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "GitHub/acme/Repository/api: kept, for its backups are expected\n" in done.stdout
+    assert done.stdout.count(": removed\n") == 7
+    assert run(tmp_path, "forget", "acme/own", "--yes").returncode == 0
+    assert run(tmp_path, "demo", "--remove").stdout.count("\n") == 1
+
+
+def test_a_subject_is_forgotten_after_asking(tmp_path: Path) -> None:
+    for hours_ago, status in ((2, "failed"), (1, "succeeded")):
+        run(tmp_path, "report", WEB, status, "--started-at", f"{time.time() - 3600 * hours_ago:.0f}")
+    unanswered = run(tmp_path, "forget", "acme/WEB")
+    assert (unanswered.returncode, unanswered.stdout) == (2, "")
+    assert f"Forget {WEB}, with 2 runs?" in unanswered.stderr
+    assert unanswered.stderr.endswith("nothing was forgotten; scripts give --yes.\n")
+    kept = flask_badge("forget", WEB, answer="n\n", BADGE_DATA_DIR=str(tmp_path))
+    assert (kept.returncode, kept.stdout) == (1, f"{WEB}: kept\n")
+    done = flask_badge("forget", WEB, answer="y\n", BADGE_DATA_DIR=str(tmp_path))
+    assert (done.returncode, done.stdout) == (0, f"{WEB}: forgotten, with 2 runs\n")
+
+
+def test_a_subject_with_a_check_is_not_forgotten_before_that_is_deleted(tmp_path: Path) -> None:
+    run(tmp_path, "check", "create", WEB, "--every", "1d")
+    run(tmp_path, "report", WEB, "succeeded")
+    refused = run(tmp_path, "forget", WEB, "--yes")
+    assert (refused.returncode, len(refused.stderr.splitlines())) == (2, 1)
+    assert f"first run flask badge check delete {WEB}" in refused.stderr
+    run(tmp_path, "check", "delete", WEB)
+    assert run(tmp_path, "forget", WEB, "--yes").stdout == f"{WEB}: forgotten, with 1 run\n"
+
+
+def test_a_badge_is_unknown_at_once_when_its_subject_is_forgotten(service: Service) -> None:
+    service.flask_badge("report", "acme/wbe", "succeeded")
+    assert service.get("/badge/acme/wbe.txt").text == "succeeded\n"
+    service.flask_badge("forget", "acme/wbe", "--yes")
+    shown = service.get("/badge/acme/wbe.txt?v=2")
+    assert (shown.status_code, shown.text) == (404, "unknown\n")
+    assert "acme/Repository/wbe" not in service.get("/dashboard").text
 
 
 def test_the_settings_are_shown_without_secrets(tmp_path: Path) -> None:
