@@ -27,15 +27,17 @@ class Fault(click.ClickException):
 
 
 @contextlib.contextmanager
-def _one_line_errors(name: str) -> Iterator[None]:
+def _one_line_errors(ctx: click.Context) -> Iterator[None]:
     """Click's usage errors without their three lines of usage, which --help shows better."""
     try:
         yield
     except click.UsageError as error:
         if isinstance(error, click.exceptions.NoArgsIsHelpError):
             raise
-        # Some of click's messages list choices a line each.
-        raise Fault(f"{' '.join(error.format_message().split())} See flask {name} --help.") from None
+        # Some of click's messages list choices a line each, and end without a full stop.
+        message = " ".join(error.format_message().split())
+        stop = "" if message.endswith((".", "?")) else "."
+        raise Fault(f"{message}{stop} See {ctx.command_path} --help.") from None
 
 
 class BadgeCommand(click.Command):
@@ -43,7 +45,7 @@ class BadgeCommand(click.Command):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Read the arguments; a fault is one line."""
-        with _one_line_errors(f"badge {self.name}"):
+        with _one_line_errors(ctx):
             return super().parse_args(ctx, args)
 
 
@@ -52,9 +54,14 @@ class BadgeGroup(click.Group):
 
     command_class = BadgeCommand
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Read the group's own options; a fault is one line."""
+        with _one_line_errors(ctx):
+            return super().parse_args(ctx, args)
+
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
         """Find the command; a name that is none is one line."""
-        with _one_line_errors("badge"):
+        with _one_line_errors(ctx):
             return super().resolve_command(ctx, args)
 
 

@@ -36,7 +36,7 @@ def _one_of(name: str, words: type[StrEnum], *, help: str | None = None) -> Call
         "flask badge draw failed -o failed.png --style for-the-badge --icon --scale 3",
     ),
 )
-@click.argument("status", type=click.Choice(sorted(_STATUS)))
+@click.argument("status", metavar="STATUS", type=click.Choice(sorted(_STATUS)))
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="File to write: .svg or .png.")
 @click.option("--label", default=DEFAULT_LABEL, show_default=True, help="Words on the left half; empty for none.")
 @_one_of("--style", Style)
@@ -47,7 +47,10 @@ def _one_of(name: str, words: type[StrEnum], *, help: str | None = None) -> Call
 @click.option("--logo", type=click.Choice(list(LOGOS)), help="A drawing before the label.")
 @click.option("--scale", type=click.IntRange(1, 4), default=png.DEFAULT_SCALE, show_default=True, help="Of a PNG.")
 def draw(**given: Any) -> None:
-    """Draw the badge of STATUS into a file, without asking anybody."""
+    """Draw the badge of STATUS into a file, without asking anybody.
+
+    STATUS is succeeded, failed, in-progress, scheduled, deleted or unknown.
+    """
     status = _STATUS[given["status"]]
     language = Language(given["lang"])
     badge = Badge(

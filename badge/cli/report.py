@@ -56,7 +56,7 @@ TIME = TimeOption()
     ),
 )
 @click.argument("subject", type=SubjectArgument())
-@click.argument("status", type=click.Choice(list(STATUS_WORDS)))
+@click.argument("status", metavar="STATUS", type=click.Choice(list(STATUS_WORDS)))
 @click.option("--at", type=TIME, help="When this became true; now by default.")
 @click.option("--started-at", type=TIME, help="When the run began; tells runs apart that overlap.")
 @click.option("--finished-at", type=TIME, help="When the run ended.")
@@ -71,9 +71,10 @@ TIME = TimeOption()
 @click.option("--key-file", type=click.File(), help="File that holds the API key.")
 @click.option("--json", "as_json", is_flag=True, help="Print the resulting status as JSON.")
 def report(**given: Any) -> None:
-    """Say how a backup of SUBJECT went: STATUS is its new status.
+    """Say how a backup of SUBJECT went.
 
-    SUBJECT is platform/account/type/name, or owner/repository for a GitHub repository.
+    SUBJECT is platform/account/type/name, or owner/repository for a GitHub repository. STATUS is its
+    new status: succeeded, failed, in-progress, scheduled or deleted.
     """
     event = _event(given)
     answer = _send(event, given) if given["to"] else _record(event)

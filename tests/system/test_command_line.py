@@ -82,6 +82,29 @@ def test_a_wrong_call_is_one_line_and_exit_code_2(tmp_path: Path, args: list[str
     assert words in done.stderr
 
 
+POINTERS = [
+    (["report", WEB, "great"], "Invalid value for 'STATUS': 'great' is not one of", "flask badge report"),
+    (["report", WEB], "Missing argument 'STATUS'. Choose from: succeeded, failed", "flask badge report"),
+    (["draw", "great", "-o", "x.svg"], "Invalid value for 'STATUS'", "flask badge draw"),
+    (["key", "create"], "Missing argument 'NAME'", "flask badge key create"),
+    (["sources", "try"], "Missing argument 'NAME'", "flask badge sources try"),
+    (["key", "bogus"], "No such command 'bogus'", "flask badge key"),
+    (["key", "--bogus"], "No such option", "flask badge key"),
+    (["status", "acme/web", "--jso"], "Did you mean '--json'?", "flask badge status"),
+    (["bogus"], "No such command 'bogus'", "flask badge"),
+]
+
+
+@pytest.mark.parametrize(("args", "words", "command"), POINTERS)
+def test_an_error_points_at_the_help_of_its_own_command(
+    tmp_path: Path, args: list[str], words: str, command: str
+) -> None:
+    done = run(tmp_path, *args)
+    assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)
+    assert words in done.stderr
+    assert done.stderr.endswith((f". See {command} --help.\n", f"? See {command} --help.\n"))
+
+
 def test_what_could_not_be_done_is_exit_code_1(tmp_path: Path) -> None:
     done = run(tmp_path, "report", WEB, "failed", "--to", "http://127.0.0.1:9", "--key", "k")
     assert (done.returncode, len(done.stderr.splitlines())) == (1, 1)
