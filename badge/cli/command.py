@@ -17,6 +17,9 @@ from badge.model import InvalidSubject, Subject
 from badge.settings import BadSettings, Settings, load, parse_duration, show_duration
 from badge.telemetry.logs import LOGGER
 
+# A century: what lies further ahead than the year 9999 is no date.
+LONGEST_DURATION = timedelta(days=36_500)
+
 
 class Fault(click.ClickException):
     """One line on standard error; exit code 2 for a wrong call, 1 for what could not be done."""
@@ -86,7 +89,7 @@ class SubjectArgument(click.ParamType[Subject]):
 
 
 class DurationOption(click.ParamType[timedelta]):
-    """`90d`, `12h` and the like."""
+    """`90d`, `12h` and the like, up to a century."""
 
     name = "duration"
 
@@ -97,6 +100,10 @@ class DurationOption(click.ParamType[timedelta]):
         except ValueError as error:
             self.fail(f"{error}.", param, ctx)
         assert isinstance(duration, timedelta)
+        if duration <= timedelta(0):
+            self.fail("give more than 0s.", param, ctx)
+        if duration > LONGEST_DURATION:
+            self.fail(f"give {show_duration(LONGEST_DURATION)} at most.", param, ctx)
         return duration
 
 

@@ -31,7 +31,9 @@ key = BadgeGroup("key", help="Hand out, list and take back API keys for /ops, an
     show_default=True,
     help="What the key may do; give it several times for several.",
 )
-@click.option("--expires-in", type=DurationOption(), help="After which it no longer works; never by default.")
+@click.option(
+    "--expires-in", type=DurationOption(), help="After which it no longer works, 36500d at most; never by default."
+)
 def create(name: str, scopes: Sequence[str], expires_in: timedelta | None) -> None:
     """Make a key called NAME and print it, once: only its hash is kept."""
     expires_at = datetime.now(UTC) + expires_in if expires_in else None

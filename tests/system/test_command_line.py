@@ -65,7 +65,11 @@ WRONG = [
     (["key", "create", "no spaces"], "letters"),
     (["key", "revoke", "nobody"], "no key called nobody"),
     (["key", "create", "x", "--expires-in", "soon"], "give a number and a unit"),
+    (["key", "create", "x", "--expires-in", "999999999d"], "give 36500d at most"),
+    (["key", "create", "x", "--expires-in", "36501d"], "give 36500d at most"),
+    (["key", "create", "x", "--expires-in", "0s"], "give more than 0s"),
     (["check", "create", WEB], "Missing option '--every'"),
+    (["check", "create", WEB, "--every", "999999999d"], "give 36500d at most"),
     (["check", "create", WEB, "--every", "5s", "--grace", "500d"], "365 days"),
     (["check", "create", WEB, "--every", "1d", "--slug", "No Slug"], "a slug has up to 100 of a-z"),
     (["check", "rotate", WEB], "has no check"),
@@ -143,6 +147,7 @@ def test_keys_are_made_listed_and_revoked(tmp_path: Path) -> None:
     assert (listed[0]["name"], listed[0]["scopes"]) == ("ci", ["read", "report"])
     assert made.stdout.strip() not in run(tmp_path, "key", "list").stdout
     assert run(tmp_path, "key", "revoke", "ci").stdout == "ci: revoked\n"
+    assert run(tmp_path, "key", "create", "long", "--expires-in", "36500d").returncode == 0
 
 
 def test_a_check_is_made_listed_rotated_and_deleted(tmp_path: Path) -> None:
