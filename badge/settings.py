@@ -50,13 +50,22 @@ def show_duration(value: timedelta) -> str:
     return f"{milliseconds}ms"
 
 
-def _http_origin(value: str) -> str:
+def http_address(value: str) -> str:
+    """The address, if another service can be asked there; raises `ValueError` that says what to write instead."""
     parts = urlsplit(value)
-    if parts.scheme not in ("http", "https") or not parts.hostname or not _has_valid_port(parts):
+    is_whole = parts.scheme in ("http", "https") and _has_valid_host(parts) and _has_valid_port(parts)
+    if not is_whole or re.search(r"\s", value):
         raise ValueError("give an absolute http:// or https:// URL")
     if parts.query or parts.fragment or parts.username:
         raise ValueError("give the URL without user, query or fragment")
     return value.rstrip("/")
+
+
+def _has_valid_host(parts: SplitResult) -> bool:
+    try:
+        return bool((parts.hostname or "").encode("idna"))
+    except UnicodeError:  # a part of the name is empty or too long
+        return False
 
 
 def _bind(value: str) -> str:
@@ -132,7 +141,7 @@ def _between(least: timedelta, most: timedelta) -> AfterValidator:
 
 Duration = Annotated[timedelta, BeforeValidator(parse_duration)]
 Lifetime = Annotated[Duration, _between(timedelta(seconds=1), timedelta(days=1))]
-HttpUrl = Annotated[str, AfterValidator(_http_origin)]
+HttpUrl = Annotated[str, AfterValidator(http_address)]
 
 
 class Settings(BaseModel):

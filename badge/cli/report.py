@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -14,6 +15,7 @@ from badge.catalogue.events import InvalidEvent, RunEvent
 from badge.cli.command import BadgeCommand, Fault, SubjectArgument, examples, forget_status, own_catalogue
 from badge.contract import format_time, status_document
 from badge.model import BackupStatus, Reason, Report, Subject, Visibility
+from badge.settings import http_address
 
 REMOTE_TIMEOUT_SECONDS = 10
 STATUS_WORDS = {
@@ -43,6 +45,19 @@ class TimeOption(click.ParamType[datetime]):
         return moment
 
 
+class AddressOption(click.ParamType[str]):
+    """`https://badges.example.org`, or that with a path under which the service is reached."""
+
+    name = "url"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The address without a slash at its end."""
+        try:
+            return http_address(value)
+        except ValueError as error:
+            self.fail(f"{error}.", param, ctx)
+
+
 TIME = TimeOption()
 
 
@@ -66,7 +81,7 @@ TIME = TimeOption()
 @click.option("--reason", type=click.Choice([reason.value for reason in Reason]), help="Why it failed.")
 @click.option("--url", help="Page of the run, https only.")
 @click.option("--visibility", type=click.Choice([word.value for word in Visibility]), help="Who may see the status.")
-@click.option("--to", metavar="URL", help="Report to the service at URL instead of the local catalogue.")
+@click.option("--to", type=AddressOption(), help="Report to the service at URL instead of the local catalogue.")
 @click.option("--key", envvar="BADGE_API_KEY", help="API key for --to, with the scope 'report' [BADGE_API_KEY].")
 @click.option("--key-file", type=click.File(), help="File that holds the API key.")
 @click.option("--json", "as_json", is_flag=True, help="Print the resulting status as JSON.")
@@ -120,20 +135,31 @@ def _answer(subject: Subject, report: Report, *, applied: bool) -> dict[str, Any
 
 
 def _send(event: RunEvent, given: Mapping[str, Any]) -> dict[str, Any]:
-    key = given["key_file"].read().strip() if given["key_file"] else given["key"]
-    if not key:
-        raise Fault("--to needs an API key: give --key-file, --key or BADGE_API_KEY.")
     try:
         response = requests.post(
-            given["to"].rstrip("/") + "/ops/status/report",
+            given["to"] + "/ops/status/report",
             json=_body(event),
-            headers={"X-API-Key": key},
+            headers={"X-API-Key": _key(given)},
             timeout=REMOTE_TIMEOUT_SECONDS,
             allow_redirects=False,
         )
+    except requests.exceptions.InvalidURL:
+        raise Fault(f"{given['to']} is no address; write one such as https://badges.example.org.") from None
     except requests.RequestException as error:
         raise Fault(f"{given['to']} could not be reached ({type(error).__name__}).", exit_code=1) from None
     return _understood(response)
+
+
+def _key(given: Mapping[str, Any]) -> str:
+    try:
+        key: str | None = given["key_file"].read().strip() if given["key_file"] else given["key"]
+    except UnicodeDecodeError:
+        key = "\ufffd"
+    if not key:
+        raise Fault("--to needs an API key: give --key-file, --key or BADGE_API_KEY.")
+    if not re.fullmatch(r"[!-~]+", key):
+        raise Fault("An API key is one line of ASCII without spaces, as flask badge key create prints it.")
+    return key
 
 
 def _understood(response: requests.Response) -> dict[str, Any]:

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.servers import Service, flask_badge, running_service
+from tests.servers import PROJECT, Service, flask_badge, running_service
 
 WEB = "GitHub/acme/Repository/web"
+PICTURE = PROJECT / "tests" / "golden" / "failed.png"
 
 
 def run(folder: Path, *args: str) -> subprocess.CompletedProcess[str]:
@@ -58,6 +59,18 @@ WRONG = [
     (["report", WEB, "failed", "--at", "2026-01-01T00:00:00"], "has no time zone"),
     (["report", WEB, "failed", "--url", "http://x"], "https"),
     (["report", WEB, "failed", "--to", "http://127.0.0.1:9"], "needs an API key"),
+    (["report", WEB, "failed", "--to", "notaurl", "--key", "k"], "'--to': give an absolute http:// or https:// URL"),
+    (["report", WEB, "failed", "--to", "ftp://x", "--key", "k"], "'--to': give an absolute http:// or https:// URL"),
+    (["report", WEB, "failed", "--to", "http://u:p@x", "--key", "k"], "without user, query or fragment"),
+    (["report", WEB, "failed", "--to", "http://a b", "--key", "k"], "'--to': give an absolute http:// or https:// URL"),
+    (
+        ["report", WEB, "failed", "--to", "http://a..b", "--key", "k"],
+        "'--to': give an absolute http:// or https:// URL",
+    ),
+    (["report", WEB, "failed", "--to", "http://%zz", "--key", "k"], "http://%zz is no address; write one such as"),
+    (["report", WEB, "failed", "--to", "http://127.0.0.1:9", "--key", "a\nb"], "one line of ASCII without spaces"),
+    (["report", WEB, "failed", "--to", "http://127.0.0.1:9", "--key", "ключ"], "one line of ASCII without spaces"),
+    (["report", WEB, "failed", "--to", "http://127.0.0.1:9", "--key-file", str(PICTURE)], "one line of ASCII"),
     (["report", WEB, "failed", "--nope"], "No such option"),
     (["nope"], "No such command"),
     (["draw", "failed", "-o", "x.gif"], "has to end in .svg or .png"),
