@@ -13,7 +13,11 @@ from badge.contract import format_time
 from badge.model import Subject, Visibility
 from badge.settings import Settings, show_duration
 
-check = BadgeGroup("check", help="Expect backups in time, and hand out the addresses by which jobs tell of them.")
+check = BadgeGroup(
+    "check",
+    help="Expect backups in time, and hand out the addresses by which jobs tell of them.",
+    epilog=examples("flask badge check create acme/web --every 24h --grace 2h", "flask badge check list"),
+)
 
 
 @check.command(

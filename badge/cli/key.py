@@ -11,7 +11,11 @@ import click
 from badge.catalogue.keys import KeyNameTaken, NoSuchKey, Scope, StoredKey
 from badge.cli.command import BadgeGroup, DurationOption, Fault, examples, own_catalogue
 
-key = BadgeGroup("key", help="Hand out, list and take back API keys for /ops, and keys to ping with.")
+key = BadgeGroup(
+    "key",
+    help="Hand out, list and take back API keys for /ops, and keys to ping with.",
+    epilog=examples("flask badge key create ci-acme", "flask badge key list", "flask badge key revoke ci-acme"),
+)
 
 
 @key.command(

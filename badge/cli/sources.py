@@ -32,7 +32,13 @@ from badge.sources.sources_file import ConfiguredSource, load
 
 PROBE_NAME = "doctor-probe"
 
-sources = BadgeGroup("sources", help="Look into the systems that BADGE_SOURCES names.")
+sources = BadgeGroup(
+    "sources",
+    help="Look into the systems that BADGE_SOURCES names.",
+    epilog=examples(
+        "flask badge sources presets", "flask badge sources check --live", "flask badge sources try hc acme/web"
+    ),
+)
 
 
 @sources.command(epilog=examples("flask badge sources check", "flask badge sources check --live --json"))

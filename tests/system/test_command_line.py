@@ -6,10 +6,14 @@ import json
 import re
 import subprocess
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import pytest
+from click.testing import CliRunner
 
+from badge.cli import badge
 from tests.servers import PROJECT, Service, flask_badge, running_service
 
 WEB = "GitHub/acme/Repository/web"
@@ -130,27 +134,23 @@ def test_what_could_not_be_done_is_exit_code_1(tmp_path: Path) -> None:
     assert run(blocked, "report", WEB, "failed").returncode == 1
 
 
-@pytest.mark.parametrize(
-    "command",
-    [
-        ["report"],
-        ["check", "create"],
-        ["check", "list"],
-        ["forget"],
-        ["status"],
-        ["url"],
-        ["draw"],
-        ["key", "create"],
-        ["key", "list"],
-        ["settings"],
-        ["doctor"],
-        ["demo"],
-    ],
-)
-def test_help_shows_examples(tmp_path: Path, command: list[str]) -> None:
-    done = run(tmp_path, *command, "--help")
-    assert done.returncode == 0
+def every_command(command: click.Command, *words: str) -> Iterator[tuple[str, ...]]:
+    yield words
+    if isinstance(command, click.Group):
+        for name, below in command.commands.items():
+            yield from every_command(below, *words, name)
+
+
+@pytest.mark.parametrize("words", list(every_command(badge)), ids=" ".join)
+def test_help_shows_examples(words: tuple[str, ...]) -> None:
+    done = CliRunner().invoke(badge, [*words, "--help"], prog_name="flask badge")
+    assert done.exit_code == 0
     assert "Examples:\n    flask badge" in done.stdout
+    assert all(line.split()[2 : 2 + len(words)] == [*words] for line in examples_in(done.stdout))
+
+
+def examples_in(help: str) -> list[str]:
+    return re.findall(r"^    (flask badge .+)$", help.partition("Examples:")[2], re.MULTILINE)
 
 
 def test_keys_are_made_listed_and_revoked(tmp_path: Path) -> None:
