@@ -66,7 +66,7 @@ image-check: ## Walk the Dockerfile without an engine, start the result and ask 
 	@$(PYTHON) scripts/image_check.py
 
 lock: $(VENV)/.ready-dev ## Pin requirements*.in, with hashes (newer versions: ARGS=--upgrade).
-	@for set in requirements requirements-postgresql requirements-dev; do \
+	@for set in requirements requirements-postgresql requirements-aws requirements-dev; do \
 	  $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	    --no-emit-index-url --custom-compile-command "make lock" $(ARGS) $$set.in -o $$set.txt || exit 1; \
 	done

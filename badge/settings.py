@@ -22,6 +22,9 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 PREFIX = "BADGE_"
 PROJECT_FOLDER = Path(__file__).resolve().parent.parent
 
+# Into the service's own environment, for Debian's Python takes nothing in; the locks are whole, hence no others.
+INSTALL = ".venv/bin/pip install --no-deps --require-hashes -r"
+
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
@@ -108,7 +111,7 @@ def _catalogue_url(value: SecretStr) -> SecretStr:
     if database is None:
         raise ValueError("give sqlite:///path or postgresql+psycopg://user:password@host/name")
     if database[1] == "postgresql" and find_spec("psycopg") is None:
-        raise ValueError("PostgreSQL needs its driver: pip install --require-hashes -r requirements-postgresql.txt")
+        raise ValueError(f"PostgreSQL needs its driver: {INSTALL} requirements-postgresql.txt")
     return value
 
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, PlainValidator, ValidationInfo
 
 from badge.ports import Clock
-from badge.settings import HttpUrl
+from badge.settings import INSTALL, HttpUrl
 from badge.sources import aws_signature
 from badge.sources.authentication import Authentication, FixedHeaders, TokenLogIn, basic, header, in_header
 from badge.sources.aws_signature import AwsSignature
@@ -161,7 +161,7 @@ class UrBackupAuth(Table):
 
 def _with_botocore(value: str) -> str:
     if not aws_signature.is_installed():
-        raise ValueError("needs botocore: pip install botocore")
+        raise ValueError(f"needs botocore: {INSTALL} requirements-aws.txt")
     return value
 
 

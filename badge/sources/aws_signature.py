@@ -1,4 +1,4 @@
-"""AWS' Signature Version 4, by botocore: the optional extra `aws`."""
+"""AWS' Signature Version 4, by botocore, which is optional (requirements-aws.txt)."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class AwsSignature:
     def sign(self, question: Question, deadline: Deadline) -> Signed:
         """The question with AWS' headers, which hold for its very address and body."""
         del deadline
-        # Takes 0.1 s and is only there as an extra.
+        # Takes 0.1 s, and is not always there.
         from botocore.auth import SigV4Auth  # noqa: PLC0415
         from botocore.awsrequest import AWSRequest  # noqa: PLC0415
         from botocore.credentials import Credentials  # noqa: PLC0415

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -452,3 +454,34 @@ def keys_in_tables(page: str) -> set[str]:
 def test_every_key_is_told_of_in_a_page() -> None:
     told = keys_in_tables("sources.md") | keys_in_tables("own-system.md")
     assert (Entry.model_fields.keys() | RECIPE_KEYS) - {"samples"} <= told
+
+
+AWS = """
+[[source]]
+name = "aws"
+preset = "aws-backup"
+url = "https://backup.eu-central-1.amazonaws.com"
+auth = { region = "eu-central-1", access_key = "env:HC_KEY", secret_key = "env:HC_KEY" }
+stale_after = "26h"
+subjects = { "acme/web" = { resource = "arn:aws:dynamodb:eu-central-1:123456789012:table/web" } }
+"""
+
+WITHOUT_BOTOCORE = """
+import sys
+from pathlib import Path
+sys.modules["botocore"] = None  # as if it were not installed
+from badge.sources.sources_file import BadSources, load
+try:
+    load(Path(sys.argv[1]), {"HC_KEY": "k"})
+except BadSources as bad:
+    print(bad)
+"""
+
+
+def test_aws_without_botocore_is_a_fault_that_says_what_to_install(tmp_path: Path) -> None:
+    file = tmp_path / "sources.toml"
+    file.write_text(AWS)
+    command = [sys.executable, "-c", WITHOUT_BOTOCORE, str(file)]
+    said = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=True).stdout
+    assert ".venv/bin/pip install --no-deps --require-hashes -r requirements-aws.txt" in said
+    assert (PROJECT / "requirements-aws.txt").exists()
