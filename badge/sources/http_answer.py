@@ -6,10 +6,9 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 
-from badge.ports import SourceUnavailable
+from badge.ports import LONGEST_PAUSE, SourceUnavailable
 
 SHORTEST_PAUSE = timedelta(seconds=1)
-LONGEST_PAUSE = timedelta(hours=1)
 LONGEST_VALIDATOR = 256
 
 _KINDS = {400: "badRequest", 401: "unauthorised", 403: "forbidden", 429: "rateLimited", 503: "overloaded"}
