@@ -41,13 +41,15 @@ class ParsedStatus:
     unknown_word: bool
 
 
+def coordinates_of(subject: Subject) -> dict[str, str]:
+    """The contract's four names of a subject."""
+    return dict(zip(SUBJECT_FIELDS, (subject.platform, subject.account, subject.type, subject.name), strict=True))
+
+
 def status_document(subject: Subject, report: Report) -> dict[str, object]:
     """The contract's BackupStatus object."""
     return {
-        "platform": subject.platform,
-        "account": subject.account,
-        "subjectType": subject.type,
-        "subjectName": subject.name,
+        **coordinates_of(subject),
         "status": report.status.value,
         "startedAt": _time_or_null(report.started_at),
         "finishedAt": _time_or_null(report.finished_at),

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -27,13 +24,12 @@ from sqlalchemy import (
 
 from badge.catalogue.schema import subjects
 from badge.catalogue.subjects import KEY
+from badge.cursor import cursor_at, marks_in
 from badge.model import CASELESS_PLATFORMS, BackupStatus, Visibility
 from badge.ports import WORST_FIRST, ListingFilter, ListingOrder, ListingTotals
 
 # So many are looked up one by one; of more, enough for a page are soon met in the order of the keys.
 FEW = 1_000
-
-_LARGEST_INTEGER = 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +38,11 @@ class _Keyset:
 
     parts: Sequence[ColumnElement[Any]]
     is_descending: bool = False
+
+    @property
+    def kinds(self) -> Sequence[type]:
+        """Of the parts, as a cursor holds them."""
+        return [part.type.python_type for part in self.parts]
 
     def after(self, values: Sequence[object]) -> ColumnElement[bool]:
         """What comes after the row with these values."""
@@ -70,7 +71,7 @@ class Listing:
             found = connection.scalars(select(subjects.c.id).where(*conditions).limit(FEW + 1)).all()
             conditions += [subjects.c.id.in_(found)] if len(found) <= FEW else []
         if cursor is not None:
-            conditions.append(keyset.after(_read_cursor(cursor, self.order, keyset)))
+            conditions.append(keyset.after(marks_in(cursor, self.order, keyset.kinds)))
         marks = [part.label(f"mark_{place}") for place, part in enumerate(keyset.parts)]
         wanted = select(subjects, *marks).where(*conditions).order_by(*keyset.order())
         return connection.execute(wanted.limit(limit)).all()
@@ -78,7 +79,7 @@ class Listing:
     def cursor_after(self, row: Row[Any]) -> str:
         """Where the page after this row begins."""
         marks = [getattr(row, f"mark_{place}") for place in range(len(_keyset(self.order, self.now).parts))]
-        return base64.urlsafe_b64encode(json.dumps([self.order, *marks]).encode()).decode().rstrip("=")
+        return cursor_at(self.order, marks)
 
 
 def totals(connection: Connection, filter: ListingFilter, now: datetime) -> ListingTotals:
@@ -151,23 +152,3 @@ def _shown_as(now: datetime) -> ColumnElement[str]:
     is_stale = subjects.c.stale_after <= now
     lapsed = (_is_overdue(now), BackupStatus.FAILED.value), (is_stale, BackupStatus.UNKNOWN.value)
     return case(*lapsed, else_=subjects.c.status)
-
-
-def _read_cursor(cursor: str, order: ListingOrder, keyset: _Keyset) -> Sequence[object]:
-    try:
-        found = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-    except (binascii.Error, ValueError, RecursionError):
-        found = None
-    if not (isinstance(found, list) and found[:1] == [order] and len(found) == len(keyset.parts) + 1):
-        raise ValueError("this cursor was not given by this service")
-    if not all(_fits(part, value) for part, value in zip(keyset.parts, found[1:], strict=True)):
-        raise ValueError("this cursor was not given by this service")
-    return found[1:]
-
-
-def _fits(part: ColumnElement[Any], value: object) -> bool:
-    """Whether the value is of its part's type, and such that every database takes it."""
-    if part.type.python_type is int:
-        return isinstance(value, int) and abs(value) <= _LARGEST_INTEGER
-    # JSON can spell NUL and halves of surrogate pairs.
-    return isinstance(value, str) and "\0" not in value and not any("\ud800" <= each <= "\udfff" for each in value)

@@ -13,7 +13,7 @@ import requests
 
 from badge.catalogue.events import InvalidEvent, RunEvent
 from badge.cli.command import BadgeCommand, Fault, SubjectArgument, examples, forget_status, own_catalogue
-from badge.contract import format_time, status_document
+from badge.contract import coordinates_of, format_time, status_document
 from badge.model import BackupStatus, Reason, Report, Subject, Visibility
 from badge.settings import http_address
 
@@ -182,10 +182,7 @@ def _body(event: RunEvent) -> dict[str, object]:
         "staleAfter": event.stale_after,
     }
     fields = {
-        "platform": event.subject.platform,
-        "account": event.subject.account,
-        "subjectType": event.subject.type,
-        "subjectName": event.subject.name,
+        **coordinates_of(event.subject),
         "status": event.status,
         "sizeBytes": event.size_bytes,
         "url": event.url,

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
+from badge.contract import SUBJECT_FIELDS
 from badge.model import InvalidSubject, Subject
 from badge.sources.claim import has_wildcard
 from badge.sources.entry import Entry, Match
 from badge.sources.presets import Preset
-from badge.sources.template import SUBJECT_NAMES, Template, texts_in
+from badge.sources.template import Template, texts_in
 
 Found = tuple[str, str]
 """A key, and what is wrong with it."""
@@ -44,7 +45,7 @@ def matches(match: Match) -> Iterator[Found]:
 def values(entry: Entry, source: Mapping[str, Any], preset: Preset | None, faulty: Collection[str]) -> Iterator[Found]:
     """Every place is filled for every subject, and every value has a place."""
     asked = _places_in(source, entry)
-    places = asked - {*SUBJECT_NAMES, *_table(_table(source.get("then")).get("values"))}
+    places = asked - {*SUBJECT_FIELDS, *_table(_table(source.get("then")).get("values"))}
     rows = list(entry.subjects.values())
     if not {"match", "subjects", "values"} & set(faulty):
         yield from _not_told_apart(entry, asked)
@@ -63,7 +64,7 @@ def _not_told_apart(entry: Entry, asked: Collection[str]) -> Iterator[Found]:
     if entry.match is None and entry.subjects:
         return
     match = entry.match or Match()
-    for name, part in zip(SUBJECT_NAMES, Match.model_fields, strict=True):
+    for name, part in zip(SUBJECT_FIELDS, Match.model_fields, strict=True):
         if name not in asked and any(has_wildcard(pattern) for pattern in match.any_of(part)):
             yield f"match.{part}", f"has to be given without *: nothing asks for {{{name}}}"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from urllib.parse import urlencode
 
+from badge.contract import coordinates_of
 from badge.model import Report, SourceWordUnknown, Subject
 from badge.ports import Clock, Deadline, Events
 from badge.sources.http_transport import HttpTransport, Question
@@ -61,12 +62,7 @@ class NativeSource:
         return parsed.report
 
     def _question(self, subject: Subject, known: Report | None) -> Question:
-        coordinates = {
-            "platform": subject.platform,
-            "account": subject.account,
-            "subjectType": subject.type,
-            "subjectName": subject.name,
-        }
+        coordinates = coordinates_of(subject)
         if self.by_post:
             return json_question(f"{self.base_url}/ops/status/get", coordinates)
         question = Question("GET", f"{self.base_url}/ops/status?{urlencode(coordinates)}")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from badge.contract import ContractBroken, parse_json, report_from
+from badge.contract import SUBJECT_FIELDS, ContractBroken, parse_json, report_from
 from badge.model import BackupStatus, InvalidSubject, Report, Subject
 from badge.ports import Clock, Deadline, ListedSubject, NoList, SourceUnavailable
 from badge.sources.http_transport import HttpTransport
@@ -68,7 +68,7 @@ def _items_in(document: Mapping[str, Any], now: datetime) -> Sequence[ListedSubj
 def _listed(item: object, now: datetime) -> ListedSubject | None:
     try:
         named = item if isinstance(item, dict) else {}
-        coordinates = [str(named.get(name, "")) for name in ("platform", "account", "subjectType", "subjectName")]
+        coordinates = [str(named.get(name, "")) for name in SUBJECT_FIELDS]
         subject = Subject.parse(*coordinates)
     except InvalidSubject:
         return None

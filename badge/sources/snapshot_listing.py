@@ -5,9 +5,6 @@ Not every system's list can do that: one look at the dashboard then costs it as 
 
 from __future__ import annotations
 
-import base64
-import binascii
-import json
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import Any
 
+from badge.cursor import cursor_at, marks_in
 from badge.model import BackupStatus, Report
 from badge.ports import (
     WORST_FIRST,
@@ -68,13 +66,13 @@ class SnapshotListing:
     ) -> ListingPage:
         """One page of what there was a moment ago."""
         now, mark_of = self.clock(), _MARKS[order]
-        after = None if cursor is None else _read_cursor(cursor, order)
+        after = None if cursor is None else marks_in(cursor, order, _kinds(order))
         marked = sorted(((mark_of(item, now), item) for item in self._wanted(filter)), key=lambda pair: pair[0])
         rest = ((mark, item) for mark, item in marked if after is None or mark > after)
         found = [*islice(rest, limit + 1)]
         has_more = len(found) > limit
         return ListingPage(
-            [item for _, item in found[:limit]], _cursor(order, found[limit - 1][0]) if has_more else None
+            [item for _, item in found[:limit]], cursor_at(order, found[limit - 1][0]) if has_more else None
         )
 
     def totals(self, filter: ListingFilter) -> ListingTotals:
@@ -144,18 +142,5 @@ _MARKS: Mapping[ListingOrder, Callable[[ListedSubject, datetime], Mark]] = {
 }
 
 
-def _cursor(order: ListingOrder, mark: Mark) -> str:
-    return base64.urlsafe_b64encode(json.dumps([order, *mark]).encode()).decode().rstrip("=")
-
-
-def _read_cursor(cursor: str, order: ListingOrder) -> Mark:
-    try:
-        found = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-    except (binascii.Error, ValueError, RecursionError):
-        found = None
-    kinds = ([] if order is ListingOrder.NAME else [int]) + [str] * 4
-    is_ours = isinstance(found, list) and found[:1] == [order] and list(map(type, found[1:])) == kinds
-    if not is_ours:
-        raise ValueError("this cursor was not given by this service")
-    mark: Mark = found[1:]
-    return mark
+def _kinds(order: ListingOrder) -> Sequence[type]:
+    return ([] if order is ListingOrder.NAME else [int]) + [str] * 4

@@ -11,13 +11,12 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from urllib.parse import quote, unquote
 
+from badge.contract import coordinates_of
 from badge.model import Subject
 
 LONGEST = 4000
 
 _PLACE = re.compile(r"\{([A-Za-z][A-Za-z0-9_]*)((?:\|[A-Za-z0-9]+)*)\}")
-
-SUBJECT_NAMES = ("platform", "account", "subjectType", "subjectName")
 
 
 class BadTemplate(ValueError):
@@ -37,8 +36,7 @@ TRANSFORMS: Mapping[str, Callable[[str], str]] = {"slug": _slug, "lower": str.lo
 
 def names_of(subject: Subject, values: Mapping[str, str]) -> dict[str, str]:
     """What the places of a template stand for."""
-    parts = (subject.platform, subject.account, subject.type, subject.name)
-    return {**values, **dict(zip(SUBJECT_NAMES, parts, strict=True))}
+    return {**values, **coordinates_of(subject)}
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from badge import appearance
 from badge.appearance import Tone
 from badge.artwork import png, svg
 from badge.artwork.png import PngUnavailable
-from badge.contract import format_time
+from badge.contract import coordinates_of, format_time
 from badge.model import BackupStatus, Badge, Origin, Report, Resolution
 from badge.ports import Deadline
 from badge.web.badge_request import BadgeRequest, Format
@@ -241,10 +241,7 @@ def _status_document(content: Content) -> dict[str, object]:
     assert subject is not None
     return {
         "version": JSON_VERSION,
-        "platform": subject.platform,
-        "account": subject.account,
-        "subjectType": subject.type,
-        "subjectName": subject.name,
+        **coordinates_of(subject),
         "status": resolution.status,
         "label": badge.label,
         "message": badge.message,
