@@ -1,0 +1,55 @@
+"""What the code imports is asked for by name, so that no package's change of mind takes it away."""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+from collections.abc import Iterator
+from importlib.metadata import packages_distributions
+from pathlib import Path
+
+import pytest
+
+PROJECT = Path(__file__).parents[2]
+OURS = {"app", "badge", "wsgi"}
+FOR_TYPES_ALONE = {"_typeshed"}
+CODE = [PROJECT / "app.py", PROJECT / "wsgi.py", *(PROJECT / "badge").rglob("*.py"), *(PROJECT / "config").glob("*.py")]
+NEEDS = [PROJECT / f"requirements{kind}.in" for kind in ("", "-postgresql", "-aws")]
+
+
+def imported_by(file: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (name.name.partition(".")[0] for name in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            yield node.module.partition(".")[0]
+
+
+def asked_for() -> set[str]:
+    return {name_in(line) for file in NEEDS for line in lines_of(file)}
+
+
+def lines_of(file: Path) -> list[str]:
+    return [line for line in file.read_text().splitlines() if line[0] not in "#-"]
+
+
+def name_in(line: str) -> str:
+    return re.split(r"[^\w.-]", line)[0].lower()
+
+
+FOREIGN = {name for file in CODE for name in imported_by(file)} - sys.stdlib_module_names - OURS - FOR_TYPES_ALONE
+
+
+@pytest.mark.parametrize("module", sorted(FOREIGN))
+def test_every_package_that_is_imported_is_asked_for_by_name(module: str) -> None:
+    packages = {name.lower().replace("_", "-") for name in packages_distributions()[module]}
+    assert packages & asked_for()
+
+
+@pytest.mark.parametrize("file", NEEDS, ids=lambda file: file.name)
+def test_every_package_that_is_asked_for_has_a_reason_and_a_pin(file: Path) -> None:
+    pins = file.with_suffix(".txt").read_text().lower()
+    for line in lines_of(file):
+        assert line.partition(" #")[2].strip(), line
+        assert re.search(rf"^{re.escape(name_in(line))}==", pins, re.MULTILINE), line
