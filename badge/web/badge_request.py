@@ -19,6 +19,7 @@ from badge.settings import parse_duration
 BADGE_ROOT = "/badge/"
 LONGEST_LABEL = 64
 SHORTEST_MAX_AGE = timedelta(hours=1)
+LONGEST_MAX_AGE = timedelta(days=3650)
 LONGEST_CACHE_SECONDS_DIGITS = 6
 TRUE_WORDS = ("1", "true", "on", "yes")
 
@@ -164,12 +165,12 @@ def _seconds(given: str | None) -> timedelta:
 
 
 def read_max_age(given: str | None) -> timedelta | None:
-    """A duration that is long enough; None for any other text."""
+    """A duration from an hour to ten years; None for any other text."""
     try:
         age = parse_duration(given)
     except ValueError:
         return None
-    return age if isinstance(age, timedelta) and age >= SHORTEST_MAX_AGE else None
+    return age if isinstance(age, timedelta) and SHORTEST_MAX_AGE <= age <= LONGEST_MAX_AGE else None
 
 
 def _label(given: str | None, default: str) -> str:
