@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 from typing import Any, TypeVar
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from badge.appearance import Look, Palette, Show
 from badge.artwork.glyphs import LOGOS
@@ -67,13 +67,15 @@ class BadgeRequest:
 def read_badge_request(environ: Mapping[str, Any], query: Mapping[str, str], default_label: str) -> BadgeRequest:
     """The request as it was sent. Bad values of parameters fall back to their defaults."""
     wanted = _format_named(query.get("format", "").lower())
+    raw = badge_path(environ).removesuffix("/").split("/")
     try:
-        segments = [decode_segment(segment) for segment in badge_path(environ).removesuffix("/").split("/")]
+        segments = [decode_segment(segment) for segment in raw]
         if wanted is None:
             wanted = _take_suffix(segments)
         subject, fault = Subject.from_segments(segments), ""
     except InvalidSubject as invalid:
         subject, fault = None, str(invalid)
+        wanted = wanted or _take_suffix([unquote(raw[-1])])  # of what is not UTF-8, which has a format all the same
     return BadgeRequest(
         subject=subject,
         format=wanted or Format.SVG,
