@@ -12,7 +12,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from badge.web.badge_request import raw_path
 from badge.web.local_only import is_local
-from badge.web.pages.page import message
+from badge.web.pages.page import enumerated, message
 
 LOGGED_IN = "logged-in"
 
@@ -22,6 +22,10 @@ class Viewer:
     """Somebody who may see the dashboard."""
 
     sees_private: bool = True
+
+    def named(self, *sources: str) -> str:
+        """What sources are called, for those who may know that."""
+        return enumerated(sources) if self.sees_private else "a source of this service"
 
 
 class Access(Protocol):
