@@ -60,7 +60,8 @@ class LocalAccess:
         explained = (
             "The dashboard is shown on the machine that runs the service, at a loopback address such as "
             "http://127.0.0.1:8000/dashboard. From elsewhere, forward a port to it: "
-            "ssh -L 8000:127.0.0.1:8000 your-server"
+            "ssh -L 8000:127.0.0.1:8000 your-server. To a service in a container nobody is on the same machine: "
+            "there, and to let others in, set BADGE_DASHBOARD=token and BADGE_DASHBOARD_TOKEN."
         )
         return message(403, "Only from the machine itself", explained)
 
