@@ -52,7 +52,7 @@ def show_duration(value: timedelta) -> str:
 
 def _http_origin(value: str) -> str:
     parts = urlsplit(value)
-    if parts.scheme not in ("http", "https") or not parts.hostname or not _has_valid_port(parts):
+    if parts.scheme not in ("http", "https") or not _is_host(parts.hostname) or not _has_valid_port(parts):
         raise ValueError("give an absolute http:// or https:// URL")
     if parts.query or parts.fragment or parts.username:
         raise ValueError("give the URL without user, query or fragment")
@@ -85,6 +85,14 @@ def _redis_url(value: SecretStr) -> SecretStr:
             "redis+sentinel://host:port,host:port/service/0 or redis+cluster://host:port,host:port"
         )
     return value
+
+
+def _is_host(name: str | None) -> bool:
+    """Whether it may be a host's: no part of it is empty or longer than 63 characters (RFC 1035, section 2.3.4)."""
+    try:
+        return bool((name or "").encode("idna"))
+    except UnicodeError:
+        return False
 
 
 def _has_valid_port(parts: SplitResult) -> bool:
