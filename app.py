@@ -76,6 +76,17 @@ class OwnCatalogue:
 
 
 @dataclass(frozen=True, slots=True)
+class Sources:
+    """Who is asked for a subject, and what can be told of all subjects."""
+
+    routing: SourceRouting
+    listing: StatusListing | None = None
+    """None where nothing can list them."""
+    own: OwnCatalogue | None = None
+    """None where other systems are asked instead."""
+
+
+@dataclass(frozen=True, slots=True)
 class Stores:
     """What processes share."""
 
@@ -95,10 +106,14 @@ class Parts:
     pictures: PictureStore | None
     """None where there is no shared store: each process then draws its own."""
     resolver: Resolver
-    own: OwnCatalogue | None
-    """None where other systems are asked instead."""
+    sources: Sources
     warm_up: Callable[[], None]
     """What a worker does first, in the background, so that its first reader need not wait for it."""
+
+    @property
+    def own(self) -> OwnCatalogue | None:
+        """The own catalogue, where there is one."""
+        return self.sources.own
 
     def are_sources_up(self) -> bool:
         """Whether each answered when it was last asked."""
@@ -115,12 +130,11 @@ def build_parts(
 ) -> Parts:
     """The real parts, or those handed in. Connects to nothing yet, and starts no thread."""
     events = Telemetry()
-    routing, own = (OneSource(source), None) if source else _routing(settings, clock, events)
+    sources = Sources(OneSource(source)) if source else _sources(settings, clock, events)
+    number = len(sources.routing.sources)
     # A cache that is handed in stands for the server: pictures then go to no other one.
-    is_own_alone = own is not None and len(routing.sources) == 1
-    stores = (
-        Stores(cache) if cache else _stores(settings, clock, events, len(routing.sources), is_source_local=is_own_alone)
-    )
+    is_own_alone = sources.own is not None and number == 1
+    stores = Stores(cache) if cache else _stores(settings, clock, events, number, is_source_local=is_own_alone)
     kept = stores.statuses
     lifetimes = _lifetimes(settings)
     fetcher = Fetcher(
@@ -134,7 +148,7 @@ def build_parts(
         chance=chance,
     )
     resolver = Resolver(
-        routing=routing,
+        routing=sources.routing,
         cache=kept,
         fetcher=fetcher,
         clock=clock,
@@ -143,7 +157,7 @@ def build_parts(
         wait_seconds=settings.wait.total_seconds(),
         most_waiting=settings.most_waiting,
     )
-    return Parts(settings, clock, events, kept, stores.pictures, resolver, own, stores.warm_up)
+    return Parts(settings, clock, events, kept, stores.pictures, resolver, sources, stores.warm_up)
 
 
 def create_app(
@@ -203,7 +217,7 @@ def _intakes(parts: Parts, own: OwnCatalogue) -> list[Blueprint]:
 def _pages_parts(parts: Parts) -> PagesParts:
     return PagesParts(
         resolver=parts.resolver,
-        listing=_listing(parts.settings, parts.resolver, parts.own, parts.clock),
+        listing=parts.sources.listing,
         history=parts.own.source if parts.own else None,
         takes_reports=_takes_reports(parts.resolver.routing, parts.own),
         clock=parts.clock,
@@ -231,63 +245,39 @@ def _own_catalogue(settings: Settings, clock: Clock) -> OwnCatalogue:
     return OwnCatalogue(catalogue, ApiKeys(database, clock), Checks(database, clock), CatalogueSource(catalogue))
 
 
-def _routing(settings: Settings, clock: Clock, events: Events) -> tuple[SourceRouting, OwnCatalogue | None]:
+def _sources(settings: Settings, clock: Clock, events: Events) -> Sources:
     if settings.sources is not None:
         return _configured(settings, settings.sources, clock, events)
     if settings.upstream_url is not None:
-        return OneSource(_upstream(settings, clock, events)), None
+        return _upstream(settings, settings.upstream_url, clock, events)
     own = _own_catalogue(settings, clock)
-    return OneSource(own.source), own
+    return Sources(OneSource(own.source), own.source, own)
 
 
-def _configured(
-    settings: Settings, file: Path, clock: Clock, events: Events
-) -> tuple[SourceRouting, OwnCatalogue | None]:
+def _configured(settings: Settings, file: Path, clock: Clock, events: Events) -> Sources:
     # Loaded where it is wanted, as the catalogue is.
     from badge.sources.building import asks_catalogue, build_routing  # noqa: PLC0415
+    from badge.sources.configured_listing import listing_of  # noqa: PLC0415
     from badge.sources.sources_file import load  # noqa: PLC0415
 
     configured = load(file)
     own = _own_catalogue(settings, clock) if asks_catalogue(configured) else None
-    catalogue = own.source.called if own else None
-    return build_routing(configured, catalogue, clock, events), own
+    routing = build_routing(configured, own.source.called if own else None, clock, events)
+    return Sources(routing, listing_of(configured, routing, own.source if own else None, clock), own)
 
 
-def _upstream(settings: Settings, clock: Clock, events: Events) -> StatusSource:
+def _upstream(settings: Settings, url: str, clock: Clock, events: Events) -> Sources:
     # Loaded where it is wanted, as the catalogue is.
     from badge.sources.http_transport import HttpTransport  # noqa: PLC0415
     from badge.sources.native import NativeSource  # noqa: PLC0415
-
-    assert settings.upstream_url is not None
-    key = settings.upstream_api_key
-    transport = HttpTransport(max_bytes=settings.upstream_max_bytes)
-    return NativeSource(
-        settings.upstream_url,
-        key.get_secret_value() if key else None,
-        transport,
-        clock,
-        events,
-        by_post=settings.upstream_method == "post",
-    )
-
-
-def _listing(settings: Settings, resolver: Resolver, own: OwnCatalogue | None, clock: Clock) -> StatusListing | None:
-    """What can tell which subjects there are, where something can."""
-    if settings.sources is not None:
-        from badge.sources.configured_listing import listing_of  # noqa: PLC0415 - as the sources
-        from badge.sources.sources_file import load  # noqa: PLC0415
-
-        return listing_of(load(settings.sources), resolver.routing, own.source if own else None, clock)
-    if settings.upstream_url is None:
-        return own.source if own else None
-    from badge.sources.http_transport import HttpTransport  # noqa: PLC0415 - as the upstream
     from badge.sources.native_listing import LARGEST_PAGE_BYTES, NativeWalk  # noqa: PLC0415
     from badge.sources.snapshot_listing import SnapshotListing  # noqa: PLC0415
 
-    key = settings.upstream_api_key
-    transport = HttpTransport(max_bytes=LARGEST_PAGE_BYTES)
-    walk = NativeWalk(settings.upstream_url, key.get_secret_value() if key else None, transport, clock)
-    return SnapshotListing(walk, clock)
+    key = settings.upstream_api_key.get_secret_value() if settings.upstream_api_key else None
+    transport = HttpTransport(max_bytes=settings.upstream_max_bytes)
+    source = NativeSource(url, key, transport, clock, events, by_post=settings.upstream_method == "post")
+    walk = NativeWalk(url, key, HttpTransport(max_bytes=LARGEST_PAGE_BYTES), clock)
+    return Sources(OneSource(source), SnapshotListing(walk, clock))
 
 
 def _guard(settings: Settings, clock: Clock, events: Events, name: str) -> SourceGuard:

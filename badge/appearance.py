@@ -170,7 +170,7 @@ def _until_overdue(resolution: Resolution, look: Look) -> timedelta:
     if look.max_age is None:
         return timedelta.max
     succeeded_at = last_success(resolution)
-    return timedelta(0) if succeeded_at is None else succeeded_at + look.max_age - resolution.now
+    return timedelta(0) if succeeded_at is None else look.max_age - (resolution.now - succeeded_at)
 
 
 def last_success(resolution: Resolution) -> datetime | None:

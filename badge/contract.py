@@ -19,8 +19,9 @@ from badge.model import BackupStatus, InvalidSubject, Reason, Report, Subject, V
 
 LONGEST_URL = 2048
 LARGEST_SIZE = 2**63
-# What systems write for "never": the zero of Go (0001-01-01) and .NET, and Unix' 0.
+# What systems write for "never": the zero of Go (0001-01-01) and .NET, Unix' 0, and the last day that there is.
 ZERO_TIME = datetime(1970, 1, 1, tzinfo=UTC)
+LAST_TIME = datetime(9999, 12, 31, tzinfo=UTC)
 SUBJECT_FIELDS = ("platform", "account", "subjectType", "subjectName")
 
 # RFC 3339, section 5.6, with any number of fraction digits (Azure sends seven).
@@ -146,10 +147,14 @@ def https_url(value: object) -> str | None:
     return value if parts.scheme == "https" and parts.hostname and "@" not in parts.netloc else None
 
 
+def unless_never(moment: datetime | None) -> datetime | None:
+    """The moment; None for those that stand for "never", and that no zone's clock could show."""
+    return moment if moment is not None and ZERO_TIME < moment < LAST_TIME else None
+
+
 def moment_in(document: Mapping[str, object], name: str) -> datetime | None:
     """The moment in a field, in UTC; None where none is given, zero times included."""
-    moment = parse_time(document.get(name))
-    return None if moment is None or moment <= ZERO_TIME else moment
+    return unless_never(parse_time(document.get(name)))
 
 
 def past_moment_in(document: Mapping[str, object], name: str, now: datetime) -> datetime | None:

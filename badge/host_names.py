@@ -35,7 +35,11 @@ class Address(NamedTuple):
 
 def ask_system(host: str, port: int) -> list[Address]:
     """What the system knows of a name; raises `OSError`."""
-    return [Address(*found) for found in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except UnicodeError as error:  # an empty label, or one of over 63 characters (RFC 1035, section 2.3.4)
+        raise socket.gaierror(socket.EAI_NONAME, "this can't be a host's name") from error
+    return [Address(*address) for address in found]
 
 
 class _LookUp:

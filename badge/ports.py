@@ -73,6 +73,13 @@ class ListUnavailable(SourceUnavailable):
         self.sources = sources
 
 
+class ListBusy(SourceUnavailable):
+    """The list is being read just now, and as many wait for it as may."""
+
+    def __init__(self) -> None:
+        super().__init__("busy")
+
+
 class NoList(Exception):
     """The source answers for subjects, but has no list of them: an answer, and asking again brings the same."""
 

@@ -56,19 +56,12 @@ def show_duration(value: timedelta) -> str:
 def http_address(value: str) -> str:
     """The address, if another service can be asked there; raises `ValueError` that says what to write instead."""
     parts = urlsplit(value)
-    is_whole = parts.scheme in ("http", "https") and _has_valid_host(parts) and _has_valid_port(parts)
+    is_whole = parts.scheme in ("http", "https") and _is_host(parts.hostname) and _has_valid_port(parts)
     if not is_whole or re.search(r"\s", value):
         raise ValueError("give an absolute http:// or https:// URL")
     if parts.query or parts.fragment or parts.username:
         raise ValueError("give the URL without user, query or fragment")
     return value.rstrip("/")
-
-
-def _has_valid_host(parts: SplitResult) -> bool:
-    try:
-        return bool((parts.hostname or "").encode("idna"))
-    except UnicodeError:  # a part of the name is empty or too long
-        return False
 
 
 def _bind(value: str) -> str:
@@ -97,6 +90,14 @@ def _redis_url(value: SecretStr) -> SecretStr:
             "redis+sentinel://host:port,host:port/service/0 or redis+cluster://host:port,host:port"
         )
     return value
+
+
+def _is_host(name: str | None) -> bool:
+    """Whether it may be a host's: no part of it is empty or longer than 63 characters (RFC 1035, section 2.3.4)."""
+    try:
+        return bool((name or "").encode("idna"))
+    except UnicodeError:
+        return False
 
 
 def _has_valid_port(parts: SplitResult) -> bool:

@@ -29,7 +29,7 @@ events {{ worker_connections 768; }}
 http {{
     sendfile on;
     tcp_nopush on;
-    access_log off;
+    access_log {folder}/access.log;
     {temporary}
     {content}
 }}
@@ -44,6 +44,7 @@ class Nginx:
     url: str
     process: subprocess.Popen[bytes]
     error_log: Path
+    access_log: Path
 
     def get(self, path: str, **options: object) -> requests.Response:
         return requests.get(self.url + path, timeout=10, **options)  # type: ignore[arg-type] # passed through
@@ -82,7 +83,7 @@ def running(folder: Path, content: str, port: int, workers: int = 1) -> Iterator
     )
     log = folder / "error.log"
     command = [str(BINARY), "-e", str(log), "-p", str(folder), "-c", str(file)]
-    nginx = Nginx(f"http://127.0.0.1:{port}", subprocess.Popen(command), log)
+    nginx = Nginx(f"http://127.0.0.1:{port}", subprocess.Popen(command), log, folder / "access.log")
     try:
         assert eventually(lambda: _accepts(nginx)), log.read_text()
         yield nginx

@@ -61,8 +61,11 @@ class Database:
 
 def new_engine(url: str) -> Engine:
     """An engine for this URL, with what its database needs said to it."""
-    engine = create_engine(url, pool_timeout=1, hide_parameters=True)
-    if engine.dialect.name == "sqlite":
+    is_sqlite = make_url(url).get_backend_name() == "sqlite"
+    # To SQLite one for each thread that wants one: whoever waits for a writer's lock must not keep readers waiting.
+    most = {"max_overflow": -1} if is_sqlite else {}
+    engine = create_engine(url, pool_timeout=1, hide_parameters=True, **most)
+    if is_sqlite:
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
     else:

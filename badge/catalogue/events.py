@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from badge.contract import LARGEST_SIZE, https_url
+from badge.contract import LARGEST_SIZE, https_url, unless_never
 from badge.model import BackupStatus, Phase, Reason, Subject, Visibility
 
 # How far a reporter's clock may be ahead of ours.
@@ -68,6 +68,8 @@ def _faults(event: RunEvent) -> list[str]:
     times = (event.at, event.started_at, event.finished_at, event.next_run_at, event.stale_after)
     if any(moment is not None and moment.tzinfo is None for moment in times):
         return ["every time needs a zone"]
+    if any(moment is not None and unless_never(moment) is None for moment in times):
+        return ["every time has to lie between 1970 and the end of 9999"]
     began, ended, size = event.started_at, event.finished_at, event.size_bytes
     is_finished = _PHASES.get(event.status) is Phase.FINISHED
     rules = {

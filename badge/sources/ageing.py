@@ -26,7 +26,10 @@ def aged(report: Report, recipe: Recipe, now: datetime, clock: datetime) -> Repo
             # A run of unknown beginning may have begun when the success before it grew stale, not later.
             run = recipe.max_run if report.status is BackupStatus.IN_PROGRESS else timedelta(0)
             left = told + recipe.stale_after + run - clock
-            ended = replace(report, status=BackupStatus(recipe.stale_as), stale_after=None)
+            status = BackupStatus(recipe.stale_as)
+            # What is missing counts as a run that failed, for monitors too.
+            last_finished = status if status is BackupStatus.FAILED else report.last_finished
+            ended = replace(report, status=status, last_finished=last_finished, stale_after=None)
         case _:
             return report
     return replace(report, stale_after=now + left) if left > timedelta(0) else ended

@@ -70,7 +70,8 @@ class DeclarativeSource:
             note(step)
         if reading.unknown_word:
             self.events.emit(SourceWordUnknown(self.name))
-        return replace(reading.report, visibility=Visibility.PRIVATE) if self.is_private else reading.report
+        report = reading.report_after(known)
+        return replace(report, visibility=Visibility.PRIVATE) if self.is_private else report
 
     def _reading(self, names: Mapping[str, str], known: Report | None, deadline: Deadline, note: Note) -> Reading:
         question = question_for(self.base_url, self.recipe, names)
@@ -81,7 +82,10 @@ class DeclarativeSource:
             question = question.with_headers({"If-None-Match": etag})
 
         def interpret(answer: HttpAnswer) -> Reading:
-            reading = self._interpreted(answer, names, confirmed, deadline, note)
+            if answer.status == 304 and confirmed is not None:
+                now = self.clock()
+                return Reading(aged(replace(confirmed, observed_at=now), self.recipe, now, now), steps=["unchanged"])
+            reading = self._interpreted(answer, names, deadline, note)
             etag = validator_of(answer.headers) if answer.status == 200 else None
             return reading if etag is None else _validated(reading, f"{mark} {etag}")
 
@@ -110,21 +114,18 @@ class DeclarativeSource:
             note(line)
         return answer
 
-    def _interpreted(
-        self, answer: HttpAnswer, names: Mapping[str, str], known: Report | None, deadline: Deadline, note: Note
-    ) -> Reading:
+    def _interpreted(self, answer: HttpAnswer, names: Mapping[str, str], deadline: Deadline, note: Note) -> Reading:
         now, meanings = self.clock(), self.recipe.http
         match answer.status:
             case 200:
                 document = json_of(answer)
                 then = self._then(document, names, deadline, note)
                 return Reader(self.recipe, self.folds).read(document, names, now, then)
-            case 304 if known is not None:
-                return Reading(aged(replace(known, observed_at=now), self.recipe, now, now), steps=["unchanged"])
             case status if status in meanings.absent:
                 return Reading(Report.absent(now), steps=["http: no such subject"])
             case status if status in meanings.gone:
-                return Reading(Report(status=BackupStatus.DELETED, observed_at=now), steps=["http: gone"])
+                report = Report(status=BackupStatus.DELETED, observed_at=now)
+                return Reading(report, steps=["http: gone"], tells_visibility=self.recipe.fields.private is None)
             case _:
                 raise self._refusal(answer, now)
 

@@ -19,7 +19,7 @@ from badge.model import Report, SourceWordUnknown, Subject, Visibility
 from badge.ports import Clock, Deadline, Events, SourceUnavailable
 from badge.sources.claim import Claim
 from badge.sources.notes import Note, excerpt, unheard
-from badge.sources.reading import Reader
+from badge.sources.reading import Reader, Reading
 from badge.sources.recipe import Recipe
 from badge.sources.template import NothingToAsk, Template, names_of
 
@@ -87,7 +87,7 @@ class JsonFileSource:
 
     def explain(self, subject: Subject, known: Report | None, deadline: Deadline, note: Note) -> Report:
         """The same, step by step."""
-        del known, deadline
+        del deadline
         names = names_of(subject, self.claim.values_for(subject))
         try:
             path = self.place.find(names)
@@ -97,7 +97,9 @@ class JsonFileSource:
             content, written_at = self._content(path)
             note(f"{path}: {len(content)} bytes, written {written_at.isoformat(timespec='seconds')}")
             note(excerpt(content))
-            return self._read(content, written_at, names, note)
+            reading = self._read(content, names, note)
+            report = replace(reading.report_after(known), observed_at=min(written_at, self.clock()))
+            return replace(report, visibility=Visibility.PRIVATE) if self.is_private else report
         except NothingToAsk:
             note("nothing is left of a name: no such subject can be asked for")
             return Report.absent(self.clock())
@@ -114,17 +116,15 @@ class JsonFileSource:
             raise SourceUnavailable("tooLarge", is_about_subject=True)
         return content, datetime.fromtimestamp(status.st_mtime, UTC)
 
-    def _read(self, content: bytes, written_at: datetime, names: Mapping[str, str], note: Note) -> Report:
-        now = self.clock()
+    def _read(self, content: bytes, names: Mapping[str, str], note: Note) -> Reading:
         try:
             document = parse_json(content)
         except ContractBroken as broken:
             # Half written, or of a tool that failed: what was known before stands.
             raise SourceUnavailable(str(broken), is_about_subject=True) from None
-        reading = Reader(self.recipe).read(document, names, now)
+        reading = Reader(self.recipe).read(document, names, self.clock())
         for step in reading.steps:
             note(step)
         if reading.unknown_word:
             self.events.emit(SourceWordUnknown(self.name))
-        report = replace(reading.report, observed_at=min(written_at, now))
-        return replace(report, visibility=Visibility.PRIVATE) if self.is_private else report
+        return reading

@@ -31,6 +31,14 @@ class Reading:
     report: Report
     unknown_word: bool = False
     steps: Sequence[str] = ()
+    tells_visibility: bool = True
+    """False where it is for an item to say who may know of the subject, and there is none."""
+
+    def report_after(self, known: Report | None) -> Report:
+        """The report, as visible as the subject was before where the answer does not tell; else it may be private."""
+        if self.tells_visibility:
+            return self.report
+        return replace(self.report, visibility=known.visibility if known and known.exists else Visibility.PRIVATE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +131,7 @@ class Reader:
         if outcome is Outcome.ABSENT:
             return Reading(Report.absent(now), steps=steps)
         report = Report(status=self.recipe.meaning(outcome), observed_at=now, next_run_at=next_run_at)
-        return Reading(report, steps=steps)
+        return Reading(report, steps=steps, tells_visibility=self.recipe.fields.private is None)
 
     def _of_runs(
         self, runs: Sequence[object], next_run_at: datetime | None, now: datetime, steps: list[str]

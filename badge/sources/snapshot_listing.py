@@ -17,15 +17,21 @@ from badge.model import BackupStatus, Report
 from badge.ports import (
     WORST_FIRST,
     Clock,
+    ListBusy,
     ListedSubject,
     ListingFilter,
     ListingOrder,
     ListingPage,
     ListingTotals,
+    NoList,
+    SourceUnavailable,
 )
 
 MOST_SUBJECTS = 10_000
 KEPT_FOR = timedelta(seconds=30)
+FAILURE_KEPT_FOR = timedelta(seconds=5)
+# Of a worker's threads; a walk may take 10 s, and badges are answered by the others.
+MOST_WAITING = 2
 EPOCH = datetime.fromtimestamp(0, UTC)
 
 Mark = list[Any]
@@ -48,14 +54,17 @@ Walk = Callable[[], Walked]
 
 @dataclass(slots=True)
 class SnapshotListing:
-    """`StatusListing` over what a walk brought."""
+    """`StatusListing` over what a walk brought. Raises what the walk does, and `ListBusy`."""
 
     walk: Walk
     clock: Clock
     kept_for: timedelta = KEPT_FOR
     _kept: Walked | None = None
     _kept_at: datetime = EPOCH
+    _failure: Exception | None = None
+    _failed_at: datetime = EPOCH
     _walking: threading.Lock = field(default_factory=threading.Lock)
+    _places: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(MOST_WAITING))
 
     def list(
         self,
@@ -91,11 +100,32 @@ class SnapshotListing:
         return [item for item in self._snapshot().items if _fits(item, filter, now)]
 
     def _snapshot(self) -> Walked:
-        with self._walking:  # one walk serves all who ask meanwhile
-            now = self.clock()
-            if self._kept is None or now - self._kept_at >= self.kept_for:
-                self._kept, self._kept_at = self.walk(), now
-            return self._kept
+        if (known := self._known()) is not None:
+            return known
+        if not self._places.acquire(blocking=False):
+            raise ListBusy
+        try:
+            with self._walking:  # one walk serves all who wait
+                known = self._known()
+                return self._walked() if known is None else known
+        finally:
+            self._places.release()
+
+    def _known(self) -> Walked | None:
+        """What the last walk brought, if that is not long ago; raises what it raised."""
+        now = self.clock()
+        if self._failure is not None and now - self._failed_at < FAILURE_KEPT_FOR:
+            raise self._failure.with_traceback(None)
+        return self._kept if now - self._kept_at < self.kept_for else None
+
+    def _walked(self) -> Walked:
+        began = self.clock()
+        try:
+            self._kept, self._kept_at, self._failure = self.walk(), began, None
+        except (SourceUnavailable, NoList) as failure:
+            self._failure, self._failed_at = failure, self.clock()
+            raise
+        return self._kept
 
 
 def _fits(item: ListedSubject, filter: ListingFilter, now: datetime) -> bool:

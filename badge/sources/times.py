@@ -9,21 +9,25 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, tzinfo
 
-from badge.contract import ZERO_TIME
+from badge.contract import unless_never
 
 LONGEST = 40
 
 _NUMBER = re.compile(r"\d{1,16}(\.\d{1,12})?(e\+?\d{1,2})?")
 _COMPACT = re.compile(r"(\d{8})(\d{6})")
-# Zeros of databases, of Go and .NET, and of Unix.
-_NEVER = re.compile(r"[-0]?|(0000|0001|1970)-0[01]-0[01][T ]00:00:00(\.0+)?(Z|\+00:?00)?", re.IGNORECASE)
+# Zeros of databases, of Go and .NET, and of Unix; the last moment of .NET and of databases.
+_NEVER = re.compile(
+    r"[-0]?|(0000|0001|1970)-0[01]-0[01][T ]00:00:00(\.0+)?(Z|\+00:?00)?"
+    r"|9999-12-31[T ]\d\d:\d\d:\d\d(\.\d+)?(Z|\+00:?00)?",
+    re.IGNORECASE,
+)
 # Seconds reach these in the years 5138 and 3.1 million: a larger number counts smaller units.
 _MILLISECONDS_FROM = 1e11
 _MICROSECONDS_FROM = 1e14
 
 
 def read_time(value: object, zone: tzinfo | None = None) -> datetime | None:
-    """The moment, in UTC; None for what is none, and for the zeros that stand for "never".
+    """The moment, in UTC; None for what is none, and for what stands for "never".
 
     A text without a zone is a moment only where `zone` says which one is meant.
     """
@@ -34,7 +38,7 @@ def read_time(value: object, zone: tzinfo | None = None) -> datetime | None:
         moment = _from_number(value)
     elif isinstance(value, str) and len(value) <= LONGEST:
         moment = _from_text(value.strip(), zone)
-    return moment if moment is not None and moment > ZERO_TIME else None
+    return unless_never(moment)
 
 
 def is_never(value: object) -> bool:

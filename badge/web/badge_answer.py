@@ -99,6 +99,10 @@ class Answer:
         return {**headers, "Retry-After": str(keeping.max_age)} if self.has_retry_after else headers
 
 
+# Whatever ended before: a success that grew too old stands in `last_finished` still.
+NO_SUCCESS = frozenset({BackupStatus.FAILED, BackupStatus.UNKNOWN, BackupStatus.DELETED})
+
+
 def outcome_of(request: BadgeRequest, resolution: Resolution) -> Outcome:
     """Which row of the answers' table a resolution stands in."""
     outcome = _outcome(resolution)
@@ -108,9 +112,9 @@ def outcome_of(request: BadgeRequest, resolution: Resolution) -> Outcome:
 
 
 def _is_as_expected(request: BadgeRequest, resolution: Resolution) -> bool:
-    """Whether the last finished backup succeeded, and not longer ago than asked for."""
+    """Whether the last finished backup succeeded, still counts, and is no longer ago than asked for."""
     report = resolution.report
-    if (report.last_finished or report.status) is not BackupStatus.SUCCEEDED:
+    if resolution.status in NO_SUCCESS or (report.last_finished or report.status) is not BackupStatus.SUCCEEDED:
         return False
     return request.look.max_age is None or appearance.face_of(resolution, request.look).tone is not Tone.ORANGE
 

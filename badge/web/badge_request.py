@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 from typing import Any, TypeVar
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from badge.appearance import Look, Palette, Show
 from badge.artwork.glyphs import LOGOS
@@ -19,6 +19,7 @@ from badge.settings import parse_duration
 BADGE_ROOT = "/badge/"
 LONGEST_LABEL = 64
 SHORTEST_MAX_AGE = timedelta(hours=1)
+LONGEST_MAX_AGE = timedelta(days=3650)
 LONGEST_CACHE_SECONDS_DIGITS = 6
 TRUE_WORDS = ("1", "true", "on", "yes")
 
@@ -66,13 +67,15 @@ class BadgeRequest:
 def read_badge_request(environ: Mapping[str, Any], query: Mapping[str, str], default_label: str) -> BadgeRequest:
     """The request as it was sent. Bad values of parameters fall back to their defaults."""
     wanted = _format_named(query.get("format", "").lower())
+    raw = badge_path(environ).removesuffix("/").split("/")
     try:
-        segments = [decode_segment(segment) for segment in badge_path(environ).removesuffix("/").split("/")]
+        segments = [decode_segment(segment) for segment in raw]
         if wanted is None:
             wanted = _take_suffix(segments)
         subject, fault = Subject.from_segments(segments), ""
     except InvalidSubject as invalid:
         subject, fault = None, str(invalid)
+        wanted = wanted or _take_suffix([unquote(raw[-1])])  # of what is not UTF-8, which has a format all the same
     return BadgeRequest(
         subject=subject,
         format=wanted or Format.SVG,
@@ -164,12 +167,12 @@ def _seconds(given: str | None) -> timedelta:
 
 
 def read_max_age(given: str | None) -> timedelta | None:
-    """A duration that is long enough; None for any other text."""
+    """A duration from an hour to ten years; None for any other text."""
     try:
         age = parse_duration(given)
     except ValueError:
         return None
-    return age if isinstance(age, timedelta) and age >= SHORTEST_MAX_AGE else None
+    return age if isinstance(age, timedelta) and SHORTEST_MAX_AGE <= age <= LONGEST_MAX_AGE else None
 
 
 def _label(given: str | None, default: str) -> str:

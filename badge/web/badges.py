@@ -150,10 +150,12 @@ class ImageWhateverHappens:
 
 
 def routing_error_for_badge(parts: BadgeParts, error: HTTPException) -> Response:
-    """What Flask would say in HTML about a badge's URL: an image for readers, a 405 for the rest."""
+    """What Flask would say in HTML about a badge's URL, or of a crash: an image for readers, a 405 for the rest."""
     if error.code == 405:
         body = problem(405, "METHOD_NOT_ALLOWED", "Badges answer to GET, HEAD and OPTIONS.")
         headers = {**COMMON_HEADERS, "Allow": "GET, HEAD, OPTIONS", "Cache-Control": "no-store"}
         return Response(body, 405, headers, content_type=PROBLEM_TYPE)
     wanted = read_badge_request(request.environ, request.args, parts.default_label)
-    return _response(answer(wanted, unknown_for(INVALID_LIFETIME, parts.clock()), Outcome.INVALID, parts.pictures))
+    is_ours = (error.code or 500) >= 500
+    lifetime, outcome = (CRASH_LIFETIME, Outcome.CRASHED) if is_ours else (INVALID_LIFETIME, Outcome.INVALID)
+    return _response(answer(wanted, unknown_for(lifetime, parts.clock()), outcome, parts.pictures))

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any, TypeVar
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 
 from badge.catalogue.events import RunEvent
-from badge.contract import parse_time
+from badge.contract import parse_time, unless_never
 from badge.model import BackupStatus, InvalidSubject, Reason, Subject, Visibility
 from badge.ports import ListingFilter
 
@@ -18,6 +18,10 @@ LARGEST_BATCH = 100
 LARGEST_PAGE = 100
 
 Body = TypeVar("Body", bound=BaseModel)
+
+
+Moment = Annotated[AwareDatetime | None, AfterValidator(unless_never)]
+"""As everywhere in the contract: the zeros that stand for "never" count as not given."""
 
 
 class BadBody(ValueError):
@@ -68,11 +72,11 @@ class ReportBody(SubjectBody):
     """The body of `POST /ops/status/report`: the fields of a status that a reporter may say."""
 
     status: BackupStatus
-    observed_at: AwareDatetime | None = None
-    started_at: AwareDatetime | None = None
-    finished_at: AwareDatetime | None = None
-    next_run_at: AwareDatetime | None = None
-    stale_after: AwareDatetime | None = None
+    observed_at: Moment = None
+    started_at: Moment = None
+    finished_at: Moment = None
+    next_run_at: Moment = None
+    stale_after: Moment = None
     size_bytes: int | None = None
     url: str | None = None
     reason: Reason | None = None

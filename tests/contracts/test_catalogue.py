@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import multiprocessing
 import os
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import MetaData, insert, inspect, update
+from sqlalchemy import MetaData, QueuePool, insert, inspect, update
 
 from badge.catalogue.database import Database, migrate, new_engine
 from badge.catalogue.events import RunEvent
@@ -24,6 +26,7 @@ from badge.catalogue.store import Catalogue, IsExpected, NothingKnown, Remembere
 from badge.model import BackupStatus, Subject, Visibility
 from badge.ports import Deadline, ListingFilter, SourceUnavailable
 from tests.doubles import START, ManualClock
+from tests.servers import eventually
 from tests.store import WEB, Store
 
 NUL = base64.urlsafe_b64encode(b'["\\u0000","a","b","c"]').decode()
@@ -314,6 +317,22 @@ def test_a_busy_database_does_not_refuse_a_good_key(store: Store) -> None:
         assert other.keys.check(plain, Scope.READ, START) is KeyVerdict.OK
         assert time.monotonic() - began < 0.5
     other.close()
+
+
+def test_readers_of_sqlite_do_not_wait_for_those_who_wait_for_a_writer(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'c.sqlite3'}"
+    migrate(url)
+    store, reporters = Store.on(url), 40
+    with ThreadPoolExecutor(reporters) as pool, contextlib.ExitStack() as until_the_writer_ends:
+        until_the_writer_ends.enter_context(Store.on(url).catalogue.database.writing())
+        waiting = [pool.submit(store.tell, BackupStatus.SUCCEEDED) for _ in range(reporters)]
+        pool_of_readers = store.catalogue.database._current_engine().pool
+        assert isinstance(pool_of_readers, QueuePool)
+        assert eventually(lambda: pool_of_readers.checkedout() == reporters)
+        assert store.catalogue.report_for(WEB) is None
+        until_the_writer_ends.close()
+        assert [future.result() for future in waiting] == [True] * reporters
+    store.close()
 
 
 def test_a_folder_may_be_called_anything(tmp_path: Path) -> None:

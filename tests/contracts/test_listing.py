@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from itertools import islice
 from pathlib import Path
 
 import pytest
@@ -25,6 +27,7 @@ from badge.catalogue.source import CatalogueSource
 from badge.catalogue.store import Catalogue
 from badge.model import BackupStatus, PastRun, Report, Subject, Visibility
 from badge.ports import (
+    ListBusy,
     ListedSubject,
     ListingFilter,
     ListingOrder,
@@ -39,7 +42,7 @@ from badge.sources.configured_listing import CatalogueWalk, JoinedWalk, listing_
 from badge.sources.http_transport import HttpTransport
 from badge.sources.native_listing import LARGEST_PAGE_BYTES, NativeWalk
 from badge.sources.routing import OneSource
-from badge.sources.snapshot_listing import SnapshotListing, Walked
+from badge.sources.snapshot_listing import MOST_WAITING, SnapshotListing, Walked
 from badge.sources.sources_file import load as load_sources
 from tests.doubles import START, ManualClock, ScriptedSource
 
@@ -325,6 +328,42 @@ class ByAccount:
 
 def unavailable() -> Walked:
     raise SourceUnavailable("timeout")
+
+
+def test_a_walk_that_fails_does_so_for_all_who_ask_meanwhile_and_shortly_after() -> None:
+    clock, walks = ManualClock(), []
+
+    def walk() -> Walked:
+        walks.append(clock())
+        raise SourceUnavailable("timeout")
+
+    listing = SnapshotListing(walk, clock)
+    for _ in range(3):
+        with pytest.raises(SourceUnavailable, match="timeout"):
+            listing.list(ListingFilter())
+    assert len(walks) == 1
+    clock.advance(seconds=5)
+    with pytest.raises(SourceUnavailable, match="timeout"):
+        listing.totals(ListingFilter())
+    assert len(walks) == 2
+
+
+def test_only_so_many_wait_for_a_walk_and_all_of_them_for_the_same_one() -> None:
+    going, walks = threading.Event(), []
+
+    def walk() -> Walked:
+        walks.append(1)
+        assert going.wait(10)
+        return named("acme", "acme/web")()
+
+    listing = SnapshotListing(walk, ManualClock())
+    with ThreadPoolExecutor() as pool:
+        waiting = [pool.submit(listing.totals, ListingFilter()) for _ in range(8)]
+        refused = list(islice(as_completed(waiting, 10), 8 - MOST_WAITING))
+        going.set()
+    assert all(isinstance(future.exception(), ListBusy) for future in refused)
+    assert [future.result().all for future in waiting if future not in refused] == [1] * MOST_WAITING
+    assert walks == [1]
 
 
 def test_each_source_s_subjects_are_listed_where_it_is_the_one_that_is_asked() -> None:

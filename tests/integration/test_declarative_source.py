@@ -230,6 +230,16 @@ def test_a_source_can_be_private(upstream: FaultServer, tmp_path: Path) -> None:
     assert fetch(source_of(tmp_path, text, upstream.url)).visibility is Visibility.PRIVATE
 
 
+def test_a_private_subject_stays_private_when_it_is_gone(upstream: FaultServer, tmp_path: Path) -> None:
+    text = DECLARATIVE.replace('finishedAt = "finishedAt"', 'finishedAt = "finishedAt"\nprivate = "visibility"')
+    source = source_of(tmp_path, text, upstream.url)
+    known = fetch(source)
+    assert known.visibility is Visibility.PRIVATE
+    upstream.mode = "410"
+    gone = fetch(source, known)
+    assert (gone.status, gone.visibility) == (BackupStatus.DELETED, Visibility.PRIVATE)
+
+
 def test_the_key_never_goes_to_another_origin(upstream: FaultServer, tmp_path: Path) -> None:
     source = source_of(tmp_path, DECLARATIVE, upstream.url)
     with running_fault_server() as other:

@@ -259,6 +259,17 @@ def test_what_is_too_old_to_be_true_is_not_shown(tmp_path: Path) -> None:
         assert eventually(lambda: all_at_once([url])[0].status == "unknown", 3)
 
 
+def test_no_path_is_in_a_log_for_a_ping_s_is_its_secret(site: Site) -> None:
+    for path in (
+        f"/badge/{WEB}",
+        "/ping/0b1c2d3e-0000-4000-8000-000000000000/0",
+        f"/dashboard/{WEB}",
+        "/doctor?subject=a/b",
+    ):
+        site.nginx.get(path)
+    assert site.nginx.access_log.read_text() == ""
+
+
 def test_a_herd_is_one_question(tmp_path: Path) -> None:
     with running_origin() as origin, running_nginx(tmp_path, origin.address) as nginx:
         answers = all_at_once([f"{nginx.url}/badge/acme/web"] * 100)

@@ -13,7 +13,7 @@ from tests.doubles import START
 WEB = Subject.legacy("acme", "web")
 PLAIN = status_document(WEB, Report(status=BackupStatus.SUCCEEDED, observed_at=START))
 
-NEVER = ["0001-01-01T00:00:00Z", "1970-01-01T00:00:00Z", "1970-01-01T01:00:00+01:00"]
+NEVER = ["0001-01-01T00:00:00Z", "1970-01-01T00:00:00Z", "1970-01-01T01:00:00+01:00", "9999-12-31T23:59:59Z"]
 OPTIONAL_MOMENTS = {
     "startedAt": "started_at",
     "finishedAt": "finished_at",

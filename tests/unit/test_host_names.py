@@ -92,6 +92,12 @@ def test_addresses_that_do_not_answer_are_of_no_use_any_more() -> None:
     assert resolver.addresses() == [address(2)]
 
 
+@pytest.mark.parametrize("name", ["a..b", f"{'x' * 64}.test"])
+def test_what_can_t_be_a_name_is_one_that_nobody_knows(name: str) -> None:
+    with pytest.raises(socket.gaierror, match="can't be"):
+        HostNames().addresses(name, 80, 5)
+
+
 def test_an_address_is_no_name() -> None:
     found = HostNames().addresses("127.0.0.1", 6379, 0)
     assert [item.socket_address for item in found] == [("127.0.0.1", 6379)]

@@ -90,6 +90,13 @@ def test_postgresql_without_its_driver_is_a_fault_that_says_what_to_install() ->
     assert (PROJECT / "requirements-postgresql.txt").exists()
 
 
+@pytest.mark.parametrize("host", ["a..b", f"{'x' * 64}.example"])
+def test_a_host_that_can_t_be_one_is_refused(host: str) -> None:
+    assert faults_of(BADGE_UPSTREAM_URL=f"http://{host}") == [
+        "BADGE_UPSTREAM_URL: give an absolute http:// or https:// URL"
+    ]
+
+
 @pytest.mark.parametrize("url", ["mysql://db/badge", "postgresql+asyncpg://db/badge", "sqlite"])
 def test_other_databases_and_drivers_are_refused(url: str) -> None:
     assert "BADGE_CATALOGUE_URL: give sqlite:///path or postgresql+psycopg://" in faults_of(BADGE_CATALOGUE_URL=url)[0]

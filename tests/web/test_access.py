@@ -99,6 +99,9 @@ def test_an_open_dashboard_shows_what_anybody_may_know(tmp_path: Path) -> None:
     page = BeautifulSoup(dashboard.get("/dashboard", **FROM_ELSEWHERE).data, "html.parser")
     assert [link.get_text() for link in page.select(".subjects a")] == ["public"]
     assert text(page, ".totals strong") == "1 of 1"
+    shown = dashboard.get("/dashboard/acme/public", **FROM_ELSEWHERE).text
+    assert "a source of this service, asked" in shown
+    assert "catalogue" not in shown
     details, absent = (dashboard.get(f"/dashboard/acme/{name}", **FROM_ELSEWHERE).text for name in ("web", "none"))
     assert details.replace("web", "none") == absent
     assert "nothing known" in details

@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -10,7 +10,7 @@ from defusedxml import ElementTree
 
 from badge.model import BackupStatus, Report, Visibility
 from badge.web.badges import ImageWhateverHappens
-from tests.doubles import START
+from tests.doubles import START, ManualClock
 from tests.site import SUCCEEDED, Site
 
 WEB = "/badge/GitHub/acme/Repository/web"
@@ -134,6 +134,35 @@ def test_the_json_of_a_refused_path_says_why(site: Site) -> None:
     document = json.loads(site.get("/badge/acme/%2e%2e?format=json").data)
     assert (document["status"], document["code"]) == (400, "INVALID_SUBJECT")
     assert "'..'" in document["detail"]
+
+
+class FailingClock(ManualClock):
+    """Raises so often, then tells the time again."""
+
+    failures = 0
+
+    def __call__(self) -> datetime:
+        if self.failures:
+            self.failures -= 1
+            raise RuntimeError
+        return super().__call__()
+
+
+def test_what_fails_while_a_failure_is_answered_is_not_called_the_path_s_fault() -> None:
+    clock = FailingClock()
+    site = Site(clock=clock)
+    for path, code, kind in ((WEB, 200, SVG), (WEB + ".json", 500, "application/problem+json")):
+        clock.failures = 2
+        answer = site.get(path)
+        assert (answer.status_code, answer.content_type) == (code, kind)
+        assert clock.failures == 0
+
+
+def test_a_path_that_is_not_utf_8_is_refused_in_the_format_that_it_asks_for(site: Site) -> None:
+    for path in ("/badge/acme/%FF.json", "/badge/GitHub/acme/Repository/%FF.json"):
+        assert (site.get(path).status_code, site.get(path).content_type) == (400, "application/problem+json")
+    assert site.get("/badge/acme/%FF.txt").status_code == 400
+    assert site.get("/badge/acme/%FF.svg").content_type == SVG
 
 
 def test_every_image_has_the_headers_that_proxies_and_browsers_need(site: Site) -> None:

@@ -85,6 +85,20 @@ def test_an_older_run_s_event_changes_nothing(ops: Ops) -> None:
     assert (answer.get_json()["applied"], answer.get_json()["status"]) == (False, "succeeded")
 
 
+NEVER = ["0001-01-01T00:00:00Z", "0001-01-01T00:00:00+14:00", "1970-01-01T00:00:00Z", "9999-12-31T23:59:59-01:00"]
+
+
+@pytest.mark.parametrize("never", NEVER)
+def test_what_stands_for_never_is_a_time_not_given_and_stops_no_later_report(ops: Ops, never: str) -> None:
+    ops.report(status="succeeded")
+    ops.clock.advance(hours=1)
+    times = dict.fromkeys(("observedAt", "startedAt", "finishedAt", "nextRunAt", "staleAfter"), never)
+    failed = ops.report(status="failed", **times).get_json()
+    assert (failed["applied"], failed["status"], failed["nextRunAt"]) == (True, "failed", None)
+    ops.clock.advance(hours=1)
+    assert ops.report(status="succeeded").get_json()["status"] == "succeeded"
+
+
 def test_deletion_is_gone_and_a_new_run_brings_it_back(ops: Ops) -> None:
     ops.report(status="succeeded")
     ops.clock.advance(hours=1)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,7 @@ from bs4 import BeautifulSoup
 from flask import Flask
 
 from badge.model import Subject
+from badge.sources.snapshot_listing import MOST_WAITING
 from tests.contracts.test_listing import served
 from tests.web.test_pages import Dashboard, one, text
 
@@ -84,3 +87,21 @@ def test_how_sources_are_called_is_not_for_anybody(tmp_path: Path) -> None:
     page = dashboard.soup("/dashboard")
     assert text(page, ".note") == "Not all sources answered: repositories of a source of this service are missing here."
     assert "hc" not in one(page, "main").get_text()
+
+
+def test_a_list_that_is_being_read_holds_few_and_the_others_are_told_so(tmp_path: Path) -> None:
+    going, slow = threading.Event(), Flask("upstream")
+
+    def listed() -> dict[str, list[object]]:
+        assert going.wait(10)
+        return {"items": []}
+
+    slow.add_url_rule("/ops/status/list", "list", listed)
+    with served(slow) as url, ThreadPoolExecutor() as pool:
+        dashboard = Dashboard(tmp_path, BADGE_UPSTREAM_URL=url)
+        asked = [pool.submit(dashboard.get, "/dashboard") for _ in range(MOST_WAITING + 1)]
+        refused = next(as_completed(asked, 10))
+        going.set()
+        assert refused.result().status_code == 503
+        assert "The list is being read" in refused.result().text
+        assert [future.result().status_code for future in asked if future is not refused] == [200] * MOST_WAITING

@@ -12,7 +12,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from badge.web.badge_request import raw_path
 from badge.web.local_only import is_local
-from badge.web.pages.page import message
+from badge.web.pages.page import enumerated, message
 
 LOGGED_IN = "logged-in"
 
@@ -22,6 +22,10 @@ class Viewer:
     """Somebody who may see the dashboard."""
 
     sees_private: bool = True
+
+    def named(self, *sources: str) -> str:
+        """What sources are called, for those who may know that."""
+        return enumerated(sources) if self.sees_private else "a source of this service"
 
 
 class Access(Protocol):
@@ -56,7 +60,8 @@ class LocalAccess:
         explained = (
             "The dashboard is shown on the machine that runs the service, at a loopback address such as "
             "http://127.0.0.1:8000/dashboard. From elsewhere, forward a port to it: "
-            "ssh -L 8000:127.0.0.1:8000 your-server"
+            "ssh -L 8000:127.0.0.1:8000 your-server. To a service in a container nobody is on the same machine: "
+            "there, and to let others in, set BADGE_DASHBOARD=token and BADGE_DASHBOARD_TOKEN."
         )
         return message(403, "Only from the machine itself", explained)
 

@@ -15,6 +15,7 @@ from badge import appearance
 from badge.appearance import WORDS
 from badge.model import BackupStatus, InvalidSubject, Origin, Resolution, Subject, Visibility
 from badge.ports import (
+    ListBusy,
     ListedSubject,
     ListingFilter,
     ListingOrder,
@@ -25,7 +26,7 @@ from badge.ports import (
     StatusListing,
 )
 from badge.web.pages.access import Viewer
-from badge.web.pages.page import Moment, enumerated, message, picture_for, show
+from badge.web.pages.page import Moment, message, picture_for, show
 from badge.web.pages.parts import PagesParts
 from badge.web.pages.repository_url import subject_named
 from badge.web.snippets import page_path
@@ -90,10 +91,12 @@ class Dashboard:
             return _unlisted()
         except ValueError:
             return message(400, "This page does not exist", "Its address was cut or changed. Begin at the dashboard.")
-        except ListUnavailable as unavailable:
-            return _unlisted(_silent(unavailable.sources, viewer))
-        except SourceUnavailable:
-            return _unlisted(_silent([source.name for source in self.parts.resolver.routing.sources], viewer))
+        except ListBusy:
+            return message(503, "The list is being read", "That takes a few seconds. Load this page again then.")
+        except SourceUnavailable as unavailable:
+            sources = self.parts.resolver.routing.sources
+            silent = unavailable.sources if isinstance(unavailable, ListUnavailable) else [one.name for one in sources]
+            return _unlisted(_silent(silent, viewer))
 
     def _listed(self, listing: StatusListing, search: Search, viewer: Viewer) -> AnyResponse:
         cursor = request.args.get("cursor") or None
@@ -147,10 +150,8 @@ def _unlisted(silent: str = "") -> AnyResponse:
 
 
 def _silent(sources: Sequence[str], viewer: Viewer) -> str:
-    """Who did not answer; how the sources are called is not for anybody."""
-    if not sources:
-        return ""
-    return enumerated(sources) if viewer.sees_private else "a source of this service"
+    """Who did not answer, if anybody."""
+    return viewer.named(*sources) if sources else ""
 
 
 def _account(item: ListedSubject) -> str:

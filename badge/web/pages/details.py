@@ -45,7 +45,7 @@ class Details:
             subject=subject,
             moments=self._moments(resolution),
             facts=_facts(resolution),
-            freshness=_freshness(resolution, source.name if source else "no source"),
+            freshness=_freshness(resolution, viewer.named(source.name) if source else "no source"),
             status_words=appearance.message_for(resolution) if report.exists else "nothing known",
             resolution=resolution,
             is_private=report.visibility is Visibility.PRIVATE,

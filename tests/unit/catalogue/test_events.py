@@ -1,7 +1,7 @@
 """Which report wins: late, twice, out of order and contradicting."""
 
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from itertools import permutations
 from typing import Any
 
@@ -115,6 +115,9 @@ IMPOSSIBLE: list[tuple[dict[str, Any], str]] = [
     ({"url": "http://plain.example/"}, "https"),
     ({"reason": Reason.STORAGE}, "only a failure"),
     ({"at": datetime(2026, 1, 1)}, "zone"),  # noqa: DTZ001 - the fault under test
+    ({"started_at": datetime(1, 1, 1, tzinfo=timezone(timedelta(hours=14)))}, "1970"),
+    ({"next_run_at": datetime(9999, 12, 31, 23, 59, tzinfo=timezone(timedelta(hours=-1)))}, "9999"),
+    ({"at": datetime(1970, 1, 1, tzinfo=UTC)}, "1970"),
 ]
 
 

@@ -133,13 +133,25 @@ def test_every_step_is_told_in_words() -> None:
     ]
 
 
+def test_without_an_item_to_say_it_a_subject_is_as_visible_as_before_and_else_private() -> None:
+    nothing = read([], fields={"private": "private"}, empty="scheduled")
+    for known in Visibility:
+        before = Report(status=BackupStatus.SUCCEEDED, observed_at=START, visibility=known)
+        assert nothing.report_after(before).visibility is known
+    for known_of in (None, Report.absent(START)):
+        assert nothing.report_after(known_of).visibility is Visibility.PRIVATE
+    assert read([], empty="scheduled").report_after(None).visibility is Visibility.PUBLIC
+
+
 OLD = [run("ok", 30)]
 
 
 def test_a_success_grows_stale() -> None:
     assert read(OLD).report.status is BackupStatus.SUCCEEDED
-    assert read(OLD, stale_after="26h").report.status is BackupStatus.FAILED
-    assert read(OLD, stale_after="26h", stale_as="unknown").report.status is BackupStatus.UNKNOWN
+    failed = read(OLD, stale_after="26h").report
+    assert (failed.status, failed.last_finished) == (BackupStatus.FAILED, BackupStatus.FAILED)
+    unknown = read(OLD, stale_after="26h", stale_as="unknown").report
+    assert (unknown.status, unknown.last_finished) == (BackupStatus.UNKNOWN, BackupStatus.SUCCEEDED)
     fresh = read([run("ok", 2)], stale_after="26h").report
     assert fresh.stale_after == START + timedelta(hours=26 - 1.9)
 

@@ -76,11 +76,12 @@ NEVER: list[object] = [
     "0000-00-00 00:00:00",
     "0001-01-01T00:00:00Z",
     "1970-01-01T00:00:00Z",
+    "9999-12-31T23:59:59.9999999",
 ]
 
 
 @pytest.mark.parametrize("written", NEVER)
-def test_zeros_stand_for_never(written: object) -> None:
+def test_zeros_and_the_last_day_stand_for_never(written: object) -> None:
     assert is_never(written)
     assert read_time(written, BERLIN) is None
 
