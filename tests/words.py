@@ -144,6 +144,10 @@ WORDS: dict[str, list[tuple[str, dict[str, list[str]]]]] = {
             {"failed": ["canceled", "checkpoint"]},
         ),
         (
+            '{"sources": [{"source": {"path": "path"}, "lastSnapshot": {"rootEntry": {"summ": {"numFailed": WORD}}}}]}',
+            {"succeeded": ["0", "null"], "partial": ["2"]},
+        ),
+        (
             '{"sources": [{"source": {"path": "path"}, "status": "IDLE", "nextSnapshotTime": WORD}]}',
             {"scheduled": ['"2026-11-24T03:00:00Z"'], "unknown": ["null"]},
         ),
