@@ -107,7 +107,7 @@ WORDS: dict[str, list[tuple[str, dict[str, list[str]]]]] = {
     ],
     "backrest": [
         (
-            '{"operations": [{"operationBackup": {}, "status": "WORD"}]}',
+            '{"operations": [{"operationBackup": {}, "logref": "t-1", "status": "WORD"}]}',
             {
                 "inProgress": ["STATUS_INPROGRESS"],
                 "succeeded": ["STATUS_SUCCESS"],
@@ -117,12 +117,21 @@ WORDS: dict[str, list[tuple[str, dict[str, list[str]]]]] = {
                 "unknown": ["STATUS_UNKNOWN", ""],
                 "absent": ["STATUS_PENDING"],
             },
-        )
+        ),
+        (
+            '{"operations": [{"operationBackup": {}, "status": "STATUS_USER_CANCELLED", "logref": WORD}]}',
+            {"cancelled": ['"t-1"'], "absent": ['""', "null"]},
+        ),
     ],
     "proxmox-backup-server": [
         (
             '{"data": [{"worker_type": "backup", "worker_id": "store:group", "endtime": 1, "status": "WORD"}]}',
-            {"succeeded": ["OK"], "warning": ["WARNINGS: 3"], "failed": ["connection error", "OK?"], "unknown": [""]},
+            {
+                "succeeded": ["OK"],
+                "warning": ["WARNINGS: 3"],
+                "failed": ["connection error", "OK?"],
+                "unknown": ["", "unknown"],
+            },
         ),
         (
             '{"data": [{"worker_type": "backup", "worker_id": "store:group", "endtime": WORD}]}',
@@ -183,7 +192,7 @@ WORDS: dict[str, list[tuple[str, dict[str, list[str]]]]] = {
     "pgbackrest": [
         (
             '[{"name": "stanza", "status": {"code": WORD}, "backup": [{"error": false}]}]',
-            {"succeeded": ["0"], "failed": ["1", "3", "4", "5", "6", "99"], "unknown": ["2", "null"]},
+            {"succeeded": ["0"], "partial": ["4"], "failed": ["5", "6"], "unknown": ["1", "2", "3", "99", "null"]},
         ),
         (
             '[{"name": "stanza", "status": {"lock": {"backup": {"held": WORD}}}, "backup": [{"error": true}]}]',
@@ -206,9 +215,12 @@ WORDS: dict[str, list[tuple[str, dict[str, list[str]]]]] = {
             {
                 "deleted": ['"delete_pending": "1"'],
                 "unknown": ['"rejected": true', '"file_disabled": true'],
-                "inProgress": ['"processes": [{"action": "INCR_FILE"}]'],
                 "failed": ['"delete_pending": "", "processes": []'],
             },
+        ),
+        (
+            '{"status": [{"name": "client", "lastbackup": 1, "file_ok": false, "processes": [{"action": WORD}]}]}',
+            {"inProgress": ["1", "2", "5", "6"], "failed": ["0", "3", "4", "7", "8", "9", "10"]},
         ),
         (
             '{"status": [{"name": "client", "lastbackup": WORD, "file_ok": false}]}',
