@@ -25,12 +25,6 @@ WORDS: dict[str, list[tuple[str, dict[str, list[str]]]]] = {
             {"failed": ["-1"], "unknown": ["0"], "succeeded": ["1795403050"]},
         )
     ],
-    "prometheus-backrest": [
-        (
-            '{"status": "success", "data": {"result": [{"value": [1795435200, "WORD"]}]}}',
-            {"succeeded": ["0"], "failed": ["1"], "unknown": ["-1", "2", "3", "4"]},
-        )
-    ],
     "gitlab-schedule": [
         (
             '{"active": true, "last_pipeline": {"status": "WORD"}}',

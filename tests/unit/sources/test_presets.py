@@ -54,7 +54,8 @@ def test_all_systems_of_the_documentation_are_there() -> None:
     assert set(WANTED.split()) <= set(presets.names())
 
 
-SNAPSHOT_ONLY = ["restic", "borg", "pgbackrest", "kopia", "prometheus-success-time", "prometheus-restic-exporter"]
+SNAPSHOT_ONLY = ["restic", "borg", "pgbackrest", "kopia", "prometheus-success-time"]
+SNAPSHOT_ONLY += [name for name in FILES if FILES[name].get("extends") == "prometheus-success-time"]
 
 
 @pytest.mark.parametrize("name", SNAPSHOT_ONLY)
