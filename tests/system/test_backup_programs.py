@@ -123,6 +123,7 @@ promql = 'max('
 """
 
 
+PLUGIN = "barman_cloud_cloudnative_pg_io"
 # As CloudNativePG's documentation shows it ("Monitoring"): without a label of the cluster.
 CLOUDNATIVE_PG = """# HELP cnpg_collector_up 1 if PostgreSQL is up, 0 otherwise.
 # TYPE cnpg_collector_up gauge
@@ -139,6 +140,12 @@ cnpg_collector_last_available_backup_timestamp AVAILABLE
 def cloudnative_pg(*, failed: str, available: str) -> str:
     """What an instance of CloudNativePG says."""
     return CLOUDNATIVE_PG.replace("FAILED", failed).replace("AVAILABLE", available)
+
+
+def with_plugin(*, failed: str, available: str) -> str:
+    """What an instance says whose backups the Barman Cloud plugin makes: its own times stay 0."""
+    by_plugin = cloudnative_pg(failed=failed, available=available).replace("cnpg_collector", PLUGIN)
+    return cloudnative_pg(failed="0", available="0") + by_plugin
 
 
 READY: Mapping[str, tuple[Mapping[str, str], Sequence[tuple[str, BackupStatus]]]] = {
@@ -159,9 +166,17 @@ READY: Mapping[str, tuple[Mapping[str, str], Sequence[tuple[str, BackupStatus]]]
             (cloudnative_pg(failed="0", available="0"), UNKNOWN),
         ],
     ),
+    "prometheus-cloudnative-pg-plugin": (
+        {"cluster": "pg", "namespace": "databases"},
+        [
+            (with_plugin(failed="0", available="NOW"), SUCCEEDED),
+            (with_plugin(failed="NOW", available="1.63238406e+09"), FAILED),
+            (with_plugin(failed="0", available="0"), UNKNOWN),
+        ],
+    ),
 }
 # A PodMonitor's job, by the Prometheus operator; the others may have any.
-JOBS = {"prometheus-cloudnative-pg": "databases/pg"}
+JOBS = {"prometheus-cloudnative-pg": "databases/pg", "prometheus-cloudnative-pg-plugin": "databases/pg"}
 
 
 @pytest.mark.parametrize("name", READY)
