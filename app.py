@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -45,10 +46,11 @@ from badge.web.health import Readiness
 from badge.web.hot_path import HotPathLimits
 from badge.web.pages import PagesParts
 from badge.web.pages.entrance import entrance
-from badge.web.pages.sessions import use_sessions
+from badge.web.pages.sessions import signing_key, use_sessions
 from badge.web.pictures import Pictures
 from badge.web.rates import KeyRate
 from badge.web.site import build_site
+from badge.web.subject_tokens import SubjectTokens
 
 if TYPE_CHECKING:
     from badge.catalogue.checks import Checks
@@ -184,7 +186,8 @@ def build_app(parts: Parts) -> Flask:
     seen = _pages_parts(parts)
     blueprints.append(pages.blueprint(seen))
     told = parts.events
-    shown = BadgeParts(parts.resolver, parts.clock, told, told.metrics, settings.label, Pictures(parts.pictures))
+    pictures = Pictures(parts.pictures)
+    shown = BadgeParts(parts.resolver, parts.clock, told, told.metrics, settings.label, pictures, seen.tokens)
     held = HotPathLimits(settings.hot_path.total_seconds(), settings.hot_path_entries, settings.hot_path_mb * 2**20)
     site = build_site(shown, blueprints, held)
     if seen.entrance.log_in is not None:
@@ -222,6 +225,7 @@ def _pages_parts(parts: Parts) -> PagesParts:
         takes_reports=_takes_reports(parts.resolver.routing, parts.own),
         clock=parts.clock,
         entrance=entrance(parts.settings, parts.events),
+        tokens=SubjectTokens(partial(signing_key, parts.settings)),
         default_label=parts.settings.label,
         public_url=parts.settings.public_url or "",
     )

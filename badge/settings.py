@@ -204,7 +204,7 @@ class Settings(BaseModel):
     secret_key: Annotated[SecretStr, AfterValidator(_at_least(32))] | None = Field(
         None,
         description=(
-            "Signs the cookies of log-ins: 32 random characters or more, the same on all machines; "
+            "Signs log-ins and the tokens of private badges: 32 random characters or more, the same on all machines; "
             "default: made once and kept in BADGE_DATA_DIR."
         ),
     )

@@ -50,6 +50,25 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+@contextlib.contextmanager
+def running_program(*command: str, ready: str) -> Iterator[subprocess.Popen[bytes]]:
+    """A program that is ready once that address answers 200."""
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        assert eventually(lambda: _is_ready(ready), START_SECONDS), command[0]
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+def _is_ready(url: str) -> bool:
+    try:
+        return requests.get(url, timeout=2).status_code == 200
+    except requests.ConnectionError:
+        return False
+
+
 @dataclass
 class ServerProcess:
     """A server of a test's own, and what may become of it."""

@@ -16,6 +16,9 @@ from tests.doubles import START, ManualClock, OneProcess, ScriptedSource
 SUCCEEDED = Report(status=BackupStatus.SUCCEEDED, observed_at=START)
 
 
+SIGNING_KEY = "k" * 32
+
+
 @dataclass
 class Site:
     """A client, and what its application's source says: a report, None for an outage, or a bug."""
@@ -28,7 +31,7 @@ class Site:
     def __post_init__(self) -> None:
         # At hand, so that it is asked while the request waits and nothing goes on behind a test's back.
         self.source = ScriptedSource(self._answer, local=True)
-        settings = load({"BADGE_HOT_PATH": self.hot_path})
+        settings = load({"BADGE_HOT_PATH": self.hot_path, "BADGE_SECRET_KEY": SIGNING_KEY})
         cache = OneProcess(self.clock)
         self.app = create_app(settings, source=self.source, cache=cache, clock=self.clock, chance=lambda: 0.0)
         self.client: FlaskClient = self.app.test_client()

@@ -25,12 +25,6 @@ WORDS: dict[str, list[tuple[str, dict[str, list[str]]]]] = {
             {"failed": ["-1"], "unknown": ["0"], "succeeded": ["1795403050"]},
         )
     ],
-    "prometheus-backrest": [
-        (
-            '{"status": "success", "data": {"result": [{"value": [1795435200, "WORD"]}]}}',
-            {"succeeded": ["0"], "failed": ["1"], "unknown": ["-1", "2", "3", "4"]},
-        )
-    ],
     "gitlab-schedule": [
         (
             '{"active": true, "last_pipeline": {"status": "WORD"}}',
@@ -107,7 +101,7 @@ WORDS: dict[str, list[tuple[str, dict[str, list[str]]]]] = {
     ],
     "backrest": [
         (
-            '{"operations": [{"operationBackup": {}, "status": "WORD"}]}',
+            '{"operations": [{"operationBackup": {}, "logref": "t-1", "status": "WORD"}]}',
             {
                 "inProgress": ["STATUS_INPROGRESS"],
                 "succeeded": ["STATUS_SUCCESS"],
@@ -117,12 +111,21 @@ WORDS: dict[str, list[tuple[str, dict[str, list[str]]]]] = {
                 "unknown": ["STATUS_UNKNOWN", ""],
                 "absent": ["STATUS_PENDING"],
             },
-        )
+        ),
+        (
+            '{"operations": [{"operationBackup": {}, "status": "STATUS_USER_CANCELLED", "logref": WORD}]}',
+            {"cancelled": ['"t-1"'], "absent": ['""', "null"]},
+        ),
     ],
     "proxmox-backup-server": [
         (
             '{"data": [{"worker_type": "backup", "worker_id": "store:group", "endtime": 1, "status": "WORD"}]}',
-            {"succeeded": ["OK"], "warning": ["WARNINGS: 3"], "failed": ["connection error", "OK?"], "unknown": [""]},
+            {
+                "succeeded": ["OK"],
+                "warning": ["WARNINGS: 3"],
+                "failed": ["connection error", "OK?"],
+                "unknown": ["", "unknown"],
+            },
         ),
         (
             '{"data": [{"worker_type": "backup", "worker_id": "store:group", "endtime": WORD}]}',
@@ -142,6 +145,10 @@ WORDS: dict[str, list[tuple[str, dict[str, list[str]]]]] = {
         (
             '{"sources": [{"source": {"path": "path"}, "lastSnapshot": {"incomplete": "WORD"}}]}',
             {"failed": ["canceled", "checkpoint"]},
+        ),
+        (
+            '{"sources": [{"source": {"path": "path"}, "lastSnapshot": {"rootEntry": {"summ": {"numFailed": WORD}}}}]}',
+            {"succeeded": ["0", "null"], "partial": ["2"]},
         ),
         (
             '{"sources": [{"source": {"path": "path"}, "status": "IDLE", "nextSnapshotTime": WORD}]}',
@@ -179,7 +186,7 @@ WORDS: dict[str, list[tuple[str, dict[str, list[str]]]]] = {
     "pgbackrest": [
         (
             '[{"name": "stanza", "status": {"code": WORD}, "backup": [{"error": false}]}]',
-            {"succeeded": ["0"], "failed": ["1", "3", "4", "5", "6", "99"], "unknown": ["2", "null"]},
+            {"succeeded": ["0"], "partial": ["4"], "failed": ["5", "6"], "unknown": ["1", "2", "3", "99", "null"]},
         ),
         (
             '[{"name": "stanza", "status": {"lock": {"backup": {"held": WORD}}}, "backup": [{"error": true}]}]',
@@ -202,9 +209,12 @@ WORDS: dict[str, list[tuple[str, dict[str, list[str]]]]] = {
             {
                 "deleted": ['"delete_pending": "1"'],
                 "unknown": ['"rejected": true', '"file_disabled": true'],
-                "inProgress": ['"processes": [{"action": "INCR_FILE"}]'],
                 "failed": ['"delete_pending": "", "processes": []'],
             },
+        ),
+        (
+            '{"status": [{"name": "client", "lastbackup": 1, "file_ok": false, "processes": [{"action": WORD}]}]}',
+            {"inProgress": ["1", "2", "5", "6"], "failed": ["0", "3", "4", "7", "8", "9", "10"]},
         ),
         (
             '{"status": [{"name": "client", "lastbackup": WORD, "file_ok": false}]}',

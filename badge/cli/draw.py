@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -16,7 +17,10 @@ from badge.artwork.png import PngUnavailable
 from badge.cli.command import BadgeCommand, Fault, SubjectArgument, examples, settings_or_fault
 from badge.language import Language
 from badge.model import Badge, Style, Subject, Theme
+from badge.web.badge_request import TOKEN
+from badge.web.pages.sessions import signing_key
 from badge.web.snippets import Syntax, snippet
+from badge.web.subject_tokens import SubjectTokens
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
@@ -84,19 +88,26 @@ def _drawn(badge: Badge, suffix: str, scale: int) -> bytes:
 
 @click.command(
     cls=BadgeCommand,
-    epilog=examples("flask badge url acme/web", "flask badge url GitLab/group%2Fsub/Repository/web --format markdown"),
+    epilog=examples(
+        "flask badge url acme/web",
+        "flask badge url GitLab/group%2Fsub/Repository/web --format markdown",
+        "flask badge url acme/secret --private --format markdown",
+    ),
 )
 @click.argument("subject", type=SubjectArgument())
 @_one_of("--format", Syntax)
 @click.option("--short", is_flag=True, help="The two-part address, for GitHub repositories.")
-def url(subject: Subject, format: str, *, short: bool) -> None:
+@click.option("--private", is_flag=True, help="With the token by which a private repository's badge is seen.")
+def url(subject: Subject, format: str, *, short: bool, private: bool) -> None:
     """Print the address of SUBJECT's badge, or what to paste into a page.
 
     Addresses begin with BADGE_PUBLIC_URL.
     """
-    base = settings_or_fault().public_url
+    settings = settings_or_fault()
+    base = settings.public_url
     if base is None:
         raise Fault("Set BADGE_PUBLIC_URL to the address that readers use; badges' addresses begin with it.")
     if short and subject.legacy_path is None:
         raise Fault("Only repositories on GitHub have the short address.")
-    click.echo(snippet(subject, base, is_short=short).written_in(Syntax(format)))
+    query = {TOKEN: SubjectTokens(partial(signing_key, settings)).of(subject)} if private else {}
+    click.echo(snippet(subject, base, is_short=short, query=query).written_in(Syntax(format)))

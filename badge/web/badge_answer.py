@@ -6,7 +6,7 @@ Knows no framework, so that what is in front of Flask or behind a crash can answ
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import Enum, auto
 
@@ -76,6 +76,10 @@ class Answer:
     def is_good(self) -> bool:
         """Whether a source stands behind it, so that it may be given to others too."""
         return self.http_status == 200 and self.origin is not Origin.FALLBACK
+
+    def for_bearer(self) -> Answer:
+        """The same for whoever has the subject's token, and for no cache that may leave a query out of its keys."""
+        return replace(self, keeping=replace(self.keeping, is_shared=False))
 
     @property
     def headers(self) -> dict[str, str]:

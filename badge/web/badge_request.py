@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
 from typing import Any, TypeVar
@@ -17,6 +17,7 @@ from badge.model import BackupStatus, InvalidSubject, Style, Subject, Theme, dec
 from badge.settings import parse_duration
 
 BADGE_ROOT = "/badge/"
+TOKEN = "token"  # noqa: S105 - the parameter's name
 LONGEST_LABEL = 64
 SHORTEST_MAX_AGE = timedelta(hours=1)
 LONGEST_MAX_AGE = timedelta(days=3650)
@@ -55,6 +56,8 @@ class BadgeRequest:
     """Pixels a unit, of a PNG."""
     has_own_label: bool = False
     """Whether the label is of the reader's own wording."""
+    token: str = field(default="", repr=False)
+    """By which a private subject's badge is seen."""
     at_least: timedelta = timedelta(0)
     """How long a good answer may be kept at least, by the reader's own wish."""
 
@@ -85,6 +88,7 @@ def read_badge_request(environ: Mapping[str, Any], query: Mapping[str, str], def
         expects_success=query.get("expect") == BackupStatus.SUCCEEDED,
         scale=next((scale for scale in SCALES if query.get("scale") == str(scale)), DEFAULT_SCALE),
         has_own_label=query.get("label") is not None,
+        token=query.get(TOKEN, ""),
         at_least=_seconds(query.get("cacheSeconds")),
     )
 

@@ -24,6 +24,7 @@ from badge.web.errors import PROBLEM_TYPE, problem
 from badge.web.hot_path import NOTE, Finished
 from badge.web.http_cache import COMMON_HEADERS
 from badge.web.pictures import Pictures
+from badge.web.subject_tokens import SubjectTokens
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -60,6 +61,7 @@ class BadgeParts:
     metrics: Metrics
     default_label: str
     pictures: Pictures
+    tokens: SubjectTokens
 
 
 def blueprint(parts: BadgeParts) -> Blueprint:
@@ -90,7 +92,7 @@ def show_badge(parts: BadgeParts) -> Response:
     parts.events.emit(
         BadgeServed(wanted.format, made.status, made.origin, made.http_status, time.perf_counter() - began)
     )
-    if made.is_good and "token" not in request.args:
+    if made.is_good and not wanted.token:
         request.environ[NOTE] = _finished(parts, wanted.format, made)
     return _response(made)
 
@@ -111,8 +113,10 @@ def _resolved(parts: BadgeParts, wanted: BadgeRequest) -> Answer:
     if wanted.subject is None:
         return answer(wanted, unknown_for(INVALID_LIFETIME, parts.clock()), Outcome.INVALID, parts.pictures)
     draw_by = Deadline.after(DRAWN_WITHIN_SECONDS)
-    resolution = parts.resolver.resolve(wanted.subject)
-    return answer(wanted, resolution, outcome_of(wanted, resolution), parts.pictures, draw_by)
+    is_trusted = wanted.token != "" and parts.tokens.is_good(wanted.subject, wanted.token)
+    resolution = parts.resolver.resolve(wanted.subject, may_see_private=is_trusted)
+    made = answer(wanted, resolution, outcome_of(wanted, resolution), parts.pictures, draw_by)
+    return made.for_bearer() if is_trusted else made
 
 
 def _response(made: Answer) -> Response:

@@ -23,13 +23,15 @@ COMMON_HEADERS = {
 
 @dataclass(frozen=True, slots=True)
 class Keeping:
-    """How long proxies may keep an answer."""
+    """How long caches may keep an answer, and which."""
 
     lifetime: timedelta
     revalidate: timedelta
     """How much longer it may be shown while a new one is fetched."""
     if_error: timedelta
     """And how much longer where none can be had."""
+    is_shared: bool = True
+    """Whether it may be given to others than who asked."""
 
     @classmethod
     def of(cls, resolution: Resolution, changes_in: timedelta, at_least: timedelta = timedelta(0)) -> Keeping:
@@ -56,6 +58,8 @@ class Keeping:
     @property
     def cache_control(self) -> str:
         """The Cache-Control header."""
+        if not self.is_shared:
+            return f"private, max-age={self.max_age}"
         return (
             f"public, max-age={self.max_age}, s-maxage={self.max_age}, "
             f"stale-while-revalidate={int(self.revalidate.total_seconds())}, "

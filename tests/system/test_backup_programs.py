@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import shutil
 import subprocess
@@ -23,7 +22,7 @@ from badge.sources.building import build_routing
 from badge.sources.presets import preset
 from badge.sources.sources_file import load
 from tests.doubles import RecordedEvents
-from tests.servers import PROJECT, eventually, free_port, needs, running_service
+from tests.servers import PROJECT, eventually, free_port, needs, running_program, running_service
 
 SUCCEEDED, FAILED, UNKNOWN = BackupStatus.SUCCEEDED, BackupStatus.FAILED, BackupStatus.UNKNOWN
 WEB = Subject.legacy("acme", "web")
@@ -69,24 +68,6 @@ scrape_configs:
 """
 
 
-@contextlib.contextmanager
-def running(*command: str, ready: str) -> Iterator[subprocess.Popen[bytes]]:
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        assert eventually(lambda: is_ready(ready), 20), command[0]
-        yield process
-    finally:
-        process.kill()
-        process.wait()
-
-
-def is_ready(url: str) -> bool:
-    try:
-        return requests.get(url, timeout=2).status_code == 200
-    except requests.ConnectionError:
-        return False
-
-
 @pytest.fixture(scope="module")
 def monitoring(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Monitoring]:
     for program in ("prometheus", "prometheus-pushgateway"):
@@ -96,10 +77,10 @@ def monitoring(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Monitoring]
     config = folder / "prometheus.yml"
     config.write_text(CONFIGURATION.replace("PORT", gateway.rpartition(":")[2]))
     with (
-        running(
+        running_program(
             "prometheus-pushgateway", f"--web.listen-address={gateway}", ready=f"http://{gateway}/-/ready"
         ) as pushed,
-        running(
+        running_program(
             "prometheus",
             f"--config.file={config}",
             f"--storage.tsdb.path={folder / 'data'}",
@@ -142,16 +123,7 @@ promql = 'max('
 """
 
 
-def velero(*, last_status: int = 0, failed: str = "", has_success: bool = True) -> str:
-    """What Velero says of a Schedule; without anything given, what it says right after a start."""
-    values = {"last_status": str(last_status)}
-    values |= {
-        f"{kind}_total": str(int(kind == failed)) for kind in ("failure", "partial_failure", "validation_failure")
-    }
-    values |= {"last_successful_timestamp": "NOW"} if has_success else {}
-    return "\n".join(f'velero_backup_{name}{{schedule="web"}} {value}' for name, value in values.items())
-
-
+PLUGIN = "barman_cloud_cloudnative_pg_io"
 # As CloudNativePG's documentation shows it ("Monitoring"): without a label of the cluster.
 CLOUDNATIVE_PG = """# HELP cnpg_collector_up 1 if PostgreSQL is up, 0 otherwise.
 # TYPE cnpg_collector_up gauge
@@ -170,47 +142,18 @@ def cloudnative_pg(*, failed: str, available: str) -> str:
     return CLOUDNATIVE_PG.replace("FAILED", failed).replace("AVAILABLE", available)
 
 
+def with_plugin(*, failed: str, available: str) -> str:
+    """What an instance says whose backups the Barman Cloud plugin makes: its own times stay 0."""
+    by_plugin = cloudnative_pg(failed=failed, available=available).replace("cnpg_collector", PLUGIN)
+    return cloudnative_pg(failed="0", available="0") + by_plugin
+
+
 READY: Mapping[str, tuple[Mapping[str, str], Sequence[tuple[str, BackupStatus]]]] = {
-    "prometheus-velero": (
-        {"schedule": "web"},
-        [
-            (velero(last_status=1), SUCCEEDED),
-            (velero(failed="failure"), FAILED),
-            (velero(), SUCCEEDED),  # Velero was started anew
-            (velero(failed="partial_failure"), FAILED),
-            (velero(has_success=False), UNKNOWN),  # a new Schedule
-            (velero(failed="validation_failure"), FAILED),
-            (velero(last_status=1, failed="failure"), SUCCEEDED),
-        ],
-    ),
     "prometheus-restic-exporter": (
         {"host": "nas"},
         [
             ('restic_backup_timestamp{client_hostname="nas",snapshot_hash="a"} NOW', SUCCEEDED),
             ('restic_backup_timestamp{client_hostname="nas",snapshot_hash="a"} 1600000000', FAILED),
-        ],
-    ),
-    "prometheus-gickup": (
-        {"hoster": "github.com"},
-        [
-            (
-                'gickup_repo_success{hoster="github.com",owner="acme",repository="web",type="local",path="/a"} 1',
-                SUCCEEDED,
-            ),
-            (
-                (
-                    'gickup_repo_success{hoster="github.com",owner="acme",repository="web",type="local",path="/a"} 1\n'
-                    'gickup_repo_success{hoster="github.com",owner="acme",repository="web",type="s3",path="b"} 0'
-                ),
-                FAILED,
-            ),
-        ],
-    ),
-    "prometheus-backrest": (
-        {"plan": "web"},
-        [
-            ('backrest_last_task_status{plan_id="web",repo_id="b2",task_type="backup",status="success"} 0', SUCCEEDED),
-            ('backrest_last_task_status{plan_id="web",repo_id="b2",task_type="backup",status="error"} 1', FAILED),
         ],
     ),
     "prometheus-cloudnative-pg": (
@@ -223,9 +166,17 @@ READY: Mapping[str, tuple[Mapping[str, str], Sequence[tuple[str, BackupStatus]]]
             (cloudnative_pg(failed="0", available="0"), UNKNOWN),
         ],
     ),
+    "prometheus-cloudnative-pg-plugin": (
+        {"cluster": "pg", "namespace": "databases"},
+        [
+            (with_plugin(failed="0", available="NOW"), SUCCEEDED),
+            (with_plugin(failed="NOW", available="1.63238406e+09"), FAILED),
+            (with_plugin(failed="0", available="0"), UNKNOWN),
+        ],
+    ),
 }
 # A PodMonitor's job, by the Prometheus operator; the others may have any.
-JOBS = {"prometheus-cloudnative-pg": "databases/pg"}
+JOBS = {"prometheus-cloudnative-pg": "databases/pg", "prometheus-cloudnative-pg-plugin": "databases/pg"}
 
 
 @pytest.mark.parametrize("name", READY)

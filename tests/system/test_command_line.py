@@ -14,6 +14,8 @@ import pytest
 from click.testing import CliRunner
 
 from badge.cli import badge
+from badge.model import Subject
+from badge.web.subject_tokens import SubjectTokens
 from tests.servers import PROJECT, Service, flask_badge, running_service
 
 WEB = "GitHub/acme/Repository/web"
@@ -210,6 +212,14 @@ def test_addresses_and_snippets_are_printed() -> None:
     assert 'src="https://badges.example.org/badge/acme/web" alt="Backup status of acme/web"' in snippet
     missing = flask_badge("url", "acme/web")
     assert (missing.returncode, "BADGE_PUBLIC_URL" in missing.stderr) == (2, True)
+
+
+def test_a_private_badge_s_address_has_the_token_of_the_service_s_own_key(tmp_path: Path) -> None:
+    public = {"BADGE_DATA_DIR": str(tmp_path), "BADGE_PUBLIC_URL": "https://badges.example.org"}
+    address = flask_badge("url", "acme/web", "--private", **public).stdout.strip()
+    tokens = SubjectTokens(lambda: (tmp_path / "session.key").read_text().strip())
+    assert address == f"https://badges.example.org/badge/{WEB}?token={tokens.of(Subject.from_path(WEB))}"
+    assert flask_badge("url", "acme/web", "--private", **public).stdout.strip() == address
 
 
 def test_the_demo_fills_every_status_but_unknown(tmp_path: Path) -> None:

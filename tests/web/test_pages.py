@@ -257,6 +257,20 @@ def test_the_history_is_a_picture_with_words_and_a_table(dashboard: Dashboard) -
     assert len(rows) == 3
 
 
+def test_the_address_of_a_private_badge_has_the_token_that_it_needs(dashboard: Dashboard) -> None:
+    secret = Subject.legacy("acme", "secret")
+    dashboard.tell(secret, visibility=Visibility.PRIVATE)
+    dialog = one(dashboard.soup(f"/dashboard/{secret.path}?dialog=open&style=plastic"), "#badge-dialog")
+    address = text(dialog, "#snippet-url")
+    path, _, query = address.partition("?")
+    assert parse_qsl(query)[1:] == [("style", "plastic")]
+    assert f"{path.partition('/badge/')[2]}" == secret.path
+    shown = dashboard.get(f"/badge/{secret.path}.txt?{query}", X_Forwarded_For="203.0.113.7")
+    assert (shown.status_code, shown.text) == (200, "succeeded\n")
+    assert "This repository is private" in dialog.get_text()
+    dashboard.tell(secret, visibility=Visibility.PUBLIC)
+
+
 def test_a_private_subject_shows_its_status_here_only(dashboard: Dashboard) -> None:
     dashboard.tell(WEB, visibility=Visibility.PRIVATE)
     page = dashboard.soup("/dashboard/acme/web")

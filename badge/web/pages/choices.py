@@ -11,7 +11,7 @@ from badge.artwork.glyphs import LOGOS
 from badge.artwork.png import DEFAULT_SCALE, SCALES
 from badge.language import Language
 from badge.model import Style, Subject, Theme
-from badge.web.badge_request import LONGEST_LABEL, Format, read_max_age
+from badge.web.badge_request import LONGEST_LABEL, TOKEN, Format, read_max_age
 from badge.web.snippets import SYNTAX_NAMES, UNSIZED, Snippet, Syntax, snippet
 
 NO_ADDRESS = "https://this-service.invalid"
@@ -118,11 +118,12 @@ class Choices:
             mine[SYNTAX] = self.values[SYNTAX]
         return urlencode({**also, **mine, **self.query})
 
-    def offer(self, subject: Subject, public_url: str) -> Offer:
-        """What there is to copy for this subject."""
+    def offer(self, subject: Subject, public_url: str, token: str = "") -> Offer:
+        """What there is to copy for this subject, with the token that a private one needs."""
         is_short = self.values[ADDRESS.name] == "short" and subject.legacy_path is not None
         base = public_url or NO_ADDRESS
-        made = snippet(subject, base, is_short=is_short, format=self.format, query=self.query)
+        query = {TOKEN: token, **self.query} if token else self.query
+        made = snippet(subject, base, is_short=is_short, format=self.format, query=query)
         return Offer(made, _previews(made, base, self), int(self.values[SCALE.name]), subject.legacy_path is not None)
 
     def _is_default(self, field: Field) -> bool:

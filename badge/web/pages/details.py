@@ -10,7 +10,7 @@ from flask import request
 from werkzeug.wrappers import Response as AnyResponse
 
 from badge import appearance
-from badge.model import InvalidSubject, Origin, PastRun, Resolution, Subject, Visibility
+from badge.model import InvalidSubject, Origin, PastRun, Report, Resolution, Subject, Visibility
 from badge.ports import SourceUnavailable
 from badge.web.badge_request import raw_path
 from badge.web.pages.access import Viewer
@@ -54,14 +54,16 @@ class Details:
             history=history_picture(runs, resolution.now),
             page_path=page_path(subject),
             is_open="dialog" in request.args,
-            form=self._form(subject),
+            form=self._form(subject, report),
             report_command=self._report_command(subject, viewer),
         )
 
-    def _form(self, subject: Subject) -> BadgeForm:
+    def _form(self, subject: Subject, report: Report) -> BadgeForm:
         choices = Choices.read(request.args, self.parts.default_label)
         shared = f"{page_path(subject)}?{choices.shared(dialog='open')}"
-        return BadgeForm(choices, choices.offer(subject, self.parts.public_url), shared)
+        # Whoever is shown a private subject may show its badge to others.
+        token = self.parts.tokens.of(subject) if report.exists and not report.is_public else ""
+        return BadgeForm(choices, choices.offer(subject, self.parts.public_url, token), shared)
 
     def _report_command(self, subject: Subject, viewer: Viewer) -> str:
         """What gets a status onto the badge, where that is for this viewer to do; else nothing."""

@@ -9,6 +9,7 @@ from badge.model import Subject
 from badge.ports import Clock, RunHistory, StatusListing
 from badge.resolver import Resolver
 from badge.web.pages.entrance import Entrance
+from badge.web.subject_tokens import SubjectTokens
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,6 +23,7 @@ class PagesParts:
     """Whether a subject's badge shows what is reported to this service itself."""
     clock: Clock
     entrance: Entrance
+    tokens: SubjectTokens
     default_label: str
     public_url: str
     """Empty where none is set; the browser's own address then serves."""

@@ -18,8 +18,7 @@ KEY_BYTES = 32
 
 def use_sessions(site: Flask, settings: Settings) -> None:
     """Have the application keep sessions. Cookies are made for log-ins alone; badges never set one."""
-    key = settings.secret_key
-    site.secret_key = key.get_secret_value() if key else kept_key(settings.data_dir)
+    site.secret_key = signing_key(settings)
     # Browsers send such cookies back over https, and to this machine itself.
     is_secure = not (settings.public_url or "").startswith("http://")
     site.config.update(
@@ -34,6 +33,11 @@ def use_sessions(site: Flask, settings: Settings) -> None:
         # Forms hold as long as their session.
         WTF_CSRF_TIME_LIMIT=None,
     )
+
+
+def signing_key(settings: Settings) -> str:
+    """What log-ins are signed with, and the tokens of private subjects."""
+    return settings.secret_key.get_secret_value() if settings.secret_key else kept_key(settings.data_dir)
 
 
 def kept_key(folder: Path) -> str:

@@ -47,14 +47,16 @@ def test_the_tables_can_fail() -> None:
 
 WANTED = """healthchecks prometheus gitlab-schedule github-actions velero cloudnative-pg backrest proxmox-backup-server
 kopia duplicati barman pgbackrest restic borg urbackup bareos azure-backup aws-backup prometheus-velero
-prometheus-restic-exporter prometheus-gickup prometheus-backrest prometheus-cloudnative-pg prometheus-pushgateway"""
+prometheus-restic-exporter prometheus-gickup prometheus-backrest prometheus-cloudnative-pg
+prometheus-cloudnative-pg-plugin prometheus-pushgateway"""
 
 
 def test_all_systems_of_the_documentation_are_there() -> None:
     assert set(WANTED.split()) <= set(presets.names())
 
 
-SNAPSHOT_ONLY = ["restic", "borg", "pgbackrest", "kopia", "prometheus-success-time", "prometheus-restic-exporter"]
+SNAPSHOT_ONLY = ["restic", "borg", "pgbackrest", "kopia", "prometheus-success-time"]
+SNAPSHOT_ONLY += [name for name in FILES if FILES[name].get("extends") == "prometheus-success-time"]
 
 
 @pytest.mark.parametrize("name", SNAPSHOT_ONLY)
