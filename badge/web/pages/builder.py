@@ -30,7 +30,7 @@ class Builder:
             except InvalidSubject as invalid:
                 fault = f"{str(invalid).capitalize()}."
         choices = Choices.read(request.args, self.parts.default_label)
-        offer = choices.offer(subject, self.parts.public_url) if subject else None
+        offer = choices.offer(subject, self.parts.public_url, self.parts.clock()) if subject else None
         return show(
             "home.html",
             subject=subject,

@@ -132,7 +132,7 @@ class Dashboard:
         known = Resolution(report=report, origin=Origin.CACHE, age=timedelta(0), fresh_for=timedelta(0), now=now)
         return {
             "subject": item.subject,
-            "picture": picture_for(item.subject, known, self.parts.default_label),
+            "picture": picture_for(known, self.parts.default_label),
             "page_path": page_path(item.subject),
             "alt": appearance.alt_text(item.subject),
             "status": WORDS[report.status],

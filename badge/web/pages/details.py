@@ -49,7 +49,7 @@ class Details:
             status_words=appearance.message_for(resolution) if report.exists else "nothing known",
             resolution=resolution,
             is_private=report.visibility is Visibility.PRIVATE,
-            picture=picture_for(subject, resolution, self.parts.default_label),
+            picture=picture_for(resolution, self.parts.default_label),
             alt=appearance.alt_text(subject),
             history=history_picture(runs, resolution.now),
             page_path=page_path(subject),
@@ -61,7 +61,7 @@ class Details:
     def _form(self, subject: Subject) -> BadgeForm:
         choices = Choices.read(request.args, self.parts.default_label)
         shared = f"{page_path(subject)}?{choices.shared(dialog='open')}"
-        return BadgeForm(choices, choices.offer(subject, self.parts.public_url), shared)
+        return BadgeForm(choices, choices.offer(subject, self.parts.public_url, self.parts.clock()), shared)
 
     def _report_command(self, subject: Subject, viewer: Viewer) -> str:
         """What gets a status onto the badge, where that is for this viewer to do; else nothing."""

@@ -18,10 +18,10 @@ from badge.model import InvalidSubject
 from badge.web.badge_request import BADGE_ROOT, read_badge_request
 from badge.web.pages.camo import Origin, ProxyAddress, is_of, origin_of
 from badge.web.pages.choices import NO_ADDRESS
-from badge.web.pages.page import exact_length, length, show
+from badge.web.pages.page import exact_length, inline_image, length, show
 from badge.web.pages.parts import PagesParts
 from badge.web.pages.repository_url import subject_named
-from badge.web.snippets import badge_path
+from badge.web.snippets import badge_path, without_copies
 
 LONGEST_INPUT = 8_000
 # GitHub's proxy gives up after about four seconds, and takes images alone.
@@ -38,6 +38,8 @@ class Examination:
 
     address: str
     """Path and query."""
+    picture: str
+    """The very bytes, for under their address the browser would show a copy of its own; empty for no image."""
     alt: str
     """What the picture says."""
     http_status: int
@@ -97,16 +99,16 @@ class Doctor:
         began = time.perf_counter()
         answer = Client(current_app.wsgi_app).get(address, headers=PROXY_HEADERS)
         took = timedelta(seconds=time.perf_counter() - began)
-        separator = "&" if "?" in address else "?"
         return Examination(
             address=address,
+            picture=_picture(answer),
             alt=_words_in(answer) or alt_text(subject),
             http_status=answer.status_code,
             took=f"{took.total_seconds() * 1000:.0f} ms",
             headers=[(name, answer.headers[name]) for name in SHOWN_HEADERS if name in answer.headers],
             faults=[f"The README asks {stray} instead." for stray in strays] + _faults(answer, took),
             ages=_ages(answer.headers.get("Cache-Control", ""), self._oldest(address)),
-            fresh_address=f"{address}{separator}v={self.parts.clock():%Y%m%d%H%M%S}",
+            fresh_address=without_copies(address, self.parts.clock()),
         )
 
     def _oldest(self, address: str) -> str:
@@ -134,6 +136,14 @@ def badge_address(typed: str) -> str:
     return badge_path(subject.path)
 
 
+def _picture(answer: TestResponse) -> str:
+    return inline_image(answer.mimetype or "", answer.data) if _is_image(answer) else ""
+
+
+def _is_image(answer: TestResponse) -> bool:
+    return (answer.mimetype or "").startswith("image/")
+
+
 def _words_in(answer: TestResponse) -> str:
     """What an SVG says of itself; nothing of another format."""
     found = _TITLE.search(answer.text) if answer.mimetype == "image/svg+xml" else None
@@ -144,7 +154,7 @@ def _faults(answer: TestResponse, took: timedelta) -> list[str]:
     """Why a proxy would show no image at all."""
     rules = {
         f"The HTTP status is {answer.status_code}: proxies show images of 200 alone.": answer.status_code != 200,
-        "This is no image: proxies show nothing else.": not (answer.mimetype or "").startswith("image/"),
+        "This is no image: proxies show nothing else.": not _is_image(answer),
         f"This took longer than the {length(PROXY_PATIENCE)} that GitHub's proxy waits.": took > PROXY_PATIENCE,
     }
     return [fault for fault, is_broken in rules.items() if is_broken]
