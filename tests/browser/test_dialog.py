@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from urllib.parse import quote, urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from badge.model import Subject
 from badge.web.badge_request import Format
@@ -269,6 +269,57 @@ def test_on_a_phone_a_fault_in_a_shared_choice_is_seen(browser: Browser, service
         expect(watched.page.get_by_label("Overdue after")).not_to_be_visible()
         watched.page.goto(f"/dashboard/{WEB}?dialog=open&max_age=5m")
         expect(watched.page.get_by_text("Give an hour or more")).to_be_visible()
+
+
+PLACES = [f"/dashboard/{WEB}?dialog=open", "/?subject=acme/web"]
+
+
+@pytest.mark.parametrize("path", PLACES)
+def test_what_was_chosen_a_moment_ago_is_copied(watched: Watched, path: str) -> None:
+    page = watched.page
+    page.goto(path)
+    page.get_by_label("Label", exact=True).fill("nightly")
+    page.get_by_role("button", name="Copy Image URL").click()
+    page.get_by_text("Image URL copied.").wait_for()
+    assert watched.clipboard() == f"{watched.service.url}/badge/{WEB}?label=nightly"
+
+
+def test_a_slow_answer_is_seen_to_be_awaited_and_then_copied(watched: Watched) -> None:
+    page = watched.page
+    watched.open_dialog(WEB)
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    page.route("**/dashboard/**label=nightly*", hold)
+    with page.expect_request("**/dashboard/**label=nightly*"):
+        page.get_by_label("Label", exact=True).fill("nightly")
+    page.get_by_role("button", name="Copy Image URL").click()
+    expect(page.locator("#badge-result")).to_have_attribute("aria-busy", "true")
+    expect(page.locator("#badge-result")).to_have_css("opacity", "0.45")
+    expect(page.locator("#copied")).to_be_empty()
+    held[0].continue_()
+    page.get_by_text("Image URL copied.").wait_for()
+    assert watched.clipboard() == f"{watched.service.url}/badge/{WEB}?label=nightly"
+    expect(page.locator("#badge-result")).to_have_css("opacity", "1")
+    expect(page.get_by_role("button", name="Copy Image URL")).to_be_focused()
+
+
+def test_what_the_service_did_not_answer_is_not_copied_but_asked_for_again(watched: Watched) -> None:
+    page = watched.page
+    watched.open_dialog(WEB)
+    page.route("**/dashboard/**label=*", lambda route: route.abort())
+    page.get_by_label("Label", exact=True).fill("nightly")
+    page.get_by_text("The service did not answer.").wait_for()
+    with page.expect_request("**/dashboard/**label=nightly*"):
+        page.get_by_role("button", name="Copy Image URL").click()
+    page.get_by_text("The service did not answer.").wait_for()
+    page.unroute_all()
+    page.get_by_role("button", name="Copy Image URL").click()
+    page.get_by_text("Image URL copied.").wait_for()
+    assert watched.clipboard() == f"{watched.service.url}/badge/{WEB}?label=nightly"
+    watched.faults.clear()  # the console told of it, too
 
 
 def test_without_the_clipboard_the_snippet_is_selected(watched: Watched) -> None:
