@@ -84,6 +84,11 @@ def test_the_proxy_s_address_is_enough_for_the_purge_line(site: Site) -> None:
     assert text(page, "section code") == "/badge/acme/web?style=plastic"
 
 
+def test_a_badge_in_markdown_is_examined_as_it_is_there(site: Site) -> None:
+    page = examined(site, subject="[![Backup](https://badges.example.org/badge/acme/web?style=plastic)](https://x)")
+    assert text(page, "section code") == "/badge/acme/web?style=plastic"
+
+
 def camo(target: str) -> str:
     return CAMO + target.encode().hex()
 

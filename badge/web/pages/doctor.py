@@ -20,7 +20,7 @@ from badge.web.pages.camo import Origin, ProxyAddress, is_of, origin_of
 from badge.web.pages.choices import NO_ADDRESS
 from badge.web.pages.page import exact_length, inline_image, length, show
 from badge.web.pages.parts import PagesParts
-from badge.web.pages.repository_url import subject_named
+from badge.web.pages.repository_url import address_in, subject_named
 from badge.web.snippets import badge_path, without_copies
 
 LONGEST_INPUT = 8_000
@@ -59,8 +59,8 @@ class Doctor:
 
     def doctor(self) -> Response:
         """The questions, and the answers to what was filled in."""
-        typed, pasted = (request.args.get(name, "")[:LONGEST_INPUT].strip() for name in ("subject", "camo"))
-        proxy = ProxyAddress.found_in(pasted)
+        shown, pasted = (request.args.get(name, "")[:LONGEST_INPUT].strip() for name in ("subject", "camo"))
+        typed, proxy = address_in(shown), ProxyAddress.found_in(pasted)
         in_readme = [typed] if origin_of(typed) else []
         in_readme += [proxy.target] if proxy else []
         examined, fault, proxy_fault = None, "", ""
@@ -75,7 +75,7 @@ class Doctor:
             fault, proxy_fault = "", f"The README asks {proxy.target}, which is no badge of this service."
         return show(
             "doctor.html",
-            typed=typed,
+            typed=shown,
             pasted=pasted,
             fault=fault,
             proxy=proxy,
