@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlencode
 
 import pytest
 from bs4 import BeautifulSoup
@@ -326,6 +326,31 @@ def test_search_status_and_order_narrow_the_list_and_stay_in_its_links(dashboard
     assert len(dashboard.soup(following).select(".subjects li")) == 10
     assert "Nothing is called" in dashboard.soup("/dashboard?q=none").get_text()
     assert "has this status" in dashboard.soup("/dashboard?status=scheduled").get_text()
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "Acme/web",
+        "https://github.com/acme/web/issues",
+        "github.com/acme/web",
+        "git@github.com:acme/web.git",
+        "https://badges.example.org/badge/acme/web.svg",
+        "/badge/acme/web",
+    ],
+)
+def test_the_list_is_searched_by_what_people_call_a_repository(dashboard: Dashboard, typed: str) -> None:
+    for name in ("web", "api"):
+        dashboard.tell(Subject.legacy("acme", name))
+    page = dashboard.soup(f"/dashboard?{urlencode({'q': typed})}")
+    assert [link.get_text() for link in page.select(".subjects a")] == ["web"]
+
+
+def test_a_pasted_address_finds_a_name_with_spaces(dashboard: Dashboard) -> None:
+    dashboard.tell(Subject.parse("AzureDevOps", "contoso", "Repository", "Web Shop/storefront"))
+    dashboard.tell(Subject.parse("AzureDevOps", "contoso", "Repository", "Shop Web/storefront"))
+    page = dashboard.soup("/dashboard?q=https://dev.azure.com/contoso/Web%2520Shop/_git/storefront")
+    assert [link.get_text() for link in page.select(".subjects a")] == ["Web Shop/storefront"]
 
 
 def test_bad_choices_of_a_list_count_as_none(dashboard: Dashboard) -> None:

@@ -27,7 +27,7 @@ from badge.ports import (
 from badge.web.pages.access import Viewer
 from badge.web.pages.page import Moment, enumerated, message, picture_for, show
 from badge.web.pages.parts import PagesParts
-from badge.web.pages.repository_url import subject_named
+from badge.web.pages.repository_url import subject_at, subject_named
 from badge.web.snippets import page_path
 from badge.web.terminal import EXAMPLE, command
 
@@ -62,7 +62,8 @@ class Search:
 
     def filter(self, viewer: Viewer) -> ListingFilter:
         """The same for a listing."""
-        words = tuple(self.text.split()[:MOST_WORDS])
+        subject = subject_at(self.text)
+        words = (str(subject),) if subject else tuple(self.text.split()[:MOST_WORDS])
         return ListingFilter(shown_as=self.status, words=words, is_public_only=not viewer.sees_private)
 
     def address(self, cursor: str | None = None) -> str:

@@ -63,6 +63,17 @@ def subject_named(typed: str) -> Subject:
     return _of_coordinates(text.strip("/"))
 
 
+def subject_at(typed: str) -> Subject | None:
+    """The subject that an address names; None for words, and for an address that names none."""
+    text = address_in(typed)
+    if not (text.startswith(_OWN_ROOTS) or any(form.match(text) for form in (_SCHEME, _BARE, _SCP_LIKE))):
+        return None
+    try:
+        return subject_named(text)
+    except InvalidSubject:
+        return None
+
+
 def _of_url(url: str) -> Subject:
     try:
         parts = urlsplit(_OWNER_AS_PORT.sub(r"\1/", url))
