@@ -49,6 +49,7 @@ from badge.web.pages.sessions import use_sessions
 from badge.web.pictures import Pictures
 from badge.web.rates import KeyRate
 from badge.web.site import build_site
+from badge.web.terminal import Terminal
 
 if TYPE_CHECKING:
     from badge.catalogue.checks import Checks
@@ -210,6 +211,7 @@ def _pages_parts(parts: Parts) -> PagesParts:
         entrance=entrance(parts.settings, parts.events),
         default_label=parts.settings.label,
         public_url=parts.settings.public_url or "",
+        terminal=Terminal.of(parts.settings),
     )
 
 

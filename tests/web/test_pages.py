@@ -108,21 +108,33 @@ def dashboard(tmp_path: Path) -> Dashboard:
     return Dashboard(tmp_path)
 
 
-def test_an_empty_dashboard_says_how_to_report_the_first_backup(dashboard: Dashboard) -> None:
-    page = dashboard.soup("/dashboard").get_text()
-    assert f"{FLASK} badge report GitHub/acme/Repository/web succeeded" in page
-    assert f"{FLASK} badge demo" in page
+def test_an_empty_dashboard_says_how_to_report_the_first_backup(dashboard: Dashboard, tmp_path: Path) -> None:
+    steps = [step.get_text() for step in dashboard.soup("/dashboard").select("pre")]
+    assert steps == [
+        f"BADGE_DATA_DIR={tmp_path} {FLASK} badge report GitHub/acme/Repository/web succeeded",
+        f"BADGE_DATA_DIR={tmp_path} {FLASK} badge demo",
+    ]
 
 
-def test_a_page_of_something_never_heard_of_says_how_to_report_it(dashboard: Dashboard) -> None:
+def test_a_page_of_something_never_heard_of_says_how_to_report_it(dashboard: Dashboard, tmp_path: Path) -> None:
     page = dashboard.soup("/dashboard/AzureDevOps/org/Repository/it's/a%20%24%28trap%29")
     assert shlex.split(text(page, "pre")) == [
+        f"BADGE_DATA_DIR={tmp_path}",
         str(FLASK),
         "badge",
         "report",
         "AzureDevOps/org/Repository/it%27s/a%20%24%28trap%29",
         "succeeded",
     ]
+
+
+def test_a_command_s_secrets_are_named_and_not_told(tmp_path: Path) -> None:
+    database = f"sqlite:///{tmp_path}/secret.sqlite3"
+    dashboard = Dashboard(tmp_path, BADGE_CATALOGUE_URL=database)
+    for path in ("/dashboard", "/dashboard/acme/web"):
+        page = dashboard.soup(path).get_text()
+        assert "The terminal needs the service's BADGE_CATALOGUE_URL, too." in page
+        assert "secret.sqlite3" not in page
 
 
 def test_strangers_are_not_told_to_report(tmp_path: Path) -> None:
@@ -302,7 +314,7 @@ def test_the_builder_makes_the_badge_of_a_pasted_address(site: Site) -> None:
 
 def test_the_builder_tells_what_it_does_not_understand(site: Site) -> None:
     page = BeautifulSoup(site.get("/?subject=https://example.org/a/b").data, "html.parser")
-    assert text(page, "#subject-fault").startswith("Give a repository")
+    assert text(page, "#subject-fault").startswith("Give a repository's address on GitHub, GitLab or Azure DevOps")
     assert not page.select(".snippet")
     assert site.source.asked == []
 

@@ -25,11 +25,11 @@ from badge.ports import (
     StatusListing,
 )
 from badge.web.pages.access import Viewer
-from badge.web.pages.page import Moment, enumerated, message, picture_for, show
+from badge.web.pages.page import Moment, enumerated, message, picture_for, sentence, show
 from badge.web.pages.parts import PagesParts
 from badge.web.pages.repository_url import subject_at, subject_named
 from badge.web.snippets import page_path
-from badge.web.terminal import EXAMPLE, command
+from badge.web.terminal import EXAMPLE
 
 PAGE_SIZE = 50
 LONGEST_SEARCH = 200
@@ -113,6 +113,7 @@ class Dashboard:
             totals=totals,
             silent=silent,
             first_steps=self._first_steps(viewer),
+            terminal_note=self.parts.terminal.note,
             number=totals.all if search.status is None else totals.by_status.get(search.status, 0),
             statuses=_status_choices(search, totals),
             orders=_ORDER_NAMES,
@@ -125,6 +126,7 @@ class Dashboard:
     def _first_steps(self, viewer: Viewer) -> Sequence[str]:
         """Commands that fill an empty list: a report and the demo, where that is for this viewer to do."""
         can_report = viewer.sees_private and self.parts.takes_reports(Subject.from_path(EXAMPLE))
+        command = self.parts.terminal.command
         return (command("report", EXAMPLE, "succeeded"), command("demo")) if can_report else ()
 
     def _row(self, item: ListedSubject) -> dict[str, object]:
@@ -178,6 +180,6 @@ def _to_subject(typed: str) -> AnyResponse:
     try:
         subject = subject_named(typed)
     except InvalidSubject as invalid:
-        return message(400, "This names no repository", f"{str(invalid).capitalize()}.")
+        return message(400, "This names no repository", sentence(str(invalid)))
     # To a path of our own making, on whichever host the browser is.
     return redirect(page_path(subject), 303)

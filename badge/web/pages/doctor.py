@@ -18,7 +18,7 @@ from badge.model import InvalidSubject
 from badge.web.badge_request import BADGE_ROOT, read_badge_request
 from badge.web.pages.camo import Origin, ProxyAddress, is_of, origin_of
 from badge.web.pages.choices import NO_ADDRESS
-from badge.web.pages.page import exact_length, inline_image, length, show
+from badge.web.pages.page import exact_length, inline_image, length, sentence, show
 from badge.web.pages.parts import PagesParts
 from badge.web.pages.repository_url import address_in, subject_named
 from badge.web.snippets import badge_path, without_copies
@@ -70,7 +70,7 @@ class Doctor:
             if wanted := typed or (proxy.target if proxy else ""):
                 examined = self._examined(wanted, in_readme)
         except InvalidSubject as invalid:
-            fault = f"{str(invalid).capitalize()}."
+            fault = sentence(str(invalid))
         if fault and proxy and not typed:
             fault, proxy_fault = "", f"The README asks {proxy.target}, which is no badge of this service."
         return show(

@@ -86,6 +86,11 @@ def exact_length(duration: timedelta) -> str:
     return " ".join(f"{number} {unit}" for number, unit in parts if number) or "under a second"
 
 
+def sentence(words: str) -> str:
+    """A fault's words as a sentence; names within keep their spelling."""
+    return f"{words[:1].upper()}{words[1:]}."
+
+
 def enumerated(words: Sequence[str]) -> str:
     """Several in a row: "hc, lab and up"."""
     *first, last = words
