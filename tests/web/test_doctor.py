@@ -12,11 +12,11 @@ from bs4 import BeautifulSoup
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from badge.model import InvalidSubject
+from badge.model import InvalidSubject, Visibility
 from badge.web.pages.doctor import badge_address
 from tests.doubles import START
 from tests.site import SUCCEEDED, Site
-from tests.web.test_pages import Dashboard, inlined, one, text
+from tests.web.test_pages import WEB, Dashboard, inlined, one, text
 
 CAMO = "https://camo.githubusercontent.com/" + "0123456789abcdef" * 4 + "/"
 README = CAMO + b"https://badges.example.org/badge/acme/web?style=plastic".hex()
@@ -132,7 +132,23 @@ def test_a_readme_that_asks_another_badge_is_told(tmp_path: Path, typed: str, ta
 
 def public_doctor(folder: Path, typed: str, target: str) -> BeautifulSoup:
     dashboard = Dashboard(folder, BADGE_PUBLIC_URL=PUBLIC)
+    dashboard.tell(WEB)
     return dashboard.soup(f"/doctor?{urlencode({'subject': typed, 'camo': camo(target)})}")
+
+
+def test_what_nobody_may_know_of_is_not_called_fine(tmp_path: Path) -> None:
+    dashboard = Dashboard(tmp_path)
+    dashboard.tell(WEB, visibility=Visibility.PRIVATE)
+    for name in ("web", "none"):
+        page = dashboard.soup(f"/doctor?subject=acme/{name}")
+        told = f"No backup of this name is known, or it is private: GitHub · acme · Repository · {name}"
+        assert [fault.get_text() for fault in page.select(".fault strong")] == [told]
+        assert "All is as proxies want it." not in page.get_text()
+
+
+def test_a_source_that_is_out_is_not_said_to_know_nothing(site: Site) -> None:
+    site.says = None
+    assert "No backup of this name" not in examined(site, subject="acme/web").get_text()
 
 
 def test_an_address_that_was_typed_tells_where_the_service_is(site: Site) -> None:

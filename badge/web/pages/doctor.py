@@ -14,7 +14,7 @@ from flask import Response, current_app, request
 from werkzeug.test import Client, TestResponse
 
 from badge.appearance import alt_text
-from badge.model import InvalidSubject
+from badge.model import InvalidSubject, Subject
 from badge.web.badge_request import BADGE_ROOT, read_badge_request
 from badge.web.pages.camo import Origin, ProxyAddress, is_of, origin_of
 from badge.web.pages.choices import NO_ADDRESS
@@ -46,6 +46,8 @@ class Examination:
     took: str
     headers: Sequence[tuple[str, str]]
     faults: Sequence[str]
+    not_known: str
+    """Told where the name is nobody's, or must seem so."""
     ages: Sequence[str]
     fresh_address: str
     """The same badge under an address that no proxy has a copy of."""
@@ -107,9 +109,17 @@ class Doctor:
             took=f"{took.total_seconds() * 1000:.0f} ms",
             headers=[(name, answer.headers[name]) for name in SHOWN_HEADERS if name in answer.headers],
             faults=[f"The README asks {stray} instead." for stray in strays] + _faults(answer, took),
+            not_known="" if strays else self._not_known(subject),
             ages=_ages(answer.headers.get("Cache-Control", ""), self._oldest(address)),
             fresh_address=without_copies(address, self.parts.clock()),
         )
+
+    def _not_known(self, subject: Subject) -> str:
+        resolution = self.parts.resolver.resolve(subject)
+        if not resolution.is_known or resolution.report.exists:
+            return ""
+        read = f"{subject.platform} · {subject.account} · {subject.type} · {subject.name}"
+        return f"No backup of this name is known, or it is private: {read}"
 
     def _oldest(self, address: str) -> str:
         """How old a copy may be that was taken at any time before, when the badge may have said anything."""
