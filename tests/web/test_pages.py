@@ -453,7 +453,14 @@ def test_a_source_that_can_not_list_offers_to_name_one(site: Site) -> None:
     assert page.select_one("form input[name=subject]") is not None
     found = site.get("/dashboard?subject=acme/we%20b")
     assert (found.status_code, found.headers["Location"]) == (303, "/dashboard/GitHub/acme/Repository/we%20b")
-    assert site.get("/dashboard?subject=acme").status_code == 400
+
+
+def test_what_names_no_repository_stays_in_the_form_with_its_fault(site: Site) -> None:
+    answer = site.get("/dashboard?subject=acme")
+    assert answer.status_code == 400
+    page = BeautifulSoup(answer.data, "html.parser")
+    assert one(page, "form input[name=subject]")["value"] == "acme"
+    assert text(page, "#subject-fault") == "Give owner/repository or platform/account/type/name."
 
 
 def test_a_lost_catalogue_is_told(tmp_path: Path) -> None:

@@ -180,6 +180,6 @@ def _to_subject(typed: str) -> AnyResponse:
     try:
         subject = subject_named(typed)
     except InvalidSubject as invalid:
-        return message(400, "This names no repository", sentence(str(invalid)))
+        return show("dashboard.html", 400, has_list=False, typed=typed, fault=sentence(str(invalid)))
     # To a path of our own making, on whichever host the browser is.
     return redirect(page_path(subject), 303)
