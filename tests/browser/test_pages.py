@@ -99,6 +99,37 @@ def test_the_list_is_sorted_and_filtered(watched: Watched) -> None:
     expect(page).to_have_url(f"{watched.service.url}/dashboard?status=deleted&sort=worst")
 
 
+@pytest.mark.parametrize(
+    ("before", "typed", "after"), [("", "web", "status=succeeded&q=web"), ("q=web", "", "status=succeeded")]
+)
+def test_a_status_is_chosen_among_what_was_just_typed(watched: Watched, before: str, typed: str, after: str) -> None:
+    page = watched.page
+    page.goto(f"/dashboard?{before}")
+    page.route("**/dashboard", lambda _: None)  # what is typed is not answered before the click
+    page.route("**/dashboard?q=*", lambda _: None)
+    page.get_by_role("searchbox").fill(typed)
+    page.get_by_role("navigation", name="Status").get_by_role("link", name="succeeded").click()
+    expect(page).to_have_url(f"{watched.service.url}/dashboard?{after}")
+    expect(page.get_by_role("searchbox")).to_have_value(typed)
+
+
+def test_a_service_that_is_gone_takes_no_list_away(watched: Watched) -> None:
+    page = watched.page
+    page.goto("/dashboard")
+    everything = page.locator(".subjects li").count()
+    page.route("**/dashboard?q=*", lambda route: route.abort())
+    page.get_by_role("searchbox").fill("web shop")
+    expect(page.get_by_role("status").filter(has_text="The service did not answer")).to_be_in_viewport()
+    assert page.locator(".subjects li").count() == everything
+    expect(page).to_have_url(f"{watched.service.url}/dashboard")
+    page.unroute_all()
+    page.get_by_role("searchbox").press("Enter")
+    expect(page.locator(".subjects li")).to_have_count(2)
+    expect(page.get_by_text("The service did not answer")).to_have_count(0)
+    expect(page.locator("#announced")).to_have_class("hidden")
+    watched.faults.clear()  # the console told of it, too
+
+
 def test_without_scripts_the_list_is_searched_by_its_button(browser: Browser, service: Service) -> None:
     with watched_page(browser, service, java_script_enabled=False) as watched:
         watched.page.goto("/dashboard")
