@@ -342,8 +342,10 @@ def test_without_scripts_the_page_is_a_form_with_the_same_snippets(browser: Brow
         page.goto(f"/dashboard/{WEB}")
         assert not page.locator("dialog").is_visible()
         page.get_by_role("button", name="Get badge URL").click()
+        expect(page.get_by_role("heading", name="Badge of web")).to_be_in_viewport()
         page.get_by_label("Style", exact=True).select_option("plastic")
         page.get_by_role("button", name="Update").click()
+        expect(page.get_by_role("heading", name="Badge of web")).to_be_in_viewport()
         for syntax in Syntax:
             expect(page.locator(f"#snippet-{syntax}")).to_have_value(made.written_in(syntax))
             expect(page.locator(f"#snippet-{syntax}")).to_be_visible()

@@ -104,7 +104,8 @@ function put(page) {
 
 // The server alone knows how snippets are written; what it says replaces what is there, but never the focus.
 async function ask({ signal }) {
-  const address = `${form.action}?${new URLSearchParams(new FormData(form))}`;
+  // Its hash leads to what is chosen where no script shows that.
+  const address = `${form.action.split("#")[0]}?${new URLSearchParams(new FormData(form))}`;
   try {
     const answer = await fetch(address, { signal });
     if (!answer.ok) throw new Error(answer.statusText);
