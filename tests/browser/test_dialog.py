@@ -263,6 +263,43 @@ def test_on_a_phone_it_is_seen_that_something_was_copied(browser: Browser, servi
             expect(watched.page.get_by_text("Image URL copied.")).to_be_in_viewport(ratio=1)
 
 
+@pytest.mark.parametrize("size", [(1280, 720), (1280, 600), (360, 640)])
+@pytest.mark.parametrize("path", ["/dashboard/acme/web?dialog=open", "/?subject=acme/web"])
+def test_what_is_said_does_not_cover_what_it_speaks_of(
+    browser: Browser, service: Service, path: str, size: tuple[int, int]
+) -> None:
+    viewport = {"width": size[0], "height": size[1]}
+    with watched_page(browser, service, viewport=viewport) as watched:
+        watched.page.goto(path)
+        for name, snippet in (("Markdown", "markdown"), ("Image URL", "url")):
+            watched.page.get_by_role("button", name=f"Copy {name}", exact=True).click()
+            watched.page.get_by_text(f"{name} copied.").wait_for()
+            said = watched.page.locator("#copied").bounding_box()
+            field = watched.page.locator(f"#snippet-{snippet}").bounding_box()
+            assert said is not None
+            assert field is not None
+            assert field["y"] + field["height"] <= said["y"], name
+            assert field["y"] >= 0
+
+
+def test_the_mark_on_a_copy_button_moves_nothing(watched: Watched) -> None:
+    watched.open_dialog(WEB)
+    button = watched.page.get_by_role("button", name="Copy Markdown")
+    before = button.bounding_box()
+    button.evaluate("button => button.classList.add('copied')")
+    assert button.bounding_box() == before
+
+
+def test_forced_colours_leave_the_grounds_and_what_is_chosen(browser: Browser, service: Service) -> None:
+    with watched_page(browser, service, forced_colors="active") as watched:
+        watched.open_dialog(WEB)
+        expect(watched.page.locator(".ground.dark")).to_have_css("background-color", "rgb(13, 17, 23)")
+        expect(watched.page.locator("[role=tab][aria-selected=true]")).to_have_css("text-decoration-line", "underline")
+        expect(watched.page.locator("[role=tab][aria-selected=false]").first).to_have_css(
+            "text-decoration-line", "none"
+        )
+
+
 def test_on_a_phone_a_fault_in_a_shared_choice_is_seen(browser: Browser, service: Service) -> None:
     with watched_page(browser, service, viewport={"width": 360, "height": 640}) as watched:
         watched.page.goto(f"/dashboard/{WEB}?dialog=open")
@@ -463,7 +500,8 @@ WIDTH = "document.documentElement.scrollWidth"
 BROKEN_WORDS = """() => {
   const broken = [];
   for (const closed of document.querySelectorAll("main details")) closed.open = true;
-  document.querySelectorAll("main :is(.wide, .sheet, h1, h2, label, .button)").forEach((area) => {
+  const areas = "main :is(.wide, .sheet, h1, h2, label, .button), .subjects a, #api .parameter__name";
+  document.querySelectorAll(areas).forEach((area) => {
     const texts = document.createTreeWalker(area, NodeFilter.SHOW_TEXT);
     while (texts.nextNode()) for (const word of texts.currentNode.data.matchAll(/\\S+/g)) {
       const range = document.createRange();
@@ -487,6 +525,21 @@ def test_nothing_is_cut_off_on_a_phone(browser: Browser, service: Service, schem
             assert watched.page.evaluate(BROKEN_WORDS) == [], path
         dialog = watched.page.locator("dialog")
         assert dialog.evaluate("dialog => dialog.scrollWidth <= dialog.clientWidth")
+
+
+def test_names_are_whole_words_where_there_is_room(browser: Browser, service: Service) -> None:
+    service.flask_badge("report", "acme/continuousintegration", "succeeded")
+    page = browser.new_page(base_url=service.url)
+    for path, width in (("/dashboard", 641), ("/dashboard", 700), ("/docs", 1280)):
+        page.set_viewport_size({"width": width, "height": 800})
+        page.goto(path)
+        page.wait_for_load_state("networkidle")
+        for operation in page.locator("#api .opblock-get .opblock-summary-control").all():
+            operation.click()
+        if path == "/docs":
+            expect(page.locator("#api .parameter__name").first).to_be_visible()
+        assert page.evaluate(BROKEN_WORDS) == [], (path, width)
+    page.close()
 
 
 def test_a_message_fits_a_phone_and_the_link_past_the_menu_is_legible(browser: Browser, service: Service) -> None:

@@ -9,6 +9,12 @@ export function say(words) {
   said.textContent = words;
 }
 
+// What is said stands at the bottom, over what is there.
+function sayOf(field, words) {
+  say(words);
+  field.closest(".snippet, .copy").scrollIntoView({ block: "nearest" });
+}
+
 async function copy({ id, dataset }, isSettled) {
   // Not even waited for where it is known: browsers give the clipboard to a click, and some only for a moment.
   const settled = isSettled();
@@ -16,14 +22,14 @@ async function copy({ id, dataset }, isSettled) {
   const field = document.getElementById(dataset.copies);
   try {
     await navigator.clipboard.writeText(field.value);
-    say(`${dataset.named} copied.`);
+    sayOf(field, `${dataset.named} copied.`);
     const { classList } = document.getElementById(id);
     classList.add("copied");
     setTimeout(() => classList.remove("copied"), 1500);
   } catch {
     // Browsers give the clipboard to https and loopback pages only.
     field.select();
-    say("It is selected: press Ctrl+C (or ⌘C) to copy.");
+    sayOf(field, "It is selected: press Ctrl+C (or ⌘C) to copy.");
   }
 }
 
