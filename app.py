@@ -51,6 +51,7 @@ from badge.web.pictures import Pictures
 from badge.web.rates import KeyRate
 from badge.web.site import build_site
 from badge.web.subject_tokens import SubjectTokens
+from badge.web.terminal import Terminal
 
 if TYPE_CHECKING:
     from badge.catalogue.checks import Checks
@@ -228,6 +229,7 @@ def _pages_parts(parts: Parts) -> PagesParts:
         tokens=SubjectTokens(partial(signing_key, parts.settings)),
         default_label=parts.settings.label,
         public_url=parts.settings.public_url or "",
+        terminal=Terminal.of(parts.settings),
     )
 
 

@@ -21,7 +21,7 @@ from badge.cache.embedded import EmbeddedServer, binary_path
 from badge.metrics_folder import claim_folder
 from badge.settings import BadSettings, Settings, load, shown, unknown_variables
 from badge.web.health import Readiness
-from badge.web.terminal import EXAMPLE, command
+from badge.web.terminal import EXAMPLE, Terminal
 
 START_TIMEOUT = timedelta(seconds=5)
 
@@ -169,8 +169,10 @@ def first_words(settings: Settings) -> str:
         f"  A badge      {address}/badge/{EXAMPLE}",
     ]
     if settings.upstream_url is None and settings.sources is None:
+        terminal = Terminal.of(settings)
         lines += [
             "  Report a first backup, in another terminal:",
-            "               " + command("report", EXAMPLE, "succeeded"),
+            "               " + terminal.command("report", EXAMPLE, "succeeded"),
+            *([f"  {terminal.note}"] if terminal.note else []),
         ]
     return "\n".join([*lines, "", ""])

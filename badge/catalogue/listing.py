@@ -132,9 +132,14 @@ def _coordinates(filter: ListingFilter) -> Iterator[ColumnElement[bool]]:
         folds = subjects.c.platform_key.in_(sorted(CASELESS_PLATFORMS))
         folded = and_(folds, subjects.c.account_key == filter.account.lower())
         yield or_(subjects.c.account_key == filter.account, folded)
-    path = subjects.c.platform + "/" + subjects.c.account + "/" + subjects.c.type + "/" + subjects.c.name
-    for word in filter.words:
-        yield path.icontains(word, autoescape=True)
+    yield from map(_contains, filter.words)
+
+
+def _contains(word: str) -> ColumnElement[bool]:
+    """Whether the coordinates hold a word, which may be account/name: people leave the type out."""
+    account, name = subjects.c.platform + "/" + subjects.c.account + "/", subjects.c.name
+    paths = (account + subjects.c.type + "/" + name, account + name)
+    return or_(*(path.icontains(word, autoescape=True) for path in (paths if "/" in word else paths[:1])))
 
 
 def _has_status(status: BackupStatus, now: datetime) -> ColumnElement[bool]:

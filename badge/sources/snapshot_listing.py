@@ -130,7 +130,8 @@ class SnapshotListing:
 
 def _fits(item: ListedSubject, filter: ListingFilter, now: datetime) -> bool:
     subject, report = item.subject, item.report
-    coordinates = str(subject).lower()
+    # People leave the type out.
+    coordinates = (str(subject).lower(), f"{subject.platform}/{subject.account}/{subject.name}".lower())
     return (
         (filter.platform is None or subject.platform.lower() == filter.platform.lower())
         and (filter.account is None or subject.key(fold_case=True)[1] in (filter.account, filter.account.lower()))
@@ -138,7 +139,7 @@ def _fits(item: ListedSubject, filter: ListingFilter, now: datetime) -> bool:
         and (filter.shown_as is None or report.status_at(now) is filter.shown_as)
         and (filter.updated_since is None or _last_heard_of(report) >= filter.updated_since)
         and (not filter.is_public_only or report.is_public)
-        and all(word.lower() in coordinates for word in filter.words)
+        and all(any(word.lower() in spelling for spelling in coordinates) for word in filter.words)
     )
 
 

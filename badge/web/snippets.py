@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 from html import escape
 from urllib.parse import quote
@@ -155,6 +156,11 @@ def badge_path(path: str, format: Format = Format.SVG) -> str:
     """
     needs_suffix = format is not Format.SVG or path.endswith(tuple(f".{suffix}" for suffix in SUFFIXES))
     return f"/badge/{path}.{format}" if needs_suffix else f"/badge/{path}"
+
+
+def without_copies(address: str, now: datetime) -> str:
+    """The same badge under an address of which neither proxy nor browser has a copy: `v` means nothing here."""
+    return f"{address}{'&' if '?' in address else '?'}v={now:%Y%m%d%H%M%S}"
 
 
 def page_path(subject: Subject) -> str:

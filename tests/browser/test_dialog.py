@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from urllib.parse import quote, urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from badge.model import Subject
 from badge.web.badge_request import Format
@@ -263,12 +263,100 @@ def test_on_a_phone_it_is_seen_that_something_was_copied(browser: Browser, servi
             expect(watched.page.get_by_text("Image URL copied.")).to_be_in_viewport(ratio=1)
 
 
+@pytest.mark.parametrize("size", [(1280, 720), (1280, 600), (360, 640)])
+@pytest.mark.parametrize("path", ["/dashboard/acme/web?dialog=open", "/?subject=acme/web"])
+def test_what_is_said_does_not_cover_what_it_speaks_of(
+    browser: Browser, service: Service, path: str, size: tuple[int, int]
+) -> None:
+    viewport = {"width": size[0], "height": size[1]}
+    with watched_page(browser, service, viewport=viewport) as watched:
+        watched.page.goto(path)
+        for name, snippet in (("Markdown", "markdown"), ("Image URL", "url")):
+            watched.page.get_by_role("button", name=f"Copy {name}", exact=True).click()
+            watched.page.get_by_text(f"{name} copied.").wait_for()
+            said = watched.page.locator("#copied").bounding_box()
+            field = watched.page.locator(f"#snippet-{snippet}").bounding_box()
+            assert said is not None
+            assert field is not None
+            assert field["y"] + field["height"] <= said["y"], name
+            assert field["y"] >= 0
+
+
+def test_the_mark_on_a_copy_button_moves_nothing(watched: Watched) -> None:
+    watched.open_dialog(WEB)
+    button = watched.page.get_by_role("button", name="Copy Markdown")
+    before = button.bounding_box()
+    button.evaluate("button => button.classList.add('copied')")
+    assert button.bounding_box() == before
+
+
+def test_forced_colours_leave_the_grounds_and_what_is_chosen(browser: Browser, service: Service) -> None:
+    with watched_page(browser, service, forced_colors="active") as watched:
+        watched.open_dialog(WEB)
+        expect(watched.page.locator(".ground.dark")).to_have_css("background-color", "rgb(13, 17, 23)")
+        expect(watched.page.locator("[role=tab][aria-selected=true]")).to_have_css("text-decoration-line", "underline")
+        expect(watched.page.locator("[role=tab][aria-selected=false]").first).to_have_css(
+            "text-decoration-line", "none"
+        )
+
+
 def test_on_a_phone_a_fault_in_a_shared_choice_is_seen(browser: Browser, service: Service) -> None:
     with watched_page(browser, service, viewport={"width": 360, "height": 640}) as watched:
         watched.page.goto(f"/dashboard/{WEB}?dialog=open")
         expect(watched.page.get_by_label("Overdue after")).not_to_be_visible()
         watched.page.goto(f"/dashboard/{WEB}?dialog=open&max_age=5m")
         expect(watched.page.get_by_text("Give an hour or more")).to_be_visible()
+
+
+PLACES = [f"/dashboard/{WEB}?dialog=open", "/?subject=acme/web"]
+
+
+@pytest.mark.parametrize("path", PLACES)
+def test_what_was_chosen_a_moment_ago_is_copied(watched: Watched, path: str) -> None:
+    page = watched.page
+    page.goto(path)
+    page.get_by_label("Label", exact=True).fill("nightly")
+    page.get_by_role("button", name="Copy Image URL").click()
+    page.get_by_text("Image URL copied.").wait_for()
+    assert watched.clipboard() == f"{watched.service.url}/badge/{WEB}?label=nightly"
+
+
+def test_a_slow_answer_is_seen_to_be_awaited_and_then_copied(watched: Watched) -> None:
+    page = watched.page
+    watched.open_dialog(WEB)
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    page.route("**/dashboard/**label=nightly*", hold)
+    with page.expect_request("**/dashboard/**label=nightly*"):
+        page.get_by_label("Label", exact=True).fill("nightly")
+    page.get_by_role("button", name="Copy Image URL").click()
+    expect(page.locator("#badge-result")).to_have_attribute("aria-busy", "true")
+    expect(page.locator("#badge-result")).to_have_css("opacity", "0.45")
+    expect(page.locator("#copied")).to_be_empty()
+    held[0].continue_()
+    page.get_by_text("Image URL copied.").wait_for()
+    assert watched.clipboard() == f"{watched.service.url}/badge/{WEB}?label=nightly"
+    expect(page.locator("#badge-result")).to_have_css("opacity", "1")
+    expect(page.get_by_role("button", name="Copy Image URL")).to_be_focused()
+
+
+def test_what_the_service_did_not_answer_is_not_copied_but_asked_for_again(watched: Watched) -> None:
+    page = watched.page
+    watched.open_dialog(WEB)
+    page.route("**/dashboard/**label=*", lambda route: route.abort())
+    page.get_by_label("Label", exact=True).fill("nightly")
+    page.get_by_text("The service did not answer.").wait_for()
+    with page.expect_request("**/dashboard/**label=nightly*"):
+        page.get_by_role("button", name="Copy Image URL").click()
+    page.get_by_text("The service did not answer.").wait_for()
+    page.unroute_all()
+    page.get_by_role("button", name="Copy Image URL").click()
+    page.get_by_text("Image URL copied.").wait_for()
+    assert watched.clipboard() == f"{watched.service.url}/badge/{WEB}?label=nightly"
+    watched.faults.clear()  # the console told of it, too
 
 
 def test_without_the_clipboard_the_snippet_is_selected(watched: Watched) -> None:
@@ -291,8 +379,10 @@ def test_without_scripts_the_page_is_a_form_with_the_same_snippets(browser: Brow
         page.goto(f"/dashboard/{WEB}")
         assert not page.locator("dialog").is_visible()
         page.get_by_role("button", name="Get badge URL").click()
+        expect(page.get_by_role("heading", name="Badge of web")).to_be_in_viewport()
         page.get_by_label("Style", exact=True).select_option("plastic")
         page.get_by_role("button", name="Update").click()
+        expect(page.get_by_role("heading", name="Badge of web")).to_be_in_viewport()
         for syntax in Syntax:
             expect(page.locator(f"#snippet-{syntax}")).to_have_value(made.written_in(syntax))
             expect(page.locator(f"#snippet-{syntax}")).to_be_visible()
@@ -407,10 +497,11 @@ ON_A_PHONE = [
     f"/dashboard/{WEB}?dialog=open",
 ]
 WIDTH = "document.documentElement.scrollWidth"
-BROKEN_WORDS = """() => {
+AREAS = "main :is(.wide, .sheet, h1, h2, label, .button)"
+BROKEN_WORDS = """(areas) => {
   const broken = [];
   for (const closed of document.querySelectorAll("main details")) closed.open = true;
-  document.querySelectorAll("main :is(.wide, .sheet, h1, h2, label, .button)").forEach((area) => {
+  document.querySelectorAll(areas).forEach((area) => {
     const texts = document.createTreeWalker(area, NodeFilter.SHOW_TEXT);
     while (texts.nextNode()) for (const word of texts.currentNode.data.matchAll(/\\S+/g)) {
       const range = document.createRange();
@@ -431,9 +522,26 @@ def test_nothing_is_cut_off_on_a_phone(browser: Browser, service: Service, schem
             watched.page.goto(path)
             watched.page.wait_for_load_state("networkidle")
             assert watched.page.evaluate(WIDTH) <= 360, path
-            assert watched.page.evaluate(BROKEN_WORDS) == [], path
+            assert watched.page.evaluate(BROKEN_WORDS, AREAS) == [], path
         dialog = watched.page.locator("dialog")
         assert dialog.evaluate("dialog => dialog.scrollWidth <= dialog.clientWidth")
+
+
+def test_names_are_whole_words_where_there_is_room(browser: Browser, service: Service) -> None:
+    service.flask_badge("report", "acme/continuousintegration", "succeeded")
+    page = browser.new_page(base_url=service.url)
+    for path, width in (("/dashboard", 641), ("/dashboard", 700), ("/docs", 1280)):
+        page.set_viewport_size({"width": width, "height": 800})
+        page.goto(path)
+        page.wait_for_load_state("networkidle")
+        for operation in page.locator("#api .opblock-get .opblock-summary-control").all():
+            operation.click()
+        if path == "/docs":
+            expect(page.locator("#api .parameter__name").first).to_be_visible()
+        names = ".subjects a[href$=continuousintegration], #api .parameter__name"
+        assert page.locator(names).count() > 0
+        assert page.evaluate(BROKEN_WORDS, names) == [], (path, width)
+    page.close()
 
 
 def test_a_message_fits_a_phone_and_the_link_past_the_menu_is_legible(browser: Browser, service: Service) -> None:

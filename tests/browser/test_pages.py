@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from base64 import b64decode
 from collections.abc import Iterator
 from urllib.parse import quote, unquote
 
@@ -13,7 +14,7 @@ import pypandoc
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from markdown_it import MarkdownIt
-from playwright.sync_api import Browser, Page, Route, expect
+from playwright.sync_api import Browser, Locator, Page, Route, expect
 
 from app import utc_now
 from badge.artwork import svg
@@ -21,6 +22,7 @@ from badge.catalogue.database import Database
 from badge.catalogue.events import RunEvent
 from badge.catalogue.store import Catalogue
 from badge.model import BackupStatus, Badge, Theme
+from badge.web.pages.page import inline_image
 from badge.web.snippets import Snippet, Syntax, snippet
 from tests.browser.watched import Watched, watched_page
 from tests.servers import Service, running_service
@@ -97,6 +99,37 @@ def test_the_list_is_sorted_and_filtered(watched: Watched) -> None:
     expect(page).to_have_url(f"{watched.service.url}/dashboard?status=deleted&sort=worst")
 
 
+@pytest.mark.parametrize(
+    ("before", "typed", "after"), [("", "web", "status=succeeded&q=web"), ("q=web", "", "status=succeeded")]
+)
+def test_a_status_is_chosen_among_what_was_just_typed(watched: Watched, before: str, typed: str, after: str) -> None:
+    page = watched.page
+    page.goto(f"/dashboard?{before}")
+    page.route("**/dashboard", lambda _: None)  # what is typed is not answered before the click
+    page.route("**/dashboard?q=*", lambda _: None)
+    page.get_by_role("searchbox").fill(typed)
+    page.get_by_role("navigation", name="Status").get_by_role("link", name="succeeded").click()
+    expect(page).to_have_url(f"{watched.service.url}/dashboard?{after}")
+    expect(page.get_by_role("searchbox")).to_have_value(typed)
+
+
+def test_a_service_that_is_gone_takes_no_list_away(watched: Watched) -> None:
+    page = watched.page
+    page.goto("/dashboard")
+    everything = page.locator(".subjects li").count()
+    page.route("**/dashboard?q=*", lambda route: route.abort())
+    page.get_by_role("searchbox").fill("web shop")
+    expect(page.get_by_role("status").filter(has_text="The service did not answer")).to_be_in_viewport()
+    assert page.locator(".subjects li").count() == everything
+    expect(page).to_have_url(f"{watched.service.url}/dashboard")
+    page.unroute_all()
+    page.get_by_role("searchbox").press("Enter")
+    expect(page.locator(".subjects li")).to_have_count(2)
+    expect(page.get_by_text("The service did not answer")).to_have_count(0)
+    expect(page.locator("#announced")).to_have_class("hidden")
+    watched.faults.clear()  # the console told of it, too
+
+
 def test_without_scripts_the_list_is_searched_by_its_button(browser: Browser, service: Service) -> None:
     with watched_page(browser, service, java_script_enabled=False) as watched:
         watched.page.goto("/dashboard")
@@ -146,13 +179,46 @@ def test_nothing_jumps_while_badges_come_in(browser: Browser, service: Service, 
 def test_the_widest_badge_is_shown_whole_in_the_list(browser: Browser, service: Service, width: int) -> None:
     widest = svg.draw(Badge(label="backup", message="in progress · as of 23h ago", colour="#2b7a2b"))
     page = browser.new_page(base_url=service.url, viewport={"width": width, "height": 800})
-    page.route("**/badge/**", lambda route: route.fulfill(body=widest, content_type="image/svg+xml"))
     page.goto("/dashboard")
     image = page.locator(".subjects img").first
+    image.evaluate("(image, source) => { image.src = source; }", inline_image("image/svg+xml", widest))
     expect(image).to_have_js_property("naturalWidth", 208)
     expect(image).to_have_js_property("width", 208)
     expect(image).to_have_css("object-fit", "contain")
     page.close()
+
+
+def pictured(image: Locator) -> str:
+    """What the picture that the browser shows says."""
+    source = image.evaluate("async (image) => { await image.decode(); return image.src; }")
+    return b64decode(source.partition("base64,")[2]).decode() if source.startswith("data:") else shown(image)
+
+
+SHOWN = """async (image) => (await fetch(image.src, { cache: "force-cache" })).text()"""
+
+
+def shown(image: Locator) -> str:
+    """The same where the picture has an address: what the browser keeps under it."""
+    return str(image.evaluate(SHOWN))
+
+
+def test_the_pages_own_badges_say_what_the_text_beside_them_says(watched: Watched) -> None:
+    page, name = watched.page, "GitHub/acme/Repository/just-now"
+    pictures = {
+        "/dashboard?q=just-now": ".subjects img",
+        f"/dashboard/{name}?dialog=open": "main > p > img, .ground img",
+        f"/?subject={name}": ".ground img",
+        f"/doctor?subject={name}": "section img",
+    }
+    for status in ("succeeded", "failed"):
+        watched.service.flask_badge("report", name, status)
+        for path, selector in pictures.items():
+            page.goto(path)
+            page.wait_for_load_state("networkidle")
+            images = page.locator(selector).all()
+            assert images, path
+            for image in images:
+                assert f"backup: {status}" in pictured(image), path
 
 
 def luminance(colour: str) -> float:

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from badge.model import InvalidSubject, Subject
 from badge.web.pages.repository_url import subject_named
+from badge.web.snippets import Syntax, snippet
 from tests.unit.test_subject import subjects
 
 WEB = "GitHub/acme/Repository/web"
@@ -40,6 +41,28 @@ PASTED = [
     ("https://badges.example.org/dashboard/GitHub/acme/Repository/web", WEB),
     ("/badge/acme/web.png?style=plastic", WEB),
     ("/dashboard/acme/web/?dialog=open", WEB),
+    ("badges.example.org/badge/acme/web.svg?style=plastic", WEB),
+    ("localhost:8802/dashboard/GitHub/acme/Repository/web", WEB),
+    ("http://[::1]:8000/dashboard/GitHub/acme/Repository/web", WEB),
+    ("GitHub/badge/Repository/web", "GitHub/badge/Repository/web"),
+    ("ssh://git@github.com:22/acme/web.git", WEB),
+    ("ssh://git@ssh.github.com:443/acme/web.git", WEB),
+    ("ssh://git@gitlab.example.com:2222/my-group/sub/worker.git", WORKER),
+    ("ssh://git@altssh.gitlab.com:443/my-group/sub/worker.git", WORKER),
+    ("ssh://git@ssh.dev.azure.com:22/v3/contoso/Web%20Shop/storefront", SHOP),
+    ("ssh://contoso@contoso.visualstudio.com:22/Web%20Shop/_git/storefront", SHOP),
+    ("contoso@contoso.visualstudio.com:22/Web%20Shop/_git/_ssh/storefront", SHOP),
+    ("git@github.com:22/web.git", "GitHub/22/Repository/web"),
+    ("git+ssh://git@github.com/acme/web.git#v1.0", WEB),
+    ("git+ssh://git@github.com:acme/web.git", WEB),
+    ("github.com:acme/web.git", WEB),
+    ("acme/web.git", WEB),
+    ("acme/web?tab=readme", WEB),
+    ("acme/web#top", WEB),
+    ("git clone https://github.com/acme/web.git", WEB),
+    ("git clone git@github.com:acme/web.git web", WEB),
+    ("<https://github.com/acme/web>", WEB),
+    ("see (https://github.com/acme/web)", WEB),
 ]
 
 
@@ -62,11 +85,22 @@ def test_an_address_names_its_repository(typed: str, meant: str) -> None:
         "https://github.com/acme/%ff",
         "https://badges.example.org/badge/acme",
         "javascript:alert(1)",
+        "ftp://github.com/acme/web",
+        "see://acme",
+        "work:acme/web.git",
+        "ssh://git@github.com:22/web.git",
     ],
 )
 def test_what_names_none_is_told_in_words(typed: str) -> None:
     with pytest.raises(InvalidSubject):
         subject_named(typed)
+
+
+@pytest.mark.parametrize("syntax", Syntax)
+def test_whatever_was_copied_here_names_its_repository(syntax: Syntax) -> None:
+    subject = Subject.parse("AzureDevOps", "contoso", "Repository", "Web Shop/storefront")
+    copied = snippet(subject, "https://badges.example.org", query={"style": "plastic"}).written_in(syntax)
+    assert subject_named(copied) == subject
 
 
 @given(st.text(max_size=60))

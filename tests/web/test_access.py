@@ -159,10 +159,29 @@ def test_attempts_are_counted(by_token: Dashboard) -> None:
 
 @pytest.mark.parametrize("path", ["/login", "/logout"])
 def test_a_form_of_another_site_is_refused(by_token: Dashboard, path: str) -> None:
-    log_in(by_token)
+    by_token.get("/login")
+    if path == "/logout":
+        log_in(by_token)
+    status = by_token.get("/dashboard").status_code
     for token in ({}, {"csrf_token": ""}, {"csrf_token": "forged"}):
         assert by_token.client.post(path, data={"token": TOKEN, **token}).status_code == 400
-    assert by_token.get("/dashboard").status_code == 200
+    assert by_token.get("/dashboard").status_code == status
+
+
+@pytest.mark.parametrize("settings", [BY_TOKEN, OIDC], ids=lambda settings: settings["BADGE_DASHBOARD"])
+def test_log_out_after_the_session_s_end_leads_to_the_log_in(tmp_path: Path, settings: dict[str, str]) -> None:
+    answer = Dashboard(tmp_path, **settings).client.post("/logout", data={"csrf_token": "of the session"})
+    assert (answer.status_code, answer.headers["Location"]) == (303, "/login")
+
+
+def test_who_is_logged_in_is_not_asked_again_in_another_tab(by_token: Dashboard) -> None:
+    form = by_token.soup("/login?next=/dashboard?q=a")
+    left_open = {name: str(one(form, f"input[name={name}]")["value"]) for name in ("csrf_token", "next")}
+    log_in(by_token)
+    asked = by_token.get("/login?next=/dashboard?q=b")
+    sent = by_token.client.post("/login", data={**left_open, "token": "whatever"})
+    assert (asked.status_code, asked.headers["Location"]) == (303, "/dashboard?q=b")
+    assert (sent.status_code, sent.headers["Location"]) == (303, "/dashboard?q=a")
 
 
 def test_a_browser_without_the_cookie_is_told_why(tmp_path: Path) -> None:
@@ -179,13 +198,14 @@ def test_a_browser_without_the_cookie_is_told_why(tmp_path: Path) -> None:
 
 
 def test_every_form_that_changes_something_holds_a_token_against_other_sites(by_token: Dashboard) -> None:
+    assert one(by_token.soup("/login"), "form[method=post] input[name=csrf_token]")["value"]
     log_in(by_token)
     seen = 0
-    for path in ("/", "/badges", "/dashboard", f"/dashboard/{WEB.path}", "/login"):
+    for path in ("/", "/badges", "/dashboard", f"/dashboard/{WEB.path}"):
         for form in by_token.soup(path).select("form[method=post]"):
             assert one(form, "input[name=csrf_token]")["value"]
             seen += 1
-    assert seen == 6
+    assert seen == 4
 
 
 @pytest.mark.parametrize(

@@ -12,11 +12,11 @@ from bs4 import BeautifulSoup
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from badge.model import InvalidSubject
+from badge.model import InvalidSubject, Visibility
 from badge.web.pages.doctor import badge_address
 from tests.doubles import START
 from tests.site import SUCCEEDED, Site
-from tests.web.test_pages import Dashboard, one, text
+from tests.web.test_pages import WEB, Dashboard, inlined, one, text
 
 CAMO = "https://camo.githubusercontent.com/" + "0123456789abcdef" * 4 + "/"
 README = CAMO + b"https://badges.example.org/badge/acme/web?style=plastic".hex()
@@ -42,7 +42,7 @@ def test_it_asks_for_the_badge_as_a_proxy_does(site: Site) -> None:
     assert found["HTTP status"] == "200"
     assert found["Time"].endswith(" ms")
     assert "All is as proxies want it." in page.get_text()
-    assert one(page, "section img")["src"] == "/badge/acme/web?style=plastic"
+    assert inlined(one(page, "section img")) == direct.data
 
 
 def test_it_tells_how_old_a_copy_may_be(site: Site) -> None:
@@ -81,7 +81,12 @@ def test_the_proxy_s_address_is_enough_for_the_purge_line(site: Site) -> None:
     page = examined(site, camo=f'<img alt="x" src="{README}" data-canonical-src="…">')
     assert text(page, "#purge") == f"curl -X PURGE {README}"
     assert "https://badges.example.org/badge/acme/web?style=plastic" in page.get_text()
-    assert one(page, "section img")["src"] == "/badge/acme/web?style=plastic"
+    assert text(page, "section code") == "/badge/acme/web?style=plastic"
+
+
+def test_a_badge_in_markdown_is_examined_as_it_is_there(site: Site) -> None:
+    page = examined(site, subject="[![Backup](https://badges.example.org/badge/acme/web?style=plastic)](https://x)")
+    assert text(page, "section code") == "/badge/acme/web?style=plastic"
 
 
 def camo(target: str) -> str:
@@ -127,7 +132,23 @@ def test_a_readme_that_asks_another_badge_is_told(tmp_path: Path, typed: str, ta
 
 def public_doctor(folder: Path, typed: str, target: str) -> BeautifulSoup:
     dashboard = Dashboard(folder, BADGE_PUBLIC_URL=PUBLIC)
+    dashboard.tell(WEB)
     return dashboard.soup(f"/doctor?{urlencode({'subject': typed, 'camo': camo(target)})}")
+
+
+def test_what_nobody_may_know_of_is_not_called_fine(tmp_path: Path) -> None:
+    dashboard = Dashboard(tmp_path)
+    dashboard.tell(WEB, visibility=Visibility.PRIVATE)
+    for name in ("web", "none"):
+        page = dashboard.soup(f"/doctor?subject=acme/{name}")
+        told = f"No backup of this name is known, or it is private: GitHub · acme · Repository · {name}"
+        assert [fault.get_text() for fault in page.select(".fault strong")] == [told]
+        assert "All is as proxies want it." not in page.get_text()
+
+
+def test_a_source_that_is_out_is_not_said_to_know_nothing(site: Site) -> None:
+    site.says = None
+    assert "No backup of this name" not in examined(site, subject="acme/web").get_text()
 
 
 def test_an_address_that_was_typed_tells_where_the_service_is(site: Site) -> None:
@@ -183,6 +204,7 @@ def test_a_badge_that_no_proxy_shows_is_told(site: Site) -> None:
     assert "Give owner/repository" in page.get_text()
     page = examined(site, subject="/badge/acme/web.json")
     assert "This is no image" in page.get_text()
+    assert not page.select("section img")
     site.says = replace(SUCCEEDED, finished_at=START - timedelta(days=3))
     page = examined(site, subject="/badge/acme/web?strict=1&expect=succeeded&max_age=24h")
     assert "The HTTP status is 503" in page.get_text()

@@ -23,7 +23,7 @@ FIRST_PAGE_SECONDS = 0.2
 
 def test_every_page_is_valid_html(tmp_path: Path) -> None:
     paths = ["/", "/?subject=acme/web&max_age=x", "/?subject=x", "/badges", "/docs", "/dashboard", "/dashboard/a"]
-    paths += ["/doctor", "/doctor?subject=acme/web&camo=x"]
+    paths += ["/dashboard?subject=x", "/doctor", "/doctor?subject=acme/web&camo=x"]
     local = Dashboard(tmp_path / "local")
     pages = [(path, local.get(path).text) for path in paths]
     for subject in SUBJECTS:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlencode
 
 import pytest
 from bs4 import BeautifulSoup
@@ -51,6 +51,8 @@ PARAMETERS = [
     "max_age",
 ]
 FLASK = Path(sys.executable).with_name("flask")
+NOW = "v=20261123120000"
+"""Keeps browsers from showing a copy of their own."""
 HOSTILE = '<script>alert(1)</script>"](javascript:alert(1))'
 
 
@@ -106,15 +108,18 @@ def dashboard(tmp_path: Path) -> Dashboard:
     return Dashboard(tmp_path)
 
 
-def test_an_empty_dashboard_says_how_to_report_the_first_backup(dashboard: Dashboard) -> None:
-    page = dashboard.soup("/dashboard").get_text()
-    assert f"{FLASK} badge report GitHub/acme/Repository/web succeeded" in page
-    assert f"{FLASK} badge demo" in page
+def test_an_empty_dashboard_says_how_to_report_the_first_backup(dashboard: Dashboard, tmp_path: Path) -> None:
+    steps = [step.get_text() for step in dashboard.soup("/dashboard").select("pre")]
+    assert steps == [
+        f"BADGE_DATA_DIR={tmp_path} {FLASK} badge report GitHub/acme/Repository/web succeeded",
+        f"BADGE_DATA_DIR={tmp_path} {FLASK} badge demo",
+    ]
 
 
-def test_a_page_of_something_never_heard_of_says_how_to_report_it(dashboard: Dashboard) -> None:
+def test_a_page_of_something_never_heard_of_says_how_to_report_it(dashboard: Dashboard, tmp_path: Path) -> None:
     page = dashboard.soup("/dashboard/AzureDevOps/org/Repository/it's/a%20%24%28trap%29")
     assert shlex.split(text(page, "pre")) == [
+        f"BADGE_DATA_DIR={tmp_path}",
         str(FLASK),
         "badge",
         "report",
@@ -123,19 +128,28 @@ def test_a_page_of_something_never_heard_of_says_how_to_report_it(dashboard: Das
     ]
 
 
+def test_a_command_s_secrets_are_named_and_not_told(tmp_path: Path) -> None:
+    database = f"sqlite:///{tmp_path}/secret.sqlite3"
+    dashboard = Dashboard(tmp_path, BADGE_CATALOGUE_URL=database)
+    for path in ("/dashboard", "/dashboard/acme/web"):
+        page = dashboard.soup(path).get_text()
+        assert "The terminal needs the service's BADGE_CATALOGUE_URL, too." in page
+        assert "secret.sqlite3" not in page
+
+
 def test_strangers_are_not_told_to_report(tmp_path: Path) -> None:
     dashboard = Dashboard(tmp_path, BADGE_DASHBOARD="open")
     for path in ("/dashboard", f"/dashboard/{WEB.path}"):
         assert "flask" not in dashboard.get(path).text
 
 
-def test_subjects_are_grouped_with_live_badges_and_links(dashboard: Dashboard) -> None:
+def test_subjects_are_grouped_with_badges_and_links(dashboard: Dashboard) -> None:
     dashboard.tell(Subject.legacy("acme", "web"))
     dashboard.tell(Subject.parse("AzureDevOps", "org", "Repository", "my project/web"), BackupStatus.FAILED)
     page = dashboard.soup("/dashboard")
     assert [title.get_text() for title in page.select("h2")] == ["AzureDevOps · org", "GitHub · acme"]
-    images = [str(image["src"]) for image in page.select(".subjects img")]
-    assert images == ["/badge/AzureDevOps/org/Repository/my%20project/web", "/badge/GitHub/acme/Repository/web"]
+    said = [inlined(image) for image in page.select(".subjects img")]
+    assert [b"backup: failed" in said[0], b"backup: succeeded" in said[1]] == [True, True]
     for link in page.select(".subjects a"):
         assert dashboard.get(str(link["href"])).status_code == 200
     assert "just now" in page.get_text()
@@ -166,7 +180,7 @@ def test_the_dialog_is_a_form_that_yields_the_snippets_of_its_choices(dashboard:
     assert one(page, "dialog").has_attr("open")
     query = "style=plastic&icon=on&logo=disk&label=night%20ly&max_age=26h&scale=3"
     assert text(page, "#snippet-url") == f"{NO_ADDRESS}/badge/acme/web.png?{query}"
-    assert [str(image["src"]) for image in page.select(".ground img")] == [f"/badge/acme/web.png?{query}"] * 2
+    assert [str(image["src"]) for image in page.select(".ground img")] == [f"/badge/acme/web.png?{query}&{NOW}"] * 2
     assert one(page, "select[name=palette] option[selected]")["value"] == "accessible"
     assert text(dashboard.soup(f"/dashboard/{WEB.path}?scale=3"), "#snippet-url").endswith("/web")
     shared = str(one(page, "#badge-result")["data-shared"])
@@ -176,11 +190,11 @@ def test_the_dialog_is_a_form_that_yields_the_snippets_of_its_choices(dashboard:
 def test_the_preview_shows_each_ground_the_picture_made_for_it(dashboard: Dashboard) -> None:
     page = dashboard.soup(f"/dashboard/{WEB.path}")
     assert [str(image["src"]) for image in page.select(".ground img")] == [
-        f"/badge/{WEB.path}?theme=light",
-        f"/badge/{WEB.path}?theme=dark",
+        f"/badge/{WEB.path}?theme=light&{NOW}",
+        f"/badge/{WEB.path}?theme=dark&{NOW}",
     ]
     page = dashboard.soup(f"/dashboard/{WEB.path}?theme=dark")
-    assert [str(image["src"]) for image in page.select(".ground img")] == [f"/badge/{WEB.path}?theme=dark"] * 2
+    assert [str(image["src"]) for image in page.select(".ground img")] == [f"/badge/{WEB.path}?theme=dark&{NOW}"] * 2
 
 
 def test_no_label_can_be_chosen_and_a_bad_age_is_told(dashboard: Dashboard) -> None:
@@ -192,7 +206,7 @@ def test_no_label_can_be_chosen_and_a_bad_age_is_told(dashboard: Dashboard) -> N
 @given(st.dictionaries(st.sampled_from(PARAMETERS), st.text(max_size=70)))
 def test_the_image_url_asks_for_what_the_form_says(given: dict[str, str]) -> None:
     """What the form makes of any input, the badge's own reader reads back without a doubt."""
-    made = Choices.read(given, "backup").offer(WEB, "https://b.example").snippet
+    made = Choices.read(given, "backup").offer(WEB, "https://b.example", START).snippet
     path, _, query = made.image_url.removeprefix("https://b.example").partition("?")
     asked = read_badge_request({"RAW_URI": path}, dict(parse_qsl(query, keep_blank_values=True)), "backup")
     assert asked.subject == WEB
@@ -314,7 +328,7 @@ def test_the_builder_makes_the_badge_of_a_pasted_address(site: Site) -> None:
 
 def test_the_builder_tells_what_it_does_not_understand(site: Site) -> None:
     page = BeautifulSoup(site.get("/?subject=https://example.org/a/b").data, "html.parser")
-    assert text(page, "#subject-fault").startswith("Give a repository")
+    assert text(page, "#subject-fault").startswith("Give a repository's address on GitHub, GitLab or Azure DevOps")
     assert not page.select(".snippet")
     assert site.source.asked == []
 
@@ -338,6 +352,31 @@ def test_search_status_and_order_narrow_the_list_and_stay_in_its_links(dashboard
     assert len(dashboard.soup(following).select(".subjects li")) == 10
     assert "Nothing is called" in dashboard.soup("/dashboard?q=none").get_text()
     assert "has this status" in dashboard.soup("/dashboard?status=scheduled").get_text()
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "Acme/web",
+        "https://github.com/acme/web/issues",
+        "github.com/acme/web",
+        "git@github.com:acme/web.git",
+        "https://badges.example.org/badge/acme/web.svg",
+        "/badge/acme/web",
+    ],
+)
+def test_the_list_is_searched_by_what_people_call_a_repository(dashboard: Dashboard, typed: str) -> None:
+    for name in ("web", "api"):
+        dashboard.tell(Subject.legacy("acme", name))
+    page = dashboard.soup(f"/dashboard?{urlencode({'q': typed})}")
+    assert [link.get_text() for link in page.select(".subjects a")] == ["web"]
+
+
+def test_a_pasted_address_finds_a_name_with_spaces(dashboard: Dashboard) -> None:
+    dashboard.tell(Subject.parse("AzureDevOps", "contoso", "Repository", "Web Shop/storefront"))
+    dashboard.tell(Subject.parse("AzureDevOps", "contoso", "Repository", "Shop Web/storefront"))
+    page = dashboard.soup("/dashboard?q=https://dev.azure.com/contoso/Web%2520Shop/_git/storefront")
+    assert [link.get_text() for link in page.select(".subjects a")] == ["Web Shop/storefront"]
 
 
 def test_bad_choices_of_a_list_count_as_none(dashboard: Dashboard) -> None:
@@ -428,7 +467,14 @@ def test_a_source_that_can_not_list_offers_to_name_one(site: Site) -> None:
     assert page.select_one("form input[name=subject]") is not None
     found = site.get("/dashboard?subject=acme/we%20b")
     assert (found.status_code, found.headers["Location"]) == (303, "/dashboard/GitHub/acme/Repository/we%20b")
-    assert site.get("/dashboard?subject=acme").status_code == 400
+
+
+def test_what_names_no_repository_stays_in_the_form_with_its_fault(site: Site) -> None:
+    answer = site.get("/dashboard?subject=acme")
+    assert answer.status_code == 400
+    page = BeautifulSoup(answer.data, "html.parser")
+    assert one(page, "form input[name=subject]")["value"] == "acme"
+    assert text(page, "#subject-fault") == "Give owner/repository or platform/account/type/name."
 
 
 def test_a_lost_catalogue_is_told(tmp_path: Path) -> None:

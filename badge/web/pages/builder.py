@@ -9,7 +9,7 @@ from flask import Response, request
 from badge.appearance import COLOURS, TONES, WORDS, Palette
 from badge.model import BackupStatus, Badge, InvalidSubject, Style
 from badge.web.pages.choices import BadgeForm, Choices
-from badge.web.pages.page import inline_picture, show
+from badge.web.pages.page import inline_picture, sentence, show
 from badge.web.pages.parts import PagesParts
 from badge.web.pages.repository_url import subject_named
 
@@ -28,9 +28,9 @@ class Builder:
             try:
                 subject = subject_named(typed)
             except InvalidSubject as invalid:
-                fault = f"{str(invalid).capitalize()}."
+                fault = sentence(str(invalid))
         choices = Choices.read(request.args, self.parts.default_label)
-        offer = choices.offer(subject, self.parts.public_url) if subject else None
+        offer = choices.offer(subject, self.parts.public_url, self.parts.clock()) if subject else None
         return show(
             "home.html",
             subject=subject,

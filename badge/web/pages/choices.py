@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from urllib.parse import urlencode
 
 from badge.appearance import Palette, Show
@@ -12,7 +13,7 @@ from badge.artwork.png import DEFAULT_SCALE, SCALES
 from badge.language import Language
 from badge.model import Style, Subject, Theme
 from badge.web.badge_request import LONGEST_LABEL, TOKEN, Format, read_max_age
-from badge.web.snippets import SYNTAX_NAMES, UNSIZED, Snippet, Syntax, snippet
+from badge.web.snippets import SYNTAX_NAMES, UNSIZED, Snippet, Syntax, snippet, without_copies
 
 NO_ADDRESS = "https://this-service.invalid"
 """Stands where nobody set the service's address, until the page's script puts the browser's own there."""
@@ -118,13 +119,14 @@ class Choices:
             mine[SYNTAX] = self.values[SYNTAX]
         return urlencode({**also, **mine, **self.query})
 
-    def offer(self, subject: Subject, public_url: str, token: str = "") -> Offer:
+    def offer(self, subject: Subject, public_url: str, now: datetime, token: str = "") -> Offer:
         """What there is to copy for this subject, with the token that a private one needs."""
         is_short = self.values[ADDRESS.name] == "short" and subject.legacy_path is not None
         base = public_url or NO_ADDRESS
         query = {TOKEN: token, **self.query} if token else self.query
         made = snippet(subject, base, is_short=is_short, format=self.format, query=query)
-        return Offer(made, _previews(made, base, self), int(self.values[SCALE.name]), subject.legacy_path is not None)
+        previews = _previews(made, base, self, now)
+        return Offer(made, previews, int(self.values[SCALE.name]), subject.legacy_path is not None)
 
     def _is_default(self, field: Field) -> bool:
         return self.values[field.name] == field.default
@@ -175,9 +177,9 @@ class BadgeForm:
         return self.offer is not None and self.offer.has_short_address
 
 
-def _previews(made: Snippet, base: str, choices: Choices) -> dict[str, str]:
+def _previews(made: Snippet, base: str, choices: Choices, now: datetime) -> dict[str, str]:
     """What the browser loads, from wherever it has the page."""
     grounds = {"light": Theme.LIGHT, "dark": Theme.DARK}
     follows_ground = choices.format is Format.SVG and "theme" not in made.query
     addresses = {ground: made.themed(theme) if follows_ground else made.image_url for ground, theme in grounds.items()}
-    return {ground: address.removeprefix(base) for ground, address in addresses.items()}
+    return {ground: without_copies(address.removeprefix(base), now) for ground, address in addresses.items()}

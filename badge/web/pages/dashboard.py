@@ -26,11 +26,11 @@ from badge.ports import (
     StatusListing,
 )
 from badge.web.pages.access import Viewer
-from badge.web.pages.page import Moment, message, picture_for, show
+from badge.web.pages.page import Moment, message, picture_for, sentence, show
 from badge.web.pages.parts import PagesParts
-from badge.web.pages.repository_url import subject_named
+from badge.web.pages.repository_url import subject_at, subject_named
 from badge.web.snippets import page_path
-from badge.web.terminal import EXAMPLE, command
+from badge.web.terminal import EXAMPLE
 
 PAGE_SIZE = 50
 LONGEST_SEARCH = 200
@@ -63,7 +63,8 @@ class Search:
 
     def filter(self, viewer: Viewer) -> ListingFilter:
         """The same for a listing."""
-        words = tuple(self.text.split()[:MOST_WORDS])
+        subject = subject_at(self.text)
+        words = (str(subject),) if subject else tuple(self.text.split()[:MOST_WORDS])
         return ListingFilter(shown_as=self.status, words=words, is_public_only=not viewer.sees_private)
 
     def address(self, cursor: str | None = None) -> str:
@@ -115,6 +116,7 @@ class Dashboard:
             totals=totals,
             silent=silent,
             first_steps=self._first_steps(viewer),
+            terminal_note=self.parts.terminal.note,
             number=totals.all if search.status is None else totals.by_status.get(search.status, 0),
             statuses=_status_choices(search, totals),
             orders=_ORDER_NAMES,
@@ -127,6 +129,7 @@ class Dashboard:
     def _first_steps(self, viewer: Viewer) -> Sequence[str]:
         """Commands that fill an empty list: a report and the demo, where that is for this viewer to do."""
         can_report = viewer.sees_private and self.parts.takes_reports(Subject.from_path(EXAMPLE))
+        command = self.parts.terminal.command
         return (command("report", EXAMPLE, "succeeded"), command("demo")) if can_report else ()
 
     def _row(self, item: ListedSubject) -> dict[str, object]:
@@ -135,7 +138,7 @@ class Dashboard:
         known = Resolution(report=report, origin=Origin.CACHE, age=timedelta(0), fresh_for=timedelta(0), now=now)
         return {
             "subject": item.subject,
-            "picture": picture_for(item.subject, known, self.parts.default_label),
+            "picture": picture_for(known, self.parts.default_label),
             "page_path": page_path(item.subject),
             "alt": appearance.alt_text(item.subject),
             "status": WORDS[report.status],
@@ -178,6 +181,6 @@ def _to_subject(typed: str) -> AnyResponse:
     try:
         subject = subject_named(typed)
     except InvalidSubject as invalid:
-        return message(400, "This names no repository", f"{str(invalid).capitalize()}.")
+        return show("dashboard.html", 400, has_list=False, typed=typed, fault=sentence(str(invalid)))
     # To a path of our own making, on whichever host the browser is.
     return redirect(page_path(subject), 303)

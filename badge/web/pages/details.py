@@ -16,10 +16,9 @@ from badge.web.badge_request import raw_path
 from badge.web.pages.access import Viewer
 from badge.web.pages.choices import BadgeForm, Choices
 from badge.web.pages.history import SHOWN_RUNS, history_picture
-from badge.web.pages.page import Moment, exact_length, length, message, picture_for, show, size
+from badge.web.pages.page import Moment, exact_length, length, message, picture_for, sentence, show, size
 from badge.web.pages.parts import PagesParts
 from badge.web.snippets import page_path
-from badge.web.terminal import command
 
 DASHBOARD_ROOT = "/dashboard/"
 
@@ -35,7 +34,7 @@ class Details:
         try:
             subject = Subject.from_path(raw_path(request.environ).removeprefix(DASHBOARD_ROOT))
         except InvalidSubject as invalid:
-            return message(400, "This address names no repository", f"{str(invalid).capitalize()}.")
+            return message(400, "This address names no repository", sentence(str(invalid)))
         source = self.parts.resolver.routing.source_for(subject)
         resolution = self.parts.resolver.resolve(subject, may_see_private=viewer.sees_private)
         report = resolution.report
@@ -49,13 +48,14 @@ class Details:
             status_words=appearance.message_for(resolution) if report.exists else "nothing known",
             resolution=resolution,
             is_private=report.visibility is Visibility.PRIVATE,
-            picture=picture_for(subject, resolution, self.parts.default_label),
+            picture=picture_for(resolution, self.parts.default_label),
             alt=appearance.alt_text(subject),
             history=history_picture(runs, resolution.now),
             page_path=page_path(subject),
             is_open="dialog" in request.args,
             form=self._form(subject, report),
             report_command=self._report_command(subject, viewer),
+            terminal_note=self.parts.terminal.note,
         )
 
     def _form(self, subject: Subject, report: Report) -> BadgeForm:
@@ -63,12 +63,13 @@ class Details:
         shared = f"{page_path(subject)}?{choices.shared(dialog='open')}"
         # Whoever is shown a private subject may show its badge to others.
         token = self.parts.tokens.of(subject) if report.exists and not report.is_public else ""
-        return BadgeForm(choices, choices.offer(subject, self.parts.public_url, token), shared)
+        offer = choices.offer(subject, self.parts.public_url, self.parts.clock(), token)
+        return BadgeForm(choices, offer, shared)
 
     def _report_command(self, subject: Subject, viewer: Viewer) -> str:
         """What gets a status onto the badge, where that is for this viewer to do; else nothing."""
         can_report = viewer.sees_private and self.parts.takes_reports(subject)
-        return command("report", subject.path, "succeeded") if can_report else ""
+        return self.parts.terminal.command("report", subject.path, "succeeded") if can_report else ""
 
     def _runs(self, subject: Subject) -> Sequence[PastRun]:
         """The history is an extra: without it the page still says how the last backup went."""

@@ -14,14 +14,14 @@ from flask import Response, current_app, request
 from werkzeug.test import Client, TestResponse
 
 from badge.appearance import alt_text
-from badge.model import InvalidSubject
+from badge.model import InvalidSubject, Subject
 from badge.web.badge_request import BADGE_ROOT, read_badge_request
 from badge.web.pages.camo import Origin, ProxyAddress, is_of, origin_of
 from badge.web.pages.choices import NO_ADDRESS
-from badge.web.pages.page import exact_length, length, show
+from badge.web.pages.page import exact_length, inline_image, length, sentence, show
 from badge.web.pages.parts import PagesParts
-from badge.web.pages.repository_url import subject_named
-from badge.web.snippets import badge_path
+from badge.web.pages.repository_url import address_in, subject_named
+from badge.web.snippets import badge_path, without_copies
 
 LONGEST_INPUT = 8_000
 # GitHub's proxy gives up after about four seconds, and takes images alone.
@@ -38,12 +38,16 @@ class Examination:
 
     address: str
     """Path and query."""
+    picture: str
+    """The very bytes, for under their address the browser would show a copy of its own; empty for no image."""
     alt: str
     """What the picture says."""
     http_status: int
     took: str
     headers: Sequence[tuple[str, str]]
     faults: Sequence[str]
+    not_known: str
+    """Told where the name is nobody's, or must seem so."""
     ages: Sequence[str]
     fresh_address: str
     """The same badge under an address that no proxy has a copy of."""
@@ -57,8 +61,8 @@ class Doctor:
 
     def doctor(self) -> Response:
         """The questions, and the answers to what was filled in."""
-        typed, pasted = (request.args.get(name, "")[:LONGEST_INPUT].strip() for name in ("subject", "camo"))
-        proxy = ProxyAddress.found_in(pasted)
+        shown, pasted = (request.args.get(name, "")[:LONGEST_INPUT].strip() for name in ("subject", "camo"))
+        typed, proxy = address_in(shown), ProxyAddress.found_in(pasted)
         in_readme = [typed] if origin_of(typed) else []
         in_readme += [proxy.target] if proxy else []
         examined, fault, proxy_fault = None, "", ""
@@ -68,12 +72,12 @@ class Doctor:
             if wanted := typed or (proxy.target if proxy else ""):
                 examined = self._examined(wanted, in_readme)
         except InvalidSubject as invalid:
-            fault = f"{str(invalid).capitalize()}."
+            fault = sentence(str(invalid))
         if fault and proxy and not typed:
             fault, proxy_fault = "", f"The README asks {proxy.target}, which is no badge of this service."
         return show(
             "doctor.html",
-            typed=typed,
+            typed=shown,
             pasted=pasted,
             fault=fault,
             proxy=proxy,
@@ -97,17 +101,25 @@ class Doctor:
         began = time.perf_counter()
         answer = Client(current_app.wsgi_app).get(address, headers=PROXY_HEADERS)
         took = timedelta(seconds=time.perf_counter() - began)
-        separator = "&" if "?" in address else "?"
         return Examination(
             address=address,
+            picture=_picture(answer),
             alt=_words_in(answer) or alt_text(subject),
             http_status=answer.status_code,
             took=f"{took.total_seconds() * 1000:.0f} ms",
             headers=[(name, answer.headers[name]) for name in SHOWN_HEADERS if name in answer.headers],
             faults=[f"The README asks {stray} instead." for stray in strays] + _faults(answer, took),
+            not_known="" if strays else self._not_known(subject),
             ages=_ages(answer.headers.get("Cache-Control", ""), self._oldest(address)),
-            fresh_address=f"{address}{separator}v={self.parts.clock():%Y%m%d%H%M%S}",
+            fresh_address=without_copies(address, self.parts.clock()),
         )
+
+    def _not_known(self, subject: Subject) -> str:
+        resolution = self.parts.resolver.resolve(subject)
+        if not resolution.is_known or resolution.report.exists:
+            return ""
+        read = f"{subject.platform} · {subject.account} · {subject.type} · {subject.name}"
+        return f"No backup of this name is known, or it is private: {read}"
 
     def _oldest(self, address: str) -> str:
         """How old a copy may be that was taken at any time before, when the badge may have said anything."""
@@ -134,6 +146,14 @@ def badge_address(typed: str) -> str:
     return badge_path(subject.path)
 
 
+def _picture(answer: TestResponse) -> str:
+    return inline_image(answer.mimetype or "", answer.data) if _is_image(answer) else ""
+
+
+def _is_image(answer: TestResponse) -> bool:
+    return (answer.mimetype or "").startswith("image/")
+
+
 def _words_in(answer: TestResponse) -> str:
     """What an SVG says of itself; nothing of another format."""
     found = _TITLE.search(answer.text) if answer.mimetype == "image/svg+xml" else None
@@ -144,7 +164,7 @@ def _faults(answer: TestResponse, took: timedelta) -> list[str]:
     """Why a proxy would show no image at all."""
     rules = {
         f"The HTTP status is {answer.status_code}: proxies show images of 200 alone.": answer.status_code != 200,
-        "This is no image: proxies show nothing else.": not (answer.mimetype or "").startswith("image/"),
+        "This is no image: proxies show nothing else.": not _is_image(answer),
         f"This took longer than the {length(PROXY_PATIENCE)} that GitHub's proxy waits.": took > PROXY_PATIENCE,
     }
     return [fault for fault, is_broken in rules.items() if is_broken]

@@ -37,11 +37,15 @@ class TokenLogIn:
         pages.add_url_rule("/logout", "log_out", self.log_out, methods=["POST"])
 
     def form(self) -> AnyResponse:
-        """The question for the token."""
+        """The question for the token; who is logged in already goes on."""
+        if self.access.viewer() is not None:
+            return redirect(wanted_page(request.args), 303)
         return show("login.html", way="token", next=wanted_page(request.args), fault="")
 
     def log_in(self) -> AnyResponse:
-        """Look at the answer."""
+        """Look at the answer; from a tab that was left open, too, whose form is not this session's."""
+        if self.access.viewer() is not None:
+            return redirect(wanted_page(request.form), 303)
         if (refused := forged_form()) is not None:
             self.events.emit(LogInTried(LogInEnd.FORGED))
             return refused
@@ -54,7 +58,9 @@ class TokenLogIn:
         return redirect(wanted, 303)
 
     def log_out(self) -> AnyResponse:
-        """End the session."""
+        """End the session, if it goes on still."""
+        if self.access.viewer() is None:
+            return redirect("/login", 303)
         if (refused := forged_form()) is not None:
             return refused
         session.clear()

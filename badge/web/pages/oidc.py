@@ -80,7 +80,9 @@ class OidcLogIn:
         pages.add_url_rule("/logout", "log_out", self.log_out, methods=["POST"])
 
     def form(self) -> AnyResponse:
-        """The way to the provider."""
+        """The way to the provider; who is logged in already goes on."""
+        if self.access.viewer() is not None:
+            return redirect(wanted_page(request.args), 303)
         return show("login.html", way="oidc", next=wanted_page(request.args), fault="")
 
     def start(self) -> AnyResponse:
@@ -115,7 +117,9 @@ class OidcLogIn:
         return redirect(wanted, 303)
 
     def log_out(self) -> AnyResponse:
-        """End the session here, and tell how to end the provider's."""
+        """End the session here, if it goes on still, and tell how to end the provider's."""
+        if self.access.viewer() is None:
+            return redirect("/login", 303)
         if (refused := forged_form()) is not None:
             return refused
         session.clear()

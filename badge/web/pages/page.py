@@ -12,13 +12,12 @@ from flask import Response, render_template
 from badge.appearance import Look, badge_for
 from badge.artwork import svg
 from badge.contract import format_time
-from badge.model import Badge, Resolution, Subject, Visibility
-from badge.web.snippets import badge_path
+from badge.model import Badge, Resolution
 
 PAGE_HEADERS = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": (
-        # Pictures in the page itself are of what must not have an address of its own.
+        # Pictures in the page itself are of what must not have an address of its own, or must not be a cache's copy.
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
         "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
     ),
@@ -87,6 +86,11 @@ def exact_length(duration: timedelta) -> str:
     return " ".join(f"{number} {unit}" for number, unit in parts if number) or "under a second"
 
 
+def sentence(words: str) -> str:
+    """A fault's words as a sentence; names within keep their spelling."""
+    return f"{words[:1].upper()}{words[1:]}."
+
+
 def enumerated(words: Sequence[str]) -> str:
     """Several in a row: "hc, lab and up"."""
     *first, last = words
@@ -103,13 +107,19 @@ def size(number: int) -> str:
     return f"{amount:.0f} {units[0]}" if amount >= 99.95 or units[0] == "B" else f"{amount:.1f} {units[0]}"
 
 
-def picture_for(subject: Subject, resolution: Resolution, label: str) -> str:
-    """The source of a badge for those who may see it: a private one's address shows "unknown" to everybody."""
-    if resolution.report.visibility is Visibility.PRIVATE:
-        return inline_picture(badge_for(resolution, Look(label=label)))
-    return badge_path(subject.path)
+def picture_for(resolution: Resolution, label: str) -> str:
+    """The source of a badge that says what the page beside it says.
+
+    Under its address the browser would show its copy, up to two minutes old, and "unknown" for a private one.
+    """
+    return inline_picture(badge_for(resolution, Look(label=label)))
 
 
 def inline_picture(badge: Badge) -> str:
-    """A badge as an image's source that holds the image itself, where none may have an address of its own."""
-    return f"data:image/svg+xml;base64,{b64encode(svg.draw(badge)).decode()}"
+    """A badge as an image's source that holds the image itself."""
+    return inline_image("image/svg+xml", svg.draw(badge))
+
+
+def inline_image(content_type: str, body: bytes) -> str:
+    """The source of an image that is in the page itself."""
+    return f"data:{content_type};base64,{b64encode(body).decode()}"

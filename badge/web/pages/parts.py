@@ -10,6 +10,7 @@ from badge.ports import Clock, RunHistory, StatusListing
 from badge.resolver import Resolver
 from badge.web.pages.entrance import Entrance
 from badge.web.subject_tokens import SubjectTokens
+from badge.web.terminal import Terminal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,3 +28,5 @@ class PagesParts:
     default_label: str
     public_url: str
     """Empty where none is set; the browser's own address then serves."""
+    terminal: Terminal
+    """How commands that people are shown are written."""

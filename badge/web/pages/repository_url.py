@@ -9,34 +9,92 @@ from urllib.parse import urlsplit
 from badge.model import InvalidSubject, Subject, decode_segment
 from badge.web.badge_request import BADGE_ROOT, read_badge_request
 
-# git@host:path, where the host may be an alias of ~/.ssh/config no more than a name.
-_SCP_LIKE = re.compile(r"(?:ssh://)?[\w.-]+@(?P<host>[\w.-]+)[:/](?P<path>.+)")
 _UNDERSTOOD = "give a repository's address on GitHub, GitLab or Azure DevOps, or platform/account/type/name"
 _DASHBOARD_ROOT = "/dashboard/"
 _OWN_ROOTS = (BADGE_ROOT, _DASHBOARD_ROOT)
+_SSH_HOSTS = {"ssh.github.com": "github.com", "altssh.gitlab.com": "gitlab.com"}
+"""Where port 443 is for SSH, as their makers document it."""
+
+_SCHEME = re.compile(r"(?:git\+)?(?:https?|ssh|git)://")
+# Without a scheme: a host that is known, or this service's by what follows.
+_BARE = re.compile(
+    r"(?:(?:www\.)?(?:github|gitlab)\.com|dev\.azure\.com|[\w-]+\.visualstudio\.com)/"
+    r"|(?:localhost|[\w-]+(?:\.[\w-]+)+|\[[\da-f:]+\])(?::\d+)?/(?:badge|dashboard)/",
+    re.IGNORECASE,
+)
+# [git@]host:path, where the host may be an alias of ~/.ssh/config no more than a name. A number before a path
+# with `_git` or `_ssh` is a port: Azure DevOps used to write so.
+_SCP_LIKE = re.compile(
+    r"(?:[\w.-]+@(?P<host>[\w.-]+)[:/]|(?P<bare>(?:github|gitlab)\.com):)(?:\d+/(?=.*/_(?:git|ssh)/))?(?P<path>.+)",
+    re.IGNORECASE,
+)
+# npm writes git+ssh://git@host:owner/name: the owner stands where a port would.
+_OWNER_AS_PORT = re.compile(r"^(ssh://(?:[^@/]+@)?[\w.-]+):(?!\d+/)")
+# Ended by what ends it in Markdown, HTML and their like.
+_WITHIN = re.compile(
+    rf"{_SCHEME.pattern}(?:[^\s/@]+@)?(?:\[[\da-f:]+\])?[^\s<>\"'()\[\]|!]+" + r"|(?<=\s)[\w.-]+@[\w.-]+:\S+"
+)
+
+
+def address_in(typed: str) -> str:
+    """The address within a text, be it a `git clone` line or a badge in Markdown; else the text itself."""
+    text = typed.strip()
+    is_whole = text.startswith(_OWN_ROOTS) or _SCHEME.match(text) or _BARE.match(text)
+    # Coordinates have no empty parts, so that what holds a scheme is none.
+    if is_whole or not ("://" in text or text.startswith("git ")):
+        return text
+    found = _WITHIN.search(text)
+    return found[0] if found else text
 
 
 def subject_named(typed: str) -> Subject:
     """The subject meant; raises `InvalidSubject`, in words for the one who typed it."""
-    text = typed.strip()
+    text = address_in(typed)
     if text.startswith(_OWN_ROOTS):
         return _of_this_service(text.partition("?")[0])
-    scp_like = _SCP_LIKE.fullmatch(text)
-    if scp_like:
-        return _on(scp_like["host"], scp_like["path"])
+    if _BARE.match(text):
+        return _of_url(f"https://{text}")
+    if _SCHEME.match(text):
+        return _of_url(text.removeprefix("git+"))
+    if "://" in text:
+        raise InvalidSubject(_UNDERSTOOD)
+    if scp_like := _SCP_LIKE.fullmatch(text):
+        return _on(scp_like["host"] or scp_like["bare"], scp_like["path"])
+    return _of_coordinates(text.strip("/"))
+
+
+def subject_at(typed: str) -> Subject | None:
+    """The subject that an address names; None for words, and for an address that names none."""
+    text = address_in(typed)
+    if not (text.startswith(_OWN_ROOTS) or any(form.match(text) for form in (_SCHEME, _BARE, _SCP_LIKE))):
+        return None
     try:
-        parts = urlsplit(text)
+        return subject_named(text)
+    except InvalidSubject:
+        return None
+
+
+def _of_url(url: str) -> Subject:
+    try:
+        parts = urlsplit(_OWNER_AS_PORT.sub(r"\1/", url))
     except ValueError:
         raise InvalidSubject(_UNDERSTOOD) from None
-    if parts.scheme in ("http", "https", "ssh", "git"):
-        return _on(parts.hostname or "", parts.path)
-    if re.match(r"(www\.)?(github|gitlab)\.com/|dev\.azure\.com/|[\w-]+\.visualstudio\.com/", text, re.IGNORECASE):
-        return subject_named(f"https://{text}")
-    return Subject.from_path(text.strip("/"))
+    return _on(parts.hostname or "", parts.path)
+
+
+def _of_coordinates(path: str) -> Subject:
+    owner, _, name = path.partition("/")
+    if "/" in name or not name:
+        return Subject.from_path(path)
+    # Two parts are cut out of an address, with what stood around them.
+    if ":" in owner:
+        raise InvalidSubject(_UNDERSTOOD)
+    return Subject.from_path(f"{owner}/{re.split('[?#]', name)[0].removesuffix('.git')}")
 
 
 def _on(host: str, path: str) -> Subject:
     host = host.lower().removeprefix("www.")
+    host = _SSH_HOSTS.get(host, host)
     path = path.strip("/")
     if f"/{path}".startswith(_OWN_ROOTS):
         return _of_this_service(f"/{path}")
@@ -74,13 +132,16 @@ def _gitlab(segments: Sequence[str]) -> Subject:
     return Subject.parse("GitLab", "/".join(inner[:-1]), "Repository", inner[-1].removesuffix(".git"))
 
 
+_NO_NAMES = ("_git", "_ssh", "defaultcollection")
+
+
 def _azure_devops(host: str, segments: Sequence[str]) -> Subject:
     """`/organisation/project/_git/name`, older and SSH spellings of it; without a project it is named like it."""
     if segments[:1] == ["v3"]:  # git@ssh.dev.azure.com:v3/organisation/project/name
         _, *inner = segments
     else:
         old_host = [host.removesuffix(".visualstudio.com")] if host.endswith(".visualstudio.com") else []
-        inner = [*old_host, *(part for part in segments if part.lower() not in ("_git", "defaultcollection"))]
+        inner = [*old_host, *(part for part in segments if part.lower() not in _NO_NAMES)]
     if len(inner) == 2 and "_git" in segments:
         inner.append(inner[1])
     if len(inner) < 3:

@@ -37,6 +37,6 @@ dialog.addEventListener("click", (event) => {
 });
 dialog.addEventListener("close", () => {
   sharing.isOn = false;
-  history.replaceState(null, "", opener.action);
+  history.replaceState(null, "", opener.action.split("#")[0]);
   opener.querySelector("button").focus();
 });

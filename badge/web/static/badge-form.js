@@ -7,6 +7,8 @@ const WAIT_MILLISECONDS = 150;
 
 let asked = new AbortController();
 let timer = 0;
+// Whether the snippets are of what is chosen: a promise while they are made anew.
+let settled = true;
 
 export const form = document.querySelector("[data-badge-form]");
 const addressChoice = document.getElementById("choice-address");
@@ -76,7 +78,7 @@ function makeTabs() {
 }
 
 function dress() {
-  dressCopies(result());
+  dressCopies(result(), isSettled);
   makeTabs();
 }
 
@@ -91,26 +93,61 @@ function follow(page) {
   for (const attribute of ["hidden", "disabled"]) addressChoice[attribute] = page.getElementById(addressChoice.id)[attribute];
 }
 
+function put(page) {
+  const focused = document.activeElement?.id;
+  result().replaceWith(document.adoptNode(page.getElementById("badge-result")));
+  follow(page);
+  dress();
+  if (focused) document.getElementById(focused)?.focus();
+  share();
+}
+
 // The server alone knows how snippets are written; what it says replaces what is there, but never the focus.
-async function refresh() {
-  asked.abort();
-  asked = new AbortController();
-  const address = `${form.action}?${new URLSearchParams(new FormData(form))}`;
+async function ask({ signal }) {
+  // Its hash leads to what is chosen where no script shows that.
+  const address = `${form.action.split("#")[0]}?${new URLSearchParams(new FormData(form))}`;
   try {
-    const answer = await fetch(address, { signal: asked.signal });
+    const answer = await fetch(address, { signal });
     if (!answer.ok) throw new Error(answer.statusText);
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    const isOurs = page.getElementById("badge-result") !== null;
+    if (isOurs) put(page);
     // Another page came, such as the log-in's, which leads back to what was chosen.
-    if (!page.getElementById("badge-result")) return location.assign(address);
-    const focused = document.activeElement?.id;
-    result().replaceWith(document.adoptNode(page.getElementById("badge-result")));
-    follow(page);
-    dress();
-    if (focused) document.getElementById(focused)?.focus();
-    share();
+    else location.assign(address);
+    return isOurs;
   } catch (error) {
-    if (error.name !== "AbortError") say("The service did not answer. Try again.");
+    // What was chosen since is asked for, and stands for this.
+    if (signal.aborted) return settled;
+    result().ariaBusy = false;
+    say("The service did not answer. Try again.");
+    return false;
   }
+}
+
+// What is shown is of what was chosen before, until this is over.
+function outdate() {
+  clearTimeout(timer);
+  asked.abort();
+  settled = false;
+  result().classList.add("outdated");
+  result().ariaBusy = true;
+}
+
+async function refresh() {
+  outdate();
+  asked = new AbortController();
+  const mine = (settled = ask(asked));
+  const isDone = await mine;
+  if (settled === mine) settled = isDone;
+}
+
+// Asks at once for what waits, and once more after a failure.
+function isSettled() {
+  if (settled === false) {
+    say("");
+    refresh();
+  }
+  return settled;
 }
 
 // On a phone what there is to copy comes first, but for a fault.
@@ -122,7 +159,7 @@ form.addEventListener("submit", (event) => {
 });
 form.addEventListener("input", () => {
   say("");
-  clearTimeout(timer);
+  outdate();
   timer = setTimeout(refresh, WAIT_MILLISECONDS);
 });
 dress();

@@ -10,6 +10,12 @@ const announced = document.getElementById("announced");
 let asked = new AbortController();
 let timer = 0;
 
+function say(words, isFault) {
+  announced.textContent = words;
+  announced.classList.toggle("hidden", !isFault);
+  announced.classList.toggle("fault", isFault);
+}
+
 async function show(address) {
   asked.abort();
   asked = new AbortController();
@@ -22,10 +28,11 @@ async function show(address) {
     const made = new DOMParser().parseFromString(await answer.text(), "text/html").getElementById("found");
     if (!made) return location.assign(address);
     found.replaceChildren(...document.adoptNode(made).childNodes);
-    announced.textContent = made.dataset.announced;
+    say(made.dataset.announced, false);
     history.replaceState(null, "", address);
   } catch (error) {
-    if (error.name !== "AbortError") location.assign(address);
+    // What is there stays: the browser's own page would take it away.
+    if (error.name !== "AbortError") say("The service did not answer: this is what it said before. Try again.", true);
   } finally {
     clearTimeout(late);
     if (!signal.aborted) {
@@ -35,10 +42,15 @@ async function show(address) {
   }
 }
 
-function search() {
+function chosen() {
   const chosen = new URLSearchParams(new FormData(form));
   for (const [name, value] of [...chosen]) if (!value || value === form.elements[name].options?.[0].value) chosen.delete(name);
-  const query = chosen.toString();
+  return chosen;
+}
+
+function search() {
+  clearTimeout(timer);
+  const query = chosen().toString();
   show(query ? `${form.action}?${query}` : form.action);
 }
 
@@ -49,4 +61,19 @@ form.addEventListener("submit", (event) => {
 form.addEventListener("input", () => {
   clearTimeout(timer);
   timer = setTimeout(search, WAIT_MILLISECONDS);
+});
+
+// Each status' link is of what was searched for when it was made; more may have been typed since.
+document.addEventListener("click", ({ target, ctrlKey, metaKey, shiftKey }) => {
+  const link = target.closest(".statuses a");
+  if (!link) return;
+  const isOpenedElsewhere = ctrlKey || metaKey || shiftKey;
+  if (!isOpenedElsewhere) clearTimeout(timer);
+  const address = new URL(link.href);
+  for (const name of ["q", "sort"]) {
+    const value = chosen().get(name);
+    if (value) address.searchParams.set(name, value);
+    else address.searchParams.delete(name);
+  }
+  link.href = address;
 });

@@ -1,0 +1,40 @@
+"""Commands as people are shown them: in a fresh terminal they mean this service's data."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from badge.serving import first_words
+from badge.settings import load
+from badge.web.terminal import Terminal
+
+
+def test_where_the_data_are_as_usual_a_command_says_nothing_of_them() -> None:
+    terminal = Terminal.of(load({}))
+    assert terminal.command("demo").endswith("flask badge demo")
+    assert "BADGE" not in terminal.command("demo")
+    assert terminal.note == ""
+
+
+@pytest.mark.parametrize("name", ["data", "it's mine; $(reboot)"])
+def test_a_shell_takes_the_folder_for_a_setting_whatever_it_is_called(tmp_path: Path, name: str) -> None:
+    folder = tmp_path / name
+    command = Terminal.of(load({"BADGE_DATA_DIR": str(folder)})).command("settings")
+    done = subprocess.run(["/bin/sh", "-c", command], cwd="/", env={}, capture_output=True, text=True, check=True)
+    assert f"* BADGE_DATA_DIR={folder}" in done.stdout.splitlines()
+
+
+def test_a_relative_folder_is_told_whole() -> None:
+    command = Terminal.of(load({"BADGE_DATA_DIR": "here"})).command("demo")
+    assert command.startswith(f"BADGE_DATA_DIR={Path.cwd() / 'here'} ")
+
+
+def test_the_first_words_say_what_the_pages_say(tmp_path: Path) -> None:
+    settings = load({"BADGE_DATA_DIR": str(tmp_path), "BADGE_REDIS_URL": "redis://:secret@cache"})
+    words, terminal = first_words(settings), Terminal.of(settings)
+    assert terminal.command("report", "GitHub/acme/Repository/web", "succeeded") in words
+    assert "needs the service's BADGE_REDIS_URL, too" in words
+    assert "secret" not in words
