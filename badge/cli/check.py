@@ -88,7 +88,7 @@ def delete(subject: Subject) -> None:
         except NoSuchCheck as error:
             raise Fault(f"{error}") from None
         forget_status(parts, subject)
-    click.echo(f"{subject}: no backups are expected any more")
+    click.echo(f"{subject.path}: no backups are expected any more")
 
 
 def _address(settings: Settings) -> str:
@@ -105,12 +105,12 @@ def _show_address(base: str, subject: Subject, uuid: str, *, as_json: bool) -> N
 
 def _line(one: Check) -> str:
     terms = f"every {show_duration(one.expectation.every)}, grace {show_duration(one.expectation.grace)}"
-    return f"{one.subject}: {one.report.status}; {terms}; slug {one.slug or '-'}; address {one.prefix}…"
+    return f"{one.subject.path}: {one.report.status}; {terms}; slug {one.slug or '-'}; address {one.prefix}…"
 
 
 def _document(one: Check) -> dict[str, object]:
     return {
-        "subject": str(one.subject),
+        "subject": one.subject.path,
         "status": one.report.status,
         "every": show_duration(one.expectation.every),
         "grace": show_duration(one.expectation.grace),

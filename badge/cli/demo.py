@@ -54,7 +54,7 @@ def _fill(parts: Parts, catalogue: Catalogue) -> None:
         for event in _history(subject, runs, datetime.now(UTC) - hours * HOUR, megabytes * MEGABYTE):
             status = catalogue.record(event).report.status
         parts.resolver.forget(subject)
-        click.echo(f"{subject}: {status.value}")
+        click.echo(f"{subject.path}: {status.value}")
     click.echo("Look at /dashboard.")
 
 
@@ -66,10 +66,10 @@ def _remove(parts: Parts, catalogue: Catalogue) -> None:
         except NothingKnown:
             continue
         except IsExpected:
-            click.echo(f"{subject}: kept, for its backups are expected")
+            click.echo(f"{subject.path}: kept, for its backups are expected")
         else:
             parts.resolver.forget(subject)
-            click.echo(f"{subject}: removed")
+            click.echo(f"{subject.path}: removed")
 
 
 def _subject(path: str) -> Subject:

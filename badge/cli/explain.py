@@ -63,10 +63,10 @@ def explained(parts: app.Parts, subject: Subject) -> Explanation:
     """What the parts know of the subject now."""
     now, source = parts.clock(), parts.resolver.routing.source_for(subject)
     if source is None:
-        return Explanation(str(subject), None, None, None, None, None, 0, None, "No source claims this subject.")
+        return Explanation(subject.path, None, None, None, None, None, 0, None, "No source claims this subject.")
     kept, paused = parts.cache.get(parts.resolver.key(subject)), parts.cache.paused_until(source.name)
     return Explanation(
-        subject=str(subject),
+        subject=subject.path,
         source=source.name,
         paused_until=_time(paused),
         kept=kept.report.status.value if kept and kept.report else None,

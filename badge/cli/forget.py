@@ -27,7 +27,7 @@ def forget(subject: Subject, *, yes: bool) -> None:
         try:
             found = own.catalogue.remembered(subject)
             if not yes and not _is_agreed(found):
-                click.echo(f"{found.subject}: kept")
+                click.echo(f"{found.subject.path}: kept")
                 raise SystemExit(1)
             taken = own.catalogue.forget(subject)
         except NothingKnown as error:
@@ -35,12 +35,12 @@ def forget(subject: Subject, *, yes: bool) -> None:
         except IsExpected as error:
             raise Fault(f"{error}; first run flask badge check delete {subject.path}") from None
         forget_status(parts, subject)
-    click.echo(f"{taken.subject}: forgotten, {_with_runs(taken)}")
+    click.echo(f"{taken.subject.path}: forgotten, {_with_runs(taken)}")
 
 
 def _is_agreed(found: Remembered) -> bool:
     try:
-        return click.confirm(f"Forget {found.subject}, {_with_runs(found)}?", err=True)
+        return click.confirm(f"Forget {found.subject.path}, {_with_runs(found)}?", err=True)
     except click.Abort:
         click.echo(err=True)
         raise Fault("Nobody answered, so nothing was forgotten; scripts give --yes.") from None

@@ -96,9 +96,9 @@ def report(**given: Any) -> None:
     if given["as_json"]:
         click.echo(json.dumps(answer))
     elif answer["applied"]:
-        click.echo(f"{event.subject}: {answer['status']}")
+        click.echo(f"{event.subject.path}: {answer['status']}")
     else:
-        click.echo(f"{event.subject}: still {answer['status']}, for a newer run is known")
+        click.echo(f"{event.subject.path}: still {answer['status']}, for a newer run is known")
 
 
 def _event(given: Mapping[str, Any]) -> RunEvent:

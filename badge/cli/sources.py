@@ -87,7 +87,7 @@ def try_out(name: str, subject: Subject) -> None:
         raise Fault(f"No source is called {name}; there are {names}.")
     responsible = parts.resolver.routing.source_for(subject)
     if responsible is not source:
-        click.echo(f"note: badges of {subject} ask {responsible.name if responsible else 'no source'}")
+        click.echo(f"note: badges of {subject.path} ask {responsible.name if responsible else 'no source'}")
     try:
         report = _explained(source, subject, parts.settings.upstream_timeout.total_seconds(), click.echo)
     except SourceUnavailable as unavailable:

@@ -42,7 +42,7 @@ def status(subject: Subject, *, as_json: bool) -> None:
 
 def _document(subject: Subject, known: Resolution, shown: Resolution) -> dict[str, Any]:
     return {
-        "subject": str(subject),
+        "subject": subject.path,
         "exists": known.report.exists,
         "status": known.status.value,
         "badgeShows": message_for(shown),

@@ -223,8 +223,11 @@ def test_a_private_badge_s_address_has_the_token_of_the_service_s_own_key(tmp_pa
 
 
 def test_the_demo_fills_every_status_but_unknown(tmp_path: Path) -> None:
-    words = {line.rpartition(": ")[2] for line in run(tmp_path, "demo").stdout.splitlines()[:-1]}
-    assert words == {"succeeded", "failed", "inProgress", "scheduled", "deleted"}
+    told = [line.rpartition(": ") for line in run(tmp_path, "demo").stdout.splitlines()[:-1]]
+    assert {word for *_, word in told} == {"succeeded", "failed", "inProgress", "scheduled", "deleted"}
+    # What is printed can be given to other commands.
+    for subject, _, word in told:
+        assert json.loads(run(tmp_path, "status", subject, "--json").stdout)["status"] == word
 
 
 def test_the_demo_is_removed_but_for_what_a_job_may_ping(tmp_path: Path) -> None:
