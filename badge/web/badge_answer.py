@@ -27,7 +27,7 @@ SVG_TYPE = "image/svg+xml; charset=utf-8"
 PNG_TYPE = "image/png"
 
 
-class Outcome(Enum):
+class AnswerKind(Enum):
     """What an answer is, for the true HTTP status and the problem's words."""
 
     KNOWN = auto()
@@ -41,7 +41,7 @@ class Outcome(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """How an outcome that is no plain status is told to programs."""
+    """How a kind that is no plain status is told to programs."""
 
     http_status: int
     code: str
@@ -49,12 +49,12 @@ class Problem:
 
 
 PROBLEMS = {
-    Outcome.DELETED: Problem(410, "GONE", "The repository or its backup definition was deleted."),
-    Outcome.ABSENT: Problem(404, "NOT_FOUND", "There is no such subject, or it is private."),
-    Outcome.INVALID: Problem(400, "INVALID_SUBJECT", "The path can't name a subject."),
-    Outcome.UNAVAILABLE: Problem(503, "UNAVAILABLE", "The status could not be found out; try again later."),
-    Outcome.UNEXPECTED: Problem(503, "NOT_SUCCEEDED", "The last finished backup did not succeed, or is too old."),
-    Outcome.CRASHED: Problem(500, "INTERNAL", "Something went wrong here."),
+    AnswerKind.DELETED: Problem(410, "GONE", "The repository or its backup definition was deleted."),
+    AnswerKind.ABSENT: Problem(404, "NOT_FOUND", "There is no such subject, or it is private."),
+    AnswerKind.INVALID: Problem(400, "INVALID_SUBJECT", "The path can't name a subject."),
+    AnswerKind.UNAVAILABLE: Problem(503, "UNAVAILABLE", "The status could not be found out; try again later."),
+    AnswerKind.UNEXPECTED: Problem(503, "NOT_SUCCEEDED", "The last finished backup did not succeed, or is too old."),
+    AnswerKind.CRASHED: Problem(500, "INTERNAL", "Something went wrong here."),
 }
 
 
@@ -107,12 +107,12 @@ class Answer:
 NO_SUCCESS = frozenset({BackupStatus.FAILED, BackupStatus.UNKNOWN, BackupStatus.DELETED})
 
 
-def outcome_of(request: BadgeRequest, resolution: Resolution) -> Outcome:
+def kind_of(request: BadgeRequest, resolution: Resolution) -> AnswerKind:
     """Which row of the answers' table a resolution stands in."""
-    outcome = _outcome(resolution)
-    if outcome is Outcome.KNOWN and request.expects_success and not _is_as_expected(request, resolution):
-        return Outcome.UNEXPECTED
-    return outcome
+    kind = _kind(resolution)
+    if kind is AnswerKind.KNOWN and request.expects_success and not _is_as_expected(request, resolution):
+        return AnswerKind.UNEXPECTED
+    return kind
 
 
 def _is_as_expected(request: BadgeRequest, resolution: Resolution) -> bool:
@@ -123,12 +123,12 @@ def _is_as_expected(request: BadgeRequest, resolution: Resolution) -> bool:
     return request.look.max_age is None or appearance.face_of(resolution, request.look).tone is not Tone.ORANGE
 
 
-def _outcome(resolution: Resolution) -> Outcome:
+def _kind(resolution: Resolution) -> AnswerKind:
     if not resolution.is_known:
-        return Outcome.UNAVAILABLE
+        return AnswerKind.UNAVAILABLE
     if not resolution.report.exists:
-        return Outcome.ABSENT
-    return Outcome.DELETED if resolution.status is BackupStatus.DELETED else Outcome.KNOWN
+        return AnswerKind.ABSENT
+    return AnswerKind.DELETED if resolution.status is BackupStatus.DELETED else AnswerKind.KNOWN
 
 
 def unknown_for(fresh_for: timedelta, now: datetime) -> Resolution:
@@ -155,7 +155,7 @@ DRAWN_WITHIN_SECONDS = 1.8
 def answer(
     request: BadgeRequest,
     resolution: Resolution,
-    outcome: Outcome,
+    kind: AnswerKind,
     pictures: Pictures,
     draw_by: Deadline | None = None,
 ) -> Answer:
@@ -165,7 +165,7 @@ def answer(
     """
     draw_by = draw_by or Deadline.after(DRAWN_WITHIN_SECONDS)
     badge = appearance.badge_for(resolution, request.look)
-    told = PROBLEMS.get(outcome) if request.shows_true_code else None
+    told = PROBLEMS.get(kind) if request.shows_true_code else None
     content = Content(request, resolution, badge, told)
     content_type, body = (
         _png(content, pictures, draw_by) if request.format is Format.PNG else _DRAWN[request.format](content)
@@ -178,7 +178,7 @@ def answer(
         origin=resolution.origin,
         keeping=Keeping.of(resolution, _changes_in(request, resolution), request.at_least),
         etag=f'"{etag(body)}"',
-        has_retry_after=outcome is Outcome.UNAVAILABLE and told is not None,
+        has_retry_after=kind is AnswerKind.UNAVAILABLE and told is not None,
     )
 
 

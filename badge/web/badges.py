@@ -18,7 +18,7 @@ from badge.model import AnswerCrashed, BadgeServed
 from badge.ports import Clock, Deadline, Events
 from badge.resolver import Resolver
 from badge.telemetry.metrics import Metrics
-from badge.web.badge_answer import DRAWN_WITHIN_SECONDS, Answer, Outcome, answer, outcome_of, unknown_for
+from badge.web.badge_answer import DRAWN_WITHIN_SECONDS, Answer, AnswerKind, answer, kind_of, unknown_for
 from badge.web.badge_request import BADGE_ROOT, BadgeRequest, Format, is_badge_path, read_badge_request
 from badge.web.errors import PROBLEM_TYPE, problem
 from badge.web.hot_path import NOTE, Finished
@@ -88,7 +88,7 @@ def show_badge(parts: BadgeParts) -> Response:
         made = _resolved(parts, wanted)
     except Exception as error:  # noqa: BLE001 - whatever it is, a reader gets an image and we a log line
         parts.events.emit(AnswerCrashed("badge", error))
-        made = answer(wanted, unknown_for(CRASH_LIFETIME, parts.clock()), Outcome.CRASHED, parts.pictures)
+        made = answer(wanted, unknown_for(CRASH_LIFETIME, parts.clock()), AnswerKind.CRASHED, parts.pictures)
     parts.events.emit(
         BadgeServed(wanted.format, made.status, made.origin, made.http_status, time.perf_counter() - began)
     )
@@ -111,11 +111,11 @@ def _finished(parts: BadgeParts, format: Format, made: Answer) -> Finished:
 
 def _resolved(parts: BadgeParts, wanted: BadgeRequest) -> Answer:
     if wanted.subject is None:
-        return answer(wanted, unknown_for(INVALID_LIFETIME, parts.clock()), Outcome.INVALID, parts.pictures)
+        return answer(wanted, unknown_for(INVALID_LIFETIME, parts.clock()), AnswerKind.INVALID, parts.pictures)
     draw_by = Deadline.after(DRAWN_WITHIN_SECONDS)
     is_trusted = wanted.token != "" and parts.tokens.is_good(wanted.subject, wanted.token)
     resolution = parts.resolver.resolve(wanted.subject, may_see_private=is_trusted)
-    made = answer(wanted, resolution, outcome_of(wanted, resolution), parts.pictures, draw_by)
+    made = answer(wanted, resolution, kind_of(wanted, resolution), parts.pictures, draw_by)
     return made.for_bearer() if is_trusted else made
 
 
@@ -136,7 +136,8 @@ class ImageWhateverHappens:
         self._parts = parts
         # Drawn now: when drawing is what broke, there is still this one.
         plain = BadgeRequest(subject=None, format=Format.SVG, look=Look(label=parts.default_label), is_strict=False)
-        self._last_resort = answer(plain, unknown_for(CRASH_LIFETIME, parts.clock()), Outcome.CRASHED, parts.pictures)
+        unknown = unknown_for(CRASH_LIFETIME, parts.clock())
+        self._last_resort = answer(plain, unknown, AnswerKind.CRASHED, parts.pictures)
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Pass the request on; answer it with the last resort where that raises."""
@@ -161,5 +162,5 @@ def routing_error_for_badge(parts: BadgeParts, error: HTTPException) -> Response
         return Response(body, 405, headers, content_type=PROBLEM_TYPE)
     wanted = read_badge_request(request.environ, request.args, parts.default_label)
     is_ours = (error.code or 500) >= 500
-    lifetime, outcome = (CRASH_LIFETIME, Outcome.CRASHED) if is_ours else (INVALID_LIFETIME, Outcome.INVALID)
-    return _response(answer(wanted, unknown_for(lifetime, parts.clock()), outcome, parts.pictures))
+    lifetime, kind = (CRASH_LIFETIME, AnswerKind.CRASHED) if is_ours else (INVALID_LIFETIME, AnswerKind.INVALID)
+    return _response(answer(wanted, unknown_for(lifetime, parts.clock()), kind, parts.pictures))

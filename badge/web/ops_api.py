@@ -29,7 +29,7 @@ OPS_HEADERS = {"Cache-Control": "private, no-cache", "X-Content-Type-Options": "
 UNAUTHENTICATED_AS = f'ApiKey realm="backup status", header="{KEY_HEADER}"'
 
 
-class Refusal(Exception):
+class OpsRefused(Exception):
     """An answer other than what was asked for: a problem document with any further members."""
 
     def __init__(self, status: int, code: str, detail: str, **members: object) -> None:
@@ -80,7 +80,7 @@ class OpsApi:
             query = ListQuery.from_query(request.args)
             page = self.catalogue.list(query.filter, query.cursor, query.limit)
         except ValueError as bad:
-            raise Refusal(400, "INVALID_REQUEST", str(bad)) from None
+            raise OpsRefused(400, "INVALID_REQUEST", str(bad)) from None
         items = [status_document(item.subject, item.report) for item in page.items]
         return _json({"items": items, "nextCursor": page.next_cursor})
 
@@ -92,7 +92,7 @@ class OpsApi:
             event = read_event(request.get_data(), now=self.clock())
             recorded = self.catalogue.record(event)
         except (BadBody, InvalidEvent) as bad:
-            raise Refusal(400, "INVALID_REPORT", str(bad)) from None
+            raise OpsRefused(400, "INVALID_REPORT", str(bad)) from None
         if recorded.changed:
             self.on_change(event.subject)
         return _json({"applied": recorded.applied, **status_document(event.subject, recorded.report)})
@@ -102,16 +102,16 @@ class OpsApi:
         match self.keys.check(given, scope, self.clock()):
             case KeyVerdict.OK:
                 if not self.rate.admits(given):
-                    raise Refusal(429, "RATE_LIMITED", "This key has made too many calls this minute.")
+                    raise OpsRefused(429, "RATE_LIMITED", "This key has made too many calls this minute.")
             case KeyVerdict.LACKS_SCOPE:
-                raise Refusal(403, "FORBIDDEN", f"This key lacks the scope {scope.value!r}.")
+                raise OpsRefused(403, "FORBIDDEN", f"This key lacks the scope {scope.value!r}.")
             case _:
-                raise Refusal(401, "UNAUTHENTICATED", f"Send a valid API key as {KEY_HEADER}.")
+                raise OpsRefused(401, "UNAUTHENTICATED", f"Send a valid API key as {KEY_HEADER}.")
 
     def _report(self, subject: Subject) -> Report:
         report = self.catalogue.report_for(subject)
         if report is None:
-            raise Refusal(404, "NOT_FOUND", "There is no such subject.")
+            raise OpsRefused(404, "NOT_FOUND", "There is no such subject.")
         if report.status is BackupStatus.DELETED:
             raise _gone(report)
         return report
@@ -122,7 +122,7 @@ class OpsApi:
         try:
             subject = _subject_of(asked)
             status = status_document(subject, self._report(subject))
-        except Refusal as refusal:
+        except OpsRefused as refusal:
             return {"subject": coordinates, "httpStatus": refusal.status, "problem": refusal.document}
         return {"subject": coordinates, "httpStatus": 200, "status": status}
 
@@ -135,12 +135,12 @@ def blueprint(api: OpsApi) -> Blueprint:
     ops.add_url_rule("/batch", "batch", api.batch, methods=["POST"])
     ops.add_url_rule("/list", "list", api.list, methods=["GET"])
     ops.add_url_rule("/report", "report", api.report, methods=["POST"])
-    ops.register_error_handler(Refusal, _refused)
+    ops.register_error_handler(OpsRefused, _refused)
     ops.register_error_handler(SQLAlchemyError, _unavailable)
     return ops
 
 
-def _refused(refusal: Refusal) -> Response:
+def _refused(refusal: OpsRefused) -> Response:
     response = Response(as_json(refusal.document), refusal.status, OPS_HEADERS, content_type=PROBLEM_TYPE)
     if refusal.status == 401:
         response.headers["WWW-Authenticate"] = UNAUTHENTICATED_AS
@@ -161,7 +161,7 @@ def _validator(report: Report) -> str:
 
 def _require_json() -> None:
     if not request.is_json:
-        raise Refusal(415, "UNSUPPORTED_MEDIA_TYPE", "Send application/json.")
+        raise OpsRefused(415, "UNSUPPORTED_MEDIA_TYPE", "Send application/json.")
 
 
 def _body(kind: type[Body]) -> Body:
@@ -169,18 +169,18 @@ def _body(kind: type[Body]) -> Body:
     try:
         return read_body(kind, request.get_data())
     except BadBody as bad:
-        raise Refusal(400, "INVALID_REQUEST", str(bad)) from None
+        raise OpsRefused(400, "INVALID_REQUEST", str(bad)) from None
 
 
 def _subject_of(body: SubjectBody) -> Subject:
     try:
         return body.subject
     except InvalidSubject as invalid:
-        raise Refusal(400, "INVALID_SUBJECT", f"{invalid}.") from None
+        raise OpsRefused(400, "INVALID_SUBJECT", f"{invalid}.") from None
 
 
-def _gone(report: Report) -> Refusal:
-    return Refusal(
+def _gone(report: Report) -> OpsRefused:
+    return OpsRefused(
         410,
         "GONE",
         "The repository or its backup definition was deleted.",

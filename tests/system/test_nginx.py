@@ -16,7 +16,7 @@ import pytest
 from badge.appearance import COLOURS, TONES, WORDS, Palette
 from badge.artwork import svg
 from badge.model import BackupStatus, Badge
-from badge.web.badge_answer import PROBLEMS, Outcome
+from badge.web.badge_answer import PROBLEMS, AnswerKind
 from badge.web.errors import PROBLEM_TYPE, problem
 from badge.web.http_cache import COMMON_HEADERS
 from tests.load import all_at_once, at_a_rate, percentile
@@ -120,10 +120,10 @@ def test_odd_targets_are_answered_with_an_image(site: Site, target: str) -> None
 def test_programs_get_the_true_code_of_what_is_refused(site: Site, target: str) -> None:
     head, body = said_by(site.nginx, asking_for(target))
     assert (head[:13], b"Content-Type: application/problem+json" in head) == (b"HTTP/1.1 400 ", True)
-    assert body == problem_of(Outcome.INVALID)
+    assert body == problem_of(AnswerKind.INVALID)
 
 
-def problem_of(outcome: Outcome) -> bytes:
+def problem_of(outcome: AnswerKind) -> bytes:
     told = PROBLEMS[outcome]
     return problem(told.http_status, told.code, told.detail)
 
@@ -210,7 +210,10 @@ def test_while_the_service_is_down_what_is_not_known_is_unknown(tmp_path: Path) 
         for path in ("/badge/acme/other.json", "/badge/acme/other.txt", "/badge/acme/other?strict=1"):
             answer = site.nginx.get(path)
             assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
-            assert (answer.headers["Content-Type"], answer.content) == (PROBLEM_TYPE, problem_of(Outcome.UNAVAILABLE))
+            assert (answer.headers["Content-Type"], answer.content) == (
+                PROBLEM_TYPE,
+                problem_of(AnswerKind.UNAVAILABLE),
+            )
         assert site.nginx.get("/dashboard").status_code == 502
 
 

@@ -14,7 +14,7 @@ from badge.web.pages.repository_url import subject_named
 _CAMO = re.compile(r"https://camo\.githubusercontent\.com/[0-9a-f]{32,64}/((?:[0-9a-f]{2})+)")
 _PORTS = {"http": 80, "https": 443}
 
-Origin = tuple[str, str, int | None]
+WebOrigin = tuple[str, str, int | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class ProxyAddress:
         return cls(found[0], bytes.fromhex(found[1]).decode("utf-8", "replace"))
 
 
-def origin_of(address: str) -> Origin | None:
+def origin_of(address: str) -> WebOrigin | None:
     """Scheme, host and port of a badge's whole address; None for anything else."""
     parts = _split(address)
     if parts is None or parts.scheme not in _PORTS or not parts.path.startswith(BADGE_ROOT):
@@ -46,7 +46,7 @@ def origin_of(address: str) -> Origin | None:
     return parts.scheme, parts.hostname or "", port or _PORTS[parts.scheme]
 
 
-def is_of(address: str, subject: Subject, origin: Origin | None) -> bool:
+def is_of(address: str, subject: Subject, origin: WebOrigin | None) -> bool:
     """Whether an address is of this subject's badge at this origin; where none is known, at any."""
     found, parts = origin_of(address), _split(address)
     if found is None or parts is None or origin not in (None, found):

@@ -16,7 +16,7 @@ from werkzeug.test import Client, TestResponse
 from badge.appearance import alt_text
 from badge.model import InvalidSubject, Subject
 from badge.web.badge_request import BADGE_ROOT, read_badge_request
-from badge.web.pages.camo import Origin, ProxyAddress, is_of, origin_of
+from badge.web.pages.camo import ProxyAddress, WebOrigin, is_of, origin_of
 from badge.web.pages.choices import NO_ADDRESS
 from badge.web.pages.page import exact_length, inline_image, length, sentence, show
 from badge.web.pages.parts import PagesParts
@@ -89,7 +89,7 @@ class Doctor:
             longest=LONGEST_INPUT,
         )
 
-    def _origin(self, typed: str) -> Origin | None:
+    def _origin(self, typed: str) -> WebOrigin | None:
         """Where readers reach this service, if that is set or was typed."""
         public_url = self.parts.public_url
         return origin_of(f"{public_url}{BADGE_ROOT}" if public_url else typed)

@@ -34,12 +34,12 @@ def entrance(settings: Settings, events: Events) -> Entrance:
 
 
 def _by_token(settings: Settings, events: Events) -> Entrance:
-    from badge.web.pages.login import TokenLogIn  # noqa: PLC0415 - forms and their tokens, which no other way needs
+    from badge.web.pages.login import SharedTokenLogIn  # noqa: PLC0415 - forms and their tokens, which no other way needs
 
     assert settings.dashboard_token is not None
     token = settings.dashboard_token.get_secret_value().strip()
     access = SessionAccess(token)
-    return Entrance(access, TokenLogIn(access, token, events))
+    return Entrance(access, SharedTokenLogIn(access, token, events))
 
 
 def _by_provider(settings: Settings, events: Events) -> Entrance:

@@ -22,7 +22,7 @@ NEXT = "next"
 
 
 @dataclass(frozen=True, slots=True)
-class TokenLogIn:
+class SharedTokenLogIn:
     """Whoever knows the token."""
 
     access: SessionAccess
