@@ -9,7 +9,7 @@ export function say(words) {
   said.textContent = words;
 }
 
-// What is said stands at the bottom, over what is there.
+// What is said stands in the dialog's title, else at the page's bottom, over what is there.
 function sayOf(field, words) {
   say(words);
   field.closest(".snippet, .copy").scrollIntoView({ block: "nearest" });
