@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 
 from badge.model import InvalidSubject, Visibility
 from badge.web.pages.doctor import badge_address
+from badge.web.subject_tokens import SubjectTokens
 from tests.doubles import START
-from tests.site import SUCCEEDED, Site
+from tests.site import SIGNING_KEY, SUCCEEDED, Site
 from tests.web.test_pages import WEB, Dashboard, inlined, one, text
 
 CAMO = "https://camo.githubusercontent.com/" + "0123456789abcdef" * 4 + "/"
@@ -144,6 +145,15 @@ def test_what_nobody_may_know_of_is_not_called_fine(tmp_path: Path) -> None:
         told = f"No backup of this name is known, or it is private: GitHub · acme · Repository · {name}"
         assert [fault.get_text() for fault in page.select(".fault strong")] == [told]
         assert "All is as proxies want it." not in page.get_text()
+
+
+def test_a_private_badge_s_token_shows_that_it_is_known(site: Site) -> None:
+    site.says = replace(SUCCEEDED, visibility=Visibility.PRIVATE)
+    token = SubjectTokens(lambda: SIGNING_KEY).of(WEB)
+    page = examined(site, subject=f"https://badges.example.org/badge/{WEB.path}?token={token}")
+    assert b"succeeded" in inlined(one(page, "section img"))
+    assert not page.select(".fault strong")
+    assert facts(page)["Cache-Control"] == "private, max-age=60"
 
 
 def test_a_source_that_is_out_is_not_said_to_know_nothing(site: Site) -> None:

@@ -15,7 +15,7 @@ from werkzeug.test import Client, TestResponse
 
 from badge.appearance import alt_text
 from badge.model import InvalidSubject, Subject
-from badge.web.badge_request import BADGE_ROOT, read_badge_request
+from badge.web.badge_request import BADGE_ROOT, BadgeRequest, read_badge_request
 from badge.web.pages.camo import ProxyAddress, WebOrigin, is_of, origin_of
 from badge.web.pages.choices import NO_ADDRESS
 from badge.web.pages.page import exact_length, inline_image, length, sentence, show
@@ -109,13 +109,14 @@ class Doctor:
             took=f"{took.total_seconds() * 1000:.0f} ms",
             headers=[(name, answer.headers[name]) for name in SHOWN_HEADERS if name in answer.headers],
             faults=[f"The README asks {stray} instead." for stray in strays] + _faults(answer, took),
-            not_known="" if strays else self._not_known(subject),
+            not_known="" if strays else self._not_known(address, subject),
             ages=_ages(answer.headers.get("Cache-Control", ""), self._oldest(address)),
             fresh_address=without_copies(address, self.parts.clock()),
         )
 
-    def _not_known(self, subject: Subject) -> str:
-        resolution = self.parts.resolver.resolve(subject)
+    def _not_known(self, address: str, subject: Subject) -> str:
+        is_trusted = self.parts.tokens.is_good(subject, _asked_by(address).token)
+        resolution = self.parts.resolver.resolve(subject, may_see_private=is_trusted)
         if not resolution.is_known or resolution.report.exists:
             return ""
         read = f"{subject.platform} · {subject.account} · {subject.type} · {subject.name}"
@@ -123,14 +124,18 @@ class Doctor:
 
     def _oldest(self, address: str) -> str:
         """How old a copy may be that was taken at any time before, when the badge may have said anything."""
-        path, _, query = address.partition("?")
-        wished = read_badge_request({"RAW_URI": path}, dict(parse_qsl(query)), "").at_least
+        wished = _asked_by(address).at_least
         lifetimes = self.parts.resolver.lifetimes
         # A copy may be shown as long again while a new one is fetched.
         least = min(wished, lifetimes.too_old)
         longest, of_deleted = 2 * max(lifetimes.longest, least), 2 * max(lifetimes.deleted, least)
         also = f", and one that says “deleted” up to {exact_length(of_deleted)}" if of_deleted > longest else ""
         return f"A copy that it took before may be up to {exact_length(longest)} old{also}."
+
+
+def _asked_by(address: str) -> BadgeRequest:
+    path, _, query = address.partition("?")
+    return read_badge_request({"RAW_URI": path}, dict(parse_qsl(query)), "")
 
 
 def badge_address(typed: str) -> str:
