@@ -1,6 +1,6 @@
 """What gunicorn serves: `gunicorn -c config/gunicorn.conf.py wsgi:application`."""
 
-from app import create_app
+from badge.app import create_app
 from badge.settings import load
 
 application = create_app(load())

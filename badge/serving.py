@@ -17,7 +17,7 @@ from types import FrameType
 from typing import Any
 
 from badge.artwork.png_check import PngCheck
-from badge.cache.embedded import EmbeddedServer, binary_path
+from badge.cache.embedded.server import EmbeddedServer, binary_path
 from badge.metrics_folder import claim_folder
 from badge.settings import BadSettings, Settings, load, shown, unknown_variables
 from badge.web.health import Readiness
@@ -31,7 +31,7 @@ def settings_or_exit() -> Settings:
     try:
         settings = load()
         if settings.sources is not None:
-            from badge.sources.sources_file import load as load_sources  # noqa: PLC0415 - where it is wanted
+            from badge.sources.configuration.sources_file import load as load_sources  # noqa: PLC0415 - where it is wanted
 
             load_sources(settings.sources)
     except BadSettings as bad:
@@ -133,8 +133,8 @@ class Master:
 
 def _has_own_catalogue(settings: Settings) -> bool:
     if settings.sources is not None:
-        from badge.sources.building import asks_catalogue  # noqa: PLC0415 - loaded where there is such a file
-        from badge.sources.sources_file import load as load_sources  # noqa: PLC0415
+        from badge.sources.configuration.factory import asks_catalogue  # noqa: PLC0415 - loaded where there is such a file
+        from badge.sources.configuration.sources_file import load as load_sources  # noqa: PLC0415
 
         return asks_catalogue(load_sources(settings.sources))
     return settings.upstream_url is None

@@ -18,7 +18,7 @@ from pathlib import Path
 from flask.testing import FlaskClient
 from sqlalchemy import Table, insert, text
 
-from app import build_app, build_parts
+from badge.app import build_app, build_parts
 from badge.cache.memory import MemoryStatusCache
 from badge.catalogue.database import Database, migrate
 from badge.catalogue.events import RunEvent

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _settings = load()
 claim_folder(_settings.data_dir / "metrics")
 
-from app import create_app  # noqa: E402 - imports what looks for the folder of the counts, once
+from badge.app import create_app  # noqa: E402 - imports what looks for the folder of the counts, once
 
 _site = create_app(_settings)
 

@@ -12,7 +12,7 @@ from flask import Flask, Response
 from redis import Redis
 
 from badge.appearance import COLOURS, TONES, WORDS, Palette
-from badge.cache.embedded import socket_path
+from badge.cache.embedded.server import socket_path
 from badge.model import BackupStatus
 from badge.settings import load
 from badge.web.health import Readiness

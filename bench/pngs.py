@@ -18,7 +18,7 @@ SCALE = 2
 _PROCESS = """
 import time, psutil
 began = time.perf_counter()
-import app
+from badge import app
 from badge.artwork import png, svg
 from badge.model import Badge
 loaded = time.perf_counter() - began

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
-from badge.cache.embedded import socket_path
+from badge.cache.embedded.server import socket_path
 from bench.load import CONCURRENCIES, Load, flat_out
 from bench.rounds import in_turn, ratio, say, table
 from bench.servers import THREADS, Running, on_granian, on_gunicorn, on_node, ours_and_constant, report_backup

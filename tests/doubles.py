@@ -12,19 +12,19 @@ from typing import Any
 
 import redis
 
-from badge.breaker import Breaker, BreakerRules
-from badge.budget import Budget, BudgetLimits
 from badge.cache.memory import MemoryStatusCache
-from badge.cache.redis_cache import RedisStatusCache
-from badge.cache.redis_commands import RedisCommands
-from badge.cache.redis_connection import RedisConnector
-from badge.crew import Job
-from badge.fetching import Fetcher
-from badge.guard import Guards, SourceGuard
-from badge.lifetimes import Lifetimes
+from badge.cache.redis.commands import RedisCommands
+from badge.cache.redis.connection import RedisConnector
+from badge.cache.redis.status_cache import RedisStatusCache
 from badge.model import Event, Kept, Report, Subject
 from badge.ports import Clock, Deadline, StatusCache, StatusSource, SubjectKey
-from badge.resolver import Resolver
+from badge.resilience.budget import Budget, BudgetLimits
+from badge.resilience.circuit_breaker import Breaker, BreakerRules
+from badge.resilience.worker_pool import Job
+from badge.resolving.fetcher import Fetcher
+from badge.resolving.lifetimes import Lifetimes
+from badge.resolving.resolver import Resolver
+from badge.resolving.source_limiter import Guards, SourceGuard
 from badge.sources.routing import OneSource
 
 START = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)

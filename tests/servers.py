@@ -17,7 +17,7 @@ import psutil
 import pytest
 import requests
 
-from badge.cache.embedded import answers, binary_path
+from badge.cache.embedded.server import answers, binary_path
 
 PROJECT = Path(__file__).parent.parent
 BIN = Path(sys.executable).parent

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from app import create_app
+from badge.app import create_app
 from badge.model import BackupStatus, Report, Subject
 from badge.ports import SourceUnavailable
 from badge.settings import load

@@ -20,7 +20,7 @@ from redis.backoff import NoBackoff
 from redis.crc import key_slot
 from redis.retry import Retry
 
-from badge.cache.embedded import binary_path
+from badge.cache.embedded.server import binary_path
 from tests.servers import ServerProcess, eventually, free_port, needs
 
 PASSWORD = "canary of the server's password"

@@ -11,7 +11,7 @@ from typing import Any
 import click
 from sqlalchemy.exc import SQLAlchemyError
 
-import app
+from badge import app
 from badge.catalogue.database import migrate
 from badge.model import InvalidSubject, Subject
 from badge.settings import BadSettings, Settings, load, parse_duration, show_duration

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import click
 
-from app import Parts
+from badge.app import Parts
 from badge.catalogue.events import RunEvent
 from badge.catalogue.store import Catalogue, IsExpected, NothingKnown
 from badge.cli.command import BadgeCommand, examples, own_catalogue

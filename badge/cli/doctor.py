@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import click
 from sqlalchemy.exc import SQLAlchemyError
 
-import app
+from badge import app
 from badge.artwork import png
-from badge.cache.embedded import binary_path
+from badge.cache.embedded.server import binary_path
 from badge.catalogue.database import migrate
 from badge.cli.command import BadgeCommand, examples, settings_or_fault
 from badge.cli.sources import failure_of, probe_for
@@ -21,8 +21,8 @@ from badge.model import Subject
 from badge.ports import Deadline, SourceUnavailable, StatusSource
 from badge.settings import BadSettings, Settings, load, shown, unknown_variables, variable_for
 from badge.settings_reference import example_file
-from badge.sources.sources_file import ConfiguredSource
-from badge.sources.sources_file import load as load_sources
+from badge.sources.configuration.sources_file import ConfiguredSource
+from badge.sources.configuration.sources_file import load as load_sources
 
 SETTINGS = "settings"
 

@@ -17,10 +17,10 @@ from badge.artwork.png import PngUnavailable
 from badge.cli.command import BadgeCommand, Fault, SubjectArgument, examples, settings_or_fault
 from badge.language import Language
 from badge.model import Badge, Style, Subject, Theme
-from badge.web.badge_request import TOKEN
-from badge.web.pages.sessions import signing_key
+from badge.web.badges.private_tokens import SubjectTokens
+from badge.web.badges.request import TOKEN
+from badge.web.login.sessions import signing_key
 from badge.web.snippets import Syntax, snippet
-from badge.web.subject_tokens import SubjectTokens
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 

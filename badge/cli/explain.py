@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 import click
 
-import app
+from badge import app
 from badge.cli.command import BadgeCommand, SubjectArgument, examples, local_parts
 from badge.contract import format_time
 from badge.model import STALE_AGE, BackupStatus, Kept, Report, Subject, Visibility

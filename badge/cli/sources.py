@@ -20,15 +20,15 @@ from badge.cli.command import (
 from badge.contract import status_document
 from badge.model import Report, Subject
 from badge.ports import Deadline, SourceUnavailable, StatusSource
-from badge.sources import presets
-from badge.sources.claim import has_wildcard
-from badge.sources.declarative import DeclarativeSource
-from badge.sources.entry import Entry, Match
-from badge.sources.expression import ExpressionFailed
-from badge.sources.json_file import JsonFileSource
-from badge.sources.native import NativeSource
-from badge.sources.notes import Note, printable
-from badge.sources.sources_file import ConfiguredSource, load
+from badge.sources.configuration.entry import Entry, Match
+from badge.sources.configuration.sources_file import ConfiguredSource, load
+from badge.sources.http.trace import Note, printable
+from badge.sources.native.source import NativeSource
+from badge.sources.recipes import presets
+from badge.sources.recipes.declarative import DeclarativeSource
+from badge.sources.recipes.expression import ExpressionFailed
+from badge.sources.recipes.json_file import JsonFileSource
+from badge.sources.subject_matcher import has_wildcard
 
 PROBE_NAME = "doctor-probe"
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from badge.model import Subject
 from badge.ports import StatusSource
-from badge.sources.claim import Claim
+from badge.sources.subject_matcher import Claim
 
 
 @dataclass(frozen=True, slots=True)

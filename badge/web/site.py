@@ -8,12 +8,12 @@ from flask import Blueprint, Flask, Response, request
 from werkzeug.exceptions import HTTPException, InternalServerError
 
 from badge.model import AnswerCrashed
-from badge.web import badges
-from badge.web.badge_request import is_badge_path
-from badge.web.badges import AnyPath, BadgeParts, ImageWhateverHappens
+from badge.web.badges import routes as badges
+from badge.web.badges.edge_cache import HotPath, HotPathLimits
+from badge.web.badges.request import is_badge_path
+from badge.web.badges.routes import AnyPath, BadgeParts, ImageWhateverHappens
 from badge.web.errors import PROBLEM_TYPE, problem
-from badge.web.hot_path import HotPath, HotPathLimits
-from badge.web.pages.page import message
+from badge.web.page import message
 from badge.web.request_names import RequestNames
 
 LARGEST_BODY = 256 * 1024

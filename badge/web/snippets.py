@@ -13,7 +13,7 @@ from urllib.parse import quote
 from badge.appearance import alt_text
 from badge.artwork.svg import HEIGHTS
 from badge.model import Style, Subject, Theme
-from badge.web.badge_request import SUFFIXES, Format
+from badge.web.badges.request import SUFFIXES, Format
 
 # What means something within an image's text: CommonMark's own, and GitHub's tables, strikes and formulas.
 # CommonMark, section 2.4: a backslash makes each stand for itself.

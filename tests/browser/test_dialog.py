@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Browser, Page, Route, expect
 
 from badge.model import Subject
-from badge.web.badge_request import Format
+from badge.web.badges.request import Format
 from badge.web.snippets import SYNTAX_NAMES, Syntax, snippet
 from tests.browser.watched import Watched, watched_page
 from tests.servers import Service, running_service

@@ -16,13 +16,13 @@ from axe_playwright_python.sync_playwright import Axe
 from markdown_it import MarkdownIt
 from playwright.sync_api import Browser, Locator, Page, Route, expect
 
-from app import utc_now
+from badge.app import utc_now
 from badge.artwork import svg
 from badge.catalogue.database import Database
 from badge.catalogue.events import RunEvent
 from badge.catalogue.store import Catalogue
 from badge.model import BackupStatus, Badge, Theme
-from badge.web.pages.page import inline_image
+from badge.web.page import inline_image
 from badge.web.snippets import Snippet, Syntax, snippet
 from tests.browser.watched import Watched, watched_page
 from tests.servers import Service, running_service

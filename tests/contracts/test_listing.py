@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from werkzeug.serving import make_server
 
-from app import build_app, build_parts
+from badge.app import build_app, build_parts
 from badge.cache.memory import MemoryStatusCache
 from badge.catalogue.checks import Checks
 from badge.catalogue.database import migrate
@@ -38,12 +38,12 @@ from badge.ports import (
     StatusSource,
 )
 from badge.settings import load
-from badge.sources.configured_listing import CatalogueWalk, JoinedWalk, listing_of
-from badge.sources.http_transport import HttpTransport
-from badge.sources.native_listing import LARGEST_PAGE_BYTES, NativeWalk
+from badge.sources.configuration.configured_listing import CatalogueWalk, JoinedWalk, listing_of
+from badge.sources.configuration.sources_file import load as load_sources
+from badge.sources.http.transport import HttpTransport
+from badge.sources.native.listing import LARGEST_PAGE_BYTES, NativeWalk
 from badge.sources.routing import OneSource
 from badge.sources.snapshot_listing import MOST_WAITING, SnapshotListing, Walked
-from badge.sources.sources_file import load as load_sources
 from tests.doubles import START, ManualClock, ScriptedSource
 
 S = BackupStatus

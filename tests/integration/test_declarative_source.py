@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from app import build_app, build_parts, utc_now
+from badge.app import build_app, build_parts, utc_now
 from badge.cache.memory import MemoryStatusCache
 from badge.model import BackupStatus, Report, SourceWordUnknown, Subject, Visibility
 from badge.ports import Deadline, SourceUnavailable, StatusSource
 from badge.settings import load as settings_of
-from badge.sources.building import build_routing
-from badge.sources.sources_file import load
+from badge.sources.configuration.factory import build_routing
+from badge.sources.configuration.sources_file import load
 from tests.doubles import RecordedEvents
 from tests.fault_server import FAILURE_KINDS, MODES, SECRET, FaultServer, running_fault_server
 

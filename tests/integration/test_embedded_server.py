@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from badge.cache.embedded import EmbeddedServer, answers, binary_path, socket_path
+from badge.cache.embedded.server import EmbeddedServer, answers, binary_path, socket_path
 from tests.servers import eventually, needs
 
 START = timedelta(seconds=10)
@@ -23,7 +23,7 @@ PARENT = """
 import sys, time
 from datetime import timedelta
 from pathlib import Path
-from badge.cache.embedded import EmbeddedServer
+from badge.cache.embedded.server import EmbeddedServer
 server = EmbeddedServer(Path(sys.argv[1]), 8, print)
 print(server.start(timedelta(seconds=10)), flush=True)
 time.sleep(60)

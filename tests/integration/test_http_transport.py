@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from badge.host_names import MOST_ADDRESSES, Address, HostNames, ask_system
 from badge.ports import Deadline, SourceUnavailable
-from badge.sources.http_transport import HttpTransport
+from badge.resilience.host_names import MOST_ADDRESSES, Address, HostNames, ask_system
+from badge.sources.http.transport import HttpTransport
 from tests.fault_server import running_fault_server
 
 SECONDS = 0.5

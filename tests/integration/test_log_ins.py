@@ -22,9 +22,9 @@ from botocore.credentials import Credentials
 
 from badge.model import BackupStatus, Report, Subject
 from badge.ports import Deadline, SourceUnavailable
-from badge.sources.building import build_routing
+from badge.sources.configuration.factory import build_routing
+from badge.sources.configuration.sources_file import load
 from badge.sources.routing import Routing
-from badge.sources.sources_file import load
 from tests.doubles import ManualClock, RecordedEvents
 
 WEB = Subject.legacy("acme", "web")

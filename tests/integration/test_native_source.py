@@ -11,8 +11,8 @@ import pytest
 
 from badge.model import BackupStatus, Report, SourceWordUnknown, Subject
 from badge.ports import Deadline, SourceUnavailable
-from badge.sources.http_transport import HttpTransport
-from badge.sources.native import NativeSource
+from badge.sources.http.transport import HttpTransport
+from badge.sources.native.source import NativeSource
 from tests.doubles import RecordedEvents
 from tests.fault_server import FAILURE_KINDS, MODES, SECRET, FaultServer, running_fault_server
 

@@ -15,12 +15,12 @@ from typing import Any, TypeVar
 import pytest
 from redis.exceptions import NoScriptError
 
-from badge.cache.command_time import CommandSocket, command_time
 from badge.cache.envelope import key_names
 from badge.cache.memory import MemoryStatusCache
-from badge.cache.redis_cache import RedisStatusCache
-from badge.cache.redis_commands import RedisCommands
-from badge.cache.redis_connection import Client, RedisConnector, connect
+from badge.cache.redis.command_time import CommandSocket, command_time
+from badge.cache.redis.commands import RedisCommands
+from badge.cache.redis.connection import Client, RedisConnector, connect
+from badge.cache.redis.status_cache import RedisStatusCache
 from badge.model import (
     BackupStatus,
     BreakerMoved,

@@ -20,11 +20,11 @@ from redis.crc import key_slot
 from redis.exceptions import ClusterDownError, SlotNotCoveredError
 from redis.retry import Retry
 
-from badge.cache.bounded_connections import Bounded, BoundedConnection, BoundedTlsConnection
-from badge.cache.command_time import command_time
-from badge.cache.losses import LOSSES
-from badge.cache.redis_connection import RedisConnector
-from badge.host_names import Address, HostNames, ask_system
+from badge.cache.redis.bounded_connections import Bounded, BoundedConnection, BoundedTlsConnection
+from badge.cache.redis.command_time import command_time
+from badge.cache.redis.connection import RedisConnector
+from badge.cache.redis.connection_errors import LOSSES
+from badge.resilience.host_names import Address, HostNames, ask_system
 from tests.doubles import pools_of
 from tests.servers import eventually
 from tests.timing import ROOM, TRIES, assert_within, seconds_of

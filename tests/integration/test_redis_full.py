@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from badge.cache.redis_connection import connect
+from badge.cache.redis.connection import connect
 from badge.model import BackupStatus, CacheCommandFailed, Kept, Report
 from badge.ports import SubjectKey
 from tests.doubles import SharedCache

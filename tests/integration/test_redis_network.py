@@ -12,10 +12,10 @@ from functools import partial
 
 import pytest
 
-from badge.breaker import BreakerRules
-from badge.cache.redis_pictures import RedisPictureStore
+from badge.cache.redis.pictures import RedisPictureStore
 from badge.model import BackupStatus, CacheEntryRefused, Kept, Report
 from badge.ports import Lease
+from badge.resilience.circuit_breaker import BreakerRules
 from tests.doubles import SharedCache
 from tests.servers import eventually, running_valkey
 from tests.tcp_proxy import BLACK_HOLE, MODES, TcpProxy, running_proxy

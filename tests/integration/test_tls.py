@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from app import utc_now
+from badge.app import utc_now
 from badge.model import BackupStatus, Subject
 from badge.ports import Deadline, SourceUnavailable
-from badge.sources.building import build_routing
-from badge.sources.http_transport import HttpTransport, Question
-from badge.sources.sources_file import load
+from badge.sources.configuration.factory import build_routing
+from badge.sources.configuration.sources_file import load
+from badge.sources.http.transport import HttpTransport, Question
 from tests.doubles import RecordedEvents
 from tests.topologies import Certificate, certificate_in
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from app import build_parts
+from badge.app import build_parts
 from badge.catalogue.database import migrate
 from badge.catalogue.events import RunEvent
 from badge.model import BackupStatus, Subject

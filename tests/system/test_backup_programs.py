@@ -15,12 +15,12 @@ from zoneinfo import ZoneInfo
 import pytest
 import requests
 
-from app import utc_now
+from badge.app import utc_now
 from badge.model import BackupStatus, Report, Subject
 from badge.ports import Clock, Deadline, SourceUnavailable, StatusSource
-from badge.sources.building import build_routing
-from badge.sources.presets import preset
-from badge.sources.sources_file import load
+from badge.sources.configuration.factory import build_routing
+from badge.sources.configuration.sources_file import load
+from badge.sources.recipes.presets import preset
 from tests.doubles import RecordedEvents
 from tests.servers import PROJECT, eventually, free_port, needs, running_program, running_service
 

@@ -15,7 +15,7 @@ from click.testing import CliRunner
 
 from badge.cli import badge
 from badge.model import Subject
-from badge.web.subject_tokens import SubjectTokens
+from badge.web.badges.private_tokens import SubjectTokens
 from tests.servers import PROJECT, Service, flask_badge, running_service
 
 WEB = "GitHub/acme/Repository/web"

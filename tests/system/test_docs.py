@@ -13,9 +13,9 @@ import pytest
 import requests
 import yaml
 
-from badge.cache.bounded_connections import TLS_OPTIONS
-from badge.cache.redis_connection import SCHEMES, RedisConnector, connect
-from badge.cache.redis_pictures import RedisPictureStore
+from badge.cache.redis.bounded_connections import TLS_OPTIONS
+from badge.cache.redis.connection import SCHEMES, RedisConnector, connect
+from badge.cache.redis.pictures import RedisPictureStore
 from badge.model import BackupStatus, Kept, Report
 from badge.settings import Settings, load, variable_for
 from tests.doubles import SharedCache

@@ -16,9 +16,9 @@ import pytest
 from badge.appearance import COLOURS, TONES, WORDS, Palette
 from badge.artwork import svg
 from badge.model import BackupStatus, Badge
-from badge.web.badge_answer import PROBLEMS, AnswerKind
+from badge.web.badges.answer import PROBLEMS, AnswerKind
+from badge.web.badges.http_cache import COMMON_HEADERS
 from badge.web.errors import PROBLEM_TYPE, problem
-from badge.web.http_cache import COMMON_HEADERS
 from tests.load import all_at_once, at_a_rate, percentile
 from tests.nginx import Nginx, running_nginx
 from tests.servers import Service, eventually, running_service

@@ -21,7 +21,7 @@ import pytest
 from badge import appearance
 from badge.appearance import Look
 from badge.artwork import png
-from badge.cache.redis_connection import connect
+from badge.cache.redis.connection import connect
 from badge.model import BackupStatus, Origin, Report, Resolution
 from tests.doubles import START
 from tests.fault_server import FaultServer, running_fault_server

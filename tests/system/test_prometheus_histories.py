@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from app import utc_now
+from badge.app import utc_now
 from badge.model import BackupStatus, Report, Subject
 from badge.ports import Deadline
-from badge.sources.building import build_routing
-from badge.sources.sources_file import load
+from badge.sources.configuration.factory import build_routing
+from badge.sources.configuration.sources_file import load
 from tests.doubles import RecordedEvents
 from tests.servers import free_port, needs, running_program
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from badge.artwork import png
-from badge.cache.embedded import answers, socket_path
+from badge.cache.embedded.server import answers, socket_path
 from tests.relay import running_relay
 from tests.servers import (
     BIN,

@@ -25,7 +25,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from app import build_app, build_parts
+from badge.app import build_app, build_parts
 from badge.appearance import Palette, Show
 from badge.artwork.glyphs import LOGOS
 from badge.cache.memory import MemoryStatusCache
@@ -34,7 +34,7 @@ from badge.catalogue.keys import Scope
 from badge.language import Language
 from badge.model import Style, Subject, Theme
 from badge.settings import load
-from badge.web.badge_request import BADGE_ROOT, TRUE_WORDS, Format
+from badge.web.badges.request import BADGE_ROOT, TRUE_WORDS, Format
 from badge.web.health import OPENAPI_FILE
 from tests.doubles import ManualClock
 

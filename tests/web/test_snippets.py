@@ -24,7 +24,7 @@ from markdown_it.token import Token
 
 from badge.artwork import svg
 from badge.model import Badge, InvalidSubject, Style, Subject
-from badge.web.badge_request import Format, read_badge_request
+from badge.web.badges.request import Format, read_badge_request
 from badge.web.snippets import SYNTAX_NAMES, Snippet, Syntax, snippet
 from tests.hostile import MARKUP, PAYLOADS
 from tests.parsers.node import node

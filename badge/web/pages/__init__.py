@@ -8,7 +8,7 @@ from pathlib import Path
 from flask import Blueprint, Response, send_from_directory
 from werkzeug.wrappers import Response as AnyResponse
 
-from badge.web.pages.access import Access, Viewer
+from badge.web.login.access import Access, Viewer
 from badge.web.pages.api_docs import api_docs, renderer_file
 from badge.web.pages.builder import Builder
 from badge.web.pages.dashboard import Dashboard

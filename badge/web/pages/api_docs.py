@@ -7,7 +7,7 @@ from pathlib import Path
 
 from flask import Response, abort, send_from_directory
 
-from badge.web.pages.page import show
+from badge.web.page import show
 
 # The package is there for its files alone; its blueprint writes scripts into the page.
 RENDERER_FOLDER = Path(str(files("flask_swagger_ui") / "dist"))

@@ -8,8 +8,8 @@ from flask import Response, request
 
 from badge.appearance import COLOURS, TONES, WORDS, Palette
 from badge.model import BackupStatus, Badge, InvalidSubject, Style
+from badge.web.page import inline_picture, sentence, show
 from badge.web.pages.choices import BadgeForm, Choices
-from badge.web.pages.page import inline_picture, sentence, show
 from badge.web.pages.parts import PagesParts
 from badge.web.pages.repository_url import subject_named
 

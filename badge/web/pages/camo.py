@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from urllib.parse import SplitResult, urlsplit
 
 from badge.model import InvalidSubject, Subject
-from badge.web.badge_request import BADGE_ROOT
+from badge.web.badges.request import BADGE_ROOT
 from badge.web.pages.repository_url import subject_named
 
 # A digest, and the address in hexadecimal digits.

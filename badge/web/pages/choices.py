@@ -12,7 +12,7 @@ from badge.artwork.glyphs import LOGOS
 from badge.artwork.png import DEFAULT_SCALE, SCALES
 from badge.language import Language
 from badge.model import Style, Subject, Theme
-from badge.web.badge_request import LONGEST_LABEL, TOKEN, Format, read_max_age
+from badge.web.badges.request import LONGEST_LABEL, TOKEN, Format, read_max_age
 from badge.web.snippets import SYNTAX_NAMES, UNSIZED, Snippet, Syntax, snippet, without_copies
 
 NO_ADDRESS = "https://this-service.invalid"

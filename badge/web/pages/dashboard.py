@@ -25,8 +25,8 @@ from badge.ports import (
     SourceUnavailable,
     StatusListing,
 )
-from badge.web.pages.access import Viewer
-from badge.web.pages.page import Moment, message, picture_for, sentence, show
+from badge.web.login.access import Viewer
+from badge.web.page import Moment, message, picture_for, sentence, show
 from badge.web.pages.parts import PagesParts
 from badge.web.pages.repository_url import subject_at, subject_named
 from badge.web.snippets import page_path

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 
 from badge.appearance import COLOURS, TONES, WORDS, Palette, Tone
 from badge.model import BackupStatus, PastRun
-from badge.web.pages.page import Moment, exact_length, size
+from badge.web.page import Moment, exact_length, size
 
 SHOWN_RUNS = 30
 BAR_WIDTH, GAP, LINE_AT, TALLEST, SHORTEST = 10, 4, 40, 36, 6

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from badge.model import Subject
 from badge.ports import Clock, RunHistory, StatusListing
-from badge.resolver import Resolver
-from badge.web.pages.entrance import Entrance
-from badge.web.subject_tokens import SubjectTokens
+from badge.resolving.resolver import Resolver
+from badge.web.badges.private_tokens import SubjectTokens
+from badge.web.login.authentication import Entrance
 from badge.web.terminal import Terminal
 
 

@@ -12,7 +12,7 @@ from PIL import Image, ImageChops, ImageStat
 from badge.artwork import cairo_text, png
 from badge.artwork.svg import draw as draw_svg
 from badge.model import BackupStatus, Badge, Style
-from badge.web.pictures import Pictures
+from badge.web.badges.pictures import Pictures
 from tests.golden.pictures import PICTURES, PREDRAWN
 from tests.servers import needs
 

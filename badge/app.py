@@ -1,0 +1,325 @@
+"""Puts the service together: the only module that knows every part."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from flask import Blueprint, Flask
+
+from badge.cache.embedded import server as embedded
+from badge.cache.memory import MemoryStatusCache
+from badge.cache.redis.commands import RedisCommands
+from badge.cache.redis.connection import RedisConnector
+from badge.cache.redis.pictures import RedisPictureStore
+from badge.cache.redis.status_cache import RedisStatusCache
+from badge.model import Subject
+from badge.ports import (
+    BY_CHANCE,
+    Chance,
+    Clock,
+    Events,
+    PictureStore,
+    SourceRouting,
+    StatusCache,
+    StatusListing,
+    StatusSource,
+)
+from badge.resilience.budget import Budget, BudgetLimits
+from badge.resilience.circuit_breaker import Breaker, BreakerRules
+from badge.resilience.worker_pool import Crew
+from badge.resolving.fetcher import Fetcher
+from badge.resolving.lifetimes import Lifetimes
+from badge.resolving.resolver import Resolver
+from badge.resolving.source_limiter import Guards, SourceGuard
+from badge.settings import Settings
+from badge.sources.routing import OneSource
+from badge.telemetry import Telemetry
+from badge.telemetry.logs import log_to_stderr
+from badge.web import health, metrics, pages
+from badge.web.badges.edge_cache import HotPathLimits
+from badge.web.badges.pictures import Pictures
+from badge.web.badges.private_tokens import SubjectTokens
+from badge.web.badges.routes import BadgeParts
+from badge.web.health import Readiness
+from badge.web.intake.rates import KeyRate
+from badge.web.login.authentication import entrance
+from badge.web.login.sessions import signing_key, use_sessions
+from badge.web.pages import PagesParts
+from badge.web.site import build_site
+from badge.web.terminal import Terminal
+
+if TYPE_CHECKING:
+    from badge.catalogue.checks import Checks
+    from badge.catalogue.keys import ApiKeys
+    from badge.catalogue.source import CatalogueSource
+    from badge.catalogue.store import Catalogue
+
+# A source's questions are slower than Redis' commands, and fail for one reader at a time.
+SOURCE_BREAKER = BreakerRules(failures=5)
+
+
+def utc_now() -> datetime:
+    """The time now, aware, in UTC."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class OwnCatalogue:
+    """The embedded backup API's parts."""
+
+    catalogue: Catalogue
+    keys: ApiKeys
+    checks: Checks
+    source: CatalogueSource
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """Who is asked for a subject, and what can be told of all subjects."""
+
+    routing: SourceRouting
+    listing: StatusListing | None = None
+    """None where nothing can list them."""
+    own: OwnCatalogue | None = None
+    """None where other systems are asked instead."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stores:
+    """What processes share."""
+
+    statuses: StatusCache
+    pictures: PictureStore | None = None
+    warm_up: Callable[[], None] = lambda: None
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """Everything that a configuration amounts to, wired."""
+
+    settings: Settings
+    clock: Clock
+    events: Telemetry
+    cache: StatusCache
+    pictures: PictureStore | None
+    """None where there is no shared store: each process then draws its own."""
+    resolver: Resolver
+    sources: Sources
+    warm_up: Callable[[], None]
+    """What a worker does first, in the background, so that its first reader need not wait for it."""
+
+    @property
+    def own(self) -> OwnCatalogue | None:
+        """The own catalogue, where there is one."""
+        return self.sources.own
+
+    def are_sources_up(self) -> bool:
+        """Whether each answered when it was last asked."""
+        return all(self.events.watch.is_up(source.name) for source in self.resolver.routing.sources)
+
+
+def build_parts(
+    settings: Settings,
+    *,
+    source: StatusSource | None = None,
+    cache: StatusCache | None = None,
+    clock: Clock = utc_now,
+    chance: Chance = BY_CHANCE,
+) -> Parts:
+    """The real parts, or those handed in. Connects to nothing yet, and starts no thread."""
+    events = Telemetry()
+    sources = Sources(OneSource(source)) if source else _sources(settings, clock, events)
+    number = len(sources.routing.sources)
+    # A cache that is handed in stands for the server: pictures then go to no other one.
+    is_own_alone = sources.own is not None and number == 1
+    stores = Stores(cache) if cache else _stores(settings, clock, events, number, is_source_local=is_own_alone)
+    kept = stores.statuses
+    lifetimes = _lifetimes(settings)
+    fetcher = Fetcher(
+        cache=kept,
+        clock=clock,
+        events=events,
+        guard_of=Guards(lambda name: _guard(settings, clock, events, name)).of,
+        lifetimes=lifetimes,
+        fetch_seconds=settings.upstream_timeout.total_seconds(),
+        direct_seconds=settings.wait.total_seconds(),
+        chance=chance,
+    )
+    resolver = Resolver(
+        routing=sources.routing,
+        cache=kept,
+        fetcher=fetcher,
+        clock=clock,
+        events=events,
+        lifetimes=lifetimes,
+        wait_seconds=settings.wait.total_seconds(),
+        most_waiting=settings.most_waiting,
+    )
+    return Parts(settings, clock, events, kept, stores.pictures, resolver, sources, stores.warm_up)
+
+
+def create_app(
+    settings: Settings,
+    *,
+    source: StatusSource | None = None,
+    cache: StatusCache | None = None,
+    clock: Clock = utc_now,
+    chance: Chance = BY_CHANCE,
+) -> Flask:
+    """The WSGI application for these settings, with any part exchanged for the one handed in."""
+    log_to_stderr(settings.log_level, settings.log_format)
+    return build_app(build_parts(settings, source=source, cache=cache, clock=clock, chance=chance))
+
+
+def build_app(parts: Parts) -> Flask:
+    """The WSGI application around wired parts."""
+    readiness = Readiness({"cache": parts.cache.is_up, "source": parts.are_sources_up})
+    settings = parts.settings
+    token = settings.metrics_token.get_secret_value() if settings.metrics_token else None
+    blueprints = [health.blueprint(readiness), metrics.blueprint(parts.events.metrics, token)]
+    if parts.own is not None:
+        blueprints += _intakes(parts, parts.own)
+    seen = _pages_parts(parts)
+    blueprints.append(pages.blueprint(seen))
+    told = parts.events
+    pictures = Pictures(parts.pictures)
+    shown = BadgeParts(parts.resolver, parts.clock, told, told.metrics, settings.label, pictures, seen.tokens)
+    held = HotPathLimits(settings.hot_path.total_seconds(), settings.hot_path_entries, settings.hot_path_mb * 2**20)
+    site = build_site(shown, blueprints, held)
+    if seen.entrance.log_in is not None:
+        use_sessions(site, settings)
+    site.extensions["readiness"] = readiness
+    site.extensions["warm_up"] = parts.warm_up
+    return site
+
+
+def _intakes(parts: Parts, own: OwnCatalogue) -> list[Blueprint]:
+    """Where the own catalogue hears of backups, and is asked by others."""
+    from badge.web.intake import ops_api, ping  # noqa: PLC0415 - loaded with the catalogue
+    from badge.web.intake.ops_api import OpsApi  # noqa: PLC0415
+    from badge.web.intake.ping import PingIntake  # noqa: PLC0415
+
+    forget, settings = parts.resolver.forget, parts.settings
+    api = OpsApi(own.catalogue, own.keys, parts.clock, KeyRate(settings.ops_per_minute), on_change=forget)
+    intake = PingIntake(
+        own.catalogue,
+        own.checks,
+        own.keys,
+        parts.clock,
+        parts.events,
+        KeyRate(settings.pings_per_minute),
+        on_change=forget,
+    )
+    return [ops_api.blueprint(api), ping.blueprint(intake)]
+
+
+def _pages_parts(parts: Parts) -> PagesParts:
+    return PagesParts(
+        resolver=parts.resolver,
+        listing=parts.sources.listing,
+        history=parts.own.source if parts.own else None,
+        takes_reports=_takes_reports(parts.resolver.routing, parts.own),
+        clock=parts.clock,
+        entrance=entrance(parts.settings, parts.events),
+        tokens=SubjectTokens(partial(signing_key, parts.settings)),
+        default_label=parts.settings.label,
+        public_url=parts.settings.public_url or "",
+        terminal=Terminal.of(parts.settings),
+    )
+
+
+def _takes_reports(routing: SourceRouting, own: OwnCatalogue | None) -> Callable[[Subject], bool]:
+    """Tells whether the own catalogue is the one that is asked for a subject, under whatever name."""
+    return lambda subject: own is not None and isinstance(routing.source_for(subject), type(own.source))
+
+
+def _own_catalogue(settings: Settings, clock: Clock) -> OwnCatalogue:
+    # Loaded where it is wanted: most services have one kind of source, and each brings 5 to 15 MB along.
+    from badge.catalogue.checks import Checks  # noqa: PLC0415
+    from badge.catalogue.database import Database  # noqa: PLC0415
+    from badge.catalogue.keys import ApiKeys  # noqa: PLC0415
+    from badge.catalogue.source import CatalogueSource  # noqa: PLC0415
+    from badge.catalogue.store import Catalogue, Retention  # noqa: PLC0415
+
+    database = Database(settings.catalogue_location)
+    catalogue = Catalogue(database, clock, Retention(settings.catalogue_retention, settings.catalogue_runs))
+    return OwnCatalogue(catalogue, ApiKeys(database, clock), Checks(database, clock), CatalogueSource(catalogue))
+
+
+def _sources(settings: Settings, clock: Clock, events: Events) -> Sources:
+    if settings.sources is not None:
+        return _configured(settings, settings.sources, clock, events)
+    if settings.upstream_url is not None:
+        return _upstream(settings, settings.upstream_url, clock, events)
+    own = _own_catalogue(settings, clock)
+    return Sources(OneSource(own.source), own.source, own)
+
+
+def _configured(settings: Settings, file: Path, clock: Clock, events: Events) -> Sources:
+    # Loaded where it is wanted, as the catalogue is.
+    from badge.sources.configuration.configured_listing import listing_of  # noqa: PLC0415
+    from badge.sources.configuration.factory import asks_catalogue, build_routing  # noqa: PLC0415
+    from badge.sources.configuration.sources_file import load  # noqa: PLC0415
+
+    configured = load(file)
+    own = _own_catalogue(settings, clock) if asks_catalogue(configured) else None
+    routing = build_routing(configured, own.source.called if own else None, clock, events)
+    return Sources(routing, listing_of(configured, routing, own.source if own else None, clock), own)
+
+
+def _upstream(settings: Settings, url: str, clock: Clock, events: Events) -> Sources:
+    # Loaded where it is wanted, as the catalogue is.
+    from badge.sources.http.transport import HttpTransport  # noqa: PLC0415
+    from badge.sources.native.listing import LARGEST_PAGE_BYTES, NativeWalk  # noqa: PLC0415
+    from badge.sources.native.source import NativeSource  # noqa: PLC0415
+    from badge.sources.snapshot_listing import SnapshotListing  # noqa: PLC0415
+
+    key = settings.upstream_api_key.get_secret_value() if settings.upstream_api_key else None
+    transport = HttpTransport(max_bytes=settings.upstream_max_bytes)
+    source = NativeSource(url, key, transport, clock, events, by_post=settings.upstream_method == "post")
+    walk = NativeWalk(url, key, HttpTransport(max_bytes=LARGEST_PAGE_BYTES), clock)
+    return Sources(OneSource(source), SnapshotListing(walk, clock))
+
+
+def _guard(settings: Settings, clock: Clock, events: Events, name: str) -> SourceGuard:
+    limits = BudgetLimits(settings.upstream_per_second, settings.upstream_new_per_second, settings.upstream_new_burst)
+    crew = Crew(f"source-{name}", settings.upstream_concurrency, settings.upstream_queue)
+    return SourceGuard(Breaker(name, events, SOURCE_BREAKER), Budget(limits), crew, clock)
+
+
+def _stores(settings: Settings, clock: Clock, events: Events, sources: int, *, is_source_local: bool) -> Stores:
+    # A report could not make the stores of other workers forget, so the local catalogue is asked
+    # each time where there is no shared cache; it is as near as one.
+    local = MemoryStatusCache(clock, max_entries=0 if is_source_local else settings.local_entries)
+    url = settings.redis_url.get_secret_value() if settings.redis_url else _embedded_url(settings)
+    if url is None:
+        return Stores(local)
+    # Those who answer, those who ask each source, and those who renew leases, find out, and make up.
+    connections = settings.threads + sources * settings.upstream_concurrency + 4
+    connector = RedisConnector(url, settings.redis_timeout, connections)
+    commands = RedisCommands(connector, events, Breaker("redis", events))
+    statuses = RedisStatusCache(commands, local, events, clock)
+    return Stores(statuses, RedisPictureStore(commands), commands.warm_up)
+
+
+def _embedded_url(settings: Settings) -> str | None:
+    if embedded.binary_path() is None:
+        return None
+    return f"unix://{embedded.socket_path(settings.data_dir)}"
+
+
+def _lifetimes(settings: Settings) -> Lifetimes:
+    return Lifetimes(
+        finished=settings.fresh_finished,
+        running=settings.fresh_running,
+        deleted=settings.fresh_deleted,
+        absent=settings.fresh_absent,
+        failure=settings.fresh_failure,
+        unwaited=settings.fresh_unwaited,
+        too_old=settings.max_status_age,
+    )

@@ -1,0 +1,249 @@
+"""The status cache in Redis or Valkey, shared by all workers and hosts. It fails open: a lost server is a miss."""
+
+from __future__ import annotations
+
+import secrets
+from datetime import datetime, timedelta
+from typing import Any
+
+from redis.exceptions import ResponseError
+
+from badge.cache.envelope import LONGEST, EnvelopeRefused, from_micros, key_names, pause_name, seal, to_micros, unseal
+from badge.cache.memory import FENCE_LIFETIME, LEASE_LIFETIME, MemoryStatusCache
+from badge.cache.redis.bounded_keys import BoundedKeys
+from badge.cache.redis.command_time import command_time
+from badge.cache.redis.commands import RedisCommands
+from badge.cache.redis.script import RedisScript
+from badge.model import CacheEntryRefused, Kept
+from badge.ports import LONGEST_PAUSE, Claim, Clock, Events, Lease, SubjectKey
+
+ENTRY_LIFETIME = timedelta(days=7)
+# The clocks of hosts differ, and what is planted here may name any year.
+LONGEST_BELIEVED_PAUSE = 2 * LONGEST_PAUSE
+LONGEST_MICROS = 17
+"""Digits: until the year 5138."""
+
+# What `_read` gives for no value, and for one of another type under our name: no envelope is like that.
+NOTHING, FOREIGN = b"", b"?"
+
+# Subjects whose report is here but not in the server, which was away or full.
+MOST_HERE_ALONE = 10_000
+# Subjects whose `forget` did not come through, to be made up for when the server is back.
+MOST_OWED = 10_000
+
+# KEYS: value, lease. ARGV: token, lifetime of the lease in ms, how much of a value to read at most.
+# Gives: whether the lease is ours now, the value, the time in microseconds. A lease that is none of
+# ours (another type, without an end or with a later one than leases have) has no say.
+_CLAIM = RedisScript("""
+local kind, left = redis.call('TYPE', KEYS[2]).ok, redis.call('PTTL', KEYS[2])
+if kind ~= 'none' and (kind ~= 'string' or left < 0 or left > tonumber(ARGV[2])) then redis.call('DEL', KEYS[2]) end
+local value = redis.call('TYPE', KEYS[1]).ok == 'string' and redis.call('GETRANGE', KEYS[1], 0, ARGV[3])
+local now = redis.call('TIME')
+local ours = redis.call('SET', KEYS[2], ARGV[1], 'NX', 'PX', ARGV[2])
+return {ours and 1 or 0, value, string.format('%.0f', now[1] * 1000000 + now[2])}
+""")
+
+# KEYS: value, fence, lease. ARGV: envelope, fetch start in microseconds, lifetime in ms, token, the
+# longest value that is ours. Written unless something fetched later is there or the key was forgotten
+# since. What is none of ours has no say: another type, too long, or of a time that has not come (but
+# for a second, by which the clocks of a server and its heir may differ). The lease is given back if it
+# is still ours.
+_PUT = RedisScript("""
+local clock = redis.call('TIME')
+local now, began = clock[1] * 1000000 + clock[2], tonumber(ARGV[2])
+local function text_of(key)
+  local is_short = redis.call('TYPE', key).ok == 'string' and redis.call('STRLEN', key) <= tonumber(ARGV[5])
+  return is_short and redis.call('GET', key) or ''
+end
+local lease = text_of(KEYS[3])
+if lease ~= '' and lease == ARGV[4] then redis.call('DEL', KEYS[3]) end
+local fence = tonumber(text_of(KEYS[2]))
+if fence and fence >= began and fence <= now + 1000000 then return 0 end
+local ok, there = pcall(cjson.decode, text_of(KEYS[1]))
+if ok and type(there) == 'table' and type(there.t0) == 'number' then
+  if there.t0 > began and there.t0 <= now then return 0 end
+end
+redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[3])
+return 1
+""")
+
+# KEYS: value, fence. ARGV: lifetime of the fence in ms.
+_FORGET = RedisScript("""
+local now = redis.call('TIME')
+redis.call('DEL', KEYS[1])
+redis.call('SET', KEYS[2], string.format('%.0f', now[1] * 1000000 + now[2]), 'PX', ARGV[1])
+return 1
+""")
+
+# KEYS: lease. ARGV: token, lifetime in ms; 0 gives it back.
+_HOLD = RedisScript("""
+if redis.call('TYPE', KEYS[1]).ok ~= 'string' or redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+return redis.call('PEXPIRE', KEYS[1], ARGV[2])
+""")
+
+
+# KEYS: any of the slot that is asked. Gives the time in microseconds.
+_TIME = RedisScript("""
+local now = redis.call('TIME')
+return string.format('%.0f', now[1] * 1000000 + now[2])
+""")
+
+
+class RedisStatusCache:
+    """`StatusCache` over a server; `local` carries on where that is lost, and `clock` where its own can't be had."""
+
+    def __init__(self, commands: RedisCommands, local: MemoryStatusCache, events: Events, clock: Clock) -> None:
+        self._commands = commands
+        self._client = commands.connector.client
+        self._local = local
+        self._events = events
+        self._clock = clock
+        self._here_alone = BoundedKeys(MOST_HERE_ALONE)
+        self._owed = BoundedKeys(MOST_OWED)
+        commands.on_return.append(self._make_up)
+
+    def get(self, key: SubjectKey) -> Kept | None:
+        """What is kept, fresh or not; without the server, what this process keeps."""
+        raw = self._raw(key)
+        if raw is None:
+            return self._local.get(key)
+        here = self._local.get(key) if key in self._here_alone else None
+        kept = None if raw == NOTHING else self._unsealed(key, raw)
+        if here is None or (kept is not None and kept.fetched_at >= here.fetched_at):
+            return kept
+        # Fetched while the server was away or full: what it has is older, and may say otherwise.
+        self._local.remember(key, here)
+        return here
+
+    def shared(self, key: SubjectKey) -> Kept | None:
+        """What the server has, fresh or not, as far as this process knows nothing newer."""
+        raw = None if key in self._here_alone else self._raw(key)
+        return None if raw is None or raw == NOTHING else self._unsealed(key, raw)
+
+    def recall(self, key: SubjectKey) -> Kept | None:
+        """What this process itself last knew, also of a server that lost everything since."""
+        return self._local.get(key)
+
+    def fetch_began(self, key: SubjectKey) -> datetime:
+        """The moment by the server's clock, which all hosts share."""
+        value = key_names(key).value
+        told = self._commands.attempt("time", lambda: int(_TIME.run(self._client(), [value], [])), lambda: None)
+        return self._clock() if told is None else from_micros(told)
+
+    def claim(self, key: SubjectKey) -> Claim:
+        """Ask for the right to fetch. Only with the server given up is it enough to have it in this process.
+
+        A command that was merely late is no reason to ask a source twice: who asked looks again.
+        """
+        token = secrets.token_hex(16)
+        return self._commands.attempt(
+            "claim",
+            lambda: self._claimed(key, token),
+            lambda: self._local.claim(key),
+            when_late=lambda: Claim(None, None),
+        )
+
+    def renew(self, lease: Lease) -> None:
+        """Hold it for another second."""
+        self._hold(lease, LEASE_LIFETIME)
+        self._local.renew(lease)
+
+    def release(self, lease: Lease) -> None:
+        """Give it back."""
+        self._hold(lease, timedelta(0))
+        self._local.release(lease)
+
+    def put(self, key: SubjectKey, kept: Kept, lease: Lease | None = None) -> bool:
+        """Keep it, unless something newer is there or the key was forgotten since its fetch began."""
+        names, token = key_names(key), lease.token if lease else ""
+        args: list[Any] = [seal(key, kept), to_micros(kept.fetched_at), _milliseconds(ENTRY_LIFETIME), token, LONGEST]
+        is_put_here = self._local.put(key, kept, lease)
+        # Tried twice: to lose what a source said costs it another question.
+        for _ in range(2):
+            put = self._run("put", _PUT, [names.value, names.fence, names.lease], args)
+            if put is not None:
+                self._here_alone.discard(key)
+                return bool(put)
+        if is_put_here:
+            self._here_alone.add(key)
+        return is_put_here
+
+    def forget(self, key: SubjectKey) -> None:
+        """Drop what is kept, and refuse what was fetched from before now."""
+        self._local.forget(key)
+        self._here_alone.discard(key)
+        names = key_names(key)
+        if self._run("forget", _FORGET, [names.value, names.fence], [_milliseconds(FENCE_LIFETIME)]) is None:
+            self._owed.add(key)
+            self._commands.make_up_soon()
+
+    def pause(self, source: str, until: datetime) -> None:
+        """Remember for all that a source wants not to be asked until then."""
+        self._local.pause(source, until)
+        left, micros = max(1, _milliseconds(until - self._clock())), to_micros(until)
+        self._commands.attempt("pause", lambda: self._client().set(pause_name(source), micros, px=left), lambda: None)
+
+    def paused_until(self, source: str) -> datetime | None:
+        """When a source may be asked again, if that lies ahead and is not absurdly far."""
+        raw = self._commands.attempt("paused", lambda: self._read(pause_name(source)), lambda: NOTHING)
+        if not raw.isdigit() or len(raw) > LONGEST_MICROS:
+            return self._local.paused_until(source)
+        now, until = self._clock(), from_micros(int(raw))
+        return until if now < until < now + LONGEST_BELIEVED_PAUSE else None
+
+    def is_up(self) -> bool:
+        """Whether the server answers right now."""
+        return self._commands.attempt("ping", lambda: bool(self._client().ping()), lambda: False)
+
+    def _make_up(self) -> None:
+        """Forget in the server what could not be forgotten while it was away; raises what redis-py does."""
+        for key in self._owed.all():
+            names = key_names(key)
+            with command_time(self._commands.connector.seconds):
+                _FORGET.run(self._client(), [names.value, names.fence], [_milliseconds(FENCE_LIFETIME)])
+            self._owed.discard(key)
+
+    def _hold(self, lease: Lease, lifetime: timedelta) -> None:
+        self._run("hold", _HOLD, [key_names(lease.key).lease], [lease.token, _milliseconds(lifetime)])
+
+    def _run(self, operation: str, script: RedisScript, keys: list[str], args: list[Any]) -> Any:
+        return self._commands.attempt(operation, lambda: script.run(self._client(), keys, args), lambda: None)
+
+    def _claimed(self, key: SubjectKey, token: str) -> Claim:
+        names = key_names(key)
+        args = [token, _milliseconds(LEASE_LIFETIME), LONGEST]
+        is_owed = key in self._owed  # asked before: once made up for, what was read until then is still the old one
+        ours, raw, now = _CLAIM.run(self._client(), [names.value, names.lease], args)
+        lease = Lease(key, token, from_micros(int(now))) if ours else None
+        return Claim(lease, None if raw is None or is_owed else self._unsealed(key, raw))
+
+    def _unsealed(self, key: SubjectKey, raw: bytes) -> Kept | None:
+        try:
+            kept = unseal(key, raw, self._clock())
+        except EnvelopeRefused as refused:
+            self._events.emit(CacheEntryRefused(str(refused)))
+            self._commands.attempt("delete", lambda: self._client().delete(key_names(key).value), lambda: None)
+            return None
+        self._local.remember(key, kept)
+        return kept
+
+    def _raw(self, key: SubjectKey) -> bytes | None:
+        """What the server has, or `NOTHING`; None where it can't be had, or is known to be out of date."""
+        if key in self._owed:
+            return None
+        value = key_names(key).value
+        return self._commands.attempt("get", lambda: self._read(value), lambda: None)
+
+    def _read(self, name: str) -> bytes:
+        """What lies there, as far as it may be ours: who plants 10 MB must not make us wait for them."""
+        try:
+            raw: Any = self._client().getrange(name, 0, LONGEST)
+        except ResponseError as error:
+            if not str(error).startswith("WRONGTYPE"):
+                raise
+            return FOREIGN
+        return raw if isinstance(raw, bytes) else FOREIGN
+
+
+def _milliseconds(duration: timedelta) -> int:
+    return round(duration.total_seconds() * 1000)

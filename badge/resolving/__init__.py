@@ -1,0 +1,1 @@
+"""From a subject to a resolution: cache, leases, limits and fetches."""

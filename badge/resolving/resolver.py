@@ -1,0 +1,199 @@
+"""Subject → Resolution: what is known of the last backup, how old that is, how long it holds.
+
+The resolver never raises for what a source or the cache may do: failure is a value with an
+`Origin`. A bug in a source is not caught here; the web layer answers it with an image.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import InitVar, dataclass, field, replace
+from datetime import datetime, timedelta
+
+from badge.model import (
+    STALE_AGE,
+    BackupStatus,
+    CallerWaited,
+    Kept,
+    Origin,
+    RefreshBegun,
+    Refusal,
+    Report,
+    Resolution,
+    Subject,
+    SubjectUnrouted,
+    Wait,
+)
+from badge.ports import Clock, Deadline, Events, SourceRouting, StatusCache, SubjectKey
+from badge.resilience.single_flight import Flight
+from badge.resolving.fetcher import Fetched, Fetcher, Question
+from badge.resolving.lifetimes import Lifetimes
+
+# A source at hand answers in a millisecond. Where it does not, those who come after don't queue up behind it.
+TURN_SECONDS = 0.1
+
+
+@dataclass
+class Resolver:
+    """Resolves subjects from their sources through one cache."""
+
+    routing: SourceRouting
+    cache: StatusCache
+    fetcher: Fetcher
+    clock: Clock
+    events: Events
+    lifetimes: Lifetimes
+    wait_seconds: float = 1.7
+    """The longest that an answer waits for the source: the badge has to leave within 2 s."""
+    most_waiting: InitVar[int] = 4
+    """How many callers may wait at a time, so that threads are left for badges that are at hand."""
+    _waiting: threading.Semaphore = field(init=False)
+
+    def __post_init__(self, most_waiting: int) -> None:
+        self._waiting = threading.Semaphore(most_waiting)
+
+    def resolve(self, subject: Subject, *, may_see_private: bool = False) -> Resolution:
+        """How the subject's last backup went, for a reader who may or may not see private ones."""
+        found = self._found(subject, Deadline.after(self.wait_seconds))
+        return _Reader(self.lifetimes, self.clock, may_see_private=may_see_private).told(found)
+
+    def key(self, subject: Subject) -> SubjectKey:
+        """What the cache knows the subject by."""
+        source = self.routing.source_for(subject)
+        return subject.key(fold_case=source is not None and source.folds_case(subject))
+
+    def forget(self, subject: Subject) -> None:
+        """Have the next caller ask the source: something has changed."""
+        self.cache.forget(self.key(subject))
+
+    def _found(self, subject: Subject, deadline: Deadline) -> _Found:
+        source = self.routing.source_for(subject)
+        now = self.clock()
+        if source is None:
+            # An answer: none of the sources knows of it.
+            self.events.emit(SubjectUnrouted())
+            absent = Report.absent(now)
+            ends = now + self.lifetimes.absent
+            return _Found(Kept(report=absent, fetched_at=now, confirmed_at=now, fresh_until=ends), Origin.UPSTREAM)
+        question = Question(subject, subject.key(fold_case=source.folds_case(subject)), source)
+        is_local = source.is_local(subject)
+        # A report makes all processes forget what they share, and what each keeps for itself only where it came in.
+        kept = self.cache.shared(question.key) if is_local else self.cache.get(question.key)
+        if kept is not None and now < kept.fresh_until:
+            return _Found(kept, _origin_of(kept))
+        return self._asked_at_once(question, kept) if is_local else self._refreshed(question, kept, now, deadline)
+
+    def _asked_at_once(self, question: Question, kept: Kept | None) -> _Found:
+        """What a source at hand says; what was known before, if it fails or too many wait for it already."""
+        if not self._waiting.acquire(timeout=TURN_SECONDS):
+            self.events.emit(CallerWaited(Wait.NOT_ADMITTED))
+            return _unwaited(kept or self.cache.recall(question.key), None)
+        try:
+            fetched = self.fetcher.ask_directly(question, kept)
+        finally:
+            self._waiting.release()
+        if fetched.kept is None:
+            return _unwaited(kept or self.cache.recall(question.key), fetched.refusal)
+        return _found_by(fetched)
+
+    def _refreshed(self, question: Question, kept: Kept | None, now: datetime, deadline: Deadline) -> _Found:
+        """What is kept while a new report is fetched behind it, or the new one where that is worth waiting for.
+
+        Knowledge of more than an hour would be shown with its age; a reader is better served by an
+        answer that takes a moment, and most badges are looked at less than once an hour.
+        """
+        begun = self.fetcher.begin(question, is_new=kept is None)
+        refusal = begun if isinstance(begun, Refusal) else None
+        if kept is not None and kept.report is not None and now - kept.confirmed_at < STALE_AGE:
+            if refusal is None:
+                self.events.emit(RefreshBegun())
+            return _unwaited(kept, refusal)
+        return _unwaited(kept, refusal) if isinstance(begun, Refusal) else self._awaited(begun, kept, deadline)
+
+    def _awaited(self, flight: Flight[Fetched], kept: Kept | None, deadline: Deadline) -> _Found:
+        if not self._waiting.acquire(blocking=False):
+            self.events.emit(CallerWaited(Wait.NOT_ADMITTED))
+            return _unwaited(kept, None)
+        try:
+            fetched = flight.wait(deadline.remaining)
+        finally:
+            self._waiting.release()
+        self.events.emit(CallerWaited(Wait.SERVED if fetched else Wait.GAVE_UP))
+        if fetched is None or fetched.kept is None:
+            return _unwaited(kept, fetched.refusal if fetched else None)
+        return _found_by(fetched)
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What there is to tell of a subject, before it is known who asks."""
+
+    kept: Kept | None
+    origin: Origin
+    is_unwaited: bool = False
+
+
+def _origin_of(kept: Kept) -> Origin:
+    return Origin.STALE if kept.failures else Origin.CACHE
+
+
+def _found_by(fetched: Fetched) -> _Found:
+    kept = fetched.kept
+    return _Found(kept, Origin.STALE if kept is None or kept.failures else Origin.UPSTREAM)
+
+
+def _unwaited(kept: Kept | None, refusal: Refusal | None) -> _Found:
+    is_outage = kept is None or kept.failures > 0 or (refusal is not None and refusal.is_outage)
+    return _Found(kept, Origin.STALE if is_outage else Origin.CACHE, is_unwaited=True)
+
+
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    """Makes of what was found what this reader may know."""
+
+    lifetimes: Lifetimes
+    clock: Clock
+    may_see_private: bool
+
+    def told(self, found: _Found) -> Resolution:
+        now, kept = self.clock(), found.kept
+        unwaited = self.lifetimes.unwaited if found.is_unwaited else None
+        if kept is None or kept.report is None or (found.origin is Origin.STALE and not self._may_see(kept.report)):
+            # Whoever is not known to be public gets the answer of a subject never heard of: during an
+            # outage a private one must not stand out among those that don't exist.
+            return self._fallback(now, unwaited or self.lifetimes.failure)
+        report, age = kept.report, max(timedelta(0), now - kept.confirmed_at)
+        if not self._may_see(report):
+            # Private ones are replaced before lifetimes, headers and pictures are made of them, and
+            # those that don't exist are remade alike, so that not even an age tells them apart.
+            report, age = Report.absent(now), timedelta(0)
+        usable_for = self._usable_for(report, age, now)
+        if usable_for <= timedelta(0):
+            return self._fallback(now, self.lifetimes.failure)
+        fresh_for = kept.fresh_until - now if found.origin is not Origin.STALE else self.lifetimes.failure
+        return Resolution(
+            report=replace(report, validator=None),
+            origin=found.origin,
+            age=age,
+            fresh_for=min(unwaited or fresh_for, usable_for),
+            now=now,
+            confirmed_at=now - age,
+            usable_for=usable_for,
+            is_provisional=found.is_unwaited,
+        )
+
+    def _may_see(self, report: Report) -> bool:
+        return report.exists and (report.is_public or self.may_see_private)
+
+    def _usable_for(self, report: Report, age: timedelta, now: datetime) -> timedelta:
+        left = self.lifetimes.too_old - age
+        return left if report.stale_after is None else min(left, report.stale_after - now)
+
+    def _fallback(self, now: datetime, fresh_for: timedelta) -> Resolution:
+        return Resolution(
+            report=Report(status=BackupStatus.UNKNOWN, observed_at=now, exists=False),
+            origin=Origin.FALLBACK,
+            age=timedelta(0),
+            fresh_for=fresh_for,
+            now=now,
+        )

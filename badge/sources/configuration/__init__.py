@@ -1,0 +1,1 @@
+"""The sources file: read, checked, and made into sources."""

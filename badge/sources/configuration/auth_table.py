@@ -1,0 +1,187 @@
+"""The `auth` table of a source → how it shows who is asking."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, Field, PlainValidator, ValidationInfo
+
+from badge.ports import Clock
+from badge.settings import INSTALL, HttpUrl
+from badge.sources.http import aws_signature
+from badge.sources.http.authentication import Authentication, FixedHeaders, TokenLogIn, basic, header, in_header
+from badge.sources.http.aws_signature import AwsSignature
+from badge.sources.http.transport import HttpTransport
+from badge.sources.recipes.expression import Expression
+from badge.sources.recipes.log_ins import RequestLogIn, UrBackupLogIn, in_form
+from badge.sources.recipes.recipe import JmesPath, Path
+from badge.sources.recipes.table import Table
+from badge.sources.recipes.template import Template, texts_in
+from badge.sources.secrets import Secret
+
+HeaderName = Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{1,64}$")]
+# A header's prefix, a user's name: one line of ASCII.
+Plain = Annotated[str, Field(pattern=r"^[ -~]{0,256}$")]
+
+
+def _secret(reference: object, info: ValidationInfo) -> Secret:
+    return Secret.parse(reference, (info.context or {}).get("environment", {}))
+
+
+NOBODY = FixedHeaders()
+"""For systems that ask nobody who they are."""
+
+SecretReference = Annotated[Secret, PlainValidator(_secret)]
+
+
+class NoAuth(Table):
+    """Nothing, where a preset would have something."""
+
+    kind: Literal["none"]
+
+    def authentication(self, address: str, transport: HttpTransport, clock: Clock) -> Authentication:
+        """What it amounts to for the source at this address."""
+        del address, transport, clock
+        return NOBODY
+
+
+class HeaderAuth(Table):
+    """A key in a header."""
+
+    kind: Literal["header"]
+    header: HeaderName
+    value: SecretReference
+    prefix: Plain = ""
+
+    def authentication(self, address: str, transport: HttpTransport, clock: Clock) -> Authentication:
+        """What it amounts to for the source at this address."""
+        del address, transport, clock
+        return header(self.header, self.value, self.prefix)
+
+
+class BearerAuth(Table):
+    """A token in `Authorization: Bearer`."""
+
+    kind: Literal["bearer"]
+    token: SecretReference
+
+    def authentication(self, address: str, transport: HttpTransport, clock: Clock) -> Authentication:
+        """What it amounts to for the source at this address."""
+        del address, transport, clock
+        return header("Authorization", self.token, "Bearer ")
+
+
+class BasicAuth(Table):
+    """User and password."""
+
+    kind: Literal["basic"]
+    user: Plain
+    password: SecretReference
+
+    def authentication(self, address: str, transport: HttpTransport, clock: Clock) -> Authentication:
+        """What it amounts to for the source at this address."""
+        del address, transport, clock
+        return basic(self.user, self.password)
+
+
+def _log_in_body(body: dict[str, Any]) -> dict[str, Any]:
+    if {place for text in texts_in(body) for place in Template.parse(text).places} - {"user", "password"}:
+        raise ValueError("has places for {user} and {password} alone")
+    return body
+
+
+class LogInAuth(Table):
+    """A request that is answered with a token: `{user}` and `{password}` in its body stand for the two."""
+
+    kind: Literal["login"]
+    path: Path
+    encoding: Literal["json", "form"] = "json"
+    body: Annotated[dict[str, Any], AfterValidator(_log_in_body)]
+    user: Plain = ""
+    password: SecretReference
+    token: JmesPath
+    lifetime: JmesPath = Expression.parse("expires_in")
+    header: HeaderName = "Authorization"
+    prefix: Plain = "Bearer "
+
+    def authentication(self, address: str, transport: HttpTransport, clock: Clock) -> Authentication:
+        """What it amounts to for the source at this address."""
+        log_in = RequestLogIn(
+            url=address + self.path.text,
+            body=self.body,
+            is_form=self.encoding == "form",
+            secrets={"user": Secret(value=self.user), "password": self.password},
+            token=self.token,
+            lifetime=self.lifetime,
+            transport=transport,
+            clock=clock,
+        )
+        return TokenLogIn(log_in, in_header(self.header, self.prefix), clock)
+
+
+class OAuth2Auth(Table):
+    """OAuth 2 client credentials (RFC 6749, section 4.4)."""
+
+    kind: Literal["oauth2"]
+    token_url: HttpUrl
+    client_id: Plain
+    client_secret: SecretReference
+    scope: Annotated[str, Field(pattern=r"^[!-z ]{0,1024}$")] = ""
+
+    def authentication(self, address: str, transport: HttpTransport, clock: Clock) -> Authentication:
+        """What it amounts to; the token's address is not the source's own, so it has a transport of its own."""
+        del address
+        body = {"grant_type": "client_credentials", "client_id": "{user}", "client_secret": "{password}"}
+        log_in = RequestLogIn(
+            url=self.token_url,
+            body=body | ({"scope": self.scope} if self.scope else {}),
+            is_form=True,
+            secrets={"user": Secret(value=self.client_id), "password": self.client_secret},
+            token=Expression.parse("access_token"),
+            lifetime=Expression.parse("expires_in"),
+            transport=HttpTransport(ca_file=transport.ca_file),
+            clock=clock,
+        )
+        return TokenLogIn(log_in, in_header(), clock)
+
+
+class UrBackupAuth(Table):
+    """UrBackup's salted log-in, whose session travels in the form."""
+
+    kind: Literal["urbackup"]
+    user: Plain
+    password: SecretReference
+
+    def authentication(self, address: str, transport: HttpTransport, clock: Clock) -> Authentication:
+        """What it amounts to for the source at this address."""
+        log_in = UrBackupLogIn(f"{address}/x", self.user, self.password, transport, clock)
+        return TokenLogIn(log_in, partial(in_form, "ses"), clock)
+
+
+def _with_botocore(value: str) -> str:
+    if not aws_signature.is_installed():
+        raise ValueError(f"needs botocore: {INSTALL} requirements-aws.txt")
+    return value
+
+
+class AwsAuth(Table):
+    """AWS' Signature Version 4; the service signs for `backup` unless told otherwise."""
+
+    kind: Literal["aws"]
+    region: Annotated[str, Field(pattern=r"^[a-z0-9-]{1,32}$"), AfterValidator(_with_botocore)]
+    service: Annotated[str, Field(pattern=r"^[a-z0-9-]{1,32}$")] = "backup"
+    access_key: SecretReference
+    secret_key: SecretReference
+    session_token: SecretReference | None = None
+
+    def authentication(self, address: str, transport: HttpTransport, clock: Clock) -> Authentication:
+        """What it amounts to for the source at this address."""
+        del address, transport, clock
+        return AwsSignature(self.region, self.service, self.access_key, self.secret_key, self.session_token)
+
+
+AuthTable = Annotated[
+    NoAuth | HeaderAuth | BearerAuth | BasicAuth | LogInAuth | OAuth2Auth | UrBackupAuth | AwsAuth,
+    Field(discriminator="kind"),
+]

@@ -1,0 +1,98 @@
+"""The subjects of all sources in sources.toml that can tell which they have."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from badge.ports import (
+    Clock,
+    ListedSubject,
+    ListingFilter,
+    ListUnavailable,
+    NoList,
+    SourceRouting,
+    SourceUnavailable,
+    StatusListing,
+)
+from badge.sources.configuration.sources_file import ConfiguredSource
+from badge.sources.http.transport import HttpTransport
+from badge.sources.native.listing import LARGEST_PAGE_BYTES, NativeWalk
+from badge.sources.snapshot_listing import MOST_SUBJECTS, SnapshotListing, Walk, Walked
+
+ITEMS_A_PAGE = 500
+
+
+def listing_of(
+    configured: Sequence[ConfiguredSource], routing: SourceRouting, catalogue: StatusListing | None, clock: Clock
+) -> StatusListing | None:
+    """What lists them: the catalogue itself where it answers alone; None where no source can tell."""
+    if catalogue is not None and len(configured) == 1:
+        return catalogue
+    walks = {
+        source.entry.name: walk for source in configured if (walk := _walk_of(source, catalogue, clock)) is not None
+    }
+    return SnapshotListing(JoinedWalk(routing, walks), clock) if walks else None
+
+
+def _walk_of(source: ConfiguredSource, catalogue: StatusListing | None, clock: Clock) -> Walk | None:
+    entry = source.entry
+    if entry.kind == "catalogue":
+        return None if catalogue is None else CatalogueWalk(catalogue)
+    if entry.kind != "native":
+        return None
+    assert entry.url is not None
+    transport = HttpTransport(LARGEST_PAGE_BYTES, ca_file=entry.ca_file)
+    return NativeWalk(entry.url, entry.api_key.reveal() if entry.api_key else None, transport, clock)
+
+
+@dataclass(frozen=True, slots=True)
+class CatalogueWalk:
+    """Reads a listing that pages by itself."""
+
+    listing: StatusListing
+
+    def __call__(self) -> Walked:
+        """Every page there is, within the limits; raises `SourceUnavailable`."""
+        items: list[ListedSubject] = []
+        cursor: str | None = None
+        while len(items) < MOST_SUBJECTS:
+            page = self.listing.list(ListingFilter(), cursor, ITEMS_A_PAGE)
+            items += page.items
+            cursor = page.next_cursor
+            if cursor is None:
+                return Walked(items, is_whole=True)
+        return Walked(items, is_whole=False)
+
+
+@dataclass(frozen=True, slots=True)
+class JoinedWalk:
+    """What all of them have, each only for the subjects that it is asked for.
+
+    One that is out leaves the others to be seen, and the whole unfinished; one without a list has nothing to add.
+    """
+
+    routing: SourceRouting
+    walks: Mapping[str, Walk]
+    """By the names of their sources."""
+
+    def __call__(self) -> Walked:
+        """The subjects of all; raises `ListUnavailable` where none that has a list answers, `NoList` where none has."""
+        walked: dict[str, Walked] = {}
+        silent: list[str] = []
+        for name, walk in self.walks.items():
+            try:
+                walked[name] = walk()
+            except SourceUnavailable:
+                silent.append(name)
+            except NoList:
+                continue
+        if not walked:
+            raise ListUnavailable(silent) if silent else NoList
+        items = [item for name, read in walked.items() for item in read.items if self._answers(name, item)]
+        is_whole = not silent and all(read.is_whole for read in walked.values())
+        return Walked(items, is_whole=is_whole, silent=silent)
+
+    def _answers(self, name: str, item: ListedSubject) -> bool:
+        source = self.routing.source_for(item.subject)
+        return source is not None and source.name == name

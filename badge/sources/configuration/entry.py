@@ -1,0 +1,105 @@
+"""One `[[source]]` of sources.toml, without its recipe: which subjects, where it is, who asks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field
+
+from badge.settings import HttpUrl
+from badge.sources.configuration.auth_table import AuthTable, SecretReference
+from badge.sources.recipes.recipe import RECIPE_KEYS, Text
+from badge.sources.recipes.samples import Sample
+from badge.sources.recipes.table import Table
+from badge.sources.recipes.template import Template
+
+MOST_SUBJECTS = 10_000
+
+
+def _as_list(patterns: object) -> object:
+    return [patterns] if isinstance(patterns, str) else patterns
+
+
+def _some(patterns: list[str]) -> list[str]:
+    if not patterns:
+        raise ValueError("give at least one pattern")
+    return patterns
+
+
+Patterns = Annotated[list[str], BeforeValidator(_as_list), AfterValidator(_some)]
+
+
+class Match(Table):
+    """Which subjects, by shell patterns."""
+
+    platform: Patterns = Field(["*"])
+    account: Patterns = Field(["*"])
+    type: Patterns = Field(["*"])
+    name: Patterns = Field(["*"])
+
+    def any_of(self, part: str) -> list[str]:
+        """The patterns for a part, one of which has to match."""
+        patterns: list[str] = getattr(self, part)
+        return patterns
+
+
+def _is_so(look: Callable[[], bool]) -> bool:
+    try:
+        return look()
+    except OSError:  # no leave to look, a name too long
+        return False
+
+
+def _existing_file(path: Path) -> Path:
+    if not _is_so(path.is_file):
+        raise ValueError("there is no such file")
+    return path
+
+
+def _no_folder(path: Path) -> Path:
+    if _is_so(path.is_dir):
+        raise ValueError("is a folder; give it as `folder`")
+    return path
+
+
+def _file_name(template: Template) -> Template:
+    if "/" in template.text:
+        raise ValueError("is a name in `folder`, without /")
+    return template
+
+
+class Entry(Table):
+    """One `[[source]]`, without the keys of its recipe."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,31}$")]
+    kind: Literal["http", "file", "catalogue", "native"]
+    match: Match | None = None
+    subjects: Annotated[dict[str, dict[str, str]], Field(max_length=MOST_SUBJECTS)] = Field(default_factory=dict)
+    values: dict[str, str] = Field(default_factory=dict)
+    url: HttpUrl | None = None
+    ca_file: Annotated[Path, AfterValidator(_existing_file)] | None = None
+    max_bytes: Annotated[int, Field(ge=1024, le=16_777_216)] = 262_144
+    auth: AuthTable | None = None
+    api_key: SecretReference | None = None
+    method: Literal["get", "post"] = "get"
+    file: Annotated[Path, AfterValidator(_no_folder)] | None = None
+    folder: Path | None = None
+    file_name: Annotated[Text, AfterValidator(_file_name)] = Template("{account}+{subjectName}.json")
+    folds_case: bool = False
+    visibility: Literal["public", "private"] = "public"
+    samples: list[Sample] = Field(default_factory=list)
+
+
+_OF_ALL = frozenset({"name", "kind", "preset", "match", "subjects"})
+_OF_HTTP = frozenset({"url", "ca_file", "max_bytes", "auth", "folds_case", "visibility", "samples", "values"})
+_OF_FILES = frozenset({"file", "folder", "file_name", "max_bytes", "visibility", "samples", "values"})
+
+KEYS_OF_KINDS: Mapping[str, frozenset[str]] = {
+    "http": _OF_ALL | _OF_HTTP | RECIPE_KEYS,
+    "file": _OF_ALL | _OF_FILES | RECIPE_KEYS - {"request", "then", "promql", "http"},
+    "native": _OF_ALL | {"url", "ca_file", "max_bytes", "api_key", "method"},
+    "catalogue": _OF_ALL,
+}
+"""What may stand in a source of each kind."""

@@ -1,0 +1,96 @@
+"""The sources of sources.toml, made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from badge.ports import Clock, Events, StatusSource
+from badge.sources.configuration.auth_table import NOBODY
+from badge.sources.configuration.sources_file import ConfiguredSource
+from badge.sources.http.transport import HttpTransport
+from badge.sources.native.source import NativeSource
+from badge.sources.recipes.declarative import DeclarativeSource
+from badge.sources.recipes.json_file import JsonFileSource, OneFile, OnePerSubject
+from badge.sources.routing import Routing
+
+CatalogueCalled = Callable[[str], StatusSource]
+"""The own catalogue, under the name that the file gives it."""
+
+
+def build_routing(
+    configured: Sequence[ConfiguredSource], catalogue: CatalogueCalled | None, clock: Clock, events: Events
+) -> Routing:
+    """The sources of the file; `catalogue` has to be there if one of them is of that kind."""
+    return Routing([(source.claim, _built(source, catalogue, clock, events)) for source in configured])
+
+
+def asks_catalogue(configured: Sequence[ConfiguredSource]) -> bool:
+    """Whether the own catalogue is among them."""
+    return any(source.entry.kind == "catalogue" for source in configured)
+
+
+def _built(source: ConfiguredSource, catalogue: CatalogueCalled | None, clock: Clock, events: Events) -> StatusSource:
+    match source.entry.kind:
+        case "catalogue":
+            assert catalogue is not None
+            return catalogue(source.entry.name)
+        case "native":
+            return _native(source, clock, events)
+        case "file":
+            return _file(source, clock, events)
+        case "http":
+            return _http(source, clock, events)
+
+
+def _native(source: ConfiguredSource, clock: Clock, events: Events) -> NativeSource:
+    entry = source.entry
+    assert entry.url is not None
+    return NativeSource(
+        entry.url,
+        entry.api_key.reveal() if entry.api_key else None,
+        HttpTransport(entry.max_bytes, ca_file=entry.ca_file),
+        clock,
+        events,
+        name=entry.name,
+        by_post=entry.method == "post",
+    )
+
+
+def _file(source: ConfiguredSource, clock: Clock, events: Events) -> JsonFileSource:
+    entry = source.entry
+    assert source.recipe is not None
+    if entry.folder is not None:
+        place: OneFile | OnePerSubject = OnePerSubject(entry.folder, entry.file_name)
+    else:
+        assert entry.file is not None
+        place = OneFile(entry.file)
+    return JsonFileSource(
+        name=entry.name,
+        place=place,
+        recipe=source.recipe,
+        claim=source.claim,
+        clock=clock,
+        events=events,
+        max_bytes=entry.max_bytes,
+        is_private=entry.visibility == "private",
+    )
+
+
+def _http(source: ConfiguredSource, clock: Clock, events: Events) -> DeclarativeSource:
+    entry = source.entry
+    assert entry.url is not None
+    assert source.recipe is not None
+    transport = HttpTransport(entry.max_bytes, ca_file=entry.ca_file)
+    return DeclarativeSource(
+        name=entry.name,
+        base_url=entry.url,
+        recipe=source.recipe,
+        claim=source.claim,
+        authentication=entry.auth.authentication(entry.url, transport, clock) if entry.auth else NOBODY,
+        transport=transport,
+        clock=clock,
+        events=events,
+        identity=source.identity,
+        folds=entry.folds_case,
+        is_private=entry.visibility == "private",
+    )

@@ -1,0 +1,233 @@
+"""`sources.toml`: which source answers which subjects. Read once, as a whole, with every fault told at once.
+
+What the keys mean: docs/sources.md.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+from pydantic import BaseModel, ValidationError
+
+from badge.model import InvalidSubject, Subject
+from badge.settings import BadSettings, SettingFault
+from badge.sources.configuration.cross_checks import Found, matches, place, required, values
+from badge.sources.configuration.entry import KEYS_OF_KINDS, Entry, Match
+from badge.sources.recipes import presets
+from badge.sources.recipes.presets import Preset
+from badge.sources.recipes.recipe import RECIPE_KEYS, Recipe
+from badge.sources.recipes.samples import merge
+from badge.sources.recipes.table import faults_of
+from badge.sources.subject_matcher import Claim, Pattern
+
+MOST_SOURCES = 100
+
+
+@dataclass(frozen=True, slots=True)
+class ConfiguredSource:
+    """One source, understood."""
+
+    entry: Entry
+    claim: Claim
+    recipe: Recipe | None
+    """None for kinds that have no answer to read: catalogue and native."""
+    identity: str
+    """Changes whenever anything that decides how answers are read does."""
+
+
+class BadSources(BadSettings):
+    """All faults of the file at once."""
+
+
+_Model = TypeVar("_Model", bound=BaseModel)
+
+
+# What stands for a key that is itself at fault or not known, so that the others can be looked at all the same.
+_STAND_INS: Mapping[str, Any] = {
+    "name": "unnamed",
+    "kind": "catalogue",
+    "rules": [{"when": "@", "status": "unknown"}],
+    "state": "@",
+    "map": {"": "unknown"},
+}
+_KEYS_OF_ANY_KIND = frozenset[str]().union(*KEYS_OF_KINDS.values())
+
+
+def load(path: Path, environment: Mapping[str, str] | None = None) -> Sequence[ConfiguredSource]:
+    """The sources in the file, in its order; raises `BadSources` with every fault in it."""
+    reading = _Reading(path.name, os.environ if environment is None else environment)
+    found = reading.sources(reading.tables(_document(path)))
+    if reading.faults:
+        raise BadSources(reading.faults)
+    return found
+
+
+def _document(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeError) as error:
+        reason = getattr(error, "strerror", None) or "is not UTF-8 text"
+        raise BadSources([SettingFault("BADGE_SOURCES", f"{path} can't be read: {reason}")]) from None
+    except tomllib.TOMLDecodeError as error:
+        raise BadSources([SettingFault(path.name, f"is not TOML: {error}")]) from None
+
+
+class _Reading:
+    """One pass over the file, collecting what is wrong."""
+
+    def __init__(self, file: str, environment: Mapping[str, str]) -> None:
+        self.file, self.environment = file, environment
+        self.faults: list[SettingFault] = []
+
+    def tables(self, document: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+        for key in document.keys() - {"source"}:
+            self._fault(f"{key} is no key of the file; sources are [[source]] tables")
+        tables = document.get("source")
+        if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
+            self._fault("has no [[source]]")
+            return []
+        if len(tables) > MOST_SOURCES:
+            self._fault(f"has more than {MOST_SOURCES} sources")
+        return cast("Sequence[Mapping[str, Any]]", tables)
+
+    def _fault(self, problem: str) -> None:
+        self.faults.append(SettingFault(self.file, problem))
+
+    def sources(self, tables: Sequence[Mapping[str, Any]]) -> Sequence[ConfiguredSource]:
+        found = []
+        labels: set[str] = set()
+        for number, table in enumerate(tables, 1):
+            name = table.get("name")
+            one = _OneSource(self, name if isinstance(name, str) else f"source {number}")
+            if one.label in labels:
+                one.fault("name", "is given to two sources")
+            labels.add(one.label)
+            if (source := one.read(table)) is not None:
+                found.append(source)
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class _OneSource:
+    reading: _Reading
+    label: str
+    faulty: set[str] = field(default_factory=set)
+    """Keys that can't be read: what depends on one is not looked at, for each fault is told once."""
+
+    def fault(self, key: str, problem: str) -> None:
+        where = f"{self.reading.file}: {self.label}" + (f": {key}" if key else "")
+        self.reading.faults.append(SettingFault(where, problem))
+
+    def read(self, table: Mapping[str, Any]) -> ConfiguredSource | None:
+        preset = self._preset(table)
+        merged = self._merged(table, preset)
+        kind = "" if "preset" in self.faulty else str(merged.get("kind", ""))
+        allowed = KEYS_OF_KINDS.get(kind, _KEYS_OF_ANY_KIND)
+        self._check_keys(table, kind, allowed)
+        merged = {key: value for key, value in merged.items() if key in allowed}
+        self._tell([*required(preset, merged), *place(kind, merged)])
+        entry = self._read_as(Entry, {key: value for key, value in merged.items() if key in Entry.model_fields})
+        if entry is None:
+            return None
+        claim = self._claim(entry)
+        recipe, recipe_keys = None, {key: value for key, value in merged.items() if key in RECIPE_KEYS}
+        if kind in ("http", "file"):
+            recipe = self._read_as(Recipe, recipe_keys)
+            self._tell(values(entry, merged, preset, self.faulty))
+            if recipe is not None and not self.faulty & {*RECIPE_KEYS, "values"}:
+                self._check_samples(entry, recipe_keys, preset)
+        elif "preset" in self.faulty:
+            self._read_as(Recipe, recipe_keys)
+        identity = repr((sorted(recipe_keys.items()), entry.folds_case, entry.visibility))
+        return ConfiguredSource(entry, claim, recipe, identity)
+
+    def _merged(self, table: Mapping[str, Any], preset: Preset | None) -> dict[str, Any]:
+        """What the source says and what its preset does; of a preset that there is not, what stands for it."""
+        if preset is not None:
+            return merge(
+                _source_of(preset), {key: value for key, value in table.items() if key not in ("preset", "kind")}
+            )
+        below = {key: _STAND_INS[key] for key in ("kind", "rules", "map")} if "preset" in self.faulty else {}
+        return merge(below, {key: value for key, value in table.items() if key != "preset"})
+
+    def _preset(self, table: Mapping[str, Any]) -> Preset | None:
+        name = table.get("preset")
+        if name is None:
+            return None
+        if table.get("kind") is not None:
+            self.fault("kind", "is given by the preset")
+        if name not in presets.names():
+            near = difflib.get_close_matches(str(name), presets.names(), n=1)
+            hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(presets.names())}"
+            self.fault("preset", f"there is no such preset; {hint}")
+            self.faulty.add("preset")
+            return None
+        return presets.preset(str(name))
+
+    def _read_as(self, model: type[_Model], values: Mapping[str, Any]) -> _Model | None:
+        """The table; where something is wrong with it, that is told, and the rest of the table is what comes back."""
+        try:
+            return model.model_validate(values, context={"environment": self.reading.environment})
+        except ValidationError as error:
+            self._tell(faults_of(error))
+            faulty = {str(detail["loc"][0]) for detail in error.errors() if detail["loc"]} - self.faulty
+        if not faulty:
+            return None
+        self.faulty.update(faulty)
+        rest = {key: value for key, value in values.items() if key not in faulty}
+        return self._read_as(model, {**rest, **{key: _STAND_INS[key] for key in faulty & _STAND_INS.keys()}})
+
+    def _tell(self, found: Iterable[Found]) -> None:
+        for key, problem in found:
+            self.fault(key, problem)
+
+    def _check_keys(self, table: Mapping[str, Any], kind: str, allowed: frozenset[str]) -> None:
+        problem = f"is no key of a source of kind {kind}" if kind in KEYS_OF_KINDS else "there is no such key"
+        for key in sorted(table.keys() - allowed):
+            near = difflib.get_close_matches(key, sorted(allowed), n=1)
+            self.fault(key, problem + (f"; did you mean {near[0]}?" if near else ""))
+
+    def _claim(self, entry: Entry) -> Claim:
+        paths: dict[tuple[str, str, str, str], str] = {}
+        for path in entry.subjects:
+            try:
+                key = Subject.from_path(path).key(fold_case=True)
+            except InvalidSubject as invalid:
+                self.fault(f'subjects."{path}"', str(invalid))
+                continue
+            if key in paths:
+                self.fault(f'subjects."{path}"', f'is the same subject as "{paths[key]}"')
+            paths[key] = path
+        subjects = {key: entry.subjects[path] for key, path in paths.items()}
+        match = entry.match if entry.match is not None or entry.subjects else Match()
+        if match is None:
+            return Claim(None, subjects, entry.values)
+        self._tell(matches(match))
+        return Claim(Pattern({part: match.any_of(part) for part in Match.model_fields}), subjects, entry.values)
+
+    def _check_samples(self, entry: Entry, recipe: Mapping[str, Any], preset: Preset | None) -> None:
+        """Own samples have to come out as expected; in the preset's, no expression may fail that did not before."""
+        for sample in preset.samples if preset else []:
+            found = sample.read_by(recipe, entry.values)
+            if found.get("fails") == "badExpression" and "fails" not in sample.expect:
+                self.fault("", f'fails on the preset\'s sample "{sample.name}": {found["because"]}')
+        for sample in entry.samples:
+            try:
+                found = sample.read_by(recipe, entry.values)
+            except ValidationError as error:
+                self._tell(faults_of(error))
+                continue
+            for difference in sample.misread(found):
+                self.fault(f'samples "{sample.name}"', difference)
+
+
+def _source_of(preset: Preset) -> dict[str, Any]:
+    """What a preset says of a source that uses it."""
+    auth = {"auth": preset.auth} if preset.auth else {}
+    return {"kind": preset.kind, "values": preset.values, **auth, **preset.recipe}

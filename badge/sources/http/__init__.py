@@ -1,0 +1,1 @@
+"""Requests to upstreams, and their answers, under one deadline."""

@@ -1,0 +1,46 @@
+"""AWS' Signature Version 4, by botocore, which is optional (requirements-aws.txt)."""
+
+from __future__ import annotations
+
+import importlib.util
+from dataclasses import dataclass
+
+from badge.ports import Deadline
+from badge.sources.http.authentication import Signed
+from badge.sources.http.transport import Question
+from badge.sources.secrets import Secret
+
+
+def is_installed() -> bool:
+    """Whether botocore is there."""
+    return importlib.util.find_spec("botocore") is not None
+
+
+@dataclass(frozen=True, slots=True)
+class AwsSignature:
+    """Signs each question; there is no token to renew."""
+
+    region: str
+    service: str
+    access_key: Secret
+    secret_key: Secret
+    session_token: Secret | None = None
+
+    def sign(self, question: Question, deadline: Deadline) -> Signed:
+        """The question with AWS' headers, which hold for its very address and body."""
+        del deadline
+        # Takes 0.1 s, and is not always there.
+        from botocore.auth import SigV4Auth  # noqa: PLC0415
+        from botocore.awsrequest import AWSRequest  # noqa: PLC0415
+        from botocore.credentials import Credentials  # noqa: PLC0415
+
+        session = self.session_token.reveal() if self.session_token else None
+        credentials = Credentials(self.access_key.reveal(), self.secret_key.reveal(), session)
+        request = AWSRequest(question.method, question.url, dict(question.headers), question.body or b"")
+        SigV4Auth(credentials, self.service, self.region).add_auth(request)
+        return Signed(question.with_headers(dict(request.headers.items())))
+
+    def sign_anew(self, question: Question, refused: Signed, deadline: Deadline) -> Signed | None:
+        """A second signature would be refused like the first."""
+        del question, refused, deadline
+        return None

@@ -1,0 +1,1 @@
+"""Sources that speak the native contract."""

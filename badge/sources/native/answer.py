@@ -1,0 +1,84 @@
+"""An upstream's HTTP answer → what it says of a subject, by the native contract. No I/O.
+
+The two kinds of no: 404 and 410 are answers; 400, 401, 403, 429, 5xx, a log-in page and anything
+that is not of the contract are the lack of one, and never make a badge red or grey by themselves.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+
+from badge.contract import (
+    SUBJECT_FIELDS,
+    ContractBroken,
+    ParsedStatus,
+    check_subject,
+    parse_json,
+    past_moment_in,
+    report_from,
+)
+from badge.model import BackupStatus, Report, Subject, Visibility
+from badge.ports import SourceUnavailable
+from badge.sources.http.answer import is_json, unavailable, validator_of
+from badge.sources.http.transport import HttpAnswer
+
+
+def interpret(answer: HttpAnswer, subject: Subject, known: Report | None, now: datetime) -> ParsedStatus:
+    """What the answer says; raises `SourceUnavailable` where it says nothing."""
+    match answer.status:
+        case 200:
+            return _status(answer, subject, now)
+        case 304 if known is not None and known.validator is not None:  # else nobody asked conditionally
+            return ParsedStatus(replace(known, observed_at=now), unknown_word=False)
+        case 404:
+            return ParsedStatus(Report.absent(now), unknown_word=False)
+        case 410:
+            return ParsedStatus(_deleted(answer, subject, known, now), unknown_word=False)
+        case status:
+            raise unavailable(status, answer.headers, now)
+
+
+def _status(answer: HttpAnswer, subject: Subject, now: datetime) -> ParsedStatus:
+    if not is_json(answer.headers):
+        raise SourceUnavailable("notJson")
+    try:
+        parsed = report_from(parse_json(answer.body), asked_for=subject, now=now)
+    except ContractBroken as broken:
+        raise SourceUnavailable(str(broken), is_about_subject=True) from None
+    return replace(parsed, report=replace(parsed.report, validator=validator_of(answer.headers)))
+
+
+def _deleted(answer: HttpAnswer, subject: Subject, known: Report | None, now: datetime) -> Report:
+    """The subject's definition is gone. A body that says whose it was must mean this subject."""
+    document = _object_in(answer)
+    if document.keys() >= set(SUBJECT_FIELDS):
+        try:
+            check_subject(document, subject)
+        except ContractBroken as broken:
+            raise SourceUnavailable(str(broken), is_about_subject=True) from None
+    return Report(
+        status=BackupStatus.DELETED,
+        observed_at=now,
+        deleted_at=past_moment_in(document, "deletedAt", now),
+        visibility=_visibility(document.get("visibility"), known),
+        last_success_at=known.last_success_at if known is not None else None,
+    )
+
+
+def _visibility(said: object, known: Report | None) -> Visibility:
+    """As the body says, else as it was, else public; a word that can't be read must not tell of a private subject."""
+    if said is None:
+        return known.visibility if known is not None else Visibility.PUBLIC
+    return Visibility.PUBLIC if said == Visibility.PUBLIC else Visibility.PRIVATE
+
+
+def _object_in(answer: HttpAnswer) -> dict[str, object]:
+    """The JSON object in the body; that of a 410 is a welcome extra, so anything else is an empty one."""
+    if not is_json(answer.headers):
+        return {}
+    try:
+        document = parse_json(answer.body)
+    except ContractBroken:
+        return {}
+    return document if isinstance(document, dict) else {}

@@ -1,0 +1,78 @@
+"""The subjects of a backup API in the native contract, whose list has no search, no order and no totals."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from badge.contract import SUBJECT_FIELDS, ContractBroken, parse_json, report_from
+from badge.model import BackupStatus, InvalidSubject, Report, Subject
+from badge.ports import Clock, Deadline, ListedSubject, NoList, SourceUnavailable
+from badge.sources.http.transport import HttpTransport
+from badge.sources.snapshot_listing import MOST_SUBJECTS, Walked
+
+ITEMS_A_PAGE = 100
+LARGEST_PAGE_BYTES = 4 * 1024 * 1024
+WALK_SECONDS = 10.0
+LISTLESS = (404, 405, 501)
+"""What an API answers that knows single subjects only."""
+
+
+@dataclass(frozen=True, slots=True)
+class NativeWalk:
+    """Reads `GET {base_url}/ops/status/list` to its end."""
+
+    base_url: str
+    api_key: str | None
+    transport: HttpTransport
+    clock: Clock
+
+    def __call__(self) -> Walked:
+        """Every page there is, within the limits; raises `SourceUnavailable` and `NoList`."""
+        now, deadline = self.clock(), Deadline.after(WALK_SECONDS)
+        items: dict[tuple[str, ...], ListedSubject] = {}
+        cursor: object = None
+        for _ in range(MOST_SUBJECTS // ITEMS_A_PAGE):
+            document = self._page(cursor, deadline)
+            for item in _items_in(document, now):
+                items[item.subject.key(fold_case=True)] = item
+            cursor = document.get("nextCursor")
+            if not isinstance(cursor, str) or not cursor:
+                return Walked(list(items.values()), is_whole=True)
+        return Walked(list(items.values()), is_whole=False)
+
+    def _page(self, cursor: object, deadline: Deadline) -> Mapping[str, Any]:
+        headers = {"X-API-Key": self.api_key} if self.api_key else {}
+        query = {"limit": str(ITEMS_A_PAGE)} | ({"cursor": cursor} if isinstance(cursor, str) else {})
+        answer = self.transport.get(f"{self.base_url}/ops/status/list", query, headers, deadline)
+        if answer.status in LISTLESS:
+            raise NoList
+        if answer.status != 200:
+            raise SourceUnavailable(f"http{answer.status // 100}xx")
+        try:
+            document = parse_json(answer.body)
+        except ContractBroken as broken:
+            raise SourceUnavailable(str(broken)) from None
+        if not isinstance(document, dict) or not isinstance(document.get("items"), list):
+            raise SourceUnavailable("badField")
+        return document
+
+
+def _items_in(document: Mapping[str, Any], now: datetime) -> Sequence[ListedSubject]:
+    """Subjects that can be named; one whose status can't be read is unknown, for it still needs protection."""
+    return [found for item in document["items"] if (found := _listed(item, now)) is not None]
+
+
+def _listed(item: object, now: datetime) -> ListedSubject | None:
+    try:
+        named = item if isinstance(item, dict) else {}
+        coordinates = [str(named.get(name, "")) for name in SUBJECT_FIELDS]
+        subject = Subject.parse(*coordinates)
+    except InvalidSubject:
+        return None
+    try:
+        return ListedSubject(subject, report_from(item, asked_for=subject, now=now).report)
+    except ContractBroken:
+        return ListedSubject(subject, Report(status=BackupStatus.UNKNOWN, observed_at=now))

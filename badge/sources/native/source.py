@@ -1,0 +1,70 @@
+"""A backup API in the native contract as a status source."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from urllib.parse import urlencode
+
+from badge.contract import coordinates_of
+from badge.model import Report, SourceWordUnknown, Subject
+from badge.ports import Clock, Deadline, Events
+from badge.sources.http.trace import Note, unheard
+from badge.sources.http.transport import HttpTransport, Question
+from badge.sources.native.answer import interpret
+from badge.sources.recipes.question import described, described_answer, json_question
+
+
+@dataclass(frozen=True, slots=True)
+class NativeSource:
+    """Asks `GET {base_url}/ops/status`, conditionally where something is known, for a 304 costs no body.
+
+    With `by_post` it asks `POST {base_url}/ops/status/get` instead, which can't be conditional
+    (RFC 9110, section 13.1.2: If-None-Match is for GET and HEAD).
+    """
+
+    base_url: str
+    api_key: str | None
+    transport: HttpTransport
+    clock: Clock
+    events: Events
+    name: str = "upstream"
+    by_post: bool = False
+
+    def folds_case(self, subject: Subject) -> bool:
+        """The contract compares accounts and names as their platform does."""
+        del subject
+        return True
+
+    def is_local(self, subject: Subject) -> bool:
+        """It is across a network."""
+        del subject
+        return False
+
+    def fetch(self, subject: Subject, known: Report | None, deadline: Deadline) -> Report:
+        """What the upstream says now; raises `SourceUnavailable` and nothing else."""
+        return self.explain(subject, known, deadline, unheard)
+
+    def explain(self, subject: Subject, known: Report | None, deadline: Deadline, note: Note) -> Report:
+        """The same, step by step."""
+        if self.by_post and known is not None:
+            # Asked without condition, so a 304 would be an answer to somebody else's question.
+            known = replace(known, validator=None)
+        question = self._question(subject, known)
+        signed = question.with_headers({"X-API-Key": self.api_key} if self.api_key else {})
+        for line in described(question, signed):
+            note(line)
+        answer = self.transport.ask(signed, deadline)
+        for line in described_answer(answer):
+            note(line)
+        parsed = interpret(answer, subject, known, self.clock())
+        if parsed.unknown_word:
+            self.events.emit(SourceWordUnknown(self.name))
+        return parsed.report
+
+    def _question(self, subject: Subject, known: Report | None) -> Question:
+        coordinates = coordinates_of(subject)
+        if self.by_post:
+            return json_question(f"{self.base_url}/ops/status/get", coordinates)
+        question = Question("GET", f"{self.base_url}/ops/status?{urlencode(coordinates)}")
+        validator = known.validator if known is not None else None
+        return question if validator is None else question.with_headers({"If-None-Match": validator})

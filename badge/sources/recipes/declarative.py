@@ -1,0 +1,165 @@
+"""Any HTTP API with a JSON answer as a status source, by a recipe."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import TypeVar
+
+from badge.model import BackupStatus, Report, SourceWordUnknown, Subject, Visibility
+from badge.ports import Clock, Deadline, Events, SourceUnavailable
+from badge.sources.http.answer import unavailable, validator_of
+from badge.sources.http.authentication import UNAUTHORISED, Authentication, Signed, json_of
+from badge.sources.http.trace import Note, unheard
+from badge.sources.http.transport import HttpAnswer, HttpTransport, Question
+from badge.sources.recipes.ageing import aged
+from badge.sources.recipes.expression import ExpressionFailed
+from badge.sources.recipes.question import described, described_answer, question_for, second_question
+from badge.sources.recipes.reading import Reader, Reading
+from badge.sources.recipes.recipe import Recipe
+from badge.sources.recipes.template import NothingToAsk, names_of
+from badge.sources.subject_matcher import Claim
+
+_Read = TypeVar("_Read")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeclarativeSource:
+    """Asks one system by its recipe."""
+
+    name: str
+    base_url: str
+    recipe: Recipe
+    claim: Claim
+    authentication: Authentication
+    transport: HttpTransport
+    clock: Clock
+    events: Events
+    identity: str = field(repr=False)
+    """Of the rules by which answers are read: it changes when they do."""
+    folds: bool = False
+    is_private: bool = False
+
+    def folds_case(self, subject: Subject) -> bool:
+        """As the configuration says."""
+        del subject
+        return self.folds
+
+    def is_local(self, subject: Subject) -> bool:
+        """It is across a network."""
+        del subject
+        return False
+
+    def fetch(self, subject: Subject, known: Report | None, deadline: Deadline) -> Report:
+        """What the system says now; raises `SourceUnavailable` and nothing else."""
+        return self.explain(subject, known, deadline, unheard)
+
+    def explain(self, subject: Subject, known: Report | None, deadline: Deadline, note: Note) -> Report:
+        """The same, step by step."""
+        names = names_of(subject, self.claim.values_for(subject))
+        try:
+            reading = self._reading(names, known, deadline, note)
+        except NothingToAsk:
+            note("nothing is left of a name: no such subject can be asked for")
+            return Report.absent(self.clock())
+        except ExpressionFailed:
+            raise SourceUnavailable("badExpression", is_about_subject=True) from None
+        for step in reading.steps:
+            note(step)
+        if reading.unknown_word:
+            self.events.emit(SourceWordUnknown(self.name))
+        report = reading.report_after(known)
+        return replace(report, visibility=Visibility.PRIVATE) if self.is_private else report
+
+    def _reading(self, names: Mapping[str, str], known: Report | None, deadline: Deadline, note: Note) -> Reading:
+        question = question_for(self.base_url, self.recipe, names)
+        mark = self._mark_of(question, names)
+        etag = self._etag_of(known, mark)
+        confirmed = known if etag is not None else None
+        if etag is not None:
+            question = question.with_headers({"If-None-Match": etag})
+
+        def interpret(answer: HttpAnswer) -> Reading:
+            if answer.status == 304 and confirmed is not None:
+                now = self.clock()
+                return Reading(aged(replace(confirmed, observed_at=now), self.recipe, now, now), steps=["unchanged"])
+            reading = self._interpreted(answer, names, deadline, note)
+            etag = validator_of(answer.headers) if answer.status == 200 else None
+            return reading if etag is None else _validated(reading, f"{mark} {etag}")
+
+        return self._asked(question, interpret, deadline, note)
+
+    def _asked(
+        self, question: Question, interpret: Callable[[HttpAnswer], _Read], deadline: Deadline, note: Note
+    ) -> _Read:
+        """What the answer is made into; where the log-in was refused, after one more of each."""
+        signed = self.authentication.sign(question, deadline)
+        for line in described(question, signed.question):
+            note(line)
+        try:
+            return interpret(self._answer(signed, deadline, note))
+        except SourceUnavailable as refused:
+            is_refused = refused.kind == UNAUTHORISED
+            anew = self.authentication.sign_anew(question, signed, deadline) if is_refused else None
+            if anew is None:
+                raise
+        note("refused: logged in anew, asked again")
+        return interpret(self._answer(anew, deadline, note))
+
+    def _answer(self, signed: Signed, deadline: Deadline, note: Note) -> HttpAnswer:
+        answer = self.transport.ask(signed.question, deadline)
+        for line in described_answer(answer):
+            note(line)
+        return answer
+
+    def _interpreted(self, answer: HttpAnswer, names: Mapping[str, str], deadline: Deadline, note: Note) -> Reading:
+        now, meanings = self.clock(), self.recipe.http
+        match answer.status:
+            case 200:
+                document = json_of(answer)
+                then = self._then(document, names, deadline, note)
+                return Reader(self.recipe, self.folds).read(document, names, now, then)
+            case status if status in meanings.absent:
+                return Reading(Report.absent(now), steps=["http: no such subject"])
+            case status if status in meanings.gone:
+                report = Report(status=BackupStatus.DELETED, observed_at=now)
+                return Reading(report, steps=["http: gone"], tells_visibility=self.recipe.fields.private is None)
+            case _:
+                raise self._refusal(answer, now)
+
+    def _then(self, document: object, names: Mapping[str, str], deadline: Deadline, note: Note) -> object:
+        """The answer to the second question, where there is one to ask."""
+        then = self.recipe.then
+        question = None if then is None else second_question(self.base_url, then, document, names)
+        if question is None:
+            return None
+
+        def interpret(answer: HttpAnswer) -> object:
+            if answer.status == 404:
+                return None
+            if answer.status != 200:
+                raise self._refusal(answer, self.clock())
+            return json_of(answer)
+
+        return self._asked(question, interpret, deadline, note)
+
+    def _refusal(self, answer: HttpAnswer, now: datetime) -> SourceUnavailable:
+        is_log_in = answer.status in self.recipe.http.auth
+        return SourceUnavailable(UNAUTHORISED) if is_log_in else unavailable(answer.status, answer.headers, now)
+
+    def _mark_of(self, question: Question, names: Mapping[str, str]) -> str:
+        """What an ETag is kept with: one of another question, or read by other rules or names, confirms nothing."""
+        read_by = f"{self.identity} {question.url} {question.body!r} {sorted(names.items())}"
+        return hashlib.sha256(read_by.encode()).hexdigest()[:12]
+
+    def _etag_of(self, known: Report | None, mark: str) -> str | None:
+        kept_with, _, etag = (known.validator or "").partition(" ") if known is not None else ("", "", "")
+        # A 304 to the first of two questions would say nothing of the second one's answer.
+        is_usable = self.recipe.then is None and (self.recipe.request is None or self.recipe.request.method == "GET")
+        return etag if etag and is_usable and kept_with == mark else None
+
+
+def _validated(reading: Reading, validator: str) -> Reading:
+    return replace(reading, report=replace(reading.report, validator=validator))

@@ -1,0 +1,110 @@
+"""The log-ins behind tokens: OAuth 2, one JSON or form request, UrBackup's salted password."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from urllib.parse import urlencode
+
+from badge.ports import Clock, Deadline, SourceUnavailable
+from badge.sources.http.authentication import UNAUTHORISED, Token, log_in_document
+from badge.sources.http.transport import HttpTransport, Question
+from badge.sources.recipes.expression import Expression, ExpressionFailed
+from badge.sources.recipes.question import FORM, form_question, json_question
+from badge.sources.recipes.template import expand_deep
+from badge.sources.secrets import Secret
+
+LONGEST_TOKEN = 16_384
+MOST_ROUNDS = 10_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class RequestLogIn:
+    """One POST whose answer holds the token, as Duplicati's, Bareos' and OAuth 2's."""
+
+    url: str
+    body: Mapping[str, object]
+    is_form: bool
+    secrets: Mapping[str, Secret]
+    """What the places in the body stand for."""
+    token: Expression
+    lifetime: Expression
+    transport: HttpTransport
+    clock: Clock
+
+    def __call__(self, deadline: Deadline) -> Token:
+        """Log in."""
+        names = {name: secret.reveal() for name, secret in self.secrets.items()}
+        body = {key: expand_deep(value, names) for key, value in self.body.items()}
+        if self.is_form:
+            question = form_question(self.url, {key: str(value) for key, value in body.items()})
+        else:
+            question = json_question(self.url, body)
+        document = log_in_document(self.transport, question, self.clock, deadline)
+        try:
+            return Token(_token_text(self.token.on(document)), _expiry(self.lifetime.on(document), self.clock()))
+        except ExpressionFailed:
+            raise SourceUnavailable("badField") from None
+
+
+def _token_text(found: object) -> str:
+    if not isinstance(found, str) or not 0 < len(found) <= LONGEST_TOKEN or not found.isprintable():
+        raise SourceUnavailable("badField")
+    return found
+
+
+def _expiry(seconds: object, now: datetime) -> datetime | None:
+    if isinstance(seconds, str) and seconds.isascii() and seconds.isdigit():
+        seconds = int(seconds[:9])
+    if isinstance(seconds, bool) or not isinstance(seconds, int) or not 0 < seconds < 10**9:
+        return None
+    return now + timedelta(seconds=seconds)
+
+
+@dataclass(frozen=True, slots=True)
+class UrBackupLogIn:
+    """UrBackup's own log-in: a session by a password that is hashed with a salt and a challenge (its `login.cpp`)."""
+
+    url: str
+    user: str
+    password: Secret
+    transport: HttpTransport
+    clock: Clock
+
+    def __call__(self, deadline: Deadline) -> Token:
+        """Log in."""
+        challenge = self._ask("salt", {"username": self.user}, deadline)
+        session, salt, rnd = (challenge.get(name) for name in ("ses", "salt", "rnd"))
+        if not isinstance(session, str) or not isinstance(salt, str) or not isinstance(rnd, str):
+            raise SourceUnavailable(UNAUTHORISED)
+        rounds = challenge.get("pbkdf2_rounds", 0)
+        proof = _proof(self.password.reveal(), salt, rnd, rounds if isinstance(rounds, int) else 0)
+        fields = {"username": self.user, "password": proof, "ses": session}
+        if self._ask("login", fields, deadline).get("success") is not True:
+            raise SourceUnavailable(UNAUTHORISED)
+        return Token(_token_text(session))
+
+    def _ask(self, action: str, fields: Mapping[str, str], deadline: Deadline) -> dict[str, object]:
+        question = form_question(f"{self.url}?a={action}", fields)
+        document = log_in_document(self.transport, question, self.clock, deadline)
+        if not isinstance(document, dict):
+            raise SourceUnavailable("badField")
+        return document
+
+
+def _proof(password: str, salt: str, rnd: str, rounds: int) -> str:
+    """What the server compares; MD5 is its choice, not ours."""
+    digest = hashlib.md5((salt + password).encode(), usedforsecurity=False).digest()
+    text = digest.hex()
+    if 0 < rounds <= MOST_ROUNDS:
+        text = hashlib.pbkdf2_hmac("sha256", digest, salt.encode(), rounds).hex()
+    return hashlib.md5((rnd + text).encode(), usedforsecurity=False).hexdigest()
+
+
+def in_form(name: str, question: Question, token: str) -> Question:
+    """Tokens that travel as one more field of a form."""
+    field = urlencode({name: token}).encode()
+    body = b"&".join(part for part in (question.body or b"", field) if part)
+    return replace(question.with_headers(FORM), body=body)

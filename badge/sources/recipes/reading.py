@@ -1,0 +1,248 @@
+"""A system's answer, a recipe → what it says of the subject. No I/O.
+
+Each step is also told in words, for `flask badge sources try`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+
+from badge.contract import LARGEST_SIZE, https_url
+from badge.model import CASELESS_PLATFORMS, BackupStatus, Reason, Report, Visibility
+from badge.ports import SourceUnavailable
+from badge.sources.recipes.ageing import aged
+from badge.sources.recipes.expression import Expression, ExpressionFailed
+from badge.sources.recipes.recipe import Outcome, Recipe
+from badge.sources.recipes.times import is_never, read_time
+
+# Runs looked at for the last success and the last one that ended.
+MOST_RUNS = 100
+BELIEVABLE_LEAD = timedelta(days=1)
+
+_FINISHED = (BackupStatus.SUCCEEDED, BackupStatus.FAILED)
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What an answer says, whether it used a word that the recipe does not know, and how that was found."""
+
+    report: Report
+    unknown_word: bool = False
+    steps: Sequence[str] = ()
+    tells_visibility: bool = True
+    """False where it is for an item to say who may know of the subject, and there is none."""
+
+    def report_after(self, known: Report | None) -> Report:
+        """The report, as visible as the subject was before where the answer does not tell; else it may be private."""
+        if self.tells_visibility:
+            return self.report
+        return replace(self.report, visibility=known.visibility if known and known.exists else Visibility.PRIVATE)
+
+
+@dataclass(frozen=True, slots=True)
+class _Verdict:
+    """What the rules make of one run."""
+
+    item: object
+    outcome: Outcome
+    is_known_word: bool
+    steps: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """Reads answers by one recipe."""
+
+    recipe: Recipe
+    folds_case: bool = False
+    """Whether `where` compares without case on platforms that do so themselves."""
+
+    def read(self, document: object, names: Mapping[str, str], now: datetime, then: object = None) -> Reading:
+        """What the document says of the subject with these names; raises `SourceUnavailable`.
+
+        `then` is the second question's answer. An expression that meets a value of another kind than
+        it takes leaves the question open, and says nothing of the source.
+        """
+        try:
+            self._check_document(document)
+            found = _as_list(self.recipe.items.on(document))
+            if self.recipe.then is not None:
+                found = [{**item, "then": then} if isinstance(item, dict) else item for item in found]
+            return self._reading(found, names, now)
+        except ExpressionFailed as failed:
+            raise SourceUnavailable("badExpression", is_about_subject=True) from failed
+
+    def _check_document(self, document: object) -> None:
+        denied, fine = self.recipe.denied_when, self.recipe.ok_when
+        if denied is not None and denied.holds_for(document):
+            raise SourceUnavailable("unauthorised")
+        if fine is not None and not fine.holds_for(document):
+            raise SourceUnavailable("notOk")
+
+    def _reading(self, found: Sequence[object], names: Mapping[str, str], now: datetime) -> Reading:
+        items = [item for item in found if self._is_asked_for(item, names)]
+        runs = [item for item in items if not _holds(self.recipe.exclude, item)]
+        steps = [f"items: {len(found)} found, {len(items)} by where, {len(runs)} left by exclude"]
+        next_run_at = self._next_run(items)
+        if self.recipe.unique and len(runs) > 1:
+            raise SourceUnavailable("notUnique", is_about_subject=True)
+        if not runs:
+            return self._without_runs(next_run_at, now, steps)
+        return self._of_runs(self._newest_first(runs), next_run_at, now, steps)
+
+    def _is_asked_for(self, item: object, names: Mapping[str, str]) -> bool:
+        return all(self._same(where.expr.on(item), where.equals.expand(names), names) for where in self.recipe.where)
+
+    def _same(self, found: object, wanted: str, names: Mapping[str, str]) -> bool:
+        text = word_of(found)
+        if self.folds_case and names["platform"].lower() in CASELESS_PLATFORMS and text is not None:
+            return text.lower() == wanted.lower()
+        return text == wanted
+
+    def _next_run(self, items: Sequence[object]) -> datetime | None:
+        chosen = self.recipe.next
+        if chosen is None:
+            return None
+        moments = (self._time(chosen.field, item) for item in items if chosen.where.holds_for(item))
+        return min((moment for moment in moments if moment is not None), default=None)
+
+    def _newest_first(self, runs: Sequence[object]) -> Sequence[object]:
+        by = self.recipe.latest_by
+        if by is None:
+            return runs
+        dated = [(self._deciding_time(by, run), run) for run in runs]
+        return [run for _, run in sorted(dated, key=lambda pair: pair[0], reverse=True)]
+
+    def _deciding_time(self, by: Expression, run: object) -> datetime:
+        """The moment to order by. None sorts last; one that can't be read must not make an old run the newest."""
+        found = by.on(run)
+        moment = read_time(found, self.recipe.times.timezone)
+        if moment is None and not is_never(found):
+            raise SourceUnavailable("badField", is_about_subject=True)
+        return moment or datetime.min.replace(tzinfo=UTC)
+
+    def _without_runs(self, next_run_at: datetime | None, now: datetime, steps: list[str]) -> Reading:
+        outcome = self.recipe.empty
+        if next_run_at is not None:  # nothing ran yet, but something will
+            outcome = Outcome.SCHEDULED
+        steps = [*steps, f"empty: {outcome.value}"]
+        if outcome is Outcome.ABSENT:
+            return Reading(Report.absent(now), steps=steps)
+        report = Report(status=self.recipe.meaning(outcome), observed_at=now, next_run_at=next_run_at)
+        return Reading(report, steps=steps, tells_visibility=self.recipe.fields.private is None)
+
+    def _of_runs(
+        self, runs: Sequence[object], next_run_at: datetime | None, now: datetime, steps: list[str]
+    ) -> Reading:
+        verdicts = [self._verdict(run) for run in runs[: MOST_RUNS if self.recipe.latest_by else 1]]
+        if self.recipe.cancelled_as == "previous":
+            verdicts = [verdict for verdict in verdicts if verdict.outcome is not Outcome.CANCELLED] or verdicts
+        latest = verdicts[0]
+        steps = [*steps, *latest.steps]
+        if latest.outcome is Outcome.ABSENT:
+            return Reading(Report.absent(now), steps=steps)
+        clock = self._time(self.recipe.clock, latest.item) or now
+        report = self._report(latest, verdicts, now)
+        report = replace(report, next_run_at=report.next_run_at or next_run_at)
+        result = aged(report, self.recipe, now, clock)
+        if result.status is not report.status:
+            steps.append(f"too old: {report.status.value} counts as {result.status.value}")
+        return Reading(result, not latest.is_known_word, steps)
+
+    def _verdict(self, run: object) -> _Verdict:
+        steps = []
+        for index, rule in enumerate(self.recipe.rules):
+            holds = rule.when.holds_for(run)
+            steps.append(f"rules[{index}]: {rule.when.text}: {rule.status.value if holds else 'no'}")
+            if holds:
+                return _Verdict(run, rule.status, is_known_word=True, steps=steps)
+        default = self.recipe.default
+        if self.recipe.state is None:
+            return _Verdict(run, default, is_known_word=True, steps=[*steps, f"default: {default.value}"])
+        word = word_of(self.recipe.state.on(run))
+        outcome = self.recipe.map.get(word) if word is not None else None
+        steps.append(f"state: {word!r}: {outcome.value if outcome else f'{default.value}, by default'}")
+        return _Verdict(run, outcome or default, is_known_word=outcome is not None, steps=steps)
+
+    def _report(self, latest: _Verdict, verdicts: Sequence[_Verdict], now: datetime) -> Report:
+        item, fields = latest.item, self.recipe.fields
+        status = self.recipe.meaning(latest.outcome)
+        ended = [verdict for verdict in verdicts if self.recipe.meaning(verdict.outcome) in _FINISHED]
+        finished_at = self._past(fields.finished_at, item, now)
+        return Report(
+            status=status,
+            observed_at=now,
+            started_at=self._past(fields.started_at, item, now),
+            finished_at=finished_at if status in _FINISHED else None,
+            last_success_at=self._last_success(item, ended, now),
+            last_finished=self.recipe.meaning(ended[0].outcome) if ended else None,
+            next_run_at=self._time(fields.next_run_at, item),
+            size_bytes=_size(_found(fields.size_bytes, item)),
+            url=https_url(_found(fields.url, item)),
+            visibility=self._visibility(item),
+            reason=_REASONS.get(latest.outcome) if status is BackupStatus.FAILED else None,
+        )
+
+    def _last_success(self, item: object, ended: Sequence[_Verdict], now: datetime) -> datetime | None:
+        said = self._past(self.recipe.fields.last_success_at, item, now)
+        if said is not None:
+            return said
+        successes = (run for run in ended if self.recipe.meaning(run.outcome) is BackupStatus.SUCCEEDED)
+        newest = next(successes, None)
+        return None if newest is None else self._past(self.recipe.fields.finished_at, newest.item, now)
+
+    def _visibility(self, item: object) -> Visibility:
+        private = self.recipe.fields.private
+        is_public = private is None or private.on(item) is False
+        return Visibility.PUBLIC if is_public else Visibility.PRIVATE
+
+    def _past(self, expression: Expression | None, item: object, now: datetime) -> datetime | None:
+        """A moment that can't lie ahead. A little is the clocks' difference; a success of 2099 would never grow old."""
+        moment = self._time(expression, item)
+        return None if moment is None or moment > now + BELIEVABLE_LEAD else min(moment, now)
+
+    def _time(self, expression: Expression | None, item: object) -> datetime | None:
+        return read_time(_found(expression, item), self.recipe.times.timezone)
+
+
+_REASONS = {Outcome.PARTIAL: Reason.PARTIAL, Outcome.CANCELLED: Reason.CANCELLED}
+
+
+def _as_list(found: object) -> Sequence[object]:
+    if found is None:
+        return []
+    return found if isinstance(found, list) else [found]
+
+
+def _holds(expression: Expression | None, item: object) -> bool:
+    return expression is not None and expression.holds_for(item)
+
+
+def _found(expression: Expression | None, item: object) -> object:
+    return None if expression is None else expression.on(item)
+
+
+def word_of(found: object) -> str | None:
+    """A scalar as the file would spell it; None for what is none."""
+    match found:
+        case bool():
+            return str(found).lower()
+        case str():
+            return found
+        case int():
+            return str(found)
+        case float():
+            return f"{found:g}"
+        case _:
+            return None
+
+
+def _size(found: object) -> int | None:
+    """A number of bytes, also as text: proto3 writes its 64-bit numbers so."""
+    if isinstance(found, str) and found.isascii() and found.isdigit() and len(found) < 20:
+        found = int(found)
+    if isinstance(found, bool) or not isinstance(found, int) or not 0 <= found < LARGEST_SIZE:
+        return None
+    return found

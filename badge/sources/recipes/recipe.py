@@ -1,0 +1,232 @@
+"""A recipe: how to ask a system for one subject, and how to read its answer. Data, no code.
+
+Presets are recipes in files; an entry of sources.toml can change any of it. The keys are told in
+docs/own-system.md.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from enum import StrEnum
+from typing import Annotated, Any, Literal, Self
+from zoneinfo import ZoneInfo
+
+from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, model_validator
+
+from badge.model import BackupStatus
+from badge.settings import Duration
+from badge.sources.recipes.expression import Expression
+from badge.sources.recipes.promql import check_promql
+from badge.sources.recipes.table import Table
+from badge.sources.recipes.template import Template, check_path, texts_in
+
+
+class Outcome(StrEnum):
+    """What a rule can make of a run: the six statuses, and four words that a source's options translate."""
+
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    IN_PROGRESS = "inProgress"
+    SCHEDULED = "scheduled"
+    DELETED = "deleted"
+    UNKNOWN = "unknown"
+    WARNING = "warning"
+    PARTIAL = "partial"
+    CANCELLED = "cancelled"
+    ABSENT = "absent"
+    """There is no such subject."""
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise ValueError("give a text")  # noqa: TRY004 - pydantic collects ValueErrors
+    return value
+
+
+def _path(template: Template) -> Template:
+    check_path(template.text)
+    return template
+
+
+def _promql(template: Template) -> Template:
+    check_promql(template)
+    return template
+
+
+def _zone(value: object) -> ZoneInfo:
+    try:
+        return ZoneInfo(_text(value))
+    except (OSError, LookupError, ValueError):
+        raise ValueError("give a time zone such as UTC or Europe/Berlin") from None
+
+
+def _age_limit(limit: timedelta) -> timedelta:
+    if not timedelta(minutes=1) <= limit <= timedelta(days=3650):
+        raise ValueError("give something from 1m to 3650d")
+    return limit
+
+
+def _structure(value: object) -> object:
+    for text in texts_in(value):
+        Template.parse(text)
+    return value
+
+
+# Headers whose values are secrets.
+_OF_AUTH = re.compile(r"(proxy-)?authorization|cookie|(.*-)?(api)?(key|token|secret|password)", re.IGNORECASE)
+
+
+def _header_names(value: dict[str, str]) -> dict[str, str]:
+    for name, text in value.items():
+        if not re.fullmatch(r"[A-Za-z0-9-]{1,64}", name) or not text.isprintable() or not text.isascii():
+            raise ValueError("give header names of letters, digits and -, with printable values")
+        if _OF_AUTH.fullmatch(name):
+            raise ValueError(f"{name} says who asks: that goes into `auth`, with secrets as env:NAME or file:/path")
+        if any(Template(text).places):
+            raise ValueError(f"{name} has a {{…}}, which goes into path, query or body")
+    return value
+
+
+JmesPath = Annotated[Expression, PlainValidator(lambda value: Expression.parse(_text(value)))]
+Text = Annotated[Template, PlainValidator(lambda value: Template.parse(_text(value)))]
+Path = Annotated[Text, AfterValidator(_path)]
+PromQl = Annotated[Text, AfterValidator(_promql)]
+AgeLimit = Annotated[Duration, AfterValidator(_age_limit)]
+Zone = Annotated[ZoneInfo, BeforeValidator(_zone)]
+StatusCodes = tuple[Annotated[int, Field(ge=201, le=599)], ...]
+
+
+class Request(Table):
+    """The question. Names go into the query, the body and whole path segments; never into the address."""
+
+    method: Literal["GET", "POST"] = "GET"
+    path: Path = Template("")
+    query: dict[str, Text] = Field(default_factory=dict)
+    body: Annotated[dict[str, Any], AfterValidator(_structure)] | None = Field(None, alias="json")
+    form: dict[str, Text] | None = None
+    headers: Annotated[dict[str, str], AfterValidator(_header_names)] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _one_body(self) -> Self:
+        if self.body is not None and self.form is not None:
+            raise ValueError("give json or form, not both")
+        # A question may have a JSON body: bareos-restapi filters by nothing else.
+        if self.method == "GET" and self.form is not None:
+            raise ValueError('a form needs method = "POST"')
+        return self
+
+
+class Then(Table):
+    """A second question by values of the first answer; each item has its answer as `then`, or null for a 404."""
+
+    path: Path
+    values: dict[str, JmesPath] = Field(default_factory=dict)
+
+
+class HttpMeanings(Table):
+    """Which HTTP statuses are answers, and which mean that the log-in was refused."""
+
+    absent: StatusCodes = (404,)
+    gone: StatusCodes = (410,)
+    auth: StatusCodes = (401,)
+
+
+class Where(Table):
+    """Items count only where the expression finds this text; compared here, so that names stay values."""
+
+    expr: JmesPath
+    equals: Text
+
+
+class Rule(Table):
+    """What holds for a run of which `when` is true."""
+
+    when: JmesPath
+    status: Outcome
+
+
+class NextRun(Table):
+    """The item that tells of the next run, and where in it the time stands."""
+
+    where: JmesPath
+    field: JmesPath
+
+
+class Fields(Table):
+    """Where in an item the rest of a report stands."""
+
+    started_at: JmesPath | None = Field(None, alias="startedAt")
+    finished_at: JmesPath | None = Field(None, alias="finishedAt")
+    last_success_at: JmesPath | None = Field(None, alias="lastSuccessAt")
+    next_run_at: JmesPath | None = Field(None, alias="nextRunAt")
+    size_bytes: JmesPath | None = Field(None, alias="sizeBytes")
+    url: JmesPath | None = None
+    private: JmesPath | None = None
+    """Anything but false makes the subject private."""
+
+
+class Times(Table):
+    """How times are written."""
+
+    timezone: Zone | None = None
+    """Of those without a zone; where it is not given, they are no times."""
+
+
+class Recipe(Table):
+    """All of it, in the order in which an answer is read."""
+
+    request: Request | None = None
+    promql: PromQl | None = None
+    then: Then | None = None
+    http: HttpMeanings = HttpMeanings()
+    denied_when: JmesPath | None = None
+    """Of the whole answer: the log-in has run out, though the HTTP status does not say so."""
+    ok_when: JmesPath | None = None
+    """Of the whole answer: else it is none."""
+    items: JmesPath = Expression.parse("@")
+    where: tuple[Where, ...] = ()
+    next: NextRun | None = None
+    exclude: JmesPath | None = None
+    unique: bool = False
+    latest_by: JmesPath | None = None
+    rules: tuple[Rule, ...] = ()
+    state: JmesPath | None = None
+    map: dict[str, Outcome] = Field(default_factory=dict)
+    default: Outcome = Outcome.UNKNOWN
+    empty: Outcome = Outcome.ABSENT
+    fields: Fields = Fields()
+    clock: JmesPath | None = None
+    """Of an item: the time by the system's own clock, for reckoning how old its times are."""
+    times: Times = Times()
+    partial_as: Literal["failed", "succeeded"] = "failed"
+    warning_as: Literal["succeeded", "failed"] = "succeeded"
+    cancelled_as: Literal["failed", "unknown", "previous"] = "failed"
+    stale_after: AgeLimit | None = None
+    stale_as: Literal["failed", "unknown"] = "failed"
+    max_run: AgeLimit = timedelta(hours=24)
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Self:
+        if not self.rules and self.state is None:
+            raise ValueError("give rules, or state and map: nothing says how a backup went")
+        if self.state is not None and not self.map:
+            raise ValueError("state needs map: which of its words mean which status")
+        return self
+
+    def meaning(self, outcome: Outcome) -> BackupStatus:
+        """The status that an outcome counts as by this recipe's options."""
+        match outcome:
+            case Outcome.WARNING:
+                return BackupStatus(self.warning_as)
+            case Outcome.PARTIAL:
+                return BackupStatus(self.partial_as)
+            case Outcome.CANCELLED:
+                return BackupStatus.FAILED if self.cancelled_as == "failed" else BackupStatus.UNKNOWN
+            case Outcome.ABSENT:
+                return BackupStatus.UNKNOWN
+            case _:
+                return BackupStatus(outcome.value)
+
+
+RECIPE_KEYS = frozenset(Recipe.model_fields)

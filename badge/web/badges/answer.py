@@ -1,0 +1,267 @@
+"""Resolution → bytes, status code and headers: one answer, in whichever format was asked for.
+
+Knows no framework, so that what is in front of Flask or behind a crash can answer with it too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import Enum, auto
+
+from badge import appearance
+from badge.appearance import Tone
+from badge.artwork import png, svg
+from badge.artwork.png import PngUnavailable
+from badge.contract import coordinates_of, format_time
+from badge.model import BackupStatus, Badge, Origin, Report, Resolution
+from badge.ports import Deadline
+from badge.web.badges.http_cache import COMMON_HEADERS, Keeping, cache_status, etag
+from badge.web.badges.pictures import Pictures
+from badge.web.badges.request import BadgeRequest, Format
+from badge.web.errors import PROBLEM_TYPE, as_json, problem
+
+JSON_VERSION = 1
+SVG_TYPE = "image/svg+xml; charset=utf-8"
+PNG_TYPE = "image/png"
+
+
+class AnswerKind(Enum):
+    """What an answer is, for the true HTTP status and the problem's words."""
+
+    KNOWN = auto()
+    DELETED = auto()
+    ABSENT = auto()
+    INVALID = auto()
+    UNAVAILABLE = auto()
+    UNEXPECTED = auto()
+    CRASHED = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """How a kind that is no plain status is told to programs."""
+
+    http_status: int
+    code: str
+    detail: str
+
+
+PROBLEMS = {
+    AnswerKind.DELETED: Problem(410, "GONE", "The repository or its backup definition was deleted."),
+    AnswerKind.ABSENT: Problem(404, "NOT_FOUND", "There is no such subject, or it is private."),
+    AnswerKind.INVALID: Problem(400, "INVALID_SUBJECT", "The path can't name a subject."),
+    AnswerKind.UNAVAILABLE: Problem(503, "UNAVAILABLE", "The status could not be found out; try again later."),
+    AnswerKind.UNEXPECTED: Problem(503, "NOT_SUCCEEDED", "The last finished backup did not succeed, or is too old."),
+    AnswerKind.CRASHED: Problem(500, "INTERNAL", "Something went wrong here."),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What leaves: bytes, status code, headers."""
+
+    http_status: int
+    content_type: str
+    body: bytes
+    status: BackupStatus
+    origin: Origin
+    keeping: Keeping
+    etag: str
+    """With its quotes."""
+    has_retry_after: bool = False
+
+    @property
+    def is_good(self) -> bool:
+        """Whether a source stands behind it, so that it may be given to others too."""
+        return self.http_status == 200 and self.origin is not Origin.FALLBACK
+
+    def for_bearer(self) -> Answer:
+        """The same for whoever has the subject's token, and for no cache that may leave a query out of its keys."""
+        return replace(self, keeping=replace(self.keeping, is_shared=False))
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """Its headers, as it is made."""
+        return self._headers(self.origin, self.keeping)
+
+    def headers_later(self, by: timedelta) -> dict[str, str]:
+        """Its headers when it is given again, so much later."""
+        is_stale = self.origin is Origin.STALE
+        return self._headers(Origin.STALE if is_stale else Origin.CACHE, self.keeping.aged(by))
+
+    def _headers(self, origin: Origin, keeping: Keeping) -> dict[str, str]:
+        headers = {
+            "Content-Type": self.content_type,
+            "Content-Length": str(len(self.body)),
+            "Cache-Control": keeping.cache_control,
+            "ETag": self.etag,
+            "Cache-Status": cache_status(origin, keeping),
+            **COMMON_HEADERS,
+        }
+        return {**headers, "Retry-After": str(keeping.max_age)} if self.has_retry_after else headers
+
+
+# Whatever ended before: a success that grew too old stands in `last_finished` still.
+NO_SUCCESS = frozenset({BackupStatus.FAILED, BackupStatus.UNKNOWN, BackupStatus.DELETED})
+
+
+def kind_of(request: BadgeRequest, resolution: Resolution) -> AnswerKind:
+    """Which row of the answers' table a resolution stands in."""
+    kind = _kind(resolution)
+    if kind is AnswerKind.KNOWN and request.expects_success and not _is_as_expected(request, resolution):
+        return AnswerKind.UNEXPECTED
+    return kind
+
+
+def _is_as_expected(request: BadgeRequest, resolution: Resolution) -> bool:
+    """Whether the last finished backup succeeded, still counts, and is no longer ago than asked for."""
+    report = resolution.report
+    if resolution.status in NO_SUCCESS or (report.last_finished or report.status) is not BackupStatus.SUCCEEDED:
+        return False
+    return request.look.max_age is None or appearance.face_of(resolution, request.look).tone is not Tone.ORANGE
+
+
+def _kind(resolution: Resolution) -> AnswerKind:
+    if not resolution.is_known:
+        return AnswerKind.UNAVAILABLE
+    if not resolution.report.exists:
+        return AnswerKind.ABSENT
+    return AnswerKind.DELETED if resolution.status is BackupStatus.DELETED else AnswerKind.KNOWN
+
+
+def unknown_for(fresh_for: timedelta, now: datetime) -> Resolution:
+    """The resolution behind an answer that no source was asked for: a bad path, a bug."""
+    report = Report(status=BackupStatus.UNKNOWN, observed_at=now, exists=False)
+    return Resolution(report=report, origin=Origin.FALLBACK, age=timedelta(0), fresh_for=fresh_for, now=now)
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """All that the formats show."""
+
+    request: BadgeRequest
+    resolution: Resolution
+    badge: Badge
+    told: Problem | None
+    """What is told of instead of a status, where the true HTTP status is asked for."""
+
+
+# A picture is drawn in 40 ms, the first one of a process in 300; what waited for its source until now is not drawn.
+DRAWN_WITHIN_SECONDS = 1.8
+
+
+def answer(
+    request: BadgeRequest,
+    resolution: Resolution,
+    kind: AnswerKind,
+    pictures: Pictures,
+    draw_by: Deadline | None = None,
+) -> Answer:
+    """The whole answer to a request; the same resolution gives the same words, always.
+
+    `draw_by`: when to stop waiting for one's turn to draw a PNG, and give one drawn beforehand instead.
+    """
+    draw_by = draw_by or Deadline.after(DRAWN_WITHIN_SECONDS)
+    badge = appearance.badge_for(resolution, request.look)
+    told = PROBLEMS.get(kind) if request.shows_true_code else None
+    content = Content(request, resolution, badge, told)
+    content_type, body = (
+        _png(content, pictures, draw_by) if request.format is Format.PNG else _DRAWN[request.format](content)
+    )
+    return Answer(
+        http_status=told.http_status if told else 200,
+        content_type=content_type,
+        body=body,
+        status=resolution.status,
+        origin=resolution.origin,
+        keeping=Keeping.of(resolution, _changes_in(request, resolution), request.at_least),
+        etag=f'"{etag(body)}"',
+        has_retry_after=kind is AnswerKind.UNAVAILABLE and told is not None,
+    )
+
+
+def _changes_in(request: BadgeRequest, resolution: Resolution) -> timedelta:
+    """When the picture's words, and with them what a monitor expects, would change by themselves."""
+    return appearance.face_of(resolution, request.look).holds_for
+
+
+def _svg(content: Content) -> tuple[str, bytes]:
+    return SVG_TYPE, svg.draw(content.badge)
+
+
+def _png(content: Content, pictures: Pictures, draw_by: Deadline) -> tuple[str, bytes]:
+    """A PNG of the badge, or the one of its status that was drawn beforehand: true, if plainer."""
+    request, resolution = content.request, content.resolution
+    is_shared, patience = not request.has_own_label, min(png.PATIENCE_SECONDS, draw_by.remaining)
+    try:
+        return PNG_TYPE, pictures.png(content.badge, request.scale, is_shared=is_shared, patience=patience)
+    except PngUnavailable:
+        # One drawn beforehand can't say how old its knowledge is, so what is old is unknown there.
+        shown = appearance.icon_for(resolution, request.look)
+        return PNG_TYPE, png.predrawn(BackupStatus.UNKNOWN if resolution.is_old else shown)
+
+
+def _json(content: Content) -> tuple[str, bytes]:
+    request, report, told = content.request, content.resolution.report, content.told
+    if told is None:
+        return "application/json", as_json(_status_document(content))
+    # The reason a path was refused is ours and names nothing of the source's.
+    detail = f"{told.detail} ({request.fault})" if request.fault else told.detail
+    found = {
+        "backupStatus": report.status,
+        "lastFinished": report.last_finished,
+        "lastSuccessAt": _time(report.last_success_at),
+    }
+    members = found if report.exists else {"backupStatus": report.status}
+    return PROBLEM_TYPE, problem(told.http_status, told.code, detail, **members)
+
+
+def _txt(content: Content) -> tuple[str, bytes]:
+    return "text/plain; charset=utf-8", f"{content.resolution.status}\n".encode()
+
+
+def _shields(content: Content) -> tuple[str, bytes]:
+    """What shields' endpoint badge reads; it refuses unknown keys (shields.io/badges/endpoint-badge)."""
+    document = {
+        "schemaVersion": 1,
+        "label": content.badge.label,
+        "message": content.badge.message,
+        "color": content.badge.colour.removeprefix("#"),
+        "isError": not content.resolution.is_known,
+        "cacheSeconds": 300,  # the shortest that shields honours
+    }
+    return "application/json", as_json(document)
+
+
+_DRAWN: dict[Format, Callable[[Content], tuple[str, bytes]]] = {
+    Format.SVG: _svg,
+    Format.JSON: _json,
+    Format.TXT: _txt,
+    Format.SHIELDS: _shields,
+}
+
+
+def _status_document(content: Content) -> dict[str, object]:
+    subject, resolution, badge = content.request.subject, content.resolution, content.badge
+    report = resolution.report
+    assert subject is not None
+    return {
+        "version": JSON_VERSION,
+        **coordinates_of(subject),
+        "status": resolution.status,
+        "label": badge.label,
+        "message": badge.message,
+        "stale": resolution.is_stale,
+        "confirmedAt": _time(resolution.confirmed_at),
+        "startedAt": _time(report.started_at),
+        "finishedAt": _time(report.finished_at),
+        "lastSuccessAt": _time(report.last_success_at),
+        "lastFinished": report.last_finished,
+        "nextRunAt": _time(report.next_run_at),
+    }
+
+
+def _time(moment: datetime | None) -> str | None:
+    return None if moment is None else format_time(moment)

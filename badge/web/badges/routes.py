@@ -1,0 +1,166 @@
+"""The badge routes: read the URL, resolve, answer. Whatever goes wrong ends in an image."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from flask import Blueprint, Response, request
+from werkzeug.datastructures import Headers
+from werkzeug.exceptions import HTTPException
+from werkzeug.routing import BaseConverter
+
+from badge.appearance import Look
+from badge.model import AnswerCrashed, BadgeServed
+from badge.ports import Clock, Deadline, Events
+from badge.resolving.resolver import Resolver
+from badge.telemetry.metrics import Metrics
+from badge.web.badges.answer import DRAWN_WITHIN_SECONDS, Answer, AnswerKind, answer, kind_of, unknown_for
+from badge.web.badges.edge_cache import NOTE, Finished
+from badge.web.badges.http_cache import COMMON_HEADERS
+from badge.web.badges.pictures import Pictures
+from badge.web.badges.private_tokens import SubjectTokens
+from badge.web.badges.request import BADGE_ROOT, BadgeRequest, Format, is_badge_path, read_badge_request
+from badge.web.errors import PROBLEM_TYPE, problem
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+INVALID_LIFETIME = timedelta(seconds=60)
+CRASH_LIFETIME = timedelta(seconds=15)
+
+PREFLIGHT_HEADERS = {
+    "Access-Control-Allow-Origin": "*",
+    "Access-Control-Allow-Methods": "GET, HEAD, OPTIONS",
+    "Access-Control-Allow-Headers": "If-None-Match",
+    "Access-Control-Max-Age": "86400",
+    "Cache-Control": "public, max-age=86400",
+}
+
+
+class AnyPath(BaseConverter):
+    """Matches whatever follows, empty parts and dots included; the raw path is read elsewhere.
+
+    The application registers it as `any_path` before the blueprint.
+    """
+
+    regex = ".*"
+    part_isolating = False
+
+
+@dataclass(frozen=True, slots=True)
+class BadgeParts:
+    """What the badge routes need."""
+
+    resolver: Resolver
+    clock: Clock
+    events: Events
+    metrics: Metrics
+    default_label: str
+    pictures: Pictures
+    tokens: SubjectTokens
+
+
+def blueprint(parts: BadgeParts) -> Blueprint:
+    """The routes under /badge/."""
+    badges = Blueprint("badges", __name__)
+
+    badges.add_url_rule(
+        f"{BADGE_ROOT}<any_path:_>",
+        endpoint="badge",
+        view_func=lambda _: show_badge(parts),
+        methods=["GET", "OPTIONS"],
+        provide_automatic_options=False,
+    )
+    return badges
+
+
+def show_badge(parts: BadgeParts) -> Response:
+    """Answer a request for a badge; never raises."""
+    began = time.perf_counter()
+    if request.method == "OPTIONS":
+        return Response(status=204, headers=PREFLIGHT_HEADERS)
+    wanted = read_badge_request(request.environ, request.args, parts.default_label)
+    try:
+        made = _resolved(parts, wanted)
+    except Exception as error:  # noqa: BLE001 - whatever it is, a reader gets an image and we a log line
+        parts.events.emit(AnswerCrashed("badge", error))
+        made = answer(wanted, unknown_for(CRASH_LIFETIME, parts.clock()), AnswerKind.CRASHED, parts.pictures)
+    parts.events.emit(
+        BadgeServed(wanted.format, made.status, made.origin, made.http_status, time.perf_counter() - began)
+    )
+    if made.is_good and not wanted.token:
+        request.environ[NOTE] = _finished(parts, wanted.format, made)
+    return _response(made)
+
+
+def _finished(parts: BadgeParts, format: Format, made: Answer) -> Finished:
+    """The answer as the hot path may give it to others."""
+    whole = made.keeping.lifetime
+    return Finished(
+        body=made.body,
+        etag=made.etag,
+        fresh_seconds=whole.total_seconds(),
+        headers_for=lambda left: list(made.headers_later(whole - timedelta(seconds=left)).items()),
+        count=parts.metrics.hot_path_counter(format, made.status, made.origin),
+    )
+
+
+def _resolved(parts: BadgeParts, wanted: BadgeRequest) -> Answer:
+    if wanted.subject is None:
+        return answer(wanted, unknown_for(INVALID_LIFETIME, parts.clock()), AnswerKind.INVALID, parts.pictures)
+    draw_by = Deadline.after(DRAWN_WITHIN_SECONDS)
+    is_trusted = wanted.token != "" and parts.tokens.is_good(wanted.subject, wanted.token)
+    resolution = parts.resolver.resolve(wanted.subject, may_see_private=is_trusted)
+    made = answer(wanted, resolution, kind_of(wanted, resolution), parts.pictures, draw_by)
+    return made.for_bearer() if is_trusted else made
+
+
+def _response(made: Answer) -> Response:
+    headers = Headers(list(made.headers.items()))
+    # Preconditions are for answers that would be 200 (RFC 9110, section 13.2.1).
+    if made.http_status == 200 and request.if_none_match.contains_weak(made.etag.strip('"')):
+        del headers["Content-Length"], headers["Content-Type"]
+        return Response(status=304, headers=headers)
+    return Response(made.body, made.http_status, headers)
+
+
+class ImageWhateverHappens:
+    """WSGI layer around the application: under /badge/ not even a routing error is HTML."""
+
+    def __init__(self, application: WSGIApplication, parts: BadgeParts) -> None:
+        self._application = application
+        self._parts = parts
+        # Drawn now: when drawing is what broke, there is still this one.
+        plain = BadgeRequest(subject=None, format=Format.SVG, look=Look(label=parts.default_label), is_strict=False)
+        unknown = unknown_for(CRASH_LIFETIME, parts.clock())
+        self._last_resort = answer(plain, unknown, AnswerKind.CRASHED, parts.pictures)
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """Pass the request on; answer it with the last resort where that raises."""
+        if str(environ.get("PATH_INFO", "")).startswith("//") and is_badge_path(environ):
+            # Routed as if there was one slash, and answered where it is: no redirect.
+            environ["PATH_INFO"] = "/" + environ["PATH_INFO"].lstrip("/")
+        try:
+            return self._application(environ, start_response)
+        except Exception as error:
+            self._parts.events.emit(AnswerCrashed("application", error))
+            if not is_badge_path(environ):
+                raise
+            start_response("200 OK", list(self._last_resort.headers.items()))
+            return [self._last_resort.body] if environ.get("REQUEST_METHOD") != "HEAD" else []
+
+
+def routing_error_for_badge(parts: BadgeParts, error: HTTPException) -> Response:
+    """What Flask would say in HTML about a badge's URL, or of a crash: an image for readers, a 405 for the rest."""
+    if error.code == 405:
+        body = problem(405, "METHOD_NOT_ALLOWED", "Badges answer to GET, HEAD and OPTIONS.")
+        headers = {**COMMON_HEADERS, "Allow": "GET, HEAD, OPTIONS", "Cache-Control": "no-store"}
+        return Response(body, 405, headers, content_type=PROBLEM_TYPE)
+    wanted = read_badge_request(request.environ, request.args, parts.default_label)
+    is_ours = (error.code or 500) >= 500
+    lifetime, kind = (CRASH_LIFETIME, AnswerKind.CRASHED) if is_ours else (INVALID_LIFETIME, AnswerKind.INVALID)
+    return _response(answer(wanted, unknown_for(lifetime, parts.clock()), kind, parts.pictures))

@@ -1,0 +1,1 @@
+"""Where backups are reported: the native contract and pings."""

@@ -1,0 +1,195 @@
+"""The native contract, served from the embedded catalogue; always with an API key (docs/native-contract.md)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TypeVar
+
+from flask import Blueprint, Response, request
+from sqlalchemy.exc import SQLAlchemyError
+
+from badge.catalogue.events import InvalidEvent
+from badge.catalogue.keys import ApiKeys, KeyVerdict, Scope
+from badge.catalogue.store import Catalogue
+from badge.contract import format_time, status_document
+from badge.model import BackupStatus, InvalidSubject, Report, Subject
+from badge.ports import Clock
+from badge.web.errors import PROBLEM_TYPE, as_json, problem, problem_document
+from badge.web.intake.ops_body import BadBody, Batch, ListQuery, SubjectBody, read_body, read_event
+from badge.web.intake.rates import KeyRate
+
+Body = TypeVar("Body", SubjectBody, Batch)
+
+KEY_HEADER = "X-API-Key"
+
+# Answers are for the key's holder alone, and are to be confirmed by their ETag each time.
+OPS_HEADERS = {"Cache-Control": "private, no-cache", "X-Content-Type-Options": "nosniff"}
+
+UNAUTHENTICATED_AS = f'ApiKey realm="backup status", header="{KEY_HEADER}"'
+
+
+class OpsRefused(Exception):
+    """An answer other than what was asked for: a problem document with any further members."""
+
+    def __init__(self, status: int, code: str, detail: str, **members: object) -> None:
+        super().__init__(code)
+        self.status, self.code, self.detail, self.members = status, code, detail, members
+
+    @property
+    def document(self) -> dict[str, object]:
+        """The problem document."""
+        return problem_document(self.status, self.code, self.detail, **self.members)
+
+
+@dataclass(frozen=True, slots=True)
+class OpsApi:
+    """The views of /ops."""
+
+    catalogue: Catalogue
+    keys: ApiKeys
+    clock: Clock
+    rate: KeyRate
+    on_change: Callable[[Subject], None]
+    """Hears of each subject whose status changed."""
+
+    def status(self) -> Response:
+        """GET /ops/status: one subject's status, or 304 for the ETag that the caller has."""
+        self._admit(Scope.READ)
+        subject = _subject_of(SubjectBody.from_query(request.args))
+        report = self._report(subject)
+        if request.if_none_match.contains_weak(str(report.revision)):
+            return Response(status=304, headers={**OPS_HEADERS, "ETag": _validator(report)})
+        return _json(status_document(subject, report), ETag=_validator(report))
+
+    def get_status(self) -> Response:
+        """POST /ops/status/get: the same for a JSON body."""
+        self._admit(Scope.READ)
+        subject = _subject_of(_body(SubjectBody))
+        return _json(status_document(subject, self._report(subject)))
+
+    def batch(self) -> Response:
+        """POST /ops/status/batch: up to 100 subjects, each with its own outcome, in the same order."""
+        self._admit(Scope.READ)
+        return _json({"results": [self._result(asked) for asked in _body(Batch).subjects]})
+
+    def list(self) -> Response:
+        """GET /ops/status/list: the subjects there are, a page at a time."""
+        self._admit(Scope.READ)
+        try:
+            query = ListQuery.from_query(request.args)
+            page = self.catalogue.list(query.filter, query.cursor, query.limit)
+        except ValueError as bad:
+            raise OpsRefused(400, "INVALID_REQUEST", str(bad)) from None
+        items = [status_document(item.subject, item.report) for item in page.items]
+        return _json({"items": items, "nextCursor": page.next_cursor})
+
+    def report(self) -> Response:
+        """POST /ops/status/report: a backup began, ended or is queued; its subject was deleted."""
+        self._admit(Scope.REPORT)
+        _require_json()
+        try:
+            event = read_event(request.get_data(), now=self.clock())
+            recorded = self.catalogue.record(event)
+        except (BadBody, InvalidEvent) as bad:
+            raise OpsRefused(400, "INVALID_REPORT", str(bad)) from None
+        if recorded.changed:
+            self.on_change(event.subject)
+        return _json({"applied": recorded.applied, **status_document(event.subject, recorded.report)})
+
+    def _admit(self, scope: Scope) -> None:
+        given = request.headers.get(KEY_HEADER, "")
+        match self.keys.check(given, scope, self.clock()):
+            case KeyVerdict.OK:
+                if not self.rate.admits(given):
+                    raise OpsRefused(429, "RATE_LIMITED", "This key has made too many calls this minute.")
+            case KeyVerdict.LACKS_SCOPE:
+                raise OpsRefused(403, "FORBIDDEN", f"This key lacks the scope {scope.value!r}.")
+            case _:
+                raise OpsRefused(401, "UNAUTHENTICATED", f"Send a valid API key as {KEY_HEADER}.")
+
+    def _report(self, subject: Subject) -> Report:
+        report = self.catalogue.report_for(subject)
+        if report is None:
+            raise OpsRefused(404, "NOT_FOUND", "There is no such subject.")
+        if report.status is BackupStatus.DELETED:
+            raise _gone(report)
+        return report
+
+    def _result(self, asked: SubjectBody) -> dict[str, object]:
+        """One subject's part of a batch: its failure is its own."""
+        coordinates = asked.model_dump(by_alias=True)
+        try:
+            subject = _subject_of(asked)
+            status = status_document(subject, self._report(subject))
+        except OpsRefused as refusal:
+            return {"subject": coordinates, "httpStatus": refusal.status, "problem": refusal.document}
+        return {"subject": coordinates, "httpStatus": 200, "status": status}
+
+
+def blueprint(api: OpsApi) -> Blueprint:
+    """The routes under /ops/status."""
+    ops = Blueprint("ops", __name__, url_prefix="/ops/status")
+    ops.add_url_rule("", "status", api.status, methods=["GET"])
+    ops.add_url_rule("/get", "get", api.get_status, methods=["POST"])
+    ops.add_url_rule("/batch", "batch", api.batch, methods=["POST"])
+    ops.add_url_rule("/list", "list", api.list, methods=["GET"])
+    ops.add_url_rule("/report", "report", api.report, methods=["POST"])
+    ops.register_error_handler(OpsRefused, _refused)
+    ops.register_error_handler(SQLAlchemyError, _unavailable)
+    return ops
+
+
+def _refused(refusal: OpsRefused) -> Response:
+    response = Response(as_json(refusal.document), refusal.status, OPS_HEADERS, content_type=PROBLEM_TYPE)
+    if refusal.status == 401:
+        response.headers["WWW-Authenticate"] = UNAUTHENTICATED_AS
+    if refusal.status == 429:
+        response.headers["Retry-After"] = "60"
+    return response
+
+
+def _unavailable(_: SQLAlchemyError) -> Response:
+    body = problem(503, "UNAVAILABLE", "The catalogue does not answer; try again in a moment.")
+    return Response(body, 503, {**OPS_HEADERS, "Retry-After": "5"}, content_type=PROBLEM_TYPE)
+
+
+def _validator(report: Report) -> str:
+    # Weak: observedAt moves on while the revision, and so the meaning, stays.
+    return f'W/"{report.revision}"'
+
+
+def _require_json() -> None:
+    if not request.is_json:
+        raise OpsRefused(415, "UNSUPPORTED_MEDIA_TYPE", "Send application/json.")
+
+
+def _body(kind: type[Body]) -> Body:
+    _require_json()
+    try:
+        return read_body(kind, request.get_data())
+    except BadBody as bad:
+        raise OpsRefused(400, "INVALID_REQUEST", str(bad)) from None
+
+
+def _subject_of(body: SubjectBody) -> Subject:
+    try:
+        return body.subject
+    except InvalidSubject as invalid:
+        raise OpsRefused(400, "INVALID_SUBJECT", f"{invalid}.") from None
+
+
+def _gone(report: Report) -> OpsRefused:
+    return OpsRefused(
+        410,
+        "GONE",
+        "The repository or its backup definition was deleted.",
+        backupStatus=report.status,
+        deletedAt=format_time(report.deleted_at) if report.deleted_at else None,
+        visibility=report.visibility,
+        revision=report.revision,
+    )
+
+
+def _json(document: Mapping[str, object], **headers: str) -> Response:
+    return Response(as_json(document), 200, {**OPS_HEADERS, **headers}, content_type="application/json")

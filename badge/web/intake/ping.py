@@ -1,0 +1,174 @@
+"""The ping intake, by Healthchecks' protocol (docs/pings.md): a job says that it began, ended or failed.
+
+An address is a secret: whoever has it may say how one subject's backup went, and nothing else. Answers are
+a few fixed words of text, as senders of that protocol expect them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from flask import Blueprint, Response, request
+from sqlalchemy.exc import SQLAlchemyError
+
+from badge.catalogue.checks import Checks
+from badge.catalogue.events import RunEvent
+from badge.catalogue.keys import ApiKeys, KeyVerdict, Scope
+from badge.catalogue.store import Catalogue
+from badge.model import BackupStatus, PingAnswered, Subject
+from badge.ports import Clock, Events
+from badge.web.intake.rates import KeyRate
+
+PING_ROOT = "/ping/"
+LARGEST_BODY = 128 * 1024
+"""What is read of a sender's log, and forgotten; borgmatic sends up to 100,000 bytes."""
+LARGEST_EXIT_STATUS = 255
+
+PING_HEADERS = {
+    "Cache-Control": "no-store",
+    "X-Content-Type-Options": "nosniff",
+    "Access-Control-Allow-Origin": "*",
+}
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+
+class Signal(StrEnum):
+    """What a ping says."""
+
+    SUCCESS = "success"
+    START = "start"
+    FAIL = "fail"
+    LOG = "log"
+
+
+_STATUS = {
+    Signal.SUCCESS: BackupStatus.SUCCEEDED,
+    Signal.START: BackupStatus.IN_PROGRESS,
+    Signal.FAIL: BackupStatus.FAILED,
+}
+
+
+class PingRefused(Exception):
+    """An answer other than OK."""
+
+    def __init__(self, status: int, words: str, retry_after: int | None = None) -> None:
+        super().__init__(words)
+        self.status, self.words, self.retry_after = status, words, retry_after
+
+
+@dataclass(frozen=True, slots=True)
+class PingIntake:
+    """The views of /ping."""
+
+    catalogue: Catalogue
+    checks: Checks
+    keys: ApiKeys
+    clock: Clock
+    events: Events
+    rate: KeyRate
+    on_change: Callable[[Subject], None]
+    """Hears of each subject whose status changed."""
+
+    def by_uuid(self, uuid: str) -> Response:
+        """/ping/{uuid}: the backup succeeded."""
+        return self._answer(Signal.SUCCESS, lambda: self._pinged(uuid))
+
+    def by_two(self, first: str, second: str) -> Response:
+        """/ping/{uuid}/{signal}, or /ping/{ping-key}/{slug}: it succeeded."""
+        if _as_uuid(first) is None:
+            return self._answer(Signal.SUCCESS, lambda: self._slugged(first, second))
+        return self._answer(_signal(second), lambda: self._pinged(first))
+
+    def by_slug(self, key: str, slug: str, word: str) -> Response:
+        """/ping/{ping-key}/{slug}/{signal}."""
+        return self._answer(_signal(word), lambda: self._slugged(key, slug))
+
+    def _answer(self, signal: Signal | None, find: Callable[[], Subject]) -> Response:
+        try:
+            self._take(signal, find)
+            response = Response("OK", 200, PING_HEADERS, content_type="text/plain; charset=utf-8")
+        except PingRefused as refused:
+            response = _refusal(refused)
+        except SQLAlchemyError:
+            response = _refusal(PingRefused(503, "unavailable", retry_after=5))
+        _drain()
+        self.events.emit(PingAnswered(signal.value if signal else "none", response.status_code))
+        return response
+
+    def _take(self, signal: Signal | None, find: Callable[[], Subject]) -> None:
+        run_id = request.args.get("rid")
+        if signal is None:
+            raise PingRefused(400, "invalid url format")
+        if run_id is not None and (run_id := _as_uuid(run_id)) is None:
+            raise PingRefused(400, "invalid uuid format")
+        subject = find()
+        if not self.rate.admits(str(subject)):
+            raise PingRefused(429, "rate limited", retry_after=60)
+        if (status := _STATUS.get(signal)) is None:
+            return
+        event = RunEvent(subject=subject, status=status, at=self.clock(), run_id=run_id)
+        if self.catalogue.record(event).changed:
+            self.on_change(subject)
+
+    def _pinged(self, given: str) -> Subject:
+        uuid = _as_uuid(given)
+        subject = self.checks.subject_pinged(uuid) if uuid else None
+        if subject is None:
+            raise PingRefused(404, "not found")
+        return subject
+
+    def _slugged(self, key: str, slug: str) -> Subject:
+        if self.keys.check(key, Scope.PING, self.clock()) is not KeyVerdict.OK:
+            raise PingRefused(404, "not found")
+        found = self.checks.subjects_with_slug(slug)
+        if len(found) > 1:
+            raise PingRefused(409, "ambiguous slug")
+        if not found:
+            raise PingRefused(404, "not found")
+        return found[0]
+
+
+def blueprint(intake: PingIntake) -> Blueprint:
+    """The routes under /ping."""
+    ping = Blueprint("ping", __name__)
+    methods = ["GET", "POST"]  # and HEAD
+    ping.add_url_rule(f"{PING_ROOT}<uuid>", "uuid", intake.by_uuid, methods=methods)
+    ping.add_url_rule(f"{PING_ROOT}<first>/<second>", "two", intake.by_two, methods=methods)
+    ping.add_url_rule(f"{PING_ROOT}<key>/<slug>/<word>", "slug", intake.by_slug, methods=methods)
+    return ping
+
+
+def _signal(word: str) -> Signal | None:
+    """The signal that a path's last part names: a word of the protocol, or a program's exit status."""
+    if word in (Signal.START, Signal.FAIL, Signal.LOG):
+        return Signal(word)
+    if re.fullmatch(r"[0-9]{1,3}", word) and int(word) <= LARGEST_EXIT_STATUS:
+        return Signal.FAIL if int(word) else Signal.SUCCESS
+    return None
+
+
+def _as_uuid(given: str) -> str | None:
+    """The UUID in its canonical spelling; Python's own parser takes braces and more."""
+    return given.lower() if _UUID.fullmatch(given.lower()) else None
+
+
+def _drain() -> None:
+    """Read what was sent and forget it: a sender that is cut off while it writes takes that for a failure.
+
+    The ping counts whatever becomes of its body; beyond `LARGEST_BODY` the server may cut it off.
+    """
+    request.max_content_length = LARGEST_BODY
+    with contextlib.suppress(Exception):  # servers have errors of their own for broken bodies
+        while request.stream.read(16 * 1024):
+            pass
+
+
+def _refusal(refused: PingRefused) -> Response:
+    headers = dict(PING_HEADERS)
+    if refused.retry_after is not None:
+        headers["Retry-After"] = str(refused.retry_after)
+    return Response(f"({refused.words})", refused.status, headers, content_type="text/plain; charset=utf-8")

@@ -1,0 +1,56 @@
+"""`BADGE_DASHBOARD` → who may see the dashboard, and how they log in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from badge.ports import Events
+from badge.settings import Settings
+from badge.web.login.access import Access, LocalAccess, LogIn, NoAccess, OpenAccess, SessionAccess
+
+
+@dataclass(frozen=True, slots=True)
+class Entrance:
+    """The door of the dashboard."""
+
+    access: Access
+    log_in: LogIn | None = None
+    """None where nobody has to, or can."""
+
+
+def entrance(settings: Settings, events: Events) -> Entrance:
+    """The one that the settings ask for. Connects to nothing."""
+    match settings.dashboard:
+        case "local":
+            return Entrance(LocalAccess())
+        case "open":
+            return Entrance(OpenAccess())
+        case "off":
+            return Entrance(NoAccess())
+        case "token":
+            return _by_token(settings, events)
+        case "oidc":
+            return _by_provider(settings, events)
+
+
+def _by_token(settings: Settings, events: Events) -> Entrance:
+    from badge.web.login.form import SharedTokenLogIn  # noqa: PLC0415 - forms and their tokens, which no other way needs
+
+    assert settings.dashboard_token is not None
+    token = settings.dashboard_token.get_secret_value().strip()
+    access = SessionAccess(token)
+    return Entrance(access, SharedTokenLogIn(access, token, events))
+
+
+def _by_provider(settings: Settings, events: Events) -> Entrance:
+    from badge.web.login.oidc import OidcLogIn, Provider  # noqa: PLC0415 - the same, and 10 MB more
+
+    issuer, client_id, allowed = settings.oidc_issuer, settings.oidc_client_id, settings.oidc_allow
+    assert issuer is not None
+    assert client_id is not None
+    assert allowed is not None
+    assert settings.public_url is not None
+    secret = settings.oidc_client_secret
+    provider = Provider(issuer, client_id, secret.get_secret_value() if secret else None, allowed.split(","))
+    access = SessionAccess(f"{issuer} {client_id} {allowed}")
+    return Entrance(access, OidcLogIn(access, provider, settings.public_url, events))

@@ -1,0 +1,96 @@
+"""Log-in to the dashboard, and log-out; the way by a token."""
+
+from __future__ import annotations
+
+import hmac
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from flask import Blueprint, current_app, redirect, request, session
+from flask_wtf.csrf import generate_csrf, validate_csrf
+from werkzeug.wrappers import Response as AnyResponse
+from wtforms import ValidationError
+
+from badge.model import LogInEnd, LogInTried
+from badge.ports import Events
+from badge.web.login.access import SessionAccess
+from badge.web.page import message, show
+
+NEXT = "next"
+
+
+@dataclass(frozen=True, slots=True)
+class SharedTokenLogIn:
+    """Whoever knows the token."""
+
+    access: SessionAccess
+    token: str
+    events: Events
+
+    def add_routes(self, pages: Blueprint) -> None:
+        """/login and /logout."""
+        offer_log_out(pages, self.access)
+        pages.add_url_rule("/login", "login", self.form)
+        pages.add_url_rule("/login", "log_in", self.log_in, methods=["POST"])
+        pages.add_url_rule("/logout", "log_out", self.log_out, methods=["POST"])
+
+    def form(self) -> AnyResponse:
+        """The question for the token; who is logged in already goes on."""
+        if self.access.viewer() is not None:
+            return redirect(wanted_page(request.args), 303)
+        return show("login.html", way="token", next=wanted_page(request.args), fault="")
+
+    def log_in(self) -> AnyResponse:
+        """Look at the answer; from a tab that was left open, too, whose form is not this session's."""
+        if self.access.viewer() is not None:
+            return redirect(wanted_page(request.form), 303)
+        if (refused := forged_form()) is not None:
+            self.events.emit(LogInTried(LogInEnd.FORGED))
+            return refused
+        wanted = wanted_page(request.form)
+        if not hmac.compare_digest(request.form.get("token", "").strip().encode(), self.token.encode()):
+            self.events.emit(LogInTried(LogInEnd.REFUSED))
+            return show("login.html", 403, way="token", next=wanted, fault="This is not the token.")
+        self.events.emit(LogInTried(LogInEnd.ADMITTED))
+        self.access.admit()
+        return redirect(wanted, 303)
+
+    def log_out(self) -> AnyResponse:
+        """End the session, if it goes on still."""
+        if self.access.viewer() is None:
+            return redirect("/login", 303)
+        if (refused := forged_form()) is not None:
+            return refused
+        session.clear()
+        return redirect("/login", 303)
+
+
+def offer_log_out(pages: Blueprint, access: SessionAccess) -> None:
+    """Have every page show a button to those who are logged in, and its forms hold a token against other sites."""
+    pages.context_processor(lambda: {"can_log_out": access.viewer() is not None, "csrf_token": generate_csrf})
+
+
+def wanted_page(given: Mapping[str, Any]) -> str:
+    """Where to go after the log-in: a page of the dashboard, never another site."""
+    wanted = str(given.get(NEXT, ""))
+    return wanted if re.fullmatch(r"/dashboard(?:[/?][\x21-\x5b\x5d-\x7e]*)?", wanted) else "/dashboard"
+
+
+def forged_form() -> AnyResponse | None:
+    """The answer to a form that this service did not give to this browser."""
+    try:
+        validate_csrf(request.form.get("csrf_token"))
+    except ValidationError:
+        if current_app.config["SESSION_COOKIE_NAME"] not in request.cookies:
+            return _no_cookie(is_secure=current_app.config["SESSION_COOKIE_SECURE"])
+        return message(400, "This form is too old", "Go back, reload the page and send it again.")
+    return None
+
+
+def _no_cookie(*, is_secure: bool) -> AnyResponse:
+    """What to do where the browser kept no cookie: over plain http from another machine it never keeps a secure one."""
+    why = "Use https, or, where that can't be had, set BADGE_PUBLIC_URL=http://… to the address in your browser."
+    text = why if is_secure else "Allow cookies of this site, go back, reload the page and send it again."
+    return message(400, "Your browser did not send the cookie back", text)

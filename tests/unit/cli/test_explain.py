@@ -1,0 +1,87 @@
+"""`flask badge explain`: each reason for which a badge is what it is, in a sentence."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+import pytest
+
+from badge.app import build_parts
+from badge.cache.memory import MemoryStatusCache
+from badge.cli.explain import Explanation, explained
+from badge.model import BackupStatus, Kept, Report, Subject, Visibility
+from badge.settings import load
+from tests.doubles import START, ManualClock, ScriptedSource
+
+WEB = Subject.legacy("acme", "web")
+SUCCEEDED = Report(status=BackupStatus.SUCCEEDED, observed_at=START)
+KEPT = Kept(report=SUCCEEDED, fetched_at=START, confirmed_at=START, fresh_until=START + timedelta(minutes=2))
+
+
+@dataclass
+class Bench:
+    """Parts whose source must not be asked."""
+
+    def __post_init__(self) -> None:
+        self.clock = ManualClock()
+        self.cache = MemoryStatusCache(self.clock)
+        self.source = ScriptedSource(lambda _: pytest.fail("the source was asked"))
+        self.parts = build_parts(load({}), source=self.source, cache=self.cache, clock=self.clock)
+
+    def explained(self, kept: Kept | None) -> Explanation:
+        if kept is not None:
+            self.cache.put(self.parts.resolver.key(WEB), kept)
+        return explained(self.parts, WEB)
+
+
+@pytest.fixture
+def bench() -> Bench:
+    return Bench()
+
+
+def with_report(**changes: object) -> Kept:
+    return replace(KEPT, report=replace(SUCCEEDED, **changes))  # type: ignore[arg-type] # the fields' own types
+
+
+@pytest.mark.parametrize(
+    ("kept", "minutes", "said"),
+    [
+        (None, 0, "Nothing is kept"),
+        (KEPT, 1, "Shown as “succeeded”, as the source said it."),
+        (KEPT, 5, "no longer fresh"),
+        (KEPT, 90, "Being over an hour old, it says so."),
+        (replace(KEPT, failures=3), 5, "did not answer 3 times since"),
+        (KEPT, 25 * 60, "longer than BADGE_MAX_STATUS_AGE"),
+        (replace(KEPT, report=None, failures=2), 0, "asked 2 times and did not answer"),
+        (replace(KEPT, report=Report.absent(START)), 0, "knows no such subject"),
+        (with_report(visibility=Visibility.PRIVATE), 0, "calls it private"),
+        (with_report(status=BackupStatus.UNKNOWN), 0, "the source itself says so"),
+        (with_report(stale_after=START + timedelta(minutes=4)), 5, "vouched for “succeeded” until"),
+    ],
+)
+def test_each_reason_is_a_sentence(bench: Bench, kept: Kept | None, minutes: int, said: str) -> None:
+    bench.explained(kept)
+    bench.clock.advance(minutes=minutes)
+    assert said in bench.explained(None).rule
+
+
+def test_it_tells_the_source_the_age_and_the_next_refresh(bench: Bench) -> None:
+    bench.explained(KEPT)
+    bench.clock.advance(seconds=30)
+    found = bench.explained(None)
+    assert (found.source, found.kept, found.age_seconds) == ("scripted", "succeeded", 30)
+    assert found.next_refresh == "2026-11-23T12:02:00Z"
+
+
+def test_a_source_s_pause_puts_the_next_refresh_off(bench: Bench) -> None:
+    bench.cache.pause("scripted", START + timedelta(minutes=10))
+    found = bench.explained(KEPT)
+    assert found.next_refresh == found.paused_until == "2026-11-23T12:10:00Z"
+
+
+def test_where_the_cache_does_not_answer_it_says_so_and_no_more() -> None:
+    parts = build_parts(load({"BADGE_UPSTREAM_URL": "http://127.0.0.1:1", "BADGE_REDIS_URL": "redis://127.0.0.1:1/0"}))
+    found = explained(parts, WEB)
+    assert "the cache does not answer" in found.rule
+    assert (found.kept, found.next_refresh) == (None, None)

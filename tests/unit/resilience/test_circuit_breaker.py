@@ -1,0 +1,80 @@
+"""A breaker opens after failures in a row, lets one caller a pause try, and closes when that one succeeds."""
+
+from dataclasses import dataclass, field
+
+from badge.model import BreakerMoved
+from badge.resilience.circuit_breaker import Breaker, BreakerRules
+from tests.doubles import RecordedEvents
+
+
+@dataclass
+class Bench:
+    now: float = 0.0
+    chance: float = 0.5
+    events: RecordedEvents = field(default_factory=RecordedEvents)
+
+    def __post_init__(self) -> None:
+        self.breaker = Breaker("x", self.events, BreakerRules(), lambda: self.now, lambda: self.chance)
+
+    def fail(self, times: int) -> None:
+        for _ in range(times):
+            self.breaker.failed()
+
+
+def test_it_opens_after_so_many_failures_in_a_row() -> None:
+    bench = Bench()
+    bench.fail(2)
+    bench.breaker.succeeded()
+    bench.fail(2)
+    assert bench.breaker.admits()
+    bench.fail(1)
+    assert bench.breaker.is_open
+    assert bench.events.seen == [BreakerMoved("x", is_open=True)]
+
+
+def test_while_it_is_open_one_caller_a_pause_tries() -> None:
+    bench = Bench()
+    bench.fail(3)
+    assert not bench.breaker.admits()
+    bench.now = 1.0
+    assert [bench.breaker.admits() for _ in range(3)] == [True, False, False]
+
+
+def test_each_trial_that_fails_doubles_the_pause_up_to_a_limit() -> None:
+    bench = Bench()
+    bench.fail(3)
+    pauses = []
+    for _ in range(5):
+        pauses.append(bench.breaker.seconds_to_trial)
+        bench.now += pauses[-1]
+        assert bench.breaker.admits()
+        bench.breaker.failed()
+    assert pauses == [1, 2, 4, 5, 5]
+
+
+def test_one_success_closes_it_and_the_next_outage_begins_anew() -> None:
+    bench = Bench()
+    bench.fail(5)
+    bench.breaker.succeeded()
+    assert not bench.breaker.is_open
+    assert bench.breaker.admits()
+    bench.fail(3)
+    assert bench.breaker.seconds_to_trial == 1
+    assert [event.is_open for event in bench.events.seen if isinstance(event, BreakerMoved)] == [True, False, True]
+
+
+def test_chance_spreads_the_trials_by_a_fifth() -> None:
+    for chance, seconds in ((0.0, 0.8), (1.0, 1.2)):
+        bench = Bench(chance=chance)
+        bench.fail(3)
+        assert bench.breaker.seconds_to_trial == seconds
+
+
+def test_those_under_way_when_it_opens_make_no_pause_longer() -> None:
+    bench = Bench()
+    bench.fail(20)
+    assert bench.breaker.seconds_to_trial == 1
+    bench.now = 1.0
+    assert bench.breaker.admits()
+    bench.fail(20)
+    assert bench.breaker.seconds_to_trial == 2

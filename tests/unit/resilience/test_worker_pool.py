@@ -1,0 +1,100 @@
+"""Background work on a bounded number of daemon threads, made anew after a fork."""
+
+import os
+import threading
+
+from badge.resilience.worker_pool import Crew
+from tests.doubles import no_thread_to_give
+from tests.servers import eventually
+
+
+def test_jobs_are_done_on_daemon_threads() -> None:
+    crew, done = Crew("test", 2, 10), threading.Event()
+    seen: list[threading.Thread] = []
+
+    def job() -> None:
+        seen.append(threading.current_thread())
+        done.set()
+
+    assert crew.take(job)
+    assert done.wait(5)
+    assert seen[0].daemon
+    assert seen[0] is not threading.current_thread()
+
+
+def test_no_more_at_a_time_than_threads_and_no_more_in_line_than_may_wait() -> None:
+    crew, go = Crew("test", 2, 3), threading.Event()
+    running: list[int] = []
+
+    def job() -> None:
+        running.append(1)
+        go.wait(5)
+
+    taken = [crew.take(job)]
+    assert eventually(lambda: len(running) == 1)
+    taken += [crew.take(job)]
+    assert eventually(lambda: len(running) == 2)
+    taken += [crew.take(job) for _ in range(4)]
+    assert taken == [True, True, True, True, True, False]
+    assert crew.is_full
+    assert len(running) == 2
+    go.set()
+    assert eventually(lambda: len(running) == 5)
+    assert not crew.is_full
+
+
+def test_threads_are_used_again() -> None:
+    crew, names = Crew("test-again", 8, 10), set()
+    for _ in range(20):
+        done = threading.Event()
+
+        def job(done: threading.Event = done) -> None:
+            names.add(threading.get_ident())
+            done.set()
+
+        assert crew.take(job)
+        assert done.wait(5)
+        assert eventually(lambda: crew._idle > 0)
+    assert len(names) == 1
+
+
+def test_where_no_thread_can_be_had_nothing_is_taken_and_the_next_job_is_done() -> None:
+    crew, done = Crew("test", 2, 10), threading.Event()
+    with no_thread_to_give():
+        assert not crew.take(done.set)
+    assert not done.is_set()
+    assert crew.take(done.set)
+    assert done.wait(5)
+
+
+def test_with_a_thread_at_work_a_job_waits_for_it_where_no_other_can_be_had() -> None:
+    crew, go, done = Crew("test", 2, 10), threading.Event(), threading.Event()
+
+    def wait() -> None:
+        go.wait(5)
+
+    assert crew.take(wait)
+    with no_thread_to_give():
+        assert crew.take(done.set)
+    go.set()
+    assert done.wait(5)
+
+
+def tell(writing: int) -> None:
+    os.write(writing, b"done")
+
+
+def test_a_fork_has_a_crew_of_its_own() -> None:
+    crew, done = Crew("test", 1, 10), threading.Event()
+    crew.take(done.set)
+    assert done.wait(5)
+    reading, writing = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        crew.take(lambda: tell(writing))
+        threading.Event().wait(2)
+        os._exit(0)
+    os.close(writing)
+    with os.fdopen(reading, "rb") as pipe:
+        assert pipe.read(4) == b"done"
+    os.waitpid(pid, 0)

@@ -1,0 +1,42 @@
+"""Leases are renewed for as long as the work under them lasts, and no longer."""
+
+import threading
+from datetime import UTC, datetime
+
+from badge.ports import Lease
+from badge.resolving.leases import LeaseKeeper
+from tests.doubles import no_thread_to_give
+from tests.servers import eventually
+
+LEASE = Lease(("github", "acme", "repository", "web"), "token", datetime(2026, 11, 23, tzinfo=UTC))
+
+
+def test_what_is_held_is_renewed_and_what_was_is_not() -> None:
+    renewed: list[Lease] = []
+    keeper = LeaseKeeper(renewed.append, seconds=0.01)
+    with keeper.holding(LEASE):
+        assert eventually(lambda: len(renewed) >= 3)
+    pause = threading.Event()
+    pause.wait(0.05)  # one that was under way
+    count = len(renewed)
+    pause.wait(0.1)
+    assert len(renewed) == count
+
+
+def test_one_thread_holds_all_of_them() -> None:
+    renewed: list[Lease] = []
+    keeper = LeaseKeeper(renewed.append, seconds=0.01)
+    other = Lease(("github", "acme", "repository", "api"), "other", LEASE.began)
+    before = threading.active_count()
+    with keeper.holding(LEASE), keeper.holding(other):
+        assert eventually(lambda: {lease.token for lease in renewed} == {"token", "other"})
+        assert threading.active_count() == before + 1
+
+
+def test_without_a_thread_the_work_goes_on_and_the_next_lease_is_renewed_again() -> None:
+    renewed: list[Lease] = []
+    keeper = LeaseKeeper(renewed.append, seconds=0.01)
+    with no_thread_to_give(), keeper.holding(LEASE):
+        assert renewed == []
+    with keeper.holding(LEASE):
+        assert eventually(lambda: len(renewed) >= 1)

@@ -1,0 +1,487 @@
+"""sources.toml: every fault at once, with file, source and key; and who answers for whom."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from badge.model import BackupStatus, Subject
+from badge.sources.configuration.entry import Entry
+from badge.sources.configuration.factory import build_routing
+from badge.sources.configuration.sources_file import BadSources, _Reading, load
+from badge.sources.recipes import presets
+from badge.sources.recipes.json_file import JsonFileSource
+from badge.sources.recipes.recipe import RECIPE_KEYS, Outcome
+from badge.sources.routing import Routing
+from tests.doubles import ManualClock, RecordedEvents, ScriptedSource
+
+PROJECT = Path(__file__).parents[4]
+SECRET = "hunter2-secret"
+ENVIRONMENT = {"HC_KEY": SECRET, "EMPTY": ""}
+
+GOOD = """
+[[source]]
+name = "hc"
+preset = "healthchecks"
+url = "https://hc.example.org"
+match = { platform = ["GitHub", "GitLab"], account = "acme*", type = "Repository" }
+auth.value = "env:HC_KEY"
+
+[[source]]
+name = "nas"
+preset = "restic"
+file = "/var/lib/badge/restic.json"
+stale_after = "26h"
+[source.subjects]
+"GitHub/other/Repository/web" = {}
+
+[[source]]
+name = "own"
+kind = "catalogue"
+match = { platform = "AzureDevOps" }
+"""
+
+
+RESTIC = '[[source]]\nname = "x"\npreset = "restic"\nstale_after = "26h"\nfile = "/a"\n'
+WEB_ALONE = 'subjects = { "acme/web" = {} }\n'
+
+
+def written(folder: Path, text: str) -> Path:
+    file = folder / "sources.toml"
+    file.write_text(text)
+    return file
+
+
+def faults_of(folder: Path, text: str) -> list[str]:
+    with pytest.raises(BadSources) as raised:
+        load(written(folder, text), ENVIRONMENT)
+    return [str(fault) for fault in raised.value.faults]
+
+
+def routing_of(folder: Path, text: str) -> Routing:
+    configured = load(written(folder, text), ENVIRONMENT)
+    return build_routing(configured, catalogue_called, ManualClock(), RecordedEvents())
+
+
+def catalogue_called(name: str) -> ScriptedSource:
+    return ScriptedSource(lambda _: pytest.fail("nobody asks"), name=name)
+
+
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        ("GitHub/acme/Repository/web", "hc"),
+        ("gitlab/ACME-labs/repository/a/b", "hc"),
+        ("GitHub/other/Repository/web", "nas"),
+        ("github/Other/Repository/WEB", "nas"),
+        ("AzureDevOps/org/Repository/p/r", "own"),
+        ("GitHub/other/Repository/api", None),
+        ("Gitea/acme/Repository/web", None),
+        ("GitHub/acme/Project/web", None),
+    ],
+)
+def test_the_first_source_that_claims_a_subject_answers_for_it(tmp_path: Path, path: str, name: str | None) -> None:
+    source = routing_of(tmp_path, GOOD).source_for(Subject.from_path(path))
+    assert (source.name if source else None) == name
+
+
+def test_accounts_are_told_apart_by_case_where_their_platform_does(tmp_path: Path) -> None:
+    text = GOOD.replace('"AzureDevOps"', '"Gitea", account = "acme"')
+    routing = routing_of(tmp_path, text)
+    assert routing.source_for(Subject.parse("gitea", "acme", "x", "y")) is not None
+    assert routing.source_for(Subject.parse("gitea", "ACME", "x", "y")) is None
+
+
+def test_a_subject_s_own_values_come_before_the_source_s(tmp_path: Path) -> None:
+    text = """
+    [[source]]
+    name = "lab"
+    preset = "gitlab-schedule"
+    url = "https://gitlab.example.org"
+    values = { schedule = "1" }
+    auth.value = "env:HC_KEY"
+    match = { platform = "GitLab", type = "Repository" }
+    [source.subjects]
+    "GitLab/acme/Repository/web" = { schedule = "13" }
+    """
+    claim = load(written(tmp_path, text), ENVIRONMENT)[0].claim
+    assert claim.values_for(Subject.from_path("GitLab/acme/Repository/web")) == {"schedule": "13"}
+    assert claim.values_for(Subject.from_path("GitLab/acme/Repository/api")) == {"schedule": "1"}
+
+
+def test_every_fault_is_told_at_once_and_once_with_file_source_and_key(tmp_path: Path) -> None:
+    text = """
+    x = 1
+
+    [[source]]
+    name = "hc"
+    preset = "healthchecks"
+    url = "hc.example.org"
+    stale_after = "soon"
+    surprise = 1
+    match = { platform = "GitHub", typ = "Repository" }
+    subjects = { "web" = { job = "a" } }
+    rules = [{ when = "!a.b", status = "fine" }]
+    auth.value = "env:NOWHERE"
+
+    [[source]]
+    name = "hc"
+    kind = "http"
+    match = { platform = "GitHub", account = "acme", type = "Repository" }
+    stale_after = "soon"
+
+    [[source]]
+    preset = "helthchecks"
+    stale_after = "soon"
+    visibility = "secret"
+    subjects = { "web" = {} }
+
+    [[source]]
+    name = "X y"
+    kind = "file"
+    state = "state"
+    files = "/a"
+    max_bytes = 1
+    request = { path = "/{job}" }
+    """
+    assert faults_of(tmp_path, text) == [
+        "sources.toml: x is no key of the file; sources are [[source]] tables",
+        "sources.toml: hc: surprise: is no key of a source of kind http",
+        "sources.toml: hc: match.typ: there is no such key",
+        "sources.toml: hc: url: give an absolute http:// or https:// URL",
+        "sources.toml: hc: auth.value: the environment has no NOWHERE",
+        'sources.toml: hc: subjects."web": give owner/repository or platform/account/type/name',
+        "sources.toml: hc: rules[0].when: means (!a).b by !a.b, which is always null; write !(a.b)",
+        f"sources.toml: hc: rules[0].status: input should be {OUTCOMES} or 'absent'",
+        "sources.toml: hc: stale_after: give a number and a unit: 250ms, 90s, 15m, 26h or 7d",
+        "sources.toml: hc: values.job: is used nowhere",
+        "sources.toml: hc: name: is given to two sources",
+        "sources.toml: hc: url: is missing: the system's address",
+        "sources.toml: hc: stale_after: give a number and a unit: 250ms, 90s, 15m, 26h or 7d",
+        "sources.toml: hc: give rules, or state and map: nothing says how a backup went",
+        "sources.toml: hc: match.name: has to be given without *: nothing asks for {subjectName}",
+        "sources.toml: source 3: preset: there is no such preset; did you mean healthchecks?",
+        "sources.toml: source 3: name: is missing",
+        "sources.toml: source 3: visibility: input should be 'public' or 'private'",
+        'sources.toml: source 3: subjects."web": give owner/repository or platform/account/type/name',
+        "sources.toml: source 3: stale_after: give a number and a unit: 250ms, 90s, 15m, 26h or 7d",
+        "sources.toml: X y: files: is no key of a source of kind file; did you mean file?",
+        "sources.toml: X y: request: is no key of a source of kind file; did you mean rules?",
+        "sources.toml: X y: file: give file or folder, one of them",
+        "sources.toml: X y: name: has characters that it can't have, or is too long",
+        "sources.toml: X y: max_bytes: input should be greater than or equal to 1024",
+        "sources.toml: X y: state needs map: which of its words mean which status",
+        *(
+            f"sources.toml: X y: match.{part}: has to be given without *: nothing asks for {{{name}}}"
+            for part, name in PARTS
+        ),
+    ]
+
+
+PARTS = [("platform", "platform"), ("account", "account"), ("type", "subjectType"), ("name", "subjectName")]
+
+
+FOLLOWING = {
+    "a question that can't be read": 'request = { path = "/{job|shout}" }\nvalues = { job = "a" }\n',
+    "a match that can't be read": 'match = { typ = "x" }\nrequest = { path = "/{subjectName}" }\n',
+    "subjects that can't be read": 'subjects = { "acme/web" = 1 }\nrequest = { path = "/{job}" }\n',
+    "values that can't be read": 'values = { job = 1 }\nrequest = { path = "/{job}" }\n',
+}
+
+
+def test_samples_are_not_read_by_values_that_can_t_be_read(tmp_path: Path) -> None:
+    where = 'where = [{ expr = "name", equals = "{job}" }]\nvalues = { job = "a", other = 1 }\n'
+    sample = SAMPLE.replace('{"ok": false}', '{"name": "a", "ok": true}')
+    assert faults_of(tmp_path, HTTP + where + ALL_NAMES + sample) == [
+        "sources.toml: x: values.other: input should be a valid string"
+    ]
+
+
+@pytest.mark.parametrize("text", FOLLOWING.values(), ids=FOLLOWING.keys())
+def test_what_can_t_be_read_is_told_without_what_would_follow_from_it(tmp_path: Path, text: str) -> None:
+    text = text if "match" in text or "subjects" in text else text + WEB_ALONE
+    assert len(faults_of(tmp_path, HTTP + text)) == 1
+
+
+OUTCOMES = ", ".join(repr(outcome.value) for outcome in Outcome if outcome is not Outcome.ABSENT)
+
+HEAD = '[[source]]\nname = "x"\n'
+HTTP = HEAD + 'kind = "http"\nurl = "http://up.example"\nrules = [{ when = "ok", status = "succeeded" }]\n'
+ALL_NAMES = '[source.request]\nquery = { q = "{platform}/{account}/{subjectType}/{subjectName}" }\n'
+
+SAMPLE = """
+[[source.samples]]
+name = "up"
+body = '{"ok": false}'
+expect = { status = "succeeded" }
+"""
+
+WRONG = {
+    "not TOML": ("[[source", "is not TOML"),
+    "no source": ("x = 1", "has no [[source]]"),
+    "a source that is no table": ("source = 1", "has no [[source]]"),
+    "a name of other characters": (HTTP.replace('"x"', '"X y"') + ALL_NAMES, "has characters that it can't have"),
+    "no kind": (HEAD + 'url = "http://up.example"\n', "kind: is missing"),
+    "a value that is used nowhere": (HTTP + 'values = { job = "a" }\n' + ALL_NAMES, "values.job: is used nowhere"),
+    "a place that nothing fills": (
+        HTTP + '[source.request]\npath = "/{jbo}"\n',
+        "values.jbo: is missing: there is no such name",
+    ),
+    "a question that tells subjects apart by nothing": (HTTP, "match.name: has to be given without *"),
+    "a secret in the file": (
+        HTTP + ALL_NAMES + f'[source.auth]\nkind = "bearer"\ntoken = "{SECRET}"\n',
+        "auth.token: give env:NAME or file:/path",
+    ),
+    "an empty secret": (HTTP + ALL_NAMES + '[source.auth]\nkind = "bearer"\ntoken = "env:EMPTY"\n', "has no EMPTY"),
+    "a file that is not there": (
+        HTTP + ALL_NAMES + '[source.auth]\nkind = "bearer"\ntoken = "file:/nowhere/x"\n',
+        "auth.token: can't be read: No such file",
+    ),
+    "a kind of auth that is none": (HTTP + ALL_NAMES + '[source.auth]\nkind = "magic"\n', "auth"),
+    "a log-in with other places": (
+        HTTP + ALL_NAMES + '[source.auth]\nkind = "login"\npath = "/t"\nbody = { a = "{account}" }\n'
+        'password = "env:HC_KEY"\ntoken = "t"\n',
+        "auth.body: has places for {user} and {password} alone",
+    ),
+    "a native source without address": (HEAD + 'kind = "native"\n', "url: is missing"),
+    "a recipe on a native source": (
+        HEAD + 'kind = "native"\nurl = "http://up.example"\nstale_after = "1h"\n',
+        "stale_after: is no key of a source of kind native",
+    ),
+    "a file and a folder": (
+        RESTIC + 'folder = "/b"\n' + WEB_ALONE,
+        "file: give file or folder, one of them",
+    ),
+    "a folder as the file": (RESTIC.replace('"/a"', '"/"') + WEB_ALONE, "file: is a folder; give it as `folder`"),
+    "a question to a file": (
+        RESTIC + 'request = { path = "/" }\n' + WEB_ALONE,
+        "request: is no key of a source of kind file",
+    ),
+    "no pattern at all": (RESTIC + "match = { account = [] }\n", "match.account: give at least one pattern"),
+    "a pattern that is none": (RESTIC + "match = { account = 1 }\n", "match.account: input should be a valid list"),
+    "a pattern that no subject can have": (
+        RESTIC + 'match = { account = ["acme", "a/../b"] }\n',
+        "match.account: account has an empty part, '.' or '..'",
+    ),
+    "a subject twice": (
+        RESTIC + 'subjects = { "acme/web" = {}, "GitHub/Acme/repository/Web" = {} }\n',
+        'subjects."GitHub/Acme/repository/Web": is the same subject as "acme/web"',
+    ),
+    "a subject that is none": (
+        RESTIC + 'subjects = { "web" = {} }\n',
+        'subjects."web": give owner/repository',
+    ),
+    "one file for all": (
+        RESTIC,
+        "match.platform: has to be given without *: nothing asks for {platform}",
+    ),
+    "no promql": (HEAD + 'preset = "prometheus"\nurl = "http://p"\n', "promql: has to be given"),
+    "promql that a name could leave": (
+        HEAD + 'preset = "prometheus"\nurl = "http://p"\npromql = "up{job={account}}"\n',
+        'promql: has a {…} outside of "double quotes"',
+    ),
+    "a CA that is not there": (HTTP + 'ca_file = "/nowhere/ca.pem"\n' + ALL_NAMES, "ca_file: there is no such file"),
+    "a CA that can't be looked at": (
+        HTTP + f'ca_file = "/{"a" * 300}"\n' + ALL_NAMES,
+        "ca_file: there is no such file",
+    ),
+    "a sample that is read otherwise": (
+        HTTP
+        + ALL_NAMES
+        + '[[source.samples]]\nname = "up"\nbody = \'{"ok": false}\'\nexpect = { status = "succeeded" }\n',
+        "samples \"up\": status is 'unknown', expected 'succeeded'",
+    ),
+    "a sample that is no JSON": (HTTP + ALL_NAMES + SAMPLE.replace("false}", "fals"), "samples[0].body: is not JSON"),
+    "a sample of no subject": (
+        HTTP + ALL_NAMES + SAMPLE + 'subject = "web"',
+        "samples[0].subject: give owner/repository",
+    ),
+    "a sample at a time without a zone": (
+        HTTP + ALL_NAMES + SAMPLE + "at = 2026-11-23T12:00:00",
+        "samples[0].at: input should have timezone",
+    ),
+    "a sample with options that are none": (
+        HTTP + ALL_NAMES + SAMPLE + 'options = { stale_as = "green" }',
+        "stale_as: input should be 'failed' or 'unknown'",
+    ),
+    "a file's name that leaves its folder": (
+        RESTIC.replace("file =", "folder =") + 'file_name = "../{account}"\n' + WEB_ALONE,
+        "file_name: is a name in `folder`, without /",
+    ),
+    "a file's name by a transform that is none": (
+        RESTIC.replace("file =", "folder =") + 'file_name = "{account|shout}"\n' + WEB_ALONE,
+        "file_name: has {…|shout}",
+    ),
+    "an expression that a preset's own samples break": (
+        RESTIC + WEB_ALONE + 'rules = [{ when = "starts_with(summary.x, \'a\')", status = "succeeded" }]\n',
+        "fails on the preset's sample \"restic 0.14 knows only when a snapshot began\": starts_with(summary.x, 'a'): ",
+    ),
+}
+
+
+@pytest.mark.parametrize(("text", "words"), WRONG.values(), ids=WRONG.keys())
+def test_what_is_wrong_is_told_without_what_was_given(tmp_path: Path, text: str, words: str) -> None:
+    told = "\n".join(faults_of(tmp_path, text))
+    assert words in told
+    assert SECRET not in told
+
+
+@pytest.mark.parametrize("name", presets.names())
+def test_a_preset_without_what_it_requires_refuses_to_start(tmp_path: Path, name: str) -> None:
+    required = presets.preset(name).requires.keys() - presets.preset(name).recipe.keys()
+    if not required:
+        return
+    told = faults_of(tmp_path, f'{HEAD}preset = "{name}"\nsubjects = {{ "acme/web" = {{}} }}\n')
+    for key in required:
+        assert any(f": {key}: has to be given" in fault for fault in told)
+
+
+JUNK = st.sampled_from([True, -1, 10**30, 1.5, "", "x", "{a}", "{a|b}", [], ["x"], {}, {"x": "y"}, [{"when": 1}]])
+KEYS = sorted((Entry.model_fields.keys() | RECIPE_KEYS | {"preset"}) - {"file", "folder", "ca_file"})
+JUNK_TABLES = st.dictionaries(st.sampled_from(KEYS), JUNK, max_size=6)
+
+
+@given(JUNK_TABLES, st.sampled_from(presets.names()))
+@settings(max_examples=200)
+def test_whatever_stands_in_a_source_is_a_fault_or_fine(junk: dict[str, object], name: str) -> None:
+    table = {"name": "x", "preset": name, "url": "http://up.example", "subjects": {"acme/web": {}}, **junk}
+    reading = _Reading("sources.toml", ENVIRONMENT)
+    assert reading.sources([table]) or reading.faults
+
+
+def test_a_file_that_can_t_be_read_is_told(tmp_path: Path) -> None:
+    with pytest.raises(BadSources, match=r"BADGE_SOURCES: .*No such file"):
+        load(tmp_path / "missing.toml")
+
+
+def test_a_source_changes_what_it_takes_from_its_preset(tmp_path: Path) -> None:
+    text = GOOD.replace('auth.value = "env:HC_KEY"', 'auth.value = "env:HC_KEY"\nmap.paused = "scheduled"')
+    recipe = load(written(tmp_path, text), ENVIRONMENT)[0].recipe
+    assert recipe is not None
+    assert (recipe.map["paused"], recipe.map["up"]) == ("scheduled", "succeeded")
+
+
+def test_a_log_in_of_another_kind_replaces_the_preset_s(tmp_path: Path) -> None:
+    text = GOOD.replace('auth.value = "env:HC_KEY"', 'auth = { kind = "basic", user = "u", password = "env:HC_KEY" }')
+    assert load(written(tmp_path, text), ENVIRONMENT)[0].entry.auth is not None
+
+
+@pytest.mark.parametrize("content", ["", " \n", "a\nb", "x" * 20_000])
+def test_a_file_that_holds_no_secret_is_refused(tmp_path: Path, content: str) -> None:
+    (tmp_path / "key").write_text(content)
+    text = GOOD.replace("env:HC_KEY", f"file:{tmp_path / 'key'}")
+    assert faults_of(tmp_path, text) == [
+        "sources.toml: hc: auth.value: is empty, longer than 16384 characters or not of one line"
+    ]
+
+
+def test_a_source_folds_case_only_where_its_configuration_says_so(tmp_path: Path) -> None:
+    web = Subject.legacy("acme", "web")
+    assert not routing_of(tmp_path, GOOD).sources[0].folds_case(web)
+    text = GOOD.replace('name = "hc"', 'name = "hc"\nfolds_case = true')
+    assert routing_of(tmp_path, text).sources[0].folds_case(web)
+
+
+def test_no_secret_is_in_what_can_be_printed(tmp_path: Path) -> None:
+    configured = load(written(tmp_path, GOOD), ENVIRONMENT)
+    assert SECRET not in repr(configured)
+    assert SECRET not in repr(routing_of(tmp_path, GOOD))
+
+
+def test_a_file_source_of_the_configuration_reads_its_file(tmp_path: Path) -> None:
+    (tmp_path / "restic.json").write_text('[{"time": "2026-11-23T11:00:00Z"}]')
+    text = GOOD.replace("/var/lib/badge", str(tmp_path))
+    source = routing_of(tmp_path, text).sources[1]
+    assert isinstance(source, JsonFileSource)
+    subject = Subject.from_path("GitHub/other/Repository/web")
+    assert source.fetch(subject, None, None).status is BackupStatus.SUCCEEDED  # type: ignore[arg-type] # no wait in it
+
+
+class AnySecret(dict[str, str]):
+    """An environment that has everything."""
+
+    def get(self, name: str, default: object = None) -> str:
+        return self[name]
+
+    def __missing__(self, name: str) -> str:
+        return "a-secret"
+
+
+PAGES = [*(PROJECT / "docs" / "systems").glob("*.md"), PROJECT / "docs" / "own-system.md", PROJECT / "README.md"]
+
+
+def example_in(page: Path) -> str:
+    """The page's TOML, all of its blocks together."""
+    blocks = re.findall(r"^    \[\[source\]\](?:\n(?:    .*|(?=\n    )))*", page.read_text(), re.MULTILINE)
+    return "\n".join(line.removeprefix("    ") for block in blocks for line in block.splitlines())
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_what_the_documentation_shows_can_be_used(tmp_path: Path, page: Path) -> None:
+    text = example_in(page)
+    secret = tmp_path / "secret"
+    secret.write_text("x")
+    text = re.sub(r'"file:[^"]+"', f'"file:{secret}"', text)
+    text = re.sub(r'ca_file = "[^"]+"', f'ca_file = "{secret}"', text)
+    assert load(written(tmp_path, text), AnySecret())
+
+
+def test_the_example_file_can_be_used(tmp_path: Path) -> None:
+    text = (PROJECT / "config" / "sources.toml.example").read_text()
+    assert [source.entry.name for source in load(written(tmp_path, text), AnySecret())] == ["hc", "restic", "own"]
+
+
+def test_every_preset_has_a_page_and_every_page_is_in_the_tables() -> None:
+    pages = {page.stem: page.read_text() for page in (PROJECT / "docs" / "systems").glob("*.md")}
+    for name in presets.names():
+        assert any(f"`{name}`" in text or f'"{name}"' in text for text in pages.values()), name
+    for page in pages:
+        assert f"(systems/{page}.md)" in (PROJECT / "docs" / "sources.md").read_text()
+        assert f"(docs/systems/{page}.md)" in (PROJECT / "README.md").read_text()
+
+
+def keys_in_tables(page: str) -> set[str]:
+    cells = re.findall(r"^\| (`[^|]+) \|", (PROJECT / "docs" / page).read_text(), re.MULTILINE)
+    return {word.partition(".")[0] for cell in cells for word in re.findall(r"`([a-z_.]+)`", cell)}
+
+
+def test_every_key_is_told_of_in_a_page() -> None:
+    told = keys_in_tables("sources.md") | keys_in_tables("own-system.md")
+    assert (Entry.model_fields.keys() | RECIPE_KEYS) - {"samples"} <= told
+
+
+AWS = """
+[[source]]
+name = "aws"
+preset = "aws-backup"
+url = "https://backup.eu-central-1.amazonaws.com"
+auth = { region = "eu-central-1", access_key = "env:HC_KEY", secret_key = "env:HC_KEY" }
+stale_after = "26h"
+subjects = { "acme/web" = { resource = "arn:aws:dynamodb:eu-central-1:123456789012:table/web" } }
+"""
+
+WITHOUT_BOTOCORE = """
+import sys
+from pathlib import Path
+sys.modules["botocore"] = None  # as if it were not installed
+from badge.sources.configuration.sources_file import BadSources, load
+try:
+    load(Path(sys.argv[1]), {"HC_KEY": "k"})
+except BadSources as bad:
+    print(bad)
+"""
+
+
+def test_aws_without_botocore_is_a_fault_that_says_what_to_install(tmp_path: Path) -> None:
+    file = tmp_path / "sources.toml"
+    file.write_text(AWS)
+    command = [sys.executable, "-c", WITHOUT_BOTOCORE, str(file)]
+    said = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=True).stdout
+    assert ".venv/bin/pip install --no-deps --require-hashes -r requirements-aws.txt" in said
+    assert (PROJECT / "requirements-aws.txt").exists()

@@ -1,0 +1,47 @@
+"""What the native source asks, with a transport that only writes it down."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import pytest
+from requests.structures import CaseInsensitiveDict
+
+from badge.model import BackupStatus, Report, Subject
+from badge.ports import Deadline, SourceUnavailable
+from badge.sources.http.transport import HttpAnswer, HttpTransport, Question
+from badge.sources.native.source import NativeSource
+from tests.doubles import ManualClock, RecordedEvents
+
+WEB = Subject.legacy("acme", "web")
+KNOWN = Report(status=BackupStatus.SUCCEEDED, observed_at=ManualClock().now, validator='"7"')
+
+
+@dataclass
+class NothingNew(HttpTransport):
+    """Answers every question by 304."""
+
+    asked: list[Mapping[str, str]] = field(default_factory=list)
+
+    def ask(self, question: Question, deadline: Deadline) -> HttpAnswer:
+        del deadline
+        self.asked.append(question.headers)
+        return HttpAnswer(304, CaseInsensitiveDict(), b"")
+
+
+def fetch(transport: HttpTransport, known: Report | None, *, by_post: bool) -> Report:
+    source = NativeSource("http://up", None, transport, ManualClock(), RecordedEvents(), by_post=by_post)
+    return source.fetch(WEB, known, Deadline.after(1))
+
+
+def test_a_304_confirms_what_was_asked_for_by_condition() -> None:
+    transport = NothingNew()
+    assert fetch(transport, KNOWN, by_post=False) == KNOWN
+    assert transport.asked == [{"If-None-Match": '"7"'}]
+
+
+@pytest.mark.parametrize(("known", "by_post"), [(None, False), (KNOWN, True), (None, True)])
+def test_a_304_to_a_question_without_condition_confirms_nothing(known: Report | None, by_post: bool) -> None:  # noqa: FBT001 - a parameter
+    with pytest.raises(SourceUnavailable, match=r"^http3xx$"):
+        fetch(NothingNew(), known, by_post=by_post)

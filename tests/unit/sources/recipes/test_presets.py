@@ -1,0 +1,166 @@
+"""Every preset against its samples, and the presets as a whole."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from badge.model import BackupStatus
+from badge.sources.recipes import presets
+from badge.sources.recipes.samples import Sample
+from tests.words import WORDS
+
+PROJECT = Path(__file__).parents[4]
+FILES = {
+    file.stem: tomllib.loads(file.read_text())
+    for file in (PROJECT / "badge" / "sources" / "recipes" / "presets").glob("*.toml")
+}
+READ_ANEW = {"rules", "state", "map"}
+
+
+def lineage(name: str) -> list[str]:
+    """The preset, and those below it by whose rules it reads, which their samples therefore hold for too."""
+    base = FILES[name].get("extends")
+    return [name] if base is None or READ_ANEW & FILES[name].keys() else [name, *lineage(base)]
+
+
+TABLE = [(name, sample) for name in presets.names() for one in lineage(name) for sample in presets.preset(one).samples]
+
+
+@pytest.mark.parametrize(("name", "sample"), TABLE, ids=[f"{name}: {sample.name}" for name, sample in TABLE])
+def test_each_sample_is_read_as_it_says(name: str, sample: Sample) -> None:
+    preset = presets.preset(name)
+    assert list(sample.misread(sample.read_by(preset.recipe, preset.values))) == []
+
+
+def test_the_tables_can_fail() -> None:
+    preset = presets.preset("restic")
+    sample = preset.samples[0].model_copy(update={"expect": {"status": "failed"}})
+    assert list(sample.misread(sample.read_by(preset.recipe, {}))) == ["status is 'succeeded', expected 'failed'"]
+
+
+WANTED = """healthchecks prometheus gitlab-schedule github-actions velero cloudnative-pg backrest proxmox-backup-server
+kopia duplicati barman pgbackrest restic borg urbackup bareos azure-backup aws-backup prometheus-velero
+prometheus-restic-exporter prometheus-gickup prometheus-backrest prometheus-cloudnative-pg
+prometheus-cloudnative-pg-plugin prometheus-pushgateway"""
+
+
+def test_all_systems_of_the_documentation_are_there() -> None:
+    assert set(WANTED.split()) <= set(presets.names())
+
+
+SNAPSHOT_ONLY = ["restic", "borg", "pgbackrest", "kopia", "prometheus-success-time"]
+SNAPSHOT_ONLY += [name for name in FILES if FILES[name].get("extends") == "prometheus-success-time"]
+
+
+@pytest.mark.parametrize("name", SNAPSHOT_ONLY)
+def test_a_system_that_shows_successes_alone_needs_an_age_limit(name: str) -> None:
+    assert "stale_after" in presets.preset(name).requires
+
+
+MEANT = [
+    (name, body, word, outcome)
+    for name in presets.names()
+    for one in lineage(name)
+    for body, means in WORDS.get(one, [])
+    for outcome, words in means.items()
+    for word in words
+]
+
+UTC_TIMES = {"times": {"timezone": "UTC"}}
+# What is one status by default and another by these is one of the outcomes that options translate.
+OTHER_OPTIONS = {"warning_as": "failed", "partial_as": "succeeded", "cancelled_as": "unknown"}
+TRANSLATED = {
+    ("succeeded", "failed"): "warning",
+    ("failed", "succeeded"): "partial",
+    ("failed", "unknown"): "cancelled",
+}
+
+
+def outcome_of(recipe: Mapping[str, Any], values: Mapping[str, str], body: str) -> str:
+    """What an answer comes to, by the word that a preset would use for it."""
+    sample = Sample(name="a word", body=body, expect={})
+    found = [
+        sample.model_copy(update={"options": options}).read_by(recipe, values)
+        for options in (UTC_TIMES, {**UTC_TIMES, **OTHER_OPTIONS})
+    ]
+    assert not found[0].get("unknownWord"), found
+    if found[0].get("exists") is False:
+        return "absent"
+    by_default, otherwise = (str(document.get("status")) for document in found)
+    return by_default if by_default == otherwise else TRANSLATED[by_default, otherwise]
+
+
+@pytest.mark.parametrize(
+    ("name", "body", "word", "outcome"), MEANT, ids=[f"{name}: {word or 'nothing'}" for name, _, word, _ in MEANT]
+)
+def test_each_word_of_a_system_means_what_the_table_says(name: str, body: str, word: str, outcome: str) -> None:
+    preset = presets.preset(name)
+    assert outcome_of(preset.recipe, preset.values, body.replace("WORD", word)) == outcome
+
+
+@pytest.mark.parametrize("name", [name for name, file in FILES.items() if "map" in file])
+def test_no_word_of_a_preset_is_left_out_of_the_table(name: str) -> None:
+    assert FILES[name]["map"].keys() <= {word for one, _, word, _ in MEANT if one == name}
+
+
+@pytest.mark.parametrize("name", [name for name in presets.names() if "state" in presets.preset(name).recipe])
+def test_a_word_that_a_system_did_not_have_so_far_is_unknown_and_counted(name: str) -> None:
+    preset = presets.preset(name)
+    body = next(body for one, body, _, _ in MEANT if one == name)
+    sample = Sample(name="a new word", body=body.replace("WORD", "hibernating"), expect={}, options=UTC_TIMES)
+    found = sample.read_by(preset.recipe, preset.values)
+    assert (found["status"], found["unknownWord"], found["exists"]) == ("unknown", True, True)
+
+
+def test_samples_are_json_and_their_names_are_sentences_of_their_own() -> None:
+    for name in presets.names():
+        samples = presets.preset(name).samples
+        assert len({sample.name for sample in samples}) == len(samples)
+        for sample in samples:
+            json.loads(sample.body)
+
+
+def test_no_preset_holds_an_address_or_a_secret() -> None:
+    for own in FILES.values():
+        assert "url" not in own
+        assert not {"value", "password", "client_secret"} & own.get("auth", {}).keys() - {"body"}
+
+
+LEAVES = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.just(10**4000),
+    st.floats(allow_nan=False, allow_infinity=False),
+    st.text(max_size=5),
+)
+JUNK = st.one_of(LEAVES, st.lists(LEAVES, max_size=2), st.dictionaries(st.text(max_size=3), LEAVES, max_size=2))
+
+
+def with_junk(document: Any, draw: Callable[[st.SearchStrategy[Any]], Any]) -> Any:
+    """The document with something in it replaced."""
+    if isinstance(document, dict) and document and draw(st.booleans()):
+        key = draw(st.sampled_from(sorted(document)))
+        return {**document, key: with_junk(document[key], draw)}
+    if isinstance(document, list) and document and draw(st.booleans()):
+        index = draw(st.integers(0, len(document) - 1))
+        return [*document[:index], with_junk(document[index], draw), *document[index + 1 :]]
+    return draw(JUNK)
+
+
+@given(st.data())
+@settings(max_examples=300)
+def test_whatever_a_system_answers_is_a_report_or_the_lack_of_one(data: st.DataObject) -> None:
+    name, sample = data.draw(st.sampled_from(TABLE))
+    body = json.dumps(with_junk(json.loads(sample.body), data.draw))
+    preset = presets.preset(name)
+    found = sample.model_copy(update={"body": body}).read_by(preset.recipe, preset.values)
+    assert "fails" in found or found["status"] in tuple(BackupStatus)

@@ -1,0 +1,259 @@
+"""How an answer is read: rules, runs, age. Systems' own answers are in the presets' samples."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from badge.contract import format_time
+from badge.model import BackupStatus, Reason, Report, Subject, Visibility
+from badge.ports import SourceUnavailable
+from badge.sources.recipes.ageing import aged
+from badge.sources.recipes.reading import MOST_RUNS, Reader, Reading
+from badge.sources.recipes.recipe import Recipe
+from badge.sources.recipes.template import names_of
+from tests.doubles import START
+
+WEB = Subject.legacy("acme", "web")
+STATES = {"ok": "succeeded", "bad": "failed", "run": "inProgress", "stop": "cancelled", "half": "partial"}
+RUNS = {
+    "state": "state",
+    "map": STATES,
+    "latest_by": "began",
+    "fields": {"startedAt": "began", "finishedAt": "ended"},
+}
+
+
+def hours_ago(hours: float) -> str:
+    return format_time(START - timedelta(hours=hours))
+
+
+def run(state: str, hours: float) -> dict[str, Any]:
+    return {"state": state, "began": hours_ago(hours), "ended": hours_ago(hours - 0.1)}
+
+
+def read(document: object, subject: Subject = WEB, *, folds_case: bool = False, **recipe: object) -> Reading:
+    reader = Reader(Recipe.model_validate({**RUNS, **recipe}), folds_case)
+    return reader.read(document, names_of(subject, {}), START)
+
+
+def test_the_newest_run_speaks_and_the_others_are_remembered() -> None:
+    report = read([run("ok", 50), run("run", 1), run("bad", 26)]).report
+    assert (report.status, report.last_finished) == (BackupStatus.IN_PROGRESS, BackupStatus.FAILED)
+    assert report.last_success_at == START - timedelta(hours=49.9)
+    assert report.finished_at is None
+
+
+@pytest.mark.parametrize("began", [None, 0, "", "-", "0000-00-00 00:00:00", "0001-01-01T00:00:00Z"])
+def test_a_run_without_a_time_is_never_the_newest(began: object) -> None:
+    assert read([{"state": "bad", "began": began}, run("ok", 1)]).report.status is BackupStatus.SUCCEEDED
+
+
+def test_a_time_that_can_t_be_read_leaves_open_which_run_is_the_newest() -> None:
+    with pytest.raises(SourceUnavailable, match="badField"):
+        read([run("ok", 50), {"state": "bad", "began": "yesterday"}])
+
+
+def test_only_so_many_runs_are_looked_at() -> None:
+    runs = [run("bad", hours) for hours in range(1, MOST_RUNS + 1)]
+    assert read([*runs, run("ok", MOST_RUNS + 1)]).report.last_success_at is None
+
+
+def test_a_canceled_run_can_leave_the_word_to_the_one_before() -> None:
+    runs = [run("stop", 1), run("ok", 2)]
+    assert read(runs).report.reason is Reason.CANCELLED
+    assert read(runs, cancelled_as="previous").report.status is BackupStatus.SUCCEEDED
+    assert read(runs[:1], cancelled_as="previous").report.status is BackupStatus.UNKNOWN
+
+
+def test_a_rule_comes_before_the_state_and_the_first_that_holds_wins() -> None:
+    rules = [{"when": "gone", "status": "deleted"}, {"when": "gone || old", "status": "failed"}]
+    assert read([{**run("ok", 1), "gone": True}], rules=rules).report.status is BackupStatus.DELETED
+    assert read([{**run("ok", 1), "old": True}], rules=rules).report.status is BackupStatus.FAILED
+    assert read([run("ok", 1)], rules=rules).report.status is BackupStatus.SUCCEEDED
+
+
+@pytest.mark.parametrize("state", ["quantum", None, {"a": 1}, ["ok"]])
+def test_a_word_that_the_map_lacks_is_the_default_and_told(state: object) -> None:
+    reading = read([{**run("ok", 1), "state": state}])
+    assert (reading.report.status, reading.unknown_word) == (BackupStatus.UNKNOWN, True)
+
+
+def test_numbers_and_booleans_are_looked_up_as_they_are_written() -> None:
+    for value, word in ((0, "0"), (2.0, "2"), (True, "true"), (1.5, "1.5")):
+        assert read([{"state": value}], map={word: "failed"}).report.status is BackupStatus.FAILED
+
+
+def test_where_compares_texts_and_never_evaluates_them() -> None:
+    where = [{"expr": "name", "equals": "{subjectName}"}]
+    items = [{**run("bad", 1), "name": "web-old"}, {**run("ok", 2), "name": "web"}, {**run("bad", 1), "name": 7}]
+    assert read(items, where=where).report.status is BackupStatus.SUCCEEDED
+    injected = Subject.legacy("acme", "' || '1'=='1")
+    assert not read(items, injected, where=where).report.exists
+
+
+def test_where_folds_case_only_where_the_source_and_the_platform_do() -> None:
+    where = [{"expr": "name", "equals": "{subjectName}"}]
+    items = [{**run("ok", 1), "name": "Web"}]
+    assert not read(items, where=where).report.exists
+    assert read(items, where=where, folds_case=True).report.exists
+    elsewhere = Subject.parse("Gitea", "acme", "Repository", "web")
+    assert not read(items, elsewhere, where=where, folds_case=True).report.exists
+
+
+def test_an_expression_that_fails_leaves_the_question_open() -> None:
+    with pytest.raises(SourceUnavailable, match="badExpression") as raised:
+        read([run("ok", 1)], rules=[{"when": "starts_with(nothing, 'x')", "status": "failed"}])
+    assert raised.value.is_about_subject
+
+
+def test_an_answer_that_is_none_by_its_own_word() -> None:
+    with pytest.raises(SourceUnavailable, match="notOk"):
+        read({"error": "x"}, ok_when="!error")
+    with pytest.raises(SourceUnavailable, match="unauthorised"):
+        read({"error": "x"}, denied_when="error")
+
+
+def test_a_private_field_that_says_anything_but_false_hides_the_subject() -> None:
+    fields = {"private": "private"}
+    assert read([{**run("ok", 1), "private": False}], fields=fields).report.visibility is Visibility.PUBLIC
+    for said in (True, None, "false", 0):
+        assert read([{**run("ok", 1), "private": said}], fields=fields).report.visibility is Visibility.PRIVATE
+
+
+def test_every_step_is_told_in_words() -> None:
+    steps = read([run("ok", 30)], stale_after="26h").steps
+    assert steps == [
+        "items: 1 found, 1 by where, 1 left by exclude",
+        "state: 'ok': succeeded",
+        "too old: succeeded counts as failed",
+    ]
+
+
+def test_without_an_item_to_say_it_a_subject_is_as_visible_as_before_and_else_private() -> None:
+    nothing = read([], fields={"private": "private"}, empty="scheduled")
+    for known in Visibility:
+        before = Report(status=BackupStatus.SUCCEEDED, observed_at=START, visibility=known)
+        assert nothing.report_after(before).visibility is known
+    for known_of in (None, Report.absent(START)):
+        assert nothing.report_after(known_of).visibility is Visibility.PRIVATE
+    assert read([], empty="scheduled").report_after(None).visibility is Visibility.PUBLIC
+
+
+OLD = [run("ok", 30)]
+
+
+def test_a_success_grows_stale() -> None:
+    assert read(OLD).report.status is BackupStatus.SUCCEEDED
+    failed = read(OLD, stale_after="26h").report
+    assert (failed.status, failed.last_finished) == (BackupStatus.FAILED, BackupStatus.FAILED)
+    unknown = read(OLD, stale_after="26h", stale_as="unknown").report
+    assert (unknown.status, unknown.last_finished) == (BackupStatus.UNKNOWN, BackupStatus.SUCCEEDED)
+    fresh = read([run("ok", 2)], stale_after="26h").report
+    assert fresh.stale_after == START + timedelta(hours=26 - 1.9)
+
+
+def test_a_success_without_a_time_is_no_success_where_age_matters() -> None:
+    undated = [{"state": "ok"}]
+    assert read(undated, latest_by=None).report.status is BackupStatus.SUCCEEDED
+    assert read(undated, latest_by=None, stale_after="26h").report.status is BackupStatus.UNKNOWN
+
+
+def test_a_success_of_the_far_future_would_never_grow_old() -> None:
+    assert read([run("ok", -1000)], stale_after="26h").report.status is BackupStatus.UNKNOWN
+    little = read([run("ok", -0.05)], stale_after="26h").report
+    assert (little.status, little.finished_at) == (BackupStatus.SUCCEEDED, START)
+
+
+def test_a_run_that_never_ends_has_failed() -> None:
+    assert read([run("run", 23)]).report.stale_after == START + timedelta(hours=1)
+    assert read([run("run", 25)]).report.status is BackupStatus.FAILED
+    assert read([run("run", 3)], max_run="2h").report.status is BackupStatus.FAILED
+
+
+# pgBackRest's lock, UrBackup's `processes` and a number of Prometheus tell that something runs, not since when.
+HELD: dict[str, Any] = {
+    "rules": [{"when": "held", "status": "inProgress"}],
+    "fields": {"lastSuccessAt": "ok"},
+    "latest_by": None,
+}
+
+
+def test_a_run_that_hangs_ends_where_only_the_success_before_it_has_a_time() -> None:
+    aging: dict[str, Any] = {**HELD, "stale_after": "26h"}
+    assert read({"held": True, "ok": hours_ago(36 * 24)}, **aging).report.status is BackupStatus.FAILED
+    assert read({"held": True, "ok": hours_ago(51)}, **aging, stale_as="unknown").report.status is BackupStatus.UNKNOWN
+    late = read({"held": True, "ok": hours_ago(49)}, **aging).report
+    assert (late.status, late.stale_after) == (BackupStatus.IN_PROGRESS, START + timedelta(hours=1))
+    assert read({"held": True, "ok": hours_ago(29)}, **aging, max_run="2h").report.status is BackupStatus.FAILED
+
+
+def test_a_run_without_any_time_is_not_known_to_be_one_where_age_matters() -> None:
+    assert read({"held": True}, **HELD).report.status is BackupStatus.IN_PROGRESS
+    assert read({"held": True}, **HELD, stale_after="26h").report.status is BackupStatus.UNKNOWN
+
+
+def test_what_is_queued_grows_stale_if_it_has_a_time() -> None:
+    queued: dict[str, Any] = {"map": {"wait": "scheduled"}, "stale_after": "26h"}
+    assert read([{"state": "wait", "began": hours_ago(27)}], **queued).report.status is BackupStatus.FAILED
+    assert read([{"state": "wait"}], **queued, latest_by=None).report.status is BackupStatus.SCHEDULED
+
+
+def test_a_failure_stays_one_however_old() -> None:
+    assert read([run("bad", 1000)], stale_after="26h").report.status is BackupStatus.FAILED
+
+
+def test_age_is_reckoned_by_the_system_s_own_clock_and_told_by_ours() -> None:
+    recipe = Recipe.model_validate({**RUNS, "stale_after": "26h"})
+    report = Report(status=BackupStatus.SUCCEEDED, observed_at=START, finished_at=START - timedelta(hours=1))
+    theirs = START + timedelta(hours=20)
+    assert aged(report, recipe, START, theirs).stale_after == START + timedelta(hours=5)
+    assert aged(report, recipe, START, theirs + timedelta(hours=6)).status is BackupStatus.FAILED
+
+
+@pytest.mark.parametrize(
+    ("wrong", "why"),
+    [
+        ({"rules": [], "state": None}, "nothing says how a backup went"),
+        ({"map": {}}, "state needs map"),
+        ({"stale_after": "0s"}, "give something from 1m"),
+        ({"max_run": "999999999d"}, "give something from 1m"),
+        ({"times": {"timezone": "Mars/Base"}}, "give a time zone"),
+        ({"request": {"form": {"a": "1"}}}, 'needs method = "POST"'),
+        ({"request": {"method": "POST", "json": {}, "form": {}}}, "json or form, not both"),
+        ({"request": {"headers": {"X-A": "b\r\nX-C: d"}}}, "header names"),
+        ({"request": {"headers": {"X-Name": "{account}"}}}, "path, query or body"),
+        ({"map": {"ok": "fine"}}, "Input should be"),
+        ({"http": {"absent": [200]}}, "greater than or equal to 201"),
+    ],
+)
+def test_what_a_recipe_can_t_say(wrong: dict[str, Any], why: str) -> None:
+    with pytest.raises(ValidationError, match=why):
+        Recipe.model_validate({**RUNS, **wrong})
+
+
+HEADERS_OF_SECRETS = "Authorization proxy-authorization COOKIE X-Api-Key X-APIKEY PRIVATE-TOKEN Token x-client-secret"
+
+
+@pytest.mark.parametrize("name", HEADERS_OF_SECRETS.split())
+def test_who_asks_is_not_told_by_a_header_of_the_recipe(name: str) -> None:
+    with pytest.raises(ValidationError, match="goes into `auth`") as raised:
+        Recipe.model_validate({**RUNS, "request": {"headers": {"X-Version": "1", name: "Bearer s3cret"}}})
+    assert "s3cret" not in str(raised.value)
+
+
+def test_other_headers_are_a_recipe_s_own() -> None:
+    headers = {"X-GitHub-Api-Version": "2022-11-28", "X-Keyboard": "none", "X-Token-Kind": "jwt", "Accept": "*/*"}
+    assert Recipe.model_validate({**RUNS, "request": {"headers": headers}}).request
+
+
+def test_each_rule_s_verdict_is_told_up_to_the_one_that_holds() -> None:
+    rules = [
+        {"when": "gone", "status": "deleted"},
+        {"when": "state", "status": "failed"},
+        {"when": "old", "status": "unknown"},
+    ]
+    assert read([run("ok", 1)], rules=rules).steps[1:] == ["rules[0]: gone: no", "rules[1]: state: failed"]

@@ -1,0 +1,145 @@
+"""What a stranger's URL puts into a question stays a value, wherever it stands."""
+
+from __future__ import annotations
+
+import json
+import re
+from urllib.parse import parse_qs, unquote, urlsplit
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from badge.model import InvalidSubject, Subject
+from badge.sources.recipes.promql import check_promql, escape
+from badge.sources.recipes.question import question_for
+from badge.sources.recipes.recipe import Recipe
+from badge.sources.recipes.template import BadTemplate, NothingToAsk, Template, check_path, expand_path, names_of
+
+NAMES = names_of(Subject.parse("GitLab", "my group/sub", "Repository", "a/b?c#d&e"), {})
+
+
+def recipe(**request: object) -> Recipe:
+    return Recipe.model_validate({"state": "status", "map": {"ok": "succeeded"}, "request": request})
+
+
+def test_a_name_with_a_slash_stays_inside_its_segment() -> None:
+    asked = recipe(path="/projects/{account}%2F{subjectName}/runs")
+    url = question_for("https://up.example/base", asked, NAMES).url
+    assert url == "https://up.example/base/projects/my%20group%2Fsub%2Fa%2Fb%3Fc%23d%26e/runs"
+
+
+def test_a_query_parameter_can_t_make_another_one() -> None:
+    asked = recipe(path="/x", query={"slug": "{subjectName}", "limit": "1", "taken_away": ""})
+    parts = urlsplit(question_for("https://up.example", asked, NAMES).url)
+    assert parse_qs(parts.query, keep_blank_values=True) == {"slug": ["a/b?c#d&e"], "limit": ["1"]}
+    assert (parts.netloc, parts.path, parts.fragment) == ("up.example", "/x", "")
+
+
+def test_a_body_is_encoded_after_its_places_are_filled() -> None:
+    names = names_of(Subject.legacy("acme", 'web","x":"y'), {})
+    asked = recipe(method="POST", json={"selector": {"plan": ["{subjectName}"]}, "n": 50})
+    body = question_for("https://up.example", asked, names).body
+    assert json.loads(body or b"") == {"selector": {"plan": ['web","x":"y']}, "n": 50}
+
+
+@given(account=st.text(min_size=1, max_size=30), name=st.text(min_size=1, max_size=30))
+def test_no_name_can_leave_the_address(account: str, name: str) -> None:
+    try:
+        names = names_of(Subject.parse("GitHub", account, "Repository", name), {})
+    except InvalidSubject:
+        return
+    asked = recipe(path="/a/{account}/{subjectName}/z", query={"q": "{subjectName}"})
+    parts = urlsplit(question_for("https://up.example:8443/base", asked, names).url)
+    assert (parts.scheme, parts.netloc, parts.fragment) == ("https", "up.example:8443", "")
+    assert [unquote(part) for part in parts.path.split("/")] == [
+        "",
+        "base",
+        "a",
+        account_of(names),
+        name_of(names),
+        "z",
+    ]
+    assert parse_qs(parts.query, keep_blank_values=True) == {"q": [name_of(names)]}
+
+
+def account_of(names: dict[str, str]) -> str:
+    return names["account"]
+
+
+def name_of(names: dict[str, str]) -> str:
+    return names["subjectName"]
+
+
+@given(st.text(max_size=40))
+@example("two\nlines")
+def test_no_name_can_leave_a_promql_string(value: str) -> None:
+    string = f'"{escape(value)}"'
+    # Prometheus' own rule for double-quoted strings (Go's): no bare quote, no bare newline.
+    assert re.fullmatch(r'"(\\[\\"n]|[^"\\\n])*"', string)
+    read_back = re.sub(r"\\(.)", lambda match: {"n": "\n"}.get(match[1], match[1]), string[1:-1])
+    assert read_back == value
+
+
+OUTSIDE = [
+    '# it is "\nup{job={account}} # "',
+    "up{job={account}}",
+    "up{job='{account}'}",
+    "up{job=`{account}`}",
+    "{account}",
+    'up{a="x"} > {subjectName}',
+]
+
+
+@pytest.mark.parametrize("text", OUTSIDE)
+def test_a_name_outside_of_double_quotes_is_refused(text: str) -> None:
+    with pytest.raises(BadTemplate, match="double quotes"):
+        check_promql(Template.parse(text))
+
+
+PATTERNS = [
+    'up{job=~"{account}"}',
+    'up{job !~ "x{account}.*"}',
+    'up{job=~ # which\n"{account}"}',
+    'label_replace(up{job="{subjectName}"}, "owner", "$1", "job", "({account}).*")',
+    'max(label_replace (up, "owner", "{account}", "job", "(.*)"))',
+    'label_replace(up, "owner", "$1", "job", (("{account}")))',
+    'label_match(up, "job", "{account}")',
+]
+
+
+@pytest.mark.parametrize("text", PATTERNS)
+def test_a_name_in_a_pattern_is_refused(text: str) -> None:
+    with pytest.raises(BadTemplate, match="pattern"):
+        check_promql(Template.parse(text))
+
+
+def test_braces_of_promql_are_no_places() -> None:
+    template = Template.parse('max(up{job="a",b="{account}",c=~"x|y"} > 0)')
+    check_promql(template)
+    assert list(template.places) == ["account"]
+
+
+def test_a_name_is_compared_inside_of_what_makes_labels_by_patterns() -> None:
+    check_promql(Template.parse('label_replace(max by (job) (up{job="{account}"}), "a", "$1", "job", "(.*)") > 0'))
+    check_promql(Template.parse('label_replace(up, "a", "$1", "job", "(.*)") * on (a) b{owner="{account}"}'))
+
+
+def test_transforms() -> None:
+    names = {"account": "Acme Corp.", "subjectName": "Web_Site"}
+    assert Template.parse("{account|slug}-{subjectName|lower}").expand(names) == "acme-corp-web_site"
+    with pytest.raises(BadTemplate, match="slug, lower"):
+        Template.parse("{account|shout}")
+
+
+def test_a_name_of_which_nothing_is_left_can_t_be_asked_for() -> None:
+    with pytest.raises(NothingToAsk):
+        Template.parse("{account|slug}").expand({"account": "名前"})
+    with pytest.raises(NothingToAsk):
+        expand_path(Template.parse("/x/{account}{subjectName}/y"), {"account": ".", "subjectName": "."})
+
+
+@pytest.mark.parametrize("path", ["x", "//other.example/x", "/x?y=1", "/x#y", "/\\other"])
+def test_a_path_is_a_path(path: str) -> None:
+    with pytest.raises(BadTemplate):
+        check_path(path)

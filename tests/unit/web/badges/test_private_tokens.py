@@ -1,0 +1,27 @@
+"""Tokens of private subjects: one each, made by a key, good for nothing else."""
+
+import pytest
+
+from badge.model import Subject
+from badge.web.badges.private_tokens import LENGTH, SubjectTokens
+
+WEB = Subject.legacy("acme", "web")
+TOKENS = SubjectTokens(lambda: "k" * 32)
+
+
+def test_a_token_is_good_for_its_subject_in_every_spelling_and_for_no_other() -> None:
+    token = TOKENS.of(WEB)
+    assert len(token) == LENGTH
+    assert TOKENS.is_good(WEB, token)
+    assert TOKENS.is_good(Subject.legacy("ACME", "Web"), token)
+    others = ("acme/web2", "acme2/web", "GitLab/acme/Repository/web", "GitHub/acme/Project/web")
+    assert not any(TOKENS.is_good(Subject.from_path(path), token) for path in others)
+
+
+def test_a_new_key_ends_all_tokens() -> None:
+    assert not SubjectTokens(lambda: "n" * 32).is_good(WEB, TOKENS.of(WEB))
+
+
+@pytest.mark.parametrize("wrong", ["", "x", TOKENS.of(WEB)[:-1], TOKENS.of(WEB) + "=", "é" * LENGTH, "\ud800" * LENGTH])
+def test_anything_else_is_wrong(wrong: str) -> None:
+    assert not TOKENS.is_good(WEB, wrong)

@@ -1,0 +1,50 @@
+"""Times and lengths in words, as pages tell them."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from badge.web.page import enumerated, length, relative
+
+SECONDS = {"s": 1, "min": 60, "h": 3_600, "day": 86_400, "days": 86_400}
+
+
+@pytest.mark.parametrize(
+    ("duration", "words"),
+    [
+        (timedelta(0), "1 s"),
+        (timedelta(seconds=59.6), "1 min"),
+        (timedelta(minutes=9, seconds=10), "9 min 10 s"),
+        (timedelta(minutes=59, seconds=50), "1 h"),
+        (timedelta(hours=2, minutes=56, seconds=40), "2 h 57 min"),
+        (timedelta(hours=13, minutes=40), "14 h"),
+        (timedelta(hours=47), "1 day 23 h"),
+        (timedelta(days=9, hours=23, minutes=40), "10 days"),
+    ],
+)
+def test_a_length_is_told_in_one_unit_or_two(duration: timedelta, words: str) -> None:
+    assert length(duration) == words
+
+
+@given(st.integers(1, 10**9))
+def test_no_length_is_off_by_more_than_a_twentieth(seconds: int) -> None:
+    told = length(timedelta(seconds=seconds)).split()
+    meant = sum(int(number) * SECONDS[unit] for number, unit in zip(told[::2], told[1::2], strict=True))
+    assert abs(meant - seconds) <= seconds / 20
+
+
+def test_a_run_of_minutes_does_not_begin_an_hour_before_its_end() -> None:
+    assert [relative(timedelta(hours=-hours)) for hours in (3.01, 2.95)] == ["3 h 1 min ago", "2 h 57 min ago"]
+
+
+def test_what_is_to_come_and_what_is_now_are_told_so() -> None:
+    assert relative(timedelta(hours=20)) == "in 20 h"
+    assert relative(timedelta(seconds=0.4)) == "just now"
+
+
+def test_several_words_stand_in_a_row() -> None:
+    assert [enumerated(["hc", "lab", "up"][:number]) for number in (1, 2, 3)] == ["hc", "hc and lab", "hc, lab and up"]

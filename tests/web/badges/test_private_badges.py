@@ -1,0 +1,69 @@
+"""Badges of private subjects: to whoever has the token, and to nobody else a difference."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from badge.model import BackupStatus, Report, Subject, Visibility
+from badge.web.badges.private_tokens import SubjectTokens
+from tests.doubles import START
+from tests.site import SIGNING_KEY, SUCCEEDED, Site
+from tests.web.badges.test_badges import title_of
+
+WEB = "/badge/GitHub/acme/Repository/web"
+TOKENS = SubjectTokens(lambda: SIGNING_KEY)
+TOKEN = TOKENS.of(Subject.legacy("acme", "web"))
+FORMS = (".svg?", ".json?", ".txt?", "?strict=1&", ".png?")
+
+
+@pytest.fixture
+def private(site: Site) -> Site:
+    site.says = replace(SUCCEEDED, visibility=Visibility.PRIVATE)
+    return site
+
+
+def test_its_token_shows_it_to_who_asks_and_no_shared_cache_may_keep_it(private: Site) -> None:
+    for path in (WEB, "/badge/ACME/web"):
+        shown = private.get(f"{path}?token={TOKEN}")
+        assert title_of(shown.data) == "backup: succeeded"
+        assert shown.headers["Cache-Control"] == "private, max-age=60"
+        assert private.get(f"{path}.json?token={TOKEN}").get_json()["status"] == "succeeded"
+        again = private.get(f"{path}?token={TOKEN}", headers={"If-None-Match": shown.headers["ETag"]})
+        assert (again.status_code, again.headers["Cache-Control"]) == (304, "private, max-age=60")
+
+
+@pytest.mark.parametrize("token", ["x", TOKEN[:-1], TOKEN.lower(), TOKENS.of(Subject.legacy("acme", "api")), "%FF", ""])
+def test_any_other_token_is_as_none_and_tells_nothing(private: Site, token: str) -> None:
+    seen = [private.get(f"{WEB}{form}token={token}") for form in FORMS]
+    assert [answer.status_code for answer in seen] == [200, 404, 404, 404, 200]
+    private.says = Report.absent(START)
+    absent = [private.get(f"/badge/acme/none{form}token={token}") for form in FORMS]
+    for one, other in zip(seen, absent, strict=True):
+        assert (one.status_code, one.data, list(one.headers)) == (other.status_code, other.data, list(other.headers))
+
+
+def test_what_is_shown_by_token_is_on_no_answer_without(private: Site) -> None:
+    held = Site(hot_path="500ms")
+    held.says = private.says
+    for _ in range(3):
+        assert held.get(f"{WEB}.txt?token={TOKEN}").text == "succeeded\n"
+        assert held.get(f"{WEB}.txt").status_code == 404
+    held.says = replace(SUCCEEDED, status=BackupStatus.FAILED, visibility=Visibility.PRIVATE)
+    held.clock.advance(minutes=3)
+    assert held.get(f"{WEB}.txt?token={TOKEN}").text == "failed\n"
+
+
+def test_while_the_source_is_out_the_last_status_is_for_the_token_alone(private: Site) -> None:
+    private.get(WEB)
+    private.says = None
+    private.clock.advance(minutes=10)
+    assert private.get(f"{WEB}.json?token={TOKEN}").get_json()["stale"] is True
+    assert private.get(f"{WEB}.json").status_code == 503
+
+
+def test_a_token_of_what_is_not_there_shows_nothing(site: Site) -> None:
+    site.says = Report.absent(START - timedelta(hours=1))
+    assert site.get(f"{WEB}.json?token={TOKEN}").status_code == 404

@@ -1,0 +1,300 @@
+"""/ops: who may call it, what a report does, what a status answer says."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+from badge.app import OwnCatalogue, build_app, build_parts
+from badge.catalogue.database import migrate
+from badge.catalogue.keys import Scope
+from badge.settings import load
+from tests.doubles import ManualClock, OneProcess
+
+SUBJECT = {"platform": "GitHub", "account": "acme", "subjectType": "Repository", "subjectName": "web"}
+
+
+@dataclass
+class Ops:
+    """A client of a service with its own catalogue, and a key of each scope."""
+
+    client: FlaskClient
+    own: OwnCatalogue
+    clock: ManualClock
+    reader: str
+    reporter: str
+
+    def report(self, *, key: str | None = None, **fields: Any) -> TestResponse:
+        headers = {"X-API-Key": self.reporter if key is None else key}
+        return self.client.post("/ops/status/report", json={**SUBJECT, **fields}, headers=headers)
+
+    def status(self, etag: str = "", key: str | None = None, **query: str) -> TestResponse:
+        headers = {"X-API-Key": self.reader if key is None else key, "If-None-Match": etag}
+        return self.client.get("/ops/status", query_string={**SUBJECT, **query}, headers=headers)
+
+
+@pytest.fixture
+def ops(tmp_path: Path) -> Ops:
+    clock = ManualClock()
+    parts = build_parts(
+        load({"BADGE_DATA_DIR": str(tmp_path), "BADGE_HOT_PATH": "0"}), cache=OneProcess(clock), clock=clock
+    )
+    migrate(parts.settings.catalogue_location)
+    assert parts.own is not None
+    reader = parts.own.keys.create("reader", frozenset({Scope.READ}))
+    reporter = parts.own.keys.create("reporter", frozenset({Scope.REPORT}))
+    return Ops(build_app(parts).test_client(), parts.own, clock, reader, reporter)
+
+
+def test_a_report_is_on_the_badge_at_once(ops: Ops) -> None:
+    assert ops.client.get("/badge/acme/web.txt").status_code == 404
+    for word in ("succeeded", "failed"):
+        ops.clock.advance(seconds=1)
+        answer = ops.report(status=word)
+        assert (answer.status_code, answer.get_json()["applied"]) == (200, True)
+        assert ops.client.get("/badge/acme/web.txt").text == f"{word}\n"
+
+
+def test_the_status_is_the_native_contract_s(ops: Ops) -> None:
+    ops.report(status="succeeded", finishedAt="2026-11-23T11:59:00Z", startedAt="2026-11-23T11:00:00Z", sizeBytes=5)
+    document = ops.status().get_json()
+    expected = {**SUBJECT, "status": "succeeded", "visibility": "public", "sizeBytes": 5}
+    assert expected.items() <= document.items()
+    assert document["lastSuccessAt"] == "2026-11-23T11:59:00Z"
+    assert ops.status().headers["Cache-Control"] == "private, no-cache"
+
+
+def test_an_unchanged_status_is_304_and_a_changed_one_is_not(ops: Ops) -> None:
+    ops.report(status="succeeded")
+    etag = ops.status().headers["ETag"]
+    ops.clock.advance(hours=1)
+    assert (ops.status(etag).status_code, ops.status(etag).data) == (304, b"")
+    ops.report(status="failed")
+    assert ops.status(etag).status_code == 200
+
+
+def test_an_older_run_s_event_changes_nothing(ops: Ops) -> None:
+    ops.report(status="succeeded", startedAt="2026-11-23T11:00:00Z")
+    answer = ops.report(status="failed", startedAt="2026-11-23T10:00:00Z", observedAt="2026-11-23T11:30:00Z")
+    assert (answer.get_json()["applied"], answer.get_json()["status"]) == (False, "succeeded")
+
+
+NEVER = ["0001-01-01T00:00:00Z", "0001-01-01T00:00:00+14:00", "1970-01-01T00:00:00Z", "9999-12-31T23:59:59-01:00"]
+
+
+@pytest.mark.parametrize("never", NEVER)
+def test_what_stands_for_never_is_a_time_not_given_and_stops_no_later_report(ops: Ops, never: str) -> None:
+    ops.report(status="succeeded")
+    ops.clock.advance(hours=1)
+    times = dict.fromkeys(("observedAt", "startedAt", "finishedAt", "nextRunAt", "staleAfter"), never)
+    failed = ops.report(status="failed", **times).get_json()
+    assert (failed["applied"], failed["status"], failed["nextRunAt"]) == (True, "failed", None)
+    ops.clock.advance(hours=1)
+    assert ops.report(status="succeeded").get_json()["status"] == "succeeded"
+
+
+def test_deletion_is_gone_and_a_new_run_brings_it_back(ops: Ops) -> None:
+    ops.report(status="succeeded")
+    ops.clock.advance(hours=1)
+    ops.report(status="deleted")
+    gone = ops.status()
+    assert (gone.status_code, gone.get_json()["code"]) == (410, "GONE")
+    assert ops.client.get("/badge/acme/web.json").status_code == 410
+    ops.clock.advance(hours=1)
+    ops.report(status="succeeded")
+    assert ops.status().status_code == 200
+
+
+def test_a_private_subject_is_unknown_to_strangers_only(ops: Ops) -> None:
+    ops.report(status="succeeded", visibility="private")
+    assert ops.status().get_json()["visibility"] == "private"
+    assert ops.client.get("/badge/acme/web.txt").status_code == 404
+
+
+def test_no_such_subject(ops: Ops) -> None:
+    answer = ops.status(subjectName="none")
+    assert (answer.status_code, answer.get_json()["code"]) == (404, "NOT_FOUND")
+
+
+def test_names_are_compared_as_the_platform_does(ops: Ops) -> None:
+    ops.report(status="succeeded")
+    assert ops.status(account="ACME", subjectName="Web").status_code == 200
+    assert ops.client.get("/badge/ACME/Web.txt").status_code == 200
+
+
+@pytest.mark.parametrize("key", ["", "wrong", "bsb_" + "x" * 40, "é"])
+def test_without_a_valid_key_nothing_is_said(ops: Ops, key: str) -> None:
+    for answer in (ops.status(key=key), ops.report(key=key, status="failed")):
+        assert (answer.status_code, answer.get_json()["code"]) == (401, "UNAUTHENTICATED")
+        assert "X-API-Key" in answer.headers["WWW-Authenticate"]
+
+
+def test_a_key_does_only_what_it_was_made_for(ops: Ops) -> None:
+    assert ops.status(key=ops.reporter).status_code == 403
+    assert ops.report(key=ops.reader, status="failed").status_code == 403
+
+
+def test_an_expired_or_revoked_key_is_refused(ops: Ops) -> None:
+    short = ops.own.keys.create("short", frozenset({Scope.READ}), expires_at=ops.clock() + timedelta(hours=1))
+    assert ops.status(key=short).status_code == 404
+    ops.clock.advance(hours=2)
+    assert ops.status(key=short).status_code == 401
+    ops.own.keys.revoke("reader")
+    assert ops.status().status_code == 401
+
+
+BAD_REPORTS: list[tuple[dict[str, Any], str]] = [
+    ({"status": "great"}, "status"),
+    ({"status": "unknown"}, "unknown"),
+    ({"status": "succeeded", "startedAt": "yesterday"}, "startedAt"),
+    ({"status": "succeeded", "startedAt": "2026-11-23T10:00:00"}, "startedAt"),
+    ({"status": "succeeded", "sizeBytes": "5"}, "sizeBytes"),
+    ({"status": "succeeded", "sizeBytes": -5}, "size"),
+    ({"status": "succeeded", "url": "http://plain.example"}, "https"),
+    ({"status": "succeeded", "colour": "green"}, "colour"),
+    ({"status": "succeeded", "subjectName": "a/../b"}, "name"),
+    ({"status": "succeeded", "observedAt": "2027-01-01T00:00:00Z"}, "future"),
+]
+
+
+@pytest.mark.parametrize(("fields", "word"), BAD_REPORTS)
+def test_a_bad_report_is_refused_with_its_reason(ops: Ops, fields: dict[str, Any], word: str) -> None:
+    answer = ops.report(**fields)
+    assert (answer.status_code, answer.content_type) == (400, "application/problem+json")
+    assert word in answer.get_json()["detail"]
+    assert ops.status().status_code == 404
+
+
+def test_all_faults_of_a_report_are_told_at_once(ops: Ops) -> None:
+    detail = ops.report(status="great", sizeBytes="5", colour="green").get_json()["detail"]
+    assert all(word in detail for word in ("status", "sizeBytes", "colour"))
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"[]", b"\xff", b"[" * 100_000, b'{"status":NaN}'])
+def test_a_body_that_is_no_report_is_refused(ops: Ops, body: bytes) -> None:
+    headers = {"X-API-Key": ops.reporter, "Content-Type": "application/json"}
+    assert ops.client.post("/ops/status/report", data=body, headers=headers).status_code == 400
+
+
+def test_other_media_and_large_bodies_are_refused(ops: Ops) -> None:
+    headers = {"X-API-Key": ops.reporter}
+    assert ops.client.post("/ops/status/report", data="x=1", headers=headers).status_code == 415
+    headers["Content-Type"] = "application/json"
+    assert ops.client.post("/ops/status/report", data=b" " * 300_000, headers=headers).status_code == 413
+
+
+def test_missing_coordinates_are_named(ops: Ops) -> None:
+    answer = ops.client.get("/ops/status?platform=GitHub", headers={"X-API-Key": ops.reader})
+    assert (answer.status_code, answer.get_json()["code"]) == (400, "INVALID_SUBJECT")
+    assert "account, subjectType, subjectName" in answer.get_json()["detail"]
+
+
+def post(ops: Ops, path: str, body: object, key: str | None = None) -> TestResponse:
+    return ops.client.post(f"/ops/status/{path}", json=body, headers={"X-API-Key": key or ops.reader})
+
+
+def test_a_status_can_be_asked_for_by_post(ops: Ops) -> None:
+    ops.report(status="succeeded")
+    assert post(ops, "get", SUBJECT).get_json() == ops.status().get_json()
+    assert post(ops, "get", {**SUBJECT, "subjectName": "none"}).status_code == 404
+    assert post(ops, "get", {**SUBJECT, "subjectName": ".."}).get_json()["code"] == "INVALID_SUBJECT"
+    assert post(ops, "get", {"platform": "GitHub"}).get_json()["code"] == "INVALID_REQUEST"
+    assert post(ops, "get", SUBJECT, ops.reporter).status_code == 403
+
+
+def test_a_batch_answers_each_subject_for_itself_in_order(ops: Ops) -> None:
+    ops.report(status="succeeded")
+    ops.report(status="failed", subjectName="api")
+    ops.report(status="deleted", subjectName="old")
+    names = ["api", "none", "web", "a//b", "old", "web"]
+    results = post(ops, "batch", {"subjects": [{**SUBJECT, "subjectName": name} for name in names]}).get_json()[
+        "results"
+    ]
+    assert [result["subject"]["subjectName"] for result in results] == names
+    assert [result["httpStatus"] for result in results] == [200, 404, 200, 400, 410, 200]
+    assert [result["status"]["status"] for result in results if "status" in result] == [
+        "failed",
+        "succeeded",
+        "succeeded",
+    ]
+    assert [result["problem"]["code"] for result in results if "problem" in result] == [
+        "NOT_FOUND",
+        "INVALID_SUBJECT",
+        "GONE",
+    ]
+
+
+def test_a_batch_has_a_limit(ops: Ops) -> None:
+    assert len(post(ops, "batch", {"subjects": [SUBJECT] * 100}).get_json()["results"]) == 100
+    assert post(ops, "batch", {"subjects": [SUBJECT] * 101}).status_code == 400
+    assert post(ops, "batch", {"subjects": []}).get_json() == {"results": []}
+    assert post(ops, "batch", {"subjects": [{**SUBJECT, "x": 1}]}).status_code == 400
+
+
+def listed(ops: Ops, **query: str) -> TestResponse:
+    return ops.client.get("/ops/status/list", query_string=query, headers={"X-API-Key": ops.reader})
+
+
+def test_a_list_comes_in_pages(ops: Ops) -> None:
+    for number in range(7):
+        ops.report(status="succeeded", subjectName=f"repo-{number}")
+    names: list[str] = []
+    cursor: str | None = ""
+    for _ in range(4):
+        page = listed(ops, limit="2", cursor=cursor or "").get_json()
+        names += [item["subjectName"] for item in page["items"]]
+        cursor = page["nextCursor"]
+    assert (names, cursor) == ([f"repo-{number}" for number in range(7)], None)
+
+
+def test_a_list_can_be_narrowed(ops: Ops) -> None:
+    ops.report(status="succeeded")
+    ops.clock.advance(hours=1)
+    ops.report(status="failed", subjectName="api", account="other")
+    for query in ({"status": "failed"}, {"account": "Other"}, {"updatedSince": "2026-11-23T12:30:00Z"}):
+        assert [item["subjectName"] for item in listed(ops, **query).get_json()["items"]] == ["api"]
+    assert listed(ops, platform="GitLab").get_json() == {"items": [], "nextCursor": None}
+
+
+@pytest.mark.parametrize(
+    "query",
+    [{"limit": "0"}, {"limit": "101"}, {"limit": "x"}, {"cursor": "x"}, {"status": "green"}, {"updatedSince": "today"}],
+)
+def test_a_bad_list_is_refused(ops: Ops, query: dict[str, str]) -> None:
+    answer = listed(ops, **query)
+    assert (answer.status_code, answer.get_json()["code"]) == (400, "INVALID_REQUEST")
+
+
+def test_a_key_that_calls_too_often_has_to_wait(tmp_path: Path) -> None:
+    clock = ManualClock()
+    settings = load({"BADGE_DATA_DIR": str(tmp_path), "BADGE_OPS_PER_MINUTE": "3"})
+    parts = build_parts(settings, cache=OneProcess(clock), clock=clock)
+    migrate(settings.catalogue_location)
+    assert parts.own is not None
+    one, other = (parts.own.keys.create(name, {Scope.READ}) for name in ("one", "other"))
+    ops = Ops(build_app(parts).test_client(), parts.own, clock, one, other)
+    assert [ops.status().status_code for _ in range(4)] == [404, 404, 404, 429]
+    assert ops.status().headers["Retry-After"] == "60"
+    assert ops.status(key=other).status_code == 404
+
+
+def test_a_lost_catalogue_is_503(tmp_path: Path) -> None:
+    parts = build_parts(load({"BADGE_DATA_DIR": str(tmp_path / "none")}), cache=OneProcess(ManualClock()))
+    answer = build_app(parts).test_client().get("/ops/status", headers={"X-API-Key": "x"})
+    assert (answer.status_code, answer.get_json()["code"]) == (503, "UNAVAILABLE")
+    assert answer.headers["Retry-After"] == "5"
+
+
+@pytest.mark.parametrize(
+    ("method", "path"), [("GET", "/ops/status/get"), ("POST", "/ops/status"), ("PUT", "/ops/status/list")]
+)
+def test_other_methods_are_405_and_name_those_that_work(ops: Ops, method: str, path: str) -> None:
+    answer = ops.client.open(path, method=method)
+    assert (answer.status_code, answer.content_type) == (405, "application/problem+json")
+    assert answer.headers["Allow"]

@@ -1,0 +1,509 @@
+"""The pages: who may see them, what stands in them, nothing unescaped, a strict policy."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from base64 import b64decode
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl, urlencode
+
+import pytest
+from bs4 import BeautifulSoup
+from bs4.element import Tag
+from flask.testing import FlaskClient
+from hypothesis import given
+from hypothesis import strategies as st
+from werkzeug.test import TestResponse
+
+from badge.app import build_app, build_parts
+from badge.appearance import COLOURS, WORDS, Palette, Show, Tone
+from badge.artwork.glyphs import LOGOS
+from badge.artwork.png import SCALES
+from badge.catalogue.database import migrate
+from badge.catalogue.events import RunEvent
+from badge.language import Language
+from badge.model import BackupStatus, Style, Subject, Theme, Visibility
+from badge.settings import load
+from badge.web.badges.request import read_badge_request
+from badge.web.local_only import is_local
+from badge.web.pages.choices import LOOKS, NO_ADDRESS, SCALE, Choices
+from badge.web.pages.history import LINE_AT as HISTORY_LINE
+from tests.doubles import START, ManualClock, OneProcess
+from tests.site import SUCCEEDED, Site
+
+WEB = Subject.legacy("acme", "web")
+PARAMETERS = [
+    "format",
+    "address",
+    "style",
+    "palette",
+    "theme",
+    "icon",
+    "logo",
+    "show",
+    "lang",
+    "scale",
+    "label",
+    "max_age",
+]
+FLASK = Path(sys.executable).with_name("flask")
+NOW = "v=20261123120000"
+"""Keeps browsers from showing a copy of their own."""
+HOSTILE = '<script>alert(1)</script>"](javascript:alert(1))'
+
+
+class Dashboard:
+    """A service with a catalogue, asked from this machine."""
+
+    def __init__(self, folder: Path, **settings: str) -> None:
+        self.clock = ManualClock()
+        wired = load({"BADGE_DATA_DIR": str(folder), **settings})
+        cache = OneProcess(self.clock)
+        self.parts = build_parts(wired, cache=cache, clock=self.clock, chance=lambda: 0.0)
+        migrate(wired.catalogue_location)
+        self.client: FlaskClient = build_app(self.parts).test_client()
+
+    def tell(
+        self, subject: Subject, status: BackupStatus = BackupStatus.SUCCEEDED, visibility: Visibility | None = None
+    ) -> None:
+        assert self.parts.own is not None
+        event = RunEvent(subject=subject, status=status, at=START, visibility=visibility)
+        self.parts.own.catalogue.record(event)
+
+    def run(self, subject: Subject, status: BackupStatus, **times: Any) -> None:
+        assert self.parts.own is not None
+        self.parts.own.catalogue.record(RunEvent(subject=subject, status=status, at=self.clock(), **times))
+
+    def get(self, path: str, **headers: str) -> TestResponse:
+        return self.client.get(path, headers={name.replace("_", "-"): value for name, value in headers.items()})
+
+    def soup(self, path: str) -> BeautifulSoup:
+        answer = self.get(path)
+        assert answer.status_code == 200
+        return BeautifulSoup(answer.data, "html.parser")
+
+
+def one(page: Tag, selector: str) -> Tag:
+    found = page.select_one(selector)
+    assert found is not None, selector
+    return found
+
+
+def text(page: Tag, selector: str) -> str:
+    return " ".join(one(page, selector).get_text().split())
+
+
+def inlined(picture: Tag) -> bytes:
+    head, _, body = str(picture["src"]).partition(",")
+    assert head == "data:image/svg+xml;base64"
+    return b64decode(body)
+
+
+@pytest.fixture
+def dashboard(tmp_path: Path) -> Dashboard:
+    return Dashboard(tmp_path)
+
+
+def test_an_empty_dashboard_says_how_to_report_the_first_backup(dashboard: Dashboard, tmp_path: Path) -> None:
+    steps = [step.get_text() for step in dashboard.soup("/dashboard").select("pre")]
+    assert steps == [
+        f"BADGE_DATA_DIR={tmp_path} {FLASK} badge report GitHub/acme/Repository/web succeeded",
+        f"BADGE_DATA_DIR={tmp_path} {FLASK} badge demo",
+    ]
+
+
+def test_a_page_of_something_never_heard_of_says_how_to_report_it(dashboard: Dashboard, tmp_path: Path) -> None:
+    page = dashboard.soup("/dashboard/AzureDevOps/org/Repository/it's/a%20%24%28trap%29")
+    assert shlex.split(text(page, "pre")) == [
+        f"BADGE_DATA_DIR={tmp_path}",
+        str(FLASK),
+        "badge",
+        "report",
+        "AzureDevOps/org/Repository/it%27s/a%20%24%28trap%29",
+        "succeeded",
+    ]
+
+
+def test_a_command_s_secrets_are_named_and_not_told(tmp_path: Path) -> None:
+    database = f"sqlite:///{tmp_path}/secret.sqlite3"
+    dashboard = Dashboard(tmp_path, BADGE_CATALOGUE_URL=database)
+    for path in ("/dashboard", "/dashboard/acme/web"):
+        page = dashboard.soup(path).get_text()
+        assert "The terminal needs the service's BADGE_CATALOGUE_URL, too." in page
+        assert "secret.sqlite3" not in page
+
+
+def test_strangers_are_not_told_to_report(tmp_path: Path) -> None:
+    dashboard = Dashboard(tmp_path, BADGE_DASHBOARD="open")
+    for path in ("/dashboard", f"/dashboard/{WEB.path}"):
+        assert "flask" not in dashboard.get(path).text
+
+
+def test_subjects_are_grouped_with_badges_and_links(dashboard: Dashboard) -> None:
+    dashboard.tell(Subject.legacy("acme", "web"))
+    dashboard.tell(Subject.parse("AzureDevOps", "org", "Repository", "my project/web"), BackupStatus.FAILED)
+    page = dashboard.soup("/dashboard")
+    assert [title.get_text() for title in page.select("h2")] == ["AzureDevOps · org", "GitHub · acme"]
+    said = [inlined(image) for image in page.select(".subjects img")]
+    assert [b"backup: failed" in said[0], b"backup: succeeded" in said[1]] == [True, True]
+    for link in page.select(".subjects a"):
+        assert dashboard.get(str(link["href"])).status_code == 200
+    assert "just now" in page.get_text()
+
+
+def test_a_long_list_has_pages(dashboard: Dashboard) -> None:
+    for number in range(60):
+        dashboard.tell(Subject.legacy("acme", f"repo-{number:02}"))
+    first = dashboard.soup("/dashboard")
+    assert len(first.select(".subjects li")) == 50
+    second = dashboard.soup(str(first.select_one("a[rel=next]")["href"]))  # type: ignore[index] # fails if missing
+    assert len(second.select(".subjects li")) == 10
+    assert dashboard.get("/dashboard?cursor=nonsense").status_code == 400
+
+
+def test_the_details_page_has_settings_with_the_dialog(dashboard: Dashboard) -> None:
+    dashboard.tell(WEB)
+    page = dashboard.soup(f"/dashboard/{WEB.path}")
+    assert "Settings" in [title.get_text() for title in page.select("h2")]
+    assert one(page, "#open-badge-dialog button").get_text() == "Get badge URL"
+    assert not one(page, "dialog").has_attr("open")
+    assert text(page, "#snippet-url") == f"{NO_ADDRESS}/badge/GitHub/acme/Repository/web"
+
+
+def test_the_dialog_is_a_form_that_yields_the_snippets_of_its_choices(dashboard: Dashboard) -> None:
+    chosen = "dialog=open&format=png&scale=3&style=plastic&label=night+ly&max_age=26h&address=short&icon=on&logo=disk"
+    page = dashboard.soup(f"/dashboard/{WEB.path}?{chosen}&palette=neon&show=&lang=en")
+    assert one(page, "dialog").has_attr("open")
+    query = "style=plastic&icon=on&logo=disk&label=night%20ly&max_age=26h&scale=3"
+    assert text(page, "#snippet-url") == f"{NO_ADDRESS}/badge/acme/web.png?{query}"
+    assert [str(image["src"]) for image in page.select(".ground img")] == [f"/badge/acme/web.png?{query}&{NOW}"] * 2
+    assert one(page, "select[name=palette] option[selected]")["value"] == "accessible"
+    assert text(dashboard.soup(f"/dashboard/{WEB.path}?scale=3"), "#snippet-url").endswith("/web")
+    shared = str(one(page, "#badge-result")["data-shared"])
+    assert text(dashboard.soup(shared), "#snippet-url") == text(page, "#snippet-url")
+
+
+def test_the_preview_shows_each_ground_the_picture_made_for_it(dashboard: Dashboard) -> None:
+    page = dashboard.soup(f"/dashboard/{WEB.path}")
+    assert [str(image["src"]) for image in page.select(".ground img")] == [
+        f"/badge/{WEB.path}?theme=light&{NOW}",
+        f"/badge/{WEB.path}?theme=dark&{NOW}",
+    ]
+    page = dashboard.soup(f"/dashboard/{WEB.path}?theme=dark")
+    assert [str(image["src"]) for image in page.select(".ground img")] == [f"/badge/{WEB.path}?theme=dark&{NOW}"] * 2
+
+
+def test_no_label_can_be_chosen_and_a_bad_age_is_told(dashboard: Dashboard) -> None:
+    page = dashboard.soup(f"/dashboard/{WEB.path}?label=&max_age=5m")
+    assert text(page, "#snippet-url").endswith("/web?label=")
+    assert text(page, "#max-age-fault") == "Give an hour or more, such as 26h or 7d."
+
+
+@given(st.dictionaries(st.sampled_from(PARAMETERS), st.text(max_size=70)))
+def test_the_image_url_asks_for_what_the_form_says(given: dict[str, str]) -> None:
+    """What the form makes of any input, the badge's own reader reads back without a doubt."""
+    made = Choices.read(given, "backup").offer(WEB, "https://b.example", START).snippet
+    path, _, query = made.image_url.removeprefix("https://b.example").partition("?")
+    asked = read_badge_request({"RAW_URI": path}, dict(parse_qsl(query, keep_blank_values=True)), "backup")
+    assert asked.subject == WEB
+    wanted = Choices.read(given, "backup").query
+    look = asked.look
+    assert look.style == wanted.get("style", "flat")
+    assert look.label == wanted.get("label", "backup")
+    assert (look.max_age is None) == ("max_age" not in wanted)
+    assert look.has_icon == ("icon" in wanted)
+    assert look.logo == wanted.get("logo")
+    assert look.show == wanted.get("show")
+    assert look.language == wanted.get("lang", "en")
+    assert str(asked.scale) == wanted.get("scale", "2")
+
+
+def test_every_choice_of_the_url_is_a_choice_of_the_form() -> None:
+    offered = {field.name: set(field.options) - {""} for field in (*LOOKS, SCALE)}
+    assert offered == {
+        "style": set(Style),
+        "palette": set(Palette),
+        "theme": set(Theme),
+        "icon": {"on", "off"},
+        "logo": set(LOGOS),
+        "show": set(Show),
+        "lang": set(Language),
+        "scale": {str(scale) for scale in SCALES},
+    }
+
+
+def test_the_details_tell_duration_size_and_freshness(dashboard: Dashboard) -> None:
+    dashboard.run(
+        WEB,
+        BackupStatus.SUCCEEDED,
+        started_at=START - timedelta(hours=1, minutes=4, seconds=10),
+        size_bytes=1_437_000_000,
+        next_run_at=START + timedelta(hours=20),
+    )
+    dashboard.get(f"/dashboard/{WEB.path}")
+    dashboard.clock.advance(seconds=12)
+    page = dashboard.soup(f"/dashboard/{WEB.path}")
+    facts = {one(row, "dt").get_text(): " ".join(one(row, "dd").get_text().split()) for row in page.select("dl div")}
+    assert facts["Duration"] == "1 h 4 min 10 s"
+    assert facts["Size"] == "1.4 GB"
+    assert facts["Next run"] == "in 20 h 2026-11-24T08:00:00Z"
+    assert facts["Last success"] == "12 s ago 2026-11-23T12:00:00Z"
+    assert facts["Source"] == "catalogue, asked 12 s ago, next in 108 s"
+
+
+def test_the_history_is_a_picture_with_words_and_a_table(dashboard: Dashboard) -> None:
+    for hours in (3, 2, 1):
+        status = BackupStatus.FAILED if hours == 2 else BackupStatus.SUCCEEDED
+        moment = START - timedelta(hours=hours)
+        dashboard.run(WEB, status, started_at=moment, finished_at=moment + timedelta(minutes=hours))
+    page = dashboard.soup(f"/dashboard/{WEB.path}")
+    picture = one(page, "svg.history")
+    assert picture["aria-label"] == "The last 3 runs, the newest on the right: 2 succeeded, 1 failed"
+    bars = [(str(bar["fill"]), int(str(bar["y"])) >= HISTORY_LINE) for bar in picture.select("rect")]
+    green, red = (COLOURS[Palette.ACCESSIBLE][tone] for tone in (Tone.GREEN, Tone.RED))
+    assert bars == [(green, False), (red, True), (green, False)]
+    rows = [[cell.get_text() for cell in row.select("td")] for row in page.select("tbody tr")]
+    assert rows[0] == ["1 h ago", "succeeded", "1 min", ""]
+    assert len(rows) == 3
+
+
+def test_the_address_of_a_private_badge_has_the_token_that_it_needs(dashboard: Dashboard) -> None:
+    secret = Subject.legacy("acme", "secret")
+    dashboard.tell(secret, visibility=Visibility.PRIVATE)
+    dialog = one(dashboard.soup(f"/dashboard/{secret.path}?dialog=open&style=plastic"), "#badge-dialog")
+    address = text(dialog, "#snippet-url")
+    path, _, query = address.partition("?")
+    assert parse_qsl(query)[1:] == [("style", "plastic")]
+    assert f"{path.partition('/badge/')[2]}" == secret.path
+    shown = dashboard.get(f"/badge/{secret.path}.txt?{query}", X_Forwarded_For="203.0.113.7")
+    assert (shown.status_code, shown.text) == (200, "succeeded\n")
+    assert "This repository is private" in dialog.get_text()
+    dashboard.tell(secret, visibility=Visibility.PUBLIC)
+
+
+def test_a_private_subject_shows_its_status_here_only(dashboard: Dashboard) -> None:
+    dashboard.tell(WEB, visibility=Visibility.PRIVATE)
+    page = dashboard.soup("/dashboard/acme/web")
+    assert "private" in page.get_text()
+    pictures = [one(page, "main > p > img"), one(dashboard.soup("/dashboard"), ".subjects img")]
+    assert all(b"backup: succeeded" in inlined(picture) for picture in pictures)
+    assert dashboard.get("/badge/acme/web.txt").status_code == 404
+
+
+def test_what_is_no_longer_vouched_for_is_unknown_in_the_list_as_on_its_badge(dashboard: Dashboard) -> None:
+    dashboard.run(WEB, BackupStatus.SUCCEEDED, stale_after=START + timedelta(hours=1))
+    dashboard.clock.advance(hours=2)
+    assert text(dashboard.soup("/dashboard"), ".subjects .last").startswith("unknown")
+    assert dashboard.get("/badge/acme/web.txt").text == "unknown\n"
+
+
+def test_a_name_full_of_markup_stands_as_text(dashboard: Dashboard) -> None:
+    subject = Subject.legacy("acme", HOSTILE.replace("/", "-"))
+    dashboard.tell(subject)
+    for path in ("/dashboard", f"/dashboard/{subject.path}"):
+        page = dashboard.soup(path)
+        assert subject.name in page.get_text()
+        assert all(script.get("src") for script in page.select("script"))
+
+
+def test_addresses_are_absolute_where_a_public_one_is_set(tmp_path: Path) -> None:
+    dashboard = Dashboard(tmp_path, BADGE_PUBLIC_URL="https://badges.example.org/")
+    assert text(dashboard.soup("/dashboard/acme/web?address=short"), "#snippet-markdown") == (
+        "[![Backup status of acme/web](https://badges.example.org/badge/acme/web)]"
+        "(https://badges.example.org/dashboard/GitHub/acme/Repository/web)"
+    )
+
+
+def test_the_builder_makes_the_badge_of_a_pasted_address(site: Site) -> None:
+    page = BeautifulSoup(
+        site.get("/?subject=https://gitlab.com/group/sub/web/-/tree/main&style=social").data, "html.parser"
+    )
+    assert text(page, "#subject-named") == "GitLab · group/sub · Repository · web"
+    assert text(page, "#snippet-url") == f"{NO_ADDRESS}/badge/GitLab/group%2Fsub/Repository/web?style=social"
+
+
+def test_the_builder_tells_what_it_does_not_understand(site: Site) -> None:
+    page = BeautifulSoup(site.get("/?subject=https://example.org/a/b").data, "html.parser")
+    assert text(page, "#subject-fault").startswith("Give a repository's address on GitHub, GitLab or Azure DevOps")
+    assert not page.select(".snippet")
+    assert site.source.asked == []
+
+
+def test_search_status_and_order_narrow_the_list_and_stay_in_its_links(dashboard: Dashboard) -> None:
+    for number in range(60):
+        status = BackupStatus.FAILED if number % 10 == 0 else BackupStatus.SUCCEEDED
+        dashboard.tell(Subject.legacy("acme", f"repo-{number:02}"), status)
+    dashboard.tell(Subject.parse("GitLab", "group", "Repository", "web"))
+    page = dashboard.soup("/dashboard?q=acme+REPO&sort=worst")
+    assert text(page, ".totals strong") == "54 of 60"
+    assert [row.get_text() for row in page.select(".subjects a")][:7] == [
+        *(f"repo-{number}0" for number in ("0", "1", "2", "3", "4", "5")),
+        "repo-01",
+    ]
+    assert "GitHub · acme · Repository" in text(page, ".subjects .kind")
+    chips = {" ".join(link.get_text().split()): str(link["href"]) for link in page.select(".statuses a")}
+    assert list(chips) == ["all 60", "succeeded 54", "failed 6"]
+    assert len(dashboard.soup(chips["failed 6"]).select(".subjects li")) == 6
+    following = str(one(page, "a[rel=next]")["href"])
+    assert len(dashboard.soup(following).select(".subjects li")) == 10
+    assert "Nothing is called" in dashboard.soup("/dashboard?q=none").get_text()
+    assert "has this status" in dashboard.soup("/dashboard?status=scheduled").get_text()
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "Acme/web",
+        "https://github.com/acme/web/issues",
+        "github.com/acme/web",
+        "git@github.com:acme/web.git",
+        "https://badges.example.org/badge/acme/web.svg",
+        "/badge/acme/web",
+    ],
+)
+def test_the_list_is_searched_by_what_people_call_a_repository(dashboard: Dashboard, typed: str) -> None:
+    for name in ("web", "api"):
+        dashboard.tell(Subject.legacy("acme", name))
+    page = dashboard.soup(f"/dashboard?{urlencode({'q': typed})}")
+    assert [link.get_text() for link in page.select(".subjects a")] == ["web"]
+
+
+def test_a_pasted_address_finds_a_name_with_spaces(dashboard: Dashboard) -> None:
+    dashboard.tell(Subject.parse("AzureDevOps", "contoso", "Repository", "Web Shop/storefront"))
+    dashboard.tell(Subject.parse("AzureDevOps", "contoso", "Repository", "Shop Web/storefront"))
+    page = dashboard.soup("/dashboard?q=https://dev.azure.com/contoso/Web%2520Shop/_git/storefront")
+    assert [link.get_text() for link in page.select(".subjects a")] == ["Web Shop/storefront"]
+
+
+def test_bad_choices_of_a_list_count_as_none(dashboard: Dashboard) -> None:
+    dashboard.tell(WEB)
+    page = dashboard.soup("/dashboard?sort=random&status=great&q=" + "+" * 300)
+    assert len(page.select(".subjects li")) == 1
+
+
+def test_the_style_sheet_shows_every_look_once(site: Site) -> None:
+    page = BeautifulSoup(site.get("/badges").data, "html.parser")
+    pictures = [str(image["src"]) for image in page.select("table img")]
+    assert len(pictures) == len(Palette) * len(Style) * len(WORDS) * 2
+    assert all(picture.startswith("data:image/svg+xml;base64,") for picture in pictures)
+    assert {str(image["alt"]) for image in page.select("table img")} == {f"backup: {words}" for words in WORDS.values()}
+
+
+@pytest.mark.parametrize("path", ["/", "/badges", "/dashboard", "/dashboard/acme/web", "/dashboard/a/b/c"])
+def test_every_page_has_a_strict_policy_and_no_inline_code(dashboard: Dashboard, path: str) -> None:
+    answer = dashboard.get(path)
+    assert answer.headers["Content-Security-Policy"].startswith("default-src 'none'; script-src 'self'")
+    assert answer.headers["Cache-Control"] == "no-store"
+    page = BeautifulSoup(answer.data, "html.parser")
+    assert not page.select("[style], style, [onclick], script:not([src])")
+
+
+@pytest.mark.parametrize("path", ["/dashboard", "/dashboard/acme/web"])
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Host": "badges.example.org"},
+        {"X_Forwarded_For": "127.0.0.1"},
+        {"Forwarded": "for=127.0.0.1"},
+        {"X_Real_IP": "127.0.0.1"},
+        {"Via": "1.1 proxy"},
+    ],
+)
+def test_from_elsewhere_the_dashboard_is_closed(dashboard: Dashboard, path: str, headers: dict[str, str]) -> None:
+    dashboard.tell(Subject.legacy("acme", "web"))
+    answer = dashboard.get(path, **headers)
+    assert answer.status_code == 403
+    assert "acme" not in answer.text
+
+
+AS_BROWSERS = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8"
+
+
+@pytest.mark.parametrize(
+    ("path", "method", "status"),
+    [
+        ("/dashboards", "GET", 404),
+        ("/login", "GET", 404),
+        ("/static/none", "GET", 404),
+        ("/dashboard", "POST", 405),
+        ("/dashboard/acme/web", "GET", 500),
+    ],
+)
+def test_people_get_errors_as_pages_and_programs_as_problems(site: Site, path: str, method: str, status: int) -> None:
+    site.says = ZeroDivisionError("secret")
+    for accept in (AS_BROWSERS, "*/*", "application/json", None):
+        answer = site.client.open(path, method=method, headers={"Accept": accept} if accept else {})
+        assert answer.status_code == status
+        assert "secret" not in answer.text
+        assert ("Allow" in answer.headers) is (status == 405)
+        assert answer.headers["Cache-Control"] == "no-store"
+        expected = "text/html; charset=utf-8" if accept == AS_BROWSERS else "application/problem+json"
+        assert answer.content_type == expected
+        if accept == AS_BROWSERS:
+            assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
+
+
+@pytest.mark.parametrize("path", ["/ops/none", "/ping/a/b/c/d", "/livez/none", "/metrics/none"])
+def test_what_is_for_programs_answers_browsers_alike(site: Site, path: str) -> None:
+    answer = site.get(path, headers={"Accept": AS_BROWSERS})
+    assert (answer.status_code, answer.content_type) == (404, "application/problem+json")
+
+
+def test_a_slash_at_the_dashboard_s_end_is_nothing(dashboard: Dashboard) -> None:
+    assert dashboard.soup("/dashboard/?q=x").get_text() == dashboard.soup("/dashboard?q=x").get_text()
+
+
+def test_the_dashboard_can_be_switched_off(tmp_path: Path) -> None:
+    assert Dashboard(tmp_path, BADGE_DASHBOARD="off").get("/dashboard").status_code == 404
+
+
+def test_a_source_that_can_not_list_offers_to_name_one(site: Site) -> None:
+    site.says = replace(SUCCEEDED, visibility=Visibility.PRIVATE)
+    page = BeautifulSoup(site.get("/dashboard").data, "html.parser")
+    assert page.select_one("form input[name=subject]") is not None
+    found = site.get("/dashboard?subject=acme/we%20b")
+    assert (found.status_code, found.headers["Location"]) == (303, "/dashboard/GitHub/acme/Repository/we%20b")
+
+
+def test_what_names_no_repository_stays_in_the_form_with_its_fault(site: Site) -> None:
+    answer = site.get("/dashboard?subject=acme")
+    assert answer.status_code == 400
+    page = BeautifulSoup(answer.data, "html.parser")
+    assert one(page, "form input[name=subject]")["value"] == "acme"
+    assert text(page, "#subject-fault") == "Give owner/repository or platform/account/type/name."
+
+
+def test_a_lost_catalogue_is_told(tmp_path: Path) -> None:
+    parts = build_parts(load({"BADGE_DATA_DIR": str(tmp_path / "none")}), cache=OneProcess(ManualClock()))
+    answer = build_app(parts).test_client().get("/dashboard")
+    assert answer.status_code == 503
+    assert "catalogue did not answer" in answer.text
+
+
+ENVIRONMENTS = [
+    ({}, True),
+    ({"HTTP_HOST": "localhost:8000"}, True),
+    ({"HTTP_HOST": "[::1]:8000", "REMOTE_ADDR": "::1"}, True),
+    ({"HTTP_HOST": "127.1.2.3"}, True),
+    ({"REMOTE_ADDR": "10.0.0.1"}, False),
+    ({"REMOTE_ADDR": ""}, False),
+    ({"HTTP_HOST": ""}, False),
+    ({"HTTP_HOST": "localhost.evil.example"}, False),
+    ({"HTTP_HOST": "evil.example@127.0.0.1"}, False),
+    ({"HTTP_HOST": "127.0.0.1/evil"}, False),
+    ({"HTTP_HOST": "127.0.0.1:port"}, False),
+    ({"HTTP_HOST": "[::1"}, False),
+    ({"HTTP_HOST": "2130706433"}, False),
+    ({"HTTP_X_FORWARDED_HOST": "localhost"}, False),
+    ({"HTTP_CF_CONNECTING_IP": "127.0.0.1"}, False),
+]
+
+
+@pytest.mark.parametrize(("change", "expected"), ENVIRONMENTS)
+def test_local_is_a_loopback_peer_at_a_loopback_host_unforwarded(change: dict[str, str], *, expected: bool) -> None:
+    environ = {"REMOTE_ADDR": "127.0.0.1", "HTTP_HOST": "127.0.0.1:8000", **change}
+    assert is_local(environ) is expected
