@@ -1,4 +1,4 @@
-"""What gunicorn serves: `gunicorn -c config/gunicorn.conf.py wsgi:application`."""
+"""The application for any WSGI server: `gunicorn -c config/gunicorn.conf.py wsgi:application`."""
 
 from badge.app import create_app
 from badge.settings import load

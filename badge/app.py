@@ -17,6 +17,7 @@ from badge.cache.redis.commands import RedisCommands
 from badge.cache.redis.connection import RedisConnector
 from badge.cache.redis.pictures import RedisPictureStore
 from badge.cache.redis.status_cache import RedisStatusCache
+from badge.listing import StatusListing
 from badge.model import Subject
 from badge.ports import (
     BY_CHANCE,
@@ -26,7 +27,6 @@ from badge.ports import (
     PictureStore,
     SourceRouting,
     StatusCache,
-    StatusListing,
     StatusSource,
 )
 from badge.resilience.budget import Budget, BudgetLimits

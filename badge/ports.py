@@ -6,14 +6,18 @@ Every adapter implements one of these; the resolver knows nothing else of the wo
 from __future__ import annotations
 
 import random
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import StrEnum
 from typing import Protocol
 
-from badge.model import BackupStatus, Event, Kept, PastRun, Report, Subject
+from badge.deadline import Deadline
+from badge.events import Event
+from badge.model import (
+    Kept,
+    Report,
+    Subject,
+)
 
 Clock = Callable[[], datetime]
 """The time now, aware, in UTC. Shared by all hosts, so lifetimes are reckoned in it."""
@@ -32,24 +36,6 @@ SubjectKey = tuple[str, str, str, str]
 """`Subject.key(...)`: what the cache and the catalogue compare subjects by."""
 
 
-@dataclass(frozen=True, slots=True)
-class Deadline:
-    """A moment on the monotonic clock at which waiting has to end."""
-
-    at: float
-    monotonic: Callable[[], float] = time.monotonic
-
-    @classmethod
-    def after(cls, seconds: float, monotonic: Callable[[], float] = time.monotonic) -> Deadline:
-        """The deadline that lies so many seconds ahead."""
-        return cls(monotonic() + seconds, monotonic)
-
-    @property
-    def remaining(self) -> float:
-        """Seconds left, never negative."""
-        return max(0.0, self.at - self.monotonic())
-
-
 class SourceUnavailable(Exception):
     """The source could not be asked or gave no answer: the lack of an answer, never an answer.
 
@@ -63,25 +49,6 @@ class SourceUnavailable(Exception):
         self.kind = kind
         self.retry_after = retry_after
         self.is_about_subject = is_about_subject
-
-
-class ListUnavailable(SourceUnavailable):
-    """Of several sources that can list their subjects none did just now."""
-
-    def __init__(self, sources: Sequence[str]) -> None:
-        super().__init__("list")
-        self.sources = sources
-
-
-class ListBusy(SourceUnavailable):
-    """The list is being read just now, and as many wait for it as may."""
-
-    def __init__(self) -> None:
-        super().__init__("busy")
-
-
-class NoList(Exception):
-    """The source answers for subjects, but has no list of them: an answer, and asking again brings the same."""
 
 
 class StatusSource(Protocol):
@@ -118,111 +85,6 @@ class SourceRouting(Protocol):
 
     def source_for(self, subject: Subject) -> StatusSource | None:
         """The first that claims it; None where none does, which is an answer: nobody knows of it."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class ListingFilter:
-    """Which subjects to list; `None` means all."""
-
-    platform: str | None = None
-    account: str | None = None
-    status: BackupStatus | None = None
-    updated_since: datetime | None = None
-    shown_as: BackupStatus | None = None
-    """What the badge says: what its source no longer vouches for is unknown, whatever it was."""
-    words: Sequence[str] = ()
-    """Each occurs in the subject's coordinates, whatever its case."""
-    is_public_only: bool = False
-
-
-class ListingOrder(StrEnum):
-    """What comes first in a listing."""
-
-    NAME = "name"
-    """By the subjects' keys, so that those of one account stand together."""
-    LATEST = "latest"
-    """What was last heard of."""
-    WORST = "worst"
-    """What wants looking at, each kind by name."""
-
-
-WORST_FIRST = (
-    BackupStatus.FAILED,
-    BackupStatus.UNKNOWN,
-    BackupStatus.IN_PROGRESS,
-    BackupStatus.SCHEDULED,
-    BackupStatus.SUCCEEDED,
-    BackupStatus.DELETED,
-)
-"""What `ListingOrder.WORST` means."""
-
-
-@dataclass(frozen=True, slots=True)
-class ListedSubject:
-    """One row of a listing."""
-
-    subject: Subject
-    report: Report
-
-
-@dataclass(frozen=True, slots=True)
-class ListingPage:
-    """Rows in the order asked for, and where to go on, if there is more."""
-
-    items: Sequence[ListedSubject]
-    next_cursor: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class ListingTotals:
-    """How many subjects there are, by what their badges say."""
-
-    by_status: Mapping[BackupStatus, int]
-    protected: int
-    """Whose last finished backup succeeded and is still vouched for."""
-    is_whole: bool = True
-    """False where there are more than could be counted."""
-    silent: Sequence[str] = ()
-    """The sources whose subjects are missing since they did not answer."""
-
-    @property
-    def all(self) -> int:
-        """How many there are, deleted ones too."""
-        return sum(self.by_status.values())
-
-    @property
-    def to_protect(self) -> int:
-        """How many have to be protected: all that are not deleted, also those never backed up."""
-        return self.all - self.by_status.get(BackupStatus.DELETED, 0)
-
-
-class StatusListing(Protocol):
-    """A source that can tell which subjects it has."""
-
-    def list(
-        self,
-        filter: ListingFilter,
-        cursor: str | None = None,
-        limit: int = 100,
-        order: ListingOrder = ListingOrder.NAME,
-    ) -> ListingPage:
-        """One page. Raises `ValueError` for a cursor that it did not give, `SourceUnavailable` as a source does.
-
-        Where the system behind it turns out to have no list, `NoList`.
-        """
-        ...
-
-    def totals(self, filter: ListingFilter) -> ListingTotals:
-        """How many there are in all pages. Raises `SourceUnavailable` and `NoList`."""
-        ...
-
-
-class RunHistory(Protocol):
-    """A source that remembers how a subject's backups went."""
-
-    def history(self, subject: Subject, limit: int) -> Sequence[PastRun]:
-        """The last runs, the newest first; none for a subject never heard of. Raises `SourceUnavailable`."""
         ...
 
 

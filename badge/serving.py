@@ -142,7 +142,7 @@ def _has_own_catalogue(settings: Settings) -> bool:
 
 def _make_schema(location: str) -> None:
     """Have the schema brought up to date by a process of its own, if need be: what that loads, nobody needs again."""
-    from badge.catalogue.database import is_current, migrate  # noqa: PLC0415 - loaded where there is a catalogue
+    from badge.catalogue.migration import is_current, migrate  # noqa: PLC0415 - loaded where there is a catalogue
 
     if is_current(location):
         return

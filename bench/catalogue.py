@@ -20,13 +20,14 @@ from sqlalchemy import Table, insert, text
 
 from badge.app import build_app, build_parts
 from badge.cache.memory import MemoryStatusCache
-from badge.catalogue.database import Database, migrate
+from badge.catalogue.database import Database
 from badge.catalogue.events import RunEvent
 from badge.catalogue.expectation import Expectation
+from badge.catalogue.migration import migrate
 from badge.catalogue.schema import checks, runs, subjects
 from badge.catalogue.store import Catalogue
+from badge.listing import ListingFilter
 from badge.model import BackupStatus, Subject, Visibility
-from badge.ports import ListingFilter
 from badge.settings import load
 from bench.rounds import in_turn, ratio, say, table
 from tests.postgres import running_postgres

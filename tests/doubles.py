@@ -16,8 +16,15 @@ from badge.cache.memory import MemoryStatusCache
 from badge.cache.redis.commands import RedisCommands
 from badge.cache.redis.connection import RedisConnector
 from badge.cache.redis.status_cache import RedisStatusCache
-from badge.model import Event, Kept, Report, Subject
-from badge.ports import Clock, Deadline, StatusCache, StatusSource, SubjectKey
+from badge.deadline import Deadline
+from badge.events import Event
+from badge.model import Kept, Report, Subject
+from badge.ports import (
+    Clock,
+    StatusCache,
+    StatusSource,
+    SubjectKey,
+)
 from badge.resilience.budget import Budget, BudgetLimits
 from badge.resilience.circuit_breaker import Breaker, BreakerRules
 from badge.resilience.worker_pool import Job

@@ -1,12 +1,23 @@
-"""The width of text, in whole hundredths of a pixel, so that no locale or rounding plays a part."""
+"""The width of text, in whole hundredths of a pixel, so that no locale or rounding plays a part.
+
+`font_metrics.json` has the fonts' advance widths at the sizes that badges use, from npm's anafanafo 2 (the
+tables behind shields): for each font, the first code point of a run of characters (hexadecimal) → their widths.
+The fonts are not needed to draw: badges are laid out for them, as all of shields' are, and any other font is
+drawn as wide.
+"""
 
 from __future__ import annotations
 
+import json
 import unicodedata
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
-from badge.artwork import font_metrics
-from badge.artwork.font_metrics import Advances
+Advances = Mapping[str, Sequence[int]]
+"""First code point of a run (hexadecimal) → the widths of its characters, in hundredths of a pixel."""
+
+_METRICS: Mapping[str, Advances] = json.loads(Path(__file__).with_name("font_metrics.json").read_text("ascii"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +30,7 @@ class Font:
 
     def __post_init__(self) -> None:
         for first, run in self.advances.items():
-            self._widths.update({first + index: width for index, width in enumerate(run)})
+            self._widths.update({int(first, 16) + index: width for index, width in enumerate(run)})
 
     def width(self, text: str) -> int:
         """The advance width of a text, in hundredths of a pixel."""
@@ -50,7 +61,7 @@ def _is_emoji(character: str) -> bool:
     return "\U0001f300" <= character <= "\U0001faff" or character in "✅❌⭐⚡❗⏳"
 
 
-VERDANA_11 = Font(11, font_metrics.VERDANA_11)
-VERDANA_10 = Font(10, font_metrics.VERDANA_10)
-VERDANA_10_BOLD = Font(10, font_metrics.VERDANA_10_BOLD)
-HELVETICA_11_BOLD = Font(11, font_metrics.HELVETICA_11_BOLD)
+VERDANA_11 = Font(11, _METRICS["verdana-11"])
+VERDANA_10 = Font(10, _METRICS["verdana-10"])
+VERDANA_10_BOLD = Font(10, _METRICS["verdana-10-bold"])
+HELVETICA_11_BOLD = Font(11, _METRICS["helvetica-11-bold"])

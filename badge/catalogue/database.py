@@ -4,21 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import threading
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy import Connection, Engine, create_engine, event, make_url
 
 # How long to wait for other connections, and for PostgreSQL to answer at all: readers within the 1.7 s that
 # a badge may take, writers as long as somebody who reports a backup will.
 READER_PATIENCE_MILLISECONDS = 1_000
 WRITER_PATIENCE_MILLISECONDS = 10_000
-
-MIGRATIONS = Path(__file__).with_name("migrations")
 
 _PATIENCE = "badge_writer_patience"
 
@@ -105,37 +100,3 @@ def _begin_sqlite(connection: Connection) -> None:
     mode, wait = ("DEFERRED", READER_PATIENCE_MILLISECONDS) if patience is None else ("IMMEDIATE", patience)
     connection.exec_driver_sql(f"PRAGMA busy_timeout={wait:d}")
     connection.exec_driver_sql(f"BEGIN {mode}")
-
-
-def migrate(url: str) -> None:
-    """Bring the schema to its newest form; quick where it is, safe where two processes do it at once."""
-    location = make_url(url)
-    if location.get_backend_name() == "sqlite" and location.database:
-        Path(location.database).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if not is_current(url):
-        from badge.catalogue.migration import upgrade  # noqa: PLC0415 - Alembic is needed once in a catalogue's life
-
-        upgrade(url)
-
-
-def is_current(url: str) -> bool:
-    """Whether the schema has its newest form."""
-    engine = new_engine(url)
-    try:
-        with engine.connect() as connection:
-            revisions = connection.execute(text("SELECT version_num FROM alembic_version")).scalars().all()
-    except DBAPIError:
-        return False  # no such table, or no database; what is wrong will be told when it is made
-    finally:
-        engine.dispose()
-    return list(revisions) == [newest_revision()]
-
-
-def newest_revision() -> str:
-    """The revision that no other one stands on, read off the scripts without Alembic, which takes 10 MB."""
-    scripts = [script.read_text(encoding="utf-8") for script in (MIGRATIONS / "versions").glob("*.py")]
-    names = {name for script in scripts for name in re.findall(r'^revision\b.*= "(.+)"', script, re.MULTILINE)}
-    bases = {name for script in scripts for name in re.findall(r'^down_revision\b.*= "(.+)"', script, re.MULTILINE)}
-    newest: list[str] = list(names - bases)
-    assert len(newest) == 1, "migrations have to stand on one another in one line"
-    return newest[0]

@@ -24,9 +24,15 @@ from sqlalchemy import (
 
 from badge.catalogue.schema import subjects
 from badge.catalogue.subjects import KEY
-from badge.cursor import cursor_at, marks_in
+from badge.listing import (
+    WORST_FIRST,
+    ListingFilter,
+    ListingOrder,
+    ListingTotals,
+    cursor_at,
+    marks_in,
+)
 from badge.model import CASELESS_PLATFORMS, BackupStatus, Visibility
-from badge.ports import WORST_FIRST, ListingFilter, ListingOrder, ListingTotals
 
 # So many are looked up one by one; of more, enough for a page are soon met in the order of the keys.
 FEW = 1_000

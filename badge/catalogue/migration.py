@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import re
 from collections.abc import Iterator
+from pathlib import Path
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Engine, make_url, text
+from sqlalchemy.exc import DBAPIError
 
-from badge.catalogue.database import MIGRATIONS, WRITER_PATIENCE_MILLISECONDS, new_engine, writing_on
+from badge.catalogue.database import WRITER_PATIENCE_MILLISECONDS, new_engine, writing_on
+
+MIGRATIONS = Path(__file__).with_name("migrations")
 
 # "badge" in ASCII, as PostgreSQL's advisory locks are numbers.
 _MIGRATION_LOCK = 0x6261646765
@@ -21,8 +22,46 @@ _MIGRATION_LOCK = 0x6261646765
 PATIENCE_MILLISECONDS = 600_000
 
 
+def migrate(url: str) -> None:
+    """Bring the schema to its newest form; quick where it is, safe where two processes do it at once."""
+    location = make_url(url)
+    if location.get_backend_name() == "sqlite" and location.database:
+        Path(location.database).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if not is_current(url):
+        upgrade(url)
+
+
+def is_current(url: str) -> bool:
+    """Whether the schema has its newest form."""
+    engine = new_engine(url)
+    try:
+        with engine.connect() as connection:
+            revisions = connection.execute(text("SELECT version_num FROM alembic_version")).scalars().all()
+    except DBAPIError:
+        return False  # no such table, or no database; what is wrong will be told when it is made
+    finally:
+        engine.dispose()
+    return list(revisions) == [newest_revision()]
+
+
+def newest_revision() -> str:
+    """The revision that no other one stands on, read off the scripts without Alembic, which takes 10 MB."""
+    scripts = [script.read_text(encoding="utf-8") for script in (MIGRATIONS / "versions").glob("*.py")]
+    names = {name for script in scripts for name in re.findall(r'^revision\b.*= "(.+)"', script, re.MULTILINE)}
+    bases = {name for script in scripts for name in re.findall(r'^down_revision\b.*= "(.+)"', script, re.MULTILINE)}
+    newest: list[str] = list(names - bases)
+    assert len(newest) == 1, "migrations have to stand on one another in one line"
+    return newest[0]
+
+
 def upgrade(url: str, to: str = "head") -> None:
     """Apply what is missing up to a revision, while no other process does."""
+    # Alembic takes 10 MB and is needed once in a catalogue's life, so it is not loaded with this module.
+    from alembic import command  # noqa: PLC0415
+    from alembic.config import Config  # noqa: PLC0415
+    from alembic.runtime.migration import MigrationContext  # noqa: PLC0415
+    from alembic.script import ScriptDirectory  # noqa: PLC0415
+
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     engine = new_engine(url)

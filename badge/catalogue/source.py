@@ -9,8 +9,15 @@ from typing import TypeVar
 from sqlalchemy.exc import SQLAlchemyError
 
 from badge.catalogue.store import Catalogue
+from badge.deadline import Deadline
+from badge.listing import (
+    ListingFilter,
+    ListingOrder,
+    ListingPage,
+    ListingTotals,
+)
 from badge.model import PastRun, Report, Subject
-from badge.ports import Deadline, ListingFilter, ListingOrder, ListingPage, ListingTotals, SourceUnavailable
+from badge.ports import SourceUnavailable
 
 UNAVAILABLE = "database"
 

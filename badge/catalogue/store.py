@@ -16,8 +16,15 @@ from badge.catalogue.expectation import Expectation
 from badge.catalogue.listing import Listing, totals
 from badge.catalogue.schema import NEVER, runs, subjects
 from badge.catalogue.subjects import change, is_subject, locked, report_of, subject_of
+from badge.listing import (
+    ListedSubject,
+    ListingFilter,
+    ListingOrder,
+    ListingPage,
+    ListingTotals,
+)
 from badge.model import BackupStatus, Reason, Report, Subject, Visibility
-from badge.ports import Clock, ListedSubject, ListingFilter, ListingOrder, ListingPage, ListingTotals
+from badge.ports import Clock
 
 _RUN = tuple(runs.c[name] for name in Run.__dataclass_fields__)
 

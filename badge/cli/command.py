@@ -12,7 +12,7 @@ import click
 from sqlalchemy.exc import SQLAlchemyError
 
 from badge import app
-from badge.catalogue.database import migrate
+from badge.catalogue.migration import migrate
 from badge.model import InvalidSubject, Subject
 from badge.settings import BadSettings, Settings, load, parse_duration, show_duration
 from badge.telemetry.logs import LOGGER

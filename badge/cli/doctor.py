@@ -14,11 +14,12 @@ from sqlalchemy.exc import SQLAlchemyError
 from badge import app
 from badge.artwork import png
 from badge.cache.embedded.server import binary_path
-from badge.catalogue.database import migrate
+from badge.catalogue.migration import migrate
 from badge.cli.command import BadgeCommand, examples, settings_or_fault
 from badge.cli.sources import failure_of, probe_for
+from badge.deadline import Deadline
 from badge.model import Subject
-from badge.ports import Deadline, SourceUnavailable, StatusSource
+from badge.ports import SourceUnavailable, StatusSource
 from badge.settings import BadSettings, Settings, load, shown, unknown_variables, variable_for
 from badge.settings_reference import example_file
 from badge.sources.configuration.sources_file import ConfiguredSource

@@ -18,8 +18,9 @@ from badge.cli.command import (
     settings_or_fault,
 )
 from badge.contract import status_document
+from badge.deadline import Deadline
 from badge.model import Report, Subject
-from badge.ports import Deadline, SourceUnavailable, StatusSource
+from badge.ports import SourceUnavailable, StatusSource
 from badge.sources.configuration.entry import Entry, Match
 from badge.sources.configuration.sources_file import ConfiguredSource, load
 from badge.sources.http.trace import Note, printable

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from badge.model import Refusal
+from badge.events import Refusal
 
 
 class TokenBucket:

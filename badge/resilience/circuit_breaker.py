@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from badge.model import BreakerMoved
+from badge.events import BreakerMoved
 from badge.ports import BY_CHANCE, Chance, Events
 
 

@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from badge.resilience.background import begin
+from badge.resilience.worker_pool import begin
 
 # A name's addresses change rarely, and those that no longer answer are dropped at once.
 FRESH_SECONDS = 30.0

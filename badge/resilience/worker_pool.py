@@ -7,8 +7,6 @@ import threading
 from collections import deque
 from collections.abc import Callable
 
-from badge.resilience.background import begin
-
 Job = Callable[[], None]
 
 
@@ -64,3 +62,12 @@ class Crew:
                     self._idle -= 1
                 job = self._line.popleft()
             job()
+
+
+def begin(work: Callable[[], None], name: str) -> bool:
+    """Have a daemon thread do it; False where the system has no thread to give (a container's pids limit)."""
+    try:
+        threading.Thread(target=work, name=name, daemon=True).start()
+    except RuntimeError:
+        return False
+    return True

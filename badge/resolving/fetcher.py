@@ -12,25 +12,23 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from badge.model import (
+from badge.deadline import Deadline
+from badge.events import (
     AnswerCrashed,
     FlightEnd,
     FlightEnded,
-    Kept,
     Refusal,
-    Report,
     SourceAnswered,
     SourceFailed,
     SourceSpared,
-    Subject,
 )
+from badge.model import Kept, Report, Subject
 from badge.ports import (
     BY_CHANCE,
     LONGEST_PAUSE,
     Chance,
     Claim,
     Clock,
-    Deadline,
     Events,
     Lease,
     SourceUnavailable,

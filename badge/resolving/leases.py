@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from badge.ports import Lease
-from badge.resilience.background import begin
+from badge.resilience.worker_pool import begin
 
 # A lease runs out after a second; three chances to renew it before that.
 RENEWAL_SECONDS = 0.35

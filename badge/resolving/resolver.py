@@ -10,21 +10,30 @@ import threading
 from dataclasses import InitVar, dataclass, field, replace
 from datetime import datetime, timedelta
 
-from badge.model import (
-    STALE_AGE,
-    BackupStatus,
+from badge.deadline import Deadline
+from badge.events import (
     CallerWaited,
-    Kept,
-    Origin,
     RefreshBegun,
     Refusal,
-    Report,
-    Resolution,
-    Subject,
     SubjectUnrouted,
     Wait,
 )
-from badge.ports import Clock, Deadline, Events, SourceRouting, StatusCache, SubjectKey
+from badge.model import (
+    STALE_AGE,
+    BackupStatus,
+    Kept,
+    Origin,
+    Report,
+    Resolution,
+    Subject,
+)
+from badge.ports import (
+    Clock,
+    Events,
+    SourceRouting,
+    StatusCache,
+    SubjectKey,
+)
 from badge.resilience.single_flight import Flight
 from badge.resolving.fetcher import Fetched, Fetcher, Question
 from badge.resolving.lifetimes import Lifetimes

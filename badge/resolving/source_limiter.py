@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from badge.model import Refusal
+from badge.events import Refusal
 from badge.ports import LONGEST_PAUSE, Clock, SourceUnavailable, StatusSource
 from badge.resilience.budget import Budget
 from badge.resilience.circuit_breaker import Breaker

@@ -12,11 +12,8 @@ from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import Any
 
-from badge.cursor import cursor_at, marks_in
-from badge.model import BackupStatus, Report
-from badge.ports import (
+from badge.listing import (
     WORST_FIRST,
-    Clock,
     ListBusy,
     ListedSubject,
     ListingFilter,
@@ -24,8 +21,11 @@ from badge.ports import (
     ListingPage,
     ListingTotals,
     NoList,
-    SourceUnavailable,
+    cursor_at,
+    marks_in,
 )
+from badge.model import BackupStatus, Report
+from badge.ports import Clock, SourceUnavailable
 
 MOST_SUBJECTS = 10_000
 KEPT_FOR = timedelta(seconds=30)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from badge.model import Event, SourceAnswered, SourceFailed
+from badge.events import Event, SourceAnswered, SourceFailed
 from badge.telemetry.logs import log
 from badge.telemetry.metrics import Metrics
 

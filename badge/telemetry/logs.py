@@ -17,7 +17,7 @@ from typing import Any, TextIO
 
 from pythonjsonlogger.json import JsonFormatter
 
-from badge.model import (
+from badge.events import (
     AnswerCrashed,
     BadgeServed,
     BreakerMoved,

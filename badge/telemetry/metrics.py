@@ -15,8 +15,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from prometheus_client.mmap_dict import MmapedDict
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
-from badge.metrics_folder import folder_lock, shared_folder
-from badge.model import (
+from badge.events import (
     AnswerCrashed,
     BadgeServed,
     BreakerMoved,
@@ -34,6 +33,7 @@ from badge.model import (
     SourceWordUnknown,
     SubjectUnrouted,
 )
+from badge.metrics_folder import folder_lock, shared_folder
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 

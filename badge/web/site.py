@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from flask import Blueprint, Flask, Response, request
 from werkzeug.exceptions import HTTPException, InternalServerError
 
-from badge.model import AnswerCrashed
+from badge.events import AnswerCrashed
 from badge.web.badges import routes as badges
 from badge.web.badges.edge_cache import HotPath, HotPathLimits
-from badge.web.badges.request import is_badge_path
 from badge.web.badges.routes import AnyPath, BadgeParts, ImageWhateverHappens
 from badge.web.errors import PROBLEM_TYPE, problem
 from badge.web.page import message
+from badge.web.raw_path import is_badge_path
 from badge.web.request_names import RequestNames
 
 LARGEST_BODY = 256 * 1024

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from badge.catalogue.database import migrate
+from badge.catalogue.migration import migrate
 from badge.catalogue.schema import metadata
 from tests.postgres import PostgresServer, running_postgres
 from tests.store import Store

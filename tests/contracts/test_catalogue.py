@@ -16,15 +16,17 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import MetaData, QueuePool, insert, inspect, update
 
-from badge.catalogue.database import Database, migrate, new_engine
+from badge.catalogue.database import Database, new_engine
 from badge.catalogue.events import RunEvent
 from badge.catalogue.keys import KeyNameTaken, KeyVerdict, NoSuchKey, Scope
-from badge.catalogue.migration import upgrade
+from badge.catalogue.migration import migrate, upgrade
 from badge.catalogue.schema import api_keys, metadata
 from badge.catalogue.source import CatalogueSource
 from badge.catalogue.store import Catalogue, IsExpected, NothingKnown, Remembered, Retention
+from badge.deadline import Deadline
+from badge.listing import ListingFilter
 from badge.model import BackupStatus, Subject, Visibility
-from badge.ports import Deadline, ListingFilter, SourceUnavailable
+from badge.ports import SourceUnavailable
 from tests.doubles import START, ManualClock
 from tests.servers import eventually
 from tests.store import WEB, Store

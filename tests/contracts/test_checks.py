@@ -7,8 +7,8 @@ from datetime import timedelta
 import pytest
 
 from badge.catalogue.checks import CheckExists, NoSuchCheck, slug_for
+from badge.listing import ListingFilter
 from badge.model import BackupStatus, Subject, Visibility
-from badge.ports import ListingFilter
 from tests.doubles import START
 from tests.store import WEB, Store
 

@@ -20,23 +20,22 @@ from werkzeug.serving import make_server
 from badge.app import build_app, build_parts
 from badge.cache.memory import MemoryStatusCache
 from badge.catalogue.checks import Checks
-from badge.catalogue.database import migrate
 from badge.catalogue.events import RunEvent
 from badge.catalogue.keys import Scope
+from badge.catalogue.migration import migrate
 from badge.catalogue.source import CatalogueSource
 from badge.catalogue.store import Catalogue
-from badge.model import BackupStatus, PastRun, Report, Subject, Visibility
-from badge.ports import (
+from badge.listing import (
     ListBusy,
     ListedSubject,
     ListingFilter,
     ListingOrder,
     ListUnavailable,
     NoList,
-    SourceUnavailable,
     StatusListing,
-    StatusSource,
 )
+from badge.model import BackupStatus, PastRun, Report, Subject, Visibility
+from badge.ports import SourceUnavailable, StatusSource
 from badge.settings import load
 from badge.sources.configuration.configured_listing import CatalogueWalk, JoinedWalk, listing_of
 from badge.sources.configuration.sources_file import load as load_sources

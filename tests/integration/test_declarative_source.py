@@ -13,8 +13,15 @@ import pytest
 
 from badge.app import build_app, build_parts, utc_now
 from badge.cache.memory import MemoryStatusCache
-from badge.model import BackupStatus, Report, SourceWordUnknown, Subject, Visibility
-from badge.ports import Deadline, SourceUnavailable, StatusSource
+from badge.deadline import Deadline
+from badge.events import SourceWordUnknown
+from badge.model import (
+    BackupStatus,
+    Report,
+    Subject,
+    Visibility,
+)
+from badge.ports import SourceUnavailable, StatusSource
 from badge.settings import load as settings_of
 from badge.sources.configuration.factory import build_routing
 from badge.sources.configuration.sources_file import load

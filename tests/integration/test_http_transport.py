@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from badge.ports import Deadline, SourceUnavailable
+from badge.deadline import Deadline
+from badge.ports import SourceUnavailable
 from badge.resilience.host_names import MOST_ADDRESSES, Address, HostNames, ask_system
 from badge.sources.http.transport import HttpTransport
 from tests.fault_server import running_fault_server

@@ -20,8 +20,9 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
+from badge.deadline import Deadline
 from badge.model import BackupStatus, Report, Subject
-from badge.ports import Deadline, SourceUnavailable
+from badge.ports import SourceUnavailable
 from badge.sources.configuration.factory import build_routing
 from badge.sources.configuration.sources_file import load
 from badge.sources.routing import Routing

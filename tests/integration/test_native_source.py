@@ -9,8 +9,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from badge.model import BackupStatus, Report, SourceWordUnknown, Subject
-from badge.ports import Deadline, SourceUnavailable
+from badge.deadline import Deadline
+from badge.events import SourceWordUnknown
+from badge.model import BackupStatus, Report, Subject
+from badge.ports import SourceUnavailable
 from badge.sources.http.transport import HttpTransport
 from badge.sources.native.source import NativeSource
 from tests.doubles import RecordedEvents

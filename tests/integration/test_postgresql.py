@@ -7,11 +7,13 @@ from collections.abc import Iterator
 
 import pytest
 
-from badge.catalogue.database import migrate
 from badge.catalogue.events import InvalidEvent
+from badge.catalogue.migration import migrate
 from badge.catalogue.source import CatalogueSource
+from badge.deadline import Deadline
+from badge.listing import ListingFilter
 from badge.model import BackupStatus, Subject
-from badge.ports import Deadline, ListingFilter, SourceUnavailable
+from badge.ports import SourceUnavailable
 from tests.postgres import PostgresServer, running_postgres
 from tests.store import WEB, Store
 

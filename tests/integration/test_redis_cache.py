@@ -21,15 +21,13 @@ from badge.cache.redis.command_time import CommandSocket, command_time
 from badge.cache.redis.commands import RedisCommands
 from badge.cache.redis.connection import Client, RedisConnector, connect
 from badge.cache.redis.status_cache import RedisStatusCache
-from badge.model import (
-    BackupStatus,
+from badge.events import (
     BreakerMoved,
     CacheCommandFailed,
     CacheLost,
     CacheRegained,
-    Kept,
-    Report,
 )
+from badge.model import BackupStatus, Kept, Report
 from badge.ports import Lease
 from tests.doubles import SharedCache, no_thread_to_give
 from tests.servers import ValkeyServer, eventually, running_valkey

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from badge.cache.redis.connection import connect
-from badge.model import BackupStatus, CacheCommandFailed, Kept, Report
+from badge.events import CacheCommandFailed
+from badge.model import BackupStatus, Kept, Report
 from badge.ports import SubjectKey
 from tests.doubles import SharedCache
 from tests.servers import running_valkey

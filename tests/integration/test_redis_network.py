@@ -13,7 +13,8 @@ from functools import partial
 import pytest
 
 from badge.cache.redis.pictures import RedisPictureStore
-from badge.model import BackupStatus, CacheEntryRefused, Kept, Report
+from badge.events import CacheEntryRefused
+from badge.model import BackupStatus, Kept, Report
 from badge.ports import Lease
 from badge.resilience.circuit_breaker import BreakerRules
 from tests.doubles import SharedCache

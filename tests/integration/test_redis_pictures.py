@@ -11,7 +11,8 @@ import pytest
 from badge.artwork import png
 from badge.cache.redis.connection import connect
 from badge.cache.redis.pictures import LONGEST_PICTURE, PICTURES_KEY, RedisPictureStore
-from badge.model import Badge, CacheLost, Theme
+from badge.events import CacheLost
+from badge.model import Badge, Theme
 from badge.web.badges.pictures import Pictures, picture_name
 from tests.doubles import START, SharedCache
 from tests.servers import ValkeyServer, needs, running_valkey

@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 from badge.cache.envelope import LONGEST, KeyNames, key_names, pause_name, seal
 from badge.cache.redis.connection import connect
 from badge.cache.redis.pictures import PICTURES_KEY, RedisPictureStore
-from badge.model import BackupStatus, CacheEntryRefused, Kept, Report
+from badge.events import CacheEntryRefused
+from badge.model import BackupStatus, Kept, Report
 from tests.doubles import SharedCache
 from tests.servers import ValkeyServer, running_valkey
 

@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from badge.app import utc_now
+from badge.deadline import Deadline
 from badge.model import BackupStatus, Subject
-from badge.ports import Deadline, SourceUnavailable
+from badge.ports import SourceUnavailable
 from badge.sources.configuration.factory import build_routing
 from badge.sources.configuration.sources_file import load
 from badge.sources.http.transport import HttpTransport, Question

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from badge.app import build_parts
-from badge.catalogue.database import migrate
 from badge.catalogue.events import RunEvent
+from badge.catalogue.migration import migrate
 from badge.model import BackupStatus, Subject
 from badge.settings import load
 from tests.servers import running_valkey

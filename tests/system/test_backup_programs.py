@@ -16,8 +16,9 @@ import pytest
 import requests
 
 from badge.app import utc_now
+from badge.deadline import Deadline
 from badge.model import BackupStatus, Report, Subject
-from badge.ports import Clock, Deadline, SourceUnavailable, StatusSource
+from badge.ports import Clock, SourceUnavailable, StatusSource
 from badge.sources.configuration.factory import build_routing
 from badge.sources.configuration.sources_file import load
 from badge.sources.recipes.presets import preset

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from badge.app import utc_now
+from badge.deadline import Deadline
 from badge.model import BackupStatus, Report, Subject
-from badge.ports import Deadline
 from badge.sources.configuration.factory import build_routing
 from badge.sources.configuration.sources_file import load
 from tests.doubles import RecordedEvents

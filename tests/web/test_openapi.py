@@ -29,13 +29,14 @@ from badge.app import build_app, build_parts
 from badge.appearance import Palette, Show
 from badge.artwork.glyphs import LOGOS
 from badge.cache.memory import MemoryStatusCache
-from badge.catalogue.database import migrate
 from badge.catalogue.keys import Scope
+from badge.catalogue.migration import migrate
 from badge.language import Language
 from badge.model import Style, Subject, Theme
 from badge.settings import load
-from badge.web.badges.request import BADGE_ROOT, TRUE_WORDS, Format
+from badge.web.badges.request import TRUE_WORDS, Format
 from badge.web.health import OPENAPI_FILE
+from badge.web.raw_path import BADGE_ROOT
 from tests.doubles import ManualClock
 
 DESCRIPTION: dict[str, Any] = yaml.safe_load(OPENAPI_FILE.read_text())

@@ -26,7 +26,7 @@ from redis.exceptions import (
 
 from badge.cache.redis.command_time import command_time
 from badge.cache.redis.connection_errors import LOSSES
-from badge.resilience.background import begin
+from badge.resilience.worker_pool import begin
 
 # A slot moves from one server to another: twice is more than happens to one command.
 MOST_REDIRECTIONS = 3

@@ -18,10 +18,15 @@ from redis.exceptions import OutOfMemoryError
 from badge.cache.redis.command_time import command_time
 from badge.cache.redis.connection import RedisConnector
 from badge.cache.redis.connection_errors import LOSSES
-from badge.model import AnswerCrashed, CacheCommandFailed, CacheLost, CacheRegained
+from badge.events import (
+    AnswerCrashed,
+    CacheCommandFailed,
+    CacheLost,
+    CacheRegained,
+)
 from badge.ports import Events
-from badge.resilience.background import begin
 from badge.resilience.circuit_breaker import Breaker
+from badge.resilience.worker_pool import begin
 
 # A trial may also have to find out the topology, which takes several questions.
 TRIAL_SECONDS = 1.0

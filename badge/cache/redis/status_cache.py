@@ -14,7 +14,8 @@ from badge.cache.redis.bounded_keys import BoundedKeys
 from badge.cache.redis.command_time import command_time
 from badge.cache.redis.commands import RedisCommands
 from badge.cache.redis.script import RedisScript
-from badge.model import CacheEntryRefused, Kept
+from badge.events import CacheEntryRefused
+from badge.model import Kept
 from badge.ports import LONGEST_PAUSE, Claim, Clock, Events, Lease, SubjectKey
 
 ENTRY_LIFETIME = timedelta(days=7)

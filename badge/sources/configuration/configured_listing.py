@@ -5,16 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from badge.ports import (
-    Clock,
+from badge.listing import (
     ListedSubject,
     ListingFilter,
     ListUnavailable,
     NoList,
-    SourceRouting,
-    SourceUnavailable,
     StatusListing,
 )
+from badge.ports import Clock, SourceRouting, SourceUnavailable
 from badge.sources.configuration.sources_file import ConfiguredSource
 from badge.sources.http.transport import HttpTransport
 from badge.sources.native.listing import LARGEST_PAGE_BYTES, NativeWalk

@@ -14,7 +14,8 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from badge.contract import ContractBroken, parse_json
-from badge.ports import Clock, Deadline, SourceUnavailable
+from badge.deadline import Deadline
+from badge.ports import Clock, SourceUnavailable
 from badge.sources.http.answer import is_json, unavailable
 from badge.sources.http.transport import HttpAnswer, HttpTransport, Question
 from badge.sources.secrets import Secret

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 from dataclasses import dataclass
 
-from badge.ports import Deadline
+from badge.deadline import Deadline
 from badge.sources.http.authentication import Signed
 from badge.sources.http.transport import Question
 from badge.sources.secrets import Secret

@@ -30,7 +30,8 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import ConnectTimeoutError, HTTPError, NameResolutionError, NewConnectionError
 
 from badge import __version__
-from badge.ports import Deadline, SourceUnavailable
+from badge.deadline import Deadline
+from badge.ports import SourceUnavailable
 from badge.resilience.host_names import HOST_NAMES, HostNames
 
 MOST_REDIRECTS = 3

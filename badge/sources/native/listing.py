@@ -8,8 +8,10 @@ from datetime import datetime
 from typing import Any
 
 from badge.contract import SUBJECT_FIELDS, ContractBroken, parse_json, report_from
+from badge.deadline import Deadline
+from badge.listing import ListedSubject, NoList
 from badge.model import BackupStatus, InvalidSubject, Report, Subject
-from badge.ports import Clock, Deadline, ListedSubject, NoList, SourceUnavailable
+from badge.ports import Clock, SourceUnavailable
 from badge.sources.http.transport import HttpTransport
 from badge.sources.snapshot_listing import MOST_SUBJECTS, Walked
 

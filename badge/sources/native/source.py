@@ -6,8 +6,10 @@ from dataclasses import dataclass, replace
 from urllib.parse import urlencode
 
 from badge.contract import coordinates_of
-from badge.model import Report, SourceWordUnknown, Subject
-from badge.ports import Clock, Deadline, Events
+from badge.deadline import Deadline
+from badge.events import SourceWordUnknown
+from badge.model import Report, Subject
+from badge.ports import Clock, Events
 from badge.sources.http.trace import Note, unheard
 from badge.sources.http.transport import HttpTransport, Question
 from badge.sources.native.answer import interpret

@@ -8,8 +8,15 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TypeVar
 
-from badge.model import BackupStatus, Report, SourceWordUnknown, Subject, Visibility
-from badge.ports import Clock, Deadline, Events, SourceUnavailable
+from badge.deadline import Deadline
+from badge.events import SourceWordUnknown
+from badge.model import (
+    BackupStatus,
+    Report,
+    Subject,
+    Visibility,
+)
+from badge.ports import Clock, Events, SourceUnavailable
 from badge.sources.http.answer import unavailable, validator_of
 from badge.sources.http.authentication import UNAUTHORISED, Authentication, Signed, json_of
 from badge.sources.http.trace import Note, unheard

@@ -15,8 +15,10 @@ from pathlib import Path
 from urllib.parse import quote
 
 from badge.contract import ContractBroken, parse_json
-from badge.model import Report, SourceWordUnknown, Subject, Visibility
-from badge.ports import Clock, Deadline, Events, SourceUnavailable
+from badge.deadline import Deadline
+from badge.events import SourceWordUnknown
+from badge.model import Report, Subject, Visibility
+from badge.ports import Clock, Events, SourceUnavailable
 from badge.sources.http.trace import Note, excerpt, unheard
 from badge.sources.recipes.reading import Reader, Reading
 from badge.sources.recipes.recipe import Recipe

@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from urllib.parse import urlencode
 
-from badge.ports import Clock, Deadline, SourceUnavailable
+from badge.deadline import Deadline
+from badge.ports import Clock, SourceUnavailable
 from badge.sources.http.authentication import UNAUTHORISED, Token, log_in_document
 from badge.sources.http.transport import HttpTransport, Question
 from badge.sources.recipes.expression import Expression, ExpressionFailed

@@ -15,8 +15,8 @@ from badge.appearance import Tone
 from badge.artwork import png, svg
 from badge.artwork.png import PngUnavailable
 from badge.contract import coordinates_of, format_time
+from badge.deadline import Deadline
 from badge.model import BackupStatus, Badge, Origin, Report, Resolution
-from badge.ports import Deadline
 from badge.web.badges.http_cache import COMMON_HEADERS, Keeping, cache_status, etag
 from badge.web.badges.pictures import Pictures
 from badge.web.badges.request import BadgeRequest, Format

@@ -14,8 +14,9 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.routing import BaseConverter
 
 from badge.appearance import Look
-from badge.model import AnswerCrashed, BadgeServed
-from badge.ports import Clock, Deadline, Events
+from badge.deadline import Deadline
+from badge.events import AnswerCrashed, BadgeServed
+from badge.ports import Clock, Events
 from badge.resolving.resolver import Resolver
 from badge.telemetry.metrics import Metrics
 from badge.web.badges.answer import DRAWN_WITHIN_SECONDS, Answer, AnswerKind, answer, kind_of, unknown_for
@@ -23,8 +24,9 @@ from badge.web.badges.edge_cache import NOTE, Finished
 from badge.web.badges.http_cache import COMMON_HEADERS
 from badge.web.badges.pictures import Pictures
 from badge.web.badges.private_tokens import SubjectTokens
-from badge.web.badges.request import BADGE_ROOT, BadgeRequest, Format, is_badge_path, read_badge_request
+from badge.web.badges.request import BadgeRequest, Format, read_badge_request
 from badge.web.errors import PROBLEM_TYPE, problem
+from badge.web.raw_path import BADGE_ROOT, is_badge_path
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment

@@ -11,8 +11,8 @@ from pydantic.alias_generators import to_camel
 
 from badge.catalogue.events import RunEvent
 from badge.contract import parse_time, unless_never
+from badge.listing import ListingFilter
 from badge.model import BackupStatus, InvalidSubject, Reason, Subject, Visibility
-from badge.ports import ListingFilter
 
 LARGEST_BATCH = 100
 LARGEST_PAGE = 100

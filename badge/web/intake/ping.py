@@ -19,7 +19,8 @@ from badge.catalogue.checks import Checks
 from badge.catalogue.events import RunEvent
 from badge.catalogue.keys import ApiKeys, KeyVerdict, Scope
 from badge.catalogue.store import Catalogue
-from badge.model import BackupStatus, PingAnswered, Subject
+from badge.events import PingAnswered
+from badge.model import BackupStatus, Subject
 from badge.ports import Clock, Events
 from badge.web.intake.rates import KeyRate
 

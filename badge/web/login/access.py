@@ -10,9 +10,9 @@ from urllib.parse import urlencode
 from flask import Blueprint, redirect, request, session
 from werkzeug.wrappers import Response as AnyResponse
 
-from badge.web.badges.request import raw_path
 from badge.web.local_only import is_local
 from badge.web.page import enumerated, message
+from badge.web.raw_path import raw_path
 
 LOGGED_IN = "logged-in"
 

@@ -13,7 +13,7 @@ from flask_wtf.csrf import generate_csrf, validate_csrf
 from werkzeug.wrappers import Response as AnyResponse
 from wtforms import ValidationError
 
-from badge.model import LogInEnd, LogInTried
+from badge.events import LogInEnd, LogInTried
 from badge.ports import Events
 from badge.web.login.access import SessionAccess
 from badge.web.page import message, show

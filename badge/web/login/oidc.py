@@ -13,7 +13,7 @@ from joserfc.errors import JoseError
 from requests import RequestException
 from werkzeug.wrappers import Response as AnyResponse
 
-from badge.model import LogInEnd, LogInTried
+from badge.events import LogInEnd, LogInTried
 from badge.ports import Events
 from badge.web.login.access import SessionAccess
 from badge.web.login.form import NEXT, forged_form, offer_log_out, wanted_page

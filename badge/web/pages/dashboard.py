@@ -13,8 +13,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from badge import appearance
 from badge.appearance import WORDS
-from badge.model import BackupStatus, InvalidSubject, Origin, Resolution, Subject, Visibility
-from badge.ports import (
+from badge.listing import (
     ListBusy,
     ListedSubject,
     ListingFilter,
@@ -22,9 +21,10 @@ from badge.ports import (
     ListingTotals,
     ListUnavailable,
     NoList,
-    SourceUnavailable,
     StatusListing,
 )
+from badge.model import BackupStatus, InvalidSubject, Origin, Resolution, Subject, Visibility
+from badge.ports import SourceUnavailable
 from badge.web.login.access import Viewer
 from badge.web.page import Moment, message, picture_for, sentence, show
 from badge.web.pages.parts import PagesParts

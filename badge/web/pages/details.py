@@ -12,12 +12,12 @@ from werkzeug.wrappers import Response as AnyResponse
 from badge import appearance
 from badge.model import InvalidSubject, Origin, PastRun, Report, Resolution, Subject, Visibility
 from badge.ports import SourceUnavailable
-from badge.web.badges.request import raw_path
 from badge.web.login.access import Viewer
 from badge.web.page import Moment, exact_length, length, message, picture_for, sentence, show, size
 from badge.web.pages.choices import BadgeForm, Choices
 from badge.web.pages.history import SHOWN_RUNS, history_picture
 from badge.web.pages.parts import PagesParts
+from badge.web.raw_path import raw_path
 from badge.web.snippets import page_path
 
 DASHBOARD_ROOT = "/dashboard/"

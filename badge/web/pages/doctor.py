@@ -15,12 +15,13 @@ from werkzeug.test import Client, TestResponse
 
 from badge.appearance import alt_text
 from badge.model import InvalidSubject, Subject
-from badge.web.badges.request import BADGE_ROOT, BadgeRequest, read_badge_request
+from badge.web.badges.request import BadgeRequest, read_badge_request
 from badge.web.page import exact_length, inline_image, length, sentence, show
 from badge.web.pages.camo import ProxyAddress, WebOrigin, is_of, origin_of
 from badge.web.pages.choices import NO_ADDRESS
 from badge.web.pages.parts import PagesParts
 from badge.web.pages.repository_url import address_in, subject_named
+from badge.web.raw_path import BADGE_ROOT
 from badge.web.snippets import badge_path, without_copies
 
 LONGEST_INPUT = 8_000

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from badge.listing import RunHistory, StatusListing
 from badge.model import Subject
-from badge.ports import Clock, RunHistory, StatusListing
+from badge.ports import Clock
 from badge.resolving.resolver import Resolver
 from badge.web.badges.private_tokens import SubjectTokens
 from badge.web.login.authentication import Entrance

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from urllib.parse import urlsplit
 
 from badge.model import InvalidSubject, Subject, decode_segment
-from badge.web.badges.request import BADGE_ROOT, read_badge_request
+from badge.web.badges.request import read_badge_request
+from badge.web.raw_path import BADGE_ROOT
 
 _UNDERSTOOD = "give a repository's address on GitHub, GitLab or Azure DevOps, or platform/account/type/name"
 _DASHBOARD_ROOT = "/dashboard/"

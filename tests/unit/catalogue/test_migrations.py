@@ -5,7 +5,12 @@ from pathlib import Path
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 
-from badge.catalogue.database import MIGRATIONS, is_current, migrate, newest_revision
+from badge.catalogue.migration import (
+    MIGRATIONS,
+    is_current,
+    migrate,
+    newest_revision,
+)
 
 
 def test_the_newest_revision_is_what_alembic_calls_head() -> None:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from badge.model import Refusal
+from badge.events import Refusal
 from badge.resilience.budget import Budget, BudgetLimits
 
 

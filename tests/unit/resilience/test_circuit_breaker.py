@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from badge.model import BreakerMoved
+from badge.events import BreakerMoved
 from badge.resilience.circuit_breaker import Breaker, BreakerRules
 from tests.doubles import RecordedEvents
 

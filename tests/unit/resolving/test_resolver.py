@@ -8,22 +8,24 @@ from datetime import timedelta
 import pytest
 
 from badge.cache.memory import MemoryStatusCache
-from badge.model import (
-    BackupStatus,
+from badge.events import (
     BreakerMoved,
     CallerWaited,
-    Kept,
-    Origin,
     RefreshBegun,
     Refusal,
-    Report,
-    Resolution,
     SourceAnswered,
     SourceFailed,
     SourceSpared,
+    Wait,
+)
+from badge.model import (
+    BackupStatus,
+    Kept,
+    Origin,
+    Report,
+    Resolution,
     Subject,
     Visibility,
-    Wait,
 )
 from badge.ports import Claim, SourceUnavailable, SubjectKey
 from badge.resilience.budget import BudgetLimits

@@ -1,6 +1,6 @@
 """Who may ask a source: pause, budget and breaker in one answer."""
 
-from badge.model import Refusal
+from badge.events import Refusal
 from badge.ports import SourceUnavailable
 from badge.resilience.budget import Budget, BudgetLimits
 from badge.resilience.circuit_breaker import Breaker, BreakerRules

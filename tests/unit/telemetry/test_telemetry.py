@@ -10,9 +10,8 @@ from typing import get_args
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from badge.model import (
+from badge.events import (
     AnswerCrashed,
-    BackupStatus,
     BadgeServed,
     BreakerMoved,
     CacheCommandFailed,
@@ -21,7 +20,6 @@ from badge.model import (
     Event,
     FlightEnd,
     FlightEnded,
-    Origin,
     RefreshBegun,
     Refusal,
     SourceAnswered,
@@ -31,6 +29,7 @@ from badge.model import (
     SubjectUnrouted,
     Wait,
 )
+from badge.model import BackupStatus, Origin
 from badge.telemetry import Telemetry
 from badge.telemetry.logs import LINES, LOGGER, ConsoleLines, JsonLines, formatter_for, request_named
 from badge.telemetry.metrics import METRICS, Metrics, UndeclaredMetric

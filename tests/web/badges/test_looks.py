@@ -11,8 +11,8 @@ from badge.app import build_app, build_parts
 from badge.appearance import Look
 from badge.artwork import png
 from badge.cache.memory import MemoryStatusCache
+from badge.deadline import Deadline
 from badge.model import BackupStatus, Badge, Report
-from badge.ports import Deadline
 from badge.settings import load
 from badge.web.badges.answer import AnswerKind, answer, unknown_for
 from badge.web.badges.pictures import Pictures

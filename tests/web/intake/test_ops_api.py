@@ -12,8 +12,8 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from badge.app import OwnCatalogue, build_app, build_parts
-from badge.catalogue.database import migrate
 from badge.catalogue.keys import Scope
+from badge.catalogue.migration import migrate
 from badge.settings import load
 from tests.doubles import ManualClock, OneProcess
 

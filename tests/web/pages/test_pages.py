@@ -23,8 +23,8 @@ from badge.app import build_app, build_parts
 from badge.appearance import COLOURS, WORDS, Palette, Show, Tone
 from badge.artwork.glyphs import LOGOS
 from badge.artwork.png import SCALES
-from badge.catalogue.database import migrate
 from badge.catalogue.events import RunEvent
+from badge.catalogue.migration import migrate
 from badge.language import Language
 from badge.model import BackupStatus, Style, Subject, Theme, Visibility
 from badge.settings import load

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 import pytest
 from requests.structures import CaseInsensitiveDict
 
+from badge.deadline import Deadline
 from badge.model import BackupStatus, Report, Subject
-from badge.ports import Deadline, SourceUnavailable
+from badge.ports import SourceUnavailable
 from badge.sources.http.transport import HttpAnswer, HttpTransport, Question
 from badge.sources.native.source import NativeSource
 from tests.doubles import ManualClock, RecordedEvents

@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from badge.model import BackupStatus, Report, SourceWordUnknown, Subject
-from badge.ports import Deadline, SourceUnavailable
+from badge.deadline import Deadline
+from badge.events import SourceWordUnknown
+from badge.model import BackupStatus, Report, Subject
+from badge.ports import SourceUnavailable
 from badge.sources.recipes.json_file import JsonFileSource, OneFile, OnePerSubject
 from badge.sources.recipes.recipe import Recipe
 from badge.sources.recipes.template import Template

@@ -7,8 +7,7 @@ import json
 
 import pytest
 
-from badge.cursor import cursor_at, marks_in
-from badge.ports import ListingOrder
+from badge.listing import ListingOrder, cursor_at, marks_in
 
 KINDS = (int, str)
 

@@ -1,0 +1,25 @@
+"""A moment at which waiting has to end."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Deadline:
+    """A moment on the monotonic clock at which waiting has to end."""
+
+    at: float
+    monotonic: Callable[[], float] = time.monotonic
+
+    @classmethod
+    def after(cls, seconds: float, monotonic: Callable[[], float] = time.monotonic) -> Deadline:
+        """The deadline that lies so many seconds ahead."""
+        return cls(monotonic() + seconds, monotonic)
+
+    @property
+    def remaining(self) -> float:
+        """Seconds left, never negative."""
+        return max(0.0, self.at - self.monotonic())
