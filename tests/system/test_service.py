@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -41,7 +42,11 @@ def test_a_report_is_on_the_badge_within_a_second(service: Service) -> None:
     for status in ("succeeded", "failed", "succeeded"):
         service.flask_badge("report", WEB, status)
         # Twice as many questions as workers, so that each is asked; each may hold its last answer for half a second.
-        assert eventually(lambda: {service.get(f"/badge/{WEB}.txt").text for _ in range(8)} == {f"{status}\n"}, 1.0)
+        assert eventually(partial(_all_badges_say, service, status), 1.0)
+
+
+def _all_badges_say(service: Service, status: str) -> bool:
+    return {service.get(f"/badge/{WEB}.txt").text for _ in range(8)} == {f"{status}\n"}
 
 
 def test_raw_paths_come_through_the_server(service: Service) -> None:
