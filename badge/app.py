@@ -20,34 +20,34 @@ from badge.cache.redis.status_cache import RedisStatusCache
 from badge.listing import StatusListing
 from badge.model import Subject
 from badge.ports import (
-    BY_CHANCE,
-    Chance,
+    RANDOM_JITTER,
     Clock,
     Events,
+    Jitter,
     PictureStore,
     SourceRouting,
     StatusCache,
     StatusSource,
 )
 from badge.resilience.budget import Budget, BudgetLimits
-from badge.resilience.circuit_breaker import Breaker, BreakerRules
-from badge.resilience.worker_pool import Crew
+from badge.resilience.circuit_breaker import CircuitBreaker, CircuitBreakerRules
+from badge.resilience.worker_pool import WorkerPool
 from badge.resolving.fetcher import Fetcher
 from badge.resolving.lifetimes import Lifetimes
 from badge.resolving.resolver import Resolver
-from badge.resolving.source_limiter import Guards, SourceGuard
+from badge.resolving.source_limiter import SourceLimiter, SourceLimiters
 from badge.settings import Settings
 from badge.sources.routing import OneSource
 from badge.telemetry import Telemetry
 from badge.telemetry.logs import log_to_stderr
 from badge.web import health, metrics, pages
-from badge.web.badges.edge_cache import HotPathLimits
+from badge.web.badges.edge_cache import EdgeCacheLimits
 from badge.web.badges.pictures import Pictures
-from badge.web.badges.private_tokens import SubjectTokens
+from badge.web.badges.private_tokens import PrivateTokens
 from badge.web.badges.routes import BadgeParts
 from badge.web.health import Readiness
 from badge.web.intake.rates import KeyRate
-from badge.web.login.authentication import entrance
+from badge.web.login.authentication import dashboard_authentication
 from badge.web.login.sessions import signing_key, use_sessions
 from badge.web.pages import PagesParts
 from badge.web.site import build_site
@@ -60,7 +60,7 @@ if TYPE_CHECKING:
     from badge.catalogue.store import Catalogue
 
 # A source's questions are slower than Redis' commands, and fail for one reader at a time.
-SOURCE_BREAKER = BreakerRules(failures=5)
+SOURCE_BREAKER = CircuitBreakerRules(failures=5)
 
 
 def utc_now() -> datetime:
@@ -69,7 +69,7 @@ def utc_now() -> datetime:
 
 
 @dataclass(frozen=True, slots=True)
-class OwnCatalogue:
+class CatalogueParts:
     """The embedded backup API's parts."""
 
     catalogue: Catalogue
@@ -85,7 +85,7 @@ class Sources:
     routing: SourceRouting
     listing: StatusListing | None = None
     """None where nothing can list them."""
-    own: OwnCatalogue | None = None
+    own: CatalogueParts | None = None
     """None where other systems are asked instead."""
 
 
@@ -114,7 +114,7 @@ class Parts:
     """What a worker does first, in the background, so that its first reader need not wait for it."""
 
     @property
-    def own(self) -> OwnCatalogue | None:
+    def own(self) -> CatalogueParts | None:
         """The own catalogue, where there is one."""
         return self.sources.own
 
@@ -129,7 +129,7 @@ def build_parts(
     source: StatusSource | None = None,
     cache: StatusCache | None = None,
     clock: Clock = utc_now,
-    chance: Chance = BY_CHANCE,
+    jitter: Jitter = RANDOM_JITTER,
 ) -> Parts:
     """The real parts, or those handed in. Connects to nothing yet, and starts no thread."""
     events = Telemetry()
@@ -138,21 +138,21 @@ def build_parts(
     # A cache that is handed in stands for the server: pictures then go to no other one.
     is_own_alone = sources.own is not None and number == 1
     stores = Stores(cache) if cache else _stores(settings, clock, events, number, is_source_local=is_own_alone)
-    kept = stores.statuses
+    entry = stores.statuses
     lifetimes = _lifetimes(settings)
     fetcher = Fetcher(
-        cache=kept,
+        cache=entry,
         clock=clock,
         events=events,
-        guard_of=Guards(lambda name: _guard(settings, clock, events, name)).of,
+        limiter_of=SourceLimiters(lambda name: _limiter(settings, clock, events, name)).of,
         lifetimes=lifetimes,
         fetch_seconds=settings.upstream_timeout.total_seconds(),
         direct_seconds=settings.wait.total_seconds(),
-        chance=chance,
+        jitter=jitter,
     )
     resolver = Resolver(
         routing=sources.routing,
-        cache=kept,
+        cache=entry,
         fetcher=fetcher,
         clock=clock,
         events=events,
@@ -160,7 +160,7 @@ def build_parts(
         wait_seconds=settings.wait.total_seconds(),
         most_waiting=settings.most_waiting,
     )
-    return Parts(settings, clock, events, kept, stores.pictures, resolver, sources, stores.warm_up)
+    return Parts(settings, clock, events, entry, stores.pictures, resolver, sources, stores.warm_up)
 
 
 def create_app(
@@ -169,11 +169,11 @@ def create_app(
     source: StatusSource | None = None,
     cache: StatusCache | None = None,
     clock: Clock = utc_now,
-    chance: Chance = BY_CHANCE,
+    jitter: Jitter = RANDOM_JITTER,
 ) -> Flask:
     """The WSGI application for these settings, with any part exchanged for the one handed in."""
     log_to_stderr(settings.log_level, settings.log_format)
-    return build_app(build_parts(settings, source=source, cache=cache, clock=clock, chance=chance))
+    return build_app(build_parts(settings, source=source, cache=cache, clock=clock, jitter=jitter))
 
 
 def build_app(parts: Parts) -> Flask:
@@ -189,23 +189,24 @@ def build_app(parts: Parts) -> Flask:
     told = parts.events
     pictures = Pictures(parts.pictures)
     shown = BadgeParts(parts.resolver, parts.clock, told, told.metrics, settings.label, pictures, seen.tokens)
-    held = HotPathLimits(settings.hot_path.total_seconds(), settings.hot_path_entries, settings.hot_path_mb * 2**20)
-    site = build_site(shown, blueprints, held)
-    if seen.entrance.log_in is not None:
+    mb = settings.edge_cache_mb
+    limits = EdgeCacheLimits(settings.edge_cache.total_seconds(), settings.edge_cache_entries, mb * 2**20)
+    site = build_site(shown, blueprints, limits)
+    if seen.authentication.log_in is not None:
         use_sessions(site, settings)
     site.extensions["readiness"] = readiness
     site.extensions["warm_up"] = parts.warm_up
     return site
 
 
-def _intakes(parts: Parts, own: OwnCatalogue) -> list[Blueprint]:
+def _intakes(parts: Parts, own: CatalogueParts) -> list[Blueprint]:
     """Where the own catalogue hears of backups, and is asked by others."""
     from badge.web.intake import ops_api, ping  # noqa: PLC0415 - loaded with the catalogue
     from badge.web.intake.ops_api import OpsApi  # noqa: PLC0415
     from badge.web.intake.ping import PingIntake  # noqa: PLC0415
 
-    forget, settings = parts.resolver.forget, parts.settings
-    api = OpsApi(own.catalogue, own.keys, parts.clock, KeyRate(settings.ops_per_minute), on_change=forget)
+    invalidate, settings = parts.resolver.invalidate, parts.settings
+    api = OpsApi(own.catalogue, own.keys, parts.clock, KeyRate(settings.ops_per_minute), on_change=invalidate)
     intake = PingIntake(
         own.catalogue,
         own.checks,
@@ -213,7 +214,7 @@ def _intakes(parts: Parts, own: OwnCatalogue) -> list[Blueprint]:
         parts.clock,
         parts.events,
         KeyRate(settings.pings_per_minute),
-        on_change=forget,
+        on_change=invalidate,
     )
     return [ops_api.blueprint(api), ping.blueprint(intake)]
 
@@ -225,20 +226,20 @@ def _pages_parts(parts: Parts) -> PagesParts:
         history=parts.own.source if parts.own else None,
         takes_reports=_takes_reports(parts.resolver.routing, parts.own),
         clock=parts.clock,
-        entrance=entrance(parts.settings, parts.events),
-        tokens=SubjectTokens(partial(signing_key, parts.settings)),
+        authentication=dashboard_authentication(parts.settings, parts.events),
+        tokens=PrivateTokens(partial(signing_key, parts.settings)),
         default_label=parts.settings.label,
         public_url=parts.settings.public_url or "",
         terminal=Terminal.of(parts.settings),
     )
 
 
-def _takes_reports(routing: SourceRouting, own: OwnCatalogue | None) -> Callable[[Subject], bool]:
+def _takes_reports(routing: SourceRouting, own: CatalogueParts | None) -> Callable[[Subject], bool]:
     """Tells whether the own catalogue is the one that is asked for a subject, under whatever name."""
     return lambda subject: own is not None and isinstance(routing.source_for(subject), type(own.source))
 
 
-def _own_catalogue(settings: Settings, clock: Clock) -> OwnCatalogue:
+def _catalogue(settings: Settings, clock: Clock) -> CatalogueParts:
     # Loaded where it is wanted: most services have one kind of source, and each brings 5 to 15 MB along.
     from badge.catalogue.checks import Checks  # noqa: PLC0415
     from badge.catalogue.database import Database  # noqa: PLC0415
@@ -248,7 +249,7 @@ def _own_catalogue(settings: Settings, clock: Clock) -> OwnCatalogue:
 
     database = Database(settings.catalogue_location)
     catalogue = Catalogue(database, clock, Retention(settings.catalogue_retention, settings.catalogue_runs))
-    return OwnCatalogue(catalogue, ApiKeys(database, clock), Checks(database, clock), CatalogueSource(catalogue))
+    return CatalogueParts(catalogue, ApiKeys(database, clock), Checks(database, clock), CatalogueSource(catalogue))
 
 
 def _sources(settings: Settings, clock: Clock, events: Events) -> Sources:
@@ -256,7 +257,7 @@ def _sources(settings: Settings, clock: Clock, events: Events) -> Sources:
         return _configured(settings, settings.sources, clock, events)
     if settings.upstream_url is not None:
         return _upstream(settings, settings.upstream_url, clock, events)
-    own = _own_catalogue(settings, clock)
+    own = _catalogue(settings, clock)
     return Sources(OneSource(own.source), own.source, own)
 
 
@@ -267,7 +268,7 @@ def _configured(settings: Settings, file: Path, clock: Clock, events: Events) ->
     from badge.sources.configuration.sources_file import load  # noqa: PLC0415
 
     configured = load(file)
-    own = _own_catalogue(settings, clock) if asks_catalogue(configured) else None
+    own = _catalogue(settings, clock) if asks_catalogue(configured) else None
     routing = build_routing(configured, own.source.called if own else None, clock, events)
     return Sources(routing, listing_of(configured, routing, own.source if own else None, clock), own)
 
@@ -286,10 +287,10 @@ def _upstream(settings: Settings, url: str, clock: Clock, events: Events) -> Sou
     return Sources(OneSource(source), SnapshotListing(walk, clock))
 
 
-def _guard(settings: Settings, clock: Clock, events: Events, name: str) -> SourceGuard:
+def _limiter(settings: Settings, clock: Clock, events: Events, name: str) -> SourceLimiter:
     limits = BudgetLimits(settings.upstream_per_second, settings.upstream_new_per_second, settings.upstream_new_burst)
-    crew = Crew(f"source-{name}", settings.upstream_concurrency, settings.upstream_queue)
-    return SourceGuard(Breaker(name, events, SOURCE_BREAKER), Budget(limits), crew, clock)
+    pool = WorkerPool(f"source-{name}", settings.upstream_concurrency, settings.upstream_queue)
+    return SourceLimiter(CircuitBreaker(name, events, SOURCE_BREAKER), Budget(limits), pool, clock)
 
 
 def _stores(settings: Settings, clock: Clock, events: Events, sources: int, *, is_source_local: bool) -> Stores:
@@ -302,7 +303,7 @@ def _stores(settings: Settings, clock: Clock, events: Events, sources: int, *, i
     # Those who answer, those who ask each source, and those who renew leases, find out, and make up.
     connections = settings.threads + sources * settings.upstream_concurrency + 4
     connector = RedisConnector(url, settings.redis_timeout, connections)
-    commands = RedisCommands(connector, events, Breaker("redis", events))
+    commands = RedisCommands(connector, events, CircuitBreaker("redis", events))
     statuses = RedisStatusCache(commands, local, events, clock)
     return Stores(statuses, RedisPictureStore(commands), commands.warm_up)
 
@@ -320,6 +321,6 @@ def _lifetimes(settings: Settings) -> Lifetimes:
         deleted=settings.fresh_deleted,
         absent=settings.fresh_absent,
         failure=settings.fresh_failure,
-        unwaited=settings.fresh_unwaited,
+        provisional=settings.fresh_provisional,
         too_old=settings.max_status_age,
     )

@@ -58,14 +58,14 @@ class SourceFailed:
 
 
 @dataclass(frozen=True, slots=True)
-class SourceWordUnknown:
+class UnknownStatusReceived:
     """A source used a status word that is none of ours; it counts as unknown."""
 
     source: str
 
 
 @dataclass(frozen=True, slots=True)
-class SubjectUnrouted:
+class SubjectUnmatched:
     """No source claims the subject that was asked for."""
 
 
@@ -89,7 +89,7 @@ class Refusal(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class SourceSpared:
+class SourceCallSuppressed:
     """A source was not asked, to keep within what it may be asked."""
 
     source: str
@@ -97,7 +97,7 @@ class SourceSpared:
 
 
 @dataclass(frozen=True, slots=True)
-class BreakerMoved:
+class CircuitBreakerMoved:
     """Something that kept failing is no longer asked, or is asked again."""
 
     name: str
@@ -112,7 +112,7 @@ class FlightEnd(StrEnum):
     SHARED = "shared"
     """Another process had asked; its result served."""
     FAILED = "failed"
-    SPARED = "spared"
+    SUPPRESSED = "spared"
     CRASHED = "crashed"
 
 
@@ -196,10 +196,10 @@ Event = (
     | CacheEntryRefused
     | SourceAnswered
     | SourceFailed
-    | SourceWordUnknown
-    | SubjectUnrouted
-    | SourceSpared
-    | BreakerMoved
+    | UnknownStatusReceived
+    | SubjectUnmatched
+    | SourceCallSuppressed
+    | CircuitBreakerMoved
     | FlightEnded
     | CallerWaited
     | RefreshBegun

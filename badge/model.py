@@ -269,7 +269,7 @@ class Resolution:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Kept:
+class CacheEntry:
     """What the cache holds of a subject: the last report, and how the source was last asked for one."""
 
     report: Report | None

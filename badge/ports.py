@@ -14,7 +14,7 @@ from typing import Protocol
 from badge.deadline import Deadline
 from badge.events import Event
 from badge.model import (
-    Kept,
+    CacheEntry,
     Report,
     Subject,
 )
@@ -22,12 +22,12 @@ from badge.model import (
 Clock = Callable[[], datetime]
 """The time now, aware, in UTC. Shared by all hosts, so lifetimes are reckoned in it."""
 
-Chance = Callable[[], float]
+Jitter = Callable[[], float]
 """A number from 0 to 1, by which waits are spread."""
 
 # The operating system's: a generator of our own would give forked workers the same numbers, and their
 # waits would end in step.
-BY_CHANCE: Chance = random.SystemRandom().random
+RANDOM_JITTER: Jitter = random.SystemRandom().random
 
 # A source that names a longer pause (Retry-After) is asked again by then: its clock, or its mind, may be wrong.
 LONGEST_PAUSE = timedelta(minutes=15)
@@ -99,25 +99,25 @@ class Lease:
 
 
 @dataclass(frozen=True, slots=True)
-class Claim:
+class LeaseAttempt:
     """What a caller finds who wants to fetch: the right to do so, unless another has it, and what is kept."""
 
     lease: Lease | None
-    kept: Kept | None
+    entry: CacheEntry | None
 
 
 class StatusCache(Protocol):
     """A place to keep reports. Nothing here ever raises: what is lost is a miss."""
 
-    def get(self, key: SubjectKey) -> Kept | None:
+    def get(self, key: SubjectKey) -> CacheEntry | None:
         """What is kept, fresh or not."""
         ...
 
-    def shared(self, key: SubjectKey) -> Kept | None:
+    def shared(self, key: SubjectKey) -> CacheEntry | None:
         """The same, but only from where every process would find it, and where any of them can have it forgotten."""
         ...
 
-    def recall(self, key: SubjectKey) -> Kept | None:
+    def recall(self, key: SubjectKey) -> CacheEntry | None:
         """What this process itself last knew, where nothing else can be had: the cache lost it, and the source is out.
 
         Never what this process knows to be forgotten.
@@ -128,7 +128,7 @@ class StatusCache(Protocol):
         """The moment, by the cache's own clock, to be handed to `put` with what is fetched from now on."""
         ...
 
-    def claim(self, key: SubjectKey) -> Claim:
+    def claim(self, key: SubjectKey) -> LeaseAttempt:
         """Ask for the right to fetch. Who is refused looks again in a moment, for the result or for the right."""
         ...
 
@@ -140,14 +140,14 @@ class StatusCache(Protocol):
         """Give it back without a result."""
         ...
 
-    def put(self, key: SubjectKey, kept: Kept, lease: Lease | None = None) -> bool:
+    def put(self, key: SubjectKey, entry: CacheEntry, lease: Lease | None = None) -> bool:
         """Keep it, unless the result of a fetch that began later is there, or the key was forgotten since.
 
         The lease, if there is one and it is still ours, is given back either way.
         """
         ...
 
-    def forget(self, key: SubjectKey) -> None:
+    def invalidate(self, key: SubjectKey) -> None:
         """Drop what is kept, and refuse what was fetched from before now."""
         ...
 

@@ -37,7 +37,7 @@ def settings_or_exit() -> Settings:
     except BadSettings as bad:
         for fault in bad.faults:
             sys.stderr.write(f"{fault}\n")
-        sys.stderr.write("The service was not started. `flask badge doctor` explains more.\n")
+        sys.stderr.write("The service was not started. `flask badge check-config` explains more.\n")
         sys.exit(2)
     return settings
 
@@ -70,7 +70,7 @@ class Master:
         for sentence in unknown_variables():
             server.log.warning("%s", sentence)
         self.png = PngCheck(self.settings.data_dir)
-        if _has_own_catalogue(self.settings):
+        if _has_catalogue(self.settings):
             _make_schema(self.settings.catalogue_location)
         if self.settings.redis_url is None:
             self._start_cache(server)
@@ -131,7 +131,7 @@ class Master:
             self.embedded.stop()
 
 
-def _has_own_catalogue(settings: Settings) -> bool:
+def _has_catalogue(settings: Settings) -> bool:
     if settings.sources is not None:
         from badge.sources.configuration.factory import asks_catalogue  # noqa: PLC0415 - loaded where there is such a file
         from badge.sources.configuration.sources_file import load as load_sources  # noqa: PLC0415
@@ -155,7 +155,7 @@ def _make_schema(location: str) -> None:
             os._exit(1)
         os._exit(0)
     if os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) != 0:
-        sys.stderr.write("The catalogue's schema can't be made. `flask badge doctor` explains more.\n")
+        sys.stderr.write("The catalogue's schema can't be made. `flask badge check-config` explains more.\n")
         sys.exit(1)
 
 

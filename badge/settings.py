@@ -161,12 +161,12 @@ class Settings(BaseModel):
     preload: bool = Field(
         True, description="Load the application once, before the workers are forked: they then share its memory."
     )
-    hot_path: Annotated[Duration, _between(timedelta(0), timedelta(milliseconds=500))] = Field(
+    edge_cache: Annotated[Duration, _between(timedelta(0), timedelta(milliseconds=500))] = Field(
         timedelta(milliseconds=500),
         description="How long a finished badge is given to others as it is; 0: never.",
     )
-    hot_path_entries: int = Field(4_096, ge=1, le=1_000_000, description="Finished badges held that way, at most.")
-    hot_path_mb: int = Field(8, ge=1, le=1_024, description="Memory that they may take in each worker, in MB.")
+    edge_cache_entries: int = Field(4_096, ge=1, le=1_000_000, description="Finished badges held that way, at most.")
+    edge_cache_mb: int = Field(8, ge=1, le=1_024, description="Memory that they may take in each worker, in MB.")
     data_dir: Path = Field(
         PROJECT_FOLDER / "var", description="Folder for the catalogue's database and the embedded cache's socket."
     )
@@ -286,7 +286,7 @@ class Settings(BaseModel):
     fresh_failure: Lifetime = Field(
         timedelta(seconds=15), description="Lifetime of unknown: it could not be found out."
     )
-    fresh_unwaited: Lifetime = Field(
+    fresh_provisional: Lifetime = Field(
         timedelta(seconds=5), description="Lifetime of what is shown without waiting for its source."
     )
     max_status_age: Annotated[Duration, _between(timedelta(hours=1), timedelta(days=7))] = Field(
@@ -312,6 +312,14 @@ class Settings(BaseModel):
             return self.catalogue_url.get_secret_value()
         return f"sqlite:///{self.data_dir.resolve() / 'catalogue.sqlite3'}"
 
+
+FORMER_VARIABLES = {
+    "edge_cache": "BADGE_HOT_PATH",
+    "edge_cache_entries": "BADGE_HOT_PATH_ENTRIES",
+    "edge_cache_mb": "BADGE_HOT_PATH_MB",
+    "fresh_provisional": "BADGE_FRESH_UNWAITED",
+}
+"""The variables that settings were read from before they were renamed; they still work."""
 
 SECRETS = frozenset(name for name, setting in Settings.model_fields.items() if "SecretStr" in str(setting.annotation))
 
@@ -361,7 +369,8 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
 
 def _given(environment: Mapping[str, str], name: str, faults: list[SettingFault]) -> Iterator[str]:
     variable = variable_for(name)
-    value, file = environment.get(variable), environment.get(f"{variable}_FILE")
+    former = FORMER_VARIABLES.get(name, variable)
+    value, file = environment.get(variable) or environment.get(former), environment.get(f"{variable}_FILE")
     if file and name in SECRETS:
         if value:
             faults.append(SettingFault(variable, f"is given twice, also as {variable}_FILE; keep one"))
@@ -409,6 +418,7 @@ def unknown_variables(environment: Mapping[str, str] | None = None) -> list[str]
     """
     environment = os.environ if environment is None else environment
     known = {variable_for(name) for name in Settings.model_fields} | COMMAND_LINE_VARIABLES
+    known |= set(FORMER_VARIABLES.values())
     known |= {f"{variable_for(name)}_FILE" for name in SECRETS}
     return [
         f"{variable} is no setting" + "".join(f"; did you mean {near}?" for near in _nearest(variable, known))

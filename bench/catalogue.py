@@ -60,7 +60,7 @@ class Filled:
 
     url: str
     size: int
-    chance: random.Random = field(default_factory=lambda: random.Random(7))
+    jitter: random.Random = field(default_factory=lambda: random.Random(7))
 
     def __post_init__(self) -> None:
         migrate(self.url)
@@ -77,7 +77,7 @@ class Filled:
         self.client: FlaskClient = build_app(parts).test_client()
 
     def _one(self) -> int:
-        return self.chance.randrange(self.size)
+        return self.jitter.randrange(self.size)
 
     def questions(self) -> dict[str, Callable[[], object]]:
         """What is asked and told."""

@@ -287,7 +287,7 @@ def check(started: Started) -> None:
     expect("the user is not root", is_so=started.run("id", "-u").stdout.strip() == started.stage.user != "0")
     touched = started.run("touch", "/srv/badge/x")
     expect("the root is read-only", is_so=touched.returncode != 0)
-    doctor = started.run("flask", "badge", "doctor")
+    doctor = started.run("flask", "badge", "check-config")
     expect("the doctor finds all well", is_so=doctor.returncode == 0)
 
 

@@ -18,7 +18,7 @@ from badge.cache.redis.connection import RedisConnector
 from badge.cache.redis.status_cache import RedisStatusCache
 from badge.deadline import Deadline
 from badge.events import Event
-from badge.model import Kept, Report, Subject
+from badge.model import CacheEntry, Report, Subject
 from badge.ports import (
     Clock,
     StatusCache,
@@ -26,12 +26,12 @@ from badge.ports import (
     SubjectKey,
 )
 from badge.resilience.budget import Budget, BudgetLimits
-from badge.resilience.circuit_breaker import Breaker, BreakerRules
+from badge.resilience.circuit_breaker import CircuitBreaker, CircuitBreakerRules
 from badge.resilience.worker_pool import Job
 from badge.resolving.fetcher import Fetcher
 from badge.resolving.lifetimes import Lifetimes
 from badge.resolving.resolver import Resolver
-from badge.resolving.source_limiter import Guards, SourceGuard
+from badge.resolving.source_limiter import SourceLimiter, SourceLimiters
 from badge.sources.routing import OneSource
 
 START = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
@@ -90,11 +90,11 @@ class SharedCache:
     seconds: float = 0.05
     connections: int = 8
     events: RecordedEvents = field(default_factory=RecordedEvents)
-    rules: BreakerRules = field(default_factory=BreakerRules)
+    rules: CircuitBreakerRules = field(default_factory=CircuitBreakerRules)
 
     def __post_init__(self) -> None:
         self.connector = RedisConnector(self.url, timedelta(seconds=self.seconds), self.connections)
-        self.breaker = Breaker("redis", self.events, self.rules)
+        self.breaker = CircuitBreaker("redis", self.events, self.rules)
         self.commands = RedisCommands(self.connector, self.events, self.breaker)
         self.local = MemoryStatusCache(self.clock)
         self.cache = RedisStatusCache(self.commands, self.local, self.events, self.clock)
@@ -132,7 +132,7 @@ class Inline:
     def is_full(self) -> bool:
         return not self.has_room
 
-    def take(self, job: Job) -> bool:
+    def submit(self, job: Job) -> bool:
         if self.has_room:
             job()
         return self.has_room
@@ -151,7 +151,7 @@ def no_thread_to_give() -> Iterator[None]:
 class OneProcess(MemoryStatusCache):
     """A cache that all processes share, for there is but one."""
 
-    def shared(self, key: SubjectKey) -> Kept | None:
+    def shared(self, key: SubjectKey) -> CacheEntry | None:
         return self.get(key)
 
 
@@ -162,7 +162,7 @@ class Resolving:
     source: StatusSource
     clock: ManualClock = field(default_factory=ManualClock)
     events: RecordedEvents = field(default_factory=RecordedEvents)
-    crew: Inline = field(default_factory=Inline)
+    pool: Inline = field(default_factory=Inline)
     lifetimes: Lifetimes = field(default_factory=Lifetimes)
     limits: BudgetLimits = field(default_factory=BudgetLimits)
     cache: StatusCache = field(init=False)
@@ -174,9 +174,9 @@ class Resolving:
     def monotonic(self) -> float:
         return self.clock.now.timestamp()
 
-    def guard(self, name: str) -> SourceGuard:
-        breaker = Breaker(name, self.events, monotonic=self.monotonic, chance=lambda: 0.5)
-        return SourceGuard(breaker, Budget(self.limits, self.monotonic), self.crew, self.clock)
+    def limiter(self, name: str) -> SourceLimiter:
+        breaker = CircuitBreaker(name, self.events, monotonic=self.monotonic, jitter=lambda: 0.5)
+        return SourceLimiter(breaker, Budget(self.limits, self.monotonic), self.pool, self.clock)
 
     def made(self) -> Resolver:
         """A resolver of another process, as it were: what it shares with others is the cache."""
@@ -184,9 +184,9 @@ class Resolving:
             self.cache,
             self.clock,
             self.events,
-            Guards(self.guard).of,
+            SourceLimiters(self.limiter).of,
             self.lifetimes,
-            chance=lambda: 0.0,
+            jitter=lambda: 0.0,
             pause=self.pause,
         )
         routing = OneSource(self.source)

@@ -25,15 +25,15 @@ class Site:
 
     says: Report | Exception | None = SUCCEEDED
     clock: ManualClock = field(default_factory=ManualClock)
-    hot_path: str = "0"
+    edge_cache: str = "0"
     """How long answers are held in front of Flask: by the real clock, which most tests do not wait for."""
 
     def __post_init__(self) -> None:
         # At hand, so that it is asked while the request waits and nothing goes on behind a test's back.
         self.source = ScriptedSource(self._answer, local=True)
-        settings = load({"BADGE_HOT_PATH": self.hot_path, "BADGE_SECRET_KEY": SIGNING_KEY})
+        settings = load({"BADGE_EDGE_CACHE": self.edge_cache, "BADGE_SECRET_KEY": SIGNING_KEY})
         cache = OneProcess(self.clock)
-        self.app = create_app(settings, source=self.source, cache=cache, clock=self.clock, chance=lambda: 0.0)
+        self.app = create_app(settings, source=self.source, cache=cache, clock=self.clock, jitter=lambda: 0.0)
         self.client: FlaskClient = self.app.test_client()
 
     def _answer(self, subject: Subject) -> Report:

@@ -11,7 +11,7 @@ import json
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple, TypeVar
 
-from badge.model import BackupStatus, Kept, Reason, Report, Visibility
+from badge.model import BackupStatus, CacheEntry, Reason, Report, Visibility
 from badge.ports import SubjectKey
 
 SCHEMA = 2
@@ -61,16 +61,16 @@ def _digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
-def seal(key: SubjectKey, kept: Kept) -> bytes:
+def seal(key: SubjectKey, entry: CacheEntry) -> bytes:
     """The bytes to keep."""
     envelope = {
         "v": SCHEMA,
         "k": key,
-        "t0": to_micros(kept.fetched_at),
-        "at": to_micros(kept.confirmed_at),
-        "f": to_micros(kept.fresh_until),
-        "n": kept.failures,
-        "r": None if kept.report is None else _fields(kept.report),
+        "t0": to_micros(entry.fetched_at),
+        "at": to_micros(entry.confirmed_at),
+        "f": to_micros(entry.fresh_until),
+        "n": entry.failures,
+        "r": None if entry.report is None else _fields(entry.report),
     }
     return json.dumps(envelope, separators=(",", ":")).encode()
 
@@ -92,7 +92,7 @@ def _fields(report: Report) -> dict[str, Any]:
     }
 
 
-def unseal(key: SubjectKey, raw: bytes, now: datetime) -> Kept:
+def unseal(key: SubjectKey, raw: bytes, now: datetime) -> CacheEntry:
     """The kept report in these bytes; raises `EnvelopeRefused` for anything but our own for this key."""
     if len(raw) > LONGEST:
         raise EnvelopeRefused("tooLong")
@@ -110,9 +110,9 @@ def unseal(key: SubjectKey, raw: bytes, now: datetime) -> Kept:
         raise EnvelopeRefused("badField") from None
 
 
-def _kept(envelope: dict[str, Any], now: datetime) -> Kept:
+def _kept(envelope: dict[str, Any], now: datetime) -> CacheEntry:
     fields = envelope["r"]
-    return Kept(
+    return CacheEntry(
         report=None if fields is None else _report(_typed(fields, dict)),
         fetched_at=_ours(envelope["t0"], now),
         confirmed_at=_ours(envelope["at"], now),

@@ -9,8 +9,8 @@ from collections.abc import Hashable
 from datetime import datetime, timedelta
 from typing import TypeVar
 
-from badge.model import Kept
-from badge.ports import Claim, Clock, Lease, SubjectKey
+from badge.model import CacheEntry
+from badge.ports import Clock, Lease, LeaseAttempt, SubjectKey
 
 # Longer than any fetch lasts, so that every fetch begun before a `forget` meets its fence.
 FENCE_LIFETIME = timedelta(seconds=60)
@@ -33,22 +33,22 @@ class MemoryStatusCache:
         self._clock = clock
         self._max_entries = max_entries
         self._lock = threading.Lock()
-        self._entries: OrderedDict[SubjectKey, Kept] = OrderedDict()
+        self._entries: OrderedDict[SubjectKey, CacheEntry] = OrderedDict()
         self._fences: OrderedDict[SubjectKey, datetime] = OrderedDict()
         self._leases: OrderedDict[SubjectKey, tuple[str, datetime]] = OrderedDict()
         self._pauses: OrderedDict[str, datetime] = OrderedDict()
 
-    def get(self, key: SubjectKey) -> Kept | None:
+    def get(self, key: SubjectKey) -> CacheEntry | None:
         """What is kept, fresh or not."""
         with self._lock:
             return self._get(key)
 
-    def shared(self, key: SubjectKey) -> Kept | None:
+    def shared(self, key: SubjectKey) -> CacheEntry | None:
         """Nothing: other processes don't see what is here."""
         del key
         return None
 
-    def recall(self, key: SubjectKey) -> Kept | None:
+    def recall(self, key: SubjectKey) -> CacheEntry | None:
         """The same: there is nothing else."""
         return self.get(key)
 
@@ -57,16 +57,16 @@ class MemoryStatusCache:
         del key
         return self._clock()
 
-    def claim(self, key: SubjectKey) -> Claim:
+    def claim(self, key: SubjectKey) -> LeaseAttempt:
         """Ask for the right to fetch, which holds a second."""
         now = self._clock()
         with self._lock:
             held = self._leases.get(key)
             if held is not None and now < held[1]:
-                return Claim(None, self._get(key))
+                return LeaseAttempt(None, self._get(key))
             lease = Lease(key, secrets.token_hex(8), now)
             _store(self._leases, key, (lease.token, now + LEASE_LIFETIME), MOST_LEASES)
-            return Claim(lease, self._get(key))
+            return LeaseAttempt(lease, self._get(key))
 
     def renew(self, lease: Lease) -> None:
         """Hold it for another second."""
@@ -79,26 +79,26 @@ class MemoryStatusCache:
         with self._lock:
             self._free(lease)
 
-    def put(self, key: SubjectKey, kept: Kept, lease: Lease | None = None) -> bool:
+    def put(self, key: SubjectKey, entry: CacheEntry, lease: Lease | None = None) -> bool:
         """Keep it, unless something newer is there or the key was forgotten since its fetch began."""
         with self._lock:
             if lease is not None:
                 self._free(lease)
             newer = self._entries.get(key)
-            if newer is not None and newer.fetched_at > kept.fetched_at:
+            if newer is not None and newer.fetched_at > entry.fetched_at:
                 return False
             fence = self._fences.get(key)
-            if fence is not None and fence >= kept.fetched_at:
+            if fence is not None and fence >= entry.fetched_at:
                 return False
-            _store(self._entries, key, kept, self._max_entries)
+            _store(self._entries, key, entry, self._max_entries)
             return self._max_entries > 0
 
-    def remember(self, key: SubjectKey, kept: Kept) -> None:
+    def remember(self, key: SubjectKey, entry: CacheEntry) -> None:
         """Keep what a cache that knows better has, whatever is here."""
         with self._lock:
-            _store(self._entries, key, kept, self._max_entries)
+            _store(self._entries, key, entry, self._max_entries)
 
-    def forget(self, key: SubjectKey) -> None:
+    def invalidate(self, key: SubjectKey) -> None:
         """Drop what is kept, and refuse what was fetched from before now."""
         now = self._clock()
         with self._lock:
@@ -120,11 +120,11 @@ class MemoryStatusCache:
         """Always."""
         return True
 
-    def _get(self, key: SubjectKey) -> Kept | None:
-        kept = self._entries.get(key)
-        if kept is not None:
+    def _get(self, key: SubjectKey) -> CacheEntry | None:
+        entry = self._entries.get(key)
+        if entry is not None:
             self._entries.move_to_end(key)
-        return kept
+        return entry
 
     def _holds(self, lease: Lease) -> bool:
         return self._leases.get(lease.key, ("",))[0] == lease.token

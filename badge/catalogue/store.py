@@ -49,7 +49,7 @@ class IsExpected(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Remembered:
+class SubjectRecords:
     """What there is to forget of a subject."""
 
     subject: Subject
@@ -101,12 +101,12 @@ class Catalogue:
         with self.database.reading() as connection:
             return [_run(row) for row in connection.execute(wanted.order_by(runs.c.started_at.desc()).limit(limit))]
 
-    def remembered(self, subject: Subject) -> Remembered:
+    def deletable(self, subject: Subject) -> SubjectRecords:
         """What `forget` would take. Raises `NothingKnown` or `IsExpected`."""
         with self.database.reading() as connection:
             return _remembered(connection, subject)
 
-    def forget(self, subject: Subject) -> Remembered:
+    def delete(self, subject: Subject) -> SubjectRecords:
         """Remove the subject and its runs, as if it had never been told of. Raises `NothingKnown` or `IsExpected`."""
         with self.database.writing() as connection:
             taken = _remembered(connection, subject, for_update=True)
@@ -153,7 +153,7 @@ def _rested_on(by_age: Sequence[Run]) -> set[datetime]:
     return {run.started_at for run in (*by_age[:1], *finished[:1])} | {start for _, start in sorted(successes)[-1:]}
 
 
-def _remembered(connection: Connection, subject: Subject, *, for_update: bool = False) -> Remembered:
+def _remembered(connection: Connection, subject: Subject, *, for_update: bool = False) -> SubjectRecords:
     wanted = select(subjects).where(is_subject(subject))
     row = connection.execute(wanted.with_for_update() if for_update else wanted).one_or_none()
     if row is None:
@@ -161,7 +161,7 @@ def _remembered(connection: Connection, subject: Subject, *, for_update: bool = 
     if expectation_of(connection, row.id) is not None:
         raise IsExpected(f"{subject} has a check")
     number = connection.scalar(select(func.count()).where(runs.c.subject_id == row.id))
-    return Remembered(subject_of(row), number or 0)
+    return SubjectRecords(subject_of(row), number or 0)
 
 
 def _runs_of(connection: Connection, subject_id: int) -> dict[datetime, Run]:

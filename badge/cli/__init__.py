@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from badge.cli.check import check
+from badge.cli.check_config import check_config, settings
 from badge.cli.command import BadgeGroup, examples
+from badge.cli.delete import delete
 from badge.cli.demo import demo
-from badge.cli.doctor import doctor, settings
 from badge.cli.draw import draw, url
 from badge.cli.explain import explain
-from badge.cli.forget import forget
 from badge.cli.key import key
 from badge.cli.report import report
 from badge.cli.sources import sources
@@ -21,8 +21,9 @@ badge = BadgeGroup(
         "flask badge report GitHub/acme/Repository/web succeeded",
         "flask badge check create acme/web --every 24h --grace 2h",
         "flask badge explain acme/web",
-        "flask badge doctor",
+        "flask badge check-config",
     )
     + "\n\nExit codes: 0 done, 1 it could not be done, 2 the call or the settings are wrong.",
-    commands=[report, forget, check, status, explain, url, draw, key, settings, sources, doctor, demo],
+    old_names={"doctor": "check-config", "forget": "delete"},
+    commands=[report, delete, check, status, explain, url, draw, key, settings, sources, check_config, demo],
 )

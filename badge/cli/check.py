@@ -8,7 +8,15 @@ from datetime import timedelta
 import click
 
 from badge.catalogue.checks import Check, CheckExists, NoSuchCheck, slug_for
-from badge.cli.command import BadgeGroup, DurationOption, Fault, SubjectArgument, examples, forget_status, own_catalogue
+from badge.cli.command import (
+    BadgeGroup,
+    DurationOption,
+    Fault,
+    SubjectArgument,
+    examples,
+    invalidate_status,
+    own_catalogue,
+)
 from badge.contract import format_time
 from badge.model import Subject, Visibility
 from badge.settings import Settings, show_duration
@@ -48,7 +56,7 @@ def create(
             uuid = own.checks.create(subject, every, grace, slug=slug, visibility=shown)
         except (CheckExists, ValueError) as error:
             raise Fault(f"{error}") from None
-        forget_status(parts, subject)
+        invalidate_status(parts, subject)
         is_shared = slug is not None and len(own.checks.subjects_with_slug(slug)) > 1
     _show_address(base, subject, uuid, as_json=as_json)
     if is_shared:
@@ -87,7 +95,7 @@ def delete(subject: Subject) -> None:
             own.checks.delete(subject)
         except NoSuchCheck as error:
             raise Fault(f"{error}") from None
-        forget_status(parts, subject)
+        invalidate_status(parts, subject)
     click.echo(f"{subject.path}: no backups are expected any more")
 
 

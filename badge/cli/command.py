@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -53,9 +53,17 @@ class BadgeCommand(click.Command):
 
 
 class BadgeGroup(click.Group):
-    """A group of such commands."""
+    """A group of such commands. `old_names` maps the former name of a command to its name; help does not list it."""
 
     command_class = BadgeCommand
+
+    def __init__(self, *args: Any, old_names: Mapping[str, str] | None = None, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.old_names = old_names or {}
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return the command of this name, current or former."""
+        return super().get_command(ctx, self.old_names.get(cmd_name, cmd_name))
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Read the group's own options; a fault is one line."""
@@ -130,7 +138,7 @@ def faults_in_one_line() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def own_catalogue() -> Iterator[tuple[app.Parts, app.OwnCatalogue]]:
+def own_catalogue() -> Iterator[tuple[app.Parts, app.CatalogueParts]]:
     """The local catalogue, its schema made where it is new; its failures are one line."""
     parts = local_parts()
     if parts.own is None:
@@ -143,9 +151,9 @@ def own_catalogue() -> Iterator[tuple[app.Parts, app.OwnCatalogue]]:
         raise Fault(f"The catalogue can't be used: {reason}.", exit_code=1) from None
 
 
-def forget_status(parts: app.Parts, subject: Subject) -> None:
+def invalidate_status(parts: app.Parts, subject: Subject) -> None:
     """Have badges show what was just changed."""
-    parts.resolver.forget(subject)
+    parts.resolver.invalidate(subject)
     if parts.settings.redis_url is not None and not parts.cache.is_up():
         lifetime = show_duration(parts.settings.fresh_finished)
         click.echo(f"Redis does not answer: badges may show the former status for {lifetime}.", err=True)

@@ -53,7 +53,7 @@ def _fill(parts: Parts, catalogue: Catalogue) -> None:
         subject = _subject(path)
         for event in _history(subject, runs, datetime.now(UTC) - hours * HOUR, megabytes * MEGABYTE):
             status = catalogue.record(event).report.status
-        parts.resolver.forget(subject)
+        parts.resolver.invalidate(subject)
         click.echo(f"{subject.path}: {status.value}")
     click.echo("Look at /dashboard.")
 
@@ -62,13 +62,13 @@ def _remove(parts: Parts, catalogue: Catalogue) -> None:
     for path, *_ in _HISTORIES:
         subject = _subject(path)
         try:
-            catalogue.forget(subject)
+            catalogue.delete(subject)
         except NothingKnown:
             continue
         except IsExpected:
             click.echo(f"{subject.path}: kept, for its backups are expected")
         else:
-            parts.resolver.forget(subject)
+            parts.resolver.invalidate(subject)
             click.echo(f"{subject.path}: removed")
 
 

@@ -17,7 +17,7 @@ from badge.artwork.png import PngUnavailable
 from badge.cli.command import BadgeCommand, Fault, SubjectArgument, examples, settings_or_fault
 from badge.language import Language
 from badge.model import Badge, Style, Subject, Theme
-from badge.web.badges.private_tokens import SubjectTokens
+from badge.web.badges.private_tokens import PrivateTokens
 from badge.web.badges.request import TOKEN
 from badge.web.login.sessions import signing_key
 from badge.web.snippets import Syntax, snippet
@@ -109,5 +109,5 @@ def url(subject: Subject, format: str, *, short: bool, private: bool) -> None:
         raise Fault("Set BADGE_PUBLIC_URL to the address that readers use; badges' addresses begin with it.")
     if short and subject.legacy_path is None:
         raise Fault("Only repositories on GitHub have the short address.")
-    query = {TOKEN: SubjectTokens(partial(signing_key, settings)).of(subject)} if private else {}
+    query = {TOKEN: PrivateTokens(partial(signing_key, settings)).of(subject)} if private else {}
     click.echo(snippet(subject, base, is_short=short, query=query).written_in(Syntax(format)))

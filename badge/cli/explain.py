@@ -11,14 +11,14 @@ import click
 from badge import app
 from badge.cli.command import BadgeCommand, SubjectArgument, examples, local_parts
 from badge.contract import format_time
-from badge.model import STALE_AGE, BackupStatus, Kept, Report, Subject, Visibility
+from badge.model import STALE_AGE, BackupStatus, CacheEntry, Report, Subject, Visibility
 from badge.settings import show_duration
 
-ASK = "`flask badge status` asks it now; `flask badge doctor` says what is wrong with it."
+ASK = "`flask badge status` asks it now; `flask badge check-config` says what is wrong with it."
 
 LOST = (
     "Nothing can be told, for the cache does not answer: no service runs here, or each of its workers goes on with "
-    "what it knows itself. `flask badge doctor` says more."
+    "what it knows itself. `flask badge check-config` says more."
 )
 
 
@@ -64,30 +64,30 @@ def explained(parts: app.Parts, subject: Subject) -> Explanation:
     now, source = parts.clock(), parts.resolver.routing.source_for(subject)
     if source is None:
         return Explanation(subject.path, None, None, None, None, None, 0, None, "No source claims this subject.")
-    kept, paused = parts.cache.get(parts.resolver.key(subject)), parts.cache.paused_until(source.name)
+    entry, paused = parts.cache.get(parts.resolver.key(subject)), parts.cache.paused_until(source.name)
     return Explanation(
         subject=subject.path,
         source=source.name,
         paused_until=_time(paused),
-        kept=kept.report.status.value if kept and kept.report else None,
-        confirmed_at=_time(kept.confirmed_at) if kept and kept.report else None,
-        age_seconds=round((now - kept.confirmed_at).total_seconds()) if kept and kept.report else None,
-        failures=kept.failures if kept else 0,
-        next_refresh=_time(max(kept.fresh_until, paused or now, now)) if kept else None,
-        rule=_rule(kept, now, parts.settings.max_status_age) if kept or parts.cache.is_up() else LOST,
+        kept=entry.report.status.value if entry and entry.report else None,
+        confirmed_at=_time(entry.confirmed_at) if entry and entry.report else None,
+        age_seconds=round((now - entry.confirmed_at).total_seconds()) if entry and entry.report else None,
+        failures=entry.failures if entry else 0,
+        next_refresh=_time(max(entry.fresh_until, paused or now, now)) if entry else None,
+        rule=_rule(entry, now, parts.settings.max_status_age) if entry or parts.cache.is_up() else LOST,
     )
 
 
-def _rule(kept: Kept | None, now: datetime, too_old: timedelta) -> str:
-    if kept is None:
+def _rule(entry: CacheEntry | None, now: datetime, too_old: timedelta) -> str:
+    if entry is None:
         return "Nothing is kept: nobody asked for a while, or something has changed. The next reader has it asked for."
-    if kept.report is None:
-        return f"Unknown: the source was asked {kept.failures} times and did not answer. {ASK}"
-    return _rule_for(kept, kept.report, now, too_old)
+    if entry.report is None:
+        return f"Unknown: the source was asked {entry.failures} times and did not answer. {ASK}"
+    return _rule_for(entry, entry.report, now, too_old)
 
 
-def _rule_for(kept: Kept, report: Report, now: datetime, too_old: timedelta) -> str:
-    age = now - kept.confirmed_at
+def _rule_for(entry: CacheEntry, report: Report, now: datetime, too_old: timedelta) -> str:
+    age = now - entry.confirmed_at
     if not report.exists:
         return "Unknown: the source knows no such subject. Spelling, case and the kind of subject count."
     if report.visibility is Visibility.PRIVATE:
@@ -99,9 +99,9 @@ def _rule_for(kept: Kept, report: Report, now: datetime, too_old: timedelta) -> 
     if report.status is BackupStatus.UNKNOWN:
         return "Unknown: the source itself says so, or used a word that is none of the contract's."
     shown = f"Shown as “{report.status}”"
-    if kept.failures:
-        shown += f", kept from earlier: the source did not answer {kept.failures} times since. {ASK}"
-    elif now < kept.fresh_until:
+    if entry.failures:
+        shown += f", kept from earlier: the source did not answer {entry.failures} times since. {ASK}"
+    elif now < entry.fresh_until:
         shown += ", as the source said it."
     else:
         shown += ", no longer fresh: the next reader has it asked for again."

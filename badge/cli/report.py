@@ -12,7 +12,7 @@ import click
 import requests
 
 from badge.catalogue.events import InvalidEvent, RunEvent
-from badge.cli.command import BadgeCommand, Fault, SubjectArgument, examples, forget_status, own_catalogue
+from badge.cli.command import BadgeCommand, Fault, SubjectArgument, examples, invalidate_status, own_catalogue
 from badge.contract import coordinates_of, format_time, status_document
 from badge.model import BackupStatus, Reason, Report, Subject, Visibility
 from badge.settings import http_address
@@ -126,7 +126,7 @@ def _record(event: RunEvent) -> dict[str, Any]:
             recorded = own.catalogue.record(event)
         except InvalidEvent as invalid:
             raise Fault(f"{invalid}") from None
-        forget_status(parts, event.subject)
+        invalidate_status(parts, event.subject)
     return _answer(event.subject, recorded.report, applied=recorded.applied)
 
 

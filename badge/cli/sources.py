@@ -23,7 +23,7 @@ from badge.model import Report, Subject
 from badge.ports import SourceUnavailable, StatusSource
 from badge.sources.configuration.entry import Entry, Match
 from badge.sources.configuration.sources_file import ConfiguredSource, load
-from badge.sources.http.trace import Note, printable
+from badge.sources.http.trace import Trace, printable
 from badge.sources.native.source import NativeSource
 from badge.sources.recipes import presets
 from badge.sources.recipes.declarative import DeclarativeSource
@@ -132,9 +132,9 @@ def probe_for(entry: Entry) -> Subject:
     return Subject.parse(*(PROBE_NAME if has_wildcard(part) else part for part in parts))
 
 
-def _explained(source: StatusSource, subject: Subject, seconds: float, note: Note) -> Report:
+def _explained(source: StatusSource, subject: Subject, seconds: float, trace: Trace) -> Report:
     deadline = Deadline.after(seconds)
     if isinstance(source, DeclarativeSource | JsonFileSource | NativeSource):
-        return source.explain(subject, None, deadline, note)
-    note(f"looked up in this service's own catalogue: {subject.path}")
+        return source.explain(subject, None, deadline, trace)
+    trace(f"looked up in this service's own catalogue: {subject.path}")
     return source.fetch(subject, None, deadline)

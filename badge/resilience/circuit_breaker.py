@@ -7,12 +7,12 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from badge.events import BreakerMoved
-from badge.ports import BY_CHANCE, Chance, Events
+from badge.events import CircuitBreakerMoved
+from badge.ports import RANDOM_JITTER, Events, Jitter
 
 
 @dataclass(frozen=True, slots=True)
-class BreakerRules:
+class CircuitBreakerRules:
     """When a breaker opens, and for how long."""
 
     failures: int = 3
@@ -24,23 +24,23 @@ class BreakerRules:
     """By this part the time is made longer or shorter, so that a fleet does not try in step."""
 
 
-class Breaker:
+class CircuitBreaker:
     """Closed while things work. `is_open` is one attribute read; nothing here waits."""
 
     def __init__(
         self,
         name: str,
         events: Events,
-        rules: BreakerRules = BreakerRules(),
+        rules: CircuitBreakerRules = CircuitBreakerRules(),
         monotonic: Callable[[], float] = time.monotonic,
-        chance: Chance = BY_CHANCE,
+        jitter: Jitter = RANDOM_JITTER,
     ) -> None:
         self.name = name
         self.is_open = False
         self._events = events
         self._rules = rules
         self._monotonic = monotonic
-        self._chance = chance
+        self._chance = jitter
         self._lock = threading.Lock()
         self._failures = 0
         self._pause = rules.first_seconds
@@ -72,7 +72,7 @@ class Breaker:
             self._failures = 0
             self._pause = self._rules.first_seconds
         if was_open:
-            self._events.emit(BreakerMoved(self.name, is_open=False))
+            self._events.emit(CircuitBreakerMoved(self.name, is_open=False))
 
     def failed(self) -> None:
         """It did not answer."""
@@ -88,7 +88,7 @@ class Breaker:
             self._put_off(now)
             self._counts_from = self._try_at
         if not was_open:
-            self._events.emit(BreakerMoved(self.name, is_open=True))
+            self._events.emit(CircuitBreakerMoved(self.name, is_open=True))
 
     def _put_off(self, now: float) -> None:
         spread = self._rules.spread * (2 * self._chance() - 1)

@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from badge.resilience.worker_pool import begin
+from badge.resilience.worker_pool import start_thread
 
 # A name's addresses change rarely, and those that no longer answer are dropped at once.
 FRESH_SECONDS = 30.0
@@ -80,7 +80,7 @@ class HostNames:
                 return _connected(address, left, len(addresses) - tried)
             except OSError as fault:
                 error = fault
-        self.forget(host, port)
+        self.drop(host, port)
         raise error
 
     def addresses(self, host: str, port: int, seconds: float) -> list[Address]:
@@ -96,7 +96,7 @@ class HostNames:
             raise look_up.error
         return look_up.addresses
 
-    def forget(self, host: str, port: int) -> None:
+    def drop(self, host: str, port: int) -> None:
         """None of the addresses answers: look for others."""
         with self._lock:
             self._known.pop((host, port), None)
@@ -112,7 +112,7 @@ class HostNames:
             if last is not None and (not last.is_over.is_set() or self._is_fresh(last)):
                 return last
             look_up = self._last[host, port] = _LookUp(self._monotonic())
-            if not begin(lambda: self._answer(host, port, look_up), "host-names"):
+            if not start_thread(lambda: self._answer(host, port, look_up), "host-names"):
                 del self._last[host, port]
                 look_up.error = OSError("there is no thread to look the host's name up")
                 look_up.is_over.set()

@@ -10,7 +10,7 @@ from collections.abc import Callable
 Job = Callable[[], None]
 
 
-class Crew:
+class WorkerPool:
     """At most `threads` jobs at a time, and at most `most_waiting` in line. Jobs do not raise.
 
     Daemon threads, so that a job under way does not hold up the end of the process. None exists before
@@ -29,14 +29,14 @@ class Crew:
         """Whether no further job would be taken."""
         return self._process == os.getpid() and self._idle == 0 and len(self._line) >= self._most_waiting
 
-    def take(self, job: Job) -> bool:
+    def submit(self, job: Job) -> bool:
         """Have it done soon; False where the line is full, or nobody is there to work it off, and nothing is done."""
         with self._lock:
             self._begin_anew_after_a_fork()
             if len(self._line) - self._idle >= self._most_waiting:
                 return False
             is_wanted = self._idle <= len(self._line) and self._threads < self._most_threads
-            if is_wanted and begin(self._work, self._name):
+            if is_wanted and start_thread(self._work, self._name):
                 self._threads += 1
             if self._threads == 0:
                 return False
@@ -64,7 +64,7 @@ class Crew:
             job()
 
 
-def begin(work: Callable[[], None], name: str) -> bool:
+def start_thread(work: Callable[[], None], name: str) -> bool:
     """Have a daemon thread do it; False where the system has no thread to give (a container's pids limit)."""
     try:
         threading.Thread(target=work, name=name, daemon=True).start()

@@ -19,18 +19,18 @@ from badge.events import (
     FlightEnded,
     Refusal,
     SourceAnswered,
+    SourceCallSuppressed,
     SourceFailed,
-    SourceSpared,
 )
-from badge.model import Kept, Report, Subject
+from badge.model import CacheEntry, Report, Subject
 from badge.ports import (
-    BY_CHANCE,
     LONGEST_PAUSE,
-    Chance,
-    Claim,
+    RANDOM_JITTER,
     Clock,
     Events,
+    Jitter,
     Lease,
+    LeaseAttempt,
     SourceUnavailable,
     StatusCache,
     StatusSource,
@@ -39,7 +39,7 @@ from badge.ports import (
 from badge.resilience.single_flight import Flight, SingleFlight
 from badge.resolving.leases import LeaseKeeper
 from badge.resolving.lifetimes import Lifetimes, back_off, shortened
-from badge.resolving.source_limiter import SourceGuard
+from badge.resolving.source_limiter import SourceLimiter
 
 # Clocks of different hosts: a difference up to this is no age (reference: upstreams, section 5).
 CLOCK_TOLERANCE = timedelta(minutes=5)
@@ -52,12 +52,12 @@ class Fetched:
     """What came of finding out: something to show, or why the source was not asked; neither if time was over."""
 
     end: FlightEnd
-    kept: Kept | None = None
+    entry: CacheEntry | None = None
     refusal: Refusal | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class FetchJob:
     """Which subject, under which key, is asked of which source."""
 
     subject: Subject
@@ -72,121 +72,121 @@ class Fetcher:
     cache: StatusCache
     clock: Clock
     events: Events
-    guard_of: Callable[[StatusSource], SourceGuard]
+    limiter_of: Callable[[StatusSource], SourceLimiter]
     lifetimes: Lifetimes
     fetch_seconds: float = 5.0
     """The longest that one question may take in all; callers have left by then, the cache is filled for the next."""
     direct_seconds: float = 1.7
     """The same for a question that a caller waits for itself."""
-    chance: Chance = BY_CHANCE
+    jitter: Jitter = RANDOM_JITTER
     pause: Callable[[float], object] = field(default_factory=lambda: threading.Event().wait)
     _flights: SingleFlight[SubjectKey, Fetched] = field(default_factory=SingleFlight, init=False)
 
     def __post_init__(self) -> None:
         self._leases = LeaseKeeper(self.cache.renew)
 
-    def begin(self, question: Question, *, is_new: bool) -> Flight[Fetched] | Refusal:
+    def begin(self, job: FetchJob, *, is_new: bool) -> Flight[Fetched] | Refusal:
         """Join the key's flight, or have one begun in the background; or why the source won't be asked now."""
-        flight, is_ours = self._flights.board(question.key)
+        flight, is_ours = self._flights.board(job.key)
         if not is_ours:
             return flight
-        guard = self.guard_of(question.source)
-        refusal = guard.refusal(is_new=is_new)
-        if refusal is None and not guard.crew.take(lambda: self._fly(question, guard, flight)):
+        limiter = self.limiter_of(job.source)
+        refusal = limiter.refusal(is_new=is_new)
+        if refusal is None and not limiter.pool.submit(lambda: self._fly(job, limiter, flight)):
             refusal = Refusal.QUEUE
         if refusal is None:
             return flight
-        self._flights.over(question.key)
-        flight.land(self._spared(question.source, refusal))
+        self._flights.over(job.key)
+        flight.land(self._suppressed(job.source, refusal))
         return refusal
 
-    def ask_directly(self, question: Question, known: Kept | None) -> Fetched:
+    def ask_directly(self, job: FetchJob, known: CacheEntry | None) -> Fetched:
         """Ask a source that is at hand, while the caller waits: without lease, line or budget."""
-        guard = self.guard_of(question.source)
-        if not guard.breaker.admits():
-            return self._spared(question.source, Refusal.BREAKER)
+        limiter = self.limiter_of(job.source)
+        if not limiter.breaker.admits():
+            return self._suppressed(job.source, Refusal.BREAKER)
         deadline = Deadline.after(self.direct_seconds)
-        return self._ask(question, Claim(None, known), self.cache.fetch_began(question.key), deadline, guard)
+        return self._ask(job, LeaseAttempt(None, known), self.cache.fetch_began(job.key), deadline, limiter)
 
-    def _fly(self, question: Question, guard: SourceGuard, flight: Flight[Fetched]) -> None:
+    def _fly(self, job: FetchJob, limiter: SourceLimiter, flight: Flight[Fetched]) -> None:
         try:
-            fetched = self._shared_or_asked(question, guard)
+            fetched = self._shared_or_asked(job, limiter)
         except Exception as error:  # noqa: BLE001 - a bug: those who wait get to see it, and it is told once
             self.events.emit(AnswerCrashed("fetch", error))
             self.events.emit(FlightEnded(FlightEnd.CRASHED))
-            self._flights.over(question.key)
+            self._flights.over(job.key)
             flight.crash(error)
             return
         self.events.emit(FlightEnded(fetched.end))
-        self._flights.over(question.key)
+        self._flights.over(job.key)
         flight.land(fetched)
 
-    def _shared_or_asked(self, question: Question, guard: SourceGuard) -> Fetched:
+    def _shared_or_asked(self, job: FetchJob, limiter: SourceLimiter) -> Fetched:
         deadline = Deadline.after(self.fetch_seconds)
         look = FIRST_LOOK_SECONDS
         while True:
-            claim = self.cache.claim(question.key)
-            if claim.kept is not None and self.clock() < claim.kept.fresh_until:
-                if claim.lease is not None:
-                    self.cache.release(claim.lease)
-                return Fetched(FlightEnd.SHARED, claim.kept)
-            if claim.lease is not None:
-                return self._asked_under_lease(question, guard, claim, claim.lease)
+            attempt = self.cache.claim(job.key)
+            if attempt.entry is not None and self.clock() < attempt.entry.fresh_until:
+                if attempt.lease is not None:
+                    self.cache.release(attempt.lease)
+                return Fetched(FlightEnd.SHARED, attempt.entry)
+            if attempt.lease is not None:
+                return self._asked_under_lease(job, limiter, attempt, attempt.lease)
             if deadline.remaining == 0:
                 return Fetched(FlightEnd.FAILED)
-            self.pause(min(look, deadline.remaining) * (0.5 + self.chance()))
+            self.pause(min(look, deadline.remaining) * (0.5 + self.jitter()))
             look = min(2 * look, LONGEST_LOOK_SECONDS)
 
-    def _asked_under_lease(self, question: Question, guard: SourceGuard, claim: Claim, lease: Lease) -> Fetched:
-        name = question.source.name
-        refusal = guard.admit(is_new=claim.kept is None, paused_until=lambda: self.cache.paused_until(name))
+    def _asked_under_lease(self, job: FetchJob, limiter: SourceLimiter, attempt: LeaseAttempt, lease: Lease) -> Fetched:
+        name = job.source.name
+        refusal = limiter.admit(is_new=attempt.entry is None, paused_until=lambda: self.cache.paused_until(name))
         if refusal is not None:
             self.cache.release(lease)
-            return self._spared(question.source, refusal)
+            return self._suppressed(job.source, refusal)
         with self._leases.holding(lease):
-            return self._ask(question, claim, lease.began, Deadline.after(self.fetch_seconds), guard)
+            return self._ask(job, attempt, lease.began, Deadline.after(self.fetch_seconds), limiter)
 
     def _ask(
-        self, question: Question, claim: Claim, began: datetime, deadline: Deadline, guard: SourceGuard
+        self, job: FetchJob, attempt: LeaseAttempt, began: datetime, deadline: Deadline, limiter: SourceLimiter
     ) -> Fetched:
-        source, known, lease, asked_for = question.source, claim.kept, claim.lease, deadline.remaining
+        source, known, lease, asked_for = job.source, attempt.entry, attempt.lease, deadline.remaining
         try:
-            report = source.fetch(question.subject, known.report if known else None, deadline)
+            report = source.fetch(job.subject, known.report if known else None, deadline)
         except SourceUnavailable as unavailable:
             took = asked_for - deadline.remaining
             self.events.emit(SourceFailed(source.name, unavailable.kind, took, unavailable.is_about_subject))
-            if (until := guard.failed(unavailable)) is not None:
+            if (until := limiter.failed(unavailable)) is not None:
                 self.cache.pause(source.name, until)
-            failed = self._failed(known or self.cache.recall(question.key), began, unavailable.retry_after)
-            return Fetched(FlightEnd.FAILED, self._commit(question.key, failed, lease))
+            failed = self._failed(known or self.cache.recall(job.key), began, unavailable.retry_after)
+            return Fetched(FlightEnd.FAILED, self._commit(job.key, failed, lease))
         except Exception:
             if lease is not None:
                 self.cache.release(lease)
             raise
         self.events.emit(SourceAnswered(source.name, asked_for - deadline.remaining))
-        guard.answered()
-        return Fetched(FlightEnd.FETCHED, self._commit(question.key, self._answered(report, began), lease))
+        limiter.answered()
+        return Fetched(FlightEnd.FETCHED, self._commit(job.key, self._answered(report, began), lease))
 
-    def _commit(self, key: SubjectKey, kept: Kept, lease: Lease | None) -> Kept:
+    def _commit(self, key: SubjectKey, entry: CacheEntry, lease: Lease | None) -> CacheEntry:
         """Keep it; where something newer is there already, that is the result."""
-        if self.cache.put(key, kept, lease):
-            return kept
-        return self.cache.get(key) or kept
+        if self.cache.put(key, entry, lease):
+            return entry
+        return self.cache.get(key) or entry
 
-    def _answered(self, report: Report, began: datetime) -> Kept:
+    def _answered(self, report: Report, began: datetime) -> CacheEntry:
         now = self.clock()
-        return Kept(
+        return CacheEntry(
             report=report,
             fetched_at=began,
             confirmed_at=_confirmed_at(report, now),
-            fresh_until=now + shortened(self.lifetimes.of(report, now), self.chance()),
+            fresh_until=now + shortened(self.lifetimes.of(report, now), self.jitter()),
         )
 
-    def _failed(self, known: Kept | None, began: datetime, retry_after: timedelta | None) -> Kept:
+    def _failed(self, known: CacheEntry | None, began: datetime, retry_after: timedelta | None) -> CacheEntry:
         now = self.clock()
         failures = (known.failures if known else 0) + 1
-        pause = max(back_off(failures, self.chance()), min(retry_after or timedelta(0), LONGEST_PAUSE))
-        return Kept(
+        pause = max(back_off(failures, self.jitter()), min(retry_after or timedelta(0), LONGEST_PAUSE))
+        return CacheEntry(
             report=known.report if known else None,
             fetched_at=began,
             confirmed_at=known.confirmed_at if known else now,
@@ -194,9 +194,9 @@ class Fetcher:
             failures=failures,
         )
 
-    def _spared(self, source: StatusSource, refusal: Refusal) -> Fetched:
-        self.events.emit(SourceSpared(source.name, refusal))
-        return Fetched(FlightEnd.SPARED, refusal=refusal)
+    def _suppressed(self, source: StatusSource, refusal: Refusal) -> Fetched:
+        self.events.emit(SourceCallSuppressed(source.name, refusal))
+        return Fetched(FlightEnd.SUPPRESSED, refusal=refusal)
 
 
 def _confirmed_at(report: Report, now: datetime) -> datetime:

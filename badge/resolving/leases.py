@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from badge.ports import Lease
-from badge.resilience.worker_pool import begin
+from badge.resilience.worker_pool import start_thread
 
 # A lease runs out after a second; three chances to renew it before that.
 RENEWAL_SECONDS = 0.35
@@ -30,7 +30,7 @@ class LeaseKeeper:
         with self._lock:
             if self._process != os.getpid():  # a fork's parent keeps its own
                 self._held, self._wake = {}, threading.Event()
-                if begin(self._keep, "leases"):  # else it is held for a second, and the next one tries again
+                if start_thread(self._keep, "leases"):  # else it is held for a second, and the next one tries again
                     self._process = os.getpid()
             self._held[lease.token] = lease
             self._wake.set()

@@ -26,7 +26,7 @@ class Lifetimes:
     deleted: timedelta = timedelta(seconds=600)
     absent: timedelta = timedelta(seconds=60)
     failure: timedelta = timedelta(seconds=15)
-    unwaited: timedelta = timedelta(seconds=5)
+    provisional: timedelta = timedelta(seconds=5)
     """Of an answer given without waiting for the source: the true one may be there in a moment."""
     too_old: timedelta = timedelta(hours=24)
 
@@ -34,7 +34,7 @@ class Lifetimes:
     def longest(self) -> timedelta:
         """The longest that any answer holds, but for one that tells of a deletion."""
         longest_back_off = LONGEST_BACK_OFF * (1 + BACK_OFF_SPREAD)
-        return max(self.finished, self.running, self.absent, self.failure, self.unwaited, longest_back_off)
+        return max(self.finished, self.running, self.absent, self.failure, self.provisional, longest_back_off)
 
     def of(self, report: Report, now: datetime) -> timedelta:
         """The lifetime of what a source said just now.
@@ -61,13 +61,13 @@ class Lifetimes:
                 assert_never(status)
 
 
-def shortened(lifetime: timedelta, chance: float) -> timedelta:
+def shortened(lifetime: timedelta, jitter: float) -> timedelta:
     """A lifetime with its share of chance (0 to 1) taken off; never longer than it was."""
-    return lifetime * (1 - LIFETIME_SPREAD * chance)
+    return lifetime * (1 - LIFETIME_SPREAD * jitter)
 
 
-def back_off(failures: int, chance: float) -> timedelta:
+def back_off(failures: int, jitter: float) -> timedelta:
     """How long not to try again after so many failures in a row: 5 s, doubled up to a minute, spread by chance."""
     doublings = max(0, min(failures - 1, 10))
     pause = min(FIRST_BACK_OFF * (1 << doublings), LONGEST_BACK_OFF)
-    return pause * (1 + BACK_OFF_SPREAD * (2 * chance - 1))
+    return pause * (1 + BACK_OFF_SPREAD * (2 * jitter - 1))

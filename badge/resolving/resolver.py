@@ -15,13 +15,13 @@ from badge.events import (
     CallerWaited,
     RefreshBegun,
     Refusal,
-    SubjectUnrouted,
+    SubjectUnmatched,
     Wait,
 )
 from badge.model import (
     STALE_AGE,
     BackupStatus,
-    Kept,
+    CacheEntry,
     Origin,
     Report,
     Resolution,
@@ -35,7 +35,7 @@ from badge.ports import (
     SubjectKey,
 )
 from badge.resilience.single_flight import Flight
-from badge.resolving.fetcher import Fetched, Fetcher, Question
+from badge.resolving.fetcher import Fetched, Fetcher, FetchJob
 from badge.resolving.lifetimes import Lifetimes
 
 # A source at hand answers in a millisecond. Where it does not, those who come after don't queue up behind it.
@@ -71,65 +71,67 @@ class Resolver:
         source = self.routing.source_for(subject)
         return subject.key(fold_case=source is not None and source.folds_case(subject))
 
-    def forget(self, subject: Subject) -> None:
+    def invalidate(self, subject: Subject) -> None:
         """Have the next caller ask the source: something has changed."""
-        self.cache.forget(self.key(subject))
+        self.cache.invalidate(self.key(subject))
 
     def _found(self, subject: Subject, deadline: Deadline) -> _Found:
         source = self.routing.source_for(subject)
         now = self.clock()
         if source is None:
             # An answer: none of the sources knows of it.
-            self.events.emit(SubjectUnrouted())
+            self.events.emit(SubjectUnmatched())
             absent = Report.absent(now)
             ends = now + self.lifetimes.absent
-            return _Found(Kept(report=absent, fetched_at=now, confirmed_at=now, fresh_until=ends), Origin.UPSTREAM)
-        question = Question(subject, subject.key(fold_case=source.folds_case(subject)), source)
+            return _Found(
+                CacheEntry(report=absent, fetched_at=now, confirmed_at=now, fresh_until=ends), Origin.UPSTREAM
+            )
+        job = FetchJob(subject, subject.key(fold_case=source.folds_case(subject)), source)
         is_local = source.is_local(subject)
         # A report makes all processes forget what they share, and what each keeps for itself only where it came in.
-        kept = self.cache.shared(question.key) if is_local else self.cache.get(question.key)
-        if kept is not None and now < kept.fresh_until:
-            return _Found(kept, _origin_of(kept))
-        return self._asked_at_once(question, kept) if is_local else self._refreshed(question, kept, now, deadline)
+        entry = self.cache.shared(job.key) if is_local else self.cache.get(job.key)
+        if entry is not None and now < entry.fresh_until:
+            return _Found(entry, _origin_of(entry))
+        return self._asked_at_once(job, entry) if is_local else self._refreshed(job, entry, now, deadline)
 
-    def _asked_at_once(self, question: Question, kept: Kept | None) -> _Found:
+    def _asked_at_once(self, job: FetchJob, entry: CacheEntry | None) -> _Found:
         """What a source at hand says; what was known before, if it fails or too many wait for it already."""
         if not self._waiting.acquire(timeout=TURN_SECONDS):
             self.events.emit(CallerWaited(Wait.NOT_ADMITTED))
-            return _unwaited(kept or self.cache.recall(question.key), None)
+            return _provisional(entry or self.cache.recall(job.key), None)
         try:
-            fetched = self.fetcher.ask_directly(question, kept)
+            fetched = self.fetcher.ask_directly(job, entry)
         finally:
             self._waiting.release()
-        if fetched.kept is None:
-            return _unwaited(kept or self.cache.recall(question.key), fetched.refusal)
+        if fetched.entry is None:
+            return _provisional(entry or self.cache.recall(job.key), fetched.refusal)
         return _found_by(fetched)
 
-    def _refreshed(self, question: Question, kept: Kept | None, now: datetime, deadline: Deadline) -> _Found:
+    def _refreshed(self, job: FetchJob, entry: CacheEntry | None, now: datetime, deadline: Deadline) -> _Found:
         """What is kept while a new report is fetched behind it, or the new one where that is worth waiting for.
 
         Knowledge of more than an hour would be shown with its age; a reader is better served by an
         answer that takes a moment, and most badges are looked at less than once an hour.
         """
-        begun = self.fetcher.begin(question, is_new=kept is None)
+        begun = self.fetcher.begin(job, is_new=entry is None)
         refusal = begun if isinstance(begun, Refusal) else None
-        if kept is not None and kept.report is not None and now - kept.confirmed_at < STALE_AGE:
+        if entry is not None and entry.report is not None and now - entry.confirmed_at < STALE_AGE:
             if refusal is None:
                 self.events.emit(RefreshBegun())
-            return _unwaited(kept, refusal)
-        return _unwaited(kept, refusal) if isinstance(begun, Refusal) else self._awaited(begun, kept, deadline)
+            return _provisional(entry, refusal)
+        return _provisional(entry, refusal) if isinstance(begun, Refusal) else self._awaited(begun, entry, deadline)
 
-    def _awaited(self, flight: Flight[Fetched], kept: Kept | None, deadline: Deadline) -> _Found:
+    def _awaited(self, flight: Flight[Fetched], entry: CacheEntry | None, deadline: Deadline) -> _Found:
         if not self._waiting.acquire(blocking=False):
             self.events.emit(CallerWaited(Wait.NOT_ADMITTED))
-            return _unwaited(kept, None)
+            return _provisional(entry, None)
         try:
             fetched = flight.wait(deadline.remaining)
         finally:
             self._waiting.release()
         self.events.emit(CallerWaited(Wait.SERVED if fetched else Wait.GAVE_UP))
-        if fetched is None or fetched.kept is None:
-            return _unwaited(kept, fetched.refusal if fetched else None)
+        if fetched is None or fetched.entry is None:
+            return _provisional(entry, fetched.refusal if fetched else None)
         return _found_by(fetched)
 
 
@@ -137,23 +139,23 @@ class Resolver:
 class _Found:
     """What there is to tell of a subject, before it is known who asks."""
 
-    kept: Kept | None
+    entry: CacheEntry | None
     origin: Origin
-    is_unwaited: bool = False
+    is_provisional: bool = False
 
 
-def _origin_of(kept: Kept) -> Origin:
-    return Origin.STALE if kept.failures else Origin.CACHE
+def _origin_of(entry: CacheEntry) -> Origin:
+    return Origin.STALE if entry.failures else Origin.CACHE
 
 
 def _found_by(fetched: Fetched) -> _Found:
-    kept = fetched.kept
-    return _Found(kept, Origin.STALE if kept is None or kept.failures else Origin.UPSTREAM)
+    entry = fetched.entry
+    return _Found(entry, Origin.STALE if entry is None or entry.failures else Origin.UPSTREAM)
 
 
-def _unwaited(kept: Kept | None, refusal: Refusal | None) -> _Found:
-    is_outage = kept is None or kept.failures > 0 or (refusal is not None and refusal.is_outage)
-    return _Found(kept, Origin.STALE if is_outage else Origin.CACHE, is_unwaited=True)
+def _provisional(entry: CacheEntry | None, refusal: Refusal | None) -> _Found:
+    is_outage = entry is None or entry.failures > 0 or (refusal is not None and refusal.is_outage)
+    return _Found(entry, Origin.STALE if is_outage else Origin.CACHE, is_provisional=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,13 +167,13 @@ class _Reader:
     may_see_private: bool
 
     def told(self, found: _Found) -> Resolution:
-        now, kept = self.clock(), found.kept
-        unwaited = self.lifetimes.unwaited if found.is_unwaited else None
-        if kept is None or kept.report is None or (found.origin is Origin.STALE and not self._may_see(kept.report)):
+        now, entry = self.clock(), found.entry
+        provisional = self.lifetimes.provisional if found.is_provisional else None
+        if entry is None or entry.report is None or (found.origin is Origin.STALE and not self._may_see(entry.report)):
             # Whoever is not known to be public gets the answer of a subject never heard of: during an
             # outage a private one must not stand out among those that don't exist.
-            return self._fallback(now, unwaited or self.lifetimes.failure)
-        report, age = kept.report, max(timedelta(0), now - kept.confirmed_at)
+            return self._fallback(now, provisional or self.lifetimes.failure)
+        report, age = entry.report, max(timedelta(0), now - entry.confirmed_at)
         if not self._may_see(report):
             # Private ones are replaced before lifetimes, headers and pictures are made of them, and
             # those that don't exist are remade alike, so that not even an age tells them apart.
@@ -179,16 +181,16 @@ class _Reader:
         usable_for = self._usable_for(report, age, now)
         if usable_for <= timedelta(0):
             return self._fallback(now, self.lifetimes.failure)
-        fresh_for = kept.fresh_until - now if found.origin is not Origin.STALE else self.lifetimes.failure
+        fresh_for = entry.fresh_until - now if found.origin is not Origin.STALE else self.lifetimes.failure
         return Resolution(
             report=replace(report, validator=None),
             origin=found.origin,
             age=age,
-            fresh_for=min(unwaited or fresh_for, usable_for),
+            fresh_for=min(provisional or fresh_for, usable_for),
             now=now,
             confirmed_at=now - age,
             usable_for=usable_for,
-            is_provisional=found.is_unwaited,
+            is_provisional=found.is_provisional,
         )
 
     def _may_see(self, report: Report) -> bool:

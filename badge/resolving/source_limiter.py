@@ -11,7 +11,7 @@ from typing import Protocol
 from badge.events import Refusal
 from badge.ports import LONGEST_PAUSE, Clock, SourceUnavailable, StatusSource
 from badge.resilience.budget import Budget
-from badge.resilience.circuit_breaker import Breaker
+from badge.resilience.circuit_breaker import CircuitBreaker
 from badge.resilience.worker_pool import Job
 
 
@@ -23,18 +23,18 @@ class Runner(Protocol):
         """Whether no further job would be taken."""
         ...
 
-    def take(self, job: Job) -> bool:
+    def submit(self, job: Job) -> bool:
         """Have it done; False where there is no room."""
         ...
 
 
 @dataclass
-class SourceGuard:
+class SourceLimiter:
     """One source's breaker, budget, pause and crew, in one process."""
 
-    breaker: Breaker
+    breaker: CircuitBreaker
     budget: Budget
-    crew: Runner
+    pool: Runner
     clock: Clock
     _paused_until: datetime | None = None
 
@@ -44,7 +44,7 @@ class SourceGuard:
             return Refusal.PAUSE
         if self.breaker.is_open and self.breaker.seconds_to_trial > 0:
             return Refusal.BREAKER
-        return self.budget.refusal(is_new=is_new) or (Refusal.QUEUE if self.crew.is_full else None)
+        return self.budget.refusal(is_new=is_new) or (Refusal.QUEUE if self.pool.is_full else None)
 
     def admit(self, *, is_new: bool, paused_until: Callable[[], datetime | None]) -> Refusal | None:
         """Use up the right to one question, or say why there is none. `paused_until`: as the fleet knows it."""
@@ -80,18 +80,18 @@ class SourceGuard:
         return until
 
 
-class Guards:
+class SourceLimiters:
     """The guard of each source, by its name; there are as many as the configuration has sources."""
 
-    def __init__(self, make: Callable[[str], SourceGuard]) -> None:
+    def __init__(self, make: Callable[[str], SourceLimiter]) -> None:
         self._make = make
         self._lock = threading.Lock()
-        self._guards: dict[str, SourceGuard] = {}
+        self._limiters: dict[str, SourceLimiter] = {}
 
-    def of(self, source: StatusSource) -> SourceGuard:
+    def of(self, source: StatusSource) -> SourceLimiter:
         """Its guard, the same one always."""
         with self._lock:
-            guard = self._guards.get(source.name)
-            if guard is None:
-                guard = self._guards[source.name] = self._make(source.name)
-            return guard
+            limiter = self._limiters.get(source.name)
+            if limiter is None:
+                limiter = self._limiters[source.name] = self._make(source.name)
+            return limiter

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from badge.model import Subject
 from badge.ports import StatusSource
-from badge.sources.subject_matcher import Claim
+from badge.sources.subject_matcher import SubjectMatcher
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +31,11 @@ class OneSource:
 class Routing:
     """`SourceRouting` as sources.toml says: the first source that claims the subject."""
 
-    routes: Sequence[tuple[Claim, StatusSource]]
+    routes: Sequence[tuple[SubjectMatcher, StatusSource]]
 
     def source_for(self, subject: Subject) -> StatusSource | None:
         """The first that claims the subject."""
-        return next((source for claim, source in self.routes if claim.covers(subject)), None)
+        return next((source for matcher, source in self.routes if matcher.covers(subject)), None)
 
     @property
     def sources(self) -> Sequence[StatusSource]:

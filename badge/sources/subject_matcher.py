@@ -44,7 +44,7 @@ def _compiled(pattern: str, flags: re.RegexFlag) -> re.Pattern[str]:
 
 
 @dataclass(frozen=True, slots=True)
-class Claim:
+class SubjectMatcher:
     """A pattern, a table of subjects, or both: then the table's subjects come with values of their own."""
 
     pattern: Pattern | None

@@ -18,20 +18,20 @@ from prometheus_client.multiprocess import MultiProcessCollector, mark_process_d
 from badge.events import (
     AnswerCrashed,
     BadgeServed,
-    BreakerMoved,
     CacheCommandFailed,
     CacheEntryRefused,
     CallerWaited,
+    CircuitBreakerMoved,
     Event,
     FlightEnded,
     LogInTried,
     PingAnswered,
     RefreshBegun,
     SourceAnswered,
+    SourceCallSuppressed,
     SourceFailed,
-    SourceSpared,
-    SourceWordUnknown,
-    SubjectUnrouted,
+    SubjectUnmatched,
+    UnknownStatusReceived,
 )
 from badge.metrics_folder import folder_lock, shared_folder
 
@@ -107,7 +107,7 @@ class Metrics:
         if move is not None:
             move(self, event)
 
-    def hot_path_counter(self, format: str, status: str, origin: str) -> Callable[[], None]:
+    def edge_cache_counter(self, format: str, status: str, origin: str) -> Callable[[], None]:
         """Counts one more answer of this kind from the hot path; made once for each answer that is held there."""
         requests = self.metric("badge_requests_total").labels(format, status, origin)
         hits = self.metric("badge_hot_path_hits_total")
@@ -148,7 +148,7 @@ def _answered(metrics: Metrics, event: SourceAnswered) -> None:
     metrics.observe("badge_source_seconds", event.seconds, event.source)
 
 
-def _breaker(metrics: Metrics, event: BreakerMoved) -> None:
+def _breaker(metrics: Metrics, event: CircuitBreakerMoved) -> None:
     metrics.add("badge_breaker_moves_total", event.name, "open" if event.is_open else "closed")
     metrics.metric("badge_breaker_open").labels(event.name).set(int(event.is_open))
 
@@ -156,7 +156,7 @@ def _breaker(metrics: Metrics, event: BreakerMoved) -> None:
 _MOVES: Mapping[type[Event], Callable[[Metrics, Any], None]] = {
     BadgeServed: _served,
     SourceAnswered: _answered,
-    BreakerMoved: _breaker,
+    CircuitBreakerMoved: _breaker,
     PingAnswered: lambda metrics, event: metrics.add("badge_pings_total", event.signal, str(event.http_status)),
     AnswerCrashed: lambda metrics, event: metrics.add("badge_crashes_total", event.where),
     CacheCommandFailed: lambda metrics, event: metrics.add("badge_cache_failures_total", event.operation),
@@ -165,10 +165,10 @@ _MOVES: Mapping[type[Event], Callable[[Metrics, Any], None]] = {
     CallerWaited: lambda metrics, event: metrics.add("badge_waits_total", event.how),
     RefreshBegun: lambda metrics, _: metrics.add("badge_refreshes_total"),
     SourceFailed: lambda metrics, event: metrics.add("badge_source_calls_total", event.source, event.kind),
-    SourceSpared: lambda metrics, event: metrics.add("badge_source_spared_total", event.source, event.why),
-    SourceWordUnknown: lambda metrics, event: metrics.add("badge_source_unknown_words_total", event.source),
+    SourceCallSuppressed: lambda metrics, event: metrics.add("badge_source_spared_total", event.source, event.why),
+    UnknownStatusReceived: lambda metrics, event: metrics.add("badge_source_unknown_words_total", event.source),
     LogInTried: lambda metrics, event: metrics.add("badge_log_ins_total", event.end),
-    SubjectUnrouted: lambda metrics, _: metrics.add("badge_subjects_unrouted_total"),
+    SubjectUnmatched: lambda metrics, _: metrics.add("badge_subjects_unrouted_total"),
 }
 
 

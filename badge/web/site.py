@@ -9,7 +9,7 @@ from werkzeug.exceptions import HTTPException, InternalServerError
 
 from badge.events import AnswerCrashed
 from badge.web.badges import routes as badges
-from badge.web.badges.edge_cache import HotPath, HotPathLimits
+from badge.web.badges.edge_cache import EdgeCache, EdgeCacheLimits
 from badge.web.badges.routes import AnyPath, BadgeParts, ImageWhateverHappens
 from badge.web.errors import PROBLEM_TYPE, problem
 from badge.web.page import message
@@ -31,7 +31,7 @@ ERROR_PAGES = {
 }
 
 
-def build_site(parts: BadgeParts, blueprints: Sequence[Blueprint], hot_path: HotPathLimits) -> Flask:
+def build_site(parts: BadgeParts, blueprints: Sequence[Blueprint], edge_cache: EdgeCacheLimits) -> Flask:
     """The application with the badge routes and whatever else is handed in."""
     site = Flask(__name__, static_folder=None)
     site.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY
@@ -47,7 +47,7 @@ def build_site(parts: BadgeParts, blueprints: Sequence[Blueprint], hot_path: Hot
     # Flask's own handler would log the path, which names a subject, and the exception's text.
     site.register_error_handler(Exception, lambda error: _crash(parts, error))
     named = RequestNames(ImageWhateverHappens(site.wsgi_app, parts))
-    site.wsgi_app = HotPath(named, hot_path)  # type: ignore[method-assign] # Flask's own extension point
+    site.wsgi_app = EdgeCache(named, edge_cache)  # type: ignore[method-assign] # Flask's own extension point
     return site
 
 

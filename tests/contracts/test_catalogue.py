@@ -22,7 +22,7 @@ from badge.catalogue.keys import KeyNameTaken, KeyVerdict, NoSuchKey, Scope
 from badge.catalogue.migration import migrate, upgrade
 from badge.catalogue.schema import api_keys, metadata
 from badge.catalogue.source import CatalogueSource
-from badge.catalogue.store import Catalogue, IsExpected, NothingKnown, Remembered, Retention
+from badge.catalogue.store import Catalogue, IsExpected, NothingKnown, Retention, SubjectRecords
 from badge.deadline import Deadline
 from badge.listing import ListingFilter
 from badge.model import BackupStatus, Subject, Visibility
@@ -168,14 +168,14 @@ def test_a_cursor_of_somebody_else_s_is_refused(store: Store, cursor: str) -> No
 
 
 def test_old_runs_are_forgotten_but_what_the_state_rests_on_is_not(store: Store) -> None:
-    keeping = Catalogue(store.catalogue.database, store.clock, Retention(timedelta(days=10), 3))
+    cache_policy = Catalogue(store.catalogue.database, store.clock, Retention(timedelta(days=10), 3))
     for day in range(6):
-        keeping.record(RunEvent(subject=WEB, status=BackupStatus.SUCCEEDED, at=START + timedelta(days=day - 5)))
-    assert len(keeping.runs(WEB)) == 3
+        cache_policy.record(RunEvent(subject=WEB, status=BackupStatus.SUCCEEDED, at=START + timedelta(days=day - 5)))
+    assert len(cache_policy.runs(WEB)) == 3
     store.clock.advance(days=100)
-    keeping.record(RunEvent(subject=WEB, status=BackupStatus.IN_PROGRESS, at=store.clock()))
-    assert [run.status for run in keeping.runs(WEB)] == [BackupStatus.IN_PROGRESS, BackupStatus.SUCCEEDED]
-    report = keeping.report_for(WEB)
+    cache_policy.record(RunEvent(subject=WEB, status=BackupStatus.IN_PROGRESS, at=store.clock()))
+    assert [run.status for run in cache_policy.runs(WEB)] == [BackupStatus.IN_PROGRESS, BackupStatus.SUCCEEDED]
+    report = cache_policy.report_for(WEB)
     assert report is not None
     assert report.last_success_at == START
 
@@ -192,8 +192,8 @@ def test_a_forgotten_subject_leaves_nothing_behind_and_begins_anew(store: Store)
     store.tell(BackupStatus.SUCCEEDED, started_at=START - timedelta(hours=1))
     store.tell(BackupStatus.SUCCEEDED, subject=Subject.legacy("acme", "api"))
     before = store.report().revision
-    assert store.catalogue.remembered(Subject.legacy("Acme", "WEB")) == Remembered(WEB, runs=1)
-    assert store.catalogue.forget(Subject.legacy("Acme", "WEB")) == Remembered(WEB, runs=1)
+    assert store.catalogue.deletable(Subject.legacy("Acme", "WEB")) == SubjectRecords(WEB, runs=1)
+    assert store.catalogue.delete(Subject.legacy("Acme", "WEB")) == SubjectRecords(WEB, runs=1)
     assert (store.status(), store.catalogue.runs(WEB)) == (None, [])
     assert [item.subject.name for item in store.catalogue.list(ListingFilter()).items] == ["api"]
     store.clock.advance(seconds=1)
@@ -203,12 +203,12 @@ def test_a_forgotten_subject_leaves_nothing_behind_and_begins_anew(store: Store)
 
 def test_what_is_not_there_or_has_a_check_is_not_forgotten(store: Store) -> None:
     with pytest.raises(NothingKnown):
-        store.catalogue.forget(WEB)
+        store.catalogue.delete(WEB)
     store.checks.create(WEB, timedelta(days=1), timedelta(hours=1))
     with pytest.raises(IsExpected):
-        store.catalogue.remembered(WEB)
+        store.catalogue.deletable(WEB)
     with pytest.raises(IsExpected):
-        store.catalogue.forget(WEB)
+        store.catalogue.delete(WEB)
     assert store.status() is BackupStatus.SCHEDULED
 
 

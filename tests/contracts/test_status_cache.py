@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from badge.cache.memory import MemoryStatusCache
-from badge.model import BackupStatus, Kept, Reason, Report, Visibility
-from badge.ports import Claim, Lease, StatusCache
+from badge.model import BackupStatus, CacheEntry, Reason, Report, Visibility
+from badge.ports import Lease, LeaseAttempt, StatusCache
 from tests.doubles import SharedCache
 from tests.servers import eventually, running_valkey
 from tests.topologies import cluster, password_server, tls_server, watched_servers
@@ -92,13 +92,13 @@ def reported(began: datetime, status: BackupStatus = BackupStatus.SUCCEEDED) -> 
     )
 
 
-def kept(began: datetime, status: BackupStatus = BackupStatus.SUCCEEDED) -> Kept:
+def entry(began: datetime, status: BackupStatus = BackupStatus.SUCCEEDED) -> CacheEntry:
     ends = began + timedelta(minutes=2)
-    return Kept(report=reported(began, status), fetched_at=began, confirmed_at=began, fresh_until=ends)
+    return CacheEntry(report=reported(began, status), fetched_at=began, confirmed_at=began, fresh_until=ends)
 
 
 def test_what_was_put_comes_back_whole(cache: StatusCache) -> None:
-    value = kept(cache.fetch_began(KEY))
+    value = entry(cache.fetch_began(KEY))
     assert cache.put(KEY, value)
     assert cache.get(KEY) == value
     assert cache.get(OTHER) is None
@@ -109,7 +109,7 @@ def test_what_a_source_tells_of_far_away_times_is_kept_too(cache: StatusCache, y
     began = cache.fetch_began(KEY)
     far = datetime(year, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC)
     report = replace(reported(began), last_success_at=far, next_run_at=far, stale_after=far)
-    value = replace(kept(began), report=report)
+    value = replace(entry(began), report=report)
     cache.put(KEY, value)
     assert cache.get(KEY) == value
 
@@ -117,22 +117,22 @@ def test_what_a_source_tells_of_far_away_times_is_kept_too(cache: StatusCache, y
 def test_knowledge_that_is_very_old_is_kept_as_such(cache: StatusCache) -> None:
     began = cache.fetch_began(KEY)
     old = datetime(2010, 1, 1, tzinfo=UTC)
-    value = replace(kept(began), confirmed_at=old, report=replace(reported(began), observed_at=old))
+    value = replace(entry(began), confirmed_at=old, report=replace(reported(began), observed_at=old))
     cache.put(KEY, value)
     assert cache.get(KEY) == value
 
 
 def test_an_absent_subject_is_kept_too(cache: StatusCache) -> None:
     began = cache.fetch_began(KEY)
-    value = replace(kept(began), report=Report.absent(began))
+    value = replace(entry(began), report=Report.absent(began))
     cache.put(KEY, value)
     assert cache.get(KEY) == value
 
 
 def test_the_fetch_that_began_later_wins_in_any_order(cache: StatusCache) -> None:
     early, late = cache.fetch_began(KEY), cache.fetch_began(KEY)
-    assert cache.put(KEY, kept(late, BackupStatus.FAILED))
-    assert not cache.put(KEY, kept(early - timedelta(seconds=1)))
+    assert cache.put(KEY, entry(late, BackupStatus.FAILED))
+    assert not cache.put(KEY, entry(early - timedelta(seconds=1)))
     found = cache.get(KEY)
     assert found is not None
     assert found.report is not None
@@ -141,37 +141,37 @@ def test_the_fetch_that_began_later_wins_in_any_order(cache: StatusCache) -> Non
 
 def test_a_fetch_begun_before_a_forget_is_refused(cache: StatusCache) -> None:
     began = cache.fetch_began(KEY)
-    cache.put(KEY, kept(began))
-    cache.forget(KEY)
+    cache.put(KEY, entry(began))
+    cache.invalidate(KEY)
     assert cache.get(KEY) is None
-    assert not cache.put(KEY, kept(began))
+    assert not cache.put(KEY, entry(began))
     assert cache.get(KEY) is None
 
 
 def test_a_fetch_begun_after_a_forget_is_kept(cache: StatusCache) -> None:
-    cache.forget(KEY)
-    assert cache.put(KEY, kept(cache.fetch_began(KEY) + timedelta(microseconds=1)))
+    cache.invalidate(KEY)
+    assert cache.put(KEY, entry(cache.fetch_began(KEY) + timedelta(microseconds=1)))
 
 
 def test_shared_is_only_what_another_process_would_find(cache: StatusCache, url: str | None) -> None:
-    value = kept(cache.fetch_began(KEY))
+    value = entry(cache.fetch_began(KEY))
     cache.put(KEY, value)
     assert cache.get(KEY) == value
     assert cache.shared(KEY) == (value if url else None)
     assert cache.shared(OTHER) is None
-    cache.forget(KEY)
+    cache.invalidate(KEY)
     assert cache.shared(KEY) is None
 
 
 def test_forgetting_one_leaves_the_others(cache: StatusCache) -> None:
-    value = kept(cache.fetch_began(OTHER))
+    value = entry(cache.fetch_began(OTHER))
     cache.put(OTHER, value)
-    cache.forget(KEY)
+    cache.invalidate(KEY)
     assert cache.get(OTHER) == value
 
 
 def test_a_failure_to_find_out_is_kept_too(cache: StatusCache) -> None:
-    value = replace(kept(cache.fetch_began(KEY)), report=None, failures=3)
+    value = replace(entry(cache.fetch_began(KEY)), report=None, failures=3)
     cache.put(KEY, value)
     assert cache.get(KEY) == value
 
@@ -191,17 +191,17 @@ def test_the_right_to_fetch_is_one_caller_s_at_a_time(cache: StatusCache) -> Non
 
 
 def test_who_claims_is_told_what_is_kept(cache: StatusCache) -> None:
-    value = kept(cache.fetch_began(KEY))
+    value = entry(cache.fetch_began(KEY))
     cache.put(KEY, value)
-    assert cache.claim(KEY).kept == value
-    assert cache.claim(KEY) == Claim(None, value)
+    assert cache.claim(KEY).entry == value
+    assert cache.claim(KEY) == LeaseAttempt(None, value)
 
 
 def test_a_result_gives_the_lease_back_even_where_it_is_refused(cache: StatusCache) -> None:
     lease = held(cache)
-    assert cache.put(KEY, kept(lease.began), lease)
+    assert cache.put(KEY, entry(lease.began), lease)
     again = held(cache)
-    assert not cache.put(KEY, kept(lease.began - timedelta(seconds=1)), again)
+    assert not cache.put(KEY, entry(lease.began - timedelta(seconds=1)), again)
     held(cache)
 
 
@@ -218,8 +218,8 @@ def test_a_late_holder_neither_overwrites_nor_frees_what_is_another_s_by_now(cac
     late = held(cache)
     time.sleep(1.1)  # noqa: TID251 - leases end by the server's own clock
     heir = held(cache)
-    assert cache.put(KEY, kept(heir.began, BackupStatus.FAILED))
-    assert not cache.put(KEY, kept(late.began), late)
+    assert cache.put(KEY, entry(heir.began, BackupStatus.FAILED))
+    assert not cache.put(KEY, entry(late.began), late)
     cache.release(late)
     cache.renew(late)
     assert cache.claim(KEY).lease is None

@@ -14,7 +14,7 @@ import pytest
 from badge.app import build_app, build_parts, utc_now
 from badge.cache.memory import MemoryStatusCache
 from badge.deadline import Deadline
-from badge.events import SourceWordUnknown
+from badge.events import UnknownStatusReceived
 from badge.model import (
     BackupStatus,
     Report,
@@ -229,7 +229,7 @@ def test_a_word_that_is_not_in_the_map_is_told(upstream: FaultServer, tmp_path: 
     events = RecordedEvents()
     upstream.mode = "new-enum"
     fetch(source_of(tmp_path, DECLARATIVE, upstream.url, events))
-    assert events.seen == [SourceWordUnknown("own")]
+    assert events.seen == [UnknownStatusReceived("own")]
 
 
 def test_a_source_can_be_private(upstream: FaultServer, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from badge.deadline import Deadline
-from badge.events import SourceWordUnknown
+from badge.events import UnknownStatusReceived
 from badge.model import BackupStatus, Report, Subject
 from badge.ports import SourceUnavailable
 from badge.sources.http.transport import HttpTransport
@@ -186,7 +186,7 @@ def test_a_word_that_is_none_of_ours_is_told(upstream: FaultServer) -> None:
     events = RecordedEvents()
     upstream.mode = "new-enum"
     fetch(NativeSource(upstream.url, None, HttpTransport(), now, events))
-    assert events.seen == [SourceWordUnknown("upstream")]
+    assert events.seen == [UnknownStatusReceived("upstream")]
 
 
 def test_a_future_time_counts_as_now(source: NativeSource, upstream: FaultServer) -> None:

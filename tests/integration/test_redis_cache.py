@@ -22,19 +22,19 @@ from badge.cache.redis.commands import RedisCommands
 from badge.cache.redis.connection import Client, RedisConnector, connect
 from badge.cache.redis.status_cache import RedisStatusCache
 from badge.events import (
-    BreakerMoved,
     CacheCommandFailed,
     CacheLost,
     CacheRegained,
+    CircuitBreakerMoved,
 )
-from badge.model import BackupStatus, Kept, Report
+from badge.model import BackupStatus, CacheEntry, Report
 from badge.ports import Lease
 from tests.doubles import SharedCache, no_thread_to_give
 from tests.servers import ValkeyServer, eventually, running_valkey
 
 KEY = ("github", "acme", "repository", "web")
 OTHER = ("github", "acme", "repository", "api")
-Told = TypeVar("Told", CacheLost, CacheRegained, CacheCommandFailed, BreakerMoved)
+Told = TypeVar("Told", CacheLost, CacheRegained, CacheCommandFailed, CircuitBreakerMoved)
 BUDGET = timedelta(milliseconds=250)  # more than a machine that others use stands still for
 
 
@@ -42,10 +42,10 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-def kept(status: BackupStatus = BackupStatus.SUCCEEDED) -> Kept:
+def entry(status: BackupStatus = BackupStatus.SUCCEEDED) -> CacheEntry:
     moment = now()
     report = Report(status=status, observed_at=moment)
-    return Kept(report=report, fetched_at=moment, confirmed_at=moment, fresh_until=moment + timedelta(minutes=2))
+    return CacheEntry(report=report, fetched_at=moment, confirmed_at=moment, fresh_until=moment + timedelta(minutes=2))
 
 
 class Rig:
@@ -74,15 +74,15 @@ def test_a_frozen_server_costs_three_commands_and_is_told_once(rig: Rig) -> None
     began = time.monotonic()
     for _ in range(100):
         assert rig.cache.get(KEY) is None
-        rig.cache.forget(KEY)
+        rig.cache.invalidate(KEY)
         assert not rig.cache.is_up()
     assert time.monotonic() - began < 3 * 3 * BUDGET.total_seconds()
-    assert len(rig.told(CacheLost)) == len(rig.told(BreakerMoved)) == 1
+    assert len(rig.told(CacheLost)) == len(rig.told(CircuitBreakerMoved)) == 1
     assert len(rig.told(CacheCommandFailed)) == 3
 
 
 def test_without_the_server_what_this_process_knows_carries_on(rig: Rig) -> None:
-    known, new = kept(), kept(BackupStatus.FAILED)
+    known, new = entry(), entry(BackupStatus.FAILED)
     rig.cache.put(KEY, known)
     rig.server.freeze()
     assert rig.cache.get(KEY) == known
@@ -103,7 +103,7 @@ def until_given_up(rig: Rig) -> Lease:
 
 
 def test_when_the_server_is_back_so_is_the_cache(rig: Rig) -> None:
-    value = kept()
+    value = entry()
     rig.cache.put(KEY, value)
     rig.server.freeze()
     for _ in range(3):
@@ -128,10 +128,10 @@ def test_it_comes_back_though_there_was_no_thread_to_find_out(rig: Rig) -> None:
 
 
 def test_what_was_to_be_forgotten_meanwhile_is_forgotten_before_anybody_reads_it_again(rig: Rig) -> None:
-    rig.cache.put(KEY, kept())
+    rig.cache.put(KEY, entry())
     rig.server.freeze()
     for _ in range(3):
-        rig.cache.forget(KEY)
+        rig.cache.invalidate(KEY)
     rig.server.thaw()
     assert eventually(lambda: not rig.breaker.is_open, 5)
     assert rig.cache.get(KEY) is None
@@ -173,25 +173,25 @@ def test_a_claim_that_read_just_before_a_lost_forget_was_made_up_for_has_not_wha
     connector = OvertakenConnector(rig.server.url, BUDGET, 4)
     commands = RedisCommands(connector, rig.events, rig.breaker)
     cache = RedisStatusCache(commands, MemoryStatusCache(now), rig.events, now)
-    cache.put(KEY, kept())
+    cache.put(KEY, entry())
     client: Any = connector.client()
     client.is_lost = True
     with no_thread_to_give():  # so that nobody else makes up for it
-        cache.forget(KEY)
+        cache.invalidate(KEY)
     client.is_lost, client.meanwhile = False, commands.on_return[0]
-    claim = cache.claim(KEY)
-    assert claim.lease is not None
-    assert claim.kept is None
+    attempt = cache.claim(KEY)
+    assert attempt.lease is not None
+    assert attempt.entry is None
 
 
 def test_what_this_process_put_meanwhile_is_not_taken_for_shared(rig: Rig) -> None:
     """Another one may have taken in a report since."""
-    rig.cache.put(KEY, kept())
+    rig.cache.put(KEY, entry())
     assert rig.cache.shared(KEY) is not None
     rig.server.freeze()
     for _ in range(3):
         assert rig.cache.shared(KEY) is None
-    rig.cache.put(KEY, kept(BackupStatus.FAILED))
+    rig.cache.put(KEY, entry(BackupStatus.FAILED))
     rig.server.thaw()
     assert eventually(lambda: not rig.breaker.is_open, 5)
     assert rig.cache.get(KEY) is not None
@@ -202,7 +202,7 @@ def test_what_was_put_meanwhile_is_not_asked_for_again(rig: Rig) -> None:
     rig.server.freeze()
     for _ in range(3):
         rig.cache.get(KEY)
-    value = kept()
+    value = entry()
     assert rig.cache.put(KEY, value)
     rig.server.thaw()
     assert eventually(lambda: not rig.breaker.is_open, 5)
@@ -210,27 +210,27 @@ def test_what_was_put_meanwhile_is_not_asked_for_again(rig: Rig) -> None:
 
 
 def test_what_was_fetched_meanwhile_is_not_undone_by_what_the_server_still_has(rig: Rig) -> None:
-    rig.cache.put(KEY, kept())
+    rig.cache.put(KEY, entry())
     rig.server.freeze()
     for _ in range(3):
         rig.cache.get(OTHER)
-    newer = kept(BackupStatus.FAILED)
+    newer = entry(BackupStatus.FAILED)
     rig.cache.put(KEY, newer)
     rig.server.thaw()
     assert eventually(lambda: not rig.breaker.is_open, 5)
     assert [rig.cache.get(KEY) for _ in range(2)] == [newer, newer]
-    newest = replace(kept(), fetched_at=rig.cache.fetch_began(KEY))
+    newest = replace(entry(), fetched_at=rig.cache.fetch_began(KEY))
     rig.cache.put(KEY, newest)
     assert rig.cache.get(KEY) == newest
 
 
 def test_a_server_that_was_emptied_is_a_miss_and_what_was_known_can_be_recalled_until_it_is_forgotten(rig: Rig) -> None:
-    value = kept()
+    value = entry()
     rig.cache.put(KEY, value)
     rig.admin.flushall()
     assert rig.cache.get(KEY) is None
     assert rig.cache.recall(KEY) == value
-    rig.cache.forget(KEY)
+    rig.cache.invalidate(KEY)
     assert rig.cache.recall(KEY) is None
 
 
@@ -244,7 +244,7 @@ def test_a_killed_server_is_a_miss(rig: Rig) -> None:
 def test_a_full_server_loses_writes_and_is_no_outage(rig: Rig) -> None:
     rig.client.config_set("maxmemory-policy", "noeviction")
     rig.client.config_set("maxmemory", "1")
-    value = kept()
+    value = entry()
     lease = rig.cache.claim(KEY).lease
     assert rig.cache.claim(KEY).lease is None  # among this process' callers at least it is one at a time
     assert rig.cache.put(KEY, value, lease)
@@ -255,7 +255,7 @@ def test_a_full_server_loses_writes_and_is_no_outage(rig: Rig) -> None:
 
 
 def test_entries_end_by_themselves_and_names_stay_out_of_the_keys(rig: Rig) -> None:
-    rig.cache.put(KEY, kept())
+    rig.cache.put(KEY, entry())
     assert 6 * 86_400 < rig.client.ttl(rig.names.value) <= 7 * 86_400
     assert "acme" not in str(rig.client.keys())
     braces = {name[name.index("{") : name.index("}")] for name in rig.names}

@@ -11,7 +11,7 @@ import pytest
 
 from badge.cache.redis.connection import connect
 from badge.events import CacheCommandFailed
-from badge.model import BackupStatus, Kept, Report
+from badge.model import BackupStatus, CacheEntry, Report
 from badge.ports import SubjectKey
 from tests.doubles import SharedCache
 from tests.servers import running_valkey
@@ -28,11 +28,11 @@ def key(number: int) -> SubjectKey:
     return ("github", "acme", "repository", f"repo-{number}")
 
 
-def kept(number: int) -> Kept:
+def entry(number: int) -> CacheEntry:
     status = (BackupStatus.SUCCEEDED, BackupStatus.FAILED)[number % 2]
     moment = now()
     report = Report(status=status, observed_at=moment, revision=number)
-    return Kept(report=report, fetched_at=moment, confirmed_at=moment, fresh_until=moment + timedelta(minutes=2))
+    return CacheEntry(report=report, fetched_at=moment, confirmed_at=moment, fresh_until=moment + timedelta(minutes=2))
 
 
 @pytest.mark.slow
@@ -41,7 +41,7 @@ def test_a_full_server_is_no_outage(tmp_path: Path, policy: str) -> None:
     with running_valkey(tmp_path, "--maxmemory", str(MEMORY), "--maxmemory-policy", policy) as server:
         writer, reader = (SharedCache(server.url, now, seconds=1) for _ in range(2))
         admin: Any = connect(server.url, timedelta(seconds=5), 1)
-        assert all(writer.cache.put(key(number), kept(number)) for number in range(KEYS))
+        assert all(writer.cache.put(key(number), entry(number)) for number in range(KEYS))
         found = {number: reader.cache.get(key(number)) for number in range(KEYS)}
         there = {number: value for number, value in found.items() if value is not None}
         # What has no room is a miss for others; what is there is right.

@@ -14,9 +14,9 @@ import pytest
 
 from badge.cache.redis.pictures import RedisPictureStore
 from badge.events import CacheEntryRefused
-from badge.model import BackupStatus, Kept, Report
+from badge.model import BackupStatus, CacheEntry, Report
 from badge.ports import Lease
-from badge.resilience.circuit_breaker import BreakerRules
+from badge.resilience.circuit_breaker import CircuitBreakerRules
 from tests.doubles import SharedCache
 from tests.servers import eventually, running_valkey
 from tests.tcp_proxy import BLACK_HOLE, MODES, TcpProxy, running_proxy
@@ -36,10 +36,10 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-def kept(status: BackupStatus = BackupStatus.SUCCEEDED) -> Kept:
+def entry(status: BackupStatus = BackupStatus.SUCCEEDED) -> CacheEntry:
     moment = now()
     report = Report(status=status, observed_at=moment)
-    return Kept(report=report, fetched_at=moment, confirmed_at=moment, fresh_until=moment + timedelta(minutes=2))
+    return CacheEntry(report=report, fetched_at=moment, confirmed_at=moment, fresh_until=moment + timedelta(minutes=2))
 
 
 @pytest.fixture(scope="module")
@@ -69,10 +69,10 @@ class Operations:
             "get": lambda: cache.get(KEY),
             "fetch_began": lambda: cache.fetch_began(KEY),
             "claim": lambda: cache.claim(KEY),
-            "put": lambda: cache.put(KEY, kept(), self.lease),
+            "put": lambda: cache.put(KEY, entry(), self.lease),
             "renew": lambda: cache.renew(self.lease),
             "release": lambda: cache.release(self.lease),
-            "forget": lambda: cache.forget(KEY),
+            "invalidate": lambda: cache.invalidate(KEY),
             "pause": lambda: cache.pause("upstream", now() + timedelta(seconds=30)),
             "paused_until": lambda: cache.paused_until("upstream"),
             "is_up": cache.is_up,
@@ -109,15 +109,15 @@ def test_every_operation_ends_in_time(proxy: TcpProxy, mode: str, name: str) -> 
 @pytest.mark.parametrize("mode", FAULTS)
 def test_when_the_network_is_well_again_so_is_the_cache(proxy: TcpProxy, mode: str) -> None:
     shared = SharedCache(proxy.url, now)
-    shared.cache.forget(KEY)
-    assert eventually(lambda: shared.cache.put(KEY, kept()))
+    shared.cache.invalidate(KEY)
+    assert eventually(lambda: shared.cache.put(KEY, entry()))
     proxy.mode = mode
     for operation in Operations(shared).all().values():
         operation()
     assert shared.breaker.is_open
     proxy.mode = "pass"
     assert eventually(lambda: not shared.breaker.is_open, BACK_SECONDS + SLACK_SECONDS)
-    newer = kept(BackupStatus.FAILED)
+    newer = entry(BackupStatus.FAILED)
     assert eventually(lambda: shared.cache.put(KEY, newer))
     assert eventually(lambda: SharedCache(proxy.url, now).cache.get(KEY) == newer)
 
@@ -126,18 +126,18 @@ def test_when_the_network_is_well_again_so_is_the_cache(proxy: TcpProxy, mode: s
 def test_a_forget_that_was_lost_is_made_up_for_before_the_next_look(proxy: TcpProxy, read: str) -> None:
     shared = SharedCache(proxy.url, now)
     key = (*OTHER[:3], read)
-    assert shared.cache.put(key, kept())
+    assert shared.cache.put(key, entry())
     proxy.mode = BLACK_HOLE
-    shared.cache.forget(key)
+    shared.cache.invalidate(key)
     proxy.mode = "pass"
-    assert (shared.cache.get(key) if read == "get" else shared.cache.claim(key).kept) is None
+    assert (shared.cache.get(key) if read == "get" else shared.cache.claim(key).entry) is None
     assert eventually(lambda: SharedCache(proxy.url, now).cache.get(key) is None, BACK_SECONDS + SLACK_SECONDS)
     assert shared.cache.get(key) is None
 
 
 def test_no_late_answer_is_taken_for_another_command_s(proxy: TcpProxy) -> None:
-    shared = SharedCache(proxy.url, now, rules=BreakerRules(failures=1_000_000))
-    values = {(*OTHER[:3], str(status)): kept(status) for status in (BackupStatus.SUCCEEDED, BackupStatus.FAILED)}
+    shared = SharedCache(proxy.url, now, rules=CircuitBreakerRules(failures=1_000_000))
+    values = {(*OTHER[:3], str(status)): entry(status) for status in (BackupStatus.SUCCEEDED, BackupStatus.FAILED)}
     for key, value in values.items():
         assert shared.cache.put(key, value)
     keys, ends = list(values), time.monotonic() + 3
@@ -152,9 +152,9 @@ def test_no_late_answer_is_taken_for_another_command_s(proxy: TcpProxy) -> None:
 
     with ThreadPoolExecutor(4) as pool:
         read_times = [pool.submit(read, number) for number in range(4)]
-        chance = random.Random(7)
+        jitter = random.Random(7)
         while time.monotonic() < ends:
-            proxy.mode = chance.choice(sorted(MODES))
+            proxy.mode = jitter.choice(sorted(MODES))
             time.sleep(0.03)  # noqa: TID251 - the weather changes
         proxy.mode = "pass"
         assert sum(future.result() for future in read_times) > 100

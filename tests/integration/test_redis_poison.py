@@ -19,7 +19,7 @@ from badge.cache.envelope import LONGEST, KeyNames, key_names, pause_name, seal
 from badge.cache.redis.connection import connect
 from badge.cache.redis.pictures import PICTURES_KEY, RedisPictureStore
 from badge.events import CacheEntryRefused
-from badge.model import BackupStatus, Kept, Report
+from badge.model import BackupStatus, CacheEntry, Report
 from tests.doubles import SharedCache
 from tests.servers import ValkeyServer, running_valkey
 
@@ -38,10 +38,10 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-def kept(status: BackupStatus = TRUTH) -> Kept:
+def entry(status: BackupStatus = TRUTH) -> CacheEntry:
     moment = now()
     report = Report(status=status, observed_at=moment)
-    return Kept(report=report, fetched_at=moment, confirmed_at=moment, fresh_until=moment + timedelta(minutes=2))
+    return CacheEntry(report=report, fetched_at=moment, confirmed_at=moment, fresh_until=moment + timedelta(minutes=2))
 
 
 @dataclass
@@ -53,9 +53,9 @@ class Rig:
 
     def __post_init__(self) -> None:
         self.client: Any = connect(self.server.url, timedelta(seconds=10), 1)
-        self.forget_all()
+        self.invalidate_all()
 
-    def forget_all(self) -> None:
+    def invalidate_all(self) -> None:
         self.client.flushall()
         self.shared = self.process()
         self.sent_before = self.sent()
@@ -96,16 +96,16 @@ class Executed:
 
 
 def changed(**changes: object) -> bytes:
-    return json.dumps({**json.loads(seal(KEY, kept())), **changes}).encode()
+    return json.dumps({**json.loads(seal(KEY, entry())), **changes}).encode()
 
 
 def moved_by(name: str, years: int) -> bytes:
-    return changed(**{name: json.loads(seal(KEY, kept()))[name] + years * YEAR_MICROS})
+    return changed(**{name: json.loads(seal(KEY, entry()))[name] + years * YEAR_MICROS})
 
 
 def poisons() -> dict[str, bytes]:
     """What is refused at sight."""
-    good = json.loads(seal(KEY, kept()))
+    good = json.loads(seal(KEY, entry()))
     changes: dict[str, dict[str, Any]] = {
         "other schema": {"v": 99},
         "other key": {"k": list(OTHER)},
@@ -134,8 +134,8 @@ def poisons() -> dict[str, bytes]:
         "deep": b"[" * LONGEST,
         "pickle": pickle.dumps({"st": "succeeded"}),
         "10 MB": b" " * 10_000_000,
-        "half": seal(KEY, kept())[:80],
-        "of another subject": seal(OTHER, kept(BackupStatus.FAILED)),
+        "half": seal(KEY, entry())[:80],
+        "of another subject": seal(OTHER, entry(BackupStatus.FAILED)),
     }
 
 
@@ -147,9 +147,9 @@ def test_a_poisoned_value_is_a_miss_and_is_replaced(rig: Rig, name: str) -> None
     assert [type(event) for event in rig.shared.events.seen] == [CacheEntryRefused]
     assert rig.client.exists(NAMES.value) == 0
     rig.client.set(NAMES.value, poisons()[name])
-    assert cache.claim(KEY).kept is None
+    assert cache.claim(KEY).entry is None
     rig.client.set(NAMES.value, poisons()[name])
-    value = kept()
+    value = entry()
     assert cache.put(KEY, value)
     assert cache.get(KEY) == value
     assert rig.is_untroubled()
@@ -163,7 +163,7 @@ def test_a_value_of_another_type_is_replaced(rig: Rig) -> None:
     assert cache.paused_until("upstream") is None
     rig.client.lpush(NAMES.value, "x")
     lease = cache.claim(KEY).lease
-    value = kept()
+    value = entry()
     assert cache.put(KEY, value, lease)
     assert cache.get(KEY) == value
     assert rig.is_untroubled()
@@ -179,7 +179,7 @@ def test_a_lease_that_lasts_longer_than_leases_do_is_nobody_s(rig: Rig, poison: 
 @pytest.mark.parametrize("poison", [b"99999999999999999", b"9" * 400, b"inf", b"nan", b"soon", b""])
 def test_a_fence_that_lies_ahead_keeps_nothing_out(rig: Rig, poison: bytes) -> None:
     rig.client.set(NAMES.fence, poison)
-    assert rig.shared.cache.put(KEY, kept())
+    assert rig.shared.cache.put(KEY, entry())
 
 
 @pytest.mark.parametrize("poison", [b"-5", b"99999999999999999", b"9" * 30, b"soon", b"", b"9" * 10_000_000])
@@ -207,11 +207,11 @@ def test_what_is_pickled_is_never_run(rig: Rig, tmp_path: Path) -> None:
 def assert_harmless(rig: Rig) -> None:
     """Whatever lies there is the truth or none, and makes way for what a source says next."""
     cache = rig.shared.cache
-    for found in (cache.get(KEY), cache.claim(KEY).kept):
+    for found in (cache.get(KEY), cache.claim(KEY).entry):
         assert found is None or found.report is None or found.report.status is TRUTH
     until = cache.paused_until("upstream")
     assert until is None or until < now() + timedelta(hours=1)
-    news = kept(NEWS)
+    news = entry(NEWS)
     assert cache.put(KEY, news)
     assert rig.process().cache.get(KEY) == news
     assert rig.is_untroubled()
@@ -222,7 +222,7 @@ json_values = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=6), inner, max_size=4),
     max_leaves=12,
 )
-GOOD: dict[str, Any] = json.loads(seal(KEY, kept()))
+GOOD: dict[str, Any] = json.loads(seal(KEY, entry()))
 
 
 @st.composite
@@ -246,8 +246,8 @@ plants = st.binary(max_size=300) | envelopes() | json_values.map(lambda value: j
 @example(NAMES.value, moved_by("f", -10), None)
 @example(NAMES.value, moved_by("at", -10), None)
 def test_whatever_is_planted_does_no_harm(rig: Rig, name: str, planted: bytes, seconds: int | None) -> None:
-    rig.forget_all()
-    assert rig.process().cache.put(KEY, kept())
+    rig.invalidate_all()
+    assert rig.process().cache.put(KEY, entry())
     rig.client.set(name, planted, ex=seconds)
     assert_harmless(rig)
 

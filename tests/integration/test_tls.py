@@ -16,7 +16,7 @@ from badge.model import BackupStatus, Subject
 from badge.ports import SourceUnavailable
 from badge.sources.configuration.factory import build_routing
 from badge.sources.configuration.sources_file import load
-from badge.sources.http.transport import HttpTransport, Question
+from badge.sources.http.transport import HttpRequest, HttpTransport
 from tests.doubles import RecordedEvents
 from tests.topologies import Certificate, certificate_in
 
@@ -74,4 +74,4 @@ def test_an_authority_of_its_own_is_trusted_where_it_is_named(
 
 def test_nobody_else_trusts_it(address: str) -> None:
     with pytest.raises(SourceUnavailable, match=r"^tls$"):
-        HttpTransport().ask(Question("GET", address), Deadline.after(5))
+        HttpTransport().ask(HttpRequest("GET", address), Deadline.after(5))

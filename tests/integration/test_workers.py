@@ -47,5 +47,5 @@ def test_a_report_to_one_worker_is_on_the_badge_of_the_other(
         assert first.own is not None
         for status in (BackupStatus.SUCCEEDED, BackupStatus.FAILED, BackupStatus.SUCCEEDED):
             first.own.catalogue.record(RunEvent(subject=WEB, status=status, at=datetime.now(UTC)))
-            first.resolver.forget(WEB)
+            first.resolver.invalidate(WEB)
             assert [worker.resolver.resolve(WEB).status for worker in workers] == [status, status]

@@ -15,7 +15,7 @@ from click.testing import CliRunner
 
 from badge.cli import badge
 from badge.model import Subject
-from badge.web.badges.private_tokens import SubjectTokens
+from badge.web.badges.private_tokens import PrivateTokens
 from tests.servers import PROJECT, Service, flask_badge, running_service
 
 WEB = "GitHub/acme/Repository/web"
@@ -93,7 +93,7 @@ WRONG = [
     (["check", "create", WEB, "--every", "1d", "--slug", "No Slug"], "a slug has up to 100 of a-z"),
     (["check", "rotate", WEB], "has no check"),
     (["check", "delete", WEB], "has no check"),
-    (["forget", WEB, "--yes"], f"nothing is known of {WEB}"),
+    (["delete", WEB, "--yes"], f"nothing is known of {WEB}"),
 ]
 
 
@@ -217,7 +217,7 @@ def test_addresses_and_snippets_are_printed() -> None:
 def test_a_private_badge_s_address_has_the_token_of_the_service_s_own_key(tmp_path: Path) -> None:
     public = {"BADGE_DATA_DIR": str(tmp_path), "BADGE_PUBLIC_URL": "https://badges.example.org"}
     address = flask_badge("url", "acme/web", "--private", **public).stdout.strip()
-    tokens = SubjectTokens(lambda: (tmp_path / "session.key").read_text().strip())
+    tokens = PrivateTokens(lambda: (tmp_path / "session.key").read_text().strip())
     assert address == f"https://badges.example.org/badge/{WEB}?token={tokens.of(Subject.from_path(WEB))}"
     assert flask_badge("url", "acme/web", "--private", **public).stdout.strip() == address
 
@@ -238,37 +238,37 @@ def test_the_demo_is_removed_but_for_what_a_job_may_ping(tmp_path: Path) -> None
     assert (done.returncode, done.stderr) == (0, "")
     assert "GitHub/acme/Repository/api: kept, for its backups are expected\n" in done.stdout
     assert done.stdout.count(": removed\n") == 7
-    assert run(tmp_path, "forget", "acme/own", "--yes").returncode == 0
+    assert run(tmp_path, "delete", "acme/own", "--yes").returncode == 0
     assert run(tmp_path, "demo", "--remove").stdout.count("\n") == 1
 
 
-def test_a_subject_is_forgotten_after_asking(tmp_path: Path) -> None:
+def test_a_subject_is_deleted_after_asking(tmp_path: Path) -> None:
     for hours_ago, status in ((2, "failed"), (1, "succeeded")):
         run(tmp_path, "report", WEB, status, "--started-at", f"{time.time() - 3600 * hours_ago:.0f}")
-    unanswered = run(tmp_path, "forget", "acme/WEB")
+    unanswered = run(tmp_path, "delete", "acme/WEB")
     assert (unanswered.returncode, unanswered.stdout) == (2, "")
-    assert f"Forget {WEB}, with 2 runs?" in unanswered.stderr
-    assert unanswered.stderr.endswith("nothing was forgotten; scripts give --yes.\n")
-    kept = flask_badge("forget", WEB, answer="n\n", BADGE_DATA_DIR=str(tmp_path))
+    assert f"Delete {WEB}, with 2 runs?" in unanswered.stderr
+    assert unanswered.stderr.endswith("nothing was deleted; scripts give --yes.\n")
+    kept = flask_badge("delete", WEB, answer="n\n", BADGE_DATA_DIR=str(tmp_path))
     assert (kept.returncode, kept.stdout) == (1, f"{WEB}: kept\n")
-    done = flask_badge("forget", WEB, answer="y\n", BADGE_DATA_DIR=str(tmp_path))
-    assert (done.returncode, done.stdout) == (0, f"{WEB}: forgotten, with 2 runs\n")
+    done = flask_badge("delete", WEB, answer="y\n", BADGE_DATA_DIR=str(tmp_path))
+    assert (done.returncode, done.stdout) == (0, f"{WEB}: deleted, with 2 runs\n")
 
 
-def test_a_subject_with_a_check_is_not_forgotten_before_that_is_deleted(tmp_path: Path) -> None:
+def test_a_subject_with_a_check_is_deleted_only_after_the_check(tmp_path: Path) -> None:
     run(tmp_path, "check", "create", WEB, "--every", "1d")
     run(tmp_path, "report", WEB, "succeeded")
-    refused = run(tmp_path, "forget", WEB, "--yes")
+    refused = run(tmp_path, "delete", WEB, "--yes")
     assert (refused.returncode, len(refused.stderr.splitlines())) == (2, 1)
     assert f"first run flask badge check delete {WEB}" in refused.stderr
     run(tmp_path, "check", "delete", WEB)
-    assert run(tmp_path, "forget", WEB, "--yes").stdout == f"{WEB}: forgotten, with 1 run\n"
+    assert run(tmp_path, "delete", WEB, "--yes").stdout == f"{WEB}: deleted, with 1 run\n"
 
 
-def test_a_badge_is_unknown_at_once_when_its_subject_is_forgotten(service: Service) -> None:
+def test_a_badge_is_unknown_at_once_when_its_subject_is_deleted(service: Service) -> None:
     service.flask_badge("report", "acme/wbe", "succeeded")
     assert service.get("/badge/acme/wbe.txt").text == "succeeded\n"
-    service.flask_badge("forget", "acme/wbe", "--yes")
+    service.flask_badge("delete", "acme/wbe", "--yes")
     shown = service.get("/badge/acme/wbe.txt?v=2")
     assert (shown.status_code, shown.text) == (404, "unknown\n")
     assert "acme/Repository/wbe" not in service.get("/dashboard").text
@@ -281,10 +281,10 @@ def test_the_settings_are_shown_without_secrets(tmp_path: Path) -> None:
 
 
 def test_the_doctor_finds_all_well(service: Service) -> None:
-    said = service.flask_badge("doctor")
+    said = service.flask_badge("check-config")
     assert "FAIL" not in said
     assert "ok   cache     the embedded Valkey answers" in said
-    findings = [json.loads(line) for line in service.flask_badge("doctor", "--json").splitlines()]
+    findings = [json.loads(line) for line in service.flask_badge("check-config", "--json").splitlines()]
     assert {finding["what"] for finding in findings} == {"settings", "data", "cache", "catalogue", "pictures", "links"}
     assert all(finding["fine"] for finding in findings)
 
@@ -302,7 +302,7 @@ def test_what_a_badge_shows_and_why(service: Service, tmp_path: Path) -> None:
 
 
 def test_the_doctor_explains_bad_settings(tmp_path: Path) -> None:
-    done = flask_badge("doctor", BADGE_WORKERS="many", BADGE_BIND="x", BADGE_WORKER="1")
+    done = flask_badge("check-config", BADGE_WORKERS="many", BADGE_BIND="x", BADGE_WORKER="1")
     assert done.returncode == 2
     assert done.stdout.count("FAIL settings") == 2
     assert "did you mean BADGE_WORKERS?" in done.stdout
@@ -310,7 +310,7 @@ def test_the_doctor_explains_bad_settings(tmp_path: Path) -> None:
 
 def test_the_doctor_says_what_to_do_about_each_fault(tmp_path: Path) -> None:
     done = flask_badge(
-        "doctor",
+        "check-config",
         BADGE_DATA_DIR=str(tmp_path),
         BADGE_REDIS_URL="redis://127.0.0.1:9/0",
         BADGE_UPSTREAM_URL="http://127.0.0.1:9",
@@ -326,3 +326,16 @@ def test_why_a_badge_is_what_it_is(tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith(f"{WEB}: Nothing can be told, for the cache does not answer: no service runs here")
     assert json.loads(run(tmp_path, "explain", "acme/web", "--json").stdout)["source"] == "catalogue"
+
+
+def test_renamed_commands_keep_their_old_names_which_help_does_not_list(tmp_path: Path) -> None:
+    run(tmp_path, "report", WEB, "succeeded")
+    assert run(tmp_path, "forget", WEB, "--yes").stdout == f"{WEB}: deleted, with 1 run\n"
+    assert "ok   settings" in run(tmp_path, "doctor").stdout
+    listed = [
+        line.split()[0]
+        for line in run(tmp_path, "--help").stdout.partition("Commands:")[2].splitlines()
+        if line.strip()
+    ]
+    assert {"delete", "check-config"} <= set(listed)
+    assert not {"forget", "doctor"} & set(listed)

@@ -16,7 +16,7 @@ import yaml
 from badge.cache.redis.bounded_connections import TLS_OPTIONS
 from badge.cache.redis.connection import SCHEMES, RedisConnector, connect
 from badge.cache.redis.pictures import RedisPictureStore
-from badge.model import BackupStatus, Kept, Report
+from badge.model import BackupStatus, CacheEntry, Report
 from badge.settings import Settings, load, variable_for
 from tests.doubles import SharedCache
 from tests.servers import BIN, PROJECT, eventually, free_port, needs, running_service, running_valkey
@@ -108,14 +108,14 @@ def every_command_is_allowed(shared: SharedCache, now: datetime) -> bool:
     cache, key = shared.cache, ("github", "acme", "repository", "web")
     began = cache.fetch_began(key)
     report = Report(status=BackupStatus.FAILED, observed_at=now)
-    kept = Kept(report=report, fetched_at=began, confirmed_at=now, fresh_until=now)
+    entry = CacheEntry(report=report, fetched_at=began, confirmed_at=now, fresh_until=now)
     lease = cache.claim(key).lease
     assert lease is not None
     cache.renew(lease)
     cache.release(lease)
-    assert cache.put(key, kept)
-    assert cache.get(key) == kept
-    cache.forget(key)
+    assert cache.put(key, entry)
+    assert cache.get(key) == entry
+    cache.invalidate(key)
     cache.pause("upstream", now + timedelta(minutes=1))
     assert cache.paused_until("upstream") is not None
     return cache.is_up() and not shared.events.seen

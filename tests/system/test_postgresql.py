@@ -28,7 +28,7 @@ def test_a_ping_to_one_instance_is_on_the_other_one_s_badge_at_once(tmp_path: Pa
             for signal, shown in (("/start", "inProgress"), ("/1", "failed"), ("", "succeeded")):
                 assert one.get(f"/ping/{path}{signal}").text == "OK"
                 assert shows(other, shown)
-            doctor = flask_badge("doctor", **shared, BADGE_DATA_DIR=str(tmp_path / "one")).stdout
+            doctor = flask_badge("check-config", **shared, BADGE_DATA_DIR=str(tmp_path / "one")).stdout
             assert "ok   catalogue postgresql+psycopg://<secret>@/test_1 can be read" in doctor
 
             postgres.stop()

@@ -146,7 +146,7 @@ def test_without_fonts_a_png_is_still_a_true_picture(tmp_path: Path) -> None:
         assert answer.content == png.predrawn("failed")
         assert eventually(lambda: service.get("/readyz").json()["checks"].get("png") == "down", 30)
         assert "fonts-dejavu-core" in service.log.read_text()
-    doctor = flask_badge("doctor", BADGE_DATA_DIR=str(tmp_path), FONTCONFIG_FILE=str(fonts))
+    doctor = flask_badge("check-config", BADGE_DATA_DIR=str(tmp_path), FONTCONFIG_FILE=str(fonts))
     assert (doctor.returncode, "FAIL pictures" in doctor.stdout) == (1, True)
 
 

@@ -124,7 +124,7 @@ def test_try_says_who_answers_for_a_subject(tmp_path: Path) -> None:
 
 
 def test_doctor_asks_each_source(tmp_path: Path) -> None:
-    done = flask_badge("doctor", **written(tmp_path, "http://127.0.0.1:9"))
+    done = flask_badge("check-config", **written(tmp_path, "http://127.0.0.1:9"))
     assert done.returncode == 1
     assert re.search(r"FAIL source +api: connect", done.stdout)
     assert re.search(r"ok +source +nas: answers", done.stdout)

@@ -17,7 +17,7 @@ import pytest
 from redis.crc import key_slot
 
 from badge.cache.envelope import key_names, to_micros
-from badge.model import BackupStatus, Kept, Report, Subject
+from badge.model import BackupStatus, CacheEntry, Report, Subject
 from badge.ports import SubjectKey
 from tests.doubles import SharedCache
 from tests.fault_server import running_fault_server
@@ -74,7 +74,7 @@ def running_rig(folder: Path, redis_url: str) -> Iterator[Rig]:
             "BADGE_UPSTREAM_URL": upstream.url,
             "BADGE_REDIS_URL": redis_url,
             # Each answer is made anew, and each status is asked for anew every other second.
-            "BADGE_HOT_PATH": "0",
+            "BADGE_EDGE_CACHE": "0",
             "BADGE_FRESH_FINISHED": "2s",
             "BADGE_UPSTREAM_PER_SECOND": "1000",
             "BADGE_UPSTREAM_NEW_BURST": "10000",
@@ -144,9 +144,9 @@ class Pulse:
             moment = datetime.now(UTC)
             ends = moment + timedelta(minutes=1)
             report = Report(status=BackupStatus.SUCCEEDED, observed_at=moment)
-            kept = Kept(report=report, fetched_at=moment, confirmed_at=moment, fresh_until=ends)
+            entry = CacheEntry(report=report, fetched_at=moment, confirmed_at=moment, fresh_until=ends)
             self.timed(partial(self.shared.cache.claim, self.key))
-            self.timed(partial(self.shared.cache.put, self.key, kept), commands=2)
+            self.timed(partial(self.shared.cache.put, self.key, entry), commands=2)
             self.timed(partial(self.shared.cache.get, self.key))
 
     def timed(self, operation: Callable[[], object], commands: int = 1) -> None:

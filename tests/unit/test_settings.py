@@ -128,6 +128,14 @@ def test_a_misspelt_variable_is_pointed_out() -> None:
     assert unknown_variables({"BADGE_WORKERS": "2", "BADGE_REDIS_URL_FILE": "x"}) == []
 
 
+def test_a_renamed_setting_is_still_read_from_its_old_variable() -> None:
+    former = {"BADGE_HOT_PATH": "250ms", "BADGE_FRESH_UNWAITED": "7s"}
+    assert load(former).edge_cache == timedelta(milliseconds=250)
+    assert load(former).fresh_provisional == timedelta(seconds=7)
+    assert load({**former, "BADGE_EDGE_CACHE": "400ms"}).edge_cache == timedelta(milliseconds=400)
+    assert unknown_variables(former) == []
+
+
 @pytest.mark.parametrize("text", ["250ms", "90s", "15m", "26h", "7d", "0s"])
 def test_durations_are_read_and_shown_alike(text: str) -> None:
     duration = parse_duration(text)

@@ -26,7 +26,7 @@ from redis.exceptions import (
 
 from badge.cache.redis.command_time import command_time
 from badge.cache.redis.connection_errors import LOSSES
-from badge.resilience.worker_pool import begin
+from badge.resilience.worker_pool import start_thread
 
 # A slot moves from one server to another: twice is more than happens to one command.
 MOST_REDIRECTIONS = 3
@@ -96,7 +96,7 @@ class BoundedCluster(redis.RedisCluster):
         return known
 
     def _find_out_in_the_background(self) -> None:
-        if self._finding_out.acquire(blocking=False) and not begin(self._find_out, "redis-topology"):
+        if self._finding_out.acquire(blocking=False) and not start_thread(self._find_out, "redis-topology"):
             self._finding_out.release()
 
     def _find_out(self) -> None:

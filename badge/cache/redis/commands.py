@@ -25,8 +25,8 @@ from badge.events import (
     CacheRegained,
 )
 from badge.ports import Events
-from badge.resilience.circuit_breaker import Breaker
-from badge.resilience.worker_pool import begin
+from badge.resilience.circuit_breaker import CircuitBreaker
+from badge.resilience.worker_pool import start_thread
 
 # A trial may also have to find out the topology, which takes several questions.
 TRIAL_SECONDS = 1.0
@@ -40,7 +40,7 @@ class RedisCommands:
 
     connector: RedisConnector
     events: Events
-    breaker: Breaker
+    breaker: CircuitBreaker
     on_return: list[Callable[[], None]] = field(default_factory=list)
     """What may have to be made up for, before anybody uses again a server that was given up."""
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
@@ -79,7 +79,7 @@ class RedisCommands:
 
     def warm_up(self) -> None:
         """Connect in the background: a process' first command loads code, which takes longer than a command may."""
-        begin(self._connect, "redis-warm-up")
+        start_thread(self._connect, "redis-warm-up")
 
     def make_up_soon(self) -> None:
         """Have `on_return` called in the background, until it comes through, though the server is not given up."""
@@ -115,7 +115,7 @@ class RedisCommands:
         if self._trying == os.getpid():
             return
         with self._lock:
-            if self._trying != os.getpid() and begin(self._try_until_it_is_back, "redis-trial"):
+            if self._trying != os.getpid() and start_thread(self._try_until_it_is_back, "redis-trial"):
                 self._trying = os.getpid()
 
     def _try_until_it_is_back(self) -> None:

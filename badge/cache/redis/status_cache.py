@@ -15,8 +15,8 @@ from badge.cache.redis.command_time import command_time
 from badge.cache.redis.commands import RedisCommands
 from badge.cache.redis.script import RedisScript
 from badge.events import CacheEntryRefused
-from badge.model import Kept
-from badge.ports import LONGEST_PAUSE, Claim, Clock, Events, Lease, SubjectKey
+from badge.model import CacheEntry
+from badge.ports import LONGEST_PAUSE, Clock, Events, Lease, LeaseAttempt, SubjectKey
 
 ENTRY_LIFETIME = timedelta(days=7)
 # The clocks of hosts differ, and what is planted here may name any year.
@@ -69,7 +69,7 @@ return 1
 """)
 
 # KEYS: value, fence. ARGV: lifetime of the fence in ms.
-_FORGET = RedisScript("""
+_INVALIDATE = RedisScript("""
 local now = redis.call('TIME')
 redis.call('DEL', KEYS[1])
 redis.call('SET', KEYS[2], string.format('%.0f', now[1] * 1000000 + now[2]), 'PX', ARGV[1])
@@ -103,25 +103,25 @@ class RedisStatusCache:
         self._owed = BoundedKeys(MOST_OWED)
         commands.on_return.append(self._make_up)
 
-    def get(self, key: SubjectKey) -> Kept | None:
+    def get(self, key: SubjectKey) -> CacheEntry | None:
         """What is kept, fresh or not; without the server, what this process keeps."""
         raw = self._raw(key)
         if raw is None:
             return self._local.get(key)
         here = self._local.get(key) if key in self._here_alone else None
-        kept = None if raw == NOTHING else self._unsealed(key, raw)
-        if here is None or (kept is not None and kept.fetched_at >= here.fetched_at):
-            return kept
+        entry = None if raw == NOTHING else self._unsealed(key, raw)
+        if here is None or (entry is not None and entry.fetched_at >= here.fetched_at):
+            return entry
         # Fetched while the server was away or full: what it has is older, and may say otherwise.
         self._local.remember(key, here)
         return here
 
-    def shared(self, key: SubjectKey) -> Kept | None:
+    def shared(self, key: SubjectKey) -> CacheEntry | None:
         """What the server has, fresh or not, as far as this process knows nothing newer."""
         raw = None if key in self._here_alone else self._raw(key)
         return None if raw is None or raw == NOTHING else self._unsealed(key, raw)
 
-    def recall(self, key: SubjectKey) -> Kept | None:
+    def recall(self, key: SubjectKey) -> CacheEntry | None:
         """What this process itself last knew, also of a server that lost everything since."""
         return self._local.get(key)
 
@@ -131,7 +131,7 @@ class RedisStatusCache:
         told = self._commands.attempt("time", lambda: int(_TIME.run(self._client(), [value], [])), lambda: None)
         return self._clock() if told is None else from_micros(told)
 
-    def claim(self, key: SubjectKey) -> Claim:
+    def claim(self, key: SubjectKey) -> LeaseAttempt:
         """Ask for the right to fetch. Only with the server given up is it enough to have it in this process.
 
         A command that was merely late is no reason to ask a source twice: who asked looks again.
@@ -139,9 +139,9 @@ class RedisStatusCache:
         token = secrets.token_hex(16)
         return self._commands.attempt(
             "claim",
-            lambda: self._claimed(key, token),
+            lambda: self._lease_attempt(key, token),
             lambda: self._local.claim(key),
-            when_late=lambda: Claim(None, None),
+            when_late=lambda: LeaseAttempt(None, None),
         )
 
     def renew(self, lease: Lease) -> None:
@@ -154,11 +154,11 @@ class RedisStatusCache:
         self._hold(lease, timedelta(0))
         self._local.release(lease)
 
-    def put(self, key: SubjectKey, kept: Kept, lease: Lease | None = None) -> bool:
+    def put(self, key: SubjectKey, entry: CacheEntry, lease: Lease | None = None) -> bool:
         """Keep it, unless something newer is there or the key was forgotten since its fetch began."""
         names, token = key_names(key), lease.token if lease else ""
-        args: list[Any] = [seal(key, kept), to_micros(kept.fetched_at), _milliseconds(ENTRY_LIFETIME), token, LONGEST]
-        is_put_here = self._local.put(key, kept, lease)
+        args: list[Any] = [seal(key, entry), to_micros(entry.fetched_at), _milliseconds(ENTRY_LIFETIME), token, LONGEST]
+        is_put_here = self._local.put(key, entry, lease)
         # Tried twice: to lose what a source said costs it another question.
         for _ in range(2):
             put = self._run("put", _PUT, [names.value, names.fence, names.lease], args)
@@ -169,12 +169,12 @@ class RedisStatusCache:
             self._here_alone.add(key)
         return is_put_here
 
-    def forget(self, key: SubjectKey) -> None:
+    def invalidate(self, key: SubjectKey) -> None:
         """Drop what is kept, and refuse what was fetched from before now."""
-        self._local.forget(key)
+        self._local.invalidate(key)
         self._here_alone.discard(key)
         names = key_names(key)
-        if self._run("forget", _FORGET, [names.value, names.fence], [_milliseconds(FENCE_LIFETIME)]) is None:
+        if self._run("invalidate", _INVALIDATE, [names.value, names.fence], [_milliseconds(FENCE_LIFETIME)]) is None:
             self._owed.add(key)
             self._commands.make_up_soon()
 
@@ -201,7 +201,7 @@ class RedisStatusCache:
         for key in self._owed.all():
             names = key_names(key)
             with command_time(self._commands.connector.seconds):
-                _FORGET.run(self._client(), [names.value, names.fence], [_milliseconds(FENCE_LIFETIME)])
+                _INVALIDATE.run(self._client(), [names.value, names.fence], [_milliseconds(FENCE_LIFETIME)])
             self._owed.discard(key)
 
     def _hold(self, lease: Lease, lifetime: timedelta) -> None:
@@ -210,23 +210,23 @@ class RedisStatusCache:
     def _run(self, operation: str, script: RedisScript, keys: list[str], args: list[Any]) -> Any:
         return self._commands.attempt(operation, lambda: script.run(self._client(), keys, args), lambda: None)
 
-    def _claimed(self, key: SubjectKey, token: str) -> Claim:
+    def _lease_attempt(self, key: SubjectKey, token: str) -> LeaseAttempt:
         names = key_names(key)
         args = [token, _milliseconds(LEASE_LIFETIME), LONGEST]
         is_owed = key in self._owed  # asked before: once made up for, what was read until then is still the old one
         ours, raw, now = _CLAIM.run(self._client(), [names.value, names.lease], args)
         lease = Lease(key, token, from_micros(int(now))) if ours else None
-        return Claim(lease, None if raw is None or is_owed else self._unsealed(key, raw))
+        return LeaseAttempt(lease, None if raw is None or is_owed else self._unsealed(key, raw))
 
-    def _unsealed(self, key: SubjectKey, raw: bytes) -> Kept | None:
+    def _unsealed(self, key: SubjectKey, raw: bytes) -> CacheEntry | None:
         try:
-            kept = unseal(key, raw, self._clock())
+            entry = unseal(key, raw, self._clock())
         except EnvelopeRefused as refused:
             self._events.emit(CacheEntryRefused(str(refused)))
             self._commands.attempt("delete", lambda: self._client().delete(key_names(key).value), lambda: None)
             return None
-        self._local.remember(key, kept)
-        return kept
+        self._local.remember(key, entry)
+        return entry
 
     def _raw(self, key: SubjectKey) -> bytes | None:
         """What the server has, or `NOTHING`; None where it can't be had, or is known to be out of date."""

@@ -21,7 +21,7 @@ def build_routing(
     configured: Sequence[ConfiguredSource], catalogue: CatalogueCalled | None, clock: Clock, events: Events
 ) -> Routing:
     """The sources of the file; `catalogue` has to be there if one of them is of that kind."""
-    return Routing([(source.claim, _built(source, catalogue, clock, events)) for source in configured])
+    return Routing([(source.matcher, _built(source, catalogue, clock, events)) for source in configured])
 
 
 def asks_catalogue(configured: Sequence[ConfiguredSource]) -> bool:
@@ -68,7 +68,7 @@ def _file(source: ConfiguredSource, clock: Clock, events: Events) -> JsonFileSou
         name=entry.name,
         place=place,
         recipe=source.recipe,
-        claim=source.claim,
+        matcher=source.matcher,
         clock=clock,
         events=events,
         max_bytes=entry.max_bytes,
@@ -85,7 +85,7 @@ def _http(source: ConfiguredSource, clock: Clock, events: Events) -> Declarative
         name=entry.name,
         base_url=entry.url,
         recipe=source.recipe,
-        claim=source.claim,
+        matcher=source.matcher,
         authentication=entry.auth.authentication(entry.url, transport, clock) if entry.auth else NOBODY,
         transport=transport,
         clock=clock,

@@ -24,7 +24,7 @@ from badge.sources.recipes.presets import Preset
 from badge.sources.recipes.recipe import RECIPE_KEYS, Recipe
 from badge.sources.recipes.samples import merge
 from badge.sources.recipes.table import faults_of
-from badge.sources.subject_matcher import Claim, Pattern
+from badge.sources.subject_matcher import Pattern, SubjectMatcher
 
 MOST_SOURCES = 100
 
@@ -34,7 +34,7 @@ class ConfiguredSource:
     """One source, understood."""
 
     entry: Entry
-    claim: Claim
+    matcher: SubjectMatcher
     recipe: Recipe | None
     """None for kinds that have no answer to read: catalogue and native."""
     identity: str
@@ -135,7 +135,7 @@ class _OneSource:
         entry = self._read_as(Entry, {key: value for key, value in merged.items() if key in Entry.model_fields})
         if entry is None:
             return None
-        claim = self._claim(entry)
+        matcher = self._matcher(entry)
         recipe, recipe_keys = None, {key: value for key, value in merged.items() if key in RECIPE_KEYS}
         if kind in ("http", "file"):
             recipe = self._read_as(Recipe, recipe_keys)
@@ -145,7 +145,7 @@ class _OneSource:
         elif "preset" in self.faulty:
             self._read_as(Recipe, recipe_keys)
         identity = repr((sorted(recipe_keys.items()), entry.folds_case, entry.visibility))
-        return ConfiguredSource(entry, claim, recipe, identity)
+        return ConfiguredSource(entry, matcher, recipe, identity)
 
     def _merged(self, table: Mapping[str, Any], preset: Preset | None) -> dict[str, Any]:
         """What the source says and what its preset does; of a preset that there is not, what stands for it."""
@@ -193,7 +193,7 @@ class _OneSource:
             near = difflib.get_close_matches(key, sorted(allowed), n=1)
             self.fault(key, problem + (f"; did you mean {near[0]}?" if near else ""))
 
-    def _claim(self, entry: Entry) -> Claim:
+    def _matcher(self, entry: Entry) -> SubjectMatcher:
         paths: dict[tuple[str, str, str, str], str] = {}
         for path in entry.subjects:
             try:
@@ -207,9 +207,11 @@ class _OneSource:
         subjects = {key: entry.subjects[path] for key, path in paths.items()}
         match = entry.match if entry.match is not None or entry.subjects else Match()
         if match is None:
-            return Claim(None, subjects, entry.values)
+            return SubjectMatcher(None, subjects, entry.values)
         self._tell(matches(match))
-        return Claim(Pattern({part: match.any_of(part) for part in Match.model_fields}), subjects, entry.values)
+        return SubjectMatcher(
+            Pattern({part: match.any_of(part) for part in Match.model_fields}), subjects, entry.values
+        )
 
     def _check_samples(self, entry: Entry, recipe: Mapping[str, Any], preset: Preset | None) -> None:
         """Own samples have to come out as expected; in the preset's, no expression may fail that did not before."""

@@ -17,7 +17,7 @@ from badge.contract import ContractBroken, parse_json
 from badge.deadline import Deadline
 from badge.ports import Clock, SourceUnavailable
 from badge.sources.http.answer import is_json, unavailable
-from badge.sources.http.transport import HttpAnswer, HttpTransport, Question
+from badge.sources.http.transport import HttpAnswer, HttpRequest, HttpTransport
 from badge.sources.secrets import Secret
 
 UNAUTHORISED = "unauthorised"
@@ -38,18 +38,18 @@ class Token:
 class Signed:
     """A question that says who asks, and with which token, if with one."""
 
-    question: Question = field(repr=False)
+    request: HttpRequest = field(repr=False)
     token: Token | None = None
 
 
 class Authentication(Protocol):
     """One way of saying who asks."""
 
-    def sign(self, question: Question, deadline: Deadline) -> Signed:
+    def sign(self, request: HttpRequest, deadline: Deadline) -> Signed:
         """The question as it may be asked; raises `SourceUnavailable` where no leave can be had."""
         ...
 
-    def sign_anew(self, question: Question, refused: Signed, deadline: Deadline) -> Signed | None:
+    def sign_anew(self, request: HttpRequest, refused: Signed, deadline: Deadline) -> Signed | None:
         """The question signed otherwise than the one refused, or None where that is not possible."""
         ...
 
@@ -60,14 +60,14 @@ class FixedHeaders:
 
     headers: Callable[[], Mapping[str, str]] = dict
 
-    def sign(self, question: Question, deadline: Deadline) -> Signed:
+    def sign(self, request: HttpRequest, deadline: Deadline) -> Signed:
         """The question with these headers."""
         del deadline
-        return Signed(question.with_headers(self.headers()))
+        return Signed(request.with_headers(self.headers()))
 
-    def sign_anew(self, question: Question, refused: Signed, deadline: Deadline) -> Signed | None:
+    def sign_anew(self, request: HttpRequest, refused: Signed, deadline: Deadline) -> Signed | None:
         """They can't be changed."""
-        del question, refused, deadline
+        del request, refused, deadline
         return None
 
 
@@ -87,7 +87,7 @@ def _basic(user: str, password: str) -> str:
 
 LogIn = Callable[[Deadline], Token]
 """Gets a token; raises `SourceUnavailable`."""
-Carry = Callable[[Question, str], Question]
+Carry = Callable[[HttpRequest, str], HttpRequest]
 """The question with the token in it."""
 
 
@@ -101,17 +101,17 @@ class TokenLogIn:
     _token: Token | None = field(default=None, init=False, repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
 
-    def sign(self, question: Question, deadline: Deadline) -> Signed:
+    def sign(self, request: HttpRequest, deadline: Deadline) -> Signed:
         """The question with the token at hand, or a new one."""
-        return self._signed(question, None, deadline)
+        return self._signed(request, None, deadline)
 
-    def sign_anew(self, question: Question, refused: Signed, deadline: Deadline) -> Signed | None:
+    def sign_anew(self, request: HttpRequest, refused: Signed, deadline: Deadline) -> Signed | None:
         """The question with another token than the one refused."""
-        return self._signed(question, refused.token, deadline)
+        return self._signed(request, refused.token, deadline)
 
-    def _signed(self, question: Question, refused: Token | None, deadline: Deadline) -> Signed:
+    def _signed(self, request: HttpRequest, refused: Token | None, deadline: Deadline) -> Signed:
         token = self._usable(refused, deadline)
-        return Signed(self.carry(question, token.text), token)
+        return Signed(self.carry(request, token.text), token)
 
     def _usable(self, refused: Token | None, deadline: Deadline) -> Token:
         if not self._lock.acquire(timeout=deadline.remaining):
@@ -132,15 +132,15 @@ def _has_run_out(token: Token, now: datetime) -> bool:
 
 def in_header(name: str = "Authorization", prefix: str = "Bearer ") -> Carry:
     """Tokens that travel in a header."""
-    return lambda question, token: question.with_headers({name: prefix + token})
+    return lambda request, token: request.with_headers({name: prefix + token})
 
 
-def log_in_document(transport: HttpTransport, question: Question, clock: Clock, deadline: Deadline) -> object:
+def log_in_document(transport: HttpTransport, request: HttpRequest, clock: Clock, deadline: Deadline) -> object:
     """The JSON that a log-in is answered with; raises `SourceUnavailable`.
 
     Refused credentials come as 400 (OAuth 2), 401 or 403; none of these speaks of a subject.
     """
-    answer = transport.ask(question, deadline)
+    answer = transport.ask(request, deadline)
     if answer.status in (400, 401, 403):
         raise SourceUnavailable(UNAUTHORISED)
     if answer.status not in (200, 201):

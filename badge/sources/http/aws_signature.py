@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from badge.deadline import Deadline
 from badge.sources.http.authentication import Signed
-from badge.sources.http.transport import Question
+from badge.sources.http.transport import HttpRequest
 from badge.sources.secrets import Secret
 
 
@@ -26,7 +26,7 @@ class AwsSignature:
     secret_key: Secret
     session_token: Secret | None = None
 
-    def sign(self, question: Question, deadline: Deadline) -> Signed:
+    def sign(self, request: HttpRequest, deadline: Deadline) -> Signed:
         """The question with AWS' headers, which hold for its very address and body."""
         del deadline
         # Takes 0.1 s, and is not always there.
@@ -36,11 +36,11 @@ class AwsSignature:
 
         session = self.session_token.reveal() if self.session_token else None
         credentials = Credentials(self.access_key.reveal(), self.secret_key.reveal(), session)
-        request = AWSRequest(question.method, question.url, dict(question.headers), question.body or b"")
+        request = AWSRequest(request.method, request.url, dict(request.headers), request.body or b"")
         SigV4Auth(credentials, self.service, self.region).add_auth(request)
-        return Signed(question.with_headers(dict(request.headers.items())))
+        return Signed(request.with_headers(dict(request.headers.items())))
 
-    def sign_anew(self, question: Question, refused: Signed, deadline: Deadline) -> Signed | None:
+    def sign_anew(self, request: HttpRequest, refused: Signed, deadline: Deadline) -> Signed | None:
         """A second signature would be refused like the first."""
-        del question, refused, deadline
+        del request, refused, deadline
         return None

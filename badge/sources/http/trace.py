@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-Note = Callable[[str], None]
+Trace = Callable[[str], None]
 """Hears each step in words; no secret is among them."""
 
 LONGEST_EXCERPT = 2000
 
 
-def unheard(step: str) -> None:
+def no_trace(step: str) -> None:
     """For when nobody wants to know."""
     del step
 

@@ -62,7 +62,7 @@ class Failure(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class HttpRequest:
     """One request, as it will be sent."""
 
     method: str
@@ -70,7 +70,7 @@ class Question:
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     body: bytes | None = field(default=None, repr=False)
 
-    def with_headers(self, headers: Mapping[str, str]) -> Question:
+    def with_headers(self, headers: Mapping[str, str]) -> HttpRequest:
         """The same question with these headers too."""
         return replace(self, headers={**self.headers, **headers})
 
@@ -99,10 +99,10 @@ class HttpTransport:
         """The answer, redirects within the origin followed; raises `SourceUnavailable` and nothing else."""
         return self._answer(requests.Request("GET", url, params=dict(query), headers=dict(headers)), deadline)
 
-    def ask(self, question: Question, deadline: Deadline) -> HttpAnswer:
+    def ask(self, request: HttpRequest, deadline: Deadline) -> HttpAnswer:
         """The answer to a ready-made question, on the same terms."""
-        headers = dict(question.headers)
-        return self._answer(requests.Request(question.method, question.url, headers, data=question.body), deadline)
+        headers = dict(request.headers)
+        return self._answer(requests.Request(request.method, request.url, headers, data=request.body), deadline)
 
     def _answer(self, request: requests.Request, deadline: Deadline) -> HttpAnswer:
         followed = REDIRECTS if request.method == "GET" else REDIRECTS_OF_ANY_METHOD

@@ -7,13 +7,13 @@ from urllib.parse import urlencode
 
 from badge.contract import coordinates_of
 from badge.deadline import Deadline
-from badge.events import SourceWordUnknown
+from badge.events import UnknownStatusReceived
 from badge.model import Report, Subject
 from badge.ports import Clock, Events
-from badge.sources.http.trace import Note, unheard
-from badge.sources.http.transport import HttpTransport, Question
+from badge.sources.http.request import describe_answer, describe_request, json_request
+from badge.sources.http.trace import Trace, no_trace
+from badge.sources.http.transport import HttpRequest, HttpTransport
 from badge.sources.native.answer import interpret
-from badge.sources.recipes.question import described, described_answer, json_question
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,29 +44,29 @@ class NativeSource:
 
     def fetch(self, subject: Subject, known: Report | None, deadline: Deadline) -> Report:
         """What the upstream says now; raises `SourceUnavailable` and nothing else."""
-        return self.explain(subject, known, deadline, unheard)
+        return self.explain(subject, known, deadline, no_trace)
 
-    def explain(self, subject: Subject, known: Report | None, deadline: Deadline, note: Note) -> Report:
+    def explain(self, subject: Subject, known: Report | None, deadline: Deadline, trace: Trace) -> Report:
         """The same, step by step."""
         if self.by_post and known is not None:
             # Asked without condition, so a 304 would be an answer to somebody else's question.
             known = replace(known, validator=None)
-        question = self._question(subject, known)
-        signed = question.with_headers({"X-API-Key": self.api_key} if self.api_key else {})
-        for line in described(question, signed):
-            note(line)
+        request = self._request(subject, known)
+        signed = request.with_headers({"X-API-Key": self.api_key} if self.api_key else {})
+        for line in describe_request(request, signed):
+            trace(line)
         answer = self.transport.ask(signed, deadline)
-        for line in described_answer(answer):
-            note(line)
+        for line in describe_answer(answer):
+            trace(line)
         parsed = interpret(answer, subject, known, self.clock())
         if parsed.unknown_word:
-            self.events.emit(SourceWordUnknown(self.name))
+            self.events.emit(UnknownStatusReceived(self.name))
         return parsed.report
 
-    def _question(self, subject: Subject, known: Report | None) -> Question:
+    def _request(self, subject: Subject, known: Report | None) -> HttpRequest:
         coordinates = coordinates_of(subject)
         if self.by_post:
-            return json_question(f"{self.base_url}/ops/status/get", coordinates)
-        question = Question("GET", f"{self.base_url}/ops/status?{urlencode(coordinates)}")
+            return json_request(f"{self.base_url}/ops/status/get", coordinates)
+        request = HttpRequest("GET", f"{self.base_url}/ops/status?{urlencode(coordinates)}")
         validator = known.validator if known is not None else None
-        return question if validator is None else question.with_headers({"If-None-Match": validator})
+        return request if validator is None else request.with_headers({"If-None-Match": validator})

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import TypeVar
 
 from badge.deadline import Deadline
-from badge.events import SourceWordUnknown
+from badge.events import UnknownStatusReceived
 from badge.model import (
     BackupStatus,
     Report,
@@ -19,15 +19,16 @@ from badge.model import (
 from badge.ports import Clock, Events, SourceUnavailable
 from badge.sources.http.answer import unavailable, validator_of
 from badge.sources.http.authentication import UNAUTHORISED, Authentication, Signed, json_of
-from badge.sources.http.trace import Note, unheard
-from badge.sources.http.transport import HttpAnswer, HttpTransport, Question
+from badge.sources.http.request import describe_answer, describe_request
+from badge.sources.http.trace import Trace, no_trace
+from badge.sources.http.transport import HttpAnswer, HttpRequest, HttpTransport
 from badge.sources.recipes.ageing import aged
 from badge.sources.recipes.expression import ExpressionFailed
-from badge.sources.recipes.question import described, described_answer, question_for, second_question
 from badge.sources.recipes.reading import Reader, Reading
 from badge.sources.recipes.recipe import Recipe
+from badge.sources.recipes.request import follow_up_request, request_for
 from badge.sources.recipes.template import NothingToAsk, names_of
-from badge.sources.subject_matcher import Claim
+from badge.sources.subject_matcher import SubjectMatcher
 
 _Read = TypeVar("_Read")
 
@@ -39,7 +40,7 @@ class DeclarativeSource:
     name: str
     base_url: str
     recipe: Recipe
-    claim: Claim
+    matcher: SubjectMatcher
     authentication: Authentication
     transport: HttpTransport
     clock: Clock
@@ -61,72 +62,72 @@ class DeclarativeSource:
 
     def fetch(self, subject: Subject, known: Report | None, deadline: Deadline) -> Report:
         """What the system says now; raises `SourceUnavailable` and nothing else."""
-        return self.explain(subject, known, deadline, unheard)
+        return self.explain(subject, known, deadline, no_trace)
 
-    def explain(self, subject: Subject, known: Report | None, deadline: Deadline, note: Note) -> Report:
+    def explain(self, subject: Subject, known: Report | None, deadline: Deadline, trace: Trace) -> Report:
         """The same, step by step."""
-        names = names_of(subject, self.claim.values_for(subject))
+        names = names_of(subject, self.matcher.values_for(subject))
         try:
-            reading = self._reading(names, known, deadline, note)
+            reading = self._reading(names, known, deadline, trace)
         except NothingToAsk:
-            note("nothing is left of a name: no such subject can be asked for")
+            trace("nothing is left of a name: no such subject can be asked for")
             return Report.absent(self.clock())
         except ExpressionFailed:
             raise SourceUnavailable("badExpression", is_about_subject=True) from None
         for step in reading.steps:
-            note(step)
+            trace(step)
         if reading.unknown_word:
-            self.events.emit(SourceWordUnknown(self.name))
+            self.events.emit(UnknownStatusReceived(self.name))
         report = reading.report_after(known)
         return replace(report, visibility=Visibility.PRIVATE) if self.is_private else report
 
-    def _reading(self, names: Mapping[str, str], known: Report | None, deadline: Deadline, note: Note) -> Reading:
-        question = question_for(self.base_url, self.recipe, names)
-        mark = self._mark_of(question, names)
+    def _reading(self, names: Mapping[str, str], known: Report | None, deadline: Deadline, trace: Trace) -> Reading:
+        request = request_for(self.base_url, self.recipe, names)
+        mark = self._mark_of(request, names)
         etag = self._etag_of(known, mark)
         confirmed = known if etag is not None else None
         if etag is not None:
-            question = question.with_headers({"If-None-Match": etag})
+            request = request.with_headers({"If-None-Match": etag})
 
         def interpret(answer: HttpAnswer) -> Reading:
             if answer.status == 304 and confirmed is not None:
                 now = self.clock()
                 return Reading(aged(replace(confirmed, observed_at=now), self.recipe, now, now), steps=["unchanged"])
-            reading = self._interpreted(answer, names, deadline, note)
+            reading = self._interpreted(answer, names, deadline, trace)
             etag = validator_of(answer.headers) if answer.status == 200 else None
             return reading if etag is None else _validated(reading, f"{mark} {etag}")
 
-        return self._asked(question, interpret, deadline, note)
+        return self._asked(request, interpret, deadline, trace)
 
     def _asked(
-        self, question: Question, interpret: Callable[[HttpAnswer], _Read], deadline: Deadline, note: Note
+        self, request: HttpRequest, interpret: Callable[[HttpAnswer], _Read], deadline: Deadline, trace: Trace
     ) -> _Read:
         """What the answer is made into; where the log-in was refused, after one more of each."""
-        signed = self.authentication.sign(question, deadline)
-        for line in described(question, signed.question):
-            note(line)
+        signed = self.authentication.sign(request, deadline)
+        for line in describe_request(request, signed.request):
+            trace(line)
         try:
-            return interpret(self._answer(signed, deadline, note))
+            return interpret(self._answer(signed, deadline, trace))
         except SourceUnavailable as refused:
             is_refused = refused.kind == UNAUTHORISED
-            anew = self.authentication.sign_anew(question, signed, deadline) if is_refused else None
+            anew = self.authentication.sign_anew(request, signed, deadline) if is_refused else None
             if anew is None:
                 raise
-        note("refused: logged in anew, asked again")
-        return interpret(self._answer(anew, deadline, note))
+        trace("refused: logged in anew, asked again")
+        return interpret(self._answer(anew, deadline, trace))
 
-    def _answer(self, signed: Signed, deadline: Deadline, note: Note) -> HttpAnswer:
-        answer = self.transport.ask(signed.question, deadline)
-        for line in described_answer(answer):
-            note(line)
+    def _answer(self, signed: Signed, deadline: Deadline, trace: Trace) -> HttpAnswer:
+        answer = self.transport.ask(signed.request, deadline)
+        for line in describe_answer(answer):
+            trace(line)
         return answer
 
-    def _interpreted(self, answer: HttpAnswer, names: Mapping[str, str], deadline: Deadline, note: Note) -> Reading:
+    def _interpreted(self, answer: HttpAnswer, names: Mapping[str, str], deadline: Deadline, trace: Trace) -> Reading:
         now, meanings = self.clock(), self.recipe.http
         match answer.status:
             case 200:
                 document = json_of(answer)
-                then = self._then(document, names, deadline, note)
+                then = self._then(document, names, deadline, trace)
                 return Reader(self.recipe, self.folds).read(document, names, now, then)
             case status if status in meanings.absent:
                 return Reading(Report.absent(now), steps=["http: no such subject"])
@@ -136,11 +137,11 @@ class DeclarativeSource:
             case _:
                 raise self._refusal(answer, now)
 
-    def _then(self, document: object, names: Mapping[str, str], deadline: Deadline, note: Note) -> object:
+    def _then(self, document: object, names: Mapping[str, str], deadline: Deadline, trace: Trace) -> object:
         """The answer to the second question, where there is one to ask."""
         then = self.recipe.then
-        question = None if then is None else second_question(self.base_url, then, document, names)
-        if question is None:
+        request = None if then is None else follow_up_request(self.base_url, then, document, names)
+        if request is None:
             return None
 
         def interpret(answer: HttpAnswer) -> object:
@@ -150,15 +151,15 @@ class DeclarativeSource:
                 raise self._refusal(answer, self.clock())
             return json_of(answer)
 
-        return self._asked(question, interpret, deadline, note)
+        return self._asked(request, interpret, deadline, trace)
 
     def _refusal(self, answer: HttpAnswer, now: datetime) -> SourceUnavailable:
         is_log_in = answer.status in self.recipe.http.auth
         return SourceUnavailable(UNAUTHORISED) if is_log_in else unavailable(answer.status, answer.headers, now)
 
-    def _mark_of(self, question: Question, names: Mapping[str, str]) -> str:
+    def _mark_of(self, request: HttpRequest, names: Mapping[str, str]) -> str:
         """What an ETag is kept with: one of another question, or read by other rules or names, confirms nothing."""
-        read_by = f"{self.identity} {question.url} {question.body!r} {sorted(names.items())}"
+        read_by = f"{self.identity} {request.url} {request.body!r} {sorted(names.items())}"
         return hashlib.sha256(read_by.encode()).hexdigest()[:12]
 
     def _etag_of(self, known: Report | None, mark: str) -> str | None:

@@ -16,14 +16,14 @@ from urllib.parse import quote
 
 from badge.contract import ContractBroken, parse_json
 from badge.deadline import Deadline
-from badge.events import SourceWordUnknown
+from badge.events import UnknownStatusReceived
 from badge.model import Report, Subject, Visibility
 from badge.ports import Clock, Events, SourceUnavailable
-from badge.sources.http.trace import Note, excerpt, unheard
+from badge.sources.http.trace import Trace, excerpt, no_trace
 from badge.sources.recipes.reading import Reader, Reading
 from badge.sources.recipes.recipe import Recipe
 from badge.sources.recipes.template import NothingToAsk, Template, names_of
-from badge.sources.subject_matcher import Claim
+from badge.sources.subject_matcher import SubjectMatcher
 
 
 def _opened_at_once(path: str, flags: int) -> int:
@@ -67,7 +67,7 @@ class JsonFileSource:
     name: str
     place: OneFile | OnePerSubject
     recipe: Recipe
-    claim: Claim
+    matcher: SubjectMatcher
     clock: Clock
     events: Events
     max_bytes: int
@@ -85,25 +85,25 @@ class JsonFileSource:
 
     def fetch(self, subject: Subject, known: Report | None, deadline: Deadline) -> Report:
         """What the file says; raises `SourceUnavailable` and nothing else."""
-        return self.explain(subject, known, deadline, unheard)
+        return self.explain(subject, known, deadline, no_trace)
 
-    def explain(self, subject: Subject, known: Report | None, deadline: Deadline, note: Note) -> Report:
+    def explain(self, subject: Subject, known: Report | None, deadline: Deadline, trace: Trace) -> Report:
         """The same, step by step."""
         del deadline
-        names = names_of(subject, self.claim.values_for(subject))
+        names = names_of(subject, self.matcher.values_for(subject))
         try:
             path = self.place.find(names)
             if path is None:
-                note("there is no such file")
+                trace("there is no such file")
                 return Report.absent(self.clock())
             content, written_at = self._content(path)
-            note(f"{path}: {len(content)} bytes, written {written_at.isoformat(timespec='seconds')}")
-            note(excerpt(content))
-            reading = self._read(content, names, note)
+            trace(f"{path}: {len(content)} bytes, written {written_at.isoformat(timespec='seconds')}")
+            trace(excerpt(content))
+            reading = self._read(content, names, trace)
             report = replace(reading.report_after(known), observed_at=min(written_at, self.clock()))
             return replace(report, visibility=Visibility.PRIVATE) if self.is_private else report
         except NothingToAsk:
-            note("nothing is left of a name: no such subject can be asked for")
+            trace("nothing is left of a name: no such subject can be asked for")
             return Report.absent(self.clock())
         except OSError:
             raise SourceUnavailable("fileUnreadable") from None
@@ -118,7 +118,7 @@ class JsonFileSource:
             raise SourceUnavailable("tooLarge", is_about_subject=True)
         return content, datetime.fromtimestamp(status.st_mtime, UTC)
 
-    def _read(self, content: bytes, names: Mapping[str, str], note: Note) -> Reading:
+    def _read(self, content: bytes, names: Mapping[str, str], trace: Trace) -> Reading:
         try:
             document = parse_json(content)
         except ContractBroken as broken:
@@ -126,7 +126,7 @@ class JsonFileSource:
             raise SourceUnavailable(str(broken), is_about_subject=True) from None
         reading = Reader(self.recipe).read(document, names, self.clock())
         for step in reading.steps:
-            note(step)
+            trace(step)
         if reading.unknown_word:
-            self.events.emit(SourceWordUnknown(self.name))
+            self.events.emit(UnknownStatusReceived(self.name))
         return reading

@@ -11,9 +11,9 @@ from urllib.parse import urlencode
 from badge.deadline import Deadline
 from badge.ports import Clock, SourceUnavailable
 from badge.sources.http.authentication import UNAUTHORISED, Token, log_in_document
-from badge.sources.http.transport import HttpTransport, Question
+from badge.sources.http.request import FORM, form_request, json_request
+from badge.sources.http.transport import HttpRequest, HttpTransport
 from badge.sources.recipes.expression import Expression, ExpressionFailed
-from badge.sources.recipes.question import FORM, form_question, json_question
 from badge.sources.recipes.template import expand_deep
 from badge.sources.secrets import Secret
 
@@ -40,10 +40,10 @@ class RequestLogIn:
         names = {name: secret.reveal() for name, secret in self.secrets.items()}
         body = {key: expand_deep(value, names) for key, value in self.body.items()}
         if self.is_form:
-            question = form_question(self.url, {key: str(value) for key, value in body.items()})
+            request = form_request(self.url, {key: str(value) for key, value in body.items()})
         else:
-            question = json_question(self.url, body)
-        document = log_in_document(self.transport, question, self.clock, deadline)
+            request = json_request(self.url, body)
+        document = log_in_document(self.transport, request, self.clock, deadline)
         try:
             return Token(_token_text(self.token.on(document)), _expiry(self.lifetime.on(document), self.clock()))
         except ExpressionFailed:
@@ -88,8 +88,8 @@ class UrBackupLogIn:
         return Token(_token_text(session))
 
     def _ask(self, action: str, fields: Mapping[str, str], deadline: Deadline) -> dict[str, object]:
-        question = form_question(f"{self.url}?a={action}", fields)
-        document = log_in_document(self.transport, question, self.clock, deadline)
+        request = form_request(f"{self.url}?a={action}", fields)
+        document = log_in_document(self.transport, request, self.clock, deadline)
         if not isinstance(document, dict):
             raise SourceUnavailable("badField")
         return document
@@ -104,8 +104,8 @@ def _proof(password: str, salt: str, rnd: str, rounds: int) -> str:
     return hashlib.md5((rnd + text).encode(), usedforsecurity=False).hexdigest()
 
 
-def in_form(name: str, question: Question, token: str) -> Question:
+def in_form(name: str, request: HttpRequest, token: str) -> HttpRequest:
     """Tokens that travel as one more field of a form."""
     field = urlencode({name: token}).encode()
-    body = b"&".join(part for part in (question.body or b"", field) if part)
-    return replace(question.with_headers(FORM), body=body)
+    body = b"&".join(part for part in (request.body or b"", field) if part)
+    return replace(request.with_headers(FORM), body=body)

@@ -17,7 +17,7 @@ from badge.artwork.png import PngUnavailable
 from badge.contract import coordinates_of, format_time
 from badge.deadline import Deadline
 from badge.model import BackupStatus, Badge, Origin, Report, Resolution
-from badge.web.badges.http_cache import COMMON_HEADERS, Keeping, cache_status, etag
+from badge.web.badges.http_cache import COMMON_HEADERS, CachePolicy, cache_status, etag
 from badge.web.badges.pictures import Pictures
 from badge.web.badges.request import BadgeRequest, Format
 from badge.web.errors import PROBLEM_TYPE, as_json, problem
@@ -67,7 +67,7 @@ class Answer:
     body: bytes
     status: BackupStatus
     origin: Origin
-    keeping: Keeping
+    cache_policy: CachePolicy
     etag: str
     """With its quotes."""
     has_retry_after: bool = False
@@ -79,28 +79,28 @@ class Answer:
 
     def for_bearer(self) -> Answer:
         """The same for whoever has the subject's token, and for no cache that may leave a query out of its keys."""
-        return replace(self, keeping=replace(self.keeping, is_shared=False))
+        return replace(self, cache_policy=replace(self.cache_policy, is_shared=False))
 
     @property
     def headers(self) -> dict[str, str]:
         """Its headers, as it is made."""
-        return self._headers(self.origin, self.keeping)
+        return self._headers(self.origin, self.cache_policy)
 
     def headers_later(self, by: timedelta) -> dict[str, str]:
         """Its headers when it is given again, so much later."""
         is_stale = self.origin is Origin.STALE
-        return self._headers(Origin.STALE if is_stale else Origin.CACHE, self.keeping.aged(by))
+        return self._headers(Origin.STALE if is_stale else Origin.CACHE, self.cache_policy.aged(by))
 
-    def _headers(self, origin: Origin, keeping: Keeping) -> dict[str, str]:
+    def _headers(self, origin: Origin, cache_policy: CachePolicy) -> dict[str, str]:
         headers = {
             "Content-Type": self.content_type,
             "Content-Length": str(len(self.body)),
-            "Cache-Control": keeping.cache_control,
+            "Cache-Control": cache_policy.cache_control,
             "ETag": self.etag,
-            "Cache-Status": cache_status(origin, keeping),
+            "Cache-Status": cache_status(origin, cache_policy),
             **COMMON_HEADERS,
         }
-        return {**headers, "Retry-After": str(keeping.max_age)} if self.has_retry_after else headers
+        return {**headers, "Retry-After": str(cache_policy.max_age)} if self.has_retry_after else headers
 
 
 # Whatever ended before: a success that grew too old stands in `last_finished` still.
@@ -176,7 +176,7 @@ def answer(
         body=body,
         status=resolution.status,
         origin=resolution.origin,
-        keeping=Keeping.of(resolution, _changes_in(request, resolution), request.at_least),
+        cache_policy=CachePolicy.of(resolution, _changes_in(request, resolution), request.at_least),
         etag=f'"{etag(body)}"',
         has_retry_after=kind is AnswerKind.UNAVAILABLE and told is not None,
     )

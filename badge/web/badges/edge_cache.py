@@ -30,7 +30,7 @@ _OF_A_BODY = frozenset({"Content-Length", "Content-Type"})
 
 
 @dataclass(frozen=True, slots=True)
-class HotPathLimits:
+class EdgeCacheLimits:
     """How long an answer is held, and how many of them."""
 
     held_seconds: float = 0.5
@@ -39,7 +39,7 @@ class HotPathLimits:
 
 
 @dataclass(frozen=True, slots=True)
-class Finished:
+class FinishedAnswer:
     """An answer that anybody may get, as it leaves."""
 
     body: bytes
@@ -55,7 +55,7 @@ class Finished:
 
 @dataclass(slots=True)
 class _Entry:
-    finished: Finished
+    finished: FinishedAnswer
     made_at: float
     ends_at: float
     steps_at: float
@@ -65,13 +65,13 @@ class _Entry:
     size: int
 
 
-class HotPath:
+class EdgeCache:
     """WSGI layer around the application. Bounded by entries and by bytes; the oldest go first."""
 
     def __init__(
         self,
         application: WSGIApplication,
-        limits: HotPathLimits = HotPathLimits(),
+        limits: EdgeCacheLimits = EdgeCacheLimits(),
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._application = application
@@ -108,7 +108,7 @@ class HotPath:
         start_response(_OK, entry.headers)
         return () if environ["REQUEST_METHOD"] == "HEAD" else (finished.body,)
 
-    def _hold(self, key: str, finished: Finished) -> None:
+    def _hold(self, key: str, finished: FinishedAnswer) -> None:
         size = len(finished.body) + len(key) + ENTRY_BYTES
         held = min(self._limits.held_seconds, finished.fresh_seconds)
         if not key or held <= 0 or size > self._limits.most_bytes:

@@ -22,7 +22,7 @@ COMMON_HEADERS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Keeping:
+class CachePolicy:
     """How long caches may keep an answer, and which."""
 
     lifetime: timedelta
@@ -34,7 +34,7 @@ class Keeping:
     """Whether it may be given to others than who asked."""
 
     @classmethod
-    def of(cls, resolution: Resolution, changes_in: timedelta, at_least: timedelta = timedelta(0)) -> Keeping:
+    def of(cls, resolution: Resolution, changes_in: timedelta, at_least: timedelta = timedelta(0)) -> CachePolicy:
         """What is left of the lifetime, cut where the picture would change by itself.
 
         A reader may ask for a longer life of a good answer, never of any other.
@@ -46,7 +46,7 @@ class Keeping:
         usable_after = max(timedelta(0), resolution.usable_for - lifetime)
         return cls(lifetime, min(lifetime, usable_after) if resolution.is_known else lifetime, min(DAY, usable_after))
 
-    def aged(self, by: timedelta) -> Keeping:
+    def aged(self, by: timedelta) -> CachePolicy:
         """The same, so much later."""
         return replace(self, lifetime=max(SHORTEST, self.lifetime - by))
 
@@ -72,11 +72,11 @@ def etag(body: bytes) -> str:
     return hashlib.sha256(body).hexdigest()[:32]
 
 
-def cache_status(origin: Origin, keeping: Keeping) -> str:
+def cache_status(origin: Origin, cache_policy: CachePolicy) -> str:
     """The Cache-Status header (RFC 9211); it names no key, for names stay out of headers."""
     match origin:
         case Origin.CACHE:
-            said = f"hit; ttl={keeping.max_age}"
+            said = f"hit; ttl={cache_policy.max_age}"
         case Origin.UPSTREAM:
             said = "fwd=miss; stored"
         case Origin.STALE:

@@ -22,7 +22,7 @@ _PURPOSE = "badge of a private subject, 1"
 
 
 @dataclass(frozen=True, slots=True)
-class SubjectTokens:
+class PrivateTokens:
     """Makes and checks them. None is kept: with a new key, none of them is good any more."""
 
     key: Callable[[], str]

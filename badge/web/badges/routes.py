@@ -20,10 +20,10 @@ from badge.ports import Clock, Events
 from badge.resolving.resolver import Resolver
 from badge.telemetry.metrics import Metrics
 from badge.web.badges.answer import DRAWN_WITHIN_SECONDS, Answer, AnswerKind, answer, kind_of, unknown_for
-from badge.web.badges.edge_cache import NOTE, Finished
+from badge.web.badges.edge_cache import NOTE, FinishedAnswer
 from badge.web.badges.http_cache import COMMON_HEADERS
 from badge.web.badges.pictures import Pictures
-from badge.web.badges.private_tokens import SubjectTokens
+from badge.web.badges.private_tokens import PrivateTokens
 from badge.web.badges.request import BadgeRequest, Format, read_badge_request
 from badge.web.errors import PROBLEM_TYPE, problem
 from badge.web.raw_path import BADGE_ROOT, is_badge_path
@@ -63,7 +63,7 @@ class BadgeParts:
     metrics: Metrics
     default_label: str
     pictures: Pictures
-    tokens: SubjectTokens
+    tokens: PrivateTokens
 
 
 def blueprint(parts: BadgeParts) -> Blueprint:
@@ -99,15 +99,15 @@ def show_badge(parts: BadgeParts) -> Response:
     return _response(made)
 
 
-def _finished(parts: BadgeParts, format: Format, made: Answer) -> Finished:
+def _finished(parts: BadgeParts, format: Format, made: Answer) -> FinishedAnswer:
     """The answer as the hot path may give it to others."""
-    whole = made.keeping.lifetime
-    return Finished(
+    whole = made.cache_policy.lifetime
+    return FinishedAnswer(
         body=made.body,
         etag=made.etag,
         fresh_seconds=whole.total_seconds(),
         headers_for=lambda left: list(made.headers_later(whole - timedelta(seconds=left)).items()),
-        count=parts.metrics.hot_path_counter(format, made.status, made.origin),
+        count=parts.metrics.edge_cache_counter(format, made.status, made.origin),
     )
 
 

@@ -10,7 +10,7 @@ from badge.web.login.access import Access, LocalAccess, LogIn, NoAccess, OpenAcc
 
 
 @dataclass(frozen=True, slots=True)
-class Entrance:
+class DashboardAuthentication:
     """The door of the dashboard."""
 
     access: Access
@@ -18,31 +18,31 @@ class Entrance:
     """None where nobody has to, or can."""
 
 
-def entrance(settings: Settings, events: Events) -> Entrance:
+def dashboard_authentication(settings: Settings, events: Events) -> DashboardAuthentication:
     """The one that the settings ask for. Connects to nothing."""
     match settings.dashboard:
         case "local":
-            return Entrance(LocalAccess())
+            return DashboardAuthentication(LocalAccess())
         case "open":
-            return Entrance(OpenAccess())
+            return DashboardAuthentication(OpenAccess())
         case "off":
-            return Entrance(NoAccess())
+            return DashboardAuthentication(NoAccess())
         case "token":
             return _by_token(settings, events)
         case "oidc":
             return _by_provider(settings, events)
 
 
-def _by_token(settings: Settings, events: Events) -> Entrance:
+def _by_token(settings: Settings, events: Events) -> DashboardAuthentication:
     from badge.web.login.form import SharedTokenLogIn  # noqa: PLC0415 - forms and their tokens, which no other way needs
 
     assert settings.dashboard_token is not None
     token = settings.dashboard_token.get_secret_value().strip()
     access = SessionAccess(token)
-    return Entrance(access, SharedTokenLogIn(access, token, events))
+    return DashboardAuthentication(access, SharedTokenLogIn(access, token, events))
 
 
-def _by_provider(settings: Settings, events: Events) -> Entrance:
+def _by_provider(settings: Settings, events: Events) -> DashboardAuthentication:
     from badge.web.login.oidc import OidcLogIn, Provider  # noqa: PLC0415 - the same, and 10 MB more
 
     issuer, client_id, allowed = settings.oidc_issuer, settings.oidc_client_id, settings.oidc_allow
@@ -53,4 +53,4 @@ def _by_provider(settings: Settings, events: Events) -> Entrance:
     secret = settings.oidc_client_secret
     provider = Provider(issuer, client_id, secret.get_secret_value() if secret else None, allowed.split(","))
     access = SessionAccess(f"{issuer} {client_id} {allowed}")
-    return Entrance(access, OidcLogIn(access, provider, settings.public_url, events))
+    return DashboardAuthentication(access, OidcLogIn(access, provider, settings.public_url, events))

@@ -24,7 +24,7 @@ STATIC_FOLDER = Path(__file__).parent.with_name("static")
 def blueprint(parts: PagesParts) -> Blueprint:
     """/, /badges, /doctor, /docs, /dashboard, the subjects' pages and what they load."""
     pages = Blueprint("pages", "badge.web", template_folder="templates")
-    builder, access = Builder(parts), parts.entrance.access
+    builder, access = Builder(parts), parts.authentication.access
     dashboard = _for_viewers(access, Dashboard(parts).dashboard)
     pages.add_url_rule("/", "home", builder.home)
     pages.add_url_rule("/badges", "sheet", builder.sheet)
@@ -36,8 +36,8 @@ def blueprint(parts: PagesParts) -> Blueprint:
     # The view reads the raw path itself, for the routed one has lost its `%2F`.
     pages.add_url_rule(f"{DASHBOARD_ROOT}<any_path:_>", "details", _for_viewers(access, Details(parts).details))
     pages.add_url_rule("/static/<name>", "static", _static)
-    if parts.entrance.log_in is not None:
-        parts.entrance.log_in.add_routes(pages)
+    if parts.authentication.log_in is not None:
+        parts.authentication.log_in.add_routes(pages)
     return pages
 
 

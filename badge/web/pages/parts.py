@@ -9,8 +9,8 @@ from badge.listing import RunHistory, StatusListing
 from badge.model import Subject
 from badge.ports import Clock
 from badge.resolving.resolver import Resolver
-from badge.web.badges.private_tokens import SubjectTokens
-from badge.web.login.authentication import Entrance
+from badge.web.badges.private_tokens import PrivateTokens
+from badge.web.login.authentication import DashboardAuthentication
 from badge.web.terminal import Terminal
 
 
@@ -24,8 +24,8 @@ class PagesParts:
     takes_reports: Callable[[Subject], bool]
     """Whether a subject's badge shows what is reported to this service itself."""
     clock: Clock
-    entrance: Entrance
-    tokens: SubjectTokens
+    authentication: DashboardAuthentication
+    tokens: PrivateTokens
     default_label: str
     public_url: str
     """Empty where none is set; the browser's own address then serves."""

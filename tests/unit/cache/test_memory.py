@@ -3,13 +3,13 @@
 from datetime import timedelta
 
 from badge.cache.memory import MemoryStatusCache
-from badge.model import BackupStatus, Kept, Report
+from badge.model import BackupStatus, CacheEntry, Report
 from tests.doubles import START, ManualClock
 
 
-def kept() -> Kept:
+def entry() -> CacheEntry:
     report = Report(status=BackupStatus.FAILED, observed_at=START)
-    return Kept(report=report, fetched_at=START, confirmed_at=START, fresh_until=START + timedelta(minutes=2))
+    return CacheEntry(report=report, fetched_at=START, confirmed_at=START, fresh_until=START + timedelta(minutes=2))
 
 
 def key(name: str) -> tuple[str, str, str, str]:
@@ -18,23 +18,23 @@ def key(name: str) -> tuple[str, str, str, str]:
 
 def test_the_least_recently_used_goes_first() -> None:
     cache = MemoryStatusCache(ManualClock(), max_entries=2)
-    cache.put(key("a"), kept())
-    cache.put(key("b"), kept())
+    cache.put(key("a"), entry())
+    cache.put(key("b"), entry())
     cache.get(key("a"))
-    cache.put(key("c"), kept())
+    cache.put(key("c"), entry())
     assert [cache.get(key(name)) is not None for name in "abc"] == [True, False, True]
 
 
 def test_with_no_room_nothing_is_kept() -> None:
     cache = MemoryStatusCache(ManualClock(), max_entries=0)
-    assert not cache.put(key("a"), kept())
+    assert not cache.put(key("a"), entry())
     assert cache.get(key("a")) is None
 
 
 def test_fences_are_dropped_once_no_fetch_can_be_that_old() -> None:
     clock = ManualClock()
     cache = MemoryStatusCache(clock)
-    cache.forget(key("a"))
+    cache.invalidate(key("a"))
     clock.advance(seconds=61)
-    cache.forget(key("b"))
-    assert cache.put(key("a"), kept())
+    cache.invalidate(key("b"))
+    assert cache.put(key("a"), entry())

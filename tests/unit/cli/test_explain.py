@@ -10,13 +10,13 @@ import pytest
 from badge.app import build_parts
 from badge.cache.memory import MemoryStatusCache
 from badge.cli.explain import Explanation, explained
-from badge.model import BackupStatus, Kept, Report, Subject, Visibility
+from badge.model import BackupStatus, CacheEntry, Report, Subject, Visibility
 from badge.settings import load
 from tests.doubles import START, ManualClock, ScriptedSource
 
 WEB = Subject.legacy("acme", "web")
 SUCCEEDED = Report(status=BackupStatus.SUCCEEDED, observed_at=START)
-KEPT = Kept(report=SUCCEEDED, fetched_at=START, confirmed_at=START, fresh_until=START + timedelta(minutes=2))
+KEPT = CacheEntry(report=SUCCEEDED, fetched_at=START, confirmed_at=START, fresh_until=START + timedelta(minutes=2))
 
 
 @dataclass
@@ -29,9 +29,9 @@ class Bench:
         self.source = ScriptedSource(lambda _: pytest.fail("the source was asked"))
         self.parts = build_parts(load({}), source=self.source, cache=self.cache, clock=self.clock)
 
-    def explained(self, kept: Kept | None) -> Explanation:
-        if kept is not None:
-            self.cache.put(self.parts.resolver.key(WEB), kept)
+    def explained(self, entry: CacheEntry | None) -> Explanation:
+        if entry is not None:
+            self.cache.put(self.parts.resolver.key(WEB), entry)
         return explained(self.parts, WEB)
 
 
@@ -40,12 +40,12 @@ def bench() -> Bench:
     return Bench()
 
 
-def with_report(**changes: object) -> Kept:
+def with_report(**changes: object) -> CacheEntry:
     return replace(KEPT, report=replace(SUCCEEDED, **changes))  # type: ignore[arg-type] # the fields' own types
 
 
 @pytest.mark.parametrize(
-    ("kept", "minutes", "said"),
+    ("entry", "minutes", "said"),
     [
         (None, 0, "Nothing is kept"),
         (KEPT, 1, "Shown as “succeeded”, as the source said it."),
@@ -60,8 +60,8 @@ def with_report(**changes: object) -> Kept:
         (with_report(stale_after=START + timedelta(minutes=4)), 5, "vouched for “succeeded” until"),
     ],
 )
-def test_each_reason_is_a_sentence(bench: Bench, kept: Kept | None, minutes: int, said: str) -> None:
-    bench.explained(kept)
+def test_each_reason_is_a_sentence(bench: Bench, entry: CacheEntry | None, minutes: int, said: str) -> None:
+    bench.explained(entry)
     bench.clock.advance(minutes=minutes)
     assert said in bench.explained(None).rule
 

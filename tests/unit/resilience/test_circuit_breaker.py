@@ -2,19 +2,19 @@
 
 from dataclasses import dataclass, field
 
-from badge.events import BreakerMoved
-from badge.resilience.circuit_breaker import Breaker, BreakerRules
+from badge.events import CircuitBreakerMoved
+from badge.resilience.circuit_breaker import CircuitBreaker, CircuitBreakerRules
 from tests.doubles import RecordedEvents
 
 
 @dataclass
 class Bench:
     now: float = 0.0
-    chance: float = 0.5
+    jitter: float = 0.5
     events: RecordedEvents = field(default_factory=RecordedEvents)
 
     def __post_init__(self) -> None:
-        self.breaker = Breaker("x", self.events, BreakerRules(), lambda: self.now, lambda: self.chance)
+        self.breaker = CircuitBreaker("x", self.events, CircuitBreakerRules(), lambda: self.now, lambda: self.jitter)
 
     def fail(self, times: int) -> None:
         for _ in range(times):
@@ -29,7 +29,7 @@ def test_it_opens_after_so_many_failures_in_a_row() -> None:
     assert bench.breaker.admits()
     bench.fail(1)
     assert bench.breaker.is_open
-    assert bench.events.seen == [BreakerMoved("x", is_open=True)]
+    assert bench.events.seen == [CircuitBreakerMoved("x", is_open=True)]
 
 
 def test_while_it_is_open_one_caller_a_pause_tries() -> None:
@@ -60,12 +60,16 @@ def test_one_success_closes_it_and_the_next_outage_begins_anew() -> None:
     assert bench.breaker.admits()
     bench.fail(3)
     assert bench.breaker.seconds_to_trial == 1
-    assert [event.is_open for event in bench.events.seen if isinstance(event, BreakerMoved)] == [True, False, True]
+    assert [event.is_open for event in bench.events.seen if isinstance(event, CircuitBreakerMoved)] == [
+        True,
+        False,
+        True,
+    ]
 
 
 def test_chance_spreads_the_trials_by_a_fifth() -> None:
-    for chance, seconds in ((0.0, 0.8), (1.0, 1.2)):
-        bench = Bench(chance=chance)
+    for jitter, seconds in ((0.0, 0.8), (1.0, 1.2)):
+        bench = Bench(jitter=jitter)
         bench.fail(3)
         assert bench.breaker.seconds_to_trial == seconds
 

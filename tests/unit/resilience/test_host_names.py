@@ -88,7 +88,7 @@ def test_a_name_that_nobody_knows_is_told_and_asked_for_again() -> None:
 def test_addresses_that_do_not_answer_are_of_no_use_any_more() -> None:
     resolver = Resolver([[address(1)], [address(2)]])
     resolver.addresses()
-    resolver.names.forget("redis.internal", 6379)
+    resolver.names.drop("redis.internal", 6379)
     assert resolver.addresses() == [address(2)]
 
 

@@ -3,48 +3,48 @@
 import os
 import threading
 
-from badge.resilience.worker_pool import Crew
+from badge.resilience.worker_pool import WorkerPool
 from tests.doubles import no_thread_to_give
 from tests.servers import eventually
 
 
 def test_jobs_are_done_on_daemon_threads() -> None:
-    crew, done = Crew("test", 2, 10), threading.Event()
+    pool, done = WorkerPool("test", 2, 10), threading.Event()
     seen: list[threading.Thread] = []
 
     def job() -> None:
         seen.append(threading.current_thread())
         done.set()
 
-    assert crew.take(job)
+    assert pool.submit(job)
     assert done.wait(5)
     assert seen[0].daemon
     assert seen[0] is not threading.current_thread()
 
 
 def test_no_more_at_a_time_than_threads_and_no_more_in_line_than_may_wait() -> None:
-    crew, go = Crew("test", 2, 3), threading.Event()
+    pool, go = WorkerPool("test", 2, 3), threading.Event()
     running: list[int] = []
 
     def job() -> None:
         running.append(1)
         go.wait(5)
 
-    taken = [crew.take(job)]
+    taken = [pool.submit(job)]
     assert eventually(lambda: len(running) == 1)
-    taken += [crew.take(job)]
+    taken += [pool.submit(job)]
     assert eventually(lambda: len(running) == 2)
-    taken += [crew.take(job) for _ in range(4)]
+    taken += [pool.submit(job) for _ in range(4)]
     assert taken == [True, True, True, True, True, False]
-    assert crew.is_full
+    assert pool.is_full
     assert len(running) == 2
     go.set()
     assert eventually(lambda: len(running) == 5)
-    assert not crew.is_full
+    assert not pool.is_full
 
 
 def test_threads_are_used_again() -> None:
-    crew, names = Crew("test-again", 8, 10), set()
+    pool, names = WorkerPool("test-again", 8, 10), set()
     for _ in range(20):
         done = threading.Event()
 
@@ -52,30 +52,30 @@ def test_threads_are_used_again() -> None:
             names.add(threading.get_ident())
             done.set()
 
-        assert crew.take(job)
+        assert pool.submit(job)
         assert done.wait(5)
-        assert eventually(lambda: crew._idle > 0)
+        assert eventually(lambda: pool._idle > 0)
     assert len(names) == 1
 
 
 def test_where_no_thread_can_be_had_nothing_is_taken_and_the_next_job_is_done() -> None:
-    crew, done = Crew("test", 2, 10), threading.Event()
+    pool, done = WorkerPool("test", 2, 10), threading.Event()
     with no_thread_to_give():
-        assert not crew.take(done.set)
+        assert not pool.submit(done.set)
     assert not done.is_set()
-    assert crew.take(done.set)
+    assert pool.submit(done.set)
     assert done.wait(5)
 
 
 def test_with_a_thread_at_work_a_job_waits_for_it_where_no_other_can_be_had() -> None:
-    crew, go, done = Crew("test", 2, 10), threading.Event(), threading.Event()
+    pool, go, done = WorkerPool("test", 2, 10), threading.Event(), threading.Event()
 
     def wait() -> None:
         go.wait(5)
 
-    assert crew.take(wait)
+    assert pool.submit(wait)
     with no_thread_to_give():
-        assert crew.take(done.set)
+        assert pool.submit(done.set)
     go.set()
     assert done.wait(5)
 
@@ -85,13 +85,13 @@ def tell(writing: int) -> None:
 
 
 def test_a_fork_has_a_crew_of_its_own() -> None:
-    crew, done = Crew("test", 1, 10), threading.Event()
-    crew.take(done.set)
+    pool, done = WorkerPool("test", 1, 10), threading.Event()
+    pool.submit(done.set)
     assert done.wait(5)
     reading, writing = os.pipe()
     pid = os.fork()
     if pid == 0:
-        crew.take(lambda: tell(writing))
+        pool.submit(lambda: tell(writing))
         threading.Event().wait(2)
         os._exit(0)
     os.close(writing)

@@ -9,25 +9,25 @@ import pytest
 
 from badge.cache.memory import MemoryStatusCache
 from badge.events import (
-    BreakerMoved,
     CallerWaited,
+    CircuitBreakerMoved,
     RefreshBegun,
     Refusal,
     SourceAnswered,
+    SourceCallSuppressed,
     SourceFailed,
-    SourceSpared,
     Wait,
 )
 from badge.model import (
     BackupStatus,
-    Kept,
+    CacheEntry,
     Origin,
     Report,
     Resolution,
     Subject,
     Visibility,
 )
-from badge.ports import Claim, SourceUnavailable, SubjectKey
+from badge.ports import LeaseAttempt, SourceUnavailable, SubjectKey
 from badge.resilience.budget import BudgetLimits
 from badge.resolving.lifetimes import Lifetimes
 from tests.doubles import START, Resolving, ScriptedSource
@@ -68,10 +68,10 @@ class Bench:
     def resolve(self, *, may_see_private: bool = False) -> Resolution:
         return self.resolver.resolve(WEB, may_see_private=may_see_private)
 
-    def kept(self) -> Kept:
-        kept = self.cache.get(KEY)
-        assert kept is not None
-        return kept
+    def entry(self) -> CacheEntry:
+        entry = self.cache.get(KEY)
+        assert entry is not None
+        return entry
 
     def seen(self) -> tuple[BackupStatus, Origin]:
         resolution = self.resolve()
@@ -147,7 +147,7 @@ def test_a_source_at_hand_that_keeps_failing_is_left_alone_for_a_while() -> None
     for number in range(10):
         bench.resolver.resolve(Subject.legacy("acme", f"web-{number}"))
     assert len(bench.source.asked) == 3
-    assert bench.events.seen.count(SourceSpared("scripted", Refusal.BREAKER)) == 7
+    assert bench.events.seen.count(SourceCallSuppressed("scripted", Refusal.BREAKER)) == 7
     bench.says = SUCCEEDED
     bench.clock.advance(seconds=1)
     assert bench.seen() == (BackupStatus.SUCCEEDED, Origin.UPSTREAM)
@@ -205,13 +205,13 @@ def test_an_outage_shows_what_is_kept() -> None:
 class LossyCache(MemoryStatusCache):
     """A server that was emptied: only this process still knows."""
 
-    def get(self, key: SubjectKey) -> Kept | None:
+    def get(self, key: SubjectKey) -> CacheEntry | None:
         return None
 
-    def claim(self, key: SubjectKey) -> Claim:
-        return replace(super().claim(key), kept=None)
+    def claim(self, key: SubjectKey) -> LeaseAttempt:
+        return replace(super().claim(key), entry=None)
 
-    def recall(self, key: SubjectKey) -> Kept | None:
+    def recall(self, key: SubjectKey) -> CacheEntry | None:
         return super().get(key)
 
 
@@ -320,16 +320,16 @@ def test_what_is_refused_by_the_budget_is_unknown_for_a_moment_and_not_asked_for
     bench.clock.advance(minutes=10)
     bench.resolve()  # one that was seen before is another budget's
     assert len(bench.source.asked) == 2
-    assert SourceSpared("scripted", Refusal.NEW_SUBJECTS) in bench.events.seen
+    assert SourceCallSuppressed("scripted", Refusal.NEW_SUBJECTS) in bench.events.seen
 
 
 def test_where_no_more_may_wait_what_is_kept_is_shown() -> None:
     bench = Bench()
     bench.resolve()
-    bench.parts.crew.has_room = False
+    bench.parts.pool.has_room = False
     bench.clock.advance(minutes=10)
     assert bench.seen() == (BackupStatus.SUCCEEDED, Origin.CACHE)
-    assert SourceSpared("scripted", Refusal.QUEUE) in bench.events.seen
+    assert SourceCallSuppressed("scripted", Refusal.QUEUE) in bench.events.seen
 
 
 def test_a_source_that_keeps_failing_is_left_alone_and_what_is_kept_called_stale() -> None:
@@ -340,7 +340,7 @@ def test_a_source_that_keeps_failing_is_left_alone_and_what_is_kept_called_stale
         bench.resolver.resolve(Subject.legacy("acme", f"repo-{number}"))
     asked = len(bench.source.asked)
     assert asked == 4
-    bench.cache.put(KEY, replace(bench.kept(), fresh_until=bench.clock()))  # no longer fresh, before the next trial
+    bench.cache.put(KEY, replace(bench.entry(), fresh_until=bench.clock()))  # no longer fresh, before the next trial
     assert bench.seen() == (BackupStatus.SUCCEEDED, Origin.STALE)
     assert len(bench.source.asked) == asked
     bench.says = SUCCEEDED
@@ -355,7 +355,7 @@ def test_odd_names_do_not_open_the_breaker_for_everybody() -> None:
     for number in range(10):
         bench.resolver.resolve(Subject.legacy("acme", f"repo-{number}"))
     assert len(bench.source.asked) == 10
-    assert not any(isinstance(event, BreakerMoved) for event in bench.events.seen)
+    assert not any(isinstance(event, CircuitBreakerMoved) for event in bench.events.seen)
 
 
 def test_knowledge_that_the_source_itself_calls_old_is_old() -> None:
@@ -438,7 +438,7 @@ def test_forgetting_asks_the_source_at_once() -> None:
     bench = Bench()
     bench.resolve()
     bench.says = replace(SUCCEEDED, status=BackupStatus.FAILED)
-    bench.resolver.forget(WEB)
+    bench.resolver.invalidate(WEB)
     assert bench.seen() == (BackupStatus.FAILED, Origin.UPSTREAM)
 
 
@@ -466,7 +466,7 @@ def test_an_answer_begun_before_a_forget_is_not_kept() -> None:
 
     def changed_meanwhile(subject: Subject) -> Report:
         bench.clock.advance(milliseconds=10)
-        bench.resolver.forget(subject)
+        bench.resolver.invalidate(subject)
         return replace(SUCCEEDED, observed_at=bench.clock())
 
     bench.source.answer = changed_meanwhile

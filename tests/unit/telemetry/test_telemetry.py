@@ -13,20 +13,20 @@ from prometheus_client.parser import text_string_to_metric_families
 from badge.events import (
     AnswerCrashed,
     BadgeServed,
-    BreakerMoved,
     CacheCommandFailed,
     CacheEntryRefused,
     CallerWaited,
+    CircuitBreakerMoved,
     Event,
     FlightEnd,
     FlightEnded,
     RefreshBegun,
     Refusal,
     SourceAnswered,
+    SourceCallSuppressed,
     SourceFailed,
-    SourceSpared,
-    SourceWordUnknown,
-    SubjectUnrouted,
+    SubjectUnmatched,
+    UnknownStatusReceived,
     Wait,
 )
 from badge.model import BackupStatus, Origin
@@ -50,11 +50,11 @@ MOVES: list[tuple[Event, str]] = [
     (SourceAnswered("upstream", 0.3), 'badge_source_calls_total{outcome="answered",source="upstream"} 1.0'),
     (SourceAnswered("upstream", 0.3), 'badge_source_seconds_count{source="upstream"} 1.0'),
     (SourceFailed("upstream", "timeout"), 'badge_source_calls_total{outcome="timeout",source="upstream"} 1.0'),
-    (SourceSpared("upstream", Refusal.RATE), 'badge_source_spared_total{source="upstream",why="rate"} 1.0'),
-    (SourceWordUnknown("upstream"), 'badge_source_unknown_words_total{source="upstream"} 1.0'),
-    (SubjectUnrouted(), "badge_subjects_unrouted_total 1.0"),
-    (BreakerMoved("redis", is_open=True), 'badge_breaker_moves_total{name="redis",to="open"} 1.0'),
-    (BreakerMoved("redis", is_open=True), 'badge_breaker_open{name="redis"} 1.0'),
+    (SourceCallSuppressed("upstream", Refusal.RATE), 'badge_source_spared_total{source="upstream",why="rate"} 1.0'),
+    (UnknownStatusReceived("upstream"), 'badge_source_unknown_words_total{source="upstream"} 1.0'),
+    (SubjectUnmatched(), "badge_subjects_unrouted_total 1.0"),
+    (CircuitBreakerMoved("redis", is_open=True), 'badge_breaker_moves_total{name="redis",to="open"} 1.0'),
+    (CircuitBreakerMoved("redis", is_open=True), 'badge_breaker_open{name="redis"} 1.0'),
 ]
 
 
@@ -78,7 +78,7 @@ def test_nothing_is_exposed_that_is_not_declared_and_the_page_tells_all_of_it() 
     metrics = Metrics()
     for event, _ in MOVES:
         metrics.count(event)
-    metrics.hot_path_counter("svg", "failed", "cache")()
+    metrics.edge_cache_counter("svg", "failed", "cache")()
     declared = {metric.name.removesuffix("_total") for metric in METRICS}
     families = {family.name for family in text_string_to_metric_families(metrics.exposition().decode())}
     assert families - {name + "_created" for name in declared} == declared
@@ -90,7 +90,7 @@ def test_nothing_is_exposed_that_is_not_declared_and_the_page_tells_all_of_it() 
 
 def test_hot_answers_count_as_requests_too() -> None:
     metrics = Metrics()
-    count = metrics.hot_path_counter("svg", "failed", "cache")
+    count = metrics.edge_cache_counter("svg", "failed", "cache")
     count()
     count()
     lines = metrics.exposition().decode().splitlines()

@@ -16,7 +16,7 @@ FAILED = replace(SUCCEEDED, status=BackupStatus.FAILED)
 
 @pytest.fixture
 def held() -> Site:
-    return Site(hot_path="500ms")
+    return Site(edge_cache="500ms")
 
 
 def ask(site: Site, path: str) -> str:

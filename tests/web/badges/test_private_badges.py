@@ -8,13 +8,13 @@ from datetime import timedelta
 import pytest
 
 from badge.model import BackupStatus, Report, Subject, Visibility
-from badge.web.badges.private_tokens import SubjectTokens
+from badge.web.badges.private_tokens import PrivateTokens
 from tests.doubles import START
 from tests.site import SIGNING_KEY, SUCCEEDED, Site
 from tests.web.badges.test_badges import title_of
 
 WEB = "/badge/GitHub/acme/Repository/web"
-TOKENS = SubjectTokens(lambda: SIGNING_KEY)
+TOKENS = PrivateTokens(lambda: SIGNING_KEY)
 TOKEN = TOKENS.of(Subject.legacy("acme", "web"))
 FORMS = (".svg?", ".json?", ".txt?", "?strict=1&", ".png?")
 
@@ -46,7 +46,7 @@ def test_any_other_token_is_as_none_and_tells_nothing(private: Site, token: str)
 
 
 def test_what_is_shown_by_token_is_on_no_answer_without(private: Site) -> None:
-    held = Site(hot_path="500ms")
+    held = Site(edge_cache="500ms")
     held.says = private.says
     for _ in range(3):
         assert held.get(f"{WEB}.txt?token={TOKEN}").text == "succeeded\n"

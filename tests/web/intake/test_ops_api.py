@@ -11,7 +11,7 @@ import pytest
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from badge.app import OwnCatalogue, build_app, build_parts
+from badge.app import CatalogueParts, build_app, build_parts
 from badge.catalogue.keys import Scope
 from badge.catalogue.migration import migrate
 from badge.settings import load
@@ -25,7 +25,7 @@ class Ops:
     """A client of a service with its own catalogue, and a key of each scope."""
 
     client: FlaskClient
-    own: OwnCatalogue
+    own: CatalogueParts
     clock: ManualClock
     reader: str
     reporter: str
@@ -43,7 +43,7 @@ class Ops:
 def ops(tmp_path: Path) -> Ops:
     clock = ManualClock()
     parts = build_parts(
-        load({"BADGE_DATA_DIR": str(tmp_path), "BADGE_HOT_PATH": "0"}), cache=OneProcess(clock), clock=clock
+        load({"BADGE_DATA_DIR": str(tmp_path), "BADGE_EDGE_CACHE": "0"}), cache=OneProcess(clock), clock=clock
     )
     migrate(parts.settings.catalogue_location)
     assert parts.own is not None

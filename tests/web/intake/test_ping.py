@@ -11,7 +11,7 @@ import pytest
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from badge.app import OwnCatalogue, build_app, build_parts
+from badge.app import CatalogueParts, build_app, build_parts
 from badge.catalogue.keys import Scope
 from badge.catalogue.migration import migrate
 from badge.model import Subject
@@ -29,7 +29,7 @@ class Intake:
     """A client of a service with its own catalogue, and the UUID of a check: daily, with two hours of grace."""
 
     client: FlaskClient
-    own: OwnCatalogue
+    own: CatalogueParts
     clock: ManualClock
     uuid: str
 
@@ -46,9 +46,9 @@ class Intake:
 
 def intake_of(folder: Path, **settings: str) -> Intake:
     clock = ManualClock()
-    wired = load({"BADGE_DATA_DIR": str(folder), "BADGE_HOT_PATH": "0", **settings})
+    wired = load({"BADGE_DATA_DIR": str(folder), "BADGE_EDGE_CACHE": "0", **settings})
     # A cache that keeps, so that what is shown is what a reader sees and not what the catalogue says.
-    parts = build_parts(wired, cache=OneProcess(clock), clock=clock, chance=lambda: 0.0)
+    parts = build_parts(wired, cache=OneProcess(clock), clock=clock, jitter=lambda: 0.0)
     migrate(parts.settings.catalogue_location)
     assert parts.own is not None
     intake = Intake(build_app(parts).test_client(), parts.own, clock, "")

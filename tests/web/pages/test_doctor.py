@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from badge.model import InvalidSubject, Visibility
-from badge.web.badges.private_tokens import SubjectTokens
+from badge.web.badges.private_tokens import PrivateTokens
 from badge.web.pages.doctor import badge_address
 from tests.doubles import START
 from tests.site import SIGNING_KEY, SUCCEEDED, Site
@@ -149,7 +149,7 @@ def test_what_nobody_may_know_of_is_not_called_fine(tmp_path: Path) -> None:
 
 def test_a_private_badge_s_token_shows_that_it_is_known(site: Site) -> None:
     site.says = replace(SUCCEEDED, visibility=Visibility.PRIVATE)
-    token = SubjectTokens(lambda: SIGNING_KEY).of(WEB)
+    token = PrivateTokens(lambda: SIGNING_KEY).of(WEB)
     page = examined(site, subject=f"https://badges.example.org/badge/{WEB.path}?token={token}")
     assert b"succeeded" in inlined(one(page, "section img"))
     assert not page.select(".fault strong")

@@ -63,7 +63,7 @@ class Dashboard:
         self.clock = ManualClock()
         wired = load({"BADGE_DATA_DIR": str(folder), **settings})
         cache = OneProcess(self.clock)
-        self.parts = build_parts(wired, cache=cache, clock=self.clock, chance=lambda: 0.0)
+        self.parts = build_parts(wired, cache=cache, clock=self.clock, jitter=lambda: 0.0)
         migrate(wired.catalogue_location)
         self.client: FlaskClient = build_app(self.parts).test_client()
 

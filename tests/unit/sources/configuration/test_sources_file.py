@@ -110,9 +110,9 @@ def test_a_subject_s_own_values_come_before_the_source_s(tmp_path: Path) -> None
     [source.subjects]
     "GitLab/acme/Repository/web" = { schedule = "13" }
     """
-    claim = load(written(tmp_path, text), ENVIRONMENT)[0].claim
-    assert claim.values_for(Subject.from_path("GitLab/acme/Repository/web")) == {"schedule": "13"}
-    assert claim.values_for(Subject.from_path("GitLab/acme/Repository/api")) == {"schedule": "1"}
+    matcher = load(written(tmp_path, text), ENVIRONMENT)[0].matcher
+    assert matcher.values_for(Subject.from_path("GitLab/acme/Repository/web")) == {"schedule": "13"}
+    assert matcher.values_for(Subject.from_path("GitLab/acme/Repository/api")) == {"schedule": "1"}
 
 
 def test_every_fault_is_told_at_once_and_once_with_file_source_and_key(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from requests.structures import CaseInsensitiveDict
 from badge.deadline import Deadline
 from badge.model import BackupStatus, Report, Subject
 from badge.ports import SourceUnavailable
-from badge.sources.http.transport import HttpAnswer, HttpTransport, Question
+from badge.sources.http.transport import HttpAnswer, HttpRequest, HttpTransport
 from badge.sources.native.source import NativeSource
 from tests.doubles import ManualClock, RecordedEvents
 
@@ -25,9 +25,9 @@ class NothingNew(HttpTransport):
 
     asked: list[Mapping[str, str]] = field(default_factory=list)
 
-    def ask(self, question: Question, deadline: Deadline) -> HttpAnswer:
+    def ask(self, request: HttpRequest, deadline: Deadline) -> HttpAnswer:
         del deadline
-        self.asked.append(question.headers)
+        self.asked.append(request.headers)
         return HttpAnswer(304, CaseInsensitiveDict(), b"")
 
 

@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 
 from badge.deadline import Deadline
-from badge.events import SourceWordUnknown
+from badge.events import UnknownStatusReceived
 from badge.model import BackupStatus, Report, Subject
 from badge.ports import SourceUnavailable
 from badge.sources.recipes.json_file import JsonFileSource, OneFile, OnePerSubject
 from badge.sources.recipes.recipe import Recipe
 from badge.sources.recipes.template import Template
-from badge.sources.subject_matcher import Claim, Pattern
+from badge.sources.subject_matcher import Pattern, SubjectMatcher
 from tests.doubles import START, ManualClock, RecordedEvents
 
 WEB = Subject.legacy("acme", "web")
@@ -28,7 +28,7 @@ def source_of(place: OneFile | OnePerSubject, events: RecordedEvents | None = No
         name="files",
         place=place,
         recipe=RECIPE,
-        claim=Claim(Pattern({}), {}, {}),
+        matcher=SubjectMatcher(Pattern({}), {}, {}),
         clock=ManualClock(),
         events=events or RecordedEvents(),
         max_bytes=1024,
@@ -145,4 +145,4 @@ def test_a_word_that_is_not_in_the_map_is_told(tmp_path: Path) -> None:
     (tmp_path / "a.json").write_text('{"state": "quantum"}')
     events = RecordedEvents()
     assert fetch(source_of(OneFile(tmp_path / "a.json"), events)).status is BackupStatus.UNKNOWN
-    assert events.seen == [SourceWordUnknown("files")]
+    assert events.seen == [UnknownStatusReceived("files")]

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from badge.model import InvalidSubject, Subject
 from badge.sources.recipes.promql import check_promql, escape
-from badge.sources.recipes.question import question_for
 from badge.sources.recipes.recipe import Recipe
+from badge.sources.recipes.request import request_for
 from badge.sources.recipes.template import BadTemplate, NothingToAsk, Template, check_path, expand_path, names_of
 
 NAMES = names_of(Subject.parse("GitLab", "my group/sub", "Repository", "a/b?c#d&e"), {})
@@ -25,13 +25,13 @@ def recipe(**request: object) -> Recipe:
 
 def test_a_name_with_a_slash_stays_inside_its_segment() -> None:
     asked = recipe(path="/projects/{account}%2F{subjectName}/runs")
-    url = question_for("https://up.example/base", asked, NAMES).url
+    url = request_for("https://up.example/base", asked, NAMES).url
     assert url == "https://up.example/base/projects/my%20group%2Fsub%2Fa%2Fb%3Fc%23d%26e/runs"
 
 
 def test_a_query_parameter_can_t_make_another_one() -> None:
     asked = recipe(path="/x", query={"slug": "{subjectName}", "limit": "1", "taken_away": ""})
-    parts = urlsplit(question_for("https://up.example", asked, NAMES).url)
+    parts = urlsplit(request_for("https://up.example", asked, NAMES).url)
     assert parse_qs(parts.query, keep_blank_values=True) == {"slug": ["a/b?c#d&e"], "limit": ["1"]}
     assert (parts.netloc, parts.path, parts.fragment) == ("up.example", "/x", "")
 
@@ -39,7 +39,7 @@ def test_a_query_parameter_can_t_make_another_one() -> None:
 def test_a_body_is_encoded_after_its_places_are_filled() -> None:
     names = names_of(Subject.legacy("acme", 'web","x":"y'), {})
     asked = recipe(method="POST", json={"selector": {"plan": ["{subjectName}"]}, "n": 50})
-    body = question_for("https://up.example", asked, names).body
+    body = request_for("https://up.example", asked, names).body
     assert json.loads(body or b"") == {"selector": {"plan": ['web","x":"y']}, "n": 50}
 
 
@@ -50,7 +50,7 @@ def test_no_name_can_leave_the_address(account: str, name: str) -> None:
     except InvalidSubject:
         return
     asked = recipe(path="/a/{account}/{subjectName}/z", query={"q": "{subjectName}"})
-    parts = urlsplit(question_for("https://up.example:8443/base", asked, names).url)
+    parts = urlsplit(request_for("https://up.example:8443/base", asked, names).url)
     assert (parts.scheme, parts.netloc, parts.fragment) == ("https", "up.example:8443", "")
     assert [unquote(part) for part in parts.path.split("/")] == [
         "",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from badge.web.badges.edge_cache import ENTRY_BYTES, NOTE, Finished, HotPath, HotPathLimits
+from badge.web.badges.edge_cache import ENTRY_BYTES, NOTE, EdgeCache, EdgeCacheLimits, FinishedAnswer
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -20,7 +20,7 @@ WEB = "/badge/acme/web"
 class Bench:
     """A hot path around an application that answers with a number of its own each time."""
 
-    limits: HotPathLimits = field(default_factory=HotPathLimits)
+    limits: EdgeCacheLimits = field(default_factory=EdgeCacheLimits)
     fresh_seconds: float = 120.0
     is_public: bool = True
     now: float = 1000.0
@@ -28,13 +28,13 @@ class Bench:
     counted: int = 0
 
     def __post_init__(self) -> None:
-        self.hot_path = HotPath(self.application, self.limits, lambda: self.now)
+        self.edge_cache = EdgeCache(self.application, self.limits, lambda: self.now)
 
     def application(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         self.passed_on += 1
         body = b"%d" % self.passed_on
         if self.is_public:
-            environ[NOTE] = Finished(body, '"tag"', self.fresh_seconds, self.headers, self.count)
+            environ[NOTE] = FinishedAnswer(body, '"tag"', self.fresh_seconds, self.headers, self.count)
         start_response("200 OK", self.headers(self.fresh_seconds))
         return [body]
 
@@ -51,7 +51,7 @@ class Bench:
             answer.append((status, dict(headers)))
 
         environ = {"REQUEST_METHOD": method, "RAW_URI": path, **headers}
-        body = b"".join(self.hot_path(environ, start))  # type: ignore[arg-type] # a start_response without write()
+        body = b"".join(self.edge_cache(environ, start))  # type: ignore[arg-type] # a start_response without write()
         return *answer[0], body
 
 
@@ -129,7 +129,7 @@ def test_other_methods_are_passed_on(method: str) -> None:
 
 
 def test_the_oldest_go_where_there_are_too_many() -> None:
-    bench = Bench(HotPathLimits(most_entries=2))
+    bench = Bench(EdgeCacheLimits(most_entries=2))
     for path in ("/a", "/b", "/c"):
         bench.ask(path)
     assert [bench.ask(path)[2] for path in ("/b", "/c")] == [b"2", b"3"]
@@ -137,10 +137,10 @@ def test_the_oldest_go_where_there_are_too_many() -> None:
 
 
 def test_the_oldest_go_where_they_are_too_large() -> None:
-    bench = Bench(HotPathLimits(most_bytes=2 * (ENTRY_BYTES + 10)))
+    bench = Bench(EdgeCacheLimits(most_bytes=2 * (ENTRY_BYTES + 10)))
     for path in ("/a", "/b", "/c"):
         bench.ask(path)
-    assert bench.hot_path._bytes <= 2 * (ENTRY_BYTES + 10)
+    assert bench.edge_cache._bytes <= 2 * (ENTRY_BYTES + 10)
     assert bench.ask("/a")[2] == b"4"
 
 
@@ -150,12 +150,12 @@ def test_what_is_over_makes_room_by_itself() -> None:
         bench.ask(f"/{number}")
     bench.now += 1
     bench.ask("/new")
-    assert len(bench.hot_path._entries) == 1
-    assert bench.hot_path._bytes == ENTRY_BYTES + 3 + len("/new")
+    assert len(bench.edge_cache._entries) == 1
+    assert bench.edge_cache._bytes == ENTRY_BYTES + 3 + len("/new")
 
 
 def test_held_for_no_time_it_holds_nothing() -> None:
-    bench = Bench(HotPathLimits(held_seconds=0))
+    bench = Bench(EdgeCacheLimits(held_seconds=0))
     assert [bench.ask()[2] for _ in range(2)] == [b"1", b"2"]
 
 

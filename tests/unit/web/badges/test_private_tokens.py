@@ -3,10 +3,10 @@
 import pytest
 
 from badge.model import Subject
-from badge.web.badges.private_tokens import LENGTH, SubjectTokens
+from badge.web.badges.private_tokens import LENGTH, PrivateTokens
 
 WEB = Subject.legacy("acme", "web")
-TOKENS = SubjectTokens(lambda: "k" * 32)
+TOKENS = PrivateTokens(lambda: "k" * 32)
 
 
 def test_a_token_is_good_for_its_subject_in_every_spelling_and_for_no_other() -> None:
@@ -19,7 +19,7 @@ def test_a_token_is_good_for_its_subject_in_every_spelling_and_for_no_other() ->
 
 
 def test_a_new_key_ends_all_tokens() -> None:
-    assert not SubjectTokens(lambda: "n" * 32).is_good(WEB, TOKENS.of(WEB))
+    assert not PrivateTokens(lambda: "n" * 32).is_good(WEB, TOKENS.of(WEB))
 
 
 @pytest.mark.parametrize("wrong", ["", "x", TOKENS.of(WEB)[:-1], TOKENS.of(WEB) + "=", "é" * LENGTH, "\ud800" * LENGTH])

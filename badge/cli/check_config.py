@@ -1,4 +1,4 @@
-"""`flask badge settings` and `flask badge doctor`: what is set, and does it work."""
+"""`flask badge settings` and `flask badge check-config`: what is set, and does it work."""
 
 from __future__ import annotations
 
@@ -59,9 +59,9 @@ class Finding:
     said: str
 
 
-@click.command(cls=BadgeCommand, epilog=examples("flask badge doctor", "flask badge doctor --json"))
+@click.command(cls=BadgeCommand, epilog=examples("flask badge check-config", "flask badge check-config --json"))
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, a line for each finding.")
-def doctor(*, as_json: bool) -> None:
+def check_config(*, as_json: bool) -> None:
     """Look at settings, data folder, cache and source, and say what to do about each fault.
 
     Exit code 0 if all is well, 1 if something does not work, 2 if the settings are wrong.
