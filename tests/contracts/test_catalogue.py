@@ -310,6 +310,7 @@ def test_names_of_keys_are_unique_and_sane(store: Store) -> None:
         store.keys.revoke("other")
 
 
+@pytest.mark.alone
 def test_a_busy_database_does_not_refuse_a_good_key(store: Store) -> None:
     plain = store.keys.create("ci", {Scope.READ})
     other = Store.on(store.url)

@@ -33,6 +33,7 @@ def store(postgres: PostgresServer) -> Iterator[Store]:
     store.close()
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("has_connection", [True, False])
 def test_a_silent_server_is_the_lack_of_an_answer_within_a_badge_s_time(
     postgres: PostgresServer, store: Store, caplog: pytest.LogCaptureFixture, *, has_connection: bool

@@ -39,6 +39,8 @@ from tests.topologies import (
     watched_servers,
 )
 
+pytestmark = pytest.mark.alone
+
 BUDGET = timedelta(milliseconds=50)
 
 

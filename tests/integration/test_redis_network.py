@@ -22,6 +22,8 @@ from tests.servers import eventually, running_valkey
 from tests.tcp_proxy import BLACK_HOLE, MODES, TcpProxy, running_proxy
 from tests.timing import assert_within, seconds_of
 
+pytestmark = pytest.mark.alone
+
 KEY = ("github", "acme", "repository", "web")
 OTHER = ("github", "acme", "repository", "api")
 IN_TIME_SECONDS = 0.06

@@ -21,6 +21,8 @@ from tests.load import Answer, all_at_once, percentile
 from tests.servers import Service, eventually, running_service, running_valkey
 from tests.timing import ROOM, assert_within
 
+pytestmark = pytest.mark.alone
+
 IN_TIME_SECONDS = 2.0
 SLACK_SECONDS = 1.0
 UPSTREAM_SECONDS = 0.3

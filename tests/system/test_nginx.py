@@ -170,6 +170,7 @@ def is_closed(client: socket.socket) -> bool:
         return True
 
 
+@pytest.mark.alone
 def test_slow_clients_keep_nobody_from_being_answered(site: Site) -> None:
     host, port = site.nginx.url.removeprefix("http://").split(":")
     with contextlib.ExitStack() as connections:

@@ -29,6 +29,8 @@ from tests.load import Answer, all_at_once, at_a_rate, percentile
 from tests.servers import Service, ValkeyServer, eventually, needs, running_service, running_valkey
 from tests.timing import ROOM, assert_within
 
+pytestmark = pytest.mark.alone
+
 UPSTREAM_SECONDS = 0.05
 
 

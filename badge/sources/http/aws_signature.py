@@ -36,9 +36,9 @@ class AwsSignature:
 
         session = self.session_token.reveal() if self.session_token else None
         credentials = Credentials(self.access_key.reveal(), self.secret_key.reveal(), session)
-        request = AWSRequest(request.method, request.url, dict(request.headers), request.body or b"")
-        SigV4Auth(credentials, self.service, self.region).add_auth(request)
-        return Signed(request.with_headers(dict(request.headers.items())))
+        signed = AWSRequest(request.method, request.url, dict(request.headers), request.body or b"")
+        SigV4Auth(credentials, self.service, self.region).add_auth(signed)
+        return Signed(request.with_headers(dict(signed.headers.items())))
 
     def sign_anew(self, request: HttpRequest, refused: Signed, deadline: Deadline) -> Signed | None:
         """A second signature would be refused like the first."""

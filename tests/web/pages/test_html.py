@@ -76,6 +76,7 @@ def row(number: int) -> dict[str, object]:
     }
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize(
     "path",
     [
