@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/pip --disable-pip-version-check install --quiet --no-deps
 ARGS ?=
 
-.PHONY: png-packages help setup run demo test test-slow lint format coverage golden translations pictures bench soak image-check lock system-packages clean
+.PHONY: png-packages help setup run demo check test test-slow lint format coverage golden translations pictures bench soak image-check lock system-packages clean
 
 help: ## Show this list.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -22,8 +22,11 @@ run: $(VENV)/.ready png-packages ## Run the service on http://127.0.0.1:8000 (BA
 demo: $(VENV)/.ready ## Fill the catalogue with a plausible set of backups, to look around.
 	@$(BIN)/flask badge demo
 
-test: setup lint ## Check style and types, then run all tests, as CI does.
-	@$(BIN)/pytest $(ARGS)
+check: $(VENV)/.ready-dev png-packages lint ## Check style, types and imports, and run the unit and web tests: for each edit.
+	@$(BIN)/pytest -q -n auto --dist loadfile -m "not slow" tests/unit tests/web $(ARGS)
+
+test: setup lint ## Check style, types and imports, and run all tests but the slow ones, as CI does.
+	@scripts/run-tests $(BIN)/pytest $(ARGS)
 
 test-slow: setup ## Run the tests that `make test` leaves out: failovers, clusters that lose servers, full servers.
 	@$(BIN)/pytest -m slow $(ARGS)
@@ -75,7 +78,7 @@ png-packages:
 	@scripts/system-packages "drawing PNGs (ready-made ones serve)" libcairo2 fonts-dejavu-core fonts-droid-fallback fonts-symbola
 
 system-packages: png-packages
-	@scripts/system-packages "the browser tests" chromium
+	@scripts/system-packages "the browser tests" chromium-headless-shell
 	@scripts/system-packages "the tests of backup systems" prometheus prometheus-pushgateway restic borgbackup
 	@scripts/system-packages "the tests of TLS" openssl redis-tools
 	@scripts/system-packages "the tests of the catalogue on PostgreSQL" postgresql

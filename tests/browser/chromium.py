@@ -2,7 +2,9 @@
 
 from pathlib import Path
 
-CHROMIUM = Path("/usr/bin/chromium")
+# The headless shell is the same engine without a desktop browser around it, and takes half the time.
+_PLACES = [Path("/usr/bin/chromium-headless-shell"), Path("/usr/bin/chromium")]
+CHROMIUM = next((path for path in _PLACES if path.exists()), _PLACES[0])
 # Without these Chromium looks for its maker's hosts at every start.
 QUIET = [
     "--no-sandbox",
