@@ -18,8 +18,8 @@ from typing import Any
 
 from badge.artwork.png_check import PngCheck
 from badge.cache.embedded.server import EmbeddedServer, binary_path
-from badge.metrics_folder import claim_folder
 from badge.settings import BadSettings, Settings, load, shown, unknown_variables
+from badge.telemetry.shared_counts import SharedCounts, share_counts
 from badge.web.health import Readiness
 from badge.web.terminal import EXAMPLE, Terminal
 
@@ -47,18 +47,19 @@ class Master:
     """The hooks of one gunicorn master (gunicorn's documentation, "Server Hooks")."""
 
     settings: Settings
+    counts: SharedCounts = field(init=False)
     embedded: EmbeddedServer | None = field(default=None, init=False)
     png: PngCheck | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
-        """Before the application is loaded: name the folder of the counts, and keep loading from leaving holes.
+        """Before the application is loaded: make room for the workers' counts, and keep loading from leaving holes.
 
         Garbage that is collected now would be room, in pages that workers share, for what they make (gc.freeze).
         """
         gc.disable()
+        self.counts = share_counts(self.settings.workers)
         try:
             self.settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-            claim_folder(self.settings.data_dir / "metrics")
         except OSError as error:
             sys.stderr.write(f"BADGE_DATA_DIR: can't be written: {error.strerror}\n")
             sys.exit(2)
@@ -69,7 +70,7 @@ class Master:
             server.log.info("%s=%s", variable, value)
         for sentence in unknown_variables():
             server.log.warning("%s", sentence)
-        self.png = PngCheck(self.settings.data_dir)
+        self.png = PngCheck()
         if _has_catalogue(self.settings):
             _make_schema(self.settings.catalogue_location)
         if self.settings.redis_url is None:
@@ -107,20 +108,20 @@ class Master:
 
     def pre_fork(self, server: Any, worker: Any) -> None:
         """Before each fork: what is loaded by now is never garbage, and looking for some would unshare its pages."""
-        del server, worker
+        del server
+        self.counts.reserve(worker.age)
         gc.freeze()
 
     def post_fork(self, server: Any, worker: Any) -> None:
         """In a worker, before it does anything."""
         del server, worker
+        self.counts.begin_in_worker()
         gc.enable()
 
     def child_exit(self, server: Any, worker: Any) -> None:
         """After a worker has ended: its counts stay."""
         del server
-        from badge.telemetry.metrics import keep_counts_of_ended  # noqa: PLC0415 - not before its folder is named
-
-        keep_counts_of_ended(worker.pid)
+        self.counts.release(worker.age)
 
     def on_exit(self, server: Any) -> None:
         """After the last worker: end the cache too."""

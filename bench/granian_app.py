@@ -9,17 +9,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from badge.metrics_folder import claim_folder
+from badge.app import create_app
 from badge.settings import load
+from badge.telemetry.shared_counts import share_counts
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
 _settings = load()
-claim_folder(_settings.data_dir / "metrics")
-
-from badge.app import create_app  # noqa: E402 - imports what looks for the folder of the counts, once
-
+share_counts(_settings.workers)
 _site = create_app(_settings)
 
 

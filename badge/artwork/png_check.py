@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import tempfile
-from pathlib import Path
 
 from badge.artwork.png import fault_of_this_machine
 
@@ -20,8 +18,9 @@ class PngCheck:
     pipe open. Nor the exit code, for gunicorn reaps every child of its master.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self._answer = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - open for the master's whole life
+    def __init__(self) -> None:
+        # In memory, where no full disk keeps the service from starting.
+        self._answer = os.fdopen(os.memfd_create("png-check"), "wb", buffering=0)
         self._looking: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
@@ -32,7 +31,6 @@ class PngCheck:
             )
         except OSError as error:
             self._answer.write(f"the check can't be started ({type(error).__name__})".encode())
-            self._answer.flush()
 
     def close(self) -> None:
         """Let go of the file."""

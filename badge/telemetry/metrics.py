@@ -1,19 +1,17 @@
-"""Every metric, declared in one table, and which event moves which.
-
-With PROMETHEUS_MULTIPROC_DIR set before this is imported, the workers' counts are summed
-(prometheus_client's multiprocess mode); without it, as in tests, each process counts for itself.
-"""
+"""Every metric, declared in one table, and which event moves which."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from bisect import bisect_left
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from enum import Enum, auto
+from itertools import accumulate
 from typing import Any
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
-from prometheus_client.mmap_dict import MmapedDict
-from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.registry import Collector
 
 from badge.events import (
     AnswerCrashed,
@@ -33,7 +31,7 @@ from badge.events import (
     SubjectUnmatched,
     UnknownStatusReceived,
 )
-from badge.metrics_folder import folder_lock, shared_folder
+from badge.telemetry.shared_counts import Labels, SharedCounts, counts_of_this_service
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -41,36 +39,45 @@ CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 LATENCY_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0)
 
 
+class Kind(Enum):
+    """The kinds of metrics (prometheus.io/docs/concepts/metric_types)."""
+
+    COUNTER = auto()
+    GAUGE = auto()
+    """Of several workers the highest counts."""
+    HISTOGRAM = auto()
+
+
 @dataclass(frozen=True, slots=True)
 class Declared:
     """One metric."""
 
     name: str
-    kind: type[Counter | Gauge | Histogram]
+    kind: Kind
     help: str
     labels: tuple[str, ...] = ()
 
 
 # No label ever holds a path, a subject or anything else that strangers choose.
 METRICS = (
-    Declared("badge_requests_total", Counter, "Badges answered.", ("format", "status", "origin")),
-    Declared("badge_hot_path_hits_total", Counter, "Of these, answered in front of Flask.", ()),
-    Declared("badge_request_seconds", Histogram, "From Flask to the finished answer.", ("format",)),
-    Declared("badge_pings_total", Counter, "Pings taken and refused.", ("signal", "http_status")),
-    Declared("badge_crashes_total", Counter, "Bugs that became an image.", ("where",)),
-    Declared("badge_cache_failures_total", Counter, "Commands to the cache that failed.", ("operation",)),
-    Declared("badge_cache_refused_total", Counter, "Values in the cache that are none of ours.", ("reason",)),
-    Declared("badge_flights_total", Counter, "Attempts to find out a status.", ("end",)),
-    Declared("badge_waits_total", Counter, "Callers without a badge at hand.", ("how",)),
-    Declared("badge_refreshes_total", Counter, "Statuses fetched anew behind a shown one."),
-    Declared("badge_source_calls_total", Counter, "Questions to sources.", ("source", "outcome")),
-    Declared("badge_source_seconds", Histogram, "How long sources took to answer.", ("source",)),
-    Declared("badge_source_spared_total", Counter, "Questions not asked.", ("source", "why")),
-    Declared("badge_source_unknown_words_total", Counter, "Status words that are none of ours.", ("source",)),
-    Declared("badge_subjects_unrouted_total", Counter, "Questions for subjects of no source."),
-    Declared("badge_breaker_moves_total", Counter, "Breakers opened and closed.", ("name", "to")),
-    Declared("badge_log_ins_total", Counter, "Attempts to log in to the dashboard.", ("end",)),
-    Declared("badge_breaker_open", Gauge, "1 while any worker has it open.", ("name",)),
+    Declared("badge_requests_total", Kind.COUNTER, "Badges answered.", ("format", "status", "origin")),
+    Declared("badge_hot_path_hits_total", Kind.COUNTER, "Of these, answered in front of Flask.", ()),
+    Declared("badge_request_seconds", Kind.HISTOGRAM, "From Flask to the finished answer.", ("format",)),
+    Declared("badge_pings_total", Kind.COUNTER, "Pings taken and refused.", ("signal", "http_status")),
+    Declared("badge_crashes_total", Kind.COUNTER, "Bugs that became an image.", ("where",)),
+    Declared("badge_cache_failures_total", Kind.COUNTER, "Commands to the cache that failed.", ("operation",)),
+    Declared("badge_cache_refused_total", Kind.COUNTER, "Values in the cache that are none of ours.", ("reason",)),
+    Declared("badge_flights_total", Kind.COUNTER, "Attempts to find out a status.", ("end",)),
+    Declared("badge_waits_total", Kind.COUNTER, "Callers without a badge at hand.", ("how",)),
+    Declared("badge_refreshes_total", Kind.COUNTER, "Statuses fetched anew behind a shown one."),
+    Declared("badge_source_calls_total", Kind.COUNTER, "Questions to sources.", ("source", "outcome")),
+    Declared("badge_source_seconds", Kind.HISTOGRAM, "How long sources took to answer.", ("source",)),
+    Declared("badge_source_spared_total", Kind.COUNTER, "Questions not asked.", ("source", "why")),
+    Declared("badge_source_unknown_words_total", Kind.COUNTER, "Status words that are none of ours.", ("source",)),
+    Declared("badge_subjects_unrouted_total", Kind.COUNTER, "Questions for subjects of no source."),
+    Declared("badge_breaker_moves_total", Kind.COUNTER, "Breakers opened and closed.", ("name", "to")),
+    Declared("badge_log_ins_total", Kind.COUNTER, "Attempts to log in to the dashboard.", ("end",)),
+    Declared("badge_breaker_open", Kind.GAUGE, "1 while any worker has it open.", ("name",)),
 )
 
 
@@ -78,28 +85,30 @@ class UndeclaredMetric(KeyError):
     """A metric that is not in the table."""
 
 
-class Metrics:
-    """The metrics of this process."""
+class Metrics(Collector):
+    """The metrics of this process and of those it shares its counts with."""
 
-    def __init__(self) -> None:
+    def __init__(self, counts: SharedCounts | None = None) -> None:
+        self._counts = counts or counts_of_this_service()
+        self._declared = {declared.name: declared for declared in METRICS}
         self.registry = CollectorRegistry()
-        self._made = {declared.name: _made(declared, self.registry) for declared in METRICS}
-
-    def metric(self, name: str) -> Any:
-        """The metric of that name; raises `UndeclaredMetric`."""
-        try:
-            return self._made[name]
-        except KeyError:
-            raise UndeclaredMetric(name) from None
+        self.registry.register(self)
 
     def add(self, name: str, *labels: str) -> None:
-        """One more."""
-        metric = self.metric(name)
-        (metric.labels(*labels) if labels else metric).inc()
+        """One more; raises `UndeclaredMetric`."""
+        self._check(name, Kind.COUNTER)
+        self._counts.add(name, labels)
 
     def observe(self, name: str, seconds: float, *labels: str) -> None:
-        """One duration."""
-        self.metric(name).labels(*labels).observe(seconds)
+        """One duration; raises `UndeclaredMetric`."""
+        self._check(name, Kind.HISTOGRAM)
+        self._counts.add(name, (*labels, _BUCKETS[bisect_left(LATENCY_BUCKETS, seconds)]))
+        self._counts.add(name, (*labels, _SUM), seconds)
+
+    def set(self, name: str, value: float, *labels: str) -> None:
+        """The value now; raises `UndeclaredMetric`."""
+        self._check(name, Kind.GAUGE)
+        self._counts.set(name, labels, value)
 
     def count(self, event: Event) -> None:
         """Move what the event moves."""
@@ -108,34 +117,63 @@ class Metrics:
             move(self, event)
 
     def edge_cache_counter(self, format: str, status: str, origin: str) -> Callable[[], None]:
-        """Counts one more answer of this kind from the hot path; made once for each answer that is held there."""
-        requests = self.metric("badge_requests_total").labels(format, status, origin)
-        hits = self.metric("badge_hot_path_hits_total")
+        """Return what counts one more answer of this kind from the edge cache."""
+        counts, labels = self._counts, (format, status, origin)
 
         def count() -> None:
-            requests.inc()
-            hits.inc()
+            counts.add("badge_requests_total", labels)
+            counts.add("badge_hot_path_hits_total")
 
         return count
 
     def exposition(self) -> bytes:
-        """All of it as Prometheus reads it (text format 0.0.4), of all workers where they share a folder."""
-        if (folder := shared_folder()) is None:
-            return generate_latest(self.registry)
-        registry = CollectorRegistry()
-        MultiProcessCollector(registry)
-        with folder_lock(folder):
-            return generate_latest(registry)
+        """All of it as Prometheus reads it (text format 0.0.4)."""
+        return generate_latest(self.registry)
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield all metrics, for the registry."""
+        by_name: dict[str, dict[Labels, float]] = {declared.name: {} for declared in METRICS}
+        for (name, labels), value in self._counts.totals().items():
+            by_name[name][labels] = value
+        for declared in METRICS:
+            yield _FAMILIES[declared.kind](declared, by_name[declared.name])
+
+    def _check(self, name: str, kind: Kind) -> None:
+        declared = self._declared.get(name)
+        if declared is None or declared.kind is not kind:
+            raise UndeclaredMetric(name)
 
 
-def _made(declared: Declared, registry: CollectorRegistry) -> Counter | Gauge | Histogram:
-    # The library's kinds take their own further arguments.
-    options: dict[str, Any] = {}
-    if declared.kind is Histogram:
-        options["buckets"] = LATENCY_BUCKETS
-    if declared.kind is Gauge:
-        options["multiprocess_mode"] = "livemax"
-    return declared.kind(declared.name, declared.help, declared.labels, registry=registry, **options)
+# How a histogram's numbers are told apart: by a last label, the bucket's upper bound or the sum's name.
+_BUCKETS = (*map(str, LATENCY_BUCKETS), "+Inf")
+_SUM = "sum"
+
+
+def _counter(declared: Declared, values: Mapping[Labels, float]) -> Metric:
+    family = CounterMetricFamily(declared.name, declared.help, labels=declared.labels)
+    if not declared.labels:
+        values = {(): 0.0, **values}
+    for labels, value in values.items():
+        family.add_metric(labels, value)
+    return family
+
+
+def _gauge(declared: Declared, values: Mapping[Labels, float]) -> Metric:
+    family = GaugeMetricFamily(declared.name, declared.help, labels=declared.labels)
+    for labels, value in values.items():
+        family.add_metric(labels, value)
+    return family
+
+
+def _histogram(declared: Declared, values: Mapping[Labels, float]) -> Metric:
+    family = HistogramMetricFamily(declared.name, declared.help, labels=declared.labels)
+    for labels in dict.fromkeys(labels[:-1] for labels in values):
+        counted = accumulate(values.get((*labels, bucket), 0.0) for bucket in _BUCKETS)
+        family.add_metric(labels, list(zip(_BUCKETS, counted, strict=True)), values.get((*labels, _SUM), 0.0))
+    return family
+
+
+_FAMILIES = {Kind.COUNTER: _counter, Kind.GAUGE: _gauge, Kind.HISTOGRAM: _histogram}
 
 
 def _served(metrics: Metrics, event: BadgeServed) -> None:
@@ -150,7 +188,7 @@ def _answered(metrics: Metrics, event: SourceAnswered) -> None:
 
 def _breaker(metrics: Metrics, event: CircuitBreakerMoved) -> None:
     metrics.add("badge_breaker_moves_total", event.name, "open" if event.is_open else "closed")
-    metrics.metric("badge_breaker_open").labels(event.name).set(int(event.is_open))
+    metrics.set("badge_breaker_open", int(event.is_open), event.name)
 
 
 _MOVES: Mapping[type[Event], Callable[[Metrics, Any], None]] = {
@@ -170,24 +208,3 @@ _MOVES: Mapping[type[Event], Callable[[Metrics, Any], None]] = {
     LogInTried: lambda metrics, event: metrics.add("badge_log_ins_total", event.end),
     SubjectUnmatched: lambda metrics, _: metrics.add("badge_subjects_unrouted_total"),
 }
-
-
-def keep_counts_of_ended(pid: int) -> None:
-    """Add up what an ended worker counted with what those before it did, so that files don't grow in number."""
-    folder = shared_folder()
-    if folder is None:
-        return
-    with folder_lock(folder):
-        mark_process_dead(pid, str(folder))
-        for kind in ("counter", "histogram"):
-            ended = folder / f"{kind}_{pid}.db"
-            if ended.exists():
-                _add_up(ended, folder / f"{kind}_ended.db")
-                ended.unlink()
-
-
-def _add_up(ended: Path, total: Path) -> None:
-    sums = MmapedDict(str(total))
-    for key, value, timestamp, _ in MmapedDict.read_all_values_from_file(str(ended)):
-        sums.write_value(key, sums.read_value(key)[0] + value, timestamp)
-    sums.close()

@@ -1,0 +1,129 @@
+"""The data folder on a real file system that fills up, turns read-only or goes away under a running service."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import requests
+
+from tests.servers import Service, eventually, flask_badge, needs, running_service
+
+WEB = "GitHub/acme/Repository/web"
+SIZE = "24m"
+
+
+@contextlib.contextmanager
+def mounted(kind: str, folder: Path) -> Iterator[Path]:
+    """A file system of 24 MB, taken away afterwards."""
+    needs("root, who may mount file systems,", is_there=os.geteuid() == 0)
+    place = folder / "disk"
+    place.mkdir()
+    if kind == "tmpfs":
+        what = ["-t", "tmpfs", "-o", f"size={SIZE}", "badge-test"]
+    else:
+        image = folder / "image"
+        subprocess.run(["truncate", "-s", SIZE, image], check=True)
+        subprocess.run(["mkfs.ext4", "-q", "-F", image], check=True)
+        what = ["-o", "loop", str(image)]
+    subprocess.run(["mount", *what, place], check=True)
+    try:
+        yield place
+    finally:
+        assert eventually(lambda: subprocess.run(["umount", place], check=False).returncode == 0)
+
+
+@pytest.fixture(params=["tmpfs", "ext4"])
+def disk(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path]:
+    with mounted(request.param, tmp_path) as place:
+        yield place
+
+
+@contextlib.contextmanager
+def service_on(disk: Path) -> Iterator[Service]:
+    """A service whose data are on the disk, and whose log is beside it."""
+    with running_service(disk.parent / "log", BADGE_DATA_DIR=str(disk / "data"), BADGE_WORKERS="2") as service:
+        yield service
+
+
+def fill(disk: Path) -> None:
+    """Leave not a byte."""
+    for size in (1 << 20, 4096, 1):
+        with (disk / f"filler-{size}").open("ab", buffering=0) as filler:
+            try:
+                while True:
+                    filler.write(b"x" * size)
+            except OSError as error:
+                assert error.errno == errno.ENOSPC  # noqa: PT017 - that it is raised is sure: the loop has no other end
+
+
+def make_room(disk: Path) -> None:
+    for filler in disk.glob("filler-*"):
+        filler.unlink()
+
+
+def report(service: Service, key: str, status: str) -> requests.Response:
+    names = {"platform": "GitHub", "account": "acme", "subjectType": "Repository", "subjectName": "web"}
+    url = f"{service.url}/ops/status/report"
+    return requests.post(url, json={**names, "status": status}, headers={"X-API-Key": key}, timeout=15)
+
+
+def shown(service: Service, query: str = "") -> str:
+    return service.get(f"/badge/{WEB}.txt?{query}").text.strip()
+
+
+def assert_all_is_served(service: Service) -> None:
+    """Each kind of answer, also for a name never asked for, from the workers that were there before."""
+    workers = service.workers()
+    for path in (f"/badge/{WEB}", "/badge/acme/other", f"/badge/{WEB}.png?label=full", "/livez", "/metrics"):
+        assert service.get(path).status_code == 200, path
+    assert [worker.pid for worker in service.workers()] == [worker.pid for worker in workers]
+
+
+def test_a_full_disk_costs_a_report_its_acceptance_and_nothing_else(disk: Path) -> None:
+    with service_on(disk) as service:
+        key = flask_badge("key", "create", "ci", BADGE_DATA_DIR=str(disk / "data")).stdout.strip()
+        assert report(service, key, "succeeded").status_code == 200
+        assert shown(service) == "succeeded"
+        asked = service.counted("badge_requests_total")
+        fill(disk)
+        refused = report(service, key, "failed")
+        assert (refused.status_code, refused.headers["Content-Type"]) == (503, "application/problem+json")
+        assert_all_is_served(service)
+        assert service.counted("badge_requests_total") > asked
+        assert shown(service, "v=2") == "succeeded"
+        make_room(disk)
+        assert report(service, key, "failed").status_code == 200
+        assert eventually(lambda: shown(service) == "failed", 2)
+
+
+def test_a_disk_that_turns_read_only_ends_nothing(disk: Path) -> None:
+    with service_on(disk) as service:
+        key = flask_badge("key", "create", "ci", BADGE_DATA_DIR=str(disk / "data")).stdout.strip()
+        assert report(service, key, "succeeded").status_code == 200
+        assert shown(service) == "succeeded"
+        # What is open for writing keeps a plain remount away; a bind mount over it is read-only for whoever opens.
+        subprocess.run(["mount", "--bind", disk, disk], check=True)
+        try:
+            subprocess.run(["mount", "-o", "remount,bind,ro", disk], check=True)
+            assert_all_is_served(service)
+            assert shown(service, "v=2") == "succeeded"
+        finally:
+            subprocess.run(["umount", "-l", disk], check=True)
+        assert report(service, key, "failed").status_code == 200
+        assert eventually(lambda: shown(service) == "failed", 2)
+
+
+def test_a_data_folder_that_is_removed_ends_nothing(disk: Path) -> None:
+    with service_on(disk) as service:
+        assert flask_badge("report", WEB, "succeeded", BADGE_DATA_DIR=str(disk / "data")).returncode == 0
+        assert shown(service) == "succeeded"
+        shutil.rmtree(disk / "data")
+        assert_all_is_served(service)
+        assert shown(service, "v=2") in ("succeeded", "unknown")
