@@ -48,8 +48,9 @@ from badge.web.badges.routes import BadgeParts
 from badge.web.health import Readiness
 from badge.web.intake.rates import KeyRate
 from badge.web.login.authentication import dashboard_authentication
-from badge.web.login.sessions import signing_key, use_sessions
+from badge.web.login.sessions import use_sessions
 from badge.web.pages import PagesParts
+from badge.web.signing_key import signing_key
 from badge.web.site import build_site
 from badge.web.terminal import Terminal
 
