@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -88,6 +88,13 @@ class Sources:
     """None where nothing can list them."""
     own: CatalogueParts | None = None
     """None where other systems are asked instead."""
+    catalogue_names: Collection[str] = ()
+    """What the sources are called behind which the catalogue stands."""
+
+    def catalogue_answers_for(self, subject: Subject) -> bool:
+        """Whether the catalogue is the source that is asked for a subject, under whatever name."""
+        source = self.routing.source_for(subject)
+        return source is not None and source.name in self.catalogue_names
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,7 +232,7 @@ def _pages_parts(parts: Parts) -> PagesParts:
         resolver=parts.resolver,
         listing=parts.sources.listing,
         history=parts.own.source if parts.own else None,
-        takes_reports=_takes_reports(parts.resolver.routing, parts.own),
+        takes_reports=parts.sources.catalogue_answers_for,
         clock=parts.clock,
         authentication=dashboard_authentication(parts.settings, parts.events),
         tokens=PrivateTokens(partial(signing_key, parts.settings)),
@@ -233,11 +240,6 @@ def _pages_parts(parts: Parts) -> PagesParts:
         public_url=parts.settings.public_url or "",
         terminal=Terminal.of(parts.settings),
     )
-
-
-def _takes_reports(routing: SourceRouting, own: CatalogueParts | None) -> Callable[[Subject], bool]:
-    """Tells whether the own catalogue is the one that is asked for a subject, under whatever name."""
-    return lambda subject: own is not None and isinstance(routing.source_for(subject), type(own.source))
 
 
 def _catalogue(settings: Settings, clock: Clock) -> CatalogueParts:
@@ -259,19 +261,20 @@ def _sources(settings: Settings, clock: Clock, events: Events) -> Sources:
     if settings.upstream_url is not None:
         return _upstream(settings, settings.upstream_url, clock, events)
     own = _catalogue(settings, clock)
-    return Sources(OneSource(own.source), own.source, own)
+    return Sources(OneSource(own.source), own.source, own, {own.source.name})
 
 
 def _configured(settings: Settings, file: Path, clock: Clock, events: Events) -> Sources:
     # Loaded where it is wanted, as the catalogue is.
     from badge.sources.configuration.configured_listing import listing_of  # noqa: PLC0415
-    from badge.sources.configuration.factory import asks_catalogue, build_routing  # noqa: PLC0415
+    from badge.sources.configuration.factory import build_routing, catalogue_names  # noqa: PLC0415
     from badge.sources.configuration.sources_file import load  # noqa: PLC0415
 
     configured = load(file)
-    own = _catalogue(settings, clock) if asks_catalogue(configured) else None
+    names = catalogue_names(configured)
+    own = _catalogue(settings, clock) if names else None
     routing = build_routing(configured, own.source.called if own else None, clock, events)
-    return Sources(routing, listing_of(configured, routing, own.source if own else None, clock), own)
+    return Sources(routing, listing_of(configured, routing, own.source if own else None, clock), own, names)
 
 
 def _upstream(settings: Settings, url: str, clock: Clock, events: Events) -> Sources:
