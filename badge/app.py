@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING
 from flask import Blueprint, Flask
 
 from badge.cache.embedded import server as embedded
-from badge.cache.memory import MemoryStatusCache
+from badge.cache.memory import MemorySourcePauses, MemoryStatusCache
 from badge.cache.redis.commands import RedisCommands
 from badge.cache.redis.connection import RedisConnector
 from badge.cache.redis.pictures import RedisPictureStore
+from badge.cache.redis.source_pauses import RedisSourcePauses
 from badge.cache.redis.status_cache import RedisStatusCache
 from badge.listing import StatusListing
 from badge.model import Subject
@@ -25,6 +26,7 @@ from badge.ports import (
     Events,
     Jitter,
     PictureStore,
+    SourcePauses,
     SourceRouting,
     StatusCache,
     StatusSource,
@@ -102,6 +104,7 @@ class Stores:
     """What processes share."""
 
     statuses: StatusCache
+    pauses: SourcePauses
     pictures: PictureStore | None = None
     warm_up: Callable[[], None] = lambda: None
 
@@ -114,6 +117,7 @@ class Parts:
     clock: Clock
     events: Telemetry
     cache: StatusCache
+    pauses: SourcePauses
     pictures: PictureStore | None
     """None where there is no shared store: each process then draws its own."""
     resolver: Resolver
@@ -143,13 +147,14 @@ def build_parts(
     events = Telemetry()
     sources = Sources(OneSource(source)) if source else _sources(settings, clock, events)
     number = len(sources.routing.sources)
-    # A cache that is handed in stands for the server: pictures then go to no other one.
+    # A cache that is handed in stands for the server: pictures and pauses then go to no other one.
     is_own_alone = sources.own is not None and number == 1
-    stores = Stores(cache) if cache else _stores(settings, clock, events, number, is_source_local=is_own_alone)
-    entry = stores.statuses
+    local = Stores(cache, MemorySourcePauses(clock)) if cache else None
+    stores = local or _stores(settings, clock, events, number, is_source_local=is_own_alone)
     lifetimes = _lifetimes(settings)
     fetcher = Fetcher(
-        cache=entry,
+        cache=stores.statuses,
+        pauses=stores.pauses,
         clock=clock,
         events=events,
         limiter_of=SourceLimiters(lambda name: _limiter(settings, clock, events, name)).of,
@@ -160,7 +165,7 @@ def build_parts(
     )
     resolver = Resolver(
         routing=sources.routing,
-        cache=entry,
+        cache=stores.statuses,
         fetcher=fetcher,
         clock=clock,
         events=events,
@@ -168,7 +173,17 @@ def build_parts(
         wait_seconds=settings.wait.total_seconds(),
         most_waiting=settings.most_waiting,
     )
-    return Parts(settings, clock, events, entry, stores.pictures, resolver, sources, stores.warm_up)
+    return Parts(
+        settings=settings,
+        clock=clock,
+        events=events,
+        cache=stores.statuses,
+        pauses=stores.pauses,
+        pictures=stores.pictures,
+        resolver=resolver,
+        sources=sources,
+        warm_up=stores.warm_up,
+    )
 
 
 def create_app(
@@ -303,13 +318,13 @@ def _stores(settings: Settings, clock: Clock, events: Events, sources: int, *, i
     local = MemoryStatusCache(clock, max_entries=0 if is_source_local else settings.local_entries)
     url = settings.redis_url.get_secret_value() if settings.redis_url else _embedded_url(settings)
     if url is None:
-        return Stores(local)
+        return Stores(local, MemorySourcePauses(clock))
     # Those who answer, those who ask each source, and those who renew leases, find out, and make up.
     connections = settings.threads + sources * settings.upstream_concurrency + 4
     connector = RedisConnector(url, settings.redis_timeout, connections)
     commands = RedisCommands(connector, events, CircuitBreaker("redis", events))
     statuses = RedisStatusCache(commands, local, events, clock)
-    return Stores(statuses, RedisPictureStore(commands), commands.warm_up)
+    return Stores(statuses, RedisSourcePauses(commands, clock), RedisPictureStore(commands), commands.warm_up)
 
 
 def _embedded_url(settings: Settings) -> str | None:
