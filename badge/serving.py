@@ -21,6 +21,7 @@ from badge.cache.embedded.server import EmbeddedServer, binary_path
 from badge.settings import BadSettings, Settings, load, shown, unknown_variables
 from badge.telemetry.shared_counts import SharedCounts, share_counts
 from badge.web.health import Readiness
+from badge.web.paths import AT_ROOT, DASHBOARD, Paths
 from badge.web.terminal import EXAMPLE, Terminal
 
 START_TIMEOUT = timedelta(seconds=5)
@@ -134,10 +135,10 @@ class Master:
 
 def _has_catalogue(settings: Settings) -> bool:
     if settings.sources is not None:
-        from badge.sources.configuration.factory import asks_catalogue  # noqa: PLC0415 - loaded where there is such a file
+        from badge.sources.configuration.factory import catalogue_names  # noqa: PLC0415 - loaded where there is such a file
         from badge.sources.configuration.sources_file import load as load_sources  # noqa: PLC0415
 
-        return asks_catalogue(load_sources(settings.sources))
+        return bool(catalogue_names(load_sources(settings.sources)))
     return settings.upstream_url is None
 
 
@@ -160,14 +161,14 @@ def _make_schema(location: str) -> None:
         sys.exit(1)
 
 
-def first_words(settings: Settings) -> str:
+def first_words(settings: Settings, paths: Paths = AT_ROOT) -> str:
     """What stands on the screen once the service answers."""
     address = settings.address or settings.bind
     lines = [
         "",
         "Backup Status Badge is ready.",
-        f"  Dashboard    {address}/dashboard",
-        f"  A badge      {address}/badge/{EXAMPLE}",
+        f"  Dashboard    {address}{paths.to(DASHBOARD)}",
+        f"  A badge      {address}{paths.badge(EXAMPLE)}",
     ]
     if settings.upstream_url is None and settings.sources is None:
         terminal = Terminal.of(settings)

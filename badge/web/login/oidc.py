@@ -82,7 +82,7 @@ class OidcLogIn:
     def form(self) -> AnyResponse:
         """The way to the provider; who is logged in already goes on."""
         if self.access.viewer() is not None:
-            return redirect(wanted_page(request.args), 303)
+            return redirect(self.access.paths.to(wanted_page(request.args)), 303)
         return show("login.html", way="oidc", next=wanted_page(request.args), fault="")
 
     def start(self) -> AnyResponse:
@@ -90,7 +90,7 @@ class OidcLogIn:
         session.clear()  # of ways that were begun and left
         session[NEXT] = wanted_page(request.args)
         try:
-            answer: AnyResponse = self._client.authorize_redirect(self.public_url + CALLBACK)
+            answer: AnyResponse = self._client.authorize_redirect(self.public_url + self.access.paths.to(CALLBACK))
         except (OAuthError, *_PROVIDER_FAULTS):
             return self._no_provider()
         return answer
@@ -105,7 +105,8 @@ class OidcLogIn:
                 claims = {**claims, **self._client.userinfo(token=token)}
         except (OAuthError, JoseError):
             self._tell(LogInEnd.FORGED)
-            return message(403, "You are not logged in", "The provider did not vouch for you. Begin again at /login.")
+            again = f"Begin again at {self.access.paths.to('/login')}."
+            return message(403, "You are not logged in", f"The provider did not vouch for you. {again}")
         except _PROVIDER_FAULTS:
             return self._no_provider()
         if not self.provider.lets_in(claims):
@@ -114,20 +115,20 @@ class OidcLogIn:
             return message(403, "You may not see this dashboard", "The operator has not named your address.")
         self._tell(LogInEnd.ADMITTED)
         self.access.admit()
-        return redirect(wanted, 303)
+        return redirect(self.access.paths.to(wanted), 303)
 
     def log_out(self) -> AnyResponse:
         """End the session here, if it goes on still, and tell how to end the provider's."""
         if self.access.viewer() is None:
-            return redirect("/login", 303)
+            return redirect(self.access.paths.to("/login"), 303)
         if (refused := forged_form()) is not None:
             return refused
         session.clear()
         try:
-            after = f"{self.public_url}/login"
+            after = self.public_url + self.access.paths.to("/login")
             told = self._client.create_logout_url(post_logout_redirect_uri=after, client_id=self.provider.client_id)
         except (OAuthError, *_PROVIDER_FAULTS):
-            return redirect("/login", 303)
+            return redirect(self.access.paths.to("/login"), 303)
         return show("logged_out.html", provider_log_out=told["url"])
 
     def _no_provider(self) -> AnyResponse:

@@ -21,8 +21,9 @@ from badge.web.pages.camo import ProxyAddress, WebOrigin, is_of, origin_of
 from badge.web.pages.choices import NO_ADDRESS
 from badge.web.pages.parts import PagesParts
 from badge.web.pages.repository_url import address_in, subject_named
+from badge.web.paths import badge_path
 from badge.web.raw_path import BADGE_ROOT
-from badge.web.snippets import badge_path, without_copies
+from badge.web.snippets import without_copies
 
 LONGEST_INPUT = 8_000
 # GitHub's proxy gives up after about four seconds, and takes images alone.
@@ -103,7 +104,7 @@ class Doctor:
         answer = Client(current_app.wsgi_app).get(address, headers=PROXY_HEADERS)
         took = timedelta(seconds=time.perf_counter() - began)
         return Examination(
-            address=address,
+            address=self.parts.paths.to(address),
             picture=_picture(answer),
             alt=_words_in(answer) or alt_text(subject),
             http_status=answer.status_code,
@@ -112,7 +113,7 @@ class Doctor:
             faults=[f"The README asks {stray} instead." for stray in strays] + _faults(answer, took),
             not_known="" if strays else self._not_known(address, subject),
             ages=_ages(answer.headers.get("Cache-Control", ""), self._oldest(address)),
-            fresh_address=without_copies(address, self.parts.clock()),
+            fresh_address=without_copies(self.parts.paths.to(address), self.parts.clock()),
         )
 
     def _not_known(self, address: str, subject: Subject) -> str:
