@@ -42,7 +42,7 @@ class AnswerKind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """How programs are told of a kind that is no plain status."""
+    """What programs get for a kind that is no plain status."""
 
     http_status: int
     code: str
