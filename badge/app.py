@@ -227,7 +227,7 @@ def build_app(parts: Parts) -> Flask:
 
 def _intakes(parts: Parts, own: CatalogueParts) -> list[Blueprint]:
     """Where the own catalogue hears of backups, and is asked by others."""
-    from badge.web.intake import ops_api, ping  # noqa: PLC0415 - loaded with the catalogue
+    from badge.web.intake import ops_api, ping  # noqa: PLC0415 - 12 MB with the catalogue, which they load
     from badge.web.intake.ops_api import OpsApi  # noqa: PLC0415
     from badge.web.intake.ping import PingIntake  # noqa: PLC0415
 

@@ -86,7 +86,7 @@ class OidcLogIn:
         return show("login.html", way="oidc", next=wanted_page(request.args), fault="")
 
     def start(self) -> AnyResponse:
-        """To the provider."""
+        """Redirect to the provider."""
         session.clear()  # of ways that were begun and left
         session[NEXT] = wanted_page(request.args)
         try:
@@ -96,7 +96,7 @@ class OidcLogIn:
         return answer
 
     def callback(self) -> AnyResponse:
-        """Back from the provider."""
+        """Let in whoever comes back from the provider and may see the dashboard."""
         wanted = wanted_page(session)
         try:
             token = self._client.authorize_access_token()
