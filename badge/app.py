@@ -84,7 +84,7 @@ class CatalogueParts:
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """Who is asked for a subject, and what can be told of all subjects."""
+    """Who is asked for a subject, and what lists all subjects."""
 
     routing: SourceRouting
     listing: StatusListing | None = None
@@ -212,9 +212,9 @@ def build_app(parts: Parts) -> Flask:
         blueprints += _intakes(parts, parts.own)
     seen = _pages_parts(parts)
     blueprints.append(pages.blueprint(seen))
-    told = parts.events
+    events = parts.events
     pictures = Pictures(parts.pictures)
-    shown = BadgeParts(parts.resolver, parts.clock, told, told.metrics, settings.label, pictures, seen.tokens)
+    shown = BadgeParts(parts.resolver, parts.clock, events, events.metrics, settings.label, pictures, seen.tokens)
     mb = settings.edge_cache_mb
     limits = EdgeCacheLimits(settings.edge_cache.total_seconds(), settings.edge_cache_entries, mb * 2**20)
     site = build_site(shown, blueprints, limits, parts.paths)
@@ -227,7 +227,7 @@ def build_app(parts: Parts) -> Flask:
 
 def _intakes(parts: Parts, own: CatalogueParts) -> list[Blueprint]:
     """Where the own catalogue hears of backups, and is asked by others."""
-    from badge.web.intake import ops_api, ping  # noqa: PLC0415 - loaded with the catalogue
+    from badge.web.intake import ops_api, ping  # noqa: PLC0415 - 12 MB with the catalogue, which they load
     from badge.web.intake.ops_api import OpsApi  # noqa: PLC0415
     from badge.web.intake.ping import PingIntake  # noqa: PLC0415
 

@@ -25,7 +25,7 @@ class Readiness:
     is_draining: bool = field(default=False)
 
     def watch(self, name: str, check: Check) -> None:
-        """Let one more check have a say."""
+        """Add a check to those that decide readiness."""
         self.checks[name] = check
 
     def drain(self) -> None:

@@ -47,7 +47,7 @@ class CachePolicy:
         return cls(lifetime, min(lifetime, usable_after) if resolution.is_known else lifetime, min(DAY, usable_after))
 
     def aged(self, by: timedelta) -> CachePolicy:
-        """The same, so much later."""
+        """The policy that is left after this much time."""
         return replace(self, lifetime=max(SHORTEST, self.lifetime - by))
 
     @property

@@ -56,11 +56,11 @@ class LocalAccess:
     paths: Paths
 
     def viewer(self) -> Viewer | None:
-        """By where the request comes from."""
+        """Whoever asks from this machine."""
         return Viewer() if is_local(request.environ) else None
 
     def refusal(self) -> AnyResponse:
-        """How to reach it from elsewhere."""
+        """A page that says how to reach the dashboard from elsewhere."""
         explained = (
             "The dashboard is shown on the machine that runs the service, at a loopback address such as "
             f"http://127.0.0.1:8000{self.paths.to(DASHBOARD)}. From elsewhere, forward a port to it: "
@@ -83,14 +83,14 @@ class OpenAccess:
 
 
 class NoAccess:
-    """Nobody."""
+    """Nobody: the dashboard is switched off."""
 
     def viewer(self) -> Viewer | None:
         """Never anybody."""
         return None
 
     def refusal(self) -> AnyResponse:
-        """As if there was none."""
+        """A page that says there is no dashboard."""
         return message(404, "There is no dashboard here", "The operator has switched it off.")
 
 
@@ -103,7 +103,7 @@ class SessionAccess:
     paths: Paths
 
     def viewer(self) -> Viewer | None:
-        """By the session."""
+        """Whoever has a session that was begun with this credential."""
         return Viewer() if session.get(LOGGED_IN) == self._mark else None
 
     def refusal(self) -> AnyResponse:

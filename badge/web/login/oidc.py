@@ -86,7 +86,7 @@ class OidcLogIn:
         return show("login.html", way="oidc", next=wanted_page(request.args), fault="")
 
     def start(self) -> AnyResponse:
-        """To the provider."""
+        """Redirect to the provider."""
         session.clear()  # of ways that were begun and left
         session[NEXT] = wanted_page(request.args)
         try:
@@ -96,7 +96,7 @@ class OidcLogIn:
         return answer
 
     def callback(self) -> AnyResponse:
-        """Back from the provider."""
+        """Let in whoever comes back from the provider and may see the dashboard."""
         wanted = wanted_page(session)
         try:
             token = self._client.authorize_access_token()
@@ -104,21 +104,21 @@ class OidcLogIn:
             if "email" not in claims and ANYBODY not in self.provider.allowed:
                 claims = {**claims, **self._client.userinfo(token=token)}
         except (OAuthError, JoseError):
-            self._tell(LogInEnd.FORGED)
+            self._emit(LogInEnd.FORGED)
             again = f"Begin again at {self.access.paths.to('/login')}."
             return message(403, "You are not logged in", f"The provider did not vouch for you. {again}")
         except _PROVIDER_FAULTS:
             return self._no_provider()
         if not self.provider.lets_in(claims):
             session.clear()
-            self._tell(LogInEnd.REFUSED)
+            self._emit(LogInEnd.REFUSED)
             return message(403, "You may not see this dashboard", "The operator has not named your address.")
-        self._tell(LogInEnd.ADMITTED)
+        self._emit(LogInEnd.ADMITTED)
         self.access.admit()
         return redirect(self.access.paths.to(wanted), 303)
 
     def log_out(self) -> AnyResponse:
-        """End the session here, if it goes on still, and tell how to end the provider's."""
+        """End the session here, if it goes on still, and show how to end the provider's."""
         if self.access.viewer() is None:
             return redirect(self.access.paths.to("/login"), 303)
         if (refused := forged_form()) is not None:
@@ -126,14 +126,16 @@ class OidcLogIn:
         session.clear()
         try:
             after = self.public_url + self.access.paths.to("/login")
-            told = self._client.create_logout_url(post_logout_redirect_uri=after, client_id=self.provider.client_id)
+            logged_out = self._client.create_logout_url(
+                post_logout_redirect_uri=after, client_id=self.provider.client_id
+            )
         except (OAuthError, *_PROVIDER_FAULTS):
             return redirect(self.access.paths.to("/login"), 303)
-        return show("logged_out.html", provider_log_out=told["url"])
+        return show("logged_out.html", provider_log_out=logged_out["url"])
 
     def _no_provider(self) -> AnyResponse:
-        self._tell(LogInEnd.NO_PROVIDER)
+        self._emit(LogInEnd.NO_PROVIDER)
         return message(503, "The log-in can't be had just now", "The provider did not answer as it should. Try again.")
 
-    def _tell(self, end: LogInEnd) -> None:
+    def _emit(self, end: LogInEnd) -> None:
         self.events.emit(LogInTried(end))

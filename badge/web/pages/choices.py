@@ -51,7 +51,7 @@ class Field:
 
     @property
     def default(self) -> str:
-        """What holds if nothing is said."""
+        """The value that stands for no choice."""
         return self.usual or next(iter(self.options))
 
     def read(self, given: Mapping[str, str]) -> str:
@@ -88,7 +88,7 @@ class Choices:
 
     @classmethod
     def read(cls, given: Mapping[str, str], default_label: str) -> Choices:
-        """From a form or a shared address."""
+        """Read the choices from a form or a shared address."""
         values = {field.name: field.read(given) for field in (FORMAT, ADDRESS, SCALE, *LOOKS)}
         values[LABEL] = given.get(LABEL, default_label)[:LONGEST_LABEL]
         values[MAX_AGE] = given.get(MAX_AGE, "").strip()
@@ -98,7 +98,7 @@ class Choices:
 
     @property
     def format(self) -> Format:
-        """Which image it is."""
+        """The format of the image."""
         return Format(self.values[FORMAT.name])
 
     @property

@@ -49,7 +49,7 @@ class Examination:
     headers: Sequence[tuple[str, str]]
     faults: Sequence[str]
     not_known: str
-    """Told where the name is nobody's, or must seem so."""
+    """What is said where the name is nobody's, or must seem so."""
     ages: Sequence[str]
     fresh_address: str
     """The same badge under an address that no proxy has a copy of."""
@@ -181,12 +181,14 @@ def _ages(cache_control: str, oldest: str) -> list[str]:
     """How old a proxy's copy may be, and when: one that it takes now, and the oldest of those that it has."""
     seconds = {name: int(number) for name, number in re.findall(r"([a-z-]+)=(\d{1,9})", cache_control)}
 
-    def told(name: str, sentence: str) -> list[str]:
+    def filled(name: str, sentence: str) -> list[str]:
         return [sentence.format(exact_length(timedelta(seconds=seconds[name])))] if seconds.get(name) else []
 
     return [
-        *told("max-age", "A proxy that takes a copy now may show it for {} without asking."),
-        *told("stale-while-revalidate", "For {} after that it may show it once more while it asks in the background."),
+        *filled("max-age", "A proxy that takes a copy now may show it for {} without asking."),
+        *filled(
+            "stale-while-revalidate", "For {} after that it may show it once more while it asks in the background."
+        ),
         oldest,
-        *told("stale-if-error", "If it can't reach this service it may show it for {} more."),
+        *filled("stale-if-error", "If it can't reach this service it may show it for {} more."),
     ]

@@ -17,7 +17,7 @@ from badge.web.terminal import Terminal
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PagesParts:
-    """Handed in by the application."""
+    """What all pages need, wired by the application."""
 
     resolver: Resolver
     listing: StatusListing | None

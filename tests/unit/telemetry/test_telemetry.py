@@ -114,8 +114,8 @@ def lines_of(formatter: logging.Formatter, event: Event) -> str:
 def test_a_json_line_is_an_object_with_the_event_s_fields_and_the_request_s_id() -> None:
     with request_named("id-12345678"):
         line = json.loads(lines_of(JsonLines(), SERVED))
-    told = {"format": "svg", "status": "failed", "origin": "cache", "http_status": 200, "ms": 12.3}
-    assert line.items() >= {**told, "message": "badge served", "level": "INFO", "requestId": "id-12345678"}.items()
+    fields = {"format": "svg", "status": "failed", "origin": "cache", "http_status": 200, "ms": 12.3}
+    assert line.items() >= {**fields, "message": "badge served", "level": "INFO", "requestId": "id-12345678"}.items()
     assert line["time"].endswith("+0000")
 
 
