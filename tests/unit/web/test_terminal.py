@@ -12,7 +12,7 @@ from badge.settings import load
 from badge.web.terminal import Terminal
 
 
-def test_where_the_data_are_as_usual_a_command_says_nothing_of_them() -> None:
+def test_a_command_omits_the_default_data_folder() -> None:
     terminal = Terminal.of(load({}))
     assert terminal.command("demo").endswith("flask badge demo")
     assert "BADGE" not in terminal.command("demo")
