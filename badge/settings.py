@@ -228,7 +228,7 @@ class Settings(BaseModel):
     redis_memory_mb: int = Field(64, ge=4, le=4096, description="Memory of the embedded Valkey, in MB.")
 
     sources: Path | None = Field(
-        None, description="A sources.toml: which backup systems are asked for which subjects (docs/sources.md)."
+        None, description="A sources.toml: which backup systems are asked for which subjects (docs/how-to/sources.md)."
     )
     upstream_url: HttpUrl | None = Field(
         None, description="A backup API in the native contract, asked for every subject instead of the own catalogue."

@@ -1,4 +1,4 @@
-"""The settings as text: the example file and the table of docs/configuration.md are made of the code's own words."""
+"""The settings as text: the example file and the table of docs/reference/configuration.md are made of the code's own words."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def example_file() -> str:
 
 
 def table() -> str:
-    """The rows of docs/configuration.md."""
+    """The rows of docs/reference/configuration.md."""
     defaults = _defaults()
     rows = [
         f"| `{variable}` | {f'`{defaults[variable]}`' if defaults[variable] else '–'} | {text} |"  # noqa: RUF001 - a dash for nothing

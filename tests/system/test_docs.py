@@ -33,7 +33,7 @@ def test_every_relative_link_leads_somewhere(page: Path) -> None:
 
 
 def test_every_command_of_the_command_line_is_in_its_page() -> None:
-    page = (PROJECT / "docs" / "command-line.md").read_text()
+    page = (PROJECT / "docs" / "reference" / "command-line.md").read_text()
     listed = subprocess.run([BIN / "flask", "badge", "--help"], capture_output=True, text=True, check=True).stdout
     for name in re.findall(r"^  (\w+)  ", listed.partition("Commands:")[2], re.MULTILINE):
         assert f"`flask badge {name}" in page
@@ -80,7 +80,7 @@ def test_the_readme_s_curl_reports_a_backup(tmp_path: Path) -> None:
 
 def test_the_shell_lines_of_the_ping_page_do_what_it_says(tmp_path: Path) -> None:
     needs("curl", is_there=shutil.which("curl") is not None)
-    page = (PROJECT / "docs" / "pings.md").read_text().splitlines()
+    page = (PROJECT / "docs" / "how-to" / "pings.md").read_text().splitlines()
     cron = next(line.partition("* * *  ")[2] for line in page if "my-backup; curl" in line)
     by_slug = next(line.strip() for line in page if "curl" in line and "/ping/KEY/" in line)
     with running_service(tmp_path) as service:
@@ -140,7 +140,7 @@ def test_the_redis_configuration_and_its_acl_are_enough(tmp_path: Path) -> None:
 
 
 def test_the_addresses_of_caches_are_understood_with_all_that_may_be_said_of_tls(tmp_path: Path) -> None:
-    section = (PROJECT / "docs" / "configuration.md").read_text().partition("## Where the cache is")[2]
+    section = (PROJECT / "docs" / "reference" / "configuration.md").read_text().partition("## Where the cache is")[2]
     forms = re.findall(r"`((?:rediss?|unix)[+:][^`]+)`", section)
     assert {form.partition("://")[0] for form in forms} == SCHEMES
     own = certificate_in(tmp_path)

@@ -413,7 +413,7 @@ class AnySecret(dict[str, str]):
         return "a-secret"
 
 
-PAGES = [*(PROJECT / "docs" / "systems").glob("*.md"), PROJECT / "docs" / "own-system.md", PROJECT / "README.md"]
+PAGES = [*(PROJECT / "docs" / "how-to" / "systems").glob("*.md"), PROJECT / "docs" / "how-to" / "own-system.md", PROJECT / "README.md"]
 
 
 def example_in(page: Path) -> str:
@@ -438,12 +438,12 @@ def test_the_example_file_can_be_used(tmp_path: Path) -> None:
 
 
 def test_every_preset_has_a_page_and_every_page_is_in_the_tables() -> None:
-    pages = {page.stem: page.read_text() for page in (PROJECT / "docs" / "systems").glob("*.md")}
+    pages = {page.stem: page.read_text() for page in (PROJECT / "docs" / "how-to" / "systems").glob("*.md")}
     for name in presets.names():
         assert any(f"`{name}`" in text or f'"{name}"' in text for text in pages.values()), name
     for page in pages:
-        assert f"(systems/{page}.md)" in (PROJECT / "docs" / "sources.md").read_text()
-        assert f"(docs/systems/{page}.md)" in (PROJECT / "README.md").read_text()
+        assert f"(systems/{page}.md)" in (PROJECT / "docs" / "how-to" / "sources.md").read_text()
+        assert f"(docs/how-to/systems/{page}.md)" in (PROJECT / "README.md").read_text()
 
 
 def keys_in_tables(page: str) -> set[str]:
