@@ -82,7 +82,7 @@ def test_nothing_is_exposed_that_is_not_declared_and_the_page_tells_all_of_it() 
     declared = {metric.name.removesuffix("_total") for metric in METRICS}
     families = {family.name for family in text_string_to_metric_families(metrics.exposition().decode())}
     assert families - {name + "_created" for name in declared} == declared
-    page = (PROJECT / "docs" / "how-to" / "deploy.md").read_text()
+    page = (PROJECT / "docs" / "reference" / "metrics.md").read_text()
     for metric in METRICS:
         labels = ", ".join(f"`{label}`" for label in metric.labels) or "–"  # noqa: RUF001 - a dash for nothing
         assert f"| `{metric.name}` | {labels} | {metric.help} |" in page
