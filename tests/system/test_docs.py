@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import shutil
 import subprocess
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import click
 import pytest
 import requests
 import yaml
@@ -16,6 +18,7 @@ import yaml
 from badge.cache.redis.bounded_connections import TLS_OPTIONS
 from badge.cache.redis.connection import SCHEMES, RedisConnector, connect
 from badge.cache.redis.pictures import RedisPictureStore
+from badge.cli import badge
 from badge.model import BackupStatus, CacheEntry, Report
 from badge.settings import Settings, load, variable_for
 from tests.doubles import SharedCache
@@ -27,9 +30,28 @@ PAGES = sorted([*PROJECT.glob("*.md"), *(PROJECT / "docs").rglob("*.md")])
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_relative_link_leads_somewhere(page: Path) -> None:
-    for target in re.findall(r"\]\(([^)#\s]+)\)", page.read_text()):
-        if not target.startswith(("http:", "https:")):
-            assert (page.parent / target).exists(), target
+    for target, section in re.findall(r"\]\((?!https?:)([^)#\s]*)(?:#([^)\s]+))?\)", page.read_text()):
+        there = page.parent / target if target else page
+        assert there.exists(), target
+        assert not section or section in sections_of(there), f"{target}#{section}"
+
+
+def sections_of(page: Path) -> set[str]:
+    """The anchors that GitHub makes of a page's headings."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_command_line_in_the_pages_exists(page: Path) -> None:
+    for words in re.findall(r"^    (?:\.venv/bin/)?badge ([^|>;&\n]+)", page.read_text(), re.MULTILINE):
+        command: click.Command = badge
+        # Where a comment follows, it is set off by spaces.
+        rest = shlex.split(words.partition("   ")[0])
+        while isinstance(command, click.Group):
+            command = command.commands[rest.pop(0)]
+        options = {option for parameter in command.params for option in parameter.opts}
+        assert {word for word in rest if word.startswith("--")} <= options, words
 
 
 def test_every_command_of_the_command_line_is_in_its_page() -> None:
