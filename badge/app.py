@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING
 from flask import Blueprint, Flask
 
 from badge.cache.embedded import server as embedded
-from badge.cache.memory import MemoryStatusCache
+from badge.cache.memory import MemorySourcePauses, MemoryStatusCache
 from badge.cache.redis.commands import RedisCommands
 from badge.cache.redis.connection import RedisConnector
 from badge.cache.redis.pictures import RedisPictureStore
+from badge.cache.redis.source_pauses import RedisSourcePauses
 from badge.cache.redis.status_cache import RedisStatusCache
 from badge.listing import StatusListing
 from badge.model import Subject
@@ -25,6 +26,7 @@ from badge.ports import (
     Events,
     Jitter,
     PictureStore,
+    SourcePauses,
     SourceRouting,
     StatusCache,
     StatusSource,
@@ -48,8 +50,9 @@ from badge.web.badges.routes import BadgeParts
 from badge.web.health import Readiness
 from badge.web.intake.rates import KeyRate
 from badge.web.login.authentication import dashboard_authentication
-from badge.web.login.sessions import signing_key, use_sessions
+from badge.web.login.sessions import use_sessions
 from badge.web.pages import PagesParts
+from badge.web.signing_key import signing_key
 from badge.web.site import build_site
 from badge.web.terminal import Terminal
 
@@ -87,6 +90,13 @@ class Sources:
     """None where nothing can list them."""
     own: CatalogueParts | None = None
     """None where other systems are asked instead."""
+    catalogue_names: Collection[str] = ()
+    """What the sources are called behind which the catalogue stands."""
+
+    def catalogue_answers_for(self, subject: Subject) -> bool:
+        """Whether the catalogue is the source that is asked for a subject, under whatever name."""
+        source = self.routing.source_for(subject)
+        return source is not None and source.name in self.catalogue_names
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +104,7 @@ class Stores:
     """What processes share."""
 
     statuses: StatusCache
+    pauses: SourcePauses
     pictures: PictureStore | None = None
     warm_up: Callable[[], None] = lambda: None
 
@@ -106,6 +117,7 @@ class Parts:
     clock: Clock
     events: Telemetry
     cache: StatusCache
+    pauses: SourcePauses
     pictures: PictureStore | None
     """None where there is no shared store: each process then draws its own."""
     resolver: Resolver
@@ -135,13 +147,14 @@ def build_parts(
     events = Telemetry()
     sources = Sources(OneSource(source)) if source else _sources(settings, clock, events)
     number = len(sources.routing.sources)
-    # A cache that is handed in stands for the server: pictures then go to no other one.
+    # A cache that is handed in stands for the server: pictures and pauses then go to no other one.
     is_own_alone = sources.own is not None and number == 1
-    stores = Stores(cache) if cache else _stores(settings, clock, events, number, is_source_local=is_own_alone)
-    entry = stores.statuses
+    local = Stores(cache, MemorySourcePauses(clock)) if cache else None
+    stores = local or _stores(settings, clock, events, number, is_source_local=is_own_alone)
     lifetimes = _lifetimes(settings)
     fetcher = Fetcher(
-        cache=entry,
+        cache=stores.statuses,
+        pauses=stores.pauses,
         clock=clock,
         events=events,
         limiter_of=SourceLimiters(lambda name: _limiter(settings, clock, events, name)).of,
@@ -152,7 +165,7 @@ def build_parts(
     )
     resolver = Resolver(
         routing=sources.routing,
-        cache=entry,
+        cache=stores.statuses,
         fetcher=fetcher,
         clock=clock,
         events=events,
@@ -160,7 +173,17 @@ def build_parts(
         wait_seconds=settings.wait.total_seconds(),
         most_waiting=settings.most_waiting,
     )
-    return Parts(settings, clock, events, entry, stores.pictures, resolver, sources, stores.warm_up)
+    return Parts(
+        settings=settings,
+        clock=clock,
+        events=events,
+        cache=stores.statuses,
+        pauses=stores.pauses,
+        pictures=stores.pictures,
+        resolver=resolver,
+        sources=sources,
+        warm_up=stores.warm_up,
+    )
 
 
 def create_app(
@@ -224,7 +247,7 @@ def _pages_parts(parts: Parts) -> PagesParts:
         resolver=parts.resolver,
         listing=parts.sources.listing,
         history=parts.own.source if parts.own else None,
-        takes_reports=_takes_reports(parts.resolver.routing, parts.own),
+        takes_reports=parts.sources.catalogue_answers_for,
         clock=parts.clock,
         authentication=dashboard_authentication(parts.settings, parts.events),
         tokens=PrivateTokens(partial(signing_key, parts.settings)),
@@ -232,11 +255,6 @@ def _pages_parts(parts: Parts) -> PagesParts:
         public_url=parts.settings.public_url or "",
         terminal=Terminal.of(parts.settings),
     )
-
-
-def _takes_reports(routing: SourceRouting, own: CatalogueParts | None) -> Callable[[Subject], bool]:
-    """Tells whether the own catalogue is the one that is asked for a subject, under whatever name."""
-    return lambda subject: own is not None and isinstance(routing.source_for(subject), type(own.source))
 
 
 def _catalogue(settings: Settings, clock: Clock) -> CatalogueParts:
@@ -258,19 +276,20 @@ def _sources(settings: Settings, clock: Clock, events: Events) -> Sources:
     if settings.upstream_url is not None:
         return _upstream(settings, settings.upstream_url, clock, events)
     own = _catalogue(settings, clock)
-    return Sources(OneSource(own.source), own.source, own)
+    return Sources(OneSource(own.source), own.source, own, {own.source.name})
 
 
 def _configured(settings: Settings, file: Path, clock: Clock, events: Events) -> Sources:
     # Loaded where it is wanted, as the catalogue is.
     from badge.sources.configuration.configured_listing import listing_of  # noqa: PLC0415
-    from badge.sources.configuration.factory import asks_catalogue, build_routing  # noqa: PLC0415
+    from badge.sources.configuration.factory import build_routing, catalogue_names  # noqa: PLC0415
     from badge.sources.configuration.sources_file import load  # noqa: PLC0415
 
     configured = load(file)
-    own = _catalogue(settings, clock) if asks_catalogue(configured) else None
+    names = catalogue_names(configured)
+    own = _catalogue(settings, clock) if names else None
     routing = build_routing(configured, own.source.called if own else None, clock, events)
-    return Sources(routing, listing_of(configured, routing, own.source if own else None, clock), own)
+    return Sources(routing, listing_of(configured, routing, own.source if own else None, clock), own, names)
 
 
 def _upstream(settings: Settings, url: str, clock: Clock, events: Events) -> Sources:
@@ -299,13 +318,13 @@ def _stores(settings: Settings, clock: Clock, events: Events, sources: int, *, i
     local = MemoryStatusCache(clock, max_entries=0 if is_source_local else settings.local_entries)
     url = settings.redis_url.get_secret_value() if settings.redis_url else _embedded_url(settings)
     if url is None:
-        return Stores(local)
+        return Stores(local, MemorySourcePauses(clock))
     # Those who answer, those who ask each source, and those who renew leases, find out, and make up.
     connections = settings.threads + sources * settings.upstream_concurrency + 4
     connector = RedisConnector(url, settings.redis_timeout, connections)
     commands = RedisCommands(connector, events, CircuitBreaker("redis", events))
     statuses = RedisStatusCache(commands, local, events, clock)
-    return Stores(statuses, RedisPictureStore(commands), commands.warm_up)
+    return Stores(statuses, RedisSourcePauses(commands, clock), RedisPictureStore(commands), commands.warm_up)
 
 
 def _embedded_url(settings: Settings) -> str | None:

@@ -104,12 +104,17 @@ class Face:
     message: str
     tone: Tone
     icon: str
+    """The name of the glyph that says the same."""
     holds_for: timedelta
 
 
 def badge_for(resolution: Resolution, look: Look) -> Badge:
     """The badge that shows a resolution."""
-    face = face_of(resolution, look)
+    return badge_with(face_of(resolution, look), look)
+
+
+def badge_with(face: Face, look: Look) -> Badge:
+    """The badge that shows a face."""
     return Badge(
         label=look.label,
         message=face.message,
@@ -132,11 +137,6 @@ def face_of(resolution: Resolution, look: Look) -> Face:
     if resolution.is_old:
         message = _filled(look, AS_OF, message=message, duration=_duration(resolution.age, look.language))
     return Face(message, said.tone, said.icon, min(said.holds_for, next_age_step(resolution.age)))
-
-
-def icon_for(resolution: Resolution, look: Look) -> str:
-    """The name of the glyph that says what the badge says."""
-    return face_of(resolution, look).icon
 
 
 def message_for(resolution: Resolution) -> str:

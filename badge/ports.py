@@ -151,16 +151,20 @@ class StatusCache(Protocol):
         """Drop what is kept, and refuse what was fetched from before now."""
         ...
 
+    def is_up(self) -> bool:
+        """Whether it works right now, for health checks."""
+        ...
+
+
+class SourcePauses(Protocol):
+    """A place where all processes remember which sources want not to be asked. Nothing here ever raises."""
+
     def pause(self, source: str, until: datetime) -> None:
         """Remember for all that a source wants not to be asked until then."""
         ...
 
     def paused_until(self, source: str) -> datetime | None:
         """When a source may be asked again, if that lies ahead."""
-        ...
-
-    def is_up(self) -> bool:
-        """Whether it works right now, for health checks."""
         ...
 
 

@@ -134,10 +134,10 @@ class Master:
 
 def _has_catalogue(settings: Settings) -> bool:
     if settings.sources is not None:
-        from badge.sources.configuration.factory import asks_catalogue  # noqa: PLC0415 - loaded where there is such a file
+        from badge.sources.configuration.factory import catalogue_names  # noqa: PLC0415 - loaded where there is such a file
         from badge.sources.configuration.sources_file import load as load_sources  # noqa: PLC0415
 
-        return asks_catalogue(load_sources(settings.sources))
+        return bool(catalogue_names(load_sources(settings.sources)))
     return settings.upstream_url is None
 
 

@@ -12,9 +12,10 @@ from typing import Any
 
 import redis
 
-from badge.cache.memory import MemoryStatusCache
+from badge.cache.memory import MemorySourcePauses, MemoryStatusCache
 from badge.cache.redis.commands import RedisCommands
 from badge.cache.redis.connection import RedisConnector
+from badge.cache.redis.source_pauses import RedisSourcePauses
 from badge.cache.redis.status_cache import RedisStatusCache
 from badge.deadline import Deadline
 from badge.events import Event
@@ -98,6 +99,7 @@ class SharedCache:
         self.commands = RedisCommands(self.connector, self.events, self.breaker)
         self.local = MemoryStatusCache(self.clock)
         self.cache = RedisStatusCache(self.commands, self.local, self.events, self.clock)
+        self.pauses = RedisSourcePauses(self.commands, self.clock)
         # What is left to the garbage collector warns of open sockets.
         weakref.finalize(self.cache, _disconnect, self.connector)
 
@@ -169,6 +171,7 @@ class Resolving:
 
     def __post_init__(self) -> None:
         self.cache = OneProcess(self.clock)
+        self.pauses = MemorySourcePauses(self.clock)
         self.resolver = self.made()
 
     def monotonic(self) -> float:
@@ -182,6 +185,7 @@ class Resolving:
         """A resolver of another process, as it were: what it shares with others is the cache."""
         fetcher = Fetcher(
             self.cache,
+            self.pauses,
             self.clock,
             self.events,
             SourceLimiters(self.limiter).of,

@@ -36,7 +36,6 @@ class MemoryStatusCache:
         self._entries: OrderedDict[SubjectKey, CacheEntry] = OrderedDict()
         self._fences: OrderedDict[SubjectKey, datetime] = OrderedDict()
         self._leases: OrderedDict[SubjectKey, tuple[str, datetime]] = OrderedDict()
-        self._pauses: OrderedDict[str, datetime] = OrderedDict()
 
     def get(self, key: SubjectKey) -> CacheEntry | None:
         """What is kept, fresh or not."""
@@ -106,16 +105,6 @@ class MemoryStatusCache:
             _store(self._fences, key, now, MOST_FENCES)
             self._drop_old_fences(now)
 
-    def pause(self, source: str, until: datetime) -> None:
-        """Remember that a source wants not to be asked until then."""
-        with self._lock:
-            _store(self._pauses, source, until, MOST_PAUSES)
-
-    def paused_until(self, source: str) -> datetime | None:
-        """When a source may be asked again, if that lies ahead."""
-        until = self._pauses.get(source)
-        return until if until is not None and self._clock() < until else None
-
     def is_up(self) -> bool:
         """Always."""
         return True
@@ -137,6 +126,25 @@ class MemoryStatusCache:
         """In the order in which they were set, so the oldest are in front."""
         while self._fences and next(iter(self._fences.values())) < now - FENCE_LIFETIME:
             self._fences.popitem(last=False)
+
+
+class MemorySourcePauses:
+    """`SourcePauses` as one process knows them."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._pauses: OrderedDict[str, datetime] = OrderedDict()
+
+    def pause(self, source: str, until: datetime) -> None:
+        """Remember it for this process."""
+        with self._lock:
+            _store(self._pauses, source, until, MOST_PAUSES)
+
+    def paused_until(self, source: str) -> datetime | None:
+        """The moment, if it lies ahead."""
+        until = self._pauses.get(source)
+        return until if until is not None and self._clock() < until else None
 
 
 def _store(entries: OrderedDict[_Key, _Value], key: _Key, value: _Value, most: int) -> None:

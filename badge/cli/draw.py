@@ -19,7 +19,7 @@ from badge.language import Language
 from badge.model import Badge, Style, Subject, Theme
 from badge.web.badges.private_tokens import PrivateTokens
 from badge.web.badges.request import TOKEN
-from badge.web.login.sessions import signing_key
+from badge.web.signing_key import signing_key
 from badge.web.snippets import Syntax, snippet
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])

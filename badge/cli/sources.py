@@ -23,12 +23,9 @@ from badge.model import Report, Subject
 from badge.ports import SourceUnavailable, StatusSource
 from badge.sources.configuration.entry import Entry, Match
 from badge.sources.configuration.sources_file import ConfiguredSource, load
-from badge.sources.http.trace import Trace, printable
-from badge.sources.native.source import NativeSource
+from badge.sources.http.trace import ExplainableSource, Trace, printable
 from badge.sources.recipes import presets
-from badge.sources.recipes.declarative import DeclarativeSource
 from badge.sources.recipes.expression import ExpressionFailed
-from badge.sources.recipes.json_file import JsonFileSource
 from badge.sources.subject_matcher import has_wildcard
 
 PROBE_NAME = "doctor-probe"
@@ -134,7 +131,7 @@ def probe_for(entry: Entry) -> Subject:
 
 def _explained(source: StatusSource, subject: Subject, seconds: float, trace: Trace) -> Report:
     deadline = Deadline.after(seconds)
-    if isinstance(source, DeclarativeSource | JsonFileSource | NativeSource):
+    if isinstance(source, ExplainableSource):
         return source.explain(subject, None, deadline, trace)
     trace(f"looked up in this service's own catalogue: {subject.path}")
     return source.fetch(subject, None, deadline)

@@ -31,6 +31,7 @@ from badge.ports import (
     Jitter,
     Lease,
     LeaseAttempt,
+    SourcePauses,
     SourceUnavailable,
     StatusCache,
     StatusSource,
@@ -70,6 +71,7 @@ class Fetcher:
     """Asks sources, and keeps what they say. One for each process."""
 
     cache: StatusCache
+    pauses: SourcePauses
     clock: Clock
     events: Events
     limiter_of: Callable[[StatusSource], SourceLimiter]
@@ -139,7 +141,7 @@ class Fetcher:
 
     def _asked_under_lease(self, job: FetchJob, limiter: SourceLimiter, attempt: LeaseAttempt, lease: Lease) -> Fetched:
         name = job.source.name
-        refusal = limiter.admit(is_new=attempt.entry is None, paused_until=lambda: self.cache.paused_until(name))
+        refusal = limiter.admit(is_new=attempt.entry is None, paused_until=lambda: self.pauses.paused_until(name))
         if refusal is not None:
             self.cache.release(lease)
             return self._suppressed(job.source, refusal)
@@ -156,7 +158,7 @@ class Fetcher:
             took = asked_for - deadline.remaining
             self.events.emit(SourceFailed(source.name, unavailable.kind, took, unavailable.is_about_subject))
             if (until := limiter.failed(unavailable)) is not None:
-                self.cache.pause(source.name, until)
+                self.pauses.pause(source.name, until)
             failed = self._failed(known or self.cache.recall(job.key), began, unavailable.retry_after)
             return Fetched(FlightEnd.FAILED, self._commit(job.key, failed, lease))
         except Exception:

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from badge.cache.memory import MemoryStatusCache
+from badge.cache.memory import MemorySourcePauses, MemoryStatusCache
 from badge.model import BackupStatus, CacheEntry, Reason, Report, Visibility
-from badge.ports import Lease, LeaseAttempt, StatusCache
+from badge.ports import Lease, LeaseAttempt, SourcePauses, StatusCache
 from tests.doubles import SharedCache
 from tests.servers import eventually, running_valkey
 from tests.topologies import cluster, password_server, tls_server, watched_servers
@@ -69,6 +69,15 @@ def cache(url: str | None) -> Iterator[StatusCache]:
     shared = SharedCache(url, now, seconds=0.5)
     shared.connector.client().flushall()
     yield shared.cache
+
+
+@pytest.fixture
+def pauses(url: str | None) -> SourcePauses:
+    if url is None:
+        return MemorySourcePauses(now)
+    shared = SharedCache(url, now, seconds=0.5)
+    shared.connector.client().flushall()
+    return shared.pauses
 
 
 def reported(began: datetime, status: BackupStatus = BackupStatus.SUCCEEDED) -> Report:
@@ -229,13 +238,13 @@ def test_a_late_holder_neither_overwrites_nor_frees_what_is_another_s_by_now(cac
     assert found.report.status is BackupStatus.FAILED
 
 
-def test_a_source_s_pause_is_remembered_until_it_ends(cache: StatusCache) -> None:
-    assert cache.paused_until("upstream") is None
+def test_a_source_s_pause_is_remembered_until_it_ends(pauses: SourcePauses) -> None:
+    assert pauses.paused_until("upstream") is None
     until = now() + timedelta(seconds=0.3)
-    cache.pause("upstream", until)
-    assert cache.paused_until("upstream") == until
-    assert cache.paused_until("another") is None
-    assert eventually(lambda: cache.paused_until("upstream") is None, 2)
+    pauses.pause("upstream", until)
+    assert pauses.paused_until("upstream") == until
+    assert pauses.paused_until("another") is None
+    assert eventually(lambda: pauses.paused_until("upstream") is None, 2)
 
 
 def test_it_says_that_it_is_up(cache: StatusCache) -> None:

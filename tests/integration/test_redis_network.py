@@ -66,7 +66,7 @@ class Operations:
         self.pictures = RedisPictureStore(self.shared.commands)
 
     def all(self) -> dict[str, Callable[[], object]]:
-        cache = self.shared.cache
+        cache, pauses = self.shared.cache, self.shared.pauses
         return {
             "get": lambda: cache.get(KEY),
             "fetch_began": lambda: cache.fetch_began(KEY),
@@ -75,8 +75,8 @@ class Operations:
             "renew": lambda: cache.renew(self.lease),
             "release": lambda: cache.release(self.lease),
             "invalidate": lambda: cache.invalidate(KEY),
-            "pause": lambda: cache.pause("upstream", now() + timedelta(seconds=30)),
-            "paused_until": lambda: cache.paused_until("upstream"),
+            "pause": lambda: pauses.pause("upstream", now() + timedelta(seconds=30)),
+            "paused_until": lambda: pauses.paused_until("upstream"),
             "is_up": cache.is_up,
             "picture get": lambda: self.pictures.get("one"),
             "picture put": lambda: self.pictures.put("one", b"picture"),

@@ -160,7 +160,7 @@ def test_a_value_of_another_type_is_replaced(rig: Rig) -> None:
         rig.client.lpush(name, "x")
     cache = rig.shared.cache
     assert cache.get(KEY) is None
-    assert cache.paused_until("upstream") is None
+    assert rig.shared.pauses.paused_until("upstream") is None
     rig.client.lpush(NAMES.value, "x")
     lease = cache.claim(KEY).lease
     value = entry()
@@ -185,7 +185,7 @@ def test_a_fence_that_lies_ahead_keeps_nothing_out(rig: Rig, poison: bytes) -> N
 @pytest.mark.parametrize("poison", [b"-5", b"99999999999999999", b"9" * 30, b"soon", b"", b"9" * 10_000_000])
 def test_a_pause_that_can_not_be_is_none(rig: Rig, poison: bytes) -> None:
     rig.client.set(PAUSE, poison)
-    assert rig.shared.cache.paused_until("upstream") is None
+    assert rig.shared.pauses.paused_until("upstream") is None
     assert rig.is_untroubled()
 
 
@@ -209,7 +209,7 @@ def assert_harmless(rig: Rig) -> None:
     cache = rig.shared.cache
     for found in (cache.get(KEY), cache.claim(KEY).entry):
         assert found is None or found.report is None or found.report.status is TRUTH
-    until = cache.paused_until("upstream")
+    until = rig.shared.pauses.paused_until("upstream")
     assert until is None or until < now() + timedelta(hours=1)
     news = entry(NEWS)
     assert cache.put(KEY, news)

@@ -116,8 +116,8 @@ def every_command_is_allowed(shared: SharedCache, now: datetime) -> bool:
     assert cache.put(key, entry)
     assert cache.get(key) == entry
     cache.invalidate(key)
-    cache.pause("upstream", now + timedelta(minutes=1))
-    assert cache.paused_until("upstream") is not None
+    shared.pauses.pause("upstream", now + timedelta(minutes=1))
+    assert shared.pauses.paused_until("upstream") is not None
     return cache.is_up() and not shared.events.seen
 
 

@@ -6,27 +6,18 @@ import secrets
 from datetime import datetime, timedelta
 from typing import Any
 
-from redis.exceptions import ResponseError
-
-from badge.cache.envelope import LONGEST, EnvelopeRefused, from_micros, key_names, pause_name, seal, to_micros, unseal
+from badge.cache.envelope import LONGEST, EnvelopeRefused, from_micros, key_names, seal, to_micros, unseal
 from badge.cache.memory import FENCE_LIFETIME, LEASE_LIFETIME, MemoryStatusCache
 from badge.cache.redis.bounded_keys import BoundedKeys
+from badge.cache.redis.bounded_read import NOTHING, bounded_read
 from badge.cache.redis.command_time import command_time
 from badge.cache.redis.commands import RedisCommands
 from badge.cache.redis.script import RedisScript
 from badge.events import CacheEntryRefused
 from badge.model import CacheEntry
-from badge.ports import LONGEST_PAUSE, Clock, Events, Lease, LeaseAttempt, SubjectKey
+from badge.ports import Clock, Events, Lease, LeaseAttempt, SubjectKey
 
 ENTRY_LIFETIME = timedelta(days=7)
-# The clocks of hosts differ, and what is planted here may name any year.
-LONGEST_BELIEVED_PAUSE = 2 * LONGEST_PAUSE
-LONGEST_MICROS = 17
-"""Digits: until the year 5138."""
-
-# What `_read` gives for no value, and for one of another type under our name: no envelope is like that.
-NOTHING, FOREIGN = b"", b"?"
-
 # Subjects whose report is here but not in the server, which was away or full.
 MOST_HERE_ALONE = 10_000
 # Subjects whose `forget` did not come through, to be made up for when the server is back.
@@ -178,20 +169,6 @@ class RedisStatusCache:
             self._owed.add(key)
             self._commands.make_up_soon()
 
-    def pause(self, source: str, until: datetime) -> None:
-        """Remember for all that a source wants not to be asked until then."""
-        self._local.pause(source, until)
-        left, micros = max(1, _milliseconds(until - self._clock())), to_micros(until)
-        self._commands.attempt("pause", lambda: self._client().set(pause_name(source), micros, px=left), lambda: None)
-
-    def paused_until(self, source: str) -> datetime | None:
-        """When a source may be asked again, if that lies ahead and is not absurdly far."""
-        raw = self._commands.attempt("paused", lambda: self._read(pause_name(source)), lambda: NOTHING)
-        if not raw.isdigit() or len(raw) > LONGEST_MICROS:
-            return self._local.paused_until(source)
-        now, until = self._clock(), from_micros(int(raw))
-        return until if now < until < now + LONGEST_BELIEVED_PAUSE else None
-
     def is_up(self) -> bool:
         """Whether the server answers right now."""
         return self._commands.attempt("ping", lambda: bool(self._client().ping()), lambda: False)
@@ -233,17 +210,7 @@ class RedisStatusCache:
         if key in self._owed:
             return None
         value = key_names(key).value
-        return self._commands.attempt("get", lambda: self._read(value), lambda: None)
-
-    def _read(self, name: str) -> bytes:
-        """What lies there, as far as it may be ours: who plants 10 MB must not make us wait for them."""
-        try:
-            raw: Any = self._client().getrange(name, 0, LONGEST)
-        except ResponseError as error:
-            if not str(error).startswith("WRONGTYPE"):
-                raise
-            return FOREIGN
-        return raw if isinstance(raw, bytes) else FOREIGN
+        return self._commands.attempt("get", lambda: bounded_read(self._client(), value), lambda: None)
 
 
 def _milliseconds(duration: timedelta) -> int:

@@ -24,9 +24,9 @@ def build_routing(
     return Routing([(source.matcher, _built(source, catalogue, clock, events)) for source in configured])
 
 
-def asks_catalogue(configured: Sequence[ConfiguredSource]) -> bool:
-    """Whether the own catalogue is among them."""
-    return any(source.entry.kind == "catalogue" for source in configured)
+def catalogue_names(configured: Sequence[ConfiguredSource]) -> frozenset[str]:
+    """The names of those behind which the catalogue stands; empty if none asks it."""
+    return frozenset(source.entry.name for source in configured if source.entry.kind == "catalogue")
 
 
 def _built(source: ConfiguredSource, catalogue: CatalogueCalled | None, clock: Clock, events: Events) -> StatusSource:

@@ -3,11 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Protocol, runtime_checkable
+
+from badge.deadline import Deadline
+from badge.model import Report, Subject
+from badge.ports import StatusSource
 
 Trace = Callable[[str], None]
 """Hears each step in words; no secret is among them."""
 
 LONGEST_EXCERPT = 2000
+
+
+@runtime_checkable
+class ExplainableSource(StatusSource, Protocol):
+    """A source that can show how it comes to a report."""
+
+    def explain(self, subject: Subject, known: Report | None, deadline: Deadline, trace: Trace) -> Report:
+        """Fetch as `fetch` does, and tell `trace` each step: question, answer, rules."""
+        ...
 
 
 def no_trace(step: str) -> None:

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from enum import Enum, auto
 
 from badge import appearance
-from badge.appearance import Tone
+from badge.appearance import Face, Tone
 from badge.artwork import png, svg
 from badge.artwork.png import PngUnavailable
 from badge.contract import coordinates_of, format_time
@@ -20,7 +20,8 @@ from badge.model import BackupStatus, Badge, Origin, Report, Resolution
 from badge.web.badges.http_cache import COMMON_HEADERS, CachePolicy, cache_status, etag
 from badge.web.badges.pictures import Pictures
 from badge.web.badges.request import BadgeRequest, Format
-from badge.web.errors import PROBLEM_TYPE, as_json, problem
+from badge.web.errors import PROBLEM_TYPE, as_json
+from badge.web.errors import problem as problem_document
 
 JSON_VERSION = 1
 SVG_TYPE = "image/svg+xml; charset=utf-8"
@@ -41,7 +42,7 @@ class AnswerKind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """How a kind that is no plain status is told to programs."""
+    """How programs are told of a kind that is no plain status."""
 
     http_status: int
     code: str
@@ -107,23 +108,23 @@ class Answer:
 NO_SUCCESS = frozenset({BackupStatus.FAILED, BackupStatus.UNKNOWN, BackupStatus.DELETED})
 
 
-def kind_of(request: BadgeRequest, resolution: Resolution) -> AnswerKind:
+def _kind_of(request: BadgeRequest, resolution: Resolution, face: Face) -> AnswerKind:
     """Which row of the answers' table a resolution stands in."""
-    kind = _kind(resolution)
-    if kind is AnswerKind.KNOWN and request.expects_success and not _is_as_expected(request, resolution):
+    kind = _kind_known_from(resolution)
+    if kind is AnswerKind.KNOWN and request.expects_success and not _is_as_expected(request, resolution, face):
         return AnswerKind.UNEXPECTED
     return kind
 
 
-def _is_as_expected(request: BadgeRequest, resolution: Resolution) -> bool:
+def _is_as_expected(request: BadgeRequest, resolution: Resolution, face: Face) -> bool:
     """Whether the last finished backup succeeded, still counts, and is no longer ago than asked for."""
     report = resolution.report
     if resolution.status in NO_SUCCESS or (report.last_finished or report.status) is not BackupStatus.SUCCEEDED:
         return False
-    return request.look.max_age is None or appearance.face_of(resolution, request.look).tone is not Tone.ORANGE
+    return request.look.max_age is None or face.tone is not Tone.ORANGE
 
 
-def _kind(resolution: Resolution) -> AnswerKind:
+def _kind_known_from(resolution: Resolution) -> AnswerKind:
     if not resolution.is_known:
         return AnswerKind.UNAVAILABLE
     if not resolution.report.exists:
@@ -143,9 +144,14 @@ class Content:
 
     request: BadgeRequest
     resolution: Resolution
+    kind: AnswerKind
+    face: Face
     badge: Badge
-    told: Problem | None
-    """What is told of instead of a status, where the true HTTP status is asked for."""
+
+    @property
+    def problem(self) -> Problem | None:
+        """What is stated instead of a status, where the true HTTP status is asked for."""
+        return PROBLEMS.get(self.kind) if self.request.shows_true_code else None
 
 
 # A picture is drawn in 40 ms, the first one of a process in 300; what waited for its source until now is not drawn.
@@ -153,38 +159,48 @@ DRAWN_WITHIN_SECONDS = 1.8
 
 
 def answer(
-    request: BadgeRequest,
-    resolution: Resolution,
-    kind: AnswerKind,
-    pictures: Pictures,
-    draw_by: Deadline | None = None,
+    request: BadgeRequest, resolution: Resolution, pictures: Pictures, draw_by: Deadline | None = None
 ) -> Answer:
     """The whole answer to a request; the same resolution gives the same words, always.
 
     `draw_by`: when to stop waiting for one's turn to draw a PNG, and give one drawn beforehand instead.
     """
+    face = appearance.face_of(resolution, request.look)
+    kind = _kind_of(request, resolution, face)
+    return _answer_showing(_content(request, resolution, kind, face), pictures, draw_by)
+
+
+FAULT_LIFETIMES = {AnswerKind.INVALID: timedelta(seconds=60), AnswerKind.CRASHED: timedelta(seconds=15)}
+
+
+def fault_answer(request: BadgeRequest, kind: AnswerKind, now: datetime, pictures: Pictures) -> Answer:
+    """The answer to a request for which no source was asked: `kind` is INVALID or CRASHED."""
+    resolution = unknown_for(FAULT_LIFETIMES[kind], now)
+    face = appearance.face_of(resolution, request.look)
+    return _answer_showing(_content(request, resolution, kind, face), pictures)
+
+
+def _content(request: BadgeRequest, resolution: Resolution, kind: AnswerKind, face: Face) -> Content:
+    return Content(request, resolution, kind, face, appearance.badge_with(face, request.look))
+
+
+def _answer_showing(content: Content, pictures: Pictures, draw_by: Deadline | None = None) -> Answer:
+    request, resolution, problem = content.request, content.resolution, content.problem
     draw_by = draw_by or Deadline.after(DRAWN_WITHIN_SECONDS)
-    badge = appearance.badge_for(resolution, request.look)
-    told = PROBLEMS.get(kind) if request.shows_true_code else None
-    content = Content(request, resolution, badge, told)
     content_type, body = (
         _png(content, pictures, draw_by) if request.format is Format.PNG else _DRAWN[request.format](content)
     )
     return Answer(
-        http_status=told.http_status if told else 200,
+        http_status=problem.http_status if problem else 200,
         content_type=content_type,
         body=body,
         status=resolution.status,
         origin=resolution.origin,
-        cache_policy=CachePolicy.of(resolution, _changes_in(request, resolution), request.at_least),
+        # Where the picture's words would change by themselves, so does what a monitor expects.
+        cache_policy=CachePolicy.of(resolution, content.face.holds_for, request.at_least),
         etag=f'"{etag(body)}"',
-        has_retry_after=kind is AnswerKind.UNAVAILABLE and told is not None,
+        has_retry_after=content.kind is AnswerKind.UNAVAILABLE and problem is not None,
     )
-
-
-def _changes_in(request: BadgeRequest, resolution: Resolution) -> timedelta:
-    """When the picture's words, and with them what a monitor expects, would change by themselves."""
-    return appearance.face_of(resolution, request.look).holds_for
 
 
 def _svg(content: Content) -> tuple[str, bytes]:
@@ -193,29 +209,28 @@ def _svg(content: Content) -> tuple[str, bytes]:
 
 def _png(content: Content, pictures: Pictures, draw_by: Deadline) -> tuple[str, bytes]:
     """A PNG of the badge, or the one of its status that was drawn beforehand: true, if plainer."""
-    request, resolution = content.request, content.resolution
+    request = content.request
     is_shared, patience = not request.has_own_label, min(png.PATIENCE_SECONDS, draw_by.remaining)
     try:
         return PNG_TYPE, pictures.png(content.badge, request.scale, is_shared=is_shared, patience=patience)
     except PngUnavailable:
         # One drawn beforehand can't say how old its knowledge is, so what is old is unknown there.
-        shown = appearance.icon_for(resolution, request.look)
-        return PNG_TYPE, png.predrawn(BackupStatus.UNKNOWN if resolution.is_old else shown)
+        return PNG_TYPE, png.predrawn(BackupStatus.UNKNOWN if content.resolution.is_old else content.face.icon)
 
 
 def _json(content: Content) -> tuple[str, bytes]:
-    request, report, told = content.request, content.resolution.report, content.told
-    if told is None:
+    request, report, problem = content.request, content.resolution.report, content.problem
+    if problem is None:
         return "application/json", as_json(_status_document(content))
     # The reason a path was refused is ours and names nothing of the source's.
-    detail = f"{told.detail} ({request.fault})" if request.fault else told.detail
-    found = {
+    detail = f"{problem.detail} ({request.fault})" if request.fault else problem.detail
+    last_backup = {
         "backupStatus": report.status,
         "lastFinished": report.last_finished,
         "lastSuccessAt": _time(report.last_success_at),
     }
-    members = found if report.exists else {"backupStatus": report.status}
-    return PROBLEM_TYPE, problem(told.http_status, told.code, detail, **members)
+    members = last_backup if report.exists else {"backupStatus": report.status}
+    return PROBLEM_TYPE, problem_document(problem.http_status, problem.code, detail, **members)
 
 
 def _txt(content: Content) -> tuple[str, bytes]:

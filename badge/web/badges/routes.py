@@ -19,7 +19,7 @@ from badge.events import AnswerCrashed, BadgeServed
 from badge.ports import Clock, Events
 from badge.resolving.resolver import Resolver
 from badge.telemetry.metrics import Metrics
-from badge.web.badges.answer import DRAWN_WITHIN_SECONDS, Answer, AnswerKind, answer, kind_of, unknown_for
+from badge.web.badges.answer import DRAWN_WITHIN_SECONDS, Answer, AnswerKind, answer, fault_answer
 from badge.web.badges.edge_cache import NOTE, FinishedAnswer
 from badge.web.badges.http_cache import COMMON_HEADERS
 from badge.web.badges.pictures import Pictures
@@ -30,9 +30,6 @@ from badge.web.raw_path import BADGE_ROOT, is_badge_path
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
-
-INVALID_LIFETIME = timedelta(seconds=60)
-CRASH_LIFETIME = timedelta(seconds=15)
 
 PREFLIGHT_HEADERS = {
     "Access-Control-Allow-Origin": "*",
@@ -90,7 +87,7 @@ def show_badge(parts: BadgeParts) -> Response:
         made = _resolved(parts, wanted)
     except Exception as error:  # noqa: BLE001 - whatever it is, a reader gets an image and we a log line
         parts.events.emit(AnswerCrashed("badge", error))
-        made = answer(wanted, unknown_for(CRASH_LIFETIME, parts.clock()), AnswerKind.CRASHED, parts.pictures)
+        made = fault_answer(wanted, AnswerKind.CRASHED, parts.clock(), parts.pictures)
     parts.events.emit(
         BadgeServed(wanted.format, made.status, made.origin, made.http_status, time.perf_counter() - began)
     )
@@ -113,11 +110,11 @@ def _finished(parts: BadgeParts, format: Format, made: Answer) -> FinishedAnswer
 
 def _resolved(parts: BadgeParts, wanted: BadgeRequest) -> Answer:
     if wanted.subject is None:
-        return answer(wanted, unknown_for(INVALID_LIFETIME, parts.clock()), AnswerKind.INVALID, parts.pictures)
+        return fault_answer(wanted, AnswerKind.INVALID, parts.clock(), parts.pictures)
     draw_by = Deadline.after(DRAWN_WITHIN_SECONDS)
     is_trusted = wanted.token != "" and parts.tokens.is_good(wanted.subject, wanted.token)
     resolution = parts.resolver.resolve(wanted.subject, may_see_private=is_trusted)
-    made = answer(wanted, resolution, kind_of(wanted, resolution), parts.pictures, draw_by)
+    made = answer(wanted, resolution, parts.pictures, draw_by)
     return made.for_bearer() if is_trusted else made
 
 
@@ -138,8 +135,7 @@ class ImageWhateverHappens:
         self._parts = parts
         # Drawn now: when drawing is what broke, there is still this one.
         plain = BadgeRequest(subject=None, format=Format.SVG, look=Look(label=parts.default_label), is_strict=False)
-        unknown = unknown_for(CRASH_LIFETIME, parts.clock())
-        self._last_resort = answer(plain, unknown, AnswerKind.CRASHED, parts.pictures)
+        self._last_resort = fault_answer(plain, AnswerKind.CRASHED, parts.clock(), parts.pictures)
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Pass the request on; answer it with the last resort where that raises."""
@@ -163,6 +159,5 @@ def routing_error_for_badge(parts: BadgeParts, error: HTTPException) -> Response
         headers = {**COMMON_HEADERS, "Allow": "GET, HEAD, OPTIONS", "Cache-Control": "no-store"}
         return Response(body, 405, headers, content_type=PROBLEM_TYPE)
     wanted = read_badge_request(request.environ, request.args, parts.default_label)
-    is_ours = (error.code or 500) >= 500
-    lifetime, kind = (CRASH_LIFETIME, AnswerKind.CRASHED) if is_ours else (INVALID_LIFETIME, AnswerKind.INVALID)
-    return _response(answer(wanted, unknown_for(lifetime, parts.clock()), kind, parts.pictures))
+    kind = AnswerKind.CRASHED if (error.code or 500) >= 500 else AnswerKind.INVALID
+    return _response(fault_answer(wanted, kind, parts.clock(), parts.pictures))

@@ -76,21 +76,24 @@ class PingIntake:
 
     def by_uuid(self, uuid: str) -> Response:
         """/ping/{uuid}: the backup succeeded."""
-        return self._answer(Signal.SUCCESS, lambda: self._pinged(uuid))
+        return self._answer(Signal.SUCCESS, uuid)
 
     def by_two(self, first: str, second: str) -> Response:
         """/ping/{uuid}/{signal}, or /ping/{ping-key}/{slug}: it succeeded."""
         if _as_uuid(first) is None:
-            return self._answer(Signal.SUCCESS, lambda: self._slugged(first, second))
-        return self._answer(_signal(second), lambda: self._pinged(first))
+            return self._answer(Signal.SUCCESS, first, slug=second)
+        return self._answer(_signal(second), first)
 
     def by_slug(self, key: str, slug: str, word: str) -> Response:
         """/ping/{ping-key}/{slug}/{signal}."""
-        return self._answer(_signal(word), lambda: self._slugged(key, slug))
+        return self._answer(_signal(word), key, slug)
 
-    def _answer(self, signal: Signal | None, find: Callable[[], Subject]) -> Response:
+    def _answer(self, signal: Signal | None, secret: str, slug: str | None = None) -> Response:
+        """Record a ping. The secret is a ping key where there is a slug, and else a check's UUID."""
         try:
-            self._take(signal, find)
+            known, run_id = _known(signal), _run_id()
+            subject = self._pinged(secret) if slug is None else self._slugged(secret, slug)
+            self._record(subject, known, run_id)
             response = Response("OK", 200, PING_HEADERS, content_type="text/plain; charset=utf-8")
         except PingRefused as refused:
             response = _refusal(refused)
@@ -100,13 +103,7 @@ class PingIntake:
         self.events.emit(PingAnswered(signal.value if signal else "none", response.status_code))
         return response
 
-    def _take(self, signal: Signal | None, find: Callable[[], Subject]) -> None:
-        run_id = request.args.get("rid")
-        if signal is None:
-            raise PingRefused(400, "invalid url format")
-        if run_id is not None and (run_id := _as_uuid(run_id)) is None:
-            raise PingRefused(400, "invalid uuid format")
-        subject = find()
+    def _record(self, subject: Subject, signal: Signal, run_id: str | None) -> None:
         if not self.rate.admits(str(subject)):
             raise PingRefused(429, "rate limited", retry_after=60)
         if (status := _STATUS.get(signal)) is None:
@@ -150,6 +147,22 @@ def _signal(word: str) -> Signal | None:
     if re.fullmatch(r"[0-9]{1,3}", word) and int(word) <= LARGEST_EXIT_STATUS:
         return Signal.FAIL if int(word) else Signal.SUCCESS
     return None
+
+
+def _known(signal: Signal | None) -> Signal:
+    if signal is None:
+        raise PingRefused(400, "invalid url format")
+    return signal
+
+
+def _run_id() -> str | None:
+    """What the sender calls this run, to tell it from others that overlap."""
+    given = request.args.get("rid")
+    if given is None:
+        return None
+    if (run_id := _as_uuid(given)) is None:
+        raise PingRefused(400, "invalid uuid format")
+    return run_id
 
 
 def _as_uuid(given: str) -> str | None:

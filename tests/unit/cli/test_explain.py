@@ -75,7 +75,7 @@ def test_it_tells_the_source_the_age_and_the_next_refresh(bench: Bench) -> None:
 
 
 def test_a_source_s_pause_puts_the_next_refresh_off(bench: Bench) -> None:
-    bench.cache.pause("scripted", START + timedelta(minutes=10))
+    bench.parts.pauses.pause("scripted", START + timedelta(minutes=10))
     found = bench.explained(KEPT)
     assert found.next_refresh == found.paused_until == "2026-11-23T12:10:00Z"
 

@@ -14,7 +14,7 @@ from badge.cache.memory import MemoryStatusCache
 from badge.deadline import Deadline
 from badge.model import BackupStatus, Badge, Report
 from badge.settings import load
-from badge.web.badges.answer import AnswerKind, answer, unknown_for
+from badge.web.badges.answer import answer, unknown_for
 from badge.web.badges.pictures import Pictures
 from badge.web.badges.request import BadgeRequest, Format
 from tests.doubles import START
@@ -172,6 +172,6 @@ def test_what_waited_for_its_source_does_not_wait_as_long_again_to_be_drawn(site
     wanted = BadgeRequest(subject=None, format=Format.PNG, look=Look(label="backup"), is_strict=False)
     resolution, busy = unknown_for(timedelta(seconds=5), site.clock()), Busy()
     for left in (1.8, 0.1, 0.0):
-        made = answer(wanted, resolution, AnswerKind.UNAVAILABLE, busy, Deadline(left, lambda: 0.0))
+        made = answer(wanted, resolution, busy, Deadline(left, lambda: 0.0))
         assert made.body == png.predrawn("unknown")
     assert busy.patiences == [png.PATIENCE_SECONDS, 0.1, 0.0]

@@ -14,7 +14,7 @@ from werkzeug.routing import Rule
 from werkzeug.test import TestResponse
 
 from badge.model import Subject, Visibility
-from badge.web.login.sessions import KEY_FILE, kept_key
+from badge.web.signing_key import KEY_FILE, kept_key
 from tests.web.pages.test_pages import Dashboard, one, text
 
 TOKEN = "correct horse battery staple"

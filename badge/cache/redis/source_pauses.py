@@ -1,0 +1,42 @@
+"""The pauses that sources asked for, shared by all workers and hosts through Redis or Valkey."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from badge.cache.envelope import from_micros, pause_name, to_micros
+from badge.cache.memory import MemorySourcePauses
+from badge.cache.redis.bounded_read import NOTHING, bounded_read
+from badge.cache.redis.commands import RedisCommands
+from badge.ports import LONGEST_PAUSE, Clock
+
+# The clocks of hosts differ, and what is planted here may name any year.
+LONGEST_BELIEVED_PAUSE = 2 * LONGEST_PAUSE
+LONGEST_MICROS = 17
+"""Digits: until the year 5138."""
+
+
+class RedisSourcePauses:
+    """`SourcePauses` over a server; where that is lost, each process knows what it was told itself."""
+
+    def __init__(self, commands: RedisCommands, clock: Clock) -> None:
+        self._commands = commands
+        self._client = commands.connector.client
+        self._clock = clock
+        self._local = MemorySourcePauses(clock)
+
+    def pause(self, source: str, until: datetime) -> None:
+        """Remember it for all."""
+        self._local.pause(source, until)
+        left = max(1, round((until - self._clock()) / timedelta(milliseconds=1)))
+        name, micros = pause_name(source), to_micros(until)
+        self._commands.attempt("pause", lambda: self._client().set(name, micros, px=left), lambda: None)
+
+    def paused_until(self, source: str) -> datetime | None:
+        """The moment, if it lies ahead and is not absurdly far."""
+        name = pause_name(source)
+        raw = self._commands.attempt("paused", lambda: bounded_read(self._client(), name), lambda: NOTHING)
+        if not raw.isdigit() or len(raw) > LONGEST_MICROS:
+            return self._local.paused_until(source)
+        now, until = self._clock(), from_micros(int(raw))
+        return until if now < until < now + LONGEST_BELIEVED_PAUSE else None
