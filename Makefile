@@ -1,81 +1,81 @@
-# Everything a newcomer needs: `make run` and `make test`. `make help` lists the rest.
+# To start: `make run`. For each edit: `make check`. `make help` lists the rest.
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-# The pins are whole, so that pip has nothing to look for: it would stumble over extras with a newer version than pinned.
+# The lock files are complete, so pip need not resolve anything; it would reject extras that are newer than their pins.
 PIP := $(BIN)/pip --disable-pip-version-check install --quiet --no-deps
 ARGS ?=
 
 .PHONY: png-packages help setup run demo check test test-slow lint format coverage golden translations pictures bench soak image-check lock system-packages clean
 
-help: ## Show this list.
+help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-setup: $(VENV)/.ready-dev system-packages ## Install all that running, testing and checking need.
+setup: $(VENV)/.ready-dev system-packages ## Install everything needed to run, test and check.
 
-run: $(VENV)/.ready png-packages ## Run the service on http://127.0.0.1:8000 (BADGE_… settings are honoured).
+run: $(VENV)/.ready png-packages ## Run the service on http://127.0.0.1:8000 (or as BADGE_… settings say).
 	@exec $(BIN)/gunicorn -c config/gunicorn.conf.py wsgi:application
 
-demo: $(VENV)/.ready ## Fill the catalogue with a plausible set of backups, to look around.
+demo: $(VENV)/.ready ## Fill the catalogue with sample data.
 	@$(BIN)/flask badge demo
 
-check: $(VENV)/.ready-dev png-packages lint ## Check style, types and imports, and run the unit and web tests: for each edit.
+check: $(VENV)/.ready-dev png-packages lint ## For each edit: lint, unit and web tests (about a minute).
 	@$(BIN)/pytest -q -n auto --dist loadfile -m "not slow" tests/unit tests/web $(ARGS)
 
-test: setup lint ## Check style, types and imports, and run all tests but the slow ones, as CI does.
+test: setup lint ## Everything that CI runs: lint, and all tests but the slow ones.
 	@scripts/run-tests $(BIN)/pytest $(ARGS)
 
-test-slow: setup ## Run the tests that `make test` leaves out: failovers, clusters that lose servers, full servers.
+test-slow: setup ## The slow tests: failovers, Clusters that lose servers, full servers.
 	@$(BIN)/pytest -m slow $(ARGS)
 
-lint: $(VENV)/.ready-dev ## Check style, types and the direction of imports.
+lint: $(VENV)/.ready-dev ## Check style, types and import contracts.
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 
-format: $(VENV)/.ready-dev ## Put the code into the project's form.
+format: $(VENV)/.ready-dev ## Format the code and apply automatic fixes.
 	@$(BIN)/ruff check --fix
 	@$(BIN)/ruff format
 
-coverage: setup ## Run the tests in one process and show which lines they leave out.
+coverage: setup ## Measure test coverage, in one process.
 	@$(BIN)/pytest --cov --cov-report=term-missing:skip-covered tests/unit tests/web tests/contracts tests/integration
 
 golden: $(VENV)/.ready-dev ## Redraw the reference pictures in tests/golden; look at them before you commit.
 	@$(BIN)/python -m tests.golden.rewrite
 
-translations: $(VENV)/.ready-dev ## Bring the catalogues in badge/translations up to date with the code, and compile them.
+translations: $(VENV)/.ready-dev ## Update and compile the translations.
 	@mkdir -p build
 	@$(BIN)/pybabel -q extract --no-location --sort-output -k marked -o build/badge.pot badge
 	@$(BIN)/pybabel -q update -D badge -i build/badge.pot -d badge/translations \
 	  --no-fuzzy-matching --no-wrap --ignore-obsolete --ignore-pot-creation-date
 	@$(BIN)/pybabel -q compile -D badge -d badge/translations --statistics
 
-pictures: setup ## Take the README's screenshots anew.
+pictures: setup ## Retake the screenshots in docs/pictures.
 	@$(BIN)/python -m tests.browser.pictures
 
-bench: $(VENV)/.ready-dev ## Measure against peers, side by side; the table goes to bench/RESULTS.md.
+bench: $(VENV)/.ready-dev ## Benchmark against peers; results go to bench/RESULTS.md.
 	@scripts/system-packages "the benchmarks" wrk nginx postgresql
 	@$(BIN)/python -m bench $(ARGS)
 
-soak: $(VENV)/.ready-dev ## Load a service for minutes while what it needs fails, and watch what it holds.
+soak: $(VENV)/.ready-dev ## Run the service under load and faults for minutes, and watch its resources.
 	@$(BIN)/python -m bench.soak $(ARGS)
 
-image-check: ## Walk the Dockerfile without an engine, start the result and ask it (needs root).
+image-check: ## Build and test the Dockerfile's steps without Docker (needs root).
 	@scripts/system-packages "the image check" debootstrap
 	@$(PYTHON) scripts/image_check.py
 
-lock: $(VENV)/.ready-dev ## Pin requirements*.in, with hashes (newer versions: ARGS=--upgrade).
+lock: $(VENV)/.ready-dev ## Pin requirements*.in with hashes (ARGS=--upgrade for newer versions).
 	@for set in requirements requirements-postgresql requirements-aws requirements-dev; do \
 	  $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	    --no-emit-index-url --custom-compile-command "make lock" $(ARGS) $$set.in -o $$set.txt || exit 1; \
 	done
 
 png-packages:
-	@scripts/system-packages "drawing PNGs (ready-made ones serve)" libcairo2 fonts-dejavu-core fonts-droid-fallback fonts-symbola
+	@scripts/system-packages "drawing PNGs (optional)" libcairo2 fonts-dejavu-core fonts-droid-fallback fonts-symbola
 
 system-packages: png-packages
 	@scripts/system-packages "the browser tests" chromium-headless-shell
@@ -86,22 +86,22 @@ system-packages: png-packages
 	@scripts/system-packages "the tests of config/nginx.conf" nginx
 	@scripts/system-packages "the tests of other proxies" varnish squid
 
-clean: ## Remove what was built and installed here; data in var/ stays.
+clean: ## Remove everything built or installed here; data in var/ stays.
 	@rm -rf $(VENV) build .coverage .hypothesis .pytest_cache .mypy_cache .ruff_cache .import_linter_cache *.egg-info
 
 $(VENV)/bin/pip:
 	@scripts/check-python $(PYTHON)
-	@echo "Making $(VENV) …"
+	@echo "Creating $(VENV) …"
 	@$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.ready: requirements.txt pyproject.toml | $(VENV)/bin/pip
-	@echo "Installing what running needs (pinned, with hashes) …"
+	@echo "Installing packages to run (pinned, with hashes) …"
 	@$(PIP) --require-hashes -r requirements.txt
 	@$(PIP) --no-build-isolation --no-index --editable .
 	@touch $@
 
 $(VENV)/.ready-dev: requirements-dev.txt bench/peers/package-lock.json tests/parsers/package-lock.json $(VENV)/.ready
-	@echo "Installing what testing needs (pinned, with hashes) …"
+	@echo "Installing packages to test (pinned, with hashes) …"
 	@$(PIP) --require-hashes -r requirements-dev.txt
 	@$(BIN)/pip --disable-pip-version-check check
 	@for folder in bench/peers tests/parsers; do \

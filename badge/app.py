@@ -52,6 +52,7 @@ from badge.web.intake.rates import KeyRate
 from badge.web.login.authentication import dashboard_authentication
 from badge.web.login.sessions import use_sessions
 from badge.web.pages import PagesParts
+from badge.web.paths import AT_ROOT, Paths
 from badge.web.signing_key import signing_key
 from badge.web.site import build_site
 from badge.web.terminal import Terminal
@@ -83,7 +84,7 @@ class CatalogueParts:
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """Who is asked for a subject, and what can be told of all subjects."""
+    """Who is asked for a subject, and what lists all subjects."""
 
     routing: SourceRouting
     listing: StatusListing | None = None
@@ -124,6 +125,8 @@ class Parts:
     sources: Sources
     warm_up: Callable[[], None]
     """What a worker does first, in the background, so that its first reader need not wait for it."""
+    paths: Paths = AT_ROOT
+    """By which all paths are made that leave the service."""
 
     @property
     def own(self) -> CatalogueParts | None:
@@ -204,17 +207,17 @@ def build_app(parts: Parts) -> Flask:
     readiness = Readiness({"cache": parts.cache.is_up, "source": parts.are_sources_up})
     settings = parts.settings
     token = settings.metrics_token.get_secret_value() if settings.metrics_token else None
-    blueprints = [health.blueprint(readiness), metrics.blueprint(parts.events.metrics, token)]
+    blueprints = [health.blueprint(readiness, parts.paths), metrics.blueprint(parts.events.metrics, token)]
     if parts.own is not None:
         blueprints += _intakes(parts, parts.own)
     seen = _pages_parts(parts)
     blueprints.append(pages.blueprint(seen))
-    told = parts.events
+    events = parts.events
     pictures = Pictures(parts.pictures)
-    shown = BadgeParts(parts.resolver, parts.clock, told, told.metrics, settings.label, pictures, seen.tokens)
+    shown = BadgeParts(parts.resolver, parts.clock, events, events.metrics, settings.label, pictures, seen.tokens)
     mb = settings.edge_cache_mb
     limits = EdgeCacheLimits(settings.edge_cache.total_seconds(), settings.edge_cache_entries, mb * 2**20)
-    site = build_site(shown, blueprints, limits)
+    site = build_site(shown, blueprints, limits, parts.paths)
     if seen.authentication.log_in is not None:
         use_sessions(site, settings)
     site.extensions["readiness"] = readiness
@@ -224,7 +227,7 @@ def build_app(parts: Parts) -> Flask:
 
 def _intakes(parts: Parts, own: CatalogueParts) -> list[Blueprint]:
     """Where the own catalogue hears of backups, and is asked by others."""
-    from badge.web.intake import ops_api, ping  # noqa: PLC0415 - loaded with the catalogue
+    from badge.web.intake import ops_api, ping  # noqa: PLC0415 - 12 MB with the catalogue, which they load
     from badge.web.intake.ops_api import OpsApi  # noqa: PLC0415
     from badge.web.intake.ping import PingIntake  # noqa: PLC0415
 
@@ -249,10 +252,11 @@ def _pages_parts(parts: Parts) -> PagesParts:
         history=parts.own.source if parts.own else None,
         takes_reports=parts.sources.catalogue_answers_for,
         clock=parts.clock,
-        authentication=dashboard_authentication(parts.settings, parts.events),
+        authentication=dashboard_authentication(parts.settings, parts.events, parts.paths),
         tokens=PrivateTokens(partial(signing_key, parts.settings)),
         default_label=parts.settings.label,
         public_url=parts.settings.public_url or "",
+        paths=parts.paths,
         terminal=Terminal.of(parts.settings),
     )
 

@@ -1,4 +1,4 @@
-"""The native contract's JSON, written and read (docs/native-contract.md). No I/O.
+"""The native contract's JSON, written and read (docs/reference/native-contract.md). No I/O.
 
 Reading is strict where a wrong reading would be a lie (status, revision, visibility, whose status
 it is) and forgiving where it would not: an optional field of the wrong kind counts as not given.

@@ -21,6 +21,7 @@ from badge.cache.embedded.server import EmbeddedServer, binary_path
 from badge.settings import BadSettings, Settings, load, shown, unknown_variables
 from badge.telemetry.shared_counts import SharedCounts, share_counts
 from badge.web.health import Readiness
+from badge.web.paths import AT_ROOT, DASHBOARD, Paths
 from badge.web.terminal import EXAMPLE, Terminal
 
 START_TIMEOUT = timedelta(seconds=5)
@@ -160,14 +161,14 @@ def _make_schema(location: str) -> None:
         sys.exit(1)
 
 
-def first_words(settings: Settings) -> str:
+def first_words(settings: Settings, paths: Paths = AT_ROOT) -> str:
     """What stands on the screen once the service answers."""
     address = settings.address or settings.bind
     lines = [
         "",
         "Backup Status Badge is ready.",
-        f"  Dashboard    {address}/dashboard",
-        f"  A badge      {address}/badge/{EXAMPLE}",
+        f"  Dashboard    {address}{paths.to(DASHBOARD)}",
+        f"  A badge      {address}{paths.badge(EXAMPLE)}",
     ]
     if settings.upstream_url is None and settings.sources is None:
         terminal = Terminal.of(settings)

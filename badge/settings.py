@@ -154,143 +154,170 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
 
     bind: Annotated[str, AfterValidator(_bind)] = Field(
-        "127.0.0.1:8000", description="Where to listen: host:port, or unix:/path."
-    )
-    workers: int = Field(2, ge=1, le=64, description="Worker processes.")
-    threads: int = Field(8, ge=1, le=256, description="Threads in each worker: requests answered at a time.")
-    preload: bool = Field(
-        True, description="Load the application once, before the workers are forked: they then share its memory."
-    )
-    edge_cache: Annotated[Duration, _between(timedelta(0), timedelta(milliseconds=500))] = Field(
-        timedelta(milliseconds=500),
-        description="How long a finished badge is given to others as it is; 0: never.",
-    )
-    edge_cache_entries: int = Field(4_096, ge=1, le=1_000_000, description="Finished badges held that way, at most.")
-    edge_cache_mb: int = Field(8, ge=1, le=1_024, description="Memory that they may take in each worker, in MB.")
-    data_dir: Path = Field(
-        PROJECT_FOLDER / "var", description="Folder for the catalogue's database and the embedded cache's socket."
+        "127.0.0.1:8000", description="Address to listen on: host:port, or unix:/path."
     )
     public_url: HttpUrl | None = Field(
-        None, description="The address under which readers reach the service; absolute links are made from it."
+        None, description="The service's public address; absolute links are built from it."
     )
-    label: str = Field("backup", max_length=64, description="The words on the left half of a badge.")
+    data_dir: Path = Field(
+        PROJECT_FOLDER / "var",
+        description="Folder for the catalogue's database, the signing key and the embedded cache's socket.",
+    )
+    label: str = Field("backup", max_length=64, description="Text on the left half of a badge.")
+    workers: int = Field(2, ge=1, le=64, description="Number of worker processes.")
+    threads: int = Field(8, ge=1, le=256, description="Threads per worker; each serves one request at a time.")
+    preload: bool = Field(True, description="Load the application before forking, so that workers share memory.")
+    metrics_token: SecretStr | None = Field(
+        None, description="Bearer token for /metrics; not needed for requests from the machine itself."
+    )
+    log_format: Literal["auto", "json", "console"] = Field(
+        "auto", description="Log format: json, console (for people), or auto (console on a terminal, else json)."
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Lowest level that is logged.")
+
     dashboard: Literal["local", "token", "oidc", "open", "off"] = Field(
         "local",
         description=(
-            "Who may see the dashboard: local (from this machine only), token or oidc (after log-in), "
-            "open (anybody, without private subjects) or off."
+            "Who may see the dashboard: local (this machine only), token or oidc (after logging in), open "
+            "(everyone, without private subjects) or off."
         ),
     )
     dashboard_token: Annotated[SecretStr, AfterValidator(_at_least(16))] | None = Field(
-        None, description="What to log in with where BADGE_DASHBOARD is token: 16 characters or more."
+        None, description="The token to log in with if BADGE_DASHBOARD is token; at least 16 characters."
     )
     oidc_issuer: HttpUrl | None = Field(
-        None, description="The OpenID Connect provider where BADGE_DASHBOARD is oidc; it needs BADGE_PUBLIC_URL, too."
+        None, description="The OpenID Connect provider if BADGE_DASHBOARD is oidc; also requires BADGE_PUBLIC_URL."
     )
-    oidc_client_id: str | None = Field(None, description="The client's name at the provider.")
-    oidc_client_secret: SecretStr | None = Field(
-        None, description="The client's secret at the provider; none for a public client."
-    )
+    oidc_client_id: str | None = Field(None, description="Client ID registered with the provider.")
+    oidc_client_secret: SecretStr | None = Field(None, description="Client secret; leave empty for a public client.")
     oidc_allow: Annotated[str, AfterValidator(_allowed)] | None = Field(
         None,
         description=(
-            "Whom of the provider's users to let in: verified addresses (ada@example.org), whole domains "
-            "(@example.org), with commas between, or * for all."
+            "Users to let in, separated by commas: verified email addresses (ada@example.org), whole domains "
+            "(@example.org), or * for everyone."
         ),
     )
     session_lifetime: Annotated[Duration, _between(timedelta(minutes=5), timedelta(days=30))] = Field(
-        timedelta(hours=12), description="How long a log-in to the dashboard holds."
+        timedelta(hours=12), description="How long a login to the dashboard lasts."
     )
     secret_key: Annotated[SecretStr, AfterValidator(_at_least(32))] | None = Field(
         None,
         description=(
-            "Signs log-ins and the tokens of private badges: 32 random characters or more, the same on all machines; "
-            "default: made once and kept in BADGE_DATA_DIR."
+            "Key that signs logins and private badge tokens: at least 32 random characters, the same on every "
+            "machine. By default one is generated and stored in BADGE_DATA_DIR."
         ),
     )
-    metrics_token: SecretStr | None = Field(
-        None, description="Lets Prometheus read /metrics from elsewhere, as Bearer; this machine itself needs none."
-    )
-    log_format: Literal["auto", "json", "console"] = Field(
-        "auto", description="Log lines as json or, for eyes, console; auto: console on a terminal."
-    )
-    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="The least severe log line.")
-
-    redis_url: Annotated[SecretStr, AfterValidator(_redis_url)] | None = Field(
-        None, description="Redis or Valkey for the status cache; without it, an embedded Valkey is started."
-    )
-    redis_timeout: Annotated[Duration, _between(timedelta(milliseconds=5), timedelta(milliseconds=300))] = Field(
-        timedelta(milliseconds=50), description="The longest that one command to Redis may wait for the network."
-    )
-    local_entries: int = Field(
-        5_000, ge=0, le=1_000_000, description="Reports that each worker keeps itself, to carry on when Redis is lost."
-    )
-    redis_memory_mb: int = Field(64, ge=4, le=4096, description="Memory of the embedded Valkey, in MB.")
 
     sources: Path | None = Field(
-        None, description="A sources.toml: which backup systems are asked for which subjects (docs/sources.md)."
+        None,
+        description=(
+            "Path of a sources.toml, which says which backup system to ask for which subject (docs/how-to/sources.md)."
+        ),
     )
     upstream_url: HttpUrl | None = Field(
-        None, description="A backup API in the native contract, asked for every subject instead of the own catalogue."
+        None,
+        description="A backup API that speaks the native contract, asked for every subject in place of the catalogue.",
     )
-    upstream_api_key: SecretStr | None = Field(None, description="The X-API-Key sent to BADGE_UPSTREAM_URL.")
+    upstream_api_key: SecretStr | None = Field(None, description="API key sent to BADGE_UPSTREAM_URL as X-API-Key.")
     upstream_method: Literal["get", "post"] = Field(
-        "get", description="How to ask: get (/ops/status, conditional) or post (/ops/status/get)."
+        "get",
+        description=(
+            "How to query BADGE_UPSTREAM_URL: get (/ops/status, with conditional requests) or post (/ops/status/get)."
+        ),
     )
     upstream_timeout: Annotated[Duration, _between(timedelta(milliseconds=50), timedelta(seconds=30))] = Field(
-        timedelta(seconds=5), description="The longest that one question to a source may take, in all."
+        timedelta(seconds=5), description="Total time limit for one request to a source."
     )
-    upstream_concurrency: int = Field(
-        8, ge=1, le=256, description="Questions at a time that each worker has under way to one source."
-    )
-    upstream_queue: int = Field(
-        100, ge=1, le=10_000, description="Questions to one source that wait for those; beyond, none is asked."
-    )
-    upstream_per_second: int = Field(
-        20, ge=1, le=10_000, description="Questions a second that each worker asks one source, on average."
-    )
-    upstream_new_per_second: int = Field(
-        10, ge=1, le=10_000, description="Of these, for subjects never seen: names are anybody's to invent."
-    )
-    upstream_new_burst: int = Field(
-        100, ge=1, le=100_000, description="Subjects never seen that are asked for at once before that rate holds."
-    )
-    wait: Annotated[Duration, _between(timedelta(milliseconds=50), timedelta(milliseconds=1700))] = Field(
-        timedelta(milliseconds=1700), description="The longest that an answer waits for a source."
-    )
-    waiting: int = Field(
-        0, ge=0, le=256, description="Answers of each worker that wait at a time; 0: half of BADGE_THREADS."
-    )
-    upstream_max_bytes: int = Field(
-        262_144, ge=1024, le=16_777_216, description="The largest upstream answer, in bytes after decoding."
-    )
-
     catalogue_url: Annotated[SecretStr, AfterValidator(_catalogue_url)] | None = Field(
-        None, description="Database of the own catalogue; default: SQLite in BADGE_DATA_DIR."
-    )
-    ops_per_minute: int = Field(
-        600, ge=1, le=1_000_000, description="Calls to /ops that each worker answers per key and minute; 429 beyond."
-    )
-    pings_per_minute: int = Field(
-        60, ge=1, le=1_000_000, description="Pings that each worker takes per check and minute; 429 beyond."
+        None, description="Database of the catalogue; by default SQLite in BADGE_DATA_DIR."
     )
     catalogue_retention: Annotated[Duration, _between(timedelta(days=1), timedelta(days=3650))] = Field(
-        timedelta(days=90), description="How long the catalogue keeps finished runs; the newest stays for ever."
+        timedelta(days=90),
+        description="How long the catalogue keeps finished runs; the newest run of a subject is never deleted.",
     )
-    catalogue_runs: int = Field(100, ge=1, le=10_000, description="How many runs the catalogue keeps per subject.")
+    catalogue_runs: int = Field(
+        100, ge=1, le=10_000, description="Number of runs that the catalogue keeps per subject."
+    )
 
+    redis_url: Annotated[SecretStr, AfterValidator(_redis_url)] | None = Field(
+        None, description="Redis or Valkey for cached statuses; by default an embedded Valkey is started."
+    )
+    redis_timeout: Annotated[Duration, _between(timedelta(milliseconds=5), timedelta(milliseconds=300))] = Field(
+        timedelta(milliseconds=50), description="Time limit for one Redis command."
+    )
+    redis_memory_mb: int = Field(64, ge=4, le=4096, description="Memory limit of the embedded Valkey, in MB.")
+    local_entries: int = Field(
+        5_000, ge=0, le=1_000_000, description="Reports that each worker keeps in memory in case Redis fails."
+    )
+    edge_cache: Annotated[Duration, _between(timedelta(0), timedelta(milliseconds=500))] = Field(
+        timedelta(milliseconds=500),
+        description="How long a finished badge is served again unchanged; 0 turns this off.",
+    )
+    edge_cache_entries: int = Field(
+        4_096, ge=1, le=1_000_000, description="Finished badges that each worker holds, at most."
+    )
+    edge_cache_mb: int = Field(8, ge=1, le=1_024, description="Memory for finished badges in each worker, in MB.")
     fresh_finished: Lifetime = Field(timedelta(seconds=120), description="Lifetime of succeeded and failed.")
     fresh_running: Lifetime = Field(timedelta(seconds=30), description="Lifetime of in progress and scheduled.")
     fresh_deleted: Lifetime = Field(timedelta(seconds=600), description="Lifetime of deleted.")
-    fresh_absent: Lifetime = Field(timedelta(seconds=60), description="Lifetime of unknown: there is no such subject.")
+    fresh_absent: Lifetime = Field(
+        timedelta(seconds=60), description="Lifetime of unknown if there is no such subject."
+    )
     fresh_failure: Lifetime = Field(
-        timedelta(seconds=15), description="Lifetime of unknown: it could not be found out."
+        timedelta(seconds=15), description="Lifetime of unknown if the status could not be determined."
     )
     fresh_provisional: Lifetime = Field(
-        timedelta(seconds=5), description="Lifetime of what is shown without waiting for its source."
+        timedelta(seconds=5), description="Lifetime of a provisional answer, given without waiting for the source."
     )
     max_status_age: Annotated[Duration, _between(timedelta(hours=1), timedelta(days=7))] = Field(
-        timedelta(hours=24), description="A status that its source has not confirmed for longer is shown as unknown."
+        timedelta(hours=24),
+        description="A status that its source has not confirmed for this long is shown as unknown.",
+    )
+
+    wait: Annotated[Duration, _between(timedelta(milliseconds=50), timedelta(milliseconds=1700))] = Field(
+        timedelta(milliseconds=1700), description="How long a request for a badge waits for a source."
+    )
+    waiting: int = Field(
+        0,
+        ge=0,
+        le=256,
+        description="Requests per worker that may wait for a source at the same time; 0 means half of BADGE_THREADS.",
+    )
+    upstream_concurrency: int = Field(
+        8, ge=1, le=256, description="Concurrent requests from each worker to one source."
+    )
+    upstream_queue: int = Field(
+        100,
+        ge=1,
+        le=10_000,
+        description="Requests to one source that may queue for those slots; further ones are not sent.",
+    )
+    upstream_per_second: int = Field(
+        20, ge=1, le=10_000, description="Average requests per second from each worker to one source."
+    )
+    upstream_new_per_second: int = Field(
+        10, ge=1, le=10_000, description="Of these, requests for subjects that have never been seen."
+    )
+    upstream_new_burst: int = Field(
+        100,
+        ge=1,
+        le=100_000,
+        description="Requests for never-seen subjects that may be sent at once before that rate applies.",
+    )
+    upstream_max_bytes: int = Field(
+        262_144,
+        ge=1024,
+        le=16_777_216,
+        description="Maximum size of an answer from a source, in bytes after decompression.",
+    )
+    ops_per_minute: int = Field(
+        600,
+        ge=1,
+        le=1_000_000,
+        description="Calls to /ops per API key and minute in each worker; more are answered with 429.",
+    )
+    pings_per_minute: int = Field(
+        60, ge=1, le=1_000_000, description="Pings per check and minute in each worker; more are answered with 429."
     )
 
     @property
@@ -312,6 +339,15 @@ class Settings(BaseModel):
             return self.catalogue_url.get_secret_value()
         return f"sqlite:///{self.data_dir.resolve() / 'catalogue.sqlite3'}"
 
+
+GROUPS = {
+    "bind": "Basics",
+    "dashboard": "Dashboard",
+    "sources": "Sources",
+    "redis_url": "Cache",
+    "wait": "Limits",
+}
+"""The first setting of each group, and the group's heading in the reference."""
 
 FORMER_VARIABLES = {
     "edge_cache": "BADGE_HOT_PATH",

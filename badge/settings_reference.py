@@ -1,37 +1,59 @@
-"""The settings as text: the example file and the table of docs/configuration.md are made of the code's own words."""
+"""The settings as text: the example file, and the tables of docs/reference/configuration.md."""
 
 from __future__ import annotations
 
-from badge.settings import Settings, load, shown, variable_for
+import textwrap
+from collections.abc import Iterator
+
+from badge.settings import GROUPS, Settings, load, shown, variable_for
 
 _HEAD = """\
-# Every setting with its default. Copy this file, uncomment what you change, and load it:
-#   set -a; . ./badge.env; set +a; make run        or   docker run --env-file badge.env …
-# Durations: 250ms, 90s, 15m, 26h, 7d. Secrets can also be given as NAME_FILE=/path/of/a/file.
+# Every setting with its default. Copy this file to badge.env (or to /etc/backup-status-badge/badge.env) and uncomment
+# what you change. Lines are NAME=value: no quotes, no expansion. Environment variables take precedence.
+# Durations: 250ms, 90s, 15m, 26h, 7d. Secrets can also be read from a file: NAME_FILE=/path/of/the/file.
 """
 
 
 def example_file() -> str:
-    """`config/badge.env.example`."""
+    """Return the text of `config/badge.env.example`."""
     defaults = _defaults()
-    entries = [f"# {text}\n#{variable}={defaults[variable]}\n" for variable, text in _descriptions()]
-    return "\n".join([_HEAD, *entries])
+    parts = [_HEAD]
+    for heading, settings in _groups():
+        parts.append(f"# --- {heading} ---\n")
+        parts += [f"{_comment(text)}\n#{variable}={defaults[variable]}\n" for variable, text in settings]
+    return "\n".join(parts)
 
 
 def table() -> str:
-    """The rows of docs/configuration.md."""
+    """Return the headings and tables of docs/reference/configuration.md."""
     defaults = _defaults()
-    rows = [
-        f"| `{variable}` | {f'`{defaults[variable]}`' if defaults[variable] else '–'} | {text} |"  # noqa: RUF001 - a dash for nothing
-        for variable, text in _descriptions()
-    ]
-    return "\n".join(["| variable | default | meaning |", "| --- | --- | --- |", *rows])
+    parts = []
+    for heading, settings in _groups():
+        parts += [f"### {heading}", "", "| variable | default | meaning |", "| --- | --- | --- |"]
+        parts += [
+            f"| `{variable}` | {f'`{defaults[variable]}`' if defaults[variable] else '–'} | {text} |"  # noqa: RUF001 - a dash for nothing
+            for variable, text in settings
+        ]
+        parts.append("")
+    return "\n".join(parts).rstrip()
 
 
-def _descriptions() -> list[tuple[str, str]]:
-    return [(variable_for(name), str(setting.description)) for name, setting in Settings.model_fields.items()]
+def _groups() -> Iterator[tuple[str, list[tuple[str, str]]]]:
+    """Each group's heading with its variables and their descriptions, in the order of the fields."""
+    heading, settings = "", list[tuple[str, str]]()
+    for name, setting in Settings.model_fields.items():
+        if name in GROUPS:
+            if settings:
+                yield heading, settings
+            heading, settings = GROUPS[name], []
+        settings.append((variable_for(name), str(setting.description)))
+    yield heading, settings
+
+
+def _comment(text: str) -> str:
+    return textwrap.fill(text, 118, initial_indent="# ", subsequent_indent="# ")
 
 
 def _defaults() -> dict[str, str]:
-    # Wherever the project lies, its data lie in its folder var.
+    # The default folder depends on where the project is; the reference says where it is inside the project.
     return {**shown(load({})), "BADGE_DATA_DIR": "var"}

@@ -106,7 +106,7 @@ class SharedCache:
     @property
     def is_trying(self) -> bool:
         """Whether a thread is finding out if the server is back."""
-        return self.commands._trying != 0
+        return self.commands._trying.get().is_set()
 
 
 def _disconnect(connector: RedisConnector) -> None:

@@ -44,7 +44,7 @@ def visual_order(shown: str) -> str:
     """The letters from left to right, Arabic ones in the forms in which they join."""
     if shown.isascii():
         return shown
-    import arabic_reshaper  # noqa: PLC0415 - needed for PNGs alone
+    import arabic_reshaper  # noqa: PLC0415 - 1 MB that PNGs with such letters alone need
     from bidi.algorithm import get_display  # noqa: PLC0415 - the same; `bidi.get_display` mirrors no brackets
 
     # Unicode's algorithm has no rule for characters that it has not assigned; they are boxes anyway.

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import threading
 from collections.abc import Iterator
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
+
+from badge.resilience.per_process import PerProcess
 
 # How long to wait for other connections, and for PostgreSQL to answer at all: readers within the 1.7 s that
 # a badge may take, writers as long as somebody who reports a backup will.
@@ -24,15 +24,12 @@ class Database:
     def __init__(self, url: str) -> None:
         self.url = url
         make_url(url).get_dialect().import_dbapi()  # loaded before workers are forked, which then share it
-        self._lock = threading.Lock()
-        self._engine: Engine | None = None
-        self._process = 0
-        self._inherited: list[Engine] = []
+        self._engine = PerProcess(lambda: new_engine(url))
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[Connection]:
         """A transaction that only reads."""
-        with self._current_engine().connect() as connection, connection.begin():
+        with self._engine.get().connect() as connection, connection.begin():
             yield connection
 
     @contextlib.contextmanager
@@ -41,17 +38,8 @@ class Database:
 
         `patience` is how many milliseconds to wait for another writer, before `OperationalError`.
         """
-        with writing_on(self._current_engine(), patience) as connection:
+        with writing_on(self._engine.get(), patience) as connection:
             yield connection
-
-    def _current_engine(self) -> Engine:
-        with self._lock:
-            if self._engine is None or self._process != os.getpid():
-                # What was inherited over a fork may not be closed here, not even by the garbage collector
-                # (sqlite.org/howtocorrupt.html, section 2.6).
-                self._inherited += [self._engine] if self._engine else []
-                self._engine, self._process = new_engine(self.url), os.getpid()
-            return self._engine
 
 
 def new_engine(url: str) -> Engine:

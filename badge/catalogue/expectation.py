@@ -60,5 +60,5 @@ def as_expected(report: Report, overdue_at: datetime | None) -> Report:
 
 
 def revision_at(moment: datetime) -> int:
-    """The revision of a change at that moment, if nothing later is known (docs/decisions/0003)."""
+    """The revision of a change at that moment, if nothing later is known (docs/explanation/decisions/0003)."""
     return round(moment.timestamp() * 1_000_000)

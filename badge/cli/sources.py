@@ -106,7 +106,7 @@ def configured_or_fault() -> Sequence[ConfiguredSource]:
     """The sources of BADGE_SOURCES; all that is wrong with them is one line."""
     path: Path | None = settings_or_fault().sources
     if path is None:
-        raise Fault("BADGE_SOURCES is not set: give it the path of a sources.toml (docs/sources.md).")
+        raise Fault("BADGE_SOURCES is not set: give it the path of a sources.toml (docs/how-to/sources.md).")
     with faults_in_one_line():
         return load(path)
 

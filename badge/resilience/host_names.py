@@ -8,13 +8,13 @@ it is of no use any more.
 from __future__ import annotations
 
 import contextlib
-import os
 import socket
 import threading
 import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from badge.resilience.per_process import PerProcess
 from badge.resilience.worker_pool import start_thread
 
 # A name's addresses change rarely, and those that no longer answer are dropped at once.
@@ -52,6 +52,10 @@ class _LookUp:
         self.is_over = threading.Event()
 
 
+def _no_look_ups() -> dict[tuple[str, int], _LookUp]:
+    return {}
+
+
 class HostNames:
     """Of one process; there are as many as its settings name."""
 
@@ -63,9 +67,8 @@ class HostNames:
         self._ask = ask
         self._monotonic = monotonic
         self._lock = threading.Lock()
-        self._process = 0
         self._known: dict[tuple[str, int], list[Address]] = {}
-        self._last: dict[tuple[str, int], _LookUp] = {}
+        self._last = PerProcess(_no_look_ups)  # the threads that answer don't survive a fork
 
     def connect(self, host: str, port: int, left: Callable[[], float]) -> socket.socket:
         """A connection to the first address that answers, its timeout set to what is then left.
@@ -100,20 +103,20 @@ class HostNames:
         """None of the addresses answers: look for others."""
         with self._lock:
             self._known.pop((host, port), None)
-            if (last := self._last.get((host, port))) is not None and last.is_over.is_set():
-                del self._last[host, port]
+            look_ups = self._last.get()
+            if (last := look_ups.get((host, port))) is not None and last.is_over.is_set():
+                del look_ups[host, port]
 
     def _begun(self, host: str, port: int) -> _LookUp:
         """The last question, if it is under way or what it brought is fresh; else a new one."""
         with self._lock:
-            if self._process != os.getpid():  # threads don't survive a fork
-                self._process, self._last = os.getpid(), {}
-            last = self._last.get((host, port))
+            look_ups = self._last.get()
+            last = look_ups.get((host, port))
             if last is not None and (not last.is_over.is_set() or self._is_fresh(last)):
                 return last
-            look_up = self._last[host, port] = _LookUp(self._monotonic())
+            look_up = look_ups[host, port] = _LookUp(self._monotonic())
             if not start_thread(lambda: self._answer(host, port, look_up), "host-names"):
-                del self._last[host, port]
+                del look_ups[host, port]
                 look_up.error = OSError("there is no thread to look the host's name up")
                 look_up.is_over.set()
             return look_up

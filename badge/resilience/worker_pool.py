@@ -2,12 +2,34 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections import deque
 from collections.abc import Callable
 
+from badge.resilience.per_process import PerProcess
+
 Job = Callable[[], None]
+
+
+class _Workers:
+    """The threads of one process, and the jobs that wait for them."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.has_work = threading.Condition(self.lock)
+        self.line: deque[Job] = deque()
+        self.threads = 0
+        self.idle = 0
+
+    def work(self) -> None:
+        while True:
+            with self.lock:
+                while not self.line:
+                    self.idle += 1
+                    self.has_work.wait()
+                    self.idle -= 1
+                job = self.line.popleft()
+            job()
 
 
 class WorkerPool:
@@ -21,47 +43,28 @@ class WorkerPool:
         self._name = name
         self._most_threads = threads
         self._most_waiting = most_waiting
-        self._lock = threading.Lock()
-        self._process = 0
+        self._workers = PerProcess(_Workers)
 
     @property
     def is_full(self) -> bool:
         """Whether no further job would be taken."""
-        return self._process == os.getpid() and self._idle == 0 and len(self._line) >= self._most_waiting
+        workers = self._workers.get()
+        return workers.idle == 0 and len(workers.line) >= self._most_waiting
 
     def submit(self, job: Job) -> bool:
         """Have it done soon; False where the line is full, or nobody is there to work it off, and nothing is done."""
-        with self._lock:
-            self._begin_anew_after_a_fork()
-            if len(self._line) - self._idle >= self._most_waiting:
+        workers = self._workers.get()
+        with workers.lock:
+            if len(workers.line) - workers.idle >= self._most_waiting:
                 return False
-            is_wanted = self._idle <= len(self._line) and self._threads < self._most_threads
-            if is_wanted and start_thread(self._work, self._name):
-                self._threads += 1
-            if self._threads == 0:
+            is_wanted = workers.idle <= len(workers.line) and workers.threads < self._most_threads
+            if is_wanted and start_thread(workers.work, self._name):
+                workers.threads += 1
+            if workers.threads == 0:
                 return False
-            self._line.append(job)
-            self._has_work.notify()
+            workers.line.append(job)
+            workers.has_work.notify()
             return True
-
-    def _begin_anew_after_a_fork(self) -> None:
-        if self._process == os.getpid():
-            return
-        self._process = os.getpid()
-        self._line: deque[Job] = deque()
-        self._has_work = threading.Condition(self._lock)
-        self._threads = 0
-        self._idle = 0
-
-    def _work(self) -> None:
-        while True:
-            with self._lock:
-                while not self._line:
-                    self._idle += 1
-                    self._has_work.wait()
-                    self._idle -= 1
-                job = self._line.popleft()
-            job()
 
 
 def start_thread(work: Callable[[], None], name: str) -> bool:

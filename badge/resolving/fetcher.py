@@ -113,7 +113,7 @@ class Fetcher:
     def _fly(self, job: FetchJob, limiter: SourceLimiter, flight: Flight[Fetched]) -> None:
         try:
             fetched = self._shared_or_asked(job, limiter)
-        except Exception as error:  # noqa: BLE001 - a bug: those who wait get to see it, and it is told once
+        except Exception as error:  # noqa: BLE001 - a bug: those who wait get to see it, and it is logged once
             self.events.emit(AnswerCrashed("fetch", error))
             self.events.emit(FlightEnded(FlightEnd.CRASHED))
             self._flights.over(job.key)
@@ -140,6 +140,9 @@ class Fetcher:
             look = min(2 * look, LONGEST_LOOK_SECONDS)
 
     def _asked_under_lease(self, job: FetchJob, limiter: SourceLimiter, attempt: LeaseAttempt, lease: Lease) -> Fetched:
+        # `begin` asked the limiter too, before there was a flight: what is refused anyhow costs no thread and no lease.
+        # Only now is it certain that this process asks the source, so only now is the right to do so used up, and
+        # only now is it worth a round trip to learn of pauses that other processes were asked for.
         name = job.source.name
         refusal = limiter.admit(is_new=attempt.entry is None, paused_until=lambda: self.pauses.paused_until(name))
         if refusal is not None:

@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 
 from badge.ports import Lease
+from badge.resilience.per_process import PerProcess
 from badge.resilience.worker_pool import start_thread
 
 # A lease runs out after a second; three chances to renew it before that.
 RENEWAL_SECONDS = 0.35
+
+
+@dataclass
+class _Held:
+    """What one process holds."""
+
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    leases: dict[str, Lease] = field(default_factory=dict)
+    is_any: threading.Event = field(default_factory=threading.Event)
+    has_thread: bool = False
 
 
 class LeaseKeeper:
@@ -20,34 +31,31 @@ class LeaseKeeper:
     def __init__(self, renew: Callable[[Lease], None], seconds: float = RENEWAL_SECONDS) -> None:
         self._renew = renew
         self._seconds = seconds
-        self._lock = threading.Lock()
-        self._held: dict[str, Lease] = {}
-        self._process = 0
+        self._held = PerProcess(_Held)
 
     @contextmanager
     def holding(self, lease: Lease) -> Iterator[None]:
         """Keep the lease while the block runs."""
-        with self._lock:
-            if self._process != os.getpid():  # a fork's parent keeps its own
-                self._held, self._wake = {}, threading.Event()
-                if start_thread(self._keep, "leases"):  # else it is held for a second, and the next one tries again
-                    self._process = os.getpid()
-            self._held[lease.token] = lease
-            self._wake.set()
+        held = self._held.get()
+        with held.lock:
+            # Without a thread it is held for a second, and the next one tries again.
+            held.has_thread = held.has_thread or start_thread(lambda: self._keep(held), "leases")
+            held.leases[lease.token] = lease
+            held.is_any.set()
         try:
             yield
         finally:
-            with self._lock:
-                self._held.pop(lease.token, None)
-                if not self._held:
-                    self._wake.clear()
+            with held.lock:
+                held.leases.pop(lease.token, None)
+                if not held.leases:
+                    held.is_any.clear()
 
-    def _keep(self) -> None:
+    def _keep(self, held: _Held) -> None:
         pause = threading.Event()
         while True:
-            self._wake.wait()
+            held.is_any.wait()
             pause.wait(self._seconds)
-            with self._lock:
-                held = list(self._held.values())
-            for lease in held:
+            with held.lock:
+                leases = list(held.leases.values())
+            for lease in leases:
                 self._renew(lease)

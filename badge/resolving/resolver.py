@@ -63,8 +63,8 @@ class Resolver:
 
     def resolve(self, subject: Subject, *, may_see_private: bool = False) -> Resolution:
         """How the subject's last backup went, for a reader who may or may not see private ones."""
-        found = self._found(subject, Deadline.after(self.wait_seconds))
-        return _Reader(self.lifetimes, self.clock, may_see_private=may_see_private).told(found)
+        lookup = self._look_up(subject, Deadline.after(self.wait_seconds))
+        return _Reader(self.lifetimes, self.clock, may_see_private=may_see_private).resolution_for(lookup)
 
     def key(self, subject: Subject) -> SubjectKey:
         """What the cache knows the subject by."""
@@ -75,7 +75,7 @@ class Resolver:
         """Have the next caller ask the source: something has changed."""
         self.cache.invalidate(self.key(subject))
 
-    def _found(self, subject: Subject, deadline: Deadline) -> _Found:
+    def _look_up(self, subject: Subject, deadline: Deadline) -> _Lookup:
         source = self.routing.source_for(subject)
         now = self.clock()
         if source is None:
@@ -83,7 +83,7 @@ class Resolver:
             self.events.emit(SubjectUnmatched())
             absent = Report.absent(now)
             ends = now + self.lifetimes.absent
-            return _Found(
+            return _Lookup(
                 CacheEntry(report=absent, fetched_at=now, confirmed_at=now, fresh_until=ends), Origin.UPSTREAM
             )
         job = FetchJob(subject, subject.key(fold_case=source.folds_case(subject)), source)
@@ -91,10 +91,10 @@ class Resolver:
         # A report makes all processes forget what they share, and what each keeps for itself only where it came in.
         entry = self.cache.shared(job.key) if is_local else self.cache.get(job.key)
         if entry is not None and now < entry.fresh_until:
-            return _Found(entry, _origin_of(entry))
-        return self._asked_at_once(job, entry) if is_local else self._refreshed(job, entry, now, deadline)
+            return _Lookup(entry, _origin_of(entry))
+        return self._ask_at_once(job, entry) if is_local else self._refresh(job, entry, now, deadline)
 
-    def _asked_at_once(self, job: FetchJob, entry: CacheEntry | None) -> _Found:
+    def _ask_at_once(self, job: FetchJob, entry: CacheEntry | None) -> _Lookup:
         """What a source at hand says; what was known before, if it fails or too many wait for it already."""
         if not self._waiting.acquire(timeout=TURN_SECONDS):
             self.events.emit(CallerWaited(Wait.NOT_ADMITTED))
@@ -105,9 +105,9 @@ class Resolver:
             self._waiting.release()
         if fetched.entry is None:
             return _provisional(entry or self.cache.recall(job.key), fetched.refusal)
-        return _found_by(fetched)
+        return _lookup_by(fetched)
 
-    def _refreshed(self, job: FetchJob, entry: CacheEntry | None, now: datetime, deadline: Deadline) -> _Found:
+    def _refresh(self, job: FetchJob, entry: CacheEntry | None, now: datetime, deadline: Deadline) -> _Lookup:
         """What is kept while a new report is fetched behind it, or the new one where that is worth waiting for.
 
         Knowledge of more than an hour would be shown with its age; a reader is better served by an
@@ -119,9 +119,9 @@ class Resolver:
             if refusal is None:
                 self.events.emit(RefreshBegun())
             return _provisional(entry, refusal)
-        return _provisional(entry, refusal) if isinstance(begun, Refusal) else self._awaited(begun, entry, deadline)
+        return _provisional(entry, refusal) if isinstance(begun, Refusal) else self._await(begun, entry, deadline)
 
-    def _awaited(self, flight: Flight[Fetched], entry: CacheEntry | None, deadline: Deadline) -> _Found:
+    def _await(self, flight: Flight[Fetched], entry: CacheEntry | None, deadline: Deadline) -> _Lookup:
         if not self._waiting.acquire(blocking=False):
             self.events.emit(CallerWaited(Wait.NOT_ADMITTED))
             return _provisional(entry, None)
@@ -132,12 +132,12 @@ class Resolver:
         self.events.emit(CallerWaited(Wait.SERVED if fetched else Wait.GAVE_UP))
         if fetched is None or fetched.entry is None:
             return _provisional(entry, fetched.refusal if fetched else None)
-        return _found_by(fetched)
+        return _lookup_by(fetched)
 
 
 @dataclass(frozen=True, slots=True)
-class _Found:
-    """What there is to tell of a subject, before it is known who asks."""
+class _Lookup:
+    """What is known of a subject, whoever asks."""
 
     entry: CacheEntry | None
     origin: Origin
@@ -148,28 +148,28 @@ def _origin_of(entry: CacheEntry) -> Origin:
     return Origin.STALE if entry.failures else Origin.CACHE
 
 
-def _found_by(fetched: Fetched) -> _Found:
+def _lookup_by(fetched: Fetched) -> _Lookup:
     entry = fetched.entry
-    return _Found(entry, Origin.STALE if entry is None or entry.failures else Origin.UPSTREAM)
+    return _Lookup(entry, Origin.STALE if entry is None or entry.failures else Origin.UPSTREAM)
 
 
-def _provisional(entry: CacheEntry | None, refusal: Refusal | None) -> _Found:
+def _provisional(entry: CacheEntry | None, refusal: Refusal | None) -> _Lookup:
     is_outage = entry is None or entry.failures > 0 or (refusal is not None and refusal.is_outage)
-    return _Found(entry, Origin.STALE if is_outage else Origin.CACHE, is_provisional=True)
+    return _Lookup(entry, Origin.STALE if is_outage else Origin.CACHE, is_provisional=True)
 
 
 @dataclass(frozen=True, slots=True)
 class _Reader:
-    """Makes of what was found what this reader may know."""
+    """Makes of a look-up the resolution that this reader may see."""
 
     lifetimes: Lifetimes
     clock: Clock
     may_see_private: bool
 
-    def told(self, found: _Found) -> Resolution:
-        now, entry = self.clock(), found.entry
-        provisional = self.lifetimes.provisional if found.is_provisional else None
-        if entry is None or entry.report is None or (found.origin is Origin.STALE and not self._may_see(entry.report)):
+    def resolution_for(self, lookup: _Lookup) -> Resolution:
+        now, entry = self.clock(), lookup.entry
+        provisional = self.lifetimes.provisional if lookup.is_provisional else None
+        if entry is None or entry.report is None or (lookup.origin is Origin.STALE and not self._may_see(entry.report)):
             # Whoever is not known to be public gets the answer of a subject never heard of: during an
             # outage a private one must not stand out among those that don't exist.
             return self._fallback(now, provisional or self.lifetimes.failure)
@@ -181,16 +181,16 @@ class _Reader:
         usable_for = self._usable_for(report, age, now)
         if usable_for <= timedelta(0):
             return self._fallback(now, self.lifetimes.failure)
-        fresh_for = entry.fresh_until - now if found.origin is not Origin.STALE else self.lifetimes.failure
+        fresh_for = entry.fresh_until - now if lookup.origin is not Origin.STALE else self.lifetimes.failure
         return Resolution(
             report=replace(report, validator=None),
-            origin=found.origin,
+            origin=lookup.origin,
             age=age,
             fresh_for=min(provisional or fresh_for, usable_for),
             now=now,
             confirmed_at=now - age,
             usable_for=usable_for,
-            is_provisional=found.is_provisional,
+            is_provisional=lookup.is_provisional,
         )
 
     def _may_see(self, report: Report) -> bool:

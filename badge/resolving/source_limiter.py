@@ -39,7 +39,7 @@ class SourceLimiter:
     _paused_until: datetime | None = None
 
     def refusal(self, *, is_new: bool) -> Refusal | None:
-        """Why a question would not be asked, as far as can be told without asking anybody."""
+        """Why a question would not be asked, as far as this process knows."""
         if self.is_paused(self._paused_until):
             return Refusal.PAUSE
         if self.breaker.is_open and self.breaker.seconds_to_trial > 0:

@@ -16,14 +16,13 @@ class OneSource:
 
     source: StatusSource
 
-    def source_for(self, subject: Subject) -> StatusSource | None:
-        """That one."""
-        del subject
+    def source_for(self, subject: Subject) -> StatusSource | None:  # noqa: ARG002 - the protocol's signature
+        """The one source, whatever the subject."""
         return self.source
 
     @property
     def sources(self) -> Sequence[StatusSource]:
-        """That one alone."""
+        """The one source."""
         return (self.source,)
 
 

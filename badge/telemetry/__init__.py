@@ -1,4 +1,4 @@
-"""What happens inside, told outward: events become log lines, metrics, and what /readyz wants to know."""
+"""Events become log lines, metrics, and what /readyz wants to know."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class SourceWatch:
     failing: set[str] = field(default_factory=set)
 
     def note(self, event: Event) -> None:
-        """Keep what the event tells of a source."""
+        """Keep what the event says of a source."""
         match event:
             case SourceFailed(is_about_subject=False):
                 self.failing.add(event.source)

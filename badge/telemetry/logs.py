@@ -78,24 +78,24 @@ def log(event: Event) -> None:
     """Write its line, if lines of its severity are wanted."""
     level, words = LINES[type(event)]
     if LOGGER.isEnabledFor(level):
-        LOGGER.log(level, words, extra={"told": _told(event)})
+        LOGGER.log(level, words, extra={"event_fields": _fields_of(event)})
 
 
-def _told(event: Event) -> dict[str, object]:
+def _fields_of(event: Event) -> dict[str, object]:
     """The event's fields, in the units and words of log lines."""
-    told: dict[str, object] = {}
+    shown: dict[str, object] = {}
     for field in fields(event):
         value = getattr(event, field.name)
         match field.name, value:
             case _, False if field.default is False:
                 pass  # as usual
             case "seconds", float():
-                told["ms"] = round(value * 1000, 1)
+                shown["ms"] = round(value * 1000, 1)
             case _, BaseException():
-                told["error"], told["at"] = type(value).__name__, _innermost(value)
+                shown["error"], shown["at"] = type(value).__name__, _innermost(value)
             case _:
-                told[field.name] = value
-    return told
+                shown[field.name] = value
+    return shown
 
 
 def _innermost(error: BaseException, frames: int = 5) -> str:
@@ -118,8 +118,8 @@ class JsonLines(JsonFormatter):
     def add_fields(self, log_data: dict[str, Any], record: logging.LogRecord, message_dict: dict[str, Any]) -> None:
         """Beside the usual fields, those of the event and the request's id."""
         super().add_fields(log_data, record, message_dict)
-        log_data.pop("told", None)
-        log_data.update(getattr(record, "told", {}))
+        log_data.pop("event_fields", None)
+        log_data.update(getattr(record, "event_fields", {}))
         if (request_id := _request_id.get()) is not None:
             log_data["requestId"] = request_id
 
@@ -132,10 +132,10 @@ class ConsoleLines(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """The line, with the event's fields as pairs."""
-        told = {**getattr(record, "told", {})}
+        shown = {**getattr(record, "event_fields", {})}
         if (request_id := _request_id.get()) is not None:
-            told["requestId"] = request_id
-        return " ".join([super().format(record), *(f"{name}={value}" for name, value in told.items())])
+            shown["requestId"] = request_id
+        return " ".join([super().format(record), *(f"{name}={value}" for name, value in shown.items())])
 
 
 def formatter_for(form: str, stream: TextIO) -> logging.Formatter:

@@ -10,6 +10,7 @@ from flask import Blueprint, Response
 from badge import __version__
 from badge.settings import PROJECT_FOLDER
 from badge.web.errors import as_json
+from badge.web.paths import AT_ROOT, Paths
 
 Check = Callable[[], bool]
 
@@ -24,7 +25,7 @@ class Readiness:
     is_draining: bool = field(default=False)
 
     def watch(self, name: str, check: Check) -> None:
-        """Let one more check have a say."""
+        """Add a check to those that decide readiness."""
         self.checks[name] = check
 
     def drain(self) -> None:
@@ -40,7 +41,7 @@ class Readiness:
         return 200, {"status": status, "checks": states}
 
 
-def blueprint(readiness: Readiness) -> Blueprint:
+def blueprint(readiness: Readiness, paths: Paths = AT_ROOT) -> Blueprint:
     """/livez, /healthz, /readyz, /version and /openapi.yaml."""
     health = Blueprint("health", __name__)
 
@@ -60,9 +61,14 @@ def blueprint(readiness: Readiness) -> Blueprint:
     @health.get("/openapi.yaml")
     def description() -> Response:
         headers = {"Cache-Control": "public, max-age=300", "Access-Control-Allow-Origin": "*"}
-        return Response(OPENAPI_FILE.read_bytes(), 200, headers, content_type="application/yaml")
+        return Response(_description(paths), 200, headers, content_type="application/yaml")
 
     return health
+
+
+def _description(paths: Paths) -> str:
+    """The OpenAPI file, in which the server is the root of this host until it is known better."""
+    return OPENAPI_FILE.read_text(encoding="utf-8").replace("\n  - url: /\n", f"\n  - url: {paths.to('/')}\n", 1)
 
 
 def _uncached(status: int, document: Mapping[str, object]) -> Response:

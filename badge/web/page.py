@@ -30,12 +30,12 @@ _UNITS = (("day", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
 
 
 def show(template: str, status: int = 200, **values: object) -> Response:
-    """A page of this template."""
+    """Render a template, with the headers that all pages have."""
     return Response(render_template(template, **values), status, PAGE_HEADERS, content_type="text/html; charset=utf-8")
 
 
 def message(status: int, title: str, text: str) -> Response:
-    """A page that says one thing."""
+    """Render a page that says one thing."""
     return show("message.html", status, title=title, text=text)
 
 
@@ -48,7 +48,7 @@ class Moment:
 
     @classmethod
     def of(cls, moment: datetime | None, now: datetime) -> Moment | None:
-        """None stays None."""
+        """A moment as it looks from now; None stays None."""
         return cls(format_time(moment.replace(microsecond=0)), relative(moment - now)) if moment else None
 
 

@@ -13,6 +13,7 @@ from badge.web.badges.edge_cache import EdgeCache, EdgeCacheLimits
 from badge.web.badges.routes import AnyPath, BadgeParts, ImageWhateverHappens
 from badge.web.errors import PROBLEM_TYPE, problem
 from badge.web.page import message
+from badge.web.paths import Paths
 from badge.web.raw_path import is_badge_path
 from badge.web.request_names import RequestNames
 
@@ -31,7 +32,7 @@ ERROR_PAGES = {
 }
 
 
-def build_site(parts: BadgeParts, blueprints: Sequence[Blueprint], edge_cache: EdgeCacheLimits) -> Flask:
+def build_site(parts: BadgeParts, blueprints: Sequence[Blueprint], edge_cache: EdgeCacheLimits, paths: Paths) -> Flask:
     """The application with the badge routes and whatever else is handed in."""
     site = Flask(__name__, static_folder=None)
     site.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY
@@ -40,6 +41,7 @@ def build_site(parts: BadgeParts, blueprints: Sequence[Blueprint], edge_cache: E
     site.url_map.merge_slashes = False
     site.url_map.strict_slashes = False
     site.url_map.converters["any_path"] = AnyPath
+    site.add_template_global(paths.to, "path_to")
     for blueprint in (badges.blueprint(parts), *blueprints):
         site.register_blueprint(blueprint)
     site.url_map.update()  # now, before workers are forked, which then share what it makes of the routes

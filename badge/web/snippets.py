@@ -13,7 +13,8 @@ from urllib.parse import quote
 from badge.appearance import alt_text
 from badge.artwork.svg import HEIGHTS
 from badge.model import Style, Subject, Theme
-from badge.web.badges.request import SUFFIXES, Format
+from badge.web.badges.request import Format
+from badge.web.paths import AT_ROOT, Paths
 
 # What means something within an image's text: CommonMark's own, and GitHub's tables, strikes and formulas.
 # CommonMark, section 2.4: a backslash makes each stand for itself.
@@ -149,35 +150,22 @@ def _without(alt: str, characters: str) -> str:
     return " ".join(re.sub(f"[{re.escape(characters)}]", " ", alt).split())
 
 
-def badge_path(path: str, format: Format = Format.SVG) -> str:
-    """The path of the image for a subject's own path, such that it is taken for nothing else.
-
-    A name that ends in a format's suffix gets one more, which is taken off again.
-    """
-    needs_suffix = format is not Format.SVG or path.endswith(tuple(f".{suffix}" for suffix in SUFFIXES))
-    return f"/badge/{path}.{format}" if needs_suffix else f"/badge/{path}"
-
-
 def without_copies(address: str, now: datetime) -> str:
     """The same badge under an address of which neither proxy nor browser has a copy: `v` means nothing here."""
     return f"{address}{'&' if '?' in address else '?'}v={now:%Y%m%d%H%M%S}"
 
 
-def page_path(subject: Subject) -> str:
-    """The path of a subject's page on the dashboard."""
-    return f"/dashboard/{subject.path}"
-
-
 def snippet(
     subject: Subject,
-    base: str,
+    origin: str,
     *,
+    paths: Paths = AT_ROOT,
     is_short: bool = False,
     format: Format = Format.SVG,
     query: Mapping[str, str] | None = None,
 ) -> Snippet:
-    """The snippet for a subject; the short form is the two-part URL, where there is one."""
+    """The snippet for a subject at a service's origin; the short form is the two-part URL, where there is one."""
     path = (subject.legacy_path if is_short else None) or subject.path
     # Of one line: Unicode has line breaks that are no control characters.
     alt = " ".join(alt_text(subject).split())
-    return Snippet(base + badge_path(path, format), base + page_path(subject), alt, query or {}, format)
+    return Snippet(origin + paths.badge(path, format), origin + paths.page(subject), alt, query or {}, format)

@@ -329,7 +329,7 @@ def test_readers_of_sqlite_do_not_wait_for_those_who_wait_for_a_writer(tmp_path:
     with ThreadPoolExecutor(reporters) as pool, contextlib.ExitStack() as until_the_writer_ends:
         until_the_writer_ends.enter_context(Store.on(url).catalogue.database.writing())
         waiting = [pool.submit(store.tell, BackupStatus.SUCCEEDED) for _ in range(reporters)]
-        pool_of_readers = store.catalogue.database._current_engine().pool
+        pool_of_readers = store.catalogue.database._engine.get().pool
         assert isinstance(pool_of_readers, QueuePool)
         assert eventually(lambda: pool_of_readers.checkedout() == reporters)
         assert store.catalogue.report_for(WEB) is None

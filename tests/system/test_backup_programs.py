@@ -226,11 +226,11 @@ def test_prometheus_through_success_failure_no_data_and_a_stopped_target(
     assert fetch(sources["pushed"]).status is BackupStatus.UNKNOWN
 
 
-# --- restic and borg, by the crontab lines of docs/systems ---
+# --- restic and borg, by the crontab lines of docs/how-to/systems ---
 
 
 def crontab_line(system: str) -> str:
-    page = (PROJECT / "docs" / "systems" / f"{system}.md").read_text()
+    page = (PROJECT / "docs" / "how-to" / "systems" / f"{system}.md").read_text()
     return next(line.strip() for line in page.splitlines() if line.strip().startswith("*/"))
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from tests.servers import Service, clean_environment, eventually, needs, running_service
 
-# As docs/pings.md tells: borgmatic up to 1.7 has its hooks below `hooks`. What the badge says while borgmatic
+# As docs/how-to/pings.md tells: borgmatic up to 1.7 has its hooks below `hooks`. What the badge says while borgmatic
 # runs is asked for by a command of its own, between the first ping and the backup.
 CONFIGURATION = """
 location:

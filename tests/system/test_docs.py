@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import shutil
 import subprocess
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import click
 import pytest
 import requests
 import yaml
@@ -16,6 +18,7 @@ import yaml
 from badge.cache.redis.bounded_connections import TLS_OPTIONS
 from badge.cache.redis.connection import SCHEMES, RedisConnector, connect
 from badge.cache.redis.pictures import RedisPictureStore
+from badge.cli import badge
 from badge.model import BackupStatus, CacheEntry, Report
 from badge.settings import Settings, load, variable_for
 from tests.doubles import SharedCache
@@ -27,16 +30,37 @@ PAGES = sorted([*PROJECT.glob("*.md"), *(PROJECT / "docs").rglob("*.md")])
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_relative_link_leads_somewhere(page: Path) -> None:
-    for target in re.findall(r"\]\(([^)#\s]+)\)", page.read_text()):
-        if not target.startswith(("http:", "https:")):
-            assert (page.parent / target).exists(), target
+    for target, section in re.findall(r"\]\((?!https?:)([^)#\s]*)(?:#([^)\s]+))?\)", page.read_text()):
+        there = page.parent / target if target else page
+        assert there.exists(), target
+        assert not section or section in sections_of(there), f"{target}#{section}"
+
+
+def sections_of(page: Path) -> set[str]:
+    """The anchors that GitHub makes of a page's headings."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_command_line_in_the_pages_exists(page: Path) -> None:
+    for words in re.findall(r"^    (?:\.venv/bin/)?badge ([^|>;&\n]+)", page.read_text(), re.MULTILINE):
+        command: click.Command = badge
+        # Where a comment follows, it is set off by spaces.
+        rest = shlex.split(words.partition("   ")[0])
+        while isinstance(command, click.Group):
+            command = command.commands[rest.pop(0)]
+        options = {option for parameter in command.params for option in parameter.opts}
+        assert {word for word in rest if word.startswith("--")} <= options, words
 
 
 def test_every_command_of_the_command_line_is_in_its_page() -> None:
-    page = (PROJECT / "docs" / "command-line.md").read_text()
+    page = (PROJECT / "docs" / "reference" / "command-line.md").read_text()
     listed = subprocess.run([BIN / "flask", "badge", "--help"], capture_output=True, text=True, check=True).stdout
-    for name in re.findall(r"^  (\w+)  ", listed.partition("Commands:")[2], re.MULTILINE):
-        assert f"`flask badge {name}" in page
+    names = re.findall(r"^  ([\w-]+)  ", listed.partition("Commands:")[2], re.MULTILINE)
+    assert {"report", "check-config"} <= set(names)
+    for name in names:
+        assert f"`badge {name}" in page
 
 
 def test_the_ten_line_upstream_feeds_a_service(tmp_path: Path) -> None:
@@ -66,9 +90,11 @@ def is_listening(port: int) -> bool:
         return False
 
 
-def test_the_readme_s_curl_reports_a_backup(tmp_path: Path) -> None:
-    line = next(line for line in (PROJECT / "README.md").read_text().splitlines() if "curl -H" in line)
-    body, path = re.search(r"--json '(.+)' https://badges.example.org(\S+)", line).groups()  # type: ignore[union-attr] # fails if missing
+def test_the_curl_line_reports_a_backup(tmp_path: Path) -> None:
+    page = (PROJECT / "docs" / "how-to" / "report-backups.md").read_text()
+    found = re.search(r"https://badges.example.org(/ops\S+).+?--json '(.+?)'", page, re.DOTALL)
+    assert found is not None
+    path, body = found.groups()
     with running_service(tmp_path) as service:
         key = service.flask_badge("key", "create", "ci").strip()
         # What curl's --json sends.
@@ -80,7 +106,7 @@ def test_the_readme_s_curl_reports_a_backup(tmp_path: Path) -> None:
 
 def test_the_shell_lines_of_the_ping_page_do_what_it_says(tmp_path: Path) -> None:
     needs("curl", is_there=shutil.which("curl") is not None)
-    page = (PROJECT / "docs" / "pings.md").read_text().splitlines()
+    page = (PROJECT / "docs" / "how-to" / "pings.md").read_text().splitlines()
     cron = next(line.partition("* * *  ")[2] for line in page if "my-backup; curl" in line)
     by_slug = next(line.strip() for line in page if "curl" in line and "/ping/KEY/" in line)
     with running_service(tmp_path) as service:
@@ -140,7 +166,7 @@ def test_the_redis_configuration_and_its_acl_are_enough(tmp_path: Path) -> None:
 
 
 def test_the_addresses_of_caches_are_understood_with_all_that_may_be_said_of_tls(tmp_path: Path) -> None:
-    section = (PROJECT / "docs" / "configuration.md").read_text().partition("## Where the cache is")[2]
+    section = (PROJECT / "docs" / "reference" / "configuration.md").read_text().partition("## Redis URLs")[2]
     forms = re.findall(r"`((?:rediss?|unix)[+:][^`]+)`", section)
     assert {form.partition("://")[0] for form in forms} == SCHEMES
     own = certificate_in(tmp_path)

@@ -148,7 +148,7 @@ def test_the_example_file_is_what_the_code_says() -> None:
 
 
 def test_the_configuration_page_has_the_code_s_table() -> None:
-    page = (PROJECT / "docs" / "configuration.md").read_text()
+    page = (PROJECT / "docs" / "reference" / "configuration.md").read_text()
     assert table() in page
     for name in SECRETS:
         assert f"`{variable_for(name)}_FILE`" in page

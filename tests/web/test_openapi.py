@@ -111,7 +111,7 @@ def test_the_description_and_the_routes_are_the_same_set(api: Api) -> None:
 )
 def test_closed_lists_are_the_code_s(parameter: str, words: Iterable[str]) -> None:
     assert DESCRIPTION["components"]["parameters"][parameter]["schema"]["enum"] == [str(word) for word in words]
-    page = (OPENAPI_FILE.parent / "urls.md").read_text()
+    page = (OPENAPI_FILE.parent / "reference" / "urls.md").read_text()
     assert all(f"`{word}`" in page or f"`.{word}`" in page or f"={word}`" in page for word in words)
 
 

@@ -7,7 +7,6 @@ background whether it is back. Nothing here raises for what a server may do.
 from __future__ import annotations
 
 import contextlib
-import os
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -26,6 +25,7 @@ from badge.events import (
 )
 from badge.ports import Events
 from badge.resilience.circuit_breaker import CircuitBreaker
+from badge.resilience.per_process import PerProcess
 from badge.resilience.worker_pool import start_thread
 
 # A trial may also have to find out the topology, which takes several questions.
@@ -45,8 +45,8 @@ class RedisCommands:
     """What may have to be made up for, before anybody uses again a server that was given up."""
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
     _failures: int = field(default=0, init=False)
-    _trying: int = field(default=0, init=False)
-    """The process in which a thread is finding out whether the server is back."""
+    _trying: PerProcess[threading.Event] = field(default_factory=lambda: PerProcess(threading.Event), init=False)
+    """Set while a thread is finding out whether the server is back."""
     _owes: bool = field(default=False, init=False)
 
     def attempt(
@@ -112,11 +112,12 @@ class RedisCommands:
             self.events.emit(CacheRegained(failures))
 
     def _find_out_in_the_background(self) -> None:
-        if self._trying == os.getpid():
+        trying = self._trying.get()
+        if trying.is_set():
             return
         with self._lock:
-            if self._trying != os.getpid() and start_thread(self._try_until_it_is_back, "redis-trial"):
-                self._trying = os.getpid()
+            if not trying.is_set() and start_thread(self._try_until_it_is_back, "redis-trial"):
+                trying.set()
 
     def _try_until_it_is_back(self) -> None:
         pause = threading.Event()
@@ -141,5 +142,5 @@ class RedisCommands:
         with self._lock:
             if self.breaker.is_open or self._owes:
                 return True
-            self._trying = 0
+            self._trying.get().clear()
             return False

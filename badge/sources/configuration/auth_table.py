@@ -40,9 +40,8 @@ class NoAuth(Table):
 
     kind: Literal["none"]
 
-    def authentication(self, address: str, transport: HttpTransport, clock: Clock) -> Authentication:
-        """What it amounts to for the source at this address."""
-        del address, transport, clock
+    def authentication(self, address: str, transport: HttpTransport, clock: Clock) -> Authentication:  # noqa: ARG002 - the signature of all kinds
+        """The authentication that this table describes, for the source at this address."""
         return NOBODY
 
 
@@ -54,9 +53,8 @@ class HeaderAuth(Table):
     value: SecretReference
     prefix: Plain = ""
 
-    def authentication(self, address: str, transport: HttpTransport, clock: Clock) -> Authentication:
-        """What it amounts to for the source at this address."""
-        del address, transport, clock
+    def authentication(self, address: str, transport: HttpTransport, clock: Clock) -> Authentication:  # noqa: ARG002 - the signature of all kinds
+        """The authentication that this table describes, for the source at this address."""
         return header(self.header, self.value, self.prefix)
 
 
@@ -66,9 +64,8 @@ class BearerAuth(Table):
     kind: Literal["bearer"]
     token: SecretReference
 
-    def authentication(self, address: str, transport: HttpTransport, clock: Clock) -> Authentication:
-        """What it amounts to for the source at this address."""
-        del address, transport, clock
+    def authentication(self, address: str, transport: HttpTransport, clock: Clock) -> Authentication:  # noqa: ARG002 - the signature of all kinds
+        """The authentication that this table describes, for the source at this address."""
         return header("Authorization", self.token, "Bearer ")
 
 
@@ -79,9 +76,8 @@ class BasicAuth(Table):
     user: Plain
     password: SecretReference
 
-    def authentication(self, address: str, transport: HttpTransport, clock: Clock) -> Authentication:
-        """What it amounts to for the source at this address."""
-        del address, transport, clock
+    def authentication(self, address: str, transport: HttpTransport, clock: Clock) -> Authentication:  # noqa: ARG002 - the signature of all kinds
+        """The authentication that this table describes, for the source at this address."""
         return basic(self.user, self.password)
 
 
@@ -106,7 +102,7 @@ class LogInAuth(Table):
     prefix: Plain = "Bearer "
 
     def authentication(self, address: str, transport: HttpTransport, clock: Clock) -> Authentication:
-        """What it amounts to for the source at this address."""
+        """The authentication that this table describes, for the source at this address."""
         log_in = RequestLogIn(
             url=address + self.path.text,
             body=self.body,
@@ -129,9 +125,8 @@ class OAuth2Auth(Table):
     client_secret: SecretReference
     scope: Annotated[str, Field(pattern=r"^[!-z ]{0,1024}$")] = ""
 
-    def authentication(self, address: str, transport: HttpTransport, clock: Clock) -> Authentication:
+    def authentication(self, address: str, transport: HttpTransport, clock: Clock) -> Authentication:  # noqa: ARG002 - the signature of all kinds
         """What it amounts to; the token's address is not the source's own, so it has a transport of its own."""
-        del address
         body = {"grant_type": "client_credentials", "client_id": "{user}", "client_secret": "{password}"}
         log_in = RequestLogIn(
             url=self.token_url,
@@ -154,7 +149,7 @@ class UrBackupAuth(Table):
     password: SecretReference
 
     def authentication(self, address: str, transport: HttpTransport, clock: Clock) -> Authentication:
-        """What it amounts to for the source at this address."""
+        """The authentication that this table describes, for the source at this address."""
         log_in = UrBackupLogIn(f"{address}/x", self.user, self.password, transport, clock)
         return TokenLogIn(log_in, partial(in_form, "ses"), clock)
 
@@ -175,9 +170,8 @@ class AwsAuth(Table):
     secret_key: SecretReference
     session_token: SecretReference | None = None
 
-    def authentication(self, address: str, transport: HttpTransport, clock: Clock) -> Authentication:
-        """What it amounts to for the source at this address."""
-        del address, transport, clock
+    def authentication(self, address: str, transport: HttpTransport, clock: Clock) -> Authentication:  # noqa: ARG002 - the signature of all kinds
+        """The authentication that this table describes, for the source at this address."""
         return AwsSignature(self.region, self.service, self.access_key, self.secret_key, self.session_token)
 
 

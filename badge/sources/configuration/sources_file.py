@@ -1,6 +1,6 @@
 """`sources.toml`: which source answers which subjects. Read once, as a whole, with every fault told at once.
 
-What the keys mean: docs/sources.md.
+What the keys mean: docs/how-to/sources.md.
 """
 
 from __future__ import annotations

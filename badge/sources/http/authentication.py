@@ -60,14 +60,12 @@ class FixedHeaders:
 
     headers: Callable[[], Mapping[str, str]] = dict
 
-    def sign(self, request: HttpRequest, deadline: Deadline) -> Signed:
+    def sign(self, request: HttpRequest, deadline: Deadline) -> Signed:  # noqa: ARG002 - the protocol's signature
         """The question with these headers."""
-        del deadline
         return Signed(request.with_headers(self.headers()))
 
-    def sign_anew(self, request: HttpRequest, refused: Signed, deadline: Deadline) -> Signed | None:
+    def sign_anew(self, request: HttpRequest, refused: Signed, deadline: Deadline) -> Signed | None:  # noqa: ARG002 - the protocol's signature
         """They can't be changed."""
-        del request, refused, deadline
         return None
 
 

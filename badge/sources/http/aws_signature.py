@@ -26,10 +26,9 @@ class AwsSignature:
     secret_key: Secret
     session_token: Secret | None = None
 
-    def sign(self, request: HttpRequest, deadline: Deadline) -> Signed:
+    def sign(self, request: HttpRequest, deadline: Deadline) -> Signed:  # noqa: ARG002 - the protocol's signature
         """The question with AWS' headers, which hold for its very address and body."""
-        del deadline
-        # Takes 0.1 s, and is not always there.
+        # 4 MB that no other way needs, and not always installed.
         from botocore.auth import SigV4Auth  # noqa: PLC0415
         from botocore.awsrequest import AWSRequest  # noqa: PLC0415
         from botocore.credentials import Credentials  # noqa: PLC0415
@@ -40,7 +39,6 @@ class AwsSignature:
         SigV4Auth(credentials, self.service, self.region).add_auth(signed)
         return Signed(request.with_headers(dict(signed.headers.items())))
 
-    def sign_anew(self, request: HttpRequest, refused: Signed, deadline: Deadline) -> Signed | None:
+    def sign_anew(self, request: HttpRequest, refused: Signed, deadline: Deadline) -> Signed | None:  # noqa: ARG002 - the protocol's signature
         """A second signature would be refused like the first."""
-        del request, refused, deadline
         return None

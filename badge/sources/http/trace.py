@@ -25,8 +25,7 @@ class ExplainableSource(StatusSource, Protocol):
 
 
 def no_trace(step: str) -> None:
-    """For when nobody wants to know."""
-    del step
+    """Drop the step: nobody wants to know."""
 
 
 def excerpt(body: bytes) -> str:

@@ -10,7 +10,6 @@ once more; here they share what is left.
 from __future__ import annotations
 
 import io
-import os
 import socket
 import threading
 from collections.abc import Iterator, Mapping
@@ -33,6 +32,7 @@ from badge import __version__
 from badge.deadline import Deadline
 from badge.ports import SourceUnavailable
 from badge.resilience.host_names import HOST_NAMES, HostNames
+from badge.resilience.per_process import PerProcess
 
 MOST_REDIRECTS = 3
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
@@ -93,7 +93,9 @@ class HttpTransport:
     names: HostNames = HOST_NAMES
     ca_file: Path | None = None
     """Trusted instead of the usual certificate authorities: a cluster's own."""
-    _sessions: threading.local = field(default_factory=threading.local, init=False, repr=False)
+    _sessions: PerProcess[threading.local] = field(
+        default_factory=lambda: PerProcess(threading.local), init=False, repr=False
+    )
 
     def get(self, url: str, query: Mapping[str, str], headers: Mapping[str, str], deadline: Deadline) -> HttpAnswer:
         """The answer, redirects within the origin followed; raises `SourceUnavailable` and nothing else."""
@@ -139,10 +141,10 @@ class HttpTransport:
     def _session(self) -> requests.Session:
         # A connection used on both sides of a fork mixes their answers up: one subject's status
         # would stand on another's badge.
-        if getattr(self._sessions, "process", None) != os.getpid():
-            self._sessions.session = _new_session(self.ca_file)
-            self._sessions.process = os.getpid()
-        return cast("requests.Session", self._sessions.session)
+        of_this_thread = self._sessions.get()
+        if not hasattr(of_this_thread, "session"):
+            of_this_thread.session = _new_session(self.ca_file)
+        return cast("requests.Session", of_this_thread.session)
 
 
 def _new_session(ca_file: Path | None) -> requests.Session:

@@ -32,14 +32,12 @@ class NativeSource:
     name: str = "upstream"
     by_post: bool = False
 
-    def folds_case(self, subject: Subject) -> bool:
+    def folds_case(self, subject: Subject) -> bool:  # noqa: ARG002 - the protocol's signature
         """The contract compares accounts and names as their platform does."""
-        del subject
         return True
 
-    def is_local(self, subject: Subject) -> bool:
+    def is_local(self, subject: Subject) -> bool:  # noqa: ARG002 - the protocol's signature
         """It is across a network."""
-        del subject
         return False
 
     def fetch(self, subject: Subject, known: Report | None, deadline: Deadline) -> Report:

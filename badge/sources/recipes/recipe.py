@@ -1,7 +1,7 @@
 """A recipe: how to ask a system for one subject, and how to read its answer. Data, no code.
 
 Presets are recipes in files; an entry of sources.toml can change any of it. The keys are told in
-docs/own-system.md.
+docs/how-to/own-system.md.
 """
 
 from __future__ import annotations

@@ -42,7 +42,7 @@ class AnswerKind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """How programs are told of a kind that is no plain status."""
+    """What programs get for a kind that is no plain status."""
 
     http_status: int
     code: str
@@ -84,11 +84,11 @@ class Answer:
 
     @property
     def headers(self) -> dict[str, str]:
-        """Its headers, as it is made."""
+        """The headers of the answer when it is made."""
         return self._headers(self.origin, self.cache_policy)
 
     def headers_later(self, by: timedelta) -> dict[str, str]:
-        """Its headers when it is given again, so much later."""
+        """The headers of the answer when it is given again after this much time."""
         is_stale = self.origin is Origin.STALE
         return self._headers(Origin.STALE if is_stale else Origin.CACHE, self.cache_policy.aged(by))
 

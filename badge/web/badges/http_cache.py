@@ -54,7 +54,7 @@ class CachePolicy:
         return cls(lifetime, max(timedelta(0), true_for - lifetime), is_for_program)
 
     def aged(self, by: timedelta) -> CachePolicy:
-        """The same, so much later."""
+        """The policy that is left after this much time."""
         return replace(self, lifetime=max(SHORTEST, self.lifetime - by))
 
     @property

@@ -97,7 +97,7 @@ def show_badge(parts: BadgeParts) -> Response:
 
 
 def _finished(parts: BadgeParts, format: Format, made: Answer) -> FinishedAnswer:
-    """The answer as the hot path may give it to others."""
+    """The answer as the edge cache may give it to others."""
     whole = made.cache_policy.lifetime
     return FinishedAnswer(
         body=made.body,

@@ -1,4 +1,4 @@
-"""The native contract, served from the embedded catalogue; always with an API key (docs/native-contract.md)."""
+"""The native contract, served from the catalogue; always with an API key (docs/reference/native-contract.md)."""
 
 from __future__ import annotations
 

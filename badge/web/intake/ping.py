@@ -1,4 +1,4 @@
-"""The ping intake, by Healthchecks' protocol (docs/pings.md): a job says that it began, ended or failed.
+"""The ping intake, by Healthchecks' protocol (docs/how-to/pings.md): a job says that it began, ended or failed.
 
 An address is a secret: whoever has it may say how one subject's backup went, and nothing else. Answers are
 a few fixed words of text, as senders of that protocol expect them.

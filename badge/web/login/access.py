@@ -12,6 +12,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from badge.web.local_only import is_local
 from badge.web.page import enumerated, message
+from badge.web.paths import DASHBOARD, Paths
 from badge.web.raw_path import raw_path
 
 LOGGED_IN = "logged-in"
@@ -48,18 +49,21 @@ class LogIn(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
 class LocalAccess:
     """Whoever sits at the machine itself."""
 
+    paths: Paths
+
     def viewer(self) -> Viewer | None:
-        """By where the request comes from."""
+        """Whoever asks from this machine."""
         return Viewer() if is_local(request.environ) else None
 
     def refusal(self) -> AnyResponse:
-        """How to reach it from elsewhere."""
+        """A page that says how to reach the dashboard from elsewhere."""
         explained = (
             "The dashboard is shown on the machine that runs the service, at a loopback address such as "
-            "http://127.0.0.1:8000/dashboard. From elsewhere, forward a port to it: "
+            f"http://127.0.0.1:8000{self.paths.to(DASHBOARD)}. From elsewhere, forward a port to it: "
             "ssh -L 8000:127.0.0.1:8000 your-server. To a service in a container nobody is on the same machine: "
             "there, and to let others in, set BADGE_DASHBOARD=token and BADGE_DASHBOARD_TOKEN."
         )
@@ -79,14 +83,14 @@ class OpenAccess:
 
 
 class NoAccess:
-    """Nobody."""
+    """Nobody: the dashboard is switched off."""
 
     def viewer(self) -> Viewer | None:
         """Never anybody."""
         return None
 
     def refusal(self) -> AnyResponse:
-        """As if there was none."""
+        """A page that says there is no dashboard."""
         return message(404, "There is no dashboard here", "The operator has switched it off.")
 
 
@@ -96,16 +100,17 @@ class SessionAccess:
 
     credential: str
     """What the log-in was checked against. A changed one ends all sessions."""
+    paths: Paths
 
     def viewer(self) -> Viewer | None:
-        """By the session."""
+        """Whoever has a session that was begun with this credential."""
         return Viewer() if session.get(LOGGED_IN) == self._mark else None
 
     def refusal(self) -> AnyResponse:
         """To the log-in, and from there back to what was asked for."""
         query = request.query_string.decode("latin-1")
         wanted = raw_path(request.environ) + (f"?{query}" if query else "")
-        return redirect(f"/login?{urlencode({'next': wanted})}", 303)
+        return redirect(self.paths.to(f"/login?{urlencode({'next': wanted})}"), 303)
 
     def admit(self) -> None:
         """Let this browser in, in a session of its own."""

@@ -17,6 +17,7 @@ from badge.events import LogInEnd, LogInTried
 from badge.ports import Events
 from badge.web.login.access import SessionAccess
 from badge.web.page import message, show
+from badge.web.paths import DASHBOARD
 
 NEXT = "next"
 
@@ -39,13 +40,13 @@ class SharedTokenLogIn:
     def form(self) -> AnyResponse:
         """The question for the token; who is logged in already goes on."""
         if self.access.viewer() is not None:
-            return redirect(wanted_page(request.args), 303)
+            return redirect(self.access.paths.to(wanted_page(request.args)), 303)
         return show("login.html", way="token", next=wanted_page(request.args), fault="")
 
     def log_in(self) -> AnyResponse:
         """Look at the answer; from a tab that was left open, too, whose form is not this session's."""
         if self.access.viewer() is not None:
-            return redirect(wanted_page(request.form), 303)
+            return redirect(self.access.paths.to(wanted_page(request.form)), 303)
         if (refused := forged_form()) is not None:
             self.events.emit(LogInTried(LogInEnd.FORGED))
             return refused
@@ -55,16 +56,16 @@ class SharedTokenLogIn:
             return show("login.html", 403, way="token", next=wanted, fault="This is not the token.")
         self.events.emit(LogInTried(LogInEnd.ADMITTED))
         self.access.admit()
-        return redirect(wanted, 303)
+        return redirect(self.access.paths.to(wanted), 303)
 
     def log_out(self) -> AnyResponse:
         """End the session, if it goes on still."""
         if self.access.viewer() is None:
-            return redirect("/login", 303)
+            return redirect(self.access.paths.to("/login"), 303)
         if (refused := forged_form()) is not None:
             return refused
         session.clear()
-        return redirect("/login", 303)
+        return redirect(self.access.paths.to("/login"), 303)
 
 
 def offer_log_out(pages: Blueprint, access: SessionAccess) -> None:
@@ -73,9 +74,9 @@ def offer_log_out(pages: Blueprint, access: SessionAccess) -> None:
 
 
 def wanted_page(given: Mapping[str, Any]) -> str:
-    """Where to go after the log-in: a page of the dashboard, never another site."""
+    """The application's own path to go to after the log-in: a page of the dashboard, never another site."""
     wanted = str(given.get(NEXT, ""))
-    return wanted if re.fullmatch(r"/dashboard(?:[/?][\x21-\x5b\x5d-\x7e]*)?", wanted) else "/dashboard"
+    return wanted if re.fullmatch(r"/dashboard(?:[/?][\x21-\x5b\x5d-\x7e]*)?", wanted) else DASHBOARD
 
 
 def forged_form() -> AnyResponse | None:

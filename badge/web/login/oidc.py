@@ -82,21 +82,21 @@ class OidcLogIn:
     def form(self) -> AnyResponse:
         """The way to the provider; who is logged in already goes on."""
         if self.access.viewer() is not None:
-            return redirect(wanted_page(request.args), 303)
+            return redirect(self.access.paths.to(wanted_page(request.args)), 303)
         return show("login.html", way="oidc", next=wanted_page(request.args), fault="")
 
     def start(self) -> AnyResponse:
-        """To the provider."""
+        """Redirect to the provider."""
         session.clear()  # of ways that were begun and left
         session[NEXT] = wanted_page(request.args)
         try:
-            answer: AnyResponse = self._client.authorize_redirect(self.public_url + CALLBACK)
+            answer: AnyResponse = self._client.authorize_redirect(self.public_url + self.access.paths.to(CALLBACK))
         except (OAuthError, *_PROVIDER_FAULTS):
             return self._no_provider()
         return answer
 
     def callback(self) -> AnyResponse:
-        """Back from the provider."""
+        """Let in whoever comes back from the provider and may see the dashboard."""
         wanted = wanted_page(session)
         try:
             token = self._client.authorize_access_token()
@@ -104,35 +104,38 @@ class OidcLogIn:
             if "email" not in claims and ANYBODY not in self.provider.allowed:
                 claims = {**claims, **self._client.userinfo(token=token)}
         except (OAuthError, JoseError):
-            self._tell(LogInEnd.FORGED)
-            return message(403, "You are not logged in", "The provider did not vouch for you. Begin again at /login.")
+            self._emit(LogInEnd.FORGED)
+            again = f"Begin again at {self.access.paths.to('/login')}."
+            return message(403, "You are not logged in", f"The provider did not vouch for you. {again}")
         except _PROVIDER_FAULTS:
             return self._no_provider()
         if not self.provider.lets_in(claims):
             session.clear()
-            self._tell(LogInEnd.REFUSED)
+            self._emit(LogInEnd.REFUSED)
             return message(403, "You may not see this dashboard", "The operator has not named your address.")
-        self._tell(LogInEnd.ADMITTED)
+        self._emit(LogInEnd.ADMITTED)
         self.access.admit()
-        return redirect(wanted, 303)
+        return redirect(self.access.paths.to(wanted), 303)
 
     def log_out(self) -> AnyResponse:
-        """End the session here, if it goes on still, and tell how to end the provider's."""
+        """End the session here, if it goes on still, and show how to end the provider's."""
         if self.access.viewer() is None:
-            return redirect("/login", 303)
+            return redirect(self.access.paths.to("/login"), 303)
         if (refused := forged_form()) is not None:
             return refused
         session.clear()
         try:
-            after = f"{self.public_url}/login"
-            told = self._client.create_logout_url(post_logout_redirect_uri=after, client_id=self.provider.client_id)
+            after = self.public_url + self.access.paths.to("/login")
+            logged_out = self._client.create_logout_url(
+                post_logout_redirect_uri=after, client_id=self.provider.client_id
+            )
         except (OAuthError, *_PROVIDER_FAULTS):
-            return redirect("/login", 303)
-        return show("logged_out.html", provider_log_out=told["url"])
+            return redirect(self.access.paths.to("/login"), 303)
+        return show("logged_out.html", provider_log_out=logged_out["url"])
 
     def _no_provider(self) -> AnyResponse:
-        self._tell(LogInEnd.NO_PROVIDER)
+        self._emit(LogInEnd.NO_PROVIDER)
         return message(503, "The log-in can't be had just now", "The provider did not answer as it should. Try again.")
 
-    def _tell(self, end: LogInEnd) -> None:
+    def _emit(self, end: LogInEnd) -> None:
         self.events.emit(LogInTried(end))

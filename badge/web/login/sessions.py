@@ -14,7 +14,8 @@ def use_sessions(site: Flask, settings: Settings) -> None:
     # Browsers send such cookies back over https, and to this machine itself.
     is_secure = not (settings.public_url or "").startswith("http://")
     site.config.update(
-        # The prefix has browsers refuse the cookie from a sibling domain (RFC 6265bis, section 4.1.3.2).
+        # The prefix has browsers refuse the cookie from a sibling domain (RFC 6265bis, section 4.1.3.2), and with
+        # any other path than Flask's own, "/": it is the one path that does not begin as `Paths` says.
         SESSION_COOKIE_NAME="__Host-badge" if is_secure else "badge",
         SESSION_COOKIE_SECURE=is_secure,
         SESSION_COOKIE_HTTPONLY=True,

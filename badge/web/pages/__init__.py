@@ -12,9 +12,10 @@ from badge.web.login.access import Access, Viewer
 from badge.web.pages.api_docs import api_docs, renderer_file
 from badge.web.pages.builder import Builder
 from badge.web.pages.dashboard import Dashboard
-from badge.web.pages.details import DASHBOARD_ROOT, Details
+from badge.web.pages.details import Details
 from badge.web.pages.doctor import Doctor
 from badge.web.pages.parts import PagesParts
+from badge.web.paths import DASHBOARD, DASHBOARD_ROOT
 
 __all__ = ["PagesParts", "blueprint"]
 
@@ -31,7 +32,7 @@ def blueprint(parts: PagesParts) -> Blueprint:
     pages.add_url_rule("/doctor", "doctor", Doctor(parts).doctor)
     pages.add_url_rule("/docs", "api_docs", api_docs)
     pages.add_url_rule("/docs/<name>", "renderer_file", renderer_file)
-    for path in ("/dashboard", DASHBOARD_ROOT):
+    for path in (DASHBOARD, DASHBOARD_ROOT):
         pages.add_url_rule(path, "dashboard", dashboard)
     # The view reads the raw path itself, for the routed one has lost its `%2F`.
     pages.add_url_rule(f"{DASHBOARD_ROOT}<any_path:_>", "details", _for_viewers(access, Details(parts).details))

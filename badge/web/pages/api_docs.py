@@ -15,7 +15,7 @@ RENDERER_FILES = frozenset({"swagger-ui.css", "swagger-ui-bundle.js"})
 
 
 def api_docs() -> Response:
-    """The page."""
+    """Show the documentation."""
     return show("docs.html")
 
 

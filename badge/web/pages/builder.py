@@ -30,14 +30,15 @@ class Builder:
             except InvalidSubject as invalid:
                 fault = sentence(str(invalid))
         choices = Choices.read(request.args, self.parts.default_label)
-        offer = choices.offer(subject, self.parts.public_url, self.parts.clock()) if subject else None
+        parts = self.parts
+        offer = choices.offer(subject, parts.public_url, parts.clock(), paths=parts.paths) if subject else None
         return show(
             "home.html",
             subject=subject,
             typed=typed,
             fault=fault,
             badges=[_picture(Badge(label="backup", message=WORDS[status], colour=_colour(status))) for status in WORDS],
-            form=BadgeForm(choices, offer, f"/?{choices.shared(subject=typed)}"),
+            form=BadgeForm(choices, offer, self.parts.paths.to(f"/?{choices.shared(subject=typed)}")),
         )
 
     def sheet(self) -> Response:

@@ -13,6 +13,7 @@ from badge.artwork.png import DEFAULT_SCALE, SCALES
 from badge.language import Language
 from badge.model import Style, Subject, Theme
 from badge.web.badges.request import LONGEST_LABEL, TOKEN, Format, read_max_age
+from badge.web.paths import AT_ROOT, Paths
 from badge.web.snippets import SYNTAX_NAMES, UNSIZED, Snippet, Syntax, snippet, without_copies
 
 NO_ADDRESS = "https://this-service.invalid"
@@ -50,7 +51,7 @@ class Field:
 
     @property
     def default(self) -> str:
-        """What holds if nothing is said."""
+        """The value that stands for no choice."""
         return self.usual or next(iter(self.options))
 
     def read(self, given: Mapping[str, str]) -> str:
@@ -87,7 +88,7 @@ class Choices:
 
     @classmethod
     def read(cls, given: Mapping[str, str], default_label: str) -> Choices:
-        """From a form or a shared address."""
+        """Read the choices from a form or a shared address."""
         values = {field.name: field.read(given) for field in (FORMAT, ADDRESS, SCALE, *LOOKS)}
         values[LABEL] = given.get(LABEL, default_label)[:LONGEST_LABEL]
         values[MAX_AGE] = given.get(MAX_AGE, "").strip()
@@ -97,7 +98,7 @@ class Choices:
 
     @property
     def format(self) -> Format:
-        """Which image it is."""
+        """The format of the image."""
         return Format(self.values[FORMAT.name])
 
     @property
@@ -119,12 +120,12 @@ class Choices:
             mine[SYNTAX] = self.values[SYNTAX]
         return urlencode({**also, **mine, **self.query})
 
-    def offer(self, subject: Subject, public_url: str, now: datetime, token: str = "") -> Offer:
+    def offer(self, subject: Subject, public_url: str, now: datetime, token: str = "", paths: Paths = AT_ROOT) -> Offer:
         """What there is to copy for this subject, with the token that a private one needs."""
         is_short = self.values[ADDRESS.name] == "short" and subject.legacy_path is not None
         base = public_url or NO_ADDRESS
         query = {TOKEN: token, **self.query} if token else self.query
-        made = snippet(subject, base, is_short=is_short, format=self.format, query=query)
+        made = snippet(subject, base, paths=paths, is_short=is_short, format=self.format, query=query)
         previews = _previews(made, base, self, now)
         return Offer(made, previews, int(self.values[SCALE.name]), subject.legacy_path is not None)
 

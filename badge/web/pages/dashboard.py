@@ -29,7 +29,7 @@ from badge.web.login.access import Viewer
 from badge.web.page import Moment, message, picture_for, sentence, show
 from badge.web.pages.parts import PagesParts
 from badge.web.pages.repository_url import subject_at, subject_named
-from badge.web.snippets import page_path
+from badge.web.paths import DASHBOARD
 from badge.web.terminal import EXAMPLE
 
 PAGE_SIZE = 50
@@ -67,12 +67,12 @@ class Search:
         words = (str(subject),) if subject else tuple(self.text.split()[:MOST_WORDS])
         return ListingFilter(shown_as=self.status, words=words, is_public_only=not viewer.sees_private)
 
-    def address(self, cursor: str | None = None) -> str:
-        """The page that shows what is looked for, from the cursor on."""
+    def own_path(self, cursor: str | None = None) -> str:
+        """The application's own path of the page that shows what is looked for, from the cursor on."""
         order = self.order if self.order is not ListingOrder.NAME else None
         chosen = {"q": self.text or None, "status": self.status, "sort": order, "cursor": cursor}
         query = urlencode({name: value for name, value in chosen.items() if value is not None})
-        return f"/dashboard?{query}" if query else "/dashboard"
+        return f"{DASHBOARD}?{query}" if query else DASHBOARD
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +84,7 @@ class Dashboard:
     def dashboard(self, viewer: Viewer) -> AnyResponse:
         """The subjects there are."""
         if "subject" in request.args:
-            return _to_subject(request.args["subject"])
+            return self._to_subject(request.args["subject"])
         listing = self.parts.listing
         try:
             return self._listed(listing, Search.read(request.args), viewer) if listing else _unlisted()
@@ -118,12 +118,12 @@ class Dashboard:
             first_steps=self._first_steps(viewer),
             terminal_note=self.parts.terminal.note,
             number=totals.all if search.status is None else totals.by_status.get(search.status, 0),
-            statuses=_status_choices(search, totals),
+            statuses=self._status_choices(search, totals),
             orders=_ORDER_NAMES,
             groups=[(title, [self._row(item) for item in items]) for title, items in groups],
             is_grouped=is_grouped,
-            first_page=search.address() if cursor else None,
-            next_page=search.address(page.next_cursor) if page.next_cursor else None,
+            first_page=self.parts.paths.to(search.own_path()) if cursor else None,
+            next_page=self.parts.paths.to(search.own_path(page.next_cursor)) if page.next_cursor else None,
         )
 
     def _first_steps(self, viewer: Viewer) -> Sequence[str]:
@@ -139,12 +139,35 @@ class Dashboard:
         return {
             "subject": item.subject,
             "picture": picture_for(known, self.parts.default_label),
-            "page_path": page_path(item.subject),
+            "page_path": self.parts.paths.page(item.subject),
             "alt": appearance.alt_text(item.subject),
             "status": WORDS[report.status],
             "is_private": report.visibility is Visibility.PRIVATE,
             "last": Moment.of(report.finished_at or report.started_at or report.deleted_at, now),
         }
+
+    def _status_choices(self, search: Search, totals: ListingTotals) -> list[dict[str, object]]:
+        """A link for each status that there is, with how often."""
+        offered: list[tuple[BackupStatus | None, str, int]] = [(None, "all", totals.all)]
+        offered += [(status, WORDS[status], totals.by_status.get(status, 0)) for status in WORDS]
+        return [
+            {
+                "words": words,
+                "number": number,
+                "address": self.parts.paths.to(replace(search, status=status).own_path()),
+                "is_chosen": status is search.status,
+            }
+            for status, words, number in offered
+            if number or status in (None, search.status)
+        ]
+
+    def _to_subject(self, typed: str) -> AnyResponse:
+        try:
+            subject = subject_named(typed)
+        except InvalidSubject as invalid:
+            return show("dashboard.html", 400, has_list=False, typed=typed, fault=sentence(str(invalid)))
+        # To a path of our own making, on whichever host the browser is.
+        return redirect(self.parts.paths.page(subject), 303)
 
 
 def _unlisted(silent: str = "") -> AnyResponse:
@@ -159,28 +182,3 @@ def _silent(sources: Sequence[str], viewer: Viewer) -> str:
 
 def _account(item: ListedSubject) -> str:
     return f"{item.subject.platform} · {item.subject.account}"
-
-
-def _status_choices(search: Search, totals: ListingTotals) -> list[dict[str, object]]:
-    """A link for each status that there is, with how often."""
-    offered: list[tuple[BackupStatus | None, str, int]] = [(None, "all", totals.all)]
-    offered += [(status, WORDS[status], totals.by_status.get(status, 0)) for status in WORDS]
-    return [
-        {
-            "words": words,
-            "number": number,
-            "address": replace(search, status=status).address(),
-            "is_chosen": status is search.status,
-        }
-        for status, words, number in offered
-        if number or status in (None, search.status)
-    ]
-
-
-def _to_subject(typed: str) -> AnyResponse:
-    try:
-        subject = subject_named(typed)
-    except InvalidSubject as invalid:
-        return show("dashboard.html", 400, has_list=False, typed=typed, fault=sentence(str(invalid)))
-    # To a path of our own making, on whichever host the browser is.
-    return redirect(page_path(subject), 303)

@@ -17,10 +17,8 @@ from badge.web.page import Moment, exact_length, length, message, picture_for, s
 from badge.web.pages.choices import BadgeForm, Choices
 from badge.web.pages.history import SHOWN_RUNS, history_picture
 from badge.web.pages.parts import PagesParts
+from badge.web.paths import DASHBOARD_ROOT
 from badge.web.raw_path import raw_path
-from badge.web.snippets import page_path
-
-DASHBOARD_ROOT = "/dashboard/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +49,7 @@ class Details:
             picture=picture_for(resolution, self.parts.default_label),
             alt=appearance.alt_text(subject),
             history=history_picture(runs, resolution.now),
-            page_path=page_path(subject),
+            page_path=self.parts.paths.page(subject),
             is_open="dialog" in request.args,
             form=self._form(subject, report),
             report_command=self._report_command(subject, viewer),
@@ -60,10 +58,11 @@ class Details:
 
     def _form(self, subject: Subject, report: Report) -> BadgeForm:
         choices = Choices.read(request.args, self.parts.default_label)
-        shared = f"{page_path(subject)}?{choices.shared(dialog='open')}"
+        shared = f"{self.parts.paths.page(subject)}?{choices.shared(dialog='open')}"
         # Whoever is shown a private subject may show its badge to others.
         token = self.parts.tokens.of(subject) if report.exists and not report.is_public else ""
-        offer = choices.offer(subject, self.parts.public_url, self.parts.clock(), token)
+        parts = self.parts
+        offer = choices.offer(subject, parts.public_url, parts.clock(), token, parts.paths)
         return BadgeForm(choices, offer, shared)
 
     def _report_command(self, subject: Subject, viewer: Viewer) -> str:

@@ -21,8 +21,9 @@ from badge.web.pages.camo import ProxyAddress, WebOrigin, is_of, origin_of
 from badge.web.pages.choices import NO_ADDRESS
 from badge.web.pages.parts import PagesParts
 from badge.web.pages.repository_url import address_in, subject_named
+from badge.web.paths import badge_path
 from badge.web.raw_path import BADGE_ROOT
-from badge.web.snippets import badge_path, without_copies
+from badge.web.snippets import without_copies
 
 LONGEST_INPUT = 8_000
 # GitHub's proxy gives up after about four seconds, and takes images alone.
@@ -48,7 +49,7 @@ class Examination:
     headers: Sequence[tuple[str, str]]
     faults: Sequence[str]
     not_known: str
-    """Told where the name is nobody's, or must seem so."""
+    """What is said where the name is nobody's, or must seem so."""
     ages: Sequence[str]
     fresh_address: str
     """The same badge under an address that no proxy has a copy of."""
@@ -103,7 +104,7 @@ class Doctor:
         answer = Client(current_app.wsgi_app).get(address, headers=PROXY_HEADERS)
         took = timedelta(seconds=time.perf_counter() - began)
         return Examination(
-            address=address,
+            address=self.parts.paths.to(address),
             picture=_picture(answer),
             alt=_words_in(answer) or alt_text(subject),
             http_status=answer.status_code,
@@ -112,7 +113,7 @@ class Doctor:
             faults=[f"The README asks {stray} instead." for stray in strays] + _faults(answer, took),
             not_known="" if strays else self._not_known(address, subject),
             ages=_ages(answer.headers.get("Cache-Control", ""), self._oldest(address)),
-            fresh_address=without_copies(address, self.parts.clock()),
+            fresh_address=without_copies(self.parts.paths.to(address), self.parts.clock()),
         )
 
     def _not_known(self, address: str, subject: Subject) -> str:
@@ -181,12 +182,14 @@ def _ages(cache_control: str, oldest: str) -> list[str]:
     """How old a proxy's copy may be, and when: one that it takes now, and the oldest of those that it has."""
     seconds = {name: int(number) for name, number in re.findall(r"([a-z-]+)=(\d{1,9})", cache_control)}
 
-    def told(name: str, sentence: str) -> list[str]:
+    def filled(name: str, sentence: str) -> list[str]:
         return [sentence.format(exact_length(timedelta(seconds=seconds[name])))] if seconds.get(name) else []
 
     return [
-        *told("max-age", "A proxy that takes a copy now may show it for {} without asking."),
-        *told("stale-while-revalidate", "For {} after that it may show it once more while it asks in the background."),
+        *filled("max-age", "A proxy that takes a copy now may show it for {} without asking."),
+        *filled(
+            "stale-while-revalidate", "For {} after that it may show it once more while it asks in the background."
+        ),
         oldest,
-        *told("stale-if-error", "If it can't reach this service it may show it for {} more."),
+        *filled("stale-if-error", "If it can't reach this service it may show it for {} more."),
     ]

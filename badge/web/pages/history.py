@@ -93,5 +93,5 @@ def _duration(run: PastRun) -> timedelta | None:
 
 def _words(runs: Sequence[PastRun]) -> str:
     counted = Counter(run.status for run in runs)
-    told = ", ".join(f"{counted[status]} {words}" for status, words in WORDS.items() if counted[status])
-    return f"The last {len(runs)} runs, the newest on the right: {told}" if len(runs) > 1 else f"One run: {told}"
+    counts = ", ".join(f"{counted[status]} {words}" for status, words in WORDS.items() if counted[status])
+    return f"The last {len(runs)} runs, the newest on the right: {counts}" if len(runs) > 1 else f"One run: {counts}"

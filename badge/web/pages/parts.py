@@ -11,12 +11,13 @@ from badge.ports import Clock
 from badge.resolving.resolver import Resolver
 from badge.web.badges.private_tokens import PrivateTokens
 from badge.web.login.authentication import DashboardAuthentication
+from badge.web.paths import Paths
 from badge.web.terminal import Terminal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PagesParts:
-    """Handed in by the application."""
+    """What all pages need, wired by the application."""
 
     resolver: Resolver
     listing: StatusListing | None
@@ -29,5 +30,6 @@ class PagesParts:
     default_label: str
     public_url: str
     """Empty where none is set; the browser's own address then serves."""
+    paths: Paths
     terminal: Terminal
     """How commands that people are shown are written."""

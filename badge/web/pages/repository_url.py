@@ -8,11 +8,11 @@ from urllib.parse import urlsplit
 
 from badge.model import InvalidSubject, Subject, decode_segment
 from badge.web.badges.request import read_badge_request
+from badge.web.paths import DASHBOARD_ROOT
 from badge.web.raw_path import BADGE_ROOT
 
 _UNDERSTOOD = "give a repository's address on GitHub, GitLab or Azure DevOps, or platform/account/type/name"
-_DASHBOARD_ROOT = "/dashboard/"
-_OWN_ROOTS = (BADGE_ROOT, _DASHBOARD_ROOT)
+_OWN_ROOTS = (BADGE_ROOT, DASHBOARD_ROOT)
 _SSH_HOSTS = {"ssh.github.com": "github.com", "altssh.gitlab.com": "gitlab.com"}
 """Where port 443 is for SSH, as their makers document it."""
 
@@ -111,7 +111,7 @@ def _on(host: str, path: str) -> Subject:
 
 def _of_this_service(path: str) -> Subject:
     if not path.startswith(BADGE_ROOT):
-        return Subject.from_path(path.removeprefix(_DASHBOARD_ROOT))
+        return Subject.from_path(path.removeprefix(DASHBOARD_ROOT))
     asked = read_badge_request({"RAW_URI": path}, {}, "")
     if asked.subject is None:
         raise InvalidSubject(asked.fault)

@@ -5,9 +5,10 @@ const follow = () => document.documentElement.classList.toggle("dark-mode", dark
 dark.addEventListener("change", follow);
 follow();
 
+const api = document.getElementById("api");
 SwaggerUIBundle({
-  url: "/openapi.yaml",
-  domNode: document.getElementById("api"),
+  url: api.dataset.description,
+  domNode: api,
   validatorUrl: null,
   deepLinking: true,
   docExpansion: "list",

@@ -82,7 +82,7 @@ def test_nothing_is_exposed_that_is_not_declared_and_the_page_tells_all_of_it() 
     declared = {metric.name.removesuffix("_total") for metric in METRICS}
     families = {family.name for family in text_string_to_metric_families(metrics.exposition().decode())}
     assert families - {name + "_created" for name in declared} == declared
-    page = (PROJECT / "docs" / "operations.md").read_text()
+    page = (PROJECT / "docs" / "reference" / "metrics.md").read_text()
     for metric in METRICS:
         labels = ", ".join(f"`{label}`" for label in metric.labels) or "–"  # noqa: RUF001 - a dash for nothing
         assert f"| `{metric.name}` | {labels} | {metric.help} |" in page
@@ -114,8 +114,8 @@ def lines_of(formatter: logging.Formatter, event: Event) -> str:
 def test_a_json_line_is_an_object_with_the_event_s_fields_and_the_request_s_id() -> None:
     with request_named("id-12345678"):
         line = json.loads(lines_of(JsonLines(), SERVED))
-    told = {"format": "svg", "status": "failed", "origin": "cache", "http_status": 200, "ms": 12.3}
-    assert line.items() >= {**told, "message": "badge served", "level": "INFO", "requestId": "id-12345678"}.items()
+    fields = {"format": "svg", "status": "failed", "origin": "cache", "http_status": 200, "ms": 12.3}
+    assert line.items() >= {**fields, "message": "badge served", "level": "INFO", "requestId": "id-12345678"}.items()
     assert line["time"].endswith("+0000")
 
 

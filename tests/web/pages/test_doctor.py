@@ -48,11 +48,11 @@ def test_it_asks_for_the_badge_as_a_proxy_does(site: Site) -> None:
 
 def test_it_tells_how_old_a_copy_may_be(site: Site) -> None:
     page = examined(site, subject="acme/web")
-    told = [item.get_text() for item in page.select("li")]
-    assert told[0] == "A proxy that takes a copy now may show it for 2 min without asking."
-    assert told[1] == "For 2 min after that it may show it once more while it asks in the background."
-    assert told[2] == OLDEST
-    assert told[3].startswith("If it can't reach this service it may show it for 58 min")
+    sentences = [item.get_text() for item in page.select("li")]
+    assert sentences[0] == "A proxy that takes a copy now may show it for 2 min without asking."
+    assert sentences[1] == "For 2 min after that it may show it once more while it asks in the background."
+    assert sentences[2] == OLDEST
+    assert sentences[3].startswith("If it can't reach this service it may show it for 58 min")
 
 
 OLDEST = "A copy that it took before may be up to 4 min old, and one that says “deleted” up to 20 min."
@@ -61,9 +61,9 @@ OLDEST = "A copy that it took before may be up to 4 min old, and one that says �
 def test_what_is_left_of_a_lifetime_says_nothing_of_copies_taken_before(site: Site) -> None:
     site.get("/badge/acme/web")
     site.clock.advance(seconds=100)
-    told = [item.get_text() for item in examined(site, subject="acme/web").select("li")]
-    assert told[0] == "A proxy that takes a copy now may show it for 20 s without asking."
-    assert told[2] == OLDEST
+    sentences = [item.get_text() for item in examined(site, subject="acme/web").select("li")]
+    assert sentences[0] == "A proxy that takes a copy now may show it for 20 s without asking."
+    assert sentences[2] == OLDEST
 
 
 def test_a_lifetime_that_the_address_asks_for_is_that_of_older_copies_too(site: Site) -> None:
@@ -72,9 +72,12 @@ def test_a_lifetime_that_the_address_asks_for_is_that_of_older_copies_too(site: 
 
 
 def test_a_copy_for_programs_is_never_shown_once_more(site: Site) -> None:
-    told = [item.get_text() for item in examined(site, subject="/badge/acme/web?strict=1").select("li")]
-    assert told[1] == "A copy that it took before may be up to 2 min old, and one that says “deleted” up to 10 min."
-    assert not [sentence for sentence in told if "once more" in sentence or "can't reach" in sentence]
+    sentences = [item.get_text() for item in examined(site, subject="/badge/acme/web?strict=1").select("li")]
+    assert sentences[0].startswith("A proxy that takes a copy now may show it for 2 min")
+    assert (
+        sentences[1] == "A copy that it took before may be up to 2 min old, and one that says “deleted” up to 10 min."
+    )
+    assert not [sentence for sentence in sentences if "once more" in sentence or "can't reach" in sentence]
 
 
 def test_it_gives_an_address_without_a_copy(site: Site) -> None:
@@ -148,8 +151,8 @@ def test_what_nobody_may_know_of_is_not_called_fine(tmp_path: Path) -> None:
     dashboard.tell(WEB, visibility=Visibility.PRIVATE)
     for name in ("web", "none"):
         page = dashboard.soup(f"/doctor?subject=acme/{name}")
-        told = f"No backup of this name is known, or it is private: GitHub · acme · Repository · {name}"
-        assert [fault.get_text() for fault in page.select(".fault strong")] == [told]
+        sentences = f"No backup of this name is known, or it is private: GitHub · acme · Repository · {name}"
+        assert [fault.get_text() for fault in page.select(".fault strong")] == [sentences]
         assert "All is as proxies want it." not in page.get_text()
 
 

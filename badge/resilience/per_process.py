@@ -1,0 +1,33 @@
+"""What each process needs for itself: connections, threads and what belongs to them don't survive a fork."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+_Value = TypeVar("_Value")
+
+
+class PerProcess(Generic[_Value]):
+    """One value for each process, made when that process first asks for it."""
+
+    def __init__(self, make: Callable[[], _Value]) -> None:
+        self._make = make
+        self._lock = threading.Lock()
+        self._mine: tuple[int, _Value] | None = None
+        self._inherited: list[object] = []
+
+    def get(self) -> _Value:
+        """This process' own value, the same one for all of its threads."""
+        mine = self._mine
+        if mine is not None and mine[0] == os.getpid():
+            return mine[1]
+        with self._lock:
+            if self._mine is None or self._mine[0] != os.getpid():
+                # What was inherited over a fork is the parent's to close: here not even the garbage collector may
+                # (sqlite.org/howtocorrupt.html, section 2.6).
+                self._inherited.append(self._mine)
+                self._mine = os.getpid(), self._make()
+            return self._mine[1]

@@ -1,0 +1,127 @@
+"""Under a path prefix, each path that leaves the service begins with it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+import yaml
+from bs4 import BeautifulSoup
+from bs4.element import Tag
+from flask.testing import FlaskClient
+
+from badge.app import build_app
+from badge.model import Subject
+from badge.serving import first_words
+from badge.settings import load
+from badge.web.pages.choices import NO_ADDRESS
+from badge.web.paths import Paths
+from tests.web.pages.test_pages import Dashboard, one
+
+PREFIX = "/backups"
+UNDER = Paths(PREFIX)
+TOKEN = "correct horse battery staple"
+BY_TOKEN = {"BADGE_DASHBOARD": "token", "BADGE_DASHBOARD_TOKEN": TOKEN, "BADGE_PUBLIC_URL": "http://localhost"}
+ADDRESSES = ("href", "src", "action", "srcset", "data-shared", "data-description")
+# Every page, in each of its states that shows other links.
+PAGES = [
+    "/",
+    "/?subject=acme/web&show=age",
+    "/badges",
+    "/doctor?subject=acme/web",
+    "/docs",
+    "/dashboard",
+    "/dashboard?q=none-of-this-name",
+    "/dashboard?cursor=",
+    "/dashboard?sort=worst",
+    "/dashboard?subject=a",
+    "/dashboard/acme/web?dialog=open&format=png",
+    "/dashboard/acme/none",
+    "/no-such-page",
+]
+TEMPLATES = sorted((Path(__file__).parents[2] / "badge" / "web" / "templates").glob("*.html"))
+
+
+def client_under_prefix(dashboard: Dashboard) -> FlaskClient:
+    return build_app(replace(dashboard.parts, paths=UNDER)).test_client()
+
+
+@pytest.fixture
+def client(tmp_path: Path) -> FlaskClient:
+    dashboard = Dashboard(tmp_path)
+    for number in range(60):  # more than one page of them
+        dashboard.tell(Subject.legacy("acme", f"web{number or ''}"))
+    return client_under_prefix(dashboard)
+
+
+def paths_in(page: Tag) -> Iterator[str]:
+    """The path of each address that a browser would follow, but for what is in the page itself."""
+    for element in page.find_all(True):
+        for address in (str(element[name]) for name in ADDRESSES if name in element.attrs):
+            if not address.startswith(("#", "data:")):
+                yield urlsplit(address).path
+
+
+def strays_in(page: Tag) -> list[str]:
+    return [path for path in paths_in(page) if not path.startswith(f"{PREFIX}/")]
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_links_forms_and_what_pages_load_begin_with_the_prefix(client: FlaskClient, path: str) -> None:
+    page = BeautifulSoup(client.get(path, headers={"Accept": "text/html"}).data, "html.parser")
+    assert f"{PREFIX}/static/pages.css" in set(paths_in(page))
+    assert strays_in(page) == []
+
+
+@pytest.mark.parametrize("path", ["/?subject=acme/web", "/dashboard/acme/web", "/doctor?subject=acme/web"])
+def test_what_there_is_to_copy_begins_with_the_prefix(client: FlaskClient, path: str) -> None:
+    page = BeautifulSoup(client.get(path).data, "html.parser")
+    copied = re.findall(rf"{re.escape(NO_ADDRESS)}(/\w+/\w+/)", " ".join(area.text for area in page.select("textarea")))
+    assert set(copied) <= {f"{PREFIX}/badge/", f"{PREFIX}/dashboard/"}
+    assert f"{PREFIX}/badge/" in copied
+
+
+def test_the_way_to_a_subject_s_page_begins_with_the_prefix(client: FlaskClient) -> None:
+    answer = client.get("/dashboard?subject=https://github.com/acme/web")
+    assert answer.headers["Location"] == f"{PREFIX}/dashboard/GitHub/acme/Repository/web"
+
+
+def test_the_next_page_of_the_list_begins_with_the_prefix(client: FlaskClient) -> None:
+    page = BeautifulSoup(client.get("/dashboard").data, "html.parser")
+    assert str(one(page, "a[rel=next]")["href"]).startswith(f"{PREFIX}/dashboard?cursor=")
+
+
+def test_the_ways_to_the_log_in_and_back_begin_with_the_prefix(tmp_path: Path) -> None:
+    client = client_under_prefix(Dashboard(tmp_path, **BY_TOKEN))
+    sent = client.get("/dashboard/acme/web").headers["Location"]
+    assert sent.startswith(f"{PREFIX}/login?next=")
+    form = BeautifulSoup(client.get(sent.removeprefix(PREFIX)).data, "html.parser")
+    assert strays_in(form) == []
+    data = {"csrf_token": str(one(form, "input[name=csrf_token]")["value"]), "token": TOKEN}
+    data["next"] = parse_qs(urlsplit(sent).query)["next"][0]
+    assert client.post("/login", data=data).headers["Location"] == f"{PREFIX}/dashboard/acme/web"
+    assert client.get("/login").headers["Location"] == f"{PREFIX}/dashboard"
+    page = BeautifulSoup(client.get("/dashboard").data, "html.parser")
+    assert strays_in(page) == []
+    data = {"csrf_token": str(one(page, "form.log-out input[name=csrf_token]")["value"])}
+    assert client.post("/logout", data=data).headers["Location"] == f"{PREFIX}/login"
+    assert client.post("/logout").headers["Location"] == f"{PREFIX}/login"
+
+
+def test_the_description_s_server_is_the_prefix(client: FlaskClient) -> None:
+    assert yaml.safe_load(client.get("/openapi.yaml").data)["servers"] == [{"url": f"{PREFIX}/"}]
+
+
+def test_the_first_words_name_addresses_under_the_prefix() -> None:
+    words = first_words(load({"BADGE_UPSTREAM_URL": "https://backup.example"}), UNDER)
+    assert f"{PREFIX}/dashboard\n" in words
+    assert f"{PREFIX}/badge/GitHub/" in words
+
+
+@pytest.mark.parametrize("template", TEMPLATES, ids=lambda template: template.name)
+def test_no_template_spells_a_path_out(template: Path) -> None:
+    assert re.findall(r"(?:href|src|srcset|action)=\"/", template.read_text(encoding="utf-8")) == []
