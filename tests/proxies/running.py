@@ -1,4 +1,4 @@
-"""Varnish and Squid with minimal configurations, in front of a service and ended afterwards."""
+"""Start Varnish and Squid with minimal configurations in front of a service."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ CONFIGURATIONS = PROJECT / "tests" / "proxies"
 
 @contextlib.contextmanager
 def running_varnish(folder: Path, origin_port: int) -> Iterator[str]:
-    """The URL of a Varnish that passes requests on to this port."""
+    """Yield the URL of a Varnish in front of the service on this port."""
     port, configuration = free_port(), _configuration("varnish.vcl", folder, origin_port=origin_port)
     listening = ["-F", "-a", f"127.0.0.1:{port}", "-T", "none", "-f", str(configuration)]
     bounded = ["-n", str(folder / "varnish"), "-s", "malloc,16m", "-p", "vsl_space=2M"]
@@ -28,7 +28,7 @@ def running_varnish(folder: Path, origin_port: int) -> Iterator[str]:
 
 @contextlib.contextmanager
 def running_squid(folder: Path, origin_port: int) -> Iterator[str]:
-    """The URL of a Squid that passes requests on to this port."""
+    """Yield the URL of a Squid in front of the service on this port."""
     port = free_port()
     configuration = _configuration("squid.conf", folder, port=port, origin_port=origin_port)
     url = f"http://127.0.0.1:{port}"
@@ -43,7 +43,7 @@ def _configuration(name: str, folder: Path, **ports: int) -> Path:
 
 
 def _binary(name: str) -> str:
-    # On Debian both are in a folder that only root has on the path.
+    # Debian installs both in /usr/sbin, which only root has on its path.
     found = shutil.which(name, path=f"{os.environ['PATH']}:/usr/sbin")
     needs(name, is_there=found is not None)
     return str(found)

@@ -1,5 +1,5 @@
-# Varnish as it is, but for one rule: it doesn't honour must-revalidate by itself and would show programs the last status
-# for ten more seconds (its default_grace). It honours stale-while-revalidate, but not stale-if-error.
+# Varnish's defaults plus one rule: Varnish ignores must-revalidate, and would serve programs the last status for ten more
+# seconds (default_grace). It honours stale-while-revalidate and ignores stale-if-error.
 vcl 4.1;
 
 backend default {

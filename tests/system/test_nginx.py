@@ -235,7 +235,7 @@ def test_while_the_service_is_down_nothing_is_shown_that_time_has_made_untrue(tm
         assert all_at_once([image])[0].status == "succeeded"
         assert eventually(lambda: all(site.nginx.get(path).status_code == 503 for path in programs), 2.5)
         assert eventually(lambda: all_at_once([image])[0].status == "unknown", 10)
-        assert datetime.now(UTC) > overdue_at - timedelta(seconds=2)  # lost to whole seconds
+        assert datetime.now(UTC) > overdue_at - timedelta(seconds=2)  # rounding to whole seconds
 
 
 def test_while_the_service_is_down_what_is_not_known_is_unknown(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Varnish and Squid in front of the real service: they cache what they may, and show programs nothing stale."""
+"""Varnish and Squid in front of the real service: they cache what they may, and serve programs nothing stale."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Site:
         return requests.get(f"{self.urls[proxy]}/badge/{path}", headers=headers, timeout=10)
 
     def passed_on(self) -> float:
-        """How many requests for badges have reached the service."""
+        """Return how many requests for badges have reached the service so far."""
         return self.service.counted("badge_requests_total")
 
 
@@ -72,7 +72,7 @@ def test_private_answers_are_never_cached(site: Site, proxy: str) -> None:
 def test_an_expired_answer_is_asked_for_again(site: Site, proxy: str) -> None:
     path = f"acme/web.txt?v={proxy}"
     first, passed_on = site.get(proxy, path), site.passed_on()
-    time.sleep(2.1)  # noqa: TID251 - past its lifetime, in the whole seconds that proxies count
+    time.sleep(2.1)  # noqa: TID251 - until it has expired; proxies count in whole seconds
     again = site.get(proxy, path)
     assert again.text == first.text == "succeeded\n"
     assert again.headers["Date"] != first.headers["Date"]
@@ -80,7 +80,7 @@ def test_an_expired_answer_is_asked_for_again(site: Site, proxy: str) -> None:
 
 
 def test_while_the_service_is_down_programs_notice_and_images_end_when_they_would_change(site: Site) -> None:
-    """The last one, for it stops the service that this module shares."""
+    """Runs last, because it stops the service that this module shares."""
     overdue_at = datetime.now(UTC) + timedelta(seconds=8)
     ended_at = (overdue_at - timedelta(hours=1)).isoformat()
     site.service.flask_badge("report", "acme/nightly", "succeeded", "--finished-at", ended_at)
@@ -98,5 +98,5 @@ def test_while_the_service_is_down_programs_notice_and_images_end_when_they_woul
 
     assert eventually(lambda: all(map(is_gone, programs)), 2.5)
     assert eventually(lambda: is_gone(image), 10)
-    assert datetime.now(UTC) > overdue_at - timedelta(seconds=2)  # lost to whole seconds
+    assert datetime.now(UTC) > overdue_at - timedelta(seconds=2)  # rounding to whole seconds
     assert "backup: succeeded" in site.get("squid", "acme/web").text

@@ -29,7 +29,7 @@ class CachePolicy:
     true_after: timedelta
     """How much longer it stays true: until the picture would change by itself."""
     is_for_program: bool = False
-    """Whether a program gets it: never stale, for a monitor must notice that the service is gone."""
+    """Whether it must never be served stale: a monitor has to notice that the service is gone."""
     is_shared: bool = True
     """Whether it may be given to others than who asked."""
 
@@ -66,7 +66,7 @@ class CachePolicy:
     def cache_control(self) -> str:
         """The Cache-Control header.
 
-        Without `s-maxage`, which implies `proxy-revalidate` (RFC 9111, section 5.2.2.10) and so forbids stale images.
+        There is no `s-maxage`: it implies `proxy-revalidate` (RFC 9111, section 5.2.2.10), which forbids stale images.
         """
         fresh = f"{'public' if self.is_shared else 'private'}, max-age={self.max_age}"
         if self.is_for_program:
@@ -78,7 +78,7 @@ class CachePolicy:
 
 
 def _true_for(resolution: Resolution, changes_in: timedelta) -> timedelta:
-    """How long the picture stays true without asking anybody; an hour at most, for then it has to say how old it is."""
+    """Return how long the picture stays true; an hour at most, because then it would have to show its age."""
     moments = [changes_in, STALE_AGE]
     if resolution.is_known:
         moments.append(resolution.usable_for)

@@ -68,7 +68,7 @@ class BadgeRequest:
 
     @property
     def is_for_program(self) -> bool:
-        """Whether a program asks, such as a monitor, which must never be told anything stale."""
+        """Whether the answer is for a program such as a monitor, and so must never be stale."""
         return self.shows_true_code or self.expects_success or self.format is Format.SHIELDS
 
 
