@@ -66,6 +66,11 @@ class BadgeRequest:
         """Whether the HTTP status tells the truth; plain images are always 200, or proxies drop them."""
         return self.is_strict or self.format in (Format.JSON, Format.TXT)
 
+    @property
+    def is_for_program(self) -> bool:
+        """Whether the answer is for a program such as a monitor, and so must never be stale."""
+        return self.shows_true_code or self.expects_success or self.format is Format.SHIELDS
+
 
 def read_badge_request(environ: Mapping[str, Any], query: Mapping[str, str], default_label: str) -> BadgeRequest:
     """The request as it was sent. Bad values of parameters fall back to their defaults."""

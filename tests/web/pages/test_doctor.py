@@ -52,7 +52,7 @@ def test_it_tells_how_old_a_copy_may_be(site: Site) -> None:
     assert sentences[0] == "A proxy that takes a copy now may show it for 2 min without asking."
     assert sentences[1] == "For 2 min after that it may show it once more while it asks in the background."
     assert sentences[2] == OLDEST
-    assert sentences[3].startswith("If it can't reach this service it may show it for 23 h")
+    assert sentences[3].startswith("If it can't reach this service it may show it for 58 min")
 
 
 OLDEST = "A copy that it took before may be up to 4 min old, and one that says “deleted” up to 20 min."
@@ -68,7 +68,16 @@ def test_what_is_left_of_a_lifetime_says_nothing_of_copies_taken_before(site: Si
 
 def test_a_lifetime_that_the_address_asks_for_is_that_of_older_copies_too(site: Site) -> None:
     page = examined(site, subject="/badge/acme/web?cacheSeconds=3600")
-    assert "A copy that it took before may be up to 2 h old." in page.get_text()
+    assert "A copy that it took before may be up to 1 h old." in page.get_text()
+
+
+def test_a_copy_for_programs_is_never_shown_once_more(site: Site) -> None:
+    sentences = [item.get_text() for item in examined(site, subject="/badge/acme/web?strict=1").select("li")]
+    assert sentences[0].startswith("A proxy that takes a copy now may show it for 2 min")
+    assert (
+        sentences[1] == "A copy that it took before may be up to 2 min old, and one that says “deleted” up to 10 min."
+    )
+    assert not [sentence for sentence in sentences if "once more" in sentence or "can't reach" in sentence]
 
 
 def test_it_gives_an_address_without_a_copy(site: Site) -> None:
