@@ -245,7 +245,14 @@ WORDS: dict[str, list[tuple[str, dict[str, list[str]]]]] = {
                 "failed": ["Failed"],
                 "cancelled": ["Cancelled"],
             },
-        )
+        ),
+        (
+            '{"value": [{"properties": {"operation": "WORD", "entityFriendlyName": "item", "status": "Completed"}}]}',
+            {
+                "succeeded": ["Backup", "Backup (Full)", "Backup (Differential)", "Backup (Incremental)"],
+                "absent": ["Backup (Log)", "ConfigureBackup", "Restore", "Restore (Log)", "DisableBackup", ""],
+            },
+        ),
     ],
     "aws-backup": [
         (
