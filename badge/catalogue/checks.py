@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Row, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from badge.catalogue.database import Database
-from badge.catalogue.expectation import Expectation
+from badge.catalogue.expectation import NOTHING_DUE, Expectation, due_columns
 from badge.catalogue.schema import checks, runs, subjects
 from badge.catalogue.subjects import KEY, change, is_subject, locked, report_of, subject_of
 from badge.model import BackupStatus, Report, Subject, Visibility
@@ -91,11 +91,7 @@ class Checks:
             status = BackupStatus(before.status)
             if status is BackupStatus.UNKNOWN:
                 status = BackupStatus.SCHEDULED
-            after = {
-                "status": status.value,
-                "due_at": expectation.due_at(None),
-                "overdue_at": expectation.overdue_at(status, None),
-            }
+            after = {"status": status.value, **due_columns(expectation, status, None)}
             if visibility is not None:
                 after |= {"visibility": visibility.value, "visibility_at": now}
             change(connection, before, after, now)
@@ -119,7 +115,7 @@ class Checks:
             if row is None or connection.execute(delete(checks).where(checks.c.subject_id == row.id)).rowcount == 0:
                 raise NoSuchCheck(f"{subject} has no check.")
             if _has_runs(connection, row.id) or row.deleted_at is not None:
-                change(connection, row, {"due_at": None, "overdue_at": None}, now)
+                change(connection, row, NOTHING_DUE, now)
             else:
                 # It was scheduled by the check alone.
                 connection.execute(delete(subjects).where(subjects.c.id == row.id))

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Row, and_, delete, func, insert, select, upda
 from badge.catalogue.checks import expectation_of
 from badge.catalogue.database import Database
 from badge.catalogue.events import Run, RunEvent, Standing, merged, run_of, standing
-from badge.catalogue.expectation import Expectation
+from badge.catalogue.expectation import due_columns
 from badge.catalogue.listing import Listing, totals
 from badge.catalogue.schema import NEVER, runs, subjects
 from badge.catalogue.subjects import change, is_subject, locked, report_of, subject_of
@@ -83,8 +83,8 @@ class Catalogue:
             told = None if event.status is BackupStatus.DELETED else _merge(connection, before, event, known)
             deleted_at = _later(before.deleted_at, event.at if told is None else None)
             state = standing(list(known.values()), deleted_at)
-            expected = _expected(expectation_of(connection, before.id), state)
-            changed = change(connection, before, _values(before, event, state, deleted_at) | expected, now)
+            due = due_columns(expectation_of(connection, before.id), state.status, state.last_ended_at)
+            changed = change(connection, before, _values(before, event, state, deleted_at) | due, now)
             self._prune(connection, before.id, known, now)
             row = connection.execute(select(subjects).where(subjects.c.id == before.id)).one()
         return Recorded(report_of(row, now), applied=_counts(event, told, known, row), changed=changed)
@@ -200,14 +200,6 @@ def _values(before: Row[Any], event: RunEvent, now_is: Standing, deleted_at: dat
         "deleted_at": deleted_at,
     }
     return values | _told_visibility(before, event) | _told_enabled(before, event)
-
-
-def _expected(expectation: Expectation | None, state: Standing) -> dict[str, Any]:
-    """When the next backup is due, and when it is missing."""
-    if expectation is None:
-        return {"due_at": None, "overdue_at": None}
-    ended_at = state.last_ended_at
-    return {"due_at": expectation.due_at(ended_at), "overdue_at": expectation.overdue_at(state.status, ended_at)}
 
 
 def _told_visibility(before: Row[Any], event: RunEvent) -> dict[str, Any]:
