@@ -44,6 +44,13 @@ class Database:
         with writing_on(self._current_engine(), patience) as connection:
             yield connection
 
+    def close(self) -> None:
+        """Close this process's connections; they are made anew at the next use. Inherited ones are left alone."""
+        with self._lock:
+            if self._engine is not None and self._process == os.getpid():
+                self._engine.dispose()
+                self._engine = None
+
     def _current_engine(self) -> Engine:
         with self._lock:
             if self._engine is None or self._process != os.getpid():
