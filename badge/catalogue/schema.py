@@ -48,6 +48,18 @@ _ID = BigInteger().with_variant(Integer, "sqlite")
 
 metadata = MetaData()
 
+
+def _details() -> list[Column[Any]]:
+    """The columns of `RunDetails`: of each run, and of the newest one beside its subject."""
+    return [
+        Column("size_bytes", BigInteger),
+        Column("next_run_at", Moment),
+        Column("stale_after", Moment),
+        Column("url", Text),
+        Column("reason", String(16)),
+    ]
+
+
 subjects = Table(
     "subjects",
     metadata,
@@ -66,12 +78,8 @@ subjects = Table(
     Column("finished_at", Moment),
     Column("last_success_at", Moment),
     Column("last_finished", String(16)),
-    Column("next_run_at", Moment),
-    Column("stale_after", Moment),
     Column("deleted_at", Moment),
-    Column("size_bytes", BigInteger),
-    Column("url", Text),
-    Column("reason", String(16)),
+    *_details(),
     Column("visibility", String(16), nullable=False),
     Column("visibility_at", Moment, nullable=False),
     Column("enabled", Boolean),
@@ -94,11 +102,7 @@ runs = Table(
     Column("status", String(16), nullable=False),
     Column("event_at", Moment, nullable=False),
     Column("finished_at", Moment),
-    Column("size_bytes", BigInteger),
-    Column("next_run_at", Moment),
-    Column("stale_after", Moment),
-    Column("url", Text),
-    Column("reason", String(16)),
+    *_details(),
     Column("run_id", String(36)),
     UniqueConstraint("subject_id", "started_at", name="uq_runs_start"),
 )

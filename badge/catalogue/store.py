@@ -11,11 +11,11 @@ from sqlalchemy import Connection, Row, and_, delete, func, insert, select, upda
 
 from badge.catalogue.checks import expectation_of
 from badge.catalogue.database import Database
-from badge.catalogue.events import Run, RunEvent, Standing, merged, run_of, standing
+from badge.catalogue.events import Run, RunEvent, merged, run_of, standing
 from badge.catalogue.expectation import due_columns
 from badge.catalogue.listing import Listing, totals
 from badge.catalogue.schema import NEVER, runs, subjects
-from badge.catalogue.subjects import change, is_subject, locked, report_of, subject_of
+from badge.catalogue.subjects import change, columns_of, details_in, is_subject, locked, report_of, subject_of
 from badge.listing import (
     ListedSubject,
     ListingFilter,
@@ -23,7 +23,7 @@ from badge.listing import (
     ListingPage,
     ListingTotals,
 )
-from badge.model import BackupStatus, Reason, Report, Subject, Visibility
+from badge.model import BackupStatus, Report, Subject, Visibility
 from badge.ports import Clock
 
 _RUN = tuple(runs.c[name] for name in Run.__dataclass_fields__)
@@ -84,7 +84,8 @@ class Catalogue:
             deleted_at = _later(before.deleted_at, event.at if told is None else None)
             state = standing(list(known.values()), deleted_at)
             due = due_columns(expectation_of(connection, before.id), state.status, state.last_ended_at)
-            changed = change(connection, before, _values(before, event, state, deleted_at) | due, now)
+            told_of_subject = _told_visibility(before, event) | _told_enabled(before, event)
+            changed = change(connection, before, columns_of(state, deleted_at) | due | told_of_subject, now)
             self._prune(connection, before.id, known, now)
             row = connection.execute(select(subjects).where(subjects.c.id == before.id)).one()
         return Recorded(report_of(row, now), applied=_counts(event, told, known, row), changed=changed)
@@ -183,25 +184,6 @@ def _merge(connection: Connection, subject: Row[Any], event: RunEvent, known: di
     return told
 
 
-def _values(before: Row[Any], event: RunEvent, now_is: Standing, deleted_at: datetime | None) -> dict[str, Any]:
-    """The subject's columns after the event, revision apart."""
-    newest = now_is.newest
-    values = {
-        "status": now_is.status.value,
-        "started_at": newest and newest.started_at,
-        "finished_at": newest and newest.finished_at,
-        "size_bytes": newest.size_bytes if newest else None,
-        "next_run_at": newest and newest.next_run_at,
-        "stale_after": newest and newest.stale_after,
-        "url": newest and newest.url,
-        "reason": newest.reason.value if newest and newest.reason else None,
-        "last_success_at": now_is.last_success_at,
-        "last_finished": now_is.last_finished and now_is.last_finished.value,
-        "deleted_at": deleted_at,
-    }
-    return values | _told_visibility(before, event) | _told_enabled(before, event)
-
-
 def _told_visibility(before: Row[Any], event: RunEvent) -> dict[str, Any]:
     """What was told last holds; of two accounts of one moment, the private one."""
     told = event.visibility
@@ -234,5 +216,4 @@ def _later(one: datetime | None, other: datetime | None) -> datetime | None:
 
 def _run(row: Row[Any]) -> Run:
     values = dict(row._mapping)  # noqa: SLF001 - SQLAlchemy's public way to a row's columns
-    reason = Reason(values["reason"]) if values["reason"] else None
-    return Run(**{**values, "status": BackupStatus(values["status"]), "reason": reason})
+    return Run(**{**values, **details_in(row), "status": BackupStatus(values["status"])})
