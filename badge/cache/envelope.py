@@ -34,7 +34,7 @@ class EnvelopeRefused(ValueError):
 
 
 class KeyNames(NamedTuple):
-    """Under which names a subject's report, its fence and its lease lie."""
+    """The Redis keys of a subject's entry, its fence and its lease."""
 
     value: str
     fence: str
@@ -42,7 +42,7 @@ class KeyNames(NamedTuple):
 
 
 def key_names(key: SubjectKey) -> KeyNames:
-    """The names of all that is kept of a subject.
+    """Return the Redis keys of all that is stored for a subject.
 
     The part in braces is the same in all, so that a cluster keeps them in one slot; a hash, so
     that private names stay out of the server's logs and no name is too long.
@@ -52,7 +52,7 @@ def key_names(key: SubjectKey) -> KeyNames:
 
 
 def pause_name(source: str) -> str:
-    """The name under which it lies until when a source wants not to be asked."""
+    """Return the Redis key of the time until which a source asked for a pause."""
     return f"bdg:{{v{SCHEMA}:source:{_digest(source)}}}:p"
 
 
@@ -61,7 +61,7 @@ def _digest(text: str) -> str:
 
 
 def seal(key: SubjectKey, entry: CacheEntry) -> bytes:
-    """The bytes to keep."""
+    """Return the bytes to store for an entry."""
     envelope = {
         "v": SCHEMA,
         "k": key,
@@ -75,7 +75,7 @@ def seal(key: SubjectKey, entry: CacheEntry) -> bytes:
 
 
 def unseal(key: SubjectKey, raw: bytes, now: datetime) -> CacheEntry:
-    """The kept report in these bytes; raises `EnvelopeRefused` for anything but our own for this key."""
+    """Return the entry in these bytes; raises `EnvelopeRefused` for anything but our own for this key."""
     if len(raw) > LONGEST:
         raise EnvelopeRefused("tooLong")
     try:

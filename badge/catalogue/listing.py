@@ -48,16 +48,16 @@ class _Keyset:
 
     @property
     def kinds(self) -> Sequence[type]:
-        """Of the parts, as a cursor holds them."""
+        """The parts' Python types, as a cursor holds them."""
         return [part.type.python_type for part in self.parts]
 
     def after(self, values: Sequence[object]) -> ColumnElement[bool]:
-        """What comes after the row with these values."""
+        """Return the condition for all rows after the one with these values."""
         here, there = tuple_(*self.parts), tuple_(*values)
         return here < there if self.is_descending else here > there
 
     def order(self) -> list[ColumnElement[Any]]:
-        """For ORDER BY."""
+        """Return the expressions for ORDER BY."""
         return [part.desc() if self.is_descending else part.asc() for part in self.parts]
 
 

@@ -31,7 +31,7 @@ _RUN = tuple(runs.c[name] for name in Run.__dataclass_fields__)
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """What a report came to."""
+    """The outcome of an event."""
 
     report: Report
     applied: bool
@@ -41,7 +41,7 @@ class Recorded:
 
 
 class NothingKnown(LookupError):
-    """The subject was never heard of."""
+    """There is no such subject."""
 
 
 class IsExpected(ValueError):
@@ -50,7 +50,7 @@ class IsExpected(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class SubjectRecords:
-    """What there is to forget of a subject."""
+    """What there is to delete of a subject."""
 
     subject: Subject
     """As it is spelt where it is shown."""
@@ -91,7 +91,7 @@ class Catalogue:
         return Recorded(report_of(row, now), applied=_counts(event, told, known, row), changed=changed)
 
     def report_for(self, subject: Subject) -> Report | None:
-        """What is true of the subject now; None if it was never heard of."""
+        """Return the subject's report as of now; None if there is no such subject."""
         with self.database.reading() as connection:
             row = connection.execute(select(subjects).where(is_subject(subject))).one_or_none()
         return None if row is None else report_of(row, self.clock())
@@ -103,12 +103,12 @@ class Catalogue:
             return [_run(row) for row in connection.execute(wanted.order_by(runs.c.started_at.desc()).limit(limit))]
 
     def deletable(self, subject: Subject) -> SubjectRecords:
-        """What `forget` would take. Raises `NothingKnown` or `IsExpected`."""
+        """Return what `delete` would remove. Raises `NothingKnown` or `IsExpected`."""
         with self.database.reading() as connection:
             return _remembered(connection, subject)
 
     def delete(self, subject: Subject) -> SubjectRecords:
-        """Remove the subject and its runs, as if it had never been told of. Raises `NothingKnown` or `IsExpected`."""
+        """Remove the subject and its runs, as if it had never been reported. Raises `NothingKnown` or `IsExpected`."""
         with self.database.writing() as connection:
             taken = _remembered(connection, subject, for_update=True)
             connection.execute(delete(subjects).where(is_subject(subject)))  # its runs go with it
@@ -134,7 +134,7 @@ class Catalogue:
             return totals(connection, filter, self.clock())
 
     def _prune(self, connection: Connection, subject_id: int, known: dict[datetime, Run], now: datetime) -> None:
-        """Forget this subject's old runs, but never those that its state rests on."""
+        """Delete this subject's old runs, but never those that its state rests on."""
         by_age = sorted(known.values(), key=lambda run: run.started_at, reverse=True)
         needed = _rested_on(by_age)
         old = [

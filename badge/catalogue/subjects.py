@@ -75,7 +75,7 @@ def change(connection: Connection, before: Row[Any], after: Mapping[str, Any], n
 
 
 def subject_of(row: Row[Any]) -> Subject:
-    """Whose row it is, in the spelling to show."""
+    """Return the row's subject, in the spelling to show."""
     return Subject(platform=row.platform, account=row.account, type=row.type, name=row.name)
 
 
@@ -94,7 +94,7 @@ def columns_of(state: Standing, deleted_at: datetime | None) -> dict[str, Any]:
 
 
 def report_of(row: Row[Any], now: datetime) -> Report:
-    """What the row says now."""
+    """Return the report that a row amounts to now."""
     details = details_in(row)
     recorded = Report(
         status=BackupStatus(row.status),

@@ -53,7 +53,7 @@ def settings(*, as_json: bool, as_example: bool) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing looked at."""
+    """The outcome of one test of the installation."""
 
     is_fine: bool
     what: str

@@ -87,7 +87,7 @@ class SubjectArgument(click.ParamType[Subject]):
     name = "subject"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Subject:
-        """The subject that the text names."""
+        """Return the subject that the text names; a bad one is a usage error."""
         if isinstance(value, Subject):
             return value
         try:
@@ -102,7 +102,7 @@ class DurationOption(click.ParamType[timedelta]):
     name = "duration"
 
     def convert(self, value: str | timedelta, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
-        """The duration that the text names."""
+        """Return the duration that the text names; a bad one is a usage error."""
         try:
             duration = parse_duration(value)
         except ValueError as error:

@@ -24,7 +24,7 @@ LOST = (
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """What decides what a badge shows."""
+    """Why a badge shows what it shows; the fields are those of the JSON."""
 
     subject: str
     source: str | None
