@@ -41,6 +41,11 @@ class Database:
         with writing_on(self._engine.get(), patience) as connection:
             yield connection
 
+    def close(self) -> None:
+        """Close this process's connections; they are made anew at the next use. Inherited ones are left alone."""
+        if (engine := self._engine.take()) is not None:
+            engine.dispose()
+
 
 def new_engine(url: str) -> Engine:
     """An engine for this URL, with what its database needs said to it."""

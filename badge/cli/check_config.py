@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
@@ -52,7 +53,7 @@ def settings(*, as_json: bool, as_example: bool) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing looked at."""
+    """The outcome of one test of the installation."""
 
     is_fine: bool
     what: str
@@ -97,14 +98,14 @@ def _all_findings() -> Iterator[Finding]:
 def _findings(known: Settings, configured: Sequence[ConfiguredSource]) -> Iterator[Finding]:
     yield Finding(is_fine=True, what=SETTINGS, said="all are understood; `flask badge settings` shows them")
     yield _data_dir(known)
-    parts = app.build_parts(known)
-    yield _cache(known, parts)
-    if parts.own:
-        yield _catalogue(parts)
-    if known.upstream_url:
-        yield _upstream(parts)
-    for source, there in zip(configured, parts.resolver.routing.sources if configured else [], strict=True):
-        yield _source(source, there, known)
+    with contextlib.closing(app.build_parts(known)) as parts:
+        yield _cache(known, parts)
+        if parts.own:
+            yield _catalogue(parts)
+        if known.upstream_url:
+            yield _upstream(parts)
+        for source, there in zip(configured, parts.resolver.routing.sources if configured else [], strict=True):
+            yield _source(source, there, known)
     fault = png.fault_of_this_machine()
     said = f"{fault}: PNGs are the ready-made ones, without labels and styles" if fault else "PNGs can be drawn"
     yield Finding(is_fine=fault is None, what="pictures", said=said)

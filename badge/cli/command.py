@@ -87,7 +87,7 @@ class SubjectArgument(click.ParamType[Subject]):
     name = "subject"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Subject:
-        """The subject that the text names."""
+        """Return the subject that the text names; a bad one is a usage error."""
         if isinstance(value, Subject):
             return value
         try:
@@ -102,7 +102,7 @@ class DurationOption(click.ParamType[timedelta]):
     name = "duration"
 
     def convert(self, value: str | timedelta, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
-        """The duration that the text names."""
+        """Return the duration that the text names; a bad one is a usage error."""
         try:
             duration = parse_duration(value)
         except ValueError as error:
@@ -115,11 +115,14 @@ class DurationOption(click.ParamType[timedelta]):
         return duration
 
 
-def local_parts() -> app.Parts:
+@contextlib.contextmanager
+def local_parts() -> Iterator[app.Parts]:
     """The parts as the settings in the environment wire them; commands speak for themselves, so nothing is logged."""
     LOGGER.addHandler(logging.NullHandler())
     with faults_in_one_line():
-        return app.build_parts(load())
+        parts = app.build_parts(load())
+    with contextlib.closing(parts):
+        yield parts
 
 
 def settings_or_fault() -> Settings:
@@ -140,15 +143,15 @@ def faults_in_one_line() -> Iterator[None]:
 @contextlib.contextmanager
 def own_catalogue() -> Iterator[tuple[app.Parts, app.CatalogueParts]]:
     """The local catalogue, its schema made where it is new; its failures are one line."""
-    parts = local_parts()
-    if parts.own is None:
-        raise Fault("This service shows other systems' backups and has no catalogue of its own.")
-    try:
-        migrate(parts.settings.catalogue_location)
-        yield parts, parts.own
-    except (SQLAlchemyError, OSError) as error:
-        reason = getattr(error, "orig", None) or getattr(error, "strerror", None) or type(error).__name__
-        raise Fault(f"The catalogue can't be used: {reason}.", exit_code=1) from None
+    with local_parts() as parts:
+        if parts.own is None:
+            raise Fault("This service shows other systems' backups and has no catalogue of its own.")
+        try:
+            migrate(parts.settings.catalogue_location)
+            yield parts, parts.own
+        except (SQLAlchemyError, OSError) as error:
+            reason = getattr(error, "orig", None) or getattr(error, "strerror", None) or type(error).__name__
+            raise Fault(f"The catalogue can't be used: {reason}.", exit_code=1) from None
 
 
 def invalidate_status(parts: app.Parts, subject: Subject) -> None:

@@ -24,7 +24,7 @@ LOST = (
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """What decides what a badge shows."""
+    """Why a badge shows what it shows; the fields are those of the JSON."""
 
     subject: str
     source: str | None
@@ -51,7 +51,8 @@ def explain(subject: Subject, *, as_json: bool) -> None:
 
     Looks into the cache and asks no remote source. Exit code 0.
     """
-    explanation = explained(local_parts(), subject)
+    with local_parts() as parts:
+        explanation = explained(parts, subject)
     if as_json:
         click.echo(json.dumps({name: getattr(explanation, name) for name in Explanation.__slots__}))
         return

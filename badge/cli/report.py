@@ -13,9 +13,10 @@ import requests
 
 from badge.catalogue.events import InvalidEvent, RunEvent
 from badge.cli.command import BadgeCommand, Fault, SubjectArgument, examples, invalidate_status, own_catalogue
-from badge.contract import coordinates_of, format_time, status_document
+from badge.contract import status_document
 from badge.model import BackupStatus, Reason, Report, Subject, Visibility
 from badge.settings import http_address
+from badge.web.intake.ops_body import event_document
 
 REMOTE_TIMEOUT_SECONDS = 10
 STATUS_WORDS = {
@@ -138,7 +139,7 @@ def _send(event: RunEvent, given: Mapping[str, Any]) -> dict[str, Any]:
     try:
         response = requests.post(
             given["to"] + "/ops/status/report",
-            json=_body(event),
+            json=event_document(event),
             headers={"X-API-Key": _key(given)},
             timeout=REMOTE_TIMEOUT_SECONDS,
             allow_redirects=False,
@@ -171,23 +172,3 @@ def _understood(response: requests.Response) -> dict[str, Any]:
         detail = document.get("detail") if isinstance(document, dict) else None
         raise Fault(f"The service answered {response.status_code}: {detail or 'no such API there'}", exit_code=1)
     return document
-
-
-def _body(event: RunEvent) -> dict[str, object]:
-    times = {
-        "observedAt": event.at,
-        "startedAt": event.started_at,
-        "finishedAt": event.finished_at,
-        "nextRunAt": event.next_run_at,
-        "staleAfter": event.stale_after,
-    }
-    fields = {
-        **coordinates_of(event.subject),
-        "status": event.status,
-        "sizeBytes": event.size_bytes,
-        "url": event.url,
-        "reason": event.reason,
-        "visibility": event.visibility,
-        **{name: format_time(moment) for name, moment in times.items() if moment},
-    }
-    return {name: value for name, value in fields.items() if value is not None}

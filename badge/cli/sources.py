@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 
 import click
@@ -48,14 +49,15 @@ def check(*, live: bool, as_json: bool) -> None:
     Exit code 0 if all is well, 1 if a system does not answer, 2 if the file is wrong.
     """
     configured = configured_or_fault()
-    asked = local_parts().resolver.routing.sources if live else [None] * len(configured)
     faulty = False
-    for source, there in zip(configured, asked, strict=True):
-        failure = None if there is None else failure_of(there, probe_for(source.entry))
-        faulty = faulty or failure is not None
-        said = f"does not answer: {failure}" if failure else "answers" if live else "is understood"
-        document = {"name": source.entry.name, "kind": source.entry.kind, "fine": failure is None, "said": said}
-        click.echo(json.dumps(document) if as_json else _line(document))
+    with local_parts() if live else nullcontext() as parts:
+        asked = parts.resolver.routing.sources if parts else [None] * len(configured)
+        for source, there in zip(configured, asked, strict=True):
+            failure = None if there is None else failure_of(there, probe_for(source.entry))
+            faulty = faulty or failure is not None
+            said = f"does not answer: {failure}" if failure else "answers" if live else "is understood"
+            document = {"name": source.entry.name, "kind": source.entry.kind, "fine": failure is None, "said": said}
+            click.echo(json.dumps(document) if as_json else _line(document))
     if faulty:
         raise SystemExit(1)
 
@@ -78,21 +80,26 @@ def try_out(name: str, subject: Subject) -> None:
     Secrets are not shown. Exit code 1 if the source gave no answer.
     """
     configured_or_fault()
-    parts = local_parts()
-    source = next((source for source in parts.resolver.routing.sources if source.name == name), None)
-    if source is None:
-        names = ", ".join(source.name for source in parts.resolver.routing.sources)
-        raise Fault(f"No source is called {name}; there are {names}.")
-    responsible = parts.resolver.routing.source_for(subject)
-    if responsible is not source:
-        click.echo(f"note: badges of {subject.path} ask {responsible.name if responsible else 'no source'}")
-    try:
-        report = _explained(source, subject, parts.settings.upstream_timeout.total_seconds(), click.echo)
-    except SourceUnavailable as unavailable:
-        cause = unavailable.__cause__
-        because = f" ({printable(str(cause))})" if isinstance(cause, ExpressionFailed) else ""
-        raise Fault(f"The source gave no answer: {unavailable.kind}{because}.", exit_code=1) from None
+    with local_parts() as parts:
+        source = _source_called(name, parts.resolver.routing.sources)
+        responsible = parts.resolver.routing.source_for(subject)
+        if responsible is not source:
+            click.echo(f"note: badges of {subject.path} ask {responsible.name if responsible else 'no source'}")
+        try:
+            report = _explained(source, subject, parts.settings.upstream_timeout.total_seconds(), click.echo)
+        except SourceUnavailable as unavailable:
+            cause = unavailable.__cause__
+            because = f" ({printable(str(cause))})" if isinstance(cause, ExpressionFailed) else ""
+            raise Fault(f"The source gave no answer: {unavailable.kind}{because}.", exit_code=1) from None
     click.echo(json.dumps({"exists": report.exists, **status_document(subject, report)}, indent=2))
+
+
+def _source_called(name: str, sources: Sequence[StatusSource]) -> StatusSource:
+    found = next((source for source in sources if source.name == name), None)
+    if found is None:
+        names = ", ".join(source.name for source in sources)
+        raise Fault(f"No source is called {name}; there are {names}.")
+    return found
 
 
 @sources.command("presets", epilog=examples("flask badge sources presets"))

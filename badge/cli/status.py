@@ -31,9 +31,9 @@ def status(subject: Subject, *, as_json: bool) -> None:
 
     Exit code 0 if a source stands behind it, 1 if the status could not be found out.
     """
-    parts = local_parts()
-    known = parts.resolver.resolve(subject, may_see_private=True)
-    shown = parts.resolver.resolve(subject)
+    with local_parts() as parts:
+        known = parts.resolver.resolve(subject, may_see_private=True)
+        shown = parts.resolver.resolve(subject)
     document = _document(subject, known, shown)
     click.echo(json.dumps(document) if as_json else _sentences(document))
     if not known.is_known:

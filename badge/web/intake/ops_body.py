@@ -10,7 +10,7 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from badge.catalogue.events import RunEvent
-from badge.contract import parse_time, unless_never
+from badge.contract import coordinates_of, format_time, parse_time, unless_never
 from badge.listing import ListingFilter
 from badge.model import BackupStatus, InvalidSubject, Reason, Subject, Visibility
 
@@ -84,6 +84,10 @@ class ReportBody(SubjectBody):
     enabled: bool | None = None
 
 
+# The fields that a report and an event have in common, by the same names.
+_TOLD = [name for name in ReportBody.model_fields if name in RunEvent.__dataclass_fields__]
+
+
 class ListQuery(BaseModel):
     """The query of `GET /ops/status/list`."""
 
@@ -130,20 +134,18 @@ def read_event(raw: bytes, *, now: datetime) -> RunEvent:
         subject = body.subject
     except InvalidSubject as invalid:
         raise BadBody(f"{invalid}.") from None
-    return RunEvent(
-        subject=subject,
-        status=body.status,
-        at=body.observed_at or now,
-        started_at=body.started_at,
-        finished_at=body.finished_at,
-        size_bytes=body.size_bytes,
-        next_run_at=body.next_run_at,
-        stale_after=body.stale_after,
-        url=body.url,
-        reason=body.reason,
-        visibility=body.visibility,
-        enabled=body.enabled,
-    )
+    return RunEvent(subject=subject, at=body.observed_at or now, **{name: getattr(body, name) for name in _TOLD})
+
+
+def event_document(event: RunEvent) -> dict[str, object]:
+    """The body that `read_event` reads as this event."""
+    told = {to_camel(name): getattr(event, name) for name in _TOLD}
+    body = {**coordinates_of(event.subject), "observedAt": event.at, **told}
+    return {
+        name: format_time(value) if isinstance(value, datetime) else value
+        for name, value in body.items()
+        if value is not None
+    }
 
 
 def _fault(detail: Any) -> str:

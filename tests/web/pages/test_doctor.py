@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
 from urllib.parse import quote, urlencode
 
 import pytest
@@ -15,9 +14,10 @@ from hypothesis import strategies as st
 from badge.model import InvalidSubject, Visibility
 from badge.web.badges.private_tokens import PrivateTokens
 from badge.web.pages.doctor import badge_address
+from tests.dashboard import Dashboards
 from tests.doubles import START
 from tests.site import SIGNING_KEY, SUCCEEDED, Site
-from tests.web.pages.test_pages import WEB, Dashboard, inlined, one, text
+from tests.web.pages.test_pages import WEB, inlined, one, text
 
 CAMO = "https://camo.githubusercontent.com/" + "0123456789abcdef" * 4 + "/"
 README = CAMO + b"https://badges.example.org/badge/acme/web?style=plastic".hex()
@@ -115,8 +115,8 @@ PUBLIC = "https://badges.example.org"
         (f"{PUBLIC}/badge/acme/web", f"{PUBLIC}/badge/acme/web"),
     ],
 )
-def test_a_readme_that_asks_this_badge_is_fine(tmp_path: Path, typed: str, target: str) -> None:
-    page = public_doctor(tmp_path, typed, target)
+def test_a_readme_that_asks_this_badge_is_fine(dashboards: Dashboards, typed: str, target: str) -> None:
+    page = public_doctor(dashboards, typed, target)
     assert "All is as proxies want it." in page.get_text()
     assert "BADGE_PUBLIC_URL" not in page.get_text()
 
@@ -135,19 +135,19 @@ def test_a_readme_that_asks_this_badge_is_fine(tmp_path: Path, typed: str, targe
         (f"{PUBLIC}/badge/acme/web", "https://old.example/badge/acme/web"),
     ],
 )
-def test_a_readme_that_asks_another_badge_is_told(tmp_path: Path, typed: str, target: str) -> None:
-    page = public_doctor(tmp_path, typed, target)
+def test_a_readme_that_asks_another_badge_is_told(dashboards: Dashboards, typed: str, target: str) -> None:
+    page = public_doctor(dashboards, typed, target)
     assert [fault.get_text() for fault in page.select(".fault strong")] == [f"The README asks {target} instead."]
 
 
-def public_doctor(folder: Path, typed: str, target: str) -> BeautifulSoup:
-    dashboard = Dashboard(folder, BADGE_PUBLIC_URL=PUBLIC)
+def public_doctor(dashboards: Dashboards, typed: str, target: str) -> BeautifulSoup:
+    dashboard = dashboards(BADGE_PUBLIC_URL=PUBLIC)
     dashboard.tell(WEB)
     return dashboard.soup(f"/doctor?{urlencode({'subject': typed, 'camo': camo(target)})}")
 
 
-def test_what_nobody_may_know_of_is_not_called_fine(tmp_path: Path) -> None:
-    dashboard = Dashboard(tmp_path)
+def test_what_nobody_may_know_of_is_not_called_fine(dashboards: Dashboards) -> None:
+    dashboard = dashboards()
     dashboard.tell(WEB, visibility=Visibility.PRIVATE)
     for name in ("web", "none"):
         page = dashboard.soup(f"/doctor?subject=acme/{name}")

@@ -5,26 +5,22 @@ from __future__ import annotations
 import shlex
 import sys
 from base64 import b64decode
+from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
 import pytest
 from bs4 import BeautifulSoup
 from bs4.element import Tag
-from flask.testing import FlaskClient
 from hypothesis import given
 from hypothesis import strategies as st
-from werkzeug.test import TestResponse
 
 from badge.app import build_app, build_parts
 from badge.appearance import COLOURS, WORDS, Palette, Show, Tone
 from badge.artwork.glyphs import LOGOS
 from badge.artwork.png import SCALES
-from badge.catalogue.events import RunEvent
-from badge.catalogue.migration import migrate
 from badge.language import Language
 from badge.model import BackupStatus, Style, Subject, Theme, Visibility
 from badge.settings import load
@@ -32,6 +28,7 @@ from badge.web.badges.request import read_badge_request
 from badge.web.local_only import is_local
 from badge.web.pages.choices import LOOKS, NO_ADDRESS, SCALE, Choices
 from badge.web.pages.history import LINE_AT as HISTORY_LINE
+from tests.dashboard import Dashboard, Dashboards
 from tests.doubles import START, ManualClock, OneProcess
 from tests.site import SUCCEEDED, Site
 
@@ -56,37 +53,6 @@ NOW = "v=20261123120000"
 HOSTILE = '<script>alert(1)</script>"](javascript:alert(1))'
 
 
-class Dashboard:
-    """A service with a catalogue, asked from this machine."""
-
-    def __init__(self, folder: Path, **settings: str) -> None:
-        self.clock = ManualClock()
-        wired = load({"BADGE_DATA_DIR": str(folder), **settings})
-        cache = OneProcess(self.clock)
-        self.parts = build_parts(wired, cache=cache, clock=self.clock, jitter=lambda: 0.0)
-        migrate(wired.catalogue_location)
-        self.client: FlaskClient = build_app(self.parts).test_client()
-
-    def tell(
-        self, subject: Subject, status: BackupStatus = BackupStatus.SUCCEEDED, visibility: Visibility | None = None
-    ) -> None:
-        assert self.parts.own is not None
-        event = RunEvent(subject=subject, status=status, at=START, visibility=visibility)
-        self.parts.own.catalogue.record(event)
-
-    def run(self, subject: Subject, status: BackupStatus, **times: Any) -> None:
-        assert self.parts.own is not None
-        self.parts.own.catalogue.record(RunEvent(subject=subject, status=status, at=self.clock(), **times))
-
-    def get(self, path: str, **headers: str) -> TestResponse:
-        return self.client.get(path, headers={name.replace("_", "-"): value for name, value in headers.items()})
-
-    def soup(self, path: str) -> BeautifulSoup:
-        answer = self.get(path)
-        assert answer.status_code == 200
-        return BeautifulSoup(answer.data, "html.parser")
-
-
 def one(page: Tag, selector: str) -> Tag:
     found = page.select_one(selector)
     assert found is not None, selector
@@ -104,8 +70,8 @@ def inlined(picture: Tag) -> bytes:
 
 
 @pytest.fixture
-def dashboard(tmp_path: Path) -> Dashboard:
-    return Dashboard(tmp_path)
+def dashboard(dashboards: Dashboards) -> Dashboard:
+    return dashboards()
 
 
 def test_an_empty_dashboard_says_how_to_report_the_first_backup(dashboard: Dashboard, tmp_path: Path) -> None:
@@ -128,17 +94,17 @@ def test_a_page_of_something_never_heard_of_says_how_to_report_it(dashboard: Das
     ]
 
 
-def test_a_command_s_secrets_are_named_and_not_told(tmp_path: Path) -> None:
+def test_a_command_s_secrets_are_named_and_not_told(dashboards: Dashboards, tmp_path: Path) -> None:
     database = f"sqlite:///{tmp_path}/secret.sqlite3"
-    dashboard = Dashboard(tmp_path, BADGE_CATALOGUE_URL=database)
+    dashboard = dashboards(BADGE_CATALOGUE_URL=database)
     for path in ("/dashboard", "/dashboard/acme/web"):
         page = dashboard.soup(path).get_text()
         assert "The terminal needs the service's BADGE_CATALOGUE_URL, too." in page
         assert "secret.sqlite3" not in page
 
 
-def test_strangers_are_not_told_to_report(tmp_path: Path) -> None:
-    dashboard = Dashboard(tmp_path, BADGE_DASHBOARD="open")
+def test_strangers_are_not_told_to_report(dashboards: Dashboards) -> None:
+    dashboard = dashboards(BADGE_DASHBOARD="open")
     for path in ("/dashboard", f"/dashboard/{WEB.path}"):
         assert "flask" not in dashboard.get(path).text
 
@@ -310,8 +276,8 @@ def test_a_name_full_of_markup_stands_as_text(dashboard: Dashboard) -> None:
         assert all(script.get("src") for script in page.select("script"))
 
 
-def test_addresses_are_absolute_where_a_public_one_is_set(tmp_path: Path) -> None:
-    dashboard = Dashboard(tmp_path, BADGE_PUBLIC_URL="https://badges.example.org/")
+def test_addresses_are_absolute_where_a_public_one_is_set(dashboards: Dashboards) -> None:
+    dashboard = dashboards(BADGE_PUBLIC_URL="https://badges.example.org/")
     assert text(dashboard.soup("/dashboard/acme/web?address=short"), "#snippet-markdown") == (
         "[![Backup status of acme/web](https://badges.example.org/badge/acme/web)]"
         "(https://badges.example.org/dashboard/GitHub/acme/Repository/web)"
@@ -457,8 +423,8 @@ def test_a_slash_at_the_dashboard_s_end_is_nothing(dashboard: Dashboard) -> None
     assert dashboard.soup("/dashboard/?q=x").get_text() == dashboard.soup("/dashboard?q=x").get_text()
 
 
-def test_the_dashboard_can_be_switched_off(tmp_path: Path) -> None:
-    assert Dashboard(tmp_path, BADGE_DASHBOARD="off").get("/dashboard").status_code == 404
+def test_the_dashboard_can_be_switched_off(dashboards: Dashboards) -> None:
+    assert dashboards(BADGE_DASHBOARD="off").get("/dashboard").status_code == 404
 
 
 def test_a_source_that_can_not_list_offers_to_name_one(site: Site) -> None:
@@ -478,8 +444,9 @@ def test_what_names_no_repository_stays_in_the_form_with_its_fault(site: Site) -
 
 
 def test_a_lost_catalogue_is_told(tmp_path: Path) -> None:
-    parts = build_parts(load({"BADGE_DATA_DIR": str(tmp_path / "none")}), cache=OneProcess(ManualClock()))
-    answer = build_app(parts).test_client().get("/dashboard")
+    settings = load({"BADGE_DATA_DIR": str(tmp_path / "none")})
+    with closing(build_parts(settings, cache=OneProcess(ManualClock()))) as parts:
+        answer = build_app(parts).test_client().get("/dashboard")
     assert answer.status_code == 503
     assert "catalogue did not answer" in answer.text
 
