@@ -119,6 +119,11 @@ class Master:
         self.counts.begin_in_worker()
         gc.enable()
 
+    def worker_exit(self, server: Any, worker: Any) -> None:  # noqa: ARG002 - gunicorn's signature
+        """In a worker that ends: close the catalogue, so that the last one to do so leaves one whole file."""
+        if (wsgi := getattr(worker, "wsgi", None)) is not None:
+            wsgi.extensions["close"]()
+
     def child_exit(self, server: Any, worker: Any) -> None:
         """After a worker has ended: its counts stay."""
         del server

@@ -11,7 +11,7 @@ from pathlib import Path
 from sqlalchemy import Connection, Engine, make_url, text
 from sqlalchemy.exc import DBAPIError
 
-from badge.catalogue.database import WRITER_PATIENCE_MILLISECONDS, new_engine, writing_on
+from badge.catalogue.database import WRITER_PATIENCE_MILLISECONDS, Database, new_engine, writing_on
 
 MIGRATIONS = Path(__file__).with_name("migrations")
 
@@ -33,14 +33,14 @@ def migrate(url: str) -> None:
 
 def is_current(url: str) -> bool:
     """Whether the schema has its newest form."""
-    engine = new_engine(url)
+    database = Database(url)
     try:
-        with engine.connect() as connection:
+        with database.reading() as connection:
             revisions = connection.execute(text("SELECT version_num FROM alembic_version")).scalars().all()
     except DBAPIError:
         return False  # no such table, or no database; what is wrong will be told when it is made
     finally:
-        engine.dispose()
+        database.close()
     return list(revisions) == [newest_revision()]
 
 
