@@ -20,7 +20,7 @@ run: $(VENV)/.ready png-packages ## Run the service on http://127.0.0.1:8000 (BA
 	@exec $(BIN)/gunicorn -c config/gunicorn.conf.py wsgi:application
 
 demo: $(VENV)/.ready ## Fill the catalogue with a plausible set of backups, to look around.
-	@$(BIN)/flask badge demo
+	@$(BIN)/badge demo
 
 check: $(VENV)/.ready-dev png-packages lint ## Check style, types and imports, and run the unit and web tests: for each edit.
 	@$(BIN)/pytest -q -n auto --dist loadfile -m "not slow" tests/unit tests/web $(ARGS)

@@ -37,7 +37,7 @@ def settings_or_exit() -> Settings:
     except BadSettings as bad:
         for fault in bad.faults:
             sys.stderr.write(f"{fault}\n")
-        sys.stderr.write("The service was not started. `flask badge check-config` explains more.\n")
+        sys.stderr.write("The service was not started. `badge check-config` explains more.\n")
         sys.exit(2)
     return settings
 
@@ -155,7 +155,7 @@ def _make_schema(location: str) -> None:
             os._exit(1)
         os._exit(0)
     if os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) != 0:
-        sys.stderr.write("The catalogue's schema can't be made. `flask badge check-config` explains more.\n")
+        sys.stderr.write("The catalogue's schema can't be made. `badge check-config` explains more.\n")
         sys.exit(1)
 
 

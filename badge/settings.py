@@ -324,7 +324,7 @@ FORMER_VARIABLES = {
 SECRETS = frozenset(name for name, setting in Settings.model_fields.items() if "SecretStr" in str(setting.annotation))
 
 
-# Read by `flask badge report --to`, on machines that need not run the service.
+# Read by `badge report --to`, on machines that need not run the service.
 COMMAND_LINE_VARIABLES = frozenset({"BADGE_API_KEY"})
 
 

@@ -1,4 +1,4 @@
-"""`flask badge settings` and `flask badge check-config`: what is set, and does it work."""
+"""`badge settings` and `badge check-config`: what is set, and does it work."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ SETTINGS = "settings"
 PROBE = Subject("GitHub", "backup-status-badge", "Repository", "doctor-probe")
 
 
-@click.command(cls=BadgeCommand, epilog=examples("flask badge settings", "flask badge settings --example > badge.env"))
+@click.command(cls=BadgeCommand, epilog=examples("badge settings", "badge settings --example > badge.env"))
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option("--example", "as_example", is_flag=True, help="Print a file of all defaults, to be changed and loaded.")
 def settings(*, as_json: bool, as_example: bool) -> None:
@@ -59,7 +59,7 @@ class Finding:
     said: str
 
 
-@click.command(cls=BadgeCommand, epilog=examples("flask badge check-config", "flask badge check-config --json"))
+@click.command(cls=BadgeCommand, epilog=examples("badge check-config", "badge check-config --json"))
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, a line for each finding.")
 def check_config(*, as_json: bool) -> None:
     """Look at settings, data folder, cache and source, and say what to do about each fault.
@@ -95,7 +95,7 @@ def _all_findings() -> Iterator[Finding]:
 
 
 def _findings(known: Settings, configured: Sequence[ConfiguredSource]) -> Iterator[Finding]:
-    yield Finding(is_fine=True, what=SETTINGS, said="all are understood; `flask badge settings` shows them")
+    yield Finding(is_fine=True, what=SETTINGS, said="all are understood; `badge settings` shows them")
     yield _data_dir(known)
     parts = app.build_parts(known)
     yield _cache(known, parts)
@@ -167,7 +167,7 @@ def _upstream(parts: app.Parts) -> Finding:
 
 def _source(source: ConfiguredSource, there: StatusSource, known: Settings) -> Finding:
     failure = failure_of(there, probe_for(source.entry), known.upstream_timeout.total_seconds())
-    said = "answers" if failure is None else f"{failure}; see `flask badge sources try {source.entry.name} SUBJECT`"
+    said = "answers" if failure is None else f"{failure}; see `badge sources try {source.entry.name} SUBJECT`"
     return Finding(is_fine=failure is None, what="source", said=f"{source.entry.name}: {said}")
 
 

@@ -1,4 +1,4 @@
-"""`flask badge draw` and `flask badge url`: a picture in a file, and what to paste into a page."""
+"""`badge draw` and `badge url`: a picture in a file, and what to paste into a page."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ def _one_of(name: str, words: type[StrEnum], *, help: str | None = None) -> Call
 @click.command(
     cls=BadgeCommand,
     epilog=examples(
-        "flask badge draw succeeded -o succeeded.svg",
-        "flask badge draw failed -o failed.png --style for-the-badge --icon --scale 3",
+        "badge draw succeeded -o succeeded.svg",
+        "badge draw failed -o failed.png --style for-the-badge --icon --scale 3",
     ),
 )
 @click.argument("status", metavar="STATUS", type=click.Choice(sorted(_STATUS)))
@@ -89,9 +89,9 @@ def _drawn(badge: Badge, suffix: str, scale: int) -> bytes:
 @click.command(
     cls=BadgeCommand,
     epilog=examples(
-        "flask badge url acme/web",
-        "flask badge url GitLab/group%2Fsub/Repository/web --format markdown",
-        "flask badge url acme/secret --private --format markdown",
+        "badge url acme/web",
+        "badge url GitLab/group%2Fsub/Repository/web --format markdown",
+        "badge url acme/secret --private --format markdown",
     ),
 )
 @click.argument("subject", type=SubjectArgument())

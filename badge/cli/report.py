@@ -1,4 +1,4 @@
-"""`flask badge report`: tell the service, here or elsewhere, how a backup went."""
+"""`badge report`: tell the service, here or elsewhere, how a backup went."""
 
 from __future__ import annotations
 
@@ -64,10 +64,10 @@ TIME = TimeOption()
 @click.command(
     cls=BadgeCommand,
     epilog=examples(
-        "flask badge report GitHub/acme/Repository/web succeeded",
-        'flask badge report acme/web failed --started-at "$START" --reason storage',
-        "flask badge report AzureDevOps/org/Repository/project/repo in-progress",
-        "flask badge report acme/web succeeded --to https://badges.example.org --key-file /etc/badge.key",
+        "badge report GitHub/acme/Repository/web succeeded",
+        'badge report acme/web failed --started-at "$START" --reason storage',
+        "badge report AzureDevOps/org/Repository/project/repo in-progress",
+        "badge report acme/web succeeded --to https://badges.example.org --key-file /etc/badge.key",
     ),
 )
 @click.argument("subject", type=SubjectArgument())
@@ -158,7 +158,7 @@ def _key(given: Mapping[str, Any]) -> str:
     if not key:
         raise Fault("--to needs an API key: give --key-file, --key or BADGE_API_KEY.")
     if not re.fullmatch(r"[!-~]+", key):
-        raise Fault("An API key is one line of ASCII without spaces, as flask badge key create prints it.")
+        raise Fault("An API key is one line of ASCII without spaces, as badge key create prints it.")
     return key
 
 

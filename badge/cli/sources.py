@@ -1,4 +1,4 @@
-"""`flask badge sources`: is sources.toml right, do its systems answer, and how is an answer read?"""
+"""`badge sources`: is sources.toml right, do its systems answer, and how is an answer read?"""
 
 from __future__ import annotations
 
@@ -36,13 +36,11 @@ PROBE_NAME = "doctor-probe"
 sources = BadgeGroup(
     "sources",
     help="Look into the systems that BADGE_SOURCES names.",
-    epilog=examples(
-        "flask badge sources presets", "flask badge sources check --live", "flask badge sources try hc acme/web"
-    ),
+    epilog=examples("badge sources presets", "badge sources check --live", "badge sources try hc acme/web"),
 )
 
 
-@sources.command(epilog=examples("flask badge sources check", "flask badge sources check --live --json"))
+@sources.command(epilog=examples("badge sources check", "badge sources check --live --json"))
 @click.option("--live", is_flag=True, help="Ask each system too; that it knows no such subject is an answer.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, a line for each source.")
 def check(*, live: bool, as_json: bool) -> None:
@@ -69,9 +67,7 @@ def _line(document: dict[str, object]) -> str:
 
 @sources.command(
     "try",
-    epilog=examples(
-        "flask badge sources try hc acme/web", "flask badge sources try lab GitLab/group%2Fsub/Repository/web"
-    ),
+    epilog=examples("badge sources try hc acme/web", "badge sources try lab GitLab/group%2Fsub/Repository/web"),
 )
 @click.argument("name")
 @click.argument("subject", type=SubjectArgument())
@@ -98,7 +94,7 @@ def try_out(name: str, subject: Subject) -> None:
     click.echo(json.dumps({"exists": report.exists, **status_document(subject, report)}, indent=2))
 
 
-@sources.command("presets", epilog=examples("flask badge sources presets"))
+@sources.command("presets", epilog=examples("badge sources presets"))
 def list_presets() -> None:
     """List the systems that need no more than an address: `preset = "…"`."""
     for name in presets.names():

@@ -34,12 +34,18 @@ class Terminal:
         )
 
     def command(self, *words: str) -> str:
-        """`flask badge …` with these words, by the `flask` that this service runs with."""
+        """`badge …` with these words, as this service's own installation runs it from any folder."""
         # A quoted assignment would be none.
         where = f"BADGE_DATA_DIR={shlex.quote(str(self.data_dir))} " if self.data_dir else ""
-        return where + shlex.join([str(Path(sys.executable).with_name("flask")), "badge", *words])
+        return where + shlex.join([*program(Path(sys.executable)), *words])
 
     @property
     def note(self) -> str:
         """What has to be there for a command besides what it says; empty for nothing."""
         return f"The terminal needs the service's {' and '.join(self.unsaid)}, too." if self.unsaid else ""
+
+
+def program(python: Path) -> list[str]:
+    """How to run `badge` with this Python, also where its script is not installed (a checkout on PYTHONPATH)."""
+    script = python.with_name("badge")
+    return [str(script)] if script.exists() else [str(python), "-m", "badge"]

@@ -1,4 +1,4 @@
-"""`flask badge …` as a shell and cron meet it: one-line errors, exit codes, help with examples."""
+"""`badge …` as a shell and cron meet it: one-line errors, exit codes, help with examples."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import time
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from click.testing import CliRunner
 from badge.cli import badge
 from badge.model import Subject
 from badge.web.badges.private_tokens import PrivateTokens
-from tests.servers import PROJECT, Service, flask_badge, running_service
+from tests.servers import BIN, PROJECT, Service, flask_badge, running_service
 
 WEB = "GitHub/acme/Repository/web"
 PICTURE = PROJECT / "tests" / "golden" / "failed.png"
@@ -106,15 +107,15 @@ def test_a_wrong_call_is_one_line_and_exit_code_2(tmp_path: Path, args: list[str
 
 
 POINTERS = [
-    (["report", WEB, "great"], "Invalid value for 'STATUS': 'great' is not one of", "flask badge report"),
-    (["report", WEB], "Missing argument 'STATUS'. Choose from: succeeded, failed", "flask badge report"),
-    (["draw", "great", "-o", "x.svg"], "Invalid value for 'STATUS'", "flask badge draw"),
-    (["key", "create"], "Missing argument 'NAME'", "flask badge key create"),
-    (["sources", "try"], "Missing argument 'NAME'", "flask badge sources try"),
-    (["key", "bogus"], "No such command 'bogus'", "flask badge key"),
-    (["key", "--bogus"], "No such option", "flask badge key"),
-    (["status", "acme/web", "--jso"], "Did you mean '--json'?", "flask badge status"),
-    (["bogus"], "No such command 'bogus'", "flask badge"),
+    (["report", WEB, "great"], "Invalid value for 'STATUS': 'great' is not one of", "badge report"),
+    (["report", WEB], "Missing argument 'STATUS'. Choose from: succeeded, failed", "badge report"),
+    (["draw", "great", "-o", "x.svg"], "Invalid value for 'STATUS'", "badge draw"),
+    (["key", "create"], "Missing argument 'NAME'", "badge key create"),
+    (["sources", "try"], "Missing argument 'NAME'", "badge sources try"),
+    (["key", "bogus"], "No such command 'bogus'", "badge key"),
+    (["key", "--bogus"], "No such option", "badge key"),
+    (["status", "acme/web", "--jso"], "Did you mean '--json'?", "badge status"),
+    (["bogus"], "No such command 'bogus'", "badge"),
 ]
 
 
@@ -145,14 +146,14 @@ def every_command(command: click.Command, *words: str) -> Iterator[tuple[str, ..
 
 @pytest.mark.parametrize("words", list(every_command(badge)), ids=" ".join)
 def test_help_shows_examples(words: tuple[str, ...]) -> None:
-    done = CliRunner().invoke(badge, [*words, "--help"], prog_name="flask badge")
+    done = CliRunner().invoke(badge, [*words, "--help"], prog_name="badge")
     assert done.exit_code == 0
-    assert "Examples:\n    flask badge" in done.stdout
-    assert all(line.split()[2 : 2 + len(words)] == [*words] for line in examples_in(done.stdout))
+    assert "Examples:\n    badge" in done.stdout
+    assert all(line.split()[1 : 1 + len(words)] == [*words] for line in examples_in(done.stdout))
 
 
 def examples_in(help: str) -> list[str]:
-    return re.findall(r"^    (flask badge .+)$", help.partition("Examples:")[2], re.MULTILINE)
+    return re.findall(r"^    (badge .+)$", help.partition("Examples:")[2], re.MULTILINE)
 
 
 def test_keys_are_made_listed_and_revoked(tmp_path: Path) -> None:
@@ -260,7 +261,7 @@ def test_a_subject_with_a_check_is_deleted_only_after_the_check(tmp_path: Path) 
     run(tmp_path, "report", WEB, "succeeded")
     refused = run(tmp_path, "delete", WEB, "--yes")
     assert (refused.returncode, len(refused.stderr.splitlines())) == (2, 1)
-    assert f"first run flask badge check delete {WEB}" in refused.stderr
+    assert f"first run badge check delete {WEB}" in refused.stderr
     run(tmp_path, "check", "delete", WEB)
     assert run(tmp_path, "delete", WEB, "--yes").stdout == f"{WEB}: deleted, with 1 run\n"
 
@@ -339,3 +340,10 @@ def test_renamed_commands_keep_their_old_names_which_help_does_not_list(tmp_path
     ]
     assert {"delete", "check-config"} <= set(listed)
     assert not {"forget", "doctor"} & set(listed)
+
+
+def test_flask_runs_the_same_commands_as_the_script() -> None:
+    declared = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]
+    assert declared["scripts"]["badge"] == declared["entry-points"]["flask.commands"]["badge"] == "badge.cli:badge"
+    done = subprocess.run([BIN / "flask", "badge", "--help"], capture_output=True, text=True, check=True)
+    assert "  badge report GitHub/acme/Repository/web succeeded" in done.stdout

@@ -1,4 +1,4 @@
-"""`flask badge sources` as a shell meets it, and a service over several sources at once."""
+"""`badge sources` as a shell meets it, and a service over several sources at once."""
 
 from __future__ import annotations
 

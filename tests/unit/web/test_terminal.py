@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import shlex
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from badge.serving import first_words
 from badge.settings import load
-from badge.web.terminal import Terminal
+from badge.web.terminal import Terminal, program
 
 
 def test_where_the_data_are_as_usual_a_command_says_nothing_of_them() -> None:
     terminal = Terminal.of(load({}))
-    assert terminal.command("demo").endswith("flask badge demo")
+    assert terminal.command("demo") == shlex.join([*program(Path(sys.executable)), "demo"])
     assert "BADGE" not in terminal.command("demo")
     assert terminal.note == ""
 
@@ -38,3 +40,10 @@ def test_the_first_words_say_what_the_pages_say(tmp_path: Path) -> None:
     assert terminal.command("report", "GitHub/acme/Repository/web", "succeeded") in words
     assert "needs the service's BADGE_REDIS_URL, too" in words
     assert "secret" not in words
+
+
+def test_a_command_is_run_by_the_script_of_its_own_installation(tmp_path: Path) -> None:
+    python = tmp_path / "python"
+    assert program(python) == [str(python), "-m", "badge"]
+    (tmp_path / "badge").touch()
+    assert program(python) == [str(tmp_path / "badge")]
