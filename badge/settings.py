@@ -310,7 +310,18 @@ class Settings(BaseModel):
         """The catalogue's database URL, with its password."""
         if self.catalogue_url is not None:
             return self.catalogue_url.get_secret_value()
-        return f"sqlite:///{self.data_dir.resolve() / 'catalogue.sqlite3'}"
+        return f"sqlite:///{self._catalogue_file}"
+
+    @property
+    def catalogue_name(self) -> str:
+        """The catalogue as people are told of it: its file, or its URL without the password."""
+        if self.catalogue_url is not None:
+            return _without_password(self.catalogue_url.get_secret_value())
+        return str(self._catalogue_file)
+
+    @property
+    def _catalogue_file(self) -> Path:
+        return self.data_dir.resolve() / "catalogue.sqlite3"
 
 
 FORMER_VARIABLES = {

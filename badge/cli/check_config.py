@@ -143,7 +143,7 @@ def _cache(known: Settings, parts: app.Parts) -> Finding:
 
 def _catalogue(parts: app.Parts) -> Finding:
     assert parts.own is not None
-    where = shown(parts.settings)["BADGE_CATALOGUE_URL"] or str(parts.settings.data_dir / "catalogue.sqlite3")
+    where = parts.settings.catalogue_name
     try:
         migrate(parts.settings.catalogue_location)
         parts.own.catalogue.report_for(PROBE)

@@ -12,10 +12,12 @@ import click
 from sqlalchemy.exc import SQLAlchemyError
 
 from badge import app
+from badge.appearance import WORDS
 from badge.catalogue.migration import migrate
-from badge.model import InvalidSubject, Subject
+from badge.model import BackupStatus, InvalidSubject, Subject, status_named
 from badge.settings import BadSettings, Settings, load, parse_duration, show_duration
 from badge.telemetry.logs import LOGGER
+from badge.web.pages.repository_url import subject_named
 
 # A century: what lies further ahead than the year 9999 is no date.
 LONGEST_DURATION = timedelta(days=36_500)
@@ -82,7 +84,10 @@ def examples(*lines: str) -> str:
 
 
 class SubjectArgument(click.ParamType[Subject]):
-    """`GitHub/acme/Repository/web`, or `acme/web` for a GitHub repository; percent-encoding as in a badge's URL."""
+    """`GitHub/acme/Repository/web`, `acme/web` for a GitHub repository, or any address that the builder takes.
+
+    Percent-encoding is as in a badge's URL.
+    """
 
     name = "subject"
 
@@ -91,9 +96,19 @@ class SubjectArgument(click.ParamType[Subject]):
         if isinstance(value, Subject):
             return value
         try:
-            return Subject.from_path(str(value))
+            return subject_named(str(value))
         except InvalidSubject as invalid:
             self.fail(f"{invalid}.", param, ctx)
+
+
+class StatusArgument(click.Choice[BackupStatus]):
+    """One of these statuses, in every spelling that `status_named` knows."""
+
+    def normalize_choice(self, choice: object, ctx: click.Context | None) -> str:
+        """Return the spelling that help and errors show."""
+        del ctx
+        status = status_named(str(choice))
+        return WORDS[status].replace(" ", "-") if status else str(choice)
 
 
 class DurationOption(click.ParamType[timedelta]):

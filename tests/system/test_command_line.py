@@ -27,6 +27,10 @@ def run(folder: Path, *args: str) -> subprocess.CompletedProcess[str]:
     return flask_badge(*args, BADGE_DATA_DIR=str(folder))
 
 
+def catalogue_in(folder: Path) -> str:
+    return f"catalogue {folder}/catalogue.sqlite3"
+
+
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> object:
     with running_service(tmp_path_factory.mktemp("service")) as service:
@@ -35,7 +39,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> object:
 
 def test_a_report_into_the_local_catalogue(tmp_path: Path) -> None:
     done = run(tmp_path, "report", WEB, "succeeded")
-    assert (done.returncode, done.stdout, done.stderr) == (0, f"{WEB}: succeeded\n", "")
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"{WEB}: succeeded ({catalogue_in(tmp_path)})\n", "")
     document = json.loads(run(tmp_path, "report", "acme/web", "failed", "--reason", "storage", "--json").stdout)
     assert (document["status"], document["reason"], document["applied"]) == ("failed", "storage", True)
 
@@ -43,7 +47,15 @@ def test_a_report_into_the_local_catalogue(tmp_path: Path) -> None:
 def test_a_report_that_a_newer_run_overtook_says_so(tmp_path: Path) -> None:
     run(tmp_path, "report", WEB, "failed")
     late = run(tmp_path, "report", WEB, "succeeded", "--at", "2026-01-01T00:00:00Z")
-    assert (late.returncode, late.stdout) == (0, f"{WEB}: still failed, for a newer run is known\n")
+    assert (late.returncode, late.stdout) == (
+        0,
+        f"{WEB}: still failed, for a newer run is known ({catalogue_in(tmp_path)})\n",
+    )
+
+
+def test_a_report_takes_a_repository_s_address_and_any_spelling_of_a_status(tmp_path: Path) -> None:
+    done = run(tmp_path, "report", "https://github.com/acme/web", "In Progress")
+    assert (done.returncode, done.stdout) == (0, f"{WEB}: inProgress ({catalogue_in(tmp_path)})\n")
 
 
 def test_a_report_to_a_remote_service(service: Service, tmp_path: Path) -> None:
@@ -51,7 +63,7 @@ def test_a_report_to_a_remote_service(service: Service, tmp_path: Path) -> None:
     file = tmp_path / "key"
     file.write_text(key + "\n")
     done = run(tmp_path, "report", WEB, "in-progress", "--to", service.url, "--key-file", str(file))
-    assert (done.returncode, done.stdout) == (0, f"{WEB}: inProgress\n")
+    assert (done.returncode, done.stdout) == (0, f"{WEB}: inProgress (service {service.url})\n")
     assert service.get("/badge/acme/web.txt").text == "inProgress\n"
     refused = run(tmp_path, "report", WEB, "failed", "--to", service.url, "--key", "wrong")
     assert refused.returncode == 1
