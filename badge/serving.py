@@ -19,7 +19,7 @@ from typing import Any
 from badge.artwork.png_check import PngCheck
 from badge.cache.embedded.server import EmbeddedServer, binary_path
 from badge.metrics_folder import claim_folder
-from badge.settings import BadSettings, Settings, load, shown, unknown_variables
+from badge.settings import BadSettings, Settings, changed, load, unknown_variables
 from badge.web.health import Readiness
 from badge.web.terminal import EXAMPLE, Terminal
 
@@ -64,9 +64,9 @@ class Master:
             sys.exit(2)
 
     def on_starting(self, server: Any) -> None:
-        """Before anything is forked: say the settings, make the schema, start the cache."""
-        for variable, value in shown(self.settings).items():
-            server.log.info("%s=%s", variable, value)
+        """Before anything is forked: log the settings that were changed, make the schema, start the cache."""
+        for line in changed(self.settings):
+            server.log.info("%s", line)
         for sentence in unknown_variables():
             server.log.warning("%s", sentence)
         self.png = PngCheck(self.settings.data_dir)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from badge.settings import Settings, load, shown, variable_for
 
 _HEAD = """\
-# Every setting with its default. Copy this file, uncomment what you change, and load it:
-#   set -a; . ./badge.env; set +a; make run        or   docker run --env-file badge.env …
+# Every setting with its default. Uncomment what you change. The service and the `badge` command both read the first of
+#   $BADGE_SETTINGS_FILE, badge.env in the project's folder, /etc/backup-status-badge/badge.env
+# that exists; the environment wins. Lines are NAME=value, without quotes; relative paths start at the file's folder.
 # Durations: 250ms, 90s, 15m, 26h, 7d. Secrets can also be given as NAME_FILE=/path/of/a/file.
 """
 

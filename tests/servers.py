@@ -168,8 +168,9 @@ def flask_badge(*args: str, answer: str = "", **settings: str) -> subprocess.Com
 
 
 def clean_environment() -> dict[str, str]:
-    """This process' environment without any setting of the service."""
-    return {name: value for name, value in os.environ.items() if not name.startswith("BADGE_")}
+    """This process' environment without any setting of the service, and deaf to a settings file of this machine."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("BADGE_")}
+    return {**inherited, "BADGE_SETTINGS_FILE": os.devnull}
 
 
 @contextlib.contextmanager

@@ -20,7 +20,7 @@ from badge.cli.sources import failure_of, probe_for
 from badge.deadline import Deadline
 from badge.model import Subject
 from badge.ports import SourceUnavailable, StatusSource
-from badge.settings import BadSettings, Settings, load, shown, unknown_variables, variable_for
+from badge.settings import DEFAULT, BadSettings, Settings, load, shown, unknown_variables, variable_for
 from badge.settings_reference import example_file
 from badge.sources.configuration.sources_file import ConfiguredSource
 from badge.sources.configuration.sources_file import load as load_sources
@@ -35,19 +35,20 @@ PROBE = Subject("GitHub", "backup-status-badge", "Repository", "doctor-probe")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option("--example", "as_example", is_flag=True, help="Print a file of all defaults, to be changed and loaded.")
 def settings(*, as_json: bool, as_example: bool) -> None:
-    """Show every setting, its value (secrets hidden) and what it is for."""
+    """Show every setting, its value (secrets hidden), where that came from and what it is for."""
     if as_example:
         click.echo(example_file(), nl=False)
         return
-    values = shown(settings_or_fault())
+    known = settings_or_fault()
+    values = shown(known)
     if as_json:
         click.echo(json.dumps(values, indent=2))
         return
     for name, setting in Settings.model_fields.items():
-        variable = variable_for(name)
-        mark = "*" if variable in os.environ or f"{variable}_FILE" in os.environ else " "
-        click.echo(f"{mark} {variable}={values[variable]}\n      {setting.description}")
-    click.echo("\n* set in this environment; the others have their default.")
+        variable, origin = variable_for(name), known.origin_of(name)
+        mark = " " if origin == DEFAULT else "*"
+        click.echo(f"{mark} {variable}={values[variable]}  ({origin})\n      {setting.description}")
+    click.echo("\n* set in the environment or the settings file; the others have their default.")
 
 
 @dataclass(frozen=True, slots=True)
