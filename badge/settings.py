@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 from urllib.parse import SplitResult, urlsplit
 
+from annotated_types import Ge, Le
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -30,6 +31,7 @@ from pydantic import (
 
 from badge import settings_file
 from badge.settings_file import PROJECT_FOLDER, SettingsFile
+from badge.validation import DURATION, problem_of
 
 PREFIX = "BADGE_"
 
@@ -45,7 +47,7 @@ def parse_duration(value: object) -> object:
         return value
     match = re.fullmatch(r"(\d{1,9}(?:\.\d{1,3})?)(ms|s|m|h|d)?", value.strip())
     if match is None:
-        raise ValueError("give a number and a unit: 250ms, 90s, 15m, 26h or 7d")
+        raise ValueError(DURATION)
     try:
         return timedelta(seconds=float(match[1]) * _UNITS[match[2] or "s"])
     except OverflowError:
@@ -427,7 +429,8 @@ def load_from(environment: Mapping[str, str], file: SettingsFile | None) -> Sett
     try:
         settings = Settings.model_validate(values, context=context)
     except ValidationError as error:
-        wrong += [(str(detail["loc"][0]), _problem(detail)) for detail in error.errors()]
+        names = ((str(detail["loc"][0]), detail) for detail in error.errors())
+        wrong += [(name, problem_of(detail, _limits(name))) for name, detail in names]
     faults += [_fault(name, problem, given.get(name)) for name, problem in wrong]
     if faults:
         raise BadSettings(faults)
@@ -531,9 +534,12 @@ def _fault(name: str, problem: str, given: _Given | None) -> SettingFault:
     return given.place.fault(given.variable, problem)
 
 
-def _problem(detail: Any) -> str:
-    problem = str(detail["msg"]).removeprefix("Value error, ")
-    return problem[:1].lower() + problem[1:]
+def _limits(name: str) -> tuple[int | None, int | None]:
+    """The least and the largest number that a setting can be; None where there is no such limit."""
+    metadata = Settings.model_fields[name].metadata
+    least = next((limit.ge for limit in metadata if isinstance(limit, Ge)), None)
+    most = next((limit.le for limit in metadata if isinstance(limit, Le)), None)
+    return least, most  # type: ignore[return-value] # numbers of ours, whatever annotated_types lets them be
 
 
 def unknown_variables(environment: Mapping[str, str] | None = None) -> list[str]:

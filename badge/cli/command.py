@@ -1,4 +1,4 @@
-"""What all commands share: errors of one line, examples in --help, parts wired from the settings."""
+"""What all commands share: errors of one line for each fault, examples in --help, parts wired from the settings."""
 
 from __future__ import annotations
 
@@ -133,23 +133,23 @@ class DurationOption(click.ParamType[timedelta]):
 def local_parts() -> app.Parts:
     """The parts as the settings in the environment wire them; commands speak for themselves, so nothing is logged."""
     LOGGER.addHandler(logging.NullHandler())
-    with faults_in_one_line():
+    with faults_by_line():
         return app.build_parts(load())
 
 
 def settings_or_fault() -> Settings:
-    """The settings in the environment; all that is wrong with them is one line."""
-    with faults_in_one_line():
+    """The settings in force; what is wrong with them is a line for each fault."""
+    with faults_by_line():
         return load()
 
 
 @contextlib.contextmanager
-def faults_in_one_line() -> Iterator[None]:
-    """All that is wrong with the configuration, in one line."""
+def faults_by_line() -> Iterator[None]:
+    """All that is wrong with the configuration, a line for each fault."""
     try:
         yield
     except BadSettings as bad:
-        raise Fault("; ".join(str(fault) for fault in bad.faults)) from None
+        raise Fault("\n".join(str(fault) for fault in bad.faults)) from None
 
 
 @contextlib.contextmanager

@@ -13,7 +13,7 @@ from badge.cli.command import (
     Fault,
     SubjectArgument,
     examples,
-    faults_in_one_line,
+    faults_by_line,
     local_parts,
     settings_or_fault,
 )
@@ -102,11 +102,11 @@ def list_presets() -> None:
 
 
 def configured_or_fault() -> Sequence[ConfiguredSource]:
-    """The sources of BADGE_SOURCES; all that is wrong with them is one line."""
+    """The sources of BADGE_SOURCES; what is wrong with them is a line for each fault."""
     path: Path | None = settings_or_fault().sources
     if path is None:
         raise Fault("BADGE_SOURCES is not set: give it the path of a sources.toml (docs/sources.md).")
-    with faults_in_one_line():
+    with faults_by_line():
         return load(path)
 
 

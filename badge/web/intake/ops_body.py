@@ -13,6 +13,7 @@ from badge.catalogue.events import RunEvent
 from badge.contract import parse_time, unless_never
 from badge.listing import ListingFilter
 from badge.model import BackupStatus, InvalidSubject, Reason, Subject, Visibility, status_named
+from badge.validation import problem_of
 
 LARGEST_BATCH = 100
 LARGEST_PAGE = 100
@@ -152,4 +153,4 @@ def read_event(raw: bytes, *, now: datetime) -> RunEvent:
 
 def _fault(detail: Any) -> str:
     where = ".".join(str(part) for part in detail["loc"]) or "body"
-    return f"{where}: {detail['msg']}"
+    return f"{where}: {problem_of(detail)}"
