@@ -14,7 +14,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from badge import app
 from badge.artwork import png
 from badge.cache.embedded.server import binary_path
-from badge.catalogue.migration import migrate
+from badge.catalogue.faults import why_unusable
+from badge.catalogue.migration import SchemaTooNew, migrate
 from badge.cli.command import BadgeCommand, examples, settings_or_fault
 from badge.cli.sources import failure_of, probe_for
 from badge.deadline import Deadline
@@ -148,8 +149,8 @@ def _catalogue(parts: app.Parts) -> Finding:
     try:
         migrate(parts.settings.catalogue_location)
         parts.own.catalogue.report_for(PROBE)
-    except (SQLAlchemyError, OSError) as error:
-        said = f"{where} can't be used ({type(error).__name__}); check the address, the folder and its owner"
+    except (SQLAlchemyError, OSError, SchemaTooNew) as error:
+        said = f"{where} can't be used: {why_unusable(error)}"
         return Finding(is_fine=False, what="catalogue", said=said)
     return Finding(is_fine=True, what="catalogue", said=f"{where} can be read")
 

@@ -13,7 +13,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from badge import app
 from badge.appearance import WORDS
-from badge.catalogue.migration import migrate
+from badge.catalogue.faults import why_unusable
+from badge.catalogue.migration import SchemaTooNew, migrate
 from badge.model import BackupStatus, InvalidSubject, Subject, status_named
 from badge.settings import BadSettings, Settings, load, parse_duration, show_duration
 from badge.telemetry.logs import LOGGER
@@ -161,9 +162,9 @@ def own_catalogue() -> Iterator[tuple[app.Parts, app.CatalogueParts]]:
     try:
         migrate(parts.settings.catalogue_location)
         yield parts, parts.own
-    except (SQLAlchemyError, OSError) as error:
-        reason = getattr(error, "orig", None) or getattr(error, "strerror", None) or type(error).__name__
-        raise Fault(f"The catalogue can't be used: {reason}.", exit_code=1) from None
+    except (SQLAlchemyError, OSError, SchemaTooNew) as error:
+        place = parts.settings.catalogue_name
+        raise Fault(f"The catalogue {place} can't be used: {why_unusable(error)}.", exit_code=1) from None
 
 
 def invalidate_status(parts: app.Parts, subject: Subject) -> None:
