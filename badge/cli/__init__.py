@@ -1,4 +1,4 @@
-"""`flask badge …`: reporting backups, handing out keys, looking into the service."""
+"""`badge …` (and `flask badge …`): reporting backups, handing out keys, looking into the service."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ badge = BadgeGroup(
     "badge",
     help="Report backups, expect them in time, hand out API keys, and look into the Backup Status Badge service.",
     epilog=examples(
-        "flask badge report GitHub/acme/Repository/web succeeded",
-        "flask badge check create acme/web --every 24h --grace 2h",
-        "flask badge explain acme/web",
-        "flask badge check-config",
+        "badge report GitHub/acme/Repository/web succeeded",
+        "badge check create acme/web --every 24h --grace 2h",
+        "badge explain acme/web",
+        "badge check-config",
     )
     + "\n\nExit codes: 0 done, 1 it could not be done, 2 the call or the settings are wrong.",
     old_names={"doctor": "check-config", "forget": "delete"},

@@ -1,4 +1,4 @@
-"""`flask badge demo`: a plausible set of backups, to look around."""
+"""`badge demo`: a plausible set of backups, to look around."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _STATUS = {
 }
 
 
-@click.command(cls=BadgeCommand, epilog=examples("flask badge demo", "flask badge demo --remove"))
+@click.command(cls=BadgeCommand, epilog=examples("badge demo", "badge demo --remove"))
 @click.option("--remove", is_flag=True, help="Remove the set again, with all that was reported under its names.")
 def demo(*, remove: bool) -> None:
     """Fill the local catalogue with a plausible set of backups."""

@@ -1,4 +1,4 @@
-"""`flask badge status`: what a badge shows, and where that comes from."""
+"""`badge status`: what a badge shows, and where that comes from."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _ORIGINS = {
 
 @click.command(
     cls=BadgeCommand,
-    epilog=examples("flask badge status acme/web", "flask badge status GitLab/group%2Fsub/Repository/web --json"),
+    epilog=examples("badge status acme/web", "badge status GitLab/group%2Fsub/Repository/web --json"),
 )
 @click.argument("subject", type=SubjectArgument())
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")

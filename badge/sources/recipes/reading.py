@@ -1,6 +1,6 @@
 """A system's answer, a recipe → what it says of the subject. No I/O.
 
-Each step is also told in words, for `flask badge sources try`.
+Each step is also told in words, for `badge sources try`.
 """
 
 from __future__ import annotations

@@ -6,13 +6,14 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any, TypeVar
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 
 from badge.catalogue.events import RunEvent
 from badge.contract import coordinates_of, format_time, parse_time, unless_never
 from badge.listing import ListingFilter
-from badge.model import BackupStatus, InvalidSubject, Reason, Subject, Visibility
+from badge.model import BackupStatus, InvalidSubject, Reason, Subject, Visibility, status_named
+from badge.validation import problem_of
 
 LARGEST_BATCH = 100
 LARGEST_PAGE = 100
@@ -22,6 +23,10 @@ Body = TypeVar("Body", bound=BaseModel)
 
 Moment = Annotated[AwareDatetime | None, AfterValidator(unless_never)]
 """As everywhere in the contract: the zeros that stand for "never" count as not given."""
+
+
+def _as_spelt(status: object) -> object:
+    return (status_named(status) if isinstance(status, str) else None) or status
 
 
 class BadBody(ValueError):
@@ -71,7 +76,7 @@ class Batch(_Contract):
 class ReportBody(SubjectBody):
     """The body of `POST /ops/status/report`: the fields of a status that a reporter may say."""
 
-    status: BackupStatus
+    status: Annotated[BackupStatus, BeforeValidator(_as_spelt)]
     observed_at: Moment = None
     started_at: Moment = None
     finished_at: Moment = None
@@ -150,4 +155,4 @@ def event_document(event: RunEvent) -> dict[str, object]:
 
 def _fault(detail: Any) -> str:
     where = ".".join(str(part) for part in detail["loc"]) or "body"
-    return f"{where}: {detail['msg']}"
+    return f"{where}: {problem_of(detail)}"

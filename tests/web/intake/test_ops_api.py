@@ -62,6 +62,12 @@ def test_a_report_is_on_the_badge_at_once(ops: Ops) -> None:
         assert ops.client.get("/badge/acme/web.txt").text == f"{word}\n"
 
 
+@pytest.mark.parametrize("spelling", ["inProgress", "in-progress", "IN_PROGRESS", "in progress", "Running"])
+def test_a_reporter_may_spell_a_status_as_people_do(ops: Ops, spelling: str) -> None:
+    assert ops.report(status=spelling).get_json()["status"] == "inProgress"
+    assert ops.report(status="great").status_code == 400
+
+
 def test_the_status_is_the_native_contract_s(ops: Ops) -> None:
     ops.report(status="succeeded", finishedAt="2026-11-23T11:59:00Z", startedAt="2026-11-23T11:00:00Z", sizeBytes=5)
     document = ops.status().get_json()

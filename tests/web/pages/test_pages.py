@@ -47,7 +47,7 @@ PARAMETERS = [
     "label",
     "max_age",
 ]
-FLASK = Path(sys.executable).with_name("flask")
+BADGE = Path(sys.executable).with_name("badge")
 NOW = "v=20261123120000"
 """Keeps browsers from showing a copy of their own."""
 HOSTILE = '<script>alert(1)</script>"](javascript:alert(1))'
@@ -77,8 +77,8 @@ def dashboard(dashboards: Dashboards) -> Dashboard:
 def test_an_empty_dashboard_says_how_to_report_the_first_backup(dashboard: Dashboard, tmp_path: Path) -> None:
     steps = [step.get_text() for step in dashboard.soup("/dashboard").select("pre")]
     assert steps == [
-        f"BADGE_DATA_DIR={tmp_path} {FLASK} badge report GitHub/acme/Repository/web succeeded",
-        f"BADGE_DATA_DIR={tmp_path} {FLASK} badge demo",
+        f"BADGE_DATA_DIR={tmp_path} {BADGE} report GitHub/acme/Repository/web succeeded",
+        f"BADGE_DATA_DIR={tmp_path} {BADGE} demo",
     ]
 
 
@@ -86,8 +86,7 @@ def test_a_page_of_something_never_heard_of_says_how_to_report_it(dashboard: Das
     page = dashboard.soup("/dashboard/AzureDevOps/org/Repository/it's/a%20%24%28trap%29")
     assert shlex.split(text(page, "pre")) == [
         f"BADGE_DATA_DIR={tmp_path}",
-        str(FLASK),
-        "badge",
+        str(BADGE),
         "report",
         "AzureDevOps/org/Repository/it%27s/a%20%24%28trap%29",
         "succeeded",
@@ -106,7 +105,7 @@ def test_a_command_s_secrets_are_named_and_not_told(dashboards: Dashboards, tmp_
 def test_strangers_are_not_told_to_report(dashboards: Dashboards) -> None:
     dashboard = dashboards(BADGE_DASHBOARD="open")
     for path in ("/dashboard", f"/dashboard/{WEB.path}"):
-        assert "flask" not in dashboard.get(path).text
+        assert str(BADGE) not in dashboard.get(path).text
 
 
 def test_subjects_are_grouped_with_badges_and_links(dashboard: Dashboard) -> None:
