@@ -16,7 +16,7 @@ from badge.artwork import png
 from badge.cache.embedded.server import binary_path
 from badge.catalogue.faults import why_unusable
 from badge.catalogue.migration import SchemaTooNew, migrate
-from badge.cli.command import BadgeCommand, examples, settings_or_fault
+from badge.cli.command import BadgeCommand, examples, parts_of, settings_or_fault
 from badge.cli.sources import failure_of, probe_for
 from badge.deadline import Deadline
 from badge.model import Subject
@@ -99,7 +99,7 @@ def _all_findings() -> Iterator[Finding]:
 def _findings(known: Settings, configured: Sequence[ConfiguredSource]) -> Iterator[Finding]:
     yield Finding(is_fine=True, what=SETTINGS, said="all are understood; `badge settings` shows them")
     yield _data_dir(known)
-    parts = app.build_parts(known)
+    parts = parts_of(known)
     yield _cache(known, parts)
     if parts.own:
         yield _catalogue(parts)

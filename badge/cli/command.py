@@ -132,10 +132,15 @@ class DurationOption(click.ParamType[timedelta]):
 
 
 def local_parts() -> app.Parts:
-    """The parts as the settings in the environment wire them; commands speak for themselves, so nothing is logged."""
-    LOGGER.addHandler(logging.NullHandler())
+    """The parts as the settings in force wire them."""
     with faults_by_line():
-        return app.build_parts(load())
+        return parts_of(load())
+
+
+def parts_of(settings: Settings) -> app.Parts:
+    """The parts as these settings wire them; commands speak for themselves, so nothing is logged."""
+    LOGGER.addHandler(logging.NullHandler())
+    return app.build_parts(settings)
 
 
 def settings_or_fault() -> Settings:
