@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 from urllib.parse import SplitResult, urlsplit
 
-from annotated_types import Ge, Le
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -573,9 +572,8 @@ def _fault(name: str, problem: str, given: _Given | None) -> SettingFault:
 def _limits(name: str) -> tuple[int | None, int | None]:
     """The least and the largest number that a setting can be; None where there is no such limit."""
     metadata = Settings.model_fields[name].metadata
-    least = next((limit.ge for limit in metadata if isinstance(limit, Ge)), None)
-    most = next((limit.le for limit in metadata if isinstance(limit, Le)), None)
-    return least, most  # type: ignore[return-value] # numbers of ours, whatever annotated_types lets them be
+    least, most = ([getattr(item, side) for item in metadata if hasattr(item, side)] for side in ("ge", "le"))
+    return next(iter(least), None), next(iter(most), None)
 
 
 def unknown_variables(environment: Mapping[str, str] | None = None) -> list[str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import click
+
 from badge.cli.check import check
 from badge.cli.check_config import check_config, settings
 from badge.cli.command import BadgeGroup, examples
@@ -13,9 +15,19 @@ from badge.cli.key import key
 from badge.cli.report import report
 from badge.cli.sources import sources
 from badge.cli.status import status
+from badge.settings import unknown_variables
+
+
+def _point_out_misspelt(ctx: click.Context) -> None:
+    """Name variables that are no settings, on a line of standard error; check-config has a line for each itself."""
+    unknown = unknown_variables()
+    if unknown and badge.old_names.get(ctx.invoked_subcommand or "", ctx.invoked_subcommand) != "check-config":
+        click.echo("Note: " + " ".join(f"{one}{'' if one.endswith('?') else '.'}" for one in unknown), err=True)
+
 
 badge = BadgeGroup(
     "badge",
+    callback=click.pass_context(_point_out_misspelt),
     help="Report backups, expect them in time, hand out API keys, and look into the Backup Status Badge service.",
     epilog=examples(
         "badge report GitHub/acme/Repository/web succeeded",

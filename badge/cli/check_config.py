@@ -17,7 +17,7 @@ from badge.artwork import png
 from badge.cache.embedded.server import binary_path
 from badge.catalogue.faults import why_unusable
 from badge.catalogue.migration import SchemaTooNew, migrate
-from badge.cli.command import BadgeCommand, examples, settings_or_fault
+from badge.cli.command import BadgeCommand, examples, parts_of, settings_or_fault
 from badge.cli.sources import failure_of, probe_for
 from badge.deadline import Deadline
 from badge.model import Subject
@@ -100,7 +100,7 @@ def _all_findings() -> Iterator[Finding]:
 def _findings(known: Settings, configured: Sequence[ConfiguredSource]) -> Iterator[Finding]:
     yield Finding(is_fine=True, what=SETTINGS, said="all are understood; `badge settings` shows them")
     yield _data_dir(known)
-    with contextlib.closing(app.build_parts(known)) as parts:
+    with contextlib.closing(parts_of(known)) as parts:
         yield _cache(known, parts)
         if parts.own:
             yield _catalogue(parts)

@@ -133,12 +133,17 @@ class DurationOption(click.ParamType[timedelta]):
 
 @contextlib.contextmanager
 def local_parts() -> Iterator[app.Parts]:
-    """The parts as the settings in the environment wire them; commands speak for themselves, so nothing is logged."""
-    LOGGER.addHandler(logging.NullHandler())
+    """The parts as the settings in force wire them, closed afterwards."""
     with faults_by_line():
-        parts = app.build_parts(load())
+        parts = parts_of(load())
     with contextlib.closing(parts):
         yield parts
+
+
+def parts_of(settings: Settings) -> app.Parts:
+    """The parts as these settings wire them; commands speak for themselves, so nothing is logged."""
+    LOGGER.addHandler(logging.NullHandler())
+    return app.build_parts(settings)
 
 
 def settings_or_fault() -> Settings:

@@ -7,10 +7,10 @@ from typing import Any
 
 import click
 
-from badge.appearance import message_for
+from badge.appearance import REASONS, message_for
 from badge.cli.command import BadgeCommand, SubjectArgument, examples, local_parts
-from badge.contract import format_time
-from badge.model import Resolution, Subject
+from badge.contract import format_time, https_url
+from badge.model import BackupStatus, Reason, Resolution, Subject
 
 _ORIGINS = {
     "cache": "from the cache",
@@ -47,6 +47,8 @@ def _document(subject: Subject, known: Resolution, shown: Resolution) -> dict[st
         "status": known.status.value,
         "badgeShows": message_for(shown),
         "visibility": known.report.visibility.value,
+        "reason": known.report.reason.value if known.report.reason else None,
+        "url": https_url(known.report.url),
         "origin": known.origin.value,
         "confirmedAt": format_time(known.confirmed_at) if known.confirmed_at else None,
         "freshForSeconds": round(known.fresh_for.total_seconds()),
@@ -55,6 +57,10 @@ def _document(subject: Subject, known: Resolution, shown: Resolution) -> dict[st
 
 def _sentences(document: dict[str, Any]) -> str:
     lines = [f"{document['subject']}: {document['status']}, {_ORIGINS[document['origin']]}"]
+    if document["status"] == BackupStatus.FAILED and document["reason"]:
+        lines.append(f"Reason: {REASONS[Reason(document['reason'])]}.")
+    if document["url"]:
+        lines.append(f"Page of the run: {document['url']}")
     if document["exists"] and document["visibility"] == "private":
         lines.append("It is private: badges show “unknown” to everybody.")
     elif document["origin"] != "fallback" and not document["exists"]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import sqlite3
 import subprocess
 import time
 import tomllib
@@ -241,6 +242,33 @@ def test_the_demo_fills_every_status_but_unknown(tmp_path: Path) -> None:
     # What is printed can be given to other commands.
     for subject, _, word in told:
         assert json.loads(run(tmp_path, "status", subject, "--json").stdout)["status"] == word
+
+
+def test_the_demo_a_second_time_adds_nothing(tmp_path: Path) -> None:
+    run(tmp_path, "report", WEB, "failed")
+    first, second = run(tmp_path, "demo").stdout.splitlines(), run(tmp_path, "demo").stdout.splitlines()
+    assert first[:-1] == second[:-1]
+    assert "nothing was added" in second[-1]
+    with sqlite3.connect(tmp_path / "catalogue.sqlite3") as database:
+        assert database.execute("SELECT count(*) FROM runs").fetchone() == (54,)
+
+
+def test_a_misspelt_variable_is_named_and_is_no_error(tmp_path: Path) -> None:
+    here = {"BADGE_DATA_DIR": str(tmp_path), "BADGE_LABLE": "x", "BADGE_PORT": "1"}
+    done = flask_badge("report", WEB, "succeeded", **here)
+    assert done.returncode == 0
+    assert done.stderr == "Note: BADGE_LABLE is no setting; did you mean BADGE_LABEL? BADGE_PORT is no setting.\n"
+    assert flask_badge("doctor", **here).stderr == ""
+
+
+def test_why_a_backup_failed_and_where_its_run_is_are_told(tmp_path: Path) -> None:
+    page = "https://ci.example.org/runs/7"
+    run(tmp_path, "report", WEB, "failed", "--reason", "storage", "--url", page)
+    assert (
+        "\nReason: a problem with the backup storage.\nPage of the run: " + page in run(tmp_path, "status", WEB).stdout
+    )
+    told = json.loads(run(tmp_path, "status", WEB, "--json").stdout)
+    assert (told["reason"], told["url"]) == ("storage", page)
 
 
 def test_the_demo_is_removed_but_for_what_a_job_may_ping(tmp_path: Path) -> None:

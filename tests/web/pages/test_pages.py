@@ -22,12 +22,13 @@ from badge.appearance import COLOURS, WORDS, Palette, Show, Tone
 from badge.artwork.glyphs import LOGOS
 from badge.artwork.png import SCALES
 from badge.language import Language
-from badge.model import BackupStatus, Style, Subject, Theme, Visibility
+from badge.model import BackupStatus, Reason, Style, Subject, Theme, Visibility
 from badge.settings import load
 from badge.web.badges.request import read_badge_request
 from badge.web.local_only import is_local
 from badge.web.pages.choices import LOOKS, NO_ADDRESS, SCALE, Choices
 from badge.web.pages.history import LINE_AT as HISTORY_LINE
+from badge.web.terminal import program
 from tests.dashboard import Dashboard, Dashboards
 from tests.doubles import START, ManualClock, OneProcess
 from tests.site import SUCCEEDED, Site
@@ -47,7 +48,7 @@ PARAMETERS = [
     "label",
     "max_age",
 ]
-BADGE = Path(sys.executable).with_name("badge")
+PROGRAM = program(Path(sys.executable))
 NOW = "v=20261123120000"
 """Keeps browsers from showing a copy of their own."""
 HOSTILE = '<script>alert(1)</script>"](javascript:alert(1))'
@@ -77,8 +78,8 @@ def dashboard(dashboards: Dashboards) -> Dashboard:
 def test_an_empty_dashboard_says_how_to_report_the_first_backup(dashboard: Dashboard, tmp_path: Path) -> None:
     steps = [step.get_text() for step in dashboard.soup("/dashboard").select("pre")]
     assert steps == [
-        f"BADGE_DATA_DIR={tmp_path} {BADGE} report GitHub/acme/Repository/web succeeded",
-        f"BADGE_DATA_DIR={tmp_path} {BADGE} demo",
+        f"BADGE_DATA_DIR={tmp_path} {shlex.join(PROGRAM)} report GitHub/acme/Repository/web succeeded",
+        f"BADGE_DATA_DIR={tmp_path} {shlex.join(PROGRAM)} demo",
     ]
 
 
@@ -86,7 +87,7 @@ def test_a_page_of_something_never_heard_of_says_how_to_report_it(dashboard: Das
     page = dashboard.soup("/dashboard/AzureDevOps/org/Repository/it's/a%20%24%28trap%29")
     assert shlex.split(text(page, "pre")) == [
         f"BADGE_DATA_DIR={tmp_path}",
-        str(BADGE),
+        *PROGRAM,
         "report",
         "AzureDevOps/org/Repository/it%27s/a%20%24%28trap%29",
         "succeeded",
@@ -105,7 +106,7 @@ def test_a_command_s_secrets_are_named_and_not_told(dashboards: Dashboards, tmp_
 def test_strangers_are_not_told_to_report(dashboards: Dashboards) -> None:
     dashboard = dashboards(BADGE_DASHBOARD="open")
     for path in ("/dashboard", f"/dashboard/{WEB.path}"):
-        assert str(BADGE) not in dashboard.get(path).text
+        assert f"report {WEB.path} succeeded" not in dashboard.get(path).text
 
 
 def test_subjects_are_grouped_with_badges_and_links(dashboard: Dashboard) -> None:
@@ -211,13 +212,49 @@ def test_the_details_tell_duration_size_and_freshness(dashboard: Dashboard) -> N
     )
     dashboard.get(f"/dashboard/{WEB.path}")
     dashboard.clock.advance(seconds=12)
-    page = dashboard.soup(f"/dashboard/{WEB.path}")
-    facts = {one(row, "dt").get_text(): " ".join(one(row, "dd").get_text().split()) for row in page.select("dl div")}
+    facts = facts_of(dashboard)
     assert facts["Duration"] == "1 h 4 min 10 s"
     assert facts["Size"] == "1.4 GB"
     assert facts["Next run"] == "in 20 h 2026-11-24T08:00:00Z"
     assert facts["Last success"] == "12 s ago 2026-11-23T12:00:00Z"
     assert facts["Source"] == "catalogue, asked 12 s ago, next in 108 s"
+
+
+def facts_of(dashboard: Dashboard, subject: Subject = WEB) -> dict[str, str]:
+    page = dashboard.soup(f"/dashboard/{subject.path}")
+    return {one(row, "dt").get_text(): " ".join(one(row, "dd").get_text().split()) for row in page.select("dl div")}
+
+
+def test_what_nobody_reported_is_not_shown(dashboard: Dashboard) -> None:
+    dashboard.run(WEB, BackupStatus.SUCCEEDED)
+    assert facts_of(dashboard).keys() == {"Status", "Finished", "Last success", "Source"}
+    row = [cell.get_text() for cell in dashboard.soup(f"/dashboard/{WEB.path}").select("tbody td")]
+    assert row == ["", "succeeded", "", ""]
+    queued, gone = Subject.legacy("acme", "queued"), Subject.legacy("acme", "gone")
+    dashboard.run(queued, BackupStatus.SCHEDULED, next_run_at=START + timedelta(hours=1))
+    assert facts_of(dashboard, queued).keys() == {"Status", "Next run", "Source"}
+    dashboard.run(gone, BackupStatus.SUCCEEDED, next_run_at=START + timedelta(hours=1))
+    dashboard.run(gone, BackupStatus.DELETED)
+    assert "Deleted" in facts_of(dashboard, gone)
+    assert "Next run" not in facts_of(dashboard, gone)
+
+
+RUN_PAGE = 'https://ci.example.org/runs?a=<b>&c="d'
+
+
+def test_a_failure_tells_its_reason_and_links_to_its_run(dashboard: Dashboard) -> None:
+    dashboard.run(WEB, BackupStatus.FAILED, reason=Reason.STORAGE, url=RUN_PAGE)
+    assert facts_of(dashboard)["Reason"] == "a problem with the backup storage"
+    link = one(dashboard.soup(f"/dashboard/{WEB.path}"), "dl a")
+    assert (link["href"], link["rel"]) == (RUN_PAGE, ["noopener", "nofollow"])
+    assert link.get_text() == "its page on ci.example.org"
+
+
+def test_strangers_see_the_reason_but_no_address_of_a_run(tmp_path: Path) -> None:
+    dashboard = Dashboard(tmp_path, BADGE_DASHBOARD="open")
+    dashboard.run(WEB, BackupStatus.FAILED, reason=Reason.PARTIAL, url=RUN_PAGE)
+    assert facts_of(dashboard)["Reason"] == "only part of it was backed up"
+    assert "ci.example.org" not in dashboard.get(f"/dashboard/{WEB.path}").text
 
 
 def test_the_history_is_a_picture_with_words_and_a_table(dashboard: Dashboard) -> None:
