@@ -1,4 +1,4 @@
-"""How a command of this service is written, so that it means this service's data in any terminal of the machine."""
+"""Commands to show to people, written so that they use this service's data in any terminal of the machine."""
 
 from __future__ import annotations
 

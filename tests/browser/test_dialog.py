@@ -92,7 +92,7 @@ def test_what_can_not_tell_a_picture_s_size_is_told_with_the_snippet(watched: Wa
     note = watched.page.get_by_text("shows a PNG in full size")
     choose(watched.page, Format="PNG, for mail and chat", Style="for-the-badge")
     expect(note.filter(visible=True)).to_have_text(
-        "Markdown shows a PNG in full size, 56 px high; at scale 1 it is 28 px high, as the SVG is."
+        "Markdown shows a PNG in full size, 56 px high; at scale 1 it is 28 px high, like the SVG."
     )
     watched.page.get_by_role("tab", name="HTML", exact=True).click()
     expect(note.filter(visible=True)).to_have_count(0)
@@ -231,9 +231,9 @@ def test_a_bad_age_is_told_at_its_field_and_read_out(watched: Watched) -> None:
     field = watched.page.get_by_label("Overdue after")
     told = watched.page.locator("#max-age-fault").element_handle()
     field.fill("5m")
-    expect(field).to_have_accessible_description("Give an hour or more, such as 26h or 7d.")
+    expect(field).to_have_accessible_description("Enter at least 1h, such as 26h or 7d.")
     expect(field).to_have_attribute("aria-invalid", "true")
-    expect(field.locator("xpath=..").get_by_role("status")).to_have_text("Give an hour or more, such as 26h or 7d.")
+    expect(field.locator("xpath=..").get_by_role("status")).to_have_text("Enter at least 1h, such as 26h or 7d.")
     field.fill("5h")
     expect(field).not_to_have_attribute("aria-invalid", "true")
     # The very element that was there: screen readers are silent about a new one.
@@ -246,7 +246,7 @@ def test_what_the_builder_makes_of_an_address_is_read_out(watched: Watched) -> N
     field = page.get_by_role("textbox", name="Repository")
     fault, named = (page.locator(place).element_handle() for place in ("#subject-fault", "#subject-named"))
     field.fill("https://example.org/x")
-    expect(page.get_by_role("status").filter(has_text="Give a repository's address")).to_be_visible()
+    expect(page.get_by_role("status").filter(has_text="Give the URL of a repository")).to_be_visible()
     expect(field).to_have_attribute("aria-invalid", "true")
     field.fill("acme/web")
     expect(page.get_by_role("status").filter(has_text="GitHub · acme · Repository · web")).to_be_visible()
@@ -307,7 +307,7 @@ def test_on_a_phone_a_fault_in_a_shared_choice_is_seen(browser: Browser, service
         watched.page.goto(f"/dashboard/{WEB}?dialog=open")
         expect(watched.page.get_by_label("Overdue after")).not_to_be_visible()
         watched.page.goto(f"/dashboard/{WEB}?dialog=open&max_age=5m")
-        expect(watched.page.get_by_text("Give an hour or more")).to_be_visible()
+        expect(watched.page.get_by_text("Enter at least 1h")).to_be_visible()
 
 
 PLACES = [f"/dashboard/{WEB}?dialog=open", "/?subject=acme/web"]
@@ -369,7 +369,7 @@ def test_without_the_clipboard_the_snippet_is_selected(watched: Watched) -> None
     denied = {"permission": {"name": "clipboard-write"}, "setting": "denied", "browserContextId": profile}
     devtools.send("Browser.setPermission", {**denied, "origin": watched.service.url})
     page.get_by_role("button", name="Copy Markdown").click()
-    expect(page.get_by_text("It is selected: press Ctrl+C")).to_be_visible()
+    expect(page.get_by_text("Text selected: press Ctrl+C")).to_be_visible()
     page.keyboard.press("Control+C")
     assert watched.clipboard() == page.locator("#snippet-markdown").input_value()
 
@@ -388,7 +388,7 @@ def test_without_scripts_the_page_is_a_form_with_the_same_snippets(browser: Brow
         for syntax in Syntax:
             expect(page.locator(f"#snippet-{syntax}")).to_have_value(made.written_in(syntax))
             expect(page.locator(f"#snippet-{syntax}")).to_be_visible()
-        assert "in place of https://this-service.invalid" in page.locator("dialog").inner_text()
+        assert "Replace https://this-service.invalid" in page.locator("dialog").inner_text()
 
 
 def test_without_scripts_the_builder_works_too(browser: Browser, service: Service) -> None:
@@ -409,11 +409,11 @@ def test_the_builder_answers_while_one_types(watched: Watched) -> None:
     page.get_by_text("Markdown copied.").wait_for()
     assert in_markdown(watched.clipboard()).page == f"{watched.service.url}/dashboard/{path}"
     page.get_by_label("Repository").fill("https://example.org/x")
-    page.get_by_text("Give a repository's address").wait_for()
+    page.get_by_text("Give the URL of a repository").wait_for()
     expect(page.locator(".snippet")).to_have_count(0)
 
 
-NOWHERE_ELSE, IN_BROWSER = "Nobody elsewhere reaches this address.", "This is the address in your browser."
+NOWHERE_ELSE, IN_BROWSER = "This URL only works on your machine or network.", "This is the URL in your browser."
 
 
 def test_an_address_of_this_machine_alone_is_told(watched: Watched) -> None:
@@ -549,7 +549,7 @@ def test_names_are_whole_words_where_there_is_room(browser: Browser, service: Se
 def test_a_message_fits_a_phone_and_the_link_past_the_menu_is_legible(browser: Browser, service: Service) -> None:
     page = browser.new_page(base_url=service.url, viewport={"width": 360, "height": 700})
     page.goto("/dashboard/a")
-    expect(page.get_by_role("heading", name="This address names no repository")).to_be_visible()
+    expect(page.get_by_role("heading", name="This URL does not name a repository")).to_be_visible()
     assert page.evaluate(WIDTH) <= 360
     page.keyboard.press("Tab")
     link = page.get_by_role("link", name="Skip to content")

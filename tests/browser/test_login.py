@@ -91,7 +91,7 @@ def test_whom_the_operator_named_sees_what_was_asked_for_and_can_log_out(
     expect(page.locator("dialog:modal")).to_be_visible()  # before its script ran, Escape closes nothing
     page.keyboard.press("Escape")
     page.get_by_role("button", name="Log out").click()
-    page.get_by_role("link", name="Log out at the provider, too").click()
+    page.get_by_role("link", name="Log out at the provider too").click()
     page.get_by_role("button", name="End session").click()
     expect(page).to_have_url(re.compile(f"{by_provider.url}/login"))
     page.goto("/dashboard")

@@ -266,13 +266,13 @@ def test_the_doctor_s_line_is_copied(watched: Watched, service: Service) -> None
     page = watched.page
     proxied = "https://camo.githubusercontent.com/" + "0" * 64 + "/" + f"{service.url}/badge/acme/web".encode().hex()
     page.goto("/doctor")
-    page.get_by_label("begins with https://camo").fill(proxied)
-    page.get_by_role("button", name="Examine").click()
-    page.get_by_role("button", name="Copy the line").click()
-    page.get_by_text("Line copied.").wait_for()
+    page.get_by_label("starts with https://camo").fill(proxied)
+    page.get_by_role("button", name="Check").click()
+    page.get_by_role("button", name="Copy the command").click()
+    page.get_by_text("Command copied.").wait_for()
     assert watched.clipboard() == f"curl -X PURGE {proxied}"
-    page.get_by_role("button", name="Copy the address").click()
-    page.get_by_text("Address copied.").wait_for()
+    page.get_by_role("button", name="Copy the URL").click()
+    page.get_by_text("URL copied.").wait_for()
     assert watched.clipboard().startswith(f"{service.url}/badge/acme/web?v=")
 
 

@@ -1,4 +1,4 @@
-"""What is sent to /ops, as JSON or in the query, → the core's values; every fault of it at once."""
+"""Parses requests to /ops, from JSON or the query, and reports all faults at once."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Body = TypeVar("Body", bound=BaseModel)
 
 
 Moment = Annotated[AwareDatetime | None, AfterValidator(unless_never)]
-"""As everywhere in the contract: the zeros that stand for "never" count as not given."""
+"""A time; as everywhere in the contract, a zero time means "never" and counts as missing."""
 
 
 def _as_spelt(status: object) -> object:
@@ -30,18 +30,18 @@ def _as_spelt(status: object) -> object:
 
 
 class BadBody(ValueError):
-    """What was sent is not of the contract; the message names every fault."""
+    """The request does not follow the contract; the message names every fault."""
 
 
 class _Contract(BaseModel):
-    # Strict, so that a time is RFC 3339 text and a size is no text; the names are the contract's.
+    # Strict, so that a time must be RFC 3339 text and a size can't be text; aliases are the contract's names.
     model_config = ConfigDict(
         alias_generator=to_camel, extra="forbid", frozen=True, strict=True, hide_input_in_errors=True
     )
 
 
 class SubjectBody(_Contract):
-    """A subject's coordinates: the body of `POST /ops/status/get`, and that of Cloudback's /ops/definition/get."""
+    """A subject's coordinates: the body of `POST /ops/status/get`, as of Cloudback's /ops/definition/get."""
 
     platform: str
     account: str
@@ -50,7 +50,7 @@ class SubjectBody(_Contract):
 
     @classmethod
     def from_query(cls, query: Mapping[str, str]) -> SubjectBody:
-        """The coordinates in a query; what is missing is empty, and so is no subject."""
+        """Read the coordinates from a query; missing ones are empty, which `subject` refuses."""
         return cls.model_construct(
             platform=query.get("platform", ""),
             account=query.get("account", ""),
@@ -60,7 +60,7 @@ class SubjectBody(_Contract):
 
     @property
     def subject(self) -> Subject:
-        """The subject; raises `InvalidSubject`."""
+        """The subject with these coordinates; raises `InvalidSubject`."""
         missing = [name for name, value in self.model_dump(by_alias=True).items() if value == ""]
         if missing:
             raise InvalidSubject(f"missing: {', '.join(missing)}")
@@ -74,7 +74,7 @@ class Batch(_Contract):
 
 
 class ReportBody(SubjectBody):
-    """The body of `POST /ops/status/report`: the fields of a status that a reporter may say."""
+    """The body of `POST /ops/status/report`: the fields of a status that a reporter may set."""
 
     status: Annotated[BackupStatus, BeforeValidator(_as_spelt)]
     observed_at: Moment = None
@@ -104,15 +104,15 @@ class ListQuery(BaseModel):
 
     @classmethod
     def from_query(cls, query: Mapping[str, str]) -> ListQuery:
-        """The query, unknown parameters ignored; raises `ValueError` with every fault."""
+        """Read the query, ignoring unknown parameters; raises `ValueError` with every fault."""
         faults = []
         status, since, limit = query.get("status"), query.get("updatedSince"), query.get("limit", str(LARGEST_PAGE))
         if status and status not in tuple(BackupStatus):
-            faults.append(f"status is one of {', '.join(BackupStatus)}")
+            faults.append(f"status must be one of {', '.join(BackupStatus)}")
         if since and parse_time(since) is None:
-            faults.append("updatedSince is an RFC 3339 time with a zone")
+            faults.append("updatedSince must be an RFC 3339 time with a zone")
         if not (limit.isascii() and limit.isdigit() and len(limit) <= 3 and 1 <= int(limit) <= LARGEST_PAGE):
-            faults.append(f"limit is a number from 1 to {LARGEST_PAGE}")
+            faults.append(f"limit must be a number from 1 to {LARGEST_PAGE}")
         if faults:
             raise ValueError("; ".join(faults) + ".")
         narrowed = ListingFilter(
@@ -125,7 +125,7 @@ class ListQuery(BaseModel):
 
 
 def read_body(kind: type[Body], raw: bytes) -> Body:
-    """The body in these bytes; raises `BadBody`."""
+    """Parse a body from JSON; raises `BadBody`."""
     try:
         return kind.model_validate_json(raw)
     except ValidationError as error:
@@ -133,7 +133,7 @@ def read_body(kind: type[Body], raw: bytes) -> Body:
 
 
 def read_event(raw: bytes, *, now: datetime) -> RunEvent:
-    """The event that a report speaks of, `now` where it gives no time; raises `BadBody` or `InvalidEvent`."""
+    """Parse a run event, at `now` if it has no time; raises `BadBody` or `InvalidEvent`."""
     body = read_body(ReportBody, raw)
     try:
         subject = body.subject

@@ -25,16 +25,16 @@ from badge.web.raw_path import raw_path
 
 @dataclass(frozen=True, slots=True)
 class Details:
-    """The view."""
+    """The view of a subject's page."""
 
     parts: PagesParts
 
     def details(self, viewer: Viewer) -> AnyResponse:
-        """The page; with `dialog` in its address the dialog stands open."""
+        """Show the page; `dialog` in the query opens the dialog."""
         try:
             subject = Subject.from_path(raw_path(request.environ).removeprefix(DASHBOARD_ROOT))
         except InvalidSubject as invalid:
-            return message(400, "This address names no repository", sentence(str(invalid)))
+            return message(400, "This URL does not name a repository", sentence(str(invalid)))
         source = self.parts.resolver.routing.source_for(subject)
         resolution = self.parts.resolver.resolve(subject, may_see_private=viewer.sees_private)
         report = resolution.report
@@ -62,19 +62,19 @@ class Details:
     def _form(self, subject: Subject, report: Report) -> BadgeForm:
         choices = Choices.read(request.args, self.parts.default_label)
         shared = f"{self.parts.paths.page(subject)}?{choices.shared(dialog='open')}"
-        # Whoever is shown a private subject may show its badge to others.
+        # Viewers of a private subject may share its badge.
         token = self.parts.tokens.of(subject) if report.exists and not report.is_public else ""
         parts = self.parts
         offer = choices.offer(subject, parts.public_url, parts.clock(), token, parts.paths)
         return BadgeForm(choices, offer, shared)
 
     def _report_command(self, subject: Subject, viewer: Viewer) -> str:
-        """What gets a status onto the badge, where that is for this viewer to do; else nothing."""
+        """Return the command that reports a status, or nothing if this viewer can't report one."""
         can_report = viewer.sees_private and self.parts.takes_reports(subject)
         return self.parts.terminal.command("report", subject.path, "succeeded") if can_report else ""
 
     def _runs(self, subject: Subject) -> Sequence[PastRun]:
-        """The history is an extra: without it the page still says how the last backup went."""
+        """Return the history, or nothing if it is unavailable: the page is useful without it."""
         try:
             return self.parts.history.history(subject, SHOWN_RUNS) if self.parts.history else []
         except SourceUnavailable:
@@ -127,7 +127,7 @@ def _facts(resolution: Resolution) -> list[tuple[str, str]]:
 
 
 def _freshness(resolution: Resolution, source: str) -> str:
-    """Who said this, when, and when it is asked again."""
+    """Say which source the status is from, when it was fetched and when it will be fetched again."""
     asked = "just now" if resolution.age < timedelta(seconds=1) else f"{length(resolution.age)} ago"
     again = f"in {max(1, round(resolution.fresh_for.total_seconds()))} s"
     match resolution.origin:

@@ -42,7 +42,7 @@ def test_it_asks_for_the_badge_as_a_proxy_does(site: Site) -> None:
         assert found[name] == direct.headers[name]
     assert found["HTTP status"] == "200"
     assert found["Time"].endswith(" ms")
-    assert "All is as proxies want it." in page.get_text()
+    assert "Proxies can show this badge." in page.get_text()
     assert inlined(one(page, "section img")) == direct.data
 
 
@@ -117,7 +117,7 @@ PUBLIC = "https://badges.example.org"
 )
 def test_a_readme_that_asks_this_badge_is_fine(dashboards: Dashboards, typed: str, target: str) -> None:
     page = public_doctor(dashboards, typed, target)
-    assert "All is as proxies want it." in page.get_text()
+    assert "Proxies can show this badge." in page.get_text()
     assert "BADGE_PUBLIC_URL" not in page.get_text()
 
 
@@ -137,7 +137,7 @@ def test_a_readme_that_asks_this_badge_is_fine(dashboards: Dashboards, typed: st
 )
 def test_a_readme_that_asks_another_badge_is_told(dashboards: Dashboards, typed: str, target: str) -> None:
     page = public_doctor(dashboards, typed, target)
-    assert [fault.get_text() for fault in page.select(".fault strong")] == [f"The README asks {target} instead."]
+    assert [fault.get_text() for fault in page.select(".fault strong")] == [f"The README shows {target} instead."]
 
 
 def public_doctor(dashboards: Dashboards, typed: str, target: str) -> BeautifulSoup:
@@ -151,9 +151,9 @@ def test_what_nobody_may_know_of_is_not_called_fine(dashboards: Dashboards) -> N
     dashboard.tell(WEB, visibility=Visibility.PRIVATE)
     for name in ("web", "none"):
         page = dashboard.soup(f"/doctor?subject=acme/{name}")
-        sentences = f"No backup of this name is known, or it is private: GitHub · acme · Repository · {name}"
+        sentences = f"There is no backup with this name, or it is private: GitHub · acme · Repository · {name}"
         assert [fault.get_text() for fault in page.select(".fault strong")] == [sentences]
-        assert "All is as proxies want it." not in page.get_text()
+        assert "Proxies can show this badge." not in page.get_text()
 
 
 def test_a_private_badge_s_token_shows_that_it_is_known(site: Site) -> None:
@@ -167,22 +167,22 @@ def test_a_private_badge_s_token_shows_that_it_is_known(site: Site) -> None:
 
 def test_a_source_that_is_out_is_not_said_to_know_nothing(site: Site) -> None:
     site.says = None
-    assert "No backup of this name" not in examined(site, subject="acme/web").get_text()
+    assert "There is no backup with this name" not in examined(site, subject="acme/web").get_text()
 
 
 def test_an_address_that_was_typed_tells_where_the_service_is(site: Site) -> None:
     page = examined(site, subject=f"{PUBLIC}/badge/acme/web", camo=camo("https://old.example/badge/acme/web"))
-    assert text(page, ".fault strong") == "The README asks https://old.example/badge/acme/web instead."
+    assert text(page, ".fault strong") == "The README shows https://old.example/badge/acme/web instead."
 
 
 def test_where_the_service_is_unknown_that_is_told(site: Site) -> None:
     page = examined(site, camo=camo("https://img.shields.io/badge/build/passing"))
-    assert "Whether that is an address of this service" in " ".join(page.get_text().split())
+    assert "whether that URL belongs to this service" in " ".join(page.get_text().split())
 
 
 def test_an_image_that_is_no_badge_is_not_examined(site: Site) -> None:
     page = examined(site, camo=camo("https://img.shields.io/badge/build-passing-green"))
-    assert text(page, "#camo-fault").endswith("/badge/build-passing-green, which is no badge of this service.")
+    assert text(page, "#camo-fault").endswith("/badge/build-passing-green, which is not a badge of this service.")
     assert text(page, "#subject-fault") == ""
     assert not page.select("section img")
 
@@ -195,7 +195,7 @@ def test_the_picture_s_words_are_its_alternative_text(site: Site) -> None:
 
 
 def test_without_scripts_the_address_is_said_to_want_the_service_s_own(site: Site) -> None:
-    assert "in place of https://this-service.invalid" in text(examined(site, subject="acme/web"), "noscript")
+    assert "Replace https://this-service.invalid" in text(examined(site, subject="acme/web"), "noscript")
 
 
 @pytest.mark.parametrize(
@@ -209,7 +209,7 @@ def test_without_scripts_the_address_is_said_to_want_the_service_s_own(site: Sit
 )
 def test_what_is_no_proxy_s_address_gives_no_line(site: Site, pasted: str) -> None:
     page = examined(site, camo=pasted)
-    assert "no address of GitHub's image proxy" in page.get_text()
+    assert "not a URL of GitHub's image proxy" in page.get_text()
     assert not page.select("#purge")
 
 
@@ -222,7 +222,7 @@ def test_a_badge_that_no_proxy_shows_is_told(site: Site) -> None:
     page = examined(site, subject="/badge/acme?strict=1")
     assert "Give owner/repository" in page.get_text()
     page = examined(site, subject="/badge/acme/web.json")
-    assert "This is no image" in page.get_text()
+    assert "This is not an image" in page.get_text()
     assert not page.select("section img")
     site.says = replace(SUCCEEDED, finished_at=START - timedelta(days=3))
     page = examined(site, subject="/badge/acme/web?strict=1&expect=succeeded&max_age=24h")

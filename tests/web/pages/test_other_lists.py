@@ -64,7 +64,7 @@ def test_a_source_that_is_out_is_told_beside_what_the_others_have(dashboards: Da
     dashboard.tell(Subject.legacy("acme", "web"))
     page = dashboard.soup("/dashboard")
     assert [link.get_text() for link in page.select(".subjects a")] == ["web"]
-    assert text(page, ".note") == "Not all sources answered: repositories of hc are missing here."
+    assert text(page, ".note") == "Some sources did not answer; repositories of hc are missing here."
 
 
 def test_reporting_is_advised_only_where_the_badge_would_show_it(dashboards: Dashboards, tmp_path: Path) -> None:
@@ -75,7 +75,10 @@ def test_reporting_is_advised_only_where_the_badge_would_show_it(dashboards: Das
     empty.add_url_rule("/ops/status", "status", lambda: ("", 404))
     with served(empty) as url:
         dashboard = dashboards(BADGE_UPSTREAM_URL=url)
-        for path, words in (("/dashboard", "No backups yet"), ("/dashboard/acme/none", "No backup of this name")):
+        for path, words in (
+            ("/dashboard", "No backups yet"),
+            ("/dashboard/acme/none", "There is no backup with this name"),
+        ):
             assert words in dashboard.soup(path).get_text()
             assert not dashboard.soup(path).select("pre")
 
@@ -86,7 +89,8 @@ def test_how_sources_are_called_is_not_for_anybody(dashboards: Dashboards, tmp_p
     dashboard.tell(Subject.legacy("acme", "web"))
     dashboard.clock.advance(seconds=30)
     page = dashboard.soup("/dashboard")
-    assert text(page, ".note") == "Not all sources answered: repositories of a source of this service are missing here."
+    words = "Some sources did not answer; repositories of a source of this service are missing here."
+    assert text(page, ".note") == words
     assert "hc" not in one(page, "main").get_text()
 
 
@@ -104,5 +108,5 @@ def test_a_list_that_is_being_read_holds_few_and_the_others_are_told_so(dashboar
         refused = next(as_completed(asked, 10))
         going.set()
         assert refused.result().status_code == 503
-        assert "The list is being read" in refused.result().text
+        assert "The list is loading" in refused.result().text
         assert [future.result().status_code for future in asked if future is not refused] == [200] * MOST_WAITING

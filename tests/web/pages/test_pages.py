@@ -166,7 +166,7 @@ def test_the_preview_shows_each_ground_the_picture_made_for_it(dashboard: Dashbo
 def test_no_label_can_be_chosen_and_a_bad_age_is_told(dashboard: Dashboard) -> None:
     page = dashboard.soup(f"/dashboard/{WEB.path}?label=&max_age=5m")
     assert text(page, "#snippet-url").endswith("/web?label=")
-    assert text(page, "#max-age-fault") == "Give an hour or more, such as 26h or 7d."
+    assert text(page, "#max-age-fault") == "Enter at least 1h, such as 26h or 7d."
 
 
 @given(st.dictionaries(st.sampled_from(PARAMETERS), st.text(max_size=70)))
@@ -330,7 +330,7 @@ def test_the_builder_makes_the_badge_of_a_pasted_address(site: Site) -> None:
 
 def test_the_builder_tells_what_it_does_not_understand(site: Site) -> None:
     page = BeautifulSoup(site.get("/?subject=https://example.org/a/b").data, "html.parser")
-    assert text(page, "#subject-fault").startswith("Give a repository's address on GitHub, GitLab or Azure DevOps")
+    assert text(page, "#subject-fault").startswith("Give the URL of a repository on GitHub, GitLab or Azure DevOps")
     assert not page.select(".snippet")
     assert site.source.asked == []
 
@@ -352,8 +352,8 @@ def test_search_status_and_order_narrow_the_list_and_stay_in_its_links(dashboard
     assert len(dashboard.soup(chips["failed 6"]).select(".subjects li")) == 6
     following = str(one(page, "a[rel=next]")["href"])
     assert len(dashboard.soup(following).select(".subjects li")) == 10
-    assert "Nothing is called" in dashboard.soup("/dashboard?q=none").get_text()
-    assert "has this status" in dashboard.soup("/dashboard?status=scheduled").get_text()
+    assert "No repositories match" in dashboard.soup("/dashboard?q=none").get_text()
+    assert "have this status" in dashboard.soup("/dashboard?status=scheduled").get_text()
 
 
 @pytest.mark.parametrize(
