@@ -133,6 +133,11 @@ class Parts:
         """The own catalogue, where there is one."""
         return self.sources.own
 
+    def close(self) -> None:
+        """Close the own catalogue's connections; for programs that end before their process does, and for tests."""
+        if self.own is not None:
+            self.own.catalogue.database.close()
+
     def are_sources_up(self) -> bool:
         """Whether each answered when it was last asked."""
         return all(self.events.watch.is_up(source.name) for source in self.resolver.routing.sources)
@@ -222,6 +227,7 @@ def build_app(parts: Parts) -> Flask:
         use_sessions(site, settings)
     site.extensions["readiness"] = readiness
     site.extensions["warm_up"] = parts.warm_up
+    site.extensions["close"] = parts.close
     return site
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from flask import Blueprint, Response
 
 from badge import __version__
-from badge.settings import PROJECT_FOLDER
+from badge.settings_file import PROJECT_FOLDER
 from badge.web.errors import as_json
 from badge.web.paths import AT_ROOT, Paths
 

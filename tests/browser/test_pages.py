@@ -6,6 +6,7 @@ import re
 import time
 from base64 import b64decode
 from collections.abc import Iterator
+from contextlib import closing
 from urllib.parse import quote, unquote
 
 import bbcode
@@ -281,9 +282,10 @@ def test_the_doctor_s_command_is_copied(watched: Watched, service: Service) -> N
 @pytest.fixture(scope="module")
 def hostile(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     with running_service(tmp_path_factory.mktemp("hostile")) as running:
-        catalogue = Catalogue(Database(f"sqlite:///{running.data_dir / 'catalogue.sqlite3'}"), utc_now)
-        for subject in SUBJECTS:
-            catalogue.record(RunEvent(subject=subject, status=BackupStatus.FAILED, at=utc_now()))
+        with closing(Database(f"sqlite:///{running.data_dir / 'catalogue.sqlite3'}")) as database:
+            catalogue = Catalogue(database, utc_now)
+            for subject in SUBJECTS:
+                catalogue.record(RunEvent(subject=subject, status=BackupStatus.FAILED, at=utc_now()))
         yield running
 
 

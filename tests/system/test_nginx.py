@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -15,9 +16,10 @@ import pytest
 
 from badge.appearance import COLOURS, TONES, WORDS, Palette
 from badge.artwork import svg
-from badge.model import BackupStatus, Badge
+from badge.model import BackupStatus, Badge, Subject
 from badge.web.badges.answer import PROBLEMS, AnswerKind
 from badge.web.badges.http_cache import COMMON_HEADERS
+from badge.web.badges.private_tokens import PrivateTokens
 from badge.web.errors import PROBLEM_TYPE, problem
 from tests.load import all_at_once, at_a_rate, percentile
 from tests.nginx import Nginx, running_nginx
@@ -25,6 +27,18 @@ from tests.servers import Service, eventually, running_service
 
 WEB = "GitHub/acme/Repository/web"
 SVG_TYPE = "image/svg+xml; charset=utf-8"
+SIGNING_KEY = "k" * 32
+FOR_PROGRAMS = (
+    ".json",
+    ".json/",
+    ".txt?v=1",
+    ".json?expect=succeeded&max_age=1h",
+    "?strict=1",
+    "?strict=True&label=x",
+    "?format=JSON",
+    "?format=shields",
+    "?label=x&expect=succeeded",
+)
 
 
 @dataclass
@@ -50,7 +64,7 @@ def running_site(folder: Path, **settings: str) -> Iterator[Site]:
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    with running_site(tmp_path_factory.mktemp("site")) as site:
+    with running_site(tmp_path_factory.mktemp("site"), BADGE_SECRET_KEY=SIGNING_KEY) as site:
         yield site
 
 
@@ -84,6 +98,17 @@ def test_a_badge_is_kept_with_its_age(site: Site) -> None:
     later = site.nginx.get(f"/badge/{WEB}?v=kept", headers={"If-None-Match": first.headers["ETag"]})
     assert (later.status_code, later.headers["Date"]) == (304, first.headers["Date"])
     assert again.content == first.content == site.service.get(f"/badge/{WEB}").content
+
+
+def test_private_answers_are_never_cached(site: Site) -> None:
+    site.service.flask_badge("report", "acme/secret", "failed", "--visibility", "private")
+    token = PrivateTokens(lambda: SIGNING_KEY).of(Subject.legacy("acme", "secret"))
+    for form in ("?", ".json?", "?strict=1&", "?format=shields&"):
+        for _ in range(2):
+            private = site.nginx.get(f"/badge/acme/secret{form}token={token}")
+            assert "failed" in private.text
+            assert private.headers["Cache-Status"].endswith("nginx; fwd=miss")
+        assert "failed" not in site.nginx.get(f"/badge/acme/secret{form}").text
 
 
 def test_pages_are_not_kept_and_metrics_not_shown(site: Site) -> None:
@@ -194,8 +219,23 @@ def test_badges_follow_their_reports_and_stay_true_while_the_service_is_down(tmp
         site.stop_service()
         answers = at_a_rate([url] * 40, 10)  # past the lifetime, and past what may be shown while it is fetched anew
         assert {(answer.code, answer.status) for answer in answers} == {(200, "succeeded")}
-        assert site.nginx.get(f"/badge/{WEB}.txt").text == "succeeded\n"
         assert "service-unavailable" in site.nginx.get(f"/badge/{WEB}").headers["Cache-Status"]
+
+
+def test_while_the_service_is_down_nothing_is_shown_that_time_has_made_untrue(tmp_path: Path) -> None:
+    with running_site(tmp_path, BADGE_FRESH_FINISHED="1s") as site:
+        overdue_at = datetime.now(UTC) + timedelta(seconds=8)
+        ended_at = (overdue_at - timedelta(hours=1)).isoformat()
+        site.service.flask_badge("report", "acme/nightly", "succeeded", "--finished-at", ended_at)
+        image = f"{site.nginx.url}/badge/acme/nightly?max_age=1h"
+        assert all_at_once([image])[0].status == "succeeded"
+        programs = [f"/badge/acme/nightly{form}" for form in FOR_PROGRAMS]
+        assert {site.nginx.get(path).status_code for path in programs} == {200}
+        site.stop_service()
+        assert all_at_once([image])[0].status == "succeeded"
+        assert eventually(lambda: all(site.nginx.get(path).status_code == 503 for path in programs), 2.5)
+        assert eventually(lambda: all_at_once([image])[0].status == "unknown", 10)
+        assert datetime.now(UTC) > overdue_at - timedelta(seconds=2)  # rounding to whole seconds
 
 
 def test_while_the_service_is_down_what_is_not_known_is_unknown(tmp_path: Path) -> None:
@@ -208,8 +248,9 @@ def test_while_the_service_is_down_what_is_not_known_is_unknown(tmp_path: Path) 
         unknown = BackupStatus.UNKNOWN
         colour = COLOURS[Palette.ACCESSIBLE][TONES[unknown]]
         assert image.content == svg.draw(Badge(label="backup", message=WORDS[unknown], colour=colour))
-        for path in ("/badge/acme/other.json", "/badge/acme/other.txt", "/badge/acme/other?strict=1"):
-            answer = site.nginx.get(path)
+        assert site.nginx.get("/badge/acme/other.json?format=svg").status_code == 200
+        for form in FOR_PROGRAMS:
+            answer = site.nginx.get(f"/badge/acme/other{form}")
             assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
             assert (answer.headers["Content-Type"], answer.content) == (
                 PROBLEM_TYPE,

@@ -6,6 +6,7 @@ import json
 import re
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -55,19 +56,22 @@ class Api:
         rates = {"BADGE_OPS_PER_MINUTE": "1000000", "BADGE_PINGS_PER_MINUTE": "1000000"}
         wired = load({"BADGE_DATA_DIR": str(folder), **rates})
         migrate(wired.catalogue_location)
-        parts = build_parts(wired, cache=MemoryStatusCache(clock), clock=clock)
-        assert parts.own is not None
-        self.app: Flask = build_app(parts)
-        key = parts.own.keys.create("all", set(Scope))
+        self.parts = build_parts(wired, cache=MemoryStatusCache(clock), clock=clock)
+        own = self.parts.own
+        assert own is not None
+        self.app: Flask = build_app(self.parts)
+        key = own.keys.create("all", set(Scope))
         self.headers = {"X-API-Key": key}
-        uuid = parts.own.checks.create(Subject.legacy("acme", "web"), timedelta(days=1), timedelta(hours=1), slug="web")
+        uuid = own.checks.create(Subject.legacy("acme", "web"), timedelta(days=1), timedelta(hours=1), slug="web")
         self.pinged = {"check": uuid, "pingKey": key, "slug": "web"}
 
 
 @pytest.fixture(scope="module")
 def api() -> Iterator[Api]:
     with tempfile.TemporaryDirectory() as folder:
-        yield Api(Path(folder))
+        api = Api(Path(folder))
+        with closing(api.parts):
+            yield api
 
 
 @pytest.fixture(scope="module")

@@ -20,7 +20,8 @@ from badge.serving import first_words
 from badge.settings import load
 from badge.web.pages.choices import NO_ADDRESS
 from badge.web.paths import Paths
-from tests.web.pages.test_pages import Dashboard, one
+from tests.dashboard import Dashboard, Dashboards
+from tests.web.pages.test_pages import one
 
 PREFIX = "/backups"
 UNDER = Paths(PREFIX)
@@ -51,8 +52,8 @@ def client_under_prefix(dashboard: Dashboard) -> FlaskClient:
 
 
 @pytest.fixture
-def client(tmp_path: Path) -> FlaskClient:
-    dashboard = Dashboard(tmp_path)
+def client(dashboards: Dashboards) -> FlaskClient:
+    dashboard = dashboards()
     for number in range(60):  # more than one page
         dashboard.tell(Subject.legacy("acme", f"web{number or ''}"))
     return client_under_prefix(dashboard)
@@ -95,8 +96,8 @@ def test_the_link_to_the_next_page_begins_with_the_prefix(client: FlaskClient) -
     assert str(one(page, "a[rel=next]")["href"]).startswith(f"{PREFIX}/dashboard?cursor=")
 
 
-def test_redirects_to_the_login_and_back_begin_with_the_prefix(tmp_path: Path) -> None:
-    client = client_under_prefix(Dashboard(tmp_path, **BY_TOKEN))
+def test_redirects_to_the_login_and_back_begin_with_the_prefix(dashboards: Dashboards) -> None:
+    client = client_under_prefix(dashboards(**BY_TOKEN))
     sent = client.get("/dashboard/acme/web").headers["Location"]
     assert sent.startswith(f"{PREFIX}/login?next=")
     form = BeautifulSoup(client.get(sent.removeprefix(PREFIX)).data, "html.parser")

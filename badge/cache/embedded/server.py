@@ -82,7 +82,7 @@ class EmbeddedServer:
         return False
 
     def stop(self) -> None:
-        """End it and its watcher."""
+        """Stop the server and its watcher."""
         if os.getpid() != self._owner:
             return
         self._ending.set()

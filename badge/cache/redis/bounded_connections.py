@@ -43,11 +43,11 @@ class _Tcp(redis.Connection):
 
 
 class BoundedConnection(Bounded, _Tcp):
-    """Over TCP."""
+    """A bounded connection over TCP."""
 
 
 class Tls(NamedTuple):
-    """What a URL says of TLS."""
+    """The TLS options of a URL."""
 
     ca_certs: str | None
     ca_path: str | None
@@ -75,7 +75,7 @@ def tls_context(said: Tls) -> ssl.SSLContext:
 
 
 class BoundedTlsConnection(Bounded, redis.SSLConnection, _Tcp):
-    """Over TLS. It is made with the certificates at hand, before any command's time begins to run."""
+    """A bounded connection over TLS, made with the certificates at hand, before any command's time begins to run."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
@@ -89,15 +89,15 @@ class BoundedTlsConnection(Bounded, redis.SSLConnection, _Tcp):
 
 
 class BoundedUnixConnection(Bounded, redis.UnixDomainSocketConnection):
-    """Over a Unix socket."""
+    """A bounded connection over a Unix socket."""
 
     # redis-py 8.1 names them when connecting takes too long, and has none here.
     host, port = "", 0
 
 
 class BoundedSentinelConnection(Bounded, SentinelManagedConnection, _Tcp):
-    """To whichever server Sentinel calls the primary."""
+    """A bounded connection to the server that Sentinel calls the primary."""
 
 
 class BoundedSentinelTlsConnection(BoundedSentinelConnection, BoundedTlsConnection):
-    """The same over TLS."""
+    """A bounded connection over TLS to the server that Sentinel calls the primary."""

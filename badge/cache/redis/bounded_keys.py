@@ -21,18 +21,18 @@ class BoundedKeys:
         return key in self._keys
 
     def add(self, key: SubjectKey) -> None:
-        """Have it in the set."""
+        """Add a key; beyond the limit the oldest one goes."""
         with self._lock:
             self._keys[key] = None
             while len(self._keys) > self._most:
                 self._keys.popitem(last=False)
 
     def discard(self, key: SubjectKey) -> None:
-        """Have it no longer in the set."""
+        """Remove a key, if it is there."""
         with self._lock:
             self._keys.pop(key, None)
 
     def all(self) -> Sequence[SubjectKey]:
-        """Those in it now."""
+        """Return a copy of the keys, the oldest first."""
         with self._lock:
             return list(self._keys)

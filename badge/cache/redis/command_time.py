@@ -50,17 +50,17 @@ class CommandSocket:
         self._sock.settimeout(timeout)
 
     def recv(self, *args: Any) -> bytes:
-        """Read, within what is left."""
+        """Read, within what is left of the command's time."""
         self._wait_only_what_is_left()
         return self._sock.recv(*args)
 
     def recv_into(self, *args: Any) -> int:
-        """Read into a buffer, within what is left."""
+        """Read into a buffer, within what is left of the command's time."""
         self._wait_only_what_is_left()
         return self._sock.recv_into(*args)
 
     def sendall(self, *args: Any) -> None:
-        """Write, within what is left."""
+        """Write, within what is left of the command's time."""
         self._wait_only_what_is_left()
         self._sock.sendall(*args)
 

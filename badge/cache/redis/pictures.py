@@ -42,7 +42,7 @@ class RedisPictureStore:
         self._most = most
 
     def get(self, name: str) -> bytes | None:
-        """The picture of that name."""
+        """Return the picture stored under this name; None where there is none or no server."""
         title = f"{name}\n".encode()
         args: list[Any] = [name, len(title) + LONGEST_PICTURE]
         raw = self._attempt("picture get", lambda: _GET.run(self._client(), [PICTURES_KEY], args))
@@ -50,7 +50,7 @@ class RedisPictureStore:
         return raw.removeprefix(title) if isinstance(raw, bytes) and raw.startswith(title) else None
 
     def put(self, name: str, picture: bytes) -> bool:
-        """Keep it, if there is room."""
+        """Store the picture; returns False if it is too large, there is no room or no server."""
         if len(picture) > LONGEST_PICTURE:
             return False
         args: list[Any] = [name, f"{name}\n".encode() + picture, self._most, round(LIFETIME.total_seconds() * 1000)]

@@ -95,7 +95,7 @@ class RedisStatusCache:
         commands.on_return.append(self._make_up)
 
     def get(self, key: SubjectKey) -> CacheEntry | None:
-        """What is kept, fresh or not; without the server, what this process keeps."""
+        """Return the cache entry, fresh or expired; without the server, what this process keeps."""
         raw = self._raw(key)
         if raw is None:
             return self._local.get(key)
@@ -108,22 +108,22 @@ class RedisStatusCache:
         return here
 
     def shared(self, key: SubjectKey) -> CacheEntry | None:
-        """What the server has, fresh or not, as far as this process knows nothing newer."""
+        """Return the server's entry, fresh or expired, unless this process knows a newer one."""
         raw = None if key in self._here_alone else self._raw(key)
         return None if raw is None or raw == NOTHING else self._unsealed(key, raw)
 
     def recall(self, key: SubjectKey) -> CacheEntry | None:
-        """What this process itself last knew, also of a server that lost everything since."""
+        """Return what this process itself last knew, even if the server has lost everything since."""
         return self._local.get(key)
 
     def fetch_began(self, key: SubjectKey) -> datetime:
-        """The moment by the server's clock, which all hosts share."""
+        """Return the time by the server's clock, which all hosts share."""
         value = key_names(key).value
         told = self._commands.attempt("time", lambda: int(_TIME.run(self._client(), [value], [])), lambda: None)
         return self._clock() if told is None else from_micros(told)
 
     def claim(self, key: SubjectKey) -> LeaseAttempt:
-        """Ask for the right to fetch. Only with the server given up is it enough to have it in this process.
+        """Ask for the lease of a key. Only with the server given up is one of this process enough.
 
         A command that was merely late is no reason to ask a source twice: who asked looks again.
         """
@@ -136,17 +136,17 @@ class RedisStatusCache:
         )
 
     def renew(self, lease: Lease) -> None:
-        """Hold it for another second."""
+        """Extend the lease by a second, unless another caller has it by now."""
         self._hold(lease, LEASE_LIFETIME)
         self._local.renew(lease)
 
     def release(self, lease: Lease) -> None:
-        """Give it back."""
+        """End the lease, unless another caller has it by now."""
         self._hold(lease, timedelta(0))
         self._local.release(lease)
 
     def put(self, key: SubjectKey, entry: CacheEntry, lease: Lease | None = None) -> bool:
-        """Keep it, unless something newer is there or the key was forgotten since its fetch began."""
+        """Store the entry, unless a newer one is there or the key was invalidated since its fetch began."""
         names, token = key_names(key), lease.token if lease else ""
         args: list[Any] = [seal(key, entry), to_micros(entry.fetched_at), _milliseconds(ENTRY_LIFETIME), token, LONGEST]
         is_put_here = self._local.put(key, entry, lease)
@@ -161,7 +161,7 @@ class RedisStatusCache:
         return is_put_here
 
     def invalidate(self, key: SubjectKey) -> None:
-        """Drop what is kept, and refuse what was fetched from before now."""
+        """Drop the entry, and refuse the results of fetches that have already begun."""
         self._local.invalidate(key)
         self._here_alone.discard(key)
         names = key_names(key)
@@ -170,11 +170,11 @@ class RedisStatusCache:
             self._commands.make_up_soon()
 
     def is_up(self) -> bool:
-        """Whether the server answers right now."""
+        """Return whether the server answers right now."""
         return self._commands.attempt("ping", lambda: bool(self._client().ping()), lambda: False)
 
     def _make_up(self) -> None:
-        """Forget in the server what could not be forgotten while it was away; raises what redis-py does."""
+        """Invalidate in the server what changed while it was away; raises redis-py's errors."""
         for key in self._owed.all():
             names = key_names(key)
             with command_time(self._commands.connector.seconds):

@@ -219,14 +219,14 @@ class _OneSource:
             found = sample.read_by(recipe, entry.values)
             if found.get("fails") == "badExpression" and "fails" not in sample.expect:
                 self.fault("", f'fails on the preset\'s sample "{sample.name}": {found["because"]}')
-        for sample in entry.samples:
+        for own in entry.samples:
             try:
-                found = sample.read_by(recipe, entry.values)
+                found = own.read_by(recipe, entry.values)
             except ValidationError as error:
                 self._tell(faults_of(error))
                 continue
-            for difference in sample.misread(found):
-                self.fault(f'samples "{sample.name}"', difference)
+            for difference in own.misread(found):
+                self.fault(f'samples "{own.name}"', difference)
 
 
 def _source_of(preset: Preset) -> dict[str, Any]:

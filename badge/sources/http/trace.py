@@ -1,4 +1,4 @@
-"""What is told of a question and its answer while they come about, for `flask badge sources try`."""
+"""What is told of a question and its answer while they come about, for `badge sources try`."""
 
 from __future__ import annotations
 

@@ -15,6 +15,7 @@ def aged(report: Report, recipe: Recipe, now: datetime, clock: datetime) -> Repo
     `stale_after` of the result is the moment by our clock at which it would change by itself, so
     that nothing keeps it for longer.
     """
+    report = _without_old_success(report, recipe, clock)
     match report.status:
         case BackupStatus.IN_PROGRESS if report.started_at is not None:
             left = report.started_at + recipe.max_run - clock
@@ -32,7 +33,29 @@ def aged(report: Report, recipe: Recipe, now: datetime, clock: datetime) -> Repo
             ended = replace(report, status=status, last_finished=last_finished, stale_after=None)
         case _:
             return report
-    return replace(report, stale_after=now + left) if left > timedelta(0) else ended
+    if left <= timedelta(0):
+        return ended
+    return replace(report, stale_after=now + min(left, _success_counts_for(report, recipe, clock) or left))
+
+
+def _without_old_success(report: Report, recipe: Recipe, clock: datetime) -> Report:
+    """A new run does not renew the success before it: one that is too old, or of unknown age, counts no longer."""
+    is_waiting = report.status in (BackupStatus.IN_PROGRESS, BackupStatus.SCHEDULED)
+    if recipe.stale_after is None or not is_waiting or report.last_finished is not BackupStatus.SUCCEEDED:
+        return report
+    left = _success_counts_for(report, recipe, clock)
+    if left is not None and left > timedelta(0):
+        return report
+    is_failure = left is not None and recipe.stale_as == "failed"
+    return replace(report, last_finished=BackupStatus.FAILED if is_failure else None)
+
+
+def _success_counts_for(report: Report, recipe: Recipe, clock: datetime) -> timedelta | None:
+    """How much longer the last run's success counts; None where it was none, or has no time or limit."""
+    success_at = report.last_success_at
+    if recipe.stale_after is None or success_at is None or report.last_finished is not BackupStatus.SUCCEEDED:
+        return None
+    return success_at + recipe.stale_after - clock
 
 
 def _undated(report: Report) -> Report:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tomllib
 from functools import cache
 from importlib import resources
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -14,6 +14,13 @@ from badge.sources.recipes.samples import Sample, merge
 from badge.sources.recipes.table import Table
 
 _FOLDER = resources.files("badge.sources.recipes") / "presets"
+
+
+class PresetSample(Sample):
+    """A sample of ours, which may also say what a monitor gets."""
+
+    expect_succeeded: Literal[200, 503] | None = None
+    """The HTTP status of `.json?expect=succeeded`; the tests look at it."""
 
 
 class Preset(Table):
@@ -27,7 +34,7 @@ class Preset(Table):
     """Names of the values that a source has to give, and what they are."""
     values: dict[str, str] = Field(default_factory=dict)
     auth: dict[str, Any] = Field(default_factory=dict)
-    samples: list[Sample] = Field(min_length=1)
+    samples: list[PresetSample] = Field(min_length=1)
     recipe: dict[str, Any]
 
 

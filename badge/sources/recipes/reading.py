@@ -1,11 +1,11 @@
 """A system's answer, a recipe → what it says of the subject. No I/O.
 
-Each step is also told in words, for `flask badge sources try`.
+Each step is also told in words, for `badge sources try`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
@@ -14,7 +14,7 @@ from badge.model import CASELESS_PLATFORMS, BackupStatus, Reason, Report, Visibi
 from badge.ports import SourceUnavailable
 from badge.sources.recipes.ageing import aged
 from badge.sources.recipes.expression import Expression, ExpressionFailed
-from badge.sources.recipes.recipe import Outcome, Recipe
+from badge.sources.recipes.recipe import NOT_OVER, Outcome, Recipe
 from badge.sources.recipes.times import is_never, read_time
 
 # Runs looked at for the last success and the last one that ended.
@@ -22,6 +22,8 @@ MOST_RUNS = 100
 BELIEVABLE_LEAD = timedelta(days=1)
 
 _FINISHED = (BackupStatus.SUCCEEDED, BackupStatus.FAILED)
+# Outcomes that leave it to an older run how the last one ended.
+_SAYS_NOTHING_OF_AN_END = NOT_OVER | {Outcome.DELETED, Outcome.ABSENT}
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +138,8 @@ class Reader:
     def _of_runs(
         self, runs: Sequence[object], next_run_at: datetime | None, now: datetime, steps: list[str]
     ) -> Reading:
-        verdicts = [self._verdict(run) for run in runs[: MOST_RUNS if self.recipe.latest_by else 1]]
+        looked_at = runs[: MOST_RUNS if self.recipe.latest_by else 1]
+        verdicts = [verdict for run in looked_at for verdict in self._verdicts(run)]
         if self.recipe.cancelled_as == "previous":
             verdicts = [verdict for verdict in verdicts if verdict.outcome is not Outcome.CANCELLED] or verdicts
         latest = verdicts[0]
@@ -144,29 +147,37 @@ class Reader:
         if latest.outcome is Outcome.ABSENT:
             return Reading(Report.absent(now), steps=steps)
         clock = self._time(self.recipe.clock, latest.item) or now
-        report = self._report(latest, verdicts, now)
+        report = self._report(latest, verdicts, now, clock)
         report = replace(report, next_run_at=report.next_run_at or next_run_at)
         result = aged(report, self.recipe, now, clock)
         if result.status is not report.status:
             steps.append(f"too old: {report.status.value} counts as {result.status.value}")
+        if latest.outcome in NOT_OVER:
+            steps.append(f"the run before: {result.last_finished or 'not known how it ended'}")
         return Reading(result, not latest.is_known_word, steps)
 
-    def _verdict(self, run: object) -> _Verdict:
+    def _verdicts(self, run: object) -> Iterator[_Verdict]:
+        """What the rules make of one item: of its run, and where they read on, of the run before it."""
         steps = []
         for index, rule in enumerate(self.recipe.rules):
             holds = rule.when.holds_for(run)
             steps.append(f"rules[{index}]: {rule.when.text}: {rule.status.value if holds else 'no'}")
             if holds:
-                return _Verdict(run, rule.status, is_known_word=True, steps=steps)
+                yield _Verdict(run, rule.status, is_known_word=True, steps=tuple(steps))
+            if holds and not rule.read_on:
+                return
+        yield self._by_state(run, steps)
+
+    def _by_state(self, run: object, steps: list[str]) -> _Verdict:
         default = self.recipe.default
         if self.recipe.state is None:
             return _Verdict(run, default, is_known_word=True, steps=[*steps, f"default: {default.value}"])
         word = word_of(self.recipe.state.on(run))
         outcome = self.recipe.map.get(word) if word is not None else None
-        steps.append(f"state: {word!r}: {outcome.value if outcome else f'{default.value}, by default'}")
-        return _Verdict(run, outcome or default, is_known_word=outcome is not None, steps=steps)
+        step = f"state: {word!r}: {outcome.value if outcome else f'{default.value}, by default'}"
+        return _Verdict(run, outcome or default, is_known_word=outcome is not None, steps=[*steps, step])
 
-    def _report(self, latest: _Verdict, verdicts: Sequence[_Verdict], now: datetime) -> Report:
+    def _report(self, latest: _Verdict, verdicts: Sequence[_Verdict], now: datetime, clock: datetime) -> Report:
         item, fields = latest.item, self.recipe.fields
         status = self.recipe.meaning(latest.outcome)
         ended = [verdict for verdict in verdicts if self.recipe.meaning(verdict.outcome) in _FINISHED]
@@ -177,13 +188,30 @@ class Reader:
             started_at=self._past(fields.started_at, item, now),
             finished_at=finished_at if status in _FINISHED else None,
             last_success_at=self._last_success(item, ended, now),
-            last_finished=self.recipe.meaning(ended[0].outcome) if ended else None,
+            last_finished=self._last_finished(verdicts, clock),
             next_run_at=self._time(fields.next_run_at, item),
             size_bytes=_size(_found(fields.size_bytes, item)),
             url=https_url(_found(fields.url, item)),
             visibility=self._visibility(item),
             reason=_REASONS.get(latest.outcome) if status is BackupStatus.FAILED else None,
         )
+
+    def _last_finished(self, verdicts: Sequence[_Verdict], clock: datetime) -> BackupStatus | None:
+        """How the newest run that is over ended; None where that is not known, whatever older ones say."""
+        for verdict in verdicts:
+            if self._hangs(verdict, clock):
+                return BackupStatus.FAILED
+            if verdict.outcome not in _SAYS_NOTHING_OF_AN_END:
+                status = self.recipe.meaning(verdict.outcome)
+                return status if status in _FINISHED else None
+        return None
+
+    def _hangs(self, verdict: _Verdict, clock: datetime) -> bool:
+        """Whether it is a run that never ended: a crash that the system did not notice."""
+        if verdict.outcome is not Outcome.IN_PROGRESS:
+            return False
+        started_at = self._time(self.recipe.fields.started_at, verdict.item)
+        return started_at is not None and started_at + self.recipe.max_run <= clock
 
     def _last_success(self, item: object, ended: Sequence[_Verdict], now: datetime) -> datetime | None:
         said = self._past(self.recipe.fields.last_success_at, item, now)

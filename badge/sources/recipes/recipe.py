@@ -38,6 +38,9 @@ class Outcome(StrEnum):
     """There is no such subject."""
 
 
+NOT_OVER = frozenset({Outcome.IN_PROGRESS, Outcome.SCHEDULED})
+
+
 def _text(value: object) -> str:
     if not isinstance(value, str):
         raise ValueError("give a text")  # noqa: TRY004 - pydantic collects ValueErrors
@@ -144,6 +147,14 @@ class Rule(Table):
 
     when: JmesPath
     status: Outcome
+    read_on: bool = False
+    """The item tells of two runs: this one, and by the rules below and `state` how the run before it ended."""
+
+    @model_validator(mode="after")
+    def _is_not_over(self) -> Self:
+        if self.read_on and self.status not in NOT_OVER:
+            raise ValueError("read_on goes with inProgress and scheduled: any other status says how the run ended")
+        return self
 
 
 class NextRun(Table):

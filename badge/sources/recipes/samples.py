@@ -11,7 +11,7 @@ from pydantic import AfterValidator, AwareDatetime, Field
 from badge.contract import ContractBroken, parse_json, status_document
 from badge.model import Subject
 from badge.ports import SourceUnavailable
-from badge.sources.recipes.reading import Reader
+from badge.sources.recipes.reading import Reader, Reading
 from badge.sources.recipes.recipe import Recipe
 from badge.sources.recipes.table import Table, templates_in
 from badge.sources.recipes.template import NothingToAsk, Template, names_of
@@ -54,20 +54,24 @@ class Sample(Table):
 
     def read_by(self, recipe: Mapping[str, Any], values: Mapping[str, str]) -> dict[str, Any]:
         """What a recipe makes of it, in the words of `expect`."""
+        try:
+            reading = self.reading(recipe, values)
+        except SourceUnavailable as unavailable:
+            return {"fails": unavailable.kind, "because": str(unavailable.__cause__ or "")}
+        except NothingToAsk:
+            return {"fails": "nothingToAsk"}
+        document = status_document(Subject.from_path(self.subject), reading.report)
+        return {**document, "exists": reading.report.exists, "unknownWord": reading.unknown_word}
+
+    def reading(self, recipe: Mapping[str, Any], values: Mapping[str, str]) -> Reading:
+        """The same as a source would have it; raises `SourceUnavailable` and `NothingToAsk`."""
         subject = Subject.from_path(self.subject)
         used = Recipe.model_validate(merge(recipe, self.options))
         # A value that differs by subject stands for its own name here.
         places = {place: place for text in templates_in(used) for place in Template(text).places}
         names = names_of(subject, {**places, **values, **self.values})
         then = None if self.then is None else parse_json(self.then.encode())
-        try:
-            reading = Reader(used).read(parse_json(self.body.encode()), names, self.at, then)
-        except SourceUnavailable as unavailable:
-            return {"fails": unavailable.kind, "because": str(unavailable.__cause__ or "")}
-        except NothingToAsk:
-            return {"fails": "nothingToAsk"}
-        document = status_document(subject, reading.report)
-        return {**document, "exists": reading.report.exists, "unknownWord": reading.unknown_word}
+        return Reader(used).read(parse_json(self.body.encode()), names, self.at, then)
 
     def misread(self, found: Mapping[str, Any]) -> Iterator[str]:
         """Each difference between what was found and what is expected, as a sentence."""

@@ -197,7 +197,9 @@ def _answer_showing(content: Content, pictures: Pictures, draw_by: Deadline | No
         status=resolution.status,
         origin=resolution.origin,
         # Where the picture's words would change by themselves, so does what a monitor expects.
-        cache_policy=CachePolicy.of(resolution, content.face.holds_for, request.at_least),
+        cache_policy=CachePolicy.of(
+            resolution, content.face.holds_for, request.at_least, is_for_program=request.is_for_program
+        ),
         etag=f'"{etag(body)}"',
         has_retry_after=content.kind is AnswerKind.UNAVAILABLE and problem is not None,
     )

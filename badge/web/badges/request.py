@@ -66,6 +66,11 @@ class BadgeRequest:
         """Whether to send the true HTTP status. Plain images are always 200, because proxies drop them otherwise."""
         return self.is_strict or self.format in (Format.JSON, Format.TXT)
 
+    @property
+    def is_for_program(self) -> bool:
+        """Whether the answer is for a program such as a monitor, and so must never be stale."""
+        return self.shows_true_code or self.expects_success or self.format is Format.SHIELDS
+
 
 def read_badge_request(environ: Mapping[str, Any], query: Mapping[str, str], default_label: str) -> BadgeRequest:
     """Read a badge request. Bad parameter values fall back to their defaults."""

@@ -6,13 +6,14 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any, TypeVar
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 
 from badge.catalogue.events import RunEvent
-from badge.contract import parse_time, unless_never
+from badge.contract import coordinates_of, format_time, parse_time, unless_never
 from badge.listing import ListingFilter
-from badge.model import BackupStatus, InvalidSubject, Reason, Subject, Visibility
+from badge.model import BackupStatus, InvalidSubject, Reason, Subject, Visibility, status_named
+from badge.validation import problem_of
 
 LARGEST_BATCH = 100
 LARGEST_PAGE = 100
@@ -22,6 +23,10 @@ Body = TypeVar("Body", bound=BaseModel)
 
 Moment = Annotated[AwareDatetime | None, AfterValidator(unless_never)]
 """A time; as everywhere in the contract, a zero time means "never" and counts as missing."""
+
+
+def _as_spelt(status: object) -> object:
+    return (status_named(status) if isinstance(status, str) else None) or status
 
 
 class BadBody(ValueError):
@@ -71,7 +76,7 @@ class Batch(_Contract):
 class ReportBody(SubjectBody):
     """The body of `POST /ops/status/report`: the fields of a status that a reporter may set."""
 
-    status: BackupStatus
+    status: Annotated[BackupStatus, BeforeValidator(_as_spelt)]
     observed_at: Moment = None
     started_at: Moment = None
     finished_at: Moment = None
@@ -82,6 +87,10 @@ class ReportBody(SubjectBody):
     reason: Reason | None = None
     visibility: Visibility | None = None
     enabled: bool | None = None
+
+
+# The fields that a report and an event have in common, by the same names.
+_TOLD = [name for name in ReportBody.model_fields if name in RunEvent.__dataclass_fields__]
 
 
 class ListQuery(BaseModel):
@@ -130,22 +139,20 @@ def read_event(raw: bytes, *, now: datetime) -> RunEvent:
         subject = body.subject
     except InvalidSubject as invalid:
         raise BadBody(f"{invalid}.") from None
-    return RunEvent(
-        subject=subject,
-        status=body.status,
-        at=body.observed_at or now,
-        started_at=body.started_at,
-        finished_at=body.finished_at,
-        size_bytes=body.size_bytes,
-        next_run_at=body.next_run_at,
-        stale_after=body.stale_after,
-        url=body.url,
-        reason=body.reason,
-        visibility=body.visibility,
-        enabled=body.enabled,
-    )
+    return RunEvent(subject=subject, at=body.observed_at or now, **{name: getattr(body, name) for name in _TOLD})
+
+
+def event_document(event: RunEvent) -> dict[str, object]:
+    """The body that `read_event` reads as this event."""
+    told = {to_camel(name): getattr(event, name) for name in _TOLD}
+    body = {**coordinates_of(event.subject), "observedAt": event.at, **told}
+    return {
+        name: format_time(value) if isinstance(value, datetime) else value
+        for name, value in body.items()
+        if value is not None
+    }
 
 
 def _fault(detail: Any) -> str:
     where = ".".join(str(part) for part in detail["loc"]) or "body"
-    return f"{where}: {detail['msg']}"
+    return f"{where}: {problem_of(detail)}"

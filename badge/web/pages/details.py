@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
+from urllib.parse import urlsplit
 
 from flask import request
 from werkzeug.wrappers import Response as AnyResponse
 
 from badge import appearance
-from badge.model import InvalidSubject, Origin, PastRun, Report, Resolution, Subject, Visibility
+from badge.contract import https_url
+from badge.model import BackupStatus, InvalidSubject, Origin, PastRun, Report, Resolution, Subject, Visibility
 from badge.ports import SourceUnavailable
 from badge.web.login.access import Viewer
 from badge.web.page import Moment, exact_length, length, message, picture_for, sentence, show, size
@@ -42,6 +44,7 @@ class Details:
             subject=subject,
             moments=self._moments(resolution),
             facts=_facts(resolution),
+            run_page=RunPage.of(report, viewer),
             freshness=_freshness(resolution, viewer.named(source.name) if source else "no source"),
             status_words=appearance.message_for(resolution) if report.exists else "nothing known",
             resolution=resolution,
@@ -80,20 +83,44 @@ class Details:
     def _moments(self, resolution: Resolution) -> list[tuple[str, Moment]]:
         report = resolution.report
         moments = {
-            "Started": report.started_at,
+            "Started": _reported_start(report),
             "Finished": report.finished_at,
             "Last success": appearance.last_success(resolution),
-            "Next run": report.next_run_at,
+            "Next run": None if report.status is BackupStatus.DELETED else report.next_run_at,
             "Deleted": report.deleted_at,
         }
         return [(name, shown) for name, moment in moments.items() if (shown := Moment.of(moment, resolution.now))]
 
 
+@dataclass(frozen=True, slots=True)
+class RunPage:
+    """The link to a run's own page."""
+
+    url: str
+    host: str
+
+    @classmethod
+    def of(cls, report: Report, viewer: Viewer) -> RunPage | None:
+        """None where there is none, or for strangers: an upstream's address is not theirs to know."""
+        url = https_url(report.url)
+        return cls(url, urlsplit(url).hostname or "") if url and viewer.sees_private else None
+
+
+def _reported_start(report: Report) -> datetime | None:
+    """When the run began. Where nobody said, the catalogue has the time of the event instead, which is no start."""
+    started, finished = report.started_at, report.finished_at
+    is_made_up = report.status is BackupStatus.SCHEDULED or (started and finished and started >= finished)
+    return None if is_made_up else started
+
+
 def _facts(resolution: Resolution) -> list[tuple[str, str]]:
     report = resolution.report
     facts = []
-    if report.started_at and report.finished_at:
-        facts.append(("Duration", exact_length(report.finished_at - report.started_at)))
+    if words := appearance.reason_words(report):
+        facts.append(("Reason", words))
+    started = _reported_start(report)
+    if started and report.finished_at:
+        facts.append(("Duration", exact_length(report.finished_at - started)))
     if report.size_bytes is not None:
         facts.append(("Size", size(report.size_bytes)))
     return facts

@@ -14,7 +14,7 @@ from flask import Response, current_app, request
 from werkzeug.test import Client, TestResponse
 
 from badge.appearance import alt_text
-from badge.model import InvalidSubject, Subject
+from badge.model import STALE_AGE, InvalidSubject, Subject
 from badge.web.badges.request import BadgeRequest, read_badge_request
 from badge.web.page import exact_length, inline_image, length, sentence, show
 from badge.web.pages.camo import ProxyAddress, WebOrigin, is_of, origin_of
@@ -126,11 +126,12 @@ class Doctor:
 
     def _oldest(self, address: str) -> str:
         """Say how old a copy from any earlier time may be; the badge may have shown any status then."""
-        wished = _asked_by(address).at_least
-        lifetimes = self.parts.resolver.lifetimes
-        # A copy may be shown as long again while a new one is fetched.
-        least = min(wished, lifetimes.too_old)
-        longest, of_deleted = 2 * max(lifetimes.longest, least), 2 * max(lifetimes.deleted, least)
+        asked, lifetimes = _asked_by(address), self.parts.resolver.lifetimes
+        # A copy of an image may be shown as long again while a new one is fetched, but never for more than an hour.
+        times = 1 if asked.is_for_program else 2
+        longest, of_deleted = (
+            min(times * max(lifetime, asked.at_least), STALE_AGE) for lifetime in (lifetimes.longest, lifetimes.deleted)
+        )
         also = f", and one that says “deleted” up to {exact_length(of_deleted)}" if of_deleted > longest else ""
         return f"A copy that it took before may be up to {exact_length(longest)} old{also}."
 

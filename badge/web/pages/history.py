@@ -81,14 +81,20 @@ def _row(run: PastRun, now: datetime) -> RunRow:
     duration = _duration(run)
     return RunRow(
         WORDS[run.status],
-        Moment.of(run.started_at, now),
+        Moment.of(None if _has_made_up_start(run) else run.started_at, now),
         exact_length(duration) if duration else "",
         size(run.size_bytes) if run.size_bytes is not None else "",
     )
 
 
 def _duration(run: PastRun) -> timedelta | None:
-    return run.finished_at - run.started_at if run.finished_at else None
+    return run.finished_at - run.started_at if run.finished_at and not _has_made_up_start(run) else None
+
+
+def _has_made_up_start(run: PastRun) -> bool:
+    """Whether nobody said when it began: the catalogue then has the time of the event that told of it."""
+    is_queued = run.status is BackupStatus.SCHEDULED
+    return is_queued or (run.finished_at is not None and run.started_at >= run.finished_at)
 
 
 def _words(runs: Sequence[PastRun]) -> str:

@@ -35,6 +35,17 @@ def test_a_private_token_shows_the_badge_and_no_shared_cache_may_store_it(privat
         assert (again.status_code, again.headers["Cache-Control"]) == (304, "private, max-age=60")
 
 
+@pytest.mark.parametrize("says", [replace(SUCCEEDED, visibility=Visibility.PRIVATE), Report.absent(START), None])
+@pytest.mark.parametrize("form", [*FORMS, "?format=shields&", ".json?expect=succeeded&", ".txt?strict=1&max_age=1h&"])
+def test_whatever_a_token_is_answered_is_private_in_every_format(site: Site, form: str, says: Report | None) -> None:
+    site.says = says
+    answer = site.get(f"{WEB}{form}token={TOKEN}")
+    assert answer.headers["Cache-Control"].startswith("private, max-age=")
+    is_image = form in (".svg?", ".png?")
+    assert answer.headers["Cache-Control"].endswith(", must-revalidate") is not is_image
+    assert "stale" not in answer.headers["Cache-Control"]
+
+
 @pytest.mark.parametrize("token", ["x", TOKEN[:-1], TOKEN.lower(), TOKENS.of(Subject.legacy("acme", "api")), "%FF", ""])
 def test_a_wrong_token_is_the_same_as_none(private: Site, token: str) -> None:
     seen = [private.get(f"{WEB}{form}token={token}") for form in FORMS]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -40,16 +42,15 @@ class Ops:
 
 
 @pytest.fixture
-def ops(tmp_path: Path) -> Ops:
+def ops(tmp_path: Path) -> Iterator[Ops]:
     clock = ManualClock()
-    parts = build_parts(
-        load({"BADGE_DATA_DIR": str(tmp_path), "BADGE_EDGE_CACHE": "0"}), cache=OneProcess(clock), clock=clock
-    )
-    migrate(parts.settings.catalogue_location)
-    assert parts.own is not None
-    reader = parts.own.keys.create("reader", frozenset({Scope.READ}))
-    reporter = parts.own.keys.create("reporter", frozenset({Scope.REPORT}))
-    return Ops(build_app(parts).test_client(), parts.own, clock, reader, reporter)
+    settings = load({"BADGE_DATA_DIR": str(tmp_path), "BADGE_EDGE_CACHE": "0"})
+    migrate(settings.catalogue_location)
+    with closing(build_parts(settings, cache=OneProcess(clock), clock=clock)) as parts:
+        assert parts.own is not None
+        reader = parts.own.keys.create("reader", frozenset({Scope.READ}))
+        reporter = parts.own.keys.create("reporter", frozenset({Scope.REPORT}))
+        yield Ops(build_app(parts).test_client(), parts.own, clock, reader, reporter)
 
 
 def test_a_report_is_on_the_badge_at_once(ops: Ops) -> None:
@@ -59,6 +60,12 @@ def test_a_report_is_on_the_badge_at_once(ops: Ops) -> None:
         answer = ops.report(status=word)
         assert (answer.status_code, answer.get_json()["applied"]) == (200, True)
         assert ops.client.get("/badge/acme/web.txt").text == f"{word}\n"
+
+
+@pytest.mark.parametrize("spelling", ["inProgress", "in-progress", "IN_PROGRESS", "in progress", "Running"])
+def test_a_reporter_may_spell_a_status_as_people_do(ops: Ops, spelling: str) -> None:
+    assert ops.report(status=spelling).get_json()["status"] == "inProgress"
+    assert ops.report(status="great").status_code == 400
 
 
 def test_the_status_follows_the_native_contract(ops: Ops) -> None:
@@ -274,19 +281,20 @@ def test_a_bad_list_query_is_refused(ops: Ops, query: dict[str, str]) -> None:
 def test_calls_with_a_key_are_rate_limited(tmp_path: Path) -> None:
     clock = ManualClock()
     settings = load({"BADGE_DATA_DIR": str(tmp_path), "BADGE_OPS_PER_MINUTE": "3"})
-    parts = build_parts(settings, cache=OneProcess(clock), clock=clock)
     migrate(settings.catalogue_location)
-    assert parts.own is not None
-    one, other = (parts.own.keys.create(name, {Scope.READ}) for name in ("one", "other"))
-    ops = Ops(build_app(parts).test_client(), parts.own, clock, one, other)
-    assert [ops.status().status_code for _ in range(4)] == [404, 404, 404, 429]
-    assert ops.status().headers["Retry-After"] == "60"
-    assert ops.status(key=other).status_code == 404
+    with closing(build_parts(settings, cache=OneProcess(clock), clock=clock)) as parts:
+        assert parts.own is not None
+        one, other = (parts.own.keys.create(name, {Scope.READ}) for name in ("one", "other"))
+        ops = Ops(build_app(parts).test_client(), parts.own, clock, one, other)
+        assert [ops.status().status_code for _ in range(4)] == [404, 404, 404, 429]
+        assert ops.status().headers["Retry-After"] == "60"
+        assert ops.status(key=other).status_code == 404
 
 
 def test_a_lost_catalogue_is_503(tmp_path: Path) -> None:
-    parts = build_parts(load({"BADGE_DATA_DIR": str(tmp_path / "none")}), cache=OneProcess(ManualClock()))
-    answer = build_app(parts).test_client().get("/ops/status", headers={"X-API-Key": "x"})
+    settings = load({"BADGE_DATA_DIR": str(tmp_path / "none")})
+    with closing(build_parts(settings, cache=OneProcess(ManualClock()))) as parts:
+        answer = build_app(parts).test_client().get("/ops/status", headers={"X-API-Key": "x"})
     assert (answer.status_code, answer.get_json()["code"]) == (503, "UNAVAILABLE")
     assert answer.headers["Retry-After"] == "5"
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -44,21 +46,23 @@ class Intake:
         return self.own.checks.create(subject, timedelta(hours=24), timedelta(hours=2), slug=slug)
 
 
-def intake_of(folder: Path, **settings: str) -> Intake:
+@contextmanager
+def intake_of(folder: Path, **settings: str) -> Iterator[Intake]:
     clock = ManualClock()
     wired = load({"BADGE_DATA_DIR": str(folder), "BADGE_EDGE_CACHE": "0", **settings})
     # A working cache, so that the tests see what readers see and not the catalogue's state.
-    parts = build_parts(wired, cache=OneProcess(clock), clock=clock, jitter=lambda: 0.0)
-    migrate(parts.settings.catalogue_location)
-    assert parts.own is not None
-    intake = Intake(build_app(parts).test_client(), parts.own, clock, "")
-    intake.uuid = intake.check(WEB, "web")
-    return intake
+    with closing(build_parts(wired, cache=OneProcess(clock), clock=clock, jitter=lambda: 0.0)) as parts:
+        migrate(wired.catalogue_location)
+        assert parts.own is not None
+        intake = Intake(build_app(parts).test_client(), parts.own, clock, "")
+        intake.uuid = intake.check(WEB, "web")
+        yield intake
 
 
 @pytest.fixture
-def intake(tmp_path: Path) -> Intake:
-    return intake_of(tmp_path)
+def intake(tmp_path: Path) -> Iterator[Intake]:
+    with intake_of(tmp_path) as intake:
+        yield intake
 
 
 def test_each_signal_is_on_the_badge_at_once(intake: Intake) -> None:
@@ -177,17 +181,18 @@ def test_a_body_that_is_too_large_does_not_lose_the_ping(intake: Intake) -> None
 
 
 def test_the_rate_limit_of_one_check_does_not_affect_others(tmp_path: Path) -> None:
-    intake = intake_of(tmp_path, BADGE_PINGS_PER_MINUTE="2")
-    other = intake.check(Subject.legacy("acme", "api"))
-    answers = [intake.ping() for _ in range(3)]
-    assert [answer.status_code for answer in answers] == [200, 200, 429]
-    assert (answers[2].text, answers[2].headers["Retry-After"]) == ("(rate limited)", "60")
-    assert intake.ping(uuid=other).status_code == 200
+    with intake_of(tmp_path, BADGE_PINGS_PER_MINUTE="2") as intake:
+        other = intake.check(Subject.legacy("acme", "api"))
+        answers = [intake.ping() for _ in range(3)]
+        assert [answer.status_code for answer in answers] == [200, 200, 429]
+        assert (answers[2].text, answers[2].headers["Retry-After"]) == ("(rate limited)", "60")
+        assert intake.ping(uuid=other).status_code == 200
 
 
 def test_a_lost_catalogue_is_503_with_retry_after(tmp_path: Path) -> None:
-    parts = build_parts(load({"BADGE_DATA_DIR": str(tmp_path / "none")}), cache=OneProcess(ManualClock()))
-    answer = build_app(parts).test_client().get(f"/ping/{NOBODY_S}")
+    settings = load({"BADGE_DATA_DIR": str(tmp_path / "none")})
+    with closing(build_parts(settings, cache=OneProcess(ManualClock()))) as parts:
+        answer = build_app(parts).test_client().get(f"/ping/{NOBODY_S}")
     assert (answer.status_code, answer.text, answer.headers["Retry-After"]) == (503, "(unavailable)", "5")
 
 

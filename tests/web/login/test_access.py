@@ -15,7 +15,8 @@ from werkzeug.test import TestResponse
 
 from badge.model import Subject, Visibility
 from badge.web.signing_key import KEY_FILE, kept_key
-from tests.web.pages.test_pages import Dashboard, one, text
+from tests.dashboard import Dashboard, Dashboards
+from tests.web.pages.test_pages import one, text
 
 TOKEN = "correct horse battery staple"
 WEB = Subject.legacy("acme", "web")
@@ -50,8 +51,8 @@ PUBLIC = {
 FROM_ELSEWHERE = {"X_Forwarded_For": "203.0.113.9"}
 
 
-def private_dashboard(folder: Path, settings: dict[str, str]) -> Dashboard:
-    dashboard = Dashboard(folder, **settings)
+def private_dashboard(dashboards: Dashboards, settings: dict[str, str]) -> Dashboard:
+    dashboard = dashboards(**settings)
     dashboard.tell(WEB, visibility=Visibility.PRIVATE)
     return dashboard
 
@@ -69,8 +70,8 @@ def path_of(rule: Rule) -> str:
 
 
 @pytest.mark.parametrize("settings", WAYS, ids=lambda settings: settings["BADGE_DASHBOARD"])
-def test_every_protected_route_refuses_anonymous_requests(tmp_path: Path, settings: dict[str, str]) -> None:
-    dashboard = private_dashboard(tmp_path, settings)
+def test_every_protected_route_refuses_anonymous_requests(dashboards: Dashboards, settings: dict[str, str]) -> None:
+    dashboard = private_dashboard(dashboards, settings)
     routes = list(protected(dashboard))
     assert {"/dashboard", f"/dashboard/{WEB.path}", "/ops/status/report"} <= {path for _, path in routes}
     for method, path in routes:
@@ -83,8 +84,8 @@ def test_every_protected_route_refuses_anonymous_requests(tmp_path: Path, settin
 
 
 @pytest.mark.parametrize("settings", [*WAYS, {"BADGE_DASHBOARD": "open"}], ids=lambda given: given["BADGE_DASHBOARD"])
-def test_images_never_need_a_login_and_set_no_cookie(tmp_path: Path, settings: dict[str, str]) -> None:
-    dashboard = Dashboard(tmp_path, **settings)
+def test_images_never_need_a_login_and_set_no_cookie(dashboards: Dashboards, settings: dict[str, str]) -> None:
+    dashboard = dashboards(**settings)
     dashboard.tell(WEB)
     answer = dashboard.get(f"/badge/{WEB.path}", **FROM_ELSEWHERE)
     assert answer.status_code == 200
@@ -93,8 +94,8 @@ def test_images_never_need_a_login_and_set_no_cookie(tmp_path: Path, settings: d
     assert "Vary" not in answer.headers
 
 
-def test_an_open_dashboard_shows_only_public_subjects(tmp_path: Path) -> None:
-    dashboard = private_dashboard(tmp_path, {"BADGE_DASHBOARD": "open"})
+def test_an_open_dashboard_shows_only_public_subjects(dashboards: Dashboards) -> None:
+    dashboard = private_dashboard(dashboards, {"BADGE_DASHBOARD": "open"})
     dashboard.tell(Subject.legacy("acme", "public"))
     page = BeautifulSoup(dashboard.get("/dashboard", **FROM_ELSEWHERE).data, "html.parser")
     assert [link.get_text() for link in page.select(".subjects a")] == ["public"]
@@ -111,8 +112,8 @@ def test_an_open_dashboard_shows_only_public_subjects(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def by_token(tmp_path: Path) -> Dashboard:
-    return private_dashboard(tmp_path, BY_TOKEN)
+def by_token(dashboards: Dashboards) -> Dashboard:
+    return private_dashboard(dashboards, BY_TOKEN)
 
 
 def log_in(dashboard: Dashboard, token: str = TOKEN, next: str = "") -> TestResponse:
@@ -169,8 +170,10 @@ def test_a_form_of_another_site_is_refused(by_token: Dashboard, path: str) -> No
 
 
 @pytest.mark.parametrize("settings", [BY_TOKEN, OIDC], ids=lambda settings: settings["BADGE_DASHBOARD"])
-def test_logout_after_the_session_s_end_redirects_to_the_login(tmp_path: Path, settings: dict[str, str]) -> None:
-    answer = Dashboard(tmp_path, **settings).client.post("/logout", data={"csrf_token": "of the session"})
+def test_logout_after_the_session_s_end_redirects_to_the_login(
+    dashboards: Dashboards, settings: dict[str, str]
+) -> None:
+    answer = dashboards(**settings).client.post("/logout", data={"csrf_token": "of the session"})
     assert (answer.status_code, answer.headers["Location"]) == (303, "/login")
 
 
@@ -184,9 +187,9 @@ def test_an_old_login_form_works_for_those_already_logged_in(by_token: Dashboard
     assert (sent.status_code, sent.headers["Location"]) == (303, "/dashboard?q=a")
 
 
-def test_a_browser_without_the_cookie_is_told_why(tmp_path: Path) -> None:
+def test_a_browser_without_the_cookie_is_told_why(dashboards: Dashboards) -> None:
     for public_url, words in (("https://badges.example.org", "Use https"), ("http://localhost", "Allow cookies")):
-        dashboard = Dashboard(tmp_path, **{**BY_TOKEN, "BADGE_PUBLIC_URL": public_url})
+        dashboard = dashboards(**{**BY_TOKEN, "BADGE_PUBLIC_URL": public_url})
         form = dashboard.soup("/login")
         data = {"csrf_token": str(one(form, "input[name=csrf_token]")["value"]), "token": TOKEN}
         dashboard.client.delete_cookie("__Host-badge")
@@ -225,12 +228,12 @@ def test_the_login_redirects_only_to_the_dashboard(by_token: Dashboard, wanted: 
     assert log_in(by_token, next=wanted).headers["Location"] == "/dashboard"
 
 
-def test_the_cookie_is_hidden_from_scripts_and_other_sites(tmp_path: Path) -> None:
+def test_the_cookie_is_hidden_from_scripts_and_other_sites(dashboards: Dashboards) -> None:
     for public_url, name, is_secure in (
         ("https://badges.example.org", "__Host-badge", True),
         ("http://localhost", "badge", False),
     ):
-        dashboard = Dashboard(tmp_path, **{**BY_TOKEN, "BADGE_PUBLIC_URL": public_url})
+        dashboard = dashboards(**{**BY_TOKEN, "BADGE_PUBLIC_URL": public_url})
         cookie = dashboard.get("/login").headers["Set-Cookie"]
         assert cookie.startswith(f"{name}=")
         assert {"HttpOnly", "SameSite=Lax", "Path=/"} <= set(cookie.split("; "))
@@ -238,18 +241,18 @@ def test_the_cookie_is_hidden_from_scripts_and_other_sites(tmp_path: Path) -> No
         assert "Domain" not in cookie
 
 
-def test_a_session_ends_after_its_lifetime_and_when_the_token_changes(tmp_path: Path) -> None:
-    dashboard = private_dashboard(tmp_path, {**BY_TOKEN, "BADGE_SESSION_LIFETIME": "5m"})
+def test_a_session_ends_after_its_lifetime_and_when_the_token_changes(dashboards: Dashboards) -> None:
+    dashboard = private_dashboard(dashboards, {**BY_TOKEN, "BADGE_SESSION_LIFETIME": "5m"})
     cookie = log_in(dashboard).headers["Set-Cookie"]
     assert "Expires=" in cookie
     value = cookie.partition("=")[2].partition(";")[0]
-    same = Dashboard(tmp_path, **BY_TOKEN)
+    same = dashboards(**BY_TOKEN)
     same.client.set_cookie("badge", value)
     assert same.get("/dashboard").status_code == 200
-    other = Dashboard(tmp_path, **{**BY_TOKEN, "BADGE_DASHBOARD_TOKEN": "another one of that length"})
+    other = dashboards(**{**BY_TOKEN, "BADGE_DASHBOARD_TOKEN": "another one of that length"})
     other.client.set_cookie("badge", value)
     assert other.get("/dashboard").status_code == 303
-    forged = Dashboard(tmp_path, **BY_TOKEN, BADGE_SECRET_KEY="x" * 32)
+    forged = dashboards(**BY_TOKEN, BADGE_SECRET_KEY="x" * 32)
     forged.client.set_cookie("badge", value)
     assert forged.get("/dashboard").status_code == 303
 
@@ -261,8 +264,8 @@ def test_no_cookie_holds_the_token(by_token: Dashboard) -> None:
 # --- with a provider: what can be tested without one ---
 
 
-def test_a_provider_that_does_not_answer_is_reported(tmp_path: Path) -> None:
-    dashboard = private_dashboard(tmp_path, OIDC)
+def test_a_provider_that_does_not_answer_is_reported(dashboards: Dashboards) -> None:
+    dashboard = private_dashboard(dashboards, OIDC)
     assert dashboard.get("/login").status_code == 200
     assert dashboard.get("/login/start").status_code == 503
     assert dashboard.get("/login/callback?code=x&state=y").status_code == 403

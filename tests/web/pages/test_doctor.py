@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
 from urllib.parse import quote, urlencode
 
 import pytest
@@ -15,9 +14,10 @@ from hypothesis import strategies as st
 from badge.model import InvalidSubject, Visibility
 from badge.web.badges.private_tokens import PrivateTokens
 from badge.web.pages.doctor import badge_address
+from tests.dashboard import Dashboards
 from tests.doubles import START
 from tests.site import SIGNING_KEY, SUCCEEDED, Site
-from tests.web.pages.test_pages import WEB, Dashboard, inlined, one, text
+from tests.web.pages.test_pages import WEB, inlined, one, text
 
 CAMO = "https://camo.githubusercontent.com/" + "0123456789abcdef" * 4 + "/"
 README = CAMO + b"https://badges.example.org/badge/acme/web?style=plastic".hex()
@@ -52,7 +52,7 @@ def test_it_says_how_old_a_copy_may_be(site: Site) -> None:
     assert sentences[0] == "A proxy that takes a copy now may show it for 2 min without asking."
     assert sentences[1] == "For 2 min after that it may show it once more while it asks in the background."
     assert sentences[2] == OLDEST
-    assert sentences[3].startswith("If it can't reach this service it may show it for 23 h")
+    assert sentences[3].startswith("If it can't reach this service it may show it for 58 min")
 
 
 OLDEST = "A copy that it took before may be up to 4 min old, and one that says “deleted” up to 20 min."
@@ -68,7 +68,16 @@ def test_the_remaining_lifetime_does_not_limit_older_copies(site: Site) -> None:
 
 def test_cache_seconds_in_the_url_applies_to_older_copies_too(site: Site) -> None:
     page = examined(site, subject="/badge/acme/web?cacheSeconds=3600")
-    assert "A copy that it took before may be up to 2 h old." in page.get_text()
+    assert "A copy that it took before may be up to 1 h old." in page.get_text()
+
+
+def test_a_copy_for_programs_is_never_shown_once_more(site: Site) -> None:
+    sentences = [item.get_text() for item in examined(site, subject="/badge/acme/web?strict=1").select("li")]
+    assert sentences[0].startswith("A proxy that takes a copy now may show it for 2 min")
+    assert (
+        sentences[1] == "A copy that it took before may be up to 2 min old, and one that says “deleted” up to 10 min."
+    )
+    assert not [sentence for sentence in sentences if "once more" in sentence or "can't reach" in sentence]
 
 
 def test_it_gives_a_url_that_is_not_cached(site: Site) -> None:
@@ -106,8 +115,8 @@ PUBLIC = "https://badges.example.org"
         (f"{PUBLIC}/badge/acme/web", f"{PUBLIC}/badge/acme/web"),
     ],
 )
-def test_a_readme_that_shows_this_badge_is_fine(tmp_path: Path, typed: str, target: str) -> None:
-    page = public_doctor(tmp_path, typed, target)
+def test_a_readme_that_shows_this_badge_is_fine(dashboards: Dashboards, typed: str, target: str) -> None:
+    page = public_doctor(dashboards, typed, target)
     assert "Proxies can show this badge." in page.get_text()
     assert "BADGE_PUBLIC_URL" not in page.get_text()
 
@@ -126,19 +135,19 @@ def test_a_readme_that_shows_this_badge_is_fine(tmp_path: Path, typed: str, targ
         (f"{PUBLIC}/badge/acme/web", "https://old.example/badge/acme/web"),
     ],
 )
-def test_a_readme_that_shows_another_badge_is_a_fault(tmp_path: Path, typed: str, target: str) -> None:
-    page = public_doctor(tmp_path, typed, target)
+def test_a_readme_that_shows_another_badge_is_a_fault(dashboards: Dashboards, typed: str, target: str) -> None:
+    page = public_doctor(dashboards, typed, target)
     assert [fault.get_text() for fault in page.select(".fault strong")] == [f"The README shows {target} instead."]
 
 
-def public_doctor(folder: Path, typed: str, target: str) -> BeautifulSoup:
-    dashboard = Dashboard(folder, BADGE_PUBLIC_URL=PUBLIC)
+def public_doctor(dashboards: Dashboards, typed: str, target: str) -> BeautifulSoup:
+    dashboard = dashboards(BADGE_PUBLIC_URL=PUBLIC)
     dashboard.tell(WEB)
     return dashboard.soup(f"/doctor?{urlencode({'subject': typed, 'camo': camo(target)})}")
 
 
-def test_a_private_or_absent_subject_is_not_called_fine(tmp_path: Path) -> None:
-    dashboard = Dashboard(tmp_path)
+def test_a_private_or_absent_subject_is_not_called_fine(dashboards: Dashboards) -> None:
+    dashboard = dashboards()
     dashboard.tell(WEB, visibility=Visibility.PRIVATE)
     for name in ("web", "none"):
         page = dashboard.soup(f"/doctor?subject=acme/{name}")

@@ -11,27 +11,27 @@ from sqlalchemy import insert
 
 from badge.catalogue.schema import NEVER, subjects
 from badge.model import BackupStatus, Subject
+from tests.dashboard import Dashboard, Dashboards
 from tests.doubles import START
 from tests.parsers.node import node
 from tests.web.login.test_access import BY_TOKEN, OIDC, log_in
-from tests.web.pages.test_pages import Dashboard
 from tests.web.test_snippets import SUBJECTS
 
 MANY = 10_000
 FIRST_PAGE_SECONDS = 0.2
 
 
-def test_every_page_is_valid_html(tmp_path: Path) -> None:
+def test_every_page_is_valid_html(dashboards: Dashboards, tmp_path: Path) -> None:
     paths = ["/", "/?subject=acme/web&max_age=x", "/?subject=x", "/badges", "/docs", "/dashboard", "/dashboard/a"]
     paths += ["/dashboard?subject=x", "/doctor", "/doctor?subject=acme/web&camo=x"]
-    local = Dashboard(tmp_path / "local")
+    local = dashboards(tmp_path / "local")
     pages = [(path, local.get(path).text) for path in paths]
     for subject in SUBJECTS:
         local.tell(subject)
     filled = ["/dashboard", "/dashboard?sort=worst&q=a&status=succeeded", "/dashboard?q=%3Cscript%3E"]
     filled += [f"/dashboard/{subject.path}?dialog=open" for subject in SUBJECTS]
     pages += [(path, local.get(path).text) for path in filled]
-    by_token, by_provider = Dashboard(tmp_path / "token", **BY_TOKEN), Dashboard(tmp_path / "oidc", **OIDC)
+    by_token, by_provider = dashboards(tmp_path / "token", **BY_TOKEN), dashboards(tmp_path / "oidc", **OIDC)
     pages += [("token", by_token.get("/login").text), ("oidc", by_provider.get("/login").text)]
     log_in(by_token)
     pages.append(("/dashboard", by_token.get("/dashboard").text))
@@ -45,8 +45,8 @@ def test_the_validator_detects_an_error() -> None:
 
 
 @pytest.fixture
-def full(tmp_path: Path) -> Dashboard:
-    dashboard = Dashboard(tmp_path)
+def full(dashboards: Dashboards) -> Dashboard:
+    dashboard = dashboards()
     assert dashboard.parts.own is not None
     rows = [row(number) for number in range(MANY)]
     with dashboard.parts.own.catalogue.database.writing() as connection:

@@ -5,33 +5,31 @@ from __future__ import annotations
 import shlex
 import sys
 from base64 import b64decode
+from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
 import pytest
 from bs4 import BeautifulSoup
 from bs4.element import Tag
-from flask.testing import FlaskClient
 from hypothesis import given
 from hypothesis import strategies as st
-from werkzeug.test import TestResponse
 
 from badge.app import build_app, build_parts
 from badge.appearance import COLOURS, WORDS, Palette, Show, Tone
 from badge.artwork.glyphs import LOGOS
 from badge.artwork.png import SCALES
-from badge.catalogue.events import RunEvent
-from badge.catalogue.migration import migrate
 from badge.language import Language
-from badge.model import BackupStatus, Style, Subject, Theme, Visibility
+from badge.model import BackupStatus, Reason, Style, Subject, Theme, Visibility
 from badge.settings import load
 from badge.web.badges.request import read_badge_request
 from badge.web.local_only import is_local
 from badge.web.pages.choices import LOOKS, NO_ADDRESS, SCALE, Choices
 from badge.web.pages.history import LINE_AT as HISTORY_LINE
+from badge.web.terminal import program
+from tests.dashboard import Dashboard, Dashboards
 from tests.doubles import START, ManualClock, OneProcess
 from tests.site import SUCCEEDED, Site
 
@@ -50,41 +48,10 @@ PARAMETERS = [
     "label",
     "max_age",
 ]
-FLASK = Path(sys.executable).with_name("flask")
+PROGRAM = program(Path(sys.executable))
 NOW = "v=20261123120000"
 """Query parameter that makes browsers bypass their cache."""
 HOSTILE = '<script>alert(1)</script>"](javascript:alert(1))'
-
-
-class Dashboard:
-    """A service with a catalogue, and a client on this machine."""
-
-    def __init__(self, folder: Path, **settings: str) -> None:
-        self.clock = ManualClock()
-        wired = load({"BADGE_DATA_DIR": str(folder), **settings})
-        cache = OneProcess(self.clock)
-        self.parts = build_parts(wired, cache=cache, clock=self.clock, jitter=lambda: 0.0)
-        migrate(wired.catalogue_location)
-        self.client: FlaskClient = build_app(self.parts).test_client()
-
-    def tell(
-        self, subject: Subject, status: BackupStatus = BackupStatus.SUCCEEDED, visibility: Visibility | None = None
-    ) -> None:
-        assert self.parts.own is not None
-        event = RunEvent(subject=subject, status=status, at=START, visibility=visibility)
-        self.parts.own.catalogue.record(event)
-
-    def run(self, subject: Subject, status: BackupStatus, **times: Any) -> None:
-        assert self.parts.own is not None
-        self.parts.own.catalogue.record(RunEvent(subject=subject, status=status, at=self.clock(), **times))
-
-    def get(self, path: str, **headers: str) -> TestResponse:
-        return self.client.get(path, headers={name.replace("_", "-"): value for name, value in headers.items()})
-
-    def soup(self, path: str) -> BeautifulSoup:
-        answer = self.get(path)
-        assert answer.status_code == 200
-        return BeautifulSoup(answer.data, "html.parser")
 
 
 def one(page: Tag, selector: str) -> Tag:
@@ -104,15 +71,15 @@ def inlined(picture: Tag) -> bytes:
 
 
 @pytest.fixture
-def dashboard(tmp_path: Path) -> Dashboard:
-    return Dashboard(tmp_path)
+def dashboard(dashboards: Dashboards) -> Dashboard:
+    return dashboards()
 
 
 def test_an_empty_dashboard_says_how_to_report_the_first_backup(dashboard: Dashboard, tmp_path: Path) -> None:
     steps = [step.get_text() for step in dashboard.soup("/dashboard").select("pre")]
     assert steps == [
-        f"BADGE_DATA_DIR={tmp_path} {FLASK} badge report GitHub/acme/Repository/web succeeded",
-        f"BADGE_DATA_DIR={tmp_path} {FLASK} badge demo",
+        f"BADGE_DATA_DIR={tmp_path} {shlex.join(PROGRAM)} report GitHub/acme/Repository/web succeeded",
+        f"BADGE_DATA_DIR={tmp_path} {shlex.join(PROGRAM)} demo",
     ]
 
 
@@ -120,27 +87,26 @@ def test_the_page_of_an_unknown_subject_says_how_to_report_it(dashboard: Dashboa
     page = dashboard.soup("/dashboard/AzureDevOps/org/Repository/it's/a%20%24%28trap%29")
     assert shlex.split(text(page, "pre")) == [
         f"BADGE_DATA_DIR={tmp_path}",
-        str(FLASK),
-        "badge",
+        *PROGRAM,
         "report",
         "AzureDevOps/org/Repository/it%27s/a%20%24%28trap%29",
         "succeeded",
     ]
 
 
-def test_a_command_names_its_secrets_without_their_values(tmp_path: Path) -> None:
+def test_a_command_names_its_secrets_without_their_values(dashboards: Dashboards, tmp_path: Path) -> None:
     database = f"sqlite:///{tmp_path}/secret.sqlite3"
-    dashboard = Dashboard(tmp_path, BADGE_CATALOGUE_URL=database)
+    dashboard = dashboards(BADGE_CATALOGUE_URL=database)
     for path in ("/dashboard", "/dashboard/acme/web"):
         page = dashboard.soup(path).get_text()
         assert "The terminal needs the service's BADGE_CATALOGUE_URL, too." in page
         assert "secret.sqlite3" not in page
 
 
-def test_an_open_dashboard_shows_no_commands(tmp_path: Path) -> None:
-    dashboard = Dashboard(tmp_path, BADGE_DASHBOARD="open")
+def test_an_open_dashboard_shows_no_commands(dashboards: Dashboards) -> None:
+    dashboard = dashboards(BADGE_DASHBOARD="open")
     for path in ("/dashboard", f"/dashboard/{WEB.path}"):
-        assert "flask" not in dashboard.get(path).text
+        assert f"report {WEB.path} succeeded" not in dashboard.get(path).text
 
 
 def test_subjects_are_grouped_with_badges_and_links(dashboard: Dashboard) -> None:
@@ -246,13 +212,49 @@ def test_the_details_show_duration_size_and_freshness(dashboard: Dashboard) -> N
     )
     dashboard.get(f"/dashboard/{WEB.path}")
     dashboard.clock.advance(seconds=12)
-    page = dashboard.soup(f"/dashboard/{WEB.path}")
-    facts = {one(row, "dt").get_text(): " ".join(one(row, "dd").get_text().split()) for row in page.select("dl div")}
+    facts = facts_of(dashboard)
     assert facts["Duration"] == "1 h 4 min 10 s"
     assert facts["Size"] == "1.4 GB"
     assert facts["Next run"] == "in 20 h 2026-11-24T08:00:00Z"
     assert facts["Last success"] == "12 s ago 2026-11-23T12:00:00Z"
     assert facts["Source"] == "catalogue, asked 12 s ago, next in 108 s"
+
+
+def facts_of(dashboard: Dashboard, subject: Subject = WEB) -> dict[str, str]:
+    page = dashboard.soup(f"/dashboard/{subject.path}")
+    return {one(row, "dt").get_text(): " ".join(one(row, "dd").get_text().split()) for row in page.select("dl div")}
+
+
+def test_what_nobody_reported_is_not_shown(dashboard: Dashboard) -> None:
+    dashboard.run(WEB, BackupStatus.SUCCEEDED)
+    assert facts_of(dashboard).keys() == {"Status", "Finished", "Last success", "Source"}
+    row = [cell.get_text() for cell in dashboard.soup(f"/dashboard/{WEB.path}").select("tbody td")]
+    assert row == ["", "succeeded", "", ""]
+    queued, gone = Subject.legacy("acme", "queued"), Subject.legacy("acme", "gone")
+    dashboard.run(queued, BackupStatus.SCHEDULED, next_run_at=START + timedelta(hours=1))
+    assert facts_of(dashboard, queued).keys() == {"Status", "Next run", "Source"}
+    dashboard.run(gone, BackupStatus.SUCCEEDED, next_run_at=START + timedelta(hours=1))
+    dashboard.run(gone, BackupStatus.DELETED)
+    assert "Deleted" in facts_of(dashboard, gone)
+    assert "Next run" not in facts_of(dashboard, gone)
+
+
+RUN_PAGE = 'https://ci.example.org/runs?a=<b>&c="d'
+
+
+def test_a_failure_tells_its_reason_and_links_to_its_run(dashboard: Dashboard) -> None:
+    dashboard.run(WEB, BackupStatus.FAILED, reason=Reason.STORAGE, url=RUN_PAGE)
+    assert facts_of(dashboard)["Reason"] == "a problem with the backup storage"
+    link = one(dashboard.soup(f"/dashboard/{WEB.path}"), "dl a")
+    assert (link["href"], link["rel"]) == (RUN_PAGE, ["noopener", "nofollow"])
+    assert link.get_text() == "its page on ci.example.org"
+
+
+def test_strangers_see_the_reason_but_no_address_of_a_run(tmp_path: Path) -> None:
+    dashboard = Dashboard(tmp_path, BADGE_DASHBOARD="open")
+    dashboard.run(WEB, BackupStatus.FAILED, reason=Reason.PARTIAL, url=RUN_PAGE)
+    assert facts_of(dashboard)["Reason"] == "only part of it was backed up"
+    assert "ci.example.org" not in dashboard.get(f"/dashboard/{WEB.path}").text
 
 
 def test_the_history_is_a_chart_with_a_text_and_a_table(dashboard: Dashboard) -> None:
@@ -310,8 +312,8 @@ def test_markup_in_a_name_is_text(dashboard: Dashboard) -> None:
         assert all(script.get("src") for script in page.select("script"))
 
 
-def test_urls_are_absolute_if_the_public_url_is_set(tmp_path: Path) -> None:
-    dashboard = Dashboard(tmp_path, BADGE_PUBLIC_URL="https://badges.example.org/")
+def test_urls_are_absolute_if_the_public_url_is_set(dashboards: Dashboards) -> None:
+    dashboard = dashboards(BADGE_PUBLIC_URL="https://badges.example.org/")
     assert text(dashboard.soup("/dashboard/acme/web?address=short"), "#snippet-markdown") == (
         "[![Backup status of acme/web](https://badges.example.org/badge/acme/web)]"
         "(https://badges.example.org/dashboard/GitHub/acme/Repository/web)"
@@ -457,8 +459,8 @@ def test_a_trailing_slash_of_the_dashboard_is_ignored(dashboard: Dashboard) -> N
     assert dashboard.soup("/dashboard/?q=x").get_text() == dashboard.soup("/dashboard?q=x").get_text()
 
 
-def test_the_dashboard_can_be_turned_off(tmp_path: Path) -> None:
-    assert Dashboard(tmp_path, BADGE_DASHBOARD="off").get("/dashboard").status_code == 404
+def test_the_dashboard_can_be_turned_off(dashboards: Dashboards) -> None:
+    assert dashboards(BADGE_DASHBOARD="off").get("/dashboard").status_code == 404
 
 
 def test_without_a_list_a_subject_can_be_entered(site: Site) -> None:
@@ -478,8 +480,9 @@ def test_an_invalid_repository_stays_in_the_form_with_an_error(site: Site) -> No
 
 
 def test_a_lost_catalogue_is_reported(tmp_path: Path) -> None:
-    parts = build_parts(load({"BADGE_DATA_DIR": str(tmp_path / "none")}), cache=OneProcess(ManualClock()))
-    answer = build_app(parts).test_client().get("/dashboard")
+    settings = load({"BADGE_DATA_DIR": str(tmp_path / "none")})
+    with closing(build_parts(settings, cache=OneProcess(ManualClock()))) as parts:
+        answer = build_app(parts).test_client().get("/dashboard")
     assert answer.status_code == 503
     assert "catalogue did not answer" in answer.text
 

@@ -14,7 +14,9 @@ from hypothesis import strategies as st
 
 from badge.model import BackupStatus
 from badge.sources.recipes import presets
+from badge.sources.recipes.presets import PresetSample
 from badge.sources.recipes.samples import Sample
+from tests.site import Site
 from tests.words import WORDS
 
 PROJECT = Path(__file__).parents[4]
@@ -38,6 +40,39 @@ TABLE = [(name, sample) for name in presets.names() for one in lineage(name) for
 def test_each_sample_is_read_as_it_says(name: str, sample: Sample) -> None:
     preset = presets.preset(name)
     assert list(sample.misread(sample.read_by(preset.recipe, preset.values))) == []
+
+
+AFTER_SUCCESS, AFTER_FAILURE = "a run under way after a success", "a run under way after a failure"
+# Why the system can't say it; every other preset has to.
+TELLS_NO_FAILURE = {
+    "restic": "a failed run leaves no snapshot",
+    "borg": "a failed run leaves no archive",
+    "gitlab-schedule": "the schedule names its newest pipeline alone",
+    "prometheus": "one number says one thing",
+}
+TELLS_NO_SUCCESS_MEANWHILE = {"gitlab-schedule", "prometheus"}
+MONITORED = [(name, sample) for name, sample in TABLE if sample.expect_succeeded]
+
+
+def samples_of(name: str) -> dict[str, PresetSample]:
+    return {sample.name: sample for one, sample in TABLE if one == name}
+
+
+@pytest.mark.parametrize("name", presets.names())
+def test_each_preset_says_what_a_monitor_gets_while_a_run_is_under_way(name: str) -> None:
+    samples = samples_of(name)
+    assert AFTER_SUCCESS in samples, "give a sample of this name, with expect_succeeded"
+    wanted = 503 if name in TELLS_NO_SUCCESS_MEANWHILE else 200
+    assert samples[AFTER_SUCCESS].expect_succeeded == wanted
+    assert (AFTER_FAILURE in samples) is (name not in TELLS_NO_FAILURE)
+    assert AFTER_FAILURE not in samples or samples[AFTER_FAILURE].expect_succeeded == 503
+
+
+@pytest.mark.parametrize(("name", "sample"), MONITORED, ids=[f"{name}: {sample.name}" for name, sample in MONITORED])
+def test_a_monitor_gets_what_the_sample_says(name: str, sample: PresetSample) -> None:
+    preset = presets.preset(name)
+    site = Site(says=sample.reading(preset.recipe, preset.values).report)
+    assert site.get("/badge/acme/web.json?expect=succeeded").status_code == sample.expect_succeeded
 
 
 def test_the_tables_can_fail() -> None:

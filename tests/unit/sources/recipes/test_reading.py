@@ -257,3 +257,64 @@ def test_each_rule_s_verdict_is_told_up_to_the_one_that_holds() -> None:
         {"when": "old", "status": "unknown"},
     ]
     assert read([run("ok", 1)], rules=rules).steps[1:] == ["rules[0]: gone: no", "rules[1]: state: failed"]
+
+
+# One item that tells of the run under way and of the one before it, as Kopia's sources and pgBackRest's stanzas.
+BOTH: dict[str, Any] = {
+    "rules": [{"when": "held", "status": "inProgress", "read_on": True}],
+    "fields": {"finishedAt": "ended"},
+    "latest_by": None,
+}
+
+
+def both(state: str, hours: float = 2, **recipe: Any) -> Report:
+    return read({**run(state, hours), "held": True}, **BOTH, **recipe).report
+
+
+def test_the_rules_read_on_for_how_the_run_before_ended() -> None:
+    report = both("ok")
+    assert (report.status, report.last_finished) == (BackupStatus.IN_PROGRESS, BackupStatus.SUCCEEDED)
+    assert report.last_success_at == START - timedelta(hours=1.9)
+    assert report.finished_at is None
+    failed = both("half")
+    assert (failed.last_finished, failed.reason, failed.last_success_at) == (BackupStatus.FAILED, None, None)
+    assert both("half", partial_as="succeeded").last_finished is BackupStatus.SUCCEEDED
+    assert both("quantum").last_finished is None
+
+
+def test_reading_on_is_told_in_words() -> None:
+    steps = read({**run("ok", 2), "held": True}, **BOTH).steps
+    assert steps[1:] == ["rules[0]: held: inProgress", "the run before: succeeded"]
+    assert read({"held": True}, **BOTH).steps[-1] == "the run before: not known how it ended"
+
+
+def test_only_what_is_not_over_is_read_on_from() -> None:
+    with pytest.raises(ValidationError, match="read_on goes with inProgress and scheduled"):
+        Recipe.model_validate({**RUNS, "rules": [{"when": "gone", "status": "failed", "read_on": True}]})
+
+
+def test_a_run_under_way_does_not_renew_an_old_success() -> None:
+    """A backup that fails every night without a trace would be fine for a monitor whenever it is tried."""
+    late = both("ok", 29, stale_after="26h")
+    assert (late.status, late.last_finished) == (BackupStatus.IN_PROGRESS, BackupStatus.FAILED)
+    assert both("ok", 29, stale_after="26h", stale_as="unknown").last_finished is None
+    young = both("ok", 2, stale_after="26h")
+    assert young.last_finished is BackupStatus.SUCCEEDED
+    assert young.stale_after == START + timedelta(hours=26 - 1.9)
+    assert read([run("run", 1), run("ok", 29)], stale_after="26h").report.last_finished is BackupStatus.FAILED
+
+
+def test_a_success_of_unknown_age_does_not_count_under_way_where_age_matters() -> None:
+    runs = [run("run", 1), {"state": "ok", "began": hours_ago(2)}]
+    assert read(runs).report.last_finished is BackupStatus.SUCCEEDED
+    assert read(runs, stale_after="26h").report.last_finished is None
+
+
+def test_older_successes_do_not_stand_in_for_a_run_that_ended_nobody_knows_how() -> None:
+    report = read([run("run", 1), run("quantum", 2), run("ok", 3)]).report
+    assert (report.last_finished, report.last_success_at) == (None, START - timedelta(hours=2.9))
+
+
+def test_an_older_run_that_never_ended_has_failed() -> None:
+    assert read([run("run", 1), run("run", 25), run("ok", 50)]).report.last_finished is BackupStatus.FAILED
+    assert read([run("run", 1), run("run", 3), run("ok", 50)]).report.last_finished is BackupStatus.SUCCEEDED

@@ -113,3 +113,4 @@ def test_any_text_names_something_or_is_refused(typed: str) -> None:
 @given(subjects())
 def test_the_path_of_any_subject_names_it(subject: Subject) -> None:
     assert subject_named(f"https://badges.example.org/badge/{subject.path}?v=2") == subject
+    assert subject_named(subject.path) == subject  # as commands print it
