@@ -99,7 +99,7 @@ def test_a_command_names_its_secrets_without_their_values(dashboards: Dashboards
     dashboard = dashboards(BADGE_CATALOGUE_URL=database)
     for path in ("/dashboard", "/dashboard/acme/web"):
         page = dashboard.soup(path).get_text()
-        assert "The terminal needs the service's BADGE_CATALOGUE_URL, too." in page
+        assert "Set BADGE_CATALOGUE_URL in the terminal as for the service." in page
         assert "secret.sqlite3" not in page
 
 
@@ -217,7 +217,7 @@ def test_the_details_show_duration_size_and_freshness(dashboard: Dashboard) -> N
     assert facts["Size"] == "1.4 GB"
     assert facts["Next run"] == "in 20 h 2026-11-24T08:00:00Z"
     assert facts["Last success"] == "12 s ago 2026-11-23T12:00:00Z"
-    assert facts["Source"] == "catalogue, asked 12 s ago, next in 108 s"
+    assert facts["Source"] == "catalogue, checked 12 s ago, next check in 108 s"
 
 
 def facts_of(dashboard: Dashboard, subject: Subject = WEB) -> dict[str, str]:
