@@ -15,18 +15,18 @@ EXAMPLE = "GitHub/acme/Repository/web"
 
 @dataclass(frozen=True, slots=True)
 class Terminal:
-    """Where commands find what they are about."""
+    """Writes commands that find this service's settings and data."""
 
     data_dir: Path | None = None
-    """None where a command finds it by itself: by default, or in the settings file."""
+    """None if a command finds it anyway: by default, or through the settings file."""
     settings_file: Path | None = None
-    """None where a command finds it by itself."""
+    """None if a command finds it anyway."""
     unsaid: Sequence[str] = ()
     """Variables that a command needs too, whose values must not be displayed."""
 
     @classmethod
     def of(cls, settings: Settings) -> Terminal:
-        """Of a service with these settings."""
+        """Return the terminal for a service with these settings."""
         # Another terminal has neither this environment nor this working directory.
         unseen = {name for name in Settings.model_fields if settings.origin_of(name) == ENVIRONMENT}
         return cls(
@@ -36,19 +36,19 @@ class Terminal:
         )
 
     def command(self, *words: str) -> str:
-        """`badge …` with these words, as this service's own installation runs it from any folder."""
+        """Return a `badge …` command line that runs this installation from any folder."""
         given = {"BADGE_SETTINGS_FILE": self.settings_file, "BADGE_DATA_DIR": self.data_dir}
-        # The value alone is quoted: a quoted assignment would be none.
+        # Only the value is quoted: a quoted assignment would be taken for a command.
         where = [f"{variable}={shlex.quote(str(path))} " for variable, path in given.items() if path]
         return "".join(where) + shlex.join([*program(Path(sys.executable)), *words])
 
     @property
     def note(self) -> str:
-        """What has to be there for a command besides what it says; empty for nothing."""
-        return f"The terminal needs the service's {' and '.join(self.unsaid)}, too." if self.unsaid else ""
+        """Which variables the terminal needs besides the command; empty for none."""
+        return f"Set {' and '.join(self.unsaid)} in the terminal as for the service." if self.unsaid else ""
 
 
 def program(python: Path) -> list[str]:
-    """How to run `badge` with this Python, also where its script is not installed (a checkout on PYTHONPATH)."""
+    """Return the command that runs `badge` with this Python, even without its script (a checkout on PYTHONPATH)."""
     script = python.with_name("badge")
     return [str(script)] if script.exists() else [str(python), "-m", "badge"]

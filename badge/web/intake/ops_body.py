@@ -90,7 +90,7 @@ class ReportBody(SubjectBody):
 
 
 # The fields that a report and an event have in common, by the same names.
-_TOLD = [name for name in ReportBody.model_fields if name in RunEvent.__dataclass_fields__]
+_SHARED_FIELDS = [name for name in ReportBody.model_fields if name in RunEvent.__dataclass_fields__]
 
 
 class ListQuery(BaseModel):
@@ -139,13 +139,15 @@ def read_event(raw: bytes, *, now: datetime) -> RunEvent:
         subject = body.subject
     except InvalidSubject as invalid:
         raise BadBody(f"{invalid}.") from None
-    return RunEvent(subject=subject, at=body.observed_at or now, **{name: getattr(body, name) for name in _TOLD})
+    return RunEvent(
+        subject=subject, at=body.observed_at or now, **{name: getattr(body, name) for name in _SHARED_FIELDS}
+    )
 
 
 def event_document(event: RunEvent) -> dict[str, object]:
-    """The body that `read_event` reads as this event."""
-    told = {to_camel(name): getattr(event, name) for name in _TOLD}
-    body = {**coordinates_of(event.subject), "observedAt": event.at, **told}
+    """Return the body that `read_event` parses into this event."""
+    fields = {to_camel(name): getattr(event, name) for name in _SHARED_FIELDS}
+    body = {**coordinates_of(event.subject), "observedAt": event.at, **fields}
     return {
         name: format_time(value) if isinstance(value, datetime) else value
         for name, value in body.items()

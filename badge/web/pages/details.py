@@ -101,13 +101,13 @@ class RunPage:
 
     @classmethod
     def of(cls, report: Report, viewer: Viewer) -> RunPage | None:
-        """None where there is none, or for strangers: an upstream's address is not theirs to know."""
+        """Return the link, or None if there is none or this viewer must not learn the upstream's URL."""
         url = https_url(report.url)
         return cls(url, urlsplit(url).hostname or "") if url and viewer.sees_private else None
 
 
 def _reported_start(report: Report) -> datetime | None:
-    """When the run began. Where nobody said, the catalogue has the time of the event instead, which is no start."""
+    """Return the start if it was reported. Otherwise the catalogue holds the event's time, which is not a start."""
     started, finished = report.started_at, report.finished_at
     is_made_up = report.status is BackupStatus.SCHEDULED or (started and finished and started >= finished)
     return None if is_made_up else started
@@ -128,12 +128,12 @@ def _facts(resolution: Resolution) -> list[tuple[str, str]]:
 
 def _freshness(resolution: Resolution, source: str) -> str:
     """Say which source the status is from, when it was fetched and when it will be fetched again."""
-    asked = "just now" if resolution.age < timedelta(seconds=1) else f"{length(resolution.age)} ago"
+    checked = "just now" if resolution.age < timedelta(seconds=1) else f"{length(resolution.age)} ago"
     again = f"in {max(1, round(resolution.fresh_for.total_seconds()))} s"
     match resolution.origin:
         case Origin.CACHE | Origin.UPSTREAM:
-            return f"{source}, asked {asked}, next {again}"
+            return f"{source}, checked {checked}, next check {again}"
         case Origin.STALE:
-            return f"{source} does not answer; this is what it said {asked}. Asked again {again}"
+            return f"{source} does not answer; this status was reported {checked}. Next attempt {again}"
         case Origin.FALLBACK:
-            return f"{source} does not answer, and nothing is kept. Asked again {again}"
+            return f"{source} does not answer, and no status is cached. Next attempt {again}"

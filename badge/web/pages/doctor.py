@@ -117,7 +117,7 @@ class Doctor:
         )
 
     def _not_known(self, address: str, subject: Subject) -> str:
-        is_trusted = self.parts.tokens.is_good(subject, _asked_by(address).token)
+        is_trusted = self.parts.tokens.is_good(subject, _badge_request(address).token)
         resolution = self.parts.resolver.resolve(subject, may_see_private=is_trusted)
         if not resolution.is_known or resolution.report.exists:
             return ""
@@ -126,17 +126,18 @@ class Doctor:
 
     def _oldest(self, address: str) -> str:
         """Say how old a copy from any earlier time may be; the badge may have shown any status then."""
-        asked, lifetimes = _asked_by(address), self.parts.resolver.lifetimes
+        wanted, lifetimes = _badge_request(address), self.parts.resolver.lifetimes
         # A copy of an image may be shown as long again while a new one is fetched, but never for more than an hour.
-        times = 1 if asked.is_for_program else 2
+        times = 1 if wanted.is_for_program else 2
         longest, of_deleted = (
-            min(times * max(lifetime, asked.at_least), STALE_AGE) for lifetime in (lifetimes.longest, lifetimes.deleted)
+            min(times * max(lifetime, wanted.at_least), STALE_AGE)
+            for lifetime in (lifetimes.longest, lifetimes.deleted)
         )
         also = f", and one that says “deleted” up to {exact_length(of_deleted)}" if of_deleted > longest else ""
         return f"A copy that it took before may be up to {exact_length(longest)} old{also}."
 
 
-def _asked_by(address: str) -> BadgeRequest:
+def _badge_request(address: str) -> BadgeRequest:
     path, _, query = address.partition("?")
     return read_badge_request({"RAW_URI": path}, dict(parse_qsl(query)), "")
 

@@ -112,10 +112,10 @@ def _on(host: str, path: str) -> Subject:
 def _of_this_service(path: str) -> Subject:
     if not path.startswith(BADGE_ROOT):
         return Subject.from_path(path.removeprefix(DASHBOARD_ROOT))
-    asked = read_badge_request({"RAW_URI": path}, {}, "")
-    if asked.subject is None:
-        raise InvalidSubject(asked.fault)
-    return asked.subject
+    request = read_badge_request({"RAW_URI": path}, {}, "")
+    if request.subject is None:
+        raise InvalidSubject(request.fault)
+    return request.subject
 
 
 def _github(segments: Sequence[str]) -> Subject:

@@ -16,7 +16,7 @@ from badge.settings_file import find_file
 from badge.web.terminal import Terminal, program
 
 
-def test_where_the_data_are_as_usual_a_command_says_nothing_of_them() -> None:
+def test_a_command_omits_the_default_data_folder() -> None:
     terminal = Terminal.of(load({}))
     assert terminal.command("demo") == shlex.join([*program(Path(sys.executable)), "demo"])
     assert "BADGE" not in terminal.command("demo")
@@ -52,7 +52,7 @@ def test_the_first_words_say_what_the_pages_say(tmp_path: Path) -> None:
     settings = load({"BADGE_DATA_DIR": str(tmp_path), "BADGE_REDIS_URL": "redis://:secret@cache"})
     words, terminal = first_words(settings), Terminal.of(settings)
     assert terminal.command("report", "GitHub/acme/Repository/web", "succeeded") in words
-    assert "needs the service's BADGE_REDIS_URL, too" in words
+    assert "Set BADGE_REDIS_URL in the terminal" in words
     assert "secret" not in words
 
 
