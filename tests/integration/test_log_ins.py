@@ -1,4 +1,4 @@
-"""How sources show who is asking: over real HTTP, with servers that check it."""
+"""Authentication of sources over real HTTP, with servers that check it."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ Answer = Callable[[Asked], tuple[int, object]]
 
 @dataclass
 class System:
-    """A backup system that answers as `answer` says, and remembers what it was asked."""
+    """A backup system that answers with `answer` and records the requests."""
 
     answer: Answer
     asked: list[Asked] = field(default_factory=list)
@@ -160,7 +160,7 @@ def test_a_token_in_a_file_may_change_while_the_service_runs(tmp_path: Path) -> 
 
 
 class Tokens:
-    """A system that hands out tokens and takes the newest alone, until it is told to forget it."""
+    """A system that issues tokens and accepts only the newest, until a test revokes it."""
 
     def __init__(
         self, log_in_path: str, is_right: Callable[[Asked], bool], document: object, name: str = "token"
@@ -200,7 +200,7 @@ def duplicati() -> Tokens:
     )
 
 
-def test_duplicati_is_logged_in_to_once_and_again_when_it_forgets(tmp_path: Path) -> None:
+def test_duplicati_gets_one_login_and_another_after_its_restart(tmp_path: Path) -> None:
     tokens = duplicati()
     with running(tokens) as system:
         fetch = source_in(tmp_path, DUPLICATI, system.url)
@@ -212,7 +212,7 @@ def test_duplicati_is_logged_in_to_once_and_again_when_it_forgets(tmp_path: Path
         assert system.paths()[-3:] == ["/api/v1/backups", "/api/v1/auth/login", "/api/v1/backups"]
 
 
-def test_a_wrong_password_is_tried_once_a_question(tmp_path: Path) -> None:
+def test_a_wrong_password_is_tried_once_per_request(tmp_path: Path) -> None:
     tokens = Tokens("/api/v1/auth/login", lambda asked: False, BACKUPS)
     with running(tokens) as system:
         fetch = source_in(tmp_path, DUPLICATI, system.url)
@@ -221,7 +221,7 @@ def test_a_wrong_password_is_tried_once_a_question(tmp_path: Path) -> None:
         assert system.paths() == ["/api/v1/auth/login"]
 
 
-def test_a_token_that_is_refused_at_once_is_renewed_once(tmp_path: Path) -> None:
+def test_a_token_that_is_always_refused_is_renewed_once(tmp_path: Path) -> None:
     tokens = duplicati()
 
     def never(asked: Asked) -> tuple[int, object]:
@@ -234,7 +234,7 @@ def test_a_token_that_is_refused_at_once_is_renewed_once(tmp_path: Path) -> None
         assert len(system.asked) == 4
 
 
-def test_threads_that_are_refused_together_log_in_once(tmp_path: Path) -> None:
+def test_threads_that_are_refused_at_the_same_time_log_in_once(tmp_path: Path) -> None:
     tokens = duplicati()
     with running(tokens) as system, ThreadPoolExecutor(8) as pool:
         fetch = source_in(tmp_path, DUPLICATI, system.url)
@@ -258,7 +258,7 @@ auth = { user = "api", password = "env:PASSWORD" }
 
 
 def bareos_jobs(asked: Asked) -> list[dict[str, str]]:
-    """As the director lists them: the filter is the body alone, and the oldest come first."""
+    """Return jobs as the director lists them: filtered by the body alone, the oldest first."""
     wanted = json.loads(asked.body or "{}")
     is_filtered = asked.headers.get("Content-Type") == "application/json" and wanted.get("job") == "backup-web"
     runs = [("backup-web", "22", "f"), ("backup-web", "23", "T")] if is_filtered else [("backup-other", "01", "f")]
@@ -274,7 +274,7 @@ def bareos_jobs(asked: Asked) -> list[dict[str, str]]:
 
 
 class Bareos(Tokens):
-    """bareos-restapi: it wants a form to log in, and knows no parameters but limit and offset."""
+    """bareos-restapi, which expects a form for the login and has no parameters but limit and offset."""
 
     def __init__(self) -> None:
         wanted = {"grant_type": "password", "username": "api", "password": PASSWORD}
@@ -286,10 +286,10 @@ class Bareos(Tokens):
             return status, document
         split = urlsplit(asked.target)
         is_known = (asked.method, split.path) == ("GET", "/control/jobs") and split.query == ""
-        return (200, {"jobs": bareos_jobs(asked)}) if is_known else (422, {"detail": "no such question"})
+        return (200, {"jobs": bareos_jobs(asked)}) if is_known else (422, {"detail": "no such endpoint"})
 
 
-def test_bareos_wants_a_form_and_then_its_filter_as_the_body_of_a_get(tmp_path: Path) -> None:
+def test_bareos_gets_a_form_for_the_login_and_its_filter_as_the_body_of_a_get(tmp_path: Path) -> None:
     with running(Bareos()) as system:
         report = source_in(tmp_path, BAREOS, system.url)()
         assert report.status is BackupStatus.SUCCEEDED
@@ -310,7 +310,7 @@ auth = { token_url = "URL/tenant/oauth2/v2.0/token", client_id = "id", client_se
 AZURE_JOBS = {"value": [{"properties": {"entityFriendlyName": "web", "operation": "Backup", "status": "Completed"}}]}
 
 
-def test_oauth2_tokens_are_renewed_before_they_run_out(tmp_path: Path) -> None:
+def test_oauth2_tokens_are_renewed_before_they_expire(tmp_path: Path) -> None:
     wanted = {
         "grant_type": "client_credentials",
         "client_id": "id",
@@ -348,7 +348,7 @@ CLIENTS = [
 
 
 class UrBackup:
-    """UrBackup's own log-in, as its server does it (login.cpp)."""
+    """UrBackup's login, as its server implements it (login.cpp)."""
 
     def __init__(self, rounds: int) -> None:
         self.rounds, self.sessions, self.valid = rounds, 0, ""
@@ -374,7 +374,7 @@ class UrBackup:
 
 
 @pytest.mark.parametrize("rounds", [0, 1000])
-def test_urbackup_s_salted_log_in_and_its_sessions_that_end_with_a_200(tmp_path: Path, rounds: int) -> None:
+def test_urbackup_gets_a_salted_login_and_another_when_its_session_has_ended(tmp_path: Path, rounds: int) -> None:
     server = UrBackup(rounds)
     with running(server) as system:
         fetch = source_in(tmp_path, URBACKUP, system.url)
@@ -397,7 +397,7 @@ auth = { region = "eu-central-1", access_key = "env:ACCESS", secret_key = "env:S
 
 
 def signature_of(asked: Asked, host: str) -> str:
-    """What AWS would reckon for this request as it came in."""
+    """Return the signature that AWS would compute for this request as received."""
     request = AWSRequest(asked.method, f"http://{host}{asked.target}", {"X-Amz-Date": asked.headers["X-Amz-Date"]})
     request.context["timestamp"] = asked.headers["X-Amz-Date"]
     signer = SigV4Auth(Credentials("AKIDEXAMPLE", "wJalrXUtnFEMI"), "backup", "eu-central-1")
@@ -405,7 +405,7 @@ def signature_of(asked: Asked, host: str) -> str:
     return str(signer.signature(signer.string_to_sign(request, signer.canonical_request(request)), request))
 
 
-def test_aws_can_verify_the_signature_of_what_arrives(tmp_path: Path) -> None:
+def test_aws_can_verify_the_signature_of_the_received_request(tmp_path: Path) -> None:
     with running(lambda asked: (200, {"BackupJobs": [{"State": "COMPLETED", "CreationDate": 1795402800}]})) as system:
         assert source_in(tmp_path, AWS, system.url)().status is BackupStatus.SUCCEEDED
         asked = system.asked[0]
@@ -434,7 +434,7 @@ def gitlab(asked: Asked) -> tuple[int, object]:
     return 200, {"id": 13, "active": True, "last_pipeline": {"id": 332, "status": "success"}}
 
 
-def test_a_second_question_by_what_the_first_one_found(tmp_path: Path) -> None:
+def test_the_follow_up_request_has_values_from_the_first_answer(tmp_path: Path) -> None:
     with running(gitlab) as system:
         report = source_in(tmp_path, GITLAB, system.url)()
         assert report.finished_at == datetime(2026, 11, 23, 3, 4, 10, tzinfo=UTC)
@@ -444,7 +444,7 @@ def test_a_second_question_by_what_the_first_one_found(tmp_path: Path) -> None:
         ]
 
 
-def test_a_second_question_that_leads_nowhere_leaves_the_first_answer(tmp_path: Path) -> None:
+def test_a_404_to_the_follow_up_request_leaves_the_first_answer(tmp_path: Path) -> None:
     def forgetful(asked: Asked) -> tuple[int, object]:
         return (404, {}) if "/pipelines/" in asked.target else gitlab(asked)
 
@@ -453,7 +453,7 @@ def test_a_second_question_that_leads_nowhere_leaves_the_first_answer(tmp_path: 
         assert (report.status, report.finished_at) == (BackupStatus.SUCCEEDED, None)
 
 
-def test_a_second_question_that_fails_leaves_no_answer(tmp_path: Path) -> None:
+def test_a_failed_follow_up_request_leaves_no_answer(tmp_path: Path) -> None:
     def broken(asked: Asked) -> tuple[int, object]:
         return (500, {}) if "/pipelines/" in asked.target else gitlab(asked)
 

@@ -1,4 +1,4 @@
-"""borgmatic's own Healthchecks hook against the ping intake: it begins, succeeds, fails, and stays away."""
+"""borgmatic's Healthchecks hook with our ping URLs: a backup starts, succeeds and fails."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ hooks:
 
 @dataclass
 class Borgmatic:
-    """borgmatic with a repository and a check of its own."""
+    """borgmatic with its own repository and check."""
 
     service: Service
     folder: Path
@@ -60,7 +60,7 @@ class Borgmatic:
         return self.run("borgmatic", "--config", f"{self.folder}/borgmatic.yaml", "create", "--verbosity", "1")
 
     def shows(self, status: str) -> bool:
-        """Whether the badge says so within a second."""
+        """Whether the badge shows this status within a second."""
         return eventually(lambda: self.service.get("/badge/acme/web.txt").text == f"{status}\n", 1.0)
 
 
