@@ -151,11 +151,11 @@ def test_each_mode_that_needs_a_document_with_the_subject_s_name(
 
 def test_the_request_has_the_subject_and_the_api_key(upstream: FaultServer, tmp_path: Path) -> None:
     fetch(source_of(tmp_path, DECLARATIVE, upstream.url))
-    asked = upstream.asked[0]
-    assert asked.target.startswith("/base/jobs/group%2Fsub?")
-    assert asked.subject == {"platform": "GitLab", "subjectType": "Repository", "subjectName": "démo"}
-    assert asked.headers["x-key"] == KEY
-    assert asked.headers["accept"] == "application/json"
+    request = upstream.asked[0]
+    assert request.target.startswith("/base/jobs/group%2Fsub?")
+    assert request.subject == {"platform": "GitLab", "subjectType": "Repository", "subjectName": "démo"}
+    assert request.headers["x-key"] == KEY
+    assert request.headers["accept"] == "application/json"
 
 
 def test_a_name_can_t_escape_from_its_promql_string(upstream: FaultServer, tmp_path: Path) -> None:
@@ -206,7 +206,7 @@ def test_a_report_read_from_another_item_of_the_answer_is_not_confirmed(upstream
 def test_the_first_of_two_requests_is_never_conditional(upstream: FaultServer, tmp_path: Path) -> None:
     source = source_of(tmp_path, TWICE, upstream.url)
     fetch(source, fetch(source))
-    assert [asked.target for asked in upstream.asked[1::2]] == ["/base/more"] * 2
+    assert [request.target for request in upstream.asked[1::2]] == ["/base/more"] * 2
     assert "if-none-match" not in upstream.asked[2].headers
 
 
@@ -222,7 +222,7 @@ def test_the_answer_to_another_request_body_is_not_confirmed(upstream: FaultServ
     source = source_of(tmp_path, DECLARATIVE.replace(query, query.replace("query", "json")), upstream.url)
     other = Subject.parse("GitLab", "group/sub", "Repository", "other")
     source.fetch(other, fetch(source), Deadline.after(SECONDS))
-    assert [asked.method for asked in upstream.asked] == ["GET", "GET"]
+    assert [request.method for request in upstream.asked] == ["GET", "GET"]
     assert upstream.asked[0].target == upstream.asked[1].target
     assert "if-none-match" not in upstream.asked[1].headers
 

@@ -45,16 +45,16 @@ def fetch(source: NativeSource, known: Report | None = None, seconds: float = SE
 def test_the_request_has_the_subject_and_the_api_key(source: NativeSource, upstream: FaultServer) -> None:
     report = fetch(source)
     assert (report.status, report.validator) == (BackupStatus.SUCCEEDED, '"7"')
-    asked = upstream.asked[0]
-    assert asked.target.startswith("/ops/status?")
-    assert asked.subject == {
+    request = upstream.asked[0]
+    assert request.target.startswith("/ops/status?")
+    assert request.subject == {
         "platform": "AzureDevOps",
         "account": "org",
         "subjectType": "Repository",
         "subjectName": "my project/démo",
     }
-    assert asked.headers["x-api-key"] == KEY
-    assert "cookie" not in asked.headers
+    assert request.headers["x-api-key"] == KEY
+    assert "cookie" not in request.headers
 
 
 def test_an_unchanged_status_is_a_304(source: NativeSource, upstream: FaultServer) -> None:
@@ -70,10 +70,10 @@ def test_it_can_use_post_instead(upstream: FaultServer) -> None:
     source = NativeSource(upstream.url, KEY, HttpTransport(), now, RecordedEvents(), by_post=True)
     first = fetch(source)
     assert fetch(source, first).status is BackupStatus.SUCCEEDED
-    asked = upstream.asked[1]
-    assert (asked.method, asked.target) == ("POST", "/ops/status/get")
-    assert "if-none-match" not in asked.headers
-    assert asked.subject["subjectName"] == WEB.name
+    request = upstream.asked[1]
+    assert (request.method, request.target) == ("POST", "/ops/status/get")
+    assert "if-none-match" not in request.headers
+    assert request.subject["subjectName"] == WEB.name
 
 
 def test_connections_are_reused(source: NativeSource, upstream: FaultServer) -> None:
@@ -167,7 +167,7 @@ def test_a_redirect_within_the_origin_is_followed(upstream: FaultServer) -> None
     upstream.mode = "moved"
     moved = NativeSource(upstream.url + "/old", KEY, HttpTransport(), now, RecordedEvents())
     assert fetch(moved).status is BackupStatus.SUCCEEDED
-    assert [asked.target.partition("?")[0] for asked in upstream.asked] == ["/old/ops/status", "/ops/status"]
+    assert [request.target.partition("?")[0] for request in upstream.asked] == ["/old/ops/status", "/ops/status"]
     assert upstream.asked[1].subject["subjectName"] == WEB.name
 
 

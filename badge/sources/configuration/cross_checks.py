@@ -46,11 +46,11 @@ def values(
     entry: Entry, source: Mapping[str, Any], preset: Preset | None, faulty: Collection[str]
 ) -> Iterator[KeyFault]:
     """Yield placeholders that lack a value for some subject, and values without a placeholder."""
-    asked = _placeholders_in(source, entry)
-    placeholders = asked - {*SUBJECT_FIELDS, *_table(_table(source.get("then")).get("values"))}
+    used = _placeholders_in(source, entry)
+    placeholders = used - {*SUBJECT_FIELDS, *_table(_table(source.get("then")).get("values"))}
     rows = list(entry.subjects.values())
     if not {"match", "subjects", "values"} & set(faulty):
-        yield from _ambiguous(entry, asked)
+        yield from _ambiguous(entry, used)
         for name in sorted(placeholders - entry.values.keys()):
             if entry.match is not None or not rows or any(name not in row for row in rows):
                 description = (preset.parameters if preset else {}).get(name, f"the recipe uses {{{name}}}")
@@ -61,13 +61,13 @@ def values(
         yield f"values.{value}", f"is not used; remove it, or use {{{value}}} in the recipe"
 
 
-def _ambiguous(entry: Entry, asked: Collection[str]) -> Iterator[KeyFault]:
+def _ambiguous(entry: Entry, used: Collection[str]) -> Iterator[KeyFault]:
     """Yield wildcards in parts that the recipe does not use: several subjects would get the same answer."""
     if entry.match is None and entry.subjects:
         return
     match = entry.match or Match()
     for name, part in zip(SUBJECT_FIELDS, Match.model_fields, strict=True):
-        if name not in asked and any(has_wildcard(pattern) for pattern in match.any_of(part)):
+        if name not in used and any(has_wildcard(pattern) for pattern in match.any_of(part)):
             yield f"match.{part}", f"give it without wildcards, or use {{{name}}} in the recipe"
 
 

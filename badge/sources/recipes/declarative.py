@@ -110,11 +110,11 @@ class DeclarativeSource:
             return interpret(self._answer(signed, deadline, trace))
         except SourceUnavailable as refused:
             is_refused = refused.kind == UNAUTHORISED
-            anew = self.authentication.sign_anew(request, signed, deadline) if is_refused else None
-            if anew is None:
+            renewed = self.authentication.sign_anew(request, signed, deadline) if is_refused else None
+            if renewed is None:
                 raise
         trace("login refused: logged in again, repeating the request")
-        return interpret(self._answer(anew, deadline, trace))
+        return interpret(self._answer(renewed, deadline, trace))
 
     def _answer(self, signed: Signed, deadline: Deadline, trace: Trace) -> HttpAnswer:
         answer = self.transport.ask(signed.request, deadline)

@@ -176,9 +176,9 @@ class Reader:
         default = self.recipe.default
         if self.recipe.state is None:
             return _Verdict(run, default, is_known_word=True, steps=[*steps, f"default: {default.value}"])
-        word = text_of(self.recipe.state.on(run))
-        outcome = self.recipe.map.get(word) if word is not None else None
-        step = f"state: {word!r}: {outcome.value if outcome else f'{default.value}, by default'}"
+        state = text_of(self.recipe.state.on(run))
+        outcome = self.recipe.map.get(state) if state is not None else None
+        step = f"state: {state!r}: {outcome.value if outcome else f'{default.value}, by default'}"
         return _Verdict(run, outcome or default, is_known_word=outcome is not None, steps=[*steps, step])
 
     def _report(self, latest: _Verdict, verdicts: Sequence[_Verdict], now: datetime, clock: datetime) -> Report:

@@ -16,20 +16,20 @@ from badge.sources.recipes.template import expand_deep, expand_path
 
 def request_for(base_url: str, recipe: Recipe, names: Mapping[str, str]) -> HttpRequest:
     """Return the request for the subject with these names, without authentication; raises `NothingToAsk`."""
-    asked = recipe.request or Request()
-    query = {key: text.expand(names) for key, text in asked.query.items()}
+    template = recipe.request or Request()
+    query = {key: text.expand(names) for key, text in template.query.items()}
     if recipe.promql is not None:
         query["query"] = recipe.promql.expand(names, encode=escape)
     # With an empty parameter, a source removes one of its preset's.
     encoded = urlencode({key: value for key, value in query.items() if value}, quote_via=quote, safe="")
-    url = base_url + expand_path(asked.path, names) + (f"?{encoded}" if encoded else "")
-    if asked.form is not None:
-        request = form_request(url, {key: text.expand(names) for key, text in asked.form.items()})
-    elif asked.body is not None:
-        request = replace(json_request(url, expand_deep(asked.body, names)), method=asked.method)
+    url = base_url + expand_path(template.path, names) + (f"?{encoded}" if encoded else "")
+    if template.form is not None:
+        request = form_request(url, {key: text.expand(names) for key, text in template.form.items()})
+    elif template.body is not None:
+        request = replace(json_request(url, expand_deep(template.body, names)), method=template.method)
     else:
-        request = HttpRequest(asked.method, url)
-    return request.with_headers(asked.headers)
+        request = HttpRequest(template.method, url)
+    return request.with_headers(template.headers)
 
 
 def follow_up_request(base_url: str, then: Then, document: object, names: Mapping[str, str]) -> HttpRequest | None:

@@ -23,11 +23,11 @@ KNOWN = Report(status=BackupStatus.SUCCEEDED, observed_at=ManualClock().now, val
 class NotModified(HttpTransport):
     """Answers every request with 304."""
 
-    asked: list[Mapping[str, str]] = field(default_factory=list)
+    requests: list[Mapping[str, str]] = field(default_factory=list)
 
     def ask(self, request: HttpRequest, deadline: Deadline) -> HttpAnswer:
         del deadline
-        self.asked.append(request.headers)
+        self.requests.append(request.headers)
         return HttpAnswer(304, CaseInsensitiveDict(), b"")
 
 
@@ -39,7 +39,7 @@ def fetch(transport: HttpTransport, known: Report | None, *, by_post: bool) -> R
 def test_a_304_to_a_conditional_request_confirms_the_report() -> None:
     transport = NotModified()
     assert fetch(transport, KNOWN, by_post=False) == KNOWN
-    assert transport.asked == [{"If-None-Match": '"7"'}]
+    assert transport.requests == [{"If-None-Match": '"7"'}]
 
 
 @pytest.mark.parametrize(("known", "by_post"), [(None, False), (KNOWN, True), (None, True)])

@@ -24,22 +24,22 @@ def recipe(**request: object) -> Recipe:
 
 
 def test_a_name_with_a_slash_stays_inside_its_segment() -> None:
-    asked = recipe(path="/projects/{account}%2F{subjectName}/runs")
-    url = request_for("https://up.example/base", asked, NAMES).url
+    described = recipe(path="/projects/{account}%2F{subjectName}/runs")
+    url = request_for("https://up.example/base", described, NAMES).url
     assert url == "https://up.example/base/projects/my%20group%2Fsub%2Fa%2Fb%3Fc%23d%26e/runs"
 
 
 def test_a_query_parameter_can_t_add_another_one() -> None:
-    asked = recipe(path="/x", query={"slug": "{subjectName}", "limit": "1", "taken_away": ""})
-    parts = urlsplit(request_for("https://up.example", asked, NAMES).url)
+    described = recipe(path="/x", query={"slug": "{subjectName}", "limit": "1", "taken_away": ""})
+    parts = urlsplit(request_for("https://up.example", described, NAMES).url)
     assert parse_qs(parts.query, keep_blank_values=True) == {"slug": ["a/b?c#d&e"], "limit": ["1"]}
     assert (parts.netloc, parts.path, parts.fragment) == ("up.example", "/x", "")
 
 
 def test_a_body_is_encoded_after_its_places_are_filled() -> None:
     names = names_of(Subject.legacy("acme", 'web","x":"y'), {})
-    asked = recipe(method="POST", json={"selector": {"plan": ["{subjectName}"]}, "n": 50})
-    body = request_for("https://up.example", asked, names).body
+    described = recipe(method="POST", json={"selector": {"plan": ["{subjectName}"]}, "n": 50})
+    body = request_for("https://up.example", described, names).body
     assert json.loads(body or b"") == {"selector": {"plan": ['web","x":"y']}, "n": 50}
 
 
@@ -49,8 +49,8 @@ def test_no_name_can_change_the_host_or_leave_its_segment(account: str, name: st
         names = names_of(Subject.parse("GitHub", account, "Repository", name), {})
     except InvalidSubject:
         return
-    asked = recipe(path="/a/{account}/{subjectName}/z", query={"q": "{subjectName}"})
-    parts = urlsplit(request_for("https://up.example:8443/base", asked, names).url)
+    described = recipe(path="/a/{account}/{subjectName}/z", query={"q": "{subjectName}"})
+    parts = urlsplit(request_for("https://up.example:8443/base", described, names).url)
     assert (parts.scheme, parts.netloc, parts.fragment) == ("https", "up.example:8443", "")
     assert [unquote(part) for part in parts.path.split("/")] == [
         "",
