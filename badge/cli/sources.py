@@ -136,5 +136,5 @@ def _explained(source: StatusSource, subject: Subject, seconds: float, trace: Tr
     deadline = Deadline.after(seconds)
     if isinstance(source, ExplainableSource):
         return source.explain(subject, None, deadline, trace)
-    trace(f"looked up in this service's own catalogue: {subject.path}")
+    trace(f"looked up in the catalogue: {subject.path}")
     return source.fetch(subject, None, deadline)

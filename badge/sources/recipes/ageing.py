@@ -1,4 +1,4 @@
-"""What time does to a report: a success grows stale, a run that never ends has failed."""
+"""How reports age: a success becomes outdated, and a run that never ends counts as failed."""
 
 from __future__ import annotations
 
@@ -10,10 +10,9 @@ from badge.sources.recipes.recipe import Recipe
 
 
 def aged(report: Report, recipe: Recipe, now: datetime, clock: datetime) -> Report:
-    """The report as it stands now; `clock` is now by the system's own clock, which its times are of.
+    """Return the report as of `now`; `clock` is the current time by the system's own clock, from which its times come.
 
-    `stale_after` of the result is the moment by our clock at which it would change by itself, so
-    that nothing keeps it for longer.
+    `stale_after` of the result is when it would change by itself, by our clock: no cache may hold it longer.
     """
     report = _without_old_success(report, recipe, clock)
     match report.status:
@@ -21,14 +20,14 @@ def aged(report: Report, recipe: Recipe, now: datetime, clock: datetime) -> Repo
             left = report.started_at + recipe.max_run - clock
             ended = replace(report, status=BackupStatus.FAILED, last_finished=BackupStatus.FAILED)
         case BackupStatus.IN_PROGRESS | BackupStatus.SUCCEEDED | BackupStatus.SCHEDULED if recipe.stale_after:
-            told = report.last_success_at or report.finished_at or report.started_at
-            if told is None:
+            reference = report.last_success_at or report.finished_at or report.started_at
+            if reference is None:
                 return _undated(report)
-            # A run of unknown beginning may have begun when the success before it grew stale, not later.
+            # A run with an unknown start began at the latest when the success before it became outdated.
             run = recipe.max_run if report.status is BackupStatus.IN_PROGRESS else timedelta(0)
-            left = told + recipe.stale_after + run - clock
+            left = reference + recipe.stale_after + run - clock
             status = BackupStatus(recipe.stale_as)
-            # What is missing counts as a run that failed, for monitors too.
+            # A missing backup counts as a failed run, for monitors too.
             last_finished = status if status is BackupStatus.FAILED else report.last_finished
             ended = replace(report, status=status, last_finished=last_finished, stale_after=None)
         case _:
@@ -39,7 +38,7 @@ def aged(report: Report, recipe: Recipe, now: datetime, clock: datetime) -> Repo
 
 
 def _without_old_success(report: Report, recipe: Recipe, clock: datetime) -> Report:
-    """A new run does not renew the success before it: one that is too old, or of unknown age, counts no longer."""
+    """Drop a previous success that is outdated or has no time: a run that is under way does not renew it."""
     is_waiting = report.status in (BackupStatus.IN_PROGRESS, BackupStatus.SCHEDULED)
     if recipe.stale_after is None or not is_waiting or report.last_finished is not BackupStatus.SUCCEEDED:
         return report
@@ -51,7 +50,7 @@ def _without_old_success(report: Report, recipe: Recipe, clock: datetime) -> Rep
 
 
 def _success_counts_for(report: Report, recipe: Recipe, clock: datetime) -> timedelta | None:
-    """How much longer the last run's success counts; None where it was none, or has no time or limit."""
+    """Return how much longer the last run's success counts; None if it was no success, or has no time or limit."""
     success_at = report.last_success_at
     if recipe.stale_after is None or success_at is None or report.last_finished is not BackupStatus.SUCCEEDED:
         return None
@@ -59,6 +58,6 @@ def _success_counts_for(report: Report, recipe: Recipe, clock: datetime) -> time
 
 
 def _undated(report: Report) -> Report:
-    """Without a time nothing says that this is not a success, or a run, of last year; what never ran has none."""
+    """Return unknown for a run without a time, which could be a year old; a queued run has no time yet."""
     is_queued = report.status is BackupStatus.SCHEDULED
     return report if is_queued else replace(report, status=BackupStatus.UNKNOWN)
