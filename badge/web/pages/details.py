@@ -134,6 +134,6 @@ def _freshness(resolution: Resolution, source: str) -> str:
         case Origin.CACHE | Origin.UPSTREAM:
             return f"{source}, checked {checked}, next check {again}"
         case Origin.STALE:
-            return f"{source} does not answer; this status was reported {checked}. Next attempt {again}"
+            return f"{source} does not answer; this status was confirmed {checked}. Next attempt {again}"
         case Origin.FALLBACK:
             return f"{source} does not answer, and no status is cached. Next attempt {again}"
