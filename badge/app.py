@@ -323,7 +323,7 @@ def _stores(settings: Settings, clock: Clock, events: Events, sources: int, *, i
     url = settings.redis_url.get_secret_value() if settings.redis_url else _embedded_url(settings)
     if url is None:
         return Stores(local, MemorySourcePauses(clock))
-    # One for each request thread and each source worker; 4 for lease renewal, warm-up, trials and retried invalidations.
+    # One for each request thread and source worker; 4 for lease renewal, warm-up, trials and retried invalidations.
     connections = settings.threads + sources * settings.upstream_concurrency + 4
     connector = RedisConnector(url, settings.redis_timeout, connections)
     commands = RedisCommands(connector, events, CircuitBreaker("redis", events))

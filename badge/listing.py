@@ -149,7 +149,7 @@ def cursor_at(order: ListingOrder, marks: Sequence[object]) -> str:
 
 
 def marks_in(cursor: str, order: ListingOrder, kinds: Sequence[type]) -> list[Any]:
-    """Return the sort values in a cursor of this order, of the given types; raises `ValueError` for any other cursor."""
+    """Return the sort values in a cursor of this order; raises `ValueError` unless they have the given types."""
     try:
         found = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
     except (binascii.Error, ValueError, RecursionError):
