@@ -1,4 +1,4 @@
-"""A set of keys that can't grow for ever."""
+"""A set of keys with a maximum size."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from badge.ports import SubjectKey
 
 
 class BoundedKeys:
-    """At most `most` keys; the first to come is the first to go. Thread-safe."""
+    """At most `most` keys; the oldest is dropped first. Thread-safe."""
 
     def __init__(self, most: int) -> None:
         self._most = most
@@ -21,18 +21,18 @@ class BoundedKeys:
         return key in self._keys
 
     def add(self, key: SubjectKey) -> None:
-        """Have it in the set."""
+        """Add a key."""
         with self._lock:
             self._keys[key] = None
             while len(self._keys) > self._most:
                 self._keys.popitem(last=False)
 
     def discard(self, key: SubjectKey) -> None:
-        """Have it no longer in the set."""
+        """Remove a key, if it is there."""
         with self._lock:
             self._keys.pop(key, None)
 
     def all(self) -> Sequence[SubjectKey]:
-        """Those in it now."""
+        """Return a copy of the keys, oldest first."""
         with self._lock:
             return list(self._keys)
