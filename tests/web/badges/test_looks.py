@@ -165,7 +165,7 @@ class Busy(Pictures):
 
     def png(self, badge: Badge, scale: int, *, is_shared: bool, patience: float = png.PATIENCE_SECONDS) -> bytes:
         self.patiences.append(patience)
-        raise png.PngUnavailable("others are drawing")
+        raise png.PngUnavailable("other threads are drawing")
 
 
 def test_what_waited_for_its_source_does_not_wait_as_long_again_to_be_drawn(site: Site) -> None:
