@@ -1,4 +1,4 @@
-"""The application factory, for `flask --app app` and other WSGI tools."""
+"""The application factory, for `flask --app app` and similar tools."""
 
 from badge.app import create_app
 

@@ -1,4 +1,4 @@
-"""Puts the service together: the only module that knows every part."""
+"""The composition root: the only module that knows every part."""
 
 from __future__ import annotations
 
@@ -63,18 +63,18 @@ if TYPE_CHECKING:
     from badge.catalogue.source import CatalogueSource
     from badge.catalogue.store import Catalogue
 
-# A source's questions are slower than Redis' commands, and fail for one reader at a time.
+# More failures than for Redis (3): calls to a source are slower, and one often fails for a single caller only.
 SOURCE_BREAKER = CircuitBreakerRules(failures=5)
 
 
 def utc_now() -> datetime:
-    """The time now, aware, in UTC."""
+    """Return the current time, timezone-aware, in UTC."""
     return datetime.now(UTC)
 
 
 @dataclass(frozen=True, slots=True)
 class CatalogueParts:
-    """The embedded backup API's parts."""
+    """The parts of the catalogue."""
 
     catalogue: Catalogue
     keys: ApiKeys
@@ -84,25 +84,25 @@ class CatalogueParts:
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """Who is asked for a subject, and what lists all subjects."""
+    """Where statuses come from, and where lists of subjects come from."""
 
     routing: SourceRouting
     listing: StatusListing | None = None
-    """None where nothing can list them."""
+    """None if no source can list its subjects."""
     own: CatalogueParts | None = None
-    """None where other systems are asked instead."""
+    """None if every source is an upstream."""
     catalogue_names: Collection[str] = ()
-    """What the sources are called behind which the catalogue stands."""
+    """Names of the sources that are served by the catalogue."""
 
     def catalogue_answers_for(self, subject: Subject) -> bool:
-        """Whether the catalogue is the source that is asked for a subject, under whatever name."""
+        """Whether the catalogue is the source for a subject, under any of its names."""
         source = self.routing.source_for(subject)
         return source is not None and source.name in self.catalogue_names
 
 
 @dataclass(frozen=True, slots=True)
 class Stores:
-    """What processes share."""
+    """The stores that all processes share, or local ones if there is no Redis."""
 
     statuses: StatusCache
     pauses: SourcePauses
@@ -112,7 +112,7 @@ class Stores:
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """Everything that a configuration amounts to, wired."""
+    """Every part of the service, wired."""
 
     settings: Settings
     clock: Clock
@@ -120,17 +120,17 @@ class Parts:
     cache: StatusCache
     pauses: SourcePauses
     pictures: PictureStore | None
-    """None where there is no shared store: each process then draws its own."""
+    """None without a shared store: each process then draws its own pictures."""
     resolver: Resolver
     sources: Sources
     warm_up: Callable[[], None]
-    """What a worker does first, in the background, so that its first reader need not wait for it."""
+    """Called once in each new worker; works in the background so that the first request need not wait."""
     paths: Paths = AT_ROOT
-    """By which all paths are made that leave the service."""
+    """Builds every path that leaves the service."""
 
     @property
     def own(self) -> CatalogueParts | None:
-        """The own catalogue, where there is one."""
+        """The catalogue, if any source uses it."""
         return self.sources.own
 
     def close(self) -> None:
@@ -139,7 +139,7 @@ class Parts:
             self.own.catalogue.database.close()
 
     def are_sources_up(self) -> bool:
-        """Whether each answered when it was last asked."""
+        """Whether every source answered its most recent call."""
         return all(self.events.watch.is_up(source.name) for source in self.resolver.routing.sources)
 
 
@@ -151,11 +151,11 @@ def build_parts(
     clock: Clock = utc_now,
     jitter: Jitter = RANDOM_JITTER,
 ) -> Parts:
-    """The real parts, or those handed in. Connects to nothing yet, and starts no thread."""
+    """Wire the real parts, or those passed in. Opens no connection and starts no thread."""
     events = Telemetry()
     sources = Sources(OneSource(source)) if source else _sources(settings, clock, events)
     number = len(sources.routing.sources)
-    # A cache that is handed in stands for the server: pictures and pauses then go to no other one.
+    # A cache that is passed in replaces Redis entirely: no pictures or pauses are stored elsewhere.
     is_own_alone = sources.own is not None and number == 1
     local = Stores(cache, MemorySourcePauses(clock)) if cache else None
     stores = local or _stores(settings, clock, events, number, is_source_local=is_own_alone)
@@ -202,13 +202,13 @@ def create_app(
     clock: Clock = utc_now,
     jitter: Jitter = RANDOM_JITTER,
 ) -> Flask:
-    """The WSGI application for these settings, with any part exchanged for the one handed in."""
+    """Return the WSGI application for these settings, with any part replaced by the one passed in."""
     log_to_stderr(settings.log_level, settings.log_format)
     return build_app(build_parts(settings, source=source, cache=cache, clock=clock, jitter=jitter))
 
 
 def build_app(parts: Parts) -> Flask:
-    """The WSGI application around wired parts."""
+    """Return the WSGI application built from wired parts."""
     readiness = Readiness({"cache": parts.cache.is_up, "source": parts.are_sources_up})
     settings = parts.settings
     token = settings.metrics_token.get_secret_value() if settings.metrics_token else None
@@ -232,8 +232,8 @@ def build_app(parts: Parts) -> Flask:
 
 
 def _intakes(parts: Parts, own: CatalogueParts) -> list[Blueprint]:
-    """Where the own catalogue hears of backups, and is asked by others."""
-    from badge.web.intake import ops_api, ping  # noqa: PLC0415 - 12 MB with the catalogue, which they load
+    """Blueprints for pings and for the native contract."""
+    from badge.web.intake import ops_api, ping  # noqa: PLC0415 - loads the catalogue: 12 MB
     from badge.web.intake.ops_api import OpsApi  # noqa: PLC0415
     from badge.web.intake.ping import PingIntake  # noqa: PLC0415
 
@@ -268,7 +268,7 @@ def _pages_parts(parts: Parts) -> PagesParts:
 
 
 def _catalogue(settings: Settings, clock: Clock) -> CatalogueParts:
-    # Loaded where it is wanted: most services have one kind of source, and each brings 5 to 15 MB along.
+    # Imported on demand: most deployments have one kind of source, and each kind costs 5 to 15 MB.
     from badge.catalogue.checks import Checks  # noqa: PLC0415
     from badge.catalogue.database import Database  # noqa: PLC0415
     from badge.catalogue.keys import ApiKeys  # noqa: PLC0415
@@ -290,7 +290,7 @@ def _sources(settings: Settings, clock: Clock, events: Events) -> Sources:
 
 
 def _configured(settings: Settings, file: Path, clock: Clock, events: Events) -> Sources:
-    # Loaded where it is wanted, as the catalogue is.
+    # Imported on demand, like the catalogue.
     from badge.sources.configuration.configured_listing import listing_of  # noqa: PLC0415
     from badge.sources.configuration.factory import build_routing, catalogue_names  # noqa: PLC0415
     from badge.sources.configuration.sources_file import load  # noqa: PLC0415
@@ -303,7 +303,7 @@ def _configured(settings: Settings, file: Path, clock: Clock, events: Events) ->
 
 
 def _upstream(settings: Settings, url: str, clock: Clock, events: Events) -> Sources:
-    # Loaded where it is wanted, as the catalogue is.
+    # Imported on demand, like the catalogue.
     from badge.sources.http.transport import HttpTransport  # noqa: PLC0415
     from badge.sources.native.listing import LARGEST_PAGE_BYTES, NativeWalk  # noqa: PLC0415
     from badge.sources.native.source import NativeSource  # noqa: PLC0415
@@ -323,13 +323,13 @@ def _limiter(settings: Settings, clock: Clock, events: Events, name: str) -> Sou
 
 
 def _stores(settings: Settings, clock: Clock, events: Events, sources: int, *, is_source_local: bool) -> Stores:
-    # A report could not make the stores of other workers forget, so the local catalogue is asked
-    # each time where there is no shared cache; it is as near as one.
+    # Without a shared cache a report can't invalidate the entries of other workers, so a local catalogue
+    # is read each time (no entries); that is as fast as a cache.
     local = MemoryStatusCache(clock, max_entries=0 if is_source_local else settings.local_entries)
     url = settings.redis_url.get_secret_value() if settings.redis_url else _embedded_url(settings)
     if url is None:
         return Stores(local, MemorySourcePauses(clock))
-    # Those who answer, those who ask each source, and those who renew leases, find out, and make up.
+    # One for each request thread and source worker; 4 for lease renewal, warm-up, trials and retried invalidations.
     connections = settings.threads + sources * settings.upstream_concurrency + 4
     connector = RedisConnector(url, settings.redis_timeout, connections)
     commands = RedisCommands(connector, events, CircuitBreaker("redis", events))

@@ -1,4 +1,4 @@
-"""Statuses in words and colours: the only such table. What a URL may choose is a `Look`."""
+"""The only table of status words and colours. A `Look` is what a URL may choose."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ REASONS = {
 
 DEFAULT_LABEL = marked("backup")
 
-# Whole patterns, for languages order their words differently.
+# Whole patterns, because word order differs between languages.
 AGE = marked("{status} {duration} ago")
 DATE = marked("{status} {date}")
 NEXT = marked("{status} · next in {duration}")
@@ -48,7 +48,7 @@ DAYS = marked("{days}d")
 
 
 class Palette(StrEnum):
-    """A set of colours by name."""
+    """A named set of colours."""
 
     ACCESSIBLE = "accessible"
     SHIELDS = "shields"
@@ -56,7 +56,7 @@ class Palette(StrEnum):
 
 
 class Tone(StrEnum):
-    """What a colour says, whatever its hue in a palette."""
+    """The meaning of a colour; each palette has its own shade of it."""
 
     GREEN = "green"
     RED = "red"
@@ -74,17 +74,17 @@ TONES = {
 }
 
 COLOURS = {
-    # White text on each is 4.5:1 or more (WCAG 2.2, 1.4.3), also under the flat style's gradient;
-    # red is the darkest, so that green and red differ for those who see no hues.
+    # White text on each has a contrast of at least 4.5:1 (WCAG 2.2, 1.4.3), also under the flat style's
+    # gradient. Red is the darkest, so that it differs from green for readers who can't tell hues apart.
     Palette.ACCESSIBLE: {Tone.GREEN: "#2b7a2b", Tone.RED: "#b3201f", Tone.GREY: "#666666", Tone.ORANGE: "#9a5200"},
-    # badge-maker 6 and 5: for READMEs whose other badges are shields'.
+    # badge-maker 6 and 5, to match other badges from shields.io in a README.
     Palette.SHIELDS: {Tone.GREEN: "#44bb00", Tone.RED: "#dd4343", Tone.GREY: "#939393", Tone.ORANGE: "#ea7233"},
     Palette.CLASSIC: {Tone.GREEN: "#44cc11", Tone.RED: "#e05d44", Tone.GREY: "#9f9f9f", Tone.ORANGE: "#fe7d37"},
 }
 
 
 class Show(StrEnum):
-    """What a message can tell besides the status."""
+    """What a message can show besides the status."""
 
     AGE = "age"
     DATE = "date"
@@ -94,7 +94,7 @@ class Show(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Look:
-    """What a URL chooses of a badge's looks; nothing in it can make a status look better than it is."""
+    """The choices a URL has about a badge; none of them can make a status look better than it is."""
 
     label: str = DEFAULT_LABEL
     language: Language = Language.ENGLISH
@@ -109,12 +109,12 @@ class Look:
 
 @dataclass(frozen=True, slots=True)
 class Face:
-    """What a badge says, and for how long that holds by itself."""
+    """What a badge says, and how long until that changes by itself."""
 
     message: str
     tone: Tone
     icon: str
-    """The name of the glyph that says the same."""
+    """Name of the glyph with the same meaning."""
     holds_for: timedelta
 
 
@@ -138,7 +138,7 @@ def badge_with(face: Face, look: Look) -> Badge:
 
 
 def face_of(resolution: Resolution, look: Look) -> Face:
-    """Words and tone of a resolution."""
+    """The words and tone that show a resolution."""
     if not resolution.is_known or not resolution.report.exists:
         words = look.language.say(WORDS[resolution.status])
         return Face(words, TONES[resolution.status], resolution.status, timedelta.max)
@@ -150,7 +150,7 @@ def face_of(resolution: Resolution, look: Look) -> Face:
 
 
 def message_for(resolution: Resolution) -> str:
-    """The status in words, with the age of the knowledge where that is an hour or more."""
+    """The status in words, with its age if the source confirmed it an hour ago or earlier."""
     return face_of(resolution, Look()).message
 
 
@@ -162,7 +162,10 @@ def _status(resolution: Resolution, look: Look) -> Face:
 
 
 def _overdue(resolution: Resolution, look: Look) -> Face | None:
-    """An older last success than asked for. Failures stay failures: orange would look better than red."""
+    """The overdue face, if the last success is older than `max_age`; only in place of a green status.
+
+    A failure stays a failure: orange would look better than red.
+    """
     if not _can_be_overdue(resolution.status) or (left := _until_overdue(resolution, look)) > timedelta(0):
         return None
     if last_success(resolution) is None:
@@ -176,7 +179,7 @@ def _can_be_overdue(status: BackupStatus) -> bool:
 
 
 def _until_overdue(resolution: Resolution, look: Look) -> timedelta:
-    """How long the last success stays young enough; nothing if nobody said when it was."""
+    """Time left before the last success exceeds `max_age`; zero if its time is not known."""
     if look.max_age is None:
         return timedelta.max
     succeeded_at = last_success(resolution)
@@ -184,7 +187,7 @@ def _until_overdue(resolution: Resolution, look: Look) -> timedelta:
 
 
 def last_success(resolution: Resolution) -> datetime | None:
-    """When the last successful backup ended, as far as the source says."""
+    """When the last successful backup ended, or None if the source does not say."""
     report = resolution.report
     if report.last_success_at is not None:
         return report.last_success_at
@@ -192,7 +195,7 @@ def last_success(resolution: Resolution) -> datetime | None:
 
 
 def _words(resolution: Resolution, look: Look) -> tuple[str, timedelta]:
-    """The status in words with what the look shows besides, and for how long that holds."""
+    """The message for a status and a look's `show`, and how long until it changes by itself."""
     report, now = resolution.report, resolution.now
     status = look.language.say(WORDS[report.status])
     happened_at = report.deleted_at or report.finished_at or report.started_at
@@ -205,7 +208,7 @@ def _words(resolution: Resolution, look: Look) -> tuple[str, timedelta]:
         case Show.NEXT if report.next_run_at is not None and report.next_run_at > now:
             left = report.next_run_at - now
             words = _filled(look, NEXT, status=status, duration=_duration(left, look.language))
-            # Counted down, the words of a full hour still hold at its last moment.
+            # Counting down, "2h" still holds at exactly two hours, hence the extra moment.
             return words, left if left < HOUR else left % _unit(left) + MOMENT
         case Show.LAST if report.last_finished is not None and report.last_finished is not report.status:
             last = look.language.say(WORDS[report.last_finished])
@@ -219,12 +222,12 @@ def _filled(look: Look, pattern: str, **places: str) -> str:
 
 
 def next_age_step(age: timedelta) -> timedelta:
-    """How long until the words about the age of the knowledge appear or change."""
+    """Time until the "as of" part of a message appears or changes."""
     return STALE_AGE - age if age < STALE_AGE else _step(age)
 
 
 def _duration(length: timedelta, language: Language) -> str:
-    """A length in coarse steps: whole hours below two days, then whole days."""
+    """A duration in words: whole hours below two days, then whole days."""
     if length < HOUR:
         return language.say(UNDER_AN_HOUR)
     if length < 2 * DAY:
@@ -237,7 +240,7 @@ def _unit(length: timedelta) -> timedelta:
 
 
 def _step(length: timedelta) -> timedelta:
-    """How long until a growing duration's words change."""
+    """Time until the words for a growing duration change."""
     return _unit(length) - length % _unit(length)
 
 
@@ -247,5 +250,5 @@ def reason_words(report: Report) -> str | None:
 
 
 def alt_text(subject: Subject) -> str:
-    """What the image shows, for those who can't see it; true whatever the status is."""
+    """Alternative text for the image, correct for any status."""
     return f"Backup status of {subject.account}/{subject.name}"

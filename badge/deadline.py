@@ -1,4 +1,4 @@
-"""A moment at which waiting has to end."""
+"""Deadlines on the monotonic clock."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Deadline:
 
     @classmethod
     def after(cls, seconds: float, monotonic: Callable[[], float] = time.monotonic) -> Deadline:
-        """The deadline that lies so many seconds ahead."""
+        """The deadline that many seconds from now."""
         return cls(monotonic() + seconds, monotonic)
 
     @property

@@ -1,4 +1,4 @@
-"""What happens inside, as frozen facts; logs and metrics are made of them at the edge."""
+"""Events inside the service, as frozen values; `telemetry` turns them into log lines and metrics."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from badge.model import BackupStatus, Origin
 
 @dataclass(frozen=True, slots=True)
 class CacheLost:
-    """The first failed command of an outage of the shared cache."""
+    """The first command of a shared-cache outage failed."""
 
     operation: str
     error: str
@@ -18,14 +18,14 @@ class CacheLost:
 
 @dataclass(frozen=True, slots=True)
 class CacheRegained:
-    """The first command that worked after an outage."""
+    """The first command after a shared-cache outage worked."""
 
     failures: int
 
 
 @dataclass(frozen=True, slots=True)
 class CacheCommandFailed:
-    """One command to the shared cache did not come through; a write may also find it full."""
+    """One command to the shared cache failed; for a write, perhaps because the cache is full."""
 
     operation: str
     error: str
@@ -33,14 +33,14 @@ class CacheCommandFailed:
 
 @dataclass(frozen=True, slots=True)
 class CacheEntryRefused:
-    """A value in the cache was not one of ours: poisoned, foreign or of another schema."""
+    """A cached value was rejected: written by somebody else, tampered with, or of another schema."""
 
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
 class SourceAnswered:
-    """A source was asked and gave an answer."""
+    """A source answered a call."""
 
     source: str
     seconds: float
@@ -48,49 +48,49 @@ class SourceAnswered:
 
 @dataclass(frozen=True, slots=True)
 class SourceFailed:
-    """A source could not be asked, or did not answer in its contract."""
+    """A call to a source failed, or its answer broke the contract."""
 
     source: str
     kind: str
     seconds: float = 0.0
     is_about_subject: bool = False
-    """Only this question failed, and nothing follows for the source."""
+    """Only this subject is affected: it says nothing about the source's health."""
 
 
 @dataclass(frozen=True, slots=True)
 class UnknownStatusReceived:
-    """A source used a status word that is none of ours; it counts as unknown."""
+    """A source sent a status that is not one of the six; it counts as unknown."""
 
     source: str
 
 
 @dataclass(frozen=True, slots=True)
 class SubjectUnmatched:
-    """No source claims the subject that was asked for."""
+    """No source matches the requested subject."""
 
 
 class Refusal(StrEnum):
-    """Why a source was not asked."""
+    """Why a source was not called."""
 
     BREAKER = "breaker"
-    """It failed several times in a row just now."""
+    """Its circuit breaker is open: it failed several times in a row."""
     PAUSE = "pause"
-    """It told us when to come back (Retry-After)."""
+    """It asked for a pause (Retry-After)."""
     RATE = "rate"
     NEW_SUBJECTS = "newSubjects"
-    """The smaller rate, of subjects never seen, is used up."""
+    """The separate, lower rate for subjects never seen before is used up."""
     QUEUE = "queue"
-    """As many questions as may wait are waiting."""
+    """The queue of waiting calls is full."""
 
     @property
     def is_outage(self) -> bool:
-        """Whether the source itself is the reason."""
+        """Whether the source itself is the cause, not our limits."""
         return self in (Refusal.BREAKER, Refusal.PAUSE)
 
 
 @dataclass(frozen=True, slots=True)
 class SourceCallSuppressed:
-    """A source was not asked, to keep within what it may be asked."""
+    """A source was not called because its limiter refused."""
 
     source: str
     why: Refusal
@@ -98,19 +98,19 @@ class SourceCallSuppressed:
 
 @dataclass(frozen=True, slots=True)
 class CircuitBreakerMoved:
-    """Something that kept failing is no longer asked, or is asked again."""
+    """A circuit breaker opened or closed."""
 
     name: str
     is_open: bool
 
 
 class FlightEnd(StrEnum):
-    """How one attempt to find out a status ended, for all who waited for it."""
+    """How a flight ended, for every caller that waited for it."""
 
     FETCHED = "fetched"
-    """The source answered this process."""
+    """This process called the source and got an answer."""
     SHARED = "shared"
-    """Another process had asked; its result served."""
+    """Another process had fetched it already; its result was used."""
     FAILED = "failed"
     SUPPRESSED = "spared"
     CRASHED = "crashed"
@@ -118,36 +118,36 @@ class FlightEnd(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class FlightEnded:
-    """One attempt to find out a status is over."""
+    """A flight is over."""
 
     end: FlightEnd
 
 
 class Wait(StrEnum):
-    """What became of a caller whose badge was not at hand."""
+    """Outcome for a caller whose status was not in the cache."""
 
     SERVED = "served"
     GAVE_UP = "gaveUp"
-    """The time was over before there was a result."""
+    """The deadline passed before there was a result."""
     NOT_ADMITTED = "notAdmitted"
-    """As many as may wait were waiting."""
+    """The maximum number of callers was waiting already."""
 
 
 @dataclass(frozen=True, slots=True)
 class CallerWaited:
-    """A caller had to be told without a badge at hand."""
+    """A caller wanted a status that was not in the cache."""
 
     how: Wait
 
 
 @dataclass(frozen=True, slots=True)
 class RefreshBegun:
-    """What was no longer fresh was shown, and a new report is being fetched behind it."""
+    """An expired status was served, and a new report is being fetched in the background."""
 
 
 @dataclass(frozen=True, slots=True)
 class BadgeServed:
-    """One answer under /badge/ has left."""
+    """A badge request was answered."""
 
     format: str
     status: BackupStatus
@@ -158,7 +158,7 @@ class BadgeServed:
 
 @dataclass(frozen=True, slots=True)
 class PingAnswered:
-    """A ping was taken, or refused."""
+    """A ping was accepted or refused."""
 
     signal: str
     http_status: int
@@ -166,7 +166,7 @@ class PingAnswered:
 
 @dataclass(frozen=True, slots=True)
 class AnswerCrashed:
-    """A bug: an exception nobody expected was turned into the image "unknown"."""
+    """A bug: an unexpected exception, answered with the image "unknown"."""
 
     where: str
     error: BaseException
@@ -178,13 +178,13 @@ class LogInEnd(StrEnum):
     ADMITTED = "admitted"
     REFUSED = "refused"
     FORGED = "forged"
-    """The form, or the provider's answer, was not for this browser, or did not hold."""
+    """The form or the provider's answer was invalid, or was meant for another browser."""
     NO_PROVIDER = "noProvider"
 
 
 @dataclass(frozen=True, slots=True)
 class LogInTried:
-    """Somebody tried to log in to the dashboard."""
+    """A login to the dashboard was attempted."""
 
     end: LogInEnd
 

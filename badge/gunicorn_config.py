@@ -1,4 +1,4 @@
-"""gunicorn's configuration. Everything that varies is a `BADGE_…` setting."""
+"""gunicorn's configuration. Everything that an operator may change is a `BADGE_…` setting."""
 
 from __future__ import annotations
 
@@ -8,26 +8,26 @@ from badge.serving import Master, settings_or_exit
 
 
 def gunicorn_values() -> dict[str, object]:
-    """Return gunicorn's settings and server hooks, by their names; ends the process if a `BADGE_…` setting is wrong."""
+    """Return gunicorn's settings and server hooks by name; exits the process if a `BADGE_…` setting is invalid."""
     master = Master(settings_or_exit())
     settings = master.settings
     return {
         "bind": settings.bind,
         "workers": settings.workers,
-        "worker_class": "gthread",  # a slow reader or source holds one thread, not a worker
+        "worker_class": "gthread",  # a slow client or source blocks one thread, not a worker
         "threads": settings.threads,
         "preload_app": settings.preload,
         "loglevel": settings.log_level,
-        "timeout": 30,  # for a worker that stopped answering its master; requests have their own, shorter deadline
+        "timeout": 30,  # for a worker that no longer sends heartbeats; requests have their own, shorter deadline
         "graceful_timeout": 10,
         "keepalive": 5,
-        "max_requests": 1_000_000,  # a leak, ours or a library's, ends with its worker
+        "max_requests": 1_000_000,  # limits the damage of a memory leak
         "max_requests_jitter": 100_000,
         "limit_request_line": 8190,  # a name of 3 KiB takes 9 KiB at worst when percent-encoded; longer is refused
         "limit_request_fields": 50,
-        # gunicorn 25.1 and later write one into $HOME otherwise, which may be read-only.
+        # gunicorn 25.1 and later would create one in $HOME, which may be read-only.
         "control_socket_disable": True,
-        # For heartbeats; a disk may block.
+        # For heartbeat files: writing to a disk may block.
         "worker_tmp_dir": "/dev/shm" if Path("/dev/shm").is_dir() else None,  # noqa: S108
         **{hook: getattr(master, hook) for hook in HOOKS},
     }
@@ -43,4 +43,4 @@ HOOKS = (
     "child_exit",
     "on_exit",
 )
-"""What gunicorn calls on the `Master`, by gunicorn's names for it."""
+"""Methods of `Master` that gunicorn calls, by gunicorn's names."""

@@ -1,6 +1,6 @@
-"""`python -m badge.healthcheck`: asks the service on this machine for /healthz; exit code 0 if it answers.
+"""`python -m badge.healthcheck`: request /healthz from the local service; exit code 0 if it answers 200.
 
-For containers, which need no curl for it. Standard library only, for it runs twice a minute.
+For containers without curl. Standard library only, because it runs twice a minute.
 """
 
 from __future__ import annotations
@@ -24,19 +24,19 @@ class _UnixConnection(http.client.HTTPConnection):
         self._path = path
 
     def connect(self) -> None:
-        """Connect to the socket's path."""
+        """Connect to the socket."""
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.sock.settimeout(TIMEOUT_SECONDS)
         self.sock.connect(self._path)
 
 
 def connection_to(bind: str) -> http.client.HTTPConnection:
-    """A connection to where gunicorn listens, by the spelling of `BADGE_BIND`."""
+    """A connection to the address gunicorn listens on, given as in `BADGE_BIND`."""
     if bind.startswith("unix:"):
         return _UnixConnection(bind.removeprefix("unix:"))
     host, _, port = bind.rpartition(":")
     host = host.strip("[]")
-    here = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - compared with, not bound to
+    here = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - compared with, never bound
     return http.client.HTTPConnection(here, int(port), timeout=TIMEOUT_SECONDS)
 
 
@@ -48,7 +48,7 @@ def bind_in(environment: Mapping[str, str]) -> str:
 
 
 def main() -> int:
-    """Exit code: 0 if the service answers, 1 if it does not."""
+    """Return the exit code: 0 if the service answers 200, else 1."""
     try:
         connection = connection_to(bind_in(os.environ))
         connection.request("GET", "/healthz")

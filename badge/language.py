@@ -1,7 +1,7 @@
-"""The languages of a badge's words: gettext catalogues in `translations/`, English where one lacks something.
+"""Translations of badge texts: gettext catalogues in `translations/`, falling back to English.
 
-A message is translated as a whole pattern (`{status} {duration} ago`), for languages order words
-differently. `make translations` reads the patterns that are `marked`, and compiles the catalogues.
+A message is translated as a whole pattern (`{status} {duration} ago`), because word order differs between
+languages. `make translations` extracts the patterns passed to `marked` and compiles the catalogues.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ FOLDER = Path(__file__).with_name("translations")
 
 
 class Language(StrEnum):
-    """A language that badges speak, by its tag (RFC 5646)."""
+    """A language badges are available in, by its tag (RFC 5646)."""
 
     ENGLISH = "en"
     GERMAN = "de"
@@ -28,24 +28,24 @@ class Language(StrEnum):
     ARABIC = "ar"
 
     def say(self, pattern: str) -> str:
-        """The pattern in this language, its places in braces still to be filled."""
-        # gettext's catalogues keep a header under the empty pattern.
+        """The pattern in this language, with its placeholders still to be filled."""
+        # gettext would translate the empty string to the catalogue's header.
         return _catalogue(self).gettext(pattern) if pattern else ""
 
 
 def marked(pattern: str) -> str:
-    """The pattern itself; the name tells `make translations` that it is to be translated."""
+    """Return the pattern unchanged; marks it for extraction by `make translations`."""
     return pattern
 
 
 def language_named(tag: str) -> Language:
-    """The language of a tag, whatever its case: `de`, `pt-br`, also `de-AT` and `pt`; else English."""
+    """The best match for a tag in any case (`de`, `pt-br`, also `de-AT` and `pt`), or English."""
     if not tag:
         return Language.ENGLISH
     wanted = tag.lower().replace("_", "-")
     primary = wanted.partition("-")[0]
     exact = [language for language in Language if language.lower() == wanted]
-    # A region that has no words of its own speaks its language; a language without region means the one there is.
+    # `de-AT` falls back to `de`; `pt` means the only regional variant there is, `pt-BR`.
     near = [language for language in Language if language == primary or language.lower().startswith(f"{wanted}-")]
     return next(iter(exact + near), Language.ENGLISH)
 

@@ -1,4 +1,4 @@
-"""Lists of subjects: filter, order, page, totals, and the cursor at which a list's next page begins."""
+"""Lists of subjects: filters, orders, pages, totals, and the cursors that lead to the next page."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from typing import Any, Protocol
 from badge.model import BackupStatus, PastRun, Report, Subject
 from badge.ports import SourceUnavailable
 
-# Of databases.
+# The largest integer a database column holds.
 _LARGEST_INTEGER = 2**63 - 1
 
 
 class ListUnavailable(SourceUnavailable):
-    """Of several sources that can list their subjects none did just now."""
+    """None of the sources that can list their subjects answered."""
 
     def __init__(self, sources: Sequence[str]) -> None:
         super().__init__("list")
@@ -27,14 +27,14 @@ class ListUnavailable(SourceUnavailable):
 
 
 class ListBusy(SourceUnavailable):
-    """The list is being read just now, and as many wait for it as may."""
+    """The list is being read already, and the maximum number of callers is waiting for it."""
 
     def __init__(self) -> None:
         super().__init__("busy")
 
 
 class NoList(Exception):
-    """The source answers for subjects, but has no list of them: an answer, and asking again brings the same."""
+    """The source can't list its subjects. A definitive answer: there is no point in retrying."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,21 +46,21 @@ class ListingFilter:
     status: BackupStatus | None = None
     updated_since: datetime | None = None
     shown_as: BackupStatus | None = None
-    """What the badge says: what its source no longer vouches for is unknown, whatever it was."""
+    """The status on the badge: an outdated report counts as unknown, whatever its status was."""
     words: Sequence[str] = ()
-    """Each occurs in the subject's coordinates, whatever its case."""
+    """Each must occur in the subject's coordinates, in any case."""
     is_public_only: bool = False
 
 
 class ListingOrder(StrEnum):
-    """What comes first in a listing."""
+    """How a listing is sorted."""
 
     NAME = "name"
-    """By the subjects' keys, so that those of one account stand together."""
+    """By subject key, which keeps an account's subjects together."""
     LATEST = "latest"
-    """What was last heard of."""
+    """Most recently updated first."""
     WORST = "worst"
-    """What wants looking at, each kind by name."""
+    """By status in the order of `WORST_FIRST`, then by name."""
 
 
 WORST_FIRST = (
@@ -71,7 +71,7 @@ WORST_FIRST = (
     BackupStatus.SUCCEEDED,
     BackupStatus.DELETED,
 )
-"""What `ListingOrder.WORST` means."""
+"""The order of `ListingOrder.WORST`: what needs attention first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +84,7 @@ class ListedSubject:
 
 @dataclass(frozen=True, slots=True)
 class ListingPage:
-    """Rows in the order asked for, and where to go on, if there is more."""
+    """Rows in the requested order, and a cursor if there are more."""
 
     items: Sequence[ListedSubject]
     next_cursor: str | None = None
@@ -92,29 +92,29 @@ class ListingPage:
 
 @dataclass(frozen=True, slots=True)
 class ListingTotals:
-    """How many subjects there are, by what their badges say."""
+    """Number of subjects by the status their badges show."""
 
     by_status: Mapping[BackupStatus, int]
     protected: int
-    """Whose last finished backup succeeded and is still vouched for."""
+    """Subjects whose last finished backup succeeded and whose report is not outdated."""
     is_whole: bool = True
-    """False where there are more than could be counted."""
+    """False if there are more than could be counted."""
     silent: Sequence[str] = ()
-    """The sources whose subjects are missing since they did not answer."""
+    """Sources whose subjects are missing because they did not answer."""
 
     @property
     def all(self) -> int:
-        """How many there are, deleted ones too."""
+        """All subjects, including deleted ones."""
         return sum(self.by_status.values())
 
     @property
     def to_protect(self) -> int:
-        """How many have to be protected: all that are not deleted, also those never backed up."""
+        """Subjects that should be protected: all that are not deleted, including those never backed up."""
         return self.all - self.by_status.get(BackupStatus.DELETED, 0)
 
 
 class StatusListing(Protocol):
-    """A source that can tell which subjects it has."""
+    """A source that can list its subjects."""
 
     def list(
         self,
@@ -123,45 +123,46 @@ class StatusListing(Protocol):
         limit: int = 100,
         order: ListingOrder = ListingOrder.NAME,
     ) -> ListingPage:
-        """One page. Raises `ValueError` for a cursor that it did not give, `SourceUnavailable` as a source does.
+        """Return one page.
 
-        Where the system behind it turns out to have no list, `NoList`.
+        Raises `ValueError` for a cursor it did not issue, `SourceUnavailable` if the source fails, and `NoList`
+        if the source turns out to have no list.
         """
         ...
 
     def totals(self, filter: ListingFilter) -> ListingTotals:
-        """How many there are in all pages. Raises `SourceUnavailable` and `NoList`."""
+        """Return the totals over all pages. Raises `SourceUnavailable` and `NoList`."""
         ...
 
 
 class RunHistory(Protocol):
-    """A source that remembers how a subject's backups went."""
+    """A source that keeps a history of runs."""
 
     def history(self, subject: Subject, limit: int) -> Sequence[PastRun]:
-        """The last runs, the newest first; none for a subject never heard of. Raises `SourceUnavailable`."""
+        """Return the latest runs, newest first; none for an unknown subject. Raises `SourceUnavailable`."""
         ...
 
 
 def cursor_at(order: ListingOrder, marks: Sequence[object]) -> str:
-    """The cursor for what comes after these marks: what the list is sorted by, as numbers and texts."""
+    """Return the cursor for what follows a row; `marks` are the row's sort values, as numbers and strings."""
     return base64.urlsafe_b64encode(json.dumps([order, *marks]).encode()).decode().rstrip("=")
 
 
 def marks_in(cursor: str, order: ListingOrder, kinds: Sequence[type]) -> list[Any]:
-    """The marks in a cursor of this order, one of each kind; raises `ValueError` for what `cursor_at` never gave."""
+    """Return the sort values in a cursor of this order; raises `ValueError` unless they have the given types."""
     try:
         found = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
     except (binascii.Error, ValueError, RecursionError):
         found = None
     if isinstance(found, list) and found[:1] == [order] and list(map(type, found[1:])) == list(kinds):
         marks = found[1:]
-        if all(map(_can_be_kept, marks)):
+        if all(map(_is_storable, marks)):
             return marks
-    raise ValueError("this cursor was not given by this service")
+    raise ValueError("this cursor was not issued by this service")
 
 
-def _can_be_kept(mark: int | str) -> bool:
-    """Whether every database takes it: JSON can spell NUL, halves of surrogate pairs and any number."""
+def _is_storable(mark: int | str) -> bool:
+    """Whether every database accepts it: JSON can also express NUL, lone surrogates and huge integers."""
     if isinstance(mark, int):
         return abs(mark) <= _LARGEST_INTEGER
     return "\0" not in mark and not any("\ud800" <= each <= "\udfff" for each in mark)

@@ -1,6 +1,6 @@
-"""The values everything else speaks of: subjects, reports, resolutions, badges, events.
+"""The core values: subjects, statuses, reports, resolutions, badges.
 
-Standard library only, all frozen: a value made once is true everywhere.
+Standard library only, and all frozen.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from urllib.parse import quote, unquote_to_bytes
 
-# The spelling that is shown; input is matched without case, anything else is let through as it is.
+# Canonical spellings. Input is matched case-insensitively; anything else is passed through unchanged.
 KNOWN_PLATFORMS = ("GitHub", "GitLab", "AzureDevOps", "Bitbucket", "Linear")
 KNOWN_TYPES = ("Repository", "Project", "Workspace")
 
-# Platforms that compare accounts and names without case themselves.
+# Platforms on which accounts and names are case-insensitive.
 CASELESS_PLATFORMS = frozenset({"github", "gitlab", "azuredevops"})
 
 MAX_PLATFORM, MAX_ACCOUNT, MAX_TYPE, MAX_NAME = 64, 255, 64, 1024
@@ -27,7 +27,7 @@ BIDI_CONTROLS = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u206
 
 
 class InvalidSubject(ValueError):
-    """The coordinates can't name a subject; the message says which part and why."""
+    """The coordinates don't form a valid subject; the message says which part and why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class Subject:
 
     @classmethod
     def parse(cls, platform: str, account: str, type: str, name: str) -> Subject:
-        """The subject with these coordinates, NFC-normalised; raises `InvalidSubject`."""
+        """Return the subject with these coordinates, NFC-normalised; raises `InvalidSubject`."""
         return cls(
             platform=_canonical_spelling(_part("platform", platform, MAX_PLATFORM), KNOWN_PLATFORMS),
             account=_part("account", account, MAX_ACCOUNT),
@@ -51,22 +51,22 @@ class Subject:
 
     @classmethod
     def legacy(cls, owner: str, repository: str) -> Subject:
-        """The GitHub repository that the two-part URL means; raises `InvalidSubject`."""
+        """Return the GitHub repository that a two-segment path stands for; raises `InvalidSubject`."""
         return cls.parse("GitHub", owner, "Repository", repository)
 
     @classmethod
     def from_path(cls, raw_path: str) -> Subject:
-        """The subject that a raw, still percent-encoded path names; raises `InvalidSubject`.
+        """Return the subject for a raw, percent-encoded path; raises `InvalidSubject`.
 
-        Two segments are the legacy form, four or more the long one, whose name is all that follows
-        the type. Segments are split before they are decoded, so `%2F` stays inside its segment.
+        Two segments are the legacy form; four or more are the long form, in which everything after the type
+        is the name. Segments are split before they are decoded, so `%2F` stays inside its segment.
         """
         segments = [decode_segment(segment) for segment in raw_path.removesuffix("/").split("/")]
         return cls.from_segments(segments)
 
     @classmethod
     def from_segments(cls, segments: Sequence[str]) -> Subject:
-        """The subject that decoded path segments name; raises `InvalidSubject`."""
+        """Return the subject for decoded path segments; raises `InvalidSubject`."""
         if len(segments) == 2:
             return cls.legacy(*segments)
         if len(segments) < 4:
@@ -76,22 +76,22 @@ class Subject:
 
     @property
     def path(self) -> str:
-        """The percent-encoded path in the long form; `from_path` reads it back."""
+        """The percent-encoded long path; `from_path` parses it."""
         head = (quote(part, safe="") for part in (self.platform, self.account, self.type))
         return "/".join((*head, quote(self.name, safe="/")))
 
     @property
     def legacy_path(self) -> str | None:
-        """The percent-encoded short path, where there is one."""
+        """The percent-encoded legacy path, or None if there is none for this subject."""
         if (self.platform, self.type) != ("GitHub", "Repository") or "/" in self.name:
             return None
         return f"{quote(self.account, safe='')}/{quote(self.name, safe='')}"
 
     def key(self, *, fold_case: bool) -> tuple[str, str, str, str]:
-        """What two spellings of one subject have in common.
+        """Return the key by which subjects are compared; equal for two spellings of one subject.
 
-        Platform and type are always compared without case; account and name only where the
-        platform does and `fold_case` says that the source does so too.
+        Platform and type are always case-insensitive; account and name only if both the platform and
+        the source (`fold_case`) treat them so.
         """
         platform, type = self.platform.lower(), self.type.lower()
         if fold_case and platform in CASELESS_PLATFORMS:
@@ -103,7 +103,7 @@ class Subject:
 
 
 def decode_segment(raw: str) -> str:
-    """One percent-encoded path segment as text; raises `InvalidSubject` for what is not UTF-8."""
+    """Decode one percent-encoded path segment; raises `InvalidSubject` if it is not UTF-8."""
     try:
         return unquote_to_bytes(raw).decode("utf-8")
     except UnicodeError:
@@ -118,7 +118,7 @@ def _part(label: str, value: str, longest: int) -> str:
         raise InvalidSubject(f"{label} is longer than {longest} characters")
     if any(character in BIDI_CONTROLS or _is_control(character) for character in text):
         raise InvalidSubject(f"{label} has a control character")
-    # A lone surrogate (category Cs) has been refused above, so this can't raise.
+    # Lone surrogates (category Cs) were rejected above, so this can't raise.
     if len(text.encode()) > MAX_NAME_BYTES:
         raise InvalidSubject(f"{label} is longer than {MAX_NAME_BYTES} bytes")
     return text
@@ -133,7 +133,7 @@ def _canonical_spelling(value: str, known: Sequence[str]) -> str:
 
 
 class BackupStatus(StrEnum):
-    """The six statuses, by their spelling on the wire."""
+    """The six statuses, with their spelling on the wire."""
 
     SUCCEEDED = "succeeded"
     FAILED = "failed"
@@ -157,14 +157,14 @@ def status_named(text: str) -> BackupStatus | None:
 
 
 class Visibility(StrEnum):
-    """Whether a badge shows the subject's status to anybody."""
+    """Whether anybody may see the subject's status."""
 
     PUBLIC = "public"
     PRIVATE = "private"
 
 
 class Reason(StrEnum):
-    """Why a backup failed: a closed set, never free text (native contract)."""
+    """Why a backup failed (native contract): a closed set, never free text."""
 
     STORAGE = "storage"
     ACCOUNT = "account"
@@ -176,20 +176,20 @@ class Reason(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """What a source says of a subject. "There is no such subject" is one too (`absent`)."""
+    """What a source says about a subject. "No such subject" is a report too (`absent`)."""
 
     status: BackupStatus
     observed_at: datetime
-    """When this was true, by the source's clock. All times are aware, in UTC."""
+    """When this was true, by the source's clock. All times are timezone-aware, in UTC."""
     exists: bool = True
     started_at: datetime | None = None
     finished_at: datetime | None = None
     last_success_at: datetime | None = None
     last_finished: BackupStatus | None = None
-    """How the last finished backup ended, also while another one runs."""
+    """Outcome of the last finished backup, also while another one is running."""
     next_run_at: datetime | None = None
     stale_after: datetime | None = None
-    """From then on the source itself no longer vouches for the status."""
+    """After this time the status counts as outdated."""
     deleted_at: datetime | None = None
     size_bytes: int | None = None
     url: str | None = None
@@ -198,27 +198,27 @@ class Report:
     reason: Reason | None = None
     revision: int = 0
     validator: str | None = None
-    """The ETag under which the source gave this, for the next conditional request."""
+    """The ETag of the source's answer, for the next conditional request."""
 
     @classmethod
     def absent(cls, observed_at: datetime) -> Report:
-        """The source knows no such subject, or not for us; the two can't be told apart."""
+        """Return the report for a subject that does not exist, or that the source won't show us."""
         return cls(status=BackupStatus.UNKNOWN, observed_at=observed_at, exists=False)
 
     def status_at(self, now: datetime) -> BackupStatus:
-        """The status, unless its source no longer vouches for it."""
-        is_stale = self.stale_after is not None and self.stale_after <= now
-        return BackupStatus.UNKNOWN if is_stale else self.status
+        """Return the status, or unknown if the report is outdated by then."""
+        is_outdated = self.stale_after is not None and self.stale_after <= now
+        return BackupStatus.UNKNOWN if is_outdated else self.status
 
     @property
     def is_public(self) -> bool:
-        """Whether anybody may be told that the subject exists."""
+        """Whether the subject exists and anybody may know."""
         return self.exists and self.visibility is Visibility.PUBLIC
 
 
 @dataclass(frozen=True, slots=True)
 class PastRun:
-    """One run of a subject's backup, as its history shows it."""
+    """One run in a subject's history."""
 
     status: BackupStatus
     started_at: datetime
@@ -232,33 +232,33 @@ class Origin(StrEnum):
     CACHE = "cache"
     UPSTREAM = "upstream"
     STALE = "stale"
-    """Kept from earlier, because the source could not be asked now."""
+    """From the cache, because the source is failing."""
     FALLBACK = "fallback"
-    """Nothing is known, or only what is too old to show."""
+    """Nothing is known, or only a report that is too old to show."""
 
 
-# From this age on a badge says how old its knowledge is (a promise, so not a setting).
+# Reports last confirmed this long ago are shown with their age. A promise to readers, so not a setting.
 STALE_AGE = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resolution:
-    """The answer to "how did the last backup go?", and how far it can be trusted."""
+    """The resolver's answer: a report, where it came from, and how fresh it is."""
 
     report: Report
     origin: Origin
     age: timedelta
-    """Since its source last confirmed the report."""
+    """Time since the source last confirmed the report."""
     fresh_for: timedelta
-    """What is left of its lifetime."""
+    """Time left of its lifetime."""
     now: datetime
-    """When it was made."""
+    """When the subject was resolved."""
     confirmed_at: datetime | None = None
-    """When its source last confirmed the report, if one ever did."""
+    """When the source last confirmed the report, if it ever did."""
     usable_for: timedelta = timedelta(0)
-    """How much longer it may be shown should nothing newer be had (`stale-if-error`)."""
+    """How long it may still be shown if nothing newer arrives (`stale-if-error`)."""
     is_provisional: bool = False
-    """Whether it was given without waiting for its source: a newer one may be there in a moment."""
+    """Whether it was answered without waiting for the source; a newer answer may follow shortly."""
 
     @property
     def status(self) -> BackupStatus:
@@ -267,38 +267,38 @@ class Resolution:
 
     @property
     def is_known(self) -> bool:
-        """Whether a source stands behind this, be it to say that there is nothing."""
+        """Whether this came from a source, even if only as "no such subject"."""
         return self.origin is not Origin.FALLBACK
 
     @property
     def is_old(self) -> bool:
-        """Whether the picture has to say how old its knowledge is."""
+        """Whether the badge must show the report's age."""
         return self.is_known and self.report.exists and self.age >= STALE_AGE
 
     @property
     def is_stale(self) -> bool:
-        """Whether readers of the JSON are told that this may no longer hold."""
+        """Whether it is marked `stale` in JSON."""
         return self.origin is Origin.STALE or self.is_old
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CacheEntry:
-    """What the cache holds of a subject: the last report, and how the source was last asked for one."""
+    """A report as it lies in the cache, with the outcome of the latest fetch."""
 
     report: Report | None
-    """None where the source was asked and never answered."""
+    """None if the source has never answered."""
     fetched_at: datetime
-    """When its fetch began: the fence that keeps an older fetch from replacing a newer one."""
+    """When its fetch began; prevents an older fetch from replacing a newer one."""
     confirmed_at: datetime
-    """When its source last stood behind it."""
+    """When the source last confirmed the report."""
     fresh_until: datetime
-    """Until then nobody asks again, be it that the source answered or that it did not."""
+    """No new fetch before this time, whether the last one succeeded or failed."""
     failures: int = 0
-    """How often in a row the source did not answer since."""
+    """Consecutive failed fetches since the report."""
 
 
 class Style(StrEnum):
-    """The shapes a badge comes in, by shields' names for them."""
+    """The badge styles, by shields' names."""
 
     FLAT = "flat"
     FLAT_SQUARE = "flat-square"
@@ -308,34 +308,34 @@ class Style(StrEnum):
 
 
 class Theme(StrEnum):
-    """Which page a badge is drawn for."""
+    """The page background a badge is drawn for."""
 
     AUTO = "auto"
-    """By the reader's own setting (prefers-color-scheme)."""
+    """Follows the reader's setting (prefers-color-scheme)."""
     LIGHT = "light"
     DARK = "dark"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Badge:
-    """The words, colours and looks of one picture; `artwork` turns it into bytes."""
+    """The texts, colours and style of one image; `artwork` draws it."""
 
     label: str
     message: str
     colour: str
-    """`#rrggbb` behind the message."""
+    """Background of the message, as `#rrggbb`."""
     style: Style = Style.FLAT
     theme: Theme = Theme.AUTO
     icon: str | None = None
-    """The name of the glyph before the message, if any."""
+    """Name of the status glyph before the message, if any."""
     logo: str | None = None
-    """The name of the drawing before the label, if any."""
+    """Name of the logo before the label, if any."""
     language: str = "en"
-    """Of the words, by its tag (RFC 5646)."""
+    """Tag of the texts' language (RFC 5646)."""
 
 
 class Phase(StrEnum):
-    """The part of a run that an event speaks of, in the order in which they happen."""
+    """The phase of a run that an event reports, in order."""
 
     QUEUED = "queued"
     RUNNING = "running"

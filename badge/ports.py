@@ -1,6 +1,6 @@
-"""What the core needs from outside: a place to ask, a place to keep, a place to tell.
+"""The ports: protocols for sources, caches, stores and events, which adapters implement.
 
-Every adapter implements one of these; the resolver knows nothing else of the world.
+The resolver knows the outside world only through them.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ from badge.model import (
 )
 
 Clock = Callable[[], datetime]
-"""The time now, aware, in UTC. Shared by all hosts, so lifetimes are reckoned in it."""
+"""Returns the current time, timezone-aware, in UTC. Lifetimes use it because all hosts share it."""
 
 Jitter = Callable[[], float]
-"""A number from 0 to 1, by which waits are spread."""
+"""Returns a random number in [0, 1], used for jitter."""
 
-# The operating system's: a generator of our own would give forked workers the same numbers, and their
-# waits would end in step.
+# From the operating system: a seeded generator would give forked workers the same numbers, so that their
+# waits end at the same time.
 RANDOM_JITTER: Jitter = random.SystemRandom().random
 
-# A source that names a longer pause (Retry-After) is asked again by then: its clock, or its mind, may be wrong.
+# Upper limit for Retry-After: a source may send an absurd value.
 LONGEST_PAUSE = timedelta(minutes=15)
 
 SubjectKey = tuple[str, str, str, str]
@@ -37,11 +37,11 @@ SubjectKey = tuple[str, str, str, str]
 
 
 class SourceUnavailable(Exception):
-    """The source could not be asked or gave no answer: the lack of an answer, never an answer.
+    """The source gave no answer. "No such subject" is an answer and never raises this.
 
-    `kind` is one of a small closed set of words for logs and metrics; nothing the source sent.
-    `is_about_subject`: only this question failed, and nothing follows for the next one; so that odd
-    names can't make a healthy source look broken.
+    `kind` is one of a small closed set of words for logs and metrics, never text from the source.
+    With `is_about_subject` only this subject's fetch failed, which does not count against the source; otherwise
+    odd names could make a healthy source look broken.
     """
 
     def __init__(self, kind: str, retry_after: timedelta | None = None, *, is_about_subject: bool = False) -> None:
@@ -52,23 +52,23 @@ class SourceUnavailable(Exception):
 
 
 class StatusSource(Protocol):
-    """A place to ask how a subject's last backup went."""
+    """A place to ask for the status of a subject."""
 
     @property
     def name(self) -> str:
-        """For logs and metrics; no address."""
+        """Name for logs and metrics; contains no address."""
         ...
 
     def folds_case(self, subject: Subject) -> bool:
-        """Whether the source compares this subject's account and name without case."""
+        """Whether account and name of this subject are case-insensitive for the source."""
         ...
 
     def is_local(self, subject: Subject) -> bool:
-        """Whether asking is as near as the cache: a budget, a lease or a second opinion would only cost."""
+        """Whether the source is local, as fast as the cache, so that budget and lease are not worth their cost."""
         ...
 
     def fetch(self, subject: Subject, known: Report | None, deadline: Deadline) -> Report:
-        """What the source says now. `known` is what it said before, with its validator.
+        """Fetch the current report. `known` is the previous one, with its validator.
 
         Raises `SourceUnavailable` and nothing else. "No such subject" is a report.
         """
@@ -80,109 +80,109 @@ class SourceRouting(Protocol):
 
     @property
     def sources(self) -> Sequence[StatusSource]:
-        """All there are."""
+        """All sources, in order."""
         ...
 
     def source_for(self, subject: Subject) -> StatusSource | None:
-        """The first that claims it; None where none does, which is an answer: nobody knows of it."""
+        """Return the first source that matches; None means that no source knows the subject, which is an answer."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """The right to fetch one subject's report, for the whole fleet, until it runs out or is given back."""
+    """The fleet-wide right to fetch one subject's report, until it expires or is released."""
 
     key: SubjectKey
     token: str
     began: datetime
-    """When it was given, by the cache's own clock: the fence for what is fetched under it."""
+    """When it was granted, by the cache's clock; counts as the start of the fetch."""
 
 
 @dataclass(frozen=True, slots=True)
 class LeaseAttempt:
-    """What a caller finds who wants to fetch: the right to do so, unless another has it, and what is kept."""
+    """Outcome of trying to get a lease: the lease, unless another process holds it, and the cached entry."""
 
     lease: Lease | None
     entry: CacheEntry | None
 
 
 class StatusCache(Protocol):
-    """A place to keep reports. Nothing here ever raises: what is lost is a miss."""
+    """A place to keep reports. No method raises: a lost server is a miss."""
 
     def get(self, key: SubjectKey) -> CacheEntry | None:
-        """What is kept, fresh or not."""
+        """Return the cached entry, fresh or expired."""
         ...
 
     def shared(self, key: SubjectKey) -> CacheEntry | None:
-        """The same, but only from where every process would find it, and where any of them can have it forgotten."""
+        """Return the entry from the shared store only, where every process sees it and can invalidate it."""
         ...
 
     def recall(self, key: SubjectKey) -> CacheEntry | None:
-        """What this process itself last knew, where nothing else can be had: the cache lost it, and the source is out.
+        """Return this process's own copy, as a last resort when the cache lost the entry and the source fails.
 
-        Never what this process knows to be forgotten.
+        Never an entry that this process knows to be invalidated.
         """
         ...
 
     def fetch_began(self, key: SubjectKey) -> datetime:
-        """The moment, by the cache's own clock, to be handed to `put` with what is fetched from now on."""
+        """Return the current time by the cache's clock: the `fetched_at` of a fetch that starts now."""
         ...
 
     def claim(self, key: SubjectKey) -> LeaseAttempt:
-        """Ask for the right to fetch. Who is refused looks again in a moment, for the result or for the right."""
+        """Try to get the lease. If refused, retry shortly: there will be a result, or the lease is free again."""
         ...
 
     def renew(self, lease: Lease) -> None:
-        """Hold it for a while longer. It runs out soon after its holder dies."""
+        """Extend the lease. It expires soon after its holder dies."""
         ...
 
     def release(self, lease: Lease) -> None:
-        """Give it back without a result."""
+        """Give the lease back without a result."""
         ...
 
     def put(self, key: SubjectKey, entry: CacheEntry, lease: Lease | None = None) -> bool:
-        """Keep it, unless the result of a fetch that began later is there, or the key was forgotten since.
+        """Store the entry, unless a later fetch's result is there or the key was invalidated since; whether it was.
 
-        The lease, if there is one and it is still ours, is given back either way.
+        A lease that is still ours is released either way.
         """
         ...
 
     def invalidate(self, key: SubjectKey) -> None:
-        """Drop what is kept, and refuse what was fetched from before now."""
+        """Drop the entry, and reject results of fetches that began before now."""
         ...
 
     def is_up(self) -> bool:
-        """Whether it works right now, for health checks."""
+        """Whether the cache works right now, for health checks."""
         ...
 
 
 class SourcePauses(Protocol):
-    """A place where all processes remember which sources want not to be asked. Nothing here ever raises."""
+    """The pauses that sources asked for (Retry-After), shared by all processes. No method raises."""
 
     def pause(self, source: str, until: datetime) -> None:
-        """Remember for all that a source wants not to be asked until then."""
+        """Record that a source must not be called until then."""
         ...
 
     def paused_until(self, source: str) -> datetime | None:
-        """When a source may be asked again, if that lies ahead."""
+        """Return when a source may be called again, if that is in the future."""
         ...
 
 
 class PictureStore(Protocol):
-    """A place that all processes share for pictures. Nothing here ever raises, and it is bounded."""
+    """A bounded picture store shared by all processes. No method raises."""
 
     def get(self, name: str) -> bytes | None:
-        """The picture of that name, if it is kept."""
+        """Return the picture of that name, if it is stored."""
         ...
 
     def put(self, name: str, picture: bytes) -> bool:
-        """Keep it, if there is room."""
+        """Store a picture if there is room; whether it was stored."""
         ...
 
 
 class Events(Protocol):
-    """Where facts about what happens inside are told."""
+    """Receives events, for logs and metrics."""
 
     def emit(self, event: Event) -> None:
-        """Take note of it; never raises, never blocks."""
+        """Record an event; never raises, never blocks."""
         ...

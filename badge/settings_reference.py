@@ -57,5 +57,5 @@ def _comment(text: str) -> str:
 
 
 def _defaults() -> dict[str, str]:
-    # The default folder depends on where the project is; the reference says where it is inside the project.
+    # The real default is absolute; the reference gives it relative to the project.
     return {**shown(load({})), "BADGE_DATA_DIR": "var"}

@@ -1,1 +1,1 @@
-"""`make bench`: ratios against peers, measured side by side in one run."""
+"""`make bench`: performance relative to peers, measured side by side in one run."""

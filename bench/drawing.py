@@ -1,4 +1,4 @@
-"""Drawing SVGs: badges a second in one process, ours and the peers'."""
+"""Drawing SVGs: badges per second in one process, ours and the peers'."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ BADGES = [
 
 
 def rate_of(draw_all: Callable[[], object]) -> float:
-    """Badges a second, where one call draws the six."""
+    """Return badges per second; one call of `draw_all` draws all six."""
     draw_all()
     began, drawn = time.perf_counter(), 0
     while time.perf_counter() - began < ROUND_SECONDS:
@@ -35,31 +35,31 @@ def rate_of(draw_all: Callable[[], object]) -> float:
 
 
 def ours() -> float:
-    """Each picture drawn anew."""
+    """Measure our drawing without its cache."""
     return rate_of(lambda: [draw.__wrapped__(badge) for badge in BADGES])
 
 
 def remembered() -> float:
-    """As the service does it: drawn once, then remembered."""
+    """Measure our drawing as the service uses it, with the cache."""
     return rate_of(lambda: [draw(badge) for badge in BADGES])
 
 
 def on_node(library: str) -> float:
-    """One of npm's libraries on Node, measured in its own process."""
+    """Measure an npm library on Node, in its own process."""
     command = [str(BIN / "node"), "draw.mjs", library, str(ROUND_SECONDS)]
     done = subprocess.run(command, cwd=PEERS, check=True, capture_output=True, text=True, timeout=60)
     return float(done.stdout)
 
 
 def badgepy_badges() -> float:
-    """The badgepy of PyPI, which is pybadges kept alive."""
+    """Measure PyPI's badgepy, the maintained fork of pybadges."""
     return rate_of(
         lambda: [badgepy.badge(left_text=b.label, right_text=b.message, right_color=b.colour) for b in BADGES]
     )
 
 
 def any_badges() -> float:
-    """PyPI's anybadge."""
+    """Measure PyPI's anybadge."""
     return rate_of(lambda: [AnyBadge(b.label, b.message, default_color=b.colour).badge_svg_text for b in BADGES])
 
 
@@ -74,7 +74,7 @@ CONTENDERS = {
 
 
 def rows(rounds: int) -> list[str]:
-    """The table of drawing."""
+    """Return the table for drawing SVGs."""
     say("Drawing SVGs")
     found = in_turn(rounds, CONTENDERS)
     columns = ["drawing the six badges", "relative to badge-maker", "badges a second"]

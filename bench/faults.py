@@ -1,4 +1,4 @@
-"""What fails in a soak, in turn, and the service that it fails around."""
+"""The sequence of faults in a soak test, and the service it is run against."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ WARM = [f"/badge/acme/warm-{number}" for number in range(20)]
 SETTINGS = {
     "BADGE_FRESH_FINISHED": "3s",
     "BADGE_UPSTREAM_TIMEOUT": "2s",
-    # Full long before the end, so that what grows after that is a leak.
+    # Small enough to be full long before the end, so that any later growth is a leak.
     "BADGE_LOCAL_ENTRIES": "200",
     "BADGE_LOG_LEVEL": "error",
 }
 
 
 class Redis(Enum):
-    """What becomes of Redis for a while."""
+    """The state of Redis during one fault."""
 
     RUNS = "runs"
     STOPPED = "stopped"
@@ -35,9 +35,9 @@ class Redis(Enum):
 
 _FINE = ("ok", Redis.RUNS)
 
-# One after the other, and over again; all of them within the first third of three minutes. A Redis that was killed has
-# lost what it kept, so the upstream may tell all of it again before that fails in turn: a breaker takes up to 6 s to
-# close, and each worker remembers only what it was asked for itself.
+# Repeated in this order; all occur within the first third of three minutes. A killed Redis has lost its data, so the
+# upstream works for a while before it fails next, and the cache fills again: a breaker takes up to 6 s to close, and
+# each worker remembers only the subjects it was asked for itself.
 FAULTS = (
     _FINE,
     ("huge", Redis.RUNS),
@@ -59,24 +59,24 @@ FAULTS = (
 
 
 def true_status(path: str) -> str:
-    """By the name, so that one repository's status on another's badge is seen."""
+    """Return the true status, which depends on the name, so that mixed-up badges are detected."""
     return "failed" if int(path.rpartition("-")[2]) % 2 else "succeeded"
 
 
 @dataclass
 class Rig:
-    """The service, and what fails around it."""
+    """The service, and the upstream and Redis that can be made to fail."""
 
     service: Service
     upstream: FaultServer
     folder: Path
     valkey: ValkeyServer
     life: ExitStack
-    """Ends the Valkey."""
+    """Ends the Valkey when closed."""
 
     @contextmanager
     def failing(self, upstream: str, redis: Redis) -> Iterator[None]:
-        """For the block's time."""
+        """Make upstream and Redis fail in this way while the block runs."""
         self.upstream.mode = upstream
         self.upstream.asked.clear()
         match redis:
@@ -92,13 +92,13 @@ class Rig:
                 self.valkey = self.life.enter_context(running_valkey(self.folder))
 
     def workers(self) -> list[psutil.Process]:
-        """The processes that answer."""
+        """Return the service's worker processes."""
         return self.service.workers()
 
 
 @contextmanager
 def running_rig() -> Iterator[Rig]:
-    """Everything running, and every warm badge known to all."""
+    """Start everything, and request every warm badge until it shows its status."""
     with tempfile.TemporaryDirectory() as name, running_fault_server() as upstream, ExitStack() as life:
         folder = Path(name)
         valkey = life.enter_context(running_valkey(folder))

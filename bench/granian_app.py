@@ -1,7 +1,7 @@
-"""Our application for granian, which runs none of gunicorn's hooks and hands over no raw request target.
+"""Our application on granian, which runs none of gunicorn's hooks and does not pass on the raw request target.
 
-Without one, granian can't tell `%2F` in a name from a slash between names: good enough for measuring it,
-not for serving. Its Valkey is one that runs already, by BADGE_REDIS_URL.
+Without it, `%2F` in a name can't be told from a slash: good enough for measuring, not for production. Needs a running
+Valkey at BADGE_REDIS_URL.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _site = create_app(_settings)
 
 
 def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-    """Answer, with the target put together again from its decoded parts."""
+    """Answer a request; the target is rebuilt from its decoded parts."""
     query = environ["QUERY_STRING"]
     environ["RAW_URI"] = environ["PATH_INFO"] + (f"?{query}" if query else "")
     return list(_site(environ, start_response))

@@ -1,4 +1,4 @@
-"""What workers hold over time, and whether it grows."""
+"""Memory, descriptors and threads of workers over time, and whether they grow."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ import psutil
 from bench.servers import pss_mb
 
 SETTLING = 1 / 3
-"""The part of a run in which stores fill up to their limits and threads are made; growth counts after it."""
+"""The first part of a run, in which caches fill up and threads are started; growth counts only after it."""
 
 MB_PER_TEN_MINUTES = 1.0
 LEAST_MB = 2.0
-"""What memory may vary by in a run of any length."""
+"""Allowed memory growth in a run of any length."""
 
-# What is under way at the moment of looking: connections of readers, the cache and the source; threads of a fetch.
+# Allowed growth: client, cache and source connections, and fetch threads, that exist at the moment of a sample.
 MORE_DESCRIPTORS, MORE_THREADS = 10, 3
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """A worker at one moment."""
+    """The state of one worker at one moment."""
 
     seconds: float
     pid: int
@@ -34,7 +34,7 @@ class Sample:
 
     @classmethod
     def of(cls, worker: psutil.Process, seconds: float) -> Sample:
-        """As it is now."""
+        """Take a sample of a worker."""
         with worker.oneshot():
             resident = worker.memory_info().rss / 1e6
             return cls(seconds, worker.pid, resident, pss_mb(worker), worker.num_fds(), worker.num_threads())
@@ -47,13 +47,13 @@ class Sample:
 
 
 def mb_per_ten_minutes(samples: Sequence[Sample]) -> float:
-    """The slope of one worker's resident memory, once it has settled."""
+    """Return the slope of one worker's resident memory, after settling."""
     settled = _settled(samples)
     return statistics.linear_regression([one.seconds for one in settled], [one.rss_mb for one in settled]).slope * 600
 
 
 def complaints(samples: Sequence[Sample]) -> list[str]:
-    """What of one worker grew beyond its bound; it takes six samples at least."""
+    """Return what grew too much in one worker; needs at least six samples."""
     settled = _settled(samples)
     slope, minutes = mb_per_ten_minutes(samples), (settled[-1].seconds - settled[0].seconds) / 60
     half = len(settled) // 2

@@ -1,4 +1,4 @@
-"""How long one warm badge takes where nothing queues: one at a time, and at half of what the server can do."""
+"""Latency of one warm badge without queueing: one request at a time, and at half the server's capacity."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ SECONDS = 4
 
 
 def rows(rounds: int) -> list[str]:
-    """The table of latencies."""
-    say("How long a warm badge takes")
+    """Return the table for latencies."""
+    say("Latency of a warm badge")
     with tempfile.TemporaryDirectory() as folder, ours_and_constant(Path(folder)) as (ours, constant):
         half = flat_out(constant.badge, 32).per_second / 2
         say(" one at a time")
@@ -46,7 +46,7 @@ def rows(rounds: int) -> list[str]:
 
 
 def _row(name: str, ours: list[Load], constant: list[Load]) -> list[str]:
-    """The latencies of ours, each beside the ratio."""
+    """Our latencies, each with its ratio to the constant application's."""
     halves = ([load.p50_us for load in ours], [load.p50_us for load in constant])
     tails = ([load.p99_us for load in ours], [load.p99_us for load in constant])
     cells = [name]

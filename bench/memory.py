@@ -1,4 +1,4 @@
-"""Memory of a whole service of two workers after ten thousand requests, none of them for a PNG."""
+"""Memory of a service with two workers after ten thousand requests, none of them for a PNG."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from tests.servers import workers_of
 REQUESTS = 10_000
 WORKERS = 2
 MOST_ROUNDS = 3
-"""Memory hardly varies, and each round has its ten thousand requests."""
+"""Fewer than elsewhere, because memory hardly varies and each round makes ten thousand requests."""
 
 
 def after_traffic(**settings: str) -> tuple[float, float, float]:
-    """PSS in MB of one worker on average, of the workers with their master, of the Valkey beside them."""
+    """Return PSS in MB: of one worker on average, of all workers with their master, and of the Valkey."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         report_backup(folder)
@@ -33,18 +33,18 @@ def after_traffic(**settings: str) -> tuple[float, float, float]:
 
 
 def with_an_upstream() -> tuple[float, float, float]:
-    """The same of a service that asks a backup API instead of its own catalogue."""
+    """Return the same for a service with an upstream instead of the catalogue."""
     with running_fault_server() as upstream:
         return after_traffic(BADGE_UPSTREAM_URL=upstream.url)
 
 
 def rows(rounds: int) -> list[str]:
-    """The table of memory."""
+    """Return the table for memory."""
     say(f"Memory after {REQUESTS:,} requests")
     variants = {
         "an upstream": with_an_upstream,
-        "the own catalogue": after_traffic,
-        "the own catalogue, `BADGE_PRELOAD=false`": lambda: after_traffic(BADGE_PRELOAD="false"),
+        "the catalogue": after_traffic,
+        "the catalogue, `BADGE_PRELOAD=false`": lambda: after_traffic(BADGE_PRELOAD="false"),
     }
     lines = []
     for name, figures in in_turn(min(rounds, MOST_ROUNDS), variants).items():
@@ -53,6 +53,6 @@ def rows(rounds: int) -> list[str]:
         f"PSS after {REQUESTS:,} requests",
         "a worker",
         f"{WORKERS} workers and their master",
-        "the Valkey beside",
+        "the embedded Valkey",
     ]
     return table(columns, lines)

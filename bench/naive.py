@@ -1,6 +1,6 @@
-"""What one writes first: Flask, one GET from the cache, the picture from a template. Same server, same Valkey as ours.
+"""The obvious implementation: Flask, one GET from the cache, an SVG template. Same server and same Valkey as ours.
 
-Served with our own gunicorn settings, whose hooks look for `extensions`.
+Served with our own gunicorn settings, whose hooks need `extensions`.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _SVG = """<svg xmlns="http://www.w3.org/2000/svg" width="{{ left + right }}" hei
 <text x="{{ left + right / 2 }}" y="14">{{ message }}</text></g></svg>"""
 
 CHARACTER = 7
-"""How wide one is, more or less."""
+"""Approximate width of a character, in pixels."""
 
 application = Flask(__name__)
 application.extensions |= {"readiness": Readiness({}), "warm_up": lambda: None}
@@ -38,13 +38,13 @@ _redis = Redis.from_url(f"unix://{socket_path(load().data_dir)}")
 
 @application.get("/badge/<platform>/<account>/<kind>/<path:name>")
 def badge(platform: str, account: str, kind: str, name: str) -> Response:
-    """The badge of what the cache says; a repository that it never heard of has just succeeded."""
+    """Answer with the cached status; a repository that is not in the cache counts as succeeded."""
     key = f"naive:{platform}:{account}:{kind}:{name}"
-    kept = cast("bytes | None", _redis.get(key))
-    if kept is None:
-        kept = json.dumps({"status": BackupStatus.SUCCEEDED}).encode()
-        _redis.set(key, kept, ex=3600)
-    status = BackupStatus(json.loads(kept)["status"])
+    cached = cast("bytes | None", _redis.get(key))
+    if cached is None:
+        cached = json.dumps({"status": BackupStatus.SUCCEEDED}).encode()
+        _redis.set(key, cached, ex=3600)
+    status = BackupStatus(json.loads(cached)["status"])
     message, label = WORDS[status], "backup"
     picture = _template.render(
         label=label,

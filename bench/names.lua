@@ -1,4 +1,4 @@
--- Lets wrk ask for a thousand repositories' badges in turn.
+-- Makes wrk request the badges of a thousand repositories in turn.
 local number = 0
 
 function request()

@@ -1,4 +1,4 @@
--- Lets each connection of wrk pause between two requests, at random around a mean: wrk -s pauses.lua URL -- MILLISECONDS
+-- Makes each connection pause at random between requests, with the given mean: wrk -s pauses.lua URL -- MILLISECONDS
 local mean
 
 function init(args)

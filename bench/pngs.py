@@ -1,4 +1,4 @@
-"""PNGs: ours against CairoSVG on the same SVG, and what it costs a process to be able to draw them."""
+"""PNGs: ours compared with plain CairoSVG on the same SVG, and what the first PNG costs a process."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from bench.rounds import in_turn, rate_rows, say, table
 
 SCALE = 2
 
-# What a worker loads before its first request; then a badge as SVG, and in one of the two as PNG too.
+# Load what a worker loads before its first request, then draw a badge as SVG and, in one variant, as PNG too.
 _PROCESS = """
 import time, psutil
 began = time.perf_counter()
@@ -30,12 +30,12 @@ print(loaded, time.perf_counter() - began - loaded, psutil.Process().memory_full
 
 
 def ours() -> float:
-    """Each picture drawn anew: our SVG put into cairo's form, and drawn."""
+    """Measure our PNGs: SVG rewritten for CairoSVG, then rendered."""
     return rate_of(lambda: [png.draw(badge, SCALE) for badge in BADGES])
 
 
 def bare() -> float:
-    """CairoSVG on the SVG that browsers get, wrong as the result looks."""
+    """Measure CairoSVG on the SVG for browsers, although the result looks wrong."""
     return rate_of(lambda: [cairosvg.svg2png(bytestring=svg.draw(badge), scale=SCALE) for badge in BADGES])
 
 
@@ -43,7 +43,7 @@ CONTENDERS = {"cairosvg.svg2png on the same SVG": bare, "ours": ours}
 
 
 def process_figures(*, draws_png: bool) -> tuple[float, float, float]:
-    """Of a fresh process: seconds to load the application, seconds to its first picture, PSS in MB then."""
+    """Return seconds to load the application, seconds to the first picture, and PSS in MB, of a fresh process."""
     program = _PROCESS.format(more="png.draw(badge)" if draws_png else "")
     done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True, timeout=60)
     loaded, drawn, memory = map(float, done.stdout.split())
@@ -51,7 +51,7 @@ def process_figures(*, draws_png: bool) -> tuple[float, float, float]:
 
 
 def rows(rounds: int) -> list[str]:
-    """The tables of PNGs."""
+    """Return the tables for PNGs."""
     say("Drawing PNGs")
     ours()  # loads cairo and the fonts
     found = in_turn(rounds, CONTENDERS)

@@ -1,4 +1,4 @@
-"""One badge behind config/nginx.conf, against the same nginx giving a file of the same size."""
+"""One badge behind config/nginx.conf, compared with the same nginx serving a file of the same size."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ server {{
 
 @contextmanager
 def both(folder: Path) -> Iterator[tuple[Nginx, Nginx]]:
-    """Ours behind nginx, and nginx alone; one worker each."""
+    """Start our service behind nginx, and nginx with a static file; one worker each."""
     for name in ("ours", "proxy", "static"):
         (folder / name).mkdir()
     report_backup(folder / "ours")
@@ -46,8 +46,8 @@ def both(folder: Path) -> Iterator[tuple[Nginx, Nginx]]:
 
 
 def rows(rounds: int) -> list[str]:
-    """The table of what nginx makes of it."""
-    say("Behind nginx, against nginx with a file")
+    """Return the table for nginx."""
+    say("Behind nginx, compared with nginx serving a file")
     lines = []
     with tempfile.TemporaryDirectory() as folder, both(Path(folder)) as (proxy, static):
         for concurrency in CONCURRENCIES:

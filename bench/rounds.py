@@ -1,4 +1,4 @@
-"""Measuring in turn: single figures drift by a third from hour to hour, ratios of one run do not."""
+"""Measuring in turn: absolute figures drift by a third from hour to hour, ratios within one run do not."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ _Measured = TypeVar("_Measured")
 
 
 def say(line: str) -> None:
-    """Progress, at once."""
+    """Print progress to standard error."""
     print(line, file=sys.stderr, flush=True)
 
 
 def in_turn(rounds: int, contenders: Mapping[_Name, Callable[[], _Measured]]) -> dict[_Name, list[_Measured]]:
-    """Each contender once a round, so that a slow minute slows all of them."""
+    """Measure each contender once per round, so that a slow minute affects all of them."""
     found: dict[_Name, list[_Measured]] = {name: [] for name in contenders}
     for number in range(rounds):
         say(f"  round {number + 1} of {rounds}")
@@ -27,18 +27,18 @@ def in_turn(rounds: int, contenders: Mapping[_Name, Callable[[], _Measured]]) ->
 
 
 def ratio(ones: Sequence[float], others: Sequence[float]) -> float:
-    """The median of the rounds' ratios."""
+    """Return the median of the ratios of each round."""
     return statistics.median(one / other for one, other in zip(ones, others, strict=True))
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    """As Markdown."""
+    """Return a table as lines of Markdown."""
     lines = [columns, ["---"] * len(columns), *rows]
     return [f"| {' | '.join(cells)} |" for cells in lines]
 
 
 def rate_rows(found: Mapping[str, Sequence[float]], base: str) -> list[list[str]]:
-    """A row for each contender: relative to the base, and how many a second."""
+    """Return a row per contender: relative to the base, and per second."""
     return [
         [name, f"{ratio(rates, found[base]):.2f}", f"{statistics.median(rates):,.0f}"] for name, rates in found.items()
     ]

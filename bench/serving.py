@@ -1,4 +1,4 @@
-"""Serving one warm badge, as fast as it comes: ours, the obvious application, a peer, ours on another server."""
+"""Throughput for one warm badge: ours, the obvious implementation, a peer, and ours on another server."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LISTED_CONCURRENCY = 32
 
 @contextmanager
 def contenders() -> Iterator[dict[str, Running]]:
-    """All of them, running side by side; whoever is not asked does nothing."""
+    """Start all of them side by side; they are idle except when measured."""
     with tempfile.TemporaryDirectory() as name, ours_and_constant(Path(name)) as (ours, constant):
         folder = Path(name)
         report_backup(folder / "granian")
@@ -40,7 +40,7 @@ def contenders() -> Iterator[dict[str, Running]]:
 
 
 def rows(rounds: int) -> list[str]:
-    """The tables of serving: how many a second, and how long one takes meanwhile."""
+    """Return the tables for serving: throughput, and latency under that load."""
     say("Serving a warm badge, one worker each")
     with contenders() as running:
         found = {}
@@ -52,7 +52,7 @@ def rows(rounds: int) -> list[str]:
 
 
 Found = Mapping[int, Mapping[str, Sequence[Load]]]
-"""The rounds of each contender, by how many asked at a time."""
+"""The rounds of each contender, by concurrency."""
 
 
 def _throughput(found: Found) -> list[str]:
@@ -75,7 +75,7 @@ def _throughput(found: Found) -> list[str]:
 
 
 def _latencies(found: Found) -> list[str]:
-    """How long one takes, flat out: beyond the first column, most of it is waiting for one's turn."""
+    """Latency under full load: beyond the first column, mostly queueing."""
     return table(
         ["the same: p50, p99", *(f"{c} at a time" for c in CONCURRENCIES)],
         [[name, *(_milliseconds(by_name[name]) for by_name in found.values())] for name in found[LISTED_CONCURRENCY]],

@@ -1,7 +1,7 @@
-"""Loads one service for some minutes while its upstream and its Redis fail in turn, and watches what it holds.
+"""Soak test: load a service for some minutes while its upstream and its Redis fail in turn.
 
-Ends with exit code 1 if an answer is no image with the true status in time, if a worker dies, or if its
-memory, descriptors or threads grow.
+Exits with code 1 if an answer is late or not an image with the true status, if a worker dies, or if a worker's memory,
+descriptors or threads grow.
 """
 
 from __future__ import annotations
@@ -25,34 +25,34 @@ PER_SECOND = 50
 SLICE_SECONDS = 3.0
 SHORTEST_MINUTES, LONGEST_MINUTES = 0.5, 120.0
 IN_TIME_SECONDS = 3.0
-"""The promise is 2 s; the rest is for a machine that runs everything at once."""
+"""The promise is 2 s; the rest allows for running everything on one machine."""
 
 NEW_SHARE = 0.2
 LEAST_KNOWN = 0.2
-"""Of the new ones: while its upstream fails, and for some seconds after, nobody can know them."""
+"""Share of new badges that must be known; while the upstream fails, and for some seconds after, none can be."""
 
 EXAMPLES = """examples:
   make soak                       three minutes
-  make soak ARGS="--minutes 30"   half an hour: a slow leak shows
+  make soak ARGS="--minutes 30"   half an hour, to find a slow leak
 """
 
 
 @dataclass
 class Record:
-    """What was seen."""
+    """Results of a soak test."""
 
     asked: int = 0
     not_200: int = 0
     wrong: Counter[str] = field(default_factory=Counter)
     new: int = 0
-    """Never asked for before."""
+    """Answers for badges never requested before."""
     unknown: int = 0
-    """Of the new ones."""
+    """New badges that were unknown."""
     slow: int = 0
     samples: dict[int, list[Sample]] = field(default_factory=lambda: defaultdict(list))
 
     def add(self, answers: list[Answer]) -> None:
-        """Judge answers, and let go of them."""
+        """Count answers by outcome; they are not stored."""
         for answer in answers:
             self.asked += 1
             self.not_200 += answer.code != 200
@@ -69,12 +69,12 @@ class Record:
             self.wrong[f"{'new' if is_new else 'warm'}: {status}"] += 1
 
     def look_at(self, workers: list[psutil.Process], seconds: float) -> None:
-        """Note what they hold."""
+        """Take a sample of each worker."""
         for worker in workers:
             self.samples[worker.pid].append(Sample.of(worker, seconds))
 
     def faults(self, workers: int) -> list[str]:
-        """Every bound that was passed."""
+        """Return every violated limit."""
         found = [f"{self.not_200} answers were not 200"] if self.not_200 else []
         found += [f"{times} wrong answers: {what}" for what, times in self.wrong.items()]
         if self.new - self.unknown < LEAST_KNOWN * self.new:
@@ -86,7 +86,7 @@ class Record:
 
 
 def paths(number: int) -> list[str]:
-    """Mostly warm ones, and some that nobody has asked for before."""
+    """Return paths: mostly warm badges, and some never requested before."""
     chosen = []
     for _ in range(number):
         is_new = random.random() < NEW_SHARE
@@ -95,7 +95,7 @@ def paths(number: int) -> list[str]:
 
 
 def soak(rig: Rig, seconds: float) -> Record:
-    """The load with its faults, for so long."""
+    """Run the load with its faults for at least that long."""
     record, began = Record(), time.monotonic()
     for upstream, redis in cycle(FAULTS):
         with rig.failing(upstream, redis):
@@ -121,7 +121,7 @@ def _counts(record: Record) -> str:
 
 
 def summary(record: Record) -> list[str]:
-    """The workers at the beginning and at the end."""
+    """Return the counts, and a table of the workers at the beginning and at the end."""
     rows = []
     for pid, samples in record.samples.items():
         first, last = samples[0], samples[-1]
@@ -140,7 +140,7 @@ def summary(record: Record) -> list[str]:
 
 
 def main() -> None:
-    """Soak, show, and judge."""
+    """Run the soak test, print the summary, and exit with its result."""
     parser = argparse.ArgumentParser(
         prog="make soak ARGS=",
         description=__doc__,
@@ -150,7 +150,7 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=3.0, help="how long (default 3)")
     minutes: float = parser.parse_args().minutes
     if not SHORTEST_MINUTES <= minutes <= LONGEST_MINUTES:
-        parser.error(f"--minutes: give something from {SHORTEST_MINUTES} to {LONGEST_MINUTES:.0f}")
+        parser.error(f"--minutes must be between {SHORTEST_MINUTES} and {LONGEST_MINUTES:.0f}")
     with running_rig() as rig:
         workers = len(rig.workers())
         record = soak(rig, 60 * minutes)

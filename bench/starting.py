@@ -1,4 +1,4 @@
-"""From start to first badge."""
+"""Time from start to first badge."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from bench.servers import on_gunicorn, ours_and_constant
 
 
 def rows(rounds: int) -> list[str]:
-    """The table of starting."""
+    """Return the table for starting."""
     say("From start to first badge")
     with tempfile.TemporaryDirectory() as name:
         with ours_and_constant(Path(name)):
-            pass  # leaves the answer to repeat, and compiled modules
+            pass  # leaves the recorded answer, and compiled modules
         answer = Path(name) / "answer.json"
 
         def seconds(application: str) -> float:

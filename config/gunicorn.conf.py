@@ -1,5 +1,5 @@
-"""How gunicorn serves the application: `gunicorn -c config/gunicorn.conf.py wsgi:application`."""
+"""gunicorn's configuration file: `gunicorn -c config/gunicorn.conf.py wsgi:application`."""
 
 from badge.gunicorn_config import gunicorn_values
 
-globals().update(gunicorn_values())  # called each time this file is loaded, so that a reload reads the settings again
+globals().update(gunicorn_values())  # runs each time this file is loaded, so a reload reads the settings again

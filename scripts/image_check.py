@@ -1,8 +1,8 @@
-"""`make image-check`: walks the Dockerfile without a container engine, then starts what came out.
+"""`make image-check`: build the Dockerfile without a container engine, then start and test the result.
 
-The base image is stood in for by a bare Debian (debootstrap) with Python; each instruction is carried
-out in a folder of its own by chroot. The result is started as the image's user on a read-only root,
-and is asked for a badge, a PNG's address and its own HEALTHCHECK. Needs root, for mounts and chroot.
+A minimal Debian (debootstrap) with Python replaces the base image; each stage is built in a folder of its own by
+chroot. The result is started as the image's user on a read-only root, and tested with a badge, a PNG and its own
+HEALTHCHECK. Needs root, for mounts and chroot.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ SUPPORTED = {"ARG", "FROM", "ENV", "WORKDIR", "COPY", "RUN", "USER", "VOLUME", "
 
 
 class CheckFailed(Exception):
-    """Something is not as the image promises; the message says what."""
+    """The build or a test of the image failed; the message says which."""
 
 
 @dataclass
 class Stage:
-    """One FROM and what follows it, as far as it was walked."""
+    """One build stage, as far as it has been built."""
 
     name: str
     root: Path
@@ -56,26 +56,26 @@ class Stage:
 
 
 def say(line: str) -> None:
-    """Progress, at once."""
+    """Print progress at once, even if the output is piped."""
     print(line, flush=True)
 
 
 def instructions(dockerfile: str) -> Iterator[tuple[str, str]]:
-    """Each instruction with its arguments, continued lines joined."""
+    """Yield each instruction with its arguments, continued lines joined."""
     lines = [line for line in dockerfile.splitlines() if not line.startswith("#")]
     for line in re.sub(r"\\\n", " ", "\n".join(lines)).splitlines():
         if line.strip():
             word, _, rest = line.strip().partition(" ")
             if word not in SUPPORTED:
-                raise CheckFailed(f"this check can't carry out {word}; teach it to")
+                raise CheckFailed(f"this check does not support {word}; add it to carry_out()")
             yield word, rest.strip()
 
 
 def make_base() -> Path:
-    """The bare Debian; made once, then kept in build/."""
+    """Return the minimal Debian, made once and then reused from build/."""
     base = BUILD / "base"
     if not (base / DONE).exists():
-        say("Making a bare Debian (a minute or two, once) …")
+        say("Making a minimal Debian (a minute or two, once) …")
         shutil.rmtree(base, ignore_errors=True)
         options = ["--variant=minbase", f"--include={PACKAGES}", SUITE, str(base)]
         subprocess.run(["debootstrap", *options], check=True, stdout=subprocess.DEVNULL)
@@ -83,8 +83,8 @@ def make_base() -> Path:
     return base
 
 
-def walk(dockerfile: Path, base: Path) -> Stage:
-    """Carry out every instruction; gives the last stage."""
+def build(dockerfile: Path, base: Path) -> Stage:
+    """Carry out every instruction; returns the last stage."""
     stages: dict[str, Stage] = {}
     stage: Stage | None = None
     for word, rest in instructions(dockerfile.read_text()):
@@ -103,8 +103,8 @@ def walk(dockerfile: Path, base: Path) -> Stage:
     return stage
 
 
-def carry_out(word: str, rest: str, stage: Stage, stages: dict[str, Stage]) -> None:  # noqa: C901 - a case each
-    """One instruction within a stage."""
+def carry_out(word: str, rest: str, stage: Stage, stages: dict[str, Stage]) -> None:  # noqa: C901 - one case per instruction
+    """Carry out one instruction in a stage."""
     match word:
         case "ENV":
             for pair in shlex.split(rest):
@@ -125,19 +125,19 @@ def carry_out(word: str, rest: str, stage: Stage, stages: dict[str, Stage]) -> N
             stage.healthcheck = json.loads(rest[rest.index("[") :])
         case "CMD":
             stage.command = json.loads(rest)
-        case _:  # EXPOSE is for people
+        case _:  # EXPOSE is only documentation
             pass
 
 
 def copy(rest: str, stage: Stage, stages: dict[str, Stage]) -> None:
-    """COPY from the context, as .dockerignore leaves it, or from another stage."""
+    """Carry out COPY from the build context (respecting .dockerignore) or from another stage."""
     *sources, target = [word for word in rest.split() if not word.startswith("--")]
     origin = re.search(r"--from=(\S+)", rest)
     into = stage.root / str(Path(stage.folder) / target).lstrip("/")
     for source in sources:
         found = stages[origin[1]].root / source.lstrip("/") if origin else PROJECT / source
         if not origin and not is_in_context(source):
-            raise CheckFailed(f"COPY {source}: .dockerignore leaves it out")
+            raise CheckFailed(f"COPY {source}: excluded by .dockerignore")
         if found.is_dir():
             ignored = shutil.ignore_patterns("__pycache__") if not origin else None
             shutil.copytree(found, into, symlinks=True, dirs_exist_ok=True, ignore=ignored)
@@ -147,7 +147,7 @@ def copy(rest: str, stage: Stage, stages: dict[str, Stage]) -> None:
 
 
 def is_in_context(source: str) -> bool:
-    """Whether .dockerignore, whose last matching line counts, lets a path of the context through."""
+    """Whether .dockerignore includes a path of the build context; the last matching line counts."""
     included = True
     for line in (PROJECT / ".dockerignore").read_text().split():
         pattern = line.removeprefix("!").removeprefix("./")
@@ -157,7 +157,7 @@ def is_in_context(source: str) -> bool:
 
 
 def entered(stage: Stage, mounts: list[str], user: str, command: list[str], extra: dict[str, str]) -> list[str]:
-    """The command line that runs a command in the stage's root, in mount and process spaces of its own."""
+    """Return the command line that runs a command in the stage's root, in its own mount and PID namespaces."""
     root = shlex.quote(str(stage.root))
     environment = [f"{name}={value}" for name, value in {**stage.environment, **extra}.items()]
     inside = [
@@ -180,7 +180,7 @@ KERNEL = ["mount -t proc proc ROOT/proc", "mount --rbind /dev ROOT/dev"]
 
 
 def run_in(stage: Stage, command: list[str]) -> None:
-    """RUN, as root, with the host's name service and certificates, which an engine would provide."""
+    """Carry out RUN as root, with the host's DNS settings and certificates, which an engine would provide."""
     shutil.copy("/etc/resolv.conf", stage.root / "etc" / "resolv.conf")
     passed = {name: value for name, value in os.environ.items() if name.startswith("PIP_") or name.endswith("_proxy")}
     passed.pop("PIP_FIND_LINKS", None)
@@ -193,7 +193,7 @@ def run_in(stage: Stage, command: list[str]) -> None:
 
 
 def free_port() -> int:
-    """A port of this machine that nobody listens on."""
+    """Return a free local port."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
@@ -201,7 +201,7 @@ def free_port() -> int:
 
 @dataclass
 class Started:
-    """The image's command, running."""
+    """The running image."""
 
     stage: Stage
     mounts: list[str]
@@ -209,12 +209,12 @@ class Started:
     extra: dict[str, str]
 
     def run(self, *command: str) -> subprocess.CompletedProcess[str]:
-        """Another command in the same image, on the same volume, as the same user."""
+        """Run another command in the same image, on the same volume, as the same user."""
         line = entered(self.stage, self.mounts, self.stage.user, list(command), self.extra)
         return subprocess.run(line, capture_output=True, text=True, timeout=60, check=False)
 
     def get(self, path: str) -> tuple[int, str, bytes]:
-        """Status, media type and body of a path."""
+        """Request a path; returns status, media type and body."""
         try:
             with urllib.request.urlopen(self.url + path, timeout=5) as answer:
                 return answer.status, answer.headers["Content-Type"], answer.read()
@@ -223,7 +223,7 @@ class Started:
 
 
 def start_and_check(stage: Stage) -> None:
-    """Start the image's command as its user on a read-only root, and ask it."""
+    """Start the image's command as its user on a read-only root, and test it."""
     volume = BUILD / "volume"
     shutil.rmtree(volume, ignore_errors=True)
     volume.mkdir()
@@ -242,17 +242,17 @@ def start_and_check(stage: Stage) -> None:
         process = subprocess.Popen(entered(stage, mounts, stage.user, stage.command, extra), stdout=sink, stderr=sink)
     try:
         check(Started(stage, mounts, f"http://127.0.0.1:{port}", extra))
-        expect("as process 1 it ends on SIGTERM", is_so=ends_on_sigterm(process))
+        expect("it stops on SIGTERM as PID 1", is_so=ends_on_sigterm(process))
     except (CheckFailed, OSError):
         say(log.read_text()[-3000:])
         raise
     finally:
-        process.kill()  # and --kill-child its child
+        process.kill()  # --kill-child ends its child
         process.wait(20)
 
 
 def ends_on_sigterm(process: subprocess.Popen[bytes]) -> bool:
-    """Tell the command, which unshare waits for, to stop, as an engine does."""
+    """Send SIGTERM to the command (unshare's child), as an engine does; whether it ends in time."""
     child = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()[0]
     os.kill(int(child), signal.SIGTERM)
     try:
@@ -263,36 +263,36 @@ def ends_on_sigterm(process: subprocess.Popen[bytes]) -> bool:
 
 
 def expect(what: str, *, is_so: bool) -> None:
-    """One promise."""
+    """Report one test; raises `CheckFailed` if it failed."""
     if not is_so:
         raise CheckFailed(what)
     say(f"  ok: {what}")
 
 
 def check(started: Started) -> None:
-    """What the image promises."""
+    """Test everything the image promises."""
     wait_until_live(started)
     badge = "/badge/GitHub/acme/Repository/web"
     first = started.get(badge)
     expect("a badge is an SVG", is_so=first[:2] == (200, "image/svg+xml; charset=utf-8") and b"unknown" in first[2])
     reported = started.run("badge", "report", "GitHub/acme/Repository/web", "succeeded")
-    expect("a backup can be reported inside", is_so=reported.returncode == 0)
-    expect("its badge says so", is_so=b"backup: succeeded" in started.get(badge)[2])
+    expect("a backup can be reported inside the container", is_so=reported.returncode == 0)
+    expect("its badge shows it", is_so=b"backup: succeeded" in started.get(badge)[2])
     png = started.get(badge + ".png?label=drawn%20here")
     expect("a PNG is drawn", is_so=png[:2] == (200, "image/png") and png[2] != started.get(badge + ".png")[2])
     expect("the embedded Valkey runs", is_so=json.loads(started.get("/readyz")[2])["checks"]["cache"] == "up")
-    expect("the HEALTHCHECK is content", is_so=started.run(*started.stage.healthcheck).returncode == 0)
+    expect("the HEALTHCHECK succeeds", is_so=started.run(*started.stage.healthcheck).returncode == 0)
     wrong = Started(started.stage, started.mounts, "", {"BADGE_BIND": "127.0.0.1:9"})
-    expect("and is not where nothing runs", is_so=wrong.run(*started.stage.healthcheck).returncode == 1)
+    expect("the HEALTHCHECK fails if nothing is running", is_so=wrong.run(*started.stage.healthcheck).returncode == 1)
     expect("the user is not root", is_so=started.run("id", "-u").stdout.strip() == started.stage.user != "0")
     touched = started.run("touch", "/srv/badge/x")
     expect("the root is read-only", is_so=touched.returncode != 0)
-    doctor = started.run("badge", "check-config")
-    expect("the doctor finds all well", is_so=doctor.returncode == 0)
+    checked = started.run("badge", "check-config")
+    expect("check-config finds no fault", is_so=checked.returncode == 0)
 
 
 def wait_until_live(started: Started) -> None:
-    """Until it answers, or fail."""
+    """Wait until the service answers; raises `CheckFailed` if it does not."""
     ends = time.monotonic() + START_SECONDS
     while time.monotonic() < ends:
         try:
@@ -304,23 +304,24 @@ def wait_until_live(started: Started) -> None:
 
 
 def main() -> int:
-    """Exit code: 0 if the image is as promised, 1 if not, 2 if this can't be tried here."""
+    """Return the exit code: 0 if all tests passed, 1 if not, 2 if they can't be run here."""
     argparse.ArgumentParser(prog="make image-check", description=__doc__).parse_args()
     missing = [tool for tool in ("debootstrap", "unshare", "chroot", "setpriv") if shutil.which(tool) is None]
     if os.getuid() != 0 or missing:
-        say(f"This needs root and the tools {', '.join(missing) or 'at hand'} (Debian: apt-get install debootstrap).")
+        needed = ["root", *missing] if os.getuid() != 0 else missing
+        say(f"This check needs {', '.join(needed)} (Debian: apt-get install debootstrap util-linux coreutils).")
         return 2
     BUILD.mkdir(parents=True, exist_ok=True)
     try:
         base = make_base()
-        say("Walking the Dockerfile …")
-        stage = walk(PROJECT / "Dockerfile", base)
-        say("Starting what came out, as its user, on a read-only root …")
+        say("Building the Dockerfile …")
+        stage = build(PROJECT / "Dockerfile", base)
+        say("Starting the result as its user on a read-only root …")
         start_and_check(stage)
     except CheckFailed as failed:
         say(f"FAILED: {failed}")
         return 1
-    say("The image is as it promises to be.")
+    say("The image passed all tests.")
     return 0
 
 

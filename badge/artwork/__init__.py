@@ -1,1 +1,1 @@
-"""Badges as bytes. Pure: the same badge gives the same bytes, always."""
+"""Draws badges as SVG and PNG. SVG drawing is pure: the same badge always gives the same bytes."""

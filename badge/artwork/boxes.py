@@ -1,7 +1,7 @@
-"""The styles of two boxes: flat, flat-square and plastic, in the geometry of badge-maker 6.0.0.
+"""The two-box styles flat, flat-square and plastic, in the geometry of badge-maker 6.0.0.
 
-Coordinates in text are ten times a pixel, for the texts are drawn at 110 px and scaled down, which
-keeps browsers from rounding the font's size. `textLength` makes the reader's font as wide as Verdana.
+Text coordinates are in tenths of a pixel: text is drawn at 110 px and scaled down, so that browsers don't round the
+font size. `textLength` makes the reader's font as wide as Verdana.
 """
 
 from __future__ import annotations
@@ -35,14 +35,14 @@ _BLUR = '<filter id="b"><feGaussianBlur stdDeviation="16"/></filter>'
 
 @dataclass(frozen=True, slots=True)
 class BoxStyle:
-    """What tells the three apart."""
+    """The differences between the three styles."""
 
     height: int
     radius: int | None
-    """None for square corners, without shadow."""
+    """None for square corners without text shadow."""
     gradient: str
     text_shift: int = 0
-    """How much higher the text stands, in tenths of a pixel."""
+    """How much higher the text is placed, in tenths of a pixel."""
 
 
 FLAT = BoxStyle(20, 3, '<stop offset="0" stop-color="#bbb" stop-opacity=".1"/><stop offset="1" stop-opacity=".1"/>')
@@ -58,7 +58,7 @@ PLASTIC = BoxStyle(
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """Where everything stands, in pixels; text by its centre."""
+    """Positions and widths in pixels; text is placed by its centre."""
 
     left: int
     right: int
@@ -70,14 +70,14 @@ class Layout:
 
     @classmethod
     def of(cls, label: str, message: str, *, has_logo: bool, has_icon: bool) -> Layout:
-        """The layout of these words; without a label a logo stands in the message's box."""
+        """Return the layout for a label and a message; without a label, the logo goes into the message's box."""
         label_width, message_width = pixel_width(label) if label else 0, pixel_width(message)
         logo = LOGO_SIZE + (LOGO_GAP if label else 0) if has_logo else 0
         icon = ICON_SIZE + ICON_GAP if has_icon else 0
         left = label_width + 2 * PADDING + logo if label else 0
         alone = logo if not label else 0
         indent = alone + PADDING if alone else 0
-        # Beside a label the message is a pixel to the left, as shields has it.
+        # As in shields, the message is a pixel further left if there is a label.
         margin = left + indent + icon - (1 if label or alone else 0)
         return cls(
             left=left,
@@ -91,12 +91,12 @@ class Layout:
 
     @property
     def width(self) -> int:
-        """Of both boxes."""
+        """Width of both boxes."""
         return self.left + self.right
 
 
 def draw_boxes(badge: Badge, label: str, message: str, style: BoxStyle) -> tuple[int, int, str]:
-    """Width, height and body of the picture."""
+    """Return width, height and body of the picture."""
     logo, icon = logo_of(badge), icon_of(badge)
     layout = Layout.of(label, message, has_logo=logo is not None, has_icon=icon is not None)
     logo_ground = LABEL_GROUND[0] if label else badge.colour
@@ -122,7 +122,7 @@ def draw_boxes(badge: Badge, label: str, message: str, style: BoxStyle) -> tuple
 
 
 def pixel_width(shown: str) -> int:
-    """Whole pixels, always odd: shields' way of keeping glyphs on the pixel grid."""
+    """Width in whole pixels, always odd, which is how shields keeps glyphs on the pixel grid."""
     return VERDANA_11.width(shown) // 100 | 1
 
 

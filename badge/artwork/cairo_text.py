@@ -1,7 +1,7 @@
 """Text for CairoSVG, which draws a text letter by letter, from left to right, in one font.
 
-So right-to-left text is joined and put in its visual order here, and what the first font lacks is
-cut out into runs of the next one.
+So right-to-left text is shaped and put into visual order here, and letters that the first font lacks become runs in
+another font.
 """
 
 from __future__ import annotations
@@ -16,24 +16,24 @@ from typing import Any
 from badge.artwork.drawing import is_right_to_left
 
 FONTS = ("DejaVu Sans", "Droid Sans Fallback", "Symbola")
-"""By preference: the second has what Chinese, Japanese and Korean need, the third pictographs."""
+"""In order of preference: the second has Chinese, Japanese and Korean, the third pictographs."""
 
 MEASURED_SIZE = 100
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """Letters in visual order that one font draws."""
+    """Letters in visual order, all drawn with one font."""
 
     font: str
     letters: str
     width: float
-    """In hundredths of the font's size."""
+    """In hundredths of the font size."""
 
 
 def runs(shown: str, *, is_bold: bool) -> Sequence[Run]:
-    """A text as it is to be drawn, from left to right."""
-    # Spaces at a run's end would be dropped as XML's white space is.
+    """Split a text into runs, in drawing order from left to right."""
+    # Ordinary spaces at the end of a run would be dropped, like other XML white space.
     unbroken = visual_order(shown).replace(" ", "\u00a0")
     letters = [(_font_for(letter, is_bold=is_bold), letter) for letter in unbroken]
     joined = [(font, "".join(letter for _, letter in run)) for font, run in groupby(letters, key=lambda one: one[0])]
@@ -41,27 +41,27 @@ def runs(shown: str, *, is_bold: bool) -> Sequence[Run]:
 
 
 def visual_order(shown: str) -> str:
-    """The letters from left to right, Arabic ones in the forms in which they join."""
+    """Return the letters in visual order, Arabic ones in their joined forms."""
     if shown.isascii():
         return shown
-    import arabic_reshaper  # noqa: PLC0415 - 1 MB that PNGs with such letters alone need
-    from bidi.algorithm import get_display  # noqa: PLC0415 - the same; `bidi.get_display` mirrors no brackets
+    import arabic_reshaper  # noqa: PLC0415 - 1 MB, needed only for PNGs with such letters
+    from bidi.algorithm import get_display  # noqa: PLC0415 - likewise; `bidi.get_display` does not mirror brackets
 
-    # Unicode's algorithm has no rule for characters that it has not assigned; they are boxes anyway.
+    # The bidi algorithm fails on unassigned characters; they are drawn as boxes anyway.
     assigned = "".join(letter if unicodedata.bidirectional(letter) else "\ufffd" for letter in shown)
     ordered: str = get_display(arabic_reshaper.reshape(assigned), base_dir="R" if is_right_to_left(shown) else "L")
     return ordered
 
 
 def advance(font: str, shown: str, *, is_bold: bool = False) -> float:
-    """How wide a font draws a text, in hundredths of its size."""
+    """Width of a text in a font, in hundredths of the font size."""
     return sum(_advance(font, letter, is_bold=is_bold) for letter in shown)
 
 
 def _font_for(letter: str, *, is_bold: bool) -> str:
-    """The first font that has the letter; without any, the first shows its empty box."""
-    able = (font for font in FONTS if _glyph(font, letter, is_bold=is_bold) != 0)
-    return next(able, FONTS[0])
+    """The first font that has the letter, or else the first font, which draws an empty box."""
+    having_it = (font for font in FONTS if _glyph(font, letter, is_bold=is_bold) != 0)
+    return next(having_it, FONTS[0])
 
 
 @functools.lru_cache(maxsize=4096)
@@ -77,8 +77,8 @@ def _advance(font: str, letter: str, *, is_bold: bool) -> float:
 
 @functools.cache
 def _scaled(font: str, *, is_bold: bool) -> Any:
-    """The font at the size that is measured in, unhinted, so that widths are those of any size."""
-    import cairocffi  # noqa: PLC0415 - 20 MB and 0.2 s that most processes never need
+    """The font at `MEASURED_SIZE`, unhinted, so that widths scale to any size."""
+    import cairocffi  # noqa: PLC0415 - 20 MB and 0.2 s; most processes never need it
 
     weight = cairocffi.FONT_WEIGHT_BOLD if is_bold else cairocffi.FONT_WEIGHT_NORMAL
     face = cairocffi.ToyFontFace(font, weight=weight)

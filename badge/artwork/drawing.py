@@ -1,4 +1,4 @@
-"""What all styles draw with: text that can be printed, numbers without a locale, elements."""
+"""Drawing primitives that all styles share: printable text, locale-independent numbers, SVG elements."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from badge.model import BIDI_CONTROLS, Badge, Theme
 
 VERDANA = "Verdana,Geneva,DejaVu Sans,sans-serif"
 LABEL_GROUND = ("#555555", "#444c56")
-"""Behind the label: by day as all of shields' badges have it, by night a slate unlike the statuses' grey."""
+"""Background of the label: shields' grey in the light theme, a slate in the dark one, unlike the statuses' grey."""
 LOGO_SIZE = 14
 ICON_SIZE = 10
 ICON_GAP = 3
@@ -20,25 +20,25 @@ _PRINTABLE = (("\x20", "\x7e"), ("\xa0", "\ud7ff"), ("\ue000", "\ufffd"), ("\U00
 
 
 def printable(text: str) -> str:
-    """What of a text can stand in a picture: XML 1.0's characters, no bidi controls, single spaces."""
-    kept = text if text.isascii() and text.isprintable() else "".join(filter(_is_drawn, text))
-    return " ".join(kept.split())
+    """Return the part of a text that can be drawn: XML 1.0 characters, no bidi controls, single spaces."""
+    drawn = text if text.isascii() and text.isprintable() else "".join(filter(_is_drawn, text))
+    return " ".join(drawn.split())
 
 
 def _is_drawn(character: str) -> bool:
     if character in BIDI_CONTROLS:
         return False
-    # XML 1.0, section 2.2, less the C1 controls that it allows but nobody can see.
+    # XML 1.0, section 2.2, without the C1 controls, which it allows but which are invisible.
     return character in "\t\n\r" or any(first <= character <= last for first, last in _PRINTABLE)
 
 
 def number(value: float) -> str:
-    """A coordinate: at most three decimals, a point whatever the locale, no zeros behind it."""
+    """Format a coordinate with at most three decimals and no trailing zeros, in any locale."""
     return f"{value:.3f}".rstrip("0").rstrip(".")
 
 
 def attributes(**given: str | float) -> str:
-    """Attributes in the order given; `_` stands for `-`."""
+    """Format attributes in the order given; `_` becomes `-`."""
     return "".join(
         f' {_name(keyword)}="{value if isinstance(value, str) else number(value)}"' for keyword, value in given.items()
     )
@@ -50,20 +50,20 @@ def _name(keyword: str) -> str:
 
 
 def rect(**given: str | float) -> str:
-    """A rectangle."""
+    """Return a rectangle."""
     return f"<rect{attributes(**given)}/>"
 
 
 def text(shown: str, **given: str | float) -> str:
-    """A text, escaped, in the direction of its first letter that has one (UAX #9, rules P2 and P3)."""
+    """Return an escaped text, in the direction of its first strong character (UAX #9, rules P2 and P3)."""
     if is_right_to_left(shown):
-        # Joined letters are stretched with their joints, not torn apart.
+        # Joined letters must be stretched, not spaced: spacing would tear them apart.
         given |= {"direction": "rtl", "lengthAdjust": "spacingAndGlyphs"}
     return f"<text{attributes(**given)}>{escape(shown)}</text>"
 
 
 def is_right_to_left(shown: str) -> bool:
-    """Whether a text begins on the right."""
+    """Whether the first strong character of a text is right-to-left."""
     if shown.isascii():
         return False
     strong = (kind for kind in map(unicodedata.bidirectional, shown) if kind in ("L", "R", "AL"))
@@ -71,12 +71,12 @@ def is_right_to_left(shown: str) -> bool:
 
 
 def group(body: list[str], **given: str | float) -> str:
-    """Elements with something in common."""
+    """Return a group of elements with common attributes."""
     return f"<g{attributes(**given)}>{''.join(body)}</g>"
 
 
 def glyph(drawing: Glyph | None, x: float, y: float, size: float, fill: dict[str, str]) -> str:
-    """A drawing with its upper left corner there, or nothing for None."""
+    """Return a glyph with its upper left corner at (x, y); an empty string for None."""
     if drawing is None:
         return ""
     place = f"translate({number(x)} {number(y)})" + ("" if size == LOGO_SIZE else f" scale({number(size / LOGO_SIZE)})")
@@ -84,27 +84,27 @@ def glyph(drawing: Glyph | None, x: float, y: float, size: float, fill: dict[str
 
 
 def logo_of(badge: Badge) -> Glyph | None:
-    """The drawing before the label; a name that is none of ours draws nothing."""
+    """Return the logo before the label, or None if there is none or its name is unknown."""
     return LOGOS.get(badge.logo or "")
 
 
 def icon_of(badge: Badge) -> Glyph | None:
-    """The status' glyph before the message."""
+    """Return the status glyph before the message, or None."""
     return STATUS_GLYPHS.get(badge.icon or "")
 
 
 def text_colours(background: str) -> tuple[str, str]:
-    """The colours of text and of its shadow on a background, by shields' rule of perceived brightness."""
+    """Return the colours of text and text shadow on a background, by shields' brightness rule."""
     red, green, blue = (int(background[place : place + 2], 16) for place in (1, 3, 5))
     brightness = round((red * 299 + green * 587 + blue * 114) / 255_000, 2)
     return ("#fff", "#010101") if brightness <= 0.69 else ("#333", "#ccc")
 
 
 class Paint:
-    """The colours of one picture that differ by day and by night.
+    """The colours of one picture that differ between the light and the dark theme.
 
-    Where the reader's own setting decides, a style sheet, made of all that was asked for, overrides
-    the daylight colours that stand in the attributes.
+    With `Theme.AUTO` the attributes hold the light colours, and a style sheet, collected from all calls, overrides
+    them if the reader prefers dark.
     """
 
     def __init__(self, theme: Theme) -> None:
@@ -112,11 +112,11 @@ class Paint:
         self._rules: dict[str, str] = {}
 
     def fill(self, name: str, light: str, dark: str) -> dict[str, str]:
-        """The attributes of an area; `name` is the class of all that are painted alike."""
+        """Return the attributes for an area; elements with the same colours share the class `name`."""
         return self._paint("fill", name, light, dark)
 
     def stroke(self, name: str, light: str, dark: str) -> dict[str, str]:
-        """The same for a line."""
+        """Return the same for a line."""
         return self._paint("stroke", name, light, dark)
 
     def _paint(self, what: str, name: str, light: str, dark: str) -> dict[str, str]:
@@ -127,20 +127,20 @@ class Paint:
 
     @property
     def style_sheet(self) -> str:
-        """What a picture begins with; nothing where nothing differs."""
+        """The style element for the start of the picture; empty if no colour differs."""
         if not self._rules:
             return ""
         return f"<style>@media(prefers-color-scheme:dark){{{''.join(self._rules.values())}}}</style>"
 
 
 def lightened(colour: str) -> str:
-    """A colour as it stands out from a dark ground: half-way to white."""
+    """Return a colour halfway to white, which stands out on a dark background."""
     return "#" + "".join(f"{(int(colour[place : place + 2], 16) + 255) // 2:02x}" for place in (1, 3, 5))
 
 
 def document(width: float, height: int, title: str, language: str, body: str) -> bytes:
-    """The whole picture, with one sentence for those who do not see it."""
-    said = escape(title)
+    """Return the complete SVG; `title` is also its text alternative."""
+    title = escape(title)
     size = attributes(width=width, height=height)
     root = f'xmlns="http://www.w3.org/2000/svg"{size} role="img" lang="{escape(language)}"'
-    return f'<svg {root} aria-label="{said}"><title>{said}</title>{body}</svg>'.encode()
+    return f'<svg {root} aria-label="{title}"><title>{title}</title>{body}</svg>'.encode()

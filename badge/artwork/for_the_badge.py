@@ -1,4 +1,4 @@
-"""The style for-the-badge: tall, upper case, spaced; the geometry of badge-maker 6.0.0."""
+"""The style for-the-badge (tall, spaced upper case), in the geometry of badge-maker 6.0.0."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ LETTER_SPACING = 1.25
 
 
 def draw_for_the_badge(badge: Badge, label: str, message: str) -> tuple[float, int, str]:
-    """Width, height and body of the picture."""
+    """Return width, height and body of the picture."""
     label, message = label.upper(), message.upper()
     logo, icon = logo_of(badge), icon_of(badge)
     label_width, message_width = _width(VERDANA_10, label), _width(VERDANA_10_BOLD, message)
     label_left = LOGO_MARGIN + LOGO_SIZE + LOGO_GAP if logo else MARGIN
     left = label_left + label_width + MARGIN if label else 0
-    # Without a label the logo stands in the message's box.
+    # Without a label, the logo goes into the message's box.
     indent = LOGO_SIZE + LOGO_GAP if logo and not label else 0
     icon_room = ICON_SIZE + ICON_GAP if icon else 0
     right = 2 * MARGIN + indent + icon_room + message_width
@@ -65,7 +65,7 @@ def draw_for_the_badge(badge: Badge, label: str, message: str) -> tuple[float, i
 
 
 def _width(font: Font, shown: str) -> float:
-    # Letters that join are not spaced.
+    # Joined letters can't be spaced.
     spacing = 0 if is_right_to_left(shown) else LETTER_SPACING
     return font.width(shown) // 100 + spacing * len(shown)
 

@@ -1,6 +1,6 @@
 """Small drawings of our own, as SVG path data on a square of 14 units.
 
-Status glyphs say by shape what colours say by hue; logos stand before the label. No trade marks.
+Status glyphs express by shape what the colours express; logos go before the label. No trademarks.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Glyph:
-    """One drawing: its name and the area that is filled."""
+    """One drawing: its name and SVG path."""
 
     name: str
     path: str

@@ -1,8 +1,7 @@
-"""Badge → PNG, by CairoSVG from our own SVG, with pictures drawn beforehand where that can't be had.
+"""Badge → PNG, rendered from our own SVG by CairoSVG; predrawn pictures if it is not available.
 
-CairoSVG 2.9 has no `textLength` and no blur, takes the first font of a list only, and draws
-`geometricPrecision` text as smears; so the SVG is first put into a form without them. It never sees
-anything but our own drawing, whose texts are stripped and escaped.
+CairoSVG 2.9 has no `textLength` and no blur, uses only the first font of a list, and smears `geometricPrecision` text,
+so the SVG is first rewritten without them. It only ever renders our own drawings, whose texts are stripped and escaped.
 """
 
 from __future__ import annotations
@@ -22,48 +21,51 @@ SCALES = (1, 2, 3, 4)
 DEFAULT_SCALE = 2
 
 RENDERER = 1
-"""One more whenever the same badge is drawn otherwise, for pictures are kept."""
+"""Increase it whenever the same badge is drawn differently, because pictures are cached."""
 
-# How long to wait for one's turn, unless told otherwise: one draws at a time, for two threads draw slower than one.
+# Default wait for the lock: only one thread draws at a time, because two are slower than one.
 PATIENCE_SECONDS = 0.8
 _drawing = threading.Lock()
 
 PREDRAWN = Path(__file__).with_name("predrawn")
 
-# How wide DejaVu Sans draws these at a size of 100, by the font's own table.
+# A text and its width in DejaVu Sans at size 100, from the font's own table.
 _PROBE, _PROBE_WIDTH = "mmmiii", 375.6
 
 
 class PngUnavailable(Exception):
-    """No PNG can be drawn here now; the message says why, for operators."""
+    """No PNG can be drawn now; the message tells operators why."""
 
 
 def draw(badge: Badge, scale: int = DEFAULT_SCALE, patience: float = PATIENCE_SECONDS) -> bytes:
-    """The picture at so many pixels a unit; raises `PngUnavailable`, also where others draw for so many seconds."""
+    """Draw a badge at `scale` pixels per unit; waits up to `patience` seconds for other threads.
+
+    Raises `PngUnavailable`.
+    """
     if (fault := fault_of_this_machine()) is not None:
         raise PngUnavailable(fault)
     return _draw(for_png(badge), scale, patience)
 
 
 def for_png(badge: Badge) -> Badge:
-    """The badge as a PNG can show it: it can't follow the reader's setting, and is light by default."""
+    """Return the badge with a fixed theme, light by default: a PNG can't follow the reader's setting."""
     return badge if badge.theme is Theme.DARK else replace(badge, theme=Theme.LIGHT)
 
 
 def predrawn(status: str) -> bytes:
-    """The picture of a status in the default look, for where none can be drawn."""
+    """Return the ready-made picture of a status in the default look."""
     return (PREDRAWN / f"{status}.png").read_bytes()
 
 
 @functools.cache
 def fault_of_this_machine() -> str | None:
-    """Why PNGs can't be drawn here, or None. Loads cairo, so it is asked at first need only."""
+    """Return why PNGs can't be drawn on this machine, or None. Loads cairo, so call it only when needed."""
     try:
-        import cairosvg  # noqa: F401, PLC0415 - 20 MB and 0.2 s that most processes never need
+        import cairosvg  # noqa: F401, PLC0415 - 20 MB and 0.2 s; most processes never need it
     except (ImportError, OSError):
         return "cairo is missing (Debian: libcairo2)"
     drawn = cairo_text.advance(cairo_text.FONTS[0], _PROBE)
-    # Without fonts cairo draws stick figures of its own, and says nothing.
+    # Without fonts, cairo silently falls back to a stick font of its own.
     is_right = abs(drawn - _PROBE_WIDTH) < _PROBE_WIDTH / 50
     return None if is_right else "the font DejaVu Sans is missing (fonts-dejavu-core)"
 
@@ -72,19 +74,19 @@ def _draw(badge: Badge, scale: int, patience: float) -> bytes:
     import cairosvg  # noqa: PLC0415 - see above
 
     if not _drawing.acquire(timeout=patience):
-        raise PngUnavailable("others are drawing")
+        raise PngUnavailable("other threads are drawing")
     try:
-        # Not reduced to a palette, which would save 3 kB of 5 and draw bands instead of gradients.
+        # Not reduced to a palette: that would save 3 of 5 kB but turn gradients into bands.
         return bytes(cairosvg.svg2png(bytestring=for_cairo(svg.draw(badge).decode()), scale=scale))
     except Exception as error:
-        # Strangers' letters go through three libraries: what one of them chokes on is not drawn, no more.
+        # Text from URLs passes through three libraries; if one of them fails on it, only this PNG is lost.
         raise PngUnavailable(f"{type(error).__name__} while drawing") from error
     finally:
         _drawing.release()
 
 
 def for_cairo(drawn: str) -> bytes:
-    """Our own SVG in the form that CairoSVG draws as browsers draw the other."""
+    """Rewrite our own SVG so that CairoSVG renders it as browsers render the original."""
     plain = re.sub(r'<filter .*?</filter>|<text[^>]* filter="[^>]*>[^<]*</text>', "", drawn)
     plain = plain.replace(' text-rendering="geometricPrecision"', "")
     is_bold, size = 'font-weight="700"' in plain, 100 if 'font-size="100"' in plain else 110
@@ -95,7 +97,7 @@ def for_cairo(drawn: str) -> bytes:
 
 
 def _fitted(given: str, shown: str, size: int, *, is_bold: bool) -> str:
-    """A text as wide as its `textLength` says: as browsers do it by the gaps, or by the glyphs where they join."""
+    """Texts that together have the width of `textLength`: by spacing as in browsers, or by stretching joined glyphs."""
     values: dict[str, str] = dict(re.findall(r'([\w-]+)="([^"]*)"', given))
     length, centre = float(values.pop("textLength")), float(values.pop("x"))
     is_joined = values.pop("lengthAdjust", None) is not None
@@ -110,7 +112,7 @@ def _fitted(given: str, shown: str, size: int, *, is_bold: bool) -> str:
         values["font-family"] = run.font
         values["transform"] = f"scale({number(stretch / 10)} .1)"
         values["letter-spacing"] = number(gap)
-        kept = "".join(f' {name}="{value}"' for name, value in values.items() if name != "direction")
-        drawn.append(f"<text{kept}>{escape(run.letters)}</text>")
+        attributes = "".join(f' {name}="{value}"' for name, value in values.items() if name != "direction")
+        drawn.append(f"<text{attributes}>{escape(run.letters)}</text>")
         left += run.width * size / 100 * stretch + gap * len(run.letters)
     return "".join(drawn)

@@ -1,4 +1,4 @@
-"""Can PNGs be drawn here? Asked in a process of its own, for cairo takes 20 MB that most workers never need."""
+"""Check at start whether PNGs can be drawn; in a separate process, because cairo takes 20 MB that few workers need."""
 
 from __future__ import annotations
 
@@ -12,42 +12,42 @@ FINE = "fine"
 
 
 class PngCheck:
-    """The answer, in a nameless file that the workers inherit from the master; until it is there, none is a fault.
+    """The result, in an anonymous file that workers inherit from the master; counts as fine until it is known.
 
-    Neither a thread nor a pipe: the master forks while the check runs, and workers would hold the
-    pipe open. Nor the exit code, for gunicorn reaps every child of its master.
+    Not in a thread and not through a pipe: the master forks while the check runs, and workers would hold the pipe
+    open. Not by exit code: gunicorn's master reaps every child itself.
     """
 
     def __init__(self) -> None:
-        # In memory, where no full disk keeps the service from starting.
-        self._answer = os.fdopen(os.memfd_create("png-check"), "wb", buffering=0)
-        self._looking: subprocess.Popen[bytes] | None = None
+        # In memory, so that a full disk can't keep the service from starting.
+        self._result = os.fdopen(os.memfd_create("png-check"), "wb", buffering=0)
+        self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        """Look, beside the service's own start. A fault is told on standard error."""
+        """Start the check in the background. A fault is reported on standard error."""
         try:
-            self._looking = subprocess.Popen(  # noqa: S603 - this very module
-                [sys.executable, "-m", __name__], stdin=subprocess.DEVNULL, stdout=self._answer
+            self._process = subprocess.Popen(  # noqa: S603 - this very module
+                [sys.executable, "-m", __name__], stdin=subprocess.DEVNULL, stdout=self._result
             )
         except OSError as error:
-            self._answer.write(f"the check can't be started ({type(error).__name__})".encode())
+            self._result.write(f"the check can't be started ({type(error).__name__})".encode())
 
     def close(self) -> None:
-        """Let go of the file."""
-        self._answer.close()
+        """Close the file."""
+        self._result.close()
 
     @property
     def is_fine(self) -> bool:
-        """Whether no fault was found so far."""
-        return os.pread(self._answer.fileno(), 80, 0) in (b"", FINE.encode())
+        """Whether no fault has been found so far."""
+        return os.pread(self._result.fileno(), 80, 0) in (b"", FINE.encode())
 
 
 def main() -> None:
-    """Write the answer to standard output, and a fault to standard error too."""
+    """Write the result to standard output, and a fault to standard error too."""
     fault = fault_of_this_machine()
     sys.stdout.write(fault or FINE)
     if fault:
-        sys.stderr.write(f"WARNING PNGs are the ready-made ones, without labels and styles: {fault}\n")
+        sys.stderr.write(f"WARNING PNG badges ignore label and style, because they can't be drawn here: {fault}\n")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The style social: a light button and a bubble; the geometry of badge-maker 6.0.0."""
+"""The style social (a light button and a bubble), in the geometry of badge-maker 6.0.0."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ MESSAGE_PADDING = 4
 GUTTER = 6
 LOGO_GAP = 3
 FONT_FAMILY = "Helvetica Neue,Helvetica,Arial,sans-serif"
-# By day shields' colours, by night those of GitHub's dark buttons.
+# Light theme: shields' colours. Dark theme: those of GitHub's dark buttons.
 BUTTON, BUBBLE = ("#fcfcfc", "#21262d"), ("#fafafa", "#21262d")
 LINE = ("#d5d5d5", "#3d444d")
 TEXT, TEXT_SHADOW = ("#333", "#d1d7e0"), ("#fff", "#010409")
@@ -39,7 +39,7 @@ _GRADIENT = (
 
 
 def draw_social(badge: Badge, label: str, message: str) -> tuple[float, int, str]:
-    """Width, height and body of the picture. The status' colour is that of its icon alone."""
+    """Return width, height and body of the picture. Only the icon has the status's colour."""
     label = label[:1].upper() + label[1:]
     logo, icon = logo_of(badge), icon_of(badge)
     logo_room = (LOGO_SIZE + (LOGO_GAP if label else 0)) if logo else 0

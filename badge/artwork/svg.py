@@ -19,13 +19,13 @@ HEIGHTS = {
     Style.SOCIAL: social.HEIGHT,
 }
 
-# Six statuses in a few labels, looks and ages; labels are the reader's to choose, so this has a limit.
+# Enough for six statuses in a few labels, looks and ages; limited because URLs choose labels freely.
 REMEMBERED_PICTURES = 1024
 
 
 @functools.lru_cache(maxsize=REMEMBERED_PICTURES)
 def draw(badge: Badge) -> bytes:
-    """The picture of a badge, as UTF-8. The same badge gives the same bytes, always."""
+    """Draw a badge, as UTF-8. The same badge always gives the same bytes."""
     label, message = printable(badge.label), printable(badge.message)
     width, height, body = _body(badge, label, message)
     return document(width, height, f"{label}: {message}" if label else message, badge.language, body)

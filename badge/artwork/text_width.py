@@ -1,9 +1,8 @@
-"""The width of text, in whole hundredths of a pixel, so that no locale or rounding plays a part.
+"""Text widths, in whole hundredths of a pixel, so that rounding is exact and independent of the locale.
 
-`font_metrics.json` has the fonts' advance widths at the sizes that badges use, from npm's anafanafo 2 (the
-tables behind shields): for each font, the first code point of a run of characters (hexadecimal) → their widths.
-The fonts are not needed to draw: badges are laid out for them, as all of shields' are, and any other font is
-drawn as wide.
+`font_metrics.json` has the fonts' advance widths at the sizes that badges use, from npm's anafanafo 2, as in shields:
+for each font, the first code point of a run of characters (hexadecimal) → their widths. The fonts themselves are not
+needed: like shields' badges, ours are laid out for them, and any other font is stretched to the same width.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ _METRICS: Mapping[str, Advances] = json.loads(Path(__file__).with_name("font_met
 
 @dataclass(frozen=True, slots=True)
 class Font:
-    """A font at a size, by its table of widths."""
+    """A font at a given size, with its table of widths."""
 
     size: int
     advances: Advances = field(repr=False, compare=False)
@@ -42,10 +41,10 @@ class Font:
 
 
 def _share_of_size(character: str) -> int:
-    """The width of a character of a fallback font, in hundredths of the font's size.
+    """Estimated width of a character in a fallback font, in hundredths of the font size.
 
-    East Asian ones are drawn on a square; emoji fonts draw a little wider than that; marks that
-    combine take no room; the rest is about as wide as a Latin letter.
+    East Asian characters fill a square, emoji are a little wider, combining marks have no width, and the rest is about
+    as wide as a Latin letter.
     """
     if unicodedata.category(character) in ("Mn", "Me", "Cf"):
         return 0
@@ -57,7 +56,7 @@ def _share_of_size(character: str) -> int:
 
 
 def _is_emoji(character: str) -> bool:
-    """Whether it lies in the blocks of pictographs (U+1F300 to U+1FAFF), or is an older one drawn as such."""
+    """Whether it is in the pictograph blocks (U+1F300 to U+1FAFF), or an older character drawn as emoji."""
     return "\U0001f300" <= character <= "\U0001faff" or character in "✅❌⭐⚡❗⏳"
 
 

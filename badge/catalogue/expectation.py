@@ -54,7 +54,7 @@ def due_columns(
 def as_expected(report: Report, overdue_at: datetime | None) -> Report:
     """What was recorded, as it stands at `observed_at`: a backup that is missing counts as one that failed.
 
-    Before that, the moment at which it will be missing is the last for which the status is vouched for, so
+    Before that, the moment at which it will be missing is the last at which the status is not outdated, so
     that nothing kept anywhere outlives it.
     """
     if overdue_at is None:

@@ -158,7 +158,7 @@ def _remembered(connection: Connection, subject: Subject, *, for_update: bool = 
     wanted = select(subjects).where(is_subject(subject))
     row = connection.execute(wanted.with_for_update() if for_update else wanted).one_or_none()
     if row is None:
-        raise NothingKnown(f"nothing is known of {subject}")
+        raise NothingKnown(f"the catalogue has no {subject}")
     if expectation_of(connection, row.id) is not None:
         raise IsExpected(f"{subject} has a check")
     number = connection.scalar(select(func.count()).where(runs.c.subject_id == row.id))

@@ -28,14 +28,14 @@ def _point_out_misspelt(ctx: click.Context) -> None:
 badge = BadgeGroup(
     "badge",
     callback=click.pass_context(_point_out_misspelt),
-    help="Report backups, expect them in time, hand out API keys, and look into the Backup Status Badge service.",
+    help="Report backups, create checks and API keys, and inspect the Backup Status Badge service.",
     epilog=examples(
         "badge report GitHub/acme/Repository/web succeeded",
         "badge check create acme/web --every 24h --grace 2h",
         "badge explain acme/web",
         "badge check-config",
     )
-    + "\n\nExit codes: 0 done, 1 it could not be done, 2 the call or the settings are wrong.",
+    + "\n\nExit codes: 0 success, 1 failure, 2 wrong usage or settings.",
     old_names={"doctor": "check-config", "forget": "delete"},
     commands=[report, delete, check, status, explain, url, draw, key, settings, sources, check_config, demo],
 )

@@ -43,7 +43,7 @@ def _is_agreed(found: SubjectRecords) -> bool:
         return click.confirm(f"Delete {found.subject.path}, {_with_runs(found)}?", err=True)
     except click.Abort:
         click.echo(err=True)
-        raise Fault("Nobody answered, so nothing was deleted; scripts give --yes.") from None
+        raise Fault("No answer, so nothing was deleted; use --yes in scripts.") from None
 
 
 def _with_runs(what: SubjectRecords) -> str:

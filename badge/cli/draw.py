@@ -49,7 +49,7 @@ def _one_of(name: str, words: type[StrEnum], *, help: str | None = None) -> Call
 @click.option("--logo", type=click.Choice(list(LOGOS)), help="A drawing before the label.")
 @click.option("--scale", type=click.IntRange(1, 4), default=png.DEFAULT_SCALE, show_default=True, help="Of a PNG.")
 def draw(**given: Any) -> None:
-    """Draw the badge of STATUS into a file, without asking anybody.
+    """Draw the badge of STATUS into a file, without asking a source.
 
     STATUS is succeeded, failed, in-progress, scheduled, deleted or unknown.
     """
@@ -94,18 +94,20 @@ def _drawn(badge: Badge, suffix: str, scale: int) -> bytes:
 )
 @click.argument("subject", type=SubjectArgument())
 @_one_of("--format", Syntax)
-@click.option("--short", is_flag=True, help="The two-part address, for GitHub repositories.")
+@click.option("--short", is_flag=True, help="The two-part URL, for GitHub repositories.")
 @click.option("--private", is_flag=True, help="With the token by which a private repository's badge is seen.")
 def url(subject: Subject, format: str, *, short: bool, private: bool) -> None:
-    """Print the address of SUBJECT's badge, or what to paste into a page.
+    """Print the URL of SUBJECT's badge, or a snippet to paste.
 
-    Addresses begin with BADGE_PUBLIC_URL.
+    URLs begin with BADGE_PUBLIC_URL.
     """
     settings = settings_or_fault()
-    base = settings.public_url
+    base = settings.address
     if base is None:
-        raise Fault("Set BADGE_PUBLIC_URL to the address that readers use; badges' addresses begin with it.")
+        raise Fault("Set BADGE_PUBLIC_URL to the URL under which readers reach this service.")
+    if settings.public_url is None:
+        click.echo(f"Note: {base} works on this machine only; set BADGE_PUBLIC_URL for others.", err=True)
     if short and subject.legacy_path is None:
-        raise Fault("Only repositories on GitHub have the short address.")
+        raise Fault("Only GitHub repositories have a short URL.")
     query = {TOKEN: PrivateTokens(partial(signing_key, settings)).of(subject)} if private else {}
     click.echo(snippet(subject, base, is_short=short, query=query).written_in(Syntax(format)))

@@ -15,7 +15,7 @@ from badge.model import BackupStatus, Reason, Resolution, Subject
 _ORIGINS = {
     "cache": "from the cache",
     "upstream": "asked just now",
-    "stale": "kept from earlier, for the source does not answer",
+    "stale": "from the cache, because the source does not answer",
     "fallback": "nothing is known that may be shown",
 }
 

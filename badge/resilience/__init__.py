@@ -1,1 +1,1 @@
-"""What keeps a failing part from taking others along; each module is usable alone."""
+"""Keeps a failing part from taking others down; each module is usable alone."""

@@ -1,4 +1,4 @@
-"""How much a source is asked: a rate for all, and a smaller one for subjects never seen."""
+"""Rate limits for calls to a source: one for all calls, and a lower one for subjects never seen before."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from badge.events import Refusal
 
 
 class TokenBucket:
-    """`per_second` on average, `burst` at once. Not locked: its owner sees to that."""
+    """Allows `per_second` on average and `burst` at once. Not thread-safe."""
 
     def __init__(self, per_second: float, burst: float, now: float) -> None:
         self._per_second = per_second
@@ -20,29 +20,29 @@ class TokenBucket:
         self._filled_at = now
 
     def has_one(self, now: float) -> bool:
-        """Whether `take` would do."""
+        """Refill the bucket; whether it holds at least one token."""
         self._tokens = min(self._burst, self._tokens + (now - self._filled_at) * self._per_second)
         self._filled_at = now
         return self._tokens >= 1
 
     def take(self) -> None:
-        """Use one, of which `has_one` has just told."""
+        """Use one token; call only after `has_one` returned True."""
         self._tokens -= 1
 
 
 @dataclass(frozen=True, slots=True)
 class BudgetLimits:
-    """What one process may ask of one source."""
+    """How often one process may call one source."""
 
     per_second: float = 20
     new_per_second: float = 10
-    """Of these, for subjects never seen: names are strangers' to invent."""
+    """Share of `per_second` for subjects never seen before: anybody can invent names."""
     new_burst: int = 100
-    """So many subjects never seen at once. For all there is twice as much, so that these leave room."""
+    """Burst of subjects never seen before. The burst for all calls is at least twice that, to leave room."""
 
 
 class Budget:
-    """One process' share of one source. Thread-safe."""
+    """One process's budget for one source. Thread-safe."""
 
     def __init__(self, limits: BudgetLimits, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._monotonic = monotonic
@@ -52,12 +52,12 @@ class Budget:
         self._new = TokenBucket(limits.new_per_second, limits.new_burst, now)
 
     def refusal(self, *, is_new: bool) -> Refusal | None:
-        """Why a question would be refused just now, if it would."""
+        """Return why a call would be refused now, if it would; uses up nothing."""
         with self._lock:
             return self._refusal(is_new=is_new)
 
     def take(self, *, is_new: bool) -> Refusal | None:
-        """Use up one question, or say why there is none."""
+        """Take one call from the budget, or return why it is refused."""
         with self._lock:
             refusal = self._refusal(is_new=is_new)
             if refusal is None:

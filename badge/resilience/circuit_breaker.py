@@ -1,4 +1,4 @@
-"""Stop asking what keeps failing, and find out now and then whether it still does."""
+"""Stop calling what keeps failing, with a trial call now and then."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ class CircuitBreakerRules:
     """When a breaker opens, and for how long."""
 
     failures: int = 3
-    """In a row, before it opens."""
+    """Consecutive failures before it opens."""
     first_seconds: float = 1.0
     longest_seconds: float = 5.0
-    """Each trial that fails doubles the time to the next, up to this."""
+    """Each failed trial doubles the pause before the next, up to this."""
     spread: float = 0.2
-    """By this part the time is made longer or shorter, so that a fleet does not try in step."""
+    """Pauses vary by up to this share, so that the fleet's trials don't coincide."""
 
 
 class CircuitBreaker:
-    """Closed while things work. `is_open` is one attribute read; nothing here waits."""
+    """Closed while calls succeed, open while they fail. `is_open` is a plain attribute; no method waits."""
 
     def __init__(
         self,
@@ -40,7 +40,7 @@ class CircuitBreaker:
         self._events = events
         self._rules = rules
         self._monotonic = monotonic
-        self._chance = jitter
+        self._jitter = jitter
         self._lock = threading.Lock()
         self._failures = 0
         self._pause = rules.first_seconds
@@ -48,23 +48,23 @@ class CircuitBreaker:
         self._counts_from = 0.0
 
     def admits(self) -> bool:
-        """Whether to ask now. While it is open, one caller a pause is let through to try."""
+        """Whether to make a call now. While the breaker is open, one trial call per pause is admitted."""
         if not self.is_open:
             return True
         with self._lock:
             now = self._monotonic()
             if now < self._try_at:
                 return False
-            self._put_off(now)  # for the others, until this one has come back
+            self._put_off(now)  # no other trial while this one is under way
             return True
 
     @property
     def seconds_to_trial(self) -> float:
-        """How long until somebody may try."""
+        """Seconds until the next trial call is admitted."""
         return max(0.0, self._try_at - self._monotonic())
 
     def succeeded(self) -> None:
-        """It answered: back to asking it always."""
+        """Record a success, which closes the breaker."""
         if self._failures == 0:
             return
         with self._lock:
@@ -75,11 +75,11 @@ class CircuitBreaker:
             self._events.emit(CircuitBreakerMoved(self.name, is_open=False))
 
     def failed(self) -> None:
-        """It did not answer."""
+        """Record a failure, which may open the breaker or lengthen its pause."""
         with self._lock:
             self._failures += 1
             now, was_open = self._monotonic(), self.is_open
-            # Those that were under way when it opened, or when a trial failed, tell nothing new.
+            # Failures of calls that were under way when it opened, or when a trial failed, don't count again.
             if self._failures < self._rules.failures or (was_open and now < self._counts_from):
                 return
             if was_open:
@@ -91,5 +91,5 @@ class CircuitBreaker:
             self._events.emit(CircuitBreakerMoved(self.name, is_open=True))
 
     def _put_off(self, now: float) -> None:
-        spread = self._rules.spread * (2 * self._chance() - 1)
+        spread = self._rules.spread * (2 * self._jitter() - 1)
         self._try_at = now + self._pause * (1 + spread)

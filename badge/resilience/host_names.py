@@ -1,8 +1,7 @@
-"""Connections to hosts by name, within a time that bounds the look-up too.
+"""Connections to hosts by name, with a time limit that includes the DNS look-up.
 
-The system's own look-up can't be bounded: a resolver that is silent holds a thread for ten seconds and more.
-So a thread of its own asks, whoever connects waits for it no longer than it may, and what was found serves until
-it is of no use any more.
+`getaddrinfo` has no timeout: if the DNS resolver is silent it blocks for ten seconds or more. So it runs on a thread
+of its own, callers wait for it only as long as they may, and its result is used until no address in it answers.
 """
 
 from __future__ import annotations
@@ -17,14 +16,14 @@ from typing import Any, NamedTuple
 from badge.resilience.per_process import PerProcess
 from badge.resilience.worker_pool import start_thread
 
-# A name's addresses change rarely, and those that no longer answer are dropped at once.
+# A name's addresses rarely change; if none of them answers, they are dropped at once.
 FRESH_SECONDS = 30.0
-# Each gets its share of the time, so there must not be too many.
+# The time limit is divided among the addresses, so there must not be too many.
 MOST_ADDRESSES = 4
 
 
 class Address(NamedTuple):
-    """One way to connect, as `socket.getaddrinfo` tells it."""
+    """One address, as returned by `socket.getaddrinfo`."""
 
     family: int
     kind: int
@@ -34,16 +33,16 @@ class Address(NamedTuple):
 
 
 def ask_system(host: str, port: int) -> list[Address]:
-    """What the system knows of a name; raises `OSError`."""
+    """Look a name up with `getaddrinfo`; raises `OSError`."""
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except UnicodeError as error:  # an empty label, or one of over 63 characters (RFC 1035, section 2.3.4)
-        raise socket.gaierror(socket.EAI_NONAME, "this can't be a host's name") from error
+        raise socket.gaierror(socket.EAI_NONAME, "not a valid host name") from error
     return [Address(*address) for address in found]
 
 
 class _LookUp:
-    """One question to the system, under way or answered."""
+    """One look-up, under way or finished."""
 
     def __init__(self, began: float) -> None:
         self.began = began
@@ -57,7 +56,7 @@ def _no_look_ups() -> dict[tuple[str, int], _LookUp]:
 
 
 class HostNames:
-    """Of one process; there are as many as its settings name."""
+    """Look-ups of one process. Unbounded, because only hosts named in the settings are looked up."""
 
     def __init__(
         self,
@@ -68,13 +67,13 @@ class HostNames:
         self._monotonic = monotonic
         self._lock = threading.Lock()
         self._known: dict[tuple[str, int], list[Address]] = {}
-        self._last = PerProcess(_no_look_ups)  # the threads that answer don't survive a fork
+        self._last = PerProcess(_no_look_ups)  # look-up threads don't survive a fork
 
     def connect(self, host: str, port: int, left: Callable[[], float]) -> socket.socket:
-        """A connection to the first address that answers, its timeout set to what is then left.
+        """Connect to the first address that answers; the socket's timeout is set to the time then left.
 
-        `left` tells the seconds that remain, above zero, or raises `TimeoutError`. Each address gets a share of them.
-        Raises `OSError`: what the last address failed with, `socket.gaierror` for a name that is not known.
+        `left` returns the remaining seconds (above zero) or raises `TimeoutError`; they are divided among the
+        addresses. Raises `OSError`: the last address's error, or `socket.gaierror` if the name does not exist.
         """
         error = OSError("the name has no address")
         addresses = self.addresses(host, port, left())[:MOST_ADDRESSES]
@@ -87,20 +86,20 @@ class HostNames:
         raise error
 
     def addresses(self, host: str, port: int, seconds: float) -> list[Address]:
-        """Where to connect to; raises `OSError`, `TimeoutError` where nothing is known within so many seconds."""
+        """Return a host's addresses; raises `OSError`, or `TimeoutError` if none are known within `seconds`."""
         if _is_numeric(host):
             return self._ask(host, port)
         look_up = self._begun(host, port)
         if known := self._known.get((host, port)):
             return known
         if not look_up.is_over.wait(seconds):
-            raise TimeoutError("the host's name is still being looked up")
+            raise TimeoutError("the host name is still being looked up")
         if look_up.error is not None:
             raise look_up.error
         return look_up.addresses
 
     def drop(self, host: str, port: int) -> None:
-        """None of the addresses answers: look for others."""
+        """Drop a host's addresses, so that the next call looks them up again."""
         with self._lock:
             self._known.pop((host, port), None)
             look_ups = self._last.get()
@@ -108,7 +107,7 @@ class HostNames:
                 del look_ups[host, port]
 
     def _begun(self, host: str, port: int) -> _LookUp:
-        """The last question, if it is under way or what it brought is fresh; else a new one."""
+        """The last look-up if it is under way or still fresh, else a new one."""
         with self._lock:
             look_ups = self._last.get()
             last = look_ups.get((host, port))
@@ -117,7 +116,7 @@ class HostNames:
             look_up = look_ups[host, port] = _LookUp(self._monotonic())
             if not start_thread(lambda: self._answer(host, port, look_up), "host-names"):
                 del look_ups[host, port]
-                look_up.error = OSError("there is no thread to look the host's name up")
+                look_up.error = OSError("no thread could be started to look up the host name")
                 look_up.is_over.set()
             return look_up
 
@@ -156,4 +155,4 @@ def _is_numeric(host: str) -> bool:
 
 
 HOST_NAMES = HostNames()
-"""This process' own."""
+"""The instance that the service uses."""

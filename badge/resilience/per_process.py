@@ -1,4 +1,4 @@
-"""What each process needs for itself: connections, threads and what belongs to them don't survive a fork."""
+"""Values that each process makes for itself, because threads and connections don't survive a fork."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _Value = TypeVar("_Value")
 
 
 class PerProcess(Generic[_Value]):
-    """One value for each process, made when that process first asks for it."""
+    """One value per process, made at first use."""
 
     def __init__(self, make: Callable[[], _Value]) -> None:
         self._make = make
@@ -20,14 +20,14 @@ class PerProcess(Generic[_Value]):
         self._inherited: list[object] = []
 
     def get(self) -> _Value:
-        """This process' own value, the same one for all of its threads."""
+        """Return this process's value, the same for all of its threads."""
         mine = self._mine
         if mine is not None and mine[0] == os.getpid():
             return mine[1]
         with self._lock:
             if self._mine is None or self._mine[0] != os.getpid():
-                # What was inherited over a fork is the parent's to close: here not even the garbage collector may
-                # (sqlite.org/howtocorrupt.html, section 2.6).
+                # Keep the parent's value referenced: if the garbage collector closed it here, that could corrupt
+                # the parent's database (sqlite.org/howtocorrupt.html, section 2.6).
                 self._inherited.append(self._mine)
                 self._mine = os.getpid(), self._make()
             return self._mine[1]

@@ -1,4 +1,4 @@
-"""One caller per key does the work; the others of this process get its result, or its failure."""
+"""Single flight: within one process, one caller per key does the work and the others share its result."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Result = TypeVar("Result")
 
 
 class Flight(Generic[Result]):
-    """Work under way. It lands once, with a result or with the exception that ended it."""
+    """Work under way. It ends once, with a result or an exception."""
 
     def __init__(self) -> None:
         self._landed = threading.Event()
@@ -19,17 +19,17 @@ class Flight(Generic[Result]):
         self._error: BaseException | None = None
 
     def land(self, result: Result) -> None:
-        """End it for all who wait."""
+        """End the flight with a result for all waiting callers."""
         self._result = result
         self._landed.set()
 
     def crash(self, error: BaseException) -> None:
-        """End it with an exception, which all who wait get to see."""
+        """End the flight with an exception, raised for all waiting callers."""
         self._error = error
         self._landed.set()
 
     def wait(self, seconds: float) -> Result | None:
-        """Its result, or None if it has not landed by then; raises what it crashed with."""
+        """Return its result, or None if it has not ended within `seconds`; raises what it crashed with."""
         if not self._landed.wait(seconds):
             return None
         if self._error is not None:
@@ -38,14 +38,14 @@ class Flight(Generic[Result]):
 
 
 class SingleFlight(Generic[Key, Result]):
-    """The flights of one process, a key each."""
+    """The flights of one process, by key."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._flights: dict[Key, Flight[Result]] = {}
 
     def board(self, key: Key) -> tuple[Flight[Result], bool]:
-        """The key's flight, and whether it is new: then the caller has to see that it lands and is over."""
+        """Return the key's flight, and whether it is new; if so, the caller must end it and call `over`."""
         with self._lock:
             flight = self._flights.get(key)
             if flight is not None:
@@ -54,6 +54,6 @@ class SingleFlight(Generic[Key, Result]):
             return flight, True
 
     def over(self, key: Key) -> None:
-        """The next caller begins a new one."""
+        """Remove the key's flight, so that the next caller starts a new one."""
         with self._lock:
             self._flights.pop(key, None)

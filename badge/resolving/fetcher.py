@@ -1,8 +1,8 @@
-"""Finding out a subject's status: one question to the source for the whole fleet, its result shared by all.
+"""Fetching reports: one call to the source for the whole fleet, its result shared by all.
 
-In a process, callers for one key share a flight. Among processes, the one that gets the key's lease
-asks; the others look for its result, and for its lease, should it die. What fails is shared like a
-result, so that a herd at a broken source is one question too.
+Callers in one process share a flight per key. Among processes, the one that gets the key's lease calls the
+source; the others poll for its result, and for the lease in case its holder dies. Failures are shared like
+results, so a herd of requests makes one call to a failing source too.
 """
 
 from __future__ import annotations
@@ -42,15 +42,15 @@ from badge.resolving.leases import LeaseKeeper
 from badge.resolving.lifetimes import Lifetimes, back_off, shortened
 from badge.resolving.source_limiter import SourceLimiter
 
-# Clocks of different hosts: a difference up to this is no age (reference: upstreams, section 5).
+# The clocks of hosts differ: an `observed_at` this far in the past still counts as now.
 CLOCK_TOLERANCE = timedelta(minutes=5)
-# How often to look for another process' result: soon at first, for most answer quickly.
+# How often to poll for another process's result: soon at first, because most sources answer quickly.
 FIRST_LOOK_SECONDS, LONGEST_LOOK_SECONDS = 0.01, 0.1
 
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """What came of finding out: something to show, or why the source was not asked; neither if time was over."""
+    """Outcome of a fetch: a result, a refusal, or neither on timeout."""
 
     end: FlightEnd
     entry: CacheEntry | None = None
@@ -59,7 +59,7 @@ class Fetched:
 
 @dataclass(frozen=True, slots=True)
 class FetchJob:
-    """Which subject, under which key, is asked of which source."""
+    """Subject, key and source of one fetch."""
 
     subject: Subject
     key: SubjectKey
@@ -68,7 +68,7 @@ class FetchJob:
 
 @dataclass
 class Fetcher:
-    """Asks sources, and keeps what they say. One for each process."""
+    """Fetches reports from sources and caches them. One per process."""
 
     cache: StatusCache
     pauses: SourcePauses
@@ -77,9 +77,9 @@ class Fetcher:
     limiter_of: Callable[[StatusSource], SourceLimiter]
     lifetimes: Lifetimes
     fetch_seconds: float = 5.0
-    """The longest that one question may take in all; callers have left by then, the cache is filled for the next."""
+    """Time limit of a background fetch. Callers stop waiting earlier; the result goes to the cache."""
     direct_seconds: float = 1.7
-    """The same for a question that a caller waits for itself."""
+    """Time limit of a fetch on the caller's own thread."""
     jitter: Jitter = RANDOM_JITTER
     pause: Callable[[float], object] = field(default_factory=lambda: threading.Event().wait)
     _flights: SingleFlight[SubjectKey, Fetched] = field(default_factory=SingleFlight, init=False)
@@ -88,7 +88,7 @@ class Fetcher:
         self._leases = LeaseKeeper(self.cache.renew)
 
     def begin(self, job: FetchJob, *, is_new: bool) -> Flight[Fetched] | Refusal:
-        """Join the key's flight, or have one begun in the background; or why the source won't be asked now."""
+        """Join the key's flight or start one in the background; returns a refusal if the source may not be called."""
         flight, is_ours = self._flights.board(job.key)
         if not is_ours:
             return flight
@@ -103,7 +103,7 @@ class Fetcher:
         return refusal
 
     def ask_directly(self, job: FetchJob, known: CacheEntry | None) -> Fetched:
-        """Ask a source that is at hand, while the caller waits: without lease, line or budget."""
+        """Fetch from a local source on the caller's thread, without lease, queue or budget."""
         limiter = self.limiter_of(job.source)
         if not limiter.breaker.admits():
             return self._suppressed(job.source, Refusal.BREAKER)
@@ -113,7 +113,7 @@ class Fetcher:
     def _fly(self, job: FetchJob, limiter: SourceLimiter, flight: Flight[Fetched]) -> None:
         try:
             fetched = self._shared_or_asked(job, limiter)
-        except Exception as error:  # noqa: BLE001 - a bug: those who wait get to see it, and it is logged once
+        except Exception as error:  # noqa: BLE001 - a bug: logged once, and raised for every waiting caller
             self.events.emit(AnswerCrashed("fetch", error))
             self.events.emit(FlightEnded(FlightEnd.CRASHED))
             self._flights.over(job.key)
@@ -140,9 +140,9 @@ class Fetcher:
             look = min(2 * look, LONGEST_LOOK_SECONDS)
 
     def _asked_under_lease(self, job: FetchJob, limiter: SourceLimiter, attempt: LeaseAttempt, lease: Lease) -> Fetched:
-        # `begin` asked the limiter too, before there was a flight: what is refused anyhow costs no thread and no lease.
-        # Only now is it certain that this process asks the source, so only now is the right to do so used up, and
-        # only now is it worth a round trip to learn of pauses that other processes were asked for.
+        # The second check; `begin` made the first, so that a refused fetch costs no thread and no lease. Only now is it
+        # certain that this process calls the source, so only now is the budget used up, and only now is it worth a
+        # round trip to read the pauses that other processes have learned of.
         name = job.source.name
         refusal = limiter.admit(is_new=attempt.entry is None, paused_until=lambda: self.pauses.paused_until(name))
         if refusal is not None:
@@ -173,7 +173,7 @@ class Fetcher:
         return Fetched(FlightEnd.FETCHED, self._commit(job.key, self._answered(report, began), lease))
 
     def _commit(self, key: SubjectKey, entry: CacheEntry, lease: Lease | None) -> CacheEntry:
-        """Keep it; where something newer is there already, that is the result."""
+        """Store the entry, and return it or a newer one that is there already."""
         if self.cache.put(key, entry, lease):
             return entry
         return self.cache.get(key) or entry
@@ -205,5 +205,5 @@ class Fetcher:
 
 
 def _confirmed_at(report: Report, now: datetime) -> datetime:
-    """When the source stood behind this: now, unless it says itself that its knowledge is older."""
+    """When the source confirmed the report: now, unless the report itself says it is older."""
     return report.observed_at if report.observed_at < now - CLOCK_TOLERANCE else now

@@ -1,4 +1,4 @@
-"""Holds leases for as long as the work under them lasts, from one thread of this process."""
+"""Renews leases from one background thread per process, for as long as the fetches under them run."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from badge.ports import Lease
 from badge.resilience.per_process import PerProcess
 from badge.resilience.worker_pool import start_thread
 
-# A lease runs out after a second; three chances to renew it before that.
+# A lease expires after a second; this leaves two renewals before that.
 RENEWAL_SECONDS = 0.35
 
 
 @dataclass
 class _Held:
-    """What one process holds."""
+    """The leases one process holds."""
 
     lock: threading.Lock = field(default_factory=threading.Lock)
     leases: dict[str, Lease] = field(default_factory=dict)
@@ -26,7 +26,7 @@ class _Held:
 
 
 class LeaseKeeper:
-    """Renews what is held. A holder that is killed, or stopped, renews no more, and another takes over."""
+    """Renews held leases. If the process is killed or stopped, they expire and another process takes over."""
 
     def __init__(self, renew: Callable[[Lease], None], seconds: float = RENEWAL_SECONDS) -> None:
         self._renew = renew
@@ -35,10 +35,10 @@ class LeaseKeeper:
 
     @contextmanager
     def holding(self, lease: Lease) -> Iterator[None]:
-        """Keep the lease while the block runs."""
+        """Keep the lease alive while the block runs."""
         held = self._held.get()
         with held.lock:
-            # Without a thread it is held for a second, and the next one tries again.
+            # If no thread can be started, this lease just expires after a second; the next call tries again.
             held.has_thread = held.has_thread or start_thread(lambda: self._keep(held), "leases")
             held.leases[lease.token] = lease
             held.is_any.set()

@@ -1,4 +1,4 @@
-"""How long an answer holds before it is asked for again, and how long a failure is not tried again."""
+"""How long a report stays fresh, and how long to back off after a failure."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from badge.model import BackupStatus, Report
 SHORTEST_LIFETIME = timedelta(seconds=1)
 
 FIRST_BACK_OFF, LONGEST_BACK_OFF = timedelta(seconds=5), timedelta(seconds=60)
-# By this part a back-off is made longer or shorter, so that keys that failed together don't try together.
+# Back-offs vary by up to this share, so that keys that failed together don't retry together.
 BACK_OFF_SPREAD = 0.2
-# Up to this part of a lifetime is taken off, so that keys fetched together don't end together.
+# Lifetimes are shortened by up to this share, so that keys fetched together don't expire together.
 LIFETIME_SPREAD = 0.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lifetimes:
-    """How long an answer may be shown without asking again, and how old it may get at most."""
+    """How long each kind of answer stays fresh, and the age from which it is too old to show."""
 
     finished: timedelta = timedelta(seconds=120)
     running: timedelta = timedelta(seconds=30)
@@ -27,20 +27,20 @@ class Lifetimes:
     absent: timedelta = timedelta(seconds=60)
     failure: timedelta = timedelta(seconds=15)
     provisional: timedelta = timedelta(seconds=5)
-    """Of an answer given without waiting for the source: the true one may be there in a moment."""
+    """Of an answer given without waiting for the source; the true one may follow shortly."""
     too_old: timedelta = timedelta(hours=24)
 
     @property
     def longest(self) -> timedelta:
-        """The longest that any answer holds, but for one that tells of a deletion."""
+        """The longest time an entry can be fresh, except for deleted subjects."""
         longest_back_off = LONGEST_BACK_OFF * (1 + BACK_OFF_SPREAD)
         return max(self.finished, self.running, self.absent, self.failure, self.provisional, longest_back_off)
 
     def of(self, report: Report, now: datetime) -> timedelta:
-        """The lifetime of what a source said just now.
+        """Return the lifetime of a report fetched now; it ends when the picture would change by itself.
 
-        A private report lives as long as "no such subject", for which it stands in public, so
-        that lifetimes don't tell the two apart. It ends where the picture would change by itself.
+        A private report has the lifetime of "no such subject", which is what the public is shown, so that
+        lifetimes don't reveal which of the two it is.
         """
         if not report.is_public:
             return self.absent
@@ -62,12 +62,12 @@ class Lifetimes:
 
 
 def shortened(lifetime: timedelta, jitter: float) -> timedelta:
-    """A lifetime with its share of chance (0 to 1) taken off; never longer than it was."""
+    """Return the lifetime shortened by jitter (0 to 1); never longer than it was."""
     return lifetime * (1 - LIFETIME_SPREAD * jitter)
 
 
 def back_off(failures: int, jitter: float) -> timedelta:
-    """How long not to try again after so many failures in a row: 5 s, doubled up to a minute, spread by chance."""
+    """Time until the next attempt after so many consecutive failures: 5 s, doubling up to a minute, with jitter."""
     doublings = max(0, min(failures - 1, 10))
     pause = min(FIRST_BACK_OFF * (1 << doublings), LONGEST_BACK_OFF)
     return pause * (1 + BACK_OFF_SPREAD * (2 * jitter - 1))

@@ -1,7 +1,7 @@
-"""Subject → Resolution: what is known of the last backup, how old that is, how long it holds.
+"""Resolving: from a subject to its report, with origin, age and freshness.
 
-The resolver never raises for what a source or the cache may do: failure is a value with an
-`Origin`. A bug in a source is not caught here; the web layer answers it with an image.
+Failures of sources and of the cache never raise here: they are values with an `Origin`. Bugs in a source are not
+caught; the web layer answers them with an image.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ from badge.resilience.single_flight import Flight
 from badge.resolving.fetcher import Fetched, Fetcher, FetchJob
 from badge.resolving.lifetimes import Lifetimes
 
-# A source at hand answers in a millisecond. Where it does not, those who come after don't queue up behind it.
-TURN_SECONDS = 0.1
+# A local source answers in a millisecond. If it hangs, later callers must not queue up behind it for long.
+LOCAL_QUEUE_SECONDS = 0.1
 
 
 @dataclass
@@ -53,33 +53,33 @@ class Resolver:
     events: Events
     lifetimes: Lifetimes
     wait_seconds: float = 1.7
-    """The longest that an answer waits for the source: the badge has to leave within 2 s."""
+    """Longest wait for the source: the badge must be answered within 2 s."""
     most_waiting: InitVar[int] = 4
-    """How many callers may wait at a time, so that threads are left for badges that are at hand."""
+    """How many callers may wait at a time, so that threads stay free for badges in the cache."""
     _waiting: threading.Semaphore = field(init=False)
 
     def __post_init__(self, most_waiting: int) -> None:
         self._waiting = threading.Semaphore(most_waiting)
 
     def resolve(self, subject: Subject, *, may_see_private: bool = False) -> Resolution:
-        """How the subject's last backup went, for a reader who may or may not see private ones."""
+        """Return the resolution for a caller who may or may not see private subjects; never raises for failures."""
         lookup = self._look_up(subject, Deadline.after(self.wait_seconds))
         return _Reader(self.lifetimes, self.clock, may_see_private=may_see_private).resolution_for(lookup)
 
     def key(self, subject: Subject) -> SubjectKey:
-        """What the cache knows the subject by."""
+        """Return the key of the subject in the cache."""
         source = self.routing.source_for(subject)
         return subject.key(fold_case=source is not None and source.folds_case(subject))
 
     def invalidate(self, subject: Subject) -> None:
-        """Have the next caller ask the source: something has changed."""
+        """Drop the cached report, so that the next caller fetches a new one."""
         self.cache.invalidate(self.key(subject))
 
     def _look_up(self, subject: Subject, deadline: Deadline) -> _Lookup:
         source = self.routing.source_for(subject)
         now = self.clock()
         if source is None:
-            # An answer: none of the sources knows of it.
+            # An answer, not a failure: no source knows the subject.
             self.events.emit(SubjectUnmatched())
             absent = Report.absent(now)
             ends = now + self.lifetimes.absent
@@ -88,15 +88,15 @@ class Resolver:
             )
         job = FetchJob(subject, subject.key(fold_case=source.folds_case(subject)), source)
         is_local = source.is_local(subject)
-        # A report makes all processes forget what they share, and what each keeps for itself only where it came in.
+        # A report to the catalogue invalidates the shared entry, but not the local copies of other processes.
         entry = self.cache.shared(job.key) if is_local else self.cache.get(job.key)
         if entry is not None and now < entry.fresh_until:
             return _Lookup(entry, _origin_of(entry))
         return self._ask_at_once(job, entry) if is_local else self._refresh(job, entry, now, deadline)
 
     def _ask_at_once(self, job: FetchJob, entry: CacheEntry | None) -> _Lookup:
-        """What a source at hand says; what was known before, if it fails or too many wait for it already."""
-        if not self._waiting.acquire(timeout=TURN_SECONDS):
+        """The answer of a local source, or the cached entry if it fails or too many callers are waiting for it."""
+        if not self._waiting.acquire(timeout=LOCAL_QUEUE_SECONDS):
             self.events.emit(CallerWaited(Wait.NOT_ADMITTED))
             return _provisional(entry or self.cache.recall(job.key), None)
         try:
@@ -108,10 +108,10 @@ class Resolver:
         return _lookup_by(fetched)
 
     def _refresh(self, job: FetchJob, entry: CacheEntry | None, now: datetime, deadline: Deadline) -> _Lookup:
-        """What is kept while a new report is fetched behind it, or the new one where that is worth waiting for.
+        """The cached entry with a refresh in the background, or the new report if that is worth waiting for.
 
-        Knowledge of more than an hour would be shown with its age; a reader is better served by an
-        answer that takes a moment, and most badges are looked at less than once an hour.
+        An entry older than an hour would be shown as stale. Since most badges are viewed less than once an hour,
+        readers are better served by a short wait.
         """
         begun = self.fetcher.begin(job, is_new=entry is None)
         refusal = begun if isinstance(begun, Refusal) else None
@@ -137,7 +137,7 @@ class Resolver:
 
 @dataclass(frozen=True, slots=True)
 class _Lookup:
-    """What is known of a subject, whoever asks."""
+    """What is known about a subject, regardless of who may see it."""
 
     entry: CacheEntry | None
     origin: Origin
@@ -160,7 +160,7 @@ def _provisional(entry: CacheEntry | None, refusal: Refusal | None) -> _Lookup:
 
 @dataclass(frozen=True, slots=True)
 class _Reader:
-    """Makes of a look-up the resolution that this reader may see."""
+    """Turns a look-up into the resolution that this reader may see."""
 
     lifetimes: Lifetimes
     clock: Clock
@@ -170,13 +170,13 @@ class _Reader:
         now, entry = self.clock(), lookup.entry
         provisional = self.lifetimes.provisional if lookup.is_provisional else None
         if entry is None or entry.report is None or (lookup.origin is Origin.STALE and not self._may_see(entry.report)):
-            # Whoever is not known to be public gets the answer of a subject never heard of: during an
-            # outage a private one must not stand out among those that don't exist.
+            # During an outage only subjects known to be public show their stale status: a private subject must look
+            # like one that does not exist.
             return self._fallback(now, provisional or self.lifetimes.failure)
         report, age = entry.report, max(timedelta(0), now - entry.confirmed_at)
         if not self._may_see(report):
-            # Private ones are replaced before lifetimes, headers and pictures are made of them, and
-            # those that don't exist are remade alike, so that not even an age tells them apart.
+            # Private reports are replaced before lifetimes, headers and pictures are derived from them. Absent ones
+            # are replaced too, so that not even their age differs.
             report, age = Report.absent(now), timedelta(0)
         usable_for = self._usable_for(report, age, now)
         if usable_for <= timedelta(0):

@@ -1,4 +1,4 @@
-"""What stands between the resolver and one source: who may ask, how often, and who does the asking."""
+"""Limits on calls to one source: circuit breaker, budget, pause and worker pool."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from badge.resilience.worker_pool import Job
 
 
 class Runner(Protocol):
-    """Who does the asking: a crew, or in tests the caller itself."""
+    """Runs jobs: a worker pool, or in tests the caller itself."""
 
     @property
     def is_full(self) -> bool:
-        """Whether no further job would be taken."""
+        """Whether another job would be refused."""
         ...
 
     def submit(self, job: Job) -> bool:
-        """Have it done; False where there is no room."""
+        """Run the job; returns False if there is no room."""
         ...
 
 
 @dataclass
 class SourceLimiter:
-    """One source's breaker, budget, pause and crew, in one process."""
+    """Circuit breaker, budget, pause and worker pool of one source, in one process."""
 
     breaker: CircuitBreaker
     budget: Budget
@@ -39,7 +39,7 @@ class SourceLimiter:
     _paused_until: datetime | None = None
 
     def refusal(self, *, is_new: bool) -> Refusal | None:
-        """Why a question would not be asked, as far as this process knows."""
+        """Return why a call would be refused, as far as this process knows; uses up nothing."""
         if self.is_paused(self._paused_until):
             return Refusal.PAUSE
         if self.breaker.is_open and self.breaker.seconds_to_trial > 0:
@@ -47,10 +47,11 @@ class SourceLimiter:
         return self.budget.refusal(is_new=is_new) or (Refusal.QUEUE if self.pool.is_full else None)
 
     def admit(self, *, is_new: bool, paused_until: Callable[[], datetime | None]) -> Refusal | None:
-        """Use up the right to one question, or say why there is none. `paused_until`: as the fleet knows it."""
+        """Take one call from the budget, or return why it is refused. `paused_until` reads the fleet-wide pause."""
         if self.is_paused(self._paused_until) or self.is_paused(self._learn(paused_until())):
             return Refusal.PAUSE
-        # The budget is looked at first: a trial that it then refused would leave the breaker open for a pause more.
+        # Check the budget first: `admits` may start a trial, and a trial refused for lack of budget would leave the
+        # breaker open for one more pause.
         if (refusal := self.budget.refusal(is_new=is_new)) is not None:
             return refusal
         if not self.breaker.admits():
@@ -58,11 +59,11 @@ class SourceLimiter:
         return self.budget.take(is_new=is_new)
 
     def answered(self) -> None:
-        """The source answered a question."""
+        """Record that the source answered."""
         self.breaker.succeeded()
 
     def failed(self, unavailable: SourceUnavailable) -> datetime | None:
-        """It did not. Gives the moment until which it wants not to be asked, if it named one."""
+        """Record that it did not; returns the end of the pause it asked for, if any."""
         if unavailable.is_about_subject:
             return None
         self.breaker.failed()
@@ -71,7 +72,7 @@ class SourceLimiter:
         return self._learn(self.clock() + min(unavailable.retry_after, LONGEST_PAUSE))
 
     def is_paused(self, until: datetime | None) -> bool:
-        """Whether that moment lies ahead."""
+        """Whether `until` is in the future."""
         return until is not None and self.clock() < until
 
     def _learn(self, until: datetime | None) -> datetime | None:
@@ -81,7 +82,7 @@ class SourceLimiter:
 
 
 class SourceLimiters:
-    """The guard of each source, by its name; there are as many as the configuration has sources."""
+    """The limiter of each source by name; as many as the configuration has sources."""
 
     def __init__(self, make: Callable[[str], SourceLimiter]) -> None:
         self._make = make
@@ -89,7 +90,7 @@ class SourceLimiters:
         self._limiters: dict[str, SourceLimiter] = {}
 
     def of(self, source: StatusSource) -> SourceLimiter:
-        """Its guard, the same one always."""
+        """Return the source's limiter, made at first use."""
         with self._lock:
             limiter = self._limiters.get(source.name)
             if limiter is None:

@@ -1,4 +1,4 @@
-"""Events become log lines, metrics, and what /readyz wants to know."""
+"""Turns events into log lines, metrics, and the source states that /readyz reports."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from badge.telemetry.metrics import Metrics
 
 @dataclass(slots=True)
 class SourceWatch:
-    """Which sources failed when they were last asked."""
+    """The sources whose most recent call failed."""
 
     failing: set[str] = field(default_factory=set)
 
     def note(self, event: Event) -> None:
-        """Keep what the event says of a source."""
+        """Update a source's state from an event."""
         match event:
             case SourceFailed(is_about_subject=False):
                 self.failing.add(event.source)
@@ -26,19 +26,19 @@ class SourceWatch:
                 pass
 
     def is_up(self, source: str) -> bool:
-        """Whether the source answered when it was last asked; one never asked counts as up."""
+        """Whether the source answered its most recent call; a source never called counts as up."""
         return source not in self.failing
 
 
 @dataclass(frozen=True, slots=True)
 class Telemetry:
-    """The Events port: a log line and a count for each event, and the sources' state."""
+    """The `Events` port: logs and counts each event, and tracks the sources' state."""
 
     metrics: Metrics = field(default_factory=Metrics)
     watch: SourceWatch = field(default_factory=SourceWatch)
 
     def emit(self, event: Event) -> None:
-        """Log and count it."""
+        """Log and count an event."""
         self.watch.note(event)
         self.metrics.count(event)
         log(event)

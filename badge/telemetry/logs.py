@@ -1,6 +1,6 @@
-"""Events → log lines: JSON for programs, or words and `key=value` pairs for people.
+"""Log lines for events: JSON for programs, or text with `key=value` pairs for people.
 
-Nothing in a line names a subject, an address or a secret.
+No line contains a subject, an address or a secret.
 """
 
 from __future__ import annotations
@@ -40,25 +40,25 @@ from badge.events import (
 
 LOGGER = logging.getLogger("badge")
 
-# Each kind of event, how severe it is, and its words.
+# Level and message for each kind of event.
 LINES: dict[type[Event], tuple[int, str]] = {
     BadgeServed: (logging.INFO, "badge served"),
     PingAnswered: (logging.INFO, "ping answered"),
     SourceAnswered: (logging.DEBUG, "source answered"),
     SourceFailed: (logging.WARNING, "source unavailable"),
-    UnknownStatusReceived: (logging.WARNING, "source used an unknown status word"),
-    SourceCallSuppressed: (logging.DEBUG, "source spared"),
-    SubjectUnmatched: (logging.DEBUG, "subject of no source"),
-    CircuitBreakerMoved: (logging.WARNING, "breaker moved"),
+    UnknownStatusReceived: (logging.WARNING, "source sent an unknown status"),
+    SourceCallSuppressed: (logging.DEBUG, "source call suppressed"),
+    SubjectUnmatched: (logging.DEBUG, "no source matches subject"),
+    CircuitBreakerMoved: (logging.WARNING, "circuit breaker opened or closed"),
     FlightEnded: (logging.DEBUG, "flight ended"),
     CallerWaited: (logging.DEBUG, "caller waited"),
-    RefreshBegun: (logging.DEBUG, "refresh begun"),
+    RefreshBegun: (logging.DEBUG, "refresh started"),
     CacheCommandFailed: (logging.DEBUG, "cache command failed"),
     CacheLost: (logging.WARNING, "cache lost"),
-    CacheRegained: (logging.INFO, "cache regained"),
-    CacheEntryRefused: (logging.WARNING, "cache entry refused"),
-    AnswerCrashed: (logging.ERROR, "answer crashed"),
-    LogInTried: (logging.WARNING, "log-in tried"),
+    CacheRegained: (logging.INFO, "cache is back"),
+    CacheEntryRefused: (logging.WARNING, "cache entry rejected"),
+    AnswerCrashed: (logging.ERROR, "unexpected exception"),
+    LogInTried: (logging.WARNING, "login attempted"),
 }
 
 _request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
@@ -66,7 +66,7 @@ _request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
 
 @contextmanager
 def request_named(request_id: str) -> Iterator[None]:
-    """Lines written in the block carry this request id."""
+    """Add this request ID to all lines logged in the block."""
     token = _request_id.set(request_id)
     try:
         yield
@@ -75,20 +75,20 @@ def request_named(request_id: str) -> Iterator[None]:
 
 
 def log(event: Event) -> None:
-    """Write its line, if lines of its severity are wanted."""
-    level, words = LINES[type(event)]
+    """Log an event, if its level is enabled."""
+    level, message = LINES[type(event)]
     if LOGGER.isEnabledFor(level):
-        LOGGER.log(level, words, extra={"event_fields": _fields_of(event)})
+        LOGGER.log(level, message, extra={"event_fields": _fields_of(event)})
 
 
 def _fields_of(event: Event) -> dict[str, object]:
-    """The event's fields, in the units and words of log lines."""
+    """The event's fields, with the names and units used in log lines."""
     shown: dict[str, object] = {}
     for field in fields(event):
         value = getattr(event, field.name)
         match field.name, value:
             case _, False if field.default is False:
-                pass  # as usual
+                pass  # the usual case, left out
             case "seconds", float():
                 shown["ms"] = round(value * 1000, 1)
             case _, BaseException():
@@ -99,13 +99,13 @@ def _fields_of(event: Event) -> dict[str, object]:
 
 
 def _innermost(error: BaseException, frames: int = 5) -> str:
-    """Where it was raised, innermost first. Never the exception's text: it may hold an address or a secret."""
+    """Where an exception was raised, innermost first. Its text is left out: it may contain an address or a secret."""
     stack = traceback.extract_tb(error.__traceback__)[-frames:]
     return "<".join(f"{Path(frame.filename).name}:{frame.lineno}" for frame in reversed(stack))
 
 
 class JsonLines(JsonFormatter):
-    """A JSON object a line; the fields of an event stand beside its words."""
+    """One JSON object per line, with the event's fields beside the message."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -116,7 +116,7 @@ class JsonLines(JsonFormatter):
         )
 
     def add_fields(self, log_data: dict[str, Any], record: logging.LogRecord, message_dict: dict[str, Any]) -> None:
-        """Beside the usual fields, those of the event and the request's id."""
+        """Add the event's fields and the request ID."""
         super().add_fields(log_data, record, message_dict)
         log_data.pop("event_fields", None)
         log_data.update(getattr(record, "event_fields", {}))
@@ -125,13 +125,13 @@ class JsonLines(JsonFormatter):
 
 
 class ConsoleLines(logging.Formatter):
-    """The same for eyes."""
+    """Text for people."""
 
     def __init__(self) -> None:
         super().__init__("%(asctime)s %(levelname)s %(process)d %(message)s")
 
     def format(self, record: logging.LogRecord) -> str:
-        """The line, with the event's fields as pairs."""
+        """Append the event's fields and the request ID as `key=value` pairs."""
         shown = {**getattr(record, "event_fields", {})}
         if (request_id := _request_id.get()) is not None:
             shown["requestId"] = request_id
@@ -139,13 +139,13 @@ class ConsoleLines(logging.Formatter):
 
 
 def formatter_for(form: str, stream: TextIO) -> logging.Formatter:
-    """By BADGE_LOG_FORMAT: `json`, `console`, or `auto`: for eyes where somebody looks."""
-    is_for_eyes = form == "console" or (form == "auto" and stream.isatty())
-    return ConsoleLines() if is_for_eyes else JsonLines()
+    """Return the formatter for BADGE_LOG_FORMAT: `json`, `console`, or `auto` (console if `stream` is a terminal)."""
+    is_console = form == "console" or (form == "auto" and stream.isatty())
+    return ConsoleLines() if is_console else JsonLines()
 
 
 def log_to_stderr(level: str, form: str) -> None:
-    """Send this service's log lines to standard error, from the given level on."""
+    """Send this service's log lines of at least this level to standard error."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(formatter_for(form, sys.stderr))
     LOGGER.handlers[:] = [handler]

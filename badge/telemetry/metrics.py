@@ -1,4 +1,4 @@
-"""Every metric, declared in one table, and which event moves which."""
+"""Every metric, declared in one table, and the events that change them."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from badge.telemetry.shared_counts import Labels, SharedCounts, counts_of_this_s
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
-# Seconds: what comes from memory, from the cache, from a source; 2 s is the promise.
+# In seconds: answers from memory, from the cache, from a source; the promise is 2 s.
 LATENCY_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0)
 
 
@@ -44,13 +44,13 @@ class Kind(Enum):
 
     COUNTER = auto()
     GAUGE = auto()
-    """Of several workers the highest counts."""
+    """The highest value of all workers is reported."""
     HISTOGRAM = auto()
 
 
 @dataclass(frozen=True, slots=True)
 class Declared:
-    """One metric."""
+    """Declaration of one metric."""
 
     name: str
     kind: Kind
@@ -58,35 +58,35 @@ class Declared:
     labels: tuple[str, ...] = ()
 
 
-# No label ever holds a path, a subject or anything else that strangers choose.
+# No label may contain a path, a subject or anything else that a request chooses.
 METRICS = (
-    Declared("badge_requests_total", Kind.COUNTER, "Badges answered.", ("format", "status", "origin")),
-    Declared("badge_hot_path_hits_total", Kind.COUNTER, "Of these, answered in front of Flask.", ()),
-    Declared("badge_request_seconds", Kind.HISTOGRAM, "From Flask to the finished answer.", ("format",)),
-    Declared("badge_pings_total", Kind.COUNTER, "Pings taken and refused.", ("signal", "http_status")),
-    Declared("badge_crashes_total", Kind.COUNTER, "Bugs that became an image.", ("where",)),
-    Declared("badge_cache_failures_total", Kind.COUNTER, "Commands to the cache that failed.", ("operation",)),
-    Declared("badge_cache_refused_total", Kind.COUNTER, "Values in the cache that are none of ours.", ("reason",)),
-    Declared("badge_flights_total", Kind.COUNTER, "Attempts to find out a status.", ("end",)),
-    Declared("badge_waits_total", Kind.COUNTER, "Callers without a badge at hand.", ("how",)),
-    Declared("badge_refreshes_total", Kind.COUNTER, "Statuses fetched anew behind a shown one."),
-    Declared("badge_source_calls_total", Kind.COUNTER, "Questions to sources.", ("source", "outcome")),
-    Declared("badge_source_seconds", Kind.HISTOGRAM, "How long sources took to answer.", ("source",)),
-    Declared("badge_source_spared_total", Kind.COUNTER, "Questions not asked.", ("source", "why")),
-    Declared("badge_source_unknown_words_total", Kind.COUNTER, "Status words that are none of ours.", ("source",)),
-    Declared("badge_subjects_unrouted_total", Kind.COUNTER, "Questions for subjects of no source."),
-    Declared("badge_breaker_moves_total", Kind.COUNTER, "Breakers opened and closed.", ("name", "to")),
-    Declared("badge_log_ins_total", Kind.COUNTER, "Attempts to log in to the dashboard.", ("end",)),
-    Declared("badge_breaker_open", Kind.GAUGE, "1 while any worker has it open.", ("name",)),
+    Declared("badge_requests_total", Kind.COUNTER, "Badge requests answered.", ("format", "status", "origin")),
+    Declared("badge_hot_path_hits_total", Kind.COUNTER, "Badge requests answered from the edge cache.", ()),
+    Declared("badge_request_seconds", Kind.HISTOGRAM, "Time to answer a badge request in Flask.", ("format",)),
+    Declared("badge_pings_total", Kind.COUNTER, "Pings accepted or refused.", ("signal", "http_status")),
+    Declared("badge_crashes_total", Kind.COUNTER, "Unexpected exceptions (bugs).", ("where",)),
+    Declared("badge_cache_failures_total", Kind.COUNTER, "Failed cache commands.", ("operation",)),
+    Declared("badge_cache_refused_total", Kind.COUNTER, "Cached values rejected as invalid or foreign.", ("reason",)),
+    Declared("badge_flights_total", Kind.COUNTER, "Shared fetches, by outcome.", ("end",)),
+    Declared("badge_waits_total", Kind.COUNTER, "Callers whose status was not in the cache.", ("how",)),
+    Declared("badge_refreshes_total", Kind.COUNTER, "Background refreshes of expired statuses."),
+    Declared("badge_source_calls_total", Kind.COUNTER, "Calls to sources.", ("source", "outcome")),
+    Declared("badge_source_seconds", Kind.HISTOGRAM, "Time sources took to answer.", ("source",)),
+    Declared("badge_source_spared_total", Kind.COUNTER, "Source calls suppressed.", ("source", "why")),
+    Declared("badge_source_unknown_words_total", Kind.COUNTER, "Unknown statuses received from sources.", ("source",)),
+    Declared("badge_subjects_unrouted_total", Kind.COUNTER, "Requests for subjects that no source matches."),
+    Declared("badge_breaker_moves_total", Kind.COUNTER, "Circuit breakers opened or closed.", ("name", "to")),
+    Declared("badge_log_ins_total", Kind.COUNTER, "Login attempts to the dashboard.", ("end",)),
+    Declared("badge_breaker_open", Kind.GAUGE, "1 while the circuit breaker is open in any worker.", ("name",)),
 )
 
 
 class UndeclaredMetric(KeyError):
-    """A metric that is not in the table."""
+    """The metric is not in the table, or is of another kind."""
 
 
 class Metrics(Collector):
-    """The metrics of this process and of those it shares its counts with."""
+    """The metrics of this process and of all processes it shares counts with."""
 
     def __init__(self, counts: SharedCounts | None = None) -> None:
         self._counts = counts or counts_of_this_service()
@@ -95,29 +95,29 @@ class Metrics(Collector):
         self.registry.register(self)
 
     def add(self, name: str, *labels: str) -> None:
-        """One more; raises `UndeclaredMetric`."""
+        """Increment a counter; raises `UndeclaredMetric`."""
         self._check(name, Kind.COUNTER)
         self._counts.add(name, labels)
 
     def observe(self, name: str, seconds: float, *labels: str) -> None:
-        """One duration; raises `UndeclaredMetric`."""
+        """Record a duration in a histogram; raises `UndeclaredMetric`."""
         self._check(name, Kind.HISTOGRAM)
         self._counts.add(name, (*labels, _BUCKETS[bisect_left(LATENCY_BUCKETS, seconds)]))
         self._counts.add(name, (*labels, _SUM), seconds)
 
     def set(self, name: str, value: float, *labels: str) -> None:
-        """The value now; raises `UndeclaredMetric`."""
+        """Set a gauge; raises `UndeclaredMetric`."""
         self._check(name, Kind.GAUGE)
         self._counts.set(name, labels, value)
 
     def count(self, event: Event) -> None:
-        """Move what the event moves."""
-        move = _MOVES.get(type(event))
-        if move is not None:
-            move(self, event)
+        """Update the metrics that an event changes."""
+        update = _UPDATES.get(type(event))
+        if update is not None:
+            update(self, event)
 
     def edge_cache_counter(self, format: str, status: str, origin: str) -> Callable[[], None]:
-        """Return what counts one more answer of this kind from the edge cache."""
+        """Return a function that counts one more answer of this kind from the edge cache."""
         counts, labels = self._counts, (format, status, origin)
 
         def count() -> None:
@@ -127,7 +127,7 @@ class Metrics(Collector):
         return count
 
     def exposition(self) -> bytes:
-        """All of it as Prometheus reads it (text format 0.0.4)."""
+        """Return all metrics in Prometheus' text format 0.0.4."""
         return generate_latest(self.registry)
 
     def collect(self) -> Iterator[Metric]:
@@ -144,7 +144,7 @@ class Metrics(Collector):
             raise UndeclaredMetric(name)
 
 
-# How a histogram's numbers are told apart: by a last label, the bucket's upper bound or the sum's name.
+# A histogram's counts carry one more label: the bucket's upper bound, or this name for the sum.
 _BUCKETS = (*map(str, LATENCY_BUCKETS), "+Inf")
 _SUM = "sum"
 
@@ -191,7 +191,7 @@ def _breaker(metrics: Metrics, event: CircuitBreakerMoved) -> None:
     metrics.set("badge_breaker_open", int(event.is_open), event.name)
 
 
-_MOVES: Mapping[type[Event], Callable[[Metrics, Any], None]] = {
+_UPDATES: Mapping[type[Event], Callable[[Metrics, Any], None]] = {
     BadgeServed: _served,
     SourceAnswered: _answered,
     CircuitBreakerMoved: _breaker,

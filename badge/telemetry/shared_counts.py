@@ -1,7 +1,7 @@
-"""Numbers that the processes of one service add to, in memory that the workers inherit from their master.
+"""Counts shared by all processes of one service, in anonymous memory that workers inherit from the master.
 
-Not files: to write to a mapped file on a full disk ends the process (SIGBUS). Each process writes to a slot of
-its own, so that none waits for another; whoever reads adds the slots up.
+Not in files: writing to a mapped file on a full disk kills the process (SIGBUS). Each process writes to its own slot,
+so no process waits for another; readers add the slots up.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import threading
 from collections.abc import Hashable
 
 SLOT_BYTES = 1 << 20
-"""Virtual until it is written to. Room for some ten thousand numbers; a full slot takes no new ones."""
+"""Virtual memory until written to. Room for about ten thousand numbers; a full slot takes no new ones."""
 
 _WORD = 8
 _SUMMED, _HIGHEST = 0, 1
@@ -24,9 +24,9 @@ Key = tuple[str, Labels]
 
 
 class SharedCounts:
-    """Numbers by name and labels. Slot 0 is the first process' own, and takes the sums of those that have ended.
+    """Numbers by name and labels. Slot 0 belongs to the first process and collects the sums of ended workers.
 
-    A slot is a row of 8-byte words: how many of them are used, then for each number the length of its key in
+    A slot is an array of 8-byte words: the number of words used, then for each number the length of its key in
     bytes, how it is combined, the number, and the key as JSON.
     """
 
@@ -39,7 +39,7 @@ class SharedCounts:
         self._begin_in(0)
 
     def add(self, name: str, labels: Labels = (), amount: float = 1.0) -> None:
-        """Add to a number, from nought on."""
+        """Add to a number, which starts at zero."""
         if self._process != os.getpid():
             self._begin_in(None)
         with self._lock:
@@ -47,7 +47,7 @@ class SharedCounts:
                 self._numbers[place] += amount
 
     def set(self, name: str, labels: Labels, value: float) -> None:
-        """Set a number of this process; of all processes the highest counts, as long as they run."""
+        """Set this process's value; the total is the highest value of all running processes."""
         if self._process != os.getpid():
             self._begin_in(None)
         with self._lock:
@@ -55,27 +55,27 @@ class SharedCounts:
                 self._numbers[place] = value
 
     def totals(self) -> dict[Key, float]:
-        """Each number, over all processes."""
+        """Return each number, combined over all processes."""
         for _ in range(_READS):
             generation = self._generation[0]
             totals = self._added_up()
             if generation % 2 == 0 and generation == self._generation[0]:
-                break  # else an ended process' numbers were moved meanwhile
+                break  # otherwise an ended worker's numbers were moved meanwhile: read again
         return totals
 
     def reserve(self, owner: Hashable) -> None:
-        """In the master, before `owner` is forked: choose its slot. Where all are taken it counts for itself alone."""
+        """In the master, before forking `owner`: choose its slot. If none is free, its counts stay its own."""
         free = set(range(1, len(self._slots))) - set(self._owners.values())
         self._next = min(free, default=None)
         if self._next is not None:
             self._owners[owner] = self._next
 
     def begin_in_worker(self) -> None:
-        """In a process that was just forked: write to the reserved slot."""
+        """In a newly forked worker: start writing to the reserved slot."""
         self._begin_in(self._next)
 
     def release(self, owner: Hashable) -> None:
-        """In the master, after `owner` has ended: keep its sums, and free its slot."""
+        """In the master, after `owner` has ended: keep its sums and free its slot."""
         if (slot := self._owners.pop(owner, None)) is None:
             return
         self._generation[0] += 1
@@ -94,7 +94,7 @@ class SharedCounts:
         self._words[0] = 1
 
     def _place(self, name: str, labels: Labels, kind: int) -> int | None:
-        """Where the number stands in the slot; None where there is no room for it."""
+        """Index of the number in the slot; None if there is no room for it."""
         place = self._places.get((name, labels))
         if place is not None:
             return place
@@ -106,7 +106,7 @@ class SharedCounts:
         place = used + 2
         self._words[used], self._words[used + 1], self._numbers[place] = length, kind, 0.0
         self._memory[(place + 1) * _WORD :][:length] = key
-        self._words[0] = end  # last, for others may be reading
+        self._words[0] = end  # last, because others may be reading
         self._places[name, labels] = place
         return place
 
@@ -136,14 +136,14 @@ _of_this_service: SharedCounts | None = None
 
 
 def share_counts(workers: int) -> SharedCounts:
-    """In the master: make what its workers are to share, once; a reload keeps it."""
-    global _of_this_service  # noqa: PLW0603 - the one thing that is handed down by forking
+    """In the master: create the counts its workers share, once; a reload keeps them."""
+    global _of_this_service  # noqa: PLW0603 - the one value that is inherited by forking
     if _of_this_service is None:
-        # Twice as many, for a reload starts new workers before it ends the old ones.
+        # Twice as many slots, because a reload starts new workers before it ends the old ones.
         _of_this_service = SharedCounts(2 * workers + 2)
     return _of_this_service
 
 
 def counts_of_this_service() -> SharedCounts:
-    """What the master shares; where there is none, new ones for this process alone."""
+    """Return the counts created by the master, or new ones for this process alone."""
     return _of_this_service or SharedCounts()

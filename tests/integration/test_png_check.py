@@ -20,9 +20,9 @@ def test_where_pngs_can_be_drawn_all_is_fine() -> None:
     with closing(PngCheck()) as check:
         assert check.is_fine
         check.start()
-        assert check._looking is not None
-        check._looking.wait(30)
-        assert os.pread(check._answer.fileno(), 80, 0) == b"fine"
+        assert check._process is not None
+        check._process.wait(30)
+        assert os.pread(check._result.fileno(), 80, 0) == b"fine"
         assert check.is_fine
 
 
@@ -40,5 +40,5 @@ def test_a_fault_found_later_is_seen_by_children_forked_before() -> None:
         child = os.fork()
         if child == 0:
             os._exit(0 if eventually(lambda: not check.is_fine, 10) else 1)
-        os.write(check._answer.fileno(), b"no cairo")
+        os.write(check._result.fileno(), b"no cairo")
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0

@@ -88,8 +88,8 @@ def run(module: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     ("module", "arguments", "words"),
     [
         ("bench", ["--only", "nonsense"], "invalid choice: 'nonsense'"),
-        ("bench", ["--rounds", "0"], "at least one round"),
-        ("bench.soak", ["--minutes", "0"], "give something from 0.5 to 120"),
+        ("bench", ["--rounds", "0"], "--rounds must be at least 1"),
+        ("bench.soak", ["--minutes", "0"], "--minutes must be between 0.5 and 120"),
     ],
 )
 def test_bad_arguments_are_refused_before_anything_runs(module: str, arguments: list[str], words: str) -> None:

@@ -107,7 +107,7 @@ WRONG = [
     (["check", "create", WEB, "--every", "1d", "--slug", "No Slug"], "a slug has up to 100 of a-z"),
     (["check", "rotate", WEB], "has no check"),
     (["check", "delete", WEB], "has no check"),
-    (["delete", WEB, "--yes"], f"nothing is known of {WEB}"),
+    (["delete", WEB, "--yes"], f"the catalogue has no {WEB}"),
 ]
 
 
@@ -289,7 +289,7 @@ def test_a_subject_is_deleted_after_asking(tmp_path: Path) -> None:
     unanswered = run(tmp_path, "delete", "acme/WEB")
     assert (unanswered.returncode, unanswered.stdout) == (2, "")
     assert f"Delete {WEB}, with 2 runs?" in unanswered.stderr
-    assert unanswered.stderr.endswith("nothing was deleted; scripts give --yes.\n")
+    assert unanswered.stderr.endswith("nothing was deleted; use --yes in scripts.\n")
     kept = flask_badge("delete", WEB, answer="n\n", BADGE_DATA_DIR=str(tmp_path))
     assert (kept.returncode, kept.stdout) == (1, f"{WEB}: kept\n")
     done = flask_badge("delete", WEB, answer="y\n", BADGE_DATA_DIR=str(tmp_path))

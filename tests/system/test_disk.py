@@ -130,7 +130,7 @@ def test_a_disk_that_turns_read_only_ends_nothing(disk: Path) -> None:
             assert shown(service, "v=2") == "succeeded"
         finally:
             subprocess.run(["umount", "-l", disk], check=True)
-        assert report(service, key, "failed").status_code == 200
+        assert eventually(lambda: report(service, key, "failed").status_code == 200)
         assert eventually(lambda: shown(service) == "failed", 2)
 
 

@@ -41,11 +41,11 @@ def test_a_cursor_gives_back_what_it_was_made_of() -> None:
     ],
 )
 def test_what_no_list_gave_is_no_cursor(document: object) -> None:
-    with pytest.raises(ValueError, match="this cursor was not given by this service"):
+    with pytest.raises(ValueError, match="this cursor was not issued by this service"):
         marks_in(spelt(document), ListingOrder.WORST, KINDS)
 
 
 @pytest.mark.parametrize("text", ["", "x", "é", "[" * 50, "====", base64.b64encode(b"[" * 100_000).decode()])
 def test_what_can_t_be_read_is_no_cursor(text: str) -> None:
-    with pytest.raises(ValueError, match="this cursor was not given by this service"):
+    with pytest.raises(ValueError, match="this cursor was not issued by this service"):
         marks_in(text, ListingOrder.WORST, KINDS)

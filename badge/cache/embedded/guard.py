@@ -1,8 +1,7 @@
-"""`python -m badge.cache.embedded.guard PARENT COMMAND…`: becomes a server that dies with its parent.
+"""`python -m badge.cache.embedded.guard PARENT COMMAND…`: run a server that ends with its parent.
 
-On Linux the kernel's parent-death signal is set and this process then turns into the server; the
-signal outlives exec (prctl(2), PR_SET_PDEATHSIG). Elsewhere it stays, and ends the server when
-standard input, which the parent holds open, ends.
+On Linux, set the parent-death signal, which survives exec (prctl(2), PR_SET_PDEATHSIG), and exec the server. Elsewhere,
+stay and kill the server when standard input, which the parent holds open, is closed.
 """
 
 from __future__ import annotations
@@ -18,10 +17,10 @@ PR_SET_PDEATHSIG = 1
 
 
 def main(parent: int, command: list[str]) -> int:
-    """The server's exit code, where this process outlives it."""
+    """Run the server; returns its exit code, or 1 if the parent is gone already."""
     if platform.system() == "Linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != parent:  # it died before the signal was set
+        if os.getppid() != parent:  # the parent died before the signal was set
             return 1
         os.execv(command[0], command)  # noqa: S606 - the command is the launcher's, no shell involved
     server = subprocess.Popen(command, stdin=subprocess.DEVNULL)  # noqa: S603 - the launcher's command

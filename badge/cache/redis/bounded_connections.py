@@ -1,4 +1,4 @@
-"""redis-py's connections, on which connecting and each command end with the thread's command time."""
+"""redis-py connections on which connecting and each command end within the thread's command time."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from badge.resilience.host_names import HOST_NAMES
 
 
 class Bounded:
-    """Mixed into each kind of connection."""
+    """Mixin for each kind of connection."""
 
     def _connect(self) -> Any:
         most = self.socket_timeout  # type: ignore[attr-defined] # the connection's own
@@ -28,7 +28,7 @@ class Bounded:
 
 
 class _Tcp(redis.Connection):
-    """redis-py's own looks names up for as long as that takes, and gives each address the whole time."""
+    """redis-py's own has no time limit for DNS look-ups, and gives each address the whole timeout."""
 
     names = HOST_NAMES
 
@@ -64,18 +64,21 @@ TLS_OPTIONS = frozenset(
 
 
 @cache
-def tls_context(said: Tls) -> ssl.SSLContext:
-    """The same for all connections: to read the system's certificates takes half of a command's time, or more."""
-    context = ssl.create_default_context(cafile=said.ca_certs, capath=said.ca_path)
-    context.check_hostname = said.checks_name
-    context.verify_mode = said.verifies
-    if said.certfile is not None:
-        context.load_cert_chain(said.certfile, said.keyfile, said.password)
+def tls_context(tls: Tls) -> ssl.SSLContext:
+    """Return the context for these options, made once: reading the system's certificates takes half a command's time.
+
+    Raises what `ssl` raises for certificates that can't be used.
+    """
+    context = ssl.create_default_context(cafile=tls.ca_certs, capath=tls.ca_path)
+    context.check_hostname = tls.checks_name
+    context.verify_mode = tls.verifies
+    if tls.certfile is not None:
+        context.load_cert_chain(tls.certfile, tls.keyfile, tls.password)
     return context
 
 
 class BoundedTlsConnection(Bounded, redis.SSLConnection, _Tcp):
-    """A bounded connection over TLS, made with the certificates at hand, before any command's time begins to run."""
+    """Over TLS. Reads the certificates when it is created, before any command time starts."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
@@ -91,13 +94,13 @@ class BoundedTlsConnection(Bounded, redis.SSLConnection, _Tcp):
 class BoundedUnixConnection(Bounded, redis.UnixDomainSocketConnection):
     """A bounded connection over a Unix socket."""
 
-    # redis-py 8.1 names them when connecting takes too long, and has none here.
+    # redis-py 8.1 reads these for its timeout message, but Unix connections have none.
     host, port = "", 0
 
 
 class BoundedSentinelConnection(Bounded, SentinelManagedConnection, _Tcp):
-    """A bounded connection to the server that Sentinel calls the primary."""
+    """To the current primary according to Sentinel."""
 
 
 class BoundedSentinelTlsConnection(BoundedSentinelConnection, BoundedTlsConnection):
-    """A bounded connection over TLS to the server that Sentinel calls the primary."""
+    """To the current primary, over TLS."""

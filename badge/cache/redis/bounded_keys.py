@@ -1,4 +1,4 @@
-"""A set of keys that can't grow for ever."""
+"""A set of keys with a maximum size."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from badge.ports import SubjectKey
 
 
 class BoundedKeys:
-    """At most `most` keys; the first to come is the first to go. Thread-safe."""
+    """At most `most` keys; the oldest is dropped first. Thread-safe."""
 
     def __init__(self, most: int) -> None:
         self._most = most
@@ -21,7 +21,7 @@ class BoundedKeys:
         return key in self._keys
 
     def add(self, key: SubjectKey) -> None:
-        """Add a key; beyond the limit the oldest one goes."""
+        """Add a key."""
         with self._lock:
             self._keys[key] = None
             while len(self._keys) > self._most:
@@ -33,6 +33,6 @@ class BoundedKeys:
             self._keys.pop(key, None)
 
     def all(self) -> Sequence[SubjectKey]:
-        """Return a copy of the keys, the oldest first."""
+        """Return a copy of the keys, oldest first."""
         with self._lock:
             return list(self._keys)

@@ -1,4 +1,4 @@
-"""Reading what lies under our names in the server, where others may have put anything."""
+"""Reading values of limited size from a server on which others may have stored anything under our names."""
 
 from __future__ import annotations
 
@@ -8,13 +8,12 @@ from redis.exceptions import ResponseError
 
 from badge.cache.envelope import LONGEST
 
-# What is read where there is no value, and where one of another type stands under our name: no value of ours is
-# like that.
+# Returned if there is no value, and if the key holds another type; neither can be a value of ours.
 NOTHING, FOREIGN = b"", b"?"
 
 
 def bounded_read(client: Any, name: str) -> bytes:
-    """What lies there, as far as it may be ours: who plants 10 MB must not make us wait for them."""
+    """Return at most `LONGEST` + 1 bytes of a value, so that a planted 10 MB value can't slow us down."""
     try:
         raw: Any = client.getrange(name, 0, LONGEST)
     except ResponseError as error:

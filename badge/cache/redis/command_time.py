@@ -1,7 +1,6 @@
-"""How much time is left of the command that this thread is about: connecting, asking and reading share it.
+"""The time left for this thread's current command, shared by connecting, sending and reading.
 
-redis-py hands no deadline down to its sockets, and makes connections of its own accord, so it stands
-beside the thread.
+Thread-local, because redis-py passes no deadline down to its sockets and opens connections by itself.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ _current = threading.local()
 
 @contextmanager
 def command_time(seconds: float, monotonic: Callable[[], float] = time.monotonic) -> Iterator[None]:
-    """Whatever this thread does on bounded sockets in the block has to end within so many seconds."""
+    """Limit everything this thread does on bounded sockets in the block to that many seconds in all."""
     _current.ends, _current.monotonic = monotonic() + seconds, monotonic
     try:
         yield
@@ -27,44 +26,44 @@ def command_time(seconds: float, monotonic: Callable[[], float] = time.monotonic
 
 
 def seconds_left(most: float) -> float:
-    """What is left, at most so much; raises `TimeoutError` where nothing is."""
+    """Return the seconds left, at most `most`; raises `TimeoutError` if none are left."""
     ends = getattr(_current, "ends", None)
     if ends is None:
         return most
     left: float = ends - _current.monotonic()
     if left <= 0:
-        raise TimeoutError("the command's time is over")
+        raise TimeoutError("the command's time is used up")
     return min(left, most)
 
 
 class CommandSocket:
-    """A connected socket, each wait on which is given what is left of the thread's command."""
+    """A connected socket on which each wait is limited to the command time left."""
 
     def __init__(self, sock: socket.socket, most: float) -> None:
         self._sock, self._most = sock, most
         self._polls = False
 
     def settimeout(self, timeout: float | None) -> None:
-        """Zero is the pool's way of looking whether bytes are waiting; any other is ours to set."""
+        """Set the timeout. The pool uses zero to poll for waiting bytes; any other value is overridden per wait."""
         self._polls = timeout == 0
         self._sock.settimeout(timeout)
 
     def recv(self, *args: Any) -> bytes:
-        """Read, within what is left of the command's time."""
-        self._wait_only_what_is_left()
+        """Read within the time left."""
+        self._limit_next_wait()
         return self._sock.recv(*args)
 
     def recv_into(self, *args: Any) -> int:
-        """Read into a buffer, within what is left of the command's time."""
-        self._wait_only_what_is_left()
+        """Read into a buffer within the time left."""
+        self._limit_next_wait()
         return self._sock.recv_into(*args)
 
     def sendall(self, *args: Any) -> None:
-        """Write, within what is left of the command's time."""
-        self._wait_only_what_is_left()
+        """Write within the time left."""
+        self._limit_next_wait()
         self._sock.sendall(*args)
 
-    def _wait_only_what_is_left(self) -> None:
+    def _limit_next_wait(self) -> None:
         if not self._polls:
             self._sock.settimeout(seconds_left(self._most))
 

@@ -1,7 +1,7 @@
-"""Commands that may be lost: what is done instead, and when to stop trying.
+"""Commands with a fallback, behind a circuit breaker.
 
-A server that is away costs a request nothing once the breaker is open: it is found out in the
-background whether it is back. Nothing here raises for what a server may do.
+Once the breaker is open, a lost server costs a request nothing: trials run in the background. Nothing here raises for
+what a server may do.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from badge.resilience.circuit_breaker import CircuitBreaker
 from badge.resilience.per_process import PerProcess
 from badge.resilience.worker_pool import start_thread
 
-# A trial may also have to find out the topology, which takes several questions.
+# Longer than a command's time, because a trial may have to learn a Cluster's topology first.
 TRIAL_SECONDS = 1.0
 
 _Answer = TypeVar("_Answer")
@@ -36,17 +36,17 @@ _Answer = TypeVar("_Answer")
 
 @dataclass
 class RedisCommands:
-    """What all users of one server share: its client, and whether it is lost just now."""
+    """Runs commands on one server; shared by all users of it."""
 
     connector: RedisConnector
     events: Events
     breaker: CircuitBreaker
     on_return: list[Callable[[], None]] = field(default_factory=list)
-    """What may have to be made up for, before anybody uses again a server that was given up."""
+    """Called before a server that was given up is used again; for writes that could not be made meanwhile."""
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
     _failures: int = field(default=0, init=False)
     _trying: PerProcess[threading.Event] = field(default_factory=lambda: PerProcess(threading.Event), init=False)
-    """Set while a thread is finding out whether the server is back."""
+    """Set while a thread is running trials."""
     _owes: bool = field(default=False, init=False)
 
     def attempt(
@@ -57,18 +57,18 @@ class RedisCommands:
         *,
         when_late: Callable[[], _Answer] | None = None,
     ) -> _Answer:
-        """The command's answer, or that of `instead` where the server is lost or full.
+        """Run a command; returns the result of `instead` if the server is lost or full.
 
-        `when_late`: what to do instead where the command failed and the server is not given up yet.
+        `when_late` replaces `instead` if the command failed but the breaker is still closed.
         """
         if self.breaker.is_open:
-            self._find_out_in_the_background()
+            self._try_in_background()
             return instead()
         try:
             with command_time(self.connector.seconds):
                 answer = command()
         except OutOfMemoryError as error:
-            # The server is there and full: this write is lost, the outage is none.
+            # The server is up but full: this write is lost, but it is no outage.
             self.events.emit(CacheCommandFailed(operation, type(error).__name__))
             return instead()
         except LOSSES as error:
@@ -78,18 +78,18 @@ class RedisCommands:
         return answer
 
     def warm_up(self) -> None:
-        """Connect in the background: a process' first command loads code, which takes longer than a command may."""
+        """Connect in the background: a process's first command imports code, which takes longer than its time limit."""
         start_thread(self._connect, "redis-warm-up")
 
     def make_up_soon(self) -> None:
-        """Have `on_return` called in the background, until it comes through, though the server is not given up."""
+        """Call `on_return` in the background until it succeeds, even though the breaker may be closed."""
         with self._lock:
             self._owes = True
-        self._find_out_in_the_background()
+        self._try_in_background()
 
     def _connect(self) -> None:
         with contextlib.suppress(*LOSSES), command_time(TRIAL_SECONDS):
-            self.connector.client().ping()  # where it fails, the first command will tell
+            self.connector.client().ping()  # if it fails, so will the first command
 
     def _lost(self, operation: str, error: Exception) -> None:
         self.events.emit(CacheCommandFailed(operation, type(error).__name__))
@@ -100,7 +100,7 @@ class RedisCommands:
             self.events.emit(CacheLost(operation, type(error).__name__))
         self.breaker.failed()
         if self.breaker.is_open:
-            self._find_out_in_the_background()
+            self._try_in_background()
 
     def _answered(self) -> None:
         if self._failures == 0 and not self.breaker.is_open:
@@ -111,7 +111,7 @@ class RedisCommands:
         if failures:
             self.events.emit(CacheRegained(failures))
 
-    def _find_out_in_the_background(self) -> None:
+    def _try_in_background(self) -> None:
         trying = self._trying.get()
         if trying.is_set():
             return
@@ -121,7 +121,7 @@ class RedisCommands:
 
     def _try_until_it_is_back(self) -> None:
         pause = threading.Event()
-        while self._is_needed():
+        while self._must_go_on():
             pause.wait(self.breaker.seconds_to_trial)
             self._owes = False
             try:
@@ -129,7 +129,7 @@ class RedisCommands:
                     self.connector.client().ping()
                 for make_up in self.on_return:
                     make_up()
-            except Exception as error:  # noqa: BLE001 - were this thread to end, the breaker would stay open for ever
+            except Exception as error:  # noqa: BLE001 - if this thread died, the breaker would stay open forever
                 if not isinstance(error, LOSSES):
                     self.events.emit(AnswerCrashed("redis-trial", error))
                 self._owes = True
@@ -137,8 +137,8 @@ class RedisCommands:
             else:
                 self._answered()
 
-    def _is_needed(self) -> bool:
-        """Whether to go on trying; if not, the next outage finds nobody trying."""
+    def _must_go_on(self) -> bool:
+        """Whether to go on; if not, also clear the flag, so that the next outage starts a new thread."""
         with self._lock:
             if self.breaker.is_open or self._owes:
                 return True

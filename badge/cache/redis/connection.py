@@ -1,8 +1,8 @@
-"""Clients of Redis or Valkey, by URL: one server, Sentinel or Cluster, on which no command outlasts its time.
+"""Redis or Valkey clients by URL (one server, Sentinel or Cluster) with a hard time limit per command.
 
-redis-py 8 holds one GET for up to a minute on a silent server by its defaults, and its socket timeout
-bounds each wait for bytes, not the command. So every timeout and the retry are given explicitly, and
-stand above what a URL says; sockets are given only the time that is left of the command's.
+By default, redis-py 8 blocks one GET for up to a minute on a silent server, and its socket timeout limits each wait
+for bytes, not the whole command. So all timeouts and retries are set explicitly, overriding the URL's, and sockets wait
+only for the command time left.
 """
 
 from __future__ import annotations
@@ -46,35 +46,35 @@ Client = redis.Redis | redis.RedisCluster
 
 @dataclass
 class RedisConnector:
-    """The client for a URL, made when it is first asked for: a Cluster's has to ask for the topology first."""
+    """The client for a URL, made at first use, because a Cluster client connects for the topology at once."""
 
     url: str
     timeout: timedelta
     max_connections: int
-    """To each server."""
+    """Per server."""
     _client: Client | None = field(default=None, init=False, repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
 
     def __post_init__(self) -> None:
-        # Certificates are read here, for that takes longer than a command may. What is wrong with
-        # them, or with the URL, the first command tells.
+        # Reads the certificates, which takes longer than a command may. Errors in them or in the URL are raised again
+        # by the first command.
         with contextlib.suppress(*LOSSES):
             self.check()
 
     @property
     def seconds(self) -> float:
-        """The longest that one command may take, with connecting."""
+        """Time limit of one command, including connecting."""
         return self.timeout.total_seconds()
 
     def check(self) -> None:
-        """Raises what a command would for a URL, or certificates, that can't be used. Connects to nothing."""
+        """Raise what a command would for an unusable URL or certificate. Does not connect."""
         _options(urlsplit(self.url))
 
     def client(self) -> Client:
-        """The client. Raises what redis-py does where a Cluster does not answer."""
+        """Return the client. Raises redis-py's exceptions if a Cluster does not answer."""
         if self._client is not None:
             return self._client
-        # Whoever is second waits for the first no longer than for an answer.
+        # While another thread makes the client, wait no longer than a command may take.
         if not self._lock.acquire(timeout=seconds_left(self.seconds)):
             raise TimeoutError("another thread is connecting")
         try:
@@ -93,13 +93,13 @@ class RedisConnector:
         return connect(self.url, self.timeout, self.max_connections)
 
     def _by_sentinel(self, parts: SplitResult) -> redis.Redis:
-        """Of redis+sentinel://user:password@host:26379,host:26379/service/0?sentinel_password=… ."""
+        """From redis+sentinel://user:password@host:26379,host:26379/service/0?sentinel_password=… ."""
         service, _, db = parts.path.strip("/").partition("/")
         options = _options(parts)
         own = {name: options.pop(f"sentinel_{name}", None) for name in ("username", "password")}
         hosts = hosts_of(parts, SENTINEL_PORT)
         sentinels = redis.Sentinel([])
-        # Each gets its share of the time, so that the first one's silence does not use all of it up.
+        # Divide the time among them, so that one silent Sentinel can't use it all up.
         share = self.seconds / len(hosts)
         sentinels.sentinels = [
             _one_server({**options, **own, "db": 0, "host": host, "port": port}, share, self.max_connections)
@@ -112,23 +112,23 @@ class RedisConnector:
         return client
 
     def _of_cluster(self, parts: SplitResult) -> redis.RedisCluster:
-        """Of redis+cluster://user:password@host:6379,host:6379 ."""
+        """From redis+cluster://user:password@host:6379,host:6379 ."""
         nodes = [redis.cluster.ClusterNode(*address) for address in hosts_of(parts, SERVER_PORT)]
         first = nodes.pop(0)
         ours = {
-            # By URL, for only then its pools take a connection class.
+            # As a URL: only then do its pools accept a connection class.
             "url": f"redis://{first.host}:{first.port}",
             "startup_nodes": nodes,
             "connection_pool_class": redis.BlockingConnectionPool,
             "timeout": self.seconds,
             "max_connections": self.max_connections,
-            "require_full_coverage": False,  # what is left of a broken cluster still serves its part
+            "require_full_coverage": False,  # the rest of a broken cluster still serves its slots
         }
         return BoundedCluster(**{**_options(parts), **ours, **_limits(self.seconds)})
 
 
 def connect(url: str, timeout: timedelta, max_connections: int) -> redis.Redis:
-    """A client for one server by `redis://`, `rediss://` or `unix://`. Connects at first use."""
+    """Return a client for one server by `redis://`, `rediss://` or `unix://` URL. Connects at first use."""
     return _one_server(parse_url(url) | _options(urlsplit(url)), timeout.total_seconds(), max_connections)
 
 
@@ -139,9 +139,9 @@ def _one_server(options: dict[str, Any], seconds: float, max_connections: int) -
 
 
 def _options(parts: SplitResult) -> dict[str, Any]:
-    """What a URL says of each connection, but for where it goes; raises `ValueError`.
+    """The connection options in a URL, without the address; raises `ValueError`.
 
-    A connection is made and thrown away, so that what is wrong is found at once.
+    For TLS, a connection is created and discarded, so that errors in its options are found at once.
     """
     scheme, (user, at, _) = parts.scheme.partition("+")[0], parts.netloc.rpartition("@")
     options: dict[str, Any] = parse_url(f"{scheme}://{user}{at}{'' if scheme == 'unix' else 'host'}?{parts.query}")
@@ -167,7 +167,7 @@ def _limits(seconds: float) -> dict[str, Any]:
 
 
 def hosts_of(parts: SplitResult, default_port: int) -> list[tuple[str, int]]:
-    """The addresses in a URL that may name several; raises `ValueError`."""
+    """Return the addresses in a URL that may have several; raises `ValueError`."""
     hosts = [urlsplit(f"//{host}") for host in parts.netloc.rpartition("@")[2].split(",")]
     if not all(host.hostname for host in hosts):
         raise ValueError("a host is missing")

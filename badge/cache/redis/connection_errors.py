@@ -1,9 +1,9 @@
-"""What a lost server makes redis-py raise."""
+"""The exceptions that mean a lost server."""
 
 from __future__ import annotations
 
 from redis.exceptions import ChildDeadlockedError, RedisClusterException, RedisError
 
-# Not all of redis-py's exceptions are RedisErrors: these two derive from Exception alone. OSError is
-# what sockets raise; the others are what its parser makes of answers that are none of Redis'.
+# RedisClusterException and ChildDeadlockedError don't derive from RedisError. OSError comes from sockets; the rest is
+# what redis-py's parser raises for answers that are not Redis protocol.
 LOSSES = (RedisError, RedisClusterException, ChildDeadlockedError, OSError, ValueError, TypeError, IndexError, KeyError)

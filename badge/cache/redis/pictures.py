@@ -1,4 +1,4 @@
-"""PNGs in Redis or Valkey, drawn once for all workers and hosts, in a room of their own that has an end."""
+"""PNGs in Redis or Valkey, drawn once for all workers and hosts, in a hash of bounded size."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from redis.exceptions import ResponseError
 from badge.cache.redis.commands import RedisCommands
 from badge.cache.redis.script import RedisScript
 
-# One hash, so that it can be counted, and so that it is one entry among the statuses when room is made.
+# One hash, so that pictures can be counted and are evicted as a single key beside the statuses.
 PICTURES_KEY = "bdg:pictures"
 MOST_PICTURES = 1000  # of about 5 kB: 5 MB at most
 LONGEST_PICTURE = 64 * 1024
 LIFETIME = timedelta(days=1)
 
-# KEYS: the hash. ARGV: name, the longest picture that is ours.
+# KEYS: the hash. ARGV: name, maximum length of a picture.
 _GET = RedisScript("""
 if redis.call('HSTRLEN', KEYS[1], ARGV[1]) <= tonumber(ARGV[2]) then return redis.call('HGET', KEYS[1], ARGV[1]) end
 redis.call('HDEL', KEYS[1], ARGV[1])
 return false
 """)
 
-# KEYS: the hash. ARGV: name, picture, how many there may be, lifetime of all in ms from the first on.
+# KEYS: the hash. ARGV: name, picture, maximum number of pictures, lifetime of the hash in ms from its first picture on.
 _PUT = RedisScript("""
 if redis.call('HLEN', KEYS[1]) >= tonumber(ARGV[3]) then return 0 end
 redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
@@ -34,7 +34,7 @@ return 1
 
 
 class RedisPictureStore:
-    """`PictureStore` over a redis-py client. A lost server keeps nothing."""
+    """`PictureStore` in Redis. If the server is lost, it is simply empty."""
 
     def __init__(self, commands: RedisCommands, most: int = MOST_PICTURES) -> None:
         self._client = commands.connector.client
@@ -42,26 +42,26 @@ class RedisPictureStore:
         self._most = most
 
     def get(self, name: str) -> bytes | None:
-        """Return the picture stored under this name; None where there is none or no server."""
+        """Return the picture of that name, if it is stored."""
         title = f"{name}\n".encode()
         args: list[Any] = [name, len(title) + LONGEST_PICTURE]
         raw = self._attempt("picture get", lambda: _GET.run(self._client(), [PICTURES_KEY], args))
-        # Under another's name, or cut off: not this picture.
+        # A value without the name in front belongs to another picture or is damaged.
         return raw.removeprefix(title) if isinstance(raw, bytes) and raw.startswith(title) else None
 
     def put(self, name: str, picture: bytes) -> bool:
-        """Store the picture; returns False if it is too large, there is no room or no server."""
+        """Store a picture if there is room; whether it was stored."""
         if len(picture) > LONGEST_PICTURE:
             return False
         args: list[Any] = [name, f"{name}\n".encode() + picture, self._most, round(LIFETIME.total_seconds() * 1000)]
         return bool(self._attempt("picture put", lambda: _PUT.run(self._client(), [PICTURES_KEY], args)))
 
     def _attempt(self, operation: str, command: Callable[[], Any]) -> Any:
-        return self._commands.attempt(operation, lambda: _own(command), lambda: None)
+        return self._commands.attempt(operation, lambda: _unless_foreign(command), lambda: None)
 
 
-def _own(command: Callable[[], Any]) -> Any:
-    """Its answer; None where somebody's string or list stands under our name, which is no outage."""
+def _unless_foreign(command: Callable[[], Any]) -> Any:
+    """The command's answer; None if our key holds another type, which is no outage."""
     try:
         return command()
     except ResponseError as error:

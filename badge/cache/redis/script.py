@@ -1,4 +1,4 @@
-"""A Lua script by its hash, and by its text where the server does not have it yet."""
+"""Lua scripts, run by hash, or by text if the server does not have them yet."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from badge.cache.redis.connection import Client
 
 
 class RedisScript:
-    """redis-py's own scripts are loaded into every server of a Cluster, and so fail with any one of them."""
+    """A Lua script. redis-py's own class loads it into every server of a Cluster, and fails if one of them is down."""
 
     def __init__(self, text: str) -> None:
         self._text = text
         self._hash = hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
 
     def run(self, client: Client, keys: Sequence[str], args: Sequence[object]) -> Any:
-        """Its answer. All keys have to be in one slot; raises what redis-py does."""
+        """Run the script. All keys must be in one slot; raises redis-py's exceptions."""
         words: list[Any] = [*keys, *args]
         try:
             return client.evalsha(self._hash, len(keys), *words)

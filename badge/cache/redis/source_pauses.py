@@ -10,14 +10,14 @@ from badge.cache.redis.bounded_read import NOTHING, bounded_read
 from badge.cache.redis.commands import RedisCommands
 from badge.ports import LONGEST_PAUSE, Clock
 
-# The clocks of hosts differ, and what is planted here may name any year.
+# Later times are ignored: somebody else may have stored any value here. Twice the limit allows for clock differences.
 LONGEST_BELIEVED_PAUSE = 2 * LONGEST_PAUSE
 LONGEST_MICROS = 17
 """Digits: until the year 5138."""
 
 
 class RedisSourcePauses:
-    """`SourcePauses` over a server; where that is lost, each process knows what it was told itself."""
+    """`SourcePauses` in Redis; without the server, each process knows only its own pauses."""
 
     def __init__(self, commands: RedisCommands, clock: Clock) -> None:
         self._commands = commands
@@ -26,14 +26,14 @@ class RedisSourcePauses:
         self._local = MemorySourcePauses(clock)
 
     def pause(self, source: str, until: datetime) -> None:
-        """Remember it for all."""
+        """Record a pause for all processes."""
         self._local.pause(source, until)
         left = max(1, round((until - self._clock()) / timedelta(milliseconds=1)))
         name, micros = pause_name(source), to_micros(until)
         self._commands.attempt("pause", lambda: self._client().set(name, micros, px=left), lambda: None)
 
     def paused_until(self, source: str) -> datetime | None:
-        """The moment, if it lies ahead and is not absurdly far."""
+        """Return the end of the pause, if it is in the future but not absurdly far."""
         name = pause_name(source)
         raw = self._commands.attempt("paused", lambda: bounded_read(self._client(), name), lambda: NOTHING)
         if not raw.isdigit() or len(raw) > LONGEST_MICROS:

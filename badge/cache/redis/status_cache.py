@@ -1,4 +1,4 @@
-"""The status cache in Redis or Valkey, shared by all workers and hosts. It fails open: a lost server is a miss."""
+"""The status cache in Redis or Valkey, shared by all workers and hosts. Fails open: a lost server is a miss."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from badge.model import CacheEntry
 from badge.ports import Clock, Events, Lease, LeaseAttempt, SubjectKey
 
 ENTRY_LIFETIME = timedelta(days=7)
-# Subjects whose report is here but not in the server, which was away or full.
-MOST_HERE_ALONE = 10_000
-# Subjects whose `forget` did not come through, to be made up for when the server is back.
-MOST_OWED = 10_000
+# Subjects whose newest report is only in this process, because the server was lost or full.
+MOST_LOCAL_ONLY = 10_000
+# Subjects whose invalidation did not reach the server, to be repeated when it is back.
+MOST_PENDING_INVALIDATIONS = 10_000
 
-# KEYS: value, lease. ARGV: token, lifetime of the lease in ms, how much of a value to read at most.
-# Gives: whether the lease is ours now, the value, the time in microseconds. A lease that is none of
-# ours (another type, without an end or with a later one than leases have) has no say.
+# KEYS: value, lease. ARGV: token, lifetime of the lease in ms, maximum length to read of the value.
+# Returns whether the lease is ours now, the value, and the time in microseconds. A lease key that can't be ours
+# (another type, no expiry, or an expiry later than leases have) is deleted first.
 _CLAIM = RedisScript("""
 local kind, left = redis.call('TYPE', KEYS[2]).ok, redis.call('PTTL', KEYS[2])
 if kind ~= 'none' and (kind ~= 'string' or left < 0 or left > tonumber(ARGV[2])) then redis.call('DEL', KEYS[2]) end
@@ -35,11 +35,10 @@ local ours = redis.call('SET', KEYS[2], ARGV[1], 'NX', 'PX', ARGV[2])
 return {ours and 1 or 0, value, string.format('%.0f', now[1] * 1000000 + now[2])}
 """)
 
-# KEYS: value, fence, lease. ARGV: envelope, fetch start in microseconds, lifetime in ms, token, the
-# longest value that is ours. Written unless something fetched later is there or the key was forgotten
-# since. What is none of ours has no say: another type, too long, or of a time that has not come (but
-# for a second, by which the clocks of a server and its heir may differ). The lease is given back if it
-# is still ours.
+# KEYS: value, fence, lease. ARGV: envelope, fetch start in microseconds, lifetime in ms, token, maximum length of our
+# values. Writes unless the result of a later fetch is there or the key was invalidated since the fetch began. Ignores
+# what can't be ours: values of another type, too long, or from the future (fences: by more than a second, because the
+# clocks of a server and its replacement may differ). Releases the lease if it is still ours.
 _PUT = RedisScript("""
 local clock = redis.call('TIME')
 local now, began = clock[1] * 1000000 + clock[2], tonumber(ARGV[2])
@@ -67,14 +66,14 @@ redis.call('SET', KEYS[2], string.format('%.0f', now[1] * 1000000 + now[2]), 'PX
 return 1
 """)
 
-# KEYS: lease. ARGV: token, lifetime in ms; 0 gives it back.
+# KEYS: lease. ARGV: token, lifetime in ms; 0 releases it.
 _HOLD = RedisScript("""
 if redis.call('TYPE', KEYS[1]).ok ~= 'string' or redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
 return redis.call('PEXPIRE', KEYS[1], ARGV[2])
 """)
 
 
-# KEYS: any of the slot that is asked. Gives the time in microseconds.
+# KEYS: any key in the slot of the server to ask. Returns the time in microseconds.
 _TIME = RedisScript("""
 local now = redis.call('TIME')
 return string.format('%.0f', now[1] * 1000000 + now[2])
@@ -82,7 +81,7 @@ return string.format('%.0f', now[1] * 1000000 + now[2])
 
 
 class RedisStatusCache:
-    """`StatusCache` over a server; `local` carries on where that is lost, and `clock` where its own can't be had."""
+    """`StatusCache` in Redis; without the server, `local` replaces it and `clock` replaces the server's clock."""
 
     def __init__(self, commands: RedisCommands, local: MemoryStatusCache, events: Events, clock: Clock) -> None:
         self._commands = commands
@@ -90,42 +89,43 @@ class RedisStatusCache:
         self._local = local
         self._events = events
         self._clock = clock
-        self._here_alone = BoundedKeys(MOST_HERE_ALONE)
-        self._owed = BoundedKeys(MOST_OWED)
-        commands.on_return.append(self._make_up)
+        self._local_only = BoundedKeys(MOST_LOCAL_ONLY)
+        self._pending_invalidations = BoundedKeys(MOST_PENDING_INVALIDATIONS)
+        commands.on_return.append(self._repeat_invalidations)
 
     def get(self, key: SubjectKey) -> CacheEntry | None:
-        """Return the cache entry, fresh or expired; without the server, what this process keeps."""
+        """Return the cached entry, fresh or expired; without the server, this process's own copy."""
         raw = self._raw(key)
         if raw is None:
             return self._local.get(key)
-        here = self._local.get(key) if key in self._here_alone else None
+        local = self._local.get(key) if key in self._local_only else None
         entry = None if raw == NOTHING else self._unsealed(key, raw)
-        if here is None or (entry is not None and entry.fetched_at >= here.fetched_at):
+        if local is None or (entry is not None and entry.fetched_at >= local.fetched_at):
             return entry
-        # Fetched while the server was away or full: what it has is older, and may say otherwise.
-        self._local.remember(key, here)
-        return here
+        # Fetched while the server was lost or full: the server's entry is older. `_unsealed` has just overwritten ours.
+        self._local.remember(key, local)
+        return local
 
     def shared(self, key: SubjectKey) -> CacheEntry | None:
-        """Return the server's entry, fresh or expired, unless this process knows a newer one."""
-        raw = None if key in self._here_alone else self._raw(key)
+        """Return the server's entry, fresh or expired, unless this process has a newer one."""
+        raw = None if key in self._local_only else self._raw(key)
         return None if raw is None or raw == NOTHING else self._unsealed(key, raw)
 
     def recall(self, key: SubjectKey) -> CacheEntry | None:
-        """Return what this process itself last knew, even if the server has lost everything since."""
+        """Return this process's own copy, even if the server has lost everything since."""
         return self._local.get(key)
 
     def fetch_began(self, key: SubjectKey) -> datetime:
         """Return the time by the server's clock, which all hosts share."""
         value = key_names(key).value
-        told = self._commands.attempt("time", lambda: int(_TIME.run(self._client(), [value], [])), lambda: None)
-        return self._clock() if told is None else from_micros(told)
+        micros = self._commands.attempt("time", lambda: int(_TIME.run(self._client(), [value], [])), lambda: None)
+        return self._clock() if micros is None else from_micros(micros)
 
     def claim(self, key: SubjectKey) -> LeaseAttempt:
-        """Ask for the lease of a key. Only with the server given up is one of this process enough.
+        """Try to get the lease. Only while the breaker is open does a process-local lease suffice.
 
-        A command that was merely late is no reason to ask a source twice: who asked looks again.
+        If the command was merely late, nothing is granted: the caller retries shortly, and the source is not called
+        twice.
         """
         token = secrets.token_hex(16)
         return self._commands.attempt(
@@ -136,12 +136,12 @@ class RedisStatusCache:
         )
 
     def renew(self, lease: Lease) -> None:
-        """Extend the lease by a second, unless another caller has it by now."""
+        """Extend the lease by a second."""
         self._hold(lease, LEASE_LIFETIME)
         self._local.renew(lease)
 
     def release(self, lease: Lease) -> None:
-        """End the lease, unless another caller has it by now."""
+        """Give the lease back."""
         self._hold(lease, timedelta(0))
         self._local.release(lease)
 
@@ -150,36 +150,36 @@ class RedisStatusCache:
         names, token = key_names(key), lease.token if lease else ""
         args: list[Any] = [seal(key, entry), to_micros(entry.fetched_at), _milliseconds(ENTRY_LIFETIME), token, LONGEST]
         is_put_here = self._local.put(key, entry, lease)
-        # Tried twice: to lose what a source said costs it another question.
+        # Tried twice, because a lost entry costs another call to the source.
         for _ in range(2):
             put = self._run("put", _PUT, [names.value, names.fence, names.lease], args)
             if put is not None:
-                self._here_alone.discard(key)
+                self._local_only.discard(key)
                 return bool(put)
         if is_put_here:
-            self._here_alone.add(key)
+            self._local_only.add(key)
         return is_put_here
 
     def invalidate(self, key: SubjectKey) -> None:
-        """Drop the entry, and refuse the results of fetches that have already begun."""
+        """Drop the entry, and reject results of fetches that began before now."""
         self._local.invalidate(key)
-        self._here_alone.discard(key)
+        self._local_only.discard(key)
         names = key_names(key)
         if self._run("invalidate", _INVALIDATE, [names.value, names.fence], [_milliseconds(FENCE_LIFETIME)]) is None:
-            self._owed.add(key)
+            self._pending_invalidations.add(key)
             self._commands.make_up_soon()
 
     def is_up(self) -> bool:
-        """Return whether the server answers right now."""
+        """Whether the server answers now."""
         return self._commands.attempt("ping", lambda: bool(self._client().ping()), lambda: False)
 
-    def _make_up(self) -> None:
-        """Invalidate in the server what changed while it was away; raises redis-py's errors."""
-        for key in self._owed.all():
+    def _repeat_invalidations(self) -> None:
+        """Repeat the invalidations that did not reach the server; raises redis-py's exceptions."""
+        for key in self._pending_invalidations.all():
             names = key_names(key)
             with command_time(self._commands.connector.seconds):
                 _INVALIDATE.run(self._client(), [names.value, names.fence], [_milliseconds(FENCE_LIFETIME)])
-            self._owed.discard(key)
+            self._pending_invalidations.discard(key)
 
     def _hold(self, lease: Lease, lifetime: timedelta) -> None:
         self._run("hold", _HOLD, [key_names(lease.key).lease], [lease.token, _milliseconds(lifetime)])
@@ -190,10 +190,11 @@ class RedisStatusCache:
     def _lease_attempt(self, key: SubjectKey, token: str) -> LeaseAttempt:
         names = key_names(key)
         args = [token, _milliseconds(LEASE_LIFETIME), LONGEST]
-        is_owed = key in self._owed  # asked before: once made up for, what was read until then is still the old one
+        # Checked before the read: an invalidation that is repeated meanwhile does not make the old value current.
+        is_invalidated = key in self._pending_invalidations
         ours, raw, now = _CLAIM.run(self._client(), [names.value, names.lease], args)
         lease = Lease(key, token, from_micros(int(now))) if ours else None
-        return LeaseAttempt(lease, None if raw is None or is_owed else self._unsealed(key, raw))
+        return LeaseAttempt(lease, None if raw is None or is_invalidated else self._unsealed(key, raw))
 
     def _unsealed(self, key: SubjectKey, raw: bytes) -> CacheEntry | None:
         try:
@@ -206,8 +207,8 @@ class RedisStatusCache:
         return entry
 
     def _raw(self, key: SubjectKey) -> bytes | None:
-        """What the server has, or `NOTHING`; None where it can't be had, or is known to be out of date."""
-        if key in self._owed:
+        """The server's value, or `NOTHING`; None if the server is lost or its value is known to be out of date."""
+        if key in self._pending_invalidations:
             return None
         value = key_names(key).value
         return self._commands.attempt("get", lambda: bounded_read(self._client(), value), lambda: None)

@@ -102,7 +102,7 @@ def test_who_has_no_time_left_does_not_wait_for_another_s_drawing() -> None:
     pictures = Pictures()
     with png._drawing:  # another thread's
         began = time.monotonic()
-        with pytest.raises(png.PngUnavailable, match="others"):
+        with pytest.raises(png.PngUnavailable, match="other threads"):
             pictures.png(BADGE, 1, is_shared=False, patience=0)
         assert time.monotonic() - began < png.PATIENCE_SECONDS / 2
     first = pictures.png(BADGE, 1, is_shared=False, patience=0)

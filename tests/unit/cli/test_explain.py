@@ -47,8 +47,8 @@ def with_report(**changes: object) -> CacheEntry:
 @pytest.mark.parametrize(
     ("entry", "minutes", "said"),
     [
-        (None, 0, "Nothing is kept"),
-        (KEPT, 1, "Shown as “succeeded”, as the source said it."),
+        (None, 0, "Nothing is cached"),
+        (KEPT, 1, "Shown as “succeeded”, as its source reported."),
         (KEPT, 5, "no longer fresh"),
         (KEPT, 90, "Being over an hour old, it says so."),
         (replace(KEPT, failures=3), 5, "did not answer 3 times since"),
@@ -57,7 +57,7 @@ def with_report(**changes: object) -> CacheEntry:
         (replace(KEPT, report=Report.absent(START)), 0, "knows no such subject"),
         (with_report(visibility=Visibility.PRIVATE), 0, "calls it private"),
         (with_report(status=BackupStatus.UNKNOWN), 0, "the source itself says so"),
-        (with_report(stale_after=START + timedelta(minutes=4)), 5, "vouched for “succeeded” until"),
+        (with_report(stale_after=START + timedelta(minutes=4)), 5, "“succeeded” is outdated since"),
     ],
 )
 def test_each_reason_is_a_sentence(bench: Bench, entry: CacheEntry | None, minutes: int, said: str) -> None:

@@ -165,7 +165,7 @@ class Busy(Pictures):
 
     def png(self, badge: Badge, scale: int, *, is_shared: bool, patience: float = png.PATIENCE_SECONDS) -> bytes:
         self.patiences.append(patience)
-        raise png.PngUnavailable("others are drawing")
+        raise png.PngUnavailable("other threads are drawing")
 
 
 def test_time_spent_waiting_for_the_source_shortens_the_wait_for_drawing(site: Site) -> None:
