@@ -20,7 +20,7 @@ run: $(VENV)/.ready png-packages ## Run the service on http://127.0.0.1:8000 (or
 	@exec $(BIN)/gunicorn -c config/gunicorn.conf.py wsgi:application
 
 demo: $(VENV)/.ready ## Fill the catalogue with sample data.
-	@$(BIN)/flask badge demo
+	@$(BIN)/badge demo
 
 check: $(VENV)/.ready-dev png-packages lint ## For each edit: lint, unit and web tests (about a minute).
 	@$(BIN)/pytest -q -n auto --dist loadfile -m "not slow" tests/unit tests/web $(ARGS)

@@ -227,6 +227,7 @@ def build_app(parts: Parts) -> Flask:
         use_sessions(site, settings)
     site.extensions["readiness"] = readiness
     site.extensions["warm_up"] = parts.warm_up
+    site.extensions["close"] = parts.close
     return site
 
 

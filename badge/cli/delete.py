@@ -1,4 +1,4 @@
-"""`flask badge delete`: take back what should never have been told, such as a misspelt name."""
+"""`badge delete`: take back what should never have been told, such as a misspelt name."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from badge.model import Subject
 
 @click.command(
     cls=BadgeCommand,
-    epilog=examples("flask badge delete acme/wbe", "flask badge delete GitHub/acme/Repository/wbe --yes"),
+    epilog=examples("badge delete acme/wbe", "badge delete GitHub/acme/Repository/wbe --yes"),
 )
 @click.argument("subject", type=SubjectArgument())
 @click.option("--yes", is_flag=True, help="Don't ask; for scripts.")
@@ -33,7 +33,7 @@ def delete(subject: Subject, *, yes: bool) -> None:
         except NothingKnown as error:
             raise Fault(f"{error}.") from None
         except IsExpected as error:
-            raise Fault(f"{error}; first run flask badge check delete {subject.path}") from None
+            raise Fault(f"{error}; first run badge check delete {subject.path}") from None
         invalidate_status(parts, subject)
     click.echo(f"{taken.subject.path}: deleted, {_with_runs(taken)}")
 

@@ -1,4 +1,4 @@
-"""`flask badge draw` and `flask badge url`: a picture in a file, and what to paste into a page."""
+"""`badge draw` and `badge url`: a picture in a file, and what to paste into a page."""
 
 from __future__ import annotations
 
@@ -14,17 +14,15 @@ from badge.appearance import COLOURS, DEFAULT_LABEL, TONES, WORDS, Palette
 from badge.artwork import png, svg
 from badge.artwork.glyphs import LOGOS
 from badge.artwork.png import PngUnavailable
-from badge.cli.command import BadgeCommand, Fault, SubjectArgument, examples, settings_or_fault
+from badge.cli.command import BadgeCommand, Fault, StatusArgument, SubjectArgument, examples, settings_or_fault
 from badge.language import Language
-from badge.model import Badge, Style, Subject, Theme
+from badge.model import BackupStatus, Badge, Style, Subject, Theme
 from badge.web.badges.private_tokens import PrivateTokens
 from badge.web.badges.request import TOKEN
 from badge.web.signing_key import signing_key
 from badge.web.snippets import Syntax, snippet
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
-
-_STATUS = {words.replace(" ", "-"): status for status, words in WORDS.items()}
 
 
 def _one_of(name: str, words: type[StrEnum], *, help: str | None = None) -> Callable[[_Command], _Command]:
@@ -36,11 +34,11 @@ def _one_of(name: str, words: type[StrEnum], *, help: str | None = None) -> Call
 @click.command(
     cls=BadgeCommand,
     epilog=examples(
-        "flask badge draw succeeded -o succeeded.svg",
-        "flask badge draw failed -o failed.png --style for-the-badge --icon --scale 3",
+        "badge draw succeeded -o succeeded.svg",
+        "badge draw failed -o failed.png --style for-the-badge --icon --scale 3",
     ),
 )
-@click.argument("status", metavar="STATUS", type=click.Choice(sorted(_STATUS)))
+@click.argument("status", metavar="STATUS", type=StatusArgument(BackupStatus))
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="File to write: .svg or .png.")
 @click.option("--label", default=DEFAULT_LABEL, show_default=True, help="Words on the left half; empty for none.")
 @_one_of("--style", Style)
@@ -55,7 +53,7 @@ def draw(**given: Any) -> None:
 
     STATUS is succeeded, failed, in-progress, scheduled, deleted or unknown.
     """
-    status = _STATUS[given["status"]]
+    status: BackupStatus = given["status"]
     language = Language(given["lang"])
     badge = Badge(
         label=language.say(given["label"]),
@@ -89,9 +87,9 @@ def _drawn(badge: Badge, suffix: str, scale: int) -> bytes:
 @click.command(
     cls=BadgeCommand,
     epilog=examples(
-        "flask badge url acme/web",
-        "flask badge url GitLab/group%2Fsub/Repository/web --format markdown",
-        "flask badge url acme/secret --private --format markdown",
+        "badge url acme/web",
+        "badge url GitLab/group%2Fsub/Repository/web --format markdown",
+        "badge url acme/secret --private --format markdown",
     ),
 )
 @click.argument("subject", type=SubjectArgument())

@@ -1,4 +1,4 @@
-"""`flask badge explain`: why a badge shows what it shows, without asking its source."""
+"""`badge explain`: why a badge shows what it shows, without asking its source."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from badge.contract import format_time
 from badge.model import STALE_AGE, BackupStatus, CacheEntry, Report, Subject, Visibility
 from badge.settings import show_duration
 
-ASK = "`flask badge status` asks it now; `flask badge check-config` says what is wrong with it."
+ASK = "`badge status` asks it now; `badge check-config` says what is wrong with it."
 
 LOST = (
     "Nothing can be told, for the cache does not answer: no service runs here, or each of its workers goes on with "
-    "what it knows itself. `flask badge check-config` says more."
+    "what it knows itself. `badge check-config` says more."
 )
 
 
@@ -42,7 +42,7 @@ class Explanation:
 
 @click.command(
     cls=BadgeCommand,
-    epilog=examples("flask badge explain acme/web", "flask badge explain GitLab/group%2Fsub/Repository/web --json"),
+    epilog=examples("badge explain acme/web", "badge explain GitLab/group%2Fsub/Repository/web --json"),
 )
 @click.argument("subject", type=SubjectArgument())
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")

@@ -1,4 +1,4 @@
-"""`flask badge report`: tell the service, here or elsewhere, how a backup went."""
+"""`badge report`: tell the service, here or elsewhere, how a backup went."""
 
 from __future__ import annotations
 
@@ -12,20 +12,22 @@ import click
 import requests
 
 from badge.catalogue.events import InvalidEvent, RunEvent
-from badge.cli.command import BadgeCommand, Fault, SubjectArgument, examples, invalidate_status, own_catalogue
+from badge.cli.command import (
+    BadgeCommand,
+    Fault,
+    StatusArgument,
+    SubjectArgument,
+    examples,
+    invalidate_status,
+    own_catalogue,
+)
 from badge.contract import status_document
-from badge.model import BackupStatus, Reason, Report, Subject, Visibility
+from badge.model import BackupStatus, Reason, Visibility
 from badge.settings import http_address
 from badge.web.intake.ops_body import event_document
 
 REMOTE_TIMEOUT_SECONDS = 10
-STATUS_WORDS = {
-    "succeeded": BackupStatus.SUCCEEDED,
-    "failed": BackupStatus.FAILED,
-    "in-progress": BackupStatus.IN_PROGRESS,
-    "scheduled": BackupStatus.SCHEDULED,
-    "deleted": BackupStatus.DELETED,
-}
+REPORTABLE = [status for status in BackupStatus if status is not BackupStatus.UNKNOWN]
 
 
 class TimeOption(click.ParamType[datetime]):
@@ -65,14 +67,14 @@ TIME = TimeOption()
 @click.command(
     cls=BadgeCommand,
     epilog=examples(
-        "flask badge report GitHub/acme/Repository/web succeeded",
-        'flask badge report acme/web failed --started-at "$START" --reason storage',
-        "flask badge report AzureDevOps/org/Repository/project/repo in-progress",
-        "flask badge report acme/web succeeded --to https://badges.example.org --key-file /etc/badge.key",
+        "badge report GitHub/acme/Repository/web succeeded",
+        'badge report acme/web failed --started-at "$START" --reason storage',
+        "badge report AzureDevOps/org/Repository/project/repo in-progress",
+        "badge report acme/web succeeded --to https://badges.example.org --key-file /etc/badge.key",
     ),
 )
 @click.argument("subject", type=SubjectArgument())
-@click.argument("status", metavar="STATUS", type=click.Choice(list(STATUS_WORDS)))
+@click.argument("status", metavar="STATUS", type=StatusArgument(REPORTABLE))
 @click.option("--at", type=TIME, help="When this became true; now by default.")
 @click.option("--started-at", type=TIME, help="When the run began; tells runs apart that overlap.")
 @click.option("--finished-at", type=TIME, help="When the run ended.")
@@ -89,24 +91,24 @@ TIME = TimeOption()
 def report(**given: Any) -> None:
     """Say how a backup of SUBJECT went.
 
-    SUBJECT is platform/account/type/name, or owner/repository for a GitHub repository. STATUS is its
-    new status: succeeded, failed, in-progress, scheduled or deleted.
+    SUBJECT is platform/account/type/name, owner/repository for a GitHub repository, or a repository's
+    address. STATUS is its new status: succeeded, failed, in-progress, scheduled or deleted.
     """
     event = _event(given)
-    answer = _send(event, given) if given["to"] else _record(event)
+    answer, place = (_send(event, given), f"service {given['to']}") if given["to"] else _record(event)
     if given["as_json"]:
         click.echo(json.dumps(answer))
     elif answer["applied"]:
-        click.echo(f"{event.subject.path}: {answer['status']}")
+        click.echo(f"{event.subject.path}: {answer['status']} ({place})")
     else:
-        click.echo(f"{event.subject.path}: still {answer['status']}, for a newer run is known")
+        click.echo(f"{event.subject.path}: still {answer['status']}, for a newer run is known ({place})")
 
 
 def _event(given: Mapping[str, Any]) -> RunEvent:
     try:
         return RunEvent(
             subject=given["subject"],
-            status=STATUS_WORDS[given["status"]],
+            status=given["status"],
             at=given["at"] or datetime.now(UTC),
             started_at=given["started_at"],
             finished_at=given["finished_at"],
@@ -121,18 +123,16 @@ def _event(given: Mapping[str, Any]) -> RunEvent:
         raise Fault(f"{invalid}") from None
 
 
-def _record(event: RunEvent) -> dict[str, Any]:
+def _record(event: RunEvent) -> tuple[dict[str, Any], str]:
+    """Record it here; return the answer and where it was written."""
     with own_catalogue() as (parts, own):
         try:
             recorded = own.catalogue.record(event)
         except InvalidEvent as invalid:
             raise Fault(f"{invalid}") from None
         invalidate_status(parts, event.subject)
-    return _answer(event.subject, recorded.report, applied=recorded.applied)
-
-
-def _answer(subject: Subject, report: Report, *, applied: bool) -> dict[str, Any]:
-    return {"applied": applied, **status_document(subject, report)}
+    answer = {"applied": recorded.applied, **status_document(event.subject, recorded.report)}
+    return answer, f"catalogue {parts.settings.catalogue_name}"
 
 
 def _send(event: RunEvent, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -159,7 +159,7 @@ def _key(given: Mapping[str, Any]) -> str:
     if not key:
         raise Fault("--to needs an API key: give --key-file, --key or BADGE_API_KEY.")
     if not re.fullmatch(r"[!-~]+", key):
-        raise Fault("An API key is one line of ASCII without spaces, as flask badge key create prints it.")
+        raise Fault("An API key is one line of ASCII without spaces, as badge key create prints it.")
     return key
 
 

@@ -1,4 +1,4 @@
-"""`flask badge sources`: is sources.toml right, do its systems answer, and how is an answer read?"""
+"""`badge sources`: is sources.toml right, do its systems answer, and how is an answer read?"""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from badge.cli.command import (
     Fault,
     SubjectArgument,
     examples,
-    faults_in_one_line,
+    faults_by_line,
     local_parts,
     settings_or_fault,
 )
@@ -34,13 +34,11 @@ PROBE_NAME = "doctor-probe"
 sources = BadgeGroup(
     "sources",
     help="Look into the systems that BADGE_SOURCES names.",
-    epilog=examples(
-        "flask badge sources presets", "flask badge sources check --live", "flask badge sources try hc acme/web"
-    ),
+    epilog=examples("badge sources presets", "badge sources check --live", "badge sources try hc acme/web"),
 )
 
 
-@sources.command(epilog=examples("flask badge sources check", "flask badge sources check --live --json"))
+@sources.command(epilog=examples("badge sources check", "badge sources check --live --json"))
 @click.option("--live", is_flag=True, help="Ask each system too; that it knows no such subject is an answer.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, a line for each source.")
 def check(*, live: bool, as_json: bool) -> None:
@@ -68,9 +66,7 @@ def _line(document: dict[str, object]) -> str:
 
 @sources.command(
     "try",
-    epilog=examples(
-        "flask badge sources try hc acme/web", "flask badge sources try lab GitLab/group%2Fsub/Repository/web"
-    ),
+    epilog=examples("badge sources try hc acme/web", "badge sources try lab GitLab/group%2Fsub/Repository/web"),
 )
 @click.argument("name")
 @click.argument("subject", type=SubjectArgument())
@@ -102,7 +98,7 @@ def _source_called(name: str, sources: Sequence[StatusSource]) -> StatusSource:
     return found
 
 
-@sources.command("presets", epilog=examples("flask badge sources presets"))
+@sources.command("presets", epilog=examples("badge sources presets"))
 def list_presets() -> None:
     """List the systems that need no more than an address: `preset = "…"`."""
     for name in presets.names():
@@ -110,11 +106,11 @@ def list_presets() -> None:
 
 
 def configured_or_fault() -> Sequence[ConfiguredSource]:
-    """The sources of BADGE_SOURCES; all that is wrong with them is one line."""
+    """The sources of BADGE_SOURCES; what is wrong with them is a line for each fault."""
     path: Path | None = settings_or_fault().sources
     if path is None:
         raise Fault("BADGE_SOURCES is not set: give it the path of a sources.toml (docs/how-to/sources.md).")
-    with faults_in_one_line():
+    with faults_by_line():
         return load(path)
 
 

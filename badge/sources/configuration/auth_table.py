@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import AfterValidator, Field, PlainValidator, ValidationInfo
+from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, ValidationInfo
 
 from badge.ports import Clock
 from badge.settings import INSTALL, HttpUrl
@@ -175,7 +175,14 @@ class AwsAuth(Table):
         return AwsSignature(self.region, self.service, self.access_key, self.secret_key, self.session_token)
 
 
-AuthTable = Annotated[
-    NoAuth | HeaderAuth | BearerAuth | BasicAuth | LogInAuth | OAuth2Auth | UrBackupAuth | AwsAuth,
-    Field(discriminator="kind"),
-]
+_Kinds = NoAuth | HeaderAuth | BearerAuth | BasicAuth | LogInAuth | OAuth2Auth | UrBackupAuth | AwsAuth
+KINDS = [get_args(kind.model_fields["kind"].annotation)[0] for kind in get_args(_Kinds)]
+
+
+def _with_kind(table: object) -> object:
+    if isinstance(table, dict) and "kind" not in table:
+        raise ValueError(f"has no kind; give {', '.join(KINDS[:-1])} or {KINDS[-1]}")
+    return table
+
+
+AuthTable = Annotated[_Kinds, Field(discriminator="kind"), BeforeValidator(_with_kind)]

@@ -1,4 +1,4 @@
-"""How long an answer may be kept, and by which headers that is said (RFC 9111, 5861, 9211)."""
+"""How long an answer may be cached, and the headers that say so (RFC 9111, 5861, 9211)."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from badge.model import STALE_AGE, Origin, Resolution
 
 SHORTEST = timedelta(seconds=1)
 
-# An answer without Cache-Control would be kept for a year by GitHub's proxy; a picture never
-# runs scripts, loads nothing and may be embedded anywhere.
+# A picture runs no scripts, loads nothing and may be embedded anywhere. Cache-Control is added to each answer:
+# without it GitHub's proxy would cache for a year.
 COMMON_HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; sandbox",
@@ -22,7 +22,7 @@ COMMON_HEADERS = {
 
 @dataclass(frozen=True, slots=True)
 class CachePolicy:
-    """How long caches may keep an answer, and which."""
+    """How long an answer may be cached, and by which caches."""
 
     lifetime: timedelta
     """How long it is fresh."""
@@ -31,7 +31,7 @@ class CachePolicy:
     is_for_program: bool = False
     """Whether it must never be served stale: a monitor has to notice that the service is gone."""
     is_shared: bool = True
-    """Whether it may be given to others than who asked."""
+    """Whether shared caches may store it."""
 
     @classmethod
     def of(
@@ -54,12 +54,12 @@ class CachePolicy:
         return cls(lifetime, max(timedelta(0), true_for - lifetime), is_for_program)
 
     def aged(self, by: timedelta) -> CachePolicy:
-        """The policy that is left after this much time."""
+        """Return the policy that remains after this much time."""
         return replace(self, lifetime=max(SHORTEST, self.lifetime - by))
 
     @property
     def max_age(self) -> int:
-        """What is left of the lifetime, in whole seconds."""
+        """The remaining lifetime in whole seconds."""
         return int(self.lifetime.total_seconds())
 
     @property
@@ -89,19 +89,19 @@ def _true_for(resolution: Resolution, changes_in: timedelta) -> timedelta:
 
 
 def etag(body: bytes) -> str:
-    """The strong validator: the same bytes have the same one, wherever they were made."""
+    """Return a strong ETag, without quotes; equal bytes have equal ETags in every process."""
     return hashlib.sha256(body).hexdigest()[:32]
 
 
 def cache_status(origin: Origin, cache_policy: CachePolicy) -> str:
-    """The Cache-Status header (RFC 9211); it names no key, for names stay out of headers."""
+    """Return the Cache-Status header (RFC 9211), without a cache key: names of subjects stay out of headers."""
     match origin:
         case Origin.CACHE:
             said = f"hit; ttl={cache_policy.max_age}"
         case Origin.UPSTREAM:
             said = "fwd=miss; stored"
         case Origin.STALE:
-            # Not "fwd=stale": that would be an answer of the source, and the two exclude each other (section 2).
+            # "fwd=stale" would mean that the source answered; "hit" and "fwd" exclude each other (section 2).
             said = "hit; ttl=0; detail=source-unavailable"
         case Origin.FALLBACK:
             said = "fwd=miss; detail=source-unavailable"

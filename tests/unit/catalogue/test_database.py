@@ -44,3 +44,10 @@ def test_a_child_leaves_the_connections_that_it_inherited_open(file: Path) -> No
     assert os.waitpid(child, 0)[1] == 0
     ask(database)
     database.close()
+
+
+def test_a_commit_is_on_the_disk_before_it_is_acknowledged(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path / 'catalogue.sqlite3'}")
+    with database.writing() as connection:
+        assert connection.exec_driver_sql("PRAGMA synchronous").scalar_one() == 2  # FULL (sqlite.org/pragma.html)
+    database.close()

@@ -1,4 +1,4 @@
-"""`flask badge explain`: each reason for which a badge is what it is, in a sentence."""
+"""`badge explain`: each reason for which a badge is what it is, in a sentence."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every page is valid HTML, by html-validate, whatever subjects are called; and the first page of many is quick."""
+"""Every page is valid HTML for any name (html-validate), and the first page of a long list is quick."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_every_page_is_valid_html(dashboards: Dashboards, tmp_path: Path) -> Non
     assert [(path, found) for (path, _), found in zip(pages, faults, strict=True) if found] == []
 
 
-def test_the_validator_sees_a_fault() -> None:
+def test_the_validator_detects_an_error() -> None:
     (found,) = node("validate.mjs", ["<!doctype html><html lang='en'><body><p><div></p><img src='x'></body></html>"])
     assert found
 
@@ -94,5 +94,5 @@ def test_the_first_page_of_ten_thousand_is_quick(full: Dashboard, path: str) -> 
         answer = full.get(path)
         taken.append(time.perf_counter() - began)
     assert answer.text.count("<li>") == 50
-    # The best of some, for other processes work beside this one.
+    # The best of several, because other processes use the CPU too.
     assert min(taken) < FIRST_PAGE_SECONDS

@@ -1,4 +1,4 @@
-"""The dashboard where other systems know the backups: what they list, can't list, or don't answer for just now."""
+"""The dashboard with other sources: those that list subjects, can't list them, or don't answer."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ kind = "catalogue"
 
 
 def of_upstream(dashboards: Dashboards, list_status: int) -> BeautifulSoup:
-    """The dashboard over an upstream that answers for its list like this."""
+    """Return the dashboard for an upstream whose list is answered with this HTTP status."""
     upstream = Flask("upstream")
     upstream.add_url_rule("/ops/status/list", "list", lambda: ("", list_status))
     with served(upstream) as url:
@@ -41,13 +41,13 @@ def of_upstream(dashboards: Dashboards, list_status: int) -> BeautifulSoup:
 
 
 @pytest.mark.parametrize("status", [404, 405, 501])
-def test_an_upstream_that_has_no_list_is_no_outage(dashboards: Dashboards, status: int) -> None:
+def test_an_upstream_without_a_list_is_not_an_outage(dashboards: Dashboards, status: int) -> None:
     page = of_upstream(dashboards, status)
     assert "the backups of another system" in text(page, ".lead")
     assert page.select("form input[name=subject]")
 
 
-def test_an_upstream_that_is_down_is_named_and_its_subjects_can_be(dashboards: Dashboards) -> None:
+def test_an_upstream_that_is_down_is_named_and_a_subject_can_be_entered(dashboards: Dashboards) -> None:
     page = of_upstream(dashboards, 500)
     assert "upstream did not answer" in text(page, ".lead")
     assert page.select("form input[name=subject]")
@@ -59,15 +59,15 @@ def joined(dashboards: Dashboards, folder: Path, dashboard: str = "local") -> Da
     return dashboards(BADGE_SOURCES=str(file), BADGE_DASHBOARD=dashboard)
 
 
-def test_a_source_that_is_out_is_told_beside_what_the_others_have(dashboards: Dashboards, tmp_path: Path) -> None:
+def test_a_source_that_is_down_is_named_above_the_list_of_the_others(dashboards: Dashboards, tmp_path: Path) -> None:
     dashboard = joined(dashboards, tmp_path)
     dashboard.tell(Subject.legacy("acme", "web"))
     page = dashboard.soup("/dashboard")
     assert [link.get_text() for link in page.select(".subjects a")] == ["web"]
-    assert text(page, ".note") == "Not all sources answered: repositories of hc are missing here."
+    assert text(page, ".note") == "Some sources did not answer; repositories of hc are missing here."
 
 
-def test_reporting_is_advised_only_where_the_badge_would_show_it(dashboards: Dashboards, tmp_path: Path) -> None:
+def test_reporting_is_suggested_only_if_the_badge_would_show_it(dashboards: Dashboards, tmp_path: Path) -> None:
     dashboard = joined(dashboards, tmp_path)
     assert "badge report GitHub/acme/Repository/none" in dashboard.soup("/dashboard/acme/none").get_text()
     empty = Flask("upstream")
@@ -75,22 +75,26 @@ def test_reporting_is_advised_only_where_the_badge_would_show_it(dashboards: Das
     empty.add_url_rule("/ops/status", "status", lambda: ("", 404))
     with served(empty) as url:
         dashboard = dashboards(BADGE_UPSTREAM_URL=url)
-        for path, words in (("/dashboard", "No backups yet"), ("/dashboard/acme/none", "No backup of this name")):
+        for path, words in (
+            ("/dashboard", "No backups yet"),
+            ("/dashboard/acme/none", "There is no backup with this name"),
+        ):
             assert words in dashboard.soup(path).get_text()
             assert not dashboard.soup(path).select("pre")
 
 
-def test_how_sources_are_called_is_not_for_anybody(dashboards: Dashboards, tmp_path: Path) -> None:
+def test_an_open_dashboard_hides_the_names_of_sources(dashboards: Dashboards, tmp_path: Path) -> None:
     dashboard = joined(dashboards, tmp_path, "open")
     assert "a source of this service did not answer" in dashboard.get("/dashboard").text
     dashboard.tell(Subject.legacy("acme", "web"))
     dashboard.clock.advance(seconds=30)
     page = dashboard.soup("/dashboard")
-    assert text(page, ".note") == "Not all sources answered: repositories of a source of this service are missing here."
+    words = "Some sources did not answer; repositories of a source of this service are missing here."
+    assert text(page, ".note") == words
     assert "hc" not in one(page, "main").get_text()
 
 
-def test_a_list_that_is_being_read_holds_few_and_the_others_are_told_so(dashboards: Dashboards) -> None:
+def test_only_a_few_requests_wait_for_a_list_and_the_others_are_refused(dashboards: Dashboards) -> None:
     going, slow = threading.Event(), Flask("upstream")
 
     def listed() -> dict[str, list[object]]:
@@ -104,5 +108,5 @@ def test_a_list_that_is_being_read_holds_few_and_the_others_are_told_so(dashboar
         refused = next(as_completed(asked, 10))
         going.set()
         assert refused.result().status_code == 503
-        assert "The list is being read" in refused.result().text
+        assert "The list is loading" in refused.result().text
         assert [future.result().status_code for future in asked if future is not refused] == [200] * MOST_WAITING

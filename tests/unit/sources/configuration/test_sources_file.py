@@ -158,7 +158,7 @@ def test_all_faults_are_reported_together_and_once_each_with_file_source_and_key
         "sources.toml: hc: auth.value: set the environment variable NOWHERE; it is missing or empty",
         'sources.toml: hc: subjects."web": give owner/repository or platform/account/type/name',
         "sources.toml: hc: rules[0].when: contains !a.b, which JMESPath reads as (!a).b, always null; write !(a.b)",
-        f"sources.toml: hc: rules[0].status: input should be {OUTCOMES} or 'absent'",
+        f"sources.toml: hc: rules[0].status: give {OUTCOMES} or absent",
         "sources.toml: hc: stale_after: give a number and a unit: 250ms, 90s, 15m, 26h or 7d",
         "sources.toml: hc: values.job: is not used; remove it, or use {job} in the recipe",
         "sources.toml: hc: name: is used by two sources; give each its own",
@@ -168,14 +168,14 @@ def test_all_faults_are_reported_together_and_once_each_with_file_source_and_key
         "sources.toml: hc: match.name: give it without wildcards, or use {subjectName} in the recipe",
         "sources.toml: source 3: preset: there is no such preset; did you mean healthchecks?",
         "sources.toml: source 3: name: is missing",
-        "sources.toml: source 3: visibility: input should be 'public' or 'private'",
+        "sources.toml: source 3: visibility: give public or private",
         'sources.toml: source 3: subjects."web": give owner/repository or platform/account/type/name',
         "sources.toml: source 3: stale_after: give a number and a unit: 250ms, 90s, 15m, 26h or 7d",
         "sources.toml: X y: files: is not a key of a source of kind file; did you mean file?",
         "sources.toml: X y: request: is not a key of a source of kind file; did you mean rules?",
         "sources.toml: X y: file: give either file or folder",
         "sources.toml: X y: name: has characters that it can't have, or is too long",
-        "sources.toml: X y: max_bytes: input should be greater than or equal to 1024",
+        "sources.toml: X y: max_bytes: give 1024 or more",
         "sources.toml: X y: state needs map: give the status for each of its values",
         *(
             f"sources.toml: X y: match.{part}: give it without wildcards, or use {{{name}}} in the recipe"
@@ -198,9 +198,7 @@ UNREADABLE = {
 def test_samples_are_not_checked_with_invalid_values(tmp_path: Path) -> None:
     where = 'where = [{ expr = "name", equals = "{job}" }]\nvalues = { job = "a", other = 1 }\n'
     sample = SAMPLE.replace('{"ok": false}', '{"name": "a", "ok": true}')
-    assert faults_of(tmp_path, HTTP + where + ALL_NAMES + sample) == [
-        "sources.toml: x: values.other: input should be a valid string"
-    ]
+    assert faults_of(tmp_path, HTTP + where + ALL_NAMES + sample) == ["sources.toml: x: values.other: give a text"]
 
 
 @pytest.mark.parametrize("text", UNREADABLE.values(), ids=UNREADABLE.keys())
@@ -209,7 +207,7 @@ def test_an_unreadable_key_is_reported_without_the_faults_that_follow_from_it(tm
     assert len(faults_of(tmp_path, HTTP + text)) == 1
 
 
-OUTCOMES = ", ".join(repr(outcome.value) for outcome in Outcome if outcome is not Outcome.ABSENT)
+OUTCOMES = ", ".join(outcome.value for outcome in Outcome if outcome is not Outcome.ABSENT)
 
 HEAD = '[[source]]\nname = "x"\n'
 HTTP = HEAD + 'kind = "http"\nurl = "http://up.example"\nrules = [{ when = "ok", status = "succeeded" }]\n'
@@ -243,7 +241,15 @@ WRONG = {
         HTTP + ALL_NAMES + '[source.auth]\nkind = "bearer"\ntoken = "file:/nowhere/x"\n',
         "auth.token: the file can't be read: No such file",
     ),
-    "a kind of auth that is none": (HTTP + ALL_NAMES + '[source.auth]\nkind = "magic"\n', "auth"),
+    "a kind of auth that is none": (
+        HTTP + ALL_NAMES + '[source.auth]\nkind = "magic"\n',
+        "auth: give kind = none, header",
+    ),
+    "no kind of auth": (
+        HTTP + ALL_NAMES + '[source.auth]\ntoken = "env:HC_KEY"\n',
+        "auth: has no kind; give none, header",
+    ),
+    "an auth that is no table": (HTTP + "auth = 1\n" + ALL_NAMES, "auth: give a table"),
     "a login with other placeholders": (
         HTTP + ALL_NAMES + '[source.auth]\nkind = "login"\npath = "/t"\nbody = { a = "{account}" }\n'
         'password = "env:HC_KEY"\ntoken = "t"\n',
@@ -264,7 +270,7 @@ WRONG = {
         "request: is not a key of a source of kind file",
     ),
     "no pattern at all": (RESTIC + "match = { account = [] }\n", "match.account: give at least one pattern"),
-    "a pattern that is none": (RESTIC + "match = { account = 1 }\n", "match.account: input should be a valid list"),
+    "a pattern that is none": (RESTIC + "match = { account = 1 }\n", "match.account: give a list"),
     "a pattern that no subject can have": (
         RESTIC + 'match = { account = ["acme", "a/../b"] }\n',
         "match.account: account has an empty part, '.' or '..'",
@@ -307,11 +313,11 @@ WRONG = {
     ),
     "a sample at a time without a zone": (
         HTTP + ALL_NAMES + SAMPLE + "at = 2026-11-23T12:00:00",
-        "samples[0].at: input should have timezone",
+        "samples[0].at: give a time with a zone",
     ),
     "a sample with invalid options": (
         HTTP + ALL_NAMES + SAMPLE + 'options = { stale_as = "green" }',
-        "stale_as: input should be 'failed' or 'unknown'",
+        "stale_as: give failed or unknown",
     ),
     "a file name that leaves its folder": (
         RESTIC.replace("file =", "folder =") + 'file_name = "../{account}"\n' + WEB_ALONE,

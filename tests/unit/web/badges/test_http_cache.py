@@ -1,4 +1,4 @@
-"""How long proxies may keep an answer."""
+"""How long proxies may cache an answer."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -20,20 +20,20 @@ GOOD = Resolution(
 )
 
 
-def test_a_reader_may_lengthen_the_life_of_what_is_settled_and_good_alone() -> None:
+def test_a_client_may_lengthen_the_lifetime_of_good_answers_only() -> None:
     wished = timedelta(minutes=10)
     assert CachePolicy.of(GOOD, HOUR, wished).max_age == 600
     for change in ({"is_provisional": True}, {"origin": Origin.STALE}, {"report": Report.absent(START)}):
         assert CachePolicy.of(replace(GOOD, **change), HOUR, wished).max_age == 5
 
 
-def test_what_is_left_is_told_in_whole_seconds_and_never_as_nothing() -> None:
+def test_max_age_is_in_whole_seconds_and_at_least_one() -> None:
     cache_policy = CachePolicy.of(GOOD, HOUR)
     ages = [cache_policy.aged(timedelta(seconds=seconds)).max_age for seconds in (0, 0.6, 0.8, 4.8, 60)]
     assert ages == [5, 5, 4, 1, 1]
 
 
-def test_it_ends_where_the_picture_changes() -> None:
+def test_the_lifetime_ends_when_the_picture_changes() -> None:
     assert CachePolicy.of(GOOD, timedelta(seconds=2)).max_age == 2
 
 
