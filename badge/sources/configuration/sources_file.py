@@ -171,7 +171,7 @@ class _OneSource:
         return presets.preset(str(name))
 
     def _read_as(self, model: type[_Model], values: Mapping[str, Any]) -> _Model | None:
-        """Validate a table; report its faults and return the rest of it, or None if nothing is left to validate."""
+        """Validate a table; report its faults, then validate it without these keys. None if that doesn't help."""
         try:
             return model.model_validate(values, context={"environment": self.reading.environment})
         except ValidationError as error:

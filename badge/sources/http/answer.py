@@ -55,7 +55,7 @@ def _pause(headers: Mapping[str, str], now: datetime) -> timedelta | None:
 
 
 def _rate_limit_reset(headers: Mapping[str, str]) -> datetime | None:
-    """Return when GitHub's used-up quota is renewed; None if it isn't used up."""
+    """Return when GitHub's quota is renewed, if it is used up."""
     value = headers.get("X-RateLimit-Reset", "")
     is_used_up = headers.get("X-RateLimit-Remaining") == "0"
     is_readable = value.isascii() and value.isdigit() and len(value) < 12

@@ -23,7 +23,7 @@ def aged(report: Report, recipe: Recipe, now: datetime, clock: datetime) -> Repo
             reference = report.last_success_at or report.finished_at or report.started_at
             if reference is None:
                 return _undated(report)
-            # A run with an unknown start began at the latest when the success before it became outdated.
+            # A run with an unknown start is taken to have begun when the success before it became outdated.
             run = recipe.max_run if report.status is BackupStatus.IN_PROGRESS else timedelta(0)
             left = reference + recipe.stale_after + run - clock
             status = BackupStatus(recipe.stale_as)

@@ -68,7 +68,7 @@ class DeclarativeSource:
         try:
             reading = self._reading(names, known, deadline, trace)
         except NothingToAsk:
-            trace("the request would need an empty or unusable name: no such subject")
+            trace("a required name is empty or unusable: no such subject")
             return Report.absent(self.clock())
         except ExpressionFailed:
             raise SourceUnavailable("badExpression", is_about_subject=True) from None

@@ -99,7 +99,7 @@ class JsonFileSource:
             report = replace(reading.report_after(known), observed_at=min(written_at, self.clock()))
             return replace(report, visibility=Visibility.PRIVATE) if self.is_private else report
         except NothingToAsk:
-            trace("the file's name would need an empty name: no such subject")
+            trace("a required name is empty: no such subject")
             return Report.absent(self.clock())
         except OSError:
             raise SourceUnavailable("fileUnreadable") from None
