@@ -224,8 +224,11 @@ def test_addresses_and_snippets_are_printed() -> None:
     assert flask_badge("url", "acme/web", **public).stdout == f"https://badges.example.org/badge/{WEB}\n"
     snippet = flask_badge("url", "acme/web", "--short", "--format", "html", **public).stdout
     assert 'src="https://badges.example.org/badge/acme/web" alt="Backup status of acme/web"' in snippet
-    missing = flask_badge("url", "acme/web")
-    assert (missing.returncode, "BADGE_PUBLIC_URL" in missing.stderr) == (2, True)
+    local = flask_badge("url", "acme/web")
+    assert (local.returncode, local.stdout) == (0, f"http://127.0.0.1:8000/badge/{WEB}\n")
+    assert "set BADGE_PUBLIC_URL for others" in local.stderr
+    unknown = flask_badge("url", "acme/web", BADGE_BIND="unix:/run/badge.sock")
+    assert (unknown.returncode, "BADGE_PUBLIC_URL" in unknown.stderr) == (2, True)
 
 
 def test_a_private_badge_s_address_has_the_token_of_the_service_s_own_key(tmp_path: Path) -> None:

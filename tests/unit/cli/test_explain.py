@@ -49,8 +49,8 @@ def with_report(**changes: object) -> CacheEntry:
     [
         (None, 0, "Nothing is cached"),
         (KEPT, 1, "Shown as “succeeded”, as its source reported."),
-        (KEPT, 5, "no longer fresh"),
-        (KEPT, 90, "Being over an hour old, it says so."),
+        (KEPT, 5, "expired: the next request triggers a refresh"),
+        (KEPT, 90, "It is over an hour old, so the badge shows its age."),
         (replace(KEPT, failures=3), 5, "did not answer 3 times since"),
         (KEPT, 25 * 60, "longer than BADGE_MAX_STATUS_AGE"),
         (replace(KEPT, report=None, failures=2), 0, "asked 2 times and did not answer"),
