@@ -1,4 +1,4 @@
-"""How gunicorn serves the application: `gunicorn -c config/gunicorn.conf.py wsgi:application`."""
+"""gunicorn's configuration: `gunicorn -c config/gunicorn.conf.py wsgi:application`."""
 
 from badge.gunicorn_config import gunicorn_values
 
