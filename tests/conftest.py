@@ -1,4 +1,4 @@
-"""For all tests: how long an example takes says nothing here, for the machine may be busy."""
+"""For all tests: Hypothesis has no deadline, because the machine may be busy."""
 
 from hypothesis import settings
 
