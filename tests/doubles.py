@@ -40,7 +40,7 @@ START = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 
 @dataclass
 class ManualClock:
-    """A clock that only `advance` moves."""
+    """A clock that moves only on `advance`."""
 
     now: datetime = START
 
@@ -53,7 +53,7 @@ class ManualClock:
 
 @dataclass
 class ScriptedSource:
-    """A source that answers with what `answer` makes: a report, or a raised SourceUnavailable."""
+    """A source that answers with the result of `answer`: a report, or a raised SourceUnavailable."""
 
     answer: Callable[[Subject], Report]
     name: str = "scripted"
@@ -84,7 +84,7 @@ class RecordedEvents:
 
 @dataclass
 class SharedCache:
-    """A status cache over the server at a URL, as one process has it."""
+    """One process's status cache on the server at a URL."""
 
     url: str
     clock: Clock
@@ -100,12 +100,12 @@ class SharedCache:
         self.local = MemoryStatusCache(self.clock)
         self.cache = RedisStatusCache(self.commands, self.local, self.events, self.clock)
         self.pauses = RedisSourcePauses(self.commands, self.clock)
-        # What is left to the garbage collector warns of open sockets.
+        # Sockets left to the garbage collector would cause warnings.
         weakref.finalize(self.cache, _disconnect, self.connector)
 
     @property
     def is_trying(self) -> bool:
-        """Whether a thread is finding out if the server is back."""
+        """Whether a thread is running trials."""
         return self.commands._trying.get().is_set()
 
 
@@ -115,7 +115,7 @@ def _disconnect(connector: RedisConnector) -> None:
 
 
 def pools_of(client: Any) -> Iterator[Any]:
-    """The connections of a client, and of all that it asks behind its caller's back."""
+    """The connection pools of a client, including those to Sentinels or to a Cluster's servers."""
     if isinstance(client, redis.RedisCluster):
         yield from (node.redis_connection.connection_pool for node in client.get_nodes() if node.redis_connection)
     elif client is not None:
@@ -126,7 +126,7 @@ def pools_of(client: Any) -> Iterator[Any]:
 
 @dataclass
 class Inline:
-    """A crew that does each job while its giver waits, so that tests need not; full where `has_room` is False."""
+    """A worker pool that runs each job on the caller's thread, so that tests need not wait; full if not `has_room`."""
 
     has_room: bool = True
 
@@ -142,7 +142,7 @@ class Inline:
 
 @contextlib.contextmanager
 def no_thread_to_give() -> Iterator[None]:
-    """The system refuses every new thread, as at a container's limit: none has room for such a stack."""
+    """Make starting threads fail, as at a container's limit, by asking for an impossible stack size."""
     before = threading.stack_size(1 << 46)
     try:
         yield
@@ -151,7 +151,7 @@ def no_thread_to_give() -> Iterator[None]:
 
 
 class OneProcess(MemoryStatusCache):
-    """A cache that all processes share, for there is but one."""
+    """A cache whose entries count as shared, for tests with one process."""
 
     def shared(self, key: SubjectKey) -> CacheEntry | None:
         return self.get(key)
@@ -159,7 +159,7 @@ class OneProcess(MemoryStatusCache):
 
 @dataclass
 class Resolving:
-    """A resolver and all that it stands on, of which tests move what they like."""
+    """A resolver with all its parts, which tests can replace or change."""
 
     source: StatusSource
     clock: ManualClock = field(default_factory=ManualClock)
@@ -182,7 +182,7 @@ class Resolving:
         return SourceLimiter(breaker, Budget(self.limits, self.monotonic), self.pool, self.clock)
 
     def made(self) -> Resolver:
-        """A resolver of another process, as it were: what it shares with others is the cache."""
+        """Return a resolver like that of another process: it shares only cache and pauses with the others."""
         fetcher = Fetcher(
             self.cache,
             self.pauses,

@@ -1,7 +1,7 @@
-"""A backup API on 127.0.0.1 that fails in every way that upstreams were seen to fail.
+"""A backup API on 127.0.0.1 that fails in every way in which upstreams have been seen to fail.
 
-Raw sockets, for no HTTP library lets a server misbehave this badly. Each mode is bounded in time
-and size, and the server counts what it was asked.
+Raw sockets, because no HTTP library lets a server misbehave this badly. Each mode is bounded in time
+and size, and the server records its requests.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 SECRET = "hunter2-upstream-secret"
-"""Stands in every body and header that must not come through."""
+"""Included in every body and header that must not leak."""
 
 LONGEST_SECONDS = 8.0
 CHUNK = b"x" * 65_536
@@ -29,7 +29,7 @@ CHUNK = b"x" * 65_536
 
 @dataclass(frozen=True)
 class Asked:
-    """One request as it came."""
+    """One received request."""
 
     target: str
     headers: dict[str, str]
@@ -45,20 +45,20 @@ class Asked:
 
 @dataclass
 class FaultServer:
-    """The server's state: `mode` is what the next answer does."""
+    """The server's state; `mode` decides what the next answer does."""
 
     port: int
     mode: str = "ok"
     status: str = "succeeded"
     status_of: Callable[[dict[str, str]], str] | None = None
-    """Says each subject's status, where they differ."""
+    """Returns the status of each subject, if they differ."""
     delay: float = 0.0
     """Seconds before each answer."""
     elsewhere: str = "http://127.0.0.1:9/"
     asked: list[Asked] = field(default_factory=list)
     connections: int = 0
     shape: Callable[[dict[str, object]], object] = dict
-    """What a document is put into: other systems say the same in other words."""
+    """Converts the document to the format of another backup system."""
     ending: threading.Event = field(default_factory=threading.Event)
 
     @property
@@ -95,7 +95,7 @@ def mode(name: str) -> Callable[[Mode], Mode]:
 def send(
     client: socket.socket, body: bytes, *, code: int = 200, kind: str = "application/json", **headers: str
 ) -> None:
-    """A whole, well-formed answer, on a connection that stays open."""
+    """Send a complete, well-formed answer on a connection that stays open."""
     head = {"Content-Type": kind, "Content-Length": str(len(body)), "X-Debug": SECRET}
     head |= {name.replace("_", "-"): value for name, value in headers.items()}
     client.sendall(header(code, head) + body)
@@ -146,7 +146,7 @@ def _hang(server: FaultServer, client: socket.socket, asked: Asked) -> None:
 @mode("reset")
 def _reset(server: FaultServer, client: socket.socket, asked: Asked) -> None:
     client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    os.close(client.detach())  # close() would wait for the reader, and so not reset
+    os.close(client.detach())  # close() would wait for the reader object, and then not reset
 
 
 @mode("cut-with-length")
@@ -243,7 +243,7 @@ BOMB = 4 * gzip.compress(b" " * 50_000_000, 9)
 """200 MB in 200 kB, in four members (RFC 1952, section 2.2)."""
 
 
-# What any source calls these modes: each is the lack of an answer.
+# The `kind` of failure that any source reports for these modes.
 FAILURE_KINDS = {
     "drip": "timeout",
     "drip-headers": "timeout",
@@ -271,7 +271,7 @@ FAILURE_KINDS = {
 
 @contextlib.contextmanager
 def running_fault_server() -> Iterator[FaultServer]:
-    """A server on a port of its own; every connection has a thread, and all end with it."""
+    """Run a server on a port of its own, with a thread per connection, until the block ends."""
     listener = socket.create_server(("127.0.0.1", 0), backlog=128)
     server = FaultServer(listener.getsockname()[1])
 
@@ -295,7 +295,7 @@ def running_fault_server() -> Iterator[FaultServer]:
 
 
 def _serve(server: FaultServer, client: socket.socket) -> None:
-    # Whatever the other side does to the connection is what these modes are for.
+    # The client may break the connection in any way; these modes provoke that.
     with contextlib.suppress(OSError), client:
         reader: Any
         with client.makefile("rb") as reader:

@@ -1,4 +1,4 @@
-"""Texts that try to be more than text, wherever strangers may choose one."""
+"""Hostile texts, for every place where a request may choose a text."""
 
 PAYLOADS = [
     "<script>alert(1)</script>",
@@ -72,4 +72,4 @@ MARKUP = [
     "web;",
     "web,",
 ]
-"""Names that mean something in one of the syntaxes that snippets are written in."""
+"""Names with a special meaning in one of the syntaxes of the snippets."""

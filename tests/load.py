@@ -1,4 +1,4 @@
-"""Many requests at once, or so many a second, each answer told with its true status and its time."""
+"""Load for tests: many requests at once or at a fixed rate; answers with their status and time."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _MAX_AGE = re.compile(r"max-age=(\d+)")
 
 @dataclass(frozen=True)
 class Answer:
-    """One answer; code 0 where there was none."""
+    """One answer; code 0 if there was none."""
 
     path: str
     code: int
@@ -38,7 +38,7 @@ class Answer:
 
 
 def all_at_once(urls: Sequence[str], headers: dict[str, str] | None = None) -> list[Answer]:
-    """Ask for all of them at the same time, a connection each."""
+    """Request all URLs at the same time, on a connection each."""
 
     async def ask() -> list[Answer]:
         return await asyncio.gather(*(one(url, headers) for url in urls))
@@ -47,9 +47,9 @@ def all_at_once(urls: Sequence[str], headers: dict[str, str] | None = None) -> l
 
 
 def at_a_rate(urls: Iterable[str], per_second: float, *while_it_runs: Callable[[float], None]) -> list[Answer]:
-    """Ask for one after the other, so many a second, whether or not the ones before have been answered.
+    """Request one URL after the other at a fixed rate, whether or not earlier ones have been answered.
 
-    Each of `while_it_runs` is told the seconds since the beginning before each.
+    Each of `while_it_runs` is called with the seconds since the beginning before each request.
     """
 
     async def ask() -> list[Answer]:
@@ -65,7 +65,7 @@ def at_a_rate(urls: Iterable[str], per_second: float, *while_it_runs: Callable[[
 
 
 async def one(url: str, headers: dict[str, str] | None = None) -> Answer:
-    """One GET on a connection of its own."""
+    """Make one GET request on a connection of its own."""
     parts, began = urlsplit(url), time.monotonic()
     try:
         async with asyncio.timeout(LONGEST_SECONDS):
@@ -85,6 +85,6 @@ async def one(url: str, headers: dict[str, str] | None = None) -> Answer:
 
 
 def percentile(answers: Iterable[Answer], part: float) -> float:
-    """The time within which this part of the answers came."""
+    """Return the time within which this share of the answers came."""
     times = sorted(answer.seconds for answer in answers)
     return times[min(len(times) - 1, int(part * len(times)))]

@@ -1,4 +1,4 @@
-"""nginx with the configuration that is shipped, on ports and in a folder of a test's own."""
+"""nginx with the shipped configuration, on its own ports and in its own folder."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from tests.servers import PROJECT, eventually, free_port, needs
 
 SHIPPED = PROJECT / "config" / "nginx.conf"
 BINARY = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin")
-"""It is for root alone on Debian, by where it is."""
+"""An absolute path, because on Debian /usr/sbin is only in root's PATH."""
 
-# What a distribution's nginx.conf says around the shipped file.
+# The parts of a distribution's nginx.conf around the shipped file.
 _AROUND = """
 daemon off;
 {user}
@@ -52,7 +52,7 @@ class Nginx:
 
 @contextlib.contextmanager
 def running_nginx(folder: Path, upstream: str, workers: int = 2) -> Iterator[Nginx]:
-    """nginx in front of `upstream` (host:port) as shipped; only ports and folders are other ones."""
+    """Run nginx in front of `upstream` (host:port) as shipped, except for ports and folders."""
     port = free_port()
     content = SHIPPED.read_text()
     for shipped, ours in {
@@ -68,12 +68,12 @@ def running_nginx(folder: Path, upstream: str, workers: int = 2) -> Iterator[Ngi
 
 @contextlib.contextmanager
 def running(folder: Path, content: str, port: int, workers: int = 1) -> Iterator[Nginx]:
-    """nginx with this in its http block, once it accepts connections."""
+    """Run nginx with this content in its http block; yields when it accepts connections."""
     needs("nginx", is_there=BINARY is not None)
     file = folder / "nginx.conf"
     file.write_text(
         _AROUND.format(
-            # Its workers would else become a user who can't read a test's folder.
+            # Otherwise its workers would run as a user who can't read a test's folder.
             user="user root;" if os.geteuid() == 0 else "",
             workers=workers,
             folder=folder,

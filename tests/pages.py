@@ -1,6 +1,6 @@
-"""The pages about backup systems: their examples, and what `badge sources try` prints for these.
+"""The documentation pages about backup systems: their examples, and the output of `badge sources try` for them.
 
-`PYTHONPATH=. .venv/bin/python -m tests.pages` brings the printed output in the pages up to date.
+`PYTHONPATH=. .venv/bin/python -m tests.pages` updates the output in the pages.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ COMMAND = re.compile(r"^    badge sources try (\S+) (\S+)$", re.MULTILINE)
 
 
 class AnySecret(dict[str, str]):
-    """An environment that has everything."""
+    """An environment in which every variable is set."""
 
     def get(self, name: str, default: object = None) -> str:
         return self[name]
@@ -41,13 +41,13 @@ class AnySecret(dict[str, str]):
 
 
 def example_in(page: Path) -> str:
-    """The page's TOML, all of its blocks together."""
+    """Return all TOML blocks of a page, joined."""
     blocks = re.findall(r"^    \[\[source\]\](?:\n(?:    .*|(?=\n    )))*", page.read_text(), re.MULTILINE)
     return "\n".join(line.removeprefix("    ") for block in blocks for line in block.splitlines())
 
 
 def sources_of(page: Path) -> Sequence[ConfiguredSource]:
-    """The sources that the page shows, with stand-ins for the files that they refer to."""
+    """Return the sources that a page configures, with stand-ins for the files they refer to."""
     with tempfile.TemporaryDirectory() as folder:
         secret, file = Path(folder) / "secret", Path(folder) / "sources.toml"
         secret.write_text("x")
@@ -57,7 +57,7 @@ def sources_of(page: Path) -> Sequence[ConfiguredSource]:
 
 
 def output_for(page: Path) -> str:
-    """What the page's `badge sources try` prints when the backup succeeded; `…` stands for what differs each time."""
+    """Return the output of the page's `badge sources try` for a success; `…` stands for what varies."""
     command = COMMAND.search(page.read_text())
     assert command is not None
     source = next(source for source in sources_of(page) if source.entry.name == command[1])
@@ -99,7 +99,7 @@ def _read(preset: Preset) -> Sequence[str]:
 
 
 def main() -> None:
-    """Write the current output into the pages."""
+    """Write the current output to the pages."""
     for page in SYSTEMS:
         head, _, _ = page.read_text().partition("and the status:\n\n")
         page.write_text(f"{head}and the status:\n\n{output_for(page)}")

@@ -1,4 +1,4 @@
-"""A real PostgreSQL for tests: its own data, its own Unix socket, nobody else's."""
+"""A real PostgreSQL for tests, with its own data and its own Unix socket."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ import psycopg
 
 from tests.servers import START_SECONDS, eventually, needs
 
-# Text is ordered as people do it and not by bytes, so that nothing rests on the latter.
+# A locale with natural text order, so that nothing comes to depend on byte order.
 CLUSTER = ("-U", "postgres", "-A", "trust", "--no-sync", "-E", "UTF8", "--locale=C.UTF-8")
 ORDER = ("--locale-provider=icu", "--icu-locale=en")
 
@@ -35,7 +35,7 @@ class PostgresServer:
         assert eventually(self._answers, START_SECONDS)
 
     def stop(self) -> None:
-        """At once, whoever is connected."""
+        """Stop at once, even with open connections."""
         if self.postmaster.poll() is not None:
             return
         self.thaw()
@@ -47,7 +47,7 @@ class PostgresServer:
         self.__post_init__()
 
     def new_database(self) -> str:
-        """An empty database that nobody else uses; gives its URL."""
+        """Create an empty database; returns its URL."""
         self.made += 1
         name = f"test_{self.made}"
         with contextlib.closing(self._connected()) as connection:
@@ -63,7 +63,7 @@ class PostgresServer:
     def _signal(self, number: signal.Signals) -> None:
         parent = psutil.Process(self.postmaster.pid)
         for process in (parent, *parent.children()):
-            with contextlib.suppress(psutil.NoSuchProcess):  # those at work for a moment
+            with contextlib.suppress(psutil.NoSuchProcess):  # short-lived helpers
                 process.send_signal(number)
 
     def _connected(self) -> psycopg.Connection:
@@ -78,16 +78,16 @@ class PostgresServer:
 
 
 def programs() -> Path | None:
-    """Where Debian keeps the programs of the newest PostgreSQL."""
+    """Return Debian's folder with the programs of the newest PostgreSQL."""
     return max(Path("/usr/lib/postgresql").glob("*/bin"), default=None, key=lambda path: float(path.parent.name))
 
 
 @contextlib.contextmanager
 def running_postgres() -> Iterator[PostgresServer]:
-    """A PostgreSQL without TCP; ended and removed afterwards."""
+    """Run a PostgreSQL without TCP; stopped and removed afterwards."""
     found = programs()
     needs("PostgreSQL", is_there=found is not None)
-    # It refuses to run as root, and pytest's folders are root's alone.
+    # It refuses to run as root, and pytest's folders are readable only by root.
     user = "postgres" if os.getuid() == 0 else None
     with tempfile.TemporaryDirectory(prefix="badge-postgres-") as name:
         folder, data = Path(name), f"{name}/data"

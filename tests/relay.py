@@ -1,4 +1,4 @@
-"""A relay between two services that notes the status code of each answer."""
+"""A relay between two services that records the status code of each answer."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PASSED_BACK = ("Content-Type", "ETag", "Date")
 
 @dataclass
 class Relay:
-    """Where it listens, and the codes that it saw."""
+    """Address of the relay, and the recorded codes."""
 
     url: str
     codes: list[int] = field(default_factory=list)
@@ -24,7 +24,7 @@ class Relay:
 
 @contextlib.contextmanager
 def running_relay(target: str) -> Iterator[Relay]:
-    """A relay of GETs to `target`."""
+    """Relay GET requests to `target`."""
 
     class Passing(BaseHTTPRequestHandler):
         def do_GET(self) -> None:

@@ -1,4 +1,4 @@
-"""Real servers for tests: Valkey on a socket or port of its own, and the whole service by gunicorn."""
+"""Real servers for tests: Valkey on its own socket, and the whole service on gunicorn."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ START_SECONDS = 20.0
 
 
 def needs(what: str, *, is_there: bool) -> None:
-    """Skip on a laptop that lacks a component; fail where CI does."""
+    """Skip the test if a component is missing; in CI, fail."""
     if not is_there:
         reason = f"{what} is missing; `make setup` installs it"
         if os.environ.get("CI") == "true":
@@ -34,7 +34,7 @@ def needs(what: str, *, is_there: bool) -> None:
 
 
 def eventually(condition: Callable[[], bool], seconds: float = 5.0) -> bool:
-    """Whether it becomes true in time."""
+    """Whether a condition becomes true in time."""
     ends = time.monotonic() + seconds
     while time.monotonic() < ends:
         if condition():
@@ -44,7 +44,7 @@ def eventually(condition: Callable[[], bool], seconds: float = 5.0) -> bool:
 
 
 def free_port() -> int:
-    """A port of 127.0.0.1 that nobody listens on right now."""
+    """Return a free port of 127.0.0.1."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
@@ -52,7 +52,7 @@ def free_port() -> int:
 
 @contextlib.contextmanager
 def running_program(*command: str, ready: str) -> Iterator[subprocess.Popen[bytes]]:
-    """A program that is ready once that address answers 200."""
+    """Run a program; yields when the URL `ready` answers 200."""
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         assert eventually(lambda: _is_ready(ready), START_SECONDS), command[0]
@@ -71,7 +71,7 @@ def _is_ready(url: str) -> bool:
 
 @dataclass
 class ServerProcess:
-    """A server of a test's own, and what may become of it."""
+    """A server process that tests can freeze and kill."""
 
     process: subprocess.Popen[bytes]
 
@@ -88,7 +88,7 @@ class ServerProcess:
 
 @dataclass
 class ValkeyServer(ServerProcess):
-    """On a Unix socket."""
+    """A Valkey on a Unix socket."""
 
     socket: Path
 
@@ -99,7 +99,7 @@ class ValkeyServer(ServerProcess):
 
 @contextlib.contextmanager
 def running_valkey(folder: Path, *options: str) -> Iterator[ValkeyServer]:
-    """A Valkey without TCP, ended afterwards."""
+    """Run a Valkey without TCP."""
     binary = binary_path()
     needs("The Valkey binary", is_there=binary is not None)
     path = folder / "v.sock"
@@ -125,16 +125,16 @@ class Service:
         return requests.get(self.url + path, timeout=10, **options)  # type: ignore[arg-type] # passed through
 
     def workers(self) -> list[psutil.Process]:
-        """gunicorn's workers, not the cache or a check beside them."""
+        """Return gunicorn's workers, without the cache and the PNG check."""
         return workers_of(psutil.Process(self.process.pid))
 
     def series(self) -> dict[str, float]:
-        """What /metrics says, by name and labels."""
+        """Return the samples of /metrics, by name and labels."""
         lines = [line for line in self.get("/metrics").text.splitlines() if not line.startswith("#")]
         return {line.rpartition(" ")[0]: float(line.rpartition(" ")[2]) for line in lines}
 
     def counted(self, name: str) -> float:
-        """The sum of the series whose name and labels begin so."""
+        """Return the sum of the series whose name and labels start with `name`."""
         return sum(value for series, value in self.series().items() if series.startswith(name))
 
     def flask_badge(self, *args: str) -> str:
@@ -143,14 +143,14 @@ class Service:
 
 
 def workers_of(master: psutil.Process) -> list[psutil.Process]:
-    """The workers of a gunicorn that run, in the order in which they were forked."""
+    """Return a gunicorn's running workers, in the order in which they were forked."""
     return sorted(filter(_is_worker, master.children()), key=lambda worker: worker.create_time())
 
 
 def _is_worker(child: psutil.Process) -> bool:
     try:
         return "gunicorn" in " ".join(child.cmdline())
-    except psutil.NoSuchProcess:  # ended since it was listed, or not waited for by its master yet
+    except psutil.NoSuchProcess:  # ended since it was listed, or a zombie
         return False
 
 
@@ -175,7 +175,7 @@ def clean_environment() -> dict[str, str]:
 
 @contextlib.contextmanager
 def running_service(data_dir: Path, **settings: str) -> Iterator[Service]:
-    """The whole service as `make run` starts it, on a port of its own; ended afterwards."""
+    """Run the whole service as `make run` does, on a port of its own."""
     bind = settings.get("BADGE_BIND", f"127.0.0.1:{free_port()}")
     data_dir.mkdir(parents=True, exist_ok=True)
     log = data_dir / "service.log"

@@ -1,4 +1,4 @@
-"""A whole application around a scripted source: everything real but the world outside."""
+"""The whole application around a scripted source: everything inside is real."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ SIGNING_KEY = "k" * 32
 
 @dataclass
 class Site:
-    """A client, and what its application's source says: a report, None for an outage, or a bug."""
+    """A test client, and what the application's source answers: a report, None for an outage, or a bug."""
 
     says: Report | Exception | None = SUCCEEDED
     clock: ManualClock = field(default_factory=ManualClock)
     edge_cache: str = "0"
-    """How long answers are held in front of Flask: by the real clock, which most tests do not wait for."""
+    """Lifetime in the edge cache, which uses the real clock; most tests do not wait for it."""
 
     def __post_init__(self) -> None:
-        # At hand, so that it is asked while the request waits and nothing goes on behind a test's back.
+        # Local, so that it is called on the request's thread and nothing runs in the background.
         self.source = ScriptedSource(self._answer, local=True)
         settings = load({"BADGE_EDGE_CACHE": self.edge_cache, "BADGE_SECRET_KEY": SIGNING_KEY})
         cache = OneProcess(self.clock)

@@ -1,4 +1,4 @@
-"""A catalogue on a real database, and words to speak to it."""
+"""A catalogue on a real database, with shortcuts for tests."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Store:
 
     @classmethod
     def on(cls, url: str) -> Store:
-        """The one on a database whose schema is made."""
+        """Return a catalogue on the database at a URL, whose schema exists."""
         clock, database = ManualClock(), Database(url)
         return cls(url, clock, Catalogue(database, clock), ApiKeys(database, clock), Checks(database, clock))
 
@@ -40,7 +40,7 @@ class Store:
         self.catalogue.database.close()
 
     def all_that_is_kept(self) -> bytes:
-        """Whatever the database holds, so that a test can look for what must not be in it."""
+        """Return the database's whole content, so that tests can search it for what must not be in it."""
         if self.url.startswith("sqlite"):
             folder = Path(self.url.removeprefix("sqlite:///")).parent
             return b"".join(file.read_bytes() for file in folder.iterdir())

@@ -1,4 +1,4 @@
-"""A proxy between a client and a real server, which spoils what the server answers in every way that networks do."""
+"""A proxy between a client and a real server that damages answers in every way that networks do."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ DELAY_SECONDS = 0.2
 DRIP_SECONDS = 0.04
 CUT_AFTER = 3
 BLACK_HOLE = "black-hole"
-"""Nothing arrives at the server either."""
+"""In this mode, nothing reaches the server either."""
 
 POLL_SECONDS = 0.2
 
 
 @dataclass
 class TcpProxy:
-    """Where it listens, and what it does from now on, also to connections that are open already."""
+    """Address of the proxy, and its current mode, which also applies to open connections."""
 
     port: int
     mode: str = "pass"
@@ -59,7 +59,7 @@ def _delay(proxy: TcpProxy, client: socket.socket, reply: bytes) -> None:
 
 @mode("half-open")
 def _swallow(proxy: TcpProxy, client: socket.socket, reply: bytes) -> None:
-    """The server hears all, and nothing of what it says arrives."""
+    """The server gets every request, but no answer arrives."""
 
 
 MODES[BLACK_HOLE] = _swallow
@@ -92,7 +92,7 @@ def _cut(proxy: TcpProxy, client: socket.socket, reply: bytes) -> None:
 
 @contextlib.contextmanager
 def running_proxy(target: Path) -> Iterator[TcpProxy]:
-    """A proxy to the server on a Unix socket; a thread for each connection, all of which end with it."""
+    """Run a proxy to the server on a Unix socket, with a thread per connection, until the block ends."""
     listener = socket.create_server(("127.0.0.1", 0), backlog=128)
     proxy = TcpProxy(listener.getsockname()[1])
 
@@ -115,7 +115,7 @@ def running_proxy(target: Path) -> Iterator[TcpProxy]:
 
 
 def _serve(proxy: TcpProxy, client: socket.socket, target: Path) -> None:
-    # Whatever either side does to its connection is what these modes are for.
+    # Either side may break its connection in any way; these modes provoke that.
     with contextlib.suppress(OSError), client, socket.socket(socket.AF_UNIX) as server:
         server.connect(str(target))
         while client.fileno() >= 0 and not proxy.ending.is_set():

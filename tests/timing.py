@@ -1,4 +1,4 @@
-"""Bounds on time that hold on a machine which others use as well. Figures are the bench's."""
+"""Time limits that hold on a busy machine too. For measurements, see bench/."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ import time
 from collections.abc import Callable
 
 ROOM = 3
-"""What a test's bound has beyond the promise: two cores run the service, its load and what it asks at once."""
+"""Allowance beyond the promise, because two cores run the service, its load and its upstream at once."""
 
 TRIES = 3
 
 
 def seconds_of(act: Callable[[], object]) -> float:
-    """How long it takes."""
+    """Return how long a call takes."""
     began = time.monotonic()
     act()
     return time.monotonic() - began
 
 
 def assert_within(bound: float, seconds_of_a_try: Callable[[], float]) -> None:
-    """One try in three takes less than so many seconds.
+    """Assert that at least one of three tries takes less than `bound` seconds.
 
     A machine that others use stands still for a moment now and then; what is slow itself is slow each time.
     """

@@ -1,4 +1,4 @@
-"""Servers as operators run them: with a password, with TLS, watched by Sentinels, as a Cluster; each on its own ports.
+"""Redis servers as operators run them: with a password, TLS, Sentinels, or as a Cluster; each on its own ports.
 
 The binary that the service carries can be all of these but TLS, for which Debian's Redis serves.
 """
@@ -32,7 +32,7 @@ THIRD = SLOTS // 3
 
 @dataclass
 class TcpServer(ServerProcess):
-    """On a port of 127.0.0.1."""
+    """A server on a port of 127.0.0.1."""
 
     port: int
 
@@ -45,11 +45,11 @@ class TcpServer(ServerProcess):
         return f"redis://{self.address}/0"
 
     def admin(self) -> redis.Redis:
-        """A patient client, to set things up and to look."""
+        """A client with a long timeout, for setup and inspection."""
         return redis.Redis(port=self.port, socket_timeout=5, retry=Retry(NoBackoff(), 0))
 
     def cluster(self, *words: object) -> Any:
-        """The answer to CLUSTER …, where it is a member of one."""
+        """Run CLUSTER … on a member of a Cluster."""
         with self.admin() as client:
             return client.execute_command(f"CLUSTER {words[0]}", *words[1:])
 
@@ -78,7 +78,7 @@ def _valkey() -> str:
 
 @contextlib.contextmanager
 def tcp_server(folder: Path, *options: str) -> Iterator[TcpServer]:
-    """One server, without TLS."""
+    """Run one server without TLS."""
     port = free_port()
     command = [_valkey(), "--bind", "127.0.0.1", "--port", str(port), "--save", "", "--dir", str(folder), *options]
     with _running(command, port) as server:
@@ -87,21 +87,21 @@ def tcp_server(folder: Path, *options: str) -> Iterator[TcpServer]:
 
 @contextlib.contextmanager
 def password_server(folder: Path) -> Iterator[str]:
-    """The URL of a server that asks for a password."""
+    """Run a server with a password; yields its URL."""
     with tcp_server(folder, "--requirepass", PASSWORD) as server:
         yield f"redis://:{PASSWORD.replace(' ', '%20')}@{server.address}/0"
 
 
 @dataclass(frozen=True)
 class Certificate:
-    """Of 127.0.0.1, signed by itself."""
+    """A self-signed certificate for 127.0.0.1."""
 
     certificate: Path
     key: Path
 
 
 def certificate_in(folder: Path) -> Certificate:
-    """The one of this folder, made when it is first asked for."""
+    """Return the folder's certificate, made at first use."""
     openssl = shutil.which("openssl")
     needs("openssl", is_there=openssl is not None)
     made = Certificate(folder / "server.crt", folder / "server.key")
@@ -116,10 +116,10 @@ def certificate_in(folder: Path) -> Certificate:
 
 @contextlib.contextmanager
 def _over_tls(folder: Path, *options: str) -> Iterator[tuple[TcpServer, Certificate]]:
-    """Debian's Redis, which speaks TLS here and nothing else."""
+    """Run Debian's Redis with TLS only."""
     port, own = free_port(), certificate_in(folder)
-    # One binary is all of Redis' programs, by the name it is called. Of the packages that have it, this
-    # one starts no server of its own.
+    # One binary is all of Redis' programs, depending on its name. Of the packages that contain it, this
+    # one does not start a server.
     binary = shutil.which("redis-check-rdb")
     needs("Redis (redis-tools)", is_there=binary is not None)
     command = ["redis-server", *options, "--bind", "127.0.0.1", "--port", "0", "--tls-port", str(port)]
@@ -131,14 +131,14 @@ def _over_tls(folder: Path, *options: str) -> Iterator[tuple[TcpServer, Certific
 
 @contextlib.contextmanager
 def tls_server(folder: Path) -> Iterator[str]:
-    """The URL of one server that speaks TLS."""
+    """Run one server with TLS; yields its URL."""
     with _over_tls(folder, "--save", "") as (server, own):
         yield f"rediss://{server.address}/0?ssl_ca_certs={own.certificate}"
 
 
 @contextlib.contextmanager
 def tls_watched_server(folder: Path) -> Iterator[str]:
-    """The URL of a Sentinel and what it watches, both of which speak TLS."""
+    """Run a Sentinel and its primary, both with TLS; yields the URL."""
     with _over_tls(folder, "--save", "") as (primary, _):
         configuration = folder / "sentinel.conf"
         configuration.write_text(f"sentinel monitor {SERVICE} 127.0.0.1 {primary.port} 1\n")
@@ -148,7 +148,7 @@ def tls_watched_server(folder: Path) -> Iterator[str]:
 
 @contextlib.contextmanager
 def tls_cluster(folder: Path) -> Iterator[str]:
-    """The URL of a Cluster of one server, which speaks TLS."""
+    """Run a Cluster of one server with TLS; yields its URL."""
     bus = str(free_port())
     options = ["--cluster-enabled", "yes", "--cluster-port", bus, "--tls-cluster", "yes", "--save", ""]
     with _over_tls(folder, *options) as (server, own):
@@ -160,7 +160,7 @@ def tls_cluster(folder: Path) -> Iterator[str]:
 
 @dataclass
 class Watched:
-    """A primary, its replica, and the three Sentinels that exchange them when they find the primary gone."""
+    """A primary, its replica, and three Sentinels that promote the replica when the primary is gone."""
 
     primary: TcpServer
     replica: TcpServer
@@ -178,7 +178,7 @@ class Watched:
 
 @contextlib.contextmanager
 def watched_servers(folder: Path) -> Iterator[Watched]:
-    """They know of each other, and the replica is up to date, before this goes on."""
+    """Run them; yields when they know each other and the replica is up to date."""
     with contextlib.ExitStack() as running:
         primary = running.enter_context(tcp_server(folder, "--repl-diskless-sync-delay", "0"))
         replica = running.enter_context(tcp_server(folder, "--replicaof", "127.0.0.1", str(primary.port)))
@@ -211,7 +211,7 @@ def _knows_all(sentinel: TcpServer) -> bool:
 
 @dataclass
 class Cluster:
-    """Three masters, each of a third of the slots."""
+    """Three masters, each with a third of the slots."""
 
     masters: list[TcpServer]
 
@@ -220,16 +220,16 @@ class Cluster:
         return "redis+cluster://" + ",".join(master.address for master in self.masters)
 
     def master_of(self, slot: int) -> TcpServer:
-        """Whose the slot is at first."""
+        """Return the slot's initial master."""
         return self.masters[min(2, slot // THIRD)]
 
     def name_on(self, master: TcpServer) -> str:
-        """A name that lies on this master."""
+        """Return a key name in one of this master's slots."""
         return next(name for name in map(str, count()) if self.master_of(key_slot(name.encode())) is master)
 
     @contextlib.contextmanager
     def replica(self, folder: Path) -> Iterator[TcpServer]:
-        """Of the first master, and up to date."""
+        """Run a replica of the first master; yields when it is up to date."""
         first = self.masters[0]
         with _member(folder, len(self.masters), "--repl-diskless-sync-delay", "0") as replica:
             _introduce(replica, first)
@@ -241,13 +241,13 @@ class Cluster:
             yield replica
 
     def begin_to_move(self, slot: int, target: TcpServer) -> None:
-        """From now on the old master tells those who ask for what it no longer has to ask the new one."""
+        """Start moving a slot: the old master now redirects requests for missing keys to the new one."""
         source = self.master_of(slot)
         target.cluster("SETSLOT", slot, "IMPORTING", source.cluster("MYID"))
         source.cluster("SETSLOT", slot, "MIGRATING", target.cluster("MYID"))
 
     def move_keys(self, slot: int, target: TcpServer) -> int:
-        """Move what lies in the slot; gives how much that was."""
+        """Move the slot's keys; returns how many."""
         source = self.master_of(slot)
         names = source.cluster("GETKEYSINSLOT", slot, 1000)
         if names:
@@ -255,14 +255,14 @@ class Cluster:
         return len(names)
 
     def end_move(self, slot: int, target: TcpServer) -> None:
-        """From now on the slot is the new master's."""
+        """Finish moving a slot: it now belongs to the new master."""
         for master in (target, self.master_of(slot)):
             master.cluster("SETSLOT", slot, "NODE", target.cluster("MYID"))
 
 
 @contextlib.contextmanager
 def cluster(folder: Path, *options: str) -> Iterator[Cluster]:
-    """They agree on who has which slots before this goes on."""
+    """Run a Cluster; yields when its members agree on the slots."""
     with contextlib.ExitStack() as running:
         masters = [running.enter_context(_member(folder, number, *options)) for number in range(3)]
         for number, master in enumerate(masters):
@@ -295,5 +295,5 @@ def _nodes(server: TcpServer) -> dict[str, dict[str, str]]:
 
 
 def _told(answer: Any) -> Any:
-    """redis-py's answers are typed for its asynchronous client too."""
+    """Return the answer untyped: redis-py's types include those of its asynchronous client."""
     return answer

@@ -1,4 +1,4 @@
-"""What the words of the backup systems mean, those that their documentation and sources name."""
+"""The status words of the backup systems, from their documentation and source code, and their meaning."""
 
 from __future__ import annotations
 
@@ -272,4 +272,4 @@ WORDS: dict[str, list[tuple[str, dict[str, list[str]]]]] = {
         ),
     ],
 }
-"""By preset: answers with a place for a word, and the words by the outcome that each has to have there."""
+"""By preset: answers with a placeholder for a word, and the words by expected outcome."""

@@ -1,4 +1,4 @@
-"""The embedded Valkey: there when needed, gone with its parent, replaced when it dies."""
+"""The embedded Valkey runs when needed, ends with its parent, and is restarted when it dies."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def server_process(server_socket: Path) -> psutil.Process:
 
 
 def is_gone(process: psutil.Process) -> bool:
-    """Ended; where process 1 does not reap orphans, what is left of it is a zombie."""
+    """Whether a process has ended; it may stay a zombie if PID 1 does not reap orphans."""
     try:
         return bool(process.status() == psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:
@@ -70,7 +70,7 @@ def start_parent(folder: Path) -> subprocess.Popen[str]:
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
-def test_the_server_is_gone_with_its_parent(tmp_path: Path, number: signal.Signals) -> None:
+def test_the_server_ends_with_its_parent(tmp_path: Path, number: signal.Signals) -> None:
     parent = start_parent(tmp_path)
     with parent:
         server = server_process(socket_path(tmp_path))
@@ -80,7 +80,7 @@ def test_the_server_is_gone_with_its_parent(tmp_path: Path, number: signal.Signa
     assert not answers(socket_path(tmp_path))
 
 
-def test_a_server_that_dies_is_replaced(server: EmbeddedServer) -> None:
+def test_a_server_that_dies_is_restarted(server: EmbeddedServer) -> None:
     first = server_process(server.socket)
     first.kill()
     first.wait(5)
@@ -88,7 +88,7 @@ def test_a_server_that_dies_is_replaced(server: EmbeddedServer) -> None:
     assert server_process(server.socket).pid != first.pid
 
 
-def test_it_listens_on_a_private_socket_and_nowhere_else(server: EmbeddedServer) -> None:
+def test_it_listens_only_on_a_private_socket(server: EmbeddedServer) -> None:
     assert stat.S_IMODE(server.socket.stat().st_mode) == 0o700
     assert server_process(server.socket).net_connections(kind="inet") == []
 
@@ -122,7 +122,7 @@ def test_a_second_instance_shares_the_server_and_takes_over(tmp_path: Path) -> N
     second.stop()
 
 
-def test_a_socket_left_by_a_crash_does_no_harm(tmp_path: Path) -> None:
+def test_a_socket_left_by_a_crash_is_harmless(tmp_path: Path) -> None:
     socket_path(tmp_path).write_text("stale")
     server = EmbeddedServer(tmp_path, 8, lambda _: None)
     assert server.start(START)

@@ -1,4 +1,4 @@
-"""The check for PNGs in a process of its own: fine where cairo is, a fault where it is not, told to children too."""
+"""The PNG check in a separate process: its result is right, and visible to forked children."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.servers import eventually, needs
 CHECK = [sys.executable, "-m", "badge.artwork.png_check"]
 
 
-def test_where_pngs_can_be_drawn_all_is_fine() -> None:
+def test_it_is_fine_if_pngs_can_be_drawn() -> None:
     needs(f"PNG: {png.fault_of_this_machine()}", is_there=png.fault_of_this_machine() is None)
     with closing(PngCheck()) as check:
         assert check.is_fine
@@ -26,7 +26,7 @@ def test_where_pngs_can_be_drawn_all_is_fine() -> None:
         assert check.is_fine
 
 
-def test_without_fonts_the_stick_figures_are_found_out(tmp_path: Path) -> None:
+def test_missing_fonts_are_a_fault(tmp_path: Path) -> None:
     needs(f"PNG: {png.fault_of_this_machine()}", is_there=png.fault_of_this_machine() is None)
     (tmp_path / "fonts.conf").write_text("<fontconfig><dir>/nowhere</dir></fontconfig>")
     without_fonts = {**os.environ, "FONTCONFIG_FILE": str(tmp_path / "fonts.conf"), "XDG_CACHE_HOME": str(tmp_path)}
@@ -35,7 +35,7 @@ def test_without_fonts_the_stick_figures_are_found_out(tmp_path: Path) -> None:
     assert found.stdout in found.stderr
 
 
-def test_a_fault_found_later_is_seen_by_children_forked_before() -> None:
+def test_a_fault_is_visible_to_children_forked_before_it_was_found() -> None:
     with closing(PngCheck()) as check:
         child = os.fork()
         if child == 0:

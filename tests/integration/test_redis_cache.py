@@ -1,4 +1,4 @@
-"""A real Valkey that is stopped, full or dripping: never an exception, never a wrong status."""
+"""With a real Valkey that is frozen, full or dripping, there is never an exception or a wrong status."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from tests.servers import ValkeyServer, eventually, running_valkey
 KEY = ("github", "acme", "repository", "web")
 OTHER = ("github", "acme", "repository", "api")
 Told = TypeVar("Told", CacheLost, CacheRegained, CacheCommandFailed, CircuitBreakerMoved)
-BUDGET = timedelta(milliseconds=250)  # more than a machine that others use stands still for
+BUDGET = timedelta(milliseconds=250)  # longer than a busy machine is likely to stall
 
 
 def now() -> datetime:
@@ -49,12 +49,12 @@ def entry(status: BackupStatus = BackupStatus.SUCCEEDED) -> CacheEntry:
 
 
 class Rig:
-    """A cache on a server of its own."""
+    """A cache on its own server."""
 
     def __init__(self, server: ValkeyServer) -> None:
         self.server = server
         self.client = connect(server.url, BUDGET, 4)
-        self.admin = connect(server.url, timedelta(seconds=10), 1)  # plants what takes longer than a command may
+        self.admin = connect(server.url, timedelta(seconds=10), 1)  # for setup that takes longer than a command may
         self.shared = SharedCache(server.url, now, BUDGET.total_seconds())
         self.events, self.cache, self.breaker = self.shared.events, self.shared.cache, self.shared.breaker
         self.names = key_names(KEY)
@@ -70,7 +70,7 @@ def rig(tmp_path: Path) -> Iterator[Rig]:
 
 
 @pytest.mark.alone
-def test_a_frozen_server_costs_three_commands_and_is_told_once(rig: Rig) -> None:
+def test_a_frozen_server_costs_three_commands_and_is_reported_once(rig: Rig) -> None:
     rig.server.freeze()
     began = time.monotonic()
     for _ in range(100):
@@ -82,7 +82,7 @@ def test_a_frozen_server_costs_three_commands_and_is_told_once(rig: Rig) -> None
     assert len(rig.told(CacheCommandFailed)) == 3
 
 
-def test_without_the_server_what_this_process_knows_carries_on(rig: Rig) -> None:
+def test_without_the_server_this_process_s_own_entries_are_used(rig: Rig) -> None:
     known, new = entry(), entry(BackupStatus.FAILED)
     rig.cache.put(KEY, known)
     rig.server.freeze()
@@ -94,12 +94,12 @@ def test_without_the_server_what_this_process_knows_carries_on(rig: Rig) -> None
 
 
 def until_given_up(rig: Rig) -> Lease:
-    """What is merely late gives no right to fetch; only with the server given up is this process' own word enough."""
+    """Try to get a lease until the breaker opens: a late command grants none, only then does a local lease suffice."""
     refused = 0
     while (lease := rig.cache.claim(KEY).lease) is None:
         refused += 1
     assert rig.breaker.is_open
-    assert refused == 1  # the other two commands that failed were this test's
+    assert refused == 1  # the other two failed commands were in the test
     return lease
 
 
@@ -116,7 +116,7 @@ def test_when_the_server_is_back_so_is_the_cache(rig: Rig) -> None:
     assert len(rig.told(CacheRegained)) == 1
 
 
-def test_it_comes_back_though_there_was_no_thread_to_find_out(rig: Rig) -> None:
+def test_the_cache_comes_back_even_if_no_trial_thread_could_be_started_at_first(rig: Rig) -> None:
     rig.server.freeze()
     with no_thread_to_give():
         for _ in range(4):
@@ -128,7 +128,7 @@ def test_it_comes_back_though_there_was_no_thread_to_find_out(rig: Rig) -> None:
     assert eventually(lambda: not rig.breaker.is_open, 5)
 
 
-def test_what_was_to_be_forgotten_meanwhile_is_forgotten_before_anybody_reads_it_again(rig: Rig) -> None:
+def test_an_invalidation_during_an_outage_takes_effect_before_the_next_read(rig: Rig) -> None:
     rig.cache.put(KEY, entry())
     rig.server.freeze()
     for _ in range(3):
@@ -140,7 +140,7 @@ def test_what_was_to_be_forgotten_meanwhile_is_forgotten_before_anybody_reads_it
 
 
 class Overtaken:
-    """A client that loses commands for a while, and between whose next answer and its reader something happens."""
+    """A client that loses commands for a while; something happens between its next answer and the reader of it."""
 
     def __init__(self, client: Client) -> None:
         self._client = client
@@ -164,20 +164,20 @@ class Overtaken:
 
 
 class OvertakenConnector(RedisConnector):
-    """Makes such clients."""
+    """Makes `Overtaken` clients."""
 
     def _made(self) -> Any:
         return Overtaken(super()._made())
 
 
-def test_a_claim_that_read_just_before_a_lost_forget_was_made_up_for_has_not_what_was_to_be_forgotten(rig: Rig) -> None:
+def test_a_lease_attempt_does_not_return_a_value_invalidated_while_it_read(rig: Rig) -> None:
     connector = OvertakenConnector(rig.server.url, BUDGET, 4)
     commands = RedisCommands(connector, rig.events, rig.breaker)
     cache = RedisStatusCache(commands, MemoryStatusCache(now), rig.events, now)
     cache.put(KEY, entry())
     client: Any = connector.client()
     client.is_lost = True
-    with no_thread_to_give():  # so that nobody else makes up for it
+    with no_thread_to_give():  # so that nothing else repeats the invalidation
         cache.invalidate(KEY)
     client.is_lost, client.meanwhile = False, commands.on_return[0]
     attempt = cache.claim(KEY)
@@ -185,8 +185,8 @@ def test_a_claim_that_read_just_before_a_lost_forget_was_made_up_for_has_not_wha
     assert attempt.entry is None
 
 
-def test_what_this_process_put_meanwhile_is_not_taken_for_shared(rig: Rig) -> None:
-    """Another one may have taken in a report since."""
+def test_an_entry_put_during_an_outage_does_not_count_as_shared(rig: Rig) -> None:
+    """Another process may have received a report since."""
     rig.cache.put(KEY, entry())
     assert rig.cache.shared(KEY) is not None
     rig.server.freeze()
@@ -199,7 +199,7 @@ def test_what_this_process_put_meanwhile_is_not_taken_for_shared(rig: Rig) -> No
     assert rig.cache.shared(KEY) is None
 
 
-def test_what_was_put_meanwhile_is_not_asked_for_again(rig: Rig) -> None:
+def test_an_entry_put_during_an_outage_is_not_fetched_again(rig: Rig) -> None:
     rig.server.freeze()
     for _ in range(3):
         rig.cache.get(KEY)
@@ -210,7 +210,7 @@ def test_what_was_put_meanwhile_is_not_asked_for_again(rig: Rig) -> None:
     assert rig.cache.get(KEY) == value
 
 
-def test_what_was_fetched_meanwhile_is_not_undone_by_what_the_server_still_has(rig: Rig) -> None:
+def test_a_report_fetched_during_an_outage_is_not_replaced_by_the_server_s_older_one(rig: Rig) -> None:
     rig.cache.put(KEY, entry())
     rig.server.freeze()
     for _ in range(3):
@@ -225,7 +225,7 @@ def test_what_was_fetched_meanwhile_is_not_undone_by_what_the_server_still_has(r
     assert rig.cache.get(KEY) == newest
 
 
-def test_a_server_that_was_emptied_is_a_miss_and_what_was_known_can_be_recalled_until_it_is_forgotten(rig: Rig) -> None:
+def test_an_emptied_server_is_a_miss_but_entries_can_be_recalled_until_invalidated(rig: Rig) -> None:
     value = entry()
     rig.cache.put(KEY, value)
     rig.admin.flushall()
@@ -242,20 +242,20 @@ def test_a_killed_server_is_a_miss(rig: Rig) -> None:
     assert rig.cache.fetch_began(KEY) <= now()
 
 
-def test_a_full_server_loses_writes_and_is_no_outage(rig: Rig) -> None:
+def test_a_full_server_loses_writes_but_is_no_outage(rig: Rig) -> None:
     rig.client.config_set("maxmemory-policy", "noeviction")
     rig.client.config_set("maxmemory", "1")
     value = entry()
     lease = rig.cache.claim(KEY).lease
-    assert rig.cache.claim(KEY).lease is None  # among this process' callers at least it is one at a time
+    assert rig.cache.claim(KEY).lease is None  # at least within this process there is one at a time
     assert rig.cache.put(KEY, value, lease)
-    assert rig.cache.get(KEY) == value  # this process has it
+    assert rig.cache.get(KEY) == value  # from this process's own cache
     assert not rig.breaker.is_open
     assert rig.told(CacheLost) == []
     assert {event.error for event in rig.told(CacheCommandFailed)} == {"OutOfMemoryError"}
 
 
-def test_entries_end_by_themselves_and_names_stay_out_of_the_keys(rig: Rig) -> None:
+def test_entries_expire_and_keys_contain_no_names(rig: Rig) -> None:
     rig.cache.put(KEY, entry())
     assert 6 * 86_400 < rig.client.ttl(rig.names.value) <= 7 * 86_400
     assert "acme" not in str(rig.client.keys())
@@ -264,7 +264,7 @@ def test_entries_end_by_themselves_and_names_stay_out_of_the_keys(rig: Rig) -> N
 
 
 def dripping_server(seconds: float) -> int:
-    """Answers each byte it gets with one byte of a never-ending reply every 20 ms."""
+    """Run a server that sends one byte of an endless reply every 20 ms; returns its port."""
     listener = socket.create_server(("127.0.0.1", 0))
 
     def serve() -> None:
@@ -277,14 +277,14 @@ def dripping_server(seconds: float) -> int:
                     client.sendall(b"$")
                 except OSError:
                     return
-                time.sleep(0.02)  # noqa: TID251 - a drip is a wait
+                time.sleep(0.02)  # noqa: TID251 - drips slowly
 
     threading.Thread(target=serve, daemon=True).start()
     return int(listener.getsockname()[1])
 
 
 @pytest.mark.alone
-def test_a_dripping_server_can_not_hold_a_command() -> None:
+def test_a_dripping_server_can_not_block_a_command() -> None:
     cache = SharedCache(f"redis://127.0.0.1:{dripping_server(3)}/0", now).cache
     began = time.monotonic()
     assert cache.get(KEY) is None
@@ -293,13 +293,13 @@ def test_a_dripping_server_can_not_hold_a_command() -> None:
 
 @pytest.mark.alone
 @pytest.mark.parametrize("scheme", ["redis", "unix"])
-def test_a_server_that_takes_no_connection_can_not_hold_a_command(tmp_path: Path, scheme: str) -> None:
+def test_a_server_that_accepts_no_connection_can_not_block_a_command(tmp_path: Path, scheme: str) -> None:
     listener = socket.socket(socket.AF_INET if scheme == "redis" else socket.AF_UNIX)
     listener.bind(("127.0.0.1", 0) if scheme == "redis" else str(tmp_path / "full.sock"))
     listener.listen(0)
     address = listener.getsockname()
     with listener, contextlib.ExitStack() as waiting:
-        for _ in range(4):  # fill the line of those who wait to be taken
+        for _ in range(4):  # fill the backlog
             client = waiting.enter_context(socket.socket(listener.family))
             client.setblocking(False)
             with contextlib.suppress(BlockingIOError):
@@ -311,7 +311,7 @@ def test_a_server_that_takes_no_connection_can_not_hold_a_command(tmp_path: Path
         assert [type(event) for event in cache.events.seen] == [CacheCommandFailed, CacheLost]
 
 
-def test_a_command_s_time_is_counted_from_its_own_beginning() -> None:
+def test_a_command_s_time_starts_when_it_is_sent() -> None:
     moments = iter([0.0, 0.04, 1.0, 1.01, 2.0, 2.06])
     ours, theirs = socket.socketpair()
     with ours, theirs:

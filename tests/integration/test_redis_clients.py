@@ -1,4 +1,4 @@
-"""The clients of each URL: what they are built of, and what becomes of a command when the servers change."""
+"""The clients for each kind of URL: their limits, and what happens to commands when the servers change."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def connector(url: str) -> RedisConnector:
 
 
 def in_no_hurry(url: str) -> RedisConnector:
-    """For what is not about time."""
+    """A connector with a long timeout, for tests that are not about time."""
     return RedisConnector(url, timedelta(seconds=5), 8)
 
 
@@ -85,14 +85,14 @@ def test_every_client_has_its_timeouts_and_no_retry_whatever_the_url_says(url: s
     assert_bounded(connector(url + query).client(), pools)
 
 
-def test_so_has_a_cluster_s_to_each_of_its_servers(three_masters: Cluster) -> None:
+def test_a_cluster_client_has_its_timeouts_to_each_server(three_masters: Cluster) -> None:
     client = connector(f"{three_masters.url}?{GENEROUS}").client()
     assert_bounded(client, 3)
     assert isinstance(client, redis.RedisCluster)
     assert client.retry.get_retries() == 0
 
 
-def test_so_has_a_cluster_s_by_tls(tmp_path: Path) -> None:
+def test_a_cluster_client_over_tls_has_its_timeouts_to_each_server(tmp_path: Path) -> None:
     with tls_cluster(tmp_path) as url:
         assert eventually(lambda: is_up_at_once(url))
         client = connector(f"{url}&{GENEROUS}").client()
@@ -101,19 +101,19 @@ def test_so_has_a_cluster_s_by_tls(tmp_path: Path) -> None:
         assert all(isinstance(pool.make_connection(), BoundedTlsConnection) for pool in pools)
 
 
-def test_a_password_goes_to_the_servers_and_another_to_the_sentinels() -> None:
+def test_servers_and_sentinels_can_have_different_passwords() -> None:
     client: Any = connector("redis+sentinel://u:p%20w@h:1,h:2/badge/3?sentinel_password=s").client()
     own, *asked = (pool.make_connection() for pool in pools_of(client))
     assert (own.username, own.password, own.db) == ("u", "p w", 3)
     assert [(sentinel.username, sentinel.password, sentinel.db) for sentinel in asked] == [(None, "s", 0)] * 2
 
 
-def test_tls_holds_for_the_sentinels_too() -> None:
+def test_tls_applies_to_the_sentinels_too() -> None:
     client = connector("rediss+sentinel://h:1/badge").client()
     assert all(isinstance(pool.make_connection(), redis.SSLConnection) for pool in pools_of(client))
 
 
-def test_an_option_of_tls_that_would_be_without_effect_is_refused() -> None:
+def test_a_tls_option_that_would_have_no_effect_is_refused() -> None:
     with pytest.raises(ValueError, match="ssl_validate_ocsp"):
         connector("rediss://h:1/0?ssl_validate_ocsp=yes").client()
 
@@ -123,14 +123,14 @@ def is_up(server: RedisConnector) -> bool:
         return bool(server.client().ping())
 
 
-def test_many_first_connections_by_tls_are_each_in_time(tmp_path: Path) -> None:
+def test_many_first_connections_over_tls_are_each_in_time(tmp_path: Path) -> None:
     with tls_server(tmp_path) as url, ThreadPoolExecutor(4) as pool:
-        # A process has its first connections once, and a machine that others use may just then stand still.
+        # First connections happen once per process, and a busy machine may stall just then.
         rounds = [list(pool.map(is_up_at_once, [url] * 4)) for _ in range(5)]
         assert rounds.count([True] * 4) >= 3
 
 
-def test_a_certificate_that_is_not_the_server_s_is_refused(tmp_path: Path) -> None:
+def test_a_certificate_for_another_server_is_refused(tmp_path: Path) -> None:
     (tmp_path / "theirs").mkdir()
     other = certificate_in(tmp_path)
     with tls_server(tmp_path / "theirs") as url:
@@ -141,7 +141,7 @@ def test_a_certificate_that_is_not_the_server_s_is_refused(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("servers", [tls_watched_server, tls_cluster])
-def test_tls_reaches_what_sentinel_watches_and_a_cluster(tmp_path: Path, servers: Any) -> None:
+def test_tls_works_with_sentinel_and_with_a_cluster(tmp_path: Path, servers: Any) -> None:
     with servers(tmp_path) as url:
         assert eventually(lambda: is_up_at_once(url))
 
@@ -149,11 +149,11 @@ def test_tls_reaches_what_sentinel_watches_and_a_cluster(tmp_path: Path, servers
 def is_up_at_once(url: str) -> bool:
     try:
         return is_up(connector(url))
-    except redis.RedisError:  # Sentinel has not looked at it yet
+    except redis.RedisError:  # Sentinel has not checked it yet
         return False
 
 
-def test_a_silent_sentinel_leaves_time_to_ask_the_next(tmp_path: Path) -> None:
+def test_a_silent_sentinel_leaves_time_for_the_next(tmp_path: Path) -> None:
     with watched_servers(tmp_path) as watched:
         watched.sentinels[0].freeze()
         assert eventually(lambda: is_up_at_once(watched.url))
@@ -166,7 +166,7 @@ def three_masters(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]
 
 
 def in_time(client: Any, *words: object) -> Any:
-    """The answer to a command, or what it raised; within its time either way, one try in three."""
+    """Return a command's answer or exception; asserts that one try in three ends in time."""
     for _ in range(TRIES):
         began = time.monotonic()
         try:
@@ -181,7 +181,7 @@ def in_time(client: Any, *words: object) -> Any:
     return answer
 
 
-def test_commands_follow_a_slot_that_moves(three_masters: Cluster) -> None:
+def test_commands_follow_a_moving_slot(three_masters: Cluster) -> None:
     client: Any = connector(three_masters.url).client()
     name = "{moving}"
     slot = key_slot(name.encode())
@@ -189,7 +189,7 @@ def test_commands_follow_a_slot_that_moves(three_masters: Cluster) -> None:
     assert in_time(client, "SET", f"{name}:old", "1")
     three_masters.begin_to_move(slot, target)
     assert in_time(client, "GET", f"{name}:old") == b"1"
-    assert in_time(client, "SET", f"{name}:new", "2")  # told by the old master to ask the new one
+    assert in_time(client, "SET", f"{name}:new", "2")  # redirected by the old master
     assert three_masters.move_keys(slot, target) == 1
     assert [in_time(client, "GET", f"{name}:{which}") for which in ("old", "new")] == [b"1", b"2"]
     three_masters.end_move(slot, target)
@@ -197,7 +197,7 @@ def test_commands_follow_a_slot_that_moves(three_masters: Cluster) -> None:
     assert client.nodes_manager.get_node_from_slot(slot).port == target.port
 
 
-def test_a_cluster_that_calls_itself_down_is_told_at_once(tmp_path: Path) -> None:
+def test_a_cluster_that_reports_itself_down_fails_at_once(tmp_path: Path) -> None:
     with cluster(tmp_path, "--cluster-require-full-coverage", "yes") as servers:
         client: Any = connector(servers.url).client()
         left = servers.name_on(servers.masters[2])
@@ -206,7 +206,7 @@ def test_a_cluster_that_calls_itself_down_is_told_at_once(tmp_path: Path) -> Non
         assert isinstance(in_time(client, "GET", left), ClusterDownError)
 
 
-def test_slots_that_nobody_had_are_found_when_somebody_has_them(three_masters: Cluster) -> None:
+def test_unassigned_slots_are_found_once_they_are_assigned(three_masters: Cluster) -> None:
     master = three_masters.masters[1]
     name = three_masters.name_on(master)
     slot = key_slot(name.encode())
@@ -219,7 +219,7 @@ def test_slots_that_nobody_had_are_found_when_somebody_has_them(three_masters: C
 
 
 @pytest.mark.slow
-def test_a_silent_master_s_heir_is_found_while_commands_stay_in_time(tmp_path: Path) -> None:
+def test_a_silent_master_s_replacement_is_found_while_commands_stay_in_time(tmp_path: Path) -> None:
     with cluster(tmp_path) as servers, servers.replica(tmp_path) as replica:
         client: Any = connector(servers.url).client()
         name = servers.name_on(servers.masters[0])
@@ -229,7 +229,7 @@ def test_a_silent_master_s_heir_is_found_while_commands_stay_in_time(tmp_path: P
         assert client.get_node_from_key(name).port == replica.port
 
 
-def test_what_is_left_of_a_cluster_answers_a_ping(three_masters: Cluster) -> None:
+def test_the_rest_of_a_broken_cluster_answers_a_ping(three_masters: Cluster) -> None:
     client: Any = connector(three_masters.url).client()
     silent = three_masters.masters[:2]
     for server in silent:
@@ -243,7 +243,7 @@ def test_what_is_left_of_a_cluster_answers_a_ping(three_masters: Cluster) -> Non
 
 
 def of_names(names: HostNames, port: int, seconds: float) -> redis.Redis:
-    """A client of a server by name, as the connector makes them."""
+    """Return a client for a server by host name, as the connector makes it."""
     kind = type("NamedConnection", (BoundedConnection,), {"names": names})
     limits = {"socket_timeout": seconds, "timeout": seconds, "retry": Retry(NoBackoff(), 0)}
     pool = redis.BlockingConnectionPool(connection_class=kind, host="redis.internal", port=port, **limits)
@@ -251,7 +251,7 @@ def of_names(names: HostNames, port: int, seconds: float) -> redis.Redis:
 
 
 def is_there(client: redis.Redis) -> bool:
-    """Whether the server answers: that it wants a password."""
+    """Whether the server answers, even if only to ask for a password."""
     try:
         client.ping()
     except redis.AuthenticationError:
@@ -263,7 +263,7 @@ def is_there(client: redis.Redis) -> bool:
 
 @contextlib.contextmanager
 def silent_port() -> Iterator[int]:
-    """Where a connection is never accepted, nor refused: the line of those who wait is full."""
+    """Yield a port on which connections are neither accepted nor refused, because the backlog is full."""
     with contextlib.ExitStack() as sockets:
         listening = sockets.enter_context(socket.socket())
         listening.bind(("127.0.0.1", 0))
@@ -275,7 +275,7 @@ def silent_port() -> Iterator[int]:
         yield listening.getsockname()[1]
 
 
-def test_a_resolver_that_is_silent_costs_a_command_its_time(tmp_path: Path) -> None:
+def test_a_silent_resolver_costs_a_command_no_more_than_its_time_limit(tmp_path: Path) -> None:
     go = threading.Event()
 
     def answer_late(host: str, port: int) -> list[Address]:
@@ -296,7 +296,7 @@ def test_a_resolver_that_is_silent_costs_a_command_its_time(tmp_path: Path) -> N
         client.close()
 
 
-def test_an_address_that_is_silent_leaves_time_for_the_next(tmp_path: Path) -> None:
+def test_a_silent_address_leaves_time_for_the_next(tmp_path: Path) -> None:
     with password_server(tmp_path) as url, silent_port() as silent:
         names = HostNames(lambda host, port: ask_system("127.0.0.1", silent) + ask_system("127.0.0.1", port))
         client = of_names(names, int(url.rpartition(":")[2].partition("/")[0]), 1)

@@ -1,4 +1,4 @@
-"""A real Valkey with room for a part of what is put: no exception, no outage, nothing wrong."""
+"""A real Valkey with too little memory causes no exception, no outage and no wrong status."""
 
 from __future__ import annotations
 
@@ -44,12 +44,12 @@ def test_a_full_server_is_no_outage(tmp_path: Path, policy: str) -> None:
         assert all(writer.cache.put(key(number), entry(number)) for number in range(KEYS))
         found = {number: reader.cache.get(key(number)) for number in range(KEYS)}
         there = {number: value for number, value in found.items() if value is not None}
-        # What has no room is a miss for others; what is there is right.
+        # An entry without room is a miss for other processes; an entry that is there is correct.
         assert 0 < len(there) < KEYS
         assert all(value.report is not None and value.report.revision == number for number, value in there.items())
         refused = Counter(writer.events.seen)
         if policy == "noeviction":
-            # Each is tried twice, and carried by the process that put it.
+            # Each write is tried twice, and this process keeps its own entries.
             assert set(refused) == {CacheCommandFailed("put", "OutOfMemoryError")}
             assert refused.total() >= 2 * (KEYS - len(there))
             assert all(writer.cache.get(key(number)) is not None for number in range(KEYS))

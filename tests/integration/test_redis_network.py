@@ -1,4 +1,4 @@
-"""A network before a real Valkey that delays, swallows, drips, garbles, resets and cuts: in time, never wrong."""
+"""A network that delays, drops, drips, garbles, resets and cuts answers never makes the cache late or wrong."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ IN_TIME_SECONDS = 0.06
 BACK_SECONDS, SLACK_SECONDS = 5.0, 3.0
 
 FAULTS = sorted(set(MODES) - {"pass"})
-# What a source said is offered twice.
+# `put` tries twice.
 COMMANDS_OF = {"put": 2}
 
 
@@ -57,7 +57,7 @@ def healthy(proxy: TcpProxy) -> None:
 
 @dataclass
 class Operations:
-    """All that is done with the server, by name."""
+    """All operations on the server, by name."""
 
     shared: SharedCache
     lease: Lease = field(default_factory=lambda: Lease(KEY, "token", now()))
@@ -87,7 +87,7 @@ NAMES = sorted(Operations(SharedCache("redis://127.0.0.1:1/0", now)).all())
 
 
 def timed(proxy: TcpProxy, mode: str, name: str, *, is_connected: bool) -> float:
-    """How long one operation of a process that has not lost its server yet takes."""
+    """Return the duration of one operation in a process that has not noticed an outage yet."""
     shared = SharedCache(proxy.url, now)
     proxy.mode = "pass"
     if is_connected:
@@ -109,7 +109,7 @@ def test_every_operation_ends_in_time(proxy: TcpProxy, mode: str, name: str) -> 
 
 
 @pytest.mark.parametrize("mode", FAULTS)
-def test_when_the_network_is_well_again_so_is_the_cache(proxy: TcpProxy, mode: str) -> None:
+def test_when_the_network_recovers_so_does_the_cache(proxy: TcpProxy, mode: str) -> None:
     shared = SharedCache(proxy.url, now)
     shared.cache.invalidate(KEY)
     assert eventually(lambda: shared.cache.put(KEY, entry()))
@@ -125,7 +125,7 @@ def test_when_the_network_is_well_again_so_is_the_cache(proxy: TcpProxy, mode: s
 
 
 @pytest.mark.parametrize("read", ["get", "claim"])
-def test_a_forget_that_was_lost_is_made_up_for_before_the_next_look(proxy: TcpProxy, read: str) -> None:
+def test_a_lost_invalidation_is_repeated_before_the_next_read(proxy: TcpProxy, read: str) -> None:
     shared = SharedCache(proxy.url, now)
     key = (*OTHER[:3], read)
     assert shared.cache.put(key, entry())
@@ -137,7 +137,7 @@ def test_a_forget_that_was_lost_is_made_up_for_before_the_next_look(proxy: TcpPr
     assert shared.cache.get(key) is None
 
 
-def test_no_late_answer_is_taken_for_another_command_s(proxy: TcpProxy) -> None:
+def test_a_late_answer_is_never_taken_for_another_command_s(proxy: TcpProxy) -> None:
     shared = SharedCache(proxy.url, now, rules=CircuitBreakerRules(failures=1_000_000))
     values = {(*OTHER[:3], str(status)): entry(status) for status in (BackupStatus.SUCCEEDED, BackupStatus.FAILED)}
     for key, value in values.items():
@@ -157,7 +157,7 @@ def test_no_late_answer_is_taken_for_another_command_s(proxy: TcpProxy) -> None:
         jitter = random.Random(7)
         while time.monotonic() < ends:
             proxy.mode = jitter.choice(sorted(MODES))
-            time.sleep(0.03)  # noqa: TID251 - the weather changes
+            time.sleep(0.03)  # noqa: TID251 - then the network changes
         proxy.mode = "pass"
         assert sum(future.result() for future in read_times) > 100
     assert [event for event in shared.events.seen if isinstance(event, CacheEntryRefused)] == []

@@ -1,4 +1,4 @@
-"""PNGs in a real Valkey: drawn once for all, in a room with an end, never another's, never in the statuses' way."""
+"""PNGs in a real Valkey: shared by all processes, limited in number, never mixed up."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ BADGE = Badge(label="backup", message="failed", colour="#b3201f")
 
 
 class Rig:
-    """A store for three pictures on a server of its own."""
+    """A store for at most three pictures on its own server."""
 
     def __init__(self, server: ValkeyServer) -> None:
         self.server = server
@@ -37,13 +37,13 @@ def rig(tmp_path: Path) -> Iterator[Rig]:
         yield Rig(server)
 
 
-def test_what_is_put_is_had_again(rig: Rig) -> None:
+def test_a_stored_picture_can_be_read_back(rig: Rig) -> None:
     assert rig.store.get("one") is None
     assert rig.store.put("one", b"\x89PNG 1")
     assert rig.store.get("one") == b"\x89PNG 1"
 
 
-def test_there_is_room_for_so_many_and_no_more_and_not_for_ever(rig: Rig) -> None:
+def test_the_number_of_pictures_and_their_lifetime_are_limited(rig: Rig) -> None:
     assert [rig.store.put(str(number), b"picture") for number in range(5)] == [True, True, True, False, False]
     assert rig.client.hlen(PICTURES_KEY) == 3
     assert 0 < int(str(rig.client.pttl(PICTURES_KEY))) <= timedelta(days=1).total_seconds() * 1000
@@ -51,19 +51,19 @@ def test_there_is_room_for_so_many_and_no_more_and_not_for_ever(rig: Rig) -> Non
 
 
 @pytest.mark.parametrize("planted", [b"", b"two\npicture", b"picture", b"one"])
-def test_what_is_another_s_or_cut_off_is_none(rig: Rig, planted: bytes) -> None:
+def test_a_damaged_or_foreign_picture_is_a_miss(rig: Rig, planted: bytes) -> None:
     rig.client.hset(PICTURES_KEY, "one", planted)
     assert rig.store.get("one") is None
 
 
-def test_a_foreign_type_under_the_name_is_no_outage(rig: Rig) -> None:
+def test_a_key_of_another_type_is_no_outage(rig: Rig) -> None:
     rig.client.set(PICTURES_KEY, "x")
     assert rig.store.get("one") is None
     assert not rig.store.put("one", b"picture")
     assert rig.events.seen == []
 
 
-def test_a_lost_server_keeps_nothing_and_is_told_once(rig: Rig) -> None:
+def test_a_lost_server_stores_nothing_and_is_reported_once(rig: Rig) -> None:
     rig.server.freeze()
     try:
         assert rig.store.get("one") is None
@@ -73,7 +73,7 @@ def test_a_lost_server_keeps_nothing_and_is_told_once(rig: Rig) -> None:
     assert [type(event) for event in rig.events.seen].count(CacheLost) == 1
 
 
-def test_a_picture_is_drawn_once_for_all_processes_but_a_stranger_s_label_never_gets_there(rig: Rig) -> None:
+def test_pictures_are_shared_except_those_with_labels_from_the_url(rig: Rig) -> None:
     needs(f"PNG: {png.fault_of_this_machine()}", is_there=png.fault_of_this_machine() is None)
     drawn = Pictures(rig.store).png(BADGE, 2, is_shared=True)
     assert rig.store.get(picture_name(BADGE, 2)) == drawn
@@ -83,7 +83,7 @@ def test_a_picture_is_drawn_once_for_all_processes_but_a_stranger_s_label_never_
     assert rig.client.hlen(PICTURES_KEY) == 2
 
 
-def test_names_tell_pictures_apart_and_nothing_else() -> None:
+def test_different_pictures_have_different_names() -> None:
     light = Badge(label="backup", message="failed", colour="#b3201f", theme=Theme.LIGHT)
     dark = Badge(label="backup", message="failed", colour="#b3201f", theme=Theme.DARK)
     assert picture_name(BADGE, 2) == picture_name(light, 2)

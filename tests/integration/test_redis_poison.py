@@ -1,4 +1,4 @@
-"""What strangers may have put under our names in a real Valkey: never an exception, never a wrong status, replaced."""
+"""Values planted under our keys in a real Valkey cause no exception and no wrong status, and are replaced."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ OTHER = ("github", "acme", "repository", "api")
 NAMES = key_names(KEY)
 PAUSE = pause_name("upstream")
 PATIENCE = timedelta(seconds=2)
-# All that a test here reads, and far less than the 10 MB that are planted.
+# More than these tests need to read, and far less than the planted 10 MB.
 LONGEST_SENT = 300_000
 YEAR_MICROS = 365 * 86_400 * 1_000_000
 TRUTH, NEWS = BackupStatus.SUCCEEDED, BackupStatus.IN_PROGRESS
@@ -46,7 +46,7 @@ def entry(status: BackupStatus = TRUTH) -> CacheEntry:
 
 @dataclass
 class Rig:
-    """A server that all tests here share, emptied before each."""
+    """A server shared by all tests here, emptied before each."""
 
     server: ValkeyServer
     shared: SharedCache = field(init=False)
@@ -61,15 +61,15 @@ class Rig:
         self.sent_before = self.sent()
 
     def process(self) -> SharedCache:
-        """The cache as another process has it."""
+        """Return the cache of another process."""
         return SharedCache(self.server.url, now, PATIENCE.total_seconds())
 
     def sent(self) -> int:
-        """How many bytes the server has sent so far."""
+        """Return the number of bytes the server has sent so far."""
         return int(self.client.info("stats")["total_net_output_bytes"])
 
     def is_untroubled(self) -> bool:
-        """Whether nothing happened but that values were refused, and none was read that is too long to be ours."""
+        """Whether nothing but rejections happened, and no value was read that is too long to be ours."""
         is_read_in_part = self.sent() - self.sent_before < LONGEST_SENT
         return is_read_in_part and all(isinstance(event, CacheEntryRefused) for event in self.shared.events.seen)
 
@@ -86,7 +86,7 @@ def rig(server: ValkeyServer) -> Rig:
 
 
 class Executed:
-    """Were it unpickled, a folder would be there."""
+    """Creates a folder if it is unpickled."""
 
     def __init__(self, proof: Path) -> None:
         self.proof = proof
@@ -104,7 +104,7 @@ def moved_by(name: str, years: int) -> bytes:
 
 
 def poisons() -> dict[str, bytes]:
-    """What is refused at sight."""
+    """Return values that must be rejected, by name."""
     good = json.loads(seal(KEY, entry()))
     changes: dict[str, dict[str, Any]] = {
         "other schema": {"v": 99},
@@ -171,25 +171,25 @@ def test_a_value_of_another_type_is_replaced(rig: Rig) -> None:
 
 @pytest.mark.parametrize("poison", [b"mine for ever", b""])
 @pytest.mark.parametrize("seconds", [None, 86_400])
-def test_a_lease_that_lasts_longer_than_leases_do_is_nobody_s(rig: Rig, poison: bytes, seconds: int | None) -> None:
+def test_a_lease_with_an_impossible_lifetime_is_ignored(rig: Rig, poison: bytes, seconds: int | None) -> None:
     rig.client.set(NAMES.lease, poison, ex=seconds)
     assert rig.shared.cache.claim(KEY).lease is not None
 
 
 @pytest.mark.parametrize("poison", [b"99999999999999999", b"9" * 400, b"inf", b"nan", b"soon", b""])
-def test_a_fence_that_lies_ahead_keeps_nothing_out(rig: Rig, poison: bytes) -> None:
+def test_a_fence_in_the_future_is_ignored(rig: Rig, poison: bytes) -> None:
     rig.client.set(NAMES.fence, poison)
     assert rig.shared.cache.put(KEY, entry())
 
 
 @pytest.mark.parametrize("poison", [b"-5", b"99999999999999999", b"9" * 30, b"soon", b"", b"9" * 10_000_000])
-def test_a_pause_that_can_not_be_is_none(rig: Rig, poison: bytes) -> None:
+def test_an_impossible_pause_is_ignored(rig: Rig, poison: bytes) -> None:
     rig.client.set(PAUSE, poison)
     assert rig.shared.pauses.paused_until("upstream") is None
     assert rig.is_untroubled()
 
 
-def test_a_picture_that_is_too_large_is_none_and_costs_no_more_than_another(rig: Rig) -> None:
+def test_a_too_large_picture_is_a_miss_and_is_not_transferred(rig: Rig) -> None:
     store = RedisPictureStore(rig.shared.commands)
     rig.client.hset(PICTURES_KEY, "one", b"one\n" + b"x" * 10_000_000)
     assert store.get("one") is None
@@ -197,7 +197,7 @@ def test_a_picture_that_is_too_large_is_none_and_costs_no_more_than_another(rig:
     assert rig.is_untroubled()
 
 
-def test_what_is_pickled_is_never_run(rig: Rig, tmp_path: Path) -> None:
+def test_a_pickle_is_never_loaded(rig: Rig, tmp_path: Path) -> None:
     for name in (*NAMES, PAUSE):
         rig.client.set(name, pickle.dumps(Executed(tmp_path / "proof")))
     assert_harmless(rig)
@@ -205,7 +205,7 @@ def test_what_is_pickled_is_never_run(rig: Rig, tmp_path: Path) -> None:
 
 
 def assert_harmless(rig: Rig) -> None:
-    """Whatever lies there is the truth or none, and makes way for what a source says next."""
+    """Assert that the planted value is a miss or the truth, and is replaced by the next report."""
     cache = rig.shared.cache
     for found in (cache.get(KEY), cache.claim(KEY).entry):
         assert found is None or found.report is None or found.report.status is TRUTH
@@ -227,7 +227,7 @@ GOOD: dict[str, Any] = json.loads(seal(KEY, entry()))
 
 @st.composite
 def envelopes(draw: st.DrawFn) -> bytes:
-    """Ours, but for some fields."""
+    """Generate valid envelopes with some fields changed."""
     made = {**GOOD, **draw(st.dictionaries(st.sampled_from(sorted(GOOD)), json_values, max_size=3))}
     if isinstance(made["r"], dict):
         made["r"] = {**made["r"], **draw(st.dictionaries(st.sampled_from(sorted(GOOD["r"])), json_values, max_size=3))}
@@ -245,7 +245,7 @@ plants = st.binary(max_size=300) | envelopes() | json_values.map(lambda value: j
 @example(NAMES.value, moved_by("t0", -10), None)
 @example(NAMES.value, moved_by("f", -10), None)
 @example(NAMES.value, moved_by("at", -10), None)
-def test_whatever_is_planted_does_no_harm(rig: Rig, name: str, planted: bytes, seconds: int | None) -> None:
+def test_any_planted_value_is_harmless(rig: Rig, name: str, planted: bytes, seconds: int | None) -> None:
     rig.invalidate_all()
     assert rig.process().cache.put(KEY, entry())
     rig.client.set(name, planted, ex=seconds)
@@ -264,6 +264,6 @@ def test_whatever_is_planted_does_no_harm(rig: Rig, name: str, planted: bytes, s
     ],
     ids=["list", "hash", "set", "sorted set", "stream"],
 )
-def test_whatever_type_is_planted_does_no_harm(rig: Rig, name: str, plant: Any) -> None:
+def test_any_planted_type_is_harmless(rig: Rig, name: str, plant: Any) -> None:
     plant(rig.client, name)
     assert_harmless(rig)

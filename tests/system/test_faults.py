@@ -1,7 +1,7 @@
-"""Every fault an upstream was seen to have, through the whole service over HTTP.
+"""Every known way in which upstreams fail, through the whole service over HTTP.
 
 Always an image, in time, with the true status; the true code for programs; nothing of the
-upstream's in any answer or log line; one log line for each question that failed.
+upstream's in any answer or log line; one log line for each failed call.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ pytestmark = pytest.mark.alone
 KEY = "bsb_canary-of-the-api-key"
 IN_TIME_SECONDS = 2.0
 SLACK_SECONDS = 1.0
-"""Two cores run the service, the upstream and the test at once."""
+"""Allowance for running the service, the upstream and the test on two cores."""
 
-# What a subject never heard of shows: status, true code.
+# What an unknown subject shows: status, strict code.
 ANSWERS = {
     "ok": ("succeeded", 200),
     "moved": ("succeeded", 200),
@@ -41,13 +41,13 @@ ANSWERS = {
 OUTAGE = ("unknown", 503)
 
 
-# Modes in which the upstream says when to come back: until then nothing is asked for anybody.
+# Modes in which the upstream asks for a pause, during which it is not called for any subject.
 PAUSING = {"403-ratelimit", "429-seconds", "429-date", "503"}
 
 
 @dataclass
 class Rig:
-    """A service, and the upstream that fails it from the moment on at which it has one status in its cache."""
+    """A service with one cached status, and its upstream, which fails from then on."""
 
     service: Service
     upstream: FaultServer
@@ -69,7 +69,7 @@ class Rig:
         return self.log().count("source unavailable") - self.failures_before
 
     def failing_by(self, mode: str) -> Rig:
-        """The same, from a healthy moment on failing in this way."""
+        """Wait until the service is healthy, then make the upstream fail in this way."""
         rig = replace(self, mode=mode, failures_before=self.failures_before + self.failures())
         self.upstream.mode = "ok"
         assert status_of(self.service.get(rig.known)) == "succeeded", self.log()
@@ -114,7 +114,7 @@ def status_of(image: requests.Response) -> str:
 
 
 def ask(rig: Rig, path: str) -> list[requests.Response]:
-    """The image, the strict image and the JSON of one badge, at once; each in time."""
+    """Request image, strict image and JSON of one badge at the same time; asserts that each is in time."""
 
     def timed(suffix: str) -> requests.Response:
         began = time.monotonic()
@@ -127,19 +127,19 @@ def ask(rig: Rig, path: str) -> list[requests.Response]:
         return list(pool.map(timed, ["", "?strict=1", ".json"]))
 
 
-def test_a_subject_never_heard_of(rig: Rig) -> None:
+def test_an_unknown_subject(rig: Rig) -> None:
     status, code = ANSWERS.get(rig.mode, OUTAGE)
     image, strict, document = ask(rig, rig.never_heard_of)
     assert (image.status_code, status_of(image)) == (200, status)
     assert (strict.status_code, document.status_code) == (code, code)
     assert ("Retry-After" in document.headers) is (code == 503)
-    # Three asked at once, and it is one question and one line.
+    # Three requests at once make one call and one log line.
     assert eventually(lambda: rig.failures() == (rig.mode not in ANSWERS), 3), rig.log()
 
 
-def test_a_known_subject_keeps_its_status_and_is_called_stale(rig: Rig) -> None:
+def test_a_known_subject_keeps_its_status_and_is_stale(rig: Rig) -> None:
     if rig.mode in ANSWERS:
-        return  # what the upstream then says is told above
+        return  # covered by the test above
     assert eventually(lambda: bool(rig.service.get(rig.known + ".json").json()["stale"]), 5)
     image, strict, document = ask(rig, rig.known)
     assert (image.status_code, status_of(image), strict.status_code) == (200, "succeeded", 200)
@@ -147,7 +147,7 @@ def test_a_known_subject_keeps_its_status_and_is_called_stale(rig: Rig) -> None:
     assert rig.failures() == (1 if rig.mode in PAUSING else 2)
 
 
-def test_nothing_of_the_upstream_is_in_the_log_or_the_metrics(rig: Rig) -> None:
+def test_nothing_from_the_upstream_is_in_the_log_or_the_metrics(rig: Rig) -> None:
     log = rig.log().rpartition("Booting worker")[2]
     assert "badge served" in log
     metrics = rig.service.get("/metrics").text
@@ -158,13 +158,13 @@ def test_nothing_of_the_upstream_is_in_the_log_or_the_metrics(rig: Rig) -> None:
 
 
 def most_ever_held(worker: psutil.Process) -> int:
-    """The largest RSS so far, in bytes, also where it was given back since (proc(5), VmHWM)."""
+    """Return the peak RSS so far, in bytes (proc(5), VmHWM)."""
     found = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{worker.pid}/status").read_text())
     assert found is not None
     return int(found[1]) * 1024
 
 
-def test_bombs_and_floods_take_no_memory(tmp_path: Path) -> None:
+def test_bombs_and_floods_do_not_fill_the_memory(tmp_path: Path) -> None:
     with healthy_rig(tmp_path) as healthy:
         rig = healthy.failing_by("huge")
         ask(rig, "/badge/acme/first")
@@ -172,7 +172,7 @@ def test_bombs_and_floods_take_no_memory(tmp_path: Path) -> None:
         before, threads = most_ever_held(worker), worker.num_threads()
         for number, mode in enumerate(["huge", "gzip-bomb", "deep-json", "drip", "hang-before-headers"] * 2):
             for now, path in ((mode, f"/badge/acme/bomb-{number}"), ("ok", f"/badge/acme/well-{number}")):
-                rig.upstream.mode = now  # well in between, or the source would be left alone
+                rig.upstream.mode = now  # healthy in between, or the breaker would open
                 ask(rig, path)
         assert eventually(lambda: rig.failures() == 1 + 10, 3)
         assert most_ever_held(worker) - before < 5_000_000

@@ -1,4 +1,4 @@
-"""A herd at one badge, over two services of two workers each on one cache: one question, and no wrong badge."""
+"""A herd of requests for one badge, on two services with two workers each and one cache: one call, no wrong badge."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ FRESH_SECONDS = 5
 
 @dataclass
 class Fleet:
-    """Two services, the Valkey between them, the upstream behind them."""
+    """Two services, their shared Valkey, and their upstream."""
 
     services: list[Service]
     upstream: FaultServer
@@ -55,9 +55,9 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
         settings = {
             "BADGE_UPSTREAM_URL": upstream.url,
             "BADGE_REDIS_URL": valkey.url,
-            "BADGE_REDIS_TIMEOUT": "300ms",  # a machine that a herd keeps busy is no lost Redis
+            "BADGE_REDIS_TIMEOUT": "300ms",  # so that a busy machine does not count as a lost Redis
             "BADGE_UPSTREAM_TIMEOUT": "3s",
-            # Every test begins with subjects never heard of.
+            # Every test starts with unknown subjects.
             "BADGE_UPSTREAM_NEW_BURST": "10000",
             "BADGE_UPSTREAM_CONCURRENCY": "32",
             "BADGE_FRESH_FINISHED": f"{FRESH_SECONDS}s",
@@ -75,21 +75,21 @@ def healthy(fleet: Fleet) -> None:
 
 
 def is_true_or_brief(answer: Answer) -> bool:
-    """The true status, or "unknown" for a moment."""
+    """Whether it is the true status, or "unknown" with a short lifetime."""
     return answer.code == 200 and (answer.status == "succeeded" or (answer.status == "unknown" and answer.max_age <= 5))
 
 
-def test_a_herd_at_a_cold_badge_is_one_question(fleet: Fleet) -> None:
+def test_a_herd_at_a_cold_badge_makes_one_call(fleet: Fleet) -> None:
     fleet.upstream.delay = UPSTREAM_SECONDS
     for _ in range(20):
         path, began = fleet.fresh_path(), time.monotonic()
         answers = all_at_once(fleet.urls(path, 256))
         assert fleet.calls(path) == 1
         assert all(is_true_or_brief(answer) for answer in answers)
-        # Each of the four workers lets half of its eight threads wait; the herd may be over before all of them do.
+        # Each of four workers lets half of its eight threads wait; the herd may be over before all of them do.
         assert sum(answer.status == "succeeded" for answer in answers) >= 4
         assert max(answer.seconds for answer in answers) < IN_TIME_SECONDS + SLACK_SECONDS
-        # Past what the answers without waiting said of their lifetime in front of Flask, and before that of the badge.
+        # After the provisional answers have expired in the edge cache, and before the badge itself expires.
         time.sleep(max(0.0, began + 1 + UPSTREAM_SECONDS - time.monotonic()))  # noqa: TID251 - real lifetimes
         again = all_at_once(fleet.urls(path, 256))
         assert {(answer.code, answer.status) for answer in again} == {(200, "succeeded")}
@@ -97,11 +97,11 @@ def test_a_herd_at_a_cold_badge_is_one_question(fleet: Fleet) -> None:
 
 
 def waits(fleet: Fleet, how: str) -> float:
-    """How many callers had no badge at hand, and what became of them; "" for all."""
+    """Return how many callers waited with this outcome; "" for all outcomes."""
     return sum(service.counted(f'badge_waits_total{{how="{how}') for service in fleet.services)
 
 
-def test_whoever_is_let_wait_is_served(fleet: Fleet) -> None:
+def test_every_caller_admitted_to_wait_is_served(fleet: Fleet) -> None:
     fleet.upstream.delay = UPSTREAM_SECONDS
     served, gave_up = waits(fleet, "served"), waits(fleet, "gaveUp")
     answers = all_at_once(fleet.urls(fleet.fresh_path(), 256))
@@ -110,20 +110,20 @@ def test_whoever_is_let_wait_is_served(fleet: Fleet) -> None:
     assert 4 <= waits(fleet, "served") - served <= true
 
 
-def test_many_keys_are_one_question_each(fleet: Fleet) -> None:
+def test_many_keys_make_one_call_each(fleet: Fleet) -> None:
     fleet.upstream.delay = 0.05
     paths = [fleet.fresh_path() for _ in range(64)]
     answers = all_at_once([url for path in paths for url in fleet.urls(path, 8)])
     assert all(is_true_or_brief(answer) for answer in answers)
     assert eventually(lambda: all(fleet.calls(path) == 1 for path in paths), 10)
-    time.sleep(0.6)  # noqa: TID251 - no further question follows
+    time.sleep(0.6)  # noqa: TID251 - no further call follows
     again = [answer for path in paths for answer in all_at_once(fleet.urls(path, 8))]
     assert {(answer.code, answer.status) for answer in again} == {(200, "succeeded")}
     assert Counter(fleet.calls(path) for path in paths) == {1: 64}
 
 
 @pytest.mark.parametrize("mode", ["500", "hang-before-headers", "reset", "bad-json", "html200"])
-def test_a_herd_at_a_broken_upstream_is_one_question_too(fleet: Fleet, mode: str) -> None:
+def test_a_herd_at_a_failing_upstream_makes_one_call_too(fleet: Fleet, mode: str) -> None:
     fleet.upstream.mode, fleet.upstream.delay = mode, 0.1
     path = fleet.fresh_path()
     answers = all_at_once(fleet.urls(path, 256))
@@ -132,7 +132,7 @@ def test_a_herd_at_a_broken_upstream_is_one_question_too(fleet: Fleet, mode: str
     assert fleet.calls(path) == 1
 
 
-def test_at_an_expired_badge_nobody_waits_and_one_asks(fleet: Fleet) -> None:
+def test_at_an_expired_badge_nobody_waits_and_there_is_one_call(fleet: Fleet) -> None:
     path = fleet.fresh_path()
     assert fleet.services[0].get(path).status_code == 200
     time.sleep(FRESH_SECONDS + 0.2)  # noqa: TID251 - past its lifetime
@@ -145,7 +145,7 @@ def test_at_an_expired_badge_nobody_waits_and_one_asks(fleet: Fleet) -> None:
     assert fleet.calls(path) == 2
 
 
-def test_an_outage_changes_no_badge_and_costs_a_question_a_back_off(fleet: Fleet) -> None:
+def test_an_outage_changes_no_badge_and_costs_one_call_per_back_off(fleet: Fleet) -> None:
     path = fleet.fresh_path()
     fleet.services[0].get(path)
     time.sleep(FRESH_SECONDS + 0.2)  # noqa: TID251 - past its lifetime
@@ -179,14 +179,14 @@ def test_warm_badges_do_not_wait_behind_cold_ones_at_a_hanging_upstream(fleet: F
 
 
 def is_asked_by_all(fleet: Fleet) -> bool:
-    """No worker's breaker keeps it from the upstream."""
+    """Whether every worker's breaker is closed."""
     answers = [all_at_once(fleet.urls(fleet.fresh_path(), 1))[0] for _ in range(16)]
     return all(answer.status == "succeeded" for answer in answers)
 
 
 @contextmanager
 def two_services_of_one_worker(folder: Path) -> Iterator[tuple[Service, Service, FaultServer]]:
-    """On one cache, before one upstream."""
+    """Run two services with one worker each, one cache and one upstream."""
     (folder / "valkey").mkdir()
     with running_fault_server() as upstream, running_valkey(folder / "valkey") as valkey:
         settings = {"BADGE_UPSTREAM_URL": upstream.url, "BADGE_REDIS_URL": valkey.url, "BADGE_WORKERS": "1"}
@@ -197,7 +197,7 @@ def two_services_of_one_worker(folder: Path) -> Iterator[tuple[Service, Service,
             yield one, two, upstream
 
 
-def test_a_worker_killed_while_it_asks_is_replaced_within_the_others_patience(tmp_path: Path) -> None:
+def test_when_a_fetching_worker_is_killed_another_takes_over_in_time(tmp_path: Path) -> None:
     with two_services_of_one_worker(tmp_path) as (one, two, upstream):
         upstream.delay = UPSTREAM_SECONDS
         path = "/badge/acme/web"
@@ -212,7 +212,7 @@ def test_a_worker_killed_while_it_asks_is_replaced_within_the_others_patience(tm
     assert max(answer.seconds for answer in answers) < IN_TIME_SECONDS + SLACK_SECONDS
 
 
-def test_a_worker_that_was_stopped_while_it_asked_does_not_bring_the_old_status_back(tmp_path: Path) -> None:
+def test_a_worker_suspended_during_a_fetch_does_not_bring_back_the_old_status(tmp_path: Path) -> None:
     with two_services_of_one_worker(tmp_path) as (one, two, upstream):
         upstream.delay = UPSTREAM_SECONDS
         path, late = "/badge/acme/web", one.workers()[0]
@@ -220,12 +220,12 @@ def test_a_worker_that_was_stopped_while_it_asked_does_not_bring_the_old_status_
             first = pool.submit(all_at_once, [one.url + path])
             assert eventually(lambda: len(upstream.asked) == 1)
             late.suspend()
-            time.sleep(2 * UPSTREAM_SECONDS)  # noqa: TID251 - the old status is on its way to who was stopped
+            time.sleep(2 * UPSTREAM_SECONDS)  # noqa: TID251 - the old status is on its way to the suspended worker
             upstream.status = "failed"
             assert all_at_once([two.url + path])[0].status == "failed"
-            time.sleep(3 - 2 * UPSTREAM_SECONDS)  # noqa: TID251 - past the lease and all patience
+            time.sleep(3 - 2 * UPSTREAM_SECONDS)  # noqa: TID251 - past the lease and all deadlines
             late.resume()
             assert first.result()[0].status != "succeeded"
-        time.sleep(1)  # noqa: TID251 - past what is held in front of Flask
+        time.sleep(1)  # noqa: TID251 - past the edge cache's lifetime
         assert [answer.status for answer in all_at_once([one.url + path, two.url + path])] == ["failed", "failed"]
     assert len(upstream.asked) == 2

@@ -1,4 +1,4 @@
-"""Redis stopped and killed, floods of invented names, forks: under load no wrong badge and none that is late."""
+"""A frozen or killed Redis, floods of invented names, forks: under load, no badge is wrong or late."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ UPSTREAM_SECONDS = 0.05
 
 
 def status_for(name: str) -> str:
-    """What the upstream says of a subject, so that a mix-up shows."""
+    """Return the upstream's status for a name; it varies, so that mix-ups are detected."""
     return ("succeeded", "failed", "inProgress", "scheduled")[hashlib.sha256(name.encode()).digest()[0] % 4]
 
 
@@ -77,21 +77,21 @@ def rig_on_a_valkey(folder: Path, **settings: str) -> Iterator[tuple[Rig, Valkey
         yield rig, valkey
 
 
-# Where it is not about time: a busy machine is no lost Redis.
+# For tests not about time: a busy machine must not count as a lost Redis.
 IN_NO_HURRY = {"BADGE_REDIS_TIMEOUT": "300ms"}
-# Where none may be turned away: on a busy machine more wait at a time.
+# For tests in which nobody may be refused: on a busy machine more callers wait at a time.
 ALL_MAY_WAIT = {"BADGE_THREADS": "32"}
 
 
 def one_in_five_is_cold(rig: Rig, seconds: float, per_second: int) -> Iterator[str]:
     for number in range(int(seconds * per_second)):
         name = f"cold-{number}" if number % 5 == 0 else f"warm-{number % 7}"
-        # A parameter of its own, so that what is held in front of Flask does not answer for Redis.
+        # A unique parameter, so that the edge cache does not answer instead of Redis.
         yield f"{rig.service.url}/badge/acme/{name}?n={number}"
 
 
 def at(moment: float, act: Callable[[], object]) -> Callable[[float], None]:
-    """Do it once, when so many seconds have passed."""
+    """Return a function that calls `act` once, after `moment` seconds."""
     left = [act]
 
     def tell(seconds: float) -> None:
@@ -101,7 +101,7 @@ def at(moment: float, act: Callable[[], object]) -> Callable[[float], None]:
     return tell
 
 
-def test_a_redis_stopped_under_load_is_not_seen(tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_a_redis_frozen_under_load_is_not_noticed(tmp_path_factory: pytest.TempPathFactory) -> None:
     def stop_it() -> float:
         with rig_on_a_valkey(tmp_path_factory.mktemp("stopped"), **ALL_MAY_WAIT) as (rig, valkey):
             return seconds_without(rig, at(1.0, valkey.freeze), at(4.0, valkey.thaw))
@@ -109,7 +109,7 @@ def test_a_redis_stopped_under_load_is_not_seen(tmp_path_factory: pytest.TempPat
     assert_within(ROOM * (UPSTREAM_SECONDS + 0.02), stop_it)
 
 
-def test_a_redis_killed_under_load_and_back_is_not_seen(tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_a_redis_killed_under_load_and_back_is_not_noticed(tmp_path_factory: pytest.TempPathFactory) -> None:
     def kill_it() -> float:
         folder = tmp_path_factory.mktemp("killed")
         with (
@@ -124,7 +124,7 @@ def test_a_redis_killed_under_load_and_back_is_not_seen(tmp_path_factory: pytest
 
 
 def seconds_without(rig: Rig, lose: Callable[[float], None], back: Callable[[float], None]) -> float:
-    """The p99 of a load under which that loss and that return change no badge; then the cache is used again."""
+    """Return the p99 under load while Redis is lost and comes back; asserts correct badges and a working cache."""
     all_at_once([f"{rig.service.url}/badge/acme/warm-{number}" for number in range(7)])
     rig.upstream.delay = UPSTREAM_SECONDS
     answers = at_a_rate(one_in_five_is_cold(rig, 6, 100), 100, lose, back)
@@ -140,7 +140,7 @@ def is_cache_up(rig: Rig) -> bool:
     return all(rig.service.get("/readyz").json()["checks"]["cache"] == "up" for _ in range(4))
 
 
-def test_a_killed_redis_costs_each_process_its_own_question_and_no_more(tmp_path: Path) -> None:
+def test_a_killed_redis_costs_at_most_one_call_per_process(tmp_path: Path) -> None:
     with rig_on_a_valkey(tmp_path) as (rig, valkey):
         valkey.process.kill()
         valkey.process.wait()
@@ -152,7 +152,7 @@ def test_a_killed_redis_costs_each_process_its_own_question_and_no_more(tmp_path
 
 
 def shown_in_the_end(rig: Rig, names: Sequence[str]) -> None:
-    """Each badge has its true status, at once or after a moment as "unknown", and never another."""
+    """Assert that each badge shows its true status, perhaps after a brief "unknown", and never another."""
     urls, number = [f"{rig.service.url}/badge/acme/{name}" for name in names], count()
     for _ in range(40):
         if not urls:
@@ -164,7 +164,7 @@ def shown_in_the_end(rig: Rig, names: Sequence[str]) -> None:
 
 
 @pytest.mark.parametrize("kind", ["list", "string"])
-def test_poison_in_redis_is_on_no_badge(tmp_path: Path, kind: str) -> None:
+def test_poison_in_redis_is_never_shown(tmp_path: Path, kind: str) -> None:
     names = [f"repo-{number}" for number in range(100)]
     with rig_on_a_valkey(tmp_path, **IN_NO_HURRY) as (rig, valkey):
         client = connect(valkey.url, timedelta(seconds=5), 1)
@@ -177,7 +177,7 @@ def test_poison_in_redis_is_on_no_badge(tmp_path: Path, kind: str) -> None:
                 client.delete(key)
                 client.lpush(key, "x")
             else:
-                # Another's report, as it stands and cut off; a program; noise.
+                # Another subject's report, whole and truncated; a pickle; noise.
                 other = whole[(number + 1) % len(whole)]
                 client.set(key, (other, other[:-9], b"\x80\x04cos\nsystem\n.", bytes(range(256)))[number % 4])
         shown_in_the_end(rig, names)
@@ -186,14 +186,14 @@ def test_poison_in_redis_is_on_no_badge(tmp_path: Path, kind: str) -> None:
 
 
 ROOM_FOR_SOME = 60_000
-"""Bytes, of which a report and what belongs to it take about a thousand."""
+"""In bytes; one report with its overhead takes about a thousand."""
 
 
 @pytest.mark.parametrize("policy", ["noeviction", "allkeys-lru"])
-def test_a_full_redis_is_on_no_badge_and_is_no_outage(tmp_path: Path, policy: str) -> None:
+def test_a_full_redis_changes_no_badge_and_is_no_outage(tmp_path: Path, policy: str) -> None:
     with rig_on_a_valkey(tmp_path, **IN_NO_HURRY) as (rig, valkey):
         client = connect(valkey.url, timedelta(seconds=5), 1)
-        shown_in_the_end(rig, [f"first-{number}" for number in range(100)])  # its connections take room, too
+        shown_in_the_end(rig, [f"first-{number}" for number in range(100)])  # connections take memory too
         client.config_set("maxmemory-policy", policy)
         client.config_set("maxmemory", client.info("memory")["used_memory"] + ROOM_FOR_SOME)
 
@@ -202,7 +202,7 @@ def test_a_full_redis_is_on_no_badge_and_is_no_outage(tmp_path: Path, policy: st
                 return rig.service.counted("badge_cache_failures_total") > 0
             return bool(client.info("stats")["evicted_keys"] > 0)
 
-        # What its connections took just when it was asked may be room by now.
+        # Memory taken by connections at that moment may be free by now.
         for first in range(0, 2_000, 200):
             shown_in_the_end(rig, [f"repo-{number}" for number in range(first, first + 200)])
             if is_full():
@@ -213,12 +213,12 @@ def test_a_full_redis_is_on_no_badge_and_is_no_outage(tmp_path: Path, policy: st
         client.close()
 
 
-def test_a_flood_of_invented_names_stays_within_the_budget_and_warm_badges_quick(tmp_path: Path) -> None:
+def test_during_a_flood_of_invented_names_the_budget_holds_and_warm_badges_stay_fast(tmp_path: Path) -> None:
     limits = {"BADGE_UPSTREAM_NEW_BURST": "20", "BADGE_UPSTREAM_NEW_PER_SECOND": "5", "BADGE_UPSTREAM_PER_SECOND": "20"}
     with rig_with(tmp_path, **limits) as rig:
         warm = f"{rig.service.url}/badge/acme/warm"
         rig.service.get("/badge/acme/warm")
-        for number in range(10):  # a worker's first answers load what the others find there
+        for number in range(10):  # a worker's first answers import code
             assert all(is_true(answer) for answer in all_at_once([f"{warm}?first={number}"] * 8))
         numbers, began, asked = count(), time.monotonic(), len(rig.upstream.asked)
 
@@ -236,7 +236,7 @@ def test_a_flood_of_invented_names_stays_within_the_budget_and_warm_badges_quick
 
 
 @pytest.mark.parametrize("preload", ["true", "false"])
-def test_no_subject_s_status_is_on_another_s_badge_over_forked_workers(tmp_path: Path, preload: str) -> None:
+def test_no_badge_shows_another_subject_s_status_with_forked_workers(tmp_path: Path, preload: str) -> None:
     patient = {"BADGE_THREADS": "32", "BADGE_WAITING": "32", "BADGE_UPSTREAM_CONCURRENCY": "16"}
     with rig_with(tmp_path, BADGE_WORKERS="4", BADGE_PRELOAD=preload, **patient) as rig:
         for first in range(0, 2000, 100):
@@ -245,17 +245,17 @@ def test_no_subject_s_status_is_on_another_s_badge_over_forked_workers(tmp_path:
                 urls = [answer.path for answer in all_at_once(urls) if not is_true(answer) and is_unknown(answer)]
                 if not urls:
                     break
-                time.sleep(0.1)  # noqa: TID251 - those who could not wait ask again
+                time.sleep(0.1)  # noqa: TID251 - retry for those that could not wait
             assert urls == []
 
 
 def is_unknown(answer: Answer) -> bool:
-    """Not known yet; anything else that is not true is another's."""
+    """Whether the status is not known yet; any other wrong status would be another subject's."""
     assert (answer.code, answer.status) == (200, "unknown"), answer.path
     return True
 
 
-def test_counts_are_exact_over_workers_and_outlive_them_but_not_the_service(tmp_path: Path) -> None:
+def test_counts_are_exact_over_all_workers_and_last_until_the_service_ends(tmp_path: Path) -> None:
     with rig_with(tmp_path, BADGE_WORKERS="4") as rig:
         urls = [f"{rig.service.url}/badge/acme/web?n={number % 10}" for number in range(50)]
         for _ in range(4):
@@ -267,7 +267,7 @@ def test_counts_are_exact_over_workers_and_outlive_them_but_not_the_service(tmp_
         assert eventually(lambda: rig.service.counted("badge_requests_total") == 200, 10)
         all_at_once([f"{rig.service.url}/badge/acme/other-{number}" for number in range(40)])
         assert rig.service.counted("badge_requests_total") == 240
-        # No label holds what strangers choose.
+        # No label contains what a request chose.
         assert not [name for name in rig.service.series() if "other" in name or "acme" in name]
     with rig_with(tmp_path) as rig:
         assert rig.service.counted("badge_requests_total") == 0
@@ -292,7 +292,7 @@ TRUE_OF_WEB = Resolution(
 )
 
 
-def test_pngs_under_load_are_all_drawn_and_in_time(tmp_path: Path) -> None:
+def test_pngs_are_all_drawn_in_time_under_load(tmp_path: Path) -> None:
     needs(f"PNG: {png.fault_of_this_machine()}", is_there=png.fault_of_this_machine() is None)
     with rig_with(tmp_path, BADGE_WORKERS="1") as rig:
         rig.service.get("/badge/acme/web.png")
@@ -315,7 +315,7 @@ def test_pngs_under_load_are_all_drawn_and_in_time(tmp_path: Path) -> None:
 
 
 def twenty_at_a_time(rig: Rig, first: int) -> list[Answer]:
-    """250 badges that nobody has asked for before, at scales 1 to 4."""
+    """Request 250 new badges at scales 1 to 4, twenty at a time."""
     urls = [f"{rig.service.url}/badge/acme/web.png?label=l{n}&scale={1 + n % 4}" for n in range(first, first + 250)]
     return [answer for start in range(0, 250, 20) for answer in all_at_once(urls[start : start + 20])]
 

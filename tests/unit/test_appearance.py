@@ -1,4 +1,4 @@
-"""Words and colours: complete, readable, honest about age."""
+"""Status words and colours are complete and readable, and old statuses show their age."""
 
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -28,7 +28,7 @@ from badge.model import BackupStatus, Origin, Report, Resolution, Subject
 from tests.doubles import START
 
 GRADIENT_TOP = (0xBB, 0.1)
-"""The lightest line of the flat style's overlay: #bbb at a tenth."""
+"""The lightest part of the flat style's gradient: #bbb at 10% opacity."""
 
 
 def resolution(status: BackupStatus, age: timedelta, origin: Origin = Origin.STALE) -> Resolution:
@@ -54,13 +54,13 @@ def test_every_status_has_its_own_words() -> None:
 
 
 @pytest.mark.parametrize("status", BackupStatus)
-def test_white_text_is_readable_on_every_status_also_where_it_is_lightest(status: BackupStatus) -> None:
+def test_white_text_is_readable_on_every_status_even_where_the_gradient_is_lightest(status: BackupStatus) -> None:
     assert contrast_with_white(COLOURS[Palette.ACCESSIBLE][TONES[status]]) >= 4.5
     assert contrast_with_white(COLOURS[Palette.ACCESSIBLE][Tone.ORANGE]) >= 4.5
     assert all(contrast_with_white(ground) >= 4.5 for ground in LABEL_GROUND)
 
 
-def test_the_tones_are_the_design_s_and_every_palette_has_them_all() -> None:
+def test_the_tones_match_the_design_and_every_palette_has_them_all() -> None:
     green = {BackupStatus.SUCCEEDED, BackupStatus.IN_PROGRESS, BackupStatus.SCHEDULED}
     grey = {BackupStatus.DELETED, BackupStatus.UNKNOWN}
     assert {status for status, tone in TONES.items() if tone is Tone.GREEN} == green
@@ -68,16 +68,16 @@ def test_the_tones_are_the_design_s_and_every_palette_has_them_all() -> None:
     assert all(len(set(COLOURS[palette].values())) == len(Tone) for palette in Palette)
 
 
-def test_young_knowledge_needs_no_age() -> None:
+def test_a_recently_confirmed_status_shows_no_age() -> None:
     badge = badge_for(resolution(BackupStatus.SUCCEEDED, timedelta(minutes=59)), Look())
     assert (badge.label, badge.message) == ("backup", "succeeded")
 
 
-def test_old_knowledge_says_how_old_it_is() -> None:
+def test_an_old_status_shows_its_age() -> None:
     assert message_for(resolution(BackupStatus.FAILED, timedelta(hours=3))) == "failed · as of 3h ago"
 
 
-def test_a_fallback_has_no_age_to_tell() -> None:
+def test_a_fallback_shows_no_age() -> None:
     assert message_for(resolution(BackupStatus.UNKNOWN, timedelta(hours=3), Origin.FALLBACK)) == "unknown"
 
 
@@ -85,7 +85,7 @@ def test_a_fallback_has_no_age_to_tell() -> None:
     ("hours", "words"),
     [(0.5, "<1h ago"), (1, "1h ago"), (1.99, "1h ago"), (47.9, "47h ago"), (48, "2d ago"), (71.9, "2d ago")],
 )
-def test_ages_go_in_coarse_steps(hours: float, words: str) -> None:
+def test_ages_are_shown_in_coarse_steps(hours: float, words: str) -> None:
     length = timedelta(hours=hours)
     report = Report(status=BackupStatus.FAILED, observed_at=START, finished_at=START - length)
     young = Resolution(report=report, origin=Origin.CACHE, age=timedelta(0), fresh_for=timedelta(0), now=START)
@@ -95,7 +95,7 @@ def test_ages_go_in_coarse_steps(hours: float, words: str) -> None:
 
 
 @given(st.timedeltas(min_value=timedelta(0), max_value=timedelta(days=30)))
-def test_the_words_hold_until_the_next_step_and_no_longer(age: timedelta) -> None:
+def test_the_message_changes_exactly_at_the_next_age_step(age: timedelta) -> None:
     step = next_age_step(age)
     tick = timedelta(microseconds=1)
     now = message_for(resolution(BackupStatus.SUCCEEDED, age))
@@ -140,7 +140,7 @@ FACES: list[tuple[Resolution, Look, str, Tone]] = [
 
 
 @pytest.mark.parametrize(("resolution", "look", "message", "tone"), FACES)
-def test_what_a_url_can_have_shown(resolution: Resolution, look: Look, message: str, tone: Tone) -> None:
+def test_a_url_chooses_what_the_message_shows(resolution: Resolution, look: Look, message: str, tone: Tone) -> None:
     face = face_of(resolution, look)
     assert (face.message, face.tone) == (message, tone)
 
@@ -167,7 +167,7 @@ KNOWN = st.builds(
 
 
 @given(KNOWN, LOOKS)
-def test_every_face_holds_as_long_as_it_says_and_no_longer(known: Resolution, look: Look) -> None:
+def test_every_face_changes_exactly_when_it_says(known: Resolution, look: Look) -> None:
     face = face_of(known, look)
     assert face.holds_for > timedelta(0)
     if face.holds_for > timedelta(days=365):
@@ -186,5 +186,5 @@ def test_no_look_makes_a_status_look_better(status: BackupStatus, look: Look, su
     assert tone is TONES[status] or (TONES[status] is Tone.GREEN and tone is Tone.ORANGE)
 
 
-def test_the_alternative_text_is_true_whatever_the_status() -> None:
+def test_the_alternative_text_is_correct_for_any_status() -> None:
     assert alt_text(Subject.legacy("acme", "web")) == "Backup status of acme/web"

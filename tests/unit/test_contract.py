@@ -1,4 +1,4 @@
-"""The contract's edges that a sample can't show: what upstreams write for "never", and limits."""
+"""Edge cases of the native contract without a sample: how upstreams write "never", and limits."""
 
 from __future__ import annotations
 
@@ -30,31 +30,31 @@ def read(**changes: object) -> Report:
 
 @pytest.mark.parametrize("written", NEVER)
 @pytest.mark.parametrize("name", OPTIONAL_MOMENTS)
-def test_a_zero_time_counts_as_not_given(name: str, written: str) -> None:
+def test_a_zero_time_counts_as_missing(name: str, written: str) -> None:
     moment: datetime | None = getattr(read(**{name: written}), OPTIONAL_MOMENTS[name])
     assert moment is None
 
 
 @pytest.mark.parametrize("written", NEVER)
-def test_nothing_can_have_been_observed_at_a_zero_time(written: str) -> None:
+def test_observed_at_can_not_be_a_zero_time(written: str) -> None:
     with pytest.raises(ContractBroken, match=r"^badField$"):
         read(observedAt=written)
 
 
-def test_the_largest_revision_is_what_a_database_holds() -> None:
+def test_the_largest_revision_is_the_largest_a_database_holds() -> None:
     assert read(revision=LARGEST_SIZE - 1).revision == LARGEST_SIZE - 1
     with pytest.raises(ContractBroken, match=r"^badField$"):
         read(revision=LARGEST_SIZE)
 
 
-def test_a_subject_is_the_one_asked_for_also_where_the_platform_folds_case() -> None:
+def test_an_answer_may_spell_the_subject_in_another_case_where_the_platform_folds_case() -> None:
     assert read(platform="github", account="ACME", subjectName="Web").status is BackupStatus.SUCCEEDED
     with pytest.raises(ContractBroken, match=r"^otherSubject$"):
         read(subjectName="web2")
 
 
 @pytest.mark.parametrize("name", ["status", "observedAt", "revision", "visibility", "platform", "subjectName"])
-def test_what_is_required_must_be_there(name: str) -> None:
+def test_a_missing_required_field_breaks_the_contract(name: str) -> None:
     document = {field: value for field, value in PLAIN.items() if field != name}
     with pytest.raises(ContractBroken, match=r"^badField$"):
         report_from(document, asked_for=WEB, now=START)

@@ -1,4 +1,4 @@
-"""The words in other languages: complete, with the same places to fill, compiled from what is in the repository."""
+"""Translations are complete, keep their placeholders, and are compiled from the repository's catalogues."""
 
 import io
 import string
@@ -28,7 +28,7 @@ def places(pattern: str) -> list[str]:
 
 
 @pytest.mark.parametrize("language", TRANSLATED)
-def test_every_pattern_is_translated_with_all_its_places(language: Language) -> None:
+def test_every_pattern_is_translated_with_all_its_placeholders(language: Language) -> None:
     catalogue = read_po(io.BytesIO(po_file(language).read_bytes()))
     patterns = [message for message in catalogue if message.id]
     assert len(patterns) == 17
@@ -38,13 +38,13 @@ def test_every_pattern_is_translated_with_all_its_places(language: Language) -> 
 
 
 @pytest.mark.parametrize("language", TRANSLATED)
-def test_what_is_read_was_compiled_from_what_is_written(language: Language) -> None:
+def test_the_compiled_catalogues_are_up_to_date(language: Language) -> None:
     compiled = io.BytesIO()
     write_mo(compiled, read_po(io.BytesIO(po_file(language).read_bytes())))
     assert po_file(language).with_suffix(".mo").read_bytes() == compiled.getvalue()
 
 
-def test_the_catalogues_hold_the_patterns_that_the_code_marks(tmp_path: Path) -> None:
+def test_the_catalogues_contain_exactly_the_marked_patterns(tmp_path: Path) -> None:
     pybabel, template = Path(sys.executable).with_name("pybabel"), tmp_path / "badge.pot"
     subprocess.run([pybabel, "-q", "extract", "-k", "marked", "-o", template, "badge"], check=True, timeout=60)
     marked = {message.id for message in read_po(io.BytesIO(template.read_bytes())) if message.id}
@@ -70,11 +70,11 @@ def test_the_catalogues_hold_the_patterns_that_the_code_marks(tmp_path: Path) ->
         ("../de", "en"),
     ],
 )
-def test_a_tag_names_the_nearest_language_there_is(tag: str, language: str) -> None:
+def test_a_tag_selects_the_nearest_available_language(tag: str, language: str) -> None:
     assert language_named(tag) == language
 
 
-def test_a_word_that_no_catalogue_has_stays_english_and_nothing_stays_nothing() -> None:
+def test_an_untranslated_pattern_stays_english_and_an_empty_one_stays_empty() -> None:
     assert Language.GERMAN.say("Nightly") == "Nightly"
     assert Language.GERMAN.say("") == ""
 
@@ -87,7 +87,7 @@ def test_a_word_that_no_catalogue_has_stays_english_and_nothing_stays_nothing() 
         (Language.JAPANESE, "成功 · 5時間前 · 3時間前の情報"),
     ],
 )
-def test_words_are_put_in_each_language_s_order(language: Language, message: str) -> None:
+def test_messages_follow_each_language_s_word_order(language: Language, message: str) -> None:
     finished = START - timedelta(hours=5)
     report = Report(status=BackupStatus.SUCCEEDED, observed_at=START, finished_at=finished)
     kept = Resolution(report=report, origin=Origin.STALE, age=timedelta(hours=3), fresh_for=timedelta(0), now=START)

@@ -1,4 +1,4 @@
-"""Cursors: given by one list, handed back by whoever reads it, and believed only if they can be one."""
+"""Cursors survive a round trip, and anything that is not one is rejected."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def spelt(document: object) -> str:
     return base64.urlsafe_b64encode(json.dumps(document).encode()).decode().rstrip("=")
 
 
-def test_a_cursor_gives_back_what_it_was_made_of() -> None:
+def test_a_cursor_returns_the_values_it_was_made_from() -> None:
     marks = [-(2**63) + 1, "Größe/日本"]
     cursor = cursor_at(ListingOrder.WORST, marks)
     assert cursor.isascii()
@@ -40,12 +40,12 @@ def test_a_cursor_gives_back_what_it_was_made_of() -> None:
         None,
     ],
 )
-def test_what_no_list_gave_is_no_cursor(document: object) -> None:
+def test_a_document_that_no_list_issued_is_rejected(document: object) -> None:
     with pytest.raises(ValueError, match="this cursor was not issued by this service"):
         marks_in(spelt(document), ListingOrder.WORST, KINDS)
 
 
 @pytest.mark.parametrize("text", ["", "x", "é", "[" * 50, "====", base64.b64encode(b"[" * 100_000).decode()])
-def test_what_can_t_be_read_is_no_cursor(text: str) -> None:
+def test_an_unreadable_cursor_is_rejected(text: str) -> None:
     with pytest.raises(ValueError, match="this cursor was not issued by this service"):
         marks_in(text, ListingOrder.WORST, KINDS)

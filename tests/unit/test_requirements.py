@@ -1,4 +1,4 @@
-"""What the code imports is asked for by name, so that no package's change of mind takes it away."""
+"""Every imported package is a direct requirement, so that no other package's change can remove it."""
 
 from __future__ import annotations
 
@@ -42,13 +42,13 @@ FOREIGN = {name for file in CODE for name in imported_by(file)} - sys.stdlib_mod
 
 
 @pytest.mark.parametrize("module", sorted(FOREIGN))
-def test_every_package_that_is_imported_is_asked_for_by_name(module: str) -> None:
+def test_every_imported_package_is_a_direct_requirement(module: str) -> None:
     packages = {name.lower().replace("_", "-") for name in packages_distributions()[module]}
     assert packages & asked_for()
 
 
 @pytest.mark.parametrize("file", NEEDS, ids=lambda file: file.name)
-def test_every_package_that_is_asked_for_has_a_reason_and_a_pin(file: Path) -> None:
+def test_every_direct_requirement_has_a_reason_and_a_pin(file: Path) -> None:
     pins = file.with_suffix(".txt").read_text().lower()
     for line in lines_of(file):
         assert line.partition(" #")[2].strip(), line

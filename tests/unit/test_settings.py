@@ -1,4 +1,4 @@
-"""Settings: every fault at once, secrets from files and never shown, docs that match."""
+"""Settings: all faults are reported at once, secrets come from files and are never shown, the docs match."""
 
 import subprocess
 import sys
@@ -29,12 +29,12 @@ def faults_of(**environment: str) -> list[str]:
     return [str(fault) for fault in raised.value.faults]
 
 
-def test_nothing_set_is_a_working_configuration() -> None:
+def test_the_defaults_are_a_working_configuration() -> None:
     settings = load({})
     assert (settings.bind, settings.redis_url, settings.upstream_url) == ("127.0.0.1:8000", None, None)
 
 
-def test_every_fault_is_told_at_once_with_its_variable() -> None:
+def test_all_faults_are_reported_at_once_with_their_variables() -> None:
     faults = faults_of(
         BADGE_WORKERS="many",
         BADGE_BIND="8000",
@@ -49,7 +49,7 @@ def test_every_fault_is_told_at_once_with_its_variable() -> None:
 
 
 @pytest.mark.parametrize("url", ["redis://:hunter2@[::1", "redis://:hunter2@host:port", "ftp://:hunter2@host"])
-def test_a_fault_never_shows_what_was_given(url: str) -> None:
+def test_a_fault_never_shows_the_value(url: str) -> None:
     assert "hunter2" not in " ".join(faults_of(BADGE_REDIS_URL=url))
 
 
@@ -61,13 +61,13 @@ def test_a_secret_can_come_from_a_file(tmp_path: Path) -> None:
     assert settings.upstream_api_key.get_secret_value() == "s3cret"
 
 
-def test_a_secret_given_twice_or_from_a_missing_file_is_a_fault(tmp_path: Path) -> None:
+def test_a_secret_set_twice_or_from_a_missing_file_is_a_fault(tmp_path: Path) -> None:
     missing = str(tmp_path / "missing")
     assert "keep one" in faults_of(BADGE_REDIS_URL="redis://a", BADGE_REDIS_URL_FILE=missing)[0]
     assert "No such file" in faults_of(BADGE_REDIS_URL_FILE=missing)[0]
 
 
-def test_a_key_without_an_upstream_is_a_contradiction() -> None:
+def test_an_upstream_api_key_without_an_upstream_is_a_fault() -> None:
     assert faults_of(BADGE_UPSTREAM_API_KEY="k") == ["BADGE_UPSTREAM_API_KEY: is given without BADGE_UPSTREAM_URL"]
 
 
@@ -92,24 +92,24 @@ def test_postgresql_without_its_driver_is_a_fault_that_says_what_to_install() ->
 
 
 @pytest.mark.parametrize("host", ["a..b", f"{'x' * 64}.example"])
-def test_a_host_that_can_t_be_one_is_refused(host: str) -> None:
+def test_an_impossible_host_name_is_a_fault(host: str) -> None:
     assert faults_of(BADGE_UPSTREAM_URL=f"http://{host}") == [
         "BADGE_UPSTREAM_URL: give an absolute http:// or https:// URL"
     ]
 
 
 @pytest.mark.parametrize("url", ["mysql://db/badge", "postgresql+asyncpg://db/badge", "sqlite"])
-def test_other_databases_and_drivers_are_refused(url: str) -> None:
+def test_other_databases_and_drivers_are_a_fault(url: str) -> None:
     assert "BADGE_CATALOGUE_URL: give sqlite:///path or postgresql+psycopg://" in faults_of(BADGE_CATALOGUE_URL=url)[0]
 
 
-def test_without_a_public_address_the_machine_s_own_is_known_unless_it_is_a_socket() -> None:
+def test_without_a_public_url_the_local_address_is_used_unless_it_is_a_socket() -> None:
     assert load({"BADGE_BIND": "0.0.0.0:80"}).address == "http://127.0.0.1:80"
     assert load({"BADGE_BIND": "unix:/x"}).address is None
     assert load({"BADGE_BIND": "unix:/x", "BADGE_PUBLIC_URL": "https://b.example"}).address == "https://b.example"
 
 
-def test_what_is_shown_hides_passwords_and_keys() -> None:
+def test_shown_settings_hide_passwords_and_keys() -> None:
     values = shown(
         load(
             {
@@ -124,7 +124,7 @@ def test_what_is_shown_hides_passwords_and_keys() -> None:
     assert values["BADGE_REDIS_URL"] == "rediss://<secret>@cache:6380/1"
 
 
-def test_a_misspelt_variable_is_pointed_out() -> None:
+def test_a_misspelt_variable_is_reported() -> None:
     assert unknown_variables({"BADGE_WORKER": "2"}) == ["BADGE_WORKER is no setting; did you mean BADGE_WORKERS?"]
     assert unknown_variables({"BADGE_WORKERS": "2", "BADGE_REDIS_URL_FILE": "x"}) == []
 
@@ -138,17 +138,17 @@ def test_a_renamed_setting_is_still_read_from_its_old_variable() -> None:
 
 
 @pytest.mark.parametrize("text", ["250ms", "90s", "15m", "26h", "7d", "0s"])
-def test_durations_are_read_and_shown_alike(text: str) -> None:
+def test_a_shown_duration_reads_back_as_the_same(text: str) -> None:
     duration = parse_duration(text)
     assert isinstance(duration, timedelta)
     assert parse_duration(show_duration(duration)) == duration
 
 
-def test_the_example_file_is_what_the_code_says() -> None:
+def test_the_example_file_matches_the_code() -> None:
     assert EXAMPLE.read_text() == example_file()
 
 
-def test_the_configuration_page_has_the_code_s_table() -> None:
+def test_the_configuration_page_matches_the_code() -> None:
     page = (PROJECT / "docs" / "reference" / "configuration.md").read_text()
     assert table() in page
     for name in SECRETS:

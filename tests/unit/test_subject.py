@@ -1,4 +1,4 @@
-"""DESIGN's path rules: what names a subject, what can't, and which spellings are one."""
+"""Paths and subjects: which paths are valid, and which spellings mean the same subject."""
 
 import unicodedata
 
@@ -25,7 +25,7 @@ def subjects(draw: st.DrawFn) -> Subject:
 
 
 @given(subjects())
-def test_the_path_of_a_subject_names_it_again(subject: Subject) -> None:
+def test_a_subject_s_path_parses_to_the_same_subject(subject: Subject) -> None:
     assert Subject.from_path(subject.path) == subject
 
 
@@ -35,7 +35,7 @@ def test_parsing_twice_changes_nothing(subject: Subject) -> None:
 
 
 @given(st.text(max_size=60))
-def test_any_path_names_a_subject_or_is_refused(path: str) -> None:
+def test_any_path_is_a_subject_or_is_rejected(path: str) -> None:
     try:
         subject = Subject.from_path(path)
     except InvalidSubject:
@@ -73,7 +73,7 @@ def test_no_control_character_gets_into_a_subject(account: str, name: str) -> No
         ("acme/...", ("GitHub", "acme", "Repository", "...")),
     ],
 )
-def test_paths_that_name_a_subject(path: str, expected: tuple[str, str, str, str]) -> None:
+def test_valid_paths(path: str, expected: tuple[str, str, str, str]) -> None:
     assert Subject.from_path(path) == Subject(*expected)
 
 
@@ -105,7 +105,7 @@ def test_paths_that_name_a_subject(path: str, expected: tuple[str, str, str, str
         "GitHub/acme/Repository/" + "n" * 1025,
     ],
 )
-def test_paths_that_name_none(path: str) -> None:
+def test_invalid_paths(path: str) -> None:
     with pytest.raises(InvalidSubject):
         Subject.from_path(path)
 
@@ -115,17 +115,17 @@ def test_the_longest_parts_are_accepted() -> None:
     assert Subject.parse("p" * 64, "a" * 255, "t" * 64, name).name == name
 
 
-def test_a_name_may_have_3_kib_of_utf_8_and_no_more() -> None:
+def test_a_name_may_have_at_most_3_kib_of_utf_8() -> None:
     with pytest.raises(InvalidSubject, match="bytes"):
         Subject.parse("GitHub", "acme", "Repository", "😀" * 769)
 
 
-def test_a_lone_surrogate_as_json_can_carry_it_is_refused() -> None:
+def test_a_lone_surrogate_as_json_can_contain_is_rejected() -> None:
     with pytest.raises(InvalidSubject):
         Subject.parse("GitHub", "acme", "Repository", "a\ud800")
 
 
-def test_case_is_folded_only_where_platform_and_source_both_do_it() -> None:
+def test_case_is_folded_only_if_platform_and_source_both_do_so() -> None:
     shouted, quiet = Subject.legacy("ACME", "Web"), Subject.legacy("acme", "web")
     assert shouted.key(fold_case=True) == quiet.key(fold_case=True)
     assert shouted.key(fold_case=False) != quiet.key(fold_case=False)
@@ -148,7 +148,7 @@ def test_platform_and_type_are_always_compared_without_case() -> None:
         (Subject.parse("GitHub", "acme", "Project", "web"), None),
     ],
 )
-def test_only_plain_github_repositories_have_the_short_path(subject: Subject, short: str | None) -> None:
+def test_only_plain_github_repositories_have_a_legacy_path(subject: Subject, short: str | None) -> None:
     assert subject.legacy_path == short
     if short:
         assert Subject.from_path(short) == subject

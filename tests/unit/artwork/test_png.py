@@ -1,4 +1,4 @@
-"""PNGs: of the size asked for, the same bytes always, and ready-made ones for where none can be drawn."""
+"""PNGs have the requested size and stable bytes; predrawn ones replace them if none can be drawn."""
 
 import io
 import time
@@ -27,7 +27,7 @@ def cairo() -> None:
 
 @pytest.mark.usefixtures("cairo")
 @pytest.mark.parametrize("scale", png.SCALES)
-def test_a_png_has_so_many_pixels_a_unit(scale: int) -> None:
+def test_a_png_has_scale_pixels_per_unit(scale: int) -> None:
     with Image.open(io.BytesIO(png.draw(BADGE, scale))) as picture:
         assert (picture.format, picture.size) == ("PNG", (116 * scale, 20 * scale))
 
@@ -39,30 +39,30 @@ def test_a_png_is_small_and_always_the_same() -> None:
     assert len(first) < 6_000
 
 
-def test_every_status_has_a_picture_drawn_beforehand() -> None:
+def test_every_status_has_a_predrawn_picture() -> None:
     for name in [*BackupStatus, "overdue"]:
         assert png.predrawn(name).startswith(b"\x89PNG")
 
 
 @pytest.mark.usefixtures("cairo")
 @pytest.mark.parametrize("name", PICTURES)
-def test_the_png_is_the_reference(name: str) -> None:
+def test_the_png_matches_the_reference(name: str) -> None:
     with Image.open(GOLDEN / f"{name}.png") as kept, Image.open(io.BytesIO(png.draw(PICTURES[name]))) as now:
         assert kept.size == now.size
         difference = ImageStat.Stat(ImageChops.difference(kept.convert("RGBA"), now.convert("RGBA"))).mean
-    # Another FreeType smooths a little otherwise; a letter that is missing or moved makes ten times that.
+    # Other FreeType versions smooth a little differently; a missing or moved letter differs ten times as much.
     assert max(difference) < 1.0
 
 
 @pytest.mark.usefixtures("cairo")
 @pytest.mark.parametrize("name", PREDRAWN)
-def test_what_was_drawn_beforehand_is_what_would_be_drawn(name: str) -> None:
+def test_the_predrawn_pictures_are_up_to_date(name: str) -> None:
     with Image.open(io.BytesIO(png.predrawn(name))) as kept, Image.open(io.BytesIO(png.draw(PREDRAWN[name]))) as now:
         assert kept.size == now.size
 
 
 @pytest.mark.parametrize("style", Style)
-def test_what_cairo_can_not_do_is_taken_out(style: Style) -> None:
+def test_features_that_cairosvg_lacks_are_removed(style: Style) -> None:
     badge = Badge(label='a<&">b', message="überfällig", colour="#2b7a2b", style=style)
     given = png.for_cairo(draw_svg(badge).decode()).decode()
     assert not any(word in given for word in ("textLength", "filter", "geometricPrecision", "Verdana"))
@@ -86,7 +86,7 @@ def test_any_text_can_be_drawn(label: str) -> None:
         ("\u0378א", "א\ufffd"),
     ],
 )
-def test_right_to_left_letters_are_joined_mirrored_and_put_in_order(shown: str, drawn: str) -> None:
+def test_right_to_left_text_is_shaped_mirrored_and_reordered(shown: str, drawn: str) -> None:
     assert cairo_text.visual_order(shown) == drawn
 
 
@@ -98,9 +98,9 @@ def test_each_letter_is_drawn_in_a_font_that_has_it() -> None:
 
 
 @pytest.mark.usefixtures("cairo")
-def test_who_has_no_time_left_does_not_wait_for_another_s_drawing() -> None:
+def test_a_caller_without_time_left_does_not_wait_for_another_thread() -> None:
     pictures = Pictures()
-    with png._drawing:  # another thread's
+    with png._drawing:  # as if another thread were drawing
         began = time.monotonic()
         with pytest.raises(png.PngUnavailable, match="other threads"):
             pictures.png(BADGE, 1, is_shared=False, patience=0)

@@ -1,4 +1,4 @@
-"""Pictures: shields' geometry, safe for any text, the same bytes always."""
+"""SVGs have shields' geometry, are safe for any text, and have stable bytes."""
 
 from pathlib import Path
 from xml.etree.ElementTree import Element
@@ -65,15 +65,15 @@ def picture(label: str, message: str) -> Element:
 
 
 @pytest.mark.parametrize("name", PICTURES)
-def test_the_picture_is_the_reference(name: str) -> None:
+def test_the_picture_matches_the_reference(name: str) -> None:
     assert draw(PICTURES[name]) == (GOLDEN / f"{name}.svg").read_bytes()
 
 
-def test_no_reference_is_left_over() -> None:
+def test_no_reference_is_unused() -> None:
     assert {file.stem for file in GOLDEN.glob("*.svg")} == set(PICTURES)
 
 
-# Left box, right box, the texts' centres: npm badge-maker 6.0.0 on the same words.
+# Width of left and right box, centres of the texts: from npm badge-maker 6.0.0 for the same words.
 SHIELDS = [
     ("backup", "succeeded", 49, 67, [255, 815]),
     ("backup", "failed", 49, 39, [255, 675]),
@@ -86,7 +86,7 @@ SHIELDS = [
 
 
 @pytest.mark.parametrize(("label", "message", "left", "right", "centres"), SHIELDS)
-def test_the_geometry_is_shields(label: str, message: str, left: int, right: int, centres: list[int]) -> None:
+def test_the_geometry_is_that_of_shields(label: str, message: str, left: int, right: int, centres: list[int]) -> None:
     root = picture(label, message)
     boxes = [int(rect.attrib["width"]) for rect in root.iter(f"{SVG}rect")]
     assert boxes == [left + right, left, right, left + right]
@@ -95,7 +95,7 @@ def test_the_geometry_is_shields(label: str, message: str, left: int, right: int
     assert int(texts[-1].attrib["textLength"]) == 10 * (right - 10)
 
 
-def test_a_picture_follows_the_reader_s_setting_unless_it_is_told_not_to() -> None:
+def test_a_picture_follows_the_reader_s_setting_unless_a_theme_is_given() -> None:
     auto, light, dark = (
         draw(Badge(label="backup", message="failed", colour="#b3201f", theme=theme)) for theme in Theme
     )
@@ -107,7 +107,7 @@ def test_a_picture_follows_the_reader_s_setting_unless_it_is_told_not_to() -> No
 
 
 @pytest.mark.parametrize("style", Style)
-def test_a_text_runs_the_way_its_first_letter_does(style: Style) -> None:
+def test_a_text_has_the_direction_of_its_first_letter(style: Style) -> None:
     badge = Badge(label="(3) גיבוי", message="נכשל x", colour="#b3201f", style=style, language="he")
     root = ElementTree.fromstring(draw(badge))
     assert root.attrib["lang"] == "he"
@@ -116,7 +116,7 @@ def test_a_text_runs_the_way_its_first_letter_does(style: Style) -> None:
     assert not any("direction" in text.attrib for text in latin.iter(f"{SVG}text"))
 
 
-def test_a_reader_who_does_not_see_it_hears_one_sentence() -> None:
+def test_a_screen_reader_reads_one_sentence() -> None:
     root = picture("backup", "in progress")
     assert root.attrib["role"] == "img"
     assert root.attrib["aria-label"] == "backup: in progress"
@@ -144,7 +144,7 @@ def test_any_text_gives_a_harmless_picture(
 
 
 @given(st.text(st.characters()))
-def test_what_can_not_be_printed_is_dropped_and_nothing_else(text: str) -> None:
+def test_only_unprintable_characters_are_dropped(text: str) -> None:
     shown = printable(text)
     assert printable(shown) == shown
     assert not set(shown) & BIDI_CONTROLS
@@ -155,7 +155,7 @@ def test_a_lone_surrogate_and_controls_are_stripped() -> None:
     assert printable("a\ud800b\x00c\x85d\ufffee\u202ef\ng") == "abcdef g"
 
 
-# Verdana 11 px, in hundredths: badges.md's measurements.
+# Measured with Verdana 11 px, in hundredths of a pixel.
 WIDTHS = [
     ("backup", 3951),
     ("succeeded", 5750),
@@ -168,11 +168,11 @@ WIDTHS = [
 
 
 @pytest.mark.parametrize(("text", "hundredths"), WIDTHS)
-def test_widths_are_verdana_s(text: str, hundredths: int) -> None:
+def test_widths_match_verdana(text: str, hundredths: int) -> None:
     assert abs(VERDANA_11.width(text) - hundredths) <= len(text)
 
 
-def test_what_verdana_lacks_gets_a_sensible_width() -> None:
+def test_characters_that_verdana_lacks_get_a_plausible_width() -> None:
     assert VERDANA_11.width("备份") == 2200
     assert VERDANA_11.width("e\u0301") == VERDANA_11.width("e")
     assert VERDANA_11.width("📦") == 1496

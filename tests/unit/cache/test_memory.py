@@ -1,4 +1,4 @@
-"""The in-process cache has a limit, and none of its own makes it no cache."""
+"""The in-process cache has a maximum size, and with size 0 it stores nothing."""
 
 from datetime import timedelta
 
@@ -25,13 +25,13 @@ def test_the_least_recently_used_goes_first() -> None:
     assert [cache.get(key(name)) is not None for name in "abc"] == [True, False, True]
 
 
-def test_with_no_room_nothing_is_kept() -> None:
+def test_with_size_0_nothing_is_stored() -> None:
     cache = MemoryStatusCache(ManualClock(), max_entries=0)
     assert not cache.put(key("a"), entry())
     assert cache.get(key("a")) is None
 
 
-def test_fences_are_dropped_once_no_fetch_can_be_that_old() -> None:
+def test_fences_are_dropped_when_no_fetch_can_be_that_old() -> None:
     clock = ManualClock()
     cache = MemoryStatusCache(clock)
     cache.invalidate(key("a"))

@@ -1,4 +1,4 @@
-"""A breaker opens after failures in a row, lets one caller a pause try, and closes when that one succeeds."""
+"""A breaker opens after consecutive failures, admits one trial per pause, and closes when a trial succeeds."""
 
 from dataclasses import dataclass, field
 
@@ -21,7 +21,7 @@ class Bench:
             self.breaker.failed()
 
 
-def test_it_opens_after_so_many_failures_in_a_row() -> None:
+def test_it_opens_after_the_configured_number_of_consecutive_failures() -> None:
     bench = Bench()
     bench.fail(2)
     bench.breaker.succeeded()
@@ -32,7 +32,7 @@ def test_it_opens_after_so_many_failures_in_a_row() -> None:
     assert bench.events.seen == [CircuitBreakerMoved("x", is_open=True)]
 
 
-def test_while_it_is_open_one_caller_a_pause_tries() -> None:
+def test_while_it_is_open_one_trial_per_pause_is_admitted() -> None:
     bench = Bench()
     bench.fail(3)
     assert not bench.breaker.admits()
@@ -40,7 +40,7 @@ def test_while_it_is_open_one_caller_a_pause_tries() -> None:
     assert [bench.breaker.admits() for _ in range(3)] == [True, False, False]
 
 
-def test_each_trial_that_fails_doubles_the_pause_up_to_a_limit() -> None:
+def test_each_failed_trial_doubles_the_pause_up_to_a_limit() -> None:
     bench = Bench()
     bench.fail(3)
     pauses = []
@@ -52,7 +52,7 @@ def test_each_trial_that_fails_doubles_the_pause_up_to_a_limit() -> None:
     assert pauses == [1, 2, 4, 5, 5]
 
 
-def test_one_success_closes_it_and_the_next_outage_begins_anew() -> None:
+def test_one_success_closes_it_and_resets_the_pause() -> None:
     bench = Bench()
     bench.fail(5)
     bench.breaker.succeeded()
@@ -67,14 +67,14 @@ def test_one_success_closes_it_and_the_next_outage_begins_anew() -> None:
     ]
 
 
-def test_chance_spreads_the_trials_by_a_fifth() -> None:
+def test_jitter_varies_the_pauses_by_a_fifth() -> None:
     for jitter, seconds in ((0.0, 0.8), (1.0, 1.2)):
         bench = Bench(jitter=jitter)
         bench.fail(3)
         assert bench.breaker.seconds_to_trial == seconds
 
 
-def test_those_under_way_when_it_opens_make_no_pause_longer() -> None:
+def test_calls_under_way_when_it_opens_do_not_lengthen_the_pause() -> None:
     bench = Bench()
     bench.fail(20)
     assert bench.breaker.seconds_to_trial == 1

@@ -1,4 +1,4 @@
-"""Host names are looked up beside the commands: none waits for a resolver longer than it may."""
+"""Host names are looked up on threads of their own, so that no command waits for DNS longer than it may."""
 
 import socket
 import threading
@@ -18,7 +18,7 @@ def address(number: int) -> Address:
 
 @dataclass
 class Resolver:
-    """A resolver that answers when `go` is set; `now` is the clock of who asks it."""
+    """A resolver that answers when `go` is set; `now` is its callers' clock."""
 
     answers: list[list[Address] | OSError]
     now: float = 0.0
@@ -42,7 +42,7 @@ class Resolver:
         return self.names.addresses("redis.internal", 6379, seconds)
 
 
-def test_a_silent_resolver_costs_each_command_its_time_and_is_asked_once() -> None:
+def test_a_silent_resolver_costs_each_command_its_time_limit_and_is_called_once() -> None:
     resolver = Resolver([[address(1)]])
     resolver.go.clear()
     began = time.monotonic()
@@ -55,7 +55,7 @@ def test_a_silent_resolver_costs_each_command_its_time_and_is_asked_once() -> No
     assert resolver.addresses() == [address(1)]
 
 
-def test_what_was_found_serves_while_it_is_looked_up_anew() -> None:
+def test_known_addresses_are_used_while_a_new_look_up_runs() -> None:
     resolver = Resolver([[address(1)], [address(2)]])
     assert resolver.addresses() == [address(1)]
     resolver.now = FRESH_SECONDS - 1
@@ -69,7 +69,7 @@ def test_what_was_found_serves_while_it_is_looked_up_anew() -> None:
     assert len(resolver.asked) == 2
 
 
-def test_a_resolver_that_fails_leaves_what_was_known() -> None:
+def test_known_addresses_survive_a_failed_look_up() -> None:
     resolver = Resolver([[address(1)], OSError("no resolver"), [address(2)]])
     resolver.addresses()
     resolver.now = FRESH_SECONDS
@@ -78,14 +78,14 @@ def test_a_resolver_that_fails_leaves_what_was_known() -> None:
     assert eventually(lambda: resolver.addresses() == [address(2)])
 
 
-def test_a_name_that_nobody_knows_is_told_and_asked_for_again() -> None:
+def test_an_unknown_name_raises_and_is_looked_up_again() -> None:
     resolver = Resolver([OSError("no such name"), [address(1)]])
     with pytest.raises(OSError, match="no such name"):
         resolver.addresses()
     assert resolver.addresses() == [address(1)]
 
 
-def test_addresses_that_do_not_answer_are_of_no_use_any_more() -> None:
+def test_addresses_that_do_not_answer_are_dropped() -> None:
     resolver = Resolver([[address(1)], [address(2)]])
     resolver.addresses()
     resolver.names.drop("redis.internal", 6379)
@@ -98,13 +98,13 @@ def test_what_can_t_be_a_name_is_one_that_nobody_knows(name: str) -> None:
         HostNames().addresses(name, 80, 5)
 
 
-def test_an_address_is_no_name() -> None:
+def test_a_numeric_address_needs_no_look_up() -> None:
     found = HostNames().addresses("127.0.0.1", 6379, 0)
     assert [item.socket_address for item in found] == [("127.0.0.1", 6379)]
     assert HostNames().addresses("::1", 6379, 0)[0].socket_address[:2] == ("::1", 6379)
 
 
-def test_without_a_thread_it_is_a_loss_like_others() -> None:
+def test_without_a_thread_it_fails_like_any_connection() -> None:
     resolver = Resolver([[address(1)]])
     with no_thread_to_give(), pytest.raises(OSError, match="thread"):
         resolver.addresses()

@@ -1,4 +1,4 @@
-"""Each process has a value of its own; what a fork inherits is left alone."""
+"""Each process has its own value; an inherited one is left alone."""
 
 import gc
 import os
@@ -10,7 +10,7 @@ from badge.resilience.per_process import PerProcess
 
 
 class Value:
-    """Something that can be told apart, and watched."""
+    """An object that supports identity checks and weak references."""
 
 
 def test_all_threads_of_a_process_have_the_same_value() -> None:
@@ -24,7 +24,7 @@ def test_all_threads_of_a_process_have_the_same_value() -> None:
         assert len(set(pool.map(got, range(8)))) == 1
 
 
-def test_nothing_is_made_before_it_is_asked_for() -> None:
+def test_the_value_is_made_at_first_use() -> None:
     made: list[int] = []
     mine = PerProcess(lambda: made.append(1))
     assert made == []
@@ -33,7 +33,7 @@ def test_nothing_is_made_before_it_is_asked_for() -> None:
     assert made == [1]
 
 
-def test_a_fork_has_a_value_of_its_own_and_keeps_what_it_inherited() -> None:
+def test_a_forked_process_makes_its_own_value_and_keeps_the_inherited_one_alive() -> None:
     mine = PerProcess(Value)
     before, watched = id(mine.get()), weakref.ref(mine.get())
     child = os.fork()

@@ -14,7 +14,7 @@ def test_the_second_caller_joins_the_first_one_s_flight() -> None:
     assert flights.board("b")[1]
 
 
-def test_all_who_wait_get_the_result() -> None:
+def test_all_waiting_callers_get_the_result() -> None:
     flights: SingleFlight[str, int] = SingleFlight()
     flight, _ = flights.board("a")
     results: list[int | None] = []
@@ -27,7 +27,7 @@ def test_all_who_wait_get_the_result() -> None:
     assert results == [7] * 8
 
 
-def test_a_crash_is_everybody_s() -> None:
+def test_all_waiting_callers_get_the_exception() -> None:
     flights: SingleFlight[str, int] = SingleFlight()
     flight, _ = flights.board("a")
     flight.crash(ZeroDivisionError())
@@ -36,12 +36,12 @@ def test_a_crash_is_everybody_s() -> None:
             flight.wait(0)
 
 
-def test_who_loses_patience_gets_nothing() -> None:
+def test_a_caller_whose_wait_times_out_gets_nothing() -> None:
     flight, _ = SingleFlight[str, int]().board("a")
     assert flight.wait(0) is None
 
 
-def test_after_a_flight_is_over_the_next_caller_begins_a_new_one() -> None:
+def test_after_a_flight_is_over_the_next_caller_starts_a_new_one() -> None:
     flights: SingleFlight[str, int] = SingleFlight()
     first, _ = flights.board("a")
     flights.over("a")

@@ -1,4 +1,4 @@
-"""Background work on a bounded number of daemon threads, made anew after a fork."""
+"""Background work on a bounded number of daemon threads, which a forked process starts anew."""
 
 import os
 import threading
@@ -22,7 +22,7 @@ def test_jobs_are_done_on_daemon_threads() -> None:
     assert seen[0] is not threading.current_thread()
 
 
-def test_no_more_at_a_time_than_threads_and_no_more_in_line_than_may_wait() -> None:
+def test_running_and_queued_jobs_are_limited() -> None:
     pool, go = WorkerPool("test", 2, 3), threading.Event()
     running: list[int] = []
 
@@ -43,7 +43,7 @@ def test_no_more_at_a_time_than_threads_and_no_more_in_line_than_may_wait() -> N
     assert not pool.is_full
 
 
-def test_threads_are_used_again() -> None:
+def test_threads_are_reused() -> None:
     pool, names = WorkerPool("test-again", 8, 10), set()
     for _ in range(20):
         done = threading.Event()
@@ -58,7 +58,7 @@ def test_threads_are_used_again() -> None:
     assert len(names) == 1
 
 
-def test_where_no_thread_can_be_had_nothing_is_taken_and_the_next_job_is_done() -> None:
+def test_if_no_thread_can_be_started_a_job_is_refused_and_a_later_one_runs() -> None:
     pool, done = WorkerPool("test", 2, 10), threading.Event()
     with no_thread_to_give():
         assert not pool.submit(done.set)
@@ -67,7 +67,7 @@ def test_where_no_thread_can_be_had_nothing_is_taken_and_the_next_job_is_done() 
     assert done.wait(5)
 
 
-def test_with_a_thread_at_work_a_job_waits_for_it_where_no_other_can_be_had() -> None:
+def test_if_no_second_thread_can_be_started_a_job_waits_for_the_first() -> None:
     pool, go, done = WorkerPool("test", 2, 10), threading.Event(), threading.Event()
 
     def wait() -> None:
@@ -84,7 +84,7 @@ def tell(writing: int) -> None:
     os.write(writing, b"done")
 
 
-def test_a_fork_has_a_crew_of_its_own() -> None:
+def test_a_forked_process_has_its_own_threads() -> None:
     pool, done = WorkerPool("test", 1, 10), threading.Event()
     pool.submit(done.set)
     assert done.wait(5)

@@ -1,4 +1,4 @@
-"""Leases are renewed for as long as the work under them lasts, and no longer."""
+"""Leases are renewed exactly as long as the work under them lasts."""
 
 import threading
 from datetime import UTC, datetime
@@ -11,19 +11,19 @@ from tests.servers import eventually
 LEASE = Lease(("github", "acme", "repository", "web"), "token", datetime(2026, 11, 23, tzinfo=UTC))
 
 
-def test_what_is_held_is_renewed_and_what_was_is_not() -> None:
+def test_held_leases_are_renewed_and_released_ones_are_not() -> None:
     renewed: list[Lease] = []
     keeper = LeaseKeeper(renewed.append, seconds=0.01)
     with keeper.holding(LEASE):
         assert eventually(lambda: len(renewed) >= 3)
     pause = threading.Event()
-    pause.wait(0.05)  # one that was under way
+    pause.wait(0.05)  # for a renewal that was under way
     count = len(renewed)
     pause.wait(0.1)
     assert len(renewed) == count
 
 
-def test_one_thread_holds_all_of_them() -> None:
+def test_one_thread_renews_all_leases() -> None:
     renewed: list[Lease] = []
     keeper = LeaseKeeper(renewed.append, seconds=0.01)
     other = Lease(("github", "acme", "repository", "api"), "other", LEASE.began)

@@ -1,4 +1,4 @@
-"""What the resolver shows: lifetimes, what is kept, what is too old, what is private."""
+"""The resolver: lifetimes, caching, outages, old reports, private subjects."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -40,7 +40,7 @@ PRIVATE = replace(SUCCEEDED, visibility=Visibility.PRIVATE)
 
 @dataclass
 class Bench:
-    """A resolver over a source whose answer tests set; None is an outage."""
+    """A resolver over a source whose answer the test sets; None is an outage."""
 
     says: Report | None = SUCCEEDED
     follows_clock: bool = True
@@ -56,7 +56,7 @@ class Bench:
         self.resolver = self.parts.resolver
 
     def use(self, cache: MemoryStatusCache) -> None:
-        """Keep reports there."""
+        """Replace the cache."""
         self.cache = self.parts.cache = cache
         self.resolver = self.parts.made()
 
@@ -100,7 +100,7 @@ def test_each_status_has_its_lifetime(status: BackupStatus, seconds: int) -> Non
     assert len(bench.source.asked) == 2
 
 
-def test_what_is_no_longer_fresh_is_shown_while_a_new_report_is_fetched() -> None:
+def test_an_expired_report_is_shown_while_a_new_one_is_fetched() -> None:
     bench = Bench()
     bench.resolve()
     bench.says = replace(SUCCEEDED, status=BackupStatus.FAILED)
@@ -112,7 +112,7 @@ def test_what_is_no_longer_fresh_is_shown_while_a_new_report_is_fetched() -> Non
     assert RefreshBegun() in bench.events.seen
 
 
-def test_knowledge_of_more_than_an_hour_is_worth_waiting_for_a_newer_one() -> None:
+def test_a_report_older_than_an_hour_is_replaced_before_the_answer() -> None:
     bench = Bench()
     bench.resolve()
     bench.says = replace(SUCCEEDED, status=BackupStatus.FAILED)
@@ -120,7 +120,7 @@ def test_knowledge_of_more_than_an_hour_is_worth_waiting_for_a_newer_one() -> No
     assert bench.seen() == (BackupStatus.FAILED, Origin.UPSTREAM)
 
 
-def test_a_source_at_hand_is_asked_while_the_reader_waits() -> None:
+def test_a_local_source_is_called_on_the_caller_s_thread() -> None:
     bench = Bench()
     bench.source.local = True
     bench.resolve()
@@ -129,8 +129,8 @@ def test_a_source_at_hand_is_asked_while_the_reader_waits() -> None:
     assert bench.seen() == (BackupStatus.FAILED, Origin.UPSTREAM)
 
 
-def test_a_source_at_hand_is_asked_where_no_other_process_would_see_what_is_kept() -> None:
-    """A report makes the process forget that took it; what this one keeps for itself would outlive it."""
+def test_a_local_source_is_called_each_time_without_a_shared_cache() -> None:
+    """A report invalidates only the cache of the process that received it; a copy in another would outlive it."""
     bench = Bench()
     bench.source.local = True
     bench.use(MemoryStatusCache(bench.clock))
@@ -141,7 +141,7 @@ def test_a_source_at_hand_is_asked_where_no_other_process_would_see_what_is_kept
     assert bench.seen() == (BackupStatus.FAILED, Origin.STALE)
 
 
-def test_a_source_at_hand_that_keeps_failing_is_left_alone_for_a_while() -> None:
+def test_a_local_source_that_keeps_failing_is_not_called_for_a_while() -> None:
     bench = Bench(None)
     bench.source.local = True
     for number in range(10):
@@ -153,7 +153,7 @@ def test_a_source_at_hand_that_keeps_failing_is_left_alone_for_a_while() -> None
     assert bench.seen() == (BackupStatus.SUCCEEDED, Origin.UPSTREAM)
 
 
-def test_a_source_at_hand_that_hangs_holds_a_bounded_number_of_readers() -> None:
+def test_a_local_source_that_hangs_blocks_a_bounded_number_of_callers() -> None:
     bench, has_begun, may_end = Bench(), threading.Event(), threading.Event()
     bench.source.local = True
     bench.resolve()
@@ -175,7 +175,7 @@ def test_a_source_at_hand_that_hangs_holds_a_bounded_number_of_readers() -> None
         assert first.result(10) == (BackupStatus.FAILED, Origin.UPSTREAM)
 
 
-def test_no_such_subject_is_an_answer_and_is_kept() -> None:
+def test_no_such_subject_is_an_answer_and_is_cached() -> None:
     bench = Bench(Report.absent(START))
     first = bench.resolve()
     assert (first.origin, first.report.exists) == (Origin.UPSTREAM, False)
@@ -183,14 +183,14 @@ def test_no_such_subject_is_an_answer_and_is_kept() -> None:
     assert bench.seen() == (BackupStatus.UNKNOWN, Origin.CACHE)
 
 
-def test_what_is_left_of_the_lifetime_is_handed_on() -> None:
+def test_a_cached_report_has_the_rest_of_its_lifetime() -> None:
     bench = Bench()
     bench.resolve()
     bench.clock.advance(seconds=50)
     assert bench.resolve().fresh_for == timedelta(seconds=70)
 
 
-def test_an_outage_shows_what_is_kept() -> None:
+def test_an_outage_shows_the_cached_report() -> None:
     bench = Bench()
     bench.resolve()
     bench.says = None
@@ -203,7 +203,7 @@ def test_an_outage_shows_what_is_kept() -> None:
 
 
 class LossyCache(MemoryStatusCache):
-    """A server that was emptied: only this process still knows."""
+    """A server that lost its data; only this process still has the entry."""
 
     def get(self, key: SubjectKey) -> CacheEntry | None:
         return None
@@ -215,7 +215,7 @@ class LossyCache(MemoryStatusCache):
         return super().get(key)
 
 
-def test_what_the_cache_lost_during_an_outage_is_recalled_as_long_as_anybody_knows_it() -> None:
+def test_an_entry_the_cache_lost_is_recalled_during_an_outage() -> None:
     bench = Bench()
     bench.use(LossyCache(bench.clock))
     assert bench.seen() == (BackupStatus.SUCCEEDED, Origin.UPSTREAM)
@@ -226,7 +226,7 @@ def test_what_the_cache_lost_during_an_outage_is_recalled_as_long_as_anybody_kno
     assert bench.seen() == (BackupStatus.UNKNOWN, Origin.FALLBACK)
 
 
-def test_from_an_hour_on_the_picture_says_how_old_its_knowledge_is() -> None:
+def test_from_an_hour_on_the_picture_shows_the_report_s_age() -> None:
     bench = Bench()
     bench.resolve()
     bench.says = None
@@ -237,7 +237,7 @@ def test_from_an_hour_on_the_picture_says_how_old_its_knowledge_is() -> None:
     assert bench.resolve().age == timedelta(hours=1)
 
 
-def test_past_a_day_what_is_kept_is_unknown() -> None:
+def test_after_a_day_a_cached_report_is_unknown() -> None:
     bench = Bench()
     bench.resolve()
     bench.says = None
@@ -247,14 +247,14 @@ def test_past_a_day_what_is_kept_is_unknown() -> None:
     assert bench.seen() == (BackupStatus.UNKNOWN, Origin.FALLBACK)
 
 
-def test_an_outage_with_nothing_kept_is_unknown_for_a_moment() -> None:
+def test_an_outage_with_nothing_cached_is_unknown_for_a_short_time() -> None:
     bench = Bench(None)
     resolution = bench.resolve()
     assert (resolution.status, resolution.origin) == (BackupStatus.UNKNOWN, Origin.FALLBACK)
     assert resolution.fresh_for == timedelta(seconds=15)
 
 
-def test_after_an_outage_the_source_is_believed_again() -> None:
+def test_after_an_outage_the_source_s_answer_is_shown_again() -> None:
     bench = Bench(None)
     bench.resolve()
     bench.says = SUCCEEDED
@@ -264,7 +264,7 @@ def test_after_an_outage_the_source_is_believed_again() -> None:
 
 
 def pauses(bench: Bench, count: int) -> list[float]:
-    """The seconds after which a failing source is asked again, one time after the other."""
+    """The pauses in seconds between calls to a failing source."""
     found = []
     for _ in range(count):
         asked, began = len(bench.source.asked), bench.clock()
@@ -275,8 +275,8 @@ def pauses(bench: Bench, count: int) -> list[float]:
     return found
 
 
-def test_what_fails_is_asked_again_ever_later_up_to_a_minute() -> None:
-    # 5 to 60 s, a fifth less by this chance; the first has nothing to wait for.
+def test_retries_back_off_up_to_a_minute() -> None:
+    # 5 to 60 s, less a fifth at this jitter; the first call does not wait.
     assert pauses(Bench(None), 6) == [1, 4, 8, 16, 32, 48]
 
 
@@ -287,13 +287,13 @@ def test_a_failure_is_shared_like_a_result() -> None:
     assert len(bench.source.asked) == 1
 
 
-def test_a_source_is_not_asked_before_the_time_it_named() -> None:
+def test_a_source_is_not_called_during_the_pause_it_asked_for() -> None:
     bench = Bench(None)
     bench.retry_after = timedelta(minutes=3)
     other = Subject.legacy("acme", "api")
     assert bench.resolve().origin is Origin.FALLBACK
     bench.clock.advance(minutes=2, seconds=59)
-    for resolver in (bench.resolver, bench.parts.made()):  # another process knows of it too, and for all subjects
+    for resolver in (bench.resolver, bench.parts.made()):  # other processes know it too, for all subjects
         assert resolver.resolve(other).origin is Origin.FALLBACK
         assert resolver.resolve(WEB).origin is Origin.FALLBACK
     assert len(bench.source.asked) == 1
@@ -302,7 +302,7 @@ def test_a_source_is_not_asked_before_the_time_it_named() -> None:
     assert bench.resolver.resolve(other).status is BackupStatus.SUCCEEDED
 
 
-def test_the_time_a_source_names_is_believed_up_to_a_quarter_of_an_hour() -> None:
+def test_a_pause_is_limited_to_a_quarter_of_an_hour() -> None:
     bench = Bench(None)
     bench.retry_after = timedelta(days=3)
     bench.resolve()
@@ -311,19 +311,19 @@ def test_the_time_a_source_names_is_believed_up_to_a_quarter_of_an_hour() -> Non
     assert len(bench.source.asked) == 2
 
 
-def test_what_is_refused_by_the_budget_is_unknown_for_a_moment_and_not_asked_for() -> None:
+def test_a_subject_refused_by_the_budget_is_unknown_for_a_short_time() -> None:
     bench = Bench(limits=BudgetLimits(per_second=1, new_per_second=0.001, new_burst=1))
     assert bench.resolve().origin is Origin.UPSTREAM
     refused = bench.resolver.resolve(Subject.legacy("acme", "api"))
     assert (refused.origin, refused.fresh_for) == (Origin.FALLBACK, timedelta(seconds=5))
     assert len(bench.source.asked) == 1
     bench.clock.advance(minutes=10)
-    bench.resolve()  # one that was seen before is another budget's
+    bench.resolve()  # a known subject has another budget
     assert len(bench.source.asked) == 2
     assert SourceCallSuppressed("scripted", Refusal.NEW_SUBJECTS) in bench.events.seen
 
 
-def test_where_no_more_may_wait_what_is_kept_is_shown() -> None:
+def test_if_no_more_callers_may_wait_the_cached_report_is_shown() -> None:
     bench = Bench()
     bench.resolve()
     bench.parts.pool.has_room = False
@@ -332,7 +332,7 @@ def test_where_no_more_may_wait_what_is_kept_is_shown() -> None:
     assert SourceCallSuppressed("scripted", Refusal.QUEUE) in bench.events.seen
 
 
-def test_a_source_that_keeps_failing_is_left_alone_and_what_is_kept_called_stale() -> None:
+def test_a_source_that_keeps_failing_is_not_called_and_its_report_is_stale() -> None:
     bench = Bench()
     bench.resolve()
     bench.says = None
@@ -340,7 +340,7 @@ def test_a_source_that_keeps_failing_is_left_alone_and_what_is_kept_called_stale
         bench.resolver.resolve(Subject.legacy("acme", f"repo-{number}"))
     asked = len(bench.source.asked)
     assert asked == 4
-    bench.cache.put(KEY, replace(bench.entry(), fresh_until=bench.clock()))  # no longer fresh, before the next trial
+    bench.cache.put(KEY, replace(bench.entry(), fresh_until=bench.clock()))  # expired, before the next trial
     assert bench.seen() == (BackupStatus.SUCCEEDED, Origin.STALE)
     assert len(bench.source.asked) == asked
     bench.says = SUCCEEDED
@@ -349,7 +349,7 @@ def test_a_source_that_keeps_failing_is_left_alone_and_what_is_kept_called_stale
     assert bench.seen() == (BackupStatus.SUCCEEDED, Origin.CACHE)
 
 
-def test_odd_names_do_not_open_the_breaker_for_everybody() -> None:
+def test_failures_about_single_subjects_do_not_open_the_breaker() -> None:
     bench = Bench(None)
     bench.is_about_subject = True
     for number in range(10):
@@ -358,7 +358,7 @@ def test_odd_names_do_not_open_the_breaker_for_everybody() -> None:
     assert not any(isinstance(event, CircuitBreakerMoved) for event in bench.events.seen)
 
 
-def test_knowledge_that_the_source_itself_calls_old_is_old() -> None:
+def test_an_old_observed_at_makes_a_report_old() -> None:
     bench = Bench(replace(SUCCEEDED, observed_at=START - timedelta(hours=3)), follows_clock=False)
     assert bench.resolve().is_old
     bench.says = replace(SUCCEEDED, observed_at=START - timedelta(hours=25))
@@ -366,13 +366,13 @@ def test_knowledge_that_the_source_itself_calls_old_is_old() -> None:
     assert bench.seen() == (BackupStatus.UNKNOWN, Origin.FALLBACK)
 
 
-def test_clocks_that_differ_a_little_make_nothing_old() -> None:
+def test_small_clock_differences_make_no_report_old() -> None:
     for minutes in (-4, 4):
         bench = Bench(replace(SUCCEEDED, observed_at=START + timedelta(minutes=minutes)), follows_clock=False)
         assert bench.resolve().age == timedelta(0)
 
 
-def test_a_status_does_not_outlive_the_moment_its_source_set() -> None:
+def test_a_status_is_not_shown_after_its_stale_after() -> None:
     bench = Bench(replace(SUCCEEDED, stale_after=START + timedelta(seconds=40)))
     assert bench.resolve().fresh_for == timedelta(seconds=40)
     bench.says = None
@@ -382,7 +382,7 @@ def test_a_status_does_not_outlive_the_moment_its_source_set() -> None:
     assert bench.seen() == (BackupStatus.UNKNOWN, Origin.FALLBACK)
 
 
-def test_the_next_run_ends_a_lifetime_early() -> None:
+def test_a_lifetime_ends_at_the_next_run() -> None:
     bench = Bench(replace(SUCCEEDED, next_run_at=START + timedelta(seconds=20)))
     assert bench.resolve().fresh_for == timedelta(seconds=20)
     late = Bench(replace(SUCCEEDED, next_run_at=START - timedelta(hours=1)))
@@ -390,7 +390,7 @@ def test_the_next_run_ends_a_lifetime_early() -> None:
 
 
 def public_face(bench: Bench) -> list[Resolution]:
-    """What a stranger sees over a life: first, from the cache, renewed."""
+    """What the public sees over time: the first answer, a cached one, a refreshed one."""
     faces = [bench.resolve()]
     for seconds in (30, 45):
         bench.clock.advance(seconds=seconds)
@@ -402,20 +402,20 @@ def test_private_and_absent_can_not_be_told_apart() -> None:
     assert public_face(Bench(PRIVATE)) == public_face(Bench(Report.absent(START)))
 
 
-def test_private_absent_and_never_heard_of_are_one_during_an_outage() -> None:
+def test_private_absent_and_unknown_subjects_look_alike_during_an_outage() -> None:
     shown = []
     for report in (PRIVATE, Report.absent(START), None):
         bench = Bench(report)
         bench.resolve()
         bench.says = None
         bench.clock.advance(minutes=10)
-        bench.resolve()  # finds out that there is an outage
+        bench.resolve()  # notices the outage
         shown.append(bench.resolve())
     assert shown[0] == shown[1] == shown[2]
     assert shown[0].origin is Origin.FALLBACK
 
 
-def test_who_may_see_private_ones_does() -> None:
+def test_a_caller_who_may_see_private_subjects_does() -> None:
     bench = Bench(PRIVATE)
     assert bench.resolve(may_see_private=True).status is BackupStatus.SUCCEEDED
     bench.says = None
@@ -424,7 +424,7 @@ def test_who_may_see_private_ones_does() -> None:
     assert bench.resolve(may_see_private=True).origin is Origin.STALE
 
 
-def test_the_source_is_given_what_it_said_before() -> None:
+def test_the_source_gets_its_previous_report() -> None:
     bench = Bench(replace(SUCCEEDED, validator='"7"'))
     bench.resolve()
     bench.clock.advance(minutes=3)
@@ -434,7 +434,7 @@ def test_the_source_is_given_what_it_said_before() -> None:
     assert known.validator == '"7"'
 
 
-def test_forgetting_asks_the_source_at_once() -> None:
+def test_invalidating_calls_the_source_at_once() -> None:
     bench = Bench()
     bench.resolve()
     bench.says = replace(SUCCEEDED, status=BackupStatus.FAILED)
@@ -451,7 +451,7 @@ def test_spellings_share_an_entry_only_where_the_source_folds_case() -> None:
     assert bench.resolver.resolve(Subject.legacy("ACME", "Web")).origin is Origin.UPSTREAM
 
 
-def test_every_question_to_the_source_is_told() -> None:
+def test_every_call_to_the_source_emits_an_event() -> None:
     bench = Bench(None)
     bench.resolve()
     bench.says = SUCCEEDED
@@ -461,7 +461,7 @@ def test_every_question_to_the_source_is_told() -> None:
     assert (type(failed), type(answered)) == (SourceFailed, SourceAnswered)
 
 
-def test_an_answer_begun_before_a_forget_is_not_kept() -> None:
+def test_a_fetch_that_began_before_an_invalidation_is_not_cached() -> None:
     bench = Bench()
 
     def changed_meanwhile(subject: Subject) -> Report:
@@ -474,6 +474,6 @@ def test_an_answer_begun_before_a_forget_is_not_kept() -> None:
     assert bench.cache.get(WEB.key(fold_case=False)) is None
 
 
-def test_lifetimes_come_from_the_settings_handed_in() -> None:
+def test_lifetimes_come_from_the_settings() -> None:
     bench = Bench(lifetimes=Lifetimes(finished=timedelta(seconds=7), too_old=timedelta(hours=2)))
     assert bench.resolve().fresh_for == timedelta(seconds=7)

@@ -1,4 +1,4 @@
-"""Who may ask a source: pause, budget and breaker in one answer."""
+"""Limits on calls to a source: pause, budget and breaker together."""
 
 from badge.events import Refusal
 from badge.ports import SourceUnavailable
@@ -8,7 +8,7 @@ from badge.resolving.source_limiter import SourceLimiter
 from tests.doubles import Inline, ManualClock, RecordedEvents
 
 
-def test_a_trial_is_not_lost_on_a_budget_that_is_used_up() -> None:
+def test_a_used_up_budget_does_not_waste_a_trial() -> None:
     now = 0.0
     rules = CircuitBreakerRules(first_seconds=3)
     breaker = CircuitBreaker("x", RecordedEvents(), rules, lambda: now, lambda: 0.5)

@@ -1,4 +1,4 @@
-"""Counts in memory that forked processes share: nothing counted twice, nothing lost when a process ends."""
+"""Counts shared by forked processes: nothing is counted twice, nothing is lost when a process ends."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ ASKED = ("asked", ("svg",))
 
 
 def in_a_fork(act: Callable[[], None]) -> None:
-    """Let a child do it, and wait for its end."""
+    """Call `act` in a forked child, and wait for it."""
     child = os.fork()
     if child == 0:
         act()
@@ -22,7 +22,7 @@ def in_a_fork(act: Callable[[], None]) -> None:
 
 
 def worker(counts: SharedCounts, owner: int, act: Callable[[], None]) -> None:
-    """A worker as gunicorn's hooks make one."""
+    """Run a worker the way gunicorn's hooks do."""
     counts.reserve(owner)
 
     def work() -> None:
@@ -45,7 +45,7 @@ def test_numbers_of_all_processes_are_added_up() -> None:
     assert counts.totals() == {ASKED: 21.0}
 
 
-def test_what_an_ended_process_counted_stays_and_its_slot_is_used_again() -> None:
+def test_an_ended_process_s_counts_stay_and_its_slot_is_reused() -> None:
     counts = SharedCounts(2)
     for owner in range(5):
         worker(counts, owner, lambda: counts.add(*ASKED))
@@ -53,7 +53,7 @@ def test_what_an_ended_process_counted_stays_and_its_slot_is_used_again() -> Non
     assert counts.totals() == {ASKED: 5.0}
 
 
-def test_of_values_the_highest_counts_while_its_process_runs() -> None:
+def test_the_highest_value_of_all_running_processes_counts() -> None:
     counts = SharedCounts(3)
     worker(counts, 1, lambda: counts.set("open", ("redis",), 1.0))
     worker(counts, 2, lambda: counts.set("open", ("redis",), 0.0))
@@ -62,7 +62,7 @@ def test_of_values_the_highest_counts_while_its_process_runs() -> None:
     assert counts.totals() == {("open", ("redis",)): 0.0}
 
 
-def test_a_process_without_a_slot_counts_for_itself_alone() -> None:
+def test_a_process_without_a_slot_keeps_its_counts_to_itself() -> None:
     counts = SharedCounts(1)
     counts.add(*ASKED)
 
@@ -75,7 +75,7 @@ def test_a_process_without_a_slot_counts_for_itself_alone() -> None:
     assert counts.totals() == {ASKED: 1.0}
 
 
-def test_a_full_slot_takes_no_new_numbers_and_goes_on_with_the_old_ones() -> None:
+def test_a_full_slot_accepts_no_new_numbers_but_updates_old_ones() -> None:
     counts = SharedCounts(1, slot_bytes=256)
     for number in range(100):
         counts.add("asked", (str(number),))
@@ -95,7 +95,7 @@ def test_threads_lose_no_count() -> None:
     assert counts.totals() == {ASKED: 8_000.0}
 
 
-def test_any_label_comes_back_as_it_was() -> None:
+def test_any_label_survives_a_round_trip() -> None:
     counts = SharedCounts()
     for label in ("", "ü", "日本", '"\\\n', "x" * 300):
         counts.add("asked", (label,))

@@ -1,4 +1,4 @@
-"""Events as log lines and as metrics: each declared, none with a name, an address or a secret."""
+"""Events become declared log lines and metrics, without names, addresses or secrets."""
 
 from __future__ import annotations
 
@@ -58,23 +58,23 @@ MOVES: list[tuple[Event, str]] = [
 ]
 
 
-def test_every_event_has_a_line() -> None:
+def test_every_event_has_a_log_line() -> None:
     assert set(LINES) == set(get_args(Event))
 
 
 @pytest.mark.parametrize(("event", "line"), MOVES)
-def test_each_event_moves_its_metric(event: Event, line: str) -> None:
+def test_each_event_updates_its_metric(event: Event, line: str) -> None:
     telemetry = Telemetry()
     telemetry.emit(event)
     assert line in telemetry.metrics.exposition().decode().splitlines()
 
 
-def test_an_undeclared_metric_can_not_be_moved() -> None:
+def test_an_undeclared_metric_can_not_be_updated() -> None:
     with pytest.raises(UndeclaredMetric):
         Metrics().add("badge_surprises_total")
 
 
-def test_nothing_is_exposed_that_is_not_declared_and_the_page_tells_all_of_it() -> None:
+def test_exactly_the_declared_metrics_are_exposed_and_documented() -> None:
     metrics = Metrics()
     for event, _ in MOVES:
         metrics.count(event)
@@ -88,7 +88,7 @@ def test_nothing_is_exposed_that_is_not_declared_and_the_page_tells_all_of_it() 
         assert f"| `{metric.name}` | {labels} | {metric.help} |" in page
 
 
-def test_hot_answers_count_as_requests_too() -> None:
+def test_answers_from_the_edge_cache_count_as_requests_too() -> None:
     metrics = Metrics()
     count = metrics.edge_cache_counter("svg", "failed", "cache")
     count()
@@ -119,14 +119,14 @@ def test_a_json_line_is_an_object_with_the_event_s_fields_and_the_request_s_id()
     assert line["time"].endswith("+0000")
 
 
-def test_a_console_line_is_for_eyes() -> None:
+def test_a_console_line_is_readable() -> None:
     line = lines_of(ConsoleLines(), SourceFailed("upstream", "timeout", 1.5))
     assert line.endswith("source unavailable source=upstream kind=timeout ms=1500.0\n")
     assert "WARNING" in line
 
 
 @pytest.mark.parametrize("formatter", [JsonLines(), ConsoleLines()])
-def test_what_an_exception_says_is_not_told_but_where_it_was_raised(formatter: logging.Formatter) -> None:
+def test_an_exception_s_place_is_logged_but_not_its_text(formatter: logging.Formatter) -> None:
     try:
         int(SECRET)
     except ValueError as error:
@@ -141,15 +141,15 @@ class Terminal(io.StringIO):
         return True
 
 
-def test_the_form_is_for_eyes_where_somebody_looks() -> None:
+def test_automatic_log_format_is_readable_on_a_terminal() -> None:
     assert isinstance(formatter_for("auto", Terminal()), ConsoleLines)
     assert isinstance(formatter_for("auto", io.StringIO()), JsonLines)
     assert isinstance(formatter_for("json", Terminal()), JsonLines)
     assert isinstance(formatter_for("console", io.StringIO()), ConsoleLines)
 
 
-def test_a_name_that_a_source_can_t_take_does_not_make_the_source_look_lost() -> None:
-    """Names are strangers' to invent, and /readyz says what the watch does."""
+def test_a_failure_about_one_subject_does_not_mark_the_source_as_down() -> None:
+    """Anybody can invent names, and /readyz reports what the watch says."""
     telemetry = Telemetry(Metrics())
     telemetry.emit(SourceFailed("upstream", "badRequest", is_about_subject=True))
     assert telemetry.watch.is_up("upstream")
