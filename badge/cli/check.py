@@ -23,7 +23,7 @@ from badge.settings import Settings, show_duration
 
 check = BadgeGroup(
     "check",
-    help="Expect backups in time, and hand out the addresses by which jobs tell of them.",
+    help="Create and list checks: expected backups, with the URLs that jobs ping.",
     epilog=examples("badge check create acme/web --every 24h --grace 2h", "badge check list"),
 )
 

@@ -1,4 +1,4 @@
-"""`badge delete`: take back what should never have been told, such as a misspelt name."""
+"""`badge delete`: remove what should never have been reported, such as a misspelt name."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from badge.model import Subject
 @click.argument("subject", type=SubjectArgument())
 @click.option("--yes", is_flag=True, help="Don't ask; for scripts.")
 def delete(subject: Subject, *, yes: bool) -> None:
-    """Remove SUBJECT and its history from this service's catalogue, as if it had never been told of.
+    """Remove SUBJECT and its history from the catalogue.
 
     Says how many runs go, and asks. There is no way back: a repository that is gone is better
     reported as deleted. One with a check is refused until that is deleted.

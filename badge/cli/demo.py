@@ -1,4 +1,4 @@
-"""`badge demo`: a plausible set of backups, to look around."""
+"""`badge demo`: sample data, to look around."""
 
 from __future__ import annotations
 
@@ -38,9 +38,9 @@ _STATUS = {
 
 
 @click.command(cls=BadgeCommand, epilog=examples("badge demo", "badge demo --remove"))
-@click.option("--remove", is_flag=True, help="Remove the set again, with all that was reported under its names.")
+@click.option("--remove", is_flag=True, help="Remove the sample data, with everything reported under its names.")
 def demo(*, remove: bool) -> None:
-    """Fill the local catalogue with a plausible set of backups."""
+    """Fill the local catalogue with sample data."""
     with own_catalogue() as (parts, own):
         if remove:
             _remove(parts, own.catalogue)

@@ -49,7 +49,7 @@ class Explanation:
 def explain(subject: Subject, *, as_json: bool) -> None:
     """Explain the badge of SUBJECT: its source, the cached status and its age, the next refresh.
 
-    Looks into the cache and asks no remote source. Exit code 0.
+    Reads the cache and calls no remote source. Exit code 0.
     """
     with local_parts() as parts:
         explanation = explained(parts, subject)

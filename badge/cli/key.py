@@ -13,7 +13,7 @@ from badge.cli.command import BadgeGroup, DurationOption, Fault, examples, own_c
 
 key = BadgeGroup(
     "key",
-    help="Hand out, list and take back API keys for /ops, and keys to ping with.",
+    help="Create, list and revoke API keys and ping keys.",
     epilog=examples("badge key create ci-acme", "badge key list", "badge key revoke ci-acme"),
 )
 

@@ -89,7 +89,7 @@ TIME = TimeOption()
 @click.option("--key-file", type=click.File(), help="File that holds the API key.")
 @click.option("--json", "as_json", is_flag=True, help="Print the resulting status as JSON.")
 def report(**given: Any) -> None:
-    """Say how a backup of SUBJECT went.
+    """Report how a backup of SUBJECT went.
 
     SUBJECT is platform/account/type/name, owner/repository for a GitHub repository, or a repository's
     address. STATUS is its new status: succeeded, failed, in-progress, scheduled or deleted.

@@ -33,7 +33,7 @@ PROBE_NAME = "doctor-probe"
 
 sources = BadgeGroup(
     "sources",
-    help="Look into the systems that BADGE_SOURCES names.",
+    help="Inspect the backup systems that BADGE_SOURCES names.",
     epilog=examples("badge sources presets", "badge sources check --live", "badge sources try hc acme/web"),
 )
 

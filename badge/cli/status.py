@@ -27,9 +27,9 @@ _ORIGINS = {
 @click.argument("subject", type=SubjectArgument())
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def status(subject: Subject, *, as_json: bool) -> None:
-    """Say what the badge of SUBJECT shows, and where that comes from.
+    """Show what the badge of SUBJECT shows, and where the status comes from.
 
-    Exit code 0 if a source stands behind it, 1 if the status could not be found out.
+    Exit code 0 if a source reported it, 1 if the status could not be determined.
     """
     with local_parts() as parts:
         known = parts.resolver.resolve(subject, may_see_private=True)
