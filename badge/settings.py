@@ -362,7 +362,10 @@ class Settings(BaseModel):
     def address(self) -> str | None:
         """The service's own address, as far as it can be known here; without a public one, the machine's."""
         if self.public_url is None and not self.bind.startswith("unix:"):
-            return f"http://{self.bind.replace('0.0.0.0:', '127.0.0.1:')}"
+            host, _, port = self.bind.rpartition(":")
+            # The wildcard addresses, to which a browser can't connect everywhere.
+            here = {"0.0.0.0": "127.0.0.1", "[::]": "[::1]"}.get(host, host)  # noqa: S104 - compared with, not bound to
+            return f"http://{here}:{port}"
         return self.public_url
 
     @property

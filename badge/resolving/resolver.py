@@ -105,7 +105,7 @@ class Resolver:
             self._waiting.release()
         if fetched.entry is None:
             return _provisional(entry or self.cache.recall(job.key), fetched.refusal)
-        return _lookup_by(fetched)
+        return _lookup_by(fetched.entry)
 
     def _refresh(self, job: FetchJob, entry: CacheEntry | None, now: datetime, deadline: Deadline) -> _Lookup:
         """The cached entry with a refresh in the background, or the new report if that is worth waiting for.
@@ -114,12 +114,12 @@ class Resolver:
         readers are better served by a short wait.
         """
         begun = self.fetcher.begin(job, is_new=entry is None)
-        refusal = begun if isinstance(begun, Refusal) else None
+        if isinstance(begun, Refusal):
+            return _provisional(entry, begun)
         if entry is not None and entry.report is not None and now - entry.confirmed_at < STALE_AGE:
-            if refusal is None:
-                self.events.emit(RefreshBegun())
-            return _provisional(entry, refusal)
-        return _provisional(entry, refusal) if isinstance(begun, Refusal) else self._await(begun, entry, deadline)
+            self.events.emit(RefreshBegun())
+            return _provisional(entry, None)
+        return self._await(begun, entry, deadline)
 
     def _await(self, flight: Flight[Fetched], entry: CacheEntry | None, deadline: Deadline) -> _Lookup:
         if not self._waiting.acquire(blocking=False):
@@ -132,7 +132,7 @@ class Resolver:
         self.events.emit(CallerWaited(Wait.SERVED if fetched else Wait.GAVE_UP))
         if fetched is None or fetched.entry is None:
             return _provisional(entry, fetched.refusal if fetched else None)
-        return _lookup_by(fetched)
+        return _lookup_by(fetched.entry)
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,9 +148,8 @@ def _origin_of(entry: CacheEntry) -> Origin:
     return Origin.STALE if entry.failures else Origin.CACHE
 
 
-def _lookup_by(fetched: Fetched) -> _Lookup:
-    entry = fetched.entry
-    return _Lookup(entry, Origin.STALE if entry is None or entry.failures else Origin.UPSTREAM)
+def _lookup_by(entry: CacheEntry) -> _Lookup:
+    return _Lookup(entry, Origin.STALE if entry.failures else Origin.UPSTREAM)
 
 
 def _provisional(entry: CacheEntry | None, refusal: Refusal | None) -> _Lookup:

@@ -96,18 +96,18 @@ class Metrics(Collector):
 
     def add(self, name: str, *labels: str) -> None:
         """Increment a counter; raises `UndeclaredMetric`."""
-        self._check(name, Kind.COUNTER)
+        self._check(name, Kind.COUNTER, labels)
         self._counts.add(name, labels)
 
     def observe(self, name: str, seconds: float, *labels: str) -> None:
         """Record a duration in a histogram; raises `UndeclaredMetric`."""
-        self._check(name, Kind.HISTOGRAM)
+        self._check(name, Kind.HISTOGRAM, labels)
         self._counts.add(name, (*labels, _BUCKETS[bisect_left(LATENCY_BUCKETS, seconds)]))
         self._counts.add(name, (*labels, _SUM), seconds)
 
     def set(self, name: str, value: float, *labels: str) -> None:
         """Set a gauge; raises `UndeclaredMetric`."""
-        self._check(name, Kind.GAUGE)
+        self._check(name, Kind.GAUGE, labels)
         self._counts.set(name, labels, value)
 
     def count(self, event: Event) -> None:
@@ -138,9 +138,9 @@ class Metrics(Collector):
         for declared in METRICS:
             yield _FAMILIES[declared.kind](declared, by_name[declared.name])
 
-    def _check(self, name: str, kind: Kind) -> None:
+    def _check(self, name: str, kind: Kind, labels: Labels) -> None:
         declared = self._declared.get(name)
-        if declared is None or declared.kind is not kind:
+        if declared is None or declared.kind is not kind or len(labels) != len(declared.labels):
             raise UndeclaredMetric(name)
 
 

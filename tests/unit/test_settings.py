@@ -153,3 +153,15 @@ def test_the_configuration_page_matches_the_code() -> None:
     assert table() in page
     for name in SECRETS:
         assert f"`{variable_for(name)}_FILE`" in page
+
+
+@pytest.mark.parametrize(
+    ("bind", "address"),
+    [
+        ("0.0.0.0:8000", "http://127.0.0.1:8000"),
+        ("10.0.0.0:80", "http://10.0.0.0:80"),
+        ("[::]:8000", "http://[::1]:8000"),
+    ],
+)
+def test_without_a_public_url_the_address_is_one_that_can_be_opened(bind: str, address: str) -> None:
+    assert load({"BADGE_BIND": bind}).address == address

@@ -78,7 +78,7 @@ def blueprint(parts: BadgeParts) -> Blueprint:
 
 
 def show_badge(parts: BadgeParts) -> Response:
-    """Answer a request for a badge; never raises."""
+    """Answer a request for a badge; what goes wrong while resolving or drawing becomes an image."""
     began = time.perf_counter()
     if request.method == "OPTIONS":
         return Response(status=204, headers=PREFLIGHT_HEADERS)

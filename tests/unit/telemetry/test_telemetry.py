@@ -72,6 +72,8 @@ def test_each_event_updates_its_metric(event: Event, line: str) -> None:
 def test_an_undeclared_metric_can_not_be_updated() -> None:
     with pytest.raises(UndeclaredMetric):
         Metrics().add("badge_surprises_total")
+    with pytest.raises(UndeclaredMetric):
+        Metrics().add("badge_pings_total", "success")  # which has two labels
 
 
 def test_exactly_the_declared_metrics_are_exposed_and_documented() -> None:
