@@ -99,7 +99,7 @@ def _findings(known: Settings, configured: Sequence[ConfiguredSource]) -> Iterat
     yield _data_dir(known)
     parts = app.build_parts(known)
     yield _cache(known, parts)
-    if parts.own:
+    if parts.catalogue:
         yield _catalogue(parts)
     if known.upstream_url:
         yield _upstream(parts)
@@ -142,11 +142,11 @@ def _cache(known: Settings, parts: app.Parts) -> Finding:
 
 
 def _catalogue(parts: app.Parts) -> Finding:
-    assert parts.own is not None
+    assert parts.catalogue is not None
     where = shown(parts.settings)["BADGE_CATALOGUE_URL"] or str(parts.settings.data_dir / "catalogue.sqlite3")
     try:
         migrate(parts.settings.catalogue_location)
-        parts.own.catalogue.report_for(PROBE)
+        parts.catalogue.store.report_for(PROBE)
     except (SQLAlchemyError, OSError) as error:
         said = f"{where} can't be used ({type(error).__name__}); check the address, the folder and its owner"
         return Finding(is_fine=False, what="catalogue", said=said)

@@ -141,11 +141,11 @@ def faults_in_one_line() -> Iterator[None]:
 def own_catalogue() -> Iterator[tuple[app.Parts, app.CatalogueParts]]:
     """The local catalogue, its schema made where it is new; its failures are one line."""
     parts = local_parts()
-    if parts.own is None:
+    if parts.catalogue is None:
         raise Fault("This service shows other systems' backups and has no catalogue of its own.")
     try:
         migrate(parts.settings.catalogue_location)
-        yield parts, parts.own
+        yield parts, parts.catalogue
     except (SQLAlchemyError, OSError) as error:
         reason = getattr(error, "orig", None) or getattr(error, "strerror", None) or type(error).__name__
         raise Fault(f"The catalogue can't be used: {reason}.", exit_code=1) from None

@@ -123,7 +123,7 @@ def _event(given: Mapping[str, Any]) -> RunEvent:
 def _record(event: RunEvent) -> dict[str, Any]:
     with own_catalogue() as (parts, own):
         try:
-            recorded = own.catalogue.record(event)
+            recorded = own.store.record(event)
         except InvalidEvent as invalid:
             raise Fault(f"{invalid}") from None
         invalidate_status(parts, event.subject)

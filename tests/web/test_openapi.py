@@ -56,11 +56,12 @@ class Api:
         wired = load({"BADGE_DATA_DIR": str(folder), **rates})
         migrate(wired.catalogue_location)
         parts = build_parts(wired, cache=MemoryStatusCache(clock), clock=clock)
-        assert parts.own is not None
+        assert parts.catalogue is not None
         self.app: Flask = build_app(parts)
-        key = parts.own.keys.create("all", set(Scope))
+        keys, checks = parts.catalogue.keys, parts.catalogue.checks
+        key = keys.create("all", set(Scope))
         self.headers = {"X-API-Key": key}
-        uuid = parts.own.checks.create(Subject.legacy("acme", "web"), timedelta(days=1), timedelta(hours=1), slug="web")
+        uuid = checks.create(Subject.legacy("acme", "web"), timedelta(days=1), timedelta(hours=1), slug="web")
         self.pinged = {"check": uuid, "pingKey": key, "slug": "web"}
 
 

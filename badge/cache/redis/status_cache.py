@@ -167,7 +167,7 @@ class RedisStatusCache:
         names = key_names(key)
         if self._run("invalidate", _INVALIDATE, [names.value, names.fence], [_milliseconds(FENCE_LIFETIME)]) is None:
             self._pending_invalidations.add(key)
-            self._commands.make_up_soon()
+            self._commands.call_on_return_soon()
 
     def is_up(self) -> bool:
         """Whether the server answers now."""

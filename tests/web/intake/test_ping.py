@@ -50,8 +50,8 @@ def intake_of(folder: Path, **settings: str) -> Intake:
     # A cache that keeps, so that what is shown is what a reader sees and not what the catalogue says.
     parts = build_parts(wired, cache=OneProcess(clock), clock=clock, jitter=lambda: 0.0)
     migrate(parts.settings.catalogue_location)
-    assert parts.own is not None
-    intake = Intake(build_app(parts).test_client(), parts.own, clock, "")
+    assert parts.catalogue is not None
+    intake = Intake(build_app(parts).test_client(), parts.catalogue, clock, "")
     intake.uuid = intake.check(WEB, "web")
     return intake
 
@@ -88,7 +88,7 @@ def test_an_exit_status_tells_how_it_ended(intake: Intake, status: str, shown: s
 def test_a_log_line_is_taken_and_changes_nothing(intake: Intake) -> None:
     intake.ping("/fail")
     assert intake.ping("/log", data=b"halfway").text == "OK"
-    assert (intake.badge, len(intake.own.catalogue.runs(WEB))) == ("failed", 1)
+    assert (intake.badge, len(intake.own.store.runs(WEB))) == ("failed", 1)
 
 
 @pytest.mark.parametrize("rest", ["/256", "/-1", "/1.0", "/strat", "/%D9%A1", "/START", "/0001"])
@@ -123,7 +123,7 @@ def test_run_ids_pair_a_start_with_its_end(intake: Intake) -> None:
     assert intake.badge == "inProgress"
     intake.clock.advance(minutes=1)
     intake.ping(f"?rid={OTHER_RID.upper()}")
-    assert [run.status for run in intake.own.catalogue.runs(WEB)] == ["succeeded", "failed"]
+    assert [run.status for run in intake.own.store.runs(WEB)] == ["succeeded", "failed"]
 
 
 def test_a_run_id_that_is_no_uuid_is_refused(intake: Intake) -> None:

@@ -47,9 +47,9 @@ def test_the_validator_sees_a_fault() -> None:
 @pytest.fixture
 def full(tmp_path: Path) -> Dashboard:
     dashboard = Dashboard(tmp_path)
-    assert dashboard.parts.own is not None
+    assert dashboard.parts.catalogue is not None
     rows = [row(number) for number in range(MANY)]
-    with dashboard.parts.own.catalogue.database.writing() as connection:
+    with dashboard.parts.catalogue.store.database.writing() as connection:
         connection.execute(insert(subjects), rows)
     return dashboard
 
