@@ -90,7 +90,7 @@ class Sources:
     listing: StatusListing | None = None
     """None if no source can list its subjects."""
     catalogue: CatalogueParts | None = None
-    """None if every source is an upstream."""
+    """None if no source uses it."""
     catalogue_names: Collection[str] = ()
     """Names of the sources that are served by the catalogue."""
 

@@ -170,8 +170,8 @@ class _Reader:
         now, entry = self.clock(), lookup.entry
         provisional = self.lifetimes.provisional if lookup.is_provisional else None
         if entry is None or entry.report is None or (lookup.origin is Origin.STALE and not self._may_see(entry.report)):
-            # During an outage only subjects known to be public show their stale status: a private subject must look
-            # like one that does not exist.
+            # During an outage, a reader who may not see a private subject must not be able to tell it from one that
+            # does not exist or was never requested: all three get this fallback.
             return self._fallback(now, provisional or self.lifetimes.failure)
         report, age = entry.report, max(timedelta(0), now - entry.confirmed_at)
         if not self._may_see(report):
