@@ -20,7 +20,7 @@ run: $(VENV)/.ready png-packages ## Run the service on http://127.0.0.1:8000 (or
 	@exec $(BIN)/gunicorn -c config/gunicorn.conf.py wsgi:application
 
 demo: $(VENV)/.ready ## Fill the catalogue with sample data.
-	@$(BIN)/flask badge demo
+	@$(BIN)/badge demo
 
 check: $(VENV)/.ready-dev png-packages lint ## For each edit: lint, unit and web tests (about a minute).
 	@$(BIN)/pytest -q -n auto --dist loadfile -m "not slow" tests/unit tests/web $(ARGS)
@@ -84,6 +84,7 @@ system-packages: png-packages
 	@scripts/system-packages "the tests of the catalogue on PostgreSQL" postgresql
 	@scripts/system-packages "the tests of pings" borgmatic curl
 	@scripts/system-packages "the tests of config/nginx.conf" nginx
+	@scripts/system-packages "the tests of other proxies" varnish squid
 
 clean: ## Remove everything built or installed here; data in var/ stays.
 	@rm -rf $(VENV) build .coverage .hypothesis .pytest_cache .mypy_cache .ruff_cache .import_linter_cache *.egg-info

@@ -133,6 +133,11 @@ class Parts:
         """The catalogue, if any source uses it."""
         return self.sources.catalogue
 
+    def close(self) -> None:
+        """Close the catalogue's connections; for tests, and for programs that build several services in one process."""
+        if self.catalogue is not None:
+            self.catalogue.store.database.close()
+
     def are_sources_up(self) -> bool:
         """Whether every source answered its most recent call."""
         return all(self.events.watch.is_up(source.name) for source in self.resolver.routing.sources)
@@ -223,6 +228,7 @@ def build_app(parts: Parts) -> Flask:
         use_sessions(site, settings)
     site.extensions["readiness"] = readiness
     site.extensions["warm_up"] = parts.warm_up
+    site.extensions["close"] = parts.close
     return site
 
 

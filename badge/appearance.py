@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from badge.language import Language, marked
-from badge.model import STALE_AGE, BackupStatus, Badge, Resolution, Style, Subject, Theme
+from badge.model import STALE_AGE, BackupStatus, Badge, Reason, Report, Resolution, Style, Subject, Theme
 
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
@@ -21,6 +21,16 @@ WORDS = {
     BackupStatus.DELETED: marked("deleted"),
     BackupStatus.UNKNOWN: marked("unknown"),
 }
+
+REASONS = {
+    Reason.STORAGE: "a problem with the backup storage",
+    Reason.ACCOUNT: "a problem with the account",
+    Reason.PLATFORM: "a problem on the platform's side",
+    Reason.INTERNAL: "an internal error of the backup system",
+    Reason.CANCELLED: "the run was cancelled",
+    Reason.PARTIAL: "only part of it was backed up",
+}
+"""Why a backup failed; for pages and commands, so in English alone."""
 
 DEFAULT_LABEL = marked("backup")
 
@@ -232,6 +242,11 @@ def _unit(length: timedelta) -> timedelta:
 def _step(length: timedelta) -> timedelta:
     """Time until the words for a growing duration change."""
     return _unit(length) - length % _unit(length)
+
+
+def reason_words(report: Report) -> str | None:
+    """Why the backup failed; None where it did not, or where nobody said."""
+    return REASONS[report.reason] if report.status is BackupStatus.FAILED and report.reason else None
 
 
 def alt_text(subject: Subject) -> str:

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import NoReturn, TypeVar
+from functools import partial
+from typing import Any, NoReturn, TypeVar
 from urllib.parse import urlsplit
 
 from badge.model import BackupStatus, InvalidSubject, Reason, Report, Subject, Visibility
@@ -52,18 +53,8 @@ def status_document(subject: Subject, report: Report) -> dict[str, object]:
     return {
         **coordinates_of(subject),
         "status": report.status.value,
-        "startedAt": _time_or_null(report.started_at),
-        "finishedAt": _time_or_null(report.finished_at),
-        "lastSuccessAt": _time_or_null(report.last_success_at),
-        "lastFinished": report.last_finished.value if report.last_finished else None,
-        "nextRunAt": _time_or_null(report.next_run_at),
-        "staleAfter": _time_or_null(report.stale_after),
-        "deletedAt": _time_or_null(report.deleted_at),
-        "sizeBytes": report.size_bytes,
-        "url": report.url,
+        **{field.wire: field.written(report) for field in _OPTIONAL_FIELDS},
         "visibility": report.visibility.value,
-        "enabled": report.enabled,
-        "reason": report.reason.value if report.reason else None,
         "observedAt": format_time(report.observed_at),
         "revision": report.revision,
     }
@@ -87,19 +78,9 @@ def report_from(document: object, *, asked_for: Subject, now: datetime) -> Parse
     report = Report(
         status=status or BackupStatus.UNKNOWN,
         observed_at=min(observed_at, now),
-        started_at=past_moment_in(document, "startedAt", now),
-        finished_at=past_moment_in(document, "finishedAt", now),
-        last_success_at=past_moment_in(document, "lastSuccessAt", now),
-        last_finished=_finished(document),
-        next_run_at=moment_in(document, "nextRunAt"),
-        stale_after=moment_in(document, "staleAfter"),
-        deleted_at=past_moment_in(document, "deletedAt", now),
-        size_bytes=_size(document.get("sizeBytes")),
-        url=https_url(document.get("url")),
         visibility=visibility,
-        enabled=enabled if isinstance(enabled := document.get("enabled"), bool) else None,
-        reason=_word(Reason, document.get("reason")),
         revision=revision,
+        **{field.name: field.read(document, now) for field in _OPTIONAL_FIELDS},
     )
     return ParsedStatus(report, unknown_word=status is None)
 
@@ -192,8 +173,8 @@ def _word(words: type[_Word], value: object) -> _Word | None:
     return words(value) if isinstance(value, str) and value in tuple(words) else None
 
 
-def _finished(document: Mapping[str, object]) -> BackupStatus | None:
-    status = _word(BackupStatus, document.get("lastFinished"))
+def _finished(value: object) -> BackupStatus | None:
+    status = _word(BackupStatus, value)
     return status if status in (BackupStatus.SUCCEEDED, BackupStatus.FAILED) else None
 
 
@@ -201,8 +182,50 @@ def _size(value: object) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < LARGEST_SIZE else None
 
 
-def _time_or_null(moment: datetime | None) -> str | None:
-    return None if moment is None else format_time(moment)
+def _flag(value: object) -> bool | None:
+    return value if isinstance(value, bool) else None
+
+
+def _moment(value: object) -> datetime | None:
+    return unless_never(parse_time(value))
+
+
+@dataclass(frozen=True, slots=True)
+class _OptionalField:
+    """A field of a report that may be null, with its writer beside its reader."""
+
+    name: str
+    """Of `Report`'s attribute."""
+    wire: str
+    """Of the JSON member."""
+    read_value: Callable[[object], Any]
+    """Gives None for what is no such value."""
+    write_value: Callable[[Any], object]
+    is_past: bool = False
+    """Whether it can't lie ahead: a future moment counts as `now`, for clocks differ."""
+
+    def written(self, report: Report) -> object:
+        value = getattr(report, self.name)
+        return None if value is None else self.write_value(value)
+
+    def read(self, document: Mapping[str, object], now: datetime) -> Any:
+        value = self.read_value(document.get(self.wire))
+        return min(value, now) if self.is_past and value is not None else value
+
+
+_OPTIONAL_FIELDS = (
+    _OptionalField("started_at", "startedAt", _moment, format_time, is_past=True),
+    _OptionalField("finished_at", "finishedAt", _moment, format_time, is_past=True),
+    _OptionalField("last_success_at", "lastSuccessAt", _moment, format_time, is_past=True),
+    _OptionalField("last_finished", "lastFinished", _finished, str),
+    _OptionalField("next_run_at", "nextRunAt", _moment, format_time),
+    _OptionalField("stale_after", "staleAfter", _moment, format_time),
+    _OptionalField("deleted_at", "deletedAt", _moment, format_time, is_past=True),
+    _OptionalField("size_bytes", "sizeBytes", _size, int),
+    _OptionalField("url", "url", https_url, str),
+    _OptionalField("enabled", "enabled", _flag, bool),
+    _OptionalField("reason", "reason", partial(_word, Reason), str),
+)
 
 
 def _no_constant(_: str) -> NoReturn:

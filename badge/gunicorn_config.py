@@ -33,5 +33,14 @@ def gunicorn_values() -> dict[str, object]:
     }
 
 
-HOOKS = ("on_starting", "when_ready", "pre_fork", "post_fork", "post_worker_init", "child_exit", "on_exit")
+HOOKS = (
+    "on_starting",
+    "when_ready",
+    "pre_fork",
+    "post_fork",
+    "post_worker_init",
+    "worker_exit",
+    "child_exit",
+    "on_exit",
+)
 """Methods of `Master` that gunicorn calls, by gunicorn's names."""

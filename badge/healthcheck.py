@@ -9,6 +9,9 @@ import http.client
 import os
 import socket
 import sys
+from collections.abc import Mapping
+
+from badge.settings_file import find_file
 
 TIMEOUT_SECONDS = 2.5
 
@@ -37,10 +40,17 @@ def connection_to(bind: str) -> http.client.HTTPConnection:
     return http.client.HTTPConnection(here, int(port), timeout=TIMEOUT_SECONDS)
 
 
+def bind_in(environment: Mapping[str, str]) -> str:
+    """Where the service listens, by the environment and the settings file; what is wrong there, the service tells."""
+    file = find_file(environment)
+    in_file = file.values.get("BADGE_BIND") if file else None
+    return environment.get("BADGE_BIND") or in_file or "127.0.0.1:8000"
+
+
 def main() -> int:
     """Return the exit code: 0 if the service answers 200, else 1."""
     try:
-        connection = connection_to(os.environ.get("BADGE_BIND", "127.0.0.1:8000"))
+        connection = connection_to(bind_in(os.environ))
         connection.request("GET", "/healthz")
         return 0 if connection.getresponse().status == 200 else 1
     except (OSError, ValueError, http.client.HTTPException) as error:

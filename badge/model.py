@@ -143,6 +143,19 @@ class BackupStatus(StrEnum):
     UNKNOWN = "unknown"
 
 
+_SPELLINGS = {status.lower(): status for status in BackupStatus} | dict.fromkeys(
+    ("in-progress", "in_progress", "in progress", "running"), BackupStatus.IN_PROGRESS
+)
+
+
+def status_named(text: str) -> BackupStatus | None:
+    """Return the status that a person or a script means, in any case; None for other words.
+
+    What an upstream says is read strictly: there a word of other spelling is not the contract's.
+    """
+    return _SPELLINGS.get(text.strip().lower())
+
+
 class Visibility(StrEnum):
     """Whether anybody may see the subject's status."""
 

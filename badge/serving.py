@@ -16,9 +16,10 @@ from datetime import timedelta
 from types import FrameType
 from typing import Any
 
+from badge import listening
 from badge.artwork.png_check import PngCheck
 from badge.cache.embedded.server import EmbeddedServer, binary_path
-from badge.settings import BadSettings, Settings, load, shown, unknown_variables
+from badge.settings import BadSettings, Settings, changed, load, unknown_variables
 from badge.telemetry.shared_counts import SharedCounts, share_counts
 from badge.web.health import Readiness
 from badge.web.paths import AT_ROOT, DASHBOARD, Paths
@@ -38,7 +39,7 @@ def settings_or_exit() -> Settings:
     except BadSettings as bad:
         for fault in bad.faults:
             sys.stderr.write(f"{fault}\n")
-        sys.stderr.write("The service was not started. `flask badge check-config` explains more.\n")
+        sys.stderr.write("The service was not started. `badge check-config` explains more.\n")
         sys.exit(2)
     return settings
 
@@ -66,14 +67,19 @@ class Master:
             sys.exit(2)
 
     def on_starting(self, server: Any) -> None:
-        """Before anything is forked: say the settings, make the schema, start the cache."""
-        for variable, value in shown(self.settings).items():
-            server.log.info("%s=%s", variable, value)
+        """Before anything is forked: log the settings that were changed, make the schema, start the cache."""
+        # gunicorn calls this once, not when it reloads; a new master takes the old one's socket over, or systemd's.
+        is_handed_on = server.master_pid != 0 or os.environ.get("LISTEN_PID") == str(os.getpid())
+        if not is_handed_on and (fault := listening.fault_of(self.settings.bind)):
+            sys.stderr.write(f"BADGE_BIND: {fault}.\n")
+            sys.exit(1)
+        for line in changed(self.settings):
+            server.log.info("%s", line)
         for sentence in unknown_variables():
             server.log.warning("%s", sentence)
         self.png = PngCheck()
         if _has_catalogue(self.settings):
-            _make_schema(self.settings.catalogue_location)
+            _make_schema(self.settings)
         if self.settings.redis_url is None:
             self._start_cache(server)
 
@@ -119,6 +125,11 @@ class Master:
         self.counts.begin_in_worker()
         gc.enable()
 
+    def worker_exit(self, server: Any, worker: Any) -> None:  # noqa: ARG002 - gunicorn's signature
+        """In a worker that ends: close the catalogue, so that the last one to do so leaves one whole file."""
+        if (wsgi := getattr(worker, "wsgi", None)) is not None:
+            wsgi.extensions["close"]()
+
     def child_exit(self, server: Any, worker: Any) -> None:
         """After a worker has ended: its counts stay."""
         del server
@@ -142,23 +153,31 @@ def _has_catalogue(settings: Settings) -> bool:
     return settings.upstream_url is None
 
 
-def _make_schema(location: str) -> None:
-    """Have the schema brought up to date by a process of its own, if need be: what that loads, nobody needs again."""
-    from badge.catalogue.migration import is_current, migrate  # noqa: PLC0415 - loaded where there is a catalogue
-
-    if is_current(location):
-        return
+def _make_schema(settings: Settings) -> None:
+    """Have the schema brought up to date by a process of its own: what that loads, nobody needs again."""
     pid = os.fork()
     if pid == 0:
         try:
-            migrate(location)
+            os._exit(_migrated(settings))
         except BaseException:  # noqa: BLE001 - told, and this process has to end here
             traceback.print_exc()
             os._exit(1)
-        os._exit(0)
     if os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) != 0:
-        sys.stderr.write("The catalogue's schema can't be made. `flask badge check-config` explains more.\n")
         sys.exit(1)
+
+
+def _migrated(settings: Settings) -> int:
+    from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415 - loaded where there is a catalogue
+
+    from badge.catalogue.faults import why_unusable  # noqa: PLC0415
+    from badge.catalogue.migration import SchemaTooNew, migrate  # noqa: PLC0415
+
+    try:
+        migrate(settings.catalogue_location)
+    except (SQLAlchemyError, OSError, SchemaTooNew) as error:
+        sys.stderr.write(f"The catalogue {settings.catalogue_name} can't be used: {why_unusable(error)}.\n")
+        return 1
+    return 0
 
 
 def first_words(settings: Settings, paths: Paths = AT_ROOT) -> str:

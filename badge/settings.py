@@ -1,7 +1,7 @@
 """Every setting: its environment variable, type, default and reason. Read once, at start-up.
 
-Secrets can also be given as the name of a file that holds them (`BADGE_REDIS_URL_FILE`), as
-container platforms mount them.
+They come from the environment and, where that is silent, from the settings file (`settings_file`). Secrets
+can also be given as the name of a file that holds them (`BADGE_REDIS_URL_FILE`), as container platforms mount them.
 """
 
 from __future__ import annotations
@@ -9,18 +9,30 @@ from __future__ import annotations
 import difflib
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 from urllib.parse import SplitResult, urlsplit
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    SecretStr,
+    ValidationError,
+)
+
+from badge import settings_file
+from badge.settings_file import PROJECT_FOLDER, SettingsFile
+from badge.validation import DURATION, problem_of
 
 PREFIX = "BADGE_"
-PROJECT_FOLDER = Path(__file__).resolve().parent.parent
 
 # Into the service's own environment, for Debian's Python takes nothing in; the locks are whole, hence no others.
 INSTALL = ".venv/bin/pip install --no-deps --require-hashes -r"
@@ -34,7 +46,7 @@ def parse_duration(value: object) -> object:
         return value
     match = re.fullmatch(r"(\d{1,9}(?:\.\d{1,3})?)(ms|s|m|h|d)?", value.strip())
     if match is None:
-        raise ValueError("give a number and a unit: 250ms, 90s, 15m, 26h or 7d")
+        raise ValueError(DURATION)
     try:
         return timedelta(seconds=float(match[1]) * _UNITS[match[2] or "s"])
     except OverflowError:
@@ -146,6 +158,10 @@ def _between(least: timedelta, most: timedelta) -> AfterValidator:
 Duration = Annotated[timedelta, BeforeValidator(parse_duration)]
 Lifetime = Annotated[Duration, _between(timedelta(seconds=1), timedelta(days=1))]
 HttpUrl = Annotated[str, AfterValidator(http_address)]
+
+
+DEFAULT = "default"
+ENVIRONMENT = "environment"
 
 
 class Settings(BaseModel):
@@ -320,6 +336,23 @@ class Settings(BaseModel):
         60, ge=1, le=1_000_000, description="Pings per check and minute in each worker; more are answered with 429."
     )
 
+    _origins: Mapping[str, str] = PrivateAttr(default_factory=dict)
+    _named_file: Path | None = PrivateAttr(default=None)
+
+    def model_post_init(self, context: Any) -> None:
+        """Keep where the values came from, as `load` tells it."""
+        if context:
+            self._origins, self._named_file = context["origins"], context["named_file"]
+
+    def origin_of(self, name: str) -> str:
+        """Where the value of the setting came from: `default`, `environment` or `/path/badge.env:3`."""
+        return self._origins.get(name, DEFAULT)
+
+    @property
+    def named_file(self) -> Path | None:
+        """The settings file, if BADGE_SETTINGS_FILE names it."""
+        return self._named_file
+
     @property
     def most_waiting(self) -> int:
         """How many answers of a worker may wait at a time."""
@@ -337,7 +370,18 @@ class Settings(BaseModel):
         """The catalogue's database URL, with its password."""
         if self.catalogue_url is not None:
             return self.catalogue_url.get_secret_value()
-        return f"sqlite:///{self.data_dir.resolve() / 'catalogue.sqlite3'}"
+        return f"sqlite:///{self._catalogue_file}"
+
+    @property
+    def catalogue_name(self) -> str:
+        """The catalogue as people are told of it: its file, or its URL without the password."""
+        if self.catalogue_url is not None:
+            return _without_password(self.catalogue_url.get_secret_value())
+        return str(self._catalogue_file)
+
+    @property
+    def _catalogue_file(self) -> Path:
+        return self.data_dir.resolve() / "catalogue.sqlite3"
 
 
 GROUPS = {
@@ -359,9 +403,15 @@ FORMER_VARIABLES = {
 
 SECRETS = frozenset(name for name, setting in Settings.model_fields.items() if "SecretStr" in str(setting.annotation))
 
+PATHS = frozenset(
+    name
+    for name, setting in Settings.model_fields.items()
+    if Path in (setting.annotation, *get_args(setting.annotation))
+)
+"""Relative ones in the settings file start at its folder."""
 
-# Read by `flask badge report --to`, on machines that need not run the service.
-COMMAND_LINE_VARIABLES = frozenset({"BADGE_API_KEY"})
+ENVIRONMENT_ONLY = frozenset({"BADGE_API_KEY", settings_file.VARIABLE})
+"""Variables that are no settings of the service: the key of `badge report --to`, and the file of the settings."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -370,9 +420,11 @@ class SettingFault:
 
     variable: str
     problem: str
+    where: str = ""
+    """File and line, where it stands in one."""
 
     def __str__(self) -> str:
-        return f"{self.variable}: {self.problem}"
+        return ": ".join(part for part in (self.where, self.variable, self.problem) if part)
 
 
 class BadSettings(Exception):
@@ -389,36 +441,106 @@ def variable_for(name: str) -> str:
 
 
 def load(environment: Mapping[str, str] | None = None) -> Settings:
-    """The settings that the environment gives; raises `BadSettings` with every fault in it."""
-    environment = os.environ if environment is None else environment
-    faults: list[SettingFault] = []
-    values = {name: value for name in Settings.model_fields for value in _given(environment, name, faults)}
-    faults += _contradictions(values)
+    """The settings in the environment and the settings file; raises `BadSettings` with every fault in it.
+
+    With an `environment` handed in, that is all that is read.
+    """
+    if environment is not None:
+        return load_from(environment, None)
+    return load_from(os.environ, settings_file.find_file(os.environ))
+
+
+def load_from(environment: Mapping[str, str], file: SettingsFile | None) -> Settings:
+    """The settings in these two; the environment wins. Raises `BadSettings` with every fault in it."""
+    places = [_Place(environment), *([_Place(file.values, file)] if file else [])]
+    faults = list(_faults_of_file(file)) if file else []
+    given = {name: found for name in Settings.model_fields for found in _given(places, name, faults)}
+    values = {name: found.value for name, found in given.items()}
+    wrong = _contradictions(values)
+    context = {
+        "origins": {name: found.place.origin(found.variable) for name, found in given.items()},
+        "named_file": file.path if file and file.is_named else None,
+    }
     try:
-        settings = Settings.model_validate(values)
+        settings = Settings.model_validate(values, context=context)
     except ValidationError as error:
-        faults += [_fault(detail) for detail in error.errors()]
+        names = ((str(detail["loc"][0]), detail) for detail in error.errors())
+        wrong += [(name, problem_of(detail, _limits(name))) for name, detail in names]
+    faults += [_fault(name, problem, given.get(name)) for name, problem in wrong]
     if faults:
         raise BadSettings(faults)
     return settings
 
 
-def _given(environment: Mapping[str, str], name: str, faults: list[SettingFault]) -> Iterator[str]:
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """The environment, or the settings file."""
+
+    values: Mapping[str, str]
+    file: SettingsFile | None = None
+
+    def origin(self, variable: str) -> str:
+        return f"{self.file.path}:{self.file.lines[variable]}" if self.file else ENVIRONMENT
+
+    def fault(self, variable: str, problem: str) -> SettingFault:
+        return SettingFault(variable, problem, self.origin(variable) if self.file else "")
+
+    def path(self, value: str) -> str:
+        return str(self.file.path.parent / value) if self.file else value
+
+
+@dataclass(frozen=True, slots=True)
+class _Given:
+    """A value as it was given, and where."""
+
+    value: str
+    variable: str
+    place: _Place
+
+
+def _given(places: Sequence[_Place], name: str, faults: list[SettingFault]) -> Iterator[_Given]:
+    """The value in the first place that has one; none where that is at fault."""
     variable = variable_for(name)
-    former = FORMER_VARIABLES.get(name, variable)
-    value, file = environment.get(variable) or environment.get(former), environment.get(f"{variable}_FILE")
-    if file and name in SECRETS:
-        if value:
-            faults.append(SettingFault(variable, f"is given twice, also as {variable}_FILE; keep one"))
+    spellings = [variable, FORMER_VARIABLES.get(name, variable)]
+    for place in places:
+        used = next((one for one in spellings if place.values.get(one)), None)
+        by_file = f"{variable}_FILE"
+        if name in SECRETS and place.values.get(by_file):
+            if used:
+                faults.append(place.fault(variable, f"is given twice, also as {by_file}; keep one"))
+            else:
+                yield from _secret(place, by_file, faults)
             return
-        try:
-            value = Path(file).read_text(encoding="utf-8").strip()
-        except (OSError, UnicodeError) as error:
-            reason = getattr(error, "strerror", None) or "is not UTF-8 text"
-            faults.append(SettingFault(f"{variable}_FILE", f"can't be read: {reason}"))
+        if used:
+            value = place.values[used]
+            yield _Given(place.path(value) if name in PATHS else value, used, place)
             return
+
+
+def _secret(place: _Place, variable: str, faults: list[SettingFault]) -> Iterator[_Given]:
+    try:
+        value = Path(place.path(place.values[variable])).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeError) as error:
+        reason = getattr(error, "strerror", None) or "is not UTF-8 text"
+        faults.append(place.fault(variable, f"can't be read: {reason}"))
+        return
     if value:
-        yield value
+        yield _Given(value, variable, place)
+
+
+def _faults_of_file(file: SettingsFile) -> Iterator[SettingFault]:
+    for fault in file.faults:
+        if fault.line is None:
+            where = settings_file.VARIABLE if file.is_named else ""
+            yield SettingFault(str(file.path), fault.problem, where)
+        else:
+            yield SettingFault(f"{file.path}:{fault.line}", fault.problem)
+    known = _known_variables()
+    for variable in file.values:
+        if variable in ENVIRONMENT_ONLY:
+            yield _Place(file.values, file).fault(variable, "is read from the environment only")
+        elif variable not in known:
+            yield _Place(file.values, file).fault(variable, _no_setting(variable, known))
 
 
 # What the ways of BADGE_DASHBOARD can't do without.
@@ -428,23 +550,30 @@ _NEEDED = {
 }
 
 
-def _contradictions(values: Mapping[str, Any]) -> list[SettingFault]:
+def _contradictions(values: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Settings that are wrong beside others, with what is wrong."""
     way = values.get("dashboard", "")
     faults = [
-        SettingFault(variable_for(name), f"has to be given where BADGE_DASHBOARD is {way}")
-        for name in _NEEDED.get(way, ())
-        if name not in values
+        (name, f"has to be given where BADGE_DASHBOARD is {way}") for name in _NEEDED.get(way, ()) if name not in values
     ]
     if "upstream_api_key" in values and "upstream_url" not in values:
-        faults.append(SettingFault("BADGE_UPSTREAM_API_KEY", "is given without BADGE_UPSTREAM_URL"))
+        faults.append(("upstream_api_key", "is given without BADGE_UPSTREAM_URL"))
     if "sources" in values and "upstream_url" in values:
-        faults.append(SettingFault("BADGE_SOURCES", "is given beside BADGE_UPSTREAM_URL; keep one"))
+        faults.append(("sources", "is given beside BADGE_UPSTREAM_URL; keep one"))
     return faults
 
 
-def _fault(detail: Any) -> SettingFault:
-    problem = str(detail["msg"]).removeprefix("Value error, ")
-    return SettingFault(variable_for(str(detail["loc"][0])), problem[:1].lower() + problem[1:])
+def _fault(name: str, problem: str, given: _Given | None) -> SettingFault:
+    if given is None:
+        return SettingFault(variable_for(name), problem)
+    return given.place.fault(given.variable, problem)
+
+
+def _limits(name: str) -> tuple[int | None, int | None]:
+    """The least and the largest number that a setting can be; None where there is no such limit."""
+    metadata = Settings.model_fields[name].metadata
+    least, most = ([getattr(item, side) for item in metadata if hasattr(item, side)] for side in ("ge", "le"))
+    return next(iter(least), None), next(iter(most), None)
 
 
 def unknown_variables(environment: Mapping[str, str] | None = None) -> list[str]:
@@ -453,23 +582,37 @@ def unknown_variables(environment: Mapping[str, str] | None = None) -> list[str]
     Not a fault: Kubernetes sets BADGE_SERVICE_HOST by itself for a service called "badge".
     """
     environment = os.environ if environment is None else environment
-    known = {variable_for(name) for name in Settings.model_fields} | COMMAND_LINE_VARIABLES
-    known |= set(FORMER_VARIABLES.values())
-    known |= {f"{variable_for(name)}_FILE" for name in SECRETS}
+    known = _known_variables() | ENVIRONMENT_ONLY
     return [
-        f"{variable} is no setting" + "".join(f"; did you mean {near}?" for near in _nearest(variable, known))
+        f"{variable} {_no_setting(variable, known)}"
         for variable in sorted(environment)
         if variable.startswith(PREFIX) and variable not in known
     ]
 
 
-def _nearest(variable: str, known: set[str]) -> list[str]:
-    return difflib.get_close_matches(variable, sorted(known), n=1, cutoff=0.8)
+def _known_variables() -> set[str]:
+    names = {variable_for(name) for name in Settings.model_fields}
+    return names | set(FORMER_VARIABLES.values()) | {f"{variable_for(name)}_FILE" for name in SECRETS}
+
+
+def _no_setting(variable: str, known: set[str]) -> str:
+    near = difflib.get_close_matches(variable, sorted(known), n=1, cutoff=0.8)
+    return "is no setting" + "".join(f"; did you mean {name}?" for name in near)
 
 
 def shown(settings: Settings) -> dict[str, str]:
     """Each variable with its value as text, secrets hidden."""
     return {variable_for(name): _as_text(name, getattr(settings, name)) for name in Settings.model_fields}
+
+
+def changed(settings: Settings) -> list[str]:
+    """A line for each setting whose value is not the default: `BADGE_LABEL=backups (environment)`, secrets hidden."""
+    values = shown(settings)
+    return [
+        f"{variable_for(name)}={values[variable_for(name)]} ({settings.origin_of(name)})"
+        for name, setting in Settings.model_fields.items()
+        if getattr(settings, name) != setting.default
+    ]
 
 
 def _as_text(name: str, value: object) -> str:

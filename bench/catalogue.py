@@ -9,7 +9,7 @@ import tempfile
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -64,7 +64,7 @@ class Filled:
 
     def __post_init__(self) -> None:
         migrate(self.url)
-        with Database(self.url).writing() as connection:
+        with closing(Database(self.url)) as database, database.writing() as connection:
             for first in range(0, self.size, ROWS_AT_ONCE):
                 numbers = range(first, min(first + ROWS_AT_ONCE, self.size))
                 for filled, rows in _rows(numbers).items():

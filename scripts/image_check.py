@@ -275,7 +275,7 @@ def check(started: Started) -> None:
     badge = "/badge/GitHub/acme/Repository/web"
     first = started.get(badge)
     expect("a badge is an SVG", is_so=first[:2] == (200, "image/svg+xml; charset=utf-8") and b"unknown" in first[2])
-    reported = started.run("flask", "badge", "report", "GitHub/acme/Repository/web", "succeeded")
+    reported = started.run("badge", "report", "GitHub/acme/Repository/web", "succeeded")
     expect("a backup can be reported inside the container", is_so=reported.returncode == 0)
     expect("its badge shows it", is_so=b"backup: succeeded" in started.get(badge)[2])
     png = started.get(badge + ".png?label=drawn%20here")
@@ -287,7 +287,7 @@ def check(started: Started) -> None:
     expect("the user is not root", is_so=started.run("id", "-u").stdout.strip() == started.stage.user != "0")
     touched = started.run("touch", "/srv/badge/x")
     expect("the root is read-only", is_so=touched.returncode != 0)
-    checked = started.run("flask", "badge", "check-config")
+    checked = started.run("badge", "check-config")
     expect("check-config finds no fault", is_so=checked.returncode == 0)
 
 

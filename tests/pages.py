@@ -92,8 +92,8 @@ def _read(preset: Preset) -> Sequence[str]:
     """The steps by which the preset reads its first sample of a success."""
     sample = next(sample for sample in preset.samples if sample.expect.get("status") == "succeeded")
     recipe = Recipe.model_validate(merge(preset.recipe, sample.options))
-    places = {place: place for text in templates_in(recipe) for place in Template(text).places}
-    names = names_of(Subject.from_path(sample.subject), {**places, **preset.values, **sample.values})
+    placeholders = {name: name for text in templates_in(recipe) for name in Template(text).placeholders}
+    names = names_of(Subject.from_path(sample.subject), {**placeholders, **preset.values, **sample.values})
     then = None if sample.then is None else parse_json(sample.then.encode())
     return Reader(recipe).read(parse_json(sample.body.encode()), names, sample.at, then).steps
 

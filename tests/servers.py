@@ -138,7 +138,7 @@ class Service:
         return sum(value for series, value in self.series().items() if series.startswith(name))
 
     def flask_badge(self, *args: str) -> str:
-        """Run `flask badge …` on this service's data; returns its output."""
+        """Run `badge …` on this service's data; gives what it printed."""
         return flask_badge(*args, BADGE_DATA_DIR=str(self.data_dir)).stdout
 
 
@@ -155,9 +155,9 @@ def _is_worker(child: psutil.Process) -> bool:
 
 
 def flask_badge(*args: str, answer: str = "", **settings: str) -> subprocess.CompletedProcess[str]:
-    """Run `flask badge …` with only these settings; `answer` is its standard input."""
+    """Run `badge …` with these settings and no others; `answer` is typed where it asks."""
     return subprocess.run(
-        [BIN / "flask", "badge", *args],
+        [sys.executable, "-m", "badge", *args],
         input=answer,
         env={**clean_environment(), **settings},
         capture_output=True,
@@ -168,8 +168,9 @@ def flask_badge(*args: str, answer: str = "", **settings: str) -> subprocess.Com
 
 
 def clean_environment() -> dict[str, str]:
-    """Return this process's environment without the service's settings."""
-    return {name: value for name, value in os.environ.items() if not name.startswith("BADGE_")}
+    """This process' environment without any setting of the service, and deaf to a settings file of this machine."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("BADGE_")}
+    return {**inherited, "BADGE_SETTINGS_FILE": os.devnull}
 
 
 @contextlib.contextmanager

@@ -37,7 +37,7 @@ class Store:
         return cls(url, clock, Catalogue(database, clock), ApiKeys(database, clock), Checks(database, clock))
 
     def close(self) -> None:
-        self.catalogue.database._engine.get().dispose()
+        self.catalogue.database.close()
 
     def all_that_is_kept(self) -> bytes:
         """Return the database's whole content, so that tests can search it for what must not be in it."""

@@ -177,8 +177,8 @@ WORDS: dict[str, list[tuple[str, dict[str, list[str]]]]] = {
             '{"acme": [{"backup_id": "20261123T040000", "status": "WORD"}]}',
             {
                 "scheduled": ["EMPTY"],
-                "inProgress": ["STARTED", "SYNCING"],
-                "succeeded": ["WAITING_FOR_WALS", "DONE"],
+                "inProgress": ["STARTED", "SYNCING", "WAITING_FOR_WALS"],
+                "succeeded": ["DONE"],
                 "failed": ["FAILED"],
             },
         )
@@ -245,7 +245,14 @@ WORDS: dict[str, list[tuple[str, dict[str, list[str]]]]] = {
                 "failed": ["Failed"],
                 "cancelled": ["Cancelled"],
             },
-        )
+        ),
+        (
+            '{"value": [{"properties": {"operation": "WORD", "entityFriendlyName": "item", "status": "Completed"}}]}',
+            {
+                "succeeded": ["Backup", "Backup (Full)", "Backup (Differential)", "Backup (Incremental)"],
+                "absent": ["Backup (Log)", "ConfigureBackup", "Restore", "Restore (Log)", "DisableBackup", ""],
+            },
+        ),
     ],
     "aws-backup": [
         (

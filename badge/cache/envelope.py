@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple, TypeVar
 
@@ -27,15 +28,13 @@ T = TypeVar("T")
 
 EPOCH = datetime.fromtimestamp(0, UTC)
 
-_MOMENTS = ("started_at", "finished_at", "last_success_at", "next_run_at", "stale_after", "deleted_at")
-
 
 class EnvelopeRefused(ValueError):
     """These bytes are not what this version keeps for this key; `str()` says which rule they break."""
 
 
 class KeyNames(NamedTuple):
-    """Under which names a subject's report, its fence and its lease lie."""
+    """The Redis keys of a subject's entry, its fence and its lease."""
 
     value: str
     fence: str
@@ -43,7 +42,7 @@ class KeyNames(NamedTuple):
 
 
 def key_names(key: SubjectKey) -> KeyNames:
-    """The names of all that is kept of a subject.
+    """Return the Redis keys of all that is stored for a subject.
 
     The part in braces is the same in all, so that a cluster keeps them in one slot; a hash, so
     that private names stay out of the server's logs and no name is too long.
@@ -53,7 +52,7 @@ def key_names(key: SubjectKey) -> KeyNames:
 
 
 def pause_name(source: str) -> str:
-    """The name under which it lies until when a source wants not to be asked."""
+    """Return the Redis key of the time until which a source asked for a pause."""
     return f"bdg:{{v{SCHEMA}:source:{_digest(source)}}}:p"
 
 
@@ -62,7 +61,7 @@ def _digest(text: str) -> str:
 
 
 def seal(key: SubjectKey, entry: CacheEntry) -> bytes:
-    """The bytes to keep."""
+    """Return the bytes to store for an entry."""
     envelope = {
         "v": SCHEMA,
         "k": key,
@@ -75,25 +74,8 @@ def seal(key: SubjectKey, entry: CacheEntry) -> bytes:
     return json.dumps(envelope, separators=(",", ":")).encode()
 
 
-def _fields(report: Report) -> dict[str, Any]:
-    return {
-        "st": report.status,
-        "ob": to_micros(report.observed_at),
-        "ex": report.exists,
-        "lf": report.last_finished,
-        "sz": report.size_bytes,
-        "url": report.url,
-        "vis": report.visibility,
-        "en": report.enabled,
-        "why": report.reason,
-        "rev": report.revision,
-        "et": report.validator,
-        **{name: to_micros(moment) for name in _MOMENTS if (moment := getattr(report, name)) is not None},
-    }
-
-
 def unseal(key: SubjectKey, raw: bytes, now: datetime) -> CacheEntry:
-    """The kept report in these bytes; raises `EnvelopeRefused` for anything but our own for this key."""
+    """Return the entry in these bytes; raises `EnvelopeRefused` for anything but our own for this key."""
     if len(raw) > LONGEST:
         raise EnvelopeRefused("tooLong")
     try:
@@ -118,23 +100,6 @@ def _kept(envelope: dict[str, Any], now: datetime) -> CacheEntry:
         confirmed_at=_ours(envelope["at"], now),
         fresh_until=_ours(envelope["f"], now),
         failures=_typed(envelope["n"], int),
-    )
-
-
-def _report(fields: dict[str, Any]) -> Report:
-    return Report(
-        status=BackupStatus(fields["st"]),
-        observed_at=_told(fields["ob"]),
-        exists=_typed(fields["ex"], bool),
-        last_finished=BackupStatus(fields["lf"]) if fields["lf"] is not None else None,
-        size_bytes=_optional(fields["sz"], int),
-        url=_optional(fields["url"], str),
-        visibility=Visibility(fields["vis"]),
-        enabled=_optional(fields["en"], bool),
-        reason=Reason(fields["why"]) if fields["why"] is not None else None,
-        revision=_typed(fields["rev"], int),
-        validator=_optional(fields["et"], str),
-        **{name: _told(fields[name]) for name in _MOMENTS if name in fields},
     )
 
 
@@ -165,5 +130,41 @@ def _typed(value: object, kind: type[T]) -> T:
     return value
 
 
-def _optional(value: object, kind: type[T]) -> T | None:
-    return None if value is None else _typed(value, kind)
+def _kind(kind: type) -> Callable[[object], Any]:
+    return lambda value: _typed(value, kind)
+
+
+def _or_null(read: Callable[[Any], object]) -> Callable[[object], Any]:
+    return lambda value: None if value is None else read(value)
+
+
+# A report's field, its name here, and what reads it back or raises; JSON writes it as it is.
+_VALUES: tuple[tuple[str, str, Callable[[Any], Any]], ...] = (
+    ("status", "st", BackupStatus),
+    ("exists", "ex", _kind(bool)),
+    ("last_finished", "lf", _or_null(BackupStatus)),
+    ("size_bytes", "sz", _or_null(_kind(int))),
+    ("url", "url", _or_null(_kind(str))),
+    ("visibility", "vis", Visibility),
+    ("enabled", "en", _or_null(_kind(bool))),
+    ("reason", "why", _or_null(Reason)),
+    ("revision", "rev", _kind(int)),
+    ("validator", "et", _or_null(_kind(str))),
+)
+
+# Under their own names, and left out where there is none.
+_MOMENTS = ("started_at", "finished_at", "last_success_at", "next_run_at", "stale_after", "deleted_at")
+
+
+def _fields(report: Report) -> dict[str, Any]:
+    return {
+        "ob": to_micros(report.observed_at),
+        **{key: getattr(report, name) for name, key, _ in _VALUES},
+        **{name: to_micros(moment) for name in _MOMENTS if (moment := getattr(report, name)) is not None},
+    }
+
+
+def _report(fields: dict[str, Any]) -> Report:
+    values = {name: read(fields[key]) for name, key, read in _VALUES}
+    moments = {name: _told(fields[name]) for name in _MOMENTS if name in fields}
+    return Report(observed_at=_told(fields["ob"]), **values | moments)

@@ -12,7 +12,7 @@ from typing import TypeVar
 from badge.model import CacheEntry
 from badge.ports import Clock, Lease, LeaseAttempt, SubjectKey
 
-# Longer than any fetch lasts, so that every fetch begun before a `forget` meets its fence.
+# Longer than any fetch lasts, so that every fetch begun before an `invalidate` meets its fence.
 FENCE_LIFETIME = timedelta(seconds=60)
 LEASE_LIFETIME = timedelta(seconds=1)
 MOST_FENCES = 10_000
@@ -38,26 +38,24 @@ class MemoryStatusCache:
         self._leases: OrderedDict[SubjectKey, tuple[str, datetime]] = OrderedDict()
 
     def get(self, key: SubjectKey) -> CacheEntry | None:
-        """What is kept, fresh or not."""
+        """Return the cache entry, fresh or expired; None where there is none."""
         with self._lock:
             return self._get(key)
 
-    def shared(self, key: SubjectKey) -> CacheEntry | None:
-        """Nothing: other processes don't see what is here."""
-        del key
+    def shared(self, key: SubjectKey) -> CacheEntry | None:  # noqa: ARG002 - the port's argument
+        """Return None: other processes don't see what is here."""
         return None
 
     def recall(self, key: SubjectKey) -> CacheEntry | None:
-        """The same: there is nothing else."""
+        """Return the same as `get`: there is no other place to look."""
         return self.get(key)
 
-    def fetch_began(self, key: SubjectKey) -> datetime:
-        """The moment to be handed to `put`."""
-        del key
+    def fetch_began(self, key: SubjectKey) -> datetime:  # noqa: ARG002 - the port's argument
+        """Return the time now, as the start of a fetch whose result goes to `put`."""
         return self._clock()
 
     def claim(self, key: SubjectKey) -> LeaseAttempt:
-        """Ask for the right to fetch, which holds a second."""
+        """Ask for the lease of a key, which lasts a second."""
         now = self._clock()
         with self._lock:
             held = self._leases.get(key)
@@ -68,18 +66,18 @@ class MemoryStatusCache:
             return LeaseAttempt(lease, self._get(key))
 
     def renew(self, lease: Lease) -> None:
-        """Hold it for another second."""
+        """Extend the lease by a second, unless another caller has it by now."""
         with self._lock:
             if self._holds(lease):
                 self._leases[lease.key] = (lease.token, self._clock() + LEASE_LIFETIME)
 
     def release(self, lease: Lease) -> None:
-        """Give it back."""
+        """End the lease, unless another caller has it by now."""
         with self._lock:
             self._free(lease)
 
     def put(self, key: SubjectKey, entry: CacheEntry, lease: Lease | None = None) -> bool:
-        """Keep it, unless something newer is there or the key was forgotten since its fetch began."""
+        """Store the entry, unless a newer one is there or the key was invalidated since its fetch began."""
         with self._lock:
             if lease is not None:
                 self._free(lease)
@@ -93,12 +91,12 @@ class MemoryStatusCache:
             return self._max_entries > 0
 
     def remember(self, key: SubjectKey, entry: CacheEntry) -> None:
-        """Keep what a cache that knows better has, whatever is here."""
+        """Store an entry of the shared cache, whatever is here."""
         with self._lock:
             _store(self._entries, key, entry, self._max_entries)
 
     def invalidate(self, key: SubjectKey) -> None:
-        """Drop what is kept, and refuse what was fetched from before now."""
+        """Drop the entry, and refuse the results of fetches that have already begun."""
         now = self._clock()
         with self._lock:
             self._entries.pop(key, None)
@@ -106,7 +104,7 @@ class MemoryStatusCache:
             self._drop_old_fences(now)
 
     def is_up(self) -> bool:
-        """Always."""
+        """Return True: there is no server that could be lost."""
         return True
 
     def _get(self, key: SubjectKey) -> CacheEntry | None:
@@ -123,7 +121,7 @@ class MemoryStatusCache:
             del self._leases[lease.key]
 
     def _drop_old_fences(self, now: datetime) -> None:
-        """In the order in which they were set, so the oldest are in front."""
+        # They stand in the order in which they were set, the oldest in front.
         while self._fences and next(iter(self._fences.values())) < now - FENCE_LIFETIME:
             self._fences.popitem(last=False)
 
@@ -148,7 +146,7 @@ class MemorySourcePauses:
 
 
 def _store(entries: OrderedDict[_Key, _Value], key: _Key, value: _Value, most: int) -> None:
-    """Put it last; what is beyond the limit goes from the front."""
+    # The newest stands last; what is beyond the limit goes from the front.
     entries[key] = value
     entries.move_to_end(key)
     while len(entries) > most:

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Row, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from badge.catalogue.database import Database
-from badge.catalogue.expectation import Expectation
+from badge.catalogue.expectation import NOTHING_DUE, Expectation, due_columns
 from badge.catalogue.schema import checks, runs, subjects
 from badge.catalogue.subjects import KEY, change, is_subject, locked, report_of, subject_of
 from badge.model import BackupStatus, Report, Subject, Visibility
@@ -30,16 +30,16 @@ _SLUG = re.compile(rf"[a-z0-9_-]{{1,{LONGEST_SLUG}}}")
 
 
 class CheckExists(ValueError):
-    """The subject has a check."""
+    """The subject already has a check."""
 
 
 class NoSuchCheck(LookupError):
-    """The subject has none."""
+    """The subject has no check."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
-    """What is kept of a check, and how its subject stands."""
+    """A check as it is stored, with its subject's report as of now."""
 
     subject: Subject
     report: Report
@@ -91,11 +91,7 @@ class Checks:
             status = BackupStatus(before.status)
             if status is BackupStatus.UNKNOWN:
                 status = BackupStatus.SCHEDULED
-            after = {
-                "status": status.value,
-                "due_at": expectation.due_at(None),
-                "overdue_at": expectation.overdue_at(status, None),
-            }
+            after = {"status": status.value, **due_columns(expectation, status, None)}
             if visibility is not None:
                 after |= {"visibility": visibility.value, "visibility_at": now}
             change(connection, before, after, now)
@@ -119,13 +115,13 @@ class Checks:
             if row is None or connection.execute(delete(checks).where(checks.c.subject_id == row.id)).rowcount == 0:
                 raise NoSuchCheck(f"{subject} has no check.")
             if _has_runs(connection, row.id) or row.deleted_at is not None:
-                change(connection, row, {"due_at": None, "overdue_at": None}, now)
+                change(connection, row, NOTHING_DUE, now)
             else:
                 # It was scheduled by the check alone.
                 connection.execute(delete(subjects).where(subjects.c.id == row.id))
 
     def subject_pinged(self, plain: str) -> Subject | None:
-        """Whose check has this UUID.
+        """Return the subject whose check has this UUID; None if there is none.
 
         It is looked up by its hash, so how long that takes tells nothing about the checks there are.
         """
@@ -135,7 +131,7 @@ class Checks:
         return None if row is None else subject_of(row)
 
     def subjects_with_slug(self, slug: str) -> list[Subject]:
-        """Whose checks have this slug, two at most: it need not be one's alone."""
+        """Return the subjects whose checks have this slug, two at most: a slug need not be unique."""
         if not _SLUG.fullmatch(slug):
             return []
         wanted = _checked(subjects).where(checks.c.slug == slug).limit(2)
@@ -151,7 +147,7 @@ class Checks:
 
 
 def expectation_of(connection: Connection, subject_id: int) -> Expectation | None:
-    """What is expected of a subject, if anything is."""
+    """Return what is expected of a subject; None without a check."""
     row = connection.execute(select(checks).where(checks.c.subject_id == subject_id)).one_or_none()
     return None if row is None else _expectation(row)
 

@@ -7,8 +7,9 @@ phase, then by the event's time, so that the same events in any order end in the
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from datetime import datetime, timedelta
+from typing import Any
 
 from badge.contract import LARGEST_SIZE, https_url, unless_never
 from badge.model import BackupStatus, Phase, Reason, Subject, Visibility
@@ -30,7 +31,26 @@ class InvalidEvent(ValueError):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RunEvent:
+class RunDetails:
+    """What an event may tell of its run besides status and times: kept with the run, and shown of the newest one."""
+
+    size_bytes: int | None = None
+    next_run_at: datetime | None = None
+    stale_after: datetime | None = None
+    url: str | None = None
+    reason: Reason | None = None
+
+
+DETAILS = tuple(field.name for field in fields(RunDetails))
+
+
+def details_of(run: RunDetails) -> dict[str, Any]:
+    """The details by their names."""
+    return {name: getattr(run, name) for name in DETAILS}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunEvent(RunDetails):
     """A backup was queued, began or ended, or its subject was deleted, at `at`. Raises `InvalidEvent`."""
 
     subject: Subject
@@ -38,11 +58,6 @@ class RunEvent:
     at: datetime
     started_at: datetime | None = None
     finished_at: datetime | None = None
-    size_bytes: int | None = None
-    next_run_at: datetime | None = None
-    stale_after: datetime | None = None
-    url: str | None = None
-    reason: Reason | None = None
     visibility: Visibility | None = None
     enabled: bool | None = None
     run_id: str | None = None
@@ -85,18 +100,13 @@ def _faults(event: RunEvent) -> list[str]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Run:
+class Run(RunDetails):
     """One run of a subject's backup, as far as its events told."""
 
     started_at: datetime
     status: BackupStatus
     event_at: datetime
     finished_at: datetime | None = None
-    size_bytes: int | None = None
-    next_run_at: datetime | None = None
-    stale_after: datetime | None = None
-    url: str | None = None
-    reason: Reason | None = None
     run_id: str | None = None
 
     @property
@@ -133,12 +143,8 @@ def run_of(event: RunEvent, known: Iterable[Run], deleted_at: datetime | None = 
         status=event.status,
         event_at=event.at,
         finished_at=(event.finished_at or event.at) if _PHASES[event.status] is Phase.FINISHED else None,
-        size_bytes=event.size_bytes,
-        next_run_at=event.next_run_at,
-        stale_after=event.stale_after,
-        url=event.url,
-        reason=event.reason,
         run_id=event.run_id,
+        **details_of(event),
     )
 
 
@@ -161,15 +167,9 @@ def merged(known: Run | None, told: Run) -> Run:
     if known is None:
         return told
     newer, older = (told, known) if told._weight > known._weight else (known, told)  # noqa: SLF001 - same class
-    # Kept from the other account where the winning one is silent.
-    return replace(
-        newer,
-        size_bytes=newer.size_bytes if newer.size_bytes is not None else older.size_bytes,
-        next_run_at=newer.next_run_at or older.next_run_at,
-        stale_after=newer.stale_after or older.stale_after,
-        url=newer.url or older.url,
-        run_id=newer.run_id or older.run_id,
-    )
+    silent_on = [name for name in (*DETAILS, "run_id") if getattr(newer, name) is None]
+    # Kept from the other account where the winning one is silent, but for the reason: its status may be another one.
+    return replace(newer, **{name: getattr(older, name) for name in silent_on if name != "reason"})
 
 
 @dataclass(frozen=True, slots=True)

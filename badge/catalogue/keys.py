@@ -35,7 +35,7 @@ class Scope(StrEnum):
 
 
 class KeyVerdict(Enum):
-    """What came of looking at a key."""
+    """The outcome of checking a key."""
 
     OK = auto()
     UNKNOWN = auto()
@@ -53,7 +53,7 @@ class NoSuchKey(LookupError):
 
 @dataclass(frozen=True, slots=True)
 class StoredKey:
-    """What is kept of a key."""
+    """A key as it is stored: never the key itself."""
 
     name: str
     prefix: str

@@ -22,6 +22,7 @@ from sqlalchemy import (
     type_coerce,
 )
 
+from badge.catalogue.expectation import has_status, is_overdue
 from badge.catalogue.schema import subjects
 from badge.catalogue.subjects import KEY
 from badge.listing import (
@@ -47,16 +48,16 @@ class _Keyset:
 
     @property
     def kinds(self) -> Sequence[type]:
-        """Of the parts, as a cursor holds them."""
+        """The parts' Python types, as a cursor holds them."""
         return [part.type.python_type for part in self.parts]
 
     def after(self, values: Sequence[object]) -> ColumnElement[bool]:
-        """What comes after the row with these values."""
+        """Return the condition for all rows after the one with these values."""
         here, there = tuple_(*self.parts), tuple_(*values)
         return here < there if self.is_descending else here > there
 
     def order(self) -> list[ColumnElement[Any]]:
-        """For ORDER BY."""
+        """Return the expressions for ORDER BY."""
         return [part.desc() if self.is_descending else part.asc() for part in self.parts]
 
 
@@ -92,7 +93,7 @@ def totals(connection: Connection, filter: ListingFilter, now: datetime) -> List
     """How many there are, by what their badges say, and how many of these are protected."""
     shown = _shown_as(now)
     last_succeeded = subjects.c.last_finished == BackupStatus.SUCCEEDED.value
-    is_protected = and_(last_succeeded, ~_is_overdue(now), shown != BackupStatus.UNKNOWN.value)
+    is_protected = and_(last_succeeded, ~is_overdue(now), shown != BackupStatus.UNKNOWN.value)
     protected: ColumnElement[int] = func.sum(case((is_protected, 1), else_=0))
     counts = select(shown, func.count(), protected).where(*_conditions(filter, now)).group_by(shown)
     rows = connection.execute(counts).all()
@@ -107,7 +108,7 @@ def _keyset(order: ListingOrder, now: datetime) -> _Keyset:
         case ListingOrder.NAME:
             return _Keyset(KEY)
         case ListingOrder.LATEST:
-            changed_at = case((_is_overdue(now), subjects.c.overdue_at), else_=subjects.c.updated_at)
+            changed_at = case((is_overdue(now), subjects.c.overdue_at), else_=subjects.c.updated_at)
             # As a number, for that is what a cursor holds.
             return _Keyset((type_coerce(changed_at, BigInteger), subjects.c.id), is_descending=True)
         case ListingOrder.WORST:
@@ -121,7 +122,7 @@ def _conditions(filter: ListingFilter, now: datetime) -> Iterator[ColumnElement[
         return
     yield from _coordinates(filter)
     if filter.status is not None:
-        yield _has_status(filter.status, now)
+        yield has_status(filter.status, now)
     if filter.shown_as is not None:
         yield _shown_as(now) == filter.shown_as.value
     if filter.updated_since is not None:
@@ -148,18 +149,8 @@ def _contains(word: str) -> ColumnElement[bool]:
     return or_(*(path.icontains(word, autoescape=True) for path in (paths if "/" in word else paths[:1])))
 
 
-def _has_status(status: BackupStatus, now: datetime) -> ColumnElement[bool]:
-    """What `as_expected` makes of a row, said to the database."""
-    recorded = subjects.c.status == status.value
-    return or_(recorded, _is_overdue(now)) if status is BackupStatus.FAILED else and_(recorded, ~_is_overdue(now))
-
-
-def _is_overdue(now: datetime) -> ColumnElement[bool]:
-    return and_(subjects.c.overdue_at.is_not(None), subjects.c.overdue_at <= now)
-
-
 def _shown_as(now: datetime) -> ColumnElement[str]:
     """The status on the badge: unknown once the source no longer vouches for it."""
     is_stale = subjects.c.stale_after <= now
-    lapsed = (_is_overdue(now), BackupStatus.FAILED.value), (is_stale, BackupStatus.UNKNOWN.value)
+    lapsed = (is_overdue(now), BackupStatus.FAILED.value), (is_stale, BackupStatus.UNKNOWN.value)
     return case(*lapsed, else_=subjects.c.status)

@@ -11,7 +11,7 @@ from pathlib import Path
 from sqlalchemy import Connection, Engine, make_url, text
 from sqlalchemy.exc import DBAPIError
 
-from badge.catalogue.database import WRITER_PATIENCE_MILLISECONDS, new_engine, writing_on
+from badge.catalogue.database import WRITER_PATIENCE_MILLISECONDS, Database, new_engine, writing_on
 
 MIGRATIONS = Path(__file__).with_name("migrations")
 
@@ -22,8 +22,20 @@ _MIGRATION_LOCK = 0x6261646765
 PATIENCE_MILLISECONDS = 600_000
 
 
+class SchemaTooNew(Exception):
+    """A newer version of the service has changed the schema."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "it was changed by a newer version of the service; run that version, or restore a backup from before"
+        )
+
+
 def migrate(url: str) -> None:
-    """Bring the schema to its newest form; quick where it is, safe where two processes do it at once."""
+    """Bring the schema to its newest form; quick where it is, safe where two processes do it at once.
+
+    Raises `SchemaTooNew`.
+    """
     location = make_url(url)
     if location.get_backend_name() == "sqlite" and location.database:
         Path(location.database).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -32,26 +44,31 @@ def migrate(url: str) -> None:
 
 
 def is_current(url: str) -> bool:
-    """Whether the schema has its newest form."""
-    engine = new_engine(url)
+    """Whether the schema has its newest form; raises `SchemaTooNew` for one that is newer than this code."""
+    database = Database(url)
     try:
-        with engine.connect() as connection:
+        with database.reading() as connection:
             revisions = connection.execute(text("SELECT version_num FROM alembic_version")).scalars().all()
     except DBAPIError:
         return False  # no such table, or no database; what is wrong will be told when it is made
     finally:
-        engine.dispose()
+        database.close()
+    if not set(revisions) <= _names("revision"):
+        raise SchemaTooNew
     return list(revisions) == [newest_revision()]
 
 
 def newest_revision() -> str:
-    """The revision that no other one stands on, read off the scripts without Alembic, which takes 10 MB."""
-    scripts = [script.read_text(encoding="utf-8") for script in (MIGRATIONS / "versions").glob("*.py")]
-    names = {name for script in scripts for name in re.findall(r'^revision\b.*= "(.+)"', script, re.MULTILINE)}
-    bases = {name for script in scripts for name in re.findall(r'^down_revision\b.*= "(.+)"', script, re.MULTILINE)}
-    newest: list[str] = list(names - bases)
+    """The revision that no other one stands on."""
+    newest = list(_names("revision") - _names("down_revision"))
     assert len(newest) == 1, "migrations have to stand on one another in one line"
     return newest[0]
+
+
+def _names(variable: str) -> set[str]:
+    """What the scripts give this variable, read without Alembic, which takes 10 MB."""
+    scripts = [script.read_text(encoding="utf-8") for script in (MIGRATIONS / "versions").glob("*.py")]
+    return {name for script in scripts for name in re.findall(rf'^{variable}\b.*= "(.+)"', script, re.MULTILINE)}
 
 
 def upgrade(url: str, to: str = "head") -> None:

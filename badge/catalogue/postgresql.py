@@ -34,7 +34,7 @@ class ImpatientConnection(psycopg.Connection[Any]):
     patience_seconds = READER_SECONDS
 
     def wait(self, gen: PQGen[_Result], interval: float = POLL_SECONDS, timeout: float | None = None) -> _Result:
-        """Wait for the server, within limits."""
+        """Wait for the server, at most `patience_seconds`; closes the connection if an answer may still come."""
         try:
             return super().wait(gen, interval, self.patience_seconds if timeout is None else timeout)
         except OperationalError:

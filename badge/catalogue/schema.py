@@ -32,14 +32,12 @@ class Moment(TypeDecorator[datetime]):
     impl = BigInteger
     cache_ok = True
 
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:
-        """To the database."""
-        del dialect
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:  # noqa: ARG002 - SQLAlchemy's
+        """Convert a moment to the database's integer."""
         return None if value is None else (value - EPOCH) // timedelta(microseconds=1)
 
-    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
-        """From the database."""
-        del dialect
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:  # noqa: ARG002 - SQLAlchemy's
+        """Convert the database's integer to a moment."""
         return None if value is None else EPOCH + timedelta(microseconds=value)
 
 
@@ -47,6 +45,18 @@ class Moment(TypeDecorator[datetime]):
 _ID = BigInteger().with_variant(Integer, "sqlite")
 
 metadata = MetaData()
+
+
+def _details() -> list[Column[Any]]:
+    """The columns of `RunDetails`: of each run, and of the newest one beside its subject."""
+    return [
+        Column("size_bytes", BigInteger),
+        Column("next_run_at", Moment),
+        Column("stale_after", Moment),
+        Column("url", Text),
+        Column("reason", String(16)),
+    ]
+
 
 subjects = Table(
     "subjects",
@@ -66,12 +76,8 @@ subjects = Table(
     Column("finished_at", Moment),
     Column("last_success_at", Moment),
     Column("last_finished", String(16)),
-    Column("next_run_at", Moment),
-    Column("stale_after", Moment),
     Column("deleted_at", Moment),
-    Column("size_bytes", BigInteger),
-    Column("url", Text),
-    Column("reason", String(16)),
+    *_details(),
     Column("visibility", String(16), nullable=False),
     Column("visibility_at", Moment, nullable=False),
     Column("enabled", Boolean),
@@ -94,11 +100,7 @@ runs = Table(
     Column("status", String(16), nullable=False),
     Column("event_at", Moment, nullable=False),
     Column("finished_at", Moment),
-    Column("size_bytes", BigInteger),
-    Column("next_run_at", Moment),
-    Column("stale_after", Moment),
-    Column("url", Text),
-    Column("reason", String(16)),
+    *_details(),
     Column("run_id", String(36)),
     UniqueConstraint("subject_id", "started_at", name="uq_runs_start"),
 )

@@ -32,22 +32,24 @@ class CatalogueSource:
     name: str = "catalogue"
 
     def called(self, name: str) -> CatalogueSource:
-        """The same under another name."""
+        """Return the same source under another name."""
         return replace(self, name=name)
 
-    def folds_case(self, subject: Subject) -> bool:
-        """It compares accounts and names as their platform does."""
-        del subject
+    def folds_case(self, subject: Subject) -> bool:  # noqa: ARG002 - the port's argument
+        """Return True: the catalogue compares accounts and names as their platform does."""
         return True
 
-    def is_local(self, subject: Subject) -> bool:
-        """The database is as near as the cache."""
-        del subject
+    def is_local(self, subject: Subject) -> bool:  # noqa: ARG002 - the port's argument
+        """Return True: the database is as near as the cache."""
         return True
 
-    def fetch(self, subject: Subject, known: Report | None, deadline: Deadline) -> Report:
-        """What the catalogue says; the database's own busy timeout keeps it within any deadline."""
-        del known, deadline
+    def fetch(
+        self,
+        subject: Subject,
+        known: Report | None,  # noqa: ARG002 - for sources with conditional requests
+        deadline: Deadline,  # noqa: ARG002 - the database's own timeouts are shorter than any
+    ) -> Report:
+        """Return what the catalogue says now."""
         report = self._read(lambda: self.catalogue.report_for(subject))
         return report if report is not None else Report.absent(self.catalogue.clock())
 
@@ -58,15 +60,15 @@ class CatalogueSource:
         limit: int = 100,
         order: ListingOrder = ListingOrder.NAME,
     ) -> ListingPage:
-        """One page of the catalogue."""
+        """Return one page of the catalogue's subjects."""
         return self._read(lambda: self.catalogue.list(filter, cursor, limit, order))
 
     def totals(self, filter: ListingFilter) -> ListingTotals:
-        """How many subjects the catalogue has."""
+        """Return how many subjects the catalogue has, by status."""
         return self._read(lambda: self.catalogue.totals(filter))
 
     def history(self, subject: Subject, limit: int) -> Sequence[PastRun]:
-        """The subject's last runs, the newest first."""
+        """Return the subject's last runs, the newest first."""
         runs = self._read(lambda: self.catalogue.runs(subject, limit))
         return [PastRun(run.status, run.started_at, run.finished_at, run.size_bytes) for run in runs]
 

@@ -11,11 +11,11 @@ from sqlalchemy import Connection, Row, and_, delete, func, insert, select, upda
 
 from badge.catalogue.checks import expectation_of
 from badge.catalogue.database import Database
-from badge.catalogue.events import Run, RunEvent, Standing, merged, run_of, standing
-from badge.catalogue.expectation import Expectation
+from badge.catalogue.events import Run, RunEvent, merged, run_of, standing
+from badge.catalogue.expectation import due_columns
 from badge.catalogue.listing import Listing, totals
 from badge.catalogue.schema import NEVER, runs, subjects
-from badge.catalogue.subjects import change, is_subject, locked, report_of, subject_of
+from badge.catalogue.subjects import change, columns_of, details_in, is_subject, locked, report_of, subject_of
 from badge.listing import (
     ListedSubject,
     ListingFilter,
@@ -23,7 +23,7 @@ from badge.listing import (
     ListingPage,
     ListingTotals,
 )
-from badge.model import BackupStatus, Reason, Report, Subject, Visibility
+from badge.model import BackupStatus, Report, Subject, Visibility
 from badge.ports import Clock
 
 _RUN = tuple(runs.c[name] for name in Run.__dataclass_fields__)
@@ -31,7 +31,7 @@ _RUN = tuple(runs.c[name] for name in Run.__dataclass_fields__)
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """What a report came to."""
+    """The outcome of an event."""
 
     report: Report
     applied: bool
@@ -41,7 +41,7 @@ class Recorded:
 
 
 class NothingKnown(LookupError):
-    """The subject was never heard of."""
+    """There is no such subject."""
 
 
 class IsExpected(ValueError):
@@ -50,7 +50,7 @@ class IsExpected(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class SubjectRecords:
-    """What there is to forget of a subject."""
+    """What there is to delete of a subject."""
 
     subject: Subject
     """As it is spelt where it is shown."""
@@ -83,14 +83,15 @@ class Catalogue:
             told = None if event.status is BackupStatus.DELETED else _merge(connection, before, event, known)
             deleted_at = _later(before.deleted_at, event.at if told is None else None)
             state = standing(list(known.values()), deleted_at)
-            expected = _expected(expectation_of(connection, before.id), state)
-            changed = change(connection, before, _values(before, event, state, deleted_at) | expected, now)
+            due = due_columns(expectation_of(connection, before.id), state.status, state.last_ended_at)
+            told_of_subject = _told_visibility(before, event) | _told_enabled(before, event)
+            changed = change(connection, before, columns_of(state, deleted_at) | due | told_of_subject, now)
             self._prune(connection, before.id, known, now)
             row = connection.execute(select(subjects).where(subjects.c.id == before.id)).one()
         return Recorded(report_of(row, now), applied=_counts(event, told, known, row), changed=changed)
 
     def report_for(self, subject: Subject) -> Report | None:
-        """What is true of the subject now; None if it was never heard of."""
+        """Return the subject's report as of now; None if there is no such subject."""
         with self.database.reading() as connection:
             row = connection.execute(select(subjects).where(is_subject(subject))).one_or_none()
         return None if row is None else report_of(row, self.clock())
@@ -102,12 +103,12 @@ class Catalogue:
             return [_run(row) for row in connection.execute(wanted.order_by(runs.c.started_at.desc()).limit(limit))]
 
     def deletable(self, subject: Subject) -> SubjectRecords:
-        """What `forget` would take. Raises `NothingKnown` or `IsExpected`."""
+        """Return what `delete` would remove. Raises `NothingKnown` or `IsExpected`."""
         with self.database.reading() as connection:
             return _remembered(connection, subject)
 
     def delete(self, subject: Subject) -> SubjectRecords:
-        """Remove the subject and its runs, as if it had never been told of. Raises `NothingKnown` or `IsExpected`."""
+        """Remove the subject and its runs, as if it had never been reported. Raises `NothingKnown` or `IsExpected`."""
         with self.database.writing() as connection:
             taken = _remembered(connection, subject, for_update=True)
             connection.execute(delete(subjects).where(is_subject(subject)))  # its runs go with it
@@ -133,7 +134,7 @@ class Catalogue:
             return totals(connection, filter, self.clock())
 
     def _prune(self, connection: Connection, subject_id: int, known: dict[datetime, Run], now: datetime) -> None:
-        """Forget this subject's old runs, but never those that its state rests on."""
+        """Delete this subject's old runs, but never those that its state rests on."""
         by_age = sorted(known.values(), key=lambda run: run.started_at, reverse=True)
         needed = _rested_on(by_age)
         old = [
@@ -157,7 +158,7 @@ def _remembered(connection: Connection, subject: Subject, *, for_update: bool = 
     wanted = select(subjects).where(is_subject(subject))
     row = connection.execute(wanted.with_for_update() if for_update else wanted).one_or_none()
     if row is None:
-        raise NothingKnown(f"nothing is known of {subject}")
+        raise NothingKnown(f"the catalogue has no {subject}")
     if expectation_of(connection, row.id) is not None:
         raise IsExpected(f"{subject} has a check")
     number = connection.scalar(select(func.count()).where(runs.c.subject_id == row.id))
@@ -181,33 +182,6 @@ def _merge(connection: Connection, subject: Row[Any], event: RunEvent, known: di
         connection.execute(update(runs).where(is_it).values(**asdict(after)))
     known[after.started_at] = after
     return told
-
-
-def _values(before: Row[Any], event: RunEvent, now_is: Standing, deleted_at: datetime | None) -> dict[str, Any]:
-    """The subject's columns after the event, revision apart."""
-    newest = now_is.newest
-    values = {
-        "status": now_is.status.value,
-        "started_at": newest and newest.started_at,
-        "finished_at": newest and newest.finished_at,
-        "size_bytes": newest.size_bytes if newest else None,
-        "next_run_at": newest and newest.next_run_at,
-        "stale_after": newest and newest.stale_after,
-        "url": newest and newest.url,
-        "reason": newest.reason.value if newest and newest.reason else None,
-        "last_success_at": now_is.last_success_at,
-        "last_finished": now_is.last_finished and now_is.last_finished.value,
-        "deleted_at": deleted_at,
-    }
-    return values | _told_visibility(before, event) | _told_enabled(before, event)
-
-
-def _expected(expectation: Expectation | None, state: Standing) -> dict[str, Any]:
-    """When the next backup is due, and when it is missing."""
-    if expectation is None:
-        return {"due_at": None, "overdue_at": None}
-    ended_at = state.last_ended_at
-    return {"due_at": expectation.due_at(ended_at), "overdue_at": expectation.overdue_at(state.status, ended_at)}
 
 
 def _told_visibility(before: Row[Any], event: RunEvent) -> dict[str, Any]:
@@ -242,5 +216,4 @@ def _later(one: datetime | None, other: datetime | None) -> datetime | None:
 
 def _run(row: Row[Any]) -> Run:
     values = dict(row._mapping)  # noqa: SLF001 - SQLAlchemy's public way to a row's columns
-    reason = Reason(values["reason"]) if values["reason"] else None
-    return Run(**{**values, "status": BackupStatus(values["status"]), "reason": reason})
+    return Run(**{**values, **details_in(row), "status": BackupStatus(values["status"])})

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, and_, insert, select, update
 from sqlalchemy.exc import IntegrityError, OperationalError
 
-from badge.catalogue.events import CLOCK_TOLERANCE, InvalidEvent
+from badge.catalogue.events import CLOCK_TOLERANCE, DETAILS, InvalidEvent, RunDetails, Standing, details_of
 from badge.catalogue.expectation import as_expected, revision_at
 from badge.catalogue.schema import NEVER, subjects
 from badge.model import BackupStatus, Reason, Report, Subject, Visibility
@@ -75,12 +75,27 @@ def change(connection: Connection, before: Row[Any], after: Mapping[str, Any], n
 
 
 def subject_of(row: Row[Any]) -> Subject:
-    """Whose row it is, in the spelling to show."""
+    """Return the row's subject, in the spelling to show."""
     return Subject(platform=row.platform, account=row.account, type=row.type, name=row.name)
 
 
+def columns_of(state: Standing, deleted_at: datetime | None) -> dict[str, Any]:
+    """What all runs and a deletion amount to, as columns of the subject's row; `report_of` reads them."""
+    newest = state.newest
+    return {
+        "status": state.status.value,
+        "started_at": newest and newest.started_at,
+        "finished_at": newest and newest.finished_at,
+        "last_success_at": state.last_success_at,
+        "last_finished": state.last_finished and state.last_finished.value,
+        "deleted_at": deleted_at,
+        **details_of(newest or RunDetails()),
+    }
+
+
 def report_of(row: Row[Any], now: datetime) -> Report:
-    """What the row says now."""
+    """Return the report that a row amounts to now."""
+    details = details_in(row)
     recorded = Report(
         status=BackupStatus(row.status),
         observed_at=now,
@@ -88,14 +103,16 @@ def report_of(row: Row[Any], now: datetime) -> Report:
         finished_at=row.finished_at,
         last_success_at=row.last_success_at,
         last_finished=BackupStatus(row.last_finished) if row.last_finished else None,
-        next_run_at=row.next_run_at or row.due_at,
-        stale_after=row.stale_after,
         deleted_at=row.deleted_at if row.status == BackupStatus.DELETED else None,
-        size_bytes=row.size_bytes,
-        url=row.url,
         visibility=Visibility(row.visibility),
         enabled=row.enabled,
-        reason=Reason(row.reason) if row.reason else None,
         revision=row.revision,
+        **{**details, "next_run_at": details["next_run_at"] or row.due_at},
     )
     return as_expected(recorded, row.overdue_at)
+
+
+def details_in(row: Row[Any]) -> dict[str, Any]:
+    """The fields of `RunDetails` in a row of a subject or of a run."""
+    details = {name: getattr(row, name) for name in DETAILS}
+    return {**details, "reason": Reason(row.reason) if row.reason else None}

@@ -1,6 +1,8 @@
-"""`flask badge …`: reporting backups, handing out keys, looking into the service."""
+"""`badge …` (and `flask badge …`): reporting backups, handing out keys, looking into the service."""
 
 from __future__ import annotations
+
+import click
 
 from badge.cli.check import check
 from badge.cli.check_config import check_config, settings
@@ -13,17 +15,27 @@ from badge.cli.key import key
 from badge.cli.report import report
 from badge.cli.sources import sources
 from badge.cli.status import status
+from badge.settings import unknown_variables
+
+
+def _point_out_misspelt(ctx: click.Context) -> None:
+    """Name variables that are no settings, on a line of standard error; check-config has a line for each itself."""
+    unknown = unknown_variables()
+    if unknown and badge.old_names.get(ctx.invoked_subcommand or "", ctx.invoked_subcommand) != "check-config":
+        click.echo("Note: " + " ".join(f"{one}{'' if one.endswith('?') else '.'}" for one in unknown), err=True)
+
 
 badge = BadgeGroup(
     "badge",
-    help="Report backups, expect them in time, hand out API keys, and look into the Backup Status Badge service.",
+    callback=click.pass_context(_point_out_misspelt),
+    help="Report backups, create checks and API keys, and inspect the Backup Status Badge service.",
     epilog=examples(
-        "flask badge report GitHub/acme/Repository/web succeeded",
-        "flask badge check create acme/web --every 24h --grace 2h",
-        "flask badge explain acme/web",
-        "flask badge check-config",
+        "badge report GitHub/acme/Repository/web succeeded",
+        "badge check create acme/web --every 24h --grace 2h",
+        "badge explain acme/web",
+        "badge check-config",
     )
-    + "\n\nExit codes: 0 done, 1 it could not be done, 2 the call or the settings are wrong.",
+    + "\n\nExit codes: 0 success, 1 failure, 2 wrong usage or settings.",
     old_names={"doctor": "check-config", "forget": "delete"},
     commands=[report, delete, check, status, explain, url, draw, key, settings, sources, check_config, demo],
 )

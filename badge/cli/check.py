@@ -1,4 +1,4 @@
-"""`flask badge check`: which subjects' backups are expected, how often, and where they are told of."""
+"""`badge check`: which subjects' backups are expected, how often, and where they are told of."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ from badge.settings import Settings, show_duration
 
 check = BadgeGroup(
     "check",
-    help="Expect backups in time, and hand out the addresses by which jobs tell of them.",
-    epilog=examples("flask badge check create acme/web --every 24h --grace 2h", "flask badge check list"),
+    help="Create and list checks: expected backups, with the URLs that jobs ping.",
+    epilog=examples("badge check create acme/web --every 24h --grace 2h", "badge check list"),
 )
 
 
 @check.command(
     epilog=examples(
-        "flask badge check create GitHub/acme/Repository/web --every 24h --grace 2h",
-        "flask badge check create acme/secrets --every 7d --grace 12h --visibility private",
-        "flask badge check create acme/web --every 24h --slug nightly-web",
+        "badge check create GitHub/acme/Repository/web --every 24h --grace 2h",
+        "badge check create acme/secrets --every 7d --grace 12h --visibility private",
+        "badge check create acme/web --every 24h --slug nightly-web",
     )
 )
 @click.argument("subject", type=SubjectArgument())
@@ -63,7 +63,7 @@ def create(
         click.echo(f"Another check has the slug {slug} too: /ping/KEY/{slug} is refused. Give --slug.", err=True)
 
 
-@check.command(epilog=examples("flask badge check rotate GitHub/acme/Repository/web"))
+@check.command(epilog=examples("badge check rotate GitHub/acme/Repository/web"))
 @click.argument("subject", type=SubjectArgument())
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def rotate(subject: Subject, *, as_json: bool) -> None:
@@ -77,7 +77,7 @@ def rotate(subject: Subject, *, as_json: bool) -> None:
     _show_address(base, subject, uuid, as_json=as_json)
 
 
-@check.command("list", epilog=examples("flask badge check list", "flask badge check list --json"))
+@check.command("list", epilog=examples("badge check list", "badge check list --json"))
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, a line for each check.")
 def list_checks(*, as_json: bool) -> None:
     """List the checks by subject; of their addresses only the beginnings are kept."""
@@ -86,7 +86,7 @@ def list_checks(*, as_json: bool) -> None:
             click.echo(json.dumps(_document(one)) if as_json else _line(one))
 
 
-@check.command(epilog=examples("flask badge check delete GitHub/acme/Repository/web"))
+@check.command(epilog=examples("badge check delete GitHub/acme/Repository/web"))
 @click.argument("subject", type=SubjectArgument())
 def delete(subject: Subject) -> None:
     """Expect nothing of SUBJECT any more. Its address stops working; what was reported stays."""

@@ -1,7 +1,8 @@
-"""`flask badge settings` and `flask badge check-config`: what is set, and does it work."""
+"""`badge settings` and `badge check-config`: what is set, and does it work."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
@@ -14,13 +15,14 @@ from sqlalchemy.exc import SQLAlchemyError
 from badge import app
 from badge.artwork import png
 from badge.cache.embedded.server import binary_path
-from badge.catalogue.migration import migrate
-from badge.cli.command import BadgeCommand, examples, settings_or_fault
+from badge.catalogue.faults import why_unusable
+from badge.catalogue.migration import SchemaTooNew, migrate
+from badge.cli.command import BadgeCommand, examples, parts_of, settings_or_fault
 from badge.cli.sources import failure_of, probe_for
 from badge.deadline import Deadline
 from badge.model import Subject
 from badge.ports import SourceUnavailable, StatusSource
-from badge.settings import BadSettings, Settings, load, shown, unknown_variables, variable_for
+from badge.settings import DEFAULT, BadSettings, Settings, load, shown, unknown_variables, variable_for
 from badge.settings_reference import example_file
 from badge.sources.configuration.sources_file import ConfiguredSource
 from badge.sources.configuration.sources_file import load as load_sources
@@ -31,35 +33,36 @@ SETTINGS = "settings"
 PROBE = Subject("GitHub", "backup-status-badge", "Repository", "doctor-probe")
 
 
-@click.command(cls=BadgeCommand, epilog=examples("flask badge settings", "flask badge settings --example > badge.env"))
+@click.command(cls=BadgeCommand, epilog=examples("badge settings", "badge settings --example > badge.env"))
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option("--example", "as_example", is_flag=True, help="Print a file of all defaults, to be changed and loaded.")
 def settings(*, as_json: bool, as_example: bool) -> None:
-    """Show every setting, its value (secrets hidden) and what it is for."""
+    """Show every setting, its value (secrets hidden), where that came from and what it is for."""
     if as_example:
         click.echo(example_file(), nl=False)
         return
-    values = shown(settings_or_fault())
+    known = settings_or_fault()
+    values = shown(known)
     if as_json:
         click.echo(json.dumps(values, indent=2))
         return
     for name, setting in Settings.model_fields.items():
-        variable = variable_for(name)
-        mark = "*" if variable in os.environ or f"{variable}_FILE" in os.environ else " "
-        click.echo(f"{mark} {variable}={values[variable]}\n      {setting.description}")
-    click.echo("\n* set in this environment; the others have their default.")
+        variable, origin = variable_for(name), known.origin_of(name)
+        mark = " " if origin == DEFAULT else "*"
+        click.echo(f"{mark} {variable}={values[variable]}  ({origin})\n      {setting.description}")
+    click.echo("\n* set in the environment or the settings file; the others have their default.")
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing looked at."""
+    """The outcome of one test of the installation."""
 
     is_fine: bool
     what: str
     said: str
 
 
-@click.command(cls=BadgeCommand, epilog=examples("flask badge check-config", "flask badge check-config --json"))
+@click.command(cls=BadgeCommand, epilog=examples("badge check-config", "badge check-config --json"))
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, a line for each finding.")
 def check_config(*, as_json: bool) -> None:
     """Look at settings, data folder, cache and source, and say what to do about each fault.
@@ -95,16 +98,16 @@ def _all_findings() -> Iterator[Finding]:
 
 
 def _findings(known: Settings, configured: Sequence[ConfiguredSource]) -> Iterator[Finding]:
-    yield Finding(is_fine=True, what=SETTINGS, said="all are understood; `flask badge settings` shows them")
+    yield Finding(is_fine=True, what=SETTINGS, said="all are understood; `badge settings` shows them")
     yield _data_dir(known)
-    parts = app.build_parts(known)
-    yield _cache(known, parts)
-    if parts.catalogue:
-        yield _catalogue(parts)
-    if known.upstream_url:
-        yield _upstream(parts)
-    for source, there in zip(configured, parts.resolver.routing.sources if configured else [], strict=True):
-        yield _source(source, there, known)
+    with contextlib.closing(parts_of(known)) as parts:
+        yield _cache(known, parts)
+        if parts.catalogue:
+            yield _catalogue(parts)
+        if known.upstream_url:
+            yield _upstream(parts)
+        for source, there in zip(configured, parts.resolver.routing.sources if configured else [], strict=True):
+            yield _source(source, there, known)
     fault = png.fault_of_this_machine()
     said = f"{fault}: PNGs are the ready-made ones, without labels and styles" if fault else "PNGs can be drawn"
     yield Finding(is_fine=fault is None, what="pictures", said=said)
@@ -143,12 +146,12 @@ def _cache(known: Settings, parts: app.Parts) -> Finding:
 
 def _catalogue(parts: app.Parts) -> Finding:
     assert parts.catalogue is not None
-    where = shown(parts.settings)["BADGE_CATALOGUE_URL"] or str(parts.settings.data_dir / "catalogue.sqlite3")
+    where = parts.settings.catalogue_name
     try:
         migrate(parts.settings.catalogue_location)
         parts.catalogue.store.report_for(PROBE)
-    except (SQLAlchemyError, OSError) as error:
-        said = f"{where} can't be used ({type(error).__name__}); check the address, the folder and its owner"
+    except (SQLAlchemyError, OSError, SchemaTooNew) as error:
+        said = f"{where} can't be used: {why_unusable(error)}"
         return Finding(is_fine=False, what="catalogue", said=said)
     return Finding(is_fine=True, what="catalogue", said=f"{where} can be read")
 
@@ -167,7 +170,7 @@ def _upstream(parts: app.Parts) -> Finding:
 
 def _source(source: ConfiguredSource, there: StatusSource, known: Settings) -> Finding:
     failure = failure_of(there, probe_for(source.entry), known.upstream_timeout.total_seconds())
-    said = "answers" if failure is None else f"{failure}; see `flask badge sources try {source.entry.name} SUBJECT`"
+    said = "answers" if failure is None else f"{failure}; see `badge sources try {source.entry.name} SUBJECT`"
     return Finding(is_fine=failure is None, what="source", said=f"{source.entry.name}: {said}")
 
 

@@ -1,4 +1,4 @@
-"""What all commands share: errors of one line, examples in --help, parts wired from the settings."""
+"""What all commands share: errors of one line for each fault, examples in --help, parts wired from the settings."""
 
 from __future__ import annotations
 
@@ -12,10 +12,13 @@ import click
 from sqlalchemy.exc import SQLAlchemyError
 
 from badge import app
-from badge.catalogue.migration import migrate
-from badge.model import InvalidSubject, Subject
+from badge.appearance import WORDS
+from badge.catalogue.faults import why_unusable
+from badge.catalogue.migration import SchemaTooNew, migrate
+from badge.model import BackupStatus, InvalidSubject, Subject, status_named
 from badge.settings import BadSettings, Settings, load, parse_duration, show_duration
 from badge.telemetry.logs import LOGGER
+from badge.web.pages.repository_url import subject_named
 
 # A century: what lies further ahead than the year 9999 is no date.
 LONGEST_DURATION = timedelta(days=36_500)
@@ -82,18 +85,31 @@ def examples(*lines: str) -> str:
 
 
 class SubjectArgument(click.ParamType[Subject]):
-    """`GitHub/acme/Repository/web`, or `acme/web` for a GitHub repository; percent-encoding as in a badge's URL."""
+    """`GitHub/acme/Repository/web`, `acme/web` for a GitHub repository, or any address that the builder takes.
+
+    Percent-encoding is as in a badge's URL.
+    """
 
     name = "subject"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Subject:
-        """The subject that the text names."""
+        """Return the subject that the text names; a bad one is a usage error."""
         if isinstance(value, Subject):
             return value
         try:
-            return Subject.from_path(str(value))
+            return subject_named(str(value))
         except InvalidSubject as invalid:
             self.fail(f"{invalid}.", param, ctx)
+
+
+class StatusArgument(click.Choice[BackupStatus]):
+    """One of these statuses, in every spelling that `status_named` knows."""
+
+    def normalize_choice(self, choice: object, ctx: click.Context | None) -> str:
+        """Return the spelling that help and errors show."""
+        del ctx
+        status = status_named(str(choice))
+        return WORDS[status].replace(" ", "-") if status else str(choice)
 
 
 class DurationOption(click.ParamType[timedelta]):
@@ -102,7 +118,7 @@ class DurationOption(click.ParamType[timedelta]):
     name = "duration"
 
     def convert(self, value: str | timedelta, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
-        """The duration that the text names."""
+        """Return the duration that the text names; a bad one is a usage error."""
         try:
             duration = parse_duration(value)
         except ValueError as error:
@@ -115,40 +131,48 @@ class DurationOption(click.ParamType[timedelta]):
         return duration
 
 
-def local_parts() -> app.Parts:
-    """The parts as the settings in the environment wire them; commands speak for themselves, so nothing is logged."""
+@contextlib.contextmanager
+def local_parts() -> Iterator[app.Parts]:
+    """The parts as the settings in force wire them, closed afterwards."""
+    with faults_by_line():
+        parts = parts_of(load())
+    with contextlib.closing(parts):
+        yield parts
+
+
+def parts_of(settings: Settings) -> app.Parts:
+    """The parts as these settings wire them; commands speak for themselves, so nothing is logged."""
     LOGGER.addHandler(logging.NullHandler())
-    with faults_in_one_line():
-        return app.build_parts(load())
+    return app.build_parts(settings)
 
 
 def settings_or_fault() -> Settings:
-    """The settings in the environment; all that is wrong with them is one line."""
-    with faults_in_one_line():
+    """The settings in force; what is wrong with them is a line for each fault."""
+    with faults_by_line():
         return load()
 
 
 @contextlib.contextmanager
-def faults_in_one_line() -> Iterator[None]:
-    """All that is wrong with the configuration, in one line."""
+def faults_by_line() -> Iterator[None]:
+    """All that is wrong with the configuration, a line for each fault."""
     try:
         yield
     except BadSettings as bad:
-        raise Fault("; ".join(str(fault) for fault in bad.faults)) from None
+        raise Fault("\n".join(str(fault) for fault in bad.faults)) from None
 
 
 @contextlib.contextmanager
 def own_catalogue() -> Iterator[tuple[app.Parts, app.CatalogueParts]]:
     """The local catalogue, its schema made where it is new; its failures are one line."""
-    parts = local_parts()
-    if parts.catalogue is None:
-        raise Fault("This service shows other systems' backups and has no catalogue of its own.")
-    try:
-        migrate(parts.settings.catalogue_location)
-        yield parts, parts.catalogue
-    except (SQLAlchemyError, OSError) as error:
-        reason = getattr(error, "orig", None) or getattr(error, "strerror", None) or type(error).__name__
-        raise Fault(f"The catalogue can't be used: {reason}.", exit_code=1) from None
+    with local_parts() as parts:
+        if parts.catalogue is None:
+            raise Fault("This service shows other systems' backups and has no catalogue.")
+        try:
+            migrate(parts.settings.catalogue_location)
+            yield parts, parts.catalogue
+        except (SQLAlchemyError, OSError, SchemaTooNew) as error:
+            place = parts.settings.catalogue_name
+            raise Fault(f"The catalogue {place} can't be used: {why_unusable(error)}.", exit_code=1) from None
 
 
 def invalidate_status(parts: app.Parts, subject: Subject) -> None:

@@ -1,4 +1,4 @@
-"""`flask badge delete`: take back what should never have been told, such as a misspelt name."""
+"""`badge delete`: remove what should never have been reported, such as a misspelt name."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from badge.model import Subject
 
 @click.command(
     cls=BadgeCommand,
-    epilog=examples("flask badge delete acme/wbe", "flask badge delete GitHub/acme/Repository/wbe --yes"),
+    epilog=examples("badge delete acme/wbe", "badge delete GitHub/acme/Repository/wbe --yes"),
 )
 @click.argument("subject", type=SubjectArgument())
 @click.option("--yes", is_flag=True, help="Don't ask; for scripts.")
 def delete(subject: Subject, *, yes: bool) -> None:
-    """Remove SUBJECT and its history from this service's catalogue, as if it had never been told of.
+    """Remove SUBJECT and its history from the catalogue.
 
     Says how many runs go, and asks. There is no way back: a repository that is gone is better
     reported as deleted. One with a check is refused until that is deleted.
@@ -33,7 +33,7 @@ def delete(subject: Subject, *, yes: bool) -> None:
         except NothingKnown as error:
             raise Fault(f"{error}.") from None
         except IsExpected as error:
-            raise Fault(f"{error}; first run flask badge check delete {subject.path}") from None
+            raise Fault(f"{error}; first run badge check delete {subject.path}") from None
         invalidate_status(parts, subject)
     click.echo(f"{taken.subject.path}: deleted, {_with_runs(taken)}")
 
@@ -43,7 +43,7 @@ def _is_agreed(found: SubjectRecords) -> bool:
         return click.confirm(f"Delete {found.subject.path}, {_with_runs(found)}?", err=True)
     except click.Abort:
         click.echo(err=True)
-        raise Fault("Nobody answered, so nothing was deleted; scripts give --yes.") from None
+        raise Fault("No answer, so nothing was deleted; use --yes in scripts.") from None
 
 
 def _with_runs(what: SubjectRecords) -> str:

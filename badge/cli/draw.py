@@ -1,4 +1,4 @@
-"""`flask badge draw` and `flask badge url`: a picture in a file, and what to paste into a page."""
+"""`badge draw` and `badge url`: a picture in a file, and what to paste into a page."""
 
 from __future__ import annotations
 
@@ -14,17 +14,15 @@ from badge.appearance import COLOURS, DEFAULT_LABEL, TONES, WORDS, Palette
 from badge.artwork import png, svg
 from badge.artwork.glyphs import LOGOS
 from badge.artwork.png import PngUnavailable
-from badge.cli.command import BadgeCommand, Fault, SubjectArgument, examples, settings_or_fault
+from badge.cli.command import BadgeCommand, Fault, StatusArgument, SubjectArgument, examples, settings_or_fault
 from badge.language import Language
-from badge.model import Badge, Style, Subject, Theme
+from badge.model import BackupStatus, Badge, Style, Subject, Theme
 from badge.web.badges.private_tokens import PrivateTokens
 from badge.web.badges.request import TOKEN
 from badge.web.signing_key import signing_key
 from badge.web.snippets import Syntax, snippet
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
-
-_STATUS = {words.replace(" ", "-"): status for status, words in WORDS.items()}
 
 
 def _one_of(name: str, words: type[StrEnum], *, help: str | None = None) -> Callable[[_Command], _Command]:
@@ -36,11 +34,11 @@ def _one_of(name: str, words: type[StrEnum], *, help: str | None = None) -> Call
 @click.command(
     cls=BadgeCommand,
     epilog=examples(
-        "flask badge draw succeeded -o succeeded.svg",
-        "flask badge draw failed -o failed.png --style for-the-badge --icon --scale 3",
+        "badge draw succeeded -o succeeded.svg",
+        "badge draw failed -o failed.png --style for-the-badge --icon --scale 3",
     ),
 )
-@click.argument("status", metavar="STATUS", type=click.Choice(sorted(_STATUS)))
+@click.argument("status", metavar="STATUS", type=StatusArgument(BackupStatus))
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="File to write: .svg or .png.")
 @click.option("--label", default=DEFAULT_LABEL, show_default=True, help="Words on the left half; empty for none.")
 @_one_of("--style", Style)
@@ -51,11 +49,11 @@ def _one_of(name: str, words: type[StrEnum], *, help: str | None = None) -> Call
 @click.option("--logo", type=click.Choice(list(LOGOS)), help="A drawing before the label.")
 @click.option("--scale", type=click.IntRange(1, 4), default=png.DEFAULT_SCALE, show_default=True, help="Of a PNG.")
 def draw(**given: Any) -> None:
-    """Draw the badge of STATUS into a file, without asking anybody.
+    """Draw the badge of STATUS into a file, without asking a source.
 
     STATUS is succeeded, failed, in-progress, scheduled, deleted or unknown.
     """
-    status = _STATUS[given["status"]]
+    status: BackupStatus = given["status"]
     language = Language(given["lang"])
     badge = Badge(
         label=language.say(given["label"]),
@@ -89,25 +87,27 @@ def _drawn(badge: Badge, suffix: str, scale: int) -> bytes:
 @click.command(
     cls=BadgeCommand,
     epilog=examples(
-        "flask badge url acme/web",
-        "flask badge url GitLab/group%2Fsub/Repository/web --format markdown",
-        "flask badge url acme/secret --private --format markdown",
+        "badge url acme/web",
+        "badge url GitLab/group%2Fsub/Repository/web --format markdown",
+        "badge url acme/secret --private --format markdown",
     ),
 )
 @click.argument("subject", type=SubjectArgument())
 @_one_of("--format", Syntax)
-@click.option("--short", is_flag=True, help="The two-part address, for GitHub repositories.")
+@click.option("--short", is_flag=True, help="The two-part URL, for GitHub repositories.")
 @click.option("--private", is_flag=True, help="With the token by which a private repository's badge is seen.")
 def url(subject: Subject, format: str, *, short: bool, private: bool) -> None:
-    """Print the address of SUBJECT's badge, or what to paste into a page.
+    """Print the URL of SUBJECT's badge, or a snippet to paste.
 
-    Addresses begin with BADGE_PUBLIC_URL.
+    URLs begin with BADGE_PUBLIC_URL.
     """
     settings = settings_or_fault()
-    base = settings.public_url
+    base = settings.address
     if base is None:
-        raise Fault("Set BADGE_PUBLIC_URL to the address that readers use; badges' addresses begin with it.")
+        raise Fault("Set BADGE_PUBLIC_URL to the URL under which readers reach this service.")
+    if settings.public_url is None:
+        click.echo(f"Note: {base} works on this machine only; set BADGE_PUBLIC_URL for others.", err=True)
     if short and subject.legacy_path is None:
-        raise Fault("Only repositories on GitHub have the short address.")
+        raise Fault("Only GitHub repositories have a short URL.")
     query = {TOKEN: PrivateTokens(partial(signing_key, settings)).of(subject)} if private else {}
     click.echo(snippet(subject, base, is_short=short, query=query).written_in(Syntax(format)))

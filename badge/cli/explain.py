@@ -1,4 +1,4 @@
-"""`flask badge explain`: why a badge shows what it shows, without asking its source."""
+"""`badge explain`: why a badge shows what it shows, without asking its source."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from badge.contract import format_time
 from badge.model import STALE_AGE, BackupStatus, CacheEntry, Report, Subject, Visibility
 from badge.settings import show_duration
 
-ASK = "`flask badge status` asks it now; `flask badge check-config` says what is wrong with it."
+ASK = "`badge status` asks it now; `badge check-config` says what is wrong with it."
 
 LOST = (
     "Nothing can be told, for the cache does not answer: no service runs here, or each of its workers goes on with "
-    "what it knows itself. `flask badge check-config` says more."
+    "what it knows itself. `badge check-config` says more."
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """What decides what a badge shows."""
+    """Why a badge shows what it shows; the fields are those of the JSON."""
 
     subject: str
     source: str | None
@@ -35,23 +35,24 @@ class Explanation:
     age_seconds: int | None
     failures: int
     next_refresh: str | None
-    """From then on the next reader has it asked for again."""
+    """From then on the next request triggers a refresh."""
     rule: str
     """Why the badge shows what it shows, as a sentence."""
 
 
 @click.command(
     cls=BadgeCommand,
-    epilog=examples("flask badge explain acme/web", "flask badge explain GitLab/group%2Fsub/Repository/web --json"),
+    epilog=examples("badge explain acme/web", "badge explain GitLab/group%2Fsub/Repository/web --json"),
 )
 @click.argument("subject", type=SubjectArgument())
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def explain(subject: Subject, *, as_json: bool) -> None:
-    """Say why the badge of SUBJECT is what it is: its source, what is kept, how old that is, the next refresh.
+    """Explain the badge of SUBJECT: its source, the cached status and its age, the next refresh.
 
-    Looks into the cache and asks no remote source. Exit code 0.
+    Reads the cache and calls no remote source. Exit code 0.
     """
-    explanation = explained(local_parts(), subject)
+    with local_parts() as parts:
+        explanation = explained(parts, subject)
     if as_json:
         click.echo(json.dumps({name: getattr(explanation, name) for name in Explanation.__slots__}))
         return
@@ -80,7 +81,7 @@ def explained(parts: app.Parts, subject: Subject) -> Explanation:
 
 def _rule(entry: CacheEntry | None, now: datetime, too_old: timedelta) -> str:
     if entry is None:
-        return "Nothing is kept: nobody asked for a while, or something has changed. The next reader has it asked for."
+        return "Nothing is cached: no request for a while, or something has changed. The next request triggers a fetch."
     if entry.report is None:
         return f"Unknown: the source was asked {entry.failures} times and did not answer. {ASK}"
     return _rule_for(entry, entry.report, now, too_old)
@@ -93,31 +94,31 @@ def _rule_for(entry: CacheEntry, report: Report, now: datetime, too_old: timedel
     if report.visibility is Visibility.PRIVATE:
         return "Unknown to everybody: the source calls it private."
     if report.stale_after is not None and report.stale_after <= now:
-        return f"Unknown: the source vouched for “{report.status}” until {_time(report.stale_after)} only."
+        return f"Unknown: “{report.status}” is outdated since {_time(report.stale_after)}, as its source said."
     if age >= too_old:
-        return f"Unknown: nobody confirmed “{report.status}” for longer than BADGE_MAX_STATUS_AGE. {ASK}"
+        return f"Unknown: its source has not confirmed “{report.status}” for longer than BADGE_MAX_STATUS_AGE. {ASK}"
     if report.status is BackupStatus.UNKNOWN:
-        return "Unknown: the source itself says so, or used a word that is none of the contract's."
+        return "Unknown: the source itself says so, or sent a status that the contract does not have."
     shown = f"Shown as “{report.status}”"
     if entry.failures:
-        shown += f", kept from earlier: the source did not answer {entry.failures} times since. {ASK}"
+        shown += f", from the cache: the source did not answer {entry.failures} times since. {ASK}"
     elif now < entry.fresh_until:
-        shown += ", as the source said it."
+        shown += ", as its source reported."
     else:
-        shown += ", no longer fresh: the next reader has it asked for again."
-    return shown + (" Being over an hour old, it says so." if age >= STALE_AGE else "")
+        shown += ", expired: the next request triggers a refresh."
+    return shown + (" It is over an hour old, so the badge shows its age." if age >= STALE_AGE else "")
 
 
 def _lines(explanation: Explanation) -> list[str]:
     lines = [f"{explanation.subject}: {explanation.rule}"]
     if explanation.source is not None:
-        paused = f", which wants not to be asked before {explanation.paused_until}" if explanation.paused_until else ""
+        paused = f", which asked for a pause until {explanation.paused_until}" if explanation.paused_until else ""
         lines.append(f"  source        {explanation.source}{paused}")
     if explanation.age_seconds is not None:
         age = show_duration(timedelta(seconds=explanation.age_seconds))
         lines.append(f"  kept          {explanation.kept}, confirmed at {explanation.confirmed_at}, {age} ago")
     if explanation.next_refresh is not None:
-        lines.append(f"  next refresh  {explanation.next_refresh}, when a reader comes")
+        lines.append(f"  next refresh  {explanation.next_refresh}, on the next request")
     return lines
 
 

@@ -1,4 +1,4 @@
-"""`flask badge key`: who may report to this service and read its native contract."""
+"""`badge key`: who may report to this service and read its native contract."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from badge.cli.command import BadgeGroup, DurationOption, Fault, examples, own_c
 
 key = BadgeGroup(
     "key",
-    help="Hand out, list and take back API keys for /ops, and keys to ping with.",
-    epilog=examples("flask badge key create ci-acme", "flask badge key list", "flask badge key revoke ci-acme"),
+    help="Create, list and revoke API keys and ping keys.",
+    epilog=examples("badge key create ci-acme", "badge key list", "badge key revoke ci-acme"),
 )
 
 
 @key.command(
     epilog=examples(
-        "flask badge key create ci-acme",
-        "flask badge key create replica --scope read --expires-in 90d",
-        "flask badge key create servers --scope ping",
+        "badge key create ci-acme",
+        "badge key create replica --scope read --expires-in 90d",
+        "badge key create servers --scope ping",
     )
 )
 @click.argument("name")
@@ -51,7 +51,7 @@ def create(name: str, scopes: Sequence[str], expires_in: timedelta | None) -> No
     click.echo(f"Keep it now: it is not shown again. {use}.", err=True)
 
 
-@key.command("list", epilog=examples("flask badge key list", "flask badge key list --json"))
+@key.command("list", epilog=examples("badge key list", "badge key list --json"))
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def list_keys(*, as_json: bool) -> None:
     """List the keys by name; the keys themselves are not kept."""
@@ -77,7 +77,7 @@ def _document(one: StoredKey) -> dict[str, object]:
     }
 
 
-@key.command(epilog=examples("flask badge key revoke ci-acme"))
+@key.command(epilog=examples("badge key revoke ci-acme"))
 @click.argument("name")
 def revoke(name: str) -> None:
     """Take the key called NAME back, at once."""

@@ -1,4 +1,4 @@
-"""`flask badge report`: tell the service, here or elsewhere, how a backup went."""
+"""`badge report`: tell the service, here or elsewhere, how a backup went."""
 
 from __future__ import annotations
 
@@ -12,19 +12,22 @@ import click
 import requests
 
 from badge.catalogue.events import InvalidEvent, RunEvent
-from badge.cli.command import BadgeCommand, Fault, SubjectArgument, examples, invalidate_status, own_catalogue
-from badge.contract import coordinates_of, format_time, status_document
-from badge.model import BackupStatus, Reason, Report, Subject, Visibility
+from badge.cli.command import (
+    BadgeCommand,
+    Fault,
+    StatusArgument,
+    SubjectArgument,
+    examples,
+    invalidate_status,
+    own_catalogue,
+)
+from badge.contract import status_document
+from badge.model import BackupStatus, Reason, Visibility
 from badge.settings import http_address
+from badge.web.intake.ops_body import event_document
 
 REMOTE_TIMEOUT_SECONDS = 10
-STATUS_WORDS = {
-    "succeeded": BackupStatus.SUCCEEDED,
-    "failed": BackupStatus.FAILED,
-    "in-progress": BackupStatus.IN_PROGRESS,
-    "scheduled": BackupStatus.SCHEDULED,
-    "deleted": BackupStatus.DELETED,
-}
+REPORTABLE = [status for status in BackupStatus if status is not BackupStatus.UNKNOWN]
 
 
 class TimeOption(click.ParamType[datetime]):
@@ -64,19 +67,19 @@ TIME = TimeOption()
 @click.command(
     cls=BadgeCommand,
     epilog=examples(
-        "flask badge report GitHub/acme/Repository/web succeeded",
-        'flask badge report acme/web failed --started-at "$START" --reason storage',
-        "flask badge report AzureDevOps/org/Repository/project/repo in-progress",
-        "flask badge report acme/web succeeded --to https://badges.example.org --key-file /etc/badge.key",
+        "badge report GitHub/acme/Repository/web succeeded",
+        'badge report acme/web failed --started-at "$START" --reason storage',
+        "badge report AzureDevOps/org/Repository/project/repo in-progress",
+        "badge report acme/web succeeded --to https://badges.example.org --key-file /etc/badge.key",
     ),
 )
 @click.argument("subject", type=SubjectArgument())
-@click.argument("status", metavar="STATUS", type=click.Choice(list(STATUS_WORDS)))
+@click.argument("status", metavar="STATUS", type=StatusArgument(REPORTABLE))
 @click.option("--at", type=TIME, help="When this became true; now by default.")
 @click.option("--started-at", type=TIME, help="When the run began; tells runs apart that overlap.")
 @click.option("--finished-at", type=TIME, help="When the run ended.")
 @click.option("--next-run-at", type=TIME, help="When the next run is due.")
-@click.option("--stale-after", type=TIME, help="From then on the status is no longer vouched for.")
+@click.option("--stale-after", type=TIME, help="After this time the status counts as outdated.")
 @click.option("--size", type=click.IntRange(0), help="Size of the backup, in bytes.")
 @click.option("--reason", type=click.Choice([reason.value for reason in Reason]), help="Why it failed.")
 @click.option("--url", help="Page of the run, https only.")
@@ -86,26 +89,26 @@ TIME = TimeOption()
 @click.option("--key-file", type=click.File(), help="File that holds the API key.")
 @click.option("--json", "as_json", is_flag=True, help="Print the resulting status as JSON.")
 def report(**given: Any) -> None:
-    """Say how a backup of SUBJECT went.
+    """Report how a backup of SUBJECT went.
 
-    SUBJECT is platform/account/type/name, or owner/repository for a GitHub repository. STATUS is its
-    new status: succeeded, failed, in-progress, scheduled or deleted.
+    SUBJECT is platform/account/type/name, owner/repository for a GitHub repository, or a repository's
+    address. STATUS is its new status: succeeded, failed, in-progress, scheduled or deleted.
     """
     event = _event(given)
-    answer = _send(event, given) if given["to"] else _record(event)
+    answer, place = (_send(event, given), f"service {given['to']}") if given["to"] else _record(event)
     if given["as_json"]:
         click.echo(json.dumps(answer))
     elif answer["applied"]:
-        click.echo(f"{event.subject.path}: {answer['status']}")
+        click.echo(f"{event.subject.path}: {answer['status']} ({place})")
     else:
-        click.echo(f"{event.subject.path}: still {answer['status']}, for a newer run is known")
+        click.echo(f"{event.subject.path}: still {answer['status']}, for a newer run is known ({place})")
 
 
 def _event(given: Mapping[str, Any]) -> RunEvent:
     try:
         return RunEvent(
             subject=given["subject"],
-            status=STATUS_WORDS[given["status"]],
+            status=given["status"],
             at=given["at"] or datetime.now(UTC),
             started_at=given["started_at"],
             finished_at=given["finished_at"],
@@ -120,25 +123,23 @@ def _event(given: Mapping[str, Any]) -> RunEvent:
         raise Fault(f"{invalid}") from None
 
 
-def _record(event: RunEvent) -> dict[str, Any]:
+def _record(event: RunEvent) -> tuple[dict[str, Any], str]:
+    """Record it here; return the answer and where it was written."""
     with own_catalogue() as (parts, own):
         try:
             recorded = own.store.record(event)
         except InvalidEvent as invalid:
             raise Fault(f"{invalid}") from None
         invalidate_status(parts, event.subject)
-    return _answer(event.subject, recorded.report, applied=recorded.applied)
-
-
-def _answer(subject: Subject, report: Report, *, applied: bool) -> dict[str, Any]:
-    return {"applied": applied, **status_document(subject, report)}
+    answer = {"applied": recorded.applied, **status_document(event.subject, recorded.report)}
+    return answer, f"catalogue {parts.settings.catalogue_name}"
 
 
 def _send(event: RunEvent, given: Mapping[str, Any]) -> dict[str, Any]:
     try:
         response = requests.post(
             given["to"] + "/ops/status/report",
-            json=_body(event),
+            json=event_document(event),
             headers={"X-API-Key": _key(given)},
             timeout=REMOTE_TIMEOUT_SECONDS,
             allow_redirects=False,
@@ -158,7 +159,7 @@ def _key(given: Mapping[str, Any]) -> str:
     if not key:
         raise Fault("--to needs an API key: give --key-file, --key or BADGE_API_KEY.")
     if not re.fullmatch(r"[!-~]+", key):
-        raise Fault("An API key is one line of ASCII without spaces, as flask badge key create prints it.")
+        raise Fault("An API key is one line of ASCII without spaces, as badge key create prints it.")
     return key
 
 
@@ -171,23 +172,3 @@ def _understood(response: requests.Response) -> dict[str, Any]:
         detail = document.get("detail") if isinstance(document, dict) else None
         raise Fault(f"The service answered {response.status_code}: {detail or 'no such API there'}", exit_code=1)
     return document
-
-
-def _body(event: RunEvent) -> dict[str, object]:
-    times = {
-        "observedAt": event.at,
-        "startedAt": event.started_at,
-        "finishedAt": event.finished_at,
-        "nextRunAt": event.next_run_at,
-        "staleAfter": event.stale_after,
-    }
-    fields = {
-        **coordinates_of(event.subject),
-        "status": event.status,
-        "sizeBytes": event.size_bytes,
-        "url": event.url,
-        "reason": event.reason,
-        "visibility": event.visibility,
-        **{name: format_time(moment) for name, moment in times.items() if moment},
-    }
-    return {name: value for name, value in fields.items() if value is not None}

@@ -1,9 +1,10 @@
-"""`flask badge sources`: is sources.toml right, do its systems answer, and how is an answer read?"""
+"""`badge sources`: is sources.toml right, do its systems answer, and how is an answer read?"""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 
 import click
@@ -13,7 +14,7 @@ from badge.cli.command import (
     Fault,
     SubjectArgument,
     examples,
-    faults_in_one_line,
+    faults_by_line,
     local_parts,
     settings_or_fault,
 )
@@ -32,14 +33,12 @@ PROBE_NAME = "doctor-probe"
 
 sources = BadgeGroup(
     "sources",
-    help="Look into the systems that BADGE_SOURCES names.",
-    epilog=examples(
-        "flask badge sources presets", "flask badge sources check --live", "flask badge sources try hc acme/web"
-    ),
+    help="Inspect the backup systems that BADGE_SOURCES names.",
+    epilog=examples("badge sources presets", "badge sources check --live", "badge sources try hc acme/web"),
 )
 
 
-@sources.command(epilog=examples("flask badge sources check", "flask badge sources check --live --json"))
+@sources.command(epilog=examples("badge sources check", "badge sources check --live --json"))
 @click.option("--live", is_flag=True, help="Ask each system too; that it knows no such subject is an answer.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, a line for each source.")
 def check(*, live: bool, as_json: bool) -> None:
@@ -48,14 +47,15 @@ def check(*, live: bool, as_json: bool) -> None:
     Exit code 0 if all is well, 1 if a system does not answer, 2 if the file is wrong.
     """
     configured = configured_or_fault()
-    asked = local_parts().resolver.routing.sources if live else [None] * len(configured)
     faulty = False
-    for source, there in zip(configured, asked, strict=True):
-        failure = None if there is None else failure_of(there, probe_for(source.entry))
-        faulty = faulty or failure is not None
-        said = f"does not answer: {failure}" if failure else "answers" if live else "is understood"
-        document = {"name": source.entry.name, "kind": source.entry.kind, "fine": failure is None, "said": said}
-        click.echo(json.dumps(document) if as_json else _line(document))
+    with local_parts() if live else nullcontext() as parts:
+        asked = parts.resolver.routing.sources if parts else [None] * len(configured)
+        for source, there in zip(configured, asked, strict=True):
+            failure = None if there is None else failure_of(there, probe_for(source.entry))
+            faulty = faulty or failure is not None
+            said = f"does not answer: {failure}" if failure else "answers" if live else "is understood"
+            document = {"name": source.entry.name, "kind": source.entry.kind, "fine": failure is None, "said": said}
+            click.echo(json.dumps(document) if as_json else _line(document))
     if faulty:
         raise SystemExit(1)
 
@@ -66,9 +66,7 @@ def _line(document: dict[str, object]) -> str:
 
 @sources.command(
     "try",
-    epilog=examples(
-        "flask badge sources try hc acme/web", "flask badge sources try lab GitLab/group%2Fsub/Repository/web"
-    ),
+    epilog=examples("badge sources try hc acme/web", "badge sources try lab GitLab/group%2Fsub/Repository/web"),
 )
 @click.argument("name")
 @click.argument("subject", type=SubjectArgument())
@@ -78,24 +76,29 @@ def try_out(name: str, subject: Subject) -> None:
     Secrets are not shown. Exit code 1 if the source gave no answer.
     """
     configured_or_fault()
-    parts = local_parts()
-    source = next((source for source in parts.resolver.routing.sources if source.name == name), None)
-    if source is None:
-        names = ", ".join(source.name for source in parts.resolver.routing.sources)
-        raise Fault(f"No source is called {name}; there are {names}.")
-    responsible = parts.resolver.routing.source_for(subject)
-    if responsible is not source:
-        click.echo(f"note: badges of {subject.path} ask {responsible.name if responsible else 'no source'}")
-    try:
-        report = _explained(source, subject, parts.settings.upstream_timeout.total_seconds(), click.echo)
-    except SourceUnavailable as unavailable:
-        cause = unavailable.__cause__
-        because = f" ({printable(str(cause))})" if isinstance(cause, ExpressionFailed) else ""
-        raise Fault(f"The source gave no answer: {unavailable.kind}{because}.", exit_code=1) from None
+    with local_parts() as parts:
+        source = _source_called(name, parts.resolver.routing.sources)
+        responsible = parts.resolver.routing.source_for(subject)
+        if responsible is not source:
+            click.echo(f"note: badges of {subject.path} ask {responsible.name if responsible else 'no source'}")
+        try:
+            report = _explained(source, subject, parts.settings.upstream_timeout.total_seconds(), click.echo)
+        except SourceUnavailable as unavailable:
+            cause = unavailable.__cause__
+            because = f" ({printable(str(cause))})" if isinstance(cause, ExpressionFailed) else ""
+            raise Fault(f"The source gave no answer: {unavailable.kind}{because}.", exit_code=1) from None
     click.echo(json.dumps({"exists": report.exists, **status_document(subject, report)}, indent=2))
 
 
-@sources.command("presets", epilog=examples("flask badge sources presets"))
+def _source_called(name: str, sources: Sequence[StatusSource]) -> StatusSource:
+    found = next((source for source in sources if source.name == name), None)
+    if found is None:
+        names = ", ".join(source.name for source in sources)
+        raise Fault(f"No source is called {name}; there are {names}.")
+    return found
+
+
+@sources.command("presets", epilog=examples("badge sources presets"))
 def list_presets() -> None:
     """List the systems that need no more than an address: `preset = "…"`."""
     for name in presets.names():
@@ -103,11 +106,11 @@ def list_presets() -> None:
 
 
 def configured_or_fault() -> Sequence[ConfiguredSource]:
-    """The sources of BADGE_SOURCES; all that is wrong with them is one line."""
+    """The sources of BADGE_SOURCES; what is wrong with them is a line for each fault."""
     path: Path | None = settings_or_fault().sources
     if path is None:
         raise Fault("BADGE_SOURCES is not set: give it the path of a sources.toml (docs/how-to/sources.md).")
-    with faults_in_one_line():
+    with faults_by_line():
         return load(path)
 
 
@@ -133,5 +136,5 @@ def _explained(source: StatusSource, subject: Subject, seconds: float, trace: Tr
     deadline = Deadline.after(seconds)
     if isinstance(source, ExplainableSource):
         return source.explain(subject, None, deadline, trace)
-    trace(f"looked up in this service's own catalogue: {subject.path}")
+    trace(f"looked up in the catalogue: {subject.path}")
     return source.fetch(subject, None, deadline)

@@ -1,4 +1,4 @@
-"""`flask badge status`: what a badge shows, and where that comes from."""
+"""`badge status`: what a badge shows, and where that comes from."""
 
 from __future__ import annotations
 
@@ -7,33 +7,33 @@ from typing import Any
 
 import click
 
-from badge.appearance import message_for
+from badge.appearance import REASONS, message_for
 from badge.cli.command import BadgeCommand, SubjectArgument, examples, local_parts
-from badge.contract import format_time
-from badge.model import Resolution, Subject
+from badge.contract import format_time, https_url
+from badge.model import BackupStatus, Reason, Resolution, Subject
 
 _ORIGINS = {
     "cache": "from the cache",
     "upstream": "asked just now",
-    "stale": "kept from earlier, for the source does not answer",
+    "stale": "from the cache, because the source does not answer",
     "fallback": "nothing is known that may be shown",
 }
 
 
 @click.command(
     cls=BadgeCommand,
-    epilog=examples("flask badge status acme/web", "flask badge status GitLab/group%2Fsub/Repository/web --json"),
+    epilog=examples("badge status acme/web", "badge status GitLab/group%2Fsub/Repository/web --json"),
 )
 @click.argument("subject", type=SubjectArgument())
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def status(subject: Subject, *, as_json: bool) -> None:
-    """Say what the badge of SUBJECT shows, and where that comes from.
+    """Show what the badge of SUBJECT shows, and where the status comes from.
 
-    Exit code 0 if a source stands behind it, 1 if the status could not be found out.
+    Exit code 0 if a source reported it, 1 if the status could not be determined.
     """
-    parts = local_parts()
-    known = parts.resolver.resolve(subject, may_see_private=True)
-    shown = parts.resolver.resolve(subject)
+    with local_parts() as parts:
+        known = parts.resolver.resolve(subject, may_see_private=True)
+        shown = parts.resolver.resolve(subject)
     document = _document(subject, known, shown)
     click.echo(json.dumps(document) if as_json else _sentences(document))
     if not known.is_known:
@@ -47,6 +47,8 @@ def _document(subject: Subject, known: Resolution, shown: Resolution) -> dict[st
         "status": known.status.value,
         "badgeShows": message_for(shown),
         "visibility": known.report.visibility.value,
+        "reason": known.report.reason.value if known.report.reason else None,
+        "url": https_url(known.report.url),
         "origin": known.origin.value,
         "confirmedAt": format_time(known.confirmed_at) if known.confirmed_at else None,
         "freshForSeconds": round(known.fresh_for.total_seconds()),
@@ -55,6 +57,10 @@ def _document(subject: Subject, known: Resolution, shown: Resolution) -> dict[st
 
 def _sentences(document: dict[str, Any]) -> str:
     lines = [f"{document['subject']}: {document['status']}, {_ORIGINS[document['origin']]}"]
+    if document["status"] == BackupStatus.FAILED and document["reason"]:
+        lines.append(f"Reason: {REASONS[Reason(document['reason'])]}.")
+    if document["url"]:
+        lines.append(f"Page of the run: {document['url']}")
     if document["exists"] and document["visibility"] == "private":
         lines.append("It is private: badges show “unknown” to everybody.")
     elif document["origin"] != "fallback" and not document["exists"]:

@@ -31,3 +31,11 @@ class PerProcess(Generic[_Value]):
                 self._inherited.append(self._mine)
                 self._mine = os.getpid(), self._make()
             return self._mine[1]
+
+    def take(self) -> _Value | None:
+        """Return this process' value, and make another at the next use; None where there is none."""
+        with self._lock:
+            if self._mine is None or self._mine[0] != os.getpid():
+                return None
+            value, self._mine = self._mine[1], None
+            return value

@@ -1,1 +1,1 @@
-"""Places to ask: backup APIs over HTTP."""
+"""Status sources: backup APIs over HTTP, and JSON files."""

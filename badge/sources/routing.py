@@ -1,4 +1,4 @@
-"""Which source answers for a subject."""
+"""Routing: which source answers for a subject."""
 
 from __future__ import annotations
 
@@ -12,31 +12,31 @@ from badge.sources.subject_matcher import SubjectMatcher
 
 @dataclass(frozen=True, slots=True)
 class OneSource:
-    """`SourceRouting` to one source for everything."""
+    """Routing with a single source for every subject."""
 
     source: StatusSource
 
     def source_for(self, subject: Subject) -> StatusSource | None:  # noqa: ARG002 - the protocol's signature
-        """The one source, whatever the subject."""
+        """Return the only source."""
         return self.source
 
     @property
     def sources(self) -> Sequence[StatusSource]:
-        """The one source."""
+        """The only source."""
         return (self.source,)
 
 
 @dataclass(frozen=True, slots=True)
 class Routing:
-    """`SourceRouting` as sources.toml says: the first source that claims the subject."""
+    """Routing by sources.toml: the first source that matches the subject answers."""
 
     routes: Sequence[tuple[SubjectMatcher, StatusSource]]
 
     def source_for(self, subject: Subject) -> StatusSource | None:
-        """The first that claims the subject."""
+        """Return the first source that matches, or None."""
         return next((source for matcher, source in self.routes if matcher.covers(subject)), None)
 
     @property
     def sources(self) -> Sequence[StatusSource]:
-        """All of them, in the order of the file."""
+        """All sources, in file order."""
         return [source for _, source in self.routes]

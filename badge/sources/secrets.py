@@ -1,4 +1,4 @@
-"""Secrets by reference: `env:NAME` or `file:/path`, never in the configuration itself."""
+"""Secrets by reference: `env:NAME` or `file:/path`, never written in the configuration itself."""
 
 from __future__ import annotations
 
@@ -12,49 +12,53 @@ LONGEST = 16_384
 
 
 class BadSecret(ValueError):
-    """The reference leads nowhere; the message holds nothing of the secret."""
+    """The reference can't be resolved. The message never contains the secret."""
 
 
 @dataclass(frozen=True, slots=True)
 class Secret:
-    """A reference that was seen to lead to something."""
+    """A resolved reference: a value from the environment, or a file to read on each use."""
 
     file: Path | None = None
     value: str = field(default="", repr=False)
 
     @classmethod
     def parse(cls, reference: object, environment: Mapping[str, str]) -> Secret:
-        """The secret behind a reference; raises `BadSecret`."""
+        """Resolve a reference; raises `BadSecret`."""
         kind, _, where = reference.partition(":") if isinstance(reference, str) else ("", "", "")
         if kind == "env" and where:
             if not environment.get(where):
-                raise BadSecret(f"the environment has no {where}")
+                raise BadSecret(f"set the environment variable {where}; it is missing or empty")
             return cls(value=_checked(environment[where]))
         if kind == "file" and where:
             secret = cls(file=Path(where))
             secret.read_file()
             return secret
-        raise BadSecret("give env:NAME or file:/path; secrets don't stand in the file itself")
+        raise BadSecret("give env:NAME or file:/path; a secret must not be written in the file itself")
 
     def reveal(self) -> str:
-        """The secret, to be sent and never shown. A file is read anew, for some change by the hour."""
+        """Return the secret, to be sent and never shown.
+
+        A file is read on every call, since some tokens are rotated hourly. Raises `SourceUnavailable`.
+        """
         try:
             return self.value if self.file is None else self.read_file()
         except BadSecret:
             raise SourceUnavailable("noSecret") from None
 
     def read_file(self) -> str:
-        """What stands in the file now; raises `BadSecret`."""
+        """Return the file's current content; raises `BadSecret`."""
         assert self.file is not None
         try:
             with self.file.open(encoding="utf-8") as stream:
                 return _checked(stream.read(LONGEST + 1))
         except (OSError, UnicodeError) as error:
-            raise BadSecret(f"can't be read: {getattr(error, 'strerror', None) or 'is not UTF-8 text'}") from None
+            reason = getattr(error, "strerror", None) or "not UTF-8 text"
+            raise BadSecret(f"the file can't be read: {reason}") from None
 
 
 def _checked(text: str) -> str:
     secret = text.strip()
     if not secret or len(secret) > LONGEST or not secret.isprintable():
-        raise BadSecret(f"is empty, longer than {LONGEST} characters or not of one line")
+        raise BadSecret(f"the secret has to be one line of 1 to {LONGEST} printable characters")
     return secret

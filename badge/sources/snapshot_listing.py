@@ -1,6 +1,7 @@
-"""Subjects that were read whole and are kept for a moment, searched, sorted and counted here.
+"""A list of subjects that is fetched whole, held for a short time, and searched, sorted and counted in memory.
 
-Not every system's list can do that: one look at the dashboard then costs it as much as a hundred.
+Upstream lists need not support search, order or totals. Opening the dashboard once costs the upstream as much as
+opening it a hundred times within the snapshot's lifetime.
 """
 
 from __future__ import annotations
@@ -30,41 +31,42 @@ from badge.ports import Clock, SourceUnavailable
 MOST_SUBJECTS = 10_000
 KEPT_FOR = timedelta(seconds=30)
 FAILURE_KEPT_FOR = timedelta(seconds=5)
-# Of a worker's threads; a walk may take 10 s, and badges are answered by the others.
+# Threads of one worker that may wait for a walk of up to 10 s; the others stay free for badges.
 MOST_WAITING = 2
 EPOCH = datetime.fromtimestamp(0, UTC)
 
-Mark = list[Any]
-"""What a subject is sorted by, as JSON holds it."""
+SortKey = list[Any]
+"""What a subject is sorted by, in types that JSON can hold; cursors contain it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Walked:
-    """All subjects that there were at one moment, or as many as were read."""
+    """The subjects found by one walk."""
 
     items: Sequence[ListedSubject]
     is_whole: bool
+    """False if a limit was reached or a source did not answer."""
     silent: Sequence[str] = ()
-    """The sources that did not answer."""
+    """Names of the sources that did not answer."""
 
 
 Walk = Callable[[], Walked]
-"""Reads them all, within limits; raises `SourceUnavailable`, and `NoList` where there is none to read."""
+"""Fetches all subjects, within limits; raises `SourceUnavailable`, or `NoList` if the system has no list."""
 
 
 @dataclass(slots=True)
 class SnapshotListing:
-    """`StatusListing` over what a walk brought. Raises what the walk does, and `ListBusy`."""
+    """A `StatusListing` over the result of a walk; raises what the walk raises, and `ListBusy`."""
 
     walk: Walk
     clock: Clock
     kept_for: timedelta = KEPT_FOR
-    _kept: Walked | None = None
-    _kept_at: datetime = EPOCH
+    _last: Walked | None = None
+    _last_at: datetime = EPOCH
     _failure: Exception | None = None
     _failed_at: datetime = EPOCH
     _walking: threading.Lock = field(default_factory=threading.Lock)
-    _places: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(MOST_WAITING))
+    _slots: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(MOST_WAITING))
 
     def list(
         self,
@@ -73,11 +75,11 @@ class SnapshotListing:
         limit: int = 100,
         order: ListingOrder = ListingOrder.NAME,
     ) -> ListingPage:
-        """One page of what there was a moment ago."""
-        now, mark_of = self.clock(), _MARKS[order]
+        """Return one page of the current snapshot."""
+        now, key_of = self.clock(), _SORT_KEYS[order]
         after = None if cursor is None else marks_in(cursor, order, _kinds(order))
-        marked = sorted(((mark_of(item, now), item) for item in self._wanted(filter)), key=lambda pair: pair[0])
-        rest = ((mark, item) for mark, item in marked if after is None or mark > after)
+        keyed = sorted(((key_of(item, now), item) for item in self._wanted(filter)), key=lambda pair: pair[0])
+        rest = ((key, item) for key, item in keyed if after is None or key > after)
         found = [*islice(rest, limit + 1)]
         has_more = len(found) > limit
         return ListingPage(
@@ -85,7 +87,7 @@ class SnapshotListing:
         )
 
     def totals(self, filter: ListingFilter) -> ListingTotals:
-        """How many there were a moment ago."""
+        """Return the totals of the current snapshot."""
         now, by_status, protected = self.clock(), dict.fromkeys(BackupStatus, 0), 0
         for item in self._wanted(filter):
             shown = item.report.status_at(now)
@@ -102,42 +104,42 @@ class SnapshotListing:
     def _snapshot(self) -> Walked:
         if (known := self._known()) is not None:
             return known
-        if not self._places.acquire(blocking=False):
+        if not self._slots.acquire(blocking=False):
             raise ListBusy
         try:
-            with self._walking:  # one walk serves all who wait
+            with self._walking:  # one walk serves all waiting threads
                 known = self._known()
                 return self._walked() if known is None else known
         finally:
-            self._places.release()
+            self._slots.release()
 
     def _known(self) -> Walked | None:
-        """What the last walk brought, if that is not long ago; raises what it raised."""
+        """Return the last walk's result while it is recent; raise its failure while that is recent."""
         now = self.clock()
         if self._failure is not None and now - self._failed_at < FAILURE_KEPT_FOR:
             raise self._failure.with_traceback(None)
-        return self._kept if now - self._kept_at < self.kept_for else None
+        return self._last if now - self._last_at < self.kept_for else None
 
     def _walked(self) -> Walked:
         began = self.clock()
         try:
-            self._kept, self._kept_at, self._failure = self.walk(), began, None
+            self._last, self._last_at, self._failure = self.walk(), began, None
         except (SourceUnavailable, NoList) as failure:
             self._failure, self._failed_at = failure, self.clock()
             raise
-        return self._kept
+        return self._last
 
 
 def _fits(item: ListedSubject, filter: ListingFilter, now: datetime) -> bool:
     subject, report = item.subject, item.report
-    # People leave the type out.
+    # People search for platform/account/name, without the type.
     coordinates = (str(subject).lower(), f"{subject.platform}/{subject.account}/{subject.name}".lower())
     return (
         (filter.platform is None or subject.platform.lower() == filter.platform.lower())
         and (filter.account is None or subject.key(fold_case=True)[1] in (filter.account, filter.account.lower()))
         and (filter.status is None or report.status is filter.status)
         and (filter.shown_as is None or report.status_at(now) is filter.shown_as)
-        and (filter.updated_since is None or _last_heard_of(report) >= filter.updated_since)
+        and (filter.updated_since is None or _newest_event_at(report) >= filter.updated_since)
         and (not filter.is_public_only or report.is_public)
         and all(any(word.lower() in spelling for spelling in coordinates) for word in filter.words)
     )
@@ -148,24 +150,24 @@ def _is_protected(report: Report, shown: BackupStatus) -> bool:
     return is_there and report.last_finished is BackupStatus.SUCCEEDED
 
 
-def _last_heard_of(report: Report) -> datetime:
-    """The contract does not say when something changed; its newest event is as near as can be told."""
+def _newest_event_at(report: Report) -> datetime:
+    """Return the newest event's time, as an approximation: the contract has no time of change."""
     return report.deleted_at or report.finished_at or report.started_at or EPOCH
 
 
-def _by_name(item: ListedSubject, now: datetime) -> Mark:  # noqa: ARG001 - the signature of all marks
+def _by_name(item: ListedSubject, now: datetime) -> SortKey:  # noqa: ARG001 - the signature of all sort keys
     return [*item.subject.key(fold_case=True)]
 
 
-def _by_time(item: ListedSubject, now: datetime) -> Mark:
-    return [-round(_last_heard_of(item.report).timestamp() * 1_000_000), *_by_name(item, now)]
+def _by_time(item: ListedSubject, now: datetime) -> SortKey:
+    return [-round(_newest_event_at(item.report).timestamp() * 1_000_000), *_by_name(item, now)]
 
 
-def _by_status(item: ListedSubject, now: datetime) -> Mark:
+def _by_status(item: ListedSubject, now: datetime) -> SortKey:
     return [WORST_FIRST.index(item.report.status_at(now)), *_by_name(item, now)]
 
 
-_MARKS: Mapping[ListingOrder, Callable[[ListedSubject, datetime], Mark]] = {
+_SORT_KEYS: Mapping[ListingOrder, Callable[[ListedSubject, datetime], SortKey]] = {
     ListingOrder.NAME: _by_name,
     ListingOrder.LATEST: _by_time,
     ListingOrder.WORST: _by_status,

@@ -1,4 +1,4 @@
-"""Which subjects a source answers for, and what it calls them."""
+"""Which subjects a source answers for, and the values it needs for each."""
 
 from __future__ import annotations
 
@@ -13,12 +13,15 @@ from badge.model import CASELESS_PLATFORMS, Subject
 
 @dataclass(frozen=True, slots=True)
 class Pattern:
-    """Shell patterns (`*`, `?`, `[…]`) for each part of a subject, one of which has to match."""
+    """Shell patterns (`*`, `?`, `[…]`) for each part of a subject; one per part has to match."""
 
     alternatives: Mapping[str, Sequence[str]]
 
     def matches(self, subject: Subject) -> bool:
-        """Whether each part matches: platform and type without case, the others as their platform compares them."""
+        """Whether every part matches.
+
+        Platform and type ignore case; account and name do so only on platforms that do.
+        """
         is_caseless = subject.platform.lower() in CASELESS_PLATFORMS
         parts = {"platform": subject.platform, "account": subject.account, "type": subject.type, "name": subject.name}
         for part, any_of in self.alternatives.items():
@@ -29,8 +32,8 @@ class Pattern:
 
 
 def has_wildcard(pattern: str) -> bool:
-    """Whether more than one text can match."""
-    return any(sign in pattern for sign in "*?[")
+    """Whether the pattern can match more than one text."""
+    return any(character in pattern for character in "*?[")
 
 
 def _fits(pattern: str, text: str, *, without_case: bool) -> bool:
@@ -39,24 +42,27 @@ def _fits(pattern: str, text: str, *, without_case: bool) -> bool:
 
 @lru_cache(maxsize=1024)
 def _compiled(pattern: str, flags: re.RegexFlag) -> re.Pattern[str]:
-    # `fnmatch` itself would compare without case on some systems.
+    # `fnmatch.fnmatch` ignores case on some operating systems.
     return re.compile(translate(pattern), flags)
 
 
 @dataclass(frozen=True, slots=True)
 class SubjectMatcher:
-    """A pattern, a table of subjects, or both: then the table's subjects come with values of their own."""
+    """Matches by pattern, by a table of subjects, or by both.
+
+    Subjects in the table can have values of their own.
+    """
 
     pattern: Pattern | None
     subjects: Mapping[tuple[str, str, str, str], Mapping[str, str]]
     values: Mapping[str, str]
 
     def covers(self, subject: Subject) -> bool:
-        """Whether the source answers for it."""
+        """Whether the source answers for this subject."""
         return subject.key(fold_case=True) in self.subjects or (
             self.pattern is not None and self.pattern.matches(subject)
         )
 
     def values_for(self, subject: Subject) -> Mapping[str, str]:
-        """What the source's own places stand for."""
+        """Return the values of the source's placeholders for this subject."""
         return {**self.values, **self.subjects.get(subject.key(fold_case=True), {})}

@@ -1,1 +1,1 @@
-"""Everything that knows Flask: routes, headers, pages, errors."""
+"""All Flask code: routes, headers, pages and error handling."""

@@ -1,4 +1,4 @@
-"""Errors for machines: problem details (RFC 9457), the same shape everywhere."""
+"""Error responses for programs: problem details (RFC 9457)."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ PROBLEM_TYPE = "application/problem+json"
 
 
 def problem(status: int, code: str, detail: str, **members: object) -> bytes:
-    """A problem document's bytes."""
+    """Return a problem document as JSON bytes."""
     return as_json(problem_document(status, code, detail, **members))
 
 
 def problem_document(status: int, code: str, detail: str, **members: object) -> dict[str, object]:
-    """A problem document. `code` is the stable word for programs, `detail` the sentence for people."""
+    """Return a problem document: `code` is a stable identifier for programs, `detail` a sentence for people."""
     return {
         "type": "about:blank",
         "title": HTTPStatus(status).phrase,
@@ -26,5 +26,5 @@ def problem_document(status: int, code: str, detail: str, **members: object) -> 
 
 
 def as_json(document: object) -> bytes:
-    """Compact JSON in a fixed order of keys: the same document gives the same bytes."""
+    """Return compact JSON, with keys in the document's own order so that equal documents give equal bytes."""
     return (json.dumps(document, ensure_ascii=False, separators=(",", ":")) + "\n").encode()

@@ -1,4 +1,4 @@
-"""Health: does the process answer, does it want traffic, which build is it."""
+"""Health endpoints: liveness, readiness, version and the OpenAPI description."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from flask import Blueprint, Response
 
 from badge import __version__
-from badge.settings import PROJECT_FOLDER
+from badge.settings_file import PROJECT_FOLDER
 from badge.web.errors import as_json
 from badge.web.paths import AT_ROOT, Paths
 
@@ -19,21 +19,21 @@ OPENAPI_FILE = PROJECT_FOLDER / "docs" / "openapi.yaml"
 
 @dataclass(slots=True)
 class Readiness:
-    """Whether this process wants traffic. A lost cache or source degrades it, for it still serves."""
+    """Whether this process should get traffic. Without its cache or a source it is degraded, but still serves."""
 
     checks: dict[str, Check]
     is_draining: bool = field(default=False)
 
     def watch(self, name: str, check: Check) -> None:
-        """Add a check to those that decide readiness."""
+        """Add a check that readiness reports."""
         self.checks[name] = check
 
     def drain(self) -> None:
-        """Ask balancers to go elsewhere: the process is about to end."""
+        """Tell load balancers to stop sending traffic, because the process is about to exit."""
         self.is_draining = True
 
     def verdict(self) -> tuple[int, dict[str, object]]:
-        """The HTTP status and the document for /readyz."""
+        """Return the HTTP status and the JSON document for /readyz."""
         if self.is_draining:
             return 503, {"status": "draining"}
         states = {name: "up" if check() else "down" for name, check in self.checks.items()}
@@ -42,7 +42,7 @@ class Readiness:
 
 
 def blueprint(readiness: Readiness, paths: Paths = AT_ROOT) -> Blueprint:
-    """/livez, /healthz, /readyz, /version and /openapi.yaml."""
+    """Routes for /livez, /healthz, /readyz, /version and /openapi.yaml."""
     health = Blueprint("health", __name__)
 
     @health.get("/livez")
@@ -67,7 +67,7 @@ def blueprint(readiness: Readiness, paths: Paths = AT_ROOT) -> Blueprint:
 
 
 def _description(paths: Paths) -> str:
-    """The OpenAPI file, in which the server is the root of this host until it is known better."""
+    """Return the OpenAPI file, its server URL replaced by this service's path prefix."""
     return OPENAPI_FILE.read_text(encoding="utf-8").replace("\n  - url: /\n", f"\n  - url: {paths.to('/')}\n", 1)
 
 

@@ -1,8 +1,8 @@
-"""Is a request made on this machine, by somebody who sits at it?
+"""Detect requests made on this machine itself.
 
-A loopback peer alone says nothing: behind a proxy on the same host everyone has one. So the Host has
-to be a loopback name too (else any web page could reach in by DNS rebinding), and nothing may have
-forwarded the request.
+A loopback peer address is not enough: behind a proxy on the same host every client has one. So the Host
+header must be a loopback name too (otherwise any web page could get in by DNS rebinding), and there must be
+no sign of a proxy.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _FORWARDED_PREFIXES = ("HTTP_X_FORWARDED", "HTTP_CF_")
 
 
 def is_local(environ: Mapping[str, Any]) -> bool:
-    """Whether a WSGI request comes from this machine itself."""
+    """Whether a WSGI request was made on this machine, without a proxy."""
     return (
         _is_loopback(str(environ.get("REMOTE_ADDR", "")))
         and _is_loopback_host(str(environ.get("HTTP_HOST", "")))

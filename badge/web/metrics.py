@@ -1,4 +1,4 @@
-"""/metrics for Prometheus: on the machine itself, or with a token."""
+"""/metrics for Prometheus: for local requests, or with a token."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from badge.web.local_only import is_local
 
 
 def blueprint(metrics: Metrics, token: str | None) -> Blueprint:
-    """The route. Without a token it is for this machine alone."""
-    shown = Blueprint("metrics", __name__)
+    """The /metrics route; without a token it serves local requests only."""
+    routes = Blueprint("metrics", __name__)
 
-    @shown.get("/metrics")
+    @routes.get("/metrics")
     def exposition() -> Response:
         if not (is_local(request.environ) or _has(token)):
-            body = problem(401, "UNAUTHORIZED", "Ask from this machine itself, or with BADGE_METRICS_TOKEN as Bearer.")
+            body = problem(401, "UNAUTHORIZED", "Send BADGE_METRICS_TOKEN as a bearer token, or ask from this machine.")
             headers = {"Cache-Control": "no-store", "WWW-Authenticate": "Bearer"}
             return Response(body, 401, headers, content_type=PROBLEM_TYPE)
         return Response(metrics.exposition(), headers={"Cache-Control": "no-store"}, content_type=CONTENT_TYPE)
 
-    return shown
+    return routes
 
 
 def _has(token: str | None) -> bool:

@@ -1,4 +1,4 @@
-"""What all pages share: their headers, their frame, and times, lengths and sizes in words."""
+"""What all pages share: response headers, rendering, and times, durations and sizes as text."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from badge.model import Badge, Resolution
 PAGE_HEADERS = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": (
-        # Pictures in the page itself are of what must not have an address of its own, or must not be a cache's copy.
+        # `data:` is for images that must not have a URL of their own, or must not come from a cache.
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
         "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
     ),
@@ -30,30 +30,30 @@ _UNITS = (("day", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
 
 
 def show(template: str, status: int = 200, **values: object) -> Response:
-    """Render a template, with the headers that all pages have."""
+    """Render a template, with the headers common to all pages."""
     return Response(render_template(template, **values), status, PAGE_HEADERS, content_type="text/html; charset=utf-8")
 
 
 def message(status: int, title: str, text: str) -> Response:
-    """Render a page that says one thing."""
+    """Render a page with a title and one paragraph."""
     return show("message.html", status, title=title, text=text)
 
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """A time as pages show it: exact for machines and hovering, in words for people."""
+    """A time as pages show it: exact for programs and tooltips, relative for people."""
 
     exact: str
     words: str
 
     @classmethod
     def of(cls, moment: datetime | None, now: datetime) -> Moment | None:
-        """A moment as it looks from now; None stays None."""
+        """Describe a time relative to `now`; None stays None."""
         return cls(format_time(moment.replace(microsecond=0)), relative(moment - now)) if moment else None
 
 
 def relative(distance: timedelta) -> str:
-    """A distance from now in words: "in 5 min", "2 h 57 min ago"."""
+    """Return a time difference as text: "in 5 min", "2 h 57 min ago"."""
     if abs(distance) < timedelta(seconds=0.5):
         return "just now"
     words = length(abs(distance))
@@ -61,9 +61,10 @@ def relative(distance: timedelta) -> str:
 
 
 def length(duration: timedelta) -> str:
-    """A duration rounded to its largest unit, below ten of those to the next one: "14 h", "2 h 57 min", "1 day 23 h".
+    """Return a rounded duration: "14 h", "2 h 57 min", "1 day 23 h".
 
-    So it is never off by more than a twentieth, and what took minutes does not begin an hour before its end.
+    It is rounded to its largest unit, or to the next smaller one below ten of the largest, so that the error is
+    at most 5 %. Otherwise a run of a few minutes could seem to start an hour before it ended.
     """
     seconds = max(1, round(duration.total_seconds()))
     step = next((size for _, size in _UNITS if seconds >= 10 * size), 1)
@@ -80,27 +81,27 @@ def _in_units(seconds: int) -> str:
 
 
 def exact_length(duration: timedelta) -> str:
-    """A duration to the second: "1 h 4 min 10 s"."""
+    """Return a duration to the second: "1 h 4 min 10 s"."""
     hours, rest = divmod(round(duration.total_seconds()), 3_600)
     parts = ((hours, "h"), (rest // 60, "min"), (rest % 60, "s"))
     return " ".join(f"{number} {unit}" for number, unit in parts if number) or "under a second"
 
 
 def sentence(words: str) -> str:
-    """A fault's words as a sentence; names within keep their spelling."""
+    """Turn an error message into a sentence: only its first letter changes, so names keep their spelling."""
     return f"{words[:1].upper()}{words[1:]}."
 
 
 def enumerated(words: Sequence[str]) -> str:
-    """Several in a row: "hc, lab and up"."""
+    """Join names as English does: "hc, lab and up"."""
     *first, last = words
     return f"{', '.join(first)} and {last}" if first else last
 
 
 def size(number: int) -> str:
-    """Bytes in decimal units, as disks are sold: "1.4 GB"."""
+    """Return a number of bytes in decimal units: "1.4 GB"."""
     amount, units = float(number), ["B", "kB", "MB", "GB", "TB", "PB"]
-    # What would be rounded up to a thousand is one of the next unit.
+    # 999.5 kB would be rounded to 1000 kB, so it is shown as 1.0 MB.
     while amount >= 999.5 and len(units) > 1:
         amount /= 1_000
         units.pop(0)
@@ -108,18 +109,18 @@ def size(number: int) -> str:
 
 
 def picture_for(resolution: Resolution, label: str) -> str:
-    """The source of a badge that says what the page beside it says.
+    """Return a badge as a `data:` URL, consistent with the page it stands on.
 
-    Under its address the browser would show its copy, up to two minutes old, and "unknown" for a private one.
+    By its own URL the browser could show a cached copy up to two minutes old, and "unknown" if it is private.
     """
     return inline_picture(badge_for(resolution, Look(label=label)))
 
 
 def inline_picture(badge: Badge) -> str:
-    """A badge as an image's source that holds the image itself."""
+    """Return a badge as a `data:` URL."""
     return inline_image("image/svg+xml", svg.draw(badge))
 
 
 def inline_image(content_type: str, body: bytes) -> str:
-    """The source of an image that is in the page itself."""
+    """Return an image as a `data:` URL."""
     return f"data:{content_type};base64,{b64encode(body).decode()}"

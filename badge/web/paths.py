@@ -1,4 +1,4 @@
-"""The paths that leave the service, in links, forms, redirects and snippets: each is built here. Pure."""
+"""Builds every path that leaves the service: in links, forms, redirects and snippets. No I/O."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ DASHBOARD_ROOT = f"{DASHBOARD}/"
 
 @dataclass(frozen=True, slots=True)
 class Paths:
-    """Where browsers find what the application has at a path of its own."""
+    """Turns the application's own paths into those that browsers use."""
 
     prefix: str = ""
-    """What a proxy puts in front of each path, such as `/backups`; empty at the root of a host."""
+    """The prefix under which a proxy serves the application, such as `/backups`; empty at the root of a host."""
 
     def to(self, own_path: str) -> str:
-        """The path outside for one of the application's own, which begins with `/`; a query may follow."""
+        """Return the external path for one of the application's own, which starts with `/` and may have a query."""
         return self.prefix + own_path
 
     def badge(self, subject_path: str, format: Format = Format.SVG) -> str:
-        """The path of the image for a subject's own path."""
+        """Return the external path of the badge for a subject's path."""
         return self.to(badge_path(subject_path, format))
 
     def page(self, subject: Subject) -> str:
-        """The path of a subject's page on the dashboard."""
+        """Return the external path of a subject's page on the dashboard."""
         return self.to(f"{DASHBOARD_ROOT}{subject.path}")
 
 
@@ -36,9 +36,9 @@ AT_ROOT = Paths()
 
 
 def badge_path(subject_path: str, format: Format = Format.SVG) -> str:
-    """The application's own path of the image, such that it is taken for nothing else.
+    """Return the application's own path of the badge for a subject's path.
 
-    A name that ends in a format's suffix gets one more, which is taken off again.
+    A name that ends in a format's suffix gets one more, because the last one is removed when the path is read.
     """
     needs_suffix = format is not Format.SVG or subject_path.endswith(tuple(f".{suffix}" for suffix in SUFFIXES))
     return f"{BADGE_ROOT}{subject_path}.{format}" if needs_suffix else f"{BADGE_ROOT}{subject_path}"

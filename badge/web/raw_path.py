@@ -1,4 +1,4 @@
-"""A request's path as it was sent, before WSGI decodes it."""
+"""The path of a request as it was sent, before WSGI decodes it."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ BADGE_ROOT = "/badge/"
 
 
 def raw_path(environ: Mapping[str, Any]) -> str:
-    """The request's path as it was sent, percent-encoded, without query and host.
+    """Return the request's percent-encoded path, without host and query.
 
-    Only `RAW_URI` (gunicorn, Werkzeug) keeps `%2F` apart from `/`; WSGI's PATH_INFO is decoded
-    (PEP 3333). Without it, what is left of the path is encoded again.
+    Only `RAW_URI` (gunicorn, Werkzeug) distinguishes `%2F` from `/`; WSGI's PATH_INFO is decoded (PEP 3333).
+    Without it, PATH_INFO is encoded again.
     """
     target = str(environ.get("RAW_URI") or environ.get("REQUEST_URI") or "")
     if target.startswith("/"):
-        # Not urlsplit: it would take the first segment of "//badge/…" for a host.
+        # urlsplit would treat the first segment of "//badge/…" as a host.
         return _percent_encoded(target.partition("?")[0].partition("#")[0])
     try:
         path = urlsplit(target).path
@@ -31,17 +31,17 @@ def _wsgi_bytes(environ: Mapping[str, Any], name: str) -> bytes:
 
 
 def _percent_encoded(target: str) -> str:
-    """Raw bytes above ASCII, which WSGI shows as Latin-1, in percent-encoding like the rest."""
+    """Percent-encode raw non-ASCII bytes, which WSGI presents as Latin-1."""
     if target.isascii():
         return target
     return "".join(char if char.isascii() else quote(char.encode("latin-1", "replace")) for char in target)
 
 
 def is_badge_path(environ: Mapping[str, Any]) -> bool:
-    """Whether the request is for a badge, so that whatever goes wrong has to end in an image."""
+    """Whether the request is for a badge, so that even an error must be answered with an image."""
     return ("/" + raw_path(environ).lstrip("/")).startswith(BADGE_ROOT)
 
 
 def badge_path(environ: Mapping[str, Any]) -> str:
-    """What follows `/badge/` in the request's raw path."""
+    """Return what follows `/badge/` in the request's raw path."""
     return raw_path(environ).lstrip("/").removeprefix(BADGE_ROOT.lstrip("/"))

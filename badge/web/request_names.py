@@ -1,4 +1,4 @@
-"""Each request's id, a proxy's or a new one: in log lines, and on answers that no cache keeps."""
+"""Request IDs, from the proxy or generated: in log lines, and on responses that are not cached."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from badge.web.raw_path import is_badge_path
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-# A stranger's header goes into log lines, so it has to look like an id.
+# Clients control this header and it ends up in log lines, so only plausible IDs are accepted.
 _ID = re.compile(r"[A-Za-z0-9_.:-]{8,64}")
 
 
 class RequestNames:
-    """WSGI layer around the application."""
+    """WSGI middleware that gives each request an ID."""
 
     def __init__(self, application: WSGIApplication) -> None:
         self._application = application
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        """Pass the request on under its name."""
+        """Pass the request on, with its ID set for log lines."""
         given = environ.get("HTTP_X_REQUEST_ID", "")
         request_id = given if _ID.fullmatch(given) else secrets.token_hex(8)
 
@@ -32,5 +32,5 @@ class RequestNames:
             return start_response(status, [*headers, ("X-Request-ID", request_id)], *rest)
 
         with request_named(request_id):
-            # Badges are kept by proxies and given to others: a name of this request would be theirs too.
+            # Proxies cache badges and serve them to others, to whose requests this ID would not belong.
             return self._application(environ, start_response if is_badge_path(environ) else start)

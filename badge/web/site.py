@@ -1,4 +1,4 @@
-"""The Flask application, put together from parts that are handed in."""
+"""Assembles the Flask application from the parts that it is given."""
 
 from __future__ import annotations
 
@@ -20,33 +20,33 @@ from badge.web.request_names import RequestNames
 LARGEST_BODY = 256 * 1024
 
 FOR_PROGRAMS = {"ops", "ping", "metrics", "livez", "readyz", "healthz", "version", "openapi.yaml"}
-"""What the paths begin with whose errors are problem documents, whoever asks."""
+"""First path segments under which errors are always problem documents, even for browsers."""
 
 ERROR_PAGES = {
-    404: ("This page does not exist", "Its address was cut or mistyped. The links above lead on."),
-    405: ("This page can't be asked that way", "It is there to be looked at. The links above lead on."),
+    404: ("Page not found", "Check the URL for typos, or use the links above."),
+    405: ("This method is not allowed here", "This URL can only be viewed. Use the links above."),
     500: (
-        "Something went wrong here",
-        "It is no fault of yours. Try again; the service's log tells the operator more.",
+        "Something went wrong",
+        "This is an error in the service, not in your request. Try again; the operator finds details in the log.",
     ),
 }
 
 
 def build_site(parts: BadgeParts, blueprints: Sequence[Blueprint], edge_cache: EdgeCacheLimits, paths: Paths) -> Flask:
-    """The application with the badge routes and whatever else is handed in."""
+    """Build the application from the badge routes and the given blueprints."""
     site = Flask(__name__, static_folder=None)
     site.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY
-    # Paths are answered where they are: a redirect would be built from a stranger's Host header,
-    # and GitHub's image proxy does not follow a 308.
+    # No redirects for slashes: they would be built from the client's Host header, and GitHub's image
+    # proxy does not follow a 308.
     site.url_map.merge_slashes = False
     site.url_map.strict_slashes = False
     site.url_map.converters["any_path"] = AnyPath
     site.add_template_global(paths.to, "path_to")
     for blueprint in (badges.blueprint(parts), *blueprints):
         site.register_blueprint(blueprint)
-    site.url_map.update()  # now, before workers are forked, which then share what it makes of the routes
+    site.url_map.update()  # before workers are forked, so that they share the compiled routes
     site.register_error_handler(HTTPException, lambda error: _error(parts, error))
-    # Flask's own handler would log the path, which names a subject, and the exception's text.
+    # Flask's default handler would log the exception's text and the path, which names a subject.
     site.register_error_handler(Exception, lambda error: _crash(parts, error))
     named = RequestNames(ImageWhateverHappens(site.wsgi_app, parts))
     site.wsgi_app = EdgeCache(named, edge_cache)  # type: ignore[method-assign] # Flask's own extension point
@@ -68,7 +68,7 @@ def _error(parts: BadgeParts, error: HTTPException) -> Response:
 
 
 def _is_for_people() -> bool:
-    """Whether a browser asks for a page, rather than a program, or for what is there for programs."""
+    """Whether to answer with a page: a browser is asking, and not for a route meant for programs."""
     accepted = request.accept_mimetypes
     is_browser = accepted["text/html"] > accepted["application/json"]
     return is_browser and request.path.split("/")[1] not in FOR_PROGRAMS

@@ -1,4 +1,4 @@
-"""What is copied into a README: the image's URL, and what to write around it in each syntax. Pure."""
+"""Snippets to paste into a README: the image URL, and the markup around it in each syntax. No I/O."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ from badge.model import Style, Subject, Theme
 from badge.web.badges.request import Format
 from badge.web.paths import AT_ROOT, Paths
 
-# What means something within an image's text: CommonMark's own, and GitHub's tables, strikes and formulas.
-# CommonMark, section 2.4: a backslash makes each stand for itself.
+# Characters with a meaning inside an image's alternative text: CommonMark's, and those of GitHub's tables,
+# strikethrough and formulas. A backslash escapes each of them (CommonMark, section 2.4).
 _MEANINGFUL = re.compile(r"([\\`*_\[\]<>&|~$])")
 
-# What ends or begins something within the attributes of a Confluence image; there is no escape for it.
+# Characters with a meaning inside the attributes of a Confluence image; they can't be escaped.
 _CONFLUENCE_MARKS = "!|[]{},='\""
 
 
 class Syntax(StrEnum):
-    """What a snippet is written in."""
+    """The markup language of a snippet."""
 
     URL = "url"
     MARKDOWN = "markdown"
     HTML = "html"
     PICTURE = "picture"
-    """HTML again, with a picture for dark pages and one for light ones, by the host's theme (GitHub, GitLab)."""
+    """HTML with separate images for light and dark pages, chosen by the host's theme (GitHub, GitLab)."""
     RST = "rst"
     ASCIIDOC = "asciidoc"
     ORG = "org"
@@ -57,15 +57,15 @@ SYNTAX_NAMES = {
 
 
 UNSIZED = (Syntax.MARKDOWN, Syntax.BBCODE, Syntax.MEDIAWIKI)
-"""What can't say how large a picture is to be shown."""
+"""Syntaxes that can't set the size of an image."""
 
 
 @dataclass(frozen=True, slots=True)
 class Snippet:
-    """One badge's URL and what to paste. URLs hold only letters, digits and `_.-~%/:?=&`; `&` alone means anything."""
+    """One badge to paste. Its URLs hold only letters, digits and `_.-~%/:?=&`, of which only `&` needs escaping."""
 
     address: str
-    """The image's, without its query."""
+    """The image URL without its query."""
     page_url: str
     alt: str
     query: Mapping[str, str] = field(default_factory=dict)
@@ -73,18 +73,18 @@ class Snippet:
 
     @property
     def image_url(self) -> str:
-        """The image's address with all that was chosen."""
+        """The image URL with all chosen parameters."""
         return self._with(self.query)
 
     @property
     def height(self) -> int | None:
-        """How high a PNG is to be shown, whatever its scale; None for an SVG, which knows by itself."""
+        """The display height of a PNG in pixels, whatever its scale; None for an SVG, which has its own size."""
         return HEIGHTS[Style(self.query.get("style", Style.FLAT))] if self.format is Format.PNG else None
 
     def written_in(self, syntax: Syntax) -> str:
-        """The linked image in one of the syntaxes, its alternative text escaped as each wants it."""
+        """Return the linked image in one syntax, with its alternative text escaped accordingly."""
         image, page, alt, sized = self.image_url, self.page_url, self.alt, self._sized
-        # MediaWiki and Org take an address for an image's by its end alone, and servers never see what follows "#".
+        # MediaWiki and Org recognise image URLs by how they end; the part after "#" is never sent to a server.
         as_file = f"{image}#.{self.format}"
         forms = {
             Syntax.URL: image,
@@ -95,17 +95,17 @@ class Snippet:
                 f'<source media="(prefers-color-scheme: dark)" srcset="{escape(self.themed(Theme.DARK))}">'
                 f"{self._img(self.themed(Theme.LIGHT))}</picture></a>"
             ),
-            # Values of a directive's options are not parsed any further.
+            # Option values of a directive are not parsed as markup, so they need no escaping.
             Syntax.RST: f".. image:: {image}\n   :target: {page}\n   :alt: {alt}" + sized("\n   :height: {}px"),
             Syntax.ASCIIDOC: (
                 f'image:{_asciidoc_url(image)}["{_asciidoc_text(alt)}",link="{_asciidoc_url(page)}"'
                 f"{sized(',height={}')}]"
             ),
-            # A colon after a space would begin an attribute of the name's own choosing.
+            # A colon after a space would start another attribute, so a name could inject one.
             Syntax.ORG: (
                 f"#+ATTR_HTML: {sized(':height {} ')}:alt {re.sub(r'(?<= ):+', '', alt)}\n[[{page}][{as_file}]]"
             ),
-            # There is no escape for a closing parenthesis or an exclamation mark, and a full stop ends the sentence.
+            # Parentheses and exclamation marks can't be escaped, and a final full stop would not be part of the URL.
             Syntax.TEXTILE: (
                 f"!{sized('{{height:{}px}}')}{image}({_without(alt, '()!')})!:{re.sub(r'[.]$', '%2E', page)}"
             ),
@@ -116,14 +116,14 @@ class Snippet:
         return forms[syntax]
 
     def themed(self, theme: Theme) -> str:
-        """The image's address for pages of this kind alone."""
+        """Return the image URL for one theme."""
         return self._with({**self.query, "theme": theme.value})
 
     def _img(self, address: str) -> str:
         return f'<img src="{escape(address)}" alt="{escape(self.alt)}"' + self._sized(' height="{}"') + ">"
 
     def _sized(self, form: str) -> str:
-        """The height in a syntax's own form; nothing where none is needed."""
+        """Format the height as a syntax needs it; empty for an SVG."""
         return form.format(self.height) if self.height else ""
 
     def _with(self, query: Mapping[str, str]) -> str:
@@ -136,12 +136,12 @@ def _markdown_text(alt: str) -> str:
 
 
 def _asciidoc_text(alt: str) -> str:
-    """All punctuation as character references: AsciiDoc finds markup in alternative texts, too."""
+    """Write all punctuation as character references, because AsciiDoc parses markup in alternative texts."""
     return re.sub(r"[!-.:-@\[-`{-~]", lambda found: f"&#{ord(found[0])};", alt)
 
 
 def _asciidoc_url(url: str) -> str:
-    """The same address without what AsciiDoc makes emphasis, subscripts, dashes and ellipses of, also in addresses."""
+    """Encode or escape what AsciiDoc, even in URLs, turns into emphasis, subscripts, dashes and ellipses."""
     encoded = url.replace("_", "%5F").replace("~", "%7E")
     return re.sub(r"(?<=\w)--(?=\w)|\.\.\.", r"\\\g<0>", encoded)
 
@@ -151,7 +151,7 @@ def _without(alt: str, characters: str) -> str:
 
 
 def without_copies(address: str, now: datetime) -> str:
-    """The same badge under an address of which neither proxy nor browser has a copy: `v` means nothing here."""
+    """Return the badge's URL with a new `v` parameter, which is ignored here but misses every cache."""
     return f"{address}{'&' if '?' in address else '?'}v={now:%Y%m%d%H%M%S}"
 
 
@@ -164,8 +164,8 @@ def snippet(
     format: Format = Format.SVG,
     query: Mapping[str, str] | None = None,
 ) -> Snippet:
-    """The snippet for a subject at a service's origin; the short form is the two-part URL, where there is one."""
+    """Return the snippet for a subject. `is_short`: use the two-part URL, if the subject has one."""
     path = (subject.legacy_path if is_short else None) or subject.path
-    # Of one line: Unicode has line breaks that are no control characters.
+    # On one line: some Unicode line breaks are not control characters, so names may hold them.
     alt = " ".join(alt_text(subject).split())
     return Snippet(origin + paths.badge(path, format), origin + paths.page(subject), alt, query or {}, format)

@@ -1,4 +1,4 @@
-"""How a command of this service is written, so that it means this service's data in any terminal of the machine."""
+"""Commands to show to people, written so that they use this service's data in any terminal of the machine."""
 
 from __future__ import annotations
 
@@ -8,38 +8,47 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from badge.settings import Settings
+from badge.settings import ENVIRONMENT, Settings, variable_for
 
 EXAMPLE = "GitHub/acme/Repository/web"
 
 
 @dataclass(frozen=True, slots=True)
 class Terminal:
-    """Where commands find what they are about."""
+    """Writes commands that find this service's settings and data."""
 
     data_dir: Path | None = None
-    """None where it is the usual one."""
+    """None if a command finds it anyway: by default, or through the settings file."""
+    settings_file: Path | None = None
+    """None if a command finds it anyway."""
     unsaid: Sequence[str] = ()
-    """Variables that a command needs, too, and whose values are nobody's to read."""
+    """Variables that a command needs too, whose values must not be displayed."""
 
     @classmethod
     def of(cls, settings: Settings) -> Terminal:
-        """Of a service with these settings."""
-        usual = Settings.model_fields["data_dir"].default
-        secrets = {"BADGE_CATALOGUE_URL": settings.catalogue_url, "BADGE_REDIS_URL": settings.redis_url}
+        """Return the terminal for a service with these settings."""
+        # Another terminal has neither this environment nor this working directory.
+        unseen = {name for name in Settings.model_fields if settings.origin_of(name) == ENVIRONMENT}
         return cls(
-            # In another terminal a relative one would be another one.
-            data_dir=None if settings.data_dir == usual else settings.data_dir.resolve(),
-            unsaid=[variable for variable, value in secrets.items() if value is not None],
+            data_dir=settings.data_dir.resolve() if "data_dir" in unseen else None,
+            settings_file=settings.named_file,
+            unsaid=[variable_for(name) for name in ("catalogue_url", "redis_url") if name in unseen],
         )
 
     def command(self, *words: str) -> str:
-        """`flask badge …` with these words, by the `flask` that this service runs with."""
-        # A quoted assignment would be none.
-        where = f"BADGE_DATA_DIR={shlex.quote(str(self.data_dir))} " if self.data_dir else ""
-        return where + shlex.join([str(Path(sys.executable).with_name("flask")), "badge", *words])
+        """Return a `badge …` command line that runs this installation from any folder."""
+        given = {"BADGE_SETTINGS_FILE": self.settings_file, "BADGE_DATA_DIR": self.data_dir}
+        # Only the value is quoted: a quoted assignment would be taken for a command.
+        where = [f"{variable}={shlex.quote(str(path))} " for variable, path in given.items() if path]
+        return "".join(where) + shlex.join([*program(Path(sys.executable)), *words])
 
     @property
     def note(self) -> str:
-        """What has to be there for a command besides what it says; empty for nothing."""
-        return f"The terminal needs the service's {' and '.join(self.unsaid)}, too." if self.unsaid else ""
+        """Which variables the terminal needs besides the command; empty for none."""
+        return f"Set {' and '.join(self.unsaid)} in the terminal as for the service." if self.unsaid else ""
+
+
+def program(python: Path) -> list[str]:
+    """Return the command that runs `badge` with this Python, even without its script (a checkout on PYTHONPATH)."""
+    script = python.with_name("badge")
+    return [str(script)] if script.exists() else [str(python), "-m", "badge"]

@@ -1,11 +1,11 @@
-"""Where Chromium is, and how it is started."""
+"""Chromium's path and command line."""
 
 from pathlib import Path
 
-# The headless shell is the same engine without a desktop browser around it, and takes half the time.
+# The headless shell is the same engine without the desktop browser, and takes half the time.
 _PLACES = [Path("/usr/bin/chromium-headless-shell"), Path("/usr/bin/chromium")]
 CHROMIUM = next((path for path in _PLACES if path.exists()), _PLACES[0])
-# Without these Chromium looks for its maker's hosts at every start.
+# Without these Chromium contacts its vendor's hosts at every start.
 QUIET = [
     "--no-sandbox",
     "--disable-gpu",

@@ -1,4 +1,4 @@
-"""The browser of the browser tests: Debian's Chromium, which asks nobody but us."""
+"""The browser for the browser tests: Debian's Chromium, without requests to other hosts."""
 
 from collections.abc import Iterator
 

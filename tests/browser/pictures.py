@@ -1,4 +1,4 @@
-"""`make pictures`: takes the screenshots of the README and the docs from a service with the demo's backups."""
+"""`make pictures`: takes the screenshots for the README and the docs, from a service with the demo's data."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ FOLDER = PROJECT / "docs" / "pictures"
 
 @dataclass(frozen=True)
 class Picture:
-    """One screenshot: of which page, in which window."""
+    """One screenshot: the page and the window."""
 
     name: str
     path: str

@@ -1,4 +1,4 @@
-"""A real browser: from the empty dashboard, through a report, to the snippet in the clipboard."""
+"""The dialog and the builder in a browser, from the empty dashboard to the snippet in the clipboard."""
 
 from __future__ import annotations
 
@@ -54,10 +54,10 @@ def choose(page: Page, **choices: str) -> None:
         page.get_by_label(legend.replace("_", " "), exact=True).select_option(label=words)
 
 
-def test_every_syntax_is_copied_as_the_choices_want_it(watched: Watched, service: Service) -> None:
+def test_every_syntax_is_copied_with_the_choices(watched: Watched, service: Service) -> None:
     watched.open_dialog(WEB)
     page = watched.page
-    choose(page, Format="PNG, for mail and chat", Style="for-the-badge", Logo="shield", PNG_scale="3")
+    choose(page, Format="PNG, for email and chat", Style="for-the-badge", Logo="shield", PNG_scale="3")
     page.get_by_label("Label", exact=True).fill("nightly & co")
     page.get_by_label("short, /badge/owner/name").check()
     query = {"style": "for-the-badge", "logo": "shield", "label": "nightly & co", "scale": "3"}
@@ -72,7 +72,7 @@ def test_every_syntax_is_copied_as_the_choices_want_it(watched: Watched, service
     assert page.locator(".ground img").first.evaluate("image => image.complete && image.naturalWidth") > 100
 
 
-def test_what_changes_nothing_is_not_offered(watched: Watched) -> None:
+def test_choices_without_effect_are_not_offered(watched: Watched) -> None:
     page = watched.page
     watched.open_dialog("GitLab/acme/Repository/web")
     expect(page.get_by_label("short, /badge/owner/name")).not_to_be_visible()
@@ -82,17 +82,17 @@ def test_what_changes_nothing_is_not_offered(watched: Watched) -> None:
     page.get_by_label("Repository", exact=True).fill("https://gitlab.com/acme/web")
     expect(page.get_by_label("short, /badge/owner/name")).not_to_be_visible()
     expect(page.get_by_label("PNG scale")).not_to_be_visible()
-    choose(page, Format="PNG, for mail and chat")
+    choose(page, Format="PNG, for email and chat")
     expect(page.get_by_label("PNG scale")).to_be_visible()
     assert page.get_by_label("PNG scale").locator("option").all_text_contents() == ["1", "2", "3", "4"]
 
 
-def test_what_can_not_tell_a_picture_s_size_is_told_with_the_snippet(watched: Watched) -> None:
+def test_syntaxes_without_image_sizes_have_a_note(watched: Watched) -> None:
     watched.open_dialog(WEB)
     note = watched.page.get_by_text("shows a PNG in full size")
-    choose(watched.page, Format="PNG, for mail and chat", Style="for-the-badge")
+    choose(watched.page, Format="PNG, for email and chat", Style="for-the-badge")
     expect(note.filter(visible=True)).to_have_text(
-        "Markdown shows a PNG in full size, 56 px high; at scale 1 it is 28 px high, as the SVG is."
+        "Markdown shows a PNG in full size, 56 px high; at scale 1 it is 28 px high, like the SVG."
     )
     watched.page.get_by_role("tab", name="HTML", exact=True).click()
     expect(note.filter(visible=True)).to_have_count(0)
@@ -108,7 +108,7 @@ CUT_SELECTS = """() => [...document.querySelectorAll(".choices select")].filter(
 
 
 @pytest.mark.parametrize("width", [360, 900, 1200])
-def test_no_choice_s_words_are_cut(browser: Browser, service: Service, width: int) -> None:
+def test_no_choice_is_cut_off(browser: Browser, service: Service, width: int) -> None:
     with watched_page(browser, service, viewport={"width": width, "height": 700}) as watched:
         for path in ("/?format=png", f"/dashboard/{WEB}?dialog=open&format=png"):
             watched.page.goto(path)
@@ -133,7 +133,7 @@ def test_the_pair_for_light_and_dark_pages_is_copied_and_works(watched: Watched,
         assert shown == f"{service.url}/badge/{WEB}?theme={scheme}"
 
 
-def test_the_address_bar_keeps_the_choice_so_that_it_can_be_shared(watched: Watched) -> None:
+def test_the_address_bar_shows_the_choices_so_that_they_can_be_shared(watched: Watched) -> None:
     watched.open_dialog(WEB)
     page = watched.page
     choose(page, Style="plastic")
@@ -160,7 +160,7 @@ def test_the_dialog_stays_while_text_is_selected_and_closes_by_a_click_beside_it
     page.mouse.move(around["x"] - 20, field["y"] + 10, steps=5)
     page.mouse.up()
     page.mouse.click(around["x"] + 5, around["y"] + 5)
-    # A press outside that ends inside is no click outside either, nor is the Enter after it.
+    # A press outside that ends inside is not a click outside, nor is the Enter after it.
     page.mouse.move(around["x"] - 20, around["y"] + 5)
     page.mouse.down()
     page.mouse.move(around["x"] + 5, around["y"] + 5)
@@ -184,7 +184,7 @@ def test_the_keyboard_alone_is_enough(watched: Watched) -> None:
             break
     page.keyboard.press("Enter")
     expect(page.get_by_role("dialog")).to_be_visible()
-    # The focus begins where most people want to go.
+    # The focus starts at what most people want.
     page.keyboard.press("Enter")
     page.get_by_text("Image URL copied.").wait_for()
     page.keyboard.press("Tab")
@@ -217,7 +217,7 @@ def test_the_focus_stays_inside_and_survives_each_choice(watched: Watched) -> No
     assert page.evaluate("document.activeElement.name") == "label"
 
 
-def test_the_focus_stays_on_a_copy_button_while_its_snippet_is_made_anew(watched: Watched) -> None:
+def test_the_focus_stays_on_a_copy_button_while_its_snippet_is_replaced(watched: Watched) -> None:
     watched.open_dialog(WEB)
     page = watched.page
     choose(page, Style="plastic")
@@ -226,27 +226,27 @@ def test_the_focus_stays_on_a_copy_button_while_its_snippet_is_made_anew(watched
     expect(page.get_by_role("button", name="Copy Markdown")).to_be_focused()
 
 
-def test_a_bad_age_is_told_at_its_field_and_read_out(watched: Watched) -> None:
+def test_a_bad_max_age_is_shown_at_its_field_and_announced(watched: Watched) -> None:
     watched.open_dialog(WEB)
     field = watched.page.get_by_label("Overdue after")
     told = watched.page.locator("#max-age-fault").element_handle()
     field.fill("5m")
-    expect(field).to_have_accessible_description("Give an hour or more, such as 26h or 7d.")
+    expect(field).to_have_accessible_description("Enter at least 1h, such as 26h or 7d.")
     expect(field).to_have_attribute("aria-invalid", "true")
-    expect(field.locator("xpath=..").get_by_role("status")).to_have_text("Give an hour or more, such as 26h or 7d.")
+    expect(field.locator("xpath=..").get_by_role("status")).to_have_text("Enter at least 1h, such as 26h or 7d.")
     field.fill("5h")
     expect(field).not_to_have_attribute("aria-invalid", "true")
-    # The very element that was there: screen readers are silent about a new one.
+    # The same element as before, because screen readers don't announce a new one.
     assert told.evaluate("told => told.isConnected && told.textContent") == ""
 
 
-def test_what_the_builder_makes_of_an_address_is_read_out(watched: Watched) -> None:
+def test_the_builder_announces_which_repository_a_url_names(watched: Watched) -> None:
     page = watched.page
     page.goto("/")
     field = page.get_by_role("textbox", name="Repository")
     fault, named = (page.locator(place).element_handle() for place in ("#subject-fault", "#subject-named"))
     field.fill("https://example.org/x")
-    expect(page.get_by_role("status").filter(has_text="Give a repository's address")).to_be_visible()
+    expect(page.get_by_role("status").filter(has_text="Give the URL of a repository")).to_be_visible()
     expect(field).to_have_attribute("aria-invalid", "true")
     field.fill("acme/web")
     expect(page.get_by_role("status").filter(has_text="GitHub · acme · Repository · web")).to_be_visible()
@@ -255,7 +255,7 @@ def test_what_the_builder_makes_of_an_address_is_read_out(watched: Watched) -> N
     assert named.evaluate("one => one.isConnected")
 
 
-def test_on_a_phone_it_is_seen_that_something_was_copied(browser: Browser, service: Service) -> None:
+def test_on_a_phone_the_copied_message_is_visible(browser: Browser, service: Service) -> None:
     with watched_page(browser, service, viewport={"width": 360, "height": 640}) as watched:
         for path in (f"/dashboard/{WEB}?dialog=open", "/?subject=acme/web"):
             watched.page.goto(path)
@@ -265,7 +265,7 @@ def test_on_a_phone_it_is_seen_that_something_was_copied(browser: Browser, servi
 
 @pytest.mark.parametrize("size", [(1280, 720), (1280, 600), (360, 640)])
 @pytest.mark.parametrize("path", ["/dashboard/acme/web?dialog=open", "/?subject=acme/web"])
-def test_what_is_said_does_not_cover_what_it_speaks_of(
+def test_the_message_does_not_cover_its_field(
     browser: Browser, service: Service, path: str, size: tuple[int, int]
 ) -> None:
     viewport = {"width": size[0], "height": size[1]}
@@ -292,7 +292,7 @@ def test_the_mark_on_a_copy_button_moves_nothing(watched: Watched) -> None:
     assert button.bounding_box() == before
 
 
-def test_forced_colours_leave_the_grounds_and_what_is_chosen(browser: Browser, service: Service) -> None:
+def test_forced_colours_keep_the_backgrounds_and_the_selection(browser: Browser, service: Service) -> None:
     with watched_page(browser, service, forced_colors="active") as watched:
         watched.open_dialog(WEB)
         expect(watched.page.locator(".ground.dark")).to_have_css("background-color", "rgb(13, 17, 23)")
@@ -302,19 +302,19 @@ def test_forced_colours_leave_the_grounds_and_what_is_chosen(browser: Browser, s
         )
 
 
-def test_on_a_phone_a_fault_in_a_shared_choice_is_seen(browser: Browser, service: Service) -> None:
+def test_on_a_phone_an_error_in_a_shared_choice_is_visible(browser: Browser, service: Service) -> None:
     with watched_page(browser, service, viewport={"width": 360, "height": 640}) as watched:
         watched.page.goto(f"/dashboard/{WEB}?dialog=open")
         expect(watched.page.get_by_label("Overdue after")).not_to_be_visible()
         watched.page.goto(f"/dashboard/{WEB}?dialog=open&max_age=5m")
-        expect(watched.page.get_by_text("Give an hour or more")).to_be_visible()
+        expect(watched.page.get_by_text("Enter at least 1h")).to_be_visible()
 
 
 PLACES = [f"/dashboard/{WEB}?dialog=open", "/?subject=acme/web"]
 
 
 @pytest.mark.parametrize("path", PLACES)
-def test_what_was_chosen_a_moment_ago_is_copied(watched: Watched, path: str) -> None:
+def test_a_choice_made_just_before_copying_is_copied(watched: Watched, path: str) -> None:
     page = watched.page
     page.goto(path)
     page.get_by_label("Label", exact=True).fill("nightly")
@@ -323,7 +323,7 @@ def test_what_was_chosen_a_moment_ago_is_copied(watched: Watched, path: str) -> 
     assert watched.clipboard() == f"{watched.service.url}/badge/{WEB}?label=nightly"
 
 
-def test_a_slow_answer_is_seen_to_be_awaited_and_then_copied(watched: Watched) -> None:
+def test_a_slow_answer_is_shown_as_loading_and_then_copied(watched: Watched) -> None:
     page = watched.page
     watched.open_dialog(WEB)
     held: list[Route] = []
@@ -345,7 +345,7 @@ def test_a_slow_answer_is_seen_to_be_awaited_and_then_copied(watched: Watched) -
     expect(page.get_by_role("button", name="Copy Image URL")).to_be_focused()
 
 
-def test_what_the_service_did_not_answer_is_not_copied_but_asked_for_again(watched: Watched) -> None:
+def test_after_a_failure_nothing_outdated_is_copied_and_the_request_is_retried(watched: Watched) -> None:
     page = watched.page
     watched.open_dialog(WEB)
     page.route("**/dashboard/**label=*", lambda route: route.abort())
@@ -358,7 +358,7 @@ def test_what_the_service_did_not_answer_is_not_copied_but_asked_for_again(watch
     page.get_by_role("button", name="Copy Image URL").click()
     page.get_by_text("Image URL copied.").wait_for()
     assert watched.clipboard() == f"{watched.service.url}/badge/{WEB}?label=nightly"
-    watched.faults.clear()  # the console told of it, too
+    watched.faults.clear()  # the console reported the failure, too
 
 
 def test_without_the_clipboard_the_snippet_is_selected(watched: Watched) -> None:
@@ -369,7 +369,7 @@ def test_without_the_clipboard_the_snippet_is_selected(watched: Watched) -> None
     denied = {"permission": {"name": "clipboard-write"}, "setting": "denied", "browserContextId": profile}
     devtools.send("Browser.setPermission", {**denied, "origin": watched.service.url})
     page.get_by_role("button", name="Copy Markdown").click()
-    expect(page.get_by_text("It is selected: press Ctrl+C")).to_be_visible()
+    expect(page.get_by_text("Text selected: press Ctrl+C")).to_be_visible()
     page.keyboard.press("Control+C")
     assert watched.clipboard() == page.locator("#snippet-markdown").input_value()
 
@@ -388,7 +388,7 @@ def test_without_scripts_the_page_is_a_form_with_the_same_snippets(browser: Brow
         for syntax in Syntax:
             expect(page.locator(f"#snippet-{syntax}")).to_have_value(made.written_in(syntax))
             expect(page.locator(f"#snippet-{syntax}")).to_be_visible()
-        assert "in place of https://this-service.invalid" in page.locator("dialog").inner_text()
+        assert "Replace https://this-service.invalid" in page.locator("dialog").inner_text()
 
 
 def test_without_scripts_the_builder_works_too(browser: Browser, service: Service) -> None:
@@ -399,7 +399,7 @@ def test_without_scripts_the_builder_works_too(browser: Browser, service: Servic
         expect(watched.page.locator("#snippet-url")).to_have_value(f"https://this-service.invalid/badge/{WEB}")
 
 
-def test_the_builder_answers_while_one_types(watched: Watched) -> None:
+def test_the_builder_answers_while_typing(watched: Watched) -> None:
     page = watched.page
     page.goto("/")
     page.get_by_label("Repository").press_sequentially("https://gitlab.com/group/sub/web")
@@ -409,14 +409,14 @@ def test_the_builder_answers_while_one_types(watched: Watched) -> None:
     page.get_by_text("Markdown copied.").wait_for()
     assert in_markdown(watched.clipboard()).page == f"{watched.service.url}/dashboard/{path}"
     page.get_by_label("Repository").fill("https://example.org/x")
-    page.get_by_text("Give a repository's address").wait_for()
+    page.get_by_text("Give the URL of a repository").wait_for()
     expect(page.locator(".snippet")).to_have_count(0)
 
 
-NOWHERE_ELSE, IN_BROWSER = "Nobody elsewhere reaches this address.", "This is the address in your browser."
+NOWHERE_ELSE, IN_BROWSER = "This URL only works on your machine or network.", "This is the URL in your browser."
 
 
-def test_an_address_of_this_machine_alone_is_told(watched: Watched) -> None:
+def test_a_local_url_has_a_note(watched: Watched) -> None:
     page = watched.page
     page.goto("/?subject=acme/web")
     expect(page.get_by_text(NOWHERE_ELSE)).to_be_visible()
@@ -443,16 +443,14 @@ def test_an_address_of_this_machine_alone_is_told(watched: Watched) -> None:
         ("nas.local:8000", NOWHERE_ELSE),
     ],
 )
-def test_whose_address_the_browser_has_decides_what_is_told(
-    browser: Browser, service: Service, host: str, note: str
-) -> None:
+def test_the_note_depends_on_the_browser_s_host(browser: Browser, service: Service, host: str, note: str) -> None:
     page = browser.new_page()
     page.route("**/*", lambda route: route.fulfill(response=route.fetch(url=service.url + of_path(route.request.url))))
     page.goto(f"http://{host}/?subject=acme/web")
     expect(page.locator("#snippet-url")).to_have_value(f"http://{host}/badge/{WEB}")
     expect(page.locator(".note:visible")).to_have_count(1)
     expect(page.get_by_text(note)).to_be_visible()
-    page.unroute_all(behavior="ignoreErrors")  # pictures may still be on their way
+    page.unroute_all(behavior="ignoreErrors")  # images may still be loading
     page.close()
 
 
@@ -461,9 +459,7 @@ def of_path(url: str) -> str:
     return f"{parts.path}?{parts.query}"
 
 
-def test_where_readers_reach_the_service_is_known_nothing_is_told(
-    browser: Browser, tmp_path_factory: pytest.TempPathFactory
-) -> None:
+def test_with_a_public_url_there_is_no_note(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> None:
     settings = {"BADGE_PUBLIC_URL": "https://badges.example.org"}
     with (
         running_service(tmp_path_factory.mktemp("public"), **settings) as public,
@@ -529,7 +525,7 @@ def test_nothing_is_cut_off_on_a_phone(browser: Browser, service: Service, schem
         assert dialog.evaluate("dialog => dialog.scrollWidth <= dialog.clientWidth")
 
 
-def test_names_are_whole_words_where_there_is_room(browser: Browser, service: Service) -> None:
+def test_names_are_not_broken_if_there_is_room(browser: Browser, service: Service) -> None:
     service.flask_badge("report", "acme/continuousintegration", "succeeded")
     page = browser.new_page(base_url=service.url)
     for path, width in (("/dashboard", 641), ("/dashboard", 700), ("/docs", 1280)):
@@ -549,7 +545,7 @@ def test_names_are_whole_words_where_there_is_room(browser: Browser, service: Se
 def test_a_message_fits_a_phone_and_the_link_past_the_menu_is_legible(browser: Browser, service: Service) -> None:
     page = browser.new_page(base_url=service.url, viewport={"width": 360, "height": 700})
     page.goto("/dashboard/a")
-    expect(page.get_by_role("heading", name="This address names no repository")).to_be_visible()
+    expect(page.get_by_role("heading", name="This URL does not name a repository")).to_be_visible()
     assert page.evaluate(WIDTH) <= 360
     page.keyboard.press("Tab")
     link = page.get_by_role("link", name="Skip to content")

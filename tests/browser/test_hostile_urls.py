@@ -1,4 +1,4 @@
-"""Fifty hostile badge URLs opened directly in a browser: no dialog, no script, no request but the badge itself."""
+"""Fifty hostile badge URLs opened in a browser: no dialog, no script, no request except the badge itself."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_a_hostile_url_is_a_picture_and_nothing_else(browser: Browser, service: 
     assert answer is not None
     assert answer.headers["content-type"] == "image/svg+xml; charset=utf-8"
     assert page.evaluate("document.querySelectorAll('script,image,use,a,foreignObject').length") == 0
-    # One style sheet, our own.
+    # Only our own style sheet.
     styles = page.evaluate("[...document.querySelectorAll('style')].map((style) => style.textContent)")
     assert styles == ["@media(prefers-color-scheme:dark){.l{fill:#444c56}}"] or ("label=" in path and styles == [])
     assert happened == []

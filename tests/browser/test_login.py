@@ -1,4 +1,4 @@
-"""Log-in and log-out as a person does them: at a real OpenID Connect provider, and with a token."""
+"""Login and logout in a browser: with a real OpenID Connect provider, and with a token."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ USERS = [
 
 @contextlib.contextmanager
 def running_provider() -> Iterator[str]:
-    """An OpenID Connect provider that asks for a name alone; its address."""
+    """Run an OpenID Connect provider that asks only for a name; yields its URL."""
     url = f"http://127.0.0.1:{free_port()}"
     users = [argument for user in USERS for argument in ("--user-claims", json.dumps(user))]
     command = [sys.executable, "-W", "ignore", "-m", "oidc_provider_mock", "--port", url.rpartition(":")[2], *users]
@@ -78,9 +78,7 @@ def log_in_as(page: Page, name: str) -> None:
     page.get_by_role("button", name="Authorize").click()
 
 
-def test_whom_the_operator_named_sees_what_was_asked_for_and_can_log_out(
-    browser: Browser, by_provider: Service
-) -> None:
+def test_an_allowed_user_sees_the_requested_page_and_can_log_out(browser: Browser, by_provider: Service) -> None:
     context = browser.new_context(base_url=by_provider.url)
     page = context.new_page()
     page.goto(f"/dashboard/{WEB}?dialog=open&style=plastic")
@@ -88,10 +86,10 @@ def test_whom_the_operator_named_sees_what_was_asked_for_and_can_log_out(
     log_in_as(page, "ada")
     expect(page).to_have_url(f"{by_provider.url}/dashboard/{WEB}?dialog=open&style=plastic")
     expect(page.locator("dd").first).to_have_text("succeeded")
-    expect(page.locator("dialog:modal")).to_be_visible()  # before its script ran, Escape closes nothing
+    expect(page.locator("dialog:modal")).to_be_visible()  # Escape closes the dialog only after its script has run
     page.keyboard.press("Escape")
     page.get_by_role("button", name="Log out").click()
-    page.get_by_role("link", name="Log out at the provider, too").click()
+    page.get_by_role("link", name="Log out at the provider too").click()
     page.get_by_role("button", name="End session").click()
     expect(page).to_have_url(re.compile(f"{by_provider.url}/login"))
     page.goto("/dashboard")
@@ -100,7 +98,7 @@ def test_whom_the_operator_named_sees_what_was_asked_for_and_can_log_out(
 
 
 @pytest.mark.parametrize("name", ["eve", "mallory"])
-def test_whom_the_operator_did_not_name_sees_nothing(browser: Browser, by_provider: Service, name: str) -> None:
+def test_other_users_see_nothing(browser: Browser, by_provider: Service, name: str) -> None:
     context = browser.new_context(base_url=by_provider.url)
     page = context.new_page()
     page.goto("/dashboard")
@@ -111,7 +109,7 @@ def test_whom_the_operator_did_not_name_sees_nothing(browser: Browser, by_provid
     context.close()
 
 
-def test_who_denies_is_not_logged_in(browser: Browser, by_provider: Service) -> None:
+def test_a_user_who_denies_access_is_not_logged_in(browser: Browser, by_provider: Service) -> None:
     context = browser.new_context(base_url=by_provider.url)
     page = context.new_page()
     page.goto("/login")
@@ -121,10 +119,8 @@ def test_who_denies_is_not_logged_in(browser: Browser, by_provider: Service) -> 
     context.close()
 
 
-def test_an_answer_to_somebody_else_s_question_is_refused(
-    browser: Browser, by_provider: Service, provider: str
-) -> None:
-    """Log-in of another's account by a link (RFC 6749, section 10.12)."""
+def test_a_callback_for_another_login_is_refused(browser: Browser, by_provider: Service, provider: str) -> None:
+    """Login CSRF: a link that logs in to the attacker's account (RFC 6749, section 10.12)."""
     asked = requests.get(f"{by_provider.url}/login/start", timeout=10, allow_redirects=False)
     answer = requests.post(asked.headers["Location"], data={"sub": "ada"}, timeout=10, allow_redirects=False)
     context = browser.new_context()
@@ -148,15 +144,13 @@ def test_the_token_opens_the_dashboard(browser: Browser, tmp_path: Path) -> None
             page.keyboard.press("Enter")
             expect(page.get_by_role("heading", name="Dashboard")).to_be_visible()
             page.reload()
-            # Both workers know the session.
+            # Both workers accept the session.
             assert {page.goto("/dashboard").status for _ in range(10)} == {200}  # type: ignore[union-attr] # answered
             page.get_by_role("button", name="Log out").click()
             expect(page).to_have_url(f"{service.url}/login")
 
 
-def test_a_choice_after_the_session_s_end_leads_through_the_log_in_to_what_was_chosen(
-    browser: Browser, tmp_path: Path
-) -> None:
+def test_a_choice_after_the_session_s_end_is_restored_after_the_login(browser: Browser, tmp_path: Path) -> None:
     settings = {"BADGE_DASHBOARD": "token", "BADGE_DASHBOARD_TOKEN": TOKEN}
     with running_service(tmp_path, **settings) as service, watched_page(browser, service) as watched:
         page = watched.page
@@ -172,7 +166,7 @@ def test_a_choice_after_the_session_s_end_leads_through_the_log_in_to_what_was_c
         expect(page.locator("#snippet-url")).to_have_value(f"{service.url}/badge/{WEB}?style=plastic")
 
 
-def test_from_another_machine_plain_http_needs_its_address_set(browser: Browser, tmp_path: Path) -> None:
+def test_plain_http_from_another_machine_needs_the_public_url(browser: Browser, tmp_path: Path) -> None:
     bind = f"127.0.0.1:{free_port()}"
     elsewhere = f"http://badges.example.org:{bind.rpartition(':')[2]}"
     rules = f"--host-resolver-rules=MAP badges.example.org {bind.rpartition(':')[0]}"

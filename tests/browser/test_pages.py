@@ -1,4 +1,4 @@
-"""The pages in a browser: usable without eyes or daylight, quick to search, calm while loading, deaf to strangers."""
+"""The pages in a browser: accessibility, dark mode, search, layout stability, hostile names."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import re
 import time
 from base64 import b64decode
 from collections.abc import Iterator
+from contextlib import closing
 from urllib.parse import quote, unquote
 
 import bbcode
@@ -29,7 +30,7 @@ from tests.servers import Service, running_service
 from tests.web.test_snippets import SUBJECTS, read_by_node
 
 WEB = "GitHub/acme/Repository/web"
-# Swagger UI puts links into buttons; no other page has buttons that open and close.
+# Swagger UI puts links into buttons, and only its page has buttons that open and close.
 OF_THE_RENDERER = {"rules": {"nested-interactive": {"enabled": False}}}
 
 PAGES = [
@@ -60,9 +61,9 @@ def watched(browser: Browser, service: Service) -> Iterator[Watched]:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing_that_keeps_people_out(browser: Browser, service: Service, scheme: str) -> None:
-    """And nothing else goes wrong: no error in the console, no request to another host."""
-    # By night only the colours differ.
+def test_axe_finds_no_accessibility_problems(browser: Browser, service: Service, scheme: str) -> None:
+    """It also finds no console errors and no requests to other hosts."""
+    # Only the colours differ in dark mode.
     options = OF_THE_RENDERER if scheme == "light" else {"runOnly": ["color-contrast"]}
     with watched_page(browser, service, color_scheme=scheme) as watched:
         for path in PAGES:
@@ -73,7 +74,7 @@ def test_axe_finds_nothing_that_keeps_people_out(browser: Browser, service: Serv
             assert found.violations_count == 0, (path, found.generate_report())
 
 
-def test_the_list_narrows_while_one_types(watched: Watched) -> None:
+def test_the_list_is_filtered_while_typing(watched: Watched) -> None:
     page = watched.page
     page.goto("/dashboard")
     assert not page.get_by_role("button", name="Search").is_visible()
@@ -102,10 +103,10 @@ def test_the_list_is_sorted_and_filtered(watched: Watched) -> None:
 @pytest.mark.parametrize(
     ("before", "typed", "after"), [("", "web", "status=succeeded&q=web"), ("q=web", "", "status=succeeded")]
 )
-def test_a_status_is_chosen_among_what_was_just_typed(watched: Watched, before: str, typed: str, after: str) -> None:
+def test_choosing_a_status_keeps_what_was_just_typed(watched: Watched, before: str, typed: str, after: str) -> None:
     page = watched.page
     page.goto(f"/dashboard?{before}")
-    page.route("**/dashboard", lambda _: None)  # what is typed is not answered before the click
+    page.route("**/dashboard", lambda _: None)  # the typed search gets no answer before the click
     page.route("**/dashboard?q=*", lambda _: None)
     page.get_by_role("searchbox").fill(typed)
     page.get_by_role("navigation", name="Status").get_by_role("link", name="succeeded").click()
@@ -113,7 +114,7 @@ def test_a_status_is_chosen_among_what_was_just_typed(watched: Watched, before: 
     expect(page.get_by_role("searchbox")).to_have_value(typed)
 
 
-def test_a_service_that_is_gone_takes_no_list_away(watched: Watched) -> None:
+def test_the_list_stays_when_the_service_is_gone(watched: Watched) -> None:
     page = watched.page
     page.goto("/dashboard")
     everything = page.locator(".subjects li").count()
@@ -127,7 +128,7 @@ def test_a_service_that_is_gone_takes_no_list_away(watched: Watched) -> None:
     expect(page.locator(".subjects li")).to_have_count(2)
     expect(page.get_by_text("The service did not answer")).to_have_count(0)
     expect(page.locator("#announced")).to_have_class("hidden")
-    watched.faults.clear()  # the console told of it, too
+    watched.faults.clear()  # the console reported the failure, too
 
 
 def test_without_scripts_the_list_is_searched_by_its_button(browser: Browser, service: Service) -> None:
@@ -138,7 +139,7 @@ def test_without_scripts_the_list_is_searched_by_its_button(browser: Browser, se
         expect(watched.page.locator(".subjects a")).to_have_text(["worker"])
 
 
-def test_a_slow_answer_shows_that_it_is_awaited(watched: Watched) -> None:
+def test_a_slow_answer_shows_progress(watched: Watched) -> None:
     def late(route: Route) -> None:
         time.sleep(1)  # noqa: TID251 - the slowness under test
         route.continue_()
@@ -161,7 +162,7 @@ SHIFTS = """() => new Promise((done) => {
 
 
 @pytest.mark.parametrize("width", [360, 1100])
-def test_nothing_jumps_while_badges_come_in(browser: Browser, service: Service, width: int) -> None:
+def test_nothing_shifts_while_badges_load(browser: Browser, service: Service, width: int) -> None:
     def late(route: Route) -> None:
         time.sleep(0.1)  # noqa: TID251 - the slowness under test
         route.continue_()
@@ -176,7 +177,7 @@ def test_nothing_jumps_while_badges_come_in(browser: Browser, service: Service, 
 
 
 @pytest.mark.parametrize("width", [360, 700, 1100])
-def test_the_widest_badge_is_shown_whole_in_the_list(browser: Browser, service: Service, width: int) -> None:
+def test_the_widest_badge_fits_into_the_list(browser: Browser, service: Service, width: int) -> None:
     widest = svg.draw(Badge(label="backup", message="in progress · as of 23h ago", colour="#2b7a2b"))
     page = browser.new_page(base_url=service.url, viewport={"width": width, "height": 800})
     page.goto("/dashboard")
@@ -189,7 +190,7 @@ def test_the_widest_badge_is_shown_whole_in_the_list(browser: Browser, service: 
 
 
 def pictured(image: Locator) -> str:
-    """What the picture that the browser shows says."""
+    """Return the SVG of an image as the browser shows it."""
     source = image.evaluate("async (image) => { await image.decode(); return image.src; }")
     return b64decode(source.partition("base64,")[2]).decode() if source.startswith("data:") else shown(image)
 
@@ -198,11 +199,11 @@ SHOWN = """async (image) => (await fetch(image.src, { cache: "force-cache" })).t
 
 
 def shown(image: Locator) -> str:
-    """The same where the picture has an address: what the browser keeps under it."""
+    """Return the SVG of an image with a URL, from the browser's cache."""
     return str(image.evaluate(SHOWN))
 
 
-def test_the_pages_own_badges_say_what_the_text_beside_them_says(watched: Watched) -> None:
+def test_badges_on_pages_agree_with_the_text_beside_them(watched: Watched) -> None:
     page, name = watched.page, "GitHub/acme/Repository/just-now"
     pictures = {
         "/dashboard?q=just-now": ".subjects img",
@@ -222,14 +223,14 @@ def test_the_pages_own_badges_say_what_the_text_beside_them_says(watched: Watche
 
 
 def luminance(colour: str) -> float:
-    """WCAG 2.2's relative luminance, of `rgb(1, 2, 3)`."""
+    """Return WCAG 2.2's relative luminance of a colour such as `rgb(1, 2, 3)`."""
     shares = [int(part) / 255 for part in re.findall(r"\d+", colour)]
     red, green, blue = (share / 12.92 if share <= 0.04045 else ((share + 0.055) / 1.055) ** 2.4 for share in shares)
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_the_history_s_bars_stand_out_from_their_ground(browser: Browser, service: Service, scheme: str) -> None:
+def test_the_history_s_bars_have_enough_contrast(browser: Browser, service: Service, scheme: str) -> None:
     with watched_page(browser, service, color_scheme=scheme) as watched:
         watched.page.goto(f"/dashboard/{WEB}")
         ground = watched.page.evaluate("getComputedStyle(document.body).backgroundColor")
@@ -240,7 +241,7 @@ def test_the_history_s_bars_stand_out_from_their_ground(browser: Browser, servic
             assert (lighter + 0.05) / (darker + 0.05) >= 3, fill  # WCAG 2.2, 1.4.11
 
 
-def test_on_paper_there_is_the_list_and_nothing_to_press(browser: Browser, service: Service) -> None:
+def test_printed_pages_show_the_list_without_controls(browser: Browser, service: Service) -> None:
     page = browser.new_page(base_url=service.url)
     page.emulate_media(media="print")
     for path in ("/dashboard", f"/dashboard/{WEB}"):
@@ -250,7 +251,7 @@ def test_on_paper_there_is_the_list_and_nothing_to_press(browser: Browser, servi
     page.close()
 
 
-def test_the_api_s_page_tries_a_route(watched: Watched) -> None:
+def test_a_route_can_be_tried_on_the_api_page(watched: Watched) -> None:
     page = watched.page
     page.goto("/docs")
     page.locator(".opblock-summary-control").first.click()
@@ -261,17 +262,17 @@ def test_the_api_s_page_tries_a_route(watched: Watched) -> None:
     expect(page.locator("tr.response .response-col_status").first).to_have_text("200")
 
 
-def test_the_doctor_s_line_is_copied(watched: Watched, service: Service) -> None:
+def test_the_doctor_s_command_is_copied(watched: Watched, service: Service) -> None:
     page = watched.page
     proxied = "https://camo.githubusercontent.com/" + "0" * 64 + "/" + f"{service.url}/badge/acme/web".encode().hex()
     page.goto("/doctor")
-    page.get_by_label("begins with https://camo").fill(proxied)
-    page.get_by_role("button", name="Examine").click()
-    page.get_by_role("button", name="Copy the line").click()
-    page.get_by_text("Line copied.").wait_for()
+    page.get_by_label("starts with https://camo").fill(proxied)
+    page.get_by_role("button", name="Check").click()
+    page.get_by_role("button", name="Copy the command").click()
+    page.get_by_text("Command copied.").wait_for()
     assert watched.clipboard() == f"curl -X PURGE {proxied}"
-    page.get_by_role("button", name="Copy the address").click()
-    page.get_by_text("Address copied.").wait_for()
+    page.get_by_role("button", name="Copy the URL").click()
+    page.get_by_text("URL copied.").wait_for()
     assert watched.clipboard().startswith(f"{service.url}/badge/acme/web?v=")
 
 
@@ -281,9 +282,10 @@ def test_the_doctor_s_line_is_copied(watched: Watched, service: Service) -> None
 @pytest.fixture(scope="module")
 def hostile(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     with running_service(tmp_path_factory.mktemp("hostile")) as running:
-        catalogue = Catalogue(Database(f"sqlite:///{running.data_dir / 'catalogue.sqlite3'}"), utc_now)
-        for subject in SUBJECTS:
-            catalogue.record(RunEvent(subject=subject, status=BackupStatus.FAILED, at=utc_now()))
+        with closing(Database(f"sqlite:///{running.data_dir / 'catalogue.sqlite3'}")) as database:
+            catalogue = Catalogue(database, utc_now)
+            for subject in SUBJECTS:
+                catalogue.record(RunEvent(subject=subject, status=BackupStatus.FAILED, at=utc_now()))
         yield running
 
 
@@ -321,7 +323,7 @@ def names_in_the_list(page: Page) -> set[str]:
 
 
 def rendered(made: list[Snippet]) -> Iterator[str]:
-    """What hosts would make of each snippet: HTML."""
+    """Return each snippet as the HTML that a host would make of it."""
     by_node = read_by_node([(Syntax.ASCIIDOC, one.written_in(Syntax.ASCIIDOC)) for one in made])
     yield from by_node
     for syntax, reader in ((Syntax.ORG, "org"), (Syntax.TEXTILE, "textile"), (Syntax.CONFLUENCE, "jira")):
@@ -334,7 +336,7 @@ def rendered(made: list[Snippet]) -> Iterator[str]:
         yield bbcode.render_html(one.written_in(Syntax.BBCODE))
 
 
-def test_snippets_of_hostile_names_do_nothing_but_show_the_badge(browser: Browser, hostile: Service) -> None:
+def test_snippets_of_hostile_names_only_show_the_badge(browser: Browser, hostile: Service) -> None:
     made = [snippet(subject, hostile.url) for subject in SUBJECTS]
     addresses = {one.image_url for one in made} | {one.themed(theme) for one in made for theme in Theme}
     allowed = {unquote(address) for address in addresses}
@@ -344,7 +346,7 @@ def test_snippets_of_hostile_names_do_nothing_but_show_the_badge(browser: Browse
     page.on("request", lambda sent: happened.append(sent.url) if unquote(sent.url) not in allowed else None)
     page.set_content('<link rel="icon" href="data:,">' + "\n".join(rendered(made)))
     page.wait_for_load_state("networkidle")
-    # Hosts filter what they render; without that, too, only images in links come of a name.
+    # Even without the filters of hosts, a name produces nothing but images in links.
     assert page.evaluate("document.querySelectorAll('script, iframe, object, embed, form, style').length") == 0
     attributes = page.evaluate("[...document.querySelectorAll('*')].flatMap((one) => one.getAttributeNames())")
     assert {name for name in attributes if name.startswith("on")} == set()

@@ -1,4 +1,4 @@
-"""PNGs by cairo beside Chromium's rendering of the SVG: the same size, nearly the same pixels."""
+"""PNGs drawn by cairo compared with Chromium's rendering of the SVG: same size, nearly the same pixels."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from badge.model import Badge, Style, Theme
 from tests.golden.pictures import in_language
 from tests.servers import needs
 
-# Mean difference of a pixel's channels, of 255: two rasterisers, and cairo does not blur shadows.
+# Mean difference per channel, out of 255: rasterisers differ, and cairo does not blur shadows.
 MOST_DIFFERENCE = 15.0
 LOOKS = [Badge(label="backup", message="succeeded", colour="#2b7a2b", style=style) for style in Style]
 LOOKS += [
@@ -44,7 +44,7 @@ def in_chromium(browser: Browser, badge: Badge, scale: int, size: tuple[int, int
     page.set_content(f'<body style="margin:0"><img style="display:block" src="{image}">')
     shot = page.screenshot()
     context.close()
-    # for-the-badge has widths of quarters of a pixel.
+    # Widths in for-the-badge are multiples of a quarter pixel.
     return Image.open(io.BytesIO(shot)).convert("RGB").crop((0, 0, *size))
 
 
@@ -65,7 +65,7 @@ def test_cairo_and_chromium_draw_the_same_badge(browser: Browser, badge: Badge, 
     ours = on_white(png.draw(badge, scale))
     theirs = in_chromium(browser, badge, scale, ours.size)
     assert ours.size == theirs.size
-    if scale > 1:  # at 1x text is little but its edges
+    if scale > 1:  # at 1x text is little more than edges
         assert difference(ours, theirs) < MOST_DIFFERENCE
         shifted = ImageChops.offset(ours, 2 * scale, 0)
         assert difference(ours, theirs) < 0.8 * difference(shifted, theirs)

@@ -1,4 +1,4 @@
-"""The page of all badges, and badges by themselves, for those who can't see them."""
+"""Accessibility of the sheet of all badges, and of a badge opened by itself."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
         yield running
 
 
-def test_chromium_s_accessibility_tree_names_every_badge_by_what_it_says(browser: Browser, service: Service) -> None:
+def test_chromium_s_accessibility_tree_names_every_badge_by_its_text(browser: Browser, service: Service) -> None:
     page = browser.new_page()
     page.goto(service.url + "/badges")
     tree = page.context.new_cdp_session(page).send("Accessibility.getFullAXTree")

@@ -1,4 +1,4 @@
-"""A page of a fresh profile, and what went wrong on it."""
+"""A page in a fresh profile that records its errors."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.servers import Service
 
 
 class Watched:
-    """A page; `faults` has console errors, exceptions, dialogs and requests to other hosts."""
+    """A page; `faults` records console errors, exceptions, dialogs and requests to other hosts."""
 
     def __init__(self, context: BrowserContext, service: Service) -> None:
         self.faults: list[str] = []
@@ -38,7 +38,7 @@ class Watched:
 
 @contextlib.contextmanager
 def watched_page(browser: Browser, service: Service, **options: Any) -> Iterator[Watched]:
-    """A watched page, closed afterwards; fails if anything went wrong on it."""
+    """Open a watched page and close it afterwards; fail if it recorded any faults."""
     permissions = ["clipboard-read", "clipboard-write"]
     context = browser.new_context(base_url=service.url, permissions=permissions, **options)
     context.set_default_timeout(10_000)

@@ -8,6 +8,7 @@ import multiprocessing
 import os
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 
@@ -182,10 +183,11 @@ def test_old_runs_are_forgotten_but_what_the_state_rests_on_is_not(store: Store)
 
 def record_many(url: str, first: int) -> None:
     clock = ManualClock(START + timedelta(days=1))
-    catalogue = Catalogue(Database(url), clock, Retention(timedelta(days=90), 10_000))
-    for number in range(first, first + 100, 1):
-        moment = START + timedelta(minutes=number)
-        catalogue.record(RunEvent(subject=WEB, status=BackupStatus.FAILED, at=moment, started_at=moment))
+    with closing(Database(url)) as database:
+        catalogue = Catalogue(database, clock, Retention(timedelta(days=90), 10_000))
+        for number in range(first, first + 100, 1):
+            moment = START + timedelta(minutes=number)
+            catalogue.record(RunEvent(subject=WEB, status=BackupStatus.FAILED, at=moment, started_at=moment))
 
 
 def test_a_forgotten_subject_leaves_nothing_behind_and_begins_anew(store: Store) -> None:
@@ -327,7 +329,8 @@ def test_readers_of_sqlite_do_not_wait_for_those_who_wait_for_a_writer(tmp_path:
     migrate(url)
     store, reporters = Store.on(url), 40
     with ThreadPoolExecutor(reporters) as pool, contextlib.ExitStack() as until_the_writer_ends:
-        until_the_writer_ends.enter_context(Store.on(url).catalogue.database.writing())
+        writer = until_the_writer_ends.enter_context(closing(Database(url)))
+        until_the_writer_ends.enter_context(writer.writing())
         waiting = [pool.submit(store.tell, BackupStatus.SUCCEEDED) for _ in range(reporters)]
         pool_of_readers = store.catalogue.database._engine.get().pool
         assert isinstance(pool_of_readers, QueuePool)
@@ -341,7 +344,8 @@ def test_readers_of_sqlite_do_not_wait_for_those_who_wait_for_a_writer(tmp_path:
 def test_a_folder_may_be_called_anything(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / '100 % back up' / 'c.sqlite3'}"
     migrate(url)
-    assert Catalogue(Database(url), ManualClock()).report_for(WEB) is None
+    with closing(Database(url)) as database:
+        assert Catalogue(database, ManualClock()).report_for(WEB) is None
 
 
 def test_when_a_key_was_last_used_is_told(store: Store) -> None:

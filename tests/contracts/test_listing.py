@@ -6,6 +6,7 @@ import contextlib
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from itertools import islice
@@ -17,7 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from werkzeug.serving import make_server
 
-from badge.app import build_app, build_parts
+from badge.app import Parts, build_app, build_parts
 from badge.cache.memory import MemoryStatusCache
 from badge.catalogue.checks import Checks
 from badge.catalogue.events import RunEvent
@@ -82,14 +83,18 @@ def listed(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Listed]:
     settings = load({"BADGE_DATA_DIR": str(tmp_path)})
     migrate(settings.catalogue_location)
     clock = ManualClock()
-    parts = build_parts(settings, cache=MemoryStatusCache(clock), clock=clock)
+    with closing(build_parts(settings, cache=MemoryStatusCache(clock), clock=clock)) as parts:
+        yield from _listed(request.param, parts, clock)
+
+
+def _listed(kind: str, parts: Parts, clock: ManualClock) -> Iterator[Listed]:
     assert parts.catalogue is not None
     made = Listed(parts.catalogue.source, parts.catalogue.store, clock)
     _fill(made)
-    if request.param == "catalogue":
+    if kind == "catalogue":
         yield made
         return
-    if request.param == "joined":
+    if kind == "joined":
         joined = JoinedWalk(OneSource(parts.catalogue.source), {"catalogue": CatalogueWalk(parts.catalogue.source)})
         yield replace(made, listing=SnapshotListing(joined, clock, kept_for=timedelta(0)))
         return
@@ -414,6 +419,6 @@ def test_a_sources_file_is_listed_as_far_as_its_sources_can_tell(
     file = tmp_path / "sources.toml"
     file.write_text("".join(SOURCES[kind] for kind in kinds))
     settings = load({"BADGE_DATA_DIR": str(tmp_path), "BADGE_SOURCES": str(file)})
-    parts = build_parts(settings, cache=MemoryStatusCache(ManualClock()))
-    own = parts.catalogue.source if parts.catalogue else None
-    assert type(listing_of(load_sources(file), parts.resolver.routing, own, parts.clock)) is listing
+    with closing(build_parts(settings, cache=MemoryStatusCache(ManualClock()))) as parts:
+        own = parts.catalogue.source if parts.catalogue else None
+        assert type(listing_of(load_sources(file), parts.resolver.routing, own, parts.clock)) is listing

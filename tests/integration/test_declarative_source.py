@@ -1,4 +1,4 @@
-"""Recipes over real HTTP: each way to fail ends in time, in the right kind of no, under one name."""
+"""Recipes over real HTTP: every failure ends in time, as the right kind of failure and under one label."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ NUMBERS = {"succeeded": "1", "failed": "0", "quantum": "1.5"}
 
 
 def as_prometheus(fields: dict[str, object]) -> object:
-    """The fields of the fault server's document as Prometheus would say them."""
+    """Return the fields of the fault server's document in the form of a Prometheus answer."""
     word = fields["status"]
     number = NUMBERS[word] if isinstance(word, str) else word
     moment = 4_000_000_000 if str(fields["observedAt"]).startswith("2099") else time.time()
@@ -107,22 +107,26 @@ ANSWERS = {
     "wrong-type": BackupStatus.UNKNOWN,
     "moved": BackupStatus.SUCCEEDED,
 }
-# What only a system can say that names the subject in its answer, or a field twice.
-DECLARATIVE_ALONE = {"twice": "duplicateName", "other-subject": None}
+# Modes that need an answer with the subject's name, or with a field given twice.
+DECLARATIVE_ONLY = {"twice": "duplicateName", "other-subject": None}
 
 
 def test_every_mode_of_the_fault_server_is_tried() -> None:
-    assert ANSWERS.keys() | FAILURE_KINDS.keys() | DECLARATIVE_ALONE.keys() == MODES.keys()
+    assert ANSWERS.keys() | FAILURE_KINDS.keys() | DECLARATIVE_ONLY.keys() == MODES.keys()
 
 
 @pytest.mark.parametrize(("mode", "status"), ANSWERS.items())
-def test_what_is_an_answer(source: StatusSource, upstream: FaultServer, mode: str, status: BackupStatus) -> None:
+def test_each_answer_gives_its_status(
+    source: StatusSource, upstream: FaultServer, mode: str, status: BackupStatus
+) -> None:
     upstream.mode = mode
     assert fetch(source).status is status
 
 
 @pytest.mark.parametrize(("mode", "kind"), FAILURE_KINDS.items())
-def test_what_is_the_lack_of_one(source: StatusSource, upstream: FaultServer, mode: str, kind: str) -> None:
+def test_each_failure_is_raised_in_time_under_its_name(
+    source: StatusSource, upstream: FaultServer, mode: str, kind: str
+) -> None:
     upstream.mode = mode
     began = time.monotonic()
     with pytest.raises(SourceUnavailable) as raised:
@@ -132,8 +136,8 @@ def test_what_is_the_lack_of_one(source: StatusSource, upstream: FaultServer, mo
     assert time.monotonic() - began < 3 * SECONDS
 
 
-@pytest.mark.parametrize(("mode", "kind"), DECLARATIVE_ALONE.items())
-def test_what_only_a_document_of_the_subject_can_say(
+@pytest.mark.parametrize(("mode", "kind"), DECLARATIVE_ONLY.items())
+def test_each_mode_that_needs_a_document_with_the_subject_s_name(
     upstream: FaultServer, tmp_path: Path, mode: str, kind: str | None
 ) -> None:
     upstream.mode = mode
@@ -145,16 +149,16 @@ def test_what_only_a_document_of_the_subject_can_say(
         fetch(source)
 
 
-def test_what_is_asked(upstream: FaultServer, tmp_path: Path) -> None:
+def test_the_request_has_the_subject_and_the_api_key(upstream: FaultServer, tmp_path: Path) -> None:
     fetch(source_of(tmp_path, DECLARATIVE, upstream.url))
-    asked = upstream.asked[0]
-    assert asked.target.startswith("/base/jobs/group%2Fsub?")
-    assert asked.subject == {"platform": "GitLab", "subjectType": "Repository", "subjectName": "démo"}
-    assert asked.headers["x-key"] == KEY
-    assert asked.headers["accept"] == "application/json"
+    request = upstream.asked[0]
+    assert request.target.startswith("/base/jobs/group%2Fsub?")
+    assert request.subject == {"platform": "GitLab", "subjectType": "Repository", "subjectName": "démo"}
+    assert request.headers["x-key"] == KEY
+    assert request.headers["accept"] == "application/json"
 
 
-def test_a_name_can_t_end_its_string_in_promql(upstream: FaultServer, tmp_path: Path) -> None:
+def test_a_name_can_t_escape_from_its_promql_string(upstream: FaultServer, tmp_path: Path) -> None:
     upstream.shape = as_prometheus
     source = source_of(tmp_path, PROMETHEUS, upstream.url)
     evil = Subject.parse("GitHub", "acme", "Repository", 'x"} or vector(1) or up{a="\\')
@@ -164,7 +168,7 @@ def test_a_name_can_t_end_its_string_in_promql(upstream: FaultServer, tmp_path: 
     )
 
 
-def test_an_unchanged_answer_costs_a_304(upstream: FaultServer, tmp_path: Path) -> None:
+def test_an_unchanged_answer_is_a_304(upstream: FaultServer, tmp_path: Path) -> None:
     source = source_of(tmp_path, DECLARATIVE, upstream.url)
     first = fetch(source)
     assert first.status is BackupStatus.SUCCEEDED
@@ -172,7 +176,7 @@ def test_an_unchanged_answer_costs_a_304(upstream: FaultServer, tmp_path: Path) 
     assert upstream.asked[1].headers["if-none-match"] == '"7"'
 
 
-def test_a_304_grows_old_too(upstream: FaultServer, tmp_path: Path) -> None:
+def test_a_report_confirmed_by_a_304_becomes_outdated_too(upstream: FaultServer, tmp_path: Path) -> None:
     text = DECLARATIVE.replace('state = "status"', 'state = "status"\nstale_after = "4m"')
     source = source_of(tmp_path, text, upstream.url)
     first = fetch(source)
@@ -182,16 +186,14 @@ def test_a_304_grows_old_too(upstream: FaultServer, tmp_path: Path) -> None:
     assert fetch(source, known).status is BackupStatus.FAILED
 
 
-def test_what_another_configuration_read_is_not_confirmed(upstream: FaultServer, tmp_path: Path) -> None:
+def test_a_report_read_with_another_configuration_is_not_confirmed(upstream: FaultServer, tmp_path: Path) -> None:
     first = fetch(source_of(tmp_path, DECLARATIVE, upstream.url))
     changed = DECLARATIVE.replace('succeeded = "succeeded"', 'succeeded = "failed"')
     assert fetch(source_of(tmp_path, changed, upstream.url), first).status is BackupStatus.FAILED
     assert "if-none-match" not in upstream.asked[1].headers
 
 
-def test_what_was_read_of_another_item_of_the_same_answer_is_not_confirmed(
-    upstream: FaultServer, tmp_path: Path
-) -> None:
+def test_a_report_read_from_another_item_of_the_answer_is_not_confirmed(upstream: FaultServer, tmp_path: Path) -> None:
     one = DECLARATIVE.replace("[source.request]", 'values = { job = "succeeded" }\n[source.request]')
     one = one.replace("rules = [", 'where = [{ expr = "status", equals = "{job}" }]\nrules = [')
     first = fetch(source_of(tmp_path, one, upstream.url))
@@ -201,31 +203,31 @@ def test_what_was_read_of_another_item_of_the_same_answer_is_not_confirmed(
     assert "if-none-match" not in upstream.asked[1].headers
 
 
-def test_the_first_of_two_questions_is_never_asked_by_condition(upstream: FaultServer, tmp_path: Path) -> None:
+def test_the_first_of_two_requests_is_never_conditional(upstream: FaultServer, tmp_path: Path) -> None:
     source = source_of(tmp_path, TWICE, upstream.url)
     fetch(source, fetch(source))
-    assert [asked.target for asked in upstream.asked[1::2]] == ["/base/more"] * 2
+    assert [request.target for request in upstream.asked[1::2]] == ["/base/more"] * 2
     assert "if-none-match" not in upstream.asked[2].headers
 
 
-def test_what_was_said_of_another_question_is_not_confirmed(upstream: FaultServer, tmp_path: Path) -> None:
+def test_the_answer_to_another_request_is_not_confirmed(upstream: FaultServer, tmp_path: Path) -> None:
     source = source_of(tmp_path, DECLARATIVE, upstream.url)
     other = Subject.parse("GitLab", "group", "Repository", "démo")
     source.fetch(other, fetch(source), Deadline.after(SECONDS))
     assert "if-none-match" not in upstream.asked[1].headers
 
 
-def test_what_was_said_of_another_body_is_not_confirmed(upstream: FaultServer, tmp_path: Path) -> None:
+def test_the_answer_to_another_request_body_is_not_confirmed(upstream: FaultServer, tmp_path: Path) -> None:
     query = next(line for line in DECLARATIVE.splitlines() if line.startswith("query"))
     source = source_of(tmp_path, DECLARATIVE.replace(query, query.replace("query", "json")), upstream.url)
     other = Subject.parse("GitLab", "group/sub", "Repository", "other")
     source.fetch(other, fetch(source), Deadline.after(SECONDS))
-    assert [asked.method for asked in upstream.asked] == ["GET", "GET"]
+    assert [request.method for request in upstream.asked] == ["GET", "GET"]
     assert upstream.asked[0].target == upstream.asked[1].target
     assert "if-none-match" not in upstream.asked[1].headers
 
 
-def test_a_word_that_is_not_in_the_map_is_told(upstream: FaultServer, tmp_path: Path) -> None:
+def test_a_state_that_is_not_in_the_map_is_reported(upstream: FaultServer, tmp_path: Path) -> None:
     events = RecordedEvents()
     upstream.mode = "new-enum"
     fetch(source_of(tmp_path, DECLARATIVE, upstream.url, events))
@@ -237,7 +239,7 @@ def test_a_source_can_be_private(upstream: FaultServer, tmp_path: Path) -> None:
     assert fetch(source_of(tmp_path, text, upstream.url)).visibility is Visibility.PRIVATE
 
 
-def test_a_private_subject_stays_private_when_it_is_gone(upstream: FaultServer, tmp_path: Path) -> None:
+def test_a_private_subject_stays_private_after_its_deletion(upstream: FaultServer, tmp_path: Path) -> None:
     text = DECLARATIVE.replace('finishedAt = "finishedAt"', 'finishedAt = "finishedAt"\nprivate = "visibility"')
     source = source_of(tmp_path, text, upstream.url)
     known = fetch(source)
@@ -247,7 +249,7 @@ def test_a_private_subject_stays_private_when_it_is_gone(upstream: FaultServer, 
     assert (gone.status, gone.visibility) == (BackupStatus.DELETED, Visibility.PRIVATE)
 
 
-def test_the_key_never_goes_to_another_origin(upstream: FaultServer, tmp_path: Path) -> None:
+def test_the_api_key_is_never_sent_to_another_origin(upstream: FaultServer, tmp_path: Path) -> None:
     source = source_of(tmp_path, DECLARATIVE, upstream.url)
     with running_fault_server() as other:
         upstream.mode, upstream.elsewhere = "redirect-other-host", other.url
@@ -256,7 +258,7 @@ def test_the_key_never_goes_to_another_origin(upstream: FaultServer, tmp_path: P
         assert other.connections == 0
 
 
-def test_an_answer_of_another_kind_is_its_subject_s_trouble_alone(upstream: FaultServer, tmp_path: Path) -> None:
+def test_a_value_of_the_wrong_type_is_about_its_subject_alone(upstream: FaultServer, tmp_path: Path) -> None:
     text = DECLARATIVE.replace("subjectName && subjectName != 'démo'", "starts_with(revision, 'x')")
     with pytest.raises(SourceUnavailable, match="badExpression") as raised:
         fetch(source_of(tmp_path, text, upstream.url))
@@ -265,16 +267,16 @@ def test_an_answer_of_another_kind_is_its_subject_s_trouble_alone(upstream: Faul
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """What readers and the metrics tell of one mode."""
+    """What readers and the metrics show in one mode."""
 
-    word: int
+    text_status: int
     """The HTTP status of the badge as text."""
     calls: list[str]
-    """The outcomes counted, each once."""
+    """The outcomes that were counted, each once."""
 
 
 def shown(folder: Path, text: str, mode: str) -> Shown:
-    """A badge asked for twice, as a word and as an image, each of which has to be there in time."""
+    """Request a badge as text and as an image, each of which has to arrive in time."""
     (folder / "key").write_text(KEY)
     file = folder / "sources.toml"
     with running_fault_server() as upstream:
@@ -286,14 +288,14 @@ def shown(folder: Path, text: str, mode: str) -> Shown:
         parts = build_parts(settings_of({"BADGE_SOURCES": str(file), **times}), cache=MemoryStatusCache(utc_now))
         client = build_app(parts).test_client()
         began = time.monotonic()
-        word = client.get(f"/badge/{WEB.path}.txt").status_code
+        text_status = client.get(f"/badge/{WEB.path}.txt").status_code
         image = client.get(f"/badge/{WEB.path}")
         assert (image.status_code, image.mimetype) == (200, "image/svg+xml")
         assert time.monotonic() - began < 2
-    told = parts.events.metrics.exposition().decode()
-    # A counter that is there and not 1 would be a second one, or one counted twice.
-    calls = re.findall(r'^badge_source_calls_total\{outcome="(\w+)",source="own"\} (\S+)', told, re.MULTILINE)
-    return Shown(word, [outcome if number == "1.0" else f"{outcome} {number}" for outcome, number in calls])
+    metrics = parts.events.metrics.exposition().decode()
+    # Any value but 1 means that a call was counted twice.
+    calls = re.findall(r'^badge_source_calls_total\{outcome="(\w+)",source="own"\} (\S+)', metrics, re.MULTILINE)
+    return Shown(text_status, [outcome if number == "1.0" else f"{outcome} {number}" for outcome, number in calls])
 
 
 BOTH = pytest.mark.parametrize("text", [DECLARATIVE, PROMETHEUS], ids=["declarative", "prometheus"])
@@ -305,11 +307,11 @@ def test_each_failure_is_an_image_in_time_and_one_label(tmp_path: Path, text: st
     assert shown(tmp_path, text, mode) == Shown(503, [kind])
 
 
-# No such subject is 404 and a deleted one 410, as everywhere.
-HTTP_OF_WORDS = {"404-html": 404, "410": 410}
+# The HTTP status of the text is 404 for no such subject and 410 for a deleted one.
+TEXT_STATUSES = {"404-html": 404, "410": 410}
 
 
 @BOTH
 @pytest.mark.parametrize("mode", ANSWERS)
 def test_each_answer_is_an_image_in_time_and_one_label(tmp_path: Path, text: str, mode: str) -> None:
-    assert shown(tmp_path, text, mode) == Shown(HTTP_OF_WORDS.get(mode, 200), ["answered"])
+    assert shown(tmp_path, text, mode) == Shown(TEXT_STATUSES.get(mode, 200), ["answered"])

@@ -1,4 +1,4 @@
-"""One deadline over all that comes before an answer: addresses, connections, TLS."""
+"""One deadline for everything before an answer: name resolution, connections and TLS."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ RECORD = b"\x16\x03\x03\x40\x00" + b"\x02\x00\x3f\xfc" + b"\x03" * 200
 
 
 @contextlib.contextmanager
-def connects_to_nobody(host: str = "127.0.0.1", port: int = 0) -> Iterator[int]:
-    """A port whose queue is full, so that Linux drops what knocks."""
+def port_that_drops_connections(host: str = "127.0.0.1", port: int = 0) -> Iterator[int]:
+    """Yield a port whose backlog is full, so that Linux drops new connections."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with contextlib.ExitStack() as stack:
         listener = stack.enter_context(socket.socket(family))
@@ -39,8 +39,8 @@ def connects_to_nobody(host: str = "127.0.0.1", port: int = 0) -> Iterator[int]:
         yield listener.getsockname()[1]
 
 
-def lying_at(*hosts: str) -> HttpTransport:
-    """For whom every name has these addresses."""
+def resolving_to(*hosts: str) -> HttpTransport:
+    """Return a transport for which every name has these addresses."""
     return HttpTransport(names=HostNames(lambda _, port: [found for host in hosts for found in ask_system(host, port)]))
 
 
@@ -52,24 +52,24 @@ def seconds_until_unavailable(transport: HttpTransport, url: str, kind: str) -> 
 
 
 @pytest.mark.parametrize("count", [1, 4, 40])
-def test_all_addresses_of_a_name_share_the_time(count: int) -> None:
-    transport = lying_at(*["127.0.0.1"] * count)
-    with connects_to_nobody() as port:
+def test_all_addresses_of_a_name_share_the_deadline(count: int) -> None:
+    transport = resolving_to(*["127.0.0.1"] * count)
+    with port_that_drops_connections() as port:
         assert seconds_until_unavailable(transport, f"http://many.test:{port}/", "timeout") < SECONDS + MARGIN
 
 
-def test_an_address_that_does_not_answer_leaves_time_for_the_next() -> None:
-    transport = lying_at("::1", "127.0.0.1")
-    with running_fault_server() as server, connects_to_nobody("::1", server.port):
+def test_an_unresponsive_address_leaves_time_for_the_next() -> None:
+    transport = resolving_to("::1", "127.0.0.1")
+    with running_fault_server() as server, port_that_drops_connections("::1", server.port):
         answer = transport.get(f"http://dual.test:{server.port}/ops/status", {}, {}, Deadline.after(2))
         assert answer.status == 200
         assert server.asked[0].headers["host"] == f"dual.test:{server.port}"
 
 
-def test_the_last_address_tells_what_was_wrong() -> None:
+def test_the_last_address_gives_the_kind_of_failure() -> None:
     with running_fault_server() as server:
         port = server.port
-    transport = lying_at("::1", "127.0.0.1")
+    transport = resolving_to("::1", "127.0.0.1")
     assert seconds_until_unavailable(transport, f"http://dual.test:{port}/", "connect") < MARGIN
 
 
@@ -87,7 +87,7 @@ def test_a_name_without_address_is_an_outage(ask: Callable[[str, int], list[Addr
     assert seconds_until_unavailable(transport, "http://nowhere.test:9/", "connect") < MARGIN
 
 
-def test_a_resolver_that_is_silent_costs_a_question_its_time_and_later_ones_too_only_theirs() -> None:
+def test_each_request_waits_for_an_unresponsive_resolver_only_until_its_deadline() -> None:
     go = threading.Event()
 
     def answer_late(host: str, port: int) -> list[Address]:
@@ -103,16 +103,16 @@ def test_a_resolver_that_is_silent_costs_a_question_its_time_and_later_ones_too_
         assert transport.get(url, {}, {}, Deadline.after(2)).status == 200
 
 
-def test_only_so_many_addresses_are_tried() -> None:
+def test_the_number_of_addresses_that_are_tried_is_limited() -> None:
     with running_fault_server() as server:
-        transport = lying_at(*["::1"] * MOST_ADDRESSES, "127.0.0.1")
+        transport = resolving_to(*["::1"] * MOST_ADDRESSES, "127.0.0.1")
         seconds_until_unavailable(transport, f"http://many.test:{server.port}/", "connect")
         assert server.connections == 0
 
 
 @contextlib.contextmanager
 def drips(data: bytes, every: float = 0.05) -> Iterator[int]:
-    """A port that sends a byte now and then, and nothing once there is no more."""
+    """Yield a port that sends one byte at a time, and then stays silent."""
     ended = threading.Event()
 
     def drip(listener: socket.socket) -> None:
@@ -134,20 +134,20 @@ def drips(data: bytes, every: float = 0.05) -> Iterator[int]:
 
 
 @pytest.mark.parametrize("data", [b"", RECORD], ids=["silent", "dripped"])
-def test_a_handshake_ends_in_time_however_slow(data: bytes) -> None:
+def test_a_slow_handshake_ends_in_time(data: bytes) -> None:
     with drips(data) as port:
         took = seconds_until_unavailable(HttpTransport(), f"https://127.0.0.1:{port}/", "timeout")
         assert SECONDS <= took < SECONDS + MARGIN
 
 
-def test_a_drip_that_dries_up_ends_in_time_too() -> None:
+def test_an_answer_that_stalls_ends_in_time() -> None:
     with drips(b"HTTP/1.1") as port:
         took = seconds_until_unavailable(HttpTransport(), f"http://127.0.0.1:{port}/", "timeout")
         assert SECONDS <= took < SECONDS + MARGIN
 
 
-def test_a_second_connection_asks_for_the_same_name() -> None:
-    transport = lying_at("127.0.0.1")
+def test_a_second_connection_sends_the_same_host_name() -> None:
+    transport = resolving_to("127.0.0.1")
     with running_fault_server() as server:
         server.mode = "cut-without-length"
         for _ in range(2):
@@ -156,6 +156,6 @@ def test_a_second_connection_asks_for_the_same_name() -> None:
         assert {asked.headers["host"] for asked in server.asked} == {f"up.test:{server.port}"}
 
 
-def test_what_is_not_tls_is_told_apart() -> None:
+def test_a_server_without_tls_has_its_own_kind_of_failure() -> None:
     with drips(b"HTTP/1.1 400 Bad Request\r\n", every=0) as port:
         assert seconds_until_unavailable(HttpTransport(), f"https://127.0.0.1:{port}/", "tls") < MARGIN

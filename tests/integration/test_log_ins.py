@@ -1,4 +1,4 @@
-"""How sources show who is asking: over real HTTP, with servers that check it."""
+"""Authentication of sources over real HTTP, with servers that check it."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ PASSWORD = "correct horse"
 
 
 @dataclass(frozen=True)
-class Asked:
+class Request:
     method: str
     target: str
     headers: Mapping[str, str]
@@ -44,19 +44,19 @@ class Asked:
         return dict(parse_qsl(self.body.decode()))
 
 
-Answer = Callable[[Asked], tuple[int, object]]
+Answer = Callable[[Request], tuple[int, object]]
 
 
 @dataclass
 class System:
-    """A backup system that answers as `answer` says, and remembers what it was asked."""
+    """A backup system that answers with `answer` and records the requests."""
 
     answer: Answer
-    asked: list[Asked] = field(default_factory=list)
+    requests: list[Request] = field(default_factory=list)
     url: str = ""
 
     def paths(self) -> list[str]:
-        return [urlsplit(asked.target).path for asked in self.asked]
+        return [urlsplit(request.target).path for request in self.requests]
 
 
 @contextlib.contextmanager
@@ -68,9 +68,9 @@ def running(answer: Answer) -> Iterator[System]:
 
         def do_GET(self) -> None:
             length = int(self.headers.get("Content-Length") or 0)
-            asked = Asked(self.command, self.path, dict(self.headers.items()), self.rfile.read(length))
-            system.asked.append(asked)
-            status, document = system.answer(asked)
+            request = Request(self.command, self.path, dict(self.headers.items()), self.rfile.read(length))
+            system.requests.append(request)
+            status, document = system.answer(request)
             body = json.dumps(document).encode()
             self.send_response(status)
             self.send_header("Content-Type", "application/json")
@@ -117,7 +117,7 @@ def source_in(folder: Path, text: str, url: str, clock: ManualClock | None = Non
 
 
 def wants_header(name: str, value: str) -> Answer:
-    return lambda asked: (200, {"status": "ok"}) if asked.headers.get(name) == value else (401, {})
+    return lambda request: (200, {"status": "ok"}) if request.headers.get(name) == value else (401, {})
 
 
 FIXED = {
@@ -146,38 +146,38 @@ def test_fixed_headers(tmp_path: Path, auth: str, header: str, value: str) -> No
 def test_a_token_in_a_file_may_change_while_the_service_runs(tmp_path: Path) -> None:
     token = tmp_path / "token"
     token.write_text("first\n")
-    with running(lambda asked: (200, {"status": "ok"})) as system:
+    with running(lambda request: (200, {"status": "ok"})) as system:
         fetch = source_in(
             tmp_path, CUSTOM.replace("AUTH", f'auth = {{ kind = "bearer", token = "file:{token}" }}'), system.url
         )
         fetch()
         token.write_text("second\n")
         fetch()
-        assert [asked.headers["Authorization"] for asked in system.asked] == ["Bearer first", "Bearer second"]
+        assert [request.headers["Authorization"] for request in system.requests] == ["Bearer first", "Bearer second"]
         token.unlink()
         with pytest.raises(SourceUnavailable, match="noSecret"):
             fetch()
 
 
 class Tokens:
-    """A system that hands out tokens and takes the newest alone, until it is told to forget it."""
+    """A system that issues tokens and accepts only the newest, until a test revokes it."""
 
     def __init__(
-        self, log_in_path: str, is_right: Callable[[Asked], bool], document: object, name: str = "token"
+        self, log_in_path: str, is_right: Callable[[Request], bool], document: object, name: str = "token"
     ) -> None:
         self.log_in_path, self.is_right, self.document, self.name = log_in_path, is_right, document, name
         self.count, self.valid = 0, ""
         self.lifetime: int | None = None
 
-    def __call__(self, asked: Asked) -> tuple[int, object]:
-        if urlsplit(asked.target).path == self.log_in_path:
-            if not self.is_right(asked):
+    def __call__(self, request: Request) -> tuple[int, object]:
+        if urlsplit(request.target).path == self.log_in_path:
+            if not self.is_right(request):
                 return 401, {"error": "no"}
             self.count += 1
             self.valid = f"t{self.count}"
             lifetime = {} if self.lifetime is None else {"expires_in": self.lifetime}
             return 200, {self.name: self.valid, **lifetime}
-        is_valid = asked.headers.get("Authorization") == f"Bearer {self.valid}"
+        is_valid = request.headers.get("Authorization") == f"Bearer {self.valid}"
         return (200, self.document) if is_valid else (401, {})
 
 
@@ -196,11 +196,11 @@ BACKUPS = [{"Backup": {"Name": "web", "Metadata": {"LastBackupFinished": "202611
 
 def duplicati() -> Tokens:
     return Tokens(
-        "/api/v1/auth/login", lambda asked: json.loads(asked.body) == {"Password": PASSWORD}, BACKUPS, "AccessToken"
+        "/api/v1/auth/login", lambda request: json.loads(request.body) == {"Password": PASSWORD}, BACKUPS, "AccessToken"
     )
 
 
-def test_duplicati_is_logged_in_to_once_and_again_when_it_forgets(tmp_path: Path) -> None:
+def test_duplicati_gets_one_login_and_another_after_its_restart(tmp_path: Path) -> None:
     tokens = duplicati()
     with running(tokens) as system:
         fetch = source_in(tmp_path, DUPLICATI, system.url)
@@ -212,8 +212,8 @@ def test_duplicati_is_logged_in_to_once_and_again_when_it_forgets(tmp_path: Path
         assert system.paths()[-3:] == ["/api/v1/backups", "/api/v1/auth/login", "/api/v1/backups"]
 
 
-def test_a_wrong_password_is_tried_once_a_question(tmp_path: Path) -> None:
-    tokens = Tokens("/api/v1/auth/login", lambda asked: False, BACKUPS)
+def test_a_wrong_password_is_tried_once_per_request(tmp_path: Path) -> None:
+    tokens = Tokens("/api/v1/auth/login", lambda request: False, BACKUPS)
     with running(tokens) as system:
         fetch = source_in(tmp_path, DUPLICATI, system.url)
         with pytest.raises(SourceUnavailable, match="unauthorised"):
@@ -221,20 +221,20 @@ def test_a_wrong_password_is_tried_once_a_question(tmp_path: Path) -> None:
         assert system.paths() == ["/api/v1/auth/login"]
 
 
-def test_a_token_that_is_refused_at_once_is_renewed_once(tmp_path: Path) -> None:
+def test_a_token_that_is_always_refused_is_renewed_once(tmp_path: Path) -> None:
     tokens = duplicati()
 
-    def never(asked: Asked) -> tuple[int, object]:
-        return (401, {}) if asked.target.endswith("/backups") else tokens(asked)
+    def never(request: Request) -> tuple[int, object]:
+        return (401, {}) if request.target.endswith("/backups") else tokens(request)
 
     with running(never) as system:
         fetch = source_in(tmp_path, DUPLICATI, system.url)
         with pytest.raises(SourceUnavailable, match="unauthorised"):
             fetch()
-        assert len(system.asked) == 4
+        assert len(system.requests) == 4
 
 
-def test_threads_that_are_refused_together_log_in_once(tmp_path: Path) -> None:
+def test_threads_that_are_refused_at_the_same_time_log_in_once(tmp_path: Path) -> None:
     tokens = duplicati()
     with running(tokens) as system, ThreadPoolExecutor(8) as pool:
         fetch = source_in(tmp_path, DUPLICATI, system.url)
@@ -257,10 +257,10 @@ auth = { user = "api", password = "env:PASSWORD" }
 """
 
 
-def bareos_jobs(asked: Asked) -> list[dict[str, str]]:
-    """As the director lists them: the filter is the body alone, and the oldest come first."""
-    wanted = json.loads(asked.body or "{}")
-    is_filtered = asked.headers.get("Content-Type") == "application/json" and wanted.get("job") == "backup-web"
+def bareos_jobs(request: Request) -> list[dict[str, str]]:
+    """Return jobs as the director lists them: filtered by the body alone, the oldest first."""
+    wanted = json.loads(request.body or "{}")
+    is_filtered = request.headers.get("Content-Type") == "application/json" and wanted.get("job") == "backup-web"
     runs = [("backup-web", "22", "f"), ("backup-web", "23", "T")] if is_filtered else [("backup-other", "01", "f")]
     return [
         {
@@ -274,27 +274,27 @@ def bareos_jobs(asked: Asked) -> list[dict[str, str]]:
 
 
 class Bareos(Tokens):
-    """bareos-restapi: it wants a form to log in, and knows no parameters but limit and offset."""
+    """bareos-restapi, which expects a form for the login and has no parameters but limit and offset."""
 
     def __init__(self) -> None:
         wanted = {"grant_type": "password", "username": "api", "password": PASSWORD}
-        super().__init__("/token", lambda asked: asked.form == wanted, None, "access_token")
+        super().__init__("/token", lambda request: request.form == wanted, None, "access_token")
 
-    def __call__(self, asked: Asked) -> tuple[int, object]:
-        status, document = super().__call__(asked)
+    def __call__(self, request: Request) -> tuple[int, object]:
+        status, document = super().__call__(request)
         if status != 200 or document is not None:
             return status, document
-        split = urlsplit(asked.target)
-        is_known = (asked.method, split.path) == ("GET", "/control/jobs") and split.query == ""
-        return (200, {"jobs": bareos_jobs(asked)}) if is_known else (422, {"detail": "no such question"})
+        split = urlsplit(request.target)
+        is_known = (request.method, split.path) == ("GET", "/control/jobs") and split.query == ""
+        return (200, {"jobs": bareos_jobs(request)}) if is_known else (422, {"detail": "no such endpoint"})
 
 
-def test_bareos_wants_a_form_and_then_its_filter_as_the_body_of_a_get(tmp_path: Path) -> None:
+def test_bareos_gets_a_form_for_the_login_and_its_filter_as_the_body_of_a_get(tmp_path: Path) -> None:
     with running(Bareos()) as system:
         report = source_in(tmp_path, BAREOS, system.url)()
         assert report.status is BackupStatus.SUCCEEDED
         assert report.finished_at == datetime(2026, 11, 23, 3, 4, 10, tzinfo=UTC)
-        assert json.loads(system.asked[1].body) == {"job": "backup-web", "days": 31}
+        assert json.loads(system.requests[1].body) == {"job": "backup-web", "days": 31}
 
 
 AZURE = """
@@ -310,14 +310,14 @@ auth = { token_url = "URL/tenant/oauth2/v2.0/token", client_id = "id", client_se
 AZURE_JOBS = {"value": [{"properties": {"entityFriendlyName": "web", "operation": "Backup", "status": "Completed"}}]}
 
 
-def test_oauth2_tokens_are_renewed_before_they_run_out(tmp_path: Path) -> None:
+def test_oauth2_tokens_are_renewed_before_they_expire(tmp_path: Path) -> None:
     wanted = {
         "grant_type": "client_credentials",
         "client_id": "id",
         "client_secret": PASSWORD,
         "scope": "https://management.azure.com/.default",
     }
-    tokens = Tokens("/tenant/oauth2/v2.0/token", lambda asked: asked.form == wanted, AZURE_JOBS, "access_token")
+    tokens = Tokens("/tenant/oauth2/v2.0/token", lambda request: request.form == wanted, AZURE_JOBS, "access_token")
     tokens.lifetime = 3600
     clock = ManualClock()
     with running(tokens) as system:
@@ -330,7 +330,7 @@ def test_oauth2_tokens_are_renewed_before_they_run_out(tmp_path: Path) -> None:
         assert fetch().status is BackupStatus.SUCCEEDED
         assert tokens.count == 2
         path = "/subscriptions/s-1/resourceGroups/rg/providers/Microsoft.RecoveryServices/vaults/v/backupJobs"
-        assert system.asked[1].target == f"{path}?api-version=2024-04-01"
+        assert system.requests[1].target == f"{path}?api-version=2024-04-01"
 
 
 URBACKUP = """
@@ -348,23 +348,23 @@ CLIENTS = [
 
 
 class UrBackup:
-    """UrBackup's own log-in, as its server does it (login.cpp)."""
+    """UrBackup's login, as its server implements it (login.cpp)."""
 
     def __init__(self, rounds: int) -> None:
         self.rounds, self.sessions, self.valid = rounds, 0, ""
 
-    def __call__(self, asked: Asked) -> tuple[int, object]:
-        action = parse_qs(urlsplit(asked.target).query)["a"][0]
+    def __call__(self, request: Request) -> tuple[int, object]:
+        action = parse_qs(urlsplit(request.target).query)["a"][0]
         if action == "salt":
             self.sessions += 1
             self.valid = ""
             challenge = {"ses": f"s{self.sessions}", "salt": "pepper", "rnd": "42"}
             return 200, challenge | ({"pbkdf2_rounds": self.rounds} if self.rounds else {})
         if action == "login":
-            is_right = asked.form == {"username": "admin", "password": self._proof(), "ses": f"s{self.sessions}"}
+            is_right = request.form == {"username": "admin", "password": self._proof(), "ses": f"s{self.sessions}"}
             self.valid = f"s{self.sessions}" if is_right else ""
             return 200, {"success": is_right}
-        is_valid = bool(self.valid) and asked.form.get("ses") == self.valid
+        is_valid = bool(self.valid) and request.form.get("ses") == self.valid
         return 200, {"status": CLIENTS} if is_valid else {"error": 1}
 
     def _proof(self) -> str:
@@ -374,7 +374,7 @@ class UrBackup:
 
 
 @pytest.mark.parametrize("rounds", [0, 1000])
-def test_urbackup_s_salted_log_in_and_its_sessions_that_end_with_a_200(tmp_path: Path, rounds: int) -> None:
+def test_urbackup_gets_a_salted_login_and_another_when_its_session_has_ended(tmp_path: Path, rounds: int) -> None:
     server = UrBackup(rounds)
     with running(server) as system:
         fetch = source_in(tmp_path, URBACKUP, system.url)
@@ -382,7 +382,7 @@ def test_urbackup_s_salted_log_in_and_its_sessions_that_end_with_a_200(tmp_path:
         server.valid = "restarted"
         assert fetch().status is BackupStatus.SUCCEEDED
         assert server.sessions == 2
-        assert PASSWORD not in " ".join(asked.body.decode() for asked in system.asked)
+        assert PASSWORD not in " ".join(request.body.decode() for request in system.requests)
 
 
 AWS = """
@@ -396,23 +396,25 @@ auth = { region = "eu-central-1", access_key = "env:ACCESS", secret_key = "env:S
 """
 
 
-def signature_of(asked: Asked, host: str) -> str:
-    """What AWS would reckon for this request as it came in."""
-    request = AWSRequest(asked.method, f"http://{host}{asked.target}", {"X-Amz-Date": asked.headers["X-Amz-Date"]})
-    request.context["timestamp"] = asked.headers["X-Amz-Date"]
+def signature_of(request: Request, host: str) -> str:
+    """Return the signature that AWS would compute for this request as received."""
+    aws_request = AWSRequest(
+        request.method, f"http://{host}{request.target}", {"X-Amz-Date": request.headers["X-Amz-Date"]}
+    )
+    aws_request.context["timestamp"] = request.headers["X-Amz-Date"]
     signer = SigV4Auth(Credentials("AKIDEXAMPLE", "wJalrXUtnFEMI"), "backup", "eu-central-1")
-    request.headers["Host"] = host
-    return str(signer.signature(signer.string_to_sign(request, signer.canonical_request(request)), request))
+    aws_request.headers["Host"] = host
+    return str(signer.signature(signer.string_to_sign(aws_request, signer.canonical_request(aws_request)), aws_request))
 
 
-def test_aws_can_verify_the_signature_of_what_arrives(tmp_path: Path) -> None:
-    with running(lambda asked: (200, {"BackupJobs": [{"State": "COMPLETED", "CreationDate": 1795402800}]})) as system:
+def test_aws_can_verify_the_signature_of_the_received_request(tmp_path: Path) -> None:
+    with running(lambda request: (200, {"BackupJobs": [{"State": "COMPLETED", "CreationDate": 1795402800}]})) as system:
         assert source_in(tmp_path, AWS, system.url)().status is BackupStatus.SUCCEEDED
-        asked = system.asked[0]
-        assert asked.target.startswith("/backup-jobs/?resourceArn=arn%3Aaws%3A")
-        authorization = asked.headers["Authorization"]
+        request = system.requests[0]
+        assert request.target.startswith("/backup-jobs/?resourceArn=arn%3Aaws%3A")
+        authorization = request.headers["Authorization"]
         assert "Credential=AKIDEXAMPLE/" in authorization
-        assert authorization.endswith(f"Signature={signature_of(asked, system.url.removeprefix('http://'))}")
+        assert authorization.endswith(f"Signature={signature_of(request, system.url.removeprefix('http://'))}")
 
 
 GITLAB = """
@@ -426,15 +428,15 @@ auth.value = "env:PASSWORD"
 """
 
 
-def gitlab(asked: Asked) -> tuple[int, object]:
-    if asked.headers.get("PRIVATE-TOKEN") != PASSWORD:
+def gitlab(request: Request) -> tuple[int, object]:
+    if request.headers.get("PRIVATE-TOKEN") != PASSWORD:
         return 401, {}
-    if asked.target.endswith("/pipelines/332"):
+    if request.target.endswith("/pipelines/332"):
         return 200, {"id": 332, "status": "success", "finished_at": "2026-11-23T03:04:10Z"}
     return 200, {"id": 13, "active": True, "last_pipeline": {"id": 332, "status": "success"}}
 
 
-def test_a_second_question_by_what_the_first_one_found(tmp_path: Path) -> None:
+def test_the_follow_up_request_has_values_from_the_first_answer(tmp_path: Path) -> None:
     with running(gitlab) as system:
         report = source_in(tmp_path, GITLAB, system.url)()
         assert report.finished_at == datetime(2026, 11, 23, 3, 4, 10, tzinfo=UTC)
@@ -444,18 +446,18 @@ def test_a_second_question_by_what_the_first_one_found(tmp_path: Path) -> None:
         ]
 
 
-def test_a_second_question_that_leads_nowhere_leaves_the_first_answer(tmp_path: Path) -> None:
-    def forgetful(asked: Asked) -> tuple[int, object]:
-        return (404, {}) if "/pipelines/" in asked.target else gitlab(asked)
+def test_a_404_to_the_follow_up_request_leaves_the_first_answer(tmp_path: Path) -> None:
+    def forgetful(request: Request) -> tuple[int, object]:
+        return (404, {}) if "/pipelines/" in request.target else gitlab(request)
 
     with running(forgetful) as system:
         report = source_in(tmp_path, GITLAB, system.url)()
         assert (report.status, report.finished_at) == (BackupStatus.SUCCEEDED, None)
 
 
-def test_a_second_question_that_fails_leaves_no_answer(tmp_path: Path) -> None:
-    def broken(asked: Asked) -> tuple[int, object]:
-        return (500, {}) if "/pipelines/" in asked.target else gitlab(asked)
+def test_a_failed_follow_up_request_leaves_no_answer(tmp_path: Path) -> None:
+    def broken(request: Request) -> tuple[int, object]:
+        return (500, {}) if "/pipelines/" in request.target else gitlab(request)
 
     with running(broken) as system, pytest.raises(SourceUnavailable, match="http5xx"):
         source_in(tmp_path, GITLAB, system.url)()

@@ -1,4 +1,4 @@
-"""The native contract over real HTTP: each way to fail ends in time, in the right kind of no."""
+"""The native contract over real HTTP: every failure ends in time, as the right kind of failure."""
 
 from __future__ import annotations
 
@@ -42,22 +42,22 @@ def fetch(source: NativeSource, known: Report | None = None, seconds: float = SE
     return source.fetch(WEB, known, Deadline.after(seconds))
 
 
-def test_it_asks_for_the_subject_with_its_key(source: NativeSource, upstream: FaultServer) -> None:
+def test_the_request_has_the_subject_and_the_api_key(source: NativeSource, upstream: FaultServer) -> None:
     report = fetch(source)
     assert (report.status, report.validator) == (BackupStatus.SUCCEEDED, '"7"')
-    asked = upstream.asked[0]
-    assert asked.target.startswith("/ops/status?")
-    assert asked.subject == {
+    request = upstream.asked[0]
+    assert request.target.startswith("/ops/status?")
+    assert request.subject == {
         "platform": "AzureDevOps",
         "account": "org",
         "subjectType": "Repository",
         "subjectName": "my project/démo",
     }
-    assert asked.headers["x-api-key"] == KEY
-    assert "cookie" not in asked.headers
+    assert request.headers["x-api-key"] == KEY
+    assert "cookie" not in request.headers
 
 
-def test_an_unchanged_status_costs_a_304(source: NativeSource, upstream: FaultServer) -> None:
+def test_an_unchanged_status_is_a_304(source: NativeSource, upstream: FaultServer) -> None:
     first = fetch(source)
     upstream.status = "failed"
     again = fetch(source, first)
@@ -66,17 +66,17 @@ def test_an_unchanged_status_costs_a_304(source: NativeSource, upstream: FaultSe
     assert upstream.asked[1].headers["if-none-match"] == '"7"'
 
 
-def test_it_can_ask_by_post_instead(upstream: FaultServer) -> None:
+def test_it_can_use_post_instead(upstream: FaultServer) -> None:
     source = NativeSource(upstream.url, KEY, HttpTransport(), now, RecordedEvents(), by_post=True)
     first = fetch(source)
     assert fetch(source, first).status is BackupStatus.SUCCEEDED
-    asked = upstream.asked[1]
-    assert (asked.method, asked.target) == ("POST", "/ops/status/get")
-    assert "if-none-match" not in asked.headers
-    assert asked.subject["subjectName"] == WEB.name
+    request = upstream.asked[1]
+    assert (request.method, request.target) == ("POST", "/ops/status/get")
+    assert "if-none-match" not in request.headers
+    assert request.subject["subjectName"] == WEB.name
 
 
-def test_connections_are_used_again(source: NativeSource, upstream: FaultServer) -> None:
+def test_connections_are_reused(source: NativeSource, upstream: FaultServer) -> None:
     for _ in range(5):
         fetch(source)
     assert (len(upstream.asked), upstream.connections) == (5, 1)
@@ -103,13 +103,17 @@ def test_every_mode_of_the_fault_server_is_tried() -> None:
 
 
 @pytest.mark.parametrize(("mode", "status"), ANSWERS.items())
-def test_what_is_an_answer(source: NativeSource, upstream: FaultServer, mode: str, status: BackupStatus) -> None:
+def test_each_answer_gives_its_status(
+    source: NativeSource, upstream: FaultServer, mode: str, status: BackupStatus
+) -> None:
     upstream.mode = mode
     assert fetch(source).status is status
 
 
 @pytest.mark.parametrize(("mode", "kind"), FAILURES.items())
-def test_what_is_the_lack_of_one(source: NativeSource, upstream: FaultServer, mode: str, kind: str) -> None:
+def test_each_failure_is_raised_in_time_under_its_name(
+    source: NativeSource, upstream: FaultServer, mode: str, kind: str
+) -> None:
     upstream.mode = mode
     began = time.monotonic()
     with pytest.raises(SourceUnavailable) as raised:
@@ -122,7 +126,7 @@ def test_what_is_the_lack_of_one(source: NativeSource, upstream: FaultServer, mo
 @pytest.mark.parametrize(
     ("mode", "seconds"), [("429-seconds", 30), ("429-date", 30), ("503", 5), ("403-ratelimit", 30)]
 )
-def test_how_long_not_to_ask_again(source: NativeSource, upstream: FaultServer, mode: str, seconds: int) -> None:
+def test_a_failure_says_how_long_to_pause(source: NativeSource, upstream: FaultServer, mode: str, seconds: int) -> None:
     upstream.mode = mode
     with pytest.raises(SourceUnavailable) as raised:
         fetch(source)
@@ -130,7 +134,7 @@ def test_how_long_not_to_ask_again(source: NativeSource, upstream: FaultServer, 
     assert abs(raised.value.retry_after.total_seconds() - seconds) <= 1
 
 
-def test_after_a_failure_the_next_question_works(source: NativeSource, upstream: FaultServer) -> None:
+def test_the_next_request_after_a_failure_works(source: NativeSource, upstream: FaultServer) -> None:
     for mode in ("reset", "cut-with-length", "drip", "huge"):
         upstream.mode = mode
         with pytest.raises(SourceUnavailable):
@@ -139,7 +143,7 @@ def test_after_a_failure_the_next_question_works(source: NativeSource, upstream:
         assert fetch(source).status is BackupStatus.SUCCEEDED
 
 
-def test_the_key_never_goes_to_another_origin(source: NativeSource, upstream: FaultServer) -> None:
+def test_the_api_key_is_never_sent_to_another_origin(source: NativeSource, upstream: FaultServer) -> None:
     with running_fault_server() as other:
         upstream.mode, upstream.elsewhere = "redirect-other-host", other.url
         with pytest.raises(SourceUnavailable):
@@ -148,7 +152,7 @@ def test_the_key_never_goes_to_another_origin(source: NativeSource, upstream: Fa
 
 
 @pytest.mark.parametrize("form", ["http://{other}\\@{own}/", "//{other}\\@{own}/", "http://{other}\\\\@{own}/"])
-def test_an_address_that_two_parsers_read_differently_is_another_origin(
+def test_a_url_that_two_parsers_read_differently_is_another_origin(
     source: NativeSource, upstream: FaultServer, form: str
 ) -> None:
     with running_fault_server() as other:
@@ -163,18 +167,18 @@ def test_a_redirect_within_the_origin_is_followed(upstream: FaultServer) -> None
     upstream.mode = "moved"
     moved = NativeSource(upstream.url + "/old", KEY, HttpTransport(), now, RecordedEvents())
     assert fetch(moved).status is BackupStatus.SUCCEEDED
-    assert [asked.target.partition("?")[0] for asked in upstream.asked] == ["/old/ops/status", "/ops/status"]
+    assert [request.target.partition("?")[0] for request in upstream.asked] == ["/old/ops/status", "/ops/status"]
     assert upstream.asked[1].subject["subjectName"] == WEB.name
 
 
-def test_a_redirect_is_not_followed_for_ever(source: NativeSource, upstream: FaultServer) -> None:
+def test_the_number_of_redirects_is_limited(source: NativeSource, upstream: FaultServer) -> None:
     upstream.mode = "redirect-loop"
     with pytest.raises(SourceUnavailable, match="redirect"):
         fetch(source)
     assert len(upstream.asked) == 4
 
 
-def test_nothing_listening_is_told_apart() -> None:
+def test_a_refused_connection_has_its_own_kind_of_failure() -> None:
     with running_fault_server() as server:
         url = server.url
     source = NativeSource(url, None, HttpTransport(), now, RecordedEvents())
@@ -182,7 +186,7 @@ def test_nothing_listening_is_told_apart() -> None:
         fetch(source)
 
 
-def test_a_word_that_is_none_of_ours_is_told(upstream: FaultServer) -> None:
+def test_an_unknown_status_is_reported(upstream: FaultServer) -> None:
     events = RecordedEvents()
     upstream.mode = "new-enum"
     fetch(NativeSource(upstream.url, None, HttpTransport(), now, events))

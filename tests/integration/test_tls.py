@@ -1,4 +1,4 @@
-"""A system behind a certificate authority of its own, as clusters and appliances have."""
+"""A system with its own certificate authority, as clusters and appliances have."""
 
 from __future__ import annotations
 
@@ -63,15 +63,13 @@ def address(certificate: Certificate) -> Iterator[str]:
     thread.join()
 
 
-def test_an_authority_of_its_own_is_trusted_where_it_is_named(
-    address: str, certificate: Certificate, tmp_path: Path
-) -> None:
+def test_the_configured_ca_file_is_trusted(address: str, certificate: Certificate, tmp_path: Path) -> None:
     file = tmp_path / "sources.toml"
     file.write_text(CLUSTER.format(url=address.rstrip("/"), ca=certificate.certificate))
     (source,) = build_routing(load(file), None, utc_now, RecordedEvents()).sources
     assert source.fetch(Subject.legacy("acme", "web"), None, Deadline.after(5)).status is BackupStatus.SUCCEEDED
 
 
-def test_nobody_else_trusts_it(address: str) -> None:
+def test_the_certificate_is_refused_without_a_ca_file(address: str) -> None:
     with pytest.raises(SourceUnavailable, match=r"^tls$"):
         HttpTransport().ask(HttpRequest("GET", address), Deadline.after(5))

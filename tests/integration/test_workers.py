@@ -1,5 +1,6 @@
 """Two workers of one service, of which only one hears of a report: the other's badge is right all the same."""
 
+from contextlib import ExitStack, closing
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -33,7 +34,7 @@ def test_a_report_to_one_worker_is_on_the_badge_of_the_other(
     tmp_path: Path, sources: str | None, *, is_cache_there: bool
 ) -> None:
     (tmp_path / "valkey").mkdir()
-    with running_valkey(tmp_path / "valkey") as valkey:
+    with running_valkey(tmp_path / "valkey") as valkey, ExitStack() as until_the_end:
         settings = {"BADGE_DATA_DIR": str(tmp_path), "BADGE_REDIS_URL": valkey.url}
         if sources is not None:
             (tmp_path / "sources.toml").write_text(sources)
@@ -42,7 +43,7 @@ def test_a_report_to_one_worker_is_on_the_badge_of_the_other(
             valkey.process.kill()
         loaded = load(settings)
         migrate(loaded.catalogue_location)
-        workers = [build_parts(loaded), build_parts(loaded)]
+        workers = [until_the_end.enter_context(closing(build_parts(loaded))) for _ in range(2)]
         first = workers[0]
         assert first.catalogue is not None
         for status in (BackupStatus.SUCCEEDED, BackupStatus.FAILED, BackupStatus.SUCCEEDED):

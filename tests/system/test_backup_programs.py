@@ -1,4 +1,4 @@
-"""The backup programs themselves, from their own output to a badge: Prometheus, Pushgateway, restic, borg."""
+"""From the output of real backup programs to a badge: Prometheus, Pushgateway, restic and borg."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ promql = 'max('
 
 
 PLUGIN = "barman_cloud_cloudnative_pg_io"
-# As CloudNativePG's documentation shows it ("Monitoring"): without a label of the cluster.
+# As in CloudNativePG's documentation ("Monitoring"), without a label for the cluster.
 CLOUDNATIVE_PG = """# HELP cnpg_collector_up 1 if PostgreSQL is up, 0 otherwise.
 # TYPE cnpg_collector_up gauge
 cnpg_collector_up{cluster="pg"} 1
@@ -139,12 +139,12 @@ cnpg_collector_last_available_backup_timestamp AVAILABLE
 
 
 def cloudnative_pg(*, failed: str, available: str) -> str:
-    """What an instance of CloudNativePG says."""
+    """Return the metrics of a CloudNativePG instance."""
     return CLOUDNATIVE_PG.replace("FAILED", failed).replace("AVAILABLE", available)
 
 
 def with_plugin(*, failed: str, available: str) -> str:
-    """What an instance says whose backups the Barman Cloud plugin makes: its own times stay 0."""
+    """Return the metrics of an instance that is backed up by the Barman Cloud plugin: its own times stay 0."""
     by_plugin = cloudnative_pg(failed=failed, available=available).replace("cnpg_collector", PLUGIN)
     return cloudnative_pg(failed="0", available="0") + by_plugin
 
@@ -176,12 +176,12 @@ READY: Mapping[str, tuple[Mapping[str, str], Sequence[tuple[str, BackupStatus]]]
         ],
     ),
 }
-# A PodMonitor's job, by the Prometheus operator; the others may have any.
+# The job that the Prometheus operator sets for a PodMonitor; the others may have any.
 JOBS = {"prometheus-cloudnative-pg": "databases/pg", "prometheus-cloudnative-pg-plugin": "databases/pg"}
 
 
 @pytest.mark.parametrize("name", READY)
-def test_each_ready_expression_by_prometheus_itself(monitoring: Monitoring, tmp_path: Path, name: str) -> None:
+def test_prometheus_evaluates_the_expression_of_each_preset(monitoring: Monitoring, tmp_path: Path, name: str) -> None:
     values, states = READY[name]
     rows = ", ".join(f'{key} = "{value}"' for key, value in values.items())
     stale = 'stale_after = "26h"\n' if "stale_after" in preset(name).requires else ""
@@ -221,12 +221,12 @@ def test_prometheus_through_success_failure_no_data_and_a_stopped_target(
         fetch(sources["wrong"])
 
     monitoring.gateway_process.kill()
-    # Its series end with the first scrape that fails.
+    # Its series end with the first failed scrape.
     assert eventually(lambda: not fetch(sources["pushed"]).exists, 10)
     assert fetch(sources["pushed"]).status is BackupStatus.UNKNOWN
 
 
-# --- restic and borg, by the crontab lines of docs/how-to/systems ---
+# --- restic and borg, with the crontab lines from docs/how-to/systems ---
 
 
 def crontab_line(system: str) -> str:
@@ -236,7 +236,7 @@ def crontab_line(system: str) -> str:
 
 @dataclass(frozen=True)
 class Repository:
-    """A repository of one of the two programs, and the folder that cron writes to."""
+    """A repository of restic or borg, and the folder that cron writes to."""
 
     name: str
     folder: Path
@@ -252,7 +252,7 @@ class Repository:
         subprocess.run(command, env={**os.environ, **self.environment}, check=True, capture_output=True, timeout=60)
 
     def cron(self, **environment: str) -> None:
-        """Runs the documentation's own line, as cron does."""
+        """Run the crontab line from the documentation, as cron does."""
         self.statuses.mkdir(exist_ok=True)
         shell = crontab_line(self.name).split(maxsplit=5)[5].replace("/var/lib/badge", str(self.statuses))
         together = {**os.environ, **self.environment, **environment}
@@ -320,7 +320,7 @@ def repository(request: pytest.FixtureRequest, tmp_path: Path) -> Repository:
     return made
 
 
-def test_a_repository_from_nothing_over_old_and_new_backups_to_a_stale_one(repository: Repository) -> None:
+def test_a_repository_from_empty_to_outdated(repository: Repository) -> None:
     repository.cron()
     assert repository.status() == (BackupStatus.UNKNOWN, False)
 
@@ -338,7 +338,7 @@ def test_a_repository_from_nothing_over_old_and_new_backups_to_a_stale_one(repos
     assert repository.status() == (BackupStatus.SUCCEEDED, True)
     assert repository.badge() == "succeeded\n"
 
-    # A look that fails leaves the file of the one before.
+    # A failed listing leaves the previous file in place.
     repository.cron(RESTIC_PASSWORD="wrong", BORG_PASSPHRASE="wrong")
     assert repository.status() == (BackupStatus.SUCCEEDED, True)
 

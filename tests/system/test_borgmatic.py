@@ -1,4 +1,4 @@
-"""borgmatic's own Healthchecks hook against the ping intake: it begins, succeeds, fails, and stays away."""
+"""borgmatic's Healthchecks hook with our ping URLs: a backup starts, succeeds and fails."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ import pytest
 
 from tests.servers import Service, clean_environment, eventually, needs, running_service
 
-# As docs/how-to/pings.md tells: borgmatic up to 1.7 has its hooks below `hooks`. What the badge says while borgmatic
-# runs is asked for by a command of its own, between the first ping and the backup.
+# As in docs/how-to/pings.md: borgmatic up to 1.7 has its hooks below `hooks`. The command before_backup saves what the
+# badge shows between the first ping and the backup.
 CONFIGURATION = """
 location:
     source_directories: [{folder}/source]
@@ -24,7 +24,7 @@ storage:
     unknown_unencrypted_repo_access_is_ok: true
 hooks:
     before_backup:
-        - {asking}
+        - {save_badge}
     healthchecks:
         ping_url: {ping_url}
 """
@@ -32,7 +32,7 @@ hooks:
 
 @dataclass
 class Borgmatic:
-    """borgmatic with a repository and a check of its own."""
+    """borgmatic with its own repository and check."""
 
     service: Service
     folder: Path
@@ -42,8 +42,8 @@ class Borgmatic:
         self.ping_url = self.service.url + made[made.index("/ping/") :]
         (self.folder / "source").mkdir()
         (self.folder / "source" / "note").write_text("worth keeping")
-        asking = f"curl -fsS -o {self.folder}/seen {self.service.url}/badge/acme/web.txt"
-        text = CONFIGURATION.format(folder=self.folder, asking=asking, ping_url=self.ping_url)
+        save_badge = f"curl -fsS -o {self.folder}/seen {self.service.url}/badge/acme/web.txt"
+        text = CONFIGURATION.format(folder=self.folder, save_badge=save_badge, ping_url=self.ping_url)
         (self.folder / "borgmatic.yaml").write_text(text)
 
     def run(self, *command: str) -> subprocess.CompletedProcess[str]:
@@ -60,7 +60,7 @@ class Borgmatic:
         return self.run("borgmatic", "--config", f"{self.folder}/borgmatic.yaml", "create", "--verbosity", "1")
 
     def shows(self, status: str) -> bool:
-        """Whether the badge says so within a second."""
+        """Whether the badge shows this status within a second."""
         return eventually(lambda: self.service.get("/badge/acme/web.txt").text == f"{status}\n", 1.0)
 
 

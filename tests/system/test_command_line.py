@@ -1,11 +1,13 @@
-"""`flask badge …` as a shell and cron meet it: one-line errors, exit codes, help with examples."""
+"""`badge …` as a shell and cron meet it: one-line errors, exit codes, help with examples."""
 
 from __future__ import annotations
 
 import json
 import re
+import sqlite3
 import subprocess
 import time
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,7 +18,7 @@ from click.testing import CliRunner
 from badge.cli import badge
 from badge.model import Subject
 from badge.web.badges.private_tokens import PrivateTokens
-from tests.servers import PROJECT, Service, flask_badge, running_service
+from tests.servers import BIN, PROJECT, Service, flask_badge, running_service
 
 WEB = "GitHub/acme/Repository/web"
 PICTURE = PROJECT / "tests" / "golden" / "failed.png"
@@ -24,6 +26,10 @@ PICTURE = PROJECT / "tests" / "golden" / "failed.png"
 
 def run(folder: Path, *args: str) -> subprocess.CompletedProcess[str]:
     return flask_badge(*args, BADGE_DATA_DIR=str(folder))
+
+
+def catalogue_in(folder: Path) -> str:
+    return f"catalogue {folder}/catalogue.sqlite3"
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +40,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> object:
 
 def test_a_report_into_the_local_catalogue(tmp_path: Path) -> None:
     done = run(tmp_path, "report", WEB, "succeeded")
-    assert (done.returncode, done.stdout, done.stderr) == (0, f"{WEB}: succeeded\n", "")
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"{WEB}: succeeded ({catalogue_in(tmp_path)})\n", "")
     document = json.loads(run(tmp_path, "report", "acme/web", "failed", "--reason", "storage", "--json").stdout)
     assert (document["status"], document["reason"], document["applied"]) == ("failed", "storage", True)
 
@@ -42,7 +48,15 @@ def test_a_report_into_the_local_catalogue(tmp_path: Path) -> None:
 def test_a_report_that_a_newer_run_overtook_says_so(tmp_path: Path) -> None:
     run(tmp_path, "report", WEB, "failed")
     late = run(tmp_path, "report", WEB, "succeeded", "--at", "2026-01-01T00:00:00Z")
-    assert (late.returncode, late.stdout) == (0, f"{WEB}: still failed, for a newer run is known\n")
+    assert (late.returncode, late.stdout) == (
+        0,
+        f"{WEB}: still failed, for a newer run is known ({catalogue_in(tmp_path)})\n",
+    )
+
+
+def test_a_report_takes_a_repository_s_address_and_any_spelling_of_a_status(tmp_path: Path) -> None:
+    done = run(tmp_path, "report", "https://github.com/acme/web", "In Progress")
+    assert (done.returncode, done.stdout) == (0, f"{WEB}: inProgress ({catalogue_in(tmp_path)})\n")
 
 
 def test_a_report_to_a_remote_service(service: Service, tmp_path: Path) -> None:
@@ -50,7 +64,7 @@ def test_a_report_to_a_remote_service(service: Service, tmp_path: Path) -> None:
     file = tmp_path / "key"
     file.write_text(key + "\n")
     done = run(tmp_path, "report", WEB, "in-progress", "--to", service.url, "--key-file", str(file))
-    assert (done.returncode, done.stdout) == (0, f"{WEB}: inProgress\n")
+    assert (done.returncode, done.stdout) == (0, f"{WEB}: inProgress (service {service.url})\n")
     assert service.get("/badge/acme/web.txt").text == "inProgress\n"
     refused = run(tmp_path, "report", WEB, "failed", "--to", service.url, "--key", "wrong")
     assert refused.returncode == 1
@@ -93,7 +107,7 @@ WRONG = [
     (["check", "create", WEB, "--every", "1d", "--slug", "No Slug"], "a slug has up to 100 of a-z"),
     (["check", "rotate", WEB], "has no check"),
     (["check", "delete", WEB], "has no check"),
-    (["delete", WEB, "--yes"], f"nothing is known of {WEB}"),
+    (["delete", WEB, "--yes"], f"the catalogue has no {WEB}"),
 ]
 
 
@@ -106,15 +120,15 @@ def test_a_wrong_call_is_one_line_and_exit_code_2(tmp_path: Path, args: list[str
 
 
 POINTERS = [
-    (["report", WEB, "great"], "Invalid value for 'STATUS': 'great' is not one of", "flask badge report"),
-    (["report", WEB], "Missing argument 'STATUS'. Choose from: succeeded, failed", "flask badge report"),
-    (["draw", "great", "-o", "x.svg"], "Invalid value for 'STATUS'", "flask badge draw"),
-    (["key", "create"], "Missing argument 'NAME'", "flask badge key create"),
-    (["sources", "try"], "Missing argument 'NAME'", "flask badge sources try"),
-    (["key", "bogus"], "No such command 'bogus'", "flask badge key"),
-    (["key", "--bogus"], "No such option", "flask badge key"),
-    (["status", "acme/web", "--jso"], "Did you mean '--json'?", "flask badge status"),
-    (["bogus"], "No such command 'bogus'", "flask badge"),
+    (["report", WEB, "great"], "Invalid value for 'STATUS': 'great' is not one of", "badge report"),
+    (["report", WEB], "Missing argument 'STATUS'. Choose from: succeeded, failed", "badge report"),
+    (["draw", "great", "-o", "x.svg"], "Invalid value for 'STATUS'", "badge draw"),
+    (["key", "create"], "Missing argument 'NAME'", "badge key create"),
+    (["sources", "try"], "Missing argument 'NAME'", "badge sources try"),
+    (["key", "bogus"], "No such command 'bogus'", "badge key"),
+    (["key", "--bogus"], "No such option", "badge key"),
+    (["status", "acme/web", "--jso"], "Did you mean '--json'?", "badge status"),
+    (["bogus"], "No such command 'bogus'", "badge"),
 ]
 
 
@@ -145,14 +159,14 @@ def every_command(command: click.Command, *words: str) -> Iterator[tuple[str, ..
 
 @pytest.mark.parametrize("words", list(every_command(badge)), ids=" ".join)
 def test_help_shows_examples(words: tuple[str, ...]) -> None:
-    done = CliRunner().invoke(badge, [*words, "--help"], prog_name="flask badge")
+    done = CliRunner().invoke(badge, [*words, "--help"], prog_name="badge")
     assert done.exit_code == 0
-    assert "Examples:\n    flask badge" in done.stdout
-    assert all(line.split()[2 : 2 + len(words)] == [*words] for line in examples_in(done.stdout))
+    assert "Examples:\n    badge" in done.stdout
+    assert all(line.split()[1 : 1 + len(words)] == [*words] for line in examples_in(done.stdout))
 
 
 def examples_in(help: str) -> list[str]:
-    return re.findall(r"^    (flask badge .+)$", help.partition("Examples:")[2], re.MULTILINE)
+    return re.findall(r"^    (badge .+)$", help.partition("Examples:")[2], re.MULTILINE)
 
 
 def test_keys_are_made_listed_and_revoked(tmp_path: Path) -> None:
@@ -210,8 +224,11 @@ def test_addresses_and_snippets_are_printed() -> None:
     assert flask_badge("url", "acme/web", **public).stdout == f"https://badges.example.org/badge/{WEB}\n"
     snippet = flask_badge("url", "acme/web", "--short", "--format", "html", **public).stdout
     assert 'src="https://badges.example.org/badge/acme/web" alt="Backup status of acme/web"' in snippet
-    missing = flask_badge("url", "acme/web")
-    assert (missing.returncode, "BADGE_PUBLIC_URL" in missing.stderr) == (2, True)
+    local = flask_badge("url", "acme/web")
+    assert (local.returncode, local.stdout) == (0, f"http://127.0.0.1:8000/badge/{WEB}\n")
+    assert "set BADGE_PUBLIC_URL for others" in local.stderr
+    unknown = flask_badge("url", "acme/web", BADGE_BIND="unix:/run/badge.sock")
+    assert (unknown.returncode, "BADGE_PUBLIC_URL" in unknown.stderr) == (2, True)
 
 
 def test_a_private_badge_s_address_has_the_token_of_the_service_s_own_key(tmp_path: Path) -> None:
@@ -228,6 +245,33 @@ def test_the_demo_fills_every_status_but_unknown(tmp_path: Path) -> None:
     # What is printed can be given to other commands.
     for subject, _, word in told:
         assert json.loads(run(tmp_path, "status", subject, "--json").stdout)["status"] == word
+
+
+def test_the_demo_a_second_time_adds_nothing(tmp_path: Path) -> None:
+    run(tmp_path, "report", WEB, "failed")
+    first, second = run(tmp_path, "demo").stdout.splitlines(), run(tmp_path, "demo").stdout.splitlines()
+    assert first[:-1] == second[:-1]
+    assert "nothing was added" in second[-1]
+    with sqlite3.connect(tmp_path / "catalogue.sqlite3") as database:
+        assert database.execute("SELECT count(*) FROM runs").fetchone() == (54,)
+
+
+def test_a_misspelt_variable_is_named_and_is_no_error(tmp_path: Path) -> None:
+    here = {"BADGE_DATA_DIR": str(tmp_path), "BADGE_LABLE": "x", "BADGE_PORT": "1"}
+    done = flask_badge("report", WEB, "succeeded", **here)
+    assert done.returncode == 0
+    assert done.stderr == "Note: BADGE_LABLE is no setting; did you mean BADGE_LABEL? BADGE_PORT is no setting.\n"
+    assert flask_badge("doctor", **here).stderr == ""
+
+
+def test_why_a_backup_failed_and_where_its_run_is_are_told(tmp_path: Path) -> None:
+    page = "https://ci.example.org/runs/7"
+    run(tmp_path, "report", WEB, "failed", "--reason", "storage", "--url", page)
+    assert (
+        "\nReason: a problem with the backup storage.\nPage of the run: " + page in run(tmp_path, "status", WEB).stdout
+    )
+    told = json.loads(run(tmp_path, "status", WEB, "--json").stdout)
+    assert (told["reason"], told["url"]) == ("storage", page)
 
 
 def test_the_demo_is_removed_but_for_what_a_job_may_ping(tmp_path: Path) -> None:
@@ -248,7 +292,7 @@ def test_a_subject_is_deleted_after_asking(tmp_path: Path) -> None:
     unanswered = run(tmp_path, "delete", "acme/WEB")
     assert (unanswered.returncode, unanswered.stdout) == (2, "")
     assert f"Delete {WEB}, with 2 runs?" in unanswered.stderr
-    assert unanswered.stderr.endswith("nothing was deleted; scripts give --yes.\n")
+    assert unanswered.stderr.endswith("nothing was deleted; use --yes in scripts.\n")
     kept = flask_badge("delete", WEB, answer="n\n", BADGE_DATA_DIR=str(tmp_path))
     assert (kept.returncode, kept.stdout) == (1, f"{WEB}: kept\n")
     done = flask_badge("delete", WEB, answer="y\n", BADGE_DATA_DIR=str(tmp_path))
@@ -260,7 +304,7 @@ def test_a_subject_with_a_check_is_deleted_only_after_the_check(tmp_path: Path) 
     run(tmp_path, "report", WEB, "succeeded")
     refused = run(tmp_path, "delete", WEB, "--yes")
     assert (refused.returncode, len(refused.stderr.splitlines())) == (2, 1)
-    assert f"first run flask badge check delete {WEB}" in refused.stderr
+    assert f"first run badge check delete {WEB}" in refused.stderr
     run(tmp_path, "check", "delete", WEB)
     assert run(tmp_path, "delete", WEB, "--yes").stdout == f"{WEB}: deleted, with 1 run\n"
 
@@ -339,3 +383,10 @@ def test_renamed_commands_keep_their_old_names_which_help_does_not_list(tmp_path
     ]
     assert {"delete", "check-config"} <= set(listed)
     assert not {"forget", "doctor"} & set(listed)
+
+
+def test_flask_runs_the_same_commands_as_the_script() -> None:
+    declared = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]
+    assert declared["scripts"]["badge"] == declared["entry-points"]["flask.commands"]["badge"] == "badge.cli:badge"
+    done = subprocess.run([BIN / "flask", "badge", "--help"], capture_output=True, text=True, check=True)
+    assert "  badge report GitHub/acme/Repository/web succeeded" in done.stdout

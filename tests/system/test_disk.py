@@ -49,6 +49,7 @@ def disk(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path]:
 def service_on(disk: Path) -> Iterator[Service]:
     """A service whose data are on the disk, and whose log is beside it."""
     with running_service(disk.parent / "log", BADGE_DATA_DIR=str(disk / "data"), BADGE_WORKERS="2") as service:
+        assert eventually(lambda: len(service.workers()) == 2)
         yield service
 
 
@@ -103,6 +104,19 @@ def test_a_full_disk_costs_a_report_its_acceptance_and_nothing_else(disk: Path) 
         assert eventually(lambda: shown(service) == "failed", 2)
 
 
+def test_a_service_starts_on_a_full_disk_and_shows_what_it_holds(disk: Path) -> None:
+    with service_on(disk) as service:
+        key = flask_badge("key", "create", "ci", BADGE_DATA_DIR=str(disk / "data")).stdout.strip()
+        assert report(service, key, "failed").status_code == 200
+    fill(disk)
+    with service_on(disk) as service:
+        assert shown(service) == "failed"
+        assert_all_is_served(service)
+        make_room(disk)
+        assert report(service, key, "succeeded").status_code == 200
+        assert eventually(lambda: shown(service) == "succeeded", 2)
+
+
 def test_a_disk_that_turns_read_only_ends_nothing(disk: Path) -> None:
     with service_on(disk) as service:
         key = flask_badge("key", "create", "ci", BADGE_DATA_DIR=str(disk / "data")).stdout.strip()
@@ -116,7 +130,7 @@ def test_a_disk_that_turns_read_only_ends_nothing(disk: Path) -> None:
             assert shown(service, "v=2") == "succeeded"
         finally:
             subprocess.run(["umount", "-l", disk], check=True)
-        assert report(service, key, "failed").status_code == 200
+        assert eventually(lambda: report(service, key, "failed").status_code == 200)
         assert eventually(lambda: shown(service) == "failed", 2)
 
 

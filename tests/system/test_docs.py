@@ -7,6 +7,7 @@ import re
 import shlex
 import shutil
 import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -56,7 +57,9 @@ def test_every_command_line_in_the_pages_exists(page: Path) -> None:
 
 def test_every_command_of_the_command_line_is_in_its_page() -> None:
     page = (PROJECT / "docs" / "reference" / "command-line.md").read_text()
-    listed = subprocess.run([BIN / "flask", "badge", "--help"], capture_output=True, text=True, check=True).stdout
+    listed = subprocess.run(
+        [sys.executable, "-m", "badge", "--help"], capture_output=True, text=True, check=True
+    ).stdout
     names = re.findall(r"^  ([\w-]+)  ", listed.partition("Commands:")[2], re.MULTILINE)
     assert {"report", "check-config"} <= set(names)
     for name in names:
@@ -77,7 +80,7 @@ def test_the_ten_line_upstream_feeds_a_service(tmp_path: Path) -> None:
         assert found[2].status_code == 404
         assert dashboard.status_code == 200
         assert "the backups of another system" in dashboard.text
-        assert "upstream, asked" in details.text
+        assert "upstream, checked" in details.text
     finally:
         upstream.kill()
         upstream.wait()

@@ -15,9 +15,10 @@ import pytest
 
 from badge.appearance import COLOURS, TONES, WORDS, Palette
 from badge.artwork import svg
-from badge.model import BackupStatus, Badge
+from badge.model import BackupStatus, Badge, Subject
 from badge.web.badges.answer import PROBLEMS, AnswerKind
 from badge.web.badges.http_cache import COMMON_HEADERS
+from badge.web.badges.private_tokens import PrivateTokens
 from badge.web.errors import PROBLEM_TYPE, problem
 from tests.load import all_at_once, at_a_rate, percentile
 from tests.nginx import Nginx, running_nginx
@@ -25,6 +26,18 @@ from tests.servers import Service, eventually, running_service
 
 WEB = "GitHub/acme/Repository/web"
 SVG_TYPE = "image/svg+xml; charset=utf-8"
+SIGNING_KEY = "k" * 32
+FOR_PROGRAMS = (
+    ".json",
+    ".json/",
+    ".txt?v=1",
+    ".json?expect=succeeded&max_age=1h",
+    "?strict=1",
+    "?strict=True&label=x",
+    "?format=JSON",
+    "?format=shields",
+    "?label=x&expect=succeeded",
+)
 
 
 @dataclass
@@ -50,7 +63,7 @@ def running_site(folder: Path, **settings: str) -> Iterator[Site]:
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    with running_site(tmp_path_factory.mktemp("site")) as site:
+    with running_site(tmp_path_factory.mktemp("site"), BADGE_SECRET_KEY=SIGNING_KEY) as site:
         yield site
 
 
@@ -84,6 +97,17 @@ def test_a_badge_is_cached_and_has_an_age(site: Site) -> None:
     later = site.nginx.get(f"/badge/{WEB}?v=kept", headers={"If-None-Match": first.headers["ETag"]})
     assert (later.status_code, later.headers["Date"]) == (304, first.headers["Date"])
     assert again.content == first.content == site.service.get(f"/badge/{WEB}").content
+
+
+def test_private_answers_are_never_cached(site: Site) -> None:
+    site.service.flask_badge("report", "acme/secret", "failed", "--visibility", "private")
+    token = PrivateTokens(lambda: SIGNING_KEY).of(Subject.legacy("acme", "secret"))
+    for form in ("?", ".json?", "?strict=1&", "?format=shields&"):
+        for _ in range(2):
+            private = site.nginx.get(f"/badge/acme/secret{form}token={token}")
+            assert "failed" in private.text
+            assert private.headers["Cache-Status"].endswith("nginx; fwd=miss")
+        assert "failed" not in site.nginx.get(f"/badge/acme/secret{form}").text
 
 
 def test_pages_are_not_cached_and_metrics_not_exposed(site: Site) -> None:
@@ -194,7 +218,6 @@ def test_badges_follow_their_reports_and_stay_true_while_the_service_is_down(tmp
         site.stop_service()
         answers = at_a_rate([url] * 40, 10)  # past the lifetime and stale-while-revalidate
         assert {(answer.code, answer.status) for answer in answers} == {(200, "succeeded")}
-        assert site.nginx.get(f"/badge/{WEB}.txt").text == "succeeded\n"
         assert "service-unavailable" in site.nginx.get(f"/badge/{WEB}").headers["Cache-Status"]
 
 
@@ -208,8 +231,9 @@ def test_while_the_service_is_down_an_uncached_badge_is_unknown(tmp_path: Path) 
         unknown = BackupStatus.UNKNOWN
         colour = COLOURS[Palette.ACCESSIBLE][TONES[unknown]]
         assert image.content == svg.draw(Badge(label="backup", message=WORDS[unknown], colour=colour))
-        for path in ("/badge/acme/other.json", "/badge/acme/other.txt", "/badge/acme/other?strict=1"):
-            answer = site.nginx.get(path)
+        assert site.nginx.get("/badge/acme/other.json?format=svg").status_code == 200
+        for form in FOR_PROGRAMS:
+            answer = site.nginx.get(f"/badge/acme/other{form}")
             assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
             assert (answer.headers["Content-Type"], answer.content) == (
                 PROBLEM_TYPE,

@@ -1,4 +1,4 @@
-"""The ready expressions that look back, by a Prometheus with a past: a day of metrics as backup programs leave them."""
+"""Presets whose expressions look back, on a real Prometheus with a day of metrics as backup programs leave them."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ SUCCEEDED, FAILED, UNKNOWN = BackupStatus.SUCCEEDED, BackupStatus.FAILED, Backup
 OLDEST, SCRAPE = timedelta(hours=32), timedelta(minutes=2)
 
 Steps = Mapping[float, float | str | None]
-"""Hours ago → the value from then on; None for nothing any more, a text of hours for the time that was so long ago."""
+"""Hours ago → the value from then on: a number, the time so many hours ago if text, or None if the series ends."""
 
 
 @dataclass(frozen=True)
 class Past:
-    """What was scraped, by series, and what is now to be said of it."""
+    """What was scraped, by series, and the expected report."""
 
     name: str
     series: Mapping[str, Steps]
     status: BackupStatus
     finished: float | None = None
-    """So many hours ago."""
+    """Hours ago."""
 
 
 def velero(
@@ -50,22 +50,22 @@ def velero(
 
 
 VELERO = [
-    velero("successes alone", SUCCEEDED, {31: "31", 6: "6"}, {31: 0}),
+    velero("only successes", SUCCEEDED, {31: "31", 6: "6"}, {31: 0}),
     velero("a failure, and the status set back to 1", FAILED, {31: "31", 25: "25"}, {31: 0, 6: 1}),
     velero("a partial failure", FAILED, {31: "31", 25: "25"}, {31: 0, 6: 1}, "partial_failure"),
     velero("a refused backup", FAILED, {31: "31", 25: "25"}, {31: 0, 6: 1}, "validation_failure"),
     velero("a success after failures", SUCCEEDED, {31: "31", 6: "6"}, {31: 0, 25: 1, 15: 2}),
-    velero("Velero was started anew after a failure", FAILED, {31: "31", 25: "25"}, {31: 0, 15: 1, 10: 0}),
-    velero("Velero was started anew after a success", SUCCEEDED, {31: "31", 20: "20"}, {31: 3, 10: 0}, last=0),
-    velero("a failure since Velero was started anew", FAILED, {31: "31", 20: "20"}, {31: 3, 10: 0, 5: 1}),
-    velero("never a success", FAILED, {}, {5: 0, 2: 1}),
+    velero("Velero was restarted after a failure", FAILED, {31: "31", 25: "25"}, {31: 0, 15: 1, 10: 0}),
+    velero("Velero was restarted after a success", SUCCEEDED, {31: "31", 20: "20"}, {31: 3, 10: 0}, last=0),
+    velero("a failure since Velero was restarted", FAILED, {31: "31", 20: "20"}, {31: 3, 10: 0, 5: 1}),
+    velero("no success yet", FAILED, {}, {5: 0, 2: 1}),
     velero("neither a success nor a failure", UNKNOWN, {}, {5: 0}, last=0),
     velero("Velero is down", UNKNOWN, {31: "31", 25: "25", 1: None}, {31: 0, 6: 1, 1: None}),
 ]
 
 
 def gickup(name: str, status: BackupStatus, *destinations: tuple[Steps, Steps], finished: float | None = None) -> Past:
-    """Of each destination, how long the last success took, and whether the last run was one."""
+    """Return a past from each destination's duration of the last success and result of the last run."""
     series: dict[str, Steps] = {}
     for index, (took, success) in enumerate(destinations):
         labels = f'{{hoster="github.com",owner="acme",repository="{name}",type="local",path="/{index}"}}'
@@ -77,12 +77,12 @@ FRESH: tuple[Steps, Steps] = ({31: 3.5, 6: 4.25}, {31: 1})
 GICKUP = [
     gickup("a success each day", SUCCEEDED, FRESH, finished=6),
     gickup("a first success", SUCCEEDED, ({3: 3.5}, {3: 1}), finished=3),
-    gickup("a mirror that fails and leaves its 1", FAILED, ({31: 3.5}, {31: 1})),
-    gickup("one of two destinations fails and leaves its 1", FAILED, FRESH, ({31: 3.5}, {31: 1})),
-    gickup("one of two destinations says that it failed", FAILED, FRESH, ({31: 3.5}, {31: 1, 6: 0})),
+    gickup("a failed mirror whose 1 remains", FAILED, ({31: 3.5}, {31: 1})),
+    gickup("one of two destinations fails and its 1 remains", FAILED, FRESH, ({31: 3.5}, {31: 1})),
+    gickup("one of two destinations reports a failure", FAILED, FRESH, ({31: 3.5}, {31: 1, 6: 0})),
     gickup("a success after a failure", SUCCEEDED, ({31: 3.5, 6: 4.25}, {31: 1, 20: 0, 6: 1}), finished=6),
-    gickup("a destination that is no more", SUCCEEDED, FRESH, ({31: 3.5, 4: None}, {31: 1, 4: None}), finished=6),
-    gickup("a gap is no success", FAILED, ({31: 3.5, 8: None, 6: 3.5}, {31: 1, 8: None, 6: 1})),
+    gickup("a removed destination", SUCCEEDED, FRESH, ({31: 3.5, 4: None}, {31: 1, 4: None}), finished=6),
+    gickup("a gap is not a success", FAILED, ({31: 3.5, 8: None, 6: 3.5}, {31: 1, 8: None, 6: 1})),
     gickup("a success after a gap", SUCCEEDED, ({31: 3.5, 8: None, 6: 4.25}, {31: 1, 8: None, 6: 1}), finished=6),
     gickup("Gickup is down", UNKNOWN, ({31: 3.5, 6: 4.25, 1: None}, {31: 1, 1: None})),
 ]
@@ -92,7 +92,7 @@ def backrest(name: str, status: BackupStatus, took: Steps, last: Steps, finished
     labels = f'plan_id="{name}",repo_id="b2",task_type="backup"'
     series = {
         f"backrest_tasks_duration_secs{{{labels}}}": took,
-        # One of them at a time: the label is the word for the value.
+        # Only one of the two exists at a time: the label names the value.
         f'backrest_last_task_status{{{labels},status="success"}}': {h: 0 if v == 0 else None for h, v in last.items()},
         f'backrest_last_task_status{{{labels},status="failed"}}': {h: 1 if v == 1 else None for h, v in last.items()},
     }
@@ -104,10 +104,10 @@ BACKREST = [
     backrest("a first success", SUCCEEDED, {3: 30.5}, {3: 0}, finished=3),
     backrest("a failure", FAILED, {31: 30.5, 6: 1.25}, {31: 0, 6: 1}),
     backrest("a success after a failure", SUCCEEDED, {31: 1.5, 6: 31.25}, {31: 1, 6: 0}, finished=6),
-    backrest("a plan that runs no more", FAILED, {31: 30.5}, {31: 0}),
-    backrest("a gap is no run", FAILED, {31: 30.5, 8: None, 6: 30.5}, {31: 0, 8: None, 6: 0}),
-    backrest("a run after a new start", SUCCEEDED, {31: 30.5, 8: None, 6: 31.25}, {31: 0, 8: None, 6: 0}, finished=6),
-    backrest("Backrest was started anew", UNKNOWN, {31: 30.5, 6: 31.25, 1: None}, {31: 0, 1: None}),
+    backrest("a plan that no longer runs", FAILED, {31: 30.5}, {31: 0}),
+    backrest("a gap is not a run", FAILED, {31: 30.5, 8: None, 6: 30.5}, {31: 0, 8: None, 6: 0}),
+    backrest("a run after a restart", SUCCEEDED, {31: 30.5, 8: None, 6: 31.25}, {31: 0, 8: None, 6: 0}, finished=6),
+    backrest("Backrest was restarted", UNKNOWN, {31: 30.5, 6: 31.25, 1: None}, {31: 0, 1: None}),
 ]
 
 PASTS = [("velero", past) for past in VELERO]
@@ -116,7 +116,7 @@ PASTS += [("backrest", past) for past in BACKREST]
 
 
 def scraped(series: str, steps: Steps, now: datetime) -> Iterator[str]:
-    """The samples of a series, until some minutes from now."""
+    """Yield the samples of a series, until some minutes from now."""
     name, labels = series.split("{", 1)
     moment = now - OLDEST
     while moment < now + timedelta(minutes=20):
@@ -132,7 +132,7 @@ def scraped(series: str, steps: Steps, now: datetime) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A Prometheus that scrapes nothing, with all of these in its past."""
+    """Yield the URL of a Prometheus that scrapes nothing and has all of `PASTS` in its database."""
     for program in ("prometheus", "promtool"):
         needs(program, is_there=shutil.which(program) is not None)
     folder, now = tmp_path_factory.mktemp("prometheus"), utc_now()
@@ -168,11 +168,13 @@ def report_of(preset: str, name: str, url: str, folder: Path) -> Report:
 
 
 @pytest.mark.parametrize(("preset", "past"), PASTS, ids=[f"{preset}: {past.name}" for preset, past in PASTS])
-def test_each_past_is_read_as_an_operator_would(preset: str, past: Past, prometheus: str, tmp_path: Path) -> None:
+def test_each_past_gives_the_status_that_an_operator_expects(
+    preset: str, past: Past, prometheus: str, tmp_path: Path
+) -> None:
     report = report_of(preset, past.name, prometheus, tmp_path)
     assert report.status is past.status
     if past.finished is not None:
         assert report.finished_at is not None
         began = utc_now() - timedelta(hours=past.finished)
-        # Expressions look once in five minutes, and the series are scraped once in two.
+        # The expressions have a resolution of five minutes, the series one of two.
         assert -timedelta(minutes=1) < report.finished_at - began < timedelta(minutes=8)

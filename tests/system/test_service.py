@@ -6,6 +6,7 @@ import http.client
 import os
 import re
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -25,6 +26,7 @@ from tests.servers import (
     clean_environment,
     eventually,
     flask_badge,
+    free_port,
     running_service,
     running_valkey,
 )
@@ -92,7 +94,7 @@ def test_the_first_words_say_where_to_go_and_what_to_do(service: Service) -> Non
     log = service.log.read_text()
     assert f"{service.url}/dashboard" in log
     assert f"{service.url}/badge/{WEB}" in log
-    assert f"flask badge report {WEB} succeeded" in log
+    assert f"badge report {WEB} succeeded" in log
 
 
 def test_the_log_has_a_line_per_badge_and_no_names(service: Service) -> None:
@@ -117,6 +119,46 @@ def test_bad_settings_stop_the_start_with_every_fault(tmp_path: Path) -> None:
     )
     assert done.returncode == 2
     assert re.findall(r"^BADGE_\w+", done.stderr, re.MULTILINE) == ["BADGE_BIND", "BADGE_WORKERS"]
+
+
+def start_that_fails(**settings: str) -> subprocess.CompletedProcess[str]:
+    command = [str(BIN / "gunicorn"), "-c", "config/gunicorn.conf.py", "wsgi:application"]
+    environment = {**clean_environment(), **settings}
+    return subprocess.run(
+        command, cwd=PROJECT, env=environment, capture_output=True, text=True, timeout=30, check=False
+    )
+
+
+def test_a_port_in_use_stops_the_start_with_one_line_that_names_the_setting(service: Service, tmp_path: Path) -> None:
+    bind = service.url.removeprefix("http://")
+    done = start_that_fails(BADGE_BIND=bind, BADGE_DATA_DIR=str(tmp_path))
+    assert done.returncode == 1
+    assert re.findall(r"^BADGE_BIND: another program listens on .+$", done.stderr, re.MULTILINE)
+    assert "Connection in use" not in done.stderr
+    assert service.get("/livez").status_code == 200
+
+
+def test_a_reload_does_not_take_the_service_s_own_port_for_one_in_use(tmp_path: Path) -> None:
+    with running_service(tmp_path, BADGE_WORKERS="1") as service:
+        before = service.workers()
+        service.process.send_signal(signal.SIGHUP)
+        assert eventually(lambda: bool(service.workers()) and service.workers() != before, 20)
+        assert eventually(lambda: service.get("/livez").status_code == 200)
+        assert "another program listens" not in service.log.read_text()
+
+
+def test_a_catalogue_of_a_newer_version_is_one_sentence_everywhere(tmp_path: Path) -> None:
+    here = {"BADGE_DATA_DIR": str(tmp_path), "BADGE_BIND": f"127.0.0.1:{free_port()}"}
+    flask_badge("report", WEB, "succeeded", **here)
+    with sqlite3.connect(tmp_path / "catalogue.sqlite3") as database:
+        database.execute("UPDATE alembic_version SET version_num = '9999'")
+    command, doctor = flask_badge("report", WEB, "failed", **here), flask_badge("check-config", **here)
+    started = start_that_fails(**here)
+    assert (command.returncode, doctor.returncode, started.returncode) == (1, 1, 1)
+    sentence = f"{tmp_path}/catalogue.sqlite3 can't be used: it was changed by a newer version of the service"
+    for said in (command.stderr, doctor.stdout, started.stderr):
+        assert sentence in said
+        assert "Traceback" not in said
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])

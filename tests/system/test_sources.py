@@ -1,4 +1,4 @@
-"""`flask badge sources` as a shell meets it, and a service over several sources at once."""
+"""`badge sources` in a shell, and a service with several sources."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def written(folder: Path, url: str) -> dict[str, str]:
     return {"BADGE_SOURCES": str(file), "BADGE_DATA_DIR": str(folder / "data"), "KEY": KEY}
 
 
-def test_check_understands_the_file_and_asks_on_demand(tmp_path: Path) -> None:
+def test_check_validates_the_file_and_asks_the_sources_only_with_live(tmp_path: Path) -> None:
     with running_fault_server() as server:
         settings = written(tmp_path, server.url)
         done = flask_badge("sources", "check", **settings)
@@ -61,18 +61,21 @@ def test_check_understands_the_file_and_asks_on_demand(tmp_path: Path) -> None:
         assert server.asked[0].target == "/jobs/doctor-probe"
 
 
-def test_check_tells_every_fault_in_one_line_with_exit_code_2(tmp_path: Path) -> None:
+def test_check_reports_each_fault_on_a_line_of_its_own_with_exit_code_2(tmp_path: Path) -> None:
     settings = written(tmp_path, "http://up.example") | {"KEY": ""}
     file = Path(settings["BADGE_SOURCES"])
     file.write_text(file.read_text() + '[[source]]\nname = "nas"\nkind = "ftp"\n')
     for command in (["sources", "check"], ["sources", "try", "api", "acme/web"], ["status", "acme/web"]):
         done = flask_badge(*command, **settings)
-        assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)
-        assert "sources.toml: api: auth.token: the environment has no KEY" in done.stderr
-        assert "sources.toml: nas: name: is given to two sources" in done.stderr
+        assert done.returncode == 2
+        assert done.stderr.splitlines() == [
+            "Error: sources.toml: api: auth.token: set the environment variable KEY; it is missing or empty",
+            "sources.toml: nas: name: is used by two sources; give each its own",
+            "sources.toml: nas: kind: give http, file, catalogue or native",
+        ]
 
 
-def test_try_shows_each_step_and_no_secret(tmp_path: Path) -> None:
+def test_try_shows_each_step_without_secrets(tmp_path: Path) -> None:
     with running_fault_server() as server:
         done = flask_badge("sources", "try", "api", "acme/web", **written(tmp_path, server.url))
         assert done.returncode == 0
@@ -94,21 +97,21 @@ api_key = "env:KEY"
 """
 
 
-def test_try_shows_what_a_native_source_and_the_catalogue_are_asked(tmp_path: Path) -> None:
+def test_try_shows_the_requests_to_a_native_source_and_to_the_catalogue(tmp_path: Path) -> None:
     with running_fault_server() as server:
         settings = written(tmp_path, server.url)
         file = Path(settings["BADGE_SOURCES"])
         file.write_text(file.read_text() + NATIVE.replace("URL", server.url))
         done = flask_badge("sources", "try", "up", "acme/web", **settings)
-    question = "platform=GitHub&account=acme&subjectType=Repository&subjectName=web"
-    assert f"GET {server.url}/ops/status?{question}\n  X-API-Key: <secret>\nanswer: HTTP 200" in done.stdout
+    query = "platform=GitHub&account=acme&subjectType=Repository&subjectName=web"
+    assert f"GET {server.url}/ops/status?{query}\n  X-API-Key: <secret>\nanswer: HTTP 200" in done.stdout
     assert '"status": "succeeded"' in done.stdout
     assert KEY not in done.stdout + done.stderr
     own = flask_badge("sources", "try", "own", "AzureDevOps/org/Repository/p/r", **settings)
-    assert own.stdout.startswith("looked up in this service's own catalogue: AzureDevOps/org/Repository/p/r\n")
+    assert own.stdout.startswith("looked up in the catalogue: AzureDevOps/org/Repository/p/r\n")
 
 
-def test_try_shows_nothing_that_a_terminal_would_obey(tmp_path: Path) -> None:
+def test_try_shows_no_control_characters(tmp_path: Path) -> None:
     settings = written(tmp_path, "http://127.0.0.1:9")
     (tmp_path / "group+web.json").write_bytes(b'[{"time": "\x1b[2Jnow", "x": "\xe2\x80\xae\x9b31m"}]')
     done = flask_badge("sources", "try", "nas", "GitLab/group/Repository/web", **settings)
@@ -116,14 +119,14 @@ def test_try_shows_nothing_that_a_terminal_would_obey(tmp_path: Path) -> None:
     assert all(sign.isprintable() or sign == "\n" for sign in done.stdout + done.stderr)
 
 
-def test_try_says_who_answers_for_a_subject(tmp_path: Path) -> None:
+def test_try_says_which_source_answers_for_a_subject(tmp_path: Path) -> None:
     settings = written(tmp_path, "http://127.0.0.1:9")
     done = flask_badge("sources", "try", "nas", "Gitea/acme/Repository/web", **settings)
     assert done.stdout.startswith("note: badges of Gitea/acme/Repository/web ask no source\n")
     assert flask_badge("sources", "try", "nobody", "acme/web", **settings).returncode == 2
 
 
-def test_doctor_asks_each_source(tmp_path: Path) -> None:
+def test_check_config_asks_each_source(tmp_path: Path) -> None:
     done = flask_badge("check-config", **written(tmp_path, "http://127.0.0.1:9"))
     assert done.returncode == 1
     assert re.search(r"FAIL source +api: connect", done.stdout)
@@ -135,7 +138,7 @@ def test_presets_are_listed() -> None:
     assert re.search(r"^healthchecks +Healthchecks", listed, re.MULTILINE)
 
 
-def test_bad_sources_stop_the_start_with_every_fault(tmp_path: Path) -> None:
+def test_a_bad_sources_file_stops_the_start_and_reports_all_faults(tmp_path: Path) -> None:
     environment = {**clean_environment(), **written(tmp_path, "nonsense"), "KEY": ""}
     command = [str(BIN / "gunicorn"), "-c", "config/gunicorn.conf.py", "wsgi:application"]
     done = subprocess.run(
@@ -143,7 +146,7 @@ def test_bad_sources_stop_the_start_with_every_fault(tmp_path: Path) -> None:
     )
     assert done.returncode == 2
     assert "sources.toml: api: url: give an absolute" in done.stderr
-    assert "sources.toml: api: auth.token: the environment has no KEY" in done.stderr
+    assert "sources.toml: api: auth.token: set the environment variable KEY; it is missing or empty" in done.stderr
 
 
 def write_snapshot(folder: Path, hours_ago: float) -> None:
@@ -153,7 +156,7 @@ def write_snapshot(folder: Path, hours_ago: float) -> None:
     file.replace(folder / "group%2Fsub+web.json")
 
 
-def test_a_service_asks_each_subject_s_own_source_and_counts_by_its_name(tmp_path: Path) -> None:
+def test_a_service_asks_the_source_of_each_subject_and_counts_by_source(tmp_path: Path) -> None:
     with running_fault_server() as server:
         settings = written(tmp_path, server.url)
         write_snapshot(tmp_path, 1)

@@ -58,3 +58,9 @@ def test_a_missing_required_field_breaks_the_contract(name: str) -> None:
     document = {field: value for field, value in PLAIN.items() if field != name}
     with pytest.raises(ContractBroken, match=r"^badField$"):
         report_from(document, asked_for=WEB, now=START)
+
+
+@pytest.mark.parametrize("spelling", ["in-progress", "running", "INPROGRESS"])
+def test_an_upstream_s_status_is_read_strictly(spelling: str) -> None:
+    parsed = report_from({**PLAIN, "status": spelling}, asked_for=WEB, now=START)
+    assert (parsed.report.status, parsed.unknown_word) == (BackupStatus.UNKNOWN, True)

@@ -44,6 +44,7 @@ def test_all_faults_are_reported_at_once_with_their_variables() -> None:
         BADGE_PUBLIC_URL="badges.example.org",
     )
     assert len(faults) == 6
+    assert "BADGE_WORKERS: give a whole number from 1 to 64" in faults
     assert "BADGE_MAX_STATUS_AGE: give something from 1h to 7d" in faults
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from badge.model import BIDI_CONTROLS, InvalidSubject, Subject
+from badge.model import BIDI_CONTROLS, BackupStatus, InvalidSubject, Subject, status_named
 
 FORBIDDEN = {"Cc", "Cs"}
 CHARACTERS = st.characters(exclude_categories=["Cc", "Cs"], exclude_characters=sorted(BIDI_CONTROLS))
@@ -152,3 +152,18 @@ def test_only_plain_github_repositories_have_a_legacy_path(subject: Subject, sho
     assert subject.legacy_path == short
     if short:
         assert Subject.from_path(short) == subject
+
+
+SPELLINGS = [(status.value, status) for status in BackupStatus] + [
+    (spelling, BackupStatus.IN_PROGRESS) for spelling in ("in-progress", "in_progress", "in progress", "running")
+]
+
+
+@pytest.mark.parametrize(("spelling", "status"), SPELLINGS)
+def test_people_spell_a_status_in_any_case(spelling: str, status: BackupStatus) -> None:
+    assert {status_named(spelling), status_named(spelling.upper()), status_named(f" {spelling} ")} == {status}
+
+
+@pytest.mark.parametrize("word", ["", "great", "in--progress", "success"])
+def test_other_words_are_no_status(word: str) -> None:
+    assert status_named(word) is None

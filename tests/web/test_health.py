@@ -1,17 +1,17 @@
-"""Health: liveness never asks others; readiness degrades, and refuses only while draining."""
+"""Health: liveness depends on nothing else; readiness degrades, and is refused only while draining."""
 
 from badge import __version__
 from badge.web.health import Readiness
 from tests.site import Site
 
 
-def test_the_process_answers_whatever_is_behind_it(site: Site) -> None:
+def test_liveness_does_not_depend_on_anything_else(site: Site) -> None:
     site.says = None
     for path in ("/livez", "/healthz"):
         assert site.get(path).get_json() == {"status": "ok"}
 
 
-def test_ready_with_everything_up(site: Site) -> None:
+def test_ready_if_everything_is_up(site: Site) -> None:
     assert site.get("/readyz").get_json() == {"status": "ready", "checks": {"cache": "up", "source": "up"}}
 
 
@@ -22,7 +22,7 @@ def test_a_failing_source_degrades_but_still_takes_traffic(site: Site) -> None:
     assert (answer.status_code, answer.get_json()["status"]) == (200, "degraded")
 
 
-def test_a_draining_process_wants_no_traffic(site: Site) -> None:
+def test_a_draining_process_is_not_ready(site: Site) -> None:
     readiness: Readiness = site.app.extensions["readiness"]
     readiness.drain()
     answer = site.get("/readyz")
@@ -34,7 +34,7 @@ def test_the_version_is_the_package_s(site: Site) -> None:
     assert site.get("/version").get_json()["version"] == __version__
 
 
-def test_answers_carry_the_request_s_id_but_badges_which_are_kept_for_others_do_not(site: Site) -> None:
+def test_answers_carry_the_request_id_except_cacheable_badges(site: Site) -> None:
     given = {"X-Request-ID": "from-the-proxy-1"}
     assert site.get("/livez", headers=given).headers["X-Request-ID"] == "from-the-proxy-1"
     assert "X-Request-ID" not in site.get("/badge/acme/web", headers=given).headers

@@ -1,4 +1,4 @@
-"""docs/openapi.yaml: every public route is in it, nothing else is, and what it promises is kept."""
+"""docs/openapi.yaml lists exactly the public routes, and answers match it."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 import re
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -43,32 +44,34 @@ DESCRIPTION: dict[str, Any] = yaml.safe_load(OPENAPI_FILE.read_text())
 
 METHODS = ("get", "post")
 
-# Pages for people, and what they load.
+# HTML pages and the files that they load.
 UNDESCRIBED = {"/", "/badges", "/dashboard", "/dashboard/", "/dashboard/*", "/static/*", "/doctor", "/docs", "/docs/*"}
 
 
 class Api:
-    """A service with its own catalogue, and a key for all of /ops."""
+    """A service with a catalogue, and an API key for all of /ops."""
 
     def __init__(self, folder: Path) -> None:
         clock = ManualClock()
         rates = {"BADGE_OPS_PER_MINUTE": "1000000", "BADGE_PINGS_PER_MINUTE": "1000000"}
         wired = load({"BADGE_DATA_DIR": str(folder), **rates})
         migrate(wired.catalogue_location)
-        parts = build_parts(wired, cache=MemoryStatusCache(clock), clock=clock)
-        assert parts.catalogue is not None
-        self.app: Flask = build_app(parts)
-        keys, checks = parts.catalogue.keys, parts.catalogue.checks
-        key = keys.create("all", set(Scope))
+        self.parts = build_parts(wired, cache=MemoryStatusCache(clock), clock=clock)
+        own = self.parts.catalogue
+        assert own is not None
+        self.app: Flask = build_app(self.parts)
+        key = own.keys.create("all", set(Scope))
         self.headers = {"X-API-Key": key}
-        uuid = checks.create(Subject.legacy("acme", "web"), timedelta(days=1), timedelta(hours=1), slug="web")
+        uuid = own.checks.create(Subject.legacy("acme", "web"), timedelta(days=1), timedelta(hours=1), slug="web")
         self.pinged = {"check": uuid, "pingKey": key, "slug": "web"}
 
 
 @pytest.fixture(scope="module")
 def api() -> Iterator[Api]:
     with tempfile.TemporaryDirectory() as folder:
-        yield Api(Path(folder))
+        api = Api(Path(folder))
+        with closing(api.parts):
+            yield api
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +80,7 @@ def described(api: Api) -> Any:
 
 
 def routes_of(app: Flask) -> set[tuple[str, str]]:
-    """Methods and paths that the application answers, parameters as stars, but for HEAD and OPTIONS."""
+    """Return the application's methods and paths, with parameters as stars, without HEAD and OPTIONS."""
     found = set()
     for rule in app.url_map.iter_rules():
         path = re.sub(r"<[^>]+>", "*", rule.rule)
@@ -88,13 +91,13 @@ def routes_of(app: Flask) -> set[tuple[str, str]]:
 def routes_described() -> set[tuple[str, str]]:
     found = set()
     for path, operations in DESCRIPTION["paths"].items():
-        # Both badge addresses are one route: what follows /badge/ is read from the raw path.
+        # Both forms of badge URLs are one route, because the rest is read from the raw path.
         route = f"{BADGE_ROOT}*" if path.startswith(BADGE_ROOT) else re.sub(r"{[^}]+}", "*", path)
         found |= {(method.upper(), route) for method in operations if method in METHODS}
     return found
 
 
-def test_the_description_and_the_routes_are_the_same_set(api: Api) -> None:
+def test_the_description_lists_exactly_the_routes(api: Api) -> None:
     assert routes_described() == routes_of(api.app)
 
 
@@ -110,7 +113,7 @@ def test_the_description_and_the_routes_are_the_same_set(api: Api) -> None:
         ("Format", Format),
     ],
 )
-def test_closed_lists_are_the_code_s(parameter: str, words: Iterable[str]) -> None:
+def test_closed_lists_match_the_code(parameter: str, words: Iterable[str]) -> None:
     assert DESCRIPTION["components"]["parameters"][parameter]["schema"]["enum"] == [str(word) for word in words]
     page = (OPENAPI_FILE.parent / "reference" / "urls.md").read_text()
     assert all(f"`{word}`" in page or f"`.{word}`" in page or f"={word}`" in page for word in words)
@@ -126,11 +129,11 @@ def operations(prefix: str) -> list[tuple[str, str]]:
     return [(path, verb) for path in paths for verb in DESCRIPTION["paths"][path] if verb in METHODS]
 
 
-# Shrinking a failure would take minutes, and what failed is in the log.
+# No shrinking: it would take minutes, and the log shows what failed.
 @settings(max_examples=60, phases=[Phase.generate], suppress_health_check=list(HealthCheck), database=None)
 @given(st.data())
 def call_many(check: Callable[[schemathesis.Case[Any]], None], operation: Any, data: st.DataObject) -> None:
-    """Calls as described and calls that break the description, in turn."""
+    """Generate valid and invalid calls in turn."""
     good, bad = operation.as_strategy(), operation.as_strategy(generation_mode=GenerationMode.NEGATIVE)
     for strategy in (good, bad):
         if strategy is bad and not (operation.body or operation.query or operation.path_parameters):
@@ -139,10 +142,10 @@ def call_many(check: Callable[[schemathesis.Case[Any]], None], operation: Any, d
 
 
 @pytest.mark.parametrize(("path", "verb"), operations("/ops/"))
-def test_ops_keeps_its_promises_for_good_and_bad_calls(api: Api, described: Any, path: str, verb: str) -> None:
+def test_ops_follows_its_description_for_good_and_bad_calls(api: Api, described: Any, path: str, verb: str) -> None:
     checks = [status_code_conformance, content_type_conformance, response_schema_conformance]
     if verb == "post":
-        # Unknown parameters of a query are ignored, unknown members of a body are not.
+        # Unknown query parameters are ignored; unknown members of a body are refused.
         checks.append(negative_data_rejection)
 
     def check(case: schemathesis.Case[Any]) -> None:
@@ -153,14 +156,14 @@ def test_ops_keeps_its_promises_for_good_and_bad_calls(api: Api, described: Any,
 
 
 @pytest.mark.parametrize(("path", "verb"), operations("/(livez|healthz|readyz|version|openapi)"))
-def test_health_keeps_its_promises(described: Any, path: str, verb: str) -> None:
+def test_health_follows_its_description(described: Any, path: str, verb: str) -> None:
     checks = [status_code_conformance, content_type_conformance, response_schema_conformance]
     call_many(lambda case: case.call_and_validate(checks=checks) and None, described[path][verb])
 
 
 @pytest.mark.parametrize("is_known", [True, False])
 @pytest.mark.parametrize(("path", "verb"), operations("/ping/"))
-def test_pings_keep_their_promises(api: Api, described: Any, path: str, verb: str, is_known: bool) -> None:  # noqa: FBT001
+def test_pings_follow_their_description(api: Api, described: Any, path: str, verb: str, is_known: bool) -> None:  # noqa: FBT001
     checks = [status_code_conformance, content_type_conformance, response_schema_conformance]
     known = api.pinged if is_known else {}
 
@@ -189,5 +192,5 @@ def check_badge(case: schemathesis.Case[Any]) -> None:
 
 
 @pytest.mark.parametrize(("path", "verb"), operations("/badge/"))
-def test_under_badge_there_is_always_an_answer_of_the_kind_asked_for(described: Any, path: str, verb: str) -> None:
+def test_badges_are_always_answered_in_the_requested_format(described: Any, path: str, verb: str) -> None:
     call_many(check_badge, described[path][verb])

@@ -1,4 +1,4 @@
-"""Under a path prefix, each path that leaves the service begins with it."""
+"""With a path prefix, every path that leaves the service starts with it."""
 
 from __future__ import annotations
 
@@ -20,14 +20,15 @@ from badge.serving import first_words
 from badge.settings import load
 from badge.web.pages.choices import NO_ADDRESS
 from badge.web.paths import Paths
-from tests.web.pages.test_pages import Dashboard, one
+from tests.dashboard import Dashboard, Dashboards
+from tests.web.pages.test_pages import one
 
 PREFIX = "/backups"
 UNDER = Paths(PREFIX)
 TOKEN = "correct horse battery staple"
 BY_TOKEN = {"BADGE_DASHBOARD": "token", "BADGE_DASHBOARD_TOKEN": TOKEN, "BADGE_PUBLIC_URL": "http://localhost"}
 ADDRESSES = ("href", "src", "action", "srcset", "data-shared", "data-description")
-# Every page, in each of its states that shows other links.
+# Every page, in each state that shows different links.
 PAGES = [
     "/",
     "/?subject=acme/web&show=age",
@@ -51,15 +52,15 @@ def client_under_prefix(dashboard: Dashboard) -> FlaskClient:
 
 
 @pytest.fixture
-def client(tmp_path: Path) -> FlaskClient:
-    dashboard = Dashboard(tmp_path)
-    for number in range(60):  # more than one page of them
+def client(dashboards: Dashboards) -> FlaskClient:
+    dashboard = dashboards()
+    for number in range(60):  # more than one page
         dashboard.tell(Subject.legacy("acme", f"web{number or ''}"))
     return client_under_prefix(dashboard)
 
 
 def paths_in(page: Tag) -> Iterator[str]:
-    """The path of each address that a browser would follow, but for what is in the page itself."""
+    """Return the path of each URL that a browser would follow, except `data:` URLs."""
     for element in page.find_all(True):
         for address in (str(element[name]) for name in ADDRESSES if name in element.attrs):
             if not address.startswith(("#", "data:")):
@@ -71,32 +72,32 @@ def strays_in(page: Tag) -> list[str]:
 
 
 @pytest.mark.parametrize("path", PAGES)
-def test_links_forms_and_what_pages_load_begin_with_the_prefix(client: FlaskClient, path: str) -> None:
+def test_links_forms_and_resources_begin_with_the_prefix(client: FlaskClient, path: str) -> None:
     page = BeautifulSoup(client.get(path, headers={"Accept": "text/html"}).data, "html.parser")
     assert f"{PREFIX}/static/pages.css" in set(paths_in(page))
     assert strays_in(page) == []
 
 
 @pytest.mark.parametrize("path", ["/?subject=acme/web", "/dashboard/acme/web", "/doctor?subject=acme/web"])
-def test_what_there_is_to_copy_begins_with_the_prefix(client: FlaskClient, path: str) -> None:
+def test_snippets_begin_with_the_prefix(client: FlaskClient, path: str) -> None:
     page = BeautifulSoup(client.get(path).data, "html.parser")
     copied = re.findall(rf"{re.escape(NO_ADDRESS)}(/\w+/\w+/)", " ".join(area.text for area in page.select("textarea")))
     assert set(copied) <= {f"{PREFIX}/badge/", f"{PREFIX}/dashboard/"}
     assert f"{PREFIX}/badge/" in copied
 
 
-def test_the_way_to_a_subject_s_page_begins_with_the_prefix(client: FlaskClient) -> None:
+def test_redirects_to_a_subject_begin_with_the_prefix(client: FlaskClient) -> None:
     answer = client.get("/dashboard?subject=https://github.com/acme/web")
     assert answer.headers["Location"] == f"{PREFIX}/dashboard/GitHub/acme/Repository/web"
 
 
-def test_the_next_page_of_the_list_begins_with_the_prefix(client: FlaskClient) -> None:
+def test_the_link_to_the_next_page_begins_with_the_prefix(client: FlaskClient) -> None:
     page = BeautifulSoup(client.get("/dashboard").data, "html.parser")
     assert str(one(page, "a[rel=next]")["href"]).startswith(f"{PREFIX}/dashboard?cursor=")
 
 
-def test_the_ways_to_the_log_in_and_back_begin_with_the_prefix(tmp_path: Path) -> None:
-    client = client_under_prefix(Dashboard(tmp_path, **BY_TOKEN))
+def test_redirects_to_the_login_and_back_begin_with_the_prefix(dashboards: Dashboards) -> None:
+    client = client_under_prefix(dashboards(**BY_TOKEN))
     sent = client.get("/dashboard/acme/web").headers["Location"]
     assert sent.startswith(f"{PREFIX}/login?next=")
     form = BeautifulSoup(client.get(sent.removeprefix(PREFIX)).data, "html.parser")
@@ -123,5 +124,5 @@ def test_the_first_words_name_addresses_under_the_prefix() -> None:
 
 
 @pytest.mark.parametrize("template", TEMPLATES, ids=lambda template: template.name)
-def test_no_template_spells_a_path_out(template: Path) -> None:
+def test_no_template_hard_codes_a_path(template: Path) -> None:
     assert re.findall(r"(?:href|src|srcset|action)=\"/", template.read_text(encoding="utf-8")) == []

@@ -41,7 +41,7 @@ LOOKS: list[Mapping[str, str]] = [
 
 @dataclass(frozen=True)
 class Read:
-    """What a parser found: one image within one link, and nothing else."""
+    """What a parser should find: one image within one link, and nothing else."""
 
     image: str
     alt: str | None
@@ -69,7 +69,7 @@ def expected(made: Snippet) -> Read:
 
 
 def words(alt: str) -> str:
-    """What is left of an alternative text where a syntax can't hold all of it."""
+    """Reduce an alternative text to what a syntax can hold."""
     return "".join(character for character in alt if character.isalnum())
 
 
@@ -77,7 +77,7 @@ def height_of(made: Snippet) -> str | None:
     return str(made.height) if made.height else None
 
 
-def test_there_are_enough_names_to_read_back() -> None:
+def test_there_are_enough_names() -> None:
     assert len(SUBJECTS) > 40
 
 
@@ -130,7 +130,7 @@ def html_is_read_back(snippets: Sequence[Snippet]) -> None:
 
 
 def picture_is_read_back(snippets: Sequence[Snippet]) -> None:
-    """There is one picture for dark pages and one for light ones."""
+    """Check for one image for dark pages and one for light ones."""
     for made in snippets:
         text = made.written_in(Syntax.PICTURE)
         dark = BeautifulSoup(text, "html.parser").source
@@ -169,7 +169,7 @@ def test_the_rst_of_any_subject_is_one_linked_image(subject: Subject) -> None:
 
 
 def parsed_by_pandoc(snippets: Sequence[Snippet], syntax: Syntax, reader: str) -> Iterator[tuple[Snippet, list[Any]]]:
-    """Each snippet with the inline elements of its paragraph."""
+    """Return each snippet with the inline elements of its paragraph."""
     text = "\n\n".join(made.written_in(syntax) for made in snippets)
     document = json.loads(pypandoc.convert_text(text, "json", format=reader))
     paragraphs = [block["c"] for block in document["blocks"] if block["t"] == "Para"]
@@ -178,7 +178,7 @@ def parsed_by_pandoc(snippets: Sequence[Snippet], syntax: Syntax, reader: str) -
 
 
 def linked(inline: list[Any]) -> tuple[dict[str, str], str, str, str]:
-    """Attributes, text, source and link of an image that is all there is."""
+    """Return attributes, text, source and link of the only image."""
     (link,) = inline
     assert link["t"] == "Link"
     _, (inner,), (page, _) = link["c"]
@@ -193,7 +193,7 @@ def textile_is_read_back(snippets: Sequence[Snippet]) -> None:
     for made, inline in parsed_by_pandoc(snippets, Syntax.TEXTILE, "textile"):
         attributes, alt, source, page = linked(inline)
         assert attributes == ({"height": f"{height_of(made)}px"} if made.height else {})
-        # Percent-encoding of what needs none changes no address (RFC 3986, section 6.2.2.2).
+        # Percent-encoding unreserved characters doesn't change a URL (RFC 3986, section 6.2.2.2).
         page = re.sub("%2E$", ".", page)
         assert (source, words(alt), page) == (made.image_url, words(made.alt), made.page_url)
 
@@ -225,7 +225,7 @@ def org_is_read_back(snippets: Sequence[Snippet]) -> None:
 
 
 def mediawiki_is_read_back(snippets: Sequence[Snippet]) -> None:
-    """It links an address that it takes for an image's."""
+    """Check a link around a URL that MediaWiki recognises as an image."""
     for made in snippets:
         (link,) = wikitextparser.parse(made.written_in(Syntax.MEDIAWIKI)).external_links
         assert link.text is not None
@@ -252,7 +252,7 @@ def asciidoc_is_read_back(snippets: Sequence[Snippet]) -> None:
         assert link is not None
         assert image["alt"] == made.alt
         assert image.get("height") == height_of(made)
-        # Percent-encoding of what needs none changes no address (RFC 3986, section 6.2.2.2).
+        # Percent-encoding unreserved characters doesn't change a URL (RFC 3986, section 6.2.2.2).
         assert unquote(str(image["src"])) == unquote(made.image_url)
         assert unquote(str(link["href"])) == unquote(made.page_url)
 
@@ -292,12 +292,12 @@ def test_each_snippet_is_one_linked_image_to_a_parser_of_its_syntax(
 
 
 PUNCTUATED = st.text("aZ1 .-_~!?:;,'\"*()[]{}<>|&#%=+^@`$\\/é", min_size=1, max_size=12)
-"""Names mostly of what means something somewhere; a single one costs as much time as many."""
+"""Names made mostly of special characters. They are parsed in batches, because parsers are slow to start."""
 
 
 @settings(max_examples=5, deadline=None)
 @given(st.lists(PUNCTUATED.map(named).filter(bool), min_size=20, max_size=40))
-def test_names_full_of_punctuation_are_read_back_in_every_syntax(subjects: list[Subject]) -> None:
+def test_names_full_of_punctuation_survive_every_syntax(subjects: list[Subject]) -> None:
     for is_read_back in READ_BACK:
         is_read_back([snippet(subject, BASE) for subject in subjects])
 

@@ -43,7 +43,7 @@ class _Tcp(redis.Connection):
 
 
 class BoundedConnection(Bounded, _Tcp):
-    """Over TCP."""
+    """A bounded connection over TCP."""
 
 
 class Tls(NamedTuple):
@@ -92,7 +92,7 @@ class BoundedTlsConnection(Bounded, redis.SSLConnection, _Tcp):
 
 
 class BoundedUnixConnection(Bounded, redis.UnixDomainSocketConnection):
-    """Over a Unix socket."""
+    """A bounded connection over a Unix socket."""
 
     # redis-py 8.1 reads these for its timeout message, but Unix connections have none.
     host, port = "", 0

@@ -1,11 +1,11 @@
-"""The `auth` table of a source → how it shows who is asking."""
+"""The `auth` table of a source: how the source authenticates."""
 
 from __future__ import annotations
 
 from functools import partial
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import AfterValidator, Field, PlainValidator, ValidationInfo
+from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, ValidationInfo
 
 from badge.ports import Clock
 from badge.settings import INSTALL, HttpUrl
@@ -21,7 +21,7 @@ from badge.sources.recipes.template import Template, texts_in
 from badge.sources.secrets import Secret
 
 HeaderName = Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{1,64}$")]
-# A header's prefix, a user's name: one line of ASCII.
+# A header's prefix or a user name: one line of printable ASCII.
 Plain = Annotated[str, Field(pattern=r"^[ -~]{0,256}$")]
 
 
@@ -29,24 +29,24 @@ def _secret(reference: object, info: ValidationInfo) -> Secret:
     return Secret.parse(reference, (info.context or {}).get("environment", {}))
 
 
-NOBODY = FixedHeaders()
-"""For systems that ask nobody who they are."""
+NO_AUTHENTICATION = FixedHeaders()
+"""For systems without authentication."""
 
 SecretReference = Annotated[Secret, PlainValidator(_secret)]
 
 
 class NoAuth(Table):
-    """Nothing, where a preset would have something."""
+    """No authentication, to override a preset's."""
 
     kind: Literal["none"]
 
     def authentication(self, address: str, transport: HttpTransport, clock: Clock) -> Authentication:  # noqa: ARG002 - the signature of all kinds
-        """The authentication that this table describes, for the source at this address."""
-        return NOBODY
+        """Return the authentication that this table describes; `address` is the source's URL."""
+        return NO_AUTHENTICATION
 
 
 class HeaderAuth(Table):
-    """A key in a header."""
+    """An API key in a header."""
 
     kind: Literal["header"]
     header: HeaderName
@@ -54,7 +54,7 @@ class HeaderAuth(Table):
     prefix: Plain = ""
 
     def authentication(self, address: str, transport: HttpTransport, clock: Clock) -> Authentication:  # noqa: ARG002 - the signature of all kinds
-        """The authentication that this table describes, for the source at this address."""
+        """Return the authentication that this table describes; `address` is the source's URL."""
         return header(self.header, self.value, self.prefix)
 
 
@@ -65,30 +65,30 @@ class BearerAuth(Table):
     token: SecretReference
 
     def authentication(self, address: str, transport: HttpTransport, clock: Clock) -> Authentication:  # noqa: ARG002 - the signature of all kinds
-        """The authentication that this table describes, for the source at this address."""
+        """Return the authentication that this table describes; `address` is the source's URL."""
         return header("Authorization", self.token, "Bearer ")
 
 
 class BasicAuth(Table):
-    """User and password."""
+    """User and password (HTTP Basic)."""
 
     kind: Literal["basic"]
     user: Plain
     password: SecretReference
 
     def authentication(self, address: str, transport: HttpTransport, clock: Clock) -> Authentication:  # noqa: ARG002 - the signature of all kinds
-        """The authentication that this table describes, for the source at this address."""
+        """Return the authentication that this table describes; `address` is the source's URL."""
         return basic(self.user, self.password)
 
 
 def _log_in_body(body: dict[str, Any]) -> dict[str, Any]:
-    if {place for text in texts_in(body) for place in Template.parse(text).places} - {"user", "password"}:
-        raise ValueError("has places for {user} and {password} alone")
+    if {name for text in texts_in(body) for name in Template.parse(text).placeholders} - {"user", "password"}:
+        raise ValueError("use no placeholders but {user} and {password}")
     return body
 
 
 class LogInAuth(Table):
-    """A request that is answered with a token: `{user}` and `{password}` in its body stand for the two."""
+    """A login request that is answered with a token; its body may use `{user}` and `{password}`."""
 
     kind: Literal["login"]
     path: Path
@@ -102,7 +102,7 @@ class LogInAuth(Table):
     prefix: Plain = "Bearer "
 
     def authentication(self, address: str, transport: HttpTransport, clock: Clock) -> Authentication:
-        """The authentication that this table describes, for the source at this address."""
+        """Return the authentication that this table describes; `address` is the source's URL."""
         log_in = RequestLogIn(
             url=address + self.path.text,
             body=self.body,
@@ -126,7 +126,7 @@ class OAuth2Auth(Table):
     scope: Annotated[str, Field(pattern=r"^[!-z ]{0,1024}$")] = ""
 
     def authentication(self, address: str, transport: HttpTransport, clock: Clock) -> Authentication:  # noqa: ARG002 - the signature of all kinds
-        """What it amounts to; the token's address is not the source's own, so it has a transport of its own."""
+        """Return the authentication; it has its own transport, since the token's URL is not below the source's."""
         body = {"grant_type": "client_credentials", "client_id": "{user}", "client_secret": "{password}"}
         log_in = RequestLogIn(
             url=self.token_url,
@@ -142,26 +142,26 @@ class OAuth2Auth(Table):
 
 
 class UrBackupAuth(Table):
-    """UrBackup's salted log-in, whose session travels in the form."""
+    """UrBackup's salted login, whose session is sent as a form field."""
 
     kind: Literal["urbackup"]
     user: Plain
     password: SecretReference
 
     def authentication(self, address: str, transport: HttpTransport, clock: Clock) -> Authentication:
-        """The authentication that this table describes, for the source at this address."""
+        """Return the authentication that this table describes; `address` is the source's URL."""
         log_in = UrBackupLogIn(f"{address}/x", self.user, self.password, transport, clock)
         return TokenLogIn(log_in, partial(in_form, "ses"), clock)
 
 
 def _with_botocore(value: str) -> str:
     if not aws_signature.is_installed():
-        raise ValueError(f"needs botocore: {INSTALL} requirements-aws.txt")
+        raise ValueError(f"install botocore first: {INSTALL} requirements-aws.txt")
     return value
 
 
 class AwsAuth(Table):
-    """AWS' Signature Version 4; the service signs for `backup` unless told otherwise."""
+    """AWS Signature Version 4, for the AWS service `backup` by default."""
 
     kind: Literal["aws"]
     region: Annotated[str, Field(pattern=r"^[a-z0-9-]{1,32}$"), AfterValidator(_with_botocore)]
@@ -171,11 +171,18 @@ class AwsAuth(Table):
     session_token: SecretReference | None = None
 
     def authentication(self, address: str, transport: HttpTransport, clock: Clock) -> Authentication:  # noqa: ARG002 - the signature of all kinds
-        """The authentication that this table describes, for the source at this address."""
+        """Return the authentication that this table describes; `address` is the source's URL."""
         return AwsSignature(self.region, self.service, self.access_key, self.secret_key, self.session_token)
 
 
-AuthTable = Annotated[
-    NoAuth | HeaderAuth | BearerAuth | BasicAuth | LogInAuth | OAuth2Auth | UrBackupAuth | AwsAuth,
-    Field(discriminator="kind"),
-]
+_Kinds = NoAuth | HeaderAuth | BearerAuth | BasicAuth | LogInAuth | OAuth2Auth | UrBackupAuth | AwsAuth
+KINDS = [get_args(kind.model_fields["kind"].annotation)[0] for kind in get_args(_Kinds)]
+
+
+def _with_kind(table: object) -> object:
+    if isinstance(table, dict) and "kind" not in table:
+        raise ValueError(f"has no kind; give {', '.join(KINDS[:-1])} or {KINDS[-1]}")
+    return table
+
+
+AuthTable = Annotated[_Kinds, Field(discriminator="kind"), BeforeValidator(_with_kind)]

@@ -1,4 +1,4 @@
-"""The subjects of all sources in sources.toml that can tell which they have."""
+"""Lists the subjects of all sources in sources.toml that have a list."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ITEMS_A_PAGE = 500
 def listing_of(
     configured: Sequence[ConfiguredSource], routing: SourceRouting, catalogue: StatusListing | None, clock: Clock
 ) -> StatusListing | None:
-    """What lists them: the catalogue itself where it answers alone; None where no source can tell."""
+    """Return the listing: the catalogue itself if it is the only source, and None if no source has a list."""
     if catalogue is not None and len(configured) == 1:
         return catalogue
     walks = {
@@ -46,12 +46,12 @@ def _walk_of(source: ConfiguredSource, catalogue: StatusListing | None, clock: C
 
 @dataclass(frozen=True, slots=True)
 class CatalogueWalk:
-    """Reads a listing that pages by itself."""
+    """Reads all pages of a listing."""
 
     listing: StatusListing
 
     def __call__(self) -> Walked:
-        """Every page there is, within the limits; raises `SourceUnavailable`."""
+        """Return the subjects of all pages, within the limits; raises `SourceUnavailable`."""
         items: list[ListedSubject] = []
         cursor: str | None = None
         while len(items) < MOST_SUBJECTS:
@@ -65,17 +65,21 @@ class CatalogueWalk:
 
 @dataclass(frozen=True, slots=True)
 class JoinedWalk:
-    """What all of them have, each only for the subjects that it is asked for.
+    """Joins the lists of several sources, each reduced to the subjects for which that source answers.
 
-    One that is out leaves the others to be seen, and the whole unfinished; one without a list has nothing to add.
+    If a source fails, the others are still listed and the result is marked as incomplete. Sources without a list are
+    skipped.
     """
 
     routing: SourceRouting
     walks: Mapping[str, Walk]
-    """By the names of their sources."""
+    """By source name."""
 
     def __call__(self) -> Walked:
-        """The subjects of all; raises `ListUnavailable` where none that has a list answers, `NoList` where none has."""
+        """Return the subjects of all sources.
+
+        Raises `ListUnavailable` if every source with a list fails, and `NoList` if no source has one.
+        """
         walked: dict[str, Walked] = {}
         silent: list[str] = []
         for name, walk in self.walks.items():

@@ -1,4 +1,4 @@
-"""What the keys of one source have to say together: each can be right by itself, and the whole be wrong."""
+"""Checks across the keys of a source, each of which may be right by itself."""
 
 from __future__ import annotations
 
@@ -12,27 +12,27 @@ from badge.sources.recipes.presets import Preset
 from badge.sources.recipes.template import Template, texts_in
 from badge.sources.subject_matcher import has_wildcard
 
-Found = tuple[str, str]
+KeyFault = tuple[str, str]
 """A key, and what is wrong with it."""
 
 
-def required(preset: Preset | None, source: Mapping[str, Any]) -> Iterator[Found]:
-    """What the preset can't know and the source does not give."""
+def required(preset: Preset | None, source: Mapping[str, Any]) -> Iterator[KeyFault]:
+    """Yield the keys that the preset requires and the source lacks."""
     for key, reason in (preset.requires if preset else {}).items():
         if not _has(source, key):
-            yield key, f"has to be given: {reason}"
+            yield key, f"is required: {reason}"
 
 
-def place(kind: str, source: Mapping[str, Any]) -> Iterator[Found]:
-    """There has to be one place to ask, as the kind has it."""
+def location(kind: str, source: Mapping[str, Any]) -> Iterator[KeyFault]:
+    """Yield a fault unless the source has exactly one URL, file or folder, as its kind requires."""
     if kind in ("http", "native") and "url" not in source:
-        yield "url", "is missing: the system's address"
+        yield "url", "is missing; give the system's address"
     if kind == "file" and ("file" in source) == ("folder" in source):
-        yield "file", "give file or folder, one of them"
+        yield "file", "give either file or folder"
 
 
-def matches(match: Match) -> Iterator[Found]:
-    """A pattern for one text alone has to be one that a subject can have, or nothing ever matches."""
+def matches(match: Match) -> Iterator[KeyFault]:
+    """Yield patterns without wildcards that no subject can have, so that they would never match."""
     anything = dict.fromkeys(Match.model_fields, "x")
     for part in Match.model_fields:
         for pattern in match.any_of(part):
@@ -42,42 +42,44 @@ def matches(match: Match) -> Iterator[Found]:
                 yield f"match.{part}", str(invalid)
 
 
-def values(entry: Entry, source: Mapping[str, Any], preset: Preset | None, faulty: Collection[str]) -> Iterator[Found]:
-    """Every place is filled for every subject, and every value has a place."""
-    asked = _places_in(source, entry)
-    places = asked - {*SUBJECT_FIELDS, *_table(_table(source.get("then")).get("values"))}
+def values(
+    entry: Entry, source: Mapping[str, Any], preset: Preset | None, faulty: Collection[str]
+) -> Iterator[KeyFault]:
+    """Yield placeholders that lack a value for some subject, and values without a placeholder."""
+    used = _placeholders_in(source, entry)
+    placeholders = used - {*SUBJECT_FIELDS, *_table(_table(source.get("then")).get("values"))}
     rows = list(entry.subjects.values())
     if not {"match", "subjects", "values"} & set(faulty):
-        yield from _not_told_apart(entry, asked)
-        for name in sorted(places - entry.values.keys()):
+        yield from _ambiguous(entry, used)
+        for name in sorted(placeholders - entry.values.keys()):
             if entry.match is not None or not rows or any(name not in row for row in rows):
-                told = (preset.parameters if preset else {}).get(name, "there is no such name")
-                yield f"values.{name}", f"is missing: {told}"
+                description = (preset.parameters if preset else {}).get(name, f"the recipe uses {{{name}}}")
+                yield f"values.{name}", f"is missing: {description}"
     inherited = preset.values.keys() if preset else set()
     given = (entry.values.keys() - inherited) | {name for row in rows for name in row}
-    for value in sorted(given - places):
-        yield f"values.{value}", "is used nowhere"
+    for value in sorted(given - placeholders):
+        yield f"values.{value}", f"is not used; remove it, or use {{{value}}} in the recipe"
 
 
-def _not_told_apart(entry: Entry, asked: Collection[str]) -> Iterator[Found]:
-    """One answer must not stand for several subjects: what is not asked for has to be pinned."""
+def _ambiguous(entry: Entry, used: Collection[str]) -> Iterator[KeyFault]:
+    """Yield wildcards in parts that the recipe does not use: several subjects would get the same answer."""
     if entry.match is None and entry.subjects:
         return
     match = entry.match or Match()
     for name, part in zip(SUBJECT_FIELDS, Match.model_fields, strict=True):
-        if name not in asked and any(has_wildcard(pattern) for pattern in match.any_of(part)):
-            yield f"match.{part}", f"has to be given without *: nothing asks for {{{name}}}"
+        if name not in used and any(has_wildcard(pattern) for pattern in match.any_of(part)):
+            yield f"match.{part}", f"give it without wildcards, or use {{{name}}} in the recipe"
 
 
-def _places_in(source: Mapping[str, Any], entry: Entry) -> set[str]:
-    """The names that the source asks for, as it is written, for some of it may be at fault."""
+def _placeholders_in(source: Mapping[str, Any], entry: Entry) -> set[str]:
+    """Return the placeholders in the raw source: some of its keys may be invalid."""
     request, then, where = _table(source.get("request")), _table(source.get("then")), source.get("where")
     asking: list[object] = [request.get(key) for key in ("path", "query", "json", "form")]
     asking += [source.get("promql"), then.get("path")]
     asking += [_table(item).get("equals") for item in where] if isinstance(where, list) else []
     if "folder" in source:
         asking.append(source.get("file_name", entry.file_name.text))
-    return {name for text in texts_in(asking) for name in Template(text).places}
+    return {name for text in texts_in(asking) for name in Template(text).placeholders}
 
 
 def _table(value: object) -> Mapping[str, Any]:

@@ -1,4 +1,4 @@
-"""One `[[source]]` of sources.toml, without its recipe: which subjects, where it is, who asks."""
+"""One `[[source]]` of sources.toml without its recipe: subjects, address and authentication."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ def _as_list(patterns: object) -> object:
     return [patterns] if isinstance(patterns, str) else patterns
 
 
-def _some(patterns: list[str]) -> list[str]:
+def _not_empty(patterns: list[str]) -> list[str]:
     if not patterns:
         raise ValueError("give at least one pattern")
     return patterns
 
 
-Patterns = Annotated[list[str], BeforeValidator(_as_list), AfterValidator(_some)]
+Patterns = Annotated[list[str], BeforeValidator(_as_list), AfterValidator(_not_empty)]
 
 
 class Match(Table):
-    """Which subjects, by shell patterns."""
+    """Shell patterns that select subjects."""
 
     platform: Patterns = Field(["*"])
     account: Patterns = Field(["*"])
@@ -40,33 +40,33 @@ class Match(Table):
     name: Patterns = Field(["*"])
 
     def any_of(self, part: str) -> list[str]:
-        """The patterns for a part, one of which has to match."""
+        """Return the patterns for a part, one of which has to match."""
         patterns: list[str] = getattr(self, part)
         return patterns
 
 
-def _is_so(look: Callable[[], bool]) -> bool:
+def _holds(look: Callable[[], bool]) -> bool:
     try:
         return look()
-    except OSError:  # no leave to look, a name too long
+    except OSError:  # no permission, or a name that is too long
         return False
 
 
 def _existing_file(path: Path) -> Path:
-    if not _is_so(path.is_file):
-        raise ValueError("there is no such file")
+    if not _holds(path.is_file):
+        raise ValueError("there is no such file; give a file that the service can read")
     return path
 
 
 def _no_folder(path: Path) -> Path:
-    if _is_so(path.is_dir):
-        raise ValueError("is a folder; give it as `folder`")
+    if _holds(path.is_dir):
+        raise ValueError("is a folder; use the key `folder`")
     return path
 
 
 def _file_name(template: Template) -> Template:
     if "/" in template.text:
-        raise ValueError("is a name in `folder`, without /")
+        raise ValueError("give a file name without /; its folder goes into `folder`")
     return template
 
 
@@ -92,14 +92,14 @@ class Entry(Table):
     samples: list[Sample] = Field(default_factory=list)
 
 
-_OF_ALL = frozenset({"name", "kind", "preset", "match", "subjects"})
-_OF_HTTP = frozenset({"url", "ca_file", "max_bytes", "auth", "folds_case", "visibility", "samples", "values"})
-_OF_FILES = frozenset({"file", "folder", "file_name", "max_bytes", "visibility", "samples", "values"})
+_COMMON_KEYS = frozenset({"name", "kind", "preset", "match", "subjects"})
+_HTTP_KEYS = frozenset({"url", "ca_file", "max_bytes", "auth", "folds_case", "visibility", "samples", "values"})
+_FILE_KEYS = frozenset({"file", "folder", "file_name", "max_bytes", "visibility", "samples", "values"})
 
 KEYS_OF_KINDS: Mapping[str, frozenset[str]] = {
-    "http": _OF_ALL | _OF_HTTP | RECIPE_KEYS,
-    "file": _OF_ALL | _OF_FILES | RECIPE_KEYS - {"request", "then", "promql", "http"},
-    "native": _OF_ALL | {"url", "ca_file", "max_bytes", "api_key", "method"},
-    "catalogue": _OF_ALL,
+    "http": _COMMON_KEYS | _HTTP_KEYS | RECIPE_KEYS,
+    "file": _COMMON_KEYS | _FILE_KEYS | RECIPE_KEYS - {"request", "then", "promql", "http"},
+    "native": _COMMON_KEYS | {"url", "ca_file", "max_bytes", "api_key", "method"},
+    "catalogue": _COMMON_KEYS,
 }
-"""What may stand in a source of each kind."""
+"""The keys that a source of each kind may have."""

@@ -1,11 +1,11 @@
-"""The sources of sources.toml, made."""
+"""Builds the sources of sources.toml."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
 from badge.ports import Clock, Events, StatusSource
-from badge.sources.configuration.auth_table import NOBODY
+from badge.sources.configuration.auth_table import NO_AUTHENTICATION
 from badge.sources.configuration.sources_file import ConfiguredSource
 from badge.sources.http.transport import HttpTransport
 from badge.sources.native.source import NativeSource
@@ -13,23 +13,23 @@ from badge.sources.recipes.declarative import DeclarativeSource
 from badge.sources.recipes.json_file import JsonFileSource, OneFile, OnePerSubject
 from badge.sources.routing import Routing
 
-CatalogueCalled = Callable[[str], StatusSource]
-"""The own catalogue, under the name that the file gives it."""
+CatalogueFactory = Callable[[str], StatusSource]
+"""Returns the catalogue as a source with the name that the file gives it."""
 
 
 def build_routing(
-    configured: Sequence[ConfiguredSource], catalogue: CatalogueCalled | None, clock: Clock, events: Events
+    configured: Sequence[ConfiguredSource], catalogue: CatalogueFactory | None, clock: Clock, events: Events
 ) -> Routing:
-    """The sources of the file; `catalogue` has to be there if one of them is of that kind."""
+    """Build the file's sources; `catalogue` is required if one of them is of kind catalogue."""
     return Routing([(source.matcher, _built(source, catalogue, clock, events)) for source in configured])
 
 
 def catalogue_names(configured: Sequence[ConfiguredSource]) -> frozenset[str]:
-    """The names of those behind which the catalogue stands; empty if none asks it."""
+    """Return the names of the sources of kind catalogue."""
     return frozenset(source.entry.name for source in configured if source.entry.kind == "catalogue")
 
 
-def _built(source: ConfiguredSource, catalogue: CatalogueCalled | None, clock: Clock, events: Events) -> StatusSource:
+def _built(source: ConfiguredSource, catalogue: CatalogueFactory | None, clock: Clock, events: Events) -> StatusSource:
     match source.entry.kind:
         case "catalogue":
             assert catalogue is not None
@@ -60,13 +60,13 @@ def _file(source: ConfiguredSource, clock: Clock, events: Events) -> JsonFileSou
     entry = source.entry
     assert source.recipe is not None
     if entry.folder is not None:
-        place: OneFile | OnePerSubject = OnePerSubject(entry.folder, entry.file_name)
+        location: OneFile | OnePerSubject = OnePerSubject(entry.folder, entry.file_name)
     else:
         assert entry.file is not None
-        place = OneFile(entry.file)
+        location = OneFile(entry.file)
     return JsonFileSource(
         name=entry.name,
-        place=place,
+        location=location,
         recipe=source.recipe,
         matcher=source.matcher,
         clock=clock,
@@ -86,7 +86,7 @@ def _http(source: ConfiguredSource, clock: Clock, events: Events) -> Declarative
         base_url=entry.url,
         recipe=source.recipe,
         matcher=source.matcher,
-        authentication=entry.auth.authentication(entry.url, transport, clock) if entry.auth else NOBODY,
+        authentication=entry.auth.authentication(entry.url, transport, clock) if entry.auth else NO_AUTHENTICATION,
         transport=transport,
         clock=clock,
         events=events,

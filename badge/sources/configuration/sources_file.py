@@ -1,4 +1,4 @@
-"""`sources.toml`: which source answers which subjects. Read once, as a whole, with every fault told at once.
+"""`sources.toml`: which source answers for which subjects. Read once, with all faults reported together.
 
 What the keys mean: docs/how-to/sources.md.
 """
@@ -17,7 +17,7 @@ from pydantic import BaseModel, ValidationError
 
 from badge.model import InvalidSubject, Subject
 from badge.settings import BadSettings, SettingFault
-from badge.sources.configuration.cross_checks import Found, matches, place, required, values
+from badge.sources.configuration.cross_checks import KeyFault, location, matches, required, values
 from badge.sources.configuration.entry import KEYS_OF_KINDS, Entry, Match
 from badge.sources.recipes import presets
 from badge.sources.recipes.presets import Preset
@@ -31,24 +31,24 @@ MOST_SOURCES = 100
 
 @dataclass(frozen=True, slots=True)
 class ConfiguredSource:
-    """One source, understood."""
+    """One source of the file, validated."""
 
     entry: Entry
     matcher: SubjectMatcher
     recipe: Recipe | None
-    """None for kinds that have no answer to read: catalogue and native."""
+    """None for the kinds catalogue and native."""
     identity: str
-    """Changes whenever anything that decides how answers are read does."""
+    """Changes whenever anything changes that affects how answers are read."""
 
 
 class BadSources(BadSettings):
-    """All faults of the file at once."""
+    """All faults of the file."""
 
 
 _Model = TypeVar("_Model", bound=BaseModel)
 
 
-# What stands for a key that is itself at fault or not known, so that the others can be looked at all the same.
+# Replaces keys that are invalid or missing, so that the others can still be checked.
 _STAND_INS: Mapping[str, Any] = {
     "name": "unnamed",
     "kind": "catalogue",
@@ -60,7 +60,7 @@ _KEYS_OF_ANY_KIND = frozenset[str]().union(*KEYS_OF_KINDS.values())
 
 
 def load(path: Path, environment: Mapping[str, str] | None = None) -> Sequence[ConfiguredSource]:
-    """The sources in the file, in its order; raises `BadSources` with every fault in it."""
+    """Return the sources in file order; raises `BadSources` with every fault of the file."""
     reading = _Reading(path.name, os.environ if environment is None else environment)
     found = reading.sources(reading.tables(_document(path)))
     if reading.faults:
@@ -72,10 +72,10 @@ def _document(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeError) as error:
-        reason = getattr(error, "strerror", None) or "is not UTF-8 text"
+        reason = getattr(error, "strerror", None) or "not UTF-8 text"
         raise BadSources([SettingFault("BADGE_SOURCES", f"{path} can't be read: {reason}")]) from None
     except tomllib.TOMLDecodeError as error:
-        raise BadSources([SettingFault(path.name, f"is not TOML: {error}")]) from None
+        raise BadSources([SettingFault(path.name, f"is not valid TOML: {error}")]) from None
 
 
 class _Reading:
@@ -87,13 +87,13 @@ class _Reading:
 
     def tables(self, document: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
         for key in document.keys() - {"source"}:
-            self._fault(f"{key} is no key of the file; sources are [[source]] tables")
+            self._fault(f"{key} is not a key of this file; write sources as [[source]] tables")
         tables = document.get("source")
         if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
-            self._fault("has no [[source]]")
+            self._fault("give at least one [[source]] table")
             return []
         if len(tables) > MOST_SOURCES:
-            self._fault(f"has more than {MOST_SOURCES} sources")
+            self._fault(f"give at most {MOST_SOURCES} sources")
         return cast("Sequence[Mapping[str, Any]]", tables)
 
     def _fault(self, problem: str) -> None:
@@ -106,7 +106,7 @@ class _Reading:
             name = table.get("name")
             one = _OneSource(self, name if isinstance(name, str) else f"source {number}")
             if one.label in labels:
-                one.fault("name", "is given to two sources")
+                one.fault("name", "is used by two sources; give each its own")
             labels.add(one.label)
             if (source := one.read(table)) is not None:
                 found.append(source)
@@ -118,7 +118,7 @@ class _OneSource:
     reading: _Reading
     label: str
     faulty: set[str] = field(default_factory=set)
-    """Keys that can't be read: what depends on one is not looked at, for each fault is told once."""
+    """Invalid keys. Checks that depend on one are skipped, so that each fault is reported once."""
 
     def fault(self, key: str, problem: str) -> None:
         where = f"{self.reading.file}: {self.label}" + (f": {key}" if key else "")
@@ -131,7 +131,7 @@ class _OneSource:
         allowed = KEYS_OF_KINDS.get(kind, _KEYS_OF_ANY_KIND)
         self._check_keys(table, kind, allowed)
         merged = {key: value for key, value in merged.items() if key in allowed}
-        self._tell([*required(preset, merged), *place(kind, merged)])
+        self._add_faults([*required(preset, merged), *location(kind, merged)])
         entry = self._read_as(Entry, {key: value for key, value in merged.items() if key in Entry.model_fields})
         if entry is None:
             return None
@@ -139,7 +139,7 @@ class _OneSource:
         recipe, recipe_keys = None, {key: value for key, value in merged.items() if key in RECIPE_KEYS}
         if kind in ("http", "file"):
             recipe = self._read_as(Recipe, recipe_keys)
-            self._tell(values(entry, merged, preset, self.faulty))
+            self._add_faults(values(entry, merged, preset, self.faulty))
             if recipe is not None and not self.faulty & {*RECIPE_KEYS, "values"}:
                 self._check_samples(entry, recipe_keys, preset)
         elif "preset" in self.faulty:
@@ -148,7 +148,7 @@ class _OneSource:
         return ConfiguredSource(entry, matcher, recipe, identity)
 
     def _merged(self, table: Mapping[str, Any], preset: Preset | None) -> dict[str, Any]:
-        """What the source says and what its preset does; of a preset that there is not, what stands for it."""
+        """Return the source's keys merged with its preset's, or with stand-ins for an unknown preset."""
         if preset is not None:
             return merge(
                 _source_of(preset), {key: value for key, value in table.items() if key not in ("preset", "kind")}
@@ -161,21 +161,21 @@ class _OneSource:
         if name is None:
             return None
         if table.get("kind") is not None:
-            self.fault("kind", "is given by the preset")
+            self.fault("kind", "remove it; the preset sets the kind")
         if name not in presets.names():
             near = difflib.get_close_matches(str(name), presets.names(), n=1)
-            hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(presets.names())}"
+            hint = f"did you mean {near[0]}?" if near else f"give one of {', '.join(presets.names())}"
             self.fault("preset", f"there is no such preset; {hint}")
             self.faulty.add("preset")
             return None
         return presets.preset(str(name))
 
     def _read_as(self, model: type[_Model], values: Mapping[str, Any]) -> _Model | None:
-        """The table; where something is wrong with it, that is told, and the rest of the table is what comes back."""
+        """Validate a table; report its faults, then validate it without these keys. None if that doesn't help."""
         try:
             return model.model_validate(values, context={"environment": self.reading.environment})
         except ValidationError as error:
-            self._tell(faults_of(error))
+            self._add_faults(faults_of(error))
             faulty = {str(detail["loc"][0]) for detail in error.errors() if detail["loc"]} - self.faulty
         if not faulty:
             return None
@@ -183,12 +183,12 @@ class _OneSource:
         rest = {key: value for key, value in values.items() if key not in faulty}
         return self._read_as(model, {**rest, **{key: _STAND_INS[key] for key in faulty & _STAND_INS.keys()}})
 
-    def _tell(self, found: Iterable[Found]) -> None:
+    def _add_faults(self, found: Iterable[KeyFault]) -> None:
         for key, problem in found:
             self.fault(key, problem)
 
     def _check_keys(self, table: Mapping[str, Any], kind: str, allowed: frozenset[str]) -> None:
-        problem = f"is no key of a source of kind {kind}" if kind in KEYS_OF_KINDS else "there is no such key"
+        problem = f"is not a key of a source of kind {kind}" if kind in KEYS_OF_KINDS else "there is no such key"
         for key in sorted(table.keys() - allowed):
             near = difflib.get_close_matches(key, sorted(allowed), n=1)
             self.fault(key, problem + (f"; did you mean {near[0]}?" if near else ""))
@@ -202,34 +202,34 @@ class _OneSource:
                 self.fault(f'subjects."{path}"', str(invalid))
                 continue
             if key in paths:
-                self.fault(f'subjects."{path}"', f'is the same subject as "{paths[key]}"')
+                self.fault(f'subjects."{path}"', f'is the same subject as "{paths[key]}"; remove one')
             paths[key] = path
         subjects = {key: entry.subjects[path] for key, path in paths.items()}
         match = entry.match if entry.match is not None or entry.subjects else Match()
         if match is None:
             return SubjectMatcher(None, subjects, entry.values)
-        self._tell(matches(match))
+        self._add_faults(matches(match))
         return SubjectMatcher(
             Pattern({part: match.any_of(part) for part in Match.model_fields}), subjects, entry.values
         )
 
     def _check_samples(self, entry: Entry, recipe: Mapping[str, Any], preset: Preset | None) -> None:
-        """Own samples have to come out as expected; in the preset's, no expression may fail that did not before."""
+        """Check that the source's samples give what they expect, and that no expression fails on the preset's."""
         for sample in preset.samples if preset else []:
             found = sample.read_by(recipe, entry.values)
             if found.get("fails") == "badExpression" and "fails" not in sample.expect:
                 self.fault("", f'fails on the preset\'s sample "{sample.name}": {found["because"]}')
-        for sample in entry.samples:
+        for own in entry.samples:
             try:
-                found = sample.read_by(recipe, entry.values)
+                found = own.read_by(recipe, entry.values)
             except ValidationError as error:
-                self._tell(faults_of(error))
+                self._add_faults(faults_of(error))
                 continue
-            for difference in sample.misread(found):
-                self.fault(f'samples "{sample.name}"', difference)
+            for difference in own.differences(found):
+                self.fault(f'samples "{own.name}"', difference)
 
 
 def _source_of(preset: Preset) -> dict[str, Any]:
-    """What a preset says of a source that uses it."""
+    """Return the keys that a source inherits from its preset."""
     auth = {"auth": preset.auth} if preset.auth else {}
     return {"kind": preset.kind, "values": preset.values, **auth, **preset.recipe}

@@ -1,1 +1,1 @@
-"""Requests to upstreams, and their answers, under one deadline."""
+"""HTTP requests to upstreams, each with one deadline."""

@@ -1,4 +1,4 @@
-"""What an HTTP answer's frame says, whatever the API behind it. No I/O."""
+"""What status and headers of an HTTP answer mean, whichever API it comes from. No I/O."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ _KINDS = {400: "badRequest", 401: "unauthorised", 403: "forbidden", 429: "rateLi
 
 
 def unavailable(status: int, headers: Mapping[str, str], now: datetime) -> SourceUnavailable:
-    """The lack of an answer that this HTTP status stands for, with the pause that was asked for."""
+    """Return the failure that this HTTP status means, with the pause that the upstream asks for."""
     return SourceUnavailable(_kind(status, headers), _pause(headers, now), is_about_subject=status == 400)
 
 
 def is_json(headers: Mapping[str, str]) -> bool:
-    """Whether the body claims to be JSON; most often it is a log-in page where it does not."""
+    """Whether the body is declared as JSON; if not, it is usually a login page."""
     media_type = headers.get("Content-Type", "").partition(";")[0].strip().lower()
     return media_type == "application/json" or media_type.endswith("+json")
 
 
 def validator_of(headers: Mapping[str, str]) -> str | None:
-    """The ETag, if it can safely be sent back as a header."""
+    """Return the ETag if it can safely be sent back in a header."""
     etag = headers.get("ETag", "")
     is_sane = 0 < len(etag) <= LONGEST_VALIDATOR and etag.isascii() and etag.isprintable() and " " not in etag
     return etag if is_sane else None
@@ -34,20 +34,20 @@ def validator_of(headers: Mapping[str, str]) -> str | None:
 
 def _kind(status: int, headers: Mapping[str, str]) -> str:
     if status == 403 and ("Retry-After" in headers or headers.get("X-RateLimit-Remaining") == "0"):
-        # GitHub's way of saying 429.
+        # GitHub answers 403 where others answer 429.
         return _KINDS[429]
     return _KINDS.get(status, f"http{status // 100}xx")
 
 
 def _pause(headers: Mapping[str, str], now: datetime) -> timedelta | None:
-    """How long not to ask again: Retry-After in seconds or as a date (RFC 9110, 10.2.3), within limits.
+    """Return how long to pause: Retry-After in seconds or as a date (RFC 9110, 10.2.3), within limits.
 
-    A date is reckoned from the answer's own Date, for clocks differ.
+    A date is compared with the answer's own Date header, since the clocks may differ.
     """
-    said = headers.get("Retry-After", "").strip()
-    if said.isascii() and said.isdigit():
-        pause = timedelta(seconds=min(int(said[:9]), LONGEST_PAUSE.total_seconds()))
-    elif (until := _http_date(said) or _rate_limit_reset(headers)) is not None:
+    value = headers.get("Retry-After", "").strip()
+    if value.isascii() and value.isdigit():
+        pause = timedelta(seconds=min(int(value[:9]), LONGEST_PAUSE.total_seconds()))
+    elif (until := _http_date(value) or _rate_limit_reset(headers)) is not None:
         pause = until - (_http_date(headers.get("Date", "")) or now)
     else:
         return None
@@ -55,10 +55,11 @@ def _pause(headers: Mapping[str, str], now: datetime) -> timedelta | None:
 
 
 def _rate_limit_reset(headers: Mapping[str, str]) -> datetime | None:
-    """When GitHub's quota is filled up again, where it is empty and nothing better is said."""
-    said = headers.get("X-RateLimit-Reset", "")
-    is_told = headers.get("X-RateLimit-Remaining") == "0" and said.isascii() and said.isdigit() and len(said) < 12
-    return datetime.fromtimestamp(int(said), UTC) if is_told else None
+    """Return when GitHub's quota is renewed, if it is used up."""
+    value = headers.get("X-RateLimit-Reset", "")
+    is_used_up = headers.get("X-RateLimit-Remaining") == "0"
+    is_readable = value.isascii() and value.isdigit() and len(value) < 12
+    return datetime.fromtimestamp(int(value), UTC) if is_used_up and is_readable else None
 
 
 def _http_date(value: str) -> datetime | None:

@@ -1,7 +1,7 @@
-"""How a source shows who is asking: fixed headers, or a token to be had by logging in first.
+"""How a source authenticates: with fixed headers, or with a token from a login.
 
-A token is kept by each process until it runs out or is refused; a refused one is renewed once, and
-threads that were refused together share the new one.
+Each process keeps a token until it expires or is refused. A refused token is renewed once, and threads that were
+refused at the same time share the new one.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from badge.sources.secrets import Secret
 
 UNAUTHORISED = "unauthorised"
 
-# A token is renewed this long before it runs out, or it would run out on its way.
+# Tokens are renewed this long before they expire, so that none expires in transit.
 EARLY = timedelta(seconds=30)
 
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """What a log-in gave."""
+    """A token from a login."""
 
     text: str = field(repr=False)
     expires_at: datetime | None = None
@@ -36,46 +36,46 @@ class Token:
 
 @dataclass(frozen=True, slots=True)
 class Signed:
-    """A question that says who asks, and with which token, if with one."""
+    """An authenticated request, and the token it uses, if any."""
 
     request: HttpRequest = field(repr=False)
     token: Token | None = None
 
 
 class Authentication(Protocol):
-    """One way of saying who asks."""
+    """A way to authenticate requests."""
 
     def sign(self, request: HttpRequest, deadline: Deadline) -> Signed:
-        """The question as it may be asked; raises `SourceUnavailable` where no leave can be had."""
+        """Return the authenticated request; raises `SourceUnavailable` if the login fails."""
         ...
 
     def sign_anew(self, request: HttpRequest, refused: Signed, deadline: Deadline) -> Signed | None:
-        """The question signed otherwise than the one refused, or None where that is not possible."""
+        """Return the request with new credentials after a refusal, or None if there are no others."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class FixedHeaders:
-    """The same headers each time, or none."""
+    """Authentication with the same headers each time, or none."""
 
     headers: Callable[[], Mapping[str, str]] = dict
 
     def sign(self, request: HttpRequest, deadline: Deadline) -> Signed:  # noqa: ARG002 - the protocol's signature
-        """The question with these headers."""
+        """Return the request with these headers."""
         return Signed(request.with_headers(self.headers()))
 
     def sign_anew(self, request: HttpRequest, refused: Signed, deadline: Deadline) -> Signed | None:  # noqa: ARG002 - the protocol's signature
-        """They can't be changed."""
+        """Return None: there are no other headers to try."""
         return None
 
 
 def header(name: str, secret: Secret, prefix: str = "") -> FixedHeaders:
-    """A key or bearer token in a header."""
+    """Authenticate with an API key or bearer token in a header."""
     return FixedHeaders(lambda: {name: prefix + secret.reveal()})
 
 
 def basic(user: str, password: Secret) -> FixedHeaders:
-    """User and password (RFC 7617, as UTF-8)."""
+    """Authenticate with user and password (HTTP Basic, RFC 7617, UTF-8)."""
     return FixedHeaders(lambda: {"Authorization": _basic(user, password.reveal())})
 
 
@@ -84,14 +84,14 @@ def _basic(user: str, password: str) -> str:
 
 
 LogIn = Callable[[Deadline], Token]
-"""Gets a token; raises `SourceUnavailable`."""
+"""Obtains a token; raises `SourceUnavailable`."""
 Carry = Callable[[HttpRequest, str], HttpRequest]
-"""The question with the token in it."""
+"""Puts the token into the request."""
 
 
 @dataclass
 class TokenLogIn:
-    """Logs in when there is no token, or it has run out or was refused."""
+    """Authentication with a token; logs in when there is none, or when it has expired or was refused."""
 
     log_in: LogIn
     carry: Carry
@@ -100,11 +100,11 @@ class TokenLogIn:
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
 
     def sign(self, request: HttpRequest, deadline: Deadline) -> Signed:
-        """The question with the token at hand, or a new one."""
+        """Return the request with the current token, or a new one."""
         return self._signed(request, None, deadline)
 
     def sign_anew(self, request: HttpRequest, refused: Signed, deadline: Deadline) -> Signed | None:
-        """The question with another token than the one refused."""
+        """Return the request with another token than the refused one."""
         return self._signed(request, refused.token, deadline)
 
     def _signed(self, request: HttpRequest, refused: Token | None, deadline: Deadline) -> Signed:
@@ -115,28 +115,28 @@ class TokenLogIn:
         if not self._lock.acquire(timeout=deadline.remaining):
             raise SourceUnavailable("timeout")
         try:
-            kept = self._token
-            if kept is None or kept is refused or _has_run_out(kept, self.clock()):
+            token = self._token
+            if token is None or token is refused or _has_expired(token, self.clock()):
                 self._token = None
-                kept = self._token = self.log_in(deadline)
-            return kept
+                token = self._token = self.log_in(deadline)
+            return token
         finally:
             self._lock.release()
 
 
-def _has_run_out(token: Token, now: datetime) -> bool:
+def _has_expired(token: Token, now: datetime) -> bool:
     return token.expires_at is not None and token.expires_at - EARLY <= now
 
 
 def in_header(name: str = "Authorization", prefix: str = "Bearer ") -> Carry:
-    """Tokens that travel in a header."""
+    """Send tokens in a header."""
     return lambda request, token: request.with_headers({name: prefix + token})
 
 
 def log_in_document(transport: HttpTransport, request: HttpRequest, clock: Clock, deadline: Deadline) -> object:
-    """The JSON that a log-in is answered with; raises `SourceUnavailable`.
+    """Return the JSON answer to a login; raises `SourceUnavailable`.
 
-    Refused credentials come as 400 (OAuth 2), 401 or 403; none of these speaks of a subject.
+    Refused credentials are answered with 400 (OAuth 2), 401 or 403; none of these is about a subject.
     """
     answer = transport.ask(request, deadline)
     if answer.status in (400, 401, 403):
@@ -147,7 +147,7 @@ def log_in_document(transport: HttpTransport, request: HttpRequest, clock: Clock
 
 
 def json_of(answer: HttpAnswer) -> object:
-    """The JSON document in an answer's body; raises `SourceUnavailable`."""
+    """Return the JSON document in the body; raises `SourceUnavailable`."""
     if not is_json(answer.headers):
         raise SourceUnavailable("notJson")
     try:

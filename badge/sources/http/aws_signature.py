@@ -1,4 +1,4 @@
-"""AWS' Signature Version 4, by botocore, which is optional (requirements-aws.txt)."""
+"""AWS Signature Version 4 with botocore, an optional dependency (requirements-aws.txt)."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from badge.sources.secrets import Secret
 
 
 def is_installed() -> bool:
-    """Whether botocore is there."""
+    """Whether botocore is installed."""
     return importlib.util.find_spec("botocore") is not None
 
 
 @dataclass(frozen=True, slots=True)
 class AwsSignature:
-    """Signs each question; there is no token to renew."""
+    """Signs each request; there is no token to renew."""
 
     region: str
     service: str
@@ -27,8 +27,8 @@ class AwsSignature:
     session_token: Secret | None = None
 
     def sign(self, request: HttpRequest, deadline: Deadline) -> Signed:  # noqa: ARG002 - the protocol's signature
-        """The question with AWS' headers, which hold for its very address and body."""
-        # 4 MB that no other way needs, and not always installed.
+        """Return the request with AWS headers, valid only for its exact URL and body."""
+        # botocore takes 4 MB, is needed here alone, and may not be installed.
         from botocore.auth import SigV4Auth  # noqa: PLC0415
         from botocore.awsrequest import AWSRequest  # noqa: PLC0415
         from botocore.credentials import Credentials  # noqa: PLC0415
@@ -40,5 +40,5 @@ class AwsSignature:
         return Signed(request.with_headers(dict(signed.headers.items())))
 
     def sign_anew(self, request: HttpRequest, refused: Signed, deadline: Deadline) -> Signed | None:  # noqa: ARG002 - the protocol's signature
-        """A second signature would be refused like the first."""
+        """Return None: a second signature would be refused like the first."""
         return None

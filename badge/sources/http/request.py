@@ -1,4 +1,4 @@
-"""Requests to upstreams: how they are built, and how they are described to whoever debugs a source."""
+"""Requests to upstreams: how they are built, and how the trace describes them."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ JSON = {"Content-Type": "application/json"}
 
 
 def form_request(url: str, fields: Mapping[str, str]) -> HttpRequest:
-    """A POST of these fields."""
+    """Return a POST with these form fields."""
     return HttpRequest("POST", url, FORM, urlencode(fields).encode())
 
 
 def json_request(url: str, document: object) -> HttpRequest:
-    """A POST of this document."""
+    """Return a POST with this JSON document."""
     return HttpRequest("POST", url, JSON, json.dumps(document).encode())
 
 
 def describe_request(unsigned: HttpRequest, signed: HttpRequest) -> list[str]:
-    """The question in words, with what was added to sign it hidden."""
+    """Return the request as lines of text, hiding the headers added for authentication."""
     lines = [f"{unsigned.method} {unsigned.url}"]
     for name, value in signed.headers.items():
         lines.append(f"  {name}: {value if name in unsigned.headers else '<secret>'}")
@@ -34,5 +34,5 @@ def describe_request(unsigned: HttpRequest, signed: HttpRequest) -> list[str]:
 
 
 def describe_answer(answer: HttpAnswer) -> list[str]:
-    """The answer in words, with its beginning."""
+    """Return the answer's status, size and beginning as lines of text."""
     return [f"answer: HTTP {answer.status}, {len(answer.body)} bytes", excerpt(answer.body)]

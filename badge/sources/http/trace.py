@@ -1,4 +1,4 @@
-"""What is told of a question and its answer while they come about, for `flask badge sources try`."""
+"""The trace: how a source arrived at a report, step by step, as `badge sources try` prints it."""
 
 from __future__ import annotations
 
@@ -10,32 +10,32 @@ from badge.model import Report, Subject
 from badge.ports import StatusSource
 
 Trace = Callable[[str], None]
-"""Hears each step in words; no secret is among them."""
+"""Receives each step as text, which never contains a secret."""
 
 LONGEST_EXCERPT = 2000
 
 
 @runtime_checkable
 class ExplainableSource(StatusSource, Protocol):
-    """A source that can show how it comes to a report."""
+    """A source that can explain how it arrives at a report."""
 
     def explain(self, subject: Subject, known: Report | None, deadline: Deadline, trace: Trace) -> Report:
-        """Fetch as `fetch` does, and tell `trace` each step: question, answer, rules."""
+        """Fetch as `fetch` does, and pass each step to `trace`: request, answer, rules."""
         ...
 
 
 def no_trace(step: str) -> None:
-    """Drop the step: nobody wants to know."""
+    """Discard the step."""
 
 
 def excerpt(body: bytes) -> str:
-    """The beginning of an answer, to look at."""
+    """Return the beginning of a body, safe to print."""
     shown = printable(body[:LONGEST_EXCERPT].decode("utf-8", "replace"))
     return f"  {shown}…" if len(body) > LONGEST_EXCERPT else f"  {shown}"
 
 
 def printable(text: str) -> str:
-    """The text without what a terminal would obey: another system wrote it."""
+    """Return the text with control characters replaced: it comes from another system and goes to a terminal."""
     if text.replace("\n", "").replace("\t", "").isprintable():
         return text
-    return "".join(sign if sign.isprintable() or sign in "\n\t" else "\ufffd" for sign in text)
+    return "".join(character if character.isprintable() or character in "\n\t" else "\ufffd" for character in text)

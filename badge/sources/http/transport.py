@@ -1,10 +1,10 @@
-"""One HTTP question to one origin, under one deadline.
+"""One HTTP request to one origin, with one deadline for everything.
 
-requests' timeouts bound each wait for bytes, not the whole answer: a byte a second holds a caller
-for ever (requests' documentation, "Timeouts"). Here the socket's timeout is set to what is left of
-the deadline before each read, so header, body and drip all end in time. urllib3 also looks names up
-for as long as resolv.conf lets it, and gives each address the whole timeout, and the TLS handshake
-once more; here they share what is left.
+requests' timeouts limit each wait for bytes, not the whole response: a server that sends one byte a second holds the
+caller forever (requests' documentation, "Timeouts"). Here the socket timeout is set to the remaining time before each
+read, so that headers, body and slow drips all end in time. urllib3 would also let name resolution take as long as
+resolv.conf allows, and grant the full timeout to each address and again to the TLS handshake; here they share the
+remaining time.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from badge.resilience.per_process import PerProcess
 
 MOST_REDIRECTS = 3
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
-# The others turn a POST into a GET (RFC 9110, section 15.4).
+# The other redirects may turn a POST into a GET (RFC 9110, section 15.4).
 REDIRECTS_OF_ANY_METHOD = frozenset({307, 308})
 CHUNK_BYTES = 16 * 1024
 
@@ -48,7 +48,7 @@ HEADERS = {
 
 
 class Failure(StrEnum):
-    """Why there is no answer: the words in logs and metrics."""
+    """Why there is no answer, as shown in logs and metrics."""
 
     TIMEOUT = "timeout"
     CONNECT = "connect"
@@ -63,7 +63,7 @@ class Failure(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class HttpRequest:
-    """One request, as it will be sent."""
+    """An HTTP request as it will be sent."""
 
     method: str
     url: str
@@ -71,13 +71,13 @@ class HttpRequest:
     body: bytes | None = field(default=None, repr=False)
 
     def with_headers(self, headers: Mapping[str, str]) -> HttpRequest:
-        """The same question with these headers too."""
+        """Return a copy with these headers added."""
         return replace(self, headers={**self.headers, **headers})
 
 
 @dataclass(frozen=True, slots=True)
 class HttpAnswer:
-    """What came back, whole; `headers` is looked up without case."""
+    """A complete HTTP response; the lookup in `headers` ignores case."""
 
     status: int
     headers: Mapping[str, str]
@@ -86,23 +86,23 @@ class HttpAnswer:
 
 @dataclass
 class HttpTransport:
-    """Asks. Safe for threads and forks: each thread of each process has its own connections."""
+    """Sends requests. Safe with threads and forks: each thread of each process has its own connections."""
 
     max_bytes: int = 262_144
-    """The largest body, after decoding: a few kilobytes of gzip can hold a gigabyte."""
+    """Maximum body size after decompression: a few kilobytes of gzip can expand to a gigabyte."""
     names: HostNames = HOST_NAMES
     ca_file: Path | None = None
-    """Trusted instead of the usual certificate authorities: a cluster's own."""
+    """Certificate authorities to trust instead of the usual ones, such as a cluster's own."""
     _sessions: PerProcess[threading.local] = field(
         default_factory=lambda: PerProcess(threading.local), init=False, repr=False
     )
 
     def get(self, url: str, query: Mapping[str, str], headers: Mapping[str, str], deadline: Deadline) -> HttpAnswer:
-        """The answer, redirects within the origin followed; raises `SourceUnavailable` and nothing else."""
+        """Send a GET, following redirects within the origin; raises `SourceUnavailable` and nothing else."""
         return self._answer(requests.Request("GET", url, params=dict(query), headers=dict(headers)), deadline)
 
     def ask(self, request: HttpRequest, deadline: Deadline) -> HttpAnswer:
-        """The answer to a ready-made question, on the same terms."""
+        """Send a prepared request, on the same terms as `get`."""
         headers = dict(request.headers)
         return self._answer(requests.Request(request.method, request.url, headers, data=request.body), deadline)
 
@@ -139,8 +139,7 @@ class HttpTransport:
         return bytes(body)
 
     def _session(self) -> requests.Session:
-        # A connection used on both sides of a fork mixes their answers up: one subject's status
-        # would stand on another's badge.
+        # Parent and child sharing a connection would mix up answers: a badge could show another subject's status.
         of_this_thread = self._sessions.get()
         if not hasattr(of_this_thread, "session"):
             of_this_thread.session = _new_session(self.ca_file)
@@ -158,10 +157,10 @@ def _new_session(ca_file: Path | None) -> requests.Session:
 
 
 def _redirect(prepared: requests.PreparedRequest, location: str | None) -> None:
-    r"""Point the request at where a redirect leads; another origin would be sent the API key.
+    r"""Point the request at a redirect's target; refuse another origin, which would receive the API key.
 
-    Compared is what requests has made of the URL and will connect to: in `http://other\@own/`
-    the standard library's parser sees the host `own`, urllib3's sees `other`.
+    The check uses the URL as requests has normalised it and will connect to: for `http://other\@own/` the standard
+    library's parser sees the host `own`, urllib3's sees `other`.
     """
     before = str(prepared.url)
     prepared.prepare_url(urljoin(before, location or ""), None)
@@ -199,7 +198,7 @@ def _was_never_connected(error: requests.ConnectionError) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class _Call:
-    """What a connection needs to know of the question it carries; urllib3 has no way to hand it down."""
+    """What a connection needs to know about the current request; urllib3 offers no way to pass it down."""
 
     deadline: Deadline
     names: HostNames
@@ -219,13 +218,13 @@ def _calling(call: _Call) -> Iterator[None]:
 
 def _seconds_left(deadline: Deadline) -> float:
     left = deadline.remaining
-    if left == 0:  # to a socket that would mean not to wait, and not to fail
+    if left == 0:  # a socket timeout of 0 would mean non-blocking mode
         raise TimeoutError("deadline")
     return left
 
 
 class _DeadlineReader(io.RawIOBase):
-    """What http.client reads an answer through, each read given only the time that is left."""
+    """The stream from which http.client reads; each read gets only the remaining time."""
 
     def __init__(self, raw: socket.SocketIO, sock: socket.socket, deadline: Deadline) -> None:
         self._raw, self._sock, self._deadline = raw, sock, deadline
@@ -243,13 +242,13 @@ class _DeadlineReader(io.RawIOBase):
 
 
 class _DeadlineSocket:
-    """A connected socket whose answers are read under the calling thread's deadline."""
+    """A connected socket that is read within the calling thread's deadline."""
 
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
 
     def makefile(self, *_: object, **__: object) -> io.BufferedReader:
-        # Unbuffered underneath, and the socket's own: it keeps the socket open as long as it is read.
+        # The socket's own file object keeps the socket open until it has been read; unbuffered, as we buffer here.
         raw = self._sock.makefile("rb", buffering=0)
         return io.BufferedReader(_DeadlineReader(raw, self._sock, _current.call.deadline))
 
@@ -258,7 +257,7 @@ class _DeadlineSocket:
 
 
 class _HttpConnection(HTTPConnection):
-    """Connects, shakes hands and reads within the calling thread's deadline."""
+    """A connection that connects, does its handshake and reads within the calling thread's deadline."""
 
     def connect(self) -> None:
         super().connect()
@@ -274,7 +273,7 @@ class _HttpConnection(HTTPConnection):
             raise ConnectTimeoutError(self, "no connection in time") from error
         except OSError as error:
             raise NewConnectionError(self, "no connection") from error
-        self.timeout = sock.gettimeout()  # the handshake and the question have what is left
+        self.timeout = sock.gettimeout()  # the remaining time, for the handshake and the request
         return sock
 
 

@@ -1,1 +1,1 @@
-"""Sources that speak the native contract."""
+"""Sources that implement the native contract."""

@@ -1,7 +1,7 @@
-"""An upstream's HTTP answer → what it says of a subject, by the native contract. No I/O.
+"""Reads HTTP answers in the native contract. No I/O.
 
-The two kinds of no: 404 and 410 are answers; 400, 401, 403, 429, 5xx, a log-in page and anything
-that is not of the contract are the lack of one, and never make a badge red or grey by themselves.
+404 and 410 are answers. 400, 401, 403, 429, 5xx, a login page and anything outside the contract mean that there is no
+answer; by themselves these never turn a badge red or grey.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from badge.sources.http.transport import HttpAnswer
 
 
 def interpret(answer: HttpAnswer, subject: Subject, known: Report | None, now: datetime) -> ParsedStatus:
-    """What the answer says; raises `SourceUnavailable` where it says nothing."""
+    """Return the status that the answer reports; raises `SourceUnavailable` if it reports none."""
     match answer.status:
         case 200:
             return _status(answer, subject, now)
-        case 304 if known is not None and known.validator is not None:  # else nobody asked conditionally
+        case 304 if known is not None and known.validator is not None:  # otherwise the request was unconditional
             return ParsedStatus(replace(known, observed_at=now), unknown_word=False)
         case 404:
             return ParsedStatus(Report.absent(now), unknown_word=False)
@@ -50,7 +50,7 @@ def _status(answer: HttpAnswer, subject: Subject, now: datetime) -> ParsedStatus
 
 
 def _deleted(answer: HttpAnswer, subject: Subject, known: Report | None, now: datetime) -> Report:
-    """The subject's definition is gone. A body that says whose it was must mean this subject."""
+    """Return a report that the subject was deleted; a body that names a subject must name this one."""
     document = _object_in(answer)
     if document.keys() >= set(SUBJECT_FIELDS):
         try:
@@ -66,15 +66,18 @@ def _deleted(answer: HttpAnswer, subject: Subject, known: Report | None, now: da
     )
 
 
-def _visibility(said: object, known: Report | None) -> Visibility:
-    """As the body says, else as it was, else public; a word that can't be read must not tell of a private subject."""
-    if said is None:
+def _visibility(value: object, known: Report | None) -> Visibility:
+    """Return the visibility in the body, else the known one, else public.
+
+    Any unrecognised value counts as private, so that no private subject is disclosed.
+    """
+    if value is None:
         return known.visibility if known is not None else Visibility.PUBLIC
-    return Visibility.PUBLIC if said == Visibility.PUBLIC else Visibility.PRIVATE
+    return Visibility.PUBLIC if value == Visibility.PUBLIC else Visibility.PRIVATE
 
 
 def _object_in(answer: HttpAnswer) -> dict[str, object]:
-    """The JSON object in the body; that of a 410 is a welcome extra, so anything else is an empty one."""
+    """Return the JSON object in a 410's body, which is optional: anything else counts as an empty object."""
     if not is_json(answer.headers):
         return {}
     try:

@@ -1,4 +1,4 @@
-"""The subjects of a backup API in the native contract, whose list has no search, no order and no totals."""
+"""Lists the subjects of an API in the native contract, whose list has no search, no order and no totals."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ ITEMS_A_PAGE = 100
 LARGEST_PAGE_BYTES = 4 * 1024 * 1024
 WALK_SECONDS = 10.0
 LISTLESS = (404, 405, 501)
-"""What an API answers that knows single subjects only."""
+"""HTTP statuses of an API that has no list."""
 
 
 @dataclass(frozen=True, slots=True)
 class NativeWalk:
-    """Reads `GET {base_url}/ops/status/list` to its end."""
+    """Reads all pages of `GET {base_url}/ops/status/list`."""
 
     base_url: str
     api_key: str | None
@@ -32,7 +32,7 @@ class NativeWalk:
     clock: Clock
 
     def __call__(self) -> Walked:
-        """Every page there is, within the limits; raises `SourceUnavailable` and `NoList`."""
+        """Return the subjects of all pages, within the limits; raises `SourceUnavailable` and `NoList`."""
         now, deadline = self.clock(), Deadline.after(WALK_SECONDS)
         items: dict[tuple[str, ...], ListedSubject] = {}
         cursor: object = None
@@ -63,14 +63,17 @@ class NativeWalk:
 
 
 def _items_in(document: Mapping[str, Any], now: datetime) -> Sequence[ListedSubject]:
-    """Subjects that can be named; one whose status can't be read is unknown, for it still needs protection."""
+    """Return the items with valid coordinates.
+
+    An item whose status can't be read is listed as unknown: it still needs a backup.
+    """
     return [found for item in document["items"] if (found := _listed(item, now)) is not None]
 
 
 def _listed(item: object, now: datetime) -> ListedSubject | None:
     try:
-        named = item if isinstance(item, dict) else {}
-        coordinates = [str(named.get(name, "")) for name in SUBJECT_FIELDS]
+        fields = item if isinstance(item, dict) else {}
+        coordinates = [str(fields.get(name, "")) for name in SUBJECT_FIELDS]
         subject = Subject.parse(*coordinates)
     except InvalidSubject:
         return None

@@ -1,4 +1,4 @@
-"""A backup API in the native contract as a status source."""
+"""A status source for backup APIs that implement the native contract."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from badge.sources.native.answer import interpret
 
 @dataclass(frozen=True, slots=True)
 class NativeSource:
-    """Asks `GET {base_url}/ops/status`, conditionally where something is known, for a 304 costs no body.
+    """Calls `GET {base_url}/ops/status`, conditionally if a report is known, since a 304 has no body.
 
-    With `by_post` it asks `POST {base_url}/ops/status/get` instead, which can't be conditional
-    (RFC 9110, section 13.1.2: If-None-Match is for GET and HEAD).
+    With `by_post` it calls `POST {base_url}/ops/status/get` instead, which can't be conditional (RFC 9110,
+    section 13.1.2: If-None-Match is for GET and HEAD).
     """
 
     base_url: str
@@ -33,21 +33,21 @@ class NativeSource:
     by_post: bool = False
 
     def folds_case(self, subject: Subject) -> bool:  # noqa: ARG002 - the protocol's signature
-        """The contract compares accounts and names as their platform does."""
+        """Return True: the contract compares accounts and names as their platform does."""
         return True
 
     def is_local(self, subject: Subject) -> bool:  # noqa: ARG002 - the protocol's signature
-        """It is across a network."""
+        """Return False: the API is reached over a network."""
         return False
 
     def fetch(self, subject: Subject, known: Report | None, deadline: Deadline) -> Report:
-        """What the upstream says now; raises `SourceUnavailable` and nothing else."""
+        """Return the upstream's current report; raises `SourceUnavailable` and nothing else."""
         return self.explain(subject, known, deadline, no_trace)
 
     def explain(self, subject: Subject, known: Report | None, deadline: Deadline, trace: Trace) -> Report:
-        """The same, step by step."""
+        """Fetch as `fetch` does, and trace each step."""
         if self.by_post and known is not None:
-            # Asked without condition, so a 304 would be an answer to somebody else's question.
+            # The request is unconditional, so a 304 would not be about it.
             known = replace(known, validator=None)
         request = self._request(subject, known)
         signed = request.with_headers({"X-API-Key": self.api_key} if self.api_key else {})

@@ -1,1 +1,1 @@
-"""Recipes: how to ask a backup system for a status, and how to read its answer."""
+"""Recipes: declarative descriptions of how to ask a backup system for a status and how to read its answer."""

@@ -1,4 +1,4 @@
-"""What time does to a report: a success grows stale, a run that never ends has failed."""
+"""How reports age: a success becomes outdated, and a run that never ends counts as failed."""
 
 from __future__ import annotations
 
@@ -10,32 +10,54 @@ from badge.sources.recipes.recipe import Recipe
 
 
 def aged(report: Report, recipe: Recipe, now: datetime, clock: datetime) -> Report:
-    """The report as it stands now; `clock` is now by the system's own clock, which its times are of.
+    """Return the report as of `now`; `clock` is the current time by the system's own clock, from which its times come.
 
-    `stale_after` of the result is the moment by our clock at which it would change by itself, so
-    that nothing keeps it for longer.
+    `stale_after` of the result is when it would change by itself, by our clock: no cache may hold it longer.
     """
+    report = _without_old_success(report, recipe, clock)
     match report.status:
         case BackupStatus.IN_PROGRESS if report.started_at is not None:
             left = report.started_at + recipe.max_run - clock
             ended = replace(report, status=BackupStatus.FAILED, last_finished=BackupStatus.FAILED)
         case BackupStatus.IN_PROGRESS | BackupStatus.SUCCEEDED | BackupStatus.SCHEDULED if recipe.stale_after:
-            told = report.last_success_at or report.finished_at or report.started_at
-            if told is None:
+            reference = report.last_success_at or report.finished_at or report.started_at
+            if reference is None:
                 return _undated(report)
-            # A run of unknown beginning may have begun when the success before it grew stale, not later.
+            # A run with an unknown start is taken to have begun when the success before it became outdated.
             run = recipe.max_run if report.status is BackupStatus.IN_PROGRESS else timedelta(0)
-            left = told + recipe.stale_after + run - clock
+            left = reference + recipe.stale_after + run - clock
             status = BackupStatus(recipe.stale_as)
-            # What is missing counts as a run that failed, for monitors too.
+            # A missing backup counts as a failed run, for monitors too.
             last_finished = status if status is BackupStatus.FAILED else report.last_finished
             ended = replace(report, status=status, last_finished=last_finished, stale_after=None)
         case _:
             return report
-    return replace(report, stale_after=now + left) if left > timedelta(0) else ended
+    if left <= timedelta(0):
+        return ended
+    return replace(report, stale_after=now + min(left, _success_counts_for(report, recipe, clock) or left))
+
+
+def _without_old_success(report: Report, recipe: Recipe, clock: datetime) -> Report:
+    """Drop a previous success that is outdated or has no time: a run that is under way does not renew it."""
+    is_waiting = report.status in (BackupStatus.IN_PROGRESS, BackupStatus.SCHEDULED)
+    if recipe.stale_after is None or not is_waiting or report.last_finished is not BackupStatus.SUCCEEDED:
+        return report
+    left = _success_counts_for(report, recipe, clock)
+    if left is not None and left > timedelta(0):
+        return report
+    is_failure = left is not None and recipe.stale_as == "failed"
+    return replace(report, last_finished=BackupStatus.FAILED if is_failure else None)
+
+
+def _success_counts_for(report: Report, recipe: Recipe, clock: datetime) -> timedelta | None:
+    """Return how much longer the last run's success counts; None if it was no success, or has no time or limit."""
+    success_at = report.last_success_at
+    if recipe.stale_after is None or success_at is None or report.last_finished is not BackupStatus.SUCCEEDED:
+        return None
+    return success_at + recipe.stale_after - clock
 
 
 def _undated(report: Report) -> Report:
-    """Without a time nothing says that this is not a success, or a run, of last year; what never ran has none."""
+    """Return unknown for a run without a time, which could be a year old; a queued run has no time yet."""
     is_queued = report.status is BackupStatus.SCHEDULED
     return report if is_queued else replace(report, status=BackupStatus.UNKNOWN)

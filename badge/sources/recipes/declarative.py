@@ -1,4 +1,4 @@
-"""Any HTTP API with a JSON answer as a status source, by a recipe."""
+"""A status source for any HTTP API with JSON answers, described by a recipe."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _Read = TypeVar("_Read")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeclarativeSource:
-    """Asks one system by its recipe."""
+    """Asks one system, as its recipe says."""
 
     name: str
     base_url: str
@@ -46,29 +46,29 @@ class DeclarativeSource:
     clock: Clock
     events: Events
     identity: str = field(repr=False)
-    """Of the rules by which answers are read: it changes when they do."""
+    """Identifies the rules by which answers are read; it changes whenever they do."""
     folds: bool = False
     is_private: bool = False
 
     def folds_case(self, subject: Subject) -> bool:  # noqa: ARG002 - the protocol's signature
-        """As the configuration says."""
+        """Return what the configuration says."""
         return self.folds
 
     def is_local(self, subject: Subject) -> bool:  # noqa: ARG002 - the protocol's signature
-        """It is across a network."""
+        """Return False: the system is reached over a network."""
         return False
 
     def fetch(self, subject: Subject, known: Report | None, deadline: Deadline) -> Report:
-        """What the system says now; raises `SourceUnavailable` and nothing else."""
+        """Return the system's current report; raises `SourceUnavailable` and nothing else."""
         return self.explain(subject, known, deadline, no_trace)
 
     def explain(self, subject: Subject, known: Report | None, deadline: Deadline, trace: Trace) -> Report:
-        """The same, step by step."""
+        """Fetch as `fetch` does, and trace each step."""
         names = names_of(subject, self.matcher.values_for(subject))
         try:
             reading = self._reading(names, known, deadline, trace)
         except NothingToAsk:
-            trace("nothing is left of a name: no such subject can be asked for")
+            trace("a required name is empty or unusable: no such subject")
             return Report.absent(self.clock())
         except ExpressionFailed:
             raise SourceUnavailable("badExpression", is_about_subject=True) from None
@@ -81,8 +81,8 @@ class DeclarativeSource:
 
     def _reading(self, names: Mapping[str, str], known: Report | None, deadline: Deadline, trace: Trace) -> Reading:
         request = request_for(self.base_url, self.recipe, names)
-        mark = self._mark_of(request, names)
-        etag = self._etag_of(known, mark)
+        fingerprint = self._fingerprint(request, names)
+        etag = self._etag_of(known, fingerprint)
         confirmed = known if etag is not None else None
         if etag is not None:
             request = request.with_headers({"If-None-Match": etag})
@@ -90,17 +90,19 @@ class DeclarativeSource:
         def interpret(answer: HttpAnswer) -> Reading:
             if answer.status == 304 and confirmed is not None:
                 now = self.clock()
-                return Reading(aged(replace(confirmed, observed_at=now), self.recipe, now, now), steps=["unchanged"])
+                return Reading(
+                    aged(replace(confirmed, observed_at=now), self.recipe, now, now), steps=["HTTP 304: unchanged"]
+                )
             reading = self._interpreted(answer, names, deadline, trace)
             etag = validator_of(answer.headers) if answer.status == 200 else None
-            return reading if etag is None else _validated(reading, f"{mark} {etag}")
+            return reading if etag is None else _validated(reading, f"{fingerprint} {etag}")
 
-        return self._asked(request, interpret, deadline, trace)
+        return self._exchange(request, interpret, deadline, trace)
 
-    def _asked(
+    def _exchange(
         self, request: HttpRequest, interpret: Callable[[HttpAnswer], _Read], deadline: Deadline, trace: Trace
     ) -> _Read:
-        """What the answer is made into; where the log-in was refused, after one more of each."""
+        """Send the request and interpret the answer; after a refused login, log in again and repeat it once."""
         signed = self.authentication.sign(request, deadline)
         for line in describe_request(request, signed.request):
             trace(line)
@@ -108,11 +110,11 @@ class DeclarativeSource:
             return interpret(self._answer(signed, deadline, trace))
         except SourceUnavailable as refused:
             is_refused = refused.kind == UNAUTHORISED
-            anew = self.authentication.sign_anew(request, signed, deadline) if is_refused else None
-            if anew is None:
+            renewed = self.authentication.sign_anew(request, signed, deadline) if is_refused else None
+            if renewed is None:
                 raise
-        trace("refused: logged in anew, asked again")
-        return interpret(self._answer(anew, deadline, trace))
+        trace("login refused: logged in again, repeating the request")
+        return interpret(self._answer(renewed, deadline, trace))
 
     def _answer(self, signed: Signed, deadline: Deadline, trace: Trace) -> HttpAnswer:
         answer = self.transport.ask(signed.request, deadline)
@@ -125,18 +127,18 @@ class DeclarativeSource:
         match answer.status:
             case 200:
                 document = json_of(answer)
-                then = self._then(document, names, deadline, trace)
+                then = self._follow_up(document, names, deadline, trace)
                 return Reader(self.recipe, self.folds).read(document, names, now, then)
             case status if status in meanings.absent:
                 return Reading(Report.absent(now), steps=["http: no such subject"])
             case status if status in meanings.gone:
                 report = Report(status=BackupStatus.DELETED, observed_at=now)
-                return Reading(report, steps=["http: gone"], tells_visibility=self.recipe.fields.private is None)
+                return Reading(report, steps=["http: gone"], knows_visibility=self.recipe.fields.private is None)
             case _:
                 raise self._refusal(answer, now)
 
-    def _then(self, document: object, names: Mapping[str, str], deadline: Deadline, trace: Trace) -> object:
-        """The answer to the second question, where there is one to ask."""
+    def _follow_up(self, document: object, names: Mapping[str, str], deadline: Deadline, trace: Trace) -> object:
+        """Return the answer to the follow-up request, or None if there is none to send or it gets a 404."""
         then = self.recipe.then
         request = None if then is None else follow_up_request(self.base_url, then, document, names)
         if request is None:
@@ -149,22 +151,22 @@ class DeclarativeSource:
                 raise self._refusal(answer, self.clock())
             return json_of(answer)
 
-        return self._asked(request, interpret, deadline, trace)
+        return self._exchange(request, interpret, deadline, trace)
 
     def _refusal(self, answer: HttpAnswer, now: datetime) -> SourceUnavailable:
-        is_log_in = answer.status in self.recipe.http.auth
-        return SourceUnavailable(UNAUTHORISED) if is_log_in else unavailable(answer.status, answer.headers, now)
+        is_login = answer.status in self.recipe.http.auth
+        return SourceUnavailable(UNAUTHORISED) if is_login else unavailable(answer.status, answer.headers, now)
 
-    def _mark_of(self, request: HttpRequest, names: Mapping[str, str]) -> str:
-        """What an ETag is kept with: one of another question, or read by other rules or names, confirms nothing."""
+    def _fingerprint(self, request: HttpRequest, names: Mapping[str, str]) -> str:
+        """Return what is stored with an ETag: it is only valid for the same request, rules and names."""
         read_by = f"{self.identity} {request.url} {request.body!r} {sorted(names.items())}"
         return hashlib.sha256(read_by.encode()).hexdigest()[:12]
 
-    def _etag_of(self, known: Report | None, mark: str) -> str | None:
-        kept_with, _, etag = (known.validator or "").partition(" ") if known is not None else ("", "", "")
-        # A 304 to the first of two questions would say nothing of the second one's answer.
+    def _etag_of(self, known: Report | None, fingerprint: str) -> str | None:
+        stored, _, etag = (known.validator or "").partition(" ") if known is not None else ("", "", "")
+        # A 304 to the first of two requests would say nothing about the answer to the second.
         is_usable = self.recipe.then is None and (self.recipe.request is None or self.recipe.request.method == "GET")
-        return etag if etag and is_usable and kept_with == mark else None
+        return etag if etag and is_usable and stored == fingerprint else None
 
 
 def _validated(reading: Reading, validator: str) -> Reading:

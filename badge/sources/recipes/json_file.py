@@ -1,7 +1,7 @@
-"""JSON files that cron writes as a status source: what restic, borg, pgBackRest and Barman print about their backups.
+"""A status source that reads JSON files written by cron: the output of restic, borg, pgBackRest and Barman.
 
-A command-line tool needs the repository's password, takes locks and lasts seconds; so it runs where
-it always did, and this service reads what it printed. The file's own time says when that was true.
+These command-line tools need the repository's password, take locks and run for seconds. So they run where they always
+did, and this service reads their output. The file's modification time says when that was true.
 """
 
 from __future__ import annotations
@@ -27,44 +27,44 @@ from badge.sources.subject_matcher import SubjectMatcher
 
 
 def _opened_at_once(path: str, flags: int) -> int:
-    # Not to hang on a pipe that somebody put there.
+    # Opening a named pipe would block otherwise.
     return os.open(path, flags | os.O_NONBLOCK)
 
 
 @dataclass(frozen=True, slots=True)
 class OneFile:
-    """The same file for every subject; the recipe finds the subject in it."""
+    """One file for all subjects, in which the recipe finds the subject."""
 
     path: Path
 
     def find(self, names: Mapping[str, str]) -> Path | None:  # noqa: ARG002 - the protocol's signature
-        """The one file, whatever the subject."""
+        """Return the file if it exists."""
         return self.path if self.path.exists() else None
 
 
 @dataclass(frozen=True, slots=True)
 class OnePerSubject:
-    """A folder with a file for each subject.
+    """A folder with one file for each subject.
 
-    What a URL names is only compared with the names that are there, and no two subjects have one
-    file: the parts are percent-encoded, `+` and `/` in them too.
+    No path is built from a URL: the expected name is only compared with the names in the folder. No two subjects share
+    a file, since the parts are percent-encoded, including `+` and `/`.
     """
 
     folder: Path
     name: Template
 
     def find(self, names: Mapping[str, str]) -> Path | None:
-        """The file, if there is one of that name."""
+        """Return the file with the expected name, if there is one."""
         wanted = self.name.expand(names, encode=lambda value: quote(value, safe=""))
         return next((self.folder / name for name in os.listdir(self.folder) if name == wanted), None)  # noqa: PTH208 - names, not paths
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JsonFileSource:
-    """Reads files by a recipe."""
+    """Reads JSON files, as a recipe says."""
 
     name: str
-    place: OneFile | OnePerSubject
+    location: OneFile | OnePerSubject
     recipe: Recipe
     matcher: SubjectMatcher
     clock: Clock
@@ -73,24 +73,24 @@ class JsonFileSource:
     is_private: bool = False
 
     def folds_case(self, subject: Subject) -> bool:  # noqa: ARG002 - the protocol's signature
-        """File names have a case."""
+        """Return False: file names are case-sensitive."""
         return False
 
     def is_local(self, subject: Subject) -> bool:  # noqa: ARG002 - the protocol's signature
-        """A file is as near as the cache."""
+        """Return True: reading a file is as fast as reading the cache."""
         return True
 
     def fetch(self, subject: Subject, known: Report | None, deadline: Deadline) -> Report:
-        """What the file says; raises `SourceUnavailable` and nothing else."""
+        """Return the report in the file; raises `SourceUnavailable` and nothing else."""
         return self.explain(subject, known, deadline, no_trace)
 
     def explain(self, subject: Subject, known: Report | None, deadline: Deadline, trace: Trace) -> Report:  # noqa: ARG002 - the protocol's signature
-        """The same, step by step."""
+        """Fetch as `fetch` does, and trace each step."""
         names = names_of(subject, self.matcher.values_for(subject))
         try:
-            path = self.place.find(names)
+            path = self.location.find(names)
             if path is None:
-                trace("there is no such file")
+                trace("file not found: no such subject")
                 return Report.absent(self.clock())
             content, written_at = self._content(path)
             trace(f"{path}: {len(content)} bytes, written {written_at.isoformat(timespec='seconds')}")
@@ -99,7 +99,7 @@ class JsonFileSource:
             report = replace(reading.report_after(known), observed_at=min(written_at, self.clock()))
             return replace(report, visibility=Visibility.PRIVATE) if self.is_private else report
         except NothingToAsk:
-            trace("nothing is left of a name: no such subject can be asked for")
+            trace("a required name is empty: no such subject")
             return Report.absent(self.clock())
         except OSError:
             raise SourceUnavailable("fileUnreadable") from None
@@ -118,7 +118,7 @@ class JsonFileSource:
         try:
             document = parse_json(content)
         except ContractBroken as broken:
-            # Half written, or of a tool that failed: what was known before stands.
+            # Half-written, or the output of a tool that failed: the known status remains.
             raise SourceUnavailable(str(broken), is_about_subject=True) from None
         reading = Reader(self.recipe).read(document, names, self.clock())
         for step in reading.steps:

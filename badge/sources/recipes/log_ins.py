@@ -1,4 +1,4 @@
-"""The log-ins behind tokens: OAuth 2, one JSON or form request, UrBackup's salted password."""
+"""Logins that yield tokens: OAuth 2, a single JSON or form request, and UrBackup's salted password."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ MOST_ROUNDS = 10_000_000
 
 @dataclass(frozen=True, slots=True)
 class RequestLogIn:
-    """One POST whose answer holds the token, as Duplicati's, Bareos' and OAuth 2's."""
+    """Login by one POST whose answer contains the token, as with Duplicati, Bareos and OAuth 2."""
 
     url: str
     body: Mapping[str, object]
     is_form: bool
     secrets: Mapping[str, Secret]
-    """What the places in the body stand for."""
+    """Values of the placeholders in the body."""
     token: Expression
     lifetime: Expression
     transport: HttpTransport
     clock: Clock
 
     def __call__(self, deadline: Deadline) -> Token:
-        """Log in."""
+        """Log in; raises `SourceUnavailable`."""
         names = {name: secret.reveal() for name, secret in self.secrets.items()}
         body = {key: expand_deep(value, names) for key, value in self.body.items()}
         if self.is_form:
@@ -66,7 +66,7 @@ def _expiry(seconds: object, now: datetime) -> datetime | None:
 
 @dataclass(frozen=True, slots=True)
 class UrBackupLogIn:
-    """UrBackup's own log-in: a session by a password that is hashed with a salt and a challenge (its `login.cpp`)."""
+    """UrBackup's login: the password is hashed with a salt and a challenge to obtain a session (its `login.cpp`)."""
 
     url: str
     user: str
@@ -75,7 +75,7 @@ class UrBackupLogIn:
     clock: Clock
 
     def __call__(self, deadline: Deadline) -> Token:
-        """Log in."""
+        """Log in; raises `SourceUnavailable`."""
         challenge = self._ask("salt", {"username": self.user}, deadline)
         session, salt, rnd = (challenge.get(name) for name in ("ses", "salt", "rnd"))
         if not isinstance(session, str) or not isinstance(salt, str) or not isinstance(rnd, str):
@@ -96,7 +96,7 @@ class UrBackupLogIn:
 
 
 def _proof(password: str, salt: str, rnd: str, rounds: int) -> str:
-    """What the server compares; MD5 is its choice, not ours."""
+    """Return the hash that the server expects; MD5 is its choice, not ours."""
     digest = hashlib.md5((salt + password).encode(), usedforsecurity=False).digest()
     text = digest.hex()
     if 0 < rounds <= MOST_ROUNDS:
@@ -105,7 +105,7 @@ def _proof(password: str, salt: str, rnd: str, rounds: int) -> str:
 
 
 def in_form(name: str, request: HttpRequest, token: str) -> HttpRequest:
-    """Tokens that travel as one more field of a form."""
+    """Send the token as an additional form field."""
     field = urlencode({name: token}).encode()
     body = b"&".join(part for part in (request.body or b"", field) if part)
     return replace(request.with_headers(FORM), body=body)

@@ -1,11 +1,11 @@
-"""The presets: recipes for known systems, each a file with sample answers and what they have to give."""
+"""Presets: recipes for known systems, each in a file with sample answers and their expected reports."""
 
 from __future__ import annotations
 
 import tomllib
 from functools import cache
 from importlib import resources
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -16,30 +16,37 @@ from badge.sources.recipes.table import Table
 _FOLDER = resources.files("badge.sources.recipes") / "presets"
 
 
+class PresetSample(Sample):
+    """A preset's sample, which may also say what a monitor gets."""
+
+    expect_succeeded: Literal[200, 503] | None = None
+    """The HTTP status of `.json?expect=succeeded`; used by the tests."""
+
+
 class Preset(Table):
-    """A preset's own keys; the others are a recipe's."""
+    """A preset: its own keys, and its recipe."""
 
     description: str
     kind: str
     requires: dict[str, str] = Field(default_factory=dict)
-    """Keys that every source has to give itself, and why."""
+    """Keys that each source has to give itself, and why."""
     parameters: dict[str, str] = Field(default_factory=dict)
-    """Names of the values that a source has to give, and what they are."""
+    """The values that a source has to give, with their descriptions."""
     values: dict[str, str] = Field(default_factory=dict)
     auth: dict[str, Any] = Field(default_factory=dict)
-    samples: list[Sample] = Field(min_length=1)
+    samples: list[PresetSample] = Field(min_length=1)
     recipe: dict[str, Any]
 
 
 @cache
 def names() -> tuple[str, ...]:
-    """All presets, by the names of their files."""
+    """Return the names of all presets, sorted."""
     return tuple(sorted(file.name.removesuffix(".toml") for file in _FOLDER.iterdir() if file.name.endswith(".toml")))
 
 
 @cache
 def preset(name: str) -> Preset:
-    """The preset of that name, which has to be one of `names()`, upon the one that it extends."""
+    """Return a preset, merged with the one that it extends; `name` has to be one of `names()`."""
     own = tomllib.loads((_FOLDER / f"{name}.toml").read_text(encoding="utf-8"))
     base = own.pop("extends", None)
     own["recipe"] = {key: own.pop(key) for key in RECIPE_KEYS & own.keys()}

@@ -1,11 +1,11 @@
-"""A system's answer, a recipe → what it says of the subject. No I/O.
+"""Reads a system's answer by a recipe. No I/O.
 
-Each step is also told in words, for `flask badge sources try`.
+Each step is also recorded as text, for `badge sources try`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
@@ -14,36 +14,39 @@ from badge.model import CASELESS_PLATFORMS, BackupStatus, Reason, Report, Visibi
 from badge.ports import SourceUnavailable
 from badge.sources.recipes.ageing import aged
 from badge.sources.recipes.expression import Expression, ExpressionFailed
-from badge.sources.recipes.recipe import Outcome, Recipe
+from badge.sources.recipes.recipe import NOT_OVER, Outcome, Recipe
 from badge.sources.recipes.times import is_never, read_time
 
-# Runs looked at for the last success and the last one that ended.
+# How many runs are searched for the last success and the last finished run.
 MOST_RUNS = 100
 BELIEVABLE_LEAD = timedelta(days=1)
 
 _FINISHED = (BackupStatus.SUCCEEDED, BackupStatus.FAILED)
+# Outcomes that don't say how a run ended, so an older one has to.
+_WITHOUT_RESULT = NOT_OVER | {Outcome.DELETED, Outcome.ABSENT}
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What an answer says, whether it used a word that the recipe does not know, and how that was found."""
+    """The report in an answer, and how it was read."""
 
     report: Report
     unknown_word: bool = False
+    """Whether the answer has a state that the recipe's `map` lacks."""
     steps: Sequence[str] = ()
-    tells_visibility: bool = True
-    """False where it is for an item to say who may know of the subject, and there is none."""
+    knows_visibility: bool = True
+    """False if an item would have to say whether the subject is private, and there is no item."""
 
     def report_after(self, known: Report | None) -> Report:
-        """The report, as visible as the subject was before where the answer does not tell; else it may be private."""
-        if self.tells_visibility:
+        """Return the report; without a visibility in the answer, with the known one, else as private."""
+        if self.knows_visibility:
             return self.report
         return replace(self.report, visibility=known.visibility if known and known.exists else Visibility.PRIVATE)
 
 
 @dataclass(frozen=True, slots=True)
 class _Verdict:
-    """What the rules make of one run."""
+    """The outcome of one run by the rules."""
 
     item: object
     outcome: Outcome
@@ -53,17 +56,17 @@ class _Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """Reads answers by one recipe."""
+    """Reads answers, as one recipe says."""
 
     recipe: Recipe
     folds_case: bool = False
-    """Whether `where` compares without case on platforms that do so themselves."""
+    """Whether `where` ignores case on platforms that do so themselves."""
 
     def read(self, document: object, names: Mapping[str, str], now: datetime, then: object = None) -> Reading:
-        """What the document says of the subject with these names; raises `SourceUnavailable`.
+        """Return what the document says about the subject with these names; raises `SourceUnavailable`.
 
-        `then` is the second question's answer. An expression that meets a value of another kind than
-        it takes leaves the question open, and says nothing of the source.
+        `then` is the answer to the follow-up request. An expression that gets a value of the wrong type fails for this
+        subject alone, and doesn't count as an outage of the source.
         """
         try:
             self._check_document(document)
@@ -84,7 +87,7 @@ class Reader:
     def _reading(self, found: Sequence[object], names: Mapping[str, str], now: datetime) -> Reading:
         items = [item for item in found if self._is_asked_for(item, names)]
         runs = [item for item in items if not _holds(self.recipe.exclude, item)]
-        steps = [f"items: {len(found)} found, {len(items)} by where, {len(runs)} left by exclude"]
+        steps = [f"items: {len(found)} found, {len(items)} after where, {len(runs)} after exclude"]
         next_run_at = self._next_run(items)
         if self.recipe.unique and len(runs) > 1:
             raise SourceUnavailable("notUnique", is_about_subject=True)
@@ -96,7 +99,7 @@ class Reader:
         return all(self._same(where.expr.on(item), where.equals.expand(names), names) for where in self.recipe.where)
 
     def _same(self, found: object, wanted: str, names: Mapping[str, str]) -> bool:
-        text = word_of(found)
+        text = text_of(found)
         if self.folds_case and names["platform"].lower() in CASELESS_PLATFORMS and text is not None:
             return text.lower() == wanted.lower()
         return text == wanted
@@ -116,7 +119,10 @@ class Reader:
         return [run for _, run in sorted(dated, key=lambda pair: pair[0], reverse=True)]
 
     def _deciding_time(self, by: Expression, run: object) -> datetime:
-        """The moment to order by. None sorts last; one that can't be read must not make an old run the newest."""
+        """Return the time to sort by; no time sorts last.
+
+        Raises `SourceUnavailable` for an unreadable time, which could make an old run the newest.
+        """
         found = by.on(run)
         moment = read_time(found, self.recipe.times.timezone)
         if moment is None and not is_never(found):
@@ -125,18 +131,19 @@ class Reader:
 
     def _without_runs(self, next_run_at: datetime | None, now: datetime, steps: list[str]) -> Reading:
         outcome = self.recipe.empty
-        if next_run_at is not None:  # nothing ran yet, but something will
+        if next_run_at is not None:  # no run yet, but one is due
             outcome = Outcome.SCHEDULED
         steps = [*steps, f"empty: {outcome.value}"]
         if outcome is Outcome.ABSENT:
             return Reading(Report.absent(now), steps=steps)
         report = Report(status=self.recipe.meaning(outcome), observed_at=now, next_run_at=next_run_at)
-        return Reading(report, steps=steps, tells_visibility=self.recipe.fields.private is None)
+        return Reading(report, steps=steps, knows_visibility=self.recipe.fields.private is None)
 
     def _of_runs(
         self, runs: Sequence[object], next_run_at: datetime | None, now: datetime, steps: list[str]
     ) -> Reading:
-        verdicts = [self._verdict(run) for run in runs[: MOST_RUNS if self.recipe.latest_by else 1]]
+        searched = runs[: MOST_RUNS if self.recipe.latest_by else 1]
+        verdicts = [verdict for run in searched for verdict in self._verdicts(run)]
         if self.recipe.cancelled_as == "previous":
             verdicts = [verdict for verdict in verdicts if verdict.outcome is not Outcome.CANCELLED] or verdicts
         latest = verdicts[0]
@@ -144,29 +151,37 @@ class Reader:
         if latest.outcome is Outcome.ABSENT:
             return Reading(Report.absent(now), steps=steps)
         clock = self._time(self.recipe.clock, latest.item) or now
-        report = self._report(latest, verdicts, now)
+        report = self._report(latest, verdicts, now, clock)
         report = replace(report, next_run_at=report.next_run_at or next_run_at)
         result = aged(report, self.recipe, now, clock)
         if result.status is not report.status:
             steps.append(f"too old: {report.status.value} counts as {result.status.value}")
+        if latest.outcome in NOT_OVER:
+            steps.append(f"previous run: {result.last_finished or 'result unknown'}")
         return Reading(result, not latest.is_known_word, steps)
 
-    def _verdict(self, run: object) -> _Verdict:
+    def _verdicts(self, run: object) -> Iterator[_Verdict]:
+        """Yield the outcome of an item's run and, if a rule has `read_on`, of the run before it."""
         steps = []
         for index, rule in enumerate(self.recipe.rules):
             holds = rule.when.holds_for(run)
             steps.append(f"rules[{index}]: {rule.when.text}: {rule.status.value if holds else 'no'}")
             if holds:
-                return _Verdict(run, rule.status, is_known_word=True, steps=steps)
+                yield _Verdict(run, rule.status, is_known_word=True, steps=tuple(steps))
+            if holds and not rule.read_on:
+                return
+        yield self._by_state(run, steps)
+
+    def _by_state(self, run: object, steps: list[str]) -> _Verdict:
         default = self.recipe.default
         if self.recipe.state is None:
             return _Verdict(run, default, is_known_word=True, steps=[*steps, f"default: {default.value}"])
-        word = word_of(self.recipe.state.on(run))
-        outcome = self.recipe.map.get(word) if word is not None else None
-        steps.append(f"state: {word!r}: {outcome.value if outcome else f'{default.value}, by default'}")
-        return _Verdict(run, outcome or default, is_known_word=outcome is not None, steps=steps)
+        state = text_of(self.recipe.state.on(run))
+        outcome = self.recipe.map.get(state) if state is not None else None
+        step = f"state: {state!r}: {outcome.value if outcome else f'{default.value}, by default'}"
+        return _Verdict(run, outcome or default, is_known_word=outcome is not None, steps=[*steps, step])
 
-    def _report(self, latest: _Verdict, verdicts: Sequence[_Verdict], now: datetime) -> Report:
+    def _report(self, latest: _Verdict, verdicts: Sequence[_Verdict], now: datetime, clock: datetime) -> Report:
         item, fields = latest.item, self.recipe.fields
         status = self.recipe.meaning(latest.outcome)
         ended = [verdict for verdict in verdicts if self.recipe.meaning(verdict.outcome) in _FINISHED]
@@ -177,7 +192,7 @@ class Reader:
             started_at=self._past(fields.started_at, item, now),
             finished_at=finished_at if status in _FINISHED else None,
             last_success_at=self._last_success(item, ended, now),
-            last_finished=self.recipe.meaning(ended[0].outcome) if ended else None,
+            last_finished=self._last_finished(verdicts, clock),
             next_run_at=self._time(fields.next_run_at, item),
             size_bytes=_size(_found(fields.size_bytes, item)),
             url=https_url(_found(fields.url, item)),
@@ -185,10 +200,27 @@ class Reader:
             reason=_REASONS.get(latest.outcome) if status is BackupStatus.FAILED else None,
         )
 
+    def _last_finished(self, verdicts: Sequence[_Verdict], clock: datetime) -> BackupStatus | None:
+        """Return how the newest finished run ended; None if that is unknown, whatever older runs say."""
+        for verdict in verdicts:
+            if self._hangs(verdict, clock):
+                return BackupStatus.FAILED
+            if verdict.outcome not in _WITHOUT_RESULT:
+                status = self.recipe.meaning(verdict.outcome)
+                return status if status in _FINISHED else None
+        return None
+
+    def _hangs(self, verdict: _Verdict, clock: datetime) -> bool:
+        """Whether the run has exceeded `max_run`, as after a crash that the system did not notice."""
+        if verdict.outcome is not Outcome.IN_PROGRESS:
+            return False
+        started_at = self._time(self.recipe.fields.started_at, verdict.item)
+        return started_at is not None and started_at + self.recipe.max_run <= clock
+
     def _last_success(self, item: object, ended: Sequence[_Verdict], now: datetime) -> datetime | None:
-        said = self._past(self.recipe.fields.last_success_at, item, now)
-        if said is not None:
-            return said
+        given = self._past(self.recipe.fields.last_success_at, item, now)
+        if given is not None:
+            return given
         successes = (run for run in ended if self.recipe.meaning(run.outcome) is BackupStatus.SUCCEEDED)
         newest = next(successes, None)
         return None if newest is None else self._past(self.recipe.fields.finished_at, newest.item, now)
@@ -199,7 +231,11 @@ class Reader:
         return Visibility.PUBLIC if is_public else Visibility.PRIVATE
 
     def _past(self, expression: Expression | None, item: object, now: datetime) -> datetime | None:
-        """A moment that can't lie ahead. A little is the clocks' difference; a success of 2099 would never grow old."""
+        """Return a time that can't be in the future.
+
+        A little ahead counts as now, since clocks differ. Far ahead counts as no time: a success in 2099 would never
+        become outdated.
+        """
         moment = self._time(expression, item)
         return None if moment is None or moment > now + BELIEVABLE_LEAD else min(moment, now)
 
@@ -224,8 +260,8 @@ def _found(expression: Expression | None, item: object) -> object:
     return None if expression is None else expression.on(item)
 
 
-def word_of(found: object) -> str | None:
-    """A scalar as the file would spell it; None for what is none."""
+def text_of(found: object) -> str | None:
+    """Return a scalar as it would be written in the recipe's file; None for anything else."""
     match found:
         case bool():
             return str(found).lower()
@@ -240,7 +276,7 @@ def word_of(found: object) -> str | None:
 
 
 def _size(found: object) -> int | None:
-    """A number of bytes, also as text: proto3 writes its 64-bit numbers so."""
+    """Return a number of bytes, also if given as text, as proto3 does for 64-bit numbers."""
     if isinstance(found, str) and found.isascii() and found.isdigit() and len(found) < 20:
         found = int(found)
     if isinstance(found, bool) or not isinstance(found, int) or not 0 <= found < LARGEST_SIZE:

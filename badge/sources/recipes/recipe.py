@@ -1,6 +1,6 @@
-"""A recipe: how to ask a system for one subject, and how to read its answer. Data, no code.
+"""A recipe: how to ask a system about one subject, and how to read its answer. Data, no code.
 
-Presets are recipes in files; an entry of sources.toml can change any of it. The keys are told in
+Presets are recipes in files; an entry in sources.toml can override any key. The keys are documented in
 docs/how-to/own-system.md.
 """
 
@@ -23,7 +23,7 @@ from badge.sources.recipes.template import Template, check_path, texts_in
 
 
 class Outcome(StrEnum):
-    """What a rule can make of a run: the six statuses, and four words that a source's options translate."""
+    """The outcome of a run by a rule: one of the six statuses, or one that the options translate into a status."""
 
     SUCCEEDED = "succeeded"
     FAILED = "failed"
@@ -36,6 +36,9 @@ class Outcome(StrEnum):
     CANCELLED = "cancelled"
     ABSENT = "absent"
     """There is no such subject."""
+
+
+NOT_OVER = frozenset({Outcome.IN_PROGRESS, Outcome.SCHEDULED})
 
 
 def _text(value: object) -> str:
@@ -63,28 +66,30 @@ def _zone(value: object) -> ZoneInfo:
 
 def _age_limit(limit: timedelta) -> timedelta:
     if not timedelta(minutes=1) <= limit <= timedelta(days=3650):
-        raise ValueError("give something from 1m to 3650d")
+        raise ValueError("give a duration from 1m to 3650d")
     return limit
 
 
-def _structure(value: object) -> object:
+def _with_valid_templates(value: object) -> object:
     for text in texts_in(value):
         Template.parse(text)
     return value
 
 
 # Headers whose values are secrets.
-_OF_AUTH = re.compile(r"(proxy-)?authorization|cookie|(.*-)?(api)?(key|token|secret|password)", re.IGNORECASE)
+_CREDENTIAL_HEADERS = re.compile(
+    r"(proxy-)?authorization|cookie|(.*-)?(api)?(key|token|secret|password)", re.IGNORECASE
+)
 
 
 def _header_names(value: dict[str, str]) -> dict[str, str]:
     for name, text in value.items():
         if not re.fullmatch(r"[A-Za-z0-9-]{1,64}", name) or not text.isprintable() or not text.isascii():
             raise ValueError("give header names of letters, digits and -, with printable values")
-        if _OF_AUTH.fullmatch(name):
-            raise ValueError(f"{name} says who asks: that goes into `auth`, with secrets as env:NAME or file:/path")
-        if any(Template(text).places):
-            raise ValueError(f"{name} has a {{…}}, which goes into path, query or body")
+        if _CREDENTIAL_HEADERS.fullmatch(name):
+            raise ValueError(f"{name} holds credentials; put these into `auth`, with secrets as env:NAME or file:/path")
+        if any(Template(text).placeholders):
+            raise ValueError(f"{name} has a {{…}}; use it in path, query or body instead")
     return value
 
 
@@ -98,12 +103,12 @@ StatusCodes = tuple[Annotated[int, Field(ge=201, le=599)], ...]
 
 
 class Request(Table):
-    """The question. Names go into the query, the body and whole path segments; never into the address."""
+    """The request. Names go into the query, the body and whole path segments, never into the host."""
 
     method: Literal["GET", "POST"] = "GET"
     path: Path = Template("")
     query: dict[str, Text] = Field(default_factory=dict)
-    body: Annotated[dict[str, Any], AfterValidator(_structure)] | None = Field(None, alias="json")
+    body: Annotated[dict[str, Any], AfterValidator(_with_valid_templates)] | None = Field(None, alias="json")
     form: dict[str, Text] | None = None
     headers: Annotated[dict[str, str], AfterValidator(_header_names)] = Field(default_factory=dict)
 
@@ -111,21 +116,24 @@ class Request(Table):
     def _one_body(self) -> Self:
         if self.body is not None and self.form is not None:
             raise ValueError("give json or form, not both")
-        # A question may have a JSON body: bareos-restapi filters by nothing else.
+        # A GET may have a JSON body: bareos-restapi has no other filter.
         if self.method == "GET" and self.form is not None:
             raise ValueError('a form needs method = "POST"')
         return self
 
 
 class Then(Table):
-    """A second question by values of the first answer; each item has its answer as `then`, or null for a 404."""
+    """A follow-up request with values from the first answer.
+
+    Each item gets its answer as `then`, or null for a 404.
+    """
 
     path: Path
     values: dict[str, JmesPath] = Field(default_factory=dict)
 
 
 class HttpMeanings(Table):
-    """Which HTTP statuses are answers, and which mean that the log-in was refused."""
+    """Which HTTP statuses are answers, and which mean a refused login."""
 
     absent: StatusCodes = (404,)
     gone: StatusCodes = (410,)
@@ -133,28 +141,39 @@ class HttpMeanings(Table):
 
 
 class Where(Table):
-    """Items count only where the expression finds this text; compared here, so that names stay values."""
+    """A filter: only items count for which the expression gives this text.
+
+    The comparison is done in Python, so names never become part of an expression.
+    """
 
     expr: JmesPath
     equals: Text
 
 
 class Rule(Table):
-    """What holds for a run of which `when` is true."""
+    """The outcome of a run for which `when` is true."""
 
     when: JmesPath
     status: Outcome
+    read_on: bool = False
+    """The item describes two runs: this one, and the one before, whose outcome the next rules and `state` give."""
+
+    @model_validator(mode="after")
+    def _is_not_over(self) -> Self:
+        if self.read_on and self.status not in NOT_OVER:
+            raise ValueError("use read_on only with inProgress or scheduled; other statuses say how the run ended")
+        return self
 
 
 class NextRun(Table):
-    """The item that tells of the next run, and where in it the time stands."""
+    """Which item describes the next run, and where in it the time is."""
 
     where: JmesPath
     field: JmesPath
 
 
 class Fields(Table):
-    """Where in an item the rest of a report stands."""
+    """Where in an item the other fields of a report are."""
 
     started_at: JmesPath | None = Field(None, alias="startedAt")
     finished_at: JmesPath | None = Field(None, alias="finishedAt")
@@ -163,27 +182,27 @@ class Fields(Table):
     size_bytes: JmesPath | None = Field(None, alias="sizeBytes")
     url: JmesPath | None = None
     private: JmesPath | None = None
-    """Anything but false makes the subject private."""
+    """Any value but false makes the subject private."""
 
 
 class Times(Table):
     """How times are written."""
 
     timezone: Zone | None = None
-    """Of those without a zone; where it is not given, they are no times."""
+    """Zone of times without one; if it isn't given, these are ignored."""
 
 
 class Recipe(Table):
-    """All of it, in the order in which an answer is read."""
+    """A recipe; the fields are in the order in which an answer is read."""
 
     request: Request | None = None
     promql: PromQl | None = None
     then: Then | None = None
     http: HttpMeanings = HttpMeanings()
     denied_when: JmesPath | None = None
-    """Of the whole answer: the log-in has run out, though the HTTP status does not say so."""
+    """On the whole answer: true if the login has expired, though the HTTP status doesn't say so."""
     ok_when: JmesPath | None = None
-    """Of the whole answer: else it is none."""
+    """On the whole answer: false if it is not a valid answer."""
     items: JmesPath = Expression.parse("@")
     where: tuple[Where, ...] = ()
     next: NextRun | None = None
@@ -197,7 +216,7 @@ class Recipe(Table):
     empty: Outcome = Outcome.ABSENT
     fields: Fields = Fields()
     clock: JmesPath | None = None
-    """Of an item: the time by the system's own clock, for reckoning how old its times are."""
+    """On an item: the current time by the system's own clock, from which the age of its times is computed."""
     times: Times = Times()
     partial_as: Literal["failed", "succeeded"] = "failed"
     warning_as: Literal["succeeded", "failed"] = "succeeded"
@@ -207,15 +226,15 @@ class Recipe(Table):
     max_run: AgeLimit = timedelta(hours=24)
 
     @model_validator(mode="after")
-    def _says_something(self) -> Self:
+    def _gives_a_status(self) -> Self:
         if not self.rules and self.state is None:
-            raise ValueError("give rules, or state and map: nothing says how a backup went")
+            raise ValueError("give rules, or state and map; otherwise no status can be read")
         if self.state is not None and not self.map:
-            raise ValueError("state needs map: which of its words mean which status")
+            raise ValueError("state needs map: give the status for each of its values")
         return self
 
     def meaning(self, outcome: Outcome) -> BackupStatus:
-        """The status that an outcome counts as by this recipe's options."""
+        """Return the status that an outcome counts as by this recipe's options."""
         match outcome:
             case Outcome.WARNING:
                 return BackupStatus(self.warning_as)

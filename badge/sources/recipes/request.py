@@ -1,4 +1,4 @@
-"""A recipe and a subject's names → the question to ask."""
+"""Builds requests from a recipe and a subject's names."""
 
 from __future__ import annotations
 
@@ -9,33 +9,33 @@ from urllib.parse import quote, urlencode
 from badge.sources.http.request import form_request, json_request
 from badge.sources.http.transport import HttpRequest
 from badge.sources.recipes.promql import escape
-from badge.sources.recipes.reading import word_of
+from badge.sources.recipes.reading import text_of
 from badge.sources.recipes.recipe import Recipe, Request, Then
 from badge.sources.recipes.template import expand_deep, expand_path
 
 
 def request_for(base_url: str, recipe: Recipe, names: Mapping[str, str]) -> HttpRequest:
-    """The question for the subject of these names, unsigned; raises `NothingToAsk`."""
-    asked = recipe.request or Request()
-    query = {key: text.expand(names) for key, text in asked.query.items()}
+    """Return the request for the subject with these names, without authentication; raises `NothingToAsk`."""
+    template = recipe.request or Request()
+    query = {key: text.expand(names) for key, text in template.query.items()}
     if recipe.promql is not None:
         query["query"] = recipe.promql.expand(names, encode=escape)
-    # An empty parameter is one that a preset has and a source takes away.
+    # With an empty parameter, a source removes one of its preset's.
     encoded = urlencode({key: value for key, value in query.items() if value}, quote_via=quote, safe="")
-    url = base_url + expand_path(asked.path, names) + (f"?{encoded}" if encoded else "")
-    if asked.form is not None:
-        request = form_request(url, {key: text.expand(names) for key, text in asked.form.items()})
-    elif asked.body is not None:
-        request = replace(json_request(url, expand_deep(asked.body, names)), method=asked.method)
+    url = base_url + expand_path(template.path, names) + (f"?{encoded}" if encoded else "")
+    if template.form is not None:
+        request = form_request(url, {key: text.expand(names) for key, text in template.form.items()})
+    elif template.body is not None:
+        request = replace(json_request(url, expand_deep(template.body, names)), method=template.method)
     else:
-        request = HttpRequest(asked.method, url)
-    return request.with_headers(asked.headers)
+        request = HttpRequest(template.method, url)
+    return request.with_headers(template.headers)
 
 
 def follow_up_request(base_url: str, then: Then, document: object, names: Mapping[str, str]) -> HttpRequest | None:
-    """What to ask by the first answer; None where that leaves nothing to ask for."""
-    found = {name: word_of(expression.on(document)) for name, expression in then.values.items()}
+    """Return the follow-up request with values from the first answer; None if one of these is missing."""
+    found = {name: text_of(expression.on(document)) for name, expression in then.values.items()}
     if not all(found.values()):
         return None
-    values = {name: word for name, word in found.items() if word is not None}
+    values = {name: text for name, text in found.items() if text is not None}
     return HttpRequest("GET", base_url + expand_path(then.path, {**values, **names}))

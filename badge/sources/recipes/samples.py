@@ -1,4 +1,4 @@
-"""Sample answers of a system, and what a recipe has to make of them: a preset's tests, carried along with it."""
+"""Sample answers of a system with the expected report: the tests that come with a preset or a source."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pydantic import AfterValidator, AwareDatetime, Field
 from badge.contract import ContractBroken, parse_json, status_document
 from badge.model import Subject
 from badge.ports import SourceUnavailable
-from badge.sources.recipes.reading import Reader
+from badge.sources.recipes.reading import Reader, Reading
 from badge.sources.recipes.recipe import Recipe
 from badge.sources.recipes.table import Table, templates_in
 from badge.sources.recipes.template import NothingToAsk, Template, names_of
@@ -24,7 +24,7 @@ def _json(text: str) -> str:
     try:
         parse_json(text.encode("utf-8", "replace"))
     except ContractBroken:
-        raise ValueError("is not JSON") from None
+        raise ValueError("is not valid JSON") from None
     return text
 
 
@@ -37,56 +37,60 @@ Json = Annotated[str, AfterValidator(_json)]
 
 
 class Sample(Table):
-    """One answer in the shape that the system sends, and what it has to be read as."""
+    """One answer in the form that the system sends, and the expected report."""
 
     name: str
     body: Json
-    """The answer's JSON as text."""
+    """The answer, JSON as text."""
     then: Json | None = None
-    """The second answer's, where the recipe asks twice."""
+    """The answer to the follow-up request, if the recipe has one."""
     subject: Annotated[str, AfterValidator(_subject)] = SUBJECT
     values: dict[str, str] = Field(default_factory=dict)
     at: AwareDatetime = TIME
     expect: dict[str, Any]
     """Fields of the native contract's BackupStatus ("" for null), `exists`, `unknownWord`; or `fails`, the failure."""
     options: dict[str, Any] = Field(default_factory=dict)
-    """Keys of the recipe with which this sample is read."""
+    """Recipe keys that are changed for this sample."""
 
     def read_by(self, recipe: Mapping[str, Any], values: Mapping[str, str]) -> dict[str, Any]:
-        """What a recipe makes of it, in the words of `expect`."""
-        subject = Subject.from_path(self.subject)
-        used = Recipe.model_validate(merge(recipe, self.options))
-        # A value that differs by subject stands for its own name here.
-        places = {place: place for text in templates_in(used) for place in Template(text).places}
-        names = names_of(subject, {**places, **values, **self.values})
-        then = None if self.then is None else parse_json(self.then.encode())
+        """Read the sample by a recipe; returns the result with the keys of `expect`."""
         try:
-            reading = Reader(used).read(parse_json(self.body.encode()), names, self.at, then)
+            reading = self.reading(recipe, values)
         except SourceUnavailable as unavailable:
             return {"fails": unavailable.kind, "because": str(unavailable.__cause__ or "")}
         except NothingToAsk:
             return {"fails": "nothingToAsk"}
-        document = status_document(subject, reading.report)
+        document = status_document(Subject.from_path(self.subject), reading.report)
         return {**document, "exists": reading.report.exists, "unknownWord": reading.unknown_word}
 
-    def misread(self, found: Mapping[str, Any]) -> Iterator[str]:
-        """Each difference between what was found and what is expected, as a sentence."""
+    def reading(self, recipe: Mapping[str, Any], values: Mapping[str, str]) -> Reading:
+        """Read the sample as a source would; raises `SourceUnavailable` and `NothingToAsk`."""
+        subject = Subject.from_path(self.subject)
+        used = Recipe.model_validate(merge(recipe, self.options))
+        # A value that each subject gives itself is replaced by its name here.
+        placeholders = {name: name for text in templates_in(used) for name in Template(text).placeholders}
+        names = names_of(subject, {**placeholders, **values, **self.values})
+        then = None if self.then is None else parse_json(self.then.encode())
+        return Reader(used).read(parse_json(self.body.encode()), names, self.at, then)
+
+    def differences(self, found: Mapping[str, Any]) -> Iterator[str]:
+        """Yield each difference between the result and what is expected, as text."""
         for key in dict.fromkeys([*self.expect, *({"fails"} & found.keys())]):
-            is_found, is_expected = found.get(key), self.expect.get(key) or None
-            if (is_found or None) != is_expected:
-                yield f"{key} is {is_found!r}, expected {is_expected!r}"
+            actual, expected = found.get(key), self.expect.get(key) or None
+            if (actual or None) != expected:
+                yield f"{key} is {actual!r}, expected {expected!r}"
 
 
-def merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    """Tables key by key, everything else as a whole; a table of another `kind` replaces the one below."""
-    merged = dict(below)
-    for key, value in above.items():
-        under = merged.get(key)
-        are_tables = isinstance(under, dict) and isinstance(value, dict)
-        merged[key] = _merged_tables(cast("Any", under), value) if are_tables else value
+def merge(base: Mapping[str, Any], override: Mapping[str, Any]) -> dict[str, Any]:
+    """Merge tables key by key; other values are replaced, and so are tables of a different `kind`."""
+    merged = dict(base)
+    for key, value in override.items():
+        inherited = merged.get(key)
+        are_tables = isinstance(inherited, dict) and isinstance(value, dict)
+        merged[key] = _merged_tables(cast("Any", inherited), value) if are_tables else value
     return merged
 
 
-def _merged_tables(below: Mapping[str, Any], above: dict[str, Any]) -> dict[str, Any]:
-    is_of_same_kind = above.get("kind", below.get("kind")) == below.get("kind")
-    return merge(below, above) if is_of_same_kind else above
+def _merged_tables(base: Mapping[str, Any], override: dict[str, Any]) -> dict[str, Any]:
+    is_of_same_kind = override.get("kind", base.get("kind")) == base.get("kind")
+    return merge(base, override) if is_of_same_kind else override

@@ -1,7 +1,7 @@
-"""Texts with places for a subject's names: `{account}`, `{subjectName|slug}`, and a source's own values.
+"""Templates: texts with placeholders for a subject's names and a source's values, as `{subjectName|slug}`.
 
-What a stranger's URL puts into such a place stays a value: each kind of text (query, path segment,
-JSON, PromQL, file name) has its own encoding, and none of them can name another origin or folder.
+Whatever a URL puts into a placeholder stays a value: each kind of text (query, path segment, JSON, PromQL, file name)
+has its own encoding, and none can lead to another origin or folder.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from badge.model import Subject
 
 LONGEST = 4000
 
-_PLACE = re.compile(r"\{([A-Za-z][A-Za-z0-9_]*)((?:\|[A-Za-z0-9]+)*)\}")
+_PLACEHOLDER = re.compile(r"\{([A-Za-z][A-Za-z0-9_]*)((?:\|[A-Za-z0-9]+)*)\}")
 
 
 class BadTemplate(ValueError):
-    """The text can't be a template; the message says why."""
+    """The text is not a valid template; the message says why."""
 
 
 class NothingToAsk(Exception):
-    """For this subject the text would be empty where something has to stand, so no such subject can be asked for."""
+    """No request is possible for this subject, since a required text would be empty or unusable."""
 
 
 def _slug(text: str) -> str:
@@ -35,35 +35,35 @@ TRANSFORMS: Mapping[str, Callable[[str], str]] = {"slug": _slug, "lower": str.lo
 
 
 def names_of(subject: Subject, values: Mapping[str, str]) -> dict[str, str]:
-    """What the places of a template stand for."""
+    """Return the values of a template's placeholders."""
     return {**values, **coordinates_of(subject)}
 
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """A text with places."""
+    """A text with placeholders."""
 
     text: str
 
     @classmethod
     def parse(cls, text: str) -> Template:
-        """The template; raises `BadTemplate`."""
+        """Parse and check a template; raises `BadTemplate`."""
         if len(text) > LONGEST:
-            raise BadTemplate(f"is longer than {LONGEST} characters")
-        for match in _PLACE.finditer(text):
+            raise BadTemplate(f"give at most {LONGEST} characters")
+        for match in _PLACEHOLDER.finditer(text):
             for transform in _transforms(match):
                 if transform not in TRANSFORMS:
-                    raise BadTemplate(f"has {{…|{transform}}}; there are {', '.join(TRANSFORMS)}")
+                    raise BadTemplate(f"has {{…|{transform}}}; the transforms are {', '.join(TRANSFORMS)}")
         return cls(text)
 
     @property
-    def places(self) -> Iterator[str]:
-        """The names that are asked for."""
-        return (match[1] for match in _PLACE.finditer(self.text))
+    def placeholders(self) -> Iterator[str]:
+        """The names of the placeholders."""
+        return (match[1] for match in _PLACEHOLDER.finditer(self.text))
 
     def expand(self, names: Mapping[str, str], encode: Callable[[str], str] = str) -> str:
-        """The text with its places filled in; raises `NothingToAsk` where nothing is left of a name."""
-        return _PLACE.sub(lambda match: encode(_filled(match, names)), self.text)
+        """Fill in the placeholders; raises `NothingToAsk` if a name is empty after its transforms."""
+        return _PLACEHOLDER.sub(lambda match: encode(_filled(match, names)), self.text)
 
 
 def _transforms(match: re.Match[str]) -> list[str]:
@@ -80,15 +80,15 @@ def _filled(match: re.Match[str], names: Mapping[str, str]) -> str:
 
 
 def check_path(text: str) -> None:
-    """Raise `BadTemplate` for what is no path below the source's own address."""
+    """Raise `BadTemplate` unless the text is a path below the source's `url`."""
     if text and not text.startswith("/"):
-        raise BadTemplate("has to begin with /: the address itself is `url`")
-    if any(sign in text for sign in "?#\\") or text.startswith("//"):
-        raise BadTemplate("is a path alone; parameters go into `query`")
+        raise BadTemplate("start the path with /; the address goes into `url`")
+    if any(character in text for character in "?#\\") or text.startswith("//"):
+        raise BadTemplate("give a path alone; parameters go into `query`")
 
 
 def expand_path(template: Template, names: Mapping[str, str]) -> str:
-    """The path with each name inside its own segment, also one with a slash; raises `NothingToAsk`."""
+    """Fill in a path's placeholders, keeping each name within its segment; raises `NothingToAsk`."""
     path = template.expand(names, encode=lambda value: quote(value, safe=""))
     if any(unquote(segment) in (".", "..") for segment in path.split("/")):
         raise NothingToAsk
@@ -96,7 +96,7 @@ def expand_path(template: Template, names: Mapping[str, str]) -> str:
 
 
 def expand_deep(value: object, names: Mapping[str, str]) -> object:
-    """A structure of tables, lists and scalars with all its texts' places filled in."""
+    """Fill in the placeholders of all texts in a structure of tables, lists and scalars."""
     match value:
         case str():
             return Template(value).expand(names)
@@ -109,7 +109,7 @@ def expand_deep(value: object, names: Mapping[str, str]) -> object:
 
 
 def texts_in(value: object) -> Iterator[str]:
-    """All texts of such a structure."""
+    """Yield all texts in such a structure."""
     match value:
         case str():
             yield value

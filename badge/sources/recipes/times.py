@@ -1,7 +1,7 @@
-"""Every way in which backup systems write a moment → UTC.
+"""Parses times in all notations that backup systems use.
 
-ISO 8601 with and without a zone, any number of fraction digits, basic forms; seconds, milliseconds
-or microseconds since 1970, as numbers or as text.
+ISO 8601 with and without a zone, with any number of fraction digits, and in basic form; seconds, milliseconds or
+microseconds since 1970, as numbers or as text.
 """
 
 from __future__ import annotations
@@ -15,21 +15,21 @@ LONGEST = 40
 
 _NUMBER = re.compile(r"\d{1,16}(\.\d{1,12})?(e\+?\d{1,2})?")
 _COMPACT = re.compile(r"(\d{8})(\d{6})")
-# Zeros of databases, of Go and .NET, and of Unix; the last moment of .NET and of databases.
+# Zero values of databases, Go, .NET and Unix; the maximum of .NET and of databases.
 _NEVER = re.compile(
     r"[-0]?|(0000|0001|1970)-0[01]-0[01][T ]00:00:00(\.0+)?(Z|\+00:?00)?"
     r"|9999-12-31[T ]\d\d:\d\d:\d\d(\.\d+)?(Z|\+00:?00)?",
     re.IGNORECASE,
 )
-# Seconds reach these in the years 5138 and 3.1 million: a larger number counts smaller units.
+# Seconds reach these in the years 5138 and 3.1 million, so larger numbers are in smaller units.
 _MILLISECONDS_FROM = 1e11
 _MICROSECONDS_FROM = 1e14
 
 
 def read_time(value: object, zone: tzinfo | None = None) -> datetime | None:
-    """The moment, in UTC; None for what is none, and for what stands for "never".
+    """Return the time in UTC; None if it can't be read or means "never".
 
-    A text without a zone is a moment only where `zone` says which one is meant.
+    A text without a zone can be read only if `zone` is given.
     """
     if isinstance(value, bool):
         return None
@@ -42,7 +42,7 @@ def read_time(value: object, zone: tzinfo | None = None) -> datetime | None:
 
 
 def is_never(value: object) -> bool:
-    """Whether it is one of the spellings of "never": no moment, and no mistake either."""
+    """Whether the value is a notation of "never", as opposed to an unreadable time."""
     return value is None or value == 0 or (isinstance(value, str) and _NEVER.fullmatch(value.strip()) is not None)
 
 
@@ -52,7 +52,7 @@ def _from_text(text: str, zone: tzinfo | None) -> datetime | None:
     elif _NUMBER.fullmatch(text):
         return _from_number(float(text))
     if "T" not in text.upper() and " " not in text:
-        return None  # a day is no moment
+        return None  # a date alone
     try:
         moment = datetime.fromisoformat(text.upper())
         if moment.tzinfo is None and zone is None:
@@ -69,5 +69,5 @@ def _from_number(number: float) -> datetime | None:
         elif number >= _MILLISECONDS_FROM:
             number /= 1e3
         return datetime.fromtimestamp(number, UTC)
-    except (ValueError, OverflowError, OSError):  # NaN and infinity among them
+    except (ValueError, OverflowError, OSError):  # including NaN and infinity
         return None

@@ -1,6 +1,6 @@
-"""Resolution → bytes, status code and headers: one answer, in whichever format was asked for.
+"""Turns a resolution into an answer in the requested format: status code, headers and body.
 
-Knows no framework, so that what is in front of Flask or behind a crash can answer with it too.
+Independent of Flask, so that the layers around the application can use it too.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ PNG_TYPE = "image/png"
 
 
 class AnswerKind(Enum):
-    """What an answer is, for the true HTTP status and the problem's words."""
+    """The kind of an answer, which decides its true HTTP status and problem document."""
 
     KNOWN = auto()
     DELETED = auto()
@@ -42,7 +42,7 @@ class AnswerKind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """What programs get for a kind that is no plain status."""
+    """The error that programs get for a kind of answer."""
 
     http_status: int
     code: str
@@ -52,16 +52,16 @@ class Problem:
 PROBLEMS = {
     AnswerKind.DELETED: Problem(410, "GONE", "The repository or its backup definition was deleted."),
     AnswerKind.ABSENT: Problem(404, "NOT_FOUND", "There is no such subject, or it is private."),
-    AnswerKind.INVALID: Problem(400, "INVALID_SUBJECT", "The path can't name a subject."),
-    AnswerKind.UNAVAILABLE: Problem(503, "UNAVAILABLE", "The status could not be found out; try again later."),
+    AnswerKind.INVALID: Problem(400, "INVALID_SUBJECT", "This path does not name a subject."),
+    AnswerKind.UNAVAILABLE: Problem(503, "UNAVAILABLE", "The status could not be determined; try again later."),
     AnswerKind.UNEXPECTED: Problem(503, "NOT_SUCCEEDED", "The last finished backup did not succeed, or is too old."),
-    AnswerKind.CRASHED: Problem(500, "INTERNAL", "Something went wrong here."),
+    AnswerKind.CRASHED: Problem(500, "INTERNAL", "Something went wrong."),
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What leaves: bytes, status code, headers."""
+    """A finished answer: status code, headers and body."""
 
     http_status: int
     content_type: str
@@ -70,25 +70,25 @@ class Answer:
     origin: Origin
     cache_policy: CachePolicy
     etag: str
-    """With its quotes."""
+    """Including its quotes."""
     has_retry_after: bool = False
 
     @property
     def is_good(self) -> bool:
-        """Whether a source stands behind it, so that it may be given to others too."""
+        """Whether it shows a source's report, so that it may be shared."""
         return self.http_status == 200 and self.origin is not Origin.FALLBACK
 
     def for_bearer(self) -> Answer:
-        """The same for whoever has the subject's token, and for no cache that may leave a query out of its keys."""
+        """Return the same answer for a token's holder: not for shared caches, whose keys may omit the query."""
         return replace(self, cache_policy=replace(self.cache_policy, is_shared=False))
 
     @property
     def headers(self) -> dict[str, str]:
-        """The headers of the answer when it is made."""
+        """The headers of the answer when it is first sent."""
         return self._headers(self.origin, self.cache_policy)
 
     def headers_later(self, by: timedelta) -> dict[str, str]:
-        """The headers of the answer when it is given again after this much time."""
+        """Return the headers for sending the answer again this much later."""
         is_stale = self.origin is Origin.STALE
         return self._headers(Origin.STALE if is_stale else Origin.CACHE, self.cache_policy.aged(by))
 
@@ -104,12 +104,12 @@ class Answer:
         return {**headers, "Retry-After": str(cache_policy.max_age)} if self.has_retry_after else headers
 
 
-# Whatever ended before: a success that grew too old stands in `last_finished` still.
+# No success, whatever `last_finished` says: it still holds a success that became outdated.
 NO_SUCCESS = frozenset({BackupStatus.FAILED, BackupStatus.UNKNOWN, BackupStatus.DELETED})
 
 
 def _kind_of(request: BadgeRequest, resolution: Resolution, face: Face) -> AnswerKind:
-    """Which row of the answers' table a resolution stands in."""
+    """Return the kind of answer for a resolution."""
     kind = _kind_known_from(resolution)
     if kind is AnswerKind.KNOWN and request.expects_success and not _is_as_expected(request, resolution, face):
         return AnswerKind.UNEXPECTED
@@ -117,7 +117,7 @@ def _kind_of(request: BadgeRequest, resolution: Resolution, face: Face) -> Answe
 
 
 def _is_as_expected(request: BadgeRequest, resolution: Resolution, face: Face) -> bool:
-    """Whether the last finished backup succeeded, still counts, and is no longer ago than asked for."""
+    """Whether the last finished backup succeeded, is not outdated, and is within the requested `max_age`."""
     report = resolution.report
     if resolution.status in NO_SUCCESS or (report.last_finished or report.status) is not BackupStatus.SUCCEEDED:
         return False
@@ -133,14 +133,14 @@ def _kind_known_from(resolution: Resolution) -> AnswerKind:
 
 
 def unknown_for(fresh_for: timedelta, now: datetime) -> Resolution:
-    """The resolution behind an answer that no source was asked for: a bad path, a bug."""
+    """Return the resolution for an answer without any source: an invalid path or a crash."""
     report = Report(status=BackupStatus.UNKNOWN, observed_at=now, exists=False)
     return Resolution(report=report, origin=Origin.FALLBACK, age=timedelta(0), fresh_for=fresh_for, now=now)
 
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """All that the formats show."""
+    """Everything that a format may show."""
 
     request: BadgeRequest
     resolution: Resolution
@@ -150,20 +150,20 @@ class Content:
 
     @property
     def problem(self) -> Problem | None:
-        """What is stated instead of a status, where the true HTTP status is asked for."""
+        """The error to send instead of a status, if the true HTTP status is requested."""
         return PROBLEMS.get(self.kind) if self.request.shows_true_code else None
 
 
-# A picture is drawn in 40 ms, the first one of a process in 300; what waited for its source until now is not drawn.
+# Drawing takes 40 ms, or 300 for the first picture of a process. An answer that is later than this is not drawn.
 DRAWN_WITHIN_SECONDS = 1.8
 
 
 def answer(
     request: BadgeRequest, resolution: Resolution, pictures: Pictures, draw_by: Deadline | None = None
 ) -> Answer:
-    """The whole answer to a request; the same resolution gives the same words, always.
+    """Return the answer to a request; the same resolution always gives the same text.
 
-    `draw_by`: when to stop waiting for one's turn to draw a PNG, and give one drawn beforehand instead.
+    `draw_by`: when to stop waiting for a turn to draw a PNG and use a predrawn one instead.
     """
     face = appearance.face_of(resolution, request.look)
     kind = _kind_of(request, resolution, face)
@@ -174,7 +174,7 @@ FAULT_LIFETIMES = {AnswerKind.INVALID: timedelta(seconds=60), AnswerKind.CRASHED
 
 
 def fault_answer(request: BadgeRequest, kind: AnswerKind, now: datetime, pictures: Pictures) -> Answer:
-    """The answer to a request for which no source was asked: `kind` is INVALID or CRASHED."""
+    """Return the answer for an invalid path or a crash: `kind` is INVALID or CRASHED."""
     resolution = unknown_for(FAULT_LIFETIMES[kind], now)
     face = appearance.face_of(resolution, request.look)
     return _answer_showing(_content(request, resolution, kind, face), pictures)
@@ -197,7 +197,9 @@ def _answer_showing(content: Content, pictures: Pictures, draw_by: Deadline | No
         status=resolution.status,
         origin=resolution.origin,
         # Where the picture's words would change by themselves, so does what a monitor expects.
-        cache_policy=CachePolicy.of(resolution, content.face.holds_for, request.at_least),
+        cache_policy=CachePolicy.of(
+            resolution, content.face.holds_for, request.at_least, is_for_program=request.is_for_program
+        ),
         etag=f'"{etag(body)}"',
         has_retry_after=content.kind is AnswerKind.UNAVAILABLE and problem is not None,
     )
@@ -208,13 +210,13 @@ def _svg(content: Content) -> tuple[str, bytes]:
 
 
 def _png(content: Content, pictures: Pictures, draw_by: Deadline) -> tuple[str, bytes]:
-    """A PNG of the badge, or the one of its status that was drawn beforehand: true, if plainer."""
+    """Draw the badge as a PNG, or fall back to the plain predrawn one of its status."""
     request = content.request
     is_shared, patience = not request.has_own_label, min(png.PATIENCE_SECONDS, draw_by.remaining)
     try:
         return PNG_TYPE, pictures.png(content.badge, request.scale, is_shared=is_shared, patience=patience)
     except PngUnavailable:
-        # One drawn beforehand can't say how old its knowledge is, so what is old is unknown there.
+        # A predrawn picture can't show an age, so an old status becomes unknown.
         return PNG_TYPE, png.predrawn(BackupStatus.UNKNOWN if content.resolution.is_old else content.face.icon)
 
 
@@ -222,7 +224,7 @@ def _json(content: Content) -> tuple[str, bytes]:
     request, report, problem = content.request, content.resolution.report, content.problem
     if problem is None:
         return "application/json", as_json(_status_document(content))
-    # The reason a path was refused is ours and names nothing of the source's.
+    # The reason for refusing a path is our own text and reveals nothing about a source.
     detail = f"{problem.detail} ({request.fault})" if request.fault else problem.detail
     last_backup = {
         "backupStatus": report.status,
@@ -238,14 +240,14 @@ def _txt(content: Content) -> tuple[str, bytes]:
 
 
 def _shields(content: Content) -> tuple[str, bytes]:
-    """What shields' endpoint badge reads; it refuses unknown keys (shields.io/badges/endpoint-badge)."""
+    """JSON for shields' endpoint badge, which refuses unknown keys (shields.io/badges/endpoint-badge)."""
     document = {
         "schemaVersion": 1,
         "label": content.badge.label,
         "message": content.badge.message,
         "color": content.badge.colour.removeprefix("#"),
         "isError": not content.resolution.is_known,
-        "cacheSeconds": 300,  # the shortest that shields honours
+        "cacheSeconds": 300,  # the shortest that shields accepts
     }
     return "application/json", as_json(document)
 

@@ -1,7 +1,7 @@
-"""Finished public answers, kept for a moment in front of Flask: a hit costs no Flask, no Redis and no log line.
+"""The edge cache: finished public answers in front of Flask. A hit costs no Flask, no Redis and no log line.
 
-A popular README's badge is asked for many times a second. Each answer is held for half a second at
-most, so that a change shows within a second, and never past its own lifetime.
+The badge of a popular README is requested many times a second. Each answer is stored for half a second at most,
+so that a change shows within a second, and never past its own lifetime.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 NOTE = "badge.finished"
-"""Where in the WSGI environment an answer that may be kept is left for us."""
+"""Key in the WSGI environment under which the application leaves an answer that may be stored."""
 
-# What an entry takes beside its body: the key, the headers, the objects around them.
+# Memory of an entry besides its body: key, headers and objects.
 ENTRY_BYTES = 2_048
 
 Headers = list[tuple[str, str]]
 
 _OK, _NOT_MODIFIED = "200 OK", "304 NOT MODIFIED"
-_OF_A_BODY = frozenset({"Content-Length", "Content-Type"})
+_BODY_HEADERS = frozenset({"Content-Length", "Content-Type"})
 
 
 @dataclass(frozen=True, slots=True)
 class EdgeCacheLimits:
-    """How long an answer is held, and how many of them."""
+    """How long answers are stored, and how many."""
 
     held_seconds: float = 0.5
     most_entries: int = 4_096
@@ -40,17 +40,17 @@ class EdgeCacheLimits:
 
 @dataclass(frozen=True, slots=True)
 class FinishedAnswer:
-    """An answer that anybody may get, as it leaves."""
+    """A finished public answer."""
 
     body: bytes
     etag: str
-    """With its quotes."""
+    """Including its quotes."""
     fresh_seconds: float
-    """What is left of its lifetime."""
+    """Remaining lifetime."""
     headers_for: Callable[[float], Headers]
-    """Its headers when so many seconds of the lifetime are left."""
+    """Returns its headers, given the remaining lifetime in seconds."""
     count: Callable[[], None]
-    """Notes that it was given once more."""
+    """Counts a hit."""
 
 
 @dataclass(slots=True)
@@ -59,14 +59,14 @@ class _Entry:
     made_at: float
     ends_at: float
     steps_at: float
-    """When `max-age` is a second less."""
+    """When `max-age` has to be lowered by a second."""
     headers: Headers
     bare_headers: Headers
     size: int
 
 
 class EdgeCache:
-    """WSGI layer around the application. Bounded by entries and by bytes; the oldest go first."""
+    """WSGI middleware, bounded by entries and bytes; the oldest entries are dropped first."""
 
     def __init__(
         self,
@@ -82,33 +82,33 @@ class EdgeCache:
         self._bytes = 0
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        """Answer from what is held, or pass the request on and hold what comes back."""
+        """Answer from the cache, or pass the request on and store its answer."""
         entry = self._entries.get(environ.get("RAW_URI", ""))
         if entry is not None and environ["REQUEST_METHOD"] in ("GET", "HEAD"):
             now = self._monotonic()
             if now < entry.ends_at:
-                return self._held(entry, now, environ, start_response)
+                return self._answer_from(entry, now, environ, start_response)
         answer = self._application(environ, start_response)
         finished = environ.get(NOTE)
         if finished is not None and environ["REQUEST_METHOD"] == "GET":
-            self._hold(environ.get("RAW_URI", ""), finished)
+            self._store(environ.get("RAW_URI", ""), finished)
         return answer
 
-    def _held(
+    def _answer_from(
         self, entry: _Entry, now: float, environ: WSGIEnvironment, start_response: StartResponse
     ) -> Sequence[bytes]:
         finished = entry.finished
         finished.count()
         if now >= entry.steps_at:
             _set_headers(entry, finished.fresh_seconds - (now - entry.made_at), now)
-        asked = environ.get("HTTP_IF_NONE_MATCH")
-        if asked is not None and _matches(asked, finished.etag):
+        condition = environ.get("HTTP_IF_NONE_MATCH")
+        if condition is not None and _matches(condition, finished.etag):
             start_response(_NOT_MODIFIED, entry.bare_headers)
             return ()
         start_response(_OK, entry.headers)
         return () if environ["REQUEST_METHOD"] == "HEAD" else (finished.body,)
 
-    def _hold(self, key: str, finished: FinishedAnswer) -> None:
+    def _store(self, key: str, finished: FinishedAnswer) -> None:
         size = len(finished.body) + len(key) + ENTRY_BYTES
         held = min(self._limits.held_seconds, finished.fresh_seconds)
         if not key or held <= 0 or size > self._limits.most_bytes:
@@ -120,13 +120,13 @@ class EdgeCache:
             self._drop(key)
             self._entries[key] = entry
             self._bytes += size
-            while self._entries and self._has_to_go(now):
+            while self._entries and self._must_drop_oldest(now):
                 self._drop(next(iter(self._entries)))
 
-    def _has_to_go(self, now: float) -> bool:
-        """Whether the oldest one makes room: they are held equally long, so it is also the first to end."""
-        is_over = next(iter(self._entries.values())).ends_at <= now
-        return is_over or len(self._entries) > self._limits.most_entries or self._bytes > self._limits.most_bytes
+    def _must_drop_oldest(self, now: float) -> bool:
+        """Whether to drop the oldest entry; with equal storage times it tends to be the first to expire."""
+        is_expired = next(iter(self._entries.values())).ends_at <= now
+        return is_expired or len(self._entries) > self._limits.most_entries or self._bytes > self._limits.most_bytes
 
     def _drop(self, key: str) -> None:
         entry = self._entries.pop(key, None)
@@ -136,14 +136,14 @@ class EdgeCache:
 
 def _set_headers(entry: _Entry, left: float, now: float) -> None:
     entry.headers = entry.finished.headers_for(left)
-    entry.bare_headers = [header for header in entry.headers if header[0] not in _OF_A_BODY]
+    entry.bare_headers = [header for header in entry.headers if header[0] not in _BODY_HEADERS]
     entry.steps_at = now + left % 1 + 1e-6
 
 
-# RFC 9110, section 8.8.3; a weak tag matches here too (section 13.1.2).
+# RFC 9110, section 8.8.3; weak tags match here too (section 13.1.2).
 _TAG = re.compile(r'(?:W/)?("[^"]*")')
 
 
-def _matches(asked: str, etag: str) -> bool:
-    """Whether If-None-Match names this tag."""
-    return asked == etag or asked.strip() == "*" or etag in _TAG.findall(asked)
+def _matches(condition: str, etag: str) -> bool:
+    """Whether an If-None-Match header matches this tag."""
+    return condition == etag or condition.strip() == "*" or etag in _TAG.findall(condition)

@@ -1,4 +1,4 @@
-"""How long an answer may be kept, and by which headers that is said (RFC 9111, 5861, 9211)."""
+"""How long an answer may be cached, and the headers that say so (RFC 9111, 5861, 9211)."""
 
 from __future__ import annotations
 
@@ -6,13 +6,12 @@ import hashlib
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from badge.model import Origin, Resolution
+from badge.model import STALE_AGE, Origin, Resolution
 
-DAY = timedelta(days=1)
 SHORTEST = timedelta(seconds=1)
 
-# An answer without Cache-Control would be kept for a year by GitHub's proxy; a picture never
-# runs scripts, loads nothing and may be embedded anywhere.
+# A picture runs no scripts, loads nothing and may be embedded anywhere. Cache-Control is added to each answer:
+# without it GitHub's proxy would cache for a year.
 COMMON_HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; sandbox",
@@ -23,64 +22,86 @@ COMMON_HEADERS = {
 
 @dataclass(frozen=True, slots=True)
 class CachePolicy:
-    """How long caches may keep an answer, and which."""
+    """How long an answer may be cached, and by which caches."""
 
     lifetime: timedelta
-    revalidate: timedelta
-    """How much longer it may be shown while a new one is fetched."""
-    if_error: timedelta
-    """And how much longer where none can be had."""
+    """How long it is fresh."""
+    true_after: timedelta
+    """How much longer it stays true: until the picture would change by itself."""
+    is_for_program: bool = False
+    """Whether it must never be served stale: a monitor has to notice that the service is gone."""
     is_shared: bool = True
-    """Whether it may be given to others than who asked."""
+    """Whether shared caches may store it."""
 
     @classmethod
-    def of(cls, resolution: Resolution, changes_in: timedelta, at_least: timedelta = timedelta(0)) -> CachePolicy:
+    def of(
+        cls,
+        resolution: Resolution,
+        changes_in: timedelta,
+        at_least: timedelta = timedelta(0),
+        *,
+        is_for_program: bool = False,
+    ) -> CachePolicy:
         """What is left of the lifetime, cut where the picture would change by itself.
 
         A reader may ask for a longer life of a good answer, never of any other.
         """
         is_good = resolution.is_known and resolution.report.exists
         is_good = is_good and not (resolution.is_stale or resolution.is_provisional)
-        wished = min(at_least, resolution.usable_for) if is_good else timedelta(0)
-        lifetime = max(SHORTEST, min(max(resolution.fresh_for, wished), changes_in))
-        usable_after = max(timedelta(0), resolution.usable_for - lifetime)
-        return cls(lifetime, min(lifetime, usable_after) if resolution.is_known else lifetime, min(DAY, usable_after))
+        true_for = _true_for(resolution, changes_in)
+        lifetime = min(max(resolution.fresh_for, at_least if is_good else timedelta(0)), true_for)
+        lifetime = max(SHORTEST, lifetime)
+        return cls(lifetime, max(timedelta(0), true_for - lifetime), is_for_program)
 
     def aged(self, by: timedelta) -> CachePolicy:
-        """The policy that is left after this much time."""
+        """Return the policy that remains after this much time."""
         return replace(self, lifetime=max(SHORTEST, self.lifetime - by))
 
     @property
     def max_age(self) -> int:
-        """What is left of the lifetime, in whole seconds."""
+        """The remaining lifetime in whole seconds."""
         return int(self.lifetime.total_seconds())
 
     @property
     def cache_control(self) -> str:
-        """The Cache-Control header."""
+        """The Cache-Control header.
+
+        There is no `s-maxage`: it implies `proxy-revalidate` (RFC 9111, section 5.2.2.10), which forbids stale images.
+        """
+        fresh = f"{'public' if self.is_shared else 'private'}, max-age={self.max_age}"
+        if self.is_for_program:
+            return f"{fresh}, must-revalidate"
         if not self.is_shared:
-            return f"private, max-age={self.max_age}"
-        return (
-            f"public, max-age={self.max_age}, s-maxage={self.max_age}, "
-            f"stale-while-revalidate={int(self.revalidate.total_seconds())}, "
-            f"stale-if-error={int(self.if_error.total_seconds())}"
-        )
+            return fresh
+        if_error = int(self.true_after.total_seconds())
+        return f"{fresh}, stale-while-revalidate={min(self.max_age, if_error)}, stale-if-error={if_error}"
+
+
+def _true_for(resolution: Resolution, changes_in: timedelta) -> timedelta:
+    """Return how long the picture stays true; an hour at most, because then it would have to show its age."""
+    moments = [changes_in, STALE_AGE]
+    if resolution.is_known:
+        moments.append(resolution.usable_for)
+    next_run_at = resolution.report.next_run_at
+    if next_run_at is not None and next_run_at > resolution.now:
+        moments.append(next_run_at - resolution.now)
+    return min(moments)
 
 
 def etag(body: bytes) -> str:
-    """The strong validator: the same bytes have the same one, wherever they were made."""
+    """Return a strong ETag, without quotes; equal bytes have equal ETags in every process."""
     return hashlib.sha256(body).hexdigest()[:32]
 
 
 def cache_status(origin: Origin, cache_policy: CachePolicy) -> str:
-    """The Cache-Status header (RFC 9211); it names no key, for names stay out of headers."""
+    """Return the Cache-Status header (RFC 9211), without a cache key: names of subjects stay out of headers."""
     match origin:
         case Origin.CACHE:
             said = f"hit; ttl={cache_policy.max_age}"
         case Origin.UPSTREAM:
             said = "fwd=miss; stored"
         case Origin.STALE:
-            # Not "fwd=stale": that would be an answer of the source, and the two exclude each other (section 2).
+            # "fwd=stale" would mean that the source answered; "hit" and "fwd" exclude each other (section 2).
             said = "hit; ttl=0; detail=source-unavailable"
         case Origin.FALLBACK:
             said = "fwd=miss; detail=source-unavailable"

@@ -1,4 +1,4 @@
-"""What a badge's URL asks for: subject, format and looks, read from the raw request target."""
+"""Reads a badge URL: subject, format and look, from the raw request target."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _Word = TypeVar("_Word", bound=StrEnum)
 
 
 class Format(StrEnum):
-    """The formats a badge comes in, by suffix and by `format=`."""
+    """The formats of a badge, chosen by suffix or by `format=`."""
 
     SVG = "svg"
     PNG = "png"
@@ -38,12 +38,12 @@ class Format(StrEnum):
 
 
 SUFFIXES = (Format.SVG, Format.PNG, Format.JSON, Format.TXT)
-"""The formats that a path's end can name; the others are for `format=` alone."""
+"""The formats that a path's suffix can choose; the others need `format=`."""
 
 
 @dataclass(frozen=True, slots=True)
 class BadgeRequest:
-    """One badge as asked for; `subject` is None where the path can't name one, for `fault`."""
+    """A request for one badge. For an invalid path `subject` is None and `fault` says why."""
 
     subject: Subject | None
     format: Format
@@ -51,24 +51,29 @@ class BadgeRequest:
     is_strict: bool
     fault: str = ""
     expects_success: bool = False
-    """A monitor asks: an error unless the last finished backup succeeded, within the look's `max_age`."""
+    """Whether to answer with an error unless the last finished backup succeeded, within the look's `max_age`."""
     scale: int = DEFAULT_SCALE
-    """Pixels a unit, of a PNG."""
+    """Pixels per unit of a PNG."""
     has_own_label: bool = False
-    """Whether the label is of the reader's own wording."""
+    """Whether the client chose the label."""
     token: str = field(default="", repr=False)
-    """By which a private subject's badge is seen."""
+    """The private token."""
     at_least: timedelta = timedelta(0)
-    """How long a good answer may be kept at least, by the reader's own wish."""
+    """Minimum lifetime that the client wants for a good answer."""
 
     @property
     def shows_true_code(self) -> bool:
-        """Whether the HTTP status tells the truth; plain images are always 200, or proxies drop them."""
+        """Whether to send the true HTTP status. Plain images are always 200, because proxies drop them otherwise."""
         return self.is_strict or self.format in (Format.JSON, Format.TXT)
+
+    @property
+    def is_for_program(self) -> bool:
+        """Whether the answer is for a program such as a monitor, and so must never be stale."""
+        return self.shows_true_code or self.expects_success or self.format is Format.SHIELDS
 
 
 def read_badge_request(environ: Mapping[str, Any], query: Mapping[str, str], default_label: str) -> BadgeRequest:
-    """The request as it was sent. Bad values of parameters fall back to their defaults."""
+    """Read a badge request. Bad parameter values fall back to their defaults."""
     wanted = _format_named(query.get("format", "").lower())
     raw = badge_path(environ).removesuffix("/").split("/")
     try:
@@ -78,7 +83,7 @@ def read_badge_request(environ: Mapping[str, Any], query: Mapping[str, str], def
         subject, fault = Subject.from_segments(segments), ""
     except InvalidSubject as invalid:
         subject, fault = None, str(invalid)
-        wanted = wanted or _take_suffix([unquote(raw[-1])])  # of what is not UTF-8, which has a format all the same
+        wanted = wanted or _take_suffix([unquote(raw[-1])])  # works for segments that are not UTF-8, too
     return BadgeRequest(
         subject=subject,
         format=wanted or Format.SVG,
@@ -98,7 +103,7 @@ def _format_named(word: str) -> Format | None:
 
 
 def _take_suffix(segments: list[str]) -> Format | None:
-    """The format by the last segment's suffix, which is taken off; a bare ".svg" is a name."""
+    """Remove the last segment's suffix and return its format; ".svg" alone is a name."""
     stem, dot, suffix = segments[-1].rpartition(".")
     format = _format_named(suffix)
     if format not in SUFFIXES or not (dot and stem and not stem.endswith("/")):
@@ -133,7 +138,7 @@ def _seconds(given: str | None) -> timedelta:
 
 
 def read_max_age(given: str | None) -> timedelta | None:
-    """A duration from an hour to ten years; None for any other text."""
+    """Parse a duration from an hour to ten years; None for any other text."""
     try:
         age = parse_duration(given)
     except ValueError:

@@ -1,4 +1,4 @@
-"""The badge routes: read the URL, resolve, answer. Whatever goes wrong ends in an image."""
+"""The badge routes: read the URL, resolve, answer. Errors are answered with an image too."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ PREFLIGHT_HEADERS = {
 
 
 class AnyPath(BaseConverter):
-    """Matches whatever follows, empty parts and dots included; the raw path is read elsewhere.
+    """Matches any rest of a path, including empty segments and dots; views read the raw path instead.
 
     The application registers it as `any_path` before the blueprint.
     """
@@ -85,7 +85,7 @@ def show_badge(parts: BadgeParts) -> Response:
     wanted = read_badge_request(request.environ, request.args, parts.default_label)
     try:
         made = _resolved(parts, wanted)
-    except Exception as error:  # noqa: BLE001 - whatever it is, a reader gets an image and we a log line
+    except Exception as error:  # noqa: BLE001 - any error becomes an image and a log line
         parts.events.emit(AnswerCrashed("badge", error))
         made = fault_answer(wanted, AnswerKind.CRASHED, parts.clock(), parts.pictures)
     parts.events.emit(
@@ -97,7 +97,7 @@ def show_badge(parts: BadgeParts) -> Response:
 
 
 def _finished(parts: BadgeParts, format: Format, made: Answer) -> FinishedAnswer:
-    """The answer as the edge cache may give it to others."""
+    """Return the answer in the form that the edge cache stores."""
     whole = made.cache_policy.lifetime
     return FinishedAnswer(
         body=made.body,
@@ -120,7 +120,7 @@ def _resolved(parts: BadgeParts, wanted: BadgeRequest) -> Answer:
 
 def _response(made: Answer) -> Response:
     headers = Headers(list(made.headers.items()))
-    # Preconditions are for answers that would be 200 (RFC 9110, section 13.2.1).
+    # Preconditions apply only to answers that would be 200 (RFC 9110, section 13.2.1).
     if made.http_status == 200 and request.if_none_match.contains_weak(made.etag.strip('"')):
         del headers["Content-Length"], headers["Content-Type"]
         return Response(status=304, headers=headers)
@@ -128,19 +128,19 @@ def _response(made: Answer) -> Response:
 
 
 class ImageWhateverHappens:
-    """WSGI layer around the application: under /badge/ not even a routing error is HTML."""
+    """WSGI middleware that answers with an image under /badge/ even if the application raises."""
 
     def __init__(self, application: WSGIApplication, parts: BadgeParts) -> None:
         self._application = application
         self._parts = parts
-        # Drawn now: when drawing is what broke, there is still this one.
+        # Drawn in advance, in case drawing itself fails.
         plain = BadgeRequest(subject=None, format=Format.SVG, look=Look(label=parts.default_label), is_strict=False)
         self._last_resort = fault_answer(plain, AnswerKind.CRASHED, parts.clock(), parts.pictures)
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        """Pass the request on; answer it with the last resort where that raises."""
+        """Pass the request on; if that raises, answer with the image drawn in advance."""
         if str(environ.get("PATH_INFO", "")).startswith("//") and is_badge_path(environ):
-            # Routed as if there was one slash, and answered where it is: no redirect.
+            # Routed as if there were one slash, without a redirect.
             environ["PATH_INFO"] = "/" + environ["PATH_INFO"].lstrip("/")
         try:
             return self._application(environ, start_response)
@@ -153,7 +153,7 @@ class ImageWhateverHappens:
 
 
 def routing_error_for_badge(parts: BadgeParts, error: HTTPException) -> Response:
-    """What Flask would say in HTML about a badge's URL, or of a crash: an image for readers, a 405 for the rest."""
+    """Answer routing errors and crashes under /badge/ with an image, and other methods with a 405."""
     if error.code == 405:
         body = problem(405, "METHOD_NOT_ALLOWED", "Badges answer to GET, HEAD and OPTIONS.")
         headers = {**COMMON_HEADERS, "Allow": "GET, HEAD, OPTIONS", "Cache-Control": "no-store"}

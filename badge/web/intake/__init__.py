@@ -1,1 +1,1 @@
-"""Where backups are reported: the native contract and pings."""
+"""Receives reports about backups: the native contract and pings."""

@@ -23,14 +23,14 @@ Body = TypeVar("Body", SubjectBody, Batch)
 
 KEY_HEADER = "X-API-Key"
 
-# Answers are for the key's holder alone, and are to be confirmed by their ETag each time.
+# Answers are for the API key's holder only, and must be revalidated by their ETag each time.
 OPS_HEADERS = {"Cache-Control": "private, no-cache", "X-Content-Type-Options": "nosniff"}
 
 UNAUTHENTICATED_AS = f'ApiKey realm="backup status", header="{KEY_HEADER}"'
 
 
 class OpsRefused(Exception):
-    """An answer other than what was asked for: a problem document with any further members."""
+    """Raised to answer with a problem document; `members` are added to it."""
 
     def __init__(self, status: int, code: str, detail: str, **members: object) -> None:
         super().__init__(code)
@@ -51,10 +51,10 @@ class OpsApi:
     clock: Clock
     rate: KeyRate
     on_change: Callable[[Subject], None]
-    """Hears of each subject whose status changed."""
+    """Called with each subject whose status changed."""
 
     def status(self) -> Response:
-        """GET /ops/status: one subject's status, or 304 for the ETag that the caller has."""
+        """GET /ops/status: one subject's status, or 304 if the client's ETag still matches."""
         self._admit(Scope.READ)
         subject = _subject_of(SubjectBody.from_query(request.args))
         report = self._report(subject)
@@ -63,7 +63,7 @@ class OpsApi:
         return _json(status_document(subject, report), ETag=_validator(report))
 
     def get_status(self) -> Response:
-        """POST /ops/status/get: the same for a JSON body."""
+        """POST /ops/status/get: one subject's status, with its coordinates in a JSON body."""
         self._admit(Scope.READ)
         subject = _subject_of(_body(SubjectBody))
         return _json(status_document(subject, self._report(subject)))
@@ -71,10 +71,10 @@ class OpsApi:
     def batch(self) -> Response:
         """POST /ops/status/batch: up to 100 subjects, each with its own outcome, in the same order."""
         self._admit(Scope.READ)
-        return _json({"results": [self._result(asked) for asked in _body(Batch).subjects]})
+        return _json({"results": [self._result(one) for one in _body(Batch).subjects]})
 
     def list(self) -> Response:
-        """GET /ops/status/list: the subjects there are, a page at a time."""
+        """GET /ops/status/list: the known subjects, in pages."""
         self._admit(Scope.READ)
         try:
             query = ListQuery.from_query(request.args)
@@ -85,7 +85,7 @@ class OpsApi:
         return _json({"items": items, "nextCursor": page.next_cursor})
 
     def report(self) -> Response:
-        """POST /ops/status/report: a backup began, ended or is queued; its subject was deleted."""
+        """POST /ops/status/report: record that a backup was queued, started or finished, or its subject deleted."""
         self._admit(Scope.REPORT)
         _require_json()
         try:
@@ -102,9 +102,9 @@ class OpsApi:
         match self.keys.check(given, scope, self.clock()):
             case KeyVerdict.OK:
                 if not self.rate.admits(given):
-                    raise OpsRefused(429, "RATE_LIMITED", "This key has made too many calls this minute.")
+                    raise OpsRefused(429, "RATE_LIMITED", "Too many calls with this API key; try again in a minute.")
             case KeyVerdict.LACKS_SCOPE:
-                raise OpsRefused(403, "FORBIDDEN", f"This key lacks the scope {scope.value!r}.")
+                raise OpsRefused(403, "FORBIDDEN", f"This API key lacks the scope {scope.value!r}.")
             case _:
                 raise OpsRefused(401, "UNAUTHENTICATED", f"Send a valid API key as {KEY_HEADER}.")
 
@@ -116,11 +116,11 @@ class OpsApi:
             raise _gone(report)
         return report
 
-    def _result(self, asked: SubjectBody) -> dict[str, object]:
-        """One subject's part of a batch: its failure is its own."""
-        coordinates = asked.model_dump(by_alias=True)
+    def _result(self, body: SubjectBody) -> dict[str, object]:
+        """Return one subject's result in a batch; its failure doesn't affect the others."""
+        coordinates = body.model_dump(by_alias=True)
         try:
-            subject = _subject_of(asked)
+            subject = _subject_of(body)
             status = status_document(subject, self._report(subject))
         except OpsRefused as refusal:
             return {"subject": coordinates, "httpStatus": refusal.status, "problem": refusal.document}
@@ -150,12 +150,12 @@ def _refused(refusal: OpsRefused) -> Response:
 
 
 def _unavailable(_: SQLAlchemyError) -> Response:
-    body = problem(503, "UNAVAILABLE", "The catalogue does not answer; try again in a moment.")
+    body = problem(503, "UNAVAILABLE", "The catalogue is unavailable; try again shortly.")
     return Response(body, 503, {**OPS_HEADERS, "Retry-After": "5"}, content_type=PROBLEM_TYPE)
 
 
 def _validator(report: Report) -> str:
-    # Weak: observedAt moves on while the revision, and so the meaning, stays.
+    # Weak: observedAt may advance while the revision, and so the meaning, stays the same.
     return f'W/"{report.revision}"'
 
 

@@ -1,4 +1,4 @@
-"""What is sent to /ops, as JSON or in the query, → the core's values; every fault of it at once."""
+"""Parses requests to /ops, from JSON or the query, and reports all faults at once."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any, TypeVar
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 
 from badge.catalogue.events import RunEvent
-from badge.contract import parse_time, unless_never
+from badge.contract import coordinates_of, format_time, parse_time, unless_never
 from badge.listing import ListingFilter
-from badge.model import BackupStatus, InvalidSubject, Reason, Subject, Visibility
+from badge.model import BackupStatus, InvalidSubject, Reason, Subject, Visibility, status_named
+from badge.validation import problem_of
 
 LARGEST_BATCH = 100
 LARGEST_PAGE = 100
@@ -21,22 +22,26 @@ Body = TypeVar("Body", bound=BaseModel)
 
 
 Moment = Annotated[AwareDatetime | None, AfterValidator(unless_never)]
-"""As everywhere in the contract: the zeros that stand for "never" count as not given."""
+"""A time; as everywhere in the contract, a zero time means "never" and counts as missing."""
+
+
+def _as_spelt(status: object) -> object:
+    return (status_named(status) if isinstance(status, str) else None) or status
 
 
 class BadBody(ValueError):
-    """What was sent is not of the contract; the message names every fault."""
+    """The request does not follow the contract; the message names every fault."""
 
 
 class _Contract(BaseModel):
-    # Strict, so that a time is RFC 3339 text and a size is no text; the names are the contract's.
+    # Strict, so that a time must be RFC 3339 text and a size can't be text; aliases are the contract's names.
     model_config = ConfigDict(
         alias_generator=to_camel, extra="forbid", frozen=True, strict=True, hide_input_in_errors=True
     )
 
 
 class SubjectBody(_Contract):
-    """A subject's coordinates: the body of `POST /ops/status/get`, and that of Cloudback's /ops/definition/get."""
+    """A subject's coordinates: the body of `POST /ops/status/get`, as of Cloudback's /ops/definition/get."""
 
     platform: str
     account: str
@@ -45,7 +50,7 @@ class SubjectBody(_Contract):
 
     @classmethod
     def from_query(cls, query: Mapping[str, str]) -> SubjectBody:
-        """The coordinates in a query; what is missing is empty, and so is no subject."""
+        """Read the coordinates from a query; missing ones are empty, which `subject` refuses."""
         return cls.model_construct(
             platform=query.get("platform", ""),
             account=query.get("account", ""),
@@ -55,7 +60,7 @@ class SubjectBody(_Contract):
 
     @property
     def subject(self) -> Subject:
-        """The subject; raises `InvalidSubject`."""
+        """The subject with these coordinates; raises `InvalidSubject`."""
         missing = [name for name, value in self.model_dump(by_alias=True).items() if value == ""]
         if missing:
             raise InvalidSubject(f"missing: {', '.join(missing)}")
@@ -69,9 +74,9 @@ class Batch(_Contract):
 
 
 class ReportBody(SubjectBody):
-    """The body of `POST /ops/status/report`: the fields of a status that a reporter may say."""
+    """The body of `POST /ops/status/report`: the fields of a status that a reporter may set."""
 
-    status: BackupStatus
+    status: Annotated[BackupStatus, BeforeValidator(_as_spelt)]
     observed_at: Moment = None
     started_at: Moment = None
     finished_at: Moment = None
@@ -82,6 +87,10 @@ class ReportBody(SubjectBody):
     reason: Reason | None = None
     visibility: Visibility | None = None
     enabled: bool | None = None
+
+
+# The fields that a report and an event have in common, by the same names.
+_SHARED_FIELDS = [name for name in ReportBody.model_fields if name in RunEvent.__dataclass_fields__]
 
 
 class ListQuery(BaseModel):
@@ -95,15 +104,15 @@ class ListQuery(BaseModel):
 
     @classmethod
     def from_query(cls, query: Mapping[str, str]) -> ListQuery:
-        """The query, unknown parameters ignored; raises `ValueError` with every fault."""
+        """Read the query, ignoring unknown parameters; raises `ValueError` with every fault."""
         faults = []
         status, since, limit = query.get("status"), query.get("updatedSince"), query.get("limit", str(LARGEST_PAGE))
         if status and status not in tuple(BackupStatus):
-            faults.append(f"status is one of {', '.join(BackupStatus)}")
+            faults.append(f"status must be one of {', '.join(BackupStatus)}")
         if since and parse_time(since) is None:
-            faults.append("updatedSince is an RFC 3339 time with a zone")
+            faults.append("updatedSince must be an RFC 3339 time with a zone")
         if not (limit.isascii() and limit.isdigit() and len(limit) <= 3 and 1 <= int(limit) <= LARGEST_PAGE):
-            faults.append(f"limit is a number from 1 to {LARGEST_PAGE}")
+            faults.append(f"limit must be a number from 1 to {LARGEST_PAGE}")
         if faults:
             raise ValueError("; ".join(faults) + ".")
         narrowed = ListingFilter(
@@ -116,7 +125,7 @@ class ListQuery(BaseModel):
 
 
 def read_body(kind: type[Body], raw: bytes) -> Body:
-    """The body in these bytes; raises `BadBody`."""
+    """Parse a body from JSON; raises `BadBody`."""
     try:
         return kind.model_validate_json(raw)
     except ValidationError as error:
@@ -124,28 +133,28 @@ def read_body(kind: type[Body], raw: bytes) -> Body:
 
 
 def read_event(raw: bytes, *, now: datetime) -> RunEvent:
-    """The event that a report speaks of, `now` where it gives no time; raises `BadBody` or `InvalidEvent`."""
+    """Parse a run event, at `now` if it has no time; raises `BadBody` or `InvalidEvent`."""
     body = read_body(ReportBody, raw)
     try:
         subject = body.subject
     except InvalidSubject as invalid:
         raise BadBody(f"{invalid}.") from None
     return RunEvent(
-        subject=subject,
-        status=body.status,
-        at=body.observed_at or now,
-        started_at=body.started_at,
-        finished_at=body.finished_at,
-        size_bytes=body.size_bytes,
-        next_run_at=body.next_run_at,
-        stale_after=body.stale_after,
-        url=body.url,
-        reason=body.reason,
-        visibility=body.visibility,
-        enabled=body.enabled,
+        subject=subject, at=body.observed_at or now, **{name: getattr(body, name) for name in _SHARED_FIELDS}
     )
+
+
+def event_document(event: RunEvent) -> dict[str, object]:
+    """Return the body that `read_event` parses into this event."""
+    fields = {to_camel(name): getattr(event, name) for name in _SHARED_FIELDS}
+    body = {**coordinates_of(event.subject), "observedAt": event.at, **fields}
+    return {
+        name: format_time(value) if isinstance(value, datetime) else value
+        for name, value in body.items()
+        if value is not None
+    }
 
 
 def _fault(detail: Any) -> str:
     where = ".".join(str(part) for part in detail["loc"]) or "body"
-    return f"{where}: {detail['msg']}"
+    return f"{where}: {problem_of(detail)}"

@@ -1,7 +1,7 @@
-"""The ping intake, by Healthchecks' protocol (docs/how-to/pings.md): a job says that it began, ended or failed.
+"""Pings, compatible with Healthchecks (docs/how-to/pings.md): a job says that it started, succeeded or failed.
 
-An address is a secret: whoever has it may say how one subject's backup went, and nothing else. Answers are
-a few fixed words of text, as senders of that protocol expect them.
+A ping URL is a secret: its holder may report one subject's backups and nothing else. Answers are the short fixed
+texts that clients of this protocol expect.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from badge.web.intake.rates import KeyRate
 
 PING_ROOT = "/ping/"
 LARGEST_BODY = 128 * 1024
-"""What is read of a sender's log, and forgotten; borgmatic sends up to 100,000 bytes."""
+"""In bytes; a log in the body is read and discarded. borgmatic sends up to 100,000 bytes."""
 LARGEST_EXIT_STATUS = 255
 
 PING_HEADERS = {
@@ -38,7 +38,7 @@ _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 class Signal(StrEnum):
-    """What a ping says."""
+    """The meaning of a ping."""
 
     SUCCESS = "success"
     START = "start"
@@ -54,7 +54,7 @@ _STATUS = {
 
 
 class PingRefused(Exception):
-    """An answer other than OK."""
+    """Raised to answer with an error."""
 
     def __init__(self, status: int, words: str, retry_after: int | None = None) -> None:
         super().__init__(words)
@@ -72,24 +72,24 @@ class PingIntake:
     events: Events
     rate: KeyRate
     on_change: Callable[[Subject], None]
-    """Hears of each subject whose status changed."""
+    """Called with each subject whose status changed."""
 
     def by_uuid(self, uuid: str) -> Response:
         """/ping/{uuid}: the backup succeeded."""
         return self._answer(Signal.SUCCESS, uuid)
 
     def by_two(self, first: str, second: str) -> Response:
-        """/ping/{uuid}/{signal}, or /ping/{ping-key}/{slug}: it succeeded."""
+        """/ping/{uuid}/{signal}, or /ping/{ping-key}/{slug}: the backup succeeded."""
         if _as_uuid(first) is None:
             return self._answer(Signal.SUCCESS, first, slug=second)
         return self._answer(_signal(second), first)
 
-    def by_slug(self, key: str, slug: str, word: str) -> Response:
+    def by_slug(self, key: str, slug: str, signal: str) -> Response:
         """/ping/{ping-key}/{slug}/{signal}."""
-        return self._answer(_signal(word), key, slug)
+        return self._answer(_signal(signal), key, slug)
 
     def _answer(self, signal: Signal | None, secret: str, slug: str | None = None) -> Response:
-        """Record a ping. The secret is a ping key where there is a slug, and else a check's UUID."""
+        """Record a ping. `secret` is a ping key if there is a slug, otherwise a check's UUID."""
         try:
             known, run_id = _known(signal), _run_id()
             subject = self._pinged(secret) if slug is None else self._slugged(secret, slug)
@@ -136,12 +136,12 @@ def blueprint(intake: PingIntake) -> Blueprint:
     methods = ["GET", "POST"]  # and HEAD
     ping.add_url_rule(f"{PING_ROOT}<uuid>", "uuid", intake.by_uuid, methods=methods)
     ping.add_url_rule(f"{PING_ROOT}<first>/<second>", "two", intake.by_two, methods=methods)
-    ping.add_url_rule(f"{PING_ROOT}<key>/<slug>/<word>", "slug", intake.by_slug, methods=methods)
+    ping.add_url_rule(f"{PING_ROOT}<key>/<slug>/<signal>", "slug", intake.by_slug, methods=methods)
     return ping
 
 
 def _signal(word: str) -> Signal | None:
-    """The signal that a path's last part names: a word of the protocol, or a program's exit status."""
+    """Return the signal named by a path's last segment, or by a program's exit status there."""
     if word in (Signal.START, Signal.FAIL, Signal.LOG):
         return Signal(word)
     if re.fullmatch(r"[0-9]{1,3}", word) and int(word) <= LARGEST_EXIT_STATUS:
@@ -156,7 +156,7 @@ def _known(signal: Signal | None) -> Signal:
 
 
 def _run_id() -> str | None:
-    """What the sender calls this run, to tell it from others that overlap."""
+    """Return the client's ID of this run, which distinguishes overlapping runs."""
     given = request.args.get("rid")
     if given is None:
         return None
@@ -166,17 +166,17 @@ def _run_id() -> str | None:
 
 
 def _as_uuid(given: str) -> str | None:
-    """The UUID in its canonical spelling; Python's own parser takes braces and more."""
+    """Return the UUID in canonical form; Python's parser would accept braces and more."""
     return given.lower() if _UUID.fullmatch(given.lower()) else None
 
 
 def _drain() -> None:
-    """Read what was sent and forget it: a sender that is cut off while it writes takes that for a failure.
+    """Read and discard the body, because a client that is cut off while sending sees a failure.
 
-    The ping counts whatever becomes of its body; beyond `LARGEST_BODY` the server may cut it off.
+    The ping counts even if that fails. A body beyond `LARGEST_BODY` may be cut off.
     """
     request.max_content_length = LARGEST_BODY
-    with contextlib.suppress(Exception):  # servers have errors of their own for broken bodies
+    with contextlib.suppress(Exception):  # each server has its own errors for broken bodies
         while request.stream.read(16 * 1024):
             pass
 

@@ -1,4 +1,4 @@
-"""How often a key may be used."""
+"""Rate limit for each API key or check."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from collections.abc import Callable
 
 from badge.resilience.budget import TokenBucket
 
-# Keys are strangers' to make up, so their buckets are few; who comes back after so many others begins anew.
+# Clients can make up keys, so the number of buckets is bounded; a dropped key starts with a full bucket again.
 MOST_KEYS = 10_000
 
 
 class KeyRate:
-    """How many calls each key has, counted in this process: so many at once, and so many a minute from then on."""
+    """Allows each key `per_minute` calls at once and then `per_minute` a minute, counted in this process."""
 
     def __init__(self, per_minute: int, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._per_minute = per_minute
@@ -24,7 +24,7 @@ class KeyRate:
         self._buckets: OrderedDict[bytes, TokenBucket] = OrderedDict()
 
     def admits(self, key: str) -> bool:
-        """Whether one more call is within the rate; it is counted. No key is kept, only its hash."""
+        """Count a call and return whether it is within the rate. Only the key's hash is stored."""
         hashed = hashlib.sha256(key.encode("utf-8", "replace")).digest()
         with self._lock:
             now = self._monotonic()

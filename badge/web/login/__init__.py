@@ -1,1 +1,1 @@
-"""Who may see the dashboard, and how they log in."""
+"""Dashboard authentication: who may see the dashboard, and how they log in."""

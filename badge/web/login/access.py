@@ -1,4 +1,4 @@
-"""Who may see the dashboard: the ways of `BADGE_DASHBOARD`."""
+"""Access to the dashboard: one class for each way that `BADGE_DASHBOARD` offers."""
 
 from __future__ import annotations
 
@@ -25,100 +25,100 @@ class Viewer:
     sees_private: bool = True
 
     def named(self, *sources: str) -> str:
-        """What sources are called, for those who may know that."""
+        """Join the names of sources, or hide them from viewers who may not know them."""
         return enumerated(sources) if self.sees_private else "a source of this service"
 
 
 class Access(Protocol):
-    """One way of telling who may see the dashboard, by the request at hand."""
+    """Decides whether the current request may see the dashboard."""
 
     def viewer(self) -> Viewer | None:
-        """Who is asking; None for those who may not see it."""
+        """Return the viewer, or None if the request may not see the dashboard."""
         ...
 
     def refusal(self) -> AnyResponse:
-        """What those see instead; it names no subject."""
+        """Return the response for refused requests; it names no subject."""
         ...
 
 
 class LogIn(Protocol):
-    """One way to log in."""
+    """A way to log in."""
 
     def add_routes(self, pages: Blueprint) -> None:
-        """Its routes, /login and /logout among them."""
+        """Add its routes, including /login and /logout."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class LocalAccess:
-    """Whoever sits at the machine itself."""
+    """Access from the machine that runs the service."""
 
     paths: Paths
 
     def viewer(self) -> Viewer | None:
-        """Whoever asks from this machine."""
+        """Admit local requests."""
         return Viewer() if is_local(request.environ) else None
 
     def refusal(self) -> AnyResponse:
-        """A page that says how to reach the dashboard from elsewhere."""
+        """Return a page that explains how to reach the dashboard from another machine."""
         explained = (
-            "The dashboard is shown on the machine that runs the service, at a loopback address such as "
-            f"http://127.0.0.1:8000{self.paths.to(DASHBOARD)}. From elsewhere, forward a port to it: "
-            "ssh -L 8000:127.0.0.1:8000 your-server. To a service in a container nobody is on the same machine: "
-            "there, and to let others in, set BADGE_DASHBOARD=token and BADGE_DASHBOARD_TOKEN."
+            "The dashboard is only available on the machine that runs the service, at a loopback address such as "
+            f"http://127.0.0.1:8000{self.paths.to(DASHBOARD)}. From another machine, forward a port to it: "
+            "ssh -L 8000:127.0.0.1:8000 your-server. If the service runs in a container, or to give others access, "
+            "set BADGE_DASHBOARD=token and BADGE_DASHBOARD_TOKEN."
         )
-        return message(403, "Only from the machine itself", explained)
+        return message(403, "Only available on the server itself", explained)
 
 
 class OpenAccess:
-    """Anybody, for what anybody may know."""
+    """Access for everybody, to public subjects."""
 
     def viewer(self) -> Viewer | None:
-        """Everybody, without private subjects."""
+        """Admit everybody, without private subjects."""
         return Viewer(sees_private=False)
 
     def refusal(self) -> AnyResponse:
-        """Nobody is refused."""
+        """Never called, because nobody is refused."""
         raise AssertionError
 
 
 class NoAccess:
-    """Nobody: the dashboard is switched off."""
+    """No access: the dashboard is turned off."""
 
     def viewer(self) -> Viewer | None:
-        """Never anybody."""
+        """Admit nobody."""
         return None
 
     def refusal(self) -> AnyResponse:
-        """A page that says there is no dashboard."""
-        return message(404, "There is no dashboard here", "The operator has switched it off.")
+        """Return a page that says there is no dashboard."""
+        return message(404, "Dashboard not available", "The operator has turned it off.")
 
 
 @dataclass(frozen=True, slots=True)
 class SessionAccess:
-    """Whoever has logged in, by a signed cookie."""
+    """Access for those who have logged in, by a signed cookie."""
 
     credential: str
-    """What the log-in was checked against. A changed one ends all sessions."""
+    """What logins are checked against; changing it ends all sessions."""
     paths: Paths
 
     def viewer(self) -> Viewer | None:
-        """Whoever has a session that was begun with this credential."""
+        """Admit sessions that were started with this credential."""
         return Viewer() if session.get(LOGGED_IN) == self._mark else None
 
     def refusal(self) -> AnyResponse:
-        """To the log-in, and from there back to what was asked for."""
+        """Redirect to the login page, which returns to the requested page."""
         query = request.query_string.decode("latin-1")
         wanted = raw_path(request.environ) + (f"?{query}" if query else "")
         return redirect(self.paths.to(f"/login?{urlencode({'next': wanted})}"), 303)
 
     def admit(self) -> None:
-        """Let this browser in, in a session of its own."""
+        """Start a new session for this browser."""
         session.clear()
         session.permanent = True
         session[LOGGED_IN] = self._mark
 
     @property
     def _mark(self) -> str:
-        # Cookies are signed, not hidden, so that the credential itself stays out of them.
+        # Cookies are signed but not encrypted, so they hold a hash of the credential.
         return hashlib.sha256(f"badge dashboard {self.credential}".encode()).hexdigest()[:32]

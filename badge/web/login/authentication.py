@@ -1,4 +1,4 @@
-"""`BADGE_DASHBOARD` → who may see the dashboard, and how they log in."""
+"""Builds the dashboard authentication that `BADGE_DASHBOARD` selects."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ class DashboardAuthentication:
 
     access: Access
     log_in: LogIn | None = None
-    """None where nobody has to, or can."""
+    """None if nobody needs to log in, or nobody can."""
 
 
 def dashboard_authentication(settings: Settings, events: Events, paths: Paths) -> DashboardAuthentication:
-    """The one that the settings ask for. Connects to nothing."""
+    """Return the dashboard authentication for these settings; makes no connections."""
     match settings.dashboard:
         case "local":
             return DashboardAuthentication(LocalAccess(paths))
@@ -35,7 +35,7 @@ def dashboard_authentication(settings: Settings, events: Events, paths: Paths) -
 
 
 def _by_token(settings: Settings, events: Events, paths: Paths) -> DashboardAuthentication:
-    from badge.web.login.form import SharedTokenLogIn  # noqa: PLC0415 - 1.6 MB that no other way needs
+    from badge.web.login.form import SharedTokenLogIn  # noqa: PLC0415 - 1.6 MB that the other ways don't need
 
     assert settings.dashboard_token is not None
     token = settings.dashboard_token.get_secret_value().strip()
@@ -44,7 +44,7 @@ def _by_token(settings: Settings, events: Events, paths: Paths) -> DashboardAuth
 
 
 def _by_provider(settings: Settings, events: Events, paths: Paths) -> DashboardAuthentication:
-    from badge.web.login.oidc import OidcLogIn, Provider  # noqa: PLC0415 - 16 MB and 0.1 s more
+    from badge.web.login.oidc import OidcLogIn, Provider  # noqa: PLC0415 - costs 16 MB and 0.1 s
 
     issuer, client_id, allowed = settings.oidc_issuer, settings.oidc_client_id, settings.oidc_allow
     assert issuer is not None

@@ -1,4 +1,4 @@
-"""Log-in to the dashboard, and log-out; the way by a token."""
+"""Login to the dashboard with a shared token; logout and form protection for every way to log in."""
 
 from __future__ import annotations
 
@@ -24,27 +24,27 @@ NEXT = "next"
 
 @dataclass(frozen=True, slots=True)
 class SharedTokenLogIn:
-    """Whoever knows the token."""
+    """Logs in those who know the token."""
 
     access: SessionAccess
     token: str
     events: Events
 
     def add_routes(self, pages: Blueprint) -> None:
-        """/login and /logout."""
+        """Add /login and /logout."""
         offer_log_out(pages, self.access)
         pages.add_url_rule("/login", "login", self.form)
         pages.add_url_rule("/login", "log_in", self.log_in, methods=["POST"])
         pages.add_url_rule("/logout", "log_out", self.log_out, methods=["POST"])
 
     def form(self) -> AnyResponse:
-        """The question for the token; who is logged in already goes on."""
+        """Show the login form, or redirect those who are already logged in."""
         if self.access.viewer() is not None:
             return redirect(self.access.paths.to(wanted_page(request.args)), 303)
         return show("login.html", way="token", next=wanted_page(request.args), fault="")
 
     def log_in(self) -> AnyResponse:
-        """Look at the answer; from a tab that was left open, too, whose form is not this session's."""
+        """Check the token. A form from an old tab, without this session's CSRF token, is fine if already logged in."""
         if self.access.viewer() is not None:
             return redirect(self.access.paths.to(wanted_page(request.form)), 303)
         if (refused := forged_form()) is not None:
@@ -53,13 +53,13 @@ class SharedTokenLogIn:
         wanted = wanted_page(request.form)
         if not hmac.compare_digest(request.form.get("token", "").strip().encode(), self.token.encode()):
             self.events.emit(LogInTried(LogInEnd.REFUSED))
-            return show("login.html", 403, way="token", next=wanted, fault="This is not the token.")
+            return show("login.html", 403, way="token", next=wanted, fault="This token is wrong.")
         self.events.emit(LogInTried(LogInEnd.ADMITTED))
         self.access.admit()
         return redirect(self.access.paths.to(wanted), 303)
 
     def log_out(self) -> AnyResponse:
-        """End the session, if it goes on still."""
+        """End the session, if there is one."""
         if self.access.viewer() is None:
             return redirect(self.access.paths.to("/login"), 303)
         if (refused := forged_form()) is not None:
@@ -69,29 +69,29 @@ class SharedTokenLogIn:
 
 
 def offer_log_out(pages: Blueprint, access: SessionAccess) -> None:
-    """Have every page show a button to those who are logged in, and its forms hold a token against other sites."""
+    """Make templates show a logout button to those who are logged in, and put a CSRF token into forms."""
     pages.context_processor(lambda: {"can_log_out": access.viewer() is not None, "csrf_token": generate_csrf})
 
 
 def wanted_page(given: Mapping[str, Any]) -> str:
-    """The application's own path to go to after the log-in: a page of the dashboard, never another site."""
+    """Return the application's own path to go to after login: a page of the dashboard, never another site."""
     wanted = str(given.get(NEXT, ""))
     return wanted if re.fullmatch(r"/dashboard(?:[/?][\x21-\x5b\x5d-\x7e]*)?", wanted) else DASHBOARD
 
 
 def forged_form() -> AnyResponse | None:
-    """The answer to a form that this service did not give to this browser."""
+    """Return an error page if the form's CSRF token is not valid for this session, else None."""
     try:
         validate_csrf(request.form.get("csrf_token"))
     except ValidationError:
         if current_app.config["SESSION_COOKIE_NAME"] not in request.cookies:
             return _no_cookie(is_secure=current_app.config["SESSION_COOKIE_SECURE"])
-        return message(400, "This form is too old", "Go back, reload the page and send it again.")
+        return message(400, "This form has expired", "Go back, reload the page and submit the form again.")
     return None
 
 
 def _no_cookie(*, is_secure: bool) -> AnyResponse:
-    """What to do where the browser kept no cookie: over plain http from another machine it never keeps a secure one."""
-    why = "Use https, or, where that can't be had, set BADGE_PUBLIC_URL=http://… to the address in your browser."
-    text = why if is_secure else "Allow cookies of this site, go back, reload the page and send it again."
+    """Explain a missing cookie: over plain http, browsers store a secure one only from their own machine."""
+    why = "Use https. If that is not possible, set BADGE_PUBLIC_URL to the http:// address in your browser."
+    text = why if is_secure else "Allow cookies for this site, go back, reload the page and submit the form again."
     return message(400, "Your browser did not send the cookie back", text)

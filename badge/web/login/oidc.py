@@ -1,4 +1,4 @@
-"""Log-in to the dashboard at an OpenID Connect provider, by Authlib."""
+"""Login to the dashboard with an OpenID Connect provider, using Authlib."""
 
 from __future__ import annotations
 
@@ -23,25 +23,25 @@ CALLBACK = "/login/callback"
 PROVIDER_PATIENCE_SECONDS = 5
 ANYBODY = "*"
 
-# What Authlib lets through of a provider that is down, or answers with something else than it should.
+# Exceptions that Authlib lets through when the provider is down or sends an unexpected response.
 _PROVIDER_FAULTS = (RequestException, ValueError, KeyError, RuntimeError)
 
 
 @dataclass(frozen=True, slots=True)
 class Provider:
-    """An OpenID Connect provider, and whom of those that it knows are let in."""
+    """An OpenID Connect provider, and which of its users may see the dashboard."""
 
     issuer: str
     client_id: str
     client_secret: str | None
     allowed: Collection[str]
-    """E-mail addresses, `@domain` for all of one, `*` for anybody."""
+    """E-mail addresses, `@domain` for a whole domain, `*` for every user."""
 
     def lets_in(self, claims: Mapping[str, Any]) -> bool:
-        """Whether somebody with these claims may see the dashboard."""
+        """Whether a user with these claims may see the dashboard."""
         if ANYBODY in self.allowed:
             return True
-        # An address that the provider has not verified is whatever somebody typed there.
+        # Anybody could have entered an address that the provider has not verified.
         if claims.get("email_verified") is not True:
             return False
         email = str(claims.get("email", "")).lower()
@@ -49,7 +49,7 @@ class Provider:
 
 
 class OidcLogIn:
-    """Whoever the provider knows and the operator allows: the authorisation code flow with PKCE."""
+    """Logs in users of the provider whom the operator allows, by the authorisation code flow with PKCE."""
 
     def __init__(self, access: SessionAccess, provider: Provider, public_url: str, events: Events) -> None:
         self.access = access
@@ -57,7 +57,7 @@ class OidcLogIn:
         self.public_url = public_url
         self.events = events
         self._oauth = OAuth()
-        # Asks the provider nothing before somebody logs in.
+        # Sends no request to the provider until somebody logs in.
         self._client = self._oauth.register(
             "oidc",
             client_id=provider.client_id,
@@ -71,7 +71,7 @@ class OidcLogIn:
         )
 
     def add_routes(self, pages: Blueprint) -> None:
-        """/login, /login/start, the way back, and /logout."""
+        """Add /login, /login/start, the callback and /logout."""
         offer_log_out(pages, self.access)
         pages.record_once(lambda state: self._oauth.init_app(state.app))
         pages.add_url_rule("/login", "login", self.form)
@@ -80,14 +80,14 @@ class OidcLogIn:
         pages.add_url_rule("/logout", "log_out", self.log_out, methods=["POST"])
 
     def form(self) -> AnyResponse:
-        """The way to the provider; who is logged in already goes on."""
+        """Show the link to the provider, or redirect those who are already logged in."""
         if self.access.viewer() is not None:
             return redirect(self.access.paths.to(wanted_page(request.args)), 303)
         return show("login.html", way="oidc", next=wanted_page(request.args), fault="")
 
     def start(self) -> AnyResponse:
         """Redirect to the provider."""
-        session.clear()  # of ways that were begun and left
+        session.clear()  # drops the state of abandoned logins
         session[NEXT] = wanted_page(request.args)
         try:
             answer: AnyResponse = self._client.authorize_redirect(self.public_url + self.access.paths.to(CALLBACK))
@@ -96,7 +96,7 @@ class OidcLogIn:
         return answer
 
     def callback(self) -> AnyResponse:
-        """Let in whoever comes back from the provider and may see the dashboard."""
+        """Complete the login of a user who returns from the provider."""
         wanted = wanted_page(session)
         try:
             token = self._client.authorize_access_token()
@@ -105,20 +105,20 @@ class OidcLogIn:
                 claims = {**claims, **self._client.userinfo(token=token)}
         except (OAuthError, JoseError):
             self._emit(LogInEnd.FORGED)
-            again = f"Begin again at {self.access.paths.to('/login')}."
-            return message(403, "You are not logged in", f"The provider did not vouch for you. {again}")
+            again = f"Start again at {self.access.paths.to('/login')}."
+            return message(403, "You are not logged in", f"The provider did not confirm your login. {again}")
         except _PROVIDER_FAULTS:
             return self._no_provider()
         if not self.provider.lets_in(claims):
             session.clear()
             self._emit(LogInEnd.REFUSED)
-            return message(403, "You may not see this dashboard", "The operator has not named your address.")
+            return message(403, "You may not see this dashboard", "Your e-mail address is not on the operator's list.")
         self._emit(LogInEnd.ADMITTED)
         self.access.admit()
         return redirect(self.access.paths.to(wanted), 303)
 
     def log_out(self) -> AnyResponse:
-        """End the session here, if it goes on still, and show how to end the provider's."""
+        """End the session here, if there is one, and offer to end the provider's session too."""
         if self.access.viewer() is None:
             return redirect(self.access.paths.to("/login"), 303)
         if (refused := forged_form()) is not None:
@@ -135,7 +135,7 @@ class OidcLogIn:
 
     def _no_provider(self) -> AnyResponse:
         self._emit(LogInEnd.NO_PROVIDER)
-        return message(503, "The log-in can't be had just now", "The provider did not answer as it should. Try again.")
+        return message(503, "Login is temporarily unavailable", "The provider did not respond correctly. Try again.")
 
     def _emit(self, end: LogInEnd) -> None:
         self.events.emit(LogInTried(end))

@@ -1,4 +1,4 @@
-"""The pages for people: the dashboard, each subject's details, the badge builder, and what they load."""
+"""The HTML pages: dashboard, details of a subject, badge builder, doctor, API documentation; and static files."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ STATIC_FOLDER = Path(__file__).parent.with_name("static")
 
 
 def blueprint(parts: PagesParts) -> Blueprint:
-    """/, /badges, /doctor, /docs, /dashboard, the subjects' pages and what they load."""
+    """Routes for /, /badges, /doctor, /docs, /dashboard, the pages of subjects, and static files."""
     pages = Blueprint("pages", "badge.web", template_folder="templates")
     builder, access = Builder(parts), parts.authentication.access
     dashboard = _for_viewers(access, Dashboard(parts).dashboard)
@@ -34,7 +34,7 @@ def blueprint(parts: PagesParts) -> Blueprint:
     pages.add_url_rule("/docs/<name>", "renderer_file", renderer_file)
     for path in (DASHBOARD, DASHBOARD_ROOT):
         pages.add_url_rule(path, "dashboard", dashboard)
-    # The view reads the raw path itself, for the routed one has lost its `%2F`.
+    # The view reads the raw path, because the routed one has lost its `%2F`.
     pages.add_url_rule(f"{DASHBOARD_ROOT}<any_path:_>", "details", _for_viewers(access, Details(parts).details))
     pages.add_url_rule("/static/<name>", "static", _static)
     if parts.authentication.log_in is not None:
@@ -43,7 +43,7 @@ def blueprint(parts: PagesParts) -> Blueprint:
 
 
 def _for_viewers(access: Access, view: Callable[[Viewer], AnyResponse]) -> Callable[..., AnyResponse]:
-    """The view, for those alone who may see the dashboard."""
+    """Restrict a view to those who may see the dashboard."""
 
     def admitted(**_: object) -> AnyResponse:
         viewer = access.viewer()

@@ -9,18 +9,18 @@ from flask import Response, abort, send_from_directory
 
 from badge.web.page import show
 
-# The package is there for its files alone; its blueprint writes scripts into the page.
+# Only the package's files are used: its blueprint writes inline scripts, which our policy forbids.
 RENDERER_FOLDER = Path(str(files("flask_swagger_ui") / "dist"))
 RENDERER_FILES = frozenset({"swagger-ui.css", "swagger-ui-bundle.js"})
 
 
 def api_docs() -> Response:
-    """Show the documentation."""
+    """Show the API documentation."""
     return show("docs.html")
 
 
 def renderer_file(name: str) -> Response:
-    """One of the renderer's files."""
+    """Serve one of Swagger UI's files."""
     if name not in RENDERER_FILES:
         abort(404)
     response = send_from_directory(RENDERER_FOLDER, name, max_age=3600)

@@ -1,4 +1,4 @@
-"""The pages for anybody: what this is with a badge to build, and all badges there are."""
+"""The public pages: the home page with the badge builder, and the sheet of all badges."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from badge.web.pages.repository_url import subject_named
 
 @dataclass(frozen=True, slots=True)
 class Builder:
-    """The views."""
+    """The views of / and /badges."""
 
     parts: PagesParts
 
     def home(self) -> Response:
-        """What this is, and a badge for whatever somebody types."""
+        """Show the home page, with snippets for the repository in the query."""
         typed = request.args.get("subject", "")
         subject, fault = None, ""
         if typed.strip():
@@ -42,16 +42,16 @@ class Builder:
         )
 
     def sheet(self) -> Response:
-        """Every status in every look, for eyes.
+        """Show every status in every style and palette.
 
-        The pictures are in the page itself: under an address of its own each would be a badge that
-        says "succeeded" without anybody having said so.
+        The pictures are inline: with URLs of their own there would be badges that say "succeeded" although no
+        source reported it.
         """
         return show("badges.html", palettes=[(palette, _sheet_rows(palette)) for palette in Palette])
 
 
 def _sheet_rows(palette: Palette) -> list[tuple[str, list[tuple[str, str]]]]:
-    """Each style with its pictures: the statuses without and with their glyphs, as (source, words)."""
+    """Return each style with its pictures as (source, text): all statuses without icons, then with them."""
     looks = [(icon, status) for icon in (False, True) for status in WORDS]
     return [(style.value, [_sheet_picture(palette, style, status, icon) for icon, status in looks]) for style in Style]
 

@@ -1,4 +1,4 @@
-"""Addresses at GitHub's image proxy, and whose badge they are of. Pure."""
+"""URLs of GitHub's image proxy, camo, and the badges behind them. No I/O."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from badge.model import InvalidSubject, Subject
 from badge.web.pages.repository_url import subject_named
 from badge.web.raw_path import BADGE_ROOT
 
-# A digest, and the address in hexadecimal digits.
+# A digest, and the image's URL in hexadecimal digits.
 _CAMO = re.compile(r"https://camo\.githubusercontent\.com/[0-9a-f]{32,64}/((?:[0-9a-f]{2})+)")
 _PORTS = {"http": 80, "https": 443}
 
@@ -19,15 +19,15 @@ WebOrigin = tuple[str, str, int | None]
 
 @dataclass(frozen=True, slots=True)
 class ProxyAddress:
-    """An address at GitHub's image proxy. Of hexadecimal digits, so that it means nothing to a shell."""
+    """A URL of GitHub's image proxy. It holds only hexadecimal digits, so it is safe to paste into a shell."""
 
     address: str
     target: str
-    """What the proxy fetches."""
+    """The URL that the proxy fetches."""
 
     @classmethod
     def found_in(cls, pasted: str) -> ProxyAddress | None:
-        """The first one in a text, be it a whole tag."""
+        """Return the first proxy URL in a text such as an HTML tag, or None."""
         found = _CAMO.search(pasted)
         if found is None:
             return None
@@ -35,7 +35,7 @@ class ProxyAddress:
 
 
 def origin_of(address: str) -> WebOrigin | None:
-    """Scheme, host and port of a badge's whole address; None for anything else."""
+    """Return scheme, host and port of an absolute badge URL; None for anything else."""
     parts = _split(address)
     if parts is None or parts.scheme not in _PORTS or not parts.path.startswith(BADGE_ROOT):
         return None
@@ -47,7 +47,7 @@ def origin_of(address: str) -> WebOrigin | None:
 
 
 def is_of(address: str, subject: Subject, origin: WebOrigin | None) -> bool:
-    """Whether an address is of this subject's badge at this origin; where none is known, at any."""
+    """Whether a URL is of this subject's badge at this origin; None means any origin."""
     found, parts = origin_of(address), _split(address)
     if found is None or parts is None or origin not in (None, found):
         return False

@@ -1,4 +1,4 @@
-"""What a form lets people choose of a badge, and the snippets that come of it."""
+"""The choices of the badge form, and the snippets made from them."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from badge.web.paths import AT_ROOT, Paths
 from badge.web.snippets import SYNTAX_NAMES, UNSIZED, Snippet, Syntax, snippet, without_copies
 
 NO_ADDRESS = "https://this-service.invalid"
-"""Stands where nobody set the service's address, until the page's script puts the browser's own there."""
+"""Placeholder while BADGE_PUBLIC_URL is not set; the page's script replaces it by the browser's own origin."""
 
 LABEL, MAX_AGE, SYNTAX = "label", "max_age", "syntax"
-MAX_AGE_FAULT = "Give an hour or more, such as 26h or 7d."
+MAX_AGE_FAULT = "Enter at least 1h, such as 26h or 7d."
 
 _LANGUAGES: dict[str, str] = {
     Language.ENGLISH: "English",
@@ -33,16 +33,16 @@ _LANGUAGES: dict[str, str] = {
     Language.ARABIC: "العربية",
 }
 _SHOWN: dict[str, str] = {
-    Show.AGE: "how long ago",
-    Show.DATE: "the date",
-    Show.NEXT: "the next run",
-    Show.LAST: "how the last one ended",
+    Show.AGE: "age",
+    Show.DATE: "date",
+    Show.NEXT: "next run",
+    Show.LAST: "last result",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One choice from a closed list; what is in no URL is its first option, if none is named as usual."""
+    """A choice from a closed list. A parameter missing from the URL means `usual`, or else the first option."""
 
     name: str
     legend: str
@@ -51,11 +51,11 @@ class Field:
 
     @property
     def default(self) -> str:
-        """The value that stands for no choice."""
+        """The value used if nothing is chosen."""
         return self.usual or next(iter(self.options))
 
     def read(self, given: Mapping[str, str]) -> str:
-        """What was chosen; a bad value counts as none."""
+        """Return the chosen value; a bad value counts as none."""
         value = given.get(self.name, "")
         return value if value in self.options else self.default
 
@@ -64,23 +64,23 @@ def _same(words: Iterable[str]) -> dict[str, str]:
     return {str(word): str(word) for word in words}
 
 
-FORMAT = Field("format", "Format", {Format.SVG: "SVG", Format.PNG: "PNG, for mail and chat"})
-ADDRESS = Field("address", "Address", {"long": "long, as on every platform", "short": "short, /badge/owner/name"})
+FORMAT = Field("format", "Format", {Format.SVG: "SVG", Format.PNG: "PNG, for email and chat"})
+ADDRESS = Field("address", "URL", {"long": "long, for every platform", "short": "short, /badge/owner/name"})
 SCALE = Field("scale", "PNG scale", _same(map(str, SCALES)), usual=str(DEFAULT_SCALE))
 LOOKS = (
     Field("style", "Style", _same(Style)),
     Field("palette", "Colours", _same(Palette)),
-    Field("theme", "For pages that are", {Theme.AUTO: "light or dark", Theme.LIGHT: "light", Theme.DARK: "dark"}),
-    Field("icon", "Glyph of the status", {"off": "no", "on": "yes"}),
+    Field("theme", "Page background", {Theme.AUTO: "light or dark", Theme.LIGHT: "light", Theme.DARK: "dark"}),
+    Field("icon", "Status icon", {"off": "no", "on": "yes"}),
     Field("logo", "Logo", {"": "none", **_same(LOGOS)}),
-    Field("show", "Besides the status", {"": "nothing", **_SHOWN}),
+    Field("show", "Also show", {"": "nothing", **_SHOWN}),
     Field("lang", "Language", _LANGUAGES),
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Choices:
-    """What was chosen, each value one of those that its field offers."""
+    """The chosen values, each one of those that its field offers."""
 
     values: Mapping[str, str]
     default_label: str
@@ -88,7 +88,7 @@ class Choices:
 
     @classmethod
     def read(cls, given: Mapping[str, str], default_label: str) -> Choices:
-        """Read the choices from a form or a shared address."""
+        """Read the choices from a form or a shared URL."""
         values = {field.name: field.read(given) for field in (FORMAT, ADDRESS, SCALE, *LOOKS)}
         values[LABEL] = given.get(LABEL, default_label)[:LONGEST_LABEL]
         values[MAX_AGE] = given.get(MAX_AGE, "").strip()
@@ -103,7 +103,7 @@ class Choices:
 
     @property
     def query(self) -> dict[str, str]:
-        """The badge's parameters: what differs from the defaults."""
+        """The query parameters of the badge URL that differ from the defaults."""
         chosen = {field.name: self.values[field.name] for field in LOOKS if not self._is_default(field)}
         if self.values[LABEL] != self.default_label:
             chosen[LABEL] = self.values[LABEL]
@@ -114,14 +114,14 @@ class Choices:
         return chosen
 
     def shared(self, **also: str) -> str:
-        """The query of a page's address that brings these choices back."""
+        """Return the query of a page's URL that restores these choices."""
         mine = {field.name: self.values[field.name] for field in (FORMAT, ADDRESS) if not self._is_default(field)}
         if self.values[SYNTAX] != Syntax.MARKDOWN:
             mine[SYNTAX] = self.values[SYNTAX]
         return urlencode({**also, **mine, **self.query})
 
     def offer(self, subject: Subject, public_url: str, now: datetime, token: str = "", paths: Paths = AT_ROOT) -> Offer:
-        """What there is to copy for this subject, with the token that a private one needs."""
+        """Return the snippets for a subject; `token` is for a private one."""
         is_short = self.values[ADDRESS.name] == "short" and subject.legacy_path is not None
         base = public_url or NO_ADDRESS
         query = {TOKEN: token, **self.query} if token else self.query
@@ -135,7 +135,7 @@ class Choices:
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """Snippets to copy, and the same badge as it looks on light and on dark ground."""
+    """Snippets to copy, and previews of the badge on a light and on a dark background."""
 
     snippet: Snippet
     previews: Mapping[str, str]
@@ -144,7 +144,7 @@ class Offer:
 
     @property
     def texts(self) -> list[tuple[Syntax, str, str, str]]:
-        """Each syntax with its name, the text in it and what there is to know about it."""
+        """Each syntax with its name, the snippet and a note."""
         return [
             (syntax, name, self.snippet.written_in(syntax), self._note(syntax)) for syntax, name in SYNTAX_NAMES.items()
         ]
@@ -154,18 +154,18 @@ class Offer:
         if height is None or self.scale == 1 or syntax not in UNSIZED:
             return ""
         name, pixels = SYNTAX_NAMES[syntax], self.scale * height
-        return f"{name} shows a PNG in full size, {pixels} px high; at scale 1 it is {height} px high, as the SVG is."
+        return f"{name} shows a PNG in full size, {pixels} px high; at scale 1 it is {height} px high, like the SVG."
 
 
 @dataclass(frozen=True, slots=True)
 class BadgeForm:
-    """The form by which a badge is chosen, and what comes of it, as the templates want it."""
+    """The badge form and its snippets, as the templates need them."""
 
     choices: Choices
     offer: Offer | None
-    """None as long as nobody named a subject."""
+    """None until a subject is entered."""
     shared: str
-    """The address that brings all of this back."""
+    """URL that restores all choices."""
     fields: Sequence[Field] = (FORMAT, *LOOKS)
     scale_field: Field = SCALE
     address_field: Field = ADDRESS
@@ -174,12 +174,12 @@ class BadgeForm:
 
     @property
     def has_short_address(self) -> bool:
-        """Whether the subject has two addresses to choose from."""
+        """Whether the subject has a short URL, too."""
         return self.offer is not None and self.offer.has_short_address
 
 
 def _previews(made: Snippet, base: str, choices: Choices, now: datetime) -> dict[str, str]:
-    """What the browser loads, from wherever it has the page."""
+    """Return the preview URLs, relative to the host that the browser loaded the page from."""
     grounds = {"light": Theme.LIGHT, "dark": Theme.DARK}
     follows_ground = choices.format is Format.SVG and "theme" not in made.query
     addresses = {ground: made.themed(theme) if follows_ground else made.image_url for ground, theme in grounds.items()}

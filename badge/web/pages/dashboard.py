@@ -1,4 +1,4 @@
-"""The dashboard: which subjects there are, a page at a time, and how many of them are protected."""
+"""The dashboard: a paged list of subjects, and how many of them are protected."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ _ORDER_NAMES = {
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """What somebody looks for."""
+    """A search on the dashboard."""
 
     text: str = ""
     status: BackupStatus | None = None
@@ -53,7 +53,7 @@ class Search:
 
     @classmethod
     def read(cls, given: Mapping[str, str]) -> Search:
-        """From the page's address; a bad value counts as none."""
+        """Read the search from the query; a bad value counts as none."""
         status, order = given.get("status"), given.get("sort")
         return cls(
             text=given.get("q", "")[:LONGEST_SEARCH].strip(),
@@ -62,13 +62,13 @@ class Search:
         )
 
     def filter(self, viewer: Viewer) -> ListingFilter:
-        """The same for a listing."""
+        """Return the filter for the listing."""
         subject = subject_at(self.text)
         words = (str(subject),) if subject else tuple(self.text.split()[:MOST_WORDS])
         return ListingFilter(shown_as=self.status, words=words, is_public_only=not viewer.sees_private)
 
     def own_path(self, cursor: str | None = None) -> str:
-        """The application's own path of the page that shows what is looked for, from the cursor on."""
+        """Return the application's own path of the results, starting at `cursor`."""
         order = self.order if self.order is not ListingOrder.NAME else None
         chosen = {"q": self.text or None, "status": self.status, "sort": order, "cursor": cursor}
         query = urlencode({name: value for name, value in chosen.items() if value is not None})
@@ -77,12 +77,12 @@ class Search:
 
 @dataclass(frozen=True, slots=True)
 class Dashboard:
-    """The view."""
+    """The view of /dashboard."""
 
     parts: PagesParts
 
     def dashboard(self, viewer: Viewer) -> AnyResponse:
-        """The subjects there are."""
+        """Show the list, or redirect to the page of the subject in the query."""
         if "subject" in request.args:
             return self._to_subject(request.args["subject"])
         listing = self.parts.listing
@@ -91,9 +91,9 @@ class Dashboard:
         except NoList:
             return _unlisted()
         except ValueError:
-            return message(400, "This page does not exist", "Its address was cut or changed. Begin at the dashboard.")
+            return message(400, "Page not found", "This link is incomplete or no longer valid. Open the dashboard.")
         except ListBusy:
-            return message(503, "The list is being read", "That takes a few seconds. Load this page again then.")
+            return message(503, "The list is loading", "This takes a few seconds. Reload the page shortly.")
         except SourceUnavailable as unavailable:
             sources = self.parts.resolver.routing.sources
             silent = unavailable.sources if isinstance(unavailable, ListUnavailable) else [one.name for one in sources]
@@ -127,7 +127,7 @@ class Dashboard:
         )
 
     def _first_steps(self, viewer: Viewer) -> Sequence[str]:
-        """Commands that fill an empty list: a report and the demo, where that is for this viewer to do."""
+        """Return the commands that fill an empty list, report and demo; none for viewers who can't report."""
         can_report = viewer.sees_private and self.parts.takes_reports(Subject.from_path(EXAMPLE))
         command = self.parts.terminal.command
         return (command("report", EXAMPLE, "succeeded"), command("demo")) if can_report else ()
@@ -147,7 +147,7 @@ class Dashboard:
         }
 
     def _status_choices(self, search: Search, totals: ListingTotals) -> list[dict[str, object]]:
-        """A link for each status that there is, with how often."""
+        """Return a link for each status that occurs, with its count."""
         offered: list[tuple[BackupStatus | None, str, int]] = [(None, "all", totals.all)]
         offered += [(status, WORDS[status], totals.by_status.get(status, 0)) for status in WORDS]
         return [
@@ -166,17 +166,17 @@ class Dashboard:
             subject = subject_named(typed)
         except InvalidSubject as invalid:
             return show("dashboard.html", 400, has_list=False, typed=typed, fault=sentence(str(invalid)))
-        # To a path of our own making, on whichever host the browser is.
+        # A path without a host, built here, so the redirect stays on this service.
         return redirect(self.parts.paths.page(subject), 303)
 
 
 def _unlisted(silent: str = "") -> AnyResponse:
-    """The way to a subject's page without a list, and why there is none: who did not answer, if anybody."""
+    """Show the form for one subject instead of a list; `silent` names the sources that did not answer, if any."""
     return show("dashboard.html", 503 if silent else 200, has_list=False, silent=silent)
 
 
 def _silent(sources: Sequence[str], viewer: Viewer) -> str:
-    """Who did not answer, if anybody."""
+    """Return the names of the sources that did not answer, as this viewer may see them."""
     return viewer.named(*sources) if sources else ""
 
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
+from urllib.parse import urlsplit
 
 from flask import request
 from werkzeug.wrappers import Response as AnyResponse
 
 from badge import appearance
-from badge.model import InvalidSubject, Origin, PastRun, Report, Resolution, Subject, Visibility
+from badge.contract import https_url
+from badge.model import BackupStatus, InvalidSubject, Origin, PastRun, Report, Resolution, Subject, Visibility
 from badge.ports import SourceUnavailable
 from badge.web.login.access import Viewer
 from badge.web.page import Moment, exact_length, length, message, picture_for, sentence, show, size
@@ -23,16 +25,16 @@ from badge.web.raw_path import raw_path
 
 @dataclass(frozen=True, slots=True)
 class Details:
-    """The view."""
+    """The view of a subject's page."""
 
     parts: PagesParts
 
     def details(self, viewer: Viewer) -> AnyResponse:
-        """The page; with `dialog` in its address the dialog stands open."""
+        """Show the page; `dialog` in the query opens the dialog."""
         try:
             subject = Subject.from_path(raw_path(request.environ).removeprefix(DASHBOARD_ROOT))
         except InvalidSubject as invalid:
-            return message(400, "This address names no repository", sentence(str(invalid)))
+            return message(400, "This URL does not name a repository", sentence(str(invalid)))
         source = self.parts.resolver.routing.source_for(subject)
         resolution = self.parts.resolver.resolve(subject, may_see_private=viewer.sees_private)
         report = resolution.report
@@ -42,6 +44,7 @@ class Details:
             subject=subject,
             moments=self._moments(resolution),
             facts=_facts(resolution),
+            run_page=RunPage.of(report, viewer),
             freshness=_freshness(resolution, viewer.named(source.name) if source else "no source"),
             status_words=appearance.message_for(resolution) if report.exists else "nothing known",
             resolution=resolution,
@@ -59,19 +62,19 @@ class Details:
     def _form(self, subject: Subject, report: Report) -> BadgeForm:
         choices = Choices.read(request.args, self.parts.default_label)
         shared = f"{self.parts.paths.page(subject)}?{choices.shared(dialog='open')}"
-        # Whoever is shown a private subject may show its badge to others.
+        # Viewers of a private subject may share its badge.
         token = self.parts.tokens.of(subject) if report.exists and not report.is_public else ""
         parts = self.parts
         offer = choices.offer(subject, parts.public_url, parts.clock(), token, parts.paths)
         return BadgeForm(choices, offer, shared)
 
     def _report_command(self, subject: Subject, viewer: Viewer) -> str:
-        """What gets a status onto the badge, where that is for this viewer to do; else nothing."""
+        """Return the command that reports a status, or nothing if this viewer can't report one."""
         can_report = viewer.sees_private and self.parts.takes_reports(subject)
         return self.parts.terminal.command("report", subject.path, "succeeded") if can_report else ""
 
     def _runs(self, subject: Subject) -> Sequence[PastRun]:
-        """The history is an extra: without it the page still says how the last backup went."""
+        """Return the history, or nothing if it is unavailable: the page is useful without it."""
         try:
             return self.parts.history.history(subject, SHOWN_RUNS) if self.parts.history else []
         except SourceUnavailable:
@@ -80,33 +83,57 @@ class Details:
     def _moments(self, resolution: Resolution) -> list[tuple[str, Moment]]:
         report = resolution.report
         moments = {
-            "Started": report.started_at,
+            "Started": _reported_start(report),
             "Finished": report.finished_at,
             "Last success": appearance.last_success(resolution),
-            "Next run": report.next_run_at,
+            "Next run": None if report.status is BackupStatus.DELETED else report.next_run_at,
             "Deleted": report.deleted_at,
         }
         return [(name, shown) for name, moment in moments.items() if (shown := Moment.of(moment, resolution.now))]
 
 
+@dataclass(frozen=True, slots=True)
+class RunPage:
+    """The link to a run's own page."""
+
+    url: str
+    host: str
+
+    @classmethod
+    def of(cls, report: Report, viewer: Viewer) -> RunPage | None:
+        """Return the link, or None if there is none or this viewer must not learn the upstream's URL."""
+        url = https_url(report.url)
+        return cls(url, urlsplit(url).hostname or "") if url and viewer.sees_private else None
+
+
+def _reported_start(report: Report) -> datetime | None:
+    """Return the start if it was reported. Otherwise the catalogue holds the event's time, which is not a start."""
+    started, finished = report.started_at, report.finished_at
+    is_made_up = report.status is BackupStatus.SCHEDULED or (started and finished and started >= finished)
+    return None if is_made_up else started
+
+
 def _facts(resolution: Resolution) -> list[tuple[str, str]]:
     report = resolution.report
     facts = []
-    if report.started_at and report.finished_at:
-        facts.append(("Duration", exact_length(report.finished_at - report.started_at)))
+    if words := appearance.reason_words(report):
+        facts.append(("Reason", words))
+    started = _reported_start(report)
+    if started and report.finished_at:
+        facts.append(("Duration", exact_length(report.finished_at - started)))
     if report.size_bytes is not None:
         facts.append(("Size", size(report.size_bytes)))
     return facts
 
 
 def _freshness(resolution: Resolution, source: str) -> str:
-    """Who said this, when, and when it is asked again."""
-    asked = "just now" if resolution.age < timedelta(seconds=1) else f"{length(resolution.age)} ago"
+    """Say which source the status is from, when it was fetched and when it will be fetched again."""
+    checked = "just now" if resolution.age < timedelta(seconds=1) else f"{length(resolution.age)} ago"
     again = f"in {max(1, round(resolution.fresh_for.total_seconds()))} s"
     match resolution.origin:
         case Origin.CACHE | Origin.UPSTREAM:
-            return f"{source}, asked {asked}, next {again}"
+            return f"{source}, checked {checked}, next check {again}"
         case Origin.STALE:
-            return f"{source} does not answer; this is what it said {asked}. Asked again {again}"
+            return f"{source} does not answer; this status was confirmed {checked}. Next attempt {again}"
         case Origin.FALLBACK:
-            return f"{source} does not answer, and nothing is kept. Asked again {again}"
+            return f"{source} does not answer, and no status is cached. Next attempt {again}"

@@ -1,4 +1,4 @@
-"""Why does my README show something else? What a proxy gets here, how old its copy may be, and how to renew it."""
+"""The doctor: what an image proxy gets for a badge, how old its copy may be, and how to refresh it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from flask import Response, current_app, request
 from werkzeug.test import Client, TestResponse
 
 from badge.appearance import alt_text
-from badge.model import InvalidSubject, Subject
+from badge.model import STALE_AGE, InvalidSubject, Subject
 from badge.web.badges.request import BadgeRequest, read_badge_request
 from badge.web.page import exact_length, inline_image, length, sentence, show
 from badge.web.pages.camo import ProxyAddress, WebOrigin, is_of, origin_of
@@ -26,7 +26,7 @@ from badge.web.raw_path import BADGE_ROOT
 from badge.web.snippets import without_copies
 
 LONGEST_INPUT = 8_000
-# GitHub's proxy gives up after about four seconds, and takes images alone.
+# GitHub's proxy gives up after about four seconds, and accepts only images.
 PROXY_PATIENCE = timedelta(seconds=4)
 PROXY_HEADERS = {"Accept": "image/svg+xml,image/*;q=0.8", "User-Agent": "badge-doctor (as an image proxy)"}
 SHOWN_HEADERS = ("Content-Type", "Content-Length", "Cache-Control", "ETag", "Cache-Status", "Age")
@@ -36,47 +36,47 @@ _TITLE = re.compile(r"<title>([^<]*)</title>")
 
 @dataclass(frozen=True, slots=True)
 class Examination:
-    """One badge as a proxy gets it, and what follows."""
+    """One badge as a proxy gets it, and what follows from that."""
 
     address: str
     """Path and query."""
     picture: str
-    """The very bytes, for under their address the browser would show a copy of its own; empty for no image."""
+    """The image itself, because by its URL the browser could show a cached copy; empty if it is no image."""
     alt: str
-    """What the picture says."""
+    """The text of the picture."""
     http_status: int
     took: str
     headers: Sequence[tuple[str, str]]
     faults: Sequence[str]
     not_known: str
-    """What is said where the name is nobody's, or must seem so."""
+    """Message if the subject is unknown, or must look unknown because it is private."""
     ages: Sequence[str]
     fresh_address: str
-    """The same badge under an address that no proxy has a copy of."""
+    """A URL of the same badge that no proxy has cached."""
 
 
 @dataclass(frozen=True, slots=True)
 class Doctor:
-    """The view."""
+    """The view of /doctor."""
 
     parts: PagesParts
 
     def doctor(self) -> Response:
-        """The questions, and the answers to what was filled in."""
+        """Show the form, and the results for what was entered."""
         shown, pasted = (request.args.get(name, "")[:LONGEST_INPUT].strip() for name in ("subject", "camo"))
         typed, proxy = address_in(shown), ProxyAddress.found_in(pasted)
         in_readme = [typed] if origin_of(typed) else []
         in_readme += [proxy.target] if proxy else []
         examined, fault, proxy_fault = None, "", ""
         if pasted and proxy is None:
-            proxy_fault = "This is no address of GitHub's image proxy."
+            proxy_fault = "This is not a URL of GitHub's image proxy."
         try:
             if wanted := typed or (proxy.target if proxy else ""):
                 examined = self._examined(wanted, in_readme)
         except InvalidSubject as invalid:
             fault = sentence(str(invalid))
         if fault and proxy and not typed:
-            fault, proxy_fault = "", f"The README asks {proxy.target}, which is no badge of this service."
+            fault, proxy_fault = "", f"The README shows {proxy.target}, which is not a badge of this service."
         return show(
             "doctor.html",
             typed=shown,
@@ -92,12 +92,12 @@ class Doctor:
         )
 
     def _origin(self, typed: str) -> WebOrigin | None:
-        """Where readers reach this service, if that is set or was typed."""
+        """Return the public origin of this service, if it is set or was entered."""
         public_url = self.parts.public_url
         return origin_of(f"{public_url}{BADGE_ROOT}" if public_url else typed)
 
     def _examined(self, wanted: str, in_readme: Sequence[str]) -> Examination:
-        """The badge wanted; raises `InvalidSubject`. What a README asks should be the same."""
+        """Examine a badge; raises `InvalidSubject`. URLs in the README that are not this badge are faults."""
         address, subject, origin = badge_address(wanted), subject_named(wanted), self._origin(wanted)
         strays = [one for one in in_readme if not is_of(one, subject, origin)]
         began = time.perf_counter()
@@ -110,42 +110,44 @@ class Doctor:
             http_status=answer.status_code,
             took=f"{took.total_seconds() * 1000:.0f} ms",
             headers=[(name, answer.headers[name]) for name in SHOWN_HEADERS if name in answer.headers],
-            faults=[f"The README asks {stray} instead." for stray in strays] + _faults(answer, took),
+            faults=[f"The README shows {stray} instead." for stray in strays] + _faults(answer, took),
             not_known="" if strays else self._not_known(address, subject),
             ages=_ages(answer.headers.get("Cache-Control", ""), self._oldest(address)),
             fresh_address=without_copies(self.parts.paths.to(address), self.parts.clock()),
         )
 
     def _not_known(self, address: str, subject: Subject) -> str:
-        is_trusted = self.parts.tokens.is_good(subject, _asked_by(address).token)
+        is_trusted = self.parts.tokens.is_good(subject, _badge_request(address).token)
         resolution = self.parts.resolver.resolve(subject, may_see_private=is_trusted)
         if not resolution.is_known or resolution.report.exists:
             return ""
-        read = f"{subject.platform} · {subject.account} · {subject.type} · {subject.name}"
-        return f"No backup of this name is known, or it is private: {read}"
+        name = f"{subject.platform} · {subject.account} · {subject.type} · {subject.name}"
+        return f"There is no backup with this name, or it is private: {name}"
 
     def _oldest(self, address: str) -> str:
-        """How old a copy may be that was taken at any time before, when the badge may have said anything."""
-        wished = _asked_by(address).at_least
-        lifetimes = self.parts.resolver.lifetimes
-        # A copy may be shown as long again while a new one is fetched.
-        least = min(wished, lifetimes.too_old)
-        longest, of_deleted = 2 * max(lifetimes.longest, least), 2 * max(lifetimes.deleted, least)
+        """Say how old a copy from any earlier time may be; the badge may have shown any status then."""
+        wanted, lifetimes = _badge_request(address), self.parts.resolver.lifetimes
+        # A copy of an image may be shown as long again while a new one is fetched, but never for more than an hour.
+        times = 1 if wanted.is_for_program else 2
+        longest, of_deleted = (
+            min(times * max(lifetime, wanted.at_least), STALE_AGE)
+            for lifetime in (lifetimes.longest, lifetimes.deleted)
+        )
         also = f", and one that says “deleted” up to {exact_length(of_deleted)}" if of_deleted > longest else ""
         return f"A copy that it took before may be up to {exact_length(longest)} old{also}."
 
 
-def _asked_by(address: str) -> BadgeRequest:
+def _badge_request(address: str) -> BadgeRequest:
     path, _, query = address.partition("?")
     return read_badge_request({"RAW_URI": path}, dict(parse_qsl(query)), "")
 
 
 def badge_address(typed: str) -> str:
-    """Path and query of the badge meant: an own address as it is, else that of a repository."""
+    """Return path and query of the badge meant: those of a badge URL as they are, or those of a repository's badge."""
     try:
         parts = urlsplit(typed)
     except ValueError:
-        raise InvalidSubject("this is no address") from None
+        raise InvalidSubject("this is not a valid URL") from None
     subject = subject_named(typed)
     if parts.path.startswith(BADGE_ROOT):
         query = re.sub(r"[^\x21-\x7e]", "", parts.query)
@@ -162,23 +164,23 @@ def _is_image(answer: TestResponse) -> bool:
 
 
 def _words_in(answer: TestResponse) -> str:
-    """What an SVG says of itself; nothing of another format."""
+    """Return the title of an SVG; empty for other formats."""
     found = _TITLE.search(answer.text) if answer.mimetype == "image/svg+xml" else None
     return unescape(found[1]) if found else ""
 
 
 def _faults(answer: TestResponse, took: timedelta) -> list[str]:
-    """Why a proxy would show no image at all."""
+    """Return the reasons why a proxy would show no image."""
     rules = {
-        f"The HTTP status is {answer.status_code}: proxies show images of 200 alone.": answer.status_code != 200,
-        "This is no image: proxies show nothing else.": not _is_image(answer),
+        f"The HTTP status is {answer.status_code}: proxies only show images with 200.": answer.status_code != 200,
+        "This is not an image: proxies show nothing else.": not _is_image(answer),
         f"This took longer than the {length(PROXY_PATIENCE)} that GitHub's proxy waits.": took > PROXY_PATIENCE,
     }
     return [fault for fault, is_broken in rules.items() if is_broken]
 
 
 def _ages(cache_control: str, oldest: str) -> list[str]:
-    """How old a proxy's copy may be, and when: one that it takes now, and the oldest of those that it has."""
+    """Say how long a proxy may show a copy: one fetched now, and the oldest that it may have."""
     seconds = {name: int(number) for name, number in re.findall(r"([a-z-]+)=(\d{1,9})", cache_control)}
 
     def filled(name: str, sentence: str) -> list[str]:

@@ -1,6 +1,6 @@
-"""The last runs of a backup as a small picture and as a table.
+"""The last runs of a backup, as a small bar chart and as a table.
 
-Successes stand on the line and failures hang below it, so that colour is not the only cue.
+Successes are above the line and failures below it, so that colour is not the only cue.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ BAR_WIDTH, GAP, LINE_AT, TALLEST, SHORTEST = 10, 4, 40, 36, 6
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """One run in the picture."""
+    """One run in the chart."""
 
     x: int
     y: int
     height: int
     tone: Tone
-    """The style sheet's name for the colour, which is another on dark ground."""
+    """CSS class for the colour, which is different on a dark background."""
     colour: str
     words: str
 
@@ -43,7 +43,7 @@ class RunRow:
 
 @dataclass(frozen=True, slots=True)
 class HistoryPicture:
-    """Some runs, drawn oldest first and listed newest first."""
+    """Past runs, drawn oldest first and listed newest first."""
 
     bars: Sequence[Bar]
     rows: Sequence[RunRow]
@@ -55,7 +55,7 @@ class HistoryPicture:
 
 
 def history_picture(newest_first: Sequence[PastRun], now: datetime) -> HistoryPicture | None:
-    """The picture; None where there is nothing to draw."""
+    """Return the chart; None if there are no runs."""
     if not newest_first:
         return None
     longest = max((_duration(run) or timedelta(0) for run in newest_first), default=timedelta(0))
@@ -81,14 +81,20 @@ def _row(run: PastRun, now: datetime) -> RunRow:
     duration = _duration(run)
     return RunRow(
         WORDS[run.status],
-        Moment.of(run.started_at, now),
+        Moment.of(None if _has_made_up_start(run) else run.started_at, now),
         exact_length(duration) if duration else "",
         size(run.size_bytes) if run.size_bytes is not None else "",
     )
 
 
 def _duration(run: PastRun) -> timedelta | None:
-    return run.finished_at - run.started_at if run.finished_at else None
+    return run.finished_at - run.started_at if run.finished_at and not _has_made_up_start(run) else None
+
+
+def _has_made_up_start(run: PastRun) -> bool:
+    """Whether the start was not reported, so that the catalogue holds the event's time instead."""
+    is_queued = run.status is BackupStatus.SCHEDULED
+    return is_queued or (run.finished_at is not None and run.started_at >= run.finished_at)
 
 
 def _words(runs: Sequence[PastRun]) -> str:

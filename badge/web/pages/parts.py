@@ -1,4 +1,4 @@
-"""What the pages are made with."""
+"""The dependencies of the pages."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from badge.web.terminal import Terminal
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PagesParts:
-    """What all pages need, wired by the application."""
+    """What the pages need; built by the application."""
 
     resolver: Resolver
     listing: StatusListing | None
     history: RunHistory | None
     takes_reports: Callable[[Subject], bool]
-    """Whether a subject's badge shows what is reported to this service itself."""
+    """Whether a subject's badge shows what is reported to the catalogue."""
     clock: Clock
     authentication: DashboardAuthentication
     tokens: PrivateTokens
     default_label: str
     public_url: str
-    """Empty where none is set; the browser's own address then serves."""
+    """Empty if not set; then the browser's own origin is used."""
     paths: Paths
     terminal: Terminal
-    """How commands that people are shown are written."""
+    """Writes the commands that pages show."""

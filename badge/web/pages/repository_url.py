@@ -1,4 +1,4 @@
-"""What people paste to name a repository: its page's or clone address, a badge's address, coordinates. Pure."""
+"""Parses what people paste to name a repository: a page, clone or badge URL, or coordinates. No I/O."""
 
 from __future__ import annotations
 
@@ -11,37 +11,37 @@ from badge.web.badges.request import read_badge_request
 from badge.web.paths import DASHBOARD_ROOT
 from badge.web.raw_path import BADGE_ROOT
 
-_UNDERSTOOD = "give a repository's address on GitHub, GitLab or Azure DevOps, or platform/account/type/name"
+_UNDERSTOOD = "give the URL of a repository on GitHub, GitLab or Azure DevOps, or platform/account/type/name"
 _OWN_ROOTS = (BADGE_ROOT, DASHBOARD_ROOT)
 _SSH_HOSTS = {"ssh.github.com": "github.com", "altssh.gitlab.com": "gitlab.com"}
-"""Where port 443 is for SSH, as their makers document it."""
+"""Hosts that offer SSH on port 443, as documented by GitHub and GitLab."""
 
 _SCHEME = re.compile(r"(?:git\+)?(?:https?|ssh|git)://")
-# Without a scheme: a host that is known, or this service's by what follows.
+# Without a scheme: a known host, or any host with a path of this service.
 _BARE = re.compile(
     r"(?:(?:www\.)?(?:github|gitlab)\.com|dev\.azure\.com|[\w-]+\.visualstudio\.com)/"
     r"|(?:localhost|[\w-]+(?:\.[\w-]+)+|\[[\da-f:]+\])(?::\d+)?/(?:badge|dashboard)/",
     re.IGNORECASE,
 )
-# [git@]host:path, where the host may be an alias of ~/.ssh/config no more than a name. A number before a path
-# with `_git` or `_ssh` is a port: Azure DevOps used to write so.
+# [user@]host:path; without a user only for known hosts. A number before a path with `_git` or `_ssh` is a port,
+# as in old URLs of Azure DevOps.
 _SCP_LIKE = re.compile(
     r"(?:[\w.-]+@(?P<host>[\w.-]+)[:/]|(?P<bare>(?:github|gitlab)\.com):)(?:\d+/(?=.*/_(?:git|ssh)/))?(?P<path>.+)",
     re.IGNORECASE,
 )
-# npm writes git+ssh://git@host:owner/name: the owner stands where a port would.
+# npm writes git+ssh://git@host:owner/name, with the owner in place of a port.
 _OWNER_AS_PORT = re.compile(r"^(ssh://(?:[^@/]+@)?[\w.-]+):(?!\d+/)")
-# Ended by what ends it in Markdown, HTML and their like.
+# A URL within other text ends where it would in Markdown, HTML and similar syntaxes.
 _WITHIN = re.compile(
     rf"{_SCHEME.pattern}(?:[^\s/@]+@)?(?:\[[\da-f:]+\])?[^\s<>\"'()\[\]|!]+" + r"|(?<=\s)[\w.-]+@[\w.-]+:\S+"
 )
 
 
 def address_in(typed: str) -> str:
-    """The address within a text, be it a `git clone` line or a badge in Markdown; else the text itself."""
+    """Return the URL within a text, such as a `git clone` command or Markdown; else the text itself."""
     text = typed.strip()
     is_whole = text.startswith(_OWN_ROOTS) or _SCHEME.match(text) or _BARE.match(text)
-    # Coordinates have no empty parts, so that what holds a scheme is none.
+    # Coordinates have no empty segments, so text with "://" can't be coordinates.
     if is_whole or not ("://" in text or text.startswith("git ")):
         return text
     found = _WITHIN.search(text)
@@ -49,7 +49,7 @@ def address_in(typed: str) -> str:
 
 
 def subject_named(typed: str) -> Subject:
-    """The subject meant; raises `InvalidSubject`, in words for the one who typed it."""
+    """Return the subject that a text names; raises `InvalidSubject` with a message for the user."""
     text = address_in(typed)
     if text.startswith(_OWN_ROOTS):
         return _of_this_service(text.partition("?")[0])
@@ -65,7 +65,7 @@ def subject_named(typed: str) -> Subject:
 
 
 def subject_at(typed: str) -> Subject | None:
-    """The subject that an address names; None for words, and for an address that names none."""
+    """Return the subject that a URL names; None for search words and other URLs."""
     text = address_in(typed)
     if not (text.startswith(_OWN_ROOTS) or any(form.match(text) for form in (_SCHEME, _BARE, _SCP_LIKE))):
         return None
@@ -87,7 +87,7 @@ def _of_coordinates(path: str) -> Subject:
     owner, _, name = path.partition("/")
     if "/" in name or not name:
         return Subject.from_path(path)
-    # Two parts are cut out of an address, with what stood around them.
+    # Two segments may be copied from a URL, with its query, fragment or `.git`.
     if ":" in owner:
         raise InvalidSubject(_UNDERSTOOD)
     return Subject.from_path(f"{owner}/{re.split('[?#]', name)[0].removesuffix('.git')}")
@@ -112,10 +112,10 @@ def _on(host: str, path: str) -> Subject:
 def _of_this_service(path: str) -> Subject:
     if not path.startswith(BADGE_ROOT):
         return Subject.from_path(path.removeprefix(DASHBOARD_ROOT))
-    asked = read_badge_request({"RAW_URI": path}, {}, "")
-    if asked.subject is None:
-        raise InvalidSubject(asked.fault)
-    return asked.subject
+    request = read_badge_request({"RAW_URI": path}, {}, "")
+    if request.subject is None:
+        raise InvalidSubject(request.fault)
+    return request.subject
 
 
 def _github(segments: Sequence[str]) -> Subject:
@@ -126,7 +126,7 @@ def _github(segments: Sequence[str]) -> Subject:
 
 
 def _gitlab(segments: Sequence[str]) -> Subject:
-    """`/group/subgroup/…/name/-/…`: groups nest, and what follows the dash is a page within."""
+    """`/group/subgroup/…/name/-/…`: groups nest; what follows the dash is a page of the repository."""
     inner = list(segments[: segments.index("-")] if "-" in segments else segments)
     if len(inner) < 2:
         raise InvalidSubject(_UNDERSTOOD)
@@ -137,7 +137,7 @@ _NO_NAMES = ("_git", "_ssh", "defaultcollection")
 
 
 def _azure_devops(host: str, segments: Sequence[str]) -> Subject:
-    """`/organisation/project/_git/name`, older and SSH spellings of it; without a project it is named like it."""
+    """`/organisation/project/_git/name`, and its old and SSH forms; a missing project has the repository's name."""
     if segments[:1] == ["v3"]:  # git@ssh.dev.azure.com:v3/organisation/project/name
         _, *inner = segments
     else:

@@ -1,4 +1,4 @@
-// The Get badge URL dialog: modal where scripts run, a part of the page where they do not.
+// The "Get badge URL" dialog: modal with scripts, part of the page without.
 
 import { share, sharing } from "./badge-form.js";
 import { say } from "./copying.js";
@@ -25,7 +25,7 @@ opener.addEventListener("submit", (event) => {
   open();
 });
 
-// To the browser the backdrop is the dialog itself, and so are its padding and a drag out of one of its fields.
+// The dialog is the target of clicks on the backdrop, on its padding, and at the end of a drag out of a field.
 function isOnBackdrop({ target, clientX: x, clientY: y }) {
   const { left, right, top, bottom } = dialog.getBoundingClientRect();
   return target === dialog && (x < left || x > right || y < top || y > bottom);

@@ -1,20 +1,20 @@
-// The form by which a badge is chosen: after each choice the server makes the snippets anew; tabs, copying, feedback.
-// Without this script the form is sent by its button, and all snippets stand below each other.
+// The badge form: after each choice the server renders new snippets; also tabs, copying and feedback.
+// Without this script the form is submitted by its button, and all snippets are listed below each other.
 
 import { dressCopies, say } from "./copying.js";
 
 const WAIT_MILLISECONDS = 150;
 
-let asked = new AbortController();
+let request = new AbortController();
 let timer = 0;
-// Whether the snippets are of what is chosen: a promise while they are made anew.
+// Whether the snippets match the choices: a promise while new ones are loading.
 let settled = true;
 
 export const form = document.querySelector("[data-badge-form]");
 const addressChoice = document.getElementById("choice-address");
 const result = () => document.getElementById("badge-result");
 
-// Whether the address bar should show what is chosen.
+// Whether the address bar should show the choices.
 export const sharing = { isOn: true };
 
 export function share() {
@@ -52,7 +52,7 @@ function tabOf(section) {
   return tab;
 }
 
-// One syntax at a time, by the pattern of the ARIA Authoring Practices: arrows move, and the choice follows.
+// Tabs as in the ARIA Authoring Practices, with automatic activation: the arrow keys select.
 function makeTabs() {
   const sections = [...result().querySelectorAll(".snippet")].filter((section) => section.dataset.syntax !== "url");
   if (!sections.length) return;
@@ -82,14 +82,14 @@ function dress() {
   makeTabs();
 }
 
-// What speaks up as it changes has to stay in its place, and so do the fields.
+// Live regions are announced only if the element stays and its text changes; fields stay to keep their focus.
 function follow(page) {
   for (const old of document.querySelectorAll("#subject-fault, #subject-named, #max-age-fault")) {
     const { textContent } = page.getElementById(old.id);
     if (old.textContent !== textContent) old.textContent = textContent;
   }
   for (const field of form.querySelectorAll("[aria-describedby]")) field.ariaInvalid = page.getElementById(field.id).ariaInvalid;
-  // The short address is for repositories on GitHub alone.
+  // Only repositories on GitHub have a short URL.
   for (const attribute of ["hidden", "disabled"]) addressChoice[attribute] = page.getElementById(addressChoice.id)[attribute];
 }
 
@@ -102,9 +102,9 @@ function put(page) {
   share();
 }
 
-// The server alone knows how snippets are written; what it says replaces what is there, but never the focus.
-async function ask({ signal }) {
-  // Its hash leads to what is chosen where no script shows that.
+// Only the server knows how to write snippets. Its answer replaces the old ones and keeps the focus.
+async function load({ signal }) {
+  // The hash is for browsers without scripts, to scroll to the dialog.
   const address = `${form.action.split("#")[0]}?${new URLSearchParams(new FormData(form))}`;
   try {
     const answer = await fetch(address, { signal });
@@ -112,11 +112,11 @@ async function ask({ signal }) {
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
     const isOurs = page.getElementById("badge-result") !== null;
     if (isOurs) put(page);
-    // Another page came, such as the log-in's, which leads back to what was chosen.
+    // Another page, such as the login page, which returns to these choices.
     else location.assign(address);
     return isOurs;
   } catch (error) {
-    // What was chosen since is asked for, and stands for this.
+    // A newer request has replaced this one.
     if (signal.aborted) return settled;
     result().ariaBusy = false;
     say("The service did not answer. Try again.");
@@ -124,10 +124,10 @@ async function ask({ signal }) {
   }
 }
 
-// What is shown is of what was chosen before, until this is over.
+// Marks the snippets as outdated until new ones are loaded.
 function outdate() {
   clearTimeout(timer);
-  asked.abort();
+  request.abort();
   settled = false;
   result().classList.add("outdated");
   result().ariaBusy = true;
@@ -135,13 +135,13 @@ function outdate() {
 
 async function refresh() {
   outdate();
-  asked = new AbortController();
-  const mine = (settled = ask(asked));
+  request = new AbortController();
+  const mine = (settled = load(request));
   const isDone = await mine;
   if (settled === mine) settled = isDone;
 }
 
-// Asks at once for what waits, and once more after a failure.
+// Loads at once what the timer would load later, and retries after a failure.
 function isSettled() {
   if (settled === false) {
     say("");
@@ -150,7 +150,7 @@ function isSettled() {
   return settled;
 }
 
-// On a phone what there is to copy comes first, but for a fault.
+// On a phone the snippets come first, unless a choice is invalid.
 const looks = form.querySelector(".looks");
 if (matchMedia("(max-width: 40rem)").matches) looks.open = looks.querySelector("[aria-invalid]") !== null;
 form.addEventListener("submit", (event) => {

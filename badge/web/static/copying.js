@@ -1,6 +1,6 @@
-// Copy buttons with feedback that is seen and announced, and the service's address where nobody set one.
+// Copy buttons with visible and announced feedback; replaces the placeholder by the service's origin.
 
-// Names and addresses that lead nowhere from another network.
+// Host names and addresses that other networks can't reach.
 const NEAR = /^(\[(::1|f[cde][^\]]*)\]|(127|10|192\.168|169\.254|172\.(1[6-9]|2\d|3[01]))(\.\d+)+|[^.:]+|.+\.(localhost|local|internal|lan|home\.arpa))$/;
 
 const said = document.getElementById("copied");
@@ -9,14 +9,14 @@ export function say(words) {
   said.textContent = words;
 }
 
-// What is said stands in the dialog's title, else at the page's bottom, over what is there.
+// The message appears in the dialog's title or over the bottom of the page, where it could cover the field.
 function sayOf(field, words) {
   say(words);
   field.closest(".snippet, .copy").scrollIntoView({ block: "nearest" });
 }
 
 async function copy({ id, dataset }, isSettled) {
-  // Not even waited for where it is known: browsers give the clipboard to a click, and some only for a moment.
+  // No await if it is known already: browsers allow clipboard access on a click, some only for a moment.
   const settled = isSettled();
   if (settled !== true && !(await settled)) return;
   const field = document.getElementById(dataset.copies);
@@ -27,13 +27,13 @@ async function copy({ id, dataset }, isSettled) {
     classList.add("copied");
     setTimeout(() => classList.remove("copied"), 1500);
   } catch {
-    // Browsers give the clipboard to https and loopback pages only.
+    // Browsers allow clipboard access only on https and loopback pages.
     field.select();
-    sayOf(field, "It is selected: press Ctrl+C (or ⌘C) to copy.");
+    sayOf(field, "Text selected: press Ctrl+C (or ⌘C) to copy.");
   }
 }
 
-// `isSettled` tells, at once or later, whether there is to copy what was chosen.
+// `isSettled` returns whether the snippets match the choices, or a promise of that.
 export function dressCopies(area, isSettled = () => true) {
   const { placeholder } = area.dataset;
   const reach = NEAR.test(location.hostname) ? "near" : "far";

@@ -1,4 +1,4 @@
-// Search as you type: what the server finds replaces what is there. Without this script the form's button searches.
+// Search as you type: the server's results replace the old ones. Without this script the form's button searches.
 
 const WAIT_MILLISECONDS = 150;
 const SHOW_PROGRESS_AFTER_MILLISECONDS = 200;
@@ -7,7 +7,7 @@ const form = document.getElementById("search");
 const loading = document.getElementById("loading");
 const announced = document.getElementById("announced");
 
-let asked = new AbortController();
+let request = new AbortController();
 let timer = 0;
 
 function say(words, isFault) {
@@ -17,9 +17,9 @@ function say(words, isFault) {
 }
 
 async function show(address) {
-  asked.abort();
-  asked = new AbortController();
-  const { signal } = asked;
+  request.abort();
+  request = new AbortController();
+  const { signal } = request;
   const found = document.getElementById("found");
   const late = setTimeout(() => (loading.hidden = false), SHOW_PROGRESS_AFTER_MILLISECONDS);
   found.ariaBusy = true;
@@ -31,8 +31,8 @@ async function show(address) {
     say(made.dataset.announced, false);
     history.replaceState(null, "", address);
   } catch (error) {
-    // What is there stays: the browser's own page would take it away.
-    if (error.name !== "AbortError") say("The service did not answer: this is what it said before. Try again.", true);
+    // The old results stay; navigating would replace them by the browser's error page.
+    if (error.name !== "AbortError") say("The service did not answer; these are the previous results. Try again.", true);
   } finally {
     clearTimeout(late);
     if (!signal.aborted) {
@@ -63,7 +63,7 @@ form.addEventListener("input", () => {
   timer = setTimeout(search, WAIT_MILLISECONDS);
 });
 
-// Each status' link is of what was searched for when it was made; more may have been typed since.
+// The links were made for the previous search; more may have been typed since.
 document.addEventListener("click", ({ target, ctrlKey, metaKey, shiftKey }) => {
   const link = target.closest(".statuses a");
   if (!link) return;

@@ -1,4 +1,4 @@
-// Swagger UI, from its package, over our own description. It asks nobody else: no validator, no fonts.
+// Swagger UI for our own OpenAPI description, without requests to other hosts: no validator, no fonts.
 
 const dark = matchMedia("(prefers-color-scheme: dark)");
 const follow = () => document.documentElement.classList.toggle("dark-mode", dark.matches);

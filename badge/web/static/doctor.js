@@ -1,4 +1,4 @@
-// The doctor's page: what there is to copy.
+// The doctor's copy buttons.
 
 import { dressCopies } from "./copying.js";
 

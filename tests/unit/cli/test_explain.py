@@ -1,4 +1,4 @@
-"""`flask badge explain`: each reason for which a badge is what it is, in a sentence."""
+"""`badge explain`: each reason for which a badge is what it is, in a sentence."""
 
 from __future__ import annotations
 
@@ -47,17 +47,17 @@ def with_report(**changes: object) -> CacheEntry:
 @pytest.mark.parametrize(
     ("entry", "minutes", "said"),
     [
-        (None, 0, "Nothing is kept"),
-        (KEPT, 1, "Shown as “succeeded”, as the source said it."),
-        (KEPT, 5, "no longer fresh"),
-        (KEPT, 90, "Being over an hour old, it says so."),
+        (None, 0, "Nothing is cached"),
+        (KEPT, 1, "Shown as “succeeded”, as its source reported."),
+        (KEPT, 5, "expired: the next request triggers a refresh"),
+        (KEPT, 90, "It is over an hour old, so the badge shows its age."),
         (replace(KEPT, failures=3), 5, "did not answer 3 times since"),
         (KEPT, 25 * 60, "longer than BADGE_MAX_STATUS_AGE"),
         (replace(KEPT, report=None, failures=2), 0, "asked 2 times and did not answer"),
         (replace(KEPT, report=Report.absent(START)), 0, "knows no such subject"),
         (with_report(visibility=Visibility.PRIVATE), 0, "calls it private"),
         (with_report(status=BackupStatus.UNKNOWN), 0, "the source itself says so"),
-        (with_report(stale_after=START + timedelta(minutes=4)), 5, "vouched for “succeeded” until"),
+        (with_report(stale_after=START + timedelta(minutes=4)), 5, "“succeeded” is outdated since"),
     ],
 )
 def test_each_reason_is_a_sentence(bench: Bench, entry: CacheEntry | None, minutes: int, said: str) -> None:

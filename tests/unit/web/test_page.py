@@ -1,4 +1,4 @@
-"""Times and lengths in words, as pages tell them."""
+"""Times and durations as text on pages."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SECONDS = {"s": 1, "min": 60, "h": 3_600, "day": 86_400, "days": 86_400}
         (timedelta(days=9, hours=23, minutes=40), "10 days"),
     ],
 )
-def test_a_length_is_told_in_one_unit_or_two(duration: timedelta, words: str) -> None:
+def test_a_length_has_one_or_two_units(duration: timedelta, words: str) -> None:
     assert length(duration) == words
 
 
@@ -37,14 +37,14 @@ def test_no_length_is_off_by_more_than_a_twentieth(seconds: int) -> None:
     assert abs(meant - seconds) <= seconds / 20
 
 
-def test_a_run_of_minutes_does_not_begin_an_hour_before_its_end() -> None:
+def test_a_run_of_minutes_does_not_seem_to_start_an_hour_before_its_end() -> None:
     assert [relative(timedelta(hours=-hours)) for hours in (3.01, 2.95)] == ["3 h 1 min ago", "2 h 57 min ago"]
 
 
-def test_what_is_to_come_and_what_is_now_are_told_so() -> None:
+def test_future_times_and_now_have_their_own_words() -> None:
     assert relative(timedelta(hours=20)) == "in 20 h"
     assert relative(timedelta(seconds=0.4)) == "just now"
 
 
-def test_several_words_stand_in_a_row() -> None:
+def test_names_are_joined_as_a_list() -> None:
     assert [enumerated(["hc", "lab", "up"][:number]) for number in (1, 2, 3)] == ["hc", "hc and lab", "hc, lab and up"]

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from badge.serving import first_words
-from badge.settings import load
-from badge.web.terminal import Terminal
+from badge.settings import load, load_from
+from badge.settings_file import find_file
+from badge.web.terminal import Terminal, program
 
 
-def test_where_the_data_are_as_usual_a_command_says_nothing_of_them() -> None:
+def test_a_command_omits_the_default_data_folder() -> None:
     terminal = Terminal.of(load({}))
-    assert terminal.command("demo").endswith("flask badge demo")
+    assert terminal.command("demo") == shlex.join([*program(Path(sys.executable)), "demo"])
     assert "BADGE" not in terminal.command("demo")
     assert terminal.note == ""
 
@@ -23,8 +27,20 @@ def test_where_the_data_are_as_usual_a_command_says_nothing_of_them() -> None:
 def test_a_shell_takes_the_folder_for_a_setting_whatever_it_is_called(tmp_path: Path, name: str) -> None:
     folder = tmp_path / name
     command = Terminal.of(load({"BADGE_DATA_DIR": str(folder)})).command("settings")
-    done = subprocess.run(["/bin/sh", "-c", command], cwd="/", env={}, capture_output=True, text=True, check=True)
-    assert f"* BADGE_DATA_DIR={folder}" in done.stdout.splitlines()
+    environment = {"BADGE_SETTINGS_FILE": os.devnull}
+    done = subprocess.run(
+        ["/bin/sh", "-c", command], cwd="/", env=environment, capture_output=True, text=True, check=True
+    )
+    assert f"* BADGE_DATA_DIR={folder}  (environment)" in done.stdout.splitlines()
+
+
+def test_what_the_settings_file_says_a_command_reads_there_too(tmp_path: Path) -> None:
+    file = tmp_path / "badge.env"
+    file.write_text("BADGE_DATA_DIR=data\nBADGE_REDIS_URL=redis://cache\n")
+    found = Terminal.of(load_from({}, find_file({}, [file])))
+    assert (found.data_dir, found.settings_file, found.note) == (None, None, "")
+    named = Terminal.of(load_from({}, find_file({"BADGE_SETTINGS_FILE": str(file)})))
+    assert named.command("demo").startswith(f"BADGE_SETTINGS_FILE={file} /")
 
 
 def test_a_relative_folder_is_told_whole() -> None:
@@ -36,5 +52,12 @@ def test_the_first_words_say_what_the_pages_say(tmp_path: Path) -> None:
     settings = load({"BADGE_DATA_DIR": str(tmp_path), "BADGE_REDIS_URL": "redis://:secret@cache"})
     words, terminal = first_words(settings), Terminal.of(settings)
     assert terminal.command("report", "GitHub/acme/Repository/web", "succeeded") in words
-    assert "needs the service's BADGE_REDIS_URL, too" in words
+    assert "Set BADGE_REDIS_URL in the terminal" in words
     assert "secret" not in words
+
+
+def test_a_command_is_run_by_the_script_of_its_own_installation(tmp_path: Path) -> None:
+    python = tmp_path / "python"
+    assert program(python) == [str(python), "-m", "badge"]
+    (tmp_path / "badge").touch()
+    assert program(python) == [str(tmp_path / "badge")]

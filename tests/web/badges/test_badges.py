@@ -1,4 +1,4 @@
-"""The badge routes: the answers' table, headers, conditional requests, never HTML, never an error."""
+"""The badge routes: kinds of answers, headers, conditional requests, never HTML, never an error page."""
 
 import json
 from dataclasses import replace
@@ -43,7 +43,7 @@ def test_each_status_is_an_image_that_says_so(site: Site, status: BackupStatus, 
 
 
 @pytest.mark.parametrize("path", ["/badge/acme/web", "/badge/acme/web/", "/badge/acme/web.svg", WEB])
-def test_both_families_and_each_image_suffix_name_the_same_badge(site: Site, path: str) -> None:
+def test_both_url_forms_and_each_image_suffix_give_the_same_badge(site: Site, path: str) -> None:
     assert title_of(site.get(path).data) == "backup: succeeded"
     assert str(site.source.asked[0][0]) == "GitHub/acme/Repository/web"
 
@@ -70,7 +70,7 @@ def test_the_raw_path_names_the_subject(site: Site, path: str, subject: str) -> 
     assert asked_for(site, path) == [subject]
 
 
-def test_slashes_in_front_are_one(site: Site) -> None:
+def test_leading_slashes_count_as_one(site: Site) -> None:
     raw = "//badge/acme/a%2Fb"
     site.get("/", environ_overrides={"PATH_INFO": "//badge/acme/a/b", "RAW_URI": raw, "REQUEST_URI": raw})
     assert [str(subject) for subject, _ in site.source.asked] == ["GitHub/acme/Repository/a/b"]
@@ -87,7 +87,7 @@ OUTCOMES = [
 
 
 @pytest.mark.parametrize(("_", "says", "code", "word"), OUTCOMES)
-def test_images_are_200_and_everything_else_tells_the_true_code(
+def test_images_are_200_and_everything_else_has_the_true_status(
     site: Site, _: str, says: Report | Exception | None, code: int, word: str | None
 ) -> None:
     site.says = says
@@ -102,7 +102,7 @@ def test_images_are_200_and_everything_else_tells_the_true_code(
     assert b"secret words" not in document.data
 
 
-def test_an_outage_says_when_to_come_back(site: Site) -> None:
+def test_an_outage_sends_retry_after(site: Site) -> None:
     site.says = None
     answer = site.get(WEB + ".json")
     assert answer.headers["Retry-After"] == "15"
@@ -121,7 +121,7 @@ INVALID = [
 
 
 @pytest.mark.parametrize("path", INVALID)
-def test_a_path_that_names_nothing_is_an_image_all_the_same(site: Site, path: str) -> None:
+def test_an_invalid_path_is_answered_with_an_image(site: Site, path: str) -> None:
     answer = site.get(path)
     assert (answer.status_code, answer.content_type) == (200, SVG)
     assert title_of(answer.data) == "backup: unknown"
@@ -137,7 +137,7 @@ def test_the_json_of_a_refused_path_says_why(site: Site) -> None:
 
 
 class FailingClock(ManualClock):
-    """Raises so often, then tells the time again."""
+    """Raises `failures` times before it works again."""
 
     failures = 0
 
@@ -148,7 +148,7 @@ class FailingClock(ManualClock):
         return super().__call__()
 
 
-def test_what_fails_while_a_failure_is_answered_is_not_called_the_path_s_fault() -> None:
+def test_a_crash_while_answering_a_crash_does_not_blame_the_path() -> None:
     clock = FailingClock()
     site = Site(clock=clock)
     for path, code, kind in ((WEB, 200, SVG), (WEB + ".json", 500, "application/problem+json")):
@@ -158,7 +158,7 @@ def test_what_fails_while_a_failure_is_answered_is_not_called_the_path_s_fault()
         assert clock.failures == 0
 
 
-def test_a_path_that_is_not_utf_8_is_refused_in_the_format_that_it_asks_for(site: Site) -> None:
+def test_a_path_that_is_not_utf_8_is_refused_in_the_requested_format(site: Site) -> None:
     for path in ("/badge/acme/%FF.json", "/badge/GitHub/acme/Repository/%FF.json"):
         assert (site.get(path).status_code, site.get(path).content_type) == (400, "application/problem+json")
     assert site.get("/badge/acme/%FF.txt").status_code == 400
@@ -167,9 +167,7 @@ def test_a_path_that_is_not_utf_8_is_refused_in_the_format_that_it_asks_for(site
 
 def test_every_image_has_the_headers_that_proxies_and_browsers_need(site: Site) -> None:
     headers = site.get(WEB).headers
-    assert headers["Cache-Control"] == (
-        "public, max-age=120, s-maxage=120, stale-while-revalidate=120, stale-if-error=86280"
-    )
+    assert headers["Cache-Control"] == "public, max-age=120, stale-while-revalidate=120, stale-if-error=3480"
     assert headers["X-Content-Type-Options"] == "nosniff"
     assert headers["Content-Security-Policy"] == "default-src 'none'; style-src 'unsafe-inline'; sandbox"
     assert headers["Cross-Origin-Resource-Policy"] == "cross-origin"
@@ -181,6 +179,35 @@ def test_every_image_has_the_headers_that_proxies_and_browsers_need(site: Site) 
 
 def max_age(site: Site, path: str = WEB) -> str:
     return site.get(path).headers["Cache-Control"].split(", ")[1]
+
+
+FOR_PROGRAMS = (".json?", ".txt?", "?strict=1&", ".png?strict=1&", "?format=shields&", "?expect=succeeded&")
+
+
+@pytest.mark.parametrize(
+    ("says", "seconds"), [(SUCCEEDED, 120), (Report.absent(START), 60), (None, 15), (ValueError("a bug"), 15)]
+)
+@pytest.mark.parametrize("form", FOR_PROGRAMS)
+def test_programs_are_never_told_anything_stale(
+    site: Site, form: str, says: Report | Exception | None, seconds: int
+) -> None:
+    site.says = says
+    assert site.get(WEB + form).headers["Cache-Control"] == f"public, max-age={seconds}, must-revalidate"
+
+
+@pytest.mark.parametrize("form", FOR_PROGRAMS)
+def test_a_path_that_names_nothing_is_nothing_stale_for_programs_either(site: Site, form: str) -> None:
+    assert site.get(f"/badge/acme{form}").headers["Cache-Control"] == "public, max-age=60, must-revalidate"
+
+
+def test_a_proxy_shows_an_image_while_the_service_is_down_until_it_would_say_something_else(site: Site) -> None:
+    site.says = replace(SUCCEEDED, last_success_at=START - timedelta(hours=25, minutes=50))
+    told = {
+        "": "max-age=120, stale-while-revalidate=120, stale-if-error=3480",
+        "?max_age=26h": "max-age=120, stale-while-revalidate=120, stale-if-error=480",
+    }
+    for query, seconds in told.items():
+        assert site.get(WEB + query).headers["Cache-Control"] == f"public, {seconds}"
 
 
 @pytest.mark.parametrize(
@@ -195,12 +222,12 @@ def max_age(site: Site, path: str = WEB) -> str:
         (replace(SUCCEEDED, next_run_at=START + timedelta(seconds=42)), 42),
     ],
 )
-def test_each_answer_lives_as_long_as_its_kind(site: Site, says: Report | Exception | None, seconds: int) -> None:
+def test_each_kind_of_answer_has_its_own_lifetime(site: Site, says: Report | Exception | None, seconds: int) -> None:
     site.says = says
     assert max_age(site) == f"max-age={seconds}"
 
 
-def test_what_goes_out_is_what_is_left(site: Site) -> None:
+def test_max_age_is_the_remaining_lifetime(site: Site) -> None:
     site.get(WEB)
     site.clock.advance(seconds=100)
     answer = site.get(WEB)
@@ -208,7 +235,7 @@ def test_what_goes_out_is_what_is_left(site: Site) -> None:
     assert answer.headers["Cache-Status"] == "backup-status-badge; hit; ttl=20"
 
 
-def test_the_age_of_old_knowledge_is_on_the_picture_and_in_the_json(site: Site) -> None:
+def test_stale_data_shows_its_age_on_the_picture_and_in_the_json(site: Site) -> None:
     site.get(WEB)
     site.says = None
     site.clock.advance(hours=3, minutes=59, seconds=50)
@@ -219,7 +246,7 @@ def test_the_age_of_old_knowledge_is_on_the_picture_and_in_the_json(site: Site) 
     assert (document["status"], document["stale"]) == ("succeeded", True)
 
 
-def test_private_and_absent_answers_are_alike_to_the_byte(site: Site) -> None:
+def test_private_and_absent_answers_are_identical(site: Site) -> None:
     site.says = replace(SUCCEEDED, visibility=Visibility.PRIVATE)
     private = [site.get(WEB + suffix) for suffix in (".svg", ".json", ".txt", "?strict=1", ".svg")]
     site.says = Report.absent(START)
@@ -228,7 +255,7 @@ def test_private_and_absent_answers_are_alike_to_the_byte(site: Site) -> None:
         assert (one.status_code, one.data, list(one.headers)) == (other.status_code, other.data, list(other.headers))
 
 
-def test_a_validator_that_still_holds_gets_304_without_a_body(site: Site) -> None:
+def test_a_matching_etag_gets_304_without_a_body(site: Site) -> None:
     first = site.get(WEB)
     again = site.get(WEB, headers={"If-None-Match": first.headers["ETag"]})
     assert (again.status_code, again.data) == (304, b"")
@@ -238,7 +265,7 @@ def test_a_validator_that_still_holds_gets_304_without_a_body(site: Site) -> Non
     assert weak.status_code == 304
 
 
-def test_a_changed_status_has_another_validator(site: Site) -> None:
+def test_a_changed_status_has_another_etag(site: Site) -> None:
     first = site.get(WEB)
     site.says = replace(SUCCEEDED, status=BackupStatus.FAILED)
     site.clock.advance(minutes=3)
@@ -246,7 +273,7 @@ def test_a_changed_status_has_another_validator(site: Site) -> None:
     assert (again.status_code, title_of(again.data)) == (200, "backup: failed")
 
 
-def test_no_error_code_is_hidden_behind_a_304(site: Site) -> None:
+def test_an_error_status_is_never_replaced_by_304(site: Site) -> None:
     site.says = Report.absent(START)
     first = site.get(WEB + "?strict=1")
     again = site.get(WEB + "?strict=1", headers={"If-None-Match": first.headers["ETag"]})
@@ -260,7 +287,7 @@ def test_head_is_get_without_the_body(site: Site) -> None:
     assert head.headers["ETag"] == got.headers["ETag"]
 
 
-def test_options_answers_browsers_that_ask_first(site: Site) -> None:
+def test_options_answers_a_preflight(site: Site) -> None:
     answer = site.client.options(WEB)
     assert (answer.status_code, answer.data) == (204, b"")
     assert answer.headers["Access-Control-Allow-Methods"] == "GET, HEAD, OPTIONS"
@@ -273,20 +300,20 @@ def test_other_methods_are_refused_without_html(site: Site, method: str) -> None
     assert answer.headers["Allow"] == "GET, HEAD, OPTIONS"
 
 
-def test_no_host_header_ever_comes_back(site: Site) -> None:
+def test_the_host_header_is_never_reflected(site: Site) -> None:
     for path in (WEB, "//badge//acme/web", "/badge//acme//web", "/badge"):
         answer = site.get(path, headers={"Host": "evil.example", "X-Forwarded-Host": "evil.example"})
         assert "Location" not in answer.headers
         assert b"evil.example" not in answer.data
 
 
-def test_a_label_of_the_reader_s_choice(site: Site) -> None:
+def test_the_client_can_choose_the_label(site: Site) -> None:
     assert title_of(site.get(WEB + "?label=last%20backup").data) == "last backup: succeeded"
     assert title_of(site.get(WEB + "?label=").data) == "succeeded"
     assert title_of(site.get(WEB + "?label=" + "x" * 65).data) == "backup: succeeded"
 
 
-def test_the_json_holds_what_the_source_said(site: Site) -> None:
+def test_the_json_holds_the_source_s_report(site: Site) -> None:
     site.says = replace(SUCCEEDED, finished_at=START - timedelta(hours=2), last_finished=BackupStatus.SUCCEEDED)
     document = json.loads(site.get(WEB + ".json").data)
     assert document["version"] == 1
@@ -301,7 +328,7 @@ def test_the_text_is_one_word(site: Site) -> None:
     assert (answer.data, answer.content_type) == (b"succeeded\n", "text/plain; charset=utf-8")
 
 
-def test_an_exception_outside_every_view_is_still_an_image(site: Site) -> None:
+def test_an_exception_outside_the_views_is_still_an_image(site: Site) -> None:
     class Broken:
         def __call__(self, *_: object) -> list[bytes]:
             raise RuntimeError("no framework left")
@@ -309,12 +336,12 @@ def test_an_exception_outside_every_view_is_still_an_image(site: Site) -> None:
     layer: Any = site.app.wsgi_app
     while not isinstance(layer, ImageWhateverHappens):
         layer = layer._application
-    layer._application = Broken()  # what is left is the layer under test, and those around it
+    layer._application = Broken()  # replaces everything inside the middleware under test
     answer = site.get(WEB)
     assert (answer.status_code, answer.content_type) == (200, SVG)
     assert title_of(answer.data) == "backup: unknown"
 
 
-def test_elsewhere_errors_are_problem_documents(site: Site) -> None:
+def test_errors_outside_badge_are_problem_documents(site: Site) -> None:
     answer = site.get("/no/such/page")
     assert (answer.status_code, answer.content_type) == (404, "application/problem+json")

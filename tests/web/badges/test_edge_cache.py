@@ -1,4 +1,4 @@
-"""Which answers the layer in front of Flask is given to hold: public ones that a source stands behind."""
+"""Which answers the badge routes give to the edge cache: public ones that show a source's report."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def ask(site: Site, path: str) -> str:
 
 
 def seen_before_and_after(site: Site, before: Report | None, after: Report | None, path: str = WEB) -> list[str]:
-    """What is answered within half a second, while the source's word changes and is known to have changed."""
+    """Return the answers before and after a change at the source, within the edge cache's half second."""
     site.says = before
     seen = [ask(site, path)]
     site.says = after
@@ -33,15 +33,15 @@ def seen_before_and_after(site: Site, before: Report | None, after: Report | Non
     return [*seen, ask(site, path)]
 
 
-def test_a_good_answer_is_held(held: Site) -> None:
+def test_a_good_answer_is_stored(held: Site) -> None:
     assert seen_before_and_after(held, SUCCEEDED, FAILED) == ["succeeded\n", "succeeded\n"]
 
 
-def test_without_the_layer_it_is_not(site: Site) -> None:
+def test_without_the_edge_cache_it_is_not_stored(site: Site) -> None:
     assert seen_before_and_after(site, SUCCEEDED, FAILED) == ["succeeded\n", "failed\n"]
 
 
-def test_the_lack_of_an_answer_is_not_held(held: Site) -> None:
+def test_an_unknown_status_is_not_stored(held: Site) -> None:
     assert seen_before_and_after(held, None, SUCCEEDED) == ["503", "succeeded\n"]
     image = "/badge/acme/api"
     held.says = None
@@ -51,15 +51,15 @@ def test_the_lack_of_an_answer_is_not_held(held: Site) -> None:
     assert "succeeded" in ask(held, image)
 
 
-def test_an_answer_with_an_error_s_code_is_not_held(held: Site) -> None:
+def test_an_error_status_is_not_stored(held: Site) -> None:
     assert seen_before_and_after(held, Report.absent(START), SUCCEEDED) == ["404", "succeeded\n"]
 
 
-def test_what_was_asked_for_with_a_token_is_not_held(held: Site) -> None:
+def test_answers_for_a_token_are_not_stored(held: Site) -> None:
     assert seen_before_and_after(held, SUCCEEDED, FAILED, WEB + "?token=x") == ["succeeded\n", "failed\n"]
 
 
-def test_a_held_answer_is_the_same_one_but_for_its_own_word_about_the_cache(held: Site) -> None:
+def test_a_stored_answer_differs_only_in_its_cache_status(held: Site) -> None:
     path = "/badge/acme/web"
     first, again = (held.get(path, environ_overrides={"RAW_URI": path}) for _ in range(2))
     assert first.data == again.data

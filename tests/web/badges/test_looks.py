@@ -1,4 +1,4 @@
-"""What a URL may choose: from closed lists, a bad value counting as none, never the words or the colour."""
+"""What a URL may choose: values from closed lists, where a bad one counts as none; never the status or its colour."""
 
 from __future__ import annotations
 
@@ -78,13 +78,13 @@ def test_an_old_success_shows_as_overdue_and_as_503_to_a_monitor(site: Site) -> 
     assert site.get(f"{WEB}?max_age=24h&expect=succeeded&strict=1").status_code == 503
 
 
-def test_the_json_has_the_words_of_the_picture(site: Site) -> None:
+def test_the_json_has_the_text_of_the_picture(site: Site) -> None:
     site.says = replace(SUCCEEDED, finished_at=START - timedelta(hours=3))
     document = site.get(f"{WEB}.json?show=age&label=nightly").get_json()
     assert (document["status"], document["label"], document["message"]) == ("succeeded", "nightly", "succeeded 3h ago")
 
 
-# The whole of what shields' endpoint badge accepts here; it refuses unknown keys.
+# All keys that shields' endpoint badge may get here; it refuses unknown ones.
 SHIELDS_KEYS = {"schemaVersion", "label", "message", "color", "isError", "cacheSeconds"}
 
 
@@ -98,7 +98,7 @@ def test_shields_endpoint_badge_can_read_it(site: Site, says: Report | None, *, 
     assert len(document["color"]) == 6
 
 
-def test_shields_is_no_suffix(site: Site) -> None:
+def test_shields_is_not_a_suffix(site: Site) -> None:
     site.get("/badge/acme/web.shields")
     assert site.source.asked[0][0].name == "web.shields"
 
@@ -107,10 +107,10 @@ def max_age(site: Site, query: str) -> int:
     return int(site.get(f"{WEB}?{query}").headers["Cache-Control"].split("max-age=")[1].split(",")[0])
 
 
-def test_a_reader_can_lengthen_the_life_of_a_good_answer_only(site: Site) -> None:
+def test_a_client_can_lengthen_the_lifetime_of_good_answers_only(site: Site) -> None:
     assert max_age(site, "cacheSeconds=1000") == 1000
     assert max_age(site, "cacheSeconds=5") == 120
-    assert max_age(site, "cacheSeconds=999999") == 3600  # then the picture would say how old it is
+    assert max_age(site, "cacheSeconds=999999") == 3600  # then the picture would show its age
     site.says = Report.absent(START)
     site.clock.advance(minutes=3)
     assert max_age(site, "cacheSeconds=1000") == 60
@@ -119,7 +119,7 @@ def test_a_reader_can_lengthen_the_life_of_a_good_answer_only(site: Site) -> Non
     assert max_age(site, "cacheSeconds=1000") == 15
 
 
-def test_what_changes_by_itself_is_not_kept_longer(site: Site) -> None:
+def test_an_answer_expires_when_its_text_changes(site: Site) -> None:
     site.says = replace(SUCCEEDED, finished_at=START - timedelta(minutes=59))
     assert max_age(site, "show=age") == 60
     site.says = replace(
@@ -131,7 +131,7 @@ def test_what_changes_by_itself_is_not_kept_longer(site: Site) -> None:
 
 @dataclass
 class SharedPictures:
-    """A picture store that only takes note."""
+    """A picture store in a dictionary."""
 
     kept: dict[str, bytes] = field(default_factory=dict)
 
@@ -143,7 +143,7 @@ class SharedPictures:
         return True
 
 
-def test_a_stranger_s_label_takes_no_room_where_the_statuses_are(site: Site) -> None:
+def test_pictures_with_a_client_s_label_are_not_stored_beside_statuses(site: Site) -> None:
     needs(f"PNG: {png.fault_of_this_machine()}", is_there=png.fault_of_this_machine() is None)
     shared = SharedPictures()
     parts = build_parts(load({}), source=site.source, cache=MemoryStatusCache(site.clock), clock=site.clock)
@@ -157,7 +157,7 @@ def test_a_stranger_s_label_takes_no_room_where_the_statuses_are(site: Site) -> 
 
 
 class Busy(Pictures):
-    """Where others always draw; keeps how long each caller would have waited."""
+    """Is always busy, and records how long each caller would have waited."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -168,7 +168,7 @@ class Busy(Pictures):
         raise png.PngUnavailable("other threads are drawing")
 
 
-def test_what_waited_for_its_source_does_not_wait_as_long_again_to_be_drawn(site: Site) -> None:
+def test_time_spent_waiting_for_the_source_shortens_the_wait_for_drawing(site: Site) -> None:
     wanted = BadgeRequest(subject=None, format=Format.PNG, look=Look(label="backup"), is_strict=False)
     resolution, busy = unknown_for(timedelta(seconds=5), site.clock()), Busy()
     for left in (1.8, 0.1, 0.0):

@@ -1,4 +1,4 @@
-"""`expect=succeeded`: what a monitor gets told, on images with strict=1, on JSON and on text."""
+"""`expect=succeeded`: answers for monitors, as images with strict=1, JSON and text."""
 
 from __future__ import annotations
 
@@ -88,12 +88,12 @@ def test_the_json_says_what_is_wrong(site: Site) -> None:
 
 
 @pytest.mark.parametrize(("says", "code"), [(Report.absent(START), 404), (None, 503)])
-def test_what_is_not_known_is_no_success(site: Site, says: Report | None, code: int) -> None:
+def test_an_unknown_status_is_no_success(site: Site, says: Report | None, code: int) -> None:
     site.says = says
     assert site.get(f"{WEB}.json?expect=succeeded").status_code == code
 
 
-def test_the_answer_ends_when_the_success_grows_too_old(site: Site) -> None:
+def test_the_answer_expires_when_the_success_becomes_too_old(site: Site) -> None:
     site.says = replace(SUCCEEDED, last_success_at=START - timedelta(hours=25, minutes=59, seconds=20))
     answer = site.get(f"{WEB}.json?expect=succeeded&max_age=26h")
     assert "max-age=40," in answer.headers["Cache-Control"]
@@ -101,7 +101,7 @@ def test_the_answer_ends_when_the_success_grows_too_old(site: Site) -> None:
     assert site.get(f"{WEB}.json?expect=succeeded&max_age=26h").status_code == 503
 
 
-def test_an_old_success_that_is_only_remembered_still_counts_until_it_is_too_old(site: Site) -> None:
+def test_a_stale_success_counts_until_it_is_too_old(site: Site) -> None:
     site.says = replace(SUCCEEDED, last_success_at=START)
     site.get(WEB)
     site.says = None

@@ -1,4 +1,4 @@
-"""Badges of private subjects: to whoever has the token, and to nobody else a difference."""
+"""Badges of private subjects: visible with the private token, otherwise identical to absent ones."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def private(site: Site) -> Site:
     return site
 
 
-def test_its_token_shows_it_to_who_asks_and_no_shared_cache_may_keep_it(private: Site) -> None:
+def test_a_private_token_shows_the_badge_and_no_shared_cache_may_store_it(private: Site) -> None:
     for path in (WEB, "/badge/ACME/web"):
         shown = private.get(f"{path}?token={TOKEN}")
         assert title_of(shown.data) == "backup: succeeded"
@@ -35,8 +35,19 @@ def test_its_token_shows_it_to_who_asks_and_no_shared_cache_may_keep_it(private:
         assert (again.status_code, again.headers["Cache-Control"]) == (304, "private, max-age=60")
 
 
+@pytest.mark.parametrize("says", [replace(SUCCEEDED, visibility=Visibility.PRIVATE), Report.absent(START), None])
+@pytest.mark.parametrize("form", [*FORMS, "?format=shields&", ".json?expect=succeeded&", ".txt?strict=1&max_age=1h&"])
+def test_whatever_a_token_is_answered_is_private_in_every_format(site: Site, form: str, says: Report | None) -> None:
+    site.says = says
+    answer = site.get(f"{WEB}{form}token={TOKEN}")
+    assert answer.headers["Cache-Control"].startswith("private, max-age=")
+    is_image = form in (".svg?", ".png?")
+    assert answer.headers["Cache-Control"].endswith(", must-revalidate") is not is_image
+    assert "stale" not in answer.headers["Cache-Control"]
+
+
 @pytest.mark.parametrize("token", ["x", TOKEN[:-1], TOKEN.lower(), TOKENS.of(Subject.legacy("acme", "api")), "%FF", ""])
-def test_any_other_token_is_as_none_and_tells_nothing(private: Site, token: str) -> None:
+def test_a_wrong_token_is_the_same_as_none(private: Site, token: str) -> None:
     seen = [private.get(f"{WEB}{form}token={token}") for form in FORMS]
     assert [answer.status_code for answer in seen] == [200, 404, 404, 404, 200]
     private.says = Report.absent(START)
@@ -45,7 +56,7 @@ def test_any_other_token_is_as_none_and_tells_nothing(private: Site, token: str)
         assert (one.status_code, one.data, list(one.headers)) == (other.status_code, other.data, list(other.headers))
 
 
-def test_what_is_shown_by_token_is_on_no_answer_without(private: Site) -> None:
+def test_an_answer_for_a_token_is_never_given_without_it(private: Site) -> None:
     held = Site(edge_cache="500ms")
     held.says = private.says
     for _ in range(3):
@@ -56,7 +67,7 @@ def test_what_is_shown_by_token_is_on_no_answer_without(private: Site) -> None:
     assert held.get(f"{WEB}.txt?token={TOKEN}").text == "failed\n"
 
 
-def test_while_the_source_is_out_the_last_status_is_for_the_token_alone(private: Site) -> None:
+def test_during_an_outage_only_the_token_shows_the_last_status(private: Site) -> None:
     private.get(WEB)
     private.says = None
     private.clock.advance(minutes=10)
@@ -64,6 +75,6 @@ def test_while_the_source_is_out_the_last_status_is_for_the_token_alone(private:
     assert private.get(f"{WEB}.json").status_code == 503
 
 
-def test_a_token_of_what_is_not_there_shows_nothing(site: Site) -> None:
+def test_a_token_of_an_absent_subject_shows_nothing(site: Site) -> None:
     site.says = Report.absent(START - timedelta(hours=1))
     assert site.get(f"{WEB}.json?token={TOKEN}").status_code == 404

@@ -1,7 +1,9 @@
-"""/ops: who may call it, what a report does, what a status answer says."""
+"""/ops: API keys, reports, and requests for a status."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -22,7 +24,7 @@ SUBJECT = {"platform": "GitHub", "account": "acme", "subjectType": "Repository",
 
 @dataclass
 class Ops:
-    """A client of a service with its own catalogue, and a key of each scope."""
+    """A client of a service with a catalogue, and an API key of each scope."""
 
     client: FlaskClient
     own: CatalogueParts
@@ -40,16 +42,15 @@ class Ops:
 
 
 @pytest.fixture
-def ops(tmp_path: Path) -> Ops:
+def ops(tmp_path: Path) -> Iterator[Ops]:
     clock = ManualClock()
-    parts = build_parts(
-        load({"BADGE_DATA_DIR": str(tmp_path), "BADGE_EDGE_CACHE": "0"}), cache=OneProcess(clock), clock=clock
-    )
-    migrate(parts.settings.catalogue_location)
-    assert parts.catalogue is not None
-    reader = parts.catalogue.keys.create("reader", frozenset({Scope.READ}))
-    reporter = parts.catalogue.keys.create("reporter", frozenset({Scope.REPORT}))
-    return Ops(build_app(parts).test_client(), parts.catalogue, clock, reader, reporter)
+    settings = load({"BADGE_DATA_DIR": str(tmp_path), "BADGE_EDGE_CACHE": "0"})
+    migrate(settings.catalogue_location)
+    with closing(build_parts(settings, cache=OneProcess(clock), clock=clock)) as parts:
+        assert parts.catalogue is not None
+        reader = parts.catalogue.keys.create("reader", frozenset({Scope.READ}))
+        reporter = parts.catalogue.keys.create("reporter", frozenset({Scope.REPORT}))
+        yield Ops(build_app(parts).test_client(), parts.catalogue, clock, reader, reporter)
 
 
 def test_a_report_is_on_the_badge_at_once(ops: Ops) -> None:
@@ -61,7 +62,13 @@ def test_a_report_is_on_the_badge_at_once(ops: Ops) -> None:
         assert ops.client.get("/badge/acme/web.txt").text == f"{word}\n"
 
 
-def test_the_status_is_the_native_contract_s(ops: Ops) -> None:
+@pytest.mark.parametrize("spelling", ["inProgress", "in-progress", "IN_PROGRESS", "in progress", "Running"])
+def test_a_reporter_may_spell_a_status_as_people_do(ops: Ops, spelling: str) -> None:
+    assert ops.report(status=spelling).get_json()["status"] == "inProgress"
+    assert ops.report(status="great").status_code == 400
+
+
+def test_the_status_follows_the_native_contract(ops: Ops) -> None:
     ops.report(status="succeeded", finishedAt="2026-11-23T11:59:00Z", startedAt="2026-11-23T11:00:00Z", sizeBytes=5)
     document = ops.status().get_json()
     expected = {**SUBJECT, "status": "succeeded", "visibility": "public", "sizeBytes": 5}
@@ -89,7 +96,7 @@ NEVER = ["0001-01-01T00:00:00Z", "0001-01-01T00:00:00+14:00", "1970-01-01T00:00:
 
 
 @pytest.mark.parametrize("never", NEVER)
-def test_what_stands_for_never_is_a_time_not_given_and_stops_no_later_report(ops: Ops, never: str) -> None:
+def test_a_zero_time_counts_as_missing_and_blocks_no_later_report(ops: Ops, never: str) -> None:
     ops.report(status="succeeded")
     ops.clock.advance(hours=1)
     times = dict.fromkeys(("observedAt", "startedAt", "finishedAt", "nextRunAt", "staleAfter"), never)
@@ -99,7 +106,7 @@ def test_what_stands_for_never_is_a_time_not_given_and_stops_no_later_report(ops
     assert ops.report(status="succeeded").get_json()["status"] == "succeeded"
 
 
-def test_deletion_is_gone_and_a_new_run_brings_it_back(ops: Ops) -> None:
+def test_a_deleted_subject_is_gone_until_its_next_run(ops: Ops) -> None:
     ops.report(status="succeeded")
     ops.clock.advance(hours=1)
     ops.report(status="deleted")
@@ -111,7 +118,7 @@ def test_deletion_is_gone_and_a_new_run_brings_it_back(ops: Ops) -> None:
     assert ops.status().status_code == 200
 
 
-def test_a_private_subject_is_unknown_to_strangers_only(ops: Ops) -> None:
+def test_a_private_subject_is_unknown_without_a_key(ops: Ops) -> None:
     ops.report(status="succeeded", visibility="private")
     assert ops.status().get_json()["visibility"] == "private"
     assert ops.client.get("/badge/acme/web.txt").status_code == 404
@@ -129,13 +136,13 @@ def test_names_are_compared_as_the_platform_does(ops: Ops) -> None:
 
 
 @pytest.mark.parametrize("key", ["", "wrong", "bsb_" + "x" * 40, "é"])
-def test_without_a_valid_key_nothing_is_said(ops: Ops, key: str) -> None:
+def test_a_valid_key_is_required(ops: Ops, key: str) -> None:
     for answer in (ops.status(key=key), ops.report(key=key, status="failed")):
         assert (answer.status_code, answer.get_json()["code"]) == (401, "UNAUTHENTICATED")
         assert "X-API-Key" in answer.headers["WWW-Authenticate"]
 
 
-def test_a_key_does_only_what_it_was_made_for(ops: Ops) -> None:
+def test_a_key_is_limited_to_its_scopes(ops: Ops) -> None:
     assert ops.status(key=ops.reporter).status_code == 403
     assert ops.report(key=ops.reader, status="failed").status_code == 403
 
@@ -171,18 +178,18 @@ def test_a_bad_report_is_refused_with_its_reason(ops: Ops, fields: dict[str, Any
     assert ops.status().status_code == 404
 
 
-def test_all_faults_of_a_report_are_told_at_once(ops: Ops) -> None:
+def test_all_faults_of_a_report_are_listed_at_once(ops: Ops) -> None:
     detail = ops.report(status="great", sizeBytes="5", colour="green").get_json()["detail"]
     assert all(word in detail for word in ("status", "sizeBytes", "colour"))
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b"\xff", b"[" * 100_000, b'{"status":NaN}'])
-def test_a_body_that_is_no_report_is_refused(ops: Ops, body: bytes) -> None:
+def test_a_malformed_body_is_refused(ops: Ops, body: bytes) -> None:
     headers = {"X-API-Key": ops.reporter, "Content-Type": "application/json"}
     assert ops.client.post("/ops/status/report", data=body, headers=headers).status_code == 400
 
 
-def test_other_media_and_large_bodies_are_refused(ops: Ops) -> None:
+def test_other_media_types_and_large_bodies_are_refused(ops: Ops) -> None:
     headers = {"X-API-Key": ops.reporter}
     assert ops.client.post("/ops/status/report", data="x=1", headers=headers).status_code == 415
     headers["Content-Type"] = "application/json"
@@ -199,7 +206,7 @@ def post(ops: Ops, path: str, body: object, key: str | None = None) -> TestRespo
     return ops.client.post(f"/ops/status/{path}", json=body, headers={"X-API-Key": key or ops.reader})
 
 
-def test_a_status_can_be_asked_for_by_post(ops: Ops) -> None:
+def test_a_status_can_be_requested_by_post(ops: Ops) -> None:
     ops.report(status="succeeded")
     assert post(ops, "get", SUBJECT).get_json() == ops.status().get_json()
     assert post(ops, "get", {**SUBJECT, "subjectName": "none"}).status_code == 404
@@ -208,7 +215,7 @@ def test_a_status_can_be_asked_for_by_post(ops: Ops) -> None:
     assert post(ops, "get", SUBJECT, ops.reporter).status_code == 403
 
 
-def test_a_batch_answers_each_subject_for_itself_in_order(ops: Ops) -> None:
+def test_a_batch_answers_each_subject_separately_and_in_order(ops: Ops) -> None:
     ops.report(status="succeeded")
     ops.report(status="failed", subjectName="api")
     ops.report(status="deleted", subjectName="old")
@@ -253,7 +260,7 @@ def test_a_list_comes_in_pages(ops: Ops) -> None:
     assert (names, cursor) == ([f"repo-{number}" for number in range(7)], None)
 
 
-def test_a_list_can_be_narrowed(ops: Ops) -> None:
+def test_a_list_can_be_filtered(ops: Ops) -> None:
     ops.report(status="succeeded")
     ops.clock.advance(hours=1)
     ops.report(status="failed", subjectName="api", account="other")
@@ -266,27 +273,28 @@ def test_a_list_can_be_narrowed(ops: Ops) -> None:
     "query",
     [{"limit": "0"}, {"limit": "101"}, {"limit": "x"}, {"cursor": "x"}, {"status": "green"}, {"updatedSince": "today"}],
 )
-def test_a_bad_list_is_refused(ops: Ops, query: dict[str, str]) -> None:
+def test_a_bad_list_query_is_refused(ops: Ops, query: dict[str, str]) -> None:
     answer = listed(ops, **query)
     assert (answer.status_code, answer.get_json()["code"]) == (400, "INVALID_REQUEST")
 
 
-def test_a_key_that_calls_too_often_has_to_wait(tmp_path: Path) -> None:
+def test_calls_with_a_key_are_rate_limited(tmp_path: Path) -> None:
     clock = ManualClock()
     settings = load({"BADGE_DATA_DIR": str(tmp_path), "BADGE_OPS_PER_MINUTE": "3"})
-    parts = build_parts(settings, cache=OneProcess(clock), clock=clock)
     migrate(settings.catalogue_location)
-    assert parts.catalogue is not None
-    one, other = (parts.catalogue.keys.create(name, {Scope.READ}) for name in ("one", "other"))
-    ops = Ops(build_app(parts).test_client(), parts.catalogue, clock, one, other)
-    assert [ops.status().status_code for _ in range(4)] == [404, 404, 404, 429]
-    assert ops.status().headers["Retry-After"] == "60"
-    assert ops.status(key=other).status_code == 404
+    with closing(build_parts(settings, cache=OneProcess(clock), clock=clock)) as parts:
+        assert parts.catalogue is not None
+        one, other = (parts.catalogue.keys.create(name, {Scope.READ}) for name in ("one", "other"))
+        ops = Ops(build_app(parts).test_client(), parts.catalogue, clock, one, other)
+        assert [ops.status().status_code for _ in range(4)] == [404, 404, 404, 429]
+        assert ops.status().headers["Retry-After"] == "60"
+        assert ops.status(key=other).status_code == 404
 
 
 def test_a_lost_catalogue_is_503(tmp_path: Path) -> None:
-    parts = build_parts(load({"BADGE_DATA_DIR": str(tmp_path / "none")}), cache=OneProcess(ManualClock()))
-    answer = build_app(parts).test_client().get("/ops/status", headers={"X-API-Key": "x"})
+    settings = load({"BADGE_DATA_DIR": str(tmp_path / "none")})
+    with closing(build_parts(settings, cache=OneProcess(ManualClock()))) as parts:
+        answer = build_app(parts).test_client().get("/ops/status", headers={"X-API-Key": "x"})
     assert (answer.status_code, answer.get_json()["code"]) == (503, "UNAVAILABLE")
     assert answer.headers["Retry-After"] == "5"
 

@@ -1,7 +1,9 @@
-"""/ping: Healthchecks' protocol, from a check's making to a badge that turns red by itself."""
+"""/ping: Healthchecks' protocol, from creating a check to a badge that turns red by itself."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -26,7 +28,7 @@ NOBODY_S = "5bf66975-d4c7-4bf5-bcc8-b8d8a82ea278"
 
 @dataclass
 class Intake:
-    """A client of a service with its own catalogue, and the UUID of a check: daily, with two hours of grace."""
+    """A client of a service with a catalogue, and the UUID of a daily check with two hours of grace."""
 
     client: FlaskClient
     own: CatalogueParts
@@ -44,21 +46,23 @@ class Intake:
         return self.own.checks.create(subject, timedelta(hours=24), timedelta(hours=2), slug=slug)
 
 
-def intake_of(folder: Path, **settings: str) -> Intake:
+@contextmanager
+def intake_of(folder: Path, **settings: str) -> Iterator[Intake]:
     clock = ManualClock()
     wired = load({"BADGE_DATA_DIR": str(folder), "BADGE_EDGE_CACHE": "0", **settings})
-    # A cache that keeps, so that what is shown is what a reader sees and not what the catalogue says.
-    parts = build_parts(wired, cache=OneProcess(clock), clock=clock, jitter=lambda: 0.0)
-    migrate(parts.settings.catalogue_location)
-    assert parts.catalogue is not None
-    intake = Intake(build_app(parts).test_client(), parts.catalogue, clock, "")
-    intake.uuid = intake.check(WEB, "web")
-    return intake
+    # A working cache, so that the tests see what readers see and not the catalogue's state.
+    with closing(build_parts(wired, cache=OneProcess(clock), clock=clock, jitter=lambda: 0.0)) as parts:
+        migrate(wired.catalogue_location)
+        assert parts.catalogue is not None
+        intake = Intake(build_app(parts).test_client(), parts.catalogue, clock, "")
+        intake.uuid = intake.check(WEB, "web")
+        yield intake
 
 
 @pytest.fixture
-def intake(tmp_path: Path) -> Intake:
-    return intake_of(tmp_path)
+def intake(tmp_path: Path) -> Iterator[Intake]:
+    with intake_of(tmp_path) as intake:
+        yield intake
 
 
 def test_each_signal_is_on_the_badge_at_once(intake: Intake) -> None:
@@ -78,37 +82,37 @@ def test_get_head_and_post_all_count(intake: Intake, method: str) -> None:
 
 
 @pytest.mark.parametrize(("status", "shown"), [("0", "succeeded"), ("1", "failed"), ("255", "failed")])
-def test_an_exit_status_tells_how_it_ended(intake: Intake, status: str, shown: str) -> None:
+def test_an_exit_status_gives_the_result(intake: Intake, status: str, shown: str) -> None:
     intake.ping("/start")
     intake.clock.advance(seconds=1)
     assert intake.ping(f"/{status}").status_code == 200
     assert intake.badge == shown
 
 
-def test_a_log_line_is_taken_and_changes_nothing(intake: Intake) -> None:
+def test_a_log_ping_is_accepted_and_changes_nothing(intake: Intake) -> None:
     intake.ping("/fail")
     assert intake.ping("/log", data=b"halfway").text == "OK"
     assert (intake.badge, len(intake.own.store.runs(WEB))) == ("failed", 1)
 
 
 @pytest.mark.parametrize("rest", ["/256", "/-1", "/1.0", "/strat", "/%D9%A1", "/START", "/0001"])
-def test_what_is_no_signal_is_refused(intake: Intake, rest: str) -> None:
+def test_an_invalid_signal_is_refused(intake: Intake, rest: str) -> None:
     assert (intake.ping(rest).status_code, intake.ping(rest).text) == (400, "(invalid url format)")
     assert intake.badge == "scheduled"
 
 
 @pytest.mark.parametrize("address", [NOBODY_S, "web", "{" + NOBODY_S + "}", "x" * 500, "é"])
 @pytest.mark.parametrize("rest", ["", "/fail", "/web/fail"])
-def test_an_unknown_address_is_not_found(intake: Intake, address: str, rest: str) -> None:
+def test_an_unknown_ping_url_is_not_found(intake: Intake, address: str, rest: str) -> None:
     answer = intake.ping(rest, uuid=address)
     assert (answer.status_code, answer.text) == (404, "(not found)")
 
 
-def test_a_uuid_may_be_written_in_capitals(intake: Intake) -> None:
+def test_a_uuid_may_be_in_upper_case(intake: Intake) -> None:
     assert intake.ping(uuid=intake.uuid.upper()).status_code == 200
 
 
-def test_a_rotated_or_deleted_address_is_not_found(intake: Intake) -> None:
+def test_a_rotated_or_deleted_ping_url_is_not_found(intake: Intake) -> None:
     fresh = intake.own.checks.rotate(WEB)
     assert (intake.ping().status_code, intake.ping(uuid=fresh).status_code) == (404, 200)
     intake.own.checks.delete(WEB)
@@ -119,14 +123,14 @@ def test_run_ids_pair_a_start_with_its_end(intake: Intake) -> None:
     for minute, rest in enumerate([f"/start?rid={RID}", f"/start?rid={OTHER_RID}", f"/fail?rid={RID}"]):
         intake.clock.advance(minutes=minute)
         intake.ping(rest)
-    # The run that began last is still under way.
+    # The latest run is still in progress.
     assert intake.badge == "inProgress"
     intake.clock.advance(minutes=1)
     intake.ping(f"?rid={OTHER_RID.upper()}")
     assert [run.status for run in intake.own.store.runs(WEB)] == ["succeeded", "failed"]
 
 
-def test_a_run_id_that_is_no_uuid_is_refused(intake: Intake) -> None:
+def test_a_run_id_must_be_a_uuid(intake: Intake) -> None:
     answer = intake.ping("?rid=tonight")
     assert (answer.status_code, answer.text) == (400, "(invalid uuid format)")
     assert intake.badge == "scheduled"
@@ -143,7 +147,7 @@ def test_a_ping_key_reaches_checks_by_their_slugs(intake: Intake) -> None:
     assert intake.ping(uuid=key).status_code == 404
 
 
-def test_other_keys_and_revoked_ones_are_not_found(intake: Intake) -> None:
+def test_other_and_revoked_keys_are_not_found(intake: Intake) -> None:
     reporter = intake.own.keys.create("ci", {Scope.REPORT, Scope.READ})
     key = intake.own.keys.create("servers", {Scope.PING})
     intake.own.keys.revoke("servers")
@@ -164,7 +168,7 @@ def test_a_slug_of_two_checks_is_ambiguous(intake: Intake) -> None:
     assert intake.badge == "scheduled"
 
 
-def test_bodies_are_read_and_forgotten(intake: Intake, tmp_path: Path) -> None:
+def test_bodies_are_read_and_discarded(intake: Intake, tmp_path: Path) -> None:
     said = b"secret words of a log"
     assert intake.ping("/fail", data=said).status_code == 200
     assert intake.badge == "failed"
@@ -176,18 +180,19 @@ def test_a_body_that_is_too_large_does_not_lose_the_ping(intake: Intake) -> None
     assert intake.badge == "failed"
 
 
-def test_a_check_that_is_pinged_too_often_has_to_wait_alone(tmp_path: Path) -> None:
-    intake = intake_of(tmp_path, BADGE_PINGS_PER_MINUTE="2")
-    other = intake.check(Subject.legacy("acme", "api"))
-    answers = [intake.ping() for _ in range(3)]
-    assert [answer.status_code for answer in answers] == [200, 200, 429]
-    assert (answers[2].text, answers[2].headers["Retry-After"]) == ("(rate limited)", "60")
-    assert intake.ping(uuid=other).status_code == 200
+def test_the_rate_limit_of_one_check_does_not_affect_others(tmp_path: Path) -> None:
+    with intake_of(tmp_path, BADGE_PINGS_PER_MINUTE="2") as intake:
+        other = intake.check(Subject.legacy("acme", "api"))
+        answers = [intake.ping() for _ in range(3)]
+        assert [answer.status_code for answer in answers] == [200, 200, 429]
+        assert (answers[2].text, answers[2].headers["Retry-After"]) == ("(rate limited)", "60")
+        assert intake.ping(uuid=other).status_code == 200
 
 
-def test_a_lost_catalogue_is_503_and_to_be_tried_again(tmp_path: Path) -> None:
-    parts = build_parts(load({"BADGE_DATA_DIR": str(tmp_path / "none")}), cache=OneProcess(ManualClock()))
-    answer = build_app(parts).test_client().get(f"/ping/{NOBODY_S}")
+def test_a_lost_catalogue_is_503_with_retry_after(tmp_path: Path) -> None:
+    settings = load({"BADGE_DATA_DIR": str(tmp_path / "none")})
+    with closing(build_parts(settings, cache=OneProcess(ManualClock()))) as parts:
+        answer = build_app(parts).test_client().get(f"/ping/{NOBODY_S}")
     assert (answer.status_code, answer.text, answer.headers["Retry-After"]) == (503, "(unavailable)", "5")
 
 
@@ -203,11 +208,11 @@ def max_age(answer: TestResponse) -> int:
     return int(answer.headers["Cache-Control"].partition("max-age=")[2].partition(",")[0])
 
 
-def test_a_backup_that_does_not_come_is_failed_at_that_very_moment(intake: Intake) -> None:
+def test_a_missed_backup_is_failed_as_soon_as_it_is_overdue(intake: Intake) -> None:
     intake.ping()
     intake.clock.advance(hours=26, seconds=-40)
     fresh = intake.client.get("/badge/acme/web.txt")
-    # What is handed out and kept ends when the picture changes, not two minutes later.
+    # The lifetime ends when the picture changes, not two minutes later.
     assert (fresh.text, max_age(fresh)) == ("succeeded\n", 40)
     intake.clock.advance(seconds=39)
     assert intake.badge == "succeeded"
@@ -222,7 +227,7 @@ def test_a_check_never_pinged_is_scheduled_and_then_failed(intake: Intake) -> No
     assert intake.badge == "failed"
 
 
-def test_a_backup_that_hangs_is_failed_also_if_another_one_begins_each_day(intake: Intake) -> None:
+def test_a_hanging_backup_is_failed_even_if_another_one_starts_each_day(intake: Intake) -> None:
     intake.ping()
     for _ in range(3):
         intake.clock.advance(hours=24)
@@ -244,7 +249,7 @@ def test_an_overdue_backup_fails_a_monitor_and_keeps_its_last_success(intake: In
     assert document["finishedAt"] == f"{success + timedelta(hours=26):%Y-%m-%dT%H:%M:%SZ}"
 
 
-def test_readers_of_the_native_contract_see_the_change_too(intake: Intake) -> None:
+def test_the_native_contract_shows_the_change_too(intake: Intake) -> None:
     key = intake.own.keys.create("replica", {Scope.READ})
     intake.ping()
 

@@ -1,4 +1,4 @@
-"""Who may see what: a walk over all routes, each way of BADGE_DASHBOARD, sessions, forms of other sites."""
+"""Access to all routes for each value of BADGE_DASHBOARD, sessions, and forms from other sites."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from werkzeug.test import TestResponse
 
 from badge.model import Subject, Visibility
 from badge.web.signing_key import KEY_FILE, kept_key
-from tests.web.pages.test_pages import Dashboard, one, text
+from tests.dashboard import Dashboard, Dashboards
+from tests.web.pages.test_pages import one, text
 
 TOKEN = "correct horse battery staple"
 WEB = Subject.legacy("acme", "web")
@@ -29,7 +30,7 @@ OIDC = {
 BY_TOKEN = {"BADGE_DASHBOARD": "token", "BADGE_DASHBOARD_TOKEN": TOKEN, "BADGE_PUBLIC_URL": "http://localhost"}
 WAYS = [{"BADGE_DASHBOARD": "local"}, BY_TOKEN, OIDC, {"BADGE_DASHBOARD": "off"}]
 
-# What anybody may ask for. A route that is not here has to refuse strangers.
+# Public routes. Any other route must refuse anonymous requests.
 PUBLIC = {
     "/",
     "/badge/<any_path:_>",
@@ -50,14 +51,14 @@ PUBLIC = {
 FROM_ELSEWHERE = {"X_Forwarded_For": "203.0.113.9"}
 
 
-def private_dashboard(folder: Path, settings: dict[str, str]) -> Dashboard:
-    dashboard = Dashboard(folder, **settings)
+def private_dashboard(dashboards: Dashboards, settings: dict[str, str]) -> Dashboard:
+    dashboard = dashboards(**settings)
     dashboard.tell(WEB, visibility=Visibility.PRIVATE)
     return dashboard
 
 
 def protected(dashboard: Dashboard) -> Iterator[tuple[str, str]]:
-    """Method and a path that exists, for each route that is not for anybody."""
+    """Return the method and an existing path of each route that is not public."""
     for rule in dashboard.client.application.url_map.iter_rules():
         if rule.rule not in PUBLIC:
             for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"}):
@@ -69,22 +70,22 @@ def path_of(rule: Rule) -> str:
 
 
 @pytest.mark.parametrize("settings", WAYS, ids=lambda settings: settings["BADGE_DASHBOARD"])
-def test_every_protected_route_refuses_strangers(tmp_path: Path, settings: dict[str, str]) -> None:
-    dashboard = private_dashboard(tmp_path, settings)
+def test_every_protected_route_refuses_anonymous_requests(dashboards: Dashboards, settings: dict[str, str]) -> None:
+    dashboard = private_dashboard(dashboards, settings)
     routes = list(protected(dashboard))
     assert {"/dashboard", f"/dashboard/{WEB.path}", "/ops/status/report"} <= {path for _, path in routes}
     for method, path in routes:
         answer = dashboard.client.open(path, method=method, headers={"X-Forwarded-For": "203.0.113.9"})
         is_sent_to_log_in = answer.status_code == 303 and answer.headers["Location"].startswith("/login")
         assert is_sent_to_log_in or answer.status_code in (400, 401, 403, 404), (method, path)
-        if path != f"/dashboard/{WEB.path}":  # whose address they know already
+        if path != f"/dashboard/{WEB.path}":  # which names the subject itself
             assert "acme" not in answer.text
         assert "succeeded" not in answer.text
 
 
 @pytest.mark.parametrize("settings", [*WAYS, {"BADGE_DASHBOARD": "open"}], ids=lambda given: given["BADGE_DASHBOARD"])
-def test_images_never_need_a_log_in_and_set_no_cookie(tmp_path: Path, settings: dict[str, str]) -> None:
-    dashboard = Dashboard(tmp_path, **settings)
+def test_images_never_need_a_login_and_set_no_cookie(dashboards: Dashboards, settings: dict[str, str]) -> None:
+    dashboard = dashboards(**settings)
     dashboard.tell(WEB)
     answer = dashboard.get(f"/badge/{WEB.path}", **FROM_ELSEWHERE)
     assert answer.status_code == 200
@@ -93,26 +94,26 @@ def test_images_never_need_a_log_in_and_set_no_cookie(tmp_path: Path, settings: 
     assert "Vary" not in answer.headers
 
 
-def test_an_open_dashboard_shows_what_anybody_may_know(tmp_path: Path) -> None:
-    dashboard = private_dashboard(tmp_path, {"BADGE_DASHBOARD": "open"})
+def test_an_open_dashboard_shows_only_public_subjects(dashboards: Dashboards) -> None:
+    dashboard = private_dashboard(dashboards, {"BADGE_DASHBOARD": "open"})
     dashboard.tell(Subject.legacy("acme", "public"))
     page = BeautifulSoup(dashboard.get("/dashboard", **FROM_ELSEWHERE).data, "html.parser")
     assert [link.get_text() for link in page.select(".subjects a")] == ["public"]
     assert text(page, ".totals strong") == "1 of 1"
     shown = dashboard.get("/dashboard/acme/public", **FROM_ELSEWHERE).text
-    assert "a source of this service, asked" in shown
+    assert "a source of this service, checked" in shown
     assert "catalogue" not in shown
     details, absent = (dashboard.get(f"/dashboard/acme/{name}", **FROM_ELSEWHERE).text for name in ("web", "none"))
     assert details.replace("web", "none") == absent
     assert "nothing known" in details
 
 
-# --- by token ---
+# --- with a token ---
 
 
 @pytest.fixture
-def by_token(tmp_path: Path) -> Dashboard:
-    return private_dashboard(tmp_path, BY_TOKEN)
+def by_token(dashboards: Dashboards) -> Dashboard:
+    return private_dashboard(dashboards, BY_TOKEN)
 
 
 def log_in(dashboard: Dashboard, token: str = TOKEN, next: str = "") -> TestResponse:
@@ -121,7 +122,7 @@ def log_in(dashboard: Dashboard, token: str = TOKEN, next: str = "") -> TestResp
     return dashboard.client.post("/login", data=data)
 
 
-def test_a_stranger_is_sent_to_the_log_in_and_from_there_back(by_token: Dashboard) -> None:
+def test_anonymous_requests_are_redirected_to_the_login_and_back(by_token: Dashboard) -> None:
     asked = by_token.get("/dashboard?q=acme&sort=worst")
     form = by_token.soup(asked.headers["Location"])
     wanted = str(one(form, "input[name=next]")["value"])
@@ -137,7 +138,7 @@ def test_a_wrong_token_is_refused(by_token: Dashboard) -> None:
     assert by_token.get("/dashboard").status_code == 303
 
 
-def test_log_out_ends_the_session(by_token: Dashboard) -> None:
+def test_logout_ends_the_session(by_token: Dashboard) -> None:
     log_in(by_token)
     form = by_token.soup("/dashboard").select_one(".log-out")
     assert form is not None
@@ -169,12 +170,14 @@ def test_a_form_of_another_site_is_refused(by_token: Dashboard, path: str) -> No
 
 
 @pytest.mark.parametrize("settings", [BY_TOKEN, OIDC], ids=lambda settings: settings["BADGE_DASHBOARD"])
-def test_log_out_after_the_session_s_end_leads_to_the_log_in(tmp_path: Path, settings: dict[str, str]) -> None:
-    answer = Dashboard(tmp_path, **settings).client.post("/logout", data={"csrf_token": "of the session"})
+def test_logout_after_the_session_s_end_redirects_to_the_login(
+    dashboards: Dashboards, settings: dict[str, str]
+) -> None:
+    answer = dashboards(**settings).client.post("/logout", data={"csrf_token": "of the session"})
     assert (answer.status_code, answer.headers["Location"]) == (303, "/login")
 
 
-def test_who_is_logged_in_is_not_asked_again_in_another_tab(by_token: Dashboard) -> None:
+def test_an_old_login_form_works_for_those_already_logged_in(by_token: Dashboard) -> None:
     form = by_token.soup("/login?next=/dashboard?q=a")
     left_open = {name: str(one(form, f"input[name={name}]")["value"]) for name in ("csrf_token", "next")}
     log_in(by_token)
@@ -184,9 +187,9 @@ def test_who_is_logged_in_is_not_asked_again_in_another_tab(by_token: Dashboard)
     assert (sent.status_code, sent.headers["Location"]) == (303, "/dashboard?q=a")
 
 
-def test_a_browser_without_the_cookie_is_told_why(tmp_path: Path) -> None:
+def test_a_browser_without_the_cookie_is_told_why(dashboards: Dashboards) -> None:
     for public_url, words in (("https://badges.example.org", "Use https"), ("http://localhost", "Allow cookies")):
-        dashboard = Dashboard(tmp_path, **{**BY_TOKEN, "BADGE_PUBLIC_URL": public_url})
+        dashboard = dashboards(**{**BY_TOKEN, "BADGE_PUBLIC_URL": public_url})
         form = dashboard.soup("/login")
         data = {"csrf_token": str(one(form, "input[name=csrf_token]")["value"]), "token": TOKEN}
         dashboard.client.delete_cookie("__Host-badge")
@@ -197,7 +200,7 @@ def test_a_browser_without_the_cookie_is_told_why(tmp_path: Path) -> None:
         assert words in answer.text
 
 
-def test_every_form_that_changes_something_holds_a_token_against_other_sites(by_token: Dashboard) -> None:
+def test_every_form_that_changes_something_has_a_csrf_token(by_token: Dashboard) -> None:
     assert one(by_token.soup("/login"), "form[method=post] input[name=csrf_token]")["value"]
     log_in(by_token)
     seen = 0
@@ -221,16 +224,16 @@ def test_every_form_that_changes_something_holds_a_token_against_other_sites(by_
         "/badge/acme/web",
     ],
 )
-def test_the_log_in_leads_nowhere_else(by_token: Dashboard, wanted: str) -> None:
+def test_the_login_redirects_only_to_the_dashboard(by_token: Dashboard, wanted: str) -> None:
     assert log_in(by_token, next=wanted).headers["Location"] == "/dashboard"
 
 
-def test_the_cookie_is_kept_from_scripts_and_other_sites(tmp_path: Path) -> None:
+def test_the_cookie_is_hidden_from_scripts_and_other_sites(dashboards: Dashboards) -> None:
     for public_url, name, is_secure in (
         ("https://badges.example.org", "__Host-badge", True),
         ("http://localhost", "badge", False),
     ):
-        dashboard = Dashboard(tmp_path, **{**BY_TOKEN, "BADGE_PUBLIC_URL": public_url})
+        dashboard = dashboards(**{**BY_TOKEN, "BADGE_PUBLIC_URL": public_url})
         cookie = dashboard.get("/login").headers["Set-Cookie"]
         assert cookie.startswith(f"{name}=")
         assert {"HttpOnly", "SameSite=Lax", "Path=/"} <= set(cookie.split("; "))
@@ -238,31 +241,31 @@ def test_the_cookie_is_kept_from_scripts_and_other_sites(tmp_path: Path) -> None
         assert "Domain" not in cookie
 
 
-def test_a_session_ends_after_its_time_and_with_its_token(tmp_path: Path) -> None:
-    dashboard = private_dashboard(tmp_path, {**BY_TOKEN, "BADGE_SESSION_LIFETIME": "5m"})
+def test_a_session_ends_after_its_lifetime_and_when_the_token_changes(dashboards: Dashboards) -> None:
+    dashboard = private_dashboard(dashboards, {**BY_TOKEN, "BADGE_SESSION_LIFETIME": "5m"})
     cookie = log_in(dashboard).headers["Set-Cookie"]
     assert "Expires=" in cookie
     value = cookie.partition("=")[2].partition(";")[0]
-    same = Dashboard(tmp_path, **BY_TOKEN)
+    same = dashboards(**BY_TOKEN)
     same.client.set_cookie("badge", value)
     assert same.get("/dashboard").status_code == 200
-    other = Dashboard(tmp_path, **{**BY_TOKEN, "BADGE_DASHBOARD_TOKEN": "another one of that length"})
+    other = dashboards(**{**BY_TOKEN, "BADGE_DASHBOARD_TOKEN": "another one of that length"})
     other.client.set_cookie("badge", value)
     assert other.get("/dashboard").status_code == 303
-    forged = Dashboard(tmp_path, **BY_TOKEN, BADGE_SECRET_KEY="x" * 32)
+    forged = dashboards(**BY_TOKEN, BADGE_SECRET_KEY="x" * 32)
     forged.client.set_cookie("badge", value)
     assert forged.get("/dashboard").status_code == 303
 
 
-def test_the_token_stands_in_no_cookie(by_token: Dashboard) -> None:
+def test_no_cookie_holds_the_token(by_token: Dashboard) -> None:
     assert TOKEN not in log_in(by_token).headers["Set-Cookie"]
 
 
-# --- by a provider: what needs none ---
+# --- with a provider: what can be tested without one ---
 
 
-def test_a_provider_that_does_not_answer_is_told(tmp_path: Path) -> None:
-    dashboard = private_dashboard(tmp_path, OIDC)
+def test_a_provider_that_does_not_answer_is_reported(dashboards: Dashboards) -> None:
+    dashboard = private_dashboard(dashboards, OIDC)
     assert dashboard.get("/login").status_code == 200
     assert dashboard.get("/login/start").status_code == 503
     assert dashboard.get("/login/callback?code=x&state=y").status_code == 403
@@ -270,10 +273,10 @@ def test_a_provider_that_does_not_answer_is_told(tmp_path: Path) -> None:
     assert dashboard.get("/dashboard").status_code == 303
 
 
-# --- the key ---
+# --- the signing key ---
 
 
-def test_all_processes_get_the_same_key_that_nobody_else_can_read(tmp_path: Path) -> None:
+def test_all_processes_get_the_same_key_and_no_other_user_can_read_it(tmp_path: Path) -> None:
     folder = tmp_path / "data"
     with ThreadPoolExecutor(8) as pool:
         keys = set(pool.map(lambda _: kept_key(folder), range(32)))

@@ -1,10 +1,9 @@
-"""The doctor's page: what a proxy gets, how old its copy may be, the line that renews it."""
+"""The doctor: what a proxy gets, how old its copy may be, the command that makes it drop the copy."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
 from urllib.parse import quote, urlencode
 
 import pytest
@@ -15,9 +14,10 @@ from hypothesis import strategies as st
 from badge.model import InvalidSubject, Visibility
 from badge.web.badges.private_tokens import PrivateTokens
 from badge.web.pages.doctor import badge_address
+from tests.dashboard import Dashboards
 from tests.doubles import START
 from tests.site import SIGNING_KEY, SUCCEEDED, Site
-from tests.web.pages.test_pages import WEB, Dashboard, inlined, one, text
+from tests.web.pages.test_pages import WEB, inlined, one, text
 
 CAMO = "https://camo.githubusercontent.com/" + "0123456789abcdef" * 4 + "/"
 README = CAMO + b"https://badges.example.org/badge/acme/web?style=plastic".hex()
@@ -34,7 +34,7 @@ def facts(page: BeautifulSoup) -> dict[str, str]:
     return {text(row, "dt"): text(row, "dd") for row in page.select("dl div")}
 
 
-def test_it_asks_for_the_badge_as_a_proxy_does(site: Site) -> None:
+def test_it_requests_the_badge_as_a_proxy_does(site: Site) -> None:
     page = examined(site, subject="https://badges.example.org/badge/acme/web?style=plastic")
     found = facts(page)
     direct = site.get("/badge/acme/web?style=plastic")
@@ -42,23 +42,23 @@ def test_it_asks_for_the_badge_as_a_proxy_does(site: Site) -> None:
         assert found[name] == direct.headers[name]
     assert found["HTTP status"] == "200"
     assert found["Time"].endswith(" ms")
-    assert "All is as proxies want it." in page.get_text()
+    assert "Proxies can show this badge." in page.get_text()
     assert inlined(one(page, "section img")) == direct.data
 
 
-def test_it_tells_how_old_a_copy_may_be(site: Site) -> None:
+def test_it_says_how_old_a_copy_may_be(site: Site) -> None:
     page = examined(site, subject="acme/web")
     sentences = [item.get_text() for item in page.select("li")]
     assert sentences[0] == "A proxy that takes a copy now may show it for 2 min without asking."
     assert sentences[1] == "For 2 min after that it may show it once more while it asks in the background."
     assert sentences[2] == OLDEST
-    assert sentences[3].startswith("If it can't reach this service it may show it for 23 h")
+    assert sentences[3].startswith("If it can't reach this service it may show it for 58 min")
 
 
 OLDEST = "A copy that it took before may be up to 4 min old, and one that says “deleted” up to 20 min."
 
 
-def test_what_is_left_of_a_lifetime_says_nothing_of_copies_taken_before(site: Site) -> None:
+def test_the_remaining_lifetime_does_not_limit_older_copies(site: Site) -> None:
     site.get("/badge/acme/web")
     site.clock.advance(seconds=100)
     sentences = [item.get_text() for item in examined(site, subject="acme/web").select("li")]
@@ -66,19 +66,28 @@ def test_what_is_left_of_a_lifetime_says_nothing_of_copies_taken_before(site: Si
     assert sentences[2] == OLDEST
 
 
-def test_a_lifetime_that_the_address_asks_for_is_that_of_older_copies_too(site: Site) -> None:
+def test_cache_seconds_in_the_url_applies_to_older_copies_too(site: Site) -> None:
     page = examined(site, subject="/badge/acme/web?cacheSeconds=3600")
-    assert "A copy that it took before may be up to 2 h old." in page.get_text()
+    assert "A copy that it took before may be up to 1 h old." in page.get_text()
 
 
-def test_it_gives_an_address_without_a_copy(site: Site) -> None:
+def test_a_copy_for_programs_is_never_shown_once_more(site: Site) -> None:
+    sentences = [item.get_text() for item in examined(site, subject="/badge/acme/web?strict=1").select("li")]
+    assert sentences[0].startswith("A proxy that takes a copy now may show it for 2 min")
+    assert (
+        sentences[1] == "A copy that it took before may be up to 2 min old, and one that says “deleted” up to 10 min."
+    )
+    assert not [sentence for sentence in sentences if "once more" in sentence or "can't reach" in sentence]
+
+
+def test_it_gives_a_url_that_is_not_cached(site: Site) -> None:
     page = examined(site, subject="acme/web")
     assert text(page, "#fresh") == "https://this-service.invalid/badge/GitHub/acme/Repository/web?v=20261123120000"
     page = examined(site, subject="/badge/acme/web?label=x")
     assert text(page, "#fresh").endswith("/badge/acme/web?label=x&v=20261123120000")
 
 
-def test_the_proxy_s_address_is_enough_for_the_purge_line(site: Site) -> None:
+def test_the_proxy_s_url_is_enough_for_the_purge_command(site: Site) -> None:
     page = examined(site, camo=f'<img alt="x" src="{README}" data-canonical-src="…">')
     assert text(page, "#purge") == f"curl -X PURGE {README}"
     assert "https://badges.example.org/badge/acme/web?style=plastic" in page.get_text()
@@ -106,9 +115,9 @@ PUBLIC = "https://badges.example.org"
         (f"{PUBLIC}/badge/acme/web", f"{PUBLIC}/badge/acme/web"),
     ],
 )
-def test_a_readme_that_asks_this_badge_is_fine(tmp_path: Path, typed: str, target: str) -> None:
-    page = public_doctor(tmp_path, typed, target)
-    assert "All is as proxies want it." in page.get_text()
+def test_a_readme_that_shows_this_badge_is_fine(dashboards: Dashboards, typed: str, target: str) -> None:
+    page = public_doctor(dashboards, typed, target)
+    assert "Proxies can show this badge." in page.get_text()
     assert "BADGE_PUBLIC_URL" not in page.get_text()
 
 
@@ -126,25 +135,25 @@ def test_a_readme_that_asks_this_badge_is_fine(tmp_path: Path, typed: str, targe
         (f"{PUBLIC}/badge/acme/web", "https://old.example/badge/acme/web"),
     ],
 )
-def test_a_readme_that_asks_another_badge_is_told(tmp_path: Path, typed: str, target: str) -> None:
-    page = public_doctor(tmp_path, typed, target)
-    assert [fault.get_text() for fault in page.select(".fault strong")] == [f"The README asks {target} instead."]
+def test_a_readme_that_shows_another_badge_is_a_fault(dashboards: Dashboards, typed: str, target: str) -> None:
+    page = public_doctor(dashboards, typed, target)
+    assert [fault.get_text() for fault in page.select(".fault strong")] == [f"The README shows {target} instead."]
 
 
-def public_doctor(folder: Path, typed: str, target: str) -> BeautifulSoup:
-    dashboard = Dashboard(folder, BADGE_PUBLIC_URL=PUBLIC)
+def public_doctor(dashboards: Dashboards, typed: str, target: str) -> BeautifulSoup:
+    dashboard = dashboards(BADGE_PUBLIC_URL=PUBLIC)
     dashboard.tell(WEB)
     return dashboard.soup(f"/doctor?{urlencode({'subject': typed, 'camo': camo(target)})}")
 
 
-def test_what_nobody_may_know_of_is_not_called_fine(tmp_path: Path) -> None:
-    dashboard = Dashboard(tmp_path)
+def test_a_private_or_absent_subject_is_not_called_fine(dashboards: Dashboards) -> None:
+    dashboard = dashboards()
     dashboard.tell(WEB, visibility=Visibility.PRIVATE)
     for name in ("web", "none"):
         page = dashboard.soup(f"/doctor?subject=acme/{name}")
-        sentences = f"No backup of this name is known, or it is private: GitHub · acme · Repository · {name}"
+        sentences = f"There is no backup with this name, or it is private: GitHub · acme · Repository · {name}"
         assert [fault.get_text() for fault in page.select(".fault strong")] == [sentences]
-        assert "All is as proxies want it." not in page.get_text()
+        assert "Proxies can show this badge." not in page.get_text()
 
 
 def test_a_private_badge_s_token_shows_that_it_is_known(site: Site) -> None:
@@ -156,37 +165,37 @@ def test_a_private_badge_s_token_shows_that_it_is_known(site: Site) -> None:
     assert facts(page)["Cache-Control"] == "private, max-age=60"
 
 
-def test_a_source_that_is_out_is_not_said_to_know_nothing(site: Site) -> None:
+def test_an_outage_does_not_count_as_no_backup(site: Site) -> None:
     site.says = None
-    assert "No backup of this name" not in examined(site, subject="acme/web").get_text()
+    assert "There is no backup with this name" not in examined(site, subject="acme/web").get_text()
 
 
-def test_an_address_that_was_typed_tells_where_the_service_is(site: Site) -> None:
+def test_an_entered_url_gives_the_origin_of_the_service(site: Site) -> None:
     page = examined(site, subject=f"{PUBLIC}/badge/acme/web", camo=camo("https://old.example/badge/acme/web"))
-    assert text(page, ".fault strong") == "The README asks https://old.example/badge/acme/web instead."
+    assert text(page, ".fault strong") == "The README shows https://old.example/badge/acme/web instead."
 
 
-def test_where_the_service_is_unknown_that_is_told(site: Site) -> None:
+def test_an_unknown_origin_of_the_service_is_mentioned(site: Site) -> None:
     page = examined(site, camo=camo("https://img.shields.io/badge/build/passing"))
-    assert "Whether that is an address of this service" in " ".join(page.get_text().split())
+    assert "whether that URL belongs to this service" in " ".join(page.get_text().split())
 
 
-def test_an_image_that_is_no_badge_is_not_examined(site: Site) -> None:
+def test_an_image_that_is_not_a_badge_is_not_examined(site: Site) -> None:
     page = examined(site, camo=camo("https://img.shields.io/badge/build-passing-green"))
-    assert text(page, "#camo-fault").endswith("/badge/build-passing-green, which is no badge of this service.")
+    assert text(page, "#camo-fault").endswith("/badge/build-passing-green, which is not a badge of this service.")
     assert text(page, "#subject-fault") == ""
     assert not page.select("section img")
 
 
-def test_the_picture_s_words_are_its_alternative_text(site: Site) -> None:
+def test_the_picture_s_text_is_its_alternative_text(site: Site) -> None:
     page = examined(site, subject="/badge/acme/web?label=%3Cnightly%3E")
     assert one(page, "section img")["alt"] == "<nightly>: succeeded"
     page = examined(site, subject="/badge/acme/web.png")
     assert one(page, "section img")["alt"] == "Backup status of acme/web"
 
 
-def test_without_scripts_the_address_is_said_to_want_the_service_s_own(site: Site) -> None:
-    assert "in place of https://this-service.invalid" in text(examined(site, subject="acme/web"), "noscript")
+def test_without_scripts_a_note_explains_the_placeholder(site: Site) -> None:
+    assert "Replace https://this-service.invalid" in text(examined(site, subject="acme/web"), "noscript")
 
 
 @pytest.mark.parametrize(
@@ -198,29 +207,29 @@ def test_without_scripts_the_address_is_said_to_want_the_service_s_own(site: Sit
         "$(reboot)",
     ],
 )
-def test_what_is_no_proxy_s_address_gives_no_line(site: Site, pasted: str) -> None:
+def test_other_urls_give_no_purge_command(site: Site, pasted: str) -> None:
     page = examined(site, camo=pasted)
-    assert "no address of GitHub's image proxy" in page.get_text()
+    assert "not a URL of GitHub's image proxy" in page.get_text()
     assert not page.select("#purge")
 
 
-def test_nothing_that_a_shell_understands_gets_into_the_line(site: Site) -> None:
+def test_the_purge_command_is_safe_for_a_shell(site: Site) -> None:
     page = examined(site, camo=f"{README};reboot $(reboot) `reboot`")
     assert text(page, "#purge") == f"curl -X PURGE {README}"
 
 
-def test_a_badge_that_no_proxy_shows_is_told(site: Site) -> None:
+def test_a_badge_that_no_proxy_would_show_is_a_fault(site: Site) -> None:
     page = examined(site, subject="/badge/acme?strict=1")
     assert "Give owner/repository" in page.get_text()
     page = examined(site, subject="/badge/acme/web.json")
-    assert "This is no image" in page.get_text()
+    assert "This is not an image" in page.get_text()
     assert not page.select("section img")
     site.says = replace(SUCCEEDED, finished_at=START - timedelta(days=3))
     page = examined(site, subject="/badge/acme/web?strict=1&expect=succeeded&max_age=24h")
     assert "The HTTP status is 503" in page.get_text()
 
 
-def test_markup_in_the_address_is_text(site: Site) -> None:
+def test_markup_in_the_url_is_text(site: Site) -> None:
     page = examined(site, subject='/badge/acme/web?label="><script>alert(1)</script>')
     assert not page.select("script:not([src])")
     assert "<script>" in one(page, "code").get_text()
@@ -228,7 +237,7 @@ def test_markup_in_the_address_is_text(site: Site) -> None:
 
 @settings(deadline=None)
 @given(st.text(max_size=80))
-def test_any_text_is_examined_or_refused_in_words(typed: str) -> None:
+def test_any_text_is_examined_or_refused_with_a_message(typed: str) -> None:
     site = Site()
     page = examined(site, subject=typed)
     try:

@@ -1,4 +1,4 @@
-"""Every page is valid HTML, by html-validate, whatever subjects are called; and the first page of many is quick."""
+"""Every page is valid HTML for any name (html-validate), and the first page of a long list is quick."""
 
 from __future__ import annotations
 
@@ -11,27 +11,27 @@ from sqlalchemy import insert
 
 from badge.catalogue.schema import NEVER, subjects
 from badge.model import BackupStatus, Subject
+from tests.dashboard import Dashboard, Dashboards
 from tests.doubles import START
 from tests.parsers.node import node
 from tests.web.login.test_access import BY_TOKEN, OIDC, log_in
-from tests.web.pages.test_pages import Dashboard
 from tests.web.test_snippets import SUBJECTS
 
 MANY = 10_000
 FIRST_PAGE_SECONDS = 0.2
 
 
-def test_every_page_is_valid_html(tmp_path: Path) -> None:
+def test_every_page_is_valid_html(dashboards: Dashboards, tmp_path: Path) -> None:
     paths = ["/", "/?subject=acme/web&max_age=x", "/?subject=x", "/badges", "/docs", "/dashboard", "/dashboard/a"]
     paths += ["/dashboard?subject=x", "/doctor", "/doctor?subject=acme/web&camo=x"]
-    local = Dashboard(tmp_path / "local")
+    local = dashboards(tmp_path / "local")
     pages = [(path, local.get(path).text) for path in paths]
     for subject in SUBJECTS:
         local.tell(subject)
     filled = ["/dashboard", "/dashboard?sort=worst&q=a&status=succeeded", "/dashboard?q=%3Cscript%3E"]
     filled += [f"/dashboard/{subject.path}?dialog=open" for subject in SUBJECTS]
     pages += [(path, local.get(path).text) for path in filled]
-    by_token, by_provider = Dashboard(tmp_path / "token", **BY_TOKEN), Dashboard(tmp_path / "oidc", **OIDC)
+    by_token, by_provider = dashboards(tmp_path / "token", **BY_TOKEN), dashboards(tmp_path / "oidc", **OIDC)
     pages += [("token", by_token.get("/login").text), ("oidc", by_provider.get("/login").text)]
     log_in(by_token)
     pages.append(("/dashboard", by_token.get("/dashboard").text))
@@ -39,14 +39,14 @@ def test_every_page_is_valid_html(tmp_path: Path) -> None:
     assert [(path, found) for (path, _), found in zip(pages, faults, strict=True) if found] == []
 
 
-def test_the_validator_sees_a_fault() -> None:
+def test_the_validator_detects_an_error() -> None:
     (found,) = node("validate.mjs", ["<!doctype html><html lang='en'><body><p><div></p><img src='x'></body></html>"])
     assert found
 
 
 @pytest.fixture
-def full(tmp_path: Path) -> Dashboard:
-    dashboard = Dashboard(tmp_path)
+def full(dashboards: Dashboards) -> Dashboard:
+    dashboard = dashboards()
     assert dashboard.parts.catalogue is not None
     rows = [row(number) for number in range(MANY)]
     with dashboard.parts.catalogue.store.database.writing() as connection:
@@ -94,5 +94,5 @@ def test_the_first_page_of_ten_thousand_is_quick(full: Dashboard, path: str) -> 
         answer = full.get(path)
         taken.append(time.perf_counter() - began)
     assert answer.text.count("<li>") == 50
-    # The best of some, for other processes work beside this one.
+    # The best of several, because other processes use the CPU too.
     assert min(taken) < FIRST_PAGE_SECONDS

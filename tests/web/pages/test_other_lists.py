@@ -1,4 +1,4 @@
-"""The dashboard where other systems know the backups: what they list, can't list, or don't answer for just now."""
+"""The dashboard with other sources: those that list subjects, can't list them, or don't answer."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from flask import Flask
 from badge.model import Subject
 from badge.sources.snapshot_listing import MOST_WAITING
 from tests.contracts.test_listing import served
-from tests.web.pages.test_pages import Dashboard, one, text
+from tests.dashboard import Dashboard, Dashboards
+from tests.web.pages.test_pages import one, text
 
 NOBODY = "http://127.0.0.1:9"
 SOURCES = f"""
@@ -29,67 +30,71 @@ kind = "catalogue"
 """
 
 
-def of_upstream(folder: Path, list_status: int) -> BeautifulSoup:
-    """The dashboard over an upstream that answers for its list like this."""
+def of_upstream(dashboards: Dashboards, list_status: int) -> BeautifulSoup:
+    """Return the dashboard for an upstream whose list is answered with this HTTP status."""
     upstream = Flask("upstream")
     upstream.add_url_rule("/ops/status/list", "list", lambda: ("", list_status))
     with served(upstream) as url:
-        answer = Dashboard(folder, BADGE_UPSTREAM_URL=url).get("/dashboard")
+        answer = dashboards(BADGE_UPSTREAM_URL=url).get("/dashboard")
     assert answer.status_code == (503 if list_status == 500 else 200)
     return BeautifulSoup(answer.data, "html.parser")
 
 
 @pytest.mark.parametrize("status", [404, 405, 501])
-def test_an_upstream_that_has_no_list_is_no_outage(tmp_path: Path, status: int) -> None:
-    page = of_upstream(tmp_path, status)
+def test_an_upstream_without_a_list_is_not_an_outage(dashboards: Dashboards, status: int) -> None:
+    page = of_upstream(dashboards, status)
     assert "the backups of another system" in text(page, ".lead")
     assert page.select("form input[name=subject]")
 
 
-def test_an_upstream_that_is_down_is_named_and_its_subjects_can_be(tmp_path: Path) -> None:
-    page = of_upstream(tmp_path, 500)
+def test_an_upstream_that_is_down_is_named_and_a_subject_can_be_entered(dashboards: Dashboards) -> None:
+    page = of_upstream(dashboards, 500)
     assert "upstream did not answer" in text(page, ".lead")
     assert page.select("form input[name=subject]")
 
 
-def joined(folder: Path, dashboard: str = "local") -> Dashboard:
+def joined(dashboards: Dashboards, folder: Path, dashboard: str = "local") -> Dashboard:
     file = folder / "sources.toml"
     file.write_text(SOURCES)
-    return Dashboard(folder, BADGE_SOURCES=str(file), BADGE_DASHBOARD=dashboard)
+    return dashboards(BADGE_SOURCES=str(file), BADGE_DASHBOARD=dashboard)
 
 
-def test_a_source_that_is_out_is_told_beside_what_the_others_have(tmp_path: Path) -> None:
-    dashboard = joined(tmp_path)
+def test_a_source_that_is_down_is_named_above_the_list_of_the_others(dashboards: Dashboards, tmp_path: Path) -> None:
+    dashboard = joined(dashboards, tmp_path)
     dashboard.tell(Subject.legacy("acme", "web"))
     page = dashboard.soup("/dashboard")
     assert [link.get_text() for link in page.select(".subjects a")] == ["web"]
-    assert text(page, ".note") == "Not all sources answered: repositories of hc are missing here."
+    assert text(page, ".note") == "Some sources did not answer; repositories of hc are missing here."
 
 
-def test_reporting_is_advised_only_where_the_badge_would_show_it(tmp_path: Path) -> None:
-    dashboard = joined(tmp_path)
+def test_reporting_is_suggested_only_if_the_badge_would_show_it(dashboards: Dashboards, tmp_path: Path) -> None:
+    dashboard = joined(dashboards, tmp_path)
     assert "badge report GitHub/acme/Repository/none" in dashboard.soup("/dashboard/acme/none").get_text()
     empty = Flask("upstream")
     empty.add_url_rule("/ops/status/list", "list", lambda: {"items": []})
     empty.add_url_rule("/ops/status", "status", lambda: ("", 404))
     with served(empty) as url:
-        dashboard = Dashboard(tmp_path, BADGE_UPSTREAM_URL=url)
-        for path, words in (("/dashboard", "No backups yet"), ("/dashboard/acme/none", "No backup of this name")):
+        dashboard = dashboards(BADGE_UPSTREAM_URL=url)
+        for path, words in (
+            ("/dashboard", "No backups yet"),
+            ("/dashboard/acme/none", "There is no backup with this name"),
+        ):
             assert words in dashboard.soup(path).get_text()
             assert not dashboard.soup(path).select("pre")
 
 
-def test_how_sources_are_called_is_not_for_anybody(tmp_path: Path) -> None:
-    dashboard = joined(tmp_path, "open")
+def test_an_open_dashboard_hides_the_names_of_sources(dashboards: Dashboards, tmp_path: Path) -> None:
+    dashboard = joined(dashboards, tmp_path, "open")
     assert "a source of this service did not answer" in dashboard.get("/dashboard").text
     dashboard.tell(Subject.legacy("acme", "web"))
     dashboard.clock.advance(seconds=30)
     page = dashboard.soup("/dashboard")
-    assert text(page, ".note") == "Not all sources answered: repositories of a source of this service are missing here."
+    words = "Some sources did not answer; repositories of a source of this service are missing here."
+    assert text(page, ".note") == words
     assert "hc" not in one(page, "main").get_text()
 
 
-def test_a_list_that_is_being_read_holds_few_and_the_others_are_told_so(tmp_path: Path) -> None:
+def test_only_a_few_requests_wait_for_a_list_and_the_others_are_refused(dashboards: Dashboards) -> None:
     going, slow = threading.Event(), Flask("upstream")
 
     def listed() -> dict[str, list[object]]:
@@ -98,10 +103,10 @@ def test_a_list_that_is_being_read_holds_few_and_the_others_are_told_so(tmp_path
 
     slow.add_url_rule("/ops/status/list", "list", listed)
     with served(slow) as url, ThreadPoolExecutor() as pool:
-        dashboard = Dashboard(tmp_path, BADGE_UPSTREAM_URL=url)
+        dashboard = dashboards(BADGE_UPSTREAM_URL=url)
         asked = [pool.submit(dashboard.get, "/dashboard") for _ in range(MOST_WAITING + 1)]
         refused = next(as_completed(asked, 10))
         going.set()
         assert refused.result().status_code == 503
-        assert "The list is being read" in refused.result().text
+        assert "The list is loading" in refused.result().text
         assert [future.result().status_code for future in asked if future is not refused] == [200] * MOST_WAITING

@@ -1,37 +1,35 @@
-"""The pages: who may see them, what stands in them, nothing unescaped, a strict policy."""
+"""The pages: access, content, escaping and security headers."""
 
 from __future__ import annotations
 
 import shlex
 import sys
 from base64 import b64decode
+from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
 import pytest
 from bs4 import BeautifulSoup
 from bs4.element import Tag
-from flask.testing import FlaskClient
 from hypothesis import given
 from hypothesis import strategies as st
-from werkzeug.test import TestResponse
 
 from badge.app import build_app, build_parts
 from badge.appearance import COLOURS, WORDS, Palette, Show, Tone
 from badge.artwork.glyphs import LOGOS
 from badge.artwork.png import SCALES
-from badge.catalogue.events import RunEvent
-from badge.catalogue.migration import migrate
 from badge.language import Language
-from badge.model import BackupStatus, Style, Subject, Theme, Visibility
+from badge.model import BackupStatus, Reason, Style, Subject, Theme, Visibility
 from badge.settings import load
 from badge.web.badges.request import read_badge_request
 from badge.web.local_only import is_local
 from badge.web.pages.choices import LOOKS, NO_ADDRESS, SCALE, Choices
 from badge.web.pages.history import LINE_AT as HISTORY_LINE
+from badge.web.terminal import program
+from tests.dashboard import Dashboard, Dashboards
 from tests.doubles import START, ManualClock, OneProcess
 from tests.site import SUCCEEDED, Site
 
@@ -50,41 +48,10 @@ PARAMETERS = [
     "label",
     "max_age",
 ]
-FLASK = Path(sys.executable).with_name("flask")
+PROGRAM = program(Path(sys.executable))
 NOW = "v=20261123120000"
-"""Keeps browsers from showing a copy of their own."""
+"""Query parameter that makes browsers bypass their cache."""
 HOSTILE = '<script>alert(1)</script>"](javascript:alert(1))'
-
-
-class Dashboard:
-    """A service with a catalogue, asked from this machine."""
-
-    def __init__(self, folder: Path, **settings: str) -> None:
-        self.clock = ManualClock()
-        wired = load({"BADGE_DATA_DIR": str(folder), **settings})
-        cache = OneProcess(self.clock)
-        self.parts = build_parts(wired, cache=cache, clock=self.clock, jitter=lambda: 0.0)
-        migrate(wired.catalogue_location)
-        self.client: FlaskClient = build_app(self.parts).test_client()
-
-    def tell(
-        self, subject: Subject, status: BackupStatus = BackupStatus.SUCCEEDED, visibility: Visibility | None = None
-    ) -> None:
-        assert self.parts.catalogue is not None
-        event = RunEvent(subject=subject, status=status, at=START, visibility=visibility)
-        self.parts.catalogue.store.record(event)
-
-    def run(self, subject: Subject, status: BackupStatus, **times: Any) -> None:
-        assert self.parts.catalogue is not None
-        self.parts.catalogue.store.record(RunEvent(subject=subject, status=status, at=self.clock(), **times))
-
-    def get(self, path: str, **headers: str) -> TestResponse:
-        return self.client.get(path, headers={name.replace("_", "-"): value for name, value in headers.items()})
-
-    def soup(self, path: str) -> BeautifulSoup:
-        answer = self.get(path)
-        assert answer.status_code == 200
-        return BeautifulSoup(answer.data, "html.parser")
 
 
 def one(page: Tag, selector: str) -> Tag:
@@ -104,43 +71,42 @@ def inlined(picture: Tag) -> bytes:
 
 
 @pytest.fixture
-def dashboard(tmp_path: Path) -> Dashboard:
-    return Dashboard(tmp_path)
+def dashboard(dashboards: Dashboards) -> Dashboard:
+    return dashboards()
 
 
 def test_an_empty_dashboard_says_how_to_report_the_first_backup(dashboard: Dashboard, tmp_path: Path) -> None:
     steps = [step.get_text() for step in dashboard.soup("/dashboard").select("pre")]
     assert steps == [
-        f"BADGE_DATA_DIR={tmp_path} {FLASK} badge report GitHub/acme/Repository/web succeeded",
-        f"BADGE_DATA_DIR={tmp_path} {FLASK} badge demo",
+        f"BADGE_DATA_DIR={tmp_path} {shlex.join(PROGRAM)} report GitHub/acme/Repository/web succeeded",
+        f"BADGE_DATA_DIR={tmp_path} {shlex.join(PROGRAM)} demo",
     ]
 
 
-def test_a_page_of_something_never_heard_of_says_how_to_report_it(dashboard: Dashboard, tmp_path: Path) -> None:
+def test_the_page_of_an_unknown_subject_says_how_to_report_it(dashboard: Dashboard, tmp_path: Path) -> None:
     page = dashboard.soup("/dashboard/AzureDevOps/org/Repository/it's/a%20%24%28trap%29")
     assert shlex.split(text(page, "pre")) == [
         f"BADGE_DATA_DIR={tmp_path}",
-        str(FLASK),
-        "badge",
+        *PROGRAM,
         "report",
         "AzureDevOps/org/Repository/it%27s/a%20%24%28trap%29",
         "succeeded",
     ]
 
 
-def test_a_command_s_secrets_are_named_and_not_told(tmp_path: Path) -> None:
+def test_a_command_names_its_secrets_without_their_values(dashboards: Dashboards, tmp_path: Path) -> None:
     database = f"sqlite:///{tmp_path}/secret.sqlite3"
-    dashboard = Dashboard(tmp_path, BADGE_CATALOGUE_URL=database)
+    dashboard = dashboards(BADGE_CATALOGUE_URL=database)
     for path in ("/dashboard", "/dashboard/acme/web"):
         page = dashboard.soup(path).get_text()
-        assert "The terminal needs the service's BADGE_CATALOGUE_URL, too." in page
+        assert "Set BADGE_CATALOGUE_URL in the terminal as for the service." in page
         assert "secret.sqlite3" not in page
 
 
-def test_strangers_are_not_told_to_report(tmp_path: Path) -> None:
-    dashboard = Dashboard(tmp_path, BADGE_DASHBOARD="open")
+def test_an_open_dashboard_shows_no_commands(dashboards: Dashboards) -> None:
+    dashboard = dashboards(BADGE_DASHBOARD="open")
     for path in ("/dashboard", f"/dashboard/{WEB.path}"):
-        assert "flask" not in dashboard.get(path).text
+        assert f"report {WEB.path} succeeded" not in dashboard.get(path).text
 
 
 def test_subjects_are_grouped_with_badges_and_links(dashboard: Dashboard) -> None:
@@ -174,7 +140,7 @@ def test_the_details_page_has_settings_with_the_dialog(dashboard: Dashboard) -> 
     assert text(page, "#snippet-url") == f"{NO_ADDRESS}/badge/GitHub/acme/Repository/web"
 
 
-def test_the_dialog_is_a_form_that_yields_the_snippets_of_its_choices(dashboard: Dashboard) -> None:
+def test_the_dialog_s_form_returns_the_snippets_for_its_choices(dashboard: Dashboard) -> None:
     chosen = "dialog=open&format=png&scale=3&style=plastic&label=night+ly&max_age=26h&address=short&icon=on&logo=disk"
     page = dashboard.soup(f"/dashboard/{WEB.path}?{chosen}&palette=neon&show=&lang=en")
     assert one(page, "dialog").has_attr("open")
@@ -187,7 +153,7 @@ def test_the_dialog_is_a_form_that_yields_the_snippets_of_its_choices(dashboard:
     assert text(dashboard.soup(shared), "#snippet-url") == text(page, "#snippet-url")
 
 
-def test_the_preview_shows_each_ground_the_picture_made_for_it(dashboard: Dashboard) -> None:
+def test_each_preview_uses_the_theme_of_its_background(dashboard: Dashboard) -> None:
     page = dashboard.soup(f"/dashboard/{WEB.path}")
     assert [str(image["src"]) for image in page.select(".ground img")] == [
         f"/badge/{WEB.path}?theme=light&{NOW}",
@@ -197,15 +163,15 @@ def test_the_preview_shows_each_ground_the_picture_made_for_it(dashboard: Dashbo
     assert [str(image["src"]) for image in page.select(".ground img")] == [f"/badge/{WEB.path}?theme=dark&{NOW}"] * 2
 
 
-def test_no_label_can_be_chosen_and_a_bad_age_is_told(dashboard: Dashboard) -> None:
+def test_the_label_can_be_empty_and_a_bad_max_age_is_reported(dashboard: Dashboard) -> None:
     page = dashboard.soup(f"/dashboard/{WEB.path}?label=&max_age=5m")
     assert text(page, "#snippet-url").endswith("/web?label=")
-    assert text(page, "#max-age-fault") == "Give an hour or more, such as 26h or 7d."
+    assert text(page, "#max-age-fault") == "Enter at least 1h, such as 26h or 7d."
 
 
 @given(st.dictionaries(st.sampled_from(PARAMETERS), st.text(max_size=70)))
-def test_the_image_url_asks_for_what_the_form_says(given: dict[str, str]) -> None:
-    """What the form makes of any input, the badge's own reader reads back without a doubt."""
+def test_the_image_url_has_the_form_s_choices(given: dict[str, str]) -> None:
+    """For any input, reading the form's URL back gives the form's choices."""
     made = Choices.read(given, "backup").offer(WEB, "https://b.example", START).snippet
     path, _, query = made.image_url.removeprefix("https://b.example").partition("?")
     asked = read_badge_request({"RAW_URI": path}, dict(parse_qsl(query, keep_blank_values=True)), "backup")
@@ -222,7 +188,7 @@ def test_the_image_url_asks_for_what_the_form_says(given: dict[str, str]) -> Non
     assert str(asked.scale) == wanted.get("scale", "2")
 
 
-def test_every_choice_of_the_url_is_a_choice_of_the_form() -> None:
+def test_the_form_offers_every_choice_of_the_url() -> None:
     offered = {field.name: set(field.options) - {""} for field in (*LOOKS, SCALE)}
     assert offered == {
         "style": set(Style),
@@ -236,7 +202,7 @@ def test_every_choice_of_the_url_is_a_choice_of_the_form() -> None:
     }
 
 
-def test_the_details_tell_duration_size_and_freshness(dashboard: Dashboard) -> None:
+def test_the_details_show_duration_size_and_freshness(dashboard: Dashboard) -> None:
     dashboard.run(
         WEB,
         BackupStatus.SUCCEEDED,
@@ -246,16 +212,52 @@ def test_the_details_tell_duration_size_and_freshness(dashboard: Dashboard) -> N
     )
     dashboard.get(f"/dashboard/{WEB.path}")
     dashboard.clock.advance(seconds=12)
-    page = dashboard.soup(f"/dashboard/{WEB.path}")
-    facts = {one(row, "dt").get_text(): " ".join(one(row, "dd").get_text().split()) for row in page.select("dl div")}
+    facts = facts_of(dashboard)
     assert facts["Duration"] == "1 h 4 min 10 s"
     assert facts["Size"] == "1.4 GB"
     assert facts["Next run"] == "in 20 h 2026-11-24T08:00:00Z"
     assert facts["Last success"] == "12 s ago 2026-11-23T12:00:00Z"
-    assert facts["Source"] == "catalogue, asked 12 s ago, next in 108 s"
+    assert facts["Source"] == "catalogue, checked 12 s ago, next check in 108 s"
 
 
-def test_the_history_is_a_picture_with_words_and_a_table(dashboard: Dashboard) -> None:
+def facts_of(dashboard: Dashboard, subject: Subject = WEB) -> dict[str, str]:
+    page = dashboard.soup(f"/dashboard/{subject.path}")
+    return {one(row, "dt").get_text(): " ".join(one(row, "dd").get_text().split()) for row in page.select("dl div")}
+
+
+def test_what_nobody_reported_is_not_shown(dashboard: Dashboard) -> None:
+    dashboard.run(WEB, BackupStatus.SUCCEEDED)
+    assert facts_of(dashboard).keys() == {"Status", "Finished", "Last success", "Source"}
+    row = [cell.get_text() for cell in dashboard.soup(f"/dashboard/{WEB.path}").select("tbody td")]
+    assert row == ["", "succeeded", "", ""]
+    queued, gone = Subject.legacy("acme", "queued"), Subject.legacy("acme", "gone")
+    dashboard.run(queued, BackupStatus.SCHEDULED, next_run_at=START + timedelta(hours=1))
+    assert facts_of(dashboard, queued).keys() == {"Status", "Next run", "Source"}
+    dashboard.run(gone, BackupStatus.SUCCEEDED, next_run_at=START + timedelta(hours=1))
+    dashboard.run(gone, BackupStatus.DELETED)
+    assert "Deleted" in facts_of(dashboard, gone)
+    assert "Next run" not in facts_of(dashboard, gone)
+
+
+RUN_PAGE = 'https://ci.example.org/runs?a=<b>&c="d'
+
+
+def test_a_failure_tells_its_reason_and_links_to_its_run(dashboard: Dashboard) -> None:
+    dashboard.run(WEB, BackupStatus.FAILED, reason=Reason.STORAGE, url=RUN_PAGE)
+    assert facts_of(dashboard)["Reason"] == "a problem with the backup storage"
+    link = one(dashboard.soup(f"/dashboard/{WEB.path}"), "dl a")
+    assert (link["href"], link["rel"]) == (RUN_PAGE, ["noopener", "nofollow"])
+    assert link.get_text() == "its page on ci.example.org"
+
+
+def test_strangers_see_the_reason_but_no_address_of_a_run(tmp_path: Path) -> None:
+    dashboard = Dashboard(tmp_path, BADGE_DASHBOARD="open")
+    dashboard.run(WEB, BackupStatus.FAILED, reason=Reason.PARTIAL, url=RUN_PAGE)
+    assert facts_of(dashboard)["Reason"] == "only part of it was backed up"
+    assert "ci.example.org" not in dashboard.get(f"/dashboard/{WEB.path}").text
+
+
+def test_the_history_is_a_chart_with_a_text_and_a_table(dashboard: Dashboard) -> None:
     for hours in (3, 2, 1):
         status = BackupStatus.FAILED if hours == 2 else BackupStatus.SUCCEEDED
         moment = START - timedelta(hours=hours)
@@ -271,7 +273,7 @@ def test_the_history_is_a_picture_with_words_and_a_table(dashboard: Dashboard) -
     assert len(rows) == 3
 
 
-def test_the_address_of_a_private_badge_has_the_token_that_it_needs(dashboard: Dashboard) -> None:
+def test_the_url_of_a_private_badge_has_its_token(dashboard: Dashboard) -> None:
     secret = Subject.legacy("acme", "secret")
     dashboard.tell(secret, visibility=Visibility.PRIVATE)
     dialog = one(dashboard.soup(f"/dashboard/{secret.path}?dialog=open&style=plastic"), "#badge-dialog")
@@ -285,7 +287,7 @@ def test_the_address_of_a_private_badge_has_the_token_that_it_needs(dashboard: D
     dashboard.tell(secret, visibility=Visibility.PUBLIC)
 
 
-def test_a_private_subject_shows_its_status_here_only(dashboard: Dashboard) -> None:
+def test_a_private_subject_shows_its_status_only_on_the_dashboard(dashboard: Dashboard) -> None:
     dashboard.tell(WEB, visibility=Visibility.PRIVATE)
     page = dashboard.soup("/dashboard/acme/web")
     assert "private" in page.get_text()
@@ -294,14 +296,14 @@ def test_a_private_subject_shows_its_status_here_only(dashboard: Dashboard) -> N
     assert dashboard.get("/badge/acme/web.txt").status_code == 404
 
 
-def test_what_is_no_longer_vouched_for_is_unknown_in_the_list_as_on_its_badge(dashboard: Dashboard) -> None:
+def test_an_outdated_status_is_unknown_in_the_list_and_on_its_badge(dashboard: Dashboard) -> None:
     dashboard.run(WEB, BackupStatus.SUCCEEDED, stale_after=START + timedelta(hours=1))
     dashboard.clock.advance(hours=2)
     assert text(dashboard.soup("/dashboard"), ".subjects .last").startswith("unknown")
     assert dashboard.get("/badge/acme/web.txt").text == "unknown\n"
 
 
-def test_a_name_full_of_markup_stands_as_text(dashboard: Dashboard) -> None:
+def test_markup_in_a_name_is_text(dashboard: Dashboard) -> None:
     subject = Subject.legacy("acme", HOSTILE.replace("/", "-"))
     dashboard.tell(subject)
     for path in ("/dashboard", f"/dashboard/{subject.path}"):
@@ -310,15 +312,15 @@ def test_a_name_full_of_markup_stands_as_text(dashboard: Dashboard) -> None:
         assert all(script.get("src") for script in page.select("script"))
 
 
-def test_addresses_are_absolute_where_a_public_one_is_set(tmp_path: Path) -> None:
-    dashboard = Dashboard(tmp_path, BADGE_PUBLIC_URL="https://badges.example.org/")
+def test_urls_are_absolute_if_the_public_url_is_set(dashboards: Dashboards) -> None:
+    dashboard = dashboards(BADGE_PUBLIC_URL="https://badges.example.org/")
     assert text(dashboard.soup("/dashboard/acme/web?address=short"), "#snippet-markdown") == (
         "[![Backup status of acme/web](https://badges.example.org/badge/acme/web)]"
         "(https://badges.example.org/dashboard/GitHub/acme/Repository/web)"
     )
 
 
-def test_the_builder_makes_the_badge_of_a_pasted_address(site: Site) -> None:
+def test_the_builder_accepts_a_pasted_url(site: Site) -> None:
     page = BeautifulSoup(
         site.get("/?subject=https://gitlab.com/group/sub/web/-/tree/main&style=social").data, "html.parser"
     )
@@ -326,14 +328,14 @@ def test_the_builder_makes_the_badge_of_a_pasted_address(site: Site) -> None:
     assert text(page, "#snippet-url") == f"{NO_ADDRESS}/badge/GitLab/group%2Fsub/Repository/web?style=social"
 
 
-def test_the_builder_tells_what_it_does_not_understand(site: Site) -> None:
+def test_the_builder_reports_what_it_does_not_understand(site: Site) -> None:
     page = BeautifulSoup(site.get("/?subject=https://example.org/a/b").data, "html.parser")
-    assert text(page, "#subject-fault").startswith("Give a repository's address on GitHub, GitLab or Azure DevOps")
+    assert text(page, "#subject-fault").startswith("Give the URL of a repository on GitHub, GitLab or Azure DevOps")
     assert not page.select(".snippet")
     assert site.source.asked == []
 
 
-def test_search_status_and_order_narrow_the_list_and_stay_in_its_links(dashboard: Dashboard) -> None:
+def test_search_status_and_order_apply_to_the_list_and_stay_in_its_links(dashboard: Dashboard) -> None:
     for number in range(60):
         status = BackupStatus.FAILED if number % 10 == 0 else BackupStatus.SUCCEEDED
         dashboard.tell(Subject.legacy("acme", f"repo-{number:02}"), status)
@@ -350,8 +352,8 @@ def test_search_status_and_order_narrow_the_list_and_stay_in_its_links(dashboard
     assert len(dashboard.soup(chips["failed 6"]).select(".subjects li")) == 6
     following = str(one(page, "a[rel=next]")["href"])
     assert len(dashboard.soup(following).select(".subjects li")) == 10
-    assert "Nothing is called" in dashboard.soup("/dashboard?q=none").get_text()
-    assert "has this status" in dashboard.soup("/dashboard?status=scheduled").get_text()
+    assert "No repositories match" in dashboard.soup("/dashboard?q=none").get_text()
+    assert "have this status" in dashboard.soup("/dashboard?status=scheduled").get_text()
 
 
 @pytest.mark.parametrize(
@@ -365,27 +367,27 @@ def test_search_status_and_order_narrow_the_list_and_stay_in_its_links(dashboard
         "/badge/acme/web",
     ],
 )
-def test_the_list_is_searched_by_what_people_call_a_repository(dashboard: Dashboard, typed: str) -> None:
+def test_the_list_can_be_searched_by_any_form_of_a_repository_s_name(dashboard: Dashboard, typed: str) -> None:
     for name in ("web", "api"):
         dashboard.tell(Subject.legacy("acme", name))
     page = dashboard.soup(f"/dashboard?{urlencode({'q': typed})}")
     assert [link.get_text() for link in page.select(".subjects a")] == ["web"]
 
 
-def test_a_pasted_address_finds_a_name_with_spaces(dashboard: Dashboard) -> None:
+def test_a_pasted_url_finds_a_name_with_spaces(dashboard: Dashboard) -> None:
     dashboard.tell(Subject.parse("AzureDevOps", "contoso", "Repository", "Web Shop/storefront"))
     dashboard.tell(Subject.parse("AzureDevOps", "contoso", "Repository", "Shop Web/storefront"))
     page = dashboard.soup("/dashboard?q=https://dev.azure.com/contoso/Web%2520Shop/_git/storefront")
     assert [link.get_text() for link in page.select(".subjects a")] == ["Web Shop/storefront"]
 
 
-def test_bad_choices_of_a_list_count_as_none(dashboard: Dashboard) -> None:
+def test_bad_parameters_of_a_list_count_as_none(dashboard: Dashboard) -> None:
     dashboard.tell(WEB)
     page = dashboard.soup("/dashboard?sort=random&status=great&q=" + "+" * 300)
     assert len(page.select(".subjects li")) == 1
 
 
-def test_the_style_sheet_shows_every_look_once(site: Site) -> None:
+def test_the_sheet_shows_every_look_once(site: Site) -> None:
     page = BeautifulSoup(site.get("/badges").data, "html.parser")
     pictures = [str(image["src"]) for image in page.select("table img")]
     assert len(pictures) == len(Palette) * len(Style) * len(WORDS) * 2
@@ -413,7 +415,7 @@ def test_every_page_has_a_strict_policy_and_no_inline_code(dashboard: Dashboard,
         {"Via": "1.1 proxy"},
     ],
 )
-def test_from_elsewhere_the_dashboard_is_closed(dashboard: Dashboard, path: str, headers: dict[str, str]) -> None:
+def test_the_dashboard_refuses_other_machines(dashboard: Dashboard, path: str, headers: dict[str, str]) -> None:
     dashboard.tell(Subject.legacy("acme", "web"))
     answer = dashboard.get(path, **headers)
     assert answer.status_code == 403
@@ -448,20 +450,20 @@ def test_people_get_errors_as_pages_and_programs_as_problems(site: Site, path: s
 
 
 @pytest.mark.parametrize("path", ["/ops/none", "/ping/a/b/c/d", "/livez/none", "/metrics/none"])
-def test_what_is_for_programs_answers_browsers_alike(site: Site, path: str) -> None:
+def test_routes_for_programs_send_problems_to_browsers_too(site: Site, path: str) -> None:
     answer = site.get(path, headers={"Accept": AS_BROWSERS})
     assert (answer.status_code, answer.content_type) == (404, "application/problem+json")
 
 
-def test_a_slash_at_the_dashboard_s_end_is_nothing(dashboard: Dashboard) -> None:
+def test_a_trailing_slash_of_the_dashboard_is_ignored(dashboard: Dashboard) -> None:
     assert dashboard.soup("/dashboard/?q=x").get_text() == dashboard.soup("/dashboard?q=x").get_text()
 
 
-def test_the_dashboard_can_be_switched_off(tmp_path: Path) -> None:
-    assert Dashboard(tmp_path, BADGE_DASHBOARD="off").get("/dashboard").status_code == 404
+def test_the_dashboard_can_be_turned_off(dashboards: Dashboards) -> None:
+    assert dashboards(BADGE_DASHBOARD="off").get("/dashboard").status_code == 404
 
 
-def test_a_source_that_can_not_list_offers_to_name_one(site: Site) -> None:
+def test_without_a_list_a_subject_can_be_entered(site: Site) -> None:
     site.says = replace(SUCCEEDED, visibility=Visibility.PRIVATE)
     page = BeautifulSoup(site.get("/dashboard").data, "html.parser")
     assert page.select_one("form input[name=subject]") is not None
@@ -469,7 +471,7 @@ def test_a_source_that_can_not_list_offers_to_name_one(site: Site) -> None:
     assert (found.status_code, found.headers["Location"]) == (303, "/dashboard/GitHub/acme/Repository/we%20b")
 
 
-def test_what_names_no_repository_stays_in_the_form_with_its_fault(site: Site) -> None:
+def test_an_invalid_repository_stays_in_the_form_with_an_error(site: Site) -> None:
     answer = site.get("/dashboard?subject=acme")
     assert answer.status_code == 400
     page = BeautifulSoup(answer.data, "html.parser")
@@ -477,9 +479,10 @@ def test_what_names_no_repository_stays_in_the_form_with_its_fault(site: Site) -
     assert text(page, "#subject-fault") == "Give owner/repository or platform/account/type/name."
 
 
-def test_a_lost_catalogue_is_told(tmp_path: Path) -> None:
-    parts = build_parts(load({"BADGE_DATA_DIR": str(tmp_path / "none")}), cache=OneProcess(ManualClock()))
-    answer = build_app(parts).test_client().get("/dashboard")
+def test_a_lost_catalogue_is_reported(tmp_path: Path) -> None:
+    settings = load({"BADGE_DATA_DIR": str(tmp_path / "none")})
+    with closing(build_parts(settings, cache=OneProcess(ManualClock()))) as parts:
+        answer = build_app(parts).test_client().get("/dashboard")
     assert answer.status_code == 503
     assert "catalogue did not answer" in answer.text
 
@@ -504,6 +507,6 @@ ENVIRONMENTS = [
 
 
 @pytest.mark.parametrize(("change", "expected"), ENVIRONMENTS)
-def test_local_is_a_loopback_peer_at_a_loopback_host_unforwarded(change: dict[str, str], *, expected: bool) -> None:
+def test_local_means_a_loopback_peer_and_host_without_a_proxy(change: dict[str, str], *, expected: bool) -> None:
     environ = {"REMOTE_ADDR": "127.0.0.1", "HTTP_HOST": "127.0.0.1:8000", **change}
     assert is_local(environ) is expected

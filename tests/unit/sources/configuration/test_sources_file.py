@@ -1,4 +1,4 @@
-"""sources.toml: every fault at once, with file, source and key; and who answers for whom."""
+"""sources.toml: all faults reported together, with file, source and key; and which source answers."""
 
 from __future__ import annotations
 
@@ -66,11 +66,11 @@ def faults_of(folder: Path, text: str) -> list[str]:
 
 def routing_of(folder: Path, text: str) -> Routing:
     configured = load(written(folder, text), ENVIRONMENT)
-    return build_routing(configured, catalogue_called, ManualClock(), RecordedEvents())
+    return build_routing(configured, catalogue_named, ManualClock(), RecordedEvents())
 
 
-def catalogue_called(name: str) -> ScriptedSource:
-    return ScriptedSource(lambda _: pytest.fail("nobody asks"), name=name)
+def catalogue_named(name: str) -> ScriptedSource:
+    return ScriptedSource(lambda _: pytest.fail("not to be called"), name=name)
 
 
 @pytest.mark.parametrize(
@@ -86,19 +86,19 @@ def catalogue_called(name: str) -> ScriptedSource:
         ("GitHub/acme/Project/web", None),
     ],
 )
-def test_the_first_source_that_claims_a_subject_answers_for_it(tmp_path: Path, path: str, name: str | None) -> None:
+def test_the_first_source_that_matches_a_subject_answers_for_it(tmp_path: Path, path: str, name: str | None) -> None:
     source = routing_of(tmp_path, GOOD).source_for(Subject.from_path(path))
     assert (source.name if source else None) == name
 
 
-def test_accounts_are_told_apart_by_case_where_their_platform_does(tmp_path: Path) -> None:
+def test_accounts_are_case_sensitive_where_their_platform_is(tmp_path: Path) -> None:
     text = GOOD.replace('"AzureDevOps"', '"Gitea", account = "acme"')
     routing = routing_of(tmp_path, text)
     assert routing.source_for(Subject.parse("gitea", "acme", "x", "y")) is not None
     assert routing.source_for(Subject.parse("gitea", "ACME", "x", "y")) is None
 
 
-def test_a_subject_s_own_values_come_before_the_source_s(tmp_path: Path) -> None:
+def test_a_subject_s_own_values_override_the_source_s(tmp_path: Path) -> None:
     text = """
     [[source]]
     name = "lab"
@@ -115,7 +115,7 @@ def test_a_subject_s_own_values_come_before_the_source_s(tmp_path: Path) -> None
     assert matcher.values_for(Subject.from_path("GitLab/acme/Repository/api")) == {"schedule": "1"}
 
 
-def test_every_fault_is_told_at_once_and_once_with_file_source_and_key(tmp_path: Path) -> None:
+def test_all_faults_are_reported_together_and_once_each_with_file_source_and_key(tmp_path: Path) -> None:
     text = """
     x = 1
 
@@ -151,34 +151,34 @@ def test_every_fault_is_told_at_once_and_once_with_file_source_and_key(tmp_path:
     request = { path = "/{job}" }
     """
     assert faults_of(tmp_path, text) == [
-        "sources.toml: x is no key of the file; sources are [[source]] tables",
-        "sources.toml: hc: surprise: is no key of a source of kind http",
+        "sources.toml: x is not a key of this file; write sources as [[source]] tables",
+        "sources.toml: hc: surprise: is not a key of a source of kind http",
         "sources.toml: hc: match.typ: there is no such key",
         "sources.toml: hc: url: give an absolute http:// or https:// URL",
-        "sources.toml: hc: auth.value: the environment has no NOWHERE",
+        "sources.toml: hc: auth.value: set the environment variable NOWHERE; it is missing or empty",
         'sources.toml: hc: subjects."web": give owner/repository or platform/account/type/name',
-        "sources.toml: hc: rules[0].when: means (!a).b by !a.b, which is always null; write !(a.b)",
-        f"sources.toml: hc: rules[0].status: input should be {OUTCOMES} or 'absent'",
+        "sources.toml: hc: rules[0].when: contains !a.b, which JMESPath reads as (!a).b, always null; write !(a.b)",
+        f"sources.toml: hc: rules[0].status: give {OUTCOMES} or absent",
         "sources.toml: hc: stale_after: give a number and a unit: 250ms, 90s, 15m, 26h or 7d",
-        "sources.toml: hc: values.job: is used nowhere",
-        "sources.toml: hc: name: is given to two sources",
-        "sources.toml: hc: url: is missing: the system's address",
+        "sources.toml: hc: values.job: is not used; remove it, or use {job} in the recipe",
+        "sources.toml: hc: name: is used by two sources; give each its own",
+        "sources.toml: hc: url: is missing; give the system's address",
         "sources.toml: hc: stale_after: give a number and a unit: 250ms, 90s, 15m, 26h or 7d",
-        "sources.toml: hc: give rules, or state and map: nothing says how a backup went",
-        "sources.toml: hc: match.name: has to be given without *: nothing asks for {subjectName}",
+        "sources.toml: hc: give rules, or state and map; otherwise no status can be read",
+        "sources.toml: hc: match.name: give it without wildcards, or use {subjectName} in the recipe",
         "sources.toml: source 3: preset: there is no such preset; did you mean healthchecks?",
         "sources.toml: source 3: name: is missing",
-        "sources.toml: source 3: visibility: input should be 'public' or 'private'",
+        "sources.toml: source 3: visibility: give public or private",
         'sources.toml: source 3: subjects."web": give owner/repository or platform/account/type/name',
         "sources.toml: source 3: stale_after: give a number and a unit: 250ms, 90s, 15m, 26h or 7d",
-        "sources.toml: X y: files: is no key of a source of kind file; did you mean file?",
-        "sources.toml: X y: request: is no key of a source of kind file; did you mean rules?",
-        "sources.toml: X y: file: give file or folder, one of them",
+        "sources.toml: X y: files: is not a key of a source of kind file; did you mean file?",
+        "sources.toml: X y: request: is not a key of a source of kind file; did you mean rules?",
+        "sources.toml: X y: file: give either file or folder",
         "sources.toml: X y: name: has characters that it can't have, or is too long",
-        "sources.toml: X y: max_bytes: input should be greater than or equal to 1024",
-        "sources.toml: X y: state needs map: which of its words mean which status",
+        "sources.toml: X y: max_bytes: give 1024 or more",
+        "sources.toml: X y: state needs map: give the status for each of its values",
         *(
-            f"sources.toml: X y: match.{part}: has to be given without *: nothing asks for {{{name}}}"
+            f"sources.toml: X y: match.{part}: give it without wildcards, or use {{{name}}} in the recipe"
             for part, name in PARTS
         ),
     ]
@@ -187,29 +187,27 @@ def test_every_fault_is_told_at_once_and_once_with_file_source_and_key(tmp_path:
 PARTS = [("platform", "platform"), ("account", "account"), ("type", "subjectType"), ("name", "subjectName")]
 
 
-FOLLOWING = {
-    "a question that can't be read": 'request = { path = "/{job|shout}" }\nvalues = { job = "a" }\n',
+UNREADABLE = {
+    "a request that can't be read": 'request = { path = "/{job|shout}" }\nvalues = { job = "a" }\n',
     "a match that can't be read": 'match = { typ = "x" }\nrequest = { path = "/{subjectName}" }\n',
     "subjects that can't be read": 'subjects = { "acme/web" = 1 }\nrequest = { path = "/{job}" }\n',
     "values that can't be read": 'values = { job = 1 }\nrequest = { path = "/{job}" }\n',
 }
 
 
-def test_samples_are_not_read_by_values_that_can_t_be_read(tmp_path: Path) -> None:
+def test_samples_are_not_checked_with_invalid_values(tmp_path: Path) -> None:
     where = 'where = [{ expr = "name", equals = "{job}" }]\nvalues = { job = "a", other = 1 }\n'
     sample = SAMPLE.replace('{"ok": false}', '{"name": "a", "ok": true}')
-    assert faults_of(tmp_path, HTTP + where + ALL_NAMES + sample) == [
-        "sources.toml: x: values.other: input should be a valid string"
-    ]
+    assert faults_of(tmp_path, HTTP + where + ALL_NAMES + sample) == ["sources.toml: x: values.other: give a text"]
 
 
-@pytest.mark.parametrize("text", FOLLOWING.values(), ids=FOLLOWING.keys())
-def test_what_can_t_be_read_is_told_without_what_would_follow_from_it(tmp_path: Path, text: str) -> None:
+@pytest.mark.parametrize("text", UNREADABLE.values(), ids=UNREADABLE.keys())
+def test_an_unreadable_key_is_reported_without_the_faults_that_follow_from_it(tmp_path: Path, text: str) -> None:
     text = text if "match" in text or "subjects" in text else text + WEB_ALONE
     assert len(faults_of(tmp_path, HTTP + text)) == 1
 
 
-OUTCOMES = ", ".join(repr(outcome.value) for outcome in Outcome if outcome is not Outcome.ABSENT)
+OUTCOMES = ", ".join(outcome.value for outcome in Outcome if outcome is not Outcome.ABSENT)
 
 HEAD = '[[source]]\nname = "x"\n'
 HTTP = HEAD + 'kind = "http"\nurl = "http://up.example"\nrules = [{ when = "ok", status = "succeeded" }]\n'
@@ -223,48 +221,56 @@ expect = { status = "succeeded" }
 """
 
 WRONG = {
-    "not TOML": ("[[source", "is not TOML"),
-    "no source": ("x = 1", "has no [[source]]"),
-    "a source that is no table": ("source = 1", "has no [[source]]"),
-    "a name of other characters": (HTTP.replace('"x"', '"X y"') + ALL_NAMES, "has characters that it can't have"),
+    "not TOML": ("[[source", "is not valid TOML"),
+    "no source": ("x = 1", "give at least one [[source]]"),
+    "a source that is not a table": ("source = 1", "give at least one [[source]]"),
+    "a name with other characters": (HTTP.replace('"x"', '"X y"') + ALL_NAMES, "has characters that it can't have"),
     "no kind": (HEAD + 'url = "http://up.example"\n', "kind: is missing"),
-    "a value that is used nowhere": (HTTP + 'values = { job = "a" }\n' + ALL_NAMES, "values.job: is used nowhere"),
-    "a place that nothing fills": (
+    "an unused value": (HTTP + 'values = { job = "a" }\n' + ALL_NAMES, "values.job: is not used"),
+    "a placeholder without a value": (
         HTTP + '[source.request]\npath = "/{jbo}"\n',
-        "values.jbo: is missing: there is no such name",
+        "values.jbo: is missing: the recipe uses {jbo}",
     ),
-    "a question that tells subjects apart by nothing": (HTTP, "match.name: has to be given without *"),
+    "a request that does not depend on the subject": (HTTP, "match.name: give it without wildcards"),
     "a secret in the file": (
         HTTP + ALL_NAMES + f'[source.auth]\nkind = "bearer"\ntoken = "{SECRET}"\n',
         "auth.token: give env:NAME or file:/path",
     ),
-    "an empty secret": (HTTP + ALL_NAMES + '[source.auth]\nkind = "bearer"\ntoken = "env:EMPTY"\n', "has no EMPTY"),
-    "a file that is not there": (
+    "an empty secret": (HTTP + ALL_NAMES + '[source.auth]\nkind = "bearer"\ntoken = "env:EMPTY"\n', "variable EMPTY"),
+    "a missing file": (
         HTTP + ALL_NAMES + '[source.auth]\nkind = "bearer"\ntoken = "file:/nowhere/x"\n',
-        "auth.token: can't be read: No such file",
+        "auth.token: the file can't be read: No such file",
     ),
-    "a kind of auth that is none": (HTTP + ALL_NAMES + '[source.auth]\nkind = "magic"\n', "auth"),
-    "a log-in with other places": (
+    "a kind of auth that is none": (
+        HTTP + ALL_NAMES + '[source.auth]\nkind = "magic"\n',
+        "auth: give kind = none, header",
+    ),
+    "no kind of auth": (
+        HTTP + ALL_NAMES + '[source.auth]\ntoken = "env:HC_KEY"\n',
+        "auth: has no kind; give none, header",
+    ),
+    "an auth that is no table": (HTTP + "auth = 1\n" + ALL_NAMES, "auth: give a table"),
+    "a login with other placeholders": (
         HTTP + ALL_NAMES + '[source.auth]\nkind = "login"\npath = "/t"\nbody = { a = "{account}" }\n'
         'password = "env:HC_KEY"\ntoken = "t"\n',
-        "auth.body: has places for {user} and {password} alone",
+        "auth.body: use no placeholders but {user} and {password}",
     ),
     "a native source without address": (HEAD + 'kind = "native"\n', "url: is missing"),
     "a recipe on a native source": (
         HEAD + 'kind = "native"\nurl = "http://up.example"\nstale_after = "1h"\n',
-        "stale_after: is no key of a source of kind native",
+        "stale_after: is not a key of a source of kind native",
     ),
     "a file and a folder": (
         RESTIC + 'folder = "/b"\n' + WEB_ALONE,
-        "file: give file or folder, one of them",
+        "file: give either file or folder",
     ),
-    "a folder as the file": (RESTIC.replace('"/a"', '"/"') + WEB_ALONE, "file: is a folder; give it as `folder`"),
-    "a question to a file": (
+    "a folder as the file": (RESTIC.replace('"/a"', '"/"') + WEB_ALONE, "file: is a folder; use the key `folder`"),
+    "a request to a file": (
         RESTIC + 'request = { path = "/" }\n' + WEB_ALONE,
-        "request: is no key of a source of kind file",
+        "request: is not a key of a source of kind file",
     ),
     "no pattern at all": (RESTIC + "match = { account = [] }\n", "match.account: give at least one pattern"),
-    "a pattern that is none": (RESTIC + "match = { account = 1 }\n", "match.account: input should be a valid list"),
+    "a pattern that is none": (RESTIC + "match = { account = 1 }\n", "match.account: give a list"),
     "a pattern that no subject can have": (
         RESTIC + 'match = { account = ["acme", "a/../b"] }\n',
         "match.account: account has an empty part, '.' or '..'",
@@ -273,52 +279,55 @@ WRONG = {
         RESTIC + 'subjects = { "acme/web" = {}, "GitHub/Acme/repository/Web" = {} }\n',
         'subjects."GitHub/Acme/repository/Web": is the same subject as "acme/web"',
     ),
-    "a subject that is none": (
+    "an invalid subject": (
         RESTIC + 'subjects = { "web" = {} }\n',
         'subjects."web": give owner/repository',
     ),
     "one file for all": (
         RESTIC,
-        "match.platform: has to be given without *: nothing asks for {platform}",
+        "match.platform: give it without wildcards, or use {platform} in the recipe",
     ),
-    "no promql": (HEAD + 'preset = "prometheus"\nurl = "http://p"\n', "promql: has to be given"),
-    "promql that a name could leave": (
+    "no promql": (HEAD + 'preset = "prometheus"\nurl = "http://p"\n', "promql: is required"),
+    "PromQL that a name could escape": (
         HEAD + 'preset = "prometheus"\nurl = "http://p"\npromql = "up{job={account}}"\n',
-        'promql: has a {…} outside of "double quotes"',
+        'promql: has a {…} outside "double quotes"',
     ),
-    "a CA that is not there": (HTTP + 'ca_file = "/nowhere/ca.pem"\n' + ALL_NAMES, "ca_file: there is no such file"),
-    "a CA that can't be looked at": (
+    "a missing CA file": (HTTP + 'ca_file = "/nowhere/ca.pem"\n' + ALL_NAMES, "ca_file: there is no such file"),
+    "a CA file that can't be accessed": (
         HTTP + f'ca_file = "/{"a" * 300}"\n' + ALL_NAMES,
         "ca_file: there is no such file",
     ),
-    "a sample that is read otherwise": (
+    "a sample with another result": (
         HTTP
         + ALL_NAMES
         + '[[source.samples]]\nname = "up"\nbody = \'{"ok": false}\'\nexpect = { status = "succeeded" }\n',
         "samples \"up\": status is 'unknown', expected 'succeeded'",
     ),
-    "a sample that is no JSON": (HTTP + ALL_NAMES + SAMPLE.replace("false}", "fals"), "samples[0].body: is not JSON"),
-    "a sample of no subject": (
+    "a sample that is not JSON": (
+        HTTP + ALL_NAMES + SAMPLE.replace("false}", "fals"),
+        "samples[0].body: is not valid JSON",
+    ),
+    "a sample with an invalid subject": (
         HTTP + ALL_NAMES + SAMPLE + 'subject = "web"',
         "samples[0].subject: give owner/repository",
     ),
     "a sample at a time without a zone": (
         HTTP + ALL_NAMES + SAMPLE + "at = 2026-11-23T12:00:00",
-        "samples[0].at: input should have timezone",
+        "samples[0].at: give a time with a zone",
     ),
-    "a sample with options that are none": (
+    "a sample with invalid options": (
         HTTP + ALL_NAMES + SAMPLE + 'options = { stale_as = "green" }',
-        "stale_as: input should be 'failed' or 'unknown'",
+        "stale_as: give failed or unknown",
     ),
-    "a file's name that leaves its folder": (
+    "a file name that leaves its folder": (
         RESTIC.replace("file =", "folder =") + 'file_name = "../{account}"\n' + WEB_ALONE,
-        "file_name: is a name in `folder`, without /",
+        "file_name: give a file name without /",
     ),
-    "a file's name by a transform that is none": (
+    "a file name with an unknown transform": (
         RESTIC.replace("file =", "folder =") + 'file_name = "{account|shout}"\n' + WEB_ALONE,
         "file_name: has {…|shout}",
     ),
-    "an expression that a preset's own samples break": (
+    "an expression that fails on the preset's own samples": (
         RESTIC + WEB_ALONE + 'rules = [{ when = "starts_with(summary.x, \'a\')", status = "succeeded" }]\n',
         "fails on the preset's sample \"restic 0.14 knows only when a snapshot began\": starts_with(summary.x, 'a'): ",
     ),
@@ -326,20 +335,20 @@ WRONG = {
 
 
 @pytest.mark.parametrize(("text", "words"), WRONG.values(), ids=WRONG.keys())
-def test_what_is_wrong_is_told_without_what_was_given(tmp_path: Path, text: str, words: str) -> None:
-    told = "\n".join(faults_of(tmp_path, text))
-    assert words in told
-    assert SECRET not in told
+def test_a_fault_is_reported_without_the_given_value(tmp_path: Path, text: str, words: str) -> None:
+    reported = "\n".join(faults_of(tmp_path, text))
+    assert words in reported
+    assert SECRET not in reported
 
 
 @pytest.mark.parametrize("name", presets.names())
-def test_a_preset_without_what_it_requires_refuses_to_start(tmp_path: Path, name: str) -> None:
+def test_a_preset_without_a_required_key_is_a_fault(tmp_path: Path, name: str) -> None:
     required = presets.preset(name).requires.keys() - presets.preset(name).recipe.keys()
     if not required:
         return
-    told = faults_of(tmp_path, f'{HEAD}preset = "{name}"\nsubjects = {{ "acme/web" = {{}} }}\n')
+    faults = faults_of(tmp_path, f'{HEAD}preset = "{name}"\nsubjects = {{ "acme/web" = {{}} }}\n')
     for key in required:
-        assert any(f": {key}: has to be given" in fault for fault in told)
+        assert any(f": {key}: is required" in fault for fault in faults)
 
 
 JUNK = st.sampled_from([True, -1, 10**30, 1.5, "", "x", "{a}", "{a|b}", [], ["x"], {}, {"x": "y"}, [{"when": 1}]])
@@ -349,65 +358,65 @@ JUNK_TABLES = st.dictionaries(st.sampled_from(KEYS), JUNK, max_size=6)
 
 @given(JUNK_TABLES, st.sampled_from(presets.names()))
 @settings(max_examples=200)
-def test_whatever_stands_in_a_source_is_a_fault_or_fine(junk: dict[str, object], name: str) -> None:
+def test_any_content_of_a_source_is_accepted_or_a_fault(junk: dict[str, object], name: str) -> None:
     table = {"name": "x", "preset": name, "url": "http://up.example", "subjects": {"acme/web": {}}, **junk}
     reading = _Reading("sources.toml", ENVIRONMENT)
     assert reading.sources([table]) or reading.faults
 
 
-def test_a_file_that_can_t_be_read_is_told(tmp_path: Path) -> None:
+def test_an_unreadable_file_is_a_fault(tmp_path: Path) -> None:
     with pytest.raises(BadSources, match=r"BADGE_SOURCES: .*No such file"):
         load(tmp_path / "missing.toml")
 
 
-def test_a_source_changes_what_it_takes_from_its_preset(tmp_path: Path) -> None:
+def test_a_source_can_override_parts_of_its_preset(tmp_path: Path) -> None:
     text = GOOD.replace('auth.value = "env:HC_KEY"', 'auth.value = "env:HC_KEY"\nmap.paused = "scheduled"')
     recipe = load(written(tmp_path, text), ENVIRONMENT)[0].recipe
     assert recipe is not None
     assert (recipe.map["paused"], recipe.map["up"]) == ("scheduled", "succeeded")
 
 
-def test_a_log_in_of_another_kind_replaces_the_preset_s(tmp_path: Path) -> None:
+def test_an_auth_table_of_another_kind_replaces_the_preset_s(tmp_path: Path) -> None:
     text = GOOD.replace('auth.value = "env:HC_KEY"', 'auth = { kind = "basic", user = "u", password = "env:HC_KEY" }')
     assert load(written(tmp_path, text), ENVIRONMENT)[0].entry.auth is not None
 
 
 @pytest.mark.parametrize("content", ["", " \n", "a\nb", "x" * 20_000])
-def test_a_file_that_holds_no_secret_is_refused(tmp_path: Path, content: str) -> None:
+def test_a_file_without_a_usable_secret_is_a_fault(tmp_path: Path, content: str) -> None:
     (tmp_path / "key").write_text(content)
     text = GOOD.replace("env:HC_KEY", f"file:{tmp_path / 'key'}")
     assert faults_of(tmp_path, text) == [
-        "sources.toml: hc: auth.value: is empty, longer than 16384 characters or not of one line"
+        "sources.toml: hc: auth.value: the secret has to be one line of 1 to 16384 printable characters"
     ]
 
 
-def test_a_source_folds_case_only_where_its_configuration_says_so(tmp_path: Path) -> None:
+def test_a_source_ignores_case_only_if_configured(tmp_path: Path) -> None:
     web = Subject.legacy("acme", "web")
     assert not routing_of(tmp_path, GOOD).sources[0].folds_case(web)
     text = GOOD.replace('name = "hc"', 'name = "hc"\nfolds_case = true')
     assert routing_of(tmp_path, text).sources[0].folds_case(web)
 
 
-def test_no_secret_is_in_what_can_be_printed(tmp_path: Path) -> None:
+def test_no_secret_appears_in_a_repr(tmp_path: Path) -> None:
     configured = load(written(tmp_path, GOOD), ENVIRONMENT)
     assert SECRET not in repr(configured)
     assert SECRET not in repr(routing_of(tmp_path, GOOD))
 
 
-def test_a_file_source_of_the_configuration_reads_its_file(tmp_path: Path) -> None:
+def test_a_configured_file_source_reads_its_file(tmp_path: Path) -> None:
     (tmp_path / "restic.json").write_text('[{"time": "2026-11-23T11:00:00Z"}]')
     text = GOOD.replace("/var/lib/badge", str(tmp_path))
     source = routing_of(tmp_path, text).sources[1]
     assert isinstance(source, JsonFileSource)
     subject = Subject.from_path("GitHub/other/Repository/web")
-    assert source.fetch(subject, None, None).status is BackupStatus.SUCCEEDED  # type: ignore[arg-type] # no wait in it
+    assert source.fetch(subject, None, None).status is BackupStatus.SUCCEEDED  # type: ignore[arg-type] # reading a file needs no deadline
 
 
 PAGES = [*SYSTEMS, HOW_TO / "own-system.md", HOW_TO / "sources.md", PROJECT / "README.md"]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
-def test_what_the_documentation_shows_can_be_used(page: Path) -> None:
+def test_the_examples_in_the_documentation_are_valid(page: Path) -> None:
     assert sources_of(page)
 
 
@@ -416,7 +425,7 @@ def test_each_system_s_page_ends_with_what_try_prints(page: Path) -> None:
     assert page.read_text().endswith(f"and the status:\n\n{output_for(page)}"), "run: python -m tests.pages"
 
 
-def test_the_example_file_can_be_used(tmp_path: Path) -> None:
+def test_the_example_file_is_valid(tmp_path: Path) -> None:
     text = (PROJECT / "config" / "sources.toml.example").read_text()
     assert [source.entry.name for source in load(written(tmp_path, text), AnySecret())] == ["hc", "restic", "own"]
 
@@ -435,9 +444,9 @@ def keys_in_tables(page: str) -> set[str]:
     return {word.partition(".")[0] for cell in cells for word in re.findall(r"`([a-z_.]+)`", cell)}
 
 
-def test_every_key_is_told_of_in_a_page() -> None:
-    told = keys_in_tables("reference/sources-toml.md")
-    assert Entry.model_fields.keys() | RECIPE_KEYS <= told
+def test_every_key_is_documented() -> None:
+    documented = keys_in_tables("reference/sources-toml.md")
+    assert Entry.model_fields.keys() | RECIPE_KEYS <= documented
 
 
 AWS = """
@@ -466,6 +475,6 @@ def test_aws_without_botocore_is_a_fault_that_says_what_to_install(tmp_path: Pat
     file = tmp_path / "sources.toml"
     file.write_text(AWS)
     command = [sys.executable, "-c", WITHOUT_BOTOCORE, str(file)]
-    said = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=True).stdout
-    assert ".venv/bin/pip install --no-deps --require-hashes -r requirements-aws.txt" in said
+    output = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=True).stdout
+    assert ".venv/bin/pip install --no-deps --require-hashes -r requirements-aws.txt" in output
     assert (PROJECT / "requirements-aws.txt").exists()

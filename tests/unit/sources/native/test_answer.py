@@ -1,4 +1,4 @@
-"""Ugly answers from a folder, and the contract's table; no server, no wait."""
+"""Malformed answers from a folder, and the contract's rules; without a server or waiting."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def sample_answer(sample: dict[str, Any]) -> HttpAnswer:
 
 
 @pytest.mark.parametrize("file", SAMPLES, ids=lambda file: file.stem)
-def test_each_sample_is_read_as_it_says(file: Path) -> None:
+def test_each_sample_gives_what_it_expects(file: Path) -> None:
     sample = json.loads(file.read_text())
     if "fails" in sample:
         with pytest.raises(SourceUnavailable) as raised:
@@ -50,25 +50,25 @@ def test_each_sample_is_read_as_it_says(file: Path) -> None:
     assert shown == sample["expect"]
 
 
-def test_304_confirms_what_was_known_and_nothing_else() -> None:
+def test_a_304_confirms_only_a_report_with_a_validator() -> None:
     known = Report(status=BackupStatus.FAILED, observed_at=START - timedelta(hours=1), validator='"7"')
     assert interpret(answer(304), WEB, known, START).report == replace(known, observed_at=START)
     with pytest.raises(SourceUnavailable):
         interpret(answer(304), WEB, replace(known, validator=None), START)
 
 
-def test_a_private_subject_stays_private_when_it_is_gone() -> None:
+def test_a_private_subject_stays_private_after_its_deletion() -> None:
     known = Report(status=BackupStatus.FAILED, observed_at=START, visibility=Visibility.PRIVATE)
     assert interpret(answer(410), WEB, known, START).report.visibility is Visibility.PRIVATE
 
 
-@pytest.mark.parametrize("said", ["internal", "", ["public"], 1, {}])
-def test_a_visibility_that_can_t_be_read_tells_strangers_nothing(said: object) -> None:
-    gone = answer(410, json.dumps({"visibility": said}).encode())
+@pytest.mark.parametrize("value", ["internal", "", ["public"], 1, {}])
+def test_an_unreadable_visibility_counts_as_private(value: object) -> None:
+    gone = answer(410, json.dumps({"visibility": value}).encode())
     assert interpret(gone, WEB, None, START).report.visibility is Visibility.PRIVATE
 
 
-def test_another_subject_s_end_is_not_this_one_s() -> None:
+def test_the_deletion_of_another_subject_is_refused() -> None:
     other = status_document(Subject.legacy("acme", "other"), Report(status=BackupStatus.DELETED, observed_at=START))
     with pytest.raises(SourceUnavailable, match=r"^otherSubject$"):
         interpret(answer(410, json.dumps(other).encode()), WEB, None, START)
@@ -77,13 +77,13 @@ def test_another_subject_s_end_is_not_this_one_s() -> None:
     assert report.deleted_at == START - timedelta(hours=1)
 
 
-def test_an_end_at_a_zero_time_has_no_time() -> None:
+def test_a_deletion_at_a_zero_time_has_no_time() -> None:
     gone = answer(410, b'{"deletedAt": "0001-01-01T00:00:00Z"}')
     assert interpret(gone, WEB, None, START).report.deleted_at is None
 
 
 @pytest.mark.parametrize(
-    ("said", "seconds"),
+    ("value", "seconds"),
     [
         ("30", 30),
         ("0", 1),
@@ -96,14 +96,14 @@ def test_an_end_at_a_zero_time_has_no_time() -> None:
         ("", None),
     ],
 )
-def test_retry_after_is_kept_within_limits_and_reckoned_by_their_clock(said: str, seconds: float | None) -> None:
+def test_retry_after_is_limited_and_computed_by_the_upstream_s_clock(value: str, seconds: float | None) -> None:
     with pytest.raises(SourceUnavailable) as raised:
-        interpret(answer(429, Retry_After=said, Date="Mon, 23 Nov 2026 12:01:00 GMT"), WEB, None, START)
+        interpret(answer(429, Retry_After=value, Date="Mon, 23 Nov 2026 12:01:00 GMT"), WEB, None, START)
     expected = None if seconds is None else timedelta(seconds=seconds)
     assert raised.value.retry_after == expected
 
 
-def test_github_tells_in_its_own_way_when_its_quota_is_filled_up() -> None:
+def test_github_s_own_headers_say_when_its_quota_is_renewed() -> None:
     at = int((START + timedelta(minutes=10)).timestamp())
     with pytest.raises(SourceUnavailable) as raised:
         interpret(answer(403, X_RateLimit_Remaining="0", X_RateLimit_Reset=str(at)), WEB, None, START)
@@ -118,10 +118,10 @@ JSON = st.recursive(
 FIELDS = list(status_document(WEB, Report(status=BackupStatus.FAILED, observed_at=START)))
 
 
-# On a fresh checkout the first text drawn waits for seconds until hypothesis has made its table of Unicode.
+# On a fresh checkout the first text takes seconds, since hypothesis has to build its Unicode table.
 @settings(suppress_health_check=[HealthCheck.too_slow])
 @given(st.dictionaries(st.sampled_from(FIELDS), JSON), st.integers(100, 599))
-def test_no_answer_raises_anything_else(changes: dict[str, object], status: int) -> None:
+def test_no_answer_raises_any_other_exception(changes: dict[str, object], status: int) -> None:
     document = {**status_document(WEB, Report(status=BackupStatus.FAILED, observed_at=START)), **changes}
     try:
         parsed = interpret(answer(status, json.dumps(document).encode()), WEB, None, START)
@@ -132,7 +132,7 @@ def test_no_answer_raises_anything_else(changes: dict[str, object], status: int)
 
 
 @given(st.binary(max_size=60))
-def test_any_bytes_are_json_or_refused(raw: bytes) -> None:
+def test_any_bytes_are_parsed_or_refused(raw: bytes) -> None:
     try:
         parse_json(raw)
     except ContractBroken as broken:

@@ -1,4 +1,4 @@
-"""What the native source asks, with a transport that only writes it down."""
+"""The requests of the native source, recorded by a transport."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ KNOWN = Report(status=BackupStatus.SUCCEEDED, observed_at=ManualClock().now, val
 
 
 @dataclass
-class NothingNew(HttpTransport):
-    """Answers every question by 304."""
+class NotModified(HttpTransport):
+    """Answers every request with 304."""
 
-    asked: list[Mapping[str, str]] = field(default_factory=list)
+    requests: list[Mapping[str, str]] = field(default_factory=list)
 
     def ask(self, request: HttpRequest, deadline: Deadline) -> HttpAnswer:
         del deadline
-        self.asked.append(request.headers)
+        self.requests.append(request.headers)
         return HttpAnswer(304, CaseInsensitiveDict(), b"")
 
 
@@ -36,13 +36,13 @@ def fetch(transport: HttpTransport, known: Report | None, *, by_post: bool) -> R
     return source.fetch(WEB, known, Deadline.after(1))
 
 
-def test_a_304_confirms_what_was_asked_for_by_condition() -> None:
-    transport = NothingNew()
+def test_a_304_to_a_conditional_request_confirms_the_report() -> None:
+    transport = NotModified()
     assert fetch(transport, KNOWN, by_post=False) == KNOWN
-    assert transport.asked == [{"If-None-Match": '"7"'}]
+    assert transport.requests == [{"If-None-Match": '"7"'}]
 
 
 @pytest.mark.parametrize(("known", "by_post"), [(None, False), (KNOWN, True), (None, True)])
-def test_a_304_to_a_question_without_condition_confirms_nothing(known: Report | None, by_post: bool) -> None:  # noqa: FBT001 - a parameter
+def test_a_304_to_an_unconditional_request_confirms_nothing(known: Report | None, by_post: bool) -> None:  # noqa: FBT001 - a parameter
     with pytest.raises(SourceUnavailable, match=r"^http3xx$"):
-        fetch(NothingNew(), known, by_post=by_post)
+        fetch(NotModified(), known, by_post=by_post)

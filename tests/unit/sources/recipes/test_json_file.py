@@ -1,4 +1,4 @@
-"""Files that cron writes: found by name and never by path, whole or not at all, as old as they are."""
+"""Files written by cron: found by name and never by path, read completely or not at all, dated by the file."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ GOOD = '{"state": "ok"}'
 RECIPE = Recipe.model_validate({"state": "state", "map": {"ok": "succeeded", "bad": "failed"}})
 
 
-def source_of(place: OneFile | OnePerSubject, events: RecordedEvents | None = None) -> JsonFileSource:
+def source_of(location: OneFile | OnePerSubject, events: RecordedEvents | None = None) -> JsonFileSource:
     return JsonFileSource(
         name="files",
-        place=place,
+        location=location,
         recipe=RECIPE,
         matcher=SubjectMatcher(Pattern({}), {}, {}),
         clock=ManualClock(),
@@ -49,7 +49,7 @@ def kind_of_failure(source: JsonFileSource) -> tuple[str, bool]:
     return raised.value.kind, raised.value.is_about_subject
 
 
-def test_the_file_s_own_time_says_when_that_was_true(tmp_path: Path) -> None:
+def test_a_report_is_as_old_as_its_file(tmp_path: Path) -> None:
     file = tmp_path / "a.json"
     file.write_text(GOOD)
     written = (START - timedelta(hours=3)).timestamp()
@@ -58,7 +58,7 @@ def test_the_file_s_own_time_says_when_that_was_true(tmp_path: Path) -> None:
     assert (report.status, report.observed_at) == (BackupStatus.SUCCEEDED, START - timedelta(hours=3))
 
 
-def test_a_file_of_the_future_is_of_now(tmp_path: Path) -> None:
+def test_a_file_from_the_future_counts_as_written_now(tmp_path: Path) -> None:
     file = tmp_path / "a.json"
     file.write_text(GOOD)
     os.utime(file, (4e9, 4e9))
@@ -66,21 +66,21 @@ def test_a_file_of_the_future_is_of_now(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["", '{"state": "o', "Fatal: wrong password", "[NaN]"])
-def test_a_half_written_file_is_the_lack_of_an_answer(tmp_path: Path, text: str) -> None:
+def test_a_half_written_file_is_not_an_answer(tmp_path: Path, text: str) -> None:
     (tmp_path / "a.json").write_text(text)
     assert kind_of_failure(source_of(OneFile(tmp_path / "a.json"))) == ("badJson", True)
 
 
-def test_no_file_is_no_such_subject(tmp_path: Path) -> None:
+def test_a_missing_file_means_no_such_subject(tmp_path: Path) -> None:
     assert not fetch(source_of(OneFile(tmp_path / "a.json"))).exists
     assert not fetch(folder_source(tmp_path)).exists
 
 
-def test_a_folder_that_is_not_there_is_an_outage(tmp_path: Path) -> None:
+def test_a_missing_folder_is_an_outage(tmp_path: Path) -> None:
     assert kind_of_failure(folder_source(tmp_path / "missing")) == ("fileUnreadable", False)
 
 
-def test_a_file_that_may_not_be_read_is_an_outage(tmp_path: Path) -> None:
+def test_an_unreadable_file_is_an_outage(tmp_path: Path) -> None:
     (tmp_path / "a.json").mkdir()
     assert kind_of_failure(source_of(OneFile(tmp_path / "a.json")))[0] == "fileUnreadable"
 
@@ -89,7 +89,7 @@ def open_files() -> int:
     return len(list(Path("/proc/self/fd").iterdir()))
 
 
-def test_what_is_no_file_leaves_nothing_open(tmp_path: Path) -> None:
+def test_what_is_not_a_file_leaves_no_descriptor_open(tmp_path: Path) -> None:
     (tmp_path / "a.json").mkdir()
     source = source_of(OneFile(tmp_path / "a.json"))
     before = open_files()
@@ -98,12 +98,12 @@ def test_what_is_no_file_leaves_nothing_open(tmp_path: Path) -> None:
     assert open_files() == before
 
 
-def test_a_pipe_does_not_hang_anybody(tmp_path: Path) -> None:
+def test_a_named_pipe_does_not_block(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "a.json")
     assert kind_of_failure(source_of(OneFile(tmp_path / "a.json"))) == ("fileUnreadable", True)
 
 
-def test_a_file_larger_than_allowed_is_not_read(tmp_path: Path) -> None:
+def test_a_file_that_is_too_large_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.json").write_text(" " * 2000 + GOOD)
     assert kind_of_failure(source_of(OneFile(tmp_path / "a.json"))) == ("tooLarge", True)
 
@@ -117,14 +117,14 @@ def test_each_subject_has_its_own_file(tmp_path: Path) -> None:
     assert fetch(source, slashed).status is BackupStatus.FAILED
 
 
-def test_no_two_subjects_have_one_file(tmp_path: Path) -> None:
+def test_no_two_subjects_share_a_file(tmp_path: Path) -> None:
     (tmp_path / "a+b%2Bc.json").write_text(GOOD)
     source = folder_source(tmp_path)
     assert fetch(source, Subject.legacy("a", "b+c")).exists
     assert not fetch(source, Subject.legacy("a+b", "c")).exists
 
 
-def test_what_is_still_being_written_under_another_name_is_not_seen(tmp_path: Path) -> None:
+def test_a_temporary_file_that_is_still_being_written_is_ignored(tmp_path: Path) -> None:
     (tmp_path / "acme+web.json.tmp").write_text(GOOD)
     assert not fetch(folder_source(tmp_path)).exists
 
@@ -136,12 +136,12 @@ ESCAPES = ["../secret", "..%2Fsecret", "/etc/passwd", "%2e%2e/secret", "a/../../
 def test_no_name_leaves_the_folder(tmp_path: Path, name: str) -> None:
     (tmp_path / "secret.json").write_text(GOOD)
     (tmp_path / "files").mkdir()
-    # Such subjects are refused before anybody is asked; here they come in all the same.
+    # Such subjects are refused long before; here they are let in.
     source = source_of(OnePerSubject(tmp_path / "files", Template("{subjectName}.json")))
     assert not fetch(source, Subject("GitHub", "acme", "Repository", name)).exists
 
 
-def test_a_word_that_is_not_in_the_map_is_told(tmp_path: Path) -> None:
+def test_a_state_that_is_not_in_the_map_is_reported(tmp_path: Path) -> None:
     (tmp_path / "a.json").write_text('{"state": "quantum"}')
     events = RecordedEvents()
     assert fetch(source_of(OneFile(tmp_path / "a.json"), events)).status is BackupStatus.UNKNOWN

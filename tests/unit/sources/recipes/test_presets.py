@@ -1,4 +1,4 @@
-"""Every preset against its samples, and the presets as a whole."""
+"""Each preset with its samples, and the presets as a whole."""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ from hypothesis import strategies as st
 
 from badge.model import BackupStatus
 from badge.sources.recipes import presets
+from badge.sources.recipes.presets import PresetSample
 from badge.sources.recipes.samples import Sample
+from tests.site import Site
 from tests.words import WORDS
 
 PROJECT = Path(__file__).parents[4]
@@ -26,7 +28,7 @@ READ_ANEW = {"rules", "state", "map"}
 
 
 def lineage(name: str) -> list[str]:
-    """The preset, and those below it by whose rules it reads, which their samples therefore hold for too."""
+    """Return the preset and those whose rules it inherits, so that their samples apply to it too."""
     base = FILES[name].get("extends")
     return [name] if base is None or READ_ANEW & FILES[name].keys() else [name, *lineage(base)]
 
@@ -35,15 +37,48 @@ TABLE = [(name, sample) for name in presets.names() for one in lineage(name) for
 
 
 @pytest.mark.parametrize(("name", "sample"), TABLE, ids=[f"{name}: {sample.name}" for name, sample in TABLE])
-def test_each_sample_is_read_as_it_says(name: str, sample: Sample) -> None:
+def test_each_sample_gives_what_it_expects(name: str, sample: Sample) -> None:
     preset = presets.preset(name)
-    assert list(sample.misread(sample.read_by(preset.recipe, preset.values))) == []
+    assert list(sample.differences(sample.read_by(preset.recipe, preset.values))) == []
 
 
-def test_the_tables_can_fail() -> None:
+AFTER_SUCCESS, AFTER_FAILURE = "a run under way after a success", "a run under way after a failure"
+# Systems that can't report it, and why; every other preset has to.
+REPORTS_NO_FAILURE = {
+    "restic": "a failed run leaves no snapshot",
+    "borg": "a failed run leaves no archive",
+    "gitlab-schedule": "the schedule names only its newest pipeline",
+    "prometheus": "one number can hold only one status",
+}
+REPORTS_NO_SUCCESS_MEANWHILE = {"gitlab-schedule", "prometheus"}
+MONITORED = [(name, sample) for name, sample in TABLE if sample.expect_succeeded]
+
+
+def samples_of(name: str) -> dict[str, PresetSample]:
+    return {sample.name: sample for one, sample in TABLE if one == name}
+
+
+@pytest.mark.parametrize("name", presets.names())
+def test_each_preset_says_what_a_monitor_gets_while_a_run_is_under_way(name: str) -> None:
+    samples = samples_of(name)
+    assert AFTER_SUCCESS in samples, "give a sample of this name, with expect_succeeded"
+    wanted = 503 if name in REPORTS_NO_SUCCESS_MEANWHILE else 200
+    assert samples[AFTER_SUCCESS].expect_succeeded == wanted
+    assert (AFTER_FAILURE in samples) is (name not in REPORTS_NO_FAILURE)
+    assert AFTER_FAILURE not in samples or samples[AFTER_FAILURE].expect_succeeded == 503
+
+
+@pytest.mark.parametrize(("name", "sample"), MONITORED, ids=[f"{name}: {sample.name}" for name, sample in MONITORED])
+def test_a_monitor_gets_what_the_sample_says(name: str, sample: PresetSample) -> None:
+    preset = presets.preset(name)
+    site = Site(says=sample.reading(preset.recipe, preset.values).report)
+    assert site.get("/badge/acme/web.json?expect=succeeded").status_code == sample.expect_succeeded
+
+
+def test_a_sample_with_another_result_is_noticed() -> None:
     preset = presets.preset("restic")
     sample = preset.samples[0].model_copy(update={"expect": {"status": "failed"}})
-    assert list(sample.misread(sample.read_by(preset.recipe, {}))) == ["status is 'succeeded', expected 'failed'"]
+    assert list(sample.differences(sample.read_by(preset.recipe, {}))) == ["status is 'succeeded', expected 'failed'"]
 
 
 WANTED = """healthchecks prometheus gitlab-schedule github-actions velero cloudnative-pg backrest proxmox-backup-server
@@ -52,7 +87,7 @@ prometheus-restic-exporter prometheus-gickup prometheus-backrest prometheus-clou
 prometheus-cloudnative-pg-plugin prometheus-pushgateway"""
 
 
-def test_all_systems_of_the_documentation_are_there() -> None:
+def test_all_documented_systems_have_a_preset() -> None:
     assert set(WANTED.split()) <= set(presets.names())
 
 
@@ -61,7 +96,7 @@ SNAPSHOT_ONLY += [name for name in FILES if FILES[name].get("extends") == "prome
 
 
 @pytest.mark.parametrize("name", SNAPSHOT_ONLY)
-def test_a_system_that_shows_successes_alone_needs_an_age_limit(name: str) -> None:
+def test_a_system_that_shows_only_successes_requires_an_age_limit(name: str) -> None:
     assert "stale_after" in presets.preset(name).requires
 
 
@@ -75,7 +110,7 @@ MEANT = [
 ]
 
 UTC_TIMES = {"times": {"timezone": "UTC"}}
-# What is one status by default and another by these is one of the outcomes that options translate.
+# An outcome whose status changes with these options is one that the options translate.
 OTHER_OPTIONS = {"warning_as": "failed", "partial_as": "succeeded", "cancelled_as": "unknown"}
 TRANSLATED = {
     ("succeeded", "failed"): "warning",
@@ -85,7 +120,7 @@ TRANSLATED = {
 
 
 def outcome_of(recipe: Mapping[str, Any], values: Mapping[str, str], body: str) -> str:
-    """What an answer comes to, by the word that a preset would use for it."""
+    """Return the outcome of an answer, as a preset would write it."""
     sample = Sample(name="a word", body=body, expect={})
     found = [
         sample.model_copy(update={"options": options}).read_by(recipe, values)
@@ -101,18 +136,18 @@ def outcome_of(recipe: Mapping[str, Any], values: Mapping[str, str], body: str) 
 @pytest.mark.parametrize(
     ("name", "body", "word", "outcome"), MEANT, ids=[f"{name}: {word or 'nothing'}" for name, _, word, _ in MEANT]
 )
-def test_each_word_of_a_system_means_what_the_table_says(name: str, body: str, word: str, outcome: str) -> None:
+def test_each_state_of_a_system_has_the_outcome_in_the_table(name: str, body: str, word: str, outcome: str) -> None:
     preset = presets.preset(name)
     assert outcome_of(preset.recipe, preset.values, body.replace("WORD", word)) == outcome
 
 
 @pytest.mark.parametrize("name", [name for name, file in FILES.items() if "map" in file])
-def test_no_word_of_a_preset_is_left_out_of_the_table(name: str) -> None:
+def test_the_table_has_each_state_of_a_preset(name: str) -> None:
     assert FILES[name]["map"].keys() <= {word for one, _, word, _ in MEANT if one == name}
 
 
 @pytest.mark.parametrize("name", [name for name in presets.names() if "state" in presets.preset(name).recipe])
-def test_a_word_that_a_system_did_not_have_so_far_is_unknown_and_counted(name: str) -> None:
+def test_a_new_state_of_a_system_is_unknown_and_counted(name: str) -> None:
     preset = presets.preset(name)
     body = next(body for one, body, _, _ in MEANT if one == name)
     sample = Sample(name="a new word", body=body.replace("WORD", "hibernating"), expect={}, options=UTC_TIMES)
@@ -120,7 +155,7 @@ def test_a_word_that_a_system_did_not_have_so_far_is_unknown_and_counted(name: s
     assert (found["status"], found["unknownWord"], found["exists"]) == ("unknown", True, True)
 
 
-def test_samples_are_json_and_their_names_are_sentences_of_their_own() -> None:
+def test_samples_are_json_and_have_unique_names() -> None:
     for name in presets.names():
         samples = presets.preset(name).samples
         assert len({sample.name for sample in samples}) == len(samples)
@@ -128,7 +163,7 @@ def test_samples_are_json_and_their_names_are_sentences_of_their_own() -> None:
             json.loads(sample.body)
 
 
-def test_no_preset_holds_an_address_or_a_secret() -> None:
+def test_no_preset_contains_an_address_or_a_secret() -> None:
     for own in FILES.values():
         assert "url" not in own
         assert not {"value", "password", "client_secret"} & own.get("auth", {}).keys() - {"body"}
@@ -146,7 +181,7 @@ JUNK = st.one_of(LEAVES, st.lists(LEAVES, max_size=2), st.dictionaries(st.text(m
 
 
 def with_junk(document: Any, draw: Callable[[st.SearchStrategy[Any]], Any]) -> Any:
-    """The document with something in it replaced."""
+    """Return the document with one value replaced."""
     if isinstance(document, dict) and document and draw(st.booleans()):
         key = draw(st.sampled_from(sorted(document)))
         return {**document, key: with_junk(document[key], draw)}
@@ -158,7 +193,7 @@ def with_junk(document: Any, draw: Callable[[st.SearchStrategy[Any]], Any]) -> A
 
 @given(st.data())
 @settings(max_examples=300)
-def test_whatever_a_system_answers_is_a_report_or_the_lack_of_one(data: st.DataObject) -> None:
+def test_any_answer_gives_a_report_or_a_failure(data: st.DataObject) -> None:
     name, sample = data.draw(st.sampled_from(TABLE))
     body = json.dumps(with_junk(json.loads(sample.body), data.draw))
     preset = presets.preset(name)

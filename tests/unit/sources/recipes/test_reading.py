@@ -1,4 +1,4 @@
-"""How an answer is read: rules, runs, age. Systems' own answers are in the presets' samples."""
+"""How answers are read: rules, runs and ageing. Answers of real systems are in the presets' samples."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def read(document: object, subject: Subject = WEB, *, folds_case: bool = False, 
     return reader.read(document, names_of(subject, {}), START)
 
 
-def test_the_newest_run_speaks_and_the_others_are_remembered() -> None:
+def test_the_newest_run_gives_the_status_and_older_ones_the_last_success() -> None:
     report = read([run("ok", 50), run("run", 1), run("bad", 26)]).report
     assert (report.status, report.last_finished) == (BackupStatus.IN_PROGRESS, BackupStatus.FAILED)
     assert report.last_success_at == START - timedelta(hours=49.9)
@@ -52,24 +52,24 @@ def test_a_run_without_a_time_is_never_the_newest(began: object) -> None:
     assert read([{"state": "bad", "began": began}, run("ok", 1)]).report.status is BackupStatus.SUCCEEDED
 
 
-def test_a_time_that_can_t_be_read_leaves_open_which_run_is_the_newest() -> None:
+def test_an_unreadable_time_leaves_the_newest_run_unknown() -> None:
     with pytest.raises(SourceUnavailable, match="badField"):
         read([run("ok", 50), {"state": "bad", "began": "yesterday"}])
 
 
-def test_only_so_many_runs_are_looked_at() -> None:
+def test_the_number_of_runs_that_are_searched_is_limited() -> None:
     runs = [run("bad", hours) for hours in range(1, MOST_RUNS + 1)]
     assert read([*runs, run("ok", MOST_RUNS + 1)]).report.last_success_at is None
 
 
-def test_a_canceled_run_can_leave_the_word_to_the_one_before() -> None:
+def test_a_cancelled_run_can_be_skipped_for_the_one_before() -> None:
     runs = [run("stop", 1), run("ok", 2)]
     assert read(runs).report.reason is Reason.CANCELLED
     assert read(runs, cancelled_as="previous").report.status is BackupStatus.SUCCEEDED
     assert read(runs[:1], cancelled_as="previous").report.status is BackupStatus.UNKNOWN
 
 
-def test_a_rule_comes_before_the_state_and_the_first_that_holds_wins() -> None:
+def test_rules_come_before_the_state_and_the_first_that_matches_wins() -> None:
     rules = [{"when": "gone", "status": "deleted"}, {"when": "gone || old", "status": "failed"}]
     assert read([{**run("ok", 1), "gone": True}], rules=rules).report.status is BackupStatus.DELETED
     assert read([{**run("ok", 1), "old": True}], rules=rules).report.status is BackupStatus.FAILED
@@ -77,17 +77,17 @@ def test_a_rule_comes_before_the_state_and_the_first_that_holds_wins() -> None:
 
 
 @pytest.mark.parametrize("state", ["quantum", None, {"a": 1}, ["ok"]])
-def test_a_word_that_the_map_lacks_is_the_default_and_told(state: object) -> None:
+def test_a_state_that_the_map_lacks_is_the_default_and_reported(state: object) -> None:
     reading = read([{**run("ok", 1), "state": state}])
     assert (reading.report.status, reading.unknown_word) == (BackupStatus.UNKNOWN, True)
 
 
-def test_numbers_and_booleans_are_looked_up_as_they_are_written() -> None:
+def test_numbers_and_booleans_are_looked_up_as_text() -> None:
     for value, word in ((0, "0"), (2.0, "2"), (True, "true"), (1.5, "1.5")):
         assert read([{"state": value}], map={word: "failed"}).report.status is BackupStatus.FAILED
 
 
-def test_where_compares_texts_and_never_evaluates_them() -> None:
+def test_where_compares_names_and_never_evaluates_them() -> None:
     where = [{"expr": "name", "equals": "{subjectName}"}]
     items = [{**run("bad", 1), "name": "web-old"}, {**run("ok", 2), "name": "web"}, {**run("bad", 1), "name": 7}]
     assert read(items, where=where).report.status is BackupStatus.SUCCEEDED
@@ -95,7 +95,7 @@ def test_where_compares_texts_and_never_evaluates_them() -> None:
     assert not read(items, injected, where=where).report.exists
 
 
-def test_where_folds_case_only_where_the_source_and_the_platform_do() -> None:
+def test_where_ignores_case_only_if_the_source_and_the_platform_do() -> None:
     where = [{"expr": "name", "equals": "{subjectName}"}]
     items = [{**run("ok", 1), "name": "Web"}]
     assert not read(items, where=where).report.exists
@@ -104,36 +104,36 @@ def test_where_folds_case_only_where_the_source_and_the_platform_do() -> None:
     assert not read(items, elsewhere, where=where, folds_case=True).report.exists
 
 
-def test_an_expression_that_fails_leaves_the_question_open() -> None:
+def test_an_expression_that_fails_is_about_its_subject_alone() -> None:
     with pytest.raises(SourceUnavailable, match="badExpression") as raised:
         read([run("ok", 1)], rules=[{"when": "starts_with(nothing, 'x')", "status": "failed"}])
     assert raised.value.is_about_subject
 
 
-def test_an_answer_that_is_none_by_its_own_word() -> None:
+def test_an_answer_can_say_itself_that_it_is_a_failure() -> None:
     with pytest.raises(SourceUnavailable, match="notOk"):
         read({"error": "x"}, ok_when="!error")
     with pytest.raises(SourceUnavailable, match="unauthorised"):
         read({"error": "x"}, denied_when="error")
 
 
-def test_a_private_field_that_says_anything_but_false_hides_the_subject() -> None:
+def test_any_private_field_but_false_makes_the_subject_private() -> None:
     fields = {"private": "private"}
     assert read([{**run("ok", 1), "private": False}], fields=fields).report.visibility is Visibility.PUBLIC
-    for said in (True, None, "false", 0):
-        assert read([{**run("ok", 1), "private": said}], fields=fields).report.visibility is Visibility.PRIVATE
+    for value in (True, None, "false", 0):
+        assert read([{**run("ok", 1), "private": value}], fields=fields).report.visibility is Visibility.PRIVATE
 
 
-def test_every_step_is_told_in_words() -> None:
+def test_each_step_is_recorded_as_text() -> None:
     steps = read([run("ok", 30)], stale_after="26h").steps
     assert steps == [
-        "items: 1 found, 1 by where, 1 left by exclude",
+        "items: 1 found, 1 after where, 1 after exclude",
         "state: 'ok': succeeded",
         "too old: succeeded counts as failed",
     ]
 
 
-def test_without_an_item_to_say_it_a_subject_is_as_visible_as_before_and_else_private() -> None:
+def test_without_an_item_a_subject_keeps_its_visibility_and_is_private_by_default() -> None:
     nothing = read([], fields={"private": "private"}, empty="scheduled")
     for known in Visibility:
         before = Report(status=BackupStatus.SUCCEEDED, observed_at=START, visibility=known)
@@ -146,7 +146,7 @@ def test_without_an_item_to_say_it_a_subject_is_as_visible_as_before_and_else_pr
 OLD = [run("ok", 30)]
 
 
-def test_a_success_grows_stale() -> None:
+def test_a_success_becomes_outdated() -> None:
     assert read(OLD).report.status is BackupStatus.SUCCEEDED
     failed = read(OLD, stale_after="26h").report
     assert (failed.status, failed.last_finished) == (BackupStatus.FAILED, BackupStatus.FAILED)
@@ -156,25 +156,25 @@ def test_a_success_grows_stale() -> None:
     assert fresh.stale_after == START + timedelta(hours=26 - 1.9)
 
 
-def test_a_success_without_a_time_is_no_success_where_age_matters() -> None:
+def test_a_success_without_a_time_does_not_count_if_there_is_an_age_limit() -> None:
     undated = [{"state": "ok"}]
     assert read(undated, latest_by=None).report.status is BackupStatus.SUCCEEDED
     assert read(undated, latest_by=None, stale_after="26h").report.status is BackupStatus.UNKNOWN
 
 
-def test_a_success_of_the_far_future_would_never_grow_old() -> None:
+def test_a_success_in_the_far_future_does_not_count_if_there_is_an_age_limit() -> None:
     assert read([run("ok", -1000)], stale_after="26h").report.status is BackupStatus.UNKNOWN
     little = read([run("ok", -0.05)], stale_after="26h").report
     assert (little.status, little.finished_at) == (BackupStatus.SUCCEEDED, START)
 
 
-def test_a_run_that_never_ends_has_failed() -> None:
+def test_a_run_that_never_ends_counts_as_failed() -> None:
     assert read([run("run", 23)]).report.stale_after == START + timedelta(hours=1)
     assert read([run("run", 25)]).report.status is BackupStatus.FAILED
     assert read([run("run", 3)], max_run="2h").report.status is BackupStatus.FAILED
 
 
-# pgBackRest's lock, UrBackup's `processes` and a number of Prometheus tell that something runs, not since when.
+# pgBackRest's lock, UrBackup's `processes` and Prometheus' numbers show that a backup is running, but not since when.
 HELD: dict[str, Any] = {
     "rules": [{"when": "held", "status": "inProgress"}],
     "fields": {"lastSuccessAt": "ok"},
@@ -182,7 +182,7 @@ HELD: dict[str, Any] = {
 }
 
 
-def test_a_run_that_hangs_ends_where_only_the_success_before_it_has_a_time() -> None:
+def test_a_hanging_run_ends_even_if_only_the_success_before_it_has_a_time() -> None:
     aging: dict[str, Any] = {**HELD, "stale_after": "26h"}
     assert read({"held": True, "ok": hours_ago(36 * 24)}, **aging).report.status is BackupStatus.FAILED
     assert read({"held": True, "ok": hours_ago(51)}, **aging, stale_as="unknown").report.status is BackupStatus.UNKNOWN
@@ -191,22 +191,22 @@ def test_a_run_that_hangs_ends_where_only_the_success_before_it_has_a_time() -> 
     assert read({"held": True, "ok": hours_ago(29)}, **aging, max_run="2h").report.status is BackupStatus.FAILED
 
 
-def test_a_run_without_any_time_is_not_known_to_be_one_where_age_matters() -> None:
+def test_a_run_without_any_time_is_unknown_if_there_is_an_age_limit() -> None:
     assert read({"held": True}, **HELD).report.status is BackupStatus.IN_PROGRESS
     assert read({"held": True}, **HELD, stale_after="26h").report.status is BackupStatus.UNKNOWN
 
 
-def test_what_is_queued_grows_stale_if_it_has_a_time() -> None:
+def test_a_queued_run_becomes_outdated_if_it_has_a_time() -> None:
     queued: dict[str, Any] = {"map": {"wait": "scheduled"}, "stale_after": "26h"}
     assert read([{"state": "wait", "began": hours_ago(27)}], **queued).report.status is BackupStatus.FAILED
     assert read([{"state": "wait"}], **queued, latest_by=None).report.status is BackupStatus.SCHEDULED
 
 
-def test_a_failure_stays_one_however_old() -> None:
+def test_a_failure_stays_a_failure_however_old() -> None:
     assert read([run("bad", 1000)], stale_after="26h").report.status is BackupStatus.FAILED
 
 
-def test_age_is_reckoned_by_the_system_s_own_clock_and_told_by_ours() -> None:
+def test_age_is_computed_by_the_system_s_clock_and_converted_to_ours() -> None:
     recipe = Recipe.model_validate({**RUNS, "stale_after": "26h"})
     report = Report(status=BackupStatus.SUCCEEDED, observed_at=START, finished_at=START - timedelta(hours=1))
     theirs = START + timedelta(hours=20)
@@ -217,10 +217,10 @@ def test_age_is_reckoned_by_the_system_s_own_clock_and_told_by_ours() -> None:
 @pytest.mark.parametrize(
     ("wrong", "why"),
     [
-        ({"rules": [], "state": None}, "nothing says how a backup went"),
+        ({"rules": [], "state": None}, "give rules, or state and map"),
         ({"map": {}}, "state needs map"),
-        ({"stale_after": "0s"}, "give something from 1m"),
-        ({"max_run": "999999999d"}, "give something from 1m"),
+        ({"stale_after": "0s"}, "give a duration from 1m"),
+        ({"max_run": "999999999d"}, "give a duration from 1m"),
         ({"times": {"timezone": "Mars/Base"}}, "give a time zone"),
         ({"request": {"form": {"a": "1"}}}, 'needs method = "POST"'),
         ({"request": {"method": "POST", "json": {}, "form": {}}}, "json or form, not both"),
@@ -230,7 +230,7 @@ def test_age_is_reckoned_by_the_system_s_own_clock_and_told_by_ours() -> None:
         ({"http": {"absent": [200]}}, "greater than or equal to 201"),
     ],
 )
-def test_what_a_recipe_can_t_say(wrong: dict[str, Any], why: str) -> None:
+def test_an_invalid_recipe_is_refused(wrong: dict[str, Any], why: str) -> None:
     with pytest.raises(ValidationError, match=why):
         Recipe.model_validate({**RUNS, **wrong})
 
@@ -239,21 +239,82 @@ HEADERS_OF_SECRETS = "Authorization proxy-authorization COOKIE X-Api-Key X-APIKE
 
 
 @pytest.mark.parametrize("name", HEADERS_OF_SECRETS.split())
-def test_who_asks_is_not_told_by_a_header_of_the_recipe(name: str) -> None:
-    with pytest.raises(ValidationError, match="goes into `auth`") as raised:
+def test_credentials_are_refused_in_a_recipe_s_headers(name: str) -> None:
+    with pytest.raises(ValidationError, match="put these into `auth`") as raised:
         Recipe.model_validate({**RUNS, "request": {"headers": {"X-Version": "1", name: "Bearer s3cret"}}})
     assert "s3cret" not in str(raised.value)
 
 
-def test_other_headers_are_a_recipe_s_own() -> None:
+def test_other_headers_are_allowed_in_a_recipe() -> None:
     headers = {"X-GitHub-Api-Version": "2022-11-28", "X-Keyboard": "none", "X-Token-Kind": "jwt", "Accept": "*/*"}
     assert Recipe.model_validate({**RUNS, "request": {"headers": headers}}).request
 
 
-def test_each_rule_s_verdict_is_told_up_to_the_one_that_holds() -> None:
+def test_each_rule_s_result_is_recorded_up_to_the_one_that_matches() -> None:
     rules = [
         {"when": "gone", "status": "deleted"},
         {"when": "state", "status": "failed"},
         {"when": "old", "status": "unknown"},
     ]
     assert read([run("ok", 1)], rules=rules).steps[1:] == ["rules[0]: gone: no", "rules[1]: state: failed"]
+
+
+# One item that describes the current run and the one before, like Kopia's sources and pgBackRest's stanzas.
+BOTH: dict[str, Any] = {
+    "rules": [{"when": "held", "status": "inProgress", "read_on": True}],
+    "fields": {"finishedAt": "ended"},
+    "latest_by": None,
+}
+
+
+def both(state: str, hours: float = 2, **recipe: Any) -> Report:
+    return read({**run(state, hours), "held": True}, **BOTH, **recipe).report
+
+
+def test_the_rules_read_on_for_the_result_of_the_previous_run() -> None:
+    report = both("ok")
+    assert (report.status, report.last_finished) == (BackupStatus.IN_PROGRESS, BackupStatus.SUCCEEDED)
+    assert report.last_success_at == START - timedelta(hours=1.9)
+    assert report.finished_at is None
+    failed = both("half")
+    assert (failed.last_finished, failed.reason, failed.last_success_at) == (BackupStatus.FAILED, None, None)
+    assert both("half", partial_as="succeeded").last_finished is BackupStatus.SUCCEEDED
+    assert both("quantum").last_finished is None
+
+
+def test_the_previous_run_s_result_is_recorded_as_text() -> None:
+    steps = read({**run("ok", 2), "held": True}, **BOTH).steps
+    assert steps[1:] == ["rules[0]: held: inProgress", "previous run: succeeded"]
+    assert read({"held": True}, **BOTH).steps[-1] == "previous run: result unknown"
+
+
+def test_read_on_is_refused_for_a_finished_run() -> None:
+    with pytest.raises(ValidationError, match="use read_on only with inProgress or scheduled"):
+        Recipe.model_validate({**RUNS, "rules": [{"when": "gone", "status": "failed", "read_on": True}]})
+
+
+def test_a_run_under_way_does_not_renew_an_old_success() -> None:
+    """A backup that fails every night without a trace would look fine to a monitor during each attempt."""
+    late = both("ok", 29, stale_after="26h")
+    assert (late.status, late.last_finished) == (BackupStatus.IN_PROGRESS, BackupStatus.FAILED)
+    assert both("ok", 29, stale_after="26h", stale_as="unknown").last_finished is None
+    young = both("ok", 2, stale_after="26h")
+    assert young.last_finished is BackupStatus.SUCCEEDED
+    assert young.stale_after == START + timedelta(hours=26 - 1.9)
+    assert read([run("run", 1), run("ok", 29)], stale_after="26h").report.last_finished is BackupStatus.FAILED
+
+
+def test_a_success_of_unknown_age_does_not_count_during_a_run_if_there_is_an_age_limit() -> None:
+    runs = [run("run", 1), {"state": "ok", "began": hours_ago(2)}]
+    assert read(runs).report.last_finished is BackupStatus.SUCCEEDED
+    assert read(runs, stale_after="26h").report.last_finished is None
+
+
+def test_older_successes_do_not_replace_the_unknown_result_of_a_newer_run() -> None:
+    report = read([run("run", 1), run("quantum", 2), run("ok", 3)]).report
+    assert (report.last_finished, report.last_success_at) == (None, START - timedelta(hours=2.9))
+
+
+def test_an_older_run_that_never_ended_counts_as_failed() -> None:
+    assert read([run("run", 1), run("run", 25), run("ok", 50)]).report.last_finished is BackupStatus.FAILED
+    assert read([run("run", 1), run("run", 3), run("ok", 50)]).report.last_finished is BackupStatus.SUCCEEDED

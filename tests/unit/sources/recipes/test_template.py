@@ -1,4 +1,4 @@
-"""What a stranger's URL puts into a question stays a value, wherever it stands."""
+"""Names from a URL stay values, wherever in a request they are used."""
 
 from __future__ import annotations
 
@@ -24,33 +24,33 @@ def recipe(**request: object) -> Recipe:
 
 
 def test_a_name_with_a_slash_stays_inside_its_segment() -> None:
-    asked = recipe(path="/projects/{account}%2F{subjectName}/runs")
-    url = request_for("https://up.example/base", asked, NAMES).url
+    described = recipe(path="/projects/{account}%2F{subjectName}/runs")
+    url = request_for("https://up.example/base", described, NAMES).url
     assert url == "https://up.example/base/projects/my%20group%2Fsub%2Fa%2Fb%3Fc%23d%26e/runs"
 
 
-def test_a_query_parameter_can_t_make_another_one() -> None:
-    asked = recipe(path="/x", query={"slug": "{subjectName}", "limit": "1", "taken_away": ""})
-    parts = urlsplit(request_for("https://up.example", asked, NAMES).url)
+def test_a_query_parameter_can_t_add_another_one() -> None:
+    described = recipe(path="/x", query={"slug": "{subjectName}", "limit": "1", "taken_away": ""})
+    parts = urlsplit(request_for("https://up.example", described, NAMES).url)
     assert parse_qs(parts.query, keep_blank_values=True) == {"slug": ["a/b?c#d&e"], "limit": ["1"]}
     assert (parts.netloc, parts.path, parts.fragment) == ("up.example", "/x", "")
 
 
 def test_a_body_is_encoded_after_its_places_are_filled() -> None:
     names = names_of(Subject.legacy("acme", 'web","x":"y'), {})
-    asked = recipe(method="POST", json={"selector": {"plan": ["{subjectName}"]}, "n": 50})
-    body = request_for("https://up.example", asked, names).body
+    described = recipe(method="POST", json={"selector": {"plan": ["{subjectName}"]}, "n": 50})
+    body = request_for("https://up.example", described, names).body
     assert json.loads(body or b"") == {"selector": {"plan": ['web","x":"y']}, "n": 50}
 
 
 @given(account=st.text(min_size=1, max_size=30), name=st.text(min_size=1, max_size=30))
-def test_no_name_can_leave_the_address(account: str, name: str) -> None:
+def test_no_name_can_change_the_host_or_leave_its_segment(account: str, name: str) -> None:
     try:
         names = names_of(Subject.parse("GitHub", account, "Repository", name), {})
     except InvalidSubject:
         return
-    asked = recipe(path="/a/{account}/{subjectName}/z", query={"q": "{subjectName}"})
-    parts = urlsplit(request_for("https://up.example:8443/base", asked, names).url)
+    described = recipe(path="/a/{account}/{subjectName}/z", query={"q": "{subjectName}"})
+    parts = urlsplit(request_for("https://up.example:8443/base", described, names).url)
     assert (parts.scheme, parts.netloc, parts.fragment) == ("https", "up.example:8443", "")
     assert [unquote(part) for part in parts.path.split("/")] == [
         "",
@@ -73,9 +73,9 @@ def name_of(names: dict[str, str]) -> str:
 
 @given(st.text(max_size=40))
 @example("two\nlines")
-def test_no_name_can_leave_a_promql_string(value: str) -> None:
+def test_no_name_can_escape_from_a_promql_string(value: str) -> None:
     string = f'"{escape(value)}"'
-    # Prometheus' own rule for double-quoted strings (Go's): no bare quote, no bare newline.
+    # Prometheus follows Go's rule for double-quoted strings: no unescaped quote and no unescaped newline.
     assert re.fullmatch(r'"(\\[\\"n]|[^"\\\n])*"', string)
     read_back = re.sub(r"\\(.)", lambda match: {"n": "\n"}.get(match[1], match[1]), string[1:-1])
     assert read_back == value
@@ -92,7 +92,7 @@ OUTSIDE = [
 
 
 @pytest.mark.parametrize("text", OUTSIDE)
-def test_a_name_outside_of_double_quotes_is_refused(text: str) -> None:
+def test_a_name_outside_double_quotes_is_refused(text: str) -> None:
     with pytest.raises(BadTemplate, match="double quotes"):
         check_promql(Template.parse(text))
 
@@ -109,18 +109,18 @@ PATTERNS = [
 
 
 @pytest.mark.parametrize("text", PATTERNS)
-def test_a_name_in_a_pattern_is_refused(text: str) -> None:
-    with pytest.raises(BadTemplate, match="pattern"):
+def test_a_name_in_a_regular_expression_is_refused(text: str) -> None:
+    with pytest.raises(BadTemplate, match="regular expression"):
         check_promql(Template.parse(text))
 
 
-def test_braces_of_promql_are_no_places() -> None:
+def test_promql_braces_are_not_placeholders() -> None:
     template = Template.parse('max(up{job="a",b="{account}",c=~"x|y"} > 0)')
     check_promql(template)
-    assert list(template.places) == ["account"]
+    assert list(template.placeholders) == ["account"]
 
 
-def test_a_name_is_compared_inside_of_what_makes_labels_by_patterns() -> None:
+def test_a_name_is_allowed_in_a_selector_inside_a_regex_function() -> None:
     check_promql(Template.parse('label_replace(max by (job) (up{job="{account}"}), "a", "$1", "job", "(.*)") > 0'))
     check_promql(Template.parse('label_replace(up, "a", "$1", "job", "(.*)") * on (a) b{owner="{account}"}'))
 
@@ -132,7 +132,7 @@ def test_transforms() -> None:
         Template.parse("{account|shout}")
 
 
-def test_a_name_of_which_nothing_is_left_can_t_be_asked_for() -> None:
+def test_no_request_is_made_for_a_name_that_becomes_empty() -> None:
     with pytest.raises(NothingToAsk):
         Template.parse("{account|slug}").expand({"account": "名前"})
     with pytest.raises(NothingToAsk):
@@ -140,6 +140,6 @@ def test_a_name_of_which_nothing_is_left_can_t_be_asked_for() -> None:
 
 
 @pytest.mark.parametrize("path", ["x", "//other.example/x", "/x?y=1", "/x#y", "/\\other"])
-def test_a_path_is_a_path(path: str) -> None:
+def test_a_bad_path_is_refused(path: str) -> None:
     with pytest.raises(BadTemplate):
         check_path(path)

@@ -1,4 +1,4 @@
-"""Every way in which backup systems were seen to write a moment."""
+"""All the notations in which backup systems write times."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ SAME_MOMENT = {
 
 
 @pytest.mark.parametrize("written", SAME_MOMENT.values(), ids=SAME_MOMENT.keys())
-def test_one_moment_in_many_spellings(written: object) -> None:
+def test_one_time_in_many_notations(written: object) -> None:
     assert read_time(written, BERLIN) == MOMENT
 
 
-def test_seven_digit_fractions_are_cut() -> None:
+def test_seven_digit_fractions_are_truncated() -> None:
     assert read_time("2026-11-23T03:04:10.7654321Z") == MOMENT.replace(microsecond=765432)
 
 
@@ -62,7 +62,7 @@ NONE += [float("nan"), float("inf"), 1e300, "9" * 40, 10**400, {}, [], "2026-13-
 
 
 @pytest.mark.parametrize("written", NONE)
-def test_what_is_no_moment(written: object) -> None:
+def test_values_that_are_not_times(written: object) -> None:
     assert read_time(written, BERLIN) is None
 
 
@@ -81,7 +81,7 @@ NEVER: list[object] = [
 
 
 @pytest.mark.parametrize("written", NEVER)
-def test_zeros_and_the_last_day_stand_for_never(written: object) -> None:
+def test_zero_values_and_the_last_day_mean_never(written: object) -> None:
     assert is_never(written)
     assert read_time(written, BERLIN) is None
 
@@ -89,11 +89,11 @@ def test_zeros_and_the_last_day_stand_for_never(written: object) -> None:
 @pytest.mark.parametrize(
     "written", ["today", "2026-13-01T00:00:00Z", "2026-00-00 00:00:00", "00", -5, [], {}, *SAME_MOMENT.values()]
 )
-def test_a_mistake_is_no_never(written: object) -> None:
+def test_an_unreadable_time_does_not_mean_never(written: object) -> None:
     assert not is_never(written)
 
 
-def test_a_text_without_a_zone_is_a_moment_only_where_the_zone_is_told() -> None:
+def test_a_text_without_a_zone_is_a_time_only_if_a_zone_is_configured() -> None:
     assert read_time("2026-11-23 04:04:10") is None
     assert read_time("2026-07-01 12:00:00", BERLIN) == datetime(2026, 7, 1, 10, tzinfo=UTC)
 

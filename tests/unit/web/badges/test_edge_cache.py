@@ -1,4 +1,4 @@
-"""Finished answers in front of the application: held for a moment, bounded, true to HTTP."""
+"""The edge cache: short storage times, bounded size, conditional requests."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ WEB = "/badge/acme/web"
 
 @dataclass
 class Bench:
-    """A hot path around an application that answers with a number of its own each time."""
+    """An edge cache around an application that answers each request with the next number."""
 
     limits: EdgeCacheLimits = field(default_factory=EdgeCacheLimits)
     fresh_seconds: float = 120.0
@@ -86,7 +86,7 @@ def test_max_age_is_lowered_by_the_answer_s_age() -> None:
     assert seen == ["max-age=120", "max-age=120", "max-age=119"]
 
 
-def test_what_is_not_said_to_be_public_is_never_held() -> None:
+def test_only_answers_marked_as_finished_are_stored() -> None:
     bench = Bench(is_public=False)
     assert [bench.ask()[2] for _ in range(3)] == [b"1", b"2", b"3"]
 
@@ -98,7 +98,7 @@ def test_head_has_the_headers_and_no_body() -> None:
     assert bench.passed_on == 1
 
 
-def test_an_answer_to_head_is_not_held_for_get() -> None:
+def test_an_answer_to_head_is_not_stored() -> None:
     bench = Bench()
     bench.ask(method="HEAD")
     assert bench.ask()[2] == b"2"
@@ -106,7 +106,7 @@ def test_an_answer_to_head_is_not_held_for_get() -> None:
 
 @pytest.mark.parametrize("tags", ['"tag"', 'W/"tag"', '"x", "tag"', '"x" , W/"tag"', "*"])
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
-def test_a_validator_that_holds_gets_304_without_a_body(tags: str, method: str) -> None:
+def test_a_matching_etag_gets_304_without_a_body(tags: str, method: str) -> None:
     bench = Bench()
     bench.ask()
     status, headers, body = bench.ask(method=method, HTTP_IF_NONE_MATCH=tags)
@@ -115,7 +115,7 @@ def test_a_validator_that_holds_gets_304_without_a_body(tags: str, method: str) 
 
 
 @pytest.mark.parametrize("tags", ['"other"', "tag", '"tag', 'W/tag, "x"', ""])
-def test_a_validator_that_does_not_hold_gets_the_whole_answer(tags: str) -> None:
+def test_another_etag_gets_the_whole_answer(tags: str) -> None:
     bench = Bench()
     bench.ask()
     assert bench.ask(HTTP_IF_NONE_MATCH=tags)[::2] == ("200 OK", b"1")
@@ -128,7 +128,7 @@ def test_other_methods_are_passed_on(method: str) -> None:
     assert bench.ask(method=method)[2] == b"2"
 
 
-def test_the_oldest_go_where_there_are_too_many() -> None:
+def test_the_oldest_are_dropped_if_there_are_too_many() -> None:
     bench = Bench(EdgeCacheLimits(most_entries=2))
     for path in ("/a", "/b", "/c"):
         bench.ask(path)
@@ -136,7 +136,7 @@ def test_the_oldest_go_where_there_are_too_many() -> None:
     assert bench.ask("/a")[2] == b"4"
 
 
-def test_the_oldest_go_where_they_are_too_large() -> None:
+def test_the_oldest_are_dropped_if_they_are_too_large() -> None:
     bench = Bench(EdgeCacheLimits(most_bytes=2 * (ENTRY_BYTES + 10)))
     for path in ("/a", "/b", "/c"):
         bench.ask(path)
@@ -144,7 +144,7 @@ def test_the_oldest_go_where_they_are_too_large() -> None:
     assert bench.ask("/a")[2] == b"4"
 
 
-def test_what_is_over_makes_room_by_itself() -> None:
+def test_expired_answers_are_dropped() -> None:
     bench = Bench()
     for number in range(100):
         bench.ask(f"/{number}")
@@ -154,11 +154,11 @@ def test_what_is_over_makes_room_by_itself() -> None:
     assert bench.edge_cache._bytes == ENTRY_BYTES + 3 + len("/new")
 
 
-def test_held_for_no_time_it_holds_nothing() -> None:
+def test_a_storage_time_of_zero_stores_nothing() -> None:
     bench = Bench(EdgeCacheLimits(held_seconds=0))
     assert [bench.ask()[2] for _ in range(2)] == [b"1", b"2"]
 
 
-def test_a_server_that_names_no_raw_target_gets_no_hits() -> None:
+def test_without_a_raw_target_there_are_no_hits() -> None:
     bench = Bench()
     assert [bench.ask("")[2] for _ in range(2)] == [b"1", b"2"]

@@ -1,7 +1,9 @@
-"""How long proxies may keep an answer."""
+"""How long proxies may cache an answer."""
 
 from dataclasses import replace
 from datetime import timedelta
+
+import pytest
 
 from badge.model import BackupStatus, Origin, Report, Resolution
 from badge.web.badges.http_cache import CachePolicy, cache_status
@@ -18,21 +20,60 @@ GOOD = Resolution(
 )
 
 
-def test_a_reader_may_lengthen_the_life_of_what_is_settled_and_good_alone() -> None:
+def test_a_client_may_lengthen_the_lifetime_of_good_answers_only() -> None:
     wished = timedelta(minutes=10)
     assert CachePolicy.of(GOOD, HOUR, wished).max_age == 600
     for change in ({"is_provisional": True}, {"origin": Origin.STALE}, {"report": Report.absent(START)}):
         assert CachePolicy.of(replace(GOOD, **change), HOUR, wished).max_age == 5
 
 
-def test_what_is_left_is_told_in_whole_seconds_and_never_as_nothing() -> None:
+def test_max_age_is_in_whole_seconds_and_at_least_one() -> None:
     cache_policy = CachePolicy.of(GOOD, HOUR)
     ages = [cache_policy.aged(timedelta(seconds=seconds)).max_age for seconds in (0, 0.6, 0.8, 4.8, 60)]
     assert ages == [5, 5, 4, 1, 1]
 
 
-def test_it_ends_where_the_picture_changes() -> None:
+def test_the_lifetime_ends_when_the_picture_changes() -> None:
     assert CachePolicy.of(GOOD, timedelta(seconds=2)).max_age == 2
+
+
+def running_next_in(**length: float) -> Resolution:
+    return replace(GOOD, report=replace(GOOD.report, next_run_at=START + timedelta(**length)))
+
+
+@pytest.mark.parametrize(
+    ("resolution", "changes_in", "seconds"),
+    [
+        (GOOD, HOUR, (5, 5, 3594)),
+        (GOOD, timedelta(seconds=8), (5, 2, 2)),
+        (GOOD, timedelta(seconds=2), (2, 0, 0)),
+        (replace(GOOD, usable_for=timedelta(seconds=30)), HOUR, (5, 5, 24)),
+        (running_next_in(minutes=10), HOUR, (5, 5, 594)),
+        (running_next_in(minutes=-10), HOUR, (5, 5, 3594)),
+    ],
+)
+def test_stale_images_end_where_the_picture_changes(
+    resolution: Resolution, changes_in: timedelta, seconds: tuple[int, int, int]
+) -> None:
+    told = "public, max-age={}, stale-while-revalidate={}, stale-if-error={}".format(*seconds)
+    assert CachePolicy.of(resolution, changes_in).cache_control == told
+
+
+def test_no_image_is_shown_for_more_than_an_hour_unasked() -> None:
+    absent = replace(GOOD, report=Report.absent(START))
+    for resolution in (GOOD, absent, replace(GOOD, origin=Origin.FALLBACK, usable_for=timedelta(0))):
+        policy = CachePolicy.of(resolution, timedelta.max, DAY)
+        assert policy.lifetime + policy.true_after == HOUR
+
+
+def test_a_wish_for_a_longer_life_ends_where_the_next_run_begins() -> None:
+    assert CachePolicy.of(running_next_in(minutes=10), HOUR, DAY).max_age == 600
+
+
+def test_programs_get_nothing_stale() -> None:
+    policy = CachePolicy.of(GOOD, HOUR, is_for_program=True)
+    assert policy.cache_control == "public, max-age=5, must-revalidate"
+    assert replace(policy, is_shared=False).cache_control == "private, max-age=5, must-revalidate"
 
 
 def test_cache_status_says_hit_or_forwarded_and_never_both() -> None:

@@ -1,4 +1,4 @@
-"""How often a key may be used: so many at once, so many a minute, each key for itself."""
+"""Rate limits for each key: a burst, then a number of calls a minute."""
 
 from dataclasses import dataclass, field
 
@@ -17,11 +17,11 @@ class Bench:
         return sum(self.rate.admits(key) for _ in range(times))
 
 
-def test_so_many_calls_and_then_no_more() -> None:
+def test_calls_above_the_rate_are_refused() -> None:
     assert Bench().admitted("a", 10) == 3
 
 
-def test_a_minute_later_it_is_so_many_again() -> None:
+def test_a_minute_later_calls_are_allowed_again() -> None:
     bench = Bench()
     bench.admitted("a", 10)
     bench.now = 19.9
@@ -32,13 +32,13 @@ def test_a_minute_later_it_is_so_many_again() -> None:
     assert bench.admitted("a", 10) == 3
 
 
-def test_each_key_has_its_own() -> None:
+def test_each_key_has_its_own_limit() -> None:
     bench = Bench()
     bench.admitted("a", 10)
     assert bench.admitted("b", 10) == 3
 
 
-def test_keys_that_are_made_up_take_no_room_for_ever_and_none_is_kept() -> None:
+def test_made_up_keys_take_bounded_room_and_are_not_stored() -> None:
     bench = Bench()
     for number in range(MOST_KEYS + 50):
         bench.rate.admits(f"secret-{number}")

@@ -1,4 +1,4 @@
-"""What people paste: each address names the repository that a person would say it names."""
+"""What people paste: each URL names the repository that a person would expect."""
 
 import contextlib
 
@@ -67,7 +67,7 @@ PASTED = [
 
 
 @pytest.mark.parametrize(("typed", "meant"), PASTED)
-def test_an_address_names_its_repository(typed: str, meant: str) -> None:
+def test_a_url_names_its_repository(typed: str, meant: str) -> None:
     assert str(subject_named(typed)) == meant
 
 
@@ -91,13 +91,13 @@ def test_an_address_names_its_repository(typed: str, meant: str) -> None:
         "ssh://git@github.com:22/web.git",
     ],
 )
-def test_what_names_none_is_told_in_words(typed: str) -> None:
+def test_what_names_no_repository_gets_a_message(typed: str) -> None:
     with pytest.raises(InvalidSubject):
         subject_named(typed)
 
 
 @pytest.mark.parametrize("syntax", Syntax)
-def test_whatever_was_copied_here_names_its_repository(syntax: Syntax) -> None:
+def test_every_snippet_names_its_repository(syntax: Syntax) -> None:
     subject = Subject.parse("AzureDevOps", "contoso", "Repository", "Web Shop/storefront")
     copied = snippet(subject, "https://badges.example.org", query={"style": "plastic"}).written_in(syntax)
     assert subject_named(copied) == subject
@@ -113,3 +113,4 @@ def test_any_text_names_something_or_is_refused(typed: str) -> None:
 @given(subjects())
 def test_the_path_of_any_subject_names_it(subject: Subject) -> None:
     assert subject_named(f"https://badges.example.org/badge/{subject.path}?v=2") == subject
+    assert subject_named(subject.path) == subject  # as commands print it

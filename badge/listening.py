@@ -1,0 +1,61 @@
+"""Whether the service can listen where BADGE_BIND says, found out before gunicorn tries it again and again."""
+
+from __future__ import annotations
+
+import errno
+import re
+import socket
+from pathlib import Path
+
+PATIENCE_SECONDS = 1.0
+
+
+def fault_of(bind: str) -> str | None:
+    """Return why nobody can listen there and what to do about it; None where it can be done."""
+    if bind.startswith("unix:"):
+        return _fault_of_path(Path(re.sub(r"^unix:(//)?", "", bind)))
+    host, _, port = bind.rpartition(":")
+    host = host.strip("[]")
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as gunicorn does
+        try:
+            probe.bind((host, int(port)))
+        except OSError as error:
+            return _words(error, bind, int(port))
+    return None
+
+
+def _words(error: OSError, bind: str, port: int) -> str:
+    match error.errno:
+        case errno.EADDRINUSE:
+            return (
+                f"another program listens on {bind}; end it, or set another port, such as 127.0.0.1:{port % 65535 + 1}"
+            )
+        case errno.EACCES:
+            return f"this user may not listen on {bind}; set a port from 1024 on, such as 127.0.0.1:8000"
+        case errno.EADDRNOTAVAIL | socket.EAI_NONAME:
+            return f"{bind} is no address of this machine; set one that is, such as 127.0.0.1:{port}"
+        case _:
+            return f"nobody can listen on {bind} ({error.strerror}); set another address, such as 127.0.0.1:8000"
+
+
+def _fault_of_path(path: Path) -> str | None:
+    """Look before gunicorn replaces a socket file, which it does even where another program listens on it."""
+    try:
+        if path.exists() and not path.is_socket():
+            return f"{path} exists and is no socket; remove it, or set another path"
+        if not path.parent.is_dir():
+            return f"there is no folder {path.parent} for the socket; make it, or set another path"
+    except OSError as error:
+        return f"{path} can't be used ({error.strerror}); set another path"
+    return f"another program listens on {path}; end it, or set another path" if _is_answered(path) else None
+
+
+def _is_answered(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX) as probe:
+        probe.settimeout(PATIENCE_SECONDS)
+        try:
+            probe.connect(str(path))
+        except OSError:
+            return False
+    return True

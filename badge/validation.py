@@ -1,0 +1,91 @@
+"""What is wrong with a value, in words that say what to write instead: pydantic's error types → ours.
+
+Values that people gave are never part of the words, for some are secrets.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+WHOLE_NUMBER = "give a whole number"
+TIME = "give a time with a zone, such as 2026-11-23T03:00:00Z"
+DURATION = "give a number and a unit: 250ms, 90s, 15m, 26h or 7d"
+TABLE = "give a table of keys and values"
+LIST = "give a list"
+
+_Limits = Mapping[str, Any]
+
+
+def _one_of(context: _Limits) -> str:
+    return f"give {_choice(str(context['expected']))}"
+
+
+def _tags(context: _Limits) -> str:
+    return f"give {_unquoted(context['discriminator'])} = {_choice(str(context['expected_tags']))}"
+
+
+def _unquoted(text: object) -> str:
+    return str(text).strip("'")
+
+
+def _choice(expected: str) -> str:
+    """`a, b or c` of pydantic's `'a', 'b' or 'c'`."""
+    *first, last = re.findall(r"'([^']*)'", expected)
+    return f"{', '.join(first)} or {last}" if first else last
+
+
+_WORDS: Mapping[str, str | Callable[[_Limits], str]] = {
+    "missing": "is missing",
+    "extra_forbidden": "there is no such key",
+    "string_type": "give a text",
+    "string_unicode": "give a text in UTF-8",
+    "string_too_long": lambda context: f"give {context['max_length']} characters or fewer",
+    "string_pattern_mismatch": "has characters that it can't have, or is too long",
+    "int_type": WHOLE_NUMBER,
+    "int_parsing": WHOLE_NUMBER,
+    "int_parsing_size": WHOLE_NUMBER,
+    "int_from_float": WHOLE_NUMBER,
+    "greater_than_equal": lambda context: f"give {context['ge']} or more",
+    "less_than_equal": lambda context: f"give {context['le']} or less",
+    "bool_type": "give true or false",
+    "bool_parsing": "give true or false",
+    "literal_error": _one_of,
+    "enum": _one_of,
+    "union_tag_invalid": _tags,
+    "union_tag_not_found": lambda context: f"has no {_unquoted(context['discriminator'])}",
+    "model_type": TABLE,
+    "model_attributes_type": TABLE,
+    "dict_type": TABLE,
+    "list_type": LIST,
+    "tuple_type": LIST,
+    "too_long": lambda context: f"give {context['max_length']} at most",
+    "too_short": lambda context: f"give {context['min_length']} or more",
+    "path_type": "give a path",
+    "datetime_type": TIME,
+    "datetime_parsing": TIME,
+    "datetime_from_date_parsing": TIME,
+    "datetime_object_invalid": TIME,
+    "timezone_aware": TIME,
+    "time_delta_type": DURATION,
+    "time_delta_parsing": DURATION,
+    "json_invalid": "is not JSON",
+    "json_type": "is not JSON",
+    "invalid_key": "is no name that a key can have",
+}
+KNOWN_TYPES = frozenset({*_WORDS, "value_error"})
+"""The types of errors that have words of their own."""
+
+_NUMBERS = ("int_type", "int_parsing", "int_parsing_size", "int_from_float", "greater_than_equal", "less_than_equal")
+
+
+def problem_of(detail: Mapping[str, Any], limits: tuple[int | None, int | None] = (None, None)) -> str:
+    """Return what is wrong, of one of the `errors()` of a `ValidationError`; `limits` are those of a number."""
+    if detail["type"] == "value_error":  # raised by a check of ours, in words of ours
+        problem = str(detail["msg"]).removeprefix("Value error, ")
+        return problem[:1].lower() + problem[1:]
+    if detail["type"] in _NUMBERS and None not in limits:
+        return f"{WHOLE_NUMBER} from {limits[0]} to {limits[1]}"
+    words = _WORDS.get(detail["type"], "can't be used here")
+    return words if isinstance(words, str) else words(detail.get("ctx", {}))

@@ -1,0 +1,56 @@
+"""A service with a catalogue of its own, asked as a browser on this machine would ask."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from bs4 import BeautifulSoup
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+from badge.app import build_app, build_parts
+from badge.catalogue.events import RunEvent
+from badge.catalogue.migration import migrate
+from badge.model import BackupStatus, Subject, Visibility
+from badge.settings import load
+from tests.doubles import START, ManualClock, OneProcess
+
+
+class Dashboard:
+    """The service, and ways to fill and read it. Tests take it from the fixture `dashboards`, which closes it."""
+
+    def __init__(self, folder: Path, **settings: str) -> None:
+        self.clock = ManualClock()
+        wired = load({"BADGE_DATA_DIR": str(folder), **settings})
+        cache = OneProcess(self.clock)
+        self.parts = build_parts(wired, cache=cache, clock=self.clock, jitter=lambda: 0.0)
+        migrate(wired.catalogue_location)
+        self.client: FlaskClient = build_app(self.parts).test_client()
+
+    def close(self) -> None:
+        self.parts.close()
+
+    def tell(
+        self, subject: Subject, status: BackupStatus = BackupStatus.SUCCEEDED, visibility: Visibility | None = None
+    ) -> None:
+        assert self.parts.catalogue is not None
+        event = RunEvent(subject=subject, status=status, at=START, visibility=visibility)
+        self.parts.catalogue.store.record(event)
+
+    def run(self, subject: Subject, status: BackupStatus, **times: Any) -> None:
+        assert self.parts.catalogue is not None
+        self.parts.catalogue.store.record(RunEvent(subject=subject, status=status, at=self.clock(), **times))
+
+    def get(self, path: str, **headers: str) -> TestResponse:
+        return self.client.get(path, headers={name.replace("_", "-"): value for name, value in headers.items()})
+
+    def soup(self, path: str) -> BeautifulSoup:
+        answer = self.get(path)
+        assert answer.status_code == 200
+        return BeautifulSoup(answer.data, "html.parser")
+
+
+Dashboards = Callable[..., Dashboard]
+"""Makes one with the settings that are given by name; `folder` is the test's own by default."""

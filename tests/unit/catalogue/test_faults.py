@@ -1,0 +1,66 @@
+"""Why a catalogue can't be used, in our words: none of a driver's or of Alembic's."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
+
+from badge.catalogue.database import new_engine
+from badge.catalogue.faults import why_unusable
+from badge.catalogue.migration import SchemaTooNew, is_current, migrate
+
+
+def reason(url: str) -> str:
+    with pytest.raises((SQLAlchemyError, OSError, SchemaTooNew)) as raised:
+        migrate(url)
+    return why_unusable(raised.value)
+
+
+def test_a_file_that_is_no_database_is_told(tmp_path: Path) -> None:
+    (tmp_path / "x").write_text("no database, but long enough to be looked at as one" * 40)
+    assert reason(f"sqlite:///{tmp_path}/x") == "its file is no SQLite database"
+
+
+def test_a_folder_that_can_t_be_made_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    assert "can't be used (File exists)" in reason(f"sqlite:///{tmp_path}/file/catalogue.sqlite3")
+
+
+def test_a_schema_of_a_newer_version_is_told_and_left_alone(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/catalogue.sqlite3"
+    migrate(url)
+    engine = new_engine(url)
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    assert reason(url).startswith("it was changed by a newer version of the service")
+    with pytest.raises(SchemaTooNew):
+        is_current(url)
+    with engine.connect() as connection:
+        assert connection.scalar(text("SELECT version_num FROM alembic_version")) == "9999"
+    engine.dispose()
+
+
+class Refused(Exception):
+    """As psycopg tells of one."""
+
+    def __init__(self, state: str | None) -> None:
+        super().__init__("FATAL: password authentication failed")
+        self.sqlstate = state
+
+
+@pytest.mark.parametrize(
+    ("state", "words"),
+    [
+        (None, "its server can't be reached"),
+        ("28P01", "its server refuses the user or the password"),
+        ("3D000", "its server has no such database"),
+        ("42501", "its user may not change the tables"),
+        ("XX000", "PostgreSQL reports XX000"),
+    ],
+)
+def test_postgresql_s_codes_are_put_into_words(state: str | None, words: str) -> None:
+    error: DBAPIError = OperationalError("SELECT 1", {}, Refused(state))
+    assert why_unusable(error) == words

@@ -1,0 +1,90 @@
+"""A field of a report passes through all that carries reports, so that none is forgotten in between."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import MISSING, Field, fields, replace
+from datetime import timedelta
+from pathlib import Path
+
+from badge.cache.envelope import seal, unseal
+from badge.catalogue.events import RunDetails, RunEvent
+from badge.catalogue.migration import migrate
+from badge.contract import report_from, status_document
+from badge.model import BackupStatus, CacheEntry, Reason, Report, Subject, Visibility
+from badge.web.intake.ops_body import event_document, read_event
+from tests.doubles import START
+from tests.store import Store
+
+WEB = Subject.legacy("acme", "web")
+KEY = ("github", "acme", "repository", "web")
+FULL = Report(
+    status=BackupStatus.FAILED,
+    observed_at=START,
+    exists=False,
+    started_at=START - timedelta(minutes=2),
+    finished_at=START - timedelta(minutes=1),
+    last_success_at=START - timedelta(days=1),
+    last_finished=BackupStatus.FAILED,
+    next_run_at=START + timedelta(days=1),
+    stale_after=START + timedelta(days=2),
+    deleted_at=START - timedelta(days=9),
+    size_bytes=5,
+    url="https://ci.example.org/runs/7",
+    visibility=Visibility.PRIVATE,
+    enabled=False,
+    reason=Reason.STORAGE,
+    revision=7,
+    validator='"7"',
+)
+EVENT = RunEvent(
+    subject=WEB,
+    status=BackupStatus.FAILED,
+    at=START,
+    started_at=FULL.started_at,
+    finished_at=FULL.finished_at,
+    size_bytes=5,
+    next_run_at=FULL.next_run_at,
+    stale_after=FULL.stale_after,
+    url=FULL.url,
+    reason=Reason.STORAGE,
+    visibility=Visibility.PRIVATE,
+    enabled=False,
+)
+
+
+def is_default(value: object, field: Field[object]) -> bool:
+    return field.default is not MISSING and getattr(value, field.name) == field.default
+
+
+def test_the_examples_give_every_field() -> None:
+    assert [field.name for field in fields(Report) if is_default(FULL, field)] == []
+    assert [field.name for field in fields(RunEvent) if is_default(EVENT, field)] == ["run_id"]
+
+
+def test_the_contract_carries_all_but_how_the_report_was_had() -> None:
+    document = json.loads(json.dumps(status_document(WEB, FULL)))
+    read = report_from(document, asked_for=WEB, now=START).report
+    assert read == replace(FULL, exists=True, validator=None)
+
+
+def test_the_cache_carries_all() -> None:
+    entry = CacheEntry(report=FULL, fetched_at=START, confirmed_at=START, fresh_until=START)
+    assert unseal(KEY, seal(KEY, entry), START) == entry
+
+
+def test_a_report_over_http_carries_the_whole_event() -> None:
+    assert read_event(json.dumps(event_document(EVENT)).encode(), now=START) == EVENT
+
+
+def test_the_catalogue_shows_what_it_was_told_of_the_newest_run(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'catalogue.sqlite3'}"
+    migrate(url)
+    store = Store.on(url)
+    report = store.catalogue.record(EVENT).report
+    (run,) = store.catalogue.runs(WEB)
+    store.close()
+    shown = {field.name for field in fields(RunDetails)} | {"started_at", "finished_at"}
+    for name in shown:
+        assert getattr(report, name) == getattr(run, name) == getattr(EVENT, name)
+    assert (report.visibility, report.enabled) == (EVENT.visibility, EVENT.enabled)
