@@ -134,7 +134,7 @@ class Parts:
         return self.sources.catalogue
 
     def close(self) -> None:
-        """Close the catalogue's connections; for tests, and for programs that build several services in one process."""
+        """Close the catalogue's connections; for callers whose process goes on, such as tests."""
         if self.catalogue is not None:
             self.catalogue.store.database.close()
 
