@@ -76,7 +76,7 @@ def utc_now() -> datetime:
 class CatalogueParts:
     """The parts of the catalogue."""
 
-    catalogue: Catalogue
+    store: Catalogue
     keys: ApiKeys
     checks: Checks
     source: CatalogueSource
@@ -89,8 +89,8 @@ class Sources:
     routing: SourceRouting
     listing: StatusListing | None = None
     """None if no source can list its subjects."""
-    own: CatalogueParts | None = None
-    """None if every source is an upstream."""
+    catalogue: CatalogueParts | None = None
+    """None if no source uses it."""
     catalogue_names: Collection[str] = ()
     """Names of the sources that are served by the catalogue."""
 
@@ -129,14 +129,14 @@ class Parts:
     """Builds every path that leaves the service."""
 
     @property
-    def own(self) -> CatalogueParts | None:
+    def catalogue(self) -> CatalogueParts | None:
         """The catalogue, if any source uses it."""
-        return self.sources.own
+        return self.sources.catalogue
 
     def close(self) -> None:
-        """Close the own catalogue's connections; for programs that end before their process does, and for tests."""
-        if self.own is not None:
-            self.own.catalogue.database.close()
+        """Close the catalogue's connections; for callers whose process goes on, such as tests."""
+        if self.catalogue is not None:
+            self.catalogue.store.database.close()
 
     def are_sources_up(self) -> bool:
         """Whether every source answered its most recent call."""
@@ -154,11 +154,11 @@ def build_parts(
     """Wire the real parts, or those passed in. Opens no connection and starts no thread."""
     events = Telemetry()
     sources = Sources(OneSource(source)) if source else _sources(settings, clock, events)
-    number = len(sources.routing.sources)
+    source_count = len(sources.routing.sources)
     # A cache that is passed in replaces Redis entirely: no pictures or pauses are stored elsewhere.
-    is_own_alone = sources.own is not None and number == 1
+    is_catalogue_only = sources.catalogue is not None and source_count == 1
     local = Stores(cache, MemorySourcePauses(clock)) if cache else None
-    stores = local or _stores(settings, clock, events, number, is_source_local=is_own_alone)
+    stores = local or _stores(settings, clock, events, source_count, is_source_local=is_catalogue_only)
     lifetimes = _lifetimes(settings)
     fetcher = Fetcher(
         cache=stores.statuses,
@@ -213,17 +213,18 @@ def build_app(parts: Parts) -> Flask:
     settings = parts.settings
     token = settings.metrics_token.get_secret_value() if settings.metrics_token else None
     blueprints = [health.blueprint(readiness, parts.paths), metrics.blueprint(parts.events.metrics, token)]
-    if parts.own is not None:
-        blueprints += _intakes(parts, parts.own)
-    seen = _pages_parts(parts)
-    blueprints.append(pages.blueprint(seen))
+    if parts.catalogue is not None:
+        blueprints += _intakes(parts, parts.catalogue)
+    pages_parts = _pages_parts(parts)
+    blueprints.append(pages.blueprint(pages_parts))
     events = parts.events
     pictures = Pictures(parts.pictures)
-    shown = BadgeParts(parts.resolver, parts.clock, events, events.metrics, settings.label, pictures, seen.tokens)
-    mb = settings.edge_cache_mb
-    limits = EdgeCacheLimits(settings.edge_cache.total_seconds(), settings.edge_cache_entries, mb * 2**20)
-    site = build_site(shown, blueprints, limits, parts.paths)
-    if seen.authentication.log_in is not None:
+    tokens = pages_parts.tokens
+    badge_parts = BadgeParts(parts.resolver, parts.clock, events, events.metrics, settings.label, pictures, tokens)
+    max_bytes = settings.edge_cache_mb * 2**20
+    limits = EdgeCacheLimits(settings.edge_cache.total_seconds(), settings.edge_cache_entries, max_bytes)
+    site = build_site(badge_parts, blueprints, limits, parts.paths)
+    if pages_parts.authentication.log_in is not None:
         use_sessions(site, settings)
     site.extensions["readiness"] = readiness
     site.extensions["warm_up"] = parts.warm_up
@@ -231,18 +232,18 @@ def build_app(parts: Parts) -> Flask:
     return site
 
 
-def _intakes(parts: Parts, own: CatalogueParts) -> list[Blueprint]:
+def _intakes(parts: Parts, catalogue: CatalogueParts) -> list[Blueprint]:
     """Blueprints for pings and for the native contract."""
     from badge.web.intake import ops_api, ping  # noqa: PLC0415 - loads the catalogue: 12 MB
     from badge.web.intake.ops_api import OpsApi  # noqa: PLC0415
     from badge.web.intake.ping import PingIntake  # noqa: PLC0415
 
     invalidate, settings = parts.resolver.invalidate, parts.settings
-    api = OpsApi(own.catalogue, own.keys, parts.clock, KeyRate(settings.ops_per_minute), on_change=invalidate)
+    api = OpsApi(catalogue.store, catalogue.keys, parts.clock, KeyRate(settings.ops_per_minute), on_change=invalidate)
     intake = PingIntake(
-        own.catalogue,
-        own.checks,
-        own.keys,
+        catalogue.store,
+        catalogue.checks,
+        catalogue.keys,
         parts.clock,
         parts.events,
         KeyRate(settings.pings_per_minute),
@@ -255,7 +256,7 @@ def _pages_parts(parts: Parts) -> PagesParts:
     return PagesParts(
         resolver=parts.resolver,
         listing=parts.sources.listing,
-        history=parts.own.source if parts.own else None,
+        history=parts.catalogue.source if parts.catalogue else None,
         takes_reports=parts.sources.catalogue_answers_for,
         clock=parts.clock,
         authentication=dashboard_authentication(parts.settings, parts.events, parts.paths),
@@ -276,8 +277,8 @@ def _catalogue(settings: Settings, clock: Clock) -> CatalogueParts:
     from badge.catalogue.store import Catalogue, Retention  # noqa: PLC0415
 
     database = Database(settings.catalogue_location)
-    catalogue = Catalogue(database, clock, Retention(settings.catalogue_retention, settings.catalogue_runs))
-    return CatalogueParts(catalogue, ApiKeys(database, clock), Checks(database, clock), CatalogueSource(catalogue))
+    store = Catalogue(database, clock, Retention(settings.catalogue_retention, settings.catalogue_runs))
+    return CatalogueParts(store, ApiKeys(database, clock), Checks(database, clock), CatalogueSource(store))
 
 
 def _sources(settings: Settings, clock: Clock, events: Events) -> Sources:
@@ -285,8 +286,9 @@ def _sources(settings: Settings, clock: Clock, events: Events) -> Sources:
         return _configured(settings, settings.sources, clock, events)
     if settings.upstream_url is not None:
         return _upstream(settings, settings.upstream_url, clock, events)
-    own = _catalogue(settings, clock)
-    return Sources(OneSource(own.source), own.source, own, {own.source.name})
+    catalogue = _catalogue(settings, clock)
+    source = catalogue.source
+    return Sources(OneSource(source), source, catalogue, {source.name})
 
 
 def _configured(settings: Settings, file: Path, clock: Clock, events: Events) -> Sources:
@@ -297,9 +299,10 @@ def _configured(settings: Settings, file: Path, clock: Clock, events: Events) ->
 
     configured = load(file)
     names = catalogue_names(configured)
-    own = _catalogue(settings, clock) if names else None
-    routing = build_routing(configured, own.source.called if own else None, clock, events)
-    return Sources(routing, listing_of(configured, routing, own.source if own else None, clock), own, names)
+    catalogue = _catalogue(settings, clock) if names else None
+    source = catalogue.source if catalogue else None
+    routing = build_routing(configured, source.called if source else None, clock, events)
+    return Sources(routing, listing_of(configured, routing, source, clock), catalogue, names)
 
 
 def _upstream(settings: Settings, url: str, clock: Clock, events: Events) -> Sources:
@@ -322,7 +325,7 @@ def _limiter(settings: Settings, clock: Clock, events: Events, name: str) -> Sou
     return SourceLimiter(CircuitBreaker(name, events, SOURCE_BREAKER), Budget(limits), pool, clock)
 
 
-def _stores(settings: Settings, clock: Clock, events: Events, sources: int, *, is_source_local: bool) -> Stores:
+def _stores(settings: Settings, clock: Clock, events: Events, source_count: int, *, is_source_local: bool) -> Stores:
     # Without a shared cache a report can't invalidate the entries of other workers, so a local catalogue
     # is read each time (no entries); that is as fast as a cache.
     local = MemoryStatusCache(clock, max_entries=0 if is_source_local else settings.local_entries)
@@ -330,7 +333,7 @@ def _stores(settings: Settings, clock: Clock, events: Events, sources: int, *, i
     if url is None:
         return Stores(local, MemorySourcePauses(clock))
     # One for each request thread and source worker; 4 for lease renewal, warm-up, trials and retried invalidations.
-    connections = settings.threads + sources * settings.upstream_concurrency + 4
+    connections = settings.threads + source_count * settings.upstream_concurrency + 4
     connector = RedisConnector(url, settings.redis_timeout, connections)
     commands = RedisCommands(connector, events, CircuitBreaker("redis", events))
     statuses = RedisStatusCache(commands, local, events, clock)

@@ -72,8 +72,8 @@ class Filled:
             connection.execute(text("ANALYZE"))  # as PostgreSQL does by itself after a while
         settings = load({"BADGE_CATALOGUE_URL": self.url, "BADGE_PINGS_PER_MINUTE": "1000000"})
         parts = build_parts(settings, cache=MemoryStatusCache(lambda: NOW))
-        assert parts.own is not None
-        self.catalogue: Catalogue = parts.own.catalogue
+        assert parts.catalogue is not None
+        self.catalogue: Catalogue = parts.catalogue.store
         self.client: FlaskClient = build_app(parts).test_client()
 
     def _one(self) -> int:

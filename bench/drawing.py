@@ -66,8 +66,8 @@ def any_badges() -> float:
 CONTENDERS = {
     "badge-maker 6 (npm)": lambda: on_node("badge-maker"),
     "badgen 3 (npm)": lambda: on_node("badgen"),
-    "ours, drawn anew": ours,
-    "ours, remembered": remembered,
+    "ours, without cache": ours,
+    "ours, cached": remembered,
     "badgepy (pybadges)": badgepy_badges,
     "anybadge": any_badges,
 }

@@ -55,7 +55,7 @@ def rows(rounds: int) -> list[str]:
     say("Drawing PNGs")
     ours()  # loads cairo and the fonts
     found = in_turn(rounds, CONTENDERS)
-    columns = ["drawing PNGs at 2x, none remembered", "relative to bare CairoSVG", "pictures a second"]
+    columns = ["drawing PNGs at 2x, none cached", "relative to bare CairoSVG", "pictures a second"]
     speed = table(columns, rate_rows(found, "cairosvg.svg2png on the same SVG"))
     say("What PNGs cost a process")
     processes = {

@@ -35,13 +35,13 @@ class Dashboard:
     def tell(
         self, subject: Subject, status: BackupStatus = BackupStatus.SUCCEEDED, visibility: Visibility | None = None
     ) -> None:
-        assert self.parts.own is not None
+        assert self.parts.catalogue is not None
         event = RunEvent(subject=subject, status=status, at=START, visibility=visibility)
-        self.parts.own.catalogue.record(event)
+        self.parts.catalogue.store.record(event)
 
     def run(self, subject: Subject, status: BackupStatus, **times: Any) -> None:
-        assert self.parts.own is not None
-        self.parts.own.catalogue.record(RunEvent(subject=subject, status=status, at=self.clock(), **times))
+        assert self.parts.catalogue is not None
+        self.parts.catalogue.store.record(RunEvent(subject=subject, status=status, at=self.clock(), **times))
 
     def get(self, path: str, **headers: str) -> TestResponse:
         return self.client.get(path, headers={name.replace("_", "-"): value for name, value in headers.items()})

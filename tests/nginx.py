@@ -16,7 +16,7 @@ from tests.servers import PROJECT, eventually, free_port, needs
 
 SHIPPED = PROJECT / "config" / "nginx.conf"
 BINARY = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin")
-"""An absolute path, because on Debian /usr/sbin is only in root's PATH."""
+"""Also looked for in /usr/sbin, which on Debian is not in an ordinary user's PATH."""
 
 # The parts of a distribution's nginx.conf around the shipped file.
 _AROUND = """

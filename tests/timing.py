@@ -21,7 +21,7 @@ def seconds_of(act: Callable[[], object]) -> float:
 def assert_within(bound: float, seconds_of_a_try: Callable[[], float]) -> None:
     """Assert that at least one of three tries takes less than `bound` seconds.
 
-    A machine that others use stands still for a moment now and then; what is slow itself is slow each time.
+    A busy machine stalls now and then; code that is really slow is slow every time.
     """
     seen: list[float] = []
     while len(seen) < TRIES:

@@ -102,7 +102,7 @@ def _findings(known: Settings, configured: Sequence[ConfiguredSource]) -> Iterat
     yield _data_dir(known)
     with contextlib.closing(parts_of(known)) as parts:
         yield _cache(known, parts)
-        if parts.own:
+        if parts.catalogue:
             yield _catalogue(parts)
         if known.upstream_url:
             yield _upstream(parts)
@@ -145,11 +145,11 @@ def _cache(known: Settings, parts: app.Parts) -> Finding:
 
 
 def _catalogue(parts: app.Parts) -> Finding:
-    assert parts.own is not None
+    assert parts.catalogue is not None
     where = parts.settings.catalogue_name
     try:
         migrate(parts.settings.catalogue_location)
-        parts.own.catalogue.report_for(PROBE)
+        parts.catalogue.store.report_for(PROBE)
     except (SQLAlchemyError, OSError, SchemaTooNew) as error:
         said = f"{where} can't be used: {why_unusable(error)}"
         return Finding(is_fine=False, what="catalogue", said=said)

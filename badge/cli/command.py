@@ -165,11 +165,11 @@ def faults_by_line() -> Iterator[None]:
 def own_catalogue() -> Iterator[tuple[app.Parts, app.CatalogueParts]]:
     """The local catalogue, its schema made where it is new; its failures are one line."""
     with local_parts() as parts:
-        if parts.own is None:
+        if parts.catalogue is None:
             raise Fault("This service shows other systems' backups and has no catalogue.")
         try:
             migrate(parts.settings.catalogue_location)
-            yield parts, parts.own
+            yield parts, parts.catalogue
         except (SQLAlchemyError, OSError, SchemaTooNew) as error:
             place = parts.settings.catalogue_name
             raise Fault(f"The catalogue {place} can't be used: {why_unusable(error)}.", exit_code=1) from None

@@ -25,11 +25,11 @@ def delete(subject: Subject, *, yes: bool) -> None:
     """
     with own_catalogue() as (parts, own):
         try:
-            found = own.catalogue.deletable(subject)
+            found = own.store.deletable(subject)
             if not yes and not _is_agreed(found):
                 click.echo(f"{found.subject.path}: kept")
                 raise SystemExit(1)
-            taken = own.catalogue.delete(subject)
+            taken = own.store.delete(subject)
         except NothingKnown as error:
             raise Fault(f"{error}.") from None
         except IsExpected as error:

@@ -43,9 +43,9 @@ def demo(*, remove: bool) -> None:
     """Fill the local catalogue with sample data."""
     with own_catalogue() as (parts, own):
         if remove:
-            _remove(parts, own.catalogue)
+            _remove(parts, own.store)
         else:
-            _fill(parts, own.catalogue)
+            _fill(parts, own.store)
 
 
 def _fill(parts: Parts, catalogue: Catalogue) -> None:

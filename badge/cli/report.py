@@ -127,7 +127,7 @@ def _record(event: RunEvent) -> tuple[dict[str, Any], str]:
     """Record it here; return the answer and where it was written."""
     with own_catalogue() as (parts, own):
         try:
-            recorded = own.catalogue.record(event)
+            recorded = own.store.record(event)
         except InvalidEvent as invalid:
             raise Fault(f"{invalid}") from None
         invalidate_status(parts, event.subject)

@@ -60,10 +60,10 @@ class HostNames:
 
     def __init__(
         self,
-        ask: Callable[[str, int], list[Address]] = ask_system,
+        resolve: Callable[[str, int], list[Address]] = ask_system,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._ask = ask
+        self._resolve = resolve
         self._monotonic = monotonic
         self._lock = threading.Lock()
         self._known: dict[tuple[str, int], list[Address]] = {}
@@ -88,8 +88,8 @@ class HostNames:
     def addresses(self, host: str, port: int, seconds: float) -> list[Address]:
         """Return a host's addresses; raises `OSError`, or `TimeoutError` if none are known within `seconds`."""
         if _is_numeric(host):
-            return self._ask(host, port)
-        look_up = self._begun(host, port)
+            return self._resolve(host, port)
+        look_up = self._current_look_up(host, port)
         if known := self._known.get((host, port)):
             return known
         if not look_up.is_over.wait(seconds):
@@ -106,7 +106,7 @@ class HostNames:
             if (last := look_ups.get((host, port))) is not None and last.is_over.is_set():
                 del look_ups[host, port]
 
-    def _begun(self, host: str, port: int) -> _LookUp:
+    def _current_look_up(self, host: str, port: int) -> _LookUp:
         """The last look-up if it is under way or still fresh, else a new one."""
         with self._lock:
             look_ups = self._last.get()
@@ -114,7 +114,7 @@ class HostNames:
             if last is not None and (not last.is_over.is_set() or self._is_fresh(last)):
                 return last
             look_up = look_ups[host, port] = _LookUp(self._monotonic())
-            if not start_thread(lambda: self._answer(host, port, look_up), "host-names"):
+            if not start_thread(lambda: self._run(host, port, look_up), "host-names"):
                 del look_ups[host, port]
                 look_up.error = OSError("no thread could be started to look up the host name")
                 look_up.is_over.set()
@@ -123,9 +123,9 @@ class HostNames:
     def _is_fresh(self, look_up: _LookUp) -> bool:
         return look_up.error is None and self._monotonic() - look_up.began < FRESH_SECONDS
 
-    def _answer(self, host: str, port: int, look_up: _LookUp) -> None:
+    def _run(self, host: str, port: int, look_up: _LookUp) -> None:
         try:
-            look_up.addresses = self._known[host, port] = self._ask(host, port)
+            look_up.addresses = self._known[host, port] = self._resolve(host, port)
         except OSError as error:
             look_up.error = error
         finally:

@@ -45,7 +45,7 @@ from badge.resolving.source_limiter import SourceLimiter
 # The clocks of hosts differ: an `observed_at` this far in the past still counts as now.
 CLOCK_TOLERANCE = timedelta(minutes=5)
 # How often to poll for another process's result: soon at first, because most sources answer quickly.
-FIRST_LOOK_SECONDS, LONGEST_LOOK_SECONDS = 0.01, 0.1
+FIRST_POLL_SECONDS, LONGEST_POLL_SECONDS = 0.01, 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,17 +102,17 @@ class Fetcher:
         flight.land(self._suppressed(job.source, refusal))
         return refusal
 
-    def ask_directly(self, job: FetchJob, known: CacheEntry | None) -> Fetched:
+    def fetch_directly(self, job: FetchJob, known: CacheEntry | None) -> Fetched:
         """Fetch from a local source on the caller's thread, without lease, queue or budget."""
         limiter = self.limiter_of(job.source)
         if not limiter.breaker.admits():
             return self._suppressed(job.source, Refusal.BREAKER)
         deadline = Deadline.after(self.direct_seconds)
-        return self._ask(job, LeaseAttempt(None, known), self.cache.fetch_began(job.key), deadline, limiter)
+        return self._fetch(job, LeaseAttempt(None, known), self.cache.fetch_began(job.key), deadline, limiter)
 
     def _fly(self, job: FetchJob, limiter: SourceLimiter, flight: Flight[Fetched]) -> None:
         try:
-            fetched = self._shared_or_asked(job, limiter)
+            fetched = self._share_or_fetch(job, limiter)
         except Exception as error:  # noqa: BLE001 - a bug: logged once, and raised for every waiting caller
             self.events.emit(AnswerCrashed("fetch", error))
             self.events.emit(FlightEnded(FlightEnd.CRASHED))
@@ -123,9 +123,9 @@ class Fetcher:
         self._flights.over(job.key)
         flight.land(fetched)
 
-    def _shared_or_asked(self, job: FetchJob, limiter: SourceLimiter) -> Fetched:
+    def _share_or_fetch(self, job: FetchJob, limiter: SourceLimiter) -> Fetched:
         deadline = Deadline.after(self.fetch_seconds)
-        look = FIRST_LOOK_SECONDS
+        delay = FIRST_POLL_SECONDS
         while True:
             attempt = self.cache.claim(job.key)
             if attempt.entry is not None and self.clock() < attempt.entry.fresh_until:
@@ -133,13 +133,13 @@ class Fetcher:
                     self.cache.release(attempt.lease)
                 return Fetched(FlightEnd.SHARED, attempt.entry)
             if attempt.lease is not None:
-                return self._asked_under_lease(job, limiter, attempt, attempt.lease)
+                return self._fetch_under_lease(job, limiter, attempt, attempt.lease)
             if deadline.remaining == 0:
                 return Fetched(FlightEnd.FAILED)
-            self.pause(min(look, deadline.remaining) * (0.5 + self.jitter()))
-            look = min(2 * look, LONGEST_LOOK_SECONDS)
+            self.pause(min(delay, deadline.remaining) * (0.5 + self.jitter()))
+            delay = min(2 * delay, LONGEST_POLL_SECONDS)
 
-    def _asked_under_lease(self, job: FetchJob, limiter: SourceLimiter, attempt: LeaseAttempt, lease: Lease) -> Fetched:
+    def _fetch_under_lease(self, job: FetchJob, limiter: SourceLimiter, attempt: LeaseAttempt, lease: Lease) -> Fetched:
         # The second check; `begin` made the first, so that a refused fetch costs no thread and no lease. Only now is it
         # certain that this process calls the source, so only now is the budget used up, and only now is it worth a
         # round trip to read the pauses that other processes have learned of.
@@ -149,16 +149,16 @@ class Fetcher:
             self.cache.release(lease)
             return self._suppressed(job.source, refusal)
         with self._leases.holding(lease):
-            return self._ask(job, attempt, lease.began, Deadline.after(self.fetch_seconds), limiter)
+            return self._fetch(job, attempt, lease.began, Deadline.after(self.fetch_seconds), limiter)
 
-    def _ask(
+    def _fetch(
         self, job: FetchJob, attempt: LeaseAttempt, began: datetime, deadline: Deadline, limiter: SourceLimiter
     ) -> Fetched:
-        source, known, lease, asked_for = job.source, attempt.entry, attempt.lease, deadline.remaining
+        source, known, lease, allowed = job.source, attempt.entry, attempt.lease, deadline.remaining
         try:
             report = source.fetch(job.subject, known.report if known else None, deadline)
         except SourceUnavailable as unavailable:
-            took = asked_for - deadline.remaining
+            took = allowed - deadline.remaining
             self.events.emit(SourceFailed(source.name, unavailable.kind, took, unavailable.is_about_subject))
             if (until := limiter.failed(unavailable)) is not None:
                 self.pauses.pause(source.name, until)
@@ -168,7 +168,7 @@ class Fetcher:
             if lease is not None:
                 self.cache.release(lease)
             raise
-        self.events.emit(SourceAnswered(source.name, asked_for - deadline.remaining))
+        self.events.emit(SourceAnswered(source.name, allowed - deadline.remaining))
         limiter.answered()
         return Fetched(FlightEnd.FETCHED, self._commit(job.key, self._answered(report, began), lease))
 

@@ -92,15 +92,15 @@ class Resolver:
         entry = self.cache.shared(job.key) if is_local else self.cache.get(job.key)
         if entry is not None and now < entry.fresh_until:
             return _Lookup(entry, _origin_of(entry))
-        return self._ask_at_once(job, entry) if is_local else self._refresh(job, entry, now, deadline)
+        return self._call_local_source(job, entry) if is_local else self._refresh(job, entry, now, deadline)
 
-    def _ask_at_once(self, job: FetchJob, entry: CacheEntry | None) -> _Lookup:
+    def _call_local_source(self, job: FetchJob, entry: CacheEntry | None) -> _Lookup:
         """The answer of a local source, or the cached entry if it fails or too many callers are waiting for it."""
         if not self._waiting.acquire(timeout=LOCAL_QUEUE_SECONDS):
             self.events.emit(CallerWaited(Wait.NOT_ADMITTED))
             return _provisional(entry or self.cache.recall(job.key), None)
         try:
-            fetched = self.fetcher.ask_directly(job, entry)
+            fetched = self.fetcher.fetch_directly(job, entry)
         finally:
             self._waiting.release()
         if fetched.entry is None:
@@ -169,8 +169,8 @@ class _Reader:
         now, entry = self.clock(), lookup.entry
         provisional = self.lifetimes.provisional if lookup.is_provisional else None
         if entry is None or entry.report is None or (lookup.origin is Origin.STALE and not self._may_see(entry.report)):
-            # During an outage only subjects known to be public show their stale status: a private subject must look
-            # like one that does not exist.
+            # During an outage, a reader who may not see a private subject must not be able to tell it from one that
+            # does not exist or was never requested: all three get this fallback.
             return self._fallback(now, provisional or self.lifetimes.failure)
         report, age = entry.report, max(timedelta(0), now - entry.confirmed_at)
         if not self._may_see(report):

@@ -88,17 +88,17 @@ def listed(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Listed]:
 
 
 def _listed(kind: str, parts: Parts, clock: ManualClock) -> Iterator[Listed]:
-    assert parts.own is not None
-    made = Listed(parts.own.source, parts.own.catalogue, clock)
+    assert parts.catalogue is not None
+    made = Listed(parts.catalogue.source, parts.catalogue.store, clock)
     _fill(made)
     if kind == "catalogue":
         yield made
         return
     if kind == "joined":
-        joined = JoinedWalk(OneSource(parts.own.source), {"catalogue": CatalogueWalk(parts.own.source)})
+        joined = JoinedWalk(OneSource(parts.catalogue.source), {"catalogue": CatalogueWalk(parts.catalogue.source)})
         yield replace(made, listing=SnapshotListing(joined, clock, kept_for=timedelta(0)))
         return
-    key = parts.own.keys.create("replica", {Scope.READ})
+    key = parts.catalogue.keys.create("replica", {Scope.READ})
     with served(build_app(parts)) as url:
         transport = HttpTransport(max_bytes=LARGEST_PAGE_BYTES)
         walk = NativeWalk(url, key, transport, clock)
@@ -420,5 +420,5 @@ def test_a_sources_file_is_listed_as_far_as_its_sources_can_tell(
     file.write_text("".join(SOURCES[kind] for kind in kinds))
     settings = load({"BADGE_DATA_DIR": str(tmp_path), "BADGE_SOURCES": str(file)})
     with closing(build_parts(settings, cache=MemoryStatusCache(ManualClock()))) as parts:
-        own = parts.own.source if parts.own else None
+        own = parts.catalogue.source if parts.catalogue else None
         assert type(listing_of(load_sources(file), parts.resolver.routing, own, parts.clock)) is listing

@@ -34,7 +34,7 @@ from tests.servers import ValkeyServer, eventually, running_valkey
 
 KEY = ("github", "acme", "repository", "web")
 OTHER = ("github", "acme", "repository", "api")
-Told = TypeVar("Told", CacheLost, CacheRegained, CacheCommandFailed, CircuitBreakerMoved)
+EventType = TypeVar("EventType", CacheLost, CacheRegained, CacheCommandFailed, CircuitBreakerMoved)
 BUDGET = timedelta(milliseconds=250)  # longer than a busy machine is likely to stall
 
 
@@ -59,7 +59,7 @@ class Rig:
         self.events, self.cache, self.breaker = self.shared.events, self.shared.cache, self.shared.breaker
         self.names = key_names(KEY)
 
-    def told(self, kind: type[Told]) -> list[Told]:
+    def events_of(self, kind: type[EventType]) -> list[EventType]:
         return [event for event in self.events.seen if isinstance(event, kind)]
 
 
@@ -78,8 +78,8 @@ def test_a_frozen_server_costs_three_commands_and_is_reported_once(rig: Rig) -> 
         rig.cache.invalidate(KEY)
         assert not rig.cache.is_up()
     assert time.monotonic() - began < 3 * 3 * BUDGET.total_seconds()
-    assert len(rig.told(CacheLost)) == len(rig.told(CircuitBreakerMoved)) == 1
-    assert len(rig.told(CacheCommandFailed)) == 3
+    assert len(rig.events_of(CacheLost)) == len(rig.events_of(CircuitBreakerMoved)) == 1
+    assert len(rig.events_of(CacheCommandFailed)) == 3
 
 
 def test_without_the_server_this_process_s_own_entries_are_used(rig: Rig) -> None:
@@ -113,7 +113,7 @@ def test_when_the_server_is_back_so_is_the_cache(rig: Rig) -> None:
     rig.server.thaw()
     assert eventually(lambda: not rig.breaker.is_open, 5)
     assert rig.cache.get(KEY) == value
-    assert len(rig.told(CacheRegained)) == 1
+    assert len(rig.events_of(CacheRegained)) == 1
 
 
 def test_the_cache_comes_back_even_if_no_trial_thread_could_be_started_at_first(rig: Rig) -> None:
@@ -170,7 +170,7 @@ class OvertakenConnector(RedisConnector):
         return Overtaken(super()._made())
 
 
-def test_a_lease_attempt_does_not_return_a_value_invalidated_while_it_read(rig: Rig) -> None:
+def test_a_lease_attempt_does_not_return_a_value_read_before_its_invalidation_was_repeated(rig: Rig) -> None:
     connector = OvertakenConnector(rig.server.url, BUDGET, 4)
     commands = RedisCommands(connector, rig.events, rig.breaker)
     cache = RedisStatusCache(commands, MemoryStatusCache(now), rig.events, now)
@@ -251,8 +251,8 @@ def test_a_full_server_loses_writes_but_is_no_outage(rig: Rig) -> None:
     assert rig.cache.put(KEY, value, lease)
     assert rig.cache.get(KEY) == value  # from this process's own cache
     assert not rig.breaker.is_open
-    assert rig.told(CacheLost) == []
-    assert {event.error for event in rig.told(CacheCommandFailed)} == {"OutOfMemoryError"}
+    assert rig.events_of(CacheLost) == []
+    assert {event.error for event in rig.events_of(CacheCommandFailed)} == {"OutOfMemoryError"}
 
 
 def test_entries_expire_and_keys_contain_no_names(rig: Rig) -> None:
@@ -311,7 +311,7 @@ def test_a_server_that_accepts_no_connection_can_not_block_a_command(tmp_path: P
         assert [type(event) for event in cache.events.seen] == [CacheCommandFailed, CacheLost]
 
 
-def test_a_command_s_time_starts_when_it_is_sent() -> None:
+def test_each_command_has_its_own_time_limit() -> None:
     moments = iter([0.0, 0.04, 1.0, 1.01, 2.0, 2.06])
     ours, theirs = socket.socketpair()
     with ours, theirs:

@@ -48,7 +48,7 @@ def connector(url: str) -> RedisConnector:
     return RedisConnector(url, BUDGET, 8)
 
 
-def in_no_hurry(url: str) -> RedisConnector:
+def patient_connector(url: str) -> RedisConnector:
     """A connector with a long timeout, for tests that are not about time."""
     return RedisConnector(url, timedelta(seconds=5), 8)
 
@@ -136,8 +136,8 @@ def test_a_certificate_for_another_server_is_refused(tmp_path: Path) -> None:
     with tls_server(tmp_path / "theirs") as url:
         for stranger in (url.partition("?")[0], f"{url.partition('=')[0]}={other.certificate}"):
             with pytest.raises(redis.ConnectionError, match="certificate verify failed"):
-                in_no_hurry(stranger).client().ping()
-        assert in_no_hurry(url.partition("?")[0] + "?ssl_cert_reqs=none").client().ping()
+                patient_connector(stranger).client().ping()
+        assert patient_connector(url.partition("?")[0] + "?ssl_cert_reqs=none").client().ping()
 
 
 @pytest.mark.parametrize("servers", [tls_watched_server, tls_cluster])
@@ -242,7 +242,7 @@ def test_the_rest_of_a_broken_cluster_answers_a_ping(three_masters: Cluster) -> 
             server.thaw()
 
 
-def of_names(names: HostNames, port: int, seconds: float) -> redis.Redis:
+def client_by_name(names: HostNames, port: int, seconds: float) -> redis.Redis:
     """Return a client for a server by host name, as the connector makes it."""
     kind = type("NamedConnection", (BoundedConnection,), {"names": names})
     limits = {"socket_timeout": seconds, "timeout": seconds, "retry": Retry(NoBackoff(), 0)}
@@ -250,7 +250,7 @@ def of_names(names: HostNames, port: int, seconds: float) -> redis.Redis:
     return redis.Redis(connection_pool=pool)
 
 
-def is_there(client: redis.Redis) -> bool:
+def answers(client: redis.Redis) -> bool:
     """Whether the server answers, even if only to ask for a password."""
     try:
         client.ping()
@@ -284,7 +284,9 @@ def test_a_silent_resolver_costs_a_command_no_more_than_its_time_limit(tmp_path:
         return ask_system("127.0.0.1", port)
 
     with password_server(tmp_path) as url:
-        client = of_names(HostNames(answer_late), int(url.rpartition(":")[2].partition("/")[0]), BUDGET.total_seconds())
+        client = client_by_name(
+            HostNames(answer_late), int(url.rpartition(":")[2].partition("/")[0]), BUDGET.total_seconds()
+        )
 
         def ping() -> None:
             with pytest.raises(redis.TimeoutError), command_time(BUDGET.total_seconds()):
@@ -292,14 +294,14 @@ def test_a_silent_resolver_costs_a_command_no_more_than_its_time_limit(tmp_path:
 
         assert_within(ROOM * 0.06, partial(seconds_of, ping))
         go.set()
-        assert eventually(lambda: is_there(client))
+        assert eventually(lambda: answers(client))
         client.close()
 
 
 def test_a_silent_address_leaves_time_for_the_next(tmp_path: Path) -> None:
     with password_server(tmp_path) as url, silent_port() as silent:
         names = HostNames(lambda host, port: ask_system("127.0.0.1", silent) + ask_system("127.0.0.1", port))
-        client = of_names(names, int(url.rpartition(":")[2].partition("/")[0]), 1)
+        client = client_by_name(names, int(url.rpartition(":")[2].partition("/")[0]), 1)
         with command_time(1):
-            assert is_there(client)
+            assert answers(client)
         client.close()

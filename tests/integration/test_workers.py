@@ -45,8 +45,8 @@ def test_a_report_to_one_worker_is_on_the_badge_of_the_other(
         migrate(loaded.catalogue_location)
         workers = [until_the_end.enter_context(closing(build_parts(loaded))) for _ in range(2)]
         first = workers[0]
-        assert first.own is not None
+        assert first.catalogue is not None
         for status in (BackupStatus.SUCCEEDED, BackupStatus.FAILED, BackupStatus.SUCCEEDED):
-            first.own.catalogue.record(RunEvent(subject=WEB, status=status, at=datetime.now(UTC)))
+            first.catalogue.store.record(RunEvent(subject=WEB, status=status, at=datetime.now(UTC)))
             first.resolver.invalidate(WEB)
             assert [worker.resolver.resolve(WEB).status for worker in workers] == [status, status]

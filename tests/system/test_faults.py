@@ -69,7 +69,7 @@ class Rig:
         return self.log().count("source unavailable") - self.failures_before
 
     def failing_by(self, mode: str) -> Rig:
-        """Wait until the service is healthy, then make the upstream fail in this way."""
+        """Check that the service is healthy, then make the upstream fail in this way; returns the new state."""
         rig = replace(self, mode=mode, failures_before=self.failures_before + self.failures())
         self.upstream.mode = "ok"
         assert status_of(self.service.get(rig.known)) == "succeeded", self.log()

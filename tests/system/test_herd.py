@@ -97,7 +97,7 @@ def test_a_herd_at_a_cold_badge_makes_one_call(fleet: Fleet) -> None:
 
 
 def waits(fleet: Fleet, how: str) -> float:
-    """Return how many callers waited with this outcome; "" for all outcomes."""
+    """Return how many callers had no cached status, by outcome of their wait; "" for all."""
     return sum(service.counted(f'badge_waits_total{{how="{how}') for service in fleet.services)
 
 
@@ -161,7 +161,7 @@ def test_an_outage_changes_no_badge_and_costs_one_call_per_back_off(fleet: Fleet
 def test_warm_badges_do_not_wait_behind_cold_ones_at_a_hanging_upstream(fleet: Fleet) -> None:
     def wait() -> float:
         fleet.upstream.mode = "ok"
-        assert eventually(lambda: is_asked_by_all(fleet), 20)
+        assert eventually(lambda: is_every_breaker_closed(fleet), 20)
         warm = fleet.fresh_path()
         fleet.services[0].get(warm)
         fleet.upstream.mode = "hang-before-headers"
@@ -178,7 +178,7 @@ def test_warm_badges_do_not_wait_behind_cold_ones_at_a_hanging_upstream(fleet: F
     assert_within(ROOM * 0.05, wait)
 
 
-def is_asked_by_all(fleet: Fleet) -> bool:
+def is_every_breaker_closed(fleet: Fleet) -> bool:
     """Whether every worker's breaker is closed."""
     answers = [all_at_once(fleet.urls(fleet.fresh_path(), 1))[0] for _ in range(16)]
     return all(answer.status == "succeeded" for answer in answers)

@@ -67,7 +67,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         yield site
 
 
-def said_by(nginx: Nginx, request: bytes) -> tuple[bytes, bytes]:
+def answer_to(nginx: Nginx, request: bytes) -> tuple[bytes, bytes]:
     """Send a raw request; returns head and body of the answer."""
     address = nginx.url.removeprefix("http://").split(":")
     with socket.create_connection((address[0], int(address[1])), timeout=5) as client:
@@ -77,7 +77,7 @@ def said_by(nginx: Nginx, request: bytes) -> tuple[bytes, bytes]:
     return head, body
 
 
-def asking_for(target: str, *headers: str) -> bytes:
+def raw_get(target: str, *headers: str) -> bytes:
     lines = [f"GET {target} HTTP/1.1", "Connection: close", *(headers or ("Host: badges.example.org",)), "", ""]
     return "\r\n".join(lines).encode()
 
@@ -113,7 +113,7 @@ def test_private_answers_are_never_cached(site: Site) -> None:
 def test_pages_are_not_cached_and_metrics_not_exposed(site: Site) -> None:
     assert "Cache-Status" not in site.nginx.get("/readyz").headers
     for path in ("/metrics", "/metrics/", "//metrics", "/%6detrics", "/badge/../metrics"):
-        head, body = said_by(site.nginx, asking_for(path))
+        head, body = answer_to(site.nginx, raw_get(path))
         assert head.startswith(b"HTTP/1.1 404")
         assert b"badge_requests_total" not in body
 
@@ -134,7 +134,7 @@ def test_pages_are_not_cached_and_metrics_not_exposed(site: Site) -> None:
     ids=lambda target: target[:40],
 )
 def test_odd_targets_are_answered_with_an_image(site: Site, target: str) -> None:
-    head, body = said_by(site.nginx, asking_for(target))
+    head, body = answer_to(site.nginx, raw_get(target))
     assert (head[:13], b"Content-Type: image/svg+xml; charset=utf-8" in head) == (b"HTTP/1.1 200 ", True)
     assert b"cache-control: public" in head.lower()
     assert b"</svg>" in body
@@ -142,7 +142,7 @@ def test_odd_targets_are_answered_with_an_image(site: Site, target: str) -> None
 
 @pytest.mark.parametrize("target", ["/badge/acme/%00.json", "/badge/acme/%00?strict=1", "/badge/acme/%00?format=txt"])
 def test_programs_get_the_true_status_code_of_a_refused_request(site: Site, target: str) -> None:
-    head, body = said_by(site.nginx, asking_for(target))
+    head, body = answer_to(site.nginx, raw_get(target))
     assert (head[:13], b"Content-Type: application/problem+json" in head) == (b"HTTP/1.1 400 ", True)
     assert body == problem_of(AnswerKind.INVALID)
 
@@ -176,7 +176,7 @@ def test_no_client_header_changes_what_others_get(site: Site, header: str) -> No
     name = header.partition(":")[0]
     path = f"/badge/{WEB}?v={name}-{len(header)}"
     hosts = () if name == "Host" else ("Host: badges.example.org",)
-    said_by(site.nginx, asking_for(path, header, *hosts))
+    answer_to(site.nginx, raw_get(path, header, *hosts))
     others = site.nginx.get(path)
     assert (others.status_code, others.content) == (200, site.service.get(f"/badge/{WEB}").content)
 

@@ -151,7 +151,7 @@ def test_a_killed_redis_costs_at_most_one_call_per_process(tmp_path: Path) -> No
         assert len(rig.upstream.asked) <= 2 * 10
 
 
-def shown_in_the_end(rig: Rig, names: Sequence[str]) -> None:
+def assert_shown_eventually(rig: Rig, names: Sequence[str]) -> None:
     """Assert that each badge shows its true status, perhaps after a brief "unknown", and never another."""
     urls, number = [f"{rig.service.url}/badge/acme/{name}" for name in names], count()
     for _ in range(40):
@@ -168,7 +168,7 @@ def test_poison_in_redis_is_never_shown(tmp_path: Path, kind: str) -> None:
     names = [f"repo-{number}" for number in range(100)]
     with rig_on_a_valkey(tmp_path, **IN_NO_HURRY) as (rig, valkey):
         client = connect(valkey.url, timedelta(seconds=5), 1)
-        shown_in_the_end(rig, names)
+        assert_shown_eventually(rig, names)
         kept = {key: client.get(key) for key in client.scan_iter() if client.type(key) == b"string"}
         whole = [value for value in kept.values() if isinstance(value, bytes) and value.startswith(b"{")]
         assert len(whole) >= len(names)
@@ -180,7 +180,7 @@ def test_poison_in_redis_is_never_shown(tmp_path: Path, kind: str) -> None:
                 # Another subject's report, whole and truncated; a pickle; noise.
                 other = whole[(number + 1) % len(whole)]
                 client.set(key, (other, other[:-9], b"\x80\x04cos\nsystem\n.", bytes(range(256)))[number % 4])
-        shown_in_the_end(rig, names)
+        assert_shown_eventually(rig, names)
         assert is_cache_up(rig)
         client.close()
 
@@ -193,7 +193,7 @@ ROOM_FOR_SOME = 60_000
 def test_a_full_redis_changes_no_badge_and_is_no_outage(tmp_path: Path, policy: str) -> None:
     with rig_on_a_valkey(tmp_path, **IN_NO_HURRY) as (rig, valkey):
         client = connect(valkey.url, timedelta(seconds=5), 1)
-        shown_in_the_end(rig, [f"first-{number}" for number in range(100)])  # connections take memory too
+        assert_shown_eventually(rig, [f"first-{number}" for number in range(100)])  # connections take memory too
         client.config_set("maxmemory-policy", policy)
         client.config_set("maxmemory", client.info("memory")["used_memory"] + ROOM_FOR_SOME)
 
@@ -204,7 +204,7 @@ def test_a_full_redis_changes_no_badge_and_is_no_outage(tmp_path: Path, policy: 
 
         # Memory taken by connections at that moment may be free by now.
         for first in range(0, 2_000, 200):
-            shown_in_the_end(rig, [f"repo-{number}" for number in range(first, first + 200)])
+            assert_shown_eventually(rig, [f"repo-{number}" for number in range(first, first + 200)])
             if is_full():
                 break
         assert is_full()
@@ -315,7 +315,7 @@ def test_pngs_are_all_drawn_in_time_under_load(tmp_path: Path) -> None:
 
 
 def twenty_at_a_time(rig: Rig, first: int) -> list[Answer]:
-    """Request 250 new badges at scales 1 to 4, twenty at a time."""
+    """Request 250 PNGs with new labels at scales 1 to 4, twenty at a time."""
     urls = [f"{rig.service.url}/badge/acme/web.png?label=l{n}&scale={1 + n % 4}" for n in range(first, first + 250)]
     return [answer for start in range(0, 250, 20) for answer in all_at_once(urls[start : start + 20])]
 

@@ -57,7 +57,7 @@ class Api:
         wired = load({"BADGE_DATA_DIR": str(folder), **rates})
         migrate(wired.catalogue_location)
         self.parts = build_parts(wired, cache=MemoryStatusCache(clock), clock=clock)
-        own = self.parts.own
+        own = self.parts.catalogue
         assert own is not None
         self.app: Flask = build_app(self.parts)
         key = own.keys.create("all", set(Scope))

@@ -47,7 +47,7 @@ class RedisCommands:
     _failures: int = field(default=0, init=False)
     _trying: PerProcess[threading.Event] = field(default_factory=lambda: PerProcess(threading.Event), init=False)
     """Set while a thread is running trials."""
-    _owes: bool = field(default=False, init=False)
+    _is_call_due: bool = field(default=False, init=False)
 
     def attempt(
         self,
@@ -81,10 +81,10 @@ class RedisCommands:
         """Connect in the background: a process's first command imports code, which takes longer than its time limit."""
         start_thread(self._connect, "redis-warm-up")
 
-    def make_up_soon(self) -> None:
+    def call_on_return_soon(self) -> None:
         """Call `on_return` in the background until it succeeds, even though the breaker may be closed."""
         with self._lock:
-            self._owes = True
+            self._is_call_due = True
         self._try_in_background()
 
     def _connect(self) -> None:
@@ -123,16 +123,16 @@ class RedisCommands:
         pause = threading.Event()
         while self._must_go_on():
             pause.wait(self.breaker.seconds_to_trial)
-            self._owes = False
+            self._is_call_due = False
             try:
                 with command_time(TRIAL_SECONDS):
                     self.connector.client().ping()
-                for make_up in self.on_return:
-                    make_up()
+                for callback in self.on_return:
+                    callback()
             except Exception as error:  # noqa: BLE001 - if this thread died, the breaker would stay open forever
                 if not isinstance(error, LOSSES):
                     self.events.emit(AnswerCrashed("redis-trial", error))
-                self._owes = True
+                self._is_call_due = True
                 self.breaker.failed()
             else:
                 self._answered()
@@ -140,7 +140,7 @@ class RedisCommands:
     def _must_go_on(self) -> bool:
         """Whether to go on; if not, also clear the flag, so that the next outage starts a new thread."""
         with self._lock:
-            if self.breaker.is_open or self._owes:
+            if self.breaker.is_open or self._is_call_due:
                 return True
             self._trying.get().clear()
             return False

@@ -122,7 +122,7 @@ class RedisStatusCache:
         return self._clock() if micros is None else from_micros(micros)
 
     def claim(self, key: SubjectKey) -> LeaseAttempt:
-        """Try to get the lease. Only while the breaker is open does a process-local lease suffice.
+        """Try to get the lease. A process-local one suffices only while the breaker is open or the server is full.
 
         If the command was merely late, nothing is granted: the caller retries shortly, and the source is not called
         twice.
@@ -167,7 +167,7 @@ class RedisStatusCache:
         names = key_names(key)
         if self._run("invalidate", _INVALIDATE, [names.value, names.fence], [_milliseconds(FENCE_LIFETIME)]) is None:
             self._pending_invalidations.add(key)
-            self._commands.make_up_soon()
+            self._commands.call_on_return_soon()
 
     def is_up(self) -> bool:
         """Whether the server answers now."""

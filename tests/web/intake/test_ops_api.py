@@ -47,10 +47,10 @@ def ops(tmp_path: Path) -> Iterator[Ops]:
     settings = load({"BADGE_DATA_DIR": str(tmp_path), "BADGE_EDGE_CACHE": "0"})
     migrate(settings.catalogue_location)
     with closing(build_parts(settings, cache=OneProcess(clock), clock=clock)) as parts:
-        assert parts.own is not None
-        reader = parts.own.keys.create("reader", frozenset({Scope.READ}))
-        reporter = parts.own.keys.create("reporter", frozenset({Scope.REPORT}))
-        yield Ops(build_app(parts).test_client(), parts.own, clock, reader, reporter)
+        assert parts.catalogue is not None
+        reader = parts.catalogue.keys.create("reader", frozenset({Scope.READ}))
+        reporter = parts.catalogue.keys.create("reporter", frozenset({Scope.REPORT}))
+        yield Ops(build_app(parts).test_client(), parts.catalogue, clock, reader, reporter)
 
 
 def test_a_report_is_on_the_badge_at_once(ops: Ops) -> None:
@@ -283,9 +283,9 @@ def test_calls_with_a_key_are_rate_limited(tmp_path: Path) -> None:
     settings = load({"BADGE_DATA_DIR": str(tmp_path), "BADGE_OPS_PER_MINUTE": "3"})
     migrate(settings.catalogue_location)
     with closing(build_parts(settings, cache=OneProcess(clock), clock=clock)) as parts:
-        assert parts.own is not None
-        one, other = (parts.own.keys.create(name, {Scope.READ}) for name in ("one", "other"))
-        ops = Ops(build_app(parts).test_client(), parts.own, clock, one, other)
+        assert parts.catalogue is not None
+        one, other = (parts.catalogue.keys.create(name, {Scope.READ}) for name in ("one", "other"))
+        ops = Ops(build_app(parts).test_client(), parts.catalogue, clock, one, other)
         assert [ops.status().status_code for _ in range(4)] == [404, 404, 404, 429]
         assert ops.status().headers["Retry-After"] == "60"
         assert ops.status(key=other).status_code == 404

@@ -53,8 +53,8 @@ def intake_of(folder: Path, **settings: str) -> Iterator[Intake]:
     # A working cache, so that the tests see what readers see and not the catalogue's state.
     with closing(build_parts(wired, cache=OneProcess(clock), clock=clock, jitter=lambda: 0.0)) as parts:
         migrate(wired.catalogue_location)
-        assert parts.own is not None
-        intake = Intake(build_app(parts).test_client(), parts.own, clock, "")
+        assert parts.catalogue is not None
+        intake = Intake(build_app(parts).test_client(), parts.catalogue, clock, "")
         intake.uuid = intake.check(WEB, "web")
         yield intake
 
@@ -92,7 +92,7 @@ def test_an_exit_status_gives_the_result(intake: Intake, status: str, shown: str
 def test_a_log_ping_is_accepted_and_changes_nothing(intake: Intake) -> None:
     intake.ping("/fail")
     assert intake.ping("/log", data=b"halfway").text == "OK"
-    assert (intake.badge, len(intake.own.catalogue.runs(WEB))) == ("failed", 1)
+    assert (intake.badge, len(intake.own.store.runs(WEB))) == ("failed", 1)
 
 
 @pytest.mark.parametrize("rest", ["/256", "/-1", "/1.0", "/strat", "/%D9%A1", "/START", "/0001"])
@@ -127,7 +127,7 @@ def test_run_ids_pair_a_start_with_its_end(intake: Intake) -> None:
     assert intake.badge == "inProgress"
     intake.clock.advance(minutes=1)
     intake.ping(f"?rid={OTHER_RID.upper()}")
-    assert [run.status for run in intake.own.catalogue.runs(WEB)] == ["succeeded", "failed"]
+    assert [run.status for run in intake.own.store.runs(WEB)] == ["succeeded", "failed"]
 
 
 def test_a_run_id_must_be_a_uuid(intake: Intake) -> None:

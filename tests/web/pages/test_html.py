@@ -47,9 +47,9 @@ def test_the_validator_detects_an_error() -> None:
 @pytest.fixture
 def full(dashboards: Dashboards) -> Dashboard:
     dashboard = dashboards()
-    assert dashboard.parts.own is not None
+    assert dashboard.parts.catalogue is not None
     rows = [row(number) for number in range(MANY)]
-    with dashboard.parts.own.catalogue.database.writing() as connection:
+    with dashboard.parts.catalogue.store.database.writing() as connection:
         connection.execute(insert(subjects), rows)
     return dashboard
 
