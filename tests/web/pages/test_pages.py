@@ -250,8 +250,8 @@ def test_a_failure_tells_its_reason_and_links_to_its_run(dashboard: Dashboard) -
     assert link.get_text() == "its page on ci.example.org"
 
 
-def test_strangers_see_the_reason_but_no_address_of_a_run(tmp_path: Path) -> None:
-    dashboard = Dashboard(tmp_path, BADGE_DASHBOARD="open")
+def test_strangers_see_the_reason_but_no_address_of_a_run(dashboards: Dashboards) -> None:
+    dashboard = dashboards(BADGE_DASHBOARD="open")
     dashboard.run(WEB, BackupStatus.FAILED, reason=Reason.PARTIAL, url=RUN_PAGE)
     assert facts_of(dashboard)["Reason"] == "only part of it was backed up"
     assert "ci.example.org" not in dashboard.get(f"/dashboard/{WEB.path}").text
