@@ -30,8 +30,7 @@ class Database:
     def __init__(self, url: str) -> None:
         self.url = url
         make_url(url).get_dialect().import_dbapi()  # loaded before workers are forked, which then share it
-        self._index = PerProcess(lambda: _allocate_index(url))
-        self._engine = PerProcess(lambda: new_engine(url))
+        self._engine = PerProcess(lambda: _first_engine(url))
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -41,7 +40,6 @@ class Database:
 
     def _reader(self) -> Connection:
         try:
-            self._index.get()
             return self._engine.get().connect()
         except OperationalError as error:
             if (snapshot := snapshot_engine(self.url, error)) is None:
@@ -54,7 +52,6 @@ class Database:
 
         `patience` is how many milliseconds to wait for another writer, before `OperationalError`.
         """
-        self._index.get()
         with writing_on(self._engine.get(), patience) as connection:
             yield connection
 
@@ -62,6 +59,11 @@ class Database:
         """Close this process's connections; they are made anew at the next use. Inherited ones are left alone."""
         if (engine := self._engine.take()) is not None:
             engine.dispose()
+
+
+def _first_engine(url: str) -> Engine:
+    _allocate_index(url)
+    return new_engine(url)
 
 
 def new_engine(url: str) -> Engine:
@@ -126,7 +128,10 @@ def _allocate_index(url: str) -> None:
     """
     location = make_url(url)
     file = Path(location.database or "")
-    if location.get_backend_name() != "sqlite" or (os.getpid(), file) in _indexes or not file.is_file():
+    if location.get_backend_name() != "sqlite" or (os.getpid(), file) in _indexes:
+        return
+    if not file.is_file():
+        _indexes.add((os.getpid(), file))  # SQLite makes both; by the next call there may be a connection
         return
     try:
         index = os.open(file.with_name(f"{file.name}-shm"), os.O_RDWR | os.O_CREAT, file.stat().st_mode & 0o777)
