@@ -16,6 +16,7 @@ from functools import partial
 from typing import Any, NoReturn, TypeVar
 from urllib.parse import urlsplit
 
+from badge.events import FailureKind
 from badge.model import BackupStatus, InvalidSubject, Reason, Report, Subject, Visibility
 
 LONGEST_URL = 2048
@@ -32,7 +33,11 @@ _Word = TypeVar("_Word", bound=StrEnum)
 
 
 class ContractBroken(ValueError):
-    """What was sent is not of the contract; `str()` is one word of a closed set, nothing of the sender's."""
+    """A document that breaks the contract."""
+
+    def __init__(self, kind: FailureKind) -> None:
+        super().__init__(kind)
+        self.kind = kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +71,7 @@ def report_from(document: object, *, asked_for: Subject, now: datetime) -> Parse
     Moments in the future that can't be count as `now`: clocks differ.
     """
     if not isinstance(document, dict):
-        raise ContractBroken("notAnObject")
+        raise ContractBroken(FailureKind.NOT_AN_OBJECT)
     check_subject(document, asked_for)
     word = _required(document, "status", str)
     status = _word(BackupStatus, word)
@@ -74,7 +79,7 @@ def report_from(document: object, *, asked_for: Subject, now: datetime) -> Parse
     visibility = _word(Visibility, _required(document, "visibility", str))
     observed_at = moment_in(document, "observedAt")
     if visibility is None or observed_at is None or not 0 <= revision < LARGEST_SIZE:
-        raise ContractBroken("badField")
+        raise ContractBroken(FailureKind.BAD_FIELD)
     report = Report(
         status=status or BackupStatus.UNKNOWN,
         observed_at=min(observed_at, now),
@@ -96,7 +101,7 @@ def parse_json(raw: bytes) -> object:
     except ContractBroken:
         raise
     except (ValueError, RecursionError):
-        raise ContractBroken("badJson") from None
+        raise ContractBroken(FailureKind.BAD_JSON) from None
 
 
 def parse_time(value: object) -> datetime | None:
@@ -153,9 +158,9 @@ def check_subject(document: Mapping[str, object], asked_for: Subject) -> None:
     try:
         answered = Subject.parse(*parts)
     except InvalidSubject:
-        raise ContractBroken("otherSubject") from None
+        raise ContractBroken(FailureKind.OTHER_SUBJECT) from None
     if answered.key(fold_case=True) != asked_for.key(fold_case=True):
-        raise ContractBroken("otherSubject")
+        raise ContractBroken(FailureKind.OTHER_SUBJECT)
 
 
 _Kind = TypeVar("_Kind", str, int)
@@ -165,7 +170,7 @@ def _required(document: Mapping[str, object], name: str, kind: type[_Kind]) -> _
     value = document.get(name)
     # bool is an int to Python, and to nobody else.
     if not isinstance(value, kind) or isinstance(value, bool):
-        raise ContractBroken("badField")
+        raise ContractBroken(FailureKind.BAD_FIELD)
     return value
 
 
@@ -229,11 +234,11 @@ _OPTIONAL_FIELDS = (
 
 
 def _no_constant(_: str) -> NoReturn:
-    raise ContractBroken("badJson")
+    raise ContractBroken(FailureKind.BAD_JSON)
 
 
 def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
     document = dict(pairs)
     if len(document) != len(pairs):
-        raise ContractBroken("duplicateName")
+        raise ContractBroken(FailureKind.DUPLICATE_NAME)
     return document

@@ -17,7 +17,7 @@ from requests.structures import CaseInsensitiveDict
 from badge.contract import ContractBroken, format_time, parse_json, parse_time, report_from, status_document
 from badge.model import BackupStatus, Reason, Report, Subject, Visibility
 from badge.ports import LONGEST_PAUSE, SourceUnavailable
-from badge.sources.http.transport import HttpAnswer
+from badge.sources.http.messages import HttpAnswer
 from badge.sources.native.answer import interpret
 from tests.doubles import START
 
