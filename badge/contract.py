@@ -45,7 +45,7 @@ class ParsedStatus:
     """A report, and whether its status was none of the six."""
 
     report: Report
-    unknown_word: bool
+    has_unknown_status: bool
 
 
 def coordinates_of(subject: Subject) -> dict[str, str]:
@@ -87,7 +87,7 @@ def report_from(document: object, *, asked_for: Subject, now: datetime) -> Parse
         revision=revision,
         **{field.name: field.read(document, now) for field in _OPTIONAL_FIELDS},
     )
-    return ParsedStatus(report, unknown_word=status is None)
+    return ParsedStatus(report, has_unknown_status=status is None)
 
 
 def parse_json(raw: bytes) -> object:

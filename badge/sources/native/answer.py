@@ -31,11 +31,11 @@ def interpret(answer: HttpAnswer, subject: Subject, known: Report | None, now: d
         case 200:
             return _status(answer, subject, now)
         case 304 if known is not None and known.validator is not None:  # otherwise the request was unconditional
-            return ParsedStatus(replace(known, observed_at=now), unknown_word=False)
+            return ParsedStatus(replace(known, observed_at=now), has_unknown_status=False)
         case 404:
-            return ParsedStatus(Report.absent(now), unknown_word=False)
+            return ParsedStatus(Report.absent(now), has_unknown_status=False)
         case 410:
-            return ParsedStatus(_deleted(answer, subject, known, now), unknown_word=False)
+            return ParsedStatus(_deleted(answer, subject, known, now), has_unknown_status=False)
         case status:
             raise unavailable(status, answer.headers, now)
 

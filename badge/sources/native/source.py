@@ -58,7 +58,7 @@ class NativeSource:
         for line in describe_answer(answer):
             trace(line)
         parsed = interpret(answer, subject, known, self.clock())
-        if parsed.unknown_word:
+        if parsed.has_unknown_status:
             self.events.emit(UnknownStatusReceived(self.name))
         return parsed.report
 

@@ -75,7 +75,7 @@ class DeclarativeSource:
             raise SourceUnavailable(FailureKind.BAD_EXPRESSION, is_about_subject=True) from None
         for step in reading.steps:
             trace(step)
-        if reading.unknown_word:
+        if reading.has_unknown_status:
             self.events.emit(UnknownStatusReceived(self.name))
         report = reading.report_after(known)
         return replace(report, visibility=Visibility.PRIVATE) if self.is_private else report

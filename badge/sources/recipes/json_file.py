@@ -123,6 +123,6 @@ class JsonFileSource:
         reading = Reader(self.recipe).read(document, names, self.clock())
         for step in reading.steps:
             trace(step)
-        if reading.unknown_word:
+        if reading.has_unknown_status:
             self.events.emit(UnknownStatusReceived(self.name))
         return reading

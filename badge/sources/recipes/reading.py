@@ -32,7 +32,7 @@ class Reading:
     """The report in an answer, and how it was read."""
 
     report: Report
-    unknown_word: bool = False
+    has_unknown_status: bool = False
     """Whether the answer has a state that the recipe's `map` lacks."""
     steps: Sequence[str] = ()
     knows_visibility: bool = True

@@ -10,7 +10,7 @@ from tests.doubles import Inline, ManualClock, RecordedEvents
 
 def test_a_used_up_budget_does_not_waste_a_trial() -> None:
     now = 0.0
-    rules = CircuitBreakerRules(first_seconds=3)
+    rules = CircuitBreakerRules(first_pause_seconds=3)
     breaker = CircuitBreaker("x", RecordedEvents(), rules, lambda: now, lambda: 0.5)
     budget = Budget(BudgetLimits(per_second=1, new_per_second=1, new_burst=1), lambda: now)
     limiter = SourceLimiter(breaker, budget, Inline(), ManualClock())

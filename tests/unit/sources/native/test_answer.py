@@ -44,7 +44,7 @@ def test_each_sample_gives_what_it_expects(file: Path) -> None:
         assert raised.value.kind == sample["fails"]
         return
     parsed = interpret(sample_answer(sample), WEB, None, START)
-    assert parsed.unknown_word is sample["expect"].pop("unknown_word", False)
+    assert parsed.has_unknown_status is sample["expect"].pop("has_unknown_status", False)
     found = {name: getattr(parsed.report, name) for name in sample["expect"]}
     shown = {name: value.isoformat() if isinstance(value, datetime) else value for name, value in found.items()}
     assert shown == sample["expect"]
