@@ -22,9 +22,9 @@ from sqlalchemy import (
     type_coerce,
 )
 
-from badge.catalogue.expectation import has_status, is_overdue
+from badge.catalogue.expectation import has_status, is_overdue, overdue_at
 from badge.catalogue.schema import subjects
-from badge.catalogue.subjects import KEY
+from badge.catalogue.subjects import KEY, selected
 from badge.listing import (
     WORST_FIRST,
     ListingFilter,
@@ -80,7 +80,7 @@ class Listing:
         if cursor is not None:
             conditions.append(keyset.after(marks_in(cursor, self.order, keyset.kinds)))
         marks = [part.label(f"mark_{place}") for place, part in enumerate(keyset.parts)]
-        wanted = select(subjects, *marks).where(*conditions).order_by(*keyset.order())
+        wanted = selected(self.now, *marks).where(*conditions).order_by(*keyset.order())
         return connection.execute(wanted.limit(limit)).all()
 
     def cursor_after(self, row: Row[Any]) -> str:
@@ -108,7 +108,7 @@ def _keyset(order: ListingOrder, now: datetime) -> _Keyset:
         case ListingOrder.NAME:
             return _Keyset(KEY)
         case ListingOrder.LATEST:
-            changed_at = case((is_overdue(now), subjects.c.overdue_at), else_=subjects.c.updated_at)
+            changed_at = case((is_overdue(now), overdue_at(now)), else_=subjects.c.updated_at)
             # As a number, for that is what a cursor holds.
             return _Keyset((type_coerce(changed_at, BigInteger), subjects.c.id), is_descending=True)
         case ListingOrder.WORST:

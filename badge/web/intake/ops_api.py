@@ -89,7 +89,7 @@ class OpsApi:
         self._admit(Scope.REPORT)
         _require_json()
         try:
-            event = read_event(request.get_data(), now=self.clock())
+            event = read_event(request.get_data())
             recorded = self.catalogue.record(event)
         except (BadBody, InvalidEvent) as bad:
             raise OpsRefused(400, "INVALID_REPORT", str(bad)) from None

@@ -108,7 +108,7 @@ class PingIntake:
             raise PingRefused(429, "rate limited", retry_after=60)
         if (status := _STATUS.get(signal)) is None:
             return
-        event = RunEvent(subject=subject, status=status, at=self.clock(), run_id=run_id)
+        event = RunEvent(subject=subject, status=status, run_id=run_id)
         if self.catalogue.record(event).changed:
             self.on_change(subject)
 

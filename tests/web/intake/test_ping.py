@@ -123,10 +123,11 @@ def test_run_ids_pair_a_start_with_its_end(intake: Intake) -> None:
     for minute, rest in enumerate([f"/start?rid={RID}", f"/start?rid={OTHER_RID}", f"/fail?rid={RID}"]):
         intake.clock.advance(minutes=minute)
         intake.ping(rest)
-    # The latest run is still in progress.
-    assert intake.badge == "inProgress"
+    # A failure is shown at once, although the other run is still in progress.
+    assert intake.badge == "failed"
     intake.clock.advance(minutes=1)
     intake.ping(f"?rid={OTHER_RID.upper()}")
+    assert intake.badge == "succeeded"
     assert [run.status for run in intake.own.store.runs(WEB)] == ["succeeded", "failed"]
 
 
