@@ -28,13 +28,13 @@ from pydantic import (
     ValidationError,
 )
 
-from badge import settings_file
+from badge import database_url, settings_file
 from badge.settings_file import PROJECT_FOLDER, SettingsFile
 from badge.validation import DURATION, problem_of
 
 PREFIX = "BADGE_"
 
-# Into the service's own environment, for Debian's Python takes nothing in; the locks are whole, hence no others.
+# Into the service's own environment, because Debian's Python is externally managed; the lock files are complete.
 INSTALL = ".venv/bin/pip install --no-deps --require-hashes -r"
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
@@ -120,11 +120,11 @@ def _has_valid_port(parts: SplitResult) -> bool:
 
 
 def _catalogue_url(value: SecretStr) -> SecretStr:
-    database = re.match(r"(sqlite|postgresql)(?:\+psycopg)?://", value.get_secret_value())
-    if database is None:
-        raise ValueError("give sqlite:///path or postgresql+psycopg://user:password@host/name")
-    if database[1] == "postgresql" and find_spec("psycopg") is None:
-        raise ValueError(f"PostgreSQL needs its driver: {INSTALL} requirements-postgresql.txt")
+    url = value.get_secret_value()
+    if url.startswith("postgresql") and find_spec("psycopg") is None:
+        raise ValueError(f"install PostgreSQL's driver first: {INSTALL} requirements-postgresql.txt")
+    if fault := database_url.fault_of(url):
+        raise ValueError(fault)
     return value
 
 
