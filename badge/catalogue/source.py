@@ -11,6 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from badge.catalogue.faults import failure
 from badge.catalogue.store import Catalogue
 from badge.deadline import Deadline
+from badge.events import FailureKind
 from badge.listing import (
     ListingFilter,
     ListingOrder,
@@ -19,8 +20,6 @@ from badge.listing import (
 )
 from badge.model import PastRun, Report, Subject
 from badge.ports import Events, SourceUnavailable
-
-UNAVAILABLE = "database"
 
 _Read = TypeVar("_Read")
 
@@ -79,4 +78,4 @@ class CatalogueSource:
             return read()
         except SQLAlchemyError as error:
             self.events.emit(failure(operation, error))
-            raise SourceUnavailable(UNAVAILABLE) from None
+            raise SourceUnavailable(FailureKind.DATABASE) from None

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from badge import database_url
 from badge.settings import (
     SECRETS,
     BadSettings,
@@ -18,7 +17,8 @@ from badge.settings import (
     unknown_variables,
     variable_for,
 )
-from badge.settings_reference import example_file, table
+from badge.settings.database_url import ENCODE
+from badge.settings.reference import example_file, table
 
 PROJECT = Path(__file__).parents[2]
 EXAMPLE = PROJECT / "config" / "badge.env.example"
@@ -46,7 +46,7 @@ def test_all_faults_are_reported_at_once_with_their_variables() -> None:
     )
     assert len(faults) == 6
     assert "BADGE_WORKERS: give a whole number from 1 to 64" in faults
-    assert "BADGE_MAX_STATUS_AGE: give something from 1h to 7d" in faults
+    assert "BADGE_MAX_STATUS_AGE: give a duration from 1h to 7d" in faults
 
 
 @pytest.mark.parametrize("url", ["redis://:hunter2@[::1", "redis://:hunter2@host:port", "ftp://:hunter2@host"])
@@ -112,8 +112,8 @@ def test_other_databases_and_drivers_are_a_fault(url: str) -> None:
             "postgresql+psycopg://db/badge?prepare_threshold=5",
             "remove prepare_threshold, which PostgreSQL does not know",
         ),
-        ("postgresql+psycopg://u:p@ss?word=x@db/badge", database_url.ENCODE),
-        ("postgresql+psycopg://db:port/badge", database_url.ENCODE),
+        ("postgresql+psycopg://u:p@ss?word=x@db/badge", ENCODE),
+        ("postgresql+psycopg://db:port/badge", ENCODE),
         ("postgresql+psycopg://db:99999/badge", "give a port from 1 to 65535"),
         ("sqlite:////tmp/c.sqlite3?mode=ro", "give sqlite:///path without options"),
         ("sqlite://", "give a file, as in sqlite:///path"),
