@@ -145,9 +145,9 @@ class Listing:
         By themselves databases walk through all subjects in the order asked for, to find the few that match.
         """
         for ids in _indexed(self.filter, self.now):
-            some = ids.limit(self.most_sorted + 1).subquery()
-            if connection.execute(select(func.count()).select_from(some)).scalar_one() <= self.most_sorted:
-                yield subjects.c.id.in_(ids)
+            found = connection.scalars(ids.limit(self.most_sorted + 1)).all()
+            if len(found) <= self.most_sorted:
+                yield subjects.c.id.in_(found)
                 return
 
     def _streams(self) -> Sequence[_Stream]:
