@@ -12,9 +12,9 @@ from sqlalchemy import Connection, Row, bindparam, delete, func, insert, or_, se
 from badge.catalogue.checks import expectation_of
 from badge.catalogue.database import Database
 from badge.catalogue.events import RunEvent
-from badge.catalogue.expectation import due_columns
+from badge.catalogue.expectation import due_columns, overdue_despite_end
 from badge.catalogue.history import Deletion, History, Run
-from badge.catalogue.listing import Listing, totals
+from badge.catalogue.listing import MOST_SORTED, Listing
 from badge.catalogue.schema import runs, subjects
 from badge.catalogue.subjects import (
     change,
@@ -22,6 +22,7 @@ from badge.catalogue.subjects import (
     details_in,
     is_subject,
     locked,
+    remove,
     report_of,
     selected,
     subject_of,
@@ -84,6 +85,8 @@ class Catalogue:
     database: Database
     clock: Clock
     retention: Retention = Retention()
+    most_sorted: int = MOST_SORTED
+    """How many subjects a search may sort and count."""
 
     def record(self, event: RunEvent) -> Recorded:
         """Record an event in one transaction; raises `InvalidEvent`."""
@@ -118,13 +121,13 @@ class Catalogue:
     def deletable(self, subject: Subject) -> SubjectRecords:
         """Return what `delete` would remove. Raises `NothingKnown` or `IsExpected`."""
         with self.database.reading() as connection:
-            return _records_of(connection, subject)
+            return _records_of(connection, subject)[1]
 
     def delete(self, subject: Subject) -> SubjectRecords:
         """Remove the subject and its runs, as if it had never been reported. Raises `NothingKnown` or `IsExpected`."""
         with self.database.writing() as connection:
-            records = _records_of(connection, subject, for_update=True)
-            connection.execute(delete(subjects).where(is_subject(subject)))  # Its runs are deleted with it.
+            row, records = _records_of(connection, subject, for_update=True)
+            remove(connection, row)
         return records
 
     def list(
@@ -135,16 +138,19 @@ class Catalogue:
         order: ListingOrder = ListingOrder.NAME,
     ) -> ListingPage:
         """Return one page; raises `ValueError` for an invalid cursor."""
-        listing = Listing(filter, order, self.clock())
         with self.database.reading() as connection:
-            rows = listing.rows(connection, cursor, limit + 1)
-        items = [ListedSubject(subject_of(row), report_of(row, listing.now)) for row in rows[:limit]]
-        return ListingPage(items, listing.cursor_after(rows[limit - 1]) if len(rows) > limit else None)
+            listing = self._listing(connection, filter, order)
+            rows, next_cursor = listing.page(connection, cursor, limit)
+        return ListingPage([ListedSubject(subject_of(row), report_of(row, listing.now)) for row in rows], next_cursor)
 
     def totals(self, filter: ListingFilter) -> ListingTotals:
         """Return the number of subjects by what their badges show."""
         with self.database.reading() as connection:
-            return totals(connection, filter, self.clock())
+            return self._listing(connection, filter, ListingOrder.NAME).totals(connection)
+
+    def _listing(self, connection: Connection, filter: ListingFilter, order: ListingOrder) -> Listing:
+        now = self.clock()
+        return Listing(filter, order, now, self.most_sorted, overdue_despite_end(connection, now))
 
     def number_ahead(self) -> int:
         """Return the number of subjects with a time ahead of now, which means that a clock is or was wrong."""
@@ -157,7 +163,8 @@ class Catalogue:
     def _save(
         self, connection: Connection, subject: Row[Any], before: History, history: History, now: datetime
     ) -> None:
-        pruned = self._prunable(history, now)
+        # By the time of the previous change, so that a clock that jumps ahead does not delete the history at once.
+        pruned = self._prunable(history, min(now, subject.updated_at))
         if pruned:
             old = runs.c.subject_id == subject.id, runs.c.started_at.in_(pruned)
             connection.execute(delete(runs).where(*old))
@@ -188,7 +195,9 @@ def _settings_in(event: RunEvent, *, applied: bool) -> dict[str, Any]:
     return columns
 
 
-def _records_of(connection: Connection, subject: Subject, *, for_update: bool = False) -> SubjectRecords:
+def _records_of(
+    connection: Connection, subject: Subject, *, for_update: bool = False
+) -> tuple[Row[Any], SubjectRecords]:
     wanted = select(subjects).where(is_subject(subject))
     row = connection.execute(wanted.with_for_update() if for_update else wanted).one_or_none()
     if row is None:
@@ -196,7 +205,7 @@ def _records_of(connection: Connection, subject: Subject, *, for_update: bool = 
     if expectation_of(connection, row.id) is not None:
         raise IsExpected(f"{subject} has a check")
     number = connection.scalar(select(func.count()).where(runs.c.subject_id == row.id))
-    return SubjectRecords(subject_of(row), number or 0)
+    return row, SubjectRecords(subject_of(row), number or 0)
 
 
 def _history_of(connection: Connection, subject: Row[Any]) -> History:

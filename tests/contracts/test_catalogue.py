@@ -28,10 +28,11 @@ from badge.catalogue.schema import api_keys, metadata
 from badge.catalogue.source import CatalogueSource
 from badge.catalogue.store import Catalogue, IsExpected, NothingKnown, Retention, SubjectRecords
 from badge.deadline import Deadline
+from badge.events import CatalogueFailed
 from badge.listing import ListingFilter
 from badge.model import BackupStatus, Subject, Visibility
 from badge.ports import SourceUnavailable
-from tests.doubles import START, ManualClock
+from tests.doubles import START, ManualClock, RecordedEvents
 from tests.servers import eventually
 from tests.store import WEB, Store
 
@@ -171,17 +172,34 @@ def test_a_cursor_of_somebody_else_s_is_refused(store: Store, cursor: str) -> No
         store.catalogue.list(ListingFilter(), cursor)
 
 
-def test_old_runs_are_forgotten_but_what_the_state_rests_on_is_not(store: Store) -> None:
-    cache_policy = Catalogue(store.catalogue.database, store.clock, Retention(timedelta(days=10), 3))
+def test_old_runs_are_pruned_except_those_that_the_state_depends_on(store: Store) -> None:
+    catalogue = Catalogue(store.catalogue.database, store.clock, Retention(timedelta(days=10), 3))
     for day in range(6):
-        cache_policy.record(RunEvent(subject=WEB, status=BackupStatus.SUCCEEDED, at=START + timedelta(days=day - 5)))
-    assert len(cache_policy.runs(WEB)) == 3
+        catalogue.record(RunEvent(subject=WEB, status=BackupStatus.SUCCEEDED, at=START + timedelta(days=day - 5)))
+    assert len(catalogue.runs(WEB)) == 3
     store.clock.advance(days=100)
-    cache_policy.record(RunEvent(subject=WEB, status=BackupStatus.IN_PROGRESS, at=store.clock()))
-    assert [run.status for run in cache_policy.runs(WEB)] == [BackupStatus.IN_PROGRESS, BackupStatus.SUCCEEDED]
-    report = cache_policy.report_for(WEB)
-    assert report is not None
-    assert report.last_success_at == START
+    for status in (BackupStatus.SCHEDULED, BackupStatus.IN_PROGRESS):
+        catalogue.record(RunEvent(subject=WEB, status=status, at=store.clock()))
+    assert [run.status for run in catalogue.runs(WEB)] == [BackupStatus.IN_PROGRESS, BackupStatus.SUCCEEDED]
+    assert store.report().last_success_at == START
+
+
+def test_the_last_success_is_kept_however_many_runs_failed_since(store: Store) -> None:
+    catalogue = Catalogue(store.catalogue.database, store.clock, Retention(timedelta(days=10), 3))
+    for status in [BackupStatus.SUCCEEDED] * 2 + [BackupStatus.FAILED] * 9:
+        store.clock.advance(days=9)
+        catalogue.record(RunEvent(subject=WEB, status=status))
+    assert [run.status for run in catalogue.runs(WEB)] == [BackupStatus.FAILED] * 3 + [BackupStatus.SUCCEEDED]
+    assert store.report().last_success_at == START + timedelta(days=18)
+
+
+def test_a_clock_that_jumps_ahead_does_not_delete_the_history(store: Store) -> None:
+    store.receive(BackupStatus.SUCCEEDED)
+    store.clock.advance(days=1)
+    store.receive(BackupStatus.FAILED)
+    store.clock.advance(days=26_000)
+    store.receive(BackupStatus.FAILED)
+    assert len(store.catalogue.runs(WEB)) == 3
 
 
 def record_many(url: str, first: int) -> None:
@@ -375,11 +393,14 @@ def test_two_processes_can_migrate_at_once(new_url: str) -> None:
 
 def test_a_lost_database_is_the_lack_of_an_answer(tmp_path: Path) -> None:
     catalogue = Catalogue(Database(f"sqlite:///{tmp_path}/no/such/folder.sqlite3"), ManualClock())
-    source = CatalogueSource(catalogue)
+    events = RecordedEvents()
+    source = CatalogueSource(catalogue, events)
     with pytest.raises(SourceUnavailable):
         source.fetch(WEB, None, Deadline.after(1))
     with pytest.raises(SourceUnavailable):
         source.list(ListingFilter())
+    reason = "its file can't be opened; look at its folder and who owns that"
+    assert events.seen == [CatalogueFailed(operation, "SQLITE_CANTOPEN", reason) for operation in ("fetch", "list")]
 
 
 def test_a_key_does_what_it_was_made_for(store: Store) -> None:

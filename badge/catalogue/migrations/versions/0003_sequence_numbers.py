@@ -6,7 +6,7 @@ from alembic import op
 from badge.catalogue.schema import Moment
 
 revision = "0003"
-down_revision = "0002"
+down_revision = "0007"
 branch_labels = None
 depends_on = None
 
@@ -41,6 +41,7 @@ def upgrade() -> None:
     op.add_column("subjects", sa.Column("ended_at", Moment))
     for statement in (FINISH_RUNS, NUMBER_RUNS, NUMBER_DELETIONS, FIND_ENDS):
         op.execute(statement)
+    op.create_index("ix_subjects_ended_at", "subjects", ["ended_at"])
     op.drop_column("runs", "event_at")
     op.drop_column("subjects", "visibility_at")
     op.drop_column("subjects", "enabled_at")
@@ -52,6 +53,7 @@ def downgrade() -> None:
     op.add_column("runs", sa.Column("event_at", Moment, nullable=False, server_default="0"))
     op.execute("UPDATE runs SET event_at = coalesce(happened_at, finished_at, started_at)")
     op.execute("UPDATE subjects SET visibility_at = updated_at, enabled_at = updated_at")
+    op.drop_index("ix_subjects_ended_at")
     for column in ("sequence", "is_start_reported", "happened_at"):
         op.drop_column("runs", column)
     for column in ("deleted_sequence", "ended_at"):
