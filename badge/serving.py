@@ -6,13 +6,14 @@ that a worker would use.
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import os
 import signal
 import sys
 import traceback
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from types import FrameType
 from typing import Any
 
@@ -169,11 +170,17 @@ def _make_schema(settings: Settings) -> None:
 def _migrated(settings: Settings) -> int:
     from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415 - loaded where there is a catalogue
 
-    from badge.catalogue.faults import why_unusable  # noqa: PLC0415
+    from badge.catalogue.database import Database  # noqa: PLC0415
+    from badge.catalogue.faults import clock_warning, why_unusable  # noqa: PLC0415
     from badge.catalogue.migration import SchemaTooNew, migrate  # noqa: PLC0415
+    from badge.catalogue.store import Catalogue  # noqa: PLC0415
 
     try:
         migrate(settings.catalogue_location)
+        with contextlib.closing(Database(settings.catalogue_location)) as database:
+            ahead = Catalogue(database, lambda: datetime.now(UTC)).number_ahead()
+        if ahead:
+            sys.stderr.write(f"The catalogue {settings.catalogue_name}: {clock_warning(ahead)}.\n")
     except (SQLAlchemyError, OSError, SchemaTooNew) as error:
         sys.stderr.write(f"The catalogue {settings.catalogue_name} can't be used: {why_unusable(error)}.\n")
         return 1

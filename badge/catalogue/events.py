@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
@@ -76,12 +76,10 @@ class RunEvent(RunDetails):
         """Whether its reporter gave any time; without one, the order of arrival decides."""
         return self.happened_at is not None or self.started_at is not None
 
-    def received(self, now: datetime) -> RunEvent:
-        """Return the event with times up to `CLOCK_TOLERANCE` ahead set to now; raises `InvalidEvent` beyond that."""
-        times = {name: getattr(self, name) for name in ("at", "started_at", "finished_at")}
-        if any(is_ahead(moment, now) for moment in times.values()):
+    def refuse_future(self, now: datetime) -> None:
+        """Raise `InvalidEvent` if a time of it is further ahead of now than clocks may be apart."""
+        if any(is_ahead(moment, now) for moment in (self.at, self.started_at, self.finished_at)):
             raise InvalidEvent("the event's time lies in the future.")
-        return replace(self, **{name: moment and min(moment, now) for name, moment in times.items()})
 
 
 def _faults(event: RunEvent) -> list[str]:

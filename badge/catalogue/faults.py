@@ -60,3 +60,12 @@ def why_unusable(error: Exception) -> str:
         return f"its URL or its driver is wrong ({class_of(error)})"
     state = state or "08"  # none if psycopg could not connect or gave up waiting
     return _POSTGRESQL.get(state) or _POSTGRESQL.get(state[:2]) or f"PostgreSQL reports {state}"
+
+
+def clock_warning(subjects: int) -> str:
+    """Return what to do about this number of subjects with times ahead of now."""
+    have = "1 subject has" if subjects == 1 else f"{subjects} subjects have"
+    return (
+        f"{have} times ahead of this machine's clock, which count as not known; "
+        "correct the clock if it is wrong, else report a new run"
+    )

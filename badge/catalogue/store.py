@@ -91,7 +91,7 @@ class Catalogue:
     def record(self, event: RunEvent) -> Recorded:
         """Record an event in one transaction; raises `InvalidEvent`."""
         now = self.clock()
-        event = event.received(now)
+        event.refuse_future(now)
         with self.database.writing() as connection:
             subject = locked(connection, event.subject, now)
             before = _history_of(connection, subject)

@@ -15,7 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from badge import app
 from badge.artwork import png
 from badge.cache.embedded.server import binary_path
-from badge.catalogue.faults import why_unusable
+from badge.catalogue.faults import clock_warning, why_unusable
 from badge.catalogue.migration import SchemaTooNew, migrate
 from badge.cli.command import BadgeCommand, examples, parts_of, settings_or_fault
 from badge.cli.sources import failure_of, probe_for
@@ -150,9 +150,12 @@ def _catalogue(parts: app.Parts) -> Finding:
     try:
         migrate(parts.settings.catalogue_location)
         parts.catalogue.store.report_for(PROBE)
+        ahead = parts.catalogue.store.number_ahead()
     except (SQLAlchemyError, OSError, SchemaTooNew) as error:
         said = f"{where} can't be used: {why_unusable(error)}"
         return Finding(is_fine=False, what="catalogue", said=said)
+    if ahead:
+        return Finding(is_fine=False, what="catalogue", said=f"{where}: {clock_warning(ahead)}")
     return Finding(is_fine=True, what="catalogue", said=f"{where} can be read")
 
 

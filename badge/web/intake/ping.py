@@ -20,7 +20,7 @@ from badge.catalogue.events import RunEvent
 from badge.catalogue.faults import failure
 from badge.catalogue.keys import ApiKeys, KeyVerdict, Scope
 from badge.catalogue.store import Catalogue
-from badge.events import PingAnswered
+from badge.events import PingAnswered, StoredTimesAhead
 from badge.model import BackupStatus, Subject
 from badge.ports import Clock, Events
 from badge.web.intake.rates import KeyRate
@@ -111,7 +111,10 @@ class PingIntake:
         if (status := _STATUS.get(signal)) is None:
             return
         event = RunEvent(subject=subject, status=status, run_id=run_id)
-        if self.catalogue.record(event).changed:
+        recorded = self.catalogue.record(event)
+        if recorded.is_ahead:
+            self.events.emit(StoredTimesAhead())
+        if recorded.changed:
             self.on_change(subject)
 
     def _pinged(self, given: str) -> Subject:

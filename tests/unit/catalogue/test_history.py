@@ -48,7 +48,7 @@ def received(*events: tuple[RunEvent, datetime]) -> History:
     """Return the history after events, each received when the clock of its host said so."""
     history = History()
     for event, now in events:
-        history, _ = history.with_event(event.received(now), now)
+        history, _ = history.with_event(event, now)
     return history
 
 
