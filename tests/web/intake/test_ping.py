@@ -199,6 +199,15 @@ def test_a_lost_catalogue_is_503_with_retry_after(tmp_path: Path) -> None:
     assert (answer.status_code, answer.text, answer.headers["Retry-After"]) == (503, "(unavailable)", "5")
 
 
+def test_times_ahead_of_now_are_counted(intake: Intake) -> None:
+    intake.clock.advance(days=9)
+    intake.ping()
+    intake.clock.advance(days=-9)
+    assert "badge_times_ahead_total 0.0" in intake.client.get("/metrics").text
+    intake.ping("/fail")
+    assert "badge_times_ahead_total 1.0" in intake.client.get("/metrics").text
+
+
 def test_other_methods_are_405(intake: Intake) -> None:
     assert intake.ping(method="PUT").status_code == 405
     assert intake.badge == "scheduled"
