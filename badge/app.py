@@ -301,7 +301,8 @@ def _configured(settings: Settings, file: Path, clock: Clock, events: Events) ->
     names = catalogue_names(configured)
     catalogue = _catalogue(settings, clock) if names else None
     source = catalogue.source if catalogue else None
-    routing = build_routing(configured, source.called if source else None, clock, events)
+    named = source.called if source else None
+    routing = build_routing(configured, named, clock, events, settings.public_url or "")
     return Sources(routing, listing_of(configured, routing, source, clock), catalogue, names)
 
 
@@ -310,11 +311,15 @@ def _upstream(settings: Settings, url: str, clock: Clock, events: Events) -> Sou
     from badge.sources.http.transport import HttpTransport  # noqa: PLC0415
     from badge.sources.native.listing import LARGEST_PAGE_BYTES, NativeWalk  # noqa: PLC0415
     from badge.sources.native.source import NativeSource  # noqa: PLC0415
+    from badge.sources.place import place_of  # noqa: PLC0415
+    from badge.sources.secrets import Secret  # noqa: PLC0415
     from badge.sources.snapshot_listing import SnapshotListing  # noqa: PLC0415
 
     key = settings.upstream_api_key.get_secret_value() if settings.upstream_api_key else None
+    who = Secret(value=key) if key else None
+    place = place_of("upstream", deployment=settings.public_url, url=url, method=settings.upstream_method, who=who)
     transport = HttpTransport(max_bytes=settings.upstream_max_bytes)
-    source = NativeSource(url, key, transport, clock, events, by_post=settings.upstream_method == "post")
+    source = NativeSource(url, key, transport, clock, events, place, by_post=settings.upstream_method == "post")
     walk = NativeWalk(url, key, HttpTransport(max_bytes=LARGEST_PAGE_BYTES), clock)
     return Sources(OneSource(source), SnapshotListing(walk, clock))
 
@@ -336,7 +341,7 @@ def _stores(settings: Settings, clock: Clock, events: Events, source_count: int,
     connections = settings.threads + source_count * settings.upstream_concurrency + 4
     connector = RedisConnector(url, settings.redis_timeout, connections)
     commands = RedisCommands(connector, events, CircuitBreaker("redis", events))
-    statuses = RedisStatusCache(commands, local, events, clock)
+    statuses = RedisStatusCache(commands, local, events, clock, _lifetimes(settings).longest_wait)
     return Stores(statuses, RedisSourcePauses(commands, clock), RedisPictureStore(commands), commands.warm_up)
 
 

@@ -170,11 +170,11 @@ def _migrated(settings: Settings) -> int:
     from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415 - loaded where there is a catalogue
 
     from badge.catalogue.faults import why_unusable  # noqa: PLC0415
-    from badge.catalogue.migration import SchemaTooNew, migrate  # noqa: PLC0415
+    from badge.catalogue.migration import SchemaFault, migrate  # noqa: PLC0415
 
     try:
         migrate(settings.catalogue_location)
-    except (SQLAlchemyError, OSError, SchemaTooNew) as error:
+    except (SQLAlchemyError, OSError, SchemaFault) as error:
         sys.stderr.write(f"The catalogue {settings.catalogue_name} can't be used: {why_unusable(error)}.\n")
         return 1
     return 0

@@ -134,3 +134,14 @@ checks = Table(
 )
 
 Index("ix_checks_slug", checks.c.slug)
+
+# One row.
+identity = Table(
+    "identity",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    # Part of the cache's keys. A restore changes it, so that nothing cached after the backup is found.
+    Column("cache_identity", String(32), nullable=False),
+    # In a backup: its contents are as of then.
+    Column("backed_up_at", Moment),
+)

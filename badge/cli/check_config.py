@@ -16,7 +16,7 @@ from badge import app
 from badge.artwork import png
 from badge.cache.embedded.server import binary_path
 from badge.catalogue.faults import why_unusable
-from badge.catalogue.migration import SchemaTooNew, migrate
+from badge.catalogue.migration import SchemaFault, migrate
 from badge.cli.command import BadgeCommand, examples, parts_of, settings_or_fault
 from badge.cli.sources import failure_of, probe_for
 from badge.deadline import Deadline
@@ -150,7 +150,7 @@ def _catalogue(parts: app.Parts) -> Finding:
     try:
         migrate(parts.settings.catalogue_location)
         parts.catalogue.store.report_for(PROBE)
-    except (SQLAlchemyError, OSError, SchemaTooNew) as error:
+    except (SQLAlchemyError, OSError, SchemaFault) as error:
         said = f"{where} can't be used: {why_unusable(error)}"
         return Finding(is_fine=False, what="catalogue", said=said)
     return Finding(is_fine=True, what="catalogue", said=f"{where} can be read")
