@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from flask import Blueprint, Flask
 
@@ -70,6 +70,14 @@ SOURCE_BREAKER = CircuitBreakerRules(failures=5)
 def utc_now() -> datetime:
     """Return the current time, timezone-aware, in UTC."""
     return datetime.now(UTC)
+
+
+class CatalogueState(NamedTuple):
+    """What gunicorn's master finds out about the catalogue at start, for all workers."""
+
+    cache_identity: str | None
+    """None if it can't be read."""
+    is_damaged: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +145,16 @@ class Parts:
         """Close the catalogue's connections; for callers whose process goes on, such as tests."""
         if self.catalogue is not None:
             self.catalogue.store.database.close()
+
+    def use_catalogue_state(self, state: CatalogueState) -> None:
+        """Take over what was found out about the catalogue before the workers were forked."""
+        assert self.catalogue is not None
+        database = self.catalogue.store.database
+        database.cache_identity, database.is_damaged = state
+
+    def is_catalogue_usable(self) -> bool:
+        """Whether the catalogue's file has not been found damaged."""
+        return self.catalogue is None or not self.catalogue.store.database.is_damaged
 
     def are_sources_up(self) -> bool:
         """Whether every source answered its most recent call."""
@@ -210,6 +228,8 @@ def create_app(
 def build_app(parts: Parts) -> Flask:
     """Return the WSGI application built from wired parts."""
     readiness = Readiness({"cache": parts.cache.is_up, "source": parts.are_sources_up})
+    if parts.catalogue is not None:
+        readiness.watch("catalogue", parts.is_catalogue_usable)
     settings = parts.settings
     token = settings.metrics_token.get_secret_value() if settings.metrics_token else None
     blueprints = [health.blueprint(readiness, parts.paths), metrics.blueprint(parts.events.metrics, token)]
@@ -228,6 +248,7 @@ def build_app(parts: Parts) -> Flask:
         use_sessions(site, settings)
     site.extensions["readiness"] = readiness
     site.extensions["warm_up"] = parts.warm_up
+    site.extensions["use_catalogue_state"] = parts.use_catalogue_state
     site.extensions["close"] = parts.close
     return site
 

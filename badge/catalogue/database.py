@@ -50,15 +50,19 @@ class Database:
         """
         if self._cache_identity is None:
             try:
-                with self.reading() as connection:
-                    self._cache_identity = connection.execute(select(identity.c.cache_identity)).scalar_one()
+                self._cache_identity = self.read_cache_identity()
             except SQLAlchemyError:
                 return self._identity_until_read
         return self._cache_identity
 
     @cache_identity.setter
-    def cache_identity(self, value: str) -> None:
+    def cache_identity(self, value: str | None) -> None:
         self._cache_identity = value
+
+    def read_cache_identity(self) -> str:
+        """Return the stored identity; raises SQLAlchemy's errors."""
+        with self.reading() as connection:
+            return connection.execute(select(identity.c.cache_identity)).scalar_one()
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[Connection]:

@@ -9,11 +9,12 @@ from sqlalchemy.exc import DBAPIError
 from badge.catalogue.in_use import CatalogueInUse
 from badge.catalogue.migration import SchemaFault
 
+DAMAGED = "its file is damaged; restore a backup with `badge restore FILE`"
 _SQLITE = {
     "SQLITE_AUTH": "this user may not use it",
     "SQLITE_BUSY": "another program has locked it",
     "SQLITE_CANTOPEN": "its file can't be opened; check its folder and who owns that",
-    "SQLITE_CORRUPT": "its file is damaged; restore a backup with `badge restore FILE`",
+    "SQLITE_CORRUPT": DAMAGED,
     "SQLITE_FULL": "its disk is full",
     "SQLITE_IOERR": "its disk can't be read or written",
     "SQLITE_NOTADB": "its file is not a SQLite database",

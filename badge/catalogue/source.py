@@ -10,6 +10,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from badge.catalogue.store import Catalogue
 from badge.deadline import Deadline
+from badge.events import FailureKind
 from badge.listing import (
     ListingFilter,
     ListingOrder,
@@ -18,8 +19,6 @@ from badge.listing import (
 )
 from badge.model import PastRun, Report, Subject
 from badge.ports import CacheKey, SourceUnavailable
-
-UNAVAILABLE = "database"
 
 _Read = TypeVar("_Read")
 
@@ -81,4 +80,4 @@ class CatalogueSource:
         try:
             return read()
         except SQLAlchemyError:
-            raise SourceUnavailable(UNAVAILABLE) from None
+            raise SourceUnavailable(FailureKind.DATABASE) from None

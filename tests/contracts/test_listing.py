@@ -26,6 +26,7 @@ from badge.catalogue.keys import Scope
 from badge.catalogue.migration import migrate
 from badge.catalogue.source import CatalogueSource
 from badge.catalogue.store import Catalogue
+from badge.events import FailureKind
 from badge.listing import (
     ListBusy,
     ListedSubject,
@@ -335,7 +336,7 @@ class ByAccount:
 
 
 def unavailable() -> Walked:
-    raise SourceUnavailable("timeout")
+    raise SourceUnavailable(FailureKind.TIMEOUT)
 
 
 def test_a_walk_that_fails_does_so_for_all_who_ask_meanwhile_and_shortly_after() -> None:
@@ -343,7 +344,7 @@ def test_a_walk_that_fails_does_so_for_all_who_ask_meanwhile_and_shortly_after()
 
     def walk() -> Walked:
         walks.append(clock())
-        raise SourceUnavailable("timeout")
+        raise SourceUnavailable(FailureKind.TIMEOUT)
 
     listing = SnapshotListing(walk, clock)
     for _ in range(3):

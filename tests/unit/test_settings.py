@@ -17,7 +17,7 @@ from badge.settings import (
     unknown_variables,
     variable_for,
 )
-from badge.settings_reference import example_file, table
+from badge.settings.reference import example_file, table
 
 PROJECT = Path(__file__).parents[2]
 EXAMPLE = PROJECT / "config" / "badge.env.example"
@@ -45,7 +45,7 @@ def test_all_faults_are_reported_at_once_with_their_variables() -> None:
     )
     assert len(faults) == 6
     assert "BADGE_WORKERS: give a whole number from 1 to 64" in faults
-    assert "BADGE_MAX_STATUS_AGE: give something from 1h to 7d" in faults
+    assert "BADGE_MAX_STATUS_AGE: give a duration from 1h to 7d" in faults
 
 
 @pytest.mark.parametrize("url", ["redis://:hunter2@[::1", "redis://:hunter2@host:port", "ftp://:hunter2@host"])

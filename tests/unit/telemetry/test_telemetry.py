@@ -18,6 +18,7 @@ from badge.events import (
     CallerWaited,
     CircuitBreakerMoved,
     Event,
+    FailureKind,
     FlightEnd,
     FlightEnded,
     RefreshBegun,
@@ -49,7 +50,10 @@ MOVES: list[tuple[Event, str]] = [
     (RefreshBegun(), "badge_refreshes_total 1.0"),
     (SourceAnswered("upstream", 0.3), 'badge_source_calls_total{outcome="answered",source="upstream"} 1.0'),
     (SourceAnswered("upstream", 0.3), 'badge_source_seconds_count{source="upstream"} 1.0'),
-    (SourceFailed("upstream", "timeout"), 'badge_source_calls_total{outcome="timeout",source="upstream"} 1.0'),
+    (
+        SourceFailed("upstream", FailureKind.TIMEOUT),
+        'badge_source_calls_total{outcome="timeout",source="upstream"} 1.0',
+    ),
     (SourceCallSuppressed("upstream", Refusal.RATE), 'badge_source_spared_total{source="upstream",why="rate"} 1.0'),
     (UnknownStatusReceived("upstream"), 'badge_source_unknown_words_total{source="upstream"} 1.0'),
     (SubjectUnmatched(), "badge_subjects_unrouted_total 1.0"),
@@ -122,7 +126,7 @@ def test_a_json_line_is_an_object_with_the_event_s_fields_and_the_request_s_id()
 
 
 def test_a_console_line_is_readable() -> None:
-    line = lines_of(ConsoleLines(), SourceFailed("upstream", "timeout", 1.5))
+    line = lines_of(ConsoleLines(), SourceFailed("upstream", FailureKind.TIMEOUT, 1.5))
     assert line.endswith("source unavailable source=upstream kind=timeout ms=1500.0\n")
     assert "WARNING" in line
 
@@ -153,11 +157,11 @@ def test_automatic_log_format_is_readable_on_a_terminal() -> None:
 def test_a_failure_about_one_subject_does_not_mark_the_source_as_down() -> None:
     """Anybody can invent names, and /readyz reports what the watch says."""
     telemetry = Telemetry(Metrics())
-    telemetry.emit(SourceFailed("upstream", "badRequest", is_about_subject=True))
+    telemetry.emit(SourceFailed("upstream", FailureKind.BAD_REQUEST, is_about_subject=True))
     assert telemetry.watch.is_up("upstream")
-    telemetry.emit(SourceFailed("upstream", "timeout"))
+    telemetry.emit(SourceFailed("upstream", FailureKind.TIMEOUT))
     assert not telemetry.watch.is_up("upstream")
-    telemetry.emit(SourceFailed("upstream", "badRequest", is_about_subject=True))
+    telemetry.emit(SourceFailed("upstream", FailureKind.BAD_REQUEST, is_about_subject=True))
     assert not telemetry.watch.is_up("upstream")
     telemetry.emit(SourceAnswered("upstream", 0.1))
     assert telemetry.watch.is_up("upstream")
