@@ -260,7 +260,14 @@ def _intakes(parts: Parts, catalogue: CatalogueParts) -> list[Blueprint]:
     from badge.web.intake.ping import PingIntake  # noqa: PLC0415
 
     invalidate, settings = parts.resolver.invalidate, parts.settings
-    api = OpsApi(catalogue.store, catalogue.keys, parts.clock, KeyRate(settings.ops_per_minute), on_change=invalidate)
+    api = OpsApi(
+        catalogue.store,
+        catalogue.keys,
+        parts.clock,
+        parts.events,
+        KeyRate(settings.ops_per_minute),
+        on_change=invalidate,
+    )
     intake = PingIntake(
         catalogue.store,
         catalogue.checks,
@@ -289,7 +296,7 @@ def _pages_parts(parts: Parts) -> PagesParts:
     )
 
 
-def _catalogue(settings: Settings, clock: Clock) -> CatalogueParts:
+def _catalogue(settings: Settings, clock: Clock, events: Events) -> CatalogueParts:
     # Imported on demand: most deployments have one kind of source, and each kind costs 5 to 15 MB.
     from badge.catalogue.checks import Checks  # noqa: PLC0415
     from badge.catalogue.database import Database  # noqa: PLC0415
@@ -299,7 +306,7 @@ def _catalogue(settings: Settings, clock: Clock) -> CatalogueParts:
 
     database = Database(settings.catalogue_location)
     store = Catalogue(database, clock, Retention(settings.catalogue_retention, settings.catalogue_runs))
-    return CatalogueParts(store, ApiKeys(database, clock), Checks(database, clock), CatalogueSource(store))
+    return CatalogueParts(store, ApiKeys(database, clock), Checks(database, clock), CatalogueSource(store, events))
 
 
 def _sources(settings: Settings, clock: Clock, events: Events) -> Sources:
@@ -307,7 +314,7 @@ def _sources(settings: Settings, clock: Clock, events: Events) -> Sources:
         return _configured(settings, settings.sources, clock, events)
     if settings.upstream_url is not None:
         return _upstream(settings, settings.upstream_url, clock, events)
-    catalogue = _catalogue(settings, clock)
+    catalogue = _catalogue(settings, clock, events)
     source = catalogue.source
     return Sources(OneSource(source), source, catalogue, {source.name})
 
@@ -320,7 +327,7 @@ def _configured(settings: Settings, file: Path, clock: Clock, events: Events) ->
 
     configured = load(file)
     names = catalogue_names(configured)
-    catalogue = _catalogue(settings, clock) if names else None
+    catalogue = _catalogue(settings, clock, events) if names else None
     source = catalogue.source if catalogue else None
     named = source.called if source else None
     routing = build_routing(configured, named, clock, events, settings.public_url or "")

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import sqlite3
 
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from badge.catalogue.in_use import CatalogueInUse
 from badge.catalogue.migration import SchemaFault
+from badge.events import CatalogueFailed
 
 DAMAGED = "its file is damaged; restore a backup with `badge restore FILE`"
 _SQLITE = {
@@ -32,7 +34,7 @@ _SQLITE_ERRORS = {
     "duplicate column": _MISMATCH,
 }
 _POSTGRESQL = {
-    "08": "its server can't be reached",
+    "08": "its server can't be reached or does not answer",
     "28": "its server rejects the user or the password",
     "3D": "its server has no such database",
     "42501": "its user may not change the tables",
@@ -46,22 +48,43 @@ _POSTGRESQL = {
 """By SQLSTATE, or by its class (the first two characters)."""
 
 
+def failure(operation: str, error: SQLAlchemyError) -> CatalogueFailed:
+    """Return the event for an error of the database during an operation."""
+    return CatalogueFailed(operation, class_of(error), why_unusable(error))
+
+
+def class_of(error: Exception) -> str:
+    """Return the name of an error's class, of SQLite's result code, or of the driver's error that it wraps."""
+    cause = error.orig if isinstance(error, DBAPIError) and error.orig else error
+    return getattr(cause, "sqlite_errorname", None) or type(cause).__name__
+
+
 def why_unusable(error: Exception) -> str:
-    """Return the reason for an error of SQLAlchemy, sqlite3 or the file system, a `SchemaFault` or `CatalogueInUse`."""
+    """Return the reason for an error of SQLAlchemy, sqlite3 or the file system, a `SchemaFault` or `CatalogueInUse`.
+
+    It begins with "its", for the database's, and never quotes the error's text, which may contain subjects or secrets.
+    """
     if isinstance(error, SchemaFault):
         return str(error)
     if isinstance(error, CatalogueInUse):
         return "it is in use by another process, or being restored"
     if isinstance(error, OSError):
         return f"its file or folder can't be used ({error.strerror or type(error).__name__})"
+    if isinstance(error, PoolTimeout):
+        return "its connections are all in use"
+    return _driver_reason(error)
+
+
+def _driver_reason(error: Exception) -> str:
     cause: BaseException | None = error if isinstance(error, sqlite3.Error) else None
     if isinstance(error, DBAPIError):
         cause = error.orig
     if name := getattr(cause, "sqlite_errorname", None):
         return _sqlite_reason(name, str(cause))
-    if cause is None:
-        return f"its URL or its driver is wrong ({type(error).__name__})"
-    state = getattr(cause, "sqlstate", None) or "08"  # psycopg has no code for a failed connection
+    state = getattr(cause, "sqlstate", None)
+    if state is None and not isinstance(error, OperationalError):
+        return f"its URL or its driver is wrong ({class_of(error)})"
+    state = state or "08"  # none if psycopg could not connect or gave up waiting
     return _POSTGRESQL.get(state) or _POSTGRESQL.get(state[:2]) or f"PostgreSQL reports {state}"
 
 
