@@ -28,6 +28,8 @@ from badge.web.intake.rates import KeyRate
 PING_ROOT = "/ping/"
 LARGEST_BODY = 128 * 1024
 """In bytes; a log in the body is read and discarded. borgmatic sends up to 100,000 bytes."""
+ADVERTISED_BODY = 10_000
+"""In bytes: Healthchecks' default. Clients that read `Ping-Body-Limit` send no more of their logs."""
 LARGEST_EXIT_STATUS = 255
 
 PING_HEADERS = {
@@ -95,7 +97,8 @@ class PingIntake:
             known, run_id = _known(signal), _run_id()
             subject = self._pinged(secret) if slug is None else self._slugged(secret, slug)
             self._record(subject, known, run_id)
-            response = Response("OK", 200, PING_HEADERS, content_type="text/plain; charset=utf-8")
+            headers = {**PING_HEADERS, "Ping-Body-Limit": str(ADVERTISED_BODY)}
+            response = Response("OK", 200, headers, content_type="text/plain; charset=utf-8")
         except PingRefused as refused:
             response = _refusal(refused)
         except SQLAlchemyError as error:
