@@ -324,13 +324,15 @@ def test_the_settings_are_shown_without_secrets(tmp_path: Path) -> None:
     assert "hunter2" not in done.stdout
 
 
-def test_the_doctor_finds_all_well(service: Service) -> None:
+def test_check_config_finds_that_everything_works(service: Service) -> None:
     said = service.flask_badge("check-config")
     assert "FAIL" not in said
-    assert "ok   cache     the embedded Valkey answers" in said
+    assert "ok   cache     the embedded Valkey works" in said
+    assert "note links     BADGE_PUBLIC_URL is not set" in said
     findings = [json.loads(line) for line in service.flask_badge("check-config", "--json").splitlines()]
     assert {finding["what"] for finding in findings} == {"settings", "data", "cache", "catalogue", "pictures", "links"}
     assert all(finding["fine"] for finding in findings)
+    assert {finding["what"] for finding in findings if finding["level"] == "note"} == {"links"}
 
 
 def test_what_a_badge_shows_and_why(service: Service, tmp_path: Path) -> None:
@@ -345,14 +347,14 @@ def test_what_a_badge_shows_and_why(service: Service, tmp_path: Path) -> None:
     assert (lost.returncode, "nothing is known" in lost.stdout) == (1, True)
 
 
-def test_the_doctor_explains_bad_settings(tmp_path: Path) -> None:
+def test_check_config_explains_invalid_settings(tmp_path: Path) -> None:
     done = flask_badge("check-config", BADGE_WORKERS="many", BADGE_BIND="x", BADGE_WORKER="1")
     assert done.returncode == 2
     assert done.stdout.count("FAIL settings") == 2
     assert "did you mean BADGE_WORKERS?" in done.stdout
 
 
-def test_the_doctor_says_what_to_do_about_each_fault(tmp_path: Path) -> None:
+def test_check_config_says_how_to_fix_each_fault(tmp_path: Path) -> None:
     done = flask_badge(
         "check-config",
         BADGE_DATA_DIR=str(tmp_path),
@@ -360,7 +362,7 @@ def test_the_doctor_says_what_to_do_about_each_fault(tmp_path: Path) -> None:
         BADGE_UPSTREAM_URL="http://127.0.0.1:9",
     )
     assert done.returncode == 1
-    assert "FAIL cache     redis://127.0.0.1:9/0 does not answer" in done.stdout
+    assert "FAIL cache     redis://127.0.0.1:9/0 can't be reached: nothing listens there" in done.stdout
     assert "FAIL upstream  http://127.0.0.1:9: connect; nothing listens there" in done.stdout
 
 
