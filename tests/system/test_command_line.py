@@ -15,6 +15,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
+from badge import __version__
 from badge.cli import badge
 from badge.model import Subject
 from badge.web.badges.private_tokens import PrivateTokens
@@ -251,9 +252,9 @@ def test_the_demo_a_second_time_adds_nothing(tmp_path: Path) -> None:
     run(tmp_path, "report", WEB, "failed")
     first, second = run(tmp_path, "demo").stdout.splitlines(), run(tmp_path, "demo").stdout.splitlines()
     assert first[:-1] == second[:-1]
-    assert "nothing was added" in second[-1]
+    assert "Nothing was added" in second[-1]
     with sqlite3.connect(tmp_path / "catalogue.sqlite3") as database:
-        assert database.execute("SELECT count(*) FROM runs").fetchone() == (54,)
+        assert database.execute("SELECT count(*) FROM runs").fetchone() == (44,)
 
 
 def test_a_misspelt_variable_is_named_and_is_no_error(tmp_path: Path) -> None:
@@ -280,10 +281,28 @@ def test_the_demo_is_removed_but_for_what_a_job_may_ping(tmp_path: Path) -> None
     run(tmp_path, "check", "create", "acme/api", "--every", "1d")
     done = run(tmp_path, "demo", "--remove")
     assert (done.returncode, done.stderr) == (0, "")
-    assert "GitHub/acme/Repository/api: kept, for its backups are expected\n" in done.stdout
+    assert "GitHub/acme/Repository/api: kept, because it has a check\n" in done.stdout
     assert done.stdout.count(": removed\n") == 7
     assert run(tmp_path, "delete", "acme/own", "--yes").returncode == 0
-    assert run(tmp_path, "demo", "--remove").stdout.count("\n") == 1
+    run(tmp_path, "check", "delete", "acme/api")
+    assert run(tmp_path, "demo", "--remove").stdout == "GitHub/acme/Repository/api: removed\n"
+    assert run(tmp_path, "demo", "--remove").stdout == "There is no demo data to remove.\n"
+
+
+def test_the_demo_leaves_alone_what_was_reported_under_its_names(tmp_path: Path) -> None:
+    run(tmp_path, "report", "acme/web", "failed")
+    run(tmp_path, "demo")
+    run(tmp_path, "report", "acme/billing", "succeeded")
+    assert json.loads(run(tmp_path, "status", "acme/web", "--json").stdout)["status"] == "failed"
+    removed = run(tmp_path, "demo", "--remove").stdout
+    assert "acme/Repository/web" not in removed
+    assert "GitHub/acme/Repository/billing: kept, because it has other runs too\n" in removed
+    for subject, status in (("acme/web", "failed"), ("acme/billing", "succeeded")):
+        assert json.loads(run(tmp_path, "status", subject, "--json").stdout)["status"] == status
+
+
+def test_the_version_is_that_of_the_package() -> None:
+    assert flask_badge("--version").stdout == f"badge, version {__version__}\n"
 
 
 def test_a_subject_is_deleted_after_asking(tmp_path: Path) -> None:
