@@ -115,7 +115,7 @@ def configured_or_fault() -> Sequence[ConfiguredSource]:
 
 
 def failure_of(source: StatusSource, subject: Subject, seconds: float = 5.0) -> str | None:
-    """Why the source gives no answer; None where it gives one."""
+    """Return the kind of failure if the source does not answer, otherwise None."""
     try:
         source.fetch(subject, None, Deadline.after(seconds))
     except SourceUnavailable as unavailable:
