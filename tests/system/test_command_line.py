@@ -102,6 +102,8 @@ WRONG = [
     (["key", "create", "x", "--expires-in", "36501d"], "give 36500d at most"),
     (["key", "create", "x", "--expires-in", "0s"], "give more than 0s"),
     (["check", "create", WEB], "Missing option '--every'"),
+    (["check", "create", WEB, "--every", "24"], "give a number and a unit"),
+    (["key", "create", "x", "--expires-in", "30"], "give a number and a unit"),
     (["check", "create", WEB, "--every", "999999999d"], "give 36500d at most"),
     (["check", "create", WEB, "--every", "5s", "--grace", "500d"], "365 days"),
     (["check", "create", WEB, "--every", "1d", "--slug", "No Slug"], "a slug has up to 100 of a-z"),
