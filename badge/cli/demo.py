@@ -1,4 +1,4 @@
-"""`badge demo`: sample data, to look around."""
+"""`badge demo`: sample data to explore."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _STATUS = {
 
 
 @click.command(cls=BadgeCommand, epilog=examples("badge demo", "badge demo --remove"))
-@click.option("--remove", is_flag=True, help="Remove the sample data, with everything reported under its names.")
+@click.option("--remove", is_flag=True, help="Remove the sample data, and everything else reported for these subjects.")
 def demo(*, remove: bool) -> None:
     """Fill the local catalogue with sample data."""
     with own_catalogue() as (parts, own):
@@ -60,11 +60,11 @@ def _fill(parts: Parts, catalogue: Catalogue) -> None:
         report = catalogue.report_for(subject)
         assert report is not None
         click.echo(f"{subject.path}: {report.status.value}")
-    click.echo("Look at /dashboard." if added else "All of these were there: nothing was added. Look at /dashboard.")
+    click.echo(f"{'' if added else 'They already exist, so nothing was added. '}Open /dashboard to see them.")
 
 
 def _is_filled(catalogue: Catalogue, subject: Subject, runs: str) -> bool:
-    """Whether as many runs are known as the demo has; one that was reported by hand does not keep it out."""
+    """Whether the catalogue has as many runs as the sample. Fewer, such as one reported by hand, don't count."""
     wanted = len(runs.replace("D", ""))
     return len(catalogue.runs(subject, wanted)) == wanted
 
@@ -77,7 +77,7 @@ def _remove(parts: Parts, catalogue: Catalogue) -> None:
         except NothingKnown:
             continue
         except IsExpected:
-            click.echo(f"{subject.path}: kept, for its backups are expected")
+            click.echo(f"{subject.path}: not removed, because it has a check")
         else:
             parts.resolver.invalidate(subject)
             click.echo(f"{subject.path}: removed")

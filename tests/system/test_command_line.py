@@ -93,7 +93,7 @@ WRONG = [
     (["report", WEB, "failed", "--to", "http://127.0.0.1:9", "--key-file", str(PICTURE)], "one line of ASCII"),
     (["report", WEB, "failed", "--nope"], "No such option"),
     (["nope"], "No such command"),
-    (["draw", "failed", "-o", "x.gif"], "has to end in .svg or .png"),
+    (["draw", "failed", "-o", "x.gif"], "must end in .svg or .png"),
     (["draw", "great", "-o", "x.svg"], "'great' is not one of"),
     (["key", "create", "no spaces"], "letters"),
     (["key", "revoke", "nobody"], "no key called nobody"),
@@ -282,7 +282,7 @@ def test_the_demo_is_removed_but_for_what_a_job_may_ping(tmp_path: Path) -> None
     run(tmp_path, "check", "create", "acme/api", "--every", "1d")
     done = run(tmp_path, "demo", "--remove")
     assert (done.returncode, done.stderr) == (0, "")
-    assert "GitHub/acme/Repository/api: kept, for its backups are expected\n" in done.stdout
+    assert "GitHub/acme/Repository/api: not removed, because it has a check\n" in done.stdout
     assert done.stdout.count(": removed\n") == 7
     assert run(tmp_path, "delete", "acme/own", "--yes").returncode == 0
     assert run(tmp_path, "demo", "--remove").stdout.count("\n") == 1
@@ -342,7 +342,7 @@ def test_what_a_badge_shows_and_why(service: Service, tmp_path: Path) -> None:
     assert "from the cache" in service.flask_badge("status", "acme/shown")
     service.flask_badge("report", "acme/secret", "failed", "--visibility", "private")
     assert "It is private" in service.flask_badge("status", "acme/secret")
-    assert "knows no such subject" in service.flask_badge("status", "acme/none")
+    assert "has no such subject" in service.flask_badge("status", "acme/none")
     lost = flask_badge("status", "acme/web", BADGE_UPSTREAM_URL="http://127.0.0.1:9", BADGE_DATA_DIR=str(tmp_path))
     assert (lost.returncode, "nothing is known" in lost.stdout) == (1, True)
 
@@ -370,7 +370,9 @@ def test_why_a_badge_is_what_it_is(tmp_path: Path) -> None:
     run(tmp_path, "report", WEB, "failed")
     done = run(tmp_path, "explain", WEB)
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.startswith(f"{WEB}: Nothing can be told, for the cache does not answer: no service runs here")
+    assert done.stdout.startswith(
+        f"{WEB}: Not known, because the cache does not respond: either no service is running here"
+    )
     assert json.loads(run(tmp_path, "explain", "acme/web", "--json").stdout)["source"] == "catalogue"
 
 
