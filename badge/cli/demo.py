@@ -60,7 +60,7 @@ def _fill(parts: Parts, catalogue: Catalogue) -> None:
         report = catalogue.report_for(subject)
         assert report is not None
         click.echo(f"{subject.path}: {report.status.value}")
-    click.echo(f"{'' if added else 'They already exist, so nothing was added. '}Open /dashboard to see them.")
+    click.echo("Look at /dashboard." if added else "All of these were there: nothing was added. Look at /dashboard.")
 
 
 def _is_filled(catalogue: Catalogue, subject: Subject, runs: str) -> bool:
