@@ -94,7 +94,7 @@ WRONG = [
     (["report", WEB, "failed", "--to", "http://127.0.0.1:9", "--key-file", str(PICTURE)], "one line of ASCII"),
     (["report", WEB, "failed", "--nope"], "No such option"),
     (["nope"], "No such command"),
-    (["draw", "failed", "-o", "x.gif"], "has to end in .svg or .png"),
+    (["draw", "failed", "-o", "x.gif"], "must end in .svg or .png"),
     (["draw", "great", "-o", "x.svg"], "'great' is not one of"),
     (["key", "create", "no spaces"], "letters"),
     (["key", "revoke", "nobody"], "no key called nobody"),
@@ -103,6 +103,8 @@ WRONG = [
     (["key", "create", "x", "--expires-in", "36501d"], "give 36500d at most"),
     (["key", "create", "x", "--expires-in", "0s"], "give more than 0s"),
     (["check", "create", WEB], "Missing option '--every'"),
+    (["check", "create", WEB, "--every", "24"], "give a number and a unit"),
+    (["key", "create", "x", "--expires-in", "30"], "give a number and a unit"),
     (["check", "create", WEB, "--every", "999999999d"], "give 36500d at most"),
     (["check", "create", WEB, "--every", "5s", "--grace", "500d"], "365 days"),
     (["check", "create", WEB, "--every", "1d", "--slug", "No Slug"], "a slug has up to 100 of a-z"),
@@ -202,7 +204,7 @@ def test_a_check_is_made_listed_rotated_and_deleted(tmp_path: Path) -> None:
 def test_a_slug_that_two_checks_have_is_told(tmp_path: Path) -> None:
     run(tmp_path, "check", "create", "acme/web", "--every", "1d")
     again = run(tmp_path, "check", "create", "other/web", "--every", "1d")
-    assert (again.returncode, "has the slug web too" in again.stderr) == (0, True)
+    assert (again.returncode, "also has the slug web" in again.stderr) == (0, True)
 
 
 def test_an_address_for_jobs_needs_one_that_they_can_reach(tmp_path: Path) -> None:
@@ -361,9 +363,9 @@ def test_what_a_badge_shows_and_why(service: Service, tmp_path: Path) -> None:
     assert "from the cache" in service.flask_badge("status", "acme/shown")
     service.flask_badge("report", "acme/secret", "failed", "--visibility", "private")
     assert "It is private" in service.flask_badge("status", "acme/secret")
-    assert "knows no such subject" in service.flask_badge("status", "acme/none")
+    assert "has no such subject" in service.flask_badge("status", "acme/none")
     lost = flask_badge("status", "acme/web", BADGE_UPSTREAM_URL="http://127.0.0.1:9", BADGE_DATA_DIR=str(tmp_path))
-    assert (lost.returncode, "nothing is known" in lost.stdout) == (1, True)
+    assert (lost.returncode, "no status is known" in lost.stdout) == (1, True)
 
 
 def test_check_config_explains_invalid_settings(tmp_path: Path) -> None:
@@ -389,7 +391,9 @@ def test_why_a_badge_is_what_it_is(tmp_path: Path) -> None:
     run(tmp_path, "report", WEB, "failed")
     done = run(tmp_path, "explain", WEB)
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.startswith(f"{WEB}: Nothing can be told, for the cache does not answer: no service runs here")
+    assert done.stdout.startswith(
+        f"{WEB}: Not known, because the cache does not respond: either no service is running here"
+    )
     assert json.loads(run(tmp_path, "explain", "acme/web", "--json").stdout)["source"] == "catalogue"
 
 
