@@ -1,11 +1,13 @@
 """What gunicorn's master does around its workers: schema, embedded cache, start-up messages, reloads.
 
-Workers inherit only values: no connection or lock that a worker uses is made before the fork.
+Workers inherit only values, and the lock that keeps a restore away from the catalogue: no connection or thread that a
+worker uses is made before the fork.
 """
 
 from __future__ import annotations
 
 import gc
+import json
 import os
 import signal
 import sys
@@ -20,9 +22,10 @@ from typing import Any
 from flask import Flask
 
 from badge import listening
-from badge.app import Configuration, create_app, load_configuration
+from badge.app import CatalogueState, Configuration, create_app, load_configuration
 from badge.artwork.png_check import PngCheck
 from badge.cache.embedded.server import EmbeddedServer, binary_path
+from badge.private_files import is_open_to_others
 from badge.reloading import Reloads
 from badge.settings import RESTART_ONLY, BadSettings, Settings, changed, unknown_variables, variable_for
 from badge.telemetry.metrics import Metrics
@@ -46,6 +49,25 @@ def configuration_or_exit() -> Configuration:
         sys.exit(2)
 
 
+class CatalogueUnusable(Exception):
+    """The catalogue can't be opened; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenCatalogue:
+    """A migrated and checked catalogue."""
+
+    url: str
+    state: CatalogueState
+    lock: int | None
+    """Keeps a restore away until it is closed; workers inherit it."""
+
+    def close(self) -> None:
+        """Release the lock, as far as this process holds it."""
+        if self.lock is not None:
+            os.close(self.lock)
+
+
 @dataclass(slots=True)
 class Master:
     """The hooks of one gunicorn master (gunicorn's documentation, "Server Hooks"). A reload keeps it."""
@@ -54,6 +76,7 @@ class Master:
     counts: SharedCounts = field(init=False)
     embedded: EmbeddedServer | None = field(default=None, init=False)
     png: PngCheck | None = field(default=None, init=False)
+    catalogue: OpenCatalogue | None = field(default=None, init=False)
     reloads: Reloads | None = field(default=None, init=False)
     metrics: Metrics = field(init=False)
     postponed: Sequence[str] = field(default=(), init=False)
@@ -70,6 +93,7 @@ class Master:
         Collecting now would leave free room in pages that workers share, and filling it would unshare them (gc.freeze).
         """
         gc.disable()
+        os.umask(0o077)  # for whatever is written to the data folder; gunicorn sets its own for a Unix socket
         self.counts = share_counts(self.settings.workers)
         self.metrics = Metrics(self.counts)
         self._mark_configuration(is_current=True)
@@ -90,19 +114,38 @@ class Master:
             server.log.info("%s", line)
         for sentence in unknown_variables():
             server.log.warning("%s", sentence)
+        if is_open_to_others(self.settings.data_dir):
+            folder = self.settings.data_dir
+            server.log.warning("Other users can look into BADGE_DATA_DIR; `chmod go= %s` prevents that.", folder)
         self.png = PngCheck()
-        if _catalogue_of(self.configuration):
-            _make_schema(self.settings)
+        try:
+            self.catalogue = _open_catalogue(self.configuration)
+        except CatalogueUnusable as unusable:
+            sys.stderr.write(f"{unusable}\n")
+            sys.exit(1)
+        self._report_damage(server)
         if self.settings.redis_url is None:
             self._start_cache(server)
         self._take_over_reloads(server)
+
+    def _report_damage(self, server: Any) -> None:
+        if self.catalogue is not None and self.catalogue.state.is_damaged:
+            from badge.catalogue.faults import DAMAGED  # noqa: PLC0415 - loaded where there is a catalogue
+
+            server.log.error("The catalogue %s can't be used: %s.", self.settings.catalogue_name, DAMAGED)
 
     def _start_cache(self, server: Any) -> None:
         if binary_path() is None:
             server.log.warning("The embedded Valkey does not run on this machine: each worker keeps its own cache.")
             return
-        self.embedded = EmbeddedServer(self.settings.data_dir, self.settings.redis_memory_mb, server.log.info)
-        if not self.embedded.start(START_TIMEOUT):
+        embedded = EmbeddedServer(self.settings.data_dir, self.settings.redis_memory_mb, server.log.info)
+        try:
+            is_answering = embedded.start(START_TIMEOUT)
+        except OSError as error:
+            server.log.warning("The embedded Valkey can't be started: %s. Each worker has its own cache.", error)
+            return
+        self.embedded = embedded
+        if not is_answering:
             server.log.warning("The embedded Valkey does not answer yet: until it does, sources are asked directly.")
 
     def when_ready(self, server: Any) -> None:
@@ -114,6 +157,8 @@ class Master:
 
     def post_worker_init(self, worker: Any) -> None:
         """In a worker: connect, and report "draining" as soon as it is asked to stop."""
+        if self.catalogue is not None:
+            worker.wsgi.extensions["use_catalogue_state"](self.catalogue.state)
         worker.wsgi.extensions["warm_up"]()
         readiness: Readiness = worker.wsgi.extensions["readiness"]
         readiness.watch("configuration", self._is_configuration_current)
@@ -171,37 +216,37 @@ class Master:
 
         server.handle_hup = reloads.request
         server.handle_chld = server.handle_cld = handle_chld  # gunicorn uses either name
-        server.app.load = self._app  # from now on, without reading the files again
-
-    def _app(self) -> Flask:
-        return create_app(self.settings, configured=self.configuration.sources)
+        server.app.load = lambda: _build_app(self.configuration)  # instead of reading the files again
 
     def _rehearse(self, server: Any) -> Sequence[str]:
         """In a child process: do what a reload does before it starts workers; return the faults."""
         for listener in server.LISTENERS:
             listener.close()  # otherwise the address would stay in use while this process hangs
-        catalogue = _catalogue_of(self.configuration)
         faults = self._load(server)
-        if not faults and _catalogue_of(self.configuration) not in (None, catalogue):
-            faults = [fault for fault in [_migration_fault(self.settings)] if fault]
         if not faults:
             server.app.reload()  # gunicorn's own configuration file
         return faults
 
     def _load(self, server: Any) -> Sequence[str]:
-        """Load the configuration and build the application; return the faults, if any, without changing anything."""
+        """Load the configuration, build the application and open the catalogue; use them, or return the faults."""
+        previous = self.catalogue
         try:
             loaded = load_configuration()
             postponed = _restart_only_changes(self.settings, loaded.settings)
-            settings = loaded.settings.keeping(postponed, self.settings)
-            app = create_app(settings, configured=loaded.sources)
+            configuration = Configuration(loaded.settings.keeping(postponed, self.settings), loaded.sources)
+            app = _build_app(configuration)
+            catalogue = _open_catalogue(configuration, previous)
         except BadSettings as bad:
             return [str(fault) for fault in bad.faults]
+        except CatalogueUnusable as unusable:
+            return [str(unusable)]
         except Exception as error:  # noqa: BLE001 - printed; a running service goes on
             traceback.print_exc()
             return [f"The application can't be built ({type(error).__name__})."]
-        self.configuration, self.postponed = Configuration(settings, loaded.sources), postponed
-        server.app.callable = app if settings.preload else None
+        if previous is not None and previous is not catalogue:
+            previous.close()
+        self.configuration, self.postponed, self.catalogue = configuration, postponed, catalogue
+        server.app.callable = app if configuration.settings.preload else None
         return []
 
     def _finish_reload(self, server: Any, faults: Sequence[str]) -> None:
@@ -220,6 +265,7 @@ class Master:
         gc.unfreeze()
         gc.collect()
         server.reload()
+        self._report_damage(server)
         for line in changed(self.settings):
             server.log.info("%s", line)
         server.log.info("The configuration was reloaded.")
@@ -238,43 +284,85 @@ def _restart_only_changes(old: Settings, new: Settings) -> list[str]:
     return names + (["redis_url"] if (old.redis_url is None) != (new.redis_url is None) else [])
 
 
-def _catalogue_of(configuration: Configuration) -> str | None:
-    """Return the URL of the catalogue's database, or None if no source uses it."""
-    settings = configuration.settings
-    if settings.sources is not None:
+def _build_app(configuration: Configuration) -> Flask:
+    return create_app(configuration.settings, configured=configuration.sources)
+
+
+def _uses_catalogue(configuration: Configuration) -> bool:
+    if configuration.settings.sources is not None:
         from badge.sources.configuration.factory import catalogue_names  # noqa: PLC0415 - only if there is such a file
 
-        return settings.catalogue_location if catalogue_names(configuration.sources) else None
-    return settings.catalogue_location if settings.upstream_url is None else None
+        return bool(catalogue_names(configuration.sources))
+    return configuration.settings.upstream_url is None
 
 
-def _make_schema(settings: Settings) -> None:
-    """Migrate the catalogue in a child process, because nothing else in the master needs what that loads."""
+def _open_catalogue(configuration: Configuration, previous: OpenCatalogue | None = None) -> OpenCatalogue | None:
+    """Lock, migrate and check the catalogue, unless it is open already; None if no source uses it.
+
+    Raises `CatalogueUnusable`. A damaged catalogue only costs what depends on it.
+    """
+    settings = configuration.settings
+    if not _uses_catalogue(configuration):
+        return None
+    if previous is not None and previous.url == settings.catalogue_location:
+        return previous
+    from badge.catalogue.in_use import CatalogueInUse, hold  # noqa: PLC0415 - loaded where there is a catalogue
+
+    try:
+        lock = hold(settings.catalogue_location)
+    except CatalogueInUse:
+        name = settings.catalogue_name
+        raise CatalogueUnusable(f"The catalogue {name} is being restored; try again later.") from None
+    try:
+        return OpenCatalogue(settings.catalogue_location, _migrate_and_check(settings), lock)
+    except CatalogueUnusable:
+        if lock is not None:
+            os.close(lock)
+        raise
+
+
+def _migrate_and_check(settings: Settings) -> CatalogueState:
+    """Migrate and check the catalogue in a child process, because nothing else in the master needs what that loads."""
+    receiving, sending = os.pipe()
     pid = os.fork()
     if pid == 0:
         try:
-            fault = _migration_fault(settings)
-            sys.stderr.write(f"{fault}\n" if fault else "")
-            os._exit(1 if fault else 0)
+            os.write(sending, json.dumps(_migrated_and_checked(settings)._asdict()).encode())
+            os._exit(0)
+        except CatalogueUnusable as unusable:
+            os.write(sending, str(unusable).encode())
         except BaseException:  # noqa: BLE001 - printed; this process must not return into its parent's code
             traceback.print_exc()
+        finally:
             os._exit(1)
+    os.close(sending)
+    with os.fdopen(receiving, "r") as pipe:
+        found = pipe.read()
     if os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) != 0:
-        sys.exit(1)
+        raise CatalogueUnusable(found or f"The catalogue {settings.catalogue_name} can't be checked.")
+    return CatalogueState(**json.loads(found))
 
 
-def _migration_fault(settings: Settings) -> str | None:
-    """Migrate the catalogue; return what is wrong, or None."""
-    from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415 - only if there is a catalogue
+def _migrated_and_checked(settings: Settings) -> CatalogueState:
+    from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415 - loaded where there is a catalogue
 
+    from badge.catalogue.database import Database, is_damage  # noqa: PLC0415
     from badge.catalogue.faults import why_unusable  # noqa: PLC0415
-    from badge.catalogue.migration import SchemaTooNew, migrate  # noqa: PLC0415
+    from badge.catalogue.integrity import START_SECONDS, Integrity, integrity_of  # noqa: PLC0415
+    from badge.catalogue.migration import SchemaFault, migrate  # noqa: PLC0415
 
+    cache_identity, is_damaged = None, True
     try:
         migrate(settings.catalogue_location)
-    except (SQLAlchemyError, OSError, SchemaTooNew) as error:
-        return f"The catalogue {settings.catalogue_name} can't be used: {why_unusable(error)}."
-    return None
+        database = Database(settings.catalogue_location)
+        cache_identity = database.read_cache_identity()
+        is_damaged = integrity_of(database, START_SECONDS) is Integrity.DAMAGED
+        database.close()
+    except (SQLAlchemyError, OSError, SchemaFault) as error:
+        if not is_damage(error):
+            why = why_unusable(error)
+            raise CatalogueUnusable(f"The catalogue {settings.catalogue_name} can't be used: {why}.") from None
+    return CatalogueState(cache_identity, is_damaged)
 
 
 def first_words(settings: Settings, paths: Paths = AT_ROOT) -> str:

@@ -11,8 +11,9 @@ from pathlib import Path
 import psutil
 import pytest
 
+from badge.catalogue.in_use import CatalogueInUse, alone
 from tests.load import at_a_rate
-from tests.servers import Service, eventually, running_service
+from tests.servers import Service, eventually, flask_badge, running_service
 
 WEB = "GitHub/acme/Repository/web"
 SOURCES = """
@@ -58,7 +59,7 @@ class Reloadable:
         answer = self.service.get("/readyz")
         assert answer.status_code == 200
         checks = answer.json()["checks"]
-        assert checks.keys() == {"cache", "source", "png", "configuration"}
+        assert checks.keys() == {"cache", "catalogue", "source", "png", "configuration"}
         return checks["configuration"], self.service.series()[CURRENT]
 
     def valkeys(self) -> list[int]:
@@ -83,6 +84,10 @@ FAULTS: dict[str, tuple[Callable[[Reloadable], object], str]] = {
     "broken sources.toml": (lambda it: it.sources.write_text("[[source]\n"), "sources.toml: is not valid TOML"),
     "missing secret": (lambda it: it.secret.unlink(), "BADGE_METRICS_TOKEN_FILE: can't be read: No such file"),
     "unreadable settings": (lambda it: it.settings.write_bytes(b"\xff"), "can't be read: it is not UTF-8 text"),
+    "unusable catalogue": (
+        lambda it: it.write_good("BADGE_CATALOGUE_URL=sqlite:////dev/null/catalogue.sqlite3"),
+        "The catalogue sqlite:////dev/null/catalogue.sqlite3 can't be used: ",
+    ),
     "several": (
         lambda it: it.write_good("BADGE_WORKERS=many", "BADGE_LABLE=x"),
         "BADGE_WORKERS: give a whole number from 1 to 64",
@@ -108,7 +113,8 @@ def test_a_faulty_configuration_is_logged_and_the_previous_one_stays(
 
 
 def test_a_good_reload_takes_effect_and_keeps_cache_counts_and_checks(running: Reloadable) -> None:
-    running.service.flask_badge("report", WEB, "succeeded")
+    settings = {"BADGE_SETTINGS_FILE": str(running.settings), "BADGE_DATA_DIR": str(running.service.data_dir)}
+    assert flask_badge("report", WEB, "succeeded", **settings).returncode == 0
     assert running.service.get(f"/badge/{WEB}.txt").text == "succeeded\n"
     calls, requests, valkeys = (
         running.service.counted("badge_source_calls_total"),
@@ -131,6 +137,16 @@ def test_a_changed_source_takes_effect(running: Reloadable) -> None:
         assert running.service.get(f"/badge/{WEB}.json").status_code == status
 
 
+def test_another_catalogue_is_created_and_the_previous_one_released(running: Reloadable, tmp_path: Path) -> None:
+    previous, other = running.service.data_dir / "catalogue.sqlite3", tmp_path / "other.sqlite3"
+    for line, status, released in ((f"BADGE_CATALOGUE_URL=sqlite:///{other}", 404, previous), ("", 200, other)):
+        running.write_good(line)
+        running.reload()
+        assert running.service.get(f"/badge/{WEB}.json").status_code == status
+        with alone(released), pytest.raises(CatalogueInUse), alone(other if released == previous else previous):
+            pass
+
+
 def test_what_needs_a_restart_is_named_and_the_rest_is_reloaded(running: Reloadable, tmp_path: Path) -> None:
     running.write_good("BADGE_WORKERS=3", "BADGE_REDIS_URL=redis://127.0.0.1:9", "BADGE_LABEL=rest")
     (line,) = [line for line in running.reload().splitlines() if "restart" in line]
@@ -147,22 +163,23 @@ def test_no_badge_is_lost_while_good_and_bad_reloads_come_at_once(running: Reloa
     before = len(running.service.log.read_text())
 
     def change(seconds: float) -> None:
-        number = int(seconds * 10)
-        if number % 4 == 0:
+        if int(seconds * 10) % 4 == 0:
             running.hang_up()
-        if number == 12:
-            running.sources.write_text("[[")
-        if number == 24:
+        log = running.log_since(before)
+        if REFUSED in log:
             running.write_good("BADGE_LABEL=last")
+        elif RELOADED in log:
+            running.sources.write_text("[[")
 
     answers = at_a_rate([f"{running.service.url}/badge/{WEB}?v={number}" for number in range(120)], 30, change)
     assert {answer.code for answer in answers} == {200}
     assert {answer.status.rpartition(": ")[2] for answer in answers} <= {"succeeded", "unknown"}
+    assert eventually(lambda: REFUSED in running.log_since(before), 20)
+    running.write_good("BADGE_LABEL=last")
     running.hang_up()
     assert eventually(lambda: running.state() == ("up", 1), 20)
     assert eventually(lambda: "last: " in running.service.get(f"/badge/{WEB}?now").text, 20)
     log = running.log_since(before)
-    assert REFUSED in log
     assert log.count(RELOADED) + log.count(REFUSED) < 30, "signals during a reload lead to one more, not to one each"
 
 
