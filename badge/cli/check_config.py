@@ -17,7 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from badge import app
 from badge.artwork import png, png_check
 from badge.cache.embedded.server import binary_path
-from badge.catalogue.faults import DAMAGED, why_unusable
+from badge.catalogue.faults import DAMAGED, clock_warning, why_unusable
 from badge.catalogue.integrity import THOROUGH_SECONDS, Integrity, integrity_of
 from badge.catalogue.migration import SchemaFault, migrate
 from badge.cli.command import BadgeCommand, examples, parts_of, settings_or_fault
@@ -166,8 +166,11 @@ def _catalogue(parts: app.Parts) -> Finding:
         parts.catalogue.store.report_for(PROBE)
         if integrity_of(parts.catalogue.store.database, THOROUGH_SECONDS) is Integrity.DAMAGED:
             return Finding(Level.FAIL, "catalogue", f"{where} can't be used: {DAMAGED}")
+        ahead = parts.catalogue.store.number_ahead()
     except (SQLAlchemyError, OSError, SchemaFault) as error:
         return Finding(Level.FAIL, "catalogue", f"{where} can't be used: {why_unusable(error)}")
+    if ahead:
+        return Finding(Level.FAIL, "catalogue", f"{where}: {clock_warning(ahead)}")
     return Finding(Level.OK, "catalogue", f"{where} can be read")
 
 
