@@ -81,9 +81,7 @@ def explained(parts: app.Parts, subject: Subject) -> Explanation:
 
 def _rule(entry: CacheEntry | None, now: datetime, too_old: timedelta) -> str:
     if entry is None:
-        return (
-            "Nothing is cached: no recent request, or the status just changed. The next request triggers a fetch."
-        )
+        return "Nothing is cached: no recent request, or the status just changed. The next request triggers a fetch."
     if entry.report is None:
         return f"Unknown: the source was queried {entry.failures} times and did not respond. {ASK}"
     return _rule_for(entry, entry.report, now, too_old)
