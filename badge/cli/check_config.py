@@ -17,12 +17,14 @@ from sqlalchemy.exc import SQLAlchemyError
 from badge import app
 from badge.artwork import png, png_check
 from badge.cache.embedded.server import binary_path
-from badge.catalogue.faults import why_unusable
-from badge.catalogue.migration import SchemaTooNew, migrate
+from badge.catalogue.faults import DAMAGED, why_unusable
+from badge.catalogue.integrity import THOROUGH_SECONDS, Integrity, integrity_of
+from badge.catalogue.migration import SchemaFault, migrate
 from badge.cli.command import BadgeCommand, examples, parts_of, settings_or_fault
 from badge.cli.sources import failure_of, probe_for
 from badge.model import Subject
 from badge.ports import StatusSource
+from badge.private_files import is_open_to_others
 from badge.settings import DEFAULT, BadSettings, Settings, load, shown, unknown_variables, variable_for
 from badge.settings.reference import example_file
 from badge.sources.configuration.sources_file import ConfiguredSource
@@ -116,7 +118,7 @@ def _all_findings() -> Iterator[Finding]:
 
 def _findings(known: Settings, configured: Sequence[ConfiguredSource]) -> Iterator[Finding]:
     yield Finding(Level.OK, SETTINGS, "all are valid; `badge settings` shows them")
-    yield Finding.of("data", _data_dir_fault(known.data_dir), f"{known.data_dir} is writable")
+    yield _data_dir(known.data_dir)
     with contextlib.closing(parts_of(known)) as parts:
         yield _cache(known, parts)
         if parts.catalogue:
@@ -131,6 +133,12 @@ def _findings(known: Settings, configured: Sequence[ConfiguredSource]) -> Iterat
     if known.public_url is None:
         said = "BADGE_PUBLIC_URL is not set: pages build links from the address in the browser"
         yield Finding(Level.NOTE, "links", said)
+
+
+def _data_dir(folder: Path) -> Finding:
+    if (fault := _data_dir_fault(folder)) is None and is_open_to_others(folder):
+        return Finding(Level.NOTE, "data", f"other users can look into {folder}: `chmod go= {folder}` prevents that")
+    return Finding.of("data", fault, f"{folder} is writable")
 
 
 def _data_dir_fault(folder: Path) -> str | None:
@@ -159,9 +167,11 @@ def _catalogue(parts: app.Parts) -> Finding:
     try:
         migrate(parts.settings.catalogue_location)
         parts.catalogue.store.report_for(PROBE)
-    except (SQLAlchemyError, OSError, SchemaTooNew) as error:
-        return Finding(Level.FAIL, "catalogue", f"{where} can't be used: {why_unusable(error)}")
-    return Finding(Level.OK, "catalogue", f"{where} can be read")
+        is_damaged = integrity_of(parts.catalogue.store.database, THOROUGH_SECONDS) is Integrity.DAMAGED
+        fault = DAMAGED if is_damaged else None
+    except (SQLAlchemyError, OSError, SchemaFault) as error:
+        fault = why_unusable(error)
+    return Finding.of("catalogue", fault and f"{where} can't be used: {fault}", f"{where} can be read")
 
 
 def _upstream(parts: app.Parts) -> Finding:
