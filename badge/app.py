@@ -73,8 +73,9 @@ def utc_now() -> datetime:
 
 
 class CatalogueState(NamedTuple):
-    """What gunicorn's master finds out about the catalogue at start, for all workers."""
+    """What gunicorn's master finds out about a catalogue at start, for all workers."""
 
+    location: str
     cache_identity: str | None
     """None if it can't be read."""
     is_damaged: bool
@@ -147,10 +148,10 @@ class Parts:
             self.catalogue.store.database.close()
 
     def use_catalogue_state(self, state: CatalogueState) -> None:
-        """Take over what was found out about the catalogue before the workers were forked."""
-        assert self.catalogue is not None
-        database = self.catalogue.store.database
-        database.cache_identity, database.is_damaged = state
+        """Take over what was found out about the catalogue at start, unless a reload has replaced it since."""
+        if self.catalogue is not None and self.settings.catalogue_location == state.location:
+            database = self.catalogue.store.database
+            database.cache_identity, database.is_damaged = state.cache_identity, state.is_damaged
 
     def is_catalogue_usable(self) -> bool:
         """Whether the catalogue's file has not been found damaged."""

@@ -202,7 +202,7 @@ def _migrate_and_check(settings: Settings) -> CatalogueState:
         found = pipe.read()
     if os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) != 0:
         sys.exit(1)
-    return CatalogueState(**json.loads(found))
+    return CatalogueState(*json.loads(found))
 
 
 def _migrated_and_checked(settings: Settings, result: int) -> int:
@@ -213,19 +213,22 @@ def _migrated_and_checked(settings: Settings, result: int) -> int:
     from badge.catalogue.integrity import START_SECONDS, Integrity, integrity_of  # noqa: PLC0415
     from badge.catalogue.migration import SchemaFault, migrate  # noqa: PLC0415
 
-    cache_identity, is_damaged = None, True
+    location, name = settings.catalogue_location, settings.catalogue_name
+    cache_identity, found = None, Integrity.DAMAGED
     try:
-        migrate(settings.catalogue_location)
-        database = Database(settings.catalogue_location)
+        migrate(location)
+        database = Database(location)
         cache_identity = database.read_cache_identity()
-        is_damaged = integrity_of(database, START_SECONDS) is Integrity.DAMAGED
+        found = integrity_of(database, START_SECONDS)
         database.close()
     except (SQLAlchemyError, OSError, SchemaFault) as error:
         if not is_damage(error):
-            sys.stderr.write(f"The catalogue {settings.catalogue_name} can't be used: {why_unusable(error)}.\n")
+            sys.stderr.write(f"The catalogue {name} can't be used: {why_unusable(error)}.\n")
             return 1
+    if found is Integrity.UNKNOWN:
+        sys.stderr.write(f"The catalogue {name} was not checked: it is too large. `badge check-config` checks it.\n")
     with os.fdopen(result, "w") as pipe:
-        json.dump(CatalogueState(cache_identity, is_damaged)._asdict(), pipe)
+        json.dump([location, cache_identity, found is Integrity.DAMAGED], pipe)
     return 0
 
 

@@ -155,12 +155,14 @@ def _catalogue(parts: app.Parts) -> Finding:
     try:
         migrate(parts.settings.catalogue_location)
         parts.catalogue.store.report_for(PROBE)
-        if integrity_of(parts.catalogue.store.database, THOROUGH_SECONDS) is Integrity.DAMAGED:
-            return Finding(is_fine=False, what="catalogue", said=f"{where} can't be used: {DAMAGED}")
+        found = integrity_of(parts.catalogue.store.database, THOROUGH_SECONDS)
     except (SQLAlchemyError, OSError, SchemaFault) as error:
         said = f"{where} can't be used: {why_unusable(error)}"
         return Finding(is_fine=False, what="catalogue", said=said)
-    return Finding(is_fine=True, what="catalogue", said=f"{where} can be read")
+    if found is Integrity.DAMAGED:
+        return Finding(is_fine=False, what="catalogue", said=f"{where} can't be used: {DAMAGED}")
+    note = f"; note: not checked for damage within {THOROUGH_SECONDS:.0f} s" if found is Integrity.UNKNOWN else ""
+    return Finding(is_fine=True, what="catalogue", said=f"{where} can be read{note}")
 
 
 def _upstream(parts: app.Parts) -> Finding:
