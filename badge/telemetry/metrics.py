@@ -80,6 +80,11 @@ METRICS = (
     Declared("badge_breaker_moves_total", Kind.COUNTER, "Circuit breakers opened or closed.", ("name", "to")),
     Declared("badge_log_ins_total", Kind.COUNTER, "Login attempts to the dashboard.", ("end",)),
     Declared("badge_breaker_open", Kind.GAUGE, "1 while the circuit breaker is open in any worker.", ("name",)),
+    Declared(
+        "badge_configuration_current",
+        Kind.GAUGE,
+        "1 if the service uses the configuration on disk, 0 if the last reload found faults or needs a restart.",
+    ),
 )
 
 
@@ -111,6 +116,10 @@ class Metrics(Collector):
         """Set a gauge; raises `UndeclaredMetric`."""
         self._check(name, Kind.GAUGE, labels)
         self._counts.set(name, labels, value)
+
+    def value(self, name: str, *labels: str) -> float:
+        """Return a number as /metrics shows it, 0 if it was never set."""
+        return self._counts.totals().get((name, labels), 0.0)
 
     def count(self, event: Event) -> None:
         """Update the metrics that an event changes."""

@@ -99,10 +99,7 @@ def test_readiness_and_badges_take_over_what_was_found_at_start(store: Store, tm
     parts = build_parts(load({"BADGE_DATA_DIR": str(tmp_path)}))
     client = build_app(parts).test_client()
     assert client.get("/readyz").json["checks"]["catalogue"] == "up"  # type: ignore[index] # JSON
-    location = parts.settings.catalogue_location
-    parts.use_catalogue_state(CatalogueState("sqlite:////another", "the-other", is_damaged=True))
-    assert parts.is_catalogue_usable()
-    parts.use_catalogue_state(CatalogueState(location, "the-identity", is_damaged=True))
+    parts.use_catalogue_state(CatalogueState("the-identity", is_damaged=True))
     web = Subject.legacy("acme", "web")
     assert parts.resolver.key(web)[0] == "catalogue:the-identity"
     assert parts.resolver.resolve(web).status is BackupStatus.UNKNOWN
