@@ -75,7 +75,7 @@ def utc_now() -> datetime:
 
 
 class CatalogueState(NamedTuple):
-    """What gunicorn's master finds out about the catalogue at start, for all workers."""
+    """What gunicorn's master finds out about the catalogue, for all workers."""
 
     cache_identity: str | None
     """None if it can't be read."""

@@ -167,14 +167,18 @@ def _catalogue(parts: app.Parts) -> Finding:
     try:
         migrate(parts.settings.catalogue_location)
         parts.catalogue.store.report_for(PROBE)
-        is_damaged = integrity_of(parts.catalogue.store.database, THOROUGH_SECONDS) is Integrity.DAMAGED
-        fault = DAMAGED if is_damaged else None
+        found = integrity_of(parts.catalogue.store.database, THOROUGH_SECONDS)
         ahead = parts.catalogue.store.number_ahead()
     except (SQLAlchemyError, OSError, SchemaFault) as error:
-        fault, ahead = why_unusable(error), 0
-    if ahead and not fault:
+        return Finding(Level.FAIL, "catalogue", f"{where} can't be used: {why_unusable(error)}")
+    if found is Integrity.DAMAGED:
+        return Finding(Level.FAIL, "catalogue", f"{where} can't be used: {DAMAGED}")
+    if ahead:
         return Finding(Level.FAIL, "catalogue", f"{where}: {clock_warning(ahead)}")
-    return Finding.of("catalogue", fault and f"{where} can't be used: {fault}", f"{where} can be read")
+    if found is Integrity.UNKNOWN:
+        said = f"{where} can be read, but was not checked for damage within {THOROUGH_SECONDS:.0f} s"
+        return Finding(Level.NOTE, "catalogue", said)
+    return Finding(Level.OK, "catalogue", f"{where} can be read")
 
 
 def _upstream(parts: app.Parts) -> Finding:
