@@ -22,7 +22,7 @@ def test_a_port_in_use_is_told_and_a_free_one_is_fine(family: socket.AddressFami
 
 
 def test_an_address_of_another_machine_is_told() -> None:
-    assert "is no address of this machine" in (fault_of(f"192.0.2.1:{free_port()}") or "")
+    assert "is not an address of this machine" in (fault_of(f"192.0.2.1:{free_port()}") or "")
 
 
 def test_a_socket_on_which_somebody_listens_is_not_taken_over_but_a_dead_one_is(tmp_path: Path) -> None:
@@ -38,5 +38,5 @@ def test_a_socket_on_which_somebody_listens_is_not_taken_over_but_a_dead_one_is(
 
 def test_a_path_that_can_be_no_socket_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    assert "exists and is no socket" in (fault_of(f"unix:{tmp_path}/file") or "")
+    assert "exists and is not a socket" in (fault_of(f"unix:{tmp_path}/file") or "")
     assert "there is no folder" in (fault_of(f"unix:{tmp_path}/none/s") or "")

@@ -160,7 +160,7 @@ def test_shown_settings_hide_passwords_and_keys() -> None:
 
 
 def test_a_misspelt_variable_is_reported() -> None:
-    assert unknown_variables({"BADGE_WORKER": "2"}) == ["BADGE_WORKER is no setting; did you mean BADGE_WORKERS?"]
+    assert unknown_variables({"BADGE_WORKER": "2"}) == ["BADGE_WORKER is not a setting; did you mean BADGE_WORKERS?"]
     assert unknown_variables({"BADGE_WORKERS": "2", "BADGE_REDIS_URL_FILE": "x"}) == []
 
 

@@ -72,7 +72,7 @@ def test_every_fault_is_told_at_once_with_file_and_line(tmp_path: Path) -> None:
     file = written(
         tmp_path,
         "BADGE_WORKERS=many",
-        "export BADGE_THREADS=2",
+        "BADGE_THREADS 2",
         "BADGE_WORKER=2",
         "BADGE_LABEL=a",
         "BADGE_LABEL=b",
@@ -84,7 +84,7 @@ def test_every_fault_is_told_at_once_with_file_and_line(tmp_path: Path) -> None:
     for fault in (
         f"{file}:2: write NAME=value, or begin the line with # for a comment",
         f"{file}:5: BADGE_LABEL is given twice, also in line 4; keep one",
-        f"{file}:3: BADGE_WORKER: is no setting; did you mean BADGE_WORKERS?",
+        f"{file}:3: BADGE_WORKER: is not a setting; did you mean BADGE_WORKERS?",
         f"{file}:7: BADGE_API_KEY: is read from the environment only",
         f"{file}:8: BADGE_UPSTREAM_API_KEY: is given without BADGE_UPSTREAM_URL",
         "BADGE_BIND: give host:port, such as 127.0.0.1:8000, or unix:/path",
@@ -92,6 +92,19 @@ def test_every_fault_is_told_at_once_with_file_and_line(tmp_path: Path) -> None:
         assert fault in faults
     assert {fault.partition(": ")[0] for fault in faults} >= {f"{file}:1", f"{file}:6"}
     assert (len(faults), "hunter2" in str(faults)) == (8, False)
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        ('BADGE_PUBLIC_URL="https://badges.example.org"', "BADGE_PUBLIC_URL: write the value without quotes"),
+        ("BADGE_DATA_DIR='/var/lib/badge'", "BADGE_DATA_DIR: write the value without quotes"),
+        ("export BADGE_WORKERS=2", "write NAME=value without export"),
+    ],
+)
+def test_the_syntax_of_a_shell_is_a_fault_that_says_what_to_write(tmp_path: Path, line: str, problem: str) -> None:
+    file = written(tmp_path, line)
+    assert faults_in(file) == [f"{file}:1: {problem}"]
 
 
 def test_a_file_that_can_t_be_read_is_a_fault(tmp_path: Path) -> None:

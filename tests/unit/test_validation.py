@@ -1,4 +1,4 @@
-"""What is wrong with a value, in our words: none of pydantic's reaches those who set up or report."""
+"""Error messages: none of pydantic's own reaches those who configure the service or report backups."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pydantic_core import ErrorDetails
 
 from badge.settings import Settings
 from badge.sources.configuration.entry import Entry
-from badge.validation import KNOWN_TYPES, problem_of
+from badge.validation import KNOWN_TYPES, did_you_mean, problem_of
 from badge.web.intake.ops_body import ReportBody
 
 CONSTRAINTS = {
@@ -113,3 +113,8 @@ def test_the_words_say_what_to_write_instead(model: type[BaseModel], name: str, 
     detail, problem = told
     assert words in problem
     assert detail["msg"] not in problem
+
+
+def test_only_a_name_that_is_almost_the_same_is_suggested() -> None:
+    assert did_you_mean("rule", ["rules", "times"]) == "; did you mean rules?"
+    assert did_you_mean("timeouts", ["rules", "times"]) == ""
