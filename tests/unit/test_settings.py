@@ -1,4 +1,4 @@
-"""Settings: all faults are reported at once, secrets come from files and are never shown, the docs match."""
+"""Settings: all faults are reported at once, secrets are read from files and never shown, the docs match."""
 
 import subprocess
 import sys
@@ -159,7 +159,7 @@ def test_shown_settings_hide_passwords_and_keys() -> None:
     assert values["BADGE_REDIS_URL"] == "rediss://<secret>@cache:6380/1"
 
 
-def test_a_misspelt_variable_is_reported() -> None:
+def test_a_misspelt_variable_is_reported_with_the_nearest_setting() -> None:
     assert unknown_variables({"BADGE_WORKER": "2"}) == ["BADGE_WORKER is not a setting; did you mean BADGE_WORKERS?"]
     assert unknown_variables({"BADGE_WORKERS": "2", "BADGE_REDIS_URL_FILE": "x"}) == []
 

@@ -72,7 +72,7 @@ def error_types(node: dict[str, Any]) -> set[str]:
     return set().union(KINDS.get(node["type"], set()), *of_constraints)
 
 
-def test_every_type_of_error_that_a_model_of_ours_can_raise_has_words_of_ours() -> None:
+def test_every_error_that_our_models_can_raise_has_our_own_message() -> None:
     ours = [model for model in models() if model.__module__.startswith("badge.")]
     assert {Settings, Entry, ReportBody} <= set(ours)
     found = [node for model in ours for node in nodes(model.__pydantic_core_schema__)]
@@ -108,7 +108,7 @@ WRONG: list[tuple[type[BaseModel], str, object, str]] = [
 
 
 @pytest.mark.parametrize(("model", "name", "value", "words"), WRONG)
-def test_the_words_say_what_to_write_instead(model: type[BaseModel], name: str, value: object, words: str) -> None:
+def test_messages_say_what_to_write_instead(model: type[BaseModel], name: str, value: object, words: str) -> None:
     (told,) = [(detail, problem) for detail, problem in problems(model, **{name: value}) if detail["loc"][0] == name]
     detail, problem = told
     assert words in problem

@@ -241,7 +241,7 @@ WRONG = {
         HTTP + ALL_NAMES + '[source.auth]\nkind = "bearer"\ntoken = "file:/nowhere/x"\n',
         "auth.token: the file can't be read: No such file",
     ),
-    "a kind of auth that is none": (
+    "an unknown kind of auth": (
         HTTP + ALL_NAMES + '[source.auth]\nkind = "magic"\n',
         "auth: give kind = none, header",
     ),
@@ -249,7 +249,7 @@ WRONG = {
         HTTP + ALL_NAMES + '[source.auth]\ntoken = "env:HC_KEY"\n',
         "auth: has no kind; give none, header",
     ),
-    "an auth that is no table": (HTTP + "auth = 1\n" + ALL_NAMES, "auth: give a table"),
+    "an auth that is not a table": (HTTP + "auth = 1\n" + ALL_NAMES, "auth: give a table"),
     "a login with other placeholders": (
         HTTP + ALL_NAMES + '[source.auth]\nkind = "login"\npath = "/t"\nbody = { a = "{account}" }\n'
         'password = "env:HC_KEY"\ntoken = "t"\n',
@@ -270,7 +270,7 @@ WRONG = {
         'request: can\'t be used with preset = "restic", which has kind = "file"',
     ),
     "no pattern at all": (RESTIC + "match = { account = [] }\n", "match.account: give at least one pattern"),
-    "a pattern that is none": (RESTIC + "match = { account = 1 }\n", "match.account: give a list"),
+    "a pattern that is not text": (RESTIC + "match = { account = 1 }\n", "match.account: give a list"),
     "a pattern that no subject can have": (
         RESTIC + 'match = { account = ["acme", "a/../b"] }\n',
         "match.account: account has an empty part, '.' or '..'",
