@@ -16,6 +16,7 @@ from badge.cache.memory import MemorySourcePauses, MemoryStatusCache
 from badge.cache.redis.commands import RedisCommands
 from badge.cache.redis.connection import RedisConnector
 from badge.cache.redis.pictures import RedisPictureStore
+from badge.cache.redis.self_test import fault_of, require_permissions
 from badge.cache.redis.source_pauses import RedisSourcePauses
 from badge.cache.redis.status_cache import RedisStatusCache
 from badge.listing import StatusListing
@@ -138,6 +139,7 @@ class Stores:
     pauses: SourcePauses
     pictures: PictureStore | None = None
     warm_up: Callable[[], None] = lambda: None
+    fault: Callable[[], str | None] = lambda: None
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +157,8 @@ class Parts:
     sources: Sources
     warm_up: Callable[[], None]
     """Called once in each new worker; works in the background so that the first request need not wait."""
+    cache_fault: Callable[[], str | None]
+    """Uses the shared cache as the service does; returns what is wrong with it, if anything."""
     paths: Paths = AT_ROOT
     """Builds every path that leaves the service."""
 
@@ -235,6 +239,7 @@ def build_parts(
         resolver=resolver,
         sources=sources,
         warm_up=stores.warm_up,
+        cache_fault=stores.fault,
     )
 
 
@@ -398,7 +403,9 @@ def _stores(settings: Settings, clock: Clock, events: Events, source_count: int,
     connector = RedisConnector(url, settings.redis_timeout, connections)
     commands = RedisCommands(connector, events, CircuitBreaker("redis", events))
     statuses = RedisStatusCache(commands, local, events, clock, _lifetimes(settings).longest_wait)
-    return Stores(statuses, RedisSourcePauses(commands, clock), RedisPictureStore(commands), commands.warm_up)
+    commands.on_return.append(partial(require_permissions, connector, clock))
+    fault = partial(fault_of, connector, clock)
+    return Stores(statuses, RedisSourcePauses(commands, clock), RedisPictureStore(commands), commands.warm_up, fault)
 
 
 def _embedded_url(settings: Settings) -> str | None:
