@@ -220,6 +220,11 @@ class Settings(BaseModel):
         return self.waiting or max(1, self.threads // 2)
 
     @property
+    def most_pages(self) -> int:
+        """Maximum number of pages that a worker makes at the same time; the other threads are left to badges."""
+        return max(1, self.threads // 4)
+
+    @property
     def address(self) -> str | None:
         """The service's own URL: the public one, else that of the address it listens on; None for a Unix socket."""
         if self.public_url is None and not self.bind.startswith("unix:"):

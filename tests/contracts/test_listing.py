@@ -5,11 +5,10 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from itertools import islice
 from pathlib import Path
 
 import pytest
@@ -28,7 +27,6 @@ from badge.catalogue.source import CatalogueSource
 from badge.catalogue.store import Catalogue
 from badge.events import FailureKind
 from badge.listing import (
-    ListBusy,
     ListedSubject,
     ListingFilter,
     ListingOrder,
@@ -44,7 +42,7 @@ from badge.sources.configuration.sources_file import load as load_sources
 from badge.sources.http.transport import HttpTransport
 from badge.sources.native.listing import LARGEST_PAGE_BYTES, NativeWalk
 from badge.sources.routing import OneSource
-from badge.sources.snapshot_listing import MOST_WAITING, SnapshotListing, Walked
+from badge.sources.snapshot_listing import SnapshotListing, Walked
 from tests.doubles import START, ManualClock, ScriptedSource
 
 S = BackupStatus
@@ -357,7 +355,7 @@ def test_a_walk_that_fails_does_so_for_all_who_ask_meanwhile_and_shortly_after()
     assert len(walks) == 2
 
 
-def test_only_so_many_wait_for_a_walk_and_all_of_them_for_the_same_one() -> None:
+def test_all_who_wait_for_a_walk_wait_for_the_same_one() -> None:
     going, walks = threading.Event(), []
 
     def walk() -> Walked:
@@ -368,10 +366,8 @@ def test_only_so_many_wait_for_a_walk_and_all_of_them_for_the_same_one() -> None
     listing = SnapshotListing(walk, ManualClock())
     with ThreadPoolExecutor() as pool:
         waiting = [pool.submit(listing.totals, ListingFilter()) for _ in range(8)]
-        refused = list(islice(as_completed(waiting, 10), 8 - MOST_WAITING))
         going.set()
-    assert all(isinstance(future.exception(), ListBusy) for future in refused)
-    assert [future.result().all for future in waiting if future not in refused] == [1] * MOST_WAITING
+    assert [future.result().all for future in waiting] == [1] * 8
     assert walks == [1]
 
 
