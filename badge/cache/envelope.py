@@ -17,7 +17,7 @@ from badge.ports import SubjectKey
 
 SCHEMA = 2
 LONGEST = 8 * 1024
-"""A name of 3 KiB, escaped, and two URLs fit."""
+"""A name of 2 KiB, escaped, and two URLs fit."""
 
 # The longest lifetime is a day. A moment of our own further ahead than this was written by a broken
 # clock, or not by us, and would let a status hold as if it were new. What a source tells may lie as

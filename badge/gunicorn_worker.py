@@ -1,0 +1,67 @@
+"""gunicorn's threaded worker, which answers with an image even where gunicorn itself refuses a badge's URL."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+from typing import Any
+from urllib.parse import unquote_to_bytes
+
+from gunicorn.http.errors import LimitRequestLine
+from gunicorn.workers.gthread import ThreadWorker
+
+from badge.web.raw_path import is_badge_path
+
+# What the client may still be sending is read up to here: closed earlier, the connection would be reset, and the
+# answer lost.
+_MOST_UNREAD = 1024 * 1024
+
+
+class BadgeWorker(ThreadWorker):  # type: ignore[misc] # gunicorn ships no types
+    """gunicorn calls `handle_error` for requests that it can't read, so the application never sees them."""
+
+    def handle_error(self, req: Any, client: socket.socket, addr: Any, exc: BaseException) -> None:
+        """Have the application answer a badge request whose line is too long; leave other errors to gunicorn."""
+        environ = _badge_request(exc) if isinstance(exc, LimitRequestLine) else None
+        if environ is None:
+            super().handle_error(req, client, addr, exc)
+            return
+        head: list[str] = []
+
+        def start_response(status: str, headers: list[tuple[str, str]]) -> None:
+            head[:] = [f"HTTP/1.1 {status}", *(f"{name}: {value}" for name, value in headers), "Connection: close"]
+
+        body = b"".join(self.wsgi(environ, start_response))
+        with contextlib.suppress(OSError):  # the client has gone
+            client.sendall("\r\n".join([*head, "", ""]).encode("latin-1") + body)
+            client.shutdown(socket.SHUT_WR)
+            client.setblocking(False)
+            for _ in range(_MOST_UNREAD // 65536):
+                if not client.recv(65536):
+                    break
+
+
+def _badge_request(refusal: LimitRequestLine) -> dict[str, Any] | None:
+    """Return the WSGI environment of the request that gunicorn refused, if it was for a badge.
+
+    The exception doesn't hold the request, so its beginning is taken from the variables of the parser that raised it.
+    """
+    trace = refusal.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    read = trace.tb_frame.f_locals.get("data", b"") if trace is not None else b""
+    method, _, rest = bytes(read).lstrip(b"\r\n").partition(b" ")
+    target = rest.partition(b" ")[0].decode("latin-1")
+    path, _, query = target.partition("?")
+    environ = {
+        "REQUEST_METHOD": method.decode("latin-1"),
+        "RAW_URI": target,
+        "SCRIPT_NAME": "",
+        "PATH_INFO": unquote_to_bytes(path).decode("latin-1"),
+        "QUERY_STRING": query,
+        "SERVER_NAME": "localhost",
+        "SERVER_PORT": "80",
+        "SERVER_PROTOCOL": "HTTP/1.1",
+        "wsgi.url_scheme": "http",
+    }
+    return environ if environ["REQUEST_METHOD"] in ("GET", "HEAD") and is_badge_path(environ) else None
