@@ -228,6 +228,17 @@ class PingAnswered:
 
 
 @dataclass(frozen=True, slots=True)
+class CatalogueFailed:
+    """The catalogue's database failed; a job was told to try again later, or a source was unavailable."""
+
+    operation: str
+    error: str
+    """Name of the error's class in the driver, or SQLite's result code; never its text, which may hold secrets."""
+    reason: str
+    """What that means, from a closed list of sentences."""
+
+
+@dataclass(frozen=True, slots=True)
 class AnswerCrashed:
     """A bug: an unexpected exception, answered with the image "unknown"."""
 
@@ -269,6 +280,7 @@ Event = (
     | BadgeServed
     | PageRefused
     | PingAnswered
+    | CatalogueFailed
     | AnswerCrashed
     | LogInTried
 )
