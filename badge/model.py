@@ -155,9 +155,9 @@ _SPELLINGS = {status.lower(): status for status in BackupStatus} | dict.fromkeys
 
 
 def status_named(text: str) -> BackupStatus | None:
-    """Return the status that a person or a script means, in any case; None for other words.
+    """Return the status that a person or a script spelt, in any case; None for other words.
 
-    What an upstream says is read strictly: there a word of other spelling is not the contract's.
+    Not for upstreams: there, only the contract's own spelling is valid.
     """
     return _SPELLINGS.get(text.strip().lower())
 
