@@ -102,6 +102,12 @@ def test_a_name_of_any_length_is_answered_with_an_image(service: Service, name: 
         assert (status, type) == (200, kind if is_whole else "image/svg+xml; charset=utf-8")
 
 
+def test_headers_that_are_too_long_do_not_cost_a_badge(service: Service) -> None:
+    headers = {"Cookie": "n" * 9_000}
+    assert service.get(f"/badge/{WEB}", headers=headers).headers["Content-Type"].startswith("image/svg+xml")
+    assert service.get("/dashboard", headers=headers).status_code == 431
+
+
 def test_a_long_url_of_anything_else_is_refused(service: Service) -> None:
     assert raw_get(service, f"/dashboard?q={'n' * 12_000}")[0] == 414
     strict = raw_get(service, f"/badge/acme/{'n' * 9_000}?strict=1")
