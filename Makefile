@@ -61,7 +61,7 @@ bench: $(VENV)/.ready-dev ## Benchmark against peers; results go to bench/RESULT
 	@scripts/system-packages "the benchmarks" wrk nginx postgresql
 	@$(BIN)/python -m bench $(ARGS)
 
-soak: $(VENV)/.ready-dev ## Run the service under load and faults for minutes, and watch its resources.
+soak: setup ## Run services under load and faults for minutes, and watch what they lose and what they use.
 	@$(BIN)/python -m bench.soak $(ARGS)
 
 image-check: ## Build and test the Dockerfile's steps without Docker (needs root).
@@ -79,13 +79,14 @@ png-packages:
 
 system-packages: png-packages
 	@scripts/system-packages "the browser tests" chromium-headless-shell
-	@scripts/system-packages "the tests of backup systems" prometheus prometheus-pushgateway restic borgbackup
+	@scripts/system-packages "the tests of backup systems" prometheus prometheus-pushgateway restic borgbackup pgbackrest barman
 	@scripts/system-packages "the tests of TLS" openssl redis-tools
 	@scripts/system-packages "the tests of the catalogue on PostgreSQL" postgresql pgbouncer
 	@scripts/system-packages "the tests of pings" borgmatic curl
 	@scripts/system-packages "the tests of snippets" cmark-gfm
 	@scripts/system-packages "the tests of config/nginx.conf" nginx
 	@scripts/system-packages "the tests of other proxies" varnish squid
+	@scripts/system-packages "the tests of monitors" prometheus-blackbox-exporter
 
 clean: ## Remove everything built or installed here; data in var/ stays.
 	@rm -rf $(VENV) build .coverage .hypothesis .pytest_cache .mypy_cache .ruff_cache .import_linter_cache *.egg-info

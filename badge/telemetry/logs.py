@@ -38,6 +38,7 @@ from badge.events import (
     SourceAnswered,
     SourceCallSuppressed,
     SourceFailed,
+    StoredTimesAhead,
     SubjectUnmatched,
     UnknownStatusReceived,
 )
@@ -65,6 +66,7 @@ LINES: dict[type[Event], tuple[int, str]] = {
     CatalogueFailed: (logging.WARNING, "catalogue failed"),
     AnswerCrashed: (logging.ERROR, "unexpected exception"),
     LogInTried: (logging.WARNING, "login attempted"),
+    StoredTimesAhead: (logging.WARNING, "stored times lie ahead of now; check the clocks"),
 }
 
 # During an outage, each request repeats these.
