@@ -20,6 +20,7 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import MetaData, QueuePool, insert, inspect, select, update
 
 from badge.cache.envelope import to_micros as micros
+from badge.catalogue.backup import renew_cache_identity
 from badge.catalogue.database import Database, new_engine
 from badge.catalogue.events import RunEvent
 from badge.catalogue.keys import KeyNameTaken, KeyVerdict, NoSuchKey, Scope
@@ -376,6 +377,16 @@ def test_migrating_again_changes_nothing(store: Store) -> None:
     store.tell(BackupStatus.SUCCEEDED)
     migrate(store.url)
     assert store.status() is BackupStatus.SUCCEEDED
+
+
+def test_the_identity_in_the_cache_stays_until_it_is_renewed(store: Store) -> None:
+    database = store.catalogue.database
+    before = database.cache_identity
+    migrate(store.url)
+    assert database.read_cache_identity() == before
+    store.close()
+    renew_cache_identity(store.url)
+    assert database.read_cache_identity() != before
 
 
 def test_two_processes_can_migrate_at_once(new_url: str) -> None:

@@ -267,7 +267,7 @@ def test_a_misspelt_variable_is_named_and_is_no_error(tmp_path: Path) -> None:
     here = {"BADGE_DATA_DIR": str(tmp_path), "BADGE_LABLE": "x", "BADGE_PORT": "1"}
     done = flask_badge("report", WEB, "succeeded", **here)
     assert done.returncode == 0
-    assert done.stderr == "Note: BADGE_LABLE is no setting; did you mean BADGE_LABEL? BADGE_PORT is no setting.\n"
+    assert done.stderr == "Note: BADGE_LABLE is not a setting; did you mean BADGE_LABEL? BADGE_PORT is not a setting.\n"
     assert flask_badge("doctor", **here).stderr == ""
 
 
