@@ -320,6 +320,8 @@ def _pages_parts(parts: Parts) -> PagesParts:
         history=parts.catalogue.source if parts.catalogue else None,
         takes_reports=parts.sources.catalogue_answers_for,
         clock=parts.clock,
+        events=parts.events,
+        most_pages=parts.settings.most_pages,
         authentication=dashboard_authentication(parts.settings, parts.events, parts.paths),
         tokens=PrivateTokens(partial(signing_key, parts.settings)),
         default_label=parts.settings.label,

@@ -14,7 +14,7 @@ import sys
 import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from types import FrameType
 from typing import Any
@@ -347,21 +347,25 @@ def _migrated_and_checked(settings: Settings) -> CatalogueState:
     from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415 - loaded where there is a catalogue
 
     from badge.catalogue.database import Database, is_damage  # noqa: PLC0415
-    from badge.catalogue.faults import why_unusable  # noqa: PLC0415
+    from badge.catalogue.faults import clock_warning, why_unusable  # noqa: PLC0415
     from badge.catalogue.integrity import START_SECONDS, Integrity, integrity_of  # noqa: PLC0415
     from badge.catalogue.migration import SchemaFault, migrate  # noqa: PLC0415
+    from badge.catalogue.store import Catalogue  # noqa: PLC0415
 
     location, name = settings.catalogue_location, settings.catalogue_name
-    cache_identity, found = None, Integrity.DAMAGED
+    cache_identity, found, ahead = None, Integrity.DAMAGED, 0
     try:
         migrate(location)
         database = Database(location)
         cache_identity = database.read_cache_identity()
+        ahead = Catalogue(database, lambda: datetime.now(UTC)).number_ahead()
         found = integrity_of(database, START_SECONDS)
         database.close()
     except (SQLAlchemyError, OSError, SchemaFault) as error:
         if not is_damage(error):
             raise CatalogueUnusable(f"The catalogue {name} can't be used: {why_unusable(error)}.") from None
+    if ahead:
+        sys.stderr.write(f"The catalogue {name}: {clock_warning(ahead)}.\n")
     if found is Integrity.UNKNOWN:
         sys.stderr.write(f"The catalogue {name} was not checked: it is too large. `badge check-config` checks it.\n")
     return CatalogueState(cache_identity, found is Integrity.DAMAGED)

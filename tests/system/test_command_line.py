@@ -9,6 +9,8 @@ import subprocess
 import time
 import tomllib
 from collections.abc import Iterator
+from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 
 import click
@@ -16,10 +18,12 @@ import pytest
 from click.testing import CliRunner
 
 from badge import __version__
+from badge.catalogue.migration import migrate
 from badge.cli import badge
-from badge.model import Subject
+from badge.model import BackupStatus, Subject
 from badge.web.badges.private_tokens import PrivateTokens
 from tests.servers import BIN, PROJECT, Service, flask_badge, running_service
+from tests.store import Store
 
 WEB = "GitHub/acme/Repository/web"
 PICTURE = PROJECT / "tests" / "golden" / "failed.png"
@@ -263,7 +267,7 @@ def test_a_misspelt_variable_is_named_and_is_no_error(tmp_path: Path) -> None:
     here = {"BADGE_DATA_DIR": str(tmp_path), "BADGE_LABLE": "x", "BADGE_PORT": "1"}
     done = flask_badge("report", WEB, "succeeded", **here)
     assert done.returncode == 0
-    assert done.stderr == "Note: BADGE_LABLE is no setting; did you mean BADGE_LABEL? BADGE_PORT is no setting.\n"
+    assert done.stderr == "Note: BADGE_LABLE is not a setting; did you mean BADGE_LABEL? BADGE_PORT is not a setting.\n"
     assert flask_badge("doctor", **here).stderr == ""
 
 
@@ -354,6 +358,17 @@ def test_check_config_finds_that_everything_works(service: Service) -> None:
     assert {finding["what"] for finding in findings} == {"settings", "data", "cache", "catalogue", "pictures", "links"}
     assert all(finding["fine"] for finding in findings)
     assert {finding["what"] for finding in findings if finding["level"] == "note"} == {"links"}
+
+
+def test_the_doctor_counts_subjects_with_times_ahead_of_now(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'catalogue.sqlite3'}"
+    migrate(url)
+    with closing(Store.on(url)) as store:
+        store.clock.now = datetime(2099, 1, 1, tzinfo=UTC)
+        store.receive(BackupStatus.SUCCEEDED)
+    done = run(tmp_path, "check-config")
+    assert done.returncode == 1
+    assert "1 subject has times ahead of this machine's clock" in done.stdout
 
 
 def test_what_a_badge_shows_and_why(service: Service, tmp_path: Path) -> None:
