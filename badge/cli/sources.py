@@ -1,4 +1,4 @@
-"""`badge sources`: is sources.toml right, do its systems answer, and how is an answer read?"""
+"""`badge sources`: validate sources.toml, query its systems, and show how responses are read."""
 
 from __future__ import annotations
 
@@ -39,24 +39,24 @@ sources = BadgeGroup(
 
 
 @sources.command(epilog=examples("badge sources check", "badge sources check --live --json"))
-@click.option("--live", is_flag=True, help="Ask each system too; that it knows no such subject is an answer.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON, a line for each source.")
+@click.option("--live", is_flag=True, help="Query each system too; that it knows no such subject is an answer.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, one line per source.")
 def check(*, live: bool, as_json: bool) -> None:
-    """Read BADGE_SOURCES as the service does at its start, and tell every fault.
+    """Validate BADGE_SOURCES as the service does when it starts, and list every mistake.
 
-    Exit code 0 if all is well, 1 if a system does not answer, 2 if the file is wrong.
+    Exit code 0 if everything works, 1 if a system does not answer, 2 if the file is invalid.
     """
     configured = configured_or_fault()
-    faulty = False
+    has_failed = False
     with local_parts() if live else nullcontext() as parts:
-        asked = parts.resolver.routing.sources if parts else [None] * len(configured)
-        for source, there in zip(configured, asked, strict=True):
-            failure = None if there is None else failure_of(there, probe_for(source.entry))
-            faulty = faulty or failure is not None
-            said = f"does not answer: {failure}" if failure else "answers" if live else "is understood"
+        queried = parts.resolver.routing.sources if parts else [None] * len(configured)
+        for source, wired in zip(configured, queried, strict=True):
+            failure = None if wired is None else failure_of(wired, probe_for(source.entry))
+            has_failed = has_failed or failure is not None
+            said = f"does not answer: {failure}" if failure else "answers" if live else "is valid"
             document = {"name": source.entry.name, "kind": source.entry.kind, "fine": failure is None, "said": said}
             click.echo(json.dumps(document) if as_json else _line(document))
-    if faulty:
+    if has_failed:
         raise SystemExit(1)
 
 
@@ -71,22 +71,22 @@ def _line(document: dict[str, object]) -> str:
 @click.argument("name")
 @click.argument("subject", type=SubjectArgument())
 def try_out(name: str, subject: Subject) -> None:
-    """Ask the source called NAME for SUBJECT and show each step: question, answer, rules, status.
+    """Query the source called NAME for SUBJECT and show each step: request, response, rules, status.
 
-    Secrets are not shown. Exit code 1 if the source gave no answer.
+    Secrets are hidden. Exit code 1 if the source did not answer.
     """
     configured_or_fault()
     with local_parts() as parts:
         source = _source_called(name, parts.resolver.routing.sources)
         responsible = parts.resolver.routing.source_for(subject)
         if responsible is not source:
-            click.echo(f"note: badges of {subject.path} ask {responsible.name if responsible else 'no source'}")
+            click.echo(f"note: the badge of {subject.path} uses {responsible.name if responsible else 'no source'}")
         try:
             report = _explained(source, subject, parts.settings.upstream_timeout.total_seconds(), click.echo)
         except SourceUnavailable as unavailable:
             cause = unavailable.__cause__
             because = f" ({printable(str(cause))})" if isinstance(cause, ExpressionFailed) else ""
-            raise Fault(f"The source gave no answer: {unavailable.kind}{because}.", exit_code=1) from None
+            raise Fault(f"The source did not answer: {unavailable.kind}{because}.", exit_code=1) from None
     click.echo(json.dumps({"exists": report.exists, **status_document(subject, report)}, indent=2))
 
 
@@ -94,22 +94,22 @@ def _source_called(name: str, sources: Sequence[StatusSource]) -> StatusSource:
     found = next((source for source in sources if source.name == name), None)
     if found is None:
         names = ", ".join(source.name for source in sources)
-        raise Fault(f"No source is called {name}; there are {names}.")
+        raise Fault(f"There is no source called {name}; choose from {names}.")
     return found
 
 
 @sources.command("presets", epilog=examples("badge sources presets"))
 def list_presets() -> None:
-    """List the systems that need no more than an address: `preset = "…"`."""
+    """List the presets: systems that need only `preset = "…"` and their address."""
     for name in presets.names():
         click.echo(f"{name:<28} {presets.preset(name).description}")
 
 
 def configured_or_fault() -> Sequence[ConfiguredSource]:
-    """The sources of BADGE_SOURCES; what is wrong with them is a line for each fault."""
+    """Return the sources of BADGE_SOURCES; raise a `Fault` with one line per mistake."""
     path: Path | None = settings_or_fault().sources
     if path is None:
-        raise Fault("BADGE_SOURCES is not set: give it the path of a sources.toml (docs/how-to/sources.md).")
+        raise Fault("BADGE_SOURCES is not set: set it to the path of a sources.toml (docs/how-to/sources.md).")
     with faults_by_line():
         return load(path)
 
@@ -124,7 +124,7 @@ def failure_of(source: StatusSource, subject: Subject, seconds: float = 5.0) -> 
 
 
 def probe_for(entry: Entry) -> Subject:
-    """A subject that this source would be asked for: one of its table, or one that hardly exists."""
+    """Return a subject that this source matches: one of its table, or one that is unlikely to exist."""
     if entry.subjects:
         return Subject.from_path(next(iter(entry.subjects)))
     match = entry.match or Match()

@@ -195,7 +195,7 @@ def test_a_check_is_made_listed_rotated_and_deleted(tmp_path: Path) -> None:
     rotated = json.loads(flask_badge("check", "rotate", WEB, "--json", **public).stdout)
     assert (rotated["pingUrl"] != ping, rotated["badgeUrl"]) == (True, badge)
     assert run(tmp_path, "check", "create", WEB, "--every", "1d").returncode == 2
-    assert run(tmp_path, "check", "delete", WEB).stdout == f"{WEB}: no backups are expected any more\n"
+    assert run(tmp_path, "check", "delete", WEB).stdout == f"{WEB}: backups are no longer expected\n"
     assert run(tmp_path, "check", "list").stdout == ""
 
 
@@ -389,7 +389,7 @@ def test_why_a_badge_is_what_it_is(tmp_path: Path) -> None:
     run(tmp_path, "report", WEB, "failed")
     done = run(tmp_path, "explain", WEB)
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.startswith(f"{WEB}: Nothing can be told, for the cache does not answer: no service runs here")
+    assert done.stdout.startswith(f"{WEB}: Not known, because the cache does not answer: no service is running here")
     assert json.loads(run(tmp_path, "explain", "acme/web", "--json").stdout)["source"] == "catalogue"
 
 

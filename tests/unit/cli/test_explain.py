@@ -21,12 +21,12 @@ KEPT = CacheEntry(report=SUCCEEDED, fetched_at=START, confirmed_at=START, fresh_
 
 @dataclass
 class Bench:
-    """Parts whose source must not be asked."""
+    """Parts whose source must not be queried."""
 
     def __post_init__(self) -> None:
         self.clock = ManualClock()
         self.cache = MemoryStatusCache(self.clock)
-        self.source = ScriptedSource(lambda _: pytest.fail("the source was asked"))
+        self.source = ScriptedSource(lambda _: pytest.fail("the source was queried"))
         self.parts = build_parts(load({}), source=self.source, cache=self.cache, clock=self.clock)
 
     def explained(self, entry: CacheEntry | None) -> Explanation:
@@ -45,28 +45,28 @@ def with_report(**changes: object) -> CacheEntry:
 
 
 @pytest.mark.parametrize(
-    ("entry", "minutes", "said"),
+    ("entry", "minutes", "sentence"),
     [
         (None, 0, "Nothing is cached"),
         (KEPT, 1, "Shown as “succeeded”, as its source reported."),
         (KEPT, 5, "expired: the next request triggers a refresh"),
         (KEPT, 90, "It is over an hour old, so the badge shows its age."),
-        (replace(KEPT, failures=3), 5, "did not answer 3 times since"),
+        (replace(KEPT, failures=3), 5, "has not answered since (3 attempts)"),
         (KEPT, 25 * 60, "longer than BADGE_MAX_STATUS_AGE"),
-        (replace(KEPT, report=None, failures=2), 0, "asked 2 times and did not answer"),
+        (replace(KEPT, report=None, failures=2), 0, "did not answer 2 times in a row"),
         (replace(KEPT, report=Report.absent(START)), 0, "knows no such subject"),
-        (with_report(visibility=Visibility.PRIVATE), 0, "calls it private"),
-        (with_report(status=BackupStatus.UNKNOWN), 0, "the source itself says so"),
-        (with_report(stale_after=START + timedelta(minutes=4)), 5, "“succeeded” is outdated since"),
+        (with_report(visibility=Visibility.PRIVATE), 0, "Unknown without a token"),
+        (with_report(status=BackupStatus.UNKNOWN), 0, "the source says so itself"),
+        (with_report(stale_after=START + timedelta(minutes=4)), 5, "“succeeded” was valid until 2026-11-23T12:04:00Z"),
     ],
 )
-def test_each_reason_is_a_sentence(bench: Bench, entry: CacheEntry | None, minutes: int, said: str) -> None:
+def test_each_reason_is_a_sentence(bench: Bench, entry: CacheEntry | None, minutes: int, sentence: str) -> None:
     bench.explained(entry)
     bench.clock.advance(minutes=minutes)
-    assert said in bench.explained(None).rule
+    assert sentence in bench.explained(None).rule
 
 
-def test_it_tells_the_source_the_age_and_the_next_refresh(bench: Bench) -> None:
+def test_source_age_and_next_refresh_are_shown(bench: Bench) -> None:
     bench.explained(KEPT)
     bench.clock.advance(seconds=30)
     found = bench.explained(None)
@@ -74,7 +74,7 @@ def test_it_tells_the_source_the_age_and_the_next_refresh(bench: Bench) -> None:
     assert found.next_refresh == "2026-11-23T12:02:00Z"
 
 
-def test_a_source_s_pause_puts_the_next_refresh_off(bench: Bench) -> None:
+def test_a_source_s_pause_delays_the_next_refresh(bench: Bench) -> None:
     bench.parts.pauses.pause("scripted", START + timedelta(minutes=10))
     found = bench.explained(KEPT)
     assert found.next_refresh == found.paused_until == "2026-11-23T12:10:00Z"
