@@ -83,6 +83,7 @@ system-packages: png-packages
 	@scripts/system-packages "the tests of TLS" openssl redis-tools
 	@scripts/system-packages "the tests of the catalogue on PostgreSQL" postgresql pgbouncer
 	@scripts/system-packages "the tests of pings" borgmatic curl
+	@scripts/system-packages "the tests of snippets" cmark-gfm
 	@scripts/system-packages "the tests of config/nginx.conf" nginx
 	@scripts/system-packages "the tests of other proxies" varnish squid
 	@scripts/system-packages "the tests of monitors" prometheus-blackbox-exporter

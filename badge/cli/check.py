@@ -1,4 +1,4 @@
-"""`badge check`: create and list checks, the expected backups with their schedules and ping URLs."""
+"""`badge check`: which subjects' backups are expected, how often, and their ping URLs."""
 
 from __future__ import annotations
 
@@ -36,54 +36,53 @@ check = BadgeGroup(
     )
 )
 @click.argument("subject", type=SubjectArgument())
-@click.option("--every", type=DurationOption(), required=True, help="How often a backup finishes, at least: 24h, 7d.")
-@click.option("--grace", type=DurationOption(), default="1h", show_default=True, help="How late it may be.")
-@click.option("--slug", help="Name for /ping/KEY/SLUG; by default derived from the subject's.")
+@click.option("--every", type=DurationOption(), required=True, help="Longest time between backups: 24h, 7d.")
+@click.option("--grace", type=DurationOption(), default="1h", show_default=True, help="How late a backup may be.")
+@click.option("--slug", help="Name in /ping/KEY/SLUG; by default derived from the subject's name.")
 @click.option("--visibility", type=click.Choice([word.value for word in Visibility]), help="Who may see the status.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def create(
     subject: Subject, every: timedelta, grace: timedelta, slug: str | None, visibility: str | None, *, as_json: bool
 ) -> None:
-    """Expect SUBJECT's backups, and print the ping URL, which is shown only once, and the badge's URL.
+    """Expect SUBJECT's backups on a schedule; print the ping URL and the badge's URL.
 
-    The badge is "scheduled" until the first ping, and "failed" if no backup finishes within EVERY plus GRACE.
+    The ping URL is shown only once. The badge says "scheduled" until the first ping, and "failed" if no backup
+    finishes within EVERY plus GRACE.
     """
     slug = slug or slug_for(subject)
-    chosen = Visibility(visibility) if visibility else None
+    shown = Visibility(visibility) if visibility else None
     with own_catalogue() as (parts, own):
-        base = _base_url(parts.settings)
+        base = _address(parts.settings)
         try:
-            uuid = own.checks.create(subject, every, grace, slug=slug, visibility=chosen)
+            uuid = own.checks.create(subject, every, grace, slug=slug, visibility=shown)
         except (CheckExists, ValueError) as error:
             raise Fault(f"{error}") from None
         invalidate_status(parts, subject)
         is_shared = slug is not None and len(own.checks.subjects_with_slug(slug)) > 1
-    _print_urls(base, subject, uuid, as_json=as_json)
+    _show_address(base, subject, uuid, as_json=as_json)
     if is_shared:
-        click.echo(
-            f"Another check has the slug {slug} too, so /ping/KEY/{slug} is refused: choose another with --slug.",
-            err=True,
-        )
+        note = f"Another check also has the slug {slug}, so /ping/KEY/{slug} is rejected. Use --slug for another one."
+        click.echo(note, err=True)
 
 
 @check.command(epilog=examples("badge check rotate GitHub/acme/Repository/web"))
 @click.argument("subject", type=SubjectArgument())
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def rotate(subject: Subject, *, as_json: bool) -> None:
-    """Print a new ping URL for SUBJECT, which is shown only once; the old one stops working at once."""
+    """Print a new ping URL for SUBJECT, which is shown only once. The old one stops working at once."""
     with own_catalogue() as (parts, own):
-        base = _base_url(parts.settings)
+        base = _address(parts.settings)
         try:
             uuid = own.checks.rotate(subject)
         except NoSuchCheck as error:
             raise Fault(f"{error}") from None
-    _print_urls(base, subject, uuid, as_json=as_json)
+    _show_address(base, subject, uuid, as_json=as_json)
 
 
 @check.command("list", epilog=examples("badge check list", "badge check list --json"))
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, one line per check.")
 def list_checks(*, as_json: bool) -> None:
-    """List the checks by subject. Only the beginnings of their ping URLs are stored."""
+    """List all checks by subject, with the first characters of their ping URLs."""
     with own_catalogue() as (_, own):
         for one in own.checks.list():
             click.echo(json.dumps(_document(one)) if as_json else _line(one))
@@ -92,7 +91,7 @@ def list_checks(*, as_json: bool) -> None:
 @check.command(epilog=examples("badge check delete GitHub/acme/Repository/web"))
 @click.argument("subject", type=SubjectArgument())
 def delete(subject: Subject) -> None:
-    """Stop expecting SUBJECT's backups. Its ping URL stops working; its status and history stay."""
+    """Stop expecting backups of SUBJECT. Its ping URL stops working; its history stays."""
     with own_catalogue() as (parts, own):
         try:
             own.checks.delete(subject)
@@ -102,21 +101,21 @@ def delete(subject: Subject) -> None:
     click.echo(f"{subject.path}: backups are no longer expected")
 
 
-def _base_url(settings: Settings) -> str:
+def _address(settings: Settings) -> str:
     if settings.address is None:
-        raise Fault("Set BADGE_PUBLIC_URL to the URL under which jobs reach this service; the ping URL begins with it.")
+        raise Fault("Set BADGE_PUBLIC_URL to the address at which jobs can reach the service. Ping URLs start with it.")
     return settings.address
 
 
-def _print_urls(base: str, subject: Subject, uuid: str, *, as_json: bool) -> None:
-    ping, badge = f"{base}/ping/{uuid}", f"{base}/badge/{subject.path}"
-    click.echo(json.dumps({"pingUrl": ping, "badgeUrl": badge}) if as_json else f"{ping}\n{badge}")
-    click.echo("Save the ping URL now: it is a secret, and is not shown again.", err=True)
+def _show_address(base: str, subject: Subject, uuid: str, *, as_json: bool) -> None:
+    ping, shown = f"{base}/ping/{uuid}", f"{base}/badge/{subject.path}"
+    click.echo(json.dumps({"pingUrl": ping, "badgeUrl": shown}) if as_json else f"{ping}\n{shown}")
+    click.echo("Save the first URL now: it is a secret, and is not shown again.", err=True)
 
 
 def _line(one: Check) -> str:
     terms = f"every {show_duration(one.expectation.every)}, grace {show_duration(one.expectation.grace)}"
-    return f"{one.subject.path}: {one.report.status}; {terms}; slug {one.slug or '-'}; ping URL {one.prefix}…"
+    return f"{one.subject.path}: {one.report.status}; {terms}; slug {one.slug or '-'}; ping URL …/{one.prefix}…"
 
 
 def _document(one: Check) -> dict[str, object]:

@@ -17,7 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from badge import app
 from badge.artwork import png, png_check
 from badge.cache.embedded.server import binary_path
-from badge.catalogue.faults import DAMAGED, why_unusable
+from badge.catalogue.faults import DAMAGED, clock_warning, why_unusable
 from badge.catalogue.integrity import THOROUGH_SECONDS, Integrity, integrity_of
 from badge.catalogue.migration import SchemaFault, migrate
 from badge.cli.command import BadgeCommand, examples, parts_of, settings_or_fault
@@ -167,11 +167,18 @@ def _catalogue(parts: app.Parts) -> Finding:
     try:
         migrate(parts.settings.catalogue_location)
         parts.catalogue.store.report_for(PROBE)
-        is_damaged = integrity_of(parts.catalogue.store.database, THOROUGH_SECONDS) is Integrity.DAMAGED
-        fault = DAMAGED if is_damaged else None
+        found = integrity_of(parts.catalogue.store.database, THOROUGH_SECONDS)
+        ahead = parts.catalogue.store.number_ahead()
     except (SQLAlchemyError, OSError, SchemaFault) as error:
-        fault = why_unusable(error)
-    return Finding.of("catalogue", fault and f"{where} can't be used: {fault}", f"{where} can be read")
+        return Finding(Level.FAIL, "catalogue", f"{where} can't be used: {why_unusable(error)}")
+    if found is Integrity.DAMAGED:
+        return Finding(Level.FAIL, "catalogue", f"{where} can't be used: {DAMAGED}")
+    if ahead:
+        return Finding(Level.FAIL, "catalogue", f"{where}: {clock_warning(ahead)}")
+    if found is Integrity.UNKNOWN:
+        said = f"{where} can be read, but was not checked for damage within {THOROUGH_SECONDS:.0f} s"
+        return Finding(Level.NOTE, "catalogue", said)
+    return Finding(Level.OK, "catalogue", f"{where} can be read")
 
 
 def _upstream(parts: app.Parts) -> Finding:

@@ -1,4 +1,4 @@
-"""`badge demo`: sample data for looking around."""
+"""`badge demo`: sample data to explore."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`badge draw` and `badge url`: draw a badge into a file, print its URL or a snippet."""
+"""`badge draw` and `badge url`: an image file, and a snippet to paste into a page."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ from badge.web.snippets import Syntax, snippet
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 
-def _one_of(name: str, values: type[StrEnum], *, help: str | None = None) -> Callable[[_Command], _Command]:
-    """Return an option with one of these values, by default the first."""
-    known = [value.value for value in values]
+def _one_of(name: str, words: type[StrEnum], *, help: str | None = None) -> Callable[[_Command], _Command]:
+    """Return an option that takes one of these values; the first is the default."""
+    known = [word.value for word in words]
     return click.option(name, type=click.Choice(known), default=known[0], show_default=True, help=help)
 
 
@@ -44,12 +44,10 @@ def _one_of(name: str, values: type[StrEnum], *, help: str | None = None) -> Cal
 @_one_of("--style", Style)
 @_one_of("--palette", Palette)
 @_one_of("--lang", Language, help="Language of the text.")
-@_one_of("--theme", Theme, help="Background of the page.")
-@click.option("--icon", is_flag=True, help="Draw an icon of the status before its text.")
-@click.option("--logo", type=click.Choice(list(LOGOS)), help="Draw a logo before the label.")
-@click.option(
-    "--scale", type=click.IntRange(1, 4), default=png.DEFAULT_SCALE, show_default=True, help="Scale of a PNG."
-)
+@_one_of("--theme", Theme, help="Page background to draw for.")
+@click.option("--icon", is_flag=True, help="Add a status icon.")
+@click.option("--logo", type=click.Choice(list(LOGOS)), help="Icon before the label.")
+@click.option("--scale", type=click.IntRange(1, 4), default=png.DEFAULT_SCALE, show_default=True, help="Size of a PNG.")
 def draw(**given: Any) -> None:
     """Draw the badge of STATUS into a file, without querying a source.
 
@@ -83,7 +81,7 @@ def _drawn(badge: Badge, suffix: str, scale: int) -> bytes:
     try:
         return png.draw(badge, scale)
     except PngUnavailable as unavailable:
-        raise Fault(f"No PNG can be drawn: {unavailable}.", exit_code=1) from None
+        raise Fault(f"PNGs can't be drawn: {unavailable}.", exit_code=1) from None
 
 
 @click.command(
@@ -96,14 +94,17 @@ def _drawn(badge: Badge, suffix: str, scale: int) -> bytes:
 )
 @click.argument("subject", type=SubjectArgument())
 @_one_of("--format", Syntax)
-@click.option("--short", is_flag=True, help="Print the two-part URL, for GitHub repositories.")
-@click.option("--private", is_flag=True, help="Add the token that shows a private subject's badge.")
+@click.option("--short", is_flag=True, help="Use the short URL of a GitHub repository.")
+@click.option("--private", is_flag=True, help="Add the token that a private subject's badge needs.")
 def url(subject: Subject, format: str, *, short: bool, private: bool) -> None:
-    """Print the URL of SUBJECT's badge, or a snippet to paste; URLs begin with BADGE_PUBLIC_URL."""
+    """Print the URL of SUBJECT's badge, or a snippet to paste.
+
+    The URL starts with BADGE_PUBLIC_URL.
+    """
     settings = settings_or_fault()
     base = settings.address
     if base is None:
-        raise Fault("Set BADGE_PUBLIC_URL to the URL under which readers reach this service.")
+        raise Fault("Set BADGE_PUBLIC_URL to the address at which readers can reach this service.")
     if settings.public_url is None:
         click.echo(f"Note: {base} works on this machine only; set BADGE_PUBLIC_URL for others.", err=True)
     if short and subject.legacy_path is None:

@@ -14,11 +14,11 @@ from badge.contract import format_time
 from badge.model import STALE_AGE, BackupStatus, CacheEntry, Report, Subject, Visibility
 from badge.settings import show_duration
 
-ADVICE = "`badge status` queries it now; `badge check-config` says what is wrong with it."
+ASK = "`badge status` queries it now; `badge check-config` shows what is wrong with it."
 
 LOST = (
-    "Not known, because the cache does not answer: no service is running here, or each of its workers uses its own "
-    "memory. `badge check-config` says more."
+    "Not known, because the cache does not respond: either no service is running here, or its workers use their own "
+    "memory instead. `badge check-config` shows more."
 )
 
 
@@ -37,7 +37,7 @@ class Explanation:
     next_refresh: str | None
     """After this time, the next request triggers a refresh."""
     rule: str
-    """Why the badge shows what it shows, in a sentence."""
+    """Why the badge shows what it shows, as a sentence."""
 
 
 @click.command(
@@ -47,9 +47,9 @@ class Explanation:
 @click.argument("subject", type=SubjectArgument())
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def explain(subject: Subject, *, as_json: bool) -> None:
-    """Explain SUBJECT's badge: its source, the cached status and its age, and the next refresh.
+    """Explain the badge of SUBJECT: its source, the cached status and its age, the next refresh.
 
-    Reads the cache only; no remote source is queried.
+    Reads the cache only, and never queries a remote source. The exit code is 0.
     """
     with local_parts() as parts:
         explanation = explained(parts, subject)
@@ -61,7 +61,7 @@ def explain(subject: Subject, *, as_json: bool) -> None:
 
 
 def explained(parts: app.Parts, subject: Subject) -> Explanation:
-    """Return the explanation of a subject's badge as of now."""
+    """Return the explanation for the subject as of now."""
     now, source = parts.clock(), parts.resolver.routing.source_for(subject)
     if source is None:
         return Explanation(subject.path, None, None, None, None, None, 0, None, "No source matches this subject.")
@@ -81,27 +81,27 @@ def explained(parts: app.Parts, subject: Subject) -> Explanation:
 
 def _rule(entry: CacheEntry | None, now: datetime, too_old: timedelta) -> str:
     if entry is None:
-        return "Nothing is cached: it was not requested for a while, or has changed. The next request triggers a fetch."
+        return "Nothing is cached: no recent request, or the status just changed. The next request triggers a fetch."
     if entry.report is None:
-        return f"Unknown: the source did not answer {entry.failures} times in a row. {ADVICE}"
+        return f"Unknown: the source was queried {entry.failures} times and did not respond. {ASK}"
     return _rule_for(entry, entry.report, now, too_old)
 
 
 def _rule_for(entry: CacheEntry, report: Report, now: datetime, too_old: timedelta) -> str:
     age = now - entry.confirmed_at
     if not report.exists:
-        return "Unknown: the source knows no such subject. Check spelling, case and the type of subject."
+        return "Unknown: the source has no such subject. Check its spelling, case and type."
     if report.visibility is Visibility.PRIVATE:
-        return "Unknown without a token, because the source says that it is private."
+        return "Unknown without a token: the source says that it is private."
     if report.stale_after is not None and report.stale_after <= now:
-        return f"Unknown: “{report.status}” was valid until {_time(report.stale_after)}, according to its source."
+        return f"Unknown: its source said that “{report.status}” would be outdated after {_time(report.stale_after)}."
     if age >= too_old:
-        return f"Unknown: its source has not confirmed “{report.status}” for longer than BADGE_MAX_STATUS_AGE. {ADVICE}"
+        return f"Unknown: its source has not confirmed “{report.status}” for longer than BADGE_MAX_STATUS_AGE. {ASK}"
     if report.status is BackupStatus.UNKNOWN:
-        return "Unknown: the source says so itself, or sent a status that is not in the contract."
+        return "Unknown: the source says so itself, or sent an undocumented status."
     shown = f"Shown as “{report.status}”"
     if entry.failures:
-        shown += f", from the cache: the source has not answered since ({entry.failures} attempts). {ADVICE}"
+        shown += f", from the cache: since then, the source did not respond {entry.failures} times. {ASK}"
     elif now < entry.fresh_until:
         shown += ", as its source reported."
     else:
@@ -112,7 +112,7 @@ def _rule_for(entry: CacheEntry, report: Report, now: datetime, too_old: timedel
 def _lines(explanation: Explanation) -> list[str]:
     lines = [f"{explanation.subject}: {explanation.rule}"]
     if explanation.source is not None:
-        paused = f", which asked for a pause until {explanation.paused_until}" if explanation.paused_until else ""
+        paused = f", which requested a pause until {explanation.paused_until}" if explanation.paused_until else ""
         lines.append(f"  source        {explanation.source}{paused}")
     if explanation.age_seconds is not None:
         age = show_duration(timedelta(seconds=explanation.age_seconds))

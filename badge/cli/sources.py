@@ -1,4 +1,4 @@
-"""`badge sources`: validate sources.toml, query its systems, and show how responses are read."""
+"""`badge sources`: check sources.toml, query its systems, and show how a response is read."""
 
 from __future__ import annotations
 
@@ -33,30 +33,30 @@ PROBE_NAME = "doctor-probe"
 
 sources = BadgeGroup(
     "sources",
-    help="Inspect the backup systems that BADGE_SOURCES names.",
+    help="Check the sources in BADGE_SOURCES, and try them out.",
     epilog=examples("badge sources presets", "badge sources check --live", "badge sources try hc acme/web"),
 )
 
 
 @sources.command(epilog=examples("badge sources check", "badge sources check --live --json"))
-@click.option("--live", is_flag=True, help="Query each system too; that it knows no such subject is an answer.")
+@click.option("--live", is_flag=True, help='Also query each system; "no such subject" counts as a response.')
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, one line per source.")
 def check(*, live: bool, as_json: bool) -> None:
-    """Validate BADGE_SOURCES as the service does when it starts, and list every mistake.
+    """Validate the file as the service does at start-up, and list every mistake.
 
-    Exit code 0 if everything works, 1 if a system does not answer, 2 if the file is invalid.
+    Exit code 0 if there are none, 1 if a system does not respond, 2 if the file has mistakes.
     """
     configured = configured_or_fault()
-    has_failed = False
+    faulty = False
     with local_parts() if live else nullcontext() as parts:
         queried = parts.resolver.routing.sources if parts else [None] * len(configured)
         for source, wired in zip(configured, queried, strict=True):
             failure = None if wired is None else failure_of(wired, probe_for(source.entry))
-            has_failed = has_failed or failure is not None
+            faulty = faulty or failure is not None
             said = f"does not answer: {failure}" if failure else "answers" if live else "is valid"
             document = {"name": source.entry.name, "kind": source.entry.kind, "fine": failure is None, "said": said}
             click.echo(json.dumps(document) if as_json else _line(document))
-    if has_failed:
+    if faulty:
         raise SystemExit(1)
 
 
@@ -71,9 +71,9 @@ def _line(document: dict[str, object]) -> str:
 @click.argument("name")
 @click.argument("subject", type=SubjectArgument())
 def try_out(name: str, subject: Subject) -> None:
-    """Query the source called NAME for SUBJECT and show each step: request, response, rules, status.
+    """Query the source NAME for SUBJECT and show each step: request, response, rules, status.
 
-    Secrets are hidden. Exit code 1 if the source did not answer.
+    Secrets are not shown. Exit code 1 if the source did not respond.
     """
     configured_or_fault()
     with local_parts() as parts:
@@ -94,19 +94,19 @@ def _source_called(name: str, sources: Sequence[StatusSource]) -> StatusSource:
     found = next((source for source in sources if source.name == name), None)
     if found is None:
         names = ", ".join(source.name for source in sources)
-        raise Fault(f"There is no source called {name}; choose from {names}.")
+        raise Fault(f"There is no source {name}; the sources are {names}.")
     return found
 
 
 @sources.command("presets", epilog=examples("badge sources presets"))
 def list_presets() -> None:
-    """List the presets: systems that need only `preset = "…"` and their address."""
+    """List the presets, for `preset = "…"` in sources.toml."""
     for name in presets.names():
         click.echo(f"{name:<28} {presets.preset(name).description}")
 
 
 def configured_or_fault() -> Sequence[ConfiguredSource]:
-    """Return the sources of BADGE_SOURCES; raise a `Fault` with one line per mistake."""
+    """Return the sources in BADGE_SOURCES; each mistake is an error line of its own."""
     path: Path | None = settings_or_fault().sources
     if path is None:
         raise Fault("BADGE_SOURCES is not set: set it to the path of a sources.toml (docs/how-to/sources.md).")
@@ -115,7 +115,7 @@ def configured_or_fault() -> Sequence[ConfiguredSource]:
 
 
 def failure_of(source: StatusSource, subject: Subject, seconds: float = 5.0) -> str | None:
-    """Return the kind of failure if the source does not answer, otherwise None."""
+    """Return why the source does not respond, or None if it does."""
     try:
         source.fetch(subject, None, Deadline.after(seconds))
     except SourceUnavailable as unavailable:
@@ -124,7 +124,7 @@ def failure_of(source: StatusSource, subject: Subject, seconds: float = 5.0) -> 
 
 
 def probe_for(entry: Entry) -> Subject:
-    """Return a subject that this source matches: one of its table, or one that is unlikely to exist."""
+    """Return a subject of this source: one that its table lists, or one that is unlikely to exist."""
     if entry.subjects:
         return Subject.from_path(next(iter(entry.subjects)))
     match = entry.match or Match()

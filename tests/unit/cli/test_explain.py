@@ -21,12 +21,12 @@ KEPT = CacheEntry(report=SUCCEEDED, fetched_at=START, confirmed_at=START, fresh_
 
 @dataclass
 class Bench:
-    """Parts whose source must not be queried."""
+    """Parts whose source must not be asked."""
 
     def __post_init__(self) -> None:
         self.clock = ManualClock()
         self.cache = MemoryStatusCache(self.clock)
-        self.source = ScriptedSource(lambda _: pytest.fail("the source was queried"))
+        self.source = ScriptedSource(lambda _: pytest.fail("the source was asked"))
         self.parts = build_parts(load({}), source=self.source, cache=self.cache, clock=self.clock)
 
     def explained(self, entry: CacheEntry | None) -> Explanation:
@@ -45,28 +45,28 @@ def with_report(**changes: object) -> CacheEntry:
 
 
 @pytest.mark.parametrize(
-    ("entry", "minutes", "sentence"),
+    ("entry", "minutes", "said"),
     [
         (None, 0, "Nothing is cached"),
         (KEPT, 1, "Shown as “succeeded”, as its source reported."),
         (KEPT, 5, "expired: the next request triggers a refresh"),
         (KEPT, 90, "It is over an hour old, so the badge shows its age."),
-        (replace(KEPT, failures=3), 5, "has not answered since (3 attempts)"),
+        (replace(KEPT, failures=3), 5, "the source did not respond 3 times"),
         (KEPT, 25 * 60, "longer than BADGE_MAX_STATUS_AGE"),
-        (replace(KEPT, report=None, failures=2), 0, "did not answer 2 times in a row"),
-        (replace(KEPT, report=Report.absent(START)), 0, "knows no such subject"),
-        (with_report(visibility=Visibility.PRIVATE), 0, "Unknown without a token"),
+        (replace(KEPT, report=None, failures=2), 0, "queried 2 times and did not respond"),
+        (replace(KEPT, report=Report.absent(START)), 0, "has no such subject"),
+        (with_report(visibility=Visibility.PRIVATE), 0, "says that it is private"),
         (with_report(status=BackupStatus.UNKNOWN), 0, "the source says so itself"),
-        (with_report(stale_after=START + timedelta(minutes=4)), 5, "“succeeded” was valid until 2026-11-23T12:04:00Z"),
+        (with_report(stale_after=START + timedelta(minutes=4)), 5, "“succeeded” would be outdated after"),
     ],
 )
-def test_each_reason_is_a_sentence(bench: Bench, entry: CacheEntry | None, minutes: int, sentence: str) -> None:
+def test_each_reason_is_a_sentence(bench: Bench, entry: CacheEntry | None, minutes: int, said: str) -> None:
     bench.explained(entry)
     bench.clock.advance(minutes=minutes)
-    assert sentence in bench.explained(None).rule
+    assert said in bench.explained(None).rule
 
 
-def test_source_age_and_next_refresh_are_shown(bench: Bench) -> None:
+def test_it_tells_the_source_the_age_and_the_next_refresh(bench: Bench) -> None:
     bench.explained(KEPT)
     bench.clock.advance(seconds=30)
     found = bench.explained(None)
@@ -74,7 +74,7 @@ def test_source_age_and_next_refresh_are_shown(bench: Bench) -> None:
     assert found.next_refresh == "2026-11-23T12:02:00Z"
 
 
-def test_a_source_s_pause_delays_the_next_refresh(bench: Bench) -> None:
+def test_a_source_s_pause_puts_the_next_refresh_off(bench: Bench) -> None:
     bench.parts.pauses.pause("scripted", START + timedelta(minutes=10))
     found = bench.explained(KEPT)
     assert found.next_refresh == found.paused_until == "2026-11-23T12:10:00Z"
@@ -83,5 +83,5 @@ def test_a_source_s_pause_delays_the_next_refresh(bench: Bench) -> None:
 def test_where_the_cache_does_not_answer_it_says_so_and_no_more() -> None:
     parts = build_parts(load({"BADGE_UPSTREAM_URL": "http://127.0.0.1:1", "BADGE_REDIS_URL": "redis://127.0.0.1:1/0"}))
     found = explained(parts, WEB)
-    assert "the cache does not answer" in found.rule
+    assert "the cache does not respond" in found.rule
     assert (found.kept, found.next_refresh) == (None, None)
