@@ -62,6 +62,7 @@ if TYPE_CHECKING:
     from badge.catalogue.keys import ApiKeys
     from badge.catalogue.source import CatalogueSource
     from badge.catalogue.store import Catalogue
+    from badge.catalogue.tokens import StoredTokens
 
 # More failures than for Redis (3): calls to a source are slower, and one often fails for a single caller only.
 SOURCE_BREAKER = CircuitBreakerRules(failures=5)
@@ -80,6 +81,7 @@ class CatalogueParts:
     keys: ApiKeys
     checks: Checks
     source: CatalogueSource
+    tokens: StoredTokens
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,8 +240,8 @@ def _intakes(parts: Parts, catalogue: CatalogueParts) -> list[Blueprint]:
     from badge.web.intake.ops_api import OpsApi  # noqa: PLC0415
     from badge.web.intake.ping import PingIntake  # noqa: PLC0415
 
-    invalidate, settings = parts.resolver.invalidate, parts.settings
-    api = OpsApi(catalogue.store, catalogue.keys, parts.clock, KeyRate(settings.ops_per_minute), on_change=invalidate)
+    renew, settings = parts.resolver.renew, parts.settings
+    api = OpsApi(catalogue.store, catalogue.keys, parts.clock, KeyRate(settings.ops_per_minute), on_change=renew)
     intake = PingIntake(
         catalogue.store,
         catalogue.checks,
@@ -247,7 +249,7 @@ def _intakes(parts: Parts, catalogue: CatalogueParts) -> list[Blueprint]:
         parts.clock,
         parts.events,
         KeyRate(settings.pings_per_minute),
-        on_change=invalidate,
+        on_change=renew,
     )
     return [ops_api.blueprint(api), ping.blueprint(intake)]
 
@@ -260,7 +262,7 @@ def _pages_parts(parts: Parts) -> PagesParts:
         takes_reports=parts.sources.catalogue_answers_for,
         clock=parts.clock,
         authentication=dashboard_authentication(parts.settings, parts.events, parts.paths),
-        tokens=PrivateTokens(partial(signing_key, parts.settings)),
+        tokens=PrivateTokens(partial(signing_key, parts.settings), parts.catalogue.tokens if parts.catalogue else None),
         default_label=parts.settings.label,
         public_url=parts.settings.public_url or "",
         paths=parts.paths,
@@ -275,10 +277,12 @@ def _catalogue(settings: Settings, clock: Clock) -> CatalogueParts:
     from badge.catalogue.keys import ApiKeys  # noqa: PLC0415
     from badge.catalogue.source import CatalogueSource  # noqa: PLC0415
     from badge.catalogue.store import Catalogue, Retention  # noqa: PLC0415
+    from badge.catalogue.tokens import StoredTokens  # noqa: PLC0415
 
     database = Database(settings.catalogue_location)
     store = Catalogue(database, clock, Retention(settings.catalogue_retention, settings.catalogue_runs))
-    return CatalogueParts(store, ApiKeys(database, clock), Checks(database, clock), CatalogueSource(store))
+    keys, tokens = ApiKeys(database, clock), StoredTokens(database, clock)
+    return CatalogueParts(store, keys, Checks(database, clock), CatalogueSource(store), tokens)
 
 
 def _sources(settings: Settings, clock: Clock, events: Events) -> Sources:

@@ -14,6 +14,7 @@ from badge.catalogue.events import RunEvent
 from badge.catalogue.keys import ApiKeys
 from badge.catalogue.schema import metadata
 from badge.catalogue.store import Catalogue
+from badge.catalogue.tokens import StoredTokens
 from badge.model import BackupStatus, Report, Subject
 from tests.doubles import ManualClock
 
@@ -29,12 +30,14 @@ class Store:
     catalogue: Catalogue
     keys: ApiKeys
     checks: Checks
+    tokens: StoredTokens
 
     @classmethod
     def on(cls, url: str) -> Store:
         """Return a catalogue on the database at a URL, whose schema exists."""
         clock, database = ManualClock(), Database(url)
-        return cls(url, clock, Catalogue(database, clock), ApiKeys(database, clock), Checks(database, clock))
+        keys, tokens = ApiKeys(database, clock), StoredTokens(database, clock)
+        return cls(url, clock, Catalogue(database, clock), keys, Checks(database, clock), tokens)
 
     def close(self) -> None:
         self.catalogue.database.close()

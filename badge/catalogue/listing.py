@@ -24,7 +24,7 @@ from sqlalchemy import (
 
 from badge.catalogue.expectation import has_status, is_overdue
 from badge.catalogue.schema import subjects
-from badge.catalogue.subjects import KEY
+from badge.catalogue.subjects import KEY, may_be_in
 from badge.listing import (
     WORST_FIRST,
     ListingFilter,
@@ -34,6 +34,7 @@ from badge.listing import (
     marks_in,
 )
 from badge.model import CASELESS_PLATFORMS, BackupStatus, Visibility
+from badge.subject_pattern import EVERY_SUBJECT, Selection
 
 # So many are looked up one by one; of more, enough for a page are soon met in the order of the keys.
 FEW = 1_000
@@ -68,11 +69,12 @@ class Listing:
     filter: ListingFilter
     order: ListingOrder
     now: datetime
+    within: Selection = EVERY_SUBJECT
 
     def rows(self, connection: Connection, cursor: str | None, limit: int) -> Sequence[Row[Any]]:
         """The first subjects from the cursor on; raises `ValueError` for one that is none of ours."""
         keyset = _keyset(self.order, self.now)
-        conditions = list(_conditions(self.filter, self.now))
+        conditions = [*_conditions(self.filter, self.now), *may_be_in(self.within)]
         if self.filter.updated_since is not None:
             # Asked for both at once, SQLite reads all subjects in the order of the keys to find the few that changed.
             found = connection.scalars(select(subjects.c.id).where(*conditions).limit(FEW + 1)).all()

@@ -25,6 +25,7 @@ from badge.listing import (
 )
 from badge.model import BackupStatus, Report, Subject, Visibility
 from badge.ports import Clock
+from badge.subject_pattern import EVERY_SUBJECT, Selection
 
 _RUN = tuple(runs.c[name] for name in Run.__dataclass_fields__)
 
@@ -38,6 +39,10 @@ class Recorded:
     """False where a newer run, or a later account of the same one, is known."""
     changed: bool
     """Whether readers see anything else than before."""
+
+
+class MayNotPublish(Exception):
+    """The subject is private, and the sender of the event may not make it public."""
 
 
 class NothingKnown(LookupError):
@@ -73,12 +78,18 @@ class Catalogue:
     clock: Clock
     retention: Retention = Retention()
 
-    def record(self, event: RunEvent) -> Recorded:
-        """Take an event in, in one transaction; raises `InvalidEvent` for one that can't be taken."""
+    def record(self, event: RunEvent, *, may_publish: bool = True) -> Recorded:
+        """Record an event in one transaction.
+
+        Raises `InvalidEvent` if it can't be recorded, and `MayNotPublish` if it would make a private subject public
+        while its sender may not (`may_publish`).
+        """
         now = self.clock()
         event = event.received(now)
         with self.database.writing() as connection:
             before = locked(connection, event.subject, now)
+            if not may_publish and _asks_to_publish(before, event):
+                raise MayNotPublish
             known = _runs_of(connection, before.id)
             told = None if event.status is BackupStatus.DELETED else _merge(connection, before, event, known)
             deleted_at = _later(before.deleted_at, event.at if told is None else None)
@@ -120,12 +131,17 @@ class Catalogue:
         cursor: str | None = None,
         limit: int = 100,
         order: ListingOrder = ListingOrder.NAME,
+        within: Selection = EVERY_SUBJECT,
     ) -> ListingPage:
-        """One page; raises `ValueError` for a cursor that is none of ours."""
-        listing = Listing(filter, order, self.clock())
+        """Return one page of the subjects in `within`; it may be short although more follow.
+
+        Raises `ValueError` for a cursor that was not issued here.
+        """
+        listing = Listing(filter, order, self.clock(), within)
         with self.database.reading() as connection:
             rows = listing.rows(connection, cursor, limit + 1)
-        items = [ListedSubject(subject_of(row), report_of(row, listing.now)) for row in rows[:limit]]
+        listed = (ListedSubject(subject_of(row), report_of(row, listing.now)) for row in rows[:limit])
+        items = [item for item in listed if within.covers(item.subject)]
         return ListingPage(items, listing.cursor_after(rows[limit - 1]) if len(rows) > limit else None)
 
     def totals(self, filter: ListingFilter) -> ListingTotals:
@@ -182,6 +198,10 @@ def _merge(connection: Connection, subject: Row[Any], event: RunEvent, known: di
         connection.execute(update(runs).where(is_it).values(**asdict(after)))
     known[after.started_at] = after
     return told
+
+
+def _asks_to_publish(before: Row[Any], event: RunEvent) -> bool:
+    return event.visibility is Visibility.PUBLIC and before.visibility == Visibility.PRIVATE
 
 
 def _told_visibility(before: Row[Any], event: RunEvent) -> dict[str, Any]:

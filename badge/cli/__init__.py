@@ -15,6 +15,7 @@ from badge.cli.key import key
 from badge.cli.report import report
 from badge.cli.sources import sources
 from badge.cli.status import status
+from badge.cli.token import token
 from badge.settings import unknown_variables
 
 
@@ -37,5 +38,5 @@ badge = BadgeGroup(
     )
     + "\n\nExit codes: 0 success, 1 failure, 2 wrong usage or settings.",
     old_names={"doctor": "check-config", "forget": "delete"},
-    commands=[report, delete, check, status, explain, url, draw, key, settings, sources, check_config, demo],
+    commands=[report, delete, check, status, explain, url, draw, key, token, settings, sources, check_config, demo],
 )

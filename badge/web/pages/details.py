@@ -36,7 +36,7 @@ class Details:
         except InvalidSubject as invalid:
             return message(400, "This URL does not name a repository", sentence(str(invalid)))
         source = self.parts.resolver.routing.source_for(subject)
-        resolution = self.parts.resolver.resolve(subject, may_see_private=viewer.sees_private)
+        resolution = self.parts.resolver.resolve(subject, may_see_private=lambda: viewer.sees_private)
         report = resolution.report
         runs = self._runs(subject) if report.exists else []
         return show(

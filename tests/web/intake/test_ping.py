@@ -18,6 +18,7 @@ from badge.catalogue.keys import Scope
 from badge.catalogue.migration import migrate
 from badge.model import Subject
 from badge.settings import load
+from badge.subject_pattern import PathPattern, Selection
 from badge.web.intake.ping import LARGEST_BODY
 from tests.doubles import ManualClock, OneProcess
 
@@ -158,6 +159,17 @@ def test_other_and_revoked_keys_are_not_found(intake: Intake) -> None:
 def test_a_ping_key_can_do_nothing_else(intake: Intake) -> None:
     key = intake.own.keys.create("servers", {Scope.PING})
     assert intake.client.get("/ops/status/list", headers={"X-API-Key": key}).status_code == 403
+
+
+def test_a_ping_key_with_patterns_reaches_the_checks_of_its_subjects_only(intake: Intake) -> None:
+    intake.check(Subject.parse("GitLab", "other", "Repository", "web"), "web")
+    intake.check(Subject.parse("GitLab", "other", "Repository", "api"), "api")
+    subjects = Selection([PathPattern.parse("GitHub/acme/*")])
+    key = intake.own.keys.create("servers", {Scope.PING}, subjects=subjects)
+    absent, elsewhere = intake.ping("/none", uuid=key), intake.ping("/api", uuid=key)
+    assert (elsewhere.status_code, elsewhere.data) == (absent.status_code, absent.data) == (404, b"(not found)")
+    assert intake.ping("/web", uuid=key).text == "OK"
+    assert intake.badge == "succeeded"
 
 
 def test_a_slug_of_two_checks_is_ambiguous(intake: Intake) -> None:
