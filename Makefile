@@ -81,7 +81,7 @@ system-packages: png-packages
 	@scripts/system-packages "the browser tests" chromium-headless-shell
 	@scripts/system-packages "the tests of backup systems" prometheus prometheus-pushgateway restic borgbackup
 	@scripts/system-packages "the tests of TLS" openssl redis-tools
-	@scripts/system-packages "the tests of the catalogue on PostgreSQL" postgresql
+	@scripts/system-packages "the tests of the catalogue on PostgreSQL" postgresql pgbouncer
 	@scripts/system-packages "the tests of pings" borgmatic curl
 	@scripts/system-packages "the tests of config/nginx.conf" nginx
 	@scripts/system-packages "the tests of other proxies" varnish squid

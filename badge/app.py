@@ -241,7 +241,14 @@ def _intakes(parts: Parts, catalogue: CatalogueParts) -> list[Blueprint]:
     from badge.web.intake.ping import PingIntake  # noqa: PLC0415
 
     renew, settings = parts.resolver.renew, parts.settings
-    api = OpsApi(catalogue.store, catalogue.keys, parts.clock, KeyRate(settings.ops_per_minute), on_change=renew)
+    api = OpsApi(
+        catalogue.store,
+        catalogue.keys,
+        parts.clock,
+        parts.events,
+        KeyRate(settings.ops_per_minute),
+        on_change=renew,
+    )
     intake = PingIntake(
         catalogue.store,
         catalogue.checks,
@@ -270,7 +277,7 @@ def _pages_parts(parts: Parts) -> PagesParts:
     )
 
 
-def _catalogue(settings: Settings, clock: Clock) -> CatalogueParts:
+def _catalogue(settings: Settings, clock: Clock, events: Events) -> CatalogueParts:
     # Imported on demand: most deployments have one kind of source, and each kind costs 5 to 15 MB.
     from badge.catalogue.checks import Checks  # noqa: PLC0415
     from badge.catalogue.database import Database  # noqa: PLC0415
@@ -281,8 +288,8 @@ def _catalogue(settings: Settings, clock: Clock) -> CatalogueParts:
 
     database = Database(settings.catalogue_location)
     store = Catalogue(database, clock, Retention(settings.catalogue_retention, settings.catalogue_runs))
-    keys, tokens = ApiKeys(database, clock), StoredTokens(database, clock)
-    return CatalogueParts(store, keys, Checks(database, clock), CatalogueSource(store), tokens)
+    keys, tokens = ApiKeys(database, clock), StoredTokens(database, clock, events)
+    return CatalogueParts(store, keys, Checks(database, clock), CatalogueSource(store, events), tokens)
 
 
 def _sources(settings: Settings, clock: Clock, events: Events) -> Sources:
@@ -290,7 +297,7 @@ def _sources(settings: Settings, clock: Clock, events: Events) -> Sources:
         return _configured(settings, settings.sources, clock, events)
     if settings.upstream_url is not None:
         return _upstream(settings, settings.upstream_url, clock, events)
-    catalogue = _catalogue(settings, clock)
+    catalogue = _catalogue(settings, clock, events)
     source = catalogue.source
     return Sources(OneSource(source), source, catalogue, {source.name})
 
@@ -303,7 +310,7 @@ def _configured(settings: Settings, file: Path, clock: Clock, events: Events) ->
 
     configured = load(file)
     names = catalogue_names(configured)
-    catalogue = _catalogue(settings, clock) if names else None
+    catalogue = _catalogue(settings, clock, events) if names else None
     source = catalogue.source if catalogue else None
     routing = build_routing(configured, source.called if source else None, clock, events)
     return Sources(routing, listing_of(configured, routing, source, clock), catalogue, names)

@@ -1,7 +1,7 @@
-"""The native contract's JSON, written and read (docs/reference/native-contract.md). No I/O.
+"""Reads and writes the native contract's JSON (docs/reference/native-contract.md). No I/O.
 
-Reading is strict where a wrong reading would be a lie (status, revision, visibility, whose status
-it is) and forgiving where it would not: an optional field of the wrong kind counts as not given.
+Reading is strict about the fields that decide what a badge shows (subject, status, visibility, revision) and lenient
+about the rest: an optional field of the wrong type counts as missing.
 """
 
 from __future__ import annotations
@@ -16,11 +16,12 @@ from functools import partial
 from typing import Any, NoReturn, TypeVar
 from urllib.parse import urlsplit
 
+from badge.events import FailureKind
 from badge.model import BackupStatus, InvalidSubject, Reason, Report, Subject, Visibility
 
 LONGEST_URL = 2048
 LARGEST_SIZE = 2**63
-# What systems write for "never": the zero of Go (0001-01-01) and .NET, Unix' 0, and the last day that there is.
+# Systems write "never" as Go's and .NET's zero time (0001-01-01), as Unix time 0, or as the last day of 9999.
 ZERO_TIME = datetime(1970, 1, 1, tzinfo=UTC)
 LAST_TIME = datetime(9999, 12, 31, tzinfo=UTC)
 SUBJECT_FIELDS = ("platform", "account", "subjectType", "subjectName")
@@ -32,24 +33,28 @@ _Word = TypeVar("_Word", bound=StrEnum)
 
 
 class ContractBroken(ValueError):
-    """What was sent is not of the contract; `str()` is one word of a closed set, nothing of the sender's."""
+    """A document that breaks the contract."""
+
+    def __init__(self, kind: FailureKind) -> None:
+        super().__init__(kind)
+        self.kind = kind
 
 
 @dataclass(frozen=True, slots=True)
 class ParsedStatus:
-    """A report, and whether it used a status word that is none of ours."""
+    """A report, and whether its status was none of the six."""
 
     report: Report
-    unknown_word: bool
+    has_unknown_status: bool
 
 
 def coordinates_of(subject: Subject) -> dict[str, str]:
-    """The contract's four names of a subject."""
+    """Return the subject's four fields in the contract."""
     return dict(zip(SUBJECT_FIELDS, (subject.platform, subject.account, subject.type, subject.name), strict=True))
 
 
 def status_document(subject: Subject, report: Report) -> dict[str, object]:
-    """The contract's BackupStatus object."""
+    """Return the contract's BackupStatus object."""
     return {
         **coordinates_of(subject),
         "status": report.status.value,
@@ -61,12 +66,12 @@ def status_document(subject: Subject, report: Report) -> dict[str, object]:
 
 
 def report_from(document: object, *, asked_for: Subject, now: datetime) -> ParsedStatus:
-    """The report in a BackupStatus object; raises `ContractBroken`.
+    """Return the report in a BackupStatus object; raises `ContractBroken`.
 
-    Moments in the future that can't be count as `now`: clocks differ.
+    Because clocks differ, a time that must lie in the past but is ahead of `now` counts as `now`.
     """
     if not isinstance(document, dict):
-        raise ContractBroken("notAnObject")
+        raise ContractBroken(FailureKind.NOT_AN_OBJECT)
     check_subject(document, asked_for)
     word = _required(document, "status", str)
     status = _word(BackupStatus, word)
@@ -74,7 +79,7 @@ def report_from(document: object, *, asked_for: Subject, now: datetime) -> Parse
     visibility = _word(Visibility, _required(document, "visibility", str))
     observed_at = moment_in(document, "observedAt")
     if visibility is None or observed_at is None or not 0 <= revision < LARGEST_SIZE:
-        raise ContractBroken("badField")
+        raise ContractBroken(FailureKind.BAD_FIELD)
     report = Report(
         status=status or BackupStatus.UNKNOWN,
         observed_at=min(observed_at, now),
@@ -82,25 +87,24 @@ def report_from(document: object, *, asked_for: Subject, now: datetime) -> Parse
         revision=revision,
         **{field.name: field.read(document, now) for field in _OPTIONAL_FIELDS},
     )
-    return ParsedStatus(report, unknown_word=status is None)
+    return ParsedStatus(report, has_unknown_status=status is None)
 
 
 def parse_json(raw: bytes) -> object:
-    """The JSON in these bytes; raises `ContractBroken` for all that RFC 8259 does not allow, and more.
+    """Parse JSON more strictly than `json.loads`; raises `ContractBroken`.
 
-    NaN and Infinity are no JSON; a name given twice leaves open which one counts; nesting deeper
-    than Python's recursion limit can't be read.
+    Refuses NaN and Infinity (not in RFC 8259), duplicate names, and nesting beyond Python's recursion limit.
     """
     try:
         return json.loads(raw.decode("utf-8"), parse_constant=_no_constant, object_pairs_hook=_unique)
     except ContractBroken:
         raise
     except (ValueError, RecursionError):
-        raise ContractBroken("badJson") from None
+        raise ContractBroken(FailureKind.BAD_JSON) from None
 
 
 def parse_time(value: object) -> datetime | None:
-    """The moment in an RFC 3339 text, in UTC; None for anything else, also for one without a zone."""
+    """Return an RFC 3339 time in UTC; None for anything else, including a time without a zone."""
     match = _TIME.fullmatch(value) if isinstance(value, str) else None
     if match is None:
         return None
@@ -113,12 +117,12 @@ def parse_time(value: object) -> datetime | None:
 
 
 def format_time(moment: datetime) -> str:
-    """RFC 3339 in UTC with `Z`; a fraction only where there is one."""
+    """Return the time in UTC as RFC 3339 with `Z`, with a fraction only if it has one."""
     return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
 def https_url(value: object) -> str | None:
-    """The URL, if it is one that may be linked to: https, of sane length, no user, nothing invisible."""
+    """Return the URL if it is safe to link to: https, at most 2,048 printable characters, no user name; else None."""
     if not isinstance(value, str) or len(value) > LONGEST_URL or not re.fullmatch(r"[!-~]+", value):
         return None
     try:
@@ -129,17 +133,17 @@ def https_url(value: object) -> str | None:
 
 
 def unless_never(moment: datetime | None) -> datetime | None:
-    """The moment; None for those that stand for "never", and that no zone's clock could show."""
+    """Return the time, or None if it stands for "never"."""
     return moment if moment is not None and ZERO_TIME < moment < LAST_TIME else None
 
 
 def moment_in(document: Mapping[str, object], name: str) -> datetime | None:
-    """The moment in a field, in UTC; None where none is given, zero times included."""
+    """Return the time in this field, in UTC; None if there is none or it stands for "never"."""
     return unless_never(parse_time(document.get(name)))
 
 
 def past_moment_in(document: Mapping[str, object], name: str, now: datetime) -> datetime | None:
-    """The same for what can't lie ahead: a future moment counts as `now`, for clocks differ."""
+    """Return the time of a past event in this field; because clocks differ, a time ahead of `now` counts as `now`."""
     moment = moment_in(document, name)
     return None if moment is None else min(moment, now)
 
@@ -147,15 +151,15 @@ def past_moment_in(document: Mapping[str, object], name: str, now: datetime) -> 
 def check_subject(document: Mapping[str, object], asked_for: Subject) -> None:
     """Raise `ContractBroken` for another subject's document.
 
-    A proxy that mixes answers up must not put one repository's status on another's badge.
+    If a proxy mixes up answers, one repository's status must not appear on another's badge.
     """
     parts = [_required(document, name, str) for name in SUBJECT_FIELDS]
     try:
         answered = Subject.parse(*parts)
     except InvalidSubject:
-        raise ContractBroken("otherSubject") from None
+        raise ContractBroken(FailureKind.OTHER_SUBJECT) from None
     if answered.key(fold_case=True) != asked_for.key(fold_case=True):
-        raise ContractBroken("otherSubject")
+        raise ContractBroken(FailureKind.OTHER_SUBJECT)
 
 
 _Kind = TypeVar("_Kind", str, int)
@@ -163,9 +167,9 @@ _Kind = TypeVar("_Kind", str, int)
 
 def _required(document: Mapping[str, object], name: str, kind: type[_Kind]) -> _Kind:
     value = document.get(name)
-    # bool is an int to Python, and to nobody else.
+    # In Python, but not in JSON, a bool is an int.
     if not isinstance(value, kind) or isinstance(value, bool):
-        raise ContractBroken("badField")
+        raise ContractBroken(FailureKind.BAD_FIELD)
     return value
 
 
@@ -192,17 +196,17 @@ def _moment(value: object) -> datetime | None:
 
 @dataclass(frozen=True, slots=True)
 class _OptionalField:
-    """A field of a report that may be null, with its writer beside its reader."""
+    """How to read and write one field that may be null."""
 
     name: str
-    """Of `Report`'s attribute."""
+    """The attribute of `Report`."""
     wire: str
-    """Of the JSON member."""
+    """The JSON name."""
     read_value: Callable[[object], Any]
-    """Gives None for what is no such value."""
+    """Returns None for an invalid value."""
     write_value: Callable[[Any], object]
     is_past: bool = False
-    """Whether it can't lie ahead: a future moment counts as `now`, for clocks differ."""
+    """Whether it is the time of a past event: a time ahead of `now` counts as `now`."""
 
     def written(self, report: Report) -> object:
         value = getattr(report, self.name)
@@ -229,11 +233,11 @@ _OPTIONAL_FIELDS = (
 
 
 def _no_constant(_: str) -> NoReturn:
-    raise ContractBroken("badJson")
+    raise ContractBroken(FailureKind.BAD_JSON)
 
 
 def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
     document = dict(pairs)
     if len(document) != len(pairs):
-        raise ContractBroken("duplicateName")
+        raise ContractBroken(FailureKind.DUPLICATE_NAME)
     return document

@@ -38,6 +38,66 @@ class CacheEntryRefused:
     reason: str
 
 
+class FailureKind(StrEnum):
+    """Why a source gave no answer: a closed set for logs and metrics, so that nothing a source sends gets into them."""
+
+    # The connection.
+    TIMEOUT = "timeout"
+    CONNECT = "connect"
+    TLS = "tls"
+    RESET = "reset"
+    TRUNCATED = "truncated"
+    ENCODING = "badEncoding"
+    TOO_LARGE = "tooLarge"
+    REDIRECT = "redirect"
+    # The HTTP status.
+    BAD_REQUEST = "badRequest"
+    UNAUTHORISED = "unauthorised"
+    FORBIDDEN = "forbidden"
+    RATE_LIMITED = "rateLimited"
+    OVERLOADED = "overloaded"
+    HTTP_1XX = "http1xx"
+    HTTP_2XX = "http2xx"
+    HTTP_3XX = "http3xx"
+    HTTP_4XX = "http4xx"
+    HTTP_5XX = "http5xx"
+    HTTP_OTHER = "httpOther"
+    # The document.
+    NOT_JSON = "notJson"
+    """It is not declared as JSON: usually a login page."""
+    BAD_JSON = "badJson"
+    DUPLICATE_NAME = "duplicateName"
+    NOT_AN_OBJECT = "notAnObject"
+    BAD_FIELD = "badField"
+    OTHER_SUBJECT = "otherSubject"
+    NOT_OK = "notOk"
+    """The document itself reports an error."""
+    NOT_UNIQUE = "notUnique"
+    BAD_EXPRESSION = "badExpression"
+    # This machine.
+    NO_SECRET = "noSecret"  # noqa: S105 - a kind of failure
+    FILE_UNREADABLE = "fileUnreadable"
+    DATABASE = "database"
+    NO_LIST = "list"
+    """No source could be listed."""
+    BUSY = "busy"
+    """The list is being read already, and enough callers wait for it."""
+
+    @classmethod
+    def of_http_status(cls, status: int) -> FailureKind:
+        """Return the kind that names the status's class, such as `http4xx`."""
+        return _HTTP_CLASSES.get(status // 100, cls.HTTP_OTHER)
+
+
+_HTTP_CLASSES = {
+    1: FailureKind.HTTP_1XX,
+    2: FailureKind.HTTP_2XX,
+    3: FailureKind.HTTP_3XX,
+    4: FailureKind.HTTP_4XX,
+    5: FailureKind.HTTP_5XX,
+}
+
+
 @dataclass(frozen=True, slots=True)
 class SourceAnswered:
     """A source answered a call."""
@@ -51,7 +111,7 @@ class SourceFailed:
     """A call to a source failed, or its answer broke the contract."""
 
     source: str
-    kind: str
+    kind: FailureKind
     seconds: float = 0.0
     is_about_subject: bool = False
     """Only this subject is affected: it says nothing about the source's health."""
@@ -165,6 +225,17 @@ class PingAnswered:
 
 
 @dataclass(frozen=True, slots=True)
+class CatalogueFailed:
+    """The catalogue's database failed; a job was told to try again later, or a source was unavailable."""
+
+    operation: str
+    error: str
+    """Name of the error's class in the driver, or SQLite's result code; never its text, which may hold secrets."""
+    reason: str
+    """What that means, from a closed list of sentences."""
+
+
+@dataclass(frozen=True, slots=True)
 class AnswerCrashed:
     """A bug: an unexpected exception, answered with the image "unknown"."""
 
@@ -205,6 +276,7 @@ Event = (
     | RefreshBegun
     | BadgeServed
     | PingAnswered
+    | CatalogueFailed
     | AnswerCrashed
     | LogInTried
 )

@@ -11,6 +11,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Protocol
 
+from badge.events import FailureKind
 from badge.model import BackupStatus, PastRun, Report, Subject
 from badge.ports import SourceUnavailable
 
@@ -22,7 +23,7 @@ class ListUnavailable(SourceUnavailable):
     """None of the sources that can list their subjects answered."""
 
     def __init__(self, sources: Sequence[str]) -> None:
-        super().__init__("list")
+        super().__init__(FailureKind.NO_LIST)
         self.sources = sources
 
 
@@ -30,7 +31,7 @@ class ListBusy(SourceUnavailable):
     """The list is being read already, and the maximum number of callers is waiting for it."""
 
     def __init__(self) -> None:
-        super().__init__("busy")
+        super().__init__(FailureKind.BUSY)
 
 
 class NoList(Exception):
@@ -141,6 +142,12 @@ class RunHistory(Protocol):
     def history(self, subject: Subject, limit: int) -> Sequence[PastRun]:
         """Return the latest runs, newest first; none for an unknown subject. Raises `SourceUnavailable`."""
         ...
+
+
+def search_texts(subject: Subject) -> tuple[str, str]:
+    """Return the two texts in which a search looks for its words, in lower case: with and without the type."""
+    short = f"{subject.platform}/{subject.account}/{subject.name}"
+    return str(subject).lower(), short.lower()
 
 
 def cursor_at(order: ListingOrder, marks: Sequence[object]) -> str:

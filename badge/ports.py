@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from badge.deadline import Deadline
-from badge.events import Event
+from badge.events import Event, FailureKind
 from badge.model import (
     CacheEntry,
     Report,
@@ -39,12 +39,13 @@ SubjectKey = tuple[str, str, str, str]
 class SourceUnavailable(Exception):
     """The source gave no answer. "No such subject" is an answer and never raises this.
 
-    `kind` is one of a small closed set of words for logs and metrics, never text from the source.
     With `is_about_subject` only this subject's fetch failed, which does not count against the source; otherwise
     odd names could make a healthy source look broken.
     """
 
-    def __init__(self, kind: str, retry_after: timedelta | None = None, *, is_about_subject: bool = False) -> None:
+    def __init__(
+        self, kind: FailureKind, retry_after: timedelta | None = None, *, is_about_subject: bool = False
+    ) -> None:
         super().__init__(kind)
         self.kind = kind
         self.retry_after = retry_after

@@ -8,6 +8,7 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from badge.app import create_app
+from badge.events import FailureKind
 from badge.model import BackupStatus, Report, Subject
 from badge.ports import SourceUnavailable
 from badge.settings import load
@@ -40,7 +41,7 @@ class Site:
         if isinstance(self.says, Exception):
             raise self.says
         if self.says is None:
-            raise SourceUnavailable("timeout")
+            raise SourceUnavailable(FailureKind.TIMEOUT)
         return replace(self.says, observed_at=self.clock())
 
     def get(self, path: str, **options: object) -> TestResponse:

@@ -17,7 +17,7 @@ from sqlalchemy.exc import IntegrityError
 from badge.catalogue.database import Database
 from badge.catalogue.expectation import NOTHING_DUE, Expectation, due_columns
 from badge.catalogue.schema import checks, runs, subjects
-from badge.catalogue.subjects import KEY, change, is_subject, locked, may_be_in, report_of, subject_of
+from badge.catalogue.subjects import KEY, change, is_subject, locked, may_be_in, remove, report_of, subject_of
 from badge.model import BackupStatus, Report, Subject, Visibility
 from badge.ports import Clock
 from badge.subject_pattern import EVERY_SUBJECT, Selection
@@ -120,7 +120,7 @@ class Checks:
                 change(connection, row, NOTHING_DUE, now)
             else:
                 # It was scheduled by the check alone.
-                connection.execute(delete(subjects).where(subjects.c.id == row.id))
+                remove(connection, row)
 
     def subject_pinged(self, plain: str) -> Subject | None:
         """Return the subject whose check has this UUID; None if there is none.

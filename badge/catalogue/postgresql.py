@@ -1,7 +1,6 @@
-"""Connections to PostgreSQL that end by themselves when the server, or the way to it, has fallen silent.
+"""PostgreSQL connections with time limits on the client's side; the server's own timeouts don't help if it hangs.
 
-The server's own timeouts can't do that: they need it to be awake. Imported where PostgreSQL is used alone,
-for its driver is not always installed.
+Imported only where PostgreSQL is used, because its driver is optional.
 """
 
 from __future__ import annotations
@@ -21,26 +20,24 @@ _Result = TypeVar("_Result")
 _Wanted = TypeVar("_Wanted")
 _Ready = TypeVar("_Ready")
 
-# A badge may take 1.7 s in all. To connect, the driver itself waits for no less than 2 s.
-CONNECT_SECONDS = 1.0
+CONNECT_SECONDS = 1.0  # a badge has 1.7 s in all
 READER_SECONDS = 1.0
-DRIVER_S_LEAST_SECONDS = 2
+DRIVER_MINIMUM_SECONDS = 2  # the shortest `connect_timeout` that libpq accepts
 POLL_SECONDS = 0.1
 
 
 class ImpatientConnection(psycopg.Connection[Any]):
-    """A connection that is closed when one exchange takes longer than `patience_seconds`."""
+    """A connection that raises `OperationalError` if one exchange takes longer than `patience_seconds`."""
 
     patience_seconds = READER_SECONDS
 
     def wait(self, gen: PQGen[_Result], interval: float = POLL_SECONDS, timeout: float | None = None) -> _Result:
-        """Wait for the server, at most `patience_seconds`; closes the connection if an answer may still come."""
+        """Wait for the server's response; closes the connection if the response may still arrive later."""
         try:
             return super().wait(gen, interval, self.patience_seconds if timeout is None else timeout)
         except OperationalError:
             if self.pgconn.transaction_status == psycopg.pq.TransactionStatus.ACTIVE:
-                # Its answer may still come, as if to the next question.
-                self.close()
+                self.close()  # or the late response would be taken for that of the next statement
             raise
 
     @classmethod
@@ -48,47 +45,50 @@ class ImpatientConnection(psycopg.Connection[Any]):
         return (yield from _within(CONNECT_SECONDS, super()._connect_gen(conninfo, **options)))
 
 
-def _within(seconds: float, work: Generator[_Wanted, _Ready, _Result]) -> Generator[_Wanted, _Ready, _Result]:
-    """The same steps, ended by an error where they take longer; the driver takes one each `POLL_SECONDS`."""
+def _within(seconds: float, steps: Generator[_Wanted, _Ready, _Result]) -> Generator[_Wanted, _Ready, _Result]:
+    """Yield from `steps`, but raise `OperationalError` after that time; the driver resumes every `POLL_SECONDS`."""
     ends = time.monotonic() + seconds
     try:
-        wanted = next(work)
+        wanted = next(steps)
         while True:
             ready = yield wanted
             if time.monotonic() > ends:
                 raise OperationalError("the server does not answer")
-            wanted = work.send(ready)
+            wanted = steps.send(ready)
     except StopIteration as done:
         return done.value  # type: ignore[no-any-return] # a generator's own result
 
 
 def prepare_engine(engine: Engine) -> None:
-    """Have the engine make such connections."""
+    """Make the engine open such connections, and replace those that the server has closed."""
 
     def connect(_: object, __: object, arguments: Any, options: Any) -> ImpatientConnection:
-        return ImpatientConnection.connect(*arguments, **{"connect_timeout": DRIVER_S_LEAST_SECONDS, **options})
+        limited = {"connect_timeout": DRIVER_MINIMUM_SECONDS, **options}
+        # No prepared statements: with a pooler such as PgBouncer, each transaction may run on another of the
+        # server's connections, which doesn't have them.
+        return ImpatientConnection.connect(*arguments, **limited, prepare_threshold=None)
 
     event.listen(engine, "do_connect", connect)
-    event.listen(engine, "checkout", _refuse_ended)
+    event.listen(engine, "checkout", _reject_closed)
 
 
-def _refuse_ended(connection: ImpatientConnection, _: object, __: object) -> None:
-    """Have the pool make another connection where the server has ended this one: it has been restarted.
+def _reject_closed(connection: ImpatientConnection, _: object, __: object) -> None:
+    """Make the pool open another connection if the server has closed this one, for example by a restart.
 
-    There is something to read on a connection that nobody asked anything, which costs no question to see.
+    An idle connection with something to read has been closed; checking that costs no round trip.
     """
-    unasked = select.poll()
+    idle = select.poll()
     if not connection.closed:
-        unasked.register(connection.fileno(), select.POLLIN)
-    if connection.closed or unasked.poll(0):
+        idle.register(connection.fileno(), select.POLLIN)
+    if connection.closed or idle.poll(0):
         raise DisconnectionError
 
 
 def begin(connection: Connection, patience: int | None) -> None:
-    """Limit a transaction that has just begun; a writer's `patience`, in milliseconds, is for other writers."""
+    """Set the limits of a transaction; `patience` is how long a writer waits for others, in ms, None for a reader."""
     driver = connection.connection.driver_connection
     assert isinstance(driver, ImpatientConnection)
     driver.patience_seconds = max(READER_SECONDS, (patience or 0) / 1000)
     if patience is not None:
-        # 0 would be no limit at all.
+        # 0 would mean no limit.
         connection.exec_driver_sql(f"SET LOCAL lock_timeout = {max(patience, 1):d}")

@@ -1,4 +1,4 @@
-"""The catalogue as a place to ask, and as a list of what there is and was."""
+"""The catalogue as a source, as a list of subjects and as their history."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from typing import TypeVar
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from badge.catalogue.faults import failure
 from badge.catalogue.store import Catalogue
 from badge.deadline import Deadline
+from badge.events import FailureKind
 from badge.listing import (
     ListingFilter,
     ListingOrder,
@@ -17,9 +19,7 @@ from badge.listing import (
     ListingTotals,
 )
 from badge.model import PastRun, Report, Subject
-from badge.ports import SourceUnavailable
-
-UNAVAILABLE = "database"
+from badge.ports import Events, SourceUnavailable
 
 _Read = TypeVar("_Read")
 
@@ -29,6 +29,7 @@ class CatalogueSource:
     """`StatusSource`, `StatusListing` and `RunHistory` over the embedded catalogue."""
 
     catalogue: Catalogue
+    events: Events
     name: str = "catalogue"
 
     def called(self, name: str) -> CatalogueSource:
@@ -50,7 +51,7 @@ class CatalogueSource:
         deadline: Deadline,  # noqa: ARG002 - the database's own timeouts are shorter than any
     ) -> Report:
         """Return what the catalogue says now."""
-        report = self._read(lambda: self.catalogue.report_for(subject))
+        report = self._read("fetch", lambda: self.catalogue.report_for(subject))
         return report if report is not None else Report.absent(self.catalogue.clock())
 
     def list(
@@ -61,19 +62,20 @@ class CatalogueSource:
         order: ListingOrder = ListingOrder.NAME,
     ) -> ListingPage:
         """Return one page of the catalogue's subjects."""
-        return self._read(lambda: self.catalogue.list(filter, cursor, limit, order))
+        return self._read("list", lambda: self.catalogue.list(filter, cursor, limit, order))
 
     def totals(self, filter: ListingFilter) -> ListingTotals:
         """Return how many subjects the catalogue has, by status."""
-        return self._read(lambda: self.catalogue.totals(filter))
+        return self._read("totals", lambda: self.catalogue.totals(filter))
 
     def history(self, subject: Subject, limit: int) -> Sequence[PastRun]:
         """Return the subject's last runs, the newest first."""
-        runs = self._read(lambda: self.catalogue.runs(subject, limit))
+        runs = self._read("history", lambda: self.catalogue.runs(subject, limit))
         return [PastRun(run.status, run.started_at, run.finished_at, run.size_bytes) for run in runs]
 
-    def _read(self, read: Callable[[], _Read]) -> _Read:
+    def _read(self, operation: str, read: Callable[[], _Read]) -> _Read:
         try:
             return read()
-        except SQLAlchemyError:
-            raise SourceUnavailable(UNAVAILABLE) from None
+        except SQLAlchemyError as error:
+            self.events.emit(failure(operation, error))
+            raise SourceUnavailable(FailureKind.DATABASE) from None

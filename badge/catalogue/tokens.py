@@ -12,6 +12,7 @@ from sqlalchemy import Row, delete, insert, select
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from badge.catalogue.database import Database
+from badge.catalogue.faults import failure
 from badge.catalogue.keys import (
     SHOWN_CHARACTERS,
     NameTaken,
@@ -23,9 +24,9 @@ from badge.catalogue.keys import (
     selection_in,
 )
 from badge.catalogue.schema import private_tokens
-from badge.catalogue.source import UNAVAILABLE
+from badge.events import FailureKind
 from badge.model import Subject
-from badge.ports import Clock, SourceUnavailable
+from badge.ports import Clock, Events, SourceUnavailable
 from badge.subject_pattern import Selection
 
 TOKEN_PREFIX = "bst_"  # noqa: S105 - how tokens begin, not one of them
@@ -50,6 +51,7 @@ class StoredTokens:
 
     database: Database
     clock: Clock
+    events: Events
 
     def create(self, name: str, subjects: Selection) -> str:
         """Create a token and return it; only its hash is stored. Raises `NameTaken`, or `ValueError` for a bad name."""
@@ -82,8 +84,9 @@ class StoredTokens:
         try:
             with self.database.reading() as connection:
                 row = connection.execute(wanted).one_or_none()
-        except SQLAlchemyError:
-            raise SourceUnavailable(UNAVAILABLE) from None
+        except SQLAlchemyError as error:
+            self.events.emit(failure("token", error))
+            raise SourceUnavailable(FailureKind.DATABASE) from None
         if row is None or not selection_in(row).covers(subject):
             return False
         note_use(self.database, private_tokens, row, self.clock())

@@ -23,7 +23,7 @@ from badge.deadline import Deadline
 from badge.model import Subject
 from badge.ports import SourceUnavailable, StatusSource
 from badge.settings import DEFAULT, BadSettings, Settings, load, shown, unknown_variables, variable_for
-from badge.settings_reference import example_file
+from badge.settings.reference import example_file
 from badge.sources.configuration.sources_file import ConfiguredSource
 from badge.sources.configuration.sources_file import load as load_sources
 

@@ -17,9 +17,9 @@ class CircuitBreakerRules:
 
     failures: int = 3
     """Consecutive failures before it opens."""
-    first_seconds: float = 1.0
-    longest_seconds: float = 5.0
-    """Each failed trial doubles the pause before the next, up to this."""
+    first_pause_seconds: float = 1.0
+    longest_pause_seconds: float = 5.0
+    """Each failed trial doubles the pause before the next one, up to this."""
     spread: float = 0.2
     """Pauses vary by up to this share, so that the fleet's trials don't coincide."""
 
@@ -43,7 +43,7 @@ class CircuitBreaker:
         self._jitter = jitter
         self._lock = threading.Lock()
         self._failures = 0
-        self._pause = rules.first_seconds
+        self._pause = rules.first_pause_seconds
         self._try_at = 0.0
         self._counts_from = 0.0
 
@@ -70,7 +70,7 @@ class CircuitBreaker:
         with self._lock:
             was_open, self.is_open = self.is_open, False
             self._failures = 0
-            self._pause = self._rules.first_seconds
+            self._pause = self._rules.first_pause_seconds
         if was_open:
             self._events.emit(CircuitBreakerMoved(self.name, is_open=False))
 
@@ -83,7 +83,7 @@ class CircuitBreaker:
             if self._failures < self._rules.failures or (was_open and now < self._counts_from):
                 return
             if was_open:
-                self._pause = min(2 * self._pause, self._rules.longest_seconds)
+                self._pause = min(2 * self._pause, self._rules.longest_pause_seconds)
             self.is_open = True
             self._put_off(now)
             self._counts_from = self._try_at

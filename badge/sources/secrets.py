@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from badge.events import FailureKind
 from badge.ports import SourceUnavailable
 
 LONGEST = 16_384
@@ -44,7 +45,7 @@ class Secret:
         try:
             return self.value if self.file is None else self.read_file()
         except BadSecret:
-            raise SourceUnavailable("noSecret") from None
+            raise SourceUnavailable(FailureKind.NO_SECRET) from None
 
     def read_file(self) -> str:
         """Return the file's current content; raises `BadSecret`."""

@@ -26,6 +26,7 @@ from badge.catalogue.keys import Scope
 from badge.catalogue.migration import migrate
 from badge.catalogue.source import CatalogueSource
 from badge.catalogue.store import Catalogue
+from badge.events import FailureKind
 from badge.listing import (
     ListBusy,
     ListedSubject,
@@ -44,7 +45,7 @@ from badge.sources.http.transport import HttpTransport
 from badge.sources.native.listing import LARGEST_PAGE_BYTES, NativeWalk
 from badge.sources.routing import OneSource
 from badge.sources.snapshot_listing import MOST_WAITING, SnapshotListing, Walked
-from tests.doubles import START, ManualClock, ScriptedSource
+from tests.doubles import START, ManualClock, RecordedEvents, ScriptedSource
 
 S = BackupStatus
 
@@ -231,7 +232,7 @@ def test_pages_of_any_size_hold_each_subject_once_as_often_as_the_totals_say(
 
 
 def test_the_history_has_the_newest_run_first(listed: Listed) -> None:
-    source = CatalogueSource(listed.catalogue)
+    source = CatalogueSource(listed.catalogue, RecordedEvents())
     began = listed.clock()
     for hours, status in ((2, S.SUCCEEDED), (1, S.FAILED)):
         moment = began - timedelta(hours=hours)
@@ -335,7 +336,7 @@ class ByAccount:
 
 
 def unavailable() -> Walked:
-    raise SourceUnavailable("timeout")
+    raise SourceUnavailable(FailureKind.TIMEOUT)
 
 
 def test_a_walk_that_fails_does_so_for_all_who_ask_meanwhile_and_shortly_after() -> None:
@@ -343,7 +344,7 @@ def test_a_walk_that_fails_does_so_for_all_who_ask_meanwhile_and_shortly_after()
 
     def walk() -> Walked:
         walks.append(clock())
-        raise SourceUnavailable("timeout")
+        raise SourceUnavailable(FailureKind.TIMEOUT)
 
     listing = SnapshotListing(walk, clock)
     for _ in range(3):

@@ -16,7 +16,8 @@ from badge.model import BackupStatus, Subject
 from badge.ports import SourceUnavailable
 from badge.sources.configuration.factory import build_routing
 from badge.sources.configuration.sources_file import load
-from badge.sources.http.transport import HttpRequest, HttpTransport
+from badge.sources.http.messages import HttpRequest
+from badge.sources.http.transport import HttpTransport
 from tests.doubles import RecordedEvents
 from tests.topologies import Certificate, certificate_in
 

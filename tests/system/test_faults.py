@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -47,7 +47,7 @@ PAUSING = {"403-ratelimit", "429-seconds", "429-date", "503"}
 
 @dataclass
 class Rig:
-    """A service with one cached status, and its upstream, which fails from then on."""
+    """A service with a cached status for each mode, and its upstream, which fails from then on."""
 
     service: Service
     upstream: FaultServer
@@ -72,13 +72,14 @@ class Rig:
         """Check that the service is healthy, then make the upstream fail in this way; returns the new state."""
         rig = replace(self, mode=mode, failures_before=self.failures_before + self.failures())
         self.upstream.mode = "ok"
-        assert status_of(self.service.get(rig.known)) == "succeeded", self.log()
+        assert status_of(self.service.get(f"/badge/acme/well-before-{mode}")) == "succeeded", self.log()
         self.upstream.mode = mode
         return rig
 
 
 @contextlib.contextmanager
-def healthy_rig(folder: Path) -> Iterator[Rig]:
+def healthy_rig(folder: Path, modes: Sequence[str] = ()) -> Iterator[Rig]:
+    """Run a service that knows the subject of each of these modes."""
     with running_fault_server() as upstream:
         settings = {
             "BADGE_UPSTREAM_URL": upstream.url,
@@ -88,12 +89,15 @@ def healthy_rig(folder: Path) -> Iterator[Rig]:
             "BADGE_WORKERS": "1",
         }
         with running_service(folder, **settings) as service:
-            yield Rig(service, upstream)
+            rig = Rig(service, upstream)
+            for mode in modes:  # all at once, so that their lifetimes end together
+                assert status_of(service.get(replace(rig, mode=mode).known)) == "succeeded"
+            yield rig
 
 
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
-    with healthy_rig(tmp_path_factory.mktemp("shared")) as rig:
+    with healthy_rig(tmp_path_factory.mktemp("shared"), [mode for mode in MODES if mode not in PAUSING]) as rig:
         yield rig
 
 
@@ -102,7 +106,7 @@ def rig(request: pytest.FixtureRequest, shared: Rig, tmp_path_factory: pytest.Te
     if request.param not in PAUSING:
         yield shared.failing_by(request.param)
         return
-    with healthy_rig(tmp_path_factory.mktemp("pausing")) as rig:
+    with healthy_rig(tmp_path_factory.mktemp("pausing"), [request.param]) as rig:
         yield rig.failing_by(request.param)
 
 

@@ -63,4 +63,4 @@ def test_a_missing_required_field_breaks_the_contract(name: str) -> None:
 @pytest.mark.parametrize("spelling", ["in-progress", "running", "INPROGRESS"])
 def test_an_upstream_s_status_is_read_strictly(spelling: str) -> None:
     parsed = report_from({**PLAIN, "status": spelling}, asked_for=WEB, now=START)
-    assert (parsed.report.status, parsed.unknown_word) == (BackupStatus.UNKNOWN, True)
+    assert (parsed.report.status, parsed.has_unknown_status) == (BackupStatus.UNKNOWN, True)

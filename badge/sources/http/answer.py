@@ -6,12 +6,19 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 
+from badge.events import FailureKind
 from badge.ports import LONGEST_PAUSE, SourceUnavailable
 
 SHORTEST_PAUSE = timedelta(seconds=1)
 LONGEST_VALIDATOR = 256
 
-_KINDS = {400: "badRequest", 401: "unauthorised", 403: "forbidden", 429: "rateLimited", 503: "overloaded"}
+_KINDS = {
+    400: FailureKind.BAD_REQUEST,
+    401: FailureKind.UNAUTHORISED,
+    403: FailureKind.FORBIDDEN,
+    429: FailureKind.RATE_LIMITED,
+    503: FailureKind.OVERLOADED,
+}
 
 
 def unavailable(status: int, headers: Mapping[str, str], now: datetime) -> SourceUnavailable:
@@ -32,11 +39,11 @@ def validator_of(headers: Mapping[str, str]) -> str | None:
     return etag if is_sane else None
 
 
-def _kind(status: int, headers: Mapping[str, str]) -> str:
+def _kind(status: int, headers: Mapping[str, str]) -> FailureKind:
     if status == 403 and ("Retry-After" in headers or headers.get("X-RateLimit-Remaining") == "0"):
         # GitHub answers 403 where others answer 429.
         return _KINDS[429]
-    return _KINDS.get(status, f"http{status // 100}xx")
+    return _KINDS.get(status) or FailureKind.of_http_status(status)
 
 
 def _pause(headers: Mapping[str, str], now: datetime) -> timedelta | None:

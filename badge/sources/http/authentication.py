@@ -15,12 +15,12 @@ from typing import Protocol
 
 from badge.contract import ContractBroken, parse_json
 from badge.deadline import Deadline
+from badge.events import FailureKind
 from badge.ports import Clock, SourceUnavailable
 from badge.sources.http.answer import is_json, unavailable
-from badge.sources.http.transport import HttpAnswer, HttpRequest, HttpTransport
+from badge.sources.http.messages import HttpAnswer, HttpRequest
+from badge.sources.http.transport import HttpTransport
 from badge.sources.secrets import Secret
-
-UNAUTHORISED = "unauthorised"
 
 # Tokens are renewed this long before they expire, so that none expires in transit.
 EARLY = timedelta(seconds=30)
@@ -113,7 +113,7 @@ class TokenLogIn:
 
     def _usable(self, refused: Token | None, deadline: Deadline) -> Token:
         if not self._lock.acquire(timeout=deadline.remaining):
-            raise SourceUnavailable("timeout")
+            raise SourceUnavailable(FailureKind.TIMEOUT)
         try:
             token = self._token
             if token is None or token is refused or _has_expired(token, self.clock()):
@@ -140,7 +140,7 @@ def log_in_document(transport: HttpTransport, request: HttpRequest, clock: Clock
     """
     answer = transport.ask(request, deadline)
     if answer.status in (400, 401, 403):
-        raise SourceUnavailable(UNAUTHORISED)
+        raise SourceUnavailable(FailureKind.UNAUTHORISED)
     if answer.status not in (200, 201):
         raise unavailable(answer.status, answer.headers, clock())
     return json_of(answer)
@@ -149,8 +149,8 @@ def log_in_document(transport: HttpTransport, request: HttpRequest, clock: Clock
 def json_of(answer: HttpAnswer) -> object:
     """Return the JSON document in the body; raises `SourceUnavailable`."""
     if not is_json(answer.headers):
-        raise SourceUnavailable("notJson")
+        raise SourceUnavailable(FailureKind.NOT_JSON)
     try:
         return parse_json(answer.body)
     except ContractBroken as broken:
-        raise SourceUnavailable(str(broken), is_about_subject=True) from None
+        raise SourceUnavailable(broken.kind, is_about_subject=True) from None

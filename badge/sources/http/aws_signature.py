@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from badge.deadline import Deadline
 from badge.sources.http.authentication import Signed
-from badge.sources.http.transport import HttpRequest
+from badge.sources.http.messages import HttpRequest
 from badge.sources.secrets import Secret
 
 

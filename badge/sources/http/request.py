@@ -6,8 +6,8 @@ import json
 from collections.abc import Mapping
 from urllib.parse import urlencode
 
+from badge.sources.http.messages import HttpAnswer, HttpRequest
 from badge.sources.http.trace import excerpt
-from badge.sources.http.transport import HttpAnswer, HttpRequest
 
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 JSON = {"Content-Type": "application/json"}

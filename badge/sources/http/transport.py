@@ -1,38 +1,26 @@
-"""One HTTP request to one origin, with one deadline for everything.
-
-requests' timeouts limit each wait for bytes, not the whole response: a server that sends one byte a second holds the
-caller forever (requests' documentation, "Timeouts"). Here the socket timeout is set to the remaining time before each
-read, so that headers, body and slow drips all end in time. urllib3 would also let name resolution take as long as
-resolv.conf allows, and grant the full timeout to each address and again to the TLS handshake; here they share the
-remaining time.
-"""
+"""One HTTP request to one origin, with one deadline for everything (see `deadline_connection`)."""
 
 from __future__ import annotations
 
-import io
-import socket
 import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
-from enum import StrEnum
-from functools import partial
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from http.cookiejar import DefaultCookiePolicy
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 from urllib.parse import urljoin, urlsplit
 
 import requests
-from requests.adapters import HTTPAdapter
-from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
-from urllib3.exceptions import ConnectTimeoutError, HTTPError, NameResolutionError, NewConnectionError
+from urllib3.exceptions import HTTPError, NewConnectionError
 
 from badge import __version__
 from badge.deadline import Deadline
+from badge.events import FailureKind
 from badge.ports import SourceUnavailable
 from badge.resilience.host_names import HOST_NAMES, HostNames
 from badge.resilience.per_process import PerProcess
+from badge.sources.http.deadline_connection import Call, DeadlineAdapter, calling
+from badge.sources.http.messages import HttpAnswer, HttpRequest
 
 MOST_REDIRECTS = 3
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
@@ -45,43 +33,6 @@ HEADERS = {
     "Accept-Encoding": "gzip",
     "User-Agent": f"backup-status-badge/{__version__}",
 }
-
-
-class Failure(StrEnum):
-    """Why there is no answer, as shown in logs and metrics."""
-
-    TIMEOUT = "timeout"
-    CONNECT = "connect"
-    TLS = "tls"
-    RESET = "reset"
-    TRUNCATED = "truncated"
-    ENCODING = "badEncoding"
-    TOO_LARGE = "tooLarge"
-    REDIRECT = "redirect"
-    REQUEST = "badRequest"
-
-
-@dataclass(frozen=True, slots=True)
-class HttpRequest:
-    """An HTTP request as it will be sent."""
-
-    method: str
-    url: str
-    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
-    body: bytes | None = field(default=None, repr=False)
-
-    def with_headers(self, headers: Mapping[str, str]) -> HttpRequest:
-        """Return a copy with these headers added."""
-        return replace(self, headers={**self.headers, **headers})
-
-
-@dataclass(frozen=True, slots=True)
-class HttpAnswer:
-    """A complete HTTP response; the lookup in `headers` ignores case."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
 
 
 @dataclass
@@ -117,15 +68,15 @@ class HttpTransport:
                     return answer
                 _redirect(prepared, answer.headers.get("Location"))
         except (requests.RequestException, HTTPError, OSError, ValueError) as error:
-            raise SourceUnavailable(Failure.TIMEOUT if deadline.remaining == 0 else _failure(error)) from None
-        raise SourceUnavailable(Failure.REDIRECT)
+            raise SourceUnavailable(FailureKind.TIMEOUT if deadline.remaining == 0 else _failure(error)) from None
+        raise SourceUnavailable(FailureKind.REDIRECT)
 
     def _ask(self, prepared: requests.PreparedRequest, deadline: Deadline) -> HttpAnswer:
         left = deadline.remaining
         if left == 0:
-            raise SourceUnavailable(Failure.TIMEOUT)
+            raise SourceUnavailable(FailureKind.TIMEOUT)
         with (
-            _calling(_Call(deadline, self.names)),
+            calling(Call(deadline, self.names)),
             self._session().send(prepared, stream=True, allow_redirects=False, timeout=(left, left)) as response,
         ):
             return HttpAnswer(response.status_code, response.headers, self._body(response))
@@ -135,7 +86,7 @@ class HttpTransport:
         for chunk in response.iter_content(CHUNK_BYTES):
             body += chunk
             if len(body) > self.max_bytes:
-                raise SourceUnavailable(Failure.TOO_LARGE)
+                raise SourceUnavailable(FailureKind.TOO_LARGE)
         return bytes(body)
 
     def _session(self) -> requests.Session:
@@ -152,7 +103,7 @@ def _new_session(ca_file: Path | None) -> requests.Session:
     session.trust_env = False  # no proxies and no ~/.netrc from the environment
     session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
     for scheme in ("http://", "https://"):
-        session.mount(scheme, _DeadlineAdapter(pool_connections=1, pool_maxsize=1))
+        session.mount(scheme, DeadlineAdapter(pool_connections=1, pool_maxsize=1))
     return session
 
 
@@ -165,7 +116,7 @@ def _redirect(prepared: requests.PreparedRequest, location: str | None) -> None:
     before = str(prepared.url)
     prepared.prepare_url(urljoin(before, location or ""), None)
     if location is None or _origin(str(prepared.url)) != _origin(before):
-        raise SourceUnavailable(Failure.REDIRECT)
+        raise SourceUnavailable(FailureKind.REDIRECT)
 
 
 def _origin(url: str) -> tuple[str, str | None, int | None]:
@@ -173,123 +124,24 @@ def _origin(url: str) -> tuple[str, str | None, int | None]:
     return parts.scheme, parts.hostname, parts.port or {"http": 80, "https": 443}.get(parts.scheme)
 
 
-_FAILURES: tuple[tuple[type[Exception], Failure], ...] = (
-    (requests.Timeout, Failure.TIMEOUT),
-    (requests.exceptions.SSLError, Failure.TLS),
-    (requests.exceptions.ContentDecodingError, Failure.ENCODING),
-    (requests.exceptions.ChunkedEncodingError, Failure.TRUNCATED),
-    (requests.ConnectionError, Failure.RESET),
-    (requests.RequestException, Failure.REQUEST),
-    (HTTPError, Failure.RESET),
-    (OSError, Failure.RESET),
+_FAILURES: tuple[tuple[type[Exception], FailureKind], ...] = (
+    (requests.Timeout, FailureKind.TIMEOUT),
+    (requests.exceptions.SSLError, FailureKind.TLS),
+    (requests.exceptions.ContentDecodingError, FailureKind.ENCODING),
+    (requests.exceptions.ChunkedEncodingError, FailureKind.TRUNCATED),
+    (requests.ConnectionError, FailureKind.RESET),
+    (requests.RequestException, FailureKind.BAD_REQUEST),
+    (HTTPError, FailureKind.RESET),
+    (OSError, FailureKind.RESET),
 )
 
 
-def _failure(error: Exception) -> Failure:
+def _failure(error: Exception) -> FailureKind:
     if isinstance(error, requests.ConnectionError) and _was_never_connected(error):
-        return Failure.CONNECT
-    return next((failure for kind, failure in _FAILURES if isinstance(error, kind)), Failure.REQUEST)
+        return FailureKind.CONNECT
+    return next((failure for kind, failure in _FAILURES if isinstance(error, kind)), FailureKind.BAD_REQUEST)
 
 
 def _was_never_connected(error: requests.ConnectionError) -> bool:
     cause = error.args[0] if error.args else None
     return isinstance(getattr(cause, "reason", cause), NewConnectionError)
-
-
-@dataclass(frozen=True, slots=True)
-class _Call:
-    """What a connection needs to know about the current request; urllib3 offers no way to pass it down."""
-
-    deadline: Deadline
-    names: HostNames
-
-
-_current = threading.local()
-
-
-@contextmanager
-def _calling(call: _Call) -> Iterator[None]:
-    _current.call = call
-    try:
-        yield
-    finally:
-        _current.call = None
-
-
-def _seconds_left(deadline: Deadline) -> float:
-    left = deadline.remaining
-    if left == 0:  # a socket timeout of 0 would mean non-blocking mode
-        raise TimeoutError("deadline")
-    return left
-
-
-class _DeadlineReader(io.RawIOBase):
-    """The stream from which http.client reads; each read gets only the remaining time."""
-
-    def __init__(self, raw: socket.SocketIO, sock: socket.socket, deadline: Deadline) -> None:
-        self._raw, self._sock, self._deadline = raw, sock, deadline
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int | None:
-        self._sock.settimeout(_seconds_left(self._deadline))
-        return self._raw.readinto(buffer)
-
-    def close(self) -> None:
-        self._raw.close()
-        super().close()
-
-
-class _DeadlineSocket:
-    """A connected socket that is read within the calling thread's deadline."""
-
-    def __init__(self, sock: socket.socket) -> None:
-        self._sock = sock
-
-    def makefile(self, *_: object, **__: object) -> io.BufferedReader:
-        # The socket's own file object keeps the socket open until it has been read; unbuffered, as we buffer here.
-        raw = self._sock.makefile("rb", buffering=0)
-        return io.BufferedReader(_DeadlineReader(raw, self._sock, _current.call.deadline))
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._sock, name)
-
-
-class _HttpConnection(HTTPConnection):
-    """A connection that connects, does its handshake and reads within the calling thread's deadline."""
-
-    def connect(self) -> None:
-        super().connect()
-        self.sock = cast("socket.socket", _DeadlineSocket(self.sock))
-
-    def _new_conn(self) -> socket.socket:
-        call: _Call = _current.call
-        try:
-            sock = call.names.connect(self._dns_host, self.port, partial(_seconds_left, call.deadline))
-        except socket.gaierror as error:
-            raise NameResolutionError(self._dns_host, self, error) from error
-        except TimeoutError as error:
-            raise ConnectTimeoutError(self, "no connection in time") from error
-        except OSError as error:
-            raise NewConnectionError(self, "no connection") from error
-        self.timeout = sock.gettimeout()  # the remaining time, for the handshake and the request
-        return sock
-
-
-class _HttpsConnection(_HttpConnection, HTTPSConnection):
-    """The same over TLS."""
-
-
-class _HttpPool(HTTPConnectionPool):
-    ConnectionCls = _HttpConnection
-
-
-class _HttpsPool(HTTPSConnectionPool):
-    ConnectionCls = _HttpsConnection
-
-
-class _DeadlineAdapter(HTTPAdapter):
-    def init_poolmanager(self, *args: Any, **options: Any) -> None:
-        super().init_poolmanager(*args, **options)
-        self.poolmanager.pool_classes_by_scheme = {"http": _HttpPool, "https": _HttpsPool}

@@ -18,10 +18,11 @@ from badge.contract import (
     past_moment_in,
     report_from,
 )
+from badge.events import FailureKind
 from badge.model import BackupStatus, Report, Subject, Visibility
 from badge.ports import SourceUnavailable
 from badge.sources.http.answer import is_json, unavailable, validator_of
-from badge.sources.http.transport import HttpAnswer
+from badge.sources.http.messages import HttpAnswer
 
 
 def interpret(answer: HttpAnswer, subject: Subject, known: Report | None, now: datetime) -> ParsedStatus:
@@ -30,22 +31,22 @@ def interpret(answer: HttpAnswer, subject: Subject, known: Report | None, now: d
         case 200:
             return _status(answer, subject, now)
         case 304 if known is not None and known.validator is not None:  # otherwise the request was unconditional
-            return ParsedStatus(replace(known, observed_at=now), unknown_word=False)
+            return ParsedStatus(replace(known, observed_at=now), has_unknown_status=False)
         case 404:
-            return ParsedStatus(Report.absent(now), unknown_word=False)
+            return ParsedStatus(Report.absent(now), has_unknown_status=False)
         case 410:
-            return ParsedStatus(_deleted(answer, subject, known, now), unknown_word=False)
+            return ParsedStatus(_deleted(answer, subject, known, now), has_unknown_status=False)
         case status:
             raise unavailable(status, answer.headers, now)
 
 
 def _status(answer: HttpAnswer, subject: Subject, now: datetime) -> ParsedStatus:
     if not is_json(answer.headers):
-        raise SourceUnavailable("notJson")
+        raise SourceUnavailable(FailureKind.NOT_JSON)
     try:
         parsed = report_from(parse_json(answer.body), asked_for=subject, now=now)
     except ContractBroken as broken:
-        raise SourceUnavailable(str(broken), is_about_subject=True) from None
+        raise SourceUnavailable(broken.kind, is_about_subject=True) from None
     return replace(parsed, report=replace(parsed.report, validator=validator_of(answer.headers)))
 
 
@@ -56,7 +57,7 @@ def _deleted(answer: HttpAnswer, subject: Subject, known: Report | None, now: da
         try:
             check_subject(document, subject)
         except ContractBroken as broken:
-            raise SourceUnavailable(str(broken), is_about_subject=True) from None
+            raise SourceUnavailable(broken.kind, is_about_subject=True) from None
     return Report(
         status=BackupStatus.DELETED,
         observed_at=now,

@@ -9,6 +9,7 @@ from typing import Any
 
 from badge.contract import SUBJECT_FIELDS, ContractBroken, parse_json, report_from
 from badge.deadline import Deadline
+from badge.events import FailureKind
 from badge.listing import ListedSubject, NoList
 from badge.model import BackupStatus, InvalidSubject, Report, Subject
 from badge.ports import Clock, SourceUnavailable
@@ -52,13 +53,13 @@ class NativeWalk:
         if answer.status in LISTLESS:
             raise NoList
         if answer.status != 200:
-            raise SourceUnavailable(f"http{answer.status // 100}xx")
+            raise SourceUnavailable(FailureKind.of_http_status(answer.status))
         try:
             document = parse_json(answer.body)
         except ContractBroken as broken:
-            raise SourceUnavailable(str(broken)) from None
+            raise SourceUnavailable(broken.kind) from None
         if not isinstance(document, dict) or not isinstance(document.get("items"), list):
-            raise SourceUnavailable("badField")
+            raise SourceUnavailable(FailureKind.BAD_FIELD)
         return document
 
 

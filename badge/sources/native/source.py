@@ -10,9 +10,10 @@ from badge.deadline import Deadline
 from badge.events import UnknownStatusReceived
 from badge.model import Report, Subject
 from badge.ports import Clock, Events
+from badge.sources.http.messages import HttpRequest
 from badge.sources.http.request import describe_answer, describe_request, json_request
 from badge.sources.http.trace import Trace, no_trace
-from badge.sources.http.transport import HttpRequest, HttpTransport
+from badge.sources.http.transport import HttpTransport
 from badge.sources.native.answer import interpret
 
 
@@ -57,7 +58,7 @@ class NativeSource:
         for line in describe_answer(answer):
             trace(line)
         parsed = interpret(answer, subject, known, self.clock())
-        if parsed.unknown_word:
+        if parsed.has_unknown_status:
             self.events.emit(UnknownStatusReceived(self.name))
         return parsed.report
 

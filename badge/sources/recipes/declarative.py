@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import TypeVar
 
 from badge.deadline import Deadline
-from badge.events import UnknownStatusReceived
+from badge.events import FailureKind, UnknownStatusReceived
 from badge.model import (
     BackupStatus,
     Report,
@@ -18,10 +18,11 @@ from badge.model import (
 )
 from badge.ports import Clock, Events, SourceUnavailable
 from badge.sources.http.answer import unavailable, validator_of
-from badge.sources.http.authentication import UNAUTHORISED, Authentication, Signed, json_of
+from badge.sources.http.authentication import Authentication, Signed, json_of
+from badge.sources.http.messages import HttpAnswer, HttpRequest
 from badge.sources.http.request import describe_answer, describe_request
 from badge.sources.http.trace import Trace, no_trace
-from badge.sources.http.transport import HttpAnswer, HttpRequest, HttpTransport
+from badge.sources.http.transport import HttpTransport
 from badge.sources.recipes.ageing import aged
 from badge.sources.recipes.expression import ExpressionFailed
 from badge.sources.recipes.reading import Reader, Reading
@@ -71,10 +72,10 @@ class DeclarativeSource:
             trace("a required name is empty or unusable: no such subject")
             return Report.absent(self.clock())
         except ExpressionFailed:
-            raise SourceUnavailable("badExpression", is_about_subject=True) from None
+            raise SourceUnavailable(FailureKind.BAD_EXPRESSION, is_about_subject=True) from None
         for step in reading.steps:
             trace(step)
-        if reading.unknown_word:
+        if reading.has_unknown_status:
             self.events.emit(UnknownStatusReceived(self.name))
         report = reading.report_after(known)
         return replace(report, visibility=Visibility.PRIVATE) if self.is_private else report
@@ -109,7 +110,7 @@ class DeclarativeSource:
         try:
             return interpret(self._answer(signed, deadline, trace))
         except SourceUnavailable as refused:
-            is_refused = refused.kind == UNAUTHORISED
+            is_refused = refused.kind == FailureKind.UNAUTHORISED
             renewed = self.authentication.sign_anew(request, signed, deadline) if is_refused else None
             if renewed is None:
                 raise
@@ -155,7 +156,9 @@ class DeclarativeSource:
 
     def _refusal(self, answer: HttpAnswer, now: datetime) -> SourceUnavailable:
         is_login = answer.status in self.recipe.http.auth
-        return SourceUnavailable(UNAUTHORISED) if is_login else unavailable(answer.status, answer.headers, now)
+        return (
+            SourceUnavailable(FailureKind.UNAUTHORISED) if is_login else unavailable(answer.status, answer.headers, now)
+        )
 
     def _fingerprint(self, request: HttpRequest, names: Mapping[str, str]) -> str:
         """Return what is stored with an ETag: it is only valid for the same request, rules and names."""

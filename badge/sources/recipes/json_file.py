@@ -16,7 +16,7 @@ from urllib.parse import quote
 
 from badge.contract import ContractBroken, parse_json
 from badge.deadline import Deadline
-from badge.events import UnknownStatusReceived
+from badge.events import FailureKind, UnknownStatusReceived
 from badge.model import Report, Subject, Visibility
 from badge.ports import Clock, Events, SourceUnavailable
 from badge.sources.http.trace import Trace, excerpt, no_trace
@@ -102,16 +102,16 @@ class JsonFileSource:
             trace("a required name is empty: no such subject")
             return Report.absent(self.clock())
         except OSError:
-            raise SourceUnavailable("fileUnreadable") from None
+            raise SourceUnavailable(FailureKind.FILE_UNREADABLE) from None
 
     def _content(self, path: Path) -> tuple[bytes, datetime]:
         with open(path, "rb", opener=_opened_at_once) as stream:
             status = os.fstat(stream.fileno())
             if not stat.S_ISREG(status.st_mode):
-                raise SourceUnavailable("fileUnreadable", is_about_subject=True)
+                raise SourceUnavailable(FailureKind.FILE_UNREADABLE, is_about_subject=True)
             content = stream.read(self.max_bytes + 1)
         if len(content) > self.max_bytes:
-            raise SourceUnavailable("tooLarge", is_about_subject=True)
+            raise SourceUnavailable(FailureKind.TOO_LARGE, is_about_subject=True)
         return content, datetime.fromtimestamp(status.st_mtime, UTC)
 
     def _read(self, content: bytes, names: Mapping[str, str], trace: Trace) -> Reading:
@@ -119,10 +119,10 @@ class JsonFileSource:
             document = parse_json(content)
         except ContractBroken as broken:
             # Half-written, or the output of a tool that failed: the known status remains.
-            raise SourceUnavailable(str(broken), is_about_subject=True) from None
+            raise SourceUnavailable(broken.kind, is_about_subject=True) from None
         reading = Reader(self.recipe).read(document, names, self.clock())
         for step in reading.steps:
             trace(step)
-        if reading.unknown_word:
+        if reading.has_unknown_status:
             self.events.emit(UnknownStatusReceived(self.name))
         return reading

@@ -9,10 +9,12 @@ from datetime import datetime, timedelta
 from urllib.parse import urlencode
 
 from badge.deadline import Deadline
+from badge.events import FailureKind
 from badge.ports import Clock, SourceUnavailable
-from badge.sources.http.authentication import UNAUTHORISED, Token, log_in_document
+from badge.sources.http.authentication import Token, log_in_document
+from badge.sources.http.messages import HttpRequest
 from badge.sources.http.request import FORM, form_request, json_request
-from badge.sources.http.transport import HttpRequest, HttpTransport
+from badge.sources.http.transport import HttpTransport
 from badge.sources.recipes.expression import Expression, ExpressionFailed
 from badge.sources.recipes.template import expand_deep
 from badge.sources.secrets import Secret
@@ -47,12 +49,12 @@ class RequestLogIn:
         try:
             return Token(_token_text(self.token.on(document)), _expiry(self.lifetime.on(document), self.clock()))
         except ExpressionFailed:
-            raise SourceUnavailable("badField") from None
+            raise SourceUnavailable(FailureKind.BAD_FIELD) from None
 
 
 def _token_text(found: object) -> str:
     if not isinstance(found, str) or not 0 < len(found) <= LONGEST_TOKEN or not found.isprintable():
-        raise SourceUnavailable("badField")
+        raise SourceUnavailable(FailureKind.BAD_FIELD)
     return found
 
 
@@ -79,19 +81,19 @@ class UrBackupLogIn:
         challenge = self._ask("salt", {"username": self.user}, deadline)
         session, salt, rnd = (challenge.get(name) for name in ("ses", "salt", "rnd"))
         if not isinstance(session, str) or not isinstance(salt, str) or not isinstance(rnd, str):
-            raise SourceUnavailable(UNAUTHORISED)
+            raise SourceUnavailable(FailureKind.UNAUTHORISED)
         rounds = challenge.get("pbkdf2_rounds", 0)
         proof = _proof(self.password.reveal(), salt, rnd, rounds if isinstance(rounds, int) else 0)
         fields = {"username": self.user, "password": proof, "ses": session}
         if self._ask("login", fields, deadline).get("success") is not True:
-            raise SourceUnavailable(UNAUTHORISED)
+            raise SourceUnavailable(FailureKind.UNAUTHORISED)
         return Token(_token_text(session))
 
     def _ask(self, action: str, fields: Mapping[str, str], deadline: Deadline) -> dict[str, object]:
         request = form_request(f"{self.url}?a={action}", fields)
         document = log_in_document(self.transport, request, self.clock, deadline)
         if not isinstance(document, dict):
-            raise SourceUnavailable("badField")
+            raise SourceUnavailable(FailureKind.BAD_FIELD)
         return document
 
 

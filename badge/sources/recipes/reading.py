@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from badge.contract import LARGEST_SIZE, https_url
+from badge.events import FailureKind
 from badge.model import CASELESS_PLATFORMS, BackupStatus, Reason, Report, Visibility
 from badge.ports import SourceUnavailable
 from badge.sources.recipes.ageing import aged
@@ -31,7 +32,7 @@ class Reading:
     """The report in an answer, and how it was read."""
 
     report: Report
-    unknown_word: bool = False
+    has_unknown_status: bool = False
     """Whether the answer has a state that the recipe's `map` lacks."""
     steps: Sequence[str] = ()
     knows_visibility: bool = True
@@ -75,14 +76,14 @@ class Reader:
                 found = [{**item, "then": then} if isinstance(item, dict) else item for item in found]
             return self._reading(found, names, now)
         except ExpressionFailed as failed:
-            raise SourceUnavailable("badExpression", is_about_subject=True) from failed
+            raise SourceUnavailable(FailureKind.BAD_EXPRESSION, is_about_subject=True) from failed
 
     def _check_document(self, document: object) -> None:
         denied, fine = self.recipe.denied_when, self.recipe.ok_when
         if denied is not None and denied.holds_for(document):
-            raise SourceUnavailable("unauthorised")
+            raise SourceUnavailable(FailureKind.UNAUTHORISED)
         if fine is not None and not fine.holds_for(document):
-            raise SourceUnavailable("notOk")
+            raise SourceUnavailable(FailureKind.NOT_OK)
 
     def _reading(self, found: Sequence[object], names: Mapping[str, str], now: datetime) -> Reading:
         items = [item for item in found if self._is_asked_for(item, names)]
@@ -90,7 +91,7 @@ class Reader:
         steps = [f"items: {len(found)} found, {len(items)} after where, {len(runs)} after exclude"]
         next_run_at = self._next_run(items)
         if self.recipe.unique and len(runs) > 1:
-            raise SourceUnavailable("notUnique", is_about_subject=True)
+            raise SourceUnavailable(FailureKind.NOT_UNIQUE, is_about_subject=True)
         if not runs:
             return self._without_runs(next_run_at, now, steps)
         return self._of_runs(self._newest_first(runs), next_run_at, now, steps)
@@ -126,7 +127,7 @@ class Reader:
         found = by.on(run)
         moment = read_time(found, self.recipe.times.timezone)
         if moment is None and not is_never(found):
-            raise SourceUnavailable("badField", is_about_subject=True)
+            raise SourceUnavailable(FailureKind.BAD_FIELD, is_about_subject=True)
         return moment or datetime.min.replace(tzinfo=UTC)
 
     def _without_runs(self, next_run_at: datetime | None, now: datetime, steps: list[str]) -> Reading:

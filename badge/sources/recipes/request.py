@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from urllib.parse import quote, urlencode
 
+from badge.sources.http.messages import HttpRequest
 from badge.sources.http.request import form_request, json_request
-from badge.sources.http.transport import HttpRequest
 from badge.sources.recipes.promql import escape
 from badge.sources.recipes.reading import text_of
 from badge.sources.recipes.recipe import Recipe, Request, Then

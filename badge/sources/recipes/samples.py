@@ -61,7 +61,7 @@ class Sample(Table):
         except NothingToAsk:
             return {"fails": "nothingToAsk"}
         document = status_document(Subject.from_path(self.subject), reading.report)
-        return {**document, "exists": reading.report.exists, "unknownWord": reading.unknown_word}
+        return {**document, "exists": reading.report.exists, "unknownWord": reading.has_unknown_status}
 
     def reading(self, recipe: Mapping[str, Any], values: Mapping[str, str]) -> Reading:
         """Read the sample as a source would; raises `SourceUnavailable` and `NothingToAsk`."""

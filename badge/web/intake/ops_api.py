@@ -10,11 +10,12 @@ from flask import Blueprint, Response, request
 from sqlalchemy.exc import SQLAlchemyError
 
 from badge.catalogue.events import InvalidEvent, RunEvent
+from badge.catalogue.faults import failure
 from badge.catalogue.keys import ApiKeys, Grant, KeyRefused, Refusal, Scope
 from badge.catalogue.store import Catalogue, MayNotPublish, Recorded
 from badge.contract import format_time, status_document
 from badge.model import BackupStatus, InvalidSubject, Report, Subject
-from badge.ports import Clock
+from badge.ports import Clock, Events
 from badge.web.errors import PROBLEM_TYPE, as_json, problem, problem_document
 from badge.web.intake.ops_body import BadBody, Batch, ListQuery, SubjectBody, read_body, read_event
 from badge.web.intake.rates import KeyRate
@@ -49,6 +50,7 @@ class OpsApi:
     catalogue: Catalogue
     keys: ApiKeys
     clock: Clock
+    events: Events
     rate: KeyRate
     on_change: Callable[[Subject], None]
     """Called with each subject whose status changed."""
@@ -98,6 +100,12 @@ class OpsApi:
         # Even `applied: false` would otherwise reveal a private subject's state to those who may only report.
         status = status_document(event.subject, recorded.report) if Scope.READ in grant.scopes else {}
         return _json({"applied": recorded.applied, **status})
+
+    def unavailable(self, error: SQLAlchemyError) -> Response:
+        """503, because the catalogue's database failed."""
+        self.events.emit(failure((request.endpoint or "").rpartition(".")[2], error))
+        body = problem(503, "UNAVAILABLE", "The catalogue is unavailable; try again shortly.")
+        return Response(body, 503, {**OPS_HEADERS, "Retry-After": "5"}, content_type=PROBLEM_TYPE)
 
     def _record(self, event: RunEvent, grant: Grant) -> Recorded:
         if not grant.subjects.covers(event.subject):
@@ -150,7 +158,7 @@ def blueprint(api: OpsApi) -> Blueprint:
     ops.add_url_rule("/list", "list", api.list, methods=["GET"])
     ops.add_url_rule("/report", "report", api.report, methods=["POST"])
     ops.register_error_handler(OpsRefused, _refused)
-    ops.register_error_handler(SQLAlchemyError, _unavailable)
+    ops.register_error_handler(SQLAlchemyError, api.unavailable)
     return ops
 
 
@@ -161,11 +169,6 @@ def _refused(refusal: OpsRefused) -> Response:
     if refusal.status == 429:
         response.headers["Retry-After"] = "60"
     return response
-
-
-def _unavailable(_: SQLAlchemyError) -> Response:
-    body = problem(503, "UNAVAILABLE", "The catalogue is unavailable; try again shortly.")
-    return Response(body, 503, {**OPS_HEADERS, "Retry-After": "5"}, content_type=PROBLEM_TYPE)
 
 
 def _validator(report: Report) -> str:

@@ -11,6 +11,7 @@ from badge.cache.memory import MemoryStatusCache
 from badge.events import (
     CallerWaited,
     CircuitBreakerMoved,
+    FailureKind,
     RefreshBegun,
     Refusal,
     SourceAnswered,
@@ -62,7 +63,7 @@ class Bench:
 
     def _answer(self, subject: Subject) -> Report:
         if self.says is None:
-            raise SourceUnavailable("timeout", self.retry_after, is_about_subject=self.is_about_subject)
+            raise SourceUnavailable(FailureKind.TIMEOUT, self.retry_after, is_about_subject=self.is_about_subject)
         return replace(self.says, observed_at=self.clock()) if self.follows_clock else self.says
 
     def resolve(self, *, may_see_private: bool = False) -> Resolution:

@@ -16,8 +16,10 @@ from badge.events import (
     CacheCommandFailed,
     CacheEntryRefused,
     CallerWaited,
+    CatalogueFailed,
     CircuitBreakerMoved,
     Event,
+    FailureKind,
     FlightEnd,
     FlightEnded,
     RefreshBegun,
@@ -31,7 +33,16 @@ from badge.events import (
 )
 from badge.model import BackupStatus, Origin
 from badge.telemetry import Telemetry
-from badge.telemetry.logs import LINES, LOGGER, ConsoleLines, JsonLines, formatter_for, request_named
+from badge.telemetry.logs import (
+    LINES,
+    LOGGER,
+    MOST_REMEMBERED,
+    ConsoleLines,
+    JsonLines,
+    LogLimit,
+    formatter_for,
+    request_named,
+)
 from badge.telemetry.metrics import METRICS, Metrics, UndeclaredMetric
 from tests.servers import PROJECT
 
@@ -42,6 +53,10 @@ MOVES: list[tuple[Event, str]] = [
     (SERVED, 'badge_requests_total{format="svg",origin="cache",status="failed"} 1.0'),
     (SERVED, 'badge_request_seconds_bucket{format="svg",le="0.025"} 1.0'),
     (AnswerCrashed("badge", ValueError(SECRET)), 'badge_crashes_total{where="badge"} 1.0'),
+    (
+        CatalogueFailed("ping", "SQLITE_FULL", "its disk is full"),
+        'badge_catalogue_failures_total{error="SQLITE_FULL",operation="ping"} 1.0',
+    ),
     (CacheCommandFailed("get", "TimeoutError"), 'badge_cache_failures_total{operation="get"} 1.0'),
     (CacheEntryRefused("notJson"), 'badge_cache_refused_total{reason="notJson"} 1.0'),
     (FlightEnded(FlightEnd.SHARED), 'badge_flights_total{end="shared"} 1.0'),
@@ -49,7 +64,10 @@ MOVES: list[tuple[Event, str]] = [
     (RefreshBegun(), "badge_refreshes_total 1.0"),
     (SourceAnswered("upstream", 0.3), 'badge_source_calls_total{outcome="answered",source="upstream"} 1.0'),
     (SourceAnswered("upstream", 0.3), 'badge_source_seconds_count{source="upstream"} 1.0'),
-    (SourceFailed("upstream", "timeout"), 'badge_source_calls_total{outcome="timeout",source="upstream"} 1.0'),
+    (
+        SourceFailed("upstream", FailureKind.TIMEOUT),
+        'badge_source_calls_total{outcome="timeout",source="upstream"} 1.0',
+    ),
     (SourceCallSuppressed("upstream", Refusal.RATE), 'badge_source_spared_total{source="upstream",why="rate"} 1.0'),
     (UnknownStatusReceived("upstream"), 'badge_source_unknown_words_total{source="upstream"} 1.0'),
     (SubjectUnmatched(), "badge_subjects_unrouted_total 1.0"),
@@ -122,7 +140,7 @@ def test_a_json_line_is_an_object_with_the_event_s_fields_and_the_request_s_id()
 
 
 def test_a_console_line_is_readable() -> None:
-    line = lines_of(ConsoleLines(), SourceFailed("upstream", "timeout", 1.5))
+    line = lines_of(ConsoleLines(), SourceFailed("upstream", FailureKind.TIMEOUT, 1.5))
     assert line.endswith("source unavailable source=upstream kind=timeout ms=1500.0\n")
     assert "WARNING" in line
 
@@ -136,6 +154,28 @@ def test_an_exception_s_place_is_logged_but_not_its_text(formatter: logging.Form
     assert SECRET not in line
     assert "ValueError" in line
     assert "test_telemetry.py" in line
+
+
+def test_an_outage_of_the_catalogue_is_logged_once_a_minute_and_counted_each_time(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    seconds = iter([0.0, 1.0, 59.0, 60.0, 61.0])
+    telemetry = Telemetry(limit=LogLimit(lambda: next(seconds)))
+    locked, full = CatalogueFailed("ping", "SQLITE_BUSY", "locked"), CatalogueFailed("ping", "SQLITE_FULL", "full")
+    LOGGER.setLevel("DEBUG")
+    with caplog.at_level("DEBUG", LOGGER.name):
+        for event in (full, locked, full, full, full):
+            telemetry.emit(event)
+    assert [record.__dict__["event_fields"]["reason"] for record in caplog.records] == ["full", "locked", "full"]
+    lines = telemetry.metrics.exposition().decode().splitlines()
+    assert 'badge_catalogue_failures_total{error="SQLITE_FULL",operation="ping"} 4.0' in lines
+
+
+def test_the_log_limit_remembers_a_bounded_number_of_events() -> None:
+    limit = LogLimit(lambda: 0.0)
+    for number in range(2 * MOST_REMEMBERED):
+        assert limit.admits(CatalogueFailed("ping", f"Error{number}", "x"))
+    assert len(limit._logged) <= MOST_REMEMBERED
 
 
 class Terminal(io.StringIO):
@@ -153,11 +193,11 @@ def test_automatic_log_format_is_readable_on_a_terminal() -> None:
 def test_a_failure_about_one_subject_does_not_mark_the_source_as_down() -> None:
     """Anybody can invent names, and /readyz reports what the watch says."""
     telemetry = Telemetry(Metrics())
-    telemetry.emit(SourceFailed("upstream", "badRequest", is_about_subject=True))
+    telemetry.emit(SourceFailed("upstream", FailureKind.BAD_REQUEST, is_about_subject=True))
     assert telemetry.watch.is_up("upstream")
-    telemetry.emit(SourceFailed("upstream", "timeout"))
+    telemetry.emit(SourceFailed("upstream", FailureKind.TIMEOUT))
     assert not telemetry.watch.is_up("upstream")
-    telemetry.emit(SourceFailed("upstream", "badRequest", is_about_subject=True))
+    telemetry.emit(SourceFailed("upstream", FailureKind.BAD_REQUEST, is_about_subject=True))
     assert not telemetry.watch.is_up("upstream")
     telemetry.emit(SourceAnswered("upstream", 0.1))
     assert telemetry.watch.is_up("upstream")

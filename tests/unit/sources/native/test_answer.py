@@ -17,7 +17,7 @@ from requests.structures import CaseInsensitiveDict
 from badge.contract import ContractBroken, format_time, parse_json, parse_time, report_from, status_document
 from badge.model import BackupStatus, Reason, Report, Subject, Visibility
 from badge.ports import LONGEST_PAUSE, SourceUnavailable
-from badge.sources.http.transport import HttpAnswer
+from badge.sources.http.messages import HttpAnswer
 from badge.sources.native.answer import interpret
 from tests.doubles import START
 
@@ -44,7 +44,7 @@ def test_each_sample_gives_what_it_expects(file: Path) -> None:
         assert raised.value.kind == sample["fails"]
         return
     parsed = interpret(sample_answer(sample), WEB, None, START)
-    assert parsed.unknown_word is sample["expect"].pop("unknown_word", False)
+    assert parsed.has_unknown_status is sample["expect"].pop("has_unknown_status", False)
     found = {name: getattr(parsed.report, name) for name in sample["expect"]}
     shown = {name: value.isoformat() if isinstance(value, datetime) else value for name, value in found.items()}
     assert shown == sample["expect"]

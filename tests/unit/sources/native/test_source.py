@@ -11,7 +11,8 @@ from requests.structures import CaseInsensitiveDict
 from badge.deadline import Deadline
 from badge.model import BackupStatus, Report, Subject
 from badge.ports import SourceUnavailable
-from badge.sources.http.transport import HttpAnswer, HttpRequest, HttpTransport
+from badge.sources.http.messages import HttpAnswer, HttpRequest
+from badge.sources.http.transport import HttpTransport
 from badge.sources.native.source import NativeSource
 from tests.doubles import ManualClock, RecordedEvents
 

@@ -79,7 +79,7 @@ def test_rules_come_before_the_state_and_the_first_that_matches_wins() -> None:
 @pytest.mark.parametrize("state", ["quantum", None, {"a": 1}, ["ok"]])
 def test_a_state_that_the_map_lacks_is_the_default_and_reported(state: object) -> None:
     reading = read([{**run("ok", 1), "state": state}])
-    assert (reading.report.status, reading.unknown_word) == (BackupStatus.UNKNOWN, True)
+    assert (reading.report.status, reading.has_unknown_status) == (BackupStatus.UNKNOWN, True)
 
 
 def test_numbers_and_booleans_are_looked_up_as_text() -> None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import pytest
 
 from badge.deadline import Deadline
+from badge.events import FailureKind
 from badge.model import Subject
 from badge.ports import SourceUnavailable
 from badge.web.badges.private_tokens import LENGTH, LOOKUP_SECONDS, MOST_LOOKUPS, PrivateTokens
@@ -28,7 +29,7 @@ class Store:
     def opens(self, subject: Subject, plain: str) -> bool:
         self.looked_up += 1
         if self.is_lost:
-            raise SourceUnavailable("database")
+            raise SourceUnavailable(FailureKind.DATABASE)
         return (subject, plain) == (WEB, STORED)
 
 

@@ -5,7 +5,10 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterator
 
-from badge.settings import GROUPS, Settings, load, shown, variable_for
+from badge.settings.display import shown
+from badge.settings.loading import load
+from badge.settings.names import variable_for
+from badge.settings.table import GROUPS, Settings
 
 _HEAD = """\
 # Every setting with its default. Copy this file and uncomment what you change. The service and the `badge` command read

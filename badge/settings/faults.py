@@ -1,0 +1,26 @@
+"""What is wrong with a configuration: all faults of settings and `sources.toml` are reported at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class SettingFault:
+    """One fault, with the variable or key to change."""
+
+    variable: str
+    problem: str
+    where: str = ""
+    """File and line; empty if the value is from the environment."""
+
+    def __str__(self) -> str:
+        return ": ".join(part for part in (self.where, self.variable, self.problem) if part)
+
+
+class BadSettings(Exception):
+    """All faults of a configuration."""
+
+    def __init__(self, faults: list[SettingFault]) -> None:
+        super().__init__("\n".join(str(fault) for fault in faults))
+        self.faults = faults

@@ -1,0 +1,149 @@
+"""Kinds of values that settings have: each reads the text that people write, or says what to write instead."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from importlib.util import find_spec
+from typing import Annotated
+from urllib.parse import SplitResult, urlsplit
+
+from pydantic import AfterValidator, BeforeValidator, SecretStr
+
+from badge.settings import database_url
+from badge.validation import DURATION
+
+# Into the service's own virtual environment, because Debian's Python refuses to install packages. The lock files list
+# every dependency, hence --no-deps.
+INSTALL = ".venv/bin/pip install --no-deps --require-hashes -r"
+
+_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+
+
+def parse_duration(value: object) -> object:
+    """Return the `timedelta` for `250ms`, `90s`, `15m`, `26h`, `7d` or a number of seconds.
+
+    Values that aren't text are returned unchanged. Raises `ValueError` for other text.
+    """
+    if not isinstance(value, str):
+        return value
+    match = re.fullmatch(r"(\d{1,9}(?:\.\d{1,3})?)(ms|s|m|h|d)?", value.strip())
+    if match is None:
+        raise ValueError(DURATION)
+    try:
+        return timedelta(seconds=float(match[1]) * _UNITS[match[2] or "s"])
+    except OverflowError:
+        raise ValueError("that is too long") from None
+
+
+def show_duration(value: timedelta) -> str:
+    """Return the shortest exact spelling, which `parse_duration` reads back."""
+    milliseconds = round(value.total_seconds() * 1000)
+    if milliseconds == 0:
+        return "0s"
+    for unit in ("d", "h", "m", "s"):
+        size = round(_UNITS[unit] * 1000)
+        if milliseconds % size == 0:
+            return f"{milliseconds // size}{unit}"
+    return f"{milliseconds}ms"
+
+
+def between(least: timedelta, most: timedelta) -> AfterValidator:
+    """Return a validator for the limits of a duration; pydantic's own message would show Python objects."""
+
+    def check(value: timedelta) -> timedelta:
+        if not least <= value <= most:
+            raise ValueError(f"give a duration from {show_duration(least)} to {show_duration(most)}")
+        return value
+
+    return AfterValidator(check)
+
+
+def at_least(characters: int) -> AfterValidator:
+    """Return a validator for the length of a secret."""
+
+    def check(value: SecretStr) -> SecretStr:
+        if len(value.get_secret_value()) < characters:
+            raise ValueError(f"give {characters} characters or more")
+        return value
+
+    return AfterValidator(check)
+
+
+def http_address(value: str) -> str:
+    """Return the base URL of another service without a trailing slash; raises `ValueError` if it can't be one."""
+    parts = urlsplit(value)
+    is_whole = parts.scheme in ("http", "https") and _is_host(parts.hostname) and _has_valid_port(parts)
+    if not is_whole or re.search(r"\s", value):
+        raise ValueError("give an absolute http:// or https:// URL")
+    if parts.query or parts.fragment or parts.username:
+        raise ValueError("give the URL without user, query or fragment")
+    return value.rstrip("/")
+
+
+def _is_host(name: str | None) -> bool:
+    """Whether it can be a host name: no label is empty or longer than 63 characters (RFC 1035, section 2.3.4)."""
+    try:
+        return bool((name or "").encode("idna"))
+    except UnicodeError:
+        return False
+
+
+def _has_valid_port(parts: SplitResult) -> bool:
+    try:
+        return parts.port is None or parts.port > 0
+    except ValueError:
+        return False
+
+
+def _bind_address(value: str) -> str:
+    if value.startswith("unix:"):
+        return value
+    host, colon, port = value.rpartition(":")
+    if not colon or not host or not port.isdigit() or not 0 <= int(port) <= 65535:
+        raise ValueError("give host:port, such as 127.0.0.1:8000, or unix:/path")
+    return value
+
+
+REDIS_URLS = re.compile(
+    r"(unix:///.+"  # one server on this machine
+    r"|rediss?://([^@/]*@)?[^@/,]+(/\d*)?(\?.*)?"  # one server
+    r"|rediss?\+sentinel://([^@/]*@)?[^@/]+/[^/?]+(/\d*)?(\?.*)?"  # Sentinel needs the name of the service
+    r"|rediss?\+cluster://([^@/]*@)?[^@/]+/?(\?.*)?)"
+)
+
+
+def _redis_url(value: SecretStr) -> SecretStr:
+    url = value.get_secret_value()
+    hosts = urlsplit(url).netloc.rpartition("@")[2].split(",")
+    if not REDIS_URLS.fullmatch(url) or not all(_has_valid_port(urlsplit(f"//{host}")) for host in hosts):
+        raise ValueError(
+            "give redis://host:port/0, rediss://host:port/0, unix:///path, "
+            "redis+sentinel://host:port,host:port/service/0 or redis+cluster://host:port,host:port"
+        )
+    return value
+
+
+def _catalogue_url(value: SecretStr) -> SecretStr:
+    url = value.get_secret_value()
+    if url.startswith("postgresql") and find_spec("psycopg") is None:
+        raise ValueError(f"install PostgreSQL's driver first: {INSTALL} requirements-postgresql.txt")
+    if fault := database_url.fault_of(url):
+        raise ValueError(fault)
+    return value
+
+
+def _allowed_users(value: str) -> str:
+    entries = [entry.strip().lower() for entry in value.split(",") if entry.strip()]
+    if not entries or not all(re.fullmatch(r"\*|[^@\s]*@[^@\s]+", entry) for entry in entries):
+        raise ValueError("give addresses (ada@example.org) or domains (@example.org) separated by commas, or *")
+    return ",".join(entries)
+
+
+Duration = Annotated[timedelta, BeforeValidator(parse_duration)]
+Lifetime = Annotated[Duration, between(timedelta(seconds=1), timedelta(days=1))]
+HttpUrl = Annotated[str, AfterValidator(http_address)]
+BindAddress = Annotated[str, AfterValidator(_bind_address)]
+RedisUrl = Annotated[SecretStr, AfterValidator(_redis_url)]
+CatalogueUrl = Annotated[SecretStr, AfterValidator(_catalogue_url)]
+AllowedUsers = Annotated[str, AfterValidator(_allowed_users)]

@@ -1,0 +1,258 @@
+"""Every setting: its environment variable, type, default and reason."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr
+
+from badge.settings.kinds import (
+    AllowedUsers,
+    BindAddress,
+    CatalogueUrl,
+    Duration,
+    HttpUrl,
+    Lifetime,
+    RedisUrl,
+    at_least,
+    between,
+)
+from badge.settings.passwords import without_password
+from badge.settings_file import PROJECT_FOLDER
+
+DEFAULT = "default"
+ENVIRONMENT = "environment"
+
+
+class Settings(BaseModel):
+    """Every setting. Built by `load`, which reports faults in readable words."""
+
+    model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
+
+    bind: BindAddress = Field("127.0.0.1:8000", description="Address to listen on: host:port, or unix:/path.")
+    public_url: HttpUrl | None = Field(
+        None, description="The service's public address; absolute links are built from it."
+    )
+    data_dir: Path = Field(
+        PROJECT_FOLDER / "var",
+        description="Folder for the catalogue's database, the signing key and the embedded cache's socket.",
+    )
+    label: str = Field("backup", max_length=64, description="Text on the left half of a badge.")
+    workers: int = Field(2, ge=1, le=64, description="Number of worker processes.")
+    threads: int = Field(8, ge=1, le=256, description="Threads per worker; each serves one request at a time.")
+    preload: bool = Field(True, description="Load the application before forking, so that workers share memory.")
+    metrics_token: SecretStr | None = Field(
+        None, description="Bearer token for /metrics; not needed for requests from the machine itself."
+    )
+    log_format: Literal["auto", "json", "console"] = Field(
+        "auto", description="Log format: json, console (for people), or auto (console on a terminal, else json)."
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Lowest level that is logged.")
+
+    dashboard: Literal["local", "token", "oidc", "open", "off"] = Field(
+        "local",
+        description=(
+            "Who may see the dashboard: local (this machine only), token or oidc (after logging in), open "
+            "(everyone, without private subjects) or off."
+        ),
+    )
+    dashboard_token: Annotated[SecretStr, at_least(16)] | None = Field(
+        None, description="The token to log in with if BADGE_DASHBOARD is token; at least 16 characters."
+    )
+    oidc_issuer: HttpUrl | None = Field(
+        None, description="The OpenID Connect provider if BADGE_DASHBOARD is oidc; also requires BADGE_PUBLIC_URL."
+    )
+    oidc_client_id: str | None = Field(None, description="Client ID registered with the provider.")
+    oidc_client_secret: SecretStr | None = Field(None, description="Client secret; leave empty for a public client.")
+    oidc_allow: AllowedUsers | None = Field(
+        None,
+        description=(
+            "Users to let in, separated by commas: verified email addresses (ada@example.org), whole domains "
+            "(@example.org), or * for everyone."
+        ),
+    )
+    session_lifetime: Annotated[Duration, between(timedelta(minutes=5), timedelta(days=30))] = Field(
+        timedelta(hours=12), description="How long a login to the dashboard lasts."
+    )
+    secret_key: Annotated[SecretStr, at_least(32)] | None = Field(
+        None,
+        description=(
+            "Key that signs logins and private badge tokens: at least 32 random characters, the same on every "
+            "machine. By default one is generated and stored in BADGE_DATA_DIR."
+        ),
+    )
+
+    sources: Path | None = Field(
+        None,
+        description=(
+            "Path of a sources.toml, which says which backup system to ask for which subject (docs/how-to/sources.md)."
+        ),
+    )
+    upstream_url: HttpUrl | None = Field(
+        None,
+        description="A backup API that speaks the native contract, asked for every subject in place of the catalogue.",
+    )
+    upstream_api_key: SecretStr | None = Field(None, description="API key sent to BADGE_UPSTREAM_URL as X-API-Key.")
+    upstream_method: Literal["get", "post"] = Field(
+        "get",
+        description=(
+            "How to query BADGE_UPSTREAM_URL: get (/ops/status, with conditional requests) or post (/ops/status/get)."
+        ),
+    )
+    upstream_timeout: Annotated[Duration, between(timedelta(milliseconds=50), timedelta(seconds=30))] = Field(
+        timedelta(seconds=5), description="Total time limit for one request to a source."
+    )
+    catalogue_url: CatalogueUrl | None = Field(
+        None, description="Database of the catalogue; by default SQLite in BADGE_DATA_DIR."
+    )
+    catalogue_retention: Annotated[Duration, between(timedelta(days=1), timedelta(days=3650))] = Field(
+        timedelta(days=90),
+        description="How long the catalogue keeps finished runs; the newest run of a subject is never deleted.",
+    )
+    catalogue_runs: int = Field(
+        100, ge=1, le=10_000, description="Number of runs that the catalogue keeps per subject."
+    )
+
+    redis_url: RedisUrl | None = Field(
+        None, description="Redis or Valkey for cached statuses; by default an embedded Valkey is started."
+    )
+    redis_timeout: Annotated[Duration, between(timedelta(milliseconds=5), timedelta(milliseconds=300))] = Field(
+        timedelta(milliseconds=50), description="Time limit for one Redis command."
+    )
+    redis_memory_mb: int = Field(64, ge=4, le=4096, description="Memory limit of the embedded Valkey, in MB.")
+    local_entries: int = Field(
+        5_000, ge=0, le=1_000_000, description="Reports that each worker keeps in memory in case Redis fails."
+    )
+    edge_cache: Annotated[Duration, between(timedelta(0), timedelta(milliseconds=500))] = Field(
+        timedelta(milliseconds=500),
+        description="How long a finished badge is served again unchanged; 0 turns this off.",
+    )
+    edge_cache_entries: int = Field(
+        4_096, ge=1, le=1_000_000, description="Finished badges that each worker holds, at most."
+    )
+    edge_cache_mb: int = Field(8, ge=1, le=1_024, description="Memory for finished badges in each worker, in MB.")
+    fresh_finished: Lifetime = Field(timedelta(seconds=120), description="Lifetime of succeeded and failed.")
+    fresh_running: Lifetime = Field(timedelta(seconds=30), description="Lifetime of in progress and scheduled.")
+    fresh_deleted: Lifetime = Field(timedelta(seconds=600), description="Lifetime of deleted.")
+    fresh_absent: Lifetime = Field(
+        timedelta(seconds=60), description="Lifetime of unknown if there is no such subject."
+    )
+    fresh_failure: Lifetime = Field(
+        timedelta(seconds=15), description="Lifetime of unknown if the status could not be determined."
+    )
+    fresh_provisional: Lifetime = Field(
+        timedelta(seconds=5), description="Lifetime of a provisional answer, given without waiting for the source."
+    )
+    max_status_age: Annotated[Duration, between(timedelta(hours=1), timedelta(days=7))] = Field(
+        timedelta(hours=24),
+        description="A status that its source has not confirmed for this long is shown as unknown.",
+    )
+
+    wait: Annotated[Duration, between(timedelta(milliseconds=50), timedelta(milliseconds=1700))] = Field(
+        timedelta(milliseconds=1700), description="How long a request for a badge waits for a source."
+    )
+    waiting: int = Field(
+        0,
+        ge=0,
+        le=256,
+        description="Requests per worker that may wait for a source at the same time; 0 means half of BADGE_THREADS.",
+    )
+    upstream_concurrency: int = Field(
+        8, ge=1, le=256, description="Concurrent requests from each worker to one source."
+    )
+    upstream_queue: int = Field(
+        100,
+        ge=1,
+        le=10_000,
+        description="Requests to one source that may queue for those slots; further ones are not sent.",
+    )
+    upstream_per_second: int = Field(
+        20, ge=1, le=10_000, description="Average requests per second from each worker to one source."
+    )
+    upstream_new_per_second: int = Field(
+        10, ge=1, le=10_000, description="Of these, requests for subjects that have never been seen."
+    )
+    upstream_new_burst: int = Field(
+        100,
+        ge=1,
+        le=100_000,
+        description="Requests for never-seen subjects that may be sent at once before that rate applies.",
+    )
+    upstream_max_bytes: int = Field(
+        262_144,
+        ge=1024,
+        le=16_777_216,
+        description="Maximum size of an answer from a source, in bytes after decompression.",
+    )
+    ops_per_minute: int = Field(
+        600,
+        ge=1,
+        le=1_000_000,
+        description="Calls to /ops per API key and minute in each worker; more are answered with 429.",
+    )
+    pings_per_minute: int = Field(
+        60, ge=1, le=1_000_000, description="Pings per check and minute in each worker; more are answered with 429."
+    )
+
+    _origins: Mapping[str, str] = PrivateAttr(default_factory=dict)
+    _named_file: Path | None = PrivateAttr(default=None)
+
+    def model_post_init(self, context: Any) -> None:
+        """Store where the values came from, which `load` passes as the context."""
+        if context:
+            self._origins, self._named_file = context["origins"], context["named_file"]
+
+    def origin_of(self, name: str) -> str:
+        """Return where a setting's value came from: `default`, `environment` or `/path/badge.env:3`."""
+        return self._origins.get(name, DEFAULT)
+
+    @property
+    def named_file(self) -> Path | None:
+        """The settings file if BADGE_SETTINGS_FILE names it, else None."""
+        return self._named_file
+
+    @property
+    def most_waiting(self) -> int:
+        """Maximum number of requests per worker that may wait for a source at the same time."""
+        return self.waiting or max(1, self.threads // 2)
+
+    @property
+    def address(self) -> str | None:
+        """The service's own URL: the public one, else that of the address it listens on; None for a Unix socket."""
+        if self.public_url is None and not self.bind.startswith("unix:"):
+            host, _, port = self.bind.rpartition(":")
+            # Not every browser can connect to a wildcard address.
+            here = {"0.0.0.0": "127.0.0.1", "[::]": "[::1]"}.get(host, host)  # noqa: S104 - compared with, not bound to
+            return f"http://{here}:{port}"
+        return self.public_url
+
+    @property
+    def catalogue_location(self) -> str:
+        """The catalogue's database URL, including the password."""
+        if self.catalogue_url is not None:
+            return self.catalogue_url.get_secret_value()
+        return f"sqlite:///{self._catalogue_file}"
+
+    @property
+    def catalogue_name(self) -> str:
+        """The catalogue's name in messages: its file, or its URL without the password."""
+        if self.catalogue_url is not None:
+            return without_password(self.catalogue_url.get_secret_value())
+        return str(self._catalogue_file)
+
+    @property
+    def _catalogue_file(self) -> Path:
+        return self.data_dir.resolve() / "catalogue.sqlite3"
+
+
+GROUPS = {
+    "bind": "Basics",
+    "dashboard": "Dashboard",
+    "sources": "Sources",
+    "redis_url": "Cache",
+    "wait": "Limits",
+}
+"""Each group's first setting, and its heading in the reference."""

@@ -1,0 +1,74 @@
+"""A real PgBouncer for tests, in front of a PostgreSQL of theirs."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import psycopg
+
+from tests.postgres import PostgresServer
+from tests.servers import START_SECONDS, eventually, needs
+
+PORT = 6432
+"""Part of its socket's name only."""
+# Fewer connections to the server than clients have to the pooler, so that transactions change connections.
+CONFIGURATION = """
+[databases]
+* = host={postgres} user=postgres
+
+[pgbouncer]
+listen_addr =
+listen_port = {port}
+unix_socket_dir = {folder}
+pool_mode = transaction
+default_pool_size = 2
+auth_type = any
+"""
+
+
+@dataclass(frozen=True)
+class PgBouncer:
+    """A running PgBouncer."""
+
+    folder: Path
+
+    def url(self, database_url: str) -> str:
+        """Return the URL of the same database through this pooler."""
+        before, _, _ = database_url.partition("?")
+        return f"{before}?host={self.folder}&port={PORT}"
+
+
+@contextlib.contextmanager
+def running_pgbouncer(postgres: PostgresServer) -> Iterator[PgBouncer]:
+    """Run a PgBouncer with `pool_mode = transaction`; stopped and removed afterwards."""
+    program = shutil.which("pgbouncer", path="/usr/sbin:/usr/bin")
+    needs("PgBouncer", is_there=program is not None)
+    user = "postgres" if os.getuid() == 0 else None  # it refuses to run as root, as PostgreSQL does
+    with tempfile.TemporaryDirectory(prefix="badge-pgbouncer-") as name:
+        folder, configuration = Path(name), Path(name, "pgbouncer.ini")
+        configuration.write_text(CONFIGURATION.format(postgres=postgres.folder, port=PORT, folder=folder))
+        if user is not None:
+            shutil.chown(folder, user)
+        with (folder / "log").open("wb") as log:
+            process = subprocess.Popen([str(program), str(configuration)], user=user, cwd=folder, stderr=log)
+        try:
+            assert eventually(lambda: _answers(folder), START_SECONDS), (folder / "log").read_text()
+            yield PgBouncer(folder)
+        finally:
+            process.kill()
+            process.wait()
+
+
+def _answers(folder: Path) -> bool:
+    try:
+        psycopg.connect(f"host={folder} port={PORT} user=postgres dbname=postgres").close()
+    except psycopg.OperationalError:
+        return False
+    return True
