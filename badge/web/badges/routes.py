@@ -32,9 +32,12 @@ from badge.web.raw_path import BADGE_ROOT, is_badge_path
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
+METHODS = "GET, HEAD, OPTIONS"
+
 PREFLIGHT_HEADERS = {
+    "Allow": METHODS,
     "Access-Control-Allow-Origin": "*",
-    "Access-Control-Allow-Methods": "GET, HEAD, OPTIONS",
+    "Access-Control-Allow-Methods": METHODS,
     "Access-Control-Allow-Headers": "If-None-Match",
     "Access-Control-Max-Age": "86400",
     "Cache-Control": "public, max-age=86400",
@@ -161,7 +164,7 @@ def routing_error_for_badge(parts: BadgeParts, error: HTTPException) -> Response
     """Answer routing errors and crashes under /badge/ with an image, and other methods with a 405."""
     if error.code == 405:
         body = problem(405, "METHOD_NOT_ALLOWED", "Badges answer to GET, HEAD and OPTIONS.")
-        headers = {**COMMON_HEADERS, "Allow": "GET, HEAD, OPTIONS", "Cache-Control": "no-store"}
+        headers = {**COMMON_HEADERS, "Allow": METHODS, "Cache-Control": "no-store"}
         return Response(body, 405, headers, content_type=PROBLEM_TYPE)
     wanted = read_badge_request(request.environ, request.args, parts.default_label)
     kind = AnswerKind.CRASHED if (error.code or 500) >= 500 else AnswerKind.INVALID
