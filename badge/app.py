@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from flask import Blueprint, Flask
 
@@ -71,6 +71,14 @@ SOURCE_BREAKER = CircuitBreakerRules(failures=5)
 def utc_now() -> datetime:
     """Return the current time, timezone-aware, in UTC."""
     return datetime.now(UTC)
+
+
+class CatalogueState(NamedTuple):
+    """What gunicorn's master finds out about the catalogue at start, for all workers."""
+
+    cache_identity: str | None
+    """None if it can't be read."""
+    is_damaged: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +147,16 @@ class Parts:
         """Close the catalogue's connections; for callers whose process goes on, such as tests."""
         if self.catalogue is not None:
             self.catalogue.store.database.close()
+
+    def use_catalogue_state(self, state: CatalogueState) -> None:
+        """Take over what was found out about the catalogue before the workers were forked."""
+        assert self.catalogue is not None
+        database = self.catalogue.store.database
+        database.cache_identity, database.is_damaged = state
+
+    def is_catalogue_usable(self) -> bool:
+        """Whether the catalogue's file has not been found damaged."""
+        return self.catalogue is None or not self.catalogue.store.database.is_damaged
 
     def are_sources_up(self) -> bool:
         """Whether every source answered its most recent call."""
@@ -212,6 +230,8 @@ def create_app(
 def build_app(parts: Parts) -> Flask:
     """Return the WSGI application built from wired parts."""
     readiness = Readiness({"cache": parts.cache.is_up, "source": parts.are_sources_up})
+    if parts.catalogue is not None:
+        readiness.watch("catalogue", parts.is_catalogue_usable)
     settings = parts.settings
     token = settings.metrics_token.get_secret_value() if settings.metrics_token else None
     blueprints = [health.blueprint(readiness, parts.paths), metrics.blueprint(parts.events.metrics, token)]
@@ -230,6 +250,7 @@ def build_app(parts: Parts) -> Flask:
         use_sessions(site, settings)
     site.extensions["readiness"] = readiness
     site.extensions["warm_up"] = parts.warm_up
+    site.extensions["use_catalogue_state"] = parts.use_catalogue_state
     site.extensions["close"] = parts.close
     return site
 
@@ -312,7 +333,8 @@ def _configured(settings: Settings, file: Path, clock: Clock, events: Events) ->
     names = catalogue_names(configured)
     catalogue = _catalogue(settings, clock, events) if names else None
     source = catalogue.source if catalogue else None
-    routing = build_routing(configured, source.called if source else None, clock, events)
+    named = source.called if source else None
+    routing = build_routing(configured, named, clock, events, settings.public_url or "")
     return Sources(routing, listing_of(configured, routing, source, clock), catalogue, names)
 
 
@@ -321,11 +343,15 @@ def _upstream(settings: Settings, url: str, clock: Clock, events: Events) -> Sou
     from badge.sources.http.transport import HttpTransport  # noqa: PLC0415
     from badge.sources.native.listing import LARGEST_PAGE_BYTES, NativeWalk  # noqa: PLC0415
     from badge.sources.native.source import NativeSource  # noqa: PLC0415
+    from badge.sources.place import place_of  # noqa: PLC0415
+    from badge.sources.secrets import Secret  # noqa: PLC0415
     from badge.sources.snapshot_listing import SnapshotListing  # noqa: PLC0415
 
     key = settings.upstream_api_key.get_secret_value() if settings.upstream_api_key else None
+    who = Secret(value=key) if key else None
+    place = place_of("upstream", deployment=settings.public_url, url=url, method=settings.upstream_method, who=who)
     transport = HttpTransport(max_bytes=settings.upstream_max_bytes)
-    source = NativeSource(url, key, transport, clock, events, by_post=settings.upstream_method == "post")
+    source = NativeSource(url, key, transport, clock, events, place, by_post=settings.upstream_method == "post")
     walk = NativeWalk(url, key, HttpTransport(max_bytes=LARGEST_PAGE_BYTES), clock)
     return Sources(OneSource(source), SnapshotListing(walk, clock))
 
@@ -347,7 +373,7 @@ def _stores(settings: Settings, clock: Clock, events: Events, source_count: int,
     connections = settings.threads + source_count * settings.upstream_concurrency + 4
     connector = RedisConnector(url, settings.redis_timeout, connections)
     commands = RedisCommands(connector, events, CircuitBreaker("redis", events))
-    statuses = RedisStatusCache(commands, local, events, clock)
+    statuses = RedisStatusCache(commands, local, events, clock, _lifetimes(settings).longest_wait)
     return Stores(statuses, RedisSourcePauses(commands, clock), RedisPictureStore(commands), commands.warm_up)
 
 

@@ -182,3 +182,14 @@ totals = Table(
     Column("visibility", String(16), primary_key=True),
     Column("subjects", BigInteger, nullable=False),
 )
+
+# One row.
+identity = Table(
+    "identity",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    # Part of the cache's keys. A restore changes it, so that nothing cached after the backup is found.
+    Column("cache_identity", String(32), nullable=False),
+    # In a backup: its contents are as of then.
+    Column("backed_up_at", Moment),
+)

@@ -1,4 +1,4 @@
-"""The catalogue as a source, as a list of subjects and as their history."""
+"""The catalogue as a source of statuses, lists and histories."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from badge.listing import (
     ListingTotals,
 )
 from badge.model import PastRun, Report, Subject
-from badge.ports import Events, SourceUnavailable
+from badge.ports import CacheKey, Events, SourceUnavailable
 
 _Read = TypeVar("_Read")
 
@@ -36,9 +36,14 @@ class CatalogueSource:
         """Return the same source under another name."""
         return replace(self, name=name)
 
-    def folds_case(self, subject: Subject) -> bool:  # noqa: ARG002 - the port's argument
-        """Return True: the catalogue compares accounts and names as their platform does."""
-        return True
+    @property
+    def place(self) -> str:
+        """The catalogue's identity, which a restore changes."""
+        return f"{self.name}:{self.catalogue.database.cache_identity}"
+
+    def cache_key(self, subject: Subject) -> CacheKey:
+        """Return the subject's key; the catalogue compares accounts and names as their platform does."""
+        return self.place, *subject.key(fold_case=True)
 
     def is_local(self, subject: Subject) -> bool:  # noqa: ARG002 - the port's argument
         """Return True: the database is as near as the cache."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from badge.cli.backup import backup, restore
 from badge.cli.check import check
 from badge.cli.check_config import check_config, settings
 from badge.cli.command import BadgeGroup, examples
@@ -38,5 +39,21 @@ badge = BadgeGroup(
     )
     + "\n\nExit codes: 0 success, 1 failure, 2 wrong usage or settings.",
     old_names={"doctor": "check-config", "forget": "delete"},
-    commands=[report, delete, check, status, explain, url, draw, key, token, settings, sources, check_config, demo],
+    commands=[
+        report,
+        delete,
+        check,
+        status,
+        explain,
+        url,
+        draw,
+        key,
+        token,
+        backup,
+        restore,
+        settings,
+        sources,
+        check_config,
+        demo,
+    ],
 )

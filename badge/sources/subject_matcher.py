@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from badge.model import Subject
+from badge.sources.place import values_digest
 from badge.subject_pattern import Pattern
 
 
@@ -29,3 +30,8 @@ class SubjectMatcher:
     def values_for(self, subject: Subject) -> Mapping[str, str]:
         """Return the values of the source's placeholders for this subject."""
         return {**self.values, **self.subjects.get(subject.key(fold_case=True), {})}
+
+    def place_within(self, place: str, subject: Subject) -> str:
+        """Return the source's `place`, extended if this subject has values of its own."""
+        own = values_digest(self.subjects.get(subject.key(fold_case=True), {}))
+        return f"{place}:{own}" if own else place

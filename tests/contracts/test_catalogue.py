@@ -309,7 +309,7 @@ def test_a_lost_database_is_the_lack_of_an_answer(tmp_path: Path) -> None:
         source.fetch(WEB, None, Deadline.after(1))
     with pytest.raises(SourceUnavailable):
         source.list(ListingFilter())
-    reason = "its file can't be opened; look at its folder and who owns that"
+    reason = "its file can't be opened; check its folder and who owns that"
     assert events.seen == [CatalogueFailed(operation, "SQLITE_CANTOPEN", reason) for operation in ("fetch", "list")]
 
 

@@ -22,7 +22,7 @@ def reason(url: str) -> str:
 
 def test_a_file_that_is_no_database_is_named_as_the_cause(tmp_path: Path) -> None:
     (tmp_path / "x").write_text("no database, but long enough to be looked at as one" * 40)
-    assert reason(f"sqlite:///{tmp_path}/x") == "its file is no SQLite database"
+    assert reason(f"sqlite:///{tmp_path}/x") == "its file is not a SQLite database"
 
 
 def test_a_folder_that_can_t_be_created_is_named_as_the_cause(tmp_path: Path) -> None:
@@ -56,7 +56,7 @@ class Refused(Exception):
     ("state", "words"),
     [
         (None, "its server can't be reached or does not answer"),
-        ("28P01", "its server refuses the user or the password"),
+        ("28P01", "its server rejects the user or the password"),
         ("3D000", "its server has no such database"),
         ("42501", "its user may not change the tables"),
         ("XX000", "PostgreSQL reports XX000"),
