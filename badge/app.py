@@ -283,6 +283,7 @@ def _intakes(parts: Parts, catalogue: CatalogueParts) -> list[Blueprint]:
 
 
 def _pages_parts(parts: Parts) -> PagesParts:
+    token_store = parts.catalogue.tokens if parts.catalogue else None
     return PagesParts(
         resolver=parts.resolver,
         listing=parts.sources.listing,
@@ -290,7 +291,8 @@ def _pages_parts(parts: Parts) -> PagesParts:
         takes_reports=parts.sources.catalogue_answers_for,
         clock=parts.clock,
         authentication=dashboard_authentication(parts.settings, parts.events, parts.paths),
-        tokens=PrivateTokens(partial(signing_key, parts.settings), parts.catalogue.tokens if parts.catalogue else None),
+        tokens=PrivateTokens(partial(signing_key, parts.settings), token_store),
+        token_store=token_store,
         default_label=parts.settings.label,
         public_url=parts.settings.public_url or "",
         paths=parts.paths,

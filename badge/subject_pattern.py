@@ -76,6 +76,12 @@ class PathPattern:
             raise InvalidSubject(f"two parts mean owner/repository; for all of a platform write {segments[0]}/*/*")
         return cls(text, Subject.from_segments(segments))
 
+    @classmethod
+    def only(cls, subject: Subject) -> PathPattern:
+        """Return the pattern that selects this subject alone; raises `InvalidSubject` if it gets too long."""
+        parts = (subject.platform, subject.account, subject.type, subject.name)
+        return cls.parse(Subject(*(re.sub(r"([*?[])", r"[\1]", part) for part in parts)).path)
+
     def matches(self, subject: Subject) -> bool:
         """Whether it selects the subject."""
         return self.by_part.matches(subject)
@@ -87,11 +93,6 @@ class PathPattern:
         return Pattern(
             {"platform": [parts.platform], "account": [parts.account], "type": [parts.type], "name": [parts.name]}
         )
-
-    @property
-    def only_subject(self) -> Subject | None:
-        """The one subject that it selects; None if it has a wildcard."""
-        return None if has_wildcard(str(self.parts)) else self.parts
 
 
 @dataclass(frozen=True, slots=True)

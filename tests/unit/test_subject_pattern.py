@@ -47,6 +47,11 @@ def test_a_selection_without_patterns_covers_everything() -> None:
         Selection.of([PathPattern.parse("acme/api")] * (MOST_PATTERNS + 1))
 
 
-def test_a_pattern_without_wildcards_names_one_subject() -> None:
-    assert PathPattern.parse("acme/web").only_subject == Subject.legacy("acme", "web")
-    assert PathPattern.parse("acme/*").only_subject is None
+@pytest.mark.parametrize("path", ["acme/web", "GitLab/a%2Fb/Repository/c/d", "acme/%2A%3F%5Ba%5D!", "acme/%25 %C3%A9"])
+def test_a_pattern_can_select_one_subject_whatever_it_is_called(path: str) -> None:
+    subject = Subject.from_path(path)
+    pattern = PathPattern.only(subject)
+    assert pattern.matches(subject)
+    assert PathPattern.parse(pattern.text) == pattern
+    assert not pattern.matches(Subject.parse(subject.platform, subject.account, subject.type, subject.name + "a"))
+    assert not pattern.matches(Subject.legacy("acme", "ab?a!"))
