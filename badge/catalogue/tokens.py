@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import Row, delete, insert, select
+from sqlalchemy import Row, delete, func, insert, select
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from badge.catalogue.database import Database
@@ -31,6 +31,8 @@ from badge.subject_pattern import Selection
 
 TOKEN_PREFIX = "bst_"  # noqa: S105 - how tokens begin, not one of them
 TOKEN_BYTES = 16
+MOST_TOKENS = 1_000
+"""Every dashboard user can create some."""
 TOKEN_LENGTH = len(TOKEN_PREFIX) + 22
 
 
@@ -52,9 +54,13 @@ class StoredTokens:
     database: Database
     clock: Clock
     events: Events
+    most: int = MOST_TOKENS
 
     def create(self, name: str, subjects: Selection) -> str:
-        """Create a token and return it; only its hash is stored. Raises `NameTaken`, or `ValueError` for a bad name."""
+        """Create a token and return it; only its hash is stored.
+
+        Raises `NameTaken`, or `ValueError` for a bad name or if there are `most` already.
+        """
         refuse_bad_name(name)
         if subjects.patterns is None:
             raise ValueError("say which subjects the token is for")
@@ -68,6 +74,8 @@ class StoredTokens:
         }
         try:
             with self.database.writing() as connection:
+                if (connection.scalar(select(func.count()).select_from(private_tokens)) or 0) >= self.most:
+                    raise ValueError(f"there are {self.most} tokens; revoke some that are no longer used")
                 connection.execute(insert(private_tokens).values(**row))
         except IntegrityError:
             raise NameTaken(f"there is a token called {name}; revoke it or choose another name") from None

@@ -208,7 +208,7 @@ def own_catalogue() -> Iterator[tuple[app.Parts, app.CatalogueParts]]:
 
 def invalidate_status(parts: app.Parts, subject: Subject) -> None:
     """Have badges show what was just changed."""
-    parts.resolver.renew(subject)
+    parts.resolver.invalidate(subject)
     if parts.settings.redis_url is not None and not parts.cache.is_up():
         lifetime = show_duration(parts.settings.fresh_finished)
         click.echo(f"Redis does not answer: badges may show the former status for {lifetime}.", err=True)

@@ -9,6 +9,7 @@ import os
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -350,6 +351,16 @@ def test_a_private_token_opens_what_it_was_created_for_until_it_is_revoked(store
     assert not store.tokens.opens(WEB, plain)
     with pytest.raises(NoSuchName):
         store.tokens.revoke("readme")
+
+
+def test_the_number_of_private_tokens_is_limited(store: Store) -> None:
+    few, subjects = replace(store.tokens, most=2), Selection([PathPattern.parse("acme/*")])
+    for name in ("one", "two"):
+        few.create(name, subjects)
+    with pytest.raises(ValueError, match="there are 2 tokens"):
+        few.create("three", subjects)
+    few.revoke("one")
+    few.create("three", subjects)
 
 
 def test_a_private_token_is_stored_as_a_hash_only(store: Store) -> None:

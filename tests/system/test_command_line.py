@@ -357,7 +357,7 @@ def test_the_doctor_finds_all_well(service: Service) -> None:
 def test_what_a_badge_shows_and_why(service: Service, tmp_path: Path) -> None:
     service.flask_badge("report", "acme/shown", "failed")
     told = json.loads(service.flask_badge("status", "acme/shown", "--json"))
-    assert (told["status"], told["badgeShows"], told["origin"]) == ("failed", "failed", "cache")
+    assert (told["status"], told["badgeShows"], told["origin"]) == ("failed", "failed", "upstream")
     assert "from the cache" in service.flask_badge("status", "acme/shown")
     service.flask_badge("report", "acme/secret", "failed", "--visibility", "private")
     assert "It is private" in service.flask_badge("status", "acme/secret")
