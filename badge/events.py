@@ -243,6 +243,11 @@ class AnswerCrashed:
     error: BaseException
 
 
+@dataclass(frozen=True, slots=True)
+class StoredTimesAhead:
+    """A subject has stored times ahead of now: this host's clock is wrong, or another's was."""
+
+
 class LogInEnd(StrEnum):
     """How an attempt to log in to the dashboard ended."""
 
@@ -279,4 +284,5 @@ Event = (
     | CatalogueFailed
     | AnswerCrashed
     | LogInTried
+    | StoredTimesAhead
 )

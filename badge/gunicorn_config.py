@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
-from badge.serving import Master, settings_or_exit
+from badge.serving import Master, configuration_or_exit
+
+
+@cache
+def _master() -> Master:
+    """Return the master of this process, which a reload keeps."""
+    return Master(configuration_or_exit())
 
 
 def gunicorn_values() -> dict[str, object]:
-    """Return gunicorn's settings and server hooks by name; exits the process if a `BADGE_…` setting is invalid."""
-    master = Master(settings_or_exit())
+    """Return gunicorn's settings and server hooks by name; exits the process if a `BADGE_…` setting is invalid.
+
+    gunicorn calls this again on a reload, when the master has loaded the new settings.
+    """
+    master = _master()
     settings = master.settings
     return {
         "bind": settings.bind,

@@ -26,6 +26,10 @@ MAX_NAME_BYTES = 3 * 1024
 BIDI_CONTROLS = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
+# How far apart clocks may be. A stored time that is further ahead of now than this counts as not known.
+CLOCK_TOLERANCE = timedelta(minutes=5)
+
+
 class InvalidSubject(ValueError):
     """The coordinates don't form a valid subject; the message says which part and why."""
 
@@ -130,6 +134,16 @@ def _is_control(character: str) -> bool:
 
 def _canonical_spelling(value: str, known: Sequence[str]) -> str:
     return next((word for word in known if word.lower() == value.lower()), value)
+
+
+def is_ahead(moment: datetime | None, now: datetime) -> bool:
+    """Whether a time of the past lies in the future, by more than clocks may be apart."""
+    return moment is not None and moment - now > CLOCK_TOLERANCE
+
+
+def unless_ahead(moment: datetime | None, now: datetime) -> datetime | None:
+    """Return the time of a past event; None if it can't be right."""
+    return None if is_ahead(moment, now) else moment
 
 
 class BackupStatus(StrEnum):

@@ -55,6 +55,10 @@ class Store:
         event = RunEvent(subject=subject, status=status, at=self.clock(), **more)
         return self.catalogue.record(event).applied
 
+    def receive(self, status: BackupStatus, subject: Subject = WEB, **more: Any) -> bool:
+        """Record an event without a time of its own; returns whether it was applied."""
+        return self.catalogue.record(RunEvent(subject=subject, status=status, **more)).applied
+
     def status(self, subject: Subject = WEB) -> BackupStatus | None:
         report = self.catalogue.report_for(subject)
         return report.status if report else None

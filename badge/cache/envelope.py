@@ -12,8 +12,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple, TypeVar
 
-from badge.model import BackupStatus, CacheEntry, Reason, Report, Visibility
-from badge.ports import CLOCK_TOLERANCE, CacheKey
+from badge.model import CLOCK_TOLERANCE, BackupStatus, CacheEntry, Reason, Report, Visibility
+from badge.ports import CacheKey
 
 SCHEMA = 3
 LONGEST = 8 * 1024

@@ -17,7 +17,7 @@ from sqlalchemy.exc import IntegrityError
 from badge.catalogue.database import Database
 from badge.catalogue.expectation import NOTHING_DUE, Expectation, due_columns
 from badge.catalogue.schema import checks, runs, subjects
-from badge.catalogue.subjects import KEY, change, is_subject, locked, may_be_in, remove, report_of, subject_of
+from badge.catalogue.subjects import KEY, change, is_subject, locked, may_be_in, remove, report_of, selected, subject_of
 from badge.model import BackupStatus, Report, Subject, Visibility
 from badge.ports import Clock
 from badge.subject_pattern import EVERY_SUBJECT, Selection
@@ -93,9 +93,9 @@ class Checks:
             status = BackupStatus(before.status)
             if status is BackupStatus.UNKNOWN:
                 status = BackupStatus.SCHEDULED
-            after = {"status": status.value, **due_columns(expectation, status, None)}
+            after: dict[str, Any] = {"status": status.value, **due_columns(expectation, status, None)}
             if visibility is not None:
-                after |= {"visibility": visibility.value, "visibility_at": now}
+                after["visibility"] = visibility.value
             change(connection, before, after, now)
         return plain
 
@@ -113,7 +113,8 @@ class Checks:
         """Expect nothing any more. What was reported stays; raises `NoSuchCheck`."""
         now = self.clock()
         with self.database.writing() as connection:
-            row = connection.execute(select(subjects).where(is_subject(subject)).with_for_update()).one_or_none()
+            wanted = selected(now).where(is_subject(subject)).with_for_update(of=subjects)
+            row = connection.execute(wanted).one_or_none()
             if row is None or connection.execute(delete(checks).where(checks.c.subject_id == row.id)).rowcount == 0:
                 raise NoSuchCheck(f"{subject} has no check.")
             if _has_runs(connection, row.id) or row.deleted_at is not None:
@@ -143,7 +144,8 @@ class Checks:
 
     def list(self) -> Iterator[Check]:
         """All checks in the order of their subjects' keys, read as they are taken."""
-        now, wanted = self.clock(), _checked(subjects, checks).order_by(*KEY)
+        now = self.clock()
+        wanted = selected(now, checks).join_from(subjects, checks).order_by(*KEY)
         with self.database.reading() as connection:
             for row in connection.execution_options(yield_per=LISTED_AT_ONCE).execute(wanted):
                 yield _check(row, now)
@@ -198,5 +200,5 @@ def _check(row: Row[Any], now: datetime) -> Check:
         expectation=_expectation(row),
         slug=row.slug,
         prefix=row.prefix,
-        overdue_at=row.overdue_at,
+        overdue_at=row.overdue_at_now,
     )

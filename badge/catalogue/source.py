@@ -11,14 +11,14 @@ from sqlalchemy.exc import SQLAlchemyError
 from badge.catalogue.faults import failure
 from badge.catalogue.store import Catalogue
 from badge.deadline import Deadline
-from badge.events import FailureKind
+from badge.events import FailureKind, StoredTimesAhead
 from badge.listing import (
     ListingFilter,
     ListingOrder,
     ListingPage,
     ListingTotals,
 )
-from badge.model import PastRun, Report, Subject
+from badge.model import PastRun, Report, Subject, is_ahead
 from badge.ports import CacheKey, Events, SourceUnavailable
 
 _Read = TypeVar("_Read")
@@ -57,7 +57,11 @@ class CatalogueSource:
     ) -> Report:
         """Return what the catalogue says now."""
         report = self._read("fetch", lambda: self.catalogue.report_for(subject))
-        return report if report is not None else Report.absent(self.catalogue.clock())
+        if report is None:
+            return Report.absent(self.catalogue.clock())
+        if is_ahead(report.last_success_at, report.observed_at):
+            self.events.emit(StoredTimesAhead())
+        return report
 
     def list(
         self,

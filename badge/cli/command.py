@@ -19,6 +19,7 @@ from badge.model import BackupStatus, InvalidSubject, Subject, status_named
 from badge.settings import BadSettings, Settings, load, parse_duration, show_duration
 from badge.subject_pattern import PathPattern, Selection
 from badge.telemetry.logs import LOGGER
+from badge.validation import DURATION
 from badge.web.pages.repository_url import subject_named
 
 NO_CATALOGUE = "This service shows other systems' backups and has no catalogue."
@@ -122,6 +123,8 @@ class DurationOption(click.ParamType[timedelta]):
 
     def convert(self, value: str | timedelta, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
         """Return the duration that the text names; a bad one is a usage error."""
+        if isinstance(value, str) and value.strip().isdecimal():  # settings would take it for seconds
+            self.fail(f"{DURATION}.", param, ctx)
         try:
             duration = parse_duration(value)
         except ValueError as error:

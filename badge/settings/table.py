@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -209,6 +209,12 @@ class Settings(BaseModel):
         """Return where a setting's value came from: `default`, `environment` or `/path/badge.env:3`."""
         return self._origins.get(name, DEFAULT)
 
+    def keeping(self, names: Collection[str], other: Settings) -> Settings:
+        """Return a copy in which these settings are as in `other`."""
+        copy = self.model_copy(update={name: getattr(other, name) for name in names})
+        copy._origins = {**self._origins, **{name: other.origin_of(name) for name in names}}  # noqa: SLF001 - of the same class
+        return copy
+
     @property
     def named_file(self) -> Path | None:
         """The settings file if BADGE_SETTINGS_FILE names it, else None."""
@@ -256,3 +262,6 @@ GROUPS = {
     "wait": "Limits",
 }
 """Each group's first setting, and its heading in the reference."""
+
+RESTART_ONLY = ("bind", "data_dir", "workers", "redis_memory_mb")
+"""Settings that a reload can't change."""

@@ -37,6 +37,7 @@ from badge.events import (
     SourceAnswered,
     SourceCallSuppressed,
     SourceFailed,
+    StoredTimesAhead,
     SubjectUnmatched,
     UnknownStatusReceived,
 )
@@ -63,6 +64,7 @@ LINES: dict[type[Event], tuple[int, str]] = {
     CatalogueFailed: (logging.WARNING, "catalogue failed"),
     AnswerCrashed: (logging.ERROR, "unexpected exception"),
     LogInTried: (logging.WARNING, "login attempted"),
+    StoredTimesAhead: (logging.WARNING, "stored times lie ahead of now; check the clocks"),
 }
 
 # During an outage, each request repeats these.

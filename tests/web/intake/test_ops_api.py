@@ -21,6 +21,7 @@ from badge.settings import load
 from badge.subject_pattern import PathPattern, Selection
 from tests.doubles import ManualClock, OneProcess
 
+WEB = Subject.legacy("acme", "web")
 SUBJECT = {"platform": "GitHub", "account": "acme", "subjectType": "Repository", "subjectName": "web"}
 
 
@@ -156,7 +157,7 @@ def test_a_key_is_limited_to_its_scopes(ops: Ops) -> None:
 
 
 def test_without_read_a_report_s_answer_tells_nothing_else(ops: Ops) -> None:
-    ops.report(status="failed", visibility="private")
+    ops.report(status="failed", visibility="private", startedAt="2026-11-23T11:00:00Z")
     late = ops.report(key=ops.only_reporter, status="succeeded", startedAt="2026-11-23T10:00:00Z")
     assert late.get_json() == {"applied": False}
     ops.clock.advance(hours=1)
@@ -167,14 +168,14 @@ def test_without_read_a_report_s_answer_tells_nothing_else(ops: Ops) -> None:
 def test_a_private_subject_is_made_public_with_the_scope_visibility_only(ops: Ops) -> None:
     assert ops.report(key=ops.only_reporter, status="succeeded", visibility="public").status_code == 200
     assert ops.report(key=ops.only_reporter, status="succeeded", visibility="private").status_code == 200
-    before = ops.status().get_json()
+    before, runs = ops.status().get_json(), ops.own.store.runs(WEB)
     ops.clock.advance(hours=1)
     refused = ops.report(key=ops.only_reporter, status="failed", visibility="public")
     assert (refused.status_code, refused.get_json()["code"]) == (403, "FORBIDDEN")
     assert "visibility" in refused.get_json()["detail"]
     assert refused.content_type == "application/problem+json"
     assert {**ops.status().get_json(), "observedAt": ""} == {**before, "observedAt": ""}
-    assert len(ops.own.store.runs(Subject.legacy("acme", "web"))) == 1
+    assert ops.own.store.runs(WEB) == runs
     assert ops.report(status="failed", visibility="public").get_json()["visibility"] == "public"
 
 
