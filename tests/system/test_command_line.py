@@ -222,7 +222,7 @@ def test_a_check_is_made_listed_rotated_and_deleted(tmp_path: Path) -> None:
     rotated = json.loads(flask_badge("check", "rotate", WEB, "--json", **public).stdout)
     assert (rotated["pingUrl"] != ping, rotated["badgeUrl"]) == (True, badge)
     assert run(tmp_path, "check", "create", WEB, "--every", "1d").returncode == 2
-    assert run(tmp_path, "check", "delete", WEB).stdout == f"{WEB}: no backups are expected any more\n"
+    assert run(tmp_path, "check", "delete", WEB).stdout == f"{WEB}: backups are no longer expected\n"
     assert run(tmp_path, "check", "list").stdout == ""
 
 
@@ -288,7 +288,7 @@ def test_a_misspelt_variable_is_named_and_is_no_error(tmp_path: Path) -> None:
     here = {"BADGE_DATA_DIR": str(tmp_path), "BADGE_LABLE": "x", "BADGE_PORT": "1"}
     done = flask_badge("report", WEB, "succeeded", **here)
     assert done.returncode == 0
-    assert done.stderr == "Note: BADGE_LABLE is no setting; did you mean BADGE_LABEL? BADGE_PORT is no setting.\n"
+    assert done.stderr == "Note: BADGE_LABLE is not a setting; did you mean BADGE_LABEL? BADGE_PORT is not a setting.\n"
     assert flask_badge("doctor", **here).stderr == ""
 
 

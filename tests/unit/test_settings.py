@@ -1,4 +1,4 @@
-"""Settings: all faults are reported at once, secrets come from files and are never shown, the docs match."""
+"""Settings: all faults are reported at once, secrets are read from files and never shown, the docs match."""
 
 import subprocess
 import sys
@@ -159,8 +159,8 @@ def test_shown_settings_hide_passwords_and_keys() -> None:
     assert values["BADGE_REDIS_URL"] == "rediss://<secret>@cache:6380/1"
 
 
-def test_a_misspelt_variable_is_reported() -> None:
-    assert unknown_variables({"BADGE_WORKER": "2"}) == ["BADGE_WORKER is no setting; did you mean BADGE_WORKERS?"]
+def test_a_misspelt_variable_is_reported_with_the_nearest_setting() -> None:
+    assert unknown_variables({"BADGE_WORKER": "2"}) == ["BADGE_WORKER is not a setting; did you mean BADGE_WORKERS?"]
     assert unknown_variables({"BADGE_WORKERS": "2", "BADGE_REDIS_URL_FILE": "x"}) == []
 
 
