@@ -9,7 +9,8 @@ import os
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from datetime import timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -23,7 +24,7 @@ from badge.cache.envelope import to_micros as micros
 from badge.catalogue.backup import renew_cache_identity
 from badge.catalogue.database import Database, new_engine
 from badge.catalogue.events import RunEvent
-from badge.catalogue.keys import KeyNameTaken, KeyVerdict, NoSuchKey, Scope
+from badge.catalogue.keys import Grant, KeyRefused, NameTaken, NoSuchName, Refusal, Scope
 from badge.catalogue.migration import MIGRATIONS, migrate, upgrade
 from badge.catalogue.schema import api_keys, metadata
 from badge.catalogue.source import CatalogueSource
@@ -33,6 +34,7 @@ from badge.events import CatalogueFailed
 from badge.listing import ListingFilter
 from badge.model import BackupStatus, Subject, Visibility
 from badge.ports import SourceUnavailable
+from badge.subject_pattern import PathPattern, Selection
 from tests.doubles import START, ManualClock, RecordedEvents
 from tests.servers import eventually
 from tests.store import WEB, Store
@@ -280,6 +282,28 @@ def test_an_older_schema_is_upgraded_with_its_data(new_url: str) -> None:
     store.close()
 
 
+def test_keys_of_an_older_schema_keep_every_right(new_url: str) -> None:
+    upgrade(new_url, to="0002")
+    engine = new_engine(new_url)
+    old = MetaData()
+    with engine.begin() as connection:
+        old.reflect(connection)
+        for scopes in ("ping", "read", "report", "ping report"):
+            row = {"name": scopes, "digest": scopes, "prefix": "bsb_", "scopes": scopes, "created_at": 0}
+            connection.execute(insert(old.tables["api_keys"]).values(row))
+    engine.dispose()
+    migrate(new_url)
+    store = Store.on(new_url)
+    of_reporters = {Scope.READ, Scope.REPORT, Scope.VISIBILITY}
+    assert {key.name: key.grant for key in store.keys.list()} == {
+        "ping": Grant(frozenset({Scope.PING})),
+        "read": Grant(frozenset({Scope.READ})),
+        "report": Grant(frozenset(of_reporters)),
+        "ping report": Grant(frozenset(of_reporters | {Scope.PING})),
+    }
+    store.close()
+
+
 def minutes(number: float) -> int:
     return micros(START + timedelta(minutes=number))
 
@@ -414,12 +438,92 @@ def test_an_unavailable_database_makes_the_source_unavailable(tmp_path: Path) ->
     assert events.seen == [CatalogueFailed(operation, "SQLITE_CANTOPEN", reason) for operation in ("fetch", "list")]
 
 
-def test_a_key_does_what_it_was_made_for(store: Store) -> None:
-    plain = store.keys.create("ci", {Scope.REPORT})
-    assert store.keys.check(plain, Scope.REPORT, START) is KeyVerdict.OK
-    assert store.keys.check(plain, Scope.READ, START) is KeyVerdict.LACKS_SCOPE
-    assert store.keys.check(plain + "x", Scope.REPORT, START) is KeyVerdict.UNKNOWN
-    assert store.keys.check("x" * 10_000, Scope.REPORT, START) is KeyVerdict.UNKNOWN
+def refusal_of(store: Store, plain: str, scope: Scope, now: datetime = START) -> Refusal:
+    with pytest.raises(KeyRefused) as refused:
+        store.keys.check(plain, scope, now)
+    return refused.value.refusal
+
+
+def test_a_key_allows_what_it_was_created_for(store: Store) -> None:
+    plain = store.keys.create("ci", {Scope.REPORT}, expires_at=START + timedelta(days=1))
+    assert store.keys.check(plain, Scope.REPORT, START) == Grant(frozenset({Scope.REPORT}))
+    assert refusal_of(store, plain, Scope.READ) is Refusal.LACKS_SCOPE
+    assert refusal_of(store, plain + "x", Scope.REPORT) is Refusal.UNKNOWN
+    assert refusal_of(store, "x" * 10_000, Scope.REPORT) is Refusal.UNKNOWN
+    assert refusal_of(store, plain, Scope.REPORT, START + timedelta(days=1)) is Refusal.EXPIRED
+
+
+def test_a_key_is_for_the_subjects_of_its_patterns(store: Store) -> None:
+    patterns = [PathPattern.parse("GitHub/acme/*"), PathPattern.parse("other/web")]
+    plain = store.keys.create("ci", {Scope.REPORT}, subjects=Selection(patterns))
+    stored, checked = store.keys.list()[0].grant, store.keys.check(plain, Scope.REPORT, START)
+    assert stored == checked == Grant(frozenset({Scope.REPORT}), Selection(patterns))
+    assert stored.subjects.texts == ["GitHub/acme/*", "other/web"]
+
+
+def test_a_private_token_opens_what_it_was_created_for_until_it_is_revoked(store: Store) -> None:
+    plain = store.tokens.create("readme", Selection([PathPattern.parse("acme/*")]))
+    assert store.tokens.opens(WEB, plain)
+    assert not store.tokens.opens(Subject.legacy("other", "web"), plain)
+    assert not store.tokens.opens(WEB, plain[:-1] + "!")
+    assert store.tokens.list()[0].last_used_on == START.date()
+    with pytest.raises(NameTaken):
+        store.tokens.create("readme", Selection([PathPattern.parse("acme/*")]))
+    other = Store.on(store.url)
+    other.tokens.revoke("readme")
+    other.close()
+    assert not store.tokens.opens(WEB, plain)
+    with pytest.raises(NoSuchName):
+        store.tokens.revoke("readme")
+
+
+def test_the_number_of_private_tokens_is_limited(store: Store) -> None:
+    few, subjects = replace(store.tokens, most=2), Selection([PathPattern.parse("acme/*")])
+    for name in ("one", "two"):
+        few.create(name, subjects)
+    with pytest.raises(ValueError, match="there are 2 tokens"):
+        few.create("three", subjects)
+    few.revoke("one")
+    few.create("three", subjects)
+
+
+def test_a_private_token_is_stored_as_a_hash_only(store: Store) -> None:
+    plain = store.tokens.create("readme", Selection([PathPattern.parse("acme/web")]))
+    assert plain[:8].encode() in store.all_that_is_kept()
+    assert plain.encode() not in store.all_that_is_kept()
+
+
+LISTED = {
+    "acme/*": ["GitHub/acme/Repository/Web", "GitHub/acme/Repository/a_b", "GitHub/acme/Repository/axb"],
+    "acme/a_b": ["GitHub/acme/Repository/a_b"],
+    "acme/?[x]b": ["GitHub/acme/Repository/axb"],
+    "ACME/w*": ["GitHub/acme/Repository/Web"],
+    "*/acme/*": [
+        "AzureDevOps/acme/Repository/project/web",
+        "GitHub/acme/Repository/Web",
+        "GitHub/acme/Repository/a_b",
+        "GitHub/acme/Repository/axb",
+    ],
+    "AzureDevOps/acme/Repository/*": ["AzureDevOps/acme/Repository/project/web"],
+    "Linear/Acme/*": ["Linear/Acme/Workspace/Ümlaut"],
+    "Linear/*/Work*/Ü*": ["Linear/Acme/Workspace/Ümlaut"],
+    "Linear/acme/*": [],
+    "Linear/*/Workspace/ü*": [],
+}
+
+
+def test_a_list_can_be_limited_to_patterns(store: Store) -> None:
+    for path in {path for paths in LISTED.values() for path in paths}:
+        store.tell(BackupStatus.SUCCEEDED, Subject.parse(*path.split("/", 3)))
+
+    def listed(*patterns: str) -> set[str]:
+        within = Selection([PathPattern.parse(pattern) for pattern in patterns])
+        return {str(item.subject) for item in store.catalogue.list(ListingFilter(), within=within).items}
+
+    assert {pattern: listed(pattern) for pattern in LISTED} == {
+        pattern: set(paths) for pattern, paths in LISTED.items()
+    }
+    assert listed("acme/a_b", "acme/web") == {"GitHub/acme/Repository/a_b", "GitHub/acme/Repository/Web"}
 
 
 def test_only_a_hash_of_a_key_is_stored(store: Store) -> None:
@@ -432,11 +536,11 @@ def test_only_a_hash_of_a_key_is_stored(store: Store) -> None:
 
 def test_names_of_keys_are_unique_and_sane(store: Store) -> None:
     store.keys.create("ci", {Scope.READ})
-    with pytest.raises(KeyNameTaken):
+    with pytest.raises(NameTaken):
         store.keys.create("ci", {Scope.READ})
     with pytest.raises(ValueError, match="letters"):
         store.keys.create("no spaces", {Scope.READ})
-    with pytest.raises(NoSuchKey):
+    with pytest.raises(NoSuchName):
         store.keys.revoke("other")
 
 
@@ -447,7 +551,7 @@ def test_a_busy_database_does_not_refuse_a_good_key(store: Store) -> None:
     with store.catalogue.database.writing() as connection:
         connection.execute(update(api_keys).values(last_used_at=START))
         began = time.monotonic()
-        assert other.keys.check(plain, Scope.READ, START) is KeyVerdict.OK
+        assert other.keys.check(plain, Scope.READ, START).scopes == {Scope.READ}
         assert time.monotonic() - began < 0.5
     other.close()
 

@@ -18,7 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from badge.catalogue.checks import Checks
 from badge.catalogue.events import RunEvent
 from badge.catalogue.faults import failure
-from badge.catalogue.keys import ApiKeys, KeyVerdict, Scope
+from badge.catalogue.keys import ApiKeys, KeyRefused, Scope
 from badge.catalogue.store import Catalogue
 from badge.events import PingAnswered, StoredTimesAhead
 from badge.model import BackupStatus, Subject
@@ -128,9 +128,11 @@ class PingIntake:
         return subject
 
     def _subject_by_slug(self, key: str, slug: str) -> Subject:
-        if self.keys.check(key, Scope.PING, self.clock()) is not KeyVerdict.OK:
-            raise PingRefused(404, "not found")
-        found = self.checks.subjects_with_slug(slug)
+        try:
+            grant = self.keys.check(key, Scope.PING, self.clock())
+        except KeyRefused:
+            raise PingRefused(404, "not found") from None
+        found = self.checks.subjects_with_slug(slug, grant.subjects)
         if len(found) > 1:
             raise PingRefused(409, "ambiguous slug")
         if not found:
