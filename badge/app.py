@@ -50,7 +50,7 @@ from badge.web.badges.routes import BadgeParts
 from badge.web.health import Readiness
 from badge.web.intake.rates import KeyRate
 from badge.web.login.authentication import dashboard_authentication
-from badge.web.login.sessions import use_sessions
+from badge.web.loopback import is_loopback_url
 from badge.web.pages import PagesParts
 from badge.web.paths import AT_ROOT, Paths
 from badge.web.signing_key import signing_key
@@ -59,6 +59,7 @@ from badge.web.terminal import Terminal
 
 if TYPE_CHECKING:
     from badge.catalogue.checks import Checks
+    from badge.catalogue.database import Database
     from badge.catalogue.keys import ApiKeys
     from badge.catalogue.source import CatalogueSource
     from badge.catalogue.store import Catalogue
@@ -123,6 +124,8 @@ class Parts:
     """None without a shared store: each process then draws its own pictures."""
     resolver: Resolver
     sources: Sources
+    database: Database | None
+    """The database of the catalogue and of logins, if there is a catalogue or users have to log in."""
     warm_up: Callable[[], None]
     """Called once in each new worker; works in the background so that the first request need not wait."""
     paths: Paths = AT_ROOT
@@ -134,9 +137,9 @@ class Parts:
         return self.sources.catalogue
 
     def close(self) -> None:
-        """Close the catalogue's connections; for callers whose process goes on, such as tests."""
-        if self.catalogue is not None:
-            self.catalogue.store.database.close()
+        """Close the database's connections; for callers whose process goes on, such as tests."""
+        if self.database is not None:
+            self.database.close()
 
     def are_sources_up(self) -> bool:
         """Whether every source answered its most recent call."""
@@ -190,6 +193,7 @@ def build_parts(
         pictures=stores.pictures,
         resolver=resolver,
         sources=sources,
+        database=_database(settings, sources.catalogue),
         warm_up=stores.warm_up,
     )
 
@@ -211,8 +215,7 @@ def build_app(parts: Parts) -> Flask:
     """Return the WSGI application built from wired parts."""
     readiness = Readiness({"cache": parts.cache.is_up, "source": parts.are_sources_up})
     settings = parts.settings
-    token = settings.metrics_token.get_secret_value() if settings.metrics_token else None
-    blueprints = [health.blueprint(readiness, parts.paths), metrics.blueprint(parts.events.metrics, token)]
+    blueprints = [health.blueprint(readiness, parts.paths), _metrics(settings, parts.events)]
     if parts.catalogue is not None:
         blueprints += _intakes(parts, parts.catalogue)
     pages_parts = _pages_parts(parts)
@@ -225,11 +228,20 @@ def build_app(parts: Parts) -> Flask:
     limits = EdgeCacheLimits(settings.edge_cache.total_seconds(), settings.edge_cache_entries, max_bytes)
     site = build_site(badge_parts, blueprints, limits, parts.paths)
     if pages_parts.authentication.log_in is not None:
+        from badge.web.login.sessions import use_sessions  # noqa: PLC0415 - imported on demand, like the catalogue
+
         use_sessions(site, settings)
     site.extensions["readiness"] = readiness
     site.extensions["warm_up"] = parts.warm_up
     site.extensions["close"] = parts.close
     return site
+
+
+def _metrics(settings: Settings, events: Telemetry) -> Blueprint:
+    token = settings.metrics_token.get_secret_value() if settings.metrics_token else None
+    # With a public address there is a proxy, behind which every request looks local.
+    is_private = settings.public_url is None or is_loopback_url(settings.public_url)
+    return metrics.blueprint(events.metrics, token, is_open_to_loopback=is_private and token is None)
 
 
 def _intakes(parts: Parts, catalogue: CatalogueParts) -> list[Blueprint]:
@@ -259,7 +271,7 @@ def _pages_parts(parts: Parts) -> PagesParts:
         history=parts.catalogue.source if parts.catalogue else None,
         takes_reports=parts.sources.catalogue_answers_for,
         clock=parts.clock,
-        authentication=dashboard_authentication(parts.settings, parts.events, parts.paths),
+        authentication=dashboard_authentication(parts.settings, parts.database, parts.clock, parts.events, parts.paths),
         tokens=PrivateTokens(partial(signing_key, parts.settings)),
         default_label=parts.settings.label,
         public_url=parts.settings.public_url or "",
@@ -279,6 +291,16 @@ def _catalogue(settings: Settings, clock: Clock) -> CatalogueParts:
     database = Database(settings.catalogue_location)
     store = Catalogue(database, clock, Retention(settings.catalogue_retention, settings.catalogue_runs))
     return CatalogueParts(store, ApiKeys(database, clock), Checks(database, clock), CatalogueSource(store))
+
+
+def _database(settings: Settings, catalogue: CatalogueParts | None) -> Database | None:
+    if catalogue is not None:
+        return catalogue.store.database
+    if not settings.has_logins:
+        return None
+    from badge.catalogue.database import Database  # noqa: PLC0415 - imported on demand, like the catalogue
+
+    return Database(settings.catalogue_location)
 
 
 def _sources(settings: Settings, clock: Clock, events: Events) -> Sources:

@@ -239,7 +239,11 @@ class LogInEnd(StrEnum):
     REFUSED = "refused"
     FORGED = "forged"
     """The form or the provider's answer was invalid, or was meant for another browser."""
+    THROTTLED = "throttled"
+    """There were too many failed attempts."""
     NO_PROVIDER = "noProvider"
+    UNAVAILABLE = "unavailable"
+    """The database with the logins can't be used."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ import os
 import signal
 import sys
 import traceback
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from types import FrameType
@@ -19,13 +20,15 @@ from typing import Any
 from badge import listening
 from badge.artwork.png_check import PngCheck
 from badge.cache.embedded.server import EmbeddedServer, binary_path
-from badge.settings import BadSettings, Settings, changed, load, unknown_variables
+from badge.settings import BadSettings, Settings, changed, load, show_duration, unknown_variables
 from badge.telemetry.shared_counts import SharedCounts, share_counts
 from badge.web.health import Readiness
+from badge.web.login.link import link_url
 from badge.web.paths import AT_ROOT, DASHBOARD, Paths
 from badge.web.terminal import EXAMPLE, Terminal
 
 START_TIMEOUT = timedelta(seconds=5)
+LINK_LIFETIME = timedelta(hours=1)
 
 
 def settings_or_exit() -> Settings:
@@ -78,8 +81,10 @@ class Master:
         for sentence in unknown_variables():
             server.log.warning("%s", sentence)
         self.png = PngCheck()
-        if _has_catalogue(self.settings):
-            _make_schema(self.settings)
+        has_catalogue = _has_catalogue(self.settings)
+        # Without a catalogue, badges work even if nobody can log in.
+        if (has_catalogue or self.settings.has_logins) and not _make_schema(self.settings) and has_catalogue:
+            sys.exit(1)
         if self.settings.redis_url is None:
             self._start_cache(server)
 
@@ -96,7 +101,10 @@ class Master:
         del server
         if self.png is not None:
             self.png.start()
-        sys.stderr.write(first_words(self.settings))
+        # Not into a log, where a link would be read by others.
+        is_for_link = self.settings.dashboard == "link" and self.settings.address and sys.stderr.isatty()
+        if not (is_for_link and _in_child(_greet_with_link, self.settings)):
+            sys.stderr.write(first_words(self.settings))
 
     def post_worker_init(self, worker: Any) -> None:
         """In a worker: connect, and say "not ready" from the moment it is told to stop."""
@@ -153,17 +161,21 @@ def _has_catalogue(settings: Settings) -> bool:
     return settings.upstream_url is None
 
 
-def _make_schema(settings: Settings) -> None:
-    """Have the schema brought up to date by a process of its own: what that loads, nobody needs again."""
+def _make_schema(settings: Settings) -> bool:
+    """Bring the database's schema up to date; whether that worked. A fault is on standard error."""
+    return _in_child(_migrated, settings)
+
+
+def _in_child(work: Callable[[Settings], int], settings: Settings) -> bool:
+    """Run this in a process of its own, because no other needs what it loads; whether it returned 0."""
     pid = os.fork()
     if pid == 0:
         try:
-            os._exit(_migrated(settings))
-        except BaseException:  # noqa: BLE001 - told, and this process has to end here
+            os._exit(work(settings))
+        except BaseException:  # noqa: BLE001 - printed, and this process has to end here
             traceback.print_exc()
             os._exit(1)
-    if os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) != 0:
-        sys.exit(1)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
 
 
 def _migrated(settings: Settings) -> int:
@@ -180,20 +192,52 @@ def _migrated(settings: Settings) -> int:
     return 0
 
 
-def first_words(settings: Settings, paths: Paths = AT_ROOT) -> str:
-    """What stands on the screen once the service answers."""
-    address = settings.address or settings.bind
+def _greet_with_link(settings: Settings) -> int:
+    from badge.app import utc_now  # noqa: PLC0415 - loaded where there are logins
+    from badge.catalogue.database import Database  # noqa: PLC0415
+    from badge.catalogue.logins import Logins, LoginsUnavailable  # noqa: PLC0415
+
+    try:
+        secret = Logins(Database(settings.catalogue_location), utc_now).make_link(LINK_LIFETIME)
+    except LoginsUnavailable:
+        return 1
+    sys.stderr.write(first_words(settings, link=secret))
+    return 0
+
+
+def first_words(settings: Settings, paths: Paths = AT_ROOT, link: str = "") -> str:
+    """Return what is printed once the service answers; `link` is the secret of a login link."""
+    address, terminal = settings.address or settings.bind, Terminal.of(settings)
     lines = [
         "",
         "Backup Status Badge is ready.",
-        f"  Dashboard    {address}{paths.to(DASHBOARD)}",
+        f"  Dashboard    {link_url(address, link, paths) if link else address + paths.to(DASHBOARD)}",
+        f"  Visible to   {_audience(settings, terminal, has_link=bool(link))}",
         f"  A badge      {address}{paths.badge(EXAMPLE)}",
     ]
     if settings.upstream_url is None and settings.sources is None:
-        terminal = Terminal.of(settings)
         lines += [
             "  Report a first backup, in another terminal:",
             "               " + terminal.command("report", EXAMPLE, "succeeded"),
-            *([f"  {terminal.note}"] if terminal.note else []),
         ]
+    if terminal.note:
+        lines.append(f"  {terminal.note}")
     return "\n".join([*lines, "", ""])
+
+
+def _audience(settings: Settings, terminal: Terminal, *, has_link: bool) -> str:
+    """Return who may see the dashboard, and how."""
+    match settings.dashboard:
+        case "open":
+            return "everyone, without private subjects"
+        case "off":
+            return "nobody (BADGE_DASHBOARD=off)"
+        case "token":
+            return "whoever logs in with BADGE_DASHBOARD_TOKEN"
+        case "oidc":
+            return "users of BADGE_OIDC_ISSUER listed in BADGE_OIDC_ALLOW"
+        case "link" if has_link:
+            first = f"whoever opens this link first, within {show_duration(LINK_LIFETIME)}"
+            return f"{first}. For another, run: {terminal.login_link}"
+        case "link":
+            return f"whoever opens a link printed by: {terminal.login_link}"

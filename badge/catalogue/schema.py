@@ -134,3 +134,21 @@ checks = Table(
 )
 
 Index("ix_checks_slug", checks.c.slug)
+
+# Login links and sessions of the dashboard, by their hashes.
+logins = Table(
+    "logins",
+    metadata,
+    Column("digest", String(64), primary_key=True),
+    Column("expires_at", Moment, nullable=False),
+)
+
+Index("ix_logins_expires_at", logins.c.expires_at)
+
+login_attempts = Table(
+    "login_attempts",
+    metadata,
+    Column("id", _ID, primary_key=True),
+    Column("address", String(64), nullable=False),
+    Column("at", Moment, nullable=False),
+)

@@ -12,6 +12,7 @@ from badge.cli.demo import demo
 from badge.cli.draw import draw, url
 from badge.cli.explain import explain
 from badge.cli.key import key
+from badge.cli.login_link import login_link
 from badge.cli.report import report
 from badge.cli.sources import sources
 from badge.cli.status import status
@@ -32,10 +33,25 @@ badge = BadgeGroup(
     epilog=examples(
         "badge report GitHub/acme/Repository/web succeeded",
         "badge check create acme/web --every 24h --grace 2h",
+        "badge login-link",
         "badge explain acme/web",
         "badge check-config",
     )
     + "\n\nExit codes: 0 success, 1 failure, 2 wrong usage or settings.",
     old_names={"doctor": "check-config", "forget": "delete"},
-    commands=[report, delete, check, status, explain, url, draw, key, settings, sources, check_config, demo],
+    commands=[
+        report,
+        delete,
+        check,
+        status,
+        explain,
+        url,
+        draw,
+        key,
+        login_link,
+        settings,
+        sources,
+        check_config,
+        demo,
+    ],
 )
