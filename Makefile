@@ -84,7 +84,7 @@ system-packages: png-packages
 	@scripts/system-packages "the tests of the catalogue on PostgreSQL" postgresql pgbouncer
 	@scripts/system-packages "the tests of pings" borgmatic curl
 	@scripts/system-packages "the tests of config/nginx.conf" nginx
-	@scripts/system-packages "the tests of other proxies" varnish squid
+	@scripts/system-packages "the tests of other proxies" varnish squid haproxy caddy
 
 clean: ## Remove everything built or installed here; data in var/ stays.
 	@rm -rf $(VENV) build .coverage .hypothesis .pytest_cache .mypy_cache .ruff_cache .import_linter_cache *.egg-info

@@ -315,7 +315,7 @@ def test_a_badge_is_unknown_at_once_when_its_subject_is_deleted(service: Service
     service.flask_badge("delete", "acme/wbe", "--yes")
     shown = service.get("/badge/acme/wbe.txt?v=2")
     assert (shown.status_code, shown.text) == (404, "unknown\n")
-    assert "acme/Repository/wbe" not in service.get("/dashboard").text
+    assert "acme/Repository/wbe" not in service.get_logged_in("/dashboard").text
 
 
 def test_the_settings_are_shown_without_secrets(tmp_path: Path) -> None:
