@@ -41,8 +41,9 @@ def context_of(browser: Browser, service: Service, *, is_logged_in: bool = True,
     context = browser.new_context(base_url=service.url, **options)
     if is_logged_in:
         name, value = service.cookie()
-        is_secure = name.startswith("__Host-")
-        context.add_cookies([{"name": name, "value": value, "url": service.url, "secure": is_secure}])
+        # The address's scheme says only whether a cookie may be `Secure`.
+        url = service.url.replace("http:", "https:") if name.startswith("__Host-") else service.url
+        context.add_cookies([{"name": name, "value": value, "url": url, "secure": url != service.url}])
     return context
 
 
