@@ -10,7 +10,7 @@ RUN python -m venv .venv
 COPY requirements.txt requirements-postgresql.txt ./
 RUN .venv/bin/pip install --quiet --no-deps --require-hashes -r requirements.txt -r requirements-postgresql.txt \
  && .venv/bin/pip check
-COPY pyproject.toml README.md LICENSE app.py wsgi.py ./
+COPY pyproject.toml README.md LICENSE NOTICE app.py wsgi.py ./
 COPY badge ./badge
 COPY config ./config
 COPY docs/openapi.yaml ./docs/

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from flask import Blueprint, Flask
 
@@ -71,6 +71,14 @@ SOURCE_BREAKER = CircuitBreakerRules(failures=5)
 def utc_now() -> datetime:
     """Return the current time, timezone-aware, in UTC."""
     return datetime.now(UTC)
+
+
+class CatalogueState(NamedTuple):
+    """What gunicorn's master finds out about the catalogue at start, for all workers."""
+
+    cache_identity: str | None
+    """None if it can't be read."""
+    is_damaged: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +148,15 @@ class Parts:
         """Close the database's connections; for callers whose process goes on, such as tests."""
         if self.database is not None:
             self.database.close()
+
+    def use_catalogue_state(self, state: CatalogueState) -> None:
+        """Take over what was found out about the database before the workers were forked."""
+        assert self.database is not None
+        self.database.cache_identity, self.database.is_damaged = state
+
+    def is_catalogue_usable(self) -> bool:
+        """Whether the catalogue's file has not been found damaged."""
+        return self.catalogue is None or not self.catalogue.store.database.is_damaged
 
     def are_sources_up(self) -> bool:
         """Whether every source answered its most recent call."""
@@ -214,6 +231,8 @@ def create_app(
 def build_app(parts: Parts) -> Flask:
     """Return the WSGI application built from wired parts."""
     readiness = Readiness({"cache": parts.cache.is_up, "source": parts.are_sources_up})
+    if parts.catalogue is not None:
+        readiness.watch("catalogue", parts.is_catalogue_usable)
     settings = parts.settings
     blueprints = [health.blueprint(readiness, parts.paths), _metrics(settings, parts.events)]
     if parts.catalogue is not None:
@@ -233,6 +252,7 @@ def build_app(parts: Parts) -> Flask:
         use_sessions(site, settings)
     site.extensions["readiness"] = readiness
     site.extensions["warm_up"] = parts.warm_up
+    site.extensions["use_catalogue_state"] = parts.use_catalogue_state
     site.extensions["close"] = parts.close
     return site
 
@@ -251,7 +271,14 @@ def _intakes(parts: Parts, catalogue: CatalogueParts) -> list[Blueprint]:
     from badge.web.intake.ping import PingIntake  # noqa: PLC0415
 
     invalidate, settings = parts.resolver.invalidate, parts.settings
-    api = OpsApi(catalogue.store, catalogue.keys, parts.clock, KeyRate(settings.ops_per_minute), on_change=invalidate)
+    api = OpsApi(
+        catalogue.store,
+        catalogue.keys,
+        parts.clock,
+        parts.events,
+        KeyRate(settings.ops_per_minute),
+        on_change=invalidate,
+    )
     intake = PingIntake(
         catalogue.store,
         catalogue.checks,
@@ -280,7 +307,7 @@ def _pages_parts(parts: Parts) -> PagesParts:
     )
 
 
-def _catalogue(settings: Settings, clock: Clock) -> CatalogueParts:
+def _catalogue(settings: Settings, clock: Clock, events: Events) -> CatalogueParts:
     # Imported on demand: most deployments have one kind of source, and each kind costs 5 to 15 MB.
     from badge.catalogue.checks import Checks  # noqa: PLC0415
     from badge.catalogue.database import Database  # noqa: PLC0415
@@ -290,7 +317,7 @@ def _catalogue(settings: Settings, clock: Clock) -> CatalogueParts:
 
     database = Database(settings.catalogue_location)
     store = Catalogue(database, clock, Retention(settings.catalogue_retention, settings.catalogue_runs))
-    return CatalogueParts(store, ApiKeys(database, clock), Checks(database, clock), CatalogueSource(store))
+    return CatalogueParts(store, ApiKeys(database, clock), Checks(database, clock), CatalogueSource(store, events))
 
 
 def _database(settings: Settings, catalogue: CatalogueParts | None) -> Database | None:
@@ -308,7 +335,7 @@ def _sources(settings: Settings, clock: Clock, events: Events) -> Sources:
         return _configured(settings, settings.sources, clock, events)
     if settings.upstream_url is not None:
         return _upstream(settings, settings.upstream_url, clock, events)
-    catalogue = _catalogue(settings, clock)
+    catalogue = _catalogue(settings, clock, events)
     source = catalogue.source
     return Sources(OneSource(source), source, catalogue, {source.name})
 
@@ -321,9 +348,10 @@ def _configured(settings: Settings, file: Path, clock: Clock, events: Events) ->
 
     configured = load(file)
     names = catalogue_names(configured)
-    catalogue = _catalogue(settings, clock) if names else None
+    catalogue = _catalogue(settings, clock, events) if names else None
     source = catalogue.source if catalogue else None
-    routing = build_routing(configured, source.called if source else None, clock, events)
+    named = source.called if source else None
+    routing = build_routing(configured, named, clock, events, settings.public_url or "")
     return Sources(routing, listing_of(configured, routing, source, clock), catalogue, names)
 
 
@@ -332,11 +360,15 @@ def _upstream(settings: Settings, url: str, clock: Clock, events: Events) -> Sou
     from badge.sources.http.transport import HttpTransport  # noqa: PLC0415
     from badge.sources.native.listing import LARGEST_PAGE_BYTES, NativeWalk  # noqa: PLC0415
     from badge.sources.native.source import NativeSource  # noqa: PLC0415
+    from badge.sources.place import place_of  # noqa: PLC0415
+    from badge.sources.secrets import Secret  # noqa: PLC0415
     from badge.sources.snapshot_listing import SnapshotListing  # noqa: PLC0415
 
     key = settings.upstream_api_key.get_secret_value() if settings.upstream_api_key else None
+    who = Secret(value=key) if key else None
+    place = place_of("upstream", deployment=settings.public_url, url=url, method=settings.upstream_method, who=who)
     transport = HttpTransport(max_bytes=settings.upstream_max_bytes)
-    source = NativeSource(url, key, transport, clock, events, by_post=settings.upstream_method == "post")
+    source = NativeSource(url, key, transport, clock, events, place, by_post=settings.upstream_method == "post")
     walk = NativeWalk(url, key, HttpTransport(max_bytes=LARGEST_PAGE_BYTES), clock)
     return Sources(OneSource(source), SnapshotListing(walk, clock))
 
@@ -358,7 +390,7 @@ def _stores(settings: Settings, clock: Clock, events: Events, source_count: int,
     connections = settings.threads + source_count * settings.upstream_concurrency + 4
     connector = RedisConnector(url, settings.redis_timeout, connections)
     commands = RedisCommands(connector, events, CircuitBreaker("redis", events))
-    statuses = RedisStatusCache(commands, local, events, clock)
+    statuses = RedisStatusCache(commands, local, events, clock, _lifetimes(settings).longest_wait)
     return Stores(statuses, RedisSourcePauses(commands, clock), RedisPictureStore(commands), commands.warm_up)
 
 

@@ -225,6 +225,17 @@ class PingAnswered:
 
 
 @dataclass(frozen=True, slots=True)
+class CatalogueFailed:
+    """The catalogue's database failed; a job was told to try again later, or a source was unavailable."""
+
+    operation: str
+    error: str
+    """Name of the error's class in the driver, or SQLite's result code; never its text, which may hold secrets."""
+    reason: str
+    """What that means, from a closed list of sentences."""
+
+
+@dataclass(frozen=True, slots=True)
 class AnswerCrashed:
     """A bug: an unexpected exception, answered with the image "unknown"."""
 
@@ -242,8 +253,6 @@ class LogInEnd(StrEnum):
     THROTTLED = "throttled"
     """There were too many failed attempts."""
     NO_PROVIDER = "noProvider"
-    UNAVAILABLE = "unavailable"
-    """The database with the logins can't be used."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,6 +278,7 @@ Event = (
     | RefreshBegun
     | BadgeServed
     | PingAnswered
+    | CatalogueFailed
     | AnswerCrashed
     | LogInTried
 )

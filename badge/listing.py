@@ -144,6 +144,12 @@ class RunHistory(Protocol):
         ...
 
 
+def search_texts(subject: Subject) -> tuple[str, str]:
+    """Return the two texts in which a search looks for its words, in lower case: with and without the type."""
+    short = f"{subject.platform}/{subject.account}/{subject.name}"
+    return str(subject).lower(), short.lower()
+
+
 def cursor_at(order: ListingOrder, marks: Sequence[object]) -> str:
     """Return the cursor for what follows a row; `marks` are the row's sort values, as numbers and strings."""
     return base64.urlsafe_b64encode(json.dumps([order, *marks]).encode()).decode().rstrip("=")

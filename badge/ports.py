@@ -32,8 +32,11 @@ RANDOM_JITTER: Jitter = random.SystemRandom().random
 # Upper limit for Retry-After: a source may send an absurd value.
 LONGEST_PAUSE = timedelta(minutes=15)
 
-SubjectKey = tuple[str, str, str, str]
-"""`Subject.key(...)`: what the cache and the catalogue compare subjects by."""
+# The clocks of hosts differ by at most this; a time further ahead is not believed.
+CLOCK_TOLERANCE = timedelta(minutes=5)
+
+CacheKey = tuple[str, ...]
+"""What the cache compares entries by: the `place` of the source, then `Subject.key(...)`."""
 
 
 class SourceUnavailable(Exception):
@@ -60,8 +63,16 @@ class StatusSource(Protocol):
         """Name for logs and metrics; contains no address."""
         ...
 
-    def folds_case(self, subject: Subject) -> bool:
-        """Whether account and name of this subject are case-insensitive for the source."""
+    @property
+    def place(self) -> str:
+        """Name and digest of where the source asks, as whom, and how it reads the answers.
+
+        Part of all keys in the cache: two deployments with one Redis share what they cache only if these are equal.
+        """
+        ...
+
+    def cache_key(self, subject: Subject) -> CacheKey:
+        """Return the key of this subject's report; equal for spellings that the source does not distinguish."""
         ...
 
     def is_local(self, subject: Subject) -> bool:
@@ -93,7 +104,7 @@ class SourceRouting(Protocol):
 class Lease:
     """The fleet-wide right to fetch one subject's report, until it expires or is released."""
 
-    key: SubjectKey
+    key: CacheKey
     token: str
     began: datetime
     """When it was granted, by the cache's clock; counts as the start of the fetch."""
@@ -110,26 +121,26 @@ class LeaseAttempt:
 class StatusCache(Protocol):
     """A place to keep reports. No method raises: a lost server is a miss."""
 
-    def get(self, key: SubjectKey) -> CacheEntry | None:
+    def get(self, key: CacheKey) -> CacheEntry | None:
         """Return the cached entry, fresh or expired."""
         ...
 
-    def shared(self, key: SubjectKey) -> CacheEntry | None:
+    def shared(self, key: CacheKey) -> CacheEntry | None:
         """Return the entry from the shared store only, where every process sees it and can invalidate it."""
         ...
 
-    def recall(self, key: SubjectKey) -> CacheEntry | None:
+    def recall(self, key: CacheKey) -> CacheEntry | None:
         """Return this process's own copy, as a last resort when the cache lost the entry and the source fails.
 
         Never an entry that this process knows to be invalidated.
         """
         ...
 
-    def fetch_began(self, key: SubjectKey) -> datetime:
+    def fetch_began(self, key: CacheKey) -> datetime:
         """Return the current time by the cache's clock: the `fetched_at` of a fetch that starts now."""
         ...
 
-    def claim(self, key: SubjectKey) -> LeaseAttempt:
+    def claim(self, key: CacheKey) -> LeaseAttempt:
         """Try to get the lease. If refused, retry shortly: there will be a result, or the lease is free again."""
         ...
 
@@ -141,14 +152,14 @@ class StatusCache(Protocol):
         """Give the lease back without a result."""
         ...
 
-    def put(self, key: SubjectKey, entry: CacheEntry, lease: Lease | None = None) -> bool:
+    def put(self, key: CacheKey, entry: CacheEntry, lease: Lease | None = None) -> bool:
         """Store the entry, unless a later fetch's result is there or the key was invalidated since; whether it was.
 
         A lease that is still ours is released either way.
         """
         ...
 
-    def invalidate(self, key: SubjectKey) -> None:
+    def invalidate(self, key: CacheKey) -> None:
         """Drop the entry, and reject results of fetches that began before now."""
         ...
 

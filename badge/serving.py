@@ -1,12 +1,13 @@
 """What gunicorn's master does around its workers: the embedded cache, the schema, the first words.
 
-Nothing here is inherited by workers but values: no connection and no lock is made before a fork
-that a worker would use.
+Workers inherit only values, and the lock that keeps a restore away from the catalogue: no connection and no thread that
+a worker uses is made before the fork.
 """
 
 from __future__ import annotations
 
 import gc
+import json
 import os
 import signal
 import sys
@@ -18,8 +19,10 @@ from types import FrameType
 from typing import Any
 
 from badge import listening
+from badge.app import CatalogueState
 from badge.artwork.png_check import PngCheck
 from badge.cache.embedded.server import EmbeddedServer, binary_path
+from badge.private_files import is_open_to_others
 from badge.settings import BadSettings, Settings, changed, load, show_duration, unknown_variables
 from badge.telemetry.shared_counts import SharedCounts, share_counts
 from badge.web.health import Readiness
@@ -55,6 +58,9 @@ class Master:
     counts: SharedCounts = field(init=False)
     embedded: EmbeddedServer | None = field(default=None, init=False)
     png: PngCheck | None = field(default=None, init=False)
+    catalogue: CatalogueState | None = field(default=None, init=False)
+    in_use: int | None = field(default=None, init=False)
+    """Keeps a restore away; workers inherit it."""
 
     def __post_init__(self) -> None:
         """Before the application is loaded: make room for the workers' counts, and keep loading from leaving holes.
@@ -62,6 +68,7 @@ class Master:
         Garbage that is collected now would be room, in pages that workers share, for what they make (gc.freeze).
         """
         gc.disable()
+        os.umask(0o077)  # for whatever is written to the data folder; gunicorn sets its own for a Unix socket
         self.counts = share_counts(self.settings.workers)
         try:
             self.settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -80,13 +87,30 @@ class Master:
             server.log.info("%s", line)
         for sentence in unknown_variables():
             server.log.warning("%s", sentence)
+        if is_open_to_others(self.settings.data_dir):
+            folder = self.settings.data_dir
+            server.log.warning("Other users can look into BADGE_DATA_DIR; `chmod go= %s` prevents that.", folder)
         self.png = PngCheck()
         has_catalogue = _has_catalogue(self.settings)
-        # Without a catalogue, badges work even if nobody can log in.
-        if (has_catalogue or self.settings.has_logins) and not _make_schema(self.settings) and has_catalogue:
-            sys.exit(1)
+        if has_catalogue or self.settings.has_logins:
+            self._open_database(server)
+            if self.catalogue is None and has_catalogue:
+                sys.exit(1)  # without one, badges work even if nobody can log in
         if self.settings.redis_url is None:
             self._start_cache(server)
+
+    def _open_database(self, server: Any) -> None:
+        from badge.catalogue.faults import DAMAGED  # noqa: PLC0415 - loaded where there is a catalogue
+        from badge.catalogue.in_use import CatalogueInUse, hold  # noqa: PLC0415
+
+        try:
+            self.in_use = hold(self.settings.catalogue_location)
+        except CatalogueInUse:
+            sys.stderr.write(f"The catalogue {self.settings.catalogue_name} is being restored; start again later.\n")
+            sys.exit(1)
+        self.catalogue = _migrate_and_check(self.settings)
+        if self.catalogue is not None and self.catalogue.is_damaged:
+            server.log.error("The catalogue %s can't be used: %s.", self.settings.catalogue_name, DAMAGED)
 
     def _start_cache(self, server: Any) -> None:
         if binary_path() is None:
@@ -103,11 +127,13 @@ class Master:
             self.png.start()
         # Not into a log, where a link would be read by others.
         is_for_link = self.settings.dashboard == "link" and self.settings.address and sys.stderr.isatty()
-        if not (is_for_link and _in_child(_greet_with_link, self.settings)):
+        if not (is_for_link and _in_child(lambda: _greet_with_link(self.settings))):
             sys.stderr.write(first_words(self.settings))
 
     def post_worker_init(self, worker: Any) -> None:
         """In a worker: connect, and say "not ready" from the moment it is told to stop."""
+        if self.catalogue is not None:
+            worker.wsgi.extensions["use_catalogue_state"](self.catalogue)
         worker.wsgi.extensions["warm_up"]()
         readiness: Readiness = worker.wsgi.extensions["readiness"]
         if (png := self.png) is not None:
@@ -161,34 +187,48 @@ def _has_catalogue(settings: Settings) -> bool:
     return settings.upstream_url is None
 
 
-def _make_schema(settings: Settings) -> bool:
-    """Bring the database's schema up to date; whether that worked. A fault is on standard error."""
-    return _in_child(_migrated, settings)
-
-
-def _in_child(work: Callable[[Settings], int], settings: Settings) -> bool:
+def _in_child(work: Callable[[], int]) -> bool:
     """Run this in a process of its own, because no other needs what it loads; whether it returned 0."""
     pid = os.fork()
     if pid == 0:
         try:
-            os._exit(work(settings))
-        except BaseException:  # noqa: BLE001 - printed, and this process has to end here
+            os._exit(work())
+        except BaseException:  # noqa: BLE001 - printed; this process has to end here
             traceback.print_exc()
             os._exit(1)
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
 
 
-def _migrated(settings: Settings) -> int:
+def _migrate_and_check(settings: Settings) -> CatalogueState | None:
+    """Migrate and check the database; returns None if it can't be used. A damaged one only costs what depends on it."""
+    receiving, sending = os.pipe()
+    is_usable = _in_child(lambda: _migrated_and_checked(settings, sending))
+    os.close(sending)
+    with os.fdopen(receiving, "r") as pipe:
+        return CatalogueState(**json.loads(pipe.read())) if is_usable else None
+
+
+def _migrated_and_checked(settings: Settings, result: int) -> int:
     from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415 - loaded where there is a catalogue
 
+    from badge.catalogue.database import Database, is_damage  # noqa: PLC0415
     from badge.catalogue.faults import why_unusable  # noqa: PLC0415
-    from badge.catalogue.migration import SchemaTooNew, migrate  # noqa: PLC0415
+    from badge.catalogue.integrity import START_SECONDS, Integrity, integrity_of  # noqa: PLC0415
+    from badge.catalogue.migration import SchemaFault, migrate  # noqa: PLC0415
 
+    cache_identity, is_damaged = None, True
     try:
         migrate(settings.catalogue_location)
-    except (SQLAlchemyError, OSError, SchemaTooNew) as error:
-        sys.stderr.write(f"The catalogue {settings.catalogue_name} can't be used: {why_unusable(error)}.\n")
-        return 1
+        database = Database(settings.catalogue_location)
+        cache_identity = database.read_cache_identity()
+        is_damaged = integrity_of(database, START_SECONDS) is Integrity.DAMAGED
+        database.close()
+    except (SQLAlchemyError, OSError, SchemaFault) as error:
+        if not is_damage(error):
+            sys.stderr.write(f"The catalogue {settings.catalogue_name} can't be used: {why_unusable(error)}.\n")
+            return 1
+    with os.fdopen(result, "w") as pipe:
+        json.dump(CatalogueState(cache_identity, is_damaged)._asdict(), pipe)
     return 0
 
 

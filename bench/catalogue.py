@@ -26,11 +26,12 @@ from badge.catalogue.expectation import Expectation
 from badge.catalogue.migration import migrate
 from badge.catalogue.schema import checks, runs, subjects
 from badge.catalogue.store import Catalogue
-from badge.listing import ListingFilter
+from badge.listing import ListingFilter, ListingOrder
 from badge.model import BackupStatus, Subject, Visibility
 from badge.settings import load
 from bench.rounds import in_turn, ratio, say, table
 from tests.postgres import running_postgres
+from tests.store import index_all
 
 SMALL, LARGE = 1_000, 100_000
 ACCOUNT_SIZE = 100
@@ -69,6 +70,7 @@ class Filled:
                 numbers = range(first, min(first + ROWS_AT_ONCE, self.size))
                 for filled, rows in _rows(numbers).items():
                     connection.execute(insert(filled), rows)
+            index_all(connection)
             connection.execute(text("ANALYZE"))  # as PostgreSQL does by itself after a while
         settings = load({"BADGE_CATALOGUE_URL": self.url, "BADGE_PINGS_PER_MINUTE": "1000000"})
         parts = build_parts(settings, cache=MemoryStatusCache(lambda: NOW))
@@ -79,10 +81,17 @@ class Filled:
     def _one(self) -> int:
         return self.jitter.randrange(self.size)
 
+    def _search(self, words: str = "", order: ListingOrder = ListingOrder.NAME) -> None:
+        """Read what a page of the dashboard shows."""
+        wanted = ListingFilter(words=words.split())
+        self.catalogue.list(wanted, None, 50, order)
+        self.catalogue.totals(wanted)
+
     def operations(self) -> dict[str, Callable[[], object]]:
         """Return the operations to measure, by name."""
         middle = self.catalogue.list(ListingFilter(account=subject(self.size // 2).account), limit=1).next_cursor
         failed = ListingFilter(status=BackupStatus.FAILED)
+        rare, many = subject(self.size // 2).name[-6:], "repository"
         return {
             "a look-up for a badge": lambda: self.catalogue.report_for(subject(self._one())),
             "a page of the list": lambda: self.catalogue.list(ListingFilter()),
@@ -92,6 +101,14 @@ class Filled:
             "what changed in the last minute": lambda: self.catalogue.list(
                 ListingFilter(updated_since=datetime.now(UTC) - timedelta(minutes=1))
             ),
+            "a search for a name": lambda: self._search(rare),
+            "a search for two letters that nothing has": lambda: self._search("zq"),
+            "a search that everything matches": lambda: self._search(many),
+            "a search for a name, latest first": lambda: self._search(rare, ListingOrder.LATEST),
+            "a search that everything matches, worst first": lambda: self._search(many, ListingOrder.WORST),
+            "the dashboard's first page": self._search,
+            "the same, latest first": lambda: self._search(order=ListingOrder.LATEST),
+            "the same, worst first": lambda: self._search(order=ListingOrder.WORST),
             "a report": lambda: self.catalogue.record(
                 RunEvent(subject=subject(self._one()), status=BackupStatus.SUCCEEDED, at=datetime.now(UTC))
             ),

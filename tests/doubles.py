@@ -21,10 +21,10 @@ from badge.deadline import Deadline
 from badge.events import Event
 from badge.model import CacheEntry, Report, Subject
 from badge.ports import (
+    CacheKey,
     Clock,
     StatusCache,
     StatusSource,
-    SubjectKey,
 )
 from badge.resilience.budget import Budget, BudgetLimits
 from badge.resilience.circuit_breaker import CircuitBreaker, CircuitBreakerRules
@@ -61,8 +61,12 @@ class ScriptedSource:
     local: bool = False
     asked: list[tuple[Subject, Report | None]] = field(default_factory=list)
 
-    def folds_case(self, subject: Subject) -> bool:
-        return self.folds
+    @property
+    def place(self) -> str:
+        return self.name
+
+    def cache_key(self, subject: Subject) -> CacheKey:
+        return self.place, *subject.key(fold_case=self.folds)
 
     def is_local(self, subject: Subject) -> bool:
         return self.local
@@ -89,6 +93,7 @@ class SharedCache:
     url: str
     clock: Clock
     seconds: float = 0.05
+    longest_wait: timedelta = timedelta(minutes=15)
     connections: int = 8
     events: RecordedEvents = field(default_factory=RecordedEvents)
     rules: CircuitBreakerRules = field(default_factory=CircuitBreakerRules)
@@ -98,7 +103,7 @@ class SharedCache:
         self.breaker = CircuitBreaker("redis", self.events, self.rules)
         self.commands = RedisCommands(self.connector, self.events, self.breaker)
         self.local = MemoryStatusCache(self.clock)
-        self.cache = RedisStatusCache(self.commands, self.local, self.events, self.clock)
+        self.cache = RedisStatusCache(self.commands, self.local, self.events, self.clock, self.longest_wait)
         self.pauses = RedisSourcePauses(self.commands, self.clock)
         # Sockets left to the garbage collector would cause warnings.
         weakref.finalize(self.cache, _disconnect, self.connector)
@@ -153,7 +158,7 @@ def no_thread_to_give() -> Iterator[None]:
 class OneProcess(MemoryStatusCache):
     """A cache whose entries count as shared, for tests with one process."""
 
-    def shared(self, key: SubjectKey) -> CacheEntry | None:
+    def shared(self, key: CacheKey) -> CacheEntry | None:
         return self.get(key)
 
 

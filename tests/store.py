@@ -6,14 +6,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import Connection, func, insert, literal, select
 
 from badge.catalogue.checks import Checks
 from badge.catalogue.database import Database
 from badge.catalogue.events import RunEvent
 from badge.catalogue.keys import ApiKeys
-from badge.catalogue.schema import metadata
+from badge.catalogue.schema import metadata, subject_paths, subjects, totals
 from badge.catalogue.store import Catalogue
+from badge.catalogue.subjects import path_values, subject_of
 from badge.model import BackupStatus, Report, Subject
 from tests.doubles import ManualClock
 
@@ -59,3 +60,13 @@ class Store:
         report = self.catalogue.report_for(subject)
         assert report is not None
         return report
+
+
+def index_all(connection: Connection) -> None:
+    """Fill in what the catalogue keeps beside each subject, for rows that were inserted without it."""
+    connection.execute(
+        insert(subject_paths), [path_values(row.id, subject_of(row)) for row in connection.execute(select(subjects))]
+    )
+    kinds = (subjects.c.status, func.coalesce(subjects.c.last_finished, ""), subjects.c.visibility)
+    counted = select(literal(0), *kinds, func.count()).group_by(*kinds)
+    connection.execute(insert(totals).from_select([column.name for column in totals.columns], counted))

@@ -1,70 +1,82 @@
 """The two-box styles flat, flat-square and plastic, in the geometry of badge-maker 6.0.0.
 
-Text coordinates are in tenths of a pixel: text is drawn at 110 px and scaled down, so that browsers don't round the
-font size. `textLength` makes the reader's font as wide as Verdana.
+Texts are drawn at 110 px and scaled down, so that browsers don't round the font size: their coordinates are in tenths
+of a pixel. `textLength` makes the reader's font as wide as Verdana.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import functools
+from typing import NamedTuple
 
 from badge.artwork.drawing import (
     ICON_GAP,
     ICON_SIZE,
     LABEL_GROUND,
+    LABEL_PAINT,
     LOGO_SIZE,
     VERDANA,
-    Paint,
-    glyph,
-    group,
+    Picture,
+    Words,
+    icon_at,
     icon_of,
+    logo_at,
     logo_of,
-    number,
-    rect,
-    text,
     text_colours,
+    unless_white,
 )
 from badge.artwork.text_width import VERDANA_11
 from badge.model import Badge
 
+# Labels and messages repeat; limited because URLs choose labels freely.
+REMEMBERED_WIDTHS = 1024
+
 PADDING = 5
 LOGO_GAP = 3
 
-_BLUR = '<filter id="b"><feGaussianBlur stdDeviation="16"/></filter>'
+
+class Gradient(NamedTuple):
+    """What makes a box round and shiny."""
+
+    radius: int
+    stops: str
 
 
-@dataclass(frozen=True, slots=True)
-class BoxStyle:
+class BoxStyle(NamedTuple):
     """The differences between the three styles."""
 
     height: int
-    radius: int | None
-    """None for square corners without text shadow."""
-    gradient: str
-    text_shift: int = 0
-    """How much higher the text is placed, in tenths of a pixel."""
+    text_y: int
+    """Baseline of the texts, in tenths of a pixel."""
+    gradient: Gradient | None
+    """None for square corners and texts without a shadow."""
 
 
-FLAT = BoxStyle(20, 3, '<stop offset="0" stop-color="#bbb" stop-opacity=".1"/><stop offset="1" stop-opacity=".1"/>')
-FLAT_SQUARE = BoxStyle(20, None, "")
+FLAT = BoxStyle(
+    height=20,
+    text_y=140,
+    gradient=Gradient(3, '<stop offset="0" stop-color="#bbb" stop-opacity=".1"/><stop offset="1" stop-opacity=".1"/>'),
+)
+FLAT_SQUARE = BoxStyle(height=20, text_y=140, gradient=None)
 PLASTIC = BoxStyle(
-    18,
-    4,
-    '<stop offset="0" stop-color="#fff" stop-opacity=".7"/><stop offset=".1" stop-color="#aaa" stop-opacity=".1"/>'
-    '<stop offset=".9" stop-color="#000" stop-opacity=".3"/><stop offset="1" stop-color="#000" stop-opacity=".5"/>',
-    text_shift=10,
+    height=18,
+    text_y=130,
+    gradient=Gradient(
+        4,
+        '<stop offset="0" stop-color="#fff" stop-opacity=".7"/><stop offset=".1" stop-color="#aaa" stop-opacity=".1"/>'
+        '<stop offset=".9" stop-color="#000" stop-opacity=".3"/><stop offset="1" stop-color="#000" stop-opacity=".5"/>',
+    ),
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Layout:
-    """Positions and widths in pixels; text is placed by its centre."""
+class Layout(NamedTuple):
+    """Positions and widths in pixels, except for the texts' centres, in tenths of a pixel."""
 
     left: int
     right: int
-    label_centre: float
+    label_centre: int
     label_width: int
-    message_centre: float
+    message_centre: int
     message_width: int
     icon_left: int
 
@@ -72,81 +84,87 @@ class Layout:
     def of(cls, label: str, message: str, *, has_logo: bool, has_icon: bool) -> Layout:
         """Return the layout for a label and a message; without a label, the logo goes into the message's box."""
         label_width, message_width = pixel_width(label) if label else 0, pixel_width(message)
-        logo = LOGO_SIZE + (LOGO_GAP if label else 0) if has_logo else 0
         icon = ICON_SIZE + ICON_GAP if has_icon else 0
-        left = label_width + 2 * PADDING + logo if label else 0
-        alone = logo if not label else 0
-        indent = alone + PADDING if alone else 0
-        # As in shields, the message is a pixel further left if there is a label.
-        margin = left + indent + icon - (1 if label or alone else 0)
+        if label:
+            logo = LOGO_SIZE + LOGO_GAP if has_logo else 0
+            left, right = label_width + 2 * PADDING + logo, message_width + 2 * PADDING + icon
+            content_left = left + PADDING - 1  # as in shields, a pixel further left if there is a label
+        else:
+            logo = LOGO_SIZE if has_logo else 0
+            indent = logo + PADDING - 1 if has_logo else 0
+            left, right = 0, message_width + 2 * PADDING + icon + indent
+            content_left = PADDING + indent
         return cls(
-            left=left,
-            right=message_width + 2 * PADDING + icon + (alone + PADDING - 1 if alone else 0),
-            label_centre=logo + 1 + label_width / 2 + PADDING,
-            label_width=label_width,
-            message_centre=margin + message_width / 2 + PADDING,
-            message_width=message_width,
-            icon_left=left + indent + PADDING - (1 if label or alone else 0),
+            left,
+            right,
+            10 * (logo + 1 + PADDING) + 5 * label_width,
+            label_width,
+            10 * (content_left + icon) + 5 * message_width,
+            message_width,
+            content_left,
         )
 
-    @property
-    def width(self) -> int:
-        """Width of both boxes."""
-        return self.left + self.right
 
-
-def draw_boxes(badge: Badge, label: str, message: str, style: BoxStyle) -> tuple[int, int, str]:
-    """Return width, height and body of the picture."""
-    logo, icon = logo_of(badge), icon_of(badge)
-    layout = Layout.of(label, message, has_logo=logo is not None, has_icon=icon is not None)
-    logo_ground = LABEL_GROUND[0] if label else badge.colour
-    content = [
-        glyph(logo, PADDING, (style.height - LOGO_SIZE) / 2, LOGO_SIZE, {"fill": text_colours(logo_ground)[0]}),
-        glyph(
-            icon, layout.icon_left, (style.height - ICON_SIZE) / 2, ICON_SIZE, {"fill": text_colours(badge.colour)[0]}
-        ),
-        _text(label, layout.label_centre, layout.label_width, LABEL_GROUND[0], style) if label else "",
-        _text(message, layout.message_centre, layout.message_width, badge.colour, style),
-    ]
-    texts = group(
-        content,
-        fill="#fff",
-        text_anchor="middle",
-        font_family=VERDANA,
-        text_rendering="geometricPrecision",
-        font_size="110",
-    )
-    paint = Paint(badge.theme)
-    grounds = _grounds(badge, layout, style, paint)
-    return layout.width, style.height, paint.style_sheet + grounds + texts
-
-
+@functools.lru_cache(maxsize=REMEMBERED_WIDTHS)
 def pixel_width(shown: str) -> int:
     """Width in whole pixels, always odd, which is how shields keeps glyphs on the pixel grid."""
     return VERDANA_11.width(shown) // 100 | 1
 
 
-def _grounds(badge: Badge, layout: Layout, style: BoxStyle, paint: Paint) -> str:
-    label_ground = paint.fill("l", *LABEL_GROUND) if layout.left else {"fill": LABEL_GROUND[0]}
-    left = rect(width=layout.left, height=style.height, **label_ground)
-    right = rect(x=layout.left, width=layout.right, height=style.height, fill=badge.colour)
-    if style.radius is None:
-        return group([left, right], shape_rendering="crispEdges")
-    corners = rect(width=layout.width, height=style.height, rx=style.radius)
-    shine = rect(width=layout.width, height=style.height, fill="url(#s)")
+def draw_boxes(badge: Badge, label: Words, message: Words, style: BoxStyle) -> Picture:
+    """Draw a badge in one of the three styles."""
+    logo, icon = logo_of(badge), icon_of(badge)
+    spot = Layout.of(label.plain, message.plain, has_logo=logo is not None, has_icon=icon is not None)
+    width, height = spot.left + spot.right, style.height
+    style_sheet, paint = LABEL_PAINT[badge.theme]
+    label_ground = paint["l"] if label.plain else f' fill="{LABEL_GROUND[0]}"'
+    grounds = (
+        f'<rect width="{spot.left}" height="{height}"{label_ground}/>'
+        f'<rect x="{spot.left}" width="{spot.right}" height="{height}" fill="{badge.colour}"/>'
+    )
+    label_colours, message_colours = text_colours(LABEL_GROUND[0]), text_colours(badge.colour)
+    drawn_logo = drawn_icon = ""
+    if logo:
+        colour = (label_colours if label.plain else message_colours)[0]
+        drawn_logo = logo_at(PADDING, (height - LOGO_SIZE) // 2, logo, f' fill="{colour}"')
+    if icon:
+        drawn_icon = icon_at(spot.icon_left, (height - ICON_SIZE) // 2, icon, f' fill="{message_colours[0]}"')
+    label_text = _text(label, spot.label_centre, spot.label_width, label_colours, style) if label.plain else ""
+    message_text = _text(message, spot.message_centre, spot.message_width, message_colours, style)
+    body = (
+        f"{style_sheet if label.plain else ''}{_shaped(grounds, width, style)}"
+        f'<g fill="#fff" text-anchor="middle" font-family="{VERDANA}" text-rendering="geometricPrecision"'
+        f' font-size="110">{drawn_logo}{drawn_icon}{label_text}{message_text}</g>'
+    )
+    return Picture(width, height, body)
+
+
+def _shaped(grounds: str, width: int, style: BoxStyle) -> str:
+    """Return the backgrounds with the style's corners and shine."""
+    if style.gradient is None:
+        return f'<g shape-rendering="crispEdges">{grounds}</g>'
+    radius, stops = style.gradient
     return (
-        f'{_BLUR}<linearGradient id="s" x2="0" y2="100%">{style.gradient}</linearGradient>'
-        f'<clipPath id="r">{corners}</clipPath>{group([left, right, shine], clip_path="url(#r)")}'
+        f'<filter id="b"><feGaussianBlur stdDeviation="16"/></filter>'
+        f'<linearGradient id="s" x2="0" y2="100%">{stops}</linearGradient>'
+        f'<clipPath id="r"><rect width="{width}" height="{style.height}" rx="{radius}"/></clipPath>'
+        f'<g clip-path="url(#r)">{grounds}<rect width="{width}" height="{style.height}" fill="url(#s)"/></g>'
     )
 
 
-def _text(shown: str, centre: float, width: int, ground: str, style: BoxStyle) -> str:
-    colour, shadow = text_colours(ground)
-    x, y, length = 10 * centre, 140 - style.text_shift, number(10 * width)
-    fill = {} if colour == "#fff" else {"fill": colour}
-    if style.radius is None:
-        return text(shown, x=x, y=y, textLength=length, transform="scale(.1)", **fill)
-    blurred = text(shown, x=x, y=y + 10, fill_opacity=".8", filter="url(#b)", textLength=length)
-    sharp = text(shown, x=x, y=y + 10, fill_opacity=".3", textLength=length)
-    shadows = group([blurred, sharp], aria_hidden="true", fill=shadow)
-    return group([shadows, text(shown, x=x, y=y, textLength=length, **fill)], transform="scale(.1)")
+def _text(words: Words, centre: int, width: int, colours: tuple[str, str], style: BoxStyle) -> str:
+    colour, shadow = colours
+    _, markup, direction = words
+    y, length = style.text_y, 10 * width
+    if style.gradient is None:
+        return (
+            f'<text x="{centre}" y="{y}" textLength="{length}" transform="scale(.1)"'
+            f"{unless_white(colour)}{direction}>{markup}</text>"
+        )
+    return (
+        f'<g transform="scale(.1)"><g aria-hidden="true" fill="{shadow}">'
+        f'<text x="{centre}" y="{y + 10}" fill-opacity=".8" filter="url(#b)" textLength="{length}"{direction}>'
+        f"{markup}</text>"
+        f'<text x="{centre}" y="{y + 10}" fill-opacity=".3" textLength="{length}"{direction}>{markup}</text></g>'
+        f'<text x="{centre}" y="{y}" textLength="{length}"{unless_white(colour)}{direction}>{markup}</text></g>'
+    )

@@ -1,12 +1,15 @@
-"""Drawing primitives that all styles share: printable text, locale-independent numbers, SVG elements."""
+"""What all styles share: words that can be drawn, numbers, colours, glyphs and the frame of the document."""
 
 from __future__ import annotations
 
 import functools
+import re
 import unicodedata
+from collections.abc import Mapping
 from html import escape
+from typing import NamedTuple
 
-from badge.artwork.glyphs import LOGOS, STATUS_GLYPHS, Glyph
+from badge.artwork.glyphs import LOGOS, STATUS_GLYPHS
 from badge.model import BIDI_CONTROLS, Badge, Theme
 
 VERDANA = "Verdana,Geneva,DejaVu Sans,sans-serif"
@@ -17,6 +20,36 @@ ICON_SIZE = 10
 ICON_GAP = 3
 
 _PRINTABLE = (("\x20", "\x7e"), ("\xa0", "\ud7ff"), ("\ue000", "\ufffd"), ("\U00010000", "\U0010ffff"))
+# Most texts are plain words, in which there is nothing to drop or to escape.
+_is_plain = re.compile(r"[a-zA-Z0-9]+(?: [a-zA-Z0-9]+)*").fullmatch
+
+
+class Words(NamedTuple):
+    """A text as it is drawn."""
+
+    plain: str
+    markup: str
+    """The text, escaped for XML."""
+    direction: str
+    """Attributes of a right-to-left text; an empty string for any other."""
+
+    @classmethod
+    def of(cls, text: str) -> Words:
+        """Return the printable part of a text, with its markup."""
+        if _is_plain(text):
+            return cls(text, text, "")
+        text = printable(text)
+        # Joined letters must be stretched, not spaced: spacing would tear them apart.
+        direction = ' direction="rtl" lengthAdjust="spacingAndGlyphs"' if is_right_to_left(text) else ""
+        return cls(text, escape(text), direction)
+
+
+class Picture(NamedTuple):
+    """What a style has drawn: its size in pixels, and the content of the SVG element."""
+
+    width: float
+    height: int
+    body: str
 
 
 def printable(text: str) -> str:
@@ -32,67 +65,43 @@ def _is_drawn(character: str) -> bool:
     return character in "\t\n\r" or any(first <= character <= last for first, last in _PRINTABLE)
 
 
-def number(value: float) -> str:
-    """Format a coordinate with at most three decimals and no trailing zeros, in any locale."""
-    return f"{value:.3f}".rstrip("0").rstrip(".")
-
-
-def attributes(**given: str | float) -> str:
-    """Format attributes in the order given; `_` becomes `-`."""
-    return "".join(
-        f' {_name(keyword)}="{value if isinstance(value, str) else number(value)}"' for keyword, value in given.items()
-    )
-
-
-@functools.cache
-def _name(keyword: str) -> str:
-    return keyword.rstrip("_").replace("_", "-")
-
-
-def rect(**given: str | float) -> str:
-    """Return a rectangle."""
-    return f"<rect{attributes(**given)}/>"
-
-
-def text(shown: str, **given: str | float) -> str:
-    """Return an escaped text, in the direction of its first strong character (UAX #9, rules P2 and P3)."""
-    if is_right_to_left(shown):
-        # Joined letters must be stretched, not spaced: spacing would tear them apart.
-        given |= {"direction": "rtl", "lengthAdjust": "spacingAndGlyphs"}
-    return f"<text{attributes(**given)}>{escape(shown)}</text>"
-
-
 def is_right_to_left(shown: str) -> bool:
-    """Whether the first strong character of a text is right-to-left."""
+    """Whether the first strong character of a text is right-to-left (UAX #9, rules P2 and P3)."""
     if shown.isascii():
         return False
     strong = (kind for kind in map(unicodedata.bidirectional, shown) if kind in ("L", "R", "AL"))
     return next(strong, "L") != "L"
 
 
-def group(body: list[str], **given: str | float) -> str:
-    """Return a group of elements with common attributes."""
-    return f"<g{attributes(**given)}>{''.join(body)}</g>"
+def number(value: float) -> str:
+    """Format a coordinate with at most three decimals and no trailing zeros, in any locale."""
+    return str(value) if isinstance(value, int) else f"{value:.3f}".rstrip("0").rstrip(".")
 
 
-def glyph(drawing: Glyph | None, x: float, y: float, size: float, fill: dict[str, str]) -> str:
-    """Return a glyph with its upper left corner at (x, y); an empty string for None."""
-    if drawing is None:
-        return ""
-    place = f"translate({number(x)} {number(y)})" + ("" if size == LOGO_SIZE else f" scale({number(size / LOGO_SIZE)})")
-    return f"<path{attributes(transform=place, d=drawing.path, **fill)}/>"
-
-
-def logo_of(badge: Badge) -> Glyph | None:
-    """Return the logo before the label, or None if there is none or its name is unknown."""
+def logo_of(badge: Badge) -> str | None:
+    """Return the path of the logo before the label, or None if there is none or its name is unknown."""
     return LOGOS.get(badge.logo or "")
 
 
-def icon_of(badge: Badge) -> Glyph | None:
-    """Return the status glyph before the message, or None."""
+def icon_of(badge: Badge) -> str | None:
+    """Return the path of the status glyph before the message, or None."""
     return STATUS_GLYPHS.get(badge.icon or "")
 
 
+def logo_at(x: float, y: int, path: str, paint: str) -> str:
+    """Return a logo with its upper left corner at (x, y)."""
+    return f'<path transform="translate({number(x)} {y})" d="{path}"{paint}/>'
+
+
+def icon_at(x: float, y: int, path: str, paint: str) -> str:
+    """Return a status glyph with its upper left corner at (x, y)."""
+    return f'<path transform="translate({number(x)} {y}) {_ICON_SCALE}" d="{path}"{paint}/>'
+
+
+_ICON_SCALE = f"scale({number(ICON_SIZE / LOGO_SIZE)})"
+
+
+@functools.lru_cache(maxsize=256)  # the palettes have a few dozen colours
 def text_colours(background: str) -> tuple[str, str]:
     """Return the colours of text and text shadow on a background, by shields' brightness rule."""
     red, green, blue = (int(background[place : place + 2], 16) for place in (1, 3, 5))
@@ -100,47 +109,41 @@ def text_colours(background: str) -> tuple[str, str]:
     return ("#fff", "#010101") if brightness <= 0.69 else ("#333", "#ccc")
 
 
-class Paint:
-    """The colours of one picture that differ between the light and the dark theme.
+def unless_white(colour: str) -> str:
+    """Return the fill attribute of a text; an empty string for white, which the texts' group has."""
+    return "" if colour == "#fff" else f' fill="{colour}"'
 
-    With `Theme.AUTO` the attributes hold the light colours, and a style sheet, collected from all calls, overrides
-    them if the reader prefers dark.
+
+class Colour(NamedTuple):
+    """A colour that differs between the light and the dark theme."""
+
+    property: str
+    """`fill` or `stroke`."""
+    light: str
+    dark: str
+
+
+def paint_of(theme: Theme, colours: Mapping[str, Colour]) -> tuple[str, dict[str, str]]:
+    """Return the style sheet, or an empty string, and the attributes for each named colour.
+
+    With `Theme.AUTO` the attributes hold the light colours, and the style sheet overrides them, by their names as
+    classes, if the reader prefers dark.
     """
-
-    def __init__(self, theme: Theme) -> None:
-        self._theme = theme
-        self._rules: dict[str, str] = {}
-
-    def fill(self, name: str, light: str, dark: str) -> dict[str, str]:
-        """Return the attributes for an area; elements with the same colours share the class `name`."""
-        return self._paint("fill", name, light, dark)
-
-    def stroke(self, name: str, light: str, dark: str) -> dict[str, str]:
-        """Return the same for a line."""
-        return self._paint("stroke", name, light, dark)
-
-    def _paint(self, what: str, name: str, light: str, dark: str) -> dict[str, str]:
-        if self._theme is not Theme.AUTO:
-            return {what: light if self._theme is Theme.LIGHT else dark}
-        self._rules[name] = f".{name}{{{what}:{dark}}}"
-        return {what: light, "class": name}
-
-    @property
-    def style_sheet(self) -> str:
-        """The style element for the start of the picture; empty if no colour differs."""
-        if not self._rules:
-            return ""
-        return f"<style>@media(prefers-color-scheme:dark){{{''.join(self._rules.values())}}}</style>"
+    if theme is not Theme.AUTO:
+        is_light = theme is Theme.LIGHT
+        return "", {name: f' {c.property}="{c.light if is_light else c.dark}"' for name, c in colours.items()}
+    rules = "".join(f".{name}{{{c.property}:{c.dark}}}" for name, c in colours.items())
+    attributes = {name: f' {c.property}="{c.light}" class="{name}"' for name, c in colours.items()}
+    return f"<style>@media(prefers-color-scheme:dark){{{rules}}}</style>", attributes
 
 
-def lightened(colour: str) -> str:
-    """Return a colour halfway to white, which stands out on a dark background."""
-    return "#" + "".join(f"{(int(colour[place : place + 2], 16) + 255) // 2:02x}" for place in (1, 3, 5))
+LABEL_PAINT = {theme: paint_of(theme, {"l": Colour("fill", *LABEL_GROUND)}) for theme in Theme}
+"""Style sheet and attributes of the label's background."""
 
 
-def document(width: float, height: int, title: str, language: str, body: str) -> bytes:
-    """Return the complete SVG; `title` is also its text alternative."""
-    title = escape(title)
-    size = attributes(width=width, height=height)
-    root = f'xmlns="http://www.w3.org/2000/svg"{size} role="img" lang="{escape(language)}"'
-    return f'<svg {root} aria-label="{title}"><title>{title}</title>{body}</svg>'.encode()
+def document(picture: Picture, title: str, language: str) -> bytes:
+    """Return the complete SVG; `title`, which is markup, is also its text alternative."""
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{number(picture.width)}" height="{picture.height}" role="img"'
+        f' lang="{Words.of(language).markup}" aria-label="{title}"><title>{title}</title>{picture.body}</svg>'
+    ).encode()

@@ -6,17 +6,18 @@ from badge.artwork.drawing import (
     ICON_GAP,
     ICON_SIZE,
     LABEL_GROUND,
+    LABEL_PAINT,
     LOGO_SIZE,
     VERDANA,
-    Paint,
-    glyph,
-    group,
+    Picture,
+    Words,
+    icon_at,
     icon_of,
-    is_right_to_left,
+    logo_at,
     logo_of,
-    rect,
-    text,
+    number,
     text_colours,
+    unless_white,
 )
 from badge.artwork.text_width import VERDANA_10, VERDANA_10_BOLD, Font
 from badge.model import Badge
@@ -28,49 +29,51 @@ LOGO_GAP = 6
 LETTER_SPACING = 1.25
 
 
-def draw_for_the_badge(badge: Badge, label: str, message: str) -> tuple[float, int, str]:
-    """Return width, height and body of the picture."""
-    label, message = label.upper(), message.upper()
+def draw_for_the_badge(badge: Badge, label: Words, message: Words) -> Picture:
+    """Draw a badge in this style."""
+    label, message = Words.of(label.plain.upper()), Words.of(message.plain.upper())
     logo, icon = logo_of(badge), icon_of(badge)
     label_width, message_width = _width(VERDANA_10, label), _width(VERDANA_10_BOLD, message)
     label_left = LOGO_MARGIN + LOGO_SIZE + LOGO_GAP if logo else MARGIN
-    left = label_left + label_width + MARGIN if label else 0
+    left = label_left + label_width + MARGIN if label.plain else 0
     # Without a label, the logo goes into the message's box.
-    indent = LOGO_SIZE + LOGO_GAP if logo and not label else 0
+    indent = LOGO_SIZE + LOGO_GAP if logo and not label.plain else 0
     icon_room = ICON_SIZE + ICON_GAP if icon else 0
     right = 2 * MARGIN + indent + icon_room + message_width
-    message_left = left + MARGIN + indent + icon_room
+    icon_left = left + MARGIN + indent
+
+    style_sheet, label_ground, label_text = "", "", ""
     label_colour, message_colour = text_colours(LABEL_GROUND[0])[0], text_colours(badge.colour)[0]
-    paint = Paint(badge.theme)
-    grounds = [
-        rect(width=left, height=HEIGHT, **paint.fill("l", *LABEL_GROUND)) if label else "",
-        rect(x=left, width=right, height=HEIGHT, fill=badge.colour),
-    ]
-    logo_colour = label_colour if label else message_colour
-    content = [
-        glyph(logo, LOGO_MARGIN, (HEIGHT - LOGO_SIZE) / 2, LOGO_SIZE, {"fill": logo_colour}),
-        glyph(icon, message_left - icon_room, (HEIGHT - ICON_SIZE) / 2, ICON_SIZE, {"fill": message_colour}),
-        _text(label, label_left, label_width, label_colour) if label else "",
-        _text(message, message_left, message_width, message_colour, font_weight="bold"),
-    ]
-    texts = group(
-        content,
-        fill="#fff",
-        text_anchor="middle",
-        font_family=VERDANA,
-        text_rendering="geometricPrecision",
-        font_size="100",
+    if label.plain:
+        style_sheet, paint = LABEL_PAINT[badge.theme]
+        label_ground = f'<rect width="{number(left)}" height="{HEIGHT}"{paint["l"]}/>'
+        label_text = _text(label, label_left, label_width, unless_white(label_colour))
+    drawn_logo = drawn_icon = ""
+    if logo:
+        colour = label_colour if label.plain else message_colour
+        drawn_logo = logo_at(LOGO_MARGIN, (HEIGHT - LOGO_SIZE) // 2, logo, f' fill="{colour}"')
+    if icon:
+        drawn_icon = icon_at(icon_left, (HEIGHT - ICON_SIZE) // 2, icon, f' fill="{message_colour}"')
+    bold = f'{unless_white(message_colour)} font-weight="bold"'
+    body = (
+        f'{style_sheet}<g shape-rendering="crispEdges">{label_ground}'
+        f'<rect x="{number(left)}" width="{number(right)}" height="{HEIGHT}" fill="{badge.colour}"/></g>'
+        f'<g fill="#fff" text-anchor="middle" font-family="{VERDANA}" text-rendering="geometricPrecision"'
+        f' font-size="100">{drawn_logo}{drawn_icon}{label_text}'
+        f"{_text(message, icon_left + icon_room, message_width, bold)}</g>"
     )
-    return left + right, HEIGHT, paint.style_sheet + group(grounds, shape_rendering="crispEdges") + texts
+    return Picture(left + right, HEIGHT, body)
 
 
-def _width(font: Font, shown: str) -> float:
+def _width(font: Font, words: Words) -> float:
     # Joined letters can't be spaced.
-    spacing = 0 if is_right_to_left(shown) else LETTER_SPACING
-    return font.width(shown) // 100 + spacing * len(shown)
+    spacing = 0 if words.direction else LETTER_SPACING
+    return font.width(words.plain) // 100 + spacing * len(words.plain)
 
 
-def _text(shown: str, left: float, width: float, colour: str, **more: str) -> str:
-    fill = {} if colour == "#fff" else {"fill": colour}
-    centre = 10 * (left + width / 2)
-    return text(shown, transform="scale(.1)", x=centre, y=175, textLength=10 * width, **fill, **more)
+def _text(words: Words, left: float, width: float, attributes: str) -> str:
+    centre = number(10 * (left + width / 2))
+    return (
+        f'<text transform="scale(.1)" x="{centre}" y="175" textLength="{number(10 * width)}"'
+        f"{attributes}{words.direction}>{words.markup}</text>"
+    )

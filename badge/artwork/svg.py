@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable, Mapping
+from functools import partial
 
 from badge.artwork import boxes, for_the_badge, social
 from badge.artwork.boxes import draw_boxes
-from badge.artwork.drawing import document, printable
+from badge.artwork.drawing import Picture, Words, document
 from badge.artwork.for_the_badge import draw_for_the_badge
 from badge.artwork.social import draw_social
 from badge.model import Badge, Style
@@ -19,6 +21,14 @@ HEIGHTS = {
     Style.SOCIAL: social.HEIGHT,
 }
 
+_STYLES: Mapping[Style, Callable[[Badge, Words, Words], Picture]] = {
+    Style.FLAT: partial(draw_boxes, style=boxes.FLAT),
+    Style.FLAT_SQUARE: partial(draw_boxes, style=boxes.FLAT_SQUARE),
+    Style.PLASTIC: partial(draw_boxes, style=boxes.PLASTIC),
+    Style.FOR_THE_BADGE: draw_for_the_badge,
+    Style.SOCIAL: draw_social,
+}
+
 # Enough for six statuses in a few labels, looks and ages; limited because URLs choose labels freely.
 REMEMBERED_PICTURES = 1024
 
@@ -26,20 +36,6 @@ REMEMBERED_PICTURES = 1024
 @functools.lru_cache(maxsize=REMEMBERED_PICTURES)
 def draw(badge: Badge) -> bytes:
     """Draw a badge, as UTF-8. The same badge always gives the same bytes."""
-    label, message = printable(badge.label), printable(badge.message)
-    width, height, body = _body(badge, label, message)
-    return document(width, height, f"{label}: {message}" if label else message, badge.language, body)
-
-
-def _body(badge: Badge, label: str, message: str) -> tuple[float, int, str]:
-    match badge.style:
-        case Style.FLAT:
-            return draw_boxes(badge, label, message, boxes.FLAT)
-        case Style.FLAT_SQUARE:
-            return draw_boxes(badge, label, message, boxes.FLAT_SQUARE)
-        case Style.PLASTIC:
-            return draw_boxes(badge, label, message, boxes.PLASTIC)
-        case Style.FOR_THE_BADGE:
-            return draw_for_the_badge(badge, label, message)
-        case Style.SOCIAL:
-            return draw_social(badge, label, message)
+    label, message = Words.of(badge.label), Words.of(badge.message)
+    title = f"{label.markup}: {message.markup}" if label.plain else message.markup
+    return document(_STYLES[badge.style](badge, label, message), title, badge.language)

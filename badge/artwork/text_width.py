@@ -26,13 +26,17 @@ class Font:
     size: int
     advances: Advances = field(repr=False, compare=False)
     _widths: dict[int, int] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _ascii: list[int] = field(default_factory=list, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         for first, run in self.advances.items():
             self._widths.update({int(first, 16) + index: width for index, width in enumerate(run)})
+        self._ascii.extend(self._character_width(chr(code)) for code in range(128))
 
     def width(self, text: str) -> int:
         """The advance width of a text, in hundredths of a pixel."""
+        if text.isascii():
+            return sum(map(self._ascii.__getitem__, text.encode("ascii")))
         return sum(map(self._character_width, text))
 
     def _character_width(self, character: str) -> int:

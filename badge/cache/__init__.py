@@ -1,1 +1,1 @@
-"""Places to keep reports: Redis or Valkey, the embedded server for it, and the process itself."""
+"""Caches for reports: Redis or Valkey, the embedded server, and the memory of one process."""

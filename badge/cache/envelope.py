@@ -1,7 +1,7 @@
-"""A kept report as JSON bytes, and the names under which it lies.
+"""Cache entries as JSON bytes, and the names of their Redis keys.
 
-Never pickle: who can write the cache must not be able to run code here, nor to put one subject's
-status on another's badge.
+Never pickle: whoever can write to the cache must not be able to run code here, or to put one subject's status on
+another's badge.
 """
 
 from __future__ import annotations
@@ -13,16 +13,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple, TypeVar
 
 from badge.model import BackupStatus, CacheEntry, Reason, Report, Visibility
-from badge.ports import SubjectKey
+from badge.ports import CLOCK_TOLERANCE, CacheKey
 
-SCHEMA = 2
+SCHEMA = 3
 LONGEST = 8 * 1024
-"""A name of 3 KiB, escaped, and two URLs fit."""
-
-# The longest lifetime is a day. A moment of our own further ahead than this was written by a broken
-# clock, or not by us, and would let a status hold as if it were new. What a source tells may lie as
-# far off as it likes: a next run in 9999.
-MOST_AHEAD = timedelta(days=2)
+"""Enough for a name of 3 KiB, escaped, and two URLs."""
 
 T = TypeVar("T")
 
@@ -30,7 +25,7 @@ EPOCH = datetime.fromtimestamp(0, UTC)
 
 
 class EnvelopeRefused(ValueError):
-    """These bytes are not what this version keeps for this key; `str()` says which rule they break."""
+    """These bytes are not an entry of this version for this key; `str()` names the broken rule."""
 
 
 class KeyNames(NamedTuple):
@@ -41,26 +36,26 @@ class KeyNames(NamedTuple):
     lease: str
 
 
-def key_names(key: SubjectKey) -> KeyNames:
-    """Return the Redis keys of all that is stored for a subject.
+def key_names(key: CacheKey) -> KeyNames:
+    """Return the Redis keys of all that is stored for a key of the cache.
 
-    The part in braces is the same in all, so that a cluster keeps them in one slot; a hash, so
-    that private names stay out of the server's logs and no name is too long.
+    The part in braces is the same in all of them, so that a Cluster keeps them in one slot. It is a hash, so that
+    private names stay out of the server's logs and no name is too long.
     """
     stem = f"bdg:{{v{SCHEMA}:{_digest(json.dumps(key))}}}"
     return KeyNames(f"{stem}:v", f"{stem}:f", f"{stem}:l")
 
 
-def pause_name(source: str) -> str:
-    """Return the Redis key of the time until which a source asked for a pause."""
-    return f"bdg:{{v{SCHEMA}:source:{_digest(source)}}}:p"
+def pause_name(place: str) -> str:
+    """Return the Redis key of the time until which the source at a place asked for a pause."""
+    return f"bdg:{{v{SCHEMA}:source:{_digest(place)}}}:p"
 
 
 def _digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
-def seal(key: SubjectKey, entry: CacheEntry) -> bytes:
+def seal(key: CacheKey, entry: CacheEntry) -> bytes:
     """Return the bytes to store for an entry."""
     envelope = {
         "v": SCHEMA,
@@ -74,8 +69,12 @@ def seal(key: SubjectKey, entry: CacheEntry) -> bytes:
     return json.dumps(envelope, separators=(",", ":")).encode()
 
 
-def unseal(key: SubjectKey, raw: bytes, now: datetime) -> CacheEntry:
-    """Return the entry in these bytes; raises `EnvelopeRefused` for anything but our own for this key."""
+def unseal(key: CacheKey, raw: bytes, now: datetime, longest_wait: timedelta) -> CacheEntry:
+    """Return the entry in these bytes; raises `EnvelopeRefused` for anything but an entry of ours for this key.
+
+    An entry that would stay fresh for more than `longest_wait` was written by a broken clock, or not by us, and would
+    keep an old status on the badge.
+    """
     if len(raw) > LONGEST:
         raise EnvelopeRefused("tooLong")
     try:
@@ -87,39 +86,39 @@ def unseal(key: SubjectKey, raw: bytes, now: datetime) -> CacheEntry:
     if envelope.get("k") != list(key):
         raise EnvelopeRefused("otherKey")
     try:
-        return _kept(envelope, now)
+        return _entry(envelope, now + CLOCK_TOLERANCE, longest_wait)
     except (KeyError, TypeError, ValueError, OverflowError):
         raise EnvelopeRefused("badField") from None
 
 
-def _kept(envelope: dict[str, Any], now: datetime) -> CacheEntry:
+def _entry(envelope: dict[str, Any], now: datetime, longest_wait: timedelta) -> CacheEntry:
     fields = envelope["r"]
     return CacheEntry(
         report=None if fields is None else _report(_typed(fields, dict)),
-        fetched_at=_ours(envelope["t0"], now),
-        confirmed_at=_ours(envelope["at"], now),
-        fresh_until=_ours(envelope["f"], now),
+        fetched_at=_moment_until(now, envelope["t0"]),
+        confirmed_at=_moment_until(now, envelope["at"]),
+        fresh_until=_moment_until(now + longest_wait, envelope["f"]),
         failures=_typed(envelope["n"], int),
     )
 
 
 def to_micros(moment: datetime) -> int:
-    """Microseconds since 1970: exact in JSON, and comparable in Lua's doubles until 2255."""
+    """Return the microseconds since 1970: exact in JSON, and comparable in Lua's doubles until 2255."""
     return (moment - EPOCH) // timedelta(microseconds=1)
 
 
 def from_micros(micros: int) -> datetime:
-    """The moment so many microseconds after 1970 began; raises `OverflowError` beyond the year 9999."""
+    """Return the moment that many microseconds after 1970 began; raises `OverflowError` beyond the year 9999."""
     return EPOCH + timedelta(microseconds=micros)
 
 
-def _told(value: object) -> datetime:
+def _moment(value: object) -> datetime:
     return from_micros(_typed(value, int))
 
 
-def _ours(value: object, now: datetime) -> datetime:
-    moment = _told(value)
-    if moment - now > MOST_AHEAD:
+def _moment_until(latest: datetime, value: object) -> datetime:
+    moment = _moment(value)
+    if moment > latest:
         raise ValueError("too far ahead")
     return moment
 
@@ -138,7 +137,7 @@ def _or_null(read: Callable[[Any], object]) -> Callable[[object], Any]:
     return lambda value: None if value is None else read(value)
 
 
-# A report's field, its name here, and what reads it back or raises; JSON writes it as it is.
+# A report's field, its name in the JSON, and what reads it back or raises. Written unchanged.
 _VALUES: tuple[tuple[str, str, Callable[[Any], Any]], ...] = (
     ("status", "st", BackupStatus),
     ("exists", "ex", _kind(bool)),
@@ -152,7 +151,8 @@ _VALUES: tuple[tuple[str, str, Callable[[Any], Any]], ...] = (
     ("validator", "et", _or_null(_kind(str))),
 )
 
-# Under their own names, and left out where there is none.
+# Written under their own names, and left out if there is none. Unlike our own times, a source's may be as far ahead
+# as it likes: a next run in 9999.
 _MOMENTS = ("started_at", "finished_at", "last_success_at", "next_run_at", "stale_after", "deleted_at")
 
 
@@ -166,5 +166,5 @@ def _fields(report: Report) -> dict[str, Any]:
 
 def _report(fields: dict[str, Any]) -> Report:
     values = {name: read(fields[key]) for name, key, read in _VALUES}
-    moments = {name: _told(fields[name]) for name in _MOMENTS if name in fields}
-    return Report(observed_at=_told(fields["ob"]), **values | moments)
+    moments = {name: _moment(fields[name]) for name in _MOMENTS if name in fields}
+    return Report(observed_at=_moment(fields["ob"]), **values | moments)

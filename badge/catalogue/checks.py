@@ -16,7 +16,7 @@ from sqlalchemy.exc import IntegrityError
 from badge.catalogue.database import Database
 from badge.catalogue.expectation import NOTHING_DUE, Expectation, due_columns
 from badge.catalogue.schema import checks, runs, subjects
-from badge.catalogue.subjects import KEY, change, is_subject, locked, report_of, subject_of
+from badge.catalogue.subjects import KEY, change, is_subject, locked, remove, report_of, subject_of
 from badge.model import BackupStatus, Report, Subject, Visibility
 from badge.ports import Clock
 
@@ -118,7 +118,7 @@ class Checks:
                 change(connection, row, NOTHING_DUE, now)
             else:
                 # It was scheduled by the check alone.
-                connection.execute(delete(subjects).where(subjects.c.id == row.id))
+                remove(connection, row)
 
     def subject_pinged(self, plain: str) -> Subject | None:
         """Return the subject whose check has this UUID; None if there is none.

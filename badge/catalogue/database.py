@@ -1,23 +1,26 @@
-"""The catalogue's database: engines that survive forks, transactions, the schema."""
+"""The catalogue's database: engines that survive forks, and transactions."""
 
 from __future__ import annotations
 
 import contextlib
 import errno
 import os
+import secrets
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from sqlalchemy import Connection, Engine, ExceptionContext, NullPool, create_engine, event, make_url
-from sqlalchemy.exc import OperationalError
+from sqlalchemy import Connection, Engine, ExceptionContext, NullPool, create_engine, event, make_url, select
+from sqlalchemy.exc import DatabaseError, DBAPIError, OperationalError, SQLAlchemyError
 
+from badge.catalogue.in_use import CatalogueInUse, hold
+from badge.catalogue.schema import identity
 from badge.resilience.per_process import PerProcess
 
-# How long to wait for other connections, and for PostgreSQL to answer at all: readers within the 1.7 s that
-# a badge may take, writers as long as somebody who reports a backup will.
+# How long to wait for other connections, and for PostgreSQL to answer at all: readers within the 1.7 s that a badge
+# may take, writers as long as whoever reports a backup is willing to wait.
 READER_PATIENCE_MILLISECONDS = 1_000
 WRITER_PATIENCE_MILLISECONDS = 10_000
 
@@ -29,16 +32,47 @@ class Database:
 
     def __init__(self, url: str) -> None:
         self.url = url
+        self.is_damaged = False
+        """Set by the check at start, and by any error that says so. A damaged database is no longer used: what it
+        returns may be wrong."""
         make_url(url).get_dialect().import_dbapi()  # loaded before workers are forked, which then share it
-        self._engine = PerProcess(lambda: _first_engine(url))
+        self._in_use = PerProcess(lambda: _held(url))
+        self._engine = PerProcess(self._first_engine)
+        self._cache_identity: str | None = None
+        # Shared by all workers if the application is loaded before they are forked; never the same elsewhere.
+        self._identity_until_read = f"unread-{secrets.token_hex(16)}"
+
+    @property
+    def cache_identity(self) -> str:
+        """The identity in the cache's keys. Read once, since only a restore changes it, which needs a restart.
+
+        Until it can be read, one of its own, under which nothing is cached.
+        """
+        if self._cache_identity is None:
+            try:
+                self._cache_identity = self.read_cache_identity()
+            except SQLAlchemyError:
+                return self._identity_until_read
+        return self._cache_identity
+
+    @cache_identity.setter
+    def cache_identity(self, value: str | None) -> None:
+        self._cache_identity = value
+
+    def read_cache_identity(self) -> str:
+        """Return the stored identity; raises SQLAlchemy's errors."""
+        with self.reading() as connection:
+            stored: str = connection.execute(select(identity.c.cache_identity)).scalar_one()
+            return stored
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[Connection]:
-        """A transaction that only reads."""
+        """Begin a transaction that only reads."""
         with self._reader() as connection, connection.begin():
             yield connection
 
     def _reader(self) -> Connection:
+        self._refuse_damaged()
         try:
             return self._engine.get().connect()
         except OperationalError as error:
@@ -48,28 +82,58 @@ class Database:
 
     @contextlib.contextmanager
     def writing(self, *, patience: int = WRITER_PATIENCE_MILLISECONDS) -> Iterator[Connection]:
-        """A transaction that writes; on SQLite the only one from its beginning on, so it never has to give up.
+        """Begin a transaction that writes; on SQLite it excludes other writers from its start, so it can't fail later.
 
-        `patience` is how many milliseconds to wait for another writer, before `OperationalError`.
+        Waits at most `patience` milliseconds for another writer; then raises `OperationalError`.
         """
+        self._refuse_damaged()
         with writing_on(self._engine.get(), patience) as connection:
             yield connection
 
     def close(self) -> None:
-        """Close this process's connections; they are made anew at the next use. Inherited ones are left alone."""
+        """Close this process's connections, which are opened again at the next use. Inherited ones are left alone."""
         if (engine := self._engine.take()) is not None:
             engine.dispose()
+        if (descriptor := self._in_use.take()) is not None:
+            os.close(descriptor)
+
+    def _first_engine(self) -> Engine:
+        self._in_use.get()
+        _allocate_index(self.url)
+        engine = new_engine(self.url)
+        event.listen(engine, "handle_error", self._note_damage)
+        return engine
+
+    def _note_damage(self, context: ExceptionContext) -> None:
+        if is_damage(context.sqlalchemy_exception):
+            self.is_damaged = True
+
+    def _refuse_damaged(self) -> None:
+        if self.is_damaged:
+            damaged = sqlite3.DatabaseError("database disk image is malformed")
+            damaged.sqlite_errorname = "SQLITE_CORRUPT"
+            raise DatabaseError(None, None, damaged)
 
 
-def _first_engine(url: str) -> Engine:
-    _allocate_index(url)
-    return new_engine(url)
+def is_damage(error: BaseException | None) -> bool:
+    """Whether this error says that the database's file is damaged."""
+    name = getattr(error.orig, "sqlite_errorname", "") if isinstance(error, DBAPIError) else ""
+    return name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB"))
+
+
+def _held(url: str) -> int | None:
+    try:
+        return hold(url)
+    except CatalogueInUse:
+        busy = sqlite3.OperationalError("the database is being restored")
+        busy.sqlite_errorname = "SQLITE_BUSY"
+        raise OperationalError(None, None, busy) from None
 
 
 def new_engine(url: str) -> Engine:
-    """An engine for this URL, with what its database needs said to it."""
+    """Return an engine for this URL, configured for its database."""
     is_sqlite = make_url(url).get_backend_name() == "sqlite"
-    # To SQLite one for each thread that wants one: whoever waits for a writer's lock must not keep readers waiting.
+    # For SQLite, a connection for each thread that needs one: waiting for a writer's lock must not block readers.
     most = {"max_overflow": -1} if is_sqlite else {}
     engine = create_engine(url, pool_timeout=1, hide_parameters=True, **most)
     if is_sqlite:
@@ -86,19 +150,19 @@ def new_engine(url: str) -> Engine:
 
 @contextlib.contextmanager
 def writing_on(engine: Engine, patience: int) -> Iterator[Connection]:
-    """A transaction that writes, and waits so many milliseconds for other writers."""
+    """Begin a transaction that writes, and waits that many milliseconds for other writers."""
     with engine.connect().execution_options(**{_PATIENCE: patience}) as connection, connection.begin():
         yield connection
 
 
 def _patience(connection: Connection) -> int | None:
-    """A writer's; None for one that only reads."""
+    """The patience of a transaction that writes; None for one that only reads."""
     patience: int | None = connection.get_execution_options().get(_PATIENCE)
     return patience
 
 
 def _prepare_sqlite(connection: Any, _: object) -> None:
-    connection.isolation_level = None  # transactions are begun below, not by sqlite3's guess
+    connection.isolation_level = None  # transactions are begun below, not implicitly by sqlite3
     for pragma in (
         "journal_mode=WAL",
         "synchronous=FULL",  # an acknowledged report survives a power failure
@@ -108,30 +172,30 @@ def _prepare_sqlite(connection: Any, _: object) -> None:
         connection.execute(f"PRAGMA {pragma}")
 
 
-# SQLite keeps an index of its log in a file beside the database, and cannot open it where there is no room to make
-# that file, or no permission (sqlite.org/wal.html, "Read-Only Databases"; sqlite.org/rescode.html).
+# SQLite keeps an index of its log in a file beside the database. These errors mean that there is no room or no
+# permission to create it (sqlite.org/wal.html, "Read-Only Databases"; sqlite.org/rescode.html).
 _NO_INDEX = frozenset({"SQLITE_IOERR_SHMSIZE", "SQLITE_IOERR_SHMOPEN", "SQLITE_CANTOPEN", "SQLITE_READONLY_CANTINIT"})
 
 
-# The index's first part (sqlite.org/walformat.html, section 2.2); as the log is kept short, no more is needed.
+# The index's first part (sqlite.org/walformat.html, section 2.2); the log is kept short, so no more is needed.
 _INDEX_BYTES = 32 * 1024
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _indexes: set[tuple[int, Path]] = set()
 
 
 def _allocate_index(url: str) -> None:
-    """Reserve the index's room on the disk; raises `OperationalError` where there is none.
+    """Reserve disk space for the index; raises `OperationalError` if there is none.
 
-    SQLite maps the file and reserves one byte in 4 KiB of it, so that on a file system of smaller blocks a full
-    disk would end the process (SIGBUS). Only before a process' first connection to the file: to close any
-    descriptor of it gives up the locks that the process holds (sqlite.org/howtocorrupt.html, section 2.2).
+    SQLite maps the file but writes only one byte in 4 KiB of it, so on a file system with smaller blocks a full disk
+    would end the process (SIGBUS). Done only before a process's first connection to the file: closing any descriptor
+    of it gives up the locks that the process holds (sqlite.org/howtocorrupt.html, section 2.2).
     """
     location = make_url(url)
     file = Path(location.database or "")
     if location.get_backend_name() != "sqlite" or (os.getpid(), file) in _indexes:
         return
     if not file.is_file():
-        _indexes.add((os.getpid(), file))  # SQLite makes both; by the next call there may be a connection
+        _indexes.add((os.getpid(), file))  # SQLite creates both; by the next call there may be a connection
         return
     try:
         index = os.open(file.with_name(f"{file.name}-shm"), os.O_RDWR | os.O_CREAT, file.stat().st_mode & 0o777)
@@ -144,14 +208,14 @@ def _allocate_index(url: str) -> None:
             full = sqlite3.OperationalError("database or disk is full")
             full.sqlite_errorname = "SQLITE_IOERR_SHMSIZE"
             raise OperationalError(None, None, full) from error
-        # Read-only or not ours: SQLite knows what to do.
+        # Read-only or not ours: SQLite deals with it.
     _indexes.add((os.getpid(), file))
 
 
 def snapshot_engine(url: str, error: OperationalError) -> Engine | None:
-    """Return an engine that reads a SQLite file as it is, for a full or read-only disk; None where that may be wrong.
+    """Return an engine that reads a SQLite file as it is, for a full or read-only disk; None if that may be wrong.
 
-    It is right as long as the log is empty: nobody writes then, for a writer would need the index too.
+    It is right as long as the log is empty. Nobody writes then, because a writer would need the index too.
     """
     location = make_url(url)
     file = Path(location.database or "")
@@ -164,7 +228,7 @@ def snapshot_engine(url: str, error: OperationalError) -> Engine | None:
 
 
 def _discard_read_only(context: ExceptionContext) -> None:
-    """Make the pool connect anew: what was opened while the disk was read-only stays so."""
+    """Make the pool reconnect: a connection opened while the disk was read-only stays read-only."""
     if getattr(context.original_exception, "sqlite_errorname", "").startswith("SQLITE_READONLY"):
         context.is_disconnect = True
 

@@ -1,43 +1,95 @@
-"""Why the catalogue's database can't be used, in words that say what to look at; drivers' own are for programmers."""
+"""Why the catalogue's database can't be used, in words for operators instead of the drivers'."""
 
 from __future__ import annotations
 
-from sqlalchemy.exc import DBAPIError
+import sqlite3
 
-from badge.catalogue.migration import SchemaTooNew
+from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
+from badge.catalogue.in_use import CatalogueInUse
+from badge.catalogue.migration import SchemaFault
+from badge.events import CatalogueFailed
+
+DAMAGED = "its file is damaged; restore a backup with `badge restore FILE`"
 _SQLITE = {
     "SQLITE_AUTH": "this user may not use it",
-    "SQLITE_BUSY": "another program holds it locked",
-    "SQLITE_CANTOPEN": "its file can't be opened; look at its folder and who owns that",
-    "SQLITE_CORRUPT": "its file is damaged; restore it from a backup",
+    "SQLITE_BUSY": "another program has locked it",
+    "SQLITE_CANTOPEN": "its file can't be opened; check its folder and who owns that",
+    "SQLITE_CORRUPT": DAMAGED,
     "SQLITE_FULL": "its disk is full",
     "SQLITE_IOERR": "its disk can't be read or written",
-    "SQLITE_NOTADB": "its file is no SQLite database",
+    "SQLITE_NOTADB": "its file is not a SQLite database",
     "SQLITE_PERM": "this user may not use it",
-    "SQLITE_READONLY": "its file or folder can't be written by this user",
+    "SQLITE_READONLY": "this user can't write to its file or folder",
+}
+_OUTDATED = "its tables lack something that this version needs; restart the service, which migrates them"
+_MISMATCH = "its tables don't match the revision recorded in it; restore a backup"
+# SQLite has one code for all of these.
+_SQLITE_ERRORS = {
+    "no such table": _OUTDATED,
+    "no such column": _OUTDATED,
+    "has no column": _OUTDATED,
+    "already exists": _MISMATCH,
+    "duplicate column": _MISMATCH,
 }
 _POSTGRESQL = {
-    "08": "its server can't be reached",
-    "28": "its server refuses the user or the password",
+    "08": "its server can't be reached or does not answer",
+    "28": "its server rejects the user or the password",
     "3D": "its server has no such database",
     "42501": "its user may not change the tables",
-    "53": "its server has no room or connection left",
+    "42703": _OUTDATED,
+    "42P01": _OUTDATED,
+    "42701": _MISMATCH,
+    "42P07": _MISMATCH,
+    "53": "its server has no space or no connections left",
     "57": "its server is starting or stopping",
 }
-"""By SQLSTATE, or the class that it begins with."""
+"""By SQLSTATE, or by its class (the first two characters)."""
+
+
+def failure(operation: str, error: SQLAlchemyError) -> CatalogueFailed:
+    """Return the event for an error of the database during an operation."""
+    return CatalogueFailed(operation, class_of(error), why_unusable(error))
+
+
+def class_of(error: Exception) -> str:
+    """Return the name of an error's class, of SQLite's result code, or of the driver's error that it wraps."""
+    cause = error.orig if isinstance(error, DBAPIError) and error.orig else error
+    return getattr(cause, "sqlite_errorname", None) or type(cause).__name__
 
 
 def why_unusable(error: Exception) -> str:
-    """Return the reason of an error that SQLAlchemy or the file system raised, or `SchemaTooNew`."""
-    if isinstance(error, SchemaTooNew):
+    """Return the reason for an error of SQLAlchemy, sqlite3 or the file system, a `SchemaFault` or `CatalogueInUse`.
+
+    It begins with "its", for the database's, and never quotes the error's text, which may contain subjects or secrets.
+    """
+    if isinstance(error, SchemaFault):
         return str(error)
+    if isinstance(error, CatalogueInUse):
+        return "it is in use by another process, or being restored"
     if isinstance(error, OSError):
         return f"its file or folder can't be used ({error.strerror or type(error).__name__})"
-    cause = error.orig if isinstance(error, DBAPIError) else None
+    if isinstance(error, PoolTimeout):
+        return "its connections are all in use"
+    return _driver_reason(error)
+
+
+def _driver_reason(error: Exception) -> str:
+    cause: BaseException | None = error if isinstance(error, sqlite3.Error) else None
+    if isinstance(error, DBAPIError):
+        cause = error.orig
     if name := getattr(cause, "sqlite_errorname", None):
-        return next((words for code, words in _SQLITE.items() if name.startswith(code)), f"SQLite reports {name}")
-    if cause is None:
-        return f"its address or its driver is wrong ({type(error).__name__})"
-    state = getattr(cause, "sqlstate", None) or "08"  # psycopg has no code for what it could not connect to
+        return _sqlite_reason(name, str(cause))
+    state = getattr(cause, "sqlstate", None)
+    if state is None and not isinstance(error, OperationalError):
+        return f"its URL or its driver is wrong ({class_of(error)})"
+    state = state or "08"  # none if psycopg could not connect or gave up waiting
     return _POSTGRESQL.get(state) or _POSTGRESQL.get(state[:2]) or f"PostgreSQL reports {state}"
+
+
+def _sqlite_reason(name: str, message: str) -> str:
+    reasons = [words for code, words in _SQLITE.items() if name.startswith(code)]
+    if name == "SQLITE_ERROR":
+        reasons += [words for part, words in _SQLITE_ERRORS.items() if part in message]
+    return reasons[0] if reasons else f"SQLite reports {name}"

@@ -1,4 +1,4 @@
-"""Which subjects to list, in which order, where the next page begins, and how many there are."""
+"""Pages of subjects: filters and orders, and how each is read without looking at every subject."""
 
 from __future__ import annotations
 
@@ -12,8 +12,10 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Row,
+    Select,
     and_,
     case,
+    exists,
     false,
     func,
     or_,
@@ -23,8 +25,9 @@ from sqlalchemy import (
 )
 
 from badge.catalogue.expectation import has_status, is_overdue
-from badge.catalogue.schema import subjects
+from badge.catalogue.schema import subject_paths, subjects
 from badge.catalogue.subjects import KEY
+from badge.catalogue.totals import kept_totals
 from badge.listing import (
     WORST_FIRST,
     ListingFilter,
@@ -35,101 +38,179 @@ from badge.listing import (
 )
 from badge.model import CASELESS_PLATFORMS, BackupStatus, Visibility
 
-# So many are looked up one by one; of more, enough for a page are soon met in the order of the keys.
-FEW = 1_000
+MOST_SORTED = 10_000
+"""Up to this many subjects are looked up one by one, sorted and counted; of more, a page's worth is soon met."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Keyset:
-    """What rows are sorted by, all of it in one direction, the last part telling any two apart."""
+class _Stream:
+    """Subjects that an index gives in order: by `parts`, all in one direction, the last of which are unique."""
 
     parts: Sequence[ColumnElement[Any]]
+    condition: ColumnElement[bool] | None = None
     is_descending: bool = False
+    rank: int | None = None
+    """A first part that is the same for all of these subjects."""
 
-    @property
-    def kinds(self) -> Sequence[type]:
-        """The parts' Python types, as a cursor holds them."""
-        return [part.type.python_type for part in self.parts]
+    def page(
+        self, connection: Connection, conditions: Sequence[ColumnElement[bool]], after: list[Any] | None, limit: int
+    ) -> list[_Marked]:
+        """Return the first rows after the one with these marks."""
+        marks = [part.label(f"mark_{place}") for place, part in enumerate(self.parts)]
+        wanted = select(subjects, *marks).where(*conditions)
+        if self.condition is not None:
+            wanted = wanted.where(self.condition)
+        if after is not None and (after := self._after(after)):
+            here, there = tuple_(*self.parts), tuple_(*after)
+            wanted = wanted.where(here < there if self.is_descending else here > there)
+        order = [part.desc() if self.is_descending else part.asc() for part in self.parts]
+        return [self._marked(row) for row in connection.execute(wanted.order_by(*order).limit(limit))]
 
-    def after(self, values: Sequence[object]) -> ColumnElement[bool]:
-        """Return the condition for all rows after the one with these values."""
-        here, there = tuple_(*self.parts), tuple_(*values)
-        return here < there if self.is_descending else here > there
+    def is_before(self, marks: list[Any] | None) -> bool:
+        """Whether all of these subjects come before the one with these marks."""
+        return marks is not None and self.rank is not None and self.rank < marks[0]
 
-    def order(self) -> list[ColumnElement[Any]]:
-        """Return the expressions for ORDER BY."""
-        return [part.desc() if self.is_descending else part.asc() for part in self.parts]
+    def _after(self, marks: list[Any]) -> list[Any]:
+        if self.rank is None:
+            return marks
+        return marks[1:] if marks[0] == self.rank else []
+
+    def _marked(self, row: Row[Any]) -> _Marked:
+        rank = [] if self.rank is None else [self.rank]
+        return _Marked(row, [*rank, *(getattr(row, f"mark_{place}") for place in range(len(self.parts)))])
+
+
+@dataclass(frozen=True, slots=True)
+class _Marked:
+    """A row, and what it is sorted by."""
+
+    row: Row[Any]
+    marks: list[Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """One look at the subjects, at `now`."""
+    """A list of subjects, as of `now`."""
 
     filter: ListingFilter
     order: ListingOrder
     now: datetime
+    most_sorted: int = MOST_SORTED
 
-    def rows(self, connection: Connection, cursor: str | None, limit: int) -> Sequence[Row[Any]]:
-        """The first subjects from the cursor on; raises `ValueError` for one that is none of ours."""
-        keyset = _keyset(self.order, self.now)
-        conditions = list(_conditions(self.filter, self.now))
-        if self.filter.updated_since is not None:
-            # Asked for both at once, SQLite reads all subjects in the order of the keys to find the few that changed.
-            found = connection.scalars(select(subjects.c.id).where(*conditions).limit(FEW + 1)).all()
-            conditions += [subjects.c.id.in_(found)] if len(found) <= FEW else []
-        if cursor is not None:
-            conditions.append(keyset.after(marks_in(cursor, self.order, keyset.kinds)))
-        marks = [part.label(f"mark_{place}") for place, part in enumerate(keyset.parts)]
-        wanted = select(subjects, *marks).where(*conditions).order_by(*keyset.order())
-        return connection.execute(wanted.limit(limit)).all()
+    def page(self, connection: Connection, cursor: str | None, limit: int) -> tuple[Sequence[Row[Any]], str | None]:
+        """Return the first rows after the cursor, and the cursor of the next page, if there is one.
 
-    def cursor_after(self, row: Row[Any]) -> str:
-        """Where the page after this row begins."""
-        marks = [getattr(row, f"mark_{place}") for place in range(len(_keyset(self.order, self.now).parts))]
-        return cursor_at(self.order, marks)
+        Raises `ValueError` for a cursor that this service did not issue.
+        """
+        after = None if cursor is None else marks_in(cursor, self.order, _MARKS[self.order])
+        conditions = self._conditions(connection)
+        found: list[_Marked] = []
+        for stream in self._streams():
+            if stream.is_before(after):
+                continue
+            found += stream.page(connection, conditions, after, limit + 1)
+            if self.order is ListingOrder.WORST and len(found) > limit:
+                break
+        if self.order is ListingOrder.LATEST:
+            found.sort(key=lambda one: one.marks, reverse=True)
+        rows = [one.row for one in found[:limit]]
+        return rows, cursor_at(self.order, found[limit - 1].marks) if len(found) > limit else None
+
+    def totals(self, connection: Connection) -> ListingTotals:
+        """Return the totals of the subjects that match; of more than `most_sorted`, those of some."""
+        if _is_unrestricted(self.filter):
+            return kept_totals(connection, self.now, is_public_only=self.filter.is_public_only)
+        shown = _shown_as(self.now)
+        last_succeeded = subjects.c.last_finished == BackupStatus.SUCCEEDED.value
+        is_protected = and_(last_succeeded, ~is_overdue(self.now), shown != BackupStatus.UNKNOWN.value)
+        protected: ColumnElement[int] = func.sum(case((is_protected, 1), else_=0))
+        some = select(subjects.c.id).where(*self._conditions(connection)).limit(self.most_sorted + 1)
+        counts = select(shown, func.count(), protected).where(subjects.c.id.in_(some)).group_by(shown)
+        rows = connection.execute(counts).all()
+        by_status = {BackupStatus(status): int(number) for status, number, _ in rows}
+        return ListingTotals(
+            by_status=by_status,
+            protected=sum(int(number) for status, _, number in rows if status != BackupStatus.DELETED),
+            is_whole=sum(by_status.values()) <= self.most_sorted,
+        )
+
+    def _conditions(self, connection: Connection) -> Sequence[ColumnElement[bool]]:
+        if "\0" in f"{self.filter.platform}{self.filter.account}{''.join(self.filter.words)}":
+            return [false()]  # no subject has it in its names, and PostgreSQL would refuse the query
+        return [*_conditions(self.filter, self.now), *self._narrowed(connection)]
+
+    def _narrowed(self, connection: Connection) -> Iterator[ColumnElement[bool]]:
+        """Yield a condition that makes the database begin with the subjects of one index, if those are few.
+
+        By themselves databases walk through all subjects in the order asked for, to find the few that match.
+        """
+        for ids in _indexed(self.filter, self.now):
+            found = connection.scalars(ids.limit(self.most_sorted + 1)).all()
+            if len(found) <= self.most_sorted:
+                yield subjects.c.id.in_(found)
+                return
+
+    def _streams(self) -> Sequence[_Stream]:
+        """Return what to read: for WORST one after the other, for LATEST all of them, to be merged."""
+        match self.order:
+            case ListingOrder.NAME:
+                return [_Stream(KEY)]
+            case ListingOrder.LATEST:
+                overdue = is_overdue(self.now)
+                return [_latest(subjects.c.overdue_at, overdue), _latest(subjects.c.updated_at, ~overdue)]
+            case ListingOrder.WORST:
+                shown = [self.filter.shown_as] if self.filter.shown_as else WORST_FIRST
+                return [
+                    _Stream(KEY, _is_shown_as(status, self.now), rank=WORST_FIRST.index(status)) for status in shown
+                ]
 
 
-def totals(connection: Connection, filter: ListingFilter, now: datetime) -> ListingTotals:
-    """How many there are, by what their badges say, and how many of these are protected."""
-    shown = _shown_as(now)
-    last_succeeded = subjects.c.last_finished == BackupStatus.SUCCEEDED.value
-    is_protected = and_(last_succeeded, ~is_overdue(now), shown != BackupStatus.UNKNOWN.value)
-    protected: ColumnElement[int] = func.sum(case((is_protected, 1), else_=0))
-    counts = select(shown, func.count(), protected).where(*_conditions(filter, now)).group_by(shown)
-    rows = connection.execute(counts).all()
-    return ListingTotals(
-        by_status={BackupStatus(status): int(number) for status, number, _ in rows},
-        protected=sum(int(number) for status, _, number in rows if status != BackupStatus.DELETED),
-    )
+# The Python types of the marks in a cursor.
+_MARKS: dict[ListingOrder, list[type]] = {
+    ListingOrder.NAME: [str] * len(KEY),
+    ListingOrder.LATEST: [int, int],
+    ListingOrder.WORST: [int] + [str] * len(KEY),
+}
 
 
-def _keyset(order: ListingOrder, now: datetime) -> _Keyset:
-    match order:
-        case ListingOrder.NAME:
-            return _Keyset(KEY)
-        case ListingOrder.LATEST:
-            changed_at = case((is_overdue(now), subjects.c.overdue_at), else_=subjects.c.updated_at)
-            # As a number, for that is what a cursor holds.
-            return _Keyset((type_coerce(changed_at, BigInteger), subjects.c.id), is_descending=True)
-        case ListingOrder.WORST:
-            ranks = {status.value: rank for rank, status in enumerate(WORST_FIRST)}
-            return _Keyset((case(ranks, value=_shown_as(now), else_=len(ranks)), *KEY))
+def _latest(moment: ColumnElement[Any], condition: ColumnElement[bool]) -> _Stream:
+    # As a number, because a cursor holds one.
+    return _Stream((type_coerce(moment, BigInteger), subjects.c.id), condition, is_descending=True)
+
+
+def _is_unrestricted(filter: ListingFilter) -> bool:
+    """Whether the filter leaves all subjects, or all public ones."""
+    given = (filter.platform, filter.account, filter.status, filter.shown_as, filter.updated_since, *filter.words)
+    return not any(given)
+
+
+def _indexed(filter: ListingFilter, now: datetime) -> Iterator[Select[Any]]:
+    """Yield the IDs that each part of the filter leaves, read from an index or the narrow table of paths."""
+    if filter.words:
+        yield select(subject_paths.c.subject_id).where(*map(_contains, filter.words))
+    for condition in (*_of_time(filter, now), *_of_status(filter, now)):
+        yield select(subjects.c.id).where(condition)
 
 
 def _conditions(filter: ListingFilter, now: datetime) -> Iterator[ColumnElement[bool]]:
-    if "\0" in f"{filter.platform}{filter.account}{''.join(filter.words)}":
-        yield false()  # nothing is called so, and PostgreSQL would not even look
-        return
     yield from _coordinates(filter)
+    yield from _of_status(filter, now)
+    yield from _of_time(filter, now)
+    if filter.is_public_only:
+        yield subjects.c.visibility == Visibility.PUBLIC.value
+
+
+def _of_status(filter: ListingFilter, now: datetime) -> Iterator[ColumnElement[bool]]:
     if filter.status is not None:
         yield has_status(filter.status, now)
     if filter.shown_as is not None:
-        yield _shown_as(now) == filter.shown_as.value
+        yield _is_shown_as(filter.shown_as, now)
+
+
+def _of_time(filter: ListingFilter, now: datetime) -> Iterator[ColumnElement[bool]]:
     if filter.updated_since is not None:
         fell_overdue = subjects.c.overdue_at.between(filter.updated_since, now)
         yield or_(subjects.c.updated_at >= filter.updated_since, fell_overdue)
-    if filter.is_public_only:
-        yield subjects.c.visibility == Visibility.PUBLIC.value
 
 
 def _coordinates(filter: ListingFilter) -> Iterator[ColumnElement[bool]]:
@@ -139,18 +220,31 @@ def _coordinates(filter: ListingFilter) -> Iterator[ColumnElement[bool]]:
         folds = subjects.c.platform_key.in_(sorted(CASELESS_PLATFORMS))
         folded = and_(folds, subjects.c.account_key == filter.account.lower())
         yield or_(subjects.c.account_key == filter.account, folded)
-    yield from map(_contains, filter.words)
+    if filter.words:
+        yield exists().where(subject_paths.c.subject_id == subjects.c.id, *map(_contains, filter.words))
 
 
 def _contains(word: str) -> ColumnElement[bool]:
-    """Whether the coordinates hold a word, which may be account/name: people leave the type out."""
-    account, name = subjects.c.platform + "/" + subjects.c.account + "/", subjects.c.name
-    paths = (account + subjects.c.type + "/" + name, account + name)
-    return or_(*(path.icontains(word, autoescape=True) for path in (paths if "/" in word else paths[:1])))
+    """Whether a subject's path contains a word, which may be account/name: people leave the type out."""
+    columns = (subject_paths.c.path, subject_paths.c.short_path) if "/" in word else (subject_paths.c.path,)
+    return or_(*(column.contains(word.lower(), autoescape=True) for column in columns))
 
 
 def _shown_as(now: datetime) -> ColumnElement[str]:
-    """The status on the badge: unknown once the source no longer vouches for it."""
-    is_stale = subjects.c.stale_after <= now
-    lapsed = (is_overdue(now), BackupStatus.FAILED.value), (is_stale, BackupStatus.UNKNOWN.value)
+    """The status on the badge: unknown once the report is outdated."""
+    lapsed = (is_overdue(now), BackupStatus.FAILED.value), (_is_stale(now), BackupStatus.UNKNOWN.value)
     return case(*lapsed, else_=subjects.c.status)
+
+
+def _is_shown_as(status: BackupStatus, now: datetime) -> ColumnElement[bool]:
+    """Whether a subject's badge shows this status; the same rule as `_shown_as`, in a form that can use indexes."""
+    recorded = and_(subjects.c.status == status.value, ~_is_stale(now))
+    if status is BackupStatus.FAILED:
+        return or_(is_overdue(now), recorded)
+    if status is BackupStatus.UNKNOWN:
+        recorded = or_(_is_stale(now), subjects.c.status == status.value)
+    return and_(recorded, ~is_overdue(now))
+
+
+def _is_stale(now: datetime) -> ColumnElement[bool]:
+    return and_(subjects.c.stale_after.is_not(None), subjects.c.stale_after <= now)

@@ -36,6 +36,10 @@ ALL_ADDRESSES = 10
 class LoginsUnavailable(Exception):
     """The database can't be used right now."""
 
+    def __init__(self, cause: SQLAlchemyError) -> None:
+        super().__init__(type(cause).__name__)
+        self.cause = cause
+
 
 @dataclass(frozen=True, slots=True)
 class Logins:
@@ -175,7 +179,7 @@ def _reading(database: Database) -> Iterator[Connection]:
         with database.reading() as connection:
             yield connection
     except SQLAlchemyError as error:
-        raise LoginsUnavailable from error
+        raise LoginsUnavailable(error) from error
 
 
 @contextlib.contextmanager
@@ -184,4 +188,4 @@ def _writing(database: Database) -> Iterator[Connection]:
         with database.writing(patience=PATIENCE_MILLISECONDS) as connection:
             yield connection
     except SQLAlchemyError as error:
-        raise LoginsUnavailable from error
+        raise LoginsUnavailable(error) from error

@@ -1,28 +1,35 @@
-"""Brings the catalogue's schema to its newest form, by Alembic."""
+"""Migrates the catalogue's schema to the newest revision, with Alembic."""
 
 from __future__ import annotations
 
 import contextlib
 import fcntl
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from sqlalchemy import Connection, Engine, make_url, text
+from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError
 
 from badge.catalogue.database import WRITER_PATIENCE_MILLISECONDS, Database, new_engine, writing_on
+from badge.catalogue.in_use import database_file
+from badge.private_files import open_private
 
 MIGRATIONS = Path(__file__).with_name("migrations")
 
 # "badge" in ASCII, as PostgreSQL's advisory locks are numbers.
 _MIGRATION_LOCK = 0x6261646765
 
-# A large table may take a while to get an index, and another process to give it one.
+# Indexing a large table may take a while, also if another process does it.
 PATIENCE_MILLISECONDS = 600_000
 
 
-class SchemaTooNew(Exception):
+class SchemaFault(Exception):
+    """The schema can't be used; the message is one sentence for people."""
+
+
+class SchemaTooNew(SchemaFault):
     """A newer version of the service has changed the schema."""
 
     def __init__(self) -> None:
@@ -31,49 +38,60 @@ class SchemaTooNew(Exception):
         )
 
 
-def migrate(url: str) -> None:
-    """Bring the schema to its newest form; quick where it is, safe where two processes do it at once.
+class MigrationMissing(SchemaFault):
+    """The installation lacks a migration."""
 
-    Raises `SchemaTooNew`.
+    def __init__(self) -> None:
+        super().__init__("this installation lacks one of its migrations; install the service again")
+
+
+def migrate(url: str) -> None:
+    """Create the schema or migrate it to the newest revision; quick if it is current, safe if two processes do it.
+
+    Raises `SchemaFault`.
     """
-    location = make_url(url)
-    if location.get_backend_name() == "sqlite" and location.database:
-        Path(location.database).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    file = database_file(url)
+    if file is not None and not file.exists():
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        os.close(open_private(file))  # by itself, SQLite would let other users read it
     if not is_current(url):
         upgrade(url)
 
 
 def is_current(url: str) -> bool:
-    """Whether the schema has its newest form; raises `SchemaTooNew` for one that is newer than this code."""
+    """Whether the schema has the newest revision; raises `SchemaFault` if that can't be."""
     database = Database(url)
     try:
         with database.reading() as connection:
             revisions = connection.execute(text("SELECT version_num FROM alembic_version")).scalars().all()
     except DBAPIError:
-        return False  # no such table, or no database; what is wrong will be told when it is made
+        return False  # no such table, or no database; any other error is raised again by the migration
     finally:
         database.close()
+    newest = newest_revision()
     if not set(revisions) <= _names("revision"):
         raise SchemaTooNew
-    return list(revisions) == [newest_revision()]
+    return list(revisions) == [newest]
 
 
 def newest_revision() -> str:
-    """The revision that no other one stands on."""
-    newest = list(_names("revision") - _names("down_revision"))
-    assert len(newest) == 1, "migrations have to stand on one another in one line"
+    """Return the revision that no other one follows; raises `MigrationMissing`."""
+    revisions, predecessors = _names("revision"), _names("down_revision")
+    newest = list(revisions - predecessors)
+    if len(newest) != 1 or not predecessors <= revisions:
+        raise MigrationMissing
     return newest[0]
 
 
 def _names(variable: str) -> set[str]:
-    """What the scripts give this variable, read without Alembic, which takes 10 MB."""
+    """The values of this variable in all scripts, read without Alembic, which takes 10 MB."""
     scripts = [script.read_text(encoding="utf-8") for script in (MIGRATIONS / "versions").glob("*.py")]
     return {name for script in scripts for name in re.findall(rf'^{variable}\b.*= "(.+)"', script, re.MULTILINE)}
 
 
 def upgrade(url: str, to: str = "head") -> None:
-    """Apply what is missing up to a revision, while no other process does."""
-    # Alembic takes 10 MB and is needed once in a catalogue's life, so it is not loaded with this module.
+    """Migrate up to a revision, while no other process does."""
+    # Alembic takes 10 MB and is rarely needed, so it is not loaded with this module.
     from alembic import command  # noqa: PLC0415
     from alembic.config import Config  # noqa: PLC0415
     from alembic.runtime.migration import MigrationContext  # noqa: PLC0415
@@ -94,11 +112,11 @@ def upgrade(url: str, to: str = "head") -> None:
 
 @contextlib.contextmanager
 def _alone(engine: Engine) -> Iterator[Connection]:
-    """A transaction in which no other process migrates."""
+    """Begin a transaction in which no other process migrates."""
     if engine.dialect.name == "sqlite":
-        with open(f"{engine.url.database}.lock", "w") as lock:  # noqa: PTH123 - the URL's text is no Path
+        with open(open_private(Path(f"{engine.url.database}.lock")), "w") as lock:  # noqa: PTH123 - a descriptor
             fcntl.flock(lock, fcntl.LOCK_EX)
-            # Writing from its beginning on: a service that is still running may write meanwhile.
+            # Excludes writers from its start, because a service that is still running may write meanwhile.
             with writing_on(engine, WRITER_PATIENCE_MILLISECONDS) as connection:
                 yield connection
     else:

@@ -105,8 +105,20 @@ runs = Table(
     UniqueConstraint("subject_id", "started_at", name="uq_runs_start"),
 )
 
-Index("ix_subjects_updated_at", subjects.c.updated_at)
-Index("ix_subjects_overdue_at", subjects.c.overdue_at)
+Index("ix_subjects_updated", subjects.c.updated_at, subjects.c.id)
+# These three hold all that a total needs, so that counting reads no subject.
+_COUNTED = (subjects.c.status, subjects.c.last_finished, subjects.c.visibility)
+Index("ix_subjects_overdue", subjects.c.overdue_at, subjects.c.id, *_COUNTED)
+_HAS_END = subjects.c.stale_after.is_not(None)
+Index(
+    "ix_subjects_stale",
+    subjects.c.stale_after,
+    subjects.c.overdue_at,
+    *_COUNTED,
+    sqlite_where=_HAS_END,
+    postgresql_where=_HAS_END,
+)
+Index("ix_subjects_status", *_COUNTED)
 Index("ix_subjects_account_key", subjects.c.account_key)
 
 api_keys = Table(
@@ -151,4 +163,37 @@ login_attempts = Table(
     Column("id", _ID, primary_key=True),
     Column("address", String(64), nullable=False),
     Column("at", Moment, nullable=False),
+)
+
+# What searches read: lower case, and much narrower than `subjects`, so that all of it is read in a few milliseconds.
+# A trigram index would be of no use to searches for one or two letters.
+subject_paths = Table(
+    "subject_paths",
+    metadata,
+    Column("subject_id", _ID, ForeignKey("subjects.id", ondelete="CASCADE"), primary_key=True, autoincrement=False),
+    Column("path", Text, nullable=False),
+    Column("short_path", Text, nullable=False),
+)
+
+# Number of subjects by what their rows say, kept up to date by each transaction that changes one. Each subject is
+# counted in one of several shards, so that transactions rarely wait for each other.
+totals = Table(
+    "totals",
+    metadata,
+    Column("shard", Integer, primary_key=True, autoincrement=False),
+    Column("status", String(16), primary_key=True),
+    Column("last_finished", String(16), primary_key=True),
+    Column("visibility", String(16), primary_key=True),
+    Column("subjects", BigInteger, nullable=False),
+)
+
+# One row.
+identity = Table(
+    "identity",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    # Part of the cache's keys. A restore changes it, so that nothing cached after the backup is found.
+    Column("cache_identity", String(32), nullable=False),
+    # In a backup: its contents are as of then.
+    Column("backed_up_at", Moment),
 )

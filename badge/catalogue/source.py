@@ -1,4 +1,4 @@
-"""The catalogue as a place to ask, and as a list of what there is and was."""
+"""The catalogue as a source of statuses, lists and histories."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from badge.catalogue.faults import failure
 from badge.catalogue.store import Catalogue
 from badge.deadline import Deadline
 from badge.events import FailureKind
@@ -18,7 +19,7 @@ from badge.listing import (
     ListingTotals,
 )
 from badge.model import PastRun, Report, Subject
-from badge.ports import SourceUnavailable
+from badge.ports import CacheKey, Events, SourceUnavailable
 
 _Read = TypeVar("_Read")
 
@@ -28,15 +29,21 @@ class CatalogueSource:
     """`StatusSource`, `StatusListing` and `RunHistory` over the embedded catalogue."""
 
     catalogue: Catalogue
+    events: Events
     name: str = "catalogue"
 
     def called(self, name: str) -> CatalogueSource:
         """Return the same source under another name."""
         return replace(self, name=name)
 
-    def folds_case(self, subject: Subject) -> bool:  # noqa: ARG002 - the port's argument
-        """Return True: the catalogue compares accounts and names as their platform does."""
-        return True
+    @property
+    def place(self) -> str:
+        """The catalogue's identity, which a restore changes."""
+        return f"{self.name}:{self.catalogue.database.cache_identity}"
+
+    def cache_key(self, subject: Subject) -> CacheKey:
+        """Return the subject's key; the catalogue compares accounts and names as their platform does."""
+        return self.place, *subject.key(fold_case=True)
 
     def is_local(self, subject: Subject) -> bool:  # noqa: ARG002 - the port's argument
         """Return True: the database is as near as the cache."""
@@ -49,7 +56,7 @@ class CatalogueSource:
         deadline: Deadline,  # noqa: ARG002 - the database's own timeouts are shorter than any
     ) -> Report:
         """Return what the catalogue says now."""
-        report = self._read(lambda: self.catalogue.report_for(subject))
+        report = self._read("fetch", lambda: self.catalogue.report_for(subject))
         return report if report is not None else Report.absent(self.catalogue.clock())
 
     def list(
@@ -60,19 +67,20 @@ class CatalogueSource:
         order: ListingOrder = ListingOrder.NAME,
     ) -> ListingPage:
         """Return one page of the catalogue's subjects."""
-        return self._read(lambda: self.catalogue.list(filter, cursor, limit, order))
+        return self._read("list", lambda: self.catalogue.list(filter, cursor, limit, order))
 
     def totals(self, filter: ListingFilter) -> ListingTotals:
         """Return how many subjects the catalogue has, by status."""
-        return self._read(lambda: self.catalogue.totals(filter))
+        return self._read("totals", lambda: self.catalogue.totals(filter))
 
     def history(self, subject: Subject, limit: int) -> Sequence[PastRun]:
         """Return the subject's last runs, the newest first."""
-        runs = self._read(lambda: self.catalogue.runs(subject, limit))
+        runs = self._read("history", lambda: self.catalogue.runs(subject, limit))
         return [PastRun(run.status, run.started_at, run.finished_at, run.size_bytes) for run in runs]
 
-    def _read(self, read: Callable[[], _Read]) -> _Read:
+    def _read(self, operation: str, read: Callable[[], _Read]) -> _Read:
         try:
             return read()
-        except SQLAlchemyError:
+        except SQLAlchemyError as error:
+            self.events.emit(failure(operation, error))
             raise SourceUnavailable(FailureKind.DATABASE) from None

@@ -13,9 +13,9 @@ from badge.catalogue.checks import expectation_of
 from badge.catalogue.database import Database
 from badge.catalogue.events import Run, RunEvent, merged, run_of, standing
 from badge.catalogue.expectation import due_columns
-from badge.catalogue.listing import Listing, totals
+from badge.catalogue.listing import MOST_SORTED, Listing
 from badge.catalogue.schema import NEVER, runs, subjects
-from badge.catalogue.subjects import change, columns_of, details_in, is_subject, locked, report_of, subject_of
+from badge.catalogue.subjects import change, columns_of, details_in, is_subject, locked, remove, report_of, subject_of
 from badge.listing import (
     ListedSubject,
     ListingFilter,
@@ -72,6 +72,8 @@ class Catalogue:
     database: Database
     clock: Clock
     retention: Retention = Retention()
+    most_sorted: int = MOST_SORTED
+    """How many subjects a search may sort and count."""
 
     def record(self, event: RunEvent) -> Recorded:
         """Take an event in, in one transaction; raises `InvalidEvent` for one that can't be taken."""
@@ -105,13 +107,13 @@ class Catalogue:
     def deletable(self, subject: Subject) -> SubjectRecords:
         """Return what `delete` would remove. Raises `NothingKnown` or `IsExpected`."""
         with self.database.reading() as connection:
-            return _remembered(connection, subject)
+            return _remembered(connection, subject)[1]
 
     def delete(self, subject: Subject) -> SubjectRecords:
         """Remove the subject and its runs, as if it had never been reported. Raises `NothingKnown` or `IsExpected`."""
         with self.database.writing() as connection:
-            taken = _remembered(connection, subject, for_update=True)
-            connection.execute(delete(subjects).where(is_subject(subject)))  # its runs go with it
+            row, taken = _remembered(connection, subject, for_update=True)
+            remove(connection, row)
         return taken
 
     def list(
@@ -122,16 +124,15 @@ class Catalogue:
         order: ListingOrder = ListingOrder.NAME,
     ) -> ListingPage:
         """One page; raises `ValueError` for a cursor that is none of ours."""
-        listing = Listing(filter, order, self.clock())
+        listing = Listing(filter, order, self.clock(), self.most_sorted)
         with self.database.reading() as connection:
-            rows = listing.rows(connection, cursor, limit + 1)
-        items = [ListedSubject(subject_of(row), report_of(row, listing.now)) for row in rows[:limit]]
-        return ListingPage(items, listing.cursor_after(rows[limit - 1]) if len(rows) > limit else None)
+            rows, next_cursor = listing.page(connection, cursor, limit)
+        return ListingPage([ListedSubject(subject_of(row), report_of(row, listing.now)) for row in rows], next_cursor)
 
     def totals(self, filter: ListingFilter) -> ListingTotals:
         """How many subjects there are, by what their badges say."""
         with self.database.reading() as connection:
-            return totals(connection, filter, self.clock())
+            return Listing(filter, ListingOrder.NAME, self.clock(), self.most_sorted).totals(connection)
 
     def _prune(self, connection: Connection, subject_id: int, known: dict[datetime, Run], now: datetime) -> None:
         """Delete this subject's old runs, but never those that its state rests on."""
@@ -154,7 +155,9 @@ def _rested_on(by_age: Sequence[Run]) -> set[datetime]:
     return {run.started_at for run in (*by_age[:1], *finished[:1])} | {start for _, start in sorted(successes)[-1:]}
 
 
-def _remembered(connection: Connection, subject: Subject, *, for_update: bool = False) -> SubjectRecords:
+def _remembered(
+    connection: Connection, subject: Subject, *, for_update: bool = False
+) -> tuple[Row[Any], SubjectRecords]:
     wanted = select(subjects).where(is_subject(subject))
     row = connection.execute(wanted.with_for_update() if for_update else wanted).one_or_none()
     if row is None:
@@ -162,7 +165,7 @@ def _remembered(connection: Connection, subject: Subject, *, for_update: bool = 
     if expectation_of(connection, row.id) is not None:
         raise IsExpected(f"{subject} has a check")
     number = connection.scalar(select(func.count()).where(runs.c.subject_id == row.id))
-    return SubjectRecords(subject_of(row), number or 0)
+    return row, SubjectRecords(subject_of(row), number or 0)
 
 
 def _runs_of(connection: Connection, subject_id: int) -> dict[datetime, Run]:

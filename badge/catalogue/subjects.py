@@ -6,12 +6,14 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, insert, select, update
+from sqlalchemy import Connection, Row, and_, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError, OperationalError
 
 from badge.catalogue.events import CLOCK_TOLERANCE, DETAILS, InvalidEvent, RunDetails, Standing, details_of
 from badge.catalogue.expectation import as_expected, revision_at
-from badge.catalogue.schema import NEVER, subjects
+from badge.catalogue.schema import NEVER, subject_paths, subjects
+from badge.catalogue.totals import keep
+from badge.listing import search_texts
 from badge.model import BackupStatus, Reason, Report, Subject, Visibility
 
 # PostgreSQL's: an index holds up to a third of a page (2.7 kB after compression).
@@ -36,7 +38,9 @@ def locked(connection: Connection, subject: Subject, now: datetime) -> Row[Any]:
     if row is None:
         try:
             with connection.begin_nested():
-                connection.execute(insert(subjects).values(**_first_values(subject, now)))
+                made = connection.execute(insert(subjects).values(**_first_values(subject, now)))
+                assert made.inserted_primary_key is not None  # one row was inserted
+                connection.execute(insert(subject_paths).values(**path_values(made.inserted_primary_key.id, subject)))
         except IntegrityError:
             pass  # another process was faster, and its row serves
         except OperationalError as error:
@@ -45,6 +49,12 @@ def locked(connection: Connection, subject: Subject, now: datetime) -> Row[Any]:
             raise
         row = connection.execute(wanted).one()
     return row
+
+
+def path_values(subject_id: int, subject: Subject) -> dict[str, Any]:
+    """Return what searches look for, as columns of the subject's row in `subject_paths`."""
+    path, short_path = search_texts(subject)
+    return {"subject_id": subject_id, "path": path, "short_path": short_path}
 
 
 def _first_values(subject: Subject, now: datetime) -> dict[str, Any]:
@@ -71,7 +81,14 @@ def change(connection: Connection, before: Row[Any], after: Mapping[str, Any], n
     revision = max(report_of(before, now + CLOCK_TOLERANCE).revision + 1, revision_at(now))
     values = {**after, "revision": revision, "updated_at": now}
     connection.execute(update(subjects).where(subjects.c.id == before.id).values(**values))
+    keep(connection, before, values)
     return True
+
+
+def remove(connection: Connection, row: Row[Any]) -> None:
+    """Delete a subject's row, and with it its runs; the row has to be locked."""
+    connection.execute(delete(subjects).where(subjects.c.id == row.id))
+    keep(connection, row, None)
 
 
 def subject_of(row: Row[Any]) -> Subject:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from badge.cli.backup import backup, restore
 from badge.cli.check import check
 from badge.cli.check_config import check_config, settings
 from badge.cli.command import BadgeGroup, examples
@@ -49,6 +50,8 @@ badge = BadgeGroup(
         draw,
         key,
         login_link,
+        backup,
+        restore,
         settings,
         sources,
         check_config,

@@ -15,13 +15,16 @@ from sqlalchemy.exc import SQLAlchemyError
 from badge import app
 from badge.artwork import png
 from badge.cache.embedded.server import binary_path
-from badge.catalogue.faults import why_unusable
-from badge.catalogue.migration import SchemaTooNew, migrate
+from badge.catalogue.database import Database
+from badge.catalogue.faults import DAMAGED, why_unusable
+from badge.catalogue.integrity import THOROUGH_SECONDS, Integrity, integrity_of
+from badge.catalogue.migration import SchemaFault, migrate
 from badge.cli.command import BadgeCommand, examples, parts_of, settings_or_fault
 from badge.cli.sources import failure_of, probe_for
 from badge.deadline import Deadline
 from badge.model import Subject
 from badge.ports import SourceUnavailable, StatusSource
+from badge.private_files import is_open_to_others
 from badge.settings import DEFAULT, BadSettings, Settings, load, shown, unknown_variables, variable_for
 from badge.settings.reference import example_file
 from badge.sources.configuration.sources_file import ConfiguredSource
@@ -102,8 +105,8 @@ def _findings(known: Settings, configured: Sequence[ConfiguredSource]) -> Iterat
     yield _data_dir(known)
     with contextlib.closing(parts_of(known)) as parts:
         yield _cache(known, parts)
-        if parts.catalogue:
-            yield _catalogue(parts)
+        if parts.database is not None:
+            yield _catalogue(known, parts.database)
         if known.upstream_url:
             yield _upstream(parts)
         for source, there in zip(configured, parts.resolver.routing.sources if configured else [], strict=True):
@@ -126,7 +129,10 @@ def _data_dir(known: Settings) -> Finding:
     if not os.access(folder, os.W_OK | os.X_OK):
         said = f"{folder} can't be written by this user; change its owner or set BADGE_DATA_DIR"
         return Finding(is_fine=False, what="data", said=said)
-    return Finding(is_fine=True, what="data", said=f"{folder} can be written")
+    note = (
+        f"; note: other users can look into it, `chmod go= {folder}` prevents that" if is_open_to_others(folder) else ""
+    )
+    return Finding(is_fine=True, what="data", said=f"{folder} can be written{note}")
 
 
 def _cache(known: Settings, parts: app.Parts) -> Finding:
@@ -144,13 +150,13 @@ def _cache(known: Settings, parts: app.Parts) -> Finding:
     return Finding(is_fine=False, what="cache", said=said)
 
 
-def _catalogue(parts: app.Parts) -> Finding:
-    assert parts.catalogue is not None
-    where = parts.settings.catalogue_name
+def _catalogue(known: Settings, database: Database) -> Finding:
+    where = known.catalogue_name
     try:
-        migrate(parts.settings.catalogue_location)
-        parts.catalogue.store.report_for(PROBE)
-    except (SQLAlchemyError, OSError, SchemaTooNew) as error:
+        migrate(known.catalogue_location)
+        if integrity_of(database, THOROUGH_SECONDS) is Integrity.DAMAGED:
+            return Finding(is_fine=False, what="catalogue", said=f"{where} can't be used: {DAMAGED}")
+    except (SQLAlchemyError, OSError, SchemaFault) as error:
         said = f"{where} can't be used: {why_unusable(error)}"
         return Finding(is_fine=False, what="catalogue", said=said)
     return Finding(is_fine=True, what="catalogue", said=f"{where} can be read")

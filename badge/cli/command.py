@@ -14,13 +14,15 @@ from sqlalchemy.exc import SQLAlchemyError
 from badge import app
 from badge.appearance import WORDS
 from badge.catalogue.faults import why_unusable
-from badge.catalogue.migration import SchemaTooNew, migrate
+from badge.catalogue.migration import SchemaFault, migrate
 from badge.model import BackupStatus, InvalidSubject, Subject, status_named
 from badge.settings import BadSettings, Settings, load, parse_duration, show_duration
 from badge.telemetry.logs import LOGGER
 from badge.web.pages.repository_url import subject_named
 
-# A century: what lies further ahead than the year 9999 is no date.
+NO_CATALOGUE = "This service shows other systems' backups and has no catalogue."
+
+# A century: times after the year 9999 can't be represented.
 LONGEST_DURATION = timedelta(days=36_500)
 
 
@@ -166,13 +168,20 @@ def own_catalogue() -> Iterator[tuple[app.Parts, app.CatalogueParts]]:
     """The local catalogue, its schema made where it is new; its failures are one line."""
     with local_parts() as parts:
         if parts.catalogue is None:
-            raise Fault("This service shows other systems' backups and has no catalogue.")
-        try:
-            migrate(parts.settings.catalogue_location)
+            raise Fault(NO_CATALOGUE)
+        with migrated_database(parts.settings):
             yield parts, parts.catalogue
-        except (SQLAlchemyError, OSError, SchemaTooNew) as error:
-            place = parts.settings.catalogue_name
-            raise Fault(f"The catalogue {place} can't be used: {why_unusable(error)}.", exit_code=1) from None
+
+
+@contextlib.contextmanager
+def migrated_database(settings: Settings) -> Iterator[None]:
+    """Make or migrate the schema first; if the database can't be used, that is one line."""
+    try:
+        migrate(settings.catalogue_location)
+        yield
+    except (SQLAlchemyError, OSError, SchemaFault) as error:
+        place = settings.catalogue_name
+        raise Fault(f"The catalogue {place} can't be used: {why_unusable(error)}.", exit_code=1) from None
 
 
 def invalidate_status(parts: app.Parts, subject: Subject) -> None:

@@ -65,7 +65,7 @@ def explained(parts: app.Parts, subject: Subject) -> Explanation:
     now, source = parts.clock(), parts.resolver.routing.source_for(subject)
     if source is None:
         return Explanation(subject.path, None, None, None, None, None, 0, None, "No source claims this subject.")
-    entry, paused = parts.cache.get(parts.resolver.key(subject)), parts.pauses.paused_until(source.name)
+    entry, paused = parts.cache.get(parts.resolver.key(subject)), parts.pauses.paused_until(source.place)
     return Explanation(
         subject=subject.path,
         source=source.name,

@@ -24,8 +24,10 @@ from badge.events import (
 )
 from badge.model import CacheEntry, Report, Subject
 from badge.ports import (
+    CLOCK_TOLERANCE,
     LONGEST_PAUSE,
     RANDOM_JITTER,
+    CacheKey,
     Clock,
     Events,
     Jitter,
@@ -35,15 +37,12 @@ from badge.ports import (
     SourceUnavailable,
     StatusCache,
     StatusSource,
-    SubjectKey,
 )
 from badge.resilience.single_flight import Flight, SingleFlight
 from badge.resolving.leases import LeaseKeeper
 from badge.resolving.lifetimes import Lifetimes, back_off, shortened
 from badge.resolving.source_limiter import SourceLimiter
 
-# The clocks of hosts differ: an `observed_at` this far in the past still counts as now.
-CLOCK_TOLERANCE = timedelta(minutes=5)
 # How often to poll for another process's result: soon at first, because most sources answer quickly.
 FIRST_POLL_SECONDS, LONGEST_POLL_SECONDS = 0.01, 0.1
 
@@ -62,7 +61,7 @@ class FetchJob:
     """Subject, key and source of one fetch."""
 
     subject: Subject
-    key: SubjectKey
+    key: CacheKey
     source: StatusSource
 
 
@@ -82,7 +81,7 @@ class Fetcher:
     """Time limit of a fetch on the caller's own thread."""
     jitter: Jitter = RANDOM_JITTER
     pause: Callable[[float], object] = field(default_factory=lambda: threading.Event().wait)
-    _flights: SingleFlight[SubjectKey, Fetched] = field(default_factory=SingleFlight, init=False)
+    _flights: SingleFlight[CacheKey, Fetched] = field(default_factory=SingleFlight, init=False)
 
     def __post_init__(self) -> None:
         self._leases = LeaseKeeper(self.cache.renew)
@@ -143,8 +142,8 @@ class Fetcher:
         # The second check; `begin` made the first, so that a refused fetch costs no thread and no lease. Only now is it
         # certain that this process calls the source, so only now is the budget used up, and only now is it worth a
         # round trip to read the pauses that other processes have learned of.
-        name = job.source.name
-        refusal = limiter.admit(is_new=attempt.entry is None, paused_until=lambda: self.pauses.paused_until(name))
+        place = job.source.place
+        refusal = limiter.admit(is_new=attempt.entry is None, paused_until=lambda: self.pauses.paused_until(place))
         if refusal is not None:
             self.cache.release(lease)
             return self._suppressed(job.source, refusal)
@@ -161,7 +160,7 @@ class Fetcher:
             took = allowed - deadline.remaining
             self.events.emit(SourceFailed(source.name, unavailable.kind, took, unavailable.is_about_subject))
             if (until := limiter.failed(unavailable)) is not None:
-                self.pauses.pause(source.name, until)
+                self.pauses.pause(source.place, until)
             failed = self._failed(known or self.cache.recall(job.key), began, unavailable.retry_after)
             return Fetched(FlightEnd.FAILED, self._commit(job.key, failed, lease))
         except Exception:
@@ -172,7 +171,7 @@ class Fetcher:
         limiter.answered()
         return Fetched(FlightEnd.FETCHED, self._commit(job.key, self._answered(report, began), lease))
 
-    def _commit(self, key: SubjectKey, entry: CacheEntry, lease: Lease | None) -> CacheEntry:
+    def _commit(self, key: CacheKey, entry: CacheEntry, lease: Lease | None) -> CacheEntry:
         """Store the entry, and return it or a newer one that is there already."""
         if self.cache.put(key, entry, lease):
             return entry

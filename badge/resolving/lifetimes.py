@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import assert_never
 
 from badge.model import BackupStatus, Report
+from badge.ports import LONGEST_PAUSE
 
 SHORTEST_LIFETIME = timedelta(seconds=1)
 
@@ -35,6 +36,11 @@ class Lifetimes:
         """The longest time an entry can be fresh, except for deleted subjects."""
         longest_back_off = LONGEST_BACK_OFF * (1 + BACK_OFF_SPREAD)
         return max(self.finished, self.running, self.absent, self.failure, self.provisional, longest_back_off)
+
+    @property
+    def longest_wait(self) -> timedelta:
+        """The longest time until any entry is fetched again: the longest lifetime, or pause that a source may ask."""
+        return max(self.longest, self.deleted, LONGEST_PAUSE)
 
     def of(self, report: Report, now: datetime) -> timedelta:
         """Return the lifetime of a report fetched now; it ends when the picture would change by itself.

@@ -28,11 +28,11 @@ from badge.model import (
     Subject,
 )
 from badge.ports import (
+    CacheKey,
     Clock,
     Events,
     SourceRouting,
     StatusCache,
-    SubjectKey,
 )
 from badge.resilience.single_flight import Flight
 from badge.resolving.fetcher import Fetched, Fetcher, FetchJob
@@ -66,10 +66,10 @@ class Resolver:
         lookup = self._look_up(subject, Deadline.after(self.wait_seconds))
         return _Reader(self.lifetimes, self.clock, may_see_private=may_see_private).resolution_for(lookup)
 
-    def key(self, subject: Subject) -> SubjectKey:
+    def key(self, subject: Subject) -> CacheKey:
         """Return the key of the subject in the cache."""
         source = self.routing.source_for(subject)
-        return subject.key(fold_case=source is not None and source.folds_case(subject))
+        return subject.key(fold_case=False) if source is None else source.cache_key(subject)
 
     def invalidate(self, subject: Subject) -> None:
         """Drop the cached report, so that the next caller fetches a new one."""
@@ -86,7 +86,7 @@ class Resolver:
             return _Lookup(
                 CacheEntry(report=absent, fetched_at=now, confirmed_at=now, fresh_until=ends), Origin.UPSTREAM
             )
-        job = FetchJob(subject, subject.key(fold_case=source.folds_case(subject)), source)
+        job = FetchJob(subject, source.cache_key(subject), source)
         is_local = source.is_local(subject)
         # A report to the catalogue invalidates the shared entry, but not the local copies of other processes.
         entry = self.cache.shared(job.key) if is_local else self.cache.get(job.key)

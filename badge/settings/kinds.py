@@ -10,6 +10,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, SecretStr
 
+from badge.settings import database_url
 from badge.validation import DURATION
 
 # Into the service's own virtual environment, because Debian's Python refuses to install packages. The lock files list
@@ -129,11 +130,11 @@ def _redis_url(value: SecretStr) -> SecretStr:
 
 
 def _catalogue_url(value: SecretStr) -> SecretStr:
-    database = re.match(r"(sqlite|postgresql)(?:\+psycopg)?://", value.get_secret_value())
-    if database is None:
-        raise ValueError("give sqlite:///path or postgresql+psycopg://user:password@host/name")
-    if database[1] == "postgresql" and find_spec("psycopg") is None:
-        raise ValueError(f"PostgreSQL needs its driver: {INSTALL} requirements-postgresql.txt")
+    url = value.get_secret_value()
+    if url.startswith("postgresql") and find_spec("psycopg") is None:
+        raise ValueError(f"install PostgreSQL's driver first: {INSTALL} requirements-postgresql.txt")
+    if fault := database_url.fault_of(url):
+        raise ValueError(fault)
     return value
 
 

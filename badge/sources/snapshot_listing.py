@@ -24,6 +24,7 @@ from badge.listing import (
     NoList,
     cursor_at,
     marks_in,
+    search_texts,
 )
 from badge.model import BackupStatus, Report
 from badge.ports import Clock, SourceUnavailable
@@ -132,8 +133,7 @@ class SnapshotListing:
 
 def _fits(item: ListedSubject, filter: ListingFilter, now: datetime) -> bool:
     subject, report = item.subject, item.report
-    # People search for platform/account/name, without the type.
-    coordinates = (str(subject).lower(), f"{subject.platform}/{subject.account}/{subject.name}".lower())
+    texts = search_texts(subject)
     return (
         (filter.platform is None or subject.platform.lower() == filter.platform.lower())
         and (filter.account is None or subject.key(fold_case=True)[1] in (filter.account, filter.account.lower()))
@@ -141,7 +141,7 @@ def _fits(item: ListedSubject, filter: ListingFilter, now: datetime) -> bool:
         and (filter.shown_as is None or report.status_at(now) is filter.shown_as)
         and (filter.updated_since is None or _newest_event_at(report) >= filter.updated_since)
         and (not filter.is_public_only or report.is_public)
-        and all(any(word.lower() in spelling for spelling in coordinates) for word in filter.words)
+        and all(any(word.lower() in text for text in texts) for word in filter.words)
     )
 
 

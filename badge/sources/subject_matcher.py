@@ -9,6 +9,7 @@ from fnmatch import translate
 from functools import lru_cache
 
 from badge.model import CASELESS_PLATFORMS, Subject
+from badge.sources.place import values_digest
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,3 +67,8 @@ class SubjectMatcher:
     def values_for(self, subject: Subject) -> Mapping[str, str]:
         """Return the values of the source's placeholders for this subject."""
         return {**self.values, **self.subjects.get(subject.key(fold_case=True), {})}
+
+    def place_within(self, place: str, subject: Subject) -> str:
+        """Return the source's `place`, extended if this subject has values of its own."""
+        own = values_digest(self.subjects.get(subject.key(fold_case=True), {}))
+        return f"{place}:{own}" if own else place

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from badge.events import Event, SourceAnswered, SourceFailed
-from badge.telemetry.logs import log
+from badge.telemetry.logs import LogLimit, log
 from badge.telemetry.metrics import Metrics
 
 
@@ -36,9 +36,11 @@ class Telemetry:
 
     metrics: Metrics = field(default_factory=Metrics)
     watch: SourceWatch = field(default_factory=SourceWatch)
+    limit: LogLimit = field(default_factory=LogLimit)
 
     def emit(self, event: Event) -> None:
         """Log and count an event."""
         self.watch.note(event)
         self.metrics.count(event)
-        log(event)
+        if self.limit.admits(event):
+            log(event)

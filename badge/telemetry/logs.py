@@ -6,12 +6,14 @@ No line contains a subject, an address or a secret.
 from __future__ import annotations
 
 import logging
+import math
 import sys
+import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -25,6 +27,7 @@ from badge.events import (
     CacheLost,
     CacheRegained,
     CallerWaited,
+    CatalogueFailed,
     CircuitBreakerMoved,
     Event,
     FlightEnded,
@@ -57,9 +60,15 @@ LINES: dict[type[Event], tuple[int, str]] = {
     CacheLost: (logging.WARNING, "cache lost"),
     CacheRegained: (logging.INFO, "cache is back"),
     CacheEntryRefused: (logging.WARNING, "cache entry rejected"),
+    CatalogueFailed: (logging.WARNING, "catalogue failed"),
     AnswerCrashed: (logging.ERROR, "unexpected exception"),
     LogInTried: (logging.WARNING, "login attempted"),
 }
+
+# During an outage, each request repeats these.
+LIMITED = (CatalogueFailed,)
+REPEATED_AFTER_SECONDS = 60.0
+MOST_REMEMBERED = 100
 
 _request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
 
@@ -74,6 +83,26 @@ def request_named(request_id: str) -> Iterator[None]:
         _request_id.reset(token)
 
 
+@dataclass(slots=True)
+class LogLimit:
+    """Limits the log lines of an outage: of equal events of the kinds in `LIMITED`, one a minute."""
+
+    monotonic: Callable[[], float] = time.monotonic
+    _logged: dict[Event, float] = field(default_factory=dict)
+
+    def admits(self, event: Event) -> bool:
+        """Whether to log an event."""
+        if not isinstance(event, LIMITED):
+            return True
+        now = self.monotonic()
+        if now - self._logged.get(event, -math.inf) < REPEATED_AFTER_SECONDS:
+            return False
+        if len(self._logged) >= MOST_REMEMBERED:
+            self._logged.clear()
+        self._logged[event] = now
+        return True
+
+
 def log(event: Event) -> None:
     """Log an event, if its level is enabled."""
     level, message = LINES[type(event)]
@@ -84,17 +113,17 @@ def log(event: Event) -> None:
 def _fields_of(event: Event) -> dict[str, object]:
     """The event's fields, with the names and units used in log lines."""
     shown: dict[str, object] = {}
-    for field in fields(event):
-        value = getattr(event, field.name)
-        match field.name, value:
-            case _, False if field.default is False:
+    for each in fields(event):
+        value = getattr(event, each.name)
+        match each.name, value:
+            case _, False if each.default is False:
                 pass  # the usual case, left out
             case "seconds", float():
                 shown["ms"] = round(value * 1000, 1)
             case _, BaseException():
                 shown["error"], shown["at"] = type(value).__name__, _innermost(value)
             case _:
-                shown[field.name] = value
+                shown[each.name] = value
     return shown
 
 

@@ -25,10 +25,11 @@ from badge.catalogue.schema import api_keys, metadata
 from badge.catalogue.source import CatalogueSource
 from badge.catalogue.store import Catalogue, IsExpected, NothingKnown, Retention, SubjectRecords
 from badge.deadline import Deadline
+from badge.events import CatalogueFailed
 from badge.listing import ListingFilter
 from badge.model import BackupStatus, Subject, Visibility
 from badge.ports import SourceUnavailable
-from tests.doubles import START, ManualClock
+from tests.doubles import START, ManualClock, RecordedEvents
 from tests.servers import eventually
 from tests.store import WEB, Store
 
@@ -279,11 +280,14 @@ def test_two_processes_can_migrate_at_once(new_url: str) -> None:
 
 def test_a_lost_database_is_the_lack_of_an_answer(tmp_path: Path) -> None:
     catalogue = Catalogue(Database(f"sqlite:///{tmp_path}/no/such/folder.sqlite3"), ManualClock())
-    source = CatalogueSource(catalogue)
+    events = RecordedEvents()
+    source = CatalogueSource(catalogue, events)
     with pytest.raises(SourceUnavailable):
         source.fetch(WEB, None, Deadline.after(1))
     with pytest.raises(SourceUnavailable):
         source.list(ListingFilter())
+    reason = "its file can't be opened; check its folder and who owns that"
+    assert events.seen == [CatalogueFailed(operation, "SQLITE_CANTOPEN", reason) for operation in ("fetch", "list")]
 
 
 def test_a_key_does_what_it_was_made_for(store: Store) -> None:

@@ -45,7 +45,7 @@ from badge.sources.http.transport import HttpTransport
 from badge.sources.native.listing import LARGEST_PAGE_BYTES, NativeWalk
 from badge.sources.routing import OneSource
 from badge.sources.snapshot_listing import MOST_WAITING, SnapshotListing, Walked
-from tests.doubles import START, ManualClock, ScriptedSource
+from tests.doubles import START, ManualClock, RecordedEvents, ScriptedSource
 
 S = BackupStatus
 
@@ -232,7 +232,7 @@ def test_pages_of_any_size_hold_each_subject_once_as_often_as_the_totals_say(
 
 
 def test_the_history_has_the_newest_run_first(listed: Listed) -> None:
-    source = CatalogueSource(listed.catalogue)
+    source = CatalogueSource(listed.catalogue, RecordedEvents())
     began = listed.clock()
     for hours, status in ((2, S.SUCCEEDED), (1, S.FAILED)):
         moment = began - timedelta(hours=hours)

@@ -35,7 +35,7 @@ def upstream() -> Iterator[FaultServer]:
 
 @pytest.fixture
 def source(upstream: FaultServer) -> NativeSource:
-    return NativeSource(upstream.url, KEY, HttpTransport(), now, RecordedEvents())
+    return NativeSource(upstream.url, KEY, HttpTransport(), now, RecordedEvents(), "upstream")
 
 
 def fetch(source: NativeSource, known: Report | None = None, seconds: float = SECONDS) -> Report:
@@ -67,7 +67,7 @@ def test_an_unchanged_status_is_a_304(source: NativeSource, upstream: FaultServe
 
 
 def test_it_can_use_post_instead(upstream: FaultServer) -> None:
-    source = NativeSource(upstream.url, KEY, HttpTransport(), now, RecordedEvents(), by_post=True)
+    source = NativeSource(upstream.url, KEY, HttpTransport(), now, RecordedEvents(), "upstream", by_post=True)
     first = fetch(source)
     assert fetch(source, first).status is BackupStatus.SUCCEEDED
     request = upstream.asked[1]
@@ -165,7 +165,7 @@ def test_a_url_that_two_parsers_read_differently_is_another_origin(
 
 def test_a_redirect_within_the_origin_is_followed(upstream: FaultServer) -> None:
     upstream.mode = "moved"
-    moved = NativeSource(upstream.url + "/old", KEY, HttpTransport(), now, RecordedEvents())
+    moved = NativeSource(upstream.url + "/old", KEY, HttpTransport(), now, RecordedEvents(), "upstream")
     assert fetch(moved).status is BackupStatus.SUCCEEDED
     assert [request.target.partition("?")[0] for request in upstream.asked] == ["/old/ops/status", "/ops/status"]
     assert upstream.asked[1].subject["subjectName"] == WEB.name
@@ -181,7 +181,7 @@ def test_the_number_of_redirects_is_limited(source: NativeSource, upstream: Faul
 def test_a_refused_connection_has_its_own_kind_of_failure() -> None:
     with running_fault_server() as server:
         url = server.url
-    source = NativeSource(url, None, HttpTransport(), now, RecordedEvents())
+    source = NativeSource(url, None, HttpTransport(), now, RecordedEvents(), "upstream")
     with pytest.raises(SourceUnavailable, match="connect"):
         fetch(source)
 
@@ -189,7 +189,7 @@ def test_a_refused_connection_has_its_own_kind_of_failure() -> None:
 def test_an_unknown_status_is_reported(upstream: FaultServer) -> None:
     events = RecordedEvents()
     upstream.mode = "new-enum"
-    fetch(NativeSource(upstream.url, None, HttpTransport(), now, events))
+    fetch(NativeSource(upstream.url, None, HttpTransport(), now, events, "upstream"))
     assert events.seen == [UnknownStatusReceived("upstream")]
 
 

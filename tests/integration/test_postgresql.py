@@ -14,6 +14,7 @@ from badge.deadline import Deadline
 from badge.listing import ListingFilter
 from badge.model import BackupStatus, Subject
 from badge.ports import SourceUnavailable
+from tests.doubles import RecordedEvents
 from tests.postgres import PostgresServer, running_postgres
 from tests.store import WEB, Store
 
@@ -44,7 +45,7 @@ def test_a_silent_server_is_the_lack_of_an_answer_within_a_badge_s_time(
     began = time.monotonic()
     try:
         with pytest.raises(SourceUnavailable):
-            CatalogueSource(store.catalogue).fetch(WEB, None, Deadline.after(1.7))
+            CatalogueSource(store.catalogue, RecordedEvents()).fetch(WEB, None, Deadline.after(1.7))
         took = time.monotonic() - began
     finally:
         postgres.thaw()

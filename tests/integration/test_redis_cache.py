@@ -173,7 +173,7 @@ class OvertakenConnector(RedisConnector):
 def test_a_lease_attempt_does_not_return_a_value_read_before_its_invalidation_was_repeated(rig: Rig) -> None:
     connector = OvertakenConnector(rig.server.url, BUDGET, 4)
     commands = RedisCommands(connector, rig.events, rig.breaker)
-    cache = RedisStatusCache(commands, MemoryStatusCache(now), rig.events, now)
+    cache = RedisStatusCache(commands, MemoryStatusCache(now), rig.events, now, timedelta(minutes=15))
     cache.put(KEY, entry())
     client: Any = connector.client()
     client.is_lost = True

@@ -12,7 +12,7 @@ import pytest
 from badge.cache.redis.connection import connect
 from badge.events import CacheCommandFailed
 from badge.model import BackupStatus, CacheEntry, Report
-from badge.ports import SubjectKey
+from badge.ports import CacheKey
 from tests.doubles import SharedCache
 from tests.servers import running_valkey
 
@@ -24,7 +24,7 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-def key(number: int) -> SubjectKey:
+def key(number: int) -> CacheKey:
     return ("github", "acme", "repository", f"repo-{number}")
 
 

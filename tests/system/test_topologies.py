@@ -16,9 +16,11 @@ from pathlib import Path
 import pytest
 from redis.crc import key_slot
 
+from badge.app import build_parts
 from badge.cache.envelope import key_names, to_micros
 from badge.model import BackupStatus, CacheEntry, Report, Subject
-from badge.ports import SubjectKey
+from badge.ports import CacheKey
+from badge.settings import load
 from tests.doubles import SharedCache
 from tests.fault_server import running_fault_server
 from tests.load import Answer, at_a_rate, percentile
@@ -41,6 +43,11 @@ class Rig:
     """A service and its upstream."""
 
     service: Service
+    key_of: Callable[[Subject], CacheKey]
+
+    def value_name(self, name: str) -> str:
+        """Return the Redis key of a repository's status."""
+        return key_names(self.key_of(Subject.legacy("acme", name))).value
 
     def load(self, per_second: float, seconds: float, meanwhile: Callable[[float], None]) -> list[Answer]:
         """Ask for all subjects in turn; every answer has come when this returns."""
@@ -61,10 +68,6 @@ def name_of(answer: Answer) -> str:
     return answer.path.rpartition("/")[2]
 
 
-def value_name(name: str) -> str:
-    return key_names(Subject.legacy("acme", name).key(fold_case=True)).value
-
-
 @contextmanager
 def running_rig(folder: Path, redis_url: str) -> Iterator[Rig]:
     with running_fault_server() as upstream:
@@ -80,7 +83,7 @@ def running_rig(folder: Path, redis_url: str) -> Iterator[Rig]:
             "BADGE_UPSTREAM_NEW_BURST": "10000",
         }
         with running_service(folder / "service", **settings) as service:
-            rig = Rig(service)
+            rig = Rig(service, build_parts(load(settings)).resolver.key)
             assert_true(rig.load(30, 2, lambda _: None))
             yield rig
 
@@ -102,8 +105,8 @@ def test_a_cluster_that_loses_servers_and_moves_slots(tmp_path: Path) -> None:
         running_rig(tmp_path, servers.url) as rig,
     ):
         silent, dead, left = servers.masters
-        moved = next(name for name in SUBJECTS if lies_on(servers, name) is left)
-        slot = key_slot(value_name(moved).encode())
+        moved = next(name for name in SUBJECTS if lies_on(servers, rig.value_name(name)) is left)
+        slot = key_slot(rig.value_name(moved).encode())
         answers = rig.load(
             100,
             14,
@@ -118,16 +121,17 @@ def test_a_cluster_that_loses_servers_and_moves_slots(tmp_path: Path) -> None:
                 ]
             ),
         )
-        assert silent.admin().exists(value_name(moved))
+        assert silent.admin().exists(rig.value_name(moved))
     assert_true(answers)
-    alive = [answer for answer in answers if lies_on(servers, name_of(answer)) is left and name_of(answer) != moved]
+    others = [answer for answer in answers if name_of(answer) != moved]
+    alive = [answer for answer in others if lies_on(servers, rig.value_name(name_of(answer))) is left]
     assert len(alive) > 200
     assert percentile(alive, 0.99) < ROOM * AT_HAND_SECONDS
     assert max(answer.seconds for answer in answers) < ROOM * (UPSTREAM_SECONDS + 4 * COMMAND_SECONDS)
 
 
-def lies_on(servers: Cluster, name: str) -> TcpServer:
-    return servers.master_of(key_slot(value_name(name).encode()))
+def lies_on(servers: Cluster, redis_key: str) -> TcpServer:
+    return servers.master_of(key_slot(redis_key.encode()))
 
 
 @dataclass
@@ -137,7 +141,7 @@ class Pulse:
     shared: SharedCache
     longest: float = 0.0
     ending: threading.Event = field(default_factory=threading.Event)
-    key: SubjectKey = ("github", "acme", "repository", "pulse")
+    key: CacheKey = ("github", "acme", "repository", "pulse")
 
     def beat(self) -> None:
         while not self.ending.wait(0.05):
@@ -171,13 +175,14 @@ class Heir:
     """The replica, and when it first had something that was written after its primary was lost."""
 
     server: TcpServer
+    redis_key: str
     lost_at: datetime | None = None
     wrote_after: float | None = None
 
     def look(self) -> None:
         if self.lost_at is None or self.wrote_after is not None:
             return
-        raw = self.server.admin().get(value_name("repo-0"))
+        raw = self.server.admin().get(self.redis_key)
         if isinstance(raw, bytes) and json.loads(raw)["t0"] > to_micros(self.lost_at):
             self.wrote_after = (datetime.now(UTC) - self.lost_at).total_seconds()
 
@@ -185,7 +190,8 @@ class Heir:
 @pytest.mark.parametrize("fault", ["kill", "freeze"])
 def test_a_primary_that_is_lost_under_sentinel(tmp_path: Path, fault: str) -> None:
     with watched_servers(tmp_path) as servers, running_rig(tmp_path, servers.url) as rig:
-        heir, pulse = Heir(servers.replica), Pulse(SharedCache(servers.url, lambda: datetime.now(UTC)))
+        heir = Heir(servers.replica, rig.value_name("repo-0"))
+        pulse = Pulse(SharedCache(servers.url, lambda: datetime.now(UTC)))
 
         def lose() -> None:
             heir.lost_at = datetime.now(UTC)

@@ -70,7 +70,7 @@ def test_the_contract_carries_all_but_how_the_report_was_had() -> None:
 
 def test_the_cache_carries_all() -> None:
     entry = CacheEntry(report=FULL, fetched_at=START, confirmed_at=START, fresh_until=START)
-    assert unseal(KEY, seal(KEY, entry), START) == entry
+    assert unseal(KEY, seal(KEY, entry), START, timedelta(0)) == entry
 
 
 def test_a_report_over_http_carries_the_whole_event() -> None:

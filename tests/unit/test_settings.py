@@ -17,6 +17,7 @@ from badge.settings import (
     unknown_variables,
     variable_for,
 )
+from badge.settings.database_url import ENCODE
 from badge.settings.reference import example_file, table
 
 PROJECT = Path(__file__).parents[2]
@@ -101,6 +102,39 @@ def test_an_impossible_host_name_is_a_fault(host: str) -> None:
 @pytest.mark.parametrize("url", ["mysql://db/badge", "postgresql+asyncpg://db/badge", "sqlite"])
 def test_other_databases_and_drivers_are_a_fault(url: str) -> None:
     assert "BADGE_CATALOGUE_URL: give sqlite:///path or postgresql+psycopg://" in faults_of(BADGE_CATALOGUE_URL=url)[0]
+
+
+@pytest.mark.parametrize(
+    ("url", "fault"),
+    [
+        ("postgresql+psycopg://db/badge?sslmod=require", "remove sslmod, which PostgreSQL does not know"),
+        (
+            "postgresql+psycopg://db/badge?prepare_threshold=5",
+            "remove prepare_threshold, which PostgreSQL does not know",
+        ),
+        ("postgresql+psycopg://u:p@ss?word=x@db/badge", ENCODE),
+        ("postgresql+psycopg://db:port/badge", ENCODE),
+        ("postgresql+psycopg://db:99999/badge", "give a port from 1 to 65535"),
+        ("sqlite:////tmp/c.sqlite3?mode=ro", "give sqlite:///path without options"),
+        ("sqlite://", "give a file, as in sqlite:///path"),
+        ("sqlite:///:memory:", "give a file, as in sqlite:///path"),
+    ],
+)
+def test_a_database_url_that_can_t_work_is_a_fault_in_one_line(url: str, fault: str) -> None:
+    assert faults_of(BADGE_CATALOGUE_URL=url) == [f"BADGE_CATALOGUE_URL: {fault}"]
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://badge@/badge?host=/run/postgresql&port=6432",
+        "postgresql+psycopg://u:p%40%2F@one:5432/badge?sslmode=verify-full&sslrootcert=/etc/ca.pem&connect_timeout=3",
+        "postgresql+psycopg://u@/badge?host=one:5432&host=two:5432&target_session_attrs=read-write",
+        "sqlite:////var/lib/badge/catalogue.sqlite3",
+    ],
+)
+def test_a_database_url_with_the_driver_s_options_is_accepted(url: str) -> None:
+    assert load({"BADGE_CATALOGUE_URL": url}).catalogue_location == url
 
 
 def test_without_a_public_url_the_local_address_is_used_unless_it_is_a_socket() -> None:

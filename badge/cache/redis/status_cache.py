@@ -15,7 +15,7 @@ from badge.cache.redis.commands import RedisCommands
 from badge.cache.redis.script import RedisScript
 from badge.events import CacheEntryRefused
 from badge.model import CacheEntry
-from badge.ports import Clock, Events, Lease, LeaseAttempt, SubjectKey
+from badge.ports import CacheKey, Clock, Events, Lease, LeaseAttempt
 
 ENTRY_LIFETIME = timedelta(days=7)
 # Subjects whose newest report is only in this process, because the server was lost or full.
@@ -83,17 +83,25 @@ return string.format('%.0f', now[1] * 1000000 + now[2])
 class RedisStatusCache:
     """`StatusCache` in Redis; without the server, `local` replaces it and `clock` replaces the server's clock."""
 
-    def __init__(self, commands: RedisCommands, local: MemoryStatusCache, events: Events, clock: Clock) -> None:
+    def __init__(
+        self,
+        commands: RedisCommands,
+        local: MemoryStatusCache,
+        events: Events,
+        clock: Clock,
+        longest_wait: timedelta,
+    ) -> None:
         self._commands = commands
         self._client = commands.connector.client
         self._local = local
         self._events = events
         self._clock = clock
+        self._longest_wait = longest_wait
         self._local_only = BoundedKeys(MOST_LOCAL_ONLY)
         self._pending_invalidations = BoundedKeys(MOST_PENDING_INVALIDATIONS)
         commands.on_return.append(self._repeat_invalidations)
 
-    def get(self, key: SubjectKey) -> CacheEntry | None:
+    def get(self, key: CacheKey) -> CacheEntry | None:
         """Return the cached entry, fresh or expired; without the server, this process's own copy."""
         raw = self._raw(key)
         if raw is None:
@@ -106,22 +114,22 @@ class RedisStatusCache:
         self._local.remember(key, local)
         return local
 
-    def shared(self, key: SubjectKey) -> CacheEntry | None:
+    def shared(self, key: CacheKey) -> CacheEntry | None:
         """Return the server's entry, fresh or expired, unless this process has a newer one."""
         raw = None if key in self._local_only else self._raw(key)
         return None if raw is None or raw == NOTHING else self._unsealed(key, raw)
 
-    def recall(self, key: SubjectKey) -> CacheEntry | None:
+    def recall(self, key: CacheKey) -> CacheEntry | None:
         """Return this process's own copy, even if the server has lost everything since."""
         return self._local.get(key)
 
-    def fetch_began(self, key: SubjectKey) -> datetime:
+    def fetch_began(self, key: CacheKey) -> datetime:
         """Return the time by the server's clock, which all hosts share."""
         value = key_names(key).value
         micros = self._commands.attempt("time", lambda: int(_TIME.run(self._client(), [value], [])), lambda: None)
         return self._clock() if micros is None else from_micros(micros)
 
-    def claim(self, key: SubjectKey) -> LeaseAttempt:
+    def claim(self, key: CacheKey) -> LeaseAttempt:
         """Try to get the lease. A process-local one suffices only while the breaker is open or the server is full.
 
         If the command was merely late, nothing is granted: the caller retries shortly, and the source is not called
@@ -145,7 +153,7 @@ class RedisStatusCache:
         self._hold(lease, timedelta(0))
         self._local.release(lease)
 
-    def put(self, key: SubjectKey, entry: CacheEntry, lease: Lease | None = None) -> bool:
+    def put(self, key: CacheKey, entry: CacheEntry, lease: Lease | None = None) -> bool:
         """Store the entry, unless a newer one is there or the key was invalidated since its fetch began."""
         names, token = key_names(key), lease.token if lease else ""
         args: list[Any] = [seal(key, entry), to_micros(entry.fetched_at), _milliseconds(ENTRY_LIFETIME), token, LONGEST]
@@ -160,7 +168,7 @@ class RedisStatusCache:
             self._local_only.add(key)
         return is_put_here
 
-    def invalidate(self, key: SubjectKey) -> None:
+    def invalidate(self, key: CacheKey) -> None:
         """Drop the entry, and reject results of fetches that began before now."""
         self._local.invalidate(key)
         self._local_only.discard(key)
@@ -187,7 +195,7 @@ class RedisStatusCache:
     def _run(self, operation: str, script: RedisScript, keys: list[str], args: list[Any]) -> Any:
         return self._commands.attempt(operation, lambda: script.run(self._client(), keys, args), lambda: None)
 
-    def _lease_attempt(self, key: SubjectKey, token: str) -> LeaseAttempt:
+    def _lease_attempt(self, key: CacheKey, token: str) -> LeaseAttempt:
         names = key_names(key)
         args = [token, _milliseconds(LEASE_LIFETIME), LONGEST]
         # Checked before the read: an invalidation that is repeated meanwhile does not make the old value current.
@@ -196,9 +204,9 @@ class RedisStatusCache:
         lease = Lease(key, token, from_micros(int(now))) if ours else None
         return LeaseAttempt(lease, None if raw is None or is_invalidated else self._unsealed(key, raw))
 
-    def _unsealed(self, key: SubjectKey, raw: bytes) -> CacheEntry | None:
+    def _unsealed(self, key: CacheKey, raw: bytes) -> CacheEntry | None:
         try:
-            entry = unseal(key, raw, self._clock())
+            entry = unseal(key, raw, self._clock(), self._longest_wait)
         except EnvelopeRefused as refused:
             self._events.emit(CacheEntryRefused(str(refused)))
             self._commands.attempt("delete", lambda: self._client().delete(key_names(key).value), lambda: None)
@@ -206,7 +214,7 @@ class RedisStatusCache:
         self._local.remember(key, entry)
         return entry
 
-    def _raw(self, key: SubjectKey) -> bytes | None:
+    def _raw(self, key: CacheKey) -> bytes | None:
         """The server's value, or `NOTHING`; None if the server is lost or its value is known to be out of date."""
         if key in self._pending_invalidations:
             return None

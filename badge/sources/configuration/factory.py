@@ -9,19 +9,32 @@ from badge.sources.configuration.auth_table import NO_AUTHENTICATION
 from badge.sources.configuration.sources_file import ConfiguredSource
 from badge.sources.http.transport import HttpTransport
 from badge.sources.native.source import NativeSource
+from badge.sources.place import place_of
 from badge.sources.recipes.declarative import DeclarativeSource
 from badge.sources.recipes.json_file import JsonFileSource, OneFile, OnePerSubject
 from badge.sources.routing import Routing
+from badge.sources.secrets import Secret
 
 CatalogueFactory = Callable[[str], StatusSource]
 """Returns the catalogue as a source with the name that the file gives it."""
 
 
 def build_routing(
-    configured: Sequence[ConfiguredSource], catalogue: CatalogueFactory | None, clock: Clock, events: Events
+    configured: Sequence[ConfiguredSource],
+    catalogue: CatalogueFactory | None,
+    clock: Clock,
+    events: Events,
+    deployment: str = "",
 ) -> Routing:
-    """Build the file's sources; `catalogue` is required if one of them is of kind catalogue."""
-    return Routing([(source.matcher, _built(source, catalogue, clock, events)) for source in configured])
+    """Build the file's sources; `catalogue` is required if one of them is of kind catalogue.
+
+    `deployment` distinguishes this deployment from others with the same sources, in the keys of a shared cache.
+    """
+    routes = []
+    for source in configured:
+        place = _place(source, deployment)
+        routes.append((source.matcher, _built(source, place, catalogue, clock, events)))
+    return Routing(routes)
 
 
 def catalogue_names(configured: Sequence[ConfiguredSource]) -> frozenset[str]:
@@ -29,20 +42,35 @@ def catalogue_names(configured: Sequence[ConfiguredSource]) -> frozenset[str]:
     return frozenset(source.entry.name for source in configured if source.entry.kind == "catalogue")
 
 
-def _built(source: ConfiguredSource, catalogue: CatalogueFactory | None, clock: Clock, events: Events) -> StatusSource:
+def _place(source: ConfiguredSource, deployment: str) -> str:
+    entry = source.entry
+    auth = {key: value for key, value in entry.auth or () if isinstance(value, (str, dict, Secret))}
+    return place_of(
+        entry.name,
+        deployment=deployment,
+        where=[entry.kind, entry.url, entry.method, entry.file, entry.folder, entry.file_name.text],
+        values=entry.values,
+        who={**auth, "api_key": entry.api_key},
+        rules=source.identity,
+    )
+
+
+def _built(
+    source: ConfiguredSource, place: str, catalogue: CatalogueFactory | None, clock: Clock, events: Events
+) -> StatusSource:
     match source.entry.kind:
         case "catalogue":
             assert catalogue is not None
             return catalogue(source.entry.name)
         case "native":
-            return _native(source, clock, events)
+            return _native(source, place, clock, events)
         case "file":
-            return _file(source, clock, events)
+            return _file(source, place, clock, events)
         case "http":
-            return _http(source, clock, events)
+            return _http(source, place, clock, events)
 
 
-def _native(source: ConfiguredSource, clock: Clock, events: Events) -> NativeSource:
+def _native(source: ConfiguredSource, place: str, clock: Clock, events: Events) -> NativeSource:
     entry = source.entry
     assert entry.url is not None
     return NativeSource(
@@ -51,12 +79,13 @@ def _native(source: ConfiguredSource, clock: Clock, events: Events) -> NativeSou
         HttpTransport(entry.max_bytes, ca_file=entry.ca_file),
         clock,
         events,
+        place,
         name=entry.name,
         by_post=entry.method == "post",
     )
 
 
-def _file(source: ConfiguredSource, clock: Clock, events: Events) -> JsonFileSource:
+def _file(source: ConfiguredSource, place: str, clock: Clock, events: Events) -> JsonFileSource:
     entry = source.entry
     assert source.recipe is not None
     if entry.folder is not None:
@@ -66,6 +95,7 @@ def _file(source: ConfiguredSource, clock: Clock, events: Events) -> JsonFileSou
         location = OneFile(entry.file)
     return JsonFileSource(
         name=entry.name,
+        place=place,
         location=location,
         recipe=source.recipe,
         matcher=source.matcher,
@@ -76,13 +106,14 @@ def _file(source: ConfiguredSource, clock: Clock, events: Events) -> JsonFileSou
     )
 
 
-def _http(source: ConfiguredSource, clock: Clock, events: Events) -> DeclarativeSource:
+def _http(source: ConfiguredSource, place: str, clock: Clock, events: Events) -> DeclarativeSource:
     entry = source.entry
     assert entry.url is not None
     assert source.recipe is not None
     transport = HttpTransport(entry.max_bytes, ca_file=entry.ca_file)
     return DeclarativeSource(
         name=entry.name,
+        place=place,
         base_url=entry.url,
         recipe=source.recipe,
         matcher=source.matcher,

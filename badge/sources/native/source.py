@@ -9,7 +9,7 @@ from badge.contract import coordinates_of
 from badge.deadline import Deadline
 from badge.events import UnknownStatusReceived
 from badge.model import Report, Subject
-from badge.ports import Clock, Events
+from badge.ports import CacheKey, Clock, Events
 from badge.sources.http.messages import HttpRequest
 from badge.sources.http.request import describe_answer, describe_request, json_request
 from badge.sources.http.trace import Trace, no_trace
@@ -30,12 +30,13 @@ class NativeSource:
     transport: HttpTransport
     clock: Clock
     events: Events
+    place: str
     name: str = "upstream"
     by_post: bool = False
 
-    def folds_case(self, subject: Subject) -> bool:  # noqa: ARG002 - the protocol's signature
-        """Return True: the contract compares accounts and names as their platform does."""
-        return True
+    def cache_key(self, subject: Subject) -> CacheKey:
+        """Return the subject's key; the contract compares accounts and names as their platform does."""
+        return self.place, *subject.key(fold_case=True)
 
     def is_local(self, subject: Subject) -> bool:  # noqa: ARG002 - the protocol's signature
         """Return False: the API is reached over a network."""

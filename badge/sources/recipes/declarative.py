@@ -16,7 +16,7 @@ from badge.model import (
     Subject,
     Visibility,
 )
-from badge.ports import Clock, Events, SourceUnavailable
+from badge.ports import CacheKey, Clock, Events, SourceUnavailable
 from badge.sources.http.answer import unavailable, validator_of
 from badge.sources.http.authentication import Authentication, Signed, json_of
 from badge.sources.http.messages import HttpAnswer, HttpRequest
@@ -39,6 +39,7 @@ class DeclarativeSource:
     """Asks one system, as its recipe says."""
 
     name: str
+    place: str
     base_url: str
     recipe: Recipe
     matcher: SubjectMatcher
@@ -51,9 +52,9 @@ class DeclarativeSource:
     folds: bool = False
     is_private: bool = False
 
-    def folds_case(self, subject: Subject) -> bool:  # noqa: ARG002 - the protocol's signature
-        """Return what the configuration says."""
-        return self.folds
+    def cache_key(self, subject: Subject) -> CacheKey:
+        """Return the subject's key; case counts unless the configuration says otherwise."""
+        return self.matcher.place_within(self.place, subject), *subject.key(fold_case=self.folds)
 
     def is_local(self, subject: Subject) -> bool:  # noqa: ARG002 - the protocol's signature
         """Return False: the system is reached over a network."""

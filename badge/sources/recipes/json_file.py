@@ -18,7 +18,7 @@ from badge.contract import ContractBroken, parse_json
 from badge.deadline import Deadline
 from badge.events import FailureKind, UnknownStatusReceived
 from badge.model import Report, Subject, Visibility
-from badge.ports import Clock, Events, SourceUnavailable
+from badge.ports import CacheKey, Clock, Events, SourceUnavailable
 from badge.sources.http.trace import Trace, excerpt, no_trace
 from badge.sources.recipes.reading import Reader, Reading
 from badge.sources.recipes.recipe import Recipe
@@ -64,6 +64,7 @@ class JsonFileSource:
     """Reads JSON files, as a recipe says."""
 
     name: str
+    place: str
     location: OneFile | OnePerSubject
     recipe: Recipe
     matcher: SubjectMatcher
@@ -72,9 +73,9 @@ class JsonFileSource:
     max_bytes: int
     is_private: bool = False
 
-    def folds_case(self, subject: Subject) -> bool:  # noqa: ARG002 - the protocol's signature
-        """Return False: file names are case-sensitive."""
-        return False
+    def cache_key(self, subject: Subject) -> CacheKey:
+        """Return the subject's key; case counts, as in file names."""
+        return self.matcher.place_within(self.place, subject), *subject.key(fold_case=False)
 
     def is_local(self, subject: Subject) -> bool:  # noqa: ARG002 - the protocol's signature
         """Return True: reading a file is as fast as reading the cache."""

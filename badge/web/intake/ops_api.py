@@ -10,11 +10,12 @@ from flask import Blueprint, Response, request
 from sqlalchemy.exc import SQLAlchemyError
 
 from badge.catalogue.events import InvalidEvent
+from badge.catalogue.faults import failure
 from badge.catalogue.keys import ApiKeys, KeyVerdict, Scope
 from badge.catalogue.store import Catalogue
 from badge.contract import format_time, status_document
 from badge.model import BackupStatus, InvalidSubject, Report, Subject
-from badge.ports import Clock
+from badge.ports import Clock, Events
 from badge.web.errors import PROBLEM_TYPE, as_json, problem, problem_document
 from badge.web.intake.ops_body import BadBody, Batch, ListQuery, SubjectBody, read_body, read_event
 from badge.web.intake.rates import KeyRate
@@ -49,6 +50,7 @@ class OpsApi:
     catalogue: Catalogue
     keys: ApiKeys
     clock: Clock
+    events: Events
     rate: KeyRate
     on_change: Callable[[Subject], None]
     """Called with each subject whose status changed."""
@@ -97,6 +99,12 @@ class OpsApi:
             self.on_change(event.subject)
         return _json({"applied": recorded.applied, **status_document(event.subject, recorded.report)})
 
+    def unavailable(self, error: SQLAlchemyError) -> Response:
+        """503, because the catalogue's database failed."""
+        self.events.emit(failure((request.endpoint or "").rpartition(".")[2], error))
+        body = problem(503, "UNAVAILABLE", "The catalogue is unavailable; try again shortly.")
+        return Response(body, 503, {**OPS_HEADERS, "Retry-After": "5"}, content_type=PROBLEM_TYPE)
+
     def _admit(self, scope: Scope) -> None:
         given = request.headers.get(KEY_HEADER, "")
         match self.keys.check(given, scope, self.clock()):
@@ -136,7 +144,7 @@ def blueprint(api: OpsApi) -> Blueprint:
     ops.add_url_rule("/list", "list", api.list, methods=["GET"])
     ops.add_url_rule("/report", "report", api.report, methods=["POST"])
     ops.register_error_handler(OpsRefused, _refused)
-    ops.register_error_handler(SQLAlchemyError, _unavailable)
+    ops.register_error_handler(SQLAlchemyError, api.unavailable)
     return ops
 
 
@@ -147,11 +155,6 @@ def _refused(refusal: OpsRefused) -> Response:
     if refusal.status == 429:
         response.headers["Retry-After"] = "60"
     return response
-
-
-def _unavailable(_: SQLAlchemyError) -> Response:
-    body = problem(503, "UNAVAILABLE", "The catalogue is unavailable; try again shortly.")
-    return Response(body, 503, {**OPS_HEADERS, "Retry-After": "5"}, content_type=PROBLEM_TYPE)
 
 
 def _validator(report: Report) -> str:

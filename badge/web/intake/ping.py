@@ -17,6 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from badge.catalogue.checks import Checks
 from badge.catalogue.events import RunEvent
+from badge.catalogue.faults import failure
 from badge.catalogue.keys import ApiKeys, KeyVerdict, Scope
 from badge.catalogue.store import Catalogue
 from badge.events import PingAnswered
@@ -97,7 +98,8 @@ class PingIntake:
             response = Response("OK", 200, PING_HEADERS, content_type="text/plain; charset=utf-8")
         except PingRefused as refused:
             response = _refusal(refused)
-        except SQLAlchemyError:
+        except SQLAlchemyError as error:
+            self.events.emit(failure("ping", error))
             response = _refusal(PingRefused(503, "unavailable", retry_after=5))
         _drain()
         self.events.emit(PingAnswered(signal.value if signal else "none", response.status_code))

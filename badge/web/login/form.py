@@ -15,6 +15,7 @@ from flask_wtf.csrf import generate_csrf, validate_csrf
 from werkzeug.wrappers import Response as AnyResponse
 from wtforms import ValidationError
 
+from badge.catalogue.faults import failure
 from badge.catalogue.logins import LoginsUnavailable, LoginThrottle
 from badge.events import LogInEnd, LogInTried
 from badge.ports import Events
@@ -88,7 +89,7 @@ class FormLogIn:
 
     def log_out(self) -> AnyResponse:
         """End the session, if there is one."""
-        return end_session(self.access) or see_other(self.access.paths.to(LOGIN))
+        return end_session(self.access, self.events) or see_other(self.access.paths.to(LOGIN))
 
     def _is_token(self, given: str) -> bool:
         return self.token is not None and hmac.compare_digest(given.strip().encode(), self.token.encode())
@@ -104,23 +105,24 @@ class FormLogIn:
 def _prepare_pages(pages: Blueprint, access: SessionAccess, events: Events) -> None:
     """Show a logout button to those who are logged in, put CSRF tokens into forms, and explain an unusable database."""
 
-    def unavailable(_: LoginsUnavailable) -> AnyResponse:
-        events.emit(LogInTried(LogInEnd.UNAVAILABLE))
+    def unavailable(error: LoginsUnavailable) -> AnyResponse:
+        events.emit(failure("login", error.cause))
         return message(503, "Login is temporarily unavailable", "The service's database does not answer. Try again.")
 
     pages.context_processor(lambda: {"can_log_out": access.can_log_out, "csrf_token": generate_csrf})
     pages.register_error_handler(LoginsUnavailable, unavailable)
 
 
-def end_session(access: SessionAccess) -> AnyResponse | None:
+def end_session(access: SessionAccess, events: Events) -> AnyResponse | None:
     """End the session; returns the response if there was none, or if that was refused or failed."""
-    if access.viewer() is None:
+    if not access.has_cookie:
         return see_other(access.paths.to(LOGIN))
     if (refused := forged_form()) is not None:
         return refused
     try:
         access.end()
-    except LoginsUnavailable:
+    except LoginsUnavailable as error:
+        events.emit(failure("logout", error.cause))
         text = (
             "The service's database does not answer, so the session could not be ended on the server. It ends by "
             "itself when its time is over."

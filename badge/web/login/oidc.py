@@ -116,7 +116,7 @@ class OidcLogIn:
 
     def log_out(self) -> AnyResponse:
         """End the session here, if there is one, and offer to end the provider's session too."""
-        if (response := end_session(self.access)) is not None:
+        if (response := end_session(self.access, self.events)) is not None:
             return response
         try:
             after = self.public_url + self.access.paths.to(LOGIN)

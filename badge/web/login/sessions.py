@@ -40,6 +40,11 @@ class SessionAccess:
         return Viewer() if g.is_logged_in else None
 
     @property
+    def has_cookie(self) -> bool:
+        """Whether the browser has a session's cookie; the session itself may be over."""
+        return SESSION_ID in session
+
+    @property
     def can_log_out(self) -> bool:
         """Whether to show a logout button, on pages that work without a login too."""
         try:

@@ -1,4 +1,4 @@
-"""Why a catalogue can't be used, in our words: none of a driver's or of Alembic's."""
+"""Why a catalogue can't be used, in our words instead of a driver's or Alembic's."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, OperationalError, ProgrammingError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from badge.catalogue.database import new_engine
-from badge.catalogue.faults import why_unusable
+from badge.catalogue.faults import class_of, why_unusable
 from badge.catalogue.migration import SchemaTooNew, is_current, migrate
 
 
@@ -19,17 +20,17 @@ def reason(url: str) -> str:
     return why_unusable(raised.value)
 
 
-def test_a_file_that_is_no_database_is_told(tmp_path: Path) -> None:
+def test_a_file_that_is_no_database_is_named_as_the_cause(tmp_path: Path) -> None:
     (tmp_path / "x").write_text("no database, but long enough to be looked at as one" * 40)
-    assert reason(f"sqlite:///{tmp_path}/x") == "its file is no SQLite database"
+    assert reason(f"sqlite:///{tmp_path}/x") == "its file is not a SQLite database"
 
 
-def test_a_folder_that_can_t_be_made_is_told(tmp_path: Path) -> None:
+def test_a_folder_that_can_t_be_created_is_named_as_the_cause(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     assert "can't be used (File exists)" in reason(f"sqlite:///{tmp_path}/file/catalogue.sqlite3")
 
 
-def test_a_schema_of_a_newer_version_is_told_and_left_alone(tmp_path: Path) -> None:
+def test_a_schema_of_a_newer_version_is_reported_and_left_alone(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/catalogue.sqlite3"
     migrate(url)
     engine = new_engine(url)
@@ -44,7 +45,7 @@ def test_a_schema_of_a_newer_version_is_told_and_left_alone(tmp_path: Path) -> N
 
 
 class Refused(Exception):
-    """As psycopg tells of one."""
+    """An error of psycopg."""
 
     def __init__(self, state: str | None) -> None:
         super().__init__("FATAL: password authentication failed")
@@ -54,13 +55,25 @@ class Refused(Exception):
 @pytest.mark.parametrize(
     ("state", "words"),
     [
-        (None, "its server can't be reached"),
-        ("28P01", "its server refuses the user or the password"),
+        (None, "its server can't be reached or does not answer"),
+        ("28P01", "its server rejects the user or the password"),
         ("3D000", "its server has no such database"),
         ("42501", "its user may not change the tables"),
         ("XX000", "PostgreSQL reports XX000"),
     ],
 )
-def test_postgresql_s_codes_are_put_into_words(state: str | None, words: str) -> None:
+def test_postgresql_s_codes_become_sentences(state: str | None, words: str) -> None:
     error: DBAPIError = OperationalError("SELECT 1", {}, Refused(state))
     assert why_unusable(error) == words
+
+
+@pytest.mark.parametrize(
+    ("error", "name", "words"),
+    [
+        (ProgrammingError("SELECT 1", {}, Refused("26000")), "Refused", "PostgreSQL reports 26000"),
+        (ProgrammingError("SELECT 1", {}, Refused(None)), "Refused", "its URL or its driver is wrong (Refused)"),
+        (PoolTimeout(), "TimeoutError", "its connections are all in use"),
+    ],
+)
+def test_an_error_is_named_by_its_class_and_never_by_its_text(error: SQLAlchemyError, name: str, words: str) -> None:
+    assert (class_of(error), why_unusable(error)) == (name, words)

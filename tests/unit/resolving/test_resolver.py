@@ -28,13 +28,13 @@ from badge.model import (
     Subject,
     Visibility,
 )
-from badge.ports import LeaseAttempt, SourceUnavailable, SubjectKey
+from badge.ports import CacheKey, LeaseAttempt, SourceUnavailable
 from badge.resilience.budget import BudgetLimits
 from badge.resolving.lifetimes import Lifetimes
 from tests.doubles import START, Resolving, ScriptedSource
 
 WEB = Subject.legacy("acme", "web")
-KEY = WEB.key(fold_case=False)
+KEY = ("scripted", *WEB.key(fold_case=False))
 SUCCEEDED = Report(status=BackupStatus.SUCCEEDED, observed_at=START)
 PRIVATE = replace(SUCCEEDED, visibility=Visibility.PRIVATE)
 
@@ -206,13 +206,13 @@ def test_an_outage_shows_the_cached_report() -> None:
 class LossyCache(MemoryStatusCache):
     """A server that lost its data; only this process still has the entry."""
 
-    def get(self, key: SubjectKey) -> CacheEntry | None:
+    def get(self, key: CacheKey) -> CacheEntry | None:
         return None
 
-    def claim(self, key: SubjectKey) -> LeaseAttempt:
+    def claim(self, key: CacheKey) -> LeaseAttempt:
         return replace(super().claim(key), entry=None)
 
-    def recall(self, key: SubjectKey) -> CacheEntry | None:
+    def recall(self, key: CacheKey) -> CacheEntry | None:
         return super().get(key)
 
 
@@ -472,7 +472,7 @@ def test_a_fetch_that_began_before_an_invalidation_is_not_cached() -> None:
 
     bench.source.answer = changed_meanwhile
     bench.resolve()
-    assert bench.cache.get(WEB.key(fold_case=False)) is None
+    assert bench.cache.get(KEY) is None
 
 
 def test_lifetimes_come_from_the_settings() -> None:

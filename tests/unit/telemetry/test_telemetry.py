@@ -16,6 +16,7 @@ from badge.events import (
     CacheCommandFailed,
     CacheEntryRefused,
     CallerWaited,
+    CatalogueFailed,
     CircuitBreakerMoved,
     Event,
     FailureKind,
@@ -32,7 +33,16 @@ from badge.events import (
 )
 from badge.model import BackupStatus, Origin
 from badge.telemetry import Telemetry
-from badge.telemetry.logs import LINES, LOGGER, ConsoleLines, JsonLines, formatter_for, request_named
+from badge.telemetry.logs import (
+    LINES,
+    LOGGER,
+    MOST_REMEMBERED,
+    ConsoleLines,
+    JsonLines,
+    LogLimit,
+    formatter_for,
+    request_named,
+)
 from badge.telemetry.metrics import METRICS, Metrics, UndeclaredMetric
 from tests.servers import PROJECT
 
@@ -43,6 +53,10 @@ MOVES: list[tuple[Event, str]] = [
     (SERVED, 'badge_requests_total{format="svg",origin="cache",status="failed"} 1.0'),
     (SERVED, 'badge_request_seconds_bucket{format="svg",le="0.025"} 1.0'),
     (AnswerCrashed("badge", ValueError(SECRET)), 'badge_crashes_total{where="badge"} 1.0'),
+    (
+        CatalogueFailed("ping", "SQLITE_FULL", "its disk is full"),
+        'badge_catalogue_failures_total{error="SQLITE_FULL",operation="ping"} 1.0',
+    ),
     (CacheCommandFailed("get", "TimeoutError"), 'badge_cache_failures_total{operation="get"} 1.0'),
     (CacheEntryRefused("notJson"), 'badge_cache_refused_total{reason="notJson"} 1.0'),
     (FlightEnded(FlightEnd.SHARED), 'badge_flights_total{end="shared"} 1.0'),
@@ -140,6 +154,28 @@ def test_an_exception_s_place_is_logged_but_not_its_text(formatter: logging.Form
     assert SECRET not in line
     assert "ValueError" in line
     assert "test_telemetry.py" in line
+
+
+def test_an_outage_of_the_catalogue_is_logged_once_a_minute_and_counted_each_time(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    seconds = iter([0.0, 1.0, 59.0, 60.0, 61.0])
+    telemetry = Telemetry(limit=LogLimit(lambda: next(seconds)))
+    locked, full = CatalogueFailed("ping", "SQLITE_BUSY", "locked"), CatalogueFailed("ping", "SQLITE_FULL", "full")
+    LOGGER.setLevel("DEBUG")
+    with caplog.at_level("DEBUG", LOGGER.name):
+        for event in (full, locked, full, full, full):
+            telemetry.emit(event)
+    assert [record.__dict__["event_fields"]["reason"] for record in caplog.records] == ["full", "locked", "full"]
+    lines = telemetry.metrics.exposition().decode().splitlines()
+    assert 'badge_catalogue_failures_total{error="SQLITE_FULL",operation="ping"} 4.0' in lines
+
+
+def test_the_log_limit_remembers_a_bounded_number_of_events() -> None:
+    limit = LogLimit(lambda: 0.0)
+    for number in range(2 * MOST_REMEMBERED):
+        assert limit.admits(CatalogueFailed("ping", f"Error{number}", "x"))
+    assert len(limit._logged) <= MOST_REMEMBERED
 
 
 class Terminal(io.StringIO):

@@ -295,8 +295,10 @@ def test_a_lost_catalogue_is_503(tmp_path: Path) -> None:
     settings = load({"BADGE_DATA_DIR": str(tmp_path / "none")})
     with closing(build_parts(settings, cache=OneProcess(ManualClock()))) as parts:
         answer = build_app(parts).test_client().get("/ops/status", headers={"X-API-Key": "x"})
+        metrics = parts.events.metrics.exposition().decode()
     assert (answer.status_code, answer.get_json()["code"]) == (503, "UNAVAILABLE")
     assert answer.headers["Retry-After"] == "5"
+    assert 'badge_catalogue_failures_total{error="SQLITE_CANTOPEN",operation="status"} 1.0' in metrics
 
 
 @pytest.mark.parametrize(

@@ -193,6 +193,8 @@ def test_a_lost_catalogue_is_503_with_retry_after(tmp_path: Path) -> None:
     settings = load({"BADGE_DATA_DIR": str(tmp_path / "none")})
     with closing(build_parts(settings, cache=OneProcess(ManualClock()))) as parts:
         answer = build_app(parts).test_client().get(f"/ping/{NOBODY_S}")
+        metrics = parts.events.metrics.exposition().decode()
+    assert 'badge_catalogue_failures_total{error="SQLITE_CANTOPEN",operation="ping"} 1.0' in metrics
     assert (answer.status_code, answer.text, answer.headers["Retry-After"]) == (503, "(unavailable)", "5")
 
 

@@ -187,8 +187,10 @@ def test_a_lost_database_refuses_and_the_public_pages_go_on(dashboards: Dashboar
     assert (answer.status_code, "Login is temporarily unavailable" in answer.text) == (503, True)
     assert dashboard.get("/badges").status_code == 200
     assert dashboard.client.post("/logout", data={"csrf_token": str(token)}).status_code == 503
-    ends = dashboard.parts.events.metrics.registry
-    assert ends.get_sample_value("badge_log_ins_total", {"end": "unavailable"}) == 2
+    registry = dashboard.parts.events.metrics.registry
+    labels = {"error": "SQLITE_CANTOPEN"}
+    for operation in ("login", "logout"):
+        assert registry.get_sample_value("badge_catalogue_failures_total", {"operation": operation, **labels}) == 1
 
 
 # --- limits ---

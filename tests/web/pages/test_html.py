@@ -14,6 +14,7 @@ from badge.model import BackupStatus, Subject
 from tests.dashboard import Dashboard, Dashboards
 from tests.doubles import START
 from tests.parsers.node import node
+from tests.store import index_all
 from tests.web.login.test_access import BY_TOKEN, OIDC, log_in
 from tests.web.test_snippets import SUBJECTS
 
@@ -51,6 +52,7 @@ def full(dashboards: Dashboards) -> Dashboard:
     rows = [row(number) for number in range(MANY)]
     with dashboard.parts.catalogue.store.database.writing() as connection:
         connection.execute(insert(subjects), rows)
+        index_all(connection)
     return dashboard
 
 

@@ -6,7 +6,7 @@ from alembic import op
 from badge.catalogue.schema import Moment
 
 revision = "0006"
-down_revision = "0002"
+down_revision = "0007"
 branch_labels = None
 depends_on = None
 

@@ -391,10 +391,11 @@ def test_a_file_without_a_usable_secret_is_a_fault(tmp_path: Path, content: str)
 
 
 def test_a_source_ignores_case_only_if_configured(tmp_path: Path) -> None:
-    web = Subject.legacy("acme", "web")
-    assert not routing_of(tmp_path, GOOD).sources[0].folds_case(web)
-    text = GOOD.replace('name = "hc"', 'name = "hc"\nfolds_case = true')
-    assert routing_of(tmp_path, text).sources[0].folds_case(web)
+    web, shouted = Subject.legacy("acme", "web"), Subject.legacy("ACME", "Web")
+    source = routing_of(tmp_path, GOOD).sources[0]
+    assert source.cache_key(web) != source.cache_key(shouted)
+    source = routing_of(tmp_path, GOOD.replace('name = "hc"', 'name = "hc"\nfolds_case = true')).sources[0]
+    assert source.cache_key(web) == source.cache_key(shouted)
 
 
 def test_no_secret_appears_in_a_repr(tmp_path: Path) -> None:

@@ -33,7 +33,7 @@ class NotModified(HttpTransport):
 
 
 def fetch(transport: HttpTransport, known: Report | None, *, by_post: bool) -> Report:
-    source = NativeSource("http://up", None, transport, ManualClock(), RecordedEvents(), by_post=by_post)
+    source = NativeSource("http://up", None, transport, ManualClock(), RecordedEvents(), "upstream", by_post=by_post)
     return source.fetch(WEB, known, Deadline.after(1))
 
 

@@ -26,6 +26,7 @@ RECIPE = Recipe.model_validate({"state": "state", "map": {"ok": "succeeded", "ba
 def source_of(location: OneFile | OnePerSubject, events: RecordedEvents | None = None) -> JsonFileSource:
     return JsonFileSource(
         name="files",
+        place="files",
         location=location,
         recipe=RECIPE,
         matcher=SubjectMatcher(Pattern({}), {}, {}),

@@ -1,0 +1,209 @@
+"""Backs up and restores a catalogue on SQLite."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+import secrets
+import shutil
+import sqlite3
+import tempfile
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from sqlalchemy import delete, update
+
+from badge.catalogue.database import Database
+from badge.catalogue.in_use import alone, database_file
+from badge.catalogue.migration import migrate
+from badge.catalogue.schema import EPOCH, identity, logins
+
+# Tables that every catalogue has had since its first revision.
+_TABLES = {"alembic_version", "subjects", "runs", "api_keys"}
+_LOGS = ("-wal", "-journal")
+
+
+class BadBackup(Exception):
+    """The backup can't be used; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """What a backup holds."""
+
+    subjects: int
+    runs: int
+    last_change: datetime | None
+    """When a subject last changed."""
+    as_of: datetime | None
+    """When the backup was made; None if it wasn't made by `back_up`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """The outcome of a restore."""
+
+    contents: Contents
+    set_aside: Path | None
+    """The former database; None if there was none."""
+
+
+def back_up(database: Database, target: Path, now: datetime) -> Contents:
+    """Write a consistent copy of the database to a new file; others may write meanwhile.
+
+    Raises `FileExistsError`, `BadBackup` if the copy is damaged, `OSError`, and SQLAlchemy's and sqlite3's errors.
+    """
+    os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+    try:
+        with contextlib.closing(sqlite3.connect(target)) as copy:
+            with database.reading() as connection:
+                driver = connection.connection.driver_connection
+                assert isinstance(driver, sqlite3.Connection)
+                driver.backup(copy)
+            copy.execute("PRAGMA journal_mode=DELETE")  # a single file, which can be read on any medium
+            _check(copy)
+            with copy:
+                copy.execute("UPDATE identity SET backed_up_at = ?", ((now - EPOCH) // timedelta(microseconds=1),))
+            contents = _contents(copy)
+        _sync(target.parent)
+    except BaseException:
+        target.unlink()
+        raise
+    return contents
+
+
+def restore(url: str, backup: Path, now: datetime) -> Restored:
+    """Replace the database by a backup, migrated to the newest revision; returns what that holds.
+
+    Raises `CatalogueInUse`, `BadBackup`, `SchemaFault`, `OSError`, and SQLAlchemy's and sqlite3's errors; then nothing
+    has changed.
+    """
+    file = database_file(url)
+    assert file is not None
+    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if file.exists() and backup.samefile(file):
+        raise BadBackup("it is the catalogue itself")
+    with alone(file), tempfile.TemporaryDirectory(dir=file.parent, prefix=".restore-") as folder:
+        draft = Path(folder) / file.name
+        for end in ("", *_LOGS):
+            if end == "" or Path(f"{backup}{end}").exists():
+                _copy(Path(f"{backup}{end}"), Path(f"{draft}{end}"))
+        contents = _prepared(draft)
+        _give_to_owner(draft, file.parent)
+        _sync(draft)
+        set_aside = _set_aside(file, now) if file.exists() else None
+        for end in (*_LOGS, "-shm"):
+            Path(f"{file}{end}").unlink(missing_ok=True)
+        draft.replace(file)
+        _sync(file.parent)
+    return Restored(contents, set_aside)
+
+
+def renew_cache_identity(url: str) -> None:
+    """Make sure that nothing cached so far is found again; for databases that were restored by other means.
+
+    Raises `CatalogueInUse`, `SchemaFault`, `OSError`, and SQLAlchemy's and sqlite3's errors.
+    """
+    if (file := database_file(url)) is not None:
+        with alone(file), contextlib.closing(sqlite3.connect(file)) as connection:
+            _renew(connection)
+        return
+    migrate(url)
+    database = Database(url)
+    try:
+        with database.writing() as connection:
+            connection.execute(update(identity).values(cache_identity=_new_identity()))
+            connection.execute(delete(logins))
+    finally:
+        database.close()
+
+
+def _prepared(draft: Path) -> Contents:
+    """Check and migrate the copy of a backup, and give it a new identity."""
+    try:
+        with contextlib.closing(sqlite3.connect(draft)) as connection:
+            _check(connection)
+    except sqlite3.DatabaseError as error:
+        is_other = error.sqlite_errorname == "SQLITE_NOTADB"
+        raise BadBackup("it is not a SQLite database" if is_other else "it is damaged") from None
+    migrate(f"sqlite:///{draft}")
+    with contextlib.closing(sqlite3.connect(draft)) as connection:
+        contents = _contents(connection)
+        _renew(connection)
+    return contents
+
+
+def _check(connection: sqlite3.Connection) -> None:
+    if connection.execute("PRAGMA integrity_check(1)").fetchone() != ("ok",):
+        raise BadBackup("it is damaged")
+    tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
+    if not tables >= _TABLES:
+        raise BadBackup("it is not a catalogue of this service")
+
+
+def _contents(connection: sqlite3.Connection) -> Contents:
+    row = connection.execute(
+        "SELECT (SELECT count(*) FROM subjects), (SELECT count(*) FROM runs),"
+        " (SELECT max(updated_at) FROM subjects), (SELECT backed_up_at FROM identity)"
+    ).fetchone()
+    moments = [None if micros is None else EPOCH + timedelta(microseconds=micros) for micros in row[2:]]
+    return Contents(*row[:2], *moments)
+
+
+def _renew(connection: sqlite3.Connection) -> None:
+    with connection:
+        connection.execute("UPDATE identity SET cache_identity = ?, backed_up_at = NULL", (_new_identity(),))
+        connection.execute("DELETE FROM logins")  # sessions that have ended since, and used links
+
+
+def _new_identity() -> str:
+    return secrets.token_hex(16)
+
+
+def _copy(source: Path, target: Path) -> None:
+    with source.open("rb") as original, target.open("xb") as copy:
+        shutil.copyfileobj(original, copy)
+    target.chmod(0o600)
+
+
+def _give_to_owner(file: Path, folder: Path) -> None:
+    """Let the service's user read what root has restored."""
+    if os.geteuid() == 0:
+        owner = folder.stat()
+        os.chown(file, owner.st_uid, owner.st_gid)
+
+
+def _set_aside(file: Path, now: datetime) -> Path:
+    """Give the database a second name, under which it stays; returns that."""
+    # If the file can't be opened, its log is set aside with it.
+    with contextlib.suppress(sqlite3.Error), contextlib.closing(sqlite3.connect(file)) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    name = f"{file}.before-restore-{now:%Y%m%dT%H%M%SZ}"
+    aside = Path(name)
+    for number in itertools.count(2):
+        if not aside.exists():
+            break
+        aside = Path(f"{name}-{number}")
+    for end in _LOGS:
+        log = Path(f"{file}{end}")
+        if log.exists() and log.stat().st_size:
+            _give_second_name(log, Path(f"{aside}{end}"))
+    _give_second_name(file, aside)
+    return aside
+
+
+def _give_second_name(file: Path, name: Path) -> None:
+    try:
+        name.hardlink_to(file)
+    except OSError:  # not every file system has hard links
+        file.rename(name)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

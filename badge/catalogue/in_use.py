@@ -1,0 +1,61 @@
+"""Who uses a catalogue on SQLite: everyone who does holds a shared lock, a restore needs the exclusive one.
+
+The lock (flock(2)) is on a file beside the database, because to close a descriptor of the database itself would give
+up SQLite's own locks (sqlite.org/howtocorrupt.html, section 2.2). The kernel releases it when its holder and all
+children of that have ended, however they end.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from sqlalchemy import make_url
+
+from badge.private_files import open_private
+
+
+class CatalogueInUse(Exception):
+    """Another process uses the catalogue, or is restoring it."""
+
+
+def database_file(url: str) -> Path | None:
+    """Return the file of a SQLite database; None for other databases and those in memory."""
+    location = make_url(url)
+    is_file = location.get_backend_name() == "sqlite" and location.database not in (None, "", ":memory:")
+    return Path(str(location.database)) if is_file else None
+
+
+def hold(url: str) -> int | None:
+    """Mark the catalogue as in use, until the returned descriptor is closed; raises `CatalogueInUse` in a restore.
+
+    Returns None where there is nothing to lock: other databases, and folders in which no file can be created.
+    """
+    file = database_file(url)
+    try:
+        return None if file is None else _locked(file, fcntl.LOCK_SH)
+    except OSError:
+        return None
+
+
+@contextlib.contextmanager
+def alone(file: Path) -> Iterator[None]:
+    """Keep all others from using the catalogue; raises `CatalogueInUse` if someone does, and `OSError`."""
+    descriptor = _locked(file, fcntl.LOCK_EX)
+    try:
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _locked(file: Path, mode: int) -> int:
+    descriptor = open_private(file.with_name(f"{file.name}.in-use"))
+    try:
+        fcntl.flock(descriptor, mode | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        raise CatalogueInUse from None
+    return descriptor

@@ -1,0 +1,94 @@
+"""Totals of all subjects, kept by the transactions that change them instead of being counted for each page."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, Select, and_, func, literal, or_, select, text, union_all
+
+from badge.catalogue.expectation import is_overdue
+from badge.catalogue.schema import subjects, totals
+from badge.listing import ListingTotals
+from badge.model import BackupStatus, Visibility
+
+# The shards exist for PostgreSQL, where transactions that add to the same row wait for each other.
+_SHARDS = 16
+
+_ADD = text(
+    "INSERT INTO totals (shard, status, last_finished, visibility, subjects) "
+    "VALUES (:shard, :status, :last_finished, :visibility, :change) ON CONFLICT "
+    "(shard, status, last_finished, visibility) DO UPDATE SET subjects = totals.subjects + excluded.subjects"
+)
+
+_KEPT = ""
+
+
+def keep(connection: Connection, before: Row[Any], after: Mapping[str, Any] | None) -> None:
+    """Count a subject's row as what it becomes instead of what it was; `after` is None if it is deleted.
+
+    A row counts from its first change on (revision 1). So each transaction adds to the totals only once, and in a
+    fixed order, or two of them could wait for each other.
+    """
+    values = before._asdict()
+    was = _kind(values) if before.revision else None
+    becomes = None if after is None else _kind({**values, **after})
+    if was == becomes:
+        return
+    for kind, change in sorted((kind, change) for kind, change in ((was, -1), (becomes, 1)) if kind is not None):
+        status, last_finished, visibility = kind
+        connection.execute(
+            _ADD,
+            {
+                "shard": before.id % _SHARDS,
+                "status": status,
+                "last_finished": last_finished,
+                "visibility": visibility,
+                "change": change,
+            },
+        )
+
+
+def _kind(values: Mapping[str, Any]) -> tuple[str, str, str]:
+    """What a row is counted by."""
+    return str(values["status"]), str(values["last_finished"] or ""), str(values["visibility"])
+
+
+def kept_totals(connection: Connection, now: datetime, *, is_public_only: bool) -> ListingTotals:
+    """Return the totals of all subjects, or of all public ones.
+
+    No event marks the moment at which a backup falls overdue or a report becomes outdated. These are counted,
+    through an index, and subtracted from the status that was recorded.
+    """
+    is_stale = and_(subjects.c.stale_after <= now, or_(subjects.c.overdue_at.is_(None), subjects.c.overdue_at > now))
+    parts: list[Select[Any]] = [
+        select(totals.c.status, totals.c.last_finished, literal(_KEPT), func.sum(totals.c.subjects)),
+        _lapsed(BackupStatus.FAILED).where(is_overdue(now)),
+        _lapsed(BackupStatus.UNKNOWN).where(is_stale),
+    ]
+    if is_public_only:
+        columns = (totals.c.visibility, subjects.c.visibility, subjects.c.visibility)
+        parts = [part.where(column == Visibility.PUBLIC) for part, column in zip(parts, columns, strict=True)]
+    # One statement, so that both numbers are of the same moment on PostgreSQL, too.
+    return _totals(connection, union_all(*(part.group_by(*part.selected_columns[:2]) for part in parts)))
+
+
+def _lapsed(shown: BackupStatus) -> Select[Any]:
+    # Grouped by a plain column, SQLite would walk through the index of all statuses to save itself a sort.
+    last_finished = func.coalesce(subjects.c.last_finished, "")
+    return select(subjects.c.status, last_finished, literal(shown.value), func.count())
+
+
+def _totals(connection: Connection, wanted: Any) -> ListingTotals:
+    by_status: Counter[BackupStatus] = Counter()
+    protected = 0
+    for status, last_finished, shown, number in connection.execute(wanted):
+        kept = int(number) if shown == _KEPT else -int(number)
+        by_status[BackupStatus(status)] += kept
+        if shown != _KEPT:
+            by_status[BackupStatus(shown)] += int(number)
+        if last_finished == BackupStatus.SUCCEEDED and status not in (BackupStatus.UNKNOWN, BackupStatus.DELETED):
+            protected += kept
+    return ListingTotals({status: number for status, number in by_status.items() if number}, protected)

@@ -1,0 +1,131 @@
+"""`badge backup` and `badge restore`: the catalogue as one file, and back."""
+
+from __future__ import annotations
+
+import contextlib
+import shlex
+import sqlite3
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+from sqlalchemy import make_url
+from sqlalchemy.exc import SQLAlchemyError
+
+from badge.catalogue.backup import BadBackup, Contents, Restored, back_up, renew_cache_identity
+from badge.catalogue.backup import restore as restore_file
+from badge.catalogue.faults import why_unusable
+from badge.catalogue.in_use import CatalogueInUse, database_file
+from badge.catalogue.migration import SchemaFault
+from badge.cli.command import NO_CATALOGUE, BadgeCommand, Fault, examples, local_parts, own_catalogue
+from badge.contract import format_time
+from badge.settings import Settings
+
+FILE = click.Path(path_type=Path, dir_okay=False)
+NEW_IDENTITY = "--new-cache-identity"
+
+
+@click.command(cls=BadgeCommand, epilog=examples("badge backup /backup/catalogue-2026-11-27.sqlite3"))
+@click.argument("file", type=FILE)
+def backup(file: Path) -> None:
+    """Back up the catalogue to FILE, a new file that only its owner can read. The service may be running.
+
+    Exit code 2 if FILE exists, or if the catalogue is on PostgreSQL; then prints the pg_dump command to use.
+    """
+    with own_catalogue() as (parts, own):
+        _refuse_postgresql(parts.settings, f"pg_dump --format=custom --file={shlex.quote(str(file))} --dbname={{url}}")
+        try:
+            contents = back_up(own.store.database, file, parts.clock())
+        except FileExistsError:
+            raise Fault(f"{file} exists. Give the name of a new file.") from None
+        except BadBackup as bad:
+            raise Fault(f"{parts.settings.catalogue_name} can't be backed up: {bad}.", exit_code=1) from None
+        except (OSError, sqlite3.Error) as error:
+            raise Fault(f"{file} can't be written: {_file_reason(error)}.", exit_code=1) from None
+    assert contents.as_of is not None
+    click.echo(f"Backed up {_amount(contents)} to {file}, as of {format_time(contents.as_of)}.")
+
+
+@click.command(
+    cls=BadgeCommand,
+    epilog=examples("badge restore /backup/catalogue-2026-11-27.sqlite3", f"badge restore {NEW_IDENTITY}"),
+)
+@click.argument("file", type=FILE, required=False)
+@click.option(
+    NEW_IDENTITY,
+    "only_identity",
+    is_flag=True,
+    help="Restore nothing, but discard all cached statuses: after pg_restore, or after restoring a whole disk.",
+)
+def restore(file: Path | None, *, only_identity: bool) -> None:
+    """Replace the catalogue by FILE, a backup made by `badge backup` or any whole copy of it.
+
+    The service must be stopped. The former catalogue is kept beside the new one. Statuses that were cached before are
+    no longer used, even if Redis kept running.
+    """
+    if (file is None) is not only_identity:
+        raise Fault(f"Give either FILE or {NEW_IDENTITY}.")
+    with local_parts() as parts:
+        settings = parts.settings
+        if parts.catalogue is None:
+            raise Fault(NO_CATALOGUE)
+    with _one_line_errors(settings, file):
+        if file is None:
+            renew_cache_identity(settings.catalogue_location)
+            click.echo("Cached statuses are no longer used. Start the service again.")
+            return
+        command = f"pg_restore --clean --if-exists --dbname={{url}} {shlex.quote(str(file))}"
+        _refuse_postgresql(settings, f"{command} && badge restore {NEW_IDENTITY}", "Stop all instances first. ")
+        restored = restore_file(settings.catalogue_location, file, datetime.now(UTC))
+    for line in _lines(file, restored):
+        click.echo(line)
+
+
+@contextlib.contextmanager
+def _one_line_errors(settings: Settings, file: Path | None) -> Iterator[None]:
+    place = settings.catalogue_name
+    try:
+        yield
+    except CatalogueInUse:
+        raise Fault(f"The catalogue {place} is in use: stop the service first.", exit_code=1) from None
+    except (BadBackup, SchemaFault) as bad:
+        raise Fault(f"{file or place} can't be restored: {bad}.", exit_code=1) from None
+    except OSError as error:
+        where = error.filename or place
+        raise Fault(f"{where} can't be used: {_file_reason(error)}. Nothing was changed.", exit_code=1) from None
+    except (SQLAlchemyError, sqlite3.Error) as error:
+        raise Fault(f"The catalogue {place} can't be used: {why_unusable(error)}.", exit_code=1) from None
+
+
+def _refuse_postgresql(settings: Settings, command: str, first: str = "") -> None:
+    if database_file(settings.catalogue_location) is None:
+        url = make_url(settings.catalogue_location).set(drivername="postgresql", password=None)
+        command = command.format(url=shlex.quote(url.render_as_string()))
+        raise Fault(f"The catalogue is on PostgreSQL. {first}Use its own tools: {command}")
+
+
+def _lines(file: Path, restored: Restored) -> list[str]:
+    contents, aside = restored.contents, restored.set_aside
+    if contents.as_of is not None:
+        as_of = f"as of {format_time(contents.as_of)}"
+    elif contents.last_change is not None:
+        as_of = f"whose last change is from {format_time(contents.last_change)}"
+    else:
+        as_of = "which is empty"
+    return [
+        f"Restored {file}, {as_of}: {_amount(contents)}.",
+        *([f"The former catalogue is now {aside}; delete it when you no longer need it."] if aside else []),
+        "Cached statuses are no longer used. Start the service again.",
+    ]
+
+
+def _amount(contents: Contents) -> str:
+    subjects = "1 subject" if contents.subjects == 1 else f"{contents.subjects} subjects"
+    return f"{subjects} with {contents.runs} {'run' if contents.runs == 1 else 'runs'}"
+
+
+def _file_reason(error: Exception) -> str:
+    if isinstance(error, OSError):
+        return error.strerror or str(error)
+    return why_unusable(error)

@@ -1,0 +1,43 @@
+"""Files in the data folder that nobody but the service's user may read, write or lock, whatever the folder's mode."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+_OTHERS = stat.S_IRWXG | stat.S_IRWXO
+_READABLE = stat.S_IRGRP | stat.S_IXGRP | stat.S_IROTH | stat.S_IXOTH
+
+
+def open_private(path: Path) -> int:
+    """Open a file for reading and writing, creating it with mode 600; returns the descriptor.
+
+    Run by root, it creates the file for the folder's owner. Raises `OSError`, also for a link and for a file that
+    belongs to another user.
+    """
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    try:
+        _make_private(descriptor, path)
+    except OSError:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def _make_private(descriptor: int, path: Path) -> None:
+    status, folder = os.fstat(descriptor), path.parent.stat()
+    if os.geteuid() == 0 and status.st_uid == 0:
+        os.fchown(descriptor, folder.st_uid, folder.st_gid)
+    elif status.st_uid not in (os.geteuid(), folder.st_uid):
+        raise PermissionError(f"{path} belongs to another user; remove it")
+    if status.st_mode & _OTHERS:
+        os.fchmod(descriptor, 0o600)
+
+
+def is_open_to_others(folder: Path) -> bool:
+    """Whether users other than the owner may look into the folder."""
+    try:
+        return bool(folder.stat().st_mode & _READABLE)
+    except OSError:
+        return False

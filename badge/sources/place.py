@@ -1,0 +1,37 @@
+"""Where a source asks, as whom, and how it reads the answers, as a digest for the keys of caches."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+
+from badge.sources.secrets import Secret
+
+# Makes guessing a weak password from a digest slow; about 4 ms for each secret, at start-up.
+_ROUNDS = 10_000
+
+
+def place_of(name: str, **facts: object) -> str:
+    """Return the source's name and a digest of these facts: texts, secrets, and mappings or lists of texts.
+
+    The same on every host with the same configuration. A secret in a file counts by the file's path, because some
+    are rotated hourly.
+    """
+    text = json.dumps({fact: _plain(value) for fact, value in facts.items()}, sort_keys=True, default=str)
+    return f"{name}:{hashlib.sha256(text.encode()).hexdigest()[:32]}"
+
+
+def values_digest(values: Mapping[str, str]) -> str:
+    """Return a digest of the values that one subject has of its own; empty if it has none."""
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16] if values else ""
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, Mapping):
+        return {str(key): _plain(part) for key, part in value.items()}
+    if not isinstance(value, Secret):
+        return value
+    if value.file is not None:
+        return str(value.file)
+    return hashlib.pbkdf2_hmac("sha256", value.value.encode(), b"badge cache key", _ROUNDS).hex()

@@ -1,0 +1,230 @@
+"""What the catalogue keeps for lists agrees with what is counted one by one, whatever happens to subjects."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, suppress
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import func, select
+
+from badge.catalogue.checks import CheckExists, NoSuchCheck
+from badge.catalogue.events import RunEvent
+from badge.catalogue.migration import migrate, upgrade
+from badge.catalogue.schema import subject_paths, subjects, totals
+from badge.catalogue.store import IsExpected, NothingKnown, Retention
+from badge.catalogue.totals import _SHARDS
+from badge.listing import ListedSubject, ListingFilter, ListingOrder
+from badge.model import BackupStatus, Subject, Visibility
+from badge.sources.snapshot_listing import SnapshotListing, Walked
+from tests.store import Store
+
+SUBJECTS = [
+    *(Subject.legacy(account, name) for account in ("acme", "contoso") for name in ("web", "Web-API", "old")),
+    Subject.from_path("GitLab/my-group%2Fsub/Repository/Äpfel%20%25_x"),
+    Subject.from_path("Gitea/Acme/Wiki/ünï/web"),
+]
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+REPORTABLE = [status for status in BackupStatus if status is not BackupStatus.UNKNOWN]
+
+Step = Callable[[Store, Subject], object]
+
+
+def report(store: Store, subject: Subject, status: BackupStatus, **more: object) -> None:
+    event = RunEvent(subject=subject, status=status, at=store.clock())
+    store.catalogue.record(replace(event, **more))  # type: ignore[arg-type] # an event's own fields
+
+
+def delete(store: Store, subject: Subject) -> None:
+    with suppress(NothingKnown, IsExpected):
+        store.catalogue.delete(subject)
+
+
+def expect(store: Store, subject: Subject) -> None:
+    with suppress(CheckExists):
+        store.checks.create(subject, HOUR, HOUR, visibility=Visibility.PRIVATE if "old" in subject.name else None)
+
+
+def expect_nothing(store: Store, subject: Subject) -> None:
+    with suppress(NoSuchCheck):
+        store.checks.delete(subject)
+
+
+def wait(store: Store, subject: Subject) -> None:
+    store.clock.advance(minutes=50)
+
+
+def a_report(status: BackupStatus) -> Step:
+    return lambda store, subject: report(store, subject, status)
+
+
+def a_report_for_an_hour(status: BackupStatus) -> Step:
+    return lambda store, subject: report(store, subject, status, stale_after=store.clock() + HOUR)
+
+
+STEPS: dict[str, Step] = {
+    **{status: a_report(status) for status in REPORTABLE},
+    **{f"{status} for an hour": a_report_for_an_hour(status) for status in REPORTABLE},
+    "an old run": lambda store, subject: report(
+        store, subject, BackupStatus.SUCCEEDED, at=store.clock() - DAY, started_at=store.clock() - DAY
+    ),
+    "private": lambda store, subject: report(store, subject, BackupStatus.FAILED, visibility=Visibility.PRIVATE),
+    "public": lambda store, subject: report(store, subject, BackupStatus.SUCCEEDED, visibility=Visibility.PUBLIC),
+    "deleted with its history": delete,
+    "expected": expect,
+    "no longer expected": expect_nothing,
+    "time passes": wait,
+}
+
+
+@pytest.fixture
+def pruned(store: Store) -> Store:
+    """A store that keeps two runs of each subject."""
+    return replace(store, catalogue=replace(store.catalogue, retention=Retention(DAY, 2)))
+
+
+def counted(store: Store) -> SnapshotListing:
+    """All subjects, searched, sorted and counted one by one in memory."""
+
+    def walk() -> Walked:
+        return Walked(everything(store, ListingFilter(), ListingOrder.NAME, 500), is_whole=True)
+
+    return SnapshotListing(walk, store.clock, kept_for=timedelta(0))
+
+
+def everything(store: Store, filter: ListingFilter, order: ListingOrder, limit: int) -> list[ListedSubject]:
+    found: list[ListedSubject] = []
+    cursor = None
+    for _ in range(100):
+        page = store.catalogue.list(filter, cursor, limit, order)
+        found += page.items
+        if (cursor := page.next_cursor) is None:
+            return found
+    raise AssertionError("the pages do not end")
+
+
+def assert_totals_agree(store: Store) -> None:
+    for is_public_only in (False, True):
+        filter = ListingFilter(is_public_only=is_public_only)
+        assert store.catalogue.totals(filter) == replace(counted(store).totals(filter), silent=())
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(steps=st.lists(st.tuples(st.sampled_from(sorted(STEPS)), st.sampled_from(SUBJECTS)), max_size=12))
+def test_the_kept_totals_are_those_that_are_counted(pruned: Store, steps: list[tuple[str, Subject]]) -> None:
+    for step, subject in steps:
+        STEPS[step](pruned, subject)
+    assert_totals_agree(pruned)
+    pruned.clock.advance(hours=3)
+    assert_totals_agree(pruned)
+
+
+WORDS = st.lists(
+    st.sampled_from(["w", "web", "WEB", "acme/web", "github/acme/repository", "ÄPFEL", "%_", "sub", "none", "i/a"]),
+    min_size=1,
+    max_size=2,
+).map(tuple)
+STATUSES = st.sampled_from(BackupStatus)
+FILTERS = st.one_of(
+    st.builds(ListingFilter, words=WORDS),
+    st.builds(ListingFilter, words=WORDS, shown_as=STATUSES),
+    st.builds(ListingFilter, account=st.sampled_from(["ACME", "contoso"]), words=st.just(("web",))),
+    st.builds(ListingFilter, platform=st.just("github"), shown_as=STATUSES),
+    st.builds(ListingFilter, status=STATUSES, is_public_only=st.booleans()),
+)
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(filter=FILTERS, most_sorted=st.sampled_from([0, 2, 10_000]), limit=st.integers(1, 5), seed=st.integers(0, 99))
+def test_each_way_to_read_a_list_finds_what_a_look_at_every_subject_finds(
+    store: Store, filter: ListingFilter, most_sorted: int, limit: int, seed: int
+) -> None:
+    chance = random.Random(seed)
+    for subject in SUBJECTS:
+        report(store, subject, chance.choice(REPORTABLE))
+    for _ in range(3):
+        STEPS[chance.choice(sorted(STEPS))](store, chance.choice(SUBJECTS))
+    tried = replace(store, catalogue=replace(store.catalogue, most_sorted=most_sorted))
+    whole = counted(store)
+    for order in ListingOrder:
+        found = everything(tried, filter, order, limit)
+        wanted = list(whole.list(filter, None, 100, order).items)
+        if order is ListingOrder.LATEST:  # of which an upstream's list has only an approximation
+            found, wanted = sorted(found, key=_name), sorted(wanted, key=_name)
+        assert [item.subject for item in found] == [item.subject for item in wanted]
+    assert_is_sample(tried.catalogue.totals(filter).all, len(wanted), most_sorted)
+
+
+def _name(item: ListedSubject) -> str:
+    return str(item.subject)
+
+
+def assert_is_sample(number: int, whole: int, most: int) -> None:
+    assert number == whole or most < number <= whole
+
+
+def test_more_than_can_be_counted_is_said_to_be_more(store: Store) -> None:
+    for subject in SUBJECTS:
+        store.tell(BackupStatus.SUCCEEDED, subject)
+    few = replace(store.catalogue, most_sorted=3)
+    assert (few.totals(ListingFilter(words=("web",))).all, few.totals(ListingFilter(words=("web",))).is_whole) == (
+        4,
+        False,
+    )
+    assert (few.totals(ListingFilter()).all, few.totals(ListingFilter()).is_whole) == (len(SUBJECTS), True)
+
+
+def test_transactions_at_the_same_time_keep_the_totals_right(store: Store) -> None:
+    """On PostgreSQL they would wait for each other in a circle if they added to the totals in different orders."""
+    pair = [Subject.legacy("acme", str(number)) for number in range(_SHARDS + 1)]
+    for subject in pair:
+        report(store, subject, BackupStatus.FAILED)
+
+    def flip(number: int) -> None:
+        other = Store.on(store.url)
+        with closing(other):
+            for turn in range(50):
+                other.clock.advance(seconds=1 + turn)
+                report(other, pair[-number], [BackupStatus.SUCCEEDED, BackupStatus.FAILED][(turn + number) % 2])
+                report(other, Subject.legacy(f"account-{number}", str(turn)), BackupStatus.SUCCEEDED)
+                delete(other, Subject.legacy(f"account-{1 - number}", str(turn)))
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(flip, range(2)))  # the first and the last are in one shard
+    assert_totals_agree(store)
+
+
+def test_an_older_catalogue_gets_its_totals_and_paths(new_url: str) -> None:
+    upgrade(new_url)
+    store = Store.on(new_url)
+    with closing(store):
+        for subject, status in zip(SUBJECTS, REPORTABLE * 2, strict=False):
+            store.tell(status, subject)
+        kept = what_is_kept(store)
+        upgrade(new_url, to="0002")
+        migrate(new_url)
+        assert what_is_kept(store) == kept
+        assert_totals_agree(store)
+
+
+def what_is_kept(store: Store) -> tuple[object, object]:
+    with store.catalogue.database.reading() as connection:
+        kinds = [column for column in totals.primary_key if column is not totals.c.shard]
+        numbers = select(*kinds, func.sum(totals.c.subjects)).group_by(*kinds)
+        left = numbers.having(func.sum(totals.c.subjects) != 0).order_by(*kinds)
+        paths = select(subject_paths).order_by(subject_paths.c.subject_id)
+        return connection.execute(left).all(), connection.execute(paths).all()
+
+
+def test_the_paths_go_with_their_subjects(store: Store) -> None:
+    store.tell(BackupStatus.SUCCEEDED)
+    store.catalogue.delete(Subject.legacy("acme", "web"))
+    with store.catalogue.database.reading() as connection:
+        assert connection.execute(select(func.count()).select_from(subject_paths)).scalar_one() == 0
+        assert connection.execute(select(func.count()).select_from(subjects)).scalar_one() == 0
