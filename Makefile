@@ -61,7 +61,7 @@ bench: $(VENV)/.ready-dev ## Benchmark against peers; results go to bench/RESULT
 	@scripts/system-packages "the benchmarks" wrk nginx postgresql
 	@$(BIN)/python -m bench $(ARGS)
 
-soak: $(VENV)/.ready-dev ## Run the service under load and faults for minutes, and watch its resources.
+soak: setup ## Run services under load and faults for minutes, and watch what they lose and what they use.
 	@$(BIN)/python -m bench.soak $(ARGS)
 
 image-check: ## Build and test the Dockerfile's steps without Docker (needs root).

@@ -116,8 +116,14 @@ class Master:
         if binary_path() is None:
             server.log.warning("The embedded Valkey does not run on this machine: each worker keeps its own cache.")
             return
-        self.embedded = EmbeddedServer(self.settings.data_dir, self.settings.redis_memory_mb, server.log.info)
-        if not self.embedded.start(START_TIMEOUT):
+        embedded = EmbeddedServer(self.settings.data_dir, self.settings.redis_memory_mb, server.log.info)
+        try:
+            is_answering = embedded.start(START_TIMEOUT)
+        except OSError as error:
+            server.log.warning("The embedded Valkey can't be started: %s. Each worker has its own cache.", error)
+            return
+        self.embedded = embedded
+        if not is_answering:
             server.log.warning("The embedded Valkey does not answer yet: until it does, sources are asked directly.")
 
     def when_ready(self, server: Any) -> None:

@@ -1,7 +1,9 @@
-"""Soak test: load a service for some minutes while its upstream and its Redis fail in turn.
+"""Soak test: load services for some minutes while what they depend on fails in turn.
 
-Exits with code 1 if an answer is late or not an image with the true status, if a worker dies, or if a worker's memory,
-descriptors or threads grow.
+First the upstream and Redis fail: exits with code 1 if an answer is late or not an image with the true status, if a
+worker dies, or if a worker's memory, descriptors or threads grow. Then what operators do and meet, with services that
+have their own catalogue: full disks, reloads, restores, clocks that differ, databases that restart. Exits with code 1
+if an acknowledged report is lost or a badge is not an image.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ import psutil
 
 from bench.faults import FAULTS, WARM, Rig, running_rig, true_status
 from bench.growth import Sample, complaints, mb_per_ten_minutes
+from bench.operations import run
 from bench.rounds import say, table
 from tests.load import Answer, at_a_rate, percentile
 
@@ -32,8 +35,9 @@ LEAST_KNOWN = 0.2
 """Share of new badges that must be known; while the upstream fails, and for some seconds after, none can be."""
 
 EXAMPLES = """examples:
-  make soak                       three minutes
-  make soak ARGS="--minutes 30"   half an hour, to find a slow leak
+  make soak                       three minutes of each
+  make soak ARGS="--minutes 30"   half an hour of each, to find a slow leak
+  make soak ARGS="--only operations --minutes 1"
 """
 
 
@@ -139,23 +143,42 @@ def summary(record: Record) -> list[str]:
     return [_counts(record), "", *table(columns, rows)]
 
 
+def upstream(seconds: float) -> list[str]:
+    """Run the part with a failing upstream and Redis; returns every violated limit."""
+    with running_rig() as rig:
+        workers = len(rig.workers())
+        record = soak(rig, seconds)
+    print("\n".join(summary(record)))
+    return record.faults(workers)
+
+
+def operations(seconds: float) -> list[str]:
+    """Run the part with operators' faults; returns every broken promise."""
+    outcome = run(seconds)
+    print(outcome)
+    return outcome.faults()
+
+
+PARTS = {"upstream": upstream, "operations": operations}
+
+
 def main() -> None:
-    """Run the soak test, print the summary, and exit with its result."""
+    """Run the soak test, print the summaries, and exit with the result."""
     parser = argparse.ArgumentParser(
         prog="make soak ARGS=",
         description=__doc__,
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--minutes", type=float, default=3.0, help="how long (default 3)")
-    minutes: float = parser.parse_args().minutes
+    parser.add_argument("--minutes", type=float, default=3.0, help="how long each part takes at least (default 3)")
+    parser.add_argument("--only", choices=PARTS, help="one part alone")
+    given = parser.parse_args()
+    minutes: float = given.minutes
     if not SHORTEST_MINUTES <= minutes <= LONGEST_MINUTES:
         parser.error(f"--minutes must be between {SHORTEST_MINUTES} and {LONGEST_MINUTES:.0f}")
-    with running_rig() as rig:
-        workers = len(rig.workers())
-        record = soak(rig, 60 * minutes)
-    print("\n".join(summary(record)))
-    faults = record.faults(workers)
+    faults: list[str] = []
+    for part in [given.only] if given.only else list(PARTS):
+        faults += PARTS[part](60 * minutes)
     for fault in faults:
         print(f"FAIL {fault}")
     sys.exit(1 if faults else 0)

@@ -7,7 +7,7 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,11 +33,24 @@ auth_type = any
 """
 
 
-@dataclass(frozen=True)
+@dataclass
 class PgBouncer:
     """A running PgBouncer."""
 
     folder: Path
+    start: Callable[[], subprocess.Popen[bytes]]
+
+    def __post_init__(self) -> None:
+        self.process = self.start()
+        assert eventually(lambda: _answers(self.folder), START_SECONDS), (self.folder / "log").read_text()
+
+    def stop(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+    def restart(self) -> None:
+        self.stop()
+        self.__post_init__()
 
     def url(self, database_url: str) -> str:
         """Return the URL of the same database through this pooler."""
@@ -57,13 +70,12 @@ def running_pgbouncer(postgres: PostgresServer) -> Iterator[PgBouncer]:
         if user is not None:
             shutil.chown(folder, user)
         with (folder / "log").open("wb") as log:
-            process = subprocess.Popen([str(program), str(configuration)], user=user, cwd=folder, stderr=log)
-        try:
-            assert eventually(lambda: _answers(folder), START_SECONDS), (folder / "log").read_text()
-            yield PgBouncer(folder)
-        finally:
-            process.kill()
-            process.wait()
+            command = [str(program), str(configuration)]
+            pooler = PgBouncer(folder, lambda: subprocess.Popen(command, user=user, cwd=folder, stderr=log))
+            try:
+                yield pooler
+            finally:
+                pooler.stop()
 
 
 def _answers(folder: Path) -> bool:

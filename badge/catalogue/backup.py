@@ -177,9 +177,7 @@ def _give_to_owner(file: Path, folder: Path) -> None:
 
 def _set_aside(file: Path, now: datetime) -> Path:
     """Give the database a second name, under which it stays; returns that."""
-    # If the file can't be opened, its log is set aside with it.
-    with contextlib.suppress(sqlite3.Error), contextlib.closing(sqlite3.connect(file)) as connection:
-        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    # The database isn't opened, because that could change or drop the log of a damaged one.
     name = f"{file}.before-restore-{now:%Y%m%dT%H%M%SZ}"
     aside = Path(name)
     for number in itertools.count(2):

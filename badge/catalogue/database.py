@@ -62,8 +62,7 @@ class Database:
     def read_cache_identity(self) -> str:
         """Return the stored identity; raises SQLAlchemy's errors."""
         with self.reading() as connection:
-            stored: str = connection.execute(select(identity.c.cache_identity)).scalar_one()
-            return stored
+            return str(connection.execute(select(identity.c.cache_identity)).scalar_one())
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[Connection]:

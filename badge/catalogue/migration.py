@@ -17,6 +17,7 @@ from badge.catalogue.in_use import database_file
 from badge.private_files import open_private
 
 MIGRATIONS = Path(__file__).with_name("migrations")
+SCRIPTS = MIGRATIONS / "versions"
 
 # "badge" in ASCII, as PostgreSQL's advisory locks are numbers.
 _MIGRATION_LOCK = 0x6261646765
@@ -74,19 +75,19 @@ def is_current(url: str) -> bool:
     return list(revisions) == [newest]
 
 
-def newest_revision() -> str:
+def newest_revision(scripts: Path = SCRIPTS) -> str:
     """Return the revision that no other one follows; raises `MigrationMissing`."""
-    revisions, predecessors = _names("revision"), _names("down_revision")
+    revisions, predecessors = _names("revision", scripts), _names("down_revision", scripts)
     newest = list(revisions - predecessors)
     if len(newest) != 1 or not predecessors <= revisions:
         raise MigrationMissing
     return newest[0]
 
 
-def _names(variable: str) -> set[str]:
+def _names(variable: str, scripts: Path = SCRIPTS) -> set[str]:
     """The values of this variable in all scripts, read without Alembic, which takes 10 MB."""
-    scripts = [script.read_text(encoding="utf-8") for script in (MIGRATIONS / "versions").glob("*.py")]
-    return {name for script in scripts for name in re.findall(rf'^{variable}\b.*= "(.+)"', script, re.MULTILINE)}
+    texts = [script.read_text(encoding="utf-8") for script in scripts.glob("*.py")]
+    return {name for text in texts for name in re.findall(rf'^{variable}\b.*= "(.+)"', text, re.MULTILINE)}
 
 
 def upgrade(url: str, to: str = "head") -> None:

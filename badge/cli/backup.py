@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import click
-from sqlalchemy import make_url
+from sqlalchemy import URL, make_url
 from sqlalchemy.exc import SQLAlchemyError
 
 from badge.catalogue.backup import BadBackup, Contents, Restored, back_up, renew_cache_identity
@@ -18,7 +18,7 @@ from badge.catalogue.backup import restore as restore_file
 from badge.catalogue.faults import why_unusable
 from badge.catalogue.in_use import CatalogueInUse, database_file
 from badge.catalogue.migration import SchemaFault
-from badge.cli.command import NO_CATALOGUE, BadgeCommand, Fault, examples, local_parts, own_catalogue
+from badge.cli.command import NO_CATALOGUE, BadgeCommand, Fault, examples, local_parts, own_catalogue, settings_or_fault
 from badge.contract import format_time
 from badge.settings import Settings
 
@@ -33,8 +33,8 @@ def backup(file: Path) -> None:
 
     Exit code 2 if FILE exists, or if the catalogue is on PostgreSQL; then prints the pg_dump command to use.
     """
+    _refuse_postgresql(settings_or_fault(), f"pg_dump --format=custom --file={shlex.quote(str(file))} --dbname={{url}}")
     with own_catalogue() as (parts, own):
-        _refuse_postgresql(parts.settings, f"pg_dump --format=custom --file={shlex.quote(str(file))} --dbname={{url}}")
         try:
             contents = back_up(own.store.database, file, parts.clock())
         except FileExistsError:
@@ -100,8 +100,9 @@ def _one_line_errors(settings: Settings, file: Path | None) -> Iterator[None]:
 
 def _refuse_postgresql(settings: Settings, command: str, first: str = "") -> None:
     if database_file(settings.catalogue_location) is None:
-        url = make_url(settings.catalogue_location).set(drivername="postgresql", password=None)
-        command = command.format(url=shlex.quote(url.render_as_string()))
+        its = make_url(settings.catalogue_location)
+        url = URL.create("postgresql", its.username, None, its.host, its.port, its.database, its.query)
+        command = command.format(url=shlex.quote(str(url)))
         raise Fault(f"The catalogue is on PostgreSQL. {first}Use its own tools: {command}")
 
 

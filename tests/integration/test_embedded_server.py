@@ -129,6 +129,35 @@ def test_a_socket_left_by_a_crash_is_harmless(tmp_path: Path) -> None:
     server.stop()
 
 
+def test_its_lock_can_not_be_held_by_another_user(tmp_path: Path) -> None:
+    tmp_path.chmod(0o777)
+    (tmp_path / "cache.lock").touch(0o666)
+    server = EmbeddedServer(tmp_path, 8, lambda _: None)
+    assert server.start(START)
+    assert stat.S_IMODE((tmp_path / "cache.lock").stat().st_mode) == 0o600
+    server.stop()
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can give files away")
+def test_a_planted_lock_is_refused_at_once(tmp_path: Path) -> None:
+    (tmp_path / "cache.lock").touch(0o666)
+    os.chown(tmp_path / "cache.lock", 12345, 12345)
+    with pytest.raises(PermissionError, match="belongs to another user"):
+        EmbeddedServer(tmp_path, 8, lambda _: None).start(START)
+
+
+def test_a_link_in_place_of_its_folder_is_refused(tmp_path: Path) -> None:
+    folder = tmp_path / ("deep" * 20)
+    folder.mkdir()
+    place = socket_path(folder).parent
+    place.symlink_to(tmp_path)
+    try:
+        with pytest.raises(PermissionError, match="another user"):
+            EmbeddedServer(folder, 8, lambda _: None).start(START)
+    finally:
+        place.unlink()
+
+
 def test_a_long_data_folder_gets_a_short_private_socket(tmp_path: Path) -> None:
     folder = tmp_path / ("deep" * 20)
     folder.mkdir()

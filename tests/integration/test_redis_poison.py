@@ -23,14 +23,15 @@ from badge.model import BackupStatus, CacheEntry, Report
 from tests.doubles import SharedCache
 from tests.servers import ValkeyServer, running_valkey
 
-KEY = ("github", "acme", "repository", "web")
-OTHER = ("github", "acme", "repository", "api")
+KEY = ("upstream:1", "github", "acme", "repository", "web")
+OTHER = ("upstream:1", "github", "acme", "repository", "api")
+ELSEWHERE = ("upstream:2", "github", "acme", "repository", "web")
 NAMES = key_names(KEY)
 PAUSE = pause_name("upstream")
 PATIENCE = timedelta(seconds=2)
 # More than these tests need to read, and far less than the planted 10 MB.
 LONGEST_SENT = 300_000
-YEAR_MICROS = 365 * 86_400 * 1_000_000
+DECADE = timedelta(days=3650)
 TRUTH, NEWS = BackupStatus.SUCCEEDED, BackupStatus.IN_PROGRESS
 
 
@@ -99,8 +100,8 @@ def changed(**changes: object) -> bytes:
     return json.dumps({**json.loads(seal(KEY, entry())), **changes}).encode()
 
 
-def moved_by(name: str, years: int) -> bytes:
-    return changed(**{name: json.loads(seal(KEY, entry()))[name] + years * YEAR_MICROS})
+def moved_by(name: str, ahead: timedelta) -> bytes:
+    return changed(**{name: json.loads(seal(KEY, entry()))[name] + ahead // timedelta(microseconds=1)})
 
 
 def poisons() -> dict[str, bytes]:
@@ -125,7 +126,9 @@ def poisons() -> dict[str, bytes]:
     }
     poisoned = {name: changed(**change) for name, change in changes.items()}
     poisoned |= {name: changed(r={**good["r"], **change}) for name, change in fields.items()}
-    poisoned |= {f"{name} ahead": moved_by(name, 10) for name in ("t0", "at", "f")}
+    # The last is a little more than the longest wait and what clocks may differ by, less the entry's own two minutes.
+    for ahead in (DECADE, timedelta(days=2), timedelta(minutes=19)):
+        poisoned |= {f"{name} {ahead} ahead": moved_by(name, ahead) for name in ("t0", "at", "f")}
     poisoned |= {f"no {name}": json.dumps({k: v for k, v in good.items() if k != name}).encode() for name in good}
     poisoned |= {f"no {name}": changed(r={k: v for k, v in good["r"].items() if k != name}) for name in good["r"]}
     return poisoned | {
@@ -136,6 +139,7 @@ def poisons() -> dict[str, bytes]:
         "10 MB": b" " * 10_000_000,
         "half": seal(KEY, entry())[:80],
         "of another subject": seal(OTHER, entry(BackupStatus.FAILED)),
+        "of another deployment": seal(ELSEWHERE, entry(BackupStatus.FAILED)),
     }
 
 
@@ -242,9 +246,9 @@ plants = st.binary(max_size=300) | envelopes() | json_values.map(lambda value: j
 @example(NAMES.value, b"x" * 10_000_000, None)
 @example(NAMES.fence, b"9" * 10_000_000, None)
 @example(NAMES.lease, b"x" * 10_000_000, 10**6)
-@example(NAMES.value, moved_by("t0", -10), None)
-@example(NAMES.value, moved_by("f", -10), None)
-@example(NAMES.value, moved_by("at", -10), None)
+@example(NAMES.value, moved_by("t0", -DECADE), None)
+@example(NAMES.value, moved_by("f", -DECADE), None)
+@example(NAMES.value, moved_by("at", -DECADE), None)
 def test_any_planted_value_is_harmless(rig: Rig, name: str, planted: bytes, seconds: int | None) -> None:
     rig.invalidate_all()
     assert rig.process().cache.put(KEY, entry())

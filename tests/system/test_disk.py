@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
-import os
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -13,30 +11,10 @@ from pathlib import Path
 import pytest
 import requests
 
-from tests.servers import Service, eventually, flask_badge, needs, running_service
+from tests.disk import fill, make_room, mounted
+from tests.servers import Service, eventually, flask_badge, running_service
 
 WEB = "GitHub/acme/Repository/web"
-SIZE = "24m"
-
-
-@contextlib.contextmanager
-def mounted(kind: str, folder: Path) -> Iterator[Path]:
-    """A file system of 24 MB, taken away afterwards."""
-    needs("root, who may mount file systems,", is_there=os.geteuid() == 0)
-    place = folder / "disk"
-    place.mkdir()
-    if kind == "tmpfs":
-        what = ["-t", "tmpfs", "-o", f"size={SIZE}", "badge-test"]
-    else:
-        image = folder / "image"
-        subprocess.run(["truncate", "-s", SIZE, image], check=True)
-        subprocess.run(["mkfs.ext4", "-q", "-F", image], check=True)
-        what = ["-o", "loop", str(image)]
-    subprocess.run(["mount", *what, place], check=True)
-    try:
-        yield place
-    finally:
-        assert eventually(lambda: subprocess.run(["umount", place], check=False).returncode == 0)
 
 
 @pytest.fixture(params=["tmpfs", "ext4"])
@@ -51,22 +29,6 @@ def service_on(disk: Path) -> Iterator[Service]:
     with running_service(disk.parent / "log", BADGE_DATA_DIR=str(disk / "data"), BADGE_WORKERS="2") as service:
         assert eventually(lambda: len(service.workers()) == 2)
         yield service
-
-
-def fill(disk: Path) -> None:
-    """Leave not a byte."""
-    for size in (1 << 20, 4096, 1):
-        with (disk / f"filler-{size}").open("ab", buffering=0) as filler:
-            try:
-                while True:
-                    filler.write(b"x" * size)
-            except OSError as error:
-                assert error.errno == errno.ENOSPC  # noqa: PT017 - that it is raised is sure: the loop has no other end
-
-
-def make_room(disk: Path) -> None:
-    for filler in disk.glob("filler-*"):
-        filler.unlink()
 
 
 def report(service: Service, key: str, status: str) -> requests.Response:

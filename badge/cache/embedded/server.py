@@ -13,6 +13,7 @@ import importlib.util
 import os
 import platform
 import socket
+import stat
 import subprocess
 import sys
 import tempfile
@@ -22,6 +23,8 @@ from collections.abc import Callable, Iterator
 from datetime import timedelta
 from functools import cache
 from pathlib import Path
+
+from badge.private_files import open_private
 
 # sockaddr_un holds 108 bytes on Linux and 104 on macOS, including the final NUL.
 LONGEST_SOCKET_PATH = 100
@@ -67,12 +70,17 @@ class EmbeddedServer:
         self._owner = os.getpid()
         self._ending = threading.Event()
         self._process: subprocess.Popen[bytes] | None = None
+        self._lock = -1
         # The parent-death signal fires when the thread that forked ends; this one lives as long as the process.
         self._watcher = threading.Thread(target=self._watch, name="embedded-valkey", daemon=True)
 
     def start(self, timeout: timedelta) -> bool:
-        """Start the server and wait until it answers; returns False on timeout (the watcher keeps trying)."""
+        """Start the server and wait until it answers; returns False on timeout (the watcher keeps trying).
+
+        Raises `OSError` if the socket's folder or its lock file can't be used, or belongs to another user.
+        """
         _make_private(self.socket.parent)
+        self._lock = open_private(self.socket.parent / "cache.lock")
         self._watcher.start()
         ends = time.monotonic() + timeout.total_seconds()
         while time.monotonic() < ends:
@@ -110,7 +118,7 @@ class EmbeddedServer:
     @contextlib.contextmanager
     def _folder_lock(self) -> Iterator[None]:
         """Hold the lock of the socket's folder; waits while another instance has it."""
-        with (self.socket.parent / "cache.lock").open("w") as lock:
+        with os.fdopen(self._lock, "w") as lock:
             while not self._ending.is_set():
                 try:
                     fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -168,5 +176,6 @@ def answers(path: Path) -> bool:
 
 def _make_private(folder: Path) -> None:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if folder.stat().st_uid != os.getuid():
+    status = folder.lstat()
+    if status.st_uid != os.getuid() or not stat.S_ISDIR(status.st_mode):
         raise PermissionError(f"{folder} belongs to another user; set BADGE_DATA_DIR to a folder of your own")

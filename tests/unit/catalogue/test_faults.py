@@ -11,7 +11,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from badge.catalogue.database import new_engine
 from badge.catalogue.faults import class_of, why_unusable
-from badge.catalogue.migration import SchemaTooNew, is_current, migrate
+from badge.catalogue.migration import SchemaFault, SchemaTooNew, is_current, migrate, newest_revision
 
 
 def reason(url: str) -> str:
@@ -44,6 +44,34 @@ def test_a_schema_of_a_newer_version_is_reported_and_left_alone(tmp_path: Path) 
     engine.dispose()
 
 
+def test_missing_tables_are_one_sentence(tmp_path: Path) -> None:
+    engine = new_engine(f"sqlite:///{tmp_path}/catalogue.sqlite3")
+    with pytest.raises(OperationalError) as raised, engine.connect() as connection:
+        connection.execute(text("SELECT * FROM subjects"))
+    engine.dispose()
+    assert why_unusable(raised.value).startswith("its tables lack something that this version needs")
+
+
+def test_tables_that_do_not_match_their_revision_are_one_sentence(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/catalogue.sqlite3"
+    migrate(url)
+    engine = new_engine(url)
+    with engine.begin() as connection:
+        connection.execute(text("DROP TABLE alembic_version"))
+    engine.dispose()
+    assert reason(url) == "its tables don't match the revision recorded in it; restore a backup"
+
+
+@pytest.mark.parametrize("present", [["0001", "0003"], []])
+def test_an_installation_without_one_of_its_migrations_is_one_sentence(tmp_path: Path, present: list[str]) -> None:
+    for revision in present:
+        line = f'revision = "{revision}"\ndown_revision = "{int(revision) - 1:04}"\n'
+        (tmp_path / f"{revision}.py").write_text(line.replace('"0000"', "None"))
+    with pytest.raises(SchemaFault) as raised:
+        newest_revision(tmp_path)
+    assert why_unusable(raised.value) == "this installation lacks one of its migrations; install the service again"
+
+
 class Refused(Exception):
     """An error of psycopg."""
 
@@ -59,6 +87,7 @@ class Refused(Exception):
         ("28P01", "its server rejects the user or the password"),
         ("3D000", "its server has no such database"),
         ("42501", "its user may not change the tables"),
+        ("42P01", "its tables lack something that this version needs; restart the service, which migrates them"),
         ("XX000", "PostgreSQL reports XX000"),
     ],
 )

@@ -1,0 +1,64 @@
+"""What `badge backup` and `badge restore` answer to mistakes, and for PostgreSQL."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from badge.cli import badge
+
+
+def run(folder: Path, *arguments: str, **settings: str) -> Result:
+    environment = {"BADGE_SETTINGS_FILE": os.devnull, "BADGE_DATA_DIR": str(folder / "data"), **settings}
+    return CliRunner(env=environment).invoke(badge, arguments)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["backup", "{exists}"], 2, "exists. Give the name of a new file."),
+        (["backup", "{missing}/x"], 1, "can't be written: No such file or directory."),
+        (["restore"], 2, "Give either FILE or --new-cache-identity."),
+        (["restore", "{exists}", "--new-cache-identity"], 2, "Give either FILE or --new-cache-identity."),
+        (["restore", "{missing}"], 1, "missing can't be used: No such file or directory. Nothing was changed."),
+        (["restore", "{exists}"], 1, "exists can't be restored: it is not a SQLite database."),
+    ],
+)
+def test_a_mistake_is_one_line(tmp_path: Path, arguments: list[str], code: int, words: str) -> None:
+    (tmp_path / "exists").write_text("no database" * 100)
+    files = {name: str(tmp_path / name) for name in ("exists", "missing")}
+    failed = run(tmp_path, *[argument.format(**files) for argument in arguments])
+    assert (failed.exit_code, failed.output.count("\n")) == (code, 1), failed.output
+    assert words in failed.output
+
+
+@pytest.mark.parametrize(
+    ("command", "tool"), [("backup", "pg_dump --format=custom"), ("restore", "pg_restore --clean --if-exists")]
+)
+def test_for_postgresql_its_own_tools_are_named(tmp_path: Path, command: str, tool: str) -> None:
+    url = "postgresql+psycopg://badge:s3cret@db.example.org/badge"
+    refused = run(tmp_path, command, "catalogue.dump", BADGE_CATALOGUE_URL=url)
+    assert refused.exit_code == 2
+    assert tool in refused.output
+    assert "postgresql://badge@db.example.org/badge" in refused.output
+    assert "s3cret" not in refused.output
+
+
+def test_a_service_without_a_catalogue_has_nothing_to_back_up(tmp_path: Path) -> None:
+    for command in ("backup", "restore"):
+        refused = run(tmp_path, command, str(tmp_path / "x"), BADGE_UPSTREAM_URL="http://127.0.0.1:9")
+        assert (refused.exit_code, "has no catalogue" in refused.output) == (2, True)
+
+
+def test_a_backup_is_restored_and_says_what_it_held(tmp_path: Path) -> None:
+    backup = str(tmp_path / "backup")
+    assert run(tmp_path, "report", "acme/web", "succeeded").exit_code == 0
+    assert "Backed up 1 subject with 1 run to" in run(tmp_path, "backup", backup).output
+    assert run(tmp_path, "report", "acme/api", "failed").exit_code == 0
+    restored = run(tmp_path, "restore", backup)
+    assert restored.exit_code == 0
+    assert ": 1 subject with 1 run.\nThe former catalogue is now" in restored.output
+    assert run(tmp_path, "restore", "--new-cache-identity").output.startswith("Cached statuses are no longer used.")
