@@ -21,12 +21,13 @@ from badge.events import LogInEnd, LogInTried
 from badge.ports import Events
 from badge.web.login.client import client_address
 from badge.web.login.link import LINK, secret_in
-from badge.web.login.sessions import SessionAccess
+from badge.web.login.sessions import Cookies, NoSigningKey, SessionAccess
 from badge.web.page import length, message, see_other, show
 from badge.web.paths import DASHBOARD, LOGIN
 
 NEXT = "next"
 LOGOUT = "/logout"
+NO_LOGIN = "Login is temporarily unavailable"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,7 @@ class FormLogIn:
 
         A link is not used up here but by its form's button, because messengers and mail filters open links too.
         """
+        self.access.require_key()
         if self.access.viewer() is not None:
             return see_other(self.access.paths.to(wanted_page(request.args)))
         return self._page(secret_in(request.args.get(LINK, "")))
@@ -65,6 +67,7 @@ class FormLogIn:
 
         A form from an old tab, without this session's CSRF token, is fine if already logged in.
         """
+        self.access.require_key()
         wanted = self.access.paths.to(wanted_page(request.form))
         if self.access.viewer() is not None:
             return see_other(wanted)
@@ -107,10 +110,15 @@ def _prepare_pages(pages: Blueprint, access: SessionAccess, events: Events) -> N
 
     def unavailable(error: LoginsUnavailable) -> AnyResponse:
         events.emit(failure("login", error.cause))
-        return message(503, "Login is temporarily unavailable", "The service's database does not answer. Try again.")
+        return message(503, NO_LOGIN, "The service's database does not answer. Try again.")
+
+    def no_key(_: NoSigningKey) -> AnyResponse:
+        text = "The service's data folder can't be read or written. `badge check-config` on the server says more."
+        return message(503, NO_LOGIN, text)
 
     pages.context_processor(lambda: {"can_log_out": access.can_log_out, "csrf_token": generate_csrf})
     pages.register_error_handler(LoginsUnavailable, unavailable)
+    pages.register_error_handler(NoSigningKey, no_key)
 
 
 def end_session(access: SessionAccess, events: Events) -> AnyResponse | None:
@@ -150,6 +158,7 @@ def forged_form() -> AnyResponse | None:
         validate_csrf(request.form.get("csrf_token"))
     except ValidationError:
         cookies = current_app.session_interface
+        assert isinstance(cookies, Cookies)
         if cookies.get_cookie_name(current_app) not in request.cookies:
             return _no_cookie(is_secure=cookies.get_cookie_secure(current_app))
         return message(400, "This form has expired", "Go back, reload the page and submit the form again.")

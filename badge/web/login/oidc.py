@@ -84,6 +84,7 @@ class OidcLogIn:
 
     def start(self) -> AnyResponse:
         """Redirect to the provider."""
+        self.access.require_key()
         session.clear()  # drops the state of abandoned logins
         session[NEXT] = wanted_page(request.args)
         try:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from urllib.parse import urlencode
 
-from flask import Flask, g, request, session
-from flask.sessions import SecureCookieSessionInterface
+from flask import Flask, Request, current_app, g, request, session
+from flask.sessions import SecureCookieSession, SecureCookieSessionInterface
+from itsdangerous import URLSafeTimedSerializer
 from werkzeug.wrappers import Response as AnyResponse
 
 from badge.catalogue.logins import Logins, LoginsUnavailable
@@ -20,6 +23,10 @@ from badge.web.raw_path import raw_path
 from badge.web.signing_key import signing_key
 
 SESSION_ID = "session-id"
+
+
+class NoSigningKey(Exception):
+    """The key that signs cookies can be neither read nor made."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +58,12 @@ class SessionAccess:
             return self.viewer() is not None
         except LoginsUnavailable:
             return False
+
+    @staticmethod
+    def require_key() -> None:
+        """Raise `NoSigningKey` if no cookie can be set."""
+        assert isinstance(current_app.session_interface, Cookies)
+        current_app.session_interface.load_key(current_app)
 
     def refusal(self) -> AnyResponse:
         """Redirect to the login page, which returns to the requested page."""
@@ -85,8 +98,33 @@ class SessionAccess:
         g.is_logged_in = True
 
 
-class _Cookies(SecureCookieSessionInterface):
-    """Cookies that are `Secure`, unless the service is used over plain HTTP."""
+class Cookies(SecureCookieSessionInterface):
+    """Session cookies: `Secure`, unless the service is used over plain HTTP.
+
+    The signing key is read or made when it is first needed, so that badges work where it can't be.
+    """
+
+    def __init__(self, key: Callable[[], str]) -> None:
+        self._key = key
+
+    def load_key(self, app: Flask) -> None:
+        """Make sure that there is a signing key; raises `NoSigningKey`."""
+        if app.secret_key is None:
+            try:
+                app.secret_key = self._key()
+            except OSError as error:
+                raise NoSigningKey from error
+
+    def get_signing_serializer(self, app: Flask) -> URLSafeTimedSerializer | None:
+        """Without a key, no session is open."""
+        with contextlib.suppress(NoSigningKey):
+            self.load_key(app)
+        return super().get_signing_serializer(app)
+
+    def open_session(self, app: Flask, request: Request) -> SecureCookieSession | None:
+        """Without a cookie, such as for badges, nothing has to be verified."""
+        has_cookie = self.get_cookie_name(app) in request.cookies
+        return super().open_session(app, request) if has_cookie else self.session_class()
 
     def get_cookie_secure(self, app: Flask) -> bool:
         """Without a public URL, decide by the address in the browser: Safari rejects `Secure` on http://127.0.0.1."""
@@ -103,8 +141,7 @@ class _Cookies(SecureCookieSessionInterface):
 
 def use_sessions(site: Flask, settings: Settings) -> None:
     """Enable sessions. Only the pages to log in set a cookie; badges never do."""
-    site.secret_key = signing_key(settings)
-    site.session_interface = _Cookies()
+    site.session_interface = Cookies(lambda: signing_key(settings))
     site.config.update(
         SESSION_COOKIE_SECURE=settings.public_url.startswith("https://") if settings.public_url else None,
         SESSION_COOKIE_HTTPONLY=True,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -10,10 +11,12 @@ from bs4 import BeautifulSoup
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from badge.app import build_app
+from badge.app import build_app, build_parts
 from badge.catalogue.logins import WINDOW
 from badge.model import Subject, Visibility
+from badge.settings import load
 from tests.dashboard import Dashboards
+from tests.doubles import ManualClock, OneProcess
 from tests.web.pages.test_pages import one
 
 TOKEN = "correct horse battery staple"
@@ -191,6 +194,21 @@ def test_a_lost_database_refuses_and_the_public_pages_go_on(dashboards: Dashboar
     labels = {"error": "SQLITE_CANTOPEN"}
     for operation in ("login", "logout"):
         assert registry.get_sample_value("badge_catalogue_failures_total", {"operation": operation, **labels}) == 1
+
+
+@pytest.mark.parametrize("settings", [{}, OIDC], ids=["link", "oidc"])
+def test_without_a_signing_key_nobody_logs_in_and_the_rest_goes_on(tmp_path: Path, settings: dict[str, str]) -> None:
+    folder = tmp_path / "file-in-place-of-the-folder"
+    folder.touch()
+    wired = load({"BADGE_DATA_DIR": str(folder), "BADGE_UPSTREAM_URL": "http://127.0.0.1:9", **settings})
+    with closing(build_parts(wired, cache=OneProcess(ManualClock()))) as parts:
+        client = build_app(parts).test_client()
+        client.set_cookie("badge", "of an earlier session")
+        for path in ("/login", "/login?link=x", *(["/login/start"] if settings else [])):
+            answer = client.get(path)
+            assert (answer.status_code, "data folder" in answer.text) == (503, True)
+        assert client.get("/dashboard").status_code == 303
+        assert {client.get(path).status_code for path in ("/", "/badge/acme/web", "/livez")} == {200}
 
 
 # --- limits ---
