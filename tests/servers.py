@@ -146,7 +146,7 @@ class Service:
             database.close()
 
     def get_logged_in(self, path: str) -> requests.Response:
-        return self.get(path, headers={"Cookie": "=".join(self.cookie())})
+        return self.get(path, cookies=dict([self.cookie()]))
 
     def workers(self) -> list[psutil.Process]:
         """Return gunicorn's workers, without the cache and the PNG check."""
