@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -16,6 +16,7 @@ from badge.cache.memory import MemorySourcePauses, MemoryStatusCache
 from badge.cache.redis.commands import RedisCommands
 from badge.cache.redis.connection import RedisConnector
 from badge.cache.redis.pictures import RedisPictureStore
+from badge.cache.redis.self_test import fault_of, require_permissions
 from badge.cache.redis.source_pauses import RedisSourcePauses
 from badge.cache.redis.status_cache import RedisStatusCache
 from badge.listing import StatusListing
@@ -38,7 +39,7 @@ from badge.resolving.fetcher import Fetcher
 from badge.resolving.lifetimes import Lifetimes
 from badge.resolving.resolver import Resolver
 from badge.resolving.source_limiter import SourceLimiter, SourceLimiters
-from badge.settings import Settings
+from badge.settings import Settings, load
 from badge.sources.routing import OneSource
 from badge.telemetry import Telemetry
 from badge.telemetry.logs import log_to_stderr
@@ -63,6 +64,7 @@ if TYPE_CHECKING:
     from badge.catalogue.keys import ApiKeys
     from badge.catalogue.source import CatalogueSource
     from badge.catalogue.store import Catalogue
+    from badge.sources.configuration.sources_file import ConfiguredSource
 
 # More failures than for Redis (3): calls to a source are slower, and one often fails for a single caller only.
 SOURCE_BREAKER = CircuitBreakerRules(failures=5)
@@ -74,11 +76,32 @@ def utc_now() -> datetime:
 
 
 class CatalogueState(NamedTuple):
-    """What gunicorn's master finds out about the catalogue at start, for all workers."""
+    """What gunicorn's master finds out about the catalogue, for all workers."""
 
     cache_identity: str | None
     """None if it can't be read."""
     is_damaged: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """The settings and the sources of `sources.toml`, both validated."""
+
+    settings: Settings
+    sources: Sequence[ConfiguredSource] = ()
+    """Empty if BADGE_SOURCES is not set."""
+
+
+def load_configuration() -> Configuration:
+    """Return the configuration in the environment and in files; raises `BadSettings` with every fault."""
+    settings = load()
+    return Configuration(settings, _sources_in(settings.sources) if settings.sources else ())
+
+
+def _sources_in(file: Path) -> Sequence[ConfiguredSource]:
+    from badge.sources.configuration.sources_file import load as load_sources  # noqa: PLC0415 - only if there is a file
+
+    return load_sources(file)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +140,7 @@ class Stores:
     pauses: SourcePauses
     pictures: PictureStore | None = None
     warm_up: Callable[[], None] = lambda: None
+    fault: Callable[[], str | None] = lambda: None
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +160,8 @@ class Parts:
     """The database of the catalogue and of logins, if there is a catalogue or users have to log in."""
     warm_up: Callable[[], None]
     """Called once in each new worker; works in the background so that the first request need not wait."""
+    cache_fault: Callable[[], str | None]
+    """Uses the shared cache as the service does; returns what is wrong with it, if anything."""
     paths: Paths = AT_ROOT
     """Builds every path that leaves the service."""
 
@@ -166,14 +192,18 @@ class Parts:
 def build_parts(
     settings: Settings,
     *,
+    configured: Sequence[ConfiguredSource] | None = None,
     source: StatusSource | None = None,
     cache: StatusCache | None = None,
     clock: Clock = utc_now,
     jitter: Jitter = RANDOM_JITTER,
 ) -> Parts:
-    """Wire the real parts, or those passed in. Opens no connection and starts no thread."""
+    """Wire the real parts, or those passed in. Opens no connection and starts no thread.
+
+    `configured` are the sources of `sources.toml`, if it has been read already.
+    """
     events = Telemetry()
-    sources = Sources(OneSource(source)) if source else _sources(settings, clock, events)
+    sources = Sources(OneSource(source)) if source else _sources(settings, configured, clock, events)
     source_count = len(sources.routing.sources)
     # A cache that is passed in replaces Redis entirely: no pictures or pauses are stored elsewhere.
     is_catalogue_only = sources.catalogue is not None and source_count == 1
@@ -212,12 +242,14 @@ def build_parts(
         sources=sources,
         database=_database(settings, sources.catalogue),
         warm_up=stores.warm_up,
+        cache_fault=stores.fault,
     )
 
 
 def create_app(
     settings: Settings,
     *,
+    configured: Sequence[ConfiguredSource] | None = None,
     source: StatusSource | None = None,
     cache: StatusCache | None = None,
     clock: Clock = utc_now,
@@ -225,7 +257,8 @@ def create_app(
 ) -> Flask:
     """Return the WSGI application for these settings, with any part replaced by the one passed in."""
     log_to_stderr(settings.log_level, settings.log_format)
-    return build_app(build_parts(settings, source=source, cache=cache, clock=clock, jitter=jitter))
+    parts = build_parts(settings, configured=configured, source=source, cache=cache, clock=clock, jitter=jitter)
+    return build_app(parts)
 
 
 def build_app(parts: Parts) -> Flask:
@@ -298,6 +331,8 @@ def _pages_parts(parts: Parts) -> PagesParts:
         history=parts.catalogue.source if parts.catalogue else None,
         takes_reports=parts.sources.catalogue_answers_for,
         clock=parts.clock,
+        events=parts.events,
+        most_pages=parts.settings.most_pages,
         authentication=dashboard_authentication(parts.settings, parts.database, parts.clock, parts.events, parts.paths),
         tokens=PrivateTokens(partial(signing_key, parts.settings)),
         default_label=parts.settings.label,
@@ -330,9 +365,11 @@ def _database(settings: Settings, catalogue: CatalogueParts | None) -> Database 
     return Database(settings.catalogue_location)
 
 
-def _sources(settings: Settings, clock: Clock, events: Events) -> Sources:
+def _sources(
+    settings: Settings, configured: Sequence[ConfiguredSource] | None, clock: Clock, events: Events
+) -> Sources:
     if settings.sources is not None:
-        return _configured(settings, settings.sources, clock, events)
+        return _configured(settings, configured or _sources_in(settings.sources), clock, events)
     if settings.upstream_url is not None:
         return _upstream(settings, settings.upstream_url, clock, events)
     catalogue = _catalogue(settings, clock, events)
@@ -340,13 +377,11 @@ def _sources(settings: Settings, clock: Clock, events: Events) -> Sources:
     return Sources(OneSource(source), source, catalogue, {source.name})
 
 
-def _configured(settings: Settings, file: Path, clock: Clock, events: Events) -> Sources:
+def _configured(settings: Settings, configured: Sequence[ConfiguredSource], clock: Clock, events: Events) -> Sources:
     # Imported on demand, like the catalogue.
     from badge.sources.configuration.configured_listing import listing_of  # noqa: PLC0415
     from badge.sources.configuration.factory import build_routing, catalogue_names  # noqa: PLC0415
-    from badge.sources.configuration.sources_file import load  # noqa: PLC0415
 
-    configured = load(file)
     names = catalogue_names(configured)
     catalogue = _catalogue(settings, clock, events) if names else None
     source = catalogue.source if catalogue else None
@@ -391,7 +426,9 @@ def _stores(settings: Settings, clock: Clock, events: Events, source_count: int,
     connector = RedisConnector(url, settings.redis_timeout, connections)
     commands = RedisCommands(connector, events, CircuitBreaker("redis", events))
     statuses = RedisStatusCache(commands, local, events, clock, _lifetimes(settings).longest_wait)
-    return Stores(statuses, RedisSourcePauses(commands, clock), RedisPictureStore(commands), commands.warm_up)
+    commands.on_return.append(partial(require_permissions, connector, clock))
+    fault = partial(fault_of, connector, clock)
+    return Stores(statuses, RedisSourcePauses(commands, clock), RedisPictureStore(commands), commands.warm_up, fault)
 
 
 def _embedded_url(settings: Settings) -> str | None:

@@ -7,7 +7,18 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from badge.language import Language, marked
-from badge.model import STALE_AGE, BackupStatus, Badge, Reason, Report, Resolution, Style, Subject, Theme
+from badge.model import (
+    STALE_AGE,
+    BackupStatus,
+    Badge,
+    Reason,
+    Report,
+    Resolution,
+    Style,
+    Subject,
+    Theme,
+    unless_ahead,
+)
 
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
@@ -187,18 +198,17 @@ def _until_overdue(resolution: Resolution, look: Look) -> timedelta:
 
 
 def last_success(resolution: Resolution) -> datetime | None:
-    """When the last successful backup ended, or None if the source does not say."""
+    """When the last successful backup ended, or None if the source does not say or says what can't be true."""
     report = resolution.report
-    if report.last_success_at is not None:
-        return report.last_success_at
-    return report.finished_at if report.status is BackupStatus.SUCCEEDED else None
+    ended_at = report.finished_at if report.status is BackupStatus.SUCCEEDED else None
+    return unless_ahead(report.last_success_at or ended_at, resolution.now)
 
 
 def _words(resolution: Resolution, look: Look) -> tuple[str, timedelta]:
     """The message for a status and a look's `show`, and how long until it changes by itself."""
     report, now = resolution.report, resolution.now
     status = look.language.say(WORDS[report.status])
-    happened_at = report.deleted_at or report.finished_at or report.started_at
+    happened_at = unless_ahead(report.deleted_at or report.finished_at or report.started_at, now)
     match look.show:
         case Show.AGE if happened_at is not None:
             age = max(timedelta(0), now - happened_at)

@@ -17,7 +17,7 @@ from typing import Any, NoReturn, TypeVar
 from urllib.parse import urlsplit
 
 from badge.events import FailureKind
-from badge.model import BackupStatus, InvalidSubject, Reason, Report, Subject, Visibility
+from badge.model import BackupStatus, InvalidSubject, Reason, Report, Subject, Visibility, is_ahead
 
 LONGEST_URL = 2048
 LARGEST_SIZE = 2**63
@@ -68,7 +68,8 @@ def status_document(subject: Subject, report: Report) -> dict[str, object]:
 def report_from(document: object, *, asked_for: Subject, now: datetime) -> ParsedStatus:
     """Return the report in a BackupStatus object; raises `ContractBroken`.
 
-    Because clocks differ, a time that must lie in the past but is ahead of `now` counts as `now`.
+    Because clocks differ, a time that must lie in the past but is slightly ahead of `now` counts as `now`. One that is
+    further ahead is returned as it is: it counts as not known, but not as missing.
     """
     if not isinstance(document, dict):
         raise ContractBroken(FailureKind.NOT_AN_OBJECT)
@@ -206,7 +207,7 @@ class _OptionalField:
     """Returns None for an invalid value."""
     write_value: Callable[[Any], object]
     is_past: bool = False
-    """Whether it is the time of a past event: a time ahead of `now` counts as `now`."""
+    """Whether it is the time of a past event: a time slightly ahead of `now` counts as `now`."""
 
     def written(self, report: Report) -> object:
         value = getattr(report, self.name)
@@ -214,7 +215,7 @@ class _OptionalField:
 
     def read(self, document: Mapping[str, object], now: datetime) -> Any:
         value = self.read_value(document.get(self.wire))
-        return min(value, now) if self.is_past and value is not None else value
+        return min(value, now) if self.is_past and value and not is_ahead(value, now) else value
 
 
 _OPTIONAL_FIELDS = (

@@ -31,7 +31,7 @@ class _UnixConnection(http.client.HTTPConnection):
 
 
 def connection_to(bind: str) -> http.client.HTTPConnection:
-    """A connection to the address gunicorn listens on, given as in `BADGE_BIND`."""
+    """Return a connection to the service's address, written as in `BADGE_BIND`."""
     if bind.startswith("unix:"):
         return _UnixConnection(bind.removeprefix("unix:"))
     host, _, port = bind.rpartition(":")
@@ -41,7 +41,7 @@ def connection_to(bind: str) -> http.client.HTTPConnection:
 
 
 def bind_in(environment: Mapping[str, str]) -> str:
-    """Where the service listens, by the environment and the settings file; what is wrong there, the service tells."""
+    """Return the service's address from the environment or the settings file; faults are left to the service."""
     file = find_file(environment)
     in_file = file.values.get("BADGE_BIND") if file else None
     return environment.get("BADGE_BIND") or in_file or "127.0.0.1:8000"

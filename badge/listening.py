@@ -1,4 +1,4 @@
-"""Whether the service can listen where BADGE_BIND says, found out before gunicorn tries it again and again."""
+"""Checks whether the service can listen on BADGE_BIND, before gunicorn tries and retries."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import re
 import socket
 from pathlib import Path
 
-PATIENCE_SECONDS = 1.0
+TIMEOUT_SECONDS = 1.0
 
 
 def fault_of(bind: str) -> str | None:
-    """Return why nobody can listen there and what to do about it; None where it can be done."""
+    """Return why the service can't listen there and what to do about it; None if it can."""
     if bind.startswith("unix:"):
         return _fault_of_path(Path(re.sub(r"^unix:(//)?", "", bind)))
     host, _, port = bind.rpartition(":")
@@ -21,11 +21,11 @@ def fault_of(bind: str) -> str | None:
         try:
             probe.bind((host, int(port)))
         except OSError as error:
-            return _words(error, bind, int(port))
+            return _problem(error, bind, int(port))
     return None
 
 
-def _words(error: OSError, bind: str, port: int) -> str:
+def _problem(error: OSError, bind: str, port: int) -> str:
     match error.errno:
         case errno.EADDRINUSE:
             return (
@@ -34,18 +34,18 @@ def _words(error: OSError, bind: str, port: int) -> str:
         case errno.EACCES:
             return f"this user may not listen on {bind}; set a port from 1024 on, such as 127.0.0.1:8000"
         case errno.EADDRNOTAVAIL | socket.EAI_NONAME:
-            return f"{bind} is no address of this machine; set one that is, such as 127.0.0.1:{port}"
+            return f"{bind} is not an address of this machine; set one that is, such as 127.0.0.1:{port}"
         case _:
-            return f"nobody can listen on {bind} ({error.strerror}); set another address, such as 127.0.0.1:8000"
+            return f"the service can't listen on {bind} ({error.strerror}); set another address, such as 127.0.0.1:8000"
 
 
 def _fault_of_path(path: Path) -> str | None:
-    """Look before gunicorn replaces a socket file, which it does even where another program listens on it."""
+    """Check the socket's path; gunicorn would replace a socket file even if another program listens on it."""
     try:
         if path.exists() and not path.is_socket():
-            return f"{path} exists and is no socket; remove it, or set another path"
+            return f"{path} exists and is not a socket; remove it, or set another path"
         if not path.parent.is_dir():
-            return f"there is no folder {path.parent} for the socket; make it, or set another path"
+            return f"there is no folder {path.parent} for the socket; create it, or set another path"
     except OSError as error:
         return f"{path} can't be used ({error.strerror}); set another path"
     return f"another program listens on {path}; end it, or set another path" if _is_answered(path) else None
@@ -53,7 +53,7 @@ def _fault_of_path(path: Path) -> str | None:
 
 def _is_answered(path: Path) -> bool:
     with socket.socket(socket.AF_UNIX) as probe:
-        probe.settimeout(PATIENCE_SECONDS)
+        probe.settimeout(TIMEOUT_SECONDS)
         try:
             probe.connect(str(path))
         except OSError:

@@ -32,9 +32,6 @@ RANDOM_JITTER: Jitter = random.SystemRandom().random
 # Upper limit for Retry-After: a source may send an absurd value.
 LONGEST_PAUSE = timedelta(minutes=15)
 
-# The clocks of hosts differ by at most this; a time further ahead is not believed.
-CLOCK_TOLERANCE = timedelta(minutes=5)
-
 CacheKey = tuple[str, ...]
 """What the cache compares entries by: the `place` of the source, then `Subject.key(...)`."""
 

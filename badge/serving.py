@@ -1,7 +1,7 @@
-"""What gunicorn's master does around its workers: the embedded cache, the schema, the first words.
+"""What gunicorn's master does around its workers: schema, embedded cache, start-up messages, reloads.
 
-Workers inherit only values, and the lock that keeps a restore away from the catalogue: no connection and no thread that
-a worker uses is made before the fork.
+Workers inherit only values, and the lock that keeps a restore away from the catalogue: no connection or thread that a
+worker uses is made before the fork.
 """
 
 from __future__ import annotations
@@ -12,18 +12,31 @@ import os
 import signal
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from functools import partial
 from types import FrameType
 from typing import Any
 
+from flask import Flask
+
 from badge import listening
-from badge.app import CatalogueState
+from badge.app import CatalogueState, Configuration, create_app, load_configuration
 from badge.artwork.png_check import PngCheck
 from badge.cache.embedded.server import EmbeddedServer, binary_path
 from badge.private_files import is_open_to_others
-from badge.settings import BadSettings, Settings, changed, load, show_duration, unknown_variables
+from badge.reloading import Reloads
+from badge.settings import (
+    RESTART_ONLY,
+    BadSettings,
+    Settings,
+    changed,
+    show_duration,
+    unknown_variables,
+    variable_for,
+)
+from badge.telemetry.metrics import Metrics
 from badge.telemetry.shared_counts import SharedCounts, share_counts
 from badge.web.health import Readiness
 from badge.web.login.link import link_url
@@ -31,45 +44,69 @@ from badge.web.paths import AT_ROOT, DASHBOARD, Paths
 from badge.web.terminal import EXAMPLE, Terminal
 
 START_TIMEOUT = timedelta(seconds=5)
+CONFIGURATION_CURRENT = "badge_configuration_current"
 LINK_LIFETIME = timedelta(hours=1)
 
 
-def settings_or_exit() -> Settings:
-    """The settings, or every fault on standard error and exit code 2."""
+def configuration_or_exit() -> Configuration:
+    """Return the configuration, or write every fault to standard error and exit with code 2."""
     try:
-        settings = load()
-        if settings.sources is not None:
-            from badge.sources.configuration.sources_file import load as load_sources  # noqa: PLC0415 - where it is wanted
-
-            load_sources(settings.sources)
+        return load_configuration()
     except BadSettings as bad:
         for fault in bad.faults:
             sys.stderr.write(f"{fault}\n")
-        sys.stderr.write("The service was not started. `badge check-config` explains more.\n")
+        sys.stderr.write("The service was not started.\n")
         sys.exit(2)
-    return settings
+
+
+class CatalogueUnusable(Exception):
+    """The catalogue can't be opened; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenCatalogue:
+    """A migrated and checked catalogue."""
+
+    url: str
+    state: CatalogueState
+    lock: int | None
+    """Keeps a restore away until it is closed; workers inherit it."""
+
+    def close(self) -> None:
+        """Release the lock, as far as this process holds it."""
+        if self.lock is not None:
+            os.close(self.lock)
 
 
 @dataclass(slots=True)
 class Master:
-    """The hooks of one gunicorn master (gunicorn's documentation, "Server Hooks")."""
+    """The hooks of one gunicorn master (gunicorn's documentation, "Server Hooks"). A reload keeps it."""
 
-    settings: Settings
+    configuration: Configuration
     counts: SharedCounts = field(init=False)
     embedded: EmbeddedServer | None = field(default=None, init=False)
     png: PngCheck | None = field(default=None, init=False)
-    catalogue: CatalogueState | None = field(default=None, init=False)
-    in_use: int | None = field(default=None, init=False)
-    """Keeps a restore away; workers inherit it."""
+    catalogue: OpenCatalogue | None = field(default=None, init=False)
+    reloads: Reloads | None = field(default=None, init=False)
+    metrics: Metrics = field(init=False)
+    postponed: Sequence[str] = field(default=(), init=False)
+    """Changed settings that need a restart."""
+
+    @property
+    def settings(self) -> Settings:
+        """The settings in use."""
+        return self.configuration.settings
 
     def __post_init__(self) -> None:
-        """Before the application is loaded: make room for the workers' counts, and keep loading from leaving holes.
+        """Before the application is loaded: create the counts that workers share, and stop collecting garbage.
 
-        Garbage that is collected now would be room, in pages that workers share, for what they make (gc.freeze).
+        Collecting now would leave free room in pages that workers share, and filling it would unshare them (gc.freeze).
         """
         gc.disable()
         os.umask(0o077)  # for whatever is written to the data folder; gunicorn sets its own for a Unix socket
         self.counts = share_counts(self.settings.workers)
+        self.metrics = Metrics(self.counts)
+        self._mark_configuration(is_current=True)
         try:
             self.settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
@@ -77,8 +114,8 @@ class Master:
             sys.exit(2)
 
     def on_starting(self, server: Any) -> None:
-        """Before anything is forked: log the settings that were changed, make the schema, start the cache."""
-        # gunicorn calls this once, not when it reloads; a new master takes the old one's socket over, or systemd's.
+        """Before the first fork: log changed settings, create the schema, start the cache, take over reloads."""
+        # The socket may be inherited, from a master that this one replaces (SIGUSR2) or from systemd.
         is_handed_on = server.master_pid != 0 or os.environ.get("LISTEN_PID") == str(os.getpid())
         if not is_handed_on and (fault := listening.fault_of(self.settings.bind)):
             sys.stderr.write(f"BADGE_BIND: {fault}.\n")
@@ -91,25 +128,20 @@ class Master:
             folder = self.settings.data_dir
             server.log.warning("Other users can look into BADGE_DATA_DIR; `chmod go= %s` prevents that.", folder)
         self.png = PngCheck()
-        has_catalogue = _has_catalogue(self.settings)
-        if has_catalogue or self.settings.has_logins:
-            self._open_database(server)
-            if self.catalogue is None and has_catalogue:
-                sys.exit(1)  # without one, badges work even if nobody can log in
+        try:
+            self.catalogue = _open_catalogue(self.configuration)
+        except CatalogueUnusable as unusable:
+            sys.stderr.write(f"{unusable}\n")
+            sys.exit(1)
+        self._report_damage(server)
         if self.settings.redis_url is None:
             self._start_cache(server)
+        self._take_over_reloads(server)
 
-    def _open_database(self, server: Any) -> None:
-        from badge.catalogue.faults import DAMAGED  # noqa: PLC0415 - loaded where there is a catalogue
-        from badge.catalogue.in_use import CatalogueInUse, hold  # noqa: PLC0415
+    def _report_damage(self, server: Any) -> None:
+        if self.catalogue is not None and self.catalogue.state.is_damaged:
+            from badge.catalogue.faults import DAMAGED  # noqa: PLC0415 - loaded where there is a catalogue
 
-        try:
-            self.in_use = hold(self.settings.catalogue_location)
-        except CatalogueInUse:
-            sys.stderr.write(f"The catalogue {self.settings.catalogue_name} is being restored; start again later.\n")
-            sys.exit(1)
-        self.catalogue = _migrate_and_check(self.settings)
-        if self.catalogue is not None and self.catalogue.is_damaged:
             server.log.error("The catalogue %s can't be used: %s.", self.settings.catalogue_name, DAMAGED)
 
     def _start_cache(self, server: Any) -> None:
@@ -127,7 +159,7 @@ class Master:
             server.log.warning("The embedded Valkey does not answer yet: until it does, sources are asked directly.")
 
     def when_ready(self, server: Any) -> None:
-        """Tell a newcomer where to look and what to do first."""
+        """Show new users where to look and what to do first."""
         del server
         if self.png is not None:
             self.png.start()
@@ -137,11 +169,12 @@ class Master:
             sys.stderr.write(first_words(self.settings))
 
     def post_worker_init(self, worker: Any) -> None:
-        """In a worker: connect, and say "not ready" from the moment it is told to stop."""
+        """In a worker: connect, and report "draining" as soon as it is asked to stop."""
         if self.catalogue is not None:
-            worker.wsgi.extensions["use_catalogue_state"](self.catalogue)
+            worker.wsgi.extensions["use_catalogue_state"](self.catalogue.state)
         worker.wsgi.extensions["warm_up"]()
         readiness: Readiness = worker.wsgi.extensions["readiness"]
+        readiness.watch("configuration", self._is_configuration_current)
         if (png := self.png) is not None:
             readiness.watch("png", lambda: png.is_fine)
         stop = signal.getsignal(signal.SIGTERM)
@@ -154,88 +187,217 @@ class Master:
         signal.signal(signal.SIGTERM, drain_and_stop)
 
     def pre_fork(self, server: Any, worker: Any) -> None:
-        """Before each fork: what is loaded by now is never garbage, and looking for some would unshare its pages."""
+        """Before each fork: exempt what is loaded from garbage collection, which would unshare its pages."""
         del server
         self.counts.reserve(worker.age)
         gc.freeze()
 
     def post_fork(self, server: Any, worker: Any) -> None:
-        """In a worker, before it does anything."""
+        """In a worker, before anything else."""
         del server, worker
         self.counts.begin_in_worker()
         gc.enable()
 
     def worker_exit(self, server: Any, worker: Any) -> None:  # noqa: ARG002 - gunicorn's signature
-        """In a worker that ends: close the catalogue, so that the last one to do so leaves one whole file."""
+        """In a worker that ends: close the catalogue, so that the last one to close it leaves a single file."""
         if (wsgi := getattr(worker, "wsgi", None)) is not None:
             wsgi.extensions["close"]()
 
     def child_exit(self, server: Any, worker: Any) -> None:
-        """After a worker has ended: its counts stay."""
+        """After a worker has ended: keep its counts."""
         del server
         self.counts.release(worker.age)
 
     def on_exit(self, server: Any) -> None:
-        """After the last worker: end the cache too."""
+        """After the last worker has ended: stop the embedded cache."""
         del server
+        if self.reloads is not None:
+            self.reloads.cancel()
         if self.png is not None:
             self.png.close()
         if self.embedded is not None:
             self.embedded.stop()
 
+    def _take_over_reloads(self, server: Any) -> None:
+        """Replace gunicorn's own handling of SIGHUP, which ends the service if the configuration has a fault."""
+        reloads = self.reloads = Reloads(partial(self._rehearse, server), partial(self._finish_reload, server))
+        reap_workers = server.handle_chld
 
-def _has_catalogue(settings: Settings) -> bool:
-    if settings.sources is not None:
-        from badge.sources.configuration.factory import catalogue_names  # noqa: PLC0415 - loaded where there is such a file
-        from badge.sources.configuration.sources_file import load as load_sources  # noqa: PLC0415
+        def handle_chld() -> None:
+            reloads.check_child()
+            reap_workers()
 
-        return bool(catalogue_names(load_sources(settings.sources)))
-    return settings.upstream_url is None
+        server.handle_hup = reloads.request
+        server.handle_chld = server.handle_cld = handle_chld  # gunicorn uses either name
+        server.app.load = lambda: _build_app(self.configuration)  # instead of reading the files again
+
+    def _rehearse(self, server: Any) -> Sequence[str]:
+        """In a child process: do what a reload does before it starts workers; return the faults."""
+        for listener in server.LISTENERS:
+            listener.close()  # otherwise the address would stay in use while this process hangs
+        faults = self._load(server)
+        if not faults:
+            server.app.reload()  # gunicorn's own configuration file
+        return faults
+
+    def _load(self, server: Any) -> Sequence[str]:
+        """Load the configuration, build the application and open the catalogue; use them, or return the faults."""
+        previous = self.catalogue
+        try:
+            loaded = load_configuration()
+            postponed = _restart_only_changes(self.settings, loaded.settings)
+            configuration = Configuration(loaded.settings.keeping(postponed, self.settings), loaded.sources)
+            app = _build_app(configuration)
+            catalogue = _open_catalogue(configuration, previous)
+        except BadSettings as bad:
+            return [str(fault) for fault in bad.faults]
+        except CatalogueUnusable as unusable:
+            return [str(unusable)]
+        except Exception as error:  # noqa: BLE001 - printed; a running service goes on
+            traceback.print_exc()
+            return [f"The application can't be built ({type(error).__name__})."]
+        if previous is not None and previous is not catalogue:
+            previous.close()
+        self.configuration, self.postponed, self.catalogue = configuration, postponed, catalogue
+        server.app.callable = app if configuration.settings.preload else None
+        return []
+
+    def _finish_reload(self, server: Any, faults: Sequence[str]) -> None:
+        """Replace the workers by ones with the new configuration, unless it has faults."""
+        faults = faults or self._load(server)
+        self._mark_configuration(is_current=not faults and not self.postponed)
+        for fault in faults:
+            server.log.error("%s", fault)
+        if faults:
+            server.log.error("The configuration was not reloaded; the previous one stays in use.")
+            return
+        if self.postponed:
+            names = ", ".join(map(variable_for, self.postponed))
+            server.log.warning("The new value of %s needs a restart; until then, the previous one stays in use.", names)
+        # The previous application is garbage, but exempt from collection (pre_fork).
+        gc.unfreeze()
+        gc.collect()
+        server.reload()
+        self._report_damage(server)
+        for line in changed(self.settings):
+            server.log.info("%s", line)
+        server.log.info("The configuration was reloaded.")
+
+    def _mark_configuration(self, *, is_current: bool) -> None:
+        self.metrics.set(CONFIGURATION_CURRENT, int(is_current))
+
+    def _is_configuration_current(self) -> bool:
+        return self.metrics.value(CONFIGURATION_CURRENT) == 1
+
+
+def _restart_only_changes(old: Settings, new: Settings) -> list[str]:
+    """Return the settings that differ and can't be changed by a reload."""
+    names = [name for name in RESTART_ONLY if getattr(old, name) != getattr(new, name)]
+    # The embedded cache starts and ends with the service.
+    return names + (["redis_url"] if (old.redis_url is None) != (new.redis_url is None) else [])
+
+
+def _build_app(configuration: Configuration) -> Flask:
+    return create_app(configuration.settings, configured=configuration.sources)
+
+
+def _uses_catalogue(configuration: Configuration) -> bool:
+    if configuration.settings.sources is not None:
+        from badge.sources.configuration.factory import catalogue_names  # noqa: PLC0415 - only if there is such a file
+
+        return bool(catalogue_names(configuration.sources))
+    return configuration.settings.upstream_url is None
+
+
+def _open_catalogue(configuration: Configuration, previous: OpenCatalogue | None = None) -> OpenCatalogue | None:
+    """Lock, migrate and check the catalogue, unless it is open already; None if neither sources nor logins use it.
+
+    Raises `CatalogueUnusable` if a source uses it; otherwise that only costs logins. A damaged catalogue only costs
+    what depends on it.
+    """
+    settings, is_required = configuration.settings, _uses_catalogue(configuration)
+    if not (is_required or settings.has_logins):
+        return None
+    if previous is not None and previous.url == settings.catalogue_location:
+        return previous
+    from badge.catalogue.in_use import CatalogueInUse, hold  # noqa: PLC0415 - loaded where there is a catalogue
+
+    try:
+        lock = hold(settings.catalogue_location)
+    except CatalogueInUse:
+        name = settings.catalogue_name
+        raise CatalogueUnusable(f"The catalogue {name} is being restored; try again later.") from None
+    try:
+        return OpenCatalogue(settings.catalogue_location, _migrate_and_check(settings), lock)
+    except CatalogueUnusable as unusable:
+        if lock is not None:
+            os.close(lock)
+        if is_required:
+            raise
+        sys.stderr.write(f"{unusable} Nobody can log in to the dashboard.\n")
+        return None
 
 
 def _in_child(work: Callable[[], int]) -> bool:
-    """Run this in a process of its own, because no other needs what it loads; whether it returned 0."""
+    """Run this in a child process, because nothing else in the master needs what it loads; whether it returned 0."""
     pid = os.fork()
     if pid == 0:
         try:
             os._exit(work())
-        except BaseException:  # noqa: BLE001 - printed; this process has to end here
+        except BaseException:  # noqa: BLE001 - printed; this process must not return into its parent's code
             traceback.print_exc()
+        finally:
             os._exit(1)
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
 
 
-def _migrate_and_check(settings: Settings) -> CatalogueState | None:
-    """Migrate and check the database; returns None if it can't be used. A damaged one only costs what depends on it."""
+def _migrate_and_check(settings: Settings) -> CatalogueState:
     receiving, sending = os.pipe()
-    is_usable = _in_child(lambda: _migrated_and_checked(settings, sending))
+    is_usable = _in_child(lambda: _send_state(settings, sending))
     os.close(sending)
     with os.fdopen(receiving, "r") as pipe:
-        return CatalogueState(**json.loads(pipe.read())) if is_usable else None
+        found = pipe.read()
+    if not is_usable:
+        raise CatalogueUnusable(found or f"The catalogue {settings.catalogue_name} can't be checked.")
+    return CatalogueState(**json.loads(found))
 
 
-def _migrated_and_checked(settings: Settings, result: int) -> int:
+def _send_state(settings: Settings, sending: int) -> int:
+    try:
+        state = _migrated_and_checked(settings)
+    except CatalogueUnusable as unusable:
+        os.write(sending, str(unusable).encode())
+        return 1
+    os.write(sending, json.dumps(state._asdict()).encode())
+    return 0
+
+
+def _migrated_and_checked(settings: Settings) -> CatalogueState:
     from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415 - loaded where there is a catalogue
 
     from badge.catalogue.database import Database, is_damage  # noqa: PLC0415
-    from badge.catalogue.faults import why_unusable  # noqa: PLC0415
+    from badge.catalogue.faults import clock_warning, why_unusable  # noqa: PLC0415
     from badge.catalogue.integrity import START_SECONDS, Integrity, integrity_of  # noqa: PLC0415
     from badge.catalogue.migration import SchemaFault, migrate  # noqa: PLC0415
+    from badge.catalogue.store import Catalogue  # noqa: PLC0415
 
-    cache_identity, is_damaged = None, True
+    location, name = settings.catalogue_location, settings.catalogue_name
+    cache_identity, found, ahead = None, Integrity.DAMAGED, 0
     try:
-        migrate(settings.catalogue_location)
-        database = Database(settings.catalogue_location)
+        migrate(location)
+        database = Database(location)
         cache_identity = database.read_cache_identity()
-        is_damaged = integrity_of(database, START_SECONDS) is Integrity.DAMAGED
+        ahead = Catalogue(database, lambda: datetime.now(UTC)).number_ahead()
+        found = integrity_of(database, START_SECONDS)
         database.close()
     except (SQLAlchemyError, OSError, SchemaFault) as error:
         if not is_damage(error):
-            sys.stderr.write(f"The catalogue {settings.catalogue_name} can't be used: {why_unusable(error)}.\n")
-            return 1
-    with os.fdopen(result, "w") as pipe:
-        json.dump(CatalogueState(cache_identity, is_damaged)._asdict(), pipe)
-    return 0
+            raise CatalogueUnusable(f"The catalogue {name} can't be used: {why_unusable(error)}.") from None
+    if ahead:
+        sys.stderr.write(f"The catalogue {name}: {clock_warning(ahead)}.\n")
+    if found is Integrity.UNKNOWN:
+        sys.stderr.write(f"The catalogue {name} was not checked: it is too large. `badge check-config` checks it.\n")
+    return CatalogueState(cache_identity, found is Integrity.DAMAGED)
 
 
 def _greet_with_link(settings: Settings) -> int:
@@ -252,7 +414,7 @@ def _greet_with_link(settings: Settings) -> int:
 
 
 def first_words(settings: Settings, paths: Paths = AT_ROOT, link: str = "") -> str:
-    """Return what is printed once the service answers; `link` is the secret of a login link."""
+    """Return the message that is shown once the service answers; `link` is the secret of a login link."""
     address, terminal = settings.address or settings.bind, Terminal.of(settings)
     lines = [
         "",

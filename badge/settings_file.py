@@ -1,6 +1,6 @@
-"""The settings file: found, and read line by line. One file for the service and its commands, wherever they start.
+"""Finds and reads the settings file, which the service and its commands share.
 
-Standard library only, for the health check reads it twice a minute.
+Standard library only, because the health check runs it twice a minute.
 """
 
 from __future__ import annotations
@@ -13,36 +13,37 @@ from pathlib import Path
 VARIABLE = "BADGE_SETTINGS_FILE"
 PROJECT_FOLDER = Path(__file__).resolve().parent.parent
 PLACES = (PROJECT_FOLDER / "badge.env", Path("/etc/backup-status-badge/badge.env"))
-"""Where a file is looked for that no variable names; the first that exists counts, and never the working directory."""
+"""Where the file is looked for if no variable names it: the first that exists. Never in the working directory."""
 
 LARGEST_BYTES = 1_048_576
 
 _LINE = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)=(.*)")
+_QUOTED = re.compile(r"(['\"]).*\1")
 
 
 @dataclass(frozen=True, slots=True)
 class LineFault:
-    """One thing that is wrong in the file."""
+    """One fault in the file."""
 
     line: int | None
-    """None where it is the file as a whole."""
+    """None for the file as a whole."""
     problem: str
 
 
 @dataclass(frozen=True, slots=True)
 class SettingsFile:
-    """What the file says: `NAME=value` lines, taken as they are, without quoting or expansion."""
+    """The file's `NAME=value` lines; values are literal, without quoting or expansion."""
 
     path: Path
     is_named: bool = False
-    """Whether BADGE_SETTINGS_FILE names it; else each command finds it by itself."""
+    """Whether BADGE_SETTINGS_FILE names it; if not, every command finds it without help."""
     values: Mapping[str, str] = field(default_factory=dict)
     lines: Mapping[str, int] = field(default_factory=dict)
     faults: Sequence[LineFault] = ()
 
 
 def find_file(environment: Mapping[str, str], places: Sequence[Path] = PLACES) -> SettingsFile | None:
-    """Return the file that counts, read; None where there is none."""
+    """Read the settings file and return it; None if there is none."""
     if named := environment.get(VARIABLE):
         return _read(Path(named).absolute(), is_named=True)
     found = next((place for place in places if _exists(place)), None)
@@ -53,7 +54,7 @@ def _exists(place: Path) -> bool:
     try:
         return place.exists()
     except OSError:
-        return True  # in a folder that can't be looked into: reading it tells why
+        return True  # the folder can't be read; reading the file reports why
 
 
 def _read(path: Path, *, is_named: bool) -> SettingsFile:
@@ -77,8 +78,12 @@ def _parsed(path: Path, text: str, *, is_named: bool) -> SettingsFile:
         if not line or line.startswith("#"):
             continue
         match = _LINE.fullmatch(line)
-        if match is None:
+        if match is None and line.startswith("export "):
+            faults.append(LineFault(number, "write NAME=value without export"))
+        elif match is None:
             faults.append(LineFault(number, "write NAME=value, or begin the line with # for a comment"))
+        elif _QUOTED.fullmatch(match[2]):
+            faults.append(LineFault(number, f"{match[1]}: write the value without quotes"))
         elif match[1] in lines:
             faults.append(LineFault(number, f"{match[1]} is given twice, also in line {lines[match[1]]}; keep one"))
         else:

@@ -1,12 +1,13 @@
-"""What is wrong with a value, in words that say what to write instead: pydantic's error types → ours.
+"""Error messages that say what to write instead, in place of pydantic's.
 
-Values that people gave are never part of the words, for some are secrets.
+They never contain the value, which may be a secret.
 """
 
 from __future__ import annotations
 
+import difflib
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 WHOLE_NUMBER = "give a whole number"
@@ -31,18 +32,18 @@ def _unquoted(text: object) -> str:
 
 
 def _choice(expected: str) -> str:
-    """`a, b or c` of pydantic's `'a', 'b' or 'c'`."""
+    """Return `a, b or c` for pydantic's `'a', 'b' or 'c'`."""
     *first, last = re.findall(r"'([^']*)'", expected)
     return f"{', '.join(first)} or {last}" if first else last
 
 
-_WORDS: Mapping[str, str | Callable[[_Limits], str]] = {
+_MESSAGES: Mapping[str, str | Callable[[_Limits], str]] = {
     "missing": "is missing",
     "extra_forbidden": "there is no such key",
     "string_type": "give a text",
     "string_unicode": "give a text in UTF-8",
     "string_too_long": lambda context: f"give {context['max_length']} characters or fewer",
-    "string_pattern_mismatch": "has characters that it can't have, or is too long",
+    "string_pattern_mismatch": "has characters that are not allowed, or is too long",
     "int_type": WHOLE_NUMBER,
     "int_parsing": WHOLE_NUMBER,
     "int_parsing_size": WHOLE_NUMBER,
@@ -72,20 +73,26 @@ _WORDS: Mapping[str, str | Callable[[_Limits], str]] = {
     "time_delta_parsing": DURATION,
     "json_invalid": "is not JSON",
     "json_type": "is not JSON",
-    "invalid_key": "is no name that a key can have",
+    "invalid_key": "can't be a key's name",
 }
-KNOWN_TYPES = frozenset({*_WORDS, "value_error"})
-"""The types of errors that have words of their own."""
+KNOWN_TYPES = frozenset({*_MESSAGES, "value_error"})
+"""Types of errors that have a message of their own."""
 
 _NUMBERS = ("int_type", "int_parsing", "int_parsing_size", "int_from_float", "greater_than_equal", "less_than_equal")
 
 
 def problem_of(detail: Mapping[str, Any], limits: tuple[int | None, int | None] = (None, None)) -> str:
-    """Return what is wrong, of one of the `errors()` of a `ValidationError`; `limits` are those of a number."""
-    if detail["type"] == "value_error":  # raised by a check of ours, in words of ours
+    """Return the message for one of the `errors()` of a `ValidationError`; `limits` are those of a number."""
+    if detail["type"] == "value_error":  # raised by a check of ours, with a message of ours
         problem = str(detail["msg"]).removeprefix("Value error, ")
         return problem[:1].lower() + problem[1:]
     if detail["type"] in _NUMBERS and None not in limits:
         return f"{WHOLE_NUMBER} from {limits[0]} to {limits[1]}"
-    words = _WORDS.get(detail["type"], "can't be used here")
-    return words if isinstance(words, str) else words(detail.get("ctx", {}))
+    message = _MESSAGES.get(detail["type"], "can't be used here")
+    return message if isinstance(message, str) else message(detail.get("ctx", {}))
+
+
+def did_you_mean(name: str, choices: Iterable[str]) -> str:
+    """Return `; did you mean …?` with the choice that is almost the same, or nothing."""
+    near = difflib.get_close_matches(name, sorted(choices), n=1, cutoff=0.8)
+    return f"; did you mean {near[0]}?" if near else ""

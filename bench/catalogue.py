@@ -142,11 +142,11 @@ def _subject_row(number: int) -> dict[str, object]:
         "started_at": ended_at,
         "finished_at": ended_at,
         "last_success_at": ended_at,
+        "ended_at": ended_at,
         "last_finished": _status(number).value,
         "due_at": DAILY.due_at(ended_at),
         "overdue_at": DAILY.overdue_at(_status(number), ended_at),
         "visibility": Visibility.PUBLIC.value,
-        "visibility_at": ended_at,
         "revision": 1,
         "updated_at": ended_at,
     }
@@ -166,8 +166,9 @@ def _check_row(number: int) -> dict[str, object]:
 
 def _run_row(number: int, days_ago: int) -> dict[str, object]:
     moment = _ended_at(number) - days_ago * DAY
-    times = {"started_at": moment, "finished_at": moment, "event_at": moment}
-    return {"subject_id": number + 1, "status": _status(number).value, **times}
+    times = {"started_at": moment, "finished_at": moment, "happened_at": moment}
+    order = {"sequence": RUNS - days_ago, "is_start_reported": True}
+    return {"subject_id": number + 1, "status": _status(number).value, **order, **times}
 
 
 def _ended_at(number: int) -> datetime:

@@ -2,4 +2,4 @@
 
 from badge.gunicorn_config import gunicorn_values
 
-globals().update(gunicorn_values())  # runs each time this file is loaded, so a reload reads the settings again
+globals().update(gunicorn_values())

@@ -86,6 +86,22 @@ def tcp_server(folder: Path, *options: str) -> Iterator[TcpServer]:
 
 
 @contextlib.contextmanager
+def debian_redis(folder: Path, *options: str) -> Iterator[TcpServer]:
+    """Run one server of Debian's Redis without TLS."""
+    port = free_port()
+    command = ["redis-server", "--bind", "127.0.0.1", "--port", str(port), "--save", "", "--dir", str(folder), *options]
+    with _running(command, port, _debian_binary()) as server:
+        yield server
+
+
+def _debian_binary() -> str:
+    """Of the packages that contain Redis, redis-tools does not start a server; the binary's name decides what it is."""
+    binary = shutil.which("redis-check-rdb")
+    needs("Redis (redis-tools)", is_there=binary is not None)
+    return str(binary)
+
+
+@contextlib.contextmanager
 def password_server(folder: Path) -> Iterator[str]:
     """Run a server with a password; yields its URL."""
     with tcp_server(folder, "--requirepass", PASSWORD) as server:
@@ -118,14 +134,10 @@ def certificate_in(folder: Path) -> Certificate:
 def _over_tls(folder: Path, *options: str) -> Iterator[tuple[TcpServer, Certificate]]:
     """Run Debian's Redis with TLS only."""
     port, own = free_port(), certificate_in(folder)
-    # One binary is all of Redis' programs, depending on its name. Of the packages that contain it, this
-    # one does not start a server.
-    binary = shutil.which("redis-check-rdb")
-    needs("Redis (redis-tools)", is_there=binary is not None)
     command = ["redis-server", *options, "--bind", "127.0.0.1", "--port", "0", "--tls-port", str(port)]
     command += ["--tls-cert-file", str(own.certificate), "--tls-key-file", str(own.key), "--dir", str(folder)]
     command += ["--tls-ca-cert-file", str(own.certificate), "--tls-auth-clients", "no", "--tls-replication", "yes"]
-    with _running(command, port, binary) as server:
+    with _running(command, port, _debian_binary()) as server:
         yield server, own
 
 

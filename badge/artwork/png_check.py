@@ -42,12 +42,17 @@ class PngCheck:
         return os.pread(self._result.fileno(), 80, 0) in (b"", FINE.encode())
 
 
+def consequence_of(fault: str) -> str:
+    """Return what a fault means for badges, as a sentence without a full stop."""
+    return f"PNG badges ignore label and style, because they can't be drawn here: {fault}"
+
+
 def main() -> None:
     """Write the result to standard output, and a fault to standard error too."""
     fault = fault_of_this_machine()
     sys.stdout.write(fault or FINE)
     if fault:
-        sys.stderr.write(f"WARNING PNG badges ignore label and style, because they can't be drawn here: {fault}\n")
+        sys.stderr.write(f"WARNING {consequence_of(fault)}\n")
 
 
 if __name__ == "__main__":

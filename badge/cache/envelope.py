@@ -12,12 +12,12 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple, TypeVar
 
-from badge.model import BackupStatus, CacheEntry, Reason, Report, Visibility
-from badge.ports import CLOCK_TOLERANCE, CacheKey
+from badge.model import CLOCK_TOLERANCE, BackupStatus, CacheEntry, Reason, Report, Visibility
+from badge.ports import CacheKey
 
 SCHEMA = 3
 LONGEST = 8 * 1024
-"""Enough for a name of 3 KiB, escaped, and two URLs."""
+"""Enough for a name of 2 KiB, escaped, and two URLs."""
 
 T = TypeVar("T")
 

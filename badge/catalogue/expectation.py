@@ -1,41 +1,44 @@
-"""When the next backup is due, and what a subject's status is once it is overdue: the one place with this rule.
+"""When the next backup is due, and what a subject's status is once it is overdue: the only place with this rule.
 
-Nothing runs when a backup falls overdue: whoever reads from that moment on reads "failed". The rule is written
-twice here, side by side: for a report (`as_expected`) and for the database (`is_overdue`, `has_status`).
+Nothing runs when a backup becomes overdue: from that moment on, every reader gets "failed". The rule is therefore
+written twice: for a report (`as_expected`), and in SQL for lists (`is_overdue`, `has_status`).
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, and_, or_
+from sqlalchemy import BigInteger, ColumnElement, Connection, and_, case, cast, func, or_, select, type_coerce
 
-from badge.catalogue.schema import subjects
-from badge.model import BackupStatus, Report
+from badge.catalogue.schema import Moment, checks, runs, subjects
+from badge.model import CLOCK_TOLERANCE, BackupStatus, Report
 
-# What does not hold without a next backup. A failure stays the failure that it is, with its own times.
-LAPSING = frozenset({BackupStatus.SUCCEEDED, BackupStatus.IN_PROGRESS, BackupStatus.SCHEDULED})
+# The statuses that become "failed" when the next backup is overdue. A failure keeps its own times.
+CAN_BE_OVERDUE = frozenset({BackupStatus.SUCCEEDED, BackupStatus.IN_PROGRESS, BackupStatus.SCHEDULED})
+
+_MICROSECONDS = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class Expectation:
-    """From `since` on a backup ends, well or not, at least once in `every`, or `grace` later."""
+    """A check's terms: from `since` on, a backup finishes at least once in `every`, at most `grace` late."""
 
     every: timedelta
     grace: timedelta
     since: datetime
 
     def due_at(self, ended_at: datetime | None) -> datetime:
-        """When the next one is due after that end, the last there was."""
+        """Return when the next backup is due, given the end of the last one."""
         return max(self.since, ended_at or self.since) + self.every
 
     def overdue_at(self, status: BackupStatus, ended_at: datetime | None) -> datetime | None:
-        """From when on it is missing, so that the status does not hold; None for one that needs none.
+        """Return when the next backup will be overdue; None if the status is no better than a failure.
 
-        A start does not put it off, or a job that hangs each day would look well.
+        A start doesn't postpone it, or a job that starts every day and hangs would look healthy.
         """
-        return self.due_at(ended_at) + self.grace if status in LAPSING else None
+        return self.due_at(ended_at) + self.grace if status in CAN_BE_OVERDUE else None
 
 
 NOTHING_DUE: dict[str, datetime | None] = {"due_at": None, "overdue_at": None}
@@ -45,17 +48,16 @@ NOTHING_DUE: dict[str, datetime | None] = {"due_at": None, "overdue_at": None}
 def due_columns(
     expectation: Expectation | None, status: BackupStatus, ended_at: datetime | None
 ) -> dict[str, datetime | None]:
-    """When the next backup of a subject is due, and when its status no longer holds, as columns of its row."""
+    """Return the columns of a subject's row that say when its next backup is due and overdue."""
     if expectation is None:
         return NOTHING_DUE
     return {"due_at": expectation.due_at(ended_at), "overdue_at": expectation.overdue_at(status, ended_at)}
 
 
 def as_expected(report: Report, overdue_at: datetime | None) -> Report:
-    """What was recorded, as it stands at `observed_at`: a backup that is missing counts as one that failed.
+    """Return the report as of its `observed_at`, in which an overdue backup counts as failed.
 
-    Before that, the moment at which it will be missing is the last at which the status is not outdated, so
-    that nothing kept anywhere outlives it.
+    Until it is overdue, the deadline is the report's `stale_after`, so no cache entry outlives it.
     """
     if overdue_at is None:
         return report
@@ -76,17 +78,49 @@ def as_expected(report: Report, overdue_at: datetime | None) -> Report:
     )
 
 
-def is_overdue(now: datetime) -> ColumnElement[bool]:
-    """The condition that a row's backup is missing now."""
-    return and_(subjects.c.overdue_at.is_not(None), subjects.c.overdue_at <= now)
+def overdue_at(now: datetime) -> ColumnElement[datetime]:
+    """Return the SQL expression for when a row's backup is overdue.
+
+    That is the stored time, unless the end it was computed from lies ahead of now and so counts as not known. Then
+    the last known end decides.
+    """
+    return case((_is_end_ahead(now), _overdue_by_known_end(now)), else_=subjects.c.overdue_at)
 
 
-def has_status(status: BackupStatus, now: datetime) -> ColumnElement[bool]:
-    """The condition that `as_expected` gives a row this status now."""
+def overdue_despite_end(connection: Connection, now: datetime) -> Sequence[int]:
+    """Return the IDs of the subjects that only `overdue_at` shows to be overdue: there are none if clocks are right."""
+    wanted = select(subjects.c.id).where(_is_end_ahead(now), _overdue_by_known_end(now) <= now)
+    return connection.scalars(wanted).all()
+
+
+def is_overdue(now: datetime, despite_end: Sequence[int]) -> ColumnElement[bool]:
+    """Return the condition that a row's backup is overdue now; `despite_end` is from `overdue_despite_end`."""
+    stored = and_(subjects.c.overdue_at.is_not(None), subjects.c.overdue_at <= now)
+    # Asked for both in every query, a database could not use its index of the stored times.
+    return or_(stored, subjects.c.id.in_(despite_end)) if despite_end else stored
+
+
+def has_status(status: BackupStatus, overdue: ColumnElement[bool]) -> ColumnElement[bool]:
+    """Return the condition that `as_expected` gives a row this status; `overdue` is from `is_overdue`."""
     recorded = subjects.c.status == status.value
-    return or_(recorded, is_overdue(now)) if status is BackupStatus.FAILED else and_(recorded, ~is_overdue(now))
+    return or_(recorded, overdue) if status is BackupStatus.FAILED else and_(recorded, ~overdue)
 
 
 def revision_at(moment: datetime) -> int:
-    """The revision of a change at that moment, if nothing later is known (docs/explanation/decisions/0003)."""
-    return round(moment.timestamp() * 1_000_000)
+    """Return the revision of a change at that time, if no later one is known (docs/explanation/decisions/0003)."""
+    return round(moment.timestamp() * _MICROSECONDS)
+
+
+def _is_end_ahead(now: datetime) -> ColumnElement[bool]:
+    ended_at = subjects.c.ended_at
+    return and_(subjects.c.overdue_at.is_not(None), ended_at.is_not(None), ended_at > now + CLOCK_TOLERANCE)
+
+
+def _overdue_by_known_end(now: datetime) -> ColumnElement[datetime]:
+    known = and_(runs.c.subject_id == subjects.c.id, runs.c.finished_at <= now + CLOCK_TOLERANCE)
+    ended_at = select(func.max(runs.c.finished_at)).where(known).correlate(subjects).scalar_subquery()
+    counted_from = case((ended_at > checks.c.since, ended_at), else_=checks.c.since)
+    seconds = cast(checks.c.every_seconds, BigInteger) + checks.c.grace_seconds
+    # Times are stored as integers, which SQL can add.
+    moment = type_coerce(type_coerce(counted_from, BigInteger) + seconds * _MICROSECONDS, Moment)
+    return select(moment).where(checks.c.subject_id == subjects.c.id).correlate(subjects).scalar_subquery()

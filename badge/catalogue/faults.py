@@ -93,3 +93,12 @@ def _sqlite_reason(name: str, message: str) -> str:
     if name == "SQLITE_ERROR":
         reasons += [words for part, words in _SQLITE_ERRORS.items() if part in message]
     return reasons[0] if reasons else f"SQLite reports {name}"
+
+
+def clock_warning(subjects: int) -> str:
+    """Return what to do about this number of subjects with times ahead of now."""
+    have = "1 subject has" if subjects == 1 else f"{subjects} subjects have"
+    return (
+        f"{have} times ahead of this machine's clock, which count as not known; "
+        "correct the clock if it is wrong, else report a new run"
+    )

@@ -24,9 +24,9 @@ from sqlalchemy import (
     type_coerce,
 )
 
-from badge.catalogue.expectation import has_status, is_overdue
+from badge.catalogue.expectation import has_status, is_overdue, overdue_at
 from badge.catalogue.schema import subject_paths, subjects
-from badge.catalogue.subjects import KEY
+from badge.catalogue.subjects import KEY, selected
 from badge.catalogue.totals import kept_totals
 from badge.listing import (
     WORST_FIRST,
@@ -52,12 +52,10 @@ class _Stream:
     rank: int | None = None
     """A first part that is the same for all of these subjects."""
 
-    def page(
-        self, connection: Connection, conditions: Sequence[ColumnElement[bool]], after: list[Any] | None, limit: int
-    ) -> list[_Marked]:
-        """Return the first rows after the one with these marks."""
+    def page(self, connection: Connection, query: Select[Any], after: list[Any] | None, limit: int) -> list[_Marked]:
+        """Return the first rows of a query for subjects after the one with these marks."""
         marks = [part.label(f"mark_{place}") for place, part in enumerate(self.parts)]
-        wanted = select(subjects, *marks).where(*conditions)
+        wanted = query.add_columns(*marks)
         if self.condition is not None:
             wanted = wanted.where(self.condition)
         if after is not None and (after := self._after(after)):
@@ -96,6 +94,12 @@ class Listing:
     order: ListingOrder
     now: datetime
     most_sorted: int = MOST_SORTED
+    overdue_despite_end: Sequence[int] = ()
+    """From `expectation.overdue_despite_end`."""
+
+    @property
+    def _overdue(self) -> ColumnElement[bool]:
+        return is_overdue(self.now, self.overdue_despite_end)
 
     def page(self, connection: Connection, cursor: str | None, limit: int) -> tuple[Sequence[Row[Any]], str | None]:
         """Return the first rows after the cursor, and the cursor of the next page, if there is one.
@@ -103,12 +107,12 @@ class Listing:
         Raises `ValueError` for a cursor that this service did not issue.
         """
         after = None if cursor is None else marks_in(cursor, self.order, _MARKS[self.order])
-        conditions = self._conditions(connection)
+        query = selected(self.now).where(*self._conditions(connection))
         found: list[_Marked] = []
         for stream in self._streams():
             if stream.is_before(after):
                 continue
-            found += stream.page(connection, conditions, after, limit + 1)
+            found += stream.page(connection, query, after, limit + 1)
             if self.order is ListingOrder.WORST and len(found) > limit:
                 break
         if self.order is ListingOrder.LATEST:
@@ -119,10 +123,10 @@ class Listing:
     def totals(self, connection: Connection) -> ListingTotals:
         """Return the totals of the subjects that match; of more than `most_sorted`, those of some."""
         if _is_unrestricted(self.filter):
-            return kept_totals(connection, self.now, is_public_only=self.filter.is_public_only)
-        shown = _shown_as(self.now)
+            return kept_totals(connection, self.now, self._overdue, is_public_only=self.filter.is_public_only)
+        shown = _shown_as(self.now, self._overdue)
         last_succeeded = subjects.c.last_finished == BackupStatus.SUCCEEDED.value
-        is_protected = and_(last_succeeded, ~is_overdue(self.now), shown != BackupStatus.UNKNOWN.value)
+        is_protected = and_(last_succeeded, ~self._overdue, shown != BackupStatus.UNKNOWN.value)
         protected: ColumnElement[int] = func.sum(case((is_protected, 1), else_=0))
         some = select(subjects.c.id).where(*self._conditions(connection)).limit(self.most_sorted + 1)
         counts = select(shown, func.count(), protected).where(subjects.c.id.in_(some)).group_by(shown)
@@ -137,14 +141,14 @@ class Listing:
     def _conditions(self, connection: Connection) -> Sequence[ColumnElement[bool]]:
         if "\0" in f"{self.filter.platform}{self.filter.account}{''.join(self.filter.words)}":
             return [false()]  # no subject has it in its names, and PostgreSQL would refuse the query
-        return [*_conditions(self.filter, self.now), *self._narrowed(connection)]
+        return [*_conditions(self.filter, self.now, self._overdue), *self._narrowed(connection)]
 
     def _narrowed(self, connection: Connection) -> Iterator[ColumnElement[bool]]:
         """Yield a condition that makes the database begin with the subjects of one index, if those are few.
 
         By themselves databases walk through all subjects in the order asked for, to find the few that match.
         """
-        for ids in _indexed(self.filter, self.now):
+        for ids in _indexed(self.filter, self.now, self._overdue):
             found = connection.scalars(ids.limit(self.most_sorted + 1)).all()
             if len(found) <= self.most_sorted:
                 yield subjects.c.id.in_(found)
@@ -156,12 +160,13 @@ class Listing:
             case ListingOrder.NAME:
                 return [_Stream(KEY)]
             case ListingOrder.LATEST:
-                overdue = is_overdue(self.now)
-                return [_latest(subjects.c.overdue_at, overdue), _latest(subjects.c.updated_at, ~overdue)]
+                moment = overdue_at(self.now) if self.overdue_despite_end else subjects.c.overdue_at
+                return [_latest(moment, self._overdue), _latest(subjects.c.updated_at, ~self._overdue)]
             case ListingOrder.WORST:
                 shown = [self.filter.shown_as] if self.filter.shown_as else WORST_FIRST
                 return [
-                    _Stream(KEY, _is_shown_as(status, self.now), rank=WORST_FIRST.index(status)) for status in shown
+                    _Stream(KEY, _is_shown_as(status, self.now, self._overdue), rank=WORST_FIRST.index(status))
+                    for status in shown
                 ]
 
 
@@ -184,27 +189,27 @@ def _is_unrestricted(filter: ListingFilter) -> bool:
     return not any(given)
 
 
-def _indexed(filter: ListingFilter, now: datetime) -> Iterator[Select[Any]]:
+def _indexed(filter: ListingFilter, now: datetime, overdue: ColumnElement[bool]) -> Iterator[Select[Any]]:
     """Yield the IDs that each part of the filter leaves, read from an index or the narrow table of paths."""
     if filter.words:
         yield select(subject_paths.c.subject_id).where(*map(_contains, filter.words))
-    for condition in (*_of_time(filter, now), *_of_status(filter, now)):
+    for condition in (*_of_time(filter, now), *_of_status(filter, now, overdue)):
         yield select(subjects.c.id).where(condition)
 
 
-def _conditions(filter: ListingFilter, now: datetime) -> Iterator[ColumnElement[bool]]:
+def _conditions(filter: ListingFilter, now: datetime, overdue: ColumnElement[bool]) -> Iterator[ColumnElement[bool]]:
     yield from _coordinates(filter)
-    yield from _of_status(filter, now)
+    yield from _of_status(filter, now, overdue)
     yield from _of_time(filter, now)
     if filter.is_public_only:
         yield subjects.c.visibility == Visibility.PUBLIC.value
 
 
-def _of_status(filter: ListingFilter, now: datetime) -> Iterator[ColumnElement[bool]]:
+def _of_status(filter: ListingFilter, now: datetime, overdue: ColumnElement[bool]) -> Iterator[ColumnElement[bool]]:
     if filter.status is not None:
-        yield has_status(filter.status, now)
+        yield has_status(filter.status, overdue)
     if filter.shown_as is not None:
-        yield _is_shown_as(filter.shown_as, now)
+        yield _is_shown_as(filter.shown_as, now, overdue)
 
 
 def _of_time(filter: ListingFilter, now: datetime) -> Iterator[ColumnElement[bool]]:
@@ -230,20 +235,20 @@ def _contains(word: str) -> ColumnElement[bool]:
     return or_(*(column.contains(word.lower(), autoescape=True) for column in columns))
 
 
-def _shown_as(now: datetime) -> ColumnElement[str]:
+def _shown_as(now: datetime, overdue: ColumnElement[bool]) -> ColumnElement[str]:
     """The status on the badge: unknown once the report is outdated."""
-    lapsed = (is_overdue(now), BackupStatus.FAILED.value), (_is_stale(now), BackupStatus.UNKNOWN.value)
+    lapsed = (overdue, BackupStatus.FAILED.value), (_is_stale(now), BackupStatus.UNKNOWN.value)
     return case(*lapsed, else_=subjects.c.status)
 
 
-def _is_shown_as(status: BackupStatus, now: datetime) -> ColumnElement[bool]:
+def _is_shown_as(status: BackupStatus, now: datetime, overdue: ColumnElement[bool]) -> ColumnElement[bool]:
     """Whether a subject's badge shows this status; the same rule as `_shown_as`, in a form that can use indexes."""
     recorded = and_(subjects.c.status == status.value, ~_is_stale(now))
     if status is BackupStatus.FAILED:
-        return or_(is_overdue(now), recorded)
+        return or_(overdue, recorded)
     if status is BackupStatus.UNKNOWN:
         recorded = or_(_is_stale(now), subjects.c.status == status.value)
-    return and_(recorded, ~is_overdue(now))
+    return and_(recorded, ~overdue)
 
 
 def _is_stale(now: datetime) -> ColumnElement[bool]:

@@ -1,4 +1,4 @@
-"""The catalogue's tables. Migrations make them; a test compares the two."""
+"""The catalogue's tables. Migrations create them; a test compares both."""
 
 from __future__ import annotations
 
@@ -22,33 +22,31 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator
 
 EPOCH = datetime.fromtimestamp(0, UTC)
-NEVER = datetime.min.replace(tzinfo=UTC)
-"""Before every moment: when a default, that nobody told, was told."""
 
 
 class Moment(TypeDecorator[datetime]):
-    """An aware moment as microseconds since 1970: exact, sorted and the same on every database."""
+    """A time as microseconds since 1970: exact, sortable, and the same on every database."""
 
     impl = BigInteger
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:  # noqa: ARG002 - SQLAlchemy's
-        """Convert a moment to the database's integer."""
+        """Convert a time to the database's integer."""
         return None if value is None else (value - EPOCH) // timedelta(microseconds=1)
 
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:  # noqa: ARG002 - SQLAlchemy's
-        """Convert the database's integer to a moment."""
+        """Convert the database's integer to a time."""
         return None if value is None else EPOCH + timedelta(microseconds=value)
 
 
-# SQLite counts rows by INTEGER PRIMARY KEY alone.
+# SQLite numbers rows only in an INTEGER PRIMARY KEY.
 _ID = BigInteger().with_variant(Integer, "sqlite")
 
 metadata = MetaData()
 
 
 def _details() -> list[Column[Any]]:
-    """The columns of `RunDetails`: of each run, and of the newest one beside its subject."""
+    """Return the columns of `RunDetails`: each run has them, and its subject has those of the newest run."""
     return [
         Column("size_bytes", BigInteger),
         Column("next_run_at", Moment),
@@ -62,7 +60,7 @@ subjects = Table(
     "subjects",
     metadata,
     Column("id", _ID, primary_key=True),
-    # What subjects are compared by; the spelling to show is beside it.
+    # The keys by which subjects are compared, then the spelling to show.
     Column("platform_key", String(64), nullable=False),
     Column("account_key", String(512), nullable=False),
     Column("type_key", String(64), nullable=False),
@@ -76,14 +74,16 @@ subjects = Table(
     Column("finished_at", Moment),
     Column("last_success_at", Moment),
     Column("last_finished", String(16)),
+    # The end of the last finished run.
+    Column("ended_at", Moment),
     Column("deleted_at", Moment),
+    # The deletion's place among the runs.
+    Column("deleted_sequence", BigInteger),
     *_details(),
     Column("visibility", String(16), nullable=False),
-    Column("visibility_at", Moment, nullable=False),
     Column("enabled", Boolean),
-    Column("enabled_at", Moment),
-    # Where a check expects backups: when the next one is due, and from when on the status no longer holds for want
-    # of it; null also where that status is no better than a failure.
+    # With a check: when the next backup is due, and from when on it is overdue. The latter is null if the status is no
+    # better than a failure.
     Column("due_at", Moment),
     Column("overdue_at", Moment),
     Column("revision", BigInteger, nullable=False),
@@ -96,15 +96,21 @@ runs = Table(
     metadata,
     Column("id", _ID, primary_key=True),
     Column("subject_id", _ID, ForeignKey("subjects.id", ondelete="CASCADE"), nullable=False),
+    # Its place among the subject's runs: the sequence number of its last event, unless run times put it lower.
+    Column("sequence", BigInteger, nullable=False),
     Column("started_at", Moment, nullable=False),
+    # Otherwise, `started_at` is when its first event was received.
+    Column("is_start_reported", Boolean, nullable=False),
     Column("status", String(16), nullable=False),
-    Column("event_at", Moment, nullable=False),
+    # The latest time that was reported for one of its events.
+    Column("happened_at", Moment),
     Column("finished_at", Moment),
     *_details(),
     Column("run_id", String(36)),
     UniqueConstraint("subject_id", "started_at", name="uq_runs_start"),
 )
 
+Index("ix_subjects_ended_at", subjects.c.ended_at)
 Index("ix_subjects_updated", subjects.c.updated_at, subjects.c.id)
 # These three hold all that a total needs, so that counting reads no subject.
 _COUNTED = (subjects.c.status, subjects.c.last_finished, subjects.c.visibility)

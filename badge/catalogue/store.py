@@ -1,21 +1,32 @@
-"""The embedded backup API's store: events in, reports and listings out."""
+"""The catalogue's store: records run events, returns reports and lists."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, delete, func, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, delete, func, insert, or_, select, update
 
 from badge.catalogue.checks import expectation_of
 from badge.catalogue.database import Database
-from badge.catalogue.events import Run, RunEvent, merged, run_of, standing
-from badge.catalogue.expectation import due_columns
+from badge.catalogue.events import RunEvent
+from badge.catalogue.expectation import due_columns, overdue_despite_end
+from badge.catalogue.history import Deletion, History, Run
 from badge.catalogue.listing import MOST_SORTED, Listing
-from badge.catalogue.schema import NEVER, runs, subjects
-from badge.catalogue.subjects import change, columns_of, details_in, is_subject, locked, remove, report_of, subject_of
+from badge.catalogue.schema import runs, subjects
+from badge.catalogue.subjects import (
+    change,
+    columns_of,
+    details_in,
+    is_subject,
+    locked,
+    remove,
+    report_of,
+    selected,
+    subject_of,
+)
 from badge.listing import (
     ListedSubject,
     ListingFilter,
@@ -23,7 +34,7 @@ from badge.listing import (
     ListingPage,
     ListingTotals,
 )
-from badge.model import BackupStatus, Report, Subject, Visibility
+from badge.model import CLOCK_TOLERANCE, BackupStatus, Report, Subject, Visibility
 from badge.ports import Clock
 
 _RUN = tuple(runs.c[name] for name in Run.__dataclass_fields__)
@@ -31,13 +42,15 @@ _RUN = tuple(runs.c[name] for name in Run.__dataclass_fields__)
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """The outcome of an event."""
+    """The outcome of recording an event."""
 
     report: Report
     applied: bool
-    """False where a newer run, or a later account of the same one, is known."""
+    """False if the event was superseded: a later run, or a later event of the same run, is known."""
     changed: bool
-    """Whether readers see anything else than before."""
+    """Whether readers see a difference."""
+    is_ahead: bool
+    """Whether stored times of the subject lie ahead of now, which means that a clock is or was wrong."""
 
 
 class NothingKnown(LookupError):
@@ -45,21 +58,21 @@ class NothingKnown(LookupError):
 
 
 class IsExpected(ValueError):
-    """The subject has a check, so a job may tell of it at any time."""
+    """The subject has a check, so it may be reported again at any time."""
 
 
 @dataclass(frozen=True, slots=True)
 class SubjectRecords:
-    """What there is to delete of a subject."""
+    """What deleting a subject removes."""
 
     subject: Subject
-    """As it is spelt where it is shown."""
+    """In the spelling to show."""
     runs: int
 
 
 @dataclass(frozen=True, slots=True)
 class Retention:
-    """How much of the past is kept: what is younger than `age`, and of that the newest `runs`."""
+    """How many runs of a subject are kept: those younger than `age`, but at most `runs`."""
 
     age: timedelta = timedelta(days=90)
     runs: int = 100
@@ -67,7 +80,7 @@ class Retention:
 
 @dataclass(frozen=True, slots=True)
 class Catalogue:
-    """Subjects and their runs in one database. Raises SQLAlchemy's errors where that fails."""
+    """Subjects and their runs in one database. Raises SQLAlchemy's errors if the database fails."""
 
     database: Database
     clock: Clock
@@ -76,45 +89,46 @@ class Catalogue:
     """How many subjects a search may sort and count."""
 
     def record(self, event: RunEvent) -> Recorded:
-        """Take an event in, in one transaction; raises `InvalidEvent` for one that can't be taken."""
+        """Record an event in one transaction; raises `InvalidEvent`."""
         now = self.clock()
-        event = event.received(now)
+        event.refuse_future(now)
         with self.database.writing() as connection:
-            before = locked(connection, event.subject, now)
-            known = _runs_of(connection, before.id)
-            told = None if event.status is BackupStatus.DELETED else _merge(connection, before, event, known)
-            deleted_at = _later(before.deleted_at, event.at if told is None else None)
-            state = standing(list(known.values()), deleted_at)
-            due = due_columns(expectation_of(connection, before.id), state.status, state.last_ended_at)
-            told_of_subject = _told_visibility(before, event) | _told_enabled(before, event)
-            changed = change(connection, before, columns_of(state, deleted_at) | due | told_of_subject, now)
-            self._prune(connection, before.id, known, now)
-            row = connection.execute(select(subjects).where(subjects.c.id == before.id)).one()
-        return Recorded(report_of(row, now), applied=_counts(event, told, known, row), changed=changed)
+            subject = locked(connection, event.subject, now)
+            before = _history_of(connection, subject)
+            history, run = before.with_event(event, now)
+            state = history.state(now)
+            applied = state.status is event.status and (run is None or state.newest == run)
+            due = due_columns(expectation_of(connection, subject.id), state.status, state.last_ended_at)
+            columns = columns_of(state, history.deletion) | due | _settings_in(event, applied=applied)
+            changed = change(connection, subject, columns, now)
+            self._save(connection, subject, before, history, now)
+            row = connection.execute(selected(now).where(subjects.c.id == subject.id)).one()
+        return Recorded(report_of(row, now), applied, changed, before.is_ahead(now))
 
     def report_for(self, subject: Subject) -> Report | None:
         """Return the subject's report as of now; None if there is no such subject."""
+        now = self.clock()
         with self.database.reading() as connection:
-            row = connection.execute(select(subjects).where(is_subject(subject))).one_or_none()
-        return None if row is None else report_of(row, self.clock())
+            row = connection.execute(selected(now).where(is_subject(subject))).one_or_none()
+        return None if row is None else report_of(row, now)
 
     def runs(self, subject: Subject, limit: int = 30) -> list[Run]:
-        """The subject's runs, the newest first."""
+        """Return the subject's runs, newest first."""
         wanted = select(*_RUN).join(subjects).where(is_subject(subject))
         with self.database.reading() as connection:
-            return [_run(row) for row in connection.execute(wanted.order_by(runs.c.started_at.desc()).limit(limit))]
+            return [_run(row) for row in connection.execute(wanted.order_by(runs.c.sequence.desc()).limit(limit))]
 
     def deletable(self, subject: Subject) -> SubjectRecords:
         """Return what `delete` would remove. Raises `NothingKnown` or `IsExpected`."""
         with self.database.reading() as connection:
-            return _remembered(connection, subject)[1]
+            return _records_of(connection, subject)[1]
 
     def delete(self, subject: Subject) -> SubjectRecords:
         """Remove the subject and its runs, as if it had never been reported. Raises `NothingKnown` or `IsExpected`."""
         with self.database.writing() as connection:
-            row, taken = _remembered(connection, subject, for_update=True)
+            row, records = _records_of(connection, subject, for_update=True)
             remove(connection, row)
-        return taken
+        return records
 
     def list(
         self,
@@ -123,39 +137,65 @@ class Catalogue:
         limit: int = 100,
         order: ListingOrder = ListingOrder.NAME,
     ) -> ListingPage:
-        """One page; raises `ValueError` for a cursor that is none of ours."""
-        listing = Listing(filter, order, self.clock(), self.most_sorted)
+        """Return one page; raises `ValueError` for an invalid cursor."""
         with self.database.reading() as connection:
+            listing = self._listing(connection, filter, order)
             rows, next_cursor = listing.page(connection, cursor, limit)
         return ListingPage([ListedSubject(subject_of(row), report_of(row, listing.now)) for row in rows], next_cursor)
 
     def totals(self, filter: ListingFilter) -> ListingTotals:
-        """How many subjects there are, by what their badges say."""
+        """Return the number of subjects by what their badges show."""
         with self.database.reading() as connection:
-            return Listing(filter, ListingOrder.NAME, self.clock(), self.most_sorted).totals(connection)
+            return self._listing(connection, filter, ListingOrder.NAME).totals(connection)
 
-    def _prune(self, connection: Connection, subject_id: int, known: dict[datetime, Run], now: datetime) -> None:
-        """Delete this subject's old runs, but never those that its state rests on."""
-        by_age = sorted(known.values(), key=lambda run: run.started_at, reverse=True)
-        needed = _rested_on(by_age)
-        old = [
-            run.started_at
-            for place, run in enumerate(by_age)
-            if (place >= self.retention.runs or run.started_at < now - self.retention.age)
-            and run.started_at not in needed
-        ]
-        if old:
-            connection.execute(delete(runs).where(runs.c.subject_id == subject_id, runs.c.started_at.in_(old)))
+    def _listing(self, connection: Connection, filter: ListingFilter, order: ListingOrder) -> Listing:
+        now = self.clock()
+        return Listing(filter, order, now, self.most_sorted, overdue_despite_end(connection, now))
+
+    def number_ahead(self) -> int:
+        """Return the number of subjects with a time ahead of now, which means that a clock is or was wrong."""
+        past = (subjects.c.started_at, subjects.c.last_success_at, subjects.c.ended_at, subjects.c.updated_at)
+        limit = self.clock() + CLOCK_TOLERANCE
+        wanted = select(func.count()).select_from(subjects).where(or_(*(moment > limit for moment in past)))
+        with self.database.reading() as connection:
+            return connection.execute(wanted).scalar_one()
+
+    def _save(
+        self, connection: Connection, subject: Row[Any], before: History, history: History, now: datetime
+    ) -> None:
+        # By the time of the previous change, so that a clock that jumps ahead does not delete the history at once.
+        pruned = self._prunable(history, min(now, subject.updated_at))
+        if pruned:
+            old = runs.c.subject_id == subject.id, runs.c.started_at.in_(pruned)
+            connection.execute(delete(runs).where(*old))
+        kept = {start: run for start, run in history.runs.items() if start not in pruned}
+        _write_runs(connection, subject.id, before.runs, kept)
+        if history.deletion and history.deletion.sequence != subject.deleted_sequence:
+            placed = update(subjects).where(subjects.c.id == subject.id)
+            connection.execute(placed.values(deleted_sequence=history.deletion.sequence))
+
+    def _prunable(self, history: History, now: datetime) -> set[datetime]:
+        """Return the starts of runs that are beyond the retention, except those that the state depends on."""
+        newest_first = history.in_order[::-1]
+        old = {run.started_at for run in newest_first[self.retention.runs :]}
+        old |= {start for start in history.runs if start < now - self.retention.age}
+        return old - history.needed(now)
 
 
-def _rested_on(by_age: Sequence[Run]) -> set[datetime]:
-    """The starts of the newest run, the newest finished one and the last success."""
-    finished = [run for run in by_age if run.is_finished]
-    successes = [(at, run.started_at) for run in finished if (at := run.succeeded_at)]
-    return {run.started_at for run in (*by_age[:1], *finished[:1])} | {start for _, start in sorted(successes)[-1:]}
+def _settings_in(event: RunEvent, *, applied: bool) -> dict[str, Any]:
+    """Return what an event sets besides the run.
+
+    A superseded event may be a repeated one, so it can make a subject private or disabled, but not undo either.
+    """
+    columns: dict[str, Any] = {}
+    if event.visibility is Visibility.PRIVATE or (applied and event.visibility):
+        columns["visibility"] = event.visibility.value
+    if event.enabled is False or (applied and event.enabled):
+        columns["enabled"] = event.enabled
+    return columns
 
 
-def _remembered(
+def _records_of(
     connection: Connection, subject: Subject, *, for_update: bool = False
 ) -> tuple[Row[Any], SubjectRecords]:
     wanted = select(subjects).where(is_subject(subject))
@@ -168,53 +208,22 @@ def _remembered(
     return row, SubjectRecords(subject_of(row), number or 0)
 
 
-def _runs_of(connection: Connection, subject_id: int) -> dict[datetime, Run]:
-    found = connection.execute(select(*_RUN).where(runs.c.subject_id == subject_id))
-    return {run.started_at: run for run in map(_run, found)}
+def _history_of(connection: Connection, subject: Row[Any]) -> History:
+    found = connection.execute(select(*_RUN).where(runs.c.subject_id == subject.id))
+    deletion = Deletion(subject.deleted_at, subject.deleted_sequence) if subject.deleted_at else None
+    return History({run.started_at: run for run in map(_run, found)}, deletion)
 
 
-def _merge(connection: Connection, subject: Row[Any], event: RunEvent, known: dict[datetime, Run]) -> Run:
-    """Take the event into the runs, in the database and in `known`; gives the run as the event told it."""
-    told = run_of(event, known.values(), subject.deleted_at)
-    before = known.get(told.started_at)
-    after = merged(before, told)
-    if before is None:
-        connection.execute(insert(runs).values(subject_id=subject.id, **asdict(after)))
-    elif after != before:
-        is_it = and_(runs.c.subject_id == subject.id, runs.c.started_at == after.started_at)
-        connection.execute(update(runs).where(is_it).values(**asdict(after)))
-    known[after.started_at] = after
-    return told
-
-
-def _told_visibility(before: Row[Any], event: RunEvent) -> dict[str, Any]:
-    """What was told last holds; of two accounts of one moment, the private one."""
-    told = event.visibility
-    if told is None or (event.at, told == Visibility.PRIVATE) < (
-        before.visibility_at,
-        before.visibility == Visibility.PRIVATE,
-    ):
-        return {}
-    return {"visibility": told.value, "visibility_at": event.at}
-
-
-def _told_enabled(before: Row[Any], event: RunEvent) -> dict[str, Any]:
-    """What was told last holds; of two accounts of one moment, the disabled one."""
-    told, since = event.enabled, before.enabled_at or NEVER
-    if told is None or (event.at, not told) < (since, before.enabled is False):
-        return {}
-    return {"enabled": told, "enabled_at": event.at}
-
-
-def _counts(event: RunEvent, told: Run | None, known: dict[datetime, Run], row: Row[Any]) -> bool:
-    """Whether the state shown is the one that the event spoke of."""
-    if told is None:
-        return bool(row.status == BackupStatus.DELETED)
-    return bool(row.status == event.status and row.started_at == told.started_at and told.started_at in known)
-
-
-def _later(one: datetime | None, other: datetime | None) -> datetime | None:
-    return max((moment for moment in (one, other) if moment is not None), default=None)
+def _write_runs(
+    connection: Connection, subject_id: int, before: Mapping[datetime, Run], after: Mapping[datetime, Run]
+) -> None:
+    new = [asdict(run) for start, run in after.items() if start not in before]
+    changed = [asdict(run) for start, run in after.items() if start in before and run != before[start]]
+    if new:
+        connection.execute(insert(runs), [{"subject_id": subject_id, **run} for run in new])
+    if changed:
+        is_it = runs.c.subject_id == subject_id, runs.c.started_at == bindparam("start")
+        connection.execute(update(runs).where(*is_it), [{"start": run["started_at"], **run} for run in changed])
 
 
 def _run(row: Row[Any]) -> Run:

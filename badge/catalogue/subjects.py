@@ -1,4 +1,4 @@
-"""The rows of subjects: found, made, changed, and read as reports."""
+"""Rows of subjects: how to find, create and change them, and read them as reports."""
 
 from __future__ import annotations
 
@@ -6,34 +6,40 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, delete, insert, select, update
+from sqlalchemy import Connection, Row, Select, and_, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError, OperationalError
 
-from badge.catalogue.events import CLOCK_TOLERANCE, DETAILS, InvalidEvent, RunDetails, Standing, details_of
-from badge.catalogue.expectation import as_expected, revision_at
-from badge.catalogue.schema import NEVER, subject_paths, subjects
+from badge.catalogue.events import DETAILS, InvalidEvent, RunDetails, details_of
+from badge.catalogue.expectation import as_expected, overdue_at, revision_at
+from badge.catalogue.history import Deletion, State
+from badge.catalogue.schema import subject_paths, subjects
 from badge.catalogue.totals import keep
 from badge.listing import search_texts
-from badge.model import BackupStatus, Reason, Report, Subject, Visibility
+from badge.model import CLOCK_TOLERANCE, BackupStatus, Reason, Report, Subject, Visibility, unless_ahead
 
-# PostgreSQL's: an index holds up to a third of a page (2.7 kB after compression).
+# PostgreSQL's: an index entry may be a third of a page (2.7 kB after compression).
 PROGRAM_LIMIT_EXCEEDED = "54000"
 
 KEY = (subjects.c.platform_key, subjects.c.account_key, subjects.c.type_key, subjects.c.name_key)
-"""What subjects are compared and ordered by."""
+"""The columns that subjects are compared and sorted by."""
+
+
+def selected(now: datetime, *more: Any) -> Select[Any]:
+    """Return a SELECT of subjects, and more columns, whose rows `report_of` can read."""
+    return select(subjects, overdue_at(now).label("overdue_at_now"), *more)
 
 
 def is_subject(subject: Subject) -> Any:
-    """The condition that a row is this subject's."""
+    """Return the condition that a row is this subject's."""
     return and_(*(column == part for column, part in zip(KEY, subject.key(fold_case=True), strict=True)))
 
 
 def locked(connection: Connection, subject: Subject, now: datetime) -> Row[Any]:
-    """The subject's row, made if it is new, and nobody else's to write until the transaction ends.
+    """Return the subject's row, created if necessary, locked for writing until the transaction ends.
 
-    Raises `InvalidEvent` where the database can't hold the names.
+    Raises `InvalidEvent` if the names are too long for the database.
     """
-    wanted = select(subjects).where(is_subject(subject)).with_for_update()
+    wanted = selected(now).where(is_subject(subject)).with_for_update(of=subjects)
     row = connection.execute(wanted).one_or_none()
     if row is None:
         try:
@@ -42,7 +48,7 @@ def locked(connection: Connection, subject: Subject, now: datetime) -> Row[Any]:
                 assert made.inserted_primary_key is not None  # one row was inserted
                 connection.execute(insert(subject_paths).values(**path_values(made.inserted_primary_key.id, subject)))
         except IntegrityError:
-            pass  # another process was faster, and its row serves
+            pass  # Another process has just created it.
         except OperationalError as error:
             if getattr(error.orig, "sqlstate", None) == PROGRAM_LIMIT_EXCEEDED:
                 raise InvalidEvent("the subject's names are too long for this database.") from None
@@ -67,17 +73,16 @@ def _first_values(subject: Subject, now: datetime) -> dict[str, Any]:
         "name": subject.name,
         "status": BackupStatus.UNKNOWN,
         "visibility": Visibility.PUBLIC,
-        "visibility_at": NEVER,
         "revision": 0,
         "updated_at": now,
     }
 
 
 def change(connection: Connection, before: Row[Any], after: Mapping[str, Any], now: datetime) -> bool:
-    """Write what differs, as a new revision; False where nothing does."""
+    """Write the columns as a new revision; returns False if none of them differs."""
     if all(getattr(before, name) == value for name, value in after.items()):
         return False
-    # A host whose clock is ahead may have read it as overdue already.
+    # A host whose clock is ahead may already have read the row as overdue, which has a revision of its own.
     revision = max(report_of(before, now + CLOCK_TOLERANCE).revision + 1, revision_at(now))
     values = {**after, "revision": revision, "updated_at": now}
     connection.execute(update(subjects).where(subjects.c.id == before.id).values(**values))
@@ -96,8 +101,8 @@ def subject_of(row: Row[Any]) -> Subject:
     return Subject(platform=row.platform, account=row.account, type=row.type, name=row.name)
 
 
-def columns_of(state: Standing, deleted_at: datetime | None) -> dict[str, Any]:
-    """What all runs and a deletion amount to, as columns of the subject's row; `report_of` reads them."""
+def columns_of(state: State, deletion: Deletion | None) -> dict[str, Any]:
+    """Return the state of a subject's history as columns of its row, which `report_of` reads."""
     newest = state.newest
     return {
         "status": state.status.value,
@@ -105,31 +110,36 @@ def columns_of(state: Standing, deleted_at: datetime | None) -> dict[str, Any]:
         "finished_at": newest and newest.finished_at,
         "last_success_at": state.last_success_at,
         "last_finished": state.last_finished and state.last_finished.value,
-        "deleted_at": deleted_at,
+        "ended_at": state.last_ended_at,
+        "deleted_at": deletion and deletion.at,
         **details_of(newest or RunDetails()),
     }
 
 
 def report_of(row: Row[Any], now: datetime) -> Report:
-    """Return the report that a row amounts to now."""
+    """Return the row's report as of now.
+
+    Times ahead of now are left out, except that of the last success: without it, the success could not be told from
+    one that is undated because its source gives no times.
+    """
     details = details_in(row)
     recorded = Report(
         status=BackupStatus(row.status),
         observed_at=now,
-        started_at=row.started_at,
-        finished_at=row.finished_at,
+        started_at=unless_ahead(row.started_at, now),
+        finished_at=unless_ahead(row.finished_at, now),
         last_success_at=row.last_success_at,
         last_finished=BackupStatus(row.last_finished) if row.last_finished else None,
-        deleted_at=row.deleted_at if row.status == BackupStatus.DELETED else None,
+        deleted_at=unless_ahead(row.deleted_at, now) if row.status == BackupStatus.DELETED else None,
         visibility=Visibility(row.visibility),
         enabled=row.enabled,
         revision=row.revision,
         **{**details, "next_run_at": details["next_run_at"] or row.due_at},
     )
-    return as_expected(recorded, row.overdue_at)
+    return as_expected(recorded, row.overdue_at_now)
 
 
 def details_in(row: Row[Any]) -> dict[str, Any]:
-    """The fields of `RunDetails` in a row of a subject or of a run."""
+    """Return the fields of `RunDetails` in a row of a subject or of a run."""
     details = {name: getattr(row, name) for name in DETAILS}
     return {**details, "reason": Reason(row.reason) if row.reason else None}

@@ -7,9 +7,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, and_, func, literal, or_, select, text, union_all
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, func, literal, select, text, union_all
 
-from badge.catalogue.expectation import is_overdue
 from badge.catalogue.schema import subjects, totals
 from badge.listing import ListingTotals
 from badge.model import BackupStatus, Visibility
@@ -56,16 +55,18 @@ def _kind(values: Mapping[str, Any]) -> tuple[str, str, str]:
     return str(values["status"]), str(values["last_finished"] or ""), str(values["visibility"])
 
 
-def kept_totals(connection: Connection, now: datetime, *, is_public_only: bool) -> ListingTotals:
+def kept_totals(
+    connection: Connection, now: datetime, overdue: ColumnElement[bool], *, is_public_only: bool
+) -> ListingTotals:
     """Return the totals of all subjects, or of all public ones.
 
     No event marks the moment at which a backup falls overdue or a report becomes outdated. These are counted,
     through an index, and subtracted from the status that was recorded.
     """
-    is_stale = and_(subjects.c.stale_after <= now, or_(subjects.c.overdue_at.is_(None), subjects.c.overdue_at > now))
+    is_stale = and_(subjects.c.stale_after <= now, ~overdue)
     parts: list[Select[Any]] = [
         select(totals.c.status, totals.c.last_finished, literal(_KEPT), func.sum(totals.c.subjects)),
-        _lapsed(BackupStatus.FAILED).where(is_overdue(now)),
+        _lapsed(BackupStatus.FAILED).where(overdue),
         _lapsed(BackupStatus.UNKNOWN).where(is_stale),
     ]
     if is_public_only:

@@ -1,9 +1,10 @@
-"""`badge …` (and `flask badge …`): reporting backups, handing out keys, looking into the service."""
+"""`badge …` (and `flask badge …`): report backups, manage checks and API keys, inspect the service."""
 
 from __future__ import annotations
 
 import click
 
+from badge import __version__
 from badge.cli.backup import backup, restore
 from badge.cli.check import check
 from badge.cli.check_config import check_config, settings
@@ -21,7 +22,7 @@ from badge.settings import unknown_variables
 
 
 def _point_out_misspelt(ctx: click.Context) -> None:
-    """Name variables that are no settings, on a line of standard error; check-config has a line for each itself."""
+    """Print a note about unknown BADGE_ variables on standard error; check-config has its own line for each."""
     unknown = unknown_variables()
     if unknown and badge.old_names.get(ctx.invoked_subcommand or "", ctx.invoked_subcommand) != "check-config":
         click.echo("Note: " + " ".join(f"{one}{'' if one.endswith('?') else '.'}" for one in unknown), err=True)
@@ -58,3 +59,4 @@ badge = BadgeGroup(
         demo,
     ],
 )
+click.version_option(__version__, prog_name="badge")(badge)

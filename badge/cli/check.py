@@ -1,4 +1,4 @@
-"""`badge check`: which subjects' backups are expected, how often, and where they are told of."""
+"""`badge check`: which subjects' backups are expected, how often, and their ping URLs."""
 
 from __future__ import annotations
 
@@ -36,17 +36,18 @@ check = BadgeGroup(
     )
 )
 @click.argument("subject", type=SubjectArgument())
-@click.option("--every", type=DurationOption(), required=True, help="How often a backup ends, at least: 24h, 7d.")
-@click.option("--grace", type=DurationOption(), default="1h", show_default=True, help="How late it may be.")
-@click.option("--slug", help="Its name for /ping/KEY/SLUG; by default made of the subject's.")
+@click.option("--every", type=DurationOption(), required=True, help="Longest time between backups: 24h, 7d.")
+@click.option("--grace", type=DurationOption(), default="1h", show_default=True, help="How late a backup may be.")
+@click.option("--slug", help="Name in /ping/KEY/SLUG; by default derived from the subject's name.")
 @click.option("--visibility", type=click.Choice([word.value for word in Visibility]), help="Who may see the status.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def create(
     subject: Subject, every: timedelta, grace: timedelta, slug: str | None, visibility: str | None, *, as_json: bool
 ) -> None:
-    """Expect SUBJECT's backups, and print the address to ping, once, and that of the badge.
+    """Expect SUBJECT's backups on a schedule; print the ping URL and the badge's URL.
 
-    The badge is "scheduled" until the first ping, and "failed" if for EVERY and GRACE nothing ended.
+    The ping URL is shown only once. The badge says "scheduled" until the first ping, and "failed" if no backup
+    finishes within EVERY plus GRACE.
     """
     slug = slug or slug_for(subject)
     shown = Visibility(visibility) if visibility else None
@@ -60,14 +61,15 @@ def create(
         is_shared = slug is not None and len(own.checks.subjects_with_slug(slug)) > 1
     _show_address(base, subject, uuid, as_json=as_json)
     if is_shared:
-        click.echo(f"Another check has the slug {slug} too: /ping/KEY/{slug} is refused. Give --slug.", err=True)
+        note = f"Another check also has the slug {slug}, so /ping/KEY/{slug} is rejected. Use --slug for another one."
+        click.echo(note, err=True)
 
 
 @check.command(epilog=examples("badge check rotate GitHub/acme/Repository/web"))
 @click.argument("subject", type=SubjectArgument())
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def rotate(subject: Subject, *, as_json: bool) -> None:
-    """Print another address to ping for SUBJECT, once; the old one stops working at once."""
+    """Print a new ping URL for SUBJECT, which is shown only once. The old one stops working at once."""
     with own_catalogue() as (parts, own):
         base = _address(parts.settings)
         try:
@@ -78,9 +80,9 @@ def rotate(subject: Subject, *, as_json: bool) -> None:
 
 
 @check.command("list", epilog=examples("badge check list", "badge check list --json"))
-@click.option("--json", "as_json", is_flag=True, help="Print JSON, a line for each check.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, one line per check.")
 def list_checks(*, as_json: bool) -> None:
-    """List the checks by subject; of their addresses only the beginnings are kept."""
+    """List all checks by subject, with the first characters of their ping URLs."""
     with own_catalogue() as (_, own):
         for one in own.checks.list():
             click.echo(json.dumps(_document(one)) if as_json else _line(one))
@@ -89,7 +91,7 @@ def list_checks(*, as_json: bool) -> None:
 @check.command(epilog=examples("badge check delete GitHub/acme/Repository/web"))
 @click.argument("subject", type=SubjectArgument())
 def delete(subject: Subject) -> None:
-    """Expect nothing of SUBJECT any more. Its address stops working; what was reported stays."""
+    """Stop expecting backups of SUBJECT. Its ping URL stops working; its history stays."""
     with own_catalogue() as (parts, own):
         try:
             own.checks.delete(subject)
@@ -101,19 +103,19 @@ def delete(subject: Subject) -> None:
 
 def _address(settings: Settings) -> str:
     if settings.address is None:
-        raise Fault("Set BADGE_PUBLIC_URL to the address that jobs can reach; what is printed begins with it.")
+        raise Fault("Set BADGE_PUBLIC_URL to the address at which jobs can reach the service. Ping URLs start with it.")
     return settings.address
 
 
 def _show_address(base: str, subject: Subject, uuid: str, *, as_json: bool) -> None:
     ping, shown = f"{base}/ping/{uuid}", f"{base}/badge/{subject.path}"
     click.echo(json.dumps({"pingUrl": ping, "badgeUrl": shown}) if as_json else f"{ping}\n{shown}")
-    click.echo("Keep the first address now: it is a secret, and is not shown again.", err=True)
+    click.echo("Save the first URL now: it is a secret, and is not shown again.", err=True)
 
 
 def _line(one: Check) -> str:
     terms = f"every {show_duration(one.expectation.every)}, grace {show_duration(one.expectation.grace)}"
-    return f"{one.subject.path}: {one.report.status}; {terms}; slug {one.slug or '-'}; address {one.prefix}…"
+    return f"{one.subject.path}: {one.report.status}; {terms}; slug {one.slug or '-'}; ping URL …/{one.prefix}…"
 
 
 def _document(one: Check) -> dict[str, object]:

@@ -1,4 +1,4 @@
-"""`badge demo`: sample data, to look around."""
+"""`badge demo`: sample data to explore."""
 
 from __future__ import annotations
 
@@ -18,7 +18,10 @@ from badge.web.terminal import Terminal
 HOUR = timedelta(hours=1)
 MEGABYTE = 1_000_000
 
-# Subject, how its last runs ended (the newest last), hours since the newest began, size in MB.
+RUN_ID = "demo"
+"""Marks the sample data's runs. Subjects with other runs are neither filled nor removed."""
+
+# Subject, how its last runs ended (newest last), hours since the newest started, size in MB.
 _HISTORIES: tuple[tuple[str, str, float, int], ...] = (
     ("GitHub/acme/Repository/web", "SSSSSFSSSS", 3, 412),
     ("GitHub/acme/Repository/api", "SSSSSSSSSR", 0.2, 96),
@@ -40,7 +43,7 @@ _STATUS = {
 
 
 @click.command(cls=BadgeCommand, epilog=examples("badge demo", "badge demo --remove"))
-@click.option("--remove", is_flag=True, help="Remove the sample data, with everything reported under its names.")
+@click.option("--remove", is_flag=True, help="Remove the sample data again.")
 def demo(*, remove: bool) -> None:
     """Fill the local catalogue with sample data."""
     with own_catalogue() as (parts, own):
@@ -54,7 +57,7 @@ def _fill(parts: Parts, catalogue: Catalogue) -> None:
     added = 0
     for path, runs, hours, megabytes in _HISTORIES:
         subject = _subject(path)
-        if not _is_filled(catalogue, subject, runs):
+        if _is_wanting(catalogue, subject, runs):
             for event in _history(subject, runs, datetime.now(UTC) - hours * HOUR, megabytes * MEGABYTE):
                 catalogue.record(event)
             parts.resolver.invalidate(subject)
@@ -62,7 +65,7 @@ def _fill(parts: Parts, catalogue: Catalogue) -> None:
         report = catalogue.report_for(subject)
         assert report is not None
         click.echo(f"{subject.path}: {report.status.value}")
-    click.echo(("" if added else "All of these were there: nothing was added. ") + _where_to_look(parts))
+    click.echo(("" if added else "Nothing was added: all of these existed. ") + _where_to_look(parts))
 
 
 def _where_to_look(parts: Parts) -> str:
@@ -71,24 +74,41 @@ def _where_to_look(parts: Parts) -> str:
     return f"Look at {DASHBOARD}."
 
 
-def _is_filled(catalogue: Catalogue, subject: Subject, runs: str) -> bool:
-    """Whether as many runs are known as the demo has; one that was reported by hand does not keep it out."""
+def _is_wanting(catalogue: Catalogue, subject: Subject, runs: str) -> bool:
+    """Whether the subject is unknown, or has only some of the sample data."""
+    if catalogue.report_for(subject) is None:
+        return True
     wanted = len(runs.replace("D", ""))
-    return len(catalogue.runs(subject, wanted)) == wanted
+    are_samples = _are_samples(catalogue, subject)
+    return all(are_samples) and 0 < len(are_samples) < wanted
+
+
+def _are_samples(catalogue: Catalogue, subject: Subject) -> list[bool]:
+    """Return for each of the subject's newest runs whether it is sample data, of which it has ten at most."""
+    return [run.run_id == RUN_ID for run in catalogue.runs(subject, 11)]
 
 
 def _remove(parts: Parts, catalogue: Catalogue) -> None:
-    for path, *_ in _HISTORIES:
-        subject = _subject(path)
-        try:
-            catalogue.delete(subject)
-        except NothingKnown:
-            continue
-        except IsExpected:
-            click.echo(f"{subject.path}: kept, for its backups are expected")
-        else:
-            parts.resolver.invalidate(subject)
-            click.echo(f"{subject.path}: removed")
+    lines = [line for path, *_ in _HISTORIES if (line := _removal(parts, catalogue, _subject(path)))]
+    for line in lines or ["There is no demo data to remove."]:
+        click.echo(line)
+
+
+def _removal(parts: Parts, catalogue: Catalogue, subject: Subject) -> str | None:
+    """Remove a subject of the sample data; return what to print, None for nothing to remove."""
+    are_samples = _are_samples(catalogue, subject)
+    if not any(are_samples):
+        return None
+    if not all(are_samples):
+        return f"{subject.path}: kept, because it has other runs too"
+    try:
+        catalogue.delete(subject)
+    except NothingKnown:
+        return None
+    except IsExpected:
+        return f"{subject.path}: kept, because it has a check"
+    parts.resolver.invalidate(subject)
+    return f"{subject.path}: removed"
 
 
 def _subject(path: str) -> Subject:
@@ -98,7 +118,7 @@ def _subject(path: str) -> Subject:
 
 
 def _history(subject: Subject, runs: str, newest: datetime, size: int) -> Iterator[RunEvent]:
-    """One run a day, the newest of which began at `newest`."""
+    """Yield one run a day; the newest started at `newest`."""
     for days_ago, letter in zip(range(len(runs) - 1, -1, -1), runs, strict=True):
         started, status = newest - timedelta(days=days_ago), _STATUS[letter]
         is_finished = status in (BackupStatus.SUCCEEDED, BackupStatus.FAILED)
@@ -110,6 +130,7 @@ def _history(subject: Subject, runs: str, newest: datetime, size: int) -> Iterat
             started_at=None if status is BackupStatus.DELETED else started,
             finished_at=finished,
             size_bytes=size if status is BackupStatus.SUCCEEDED else None,
+            run_id=RUN_ID,
             reason=Reason.STORAGE if status is BackupStatus.FAILED else None,
             next_run_at=None if status is BackupStatus.DELETED else started + timedelta(days=1),
             visibility=Visibility.PUBLIC,

@@ -1,4 +1,4 @@
-"""`badge draw` and `badge url`: a picture in a file, and what to paste into a page."""
+"""`badge draw` and `badge url`: an image file, and a snippet to paste into a page."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 
 def _one_of(name: str, words: type[StrEnum], *, help: str | None = None) -> Callable[[_Command], _Command]:
-    """An option with one of a closed list's words, by default the first."""
+    """Return an option that takes one of these values; the first is the default."""
     known = [word.value for word in words]
     return click.option(name, type=click.Choice(known), default=known[0], show_default=True, help=help)
 
@@ -40,16 +40,16 @@ def _one_of(name: str, words: type[StrEnum], *, help: str | None = None) -> Call
 )
 @click.argument("status", metavar="STATUS", type=StatusArgument(BackupStatus))
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="File to write: .svg or .png.")
-@click.option("--label", default=DEFAULT_LABEL, show_default=True, help="Words on the left half; empty for none.")
+@click.option("--label", default=DEFAULT_LABEL, show_default=True, help="Text on the left half; empty for none.")
 @_one_of("--style", Style)
 @_one_of("--palette", Palette)
-@_one_of("--lang", Language, help="Language of the words.")
-@_one_of("--theme", Theme, help="Page to draw for.")
-@click.option("--icon", is_flag=True, help="A glyph of the status before its words.")
-@click.option("--logo", type=click.Choice(list(LOGOS)), help="A drawing before the label.")
-@click.option("--scale", type=click.IntRange(1, 4), default=png.DEFAULT_SCALE, show_default=True, help="Of a PNG.")
+@_one_of("--lang", Language, help="Language of the text.")
+@_one_of("--theme", Theme, help="Page background to draw for.")
+@click.option("--icon", is_flag=True, help="Add a status icon.")
+@click.option("--logo", type=click.Choice(list(LOGOS)), help="Icon before the label.")
+@click.option("--scale", type=click.IntRange(1, 4), default=png.DEFAULT_SCALE, show_default=True, help="Size of a PNG.")
 def draw(**given: Any) -> None:
-    """Draw the badge of STATUS into a file, without asking a source.
+    """Draw the badge of STATUS into a file, without querying a source.
 
     STATUS is succeeded, failed, in-progress, scheduled, deleted or unknown.
     """
@@ -77,11 +77,11 @@ def _drawn(badge: Badge, suffix: str, scale: int) -> bytes:
     if suffix == ".svg":
         return svg.draw(badge)
     if suffix != ".png":
-        raise Fault("The file's name has to end in .svg or .png.")
+        raise Fault("The file name must end in .svg or .png.")
     try:
         return png.draw(badge, scale)
     except PngUnavailable as unavailable:
-        raise Fault(f"No PNG can be drawn: {unavailable}.", exit_code=1) from None
+        raise Fault(f"PNGs can't be drawn: {unavailable}.", exit_code=1) from None
 
 
 @click.command(
@@ -94,17 +94,17 @@ def _drawn(badge: Badge, suffix: str, scale: int) -> bytes:
 )
 @click.argument("subject", type=SubjectArgument())
 @_one_of("--format", Syntax)
-@click.option("--short", is_flag=True, help="The two-part URL, for GitHub repositories.")
-@click.option("--private", is_flag=True, help="With the token by which a private repository's badge is seen.")
+@click.option("--short", is_flag=True, help="Use the short URL of a GitHub repository.")
+@click.option("--private", is_flag=True, help="Add the token that a private subject's badge needs.")
 def url(subject: Subject, format: str, *, short: bool, private: bool) -> None:
     """Print the URL of SUBJECT's badge, or a snippet to paste.
 
-    URLs begin with BADGE_PUBLIC_URL.
+    The URL starts with BADGE_PUBLIC_URL.
     """
     settings = settings_or_fault()
     base = settings.address
     if base is None:
-        raise Fault("Set BADGE_PUBLIC_URL to the URL under which readers reach this service.")
+        raise Fault("Set BADGE_PUBLIC_URL to the address at which readers can reach this service.")
     if settings.public_url is None:
         click.echo(f"Note: {base} works on this machine only; set BADGE_PUBLIC_URL for others.", err=True)
     if short and subject.legacy_path is None:

@@ -1,4 +1,4 @@
-"""`badge explain`: why a badge shows what it shows, without asking its source."""
+"""`badge explain`: why a badge shows what it shows, without querying its source."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from badge.contract import format_time
 from badge.model import STALE_AGE, BackupStatus, CacheEntry, Report, Subject, Visibility
 from badge.settings import show_duration
 
-ASK = "`badge status` asks it now; `badge check-config` says what is wrong with it."
+ASK = "`badge status` queries it now; `badge check-config` shows what is wrong with it."
 
 LOST = (
-    "Nothing can be told, for the cache does not answer: no service runs here, or each of its workers goes on with "
-    "what it knows itself. `badge check-config` says more."
+    "Not known, because the cache does not respond: either no service is running here, or its workers use their own "
+    "memory instead. `badge check-config` shows more."
 )
 
 
@@ -35,7 +35,7 @@ class Explanation:
     age_seconds: int | None
     failures: int
     next_refresh: str | None
-    """From then on the next request triggers a refresh."""
+    """After this time, the next request triggers a refresh."""
     rule: str
     """Why the badge shows what it shows, as a sentence."""
 
@@ -49,7 +49,7 @@ class Explanation:
 def explain(subject: Subject, *, as_json: bool) -> None:
     """Explain the badge of SUBJECT: its source, the cached status and its age, the next refresh.
 
-    Reads the cache and calls no remote source. Exit code 0.
+    Reads the cache only, and never queries a remote source. The exit code is 0.
     """
     with local_parts() as parts:
         explanation = explained(parts, subject)
@@ -61,10 +61,10 @@ def explain(subject: Subject, *, as_json: bool) -> None:
 
 
 def explained(parts: app.Parts, subject: Subject) -> Explanation:
-    """What the parts know of the subject now."""
+    """Return the explanation for the subject as of now."""
     now, source = parts.clock(), parts.resolver.routing.source_for(subject)
     if source is None:
-        return Explanation(subject.path, None, None, None, None, None, 0, None, "No source claims this subject.")
+        return Explanation(subject.path, None, None, None, None, None, 0, None, "No source matches this subject.")
     entry, paused = parts.cache.get(parts.resolver.key(subject)), parts.pauses.paused_until(source.place)
     return Explanation(
         subject=subject.path,
@@ -81,27 +81,27 @@ def explained(parts: app.Parts, subject: Subject) -> Explanation:
 
 def _rule(entry: CacheEntry | None, now: datetime, too_old: timedelta) -> str:
     if entry is None:
-        return "Nothing is cached: no request for a while, or something has changed. The next request triggers a fetch."
+        return "Nothing is cached: no recent request, or the status just changed. The next request triggers a fetch."
     if entry.report is None:
-        return f"Unknown: the source was asked {entry.failures} times and did not answer. {ASK}"
+        return f"Unknown: the source was queried {entry.failures} times and did not respond. {ASK}"
     return _rule_for(entry, entry.report, now, too_old)
 
 
 def _rule_for(entry: CacheEntry, report: Report, now: datetime, too_old: timedelta) -> str:
     age = now - entry.confirmed_at
     if not report.exists:
-        return "Unknown: the source knows no such subject. Spelling, case and the kind of subject count."
+        return "Unknown: the source has no such subject. Check its spelling, case and type."
     if report.visibility is Visibility.PRIVATE:
-        return "Unknown to everybody: the source calls it private."
+        return "Unknown without a token: the source says that it is private."
     if report.stale_after is not None and report.stale_after <= now:
-        return f"Unknown: “{report.status}” is outdated since {_time(report.stale_after)}, as its source said."
+        return f"Unknown: its source said that “{report.status}” would be outdated after {_time(report.stale_after)}."
     if age >= too_old:
         return f"Unknown: its source has not confirmed “{report.status}” for longer than BADGE_MAX_STATUS_AGE. {ASK}"
     if report.status is BackupStatus.UNKNOWN:
-        return "Unknown: the source itself says so, or sent a status that the contract does not have."
+        return "Unknown: the source says so itself, or sent an undocumented status."
     shown = f"Shown as “{report.status}”"
     if entry.failures:
-        shown += f", from the cache: the source did not answer {entry.failures} times since. {ASK}"
+        shown += f", from the cache: since then, the source did not respond {entry.failures} times. {ASK}"
     elif now < entry.fresh_until:
         shown += ", as its source reported."
     else:
@@ -112,11 +112,11 @@ def _rule_for(entry: CacheEntry, report: Report, now: datetime, too_old: timedel
 def _lines(explanation: Explanation) -> list[str]:
     lines = [f"{explanation.subject}: {explanation.rule}"]
     if explanation.source is not None:
-        paused = f", which asked for a pause until {explanation.paused_until}" if explanation.paused_until else ""
+        paused = f", which requested a pause until {explanation.paused_until}" if explanation.paused_until else ""
         lines.append(f"  source        {explanation.source}{paused}")
     if explanation.age_seconds is not None:
         age = show_duration(timedelta(seconds=explanation.age_seconds))
-        lines.append(f"  kept          {explanation.kept}, confirmed at {explanation.confirmed_at}, {age} ago")
+        lines.append(f"  cached        {explanation.kept}, confirmed at {explanation.confirmed_at}, {age} ago")
     if explanation.next_refresh is not None:
         lines.append(f"  next refresh  {explanation.next_refresh}, on the next request")
     return lines

@@ -75,7 +75,7 @@ TIME = TimeOption()
 )
 @click.argument("subject", type=SubjectArgument())
 @click.argument("status", metavar="STATUS", type=StatusArgument(REPORTABLE))
-@click.option("--at", type=TIME, help="When this became true; now by default.")
+@click.option("--at", type=TIME, help="When this became true, if not just now.")
 @click.option("--started-at", type=TIME, help="When the run began; tells runs apart that overlap.")
 @click.option("--finished-at", type=TIME, help="When the run ended.")
 @click.option("--next-run-at", type=TIME, help="When the next run is due.")
@@ -109,7 +109,7 @@ def _event(given: Mapping[str, Any]) -> RunEvent:
         return RunEvent(
             subject=given["subject"],
             status=given["status"],
-            at=given["at"] or datetime.now(UTC),
+            at=given["at"],
             started_at=given["started_at"],
             finished_at=given["finished_at"],
             next_run_at=given["next_run_at"],

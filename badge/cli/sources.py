@@ -1,4 +1,4 @@
-"""`badge sources`: is sources.toml right, do its systems answer, and how is an answer read?"""
+"""`badge sources`: check sources.toml, query its systems, and show how a response is read."""
 
 from __future__ import annotations
 
@@ -33,18 +33,18 @@ PROBE_NAME = "doctor-probe"
 
 sources = BadgeGroup(
     "sources",
-    help="Inspect the backup systems that BADGE_SOURCES names.",
+    help="Check the sources in BADGE_SOURCES, and try them out.",
     epilog=examples("badge sources presets", "badge sources check --live", "badge sources try hc acme/web"),
 )
 
 
 @sources.command(epilog=examples("badge sources check", "badge sources check --live --json"))
-@click.option("--live", is_flag=True, help="Ask each system too; that it knows no such subject is an answer.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON, a line for each source.")
+@click.option("--live", is_flag=True, help='Also query each system; "no such subject" counts as a response.')
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, one line per source.")
 def check(*, live: bool, as_json: bool) -> None:
-    """Read BADGE_SOURCES as the service does at its start, and tell every fault.
+    """Validate the file as the service does at start-up, and list every mistake.
 
-    Exit code 0 if all is well, 1 if a system does not answer, 2 if the file is wrong.
+    Exit code 0 if there are none, 1 if a system does not respond, 2 if the file has mistakes.
     """
     configured = configured_or_fault()
     faulty = False
@@ -71,9 +71,9 @@ def _line(document: dict[str, object]) -> str:
 @click.argument("name")
 @click.argument("subject", type=SubjectArgument())
 def try_out(name: str, subject: Subject) -> None:
-    """Ask the source called NAME for SUBJECT and show each step: question, answer, rules, status.
+    """Query the source NAME for SUBJECT and show each step: request, response, rules, status.
 
-    Secrets are not shown. Exit code 1 if the source gave no answer.
+    Secrets are not shown. Exit code 1 if the source did not respond.
     """
     configured_or_fault()
     with local_parts() as parts:
@@ -94,28 +94,28 @@ def _source_called(name: str, sources: Sequence[StatusSource]) -> StatusSource:
     found = next((source for source in sources if source.name == name), None)
     if found is None:
         names = ", ".join(source.name for source in sources)
-        raise Fault(f"No source is called {name}; there are {names}.")
+        raise Fault(f"There is no source {name}; the sources are {names}.")
     return found
 
 
 @sources.command("presets", epilog=examples("badge sources presets"))
 def list_presets() -> None:
-    """List the systems that need no more than an address: `preset = "…"`."""
+    """List the presets, for `preset = "…"` in sources.toml."""
     for name in presets.names():
         click.echo(f"{name:<28} {presets.preset(name).description}")
 
 
 def configured_or_fault() -> Sequence[ConfiguredSource]:
-    """The sources of BADGE_SOURCES; what is wrong with them is a line for each fault."""
+    """Return the sources in BADGE_SOURCES; each mistake is an error line of its own."""
     path: Path | None = settings_or_fault().sources
     if path is None:
-        raise Fault("BADGE_SOURCES is not set: give it the path of a sources.toml (docs/how-to/sources.md).")
+        raise Fault("BADGE_SOURCES is not set: set it to the path of a sources.toml (docs/how-to/sources.md).")
     with faults_by_line():
         return load(path)
 
 
 def failure_of(source: StatusSource, subject: Subject, seconds: float = 5.0) -> str | None:
-    """Why the source gives no answer; None where it gives one."""
+    """Return why the source does not respond, or None if it does."""
     try:
         source.fetch(subject, None, Deadline.after(seconds))
     except SourceUnavailable as unavailable:
@@ -124,7 +124,7 @@ def failure_of(source: StatusSource, subject: Subject, seconds: float = 5.0) -> 
 
 
 def probe_for(entry: Entry) -> Subject:
-    """A subject that this source would be asked for: one of its table, or one that hardly exists."""
+    """Return a subject of this source: one that its table lists, or one that is unlikely to exist."""
     if entry.subjects:
         return Subject.from_path(next(iter(entry.subjects)))
     match = entry.match or Match()

@@ -14,9 +14,9 @@ from badge.model import BackupStatus, Reason, Resolution, Subject
 
 _ORIGINS = {
     "cache": "from the cache",
-    "upstream": "asked just now",
-    "stale": "from the cache, because the source does not answer",
-    "fallback": "nothing is known that may be shown",
+    "upstream": "fetched just now",
+    "stale": "from the cache, because the source does not respond",
+    "fallback": "no status is known, or only one that is too old",
 }
 
 
@@ -62,9 +62,9 @@ def _sentences(document: dict[str, Any]) -> str:
     if document["url"]:
         lines.append(f"Page of the run: {document['url']}")
     if document["exists"] and document["visibility"] == "private":
-        lines.append("It is private: badges show “unknown” to everybody.")
+        lines.append("It is private: without a token, its badge shows “unknown”.")
     elif document["origin"] != "fallback" and not document["exists"]:
-        lines.append("The source knows no such subject.")
+        lines.append("The source has no such subject.")
     else:
         lines.append(f"The badge shows “{document['badgeShows']}”, for another {document['freshForSeconds']} s.")
     return "\n".join(lines)

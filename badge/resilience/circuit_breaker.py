@@ -74,10 +74,10 @@ class CircuitBreaker:
         if was_open:
             self._events.emit(CircuitBreakerMoved(self.name, is_open=False))
 
-    def failed(self) -> None:
-        """Record a failure, which may open the breaker or lengthen its pause."""
+    def failed(self, *, is_lasting: bool = False) -> None:
+        """Record a failure, which may open the breaker or lengthen its pause; one that will last opens it at once."""
         with self._lock:
-            self._failures += 1
+            self._failures = max(self._failures + 1, self._rules.failures if is_lasting else 0)
             now, was_open = self._monotonic(), self.is_open
             # Failures of calls that were under way when it opened, or when a trial failed, don't count again.
             if self._failures < self._rules.failures or (was_open and now < self._counts_from):

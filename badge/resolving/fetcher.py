@@ -22,9 +22,8 @@ from badge.events import (
     SourceCallSuppressed,
     SourceFailed,
 )
-from badge.model import CacheEntry, Report, Subject
+from badge.model import CLOCK_TOLERANCE, CacheEntry, Report, Subject
 from badge.ports import (
-    CLOCK_TOLERANCE,
     LONGEST_PAUSE,
     RANDOM_JITTER,
     CacheKey,

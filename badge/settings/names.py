@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import get_args
 
 from badge import settings_file
 from badge.settings.table import Settings
+from badge.validation import did_you_mean
 
 PREFIX = "BADGE_"
 
@@ -62,5 +62,4 @@ def unknown_variables(environment: Mapping[str, str] | None = None) -> list[str]
 
 def not_a_setting(variable: str, known: set[str]) -> str:
     """Return what is wrong with an unknown variable, as the end of a sentence."""
-    near = difflib.get_close_matches(variable, sorted(known), n=1, cutoff=0.8)
-    return "is no setting" + "".join(f"; did you mean {name}?" for name in near)
+    return "is not a setting" + did_you_mean(variable, known)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -43,7 +43,7 @@ class Settings(BaseModel):
     )
     label: str = Field("backup", max_length=64, description="Text on the left half of a badge.")
     workers: int = Field(2, ge=1, le=64, description="Number of worker processes.")
-    threads: int = Field(8, ge=1, le=256, description="Threads per worker; each serves one request at a time.")
+    threads: int = Field(8, ge=1, le=256, description="Threads per worker; at most a quarter of them make pages.")
     preload: bool = Field(True, description="Load the application before forking, so that workers share memory.")
     metrics_token: SecretStr | None = Field(
         None,
@@ -224,6 +224,12 @@ class Settings(BaseModel):
         """Return where a setting's value came from: `default`, `environment` or `/path/badge.env:3`."""
         return self._origins.get(name, DEFAULT)
 
+    def keeping(self, names: Collection[str], other: Settings) -> Settings:
+        """Return a copy in which these settings are as in `other`."""
+        copy = self.model_copy(update={name: getattr(other, name) for name in names})
+        copy._origins = {**self._origins, **{name: other.origin_of(name) for name in names}}  # noqa: SLF001 - of the same class
+        return copy
+
     @property
     def named_file(self) -> Path | None:
         """The settings file if BADGE_SETTINGS_FILE names it, else None."""
@@ -238,6 +244,11 @@ class Settings(BaseModel):
     def most_waiting(self) -> int:
         """Maximum number of requests per worker that may wait for a source at the same time."""
         return self.waiting or max(1, self.threads // 2)
+
+    @property
+    def most_pages(self) -> int:
+        """Maximum number of pages that a worker makes at the same time; the other threads are left to badges."""
+        return max(1, self.threads // 4)
 
     @property
     def address(self) -> str | None:
@@ -276,3 +287,6 @@ GROUPS = {
     "wait": "Limits",
 }
 """Each group's first setting, and its heading in the reference."""
+
+RESTART_ONLY = ("bind", "data_dir", "workers", "redis_memory_mb")
+"""Settings that a reload can't change."""

@@ -32,11 +32,13 @@ from badge.events import (
     Event,
     FlightEnded,
     LogInTried,
+    PageRefused,
     PingAnswered,
     RefreshBegun,
     SourceAnswered,
     SourceCallSuppressed,
     SourceFailed,
+    StoredTimesAhead,
     SubjectUnmatched,
     UnknownStatusReceived,
 )
@@ -46,6 +48,7 @@ LOGGER = logging.getLogger("badge")
 # Level and message for each kind of event.
 LINES: dict[type[Event], tuple[int, str]] = {
     BadgeServed: (logging.INFO, "badge served"),
+    PageRefused: (logging.DEBUG, "page refused"),
     PingAnswered: (logging.INFO, "ping answered"),
     SourceAnswered: (logging.DEBUG, "source answered"),
     SourceFailed: (logging.WARNING, "source unavailable"),
@@ -63,6 +66,7 @@ LINES: dict[type[Event], tuple[int, str]] = {
     CatalogueFailed: (logging.WARNING, "catalogue failed"),
     AnswerCrashed: (logging.ERROR, "unexpected exception"),
     LogInTried: (logging.WARNING, "login attempted"),
+    StoredTimesAhead: (logging.WARNING, "stored times lie ahead of now; check the clocks"),
 }
 
 # During an outage, each request repeats these.

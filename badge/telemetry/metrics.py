@@ -24,11 +24,13 @@ from badge.events import (
     Event,
     FlightEnded,
     LogInTried,
+    PageRefused,
     PingAnswered,
     RefreshBegun,
     SourceAnswered,
     SourceCallSuppressed,
     SourceFailed,
+    StoredTimesAhead,
     SubjectUnmatched,
     UnknownStatusReceived,
 )
@@ -64,6 +66,7 @@ METRICS = (
     Declared("badge_requests_total", Kind.COUNTER, "Badge requests answered.", ("format", "status", "origin")),
     Declared("badge_hot_path_hits_total", Kind.COUNTER, "Badge requests answered from the edge cache.", ()),
     Declared("badge_request_seconds", Kind.HISTOGRAM, "Time to answer a badge request in Flask.", ("format",)),
+    Declared("badge_pages_refused_total", Kind.COUNTER, "Pages refused because too many were being made."),
     Declared("badge_pings_total", Kind.COUNTER, "Pings accepted or refused.", ("signal", "http_status")),
     Declared("badge_crashes_total", Kind.COUNTER, "Unexpected exceptions (bugs).", ("where",)),
     Declared("badge_catalogue_failures_total", Kind.COUNTER, "Failed catalogue operations.", ("operation", "error")),
@@ -79,7 +82,13 @@ METRICS = (
     Declared("badge_subjects_unrouted_total", Kind.COUNTER, "Requests for subjects that no source matches."),
     Declared("badge_breaker_moves_total", Kind.COUNTER, "Circuit breakers opened or closed.", ("name", "to")),
     Declared("badge_log_ins_total", Kind.COUNTER, "Login attempts to the dashboard.", ("end",)),
+    Declared("badge_times_ahead_total", Kind.COUNTER, "Events and fetches of subjects with times ahead of now."),
     Declared("badge_breaker_open", Kind.GAUGE, "1 while the circuit breaker is open in any worker.", ("name",)),
+    Declared(
+        "badge_configuration_current",
+        Kind.GAUGE,
+        "1 if the service uses the configuration on disk, 0 if the last reload found faults or needs a restart.",
+    ),
 )
 
 
@@ -111,6 +120,10 @@ class Metrics(Collector):
         """Set a gauge; raises `UndeclaredMetric`."""
         self._check(name, Kind.GAUGE, labels)
         self._counts.set(name, labels, value)
+
+    def value(self, name: str, *labels: str) -> float:
+        """Return a number as /metrics shows it, 0 if it was never set."""
+        return self._counts.totals().get((name, labels), 0.0)
 
     def count(self, event: Event) -> None:
         """Update the metrics that an event changes."""
@@ -197,6 +210,7 @@ _UPDATES: Mapping[type[Event], Callable[[Metrics, Any], None]] = {
     BadgeServed: _served,
     SourceAnswered: _answered,
     CircuitBreakerMoved: _breaker,
+    PageRefused: lambda metrics, _: metrics.add("badge_pages_refused_total"),
     PingAnswered: lambda metrics, event: metrics.add("badge_pings_total", event.signal, str(event.http_status)),
     AnswerCrashed: lambda metrics, event: metrics.add("badge_crashes_total", event.where),
     CatalogueFailed: lambda metrics, event: metrics.add("badge_catalogue_failures_total", event.operation, event.error),
@@ -209,5 +223,6 @@ _UPDATES: Mapping[type[Event], Callable[[Metrics, Any], None]] = {
     SourceCallSuppressed: lambda metrics, event: metrics.add("badge_source_spared_total", event.source, event.why),
     UnknownStatusReceived: lambda metrics, event: metrics.add("badge_source_unknown_words_total", event.source),
     LogInTried: lambda metrics, event: metrics.add("badge_log_ins_total", event.end),
+    StoredTimesAhead: lambda metrics, _: metrics.add("badge_times_ahead_total"),
     SubjectUnmatched: lambda metrics, _: metrics.add("badge_subjects_unrouted_total"),
 }

@@ -13,14 +13,18 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import MetaData, QueuePool, insert, inspect, update
+from sqlalchemy import MetaData, QueuePool, insert, inspect, select, update
 
+from badge.cache.envelope import to_micros as micros
+from badge.catalogue.backup import renew_cache_identity
 from badge.catalogue.database import Database, new_engine
 from badge.catalogue.events import RunEvent
 from badge.catalogue.keys import KeyNameTaken, KeyVerdict, NoSuchKey, Scope
-from badge.catalogue.migration import migrate, upgrade
+from badge.catalogue.migration import MIGRATIONS, migrate, upgrade
 from badge.catalogue.schema import api_keys, metadata
 from badge.catalogue.source import CatalogueSource
 from badge.catalogue.store import Catalogue, IsExpected, NothingKnown, Retention, SubjectRecords
@@ -169,17 +173,34 @@ def test_a_cursor_of_somebody_else_s_is_refused(store: Store, cursor: str) -> No
         store.catalogue.list(ListingFilter(), cursor)
 
 
-def test_old_runs_are_forgotten_but_what_the_state_rests_on_is_not(store: Store) -> None:
-    cache_policy = Catalogue(store.catalogue.database, store.clock, Retention(timedelta(days=10), 3))
+def test_old_runs_are_pruned_except_those_that_the_state_depends_on(store: Store) -> None:
+    catalogue = Catalogue(store.catalogue.database, store.clock, Retention(timedelta(days=10), 3))
     for day in range(6):
-        cache_policy.record(RunEvent(subject=WEB, status=BackupStatus.SUCCEEDED, at=START + timedelta(days=day - 5)))
-    assert len(cache_policy.runs(WEB)) == 3
+        catalogue.record(RunEvent(subject=WEB, status=BackupStatus.SUCCEEDED, at=START + timedelta(days=day - 5)))
+    assert len(catalogue.runs(WEB)) == 3
     store.clock.advance(days=100)
-    cache_policy.record(RunEvent(subject=WEB, status=BackupStatus.IN_PROGRESS, at=store.clock()))
-    assert [run.status for run in cache_policy.runs(WEB)] == [BackupStatus.IN_PROGRESS, BackupStatus.SUCCEEDED]
-    report = cache_policy.report_for(WEB)
-    assert report is not None
-    assert report.last_success_at == START
+    for status in (BackupStatus.SCHEDULED, BackupStatus.IN_PROGRESS):
+        catalogue.record(RunEvent(subject=WEB, status=status, at=store.clock()))
+    assert [run.status for run in catalogue.runs(WEB)] == [BackupStatus.IN_PROGRESS, BackupStatus.SUCCEEDED]
+    assert store.report().last_success_at == START
+
+
+def test_the_last_success_is_kept_however_many_runs_failed_since(store: Store) -> None:
+    catalogue = Catalogue(store.catalogue.database, store.clock, Retention(timedelta(days=10), 3))
+    for status in [BackupStatus.SUCCEEDED] * 2 + [BackupStatus.FAILED] * 9:
+        store.clock.advance(days=9)
+        catalogue.record(RunEvent(subject=WEB, status=status))
+    assert [run.status for run in catalogue.runs(WEB)] == [BackupStatus.FAILED] * 3 + [BackupStatus.SUCCEEDED]
+    assert store.report().last_success_at == START + timedelta(days=18)
+
+
+def test_a_clock_that_jumps_ahead_does_not_delete_the_history(store: Store) -> None:
+    store.receive(BackupStatus.SUCCEEDED)
+    store.clock.advance(days=1)
+    store.receive(BackupStatus.FAILED)
+    store.clock.advance(days=26_000)
+    store.receive(BackupStatus.FAILED)
+    assert len(store.catalogue.runs(WEB)) == 3
 
 
 def record_many(url: str, first: int) -> None:
@@ -259,10 +280,113 @@ def test_an_older_schema_is_brought_up_to_date_with_what_is_in_it(new_url: str) 
     store.close()
 
 
+def minutes(number: float) -> int:
+    return micros(START + timedelta(minutes=number))
+
+
+def old_run(subject_id: int, start: float, status: str, end: float | None) -> dict[str, object]:
+    last = minutes(start if end is None else end)
+    finished_at = None if end is None else last
+    return {"subject_id": subject_id, "started_at": minutes(start), "status": status, "event_at": last} | {
+        "finished_at": finished_at,
+        "run_id": None,
+    }
+
+
+def test_runs_from_before_there_were_sequence_numbers_keep_their_order(new_url: str) -> None:
+    upgrade(new_url, to="0002")
+    engine, old = new_engine(new_url), MetaData()
+    deleted, back = Subject.legacy("acme", "deleted"), Subject.legacy("acme", "back")
+    times = {"deleted_at": minutes(30)}
+    with engine.begin() as connection:
+        old.reflect(connection)
+        rows = [
+            {**OLD_SUBJECT, "deleted_at": None},
+            {**OLD_SUBJECT, **times, "name_key": "deleted", "name": "deleted", "status": "deleted"},
+            {**OLD_SUBJECT, **times, "name_key": "back", "name": "back", "status": "inProgress"},
+        ]
+        connection.execute(insert(old.tables["subjects"]), rows)
+        ids = dict(connection.execute(select(old.tables["subjects"].c.name, old.tables["subjects"].c.id)).all())
+        runs = [
+            # The newest run was stored first.
+            old_run(ids["web"], 60, "failed", 65),
+            old_run(ids["web"], 0, "succeeded", 5),
+            old_run(ids["deleted"], 10, "succeeded", 40),
+            old_run(ids["back"], 10, "succeeded", 15),
+            old_run(ids["back"], 45, "inProgress", None),
+        ]
+        connection.execute(insert(old.tables["runs"]), runs)
+    engine.dispose()
+    migrate(new_url)
+    with closing(Store.on(new_url)) as store:
+        store.clock.advance(hours=2)
+        assert [run.status for run in store.catalogue.runs(WEB)] == [BackupStatus.FAILED, BackupStatus.SUCCEEDED]
+        assert [run.sequence for run in store.catalogue.runs(WEB)] == [2, 1]
+        late = RunEvent(subject=WEB, status=BackupStatus.SUCCEEDED, started_at=START + timedelta(minutes=30))
+        assert not store.catalogue.record(late).applied
+        for subject, shown in ((WEB, BackupStatus.FAILED), (deleted, BackupStatus.DELETED)):
+            # What was recorded before the migration stays as it is when it is reported again.
+            again = RunEvent(
+                subject=subject,
+                status=BackupStatus.SUCCEEDED,
+                at=START + timedelta(minutes=5 if subject is WEB else 40),
+                started_at=START + timedelta(minutes=0 if subject is WEB else 10),
+            )
+            assert not store.catalogue.record(again).applied
+            assert store.status(subject) is shown
+        assert store.receive(BackupStatus.SUCCEEDED, back)
+        assert [run.started_at for run in store.catalogue.runs(back)] == [
+            START + timedelta(minutes=45),
+            START + timedelta(minutes=10),
+        ]
+
+
+def test_an_overdue_backup_is_still_noticed_after_the_migration(new_url: str) -> None:
+    upgrade(new_url, to="0002")
+    engine, old = new_engine(new_url), MetaData()
+    due = {"last_finished": "succeeded", "due_at": minutes(60), "overdue_at": minutes(120)}
+    with engine.begin() as connection:
+        old.reflect(connection)
+        connection.execute(insert(old.tables["subjects"]).values({**OLD_SUBJECT, **due, "status": "succeeded"}))
+        connection.execute(insert(old.tables["runs"]).values(old_run(1, 0, "succeeded", 5)))
+        check = {"subject_id": 1, "digest": "x", "prefix": "x", "every_seconds": 3300, "grace_seconds": 3600}
+        connection.execute(insert(old.tables["checks"]).values({**check, "since": minutes(-9)}))
+    engine.dispose()
+    migrate(new_url)
+    with closing(Store.on(new_url)) as store:
+        assert store.status() is BackupStatus.SUCCEEDED
+        store.clock.advance(hours=2)
+        assert store.status() is BackupStatus.FAILED
+
+
+def test_the_migration_can_be_undone(store: Store) -> None:
+    store.tell(BackupStatus.SUCCEEDED)
+    engine = new_engine(store.url)
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.downgrade(config, "0002")
+    engine.dispose()
+    migrate(store.url)
+    assert store.status() is BackupStatus.SUCCEEDED
+    assert store.receive(BackupStatus.FAILED)
+
+
 def test_migrating_again_changes_nothing(store: Store) -> None:
     store.tell(BackupStatus.SUCCEEDED)
     migrate(store.url)
     assert store.status() is BackupStatus.SUCCEEDED
+
+
+def test_the_identity_in_the_cache_stays_until_it_is_renewed(store: Store) -> None:
+    database = store.catalogue.database
+    before = database.cache_identity
+    migrate(store.url)
+    assert database.read_cache_identity() == before
+    store.close()
+    renew_cache_identity(store.url)
+    assert database.read_cache_identity() != before
 
 
 def test_two_processes_can_migrate_at_once(new_url: str) -> None:

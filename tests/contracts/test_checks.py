@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from badge.catalogue.checks import CheckExists, NoSuchCheck, slug_for
-from badge.listing import ListingFilter
+from badge.listing import ListingFilter, ListingOrder
 from badge.model import BackupStatus, Subject, Visibility
 from tests.doubles import START
 from tests.store import WEB, Store
@@ -178,3 +178,65 @@ def test_reports_that_are_no_pings_count_too(store: Store) -> None:
     store.clock.advance(hours=20)
     assert store.status() is BackupStatus.SUCCEEDED
     assert store.report().next_run_at == START + timedelta(hours=44)
+
+
+IN_2099 = timedelta(days=26_000)
+
+
+def test_a_success_of_2099_does_not_keep_a_backup_from_being_overdue(store: Store) -> None:
+    store.checks.create(WEB, DAY, HOUR)
+    store.checks.create(API, DAY, HOUR)
+    store.clock.advance(hours=10)
+    for subject in (WEB, API):
+        store.receive(BackupStatus.SUCCEEDED, subject)
+    store.clock.advance(days=IN_2099.days)
+    store.receive(BackupStatus.SUCCEEDED)
+    store.clock.advance(days=-IN_2099.days, hours=24.9)
+    assert (store.status(), names(store, status=BackupStatus.FAILED)) == (BackupStatus.SUCCEEDED, [])
+    # The last end that is known was at 10:00.
+    store.clock.advance(hours=0.1)
+    assert (store.status(), store.report().finished_at) == (BackupStatus.FAILED, START + timedelta(hours=35))
+    store.clock.advance(hours=1)
+    for order in ListingOrder:
+        found = store.catalogue.list(ListingFilter(), order=order).items
+        assert {item.subject.name: item.report.status for item in found} == {
+            "web": BackupStatus.FAILED,
+            "api": BackupStatus.FAILED,
+        }
+    assert names(store, status=BackupStatus.FAILED) == names(store, shown_as=BackupStatus.FAILED) == ["api", "web"]
+    assert names(store, shown_as=BackupStatus.SUCCEEDED) == []
+    for narrowed in (ListingFilter(), ListingFilter(words=("acme",))):
+        assert store.catalogue.totals(narrowed).by_status == {BackupStatus.FAILED: 2}
+    assert {check.overdue_at for check in store.checks.list()} == {START + timedelta(hours=35)}
+    store.receive(BackupStatus.SUCCEEDED)
+    assert store.status() is BackupStatus.SUCCEEDED
+    store.clock.advance(hours=25)
+    assert store.status() is BackupStatus.FAILED
+
+
+def test_a_success_of_2099_alone_is_overdue_as_if_there_had_been_none(store: Store) -> None:
+    store.checks.create(WEB, DAY, HOUR)
+    store.clock.advance(days=IN_2099.days)
+    store.receive(BackupStatus.SUCCEEDED)
+    store.clock.advance(days=-IN_2099.days, hours=24.9)
+    assert store.status() is BackupStatus.SUCCEEDED
+    store.clock.advance(hours=0.1)
+    assert store.status() is BackupStatus.FAILED
+
+
+def test_a_failure_of_2099_is_never_overdue(store: Store) -> None:
+    store.checks.create(WEB, DAY, HOUR)
+    store.clock.advance(days=IN_2099.days)
+    store.receive(BackupStatus.FAILED)
+    store.clock.advance(days=-IN_2099.days)
+    before = store.report().revision
+    store.clock.advance(days=9)
+    assert (store.status(), store.report().revision) == (BackupStatus.FAILED, before)
+
+
+def test_a_host_that_is_an_hour_behind_sees_no_overdue_backup(store: Store) -> None:
+    store.checks.create(WEB, DAY, HOUR)
+    store.clock.advance(hours=20)
+    store.receive(BackupStatus.SUCCEEDED)
+    store.clock.advance(hours=-1)
+    assert store.status() is BackupStatus.SUCCEEDED

@@ -9,16 +9,21 @@ import subprocess
 import time
 import tomllib
 from collections.abc import Iterator
+from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 
 import click
 import pytest
 from click.testing import CliRunner
 
+from badge import __version__
+from badge.catalogue.migration import migrate
 from badge.cli import badge
-from badge.model import Subject
+from badge.model import BackupStatus, Subject
 from badge.web.badges.private_tokens import PrivateTokens
 from tests.servers import BIN, PROJECT, Service, flask_badge, log_in, running_service
+from tests.store import Store
 
 WEB = "GitHub/acme/Repository/web"
 PICTURE = PROJECT / "tests" / "golden" / "failed.png"
@@ -93,7 +98,7 @@ WRONG = [
     (["report", WEB, "failed", "--to", "http://127.0.0.1:9", "--key-file", str(PICTURE)], "one line of ASCII"),
     (["report", WEB, "failed", "--nope"], "No such option"),
     (["nope"], "No such command"),
-    (["draw", "failed", "-o", "x.gif"], "has to end in .svg or .png"),
+    (["draw", "failed", "-o", "x.gif"], "must end in .svg or .png"),
     (["draw", "great", "-o", "x.svg"], "'great' is not one of"),
     (["key", "create", "no spaces"], "letters"),
     (["key", "revoke", "nobody"], "no key called nobody"),
@@ -102,6 +107,8 @@ WRONG = [
     (["key", "create", "x", "--expires-in", "36501d"], "give 36500d at most"),
     (["key", "create", "x", "--expires-in", "0s"], "give more than 0s"),
     (["check", "create", WEB], "Missing option '--every'"),
+    (["check", "create", WEB, "--every", "24"], "give a number and a unit"),
+    (["key", "create", "x", "--expires-in", "30"], "give a number and a unit"),
     (["check", "create", WEB, "--every", "999999999d"], "give 36500d at most"),
     (["check", "create", WEB, "--every", "5s", "--grace", "500d"], "365 days"),
     (["check", "create", WEB, "--every", "1d", "--slug", "No Slug"], "a slug has up to 100 of a-z"),
@@ -201,7 +208,7 @@ def test_a_check_is_made_listed_rotated_and_deleted(tmp_path: Path) -> None:
 def test_a_slug_that_two_checks_have_is_told(tmp_path: Path) -> None:
     run(tmp_path, "check", "create", "acme/web", "--every", "1d")
     again = run(tmp_path, "check", "create", "other/web", "--every", "1d")
-    assert (again.returncode, "has the slug web too" in again.stderr) == (0, True)
+    assert (again.returncode, "also has the slug web" in again.stderr) == (0, True)
 
 
 def test_an_address_for_jobs_needs_one_that_they_can_reach(tmp_path: Path) -> None:
@@ -251,16 +258,16 @@ def test_the_demo_a_second_time_adds_nothing(tmp_path: Path) -> None:
     run(tmp_path, "report", WEB, "failed")
     first, second = run(tmp_path, "demo").stdout.splitlines(), run(tmp_path, "demo").stdout.splitlines()
     assert first[:-1] == second[:-1]
-    assert "nothing was added" in second[-1]
+    assert "Nothing was added" in second[-1]
     with sqlite3.connect(tmp_path / "catalogue.sqlite3") as database:
-        assert database.execute("SELECT count(*) FROM runs").fetchone() == (54,)
+        assert database.execute("SELECT count(*) FROM runs").fetchone() == (44,)
 
 
 def test_a_misspelt_variable_is_named_and_is_no_error(tmp_path: Path) -> None:
     here = {"BADGE_DATA_DIR": str(tmp_path), "BADGE_LABLE": "x", "BADGE_PORT": "1"}
     done = flask_badge("report", WEB, "succeeded", **here)
     assert done.returncode == 0
-    assert done.stderr == "Note: BADGE_LABLE is no setting; did you mean BADGE_LABEL? BADGE_PORT is no setting.\n"
+    assert done.stderr == "Note: BADGE_LABLE is not a setting; did you mean BADGE_LABEL? BADGE_PORT is not a setting.\n"
     assert flask_badge("doctor", **here).stderr == ""
 
 
@@ -280,10 +287,28 @@ def test_the_demo_is_removed_but_for_what_a_job_may_ping(tmp_path: Path) -> None
     run(tmp_path, "check", "create", "acme/api", "--every", "1d")
     done = run(tmp_path, "demo", "--remove")
     assert (done.returncode, done.stderr) == (0, "")
-    assert "GitHub/acme/Repository/api: kept, for its backups are expected\n" in done.stdout
+    assert "GitHub/acme/Repository/api: kept, because it has a check\n" in done.stdout
     assert done.stdout.count(": removed\n") == 7
     assert run(tmp_path, "delete", "acme/own", "--yes").returncode == 0
-    assert run(tmp_path, "demo", "--remove").stdout.count("\n") == 1
+    run(tmp_path, "check", "delete", "acme/api")
+    assert run(tmp_path, "demo", "--remove").stdout == "GitHub/acme/Repository/api: removed\n"
+    assert run(tmp_path, "demo", "--remove").stdout == "There is no demo data to remove.\n"
+
+
+def test_the_demo_leaves_alone_what_was_reported_under_its_names(tmp_path: Path) -> None:
+    run(tmp_path, "report", "acme/web", "failed")
+    run(tmp_path, "demo")
+    run(tmp_path, "report", "acme/billing", "succeeded")
+    assert json.loads(run(tmp_path, "status", "acme/web", "--json").stdout)["status"] == "failed"
+    removed = run(tmp_path, "demo", "--remove").stdout
+    assert "acme/Repository/web" not in removed
+    assert "GitHub/acme/Repository/billing: kept, because it has other runs too\n" in removed
+    for subject, status in (("acme/web", "failed"), ("acme/billing", "succeeded")):
+        assert json.loads(run(tmp_path, "status", subject, "--json").stdout)["status"] == status
+
+
+def test_the_version_is_that_of_the_package() -> None:
+    assert flask_badge("--version").stdout == f"badge, version {__version__}\n"
 
 
 def test_a_subject_is_deleted_after_asking(tmp_path: Path) -> None:
@@ -342,13 +367,26 @@ def test_the_settings_are_shown_without_secrets(tmp_path: Path) -> None:
     assert "hunter2" not in done.stdout
 
 
-def test_the_doctor_finds_all_well(service: Service) -> None:
+def test_check_config_finds_that_everything_works(service: Service) -> None:
     said = service.flask_badge("check-config")
     assert "FAIL" not in said
-    assert "ok   cache     the embedded Valkey answers" in said
+    assert "ok   cache     the embedded Valkey works" in said
+    assert "note links     BADGE_PUBLIC_URL is not set" in said
     findings = [json.loads(line) for line in service.flask_badge("check-config", "--json").splitlines()]
     assert {finding["what"] for finding in findings} == {"settings", "data", "cache", "catalogue", "pictures", "links"}
     assert all(finding["fine"] for finding in findings)
+    assert {finding["what"] for finding in findings if finding["level"] == "note"} == {"links"}
+
+
+def test_the_doctor_counts_subjects_with_times_ahead_of_now(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'catalogue.sqlite3'}"
+    migrate(url)
+    with closing(Store.on(url)) as store:
+        store.clock.now = datetime(2099, 1, 1, tzinfo=UTC)
+        store.receive(BackupStatus.SUCCEEDED)
+    done = run(tmp_path, "check-config")
+    assert done.returncode == 1
+    assert "1 subject has times ahead of this machine's clock" in done.stdout
 
 
 def test_what_a_badge_shows_and_why(service: Service, tmp_path: Path) -> None:
@@ -358,19 +396,19 @@ def test_what_a_badge_shows_and_why(service: Service, tmp_path: Path) -> None:
     assert "from the cache" in service.flask_badge("status", "acme/shown")
     service.flask_badge("report", "acme/secret", "failed", "--visibility", "private")
     assert "It is private" in service.flask_badge("status", "acme/secret")
-    assert "knows no such subject" in service.flask_badge("status", "acme/none")
+    assert "has no such subject" in service.flask_badge("status", "acme/none")
     lost = flask_badge("status", "acme/web", BADGE_UPSTREAM_URL="http://127.0.0.1:9", BADGE_DATA_DIR=str(tmp_path))
-    assert (lost.returncode, "nothing is known" in lost.stdout) == (1, True)
+    assert (lost.returncode, "no status is known" in lost.stdout) == (1, True)
 
 
-def test_the_doctor_explains_bad_settings(tmp_path: Path) -> None:
+def test_check_config_explains_invalid_settings(tmp_path: Path) -> None:
     done = flask_badge("check-config", BADGE_WORKERS="many", BADGE_BIND="x", BADGE_WORKER="1")
     assert done.returncode == 2
     assert done.stdout.count("FAIL settings") == 2
     assert "did you mean BADGE_WORKERS?" in done.stdout
 
 
-def test_the_doctor_says_what_to_do_about_each_fault(tmp_path: Path) -> None:
+def test_check_config_says_how_to_fix_each_fault(tmp_path: Path) -> None:
     done = flask_badge(
         "check-config",
         BADGE_DATA_DIR=str(tmp_path),
@@ -378,7 +416,7 @@ def test_the_doctor_says_what_to_do_about_each_fault(tmp_path: Path) -> None:
         BADGE_UPSTREAM_URL="http://127.0.0.1:9",
     )
     assert done.returncode == 1
-    assert "FAIL cache     redis://127.0.0.1:9/0 does not answer" in done.stdout
+    assert "FAIL cache     redis://127.0.0.1:9/0 can't be reached: nothing listens there" in done.stdout
     assert "FAIL upstream  http://127.0.0.1:9: connect; nothing listens there" in done.stdout
 
 
@@ -386,7 +424,9 @@ def test_why_a_badge_is_what_it_is(tmp_path: Path) -> None:
     run(tmp_path, "report", WEB, "failed")
     done = run(tmp_path, "explain", WEB)
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.startswith(f"{WEB}: Nothing can be told, for the cache does not answer: no service runs here")
+    assert done.stdout.startswith(
+        f"{WEB}: Not known, because the cache does not respond: either no service is running here"
+    )
     assert json.loads(run(tmp_path, "explain", "acme/web", "--json").stdout)["source"] == "catalogue"
 
 

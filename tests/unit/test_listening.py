@@ -1,4 +1,4 @@
-"""Where the service can't listen, one line says why and what to set instead."""
+"""BADGE_BIND: one line says why the service cannot listen there and what to set instead."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.servers import free_port
 
 
 @pytest.mark.parametrize(("family", "host"), [(socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "[::1]")])
-def test_a_port_in_use_is_told_and_a_free_one_is_fine(family: socket.AddressFamily, host: str) -> None:
+def test_a_port_in_use_is_a_fault_and_a_free_one_is_not(family: socket.AddressFamily, host: str) -> None:
     with socket.socket(family) as other:
         other.bind((host.strip("[]"), 0))
         other.listen()
@@ -21,11 +21,11 @@ def test_a_port_in_use_is_told_and_a_free_one_is_fine(family: socket.AddressFami
     assert fault_of(bind) is None
 
 
-def test_an_address_of_another_machine_is_told() -> None:
-    assert "is no address of this machine" in (fault_of(f"192.0.2.1:{free_port()}") or "")
+def test_an_address_of_another_machine_is_a_fault() -> None:
+    assert "is not an address of this machine" in (fault_of(f"192.0.2.1:{free_port()}") or "")
 
 
-def test_a_socket_on_which_somebody_listens_is_not_taken_over_but_a_dead_one_is(tmp_path: Path) -> None:
+def test_a_socket_in_use_is_a_fault_and_a_dead_one_is_not(tmp_path: Path) -> None:
     path = tmp_path / "s"
     with socket.socket(socket.AF_UNIX) as other:
         other.bind(str(path))
@@ -36,7 +36,7 @@ def test_a_socket_on_which_somebody_listens_is_not_taken_over_but_a_dead_one_is(
     assert fault_of(f"unix:{tmp_path}/new") is None
 
 
-def test_a_path_that_can_be_no_socket_is_told(tmp_path: Path) -> None:
+def test_a_path_that_can_t_be_a_socket_is_a_fault(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    assert "exists and is no socket" in (fault_of(f"unix:{tmp_path}/file") or "")
+    assert "exists and is not a socket" in (fault_of(f"unix:{tmp_path}/file") or "")
     assert "there is no folder" in (fault_of(f"unix:{tmp_path}/none/s") or "")

@@ -1,4 +1,4 @@
-"""Settings: all faults are reported at once, secrets come from files and are never shown, the docs match."""
+"""Settings: all faults are reported at once, secrets are read from files and never shown, the docs match."""
 
 import subprocess
 import sys
@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from badge.settings import (
+    RESTART_ONLY,
     SECRETS,
     BadSettings,
     load,
@@ -158,8 +159,8 @@ def test_shown_settings_hide_passwords_and_keys() -> None:
     assert values["BADGE_REDIS_URL"] == "rediss://<secret>@cache:6380/1"
 
 
-def test_a_misspelt_variable_is_reported() -> None:
-    assert unknown_variables({"BADGE_WORKER": "2"}) == ["BADGE_WORKER is no setting; did you mean BADGE_WORKERS?"]
+def test_a_misspelt_variable_is_reported_with_the_nearest_setting() -> None:
+    assert unknown_variables({"BADGE_WORKER": "2"}) == ["BADGE_WORKER is not a setting; did you mean BADGE_WORKERS?"]
     assert unknown_variables({"BADGE_WORKERS": "2", "BADGE_REDIS_URL_FILE": "x"}) == []
 
 
@@ -187,6 +188,18 @@ def test_the_configuration_page_matches_the_code() -> None:
     assert table() in page
     for name in SECRETS:
         assert f"`{variable_for(name)}_FILE`" in page
+
+
+def test_the_deployment_page_names_the_settings_that_a_reload_can_t_change() -> None:
+    page = (PROJECT / "docs" / "how-to" / "deploy.md").read_text()
+    for name in RESTART_ONLY:
+        assert f"`{variable_for(name)}`" in page
+
+
+def test_settings_can_be_kept_as_they_were_together_with_their_origin() -> None:
+    settings = load({"BADGE_WORKERS": "3", "BADGE_LABEL": "new"}).keeping(["workers"], load({}))
+    assert (settings.workers, settings.origin_of("workers")) == (2, "default")
+    assert (settings.label, settings.origin_of("label")) == ("new", "environment")
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The settings file: which one counts, how its lines are read, and every fault of it with file and line."""
+"""The settings file: which one is read, how its lines are parsed, and its faults with file and line."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def faults_in(file: Path, **environment: str) -> list[str]:
     return [str(fault) for fault in raised.value.faults]
 
 
-def test_the_first_place_that_exists_counts_unless_the_variable_names_another(tmp_path: Path) -> None:
+def test_the_first_existing_file_is_read_unless_the_variable_names_another(tmp_path: Path) -> None:
     second, named = written(tmp_path, "BADGE_LABEL=second"), written(tmp_path, "BADGE_LABEL=named", name="other")
     places = [tmp_path / "missing", second, written(tmp_path, "BADGE_LABEL=third", name="third")]
     for environment, path in (({}, second), ({"BADGE_SETTINGS_FILE": str(named)}, named)):
@@ -39,12 +39,12 @@ def test_the_first_place_that_exists_counts_unless_the_variable_names_another(tm
     assert find_file({}, places[:1]) is None
 
 
-def test_values_are_taken_as_they_are_between_comments_and_blank_lines(tmp_path: Path) -> None:
+def test_values_are_literal_and_comments_and_blank_lines_are_skipped(tmp_path: Path) -> None:
     file = written(tmp_path, "# BADGE_WORKERS=9", "", 'BADGE_LABEL=a "b" $HOME # c = d', "  BADGE_WORKERS=3\r")
     assert (settings_in(file).label, settings_in(file).workers) == ('a "b" $HOME # c = d', 3)
 
 
-def test_the_environment_wins_and_each_value_tells_where_it_came_from(tmp_path: Path) -> None:
+def test_the_environment_wins_and_each_value_has_its_origin(tmp_path: Path) -> None:
     file = written(tmp_path, "BADGE_LABEL=file", "BADGE_WORKERS=3", "BADGE_THREADS=8")
     settings = settings_in(file, BADGE_LABEL="here", BADGE_WORKERS="")
     assert (settings.label, settings.workers) == ("here", 3)
@@ -53,7 +53,7 @@ def test_the_environment_wins_and_each_value_tells_where_it_came_from(tmp_path: 
     assert set(changed(settings)) == {f"BADGE_WORKERS=3 ({file}:2)", "BADGE_LABEL=here (environment)"}
 
 
-def test_relative_paths_start_at_the_folder_of_the_file(tmp_path: Path) -> None:
+def test_relative_paths_are_relative_to_the_file_s_folder(tmp_path: Path) -> None:
     (tmp_path / "key").write_text("s3cret\n")
     lines = ["BADGE_DATA_DIR=data", "BADGE_UPSTREAM_URL=http://up", "BADGE_UPSTREAM_API_KEY_FILE=key"]
     settings = settings_in(written(tmp_path, *lines))
@@ -63,16 +63,16 @@ def test_relative_paths_start_at_the_folder_of_the_file(tmp_path: Path) -> None:
     assert settings.origin_of("upstream_api_key") == f"{tmp_path}/badge.env:3"
 
 
-def test_a_secret_of_the_environment_replaces_the_file_s_in_either_form(tmp_path: Path) -> None:
+def test_a_secret_in_the_environment_overrides_the_settings_file_in_either_form(tmp_path: Path) -> None:
     file = written(tmp_path, "BADGE_REDIS_URL_FILE=/nowhere")
     assert settings_in(file, BADGE_REDIS_URL="redis://here").origin_of("redis_url") == "environment"
 
 
-def test_every_fault_is_told_at_once_with_file_and_line(tmp_path: Path) -> None:
+def test_every_fault_is_reported_at_once_with_file_and_line(tmp_path: Path) -> None:
     file = written(
         tmp_path,
         "BADGE_WORKERS=many",
-        "export BADGE_THREADS=2",
+        "BADGE_THREADS 2",
         "BADGE_WORKER=2",
         "BADGE_LABEL=a",
         "BADGE_LABEL=b",
@@ -84,7 +84,7 @@ def test_every_fault_is_told_at_once_with_file_and_line(tmp_path: Path) -> None:
     for fault in (
         f"{file}:2: write NAME=value, or begin the line with # for a comment",
         f"{file}:5: BADGE_LABEL is given twice, also in line 4; keep one",
-        f"{file}:3: BADGE_WORKER: is no setting; did you mean BADGE_WORKERS?",
+        f"{file}:3: BADGE_WORKER: is not a setting; did you mean BADGE_WORKERS?",
         f"{file}:7: BADGE_API_KEY: is read from the environment only",
         f"{file}:8: BADGE_UPSTREAM_API_KEY: is given without BADGE_UPSTREAM_URL",
         "BADGE_BIND: give host:port, such as 127.0.0.1:8000, or unix:/path",
@@ -92,6 +92,19 @@ def test_every_fault_is_told_at_once_with_file_and_line(tmp_path: Path) -> None:
         assert fault in faults
     assert {fault.partition(": ")[0] for fault in faults} >= {f"{file}:1", f"{file}:6"}
     assert (len(faults), "hunter2" in str(faults)) == (8, False)
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        ('BADGE_PUBLIC_URL="https://badges.example.org"', "BADGE_PUBLIC_URL: write the value without quotes"),
+        ("BADGE_DATA_DIR='/var/lib/badge'", "BADGE_DATA_DIR: write the value without quotes"),
+        ("export BADGE_WORKERS=2", "write NAME=value without export"),
+    ],
+)
+def test_the_syntax_of_a_shell_is_a_fault_that_says_what_to_write(tmp_path: Path, line: str, problem: str) -> None:
+    file = written(tmp_path, line)
+    assert faults_in(file) == [f"{file}:1: {problem}"]
 
 
 def test_a_file_that_can_t_be_read_is_a_fault(tmp_path: Path) -> None:
@@ -102,11 +115,11 @@ def test_a_file_that_can_t_be_read_is_a_fault(tmp_path: Path) -> None:
         load_from({}, find_file({"BADGE_SETTINGS_FILE": "/nowhere/x"}))
 
 
-def test_with_an_environment_handed_in_no_file_is_read(tmp_path: Path) -> None:
+def test_no_file_is_read_if_an_environment_is_passed_in(tmp_path: Path) -> None:
     assert load({"BADGE_SETTINGS_FILE": str(written(tmp_path, "BADGE_LABEL=file"))}).label == "backup"
 
 
-def test_the_health_check_looks_where_the_service_listens(tmp_path: Path) -> None:
+def test_the_health_check_uses_the_service_s_address(tmp_path: Path) -> None:
     environment = {"BADGE_SETTINGS_FILE": str(written(tmp_path, "BADGE_BIND=127.0.0.1:81"))}
     assert bind_in(environment) == "127.0.0.1:81"
     assert bind_in({**environment, "BADGE_BIND": "127.0.0.1:82"}) == "127.0.0.1:82"

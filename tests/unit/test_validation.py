@@ -1,4 +1,4 @@
-"""What is wrong with a value, in our words: none of pydantic's reaches those who set up or report."""
+"""Error messages: none of pydantic's own reaches those who configure the service or report backups."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pydantic_core import ErrorDetails
 
 from badge.settings import Settings
 from badge.sources.configuration.entry import Entry
-from badge.validation import KNOWN_TYPES, problem_of
+from badge.validation import KNOWN_TYPES, did_you_mean, problem_of
 from badge.web.intake.ops_body import ReportBody
 
 CONSTRAINTS = {
@@ -72,7 +72,7 @@ def error_types(node: dict[str, Any]) -> set[str]:
     return set().union(KINDS.get(node["type"], set()), *of_constraints)
 
 
-def test_every_type_of_error_that_a_model_of_ours_can_raise_has_words_of_ours() -> None:
+def test_every_error_that_our_models_can_raise_has_our_own_message() -> None:
     ours = [model for model in models() if model.__module__.startswith("badge.")]
     assert {Settings, Entry, ReportBody} <= set(ours)
     found = [node for model in ours for node in nodes(model.__pydantic_core_schema__)]
@@ -108,8 +108,13 @@ WRONG: list[tuple[type[BaseModel], str, object, str]] = [
 
 
 @pytest.mark.parametrize(("model", "name", "value", "words"), WRONG)
-def test_the_words_say_what_to_write_instead(model: type[BaseModel], name: str, value: object, words: str) -> None:
+def test_messages_say_what_to_write_instead(model: type[BaseModel], name: str, value: object, words: str) -> None:
     (told,) = [(detail, problem) for detail, problem in problems(model, **{name: value}) if detail["loc"][0] == name]
     detail, problem = told
     assert words in problem
     assert detail["msg"] not in problem
+
+
+def test_only_a_name_that_is_almost_the_same_is_suggested() -> None:
+    assert did_you_mean("rule", ["rules", "times"]) == "; did you mean rules?"
+    assert did_you_mean("timeouts", ["rules", "times"]) == ""

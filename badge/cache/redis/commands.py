@@ -16,7 +16,7 @@ from redis.exceptions import OutOfMemoryError
 
 from badge.cache.redis.command_time import command_time
 from badge.cache.redis.connection import RedisConnector
-from badge.cache.redis.connection_errors import LOSSES
+from badge.cache.redis.connection_errors import LOSSES, is_denied, name_of
 from badge.events import (
     AnswerCrashed,
     CacheCommandFailed,
@@ -42,7 +42,7 @@ class RedisCommands:
     events: Events
     breaker: CircuitBreaker
     on_return: list[Callable[[], None]] = field(default_factory=list)
-    """Called before a server that was given up is used again; for writes that could not be made meanwhile."""
+    """Called before a server that was given up is used again, for what must succeed first; may raise `LOSSES`."""
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
     _failures: int = field(default=0, init=False)
     _trying: PerProcess[threading.Event] = field(default_factory=lambda: PerProcess(threading.Event), init=False)
@@ -92,13 +92,14 @@ class RedisCommands:
             self.connector.client().ping()  # if it fails, so will the first command
 
     def _lost(self, operation: str, error: Exception) -> None:
-        self.events.emit(CacheCommandFailed(operation, type(error).__name__))
+        self.events.emit(CacheCommandFailed(operation, name_of(error)))
         with self._lock:
             self._failures += 1
             is_first = self._failures == 1
         if is_first:
-            self.events.emit(CacheLost(operation, type(error).__name__))
-        self.breaker.failed()
+            self.events.emit(CacheLost(operation, name_of(error)))
+        # A server that forbids one command answers others, which would hide the outage again and again.
+        self.breaker.failed(is_lasting=is_denied(error))
         if self.breaker.is_open:
             self._try_in_background()
 

@@ -1,9 +1,31 @@
-"""The exceptions that mean a lost server."""
+"""The exceptions that mean a lost server, and their names in logs."""
 
 from __future__ import annotations
 
-from redis.exceptions import ChildDeadlockedError, RedisClusterException, RedisError
+import re
+
+from redis.exceptions import ChildDeadlockedError, NoPermissionError, RedisClusterException, RedisError
 
 # RedisClusterException and ChildDeadlockedError don't derive from RedisError. OSError comes from sockets; the rest is
 # what redis-py's parser raises for answers that are not Redis protocol.
 LOSSES = (RedisError, RedisClusterException, ChildDeadlockedError, OSError, ValueError, TypeError, IndexError, KeyError)
+
+_COMMAND = re.compile(r"permissions to run the '([a-z|_-]{1,40})' command")
+
+
+def is_denied(error: BaseException) -> bool:
+    """Whether the server's access control list (ACL) forbids what was tried; trying again is no use."""
+    return isinstance(error, NoPermissionError) or denied_command(error) is not None
+
+
+def denied_command(error: BaseException) -> str | None:
+    """Return the command that the ACL forbids, if the error names one; a script's is only a ResponseError."""
+    found = _COMMAND.search(str(error)) if isinstance(error, RedisError) else None
+    return found[1] if found else None
+
+
+def name_of(error: Exception) -> str:
+    """Return the error's class for logs, with the command that the ACL forbids; the text may contain an address."""
+    if not is_denied(error):
+        return type(error).__name__
+    return f"{NoPermissionError.__name__}({denied_command(error) or 'key'})"

@@ -5,7 +5,6 @@ What the keys mean: docs/how-to/sources.md.
 
 from __future__ import annotations
 
-import difflib
 import os
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
@@ -25,6 +24,7 @@ from badge.sources.recipes.recipe import RECIPE_KEYS, Recipe
 from badge.sources.recipes.samples import merge
 from badge.sources.recipes.table import faults_of
 from badge.sources.subject_matcher import Pattern, SubjectMatcher
+from badge.validation import did_you_mean
 
 MOST_SOURCES = 100
 
@@ -163,9 +163,8 @@ class _OneSource:
         if table.get("kind") is not None:
             self.fault("kind", "remove it; the preset sets the kind")
         if name not in presets.names():
-            near = difflib.get_close_matches(str(name), presets.names(), n=1)
-            hint = f"did you mean {near[0]}?" if near else f"give one of {', '.join(presets.names())}"
-            self.fault("preset", f"there is no such preset; {hint}")
+            hint = did_you_mean(str(name), presets.names()) or f"; give one of {', '.join(presets.names())}"
+            self.fault("preset", f"there is no such preset{hint}")
             self.faulty.add("preset")
             return None
         return presets.preset(str(name))
@@ -188,10 +187,12 @@ class _OneSource:
             self.fault(key, problem)
 
     def _check_keys(self, table: Mapping[str, Any], kind: str, allowed: frozenset[str]) -> None:
-        problem = f"is not a key of a source of kind {kind}" if kind in KEYS_OF_KINDS else "there is no such key"
+        preset = f'preset = "{table["preset"]}", which has ' if "preset" in table else ""
         for key in sorted(table.keys() - allowed):
-            near = difflib.get_close_matches(key, sorted(allowed), n=1)
-            self.fault(key, problem + (f"; did you mean {near[0]}?" if near else ""))
+            if key in _KEYS_OF_ANY_KIND:
+                self.fault(key, f'can\'t be used with {preset}kind = "{kind}"')
+            else:
+                self.fault(key, "there is no such key" + did_you_mean(key, allowed))
 
     def _matcher(self, entry: Entry) -> SubjectMatcher:
         paths: dict[tuple[str, str, str, str], str] = {}

@@ -16,7 +16,7 @@ from badge.artwork import png, svg
 from badge.artwork.png import PngUnavailable
 from badge.contract import coordinates_of, format_time
 from badge.deadline import Deadline
-from badge.model import BackupStatus, Badge, Origin, Report, Resolution
+from badge.model import BackupStatus, Badge, Origin, Report, Resolution, is_ahead, unless_ahead
 from badge.web.badges.http_cache import COMMON_HEADERS, CachePolicy, cache_status, etag
 from badge.web.badges.pictures import Pictures
 from badge.web.badges.request import BadgeRequest, Format
@@ -117,9 +117,11 @@ def _kind_of(request: BadgeRequest, resolution: Resolution, face: Face) -> Answe
 
 
 def _is_as_expected(request: BadgeRequest, resolution: Resolution, face: Face) -> bool:
-    """Whether the last finished backup succeeded, is not outdated, and is within the requested `max_age`."""
+    """Whether the last finished backup succeeded, in the past, is not outdated, and is within the `max_age`."""
     report = resolution.report
     if resolution.status in NO_SUCCESS or (report.last_finished or report.status) is not BackupStatus.SUCCEEDED:
+        return False
+    if is_ahead(report.last_success_at or report.finished_at, resolution.now):
         return False
     return request.look.max_age is None or face.tone is not Tone.ORANGE
 
@@ -229,7 +231,7 @@ def _json(content: Content) -> tuple[str, bytes]:
     last_backup = {
         "backupStatus": report.status,
         "lastFinished": report.last_finished,
-        "lastSuccessAt": _time(report.last_success_at),
+        "lastSuccessAt": _time(unless_ahead(report.last_success_at, content.resolution.now)),
     }
     members = last_backup if report.exists else {"backupStatus": report.status}
     return PROBLEM_TYPE, problem_document(problem.http_status, problem.code, detail, **members)
@@ -272,9 +274,9 @@ def _status_document(content: Content) -> dict[str, object]:
         "message": badge.message,
         "stale": resolution.is_stale,
         "confirmedAt": _time(resolution.confirmed_at),
-        "startedAt": _time(report.started_at),
-        "finishedAt": _time(report.finished_at),
-        "lastSuccessAt": _time(report.last_success_at),
+        "startedAt": _time(unless_ahead(report.started_at, resolution.now)),
+        "finishedAt": _time(unless_ahead(report.finished_at, resolution.now)),
+        "lastSuccessAt": _time(unless_ahead(report.last_success_at, resolution.now)),
         "lastFinished": report.last_finished,
         "nextRunAt": _time(report.next_run_at),
     }

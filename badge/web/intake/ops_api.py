@@ -14,6 +14,7 @@ from badge.catalogue.faults import failure
 from badge.catalogue.keys import ApiKeys, KeyVerdict, Scope
 from badge.catalogue.store import Catalogue
 from badge.contract import format_time, status_document
+from badge.events import StoredTimesAhead
 from badge.model import BackupStatus, InvalidSubject, Report, Subject
 from badge.ports import Clock, Events
 from badge.web.errors import PROBLEM_TYPE, as_json, problem, problem_document
@@ -91,10 +92,12 @@ class OpsApi:
         self._admit(Scope.REPORT)
         _require_json()
         try:
-            event = read_event(request.get_data(), now=self.clock())
+            event = read_event(request.get_data())
             recorded = self.catalogue.record(event)
         except (BadBody, InvalidEvent) as bad:
             raise OpsRefused(400, "INVALID_REPORT", str(bad)) from None
+        if recorded.is_ahead:
+            self.events.emit(StoredTimesAhead())
         if recorded.changed:
             self.on_change(event.subject)
         return _json({"applied": recorded.applied, **status_document(event.subject, recorded.report)})

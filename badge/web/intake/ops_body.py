@@ -132,16 +132,14 @@ def read_body(kind: type[Body], raw: bytes) -> Body:
         raise BadBody("; ".join(_fault(detail) for detail in error.errors()) + ".") from None
 
 
-def read_event(raw: bytes, *, now: datetime) -> RunEvent:
-    """Parse a run event, at `now` if it has no time; raises `BadBody` or `InvalidEvent`."""
+def read_event(raw: bytes) -> RunEvent:
+    """Parse a run event; raises `BadBody` or `InvalidEvent`."""
     body = read_body(ReportBody, raw)
     try:
         subject = body.subject
     except InvalidSubject as invalid:
         raise BadBody(f"{invalid}.") from None
-    return RunEvent(
-        subject=subject, at=body.observed_at or now, **{name: getattr(body, name) for name in _SHARED_FIELDS}
-    )
+    return RunEvent(subject=subject, at=body.observed_at, **{name: getattr(body, name) for name in _SHARED_FIELDS})
 
 
 def event_document(event: RunEvent) -> dict[str, object]:

@@ -20,7 +20,7 @@ from badge.catalogue.events import RunEvent
 from badge.catalogue.faults import failure
 from badge.catalogue.keys import ApiKeys, KeyVerdict, Scope
 from badge.catalogue.store import Catalogue
-from badge.events import PingAnswered
+from badge.events import PingAnswered, StoredTimesAhead
 from badge.model import BackupStatus, Subject
 from badge.ports import Clock, Events
 from badge.web.intake.rates import KeyRate
@@ -28,6 +28,8 @@ from badge.web.intake.rates import KeyRate
 PING_ROOT = "/ping/"
 LARGEST_BODY = 128 * 1024
 """In bytes; a log in the body is read and discarded. borgmatic sends up to 100,000 bytes."""
+ADVERTISED_BODY = 10_000
+"""In bytes: Healthchecks' default. Clients that read `Ping-Body-Limit` send no more of their logs."""
 LARGEST_EXIT_STATUS = 255
 
 PING_HEADERS = {
@@ -95,7 +97,8 @@ class PingIntake:
             known, run_id = _known(signal), _run_id()
             subject = self._pinged(secret) if slug is None else self._slugged(secret, slug)
             self._record(subject, known, run_id)
-            response = Response("OK", 200, PING_HEADERS, content_type="text/plain; charset=utf-8")
+            headers = {**PING_HEADERS, "Ping-Body-Limit": str(ADVERTISED_BODY)}
+            response = Response("OK", 200, headers, content_type="text/plain; charset=utf-8")
         except PingRefused as refused:
             response = _refusal(refused)
         except SQLAlchemyError as error:
@@ -110,8 +113,11 @@ class PingIntake:
             raise PingRefused(429, "rate limited", retry_after=60)
         if (status := _STATUS.get(signal)) is None:
             return
-        event = RunEvent(subject=subject, status=status, at=self.clock(), run_id=run_id)
-        if self.catalogue.record(event).changed:
+        event = RunEvent(subject=subject, status=status, run_id=run_id)
+        recorded = self.catalogue.record(event)
+        if recorded.is_ahead:
+            self.events.emit(StoredTimesAhead())
+        if recorded.changed:
             self.on_change(subject)
 
     def _pinged(self, given: str) -> Subject:

@@ -51,13 +51,13 @@ def with_report(**changes: object) -> CacheEntry:
         (KEPT, 1, "Shown as “succeeded”, as its source reported."),
         (KEPT, 5, "expired: the next request triggers a refresh"),
         (KEPT, 90, "It is over an hour old, so the badge shows its age."),
-        (replace(KEPT, failures=3), 5, "did not answer 3 times since"),
+        (replace(KEPT, failures=3), 5, "the source did not respond 3 times"),
         (KEPT, 25 * 60, "longer than BADGE_MAX_STATUS_AGE"),
-        (replace(KEPT, report=None, failures=2), 0, "asked 2 times and did not answer"),
-        (replace(KEPT, report=Report.absent(START)), 0, "knows no such subject"),
-        (with_report(visibility=Visibility.PRIVATE), 0, "calls it private"),
-        (with_report(status=BackupStatus.UNKNOWN), 0, "the source itself says so"),
-        (with_report(stale_after=START + timedelta(minutes=4)), 5, "“succeeded” is outdated since"),
+        (replace(KEPT, report=None, failures=2), 0, "queried 2 times and did not respond"),
+        (replace(KEPT, report=Report.absent(START)), 0, "has no such subject"),
+        (with_report(visibility=Visibility.PRIVATE), 0, "says that it is private"),
+        (with_report(status=BackupStatus.UNKNOWN), 0, "the source says so itself"),
+        (with_report(stale_after=START + timedelta(minutes=4)), 5, "“succeeded” would be outdated after"),
     ],
 )
 def test_each_reason_is_a_sentence(bench: Bench, entry: CacheEntry | None, minutes: int, said: str) -> None:
@@ -83,5 +83,5 @@ def test_a_source_s_pause_puts_the_next_refresh_off(bench: Bench) -> None:
 def test_where_the_cache_does_not_answer_it_says_so_and_no_more() -> None:
     parts = build_parts(load({"BADGE_UPSTREAM_URL": "http://127.0.0.1:1", "BADGE_REDIS_URL": "redis://127.0.0.1:1/0"}))
     found = explained(parts, WEB)
-    assert "the cache does not answer" in found.rule
+    assert "the cache does not respond" in found.rule
     assert (found.kept, found.next_refresh) == (None, None)

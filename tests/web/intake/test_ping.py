@@ -123,10 +123,11 @@ def test_run_ids_pair_a_start_with_its_end(intake: Intake) -> None:
     for minute, rest in enumerate([f"/start?rid={RID}", f"/start?rid={OTHER_RID}", f"/fail?rid={RID}"]):
         intake.clock.advance(minutes=minute)
         intake.ping(rest)
-    # The latest run is still in progress.
-    assert intake.badge == "inProgress"
+    # A failure is shown at once, although the other run is still in progress.
+    assert intake.badge == "failed"
     intake.clock.advance(minutes=1)
     intake.ping(f"?rid={OTHER_RID.upper()}")
+    assert intake.badge == "succeeded"
     assert [run.status for run in intake.own.store.runs(WEB)] == ["succeeded", "failed"]
 
 
@@ -196,6 +197,15 @@ def test_a_lost_catalogue_is_503_with_retry_after(tmp_path: Path) -> None:
         metrics = parts.events.metrics.exposition().decode()
     assert 'badge_catalogue_failures_total{error="SQLITE_CANTOPEN",operation="ping"} 1.0' in metrics
     assert (answer.status_code, answer.text, answer.headers["Retry-After"]) == (503, "(unavailable)", "5")
+
+
+def test_times_ahead_of_now_are_counted(intake: Intake) -> None:
+    intake.clock.advance(days=9)
+    intake.ping()
+    intake.clock.advance(days=-9)
+    assert "badge_times_ahead_total 0.0" in intake.client.get("/metrics").text
+    intake.ping("/fail")
+    assert "badge_times_ahead_total 1.0" in intake.client.get("/metrics").text
 
 
 def test_other_methods_are_405(intake: Intake) -> None:

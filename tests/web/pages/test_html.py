@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import insert
 
-from badge.catalogue.schema import NEVER, subjects
+from badge.catalogue.schema import subjects
 from badge.model import BackupStatus, Subject
 from tests.dashboard import Dashboard, Dashboards
 from tests.doubles import START
@@ -72,7 +72,6 @@ def row(number: int) -> dict[str, object]:
         "status": status.value,
         "last_finished": status.value,
         "visibility": "public",
-        "visibility_at": NEVER,
         "revision": 1,
         "updated_at": START - timedelta(seconds=number),
     }

@@ -152,7 +152,7 @@ def test_all_faults_are_reported_together_and_once_each_with_file_source_and_key
     """
     assert faults_of(tmp_path, text) == [
         "sources.toml: x is not a key of this file; write sources as [[source]] tables",
-        "sources.toml: hc: surprise: is not a key of a source of kind http",
+        "sources.toml: hc: surprise: there is no such key",
         "sources.toml: hc: match.typ: there is no such key",
         "sources.toml: hc: url: give an absolute http:// or https:// URL",
         "sources.toml: hc: auth.value: set the environment variable NOWHERE; it is missing or empty",
@@ -171,10 +171,10 @@ def test_all_faults_are_reported_together_and_once_each_with_file_source_and_key
         "sources.toml: source 3: visibility: give public or private",
         'sources.toml: source 3: subjects."web": give owner/repository or platform/account/type/name',
         "sources.toml: source 3: stale_after: give a number and a unit: 250ms, 90s, 15m, 26h or 7d",
-        "sources.toml: X y: files: is not a key of a source of kind file; did you mean file?",
-        "sources.toml: X y: request: is not a key of a source of kind file; did you mean rules?",
+        "sources.toml: X y: files: there is no such key; did you mean file?",
+        'sources.toml: X y: request: can\'t be used with kind = "file"',
         "sources.toml: X y: file: give either file or folder",
-        "sources.toml: X y: name: has characters that it can't have, or is too long",
+        "sources.toml: X y: name: has characters that are not allowed, or is too long",
         "sources.toml: X y: max_bytes: give 1024 or more",
         "sources.toml: X y: state needs map: give the status for each of its values",
         *(
@@ -224,7 +224,7 @@ WRONG = {
     "not TOML": ("[[source", "is not valid TOML"),
     "no source": ("x = 1", "give at least one [[source]]"),
     "a source that is not a table": ("source = 1", "give at least one [[source]]"),
-    "a name with other characters": (HTTP.replace('"x"', '"X y"') + ALL_NAMES, "has characters that it can't have"),
+    "a name with other characters": (HTTP.replace('"x"', '"X y"') + ALL_NAMES, "has characters that are not allowed"),
     "no kind": (HEAD + 'url = "http://up.example"\n', "kind: is missing"),
     "an unused value": (HTTP + 'values = { job = "a" }\n' + ALL_NAMES, "values.job: is not used"),
     "a placeholder without a value": (
@@ -241,7 +241,7 @@ WRONG = {
         HTTP + ALL_NAMES + '[source.auth]\nkind = "bearer"\ntoken = "file:/nowhere/x"\n',
         "auth.token: the file can't be read: No such file",
     ),
-    "a kind of auth that is none": (
+    "an unknown kind of auth": (
         HTTP + ALL_NAMES + '[source.auth]\nkind = "magic"\n',
         "auth: give kind = none, header",
     ),
@@ -249,7 +249,7 @@ WRONG = {
         HTTP + ALL_NAMES + '[source.auth]\ntoken = "env:HC_KEY"\n',
         "auth: has no kind; give none, header",
     ),
-    "an auth that is no table": (HTTP + "auth = 1\n" + ALL_NAMES, "auth: give a table"),
+    "an auth that is not a table": (HTTP + "auth = 1\n" + ALL_NAMES, "auth: give a table"),
     "a login with other placeholders": (
         HTTP + ALL_NAMES + '[source.auth]\nkind = "login"\npath = "/t"\nbody = { a = "{account}" }\n'
         'password = "env:HC_KEY"\ntoken = "t"\n',
@@ -258,7 +258,7 @@ WRONG = {
     "a native source without address": (HEAD + 'kind = "native"\n', "url: is missing"),
     "a recipe on a native source": (
         HEAD + 'kind = "native"\nurl = "http://up.example"\nstale_after = "1h"\n',
-        "stale_after: is not a key of a source of kind native",
+        'stale_after: can\'t be used with kind = "native"',
     ),
     "a file and a folder": (
         RESTIC + 'folder = "/b"\n' + WEB_ALONE,
@@ -267,10 +267,10 @@ WRONG = {
     "a folder as the file": (RESTIC.replace('"/a"', '"/"') + WEB_ALONE, "file: is a folder; use the key `folder`"),
     "a request to a file": (
         RESTIC + 'request = { path = "/" }\n' + WEB_ALONE,
-        "request: is not a key of a source of kind file",
+        'request: can\'t be used with preset = "restic", which has kind = "file"',
     ),
     "no pattern at all": (RESTIC + "match = { account = [] }\n", "match.account: give at least one pattern"),
-    "a pattern that is none": (RESTIC + "match = { account = 1 }\n", "match.account: give a list"),
+    "a pattern that is not text": (RESTIC + "match = { account = 1 }\n", "match.account: give a list"),
     "a pattern that no subject can have": (
         RESTIC + 'match = { account = ["acme", "a/../b"] }\n',
         "match.account: account has an empty part, '.' or '..'",

@@ -1,0 +1,263 @@
+"""A subject's runs, and the order that decides which of them is the newest. No I/O.
+
+Events arrive late, more than once, out of order, and through hosts whose clocks differ. Each accepted event gets the
+subject's next sequence number, and the run with the highest number decides the status:
+
+- An event without times counts as the newest when it arrives, whatever any clock says.
+- An event with times goes below every run that happened later. Two reported starts are compared exactly. Otherwise
+  one of the times comes from a clock of ours, so it must be later by more than `CLOCK_TOLERANCE`.
+- A stored time that is further ahead of now than `CLOCK_TOLERANCE` counts as not known.
+
+Events that report all their times therefore end in the same state in any order, however often they arrive.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from badge.catalogue.events import DETAILS, PHASES, RunDetails, RunEvent, details_of
+from badge.model import CLOCK_TOLERANCE, BackupStatus, Phase, is_ahead, unless_ahead
+
+_ORDER = {phase: place for place, phase in enumerate(Phase)}
+
+# Starts identify runs, so two runs can't share one.
+_NEXT = timedelta(microseconds=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run(RunDetails):
+    """One run of a subject's backup."""
+
+    started_at: datetime
+    """As reported, or when its first event was received. Unique among the subject's runs."""
+    is_start_reported: bool = True
+    status: BackupStatus
+    happened_at: datetime | None = None
+    """The latest time that was reported for an event of this run."""
+    finished_at: datetime | None = None
+    run_id: str | None = None
+    sequence: int = 0
+    """Its place among the subject's runs and its deletion."""
+
+    @property
+    def phase(self) -> Phase:
+        """How far the run has come."""
+        return PHASES[self.status]
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether it succeeded or failed."""
+        return self.phase is Phase.FINISHED
+
+    @property
+    def succeeded_at(self) -> datetime | None:
+        """When it succeeded, if it did."""
+        return self.finished_at if self.status is BackupStatus.SUCCEEDED else None
+
+    @property
+    def last_moment(self) -> datetime:
+        """Its end, or its start if it has none yet."""
+        return self.finished_at or self.started_at
+
+    def happened_after(self, other: Run, now: datetime) -> bool:
+        """Whether this run is known to be later than what was just reported about the other one."""
+        if self.is_start_reported and other.is_start_reported:
+            return other.started_at < self.started_at and not is_ahead(self.started_at, now)
+        if other.happened_at is None or is_ahead(self.last_moment, now):
+            return False
+        return self.last_moment - other.happened_at > CLOCK_TOLERANCE
+
+    def replaces(self, known: Run) -> bool:
+        """Whether this report of a run overrides what is known of it: the later phase wins, then the later event."""
+        if self.phase is not known.phase:
+            return _ORDER[self.phase] > _ORDER[known.phase]
+        if self.happened_at is None or known.happened_at is None:
+            return True  # The order of arrival decides.
+        # If two reports of one moment contradict each other, the worse one is believed.
+        is_worse = self.status is BackupStatus.FAILED and known.status is not BackupStatus.FAILED
+        return self.happened_at > known.happened_at or (self.happened_at == known.happened_at and is_worse)
+
+    def completed_by(self, other: Run) -> Run:
+        """Return this report of a run with whatever it leaves out taken from another one of the same run."""
+        # The reason is not taken over, because it belongs to the other report's status.
+        missing = [name for name in (*DETAILS, "run_id") if name != "reason" and getattr(self, name) is None]
+        is_repeated = self.is_start_reported and self.happened_at is None and self.status is other.status
+        return replace(
+            self,
+            happened_at=max(filter(None, (self.happened_at, other.happened_at)), default=None),
+            finished_at=other.finished_at if is_repeated else self.finished_at,
+            **{name: getattr(other, name) for name in missing},
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Deletion:
+    """The deletion of a subject. Runs with a lower number are over; one with a higher number brings it back."""
+
+    at: datetime
+    sequence: int
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """What a history amounts to."""
+
+    status: BackupStatus
+    newest: Run | None
+    last_success_at: datetime | None
+    """Ahead of now if the last success can't be dated."""
+    last_finished: BackupStatus | None
+    last_ended_at: datetime | None
+    """The end of the last finished run whose end is known."""
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """The runs of one subject, by start, and its deletion."""
+
+    runs: Mapping[datetime, Run] = field(default_factory=dict)
+    deletion: Deletion | None = None
+
+    @property
+    def in_order(self) -> Sequence[Run]:
+        """The runs, the newest last."""
+        return sorted(self.runs.values(), key=lambda run: run.sequence)
+
+    @property
+    def next_sequence(self) -> int:
+        """The number of the next event."""
+        given = [run.sequence for run in self.runs.values()]
+        return max((*given, self.deletion.sequence if self.deletion else 0)) + 1
+
+    @property
+    def is_deleted(self) -> bool:
+        """Whether the subject was deleted and no later run brought it back."""
+        return self.deletion is not None and self.deletion.sequence == self.next_sequence - 1
+
+    def is_ahead(self, now: datetime) -> bool:
+        """Whether a time in it is further ahead of now than clocks may be apart."""
+        moments = [max(run.started_at, run.last_moment) for run in self.runs.values()]
+        return any(is_ahead(moment, now) for moment in (*moments, self.deletion.at if self.deletion else None))
+
+    def with_event(self, event: RunEvent, now: datetime) -> tuple[History, Run | None]:
+        """Return the history with this event, and the event's run as it is now; None for a deletion."""
+        if event.status is BackupStatus.DELETED:
+            return self._with_deletion(event, now), None
+        reported = self._reported_run(event, now)
+        known = self.runs.get(reported.started_at)
+        if known is not None and not reported.replaces(known):
+            run = known.completed_by(reported)
+            return replace(self, runs={**self.runs, run.started_at: run}), run
+        sequence = self._sequence_of(reported, now) if event.has_times else self.next_sequence
+        run = replace(reported if known is None else reported.completed_by(known), sequence=sequence)
+        return self._with_run(run), run
+
+    def state(self, now: datetime) -> State:
+        """Return the status and the last results."""
+        runs = self.in_order
+        finished = [run for run in runs if run.is_finished]
+        status = runs[-1].status if runs else BackupStatus.UNKNOWN
+        return State(
+            status=BackupStatus.DELETED if self.is_deleted else status,
+            newest=runs[-1] if runs else None,
+            last_success_at=_last_success(finished, now),
+            last_finished=finished[-1].status if finished else None,
+            last_ended_at=next((at for run in finished[::-1] if (at := unless_ahead(run.finished_at, now))), None),
+        )
+
+    def needed(self, now: datetime) -> set[datetime]:
+        """Return the starts of the runs that the state depends on."""
+        state, runs = self.state(now), self.in_order
+        last = (*runs[-1:], *[run for run in runs if run.is_finished][-1:])
+        dated = [
+            run
+            for run in runs
+            if run.is_finished and (run.finished_at == state.last_ended_at or run.succeeded_at == state.last_success_at)
+        ]
+        return {run.started_at for run in (*last, *dated)}
+
+    def _with_deletion(self, event: RunEvent, now: datetime) -> History:
+        known = self.deletion
+        if known and event.at and event.at <= known.at and not is_ahead(known.at, now):
+            return self  # Repeated, or late.
+        return replace(self, deletion=Deletion(event.at or now, self.next_sequence))
+
+    def _with_run(self, run: Run) -> History:
+        """Put the run at its number, and what is above it one higher."""
+        others = {
+            start: replace(other, sequence=other.sequence + 1) if other.sequence >= run.sequence else other
+            for start, other in self.runs.items()
+            if start != run.started_at
+        }
+        deletion = self.deletion
+        if deletion and deletion.sequence >= run.sequence:
+            deletion = replace(deletion, sequence=deletion.sequence + 1)
+        return History({**others, run.started_at: run}, deletion)
+
+    def _sequence_of(self, reported: Run, now: datetime) -> int:
+        """Return the place of a run that was reported with times: below all that happened later."""
+        later = [
+            run.sequence
+            for start, run in self.runs.items()
+            if start != reported.started_at and run.happened_after(reported, now)
+        ]
+        deletion = self.deletion
+        if deletion and reported.started_at <= deletion.at and not is_ahead(deletion.at, now):
+            later.append(deletion.sequence)
+        return min(later, default=self.next_sequence)
+
+    def _reported_run(self, event: RunEvent, now: datetime) -> Run:
+        """Return the run as this event alone describes it."""
+        started_at = event.started_at or self._start_for(event, now)
+        known = self.runs.get(started_at)
+        ended_at = event.finished_at or event.happened_at or now
+        if not is_ahead(started_at, now):
+            ended_at = max(started_at, ended_at)  # The start may come from another clock.
+        return Run(
+            started_at=started_at,
+            is_start_reported=event.started_at is not None or (known.is_start_reported if known else event.has_times),
+            status=event.status,
+            happened_at=event.happened_at,
+            finished_at=ended_at if event.phase is Phase.FINISHED else None,
+            run_id=event.run_id,
+            **details_of(event),
+        )
+
+    def _start_for(self, event: RunEvent, now: datetime) -> datetime:
+        """Return the start of the run that an event without a start belongs to, or of a new one."""
+        since_deletion = [run for run in self.in_order if not self.deletion or run.sequence > self.deletion.sequence]
+        if event.run_id is not None:
+            found = next((run for run in since_deletion if run.run_id == event.run_id), None)
+            return found.started_at if found else self._free_start(event.happened_at or now)
+        if event.happened_at is not None:
+            return self._start_by_time(event, event.happened_at)
+        newest = since_deletion[-1] if since_deletion else None
+        if newest is not None and _ORDER[newest.phase] < _ORDER[event.phase]:
+            return newest.started_at
+        return self._free_start(now)
+
+    def _start_by_time(self, event: RunEvent, at: datetime) -> datetime:
+        """Return the start of the last run begun by then, if the event is a later phase of it or came late."""
+        begun = [run for run in self.runs.values() if run.started_at <= at]
+        if self.deletion is not None and self.deletion.at < at:
+            begun = [run for run in begun if run.started_at > self.deletion.at]
+        last = max(begun, key=lambda run: run.started_at, default=None)
+        if last is None:
+            return at
+        place, known_place = _ORDER[event.phase], _ORDER[last.phase]
+        came_late = at <= last.happened_at if last.happened_at else place < known_place and at <= last.last_moment
+        return last.started_at if place > known_place or came_late else at
+
+    def _free_start(self, at: datetime) -> datetime:
+        while at in self.runs:
+            at += _NEXT
+        return at
+
+
+def _last_success(finished: Sequence[Run], now: datetime) -> datetime | None:
+    ends = [at for run in finished if (at := run.succeeded_at)]
+    if not ends or is_ahead(ends[-1], now):
+        return ends[-1] if ends else None
+    return max(at for at in ends if not is_ahead(at, now))

@@ -1,0 +1,107 @@
+"""Reloads: the new configuration is tried in a child process; its faults, crashes and hangs stay there."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import psutil
+
+from badge.reloading import Reloads
+from tests.servers import eventually
+
+
+@dataclass
+class Finished:
+    """The faults that each reload ended with."""
+
+    reloads: list[Sequence[str]] = field(default_factory=list)
+
+    def __call__(self, faults: Sequence[str]) -> None:
+        self.reloads.append(faults)
+
+
+def faults_of(rehearse: Callable[[], Sequence[str]], most_seconds: int = 30) -> Sequence[str]:
+    finished = Finished()
+    reloads = Reloads(rehearse, finished, most_seconds)
+    reloads.request()
+    assert eventually(lambda: _has_ended(reloads, finished, 1), 20)
+    return finished.reloads[0]
+
+
+def _has_ended(reloads: Reloads, finished: Finished, count: int) -> bool:
+    reloads.check_child()
+    return len(finished.reloads) == count
+
+
+def children() -> set[int]:
+    return {child.pid for child in psutil.Process().children()}
+
+
+def wait_forever() -> Sequence[str]:
+    parent = os.getppid()
+    while os.getppid() == parent:  # even if a test fails, no process is left behind
+        signal.sigtimedwait([], 0.5)
+    return []
+
+
+def test_faults_are_passed_on_in_their_order() -> None:
+    assert faults_of(list) == []
+    assert faults_of(lambda: ["BADGE_BIND: é", "BADGE_WORKERS: b"]) == ["BADGE_BIND: é", "BADGE_WORKERS: b"]
+
+
+def test_the_trial_runs_in_another_process() -> None:
+    assert faults_of(lambda: [str(os.getpid())]) != [str(os.getpid())]
+
+
+def test_a_trial_that_crashes_or_exits_is_a_fault() -> None:
+    expected = ["The check of the new configuration failed unexpectedly (exit code 70)"]
+    assert faults_of(lambda: [str(1 // 0)]) == expected
+    assert faults_of(lambda: sys.exit(0)) == expected
+
+
+def test_a_trial_that_hangs_is_ended_and_is_a_fault() -> None:
+    assert faults_of(wait_forever, most_seconds=1) == ["The new configuration could not be checked within 1 s"]
+
+
+def test_requests_during_a_trial_lead_to_one_more() -> None:
+    finished = Finished()
+    reloads = Reloads(list, finished)
+    for _ in range(5):
+        reloads.request()
+    assert eventually(lambda: _has_ended(reloads, finished, 2), 20)
+    before = children()
+    reloads.check_child()
+    assert (len(finished.reloads), children()) == (2, before)
+
+
+def test_a_trial_can_be_cancelled_and_leaves_no_process() -> None:
+    before = children()
+    finished = Finished()
+    reloads = Reloads(wait_forever, finished)
+    reloads.request()
+    assert len(children() - before) == 1
+    reloads.cancel()
+    assert eventually(lambda: _has_ended(reloads, finished, 1))
+    assert children() == before
+
+
+def test_a_trial_can_be_terminated_like_any_process() -> None:
+    # gunicorn's master only queues signals, and its child inherits the handlers.
+    handler = signal.signal(signal.SIGTERM, lambda number, frame: None)
+    try:
+        before, finished = children(), Finished()
+        reloads = Reloads(wait_forever, finished)
+        reloads.request()
+        (child,) = children() - before
+
+        def is_ended() -> bool:
+            os.kill(child, signal.SIGTERM)  # again, because it may have come before the handlers were reset
+            return _has_ended(reloads, finished, 1)
+
+        assert eventually(is_ended)
+    finally:
+        signal.signal(signal.SIGTERM, handler)
