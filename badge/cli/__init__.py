@@ -18,6 +18,7 @@ from badge.cli.login_link import login_link
 from badge.cli.report import report
 from badge.cli.sources import sources
 from badge.cli.status import status
+from badge.cli.token import token
 from badge.settings import unknown_variables
 
 
@@ -50,6 +51,7 @@ badge = BadgeGroup(
         url,
         draw,
         key,
+        token,
         login_link,
         backup,
         restore,
