@@ -296,7 +296,7 @@ def _metrics(settings: Settings, events: Telemetry) -> Blueprint:
     token = settings.metrics_token.get_secret_value() if settings.metrics_token else None
     # With a public address there is a proxy, behind which every request looks local.
     is_private = settings.public_url is None or is_loopback_url(settings.public_url)
-    return metrics.blueprint(events.metrics, token, is_open_to_loopback=is_private and token is None)
+    return metrics.blueprint(events.metrics, token, is_open_to_loopback=is_private)
 
 
 def _intakes(parts: Parts, catalogue: CatalogueParts) -> list[Blueprint]:

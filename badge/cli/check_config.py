@@ -131,9 +131,9 @@ def _findings(known: Settings, configured: Sequence[ConfiguredSource]) -> Iterat
     fault = png.fault_of_this_machine()
     yield Finding.of("pictures", fault and png_check.consequence_of(fault), "PNGs can be drawn")
     if known.public_url is None:
-        said = "BADGE_PUBLIC_URL is not set: pages build links from the address in the browser"
-        if known.metrics_token is None:
-            said += ", and proxies on this machine may expose /metrics"
+        said = (
+            "BADGE_PUBLIC_URL is not set: pages build links from the browser's address, and a proxy may expose /metrics"
+        )
         yield Finding(Level.NOTE, "links", said)
 
 

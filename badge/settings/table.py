@@ -48,8 +48,8 @@ class Settings(BaseModel):
     metrics_token: SecretStr | None = Field(
         None,
         description=(
-            "Bearer token for /metrics. Without one, /metrics is open to loopback requests, and only while "
-            "BADGE_PUBLIC_URL is unset or a loopback address."
+            "Bearer token for /metrics; not needed by loopback requests while BADGE_PUBLIC_URL is unset or a loopback "
+            "address."
         ),
     )
     log_format: Literal["auto", "json", "console"] = Field(

@@ -16,10 +16,10 @@ KEY_BYTES = 32
 
 def signing_key(settings: Settings) -> str:
     """Return the key that signs sessions and private tokens."""
-    return settings.secret_key.get_secret_value() if settings.secret_key else kept_key(settings.data_dir)
+    return settings.secret_key.get_secret_value() if settings.secret_key else stored_key(settings.data_dir)
 
 
-def kept_key(folder: Path) -> str:
+def stored_key(folder: Path) -> str:
     """Return the key stored in this folder, which all processes share; generate it on first use."""
     path = folder / KEY_FILE
     if not path.exists():

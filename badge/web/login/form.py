@@ -83,7 +83,8 @@ class FormLogIn:
                 return _too_many_failures(wait)
             if link or not self._is_token(request.form.get("token", "")):
                 self._emit(LogInEnd.REFUSED)
-                fault = "This link has been used or has expired." if link else "This token is wrong."
+                is_about_token = self.token is not None and not link
+                fault = "This token is wrong." if is_about_token else "This link has been used or has expired."
                 return self._page("", 403, fault)
             self.throttle.succeeded(address)
             self.access.admit()

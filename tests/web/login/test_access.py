@@ -14,7 +14,7 @@ from werkzeug.routing import Rule
 from werkzeug.test import TestResponse
 
 from badge.model import Subject, Visibility
-from badge.web.signing_key import KEY_FILE, kept_key
+from badge.web.signing_key import KEY_FILE, stored_key
 from tests.dashboard import Dashboard, Dashboards
 from tests.web.pages.test_pages import one, text
 
@@ -208,7 +208,7 @@ def test_every_form_that_changes_something_has_a_csrf_token(by_token: Dashboard)
         for form in by_token.soup(path).select("form[method=post]"):
             assert one(form, "input[name=csrf_token]")["value"]
             seen += 1
-    assert seen == 4
+    assert seen == 5
 
 
 @pytest.mark.parametrize(
@@ -287,7 +287,7 @@ def test_a_provider_that_does_not_answer_is_reported(dashboards: Dashboards) -> 
 def test_all_processes_get_the_same_key_and_no_other_user_can_read_it(tmp_path: Path) -> None:
     folder = tmp_path / "data"
     with ThreadPoolExecutor(8) as pool:
-        keys = set(pool.map(lambda _: kept_key(folder), range(32)))
+        keys = set(pool.map(lambda _: stored_key(folder), range(32)))
     assert len(keys) == 1
     assert len(keys.pop()) >= 32
     assert stat.S_IMODE((folder / KEY_FILE).stat().st_mode) == 0o600
