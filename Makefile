@@ -79,12 +79,14 @@ png-packages:
 
 system-packages: png-packages
 	@scripts/system-packages "the browser tests" chromium-headless-shell
-	@scripts/system-packages "the tests of backup systems" prometheus prometheus-pushgateway restic borgbackup
+	@scripts/system-packages "the tests of backup systems" prometheus prometheus-pushgateway restic borgbackup pgbackrest barman
 	@scripts/system-packages "the tests of TLS" openssl redis-tools
 	@scripts/system-packages "the tests of the catalogue on PostgreSQL" postgresql pgbouncer
 	@scripts/system-packages "the tests of pings" borgmatic curl
+	@scripts/system-packages "the tests of snippets" cmark-gfm
 	@scripts/system-packages "the tests of config/nginx.conf" nginx
 	@scripts/system-packages "the tests of other proxies" varnish squid
+	@scripts/system-packages "the tests of monitors" prometheus-blackbox-exporter
 
 clean: ## Remove everything built or installed here; data in var/ stays.
 	@rm -rf $(VENV) build .coverage .hypothesis .pytest_cache .mypy_cache .ruff_cache .import_linter_cache *.egg-info

@@ -75,7 +75,7 @@ def utc_now() -> datetime:
 
 
 class CatalogueState(NamedTuple):
-    """What gunicorn's master finds out about the catalogue at start, for all workers."""
+    """What gunicorn's master finds out about the catalogue, for all workers."""
 
     cache_identity: str | None
     """None if it can't be read."""
@@ -320,6 +320,8 @@ def _pages_parts(parts: Parts) -> PagesParts:
         history=parts.catalogue.source if parts.catalogue else None,
         takes_reports=parts.sources.catalogue_answers_for,
         clock=parts.clock,
+        events=parts.events,
+        most_pages=parts.settings.most_pages,
         authentication=dashboard_authentication(parts.settings, parts.events, parts.paths),
         tokens=PrivateTokens(partial(signing_key, parts.settings)),
         default_label=parts.settings.label,

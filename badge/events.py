@@ -80,8 +80,6 @@ class FailureKind(StrEnum):
     DATABASE = "database"
     NO_LIST = "list"
     """No source could be listed."""
-    BUSY = "busy"
-    """The list is being read already, and enough callers wait for it."""
 
     @classmethod
     def of_http_status(cls, status: int) -> FailureKind:
@@ -217,6 +215,11 @@ class BadgeServed:
 
 
 @dataclass(frozen=True, slots=True)
+class PageRefused:
+    """A page was refused because the maximum number of pages was being made."""
+
+
+@dataclass(frozen=True, slots=True)
 class PingAnswered:
     """A ping was accepted or refused."""
 
@@ -280,6 +283,7 @@ Event = (
     | CallerWaited
     | RefreshBegun
     | BadgeServed
+    | PageRefused
     | PingAnswered
     | CatalogueFailed
     | AnswerCrashed

@@ -24,7 +24,8 @@ def gunicorn_values() -> dict[str, object]:
     return {
         "bind": settings.bind,
         "workers": settings.workers,
-        "worker_class": "gthread",  # a slow client or source blocks one thread, not a worker
+        # Threads, so that a slow client or source blocks one of them, not a worker.
+        "worker_class": "badge.gunicorn_worker.BadgeWorker",
         "threads": settings.threads,
         "preload_app": settings.preload,
         "loglevel": settings.log_level,
@@ -33,7 +34,7 @@ def gunicorn_values() -> dict[str, object]:
         "keepalive": 5,
         "max_requests": 1_000_000,  # limits the damage of a memory leak
         "max_requests_jitter": 100_000,
-        "limit_request_line": 8190,  # a name of 3 KiB takes 9 KiB at worst when percent-encoded; longer is refused
+        "limit_request_line": 8190,  # gunicorn's own maximum; a legal request target has at most 8,000 bytes
         "limit_request_fields": 50,
         # gunicorn 25.1 and later would create one in $HOME, which may be read-only.
         "control_socket_disable": True,

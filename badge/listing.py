@@ -27,13 +27,6 @@ class ListUnavailable(SourceUnavailable):
         self.sources = sources
 
 
-class ListBusy(SourceUnavailable):
-    """The list is being read already, and the maximum number of callers is waiting for it."""
-
-    def __init__(self) -> None:
-        super().__init__(FailureKind.BUSY)
-
-
 class NoList(Exception):
     """The source can't list its subjects. A definitive answer: there is no point in retrying."""
 

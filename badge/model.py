@@ -20,7 +20,10 @@ KNOWN_TYPES = ("Repository", "Project", "Workspace")
 CASELESS_PLATFORMS = frozenset({"github", "gitlab", "azuredevops"})
 
 MAX_PLATFORM, MAX_ACCOUNT, MAX_TYPE, MAX_NAME = 64, 255, 64, 1024
-MAX_NAME_BYTES = 3 * 1024
+MAX_NAME_BYTES = 2 * 1024
+
+# Of the percent-encoded path; leaves room in a request target of 8,000 bytes for a prefix, a suffix and a query.
+MAX_PATH = 7_500
 
 # Unicode's bidirectional formatting characters (UAX #9 table 4): they reorder the text around them.
 BIDI_CONTROLS = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
@@ -46,12 +49,15 @@ class Subject:
     @classmethod
     def parse(cls, platform: str, account: str, type: str, name: str) -> Subject:
         """Return the subject with these coordinates, NFC-normalised; raises `InvalidSubject`."""
-        return cls(
+        subject = cls(
             platform=_canonical_spelling(_part("platform", platform, MAX_PLATFORM), KNOWN_PLATFORMS),
             account=_part("account", account, MAX_ACCOUNT),
             type=_canonical_spelling(_part("type", type, MAX_TYPE), KNOWN_TYPES),
             name=_part("name", name, MAX_NAME),
         )
+        if len(subject.path) > MAX_PATH:
+            raise InvalidSubject(f"the names are longer than {MAX_PATH:,} bytes in a URL")
+        return subject
 
     @classmethod
     def legacy(cls, owner: str, repository: str) -> Subject:
@@ -119,12 +125,12 @@ def _part(label: str, value: str, longest: int) -> str:
     if any(part in ("", ".", "..") for part in text.split("/")):
         raise InvalidSubject(f"{label} has an empty part, '.' or '..'")
     if len(text) > longest:
-        raise InvalidSubject(f"{label} is longer than {longest} characters")
+        raise InvalidSubject(f"{label} is longer than {longest:,} characters")
     if any(character in BIDI_CONTROLS or _is_control(character) for character in text):
         raise InvalidSubject(f"{label} has a control character")
     # Lone surrogates (category Cs) were rejected above, so this can't raise.
     if len(text.encode()) > MAX_NAME_BYTES:
-        raise InvalidSubject(f"{label} is longer than {MAX_NAME_BYTES} bytes")
+        raise InvalidSubject(f"{label} is longer than {MAX_NAME_BYTES:,} bytes of UTF-8")
     return text
 
 
@@ -163,9 +169,9 @@ _SPELLINGS = {status.lower(): status for status in BackupStatus} | dict.fromkeys
 
 
 def status_named(text: str) -> BackupStatus | None:
-    """Return the status that a person or a script means, in any case; None for other words.
+    """Return the status that a person or a script spelt, in any case; None for other words.
 
-    What an upstream says is read strictly: there a word of other spelling is not the contract's.
+    Not for upstreams: there, only the contract's own spelling is valid.
     """
     return _SPELLINGS.get(text.strip().lower())
 

@@ -353,21 +353,23 @@ def _migrated_and_checked(settings: Settings) -> CatalogueState:
     from badge.catalogue.migration import SchemaFault, migrate  # noqa: PLC0415
     from badge.catalogue.store import Catalogue  # noqa: PLC0415
 
-    cache_identity, is_damaged, ahead = None, True, 0
+    location, name = settings.catalogue_location, settings.catalogue_name
+    cache_identity, found, ahead = None, Integrity.DAMAGED, 0
     try:
-        migrate(settings.catalogue_location)
-        database = Database(settings.catalogue_location)
+        migrate(location)
+        database = Database(location)
         cache_identity = database.read_cache_identity()
         ahead = Catalogue(database, lambda: datetime.now(UTC)).number_ahead()
-        is_damaged = integrity_of(database, START_SECONDS) is Integrity.DAMAGED
+        found = integrity_of(database, START_SECONDS)
         database.close()
     except (SQLAlchemyError, OSError, SchemaFault) as error:
         if not is_damage(error):
-            why = why_unusable(error)
-            raise CatalogueUnusable(f"The catalogue {settings.catalogue_name} can't be used: {why}.") from None
+            raise CatalogueUnusable(f"The catalogue {name} can't be used: {why_unusable(error)}.") from None
     if ahead:
-        sys.stderr.write(f"The catalogue {settings.catalogue_name}: {clock_warning(ahead)}.\n")
-    return CatalogueState(cache_identity, is_damaged)
+        sys.stderr.write(f"The catalogue {name}: {clock_warning(ahead)}.\n")
+    if found is Integrity.UNKNOWN:
+        sys.stderr.write(f"The catalogue {name} was not checked: it is too large. `badge check-config` checks it.\n")
+    return CatalogueState(cache_identity, found is Integrity.DAMAGED)
 
 
 def first_words(settings: Settings, paths: Paths = AT_ROOT) -> str:

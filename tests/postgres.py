@@ -18,7 +18,7 @@ import psycopg
 from tests.servers import START_SECONDS, eventually, needs
 
 # A locale with natural text order, so that nothing comes to depend on byte order.
-CLUSTER = ("-U", "postgres", "-A", "trust", "--no-sync", "-E", "UTF8", "--locale=C.UTF-8")
+CLUSTER = ("-U", "postgres", "-A", "trust", "--no-sync", "-E", "UTF8", "--locale=C.UTF-8", "-k")
 ORDER = ("--locale-provider=icu", "--icu-locale=en")
 
 
@@ -83,8 +83,8 @@ def programs() -> Path | None:
 
 
 @contextlib.contextmanager
-def running_postgres() -> Iterator[PostgresServer]:
-    """Run a PostgreSQL without TCP; stopped and removed afterwards."""
+def running_postgres(**options: str) -> Iterator[PostgresServer]:
+    """Run a PostgreSQL without TCP, with further parameters; stopped and removed afterwards."""
     found = programs()
     needs("PostgreSQL", is_there=found is not None)
     # It refuses to run as root, and pytest's folders are readable only by root.
@@ -97,6 +97,7 @@ def running_postgres() -> Iterator[PostgresServer]:
         subprocess.run(making, user=user, cwd=folder, stdout=subprocess.DEVNULL, check=True)
         with (folder / "log").open("wb") as log:
             serving = [f"{found}/postgres", "-D", data, "-k", name, "-c", "listen_addresses=", "-c", "fsync=off"]
+            serving += [word for option, value in options.items() for word in ("-c", f"{option}={value}")]
             server = PostgresServer(folder, lambda: subprocess.Popen(serving, user=user, cwd=folder, stderr=log))
             try:
                 yield server

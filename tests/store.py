@@ -19,6 +19,7 @@ from badge.model import BackupStatus, Report, Subject
 from tests.doubles import ManualClock
 
 WEB = Subject.legacy("acme", "web")
+ROWS_AT_ONCE = 5_000
 
 
 @dataclass
@@ -68,9 +69,9 @@ class Store:
 
 def index_all(connection: Connection) -> None:
     """Fill in what the catalogue keeps beside each subject, for rows that were inserted without it."""
-    connection.execute(
-        insert(subject_paths), [path_values(row.id, subject_of(row)) for row in connection.execute(select(subjects))]
-    )
+    rows = [path_values(row.id, subject_of(row)) for row in connection.execute(select(subjects))]
+    for first in range(0, len(rows), ROWS_AT_ONCE):
+        connection.execute(insert(subject_paths), rows[first : first + ROWS_AT_ONCE])
     kinds = (subjects.c.status, func.coalesce(subjects.c.last_finished, ""), subjects.c.visibility)
     counted = select(literal(0), *kinds, func.count()).group_by(*kinds)
     connection.execute(insert(totals).from_select([column.name for column in totals.columns], counted))

@@ -17,7 +17,7 @@ from badge.ports import CacheKey
 
 SCHEMA = 3
 LONGEST = 8 * 1024
-"""Enough for a name of 3 KiB, escaped, and two URLs."""
+"""Enough for a name of 2 KiB, escaped, and two URLs."""
 
 T = TypeVar("T")
 

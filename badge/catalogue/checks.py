@@ -1,4 +1,4 @@
-"""Checks: a subject whose backup is expected in time, and the address by which that tells of itself."""
+"""Checks: expected backups, each with a schedule and a ping URL."""
 
 from __future__ import annotations
 
@@ -46,14 +46,14 @@ class Check:
     expectation: Expectation
     slug: str | None
     prefix: str
-    """How the UUID of its address begins."""
+    """The first characters of its UUID."""
     overdue_at: datetime | None
-    """From when on the status no longer holds, unless a backup ends before."""
+    """When the status becomes "failed" unless a backup finishes earlier."""
 
 
 @dataclass(frozen=True, slots=True)
 class Checks:
-    """The checks in one database. Raises SQLAlchemy's errors where that fails."""
+    """The checks in one database. Raises SQLAlchemy's errors if the database fails."""
 
     database: Database
     clock: Clock
@@ -67,12 +67,11 @@ class Checks:
         slug: str | None = None,
         visibility: Visibility | None = None,
     ) -> str:
-        """Expect the subject's backups from now on; gives the UUID to ping, once: only its hash is kept.
+        """Expect the subject's backups from now on. Returns the UUID to ping, of which only a hash is stored.
 
-        Until the first ping the subject is scheduled, if nothing else is known of it. Raises `CheckExists`
-        or `ValueError`.
+        A subject that has never been reported is scheduled until the first ping. Raises `CheckExists` or `ValueError`.
         """
-        _refuse_bad_terms(every, grace, slug)
+        _refuse_invalid_terms(every, grace, slug)
         now, plain = self.clock(), str(uuid.uuid4())
         expectation = Expectation(every, grace, now)
         with self.database.writing() as connection:
@@ -85,9 +84,9 @@ class Checks:
                 "since": now,
             }
             try:
-                connection.execute(insert(checks).values(**row, **_address(plain)))
+                connection.execute(insert(checks).values(**row, **_uuid_columns(plain)))
             except IntegrityError:
-                raise CheckExists(f"{subject} has a check; rotate its address or delete it.") from None
+                raise CheckExists(f"{subject} already has a check; rotate its ping URL or delete the check.") from None
             status = BackupStatus(before.status)
             if status is BackupStatus.UNKNOWN:
                 status = BackupStatus.SCHEDULED
@@ -98,17 +97,19 @@ class Checks:
         return plain
 
     def rotate(self, subject: Subject) -> str:
-        """Give the check another UUID, once; the old one is unknown at once. Raises `NoSuchCheck`."""
+        """Return a new UUID for the check; the old one stops working at once. Raises `NoSuchCheck`."""
         plain = str(uuid.uuid4())
         wanted = select(subjects.c.id).where(is_subject(subject)).scalar_subquery()
         with self.database.writing() as connection:
-            done = connection.execute(update(checks).where(checks.c.subject_id == wanted).values(**_address(plain)))
+            done = connection.execute(
+                update(checks).where(checks.c.subject_id == wanted).values(**_uuid_columns(plain))
+            )
         if done.rowcount == 0:
             raise NoSuchCheck(f"{subject} has no check.")
         return plain
 
     def delete(self, subject: Subject) -> None:
-        """Expect nothing any more. What was reported stays; raises `NoSuchCheck`."""
+        """Stop expecting backups; the history is kept. Raises `NoSuchCheck`."""
         now = self.clock()
         with self.database.writing() as connection:
             wanted = selected(now).where(is_subject(subject)).with_for_update(of=subjects)
@@ -118,29 +119,29 @@ class Checks:
             if _has_runs(connection, row.id) or row.deleted_at is not None:
                 change(connection, row, NOTHING_DUE, now)
             else:
-                # It was scheduled by the check alone.
+                # Only the check made it known.
                 remove(connection, row)
 
     def subject_pinged(self, plain: str) -> Subject | None:
         """Return the subject whose check has this UUID; None if there is none.
 
-        It is looked up by its hash, so how long that takes tells nothing about the checks there are.
+        It is looked up by its hash, so that the time this takes reveals nothing about other UUIDs.
         """
-        wanted = _checked(subjects).where(checks.c.digest == _digest(plain))
+        wanted = _with_checks(subjects).where(checks.c.digest == _digest(plain))
         with self.database.reading() as connection:
             row = connection.execute(wanted).one_or_none()
         return None if row is None else subject_of(row)
 
     def subjects_with_slug(self, slug: str) -> list[Subject]:
-        """Return the subjects whose checks have this slug, two at most: a slug need not be unique."""
+        """Return the subjects whose checks have this slug, at most two, because a slug need not be unique."""
         if not _SLUG.fullmatch(slug):
             return []
-        wanted = _checked(subjects).where(checks.c.slug == slug).limit(2)
+        wanted = _with_checks(subjects).where(checks.c.slug == slug).limit(2)
         with self.database.reading() as connection:
             return [subject_of(row) for row in connection.execute(wanted)]
 
     def list(self) -> Iterator[Check]:
-        """All checks in the order of their subjects' keys, read as they are taken."""
+        """Yield all checks, sorted by subject, reading them from the database in batches."""
         now = self.clock()
         wanted = selected(now, checks).join_from(subjects, checks).order_by(*KEY)
         with self.database.reading() as connection:
@@ -149,36 +150,37 @@ class Checks:
 
 
 def expectation_of(connection: Connection, subject_id: int) -> Expectation | None:
-    """Return what is expected of a subject; None without a check."""
+    """Return the terms of the subject's check; None if it has none."""
     row = connection.execute(select(checks).where(checks.c.subject_id == subject_id)).one_or_none()
     return None if row is None else _expectation(row)
 
 
 def slug_for(subject: Subject) -> str | None:
-    """The slug that a subject's name suggests; none where it has no letter or digit of ASCII."""
+    """Return the default slug for a subject; None if its name has no ASCII letter or digit."""
     return re.sub(r"[^a-z0-9_]+", "-", subject.name.lower())[:LONGEST_SLUG].strip("-") or None
 
 
-def _refuse_bad_terms(every: timedelta, grace: timedelta, slug: str | None) -> None:
+def _refuse_invalid_terms(every: timedelta, grace: timedelta, slug: str | None) -> None:
     rules = {
-        "a backup can be expected every minute at most, every 365 days at least": not SHORTEST <= every <= LONGEST,
-        "the grace is at least a minute and at most 365 days": not SHORTEST <= grace <= LONGEST,
-        f"a slug has up to {LONGEST_SLUG} of a-z, 0-9, - and _": slug is not None and not _SLUG.fullmatch(slug),
+        "the interval must be between a minute and 365 days": not SHORTEST <= every <= LONGEST,
+        "the grace must be between a minute and 365 days": not SHORTEST <= grace <= LONGEST,
+        f"a slug has 1 to {LONGEST_SLUG} characters of a-z, 0-9, - and _": slug is not None
+        and not _SLUG.fullmatch(slug),
     }
     if faults := [fault for fault, is_broken in rules.items() if is_broken]:
         raise ValueError("; ".join(faults) + ".")
 
 
-def _address(plain: str) -> dict[str, str]:
+def _uuid_columns(plain: str) -> dict[str, str]:
     return {"digest": _digest(plain), "prefix": plain[:SHOWN_CHARACTERS]}
 
 
 def _digest(plain: str) -> str:
-    """SHA-256 serves: a UUID has 122 random bits, so there is nothing to guess."""
+    """SHA-256 is enough, because a UUID has 122 random bits and can't be guessed."""
     return hashlib.sha256(plain.encode()).hexdigest()
 
 
-def _checked(*tables: Any) -> Any:
+def _with_checks(*tables: Any) -> Any:
     return select(*tables).join_from(checks, subjects)
 
 

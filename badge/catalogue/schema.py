@@ -102,7 +102,7 @@ runs = Table(
     # Otherwise, `started_at` is when its first event was received.
     Column("is_start_reported", Boolean, nullable=False),
     Column("status", String(16), nullable=False),
-    # The latest time that was reported for one of its events.
+    # The latest time that was reported for an event of its phase.
     Column("happened_at", Moment),
     Column("finished_at", Moment),
     *_details(),

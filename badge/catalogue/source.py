@@ -46,7 +46,7 @@ class CatalogueSource:
         return self.place, *subject.key(fold_case=True)
 
     def is_local(self, subject: Subject) -> bool:  # noqa: ARG002 - the port's argument
-        """Return True: the database is as near as the cache."""
+        """Return True: the database is as fast as the cache."""
         return True
 
     def fetch(
@@ -55,7 +55,7 @@ class CatalogueSource:
         known: Report | None,  # noqa: ARG002 - for sources with conditional requests
         deadline: Deadline,  # noqa: ARG002 - the database's own timeouts are shorter than any
     ) -> Report:
-        """Return what the catalogue says now."""
+        """Return the catalogue's report as of now."""
         report = self._read("fetch", lambda: self.catalogue.report_for(subject))
         if report is None:
             return Report.absent(self.catalogue.clock())
@@ -78,7 +78,7 @@ class CatalogueSource:
         return self._read("totals", lambda: self.catalogue.totals(filter))
 
     def history(self, subject: Subject, limit: int) -> Sequence[PastRun]:
-        """Return the subject's last runs, the newest first."""
+        """Return the subject's last runs, newest first."""
         runs = self._read("history", lambda: self.catalogue.runs(subject, limit))
         return [PastRun(run.status, run.started_at, run.finished_at, run.size_bytes) for run in runs]
 

@@ -1,4 +1,4 @@
-"""`badge backup` and `badge restore`: the catalogue as one file, and back."""
+"""`badge backup` and `badge restore`: the catalogue as a single file."""
 
 from __future__ import annotations
 

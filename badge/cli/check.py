@@ -98,7 +98,7 @@ def delete(subject: Subject) -> None:
         except NoSuchCheck as error:
             raise Fault(f"{error}") from None
         invalidate_status(parts, subject)
-    click.echo(f"{subject.path}: no backups are expected any more")
+    click.echo(f"{subject.path}: backups are no longer expected")
 
 
 def _address(settings: Settings) -> str:

@@ -118,10 +118,7 @@ def _all_findings() -> Iterator[Finding]:
 
 def _findings(known: Settings, configured: Sequence[ConfiguredSource]) -> Iterator[Finding]:
     yield Finding(Level.OK, SETTINGS, "all are valid; `badge settings` shows them")
-    yield Finding.of("data", _data_dir_fault(known.data_dir), f"{known.data_dir} is writable")
-    if is_open_to_others(known.data_dir):
-        said = f"other users can look into {known.data_dir}; `chmod go= {known.data_dir}` prevents that"
-        yield Finding(Level.NOTE, "data", said)
+    yield _data_dir(known.data_dir)
     with contextlib.closing(parts_of(known)) as parts:
         yield _cache(known, parts)
         if parts.catalogue:
@@ -136,6 +133,12 @@ def _findings(known: Settings, configured: Sequence[ConfiguredSource]) -> Iterat
     if known.public_url is None:
         said = "BADGE_PUBLIC_URL is not set: pages build links from the address in the browser"
         yield Finding(Level.NOTE, "links", said)
+
+
+def _data_dir(folder: Path) -> Finding:
+    if (fault := _data_dir_fault(folder)) is None and is_open_to_others(folder):
+        return Finding(Level.NOTE, "data", f"other users can look into {folder}: `chmod go= {folder}` prevents that")
+    return Finding.of("data", fault, f"{folder} is writable")
 
 
 def _data_dir_fault(folder: Path) -> str | None:
@@ -164,13 +167,17 @@ def _catalogue(parts: app.Parts) -> Finding:
     try:
         migrate(parts.settings.catalogue_location)
         parts.catalogue.store.report_for(PROBE)
-        if integrity_of(parts.catalogue.store.database, THOROUGH_SECONDS) is Integrity.DAMAGED:
-            return Finding(Level.FAIL, "catalogue", f"{where} can't be used: {DAMAGED}")
+        found = integrity_of(parts.catalogue.store.database, THOROUGH_SECONDS)
         ahead = parts.catalogue.store.number_ahead()
     except (SQLAlchemyError, OSError, SchemaFault) as error:
         return Finding(Level.FAIL, "catalogue", f"{where} can't be used: {why_unusable(error)}")
+    if found is Integrity.DAMAGED:
+        return Finding(Level.FAIL, "catalogue", f"{where} can't be used: {DAMAGED}")
     if ahead:
         return Finding(Level.FAIL, "catalogue", f"{where}: {clock_warning(ahead)}")
+    if found is Integrity.UNKNOWN:
+        said = f"{where} can be read, but was not checked for damage within {THOROUGH_SECONDS:.0f} s"
+        return Finding(Level.NOTE, "catalogue", said)
     return Finding(Level.OK, "catalogue", f"{where} can be read")
 
 

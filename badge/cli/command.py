@@ -1,4 +1,4 @@
-"""What all commands share: errors of one line for each fault, examples in --help, parts wired from the settings."""
+"""Shared by all commands: one-line errors, examples in --help, and the service's parts as configured."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ LONGEST_DURATION = timedelta(days=36_500)
 
 
 class Fault(click.ClickException):
-    """One line on standard error; exit code 2 for a wrong call, 1 for what could not be done."""
+    """An error message on standard error; exit code 2 for invalid usage or settings, 1 for a failure."""
 
     def __init__(self, message: str, exit_code: int = 2) -> None:
         super().__init__(message)
@@ -37,29 +37,29 @@ class Fault(click.ClickException):
 
 @contextlib.contextmanager
 def _one_line_errors(ctx: click.Context) -> Iterator[None]:
-    """Click's usage errors without their three lines of usage, which --help shows better."""
+    """Shorten click's usage errors to one line, without the usage that --help shows better."""
     try:
         yield
     except click.UsageError as error:
         if isinstance(error, click.exceptions.NoArgsIsHelpError):
             raise
-        # Some of click's messages list choices a line each, and end without a full stop.
+        # Some of click's messages list choices on separate lines, and end without a full stop.
         message = " ".join(error.format_message().split())
         stop = "" if message.endswith((".", "?")) else "."
         raise Fault(f"{message}{stop} See {ctx.command_path} --help.") from None
 
 
 class BadgeCommand(click.Command):
-    """A command whose wrong use is answered in one line."""
+    """A command with one-line usage errors."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Read the arguments; a fault is one line."""
+        """Parse the arguments."""
         with _one_line_errors(ctx):
             return super().parse_args(ctx, args)
 
 
 class BadgeGroup(click.Group):
-    """A group of such commands. `old_names` maps the former name of a command to its name; help does not list it."""
+    """A group of such commands. `old_names` maps former names, which help does not list, to current ones."""
 
     command_class = BadgeCommand
 
@@ -72,31 +72,31 @@ class BadgeGroup(click.Group):
         return super().get_command(ctx, self.old_names.get(cmd_name, cmd_name))
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Read the group's own options; a fault is one line."""
+        """Parse the group's own options."""
         with _one_line_errors(ctx):
             return super().parse_args(ctx, args)
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
-        """Find the command; a name that is none is one line."""
+        """Find the command."""
         with _one_line_errors(ctx):
             return super().resolve_command(ctx, args)
 
 
 def examples(*lines: str) -> str:
-    """An epilog for --help that click leaves as it is."""
+    """Return an epilog for --help that click does not rewrap."""
     return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in lines)
 
 
 class SubjectArgument(click.ParamType[Subject]):
-    """`GitHub/acme/Repository/web`, `acme/web` for a GitHub repository, or any address that the builder takes.
+    """`GitHub/acme/Repository/web`, `acme/web` for a GitHub repository, or any URL that the badge builder accepts.
 
-    Percent-encoding is as in a badge's URL.
+    Percent-encoded like a badge's URL.
     """
 
     name = "subject"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Subject:
-        """Return the subject that the text names; a bad one is a usage error."""
+        """Parse a subject; raises click's usage error."""
         if isinstance(value, Subject):
             return value
         try:
@@ -106,23 +106,23 @@ class SubjectArgument(click.ParamType[Subject]):
 
 
 class StatusArgument(click.Choice[BackupStatus]):
-    """One of these statuses, in every spelling that `status_named` knows."""
+    """One of these statuses, in any spelling that `status_named` accepts."""
 
     def normalize_choice(self, choice: object, ctx: click.Context | None) -> str:
-        """Return the spelling that help and errors show."""
+        """Return the spelling for help and errors."""
         del ctx
         status = status_named(str(choice))
         return WORDS[status].replace(" ", "-") if status else str(choice)
 
 
 class DurationOption(click.ParamType[timedelta]):
-    """`90d`, `12h` and the like, up to a century."""
+    """A duration such as `90d` or `12h`, at most a century."""
 
     name = "duration"
 
     def convert(self, value: str | timedelta, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
-        """Return the duration that the text names; a bad one is a usage error."""
-        if isinstance(value, str) and value.strip().isdecimal():  # settings would take it for seconds
+        """Parse a duration; raises click's usage error."""
+        if isinstance(value, str) and value.strip().isdecimal():  # in settings, it would mean seconds
             self.fail(f"{DURATION}.", param, ctx)
         try:
             duration = parse_duration(value)
@@ -138,7 +138,7 @@ class DurationOption(click.ParamType[timedelta]):
 
 @contextlib.contextmanager
 def local_parts() -> Iterator[app.Parts]:
-    """The parts as the settings in force wire them, closed afterwards."""
+    """Provide the service's parts as configured, and close them afterwards."""
     with faults_by_line():
         parts = parts_of(load())
     with contextlib.closing(parts):
@@ -146,20 +146,20 @@ def local_parts() -> Iterator[app.Parts]:
 
 
 def parts_of(settings: Settings) -> app.Parts:
-    """The parts as these settings wire them; commands speak for themselves, so nothing is logged."""
+    """Return the service's parts with these settings; commands print their own messages, so nothing is logged."""
     LOGGER.addHandler(logging.NullHandler())
     return app.build_parts(settings)
 
 
 def settings_or_fault() -> Settings:
-    """The settings in force; what is wrong with them is a line for each fault."""
+    """Return the current settings; exits with a line for each fault in them."""
     with faults_by_line():
         return load()
 
 
 @contextlib.contextmanager
 def faults_by_line() -> Iterator[None]:
-    """All that is wrong with the configuration, a line for each fault."""
+    """Turn `BadSettings` into a message with a line for each fault."""
     try:
         yield
     except BadSettings as bad:
@@ -168,7 +168,7 @@ def faults_by_line() -> Iterator[None]:
 
 @contextlib.contextmanager
 def own_catalogue() -> Iterator[tuple[app.Parts, app.CatalogueParts]]:
-    """The local catalogue, its schema made where it is new; its failures are one line."""
+    """Provide this service's catalogue, with its schema migrated; its errors become one line."""
     with local_parts() as parts:
         if parts.catalogue is None:
             raise Fault(NO_CATALOGUE)
@@ -181,8 +181,8 @@ def own_catalogue() -> Iterator[tuple[app.Parts, app.CatalogueParts]]:
 
 
 def invalidate_status(parts: app.Parts, subject: Subject) -> None:
-    """Have badges show what was just changed."""
+    """Drop the cached status, so that badges show a change at once."""
     parts.resolver.invalidate(subject)
     if parts.settings.redis_url is not None and not parts.cache.is_up():
         lifetime = show_duration(parts.settings.fresh_finished)
-        click.echo(f"Redis does not answer: badges may show the former status for {lifetime}.", err=True)
+        click.echo(f"Redis does not respond: badges may show the previous status for {lifetime}.", err=True)

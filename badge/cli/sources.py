@@ -49,11 +49,11 @@ def check(*, live: bool, as_json: bool) -> None:
     configured = configured_or_fault()
     faulty = False
     with local_parts() if live else nullcontext() as parts:
-        asked = parts.resolver.routing.sources if parts else [None] * len(configured)
-        for source, there in zip(configured, asked, strict=True):
-            failure = None if there is None else failure_of(there, probe_for(source.entry))
+        queried = parts.resolver.routing.sources if parts else [None] * len(configured)
+        for source, wired in zip(configured, queried, strict=True):
+            failure = None if wired is None else failure_of(wired, probe_for(source.entry))
             faulty = faulty or failure is not None
-            said = f"does not answer: {failure}" if failure else "answers" if live else "is understood"
+            said = f"does not answer: {failure}" if failure else "answers" if live else "is valid"
             document = {"name": source.entry.name, "kind": source.entry.kind, "fine": failure is None, "said": said}
             click.echo(json.dumps(document) if as_json else _line(document))
     if faulty:
@@ -80,13 +80,13 @@ def try_out(name: str, subject: Subject) -> None:
         source = _source_called(name, parts.resolver.routing.sources)
         responsible = parts.resolver.routing.source_for(subject)
         if responsible is not source:
-            click.echo(f"note: badges of {subject.path} ask {responsible.name if responsible else 'no source'}")
+            click.echo(f"note: the badge of {subject.path} uses {responsible.name if responsible else 'no source'}")
         try:
             report = _explained(source, subject, parts.settings.upstream_timeout.total_seconds(), click.echo)
         except SourceUnavailable as unavailable:
             cause = unavailable.__cause__
             because = f" ({printable(str(cause))})" if isinstance(cause, ExpressionFailed) else ""
-            raise Fault(f"The source gave no answer: {unavailable.kind}{because}.", exit_code=1) from None
+            raise Fault(f"The source did not answer: {unavailable.kind}{because}.", exit_code=1) from None
     click.echo(json.dumps({"exists": report.exists, **status_document(subject, report)}, indent=2))
 
 

@@ -26,10 +26,11 @@ class PerProcess(Generic[_Value]):
             return mine[1]
         with self._lock:
             if self._mine is None or self._mine[0] != os.getpid():
+                made = self._make()
                 # Keep the parent's value referenced: if the garbage collector closed it here, that could corrupt
                 # the parent's database (sqlite.org/howtocorrupt.html, section 2.6).
                 self._inherited.append(self._mine)
-                self._mine = os.getpid(), self._make()
+                self._mine = os.getpid(), made
             return self._mine[1]
 
     def take(self) -> _Value | None:

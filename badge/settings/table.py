@@ -42,7 +42,7 @@ class Settings(BaseModel):
     )
     label: str = Field("backup", max_length=64, description="Text on the left half of a badge.")
     workers: int = Field(2, ge=1, le=64, description="Number of worker processes.")
-    threads: int = Field(8, ge=1, le=256, description="Threads per worker; each serves one request at a time.")
+    threads: int = Field(8, ge=1, le=256, description="Threads per worker; at most a quarter of them make pages.")
     preload: bool = Field(True, description="Load the application before forking, so that workers share memory.")
     metrics_token: SecretStr | None = Field(
         None, description="Bearer token for /metrics; not needed for requests from the machine itself."
@@ -224,6 +224,11 @@ class Settings(BaseModel):
     def most_waiting(self) -> int:
         """Maximum number of requests per worker that may wait for a source at the same time."""
         return self.waiting or max(1, self.threads // 2)
+
+    @property
+    def most_pages(self) -> int:
+        """Maximum number of pages that a worker makes at the same time; the other threads are left to badges."""
+        return max(1, self.threads // 4)
 
     @property
     def address(self) -> str | None:

@@ -15,7 +15,6 @@ from typing import Any
 
 from badge.listing import (
     WORST_FIRST,
-    ListBusy,
     ListedSubject,
     ListingFilter,
     ListingOrder,
@@ -32,8 +31,6 @@ from badge.ports import Clock, SourceUnavailable
 MOST_SUBJECTS = 10_000
 KEPT_FOR = timedelta(seconds=30)
 FAILURE_KEPT_FOR = timedelta(seconds=5)
-# Threads of one worker that may wait for a walk of up to 10 s; the others stay free for badges.
-MOST_WAITING = 2
 EPOCH = datetime.fromtimestamp(0, UTC)
 
 SortKey = list[Any]
@@ -57,7 +54,7 @@ Walk = Callable[[], Walked]
 
 @dataclass(slots=True)
 class SnapshotListing:
-    """A `StatusListing` over the result of a walk; raises what the walk raises, and `ListBusy`."""
+    """A `StatusListing` over the result of a walk; raises what the walk raises."""
 
     walk: Walk
     clock: Clock
@@ -67,7 +64,6 @@ class SnapshotListing:
     _failure: Exception | None = None
     _failed_at: datetime = EPOCH
     _walking: threading.Lock = field(default_factory=threading.Lock)
-    _slots: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(MOST_WAITING))
 
     def list(
         self,
@@ -105,14 +101,9 @@ class SnapshotListing:
     def _snapshot(self) -> Walked:
         if (known := self._known()) is not None:
             return known
-        if not self._slots.acquire(blocking=False):
-            raise ListBusy
-        try:
-            with self._walking:  # one walk serves all waiting threads
-                known = self._known()
-                return self._walked() if known is None else known
-        finally:
-            self._slots.release()
+        with self._walking:  # one walk serves all waiting threads
+            known = self._known()
+            return self._walked() if known is None else known
 
     def _known(self) -> Walked | None:
         """Return the last walk's result while it is recent; raise its failure while that is recent."""

@@ -7,6 +7,8 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 BADGE_ROOT = "/badge/"
+LONGEST_TARGET = 8_000
+"""In bytes. gunicorn's limit for the whole request line is 8,190."""
 
 
 def raw_path(environ: Mapping[str, Any]) -> str:
@@ -24,6 +26,12 @@ def raw_path(environ: Mapping[str, Any]) -> str:
     except ValueError:
         path = ""
     return _percent_encoded(path) or quote(_wsgi_bytes(environ, "SCRIPT_NAME") + _wsgi_bytes(environ, "PATH_INFO"))
+
+
+def is_too_long(environ: Mapping[str, Any]) -> bool:
+    """Whether the request target, with its query, is longer than a badge's may be."""
+    target = environ.get("RAW_URI") or f"{raw_path(environ)}?{environ.get('QUERY_STRING', '')}"
+    return len(target) > LONGEST_TARGET
 
 
 def _wsgi_bytes(environ: Mapping[str, Any], name: str) -> bytes:

@@ -17,8 +17,10 @@ from badge.web.badges.request import Format
 from badge.web.paths import AT_ROOT, Paths
 
 # Characters with a meaning inside an image's alternative text: CommonMark's, and those of GitHub's tables,
-# strikethrough and formulas. A backslash escapes each of them (CommonMark, section 2.4).
-_MEANINGFUL = re.compile(r"([\\`*_\[\]<>&|~$])")
+# strikethrough and formulas. A backslash escapes each of them (CommonMark, section 2.4); those that marked misreads
+# with one are written as character references.
+_MEANINGFUL = re.compile(r"[\\`*_\[\]<>&|~$]")
+_MISREAD_ESCAPED = "\\[]&"
 
 # Characters with a meaning inside the attributes of a Confluence image; they can't be escaped.
 _CONFLUENCE_MARKS = "!|[]{},='\""
@@ -132,7 +134,10 @@ class Snippet:
 
 
 def _markdown_text(alt: str) -> str:
-    return _MEANINGFUL.sub(r"\\\1", alt)
+    def escaped(found: re.Match[str]) -> str:
+        return f"&#{ord(found[0])};" if found[0] in _MISREAD_ESCAPED else f"\\{found[0]}"
+
+    return _MEANINGFUL.sub(escaped, alt)
 
 
 def _asciidoc_text(alt: str) -> str:

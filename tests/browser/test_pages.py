@@ -131,6 +131,18 @@ def test_the_list_stays_when_the_service_is_gone(watched: Watched) -> None:
     watched.faults.clear()  # the console reported the failure, too
 
 
+def test_a_busy_service_is_asked_again(watched: Watched) -> None:
+    page = watched.page
+    page.goto("/dashboard")
+    busy = {"status": 503, "headers": {"Retry-After": "1"}, "body": "<h1>Too many requests at once</h1>"}
+    page.route("**/dashboard?q=*", lambda route: route.fulfill(**busy), times=1)
+    page.get_by_role("searchbox").fill("web shop")
+    expect(page.get_by_role("status").filter(has_text="The service is busy")).to_be_in_viewport()
+    expect(page.locator(".subjects li")).to_have_count(2)
+    expect(page.locator("#announced")).to_have_class("hidden")
+    watched.faults.clear()  # the console reported the failure, too
+
+
 def test_without_scripts_the_list_is_searched_by_its_button(browser: Browser, service: Service) -> None:
     with watched_page(browser, service, java_script_enabled=False) as watched:
         watched.page.goto("/dashboard")

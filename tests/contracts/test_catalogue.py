@@ -1,4 +1,4 @@
-"""The catalogue on a real database: nothing lost, names compared as their platforms do, keys kept as hashes."""
+"""The catalogue on real databases: nothing is lost, names are compared as on their platform, keys are hashed."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import MetaData, QueuePool, insert, inspect, select, update
 
 from badge.cache.envelope import to_micros as micros
+from badge.catalogue.backup import renew_cache_identity
 from badge.catalogue.database import Database, new_engine
 from badge.catalogue.events import RunEvent
 from badge.catalogue.keys import KeyNameTaken, KeyVerdict, NoSuchKey, Scope
@@ -57,7 +58,7 @@ OLD_SUBJECT = {
 }
 
 
-def test_a_subject_never_heard_of_is_none(store: Store) -> None:
+def test_an_unknown_subject_has_no_report(store: Store) -> None:
     assert store.catalogue.report_for(WEB) is None
 
 
@@ -84,7 +85,7 @@ def test_each_change_has_a_larger_revision_and_a_repetition_none(store: Store) -
     assert store.catalogue.record(event).report.revision == revisions[-1]
 
 
-def test_a_revision_grows_also_when_the_clock_went_back(store: Store) -> None:
+def test_a_revision_grows_even_if_the_clock_goes_back(store: Store) -> None:
     store.tell(BackupStatus.SUCCEEDED)
     first = store.catalogue.report_for(WEB)
     store.clock.advance(days=-2)
@@ -96,7 +97,7 @@ def test_a_revision_grows_also_when_the_clock_went_back(store: Store) -> None:
     assert after.revision >= first.revision
 
 
-def test_an_older_run_does_not_apply_but_counts_as_history(store: Store) -> None:
+def test_an_older_run_is_superseded_but_kept_in_the_history(store: Store) -> None:
     assert store.tell(BackupStatus.FAILED)
     store.clock.advance(minutes=1)
     earlier = START - timedelta(hours=2)
@@ -106,7 +107,7 @@ def test_an_older_run_does_not_apply_but_counts_as_history(store: Store) -> None
     assert recorded.report.last_success_at == earlier
 
 
-def test_names_are_folded_where_the_platform_does(store: Store) -> None:
+def test_names_are_case_insensitive_if_the_platform_s_are(store: Store) -> None:
     store.tell(BackupStatus.SUCCEEDED, Subject.legacy("Acme", "Web"))
     assert store.status(Subject.legacy("ACME", "wEB")) is BackupStatus.SUCCEEDED
     assert str(store.catalogue.list(ListingFilter()).items[0].subject) == "GitHub/Acme/Repository/Web"
@@ -114,7 +115,7 @@ def test_names_are_folded_where_the_platform_does(store: Store) -> None:
     assert store.status(Subject.parse("gitea", "me", "wiki", "x")) is None
 
 
-def test_visibility_stays_until_it_is_told_anew(store: Store) -> None:
+def test_visibility_stays_until_it_is_reported_again(store: Store) -> None:
     store.tell(BackupStatus.SUCCEEDED, visibility=Visibility.PRIVATE)
     store.clock.advance(minutes=1)
     store.tell(BackupStatus.FAILED)
@@ -123,7 +124,7 @@ def test_visibility_stays_until_it_is_told_anew(store: Store) -> None:
     assert report.visibility is Visibility.PRIVATE
 
 
-def test_visibility_that_is_told_late_still_counts(store: Store) -> None:
+def test_a_late_report_can_still_make_a_subject_private(store: Store) -> None:
     store.tell(BackupStatus.SUCCEEDED)
     early = START - timedelta(hours=1)
     private = RunEvent(subject=WEB, status=BackupStatus.FAILED, at=early, visibility=Visibility.PRIVATE)
@@ -167,7 +168,7 @@ def test_a_listing_can_be_narrowed(store: Store) -> None:
 
 
 @pytest.mark.parametrize("cursor", ["x", "W10", "bnVsbA", "WzEsMiwzLDRd", "é", "[" * 50, SURROGATES, NUL])
-def test_a_cursor_of_somebody_else_s_is_refused(store: Store, cursor: str) -> None:
+def test_a_foreign_cursor_is_refused(store: Store, cursor: str) -> None:
     with pytest.raises(ValueError, match="cursor"):
         store.catalogue.list(ListingFilter(), cursor)
 
@@ -211,7 +212,7 @@ def record_many(url: str, first: int) -> None:
             catalogue.record(RunEvent(subject=WEB, status=BackupStatus.FAILED, at=moment, started_at=moment))
 
 
-def test_a_forgotten_subject_leaves_nothing_behind_and_begins_anew(store: Store) -> None:
+def test_a_deleted_subject_leaves_nothing_behind_and_can_be_reported_again(store: Store) -> None:
     store.tell(BackupStatus.SUCCEEDED, started_at=START - timedelta(hours=1))
     store.tell(BackupStatus.SUCCEEDED, subject=Subject.legacy("acme", "api"))
     before = store.report().revision
@@ -221,10 +222,10 @@ def test_a_forgotten_subject_leaves_nothing_behind_and_begins_anew(store: Store)
     assert [item.subject.name for item in store.catalogue.list(ListingFilter()).items] == ["api"]
     store.clock.advance(seconds=1)
     store.tell(BackupStatus.FAILED)
-    assert store.report().revision > before  # so that readers elsewhere, who know the former one, believe it
+    assert store.report().revision > before  # so that clients which know the former one notice the change
 
 
-def test_what_is_not_there_or_has_a_check_is_not_forgotten(store: Store) -> None:
+def test_an_unknown_subject_or_one_with_a_check_can_not_be_deleted(store: Store) -> None:
     with pytest.raises(NothingKnown):
         store.catalogue.delete(WEB)
     store.checks.create(WEB, timedelta(days=1), timedelta(hours=1))
@@ -262,7 +263,7 @@ def test_the_migrations_make_what_the_code_expects(store: Store) -> None:
     engine.dispose()
 
 
-def test_an_older_schema_is_brought_up_to_date_with_what_is_in_it(new_url: str) -> None:
+def test_an_older_schema_is_upgraded_with_its_data(new_url: str) -> None:
     upgrade(new_url, to="0001")
     engine = new_engine(new_url)
     old = MetaData()
@@ -378,6 +379,16 @@ def test_migrating_again_changes_nothing(store: Store) -> None:
     assert store.status() is BackupStatus.SUCCEEDED
 
 
+def test_the_identity_in_the_cache_stays_until_it_is_renewed(store: Store) -> None:
+    database = store.catalogue.database
+    before = database.cache_identity
+    migrate(store.url)
+    assert database.read_cache_identity() == before
+    store.close()
+    renew_cache_identity(store.url)
+    assert database.read_cache_identity() != before
+
+
 def test_two_processes_can_migrate_at_once(new_url: str) -> None:
     fork = multiprocessing.get_context("fork")
     workers = [fork.Process(target=migrate, args=(new_url,)) for _ in range(3)]
@@ -391,7 +402,7 @@ def test_two_processes_can_migrate_at_once(new_url: str) -> None:
     engine.dispose()
 
 
-def test_a_lost_database_is_the_lack_of_an_answer(tmp_path: Path) -> None:
+def test_an_unavailable_database_makes_the_source_unavailable(tmp_path: Path) -> None:
     catalogue = Catalogue(Database(f"sqlite:///{tmp_path}/no/such/folder.sqlite3"), ManualClock())
     events = RecordedEvents()
     source = CatalogueSource(catalogue, events)
@@ -411,7 +422,7 @@ def test_a_key_does_what_it_was_made_for(store: Store) -> None:
     assert store.keys.check("x" * 10_000, Scope.REPORT, START) is KeyVerdict.UNKNOWN
 
 
-def test_a_key_is_kept_as_a_hash_only(store: Store) -> None:
+def test_only_a_hash_of_a_key_is_stored(store: Store) -> None:
     plain = store.keys.create("ci", {Scope.REPORT})
     store.keys.check(plain, Scope.REPORT, START)
     kept = store.all_that_is_kept()
@@ -465,7 +476,7 @@ def test_a_folder_may_be_called_anything(tmp_path: Path) -> None:
         assert Catalogue(database, ManualClock()).report_for(WEB) is None
 
 
-def test_when_a_key_was_last_used_is_told(store: Store) -> None:
+def test_a_key_s_last_use_is_recorded(store: Store) -> None:
     plain = store.keys.create("ci", {Scope.READ})
     assert store.keys.list()[0].last_used_on is None
     store.keys.check(plain, Scope.READ, START)

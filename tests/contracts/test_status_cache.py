@@ -53,7 +53,7 @@ SERVERS: dict[str, Callable[[Path], AbstractContextManager[str]]] = {
 
 @pytest.fixture(scope="module", params=["memory", *SERVERS])
 def url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str | None]:
-    """Of servers that all tests here share; None for the process' own memory."""
+    """The URL of servers that all tests here share; None for the process's own memory."""
     if request.param == "memory":
         yield None
         return
@@ -106,7 +106,7 @@ def entry(began: datetime, status: BackupStatus = BackupStatus.SUCCEEDED) -> Cac
     return CacheEntry(report=reported(began, status), fetched_at=began, confirmed_at=began, fresh_until=ends)
 
 
-def test_what_was_put_comes_back_whole(cache: StatusCache) -> None:
+def test_an_entry_is_returned_as_it_was_stored(cache: StatusCache) -> None:
     value = entry(cache.fetch_began(KEY))
     assert cache.put(KEY, value)
     assert cache.get(KEY) == value
@@ -114,7 +114,7 @@ def test_what_was_put_comes_back_whole(cache: StatusCache) -> None:
 
 
 @pytest.mark.parametrize("year", [1971, 2015, 9999])
-def test_what_a_source_tells_of_far_away_times_is_kept_too(cache: StatusCache, year: int) -> None:
+def test_far_away_times_from_a_source_are_stored(cache: StatusCache, year: int) -> None:
     began = cache.fetch_began(KEY)
     far = datetime(year, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC)
     report = replace(reported(began), last_success_at=far, next_run_at=far, stale_after=far)
@@ -123,7 +123,7 @@ def test_what_a_source_tells_of_far_away_times_is_kept_too(cache: StatusCache, y
     assert cache.get(KEY) == value
 
 
-def test_knowledge_that_is_very_old_is_kept_as_such(cache: StatusCache) -> None:
+def test_a_very_old_confirmation_is_stored(cache: StatusCache) -> None:
     began = cache.fetch_began(KEY)
     old = datetime(2010, 1, 1, tzinfo=UTC)
     value = replace(entry(began), confirmed_at=old, report=replace(reported(began), observed_at=old))
@@ -131,14 +131,14 @@ def test_knowledge_that_is_very_old_is_kept_as_such(cache: StatusCache) -> None:
     assert cache.get(KEY) == value
 
 
-def test_an_absent_subject_is_kept_too(cache: StatusCache) -> None:
+def test_an_absent_subject_is_stored(cache: StatusCache) -> None:
     began = cache.fetch_began(KEY)
     value = replace(entry(began), report=Report.absent(began))
     cache.put(KEY, value)
     assert cache.get(KEY) == value
 
 
-def test_the_fetch_that_began_later_wins_in_any_order(cache: StatusCache) -> None:
+def test_the_later_fetch_wins_in_any_order(cache: StatusCache) -> None:
     early, late = cache.fetch_began(KEY), cache.fetch_began(KEY)
     assert cache.put(KEY, entry(late, BackupStatus.FAILED))
     assert not cache.put(KEY, entry(early - timedelta(seconds=1)))
@@ -148,7 +148,7 @@ def test_the_fetch_that_began_later_wins_in_any_order(cache: StatusCache) -> Non
     assert found.report.status is BackupStatus.FAILED
 
 
-def test_a_fetch_begun_before_a_forget_is_refused(cache: StatusCache) -> None:
+def test_the_result_of_a_fetch_that_began_before_an_invalidation_is_rejected(cache: StatusCache) -> None:
     began = cache.fetch_began(KEY)
     cache.put(KEY, entry(began))
     cache.invalidate(KEY)
@@ -157,12 +157,12 @@ def test_a_fetch_begun_before_a_forget_is_refused(cache: StatusCache) -> None:
     assert cache.get(KEY) is None
 
 
-def test_a_fetch_begun_after_a_forget_is_kept(cache: StatusCache) -> None:
+def test_the_result_of_a_fetch_that_began_after_an_invalidation_is_stored(cache: StatusCache) -> None:
     cache.invalidate(KEY)
     assert cache.put(KEY, entry(cache.fetch_began(KEY) + timedelta(microseconds=1)))
 
 
-def test_shared_is_only_what_another_process_would_find(cache: StatusCache, url: str | None) -> None:
+def test_shared_returns_only_what_another_process_would_find(cache: StatusCache, url: str | None) -> None:
     value = entry(cache.fetch_began(KEY))
     cache.put(KEY, value)
     assert cache.get(KEY) == value
@@ -172,14 +172,14 @@ def test_shared_is_only_what_another_process_would_find(cache: StatusCache, url:
     assert cache.shared(KEY) is None
 
 
-def test_forgetting_one_leaves_the_others(cache: StatusCache) -> None:
+def test_invalidating_one_entry_leaves_the_others(cache: StatusCache) -> None:
     value = entry(cache.fetch_began(OTHER))
     cache.put(OTHER, value)
     cache.invalidate(KEY)
     assert cache.get(OTHER) == value
 
 
-def test_a_failure_to_find_out_is_kept_too(cache: StatusCache) -> None:
+def test_a_failed_fetch_is_stored(cache: StatusCache) -> None:
     value = replace(entry(cache.fetch_began(KEY)), report=None, failures=3)
     cache.put(KEY, value)
     assert cache.get(KEY) == value
@@ -191,7 +191,7 @@ def held(cache: StatusCache, key: tuple[str, str, str, str] = KEY) -> Lease:
     return lease
 
 
-def test_the_right_to_fetch_is_one_caller_s_at_a_time(cache: StatusCache) -> None:
+def test_only_one_caller_at_a_time_holds_the_lease(cache: StatusCache) -> None:
     lease = held(cache)
     assert cache.claim(KEY).lease is None
     held(cache, OTHER)
@@ -199,14 +199,14 @@ def test_the_right_to_fetch_is_one_caller_s_at_a_time(cache: StatusCache) -> Non
     assert held(cache).token != lease.token
 
 
-def test_who_claims_is_told_what_is_kept(cache: StatusCache) -> None:
+def test_a_lease_attempt_returns_the_cached_entry(cache: StatusCache) -> None:
     value = entry(cache.fetch_began(KEY))
     cache.put(KEY, value)
     assert cache.claim(KEY).entry == value
     assert cache.claim(KEY) == LeaseAttempt(None, value)
 
 
-def test_a_result_gives_the_lease_back_even_where_it_is_refused(cache: StatusCache) -> None:
+def test_a_result_releases_the_lease_even_if_it_is_rejected(cache: StatusCache) -> None:
     lease = held(cache)
     assert cache.put(KEY, entry(lease.began), lease)
     again = held(cache)
@@ -214,7 +214,7 @@ def test_a_result_gives_the_lease_back_even_where_it_is_refused(cache: StatusCac
     held(cache)
 
 
-def test_a_lease_runs_out_unless_it_is_renewed(cache: StatusCache) -> None:
+def test_a_lease_expires_unless_it_is_renewed(cache: StatusCache) -> None:
     lease = held(cache)
     for _ in range(4):
         time.sleep(0.35)  # noqa: TID251 - leases end by the server's own clock
@@ -223,7 +223,7 @@ def test_a_lease_runs_out_unless_it_is_renewed(cache: StatusCache) -> None:
     assert eventually(lambda: cache.claim(KEY).lease is not None, 2)
 
 
-def test_a_late_holder_neither_overwrites_nor_frees_what_is_another_s_by_now(cache: StatusCache) -> None:
+def test_a_late_holder_neither_overwrites_nor_releases_what_another_has_by_now(cache: StatusCache) -> None:
     late = held(cache)
     time.sleep(1.1)  # noqa: TID251 - leases end by the server's own clock
     heir = held(cache)
@@ -238,7 +238,7 @@ def test_a_late_holder_neither_overwrites_nor_frees_what_is_another_s_by_now(cac
     assert found.report.status is BackupStatus.FAILED
 
 
-def test_a_source_s_pause_is_remembered_until_it_ends(pauses: SourcePauses) -> None:
+def test_a_source_s_pause_is_stored_until_it_ends(pauses: SourcePauses) -> None:
     assert pauses.paused_until("upstream") is None
     until = now() + timedelta(seconds=0.3)
     pauses.pause("upstream", until)
@@ -247,5 +247,5 @@ def test_a_source_s_pause_is_remembered_until_it_ends(pauses: SourcePauses) -> N
     assert eventually(lambda: pauses.paused_until("upstream") is None, 2)
 
 
-def test_it_says_that_it_is_up(cache: StatusCache) -> None:
+def test_a_working_cache_is_up(cache: StatusCache) -> None:
     assert cache.is_up()

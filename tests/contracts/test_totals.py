@@ -12,12 +12,13 @@ from datetime import timedelta
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import func, select
+from sqlalchemy import MetaData, func, insert, select
 
 from badge.catalogue.checks import CheckExists, NoSuchCheck
+from badge.catalogue.database import new_engine
 from badge.catalogue.events import RunEvent
 from badge.catalogue.migration import migrate, upgrade
-from badge.catalogue.schema import subject_paths, subjects, totals
+from badge.catalogue.schema import subject_paths, subjects
 from badge.catalogue.store import IsExpected, NothingKnown, Retention
 from badge.catalogue.totals import _SHARDS
 from badge.listing import ListedSubject, ListingFilter, ListingOrder
@@ -201,25 +202,38 @@ def test_transactions_at_the_same_time_keep_the_totals_right(store: Store) -> No
 
 
 def test_an_older_catalogue_gets_its_totals_and_paths(new_url: str) -> None:
-    upgrade(new_url)
-    store = Store.on(new_url)
-    with closing(store):
-        for subject, status in zip(SUBJECTS, REPORTABLE * 2, strict=False):
-            store.tell(status, subject)
-        kept = what_is_kept(store)
-        upgrade(new_url, to="0002")
-        migrate(new_url)
-        assert what_is_kept(store) == kept
+    upgrade(new_url, to="0002")
+    engine, old = new_engine(new_url), MetaData()
+    with engine.begin() as connection:
+        old.reflect(connection)
+        for number, subject in enumerate(SUBJECTS):
+            connection.execute(insert(old.tables["subjects"]).values(**old_row(subject, number)))
+    engine.dispose()
+    migrate(new_url)
+    with closing(Store.on(new_url)) as store:
+        assert_totals_agree(store)
+        assert store.catalogue.totals(ListingFilter()).all == len(SUBJECTS)
+        (found,) = store.catalogue.list(ListingFilter(words=("ÄPFEL",))).items
+        assert found.subject.name == "Äpfel %_x"
+        report(store, found.subject, BackupStatus.SUCCEEDED)
+        store.catalogue.delete(SUBJECTS[0])
         assert_totals_agree(store)
 
 
-def what_is_kept(store: Store) -> tuple[object, object]:
-    with store.catalogue.database.reading() as connection:
-        kinds = [column for column in totals.primary_key if column is not totals.c.shard]
-        numbers = select(*kinds, func.sum(totals.c.subjects)).group_by(*kinds)
-        left = numbers.having(func.sum(totals.c.subjects) != 0).order_by(*kinds)
-        paths = select(subject_paths).order_by(subject_paths.c.subject_id)
-        return connection.execute(left).all(), connection.execute(paths).all()
+def old_row(subject: Subject, number: int) -> dict[str, object]:
+    """A row of `subjects` as it was before totals were kept."""
+    names = {"platform": subject.platform, "account": subject.account, "type": subject.type, "name": subject.name}
+    keys = zip(("platform_key", "account_key", "type_key", "name_key"), subject.key(fold_case=True), strict=True)
+    return {
+        **names,
+        **dict(keys),
+        "status": REPORTABLE[number % len(REPORTABLE)].value,
+        "last_finished": BackupStatus.SUCCEEDED.value if number % 2 else None,
+        "visibility": Visibility.PRIVATE.value if number % 3 == 0 else Visibility.PUBLIC.value,
+        "visibility_at": 0,
+        "revision": 1,
+        "updated_at": 0,
+    }
 
 
 def test_the_paths_go_with_their_subjects(store: Store) -> None:

@@ -22,7 +22,7 @@ from tests.servers import PROJECT, eventually
 from tests.topologies import TcpServer, debian_redis, password_server, tcp_server, tls_server
 
 WEB = Subject.legacy("acme", "web")
-KEY = ("github", "acme", "repository", "web")
+KEY = ("catalogue", "github", "acme", "repository", "web")
 # Only for a stored picture that is too long, which somebody else must have written.
 UNUSED = "hdel"
 # No hurry on a busy machine, and each badge asks the cache.

@@ -1,6 +1,6 @@
 // Reads pages as JSON from standard input, a list of HTML texts; writes what is wrong with each.
 
-import { readFileSync } from "node:fs";
+import { json } from "node:stream/consumers";
 import { HtmlValidate } from "html-validate";
 
 const validator = new HtmlValidate({
@@ -14,7 +14,7 @@ const validator = new HtmlValidate({
 });
 
 const answers = [];
-for (const page of JSON.parse(readFileSync(0, "utf8"))) {
+for (const page of await json(process.stdin)) {
   const report = await validator.validateString(page);
   answers.push(report.results.flatMap((result) => result.messages.map((fault) => `${fault.line}: ${fault.ruleId}: ${fault.message}`)));
 }

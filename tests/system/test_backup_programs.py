@@ -16,29 +16,14 @@ import pytest
 import requests
 
 from badge.app import utc_now
-from badge.deadline import Deadline
-from badge.model import BackupStatus, Report, Subject
-from badge.ports import Clock, SourceUnavailable, StatusSource
-from badge.sources.configuration.factory import build_routing
-from badge.sources.configuration.sources_file import load
+from badge.model import BackupStatus, Subject
+from badge.ports import Clock, SourceUnavailable
 from badge.sources.recipes.presets import preset
-from tests.doubles import RecordedEvents
-from tests.servers import PROJECT, eventually, free_port, needs, running_program, running_service
+from tests.backup_sources import WEB, crontab_line, fetch, sources_in
+from tests.servers import eventually, free_port, needs, running_program, running_service
 
 SUCCEEDED, FAILED, UNKNOWN = BackupStatus.SUCCEEDED, BackupStatus.FAILED, BackupStatus.UNKNOWN
-WEB = Subject.legacy("acme", "web")
 SLASHED = Subject.parse("GitHub", "acme", "Repository", 'we"b/\\x')
-
-
-def sources_in(folder: Path, text: str, clock: Clock = utc_now) -> Mapping[str, StatusSource]:
-    file = folder / "sources.toml"
-    file.write_text(text)
-    routing = build_routing(load(file), None, clock, RecordedEvents())
-    return {source.name: source for source in routing.sources}
-
-
-def fetch(source: StatusSource, subject: Subject = WEB) -> Report:
-    return source.fetch(subject, None, Deadline.after(5))
 
 
 # --- Prometheus and the Pushgateway ---
@@ -227,11 +212,6 @@ def test_prometheus_through_success_failure_no_data_and_a_stopped_target(
 
 
 # --- restic and borg, with the crontab lines from docs/how-to/systems ---
-
-
-def crontab_line(system: str) -> str:
-    page = (PROJECT / "docs" / "how-to" / "systems" / f"{system}.md").read_text()
-    return next(line.strip() for line in page.splitlines() if line.strip().startswith("*/"))
 
 
 @dataclass(frozen=True)

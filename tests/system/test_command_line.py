@@ -201,7 +201,7 @@ def test_a_check_is_made_listed_rotated_and_deleted(tmp_path: Path) -> None:
     rotated = json.loads(flask_badge("check", "rotate", WEB, "--json", **public).stdout)
     assert (rotated["pingUrl"] != ping, rotated["badgeUrl"]) == (True, badge)
     assert run(tmp_path, "check", "create", WEB, "--every", "1d").returncode == 2
-    assert run(tmp_path, "check", "delete", WEB).stdout == f"{WEB}: no backups are expected any more\n"
+    assert run(tmp_path, "check", "delete", WEB).stdout == f"{WEB}: backups are no longer expected\n"
     assert run(tmp_path, "check", "list").stdout == ""
 
 

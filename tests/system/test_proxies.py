@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
+import json
+import re
+import shutil
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,7 +17,7 @@ import requests
 from badge.model import Subject
 from badge.web.badges.private_tokens import PrivateTokens
 from tests.proxies.running import running_squid, running_varnish
-from tests.servers import Service, eventually, running_service
+from tests.servers import PROJECT, Service, eventually, free_port, needs, running_program, running_service
 
 PROXIES = ("varnish", "squid")
 FOR_PROGRAMS = (".json", ".txt", ".json?expect=succeeded&max_age=1h", "?strict=1", "?format=shields")
@@ -34,6 +38,12 @@ class Site:
     def passed_on(self) -> float:
         """Return how many requests for badges have reached the service so far."""
         return self.service.counted("badge_requests_total")
+
+    def ping_path(self, name: str, visibility: str) -> str:
+        """Create a check; return the path to ping."""
+        expected = ("--every", "24h", "--visibility", visibility, "--json")
+        made = self.service.flask_badge("check", "create", f"acme/{name}", *expected)
+        return "/ping/" + str(json.loads(made)["pingUrl"]).partition("/ping/")[2]
 
 
 @pytest.fixture(scope="module")
@@ -61,10 +71,14 @@ def test_answers_are_cached_and_validated(site: Site, proxy: str, form: str) -> 
 
 @pytest.mark.parametrize("proxy", PROXIES)
 def test_private_answers_are_never_cached(site: Site, proxy: str) -> None:
-    for form in ("?", ".json?", "?strict=1&", "?format=shields&"):
+    for form in ("?", ".json?", ".json?expect=succeeded&", "?strict=1&", "?format=shields&"):
         passed_on, private = site.passed_on(), f"acme/secret{form}token={TOKEN}"
-        assert all("failed" in site.get(proxy, private).text for _ in range(3))
-        assert site.passed_on() == passed_on + 3
+        answers = [site.get(proxy, private) for _ in range(3)]
+        assert all("failed" in answer.text for answer in answers)
+        if answers[0].status_code == 200:
+            answers.append(site.get(proxy, private, **{"If-None-Match": answers[0].headers["ETag"]}))
+            assert (answers[-1].status_code, answers[-1].content) == (304, b"")
+        assert site.passed_on() == passed_on + len(answers)
         assert "failed" not in site.get(proxy, f"acme/secret{form}").text
 
 
@@ -77,6 +91,47 @@ def test_an_expired_answer_is_asked_for_again(site: Site, proxy: str) -> None:
     assert again.text == first.text == "succeeded\n"
     assert again.headers["Date"] != first.headers["Date"]
     assert site.passed_on() == passed_on + 1
+
+
+@pytest.fixture(scope="module")
+def exporter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Prometheus' blackbox exporter; yields its URL."""
+    program = "prometheus-blackbox-exporter"
+    needs(program, is_there=shutil.which(program) is not None)
+    (configuration := tmp_path_factory.mktemp("exporter") / "blackbox.yml").write_text(
+        "modules: {http_2xx: {prober: http}}"
+    )
+    url = f"http://127.0.0.1:{free_port()}"
+    options = [f"--config.file={configuration}", f"--web.listen-address={url.removeprefix('http://')}"]
+    with running_program(program, *options, ready=f"{url}/-/healthy"):
+        yield url
+
+
+def test_the_blackbox_exporter_alerts_unless_the_last_finished_backup_succeeded(site: Site, exporter: str) -> None:
+    page = (PROJECT / "docs" / "how-to" / "monitors.md").read_text()
+    (documented,) = re.findall(r"targets: \['https://badges\.example\.org(.*)'\]", page)
+
+    def probe(address: str, path: str) -> bool:
+        given = {"target": address + path, "module": "http_2xx"}
+        lines = requests.get(f"{exporter}/probe", params=given, timeout=10).text.splitlines()
+        return "probe_success 1" in lines
+
+    def is_well(name: str, token: str = "") -> bool:
+        # A name of its own each time, because proxies cache an answer for a second.
+        path = documented.replace("acme/web", f"acme/{name}") + f"&v={next(numbers)}{token}"
+        (told,) = {probe(address, path) for address in (site.service.url, *site.urls.values())}
+        return told
+
+    numbers = itertools.count()
+    ping = site.ping_path("monitored", "public")
+    assert not is_well("monitored")
+    for signal, expected in (("", True), ("/start", True), ("/fail", False), ("/start", False)):
+        assert site.service.get(ping + signal).text == "OK"
+        assert is_well("monitored") is expected
+    token = f"&token={PrivateTokens(lambda: SIGNING_KEY).of(Subject.legacy('acme', 'hidden'))}"
+    assert site.service.get(site.ping_path("hidden", "private")).text == "OK"
+    assert is_well("hidden", token)
+    assert not is_well("hidden")
 
 
 def test_while_the_service_is_down_programs_notice_and_images_end_when_they_would_change(site: Site) -> None:

@@ -58,10 +58,10 @@ def test_raw_paths_come_through_the_server(service: Service) -> None:
     assert service.get("/badge/GitLab/group/sub/Repository/x.json").status_code == 404
 
 
-def raw_get(service: Service, target: str) -> tuple[int, str]:
+def raw_get(service: Service, target: str, method: str = "GET") -> tuple[int, str]:
     host, port = service.url.removeprefix("http://").split(":")
     connection = http.client.HTTPConnection(host, int(port), timeout=5)
-    connection.putrequest("GET", target, skip_host=True)
+    connection.putrequest(method, target, skip_host=True)
     connection.putheader("Host", "evil.example")
     connection.endheaders()
     answer = connection.getresponse()
@@ -82,6 +82,36 @@ def raw_get(service: Service, target: str) -> tuple[int, str]:
 )
 def test_odd_targets_are_answered_with_an_image_where_they_are(service: Service, target: str) -> None:
     assert raw_get(service, target) == (200, "image/svg+xml; charset=utf-8")
+
+
+NAMES = {
+    "a legal name": "%E5%90%8D" * 682,
+    "a name that is too long": "%E5%90%8D" * 930,
+    "more than gunicorn reads": "n" * 12_000,
+    "more than one packet": "n" * 60_000,
+}
+
+
+@pytest.mark.parametrize("name", NAMES.values(), ids=NAMES)
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_a_name_of_any_length_is_answered_with_an_image(service: Service, name: str, method: str) -> None:
+    for target, kind in (("", "image/svg+xml; charset=utf-8"), (".png", "image/png")):
+        path = f"/badge/GitHub/acme/Repository/{name}{target}"
+        status, type = raw_get(service, path, method)
+        is_whole = len(path) < 16_000  # gunicorn has read no more when it refuses
+        assert (status, type) == (200, kind if is_whole else "image/svg+xml; charset=utf-8")
+
+
+def test_headers_that_are_too_long_do_not_cost_a_badge(service: Service) -> None:
+    headers = {"Cookie": "n" * 9_000}
+    assert service.get(f"/badge/{WEB}", headers=headers).headers["Content-Type"].startswith("image/svg+xml")
+    assert service.get("/dashboard", headers=headers).status_code == 431
+
+
+def test_a_long_url_of_anything_else_is_refused(service: Service) -> None:
+    assert raw_get(service, f"/dashboard?q={'n' * 12_000}")[0] == 414
+    strict = raw_get(service, f"/badge/acme/{'n' * 9_000}?strict=1")
+    assert strict == (400, "image/svg+xml; charset=utf-8")
 
 
 def test_answers_of_the_native_contract_carry_the_server_s_clock(service: Service) -> None:

@@ -85,7 +85,7 @@ def test_try_shows_each_step_without_secrets(tmp_path: Path) -> None:
         assert KEY not in done.stdout + done.stderr
         server.mode = "500"
         broken = flask_badge("sources", "try", "api", "acme/web", **written(tmp_path, server.url))
-        assert (broken.returncode, broken.stderr.splitlines()[-1]) == (1, "Error: The source gave no answer: http5xx.")
+        assert (broken.returncode, broken.stderr.splitlines()[-1]) == (1, "Error: The source did not answer: http5xx.")
 
 
 NATIVE = """
@@ -122,7 +122,7 @@ def test_try_shows_no_control_characters(tmp_path: Path) -> None:
 def test_try_says_which_source_answers_for_a_subject(tmp_path: Path) -> None:
     settings = written(tmp_path, "http://127.0.0.1:9")
     done = flask_badge("sources", "try", "nas", "Gitea/acme/Repository/web", **settings)
-    assert done.stdout.startswith("note: badges of Gitea/acme/Repository/web ask no source\n")
+    assert done.stdout.startswith("note: the badge of Gitea/acme/Repository/web uses no source\n")
     assert flask_badge("sources", "try", "nobody", "acme/web", **settings).returncode == 2
 
 

@@ -110,14 +110,20 @@ def test_invalid_paths(path: str) -> None:
         Subject.from_path(path)
 
 
-def test_the_longest_parts_are_accepted() -> None:
-    name = "名" * 1024
+@pytest.mark.parametrize("name", ["n" * 1024, "é" * 1024, "名" * 682, "😀" * 512])
+def test_the_longest_parts_are_accepted(name: str) -> None:
     assert Subject.parse("p" * 64, "a" * 255, "t" * 64, name).name == name
 
 
-def test_a_name_may_have_at_most_3_kib_of_utf_8() -> None:
-    with pytest.raises(InvalidSubject, match="bytes"):
-        Subject.parse("GitHub", "acme", "Repository", "😀" * 769)
+@pytest.mark.parametrize("name", ["名" * 683, "😀" * 513])
+def test_a_name_may_have_at_most_2_kib_of_utf_8(name: str) -> None:
+    with pytest.raises(InvalidSubject, match=r"name is longer than 2,048 bytes of UTF-8"):
+        Subject.parse("GitHub", "acme", "Repository", name)
+
+
+def test_all_names_together_have_to_fit_into_a_url() -> None:
+    with pytest.raises(InvalidSubject, match=r"longer than 7,500 bytes in a URL"):
+        Subject.parse("GitHub", "名" * 255, "Repository", "名" * 682)
 
 
 def test_a_lone_surrogate_as_json_can_contain_is_rejected() -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
+import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -28,6 +30,7 @@ from badge.web.badges.request import Format, read_badge_request
 from badge.web.snippets import SYNTAX_NAMES, Snippet, Syntax, snippet
 from tests.hostile import MARKUP, PAYLOADS
 from tests.parsers.node import node
+from tests.servers import needs
 from tests.unit.test_subject import subjects
 
 BASE = "https://badges.example.org"
@@ -111,6 +114,34 @@ def in_html(text: str) -> Read:
 def markdown_is_read_back(snippets: Sequence[Snippet]) -> None:
     for made in snippets:
         assert in_markdown(made.written_in(Syntax.MARKDOWN)) == expected(made)
+
+
+def is_one_linked_image(html: str, made: Snippet) -> None:
+    page = BeautifulSoup(html, "html.parser")
+    assert [tag.name for tag in page.find_all()] == ["p", "a", "img"], made.alt
+    link, image = page.a, page.img
+    assert link is not None
+    assert image is not None
+    assert Read(str(image["src"]), str(image["alt"]), str(link["href"])) == expected(made)
+
+
+def markdown_is_read_back_by_marked(snippets: Sequence[Snippet]) -> None:
+    answers = read_by_node([(Syntax.MARKDOWN, made.written_in(Syntax.MARKDOWN)) for made in snippets])
+    for made, answer in zip(snippets, answers, strict=True):
+        is_one_linked_image(answer, made)
+
+
+CMARK = ["cmark-gfm", "-e", "table", "-e", "strikethrough", "-e", "autolink", "-e", "tasklist"]
+
+
+def markdown_is_read_back_by_cmark_gfm(snippets: Sequence[Snippet]) -> None:
+    """Check with the parser that GitHub's is made of."""
+    needs("cmark-gfm", is_there=shutil.which("cmark-gfm") is not None)
+    text = "\n\n".join(made.written_in(Syntax.MARKDOWN) for made in snippets)
+    done = subprocess.run(CMARK, input=text, capture_output=True, text=True, check=True)
+    paragraphs = re.findall(r"<p>.*?</p>", done.stdout, re.DOTALL)
+    for made, paragraph in zip(snippets, paragraphs, strict=True):
+        is_one_linked_image(paragraph, made)
 
 
 @given(subjects())
@@ -272,6 +303,8 @@ def bbcode_is_read_back(snippets: Sequence[Snippet]) -> None:
 
 READ_BACK = [
     markdown_is_read_back,
+    markdown_is_read_back_by_marked,
+    markdown_is_read_back_by_cmark_gfm,
     html_is_read_back,
     picture_is_read_back,
     rst_is_read_back,

@@ -102,8 +102,8 @@ def _use(connector: RedisConnector, clock: Clock) -> None:
     """Do all that the service does with a server, under names of its own; raises redis-py's exceptions."""
     with command_time(TRIAL_SECONDS):
         connector.client().ping()  # a process's first command imports code, and may learn a Cluster's topology
-    # No subject's key, because their parts are never empty; another each time, because runs may overlap.
-    key: CacheKey = (NAME, secrets.token_hex(16), "", "")
+    # No subject's key, which has more parts; another one each time, because runs may overlap.
+    key: CacheKey = (NAME, secrets.token_hex(16))
     commands = _RaisingCommands(connector, _Unheard(), CircuitBreaker(NAME, _Unheard()))
     statuses = RedisStatusCache(commands, MemoryStatusCache(clock), _Unheard(), clock, timedelta(0))
     lease = statuses.claim(key).lease

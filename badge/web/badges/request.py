@@ -15,7 +15,7 @@ from badge.artwork.png import DEFAULT_SCALE, SCALES
 from badge.language import language_named
 from badge.model import BackupStatus, InvalidSubject, Style, Subject, Theme, decode_segment
 from badge.settings import parse_duration
-from badge.web.raw_path import badge_path
+from badge.web.raw_path import LONGEST_TARGET, badge_path, is_too_long
 
 TOKEN = "token"  # noqa: S105 - the parameter's name
 LONGEST_LABEL = 64
@@ -80,6 +80,8 @@ def read_badge_request(environ: Mapping[str, Any], query: Mapping[str, str], def
         segments = [decode_segment(segment) for segment in raw]
         if wanted is None:
             wanted = _take_suffix(segments)
+        if is_too_long(environ):
+            raise InvalidSubject(f"the URL is longer than {LONGEST_TARGET:,} bytes")  # noqa: TRY301 - as for any other fault
         subject, fault = Subject.from_segments(segments), ""
     except InvalidSubject as invalid:
         subject, fault = None, str(invalid)

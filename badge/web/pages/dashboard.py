@@ -14,7 +14,6 @@ from werkzeug.wrappers import Response as AnyResponse
 from badge import appearance
 from badge.appearance import WORDS
 from badge.listing import (
-    ListBusy,
     ListedSubject,
     ListingFilter,
     ListingOrder,
@@ -92,8 +91,6 @@ class Dashboard:
             return _unlisted()
         except ValueError:
             return message(400, "Page not found", "This link is incomplete or no longer valid. Open the dashboard.")
-        except ListBusy:
-            return message(503, "The list is loading", "This takes a few seconds. Reload the page shortly.")
         except SourceUnavailable as unavailable:
             sources = self.parts.resolver.routing.sources
             silent = unavailable.sources if isinstance(unavailable, ListUnavailable) else [one.name for one in sources]

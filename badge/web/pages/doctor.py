@@ -48,7 +48,7 @@ class Examination:
     took: str
     headers: Sequence[tuple[str, str]]
     faults: Sequence[str]
-    not_known: str
+    unknown: str
     """Message if the subject is unknown, or must look unknown because it is private."""
     ages: Sequence[str]
     fresh_address: str
@@ -111,12 +111,12 @@ class Doctor:
             took=f"{took.total_seconds() * 1000:.0f} ms",
             headers=[(name, answer.headers[name]) for name in SHOWN_HEADERS if name in answer.headers],
             faults=[f"The README shows {stray} instead." for stray in strays] + _faults(answer, took),
-            not_known="" if strays else self._not_known(address, subject),
+            unknown="" if strays else self._unknown(address, subject),
             ages=_ages(answer.headers.get("Cache-Control", ""), self._oldest(address)),
             fresh_address=without_copies(self.parts.paths.to(address), self.parts.clock()),
         )
 
-    def _not_known(self, address: str, subject: Subject) -> str:
+    def _unknown(self, address: str, subject: Subject) -> str:
         is_trusted = self.parts.tokens.is_good(subject, _badge_request(address).token)
         resolution = self.parts.resolver.resolve(subject, may_see_private=is_trusted)
         if not resolution.is_known or resolution.report.exists:
@@ -125,16 +125,16 @@ class Doctor:
         return f"There is no backup with this name, or it is private: {name}"
 
     def _oldest(self, address: str) -> str:
-        """Say how old a copy from any earlier time may be; the badge may have shown any status then."""
+        """Say how old an earlier copy may be, whatever status the badge had then."""
         wanted, lifetimes = _badge_request(address), self.parts.resolver.lifetimes
-        # A copy of an image may be shown as long again while a new one is fetched, but never for more than an hour.
+        # An image may be shown for the same time again while a new one is fetched, but for an hour at most.
         times = 1 if wanted.is_for_program else 2
         longest, of_deleted = (
             min(times * max(lifetime, wanted.at_least), STALE_AGE)
             for lifetime in (lifetimes.longest, lifetimes.deleted)
         )
-        also = f", and one that says “deleted” up to {exact_length(of_deleted)}" if of_deleted > longest else ""
-        return f"A copy that it took before may be up to {exact_length(longest)} old{also}."
+        also = f", or {exact_length(of_deleted)} if it says “deleted”" if of_deleted > longest else ""
+        return f"An earlier copy may be up to {exact_length(longest)} old{also}."
 
 
 def _badge_request(address: str) -> BadgeRequest:
@@ -180,17 +180,17 @@ def _faults(answer: TestResponse, took: timedelta) -> list[str]:
 
 
 def _ages(cache_control: str, oldest: str) -> list[str]:
-    """Say how long a proxy may show a copy: one fetched now, and the oldest that it may have."""
+    """Say how long a proxy may show a copy fetched now, and how old an earlier copy may be."""
     seconds = {name: int(number) for name, number in re.findall(r"([a-z-]+)=(\d{1,9})", cache_control)}
 
     def filled(name: str, sentence: str) -> list[str]:
         return [sentence.format(exact_length(timedelta(seconds=seconds[name])))] if seconds.get(name) else []
 
     return [
-        *filled("max-age", "A proxy that takes a copy now may show it for {} without asking."),
+        *filled("max-age", "A proxy that fetches the badge now may show its copy for {} without asking again."),
         *filled(
-            "stale-while-revalidate", "For {} after that it may show it once more while it asks in the background."
+            "stale-while-revalidate", "For another {}, it may show that copy once more while it fetches a new one."
         ),
         oldest,
-        *filled("stale-if-error", "If it can't reach this service it may show it for {} more."),
+        *filled("stale-if-error", "If it can't reach this service, it may show the copy for another {}."),
     ]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from badge.listing import RunHistory, StatusListing
 from badge.model import Subject
-from badge.ports import Clock
+from badge.ports import Clock, Events
 from badge.resolving.resolver import Resolver
 from badge.web.badges.private_tokens import PrivateTokens
 from badge.web.login.authentication import DashboardAuthentication
@@ -25,6 +25,9 @@ class PagesParts:
     takes_reports: Callable[[Subject], bool]
     """Whether a subject's badge shows what is reported to the catalogue."""
     clock: Clock
+    events: Events
+    most_pages: int
+    """How many pages a process may make at a time."""
     authentication: DashboardAuthentication
     tokens: PrivateTokens
     default_label: str

@@ -25,6 +25,12 @@ async function show(address) {
   found.ariaBusy = true;
   try {
     const answer = await fetch(address, { signal });
+    const seconds = answer.status === 503 && Number(answer.headers.get("Retry-After"));
+    if (seconds) {
+      say("The service is busy; these are the previous results. Trying again …", true);
+      timer = setTimeout(search, seconds * 1000);
+      return;
+    }
     const made = new DOMParser().parseFromString(await answer.text(), "text/html").getElementById("found");
     if (!made) return location.assign(address);
     found.replaceChildren(...document.adoptNode(made).childNodes);

@@ -1,4 +1,4 @@
-"""What becomes of a database's connections when it is closed, and who may close them."""
+"""Closing a database's connections, and what its commits guarantee."""
 
 import os
 from pathlib import Path

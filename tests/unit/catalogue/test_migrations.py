@@ -1,4 +1,4 @@
-"""The schema's migrations, read without Alembic where only their newest is asked for."""
+"""The schema's newest revision, which is found without Alembic."""
 
 from pathlib import Path
 
@@ -19,7 +19,7 @@ def test_the_newest_revision_is_what_alembic_calls_head() -> None:
     assert newest_revision() == ScriptDirectory.from_config(config).get_current_head()
 
 
-def test_a_schema_is_current_once_it_is_made(tmp_path: Path) -> None:
+def test_a_migrated_schema_is_current(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'new' / 'catalogue.sqlite3'}"
     assert not is_current(url)
     migrate(url)

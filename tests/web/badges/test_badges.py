@@ -130,6 +130,15 @@ def test_an_invalid_path_is_answered_with_an_image(site: Site, path: str) -> Non
     assert site.source.asked == []
 
 
+def test_a_url_of_more_than_8000_bytes_is_an_invalid_path(site: Site) -> None:
+    path = "/badge/acme/web.json?v="
+    assert site.get(path + "n" * (8_000 - len(path))).status_code == 200
+    answer = site.get(path + "n" * (8_001 - len(path)))
+    assert (answer.status_code, json.loads(answer.data)["code"]) == (400, "INVALID_SUBJECT")
+    assert "8,000 bytes" in json.loads(answer.data)["detail"]
+    assert site.get("/badge/acme/web?v=" + "n" * 8_001).content_type == SVG
+
+
 def test_the_json_of_a_refused_path_says_why(site: Site) -> None:
     document = json.loads(site.get("/badge/acme/%2e%2e?format=json").data)
     assert (document["status"], document["code"]) == (400, "INVALID_SUBJECT")

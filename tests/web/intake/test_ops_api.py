@@ -215,6 +215,12 @@ def test_a_status_can_be_requested_by_post(ops: Ops) -> None:
     assert post(ops, "get", SUBJECT, ops.reporter).status_code == 403
 
 
+def test_a_report_with_a_name_that_is_too_long_is_refused_with_the_limit(ops: Ops) -> None:
+    answer = ops.report(status="succeeded", subjectName="名" * 930)
+    assert (answer.status_code, answer.content_type) == (400, "application/problem+json")
+    assert answer.get_json()["detail"] == "name is longer than 2,048 bytes of UTF-8."
+
+
 def test_a_batch_answers_each_subject_separately_and_in_order(ops: Ops) -> None:
     ops.report(status="succeeded")
     ops.report(status="failed", subjectName="api")

@@ -49,34 +49,32 @@ def test_it_requests_the_badge_as_a_proxy_does(site: Site) -> None:
 def test_it_says_how_old_a_copy_may_be(site: Site) -> None:
     page = examined(site, subject="acme/web")
     sentences = [item.get_text() for item in page.select("li")]
-    assert sentences[0] == "A proxy that takes a copy now may show it for 2 min without asking."
-    assert sentences[1] == "For 2 min after that it may show it once more while it asks in the background."
+    assert sentences[0] == "A proxy that fetches the badge now may show its copy for 2 min without asking again."
+    assert sentences[1] == "For another 2 min, it may show that copy once more while it fetches a new one."
     assert sentences[2] == OLDEST
-    assert sentences[3].startswith("If it can't reach this service it may show it for 58 min")
+    assert sentences[3].startswith("If it can't reach this service, it may show the copy for another 58 min")
 
 
-OLDEST = "A copy that it took before may be up to 4 min old, and one that says “deleted” up to 20 min."
+OLDEST = "An earlier copy may be up to 4 min old, or 20 min if it says “deleted”."
 
 
 def test_the_remaining_lifetime_does_not_limit_older_copies(site: Site) -> None:
     site.get("/badge/acme/web")
     site.clock.advance(seconds=100)
     sentences = [item.get_text() for item in examined(site, subject="acme/web").select("li")]
-    assert sentences[0] == "A proxy that takes a copy now may show it for 20 s without asking."
+    assert sentences[0] == "A proxy that fetches the badge now may show its copy for 20 s without asking again."
     assert sentences[2] == OLDEST
 
 
 def test_cache_seconds_in_the_url_applies_to_older_copies_too(site: Site) -> None:
     page = examined(site, subject="/badge/acme/web?cacheSeconds=3600")
-    assert "A copy that it took before may be up to 1 h old." in page.get_text()
+    assert "An earlier copy may be up to 1 h old." in page.get_text()
 
 
 def test_a_copy_for_programs_is_never_shown_once_more(site: Site) -> None:
     sentences = [item.get_text() for item in examined(site, subject="/badge/acme/web?strict=1").select("li")]
-    assert sentences[0].startswith("A proxy that takes a copy now may show it for 2 min")
-    assert (
-        sentences[1] == "A copy that it took before may be up to 2 min old, and one that says “deleted” up to 10 min."
-    )
+    assert sentences[0].startswith("A proxy that fetches the badge now may show its copy for 2 min")
+    assert sentences[1] == "An earlier copy may be up to 2 min old, or 10 min if it says “deleted”."
     assert not [sentence for sentence in sentences if "once more" in sentence or "can't reach" in sentence]
 
 

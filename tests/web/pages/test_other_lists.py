@@ -11,7 +11,6 @@ from bs4 import BeautifulSoup
 from flask import Flask
 
 from badge.model import Subject
-from badge.sources.snapshot_listing import MOST_WAITING
 from tests.contracts.test_listing import served
 from tests.dashboard import Dashboard, Dashboards
 from tests.web.pages.test_pages import one, text
@@ -94,7 +93,7 @@ def test_an_open_dashboard_hides_the_names_of_sources(dashboards: Dashboards, tm
     assert "hc" not in one(page, "main").get_text()
 
 
-def test_only_a_few_requests_wait_for_a_list_and_the_others_are_refused(dashboards: Dashboards) -> None:
+def test_a_quarter_of_the_threads_wait_for_a_list_and_other_pages_are_refused(dashboards: Dashboards) -> None:
     going, slow = threading.Event(), Flask("upstream")
 
     def listed() -> dict[str, list[object]]:
@@ -103,10 +102,11 @@ def test_only_a_few_requests_wait_for_a_list_and_the_others_are_refused(dashboar
 
     slow.add_url_rule("/ops/status/list", "list", listed)
     with served(slow) as url, ThreadPoolExecutor() as pool:
-        dashboard = dashboards(BADGE_UPSTREAM_URL=url)
-        asked = [pool.submit(dashboard.get, "/dashboard") for _ in range(MOST_WAITING + 1)]
+        dashboard = dashboards(BADGE_UPSTREAM_URL=url, BADGE_THREADS="12")
+        asked = [pool.submit(dashboard.get, "/dashboard") for _ in range(4)]
         refused = next(as_completed(asked, 10))
         going.set()
-        assert refused.result().status_code == 503
-        assert "The list is loading" in refused.result().text
-        assert [future.result().status_code for future in asked if future is not refused] == [200] * MOST_WAITING
+        assert [future.result().status_code for future in asked if future is not refused] == [200] * 3
+    assert (refused.result().status_code, refused.result().headers["Retry-After"]) == (503, "2")
+    assert "Too many requests at once" in refused.result().text
+    assert dashboard.parts.events.metrics.registry.get_sample_value("badge_pages_refused_total") == 1

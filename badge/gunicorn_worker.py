@@ -1,0 +1,73 @@
+"""gunicorn's threaded worker, which answers with an image even where gunicorn itself refuses a badge request."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import traceback
+from typing import Any
+from urllib.parse import unquote_to_bytes
+
+from gunicorn.http.errors import LimitRequestHeaders, LimitRequestLine
+from gunicorn.workers.gthread import ThreadWorker
+
+from badge.web.raw_path import is_badge_path
+
+# What the client may still be sending is read up to here: closed earlier, the connection would be reset, and the
+# answer lost.
+_MOST_UNREAD = 1024 * 1024
+
+
+class BadgeWorker(ThreadWorker):  # type: ignore[misc] # gunicorn ships no types
+    """gunicorn calls `handle_error` for requests that it can't read, so the application never sees them."""
+
+    def handle_error(self, req: Any, client: socket.socket, addr: Any, exc: BaseException) -> None:
+        """Have the application answer a badge request that is too long; leave other errors to gunicorn."""
+        environ = _badge_request(exc) if isinstance(exc, (LimitRequestLine, LimitRequestHeaders)) else None
+        if environ is None:
+            super().handle_error(req, client, addr, exc)
+            return
+        head: list[str] = []
+
+        def start_response(status: str, headers: list[tuple[str, str]]) -> None:
+            head[:] = [f"HTTP/1.1 {status}", *(f"{name}: {value}" for name, value in headers), "Connection: close"]
+
+        body = b"".join(self.wsgi(environ, start_response))
+        with contextlib.suppress(OSError):  # the client has gone
+            client.sendall("\r\n".join([*head, "", ""]).encode("latin-1") + body)
+            client.shutdown(socket.SHUT_WR)
+            client.setblocking(False)
+            for _ in range(_MOST_UNREAD // 65536):
+                if not client.recv(65536):
+                    break
+
+
+def _badge_request(refusal: Exception) -> dict[str, Any] | None:
+    """Return the WSGI environment of the request that gunicorn refused, without headers, if it was for a badge."""
+    method, target = _request_line(refusal)
+    path, _, query = target.partition("?")
+    environ = {
+        "REQUEST_METHOD": method,
+        "RAW_URI": target,
+        "SCRIPT_NAME": "",
+        "PATH_INFO": unquote_to_bytes(path).decode("latin-1"),
+        "QUERY_STRING": query,
+        "SERVER_NAME": "localhost",
+        "SERVER_PORT": "80",
+        "SERVER_PROTOCOL": "HTTP/1.1",
+        "wsgi.url_scheme": "http",
+    }
+    return environ if method in ("GET", "HEAD") and is_badge_path(environ) else None
+
+
+def _request_line(refusal: Exception) -> tuple[str, str]:
+    """Return the request's method and target, as far as gunicorn has read them.
+
+    The exception doesn't hold the request, so they are taken from the variables of the parser that raised it.
+    """
+    frames = [frame for frame, _ in traceback.walk_tb(refusal.__traceback__)]
+    found = frames[-1].f_locals if frames else {}
+    if getattr(found.get("self"), "uri", None):
+        return found["self"].method, found["self"].uri
+    method, _, rest = bytes(found.get("data", b"")).lstrip(b"\r\n").decode("latin-1").partition(" ")
+    return method, rest.partition(" ")[0]
