@@ -265,10 +265,10 @@ class Master:
     def _finish_reload(self, server: Any, faults: Sequence[str]) -> None:
         """Replace the workers by ones with the new configuration, unless it has faults."""
         faults = faults or self._load(server)
-        self._mark_configuration(is_current=not faults and not self.postponed)
         for fault in faults:
             server.log.error("%s", fault)
         if faults:
+            self._mark_configuration(is_current=False)
             server.log.error("The configuration was not reloaded; the previous one stays in use.")
             return
         if self.postponed:
@@ -278,6 +278,7 @@ class Master:
         gc.unfreeze()
         gc.collect()
         server.reload()
+        self._mark_configuration(is_current=not self.postponed)
         self._report_damage(server)
         for line in changed(self.settings):
             server.log.info("%s", line)

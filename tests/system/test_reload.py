@@ -171,7 +171,7 @@ def test_no_badge_is_lost_while_good_and_bad_reloads_come_at_once(running: Reloa
         elif RELOADED in log:
             running.sources.write_text("[[")
 
-    answers = at_a_rate([f"{running.service.url}/badge/{WEB}?v={number}" for number in range(120)], 30, change)
+    answers = at_a_rate([f"{running.service.url}/badge/{WEB}?v={number}" for number in range(75)], 30, change)
     assert {answer.code for answer in answers} == {200}
     assert {answer.status.rpartition(": ")[2] for answer in answers} <= {"succeeded", "unknown"}
     assert eventually(lambda: REFUSED in running.log_since(before), 20)
