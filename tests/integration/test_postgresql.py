@@ -1,4 +1,4 @@
-"""The catalogue's PostgreSQL where it fails: silent, restarted, and stricter about text than SQLite."""
+"""The catalogue on a PostgreSQL that hangs or restarts, and is stricter about text than SQLite."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def store(postgres: PostgresServer) -> Iterator[Store]:
 
 @pytest.mark.alone
 @pytest.mark.parametrize("has_connection", [True, False])
-def test_a_silent_server_is_the_lack_of_an_answer_within_a_badge_s_time(
+def test_a_hanging_server_makes_the_source_unavailable_in_time_for_a_badge(
     postgres: PostgresServer, store: Store, caplog: pytest.LogCaptureFixture, *, has_connection: bool
 ) -> None:
     if has_connection:
@@ -51,12 +51,12 @@ def test_a_silent_server_is_the_lack_of_an_answer_within_a_badge_s_time(
         postgres.thaw()
     assert 0.9 < took < 1.7
     assert caplog.messages == []
-    # What the server says to the question that was given up is not taken for an answer to this one.
+    # The late response to the query that timed out is not taken for the response to this one.
     assert store.tell(BackupStatus.FAILED)
     assert store.status() is BackupStatus.FAILED
 
 
-def test_questions_and_reports_survive_that_the_server_was_restarted(postgres: PostgresServer, store: Store) -> None:
+def test_reads_and_reports_work_after_the_server_was_restarted(postgres: PostgresServer, store: Store) -> None:
     for status, ask_first in ((BackupStatus.FAILED, True), (BackupStatus.SUCCEEDED, False)):
         store.tell(BackupStatus.IN_PROGRESS)
         postgres.restart()
@@ -66,7 +66,7 @@ def test_questions_and_reports_survive_that_the_server_was_restarted(postgres: P
         store.clock.advance(minutes=1)
 
 
-def test_names_too_long_for_an_index_are_refused_and_can_be_asked_for(store: Store) -> None:
+def test_names_too_long_for_an_index_can_not_be_reported_but_looked_up(store: Store) -> None:
     # Latin, Greek and the like compress; this does not.
     name = "".join(chr(0x4E00 + number * 7919 % 20_000) for number in range(1_000))
     subject = Subject.parse("GitHub", "acme", "Repository", name)
@@ -77,6 +77,6 @@ def test_names_too_long_for_an_index_are_refused_and_can_be_asked_for(store: Sto
 
 
 @pytest.mark.parametrize("narrowed", [ListingFilter(platform="a\0"), ListingFilter(account="a\0")])
-def test_what_no_name_can_hold_lists_nothing(store: Store, narrowed: ListingFilter) -> None:
+def test_a_filter_with_a_character_that_no_name_has_lists_nothing(store: Store, narrowed: ListingFilter) -> None:
     store.tell(BackupStatus.FAILED)
     assert store.catalogue.list(narrowed).items == []
