@@ -63,6 +63,7 @@ if TYPE_CHECKING:
     from badge.catalogue.keys import ApiKeys
     from badge.catalogue.source import CatalogueSource
     from badge.catalogue.store import Catalogue
+    from badge.catalogue.tokens import StoredTokens
     from badge.sources.configuration.sources_file import ConfiguredSource
 
 # More failures than for Redis (3): calls to a source are slower, and one often fails for a single caller only.
@@ -111,6 +112,7 @@ class CatalogueParts:
     keys: ApiKeys
     checks: Checks
     source: CatalogueSource
+    tokens: StoredTokens
 
 
 @dataclass(frozen=True, slots=True)
@@ -292,14 +294,14 @@ def _intakes(parts: Parts, catalogue: CatalogueParts) -> list[Blueprint]:
     from badge.web.intake.ops_api import OpsApi  # noqa: PLC0415
     from badge.web.intake.ping import PingIntake  # noqa: PLC0415
 
-    invalidate, settings = parts.resolver.invalidate, parts.settings
+    renew, settings = parts.resolver.renew, parts.settings
     api = OpsApi(
         catalogue.store,
         catalogue.keys,
         parts.clock,
         parts.events,
         KeyRate(settings.ops_per_minute),
-        on_change=invalidate,
+        on_change=renew,
     )
     intake = PingIntake(
         catalogue.store,
@@ -308,12 +310,13 @@ def _intakes(parts: Parts, catalogue: CatalogueParts) -> list[Blueprint]:
         parts.clock,
         parts.events,
         KeyRate(settings.pings_per_minute),
-        on_change=invalidate,
+        on_change=renew,
     )
     return [ops_api.blueprint(api), ping.blueprint(intake)]
 
 
 def _pages_parts(parts: Parts) -> PagesParts:
+    token_store = parts.catalogue.tokens if parts.catalogue else None
     return PagesParts(
         resolver=parts.resolver,
         listing=parts.sources.listing,
@@ -323,7 +326,8 @@ def _pages_parts(parts: Parts) -> PagesParts:
         events=parts.events,
         most_pages=parts.settings.most_pages,
         authentication=dashboard_authentication(parts.settings, parts.events, parts.paths),
-        tokens=PrivateTokens(partial(signing_key, parts.settings)),
+        tokens=PrivateTokens(partial(signing_key, parts.settings), token_store),
+        token_store=token_store,
         default_label=parts.settings.label,
         public_url=parts.settings.public_url or "",
         paths=parts.paths,
@@ -338,10 +342,12 @@ def _catalogue(settings: Settings, clock: Clock, events: Events) -> CataloguePar
     from badge.catalogue.keys import ApiKeys  # noqa: PLC0415
     from badge.catalogue.source import CatalogueSource  # noqa: PLC0415
     from badge.catalogue.store import Catalogue, Retention  # noqa: PLC0415
+    from badge.catalogue.tokens import StoredTokens  # noqa: PLC0415
 
     database = Database(settings.catalogue_location)
     store = Catalogue(database, clock, Retention(settings.catalogue_retention, settings.catalogue_runs))
-    return CatalogueParts(store, ApiKeys(database, clock), Checks(database, clock), CatalogueSource(store, events))
+    keys, tokens = ApiKeys(database, clock), StoredTokens(database, clock, events)
+    return CatalogueParts(store, keys, Checks(database, clock), CatalogueSource(store, events), tokens)
 
 
 def _sources(

@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from badge.language import Language, marked
 from badge.model import (
+    CLOCK_TOLERANCE,
     STALE_AGE,
     BackupStatus,
     Badge,
@@ -17,6 +18,7 @@ from badge.model import (
     Style,
     Subject,
     Theme,
+    is_ahead,
     unless_ahead,
 )
 
@@ -157,7 +159,8 @@ def face_of(resolution: Resolution, look: Look) -> Face:
     message = said.message
     if resolution.is_old:
         message = _filled(look, AS_OF, message=message, duration=_duration(resolution.age, look.language))
-    return Face(message, said.tone, said.icon, min(said.holds_for, next_age_step(resolution.age)))
+    holds_for = min(said.holds_for, next_age_step(resolution.age), _until_dated(resolution))
+    return Face(message, said.tone, said.icon, holds_for)
 
 
 def message_for(resolution: Resolution) -> str:
@@ -202,6 +205,13 @@ def last_success(resolution: Resolution) -> datetime | None:
     report = resolution.report
     ended_at = report.finished_at if report.status is BackupStatus.SUCCEEDED else None
     return unless_ahead(report.last_success_at or ended_at, resolution.now)
+
+
+def _until_dated(resolution: Resolution) -> timedelta:
+    """Time until a past time that is too far ahead of now is no longer so."""
+    report, now = resolution.report, resolution.now
+    moments = (report.last_success_at, report.finished_at, report.started_at, report.deleted_at)
+    return min((at - now - CLOCK_TOLERANCE for at in moments if at and is_ahead(at, now)), default=timedelta.max)
 
 
 def _words(resolution: Resolution, look: Look) -> tuple[str, timedelta]:

@@ -41,11 +41,21 @@ class Reloads:
         if self._trial is not None:
             self._is_requested_again = True
             return
+        try:
+            self._trial = self._start()
+        except OSError as error:
+            self.finish([f"The new configuration can't be checked: {error.strerror}"])
+
+    def _start(self) -> _Trial:
         output = os.memfd_create("reload")  # not a pipe: workers forked meanwhile would hold it open
-        pid = os.fork()
+        try:
+            pid = os.fork()
+        except OSError:
+            os.close(output)
+            raise
         if pid == 0:
             _run_trial(self.rehearse, output, self.most_seconds)
-        self._trial = _Trial(pid, output)
+        return _Trial(pid, output)
 
     def check_child(self) -> None:
         """Finish the reload if its trial has ended; to be called whenever a child process has."""

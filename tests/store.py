@@ -15,8 +15,9 @@ from badge.catalogue.keys import ApiKeys
 from badge.catalogue.schema import metadata, subject_paths, subjects, totals
 from badge.catalogue.store import Catalogue
 from badge.catalogue.subjects import path_values, subject_of
+from badge.catalogue.tokens import StoredTokens
 from badge.model import BackupStatus, Report, Subject
-from tests.doubles import ManualClock
+from tests.doubles import ManualClock, RecordedEvents
 
 WEB = Subject.legacy("acme", "web")
 ROWS_AT_ONCE = 5_000
@@ -31,12 +32,14 @@ class Store:
     catalogue: Catalogue
     keys: ApiKeys
     checks: Checks
+    tokens: StoredTokens
 
     @classmethod
     def on(cls, url: str) -> Store:
         """Return a catalogue on the database at a URL, whose schema exists."""
         clock, database = ManualClock(), Database(url)
-        return cls(url, clock, Catalogue(database, clock), ApiKeys(database, clock), Checks(database, clock))
+        keys, tokens = ApiKeys(database, clock), StoredTokens(database, clock, RecordedEvents())
+        return cls(url, clock, Catalogue(database, clock), keys, Checks(database, clock), tokens)
 
     def close(self) -> None:
         self.catalogue.database.close()

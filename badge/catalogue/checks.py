@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import islice
 from typing import Any
 
 from sqlalchemy import Connection, Row, delete, func, insert, select, update
@@ -16,9 +17,10 @@ from sqlalchemy.exc import IntegrityError
 from badge.catalogue.database import Database
 from badge.catalogue.expectation import NOTHING_DUE, Expectation, due_columns
 from badge.catalogue.schema import checks, runs, subjects
-from badge.catalogue.subjects import KEY, change, is_subject, locked, remove, report_of, selected, subject_of
+from badge.catalogue.subjects import KEY, change, is_subject, locked, may_be_in, remove, report_of, selected, subject_of
 from badge.model import BackupStatus, Report, Subject, Visibility
 from badge.ports import Clock
+from badge.subject_pattern import EVERY_SUBJECT, Selection
 
 SHORTEST = timedelta(minutes=1)
 LONGEST = timedelta(days=365)
@@ -132,13 +134,14 @@ class Checks:
             row = connection.execute(wanted).one_or_none()
         return None if row is None else subject_of(row)
 
-    def subjects_with_slug(self, slug: str) -> list[Subject]:
-        """Return the subjects whose checks have this slug, at most two, because a slug need not be unique."""
+    def subjects_with_slug(self, slug: str, within: Selection = EVERY_SUBJECT) -> list[Subject]:
+        """Return at most two subjects in `within` whose checks have this slug, which need not be unique."""
         if not _SLUG.fullmatch(slug):
             return []
-        wanted = _with_checks(subjects).where(checks.c.slug == slug).limit(2)
+        wanted = _with_checks(subjects).where(checks.c.slug == slug, *may_be_in(within))
         with self.database.reading() as connection:
-            return [subject_of(row) for row in connection.execute(wanted)]
+            rows = connection.execution_options(yield_per=LISTED_AT_ONCE).execute(wanted)
+            return list(islice(filter(within.covers, map(subject_of, rows)), 2))
 
     def list(self) -> Iterator[Check]:
         """Yield all checks, sorted by subject, reading them from the database in batches."""

@@ -35,7 +35,7 @@ class Run(RunDetails):
     is_start_reported: bool = True
     status: BackupStatus
     happened_at: datetime | None = None
-    """The latest time that was reported for an event of this run."""
+    """The latest time that was reported for an event of this run in its phase."""
     finished_at: datetime | None = None
     run_id: str | None = None
     sequence: int = 0
@@ -83,10 +83,11 @@ class Run(RunDetails):
         """Return this report of a run with whatever it leaves out taken from another one of the same run."""
         # The reason is not taken over, because it belongs to the other report's status.
         missing = [name for name in (*DETAILS, "run_id") if name != "reason" and getattr(self, name) is None]
+        times = (self.happened_at, other.happened_at if other.phase is self.phase else None)
         is_repeated = self.is_start_reported and self.happened_at is None and self.status is other.status
         return replace(
             self,
-            happened_at=max(filter(None, (self.happened_at, other.happened_at)), default=None),
+            happened_at=max(filter(None, times), default=None),
             finished_at=other.finished_at if is_repeated else self.finished_at,
             **{name: getattr(other, name) for name in missing},
         )

@@ -1,9 +1,10 @@
-"""API keys for /ops: made once, shown once, kept as hashes."""
+"""API keys: shown once, stored as hashes, limited by scope and subject."""
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
+import json
 import re
 import secrets
 from collections.abc import Collection
@@ -12,12 +13,13 @@ from datetime import date, datetime, timedelta
 from enum import Enum, StrEnum, auto
 from typing import Any
 
-from sqlalchemy import Row, delete, insert, select, update
+from sqlalchemy import Row, Table, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError, OperationalError
 
 from badge.catalogue.database import Database
 from badge.catalogue.schema import api_keys
 from badge.ports import Clock
+from badge.subject_pattern import EVERY_SUBJECT, PathPattern, Selection
 
 KEY_BYTES = 24
 SHOWN_CHARACTERS = 8
@@ -29,35 +31,54 @@ class Scope(StrEnum):
     """What a key may do."""
 
     READ = "read"
+    """Read statuses, also in the answer to a report."""
     REPORT = "report"
+    """Report runs, and make subjects private."""
     PING = "ping"
     """Ping checks by their slugs."""
+    VISIBILITY = "visibility"
+    """Make private subjects public, in a report."""
 
 
-class KeyVerdict(Enum):
-    """The outcome of checking a key."""
+class Refusal(Enum):
+    """Why a key is refused."""
 
-    OK = auto()
     UNKNOWN = auto()
     EXPIRED = auto()
     LACKS_SCOPE = auto()
 
 
-class KeyNameTaken(ValueError):
-    """There is a key of this name."""
+class KeyRefused(Exception):
+    """The key is not valid, or may not do this."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(refusal.name)
+        self.refusal = refusal
 
 
-class NoSuchKey(LookupError):
-    """There is no key of this name."""
+class NameTaken(ValueError):
+    """The name is in use."""
+
+
+class NoSuchName(LookupError):
+    """Nothing has this name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """What a valid key allows."""
+
+    scopes: frozenset[Scope]
+    subjects: Selection = EVERY_SUBJECT
 
 
 @dataclass(frozen=True, slots=True)
 class StoredKey:
-    """A key as it is stored: never the key itself."""
+    """A key as it is stored, without the key itself."""
 
     name: str
     prefix: str
-    scopes: frozenset[Scope]
+    grant: Grant
     created_at: datetime
     expires_at: datetime | None
     last_used_on: date | None
@@ -65,21 +86,28 @@ class StoredKey:
 
 @dataclass(frozen=True, slots=True)
 class ApiKeys:
-    """The keys in one database."""
+    """The API keys in one database."""
 
     database: Database
     clock: Clock
 
-    def create(self, name: str, scopes: Collection[Scope], *, expires_at: datetime | None = None) -> str:
-        """Make a key and give it, once: only its hash is kept. Raises `KeyNameTaken` or `ValueError`."""
-        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", name):
-            raise ValueError("a key's name has up to 64 letters, digits, dots, dashes and underscores")
+    def create(
+        self,
+        name: str,
+        scopes: Collection[Scope],
+        *,
+        subjects: Selection = EVERY_SUBJECT,
+        expires_at: datetime | None = None,
+    ) -> str:
+        """Create a key and return it; only its hash is stored. Raises `NameTaken`, or `ValueError` for a bad name."""
+        refuse_bad_name(name)
         plain = "bsb_" + secrets.token_urlsafe(KEY_BYTES)
         row = {
             "name": name,
-            "digest": _digest(plain),
+            "digest": digest_of(plain),
             "prefix": plain[:SHOWN_CHARACTERS],
             "scopes": " ".join(sorted(scope.value for scope in scopes)),
+            "patterns": patterns_text(subjects),
             "created_at": self.clock(),
             "expires_at": expires_at,
         }
@@ -87,58 +115,80 @@ class ApiKeys:
             with self.database.writing() as connection:
                 connection.execute(insert(api_keys).values(**row))
         except IntegrityError:
-            raise KeyNameTaken(f"there is a key called {name}; revoke it or take another name") from None
+            raise NameTaken(f"there is a key called {name}; revoke it or choose another name") from None
         return plain
 
-    def check(self, plain: str, scope: Scope, now: datetime) -> KeyVerdict:
-        """Whether a key as it was sent may do this.
+    def check(self, plain: str, scope: Scope, now: datetime) -> Grant:
+        """Return what the key allows; raises `KeyRefused` if it is not valid or lacks the scope.
 
-        It is looked up by its hash, so how long that takes tells nothing about the keys there are.
+        Looked up by its hash, so the time this takes reveals nothing about existing keys.
         """
         if not 0 < len(plain) <= LONGEST_KEY:
-            return KeyVerdict.UNKNOWN
+            raise KeyRefused(Refusal.UNKNOWN)
         with self.database.reading() as connection:
-            row = connection.execute(select(api_keys).where(api_keys.c.digest == _digest(plain))).one_or_none()
+            row = connection.execute(select(api_keys).where(api_keys.c.digest == digest_of(plain))).one_or_none()
         if row is None:
-            return KeyVerdict.UNKNOWN
+            raise KeyRefused(Refusal.UNKNOWN)
         if row.expires_at is not None and row.expires_at <= now:
-            return KeyVerdict.EXPIRED
-        if scope not in row.scopes.split():
-            return KeyVerdict.LACKS_SCOPE
-        self._note_use(row, now)
-        return KeyVerdict.OK
+            raise KeyRefused(Refusal.EXPIRED)
+        grant = _grant(row)
+        if scope not in grant.scopes:
+            raise KeyRefused(Refusal.LACKS_SCOPE)
+        note_use(self.database, api_keys, row, now)
+        return grant
 
     def list(self) -> list[StoredKey]:
-        """All keys by name."""
+        """Return all keys by name."""
         with self.database.reading() as connection:
             return [_stored(row) for row in connection.execute(select(api_keys).order_by(api_keys.c.name))]
 
     def revoke(self, name: str) -> None:
-        """Take a key back, at once; raises `NoSuchKey`."""
+        """Delete a key; it is refused from now on. Raises `NoSuchName`."""
         with self.database.writing() as connection:
             gone = connection.execute(delete(api_keys).where(api_keys.c.name == name))
         if gone.rowcount == 0:
-            raise NoSuchKey(f"there is no key called {name}")
-
-    def _note_use(self, row: Row[Any], now: datetime) -> None:
-        """Not at each call: reading must not become writing."""
-        if row.last_used_at is not None and now - row.last_used_at < USE_IS_NOTED_EVERY:
-            return
-        # A key is good also while a writer is busy or the disk is full; the next call notes its use.
-        with contextlib.suppress(OperationalError), self.database.writing(patience=0) as connection:
-            connection.execute(update(api_keys).where(api_keys.c.name == row.name).values(last_used_at=now))
+            raise NoSuchName(f"there is no key called {name}")
 
 
-def _digest(plain: str) -> str:
-    """SHA-256 serves: a key has 192 random bits, so there is nothing to guess."""
+def refuse_bad_name(name: str) -> None:
+    """Raise `ValueError` for a name that would be hard to type or to list."""
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", name):
+        raise ValueError("a name has up to 64 letters, digits, dots, dashes and underscores")
+
+
+def digest_of(plain: str) -> str:
+    """Return the hash of a key or token. Their 132 random bits or more can't be guessed, so SHA-256 is enough."""
     return hashlib.sha256(plain.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def note_use(database: Database, table: Table, row: Row[Any], now: datetime) -> None:
+    """Store that the row's key was used, at most once an hour: reading must not cause a write each time."""
+    if row.last_used_at is not None and now - row.last_used_at < USE_IS_NOTED_EVERY:
+        return
+    # A key is valid also while a writer is busy or the disk is full; its next use is noted instead.
+    with contextlib.suppress(OperationalError), database.writing(patience=0) as connection:
+        connection.execute(update(table).where(table.c.name == row.name).values(last_used_at=now))
+
+
+def patterns_text(subjects: Selection) -> str | None:
+    """Return the selection as it is stored; `selection_in` reads it."""
+    return None if subjects.texts is None else json.dumps(subjects.texts)
+
+
+def selection_in(row: Row[Any]) -> Selection:
+    """Return the subjects that a row's patterns select."""
+    return EVERY_SUBJECT if row.patterns is None else Selection([*map(PathPattern.parse, json.loads(row.patterns))])
+
+
+def _grant(row: Row[Any]) -> Grant:
+    return Grant(frozenset(Scope(word) for word in row.scopes.split()), selection_in(row))
 
 
 def _stored(row: Row[Any]) -> StoredKey:
     return StoredKey(
         name=row.name,
         prefix=row.prefix,
-        scopes=frozenset(Scope(word) for word in row.scopes.split()),
+        grant=_grant(row),
         created_at=row.created_at,
         expires_at=row.expires_at,
         last_used_on=row.last_used_at.date() if row.last_used_at else None,

@@ -26,7 +26,7 @@ from sqlalchemy import (
 
 from badge.catalogue.expectation import has_status, is_overdue, overdue_at
 from badge.catalogue.schema import subject_paths, subjects
-from badge.catalogue.subjects import KEY, selected
+from badge.catalogue.subjects import KEY, may_be_in, selected
 from badge.catalogue.totals import kept_totals
 from badge.listing import (
     WORST_FIRST,
@@ -37,6 +37,7 @@ from badge.listing import (
     marks_in,
 )
 from badge.model import CASELESS_PLATFORMS, BackupStatus, Visibility
+from badge.subject_pattern import EVERY_SUBJECT, Selection
 
 MOST_SORTED = 10_000
 """Up to this many subjects are looked up one by one, sorted and counted; of more, a page's worth is soon met."""
@@ -96,6 +97,7 @@ class Listing:
     most_sorted: int = MOST_SORTED
     overdue_despite_end: Sequence[int] = ()
     """From `expectation.overdue_despite_end`."""
+    within: Selection = EVERY_SUBJECT
 
     @property
     def _overdue(self) -> ColumnElement[bool]:
@@ -141,7 +143,11 @@ class Listing:
     def _conditions(self, connection: Connection) -> Sequence[ColumnElement[bool]]:
         if "\0" in f"{self.filter.platform}{self.filter.account}{''.join(self.filter.words)}":
             return [false()]  # no subject has it in its names, and PostgreSQL would refuse the query
-        return [*_conditions(self.filter, self.now, self._overdue), *self._narrowed(connection)]
+        return [
+            *_conditions(self.filter, self.now, self._overdue),
+            *may_be_in(self.within),
+            *self._narrowed(connection),
+        ]
 
     def _narrowed(self, connection: Connection) -> Iterator[ColumnElement[bool]]:
         """Yield a condition that makes the database begin with the subjects of one index, if those are few.

@@ -102,7 +102,7 @@ runs = Table(
     # Otherwise, `started_at` is when its first event was received.
     Column("is_start_reported", Boolean, nullable=False),
     Column("status", String(16), nullable=False),
-    # The latest time that was reported for one of its events.
+    # The latest time that was reported for an event of its phase.
     Column("happened_at", Moment),
     Column("finished_at", Moment),
     *_details(),
@@ -134,8 +134,22 @@ api_keys = Table(
     Column("digest", String(64), nullable=False, unique=True),
     Column("prefix", String(16), nullable=False),
     Column("scopes", String(64), nullable=False),
+    # A JSON list of path patterns; null for all subjects.
+    Column("patterns", Text),
     Column("created_at", Moment, nullable=False),
     Column("expires_at", Moment),
+    Column("last_used_at", Moment),
+)
+
+private_tokens = Table(
+    "private_tokens",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("digest", String(64), nullable=False, unique=True),
+    Column("prefix", String(16), nullable=False),
+    # A JSON list of path patterns.
+    Column("patterns", Text, nullable=False),
+    Column("created_at", Moment, nullable=False),
     Column("last_used_at", Moment),
 )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -36,6 +36,7 @@ from badge.listing import (
 )
 from badge.model import CLOCK_TOLERANCE, BackupStatus, Report, Subject, Visibility
 from badge.ports import Clock
+from badge.subject_pattern import EVERY_SUBJECT, Selection
 
 _RUN = tuple(runs.c[name] for name in Run.__dataclass_fields__)
 
@@ -51,6 +52,10 @@ class Recorded:
     """Whether readers see a difference."""
     is_ahead: bool
     """Whether stored times of the subject lie ahead of now, which means that a clock is or was wrong."""
+
+
+class MayNotPublish(Exception):
+    """The subject is private, and the sender of the event may not make it public."""
 
 
 class NothingKnown(LookupError):
@@ -88,12 +93,18 @@ class Catalogue:
     most_sorted: int = MOST_SORTED
     """How many subjects a search may sort and count."""
 
-    def record(self, event: RunEvent) -> Recorded:
-        """Record an event in one transaction; raises `InvalidEvent`."""
+    def record(self, event: RunEvent, *, may_publish: bool = True) -> Recorded:
+        """Record an event in one transaction.
+
+        Raises `InvalidEvent` if it can't be recorded, and `MayNotPublish` if it would make a private subject public
+        while its sender may not (`may_publish`).
+        """
         now = self.clock()
         event.refuse_future(now)
         with self.database.writing() as connection:
             subject = locked(connection, event.subject, now)
+            if not may_publish and _asks_to_publish(subject, event):
+                raise MayNotPublish
             before = _history_of(connection, subject)
             history, run = before.with_event(event, now)
             state = history.state(now)
@@ -136,12 +147,17 @@ class Catalogue:
         cursor: str | None = None,
         limit: int = 100,
         order: ListingOrder = ListingOrder.NAME,
+        within: Selection = EVERY_SUBJECT,
     ) -> ListingPage:
-        """Return one page; raises `ValueError` for an invalid cursor."""
+        """Return one page of the subjects in `within`; it may be short although more follow.
+
+        Raises `ValueError` for an invalid cursor.
+        """
         with self.database.reading() as connection:
-            listing = self._listing(connection, filter, order)
+            listing = replace(self._listing(connection, filter, order), within=within)
             rows, next_cursor = listing.page(connection, cursor, limit)
-        return ListingPage([ListedSubject(subject_of(row), report_of(row, listing.now)) for row in rows], next_cursor)
+        listed = (ListedSubject(subject_of(row), report_of(row, listing.now)) for row in rows)
+        return ListingPage([item for item in listed if within.covers(item.subject)], next_cursor)
 
     def totals(self, filter: ListingFilter) -> ListingTotals:
         """Return the number of subjects by what their badges show."""
@@ -224,6 +240,10 @@ def _write_runs(
     if changed:
         is_it = runs.c.subject_id == subject_id, runs.c.started_at == bindparam("start")
         connection.execute(update(runs).where(*is_it), [{"start": run["started_at"], **run} for run in changed])
+
+
+def _asks_to_publish(subject: Row[Any], event: RunEvent) -> bool:
+    return event.visibility is Visibility.PUBLIC and subject.visibility == Visibility.PRIVATE
 
 
 def _run(row: Row[Any]) -> Run:

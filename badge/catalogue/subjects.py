@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, and_, delete, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, delete, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError, OperationalError
 
 from badge.catalogue.events import DETAILS, InvalidEvent, RunDetails, details_of
@@ -16,6 +17,7 @@ from badge.catalogue.schema import subject_paths, subjects
 from badge.catalogue.totals import keep
 from badge.listing import search_texts
 from badge.model import CLOCK_TOLERANCE, BackupStatus, Reason, Report, Subject, Visibility, unless_ahead
+from badge.subject_pattern import PathPattern, Selection, has_wildcard
 
 # PostgreSQL's: an index entry may be a third of a page (2.7 kB after compression).
 PROGRAM_LIMIT_EXCEEDED = "54000"
@@ -32,6 +34,32 @@ def selected(now: datetime, *more: Any) -> Select[Any]:
 def is_subject(subject: Subject) -> Any:
     """Return the condition that a row is this subject's."""
     return and_(*(column == part for column, part in zip(KEY, subject.key(fold_case=True), strict=True)))
+
+
+def may_be_in(selection: Selection) -> list[ColumnElement[bool]]:
+    """Return conditions that all rows of the selection meet, and few others; `covers` decides which of them are in it.
+
+    SQL has no shell patterns, and compares case differently in each database.
+    """
+    if selection.patterns is None:
+        return []
+    return [or_(*map(_may_be_selected, selection.patterns))]
+
+
+def _may_be_selected(pattern: PathPattern) -> ColumnElement[bool]:
+    parts = pattern.parts
+    by_column = zip(KEY, (parts.platform, parts.account, parts.type, parts.name), strict=True)
+    return and_(*(_may_match(column, part) for column, part in by_column))
+
+
+def _may_match(column: ColumnElement[str], part: str) -> ColumnElement[bool]:
+    # Keys are in lower case where the platform ignores it, and as they were sent elsewhere.
+    if not has_wildcard(part):
+        return column.in_({part, part.lower()})
+    before_set, has_set, _ = part.partition("[")
+    escaped = re.sub(r"([\\%_])", r"\\\1", before_set)
+    like = escaped.replace("?", "_").replace("*", "%") + ("%" if has_set else "")
+    return or_(*(column.like(spelling, escape="\\") for spelling in {like, like.lower()}))
 
 
 def locked(connection: Connection, subject: Subject, now: datetime) -> Row[Any]:

@@ -17,6 +17,7 @@ from badge.cli.key import key
 from badge.cli.report import report
 from badge.cli.sources import sources
 from badge.cli.status import status
+from badge.cli.token import token
 from badge.settings import unknown_variables
 
 
@@ -48,6 +49,7 @@ badge = BadgeGroup(
         url,
         draw,
         key,
+        token,
         backup,
         restore,
         settings,

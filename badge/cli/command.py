@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -17,6 +17,7 @@ from badge.catalogue.faults import why_unusable
 from badge.catalogue.migration import SchemaFault, migrate
 from badge.model import BackupStatus, InvalidSubject, Subject, status_named
 from badge.settings import BadSettings, Settings, load, parse_duration, show_duration
+from badge.subject_pattern import PathPattern, Selection
 from badge.telemetry.logs import LOGGER
 from badge.validation import DURATION
 from badge.web.pages.repository_url import subject_named
@@ -134,6 +135,34 @@ class DurationOption(click.ParamType[timedelta]):
         if duration > LONGEST_DURATION:
             self.fail(f"give {show_duration(LONGEST_DURATION)} at most.", param, ctx)
         return duration
+
+
+class PatternOption(click.ParamType[PathPattern]):
+    """A subject's path with `*`, `?` and `[…]` in it, or a part of one: `GitHub/acme/*`, `acme/web`."""
+
+    name = "pattern"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> PathPattern:
+        """Return the pattern; a bad one is a usage error."""
+        if isinstance(value, PathPattern):
+            return value
+        try:
+            return PathPattern.parse(str(value))
+        except InvalidSubject as invalid:
+            self.fail(f"{invalid}.", param, ctx)
+
+
+def selection_of(patterns: Sequence[PathPattern]) -> Selection:
+    """Return the subjects that these patterns select, all if there are none; too many are a fault."""
+    try:
+        return Selection.of(patterns)
+    except InvalidSubject as invalid:
+        raise Fault(f"--for: {invalid}.") from None
+
+
+def shown_selection(selection: Selection) -> str:
+    """Return the patterns on one line."""
+    return "all subjects" if selection.texts is None else ", ".join(selection.texts)
 
 
 @contextlib.contextmanager

@@ -1,4 +1,4 @@
-"""`badge delete`: remove what should never have been reported, such as a misspelt name."""
+"""`badge delete`: remove a subject that should never have been reported, such as a misspelt name."""
 
 from __future__ import annotations
 
@@ -14,31 +14,32 @@ from badge.model import Subject
     epilog=examples("badge delete acme/wbe", "badge delete GitHub/acme/Repository/wbe --yes"),
 )
 @click.argument("subject", type=SubjectArgument())
-@click.option("--yes", is_flag=True, help="Don't ask; for scripts.")
+@click.option("--yes", is_flag=True, help="Don't ask for confirmation.")
 def delete(subject: Subject, *, yes: bool) -> None:
     """Remove SUBJECT and its history from the catalogue.
 
-    Says how many runs go, and asks. There is no way back: a repository that is gone is better
-    reported as deleted. One with a check is refused until that is deleted.
+    Shows how many runs will be removed, and asks for confirmation. This can't be undone. If the
+    repository itself was deleted, report it as deleted instead. A subject with a check can't be
+    removed before its check.
 
     Exit code 1 if the answer is no.
     """
     with own_catalogue() as (parts, own):
         try:
             found = own.store.deletable(subject)
-            if not yes and not _is_agreed(found):
-                click.echo(f"{found.subject.path}: kept")
+            if not yes and not _is_confirmed(found):
+                click.echo(f"{found.subject.path}: not deleted")
                 raise SystemExit(1)
-            taken = own.store.delete(subject)
+            deleted = own.store.delete(subject)
         except NothingKnown as error:
             raise Fault(f"{error}.") from None
         except IsExpected as error:
             raise Fault(f"{error}; first run badge check delete {subject.path}") from None
         invalidate_status(parts, subject)
-    click.echo(f"{taken.subject.path}: deleted, {_with_runs(taken)}")
+    click.echo(f"{deleted.subject.path}: deleted, {_with_runs(deleted)}")
 
 
-def _is_agreed(found: SubjectRecords) -> bool:
+def _is_confirmed(found: SubjectRecords) -> bool:
     try:
         return click.confirm(f"Delete {found.subject.path}, {_with_runs(found)}?", err=True)
     except click.Abort:
@@ -46,5 +47,5 @@ def _is_agreed(found: SubjectRecords) -> bool:
         raise Fault("No answer, so nothing was deleted; use --yes in scripts.") from None
 
 
-def _with_runs(what: SubjectRecords) -> str:
-    return "with 1 run" if what.runs == 1 else f"with {what.runs} runs"
+def _with_runs(records: SubjectRecords) -> str:
+    return "with 1 run" if records.runs == 1 else f"with {records.runs} runs"

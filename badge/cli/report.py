@@ -1,4 +1,4 @@
-"""`badge report`: tell the service, here or elsewhere, how a backup went."""
+"""`badge report`: report a backup's status to the local catalogue or to a remote service."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any
 import click
 import requests
 
+from badge.appearance import WORDS
 from badge.catalogue.events import InvalidEvent, RunEvent
 from badge.cli.command import (
     BadgeCommand,
@@ -22,7 +23,7 @@ from badge.cli.command import (
     own_catalogue,
 )
 from badge.contract import status_document
-from badge.model import BackupStatus, Reason, Visibility
+from badge.model import BackupStatus, Reason, Visibility, status_named
 from badge.settings import http_address
 from badge.web.intake.ops_body import event_document
 
@@ -36,25 +37,25 @@ class TimeOption(click.ParamType[datetime]):
     name = "time"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
-        """The moment that the text names."""
+        """Return the time; a bad one is a usage error."""
         if isinstance(value, datetime):
             return value
         try:
             moment = datetime.fromtimestamp(int(value), UTC) if value.isdigit() else datetime.fromisoformat(value)
         except (ValueError, OverflowError, OSError):
-            self.fail(f"{value!r} is no time; write 2026-11-23T03:00:00Z or seconds since 1970.", param, ctx)
+            self.fail(f"{value!r} is not a time; write 2026-11-23T03:00:00Z or seconds since 1970.", param, ctx)
         if moment.tzinfo is None:
             self.fail(f"{value!r} has no time zone; add Z for UTC, or +01:00.", param, ctx)
         return moment
 
 
 class AddressOption(click.ParamType[str]):
-    """`https://badges.example.org`, or that with a path under which the service is reached."""
+    """The base URL of a service: `https://badges.example.org`, with a path prefix if it has one."""
 
     name = "url"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """The address without a slash at its end."""
+        """Return the URL without a trailing slash; a bad one is a usage error."""
         try:
             return http_address(value)
         except ValueError as error:
@@ -76,7 +77,7 @@ TIME = TimeOption()
 @click.argument("subject", type=SubjectArgument())
 @click.argument("status", metavar="STATUS", type=StatusArgument(REPORTABLE))
 @click.option("--at", type=TIME, help="When this became true, if not just now.")
-@click.option("--started-at", type=TIME, help="When the run began; tells runs apart that overlap.")
+@click.option("--started-at", type=TIME, help="When the run began; distinguishes overlapping runs.")
 @click.option("--finished-at", type=TIME, help="When the run ended.")
 @click.option("--next-run-at", type=TIME, help="When the next run is due.")
 @click.option("--stale-after", type=TIME, help="After this time the status counts as outdated.")
@@ -92,16 +93,22 @@ def report(**given: Any) -> None:
     """Report how a backup of SUBJECT went.
 
     SUBJECT is platform/account/type/name, owner/repository for a GitHub repository, or a repository's
-    address. STATUS is its new status: succeeded, failed, in-progress, scheduled or deleted.
+    URL. STATUS is its new status: succeeded, failed, in-progress, scheduled or deleted.
     """
     event = _event(given)
     answer, place = (_send(event, given), f"service {given['to']}") if given["to"] else _record(event)
     if given["as_json"]:
         click.echo(json.dumps(answer))
-    elif answer["applied"]:
-        click.echo(f"{event.subject.path}: {answer['status']} ({place})")
     else:
-        click.echo(f"{event.subject.path}: still {answer['status']}, for a newer run is known ({place})")
+        click.echo(f"{event.subject.path}: {_outcome(event, answer)} ({place})")
+
+
+def _outcome(event: RunEvent, answer: Mapping[str, Any]) -> str:
+    if answer["applied"]:
+        return WORDS[event.status]
+    # A service tells the status only to API keys with the scope `read`.
+    status = status_named(str(answer.get("status", "")))
+    return f"{f'still {WORDS[status]}' if status else 'unchanged'}, because a newer run is known"
 
 
 def _event(given: Mapping[str, Any]) -> RunEvent:
@@ -124,7 +131,7 @@ def _event(given: Mapping[str, Any]) -> RunEvent:
 
 
 def _record(event: RunEvent) -> tuple[dict[str, Any], str]:
-    """Record it here; return the answer and where it was written."""
+    """Record the event in the local catalogue; return the answer and the catalogue's name."""
     with own_catalogue() as (parts, own):
         try:
             recorded = own.store.record(event)
@@ -145,7 +152,7 @@ def _send(event: RunEvent, given: Mapping[str, Any]) -> dict[str, Any]:
             allow_redirects=False,
         )
     except requests.exceptions.InvalidURL:
-        raise Fault(f"{given['to']} is no address; write one such as https://badges.example.org.") from None
+        raise Fault(f"{given['to']} is not a valid URL; write one such as https://badges.example.org.") from None
     except requests.RequestException as error:
         raise Fault(f"{given['to']} could not be reached ({type(error).__name__}).", exit_code=1) from None
     return _understood(response)
@@ -170,5 +177,7 @@ def _understood(response: requests.Response) -> dict[str, Any]:
         document = {}
     if response.status_code != 200 or not isinstance(document, dict) or "applied" not in document:
         detail = document.get("detail") if isinstance(document, dict) else None
-        raise Fault(f"The service answered {response.status_code}: {detail or 'no such API there'}", exit_code=1)
+        raise Fault(
+            f"The service answered {response.status_code}: {detail or 'there is no such API at this URL'}", exit_code=1
+        )
     return document

@@ -27,7 +27,7 @@ from badge.sources.configuration.sources_file import ConfiguredSource, load
 from badge.sources.http.trace import ExplainableSource, Trace, printable
 from badge.sources.recipes import presets
 from badge.sources.recipes.expression import ExpressionFailed
-from badge.sources.subject_matcher import has_wildcard
+from badge.subject_pattern import has_wildcard
 
 PROBE_NAME = "doctor-probe"
 

@@ -11,6 +11,7 @@ from badge.appearance import REASONS, message_for
 from badge.cli.command import BadgeCommand, SubjectArgument, examples, local_parts
 from badge.contract import format_time, https_url
 from badge.model import BackupStatus, Reason, Resolution, Subject
+from badge.resolving.resolver import anybody
 
 _ORIGINS = {
     "cache": "from the cache",
@@ -32,7 +33,7 @@ def status(subject: Subject, *, as_json: bool) -> None:
     Exit code 0 if a source reported it, 1 if the status could not be determined.
     """
     with local_parts() as parts:
-        known = parts.resolver.resolve(subject, may_see_private=True)
+        known = parts.resolver.resolve(subject, may_see_private=anybody)
         shown = parts.resolver.resolve(subject)
     document = _document(subject, known, shown)
     click.echo(json.dumps(document) if as_json else _sentences(document))

@@ -85,6 +85,14 @@ class Fetcher:
     def __post_init__(self) -> None:
         self._leases = LeaseKeeper(self.cache.renew)
 
+    def is_failing(self, source: StatusSource) -> bool:
+        """Whether the source failed this process's most recent call."""
+        return self.limiter_of(source).is_failing
+
+    def refusal_of_new(self, source: StatusSource) -> Refusal | None:
+        """Return why the source could not be asked for a new subject now, if so."""
+        return self.limiter_of(source).refusal(is_new=True)
+
     def begin(self, job: FetchJob, *, is_new: bool) -> Flight[Fetched] | Refusal:
         """Join the key's flight or start one in the background; returns a refusal if the source may not be called."""
         flight, is_ours = self._flights.board(job.key)

@@ -7,8 +7,11 @@ caught; the web layer answers them with an image.
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from dataclasses import InitVar, dataclass, field, replace
 from datetime import datetime, timedelta
+from enum import Enum, auto
+from functools import cache
 
 from badge.deadline import Deadline
 from badge.events import (
@@ -33,10 +36,28 @@ from badge.ports import (
     Events,
     SourceRouting,
     StatusCache,
+    StatusSource,
 )
 from badge.resilience.single_flight import Flight
 from badge.resolving.fetcher import Fetched, Fetcher, FetchJob
 from badge.resolving.lifetimes import Lifetimes
+
+Permission = Callable[[], bool | None]
+"""Whether the caller may see a private subject; None if that can't be determined now.
+
+It is called once at most, and never for a public subject in the cache.
+"""
+
+
+def nobody() -> bool:
+    """Permission of callers who may not see private subjects."""
+    return False
+
+
+def anybody() -> bool:
+    """Permission of callers who may see private subjects."""
+    return True
+
 
 # A local source answers in a millisecond. If it hangs, later callers must not queue up behind it for long.
 LOCAL_QUEUE_SECONDS = 0.1
@@ -61,10 +82,11 @@ class Resolver:
     def __post_init__(self, most_waiting: int) -> None:
         self._waiting = threading.Semaphore(most_waiting)
 
-    def resolve(self, subject: Subject, *, may_see_private: bool = False) -> Resolution:
-        """Return the resolution for a caller who may or may not see private subjects; never raises for failures."""
-        lookup = self._look_up(subject, Deadline.after(self.wait_seconds))
-        return _Reader(self.lifetimes, self.clock, may_see_private=may_see_private).resolution_for(lookup)
+    def resolve(self, subject: Subject, *, may_see_private: Permission = nobody) -> Resolution:
+        """Return the resolution for a caller with this permission; never raises for failures."""
+        permission = cache(may_see_private)
+        lookup = self._look_up(subject, Deadline.after(self.wait_seconds), permission)
+        return _Reader(self.lifetimes, self.clock, permission).resolution_for(lookup)
 
     def key(self, subject: Subject) -> CacheKey:
         """Return the key of the subject in the cache."""
@@ -75,7 +97,17 @@ class Resolver:
         """Drop the cached report, so that the next caller fetches a new one."""
         self.cache.invalidate(self.key(subject))
 
-    def _look_up(self, subject: Subject, deadline: Deadline) -> _Lookup:
+    def renew(self, subject: Subject) -> None:
+        """Replace the cached report of a subject that was reported; a remote source is not called.
+
+        Otherwise the next badge would take longer, which would reveal that a private subject exists.
+        """
+        self.invalidate(subject)
+        source = self.routing.source_for(subject)
+        if source is not None and source.is_local(subject):
+            self._call_local_source(FetchJob(subject, source.cache_key(subject), source), None)
+
+    def _look_up(self, subject: Subject, deadline: Deadline, permission: Permission) -> _Lookup:
         source = self.routing.source_for(subject)
         now = self.clock()
         if source is None:
@@ -91,23 +123,42 @@ class Resolver:
         # A report to the catalogue invalidates the shared entry, but not the local copies of other processes.
         entry = self.cache.shared(job.key) if is_local else self.cache.get(job.key)
         if entry is not None and now < entry.fresh_until:
-            return _Lookup(entry, _origin_of(entry))
-        return self._call_local_source(job, entry) if is_local else self._refresh(job, entry, now, deadline)
+            lookup = _Lookup(entry, _origin_of(entry))
+        elif is_local:
+            lookup = self._call_local_source(job, entry)
+        else:
+            lookup = self._refresh(job, entry, now, deadline, permission)
+        return self._doubted(lookup, source)
+
+    def _doubted(self, lookup: _Lookup, source: StatusSource) -> _Lookup:
+        """Return the look-up with a doubt if the source could not be asked for a new subject now.
+
+        What the public may not see must be answered as if it were new, whether it is in the cache or not.
+        """
+        report = lookup.entry.report if lookup.entry else None
+        if lookup.origin is Origin.UPSTREAM or (report is not None and report.is_public):
+            return lookup
+        refusal = self.fetcher.refusal_of_new(source)
+        if self.fetcher.is_failing(source) or (refusal is not None and refusal.is_outage):
+            return replace(lookup, doubt=Doubt.OUTAGE)
+        return replace(lookup, doubt=Doubt.UNASKED) if refusal and lookup.doubt is Doubt.NONE else lookup
 
     def _call_local_source(self, job: FetchJob, entry: CacheEntry | None) -> _Lookup:
         """The answer of a local source, or the cached entry if it fails or too many callers are waiting for it."""
         if not self._waiting.acquire(timeout=LOCAL_QUEUE_SECONDS):
             self.events.emit(CallerWaited(Wait.NOT_ADMITTED))
-            return _provisional(entry or self.cache.recall(job.key), None)
+            return _unconfirmed(entry or self.cache.recall(job.key), None)
         try:
             fetched = self.fetcher.fetch_directly(job, entry)
         finally:
             self._waiting.release()
         if fetched.entry is None:
-            return _provisional(entry or self.cache.recall(job.key), fetched.refusal)
+            return _unconfirmed(entry or self.cache.recall(job.key), fetched.refusal)
         return _lookup_by(fetched.entry)
 
-    def _refresh(self, job: FetchJob, entry: CacheEntry | None, now: datetime, deadline: Deadline) -> _Lookup:
+    def _refresh(
+        self, job: FetchJob, entry: CacheEntry | None, now: datetime, deadline: Deadline, permission: Permission
+    ) -> _Lookup:
         """The cached entry with a refresh in the background, or the new report if that is worth waiting for.
 
         An entry older than an hour would be shown as stale. Since most badges are viewed less than once an hour,
@@ -115,24 +166,36 @@ class Resolver:
         """
         begun = self.fetcher.begin(job, is_new=entry is None)
         if isinstance(begun, Refusal):
-            return _provisional(entry, begun)
+            return _unconfirmed(entry, begun)
         if entry is not None and entry.report is not None and now - entry.confirmed_at < STALE_AGE:
             self.events.emit(RefreshBegun())
-            return _provisional(entry, None)
+            return _provisional(entry, Doubt.OUTAGE if entry.failures else Doubt.NONE)
+        permission()  # while the source works: afterwards there may be no time left
         return self._await(begun, entry, deadline)
 
     def _await(self, flight: Flight[Fetched], entry: CacheEntry | None, deadline: Deadline) -> _Lookup:
         if not self._waiting.acquire(blocking=False):
             self.events.emit(CallerWaited(Wait.NOT_ADMITTED))
-            return _provisional(entry, None)
+            return _unconfirmed(entry, None)
         try:
             fetched = flight.wait(deadline.remaining)
         finally:
             self._waiting.release()
         self.events.emit(CallerWaited(Wait.SERVED if fetched else Wait.GAVE_UP))
         if fetched is None or fetched.entry is None:
-            return _provisional(entry, fetched.refusal if fetched else None)
+            return _unconfirmed(entry, fetched.refusal if fetched else None)
         return _lookup_by(fetched.entry)
+
+
+class Doubt(Enum):
+    """Why a source can't confirm a cached entry now."""
+
+    NONE = auto()
+    """It can, or did so recently and is being asked again."""
+    UNASKED = auto()
+    """The caller did not wait for it, or our limits refused the call."""
+    OUTAGE = auto()
+    """It is failing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +204,7 @@ class _Lookup:
 
     entry: CacheEntry | None
     origin: Origin
+    doubt: Doubt = Doubt.NONE
     is_provisional: bool = False
 
 
@@ -152,9 +216,14 @@ def _lookup_by(entry: CacheEntry) -> _Lookup:
     return _Lookup(entry, Origin.STALE if entry.failures else Origin.UPSTREAM)
 
 
-def _provisional(entry: CacheEntry | None, refusal: Refusal | None) -> _Lookup:
-    is_outage = entry is None or entry.failures > 0 or (refusal is not None and refusal.is_outage)
-    return _Lookup(entry, Origin.STALE if is_outage else Origin.CACHE, is_provisional=True)
+def _unconfirmed(entry: CacheEntry | None, refusal: Refusal | None) -> _Lookup:
+    is_outage = (entry is not None and entry.failures > 0) or (refusal is not None and refusal.is_outage)
+    return _provisional(entry, Doubt.OUTAGE if is_outage else Doubt.UNASKED)
+
+
+def _provisional(entry: CacheEntry | None, doubt: Doubt) -> _Lookup:
+    origin = Origin.STALE if entry is None or doubt is Doubt.OUTAGE else Origin.CACHE
+    return _Lookup(entry, origin, doubt, is_provisional=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,47 +232,58 @@ class _Reader:
 
     lifetimes: Lifetimes
     clock: Clock
-    may_see_private: bool
+    permission: Permission
 
     def resolution_for(self, lookup: _Lookup) -> Resolution:
         now, entry = self.clock(), lookup.entry
-        provisional = self.lifetimes.provisional if lookup.is_provisional else None
-        if entry is None or entry.report is None or (lookup.origin is Origin.STALE and not self._may_see(entry.report)):
-            # During an outage, a reader who may not see a private subject must not be able to tell it from one that
-            # does not exist or was never requested: all three get this fallback.
-            return self._fallback(now, provisional or self.lifetimes.failure)
+        if entry is None or entry.report is None:
+            return self._undetermined(now, lookup.doubt)
         report, age = entry.report, max(timedelta(0), now - entry.confirmed_at)
-        if not self._may_see(report):
-            # Private reports are replaced before lifetimes, headers and pictures are derived from them. Absent ones
-            # are replaced too, so that not even their age differs.
-            report, age = Report.absent(now), timedelta(0)
+        # Called for absent subjects too, so that a token takes as long for them as for private ones.
+        if not report.is_public and not (self.permission() and report.exists):
+            return self._invisible(now, lookup)
         usable_for = self._usable_for(report, age, now)
         if usable_for <= timedelta(0):
-            return self._fallback(now, self.lifetimes.failure)
+            return self._undetermined(now, Doubt.OUTAGE)
         fresh_for = entry.fresh_until - now if lookup.origin is not Origin.STALE else self.lifetimes.failure
         return Resolution(
             report=replace(report, validator=None),
             origin=lookup.origin,
             age=age,
-            fresh_for=min(provisional or fresh_for, usable_for),
+            fresh_for=min(self.lifetimes.provisional if lookup.is_provisional else fresh_for, usable_for),
             now=now,
             confirmed_at=now - age,
             usable_for=usable_for,
             is_provisional=lookup.is_provisional,
         )
 
-    def _may_see(self, report: Report) -> bool:
-        return report.exists and (report.is_public or self.may_see_private)
+    def _invisible(self, now: datetime, lookup: _Lookup) -> Resolution:
+        """Return "no such subject", for absent subjects and for private ones that this reader may not see.
+
+        Nothing in it depends on the cached entry, so that it is the same for both at any time.
+        """
+        is_failing = lookup.origin is Origin.STALE or self.permission() is None
+        if is_failing or lookup.doubt is not Doubt.NONE:
+            return self._undetermined(now, Doubt.OUTAGE if is_failing else lookup.doubt)
+        return Resolution(
+            report=Report.absent(now),
+            origin=Origin.CACHE,
+            age=timedelta(0),
+            fresh_for=self.lifetimes.absent,
+            now=now,
+            confirmed_at=now,
+            usable_for=self.lifetimes.too_old,
+        )
 
     def _usable_for(self, report: Report, age: timedelta, now: datetime) -> timedelta:
         left = self.lifetimes.too_old - age
         return left if report.stale_after is None else min(left, report.stale_after - now)
 
-    def _fallback(self, now: datetime, fresh_for: timedelta) -> Resolution:
+    def _undetermined(self, now: datetime, doubt: Doubt) -> Resolution:
         return Resolution(
             report=Report(status=BackupStatus.UNKNOWN, observed_at=now, exists=False),
             origin=Origin.FALLBACK,
             age=timedelta(0),
-            fresh_for=fresh_for,
+            fresh_for=self.lifetimes.provisional if doubt is Doubt.UNASKED else self.lifetimes.failure,
             now=now,
         )

@@ -36,6 +36,8 @@ class SourceLimiter:
     budget: Budget
     pool: Runner
     clock: Clock
+    is_failing: bool = False
+    """Whether the most recent call failed."""
     _paused_until: datetime | None = None
 
     def refusal(self, *, is_new: bool) -> Refusal | None:
@@ -60,12 +62,14 @@ class SourceLimiter:
 
     def answered(self) -> None:
         """Record that the source answered."""
+        self.is_failing = False
         self.breaker.succeeded()
 
     def failed(self, unavailable: SourceUnavailable) -> datetime | None:
         """Record that it did not; returns the end of the pause it asked for, if any."""
         if unavailable.is_about_subject:
             return None
+        self.is_failing = True
         self.breaker.failed()
         if unavailable.retry_after is None:
             return None

@@ -42,7 +42,7 @@ class Settings(BaseModel):
     )
     label: str = Field("backup", max_length=64, description="Text on the left half of a badge.")
     workers: int = Field(2, ge=1, le=64, description="Number of worker processes.")
-    threads: int = Field(8, ge=1, le=256, description="Threads per worker; at most a quarter of them make pages.")
+    threads: int = Field(8, ge=1, le=256, description="Threads per worker; at most a quarter of them serve pages.")
     preload: bool = Field(True, description="Load the application before forking, so that workers share memory.")
     metrics_token: SecretStr | None = Field(
         None, description="Bearer token for /metrics; not needed for requests from the machine itself."

@@ -2,49 +2,12 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from fnmatch import translate
-from functools import lru_cache
 
-from badge.model import CASELESS_PLATFORMS, Subject
+from badge.model import Subject
 from badge.sources.place import values_digest
-
-
-@dataclass(frozen=True, slots=True)
-class Pattern:
-    """Shell patterns (`*`, `?`, `[…]`) for each part of a subject; one per part has to match."""
-
-    alternatives: Mapping[str, Sequence[str]]
-
-    def matches(self, subject: Subject) -> bool:
-        """Whether every part matches.
-
-        Platform and type ignore case; account and name do so only on platforms that do.
-        """
-        is_caseless = subject.platform.lower() in CASELESS_PLATFORMS
-        parts = {"platform": subject.platform, "account": subject.account, "type": subject.type, "name": subject.name}
-        for part, any_of in self.alternatives.items():
-            without_case = is_caseless or part in ("platform", "type")
-            if not any(_fits(pattern, parts[part], without_case=without_case) for pattern in any_of):
-                return False
-        return True
-
-
-def has_wildcard(pattern: str) -> bool:
-    """Whether the pattern can match more than one text."""
-    return any(character in pattern for character in "*?[")
-
-
-def _fits(pattern: str, text: str, *, without_case: bool) -> bool:
-    return _compiled(pattern, re.IGNORECASE if without_case else re.NOFLAG).match(text) is not None
-
-
-@lru_cache(maxsize=1024)
-def _compiled(pattern: str, flags: re.RegexFlag) -> re.Pattern[str]:
-    # `fnmatch.fnmatch` ignores case on some operating systems.
-    return re.compile(translate(pattern), flags)
+from badge.subject_pattern import Pattern
 
 
 @dataclass(frozen=True, slots=True)

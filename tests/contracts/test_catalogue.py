@@ -1,4 +1,4 @@
-"""The catalogue on a real database: nothing lost, names compared as their platforms do, keys kept as hashes."""
+"""The catalogue on real databases: nothing is lost, names are compared as on their platform, keys are hashed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ import os
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from datetime import timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -23,7 +24,7 @@ from badge.cache.envelope import to_micros as micros
 from badge.catalogue.backup import renew_cache_identity
 from badge.catalogue.database import Database, new_engine
 from badge.catalogue.events import RunEvent
-from badge.catalogue.keys import KeyNameTaken, KeyVerdict, NoSuchKey, Scope
+from badge.catalogue.keys import Grant, KeyRefused, NameTaken, NoSuchName, Refusal, Scope
 from badge.catalogue.migration import MIGRATIONS, migrate, upgrade
 from badge.catalogue.schema import api_keys, metadata
 from badge.catalogue.source import CatalogueSource
@@ -33,6 +34,7 @@ from badge.events import CatalogueFailed
 from badge.listing import ListingFilter
 from badge.model import BackupStatus, Subject, Visibility
 from badge.ports import SourceUnavailable
+from badge.subject_pattern import PathPattern, Selection
 from tests.doubles import START, ManualClock, RecordedEvents
 from tests.servers import eventually
 from tests.store import WEB, Store
@@ -58,7 +60,7 @@ OLD_SUBJECT = {
 }
 
 
-def test_a_subject_never_heard_of_is_none(store: Store) -> None:
+def test_an_unknown_subject_has_no_report(store: Store) -> None:
     assert store.catalogue.report_for(WEB) is None
 
 
@@ -85,7 +87,7 @@ def test_each_change_has_a_larger_revision_and_a_repetition_none(store: Store) -
     assert store.catalogue.record(event).report.revision == revisions[-1]
 
 
-def test_a_revision_grows_also_when_the_clock_went_back(store: Store) -> None:
+def test_a_revision_grows_even_if_the_clock_goes_back(store: Store) -> None:
     store.tell(BackupStatus.SUCCEEDED)
     first = store.catalogue.report_for(WEB)
     store.clock.advance(days=-2)
@@ -97,7 +99,7 @@ def test_a_revision_grows_also_when_the_clock_went_back(store: Store) -> None:
     assert after.revision >= first.revision
 
 
-def test_an_older_run_does_not_apply_but_counts_as_history(store: Store) -> None:
+def test_an_older_run_is_superseded_but_kept_in_the_history(store: Store) -> None:
     assert store.tell(BackupStatus.FAILED)
     store.clock.advance(minutes=1)
     earlier = START - timedelta(hours=2)
@@ -107,7 +109,7 @@ def test_an_older_run_does_not_apply_but_counts_as_history(store: Store) -> None
     assert recorded.report.last_success_at == earlier
 
 
-def test_names_are_folded_where_the_platform_does(store: Store) -> None:
+def test_names_are_case_insensitive_if_the_platform_s_are(store: Store) -> None:
     store.tell(BackupStatus.SUCCEEDED, Subject.legacy("Acme", "Web"))
     assert store.status(Subject.legacy("ACME", "wEB")) is BackupStatus.SUCCEEDED
     assert str(store.catalogue.list(ListingFilter()).items[0].subject) == "GitHub/Acme/Repository/Web"
@@ -115,7 +117,7 @@ def test_names_are_folded_where_the_platform_does(store: Store) -> None:
     assert store.status(Subject.parse("gitea", "me", "wiki", "x")) is None
 
 
-def test_visibility_stays_until_it_is_told_anew(store: Store) -> None:
+def test_visibility_stays_until_it_is_reported_again(store: Store) -> None:
     store.tell(BackupStatus.SUCCEEDED, visibility=Visibility.PRIVATE)
     store.clock.advance(minutes=1)
     store.tell(BackupStatus.FAILED)
@@ -124,7 +126,7 @@ def test_visibility_stays_until_it_is_told_anew(store: Store) -> None:
     assert report.visibility is Visibility.PRIVATE
 
 
-def test_visibility_that_is_told_late_still_counts(store: Store) -> None:
+def test_a_late_report_can_still_make_a_subject_private(store: Store) -> None:
     store.tell(BackupStatus.SUCCEEDED)
     early = START - timedelta(hours=1)
     private = RunEvent(subject=WEB, status=BackupStatus.FAILED, at=early, visibility=Visibility.PRIVATE)
@@ -168,7 +170,7 @@ def test_a_listing_can_be_narrowed(store: Store) -> None:
 
 
 @pytest.mark.parametrize("cursor", ["x", "W10", "bnVsbA", "WzEsMiwzLDRd", "é", "[" * 50, SURROGATES, NUL])
-def test_a_cursor_of_somebody_else_s_is_refused(store: Store, cursor: str) -> None:
+def test_a_foreign_cursor_is_refused(store: Store, cursor: str) -> None:
     with pytest.raises(ValueError, match="cursor"):
         store.catalogue.list(ListingFilter(), cursor)
 
@@ -212,7 +214,7 @@ def record_many(url: str, first: int) -> None:
             catalogue.record(RunEvent(subject=WEB, status=BackupStatus.FAILED, at=moment, started_at=moment))
 
 
-def test_a_forgotten_subject_leaves_nothing_behind_and_begins_anew(store: Store) -> None:
+def test_a_deleted_subject_leaves_nothing_behind_and_can_be_reported_again(store: Store) -> None:
     store.tell(BackupStatus.SUCCEEDED, started_at=START - timedelta(hours=1))
     store.tell(BackupStatus.SUCCEEDED, subject=Subject.legacy("acme", "api"))
     before = store.report().revision
@@ -222,10 +224,10 @@ def test_a_forgotten_subject_leaves_nothing_behind_and_begins_anew(store: Store)
     assert [item.subject.name for item in store.catalogue.list(ListingFilter()).items] == ["api"]
     store.clock.advance(seconds=1)
     store.tell(BackupStatus.FAILED)
-    assert store.report().revision > before  # so that readers elsewhere, who know the former one, believe it
+    assert store.report().revision > before  # so that clients which know the former one notice the change
 
 
-def test_what_is_not_there_or_has_a_check_is_not_forgotten(store: Store) -> None:
+def test_an_unknown_subject_or_one_with_a_check_can_not_be_deleted(store: Store) -> None:
     with pytest.raises(NothingKnown):
         store.catalogue.delete(WEB)
     store.checks.create(WEB, timedelta(days=1), timedelta(hours=1))
@@ -263,7 +265,7 @@ def test_the_migrations_make_what_the_code_expects(store: Store) -> None:
     engine.dispose()
 
 
-def test_an_older_schema_is_brought_up_to_date_with_what_is_in_it(new_url: str) -> None:
+def test_an_older_schema_is_upgraded_with_its_data(new_url: str) -> None:
     upgrade(new_url, to="0001")
     engine = new_engine(new_url)
     old = MetaData()
@@ -277,6 +279,28 @@ def test_an_older_schema_is_brought_up_to_date_with_what_is_in_it(new_url: str) 
     assert (store.status(), len(store.catalogue.runs(WEB))) == (BackupStatus.FAILED, 1)
     store.checks.create(WEB, timedelta(days=1), timedelta(hours=1))
     assert store.tell(BackupStatus.SUCCEEDED)
+    store.close()
+
+
+def test_keys_of_an_older_schema_keep_every_right(new_url: str) -> None:
+    upgrade(new_url, to="0002")
+    engine = new_engine(new_url)
+    old = MetaData()
+    with engine.begin() as connection:
+        old.reflect(connection)
+        for scopes in ("ping", "read", "report", "ping report"):
+            row = {"name": scopes, "digest": scopes, "prefix": "bsb_", "scopes": scopes, "created_at": 0}
+            connection.execute(insert(old.tables["api_keys"]).values(row))
+    engine.dispose()
+    migrate(new_url)
+    store = Store.on(new_url)
+    of_reporters = {Scope.READ, Scope.REPORT, Scope.VISIBILITY}
+    assert {key.name: key.grant for key in store.keys.list()} == {
+        "ping": Grant(frozenset({Scope.PING})),
+        "read": Grant(frozenset({Scope.READ})),
+        "report": Grant(frozenset(of_reporters)),
+        "ping report": Grant(frozenset(of_reporters | {Scope.PING})),
+    }
     store.close()
 
 
@@ -402,7 +426,7 @@ def test_two_processes_can_migrate_at_once(new_url: str) -> None:
     engine.dispose()
 
 
-def test_a_lost_database_is_the_lack_of_an_answer(tmp_path: Path) -> None:
+def test_an_unavailable_database_makes_the_source_unavailable(tmp_path: Path) -> None:
     catalogue = Catalogue(Database(f"sqlite:///{tmp_path}/no/such/folder.sqlite3"), ManualClock())
     events = RecordedEvents()
     source = CatalogueSource(catalogue, events)
@@ -414,15 +438,95 @@ def test_a_lost_database_is_the_lack_of_an_answer(tmp_path: Path) -> None:
     assert events.seen == [CatalogueFailed(operation, "SQLITE_CANTOPEN", reason) for operation in ("fetch", "list")]
 
 
-def test_a_key_does_what_it_was_made_for(store: Store) -> None:
-    plain = store.keys.create("ci", {Scope.REPORT})
-    assert store.keys.check(plain, Scope.REPORT, START) is KeyVerdict.OK
-    assert store.keys.check(plain, Scope.READ, START) is KeyVerdict.LACKS_SCOPE
-    assert store.keys.check(plain + "x", Scope.REPORT, START) is KeyVerdict.UNKNOWN
-    assert store.keys.check("x" * 10_000, Scope.REPORT, START) is KeyVerdict.UNKNOWN
+def refusal_of(store: Store, plain: str, scope: Scope, now: datetime = START) -> Refusal:
+    with pytest.raises(KeyRefused) as refused:
+        store.keys.check(plain, scope, now)
+    return refused.value.refusal
 
 
-def test_a_key_is_kept_as_a_hash_only(store: Store) -> None:
+def test_a_key_allows_what_it_was_created_for(store: Store) -> None:
+    plain = store.keys.create("ci", {Scope.REPORT}, expires_at=START + timedelta(days=1))
+    assert store.keys.check(plain, Scope.REPORT, START) == Grant(frozenset({Scope.REPORT}))
+    assert refusal_of(store, plain, Scope.READ) is Refusal.LACKS_SCOPE
+    assert refusal_of(store, plain + "x", Scope.REPORT) is Refusal.UNKNOWN
+    assert refusal_of(store, "x" * 10_000, Scope.REPORT) is Refusal.UNKNOWN
+    assert refusal_of(store, plain, Scope.REPORT, START + timedelta(days=1)) is Refusal.EXPIRED
+
+
+def test_a_key_is_for_the_subjects_of_its_patterns(store: Store) -> None:
+    patterns = [PathPattern.parse("GitHub/acme/*"), PathPattern.parse("other/web")]
+    plain = store.keys.create("ci", {Scope.REPORT}, subjects=Selection(patterns))
+    stored, checked = store.keys.list()[0].grant, store.keys.check(plain, Scope.REPORT, START)
+    assert stored == checked == Grant(frozenset({Scope.REPORT}), Selection(patterns))
+    assert stored.subjects.texts == ["GitHub/acme/*", "other/web"]
+
+
+def test_a_private_token_opens_what_it_was_created_for_until_it_is_revoked(store: Store) -> None:
+    plain = store.tokens.create("readme", Selection([PathPattern.parse("acme/*")]))
+    assert store.tokens.opens(WEB, plain)
+    assert not store.tokens.opens(Subject.legacy("other", "web"), plain)
+    assert not store.tokens.opens(WEB, plain[:-1] + "!")
+    assert store.tokens.list()[0].last_used_on == START.date()
+    with pytest.raises(NameTaken):
+        store.tokens.create("readme", Selection([PathPattern.parse("acme/*")]))
+    other = Store.on(store.url)
+    other.tokens.revoke("readme")
+    other.close()
+    assert not store.tokens.opens(WEB, plain)
+    with pytest.raises(NoSuchName):
+        store.tokens.revoke("readme")
+
+
+def test_the_number_of_private_tokens_is_limited(store: Store) -> None:
+    few, subjects = replace(store.tokens, most=2), Selection([PathPattern.parse("acme/*")])
+    for name in ("one", "two"):
+        few.create(name, subjects)
+    with pytest.raises(ValueError, match="there are 2 tokens"):
+        few.create("three", subjects)
+    few.revoke("one")
+    few.create("three", subjects)
+
+
+def test_a_private_token_is_stored_as_a_hash_only(store: Store) -> None:
+    plain = store.tokens.create("readme", Selection([PathPattern.parse("acme/web")]))
+    assert plain[:8].encode() in store.all_that_is_kept()
+    assert plain.encode() not in store.all_that_is_kept()
+
+
+LISTED = {
+    "acme/*": ["GitHub/acme/Repository/Web", "GitHub/acme/Repository/a_b", "GitHub/acme/Repository/axb"],
+    "acme/a_b": ["GitHub/acme/Repository/a_b"],
+    "acme/?[x]b": ["GitHub/acme/Repository/axb"],
+    "ACME/w*": ["GitHub/acme/Repository/Web"],
+    "*/acme/*": [
+        "AzureDevOps/acme/Repository/project/web",
+        "GitHub/acme/Repository/Web",
+        "GitHub/acme/Repository/a_b",
+        "GitHub/acme/Repository/axb",
+    ],
+    "AzureDevOps/acme/Repository/*": ["AzureDevOps/acme/Repository/project/web"],
+    "Linear/Acme/*": ["Linear/Acme/Workspace/Ümlaut"],
+    "Linear/*/Work*/Ü*": ["Linear/Acme/Workspace/Ümlaut"],
+    "Linear/acme/*": [],
+    "Linear/*/Workspace/ü*": [],
+}
+
+
+def test_a_list_can_be_limited_to_patterns(store: Store) -> None:
+    for path in {path for paths in LISTED.values() for path in paths}:
+        store.tell(BackupStatus.SUCCEEDED, Subject.parse(*path.split("/", 3)))
+
+    def listed(*patterns: str) -> set[str]:
+        within = Selection([PathPattern.parse(pattern) for pattern in patterns])
+        return {str(item.subject) for item in store.catalogue.list(ListingFilter(), within=within).items}
+
+    assert {pattern: listed(pattern) for pattern in LISTED} == {
+        pattern: set(paths) for pattern, paths in LISTED.items()
+    }
+    assert listed("acme/a_b", "acme/web") == {"GitHub/acme/Repository/a_b", "GitHub/acme/Repository/Web"}
+
+
+def test_only_a_hash_of_a_key_is_stored(store: Store) -> None:
     plain = store.keys.create("ci", {Scope.REPORT})
     store.keys.check(plain, Scope.REPORT, START)
     kept = store.all_that_is_kept()
@@ -432,11 +536,11 @@ def test_a_key_is_kept_as_a_hash_only(store: Store) -> None:
 
 def test_names_of_keys_are_unique_and_sane(store: Store) -> None:
     store.keys.create("ci", {Scope.READ})
-    with pytest.raises(KeyNameTaken):
+    with pytest.raises(NameTaken):
         store.keys.create("ci", {Scope.READ})
     with pytest.raises(ValueError, match="letters"):
         store.keys.create("no spaces", {Scope.READ})
-    with pytest.raises(NoSuchKey):
+    with pytest.raises(NoSuchName):
         store.keys.revoke("other")
 
 
@@ -447,7 +551,7 @@ def test_a_busy_database_does_not_refuse_a_good_key(store: Store) -> None:
     with store.catalogue.database.writing() as connection:
         connection.execute(update(api_keys).values(last_used_at=START))
         began = time.monotonic()
-        assert other.keys.check(plain, Scope.READ, START) is KeyVerdict.OK
+        assert other.keys.check(plain, Scope.READ, START).scopes == {Scope.READ}
         assert time.monotonic() - began < 0.5
     other.close()
 
@@ -476,7 +580,7 @@ def test_a_folder_may_be_called_anything(tmp_path: Path) -> None:
         assert Catalogue(database, ManualClock()).report_for(WEB) is None
 
 
-def test_when_a_key_was_last_used_is_told(store: Store) -> None:
+def test_a_key_s_last_use_is_recorded(store: Store) -> None:
     plain = store.keys.create("ci", {Scope.READ})
     assert store.keys.list()[0].last_used_on is None
     store.keys.check(plain, Scope.READ, START)

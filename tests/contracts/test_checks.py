@@ -1,4 +1,4 @@
-"""Checks on a real database: one for a subject, its address kept as a hash, overdue ones found by every question."""
+"""Checks on real databases: one per subject, UUIDs stored as hashes, and every query finds the overdue ones."""
 
 from __future__ import annotations
 
@@ -46,14 +46,14 @@ def test_a_subject_has_one_check(store: Store) -> None:
     assert [check.subject for check in store.checks.list()] == [API, WEB]
 
 
-def test_an_address_is_kept_as_a_hash_only(store: Store) -> None:
+def test_only_a_hash_of_the_uuid_is_stored(store: Store) -> None:
     uuid = store.checks.create(WEB, DAY, HOUR)
     kept = store.all_that_is_kept()
     assert uuid[:8].encode() in kept
     assert uuid[9:].encode() not in kept
 
 
-def test_a_rotated_address_leaves_the_terms_as_they_were(store: Store) -> None:
+def test_rotating_the_uuid_keeps_the_terms(store: Store) -> None:
     first = store.checks.create(WEB, DAY, HOUR, slug="nightly")
     store.clock.advance(hours=1)
     second = store.checks.rotate(WEB)
@@ -62,7 +62,7 @@ def test_a_rotated_address_leaves_the_terms_as_they_were(store: Store) -> None:
     assert [(check.slug, check.expectation.since) for check in store.checks.list()] == [("nightly", START)]
 
 
-def test_what_has_no_check_can_be_neither_rotated_nor_deleted(store: Store) -> None:
+def test_a_subject_without_a_check_has_none_to_rotate_or_delete(store: Store) -> None:
     store.tell(BackupStatus.SUCCEEDED)
     for subject in (WEB, API):
         with pytest.raises(NoSuchCheck):
@@ -71,7 +71,7 @@ def test_what_has_no_check_can_be_neither_rotated_nor_deleted(store: Store) -> N
             store.checks.delete(subject)
 
 
-def test_deleting_a_check_leaves_what_was_reported(store: Store) -> None:
+def test_deleting_a_check_keeps_the_history(store: Store) -> None:
     uuid = store.checks.create(WEB, DAY, HOUR)
     store.tell(BackupStatus.SUCCEEDED)
     store.clock.advance(days=9)
@@ -81,7 +81,7 @@ def test_deleting_a_check_leaves_what_was_reported(store: Store) -> None:
     assert store.checks.subject_pinged(uuid) is None
 
 
-def test_a_subject_that_only_a_check_knew_goes_with_it_and_comes_back_later_in_revision(store: Store) -> None:
+def test_a_subject_never_reported_is_deleted_with_its_check_and_returns_with_a_larger_revision(store: Store) -> None:
     store.checks.create(WEB, DAY, HOUR)
     before = store.report().revision
     store.checks.delete(WEB)
@@ -100,7 +100,7 @@ def test_a_deleted_subject_stays_deleted_until_a_run_begins(store: Store) -> Non
     assert store.status() is BackupStatus.SUCCEEDED
 
 
-def test_a_private_subject_is_private_from_the_first_moment(store: Store) -> None:
+def test_a_subject_can_be_private_from_the_start(store: Store) -> None:
     store.checks.create(WEB, DAY, HOUR, visibility=Visibility.PRIVATE)
     store.tell(BackupStatus.SUCCEEDED)
     assert store.report().visibility is Visibility.PRIVATE
@@ -132,17 +132,17 @@ def test_terms_have_limits(store: Store, every: timedelta, grace: timedelta, slu
         ("y" * 300, "y" * 100),
     ],
 )
-def test_a_slug_is_made_of_the_subject_s_name(name: str, slug: str | None) -> None:
+def test_the_default_slug_is_derived_from_the_name(name: str, slug: str | None) -> None:
     assert slug_for(Subject.legacy("acme", name)) == slug
 
 
 @pytest.mark.parametrize("slug", ["", "\0", "É", "x" * 101])
-def test_what_can_be_no_slug_is_nobody_s(store: Store, slug: str) -> None:
+def test_an_invalid_slug_belongs_to_no_check(store: Store, slug: str) -> None:
     store.checks.create(WEB, DAY, HOUR)
     assert store.checks.subjects_with_slug(slug) == []
 
 
-def test_every_question_sees_what_is_overdue(store: Store) -> None:
+def test_every_query_finds_overdue_backups(store: Store) -> None:
     store.checks.create(WEB, DAY, HOUR)
     store.tell(BackupStatus.SUCCEEDED)
     store.tell(BackupStatus.SUCCEEDED, API)
@@ -155,23 +155,23 @@ def test_every_question_sees_what_is_overdue(store: Store) -> None:
     assert store.status() is BackupStatus.FAILED
     assert (names(store, status=BackupStatus.FAILED), names(store, status=BackupStatus.SUCCEEDED)) == (["web"], ["api"])
     assert [check.report.status for check in store.checks.list()] == [BackupStatus.FAILED]
-    # It changed when it fell overdue, though nobody wrote anything.
+    # It changed when it became overdue, although nothing was written.
     assert names(store, updated_since=START + timedelta(hours=24)) == ["web"]
     assert names(store, updated_since=START + timedelta(hours=25.5)) == []
 
 
-def test_a_late_backup_has_a_larger_revision_than_its_absence_had(store: Store) -> None:
+def test_a_late_backup_has_a_larger_revision_than_the_overdue_status(store: Store) -> None:
     store.checks.create(WEB, DAY, HOUR)
     store.clock.advance(hours=25, minutes=1)
     missing = store.report()
     assert missing.status is BackupStatus.FAILED
-    # To another host, whose clock is behind.
+    # The clock of another host is behind.
     store.clock.advance(minutes=-3)
     store.tell(BackupStatus.SUCCEEDED)
     assert store.report().revision > missing.revision
 
 
-def test_reports_that_are_no_pings_count_too(store: Store) -> None:
+def test_reports_count_as_well_as_pings(store: Store) -> None:
     store.checks.create(WEB, DAY, HOUR)
     store.clock.advance(hours=20)
     store.tell(BackupStatus.SUCCEEDED)

@@ -55,13 +55,13 @@ def test_a_report_that_a_newer_run_overtook_says_so(tmp_path: Path) -> None:
     late = run(tmp_path, "report", WEB, "succeeded", "--at", "2026-01-01T00:00:00Z")
     assert (late.returncode, late.stdout) == (
         0,
-        f"{WEB}: still failed, for a newer run is known ({catalogue_in(tmp_path)})\n",
+        f"{WEB}: still failed, because a newer run is known ({catalogue_in(tmp_path)})\n",
     )
 
 
 def test_a_report_takes_a_repository_s_address_and_any_spelling_of_a_status(tmp_path: Path) -> None:
     done = run(tmp_path, "report", "https://github.com/acme/web", "In Progress")
-    assert (done.returncode, done.stdout) == (0, f"{WEB}: inProgress ({catalogue_in(tmp_path)})\n")
+    assert (done.returncode, done.stdout) == (0, f"{WEB}: in progress ({catalogue_in(tmp_path)})\n")
 
 
 def test_a_report_to_a_remote_service(service: Service, tmp_path: Path) -> None:
@@ -69,7 +69,7 @@ def test_a_report_to_a_remote_service(service: Service, tmp_path: Path) -> None:
     file = tmp_path / "key"
     file.write_text(key + "\n")
     done = run(tmp_path, "report", WEB, "in-progress", "--to", service.url, "--key-file", str(file))
-    assert (done.returncode, done.stdout) == (0, f"{WEB}: inProgress (service {service.url})\n")
+    assert (done.returncode, done.stdout) == (0, f"{WEB}: in progress (service {service.url})\n")
     assert service.get("/badge/acme/web.txt").text == "inProgress\n"
     refused = run(tmp_path, "report", WEB, "failed", "--to", service.url, "--key", "wrong")
     assert refused.returncode == 1
@@ -80,7 +80,7 @@ WRONG = [
     (["report", "web", "succeeded"], "give owner/repository"),
     (["report", WEB, "great"], "'great' is not one of"),
     (["report", WEB], "Missing argument"),
-    (["report", WEB, "failed", "--at", "today"], "is no time"),
+    (["report", WEB, "failed", "--at", "today"], "is not a time"),
     (["report", WEB, "failed", "--at", "2026-01-01T00:00:00"], "has no time zone"),
     (["report", WEB, "failed", "--url", "http://x"], "https"),
     (["report", WEB, "failed", "--to", "http://127.0.0.1:9"], "needs an API key"),
@@ -92,7 +92,7 @@ WRONG = [
         ["report", WEB, "failed", "--to", "http://a..b", "--key", "k"],
         "'--to': give an absolute http:// or https:// URL",
     ),
-    (["report", WEB, "failed", "--to", "http://%zz", "--key", "k"], "http://%zz is no address; write one such as"),
+    (["report", WEB, "failed", "--to", "http://%zz", "--key", "k"], "http://%zz is not a valid URL; write one such as"),
     (["report", WEB, "failed", "--to", "http://127.0.0.1:9", "--key", "a\nb"], "one line of ASCII without spaces"),
     (["report", WEB, "failed", "--to", "http://127.0.0.1:9", "--key", "ключ"], "one line of ASCII without spaces"),
     (["report", WEB, "failed", "--to", "http://127.0.0.1:9", "--key-file", str(PICTURE)], "one line of ASCII"),
@@ -102,6 +102,9 @@ WRONG = [
     (["draw", "great", "-o", "x.svg"], "'great' is not one of"),
     (["key", "create", "no spaces"], "letters"),
     (["key", "revoke", "nobody"], "no key called nobody"),
+    (["key", "create", "x", "--for", "GitHub/*"], "for all of a platform write GitHub/*/*"),
+    (["token", "create", "x"], "Missing option '--for'"),
+    (["token", "revoke", "nobody"], "no token called nobody"),
     (["key", "create", "x", "--expires-in", "soon"], "give a number and a unit"),
     (["key", "create", "x", "--expires-in", "999999999d"], "give 36500d at most"),
     (["key", "create", "x", "--expires-in", "36501d"], "give 36500d at most"),
@@ -177,13 +180,31 @@ def examples_in(help: str) -> list[str]:
 
 
 def test_keys_are_made_listed_and_revoked(tmp_path: Path) -> None:
-    made = run(tmp_path, "key", "create", "ci", "--scope", "read", "--scope", "report", "--expires-in", "90d")
+    scopes, patterns = ("--scope", "read", "--scope", "report"), ("--for", "GitHub/acme/*", "--for", "other/web")
+    made = run(tmp_path, "key", "create", "ci", *scopes, *patterns, "--expires-in", "90d")
     assert made.stdout.startswith("bsb_")
     listed = json.loads(run(tmp_path, "key", "list", "--json").stdout)
     assert (listed[0]["name"], listed[0]["scopes"]) == ("ci", ["read", "report"])
-    assert made.stdout.strip() not in run(tmp_path, "key", "list").stdout
+    assert listed[0]["for"] == ["GitHub/acme/*", "other/web"]
+    shown = run(tmp_path, "key", "list").stdout
+    assert "read+report  for GitHub/acme/*, other/web; expires 20" in shown
+    assert "last used never" in shown
+    assert made.stdout.strip() not in shown
     assert run(tmp_path, "key", "revoke", "ci").stdout == "ci: revoked\n"
     assert run(tmp_path, "key", "create", "long", "--expires-in", "36500d").returncode == 0
+
+
+def test_tokens_are_made_listed_and_revoked(service: Service) -> None:
+    service.flask_badge("report", "acme/hidden", "failed", "--visibility", "private")
+    token = service.flask_badge("token", "create", "readme", "--for", "acme/hid*").strip()
+    wanted = f"/badge/acme/hidden.txt?token={token}"
+    assert service.get(wanted).text == "failed\n"
+    assert service.get(f"/badge/acme/other.txt?token={token}").status_code == 404
+    listed = json.loads(service.flask_badge("token", "list", "--json"))
+    assert (listed[0]["name"], listed[0]["for"]) == ("readme", ["acme/hid*"])
+    assert token not in service.flask_badge("token", "list")
+    assert service.flask_badge("token", "revoke", "readme") == "readme: revoked\n"
+    assert service.get(wanted).status_code == 404
 
 
 def test_a_check_is_made_listed_rotated_and_deleted(tmp_path: Path) -> None:
@@ -319,7 +340,7 @@ def test_a_subject_is_deleted_after_asking(tmp_path: Path) -> None:
     assert f"Delete {WEB}, with 2 runs?" in unanswered.stderr
     assert unanswered.stderr.endswith("nothing was deleted; use --yes in scripts.\n")
     kept = flask_badge("delete", WEB, answer="n\n", BADGE_DATA_DIR=str(tmp_path))
-    assert (kept.returncode, kept.stdout) == (1, f"{WEB}: kept\n")
+    assert (kept.returncode, kept.stdout) == (1, f"{WEB}: not deleted\n")
     done = flask_badge("delete", WEB, answer="y\n", BADGE_DATA_DIR=str(tmp_path))
     assert (done.returncode, done.stdout) == (0, f"{WEB}: deleted, with 2 runs\n")
 

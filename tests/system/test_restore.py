@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 
+from tests.command_line import run_badge
 from tests.fault_server import running_fault_server
 from tests.servers import (
     PROJECT,
     Service,
     ValkeyServer,
     clean_environment,
-    flask_badge,
     running_service,
     running_valkey,
 )
@@ -53,13 +53,13 @@ def test_a_restore_brings_back_what_the_backup_held_although_the_cache_kept_runn
     data = tmp_path / "data"
     settings = {"BADGE_REDIS_URL": valkey.url, "BADGE_FRESH_FINISHED": "1h", "BADGE_EDGE_CACHE": "0"}
     with running_service(data, **settings) as service:
-        service.flask_badge("report", WEB, "succeeded")
+        assert run_badge("report", WEB, "succeeded", BADGE_DATA_DIR=str(data)).exit_code == 0
         assert shown(service) == "succeeded"
         made = in_shell(r"^    15 3 \* \* \*  (.+)$", data, tmp_path)
         as_of = made.stdout.strip().rpartition(", as of ")[2]
         (backup,) = tmp_path.glob("catalogue-*.sqlite3")
         backup.rename(tmp_path / "catalogue.sqlite3")
-        flask_badge("report", WEB, "failed", BADGE_DATA_DIR=str(data), BADGE_REDIS_URL=valkey.url)
+        run_badge("report", WEB, "failed", BADGE_DATA_DIR=str(data), BADGE_REDIS_URL=valkey.url)
         assert shown(service) == "failed"
         refused = in_shell(RESTORE, data, tmp_path)
         assert (refused.returncode, refused.stderr.count("\n")) == (1, 1)
@@ -99,9 +99,9 @@ def spoil(data: Path) -> None:
 def test_a_damaged_catalogue_is_one_sentence_everywhere_and_is_not_used(tmp_path: Path) -> None:
     here = {"BADGE_DATA_DIR": str(tmp_path)}
     tmp_path.chmod(0o755)
-    flask_badge("report", WEB, "succeeded", **here)
+    run_badge("report", WEB, "succeeded", **here)
     spoil(tmp_path)
-    command, check = flask_badge("report", WEB, "failed", **here), flask_badge("check-config", **here)
+    command, check = run_badge("report", WEB, "failed", **here), run_badge("check-config", **here)
     sentence = f"{tmp_path}/catalogue.sqlite3 can't be used: its file is damaged; restore a backup with"
     with running_service(tmp_path) as service:
         assert shown(service) == "unknown"
@@ -110,8 +110,8 @@ def test_a_damaged_catalogue_is_one_sentence_everywhere_and_is_not_used(tmp_path
         modes = {path.name: stat.S_IMODE(path.stat().st_mode) & 0o077 for path in tmp_path.iterdir()}
     assert "Other users can look into BADGE_DATA_DIR" in said
     assert set(modes) - {name for name, for_others in modes.items() if not for_others} == {"service.log"}
-    assert (command.returncode, check.returncode) == (1, 1)
+    assert (command.exit_code, check.exit_code) == (1, 1)
     assert (readiness["status"], readiness["checks"]["catalogue"]) == ("degraded", "down")
-    for text in (command.stderr, check.stdout, said):
+    for text in (command.output, check.output, said):
         assert sentence in text
         assert "Traceback" not in text

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
+import math
 import os
 import re
 import signal
@@ -13,6 +15,7 @@ import time
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -30,6 +33,7 @@ from tests.servers import (
     running_service,
     running_valkey,
 )
+from tests.timing import TRIES
 
 WEB = "GitHub/acme/Repository/web"
 
@@ -49,6 +53,43 @@ def test_a_report_is_on_the_badge_within_a_second(service: Service) -> None:
 
 def _all_badges_say(service: Service, status: str) -> bool:
     return {service.get(f"/badge/{WEB}.txt").text for _ in range(8)} == {f"{status}\n"}
+
+
+@pytest.mark.alone
+@pytest.mark.parametrize("path", ["{}.json?v={}", "{}.png?token=bst_AAAAAAAAAAAAAAAAAAAAAA&v={}"])
+def test_the_time_of_an_answer_does_not_tell_private_from_absent(service: Service, path: str) -> None:
+    service.flask_badge("report", "acme/hidden", "failed", "--visibility", "private", "--size", "412000000")
+    with contextlib.closing(http.client.HTTPConnection(urlsplit(service.url).netloc)) as connection:
+        seen: list[float] = []
+        # By chance alone, a score of 4 comes once in 15,000 tries.
+        while len(seen) < TRIES:
+            seen.append(abs(_rank_score(*_answer_times(connection, path, ("hidden", "absent"), 300))))
+            if seen[-1] < 4:
+                return
+    raise AssertionError(f"the times differ: {seen}")
+
+
+def _answer_times(
+    connection: http.client.HTTPConnection, path: str, names: tuple[str, str], number: int
+) -> Iterator[list[float]]:
+    """Return how long the answers for each name took, from the second request on, asked in turns."""
+    times: dict[str, list[float]] = {name: [] for name in names}
+    for turn in range(number + 1):
+        for name in names[:: 1 if turn % 2 else -1]:
+            began = time.perf_counter()
+            connection.request("GET", f"/badge/acme/{path.format(name, turn)}")
+            connection.getresponse().read()
+            times[name].append(time.perf_counter() - began)
+    return (each[1:] for each in times.values())
+
+
+def _rank_score(one: list[float], other: list[float]) -> float:
+    """Return by how many standard deviations the ranks differ from those of equal times (Mann and Whitney's test)."""
+    ranked = sorted([(each, True) for each in one] + [(each, False) for each in other])
+    ranks = sum(rank for rank, (_, is_one) in enumerate(ranked, start=1) if is_one)
+    many, few = len(other), len(one)
+    excess = ranks - few * (few + 1) / 2 - few * many / 2
+    return float(excess / math.sqrt(few * many * (few + many + 1) / 12))
 
 
 def test_raw_paths_come_through_the_server(service: Service) -> None:

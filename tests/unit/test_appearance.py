@@ -135,6 +135,8 @@ FACES: list[tuple[Resolution, Look, str, Tone]] = [
     (reported(R, last_success_at=ago(days=4)), Look(max_age=timedelta(days=2)), "overdue 2d", Tone.ORANGE),
     (reported(Q), Look(max_age=timedelta(days=2)), "overdue", Tone.ORANGE),
     (reported(F, last_success_at=ago(days=4)), Look(max_age=timedelta(days=2)), "failed", Tone.RED),
+    (reported(S, finished_at=ago(minutes=-6)), Look(max_age=timedelta(days=2)), "overdue", Tone.ORANGE),
+    (reported(S, finished_at=ago(minutes=-6)), Look(show=Show.AGE), "succeeded", Tone.GREEN),
     (reported(BackupStatus.DELETED), Look(max_age=timedelta(days=2)), "deleted", Tone.GREY),
 ]
 
@@ -178,6 +180,13 @@ def test_every_face_changes_exactly_when_it_says(known: Resolution, look: Look) 
 
     assert later(face.holds_for - timedelta(microseconds=1)).message == face.message
     assert later(face.holds_for).message != face.message
+
+
+def test_a_face_changes_when_a_time_ahead_of_now_begins_to_count() -> None:
+    known = reported(S, last_success_at=START + timedelta(minutes=7))
+    look = Look(max_age=timedelta(hours=1))
+    assert face_of(known, look).holds_for == timedelta(minutes=2)
+    assert face_of(replace(known, now=START + timedelta(minutes=2)), look).message == "succeeded"
 
 
 @given(st.sampled_from(BackupStatus), LOOKS, NEAR)

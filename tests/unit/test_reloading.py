@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import sys
 from collections.abc import Callable, Sequence
@@ -65,6 +66,17 @@ def test_a_trial_that_crashes_or_exits_is_a_fault() -> None:
 
 def test_a_trial_that_hangs_is_ended_and_is_a_fault() -> None:
     assert faults_of(wait_forever, most_seconds=1) == ["The new configuration could not be checked within 1 s"]
+
+
+def test_a_trial_that_can_t_be_started_is_a_fault() -> None:
+    finished = Finished()
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, hard))
+    try:
+        Reloads(list, finished).request()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert finished.reloads == [["The new configuration can't be checked: Too many open files"]]
 
 
 def test_requests_during_a_trial_lead_to_one_more() -> None:

@@ -10,7 +10,7 @@ from badge.model import InvalidSubject, Subject
 from badge.sources.configuration.entry import Entry, Match
 from badge.sources.recipes.presets import Preset
 from badge.sources.recipes.template import Template, texts_in
-from badge.sources.subject_matcher import has_wildcard
+from badge.subject_pattern import has_wildcard
 
 KeyFault = tuple[str, str]
 """A key, and what is wrong with it."""

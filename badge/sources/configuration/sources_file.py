@@ -23,7 +23,8 @@ from badge.sources.recipes.presets import Preset
 from badge.sources.recipes.recipe import RECIPE_KEYS, Recipe
 from badge.sources.recipes.samples import merge
 from badge.sources.recipes.table import faults_of
-from badge.sources.subject_matcher import Pattern, SubjectMatcher
+from badge.sources.subject_matcher import SubjectMatcher
+from badge.subject_pattern import Pattern
 from badge.validation import did_you_mean
 
 MOST_SOURCES = 100

@@ -71,15 +71,19 @@ class Answer:
     cache_policy: CachePolicy
     etag: str
     """Including its quotes."""
+    kind: AnswerKind
     has_retry_after: bool = False
 
     @property
     def is_good(self) -> bool:
-        """Whether it shows a source's report, so that it may be shared."""
-        return self.http_status == 200 and self.origin is not Origin.FALLBACK
+        """Whether it shows a source's report, so that it may be stored for others.
+
+        "No such subject" is never stored: its headers must not show how long ago somebody last asked.
+        """
+        return self.http_status == 200 and self.kind in (AnswerKind.KNOWN, AnswerKind.DELETED)
 
     def for_bearer(self) -> Answer:
-        """Return the same answer for a token's holder: not for shared caches, whose keys may omit the query."""
+        """Return the same answer to a request with a token: not for shared caches, whose keys may omit the query."""
         return replace(self, cache_policy=replace(self.cache_policy, is_shared=False))
 
     @property
@@ -104,7 +108,7 @@ class Answer:
         return {**headers, "Retry-After": str(cache_policy.max_age)} if self.has_retry_after else headers
 
 
-# No success, whatever `last_finished` says: it still holds a success that became outdated.
+# Not a success, whatever `last_finished` says: it may hold a success that is outdated by now.
 NO_SUCCESS = frozenset({BackupStatus.FAILED, BackupStatus.UNKNOWN, BackupStatus.DELETED})
 
 
@@ -198,11 +202,12 @@ def _answer_showing(content: Content, pictures: Pictures, draw_by: Deadline | No
         body=body,
         status=resolution.status,
         origin=resolution.origin,
-        # Where the picture's words would change by themselves, so does what a monitor expects.
+        # What a monitor expects changes at the same moments as the text of the image.
         cache_policy=CachePolicy.of(
             resolution, content.face.holds_for, request.at_least, is_for_program=request.is_for_program
         ),
         etag=f'"{etag(body)}"',
+        kind=content.kind,
         has_retry_after=content.kind is AnswerKind.UNAVAILABLE and problem is not None,
     )
 

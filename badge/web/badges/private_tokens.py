@@ -1,6 +1,8 @@
-"""Private tokens: signed tokens in the URLs of private badges.
+"""Private tokens: the secrets in the URLs of private badges.
 
-An image proxy can't log in, so the URL has to hold the secret, as with CircleCI, Codecov and Healthchecks.
+An image proxy can't log in, so the URL has to hold the secret, as with CircleCI, Codecov and Healthchecks. There are
+two kinds: tokens stored in the catalogue, which can be revoked one by one, and tokens derived from the signing key,
+which work without a catalogue.
 """
 
 from __future__ import annotations
@@ -9,31 +11,66 @@ import base64
 import hashlib
 import hmac
 import json
+import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Protocol
 
+from badge.deadline import Deadline
 from badge.model import Subject
+from badge.ports import SourceUnavailable
 
 LENGTH = 22
-"""In characters: 132 bits, too many to guess."""
+"""Of derived tokens, in characters: 132 bits, too many to guess."""
 
 _PURPOSE = "badge of a private subject, 1"
-"""Keeps tokens apart from sessions, which the same key signs."""
+"""Distinguishes tokens from sessions, which the same key signs."""
+
+MOST_LOOKUPS = 2
+"""How many threads may look up tokens at a time, so that a hanging database can't hold them all."""
+LOOKUP_SECONDS = 1.0
+"""The longest that the database may take."""
+QUEUE_SECONDS = 0.1
+
+
+class TokenStore(Protocol):
+    """Where stored tokens are looked up."""
+
+    def opens(self, subject: Subject, plain: str) -> bool:
+        """Whether this is a stored token for the subject; raises `SourceUnavailable`."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
 class PrivateTokens:
-    """Makes and checks private tokens. They are not stored; a new key invalidates them all."""
+    """Derives and checks private tokens."""
 
     key: Callable[[], str]
-    """Returns the signing key; called only to make or check a token."""
+    """Returns the signing key; called only to derive or check a token. A new key invalidates all derived tokens."""
+    store: TokenStore | None = None
+    """None without a catalogue."""
+    _lookups: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(MOST_LOOKUPS), init=False)
 
     def of(self, subject: Subject) -> str:
-        """Return the subject's token, the same for all spellings where the platform ignores case."""
+        """Return the subject's derived token, the same for all spellings where the platform ignores case."""
         signed = json.dumps([_PURPOSE, *subject.key(fold_case=True)]).encode()
         digest = hmac.digest(self.key().encode(), signed, hashlib.sha256)
         return base64.urlsafe_b64encode(digest).decode()[:LENGTH]
 
-    def is_good(self, subject: Subject, token: str) -> bool:
-        """Whether the token is valid for this subject; compared in constant time."""
-        return hmac.compare_digest(self.of(subject).encode(), token.encode("utf-8", "replace"))
+    def opens(self, subject: Subject, token: str, deadline: Deadline) -> bool | None:
+        """Whether the token is valid for this subject; None if the database does not say in time."""
+        if not token:
+            return False
+        if hmac.compare_digest(self.of(subject).encode(), token.encode("utf-8", "replace")):
+            return True
+        return False if self.store is None else self._is_stored(self.store, subject, token, deadline)
+
+    def _is_stored(self, store: TokenStore, subject: Subject, token: str, deadline: Deadline) -> bool | None:
+        if deadline.remaining < LOOKUP_SECONDS or not self._lookups.acquire(timeout=QUEUE_SECONDS):
+            return None
+        try:
+            return store.opens(subject, token)
+        except SourceUnavailable:
+            return None
+        finally:
+            self._lookups.release()

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
 from flask import Blueprint, Response, request
@@ -31,9 +32,12 @@ from badge.web.raw_path import BADGE_ROOT, is_badge_path
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
+METHODS = "GET, HEAD, OPTIONS"
+
 PREFLIGHT_HEADERS = {
+    "Allow": METHODS,
     "Access-Control-Allow-Origin": "*",
-    "Access-Control-Allow-Methods": "GET, HEAD, OPTIONS",
+    "Access-Control-Allow-Methods": METHODS,
     "Access-Control-Allow-Headers": "If-None-Match",
     "Access-Control-Max-Age": "86400",
     "Cache-Control": "public, max-age=86400",
@@ -78,12 +82,13 @@ def blueprint(parts: BadgeParts) -> Blueprint:
 
 
 def show_badge(parts: BadgeParts) -> Response:
-    """Answer a request for a badge; what goes wrong while resolving or drawing becomes an image."""
+    """Answer a request for a badge; any error becomes an image."""
     began = time.perf_counter()
     if request.method == "OPTIONS":
         return Response(status=204, headers=PREFLIGHT_HEADERS)
-    wanted = read_badge_request(request.environ, request.args, parts.default_label)
+    wanted = _plain_request(parts)
     try:
+        wanted = read_badge_request(request.environ, request.args, parts.default_label)
         made = _resolved(parts, wanted)
     except Exception as error:  # noqa: BLE001 - any error becomes an image and a log line
         parts.events.emit(AnswerCrashed("badge", error))
@@ -112,10 +117,14 @@ def _resolved(parts: BadgeParts, wanted: BadgeRequest) -> Answer:
     if wanted.subject is None:
         return fault_answer(wanted, AnswerKind.INVALID, parts.clock(), parts.pictures)
     draw_by = Deadline.after(DRAWN_WITHIN_SECONDS)
-    is_trusted = wanted.token != "" and parts.tokens.is_good(wanted.subject, wanted.token)
-    resolution = parts.resolver.resolve(wanted.subject, may_see_private=is_trusted)
+    permission = partial(parts.tokens.opens, wanted.subject, wanted.token, draw_by)
+    resolution = parts.resolver.resolve(wanted.subject, may_see_private=permission)
     made = answer(wanted, resolution, parts.pictures, draw_by)
-    return made.for_bearer() if is_trusted else made
+    return made.for_bearer() if wanted.token else made
+
+
+def _plain_request(parts: BadgeParts) -> BadgeRequest:
+    return BadgeRequest(subject=None, format=Format.SVG, look=Look(label=parts.default_label), is_strict=False)
 
 
 def _response(made: Answer) -> Response:
@@ -134,8 +143,7 @@ class ImageWhateverHappens:
         self._application = application
         self._parts = parts
         # Drawn in advance, in case drawing itself fails.
-        plain = BadgeRequest(subject=None, format=Format.SVG, look=Look(label=parts.default_label), is_strict=False)
-        self._last_resort = fault_answer(plain, AnswerKind.CRASHED, parts.clock(), parts.pictures)
+        self._last_resort = fault_answer(_plain_request(parts), AnswerKind.CRASHED, parts.clock(), parts.pictures)
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Pass the request on; if that raises, answer with the image drawn in advance."""
@@ -156,7 +164,7 @@ def routing_error_for_badge(parts: BadgeParts, error: HTTPException) -> Response
     """Answer routing errors and crashes under /badge/ with an image, and other methods with a 405."""
     if error.code == 405:
         body = problem(405, "METHOD_NOT_ALLOWED", "Badges answer to GET, HEAD and OPTIONS.")
-        headers = {**COMMON_HEADERS, "Allow": "GET, HEAD, OPTIONS", "Cache-Control": "no-store"}
+        headers = {**COMMON_HEADERS, "Allow": METHODS, "Cache-Control": "no-store"}
         return Response(body, 405, headers, content_type=PROBLEM_TYPE)
     wanted = read_badge_request(request.environ, request.args, parts.default_label)
     kind = AnswerKind.CRASHED if (error.code or 500) >= 500 else AnswerKind.INVALID

@@ -9,10 +9,10 @@ from typing import TypeVar
 from flask import Blueprint, Response, request
 from sqlalchemy.exc import SQLAlchemyError
 
-from badge.catalogue.events import InvalidEvent
+from badge.catalogue.events import InvalidEvent, RunEvent
 from badge.catalogue.faults import failure
-from badge.catalogue.keys import ApiKeys, KeyVerdict, Scope
-from badge.catalogue.store import Catalogue
+from badge.catalogue.keys import ApiKeys, Grant, KeyRefused, Refusal, Scope
+from badge.catalogue.store import Catalogue, MayNotPublish, Recorded
 from badge.contract import format_time, status_document
 from badge.events import StoredTimesAhead
 from badge.model import BackupStatus, InvalidSubject, Report, Subject
@@ -58,30 +58,30 @@ class OpsApi:
 
     def status(self) -> Response:
         """GET /ops/status: one subject's status, or 304 if the client's ETag still matches."""
-        self._admit(Scope.READ)
+        grant = self._admit(Scope.READ)
         subject = _subject_of(SubjectBody.from_query(request.args))
-        report = self._report(subject)
+        report = self._report(subject, grant)
         if request.if_none_match.contains_weak(str(report.revision)):
             return Response(status=304, headers={**OPS_HEADERS, "ETag": _validator(report)})
         return _json(status_document(subject, report), ETag=_validator(report))
 
     def get_status(self) -> Response:
         """POST /ops/status/get: one subject's status, with its coordinates in a JSON body."""
-        self._admit(Scope.READ)
+        grant = self._admit(Scope.READ)
         subject = _subject_of(_body(SubjectBody))
-        return _json(status_document(subject, self._report(subject)))
+        return _json(status_document(subject, self._report(subject, grant)))
 
     def batch(self) -> Response:
         """POST /ops/status/batch: up to 100 subjects, each with its own outcome, in the same order."""
-        self._admit(Scope.READ)
-        return _json({"results": [self._result(one) for one in _body(Batch).subjects]})
+        grant = self._admit(Scope.READ)
+        return _json({"results": [self._result(one, grant) for one in _body(Batch).subjects]})
 
     def list(self) -> Response:
-        """GET /ops/status/list: the known subjects, in pages."""
-        self._admit(Scope.READ)
+        """GET /ops/status/list: the known subjects that the API key is for, in pages."""
+        grant = self._admit(Scope.READ)
         try:
             query = ListQuery.from_query(request.args)
-            page = self.catalogue.list(query.filter, query.cursor, query.limit)
+            page = self.catalogue.list(query.filter, query.cursor, query.limit, within=grant.subjects)
         except ValueError as bad:
             raise OpsRefused(400, "INVALID_REQUEST", str(bad)) from None
         items = [status_document(item.subject, item.report) for item in page.items]
@@ -89,18 +89,20 @@ class OpsApi:
 
     def report(self) -> Response:
         """POST /ops/status/report: record that a backup was queued, started or finished, or its subject deleted."""
-        self._admit(Scope.REPORT)
+        grant = self._admit(Scope.REPORT)
         _require_json()
         try:
             event = read_event(request.get_data())
-            recorded = self.catalogue.record(event)
+            recorded = self._record(event, grant)
         except (BadBody, InvalidEvent) as bad:
             raise OpsRefused(400, "INVALID_REPORT", str(bad)) from None
         if recorded.is_ahead:
             self.events.emit(StoredTimesAhead())
         if recorded.changed:
             self.on_change(event.subject)
-        return _json({"applied": recorded.applied, **status_document(event.subject, recorded.report)})
+        # Even `applied: false` would otherwise reveal a private subject's state to those who may only report.
+        status = status_document(event.subject, recorded.report) if Scope.READ in grant.scopes else {}
+        return _json({"applied": recorded.applied, **status})
 
     def unavailable(self, error: SQLAlchemyError) -> Response:
         """503, because the catalogue's database failed."""
@@ -108,31 +110,43 @@ class OpsApi:
         body = problem(503, "UNAVAILABLE", "The catalogue is unavailable; try again shortly.")
         return Response(body, 503, {**OPS_HEADERS, "Retry-After": "5"}, content_type=PROBLEM_TYPE)
 
-    def _admit(self, scope: Scope) -> None:
-        given = request.headers.get(KEY_HEADER, "")
-        match self.keys.check(given, scope, self.clock()):
-            case KeyVerdict.OK:
-                if not self.rate.admits(given):
-                    raise OpsRefused(429, "RATE_LIMITED", "Too many calls with this API key; try again in a minute.")
-            case KeyVerdict.LACKS_SCOPE:
-                raise OpsRefused(403, "FORBIDDEN", f"This API key lacks the scope {scope.value!r}.")
-            case _:
-                raise OpsRefused(401, "UNAUTHENTICATED", f"Send a valid API key as {KEY_HEADER}.")
+    def _record(self, event: RunEvent, grant: Grant) -> Recorded:
+        if not grant.subjects.covers(event.subject):
+            raise OpsRefused(403, "FORBIDDEN", "This API key is not for this subject.")
+        try:
+            return self.catalogue.record(event, may_publish=Scope.VISIBILITY in grant.scopes)
+        except MayNotPublish:
+            needed = f"Making a private subject public needs an API key with the scope {Scope.VISIBILITY.value!r}."
+            raise OpsRefused(403, "FORBIDDEN", needed) from None
 
-    def _report(self, subject: Subject) -> Report:
-        report = self.catalogue.report_for(subject)
+    def _admit(self, scope: Scope) -> Grant:
+        """Return what the request's API key allows; raises `OpsRefused`."""
+        given = request.headers.get(KEY_HEADER, "")
+        try:
+            grant = self.keys.check(given, scope, self.clock())
+        except KeyRefused as refused:
+            if refused.refusal is Refusal.LACKS_SCOPE:
+                raise OpsRefused(403, "FORBIDDEN", f"This API key lacks the scope {scope.value!r}.") from None
+            raise OpsRefused(401, "UNAUTHENTICATED", f"Send a valid API key as {KEY_HEADER}.") from None
+        if not self.rate.admits(given):
+            raise OpsRefused(429, "RATE_LIMITED", "Too many calls with this API key; try again in a minute.")
+        return grant
+
+    def _report(self, subject: Subject, grant: Grant) -> Report:
+        """Return the subject's report; one that the API key is not for is answered like one that doesn't exist."""
+        report = self.catalogue.report_for(subject) if grant.subjects.covers(subject) else None
         if report is None:
-            raise OpsRefused(404, "NOT_FOUND", "There is no such subject.")
+            raise OpsRefused(404, "NOT_FOUND", "There is no such subject, or this API key is not for it.")
         if report.status is BackupStatus.DELETED:
             raise _gone(report)
         return report
 
-    def _result(self, body: SubjectBody) -> dict[str, object]:
+    def _result(self, body: SubjectBody, grant: Grant) -> dict[str, object]:
         """Return one subject's result in a batch; its failure doesn't affect the others."""
         coordinates = body.model_dump(by_alias=True)
         try:
             subject = _subject_of(body)
-            status = status_document(subject, self._report(subject))
+            status = status_document(subject, self._report(subject, grant))
         except OpsRefused as refusal:
             return {"subject": coordinates, "httpStatus": refusal.status, "problem": refusal.document}
         return {"subject": coordinates, "httpStatus": 200, "status": status}

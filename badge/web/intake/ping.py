@@ -18,7 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from badge.catalogue.checks import Checks
 from badge.catalogue.events import RunEvent
 from badge.catalogue.faults import failure
-from badge.catalogue.keys import ApiKeys, KeyVerdict, Scope
+from badge.catalogue.keys import ApiKeys, KeyRefused, Scope
 from badge.catalogue.store import Catalogue
 from badge.events import PingAnswered, StoredTimesAhead
 from badge.model import BackupStatus, Subject
@@ -59,9 +59,9 @@ _STATUS = {
 class PingRefused(Exception):
     """Raised to answer with an error."""
 
-    def __init__(self, status: int, words: str, retry_after: int | None = None) -> None:
-        super().__init__(words)
-        self.status, self.words, self.retry_after = status, words, retry_after
+    def __init__(self, status: int, message: str, retry_after: int | None = None) -> None:
+        super().__init__(message)
+        self.status, self.message, self.retry_after = status, message, retry_after
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,9 +94,9 @@ class PingIntake:
     def _answer(self, signal: Signal | None, secret: str, slug: str | None = None) -> Response:
         """Record a ping. `secret` is a ping key if there is a slug, otherwise a check's UUID."""
         try:
-            known, run_id = _known(signal), _run_id()
-            subject = self._pinged(secret) if slug is None else self._slugged(secret, slug)
-            self._record(subject, known, run_id)
+            signal_sent, run_id = _require(signal), _run_id()
+            subject = self._subject_by_uuid(secret) if slug is None else self._subject_by_slug(secret, slug)
+            self._record(subject, signal_sent, run_id)
             headers = {**PING_HEADERS, "Ping-Body-Limit": str(ADVERTISED_BODY)}
             response = Response("OK", 200, headers, content_type="text/plain; charset=utf-8")
         except PingRefused as refused:
@@ -120,17 +120,19 @@ class PingIntake:
         if recorded.changed:
             self.on_change(subject)
 
-    def _pinged(self, given: str) -> Subject:
+    def _subject_by_uuid(self, given: str) -> Subject:
         uuid = _as_uuid(given)
         subject = self.checks.subject_pinged(uuid) if uuid else None
         if subject is None:
             raise PingRefused(404, "not found")
         return subject
 
-    def _slugged(self, key: str, slug: str) -> Subject:
-        if self.keys.check(key, Scope.PING, self.clock()) is not KeyVerdict.OK:
-            raise PingRefused(404, "not found")
-        found = self.checks.subjects_with_slug(slug)
+    def _subject_by_slug(self, key: str, slug: str) -> Subject:
+        try:
+            grant = self.keys.check(key, Scope.PING, self.clock())
+        except KeyRefused:
+            raise PingRefused(404, "not found") from None
+        found = self.checks.subjects_with_slug(slug, grant.subjects)
         if len(found) > 1:
             raise PingRefused(409, "ambiguous slug")
         if not found:
@@ -157,7 +159,7 @@ def _signal(word: str) -> Signal | None:
     return None
 
 
-def _known(signal: Signal | None) -> Signal:
+def _require(signal: Signal | None) -> Signal:
     if signal is None:
         raise PingRefused(400, "invalid url format")
     return signal
@@ -193,4 +195,4 @@ def _refusal(refused: PingRefused) -> Response:
     headers = dict(PING_HEADERS)
     if refused.retry_after is not None:
         headers["Retry-After"] = str(refused.retry_after)
-    return Response(f"({refused.words})", refused.status, headers, content_type="text/plain; charset=utf-8")
+    return Response(f"({refused.message})", refused.status, headers, content_type="text/plain; charset=utf-8")

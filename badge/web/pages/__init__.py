@@ -37,7 +37,10 @@ def blueprint(parts: PagesParts) -> Blueprint:
     for path in (DASHBOARD, DASHBOARD_ROOT):
         pages.add_url_rule(path, "dashboard", dashboard)
     # The view reads the raw path, because the routed one has lost its `%2F`.
-    pages.add_url_rule(f"{DASHBOARD_ROOT}<any_path:_>", "details", _for_viewers(access, Details(parts).details))
+    details = Details(parts)
+    pages.add_url_rule(f"{DASHBOARD_ROOT}<any_path:_>", "details", _for_viewers(access, details.details))
+    change_tokens = _for_viewers(access, details.change_tokens)
+    pages.add_url_rule(f"{DASHBOARD_ROOT}<any_path:_>", "change_tokens", change_tokens, methods=["POST"])
     pages.add_url_rule("/static/<name>", "static", _static)
     if parts.authentication.log_in is not None:
         parts.authentication.log_in.add_routes(pages)

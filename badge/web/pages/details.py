@@ -7,18 +7,20 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 
-from flask import request
+from flask import redirect, request
 from werkzeug.wrappers import Response as AnyResponse
 
 from badge import appearance
 from badge.contract import https_url
-from badge.model import BackupStatus, InvalidSubject, Origin, PastRun, Report, Resolution, Subject, Visibility
+from badge.model import BackupStatus, InvalidSubject, Origin, PastRun, Report, Resolution, Subject
 from badge.ports import SourceUnavailable
+from badge.web.badges.request import TOKEN
 from badge.web.login.access import Viewer
 from badge.web.page import Moment, exact_length, length, message, picture_for, sentence, show, size
 from badge.web.pages.choices import BadgeForm, Choices
 from badge.web.pages.history import SHOWN_RUNS, history_picture
 from badge.web.pages.parts import PagesParts
+from badge.web.pages.tokens import SubjectTokens
 from badge.web.paths import DASHBOARD_ROOT
 from badge.web.raw_path import raw_path
 
@@ -32,13 +34,46 @@ class Details:
     def details(self, viewer: Viewer) -> AnyResponse:
         """Show the page; `dialog` in the query opens the dialog."""
         try:
-            subject = Subject.from_path(raw_path(request.environ).removeprefix(DASHBOARD_ROOT))
+            subject = _subject()
         except InvalidSubject as invalid:
-            return message(400, "This URL does not name a repository", sentence(str(invalid)))
+            return _not_a_subject(invalid)
+        return self._page(subject, viewer, request.args.get(TOKEN, ""))
+
+    def change_tokens(self, viewer: Viewer) -> AnyResponse:
+        """Create or revoke a private token, as the dialog's forms ask."""
+        from badge.web.login.form import forged_form  # noqa: PLC0415 - 1.6 MB that not every way to log in needs
+
+        try:
+            subject = _subject()
+        except InvalidSubject as invalid:
+            return _not_a_subject(invalid)
+        tokens = SubjectTokens.of(self.parts, subject)
+        if tokens.store is None or not viewer.sees_private:
+            return message(403, "You can't change tokens here", "Use badge token on the server.")
+        if (refused := forged_form()) is not None:
+            return refused
+        from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415 - loaded where there is a store
+
+        try:
+            if (revoked := request.form.get("revoke")) is not None:
+                tokens.revoke(revoked)
+                return redirect(f"{self.parts.paths.page(subject)}?dialog=open#badge-dialog", 303)
+            name = request.form.get("name", "").strip()
+            token, fault = tokens.create(name)
+        except SQLAlchemyError:
+            return message(503, "The catalogue is unavailable", "Nothing was changed. Try again shortly.")
+        return self._page(subject, viewer, token, created=name if token else "", fault=fault)
+
+    def _page(
+        self, subject: Subject, viewer: Viewer, given_token: str, *, created: str = "", fault: str = ""
+    ) -> AnyResponse:
         source = self.parts.resolver.routing.source_for(subject)
-        resolution = self.parts.resolver.resolve(subject, may_see_private=viewer.sees_private)
+        resolution = self.parts.resolver.resolve(subject, may_see_private=lambda: viewer.sees_private)
         report = resolution.report
         runs = self._runs(subject) if report.exists else []
+        tokens = SubjectTokens.of(self.parts, subject)
+        token = tokens.shown(report, given_token)
+        is_private = report.exists and not report.is_public
         return show(
             "details.html",
             subject=subject,
@@ -48,22 +83,23 @@ class Details:
             freshness=_freshness(resolution, viewer.named(source.name) if source else "no source"),
             status_words=appearance.message_for(resolution) if report.exists else "nothing known",
             resolution=resolution,
-            is_private=report.visibility is Visibility.PRIVATE,
+            is_private=is_private,
+            tokens=tokens.form(token, created, fault) if is_private else None,
+            token=token if given_token else "",
             picture=picture_for(resolution, self.parts.default_label),
             alt=appearance.alt_text(subject),
             history=history_picture(runs, resolution.now),
             page_path=self.parts.paths.page(subject),
-            is_open="dialog" in request.args,
-            form=self._form(subject, report),
+            is_open="dialog" in request.args or request.method == "POST",
+            form=self._form(subject, token, is_given=bool(given_token)),
             report_command=self._report_command(subject, viewer),
             terminal_note=self.parts.terminal.note,
         )
 
-    def _form(self, subject: Subject, report: Report) -> BadgeForm:
+    def _form(self, subject: Subject, token: str, *, is_given: bool) -> BadgeForm:
         choices = Choices.read(request.args, self.parts.default_label)
-        shared = f"{self.parts.paths.page(subject)}?{choices.shared(dialog='open')}"
-        # Viewers of a private subject may share its badge.
-        token = self.parts.tokens.of(subject) if report.exists and not report.is_public else ""
+        also = {TOKEN: token} if token and is_given else {}
+        shared = f"{self.parts.paths.page(subject)}?{choices.shared(dialog='open', **also)}"
         parts = self.parts
         offer = choices.offer(subject, parts.public_url, parts.clock(), token, parts.paths)
         return BadgeForm(choices, offer, shared)
@@ -90,6 +126,14 @@ class Details:
             "Deleted": report.deleted_at,
         }
         return [(name, shown) for name, moment in moments.items() if (shown := Moment.of(moment, resolution.now))]
+
+
+def _subject() -> Subject:
+    return Subject.from_path(raw_path(request.environ).removeprefix(DASHBOARD_ROOT))
+
+
+def _not_a_subject(invalid: InvalidSubject) -> AnyResponse:
+    return message(400, "This URL does not name a repository", sentence(str(invalid)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from html import unescape
 from urllib.parse import parse_qsl, urlsplit
 
@@ -14,7 +15,9 @@ from flask import Response, current_app, request
 from werkzeug.test import Client, TestResponse
 
 from badge.appearance import alt_text
+from badge.deadline import Deadline
 from badge.model import STALE_AGE, InvalidSubject, Subject
+from badge.web.badges.answer import DRAWN_WITHIN_SECONDS
 from badge.web.badges.request import BadgeRequest, read_badge_request
 from badge.web.page import exact_length, inline_image, length, sentence, show
 from badge.web.pages.camo import ProxyAddress, WebOrigin, is_of, origin_of
@@ -117,8 +120,9 @@ class Doctor:
         )
 
     def _unknown(self, address: str, subject: Subject) -> str:
-        is_trusted = self.parts.tokens.is_good(subject, _badge_request(address).token)
-        resolution = self.parts.resolver.resolve(subject, may_see_private=is_trusted)
+        deadline = Deadline.after(DRAWN_WITHIN_SECONDS)
+        permission = partial(self.parts.tokens.opens, subject, _badge_request(address).token, deadline)
+        resolution = self.parts.resolver.resolve(subject, may_see_private=permission)
         if not resolution.is_known or resolution.report.exists:
             return ""
         name = f"{subject.platform} · {subject.account} · {subject.type} · {subject.name}"

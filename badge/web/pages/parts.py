@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from badge.listing import RunHistory, StatusListing
 from badge.model import Subject
@@ -13,6 +14,9 @@ from badge.web.badges.private_tokens import PrivateTokens
 from badge.web.login.authentication import DashboardAuthentication
 from badge.web.paths import Paths
 from badge.web.terminal import Terminal
+
+if TYPE_CHECKING:
+    from badge.catalogue.tokens import StoredTokens
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +34,8 @@ class PagesParts:
     """How many pages a process may make at a time."""
     authentication: DashboardAuthentication
     tokens: PrivateTokens
+    token_store: StoredTokens | None
+    """None without a catalogue."""
     default_label: str
     public_url: str
     """Empty if not set; then the browser's own origin is used."""

@@ -1,4 +1,4 @@
-"""When a backup that does not come turns into a failure, and for how long what is known holds."""
+"""When a missing backup becomes a failure, and how long a status is valid."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -15,24 +15,24 @@ OVERDUE_AT = START + 26 * HOUR
 
 
 def seen(status: BackupStatus, hours: float, **more: object) -> Report:
-    """A report as it is recorded, read so many hours after the start."""
+    """Return a recorded report as it is read this many hours after the start."""
     report = Report(status=status, observed_at=START + hours * HOUR, started_at=START, revision=7)
     report = replace(report, **more)  # type: ignore[arg-type] # a report's own fields
     return as_expected(report, DAILY.overdue_at(status, None))
 
 
-def test_the_next_backup_is_due_after_the_last_one_or_after_the_check_was_made() -> None:
+def test_the_next_backup_is_due_after_the_last_one_or_after_the_check_was_created() -> None:
     assert DAILY.due_at(None) == START + 24 * HOUR
     assert DAILY.overdue_at(BackupStatus.SCHEDULED, None) == OVERDUE_AT
     assert DAILY.due_at(START + 5 * HOUR) == START + 29 * HOUR
 
 
-def test_an_end_from_before_the_check_was_made_does_not_make_it_overdue_at_once() -> None:
+def test_an_end_from_before_the_check_was_created_does_not_make_it_overdue_at_once() -> None:
     assert DAILY.overdue_at(BackupStatus.SUCCEEDED, START - timedelta(days=9)) == OVERDUE_AT
 
 
 @pytest.mark.parametrize("status", [BackupStatus.SUCCEEDED, BackupStatus.IN_PROGRESS, BackupStatus.SCHEDULED])
-def test_what_is_green_fails_at_the_moment_it_is_overdue(status: BackupStatus) -> None:
+def test_a_green_status_fails_as_soon_as_it_is_overdue(status: BackupStatus) -> None:
     before, after = seen(status, 25.99), seen(status, 26)
     assert (before.status, before.stale_after) == (status, OVERDUE_AT)
     assert (after.status, after.finished_at, after.stale_after) == (BackupStatus.FAILED, OVERDUE_AT, None)
@@ -41,26 +41,26 @@ def test_what_is_green_fails_at_the_moment_it_is_overdue(status: BackupStatus) -
 
 
 @pytest.mark.parametrize("status", [BackupStatus.FAILED, BackupStatus.DELETED, BackupStatus.UNKNOWN])
-def test_what_is_not_green_stays_what_it_is(status: BackupStatus) -> None:
+def test_other_statuses_are_never_overdue(status: BackupStatus) -> None:
     assert seen(status, 99, reason=Reason.STORAGE if status is BackupStatus.FAILED else None).revision == 7
     assert seen(status, 99).status is status
 
 
-def test_an_earlier_end_of_trust_stays_the_earlier() -> None:
+def test_an_earlier_stale_after_is_kept() -> None:
     assert seen(BackupStatus.SUCCEEDED, 1, stale_after=START + 3 * HOUR).stale_after == START + 3 * HOUR
 
 
-def test_a_run_that_hangs_keeps_its_start_and_one_that_began_too_late_has_none() -> None:
+def test_a_hanging_run_keeps_its_start_unless_it_began_too_late() -> None:
     assert seen(BackupStatus.IN_PROGRESS, 27).started_at == START
     assert seen(BackupStatus.IN_PROGRESS, 28, started_at=START + 27 * HOUR).started_at is None
     assert seen(BackupStatus.SUCCEEDED, 28).started_at is None
 
 
-def test_the_last_success_stays_and_the_last_run_s_own_facts_go() -> None:
+def test_an_overdue_report_keeps_the_last_success_but_not_the_last_run_s_details() -> None:
     report = seen(BackupStatus.SUCCEEDED, 27, last_success_at=START, size_bytes=5, url="https://x.example/1")
     assert (report.last_success_at, report.size_bytes, report.url) == (START, None, None)
 
 
-def test_where_nothing_is_expected_nothing_is_overdue() -> None:
+def test_without_a_check_nothing_is_overdue() -> None:
     report = Report(status=BackupStatus.SUCCEEDED, observed_at=START)
     assert as_expected(report, None) is report

@@ -71,6 +71,7 @@ CASES = [
     ("the start of a run comes after its end", [timed(S, 5, 0), timed(R, 6, 0)], S),
     ("a correction of a finished run", [timed(S, 5, 0), timed(F, 6, 0)], F),
     ("two reports of one moment: the worse is believed", [timed(S, 5, 0), timed(F, 5, 0)], F),
+    ("reports of the start do not compete with those of the end", [timed(R, 9, 0), timed(S, 5, 0), timed(F, 5, 0)], F),
     ("a queued run after a finished one", [timed(S, 5, 0), timed(Q, 6, 6)], Q),
 ]
 
@@ -148,6 +149,11 @@ def test_an_end_never_lies_before_its_start() -> None:
     assert (run.started_at, run.finished_at) == (at(2), at(2))
 
 
+def test_an_untimed_failure_is_newer_than_any_end_reported_for_another_run() -> None:
+    # The clock of the host that received it is behind, and the success seems to come from the future.
+    assert shown((untimed(R), at(0)), (timed(S, 60, 50), at(60)), (untimed(F), at(-30))) is F
+
+
 def test_two_events_at_the_same_moment_are_two_runs() -> None:
     history = received((untimed(F), at(0)), (untimed(S), at(0)), (untimed(S), at(0)))
     assert [run.status for run in history.in_order] == [F, S, S]
@@ -210,7 +216,8 @@ def test_a_run_that_began_before_the_deletion_is_over() -> None:
 
 def test_a_run_that_began_after_the_deletion_brings_the_subject_back() -> None:
     assert status_of(history_of(timed(D, 3), timed(R, 5, 5))) is R
-    assert shown((untimed(D), at(3)), (untimed(R), at(-60))) is R
+    for minutes in (2, -60):
+        assert shown((untimed(D), at(3)), (untimed(R), at(minutes))) is R
 
 
 def test_an_end_after_the_deletion_begins_a_new_run() -> None:

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 
-from badge.cli import badge
+from tests.command_line import run_badge
 
 
 def run(folder: Path, *arguments: str, **settings: str) -> Result:
-    environment = {"BADGE_SETTINGS_FILE": os.devnull, "BADGE_DATA_DIR": str(folder / "data"), **settings}
-    return CliRunner(env=environment).invoke(badge, arguments)
+    return run_badge(*arguments, BADGE_DATA_DIR=str(folder / "data"), **settings)
 
 
 @pytest.mark.parametrize(

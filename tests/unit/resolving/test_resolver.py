@@ -3,7 +3,7 @@
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -31,7 +31,7 @@ from badge.model import (
 from badge.ports import CacheKey, LeaseAttempt, SourceUnavailable
 from badge.resilience.budget import BudgetLimits
 from badge.resolving.lifetimes import Lifetimes
-from tests.doubles import START, Resolving, ScriptedSource
+from tests.doubles import START, ManualClock, Resolving, ScriptedSource
 
 WEB = Subject.legacy("acme", "web")
 KEY = ("scripted", *WEB.key(fold_case=False))
@@ -67,7 +67,7 @@ class Bench:
         return replace(self.says, observed_at=self.clock()) if self.follows_clock else self.says
 
     def resolve(self, *, may_see_private: bool = False) -> Resolution:
-        return self.resolver.resolve(WEB, may_see_private=may_see_private)
+        return self.resolver.resolve(WEB, may_see_private=lambda: may_see_private)
 
     def entry(self) -> CacheEntry:
         entry = self.cache.get(KEY)
@@ -179,9 +179,10 @@ def test_a_local_source_that_hangs_blocks_a_bounded_number_of_callers() -> None:
 def test_no_such_subject_is_an_answer_and_is_cached() -> None:
     bench = Bench(Report.absent(START))
     first = bench.resolve()
-    assert (first.origin, first.report.exists) == (Origin.UPSTREAM, False)
+    assert (first.is_known, first.report.exists) == (True, False)
     assert first.fresh_for == timedelta(seconds=60)
     assert bench.seen() == (BackupStatus.UNKNOWN, Origin.CACHE)
+    assert len(bench.source.asked) == 1
 
 
 def test_a_cached_report_has_the_rest_of_its_lifetime() -> None:
@@ -391,16 +392,24 @@ def test_a_lifetime_ends_at_the_next_run() -> None:
 
 
 def public_face(bench: Bench) -> list[Resolution]:
-    """What the public sees over time: the first answer, a cached one, a refreshed one."""
+    """What the public sees over time: the first answer, cached ones, refreshed ones."""
     faces = [bench.resolve()]
-    for seconds in (30, 45):
+    for seconds in (1, 29, 45, 3_700, 100_000):
         bench.clock.advance(seconds=seconds)
         faces.append(bench.resolve())
     return faces
 
 
-def test_private_and_absent_can_not_be_told_apart() -> None:
-    assert public_face(Bench(PRIVATE)) == public_face(Bench(Report.absent(START)))
+def timeless(resolution: Resolution) -> Resolution:
+    """Return the same resolution as of `START`."""
+    report = replace(resolution.report, observed_at=START)
+    return replace(resolution, report=report, now=START, confirmed_at=resolution.confirmed_at and START)
+
+
+def test_private_and_absent_look_alike_and_the_same_at_any_time() -> None:
+    faces = public_face(Bench(PRIVATE))
+    assert faces == public_face(Bench(Report.absent(START)))
+    assert len({str(timeless(face)) for face in faces}) == 1
 
 
 def test_private_absent_and_unknown_subjects_look_alike_during_an_outage() -> None:
@@ -414,6 +423,81 @@ def test_private_absent_and_unknown_subjects_look_alike_during_an_outage() -> No
         shown.append(bench.resolve())
     assert shown[0] == shown[1] == shown[2]
     assert shown[0].origin is Origin.FALLBACK
+
+
+API = Subject.legacy("acme", "api")
+
+
+@pytest.mark.parametrize("report", [PRIVATE, Report.absent(START)])
+def test_in_an_outage_even_what_is_fresh_and_invisible_is_undetermined(report: Report) -> None:
+    bench = Bench(report)
+    bench.resolve()
+    bench.says = None
+    bench.resolver.resolve(API)  # notices the outage
+    during = bench.resolve()
+    assert (during.origin, during.fresh_for) == (Origin.FALLBACK, timedelta(seconds=15))
+    bench.says = report
+    bench.clock.advance(seconds=30)
+    bench.resolver.resolve(API)  # notices that it is over
+    assert bench.resolve().is_known
+
+
+@pytest.mark.parametrize("report", [PRIVATE, Report.absent(START)])
+def test_once_the_budget_for_new_names_is_spent_what_is_invisible_is_undetermined(report: Report) -> None:
+    # Otherwise an answer would reveal that somebody has asked for this name before.
+    bench = Bench(report, limits=BudgetLimits(new_per_second=0.1, new_burst=1))
+    assert bench.resolve().is_known
+    cached, new = bench.resolve(), bench.resolver.resolve(API)
+    assert (cached, cached.origin) == (new, Origin.FALLBACK)
+    bench.clock.advance(seconds=10)
+    assert bench.resolve().is_known
+
+
+@pytest.mark.parametrize("report", [PRIVATE, Report.absent(START)])
+def test_if_permission_can_not_be_determined_what_is_invisible_is_undetermined(report: Report) -> None:
+    bench = Bench(report)
+    bench.resolve()
+    seen = bench.resolver.resolve(WEB, may_see_private=lambda: None)
+    assert (seen.origin, seen.fresh_for) == (Origin.FALLBACK, timedelta(seconds=15))
+
+
+@pytest.mark.parametrize(("report", "times"), [(SUCCEEDED, 0), (PRIVATE, 1), (Report.absent(START), 1)])
+def test_permission_is_asked_for_once_and_never_for_a_cached_public_subject(report: Report, times: int) -> None:
+    bench, asked = Bench(report), []
+
+    def permission() -> bool:
+        asked.append(True)
+        return False
+
+    bench.resolve()
+    bench.resolver.resolve(WEB, may_see_private=permission)
+    assert len(asked) == times
+
+
+class TickingClock(ManualClock):
+    """A clock that moves with each look, as real ones do."""
+
+    def __call__(self) -> datetime:
+        self.advance(microseconds=1)
+        return self.now
+
+
+def test_after_a_report_the_next_badge_does_not_ask_a_local_source() -> None:
+    source = ScriptedSource(lambda _: PRIVATE, local=True)
+    resolver = Resolving(source, clock=TickingClock()).resolver
+    resolver.resolve(WEB)
+    resolver.renew(WEB)
+    assert len(source.asked) == 2
+    resolver.resolve(WEB)
+    assert len(source.asked) == 2
+
+
+def test_after_a_report_a_remote_source_is_asked_by_the_next_badge() -> None:
+    bench = Bench()
+    bench.resolve()
+    bench.resolver.renew(WEB)
+    assert len(bench.source.asked) == 1
+    assert bench.seen() == (BackupStatus.SUCCEEDED, Origin.UPSTREAM)
 
 
 def test_a_caller_who_may_see_private_subjects_does() -> None:

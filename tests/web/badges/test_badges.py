@@ -299,7 +299,15 @@ def test_head_is_get_without_the_body(site: Site) -> None:
 def test_options_answers_a_preflight(site: Site) -> None:
     answer = site.client.options(WEB)
     assert (answer.status_code, answer.data) == (204, b"")
-    assert answer.headers["Access-Control-Allow-Methods"] == "GET, HEAD, OPTIONS"
+    assert answer.headers["Access-Control-Allow-Methods"] == answer.headers["Allow"] == "GET, HEAD, OPTIONS"
+    assert "Content-Type" not in answer.headers
+
+
+@pytest.mark.parametrize("path", ["/", "/livez", "/dashboard", "/doctor"])
+def test_options_names_the_methods_and_no_media_type(site: Site, path: str) -> None:
+    answer = site.client.options(path)
+    assert set(answer.headers["Allow"].split(", ")) == {"GET", "HEAD", "OPTIONS"}
+    assert "Content-Type" not in answer.headers
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH"])
@@ -347,6 +355,21 @@ def test_an_exception_outside_the_views_is_still_an_image(site: Site) -> None:
         layer = layer._application
     layer._application = Broken()  # replaces everything inside the middleware under test
     answer = site.get(WEB)
+    assert (answer.status_code, answer.content_type) == (200, SVG)
+    assert title_of(answer.data) == "backup: unknown"
+
+
+class Unreadable:
+    """A value in the WSGI environment that raises when it is read."""
+
+    def __str__(self) -> str:
+        raise RuntimeError("unreadable")
+
+
+def test_a_request_that_can_not_be_read_is_still_answered_with_an_image(site: Site) -> None:
+    # Without the middleware around Flask, which reads the path too.
+    with site.app.test_request_context(WEB, environ_overrides={"RAW_URI": Unreadable()}):
+        answer = site.app.full_dispatch_request()
     assert (answer.status_code, answer.content_type) == (200, SVG)
     assert title_of(answer.data) == "backup: unknown"
 

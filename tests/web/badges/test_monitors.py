@@ -58,6 +58,9 @@ EXPECTED: list[tuple[str, dict[str, Any], str, int]] = [
     ("a limit that is none", {"last_success_at": HOURS_AGO[40]}, "soon", 200),
     ("a limit over ten years", {}, "9999999d", 200),
     ("a limit under an hour", {"last_success_at": HOURS_AGO[40]}, "5m", 200),
+    ("a success slightly ahead of now", {"last_success_at": START + timedelta(minutes=5)}, "26h", 200),
+    ("a success that can't be true yet", {"last_success_at": START + timedelta(minutes=6)}, "", 503),
+    ("an end that can't be true yet", {"finished_at": START + timedelta(minutes=6)}, "", 503),
     ("deleted", {"status": BackupStatus.DELETED}, "", 410),
 ]
 

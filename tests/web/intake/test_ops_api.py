@@ -16,21 +16,29 @@ from werkzeug.test import TestResponse
 from badge.app import CatalogueParts, build_app, build_parts
 from badge.catalogue.keys import Scope
 from badge.catalogue.migration import migrate
+from badge.model import Subject
 from badge.settings import load
+from badge.subject_pattern import PathPattern, Selection
 from tests.doubles import ManualClock, OneProcess
 
+WEB = Subject.legacy("acme", "web")
 SUBJECT = {"platform": "GitHub", "account": "acme", "subjectType": "Repository", "subjectName": "web"}
 
 
 @dataclass
 class Ops:
-    """A client of a service with a catalogue, and an API key of each scope."""
+    """A client of a service with a catalogue, and API keys: may read, may do everything, may only report."""
 
     client: FlaskClient
     own: CatalogueParts
     clock: ManualClock
     reader: str
     reporter: str
+    only_reporter: str
+
+    def key(self, *scopes: Scope, subjects: str = "", name: str = "made") -> str:
+        patterns = [PathPattern.parse(subjects)] if subjects else []
+        return self.own.keys.create(name, scopes, subjects=Selection.of(patterns))
 
     def report(self, *, key: str | None = None, **fields: Any) -> TestResponse:
         headers = {"X-API-Key": self.reporter if key is None else key}
@@ -49,8 +57,9 @@ def ops(tmp_path: Path) -> Iterator[Ops]:
     with closing(build_parts(settings, cache=OneProcess(clock), clock=clock)) as parts:
         assert parts.catalogue is not None
         reader = parts.catalogue.keys.create("reader", frozenset({Scope.READ}))
-        reporter = parts.catalogue.keys.create("reporter", frozenset({Scope.REPORT}))
-        yield Ops(build_app(parts).test_client(), parts.catalogue, clock, reader, reporter)
+        reporter = parts.catalogue.keys.create("reporter", set(Scope) - {Scope.PING})
+        only_reporter = parts.catalogue.keys.create("only-reporter", {Scope.REPORT})
+        yield Ops(build_app(parts).test_client(), parts.catalogue, clock, reader, reporter, only_reporter)
 
 
 def test_a_report_is_on_the_badge_at_once(ops: Ops) -> None:
@@ -143,8 +152,77 @@ def test_a_valid_key_is_required(ops: Ops, key: str) -> None:
 
 
 def test_a_key_is_limited_to_its_scopes(ops: Ops) -> None:
-    assert ops.status(key=ops.reporter).status_code == 403
+    assert ops.status(key=ops.only_reporter).status_code == 403
     assert ops.report(key=ops.reader, status="failed").status_code == 403
+
+
+def test_without_read_a_report_s_answer_tells_nothing_else(ops: Ops) -> None:
+    ops.report(status="failed", visibility="private", startedAt="2026-11-23T11:00:00Z")
+    late = ops.report(key=ops.only_reporter, status="succeeded", startedAt="2026-11-23T10:00:00Z")
+    assert late.get_json() == {"applied": False}
+    ops.clock.advance(hours=1)
+    assert ops.report(key=ops.only_reporter, status="succeeded").get_json() == {"applied": True}
+    assert ops.report(status="succeeded").get_json()["visibility"] == "private"
+
+
+def test_a_private_subject_is_made_public_with_the_scope_visibility_only(ops: Ops) -> None:
+    assert ops.report(key=ops.only_reporter, status="succeeded", visibility="public").status_code == 200
+    assert ops.report(key=ops.only_reporter, status="succeeded", visibility="private").status_code == 200
+    before, runs = ops.status().get_json(), ops.own.store.runs(WEB)
+    ops.clock.advance(hours=1)
+    refused = ops.report(key=ops.only_reporter, status="failed", visibility="public")
+    assert (refused.status_code, refused.get_json()["code"]) == (403, "FORBIDDEN")
+    assert "visibility" in refused.get_json()["detail"]
+    assert refused.content_type == "application/problem+json"
+    assert {**ops.status().get_json(), "observedAt": ""} == {**before, "observedAt": ""}
+    assert ops.own.store.runs(WEB) == runs
+    assert ops.report(status="failed", visibility="public").get_json()["visibility"] == "public"
+
+
+def test_a_key_reports_for_the_subjects_of_its_patterns_only(ops: Ops) -> None:
+    key = ops.key(Scope.REPORT, subjects="GitHub/acme/Repository/w*")
+    assert ops.report(key=key, status="succeeded").status_code == 200
+    for elsewhere in ({"account": "other"}, {"subjectName": "api"}, {"platform": "GitLab"}):
+        refused = ops.report(key=key, status="failed", **elsewhere)
+        assert (refused.status_code, refused.get_json()["code"]) == (403, "FORBIDDEN")
+        assert ops.status(**elsewhere).status_code == 404
+
+
+def test_a_subject_that_a_key_is_not_for_looks_as_if_there_were_none(ops: Ops) -> None:
+    ops.report(status="succeeded")
+    ops.report(status="deleted", subjectName="old")
+    ops.report(status="succeeded", account="other")
+    key = ops.key(Scope.READ, subjects="GitHub/other/*")
+
+    def seen(answer: TestResponse) -> object:
+        headers = {name: value for name, value in answer.headers.items() if name != "X-Request-ID"}
+        return answer.status_code, answer.data, headers
+
+    absent = {**SUBJECT, "subjectName": "none"}
+    for name in ("web", "old"):
+        there = {**SUBJECT, "subjectName": name}
+        assert seen(ops.status(key=key, **there)) == seen(ops.status(key=key, **absent))
+        assert seen(post(ops, "get", there, key)) == seen(post(ops, "get", absent, key))
+    names = [{**SUBJECT, "subjectName": name} for name in ("web", "old", "none")] + [{**SUBJECT, "account": "other"}]
+    results = post(ops, "batch", {"subjects": names}, key).get_json()["results"]
+    assert [result["httpStatus"] for result in results] == [404, 404, 404, 200]
+    assert results[0]["problem"] == results[1]["problem"] == results[2]["problem"]
+    assert ops.status(key=key, account="other").status_code == 200
+
+
+def test_a_list_holds_the_subjects_that_the_key_is_for(ops: Ops) -> None:
+    key = ops.key(Scope.READ, subjects="GitHub/acme/Repository/[a-c]*")
+    for number, letter in enumerate("abcdef"):
+        ops.report(status="succeeded", subjectName=f"{letter}-{number}")
+        ops.report(status="succeeded", subjectName=f"{letter}-{number}", account="other")
+    names: list[tuple[str, str]] = []
+    cursor: str | None = ""
+    for _ in range(6):
+        page = listed(ops, key=key, limit="2", cursor=cursor or "").get_json()
+        names += [(item["account"], item["subjectName"]) for item in page["items"]]
+        if (cursor := page["nextCursor"]) is None:
+            break
+    assert (names, cursor) == ([("acme", "a-0"), ("acme", "b-1"), ("acme", "c-2")], None)
 
 
 def test_an_expired_or_revoked_key_is_refused(ops: Ops) -> None:
@@ -212,7 +290,7 @@ def test_a_status_can_be_requested_by_post(ops: Ops) -> None:
     assert post(ops, "get", {**SUBJECT, "subjectName": "none"}).status_code == 404
     assert post(ops, "get", {**SUBJECT, "subjectName": ".."}).get_json()["code"] == "INVALID_SUBJECT"
     assert post(ops, "get", {"platform": "GitHub"}).get_json()["code"] == "INVALID_REQUEST"
-    assert post(ops, "get", SUBJECT, ops.reporter).status_code == 403
+    assert post(ops, "get", SUBJECT, ops.only_reporter).status_code == 403
 
 
 def test_a_report_with_a_name_that_is_too_long_is_refused_with_the_limit(ops: Ops) -> None:
@@ -250,8 +328,8 @@ def test_a_batch_has_a_limit(ops: Ops) -> None:
     assert post(ops, "batch", {"subjects": [{**SUBJECT, "x": 1}]}).status_code == 400
 
 
-def listed(ops: Ops, **query: str) -> TestResponse:
-    return ops.client.get("/ops/status/list", query_string=query, headers={"X-API-Key": ops.reader})
+def listed(ops: Ops, key: str = "", **query: str) -> TestResponse:
+    return ops.client.get("/ops/status/list", query_string=query, headers={"X-API-Key": key or ops.reader})
 
 
 def test_a_list_comes_in_pages(ops: Ops) -> None:
@@ -291,7 +369,7 @@ def test_calls_with_a_key_are_rate_limited(tmp_path: Path) -> None:
     with closing(build_parts(settings, cache=OneProcess(clock), clock=clock)) as parts:
         assert parts.catalogue is not None
         one, other = (parts.catalogue.keys.create(name, {Scope.READ}) for name in ("one", "other"))
-        ops = Ops(build_app(parts).test_client(), parts.catalogue, clock, one, other)
+        ops = Ops(build_app(parts).test_client(), parts.catalogue, clock, one, other, other)
         assert [ops.status().status_code for _ in range(4)] == [404, 404, 404, 429]
         assert ops.status().headers["Retry-After"] == "60"
         assert ops.status(key=other).status_code == 404

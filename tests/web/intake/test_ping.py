@@ -18,6 +18,7 @@ from badge.catalogue.keys import Scope
 from badge.catalogue.migration import migrate
 from badge.model import Subject
 from badge.settings import load
+from badge.subject_pattern import PathPattern, Selection
 from badge.web.intake.ping import LARGEST_BODY
 from tests.doubles import ManualClock, OneProcess
 
@@ -161,6 +162,17 @@ def test_a_ping_key_can_do_nothing_else(intake: Intake) -> None:
     assert intake.client.get("/ops/status/list", headers={"X-API-Key": key}).status_code == 403
 
 
+def test_a_ping_key_with_patterns_reaches_the_checks_of_its_subjects_only(intake: Intake) -> None:
+    intake.check(Subject.parse("GitLab", "other", "Repository", "web"), "web")
+    intake.check(Subject.parse("GitLab", "other", "Repository", "api"), "api")
+    subjects = Selection([PathPattern.parse("GitHub/acme/*")])
+    key = intake.own.keys.create("servers", {Scope.PING}, subjects=subjects)
+    absent, elsewhere = intake.ping("/none", uuid=key), intake.ping("/api", uuid=key)
+    assert (elsewhere.status_code, elsewhere.data) == (absent.status_code, absent.data) == (404, b"(not found)")
+    assert intake.ping("/web", uuid=key).text == "OK"
+    assert intake.badge == "succeeded"
+
+
 def test_a_slug_of_two_checks_is_ambiguous(intake: Intake) -> None:
     intake.check(Subject.parse("GitLab", "acme", "Repository", "web"), "web")
     key = intake.own.keys.create("servers", {Scope.PING})
@@ -205,7 +217,8 @@ def test_times_ahead_of_now_are_counted(intake: Intake) -> None:
     intake.clock.advance(days=-9)
     assert "badge_times_ahead_total 0.0" in intake.client.get("/metrics").text
     intake.ping("/fail")
-    assert "badge_times_ahead_total 1.0" in intake.client.get("/metrics").text
+    # Once for the ping, and once for the fetch that puts the new status into the cache.
+    assert "badge_times_ahead_total 2.0" in intake.client.get("/metrics").text
 
 
 def test_other_methods_are_405(intake: Intake) -> None:

@@ -10,7 +10,8 @@ import pytest
 from sqlalchemy import insert
 
 from badge.catalogue.schema import subjects
-from badge.model import BackupStatus, Subject
+from badge.model import BackupStatus, Subject, Visibility
+from badge.subject_pattern import PathPattern, Selection
 from tests.dashboard import Dashboard, Dashboards
 from tests.doubles import START
 from tests.parsers.node import node
@@ -35,7 +36,11 @@ def test_every_page_is_valid_html(dashboards: Dashboards, tmp_path: Path) -> Non
     by_token, by_provider = dashboards(tmp_path / "token", **BY_TOKEN), dashboards(tmp_path / "oidc", **OIDC)
     pages += [("token", by_token.get("/login").text), ("oidc", by_provider.get("/login").text)]
     log_in(by_token)
-    pages.append(("/dashboard", by_token.get("/dashboard").text))
+    by_token.tell(SUBJECTS[0], visibility=Visibility.PRIVATE)
+    assert by_token.parts.catalogue is not None
+    by_token.parts.catalogue.tokens.create("readme", Selection([PathPattern.only(SUBJECTS[0])]))
+    private = f"/dashboard/{SUBJECTS[0].path}?dialog=open"
+    pages += [(path, by_token.get(path).text) for path in ("/dashboard", private)]
     faults = node("validate.mjs", [text for _, text in pages])
     assert [(path, found) for (path, _), found in zip(pages, faults, strict=True) if found] == []
 

@@ -24,6 +24,7 @@ from badge.artwork.png import SCALES
 from badge.language import Language
 from badge.model import BackupStatus, Reason, Style, Subject, Theme, Visibility
 from badge.settings import load
+from badge.subject_pattern import PathPattern, Selection
 from badge.web.badges.request import read_badge_request
 from badge.web.local_only import is_local
 from badge.web.pages.choices import LOOKS, NO_ADDRESS, SCALE, Choices
@@ -273,18 +274,20 @@ def test_the_history_is_a_chart_with_a_text_and_a_table(dashboard: Dashboard) ->
     assert len(rows) == 3
 
 
-def test_the_url_of_a_private_badge_has_its_token(dashboard: Dashboard) -> None:
+def test_the_url_of_a_private_badge_keeps_a_valid_token(dashboard: Dashboard) -> None:
     secret = Subject.legacy("acme", "secret")
     dashboard.tell(secret, visibility=Visibility.PRIVATE)
-    dialog = one(dashboard.soup(f"/dashboard/{secret.path}?dialog=open&style=plastic"), "#badge-dialog")
+    assert dashboard.parts.catalogue is not None
+    token = dashboard.parts.catalogue.tokens.create("readme", Selection([PathPattern.parse("acme/*")]))
+    dialog = one(dashboard.soup(f"/dashboard/{secret.path}?dialog=open&style=plastic&token={token}"), "#badge-dialog")
     address = text(dialog, "#snippet-url")
     path, _, query = address.partition("?")
-    assert parse_qsl(query)[1:] == [("style", "plastic")]
+    assert parse_qsl(query) == [("token", token), ("style", "plastic")]
     assert f"{path.partition('/badge/')[2]}" == secret.path
     shown = dashboard.get(f"/badge/{secret.path}.txt?{query}", X_Forwarded_For="203.0.113.7")
     assert (shown.status_code, shown.text) == (200, "succeeded\n")
     assert "This repository is private" in dialog.get_text()
-    dashboard.tell(secret, visibility=Visibility.PUBLIC)
+    assert "token=wrong" not in dashboard.get(f"/dashboard/{secret.path}?token=wrong").text
 
 
 def test_a_private_subject_shows_its_status_only_on_the_dashboard(dashboard: Dashboard) -> None:

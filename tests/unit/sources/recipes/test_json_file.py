@@ -15,7 +15,8 @@ from badge.ports import SourceUnavailable
 from badge.sources.recipes.json_file import JsonFileSource, OneFile, OnePerSubject
 from badge.sources.recipes.recipe import Recipe
 from badge.sources.recipes.template import Template
-from badge.sources.subject_matcher import Pattern, SubjectMatcher
+from badge.sources.subject_matcher import SubjectMatcher
+from badge.subject_pattern import Pattern
 from tests.doubles import START, ManualClock, RecordedEvents
 
 WEB = Subject.legacy("acme", "web")

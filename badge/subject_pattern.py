@@ -1,0 +1,125 @@
+"""Patterns that select subjects, part by part: for `match` in sources.toml, API keys and private tokens."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import translate
+from functools import lru_cache
+
+from badge.model import CASELESS_PLATFORMS, KNOWN_PLATFORMS, InvalidSubject, Subject, decode_segment
+
+MOST_PATTERNS = 100
+
+_PLATFORMS = frozenset(name.lower() for name in KNOWN_PLATFORMS)
+
+
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """Shell patterns (`*`, `?`, `[…]`) for each part of a subject; one per part has to match."""
+
+    alternatives: Mapping[str, Sequence[str]]
+
+    def matches(self, subject: Subject) -> bool:
+        """Whether every part matches.
+
+        Platform and type ignore case; account and name do so only on platforms that do.
+        """
+        is_caseless = subject.platform.lower() in CASELESS_PLATFORMS
+        parts = {"platform": subject.platform, "account": subject.account, "type": subject.type, "name": subject.name}
+        for part, any_of in self.alternatives.items():
+            without_case = is_caseless or part in ("platform", "type")
+            if not any(_fits(pattern, parts[part], without_case=without_case) for pattern in any_of):
+                return False
+        return True
+
+
+def has_wildcard(pattern: str) -> bool:
+    """Whether the pattern can match more than one text."""
+    return any(character in pattern for character in "*?[")
+
+
+def _fits(pattern: str, text: str, *, without_case: bool) -> bool:
+    return _compiled(pattern, re.IGNORECASE if without_case else re.NOFLAG).match(text) is not None
+
+
+@lru_cache(maxsize=1024)
+def _compiled(pattern: str, flags: re.RegexFlag) -> re.Pattern[str]:
+    # `fnmatch.fnmatch` ignores case on some operating systems.
+    return re.compile(translate(pattern), flags)
+
+
+@dataclass(frozen=True, slots=True)
+class PathPattern:
+    """A subject's path with shell patterns in it, such as `GitHub/acme/*`; build it with `parse`.
+
+    Each segment is matched by itself, but the last one, the name, may have slashes, which `*` matches too.
+    """
+
+    text: str
+    parts: Subject
+    """The patterns of platform, account, type and name."""
+
+    @classmethod
+    def parse(cls, text: str) -> PathPattern:
+        """Read `platform/account/type/name`, percent-encoded as in a badge's URL; raises `InvalidSubject`.
+
+        Without a name all names match; two segments are `owner/repository`, as in a badge's URL.
+        """
+        segments = [decode_segment(segment) for segment in text.removesuffix("/").split("/")]
+        if len(segments) == 3:
+            segments.append("*")
+        if len(segments) < 2:
+            raise InvalidSubject("give owner/repository, platform/account/type or platform/account/type/name")
+        if len(segments) == 2 and segments[0].lower() in _PLATFORMS:
+            raise InvalidSubject(f"two parts mean owner/repository; for all of a platform write {segments[0]}/*/*")
+        return cls(text, Subject.from_segments(segments))
+
+    @classmethod
+    def only(cls, subject: Subject) -> PathPattern:
+        """Return the pattern that selects this subject alone; raises `InvalidSubject` if it gets too long."""
+        parts = (subject.platform, subject.account, subject.type, subject.name)
+        return cls.parse(Subject(*(re.sub(r"([*?[])", r"[\1]", part) for part in parts)).path)
+
+    def matches(self, subject: Subject) -> bool:
+        """Whether it selects the subject."""
+        return self.by_part.matches(subject)
+
+    @property
+    def by_part(self) -> Pattern:
+        """The same pattern, part by part."""
+        parts = self.parts
+        return Pattern(
+            {"platform": [parts.platform], "account": [parts.account], "type": [parts.type], "name": [parts.name]}
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """The subjects that an API key or a private token is for."""
+
+    patterns: Sequence[PathPattern] | None = None
+    """None for all subjects."""
+
+    @classmethod
+    def of(cls, patterns: Sequence[PathPattern]) -> Selection:
+        """Return the subjects that any of the patterns selects, or all if there are none.
+
+        Raises `InvalidSubject` for too many patterns.
+        """
+        if len(patterns) > MOST_PATTERNS:
+            raise InvalidSubject(f"give {MOST_PATTERNS} patterns at most")
+        return cls(patterns or None)
+
+    def covers(self, subject: Subject) -> bool:
+        """Whether the subject is one of them."""
+        return self.patterns is None or any(pattern.matches(subject) for pattern in self.patterns)
+
+    @property
+    def texts(self) -> list[str] | None:
+        """The patterns as they were written; None for all subjects."""
+        return None if self.patterns is None else [pattern.text for pattern in self.patterns]
+
+
+EVERY_SUBJECT = Selection()

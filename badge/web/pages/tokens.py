@@ -1,0 +1,90 @@
+"""The private tokens of a subject in its dialog: created, listed and revoked."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from badge.deadline import Deadline
+from badge.model import InvalidSubject, Report, Subject
+from badge.subject_pattern import PathPattern, Selection
+from badge.web.badges.answer import DRAWN_WITHIN_SECONDS
+from badge.web.page import sentence
+from badge.web.pages.parts import PagesParts
+
+if TYPE_CHECKING:
+    from badge.catalogue.tokens import StoredToken, StoredTokens
+
+MOST_SHOWN = 20
+
+
+@dataclass(frozen=True, slots=True)
+class TokenForm:
+    """The tokens that open a private subject's badge, and a form for another one."""
+
+    stored: Sequence[StoredToken]
+    """At most `MOST_SHOWN`."""
+    name: str
+    """Suggested for the next one."""
+    has_token: bool
+    """Whether the snippets have one."""
+    created: str = ""
+    """Name of the one that was just created; the token itself is in the snippets, this once."""
+    fault: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SubjectTokens:
+    """Tokens for one private subject; `store` is None if they can only be derived from the signing key."""
+
+    parts: PagesParts
+    subject: Subject
+    store: StoredTokens | None
+
+    @classmethod
+    def of(cls, parts: PagesParts, subject: Subject) -> SubjectTokens:
+        """Return the subject's tokens. Without sessions there is no protection against forged forms, so no store."""
+        return cls(parts, subject, parts.token_store if parts.authentication.log_in is not None else None)
+
+    def shown(self, report: Report, given: str) -> str:
+        """Return the token for the snippets: the one given, if it is valid. Viewers may share a private badge."""
+        if not report.exists or report.is_public:
+            return ""
+        if given and self.parts.tokens.opens(self.subject, given, Deadline.after(DRAWN_WITHIN_SECONDS)):
+            return given
+        return "" if self.store else self.parts.tokens.of(self.subject)
+
+    def form(self, token: str, created: str = "", fault: str = "") -> TokenForm | None:
+        """Return what the dialog shows; None without a store, or if that fails: the page is useful without it."""
+        if self.store is None:
+            return None
+        from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415 - loaded where there is a store
+
+        try:
+            stored = self.store.list()
+        except SQLAlchemyError:
+            return None
+        covering = [one for one in stored if one.subjects.covers(self.subject)]
+        name = _unused_name(self.subject, {one.name for one in stored})
+        return TokenForm(covering[:MOST_SHOWN], name, bool(token), created, fault)
+
+    def create(self, name: str) -> tuple[str, str]:
+        """Create a token for this subject alone; returns it, or an empty text and what is wrong with the name."""
+        assert self.store is not None
+        try:
+            return self.store.create(name, Selection([PathPattern.only(self.subject)])), ""
+        except (ValueError, InvalidSubject) as error:
+            return "", sentence(str(error))
+
+    def revoke(self, name: str) -> None:
+        """Revoke a token that opens this subject's badge; any other name is ignored."""
+        assert self.store is not None
+        if any(one.name == name and one.subjects.covers(self.subject) for one in self.store.list()):
+            self.store.revoke(name)
+
+
+def _unused_name(subject: Subject, used: set[str]) -> str:
+    stem = re.sub(r"[^a-z0-9._-]+", "-", subject.name.lower()).strip("-._")[:50] or "badge"
+    return next(name for number in range(1, len(used) + 2) if (name := f"{stem}-{number}") not in used)

@@ -1,0 +1,98 @@
+"""The dialog of a private repository: tokens are created, shown once, listed and revoked, by its own forms alone."""
+
+from __future__ import annotations
+
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from bs4 import BeautifulSoup
+from werkzeug.test import TestResponse
+
+from badge.model import Subject, Visibility
+from badge.subject_pattern import PathPattern, Selection
+from tests.dashboard import Dashboard, Dashboards
+from tests.web.login.test_access import BY_TOKEN, log_in
+from tests.web.pages.test_pages import one, text
+
+SECRET = Subject.legacy("acme", "Secret [x]")
+PAGE = f"/dashboard/{SECRET.path}"
+
+
+@pytest.fixture
+def dashboard(dashboards: Dashboards) -> Dashboard:
+    dashboard = dashboards(**BY_TOKEN)
+    dashboard.tell(SECRET, visibility=Visibility.PRIVATE)
+    log_in(dashboard)
+    return dashboard
+
+
+def submit(dashboard: Dashboard, page: str = PAGE, **fields: str) -> TestResponse:
+    forged_by = str(one(dashboard.soup(f"{PAGE}?dialog=open"), ".tokens input[name=csrf_token]")["value"])
+    return dashboard.client.post(page, data={"csrf_token": forged_by, **fields})
+
+
+def address_in(page: BeautifulSoup) -> str:
+    return text(page, "#snippet-url")
+
+
+def shown_to_readers(dashboard: Dashboard, query: str) -> int:
+    return dashboard.get(f"/badge/{SECRET.path}.txt?{query}").status_code
+
+
+def test_a_token_is_created_shown_once_and_revoked(dashboard: Dashboard) -> None:
+    before = dashboard.soup(f"{PAGE}?dialog=open")
+    assert "token=" not in address_in(before)
+    name = str(one(before, "#token-name")["value"])
+    page = BeautifulSoup(submit(dashboard, name=name).data, "html.parser")
+    query = urlsplit(address_in(page)).query
+    token = parse_qs(query)["token"][0]
+    assert token.startswith("bst_")
+    assert f"Created the token “{name}”" in page.get_text()
+    assert shown_to_readers(dashboard, query) == 200
+    # Other choices keep it; without it, it is not shown again.
+    restyled = dashboard.soup(f"{PAGE}?dialog=open&style=plastic&token={token}")
+    assert parse_qs(urlsplit(address_in(restyled)).query) == {"token": [token], "style": ["plastic"]}
+    later = dashboard.soup(f"{PAGE}?dialog=open")
+    assert token not in str(later)
+    assert name in one(later, ".tokens ul").get_text()
+    assert submit(dashboard, revoke=name).status_code == 303
+    assert shown_to_readers(dashboard, query) == 404
+    assert not dashboard.soup(f"{PAGE}?dialog=open").select(".tokens ul")
+
+
+def test_a_name_in_use_is_a_fault_beside_its_field(dashboard: Dashboard) -> None:
+    submit(dashboard, name="readme")
+    again = BeautifulSoup(submit(dashboard, name="readme").data, "html.parser")
+    assert "There is a token called readme" in text(again, "#token-fault")
+    assert "token=" not in address_in(again)
+
+
+def test_a_token_of_another_subject_is_neither_listed_nor_revoked(dashboard: Dashboard) -> None:
+    assert dashboard.parts.catalogue is not None
+    tokens = dashboard.parts.catalogue.tokens
+    tokens.create("others", Selection([PathPattern.parse("other/*")]))
+    assert "others" not in dashboard.get(f"{PAGE}?dialog=open").text
+    submit(dashboard, revoke="others")
+    assert [one.name for one in tokens.list()] == ["others"]
+
+
+def test_a_forged_form_changes_nothing(dashboard: Dashboard) -> None:
+    assert dashboard.parts.catalogue is not None
+    assert dashboard.client.post(PAGE, data={"name": "forged"}).status_code == 400
+    assert submit(dashboard, csrf_token="forged", name="forged").status_code == 400
+    assert dashboard.parts.catalogue.tokens.list() == []
+
+
+def test_who_may_not_see_private_subjects_can_change_nothing(dashboards: Dashboards) -> None:
+    anonymous = dashboards(**BY_TOKEN)
+    anonymous.tell(SECRET, visibility=Visibility.PRIVATE)
+    assert anonymous.client.post(PAGE, data={"name": "forged"}).status_code == 303
+    assert anonymous.parts.catalogue is not None
+    assert anonymous.parts.catalogue.tokens.list() == []
+
+
+def test_an_open_dashboard_offers_no_tokens(dashboards: Dashboards) -> None:
+    everyone = dashboards(BADGE_DASHBOARD="open")
+    everyone.tell(SECRET, visibility=Visibility.PRIVATE)
+    assert everyone.client.post(PAGE, data={"name": "forged"}).status_code == 403
+    assert "token-name" not in everyone.get(f"{PAGE}?dialog=open").text
