@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
+from base64 import urlsafe_b64encode
 from collections.abc import Iterator
+from hashlib import sha512
 
 import pytest
 
@@ -67,13 +69,15 @@ def test_reads_and_reports_work_after_the_server_was_restarted(postgres: Postgre
 
 
 def test_names_too_long_for_an_index_can_not_be_reported_but_looked_up(store: Store) -> None:
-    # Latin, Greek and the like compress; this does not.
-    name = "".join(chr(0x4E00 + number * 7919 % 20_000) for number in range(1_000))
-    subject = Subject.parse("GitHub", "acme", "Repository", name)
+    # Neither compresses. Account and name are as long as they may be in characters and bytes.
+    chinese = "".join(chr(0x4E00 + number * 7919 % 20_000) for number in range(512))
+    latin = b"".join(sha512(bytes([number])).digest() for number in range(6))
+    name, account = chinese + urlsafe_b64encode(latin).decode(), chinese[:255]
+    subject = Subject.parse("GitHub", account, "Repository", name)
     with pytest.raises(InvalidEvent, match="too long"):
         store.tell(BackupStatus.FAILED, subject)
     assert store.status(subject) is None
-    assert store.tell(BackupStatus.FAILED, Subject.parse("GitHub", "acme", "Repository", name[:500]))
+    assert store.tell(BackupStatus.FAILED, Subject.parse("GitHub", account, "Repository", name[:400]))
 
 
 @pytest.mark.parametrize("narrowed", [ListingFilter(platform="a\0"), ListingFilter(account="a\0")])
