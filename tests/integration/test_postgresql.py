@@ -1,9 +1,11 @@
-"""The catalogue's PostgreSQL where it fails: silent, restarted, and stricter about text than SQLite."""
+"""The catalogue on a PostgreSQL that hangs or restarts, and is stricter about text than SQLite."""
 
 from __future__ import annotations
 
 import time
+from base64 import urlsafe_b64encode
 from collections.abc import Iterator
+from hashlib import sha512
 
 import pytest
 
@@ -36,7 +38,7 @@ def store(postgres: PostgresServer) -> Iterator[Store]:
 
 @pytest.mark.alone
 @pytest.mark.parametrize("has_connection", [True, False])
-def test_a_silent_server_is_the_lack_of_an_answer_within_a_badge_s_time(
+def test_a_hanging_server_makes_the_source_unavailable_in_time_for_a_badge(
     postgres: PostgresServer, store: Store, caplog: pytest.LogCaptureFixture, *, has_connection: bool
 ) -> None:
     if has_connection:
@@ -51,12 +53,12 @@ def test_a_silent_server_is_the_lack_of_an_answer_within_a_badge_s_time(
         postgres.thaw()
     assert 0.9 < took < 1.7
     assert caplog.messages == []
-    # What the server says to the question that was given up is not taken for an answer to this one.
+    # The late response to the query that timed out is not taken for the response to this one.
     assert store.tell(BackupStatus.FAILED)
     assert store.status() is BackupStatus.FAILED
 
 
-def test_questions_and_reports_survive_that_the_server_was_restarted(postgres: PostgresServer, store: Store) -> None:
+def test_reads_and_reports_work_after_the_server_was_restarted(postgres: PostgresServer, store: Store) -> None:
     for status, ask_first in ((BackupStatus.FAILED, True), (BackupStatus.SUCCEEDED, False)):
         store.tell(BackupStatus.IN_PROGRESS)
         postgres.restart()
@@ -66,17 +68,19 @@ def test_questions_and_reports_survive_that_the_server_was_restarted(postgres: P
         store.clock.advance(minutes=1)
 
 
-def test_names_too_long_for_an_index_are_refused_and_can_be_asked_for(store: Store) -> None:
-    # Latin, Greek and the like compress; this does not.
-    name = "".join(chr(0x4E00 + number * 7919 % 20_000) for number in range(1_000))
-    subject = Subject.parse("GitHub", "acme", "Repository", name)
+def test_names_too_long_for_an_index_can_not_be_reported_but_looked_up(store: Store) -> None:
+    # Neither compresses. Account and name are as long as they may be in characters and bytes.
+    chinese = "".join(chr(0x4E00 + number * 7919 % 20_000) for number in range(512))
+    latin = b"".join(sha512(bytes([number])).digest() for number in range(6))
+    name, account = chinese + urlsafe_b64encode(latin).decode(), chinese[:255]
+    subject = Subject.parse("GitHub", account, "Repository", name)
     with pytest.raises(InvalidEvent, match="too long"):
         store.tell(BackupStatus.FAILED, subject)
     assert store.status(subject) is None
-    assert store.tell(BackupStatus.FAILED, Subject.parse("GitHub", "acme", "Repository", name[:500]))
+    assert store.tell(BackupStatus.FAILED, Subject.parse("GitHub", account, "Repository", name[:400]))
 
 
 @pytest.mark.parametrize("narrowed", [ListingFilter(platform="a\0"), ListingFilter(account="a\0")])
-def test_what_no_name_can_hold_lists_nothing(store: Store, narrowed: ListingFilter) -> None:
+def test_a_filter_with_a_character_that_no_name_has_lists_nothing(store: Store, narrowed: ListingFilter) -> None:
     store.tell(BackupStatus.FAILED)
     assert store.catalogue.list(narrowed).items == []
