@@ -85,7 +85,7 @@ system-packages: png-packages
 	@scripts/system-packages "the tests of pings" borgmatic curl
 	@scripts/system-packages "the tests of snippets" cmark-gfm
 	@scripts/system-packages "the tests of config/nginx.conf" nginx
-	@scripts/system-packages "the tests of other proxies" varnish squid
+	@scripts/system-packages "the tests of other proxies" varnish squid haproxy caddy
 	@scripts/system-packages "the tests of monitors" prometheus-blackbox-exporter
 
 clean: ## Remove everything built or installed here; data in var/ stays.

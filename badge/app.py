@@ -51,7 +51,7 @@ from badge.web.badges.routes import BadgeParts
 from badge.web.health import Readiness
 from badge.web.intake.rates import KeyRate
 from badge.web.login.authentication import dashboard_authentication
-from badge.web.login.sessions import use_sessions
+from badge.web.loopback import is_loopback_url
 from badge.web.pages import PagesParts
 from badge.web.paths import AT_ROOT, Paths
 from badge.web.signing_key import signing_key
@@ -60,6 +60,7 @@ from badge.web.terminal import Terminal
 
 if TYPE_CHECKING:
     from badge.catalogue.checks import Checks
+    from badge.catalogue.database import Database
     from badge.catalogue.keys import ApiKeys
     from badge.catalogue.source import CatalogueSource
     from badge.catalogue.store import Catalogue
@@ -157,6 +158,8 @@ class Parts:
     """None without a shared store: each process then draws its own pictures."""
     resolver: Resolver
     sources: Sources
+    database: Database | None
+    """The database of the catalogue and of logins, if there is a catalogue or users have to log in."""
     warm_up: Callable[[], None]
     """Called once in each new worker; works in the background so that the first request need not wait."""
     cache_fault: Callable[[], str | None]
@@ -170,15 +173,14 @@ class Parts:
         return self.sources.catalogue
 
     def close(self) -> None:
-        """Close the catalogue's connections; for callers whose process goes on, such as tests."""
-        if self.catalogue is not None:
-            self.catalogue.store.database.close()
+        """Close the database's connections; for callers whose process goes on, such as tests."""
+        if self.database is not None:
+            self.database.close()
 
     def use_catalogue_state(self, state: CatalogueState) -> None:
-        """Take over what was found out about the catalogue before the workers were forked."""
-        assert self.catalogue is not None
-        database = self.catalogue.store.database
-        database.cache_identity, database.is_damaged = state
+        """Take over what was found out about the database before the workers were forked."""
+        assert self.database is not None
+        self.database.cache_identity, self.database.is_damaged = state
 
     def is_catalogue_usable(self) -> bool:
         """Whether the catalogue's file has not been found damaged."""
@@ -240,6 +242,7 @@ def build_parts(
         pictures=stores.pictures,
         resolver=resolver,
         sources=sources,
+        database=_database(settings, sources.catalogue),
         warm_up=stores.warm_up,
         cache_fault=stores.fault,
     )
@@ -266,8 +269,7 @@ def build_app(parts: Parts) -> Flask:
     if parts.catalogue is not None:
         readiness.watch("catalogue", parts.is_catalogue_usable)
     settings = parts.settings
-    token = settings.metrics_token.get_secret_value() if settings.metrics_token else None
-    blueprints = [health.blueprint(readiness, parts.paths), metrics.blueprint(parts.events.metrics, token)]
+    blueprints = [health.blueprint(readiness, parts.paths), _metrics(settings, parts.events)]
     if parts.catalogue is not None:
         blueprints += _intakes(parts, parts.catalogue)
     pages_parts = _pages_parts(parts)
@@ -280,12 +282,21 @@ def build_app(parts: Parts) -> Flask:
     limits = EdgeCacheLimits(settings.edge_cache.total_seconds(), settings.edge_cache_entries, max_bytes)
     site = build_site(badge_parts, blueprints, limits, parts.paths)
     if pages_parts.authentication.log_in is not None:
+        from badge.web.login.sessions import use_sessions  # noqa: PLC0415 - imported on demand, like the catalogue
+
         use_sessions(site, settings)
     site.extensions["readiness"] = readiness
     site.extensions["warm_up"] = parts.warm_up
     site.extensions["use_catalogue_state"] = parts.use_catalogue_state
     site.extensions["close"] = parts.close
     return site
+
+
+def _metrics(settings: Settings, events: Telemetry) -> Blueprint:
+    token = settings.metrics_token.get_secret_value() if settings.metrics_token else None
+    # With a public address there is a proxy, behind which every request looks local.
+    is_private = settings.public_url is None or is_loopback_url(settings.public_url)
+    return metrics.blueprint(events.metrics, token, is_open_to_loopback=is_private and token is None)
 
 
 def _intakes(parts: Parts, catalogue: CatalogueParts) -> list[Blueprint]:
@@ -325,7 +336,7 @@ def _pages_parts(parts: Parts) -> PagesParts:
         clock=parts.clock,
         events=parts.events,
         most_pages=parts.settings.most_pages,
-        authentication=dashboard_authentication(parts.settings, parts.events, parts.paths),
+        authentication=dashboard_authentication(parts.settings, parts.database, parts.clock, parts.events, parts.paths),
         tokens=PrivateTokens(partial(signing_key, parts.settings), token_store),
         token_store=token_store,
         default_label=parts.settings.label,
@@ -348,6 +359,16 @@ def _catalogue(settings: Settings, clock: Clock, events: Events) -> CataloguePar
     store = Catalogue(database, clock, Retention(settings.catalogue_retention, settings.catalogue_runs))
     keys, tokens = ApiKeys(database, clock), StoredTokens(database, clock, events)
     return CatalogueParts(store, keys, Checks(database, clock), CatalogueSource(store, events), tokens)
+
+
+def _database(settings: Settings, catalogue: CatalogueParts | None) -> Database | None:
+    if catalogue is not None:
+        return catalogue.store.database
+    if not settings.has_logins:
+        return None
+    from badge.catalogue.database import Database  # noqa: PLC0415 - imported on demand, like the catalogue
+
+    return Database(settings.catalogue_location)
 
 
 def _sources(

@@ -258,6 +258,8 @@ class LogInEnd(StrEnum):
     REFUSED = "refused"
     FORGED = "forged"
     """The form or the provider's answer was invalid, or was meant for another browser."""
+    THROTTLED = "throttled"
+    """There were too many failed attempts."""
     NO_PROVIDER = "noProvider"
 
 

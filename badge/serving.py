@@ -12,7 +12,7 @@ import os
 import signal
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -27,15 +27,25 @@ from badge.artwork.png_check import PngCheck
 from badge.cache.embedded.server import EmbeddedServer, binary_path
 from badge.private_files import is_open_to_others
 from badge.reloading import Reloads
-from badge.settings import RESTART_ONLY, BadSettings, Settings, changed, unknown_variables, variable_for
+from badge.settings import (
+    RESTART_ONLY,
+    BadSettings,
+    Settings,
+    changed,
+    show_duration,
+    unknown_variables,
+    variable_for,
+)
 from badge.telemetry.metrics import Metrics
 from badge.telemetry.shared_counts import SharedCounts, share_counts
 from badge.web.health import Readiness
+from badge.web.login.link import link_url
 from badge.web.paths import AT_ROOT, DASHBOARD, Paths
 from badge.web.terminal import EXAMPLE, Terminal
 
 START_TIMEOUT = timedelta(seconds=5)
 CONFIGURATION_CURRENT = "badge_configuration_current"
+LINK_LIFETIME = timedelta(hours=1)
 
 
 def configuration_or_exit() -> Configuration:
@@ -153,7 +163,10 @@ class Master:
         del server
         if self.png is not None:
             self.png.start()
-        sys.stderr.write(first_words(self.settings))
+        # Not into a log, where a link would be read by others.
+        is_for_link = self.settings.dashboard == "link" and self.settings.address and sys.stderr.isatty()
+        if not (is_for_link and _in_child(lambda: _greet_with_link(self.settings))):
+            sys.stderr.write(first_words(self.settings))
 
     def post_worker_init(self, worker: Any) -> None:
         """In a worker: connect, and report "draining" as soon as it is asked to stop."""
@@ -297,12 +310,13 @@ def _uses_catalogue(configuration: Configuration) -> bool:
 
 
 def _open_catalogue(configuration: Configuration, previous: OpenCatalogue | None = None) -> OpenCatalogue | None:
-    """Lock, migrate and check the catalogue, unless it is open already; None if no source uses it.
+    """Lock, migrate and check the catalogue, unless it is open already; None if neither sources nor logins use it.
 
-    Raises `CatalogueUnusable`. A damaged catalogue only costs what depends on it.
+    Raises `CatalogueUnusable` if a source uses it; otherwise that only costs logins. A damaged catalogue only costs
+    what depends on it.
     """
-    settings = configuration.settings
-    if not _uses_catalogue(configuration):
+    settings, is_required = configuration.settings, _uses_catalogue(configuration)
+    if not (is_required or settings.has_logins):
         return None
     if previous is not None and previous.url == settings.catalogue_location:
         return previous
@@ -315,32 +329,47 @@ def _open_catalogue(configuration: Configuration, previous: OpenCatalogue | None
         raise CatalogueUnusable(f"The catalogue {name} is being restored; try again later.") from None
     try:
         return OpenCatalogue(settings.catalogue_location, _migrate_and_check(settings), lock)
-    except CatalogueUnusable:
+    except CatalogueUnusable as unusable:
         if lock is not None:
             os.close(lock)
-        raise
+        if is_required:
+            raise
+        sys.stderr.write(f"{unusable} Nobody can log in to the dashboard.\n")
+        return None
 
 
-def _migrate_and_check(settings: Settings) -> CatalogueState:
-    """Migrate and check the catalogue in a child process, because nothing else in the master needs what that loads."""
-    receiving, sending = os.pipe()
+def _in_child(work: Callable[[], int]) -> bool:
+    """Run this in a child process, because nothing else in the master needs what it loads; whether it returned 0."""
     pid = os.fork()
     if pid == 0:
         try:
-            os.write(sending, json.dumps(_migrated_and_checked(settings)._asdict()).encode())
-            os._exit(0)
-        except CatalogueUnusable as unusable:
-            os.write(sending, str(unusable).encode())
+            os._exit(work())
         except BaseException:  # noqa: BLE001 - printed; this process must not return into its parent's code
             traceback.print_exc()
         finally:
             os._exit(1)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+
+
+def _migrate_and_check(settings: Settings) -> CatalogueState:
+    receiving, sending = os.pipe()
+    is_usable = _in_child(lambda: _send_state(settings, sending))
     os.close(sending)
     with os.fdopen(receiving, "r") as pipe:
         found = pipe.read()
-    if os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) != 0:
+    if not is_usable:
         raise CatalogueUnusable(found or f"The catalogue {settings.catalogue_name} can't be checked.")
     return CatalogueState(**json.loads(found))
+
+
+def _send_state(settings: Settings, sending: int) -> int:
+    try:
+        state = _migrated_and_checked(settings)
+    except CatalogueUnusable as unusable:
+        os.write(sending, str(unusable).encode())
+        return 1
+    os.write(sending, json.dumps(state._asdict()).encode())
+    return 0
 
 
 def _migrated_and_checked(settings: Settings) -> CatalogueState:
@@ -371,20 +400,52 @@ def _migrated_and_checked(settings: Settings) -> CatalogueState:
     return CatalogueState(cache_identity, found is Integrity.DAMAGED)
 
 
-def first_words(settings: Settings, paths: Paths = AT_ROOT) -> str:
-    """Return the message that is shown once the service answers."""
-    address = settings.address or settings.bind
+def _greet_with_link(settings: Settings) -> int:
+    from badge.app import utc_now  # noqa: PLC0415 - loaded where there are logins
+    from badge.catalogue.database import Database  # noqa: PLC0415
+    from badge.catalogue.logins import Logins, LoginsUnavailable  # noqa: PLC0415
+
+    try:
+        secret = Logins(Database(settings.catalogue_location), utc_now).make_link(LINK_LIFETIME)
+    except LoginsUnavailable:
+        return 1
+    sys.stderr.write(first_words(settings, link=secret))
+    return 0
+
+
+def first_words(settings: Settings, paths: Paths = AT_ROOT, link: str = "") -> str:
+    """Return the message that is shown once the service answers; `link` is the secret of a login link."""
+    address, terminal = settings.address or settings.bind, Terminal.of(settings)
     lines = [
         "",
         "Backup Status Badge is ready.",
-        f"  Dashboard    {address}{paths.to(DASHBOARD)}",
+        f"  Dashboard    {link_url(address, link, paths) if link else address + paths.to(DASHBOARD)}",
+        f"  Visible to   {_audience(settings, terminal, has_link=bool(link))}",
         f"  A badge      {address}{paths.badge(EXAMPLE)}",
     ]
     if settings.upstream_url is None and settings.sources is None:
-        terminal = Terminal.of(settings)
         lines += [
             "  Report a first backup, in another terminal:",
             "               " + terminal.command("report", EXAMPLE, "succeeded"),
-            *([f"  {terminal.note}"] if terminal.note else []),
         ]
+    if terminal.note:
+        lines.append(f"  {terminal.note}")
     return "\n".join([*lines, "", ""])
+
+
+def _audience(settings: Settings, terminal: Terminal, *, has_link: bool) -> str:
+    """Return who may see the dashboard, and how."""
+    match settings.dashboard:
+        case "open":
+            return "everyone, without private subjects"
+        case "off":
+            return "nobody (BADGE_DASHBOARD=off)"
+        case "token":
+            return "whoever logs in with BADGE_DASHBOARD_TOKEN"
+        case "oidc":
+            return "users of BADGE_OIDC_ISSUER listed in BADGE_OIDC_ALLOW"
+        case "link" if has_link:
+            first = f"whoever opens this link first, within {show_duration(LINK_LIFETIME)}"
+            return f"{first}. For another, run: {terminal.login_link}"
+        case "link":
+            return f"whoever opens a link printed by: {terminal.login_link}"

@@ -1,8 +1,9 @@
-"""A service with a catalogue of its own, asked as a browser on this machine would ask."""
+"""A service with its own catalogue, and a browser that is logged in by a link if that is the way to log in."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,11 @@ from werkzeug.test import TestResponse
 
 from badge.app import build_app, build_parts
 from badge.catalogue.events import RunEvent
+from badge.catalogue.logins import Logins
 from badge.catalogue.migration import migrate
 from badge.model import BackupStatus, Subject, Visibility
 from badge.settings import load
+from badge.web.login.link import link_url
 from tests.doubles import START, ManualClock, OneProcess
 
 
@@ -27,7 +30,24 @@ class Dashboard:
         cache = OneProcess(self.clock)
         self.parts = build_parts(wired, cache=cache, clock=self.clock, jitter=lambda: 0.0)
         migrate(wired.catalogue_location)
-        self.client: FlaskClient = build_app(self.parts).test_client()
+        self.client = build_app(self.parts).test_client()
+        if wired.dashboard == "link":
+            assert self.log_in(self.client, self.login_link()).status_code == 303
+
+    def login_link(self, lifetime: timedelta = timedelta(minutes=10)) -> str:
+        """Return the path of a new login link."""
+        assert self.parts.database is not None
+        return link_url("", Logins(self.parts.database, self.parts.clock).make_link(lifetime))
+
+    @staticmethod
+    def log_in(client: FlaskClient, link: str) -> TestResponse:
+        """Open a login link, and press its button."""
+        form = BeautifulSoup(client.get(link).data, "html.parser").select("form.find input")
+        return client.post("/login", data={str(field["name"]): str(field.get("value", "")) for field in form})
+
+    def anonymous(self) -> FlaskClient:
+        """Return another browser, which is not logged in."""
+        return self.client.application.test_client()
 
     def close(self) -> None:
         self.parts.close()

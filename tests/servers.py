@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 
 import psutil
 import pytest
 import requests
 
+from badge.app import utc_now
 from badge.cache.embedded.server import answers, binary_path
+from badge.catalogue.database import Database
+from badge.catalogue.logins import Logins
+from badge.web.login.link import link_url
 
 PROJECT = Path(__file__).parent.parent
 BIN = Path(sys.executable).parent
@@ -120,9 +126,27 @@ class Service:
     data_dir: Path
     process: subprocess.Popen[bytes]
     log: Path
+    _cookie: tuple[str, str] | None = field(default=None, init=False)
 
     def get(self, path: str, **options: object) -> requests.Response:
         return requests.get(self.url + path, timeout=10, **options)  # type: ignore[arg-type] # passed through
+
+    def cookie(self) -> tuple[str, str]:
+        """Return name and value of the cookie of a browser that has opened a login link."""
+        if self._cookie is None:
+            self._cookie = log_in(self.url, self.login_link())
+        return self._cookie
+
+    def login_link(self) -> str:
+        """Return the path of a new login link; quicker than the command, which starts a process."""
+        database = Database(f"sqlite:///{self.data_dir / 'catalogue.sqlite3'}")
+        try:
+            return link_url("", Logins(database, utc_now).make_link(timedelta(minutes=10)))
+        finally:
+            database.close()
+
+    def get_logged_in(self, path: str) -> requests.Response:
+        return self.get(path, cookies=dict([self.cookie()]))
 
     def workers(self) -> list[psutil.Process]:
         """Return gunicorn's workers, without the cache and the PNG check."""
@@ -140,6 +164,18 @@ class Service:
     def flask_badge(self, *args: str) -> str:
         """Run `badge …` on this service's data; gives what it printed."""
         return flask_badge(*args, BADGE_DATA_DIR=str(self.data_dir)).stdout
+
+
+def log_in(url: str, link: str) -> tuple[str, str]:
+    """Open a login link at the service's URL, press its button, and return the session's cookie."""
+    page = requests.get(url + link, timeout=10)
+    fields = dict(re.findall(r'name="(csrf_token|link)" value="([^"]+)"', page.text))
+    # Sent by hand, as browsers do, because requests sends no `Secure` cookie to http://127.0.0.1.
+    cookies = {"Cookie": "; ".join(f"{name}={value}" for name, value in page.cookies.items())}
+    answer = requests.post(f"{url}/login", data=fields, headers=cookies, timeout=10, allow_redirects=False)
+    assert answer.status_code == 303, answer.text
+    [(name, value)] = answer.cookies.items()
+    return name, str(value)
 
 
 def workers_of(master: psutil.Process) -> list[psutil.Process]:

@@ -32,7 +32,9 @@ class Site:
     def __post_init__(self) -> None:
         # Local, so that it is called on the request's thread and nothing runs in the background.
         self.source = ScriptedSource(self._answer, local=True)
-        settings = load({"BADGE_EDGE_CACHE": self.edge_cache, "BADGE_SECRET_KEY": SIGNING_KEY})
+        settings = load(
+            {"BADGE_EDGE_CACHE": self.edge_cache, "BADGE_SECRET_KEY": SIGNING_KEY, "BADGE_DASHBOARD": "open"}
+        )
         cache = OneProcess(self.clock)
         self.app = create_app(settings, source=self.source, cache=cache, clock=self.clock, jitter=lambda: 0.0)
         self.client: FlaskClient = self.app.test_client()

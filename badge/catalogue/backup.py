@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from sqlalchemy import update
+from sqlalchemy import delete, update
 
 from badge.catalogue.database import Database
 from badge.catalogue.in_use import alone, database_file
 from badge.catalogue.migration import migrate
-from badge.catalogue.schema import EPOCH, identity
+from badge.catalogue.schema import EPOCH, identity, logins
 
 # Tables that every catalogue has had since its first revision.
 _TABLES = {"alembic_version", "subjects", "runs", "api_keys"}
@@ -115,6 +115,7 @@ def renew_cache_identity(url: str) -> None:
     try:
         with database.writing() as connection:
             connection.execute(update(identity).values(cache_identity=_new_identity()))
+            connection.execute(delete(logins))
     finally:
         database.close()
 
@@ -154,6 +155,7 @@ def _contents(connection: sqlite3.Connection) -> Contents:
 def _renew(connection: sqlite3.Connection) -> None:
     with connection:
         connection.execute("UPDATE identity SET cache_identity = ?, backed_up_at = NULL", (_new_identity(),))
+        connection.execute("DELETE FROM logins")  # sessions that have ended since, and used links
 
 
 def _new_identity() -> str:

@@ -167,6 +167,24 @@ checks = Table(
 
 Index("ix_checks_slug", checks.c.slug)
 
+# Login links and sessions of the dashboard, by their hashes.
+logins = Table(
+    "logins",
+    metadata,
+    Column("digest", String(64), primary_key=True),
+    Column("expires_at", Moment, nullable=False),
+)
+
+Index("ix_logins_expires_at", logins.c.expires_at)
+
+login_attempts = Table(
+    "login_attempts",
+    metadata,
+    Column("id", _ID, primary_key=True),
+    Column("address", String(64), nullable=False),
+    Column("at", Moment, nullable=False),
+)
+
 # What searches read: lower case, and much narrower than `subjects`, so that all of it is read in a few milliseconds.
 # A trigram index would be of no use to searches for one or two letters.
 subject_paths = Table(

@@ -14,6 +14,7 @@ from badge.cli.demo import demo
 from badge.cli.draw import draw, url
 from badge.cli.explain import explain
 from badge.cli.key import key
+from badge.cli.login_link import login_link
 from badge.cli.report import report
 from badge.cli.sources import sources
 from badge.cli.status import status
@@ -35,6 +36,7 @@ badge = BadgeGroup(
     epilog=examples(
         "badge report GitHub/acme/Repository/web succeeded",
         "badge check create acme/web --every 24h --grace 2h",
+        "badge login-link",
         "badge explain acme/web",
         "badge check-config",
     )
@@ -50,6 +52,7 @@ badge = BadgeGroup(
         draw,
         key,
         token,
+        login_link,
         backup,
         restore,
         settings,

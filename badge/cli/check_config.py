@@ -121,8 +121,8 @@ def _findings(known: Settings, configured: Sequence[ConfiguredSource]) -> Iterat
     yield _data_dir(known.data_dir)
     with contextlib.closing(parts_of(known)) as parts:
         yield _cache(known, parts)
-        if parts.catalogue:
-            yield _catalogue(parts)
+        if parts.database is not None:
+            yield _catalogue(known, parts)
         if known.upstream_url:
             yield _upstream(parts)
         sources = parts.resolver.routing.sources if configured else []
@@ -132,6 +132,8 @@ def _findings(known: Settings, configured: Sequence[ConfiguredSource]) -> Iterat
     yield Finding.of("pictures", fault and png_check.consequence_of(fault), "PNGs can be drawn")
     if known.public_url is None:
         said = "BADGE_PUBLIC_URL is not set: pages build links from the address in the browser"
+        if known.metrics_token is None:
+            said += ", and proxies on this machine may expose /metrics"
         yield Finding(Level.NOTE, "links", said)
 
 
@@ -161,14 +163,13 @@ def _cache(known: Settings, parts: app.Parts) -> Finding:
     return Finding.of("cache", fault and f"{name} {fault}", f"{name} works")
 
 
-def _catalogue(parts: app.Parts) -> Finding:
-    assert parts.catalogue is not None
-    where = parts.settings.catalogue_name
+def _catalogue(known: Settings, parts: app.Parts) -> Finding:
+    assert parts.database is not None
+    where = known.catalogue_name
     try:
-        migrate(parts.settings.catalogue_location)
-        parts.catalogue.store.report_for(PROBE)
-        found = integrity_of(parts.catalogue.store.database, THOROUGH_SECONDS)
-        ahead = parts.catalogue.store.number_ahead()
+        migrate(known.catalogue_location)
+        found = integrity_of(parts.database, THOROUGH_SECONDS)
+        ahead = parts.catalogue.store.number_ahead() if parts.catalogue else 0
     except (SQLAlchemyError, OSError, SchemaFault) as error:
         return Finding(Level.FAIL, "catalogue", f"{where} can't be used: {why_unusable(error)}")
     if found is Integrity.DAMAGED:

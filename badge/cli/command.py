@@ -201,12 +201,19 @@ def own_catalogue() -> Iterator[tuple[app.Parts, app.CatalogueParts]]:
     with local_parts() as parts:
         if parts.catalogue is None:
             raise Fault(NO_CATALOGUE)
-        try:
-            migrate(parts.settings.catalogue_location)
+        with migrated_database(parts.settings):
             yield parts, parts.catalogue
-        except (SQLAlchemyError, OSError, SchemaFault) as error:
-            place = parts.settings.catalogue_name
-            raise Fault(f"The catalogue {place} can't be used: {why_unusable(error)}.", exit_code=1) from None
+
+
+@contextlib.contextmanager
+def migrated_database(settings: Settings) -> Iterator[None]:
+    """Make or migrate the schema first; if the database can't be used, that is one line."""
+    try:
+        migrate(settings.catalogue_location)
+        yield
+    except (SQLAlchemyError, OSError, SchemaFault) as error:
+        place = settings.catalogue_name
+        raise Fault(f"The catalogue {place} can't be used: {why_unusable(error)}.", exit_code=1) from None
 
 
 def invalidate_status(parts: app.Parts, subject: Subject) -> None:

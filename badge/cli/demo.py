@@ -12,6 +12,8 @@ from badge.catalogue.events import RunEvent
 from badge.catalogue.store import Catalogue, IsExpected, NothingKnown
 from badge.cli.command import BadgeCommand, examples, own_catalogue
 from badge.model import BackupStatus, Reason, Subject, Visibility
+from badge.web.paths import DASHBOARD
+from badge.web.terminal import Terminal
 
 HOUR = timedelta(hours=1)
 MEGABYTE = 1_000_000
@@ -63,7 +65,13 @@ def _fill(parts: Parts, catalogue: Catalogue) -> None:
         report = catalogue.report_for(subject)
         assert report is not None
         click.echo(f"{subject.path}: {report.status.value}")
-    click.echo("Look at /dashboard." if added else "Nothing was added: all of these existed. Look at /dashboard.")
+    click.echo(("" if added else "Nothing was added: all of these existed. ") + _where_to_look(parts))
+
+
+def _where_to_look(parts: Parts) -> str:
+    if parts.settings.dashboard == "link":
+        return f"To see the dashboard, open the link printed by: {Terminal.of(parts.settings).login_link}"
+    return f"Look at {DASHBOARD}."
 
 
 def _is_wanting(catalogue: Catalogue, subject: Subject, runs: str) -> bool:

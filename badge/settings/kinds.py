@@ -59,6 +59,11 @@ def between(least: timedelta, most: timedelta) -> AfterValidator:
     return AfterValidator(check)
 
 
+def by_former_name(**names: str) -> BeforeValidator:
+    """Return a validator that replaces the former names of values, which still work."""
+    return BeforeValidator(lambda value: names.get(value, value) if isinstance(value, str) else value)
+
+
 def at_least(characters: int) -> AfterValidator:
     """Return a validator for the length of a secret."""
 

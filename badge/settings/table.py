@@ -19,6 +19,7 @@ from badge.settings.kinds import (
     RedisUrl,
     at_least,
     between,
+    by_former_name,
 )
 from badge.settings.passwords import without_password
 from badge.settings_file import PROJECT_FOLDER
@@ -38,25 +39,29 @@ class Settings(BaseModel):
     )
     data_dir: Path = Field(
         PROJECT_FOLDER / "var",
-        description="Folder for the catalogue's database, the signing key and the embedded cache's socket.",
+        description="Folder for the database, the signing key and the embedded cache's socket.",
     )
     label: str = Field("backup", max_length=64, description="Text on the left half of a badge.")
     workers: int = Field(2, ge=1, le=64, description="Number of worker processes.")
     threads: int = Field(8, ge=1, le=256, description="Threads per worker; at most a quarter of them serve pages.")
     preload: bool = Field(True, description="Load the application before forking, so that workers share memory.")
     metrics_token: SecretStr | None = Field(
-        None, description="Bearer token for /metrics; not needed for requests from the machine itself."
+        None,
+        description=(
+            "Bearer token for /metrics. Without one, /metrics is open to loopback requests, and only while "
+            "BADGE_PUBLIC_URL is unset or a loopback address."
+        ),
     )
     log_format: Literal["auto", "json", "console"] = Field(
         "auto", description="Log format: json, console (for people), or auto (console on a terminal, else json)."
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Lowest level that is logged.")
 
-    dashboard: Literal["local", "token", "oidc", "open", "off"] = Field(
-        "local",
+    dashboard: Annotated[Literal["link", "token", "oidc", "open", "off"], by_former_name(local="link")] = Field(
+        "link",
         description=(
-            "Who may see the dashboard: local (this machine only), token or oidc (after logging in), open "
-            "(everyone, without private subjects) or off."
+            "Who may see the dashboard: link (whoever opened a link made by `badge login-link`), token or oidc (those "
+            "who logged in, also by such a link), open (everyone, without private subjects) or off."
         ),
     )
     dashboard_token: Annotated[SecretStr, at_least(16)] | None = Field(
@@ -76,6 +81,15 @@ class Settings(BaseModel):
     )
     session_lifetime: Annotated[Duration, between(timedelta(minutes=5), timedelta(days=30))] = Field(
         timedelta(hours=12), description="How long a login to the dashboard lasts."
+    )
+    login_failures: int = Field(
+        10,
+        ge=1,
+        le=1_000,
+        description=(
+            "Failed logins per client address in ten minutes, and ten times as many from all addresses, after which "
+            "logins are answered with 429."
+        ),
     )
     secret_key: Annotated[SecretStr, at_least(32)] | None = Field(
         None,
@@ -106,7 +120,8 @@ class Settings(BaseModel):
         timedelta(seconds=5), description="Total time limit for one request to a source."
     )
     catalogue_url: CatalogueUrl | None = Field(
-        None, description="Database of the catalogue; by default SQLite in BADGE_DATA_DIR."
+        None,
+        description="Database of the catalogue and of dashboard logins; by default SQLite in BADGE_DATA_DIR.",
     )
     catalogue_retention: Annotated[Duration, between(timedelta(days=1), timedelta(days=3650))] = Field(
         timedelta(days=90),
@@ -219,6 +234,11 @@ class Settings(BaseModel):
     def named_file(self) -> Path | None:
         """The settings file if BADGE_SETTINGS_FILE names it, else None."""
         return self._named_file
+
+    @property
+    def has_logins(self) -> bool:
+        """Whether dashboard users have to log in."""
+        return self.dashboard in ("link", "token", "oidc")
 
     @property
     def most_waiting(self) -> int:

@@ -1,4 +1,4 @@
-"""/metrics for Prometheus: for local requests, or with a token."""
+"""/metrics for Prometheus: with a token, or for requests from this machine."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from flask import Blueprint, Response, request
 
 from badge.telemetry.metrics import CONTENT_TYPE, Metrics
 from badge.web.errors import PROBLEM_TYPE, problem
-from badge.web.local_only import is_local
+from badge.web.loopback import looks_local
 
 
-def blueprint(metrics: Metrics, token: str | None) -> Blueprint:
-    """The /metrics route; without a token it serves local requests only."""
+def blueprint(metrics: Metrics, token: str | None, *, is_open_to_loopback: bool) -> Blueprint:
+    """The /metrics route, which names no subject."""
     routes = Blueprint("metrics", __name__)
 
     @routes.get("/metrics")
     def exposition() -> Response:
-        if not (is_local(request.environ) or _has(token)):
-            body = problem(401, "UNAUTHORIZED", "Send BADGE_METRICS_TOKEN as a bearer token, or ask from this machine.")
+        if not _has(token) and not (is_open_to_loopback and looks_local(request.environ)):
+            body = problem(401, "UNAUTHORIZED", "Set BADGE_METRICS_TOKEN for the service, and send it as bearer token.")
             headers = {"Cache-Control": "no-store", "WWW-Authenticate": "Bearer"}
             return Response(body, 401, headers, content_type=PROBLEM_TYPE)
         return Response(metrics.exposition(), headers={"Cache-Control": "no-store"}, content_type=CONTENT_TYPE)

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from flask import Response, render_template
+from flask import Response, redirect, render_template
+from werkzeug.wrappers import Response as AnyResponse
 
 from badge.appearance import Look, badge_for
 from badge.artwork import svg
@@ -37,6 +38,13 @@ def show(template: str, status: int = 200, **values: object) -> Response:
 def message(status: int, title: str, text: str) -> Response:
     """Render a page with a title and one paragraph."""
     return show("message.html", status, title=title, text=text)
+
+
+def see_other(path: str) -> AnyResponse:
+    """Redirect to a page after a form; nothing is stored, and the page is not told where the browser came from."""
+    response = redirect(path, 303)
+    response.headers.update({name: PAGE_HEADERS[name] for name in ("Cache-Control", "Referrer-Policy")})
+    return response
 
 
 @dataclass(frozen=True, slots=True)

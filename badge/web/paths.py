@@ -10,6 +10,7 @@ from badge.web.raw_path import BADGE_ROOT
 
 DASHBOARD = "/dashboard"
 DASHBOARD_ROOT = f"{DASHBOARD}/"
+LOGIN = "/login"
 
 
 @dataclass(frozen=True, slots=True)

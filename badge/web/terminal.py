@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +21,8 @@ class Terminal:
     """None if a command finds it anyway: by default, or through the settings file."""
     settings_file: Path | None = None
     """None if a command finds it anyway."""
+    address: tuple[str, str] | None = None
+    """The variable with the service's address, and its value; None if a command finds it anyway."""
     unsaid: Sequence[str] = ()
     """Variables that a command needs too, whose values must not be displayed."""
 
@@ -32,12 +34,24 @@ class Terminal:
         return cls(
             data_dir=settings.data_dir.resolve() if "data_dir" in unseen else None,
             settings_file=settings.named_file,
+            address=next(
+                ((variable_for(name), getattr(settings, name)) for name in ("public_url", "bind") if name in unseen),
+                None,
+            ),
             unsaid=[variable_for(name) for name in ("catalogue_url", "redis_url") if name in unseen],
         )
 
     def command(self, *words: str) -> str:
         """Return a `badge …` command line that runs this installation from any folder."""
-        given = {"BADGE_SETTINGS_FILE": self.settings_file, "BADGE_DATA_DIR": self.data_dir}
+        return self._command(words, {})
+
+    @property
+    def login_link(self) -> str:
+        """The command that makes a login link with this service's address."""
+        return self._command(["login-link"], dict([self.address] if self.address else []))
+
+    def _command(self, words: Sequence[str], more: Mapping[str, str]) -> str:
+        given = {"BADGE_SETTINGS_FILE": self.settings_file, "BADGE_DATA_DIR": self.data_dir, **more}
         # Only the value is quoted: a quoted assignment would be taken for a command.
         where = [f"{variable}={shlex.quote(str(path))} " for variable, path in given.items() if path]
         return "".join(where) + shlex.join([*program(Path(sys.executable)), *words])

@@ -11,7 +11,8 @@ from playwright.sync_api import Browser, sync_playwright
 
 from tests.browser.chromium import CHROMIUM, QUIET
 from tests.browser.test_dialog import WEB
-from tests.servers import PROJECT, running_service
+from tests.browser.watched import context_of
+from tests.servers import PROJECT, Service, running_service
 
 FOLDER = PROJECT / "docs" / "pictures"
 
@@ -53,18 +54,17 @@ def main() -> None:
         service.flask_badge("demo")
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
         for picture in PICTURES:
-            take(browser, service.url, picture)
+            take(browser, service, picture)
         browser.close()
 
 
-def take(browser: Browser, url: str, picture: Picture) -> None:
-    page = browser.new_page(
-        base_url=url, viewport={"width": picture.width, "height": picture.height}, color_scheme=picture.scheme
-    )
+def take(browser: Browser, service: Service, picture: Picture) -> None:
+    size = {"width": picture.width, "height": picture.height}
+    page = context_of(browser, service, viewport=size, color_scheme=picture.scheme).new_page()
     page.goto(picture.path)
     page.wait_for_load_state("networkidle")
     page.screenshot(path=FOLDER / f"{picture.name}.png", full_page=picture.is_whole_page)
-    page.close()
+    page.context.close()
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, Page, Route, expect
 from badge.model import Subject
 from badge.web.badges.request import Format
 from badge.web.snippets import SYNTAX_NAMES, Syntax, snippet
-from tests.browser.watched import Watched, watched_page
+from tests.browser.watched import Watched, context_of, watched_page
 from tests.servers import Service, running_service
 from tests.web.test_snippets import Read, in_html, in_markdown
 
@@ -527,7 +527,7 @@ def test_nothing_is_cut_off_on_a_phone(browser: Browser, service: Service, schem
 
 def test_names_are_not_broken_if_there_is_room(browser: Browser, service: Service) -> None:
     service.flask_badge("report", "acme/continuousintegration", "succeeded")
-    page = browser.new_page(base_url=service.url)
+    page = context_of(browser, service).new_page()
     for path, width in (("/dashboard", 641), ("/dashboard", 700), ("/docs", 1280)):
         page.set_viewport_size({"width": width, "height": 800})
         page.goto(path)
@@ -543,7 +543,7 @@ def test_names_are_not_broken_if_there_is_room(browser: Browser, service: Servic
 
 
 def test_a_message_fits_a_phone_and_the_link_past_the_menu_is_legible(browser: Browser, service: Service) -> None:
-    page = browser.new_page(base_url=service.url, viewport={"width": 360, "height": 700})
+    page = context_of(browser, service, viewport={"width": 360, "height": 700}).new_page()
     page.goto("/dashboard/a")
     expect(page.get_by_role("heading", name="This URL does not name a repository")).to_be_visible()
     assert page.evaluate(WIDTH) <= 360

@@ -130,11 +130,35 @@ def test_a_callback_for_another_login_is_refused(browser: Browser, by_provider: 
     context.close()
 
 
+def test_a_login_link_opens_the_dashboard_once(browser: Browser, tmp_path: Path) -> None:
+    with running_service(tmp_path) as service:
+        service.flask_badge("report", WEB, "succeeded")
+        link = service.url + service.login_link()
+        with watched_page(browser, service, is_logged_in=False) as watched:
+            page = watched.page
+            for path in ("/dashboard", link):
+                page.goto(path)
+                assert Axe().run(page).violations_count == 0
+                page.set_viewport_size({"width": 360, "height": 700})
+                assert page.evaluate("document.documentElement.scrollWidth") <= 360
+            page.get_by_role("button", name="Log in").click()
+            expect(page).to_have_url(f"{service.url}/dashboard")
+            # Both workers accept the session.
+            assert {page.goto("/dashboard").status for _ in range(10)} == {200}  # type: ignore[union-attr] # answered
+            page.get_by_role("button", name="Log out").click()
+            expect(page).to_have_url(f"{service.url}/login")
+            page.get_by_label("Link").fill(link)
+            watched.faults.clear()
+            page.keyboard.press("Enter")
+            expect(page.get_by_role("alert")).to_have_text("This link has been used or has expired.")
+            watched.faults.clear()  # Chromium reports the answer's status, 403
+
+
 def test_the_token_opens_the_dashboard(browser: Browser, tmp_path: Path) -> None:
     settings = {"BADGE_DASHBOARD": "token", "BADGE_DASHBOARD_TOKEN": TOKEN}
     with running_service(tmp_path, **settings) as service:
         service.flask_badge("report", WEB, "succeeded")
-        with watched_page(browser, service) as watched:
+        with watched_page(browser, service, is_logged_in=False) as watched:
             page = watched.page
             page.goto("/dashboard")
             assert Axe().run(page).violations_count == 0
@@ -152,7 +176,10 @@ def test_the_token_opens_the_dashboard(browser: Browser, tmp_path: Path) -> None
 
 def test_a_choice_after_the_session_s_end_is_restored_after_the_login(browser: Browser, tmp_path: Path) -> None:
     settings = {"BADGE_DASHBOARD": "token", "BADGE_DASHBOARD_TOKEN": TOKEN}
-    with running_service(tmp_path, **settings) as service, watched_page(browser, service) as watched:
+    with (
+        running_service(tmp_path, **settings) as service,
+        watched_page(browser, service, is_logged_in=False) as watched,
+    ):
         page = watched.page
         page.goto(f"/dashboard/{WEB}?dialog=open")
         page.get_by_label("Token").fill(TOKEN)

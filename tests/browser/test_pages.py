@@ -25,7 +25,7 @@ from badge.catalogue.store import Catalogue
 from badge.model import BackupStatus, Badge, Theme
 from badge.web.page import inline_image
 from badge.web.snippets import Snippet, Syntax, snippet
-from tests.browser.watched import Watched, watched_page
+from tests.browser.watched import Watched, context_of, watched_page
 from tests.servers import Service, running_service
 from tests.web.test_snippets import SUBJECTS, read_by_node
 
@@ -179,7 +179,7 @@ def test_nothing_shifts_while_badges_load(browser: Browser, service: Service, wi
         time.sleep(0.1)  # noqa: TID251 - the slowness under test
         route.continue_()
 
-    page = browser.new_page(base_url=service.url, viewport={"width": width, "height": 800})
+    page = context_of(browser, service, viewport={"width": width, "height": 800}).new_page()
     page.route("**/badge/**", late)
     for path in ("/dashboard", f"/dashboard/{WEB}"):
         page.goto(path)
@@ -191,7 +191,7 @@ def test_nothing_shifts_while_badges_load(browser: Browser, service: Service, wi
 @pytest.mark.parametrize("width", [360, 700, 1100])
 def test_the_widest_badge_fits_into_the_list(browser: Browser, service: Service, width: int) -> None:
     widest = svg.draw(Badge(label="backup", message="in progress · as of 23h ago", colour="#2b7a2b"))
-    page = browser.new_page(base_url=service.url, viewport={"width": width, "height": 800})
+    page = context_of(browser, service, viewport={"width": width, "height": 800}).new_page()
     page.goto("/dashboard")
     image = page.locator(".subjects img").first
     image.evaluate("(image, source) => { image.src = source; }", inline_image("image/svg+xml", widest))
@@ -254,7 +254,7 @@ def test_the_history_s_bars_have_enough_contrast(browser: Browser, service: Serv
 
 
 def test_printed_pages_show_the_list_without_controls(browser: Browser, service: Service) -> None:
-    page = browser.new_page(base_url=service.url)
+    page = context_of(browser, service).new_page()
     page.emulate_media(media="print")
     for path in ("/dashboard", f"/dashboard/{WEB}"):
         page.goto(path)

@@ -36,11 +36,22 @@ class Watched:
         self.page.get_by_role("dialog").wait_for()
 
 
+def context_of(browser: Browser, service: Service, *, is_logged_in: bool = True, **options: Any) -> BrowserContext:
+    """Return a fresh profile, logged in to the dashboard by a link."""
+    context = browser.new_context(base_url=service.url, **options)
+    if is_logged_in:
+        name, value = service.cookie()
+        # The address's scheme says only whether a cookie may be `Secure`.
+        url = service.url.replace("http:", "https:") if name.startswith("__Host-") else service.url
+        context.add_cookies([{"name": name, "value": value, "url": url, "secure": url != service.url}])
+    return context
+
+
 @contextlib.contextmanager
-def watched_page(browser: Browser, service: Service, **options: Any) -> Iterator[Watched]:
+def watched_page(browser: Browser, service: Service, *, is_logged_in: bool = True, **options: Any) -> Iterator[Watched]:
     """Open a watched page and close it afterwards; fail if it recorded any faults."""
     permissions = ["clipboard-read", "clipboard-write"]
-    context = browser.new_context(base_url=service.url, permissions=permissions, **options)
+    context = context_of(browser, service, is_logged_in=is_logged_in, permissions=permissions, **options)
     context.set_default_timeout(10_000)
     watched = Watched(context, service)
     yield watched

@@ -22,7 +22,7 @@ from badge.catalogue.migration import migrate
 from badge.cli import badge
 from badge.model import BackupStatus, Subject
 from badge.web.badges.private_tokens import PrivateTokens
-from tests.servers import BIN, PROJECT, Service, flask_badge, running_service
+from tests.servers import BIN, PROJECT, Service, flask_badge, log_in, running_service
 from tests.store import Store
 
 WEB = "GitHub/acme/Repository/web"
@@ -361,7 +361,25 @@ def test_a_badge_is_unknown_at_once_when_its_subject_is_deleted(service: Service
     service.flask_badge("delete", "acme/wbe", "--yes")
     shown = service.get("/badge/acme/wbe.txt?v=2")
     assert (shown.status_code, shown.text) == (404, "unknown\n")
-    assert "acme/Repository/wbe" not in service.get("/dashboard").text
+    assert "acme/Repository/wbe" not in service.get_logged_in("/dashboard").text
+
+
+def test_a_login_link_is_printed_with_the_service_s_address_and_logs_in(service: Service) -> None:
+    settings = {"BADGE_DATA_DIR": str(service.data_dir), "BADGE_BIND": service.url.removeprefix("http://")}
+    done = flask_badge("login-link", **settings)
+    link = done.stdout.strip()
+    assert link.startswith(f"{service.url}/login?link=")
+    assert done.stderr == "Open it within 10 minutes; it works once.\n"
+    assert log_in(service.url, link.removeprefix(service.url))
+
+
+def test_a_login_link_needs_no_catalogue_but_an_address_and_a_dashboard_with_logins(tmp_path: Path) -> None:
+    upstream = {"BADGE_DATA_DIR": str(tmp_path), "BADGE_UPSTREAM_URL": "http://127.0.0.1:9"}
+    by_socket = flask_badge("login-link", BADGE_BIND="unix:/run/badge.sock", **upstream)
+    assert by_socket.stdout.startswith("/login?link=")
+    assert "BADGE_PUBLIC_URL" in by_socket.stderr
+    refused = flask_badge("login-link", BADGE_DASHBOARD="off", **upstream)
+    assert (refused.returncode, "if BADGE_DASHBOARD is off" in refused.stderr) == (2, True)
 
 
 def test_the_settings_are_shown_without_secrets(tmp_path: Path) -> None:

@@ -74,8 +74,8 @@ def test_the_ten_line_upstream_feeds_a_service(tmp_path: Path) -> None:
         assert eventually(lambda: is_listening(port), 20)
         with running_service(tmp_path, BADGE_UPSTREAM_URL=f"http://127.0.0.1:{port}") as service:
             found = [service.get(f"/badge/acme/{name}.txt") for name in ("web", "api", "none")]
-            dashboard = service.get("/dashboard")
-            details = service.get("/dashboard?subject=acme/api")
+            dashboard = service.get_logged_in("/dashboard")
+            details = service.get_logged_in("/dashboard?subject=acme/api")
         assert [answer.text for answer in found[:2]] == ["succeeded\n", "failed\n"]
         assert found[2].status_code == 404
         assert dashboard.status_code == 200

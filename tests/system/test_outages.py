@@ -273,16 +273,6 @@ def test_counts_are_exact_over_all_workers_and_last_until_the_service_ends(tmp_p
         assert rig.service.counted("badge_requests_total") == 0
 
 
-def test_metrics_are_for_this_machine_or_a_token(tmp_path: Path) -> None:
-    with rig_with(tmp_path, BADGE_METRICS_TOKEN="open-sesame") as rig:
-        rig.service.get("/badge/acme/web")
-        proxied = {"X-Forwarded-For": "203.0.113.7"}
-        assert rig.service.get("/metrics", headers=proxied).status_code == 401
-        assert rig.service.get("/metrics", headers={**proxied, "Authorization": "Bearer x"}).status_code == 401
-        allowed = rig.service.get("/metrics", headers={**proxied, "Authorization": "Bearer open-sesame"})
-        assert (allowed.status_code, b"badge_requests_total" in allowed.content) == (200, True)
-
-
 TRUE_OF_WEB = Resolution(
     report=Report(status=BackupStatus(status_for("web")), observed_at=START),
     origin=Origin.UPSTREAM,

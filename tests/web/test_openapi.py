@@ -46,7 +46,19 @@ DESCRIPTION: dict[str, Any] = yaml.safe_load(OPENAPI_FILE.read_text())
 METHODS = ("get", "post")
 
 # HTML pages and the files that they load.
-UNDESCRIBED = {"/", "/badges", "/dashboard", "/dashboard/", "/dashboard/*", "/static/*", "/doctor", "/docs", "/docs/*"}
+UNDESCRIBED = {
+    "/",
+    "/badges",
+    "/dashboard",
+    "/dashboard/",
+    "/dashboard/*",
+    "/static/*",
+    "/doctor",
+    "/docs",
+    "/docs/*",
+    "/login",
+    "/logout",
+}
 
 
 class Api:

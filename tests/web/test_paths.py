@@ -48,7 +48,10 @@ TEMPLATES = sorted((Path(__file__).parents[2] / "badge" / "web" / "templates").g
 
 
 def client_under_prefix(dashboard: Dashboard) -> FlaskClient:
-    return build_app(replace(dashboard.parts, paths=UNDER)).test_client()
+    client = build_app(replace(dashboard.parts, paths=UNDER)).test_client()
+    if dashboard.parts.settings.dashboard == "link":
+        dashboard.log_in(client, dashboard.login_link())
+    return client
 
 
 @pytest.fixture
@@ -121,6 +124,7 @@ def test_the_first_words_name_addresses_under_the_prefix() -> None:
     words = first_words(load({"BADGE_UPSTREAM_URL": "https://backup.example"}), UNDER)
     assert f"{PREFIX}/dashboard\n" in words
     assert f"{PREFIX}/badge/GitHub/" in words
+    assert f"{PREFIX}/login?link=secret\n" in first_words(load({}), UNDER, "secret")
 
 
 @pytest.mark.parametrize("template", TEMPLATES, ids=lambda template: template.name)

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from badge.ports import Events
+from badge.ports import Clock, Events
 from badge.settings import Settings
-from badge.web.login.access import Access, LocalAccess, LogIn, NoAccess, OpenAccess, SessionAccess
+from badge.web.login.access import Access, LogIn, NoAccess, OpenAccess
 from badge.web.paths import Paths
+
+if TYPE_CHECKING:
+    from badge.catalogue.database import Database
+    from badge.web.login.form import FormLogIn
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,31 +24,43 @@ class DashboardAuthentication:
     """None if nobody needs to log in, or nobody can."""
 
 
-def dashboard_authentication(settings: Settings, events: Events, paths: Paths) -> DashboardAuthentication:
-    """Return the dashboard authentication for these settings; makes no connections."""
+def dashboard_authentication(
+    settings: Settings, database: Database | None, clock: Clock, events: Events, paths: Paths
+) -> DashboardAuthentication:
+    """Return the dashboard authentication for these settings; makes no connections.
+
+    The database is required if users have to log in.
+    """
     match settings.dashboard:
-        case "local":
-            return DashboardAuthentication(LocalAccess(paths))
         case "open":
             return DashboardAuthentication(OpenAccess())
         case "off":
             return DashboardAuthentication(NoAccess())
-        case "token":
-            return _by_token(settings, events, paths)
-        case "oidc":
-            return _by_provider(settings, events, paths)
+        case _:
+            assert database is not None
+            form = _form(settings, database, clock, events, paths)
+            log_in = _by_provider(settings, form) if settings.dashboard == "oidc" else form
+            return DashboardAuthentication(form.access, log_in)
 
 
-def _by_token(settings: Settings, events: Events, paths: Paths) -> DashboardAuthentication:
-    from badge.web.login.form import SharedTokenLogIn  # noqa: PLC0415 - 1.6 MB that the other ways don't need
+def _form(settings: Settings, database: Database, clock: Clock, events: Events, paths: Paths) -> FormLogIn:
+    from badge.catalogue.logins import Logins, LoginThrottle  # noqa: PLC0415 - 12 MB that `open` and `off` don't need
+    from badge.web.login.form import FormLogIn  # noqa: PLC0415
+    from badge.web.login.sessions import SessionAccess  # noqa: PLC0415
 
-    assert settings.dashboard_token is not None
-    token = settings.dashboard_token.get_secret_value().strip()
-    access = SessionAccess(token, paths)
-    return DashboardAuthentication(access, SharedTokenLogIn(access, token, events))
+    token = settings.dashboard_token.get_secret_value().strip() if settings.dashboard_token else None
+    credentials = {
+        "link": "",
+        "token": token or "",
+        "oidc": f"{settings.oidc_issuer} {settings.oidc_client_id} {settings.oidc_allow}",
+    }
+    credential = f"{settings.dashboard} {credentials[settings.dashboard]}"
+    access = SessionAccess(Logins(database, clock), credential, settings.session_lifetime, paths)
+    throttle = LoginThrottle(database, clock, settings.login_failures)
+    return FormLogIn(access, throttle, events, token if settings.dashboard == "token" else None, settings.dashboard)
 
 
-def _by_provider(settings: Settings, events: Events, paths: Paths) -> DashboardAuthentication:
+def _by_provider(settings: Settings, by_link: FormLogIn) -> LogIn:
     from badge.web.login.oidc import OidcLogIn, Provider  # noqa: PLC0415 - costs 16 MB and 0.1 s
 
     issuer, client_id, allowed = settings.oidc_issuer, settings.oidc_client_id, settings.oidc_allow
@@ -53,5 +70,4 @@ def _by_provider(settings: Settings, events: Events, paths: Paths) -> DashboardA
     assert settings.public_url is not None
     secret = settings.oidc_client_secret
     provider = Provider(issuer, client_id, secret.get_secret_value() if secret else None, allowed.split(","))
-    access = SessionAccess(f"{issuer} {client_id} {allowed}", paths)
-    return DashboardAuthentication(access, OidcLogIn(access, provider, settings.public_url, events))
+    return OidcLogIn(by_link, provider, settings.public_url, by_link.events)

@@ -1,76 +1,149 @@
-"""Login to the dashboard with a shared token; logout and form protection for every way to log in."""
+"""The login form, for links and for the shared token; logout and form protection for every way to log in."""
 
 from __future__ import annotations
 
 import hmac
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
-from flask import Blueprint, current_app, redirect, request, session
+from flask import Blueprint, current_app, request
 from flask_wtf.csrf import generate_csrf, validate_csrf
 from werkzeug.wrappers import Response as AnyResponse
 from wtforms import ValidationError
 
+from badge.catalogue.faults import failure
+from badge.catalogue.logins import LoginsUnavailable, LoginThrottle
 from badge.events import LogInEnd, LogInTried
 from badge.ports import Events
-from badge.web.login.access import SessionAccess
-from badge.web.page import message, show
-from badge.web.paths import DASHBOARD
+from badge.web.login.client import client_address
+from badge.web.login.link import LINK, secret_in
+from badge.web.login.sessions import Cookies, NoSigningKey, SessionAccess
+from badge.web.page import length, message, see_other, show
+from badge.web.paths import DASHBOARD, LOGIN
 
 NEXT = "next"
+LOGOUT = "/logout"
+NO_LOGIN = "Login is temporarily unavailable"
 
 
 @dataclass(frozen=True, slots=True)
-class SharedTokenLogIn:
-    """Logs in those who know the token."""
+class FormLogIn:
+    """Logs in those who have a login link or, if there is one, know the shared token."""
 
     access: SessionAccess
-    token: str
+    throttle: LoginThrottle
     events: Events
+    token: str | None = None
+    way: str = "link"
+    """What the form offers to those without a link: `token`, `oidc`, or `link` for nothing."""
 
     def add_routes(self, pages: Blueprint) -> None:
         """Add /login and /logout."""
-        offer_log_out(pages, self.access)
-        pages.add_url_rule("/login", "login", self.form)
-        pages.add_url_rule("/login", "log_in", self.log_in, methods=["POST"])
-        pages.add_url_rule("/logout", "log_out", self.log_out, methods=["POST"])
+        self.add_login(pages)
+        pages.add_url_rule(LOGOUT, "log_out", self.log_out, methods=["POST"])
+
+    def add_login(self, pages: Blueprint) -> None:
+        """Add /login alone."""
+        _prepare_pages(pages, self.access, self.events)
+        pages.add_url_rule(LOGIN, "login", self.form)
+        pages.add_url_rule(LOGIN, "log_in", self.log_in, methods=["POST"])
 
     def form(self) -> AnyResponse:
-        """Show the login form, or redirect those who are already logged in."""
+        """Show the login form, or redirect those who are already logged in.
+
+        A link is not used up here but by its form's button, because messengers and mail filters open links too.
+        """
+        self.access.require_key()
         if self.access.viewer() is not None:
-            return redirect(self.access.paths.to(wanted_page(request.args)), 303)
-        return show("login.html", way="token", next=wanted_page(request.args), fault="")
+            return see_other(self.access.paths.to(wanted_page(request.args)))
+        return self._page(secret_in(request.args.get(LINK, "")))
 
     def log_in(self) -> AnyResponse:
-        """Check the token. A form from an old tab, without this session's CSRF token, is fine if already logged in."""
+        """Check the link or the token.
+
+        A form from an old tab, without this session's CSRF token, is fine if already logged in.
+        """
+        self.access.require_key()
+        wanted = self.access.paths.to(wanted_page(request.form))
         if self.access.viewer() is not None:
-            return redirect(self.access.paths.to(wanted_page(request.form)), 303)
+            return see_other(wanted)
         if (refused := forged_form()) is not None:
-            self.events.emit(LogInTried(LogInEnd.FORGED))
+            self._emit(LogInEnd.FORGED)
             return refused
-        wanted = wanted_page(request.form)
-        if not hmac.compare_digest(request.form.get("token", "").strip().encode(), self.token.encode()):
-            self.events.emit(LogInTried(LogInEnd.REFUSED))
-            return show("login.html", 403, way="token", next=wanted, fault="This token is wrong.")
-        self.events.emit(LogInTried(LogInEnd.ADMITTED))
-        self.access.admit()
-        return redirect(self.access.paths.to(wanted), 303)
+        link = secret_in(request.form.get(LINK, ""))
+        # Before the throttle, so that nobody can lock out an operator who makes a link. Links can't be guessed.
+        if not (link and self.access.admit_by_link(link)):
+            address = client_address(request.environ)
+            if (wait := self.throttle.begin(address)) is not None:
+                self._emit(LogInEnd.THROTTLED)
+                return _too_many_failures(wait)
+            if link or not self._is_token(request.form.get("token", "")):
+                self._emit(LogInEnd.REFUSED)
+                fault = "This link has been used or has expired." if link else "This token is wrong."
+                return self._page("", 403, fault)
+            self.throttle.succeeded(address)
+            self.access.admit()
+        self._emit(LogInEnd.ADMITTED)
+        return see_other(wanted)
 
     def log_out(self) -> AnyResponse:
         """End the session, if there is one."""
-        if self.access.viewer() is None:
-            return redirect(self.access.paths.to("/login"), 303)
-        if (refused := forged_form()) is not None:
-            return refused
-        session.clear()
-        return redirect(self.access.paths.to("/login"), 303)
+        return end_session(self.access, self.events) or see_other(self.access.paths.to(LOGIN))
+
+    def _is_token(self, given: str) -> bool:
+        return self.token is not None and hmac.compare_digest(given.strip().encode(), self.token.encode())
+
+    def _page(self, link: str, status: int = 200, fault: str = "") -> AnyResponse:
+        way = "link" if link else self.way
+        return show("login.html", status, way=way, link=link, next=wanted_page(request.values), fault=fault)
+
+    def _emit(self, end: LogInEnd) -> None:
+        self.events.emit(LogInTried(end))
 
 
-def offer_log_out(pages: Blueprint, access: SessionAccess) -> None:
-    """Make templates show a logout button to those who are logged in, and put a CSRF token into forms."""
-    pages.context_processor(lambda: {"can_log_out": access.viewer() is not None, "csrf_token": generate_csrf})
+def _prepare_pages(pages: Blueprint, access: SessionAccess, events: Events) -> None:
+    """Show a logout button to those who are logged in, put CSRF tokens into forms, and explain an unusable database."""
+
+    def unavailable(error: LoginsUnavailable) -> AnyResponse:
+        events.emit(failure("login", error.cause))
+        return message(503, NO_LOGIN, "The service's database does not answer. Try again.")
+
+    def no_key(_: NoSigningKey) -> AnyResponse:
+        text = "The service's data folder can't be read or written. `badge check-config` on the server says more."
+        return message(503, NO_LOGIN, text)
+
+    pages.context_processor(lambda: {"can_log_out": access.can_log_out, "csrf_token": generate_csrf})
+    pages.register_error_handler(LoginsUnavailable, unavailable)
+    pages.register_error_handler(NoSigningKey, no_key)
+
+
+def end_session(access: SessionAccess, events: Events) -> AnyResponse | None:
+    """End the session; returns the response if there was none, or if that was refused or failed."""
+    if not access.has_cookie:
+        return see_other(access.paths.to(LOGIN))
+    if (refused := forged_form()) is not None:
+        return refused
+    try:
+        access.end()
+    except LoginsUnavailable as error:
+        events.emit(failure("logout", error.cause))
+        text = (
+            "The service's database does not answer, so the session could not be ended on the server. It ends by "
+            "itself when its time is over."
+        )
+        return message(503, "Logged out in this browser only", text)
+    return None
+
+
+def _too_many_failures(wait: timedelta) -> AnyResponse:
+    text = f"Try again in {length(wait)}. A login link made on the server, with `badge login-link`, works at once."
+    page = message(429, "Too many failed logins", text)
+    page.headers["Retry-After"] = str(max(1, math.ceil(wait.total_seconds())))
+    return page
 
 
 def wanted_page(given: Mapping[str, Any]) -> str:
@@ -84,8 +157,10 @@ def forged_form() -> AnyResponse | None:
     try:
         validate_csrf(request.form.get("csrf_token"))
     except ValidationError:
-        if current_app.config["SESSION_COOKIE_NAME"] not in request.cookies:
-            return _no_cookie(is_secure=current_app.config["SESSION_COOKIE_SECURE"])
+        cookies = current_app.session_interface
+        assert isinstance(cookies, Cookies)
+        if cookies.get_cookie_name(current_app) not in request.cookies:
+            return _no_cookie(is_secure=cookies.get_cookie_secure(current_app))
         return message(400, "This form has expired", "Go back, reload the page and submit the form again.")
     return None
 

@@ -8,16 +8,16 @@ from typing import Any
 
 from authlib.integrations.base_client import OAuthError
 from authlib.integrations.flask_client import OAuth
-from flask import Blueprint, redirect, request, session
+from flask import Blueprint, request, session
 from joserfc.errors import JoseError
 from requests import RequestException
 from werkzeug.wrappers import Response as AnyResponse
 
 from badge.events import LogInEnd, LogInTried
 from badge.ports import Events
-from badge.web.login.access import SessionAccess
-from badge.web.login.form import NEXT, forged_form, offer_log_out, wanted_page
-from badge.web.page import message, show
+from badge.web.login.form import LOGOUT, NEXT, FormLogIn, end_session, wanted_page
+from badge.web.page import message, see_other, show
+from badge.web.paths import LOGIN
 
 CALLBACK = "/login/callback"
 PROVIDER_PATIENCE_SECONDS = 5
@@ -49,10 +49,14 @@ class Provider:
 
 
 class OidcLogIn:
-    """Logs in users of the provider whom the operator allows, by the authorisation code flow with PKCE."""
+    """Logs in users of the provider whom the operator allows, by the authorisation code flow with PKCE.
 
-    def __init__(self, access: SessionAccess, provider: Provider, public_url: str, events: Events) -> None:
-        self.access = access
+    Operators can log in with a link too, even if the provider is down.
+    """
+
+    def __init__(self, by_link: FormLogIn, provider: Provider, public_url: str, events: Events) -> None:
+        self.by_link = by_link
+        self.access = by_link.access
         self.provider = provider
         self.public_url = public_url
         self.events = events
@@ -72,21 +76,15 @@ class OidcLogIn:
 
     def add_routes(self, pages: Blueprint) -> None:
         """Add /login, /login/start, the callback and /logout."""
-        offer_log_out(pages, self.access)
+        self.by_link.add_login(pages)
         pages.record_once(lambda state: self._oauth.init_app(state.app))
-        pages.add_url_rule("/login", "login", self.form)
-        pages.add_url_rule("/login/start", "log_in", self.start)
+        pages.add_url_rule("/login/start", "start", self.start)
         pages.add_url_rule(CALLBACK, "callback", self.callback)
-        pages.add_url_rule("/logout", "log_out", self.log_out, methods=["POST"])
-
-    def form(self) -> AnyResponse:
-        """Show the link to the provider, or redirect those who are already logged in."""
-        if self.access.viewer() is not None:
-            return redirect(self.access.paths.to(wanted_page(request.args)), 303)
-        return show("login.html", way="oidc", next=wanted_page(request.args), fault="")
+        pages.add_url_rule(LOGOUT, "log_out", self.log_out, methods=["POST"])
 
     def start(self) -> AnyResponse:
         """Redirect to the provider."""
+        self.access.require_key()
         session.clear()  # drops the state of abandoned logins
         session[NEXT] = wanted_page(request.args)
         try:
@@ -105,7 +103,7 @@ class OidcLogIn:
                 claims = {**claims, **self._client.userinfo(token=token)}
         except (OAuthError, JoseError):
             self._emit(LogInEnd.FORGED)
-            again = f"Start again at {self.access.paths.to('/login')}."
+            again = f"Start again at {self.access.paths.to(LOGIN)}."
             return message(403, "You are not logged in", f"The provider did not confirm your login. {again}")
         except _PROVIDER_FAULTS:
             return self._no_provider()
@@ -113,24 +111,21 @@ class OidcLogIn:
             session.clear()
             self._emit(LogInEnd.REFUSED)
             return message(403, "You may not see this dashboard", "Your e-mail address is not on the operator's list.")
-        self._emit(LogInEnd.ADMITTED)
         self.access.admit()
-        return redirect(self.access.paths.to(wanted), 303)
+        self._emit(LogInEnd.ADMITTED)
+        return see_other(self.access.paths.to(wanted))
 
     def log_out(self) -> AnyResponse:
         """End the session here, if there is one, and offer to end the provider's session too."""
-        if self.access.viewer() is None:
-            return redirect(self.access.paths.to("/login"), 303)
-        if (refused := forged_form()) is not None:
-            return refused
-        session.clear()
+        if (response := end_session(self.access, self.events)) is not None:
+            return response
         try:
-            after = self.public_url + self.access.paths.to("/login")
+            after = self.public_url + self.access.paths.to(LOGIN)
             logged_out = self._client.create_logout_url(
                 post_logout_redirect_uri=after, client_id=self.provider.client_id
             )
         except (OAuthError, *_PROVIDER_FAULTS):
-            return redirect(self.access.paths.to("/login"), 303)
+            return see_other(self.access.paths.to(LOGIN))
         return show("logged_out.html", provider_log_out=logged_out["url"])
 
     def _no_provider(self) -> AnyResponse:

@@ -1,23 +1,149 @@
-"""Session settings: logins are stored in a signed cookie."""
+"""Sessions of those who have logged in: an ID in a signed cookie, valid as long as the database has it."""
 
 from __future__ import annotations
 
-from flask import Flask
+import contextlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from urllib.parse import urlencode
 
+from flask import Flask, Request, current_app, g, request, session
+from flask.sessions import SecureCookieSession, SecureCookieSessionInterface
+from itsdangerous import URLSafeTimedSerializer
+from werkzeug.wrappers import Response as AnyResponse
+
+from badge.catalogue.logins import Logins, LoginsUnavailable
 from badge.settings import Settings
+from badge.web.login.access import Viewer
+from badge.web.loopback import is_loopback_host
+from badge.web.page import see_other
+from badge.web.paths import LOGIN, Paths
+from badge.web.raw_path import raw_path
 from badge.web.signing_key import signing_key
+
+SESSION_ID = "session-id"
+
+
+class NoSigningKey(Exception):
+    """The key that signs cookies can be neither read nor made."""
+
+
+@dataclass(frozen=True, slots=True)
+class SessionAccess:
+    """Access for those who have logged in. Methods raise `LoginsUnavailable` if the database can't be used."""
+
+    logins: Logins
+    credential: str
+    """What logins are checked against; changing it ends all sessions."""
+    lifetime: timedelta
+    paths: Paths
+
+    def viewer(self) -> Viewer | None:
+        """Admit open sessions."""
+        if "is_logged_in" not in g:
+            session_id = session.get(SESSION_ID)
+            g.is_logged_in = session_id is not None and self.logins.has_session(session_id, self.credential)
+        return Viewer() if g.is_logged_in else None
+
+    @property
+    def has_cookie(self) -> bool:
+        """Whether the browser has a session's cookie; the session itself may be over."""
+        return SESSION_ID in session
+
+    @property
+    def can_log_out(self) -> bool:
+        """Whether to show a logout button, on pages that work without a login too."""
+        try:
+            return self.viewer() is not None
+        except LoginsUnavailable:
+            return False
+
+    @staticmethod
+    def require_key() -> None:
+        """Raise `NoSigningKey` if no cookie can be set."""
+        assert isinstance(current_app.session_interface, Cookies)
+        current_app.session_interface.load_key(current_app)
+
+    def refusal(self) -> AnyResponse:
+        """Redirect to the login page, which returns to the requested page."""
+        query = request.query_string.decode("latin-1")
+        wanted = raw_path(request.environ) + (f"?{query}" if query else "")
+        return see_other(self.paths.to(f"{LOGIN}?{urlencode({'next': wanted})}"))
+
+    def admit(self) -> None:
+        """Start a new session for this browser."""
+        self._set_cookie(self.logins.open_session(self.credential, self.lifetime))
+
+    def admit_by_link(self, link: str) -> bool:
+        """Use up a login link and start a new session for this browser; whether the link was valid."""
+        session_id = self.logins.open_session_by_link(link, self.credential, self.lifetime)
+        if session_id is not None:
+            self._set_cookie(session_id)
+        return session_id is not None
+
+    def end(self) -> None:
+        """End the session; the cookie goes, and its copies are worthless."""
+        session_id = session.get(SESSION_ID)
+        session.clear()
+        g.is_logged_in = False
+        if session_id is not None:
+            self.logins.end_session(session_id, self.credential)
+
+    @staticmethod
+    def _set_cookie(session_id: str) -> None:
+        session.clear()
+        session.permanent = True
+        session[SESSION_ID] = session_id
+        g.is_logged_in = True
+
+
+class Cookies(SecureCookieSessionInterface):
+    """Session cookies: `Secure`, unless the service is used over plain HTTP.
+
+    The signing key is read or made when it is first needed, so that badges work where it can't be.
+    """
+
+    def __init__(self, key: Callable[[], str]) -> None:
+        self._key = key
+
+    def load_key(self, app: Flask) -> None:
+        """Make sure that there is a signing key; raises `NoSigningKey`."""
+        if app.secret_key is None:
+            try:
+                app.secret_key = self._key()
+            except OSError as error:
+                raise NoSigningKey from error
+
+    def get_signing_serializer(self, app: Flask) -> URLSafeTimedSerializer | None:
+        """Without a key, no session is open."""
+        with contextlib.suppress(NoSigningKey):
+            self.load_key(app)
+        return super().get_signing_serializer(app)
+
+    def open_session(self, app: Flask, request: Request) -> SecureCookieSession | None:
+        """Without a cookie, such as for badges, nothing has to be verified."""
+        has_cookie = self.get_cookie_name(app) in request.cookies
+        return super().open_session(app, request) if has_cookie else self.session_class()
+
+    def get_cookie_secure(self, app: Flask) -> bool:
+        """Without a public URL, decide by the address in the browser: Safari rejects `Secure` on http://127.0.0.1."""
+        configured = app.config["SESSION_COOKIE_SECURE"]
+        return not is_loopback_host(request.host) if configured is None else bool(configured)
+
+    def get_cookie_name(self, app: Flask) -> str:
+        """With this prefix, browsers refuse the cookie from a sibling domain (RFC 6265bis, section 4.1.3.2).
+
+        It also requires the path "/", which is Flask's default; so this is the one path without the prefix of `Paths`.
+        """
+        return "__Host-badge" if self.get_cookie_secure(app) else "badge"
 
 
 def use_sessions(site: Flask, settings: Settings) -> None:
-    """Enable sessions. Only logins set a cookie; badges never do."""
-    site.secret_key = signing_key(settings)
-    # Browsers send secure cookies over https, and over http to their own machine.
-    is_secure = not (settings.public_url or "").startswith("http://")
+    """Enable sessions. Only the pages to log in set a cookie; badges never do."""
+    site.session_interface = Cookies(lambda: signing_key(settings))
     site.config.update(
-        # With this prefix, browsers refuse the cookie from a sibling domain (RFC 6265bis, section 4.1.3.2). It also
-        # requires the path "/", which is Flask's default; so this is the one path without the prefix of `Paths`.
-        SESSION_COOKIE_NAME="__Host-badge" if is_secure else "badge",
-        SESSION_COOKIE_SECURE=is_secure,
+        SESSION_COOKIE_SECURE=settings.public_url.startswith("https://") if settings.public_url else None,
         SESSION_COOKIE_HTTPONLY=True,
         # Not Strict, because an OpenID Connect provider returns by a navigation from another site.
         SESSION_COOKIE_SAMESITE="Lax",

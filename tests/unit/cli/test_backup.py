@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -60,3 +62,13 @@ def test_a_backup_is_restored_and_says_what_it_held(tmp_path: Path) -> None:
     assert restored.exit_code == 0
     assert ": 1 subject with 1 run.\nThe former catalogue is now" in restored.output
     assert run(tmp_path, "restore", "--new-cache-identity").output.startswith("Cached statuses are no longer used.")
+
+
+@pytest.mark.parametrize("arguments", [["restore", "{backup}"], ["restore", "--new-cache-identity"]])
+def test_a_restore_ends_sessions_because_some_may_have_ended_since(tmp_path: Path, arguments: list[str]) -> None:
+    backup = str(tmp_path / "backup")
+    run(tmp_path, "login-link")
+    run(tmp_path, "backup", backup)
+    assert run(tmp_path, *[argument.format(backup=backup) for argument in arguments]).exit_code == 0
+    with contextlib.closing(sqlite3.connect(tmp_path / "data" / "catalogue.sqlite3")) as database:
+        assert database.execute("SELECT count(*) FROM logins").fetchone() == (0,)

@@ -26,7 +26,6 @@ from badge.model import BackupStatus, Reason, Style, Subject, Theme, Visibility
 from badge.settings import load
 from badge.subject_pattern import PathPattern, Selection
 from badge.web.badges.request import read_badge_request
-from badge.web.local_only import is_local
 from badge.web.pages.choices import LOOKS, NO_ADDRESS, SCALE, Choices
 from badge.web.pages.history import LINE_AT as HISTORY_LINE
 from badge.web.terminal import program
@@ -407,24 +406,6 @@ def test_every_page_has_a_strict_policy_and_no_inline_code(dashboard: Dashboard,
     assert not page.select("[style], style, [onclick], script:not([src])")
 
 
-@pytest.mark.parametrize("path", ["/dashboard", "/dashboard/acme/web"])
-@pytest.mark.parametrize(
-    "headers",
-    [
-        {"Host": "badges.example.org"},
-        {"X_Forwarded_For": "127.0.0.1"},
-        {"Forwarded": "for=127.0.0.1"},
-        {"X_Real_IP": "127.0.0.1"},
-        {"Via": "1.1 proxy"},
-    ],
-)
-def test_the_dashboard_refuses_other_machines(dashboard: Dashboard, path: str, headers: dict[str, str]) -> None:
-    dashboard.tell(Subject.legacy("acme", "web"))
-    answer = dashboard.get(path, **headers)
-    assert answer.status_code == 403
-    assert "acme" not in answer.text
-
-
 AS_BROWSERS = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8"
 
 
@@ -483,33 +464,8 @@ def test_an_invalid_repository_stays_in_the_form_with_an_error(site: Site) -> No
 
 
 def test_a_lost_catalogue_is_reported(tmp_path: Path) -> None:
-    settings = load({"BADGE_DATA_DIR": str(tmp_path / "none")})
+    settings = load({"BADGE_DATA_DIR": str(tmp_path / "none"), "BADGE_DASHBOARD": "open"})
     with closing(build_parts(settings, cache=OneProcess(ManualClock()))) as parts:
         answer = build_app(parts).test_client().get("/dashboard")
     assert answer.status_code == 503
-    assert "catalogue did not answer" in answer.text
-
-
-ENVIRONMENTS = [
-    ({}, True),
-    ({"HTTP_HOST": "localhost:8000"}, True),
-    ({"HTTP_HOST": "[::1]:8000", "REMOTE_ADDR": "::1"}, True),
-    ({"HTTP_HOST": "127.1.2.3"}, True),
-    ({"REMOTE_ADDR": "10.0.0.1"}, False),
-    ({"REMOTE_ADDR": ""}, False),
-    ({"HTTP_HOST": ""}, False),
-    ({"HTTP_HOST": "localhost.evil.example"}, False),
-    ({"HTTP_HOST": "evil.example@127.0.0.1"}, False),
-    ({"HTTP_HOST": "127.0.0.1/evil"}, False),
-    ({"HTTP_HOST": "127.0.0.1:port"}, False),
-    ({"HTTP_HOST": "[::1"}, False),
-    ({"HTTP_HOST": "2130706433"}, False),
-    ({"HTTP_X_FORWARDED_HOST": "localhost"}, False),
-    ({"HTTP_CF_CONNECTING_IP": "127.0.0.1"}, False),
-]
-
-
-@pytest.mark.parametrize(("change", "expected"), ENVIRONMENTS)
-def test_local_means_a_loopback_peer_and_host_without_a_proxy(change: dict[str, str], *, expected: bool) -> None:
-    environ = {"REMOTE_ADDR": "127.0.0.1", "HTTP_HOST": "127.0.0.1:8000", **change}
-    assert is_local(environ) is expected
+    assert "did not answer" in answer.text

@@ -1,9 +1,4 @@
-"""Detect requests made on this machine itself.
-
-A loopback peer address is not enough: behind a proxy on the same host every client has one. So the Host
-header must be a loopback name too (otherwise any web page could get in by DNS rebinding), and there must be
-no sign of a proxy.
-"""
+"""Requests from the machine that runs the service."""
 
 from __future__ import annotations
 
@@ -25,16 +20,27 @@ _FORWARDED = (
 _FORWARDED_PREFIXES = ("HTTP_X_FORWARDED", "HTTP_CF_")
 
 
-def is_local(environ: Mapping[str, Any]) -> bool:
-    """Whether a WSGI request was made on this machine, without a proxy."""
+def looks_local(environ: Mapping[str, Any]) -> bool:
+    """Whether a WSGI request seems to be made on this machine, without a proxy.
+
+    Good enough for what is harmless to disclose only: behind a proxy that adds no header and sends a loopback name as
+    Host, as nginx does by default, every request looks like this. The name in Host is checked because of web pages in
+    a browser on this machine, which reach the service by DNS rebinding.
+    """
     return (
         _is_loopback(str(environ.get("REMOTE_ADDR", "")))
-        and _is_loopback_host(str(environ.get("HTTP_HOST", "")))
+        and is_loopback_host(str(environ.get("HTTP_HOST", "")))
         and not any(name in _FORWARDED or name.startswith(_FORWARDED_PREFIXES) for name in environ)
     )
 
 
-def _is_loopback_host(host: str) -> bool:
+def is_loopback_url(url: str) -> bool:
+    """Whether a URL leads to the machine that opens it."""
+    return is_loopback_host(urlsplit(url).netloc)
+
+
+def is_loopback_host(host: str) -> bool:
+    """Whether a host, with or without a port, is a loopback address or `localhost`."""
     try:
         parts = urlsplit(f"//{host}")
         port_is_number = parts.port is None or parts.port > 0

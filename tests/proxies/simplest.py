@@ -1,0 +1,81 @@
+"""nginx, HAProxy and Caddy with the simplest configuration that people write: they add as little as possible."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import requests
+
+from tests import nginx
+from tests.servers import eventually, free_port, needs
+
+HAPROXY = shutil.which("haproxy", path=f"{os.environ['PATH']}:/usr/sbin")
+CADDY = shutil.which("caddy")
+
+_HAPROXY = """
+defaults
+    mode http
+    timeout connect 5s
+    timeout client 30s
+    timeout server 30s
+listen badge
+    bind 127.0.0.1:{port}
+    server service 127.0.0.1:{upstream}
+"""
+
+
+@contextlib.contextmanager
+def simple_nginx(folder: Path, upstream: int) -> Iterator[str]:
+    """Run nginx, which by default sends the upstream's address as Host, and says nothing of the client."""
+    port = free_port()
+    server = f"server {{ listen 127.0.0.1:{port}; location / {{ proxy_pass http://127.0.0.1:{upstream}; }} }}"
+    (folder / "nginx").mkdir()
+    with nginx.running(folder / "nginx", server, port) as running:
+        yield running.url
+
+
+@contextlib.contextmanager
+def simple_haproxy(folder: Path, upstream: int) -> Iterator[str]:
+    """Run HAProxy, which by default adds no header."""
+    needs("HAProxy", is_there=HAPROXY is not None)
+    port = free_port()
+    file = folder / "haproxy.cfg"
+    file.write_text(_HAPROXY.format(port=port, upstream=upstream))
+    with _running(f"http://127.0.0.1:{port}", str(HAPROXY), "-db", "-f", str(file)) as url:
+        yield url
+
+
+@contextlib.contextmanager
+def simple_caddy(folder: Path, upstream: int) -> Iterator[str]:
+    """Run Caddy as a reverse proxy."""
+    needs("Caddy", is_there=CADDY is not None)
+    port = free_port()
+    file = folder / "Caddyfile"
+    file.write_text(f"{{\n admin off\n}}\nhttp://127.0.0.1:{port} {{\n reverse_proxy 127.0.0.1:{upstream}\n}}\n")
+    command = [str(CADDY), "run", "--adapter", "caddyfile", "--config", str(file)]
+    with _running(f"http://127.0.0.1:{port}", *command, HOME=str(folder), XDG_DATA_HOME=str(folder)) as url:
+        yield url
+
+
+@contextlib.contextmanager
+def _running(url: str, *command: str, **environment: str) -> Iterator[str]:
+    quiet, environment = subprocess.DEVNULL, {**os.environ, **environment}
+    process = subprocess.Popen(command, env=environment, stdout=quiet, stderr=quiet)
+    try:
+        assert eventually(lambda: _answers(url), 10), command[0]
+        yield url
+    finally:
+        process.terminate()
+        process.wait(15)
+
+
+def _answers(url: str) -> bool:
+    try:
+        return requests.get(f"{url}/livez", timeout=5).ok
+    except requests.ConnectionError:
+        return False

@@ -1,0 +1,26 @@
+"""Which client address a failed login counts for."""
+
+from __future__ import annotations
+
+import pytest
+
+from badge.web.login.client import client_address
+
+
+@pytest.mark.parametrize(
+    ("peer", "forwarded", "expected"),
+    [
+        ("93.184.216.34", "", "93.184.216.34/32"),
+        ("93.184.216.34", "198.51.100.1", "93.184.216.34/32"),
+        ("127.0.0.1", "198.51.100.1", "198.51.100.1/32"),
+        ("10.0.0.2", "192.0.2.1, 198.51.100.1", "198.51.100.1/32"),
+        ("127.0.0.1", "nonsense", "127.0.0.1/32"),
+        ("127.0.0.1", "", "127.0.0.1/32"),
+        ("2001:4860:1:2:3::4", "", "2001:4860:1:2::/64"),
+        ("", "", "None"),
+    ],
+)
+def test_the_address_is_the_peer_s_or_what_a_proxy_on_a_private_network_reports(
+    peer: str, forwarded: str, expected: str
+) -> None:
+    assert client_address({"REMOTE_ADDR": peer, "HTTP_X_FORWARDED_FOR": forwarded}) == expected
