@@ -5,8 +5,8 @@ from alembic import op
 
 from badge.catalogue.schema import Moment
 
-revision = "0003"
-down_revision = "0007"
+revision = "0005"
+down_revision = "0004"
 branch_labels = None
 depends_on = None
 
