@@ -167,8 +167,7 @@ def _refuse_invalid_terms(every: timedelta, grace: timedelta, slug: str | None) 
     rules = {
         "the interval must be between a minute and 365 days": not SHORTEST <= every <= LONGEST,
         "the grace must be between a minute and 365 days": not SHORTEST <= grace <= LONGEST,
-        f"a slug has 1 to {LONGEST_SLUG} characters of a-z, 0-9, - and _": slug is not None
-        and not _SLUG.fullmatch(slug),
+        f"a slug has up to {LONGEST_SLUG} of a-z, 0-9, - and _": slug is not None and not _SLUG.fullmatch(slug),
     }
     if faults := [fault for fault, is_broken in rules.items() if is_broken]:
         raise ValueError("; ".join(faults) + ".")
