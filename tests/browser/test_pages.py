@@ -49,7 +49,7 @@ PAGES = [
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    # On a busy machine, 50 ms without an answer would count as a lost Redis, and badges would come from a worker's memory.
+    # On a busy machine, 50 ms without an answer would count as a lost Redis; a worker would show what it remembers.
     with running_service(tmp_path_factory.mktemp("service"), BADGE_REDIS_TIMEOUT="300ms") as running:
         running.flask_badge("demo")
         yield running

@@ -22,6 +22,7 @@ from badge.catalogue.migration import migrate
 from badge.cli import badge
 from badge.model import BackupStatus, Subject
 from badge.web.badges.private_tokens import PrivateTokens
+from tests.command_line import run_badge
 from tests.servers import BIN, PROJECT, Service, flask_badge, log_in, running_service
 from tests.store import Store
 
@@ -30,7 +31,9 @@ PICTURE = PROJECT / "tests" / "golden" / "failed.png"
 
 
 def run(folder: Path, *args: str) -> subprocess.CompletedProcess[str]:
-    return flask_badge(*args, BADGE_DATA_DIR=str(folder))
+    """Run `badge …` in this process, which takes a fraction of the time of one of its own."""
+    done = run_badge(*args, BADGE_DATA_DIR=str(folder))
+    return subprocess.CompletedProcess(args, done.exit_code, done.stdout, done.stderr)
 
 
 def catalogue_in(folder: Path) -> str:
