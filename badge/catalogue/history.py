@@ -3,12 +3,14 @@
 Events arrive late, more than once, out of order, and through hosts whose clocks differ. Each accepted event gets the
 subject's next sequence number, and the run with the highest number decides the status:
 
-- An event without times counts as the newest when it arrives, whatever any clock says.
-- An event with times goes below every run that happened later. Two reported starts are compared exactly. Otherwise
-  one of the times comes from a clock of ours, so it must be later by more than `CLOCK_TOLERANCE`.
+- An event without times counts as the newest when it arrives, whatever any clock says. So does a deletion: the runs
+  known by then are over, and any other run brings the subject back.
+- An event with times goes below every run that happened later. Reported times are compared exactly: the starts if both
+  runs have one, otherwise the latest times. A time from a clock of ours must be later by more than `CLOCK_TOLERANCE`,
+  and never puts a failure below anything, because that clock may be wrong.
 - A stored time that is further ahead of now than `CLOCK_TOLERANCE` counts as not known.
 
-Events that report all their times therefore end in the same state in any order, however often they arrive.
+Runs whose start and end are reported are therefore in the same order however often and in which order they arrive.
 """
 
 from __future__ import annotations
@@ -65,7 +67,9 @@ class Run(RunDetails):
         """Whether this run is known to be later than what was just reported about the other one."""
         if self.is_start_reported and other.is_start_reported:
             return other.started_at < self.started_at and not is_ahead(self.started_at, now)
-        if other.happened_at is None or is_ahead(self.last_moment, now):
+        if self.happened_at is not None and other.happened_at is not None:
+            return other.happened_at < self.happened_at and not is_ahead(self.happened_at, now)
+        if other.happened_at is None or other.status is BackupStatus.FAILED or is_ahead(self.last_moment, now):
             return False
         return self.last_moment - other.happened_at > CLOCK_TOLERANCE
 
@@ -98,6 +102,7 @@ class Deletion:
     """The deletion of a subject. Runs with a lower number are over; one with a higher number brings it back."""
 
     at: datetime
+    """As reported, or when it was received."""
     sequence: int
 
 
@@ -180,9 +185,8 @@ class History:
         return {run.started_at for run in (*last, *dated)}
 
     def _with_deletion(self, event: RunEvent, now: datetime) -> History:
-        known = self.deletion
-        if known and event.at and event.at <= known.at and not is_ahead(known.at, now):
-            return self  # Repeated, or late.
+        if self.deletion is not None and event.at == self.deletion.at:
+            return self  # Repeated.
         return replace(self, deletion=Deletion(event.at or now, self.next_sequence))
 
     def _with_run(self, run: Run) -> History:
@@ -199,15 +203,20 @@ class History:
 
     def _sequence_of(self, reported: Run, now: datetime) -> int:
         """Return the place of a run that was reported with times: below all that happened later."""
+        known = self.runs.get(reported.started_at)
+        is_over = known is not None and self._is_over(known)
         later = [
             run.sequence
             for start, run in self.runs.items()
-            if start != reported.started_at and run.happened_after(reported, now)
+            if start != reported.started_at and self._is_over(run) is is_over and run.happened_after(reported, now)
         ]
-        deletion = self.deletion
-        if deletion and reported.started_at <= deletion.at and not is_ahead(deletion.at, now):
-            later.append(deletion.sequence)
+        if self.deletion is not None and is_over:
+            later.append(self.deletion.sequence)
         return min(later, default=self.next_sequence)
+
+    def _is_over(self, run: Run) -> bool:
+        """Whether the run was known before the deletion."""
+        return self.deletion is not None and run.sequence < self.deletion.sequence
 
     def _reported_run(self, event: RunEvent, now: datetime) -> Run:
         """Return the run as this event alone describes it."""
@@ -218,7 +227,7 @@ class History:
             ended_at = max(started_at, ended_at)  # The start may come from another clock.
         return Run(
             started_at=started_at,
-            is_start_reported=event.started_at is not None or (known.is_start_reported if known else event.has_times),
+            is_start_reported=event.started_at is not None or (known is not None and known.is_start_reported),
             status=event.status,
             happened_at=event.happened_at,
             finished_at=ended_at if event.phase is Phase.FINISHED else None,
@@ -228,7 +237,7 @@ class History:
 
     def _start_for(self, event: RunEvent, now: datetime) -> datetime:
         """Return the start of the run that an event without a start belongs to, or of a new one."""
-        since_deletion = [run for run in self.in_order if not self.deletion or run.sequence > self.deletion.sequence]
+        since_deletion = [run for run in self.in_order if not self._is_over(run)]
         if event.run_id is not None:
             found = next((run for run in since_deletion if run.run_id == event.run_id), None)
             return found.started_at if found else self._free_start(event.happened_at or now)
@@ -241,9 +250,12 @@ class History:
 
     def _start_by_time(self, event: RunEvent, at: datetime) -> datetime:
         """Return the start of the last run begun by then, if the event is a later phase of it or came late."""
-        begun = [run for run in self.runs.values() if run.started_at <= at]
-        if self.deletion is not None and self.deletion.at < at:
-            begun = [run for run in begun if run.started_at > self.deletion.at]
+        begun = [
+            run
+            for run in self.runs.values()
+            # A run that is over only gets events that are repeated or late.
+            if run.started_at <= at and (not self._is_over(run) or (run.happened_at and at <= run.happened_at))
+        ]
         last = max(begun, key=lambda run: run.started_at, default=None)
         if last is None:
             return at

@@ -14,7 +14,7 @@ from enum import Enum, StrEnum, auto
 from typing import Any
 
 from sqlalchemy import Row, Table, delete, insert, select, update
-from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from badge.catalogue.database import Database
 from badge.catalogue.schema import api_keys
@@ -165,8 +165,8 @@ def note_use(database: Database, table: Table, row: Row[Any], now: datetime) -> 
     """Store that the row's key was used, at most once an hour: reading must not cause a write each time."""
     if row.last_used_at is not None and now - row.last_used_at < USE_IS_NOTED_EVERY:
         return
-    # A key is valid also while a writer is busy or the disk is full; its next use is noted instead.
-    with contextlib.suppress(OperationalError), database.writing(patience=0) as connection:
+    # Keys stay valid while the database is busy, full or read-only. The next use is noted instead.
+    with contextlib.suppress(SQLAlchemyError), database.writing(patience=0) as connection:
         connection.execute(update(table).where(table.c.name == row.name).values(last_used_at=now))
 
 

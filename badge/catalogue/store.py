@@ -38,6 +38,9 @@ from badge.model import CLOCK_TOLERANCE, BackupStatus, Report, Subject, Visibili
 from badge.ports import Clock
 from badge.subject_pattern import EVERY_SUBJECT, Selection
 
+MOST_PRUNED_BY_AGE = 2
+"""How many runs an event may delete because of their age."""
+
 _RUN = tuple(runs.c[name] for name in Run.__dataclass_fields__)
 
 
@@ -77,7 +80,7 @@ class SubjectRecords:
 
 @dataclass(frozen=True, slots=True)
 class Retention:
-    """How many runs of a subject are kept: those younger than `age`, but at most `runs`."""
+    """How many runs of a subject are kept: those younger than `age`, at most `runs`, and always the last success."""
 
     age: timedelta = timedelta(days=90)
     runs: int = 100
@@ -179,7 +182,7 @@ class Catalogue:
     def _save(
         self, connection: Connection, subject: Row[Any], before: History, history: History, now: datetime
     ) -> None:
-        # By the time of the previous change, so that a clock that jumps ahead does not delete the history at once.
+        # By the time of the previous change, so that a single event of a host far ahead prunes nothing by age.
         pruned = self._prunable(history, min(now, subject.updated_at))
         if pruned:
             old = runs.c.subject_id == subject.id, runs.c.started_at.in_(pruned)
@@ -191,11 +194,16 @@ class Catalogue:
             connection.execute(placed.values(deleted_sequence=history.deletion.sequence))
 
     def _prunable(self, history: History, now: datetime) -> set[datetime]:
-        """Return the starts of runs that are beyond the retention, except those that the state depends on."""
-        newest_first = history.in_order[::-1]
-        old = {run.started_at for run in newest_first[self.retention.runs :]}
-        old |= {start for start in history.runs if start < now - self.retention.age}
-        return old - history.needed(now)
+        """Return the starts of runs that are beyond the retention, except those that the state depends on.
+
+        An event adds one run at most, so pruning the oldest few by age keeps up. Otherwise, a host whose clock is far
+        ahead would delete the whole history.
+        """
+        newest_first = [run.started_at for run in history.in_order[::-1]]
+        needed = history.needed(now)
+        too_many = set(newest_first[self.retention.runs :]) - needed
+        too_old = [start for start in newest_first[::-1] if start < now - self.retention.age and start not in needed]
+        return too_many | set(too_old[:MOST_PRUNED_BY_AGE])
 
 
 def _settings_in(event: RunEvent, *, applied: bool) -> dict[str, Any]:

@@ -28,7 +28,14 @@ from badge.catalogue.keys import Grant, KeyRefused, NameTaken, NoSuchName, Refus
 from badge.catalogue.migration import MIGRATIONS, migrate, upgrade
 from badge.catalogue.schema import api_keys, metadata
 from badge.catalogue.source import CatalogueSource
-from badge.catalogue.store import Catalogue, IsExpected, NothingKnown, Retention, SubjectRecords
+from badge.catalogue.store import (
+    MOST_PRUNED_BY_AGE,
+    Catalogue,
+    IsExpected,
+    NothingKnown,
+    Retention,
+    SubjectRecords,
+)
 from badge.deadline import Deadline
 from badge.events import CatalogueFailed
 from badge.listing import ListingFilter
@@ -197,12 +204,36 @@ def test_the_last_success_is_kept_however_many_runs_failed_since(store: Store) -
 
 
 def test_a_clock_that_jumps_ahead_does_not_delete_the_history(store: Store) -> None:
-    store.receive(BackupStatus.SUCCEEDED)
-    store.clock.advance(days=1)
-    store.receive(BackupStatus.FAILED)
+    for _ in range(9):
+        store.receive(BackupStatus.SUCCEEDED)
+        store.clock.advance(days=1)
     store.clock.advance(days=26_000)
-    store.receive(BackupStatus.FAILED)
-    assert len(store.catalogue.runs(WEB)) == 3
+    for status in (BackupStatus.IN_PROGRESS, BackupStatus.SUCCEEDED):
+        store.receive(status)
+    assert len(store.catalogue.runs(WEB)) == 9 + 1 - MOST_PRUNED_BY_AGE
+
+
+def test_runs_are_pruned_by_age_faster_than_they_are_added(store: Store) -> None:
+    catalogue = Catalogue(store.catalogue.database, store.clock, Retention(timedelta(days=10), 100))
+    for _ in range(8):
+        catalogue.record(RunEvent(subject=WEB, status=BackupStatus.SUCCEEDED))
+        store.clock.advance(hours=1)
+    store.clock.advance(days=11)
+    for _ in range(5):
+        catalogue.record(RunEvent(subject=WEB, status=BackupStatus.FAILED))
+    # The last success is old, too, but always kept.
+    assert [run.status for run in catalogue.runs(WEB)] == [BackupStatus.FAILED] * 5 + [BackupStatus.SUCCEEDED]
+
+
+def test_a_use_that_can_not_be_stored_does_not_invalidate_a_key(migrated_url: str) -> None:
+    with closing(Store.on(migrated_url)) as writable:
+        plain = writable.keys.create("read-only", {Scope.READ})
+        token = writable.tokens.create("read-only", Selection([PathPattern.parse("GitHub/acme/*")]))
+        read_only = f"{migrated_url}&options=-c%20default_transaction_read_only%3Don"
+        with closing(Store.on(read_only)) as store:
+            assert store.keys.check(plain, Scope.READ, START) == Grant(frozenset({Scope.READ}))
+            assert store.tokens.opens(WEB, token)
+        assert writable.keys.list()[0].last_used_on is None
 
 
 def record_many(url: str, first: int) -> None:
@@ -346,8 +377,8 @@ def test_runs_from_before_there_were_sequence_numbers_keep_their_order(new_url: 
         store.clock.advance(hours=2)
         assert [run.status for run in store.catalogue.runs(WEB)] == [BackupStatus.FAILED, BackupStatus.SUCCEEDED]
         assert [run.sequence for run in store.catalogue.runs(WEB)] == [2, 1]
-        late = RunEvent(subject=WEB, status=BackupStatus.SUCCEEDED, started_at=START + timedelta(minutes=30))
-        assert not store.catalogue.record(late).applied
+        began = START + timedelta(minutes=30)
+        assert not store.receive(BackupStatus.SUCCEEDED, started_at=began, finished_at=START + timedelta(minutes=35))
         for subject, shown in ((WEB, BackupStatus.FAILED), (deleted, BackupStatus.DELETED)):
             # What was recorded before the migration stays as it is when it is reported again.
             again = RunEvent(
@@ -363,6 +394,22 @@ def test_runs_from_before_there_were_sequence_numbers_keep_their_order(new_url: 
             START + timedelta(minutes=45),
             START + timedelta(minutes=10),
         ]
+
+
+def test_starts_from_before_the_migration_may_be_times_of_receipt(new_url: str) -> None:
+    upgrade(new_url, to="0002")
+    engine, old = new_engine(new_url), MetaData()
+    with engine.begin() as connection:
+        old.reflect(connection)
+        connection.execute(insert(old.tables["subjects"]).values({**OLD_SUBJECT, "status": "succeeded"}))
+        connection.execute(insert(old.tables["runs"]).values(old_run(1, 60, "succeeded", 60)))
+    engine.dispose()
+    migrate(new_url)
+    with closing(Store.on(new_url)) as store:
+        store.clock.advance(hours=2)
+        began = START + timedelta(minutes=59)
+        assert store.receive(BackupStatus.FAILED, started_at=began, finished_at=START + timedelta(minutes=61))
+        assert store.status() is BackupStatus.FAILED
 
 
 def test_an_overdue_backup_is_still_noticed_after_the_migration(new_url: str) -> None:

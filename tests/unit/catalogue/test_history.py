@@ -182,9 +182,24 @@ def test_a_late_report_goes_below_what_was_received_after_its_run() -> None:
 
 
 def test_a_run_counts_as_older_only_if_it_ended_earlier_by_more_than_clocks_may_differ() -> None:
-    # The host that received the success may be five minutes ahead.
-    assert shown((untimed(S), at(60)), (timed(F, 55, 50), at(61))) is F
-    assert shown((untimed(S), at(60)), (timed(F, 54.9, 50), at(61))) is S
+    # The host that received the failure may be five minutes ahead.
+    assert shown((untimed(F), at(60)), (timed(S, 55, 50), at(61))) is S
+    assert shown((untimed(F), at(60)), (timed(S, 54.9, 50), at(61))) is F
+
+
+def test_no_clock_of_ours_puts_a_failure_below_a_success() -> None:
+    # The host that receives both is an hour ahead.
+    for began in (None, 1):
+        assert shown((untimed(S), at(60)), (timed(F, 5, began), at(65))) is F
+
+
+def test_an_end_without_a_start_is_not_compared_with_starts() -> None:
+    ended, failed = timed(S, 60), timed(F, 65, 59.5)
+    assert {status_of(history_of(*order)) for order in permutations([ended, failed])} == {F}
+
+
+def test_ends_without_starts_are_in_the_order_of_their_times() -> None:
+    assert {status_of(history_of(*order)) for order in permutations([timed(S, 0), timed(F, 3), timed(S, 4)])} == {S}
 
 
 def test_the_end_of_a_long_run_is_newer_than_what_was_received_before_it() -> None:
@@ -228,16 +243,39 @@ def test_an_end_after_the_deletion_begins_a_new_run() -> None:
         assert (status_of(history), len(history.runs)) == (S, 2)
 
 
+@pytest.mark.parametrize("minutes_ahead", [4, 20, 60])
+@pytest.mark.parametrize("started", [None, 1])
+def test_a_failure_after_the_deletion_is_shown_though_the_deletion_s_time_is_later(
+    minutes_ahead: float, started: float | None
+) -> None:
+    for received_at in (5, 5 + minutes_ahead):
+        deletion = untimed(D), at(minutes_ahead)
+        assert shown((timed(R, -9, -9), at(-9)), deletion, (timed(F, 5, started), at(received_at))) is F
+        # Its start came before, through the host that is ahead.
+        begun = timed(R, 1, started), at(1 + minutes_ahead)
+        assert shown(deletion, begun, (timed(F, 5, started), at(received_at))) is F
+
+
+def test_a_report_repeated_after_the_deletion_leaves_the_subject_deleted() -> None:
+    for started in (None, 0):
+        events = timed(R, 0, started), timed(S, 5, started)
+        assert status_of(history_of(*events, timed(D, 8), *events)) is D
+
+
+def test_a_later_deletion_counts_though_the_time_of_the_last_one_is_ahead() -> None:
+    assert shown((untimed(D), at(60)), (timed(S, 5, 0), at(5)), (timed(D, 58), at(58))) is D
+
+
 def test_a_repeated_deletion_does_not_delete_what_came_back() -> None:
     assert status_of(history_of(timed(D, 3), timed(S, 9, 5), timed(D, 3))) is S
 
 
-def test_a_late_run_goes_below_the_deletion_and_its_neighbours_keep_their_order() -> None:
-    history = history_of(timed(S, 1, 0), timed(D, 9), timed(F, 20, 15), timed(S, 5, 4))
-    assert [run.started_at for run in history.in_order] == [at(0), at(4), at(15)]
+def test_a_late_report_of_a_run_that_is_over_stays_below_the_deletion_and_the_others_keep_their_order() -> None:
+    history = history_of(timed(R, 0, 0), timed(R, 2, 2), timed(D, 9), timed(F, 20, 15), timed(S, 5, 0), timed(S, 6, 4))
+    assert [run.started_at for run in history.in_order] == [at(0), at(2), at(4), at(15)]
     assert history.deletion is not None
-    assert [run.sequence < history.deletion.sequence for run in history.in_order] == [True, True, False]
-    assert len({run.sequence for run in history.in_order} | {history.deletion.sequence}) == 4
+    assert [run.sequence < history.deletion.sequence for run in history.in_order] == [True, True, False, False]
+    assert len({run.sequence for run in history.in_order} | {history.deletion.sequence}) == 5
 
 
 # --- times ahead of now ---
