@@ -18,6 +18,9 @@ from badge.model import CLOCK_TOLERANCE, BackupStatus, Report
 # The statuses that become "failed" when the next backup is overdue. A failure keeps its own times.
 CAN_BE_OVERDUE = frozenset({BackupStatus.SUCCEEDED, BackupStatus.IN_PROGRESS, BackupStatus.SCHEDULED})
 
+MOST_DESPITE_END = 1_000
+"""Each of them is a parameter of the query, several times; SQLite allows 32,766 in all."""
+
 _MICROSECONDS = 1_000_000
 
 
@@ -87,10 +90,13 @@ def overdue_at(now: datetime) -> ColumnElement[datetime]:
     return case((_is_end_ahead(now), _overdue_by_known_end(now)), else_=subjects.c.overdue_at)
 
 
-def overdue_despite_end(connection: Connection, now: datetime) -> Sequence[int]:
-    """Return the IDs of the subjects that only `overdue_at` shows to be overdue: there are none if clocks are right."""
+def overdue_despite_end(connection: Connection, now: datetime, most: int = MOST_DESPITE_END) -> Sequence[int]:
+    """Return the IDs of the subjects that only `overdue_at` shows to be overdue: there are none if clocks are right.
+
+    Of more than `most`, the others are listed as failed, but filters and totals go by their recorded status.
+    """
     wanted = select(subjects.c.id).where(_is_end_ahead(now), _overdue_by_known_end(now) <= now)
-    return connection.scalars(wanted).all()
+    return connection.scalars(wanted.order_by(subjects.c.ended_at, subjects.c.id).limit(most)).all()
 
 
 def is_overdue(now: datetime, despite_end: Sequence[int]) -> ColumnElement[bool]:

@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 
 from badge.catalogue.checks import CheckExists, NoSuchCheck, slug_for
+from badge.catalogue.expectation import overdue_despite_end
 from badge.listing import ListingFilter, ListingOrder
 from badge.model import BackupStatus, Subject, Visibility
 from tests.doubles import START
@@ -212,6 +213,18 @@ def test_a_success_of_2099_does_not_keep_a_backup_from_being_overdue(store: Stor
     assert store.status() is BackupStatus.SUCCEEDED
     store.clock.advance(hours=25)
     assert store.status() is BackupStatus.FAILED
+
+
+def test_a_limited_number_of_successes_of_2099_is_looked_up(store: Store) -> None:
+    for subject in (WEB, API):
+        store.checks.create(subject, DAY, HOUR)
+    store.clock.advance(days=IN_2099.days)
+    for subject in (WEB, API):
+        store.receive(BackupStatus.SUCCEEDED, subject)
+    store.clock.advance(days=-IN_2099.days, hours=25)
+    with store.catalogue.database.reading() as connection:
+        assert len(overdue_despite_end(connection, store.clock())) == 2
+        assert len(overdue_despite_end(connection, store.clock(), most=1)) == 1
 
 
 def test_a_success_of_2099_alone_is_overdue_as_if_there_had_been_none(store: Store) -> None:
