@@ -125,7 +125,10 @@ class Settings(BaseModel):
     )
     catalogue_retention: Annotated[Duration, between(timedelta(days=1), timedelta(days=3650))] = Field(
         timedelta(days=90),
-        description="How long the catalogue keeps runs; a subject's newest, last finished and last successful run stay.",
+        description=(
+            "How long the catalogue keeps runs; "
+            "a subject's newest, last finished and last successful run are never deleted."
+        ),
     )
     catalogue_runs: int = Field(
         100, ge=1, le=10_000, description="Number of runs that the catalogue keeps per subject."
