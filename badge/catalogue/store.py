@@ -51,7 +51,7 @@ class Recorded:
     changed: bool
     """Whether readers see a difference."""
     is_ahead: bool
-    """Whether stored times of the subject lie ahead of now, which means that a clock is or was wrong."""
+    """Whether the subject has stored times ahead of now, which means that a clock is or was wrong."""
 
 
 class MayNotPublish(Exception):
@@ -179,7 +179,7 @@ class Catalogue:
     def _save(
         self, connection: Connection, subject: Row[Any], before: History, history: History, now: datetime
     ) -> None:
-        # By the time of the previous change, so that a clock that jumps ahead does not delete the history at once.
+        # Counted from the previous change, so that a clock that jumps ahead does not delete the history at once.
         pruned = self._prunable(history, min(now, subject.updated_at))
         if pruned:
             old = runs.c.subject_id == subject.id, runs.c.started_at.in_(pruned)

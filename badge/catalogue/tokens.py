@@ -84,7 +84,7 @@ class StoredTokens:
     def opens(self, subject: Subject, plain: str) -> bool:
         """Whether this is a valid token for the subject; raises `SourceUnavailable`.
 
-        What can't be a token costs no query.
+        Text that can't be a token is rejected without a query.
         """
         if not (plain.startswith(TOKEN_PREFIX) and len(plain) == TOKEN_LENGTH):
             return False

@@ -434,7 +434,7 @@ def test_an_unavailable_database_makes_the_source_unavailable(tmp_path: Path) ->
         source.fetch(WEB, None, Deadline.after(1))
     with pytest.raises(SourceUnavailable):
         source.list(ListingFilter())
-    reason = "its file can't be opened; check its folder and who owns that"
+    reason = "its file can't be opened; check its folder and the folder's owner"
     assert events.seen == [CatalogueFailed(operation, "SQLITE_CANTOPEN", reason) for operation in ("fetch", "list")]
 
 
