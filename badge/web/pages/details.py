@@ -40,7 +40,7 @@ class Details:
         return self._page(subject, viewer, request.args.get(TOKEN, ""))
 
     def change_tokens(self, viewer: Viewer) -> AnyResponse:
-        """Create or revoke a private token, as the dialog's forms ask."""
+        """Create or revoke a private token, as requested by the dialog's forms."""
         from badge.web.login.form import forged_form  # noqa: PLC0415 - 1.6 MB that not every way to log in needs
 
         try:
