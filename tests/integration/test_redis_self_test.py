@@ -148,7 +148,7 @@ def test_an_untrusted_certificate_has_a_sentence_of_its_own(tmp_path: Path) -> N
 
 
 ADDRESSES = [
-    ("redis://{address}/99", "has no database of that number: correct BADGE_REDIS_URL"),
+    ("redis://{address}/99", "has no database with that number: correct BADGE_REDIS_URL"),
     ("redis://:any@{address}/0", "has no password set: remove it from BADGE_REDIS_URL"),
     ("redis://{address}/0?foo=1", "can't be used: BADGE_REDIS_URL has an option that is unknown or has a wrong value"),
     ("redis+cluster://{address}", "is not a Cluster, or none of its servers answers"),

@@ -42,7 +42,7 @@ class RedisCommands:
     events: Events
     breaker: CircuitBreaker
     on_return: list[Callable[[], None]] = field(default_factory=list)
-    """Called before a server that was given up is used again, for what must succeed first; may raise `LOSSES`."""
+    """Called before a server is used again after an outage, for what must succeed first; may raise `LOSSES`."""
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
     _failures: int = field(default=0, init=False)
     _trying: PerProcess[threading.Event] = field(default_factory=lambda: PerProcess(threading.Event), init=False)

@@ -39,7 +39,7 @@ class Reading:
     """False if an item would have to say whether the subject is private, and there is no item."""
 
     def report_after(self, known: Report | None) -> Report:
-        """Return the report; without a visibility in the answer, with the known one, else as private."""
+        """Return the report; if the answer has no visibility, the known one applies, else private."""
         if self.knows_visibility:
             return self.report
         return replace(self.report, visibility=known.visibility if known and known.exists else Visibility.PRIVATE)
