@@ -106,7 +106,7 @@ def report(**given: Any) -> None:
 def _outcome(event: RunEvent, answer: Mapping[str, Any]) -> str:
     if answer["applied"]:
         return WORDS[event.status]
-    # A service tells the status only to API keys with the scope `read`.
+    # A service reveals the status only to API keys with the scope `read`.
     status = status_named(str(answer.get("status", "")))
     return f"{f'still {WORDS[status]}' if status else 'unchanged'}, because a newer run is known"
 

@@ -204,7 +204,7 @@ def test_a_port_in_use_stops_the_start_with_one_line_that_names_the_setting(serv
     bind = service.url.removeprefix("http://")
     done = start_that_fails(BADGE_BIND=bind, BADGE_DATA_DIR=str(tmp_path))
     assert done.returncode == 1
-    assert re.findall(r"^BADGE_BIND: another program listens on .+$", done.stderr, re.MULTILINE)
+    assert re.findall(r"^BADGE_BIND: another program is listening on .+$", done.stderr, re.MULTILINE)
     assert "Connection in use" not in done.stderr
     assert service.get("/livez").status_code == 200
 
@@ -215,7 +215,7 @@ def test_a_reload_does_not_take_the_service_s_own_port_for_one_in_use(tmp_path: 
         service.process.send_signal(signal.SIGHUP)
         assert eventually(lambda: bool(service.workers()) and service.workers() != before, 20)
         assert eventually(lambda: service.get("/livez").status_code == 200)
-        assert "another program listens" not in service.log.read_text()
+        assert "another program is listening" not in service.log.read_text()
 
 
 def test_a_catalogue_of_a_newer_version_is_one_sentence_everywhere(tmp_path: Path) -> None:
