@@ -59,7 +59,7 @@ class Terminal:
     @property
     def note(self) -> str:
         """Which variables the terminal needs besides the command; empty for none."""
-        return f"First set {' and '.join(self.unsaid)} in the terminal, as for the service." if self.unsaid else ""
+        return f"Set {' and '.join(self.unsaid)} in the terminal, as for the service." if self.unsaid else ""
 
 
 def program(python: Path) -> list[str]:
