@@ -51,7 +51,7 @@ class Restored:
 
 
 def back_up(database: Database, target: Path, now: datetime) -> Contents:
-    """Write a consistent copy of the database to a new file; others may write meanwhile.
+    """Write a consistent copy of the database to a new file; others may write in the meantime.
 
     Raises `FileExistsError`, `BadBackup` if the copy is damaged, `OSError`, and SQLAlchemy's and sqlite3's errors.
     """
@@ -77,8 +77,8 @@ def back_up(database: Database, target: Path, now: datetime) -> Contents:
 def restore(url: str, backup: Path, now: datetime) -> Restored:
     """Replace the database with a backup, migrated to the newest revision; returns what the backup holds.
 
-    Raises `CatalogueInUse`, `BadBackup`, `SchemaFault`, `OSError`, and SQLAlchemy's and sqlite3's errors; then nothing
-    has changed.
+    Raises `CatalogueInUse`, `BadBackup`, `SchemaFault`, `OSError`, and SQLAlchemy's and sqlite3's errors; in that case,
+    nothing has changed.
     """
     file = database_file(url)
     assert file is not None
@@ -169,7 +169,7 @@ def _copy(source: Path, target: Path) -> None:
 
 
 def _give_to_owner(file: Path, folder: Path) -> None:
-    """Let the service's user read what root has restored."""
+    """Let the service's user access files that root has restored."""
     if os.geteuid() == 0:
         owner = folder.stat()
         os.chown(file, owner.st_uid, owner.st_gid)

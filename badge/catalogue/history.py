@@ -111,7 +111,7 @@ class State:
     """Ahead of now if the last success can't be dated."""
     last_finished: BackupStatus | None
     last_ended_at: datetime | None
-    """The end of the last finished run whose end is known."""
+    """The end of the last finished run with a known end."""
 
 
 @dataclass(frozen=True, slots=True)

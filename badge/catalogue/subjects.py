@@ -125,7 +125,7 @@ def remove(connection: Connection, row: Row[Any]) -> None:
 
 
 def subject_of(row: Row[Any]) -> Subject:
-    """Return the row's subject, in the spelling to show."""
+    """Return the row's subject, as spelt for display."""
     return Subject(platform=row.platform, account=row.account, type=row.type, name=row.name)
 
 

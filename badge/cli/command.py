@@ -143,7 +143,7 @@ class PatternOption(click.ParamType[PathPattern]):
     name = "pattern"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> PathPattern:
-        """Return the pattern; a bad one is a usage error."""
+        """Return the pattern; an invalid one is a usage error."""
         if isinstance(value, PathPattern):
             return value
         try:

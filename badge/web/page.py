@@ -1,4 +1,4 @@
-"""What all pages share: response headers, rendering, and times, durations and sizes as text."""
+"""What all pages share: response headers, rendering, and formatting of times, durations and sizes."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ class SessionAccess:
 
     logins: Logins
     credential: str
-    """What logins are checked against; changing it ends all sessions."""
+    """What logins are verified against; changing it ends all sessions."""
     lifetime: timedelta
     paths: Paths
 

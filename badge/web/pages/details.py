@@ -171,7 +171,7 @@ def _facts(resolution: Resolution) -> list[tuple[str, str]]:
 
 
 def _freshness(resolution: Resolution, source: str) -> str:
-    """Say which source the status is from, when it was fetched and when it will be fetched again."""
+    """Say which source the status came from, when it was fetched and when it will be fetched again."""
     checked = "just now" if resolution.age < timedelta(seconds=1) else f"{length(resolution.age)} ago"
     again = f"in {max(1, round(resolution.fresh_for.total_seconds()))} s"
     match resolution.origin:
