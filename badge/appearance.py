@@ -87,8 +87,8 @@ TONES = {
 }
 
 COLOURS = {
-    # White text on each has a contrast of at least 4.5:1 (WCAG 2.2, 1.4.3), also under the flat style's
-    # gradient. Red is the darkest, so that it differs from green for readers who can't tell hues apart.
+    # White text on each has a contrast of at least 4.5:1 (WCAG 2.2, 1.4.3), even under the flat style's gradient. Red
+    # is the darkest, so that it differs from green for readers who can't tell hues apart.
     Palette.ACCESSIBLE: {Tone.GREEN: "#2b7a2b", Tone.RED: "#b3201f", Tone.GREY: "#666666", Tone.ORANGE: "#9a5200"},
     # badge-maker 6 and 5, to match other badges from shields.io in a README.
     Palette.SHIELDS: {Tone.GREEN: "#44bb00", Tone.RED: "#dd4343", Tone.GREY: "#939393", Tone.ORANGE: "#ea7233"},

@@ -206,7 +206,7 @@ class Report:
     finished_at: datetime | None = None
     last_success_at: datetime | None = None
     last_finished: BackupStatus | None = None
-    """Outcome of the last finished backup, also while another one is running."""
+    """Outcome of the last finished backup, even while another one is running."""
     next_run_at: datetime | None = None
     stale_after: datetime | None = None
     """After this time the status counts as outdated."""

@@ -93,7 +93,7 @@ class SourceRouting(Protocol):
         ...
 
     def source_for(self, subject: Subject) -> StatusSource | None:
-        """Return the first source that matches; None means that no source knows the subject, which is an answer."""
+        """Return the first source that matches; None means that no source matches the subject, which is an answer."""
         ...
 
 
@@ -181,7 +181,7 @@ class PictureStore(Protocol):
     """A bounded picture store shared by all processes. No method raises."""
 
     def get(self, name: str) -> bytes | None:
-        """Return the picture of that name, if it is stored."""
+        """Return the picture with that name, if it is stored."""
         ...
 
     def put(self, name: str, picture: bytes) -> bool:

@@ -70,7 +70,7 @@ def seal(key: CacheKey, entry: CacheEntry) -> bytes:
 
 
 def unseal(key: CacheKey, raw: bytes, now: datetime, longest_wait: timedelta) -> CacheEntry:
-    """Return the entry in these bytes; raises `EnvelopeRefused` for anything but an entry of ours for this key.
+    """Return the entry in these bytes; raises `EnvelopeRefused` for anything but one of our entries for this key.
 
     An entry that would stay fresh for more than `longest_wait` was written by a host with a wrong clock, or not by us,
     and would keep an old status on the badge.

@@ -56,7 +56,7 @@ class Logins:
         return secret
 
     def open_session(self, credential: str, lifetime: timedelta) -> str:
-        """Return the ID of a new session, which is valid together with this credential only."""
+        """Return the ID of a new session, which is valid only together with this credential."""
         session_id = _new_secret()
         with _writing(self.database) as connection:
             self._store(connection, _session_digest(session_id, credential), lifetime)

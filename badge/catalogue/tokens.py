@@ -29,7 +29,7 @@ from badge.model import Subject
 from badge.ports import Clock, Events, SourceUnavailable
 from badge.subject_pattern import Selection
 
-TOKEN_PREFIX = "bst_"  # noqa: S105 - how tokens begin, not one of them
+TOKEN_PREFIX = "bst_"  # noqa: S105 - a prefix, not a token
 TOKEN_BYTES = 16
 MOST_TOKENS = 1_000
 """Every dashboard user can create some."""

@@ -84,7 +84,7 @@ def _is_wanting(catalogue: Catalogue, subject: Subject, runs: str) -> bool:
 
 
 def _are_samples(catalogue: Catalogue, subject: Subject) -> list[bool]:
-    """Return, for each of the subject's newest runs, whether it is sample data (at most ten runs are)."""
+    """Return, for each of the subject's newest runs, whether it is sample data; a subject has at most ten such runs."""
     return [run.run_id == RUN_ID for run in catalogue.runs(subject, 11)]
 
 

@@ -11,7 +11,7 @@ _Value = TypeVar("_Value")
 
 
 class PerProcess(Generic[_Value]):
-    """One value per process, made at first use."""
+    """One value per process, created on first use."""
 
     def __init__(self, make: Callable[[], _Value]) -> None:
         self._make = make

@@ -131,7 +131,7 @@ class Resolver:
         return self._doubted(lookup, source)
 
     def _doubted(self, lookup: _Lookup, source: StatusSource) -> _Lookup:
-        """Return the look-up with a doubt if the source could not be asked for a new subject now.
+        """Return the look-up, marked with a doubt if the source could not be asked for a new subject now.
 
         Whatever the public may not see must be answered as if it were new, whether or not it is in the cache.
         """

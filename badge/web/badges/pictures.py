@@ -29,7 +29,7 @@ class Pictures:
         self._remembered = functools.lru_cache(maxsize=REMEMBERED_PICTURES)(self._stored_or_drawn)
 
     def png(self, badge: Badge, scale: int, *, is_shared: bool, patience: float = png.PATIENCE_SECONDS) -> bytes:
-        """Return the PNG; raises `PngUnavailable`, also if other drawings take longer than `patience` seconds.
+        """Return the PNG; raises `PngUnavailable`, including when other drawings take longer than `patience` seconds.
 
         `is_shared`: the badge holds no text of the client's own, so there are few such badges and they may
         take room in the store that also holds the statuses.

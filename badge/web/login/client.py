@@ -8,7 +8,7 @@ from typing import Any
 
 
 def client_address(environ: Mapping[str, Any]) -> str:
-    """Return the address of the client that sent a WSGI request; for IPv6 the /64 network, which one customer has.
+    """Return the address of the client that sent a WSGI request; for IPv6, the customer's /64 network.
 
     Behind a proxy, that is the last entry of X-Forwarded-For, which the proxy has added. A client that connects from a
     private network without a proxy can choose it, and is then subject only to the limit for all addresses.

@@ -76,7 +76,7 @@ class SessionAccess:
         self._set_cookie(self.logins.open_session(self.credential, self.lifetime))
 
     def admit_by_link(self, link: str) -> bool:
-        """Use up a login link and start a new session for this browser; whether the link was valid."""
+        """Use up a login link and start a new session for this browser; returns whether the link was valid."""
         session_id = self.logins.open_session_by_link(link, self.credential, self.lifetime)
         if session_id is not None:
             self._set_cookie(session_id)
