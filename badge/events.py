@@ -39,7 +39,7 @@ class CacheEntryRefused:
 
 
 class FailureKind(StrEnum):
-    """Why a source gave no answer: a closed set for logs and metrics, so that no text of a source gets there."""
+    """Why a source gave no answer: a closed set, so that no text from a source gets into logs or metrics."""
 
     # The connection.
     TIMEOUT = "timeout"
@@ -216,7 +216,7 @@ class BadgeServed:
 
 @dataclass(frozen=True, slots=True)
 class PageRefused:
-    """A page was refused because the process was already building as many as it may."""
+    """A page was refused because the process was already building the maximum number of pages."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,7 +229,7 @@ class PingAnswered:
 
 @dataclass(frozen=True, slots=True)
 class CatalogueFailed:
-    """The catalogue's database failed: a job got the response to retry later, or a source was unavailable."""
+    """The catalogue's database failed: a client was asked to retry later, or a source was unavailable."""
 
     operation: str
     error: str

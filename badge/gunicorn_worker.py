@@ -13,8 +13,8 @@ from gunicorn.workers.gthread import ThreadWorker
 
 from badge.web.raw_path import is_badge_path
 
-# How much to read of what the client is still sending. If the connection were closed before, it would be reset, and the
-# answer would be lost.
+# How much to read of what the client is still sending. If the connection were closed earlier, it would be reset, and
+# the answer would be lost.
 _MOST_UNREAD = 1024 * 1024
 
 

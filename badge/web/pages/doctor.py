@@ -39,7 +39,7 @@ _TITLE = re.compile(r"<title>([^<]*)</title>")
 
 @dataclass(frozen=True, slots=True)
 class Examination:
-    """One badge as a proxy gets it, and the conclusions from that."""
+    """One badge as a proxy gets it, and the diagnosis."""
 
     address: str
     """Path and query."""
