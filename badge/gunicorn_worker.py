@@ -15,8 +15,8 @@ from gunicorn.workers.gthread import ThreadWorker
 
 from badge.web.raw_path import is_badge_path
 
-# What the client may still be sending is read up to here: closed earlier, the connection would be reset, and the
-# answer lost.
+# How much to read of what the client is still sending. If the connection were closed earlier, it would be reset, and
+# the answer would be lost.
 _MOST_UNREAD = 1024 * 1024
 
 

@@ -99,7 +99,7 @@ class PathPattern:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """The subjects that an API key or a private token is for."""
+    """The subjects that an API key or a private token is valid for."""
 
     patterns: Sequence[PathPattern] | None = None
     """None for all subjects."""
@@ -111,7 +111,7 @@ class Selection:
         Raises `InvalidSubject` for too many patterns.
         """
         if len(patterns) > MOST_PATTERNS:
-            raise InvalidSubject(f"give {MOST_PATTERNS} patterns at most")
+            raise InvalidSubject(f"give at most {MOST_PATTERNS} patterns")
         return cls(patterns or None)
 
     def covers(self, subject: Subject) -> bool:

@@ -28,9 +28,9 @@ _PURPOSE = "badge of a private subject, 1"
 """Distinguishes tokens from sessions, which the same key signs."""
 
 MOST_LOOKUPS = 2
-"""How many threads may look up tokens at a time, so that a hanging database can't hold them all."""
+"""How many threads may look up tokens at a time, so that a hanging database can't block them all."""
 LOOKUP_SECONDS = 1.0
-"""The longest that the database may take."""
+"""The longest time that the database may take."""
 QUEUE_SECONDS = 0.1
 
 

@@ -8,10 +8,10 @@ from typing import Any
 
 
 def client_address(environ: Mapping[str, Any]) -> str:
-    """Return the address of the client that sent a WSGI request; for IPv6 its network, which one customer has whole.
+    """Return the address of the client that sent a WSGI request; for IPv6, the customer's /64 network.
 
     Behind a proxy, that is the last entry of X-Forwarded-For, which the proxy has added. A client that connects from a
-    private network without a proxy can choose it, and is then limited by the limit for all addresses only.
+    private network without a proxy can choose it, and is then subject only to the limit for all addresses.
     """
     peer = str(environ.get("REMOTE_ADDR", ""))
     forwarded = str(environ.get("HTTP_X_FORWARDED_FOR", "")).rpartition(",")[2].strip()
