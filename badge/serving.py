@@ -378,6 +378,7 @@ def _migrated_and_checked(settings: Settings) -> CatalogueState:
 
     from badge.catalogue.database import Database, is_damage  # noqa: PLC0415
     from badge.catalogue.faults import clock_warning, why_unusable  # noqa: PLC0415
+    from badge.catalogue.in_use import CatalogueInUse  # noqa: PLC0415
     from badge.catalogue.integrity import START_SECONDS, Integrity, integrity_of  # noqa: PLC0415
     from badge.catalogue.migration import SchemaFault, migrate  # noqa: PLC0415
     from badge.catalogue.store import Catalogue  # noqa: PLC0415
@@ -391,7 +392,7 @@ def _migrated_and_checked(settings: Settings) -> CatalogueState:
         ahead = Catalogue(database, lambda: datetime.now(UTC)).number_ahead()
         found = integrity_of(database, START_SECONDS)
         database.close()
-    except (SQLAlchemyError, OSError, SchemaFault) as error:
+    except (SQLAlchemyError, OSError, SchemaFault, CatalogueInUse) as error:
         if not is_damage(error):
             raise CatalogueUnusable(f"The catalogue {name} can't be used: {why_unusable(error)}.") from None
     if ahead:

@@ -28,15 +28,18 @@ _PATIENCE = "badge_writer_patience"
 
 
 class Database:
-    """Connections to one database, made at first use in each process."""
+    """Connections to one database, made at first use in each process.
 
-    def __init__(self, url: str) -> None:
+    While open, it keeps a restore away, unless the caller does that (`takes_lock=False`).
+    """
+
+    def __init__(self, url: str, *, takes_lock: bool = True) -> None:
         self.url = url
         self.is_damaged = False
         """Set by the check at start, and by any error that says so. A damaged database is no longer used: what it
         returns may be wrong."""
         make_url(url).get_dialect().import_dbapi()  # loaded before workers are forked, which then share it
-        self._in_use = PerProcess(lambda: _held(url))
+        self._in_use = PerProcess(lambda: _held(url) if takes_lock else None)
         self._engine = PerProcess(self._first_engine)
         self._cache_identity: str | None = None
         # Shared by all workers if the application is loaded before they are forked; never the same elsewhere.

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from click.testing import Result
 
+from badge.catalogue.in_use import alone
 from tests.command_line import run_badge
 
 
@@ -62,6 +63,17 @@ def test_a_backup_is_restored_and_says_what_it_held(tmp_path: Path) -> None:
     assert restored.exit_code == 0
     assert ": 1 subject with 1 run.\nThe former catalogue is now" in restored.output
     assert run(tmp_path, "restore", "--new-cache-identity").output.startswith("Cached statuses are no longer used.")
+
+
+@pytest.mark.parametrize("command", [["report", "acme/web", "succeeded"], ["check-config"], ["key", "list"]])
+def test_during_a_restore_other_commands_leave_the_catalogue_alone(tmp_path: Path, command: list[str]) -> None:
+    catalogue = tmp_path / "data" / "catalogue.sqlite3"
+    catalogue.parent.mkdir()
+    with alone(catalogue):
+        refused = run(tmp_path, *command)
+    assert refused.exit_code == 1
+    assert "it is being restored; try again later" in refused.output
+    assert not catalogue.exists()
 
 
 @pytest.mark.parametrize("arguments", [["restore", "{backup}"], ["restore", "--new-cache-identity"]])
