@@ -77,10 +77,30 @@ def test_a_backup_is_made_while_others_write(store: Store, tmp_path: Path) -> No
 
 def test_a_failed_backup_leaves_no_file(store: Store, tmp_path: Path) -> None:
     with store.catalogue.database.writing() as connection:
-        connection.exec_driver_sql("DROP TABLE identity")
-    with pytest.raises(sqlite3.OperationalError):
+        connection.exec_driver_sql("DROP TABLE runs")
+    with pytest.raises(BadBackup, match="not a catalogue"):
         back_up(store.catalogue.database, tmp_path / "backup", START)
     assert not (tmp_path / "backup").exists()
+
+
+def test_a_backup_leaves_an_older_schema_as_it_is(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/old"
+    upgrade(url, to="0002")
+    with contextlib.closing(Database(url)) as database:
+        assert back_up(database, tmp_path / "backup", LATER).as_of == LATER
+    assert revisions_in(tmp_path / "old") == revisions_in(tmp_path / "backup") == ["0002"]
+    restore(f"sqlite:///{tmp_path}/new", tmp_path / "backup", LATER)
+
+
+def revisions_in(file: Path) -> list[str]:
+    with contextlib.closing(sqlite3.connect(file)) as connection:
+        return [revision for (revision,) in connection.execute("SELECT version_num FROM alembic_version")]
+
+
+def test_a_catalogue_that_does_not_exist_is_not_created_by_a_backup(tmp_path: Path) -> None:
+    with contextlib.closing(Database(f"sqlite:///{tmp_path}/none")) as database, pytest.raises(BadBackup):
+        back_up(database, tmp_path / "backup", START)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_restore_brings_back_what_the_backup_held_and_keeps_the_rest_aside(

@@ -10,6 +10,7 @@ import pytest
 from click.testing import Result
 
 from badge.catalogue.in_use import alone
+from badge.catalogue.migration import upgrade
 from tests.command_line import run_badge
 
 
@@ -21,6 +22,11 @@ def run(folder: Path, *arguments: str, **settings: str) -> Result:
     ("arguments", "code", "words"),
     [
         (["backup", "{exists}"], 2, "exists. Give the name of a new file."),
+        (
+            ["backup", "{missing}"],
+            1,
+            "can't be backed up: it does not exist yet; the service creates it when it starts.",
+        ),
         (["backup", "{missing}/x"], 1, "can't be written: No such file or directory."),
         (["restore"], 2, "Give either FILE or --new-cache-identity."),
         (["restore", "{exists}", "--new-cache-identity"], 2, "Give either FILE or --new-cache-identity."),
@@ -52,6 +58,15 @@ def test_a_service_without_a_catalogue_has_nothing_to_back_up(tmp_path: Path) ->
     for command in ("backup", "restore"):
         refused = run(tmp_path, command, str(tmp_path / "x"), BADGE_UPSTREAM_URL="http://127.0.0.1:9")
         assert (refused.exit_code, "has no catalogue" in refused.output) == (2, True)
+
+
+def test_a_backup_before_an_upgrade_leaves_the_schema_as_it_is(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    upgrade(f"sqlite:///{tmp_path}/data/catalogue.sqlite3", to="0002")
+    done = run(tmp_path, "backup", str(tmp_path / "backup"))
+    assert "Backed up 0 subjects with 0 runs to" in done.output
+    with contextlib.closing(sqlite3.connect(tmp_path / "data" / "catalogue.sqlite3")) as database:
+        assert database.execute("SELECT version_num FROM alembic_version").fetchall() == [("0002",)]
 
 
 def test_a_backup_is_restored_and_says_what_it_held(tmp_path: Path) -> None:
