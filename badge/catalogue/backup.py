@@ -17,7 +17,7 @@ from sqlalchemy import delete, update
 
 from badge.catalogue.database import Database
 from badge.catalogue.in_use import alone, database_file
-from badge.catalogue.migration import migrate
+from badge.catalogue.migration import migrate, migrate_locked
 from badge.catalogue.schema import EPOCH, identity, logins
 
 # Tables that every catalogue has had since its first revision.
@@ -110,11 +110,14 @@ def restore(url: str, backup: Path, now: datetime) -> Restored:
 def renew_cache_identity(url: str) -> None:
     """Make sure that nothing cached so far is found again; for databases that were restored by other means.
 
-    Raises `CatalogueInUse`, `SchemaFault`, `OSError`, and SQLAlchemy's and sqlite3's errors.
+    Raises `CatalogueInUse`, `FileNotFoundError`, `SchemaFault`, `OSError`, and SQLAlchemy's and sqlite3's errors.
     """
     if (file := database_file(url)) is not None:
-        with alone(file), contextlib.closing(sqlite3.connect(file)) as connection:
-            _renew(connection)
+        file.stat()  # raises `FileNotFoundError`
+        with alone(file):
+            migrate_locked(url)
+            with contextlib.closing(sqlite3.connect(file)) as connection:
+                _renew(connection)
         return
     migrate(url)
     database = Database(url)

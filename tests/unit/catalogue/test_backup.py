@@ -16,7 +16,7 @@ import pytest
 from badge.catalogue.backup import BadBackup, back_up, renew_cache_identity, restore
 from badge.catalogue.database import Database
 from badge.catalogue.in_use import CatalogueInUse
-from badge.catalogue.migration import SchemaTooNew, migrate, upgrade
+from badge.catalogue.migration import SchemaTooNew, is_current, migrate, upgrade
 from badge.model import BackupStatus
 from tests.doubles import START
 from tests.store import Store
@@ -163,6 +163,28 @@ def test_the_identity_can_be_renewed_alone(store: Store) -> None:
     renew_cache_identity(store.url)
     assert identity_of(store.url) != before
     assert store.status() is BackupStatus.SUCCEEDED
+
+
+def test_a_new_identity_migrates_an_older_schema(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/old"
+    upgrade(url, to="0002")
+    renew_cache_identity(url)
+    assert is_current(url)
+
+
+def test_a_newer_schema_gets_no_new_identity(store: Store, file: Path) -> None:
+    store.close()
+    changed("UPDATE alembic_version SET version_num = '9'", file)
+    before = identity_of(store.url)
+    with pytest.raises(SchemaTooNew):
+        renew_cache_identity(store.url)
+    assert identity_of(store.url) == before
+
+
+def test_a_catalogue_that_does_not_exist_gets_no_new_identity(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        renew_cache_identity(f"sqlite:///{tmp_path}/none")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_catalogue_in_use_is_neither_restored_nor_given_a_new_identity(store: Store, backup: Path) -> None:

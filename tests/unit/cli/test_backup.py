@@ -31,6 +31,11 @@ def run(folder: Path, *arguments: str, **settings: str) -> Result:
         (["restore"], 2, "Give either FILE or --new-cache-identity."),
         (["restore", "{exists}", "--new-cache-identity"], 2, "Give either FILE or --new-cache-identity."),
         (["restore", "{missing}"], 1, "missing can't be used: No such file or directory. Nothing was changed."),
+        (
+            ["restore", "--new-cache-identity"],
+            1,
+            "sqlite3 can't be used: No such file or directory. Nothing was changed.",
+        ),
         (["restore", "{exists}"], 1, "exists can't be restored: it is not a SQLite database."),
     ],
 )
