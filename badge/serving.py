@@ -321,14 +321,9 @@ def _open_catalogue(configuration: Configuration, previous: OpenCatalogue | None
         return None
     if previous is not None and previous.url == settings.catalogue_location:
         return previous
-    from badge.catalogue.in_use import CatalogueInUse, hold  # noqa: PLC0415 - loaded where there is a catalogue
-
+    lock: int | None = None
     try:
-        lock = hold(settings.catalogue_location)
-    except CatalogueInUse:
-        name = settings.catalogue_name
-        raise CatalogueUnusable(f"The catalogue {name} is being restored; try again later.") from None
-    try:
+        lock = _catalogue_lock(settings)
         return OpenCatalogue(settings.catalogue_location, _migrate_and_check(settings), lock)
     except CatalogueUnusable as unusable:
         if lock is not None:
@@ -337,6 +332,18 @@ def _open_catalogue(configuration: Configuration, previous: OpenCatalogue | None
             raise
         sys.stderr.write(f"{unusable} Nobody can log in to the dashboard.\n")
         return None
+
+
+def _catalogue_lock(settings: Settings) -> int | None:
+    from badge.catalogue.in_use import CatalogueInUse, hold  # noqa: PLC0415 - loaded where there is a catalogue
+
+    try:
+        return hold(settings.catalogue_location)
+    except CatalogueInUse:
+        name = settings.catalogue_name
+        raise CatalogueUnusable(f"The catalogue {name} is being restored; try again later.") from None
+    except OSError as error:
+        raise CatalogueUnusable(f"{error.filename} can't be used: {error.strerror}.") from None
 
 
 def _in_child(work: Callable[[], int]) -> bool:

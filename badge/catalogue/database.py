@@ -127,9 +127,15 @@ def _held(url: str) -> int | None:
     try:
         return hold(url)
     except CatalogueInUse:
-        busy = sqlite3.OperationalError("the database is being restored")
-        busy.sqlite_errorname = "SQLITE_BUSY"
-        raise OperationalError(None, None, busy) from None
+        raise _operational_error("the database is being restored", "SQLITE_BUSY") from None
+    except OSError as error:
+        raise _operational_error(f"the lock can't be used: {error.strerror}", "SQLITE_PERM") from None
+
+
+def _operational_error(message: str, name: str) -> OperationalError:
+    error = sqlite3.OperationalError(message)
+    error.sqlite_errorname = name
+    return OperationalError(None, None, error)
 
 
 def new_engine(url: str) -> Engine:

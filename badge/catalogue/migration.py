@@ -126,7 +126,7 @@ def upgrade(url: str, to: str = "head") -> None:
 def _alone(engine: Engine) -> Iterator[Connection]:
     """Begin a transaction in which no other process migrates."""
     if engine.dialect.name == "sqlite":
-        with open(open_private(Path(f"{engine.url.database}.lock")), "w") as lock:  # noqa: PTH123 - a descriptor
+        with open(open_private(Path(f"{engine.url.database}.lock"), is_lock=True), "w") as lock:  # noqa: PTH123 - a descriptor
             fcntl.flock(lock, fcntl.LOCK_EX)
             # Excludes writers from its start, because a service that is still running may write meanwhile.
             with writing_on(engine, WRITER_PATIENCE_MILLISECONDS) as connection:
