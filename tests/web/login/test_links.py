@@ -17,7 +17,7 @@ from badge.model import Subject, Visibility
 from badge.settings import load
 from tests.dashboard import Dashboards
 from tests.doubles import ManualClock, OneProcess
-from tests.web.pages.test_pages import one
+from tests.web.pages.test_pages import one, text
 
 TOKEN = "correct horse battery staple"
 BY_TOKEN = {"BADGE_DASHBOARD": "token", "BADGE_DASHBOARD_TOKEN": TOKEN}
@@ -89,6 +89,20 @@ def test_a_link_can_be_pasted(dashboards: Dashboards) -> None:
     dashboard = dashboards()
     for pasted in (f"  http://127.0.0.1:8000{dashboard.login_link()}\n", dashboard.login_link().partition("=")[2]):
         assert submit(dashboard.anonymous(), link=pasted).status_code == 303
+
+
+@pytest.mark.parametrize(("settings", "field"), [({}, "link"), (BY_TOKEN, "token"), (OIDC, "link")])
+def test_a_link_can_be_pasted_into_the_only_field_however_others_log_in(
+    dashboards: Dashboards, settings: dict[str, str], field: str
+) -> None:
+    dashboard = dashboards(**settings, BADGE_LOGIN_FAILURES="1")
+    link, client = f"http://127.0.0.1:8000{dashboard.login_link()}", dashboard.anonymous()
+    form = one(page_of(client.get("/login")), "form.find")
+    assert [shown["name"] for shown in form.select("input:not([type=hidden])")] == [field]
+    assert submit(client, **{field: link}).status_code == 303
+    used = submit(dashboard.anonymous(), **{field: link})
+    assert (used.status_code, text(page_of(used), "#login-fault")) == (403, "This link has been used or has expired.")
+    assert submit(dashboard.anonymous(), **{field: f"http://127.0.0.1:8000{dashboard.login_link()}"}).status_code == 303
 
 
 def test_without_a_link_the_page_says_how_to_get_one(dashboards: Dashboards) -> None:
