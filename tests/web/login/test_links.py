@@ -195,6 +195,14 @@ def test_logout_leaves_other_sessions_alone(dashboards: Dashboards) -> None:
     assert (dashboard.get("/dashboard").status_code, other.get("/dashboard").status_code) == (303, 200)
 
 
+def test_starting_a_login_at_the_provider_does_not_end_a_session(dashboards: Dashboards) -> None:
+    dashboard = dashboards(**OIDC)
+    dashboard.log_in(dashboard.client, dashboard.login_link())
+    answer = dashboard.get("/login/start?next=/dashboard/acme/web")
+    assert (answer.status_code, answer.headers["Location"]) == (303, "/dashboard/acme/web")
+    assert dashboard.get("/dashboard").status_code == 200
+
+
 def test_a_lost_database_refuses_and_the_public_pages_go_on(dashboards: Dashboards, tmp_path: Path) -> None:
     dashboard = dashboards(tmp_path / "data", BADGE_SECRET_KEY="k" * 32)
     token = one(page_of(dashboard.get("/dashboard")), ".log-out input")["value"]
