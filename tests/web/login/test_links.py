@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from bs4 import BeautifulSoup
 from flask.testing import FlaskClient
+from sqlalchemy import Engine, ExceptionContext, event
 from werkzeug.test import TestResponse
 
 from badge.app import build_app, build_parts
@@ -168,6 +169,20 @@ def test_metrics_are_open_to_their_token_from_anywhere(dashboards: Dashboards) -
 
 
 # --- sessions ---
+
+
+def test_a_request_waits_only_once_for_a_lost_database(dashboards: Dashboards, tmp_path: Path) -> None:
+    dashboard = dashboards(tmp_path / "data", BADGE_SECRET_KEY="k" * 32)
+    dashboard.parts.close()
+    shutil.rmtree(tmp_path / "data")
+    failures: list[ExceptionContext] = []
+    note = failures.append  # removed as the same object
+    event.listen(Engine, "handle_error", note)
+    try:
+        assert dashboard.get("/dashboard").status_code == 503
+    finally:
+        event.remove(Engine, "handle_error", note)
+    assert len(failures) == 1
 
 
 def test_a_copied_cookie_is_worthless_after_logout_in_every_process(dashboards: Dashboards, tmp_path: Path) -> None:
