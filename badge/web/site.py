@@ -55,8 +55,8 @@ def build_site(parts: BadgeParts, blueprints: Sequence[Blueprint], edge_cache: E
 
 
 def _without_type_of_nothing(response: Response) -> Response:
-    """Remove the media type from answers to OPTIONS, which have no body."""
-    if request.method == "OPTIONS":
+    """Remove the media type from answers to OPTIONS without a body; errors have one."""
+    if request.method == "OPTIONS" and response.calculate_content_length() == 0:
         response.headers.pop("Content-Type", None)
     return response
 
