@@ -60,7 +60,8 @@ class Details:
                 return redirect(f"{self.parts.paths.page(subject)}?dialog=open#badge-dialog", 303)
             name = request.form.get("name", "").strip()
             token, fault = tokens.create(name)
-        except SQLAlchemyError:
+        except SQLAlchemyError as error:
+            tokens.failed(error)
             return message(503, "The catalogue is unavailable", "Nothing was changed. Try again shortly.")
         return self._page(subject, viewer, token, created=name if token else "", fault=fault)
 

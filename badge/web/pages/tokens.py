@@ -15,6 +15,8 @@ from badge.web.page import sentence
 from badge.web.pages.parts import PagesParts
 
 if TYPE_CHECKING:
+    from sqlalchemy.exc import SQLAlchemyError
+
     from badge.catalogue.tokens import StoredToken, StoredTokens
 
 MOST_SHOWN = 20
@@ -64,7 +66,8 @@ class SubjectTokens:
 
         try:
             stored = self.store.list()
-        except SQLAlchemyError:
+        except SQLAlchemyError as error:
+            self.failed(error)
             return None
         covering = [one for one in stored if one.subjects.covers(self.subject)]
         name = _unused_name(self.subject, {one.name for one in stored})
@@ -83,6 +86,12 @@ class SubjectTokens:
         assert self.store is not None
         if any(one.name == name and one.subjects.covers(self.subject) for one in self.store.list()):
             self.store.revoke(name)
+
+    def failed(self, error: SQLAlchemyError) -> None:
+        """Report that the database failed."""
+        from badge.catalogue.faults import failure  # noqa: PLC0415 - loaded where there is a store
+
+        self.parts.events.emit(failure("tokens", error))
 
 
 def _unused_name(subject: Subject, used: set[str]) -> str:

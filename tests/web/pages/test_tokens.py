@@ -8,6 +8,7 @@ import pytest
 from bs4 import BeautifulSoup
 from werkzeug.test import TestResponse
 
+from badge.catalogue.schema import private_tokens
 from badge.model import Subject, Visibility
 from badge.subject_pattern import PathPattern, Selection
 from tests.dashboard import Dashboard, Dashboards
@@ -96,3 +97,15 @@ def test_an_open_dashboard_offers_no_tokens(dashboards: Dashboards) -> None:
     everyone.tell(SECRET, visibility=Visibility.PRIVATE)
     assert everyone.client.post(PAGE, data={"name": "forged"}).status_code == 403
     assert "token-name" not in everyone.get(f"{PAGE}?dialog=open").text
+
+
+def test_a_failing_database_is_reported_and_the_page_goes_on(dashboard: Dashboard) -> None:
+    forged_by = str(one(dashboard.soup(f"{PAGE}?dialog=open"), ".tokens input[name=csrf_token]")["value"])
+    assert dashboard.parts.database is not None
+    with dashboard.parts.database.writing() as connection:
+        private_tokens.drop(connection)
+    assert "token-name" not in dashboard.get(f"{PAGE}?dialog=open").text
+    assert dashboard.client.post(PAGE, data={"csrf_token": forged_by, "name": "readme"}).status_code == 503
+    labels = {"operation": "tokens", "error": "SQLITE_ERROR"}
+    failures = dashboard.parts.events.metrics.registry.get_sample_value("badge_catalogue_failures_total", labels)
+    assert failures == 2
