@@ -27,7 +27,9 @@ class TokenForm:
     """The tokens that open a private subject's badge, and a form for another one."""
 
     stored: Sequence[StoredToken]
-    """At most `MOST_SHOWN`."""
+    """The newest first, at most `MOST_SHOWN`."""
+    older: int
+    """How many more there are."""
     name: str
     """Suggested for the next one."""
     has_token: bool
@@ -69,9 +71,12 @@ class SubjectTokens:
         except SQLAlchemyError as error:
             self.failed(error)
             return None
-        covering = [one for one in stored if one.subjects.covers(self.subject)]
+        covering = sorted(
+            (one for one in stored if one.subjects.covers(self.subject)), key=lambda one: one.created_at, reverse=True
+        )
+        older = max(0, len(covering) - MOST_SHOWN)
         name = _unused_name(self.subject, {one.name for one in stored})
-        return TokenForm(covering[:MOST_SHOWN], name, bool(token), created, fault)
+        return TokenForm(covering[:MOST_SHOWN], older, name, bool(token), created, fault)
 
     def create(self, name: str) -> tuple[str, str]:
         """Create a token for this subject alone; returns it, or an empty text and what is wrong with the name."""

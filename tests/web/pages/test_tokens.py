@@ -11,6 +11,7 @@ from werkzeug.test import TestResponse
 from badge.catalogue.schema import private_tokens
 from badge.model import Subject, Visibility
 from badge.subject_pattern import PathPattern, Selection
+from badge.web.pages.tokens import MOST_SHOWN
 from tests.dashboard import Dashboard, Dashboards
 from tests.web.login.test_access import BY_TOKEN, log_in
 from tests.web.pages.test_pages import one, text
@@ -75,6 +76,18 @@ def test_a_token_of_another_subject_is_neither_listed_nor_revoked(dashboard: Das
     assert "others" not in dashboard.get(f"{PAGE}?dialog=open").text
     submit(dashboard, revoke="others")
     assert [one.name for one in tokens.list()] == ["others"]
+
+
+def test_the_newest_tokens_are_listed_and_the_others_counted(dashboard: Dashboard) -> None:
+    assert dashboard.parts.catalogue is not None
+    names = [f"token-{number}" for number in range(MOST_SHOWN + 2)][::-1]
+    for name in names:
+        dashboard.parts.catalogue.tokens.create(name, Selection([PathPattern.only(SECRET)]))
+        dashboard.clock.advance(seconds=1)
+    page = dashboard.soup(f"{PAGE}?dialog=open")
+    shown = [button["value"] for button in page.select(".tokens button[name=revoke]")]
+    assert shown == names[::-1][:MOST_SHOWN]
+    assert "2 older tokens: badge token list on the server shows all." in text(page, ".tokens")
 
 
 def test_a_forged_form_changes_nothing(dashboard: Dashboard) -> None:
