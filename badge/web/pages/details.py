@@ -49,7 +49,7 @@ class Details:
             return _not_a_subject(invalid)
         tokens = SubjectTokens.of(self.parts, subject)
         if tokens.store is None or not viewer.sees_private:
-            return message(403, "You can't change tokens here", "Use badge token on the server.")
+            return message(403, "You can't change tokens here", "Use `badge token` on the server.")
         if (refused := forged_form()) is not None:
             return refused
         from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415 - loaded where there is a store

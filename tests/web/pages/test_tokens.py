@@ -29,8 +29,8 @@ def dashboard(dashboards: Dashboards) -> Dashboard:
 
 
 def submit(dashboard: Dashboard, page: str = PAGE, **fields: str) -> TestResponse:
-    forged_by = str(one(dashboard.soup(f"{PAGE}?dialog=open"), ".tokens input[name=csrf_token]")["value"])
-    return dashboard.client.post(page, data={"csrf_token": forged_by, **fields})
+    csrf_token = str(one(dashboard.soup(f"{PAGE}?dialog=open"), ".tokens input[name=csrf_token]")["value"])
+    return dashboard.client.post(page, data={"csrf_token": csrf_token, **fields})
 
 
 def address_in(page: BeautifulSoup) -> str:
@@ -97,7 +97,7 @@ def test_a_forged_form_changes_nothing(dashboard: Dashboard) -> None:
     assert dashboard.parts.catalogue.tokens.list() == []
 
 
-def test_who_may_not_see_private_subjects_can_change_nothing(dashboards: Dashboards) -> None:
+def test_without_a_login_nothing_can_be_changed(dashboards: Dashboards) -> None:
     anonymous = dashboards(**BY_TOKEN)
     anonymous.tell(SECRET, visibility=Visibility.PRIVATE)
     assert anonymous.client.post(PAGE, data={"name": "forged"}).status_code == 303
@@ -113,12 +113,12 @@ def test_an_open_dashboard_offers_no_tokens(dashboards: Dashboards) -> None:
 
 
 def test_a_failing_database_is_reported_and_the_page_goes_on(dashboard: Dashboard) -> None:
-    forged_by = str(one(dashboard.soup(f"{PAGE}?dialog=open"), ".tokens input[name=csrf_token]")["value"])
+    csrf_token = str(one(dashboard.soup(f"{PAGE}?dialog=open"), ".tokens input[name=csrf_token]")["value"])
     assert dashboard.parts.database is not None
     with dashboard.parts.database.writing() as connection:
         private_tokens.drop(connection)
     assert "token-name" not in dashboard.get(f"{PAGE}?dialog=open").text
-    assert dashboard.client.post(PAGE, data={"csrf_token": forged_by, "name": "readme"}).status_code == 503
+    assert dashboard.client.post(PAGE, data={"csrf_token": csrf_token, "name": "readme"}).status_code == 503
     labels = {"operation": "tokens", "error": "SQLITE_ERROR"}
     failures = dashboard.parts.events.metrics.registry.get_sample_value("badge_catalogue_failures_total", labels)
     assert failures == 2
