@@ -1,4 +1,4 @@
-"""gunicorn's threaded worker, which answers with an image even where gunicorn itself refuses a badge request."""
+"""gunicorn's threaded worker, which answers with an image even if gunicorn itself rejects a badge request."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from gunicorn.workers.gthread import ThreadWorker
 
 from badge.web.raw_path import is_badge_path
 
-# What the client may still be sending is read up to here: closed earlier, the connection would be reset, and the
-# answer lost.
+# How much to read of what the client is still sending. If the connection were closed earlier, it would be reset, and
+# the answer would be lost.
 _MOST_UNREAD = 1024 * 1024
 
 

@@ -13,7 +13,7 @@ _READABLE = stat.S_IRGRP | stat.S_IXGRP | stat.S_IROTH | stat.S_IXOTH
 def open_private(path: Path) -> int:
     """Open a file for reading and writing, creating it with mode 600; returns the descriptor.
 
-    Run by root, it creates the file for the folder's owner. Raises `OSError`, also for a link and for a file that
+    Run by root, it creates the file for the folder's owner. Raises `OSError`, including for a link and for a file that
     belongs to another user.
     """
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
@@ -36,7 +36,7 @@ def _make_private(descriptor: int, path: Path) -> None:
 
 
 def is_open_to_others(folder: Path) -> bool:
-    """Whether users other than the owner may look into the folder."""
+    """Whether users other than the owner can access the folder."""
     try:
         return bool(folder.stat().st_mode & _READABLE)
     except OSError:

@@ -54,7 +54,7 @@ def _compiled(pattern: str, flags: re.RegexFlag) -> re.Pattern[str]:
 class PathPattern:
     """A subject's path with shell patterns in it, such as `GitHub/acme/*`; build it with `parse`.
 
-    Each segment is matched by itself, but the last one, the name, may have slashes, which `*` matches too.
+    Each segment is matched on its own. The last one, the name, may contain slashes, which `*` matches too.
     """
 
     text: str
@@ -97,7 +97,7 @@ class PathPattern:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """The subjects that an API key or a private token is for."""
+    """The subjects that an API key or a private token is valid for."""
 
     patterns: Sequence[PathPattern] | None = None
     """None for all subjects."""
@@ -109,7 +109,7 @@ class Selection:
         Raises `InvalidSubject` for too many patterns.
         """
         if len(patterns) > MOST_PATTERNS:
-            raise InvalidSubject(f"give {MOST_PATTERNS} patterns at most")
+            raise InvalidSubject(f"give at most {MOST_PATTERNS} patterns")
         return cls(patterns or None)
 
     def covers(self, subject: Subject) -> bool:

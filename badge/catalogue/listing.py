@@ -1,4 +1,4 @@
-"""Pages of subjects: filters and orders, and how each is read without looking at every subject."""
+"""Pages of subjects: filters and orders, and how to read them without scanning every subject."""
 
 from __future__ import annotations
 
@@ -40,12 +40,13 @@ from badge.model import CASELESS_PLATFORMS, BackupStatus, Visibility
 from badge.subject_pattern import EVERY_SUBJECT, Selection
 
 MOST_SORTED = 10_000
-"""Up to this many subjects are looked up one by one, sorted and counted; of more, a page's worth is soon met."""
+"""Up to this many subjects are looked up one by one, sorted and counted. If there are more, a scan soon fills a
+page."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Stream:
-    """Subjects that an index gives in order: by `parts`, all in one direction, the last of which are unique."""
+    """Subjects in the order of an index: by `parts`, all in one direction; the last of them are unique."""
 
     parts: Sequence[ColumnElement[Any]]
     condition: ColumnElement[bool] | None = None
@@ -123,7 +124,7 @@ class Listing:
         return rows, cursor_at(self.order, found[limit - 1].marks) if len(found) > limit else None
 
     def totals(self, connection: Connection) -> ListingTotals:
-        """Return the totals of the subjects that match; of more than `most_sorted`, those of some."""
+        """Return the totals of the matching subjects; if there are more than `most_sorted`, of only some of them."""
         if _is_unrestricted(self.filter):
             return kept_totals(connection, self.now, self._overdue, is_public_only=self.filter.is_public_only)
         shown = _shown_as(self.now, self._overdue)
@@ -142,7 +143,7 @@ class Listing:
 
     def _conditions(self, connection: Connection) -> Sequence[ColumnElement[bool]]:
         if "\0" in f"{self.filter.platform}{self.filter.account}{''.join(self.filter.words)}":
-            return [false()]  # no subject has it in its names, and PostgreSQL would refuse the query
+            return [false()]  # no subject's name contains it, and PostgreSQL would refuse the query
         return [
             *_conditions(self.filter, self.now, self._overdue),
             *may_be_in(self.within),
@@ -150,9 +151,9 @@ class Listing:
         ]
 
     def _narrowed(self, connection: Connection) -> Iterator[ColumnElement[bool]]:
-        """Yield a condition that makes the database begin with the subjects of one index, if those are few.
+        """Yield a condition that makes the database start from the subjects in one index, if these are few.
 
-        By themselves databases walk through all subjects in the order asked for, to find the few that match.
+        Left to themselves, databases scan all subjects in the requested order to find the few that match.
         """
         for ids in _indexed(self.filter, self.now, self._overdue):
             found = connection.scalars(ids.limit(self.most_sorted + 1)).all()
@@ -161,7 +162,7 @@ class Listing:
                 return
 
     def _streams(self) -> Sequence[_Stream]:
-        """Return what to read: for WORST one after the other, for LATEST all of them, to be merged."""
+        """Return the streams to read: one after the other for WORST, all of them, to be merged, for LATEST."""
         match self.order:
             case ListingOrder.NAME:
                 return [_Stream(KEY)]
@@ -190,13 +191,13 @@ def _latest(moment: ColumnElement[Any], condition: ColumnElement[bool]) -> _Stre
 
 
 def _is_unrestricted(filter: ListingFilter) -> bool:
-    """Whether the filter leaves all subjects, or all public ones."""
+    """Whether all subjects pass the filter, or all public ones."""
     given = (filter.platform, filter.account, filter.status, filter.shown_as, filter.updated_since, *filter.words)
     return not any(given)
 
 
 def _indexed(filter: ListingFilter, now: datetime, overdue: ColumnElement[bool]) -> Iterator[Select[Any]]:
-    """Yield the IDs that each part of the filter leaves, read from an index or the narrow table of paths."""
+    """Yield the IDs of the subjects that pass each part of the filter, from an index or the narrow table of paths."""
     if filter.words:
         yield select(subject_paths.c.subject_id).where(*map(_contains, filter.words))
     for condition in (*_of_time(filter, now), *_of_status(filter, now, overdue)):
@@ -236,7 +237,7 @@ def _coordinates(filter: ListingFilter) -> Iterator[ColumnElement[bool]]:
 
 
 def _contains(word: str) -> ColumnElement[bool]:
-    """Whether a subject's path contains a word, which may be account/name: people leave the type out."""
+    """Whether a subject's path contains a word, which may be account/name: people omit the type."""
     columns = (subject_paths.c.path, subject_paths.c.short_path) if "/" in word else (subject_paths.c.path,)
     return or_(*(column.contains(word.lower(), autoescape=True) for column in columns))
 

@@ -27,7 +27,7 @@ ERROR_PAGES = {
     405: ("This method is not allowed here", "This URL can only be viewed. Use the links above."),
     500: (
         "Something went wrong",
-        "This is an error in the service, not in your request. Try again; the operator finds details in the log.",
+        "This is an error in the service, not in your request. Try again; the operator can find details in the log.",
     ),
 }
 

@@ -45,7 +45,7 @@ _Answer = TypeVar("_Answer")
 
 
 class _Unheard:
-    """`Events` that nobody records, because the fault is returned instead."""
+    """`Events` that discards everything, because the fault is returned instead."""
 
     def emit(self, event: Event) -> None:
         del event
@@ -102,7 +102,7 @@ def _use(connector: RedisConnector, clock: Clock) -> None:
     """Do all that the service does with a server, under names of its own; raises redis-py's exceptions."""
     with command_time(TRIAL_SECONDS):
         connector.client().ping()  # a process's first command imports code, and may learn a Cluster's topology
-    # No subject's key, which has more parts; another one each time, because runs may overlap.
+    # Not a subject's key, which has more parts; different each time, because runs may overlap.
     key: CacheKey = (NAME, secrets.token_hex(16))
     commands = _RaisingCommands(connector, _Unheard(), CircuitBreaker(NAME, _Unheard()))
     statuses = RedisStatusCache(commands, MemoryStatusCache(clock), _Unheard(), clock, timedelta(0))
@@ -154,8 +154,8 @@ _CAUSES = (
     _Cause(ConnectionResetError, "closes the connection: if it uses TLS, write rediss:// for redis://"),
     _Cause(FileNotFoundError, "can't be reached: there is no such socket"),
     _Cause(PermissionError, "can't be reached: this user may not open its socket"),
-    _Cause(ResponseError, "has no database of that number: correct BADGE_REDIS_URL", "DB index"),
-    _Cause(MasterNotFoundError, "knows no primary of that name: check the service name in BADGE_REDIS_URL"),
+    _Cause(ResponseError, "has no database with that number: correct BADGE_REDIS_URL", "DB index"),
+    _Cause(MasterNotFoundError, "knows no primary with that name: check the service name in BADGE_REDIS_URL"),
     _Cause(RedisClusterException, "is not a Cluster, or none of its servers answers"),
     _Cause(ResponseError, "is not a Sentinel: write redis:// for redis+sentinel://", "'SENTINEL'"),
     _Cause(ReadOnlyError, "is a read-only replica: name its primary in BADGE_REDIS_URL"),
@@ -175,7 +175,7 @@ def _words_for(error: Exception, connector: RedisConnector) -> str:
             return known.words
     if isinstance(error, (RedisTimeoutError, TimeoutError)):
         milliseconds = round(connector.seconds * 1000)
-        return f"does not answer within BADGE_REDIS_TIMEOUT ({milliseconds}ms): is it running, and the address right?"
+        return f"does not answer within BADGE_REDIS_TIMEOUT ({milliseconds}ms): is it running at this address?"
     return f"fails ({type(error).__name__})"
 
 

@@ -27,9 +27,9 @@ _PURPOSE = "badge of a private subject, 1"
 """Distinguishes tokens from sessions, which the same key signs."""
 
 MOST_LOOKUPS = 2
-"""How many threads may look up tokens at a time, so that a hanging database can't hold them all."""
+"""How many threads may look up tokens at a time, so that a hanging database can't block them all."""
 LOOKUP_SECONDS = 1.0
-"""The longest that the database may take."""
+"""The longest time that the database may take."""
 QUEUE_SECONDS = 0.1
 
 
@@ -58,7 +58,7 @@ class PrivateTokens:
         return base64.urlsafe_b64encode(digest).decode()[:LENGTH]
 
     def opens(self, subject: Subject, token: str, deadline: Deadline) -> bool | None:
-        """Whether the token is valid for this subject; None if the database does not say in time."""
+        """Whether the token is valid for this subject; None if the database does not answer in time."""
         if not token:
             return False
         if hmac.compare_digest(self.of(subject).encode(), token.encode("utf-8", "replace")):

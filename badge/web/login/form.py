@@ -139,8 +139,8 @@ def end_session(access: SessionAccess, events: Events) -> AnyResponse | None:
     except LoginsUnavailable as error:
         events.emit(failure("logout", error.cause))
         text = (
-            "The service's database does not answer, so the session could not be ended on the server. It ends by "
-            "itself when its time is over."
+            "The service's database does not answer, so the session could not be ended on the server. It will "
+            "expire by itself."
         )
         return message(503, "Logged out in this browser only", text)
     return None

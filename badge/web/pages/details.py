@@ -40,7 +40,7 @@ class Details:
         return self._page(subject, viewer, request.args.get(TOKEN, ""))
 
     def change_tokens(self, viewer: Viewer) -> AnyResponse:
-        """Create or revoke a private token, as the dialog's forms ask."""
+        """Create or revoke a private token, as requested by the dialog's forms."""
         from badge.web.login.form import forged_form  # noqa: PLC0415 - 1.6 MB that not every way to log in needs
 
         try:
@@ -172,7 +172,7 @@ def _facts(resolution: Resolution) -> list[tuple[str, str]]:
 
 
 def _freshness(resolution: Resolution, source: str) -> str:
-    """Say which source the status is from, when it was fetched and when it will be fetched again."""
+    """Say which source the status came from, when it was fetched and when it will be fetched again."""
     checked = "just now" if resolution.age < timedelta(seconds=1) else f"{length(resolution.age)} ago"
     again = f"in {max(1, round(resolution.fresh_for.total_seconds()))} s"
     match resolution.origin:

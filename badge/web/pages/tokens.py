@@ -35,7 +35,7 @@ class TokenForm:
     has_token: bool
     """Whether the snippets have one."""
     created: str = ""
-    """Name of the one that was just created; the token itself is in the snippets, this once."""
+    """Name of the one that was just created; the token itself is in the snippets, only this once."""
     fault: str = ""
 
 
@@ -79,7 +79,7 @@ class SubjectTokens:
         return TokenForm(covering[:MOST_SHOWN], older, name, bool(token), created, fault)
 
     def create(self, name: str) -> tuple[str, str]:
-        """Create a token for this subject alone; returns it, or an empty text and what is wrong with the name."""
+        """Create a token for this subject alone; returns it, or an empty string and what is wrong with the name."""
         assert self.store is not None
         try:
             return self.store.create(name, Selection([PathPattern.only(self.subject)])), ""

@@ -133,7 +133,7 @@ def test_a_private_subject_is_unknown_without_a_key(ops: Ops) -> None:
     assert ops.client.get("/badge/acme/web.txt").status_code == 404
 
 
-def test_no_such_subject(ops: Ops) -> None:
+def test_an_unknown_subject_is_not_found(ops: Ops) -> None:
     answer = ops.status(subjectName="none")
     assert (answer.status_code, answer.get_json()["code"]) == (404, "NOT_FOUND")
 

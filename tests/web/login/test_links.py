@@ -251,7 +251,7 @@ def test_without_a_signing_key_nobody_logs_in_and_the_rest_goes_on(tmp_path: Pat
 # --- limits ---
 
 
-def test_guesses_are_refused_after_a_while_and_say_when_to_try_again(dashboards: Dashboards) -> None:
+def test_guesses_are_refused_after_a_while_with_the_time_to_wait(dashboards: Dashboards) -> None:
     dashboard = dashboards(**BY_TOKEN, BADGE_LOGIN_FAILURES="3")
     client = dashboard.anonymous()
     assert [submit(client, token="wrong").status_code for _ in range(4)] == [403, 403, 403, 429]

@@ -97,7 +97,7 @@ def test_a_forged_form_changes_nothing(dashboard: Dashboard) -> None:
     assert dashboard.parts.catalogue.tokens.list() == []
 
 
-def test_without_a_login_nothing_can_be_changed(dashboards: Dashboards) -> None:
+def test_viewers_who_may_not_see_private_subjects_can_change_nothing(dashboards: Dashboards) -> None:
     anonymous = dashboards(**BY_TOKEN)
     anonymous.tell(SECRET, visibility=Visibility.PRIVATE)
     assert anonymous.client.post(PAGE, data={"name": "forged"}).status_code == 303
