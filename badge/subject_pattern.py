@@ -41,20 +41,22 @@ def has_wildcard(pattern: str) -> bool:
 
 
 def _fits(pattern: str, text: str, *, without_case: bool) -> bool:
-    return _compiled(pattern, re.IGNORECASE if without_case else re.NOFLAG).match(text) is not None
+    if without_case:  # as in `Subject.key`; `re.IGNORECASE` also equates "s" with the long s (U+017F)
+        pattern, text = pattern.lower(), text.lower()
+    return _compiled(pattern).match(text) is not None
 
 
 @lru_cache(maxsize=1024)
-def _compiled(pattern: str, flags: re.RegexFlag) -> re.Pattern[str]:
+def _compiled(pattern: str) -> re.Pattern[str]:
     # `fnmatch.fnmatch` ignores case on some operating systems.
-    return re.compile(translate(pattern), flags)
+    return re.compile(translate(pattern))
 
 
 @dataclass(frozen=True, slots=True)
 class PathPattern:
     """A subject's path with shell patterns in it, such as `GitHub/acme/*`; build it with `parse`.
 
-    Each segment is matched on its own. The last one, the name, may contain slashes, which `*` matches too.
+    Each segment is matched by itself. Wildcards also match the slashes within an account (`%2F`) or a name.
     """
 
     text: str

@@ -26,7 +26,7 @@ from sqlalchemy import (
 
 from badge.catalogue.expectation import has_status, is_overdue, overdue_at
 from badge.catalogue.schema import subject_paths, subjects
-from badge.catalogue.subjects import KEY, may_be_in, selected
+from badge.catalogue.subjects import KEY, may_be_in, selected, subject_of
 from badge.catalogue.totals import kept_totals
 from badge.listing import (
     WORST_FIRST,
@@ -42,6 +42,11 @@ from badge.subject_pattern import EVERY_SUBJECT, Selection
 MOST_SORTED = 10_000
 """Up to this many subjects are looked up one by one, sorted and counted. If there are more, a scan soon fills a
 page."""
+
+READ_ON_BY = 1_000
+"""How many subjects are read at a time to find those that the patterns of an API key select."""
+MOST_PASSED_OVER = 100_000
+"""For one page; reading them takes a few seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,29 +104,55 @@ class Listing:
     overdue_despite_end: Sequence[int] = ()
     """From `expectation.overdue_despite_end`."""
     within: Selection = EVERY_SUBJECT
+    most_passed_over: int = MOST_PASSED_OVER
 
     @property
     def _overdue(self) -> ColumnElement[bool]:
         return is_overdue(self.now, self.overdue_despite_end)
 
     def page(self, connection: Connection, cursor: str | None, limit: int) -> tuple[Sequence[Row[Any]], str | None]:
-        """Return the first rows after the cursor, and the cursor of the next page, if there is one.
+        """Return the first rows in `within` after the cursor, and the cursor of the next page, if there is one.
 
-        Raises `ValueError` for a cursor that this service did not issue.
+        Cursors can be decoded, so they hold nothing but rows in `within`. Raises `ValueError` for a cursor that this
+        service did not issue, and if none of the next `most_passed_over` rows is in `within`.
         """
         after = None if cursor is None else marks_in(cursor, self.order, _MARKS[self.order])
         query = selected(self.now).where(*self._conditions(connection))
         found: list[_Marked] = []
+        size, read = limit + 1, 0
+        while True:
+            some = self._read(connection, query, after, size)
+            found += (one for one in some if self.within.covers(subject_of(one.row)))
+            read += len(some)
+            if len(found) > limit or len(some) < size:
+                break
+            if read >= self.most_passed_over:
+                return self._cut_short(found)
+            after, size = some[-1].marks, READ_ON_BY
+        rows = [one.row for one in found[:limit]]
+        return rows, cursor_at(self.order, found[limit - 1].marks) if len(found) > limit else None
+
+    def _read(
+        self, connection: Connection, query: Select[Any], after: list[Any] | None, limit: int
+    ) -> Sequence[_Marked]:
+        found: list[_Marked] = []
         for stream in self._streams():
             if stream.is_before(after):
                 continue
-            found += stream.page(connection, query, after, limit + 1)
-            if self.order is ListingOrder.WORST and len(found) > limit:
+            found += stream.page(connection, query, after, limit)
+            if self.order is ListingOrder.WORST and len(found) >= limit:
                 break
         if self.order is ListingOrder.LATEST:
             found.sort(key=lambda one: one.marks, reverse=True)
-        rows = [one.row for one in found[:limit]]
-        return rows, cursor_at(self.order, found[limit - 1].marks) if len(found) > limit else None
+        return found[:limit]
+
+    def _cut_short(self, found: Sequence[_Marked]) -> tuple[Sequence[Row[Any]], str]:
+        if not found:
+            raise ValueError(
+                f"the API key's patterns select none of the next {self.most_passed_over} subjects; "
+                "give `platform` or `account`, or use a key with narrower patterns"
+            )
+        return [one.row for one in found], cursor_at(self.order, found[-1].marks)
 
     def totals(self, connection: Connection) -> ListingTotals:
         """Return the totals of the matching subjects; if there are more than `most_sorted`, of only some of them."""

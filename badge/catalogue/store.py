@@ -151,13 +151,12 @@ class Catalogue:
     ) -> ListingPage:
         """Return one page of the subjects in `within`; it may be short although more follow.
 
-        Raises `ValueError` for an invalid cursor.
+        Raises `ValueError` as `Listing.page` does.
         """
         with self.database.reading() as connection:
             listing = replace(self._listing(connection, filter, order), within=within)
             rows, next_cursor = listing.page(connection, cursor, limit)
-        listed = (ListedSubject(subject_of(row), report_of(row, listing.now)) for row in rows)
-        return ListingPage([item for item in listed if within.covers(item.subject)], next_cursor)
+        return ListingPage([ListedSubject(subject_of(row), report_of(row, listing.now)) for row in rows], next_cursor)
 
     def totals(self, filter: ListingFilter) -> ListingTotals:
         """Return the number of subjects for each status that their badges show."""

@@ -270,6 +270,16 @@ def test_a_private_badge_s_url_has_the_token_derived_from_the_service_s_key(tmp_
     assert flask_badge("url", "acme/web", "--private", **public).stdout.strip() == address
 
 
+@pytest.mark.parametrize("content", [b"", b"\xff" * 43], ids=["empty", "corrupt"])
+def test_a_damaged_signing_key_is_reported_in_one_sentence(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "session.key").write_bytes(content)
+    sentence = f"{tmp_path / 'session.key'} is damaged: delete it to get a new one"
+    url = run(tmp_path, "url", "acme/web", "--private")
+    assert (url.returncode, url.stdout, sentence in url.stderr) == (1, "", True)
+    checked = run(tmp_path, "check-config")
+    assert (checked.returncode, f"FAIL data      {sentence}" in checked.stdout) == (1, True)
+
+
 def test_the_demo_has_every_status_but_unknown(tmp_path: Path) -> None:
     told = [line.rpartition(": ") for line in run(tmp_path, "demo").stdout.splitlines()[:-1]]
     assert {word for *_, word in told} == {"succeeded", "failed", "inProgress", "scheduled", "deleted"}

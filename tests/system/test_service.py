@@ -8,6 +8,7 @@ import math
 import os
 import re
 import signal
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -141,6 +142,46 @@ def test_a_name_of_any_length_is_answered_with_an_image(service: Service, name: 
         status, type = raw_get(service, path, method)
         is_whole = len(path) < 16_000  # gunicorn has read no more when it refuses
         assert (status, type) == (200, kind if is_whole else "image/svg+xml; charset=utf-8")
+
+
+def raw_answer(service: Service, head: str) -> str:
+    """Send a request as it stands, which no HTTP client would do; return the answer's head and body."""
+    with socket.create_connection(("127.0.0.1", urlsplit(service.url).port), timeout=5) as client:
+        client.sendall(head.encode())
+        return b"".join(iter(partial(client.recv, 65536), b"")).decode("utf-8", "replace")
+
+
+MALFORMED = {
+    "raw UTF-8": ("{target}-日本{query} HTTP/1.1\r\nHost: x", 400),
+    "a space": ("{target} two{query} HTTP/1.1\r\nHost: x", 400),
+    "a bare line feed": ("{target}{query} HTTP/1.1\nHost: x", 400),
+    "no version": ("{target}{query}\r\nHost: x", 400),
+    "an invalid header name": ("{target}{query} HTTP/1.1\r\nHost: x\r\nHidden Name: y", 400),
+    "a header without a colon": ("{target}{query} HTTP/1.1\r\nHost: x\r\nhidden", 400),
+    "an unknown transfer coding": ("{target}{query} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: hidden", 501),
+}
+
+
+@pytest.mark.parametrize(("request_text", "refusal"), MALFORMED.values(), ids=MALFORMED)
+def test_a_malformed_request_gets_an_image_and_nothing_of_it_is_logged(
+    service: Service, request_text: str, refusal: int
+) -> None:
+    names = {"query": "?token=bst_hidden"}
+    badge = raw_answer(service, f"GET {request_text.format(target='/badge/acme/hidden', **names)}\r\n\r\n")
+    assert badge.startswith("HTTP/1.1 200 ")
+    assert "Content-Type: image/svg+xml" in badge
+    other = raw_answer(service, f"GET {request_text.format(target='/ping/hidden', **names)}\r\n\r\n")
+    assert other.startswith(f"HTTP/1.1 {refusal} ")
+    assert "hidden" not in other.lower()
+    assert eventually(lambda: "(not shown)" in service.log.read_text())
+    assert "hidden" not in service.log.read_text().lower()
+
+
+def test_a_raw_space_or_letter_is_part_of_the_name(service: Service) -> None:
+    service.flask_badge("report", "Veeam/acme/Job/nightly", "succeeded")
+    service.flask_badge("report", "Veeam/acme/Job/nightly 日本", "failed")
+    answer = raw_answer(service, "GET /badge/Veeam/acme/Job/nightly 日本.txt HTTP/1.1\r\nHost: x\r\n\r\n")
+    assert answer.endswith("\r\n\r\nfailed\n")
 
 
 def test_headers_that_are_too_long_do_not_prevent_a_badge(service: Service) -> None:

@@ -21,9 +21,10 @@ from badge.events import LogInEnd, LogInTried
 from badge.ports import Events
 from badge.web.login.client import client_address
 from badge.web.login.link import LINK, is_link, secret_in
-from badge.web.login.sessions import Cookies, NoSigningKey, SessionAccess
+from badge.web.login.sessions import Cookies, SessionAccess
 from badge.web.page import length, message, see_other, show
 from badge.web.paths import DASHBOARD, LOGIN
+from badge.web.signing_key import NoSigningKey
 
 NEXT = "next"
 LOGOUT = "/logout"
@@ -120,7 +121,7 @@ def _prepare_pages(pages: Blueprint, access: SessionAccess, events: Events) -> N
         return message(503, NO_LOGIN, "The service's database does not answer. Try again.")
 
     def no_key(_: NoSigningKey) -> AnyResponse:
-        text = "The service's data folder can't be read or written. `badge check-config` on the server says more."
+        text = "The signing key in the data folder can't be used. `badge check-config` on the server says why."
         return message(503, NO_LOGIN, text)
 
     pages.context_processor(lambda: {"can_log_out": access.can_log_out, "csrf_token": generate_csrf})

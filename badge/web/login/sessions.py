@@ -20,13 +20,9 @@ from badge.web.loopback import is_loopback_host
 from badge.web.page import see_other
 from badge.web.paths import LOGIN, Paths
 from badge.web.raw_path import raw_path
-from badge.web.signing_key import signing_key
+from badge.web.signing_key import NoSigningKey, signing_key
 
 SESSION_ID = "session-id"
-
-
-class NoSigningKey(Exception):
-    """The key that signs cookies can be neither read nor created."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,10 +107,7 @@ class Cookies(SecureCookieSessionInterface):
     def load_key(self, app: Flask) -> None:
         """Make sure that there is a signing key; raises `NoSigningKey`."""
         if app.secret_key is None:
-            try:
-                app.secret_key = self._key()
-            except OSError as error:
-                raise NoSigningKey from error
+            app.secret_key = self._key()
 
     def get_signing_serializer(self, app: Flask) -> URLSafeTimedSerializer | None:
         """Without a key, no session is open."""

@@ -13,6 +13,7 @@ from badge.subject_pattern import PathPattern, Selection
 from badge.web.badges.answer import DRAWN_WITHIN_SECONDS
 from badge.web.page import sentence
 from badge.web.pages.parts import PagesParts
+from badge.web.signing_key import NoSigningKey
 
 if TYPE_CHECKING:
     from sqlalchemy.exc import SQLAlchemyError
@@ -58,7 +59,10 @@ class SubjectTokens:
             return ""
         if given and self.parts.tokens.opens(self.subject, given, Deadline.after(DRAWN_WITHIN_SECONDS)):
             return given
-        return "" if self.store else self.parts.tokens.of(self.subject)
+        try:
+            return "" if self.store else self.parts.tokens.of(self.subject)
+        except NoSigningKey:
+            return ""  # the page is useful without it
 
     def form(self, token: str, created: str = "", fault: str = "") -> TokenForm | None:
         """Return what the dialog shows; None without a store, or if that fails: the page is useful without it."""

@@ -16,6 +16,7 @@ from badge.app import build_app, build_parts
 from badge.catalogue.logins import WINDOW
 from badge.model import Subject, Visibility
 from badge.settings import load
+from badge.web.signing_key import KEY_FILE
 from tests.dashboard import Dashboards
 from tests.doubles import ManualClock, OneProcess
 from tests.web.pages.test_pages import one, text
@@ -233,10 +234,17 @@ def test_a_lost_database_refuses_and_the_public_pages_go_on(dashboards: Dashboar
         assert registry.get_sample_value("badge_catalogue_failures_total", {"operation": operation, **labels}) == 1
 
 
+@pytest.mark.parametrize("damaged", [None, b"", b"\xff" * 43], ids=["no folder", "an empty key", "a corrupt key"])
 @pytest.mark.parametrize("settings", [{}, OIDC], ids=["link", "oidc"])
-def test_without_a_signing_key_nobody_logs_in_and_the_rest_goes_on(tmp_path: Path, settings: dict[str, str]) -> None:
-    folder = tmp_path / "file-in-place-of-the-folder"
-    folder.touch()
+def test_without_a_signing_key_nobody_logs_in_and_the_rest_goes_on(
+    tmp_path: Path, settings: dict[str, str], damaged: bytes | None
+) -> None:
+    folder = tmp_path / "data"
+    if damaged is None:
+        folder.touch()
+    else:
+        folder.mkdir()
+        (folder / KEY_FILE).write_bytes(damaged)
     wired = load({"BADGE_DATA_DIR": str(folder), "BADGE_UPSTREAM_URL": "http://127.0.0.1:9", **settings})
     with closing(build_parts(wired, cache=OneProcess(ManualClock()))) as parts:
         client = build_app(parts).test_client()
