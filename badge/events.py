@@ -33,7 +33,7 @@ class CacheCommandFailed:
 
 @dataclass(frozen=True, slots=True)
 class CacheEntryRefused:
-    """A cached value was rejected: written by somebody else, tampered with, or of another schema."""
+    """A cached value was rejected: foreign, tampered with, of another schema, or too far ahead of the clock."""
 
     reason: str
 

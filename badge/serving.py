@@ -322,14 +322,9 @@ def _open_catalogue(configuration: Configuration, previous: OpenCatalogue | None
         return None
     if previous is not None and previous.url == settings.catalogue_location:
         return previous
-    from badge.catalogue.in_use import CatalogueInUse, hold  # noqa: PLC0415 - loaded where there is a catalogue
-
+    lock: int | None = None
     try:
-        lock = hold(settings.catalogue_location)
-    except CatalogueInUse:
-        name = settings.catalogue_name
-        raise CatalogueUnusable(f"The catalogue {name} is being restored; try again later.") from None
-    try:
+        lock = _catalogue_lock(settings)
         return OpenCatalogue(settings.catalogue_location, _migrate_and_check(settings), lock)
     except CatalogueUnusable as unusable:
         if lock is not None:
@@ -338,6 +333,18 @@ def _open_catalogue(configuration: Configuration, previous: OpenCatalogue | None
             raise
         sys.stderr.write(f"{unusable} Nobody can log in to the dashboard.\n")
         return None
+
+
+def _catalogue_lock(settings: Settings) -> int | None:
+    from badge.catalogue.in_use import CatalogueInUse, hold  # noqa: PLC0415 - loaded where there is a catalogue
+
+    try:
+        return hold(settings.catalogue_location)
+    except CatalogueInUse:
+        name = settings.catalogue_name
+        raise CatalogueUnusable(f"The catalogue {name} is being restored; try again later.") from None
+    except OSError as error:
+        raise CatalogueUnusable(f"{error.filename} can't be used: {error.strerror}.") from None
 
 
 def _in_child(work: Callable[[], int]) -> bool:
@@ -379,6 +386,7 @@ def _migrated_and_checked(settings: Settings) -> CatalogueState:
 
     from badge.catalogue.database import Database, is_damage  # noqa: PLC0415
     from badge.catalogue.faults import clock_warning, why_unusable  # noqa: PLC0415
+    from badge.catalogue.in_use import CatalogueInUse  # noqa: PLC0415
     from badge.catalogue.integrity import START_SECONDS, Integrity, integrity_of  # noqa: PLC0415
     from badge.catalogue.migration import SchemaFault, migrate  # noqa: PLC0415
     from badge.catalogue.store import Catalogue  # noqa: PLC0415
@@ -392,7 +400,7 @@ def _migrated_and_checked(settings: Settings) -> CatalogueState:
         ahead = Catalogue(database, lambda: datetime.now(UTC)).number_ahead()
         found = integrity_of(database, START_SECONDS)
         database.close()
-    except (SQLAlchemyError, OSError, SchemaFault) as error:
+    except (SQLAlchemyError, OSError, SchemaFault, CatalogueInUse) as error:
         if not is_damage(error):
             raise CatalogueUnusable(f"The catalogue {name} can't be used: {why_unusable(error)}.") from None
     if ahead:

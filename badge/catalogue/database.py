@@ -28,15 +28,18 @@ _PATIENCE = "badge_writer_patience"
 
 
 class Database:
-    """Connections to one database, opened on first use in each process."""
+    """Connections to one database, made at first use in each process.
 
-    def __init__(self, url: str) -> None:
+    While open, it keeps a restore away, unless the caller does that (`takes_lock=False`).
+    """
+
+    def __init__(self, url: str, *, takes_lock: bool = True) -> None:
         self.url = url
         self.is_damaged = False
         """Set by the check at start-up, and by any error that means damage. A damaged database is no longer used: what
         it returns may be wrong."""
         make_url(url).get_dialect().import_dbapi()  # loaded before workers are forked, which then share it
-        self._in_use = PerProcess(lambda: _held(url))
+        self._in_use = PerProcess(lambda: _held(url) if takes_lock else None)
         self._engine = PerProcess(self._first_engine)
         self._cache_identity: str | None = None
         # The same for all workers if the application is loaded before they are forked; different everywhere else.
@@ -124,9 +127,15 @@ def _held(url: str) -> int | None:
     try:
         return hold(url)
     except CatalogueInUse:
-        busy = sqlite3.OperationalError("the database is being restored")
-        busy.sqlite_errorname = "SQLITE_BUSY"
-        raise OperationalError(None, None, busy) from None
+        raise _operational_error("the database is being restored", "SQLITE_BUSY") from None
+    except OSError as error:
+        raise _operational_error(f"the lock can't be used: {error.strerror}", "SQLITE_PERM") from None
+
+
+def _operational_error(message: str, name: str) -> OperationalError:
+    error = sqlite3.OperationalError(message)
+    error.sqlite_errorname = name
+    return OperationalError(None, None, error)
 
 
 def new_engine(url: str) -> Engine:

@@ -68,7 +68,7 @@ def why_unusable(error: Exception) -> str:
     if isinstance(error, SchemaFault):
         return str(error)
     if isinstance(error, CatalogueInUse):
-        return "it is in use by another process, or being restored"
+        return "it is being restored; try again later"
     if isinstance(error, OSError):
         return f"its file or folder can't be used ({error.strerror or type(error).__name__})"
     if isinstance(error, PoolTimeout):

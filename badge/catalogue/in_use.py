@@ -8,6 +8,7 @@ the holder's children have ended, however they end.
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
 from collections.abc import Iterator
@@ -16,6 +17,8 @@ from pathlib import Path
 from sqlalchemy import make_url
 
 from badge.private_files import open_private
+
+_NOBODY_CAN_CREATE = {errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.ENOENT, errno.ENOTDIR}
 
 
 class CatalogueInUse(Exception):
@@ -32,13 +35,16 @@ def database_file(url: str) -> Path | None:
 def hold(url: str) -> int | None:
     """Mark the catalogue as in use, until the returned descriptor is closed; raises `CatalogueInUse` during a restore.
 
-    Returns None if there is nothing to lock: other databases, and folders in which no file can be created.
+    Returns None where there is nothing to lock: other databases, and folders in which nobody can create a file. Raises
+    `OSError` if this user can't use the lock, because a restore could then replace the database meanwhile.
     """
     file = database_file(url)
     try:
         return None if file is None else _locked(file, fcntl.LOCK_SH)
-    except OSError:
-        return None
+    except OSError as error:
+        if error.errno in _NOBODY_CAN_CREATE:
+            return None
+        raise
 
 
 @contextlib.contextmanager
@@ -52,7 +58,7 @@ def alone(file: Path) -> Iterator[None]:
 
 
 def _locked(file: Path, mode: int) -> int:
-    descriptor = open_private(file.with_name(f"{file.name}.in-use"))
+    descriptor = open_private(file.with_name(f"{file.name}.in-use"), is_lock=True)
     try:
         fcntl.flock(descriptor, mode | fcntl.LOCK_NB)
     except BlockingIOError:

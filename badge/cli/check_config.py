@@ -18,6 +18,7 @@ from badge import app
 from badge.artwork import png, png_check
 from badge.cache.embedded.server import binary_path
 from badge.catalogue.faults import DAMAGED, clock_warning, why_unusable
+from badge.catalogue.in_use import CatalogueInUse
 from badge.catalogue.integrity import THOROUGH_SECONDS, Integrity, integrity_of
 from badge.catalogue.migration import SchemaFault, migrate
 from badge.cli.command import BadgeCommand, examples, parts_of, settings_or_fault
@@ -172,7 +173,7 @@ def _catalogue(known: Settings, parts: app.Parts) -> Finding:
         migrate(known.catalogue_location)
         found = integrity_of(parts.database, THOROUGH_SECONDS)
         ahead = parts.catalogue.store.number_ahead() if parts.catalogue else 0
-    except (SQLAlchemyError, OSError, SchemaFault) as error:
+    except (SQLAlchemyError, OSError, SchemaFault, CatalogueInUse) as error:
         return Finding(Level.FAIL, "catalogue", f"{where} can't be used: {why_unusable(error)}")
     if found is Integrity.DAMAGED:
         return Finding(Level.FAIL, "catalogue", f"{where} can't be used: {DAMAGED}")

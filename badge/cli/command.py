@@ -14,6 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from badge import app
 from badge.appearance import WORDS
 from badge.catalogue.faults import why_unusable
+from badge.catalogue.in_use import CatalogueInUse
 from badge.catalogue.migration import SchemaFault, migrate
 from badge.model import BackupStatus, InvalidSubject, Subject, status_named
 from badge.settings import BadSettings, Settings, load, parse_duration, show_duration
@@ -211,7 +212,7 @@ def migrated_database(settings: Settings) -> Iterator[None]:
     try:
         migrate(settings.catalogue_location)
         yield
-    except (SQLAlchemyError, OSError, SchemaFault) as error:
+    except (SQLAlchemyError, OSError, SchemaFault, CatalogueInUse) as error:
         place = settings.catalogue_name
         raise Fault(f"The catalogue {place} can't be used: {why_unusable(error)}.", exit_code=1) from None
 

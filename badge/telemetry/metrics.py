@@ -71,7 +71,12 @@ METRICS = (
     Declared("badge_crashes_total", Kind.COUNTER, "Unexpected exceptions (bugs).", ("where",)),
     Declared("badge_catalogue_failures_total", Kind.COUNTER, "Failed catalogue operations.", ("operation", "error")),
     Declared("badge_cache_failures_total", Kind.COUNTER, "Failed cache commands.", ("operation",)),
-    Declared("badge_cache_refused_total", Kind.COUNTER, "Cached values rejected as invalid or foreign.", ("reason",)),
+    Declared(
+        "badge_cache_refused_total",
+        Kind.COUNTER,
+        "Cached values rejected as invalid, foreign or ahead.",
+        ("reason",),
+    ),
     Declared("badge_flights_total", Kind.COUNTER, "Shared fetches, by outcome.", ("end",)),
     Declared("badge_waits_total", Kind.COUNTER, "Callers whose status was not in the cache.", ("how",)),
     Declared("badge_refreshes_total", Kind.COUNTER, "Background refreshes of expired statuses."),

@@ -96,6 +96,14 @@ def test_the_self_test_names_the_keys_that_are_missing(server: TcpServer, url: s
     assert fault(url) == "forbids this user the keys that begin with bdg:: add ~bdg:* to its ACL"
 
 
+@pytest.mark.parametrize("minutes", [-6, 6])
+def test_the_self_test_notices_a_wrong_clock(url: str, minutes: int) -> None:
+    connector = RedisConnector(url, timedelta(milliseconds=300), 4)
+    found = fault_of(connector, lambda: utc_now() + timedelta(minutes=minutes))
+    assert found is not None
+    assert "its clock and this machine's differ by more than 5 minutes" in found
+
+
 def test_a_missing_permission_is_one_outage_whose_log_line_names_the_command(
     server: TcpServer, url: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

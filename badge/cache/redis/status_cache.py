@@ -6,7 +6,16 @@ import secrets
 from datetime import datetime, timedelta
 from typing import Any
 
-from badge.cache.envelope import LONGEST, EnvelopeRefused, from_micros, key_names, seal, to_micros, unseal
+from badge.cache.envelope import (
+    LONGEST,
+    EnvelopeAhead,
+    EnvelopeRefused,
+    from_micros,
+    key_names,
+    seal,
+    to_micros,
+    unseal,
+)
 from badge.cache.memory import FENCE_LIFETIME, LEASE_LIFETIME, MemoryStatusCache
 from badge.cache.redis.bounded_keys import BoundedKeys
 from badge.cache.redis.bounded_read import NOTHING, bounded_read
@@ -209,6 +218,8 @@ class RedisStatusCache:
             entry = unseal(key, raw, self._clock(), self._longest_wait)
         except EnvelopeRefused as refused:
             self._events.emit(CacheEntryRefused(str(refused)))
+            if isinstance(refused, EnvelopeAhead):  # this clock may be the wrong one, so the entry stays for others
+                return None
             self._commands.attempt("delete", lambda: self._client().delete(key_names(key).value), lambda: None)
             return None
         self._local.remember(key, entry)

@@ -36,8 +36,9 @@ class SessionAccess:
     paths: Paths
 
     def viewer(self) -> Viewer | None:
-        """Admit open sessions."""
+        """Admit open sessions; looks for the session once per request, even if that fails."""
         if "is_logged_in" not in g:
+            g.is_logged_in = False  # the page that explains a failure must not wait for the database again
             session_id = session.get(SESSION_ID)
             g.is_logged_in = session_id is not None and self.logins.has_session(session_id, self.credential)
         return Viewer() if g.is_logged_in else None

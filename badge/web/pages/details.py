@@ -49,7 +49,7 @@ class Details:
             return _not_a_subject(invalid)
         tokens = SubjectTokens.of(self.parts, subject)
         if tokens.store is None or not viewer.sees_private:
-            return message(403, "You can't change tokens here", "Use badge token on the server.")
+            return message(403, "You can't change tokens here", "Use `badge token` on the server.")
         if (refused := forged_form()) is not None:
             return refused
         from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415 - loaded where there is a store
@@ -60,7 +60,8 @@ class Details:
                 return redirect(f"{self.parts.paths.page(subject)}?dialog=open#badge-dialog", 303)
             name = request.form.get("name", "").strip()
             token, fault = tokens.create(name)
-        except SQLAlchemyError:
+        except SQLAlchemyError as error:
+            tokens.failed(error)
             return message(503, "The catalogue is unavailable", "Nothing was changed. Try again shortly.")
         return self._page(subject, viewer, token, created=name if token else "", fault=fault)
 

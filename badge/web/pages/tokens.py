@@ -16,6 +16,8 @@ from badge.web.pages.parts import PagesParts
 from badge.web.signing_key import NoSigningKey
 
 if TYPE_CHECKING:
+    from sqlalchemy.exc import SQLAlchemyError
+
     from badge.catalogue.tokens import StoredToken, StoredTokens
 
 MOST_SHOWN = 20
@@ -26,7 +28,9 @@ class TokenForm:
     """The tokens that open a private subject's badge, and a form for another one."""
 
     stored: Sequence[StoredToken]
-    """At most `MOST_SHOWN`."""
+    """The newest first, at most `MOST_SHOWN`."""
+    older: int
+    """How many more there are."""
     name: str
     """Suggested for the next one."""
     has_token: bool
@@ -68,11 +72,15 @@ class SubjectTokens:
 
         try:
             stored = self.store.list()
-        except SQLAlchemyError:
+        except SQLAlchemyError as error:
+            self.failed(error)
             return None
-        covering = [one for one in stored if one.subjects.covers(self.subject)]
+        covering = sorted(
+            (one for one in stored if one.subjects.covers(self.subject)), key=lambda one: one.created_at, reverse=True
+        )
+        older = max(0, len(covering) - MOST_SHOWN)
         name = _unused_name(self.subject, {one.name for one in stored})
-        return TokenForm(covering[:MOST_SHOWN], name, bool(token), created, fault)
+        return TokenForm(covering[:MOST_SHOWN], older, name, bool(token), created, fault)
 
     def create(self, name: str) -> tuple[str, str]:
         """Create a token for this subject alone; returns it, or an empty string and what is wrong with the name."""
@@ -87,6 +95,12 @@ class SubjectTokens:
         assert self.store is not None
         if any(one.name == name and one.subjects.covers(self.subject) for one in self.store.list()):
             self.store.revoke(name)
+
+    def failed(self, error: SQLAlchemyError) -> None:
+        """Report that the database failed."""
+        from badge.catalogue.faults import failure  # noqa: PLC0415 - loaded where there is a store
+
+        self.parts.events.emit(failure("tokens", error))
 
 
 def _unused_name(subject: Subject, used: set[str]) -> str:

@@ -16,7 +16,7 @@ import pytest
 from badge.catalogue.backup import BadBackup, back_up, renew_cache_identity, restore
 from badge.catalogue.database import Database
 from badge.catalogue.in_use import CatalogueInUse
-from badge.catalogue.migration import SchemaTooNew, migrate, upgrade
+from badge.catalogue.migration import SchemaTooNew, is_current, migrate, upgrade
 from badge.model import BackupStatus
 from tests.doubles import START
 from tests.store import Store
@@ -77,13 +77,33 @@ def test_a_backup_is_made_while_others_write(store: Store, tmp_path: Path) -> No
 
 def test_a_failed_backup_leaves_no_file(store: Store, tmp_path: Path) -> None:
     with store.catalogue.database.writing() as connection:
-        connection.exec_driver_sql("DROP TABLE identity")
-    with pytest.raises(sqlite3.OperationalError):
+        connection.exec_driver_sql("DROP TABLE runs")
+    with pytest.raises(BadBackup, match="not a catalogue"):
         back_up(store.catalogue.database, tmp_path / "backup", START)
     assert not (tmp_path / "backup").exists()
 
 
-def test_a_restore_brings_back_what_the_backup_held_and_sets_the_former_catalogue_aside(
+def test_a_backup_leaves_an_older_schema_as_it_is(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/old"
+    upgrade(url, to="0002")
+    with contextlib.closing(Database(url)) as database:
+        assert back_up(database, tmp_path / "backup", LATER).as_of == LATER
+    assert revisions_in(tmp_path / "old") == revisions_in(tmp_path / "backup") == ["0002"]
+    restore(f"sqlite:///{tmp_path}/new", tmp_path / "backup", LATER)
+
+
+def revisions_in(file: Path) -> list[str]:
+    with contextlib.closing(sqlite3.connect(file)) as connection:
+        return [revision for (revision,) in connection.execute("SELECT version_num FROM alembic_version")]
+
+
+def test_a_catalogue_that_does_not_exist_is_not_created_by_a_backup(tmp_path: Path) -> None:
+    with contextlib.closing(Database(f"sqlite:///{tmp_path}/none")) as database, pytest.raises(BadBackup):
+        back_up(database, tmp_path / "backup", START)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_restore_brings_back_what_the_backup_held_and_keeps_the_rest_aside(
     store: Store, file: Path, backup: Path
 ) -> None:
     fail_after(store)
@@ -143,6 +163,28 @@ def test_the_identity_can_be_renewed_alone(store: Store) -> None:
     renew_cache_identity(store.url)
     assert identity_of(store.url) != before
     assert store.status() is BackupStatus.SUCCEEDED
+
+
+def test_a_new_identity_migrates_an_older_schema(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/old"
+    upgrade(url, to="0002")
+    renew_cache_identity(url)
+    assert is_current(url)
+
+
+def test_a_newer_schema_gets_no_new_identity(store: Store, file: Path) -> None:
+    store.close()
+    changed("UPDATE alembic_version SET version_num = '9'", file)
+    before = identity_of(store.url)
+    with pytest.raises(SchemaTooNew):
+        renew_cache_identity(store.url)
+    assert identity_of(store.url) == before
+
+
+def test_a_catalogue_that_does_not_exist_gets_no_new_identity(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        renew_cache_identity(f"sqlite:///{tmp_path}/none")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_catalogue_in_use_is_neither_restored_nor_given_a_new_identity(store: Store, backup: Path) -> None:

@@ -413,6 +413,7 @@ AS_BROWSERS = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,
     ("path", "method", "status"),
     [
         ("/dashboards", "GET", 404),
+        ("/dashboards", "OPTIONS", 404),
         ("/login", "GET", 404),
         ("/static/none", "GET", 404),
         ("/dashboard", "POST", 405),
