@@ -28,7 +28,8 @@ def gunicorn_values() -> dict[str, object]:
         "worker_class": "badge.gunicorn_worker.BadgeWorker",
         "threads": settings.threads,
         "preload_app": settings.preload,
-        "loglevel": settings.log_level,
+        # At "debug", gunicorn logs paths and unfinished requests, which hold names and secrets.
+        "loglevel": "info" if settings.log_level == "debug" else settings.log_level,
         "timeout": 30,  # for a worker that no longer sends heartbeats; requests have their own, shorter deadline
         "graceful_timeout": 10,
         "keepalive": 5,

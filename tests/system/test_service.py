@@ -215,6 +215,18 @@ def test_the_log_has_a_line_per_badge_and_no_names(service: Service) -> None:
     assert "very-secret" not in service.log.read_text()
 
 
+def test_the_debug_log_has_no_paths_and_no_unfinished_requests(tmp_path: Path) -> None:
+    with running_service(tmp_path, BADGE_LOG_LEVEL="debug", BADGE_WORKERS="1") as service:
+        with socket.create_connection(("127.0.0.1", urlsplit(service.url).port), timeout=5) as client:
+            client.sendall(b"GET /badge/acme/hidden?token=hidden HT")
+            client.shutdown(socket.SHUT_WR)
+            assert client.recv(1) == b""
+        service.get("/ping/hidden")
+        service.get("/badge/acme/hidden")
+        assert eventually(lambda: '"message": "badge served"' in service.log.read_text())
+        assert "hidden" not in service.log.read_text()
+
+
 def test_the_health_check_needs_no_curl(service: Service) -> None:
     environment = {**clean_environment(), "BADGE_BIND": service.url.removeprefix("http://")}
     command = [sys.executable, "-m", "badge.healthcheck"]
