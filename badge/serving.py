@@ -277,12 +277,28 @@ class Master:
         # The previous application is garbage, but exempt from collection (pre_fork).
         gc.unfreeze()
         gc.collect()
-        server.reload()
+        if not self._replace_workers(server):
+            self._mark_configuration(is_current=False)
+            return
         self._mark_configuration(is_current=not self.postponed)
         self._report_damage(server)
         for line in changed(self.settings):
             server.log.info("%s", line)
         server.log.info("The configuration was reloaded.")
+
+    def _replace_workers(self, server: Any) -> bool:
+        """Replace the workers; whether all could be. A failing fork must not end the service."""
+        try:
+            server.reload()
+        except OSError as error:
+            if all(worker.age != server.worker_age for worker in server.WORKERS.values()):
+                self.counts.release(server.worker_age)  # reserved in `pre_fork` for the worker that was not forked
+            server.log.error(  # noqa: TRY400 - a traceback would add nothing
+                "Not every worker could be replaced: %s. The others keep the previous configuration; reload again.",
+                error.strerror,
+            )
+            return False
+        return True
 
     def _mark_configuration(self, *, is_current: bool) -> None:
         self.metrics.set(CONFIGURATION_CURRENT, int(is_current))
@@ -397,7 +413,8 @@ def _migrated_and_checked(settings: Settings) -> CatalogueState:
     if ahead:
         sys.stderr.write(f"The catalogue {name}: {clock_warning(ahead)}.\n")
     if found is Integrity.UNKNOWN:
-        sys.stderr.write(f"The catalogue {name} was not checked: it is too large. `badge check-config` checks it.\n")
+        reason = "it is too large or can't be read"
+        sys.stderr.write(f"The catalogue {name} was not checked: {reason}. `badge check-config` checks it.\n")
     return CatalogueState(cache_identity, found is Integrity.DAMAGED)
 
 

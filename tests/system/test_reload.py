@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
+import socket
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import psutil
 import pytest
 
+from badge.cache.embedded.server import answers, socket_path
 from badge.catalogue.in_use import CatalogueInUse, alone
+from tests.command_line import run_badge
 from tests.load import at_a_rate
-from tests.servers import Service, eventually, flask_badge, running_service
+from tests.servers import Service, eventually, running_service
 
 WEB = "GitHub/acme/Repository/web"
 SOURCES = """
@@ -44,6 +49,18 @@ class Reloadable:
     def hang_up(self) -> None:
         self.service.process.send_signal(signal.SIGHUP)
 
+    def hang_up_with_a_check_that_hangs(self) -> psutil.Process:
+        """Request a reload whose check waits for a secret; returns the check."""
+        self.write_good()
+        self.secret.unlink()
+        os.mkfifo(self.secret)  # reading it waits for a writer
+        master = psutil.Process(self.service.process.pid)
+        before = master.children()
+        self.hang_up()
+        assert eventually(lambda: len(master.children()) > len(before))
+        (check,) = set(master.children()) - set(before)
+        return check
+
     def reload(self) -> str:
         """Reload; returns what was logged meanwhile."""
         before = len(self.service.log.read_text())
@@ -67,6 +84,7 @@ class Reloadable:
         return [child.pid for child in children if "valkey" in child.name()]
 
 
+@contextlib.contextmanager
 def reloadable(folder: Path, **settings: str) -> Iterator[Reloadable]:
     files = Reloadable(None, folder / "badge.env", folder / "sources.toml", folder / "secret")  # type: ignore[arg-type] # set below
     files.write_good()
@@ -77,7 +95,8 @@ def reloadable(folder: Path, **settings: str) -> Iterator[Reloadable]:
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reloadable]:
-    yield from reloadable(tmp_path_factory.mktemp("reload"))
+    with reloadable(tmp_path_factory.mktemp("reload")) as it:
+        yield it
 
 
 FAULTS: dict[str, tuple[Callable[[Reloadable], object], str]] = {
@@ -114,7 +133,7 @@ def test_a_faulty_configuration_is_logged_and_the_previous_one_stays(
 
 def test_a_good_reload_takes_effect_and_keeps_cache_counts_and_checks(running: Reloadable) -> None:
     settings = {"BADGE_SETTINGS_FILE": str(running.settings), "BADGE_DATA_DIR": str(running.service.data_dir)}
-    assert flask_badge("report", WEB, "succeeded", **settings).returncode == 0
+    assert run_badge("report", WEB, "succeeded", **settings).exit_code == 0
     assert running.service.get(f"/badge/{WEB}.txt").text == "succeeded\n"
     calls, requests, valkeys = (
         running.service.counted("badge_source_calls_total"),
@@ -185,7 +204,8 @@ def test_no_badge_is_lost_while_good_and_bad_reloads_come_at_once(running: Reloa
 
 @pytest.fixture(scope="module")
 def single(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reloadable]:
-    yield from reloadable(tmp_path_factory.mktemp("single"), BADGE_PRELOAD="false", BADGE_WORKERS="1")
+    with reloadable(tmp_path_factory.mktemp("single"), BADGE_PRELOAD="false", BADGE_WORKERS="1") as it:
+        yield it
 
 
 def test_without_preloading_a_new_worker_uses_the_configuration_in_force(single: Reloadable) -> None:
@@ -199,17 +219,45 @@ def test_without_preloading_a_new_worker_uses_the_configuration_in_force(single:
 
 
 def test_a_check_that_hangs_holds_up_neither_badges_nor_the_stop(single: Reloadable) -> None:
-    single.write_good()
-    single.secret.unlink()
-    os.mkfifo(single.secret)  # reading it waits for a writer
-    master = psutil.Process(single.service.process.pid)
-    before = master.children()
-    single.hang_up()
-    assert eventually(lambda: len(master.children()) > len(before))
-    (check,) = set(master.children()) - set(before)
+    check = single.hang_up_with_a_check_that_hangs()
     assert eventually(lambda: not check.net_connections()), "the address is not kept in use"
     assert single.service.get(f"/badge/{WEB}").status_code == 200
-    children = master.children()
+    children = psutil.Process(single.service.process.pid).children()
     single.service.process.terminate()
     assert single.service.process.wait(15) == 0
-    assert eventually(lambda: not any(child.is_running() for child in children))
+    assert eventually(lambda: all(map(has_ended, children)))
+
+
+def has_ended(process: psutil.Process) -> bool:
+    """Whether a process has ended, though its exit code may not be collected yet: init may take seconds."""
+    try:
+        return process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
+
+def test_a_stop_during_a_reload_finishes_requests_and_cleans_up(tmp_path: Path) -> None:
+    with reloadable(tmp_path) as it:
+        check = it.hang_up_with_a_check_that_hangs()
+        with unfinished_request(it.service) as client:
+            it.service.process.terminate()
+            os.close(os.open(it.secret, os.O_WRONLY))  # lets the check read an empty secret, which is a fault
+            assert eventually(lambda: not check.is_running())
+            client.sendall(b"\r\n")
+            assert client.recv(4096).startswith(b"HTTP/1.1 200")
+        assert it.service.process.wait(15) == 0
+        assert "Traceback" not in it.service.log.read_text()
+        assert not answers(socket_path(it.service.data_dir)), "the embedded cache is gone"
+
+
+@contextlib.contextmanager
+def unfinished_request(service: Service) -> Iterator[socket.socket]:
+    """Make a request, of which a worker still waits for the end."""
+    address = urlsplit(service.url)
+    with socket.create_connection((address.hostname, address.port), timeout=10) as client:
+        client.sendall(f"GET /badge/{WEB} HTTP/1.1\r\nHost: {address.netloc}\r\nConnection: close\r\n".encode())
+        own = client.getsockname()
+        assert eventually(
+            lambda: any(found.raddr == own for worker in service.workers() for found in worker.net_connections())
+        )
+        yield client
