@@ -49,18 +49,6 @@ class Reloadable:
     def hang_up(self) -> None:
         self.service.process.send_signal(signal.SIGHUP)
 
-    def hang_up_with_a_check_that_hangs(self) -> psutil.Process:
-        """Request a reload whose check waits for a secret; returns the check."""
-        self.write_good()
-        self.secret.unlink()
-        os.mkfifo(self.secret)  # reading it waits for a writer
-        master = psutil.Process(self.service.process.pid)
-        before = master.children()
-        self.hang_up()
-        assert eventually(lambda: len(master.children()) > len(before))
-        (check,) = set(master.children()) - set(before)
-        return check
-
     def reload(self) -> str:
         """Reload; returns what was logged meanwhile."""
         before = len(self.service.log.read_text())
@@ -202,6 +190,39 @@ def test_no_badge_is_lost_while_good_and_bad_reloads_come_at_once(running: Reloa
     assert log.count(RELOADED) + log.count(REFUSED) < 30, "signals during a reload lead to one more, not to one each"
 
 
+def test_a_stop_during_a_reload_finishes_requests_and_cleans_up(running: Reloadable) -> None:
+    """Runs last, because it stops the service that other tests share."""
+    running.sources.write_text("[[")
+    before = len(running.service.log.read_text())
+    running.hang_up()
+    assert eventually(lambda: REFUSED in running.log_since(before), 20), "no earlier request replaces workers now"
+    with unfinished_request(running.service) as (client, worker):
+        running.hang_up()
+        running.service.process.terminate()
+        assert eventually(lambda: running.service.workers() == [worker], 9), "the check has ended, too"
+        client.sendall(b"\r\n")
+        assert client.recv(4096).startswith(b"HTTP/1.1 200")
+    assert running.service.process.wait(15) == 0
+    assert "Traceback" not in running.log_since(before)
+    assert eventually(lambda: not answers(socket_path(running.service.data_dir)), 2.0), "the embedded cache is gone"
+
+
+@contextlib.contextmanager
+def unfinished_request(service: Service) -> Iterator[tuple[socket.socket, psutil.Process]]:
+    """Send all of a request but its last line; yields the connection and the worker that waits for that line."""
+    address = urlsplit(service.url)
+    with socket.create_connection((address.hostname, address.port), timeout=10) as client:
+        client.sendall(f"GET /badge/{WEB} HTTP/1.1\r\nHost: {address.netloc}\r\nConnection: close\r\n".encode())
+        own, waiting = client.getsockname(), list[psutil.Process]()
+
+        def is_accepted() -> bool:
+            waiting[:] = [each for each in service.workers() if any(to.raddr == own for to in each.net_connections())]
+            return len(waiting) == 1
+
+        assert eventually(is_accepted)
+        yield client, waiting[0]
+
+
 @pytest.fixture(scope="module")
 def single(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reloadable]:
     with reloadable(tmp_path_factory.mktemp("single"), BADGE_PRELOAD="false", BADGE_WORKERS="1") as it:
@@ -219,10 +240,17 @@ def test_without_preloading_a_new_worker_uses_the_configuration_in_force(single:
 
 
 def test_a_check_that_hangs_holds_up_neither_badges_nor_the_stop(single: Reloadable) -> None:
-    check = single.hang_up_with_a_check_that_hangs()
+    single.write_good()
+    single.secret.unlink()
+    os.mkfifo(single.secret)  # reading it waits for a writer
+    master = psutil.Process(single.service.process.pid)
+    before = master.children()
+    single.hang_up()
+    assert eventually(lambda: len(master.children()) > len(before))
+    (check,) = set(master.children()) - set(before)
     assert eventually(lambda: not check.net_connections()), "the address is not kept in use"
     assert single.service.get(f"/badge/{WEB}").status_code == 200
-    children = psutil.Process(single.service.process.pid).children()
+    children = master.children()
     single.service.process.terminate()
     assert single.service.process.wait(15) == 0
     assert eventually(lambda: all(map(has_ended, children)))
@@ -234,30 +262,3 @@ def has_ended(process: psutil.Process) -> bool:
         return process.status() == psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return True
-
-
-def test_a_stop_during_a_reload_finishes_requests_and_cleans_up(tmp_path: Path) -> None:
-    with reloadable(tmp_path) as it:
-        check = it.hang_up_with_a_check_that_hangs()
-        with unfinished_request(it.service) as client:
-            it.service.process.terminate()
-            os.close(os.open(it.secret, os.O_WRONLY))  # lets the check read an empty secret, which is a fault
-            assert eventually(lambda: not check.is_running())
-            client.sendall(b"\r\n")
-            assert client.recv(4096).startswith(b"HTTP/1.1 200")
-        assert it.service.process.wait(15) == 0
-        assert "Traceback" not in it.service.log.read_text()
-        assert not answers(socket_path(it.service.data_dir)), "the embedded cache is gone"
-
-
-@contextlib.contextmanager
-def unfinished_request(service: Service) -> Iterator[socket.socket]:
-    """Make a request, of which a worker still waits for the end."""
-    address = urlsplit(service.url)
-    with socket.create_connection((address.hostname, address.port), timeout=10) as client:
-        client.sendall(f"GET /badge/{WEB} HTTP/1.1\r\nHost: {address.netloc}\r\nConnection: close\r\n".encode())
-        own = client.getsockname()
-        assert eventually(
-            lambda: any(found.raddr == own for worker in service.workers() for found in worker.net_connections())
-        )
-        yield client
