@@ -18,6 +18,7 @@ from badge import app
 from badge.artwork import png, png_check
 from badge.cache.embedded.server import binary_path
 from badge.catalogue.faults import DAMAGED, clock_warning, why_unusable
+from badge.catalogue.in_use import CatalogueInUse
 from badge.catalogue.integrity import THOROUGH_SECONDS, Integrity, integrity_of
 from badge.catalogue.migration import SchemaFault, migrate
 from badge.cli.command import BadgeCommand, examples, parts_of, settings_or_fault
@@ -29,6 +30,7 @@ from badge.settings import DEFAULT, BadSettings, Settings, load, shown, unknown_
 from badge.settings.reference import example_file
 from badge.sources.configuration.sources_file import ConfiguredSource
 from badge.sources.configuration.sources_file import load as load_sources
+from badge.web.signing_key import fault_of_stored_key
 
 SETTINGS = "settings"
 
@@ -118,7 +120,7 @@ def _all_findings() -> Iterator[Finding]:
 
 def _findings(known: Settings, configured: Sequence[ConfiguredSource]) -> Iterator[Finding]:
     yield Finding(Level.OK, SETTINGS, "all are valid; `badge settings` shows them")
-    yield _data_dir(known.data_dir)
+    yield _data_dir(known)
     with contextlib.closing(parts_of(known)) as parts:
         yield _cache(known, parts)
         if parts.database is not None:
@@ -137,8 +139,9 @@ def _findings(known: Settings, configured: Sequence[ConfiguredSource]) -> Iterat
         yield Finding(Level.NOTE, "links", said)
 
 
-def _data_dir(folder: Path) -> Finding:
-    if (fault := _data_dir_fault(folder)) is None and is_open_to_others(folder):
+def _data_dir(known: Settings) -> Finding:
+    folder = known.data_dir
+    if (fault := _data_dir_fault(folder) or fault_of_stored_key(known)) is None and is_open_to_others(folder):
         return Finding(Level.NOTE, "data", f"other users can look into {folder}: `chmod go= {folder}` prevents that")
     return Finding.of("data", fault, f"{folder} is writable")
 
@@ -170,7 +173,7 @@ def _catalogue(known: Settings, parts: app.Parts) -> Finding:
         migrate(known.catalogue_location)
         found = integrity_of(parts.database, THOROUGH_SECONDS)
         ahead = parts.catalogue.store.number_ahead() if parts.catalogue else 0
-    except (SQLAlchemyError, OSError, SchemaFault) as error:
+    except (SQLAlchemyError, OSError, SchemaFault, CatalogueInUse) as error:
         return Finding(Level.FAIL, "catalogue", f"{where} can't be used: {why_unusable(error)}")
     if found is Integrity.DAMAGED:
         return Finding(Level.FAIL, "catalogue", f"{where} can't be used: {DAMAGED}")

@@ -15,11 +15,12 @@ from types import SimpleNamespace
 
 import pytest
 
-from badge.app import load_configuration
+from badge.app import Configuration, load_configuration
 from badge.catalogue.migration import migrate
 from badge.model import BackupStatus
-from badge.serving import Master, _migrate_and_check
+from badge.serving import CatalogueUnusable, Master, _migrate_and_check, _open_catalogue
 from badge.settings import load
+from badge.telemetry.shared_counts import SharedCounts
 from tests.store import Store
 
 
@@ -33,6 +34,18 @@ def test_the_start_warns_about_times_ahead_of_now(tmp_path: Path, capfd: pytest.
         store.receive(BackupStatus.SUCCEEDED)
     _migrate_and_check(settings)
     assert "1 subject has times ahead of this machine's clock" in capfd.readouterr().err
+
+
+def test_an_unusable_lock_costs_only_what_needs_the_catalogue(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "catalogue.sqlite3.in-use").symlink_to("elsewhere")
+    settings = load({"BADGE_DATA_DIR": str(tmp_path)})
+    with pytest.raises(CatalogueUnusable, match="in-use can't be used: Too many levels of symbolic links"):
+        _open_catalogue(Configuration(settings, []))
+    with_upstream = load({"BADGE_DATA_DIR": str(tmp_path), "BADGE_UPSTREAM_URL": "http://127.0.0.1:9"})
+    assert _open_catalogue(Configuration(with_upstream, [])) is None
+    assert "Nobody can log in to the dashboard." in capfd.readouterr().err
 
 
 @dataclass
@@ -57,7 +70,7 @@ def master(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Master]:
     for name, value in {**settings, "BADGE_UPSTREAM_URL": "http://127.0.0.1:9"}.items():
         monkeypatch.setenv(name, value)
     mask = os.umask(0o077)
-    yield Master(load_configuration())
+    yield Master(load_configuration(), SharedCounts(6))
     os.umask(mask)
     gc.unfreeze()
     gc.enable()
