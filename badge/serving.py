@@ -157,7 +157,7 @@ class Master:
             return
         self.embedded = embedded
         if not is_answering:
-            server.log.warning("The embedded Valkey does not answer yet: until it does, sources are asked directly.")
+            server.log.warning("The embedded Valkey does not answer yet: until it does, sources are queried directly.")
 
     def when_ready(self, server: Any) -> None:
         """Show new users where to look and what to do first."""

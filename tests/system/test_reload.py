@@ -248,7 +248,7 @@ def test_a_check_that_hangs_holds_up_neither_badges_nor_the_stop(single: Reloada
     single.hang_up()
     assert eventually(lambda: len(master.children()) > len(before))
     (check,) = set(master.children()) - set(before)
-    assert eventually(lambda: not check.net_connections()), "the address is not kept in use"
+    assert eventually(lambda: not check.net_connections()), "the check does not keep the address in use"
     assert single.service.get(f"/badge/{WEB}").status_code == 200
     children = master.children()
     single.service.process.terminate()
