@@ -353,11 +353,12 @@ def _catalogue(settings: Settings, clock: Clock, events: Events) -> CataloguePar
     from badge.catalogue.keys import ApiKeys  # noqa: PLC0415
     from badge.catalogue.source import CatalogueSource  # noqa: PLC0415
     from badge.catalogue.store import Catalogue, Retention  # noqa: PLC0415
-    from badge.catalogue.tokens import StoredTokens  # noqa: PLC0415
+    from badge.catalogue.tokens import MOST_USES_WAITING, StoredTokens  # noqa: PLC0415
 
     database = Database(settings.catalogue_location)
     store = Catalogue(database, clock, Retention(settings.catalogue_retention, settings.catalogue_runs))
-    keys, tokens = ApiKeys(database, clock), StoredTokens(database, clock, events)
+    in_background = WorkerPool("token-use", threads=1, most_waiting=MOST_USES_WAITING).submit
+    keys, tokens = ApiKeys(database, clock), StoredTokens(database, clock, events, in_background)
     return CatalogueParts(store, keys, Checks(database, clock), CatalogueSource(store, events), tokens)
 
 

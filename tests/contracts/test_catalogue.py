@@ -24,16 +24,19 @@ from badge.cache.envelope import to_micros as micros
 from badge.catalogue.backup import renew_cache_identity
 from badge.catalogue.database import Database, new_engine
 from badge.catalogue.events import RunEvent
+from badge.catalogue.faults import DAMAGED
 from badge.catalogue.keys import Grant, KeyRefused, NameTaken, NoSuchName, Refusal, Scope
 from badge.catalogue.migration import MIGRATIONS, migrate, upgrade
 from badge.catalogue.schema import api_keys, metadata
 from badge.catalogue.source import CatalogueSource
 from badge.catalogue.store import Catalogue, IsExpected, NothingKnown, Retention, SubjectRecords
+from badge.catalogue.tokens import StoredTokens
 from badge.deadline import Deadline
 from badge.events import CatalogueFailed
 from badge.listing import ListingFilter
 from badge.model import BackupStatus, Subject, Visibility
 from badge.ports import SourceUnavailable
+from badge.resilience.worker_pool import Job
 from badge.subject_pattern import PathPattern, Selection
 from tests.doubles import START, ManualClock, RecordedEvents
 from tests.servers import eventually
@@ -475,6 +478,27 @@ def test_a_private_token_opens_what_it_was_created_for_until_it_is_revoked(store
     assert not store.tokens.opens(WEB, plain)
     with pytest.raises(NoSuchName):
         store.tokens.revoke("readme")
+
+
+def test_a_badge_does_not_wait_until_its_token_s_use_is_recorded(store: Store) -> None:
+    jobs: list[Job] = []
+    tokens = replace(store.tokens, in_background=jobs.append)
+    assert tokens.opens(WEB, tokens.create("readme", Selection([PathPattern.parse("acme/*")])))
+    assert tokens.list()[0].last_used_on is None
+    [job] = jobs
+    job()
+    assert tokens.list()[0].last_used_on == START.date()
+
+
+def test_a_use_that_can_t_be_recorded_is_an_event(tmp_path: Path) -> None:
+    url, events, jobs = f"sqlite:///{tmp_path / 'c.sqlite3'}", RecordedEvents(), list[Job]()
+    migrate(url)
+    with closing(Database(url)) as database:
+        tokens = StoredTokens(database, ManualClock(), events, jobs.append)
+        assert tokens.opens(WEB, tokens.create("readme", Selection([PathPattern.parse("acme/*")])))
+        database.is_damaged = True
+        jobs[0]()
+    assert events.seen == [CatalogueFailed("token", "SQLITE_CORRUPT", DAMAGED)]
 
 
 def test_the_number_of_private_tokens_is_limited(store: Store) -> None:
