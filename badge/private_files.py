@@ -38,7 +38,7 @@ def _make_private(descriptor: int, path: Path, *, is_lock: bool) -> None:
 
 
 def is_open_to_others(folder: Path) -> bool:
-    """Whether users other than the owner may look into the folder."""
+    """Whether users other than the owner can access the folder."""
     try:
         return bool(folder.stat().st_mode & _READABLE)
     except OSError:

@@ -30,7 +30,7 @@ class Reloads:
     rehearse: Callable[[], Sequence[str]]
     """Called in the child process; returns the faults."""
     finish: Callable[[Sequence[str]], None]
-    """Called in this process with the faults, which may be none."""
+    """Called in this process with the faults, if any."""
     most_seconds: int = 30
     """The child is killed after this time, in case a file or a database does not answer."""
     _trial: _Trial | None = field(default=None, init=False)
@@ -58,7 +58,7 @@ class Reloads:
         return _Trial(pid, output)
 
     def check_child(self) -> None:
-        """Finish the reload if its trial has ended; to be called whenever a child process has."""
+        """Finish the reload if its trial has ended; call this whenever a child process ends."""
         if (trial := self._trial) is None:
             return
         try:

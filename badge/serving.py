@@ -1,7 +1,7 @@
 """What gunicorn's master does around its workers: schema, embedded cache, start-up messages, reloads.
 
-Workers inherit only values, and the lock that keeps a restore away from the catalogue: no connection or thread that a
-worker uses is made before the fork.
+Workers inherit only values, and the lock that protects the catalogue from a restore: no connection or thread used by a
+worker is created before the fork.
 """
 
 from __future__ import annotations
@@ -70,17 +70,17 @@ class OpenCatalogue:
     url: str
     state: CatalogueState
     lock: int | None
-    """Keeps a restore away until it is closed; workers inherit it."""
+    """Prevents a restore until it is closed; workers inherit it."""
 
     def close(self) -> None:
-        """Release the lock, as far as this process holds it."""
+        """Release this process's hold on the lock."""
         if self.lock is not None:
             os.close(self.lock)
 
 
 @dataclass(slots=True)
 class Master:
-    """The hooks of one gunicorn master (gunicorn's documentation, "Server Hooks"). A reload keeps it."""
+    """The hooks of one gunicorn master (gunicorn's documentation, "Server Hooks"). Survives reloads."""
 
     configuration: Configuration
     counts: SharedCounts = field(init=False)
@@ -100,7 +100,8 @@ class Master:
     def __post_init__(self) -> None:
         """Before the application is loaded: create the counts that workers share, and stop collecting garbage.
 
-        Collecting now would leave free room in pages that workers share, and filling it would unshare them (gc.freeze).
+        Collecting now would leave gaps in memory pages that workers share; filling them would unshare the pages
+        (gc.freeze).
         """
         gc.disable()
         os.umask(0o077)  # for whatever is written to the data folder; gunicorn sets its own for a Unix socket
@@ -253,7 +254,7 @@ class Master:
             return [str(fault) for fault in bad.faults]
         except CatalogueUnusable as unusable:
             return [str(unusable)]
-        except Exception as error:  # noqa: BLE001 - printed; a running service goes on
+        except Exception as error:  # noqa: BLE001 - printed; a running service keeps running
             traceback.print_exc()
             return [f"The application can't be built ({type(error).__name__})."]
         if previous is not None and previous is not catalogue:
@@ -263,7 +264,7 @@ class Master:
         return []
 
     def _finish_reload(self, server: Any, faults: Sequence[str]) -> None:
-        """Replace the workers by ones with the new configuration, unless it has faults."""
+        """Replace the workers with ones that use the new configuration, unless it has faults."""
         faults = faults or self._load(server)
         for fault in faults:
             server.log.error("%s", fault)
@@ -313,8 +314,8 @@ def _uses_catalogue(configuration: Configuration) -> bool:
 def _open_catalogue(configuration: Configuration, previous: OpenCatalogue | None = None) -> OpenCatalogue | None:
     """Lock, migrate and check the catalogue, unless it is open already; None if neither sources nor logins use it.
 
-    Raises `CatalogueUnusable` if a source uses it; otherwise that only costs logins. A damaged catalogue only costs
-    what depends on it.
+    If it can't be used, raises `CatalogueUnusable` if a source needs it; otherwise only logins are unavailable. If it
+    is damaged, only what depends on it is unavailable.
     """
     settings, is_required = configuration.settings, _uses_catalogue(configuration)
     if not (is_required or settings.has_logins):
@@ -347,7 +348,7 @@ def _catalogue_lock(settings: Settings) -> int | None:
 
 
 def _in_child(work: Callable[[], int]) -> bool:
-    """Run this in a child process, because nothing else in the master needs what it loads; whether it returned 0."""
+    """Run this in a child process, because nothing else in the master needs what it loads; True if it returned 0."""
     pid = os.fork()
     if pid == 0:
         try:

@@ -41,7 +41,7 @@ class KeyNames(NamedTuple):
 
 
 def key_names(key: CacheKey) -> KeyNames:
-    """Return the Redis keys of all that is stored for a key of the cache.
+    """Return the Redis keys of everything that is stored for a cache key.
 
     The part in braces is the same in all of them, so that a Cluster keeps them in one slot. It is a hash, so that
     private names stay out of the server's logs and no name is too long.
@@ -51,7 +51,7 @@ def key_names(key: CacheKey) -> KeyNames:
 
 
 def pause_name(place: str) -> str:
-    """Return the Redis key of the time until which the source at a place asked for a pause."""
+    """Return the Redis key for the end of the pause that the source at a place asked for."""
     return f"bdg:{{v{SCHEMA}:source:{_digest(place)}}}:p"
 
 
@@ -74,7 +74,7 @@ def seal(key: CacheKey, entry: CacheEntry) -> bytes:
 
 
 def unseal(key: CacheKey, raw: bytes, now: datetime, longest_wait: timedelta) -> CacheEntry:
-    """Return the entry in these bytes; raises `EnvelopeRefused` for anything but an entry of ours for this key.
+    """Return the entry in these bytes; raises `EnvelopeRefused` for anything but one of our entries for this key.
 
     Raises `EnvelopeAhead` for an entry confirmed in the future, or fresh for more than `longest_wait`, which would
     keep an old status on the badge. The fetch's start is by the server's clock, and only compared with its other times.

@@ -51,7 +51,7 @@ class Restored:
 
 
 def back_up(database: Database, target: Path, now: datetime) -> Contents:
-    """Write a consistent copy of the database to a new file; others may write meanwhile.
+    """Write a consistent copy of the database to a new file; others may write in the meantime.
 
     The database is left as it is, even if its schema is an older version's: `restore` migrates the copy. Raises
     `FileExistsError`, `BadBackup` if there is no database or it is damaged, `OSError`, and SQLAlchemy's and sqlite3's
@@ -81,10 +81,10 @@ def back_up(database: Database, target: Path, now: datetime) -> Contents:
 
 
 def restore(url: str, backup: Path, now: datetime) -> Restored:
-    """Replace the database by a backup, migrated to the newest revision; returns what that holds.
+    """Replace the database with a backup, migrated to the newest revision; returns what the backup holds.
 
-    Raises `CatalogueInUse`, `BadBackup`, `SchemaFault`, `OSError`, and SQLAlchemy's and sqlite3's errors; then nothing
-    has changed.
+    Raises `CatalogueInUse`, `BadBackup`, `SchemaFault`, `OSError`, and SQLAlchemy's and sqlite3's errors; in that case,
+    nothing has changed.
     """
     file = database_file(url)
     assert file is not None
@@ -108,7 +108,7 @@ def restore(url: str, backup: Path, now: datetime) -> Restored:
 
 
 def renew_cache_identity(url: str) -> None:
-    """Make sure that nothing cached so far is found again; for databases that were restored by other means.
+    """Make everything cached so far unreachable; for databases that were restored by other means.
 
     Raises `CatalogueInUse`, `FileNotFoundError`, `SchemaFault`, `OSError`, and SQLAlchemy's and sqlite3's errors.
     """
@@ -179,7 +179,7 @@ def _contents(connection: sqlite3.Connection) -> Contents:
 def _renew(connection: sqlite3.Connection) -> None:
     with connection:
         connection.execute("UPDATE identity SET cache_identity = ?, backed_up_at = NULL", (_new_identity(),))
-        connection.execute("DELETE FROM logins")  # sessions that have ended since, and used links
+        connection.execute("DELETE FROM logins")  # some sessions have ended and some links been used since
 
 
 def _new_identity() -> str:
@@ -193,15 +193,15 @@ def _copy(source: Path, target: Path) -> None:
 
 
 def _give_to_owner(file: Path, folder: Path) -> None:
-    """Let the service's user read what root has restored."""
+    """Let the service's user access files that root has restored."""
     if os.geteuid() == 0:
         owner = folder.stat()
         os.chown(file, owner.st_uid, owner.st_gid)
 
 
 def _set_aside(file: Path, now: datetime) -> Path:
-    """Give the database a second name, under which it stays; returns that."""
-    # The database isn't opened, because that could change or drop the log of a damaged one.
+    """Give the database a second name, under which it remains available; returns that name."""
+    # The database isn't opened, because that could change or delete the log of a damaged one.
     name = f"{file}.before-restore-{now:%Y%m%dT%H%M%SZ}"
     aside = Path(name)
     for number in itertools.count(2):

@@ -31,7 +31,7 @@ class Scope(StrEnum):
     """What a key may do."""
 
     READ = "read"
-    """Read statuses, also in the answer to a report."""
+    """Read statuses, including in the answer to a report."""
     REPORT = "report"
     """Report runs, and make subjects private."""
     PING = "ping"
@@ -165,7 +165,7 @@ def note_use(database: Database, table: Table, row: Row[Any], now: datetime) -> 
     """Store that the row's key was used, at most once an hour: reading must not cause a write each time."""
     if row.last_used_at is not None and now - row.last_used_at < USE_IS_NOTED_EVERY:
         return
-    # A key is valid also while a writer is busy or the disk is full; its next use is noted instead.
+    # A key stays valid while a writer is busy or the disk is full; its next use is recorded instead.
     with contextlib.suppress(OperationalError), database.writing(patience=0) as connection:
         connection.execute(update(table).where(table.c.name == row.name).values(last_used_at=now))
 

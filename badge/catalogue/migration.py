@@ -19,10 +19,10 @@ from badge.private_files import open_private
 MIGRATIONS = Path(__file__).with_name("migrations")
 SCRIPTS = MIGRATIONS / "versions"
 
-# "badge" in ASCII, as PostgreSQL's advisory locks are numbers.
+# "badge" in ASCII, because PostgreSQL's advisory locks are numbers.
 _MIGRATION_LOCK = 0x6261646765
 
-# Indexing a large table may take a while, also if another process does it.
+# Indexing a large table may take a while, even if another process does it.
 PATIENCE_MILLISECONDS = 600_000
 
 
@@ -47,7 +47,7 @@ class MigrationMissing(SchemaFault):
 
 
 def migrate(url: str) -> None:
-    """Create the schema or migrate it to the newest revision; quick if it is current, safe if two processes do it.
+    """Create the schema or migrate it to the newest revision; fast if it is current, safe in several processes at once.
 
     Raises `CatalogueInUse` during a restore, `SchemaFault`, `OSError` and SQLAlchemy's errors.
     """
@@ -117,7 +117,7 @@ def _names(variable: str, scripts: Path = SCRIPTS) -> set[str]:
 
 
 def upgrade(url: str, to: str = "head") -> None:
-    """Migrate up to a revision, while no other process does."""
+    """Migrate up to a revision while no other process is migrating."""
     # Alembic takes 10 MB and is rarely needed, so it is not loaded with this module.
     from alembic import command  # noqa: PLC0415
     from alembic.config import Config  # noqa: PLC0415
@@ -139,11 +139,11 @@ def upgrade(url: str, to: str = "head") -> None:
 
 @contextlib.contextmanager
 def _alone(engine: Engine) -> Iterator[Connection]:
-    """Begin a transaction in which no other process migrates."""
+    """Begin a transaction during which no other process can migrate."""
     if engine.dialect.name == "sqlite":
         with open(open_private(Path(f"{engine.url.database}.lock"), is_lock=True), "w") as lock:  # noqa: PTH123 - a descriptor
             fcntl.flock(lock, fcntl.LOCK_EX)
-            # Excludes writers from its start, because a service that is still running may write meanwhile.
+            # Excludes writers from the start, because a service that is still running may write meanwhile.
             with writing_on(engine, WRITER_PATIENCE_MILLISECONDS) as connection:
                 yield connection
     else:

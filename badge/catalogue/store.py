@@ -51,7 +51,7 @@ class Recorded:
     changed: bool
     """Whether readers see a difference."""
     is_ahead: bool
-    """Whether stored times of the subject lie ahead of now, which means that a clock is or was wrong."""
+    """Whether the subject has stored times ahead of now, which means that a clock is or was wrong."""
 
 
 class MayNotPublish(Exception):
@@ -71,7 +71,7 @@ class SubjectRecords:
     """What deleting a subject removes."""
 
     subject: Subject
-    """In the spelling to show."""
+    """As spelt for display."""
     runs: int
 
 
@@ -151,16 +151,15 @@ class Catalogue:
     ) -> ListingPage:
         """Return one page of the subjects in `within`; it may be short although more follow.
 
-        Raises `ValueError` for an invalid cursor.
+        Raises `ValueError` as `Listing.page` does.
         """
         with self.database.reading() as connection:
             listing = replace(self._listing(connection, filter, order), within=within)
             rows, next_cursor = listing.page(connection, cursor, limit)
-        listed = (ListedSubject(subject_of(row), report_of(row, listing.now)) for row in rows)
-        return ListingPage([item for item in listed if within.covers(item.subject)], next_cursor)
+        return ListingPage([ListedSubject(subject_of(row), report_of(row, listing.now)) for row in rows], next_cursor)
 
     def totals(self, filter: ListingFilter) -> ListingTotals:
-        """Return the number of subjects by what their badges show."""
+        """Return the number of subjects for each status that their badges show."""
         with self.database.reading() as connection:
             return self._listing(connection, filter, ListingOrder.NAME).totals(connection)
 
@@ -179,7 +178,7 @@ class Catalogue:
     def _save(
         self, connection: Connection, subject: Row[Any], before: History, history: History, now: datetime
     ) -> None:
-        # By the time of the previous change, so that a clock that jumps ahead does not delete the history at once.
+        # Counted from the previous change, so that a clock that jumps ahead does not delete the history at once.
         pruned = self._prunable(history, min(now, subject.updated_at))
         if pruned:
             old = runs.c.subject_id == subject.id, runs.c.started_at.in_(pruned)
@@ -191,7 +190,7 @@ class Catalogue:
             connection.execute(placed.values(deleted_sequence=history.deletion.sequence))
 
     def _prunable(self, history: History, now: datetime) -> set[datetime]:
-        """Return the starts of runs that are beyond the retention, except those that the state depends on."""
+        """Return the starts of the runs whose retention is over, except those that the state depends on."""
         newest_first = history.in_order[::-1]
         old = {run.started_at for run in newest_first[self.retention.runs :]}
         old |= {start for start in history.runs if start < now - self.retention.age}

@@ -29,7 +29,7 @@ from badge.model import Subject
 from badge.ports import Clock, Events, SourceUnavailable
 from badge.subject_pattern import Selection
 
-TOKEN_PREFIX = "bst_"  # noqa: S105 - how tokens begin, not one of them
+TOKEN_PREFIX = "bst_"  # noqa: S105 - a prefix, not a token
 TOKEN_BYTES = 16
 MOST_TOKENS = 1_000
 """Every dashboard user can create some."""
@@ -84,7 +84,7 @@ class StoredTokens:
     def opens(self, subject: Subject, plain: str) -> bool:
         """Whether this is a valid token for the subject; raises `SourceUnavailable`.
 
-        What can't be a token costs no query.
+        Text that can't be a token is rejected without a query.
         """
         if not (plain.startswith(TOKEN_PREFIX) and len(plain) == TOKEN_LENGTH):
             return False

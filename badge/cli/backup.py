@@ -32,7 +32,7 @@ NEW_IDENTITY = "--new-cache-identity"
 def backup(file: Path) -> None:
     """Back up the catalogue to FILE, a new file that only its owner can read. The service may be running.
 
-    Exit code 2 if FILE exists, or if the catalogue is on PostgreSQL; then prints the pg_dump command to use.
+    Exit code 2 if FILE exists, or if the catalogue is on PostgreSQL; in that case, prints the pg_dump command to use.
     """
     _refuse_postgresql(settings_or_fault(), f"pg_dump --format=custom --file={shlex.quote(str(file))} --dbname={{url}}")
     with local_parts() as parts:
@@ -67,13 +67,13 @@ def _backed_up(settings: Settings, database: Database, file: Path, now: datetime
     NEW_IDENTITY,
     "only_identity",
     is_flag=True,
-    help="Restore nothing, but discard all cached statuses: after pg_restore, or after restoring a whole disk.",
+    help="Only discard all cached statuses. For use after pg_restore, or after restoring a whole disk.",
 )
 def restore(file: Path | None, *, only_identity: bool) -> None:
-    """Replace the catalogue by FILE, a backup made by `badge backup` or any whole copy of it.
+    """Replace the catalogue with FILE, a backup made by `badge backup` or any whole copy of it.
 
-    The service must be stopped. The former catalogue is kept beside the new one. Statuses that were cached before are
-    no longer used, even if Redis kept running.
+    The service must be stopped. The previous catalogue is kept next to the new one. Statuses that were cached before
+    are no longer used, even if Redis kept running.
     """
     if (file is None) is not only_identity:
         raise Fault(f"Give either FILE or {NEW_IDENTITY}.")

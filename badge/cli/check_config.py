@@ -30,6 +30,7 @@ from badge.settings import DEFAULT, BadSettings, Settings, load, shown, unknown_
 from badge.settings.reference import example_file
 from badge.sources.configuration.sources_file import ConfiguredSource
 from badge.sources.configuration.sources_file import load as load_sources
+from badge.web.signing_key import fault_of_stored_key
 
 SETTINGS = "settings"
 
@@ -119,7 +120,7 @@ def _all_findings() -> Iterator[Finding]:
 
 def _findings(known: Settings, configured: Sequence[ConfiguredSource]) -> Iterator[Finding]:
     yield Finding(Level.OK, SETTINGS, "all are valid; `badge settings` shows them")
-    yield _data_dir(known.data_dir)
+    yield _data_dir(known)
     with contextlib.closing(parts_of(known)) as parts:
         yield _cache(known, parts)
         if (shared := _shared_by_path(known, configured)) is not None:
@@ -140,8 +141,9 @@ def _findings(known: Settings, configured: Sequence[ConfiguredSource]) -> Iterat
         yield Finding(Level.NOTE, "links", said)
 
 
-def _data_dir(folder: Path) -> Finding:
-    if (fault := _data_dir_fault(folder)) is None and is_open_to_others(folder):
+def _data_dir(known: Settings) -> Finding:
+    folder = known.data_dir
+    if (fault := _data_dir_fault(folder) or fault_of_stored_key(known)) is None and is_open_to_others(folder):
         return Finding(Level.NOTE, "data", f"other users can look into {folder}: `chmod go= {folder}` prevents that")
     return Finding.of("data", fault, f"{folder} is writable")
 

@@ -1,4 +1,4 @@
-"""Where a source asks, as whom, and how it reads the answers, as a digest for the keys of caches."""
+"""Digests of a source's address, its credentials and how it reads the answers, for cache keys."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def place_of(name: str, **facts: object) -> str:
 
 
 def values_digest(values: Mapping[str, str]) -> str:
-    """Return a digest of the values that one subject has of its own; empty if it has none."""
+    """Return a digest of a subject's own values; empty if it has none."""
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16] if values else ""
 
 

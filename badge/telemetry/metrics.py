@@ -66,7 +66,7 @@ METRICS = (
     Declared("badge_requests_total", Kind.COUNTER, "Badge requests answered.", ("format", "status", "origin")),
     Declared("badge_hot_path_hits_total", Kind.COUNTER, "Badge requests answered from the edge cache.", ()),
     Declared("badge_request_seconds", Kind.HISTOGRAM, "Time to answer a badge request in Flask.", ("format",)),
-    Declared("badge_pages_refused_total", Kind.COUNTER, "Pages refused because too many were being made."),
+    Declared("badge_pages_refused_total", Kind.COUNTER, "Pages refused because too many were being built."),
     Declared("badge_pings_total", Kind.COUNTER, "Pings accepted or refused.", ("signal", "http_status")),
     Declared("badge_crashes_total", Kind.COUNTER, "Unexpected exceptions (bugs).", ("where",)),
     Declared("badge_catalogue_failures_total", Kind.COUNTER, "Failed catalogue operations.", ("operation", "error")),

@@ -45,7 +45,7 @@ _Answer = TypeVar("_Answer")
 
 
 class _Unheard:
-    """`Events` that nobody records, because the fault is returned instead."""
+    """`Events` that discards everything, because the fault is returned instead."""
 
     def emit(self, event: Event) -> None:
         del event
@@ -169,8 +169,8 @@ _CAUSES = (
     _Cause(ConnectionResetError, "closes the connection: if it uses TLS, write rediss:// for redis://"),
     _Cause(FileNotFoundError, "can't be reached: there is no such socket"),
     _Cause(PermissionError, "can't be reached: this user may not open its socket"),
-    _Cause(ResponseError, "has no database of that number: correct BADGE_REDIS_URL", "DB index"),
-    _Cause(MasterNotFoundError, "knows no primary of that name: check the service name in BADGE_REDIS_URL"),
+    _Cause(ResponseError, "has no database with that number: correct BADGE_REDIS_URL", "DB index"),
+    _Cause(MasterNotFoundError, "knows no primary with that name: check the service name in BADGE_REDIS_URL"),
     _Cause(RedisClusterException, "is not a Cluster, or none of its servers answers"),
     _Cause(ResponseError, "is not a Sentinel: write redis:// for redis+sentinel://", "'SENTINEL'"),
     _Cause(ReadOnlyError, "is a read-only replica: name its primary in BADGE_REDIS_URL"),
@@ -190,7 +190,7 @@ def _words_for(error: Exception, connector: RedisConnector) -> str:
             return known.words
     if isinstance(error, (RedisTimeoutError, TimeoutError)):
         milliseconds = round(connector.seconds * 1000)
-        return f"does not answer within BADGE_REDIS_TIMEOUT ({milliseconds}ms): is it running, and the address right?"
+        return f"does not answer within BADGE_REDIS_TIMEOUT ({milliseconds}ms): is it running at this address?"
     return f"fails ({type(error).__name__})"
 
 

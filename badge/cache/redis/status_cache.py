@@ -29,7 +29,7 @@ from badge.ports import CacheKey, Clock, Events, Lease, LeaseAttempt
 ENTRY_LIFETIME = timedelta(days=7)
 # Subjects whose newest report is only in this process, because the server was lost or full.
 MOST_LOCAL_ONLY = 10_000
-# Subjects whose invalidation did not reach the server, to be repeated when it is back.
+# Subjects whose invalidation did not reach the server, to be repeated when the server is back.
 MOST_PENDING_INVALIDATIONS = 10_000
 
 # KEYS: value, lease. ARGV: token, lifetime of the lease in ms, maximum length to read of the value.

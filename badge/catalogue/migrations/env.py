@@ -1,4 +1,4 @@
-"""Alembic's entry: `migrate` in badge.catalogue.database hands it a connection."""
+"""Alembic's entry point: badge.catalogue.migration passes it a connection."""
 
 from alembic import context
 

@@ -56,7 +56,7 @@ def fail_after(store: Store) -> None:
     assert store.tell(BackupStatus.FAILED)
 
 
-def test_a_backup_is_one_private_file_that_says_as_of_when(store: Store, tmp_path: Path) -> None:
+def test_a_backup_is_one_private_file_that_records_when_it_was_made(store: Store, tmp_path: Path) -> None:
     contents = back_up(store.catalogue.database, tmp_path / "backup", LATER)
     assert (contents.subjects, contents.runs, contents.as_of, contents.last_change) == (1, 1, LATER, START)
     assert stat.S_IMODE((tmp_path / "backup").stat().st_mode) == 0o600
@@ -123,7 +123,7 @@ def test_two_restores_in_one_second_keep_both_databases(store: Store, backup: Pa
     assert first != second
 
 
-def test_a_log_left_by_a_crash_goes_aside_with_its_database(store: Store, file: Path, backup: Path) -> None:
+def test_a_log_left_by_a_crash_is_set_aside_with_its_database(store: Store, file: Path, backup: Path) -> None:
     fail_after(store)
     log = file.with_name(f"{file.name}-wal").read_bytes()
     store.close()
@@ -195,7 +195,7 @@ def test_a_catalogue_in_use_is_neither_restored_nor_given_a_new_identity(store: 
         renew_cache_identity(store.url)
 
 
-def test_a_child_of_a_dead_user_still_keeps_a_restore_away(store: Store, backup: Path) -> None:
+def test_a_child_of_a_dead_process_still_prevents_a_restore(store: Store, backup: Path) -> None:
     release, wait = os.pipe()
     child = os.fork()
     if child == 0:

@@ -39,7 +39,7 @@ def run(folder: Path, *arguments: str, **settings: str) -> Result:
         (["restore", "{exists}"], 1, "exists can't be restored: it is not a SQLite database."),
     ],
 )
-def test_a_mistake_is_one_line(tmp_path: Path, arguments: list[str], code: int, words: str) -> None:
+def test_a_mistake_is_reported_in_one_line(tmp_path: Path, arguments: list[str], code: int, words: str) -> None:
     (tmp_path / "exists").write_text("no database" * 100)
     files = {name: str(tmp_path / name) for name in ("exists", "missing")}
     failed = run(tmp_path, *[argument.format(**files) for argument in arguments])

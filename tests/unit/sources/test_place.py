@@ -74,7 +74,7 @@ def test_what_changes_a_source_s_answers_changes_its_keys(tmp_path: Path, old: s
     assert lab_key(tmp_path, LAB.replace(old, new)) != lab_key(tmp_path)
 
 
-def test_a_source_asked_as_someone_else_has_other_keys(tmp_path: Path) -> None:
+def test_a_source_with_other_credentials_has_other_keys(tmp_path: Path) -> None:
     assert lab_key(tmp_path, secret="other") != lab_key(tmp_path)
 
 
