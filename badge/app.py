@@ -173,7 +173,7 @@ class Parts:
         return self.sources.catalogue
 
     def close(self) -> None:
-        """Close the database connections; for callers that keep running, such as tests."""
+        """Close the database connections, so that the last worker to end checkpoints SQLite's write-ahead log."""
         if self.database is not None:
             self.database.close()
 

@@ -6,12 +6,14 @@ from functools import cache
 from pathlib import Path
 
 from badge.serving import Master, configuration_or_exit
+from badge.telemetry.shared_counts import share_counts
 
 
 @cache
 def _master() -> Master:
     """Return this process's `Master`, which survives reloads."""
-    return Master(configuration_or_exit())
+    configuration = configuration_or_exit()
+    return Master(configuration, share_counts(configuration.settings.workers))
 
 
 def gunicorn_values() -> dict[str, object]:

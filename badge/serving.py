@@ -37,7 +37,7 @@ from badge.settings import (
     variable_for,
 )
 from badge.telemetry.metrics import Metrics
-from badge.telemetry.shared_counts import SharedCounts, share_counts
+from badge.telemetry.shared_counts import SharedCounts
 from badge.web.health import Readiness
 from badge.web.login.link import link_url
 from badge.web.paths import AT_ROOT, DASHBOARD, Paths
@@ -83,7 +83,8 @@ class Master:
     """The hooks of one gunicorn master (gunicorn's documentation, "Server Hooks"). Survives reloads."""
 
     configuration: Configuration
-    counts: SharedCounts = field(init=False)
+    counts: SharedCounts
+    """Shared with the workers."""
     embedded: EmbeddedServer | None = field(default=None, init=False)
     png: PngCheck | None = field(default=None, init=False)
     catalogue: OpenCatalogue | None = field(default=None, init=False)
@@ -98,14 +99,13 @@ class Master:
         return self.configuration.settings
 
     def __post_init__(self) -> None:
-        """Before the application is loaded: create the counts that workers share, and stop collecting garbage.
+        """Before the application is loaded: create the data folder, and stop collecting garbage.
 
         Collecting now would leave gaps in memory pages that workers share; filling them would unshare the pages
         (gc.freeze).
         """
         gc.disable()
         os.umask(0o077)  # for whatever is written to the data folder; gunicorn sets its own for a Unix socket
-        self.counts = share_counts(self.settings.workers)
         self.metrics = Metrics(self.counts)
         self._mark_configuration(is_current=True)
         try:
@@ -157,7 +157,7 @@ class Master:
             return
         self.embedded = embedded
         if not is_answering:
-            server.log.warning("The embedded Valkey does not answer yet: until it does, sources are asked directly.")
+            server.log.warning("The embedded Valkey does not answer yet: until it does, sources are queried directly.")
 
     def when_ready(self, server: Any) -> None:
         """Show new users where to look and what to do first."""
@@ -278,12 +278,28 @@ class Master:
         # The previous application is garbage, but exempt from collection (pre_fork).
         gc.unfreeze()
         gc.collect()
-        server.reload()
+        if not self._replace_workers(server):
+            self._mark_configuration(is_current=False)
+            return
         self._mark_configuration(is_current=not self.postponed)
         self._report_damage(server)
         for line in changed(self.settings):
             server.log.info("%s", line)
         server.log.info("The configuration was reloaded.")
+
+    def _replace_workers(self, server: Any) -> bool:
+        """Replace the workers; whether all could be. A failing fork must not end the service."""
+        try:
+            server.reload()
+        except OSError as error:
+            if all(worker.age != server.worker_age for worker in server.WORKERS.values()):
+                self.counts.release(server.worker_age)  # reserved in `pre_fork` for the worker that was not forked
+            server.log.error(  # noqa: TRY400 - a traceback would add nothing
+                "Not every worker could be replaced: %s. The others keep the previous configuration; reload again.",
+                error.strerror,
+            )
+            return False
+        return True
 
     def _mark_configuration(self, *, is_current: bool) -> None:
         self.metrics.set(CONFIGURATION_CURRENT, int(is_current))
@@ -406,7 +422,8 @@ def _migrated_and_checked(settings: Settings) -> CatalogueState:
     if ahead:
         sys.stderr.write(f"The catalogue {name}: {clock_warning(ahead)}.\n")
     if found is Integrity.UNKNOWN:
-        sys.stderr.write(f"The catalogue {name} was not checked: it is too large. `badge check-config` checks it.\n")
+        reason = "it is too large or can't be read"
+        sys.stderr.write(f"The catalogue {name} was not checked: {reason}. `badge check-config` checks it.\n")
     return CatalogueState(cache_identity, found is Integrity.DAMAGED)
 
 

@@ -63,11 +63,26 @@ def migrate(url: str) -> None:
 
 def migrate_locked(url: str) -> None:
     """Do the same for a caller that has locked the catalogue itself."""
-    file = database_file(url)
-    if file is not None and not file.exists():
-        os.close(open_private(file))  # by itself, SQLite would let other users read it
+    if (file := database_file(url)) is not None:
+        _make_private(file)
     if not is_current(url):
         upgrade(url)
+
+
+def _make_private(file: Path) -> None:
+    """Create the database for this user alone; by itself, SQLite would let others read it, and its logs too.
+
+    Also closes a file of our own that an older version left open to others, and its logs.
+    """
+    if not file.exists():
+        os.close(open_private(file))
+    for name in (file, *(Path(f"{file}{end}") for end in ("-wal", "-shm"))):
+        # Not opened, because closing it would give up SQLite's locks (see `in_use`). There may be no log, the disk may
+        # be read-only, and some file systems have no modes.
+        with contextlib.suppress(OSError):
+            status = name.stat()
+            if status.st_uid == os.geteuid() and status.st_mode & 0o077:
+                name.chmod(0o600)
 
 
 def is_current(url: str) -> bool:

@@ -123,6 +123,8 @@ def _findings(known: Settings, configured: Sequence[ConfiguredSource]) -> Iterat
     yield _data_dir(known)
     with contextlib.closing(parts_of(known)) as parts:
         yield _cache(known, parts)
+        if (shared := _shared_by_path(known, configured)) is not None:
+            yield shared
         if parts.database is not None:
             yield _catalogue(known, parts)
         if known.upstream_url:
@@ -164,6 +166,18 @@ def _cache(known: Settings, parts: app.Parts) -> Finding:
         return Finding(Level.NOTE, "cache", "the embedded Valkey is not running; it starts with the service")
     name, fault = shown(known)["BADGE_REDIS_URL"] or "the embedded Valkey", parts.cache_fault()
     return Finding.of("cache", fault and f"{name} {fault}", f"{name} works")
+
+
+def _shared_by_path(known: Settings, configured: Sequence[ConfiguredSource]) -> Finding | None:
+    """Return a note if another deployment in the same Redis could be taken for this one; see `place_of`."""
+    names = [source.entry.name for source in configured if source.entry.has_secret_by_path]
+    if known.redis_url is None or known.public_url is not None or not names:
+        return None
+    said = (
+        f"another deployment in this Redis would share the statuses of {', '.join(names)} if it reads other secrets "
+        "from the same paths: set BADGE_PUBLIC_URL to tell them apart"
+    )
+    return Finding(Level.NOTE, "cache", said)
 
 
 def _catalogue(known: Settings, parts: app.Parts) -> Finding:

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 USAGE = "give sqlite:///path or postgresql+psycopg://user:password@host:port/name"
 ENCODE = f"{USAGE}, with special characters percent-encoded"
-_SCHEMES = re.compile(r"(sqlite|postgresql)(?:\+psycopg)?://")
+_SCHEMES = re.compile(r"(sqlite|postgresql(?:\+psycopg)?)://")
 
 
 def fault_of(url: str) -> str | None:

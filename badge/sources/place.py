@@ -15,8 +15,8 @@ _ROUNDS = 10_000
 def place_of(name: str, **facts: object) -> str:
     """Return the source's name and a digest of these facts: texts, secrets, and mappings or lists of texts.
 
-    The same on every host with the same configuration. A secret in a file counts by the file's path, because some
-    are rotated hourly.
+    The same on every host with the same configuration. A secret that is read from a file on each use counts by the
+    file's path, because some are rotated hourly.
     """
     text = json.dumps({fact: _plain(value) for fact, value in facts.items()}, sort_keys=True, default=str)
     return f"{name}:{hashlib.sha256(text.encode()).hexdigest()[:32]}"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import http.client
 import math
-import os
 import re
 import signal
 import socket
@@ -285,11 +284,10 @@ def test_a_catalogue_of_a_newer_version_is_reported_in_one_sentence(tmp_path: Pa
         assert "Traceback" not in said
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
-def test_the_embedded_cache_is_gone_with_the_service(tmp_path: Path, number: signal.Signals) -> None:
+def test_the_embedded_cache_ends_with_a_service_that_is_killed(tmp_path: Path) -> None:
     with running_service(tmp_path) as service:
         assert answers(socket_path(tmp_path))
-        os.kill(service.process.pid, number)
+        service.process.kill()
         service.process.wait(15)
         assert eventually(lambda: not answers(socket_path(tmp_path)), 2.0)
 

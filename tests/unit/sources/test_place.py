@@ -93,5 +93,21 @@ def test_a_secret_that_is_rotated_in_its_file_leaves_the_keys_alone(tmp_path: Pa
     assert places[0] == places[1]
 
 
+def test_deployments_with_other_api_keys_in_files_at_one_path_share_nothing(tmp_path: Path) -> None:
+    file = tmp_path / "api_key"
+    native = f"""
+        [[source]]
+        name = "hub"
+        kind = "native"
+        url = "https://hub.example.org"
+        api_key = "file:{file}"
+        """
+    keys = []
+    for api_key in ("one", "two"):
+        file.write_text(api_key)
+        keys.append(lab_key(tmp_path, native))
+    assert keys[0] != keys[1]
+
+
 def test_no_secret_is_in_a_key(tmp_path: Path) -> None:
     assert "s3cret" not in str(lab_key(tmp_path))
