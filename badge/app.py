@@ -77,7 +77,7 @@ def utc_now() -> datetime:
 
 
 class CatalogueState(NamedTuple):
-    """What gunicorn's master finds out about the catalogue, for all workers."""
+    """What gunicorn's master learns about the catalogue, on behalf of all workers."""
 
     cache_identity: str | None
     """None if it can't be read."""
@@ -147,7 +147,7 @@ class Stores:
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """Every part of the service, wired."""
+    """Every part of the service, wired together."""
 
     settings: Settings
     clock: Clock
@@ -161,7 +161,7 @@ class Parts:
     database: Database | None
     """The database of the catalogue and of logins, if there is a catalogue or users have to log in."""
     warm_up: Callable[[], None]
-    """Called once in each new worker; works in the background so that the first request need not wait."""
+    """Called once in each new worker; runs in the background so that the first request doesn't have to wait."""
     cache_fault: Callable[[], str | None]
     """Uses the shared cache as the service does; returns what is wrong with it, if anything."""
     paths: Paths = AT_ROOT
@@ -173,17 +173,17 @@ class Parts:
         return self.sources.catalogue
 
     def close(self) -> None:
-        """Close the database's connections; for callers whose process goes on, such as tests."""
+        """Close the database connections, so that the last worker to end checkpoints SQLite's write-ahead log."""
         if self.database is not None:
             self.database.close()
 
     def use_catalogue_state(self, state: CatalogueState) -> None:
-        """Take over what was found out about the database before the workers were forked."""
+        """Adopt what the master learned about the database before it forked the workers."""
         assert self.database is not None
         self.database.cache_identity, self.database.is_damaged = state
 
     def is_catalogue_usable(self) -> bool:
-        """Whether the catalogue's file has not been found damaged."""
+        """Whether the catalogue's file is undamaged, as far as is known."""
         return self.catalogue is None or not self.catalogue.store.database.is_damaged
 
     def are_sources_up(self) -> bool:
@@ -202,7 +202,7 @@ def build_parts(
 ) -> Parts:
     """Wire the real parts, or those passed in. Opens no connection and starts no thread.
 
-    `configured` are the sources of `sources.toml`, if it has been read already.
+    `configured`: the sources in `sources.toml`, if the file has already been read.
     """
     events = Telemetry()
     sources = Sources(OneSource(source)) if source else _sources(settings, configured, clock, events)
@@ -257,7 +257,7 @@ def create_app(
     clock: Clock = utc_now,
     jitter: Jitter = RANDOM_JITTER,
 ) -> Flask:
-    """Return the WSGI application for these settings, with any part replaced by the one passed in."""
+    """Return the WSGI application for these settings, using any parts that are passed in instead of the real ones."""
     log_to_stderr(settings.log_level, settings.log_format)
     parts = build_parts(settings, configured=configured, source=source, cache=cache, clock=clock, jitter=jitter)
     return build_app(parts)
@@ -353,11 +353,12 @@ def _catalogue(settings: Settings, clock: Clock, events: Events) -> CataloguePar
     from badge.catalogue.keys import ApiKeys  # noqa: PLC0415
     from badge.catalogue.source import CatalogueSource  # noqa: PLC0415
     from badge.catalogue.store import Catalogue, Retention  # noqa: PLC0415
-    from badge.catalogue.tokens import StoredTokens  # noqa: PLC0415
+    from badge.catalogue.tokens import MOST_USES_WAITING, StoredTokens  # noqa: PLC0415
 
     database = Database(settings.catalogue_location)
     store = Catalogue(database, clock, Retention(settings.catalogue_retention, settings.catalogue_runs))
-    keys, tokens = ApiKeys(database, clock), StoredTokens(database, clock, events)
+    in_background = WorkerPool("token-use", threads=1, most_waiting=MOST_USES_WAITING).submit
+    keys, tokens = ApiKeys(database, clock), StoredTokens(database, clock, events, in_background)
     return CatalogueParts(store, keys, Checks(database, clock), CatalogueSource(store, events), tokens)
 
 
@@ -421,8 +422,8 @@ def _limiter(settings: Settings, clock: Clock, events: Events, name: str) -> Sou
 
 
 def _stores(settings: Settings, clock: Clock, events: Events, source_count: int, *, is_source_local: bool) -> Stores:
-    # Without a shared cache a report can't invalidate the entries of other workers, so a local catalogue
-    # is read each time (no entries); that is as fast as a cache.
+    # Without a shared cache, a report can't invalidate the entries of other workers. So workers store no entries for a
+    # local catalogue but read it every time, which is as fast as a cache.
     local = MemoryStatusCache(clock, max_entries=0 if is_source_local else settings.local_entries)
     url = settings.redis_url.get_secret_value() if settings.redis_url else _embedded_url(settings)
     if url is None:

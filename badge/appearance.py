@@ -1,4 +1,4 @@
-"""The only table of status words and colours. A `Look` is what a URL may choose."""
+"""The only table of status words and colours. A `Look` holds what a URL may choose."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ REASONS = {
     Reason.CANCELLED: "the run was cancelled",
     Reason.PARTIAL: "only part of it was backed up",
 }
-"""Why a backup failed; for pages and commands, so in English alone."""
+"""Why a backup failed. Shown only on pages and by commands, hence in English only."""
 
 DEFAULT_LABEL = marked("backup")
 
@@ -87,8 +87,8 @@ TONES = {
 }
 
 COLOURS = {
-    # White text on each has a contrast of at least 4.5:1 (WCAG 2.2, 1.4.3), also under the flat style's
-    # gradient. Red is the darkest, so that it differs from green for readers who can't tell hues apart.
+    # White text on each has a contrast of at least 4.5:1 (WCAG 2.2, 1.4.3), even under the flat style's gradient. Red
+    # is the darkest, so that it differs from green for readers who can't tell hues apart.
     Palette.ACCESSIBLE: {Tone.GREEN: "#2b7a2b", Tone.RED: "#b3201f", Tone.GREY: "#666666", Tone.ORANGE: "#9a5200"},
     # badge-maker 6 and 5, to match other badges from shields.io in a README.
     Palette.SHIELDS: {Tone.GREEN: "#44bb00", Tone.RED: "#dd4343", Tone.GREY: "#939393", Tone.ORANGE: "#ea7233"},
@@ -107,7 +107,7 @@ class Show(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Look:
-    """The choices a URL has about a badge; none of them can make a status look better than it is."""
+    """What a URL can choose about a badge; no choice can make a status look better than it is."""
 
     label: str = DEFAULT_LABEL
     language: Language = Language.ENGLISH
@@ -193,7 +193,7 @@ def _can_be_overdue(status: BackupStatus) -> bool:
 
 
 def _until_overdue(resolution: Resolution, look: Look) -> timedelta:
-    """Time left before the last success exceeds `max_age`; zero if its time is not known."""
+    """Time left before the last success exceeds `max_age`; zero if its time is unknown."""
     if look.max_age is None:
         return timedelta.max
     succeeded_at = last_success(resolution)
@@ -201,14 +201,14 @@ def _until_overdue(resolution: Resolution, look: Look) -> timedelta:
 
 
 def last_success(resolution: Resolution) -> datetime | None:
-    """When the last successful backup ended, or None if the source does not say or says what can't be true."""
+    """When the last successful backup ended, or None if the source gives no time or an impossible one."""
     report = resolution.report
     ended_at = report.finished_at if report.status is BackupStatus.SUCCEEDED else None
     return unless_ahead(report.last_success_at or ended_at, resolution.now)
 
 
 def _until_dated(resolution: Resolution) -> timedelta:
-    """Time until a past time that is too far ahead of now is no longer so."""
+    """Time until the first future-dated event is close enough to now to count."""
     report, now = resolution.report, resolution.now
     moments = (report.last_success_at, report.finished_at, report.started_at, report.deleted_at)
     return min((at - now - CLOCK_TOLERANCE for at in moments if at and is_ahead(at, now)), default=timedelta.max)
@@ -228,7 +228,7 @@ def _words(resolution: Resolution, look: Look) -> tuple[str, timedelta]:
         case Show.NEXT if report.next_run_at is not None and report.next_run_at > now:
             left = report.next_run_at - now
             words = _filled(look, NEXT, status=status, duration=_duration(left, look.language))
-            # Counting down, "2h" still holds at exactly two hours, hence the extra moment.
+            # A countdown still shows "2h" at exactly two hours, hence the extra moment.
             return words, left if left < HOUR else left % _unit(left) + MOMENT
         case Show.LAST if report.last_finished is not None and report.last_finished is not report.status:
             last = look.language.say(WORDS[report.last_finished])
@@ -265,7 +265,7 @@ def _step(length: timedelta) -> timedelta:
 
 
 def reason_words(report: Report) -> str | None:
-    """Why the backup failed; None where it did not, or where nobody said."""
+    """Why the backup failed; None if it did not fail or if no reason was reported."""
     return REASONS[report.reason] if report.status is BackupStatus.FAILED and report.reason else None
 
 

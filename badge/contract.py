@@ -42,7 +42,7 @@ class ContractBroken(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class ParsedStatus:
-    """A report, and whether its status was none of the six."""
+    """A report, and whether its status is not one of the six."""
 
     report: Report
     has_unknown_status: bool
@@ -69,7 +69,7 @@ def report_from(document: object, *, asked_for: Subject, now: datetime) -> Parse
     """Return the report in a BackupStatus object; raises `ContractBroken`.
 
     Because clocks differ, a time that must lie in the past but is slightly ahead of `now` counts as `now`. One that is
-    further ahead is returned as it is: it counts as not known, but not as missing.
+    further ahead is returned unchanged: it counts as unknown, but not as missing.
     """
     if not isinstance(document, dict):
         raise ContractBroken(FailureKind.NOT_AN_OBJECT)

@@ -33,13 +33,13 @@ class CacheCommandFailed:
 
 @dataclass(frozen=True, slots=True)
 class CacheEntryRefused:
-    """A cached value was rejected: written by somebody else, tampered with, or of another schema."""
+    """A cached value was rejected: foreign, tampered with, of another schema, or too far ahead of the clock."""
 
     reason: str
 
 
 class FailureKind(StrEnum):
-    """Why a source gave no answer: a closed set for logs and metrics, so that nothing a source sends gets into them."""
+    """Why a source gave no answer: a closed set, so that no text from a source gets into logs or metrics."""
 
     # The connection.
     TIMEOUT = "timeout"
@@ -188,7 +188,7 @@ class Wait(StrEnum):
     GAVE_UP = "gaveUp"
     """The deadline passed before there was a result."""
     NOT_ADMITTED = "notAdmitted"
-    """The maximum number of callers was waiting already."""
+    """The maximum number of callers was already waiting."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,7 +216,7 @@ class BadgeServed:
 
 @dataclass(frozen=True, slots=True)
 class PageRefused:
-    """A page was refused because the maximum number of pages was being made."""
+    """A page was refused because the process was already building the maximum number of pages."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,7 +229,7 @@ class PingAnswered:
 
 @dataclass(frozen=True, slots=True)
 class CatalogueFailed:
-    """The catalogue's database failed; a job was told to try again later, or a source was unavailable."""
+    """The catalogue's database failed: a client was asked to retry later, or a source was unavailable."""
 
     operation: str
     error: str

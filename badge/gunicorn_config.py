@@ -1,4 +1,4 @@
-"""gunicorn's configuration. Everything that an operator may change is a `BADGE_…` setting."""
+"""gunicorn's configuration. Everything an operator may change is a `BADGE_…` setting."""
 
 from __future__ import annotations
 
@@ -6,18 +6,20 @@ from functools import cache
 from pathlib import Path
 
 from badge.serving import Master, configuration_or_exit
+from badge.telemetry.shared_counts import share_counts
 
 
 @cache
 def _master() -> Master:
-    """Return the master of this process, which a reload keeps."""
-    return Master(configuration_or_exit())
+    """Return this process's `Master`, which survives reloads."""
+    configuration = configuration_or_exit()
+    return Master(configuration, share_counts(configuration.settings.workers))
 
 
 def gunicorn_values() -> dict[str, object]:
     """Return gunicorn's settings and server hooks by name; exits the process if a `BADGE_…` setting is invalid.
 
-    gunicorn calls this again on a reload, when the master has loaded the new settings.
+    gunicorn calls this again on a reload, after the master has loaded the new settings.
     """
     master = _master()
     settings = master.settings
@@ -28,13 +30,14 @@ def gunicorn_values() -> dict[str, object]:
         "worker_class": "badge.gunicorn_worker.BadgeWorker",
         "threads": settings.threads,
         "preload_app": settings.preload,
-        "loglevel": settings.log_level,
+        # At "debug", gunicorn logs paths and unfinished requests, which hold names and secrets.
+        "loglevel": "info" if settings.log_level == "debug" else settings.log_level,
         "timeout": 30,  # for a worker that no longer sends heartbeats; requests have their own, shorter deadline
         "graceful_timeout": 10,
         "keepalive": 5,
         "max_requests": 1_000_000,  # limits the damage of a memory leak
         "max_requests_jitter": 100_000,
-        "limit_request_line": 8190,  # gunicorn's own maximum; a legal request target has at most 8,000 bytes
+        "limit_request_line": 8190,  # gunicorn's own maximum; valid request targets have at most 8,000 bytes
         "limit_request_fields": 50,
         # gunicorn 25.1 and later would create one in $HOME, which may be read-only.
         "control_socket_disable": True,
@@ -54,4 +57,4 @@ HOOKS = (
     "child_exit",
     "on_exit",
 )
-"""Methods of `Master` that gunicorn calls, by gunicorn's names."""
+"""Methods of `Master` that gunicorn calls, under gunicorn's names for them."""

@@ -1,20 +1,22 @@
-"""gunicorn's threaded worker, which answers with an image even where gunicorn itself refuses a badge request."""
+"""gunicorn's threaded worker: answers refused badge requests with an image, and keeps what was sent out of the log."""
 
 from __future__ import annotations
 
 import contextlib
+import re
 import socket
+import string
 import traceback
 from typing import Any
-from urllib.parse import unquote_to_bytes
+from urllib.parse import quote, unquote_to_bytes
 
-from gunicorn.http.errors import LimitRequestHeaders, LimitRequestLine
+from gunicorn.http.errors import LimitRequestHeaders, LimitRequestLine, ParseException
 from gunicorn.workers.gthread import ThreadWorker
 
 from badge.web.raw_path import is_badge_path
 
-# What the client may still be sending is read up to here: closed earlier, the connection would be reset, and the
-# answer lost.
+# How much to read of what the client is still sending. If the connection were closed earlier, it would be reset, and
+# the answer would be lost.
 _MOST_UNREAD = 1024 * 1024
 
 
@@ -22,10 +24,11 @@ class BadgeWorker(ThreadWorker):  # type: ignore[misc] # gunicorn ships no types
     """gunicorn calls `handle_error` for requests that it can't read, so the application never sees them."""
 
     def handle_error(self, req: Any, client: socket.socket, addr: Any, exc: BaseException) -> None:
-        """Have the application answer a badge request that is too long; leave other errors to gunicorn."""
-        environ = _badge_request(exc) if isinstance(exc, (LimitRequestLine, LimitRequestHeaders)) else None
+        """Have the application answer a badge request that gunicorn refuses; leave other errors to gunicorn."""
+        environ = _badge_request(exc) if req is None and isinstance(exc, ParseException) else None
         if environ is None:
-            super().handle_error(req, client, addr, exc)
+            # Without the request, whose target gunicorn would log.
+            super().handle_error(None, client, addr, _without_details(exc))
             return
         head: list[str] = []
 
@@ -40,6 +43,16 @@ class BadgeWorker(ThreadWorker):  # type: ignore[misc] # gunicorn ships no types
             for _ in range(_MOST_UNREAD // 65536):
                 if not client.recv(65536):
                     break
+
+
+def _without_details(error: BaseException) -> BaseException:
+    """Return an error with the same status, but without the request line or header that gunicorn logs and echoes.
+
+    They may hold tokens, ping URLs and subjects' names.
+    """
+    if isinstance(error, ParseException) and not isinstance(error, (LimitRequestLine, LimitRequestHeaders)):
+        return type(error)("(not shown)")  # type: ignore[no-any-return] # gunicorn ships no types
+    return error
 
 
 def _badge_request(refusal: Exception) -> dict[str, Any] | None:
@@ -67,7 +80,10 @@ def _request_line(refusal: Exception) -> tuple[str, str]:
     """
     frames = [frame for frame, _ in traceback.walk_tb(refusal.__traceback__)]
     found = frames[-1].f_locals if frames else {}
-    if getattr(found.get("self"), "uri", None):
+    if "line_bytes" not in found and getattr(found.get("self"), "uri", None):
         return found["self"].method, found["self"].uri
-    method, _, rest = bytes(found.get("data", b"")).lstrip(b"\r\n").decode("latin-1").partition(" ")
-    return method, rest.partition(" ")[0]
+    line, *_ = bytes(found.get("line_bytes") or found.get("data") or b"").lstrip(b"\r\n").split(b"\n", 1)
+    method, _, rest = line.rstrip(b"\r").partition(b" ")
+    # A raw space is part of the target: what precedes it may be another subject's name.
+    target = re.sub(rb" HTTP/[0-9.]*$", b"", rest)
+    return method.decode("latin-1"), quote(target, safe=string.punctuation)

@@ -28,7 +28,7 @@ class Language(StrEnum):
     ARABIC = "ar"
 
     def say(self, pattern: str) -> str:
-        """The pattern in this language, with its placeholders still to be filled."""
+        """The pattern in this language, with its placeholders not yet filled in."""
         # gettext would translate the empty string to the catalogue's header.
         return _catalogue(self).gettext(pattern) if pattern else ""
 

@@ -29,10 +29,11 @@ def _problem(error: OSError, bind: str, port: int) -> str:
     match error.errno:
         case errno.EADDRINUSE:
             return (
-                f"another program listens on {bind}; end it, or set another port, such as 127.0.0.1:{port % 65535 + 1}"
+                f"another program is listening on {bind}; stop it, "
+                f"or set another port, such as 127.0.0.1:{port % 65535 + 1}"
             )
         case errno.EACCES:
-            return f"this user may not listen on {bind}; set a port from 1024 on, such as 127.0.0.1:8000"
+            return f"this user may not listen on {bind}; set a port of 1024 or above, such as 127.0.0.1:8000"
         case errno.EADDRNOTAVAIL | socket.EAI_NONAME:
             return f"{bind} is not an address of this machine; set one that is, such as 127.0.0.1:{port}"
         case _:
@@ -40,7 +41,7 @@ def _problem(error: OSError, bind: str, port: int) -> str:
 
 
 def _fault_of_path(path: Path) -> str | None:
-    """Check the socket's path; gunicorn would replace a socket file even if another program listens on it."""
+    """Check the socket's path; gunicorn would replace a socket file even if another program is listening on it."""
     try:
         if path.exists() and not path.is_socket():
             return f"{path} exists and is not a socket; remove it, or set another path"
@@ -48,7 +49,7 @@ def _fault_of_path(path: Path) -> str | None:
             return f"there is no folder {path.parent} for the socket; create it, or set another path"
     except OSError as error:
         return f"{path} can't be used ({error.strerror}); set another path"
-    return f"another program listens on {path}; end it, or set another path" if _is_answered(path) else None
+    return f"another program is listening on {path}; stop it, or set another path" if _is_answered(path) else None
 
 
 def _is_answered(path: Path) -> bool:

@@ -42,7 +42,7 @@ class ListingFilter:
     shown_as: BackupStatus | None = None
     """The status on the badge: an outdated report counts as unknown, whatever its status was."""
     words: Sequence[str] = ()
-    """Each must occur in the subject's coordinates, in any case."""
+    """Each must occur in the subject's coordinates, ignoring case."""
     is_public_only: bool = False
 
 
@@ -138,7 +138,7 @@ class RunHistory(Protocol):
 
 
 def search_texts(subject: Subject) -> tuple[str, str]:
-    """Return the two texts in which a search looks for its words, in lower case: with and without the type."""
+    """Return the two lower-case texts that a search matches its words against: with and without the type."""
     short = f"{subject.platform}/{subject.account}/{subject.name}"
     return str(subject).lower(), short.lower()
 

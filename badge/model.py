@@ -29,7 +29,7 @@ MAX_PATH = 7_500
 BIDI_CONTROLS = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
-# How far apart clocks may be. A stored time that is further ahead of now than this counts as not known.
+# How far apart clocks may be. A stored time further ahead of now than this counts as unknown.
 CLOCK_TOLERANCE = timedelta(minutes=5)
 
 
@@ -143,12 +143,12 @@ def _canonical_spelling(value: str, known: Sequence[str]) -> str:
 
 
 def is_ahead(moment: datetime | None, now: datetime) -> bool:
-    """Whether a time of the past lies in the future, by more than clocks may be apart."""
+    """Whether the time of a past event is in the future, by more than clocks may differ."""
     return moment is not None and moment - now > CLOCK_TOLERANCE
 
 
 def unless_ahead(moment: datetime | None, now: datetime) -> datetime | None:
-    """Return the time of a past event; None if it can't be right."""
+    """Return the time of a past event; None if it is too far in the future."""
     return None if is_ahead(moment, now) else moment
 
 
@@ -169,7 +169,7 @@ _SPELLINGS = {status.lower(): status for status in BackupStatus} | dict.fromkeys
 
 
 def status_named(text: str) -> BackupStatus | None:
-    """Return the status that a person or a script spelt, in any case; None for other words.
+    """Return the status that a person or a script wrote, ignoring case; None for other words.
 
     Not for upstreams: there, only the contract's own spelling is valid.
     """
@@ -177,7 +177,7 @@ def status_named(text: str) -> BackupStatus | None:
 
 
 class Visibility(StrEnum):
-    """Whether anybody may see the subject's status."""
+    """Who may see the subject's status."""
 
     PUBLIC = "public"
     PRIVATE = "private"
@@ -206,7 +206,7 @@ class Report:
     finished_at: datetime | None = None
     last_success_at: datetime | None = None
     last_finished: BackupStatus | None = None
-    """Outcome of the last finished backup, also while another one is running."""
+    """Outcome of the last finished backup, even while another one is running."""
     next_run_at: datetime | None = None
     stale_after: datetime | None = None
     """After this time the status counts as outdated."""
@@ -232,7 +232,7 @@ class Report:
 
     @property
     def is_public(self) -> bool:
-        """Whether the subject exists and anybody may know."""
+        """Whether the subject exists and is public."""
         return self.exists and self.visibility is Visibility.PUBLIC
 
 
@@ -270,7 +270,7 @@ class Resolution:
     age: timedelta
     """Time since the source last confirmed the report."""
     fresh_for: timedelta
-    """Time left of its lifetime."""
+    """Remaining lifetime."""
     now: datetime
     """When the subject was resolved."""
     confirmed_at: datetime | None = None
@@ -303,7 +303,7 @@ class Resolution:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CacheEntry:
-    """A report as it lies in the cache, with the outcome of the latest fetch."""
+    """A report as stored in the cache, with the outcome of the latest fetch."""
 
     report: Report | None
     """None if the source has never answered."""
@@ -314,7 +314,7 @@ class CacheEntry:
     fresh_until: datetime
     """No new fetch before this time, whether the last one succeeded or failed."""
     failures: int = 0
-    """Consecutive failed fetches since the report."""
+    """Consecutive failed fetches since the last report."""
 
 
 class Style(StrEnum):

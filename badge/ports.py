@@ -33,7 +33,7 @@ RANDOM_JITTER: Jitter = random.SystemRandom().random
 LONGEST_PAUSE = timedelta(minutes=15)
 
 CacheKey = tuple[str, ...]
-"""What the cache compares entries by: the `place` of the source, then `Subject.key(...)`."""
+"""Identifies an entry in the cache: the `place` of the source, then `Subject.key(...)`."""
 
 
 class SourceUnavailable(Exception):
@@ -62,9 +62,9 @@ class StatusSource(Protocol):
 
     @property
     def place(self) -> str:
-        """Name and digest of where the source asks, as whom, and how it reads the answers.
+        """Name of the source, and a digest of its address, its credentials and how it reads the answers.
 
-        Part of all keys in the cache: two deployments with one Redis share what they cache only if these are equal.
+        Part of every key in the cache: two deployments on one Redis share entries only if these are equal.
         """
         ...
 
@@ -73,7 +73,7 @@ class StatusSource(Protocol):
         ...
 
     def is_local(self, subject: Subject) -> bool:
-        """Whether the source is local, as fast as the cache, so that budget and lease are not worth their cost."""
+        """Whether the source is local and as fast as the cache, so that budget and lease aren't worth their cost."""
         ...
 
     def fetch(self, subject: Subject, known: Report | None, deadline: Deadline) -> Report:
@@ -93,7 +93,7 @@ class SourceRouting(Protocol):
         ...
 
     def source_for(self, subject: Subject) -> StatusSource | None:
-        """Return the first source that matches; None means that no source knows the subject, which is an answer."""
+        """Return the first source that matches; None means that no source matches the subject, which is an answer."""
         ...
 
 
@@ -150,7 +150,7 @@ class StatusCache(Protocol):
         ...
 
     def put(self, key: CacheKey, entry: CacheEntry, lease: Lease | None = None) -> bool:
-        """Store the entry, unless a later fetch's result is there or the key was invalidated since; whether it was.
+        """Store the entry, unless a later result is there or the key was invalidated since; returns whether it did.
 
         A lease that is still ours is released either way.
         """
@@ -181,11 +181,11 @@ class PictureStore(Protocol):
     """A bounded picture store shared by all processes. No method raises."""
 
     def get(self, name: str) -> bytes | None:
-        """Return the picture of that name, if it is stored."""
+        """Return the picture with that name, if it is stored."""
         ...
 
     def put(self, name: str, picture: bytes) -> bool:
-        """Store a picture if there is room; whether it was stored."""
+        """Store a picture if there is room; returns whether it was stored."""
         ...
 
 

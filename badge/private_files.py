@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from pathlib import Path
@@ -10,33 +11,34 @@ _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 _READABLE = stat.S_IRGRP | stat.S_IXGRP | stat.S_IROTH | stat.S_IXOTH
 
 
-def open_private(path: Path) -> int:
+def open_private(path: Path, *, is_lock: bool = False) -> int:
     """Open a file for reading and writing, creating it with mode 600; returns the descriptor.
 
     Run by root, it creates the file for the folder's owner. Raises `OSError`, also for a link and for a file that
-    belongs to another user.
+    belongs to another user, except that root may use anyone's lock: nothing is written to it.
     """
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     try:
-        _make_private(descriptor, path)
+        _make_private(descriptor, path, is_lock=is_lock)
     except OSError:
         os.close(descriptor)
         raise
     return descriptor
 
 
-def _make_private(descriptor: int, path: Path) -> None:
-    status, folder = os.fstat(descriptor), path.parent.stat()
-    if os.geteuid() == 0 and status.st_uid == 0:
+def _make_private(descriptor: int, path: Path, *, is_lock: bool) -> None:
+    status, folder, is_root = os.fstat(descriptor), path.parent.stat(), os.geteuid() == 0
+    if is_root and status.st_uid == 0:
         os.fchown(descriptor, folder.st_uid, folder.st_gid)
-    elif status.st_uid not in (os.geteuid(), folder.st_uid):
-        raise PermissionError(f"{path} belongs to another user; remove it")
+    elif status.st_uid not in (os.geteuid(), folder.st_uid) and not (is_root and is_lock):
+        # Not "remove it": that would part those who hold a lock from those who come later.
+        raise PermissionError(errno.EPERM, "it belongs to another user; change its owner", str(path))
     if status.st_mode & _OTHERS:
         os.fchmod(descriptor, 0o600)
 
 
 def is_open_to_others(folder: Path) -> bool:
-    """Whether users other than the owner may look into the folder."""
+    """Whether users other than the owner can access the folder."""
     try:
         return bool(folder.stat().st_mode & _READABLE)
     except OSError:

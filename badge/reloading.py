@@ -1,7 +1,8 @@
-"""Reloads: a new configuration is first tried out in a child process, and used only if no fault is found."""
+"""Reloads: a new configuration is first tried in a child process, and used only if that finds no fault."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import traceback
@@ -9,12 +10,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import NoReturn
 
+COMPLETE = b"\0"
+"""Written after a trial's faults: without it, the trial was interrupted."""
+
 RESET_SIGNALS = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGCHLD, signal.SIGALRM)
 
 
 @dataclass(frozen=True, slots=True)
 class _Trial:
-    """A running child process, and the unnamed file in memory that it writes faults to."""
+    """A running child process and the unnamed file in memory that it writes its faults to."""
 
     pid: int
     output: int
@@ -30,14 +34,14 @@ class Reloads:
     rehearse: Callable[[], Sequence[str]]
     """Called in the child process; returns the faults."""
     finish: Callable[[Sequence[str]], None]
-    """Called in this process with the faults, which may be none."""
+    """Called in this process with the faults, if any."""
     most_seconds: int = 30
     """The child is killed after this time, in case a file or a database does not answer."""
     _trial: _Trial | None = field(default=None, init=False)
     _is_requested_again: bool = field(default=False, init=False)
 
     def request(self) -> None:
-        """Start a trial, or note that another one is needed after the one that is running."""
+        """Start a trial, or remember to start another one when the current one has ended."""
         if self._trial is not None:
             self._is_requested_again = True
             return
@@ -58,20 +62,18 @@ class Reloads:
         return _Trial(pid, output)
 
     def check_child(self) -> None:
-        """Finish the reload if its trial has ended; to be called whenever a child process has."""
+        """Finish the reload if its trial has ended; call this whenever a child process ends."""
         if (trial := self._trial) is None:
             return
         try:
             pid, status = os.waitpid(trial.pid, os.WNOHANG)
-        except ChildProcessError:  # its exit code was collected elsewhere
-            pid, status = trial.pid, os.EX_SOFTWARE << 8
+        except ChildProcessError:  # gunicorn collects the exit code of any child that ends
+            pid, status = trial.pid, None
         if pid == 0:
             return
         self._trial = None
-        faults = _text_in(trial.output).splitlines()
-        if (exit_code := os.waitstatus_to_exitcode(status)) != 0:
-            faults.append(self._description(exit_code))
-        self.finish(faults)
+        faults = _faults_in(trial.output)
+        self.finish([self._description(status)] if faults is None else faults)
         if self._is_requested_again:
             self._is_requested_again = False
             self.request()
@@ -79,12 +81,16 @@ class Reloads:
     def cancel(self) -> None:
         """End the running trial, because this process is about to exit."""
         if self._trial is not None:
-            os.kill(self._trial.pid, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):  # it has ended, and gunicorn has collected its exit code
+                os.kill(self._trial.pid, signal.SIGKILL)
 
-    def _description(self, exit_code: int) -> str:
+    def _description(self, status: int | None) -> str:
+        """Describe how a trial was interrupted; the status is None if it is unknown."""
+        exit_code = None if status is None else os.waitstatus_to_exitcode(status)
         if exit_code == -signal.SIGALRM:
             return f"The new configuration could not be checked within {self.most_seconds} s"
-        return f"The check of the new configuration failed unexpectedly (exit code {exit_code})"
+        detail = "" if exit_code is None else f" (exit code {exit_code})"
+        return f"The check of the new configuration failed unexpectedly{detail}"
 
 
 def _run_trial(rehearse: Callable[[], Sequence[str]], output: int, most_seconds: int) -> NoReturn:
@@ -92,7 +98,7 @@ def _run_trial(rehearse: Callable[[], Sequence[str]], output: int, most_seconds:
         signal.signal(number, signal.SIG_DFL)
     signal.alarm(most_seconds)
     try:
-        os.write(output, "\n".join(rehearse()).encode())
+        os.write(output, "\n".join(rehearse()).encode() + COMPLETE)
         os._exit(0)
     except BaseException:  # noqa: BLE001 - printed; this process must not return into its parent's code
         traceback.print_exc()
@@ -100,7 +106,9 @@ def _run_trial(rehearse: Callable[[], Sequence[str]], output: int, most_seconds:
         os._exit(os.EX_SOFTWARE)
 
 
-def _text_in(output: int) -> str:
+def _faults_in(output: int) -> list[str] | None:
+    """Return the faults that a trial wrote; None if it was interrupted."""
     with os.fdopen(output, "rb") as file:
         file.seek(0)
-        return file.read().decode()
+        written = file.read()
+    return written.removesuffix(COMPLETE).decode().splitlines() if written.endswith(COMPLETE) else None

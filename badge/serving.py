@@ -1,7 +1,7 @@
 """What gunicorn's master does around its workers: schema, embedded cache, start-up messages, reloads.
 
-Workers inherit only values, and the lock that keeps a restore away from the catalogue: no connection or thread that a
-worker uses is made before the fork.
+Workers inherit only values, and the lock that protects the catalogue from a restore: no connection or thread used by a
+worker is created before the fork.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from badge.settings import (
     variable_for,
 )
 from badge.telemetry.metrics import Metrics
-from badge.telemetry.shared_counts import SharedCounts, share_counts
+from badge.telemetry.shared_counts import SharedCounts
 from badge.web.health import Readiness
 from badge.web.login.link import link_url
 from badge.web.paths import AT_ROOT, DASHBOARD, Paths
@@ -70,20 +70,21 @@ class OpenCatalogue:
     url: str
     state: CatalogueState
     lock: int | None
-    """Keeps a restore away until it is closed; workers inherit it."""
+    """Prevents a restore until it is closed; workers inherit it."""
 
     def close(self) -> None:
-        """Release the lock, as far as this process holds it."""
+        """Release this process's hold on the lock."""
         if self.lock is not None:
             os.close(self.lock)
 
 
 @dataclass(slots=True)
 class Master:
-    """The hooks of one gunicorn master (gunicorn's documentation, "Server Hooks"). A reload keeps it."""
+    """The hooks of one gunicorn master (gunicorn's documentation, "Server Hooks"). Survives reloads."""
 
     configuration: Configuration
-    counts: SharedCounts = field(init=False)
+    counts: SharedCounts
+    """Shared with the workers."""
     embedded: EmbeddedServer | None = field(default=None, init=False)
     png: PngCheck | None = field(default=None, init=False)
     catalogue: OpenCatalogue | None = field(default=None, init=False)
@@ -98,13 +99,13 @@ class Master:
         return self.configuration.settings
 
     def __post_init__(self) -> None:
-        """Before the application is loaded: create the counts that workers share, and stop collecting garbage.
+        """Before the application is loaded: create the data folder, and stop collecting garbage.
 
-        Collecting now would leave free room in pages that workers share, and filling it would unshare them (gc.freeze).
+        Collecting now would leave gaps in memory pages that workers share; filling them would unshare the pages
+        (gc.freeze).
         """
         gc.disable()
         os.umask(0o077)  # for whatever is written to the data folder; gunicorn sets its own for a Unix socket
-        self.counts = share_counts(self.settings.workers)
         self.metrics = Metrics(self.counts)
         self._mark_configuration(is_current=True)
         try:
@@ -156,7 +157,7 @@ class Master:
             return
         self.embedded = embedded
         if not is_answering:
-            server.log.warning("The embedded Valkey does not answer yet: until it does, sources are asked directly.")
+            server.log.warning("The embedded Valkey does not answer yet: until it does, sources are queried directly.")
 
     def when_ready(self, server: Any) -> None:
         """Show new users where to look and what to do first."""
@@ -253,7 +254,7 @@ class Master:
             return [str(fault) for fault in bad.faults]
         except CatalogueUnusable as unusable:
             return [str(unusable)]
-        except Exception as error:  # noqa: BLE001 - printed; a running service goes on
+        except Exception as error:  # noqa: BLE001 - printed; a running service keeps running
             traceback.print_exc()
             return [f"The application can't be built ({type(error).__name__})."]
         if previous is not None and previous is not catalogue:
@@ -263,7 +264,7 @@ class Master:
         return []
 
     def _finish_reload(self, server: Any, faults: Sequence[str]) -> None:
-        """Replace the workers by ones with the new configuration, unless it has faults."""
+        """Replace the workers with ones that use the new configuration, unless it has faults."""
         faults = faults or self._load(server)
         for fault in faults:
             server.log.error("%s", fault)
@@ -277,12 +278,28 @@ class Master:
         # The previous application is garbage, but exempt from collection (pre_fork).
         gc.unfreeze()
         gc.collect()
-        server.reload()
+        if not self._replace_workers(server):
+            self._mark_configuration(is_current=False)
+            return
         self._mark_configuration(is_current=not self.postponed)
         self._report_damage(server)
         for line in changed(self.settings):
             server.log.info("%s", line)
         server.log.info("The configuration was reloaded.")
+
+    def _replace_workers(self, server: Any) -> bool:
+        """Replace the workers; whether all could be. A failing fork must not end the service."""
+        try:
+            server.reload()
+        except OSError as error:
+            if all(worker.age != server.worker_age for worker in server.WORKERS.values()):
+                self.counts.release(server.worker_age)  # reserved in `pre_fork` for the worker that was not forked
+            server.log.error(  # noqa: TRY400 - a traceback would add nothing
+                "Not every worker could be replaced: %s. The others keep the previous configuration; reload again.",
+                error.strerror,
+            )
+            return False
+        return True
 
     def _mark_configuration(self, *, is_current: bool) -> None:
         self.metrics.set(CONFIGURATION_CURRENT, int(is_current))
@@ -313,22 +330,17 @@ def _uses_catalogue(configuration: Configuration) -> bool:
 def _open_catalogue(configuration: Configuration, previous: OpenCatalogue | None = None) -> OpenCatalogue | None:
     """Lock, migrate and check the catalogue, unless it is open already; None if neither sources nor logins use it.
 
-    Raises `CatalogueUnusable` if a source uses it; otherwise that only costs logins. A damaged catalogue only costs
-    what depends on it.
+    If it can't be used, raises `CatalogueUnusable` if a source needs it; otherwise only logins are unavailable. If it
+    is damaged, only what depends on it is unavailable.
     """
     settings, is_required = configuration.settings, _uses_catalogue(configuration)
     if not (is_required or settings.has_logins):
         return None
     if previous is not None and previous.url == settings.catalogue_location:
         return previous
-    from badge.catalogue.in_use import CatalogueInUse, hold  # noqa: PLC0415 - loaded where there is a catalogue
-
+    lock: int | None = None
     try:
-        lock = hold(settings.catalogue_location)
-    except CatalogueInUse:
-        name = settings.catalogue_name
-        raise CatalogueUnusable(f"The catalogue {name} is being restored; try again later.") from None
-    try:
+        lock = _catalogue_lock(settings)
         return OpenCatalogue(settings.catalogue_location, _migrate_and_check(settings), lock)
     except CatalogueUnusable as unusable:
         if lock is not None:
@@ -339,8 +351,20 @@ def _open_catalogue(configuration: Configuration, previous: OpenCatalogue | None
         return None
 
 
+def _catalogue_lock(settings: Settings) -> int | None:
+    from badge.catalogue.in_use import CatalogueInUse, hold  # noqa: PLC0415 - loaded where there is a catalogue
+
+    try:
+        return hold(settings.catalogue_location)
+    except CatalogueInUse:
+        name = settings.catalogue_name
+        raise CatalogueUnusable(f"The catalogue {name} is being restored; try again later.") from None
+    except OSError as error:
+        raise CatalogueUnusable(f"{error.filename} can't be used: {error.strerror}.") from None
+
+
 def _in_child(work: Callable[[], int]) -> bool:
-    """Run this in a child process, because nothing else in the master needs what it loads; whether it returned 0."""
+    """Run this in a child process, because nothing else in the master needs what it loads; True if it returned 0."""
     pid = os.fork()
     if pid == 0:
         try:
@@ -378,6 +402,7 @@ def _migrated_and_checked(settings: Settings) -> CatalogueState:
 
     from badge.catalogue.database import Database, is_damage  # noqa: PLC0415
     from badge.catalogue.faults import clock_warning, why_unusable  # noqa: PLC0415
+    from badge.catalogue.in_use import CatalogueInUse  # noqa: PLC0415
     from badge.catalogue.integrity import START_SECONDS, Integrity, integrity_of  # noqa: PLC0415
     from badge.catalogue.migration import SchemaFault, migrate  # noqa: PLC0415
     from badge.catalogue.store import Catalogue  # noqa: PLC0415
@@ -391,13 +416,14 @@ def _migrated_and_checked(settings: Settings) -> CatalogueState:
         ahead = Catalogue(database, lambda: datetime.now(UTC)).number_ahead()
         found = integrity_of(database, START_SECONDS)
         database.close()
-    except (SQLAlchemyError, OSError, SchemaFault) as error:
+    except (SQLAlchemyError, OSError, SchemaFault, CatalogueInUse) as error:
         if not is_damage(error):
             raise CatalogueUnusable(f"The catalogue {name} can't be used: {why_unusable(error)}.") from None
     if ahead:
         sys.stderr.write(f"The catalogue {name}: {clock_warning(ahead)}.\n")
     if found is Integrity.UNKNOWN:
-        sys.stderr.write(f"The catalogue {name} was not checked: it is too large. `badge check-config` checks it.\n")
+        reason = "it is too large or can't be read"
+        sys.stderr.write(f"The catalogue {name} was not checked: {reason}. `badge check-config` checks it.\n")
     return CatalogueState(cache_identity, found is Integrity.DAMAGED)
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 VARIABLE = "BADGE_SETTINGS_FILE"
 PROJECT_FOLDER = Path(__file__).resolve().parent.parent
 PLACES = (PROJECT_FOLDER / "badge.env", Path("/etc/backup-status-badge/badge.env"))
-"""Where the file is looked for if no variable names it: the first that exists. Never in the working directory."""
+"""Where to look for the file if no variable names it; the first that exists is used. Never the working directory."""
 
 LARGEST_BYTES = 1_048_576
 
@@ -36,7 +36,7 @@ class SettingsFile:
 
     path: Path
     is_named: bool = False
-    """Whether BADGE_SETTINGS_FILE names it; if not, every command finds it without help."""
+    """Whether BADGE_SETTINGS_FILE names it; if not, every command finds it by itself."""
     values: Mapping[str, str] = field(default_factory=dict)
     lines: Mapping[str, int] = field(default_factory=dict)
     faults: Sequence[LineFault] = ()

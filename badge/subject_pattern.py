@@ -41,20 +41,22 @@ def has_wildcard(pattern: str) -> bool:
 
 
 def _fits(pattern: str, text: str, *, without_case: bool) -> bool:
-    return _compiled(pattern, re.IGNORECASE if without_case else re.NOFLAG).match(text) is not None
+    if without_case:  # as in `Subject.key`; `re.IGNORECASE` also equates "s" with the long s (U+017F)
+        pattern, text = pattern.lower(), text.lower()
+    return _compiled(pattern).match(text) is not None
 
 
 @lru_cache(maxsize=1024)
-def _compiled(pattern: str, flags: re.RegexFlag) -> re.Pattern[str]:
+def _compiled(pattern: str) -> re.Pattern[str]:
     # `fnmatch.fnmatch` ignores case on some operating systems.
-    return re.compile(translate(pattern), flags)
+    return re.compile(translate(pattern))
 
 
 @dataclass(frozen=True, slots=True)
 class PathPattern:
     """A subject's path with shell patterns in it, such as `GitHub/acme/*`; build it with `parse`.
 
-    Each segment is matched by itself, but the last one, the name, may have slashes, which `*` matches too.
+    Each segment is matched by itself. Wildcards also match the slashes within an account (`%2F`) or a name.
     """
 
     text: str
@@ -97,7 +99,7 @@ class PathPattern:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """The subjects that an API key or a private token is for."""
+    """The subjects that an API key or a private token is valid for."""
 
     patterns: Sequence[PathPattern] | None = None
     """None for all subjects."""
@@ -109,7 +111,7 @@ class Selection:
         Raises `InvalidSubject` for too many patterns.
         """
         if len(patterns) > MOST_PATTERNS:
-            raise InvalidSubject(f"give {MOST_PATTERNS} patterns at most")
+            raise InvalidSubject(f"give at most {MOST_PATTERNS} patterns")
         return cls(patterns or None)
 
     def covers(self, subject: Subject) -> bool:

@@ -40,8 +40,8 @@ def _choice(expected: str) -> str:
 _MESSAGES: Mapping[str, str | Callable[[_Limits], str]] = {
     "missing": "is missing",
     "extra_forbidden": "there is no such key",
-    "string_type": "give a text",
-    "string_unicode": "give a text in UTF-8",
+    "string_type": "give text",
+    "string_unicode": "give text in UTF-8",
     "string_too_long": lambda context: f"give {context['max_length']} characters or fewer",
     "string_pattern_mismatch": "has characters that are not allowed, or is too long",
     "int_type": WHOLE_NUMBER,
@@ -83,7 +83,7 @@ _NUMBERS = ("int_type", "int_parsing", "int_parsing_size", "int_from_float", "gr
 
 def problem_of(detail: Mapping[str, Any], limits: tuple[int | None, int | None] = (None, None)) -> str:
     """Return the message for one of the `errors()` of a `ValidationError`; `limits` are those of a number."""
-    if detail["type"] == "value_error":  # raised by a check of ours, with a message of ours
+    if detail["type"] == "value_error":  # raised by one of our checks, with its own message
         problem = str(detail["msg"]).removeprefix("Value error, ")
         return problem[:1].lower() + problem[1:]
     if detail["type"] in _NUMBERS and None not in limits:

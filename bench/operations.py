@@ -30,8 +30,9 @@ SUBJECTS = [f"GitHub/acme/Repository/web-{number}" for number in range(10)]
 BADGES_PER_SECOND = 30
 SLICE_SECONDS = 4.0
 RELOADS = (("BADGE_FRESH_FINISHED=90s", True), ("BADGE_FRESH_FINISHED=soon", False), ("", True))
-BACK_WITHIN_SECONDS = 10.0
-"""How soon after a fault reports have to be accepted again."""
+BACK_WITHIN_SECONDS = 20.0
+"""How soon after a fault reports have to be accepted again; PgBouncer waits 15 s before it tries a lost server again
+(server_login_retry)."""
 
 
 @dataclass

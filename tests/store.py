@@ -38,7 +38,7 @@ class Store:
     def on(cls, url: str) -> Store:
         """Return a catalogue on the database at a URL, whose schema exists."""
         clock, database = ManualClock(), Database(url)
-        keys, tokens = ApiKeys(database, clock), StoredTokens(database, clock, RecordedEvents())
+        keys, tokens = ApiKeys(database, clock), StoredTokens(database, clock, RecordedEvents(), lambda job: job())
         return cls(url, clock, Catalogue(database, clock), keys, Checks(database, clock), tokens)
 
     def close(self) -> None:

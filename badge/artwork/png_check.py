@@ -1,4 +1,4 @@
-"""Check at start whether PNGs can be drawn; in a separate process, because cairo takes 20 MB that few workers need."""
+"""Checks at start-up whether PNGs can be drawn, in a separate process: cairo takes 20 MB that few workers need."""
 
 from __future__ import annotations
 

@@ -28,6 +28,10 @@ class EnvelopeRefused(ValueError):
     """These bytes are not an entry of this version for this key; `str()` names the broken rule."""
 
 
+class EnvelopeAhead(EnvelopeRefused):
+    """An entry for this key with times too far ahead of this machine's clock; another host's clock may be right."""
+
+
 class KeyNames(NamedTuple):
     """The Redis keys of a subject's entry, its fence and its lease."""
 
@@ -37,7 +41,7 @@ class KeyNames(NamedTuple):
 
 
 def key_names(key: CacheKey) -> KeyNames:
-    """Return the Redis keys of all that is stored for a key of the cache.
+    """Return the Redis keys of everything that is stored for a cache key.
 
     The part in braces is the same in all of them, so that a Cluster keeps them in one slot. It is a hash, so that
     private names stay out of the server's logs and no name is too long.
@@ -47,7 +51,7 @@ def key_names(key: CacheKey) -> KeyNames:
 
 
 def pause_name(place: str) -> str:
-    """Return the Redis key of the time until which the source at a place asked for a pause."""
+    """Return the Redis key for the end of the pause that the source at a place asked for."""
     return f"bdg:{{v{SCHEMA}:source:{_digest(place)}}}:p"
 
 
@@ -70,10 +74,10 @@ def seal(key: CacheKey, entry: CacheEntry) -> bytes:
 
 
 def unseal(key: CacheKey, raw: bytes, now: datetime, longest_wait: timedelta) -> CacheEntry:
-    """Return the entry in these bytes; raises `EnvelopeRefused` for anything but an entry of ours for this key.
+    """Return the entry in these bytes; raises `EnvelopeRefused` for anything but one of our entries for this key.
 
-    An entry that would stay fresh for more than `longest_wait` was written by a broken clock, or not by us, and would
-    keep an old status on the badge.
+    Raises `EnvelopeAhead` for an entry confirmed in the future, or fresh for more than `longest_wait`, which would
+    keep an old status on the badge. The fetch's start is by the server's clock, and only compared with its other times.
     """
     if len(raw) > LONGEST:
         raise EnvelopeRefused("tooLong")
@@ -86,18 +90,21 @@ def unseal(key: CacheKey, raw: bytes, now: datetime, longest_wait: timedelta) ->
     if envelope.get("k") != list(key):
         raise EnvelopeRefused("otherKey")
     try:
-        return _entry(envelope, now + CLOCK_TOLERANCE, longest_wait)
+        entry = _entry(envelope)
     except (KeyError, TypeError, ValueError, OverflowError):
         raise EnvelopeRefused("badField") from None
+    if max(entry.confirmed_at, entry.fresh_until - longest_wait) > now + CLOCK_TOLERANCE:
+        raise EnvelopeAhead("aheadOfClock")
+    return entry
 
 
-def _entry(envelope: dict[str, Any], now: datetime, longest_wait: timedelta) -> CacheEntry:
+def _entry(envelope: dict[str, Any]) -> CacheEntry:
     fields = envelope["r"]
     return CacheEntry(
         report=None if fields is None else _report(_typed(fields, dict)),
-        fetched_at=_moment_until(now, envelope["t0"]),
-        confirmed_at=_moment_until(now, envelope["at"]),
-        fresh_until=_moment_until(now + longest_wait, envelope["f"]),
+        fetched_at=_moment(envelope["t0"]),
+        confirmed_at=_moment(envelope["at"]),
+        fresh_until=_moment(envelope["f"]),
         failures=_typed(envelope["n"], int),
     )
 
@@ -114,13 +121,6 @@ def from_micros(micros: int) -> datetime:
 
 def _moment(value: object) -> datetime:
     return from_micros(_typed(value, int))
-
-
-def _moment_until(latest: datetime, value: object) -> datetime:
-    moment = _moment(value)
-    if moment > latest:
-        raise ValueError("too far ahead")
-    return moment
 
 
 def _typed(value: object, kind: type[T]) -> T:

@@ -74,13 +74,13 @@ class MemoryStatusCache:
             return LeaseAttempt(lease, self._get(key))
 
     def renew(self, lease: Lease) -> None:
-        """Extend the lease by a second, unless another caller has it by now."""
+        """Extend the lease by a second, unless another caller holds it now."""
         with self._lock:
             if self._holds(lease):
                 self._leases[lease.key] = _Holder(lease.token, self._clock() + LEASE_LIFETIME)
 
     def release(self, lease: Lease) -> None:
-        """End the lease, unless another caller has it by now."""
+        """End the lease, unless another caller holds it now."""
         with self._lock:
             self._free(lease)
 

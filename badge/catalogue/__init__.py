@@ -1,1 +1,1 @@
-"""The embedded backup API: what was reported to this service itself."""
+"""The embedded backup API: stores what is reported to this service itself."""

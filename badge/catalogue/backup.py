@@ -9,7 +9,7 @@ import secrets
 import shutil
 import sqlite3
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from sqlalchemy import delete, update
 
 from badge.catalogue.database import Database
 from badge.catalogue.in_use import alone, database_file
-from badge.catalogue.migration import migrate
+from badge.catalogue.migration import migrate, migrate_locked
 from badge.catalogue.schema import EPOCH, identity, logins
 
 # Tables that every catalogue has had since its first revision.
@@ -51,12 +51,17 @@ class Restored:
 
 
 def back_up(database: Database, target: Path, now: datetime) -> Contents:
-    """Write a consistent copy of the database to a new file; others may write meanwhile.
+    """Write a consistent copy of the database to a new file; others may write in the meantime.
 
-    Raises `FileExistsError`, `BadBackup` if the copy is damaged, `OSError`, and SQLAlchemy's and sqlite3's errors.
+    The database is left as it is, even if its schema is an older version's: `restore` migrates the copy. Raises
+    `FileExistsError`, `BadBackup` if there is no database or it is damaged, `OSError`, and SQLAlchemy's and sqlite3's
+    errors.
     """
+    file = database_file(database.url)
+    assert file is not None
     os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
     try:
+        _require(file)
         with contextlib.closing(sqlite3.connect(target)) as copy:
             with database.reading() as connection:
                 driver = connection.connection.driver_connection
@@ -64,9 +69,10 @@ def back_up(database: Database, target: Path, now: datetime) -> Contents:
                 driver.backup(copy)
             copy.execute("PRAGMA journal_mode=DELETE")  # a single file, which can be read on any medium
             _check(copy)
-            with copy:
-                copy.execute("UPDATE identity SET backed_up_at = ?", ((now - EPOCH) // timedelta(microseconds=1),))
-            contents = _contents(copy)
+            if _has_identity(copy):
+                with copy:
+                    copy.execute("UPDATE identity SET backed_up_at = ?", ((now - EPOCH) // timedelta(microseconds=1),))
+            contents = replace(_contents(copy), as_of=now)
         _sync(target.parent)
     except BaseException:
         target.unlink()
@@ -75,10 +81,10 @@ def back_up(database: Database, target: Path, now: datetime) -> Contents:
 
 
 def restore(url: str, backup: Path, now: datetime) -> Restored:
-    """Replace the database by a backup, migrated to the newest revision; returns what that holds.
+    """Replace the database with a backup, migrated to the newest revision; returns what the backup holds.
 
-    Raises `CatalogueInUse`, `BadBackup`, `SchemaFault`, `OSError`, and SQLAlchemy's and sqlite3's errors; then nothing
-    has changed.
+    Raises `CatalogueInUse`, `BadBackup`, `SchemaFault`, `OSError`, and SQLAlchemy's and sqlite3's errors; in that case,
+    nothing has changed.
     """
     file = database_file(url)
     assert file is not None
@@ -102,13 +108,16 @@ def restore(url: str, backup: Path, now: datetime) -> Restored:
 
 
 def renew_cache_identity(url: str) -> None:
-    """Make sure that nothing cached so far is found again; for databases that were restored by other means.
+    """Make everything cached so far unreachable; for databases that were restored by other means.
 
-    Raises `CatalogueInUse`, `SchemaFault`, `OSError`, and SQLAlchemy's and sqlite3's errors.
+    Raises `CatalogueInUse`, `FileNotFoundError`, `SchemaFault`, `OSError`, and SQLAlchemy's and sqlite3's errors.
     """
     if (file := database_file(url)) is not None:
-        with alone(file), contextlib.closing(sqlite3.connect(file)) as connection:
-            _renew(connection)
+        file.stat()  # raises `FileNotFoundError`
+        with alone(file):
+            migrate_locked(url)
+            with contextlib.closing(sqlite3.connect(file)) as connection:
+                _renew(connection)
         return
     migrate(url)
     database = Database(url)
@@ -138,24 +147,39 @@ def _prepared(draft: Path) -> Contents:
 def _check(connection: sqlite3.Connection) -> None:
     if connection.execute("PRAGMA integrity_check(1)").fetchone() != ("ok",):
         raise BadBackup("it is damaged")
-    tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
-    if not tables >= _TABLES:
+    if not _tables(connection) >= _TABLES:
         raise BadBackup("it is not a catalogue of this service")
 
 
+def _require(file: Path) -> None:
+    if not file.exists():  # SQLite would create it
+        raise BadBackup("it does not exist yet; the service creates it when it starts")
+
+
+def _tables(connection: sqlite3.Connection) -> set[str]:
+    return {name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
+
+
+def _has_identity(connection: sqlite3.Connection) -> bool:
+    """Whether the schema is recent enough to record when a backup was made."""
+    return "identity" in _tables(connection)
+
+
 def _contents(connection: sqlite3.Connection) -> Contents:
-    row = connection.execute(
-        "SELECT (SELECT count(*) FROM subjects), (SELECT count(*) FROM runs),"
-        " (SELECT max(updated_at) FROM subjects), (SELECT backed_up_at FROM identity)"
+    subjects, runs, changed = connection.execute(
+        "SELECT (SELECT count(*) FROM subjects), (SELECT count(*) FROM runs), (SELECT max(updated_at) FROM subjects)"
     ).fetchone()
-    moments = [None if micros is None else EPOCH + timedelta(microseconds=micros) for micros in row[2:]]
-    return Contents(*row[:2], *moments)
+    backed_up = None
+    if _has_identity(connection):
+        (backed_up,) = connection.execute("SELECT backed_up_at FROM identity").fetchone()
+    last_change, as_of = (None if at is None else EPOCH + timedelta(microseconds=at) for at in (changed, backed_up))
+    return Contents(subjects, runs, last_change, as_of)
 
 
 def _renew(connection: sqlite3.Connection) -> None:
     with connection:
         connection.execute("UPDATE identity SET cache_identity = ?, backed_up_at = NULL", (_new_identity(),))
-        connection.execute("DELETE FROM logins")  # sessions that have ended since, and used links
+        connection.execute("DELETE FROM logins")  # some sessions have ended and some links been used since
 
 
 def _new_identity() -> str:
@@ -169,15 +193,15 @@ def _copy(source: Path, target: Path) -> None:
 
 
 def _give_to_owner(file: Path, folder: Path) -> None:
-    """Let the service's user read what root has restored."""
+    """Let the service's user access files that root has restored."""
     if os.geteuid() == 0:
         owner = folder.stat()
         os.chown(file, owner.st_uid, owner.st_gid)
 
 
 def _set_aside(file: Path, now: datetime) -> Path:
-    """Give the database a second name, under which it stays; returns that."""
-    # The database isn't opened, because that could change or drop the log of a damaged one.
+    """Give the database a second name, under which it remains available; returns that name."""
+    # The database isn't opened, because that could change or delete the log of a damaged one.
     name = f"{file}.before-restore-{now:%Y%m%dT%H%M%SZ}"
     aside = Path(name)
     for number in itertools.count(2):

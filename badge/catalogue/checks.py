@@ -50,7 +50,7 @@ class Check:
     prefix: str
     """The first characters of its UUID."""
     overdue_at: datetime | None
-    """When the status becomes "failed" unless a backup finishes earlier."""
+    """When the status becomes "failed" unless a backup finishes before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +121,7 @@ class Checks:
             if _has_runs(connection, row.id) or row.deleted_at is not None:
                 change(connection, row, NOTHING_DUE, now)
             else:
-                # Only the check made it known.
+                # The subject exists only because of the check.
                 remove(connection, row)
 
     def subject_pinged(self, plain: str) -> Subject | None:

@@ -19,8 +19,8 @@ from badge.catalogue.in_use import CatalogueInUse, hold
 from badge.catalogue.schema import identity
 from badge.resilience.per_process import PerProcess
 
-# How long to wait for other connections, and for PostgreSQL to answer at all: readers within the 1.7 s that a badge
-# may take, writers as long as whoever reports a backup is willing to wait.
+# How long to wait for other connections, and for PostgreSQL to answer at all. Readers have to stay within the 1.7 s
+# that a badge may take; writers can wait as long as clients that report a backup do.
 READER_PATIENCE_MILLISECONDS = 1_000
 WRITER_PATIENCE_MILLISECONDS = 10_000
 
@@ -28,25 +28,28 @@ _PATIENCE = "badge_writer_patience"
 
 
 class Database:
-    """Connections to one database, made at first use in each process."""
+    """Connections to one database, made at first use in each process.
 
-    def __init__(self, url: str) -> None:
+    While open, it keeps a restore away, unless the caller does that (`takes_lock=False`).
+    """
+
+    def __init__(self, url: str, *, takes_lock: bool = True) -> None:
         self.url = url
         self.is_damaged = False
-        """Set by the check at start, and by any error that says so. A damaged database is no longer used: what it
-        returns may be wrong."""
+        """Set by the check at start-up, and by any error that means damage. A damaged database is no longer used: what
+        it returns may be wrong."""
         make_url(url).get_dialect().import_dbapi()  # loaded before workers are forked, which then share it
-        self._in_use = PerProcess(lambda: _held(url))
+        self._in_use = PerProcess(lambda: _held(url) if takes_lock else None)
         self._engine = PerProcess(self._first_engine)
         self._cache_identity: str | None = None
-        # Shared by all workers if the application is loaded before they are forked; never the same elsewhere.
+        # The same for all workers if the application is loaded before they are forked; different everywhere else.
         self._identity_until_read = f"unread-{secrets.token_hex(16)}"
 
     @property
     def cache_identity(self) -> str:
-        """The identity in the cache's keys. Read once, since only a restore changes it, which needs a restart.
+        """The identity in the cache's keys. Read once, since only a restore changes it, and that requires a restart.
 
-        Until it can be read, one of its own, under which nothing is cached.
+        Until it can be read, a random one, under which nothing has been cached.
         """
         if self._cache_identity is None:
             try:
@@ -81,7 +84,7 @@ class Database:
 
     @contextlib.contextmanager
     def writing(self, *, patience: int = WRITER_PATIENCE_MILLISECONDS) -> Iterator[Connection]:
-        """Begin a transaction that writes; on SQLite it excludes other writers from its start, so it can't fail later.
+        """Begin a transaction that writes; on SQLite it excludes other writers from the start, so it can't fail later.
 
         Waits at most `patience` milliseconds for another writer; then raises `OperationalError`.
         """
@@ -90,7 +93,7 @@ class Database:
             yield connection
 
     def close(self) -> None:
-        """Close this process's connections, which are opened again at the next use. Inherited ones are left alone."""
+        """Close this process's connections, which are reopened on the next use. Inherited ones are left alone."""
         if (engine := self._engine.take()) is not None:
             engine.dispose()
         if (descriptor := self._in_use.take()) is not None:
@@ -124,9 +127,15 @@ def _held(url: str) -> int | None:
     try:
         return hold(url)
     except CatalogueInUse:
-        busy = sqlite3.OperationalError("the database is being restored")
-        busy.sqlite_errorname = "SQLITE_BUSY"
-        raise OperationalError(None, None, busy) from None
+        raise _operational_error("the database is being restored", "SQLITE_BUSY") from None
+    except OSError as error:
+        raise _operational_error(f"the lock can't be used: {error.strerror}", "SQLITE_PERM") from None
+
+
+def _operational_error(message: str, name: str) -> OperationalError:
+    error = sqlite3.OperationalError(message)
+    error.sqlite_errorname = name
+    return OperationalError(None, None, error)
 
 
 def new_engine(url: str) -> Engine:
@@ -149,7 +158,7 @@ def new_engine(url: str) -> Engine:
 
 @contextlib.contextmanager
 def writing_on(engine: Engine, patience: int) -> Iterator[Connection]:
-    """Begin a transaction that writes, and waits that many milliseconds for other writers."""
+    """Begin a transaction that writes, and waits up to that many milliseconds for other writers."""
     with engine.connect().execution_options(**{_PATIENCE: patience}) as connection, connection.begin():
         yield connection
 
@@ -212,9 +221,9 @@ def _allocate_index(url: str) -> None:
 
 
 def snapshot_engine(url: str, error: OperationalError) -> Engine | None:
-    """Return an engine that reads a SQLite file as it is, for a full or read-only disk; None if that may be wrong.
+    """Return an engine that reads a SQLite file as it is, for a full or read-only disk; None if it might be wrong.
 
-    It is right as long as the log is empty. Nobody writes then, because a writer would need the index too.
+    It is right as long as the log is empty, and the log stays empty, because a writer would need the index too.
     """
     location = make_url(url)
     file = Path(location.database or "")

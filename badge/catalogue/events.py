@@ -47,7 +47,7 @@ class RunEvent(RunDetails):
     subject: Subject
     status: BackupStatus
     at: datetime | None = None
-    """When it happened, if the reporter said so."""
+    """When it happened, if the reporter gave a time."""
     started_at: datetime | None = None
     finished_at: datetime | None = None
     visibility: Visibility | None = None
@@ -66,7 +66,7 @@ class RunEvent(RunDetails):
 
     @property
     def happened_at(self) -> datetime | None:
-        """When it happened according to its reporter; None if no time was given that says so."""
+        """When it happened according to its reporter; None if the reported times don't tell."""
         if self.at is not None:
             return self.at
         return self.finished_at if PHASES.get(self.status) is Phase.FINISHED else self.started_at
@@ -77,9 +77,9 @@ class RunEvent(RunDetails):
         return self.happened_at is not None or self.started_at is not None
 
     def refuse_future(self, now: datetime) -> None:
-        """Raise `InvalidEvent` if a time of it is further ahead of now than clocks may be apart."""
+        """Raise `InvalidEvent` if any of its times is further ahead of now than clocks may differ."""
         if any(is_ahead(moment, now) for moment in (self.at, self.started_at, self.finished_at)):
-            raise InvalidEvent("the event's time lies in the future.")
+            raise InvalidEvent("the event's time is in the future.")
 
 
 def _faults(event: RunEvent) -> list[str]:
@@ -87,13 +87,13 @@ def _faults(event: RunEvent) -> list[str]:
     if any(moment is not None and moment.tzinfo is None for moment in times):
         return ["every time needs a zone"]
     if any(moment is not None and unless_never(moment) is None for moment in times):
-        return ["every time has to lie between 1970 and the end of 9999"]
+        return ["every time has to be between 1970 and the end of 9999"]
     began, ended, size = event.started_at, event.finished_at, event.size_bytes
     is_finished = PHASES.get(event.status) is Phase.FINISHED
     rules = {
-        "unknown is no status to report": event.status is BackupStatus.UNKNOWN,
-        "the run's start lies after the event": bool(event.at and began and began > event.at + CLOCK_TOLERANCE),
-        "the run's end lies before its start": began is not None and ended is not None and ended < began,
+        "unknown is not a status that can be reported": event.status is BackupStatus.UNKNOWN,
+        "the run's start is after the event": bool(event.at and began and began > event.at + CLOCK_TOLERANCE),
+        "the run's end is before its start": began is not None and ended is not None and ended < began,
         "only a run that succeeded or failed has an end": ended is not None and not is_finished,
         "the size has to be between 0 and 2^63": size is not None and not 0 <= size < LARGEST_SIZE,
         "the url has to be an https address": event.url is not None and https_url(event.url) is None,

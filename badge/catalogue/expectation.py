@@ -26,7 +26,7 @@ _MICROSECONDS = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class Expectation:
-    """A check's terms: from `since` on, a backup finishes at least once in `every`, at most `grace` late."""
+    """A check's terms: from `since` on, a backup has to finish at least once in `every`, at most `grace` late."""
 
     every: timedelta
     grace: timedelta
@@ -84,14 +84,14 @@ def as_expected(report: Report, overdue_at: datetime | None) -> Report:
 def overdue_at(now: datetime) -> ColumnElement[datetime]:
     """Return the SQL expression for when a row's backup is overdue.
 
-    That is the stored time, unless the end it was computed from lies ahead of now and so counts as not known. Then
+    That is the stored time, unless the end it was computed from is ahead of now and therefore counts as unknown. Then
     the last known end decides.
     """
     return case((_is_end_ahead(now), _overdue_by_known_end(now)), else_=subjects.c.overdue_at)
 
 
 def overdue_despite_end(connection: Connection, now: datetime, most: int = MOST_DESPITE_END) -> Sequence[int]:
-    """Return the IDs of the subjects that only `overdue_at` shows to be overdue: there are none if clocks are right.
+    """Return the IDs of the subjects that are overdue only by `overdue_at`; there are none if all clocks are right.
 
     Of more than `most`, the others are listed as failed, but filters and totals go by their recorded status.
     """
@@ -102,7 +102,7 @@ def overdue_despite_end(connection: Connection, now: datetime, most: int = MOST_
 def is_overdue(now: datetime, despite_end: Sequence[int]) -> ColumnElement[bool]:
     """Return the condition that a row's backup is overdue now; `despite_end` is from `overdue_despite_end`."""
     stored = and_(subjects.c.overdue_at.is_not(None), subjects.c.overdue_at <= now)
-    # Asked for both in every query, a database could not use its index of the stored times.
+    # If every query had both conditions, a database could not use its index on the stored times.
     return or_(stored, subjects.c.id.in_(despite_end)) if despite_end else stored
 
 

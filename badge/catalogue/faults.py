@@ -1,4 +1,4 @@
-"""Why the catalogue's database can't be used, in words for operators instead of the drivers'."""
+"""Why the catalogue's database can't be used, in words for operators rather than the drivers' own."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ DAMAGED = "its file is damaged; restore a backup with `badge restore FILE`"
 _SQLITE = {
     "SQLITE_AUTH": "this user may not use it",
     "SQLITE_BUSY": "another program has locked it",
-    "SQLITE_CANTOPEN": "its file can't be opened; check its folder and who owns that",
+    "SQLITE_CANTOPEN": "its file can't be opened; check its folder and the folder's owner",
     "SQLITE_CORRUPT": DAMAGED,
     "SQLITE_FULL": "its disk is full",
     "SQLITE_IOERR": "its disk can't be read or written",
@@ -62,12 +62,13 @@ def class_of(error: Exception) -> str:
 def why_unusable(error: Exception) -> str:
     """Return the reason for an error of SQLAlchemy, sqlite3 or the file system, a `SchemaFault` or `CatalogueInUse`.
 
-    It begins with "its", for the database's, and never quotes the error's text, which may contain subjects or secrets.
+    It begins with "its", meaning the database's, and never quotes the error's text, which may contain subjects or
+    secrets.
     """
     if isinstance(error, SchemaFault):
         return str(error)
     if isinstance(error, CatalogueInUse):
-        return "it is in use by another process, or being restored"
+        return "it is being restored; try again later"
     if isinstance(error, OSError):
         return f"its file or folder can't be used ({error.strerror or type(error).__name__})"
     if isinstance(error, PoolTimeout):
@@ -99,6 +100,6 @@ def clock_warning(subjects: int) -> str:
     """Return what to do about this number of subjects with times ahead of now."""
     have = "1 subject has" if subjects == 1 else f"{subjects} subjects have"
     return (
-        f"{have} times ahead of this machine's clock, which count as not known; "
+        f"{have} times ahead of this machine's clock, which count as unknown; "
         "correct the clock if it is wrong, else report a new run"
     )

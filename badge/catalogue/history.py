@@ -6,9 +6,9 @@ subject's next sequence number, and the run with the highest number decides the 
 - An event without times counts as the newest when it arrives, whatever any clock says. So does a deletion: the runs
   known by then are over, and any other run brings the subject back.
 - An event with times goes below every run that happened later. Reported times are compared exactly: the starts if both
-  runs have one, otherwise the latest times. A time from a clock of ours must be later by more than `CLOCK_TOLERANCE`,
+  runs have one, otherwise the latest times. A time from one of our clocks must be later by more than `CLOCK_TOLERANCE`,
   and never puts a failure below anything, because that clock may be wrong.
-- A stored time that is further ahead of now than `CLOCK_TOLERANCE` counts as not known.
+- A stored time that is further ahead of now than `CLOCK_TOLERANCE` counts as unknown.
 
 Runs whose start and end are reported are therefore in the same order however often and in which order they arrive.
 """
@@ -37,11 +37,11 @@ class Run(RunDetails):
     is_start_reported: bool = True
     status: BackupStatus
     happened_at: datetime | None = None
-    """The latest time that was reported for an event of this run in its phase."""
+    """The latest time reported for an event of this run in its current phase."""
     finished_at: datetime | None = None
     run_id: str | None = None
     sequence: int = 0
-    """Its place among the subject's runs and its deletion."""
+    """Its place in the order of the subject's runs and deletion."""
 
     @property
     def phase(self) -> Phase:
@@ -74,7 +74,7 @@ class Run(RunDetails):
         return self.last_moment - other.happened_at > CLOCK_TOLERANCE
 
     def replaces(self, known: Run) -> bool:
-        """Whether this report of a run overrides what is known of it: the later phase wins, then the later event."""
+        """Whether this report of a run overrides the known one: the later phase wins, then the later event."""
         if self.phase is not known.phase:
             return _ORDER[self.phase] > _ORDER[known.phase]
         if self.happened_at is None or known.happened_at is None:
@@ -84,8 +84,8 @@ class Run(RunDetails):
         return self.happened_at > known.happened_at or (self.happened_at == known.happened_at and is_worse)
 
     def completed_by(self, other: Run) -> Run:
-        """Return this report of a run with whatever it leaves out taken from another one of the same run."""
-        # The reason is not taken over, because it belongs to the other report's status.
+        """Return this report of a run, its gaps filled in from another report of the same run."""
+        # The reason is not copied, because it belongs to the other report's status.
         missing = [name for name in (*DETAILS, "run_id") if name != "reason" and getattr(self, name) is None]
         times = (self.happened_at, other.happened_at if other.phase is self.phase else None)
         is_repeated = self.is_start_reported and self.happened_at is None and self.status is other.status
@@ -108,7 +108,7 @@ class Deletion:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """What a history amounts to."""
+    """The state of a subject according to its history."""
 
     status: BackupStatus
     newest: Run | None
@@ -116,7 +116,7 @@ class State:
     """Ahead of now if the last success can't be dated."""
     last_finished: BackupStatus | None
     last_ended_at: datetime | None
-    """The end of the last finished run whose end is known."""
+    """The end of the last finished run with a known end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +143,7 @@ class History:
         return self.deletion is not None and self.deletion.sequence == self.next_sequence - 1
 
     def is_ahead(self, now: datetime) -> bool:
-        """Whether a time in it is further ahead of now than clocks may be apart."""
+        """Whether any time in it is further ahead of now than clocks may differ."""
         moments = [max(run.started_at, run.last_moment) for run in self.runs.values()]
         return any(is_ahead(moment, now) for moment in (*moments, self.deletion.at if self.deletion else None))
 
@@ -190,7 +190,7 @@ class History:
         return replace(self, deletion=Deletion(event.at or now, self.next_sequence))
 
     def _with_run(self, run: Run) -> History:
-        """Put the run at its number, and what is above it one higher."""
+        """Insert the run at its number; whatever is above moves up by one."""
         others = {
             start: replace(other, sequence=other.sequence + 1) if other.sequence >= run.sequence else other
             for start, other in self.runs.items()
@@ -202,7 +202,7 @@ class History:
         return History({**others, run.started_at: run}, deletion)
 
     def _sequence_of(self, reported: Run, now: datetime) -> int:
-        """Return the place of a run that was reported with times: below all that happened later."""
+        """Return the place of a run that was reported with times: below everything that happened later."""
         known = self.runs.get(reported.started_at)
         is_over = known is not None and self._is_over(known)
         later = [

@@ -1,13 +1,14 @@
-"""Who uses a catalogue on SQLite: everyone who does holds a shared lock, a restore needs the exclusive one.
+"""Tracks who uses a catalogue on SQLite: every user holds a shared lock, and a restore needs an exclusive one.
 
-The lock (flock(2)) is on a file beside the database, because to close a descriptor of the database itself would give
-up SQLite's own locks (sqlite.org/howtocorrupt.html, section 2.2). The kernel releases it when its holder and all
-children of that have ended, however they end.
+The lock (flock(2)) is on a file beside the database, because closing a descriptor of the database itself would release
+SQLite's own locks (sqlite.org/howtocorrupt.html, section 2.2). The kernel releases the lock when its holder and all of
+the holder's children have ended, however they end.
 """
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
 from collections.abc import Iterator
@@ -16,6 +17,8 @@ from pathlib import Path
 from sqlalchemy import make_url
 
 from badge.private_files import open_private
+
+_NOBODY_CAN_CREATE = {errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.ENOENT, errno.ENOTDIR}
 
 
 class CatalogueInUse(Exception):
@@ -30,20 +33,23 @@ def database_file(url: str) -> Path | None:
 
 
 def hold(url: str) -> int | None:
-    """Mark the catalogue as in use, until the returned descriptor is closed; raises `CatalogueInUse` in a restore.
+    """Mark the catalogue as in use, until the returned descriptor is closed; raises `CatalogueInUse` during a restore.
 
-    Returns None where there is nothing to lock: other databases, and folders in which no file can be created.
+    Returns None where there is nothing to lock: other databases, and folders in which nobody can create a file. Raises
+    `OSError` if this user can't use the lock, because a restore could then replace the database meanwhile.
     """
     file = database_file(url)
     try:
         return None if file is None else _locked(file, fcntl.LOCK_SH)
-    except OSError:
-        return None
+    except OSError as error:
+        if error.errno in _NOBODY_CAN_CREATE:
+            return None
+        raise
 
 
 @contextlib.contextmanager
 def alone(file: Path) -> Iterator[None]:
-    """Keep all others from using the catalogue; raises `CatalogueInUse` if someone does, and `OSError`."""
+    """Prevent all others from using the catalogue; raises `CatalogueInUse` if somebody is, and `OSError`."""
     descriptor = _locked(file, fcntl.LOCK_EX)
     try:
         yield
@@ -52,7 +58,7 @@ def alone(file: Path) -> Iterator[None]:
 
 
 def _locked(file: Path, mode: int) -> int:
-    descriptor = open_private(file.with_name(f"{file.name}.in-use"))
+    descriptor = open_private(file.with_name(f"{file.name}.in-use"), is_lock=True)
     try:
         fcntl.flock(descriptor, mode | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -40,9 +40,9 @@ def quick_check(database: Database) -> Integrity:
 
 
 def integrity_of(database: Database, seconds: float, check: Callable[[Database], Integrity] = quick_check) -> Integrity:
-    """Check the file for at most so many seconds; PostgreSQL looks after its own.
+    """Check the file for at most that many seconds; PostgreSQL checks its own files.
 
-    In a child process, which can be ended: SQLite before 3.41 can't be interrupted while it walks through a table.
+    Runs in a child process, which can be killed: SQLite before 3.41 can't be interrupted while it scans a table.
     """
     if database_file(database.url) is None:
         return Integrity.SOUND

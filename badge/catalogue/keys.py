@@ -14,7 +14,7 @@ from enum import Enum, StrEnum, auto
 from typing import Any
 
 from sqlalchemy import Row, Table, delete, insert, select, update
-from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+from sqlalchemy.exc import IntegrityError, OperationalError, SQLAlchemyError
 
 from badge.catalogue.database import Database
 from badge.catalogue.schema import api_keys
@@ -31,7 +31,7 @@ class Scope(StrEnum):
     """What a key may do."""
 
     READ = "read"
-    """Read statuses, also in the answer to a report."""
+    """Read statuses, including in the answer to a report."""
     REPORT = "report"
     """Report runs, and make subjects private."""
     PING = "ping"
@@ -134,7 +134,8 @@ class ApiKeys:
         grant = _grant(row)
         if scope not in grant.scopes:
             raise KeyRefused(Refusal.LACKS_SCOPE)
-        note_use(self.database, api_keys, row, now)
+        with contextlib.suppress(SQLAlchemyError):  # The key is valid even if its use can't be recorded.
+            note_use(self.database, api_keys, row, now)
         return grant
 
     def list(self) -> list[StoredKey]:
@@ -165,8 +166,8 @@ def note_use(database: Database, table: Table, row: Row[Any], now: datetime) -> 
     """Store that the row's key was used, at most once an hour: reading must not cause a write each time."""
     if row.last_used_at is not None and now - row.last_used_at < USE_IS_NOTED_EVERY:
         return
-    # Keys stay valid while the database is busy, full or read-only. The next use is noted instead.
-    with contextlib.suppress(SQLAlchemyError), database.writing(patience=0) as connection:
+    # A key stays valid while a writer is busy or the disk is full; its next use is recorded instead.
+    with contextlib.suppress(OperationalError), database.writing(patience=0) as connection:
         connection.execute(update(table).where(table.c.name == row.name).values(last_used_at=now))
 
 

@@ -1,4 +1,4 @@
-"""Pages of subjects: filters and orders, and how each is read without looking at every subject."""
+"""Pages of subjects: filters and orders, and how to read them without scanning every subject."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from sqlalchemy import (
 
 from badge.catalogue.expectation import has_status, is_overdue, overdue_at
 from badge.catalogue.schema import subject_paths, subjects
-from badge.catalogue.subjects import KEY, may_be_in, selected
+from badge.catalogue.subjects import KEY, may_be_in, selected, subject_of
 from badge.catalogue.totals import kept_totals
 from badge.listing import (
     WORST_FIRST,
@@ -40,12 +40,18 @@ from badge.model import CASELESS_PLATFORMS, BackupStatus, Visibility
 from badge.subject_pattern import EVERY_SUBJECT, Selection
 
 MOST_SORTED = 10_000
-"""Up to this many subjects are looked up one by one, sorted and counted; of more, a page's worth is soon met."""
+"""Up to this many subjects are looked up one by one, sorted and counted. If there are more, a scan soon fills a
+page."""
+
+READ_ON_BY = 1_000
+"""How many subjects are read at a time to find those that the patterns of an API key select."""
+MOST_PASSED_OVER = 100_000
+"""For one page; reading them takes a few seconds."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Stream:
-    """Subjects that an index gives in order: by `parts`, all in one direction, the last of which are unique."""
+    """Subjects in the order of an index: by `parts`, all in one direction; the last of them are unique."""
 
     parts: Sequence[ColumnElement[Any]]
     condition: ColumnElement[bool] | None = None
@@ -98,32 +104,58 @@ class Listing:
     overdue_despite_end: Sequence[int] = ()
     """From `expectation.overdue_despite_end`."""
     within: Selection = EVERY_SUBJECT
+    most_passed_over: int = MOST_PASSED_OVER
 
     @property
     def _overdue(self) -> ColumnElement[bool]:
         return is_overdue(self.now, self.overdue_despite_end)
 
     def page(self, connection: Connection, cursor: str | None, limit: int) -> tuple[Sequence[Row[Any]], str | None]:
-        """Return the first rows after the cursor, and the cursor of the next page, if there is one.
+        """Return the first rows in `within` after the cursor, and the cursor of the next page, if there is one.
 
-        Raises `ValueError` for a cursor that this service did not issue.
+        Cursors can be decoded, so they hold nothing but rows in `within`. Raises `ValueError` for a cursor that this
+        service did not issue, and if none of the next `most_passed_over` rows is in `within`.
         """
         after = None if cursor is None else marks_in(cursor, self.order, _MARKS[self.order])
         query = selected(self.now).where(*self._conditions(connection))
         found: list[_Marked] = []
-        for stream in self._streams():
-            if stream.is_before(after):
-                continue
-            found += stream.page(connection, query, after, limit + 1)
-            if self.order is ListingOrder.WORST and len(found) > limit:
+        size, read = limit + 1, 0
+        while True:
+            some = self._read(connection, query, after, size)
+            found += (one for one in some if self.within.covers(subject_of(one.row)))
+            read += len(some)
+            if len(found) > limit or len(some) < size:
                 break
-        if self.order is ListingOrder.LATEST:
-            found.sort(key=lambda one: one.marks, reverse=True)
+            if read >= self.most_passed_over:
+                return self._cut_short(found)
+            after, size = some[-1].marks, READ_ON_BY
         rows = [one.row for one in found[:limit]]
         return rows, cursor_at(self.order, found[limit - 1].marks) if len(found) > limit else None
 
+    def _read(
+        self, connection: Connection, query: Select[Any], after: list[Any] | None, limit: int
+    ) -> Sequence[_Marked]:
+        found: list[_Marked] = []
+        for stream in self._streams():
+            if stream.is_before(after):
+                continue
+            found += stream.page(connection, query, after, limit)
+            if self.order is ListingOrder.WORST and len(found) >= limit:
+                break
+        if self.order is ListingOrder.LATEST:
+            found.sort(key=lambda one: one.marks, reverse=True)
+        return found[:limit]
+
+    def _cut_short(self, found: Sequence[_Marked]) -> tuple[Sequence[Row[Any]], str]:
+        if not found:
+            raise ValueError(
+                f"the API key's patterns select none of the next {self.most_passed_over} subjects; "
+                "give `platform` or `account`, or use a key with narrower patterns"
+            )
+        return [one.row for one in found], cursor_at(self.order, found[-1].marks)
+
     def totals(self, connection: Connection) -> ListingTotals:
-        """Return the totals of the subjects that match; of more than `most_sorted`, those of some."""
+        """Return the totals of the matching subjects; if there are more than `most_sorted`, of only some of them."""
         if _is_unrestricted(self.filter):
             return kept_totals(connection, self.now, self._overdue, is_public_only=self.filter.is_public_only)
         shown = _shown_as(self.now, self._overdue)
@@ -142,7 +174,7 @@ class Listing:
 
     def _conditions(self, connection: Connection) -> Sequence[ColumnElement[bool]]:
         if "\0" in f"{self.filter.platform}{self.filter.account}{''.join(self.filter.words)}":
-            return [false()]  # no subject has it in its names, and PostgreSQL would refuse the query
+            return [false()]  # no subject's name contains it, and PostgreSQL would refuse the query
         return [
             *_conditions(self.filter, self.now, self._overdue),
             *may_be_in(self.within),
@@ -150,9 +182,9 @@ class Listing:
         ]
 
     def _narrowed(self, connection: Connection) -> Iterator[ColumnElement[bool]]:
-        """Yield a condition that makes the database begin with the subjects of one index, if those are few.
+        """Yield a condition that makes the database start from the subjects in one index, if these are few.
 
-        By themselves databases walk through all subjects in the order asked for, to find the few that match.
+        Left to themselves, databases scan all subjects in the requested order to find the few that match.
         """
         for ids in _indexed(self.filter, self.now, self._overdue):
             found = connection.scalars(ids.limit(self.most_sorted + 1)).all()
@@ -161,7 +193,7 @@ class Listing:
                 return
 
     def _streams(self) -> Sequence[_Stream]:
-        """Return what to read: for WORST one after the other, for LATEST all of them, to be merged."""
+        """Return the streams to read: one after the other for WORST, all of them, to be merged, for LATEST."""
         match self.order:
             case ListingOrder.NAME:
                 return [_Stream(KEY)]
@@ -190,13 +222,13 @@ def _latest(moment: ColumnElement[Any], condition: ColumnElement[bool]) -> _Stre
 
 
 def _is_unrestricted(filter: ListingFilter) -> bool:
-    """Whether the filter leaves all subjects, or all public ones."""
+    """Whether all subjects pass the filter, or all public ones."""
     given = (filter.platform, filter.account, filter.status, filter.shown_as, filter.updated_since, *filter.words)
     return not any(given)
 
 
 def _indexed(filter: ListingFilter, now: datetime, overdue: ColumnElement[bool]) -> Iterator[Select[Any]]:
-    """Yield the IDs that each part of the filter leaves, read from an index or the narrow table of paths."""
+    """Yield the IDs of the subjects that pass each part of the filter, from an index or the narrow table of paths."""
     if filter.words:
         yield select(subject_paths.c.subject_id).where(*map(_contains, filter.words))
     for condition in (*_of_time(filter, now), *_of_status(filter, now, overdue)):
@@ -236,7 +268,7 @@ def _coordinates(filter: ListingFilter) -> Iterator[ColumnElement[bool]]:
 
 
 def _contains(word: str) -> ColumnElement[bool]:
-    """Whether a subject's path contains a word, which may be account/name: people leave the type out."""
+    """Whether a subject's path contains a word, which may be account/name: people omit the type."""
     columns = (subject_paths.c.path, subject_paths.c.short_path) if "/" in word else (subject_paths.c.path,)
     return or_(*(column.contains(word.lower(), autoescape=True) for column in columns))
 

@@ -56,7 +56,7 @@ class Logins:
         return secret
 
     def open_session(self, credential: str, lifetime: timedelta) -> str:
-        """Return the ID of a new session, which is valid together with this credential only."""
+        """Return the ID of a new session, which is valid only together with this credential."""
         session_id = _new_secret()
         with _writing(self.database) as connection:
             self._store(connection, _session_digest(session_id, credential), lifetime)
@@ -103,7 +103,7 @@ class Logins:
 class LoginThrottle:
     """Limits failed logins, for each client address and for all together.
 
-    An attempt counts as failed from its beginning, so that concurrent guesses are counted too. PostgreSQL lets
+    An attempt counts as failed from the start, so that concurrent guesses are counted too. PostgreSQL lets
     concurrent attempts exceed a limit by their number; SQLite doesn't, because only one connection writes at a time.
     """
 
@@ -115,7 +115,7 @@ class LoginThrottle:
     def begin(self, address: str) -> timedelta | None:
         """Record an attempt from this address; returns how long to wait if it is refused, else None.
 
-        A refused attempt is not recorded, so the number of stored attempts is limited, and waiting ends.
+        A refused attempt is not recorded, so the number of stored attempts is limited, and the wait does end.
         """
         hashed = _address_digest(address)
         with _reading(self.database) as connection:
@@ -132,7 +132,7 @@ class LoginThrottle:
         return None
 
     def succeeded(self, address: str) -> None:
-        """Forget the attempts from this address."""
+        """Delete the attempts from this address."""
         with _writing(self.database) as connection:
             connection.execute(delete(login_attempts).where(login_attempts.c.address == _address_digest(address)))
 

@@ -13,16 +13,16 @@ from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError
 
 from badge.catalogue.database import WRITER_PATIENCE_MILLISECONDS, Database, new_engine, writing_on
-from badge.catalogue.in_use import database_file
+from badge.catalogue.in_use import database_file, hold
 from badge.private_files import open_private
 
 MIGRATIONS = Path(__file__).with_name("migrations")
 SCRIPTS = MIGRATIONS / "versions"
 
-# "badge" in ASCII, as PostgreSQL's advisory locks are numbers.
+# "badge" in ASCII, because PostgreSQL's advisory locks are numbers.
 _MIGRATION_LOCK = 0x6261646765
 
-# Indexing a large table may take a while, also if another process does it.
+# Indexing a large table may take a while, even if another process does it.
 PATIENCE_MILLISECONDS = 600_000
 
 
@@ -47,21 +47,47 @@ class MigrationMissing(SchemaFault):
 
 
 def migrate(url: str) -> None:
-    """Create the schema or migrate it to the newest revision; quick if it is current, safe if two processes do it.
+    """Create the schema or migrate it to the newest revision; fast if it is current, safe in several processes at once.
 
-    Raises `SchemaFault`.
+    Raises `CatalogueInUse` during a restore, `SchemaFault`, `OSError` and SQLAlchemy's errors.
     """
-    file = database_file(url)
-    if file is not None and not file.exists():
+    if (file := database_file(url)) is not None:
         file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        os.close(open_private(file))  # by itself, SQLite would let other users read it
+    lock = hold(url)
+    try:
+        migrate_locked(url)
+    finally:
+        if lock is not None:
+            os.close(lock)
+
+
+def migrate_locked(url: str) -> None:
+    """Do the same for a caller that has locked the catalogue itself."""
+    if (file := database_file(url)) is not None:
+        _make_private(file)
     if not is_current(url):
         upgrade(url)
 
 
+def _make_private(file: Path) -> None:
+    """Create the database for this user alone; by itself, SQLite would let others read it, and its logs too.
+
+    Also closes a file of our own that an older version left open to others, and its logs.
+    """
+    if not file.exists():
+        os.close(open_private(file))
+    for name in (file, *(Path(f"{file}{end}") for end in ("-wal", "-shm"))):
+        # Not opened, because closing it would give up SQLite's locks (see `in_use`). There may be no log, the disk may
+        # be read-only, and some file systems have no modes.
+        with contextlib.suppress(OSError):
+            status = name.stat()
+            if status.st_uid == os.geteuid() and status.st_mode & 0o077:
+                name.chmod(0o600)
+
+
 def is_current(url: str) -> bool:
-    """Whether the schema has the newest revision; raises `SchemaFault` if that can't be."""
-    database = Database(url)
+    """Whether the schema has the newest revision; raises `SchemaFault` if that can't be. Takes no lock."""
+    database = Database(url, takes_lock=False)
     try:
         with database.reading() as connection:
             revisions = connection.execute(text("SELECT version_num FROM alembic_version")).scalars().all()
@@ -91,7 +117,7 @@ def _names(variable: str, scripts: Path = SCRIPTS) -> set[str]:
 
 
 def upgrade(url: str, to: str = "head") -> None:
-    """Migrate up to a revision, while no other process does."""
+    """Migrate up to a revision while no other process is migrating."""
     # Alembic takes 10 MB and is rarely needed, so it is not loaded with this module.
     from alembic import command  # noqa: PLC0415
     from alembic.config import Config  # noqa: PLC0415
@@ -113,11 +139,11 @@ def upgrade(url: str, to: str = "head") -> None:
 
 @contextlib.contextmanager
 def _alone(engine: Engine) -> Iterator[Connection]:
-    """Begin a transaction in which no other process migrates."""
+    """Begin a transaction during which no other process can migrate."""
     if engine.dialect.name == "sqlite":
-        with open(open_private(Path(f"{engine.url.database}.lock")), "w") as lock:  # noqa: PTH123 - a descriptor
+        with open(open_private(Path(f"{engine.url.database}.lock"), is_lock=True), "w") as lock:  # noqa: PTH123 - a descriptor
             fcntl.flock(lock, fcntl.LOCK_EX)
-            # Excludes writers from its start, because a service that is still running may write meanwhile.
+            # Excludes writers from the start, because a service that is still running may write meanwhile.
             with writing_on(engine, WRITER_PATIENCE_MILLISECONDS) as connection:
                 yield connection
     else:

@@ -64,8 +64,8 @@ def prepare_engine(engine: Engine) -> None:
 
     def connect(_: object, __: object, arguments: Any, options: Any) -> ImpatientConnection:
         limited = {"connect_timeout": DRIVER_MINIMUM_SECONDS, **options}
-        # No prepared statements: with a pooler such as PgBouncer, each transaction may run on another of the
-        # server's connections, which doesn't have them.
+        # No prepared statements: with a pooler such as PgBouncer, each transaction may run on a different server
+        # connection, which lacks them.
         return ImpatientConnection.connect(*arguments, **limited, prepare_threshold=None)
 
     event.listen(engine, "do_connect", connect)

@@ -39,7 +39,7 @@ class Moment(TypeDecorator[datetime]):
         return None if value is None else EPOCH + timedelta(microseconds=value)
 
 
-# SQLite numbers rows only in an INTEGER PRIMARY KEY.
+# SQLite assigns numbers to rows only in an INTEGER PRIMARY KEY.
 _ID = BigInteger().with_variant(Integer, "sqlite")
 
 metadata = MetaData()
@@ -102,7 +102,7 @@ runs = Table(
     # Otherwise, `started_at` is when its first event was received.
     Column("is_start_reported", Boolean, nullable=False),
     Column("status", String(16), nullable=False),
-    # The latest time that was reported for an event of its phase.
+    # The latest time reported for an event of its current phase.
     Column("happened_at", Moment),
     Column("finished_at", Moment),
     *_details(),
@@ -112,7 +112,7 @@ runs = Table(
 
 Index("ix_subjects_ended_at", subjects.c.ended_at)
 Index("ix_subjects_updated", subjects.c.updated_at, subjects.c.id)
-# These three hold all that a total needs, so that counting reads no subject.
+# These three hold all that a total needs, so that counting doesn't read the subjects.
 _COUNTED = (subjects.c.status, subjects.c.last_finished, subjects.c.visibility)
 Index("ix_subjects_overdue", subjects.c.overdue_at, subjects.c.id, *_COUNTED)
 _HAS_END = subjects.c.stale_after.is_not(None)
@@ -186,7 +186,7 @@ login_attempts = Table(
 )
 
 # What searches read: lower case, and much narrower than `subjects`, so that all of it is read in a few milliseconds.
-# A trigram index would be of no use to searches for one or two letters.
+# A trigram index would not help searches for one or two letters.
 subject_paths = Table(
     "subject_paths",
     metadata,
@@ -214,6 +214,6 @@ identity = Table(
     Column("id", Integer, primary_key=True, autoincrement=False),
     # Part of the cache's keys. A restore changes it, so that nothing cached after the backup is found.
     Column("cache_identity", String(32), nullable=False),
-    # In a backup: its contents are as of then.
+    # In a backup: the time its contents are from.
     Column("backed_up_at", Moment),
 )

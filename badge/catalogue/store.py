@@ -54,7 +54,7 @@ class Recorded:
     changed: bool
     """Whether readers see a difference."""
     is_ahead: bool
-    """Whether stored times of the subject lie ahead of now, which means that a clock is or was wrong."""
+    """Whether the subject has stored times ahead of now, which means that a clock is or was wrong."""
 
 
 class MayNotPublish(Exception):
@@ -74,7 +74,7 @@ class SubjectRecords:
     """What deleting a subject removes."""
 
     subject: Subject
-    """In the spelling to show."""
+    """As spelt for display."""
     runs: int
 
 
@@ -154,16 +154,15 @@ class Catalogue:
     ) -> ListingPage:
         """Return one page of the subjects in `within`; it may be short although more follow.
 
-        Raises `ValueError` for an invalid cursor.
+        Raises `ValueError` as `Listing.page` does.
         """
         with self.database.reading() as connection:
             listing = replace(self._listing(connection, filter, order), within=within)
             rows, next_cursor = listing.page(connection, cursor, limit)
-        listed = (ListedSubject(subject_of(row), report_of(row, listing.now)) for row in rows)
-        return ListingPage([item for item in listed if within.covers(item.subject)], next_cursor)
+        return ListingPage([ListedSubject(subject_of(row), report_of(row, listing.now)) for row in rows], next_cursor)
 
     def totals(self, filter: ListingFilter) -> ListingTotals:
-        """Return the number of subjects by what their badges show."""
+        """Return the number of subjects for each status that their badges show."""
         with self.database.reading() as connection:
             return self._listing(connection, filter, ListingOrder.NAME).totals(connection)
 

@@ -27,7 +27,7 @@ KEY = (subjects.c.platform_key, subjects.c.account_key, subjects.c.type_key, sub
 
 
 def selected(now: datetime, *more: Any) -> Select[Any]:
-    """Return a SELECT of subjects, and more columns, whose rows `report_of` can read."""
+    """Return a SELECT of subjects, with additional columns, whose rows `report_of` can read."""
     return select(subjects, overdue_at(now).label("overdue_at_now"), *more)
 
 
@@ -37,7 +37,7 @@ def is_subject(subject: Subject) -> Any:
 
 
 def may_be_in(selection: Selection) -> list[ColumnElement[bool]]:
-    """Return conditions that all rows of the selection meet, and few others; `covers` decides which of them are in it.
+    """Return conditions that all rows of the selection meet and few others do; `covers` makes the final decision.
 
     SQL has no shell patterns, and compares case differently in each database.
     """
@@ -53,7 +53,7 @@ def _may_be_selected(pattern: PathPattern) -> ColumnElement[bool]:
 
 
 def _may_match(column: ColumnElement[str], part: str) -> ColumnElement[bool]:
-    # Keys are in lower case where the platform ignores it, and as they were sent elsewhere.
+    # Keys are in lower case if the platform ignores case, otherwise as they were sent.
     if not has_wildcard(part):
         return column.in_({part, part.lower()})
     before_set, has_set, _ = part.partition("[")
@@ -125,7 +125,7 @@ def remove(connection: Connection, row: Row[Any]) -> None:
 
 
 def subject_of(row: Row[Any]) -> Subject:
-    """Return the row's subject, in the spelling to show."""
+    """Return the row's subject, as spelt for display."""
     return Subject(platform=row.platform, account=row.account, type=row.type, name=row.name)
 
 
@@ -147,8 +147,8 @@ def columns_of(state: State, deletion: Deletion | None) -> dict[str, Any]:
 def report_of(row: Row[Any], now: datetime) -> Report:
     """Return the row's report as of now.
 
-    Times ahead of now are left out, except that of the last success: without it, the success could not be told from
-    one that is undated because its source gives no times.
+    Times ahead of now are left out, except that of the last success: without it, the success would look like one that
+    is undated because its source gives no times.
     """
     details = details_in(row)
     recorded = Report(

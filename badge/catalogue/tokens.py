@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import builtins
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import partial
 from typing import Any
 
 from sqlalchemy import Row, delete, func, insert, select
@@ -27,12 +29,15 @@ from badge.catalogue.schema import private_tokens
 from badge.events import FailureKind
 from badge.model import Subject
 from badge.ports import Clock, Events, SourceUnavailable
+from badge.resilience.worker_pool import Job
 from badge.subject_pattern import Selection
 
-TOKEN_PREFIX = "bst_"  # noqa: S105 - how tokens begin, not one of them
+TOKEN_PREFIX = "bst_"  # noqa: S105 - a prefix, not a token
 TOKEN_BYTES = 16
 MOST_TOKENS = 1_000
 """Every dashboard user can create some."""
+MOST_USES_WAITING = 16
+"""Uses to be recorded in the background; of more, the next use is recorded instead."""
 TOKEN_LENGTH = len(TOKEN_PREFIX) + 22
 
 
@@ -54,6 +59,8 @@ class StoredTokens:
     database: Database
     clock: Clock
     events: Events
+    in_background: Callable[[Job], object]
+    """Runs a job, or drops it. Records uses, so that a slow disk doesn't delay the badge."""
     most: int = MOST_TOKENS
 
     def create(self, name: str, subjects: Selection) -> str:
@@ -84,7 +91,7 @@ class StoredTokens:
     def opens(self, subject: Subject, plain: str) -> bool:
         """Whether this is a valid token for the subject; raises `SourceUnavailable`.
 
-        What can't be a token costs no query.
+        Text that can't be a token is rejected without a query.
         """
         if not (plain.startswith(TOKEN_PREFIX) and len(plain) == TOKEN_LENGTH):
             return False
@@ -97,8 +104,14 @@ class StoredTokens:
             raise SourceUnavailable(FailureKind.DATABASE) from None
         if row is None or not selection_in(row).covers(subject):
             return False
-        note_use(self.database, private_tokens, row, self.clock())
+        self.in_background(partial(self._note_use, row))
         return True
+
+    def _note_use(self, row: Row[Any]) -> None:
+        try:
+            note_use(self.database, private_tokens, row, self.clock())
+        except SQLAlchemyError as error:
+            self.events.emit(failure("token", error))
 
     def list(self) -> builtins.list[StoredToken]:
         """Return all tokens by name."""

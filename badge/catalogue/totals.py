@@ -1,4 +1,4 @@
-"""Totals of all subjects, kept by the transactions that change them instead of being counted for each page."""
+"""Totals of all subjects, updated by the transactions that change them instead of counted for each page."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ _KEPT = ""
 
 
 def keep(connection: Connection, before: Row[Any], after: Mapping[str, Any] | None) -> None:
-    """Count a subject's row as what it becomes instead of what it was; `after` is None if it is deleted.
+    """Move a subject's row from its old total to its new one; `after` is None if the row is deleted.
 
-    A row counts from its first change on (revision 1). So each transaction adds to the totals only once, and in a
-    fixed order, or two of them could wait for each other.
+    A row counts from its first change on (revision 1). So each transaction updates the totals only once. The order is
+    fixed, because otherwise two transactions could deadlock.
     """
     values = before._asdict()
     was = _kind(values) if before.revision else None
@@ -60,7 +60,7 @@ def kept_totals(
 ) -> ListingTotals:
     """Return the totals of all subjects, or of all public ones.
 
-    No event marks the moment at which a backup falls overdue or a report becomes outdated. These are counted,
+    No event marks the moment at which a backup becomes overdue or a report becomes outdated. These are counted,
     through an index, and subtracted from the status that was recorded.
     """
     is_stale = and_(subjects.c.stale_after <= now, ~overdue)
@@ -72,12 +72,12 @@ def kept_totals(
     if is_public_only:
         columns = (totals.c.visibility, subjects.c.visibility, subjects.c.visibility)
         parts = [part.where(column == Visibility.PUBLIC) for part, column in zip(parts, columns, strict=True)]
-    # One statement, so that both numbers are of the same moment on PostgreSQL, too.
+    # One statement, so that both numbers are from the same moment on PostgreSQL, too.
     return _totals(connection, union_all(*(part.group_by(*part.selected_columns[:2]) for part in parts)))
 
 
 def _lapsed(shown: BackupStatus) -> Select[Any]:
-    # Grouped by a plain column, SQLite would walk through the index of all statuses to save itself a sort.
+    # If grouped by a plain column, SQLite would scan the index of all statuses to avoid a sort.
     last_finished = func.coalesce(subjects.c.last_finished, "")
     return select(subjects.c.status, last_finished, literal(shown.value), func.count())
 

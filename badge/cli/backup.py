@@ -15,10 +15,11 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from badge.catalogue.backup import BadBackup, Contents, Restored, back_up, renew_cache_identity
 from badge.catalogue.backup import restore as restore_file
+from badge.catalogue.database import Database
 from badge.catalogue.faults import why_unusable
 from badge.catalogue.in_use import CatalogueInUse, database_file
 from badge.catalogue.migration import SchemaFault
-from badge.cli.command import NO_CATALOGUE, BadgeCommand, Fault, examples, local_parts, own_catalogue, settings_or_fault
+from badge.cli.command import NO_CATALOGUE, BadgeCommand, Fault, examples, local_parts, settings_or_fault
 from badge.contract import format_time
 from badge.settings import Settings
 
@@ -31,20 +32,30 @@ NEW_IDENTITY = "--new-cache-identity"
 def backup(file: Path) -> None:
     """Back up the catalogue to FILE, a new file that only its owner can read. The service may be running.
 
-    Exit code 2 if FILE exists, or if the catalogue is on PostgreSQL; then prints the pg_dump command to use.
+    Exit code 2 if FILE exists, or if the catalogue is on PostgreSQL; in that case, prints the pg_dump command to use.
     """
     _refuse_postgresql(settings_or_fault(), f"pg_dump --format=custom --file={shlex.quote(str(file))} --dbname={{url}}")
-    with own_catalogue() as (parts, own):
-        try:
-            contents = back_up(own.store.database, file, parts.clock())
-        except FileExistsError:
-            raise Fault(f"{file} exists. Give the name of a new file.") from None
-        except BadBackup as bad:
-            raise Fault(f"{parts.settings.catalogue_name} can't be backed up: {bad}.", exit_code=1) from None
-        except (OSError, sqlite3.Error) as error:
-            raise Fault(f"{file} can't be written: {_file_reason(error)}.", exit_code=1) from None
+    with local_parts() as parts:
+        if parts.catalogue is None:
+            raise Fault(NO_CATALOGUE)
+        # Not `own_catalogue`, which migrates: the backup before an upgrade must leave the database as it is.
+        contents = _backed_up(parts.settings, parts.catalogue.store.database, file, parts.clock())
     assert contents.as_of is not None
     click.echo(f"Backed up {_amount(contents)} to {file}, as of {format_time(contents.as_of)}.")
+
+
+def _backed_up(settings: Settings, database: Database, file: Path, now: datetime) -> Contents:
+    name = settings.catalogue_name
+    try:
+        return back_up(database, file, now)
+    except FileExistsError:
+        raise Fault(f"{file} exists. Give the name of a new file.") from None
+    except BadBackup as bad:
+        raise Fault(f"{name} can't be backed up: {bad}.", exit_code=1) from None
+    except SQLAlchemyError as error:
+        raise Fault(f"The catalogue {name} can't be used: {why_unusable(error)}.", exit_code=1) from None
+    except (OSError, sqlite3.Error) as error:
+        raise Fault(f"{file} can't be written: {_file_reason(error)}.", exit_code=1) from None
 
 
 @click.command(
@@ -56,13 +67,13 @@ def backup(file: Path) -> None:
     NEW_IDENTITY,
     "only_identity",
     is_flag=True,
-    help="Restore nothing, but discard all cached statuses: after pg_restore, or after restoring a whole disk.",
+    help="Only discard all cached statuses. For use after pg_restore, or after restoring a whole disk.",
 )
 def restore(file: Path | None, *, only_identity: bool) -> None:
-    """Replace the catalogue by FILE, a backup made by `badge backup` or any whole copy of it.
+    """Replace the catalogue with FILE, a backup made by `badge backup` or any whole copy of it.
 
-    The service must be stopped. The former catalogue is kept beside the new one. Statuses that were cached before are
-    no longer used, even if Redis kept running.
+    The service must be stopped. The previous catalogue is kept next to the new one. Statuses that were cached before
+    are no longer used, even if Redis kept running.
     """
     if (file is None) is not only_identity:
         raise Fault(f"Give either FILE or {NEW_IDENTITY}.")

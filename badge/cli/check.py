@@ -61,7 +61,7 @@ def create(
         is_shared = slug is not None and len(own.checks.subjects_with_slug(slug)) > 1
     _show_address(base, subject, uuid, as_json=as_json)
     if is_shared:
-        note = f"Another check also has the slug {slug}, so /ping/KEY/{slug} is rejected. Use --slug for another one."
+        note = f"Another check also has the slug {slug}, so /ping/KEY/{slug} is rejected. Choose another with --slug."
         click.echo(note, err=True)
 
 

@@ -18,6 +18,7 @@ from badge import app
 from badge.artwork import png, png_check
 from badge.cache.embedded.server import binary_path
 from badge.catalogue.faults import DAMAGED, clock_warning, why_unusable
+from badge.catalogue.in_use import CatalogueInUse
 from badge.catalogue.integrity import THOROUGH_SECONDS, Integrity, integrity_of
 from badge.catalogue.migration import SchemaFault, migrate
 from badge.cli.command import BadgeCommand, examples, parts_of, settings_or_fault
@@ -29,6 +30,7 @@ from badge.settings import DEFAULT, BadSettings, Settings, load, shown, unknown_
 from badge.settings.reference import example_file
 from badge.sources.configuration.sources_file import ConfiguredSource
 from badge.sources.configuration.sources_file import load as load_sources
+from badge.web.signing_key import fault_of_stored_key
 
 SETTINGS = "settings"
 
@@ -118,9 +120,11 @@ def _all_findings() -> Iterator[Finding]:
 
 def _findings(known: Settings, configured: Sequence[ConfiguredSource]) -> Iterator[Finding]:
     yield Finding(Level.OK, SETTINGS, "all are valid; `badge settings` shows them")
-    yield _data_dir(known.data_dir)
+    yield _data_dir(known)
     with contextlib.closing(parts_of(known)) as parts:
         yield _cache(known, parts)
+        if (shared := _shared_by_path(known, configured)) is not None:
+            yield shared
         if parts.database is not None:
             yield _catalogue(known, parts)
         if known.upstream_url:
@@ -137,8 +141,9 @@ def _findings(known: Settings, configured: Sequence[ConfiguredSource]) -> Iterat
         yield Finding(Level.NOTE, "links", said)
 
 
-def _data_dir(folder: Path) -> Finding:
-    if (fault := _data_dir_fault(folder)) is None and is_open_to_others(folder):
+def _data_dir(known: Settings) -> Finding:
+    folder = known.data_dir
+    if (fault := _data_dir_fault(folder) or fault_of_stored_key(known)) is None and is_open_to_others(folder):
         return Finding(Level.NOTE, "data", f"other users can look into {folder}: `chmod go= {folder}` prevents that")
     return Finding.of("data", fault, f"{folder} is writable")
 
@@ -163,6 +168,18 @@ def _cache(known: Settings, parts: app.Parts) -> Finding:
     return Finding.of("cache", fault and f"{name} {fault}", f"{name} works")
 
 
+def _shared_by_path(known: Settings, configured: Sequence[ConfiguredSource]) -> Finding | None:
+    """Return a note if another deployment in the same Redis could be taken for this one; see `place_of`."""
+    names = [source.entry.name for source in configured if source.entry.has_secret_by_path]
+    if known.redis_url is None or known.public_url is not None or not names:
+        return None
+    said = (
+        f"another deployment in this Redis would share the statuses of {', '.join(names)} if it reads other secrets "
+        "from the same paths: set BADGE_PUBLIC_URL to tell them apart"
+    )
+    return Finding(Level.NOTE, "cache", said)
+
+
 def _catalogue(known: Settings, parts: app.Parts) -> Finding:
     assert parts.database is not None
     where = known.catalogue_name
@@ -170,7 +187,7 @@ def _catalogue(known: Settings, parts: app.Parts) -> Finding:
         migrate(known.catalogue_location)
         found = integrity_of(parts.database, THOROUGH_SECONDS)
         ahead = parts.catalogue.store.number_ahead() if parts.catalogue else 0
-    except (SQLAlchemyError, OSError, SchemaFault) as error:
+    except (SQLAlchemyError, OSError, SchemaFault, CatalogueInUse) as error:
         return Finding(Level.FAIL, "catalogue", f"{where} can't be used: {why_unusable(error)}")
     if found is Integrity.DAMAGED:
         return Finding(Level.FAIL, "catalogue", f"{where} can't be used: {DAMAGED}")

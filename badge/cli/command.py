@@ -14,6 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from badge import app
 from badge.appearance import WORDS
 from badge.catalogue.faults import why_unusable
+from badge.catalogue.in_use import CatalogueInUse
 from badge.catalogue.migration import SchemaFault, migrate
 from badge.model import BackupStatus, InvalidSubject, Subject, status_named
 from badge.settings import BadSettings, Settings, load, parse_duration, show_duration
@@ -143,7 +144,7 @@ class PatternOption(click.ParamType[PathPattern]):
     name = "pattern"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> PathPattern:
-        """Return the pattern; a bad one is a usage error."""
+        """Return the pattern; an invalid one is a usage error."""
         if isinstance(value, PathPattern):
             return value
         try:
@@ -153,7 +154,7 @@ class PatternOption(click.ParamType[PathPattern]):
 
 
 def selection_of(patterns: Sequence[PathPattern]) -> Selection:
-    """Return the subjects that these patterns select, all if there are none; too many are a fault."""
+    """Return the subjects that these patterns select, or all if there are none; too many are a usage error."""
     try:
         return Selection.of(patterns)
     except InvalidSubject as invalid:
@@ -197,7 +198,7 @@ def faults_by_line() -> Iterator[None]:
 
 @contextlib.contextmanager
 def own_catalogue() -> Iterator[tuple[app.Parts, app.CatalogueParts]]:
-    """Provide this service's catalogue, with its schema migrated; its errors become one line."""
+    """Provide this service's catalogue, with its schema migrated; its errors are reported in one line."""
     with local_parts() as parts:
         if parts.catalogue is None:
             raise Fault(NO_CATALOGUE)
@@ -207,11 +208,11 @@ def own_catalogue() -> Iterator[tuple[app.Parts, app.CatalogueParts]]:
 
 @contextlib.contextmanager
 def migrated_database(settings: Settings) -> Iterator[None]:
-    """Make or migrate the schema first; if the database can't be used, that is one line."""
+    """Create or migrate the schema first; an unusable database is reported in one line."""
     try:
         migrate(settings.catalogue_location)
         yield
-    except (SQLAlchemyError, OSError, SchemaFault) as error:
+    except (SQLAlchemyError, OSError, SchemaFault, CatalogueInUse) as error:
         place = settings.catalogue_name
         raise Fault(f"The catalogue {place} can't be used: {why_unusable(error)}.", exit_code=1) from None
 

@@ -65,7 +65,7 @@ def _fill(parts: Parts, catalogue: Catalogue) -> None:
         report = catalogue.report_for(subject)
         assert report is not None
         click.echo(f"{subject.path}: {report.status.value}")
-    click.echo(("" if added else "Nothing was added: all of these existed. ") + _where_to_look(parts))
+    click.echo(("" if added else "Nothing was added: all of these already exist. ") + _where_to_look(parts))
 
 
 def _where_to_look(parts: Parts) -> str:
@@ -84,7 +84,7 @@ def _is_wanting(catalogue: Catalogue, subject: Subject, runs: str) -> bool:
 
 
 def _are_samples(catalogue: Catalogue, subject: Subject) -> list[bool]:
-    """Return for each of the subject's newest runs whether it is sample data, of which it has ten at most."""
+    """Return, for each of the subject's newest runs, whether it is sample data; a subject has at most ten such runs."""
     return [run.run_id == RUN_ID for run in catalogue.runs(subject, 11)]
 
 
@@ -95,7 +95,7 @@ def _remove(parts: Parts, catalogue: Catalogue) -> None:
 
 
 def _removal(parts: Parts, catalogue: Catalogue, subject: Subject) -> str | None:
-    """Remove a subject of the sample data; return what to print, None for nothing to remove."""
+    """Remove a subject of the sample data; return what to print, or None if there is nothing to remove."""
     are_samples = _are_samples(catalogue, subject)
     if not any(are_samples):
         return None

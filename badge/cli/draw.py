@@ -19,7 +19,7 @@ from badge.language import Language
 from badge.model import BackupStatus, Badge, Style, Subject, Theme
 from badge.web.badges.private_tokens import PrivateTokens
 from badge.web.badges.request import TOKEN
-from badge.web.signing_key import signing_key
+from badge.web.signing_key import NoSigningKey, signing_key
 from badge.web.snippets import Syntax, snippet
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
@@ -109,5 +109,8 @@ def url(subject: Subject, format: str, *, short: bool, private: bool) -> None:
         click.echo(f"Note: {base} works on this machine only; set BADGE_PUBLIC_URL for others.", err=True)
     if short and subject.legacy_path is None:
         raise Fault("Only GitHub repositories have a short URL.")
-    query = {TOKEN: PrivateTokens(partial(signing_key, settings)).of(subject)} if private else {}
+    try:
+        query = {TOKEN: PrivateTokens(partial(signing_key, settings)).of(subject)} if private else {}
+    except NoSigningKey as fault:
+        raise Fault(f"{fault}.", 1) from None
     click.echo(snippet(subject, base, is_short=short, query=query).written_in(Syntax(format)))

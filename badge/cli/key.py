@@ -51,10 +51,10 @@ key = BadgeGroup(
     "patterns",
     type=PatternOption(),
     multiple=True,
-    help="Subjects that the key is for, such as 'GitHub/acme/*'; repeatable. All by default.",
+    help="Subjects that the key is valid for, such as 'GitHub/acme/*'; repeatable. All by default.",
 )
 @click.option(
-    "--expires-in", type=DurationOption(), help="After which it no longer works, 36500d at most; never by default."
+    "--expires-in", type=DurationOption(), help="Time until it expires, at most 36500d; by default, it never does."
 )
 def create(name: str, scopes: Sequence[str], patterns: Sequence[PathPattern], expires_in: timedelta | None) -> None:
     """Create an API key called NAME and print it, once: only its hash is stored."""

@@ -19,12 +19,12 @@ def login_link() -> None:
     with local_parts() as parts:
         settings = parts.settings
         if parts.database is None or not settings.has_logins:
-            raise Fault(f"Nobody logs in to the dashboard if BADGE_DASHBOARD is {settings.dashboard}.")
+            raise Fault(f"The dashboard has no login if BADGE_DASHBOARD is {settings.dashboard}.")
         with migrated_database(settings):
             try:
                 secret = Logins(parts.database, parts.clock).make_link(LIFETIME)
             except LoginsUnavailable as error:
                 raise error.cause from None
     click.echo(link_url(settings.address or "", secret, parts.paths))
-    advice = "" if settings.address else " Put the service's address in front; BADGE_PUBLIC_URL does that."
+    advice = "" if settings.address else " Prefix it with the service's address, or set BADGE_PUBLIC_URL."
     click.echo(f"Open it within 10 minutes; it works once.{advice}", err=True)

@@ -37,7 +37,7 @@ class TimeOption(click.ParamType[datetime]):
     name = "time"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
-        """Return the time; a bad one is a usage error."""
+        """Return the time; an invalid one is a usage error."""
         if isinstance(value, datetime):
             return value
         try:
@@ -55,7 +55,7 @@ class AddressOption(click.ParamType[str]):
     name = "url"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """Return the URL without a trailing slash; a bad one is a usage error."""
+        """Return the URL without a trailing slash; an invalid one is a usage error."""
         try:
             return http_address(value)
         except ValueError as error:
@@ -106,7 +106,7 @@ def report(**given: Any) -> None:
 def _outcome(event: RunEvent, answer: Mapping[str, Any]) -> str:
     if answer["applied"]:
         return WORDS[event.status]
-    # A service tells the status only to API keys with the scope `read`.
+    # A service reveals the status only to API keys with the scope `read`.
     status = status_named(str(answer.get("status", "")))
     return f"{f'still {WORDS[status]}' if status else 'unchanged'}, because a newer run is known"
 
@@ -178,6 +178,6 @@ def _understood(response: requests.Response) -> dict[str, Any]:
     if response.status_code != 200 or not isinstance(document, dict) or "applied" not in document:
         detail = document.get("detail") if isinstance(document, dict) else None
         raise Fault(
-            f"The service answered {response.status_code}: {detail or 'there is no such API at this URL'}", exit_code=1
+            f"The service answered {response.status_code}: {detail or 'no report API at this URL'}", exit_code=1
         )
     return document

@@ -20,7 +20,7 @@ class TokenBucket:
         self._filled_at = now
 
     def has_one(self, now: float) -> bool:
-        """Refill the bucket; whether it holds at least one token."""
+        """Refill the bucket; returns whether it holds at least one token."""
         self._tokens = min(self._burst, self._tokens + (now - self._filled_at) * self._per_second)
         self._filled_at = now
         return self._tokens >= 1
@@ -52,7 +52,7 @@ class Budget:
         self._new = TokenBucket(limits.new_per_second, limits.new_burst, now)
 
     def refusal(self, *, is_new: bool) -> Refusal | None:
-        """Return why a call would be refused now, if it would; uses up nothing."""
+        """Return why a call would be refused now, if so; nothing is charged."""
         with self._lock:
             return self._refusal(is_new=is_new)
 

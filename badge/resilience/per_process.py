@@ -11,7 +11,7 @@ _Value = TypeVar("_Value")
 
 
 class PerProcess(Generic[_Value]):
-    """One value per process, made at first use."""
+    """One value per process, created on first use."""
 
     def __init__(self, make: Callable[[], _Value]) -> None:
         self._make = make
@@ -34,7 +34,7 @@ class PerProcess(Generic[_Value]):
             return self._mine[1]
 
     def take(self) -> _Value | None:
-        """Return this process' value, and make another at the next use; None where there is none."""
+        """Return this process's value and forget it, so that the next use makes another; None if there is none."""
         with self._lock:
             if self._mine is None or self._mine[0] != os.getpid():
                 return None

@@ -147,8 +147,8 @@ class Fetcher:
 
     def _fetch_under_lease(self, job: FetchJob, limiter: SourceLimiter, attempt: LeaseAttempt, lease: Lease) -> Fetched:
         # The second check; `begin` made the first, so that a refused fetch costs no thread and no lease. Only now is it
-        # certain that this process calls the source, so only now is the budget used up, and only now is it worth a
-        # round trip to read the pauses that other processes have learned of.
+        # certain that this process calls the source, so only now is the budget charged, and only now is it worth a
+        # round trip to read the pauses that other processes have recorded.
         place = job.source.place
         refusal = limiter.admit(is_new=attempt.entry is None, paused_until=lambda: self.pauses.paused_until(place))
         if refusal is not None:

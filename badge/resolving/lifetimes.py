@@ -39,7 +39,7 @@ class Lifetimes:
 
     @property
     def longest_wait(self) -> timedelta:
-        """The longest time until any entry is fetched again: the longest lifetime, or pause that a source may ask."""
+        """The longest time until any entry is fetched again: the longest lifetime, or pause a source may ask for."""
         return max(self.longest, self.deleted, LONGEST_PAUSE)
 
     def of(self, report: Report, now: datetime) -> timedelta:
@@ -73,7 +73,7 @@ def shortened(lifetime: timedelta, jitter: float) -> timedelta:
 
 
 def back_off(failures: int, jitter: float) -> timedelta:
-    """Time until the next attempt after so many consecutive failures: 5 s, doubling up to a minute, with jitter."""
+    """Time until the next attempt after that many consecutive failures: 5 s, doubling up to a minute, with jitter."""
     doublings = max(0, min(failures - 1, 10))
     pause = min(FIRST_BACK_OFF * (1 << doublings), LONGEST_BACK_OFF)
     return pause * (1 + BACK_OFF_SPREAD * (2 * jitter - 1))

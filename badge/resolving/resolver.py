@@ -131,9 +131,9 @@ class Resolver:
         return self._doubted(lookup, source)
 
     def _doubted(self, lookup: _Lookup, source: StatusSource) -> _Lookup:
-        """Return the look-up with a doubt if the source could not be asked for a new subject now.
+        """Return the look-up, marked with a doubt if the source could not be asked for a new subject now.
 
-        What the public may not see must be answered as if it were new, whether it is in the cache or not.
+        Whatever the public may not see must be answered as if it were new, whether or not it is in the cache.
         """
         report = lookup.entry.report if lookup.entry else None
         if lookup.origin is Origin.UPSTREAM or (report is not None and report.is_public):

@@ -41,7 +41,7 @@ class SourceLimiter:
     _paused_until: datetime | None = None
 
     def refusal(self, *, is_new: bool) -> Refusal | None:
-        """Return why a call would be refused, as far as this process knows; uses up nothing."""
+        """Return why a call would be refused, as far as this process knows; the budget is not charged."""
         if self.is_paused(self._paused_until):
             return Refusal.PAUSE
         if self.breaker.is_open and self.breaker.seconds_to_trial > 0:
@@ -94,7 +94,7 @@ class SourceLimiters:
         self._limiters: dict[str, SourceLimiter] = {}
 
     def of(self, source: StatusSource) -> SourceLimiter:
-        """Return the source's limiter, made at first use."""
+        """Return the source's limiter, created on first use."""
         with self._lock:
             limiter = self._limiters.get(source.name)
             if limiter is None:

@@ -10,11 +10,11 @@ if TYPE_CHECKING:
 
 USAGE = "give sqlite:///path or postgresql+psycopg://user:password@host:port/name"
 ENCODE = f"{USAGE}, with special characters percent-encoded"
-_SCHEMES = re.compile(r"(sqlite|postgresql)(?:\+psycopg)?://")
+_SCHEMES = re.compile(r"(sqlite|postgresql(?:\+psycopg)?)://")
 
 
 def fault_of(url: str) -> str | None:
-    """Return what is wrong with a URL, or None; repeats no part of it but names of options.
+    """Return what is wrong with a URL, or None; quotes nothing from the URL but option names.
 
     PostgreSQL's driver must be installed.
     """

@@ -1,4 +1,4 @@
-"""Kinds of values that settings have: each reads the text that people write, or says what to write instead."""
+"""The types of settings: each parses the text that people write, or says what to write instead."""
 
 from __future__ import annotations
 

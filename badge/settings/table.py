@@ -61,7 +61,7 @@ class Settings(BaseModel):
         "link",
         description=(
             "Who may see the dashboard: link (whoever opened a link made by `badge login-link`), token or oidc (those "
-            "who logged in, also by such a link), open (everyone, without private subjects) or off."
+            "who logged in, including by such a link), open (everyone, without private subjects) or off."
         ),
     )
     dashboard_token: Annotated[SecretStr, at_least(16)] | None = Field(
@@ -149,7 +149,7 @@ class Settings(BaseModel):
         description="How long a finished badge is served again unchanged; 0 turns this off.",
     )
     edge_cache_entries: int = Field(
-        4_096, ge=1, le=1_000_000, description="Finished badges that each worker holds, at most."
+        4_096, ge=1, le=1_000_000, description="Maximum number of finished badges held by each worker."
     )
     edge_cache_mb: int = Field(8, ge=1, le=1_024, description="Memory for finished badges in each worker, in MB.")
     fresh_finished: Lifetime = Field(timedelta(seconds=120), description="Lifetime of succeeded and failed.")
@@ -191,7 +191,7 @@ class Settings(BaseModel):
         20, ge=1, le=10_000, description="Average requests per second from each worker to one source."
     )
     upstream_new_per_second: int = Field(
-        10, ge=1, le=10_000, description="Of these, requests for subjects that have never been seen."
+        10, ge=1, le=10_000, description="Of these, requests for subjects never seen before."
     )
     upstream_new_burst: int = Field(
         100,

@@ -1,4 +1,4 @@
-"""Where a source asks, as whom, and how it reads the answers, as a digest for the keys of caches."""
+"""Digests of a source's address, its credentials and how it reads the answers, for cache keys."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ _ROUNDS = 10_000
 def place_of(name: str, **facts: object) -> str:
     """Return the source's name and a digest of these facts: texts, secrets, and mappings or lists of texts.
 
-    The same on every host with the same configuration. A secret in a file counts by the file's path, because some
-    are rotated hourly.
+    The same on every host with the same configuration. A secret that is read from a file on each use counts by the
+    file's path, because some are rotated hourly.
     """
     text = json.dumps({fact: _plain(value) for fact, value in facts.items()}, sort_keys=True, default=str)
     return f"{name}:{hashlib.sha256(text.encode()).hexdigest()[:32]}"
 
 
 def values_digest(values: Mapping[str, str]) -> str:
-    """Return a digest of the values that one subject has of its own; empty if it has none."""
+    """Return a digest of a subject's own values; empty if it has none."""
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16] if values else ""
 
 

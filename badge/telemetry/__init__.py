@@ -26,7 +26,7 @@ class SourceWatch:
                 pass
 
     def is_up(self, source: str) -> bool:
-        """Whether the source answered its most recent call; a source never called counts as up."""
+        """Whether the source answered its most recent call; a source that was never called counts as up."""
         return source not in self.failing
 
 

@@ -89,7 +89,7 @@ def request_named(request_id: str) -> Iterator[None]:
 
 @dataclass(slots=True)
 class LogLimit:
-    """Limits the log lines of an outage: of equal events of the kinds in `LIMITED`, one a minute."""
+    """Limits the log lines of an outage: one a minute for equal events of the kinds in `LIMITED`."""
 
     monotonic: Callable[[], float] = time.monotonic
     _logged: dict[Event, float] = field(default_factory=dict)

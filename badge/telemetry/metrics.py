@@ -66,12 +66,17 @@ METRICS = (
     Declared("badge_requests_total", Kind.COUNTER, "Badge requests answered.", ("format", "status", "origin")),
     Declared("badge_hot_path_hits_total", Kind.COUNTER, "Badge requests answered from the edge cache.", ()),
     Declared("badge_request_seconds", Kind.HISTOGRAM, "Time to answer a badge request in Flask.", ("format",)),
-    Declared("badge_pages_refused_total", Kind.COUNTER, "Pages refused because too many were being made."),
+    Declared("badge_pages_refused_total", Kind.COUNTER, "Pages refused because too many were being built."),
     Declared("badge_pings_total", Kind.COUNTER, "Pings accepted or refused.", ("signal", "http_status")),
     Declared("badge_crashes_total", Kind.COUNTER, "Unexpected exceptions (bugs).", ("where",)),
     Declared("badge_catalogue_failures_total", Kind.COUNTER, "Failed catalogue operations.", ("operation", "error")),
     Declared("badge_cache_failures_total", Kind.COUNTER, "Failed cache commands.", ("operation",)),
-    Declared("badge_cache_refused_total", Kind.COUNTER, "Cached values rejected as invalid or foreign.", ("reason",)),
+    Declared(
+        "badge_cache_refused_total",
+        Kind.COUNTER,
+        "Cached values rejected as invalid, foreign or ahead.",
+        ("reason",),
+    ),
     Declared("badge_flights_total", Kind.COUNTER, "Shared fetches, by outcome.", ("end",)),
     Declared("badge_waits_total", Kind.COUNTER, "Callers whose status was not in the cache.", ("how",)),
     Declared("badge_refreshes_total", Kind.COUNTER, "Background refreshes of expired statuses."),
@@ -87,7 +92,7 @@ METRICS = (
     Declared(
         "badge_configuration_current",
         Kind.GAUGE,
-        "1 if the service uses the configuration on disk, 0 if the last reload found faults or needs a restart.",
+        "1 if the service uses the configuration on disk, 0 if the last reload failed or needs a restart.",
     ),
 )
 

@@ -67,7 +67,7 @@ def blueprint(readiness: Readiness, paths: Paths = AT_ROOT) -> Blueprint:
 
 
 def _description(paths: Paths) -> str:
-    """Return the OpenAPI file, its server URL replaced by this service's path prefix."""
+    """Return the OpenAPI file, with this service's path prefix as the server URL."""
     return OPENAPI_FILE.read_text(encoding="utf-8").replace("\n  - url: /\n", f"\n  - url: {paths.to('/')}\n", 1)
 
 

@@ -23,7 +23,7 @@ _FORWARDED_PREFIXES = ("HTTP_X_FORWARDED", "HTTP_CF_")
 def looks_local(environ: Mapping[str, Any]) -> bool:
     """Whether a WSGI request seems to be made on this machine, without a proxy.
 
-    Good enough for what is harmless to disclose only: behind a proxy that adds no header and sends a loopback name as
+    Good enough only for what is harmless to disclose: behind a proxy that adds no header and sends a loopback name as
     Host, as nginx does by default, every request looks like this. The name in Host is checked because of web pages in
     a browser on this machine, which reach the service by DNS rebinding.
     """

@@ -18,7 +18,7 @@ def blueprint(metrics: Metrics, token: str | None, *, is_open_to_loopback: bool)
     @routes.get("/metrics")
     def exposition() -> Response:
         if not _has(token) and not (is_open_to_loopback and looks_local(request.environ)):
-            body = problem(401, "UNAUTHORIZED", "Set BADGE_METRICS_TOKEN for the service, and send it as bearer token.")
+            body = problem(401, "UNAUTHORIZED", "Set BADGE_METRICS_TOKEN for the service; send it as a bearer token.")
             headers = {"Cache-Control": "no-store", "WWW-Authenticate": "Bearer"}
             return Response(body, 401, headers, content_type=PROBLEM_TYPE)
         return Response(metrics.exposition(), headers={"Cache-Control": "no-store"}, content_type=CONTENT_TYPE)

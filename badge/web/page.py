@@ -1,4 +1,4 @@
-"""What all pages share: response headers, rendering, and times, durations and sizes as text."""
+"""What all pages share: response headers, rendering, and formatting of times, durations and sizes."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def message(status: int, title: str, text: str) -> Response:
 
 
 def see_other(path: str) -> AnyResponse:
-    """Redirect to a page after a form; nothing is stored, and the page is not told where the browser came from."""
+    """Redirect to a page after a form; the response is not stored, and the browser sends no Referer."""
     response = redirect(path, 303)
     response.headers.update({name: PAGE_HEADERS[name] for name in ("Cache-Control", "Referrer-Policy")})
     return response
@@ -117,7 +117,7 @@ def size(number: int) -> str:
 
 
 def picture_for(resolution: Resolution, label: str) -> str:
-    """Return a badge as a `data:` URL, consistent with the page it stands on.
+    """Return a badge as a `data:` URL, consistent with the page that shows it.
 
     By its own URL the browser could show a cached copy up to two minutes old, and "unknown" if it is private.
     """

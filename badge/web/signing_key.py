@@ -14,17 +14,47 @@ KEY_FILE = "session.key"
 KEY_BYTES = 32
 
 
+class NoSigningKey(Exception):
+    """The stored key is damaged, or can be neither read nor created."""
+
+
 def signing_key(settings: Settings) -> str:
-    """Return the key that signs sessions and private tokens."""
+    """Return the key that signs sessions and private tokens; raises `NoSigningKey`."""
     return settings.secret_key.get_secret_value() if settings.secret_key else stored_key(settings.data_dir)
 
 
 def stored_key(folder: Path) -> str:
-    """Return the key stored in this folder, which all processes share; generate it on first use."""
+    """Return the key stored in this folder, which all processes share; generate it on first use.
+
+    Raises `NoSigningKey`.
+    """
     path = folder / KEY_FILE
-    if not path.exists():
-        _make(path)
-    return path.read_text(encoding="ascii").strip()
+    try:
+        if not path.exists():
+            _make(path)
+        return _read(path)
+    except OSError as error:
+        raise NoSigningKey(f"{path} can't be read or created ({error.strerror})") from error
+
+
+def fault_of_stored_key(settings: Settings) -> str | None:
+    """Return why the stored key can't be used, if it is needed and exists."""
+    path = settings.data_dir / KEY_FILE
+    try:
+        if settings.secret_key is None and path.exists():
+            _read(path)
+    except NoSigningKey as fault:
+        return str(fault)
+    except OSError as error:
+        return f"{path} can't be read ({error.strerror})"
+    return None
+
+
+def _read(path: Path) -> str:
+    key = path.read_bytes().strip()
+    if len(key) < KEY_BYTES or not key.isascii():
+        raise NoSigningKey(f"{path} is damaged: delete it to get a new one")
+    return key.decode("ascii")
 
 
 def _make(path: Path) -> None:
@@ -33,6 +63,8 @@ def _make(path: Path) -> None:
     try:
         with os.fdopen(handle, "w", encoding="ascii") as file:
             file.write(secrets.token_urlsafe(KEY_BYTES) + "\n")
+            file.flush()
+            os.fsync(file.fileno())  # or a crash could leave an empty file
         # A link appears atomically; if several processes try, the first wins.
         with contextlib.suppress(FileExistsError):
             os.link(draft, path)

@@ -27,7 +27,7 @@ ERROR_PAGES = {
     405: ("This method is not allowed here", "This URL can only be viewed. Use the links above."),
     500: (
         "Something went wrong",
-        "This is an error in the service, not in your request. Try again; the operator finds details in the log.",
+        "This is an error in the service, not in your request. Try again; the operator can find details in the log.",
     ),
 }
 
@@ -46,7 +46,7 @@ def build_site(parts: BadgeParts, blueprints: Sequence[Blueprint], edge_cache: E
         site.register_blueprint(blueprint)
     site.url_map.update()  # before workers are forked, so that they share the compiled routes
     site.register_error_handler(HTTPException, lambda error: _error(parts, error))
-    site.after_request(_without_type_of_nothing)
+    site.after_request(_without_type_of_empty_body)
     # Flask's default handler would log the exception's text and the path, which names a subject.
     site.register_error_handler(Exception, lambda error: _crash(parts, error))
     named = RequestNames(ImageWhateverHappens(site.wsgi_app, parts))
@@ -54,9 +54,9 @@ def build_site(parts: BadgeParts, blueprints: Sequence[Blueprint], edge_cache: E
     return site
 
 
-def _without_type_of_nothing(response: Response) -> Response:
-    """Remove the media type from answers to OPTIONS, which have no body."""
-    if request.method == "OPTIONS":
+def _without_type_of_empty_body(response: Response) -> Response:
+    """Remove the media type from answers to OPTIONS without a body; errors have one."""
+    if request.method == "OPTIONS" and response.calculate_content_length() == 0:
         response.headers.pop("Content-Type", None)
     return response
 

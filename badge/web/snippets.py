@@ -80,7 +80,7 @@ class Snippet:
 
     @property
     def height(self) -> int | None:
-        """The display height of a PNG in pixels, whatever its scale; None for an SVG, which has its own size."""
+        """The display height of a PNG in pixels, regardless of its scale; None for an SVG, which has its own size."""
         return HEIGHTS[Style(self.query.get("style", Style.FLAT))] if self.format is Format.PNG else None
 
     def written_in(self, syntax: Syntax) -> str:

@@ -1,4 +1,4 @@
-"""Commands to show to people, written so that they use this service's data in any terminal of the machine."""
+"""Commands to show to people, written so that they use this service's data from any terminal on the machine."""
 
 from __future__ import annotations
 
@@ -58,8 +58,8 @@ class Terminal:
 
     @property
     def note(self) -> str:
-        """Which variables the terminal needs besides the command; empty for none."""
-        return f"Set {' and '.join(self.unsaid)} in the terminal as for the service." if self.unsaid else ""
+        """Which variables the command needs in the terminal; empty if none."""
+        return f"Set {' and '.join(self.unsaid)} in the terminal, as for the service." if self.unsaid else ""
 
 
 def program(python: Path) -> list[str]:

@@ -21,7 +21,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
         yield service
 
 
-def test_there_are_fifty() -> None:
+def test_there_are_fifty_hostile_urls() -> None:
     assert len(set(PATHS)) == 50
 
 

@@ -109,6 +109,21 @@ def test_other_users_see_nothing(browser: Browser, by_provider: Service, name: s
     context.close()
 
 
+def test_an_operator_pastes_a_login_link_instead(browser: Browser, by_provider: Service) -> None:
+    context = browser.new_context(base_url=by_provider.url, viewport={"width": 360, "height": 700})
+    page = context.new_page()
+    page.goto("/login")
+    page.get_by_text("I have a login link").click()
+    assert Axe().run(page).violations_count == 0
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    page.get_by_label("Link").fill(by_provider.url + by_provider.login_link())
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(f"{by_provider.url}/dashboard")
+    page.goto("/login/start")
+    expect(page).to_have_url(f"{by_provider.url}/dashboard")
+    context.close()
+
+
 def test_a_user_who_denies_access_is_not_logged_in(browser: Browser, by_provider: Service) -> None:
     context = browser.new_context(base_url=by_provider.url)
     page = context.new_page()

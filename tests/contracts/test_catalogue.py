@@ -24,6 +24,7 @@ from badge.cache.envelope import to_micros as micros
 from badge.catalogue.backup import renew_cache_identity
 from badge.catalogue.database import Database, new_engine
 from badge.catalogue.events import RunEvent
+from badge.catalogue.faults import DAMAGED
 from badge.catalogue.keys import Grant, KeyRefused, NameTaken, NoSuchName, Refusal, Scope
 from badge.catalogue.migration import MIGRATIONS, migrate, upgrade
 from badge.catalogue.schema import api_keys, metadata
@@ -36,11 +37,13 @@ from badge.catalogue.store import (
     Retention,
     SubjectRecords,
 )
+from badge.catalogue.tokens import StoredTokens
 from badge.deadline import Deadline
 from badge.events import CatalogueFailed
 from badge.listing import ListingFilter
 from badge.model import BackupStatus, Subject, Visibility
 from badge.ports import SourceUnavailable
+from badge.resilience.worker_pool import Job
 from badge.subject_pattern import PathPattern, Selection
 from tests.doubles import START, ManualClock, RecordedEvents
 from tests.servers import eventually
@@ -82,7 +85,7 @@ def test_a_run_from_queue_to_end(store: Store) -> None:
     assert len(store.catalogue.runs(WEB)) == 1
 
 
-def test_each_change_has_a_larger_revision_and_a_repetition_none(store: Store) -> None:
+def test_each_change_increases_the_revision_and_a_repetition_does_not(store: Store) -> None:
     revisions = []
     for status in (BackupStatus.SUCCEEDED, BackupStatus.FAILED, BackupStatus.DELETED):
         store.tell(status)
@@ -140,7 +143,7 @@ def test_a_late_report_can_still_make_a_subject_private(store: Store) -> None:
     assert store.catalogue.record(private).report.visibility is Visibility.PRIVATE
 
 
-def test_a_late_event_without_a_start_belongs_to_the_run_of_its_time(store: Store) -> None:
+def test_a_late_event_without_a_start_belongs_to_the_run_under_way_at_its_time(store: Store) -> None:
     store.tell(BackupStatus.IN_PROGRESS)
     store.clock.advance(minutes=9)
     store.tell(BackupStatus.SUCCEEDED)
@@ -162,7 +165,7 @@ def test_a_listing_gives_every_subject_once_in_order(store: Store) -> None:
     assert (found, cursor) == (names, None)
 
 
-def test_a_listing_can_be_narrowed(store: Store) -> None:
+def test_a_listing_can_be_filtered(store: Store) -> None:
     store.tell(BackupStatus.SUCCEEDED)
     store.clock.advance(hours=1)
     store.tell(BackupStatus.FAILED, Subject.parse("GitLab", "My-Group", "Repository", "api"))
@@ -269,7 +272,7 @@ def test_an_unknown_subject_or_one_with_a_check_can_not_be_deleted(store: Store)
     assert store.status() is BackupStatus.SCHEDULED
 
 
-def test_two_processes_at_once_lose_nothing(store: Store) -> None:
+def test_two_processes_that_write_at_once_lose_nothing(store: Store) -> None:
     fork = multiprocessing.get_context("fork")
     workers = [fork.Process(target=record_many, args=(store.url, first)) for first in (0, 100)]
     for worker in workers:
@@ -280,7 +283,7 @@ def test_two_processes_at_once_lose_nothing(store: Store) -> None:
     assert len(store.catalogue.runs(WEB, 1000)) == 200
 
 
-def test_a_child_makes_its_own_connection(store: Store) -> None:
+def test_a_child_process_opens_its_own_connection(store: Store) -> None:
     store.tell(BackupStatus.SUCCEEDED)
     child = os.fork()
     if child == 0:
@@ -289,7 +292,7 @@ def test_a_child_makes_its_own_connection(store: Store) -> None:
     assert store.status() is BackupStatus.FAILED
 
 
-def test_the_migrations_make_what_the_code_expects(store: Store) -> None:
+def test_the_migrations_create_the_schema_that_the_code_expects(store: Store) -> None:
     engine = new_engine(store.url)
     with engine.connect() as connection:
         assert compare_metadata(MigrationContext.configure(connection), metadata) == []
@@ -481,7 +484,7 @@ def test_an_unavailable_database_makes_the_source_unavailable(tmp_path: Path) ->
         source.fetch(WEB, None, Deadline.after(1))
     with pytest.raises(SourceUnavailable):
         source.list(ListingFilter())
-    reason = "its file can't be opened; check its folder and who owns that"
+    reason = "its file can't be opened; check its folder and the folder's owner"
     assert events.seen == [CatalogueFailed(operation, "SQLITE_CANTOPEN", reason) for operation in ("fetch", "list")]
 
 
@@ -522,6 +525,27 @@ def test_a_private_token_opens_what_it_was_created_for_until_it_is_revoked(store
     assert not store.tokens.opens(WEB, plain)
     with pytest.raises(NoSuchName):
         store.tokens.revoke("readme")
+
+
+def test_a_badge_does_not_wait_until_its_token_s_use_is_recorded(store: Store) -> None:
+    jobs: list[Job] = []
+    tokens = replace(store.tokens, in_background=jobs.append)
+    assert tokens.opens(WEB, tokens.create("readme", Selection([PathPattern.parse("acme/*")])))
+    assert tokens.list()[0].last_used_on is None
+    [job] = jobs
+    job()
+    assert tokens.list()[0].last_used_on == START.date()
+
+
+def test_a_use_that_can_t_be_recorded_is_an_event(tmp_path: Path) -> None:
+    url, events, jobs = f"sqlite:///{tmp_path / 'c.sqlite3'}", RecordedEvents(), list[Job]()
+    migrate(url)
+    with closing(Database(url)) as database:
+        tokens = StoredTokens(database, ManualClock(), events, jobs.append)
+        assert tokens.opens(WEB, tokens.create("readme", Selection([PathPattern.parse("acme/*")])))
+        database.is_damaged = True
+        jobs[0]()
+    assert events.seen == [CatalogueFailed("token", "SQLITE_CORRUPT", DAMAGED)]
 
 
 def test_the_number_of_private_tokens_is_limited(store: Store) -> None:
@@ -581,7 +605,7 @@ def test_only_a_hash_of_a_key_is_stored(store: Store) -> None:
     assert plain.encode() not in kept
 
 
-def test_names_of_keys_are_unique_and_sane(store: Store) -> None:
+def test_names_of_keys_are_unique_and_valid(store: Store) -> None:
     store.keys.create("ci", {Scope.READ})
     with pytest.raises(NameTaken):
         store.keys.create("ci", {Scope.READ})
@@ -620,7 +644,7 @@ def test_readers_of_sqlite_do_not_wait_for_those_who_wait_for_a_writer(tmp_path:
     store.close()
 
 
-def test_a_folder_may_be_called_anything(tmp_path: Path) -> None:
+def test_the_folder_may_have_any_name(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / '100 % back up' / 'c.sqlite3'}"
     migrate(url)
     with closing(Database(url)) as database:

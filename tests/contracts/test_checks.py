@@ -184,7 +184,7 @@ def test_reports_count_as_well_as_pings(store: Store) -> None:
 IN_2099 = timedelta(days=26_000)
 
 
-def test_a_success_of_2099_does_not_keep_a_backup_from_being_overdue(store: Store) -> None:
+def test_a_success_dated_2099_does_not_keep_a_backup_from_being_overdue(store: Store) -> None:
     store.checks.create(WEB, DAY, HOUR)
     store.checks.create(API, DAY, HOUR)
     store.clock.advance(hours=10)
@@ -215,7 +215,7 @@ def test_a_success_of_2099_does_not_keep_a_backup_from_being_overdue(store: Stor
     assert store.status() is BackupStatus.FAILED
 
 
-def test_a_limited_number_of_successes_of_2099_is_looked_up(store: Store) -> None:
+def test_a_limited_number_of_successes_dated_2099_is_looked_up(store: Store) -> None:
     for subject in (WEB, API):
         store.checks.create(subject, DAY, HOUR)
     store.clock.advance(days=IN_2099.days)
@@ -227,7 +227,7 @@ def test_a_limited_number_of_successes_of_2099_is_looked_up(store: Store) -> Non
         assert len(overdue_despite_end(connection, store.clock(), most=1)) == 1
 
 
-def test_a_success_of_2099_alone_is_overdue_as_if_there_had_been_none(store: Store) -> None:
+def test_a_success_dated_2099_alone_is_overdue_as_if_there_had_been_none(store: Store) -> None:
     store.checks.create(WEB, DAY, HOUR)
     store.clock.advance(days=IN_2099.days)
     store.receive(BackupStatus.SUCCEEDED)
@@ -237,7 +237,7 @@ def test_a_success_of_2099_alone_is_overdue_as_if_there_had_been_none(store: Sto
     assert store.status() is BackupStatus.FAILED
 
 
-def test_a_failure_of_2099_is_never_overdue(store: Store) -> None:
+def test_a_failure_dated_2099_is_never_overdue(store: Store) -> None:
     store.checks.create(WEB, DAY, HOUR)
     store.clock.advance(days=IN_2099.days)
     store.receive(BackupStatus.FAILED)

@@ -144,7 +144,7 @@ def receive(hosts: list[Host], step: Step, earlier_starts: list[datetime]) -> No
     try:
         recorded = host.receive(event, at=IN_2099 if step.is_2099 else None)
     except InvalidEvent:
-        # To this host, the event lies in the future.
+        # To this host, the event is in the future.
         assert step.started_ago is not None
         assert host.error < -CLOCK_TOLERANCE
         return

@@ -47,7 +47,7 @@ def test_a_link_opens_one_session_whoever_uses_it_at_the_same_time(stored: Login
     assert stored.has_session(sessions[0], "link")
 
 
-def test_a_link_expires_and_others_never_worked(stored: Logins, clock: ManualClock) -> None:
+def test_a_link_expires_and_an_invalid_one_never_works(stored: Logins, clock: ManualClock) -> None:
     link = stored.make_link(HOUR)
     assert stored.open_session_by_link("", "link", HOUR) is None
     assert stored.open_session_by_link(link + "x", "link", HOUR) is None
@@ -64,7 +64,7 @@ def test_a_session_ends_by_itself_by_logout_and_with_its_credential(stored: Logi
     assert not stored.has_session(second, "token")
 
 
-def test_a_link_is_no_session_and_a_session_no_link(stored: Logins) -> None:
+def test_a_link_is_not_a_session_and_a_session_is_not_a_link(stored: Logins) -> None:
     assert not stored.has_session(stored.make_link(HOUR), "")
     assert stored.open_session_by_link(stored.open_session("", HOUR), "", HOUR) is None
 

@@ -118,7 +118,7 @@ def assert_totals_agree(store: Store) -> None:
 
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=st.lists(st.tuples(st.sampled_from(sorted(STEPS)), st.sampled_from(SUBJECTS)), max_size=12))
-def test_the_kept_totals_are_those_that_are_counted(pruned: Store, steps: list[tuple[str, Subject]]) -> None:
+def test_the_stored_totals_equal_the_counted_ones(pruned: Store, steps: list[tuple[str, Subject]]) -> None:
     for step, subject in steps:
         STEPS[step](pruned, subject)
     assert_totals_agree(pruned)
@@ -143,7 +143,7 @@ FILTERS = st.one_of(
 
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(filter=FILTERS, most_sorted=st.sampled_from([0, 2, 10_000]), limit=st.integers(1, 5), seed=st.integers(0, 99))
-def test_each_way_to_read_a_list_finds_what_a_look_at_every_subject_finds(
+def test_each_way_to_read_a_list_finds_what_a_full_scan_finds(
     store: Store, filter: ListingFilter, most_sorted: int, limit: int, seed: int
 ) -> None:
     chance = random.Random(seed)
@@ -170,7 +170,7 @@ def assert_is_sample(number: int, whole: int, most: int) -> None:
     assert number == whole or most < number <= whole
 
 
-def test_more_than_can_be_counted_is_said_to_be_more(store: Store) -> None:
+def test_totals_beyond_the_limit_are_marked_as_incomplete(store: Store) -> None:
     for subject in SUBJECTS:
         store.tell(BackupStatus.SUCCEEDED, subject)
     few = replace(store.catalogue, most_sorted=3)
@@ -236,7 +236,7 @@ def old_row(subject: Subject, number: int) -> dict[str, object]:
     }
 
 
-def test_the_paths_go_with_their_subjects(store: Store) -> None:
+def test_paths_are_deleted_with_their_subjects(store: Store) -> None:
     store.tell(BackupStatus.SUCCEEDED)
     store.catalogue.delete(Subject.legacy("acme", "web"))
     with store.catalogue.database.reading() as connection:

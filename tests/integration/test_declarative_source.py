@@ -258,7 +258,7 @@ def test_the_api_key_is_never_sent_to_another_origin(upstream: FaultServer, tmp_
         assert other.connections == 0
 
 
-def test_a_value_of_the_wrong_type_is_about_its_subject_alone(upstream: FaultServer, tmp_path: Path) -> None:
+def test_a_value_of_the_wrong_type_affects_only_its_subject(upstream: FaultServer, tmp_path: Path) -> None:
     text = DECLARATIVE.replace("subjectName && subjectName != 'démo'", "starts_with(revision, 'x')")
     with pytest.raises(SourceUnavailable, match="badExpression") as raised:
         fetch(source_of(tmp_path, text, upstream.url))
@@ -303,7 +303,7 @@ BOTH = pytest.mark.parametrize("text", [DECLARATIVE, PROMETHEUS], ids=["declarat
 
 @BOTH
 @pytest.mark.parametrize(("mode", "kind"), FAILURE_KINDS.items())
-def test_each_failure_is_an_image_in_time_and_one_label(tmp_path: Path, text: str, mode: str, kind: str) -> None:
+def test_each_failure_gives_an_image_in_time_and_one_label(tmp_path: Path, text: str, mode: str, kind: str) -> None:
     assert shown(tmp_path, text, mode) == Shown(503, [kind])
 
 
@@ -313,5 +313,5 @@ TEXT_STATUSES = {"404-html": 404, "410": 410}
 
 @BOTH
 @pytest.mark.parametrize("mode", ANSWERS)
-def test_each_answer_is_an_image_in_time_and_one_label(tmp_path: Path, text: str, mode: str) -> None:
+def test_each_answer_gives_an_image_in_time_and_one_label(tmp_path: Path, text: str, mode: str) -> None:
     assert shown(tmp_path, text, mode) == Shown(TEXT_STATUSES.get(mode, 200), ["answered"])

@@ -137,7 +137,7 @@ FIXED = {
 
 
 @pytest.mark.parametrize(("auth", "header", "value"), FIXED.values(), ids=FIXED.keys())
-def test_fixed_headers(tmp_path: Path, auth: str, header: str, value: str) -> None:
+def test_fixed_headers_are_sent(tmp_path: Path, auth: str, header: str, value: str) -> None:
     with running(wants_header(header, value)) as system:
         fetch = source_in(tmp_path, CUSTOM.replace("AUTH", f"auth = {auth}"), system.url)
         assert fetch().status is BackupStatus.SUCCEEDED

@@ -15,7 +15,7 @@ from tests.servers import eventually, needs
 CHECK = [sys.executable, "-m", "badge.artwork.png_check"]
 
 
-def test_it_is_fine_if_pngs_can_be_drawn() -> None:
+def test_drawable_pngs_are_no_fault() -> None:
     needs(f"PNG: {png.fault_of_this_machine()}", is_there=png.fault_of_this_machine() is None)
     with closing(PngCheck()) as check:
         assert check.is_fine

@@ -68,7 +68,7 @@ def test_reads_and_reports_work_after_the_server_was_restarted(postgres: Postgre
         store.clock.advance(minutes=1)
 
 
-def test_names_too_long_for_an_index_can_not_be_reported_but_looked_up(store: Store) -> None:
+def test_names_too_long_for_an_index_can_be_looked_up_but_not_reported(store: Store) -> None:
     # Neither compresses. Account and name are as long as they may be in characters and bytes.
     chinese = "".join(chr(0x4E00 + number * 7919 % 20_000) for number in range(512))
     latin = b"".join(sha512(bytes([number])).digest() for number in range(6))

@@ -242,7 +242,7 @@ def test_a_killed_server_is_a_miss(rig: Rig) -> None:
     assert rig.cache.fetch_began(KEY) <= now()
 
 
-def test_a_full_server_loses_writes_but_is_no_outage(rig: Rig) -> None:
+def test_a_full_server_loses_writes_but_is_not_an_outage(rig: Rig) -> None:
     rig.client.config_set("maxmemory-policy", "noeviction")
     rig.client.config_set("maxmemory", "1")
     value = entry()

@@ -37,7 +37,7 @@ def entry(number: int) -> CacheEntry:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("policy", ["noeviction", "allkeys-lru"])
-def test_a_full_server_is_no_outage(tmp_path: Path, policy: str) -> None:
+def test_a_full_server_is_not_an_outage(tmp_path: Path, policy: str) -> None:
     with running_valkey(tmp_path, "--maxmemory", str(MEMORY), "--maxmemory-policy", policy) as server:
         writer, reader = (SharedCache(server.url, now, seconds=1) for _ in range(2))
         admin: Any = connect(server.url, timedelta(seconds=5), 1)

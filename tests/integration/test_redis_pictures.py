@@ -56,7 +56,7 @@ def test_a_damaged_or_foreign_picture_is_a_miss(rig: Rig, planted: bytes) -> Non
     assert rig.store.get("one") is None
 
 
-def test_a_key_of_another_type_is_no_outage(rig: Rig) -> None:
+def test_a_key_of_another_type_is_not_an_outage(rig: Rig) -> None:
     rig.client.set(PICTURES_KEY, "x")
     assert rig.store.get("one") is None
     assert not rig.store.put("one", b"picture")

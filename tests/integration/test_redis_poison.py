@@ -61,9 +61,9 @@ class Rig:
         self.shared = self.process()
         self.sent_before = self.sent()
 
-    def process(self) -> SharedCache:
+    def process(self, clock_error: timedelta = timedelta(0)) -> SharedCache:
         """Return the cache of another process."""
-        return SharedCache(self.server.url, now, PATIENCE.total_seconds())
+        return SharedCache(self.server.url, lambda: now() + clock_error, PATIENCE.total_seconds())
 
     def sent(self) -> int:
         """Return the number of bytes the server has sent so far."""
@@ -111,7 +111,7 @@ def poisons() -> dict[str, bytes]:
         "other schema": {"v": 99},
         "other key": {"k": list(OTHER)},
         "no key": {"k": None},
-        "far future": {"f": 10**17},
+        "year 10000": {"f": 10**18},
         "huge number": {"at": 10**30},
         "text for time": {"t0": "now"},
         "text for report": {"r": "succeeded"},
@@ -126,9 +126,6 @@ def poisons() -> dict[str, bytes]:
     }
     poisoned = {name: changed(**change) for name, change in changes.items()}
     poisoned |= {name: changed(r={**good["r"], **change}) for name, change in fields.items()}
-    # The last is a little more than the longest wait and what clocks may differ by, less the entry's own two minutes.
-    for ahead in (DECADE, timedelta(days=2), timedelta(minutes=19)):
-        poisoned |= {f"{name} {ahead} ahead": moved_by(name, ahead) for name in ("t0", "at", "f")}
     poisoned |= {f"no {name}": json.dumps({k: v for k, v in good.items() if k != name}).encode() for name in good}
     poisoned |= {f"no {name}": changed(r={k: v for k, v in good["r"].items() if k != name}) for name in good["r"]}
     return poisoned | {
@@ -157,6 +154,51 @@ def test_a_poisoned_value_is_a_miss_and_is_replaced(rig: Rig, name: str) -> None
     assert cache.put(KEY, value)
     assert cache.get(KEY) == value
     assert rig.is_untroubled()
+
+
+# The last is a little more than the longest wait and what clocks may differ by, less the entry's own two minutes.
+@pytest.mark.parametrize("ahead", [DECADE, timedelta(days=2), timedelta(minutes=19)], ids=str)
+@pytest.mark.parametrize("name", ["at", "f"])
+def test_a_value_too_far_ahead_is_a_miss_and_is_replaced(rig: Rig, name: str, ahead: timedelta) -> None:
+    cache = rig.shared.cache
+    rig.client.set(NAMES.value, moved_by(name, ahead))
+    assert cache.get(KEY) is None
+    assert cache.claim(KEY).entry is None
+    assert rig.shared.events.seen == 2 * [CacheEntryRefused("aheadOfClock")]
+    value = entry()
+    assert cache.put(KEY, value)
+    assert cache.get(KEY) == value
+
+
+def test_a_value_whose_fetch_began_in_the_future_is_replaced(rig: Rig) -> None:
+    rig.client.set(NAMES.value, moved_by("t0", DECADE))
+    value = entry(NEWS)
+    assert rig.shared.cache.put(KEY, value)
+    assert rig.shared.cache.get(KEY) == value
+
+
+@pytest.mark.parametrize("minutes", [-6, -60, 6, 60])
+def test_a_host_with_a_wrong_clock_uses_its_own_entries(rig: Rig, minutes: int) -> None:
+    shared = rig.process(timedelta(minutes=minutes))
+    value = fetched_by(shared)
+    assert shared.cache.get(KEY) == value
+    assert shared.cache.claim(KEY).entry == value
+    assert shared.events.seen == []
+
+
+def test_a_host_with_a_slow_clock_leaves_the_entries_of_others(rig: Rig) -> None:
+    value, slow = fetched_by(rig.shared), rig.process(timedelta(minutes=-6))
+    assert slow.cache.get(KEY) is None
+    assert rig.shared.cache.get(KEY) == value
+
+
+def fetched_by(shared: SharedCache) -> CacheEntry:
+    """Store an entry as a fetch of this process does: its start is by the server's clock."""
+    began, moment = shared.cache.fetch_began(KEY), shared.clock()
+    report = Report(status=TRUTH, observed_at=moment)
+    value = CacheEntry(report=report, fetched_at=began, confirmed_at=moment, fresh_until=moment + timedelta(minutes=2))
+    assert shared.cache.put(KEY, value)
+    return value
 
 
 def test_a_value_of_another_type_is_replaced(rig: Rig) -> None:

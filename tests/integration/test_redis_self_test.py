@@ -96,6 +96,14 @@ def test_the_self_test_names_the_keys_that_are_missing(server: TcpServer, url: s
     assert fault(url) == "forbids this user the keys that begin with bdg:: add ~bdg:* to its ACL"
 
 
+@pytest.mark.parametrize("minutes", [-6, 6])
+def test_the_self_test_notices_a_wrong_clock(url: str, minutes: int) -> None:
+    connector = RedisConnector(url, timedelta(milliseconds=300), 4)
+    found = fault_of(connector, lambda: utc_now() + timedelta(minutes=minutes))
+    assert found is not None
+    assert "its clock and this machine's differ by more than 5 minutes" in found
+
+
 def test_a_missing_permission_is_one_outage_whose_log_line_names_the_command(
     server: TcpServer, url: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -120,7 +128,7 @@ PASSWORDS = [
 ]
 
 
-def test_a_wrong_password_has_a_sentence_of_its_own(tmp_path: Path) -> None:
+def test_a_wrong_password_has_its_own_message(tmp_path: Path) -> None:
     with password_server(tmp_path) as url:
         assert fault(url) is None
         for wrong, sentence in PASSWORDS:
@@ -138,7 +146,7 @@ CERTIFICATES = [
 ]
 
 
-def test_an_untrusted_certificate_has_a_sentence_of_its_own(tmp_path: Path) -> None:
+def test_an_untrusted_certificate_has_its_own_message(tmp_path: Path) -> None:
     with tls_server(tmp_path) as url:
         assert fault(url) is None
         address, file = address_in(url), url.partition("ssl_ca_certs=")[2]
@@ -148,7 +156,7 @@ def test_an_untrusted_certificate_has_a_sentence_of_its_own(tmp_path: Path) -> N
 
 
 ADDRESSES = [
-    ("redis://{address}/99", "has no database of that number: correct BADGE_REDIS_URL"),
+    ("redis://{address}/99", "has no database with that number: correct BADGE_REDIS_URL"),
     ("redis://:any@{address}/0", "has no password set: remove it from BADGE_REDIS_URL"),
     ("redis://{address}/0?foo=1", "can't be used: BADGE_REDIS_URL has an option that is unknown or has a wrong value"),
     ("redis+cluster://{address}", "is not a Cluster, or none of its servers answers"),
@@ -161,11 +169,11 @@ ADDRESSES = [
 
 
 @pytest.mark.parametrize(("wrong", "sentence"), ADDRESSES)
-def test_a_wrong_address_has_a_sentence_of_its_own(server: TcpServer, wrong: str, sentence: str) -> None:
+def test_a_wrong_address_has_its_own_message(server: TcpServer, wrong: str, sentence: str) -> None:
     assert fault(wrong.format(address=server.address)) == sentence
 
 
-def test_a_silent_server_is_late_and_a_full_one_is_full(server: TcpServer) -> None:
+def test_a_silent_server_is_reported_as_late_and_a_full_one_as_full(server: TcpServer) -> None:
     server.freeze()
     try:
         assert str(fault(server.url)).startswith("does not answer within BADGE_REDIS_TIMEOUT (300ms)")

@@ -64,7 +64,7 @@ def shields() -> dict[tuple[str, str, Style, bool], str]:
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case[2]}-{case[0]}-{case[1]}-{'logo' if case[3] else ''}")
-def test_the_geometry_is_shields(
+def test_the_geometry_is_that_of_shields(
     shields: dict[tuple[str, str, Style, bool], str], case: tuple[str, str, Style, bool]
 ) -> None:
     label, message, style, has_logo = case

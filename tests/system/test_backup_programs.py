@@ -178,7 +178,7 @@ def test_prometheus_evaluates_the_expression_of_each_preset(monitoring: Monitori
         assert eventually(lambda wanted=status: fetch(source).status is wanted, 10), metrics  # type: ignore[misc] # bound at once
 
 
-def test_prometheus_through_success_failure_no_data_and_a_stopped_target(
+def test_the_badge_follows_prometheus_through_success_failure_no_data_and_a_stopped_target(
     monitoring: Monitoring, tmp_path: Path
 ) -> None:
     sources = sources_in(tmp_path, PUSHED.replace("URL", monitoring.prometheus))
@@ -300,7 +300,7 @@ def repository(request: pytest.FixtureRequest, tmp_path: Path) -> Repository:
     return made
 
 
-def test_a_repository_from_empty_to_outdated(repository: Repository) -> None:
+def test_the_badge_follows_a_repository_from_empty_to_outdated(repository: Repository) -> None:
     repository.cron()
     assert repository.status() == (BackupStatus.UNKNOWN, False)
 

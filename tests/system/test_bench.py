@@ -34,11 +34,11 @@ def samples(
         (samples(threads=lambda n: 15 + n // 2), "threads grew"),
     ],
 )
-def test_a_leak_is_told(held: list[Sample], words: str) -> None:
+def test_a_leak_is_reported(held: list[Sample], words: str) -> None:
     assert [words in complaint for complaint in complaints(held)] == [True]
 
 
-def test_stores_that_fill_at_the_beginning_are_no_leak() -> None:
+def test_stores_that_fill_at_the_beginning_are_not_a_leak() -> None:
     held = samples(rss_mb=lambda n: 60 + min(n, 12), descriptors=lambda n: 20 + n % 5, threads=lambda n: 6 + min(n, 9))
     assert complaints(held) == []
     assert mb_per_ten_minutes(held) == pytest.approx(0, abs=0.1)
@@ -61,19 +61,19 @@ def answer(name: str, shown: str, code: int = 200, seconds: float = 0.1) -> Answ
         (answer("warm-1", true_status("warm-1"), seconds=4), "1 answers took longer than 3 s"),
     ],
 )
-def test_only_the_true_status_in_time_is_right(given: Answer, fault: str | None) -> None:
+def test_only_the_true_status_in_time_counts_as_right(given: Answer, fault: str | None) -> None:
     record = Record()
     record.add([given])
     assert record.faults(workers=0) == ([fault] if fault else [])
 
 
-def test_a_worker_that_was_replaced_is_told() -> None:
+def test_a_replaced_worker_is_reported() -> None:
     record = Record()
     record.samples = {7: samples(), 8: samples(), 9: samples()[:1]}
     assert record.faults(workers=2) == ["1 workers ended and were replaced"]
 
 
-def test_ratios_are_of_the_same_round() -> None:
+def test_ratios_compare_the_same_round() -> None:
     rates = iter([10.0, 20.0, 1.0, 2.0, 100.0, 300.0])
     found = in_turn(3, {"ours": lambda: next(rates), "other": lambda: next(rates)})
     assert ratio(found["ours"], found["other"]) == 0.5

@@ -46,14 +46,14 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> object:
         yield service
 
 
-def test_a_report_into_the_local_catalogue(tmp_path: Path) -> None:
+def test_a_report_goes_to_the_local_catalogue(tmp_path: Path) -> None:
     done = run(tmp_path, "report", WEB, "succeeded")
     assert (done.returncode, done.stdout, done.stderr) == (0, f"{WEB}: succeeded ({catalogue_in(tmp_path)})\n", "")
     document = json.loads(run(tmp_path, "report", "acme/web", "failed", "--reason", "storage", "--json").stdout)
     assert (document["status"], document["reason"], document["applied"]) == ("failed", "storage", True)
 
 
-def test_a_report_that_a_newer_run_overtook_says_so(tmp_path: Path) -> None:
+def test_a_report_superseded_by_a_newer_run_says_so(tmp_path: Path) -> None:
     run(tmp_path, "report", WEB, "failed")
     late = run(tmp_path, "report", WEB, "succeeded", "--at", "2026-01-01T00:00:00Z")
     assert (late.returncode, late.stdout) == (
@@ -62,12 +62,12 @@ def test_a_report_that_a_newer_run_overtook_says_so(tmp_path: Path) -> None:
     )
 
 
-def test_a_report_takes_a_repository_s_address_and_any_spelling_of_a_status(tmp_path: Path) -> None:
+def test_a_report_accepts_a_repository_s_url_and_any_spelling_of_a_status(tmp_path: Path) -> None:
     done = run(tmp_path, "report", "https://github.com/acme/web", "In Progress")
     assert (done.returncode, done.stdout) == (0, f"{WEB}: in progress ({catalogue_in(tmp_path)})\n")
 
 
-def test_a_report_to_a_remote_service(service: Service, tmp_path: Path) -> None:
+def test_a_report_goes_to_a_remote_service(service: Service, tmp_path: Path) -> None:
     key = service.flask_badge("key", "create", "ci").strip()
     file = tmp_path / "key"
     file.write_text(key + "\n")
@@ -125,7 +125,7 @@ WRONG = [
 
 
 @pytest.mark.parametrize(("args", "words"), WRONG)
-def test_a_wrong_call_is_one_line_and_exit_code_2(tmp_path: Path, args: list[str], words: str) -> None:
+def test_wrong_usage_gives_one_line_and_exit_code_2(tmp_path: Path, args: list[str], words: str) -> None:
     done = run(tmp_path, *args)
     assert (done.returncode, done.stdout) == (2, "")
     assert len(done.stderr.splitlines()) == 1
@@ -155,7 +155,7 @@ def test_an_error_points_at_the_help_of_its_own_command(
     assert done.stderr.endswith((f". See {command} --help.\n", f"? See {command} --help.\n"))
 
 
-def test_what_could_not_be_done_is_exit_code_1(tmp_path: Path) -> None:
+def test_a_failure_gives_one_line_and_exit_code_1(tmp_path: Path) -> None:
     done = run(tmp_path, "report", WEB, "failed", "--to", "http://127.0.0.1:9", "--key", "k")
     assert (done.returncode, len(done.stderr.splitlines())) == (1, 1)
     blocked = tmp_path / "file"
@@ -182,7 +182,7 @@ def examples_in(help: str) -> list[str]:
     return re.findall(r"^    (badge .+)$", help.partition("Examples:")[2], re.MULTILINE)
 
 
-def test_keys_are_made_listed_and_revoked(tmp_path: Path) -> None:
+def test_keys_are_created_listed_and_revoked(tmp_path: Path) -> None:
     scopes, patterns = ("--scope", "read", "--scope", "report"), ("--for", "GitHub/acme/*", "--for", "other/web")
     made = run(tmp_path, "key", "create", "ci", *scopes, *patterns, "--expires-in", "90d")
     assert made.stdout.startswith("bsb_")
@@ -197,7 +197,7 @@ def test_keys_are_made_listed_and_revoked(tmp_path: Path) -> None:
     assert run(tmp_path, "key", "create", "long", "--expires-in", "36500d").returncode == 0
 
 
-def test_tokens_are_made_listed_and_revoked(service: Service) -> None:
+def test_tokens_are_created_listed_and_revoked(service: Service) -> None:
     service.flask_badge("report", "acme/hidden", "failed", "--visibility", "private")
     token = service.flask_badge("token", "create", "readme", "--for", "acme/hid*").strip()
     wanted = f"/badge/acme/hidden.txt?token={token}"
@@ -210,7 +210,7 @@ def test_tokens_are_made_listed_and_revoked(service: Service) -> None:
     assert service.get(wanted).status_code == 404
 
 
-def test_a_check_is_made_listed_rotated_and_deleted(tmp_path: Path) -> None:
+def test_a_check_is_created_listed_rotated_and_deleted(tmp_path: Path) -> None:
     public = {"BADGE_DATA_DIR": str(tmp_path), "BADGE_PUBLIC_URL": "https://badges.example.org"}
     made = flask_badge("check", "create", WEB, "--every", "24h", "--grace", "2h", **public)
     ping, badge = made.stdout.splitlines()
@@ -229,13 +229,13 @@ def test_a_check_is_made_listed_rotated_and_deleted(tmp_path: Path) -> None:
     assert run(tmp_path, "check", "list").stdout == ""
 
 
-def test_a_slug_that_two_checks_have_is_told(tmp_path: Path) -> None:
+def test_a_slug_shared_by_two_checks_is_reported(tmp_path: Path) -> None:
     run(tmp_path, "check", "create", "acme/web", "--every", "1d")
     again = run(tmp_path, "check", "create", "other/web", "--every", "1d")
     assert (again.returncode, "also has the slug web" in again.stderr) == (0, True)
 
 
-def test_an_address_for_jobs_needs_one_that_they_can_reach(tmp_path: Path) -> None:
+def test_a_ping_url_needs_an_address_that_jobs_can_reach(tmp_path: Path) -> None:
     made = flask_badge("check", "create", WEB, "--every", "1d", BADGE_DATA_DIR=str(tmp_path), BADGE_BIND="unix:/x")
     assert (made.returncode, "BADGE_PUBLIC_URL" in made.stderr) == (2, True)
     assert run(tmp_path, "check", "list").stdout == ""
@@ -250,7 +250,7 @@ def test_badges_are_drawn_into_files(tmp_path: Path) -> None:
     assert png.read_bytes().startswith(b"\x89PNG")
 
 
-def test_addresses_and_snippets_are_printed() -> None:
+def test_urls_and_snippets_are_printed() -> None:
     public = {"BADGE_PUBLIC_URL": "https://badges.example.org"}
     assert flask_badge("url", "acme/web", **public).stdout == f"https://badges.example.org/badge/{WEB}\n"
     snippet = flask_badge("url", "acme/web", "--short", "--format", "html", **public).stdout
@@ -262,7 +262,7 @@ def test_addresses_and_snippets_are_printed() -> None:
     assert (unknown.returncode, "BADGE_PUBLIC_URL" in unknown.stderr) == (2, True)
 
 
-def test_a_private_badge_s_address_has_the_token_of_the_service_s_own_key(tmp_path: Path) -> None:
+def test_a_private_badge_s_url_has_the_token_derived_from_the_service_s_key(tmp_path: Path) -> None:
     public = {"BADGE_DATA_DIR": str(tmp_path), "BADGE_PUBLIC_URL": "https://badges.example.org"}
     address = flask_badge("url", "acme/web", "--private", **public).stdout.strip()
     tokens = PrivateTokens(lambda: (tmp_path / "session.key").read_text().strip())
@@ -270,7 +270,17 @@ def test_a_private_badge_s_address_has_the_token_of_the_service_s_own_key(tmp_pa
     assert flask_badge("url", "acme/web", "--private", **public).stdout.strip() == address
 
 
-def test_the_demo_fills_every_status_but_unknown(tmp_path: Path) -> None:
+@pytest.mark.parametrize("content", [b"", b"\xff" * 43], ids=["empty", "corrupt"])
+def test_a_damaged_signing_key_is_reported_in_one_sentence(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "session.key").write_bytes(content)
+    sentence = f"{tmp_path / 'session.key'} is damaged: delete it to get a new one"
+    url = run(tmp_path, "url", "acme/web", "--private")
+    assert (url.returncode, url.stdout, sentence in url.stderr) == (1, "", True)
+    checked = run(tmp_path, "check-config")
+    assert (checked.returncode, f"FAIL data      {sentence}" in checked.stdout) == (1, True)
+
+
+def test_the_demo_has_every_status_but_unknown(tmp_path: Path) -> None:
     told = [line.rpartition(": ") for line in run(tmp_path, "demo").stdout.splitlines()[:-1]]
     assert {word for *_, word in told} == {"succeeded", "failed", "inProgress", "scheduled", "deleted"}
     # What is printed can be given to other commands.
@@ -278,7 +288,7 @@ def test_the_demo_fills_every_status_but_unknown(tmp_path: Path) -> None:
         assert json.loads(run(tmp_path, "status", subject, "--json").stdout)["status"] == word
 
 
-def test_the_demo_a_second_time_adds_nothing(tmp_path: Path) -> None:
+def test_running_the_demo_again_adds_nothing(tmp_path: Path) -> None:
     run(tmp_path, "report", WEB, "failed")
     first, second = run(tmp_path, "demo").stdout.splitlines(), run(tmp_path, "demo").stdout.splitlines()
     assert first[:-1] == second[:-1]
@@ -287,7 +297,7 @@ def test_the_demo_a_second_time_adds_nothing(tmp_path: Path) -> None:
         assert database.execute("SELECT count(*) FROM runs").fetchone() == (44,)
 
 
-def test_a_misspelt_variable_is_named_and_is_no_error(tmp_path: Path) -> None:
+def test_a_misspelt_variable_is_reported_but_not_an_error(tmp_path: Path) -> None:
     here = {"BADGE_DATA_DIR": str(tmp_path), "BADGE_LABLE": "x", "BADGE_PORT": "1"}
     done = flask_badge("report", WEB, "succeeded", **here)
     assert done.returncode == 0
@@ -295,7 +305,7 @@ def test_a_misspelt_variable_is_named_and_is_no_error(tmp_path: Path) -> None:
     assert flask_badge("doctor", **here).stderr == ""
 
 
-def test_why_a_backup_failed_and_where_its_run_is_are_told(tmp_path: Path) -> None:
+def test_the_reason_of_a_failure_and_the_page_of_its_run_are_shown(tmp_path: Path) -> None:
     page = "https://ci.example.org/runs/7"
     run(tmp_path, "report", WEB, "failed", "--reason", "storage", "--url", page)
     assert (
@@ -305,7 +315,7 @@ def test_why_a_backup_failed_and_where_its_run_is_are_told(tmp_path: Path) -> No
     assert (told["reason"], told["url"]) == ("storage", page)
 
 
-def test_the_demo_is_removed_but_for_what_a_job_may_ping(tmp_path: Path) -> None:
+def test_removing_the_demo_keeps_what_a_job_may_ping(tmp_path: Path) -> None:
     run(tmp_path, "demo")
     run(tmp_path, "report", "acme/own", "succeeded")
     run(tmp_path, "check", "create", "acme/api", "--every", "1d")
@@ -335,7 +345,7 @@ def test_the_version_is_that_of_the_package() -> None:
     assert flask_badge("--version").stdout == f"badge, version {__version__}\n"
 
 
-def test_a_subject_is_deleted_after_asking(tmp_path: Path) -> None:
+def test_a_subject_is_deleted_after_confirmation(tmp_path: Path) -> None:
     for hours_ago, status in ((2, "failed"), (1, "succeeded")):
         run(tmp_path, "report", WEB, status, "--started-at", f"{time.time() - 3600 * hours_ago:.0f}")
     unanswered = run(tmp_path, "delete", "acme/WEB")
@@ -376,7 +386,7 @@ def test_a_login_link_is_printed_with_the_service_s_address_and_logs_in(service:
     assert log_in(service.url, link.removeprefix(service.url))
 
 
-def test_a_login_link_needs_no_catalogue_but_an_address_and_a_dashboard_with_logins(tmp_path: Path) -> None:
+def test_a_login_link_needs_an_address_and_logins_but_no_catalogue(tmp_path: Path) -> None:
     upstream = {"BADGE_DATA_DIR": str(tmp_path), "BADGE_UPSTREAM_URL": "http://127.0.0.1:9"}
     by_socket = flask_badge("login-link", BADGE_BIND="unix:/run/badge.sock", **upstream)
     assert by_socket.stdout.startswith("/login?link=")
@@ -402,7 +412,7 @@ def test_check_config_finds_that_everything_works(service: Service) -> None:
     assert {finding["what"] for finding in findings if finding["level"] == "note"} == {"links"}
 
 
-def test_the_doctor_counts_subjects_with_times_ahead_of_now(tmp_path: Path) -> None:
+def test_check_config_counts_subjects_with_times_ahead_of_now(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'catalogue.sqlite3'}"
     migrate(url)
     with closing(Store.on(url)) as store:
@@ -413,7 +423,7 @@ def test_the_doctor_counts_subjects_with_times_ahead_of_now(tmp_path: Path) -> N
     assert "1 subject has times ahead of this machine's clock" in done.stdout
 
 
-def test_what_a_badge_shows_and_why(service: Service, tmp_path: Path) -> None:
+def test_status_shows_what_a_badge_shows_and_why(service: Service, tmp_path: Path) -> None:
     service.flask_badge("report", "acme/shown", "failed")
     told = json.loads(service.flask_badge("status", "acme/shown", "--json"))
     assert (told["status"], told["badgeShows"], told["origin"]) == ("failed", "failed", "upstream")
@@ -444,7 +454,7 @@ def test_check_config_says_how_to_fix_each_fault(tmp_path: Path) -> None:
     assert "FAIL upstream  http://127.0.0.1:9: connect; nothing listens there" in done.stdout
 
 
-def test_why_a_badge_is_what_it_is(tmp_path: Path) -> None:
+def test_explain_says_why_a_badge_shows_what_it_shows(tmp_path: Path) -> None:
     run(tmp_path, "report", WEB, "failed")
     done = run(tmp_path, "explain", WEB)
     assert (done.returncode, done.stderr) == (0, "")

@@ -49,7 +49,7 @@ def assert_all_is_served(service: Service) -> None:
     assert [worker.pid for worker in service.workers()] == [worker.pid for worker in workers]
 
 
-def test_a_full_disk_costs_a_report_its_acceptance_and_nothing_else(disk: Path) -> None:
+def test_a_full_disk_only_keeps_reports_from_being_accepted(disk: Path) -> None:
     with service_on(disk) as service:
         key = flask_badge("key", "create", "ci", BADGE_DATA_DIR=str(disk / "data")).stdout.strip()
         assert report(service, key, "succeeded").status_code == 200
@@ -79,7 +79,7 @@ def test_a_service_starts_on_a_full_disk_and_shows_what_it_holds(disk: Path) -> 
         assert eventually(lambda: shown(service) == "succeeded", 2)
 
 
-def test_a_disk_that_turns_read_only_ends_nothing(disk: Path) -> None:
+def test_a_disk_that_turns_read_only_stops_nothing(disk: Path) -> None:
     with service_on(disk) as service:
         key = flask_badge("key", "create", "ci", BADGE_DATA_DIR=str(disk / "data")).stdout.strip()
         assert report(service, key, "succeeded").status_code == 200
@@ -96,7 +96,7 @@ def test_a_disk_that_turns_read_only_ends_nothing(disk: Path) -> None:
         assert eventually(lambda: shown(service) == "failed", 2)
 
 
-def test_a_data_folder_that_is_removed_ends_nothing(disk: Path) -> None:
+def test_removing_the_data_folder_stops_nothing(disk: Path) -> None:
     with service_on(disk) as service:
         assert flask_badge("report", WEB, "succeeded", BADGE_DATA_DIR=str(disk / "data")).returncode == 0
         assert shown(service) == "succeeded"

@@ -168,7 +168,7 @@ def test_the_redis_configuration_and_its_acl_are_enough(tmp_path: Path) -> None:
         assert admin.config_get("maxmemory-policy") == {"maxmemory-policy": "allkeys-lru"}
 
 
-def test_the_addresses_of_caches_are_understood_with_all_that_may_be_said_of_tls(tmp_path: Path) -> None:
+def test_redis_urls_are_accepted_with_every_documented_tls_option(tmp_path: Path) -> None:
     section = (PROJECT / "docs" / "reference" / "configuration.md").read_text().partition("## Redis URLs")[2]
     forms = re.findall(r"`((?:rediss?|unix)[+:][^`]+)`", section)
     assert {form.partition("://")[0] for form in forms} == SCHEMES

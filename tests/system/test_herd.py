@@ -132,7 +132,7 @@ def test_a_herd_at_a_failing_upstream_makes_one_call_too(fleet: Fleet, mode: str
     assert fleet.calls(path) == 1
 
 
-def test_at_an_expired_badge_nobody_waits_and_there_is_one_call(fleet: Fleet) -> None:
+def test_nobody_waits_at_an_expired_badge_and_there_is_one_call(fleet: Fleet) -> None:
     path = fleet.fresh_path()
     assert fleet.services[0].get(path).status_code == 200
     time.sleep(FRESH_SECONDS + 0.2)  # noqa: TID251 - past its lifetime

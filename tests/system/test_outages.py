@@ -190,7 +190,7 @@ ROOM_FOR_SOME = 60_000
 
 
 @pytest.mark.parametrize("policy", ["noeviction", "allkeys-lru"])
-def test_a_full_redis_changes_no_badge_and_is_no_outage(tmp_path: Path, policy: str) -> None:
+def test_a_full_redis_changes_no_badge_and_is_not_an_outage(tmp_path: Path, policy: str) -> None:
     with rig_on_a_valkey(tmp_path, **IN_NO_HURRY) as (rig, valkey):
         client = connect(valkey.url, timedelta(seconds=5), 1)
         assert_shown_eventually(rig, [f"first-{number}" for number in range(100)])  # connections take memory too

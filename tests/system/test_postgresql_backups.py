@@ -134,7 +134,7 @@ def pgbackrest(postgres: PostgresServer) -> Program:
     return Program(postgres, "pgbackrest", {"PGBACKREST_CONFIG": str(configuration)}, PGBACKREST_SOURCE)
 
 
-def test_pgbackrest_from_no_stanza_to_a_run_under_way(pgbackrest: Program) -> None:
+def test_the_badge_follows_pgbackrest_from_no_stanza_to_a_run_under_way(pgbackrest: Program) -> None:
     assert not pgbackrest.report().exists
     pgbackrest.archive_by(PUSH.format(folder=pgbackrest.folder))
     assert pgbackrest.run("--stanza=main", "stanza-create") == 0
@@ -157,7 +157,9 @@ def test_pgbackrest_from_no_stanza_to_a_run_under_way(pgbackrest: Program) -> No
     assert running.wait(SECONDS) == 0
 
 
-def test_pgbackrest_after_a_failed_run_a_damaged_table_and_a_lost_repository(pgbackrest: Program) -> None:
+def test_the_badge_follows_pgbackrest_after_a_failed_run_a_damaged_table_and_a_lost_repository(
+    pgbackrest: Program,
+) -> None:
     """Continues the test before."""
     # A run that fails leaves no trace, so the age of the last success decides.
     pgbackrest.archive_by("false")
@@ -228,7 +230,7 @@ def barman(postgres: PostgresServer) -> Program:
     return Program(postgres, "barman", {}, BARMAN_SOURCE)
 
 
-def test_barman_from_no_backup_to_a_success(barman: Program) -> None:
+def test_the_badge_follows_barman_from_no_backup_to_a_success(barman: Program) -> None:
     barman.run("check", "main")  # makes its folders; fails until it has received a WAL file
     empty = barman.report()
     assert (empty.status, empty.exists) == (UNKNOWN, True)
@@ -247,7 +249,7 @@ def test_barman_from_no_backup_to_a_success(barman: Program) -> None:
     assert (done.size_bytes or 0) > 1_000_000
 
 
-def test_barman_while_a_copy_runs_after_it_failed_and_without_its_archive(barman: Program) -> None:
+def test_the_badge_follows_barman_during_a_copy_after_it_failed_and_without_its_archive(barman: Program) -> None:
     """Continues the test before."""
     done = barman.report()
     running = barman.start("backup", "main")

@@ -168,7 +168,7 @@ def report_of(preset: str, name: str, url: str, folder: Path) -> Report:
 
 
 @pytest.mark.parametrize(("preset", "past"), PASTS, ids=[f"{preset}: {past.name}" for preset, past in PASTS])
-def test_each_past_gives_the_status_that_an_operator_expects(
+def test_each_history_gives_the_status_that_an_operator_expects(
     preset: str, past: Past, prometheus: str, tmp_path: Path
 ) -> None:
     report = report_of(preset, past.name, prometheus, tmp_path)

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
+import socket
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import psutil
 import pytest
 
+from badge.cache.embedded.server import answers, socket_path
 from badge.catalogue.in_use import CatalogueInUse, alone
+from tests.command_line import run_badge
 from tests.load import at_a_rate
-from tests.servers import Service, eventually, flask_badge, running_service
+from tests.servers import Service, eventually, running_service
 
 WEB = "GitHub/acme/Repository/web"
 SOURCES = """
@@ -67,6 +72,7 @@ class Reloadable:
         return [child.pid for child in children if "valkey" in child.name()]
 
 
+@contextlib.contextmanager
 def reloadable(folder: Path, **settings: str) -> Iterator[Reloadable]:
     files = Reloadable(None, folder / "badge.env", folder / "sources.toml", folder / "secret")  # type: ignore[arg-type] # set below
     files.write_good()
@@ -77,7 +83,8 @@ def reloadable(folder: Path, **settings: str) -> Iterator[Reloadable]:
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reloadable]:
-    yield from reloadable(tmp_path_factory.mktemp("reload"))
+    with reloadable(tmp_path_factory.mktemp("reload")) as it:
+        yield it
 
 
 FAULTS: dict[str, tuple[Callable[[Reloadable], object], str]] = {
@@ -114,7 +121,7 @@ def test_a_faulty_configuration_is_logged_and_the_previous_one_stays(
 
 def test_a_good_reload_takes_effect_and_keeps_cache_counts_and_checks(running: Reloadable) -> None:
     settings = {"BADGE_SETTINGS_FILE": str(running.settings), "BADGE_DATA_DIR": str(running.service.data_dir)}
-    assert flask_badge("report", WEB, "succeeded", **settings).returncode == 0
+    assert run_badge("report", WEB, "succeeded", **settings).exit_code == 0
     assert running.service.get(f"/badge/{WEB}.txt").text == "succeeded\n"
     calls, requests, valkeys = (
         running.service.counted("badge_source_calls_total"),
@@ -183,9 +190,43 @@ def test_no_badge_is_lost_while_good_and_bad_reloads_come_at_once(running: Reloa
     assert log.count(RELOADED) + log.count(REFUSED) < 30, "signals during a reload lead to one more, not to one each"
 
 
+def test_a_stop_during_a_reload_finishes_requests_and_cleans_up(running: Reloadable) -> None:
+    """Runs last, because it stops the service that other tests share."""
+    running.sources.write_text("[[")
+    before = len(running.service.log.read_text())
+    running.hang_up()
+    assert eventually(lambda: REFUSED in running.log_since(before), 20), "no earlier request replaces workers now"
+    with unfinished_request(running.service) as (client, worker):
+        running.hang_up()
+        running.service.process.terminate()
+        assert eventually(lambda: running.service.workers() == [worker], 9), "the check has ended, too"
+        client.sendall(b"\r\n")
+        assert client.recv(4096).startswith(b"HTTP/1.1 200")
+    assert running.service.process.wait(15) == 0
+    assert "Traceback" not in running.log_since(before)
+    assert eventually(lambda: not answers(socket_path(running.service.data_dir)), 2.0), "the embedded cache is gone"
+
+
+@contextlib.contextmanager
+def unfinished_request(service: Service) -> Iterator[tuple[socket.socket, psutil.Process]]:
+    """Send all of a request but its last line; yields the connection and the worker that waits for that line."""
+    address = urlsplit(service.url)
+    with socket.create_connection((address.hostname, address.port), timeout=10) as client:
+        client.sendall(f"GET /badge/{WEB} HTTP/1.1\r\nHost: {address.netloc}\r\nConnection: close\r\n".encode())
+        own, waiting = client.getsockname(), list[psutil.Process]()
+
+        def is_accepted() -> bool:
+            waiting[:] = [each for each in service.workers() if any(to.raddr == own for to in each.net_connections())]
+            return len(waiting) == 1
+
+        assert eventually(is_accepted)
+        yield client, waiting[0]
+
+
 @pytest.fixture(scope="module")
 def single(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reloadable]:
-    yield from reloadable(tmp_path_factory.mktemp("single"), BADGE_PRELOAD="false", BADGE_WORKERS="1")
+    with reloadable(tmp_path_factory.mktemp("single"), BADGE_PRELOAD="false", BADGE_WORKERS="1") as it:
+        yield it
 
 
 def test_without_preloading_a_new_worker_uses_the_configuration_in_force(single: Reloadable) -> None:
@@ -207,9 +248,17 @@ def test_a_check_that_hangs_holds_up_neither_badges_nor_the_stop(single: Reloada
     single.hang_up()
     assert eventually(lambda: len(master.children()) > len(before))
     (check,) = set(master.children()) - set(before)
-    assert eventually(lambda: not check.net_connections()), "the address is not kept in use"
+    assert eventually(lambda: not check.net_connections()), "the check does not keep the address in use"
     assert single.service.get(f"/badge/{WEB}").status_code == 200
     children = master.children()
     single.service.process.terminate()
     assert single.service.process.wait(15) == 0
-    assert eventually(lambda: not any(child.is_running() for child in children))
+    assert eventually(lambda: all(map(has_ended, children)))
+
+
+def has_ended(process: psutil.Process) -> bool:
+    """Whether a process has ended, though its exit code may not be collected yet: init may take seconds."""
+    try:
+        return process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True

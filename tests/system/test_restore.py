@@ -96,7 +96,7 @@ def spoil(data: Path) -> None:
         file.write(b"\xff" * 16384)
 
 
-def test_a_damaged_catalogue_is_one_sentence_everywhere_and_is_not_used(tmp_path: Path) -> None:
+def test_a_damaged_catalogue_is_reported_in_one_sentence_and_not_used(tmp_path: Path) -> None:
     here = {"BADGE_DATA_DIR": str(tmp_path)}
     tmp_path.chmod(0o755)
     run_badge("report", WEB, "succeeded", **here)

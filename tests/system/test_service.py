@@ -5,9 +5,9 @@ from __future__ import annotations
 import contextlib
 import http.client
 import math
-import os
 import re
 import signal
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -57,7 +57,7 @@ def _all_badges_say(service: Service, status: str) -> bool:
 
 @pytest.mark.alone
 @pytest.mark.parametrize("path", ["{}.json?v={}", "{}.png?token=bst_AAAAAAAAAAAAAAAAAAAAAA&v={}"])
-def test_the_time_of_an_answer_does_not_tell_private_from_absent(service: Service, path: str) -> None:
+def test_the_response_time_does_not_distinguish_private_from_absent(service: Service, path: str) -> None:
     service.flask_badge("report", "acme/hidden", "failed", "--visibility", "private", "--size", "412000000")
     with contextlib.closing(http.client.HTTPConnection(urlsplit(service.url).netloc)) as connection:
         seen: list[float] = []
@@ -121,7 +121,7 @@ def raw_get(service: Service, target: str, method: str = "GET") -> tuple[int, st
         "/badge/",
     ],
 )
-def test_odd_targets_are_answered_with_an_image_where_they_are(service: Service, target: str) -> None:
+def test_odd_targets_are_answered_with_an_image_and_no_redirect(service: Service, target: str) -> None:
     assert raw_get(service, target) == (200, "image/svg+xml; charset=utf-8")
 
 
@@ -143,7 +143,47 @@ def test_a_name_of_any_length_is_answered_with_an_image(service: Service, name: 
         assert (status, type) == (200, kind if is_whole else "image/svg+xml; charset=utf-8")
 
 
-def test_headers_that_are_too_long_do_not_cost_a_badge(service: Service) -> None:
+def raw_answer(service: Service, head: str) -> str:
+    """Send a request as it stands, which no HTTP client would do; return the answer's head and body."""
+    with socket.create_connection(("127.0.0.1", urlsplit(service.url).port), timeout=5) as client:
+        client.sendall(head.encode())
+        return b"".join(iter(partial(client.recv, 65536), b"")).decode("utf-8", "replace")
+
+
+MALFORMED = {
+    "raw UTF-8": ("{target}-日本{query} HTTP/1.1\r\nHost: x", 400),
+    "a space": ("{target} two{query} HTTP/1.1\r\nHost: x", 400),
+    "a bare line feed": ("{target}{query} HTTP/1.1\nHost: x", 400),
+    "no version": ("{target}{query}\r\nHost: x", 400),
+    "an invalid header name": ("{target}{query} HTTP/1.1\r\nHost: x\r\nHidden Name: y", 400),
+    "a header without a colon": ("{target}{query} HTTP/1.1\r\nHost: x\r\nhidden", 400),
+    "an unknown transfer coding": ("{target}{query} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: hidden", 501),
+}
+
+
+@pytest.mark.parametrize(("request_text", "refusal"), MALFORMED.values(), ids=MALFORMED)
+def test_a_malformed_request_gets_an_image_and_nothing_of_it_is_logged(
+    service: Service, request_text: str, refusal: int
+) -> None:
+    names = {"query": "?token=bst_hidden"}
+    badge = raw_answer(service, f"GET {request_text.format(target='/badge/acme/hidden', **names)}\r\n\r\n")
+    assert badge.startswith("HTTP/1.1 200 ")
+    assert "Content-Type: image/svg+xml" in badge
+    other = raw_answer(service, f"GET {request_text.format(target='/ping/hidden', **names)}\r\n\r\n")
+    assert other.startswith(f"HTTP/1.1 {refusal} ")
+    assert "hidden" not in other.lower()
+    assert eventually(lambda: "(not shown)" in service.log.read_text())
+    assert "hidden" not in service.log.read_text().lower()
+
+
+def test_a_raw_space_or_letter_is_part_of_the_name(service: Service) -> None:
+    service.flask_badge("report", "Veeam/acme/Job/nightly", "succeeded")
+    service.flask_badge("report", "Veeam/acme/Job/nightly 日本", "failed")
+    answer = raw_answer(service, "GET /badge/Veeam/acme/Job/nightly 日本.txt HTTP/1.1\r\nHost: x\r\n\r\n")
+    assert answer.endswith("\r\n\r\nfailed\n")
+
+
+def test_headers_that_are_too_long_do_not_prevent_a_badge(service: Service) -> None:
     headers = {"Cookie": "n" * 9_000}
     assert service.get(f"/badge/{WEB}", headers=headers).headers["Content-Type"].startswith("image/svg+xml")
     assert service.get("/dashboard", headers=headers).status_code == 431
@@ -161,7 +201,7 @@ def test_answers_of_the_native_contract_carry_the_server_s_clock(service: Servic
     assert answer.headers["Date"].endswith("GMT")
 
 
-def test_the_first_words_say_where_to_go_and_what_to_do(service: Service) -> None:
+def test_the_start_message_says_where_to_go_and_what_to_do(service: Service) -> None:
     log = service.log.read_text()
     assert f"{service.url}/dashboard" in log
     assert f"{service.url}/badge/{WEB}" in log
@@ -172,6 +212,18 @@ def test_the_log_has_a_line_per_badge_and_no_names(service: Service) -> None:
     service.get("/badge/GitHub/very-secret/Repository/name")
     assert eventually(lambda: '"message": "badge served"' in service.log.read_text())
     assert "very-secret" not in service.log.read_text()
+
+
+def test_the_debug_log_has_no_paths_and_no_unfinished_requests(tmp_path: Path) -> None:
+    with running_service(tmp_path, BADGE_LOG_LEVEL="debug", BADGE_WORKERS="1") as service:
+        with socket.create_connection(("127.0.0.1", urlsplit(service.url).port), timeout=5) as client:
+            client.sendall(b"GET /badge/acme/hidden?token=hidden HT")
+            client.shutdown(socket.SHUT_WR)
+            assert client.recv(1) == b""
+        service.get("/ping/hidden")
+        service.get("/badge/acme/hidden")
+        assert eventually(lambda: '"message": "badge served"' in service.log.read_text())
+        assert "hidden" not in service.log.read_text()
 
 
 def test_the_health_check_needs_no_curl(service: Service) -> None:
@@ -204,7 +256,7 @@ def test_a_port_in_use_stops_the_start_with_one_line_that_names_the_setting(serv
     bind = service.url.removeprefix("http://")
     done = start_that_fails(BADGE_BIND=bind, BADGE_DATA_DIR=str(tmp_path))
     assert done.returncode == 1
-    assert re.findall(r"^BADGE_BIND: another program listens on .+$", done.stderr, re.MULTILINE)
+    assert re.findall(r"^BADGE_BIND: another program is listening on .+$", done.stderr, re.MULTILINE)
     assert "Connection in use" not in done.stderr
     assert service.get("/livez").status_code == 200
 
@@ -215,10 +267,10 @@ def test_a_reload_does_not_take_the_service_s_own_port_for_one_in_use(tmp_path: 
         service.process.send_signal(signal.SIGHUP)
         assert eventually(lambda: bool(service.workers()) and service.workers() != before, 20)
         assert eventually(lambda: service.get("/livez").status_code == 200)
-        assert "another program listens" not in service.log.read_text()
+        assert "another program is listening" not in service.log.read_text()
 
 
-def test_a_catalogue_of_a_newer_version_is_one_sentence_everywhere(tmp_path: Path) -> None:
+def test_a_catalogue_of_a_newer_version_is_reported_in_one_sentence(tmp_path: Path) -> None:
     here = {"BADGE_DATA_DIR": str(tmp_path), "BADGE_BIND": f"127.0.0.1:{free_port()}"}
     flask_badge("report", WEB, "succeeded", **here)
     with sqlite3.connect(tmp_path / "catalogue.sqlite3") as database:
@@ -232,11 +284,10 @@ def test_a_catalogue_of_a_newer_version_is_one_sentence_everywhere(tmp_path: Pat
         assert "Traceback" not in said
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
-def test_the_embedded_cache_is_gone_with_the_service(tmp_path: Path, number: signal.Signals) -> None:
+def test_the_embedded_cache_ends_with_a_service_that_is_killed(tmp_path: Path) -> None:
     with running_service(tmp_path) as service:
         assert answers(socket_path(tmp_path))
-        os.kill(service.process.pid, number)
+        service.process.kill()
         service.process.wait(15)
         assert eventually(lambda: not answers(socket_path(tmp_path)), 2.0)
 
@@ -249,7 +300,7 @@ def test_without_redis_the_badge_is_still_right(tmp_path: Path) -> None:
         assert service.get("/readyz").json()["checks"]["cache"] == "down"
 
 
-def test_without_fonts_a_png_is_still_a_true_picture(tmp_path: Path) -> None:
+def test_without_fonts_a_png_still_shows_the_status(tmp_path: Path) -> None:
     fonts = tmp_path / "no-fonts.conf"
     fonts.write_text("<fontconfig></fontconfig>")
     with running_service(tmp_path, FONTCONFIG_FILE=str(fonts)) as service:
@@ -290,7 +341,7 @@ def test_one_service_shows_what_another_one_knows(tmp_path: Path) -> None:
             assert second.get("/readyz").json()["status"] == "degraded"
 
 
-def test_what_did_not_change_costs_the_upstream_a_304(tmp_path: Path) -> None:
+def test_an_unchanged_status_costs_the_upstream_only_a_304(tmp_path: Path) -> None:
     with running_service(tmp_path / "first") as first, running_relay(first.url) as relay:
         key = first.flask_badge("key", "create", "second", "--scope", "read").strip()
         first.flask_badge("report", WEB, "succeeded")

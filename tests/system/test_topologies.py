@@ -99,7 +99,7 @@ class Timetable:
             self.steps.pop(0)[1]()
 
 
-def test_a_cluster_that_loses_servers_and_moves_slots(tmp_path: Path) -> None:
+def test_badges_survive_a_cluster_that_loses_servers_and_moves_slots(tmp_path: Path) -> None:
     with (
         cluster(tmp_path, "--cluster-require-full-coverage", "no") as servers,
         running_rig(tmp_path, servers.url) as rig,
@@ -188,7 +188,7 @@ class Heir:
 
 
 @pytest.mark.parametrize("fault", ["kill", "freeze"])
-def test_a_primary_that_is_lost_under_sentinel(tmp_path: Path, fault: str) -> None:
+def test_badges_survive_the_loss_of_a_primary_under_sentinel(tmp_path: Path, fault: str) -> None:
     with watched_servers(tmp_path) as servers, running_rig(tmp_path, servers.url) as rig:
         heir = Heir(servers.replica, rig.value_name("repo-0"))
         pulse = Pulse(SharedCache(servers.url, lambda: datetime.now(UTC)))

@@ -17,7 +17,7 @@ def test_a_port_in_use_is_a_fault_and_a_free_one_is_not(family: socket.AddressFa
         other.bind((host.strip("[]"), 0))
         other.listen()
         bind = f"{host}:{other.getsockname()[1]}"
-        assert (fault_of(bind) or "").startswith(f"another program listens on {bind}; end it, or set another port")
+        assert (fault_of(bind) or "").startswith(f"another program is listening on {bind}; stop it, or set another")
     assert fault_of(bind) is None
 
 
@@ -31,7 +31,7 @@ def test_a_socket_in_use_is_a_fault_and_a_dead_one_is_not(tmp_path: Path) -> Non
         other.bind(str(path))
         other.listen()
         for bind in (f"unix:{path}", f"unix://{path}"):
-            assert fault_of(bind) == f"another program listens on {path}; end it, or set another path"
+            assert fault_of(bind) == f"another program is listening on {path}; stop it, or set another path"
     assert fault_of(f"unix:{path}") is None
     assert fault_of(f"unix:{tmp_path}/new") is None
 

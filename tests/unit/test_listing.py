@@ -40,7 +40,7 @@ def test_a_cursor_returns_the_values_it_was_made_from() -> None:
         None,
     ],
 )
-def test_a_document_that_no_list_issued_is_rejected(document: object) -> None:
+def test_a_cursor_that_no_list_issued_is_rejected(document: object) -> None:
     with pytest.raises(ValueError, match="this cursor was not issued by this service"):
         marks_in(spelt(document), ListingOrder.WORST, KINDS)
 

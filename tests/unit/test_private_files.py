@@ -43,6 +43,7 @@ def test_a_file_of_another_user_is_refused(tmp_path: Path) -> None:
     os.chown(tmp_path / "planted", 12345, 12345)
     with pytest.raises(PermissionError, match="belongs to another user"):
         open_private(tmp_path / "planted")
+    os.close(open_private(tmp_path / "planted", is_lock=True))
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can give files away")

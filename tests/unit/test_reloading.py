@@ -101,6 +101,37 @@ def test_a_trial_can_be_cancelled_and_leaves_no_process() -> None:
     assert children() == before
 
 
+def collected(reloads: Reloads) -> None:
+    """Request a reload and collect its trial's exit code as gunicorn does, which waits for any child."""
+    before = children()
+    reloads.request()
+    (child,) = children() - before
+    os.waitpid(child, 0)
+
+
+def test_the_faults_count_even_if_the_exit_code_was_collected_elsewhere() -> None:
+    for faults in ([], ["BADGE_BIND: é", "BADGE_WORKERS: b"]):
+        finished = Finished()
+        reloads = Reloads(faults.copy, finished)
+        collected(reloads)
+        reloads.check_child()
+        assert finished.reloads == [faults]
+
+
+def test_a_crash_is_a_fault_even_if_the_exit_code_was_collected_elsewhere() -> None:
+    finished = Finished()
+    reloads = Reloads(lambda: [str(1 // 0)], finished)
+    collected(reloads)
+    reloads.check_child()
+    assert finished.reloads == [["The check of the new configuration failed unexpectedly"]]
+
+
+def test_a_trial_whose_exit_code_was_collected_elsewhere_can_be_cancelled() -> None:
+    reloads = Reloads(list, Finished())
+    collected(reloads)
+    reloads.cancel()
+
+
 def test_a_trial_can_be_terminated_like_any_process() -> None:
     # gunicorn's master only queues signals, and its child inherits the handlers.
     handler = signal.signal(signal.SIGTERM, lambda number, frame: None)

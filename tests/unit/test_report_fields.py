@@ -62,13 +62,13 @@ def test_the_examples_give_every_field() -> None:
     assert [field.name for field in fields(RunEvent) if is_default(EVENT, field)] == ["run_id"]
 
 
-def test_the_contract_carries_all_but_how_the_report_was_had() -> None:
+def test_the_contract_carries_every_field_but_how_the_report_was_obtained() -> None:
     document = json.loads(json.dumps(status_document(WEB, FULL)))
     read = report_from(document, asked_for=WEB, now=START).report
     assert read == replace(FULL, exists=True, validator=None)
 
 
-def test_the_cache_carries_all() -> None:
+def test_the_cache_carries_every_field() -> None:
     entry = CacheEntry(report=FULL, fetched_at=START, confirmed_at=START, fresh_until=START)
     assert unseal(KEY, seal(KEY, entry), START, timedelta(0)) == entry
 
@@ -77,7 +77,7 @@ def test_a_report_over_http_carries_the_whole_event() -> None:
     assert read_event(json.dumps(event_document(EVENT)).encode()) == EVENT
 
 
-def test_the_catalogue_shows_what_it_was_told_of_the_newest_run(tmp_path: Path) -> None:
+def test_the_catalogue_shows_every_reported_field_of_the_newest_run(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'catalogue.sqlite3'}"
     migrate(url)
     store = Store.on(url)

@@ -1,15 +1,26 @@
 """What the service does before its workers start."""
 
+from __future__ import annotations
+
+import errno
+import gc
+import logging
+import os
+from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from badge.app import Configuration, load_configuration
 from badge.catalogue.migration import migrate
 from badge.model import BackupStatus
-from badge.serving import _migrate_and_check
+from badge.serving import CatalogueUnusable, Master, _migrate_and_check, _open_catalogue
 from badge.settings import load
+from badge.telemetry.shared_counts import SharedCounts
 from tests.store import Store
 
 
@@ -23,3 +34,53 @@ def test_the_start_warns_about_times_ahead_of_now(tmp_path: Path, capfd: pytest.
         store.receive(BackupStatus.SUCCEEDED)
     _migrate_and_check(settings)
     assert "1 subject has times ahead of this machine's clock" in capfd.readouterr().err
+
+
+def test_an_unusable_lock_costs_only_what_needs_the_catalogue(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "catalogue.sqlite3.in-use").symlink_to("elsewhere")
+    settings = load({"BADGE_DATA_DIR": str(tmp_path)})
+    with pytest.raises(CatalogueUnusable, match="in-use can't be used: Too many levels of symbolic links"):
+        _open_catalogue(Configuration(settings, []))
+    with_upstream = load({"BADGE_DATA_DIR": str(tmp_path), "BADGE_UPSTREAM_URL": "http://127.0.0.1:9"})
+    assert _open_catalogue(Configuration(with_upstream, [])) is None
+    assert "Nobody can log in to the dashboard." in capfd.readouterr().err
+
+
+@dataclass
+class GunicornWithoutForks:
+    """What a reload uses of gunicorn's master, on a machine where no process can be started."""
+
+    hooks: Master
+    log: logging.Logger = field(default_factory=lambda: logging.getLogger(__name__))
+    app: SimpleNamespace = field(default_factory=SimpleNamespace)
+    worker_age: int = 2
+    WORKERS: dict[int, SimpleNamespace] = field(default_factory=lambda: {1: SimpleNamespace(age=1)})
+
+    def reload(self) -> None:
+        self.worker_age += 1
+        self.hooks.pre_fork(self, SimpleNamespace(age=self.worker_age))
+        raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+
+
+@pytest.fixture
+def master(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Master]:
+    settings = {"BADGE_SETTINGS_FILE": os.devnull, "BADGE_DATA_DIR": str(tmp_path), "BADGE_DASHBOARD": "off"}
+    for name, value in {**settings, "BADGE_UPSTREAM_URL": "http://127.0.0.1:9"}.items():
+        monkeypatch.setenv(name, value)
+    mask = os.umask(0o077)
+    yield Master(load_configuration(), SharedCounts(6))
+    os.umask(mask)
+    gc.unfreeze()
+    gc.enable()
+
+
+def test_a_reload_that_can_t_start_workers_does_not_end_the_service(
+    master: Master, caplog: pytest.LogCaptureFixture
+) -> None:
+    master._finish_reload(GunicornWithoutForks(master), [])
+    (line,) = caplog.messages
+    assert line.startswith("Not every worker could be replaced: Resource temporarily unavailable.")
+    assert not master._is_configuration_current()
+    assert master.counts._owners == {}, "the place for the new worker's counts is free again"

@@ -100,7 +100,7 @@ def test_an_impossible_host_name_is_a_fault(host: str) -> None:
     ]
 
 
-@pytest.mark.parametrize("url", ["mysql://db/badge", "postgresql+asyncpg://db/badge", "sqlite"])
+@pytest.mark.parametrize("url", ["mysql://db/badge", "postgresql+asyncpg://db/badge", "sqlite", "sqlite+psycopg:///x"])
 def test_other_databases_and_drivers_are_a_fault(url: str) -> None:
     assert "BADGE_CATALOGUE_URL: give sqlite:///path or postgresql+psycopg://" in faults_of(BADGE_CATALOGUE_URL=url)[0]
 

@@ -73,7 +73,7 @@ def test_no_control_character_gets_into_a_subject(account: str, name: str) -> No
         ("acme/...", ("GitHub", "acme", "Repository", "...")),
     ],
 )
-def test_valid_paths(path: str, expected: tuple[str, str, str, str]) -> None:
+def test_valid_paths_are_accepted(path: str, expected: tuple[str, str, str, str]) -> None:
     assert Subject.from_path(path) == Subject(*expected)
 
 
@@ -105,7 +105,7 @@ def test_valid_paths(path: str, expected: tuple[str, str, str, str]) -> None:
         "GitHub/acme/Repository/" + "n" * 1025,
     ],
 )
-def test_invalid_paths(path: str) -> None:
+def test_invalid_paths_are_rejected(path: str) -> None:
     with pytest.raises(InvalidSubject):
         Subject.from_path(path)
 
@@ -171,5 +171,5 @@ def test_people_spell_a_status_in_any_case(spelling: str, status: BackupStatus) 
 
 
 @pytest.mark.parametrize("word", ["", "great", "in--progress", "success"])
-def test_other_words_are_no_status(word: str) -> None:
+def test_other_words_are_not_a_status(word: str) -> None:
     assert status_named(word) is None

@@ -24,6 +24,10 @@ MATCHES = [
     ("acme/we[!b]", "GitHub/acme/Repository/web", False),
     ("acme/w?b", "GitHub/acme/Repository/web", True),
     ("Linear/Acme/*", "Linear/acme/Workspace/web", False),
+    ("GitLab/group*/Repository", "GitLab/group%2Fsub/Repository/web", True),
+    # Another subject: a long s, which `re.IGNORECASE` takes for an "s".
+    ("GitHub/sentry/*", "GitHub/%C5%BFentry/Repository/web", False),
+    ("GitHub/%C3%89t%C3%A9/[A-Z]*", "GitHub/%C3%A9T%C3%89/Repository/web", True),
 ]
 
 

@@ -96,7 +96,7 @@ WRONG: list[tuple[type[BaseModel], str, object, str]] = [
     (Settings, "workers", 0, "give 1 or more"),
     (Settings, "workers", 65, "give 64 or less"),
     (Settings, "label", "x" * 65, "give 64 characters or fewer"),
-    (Settings, "label", 1, "give a text"),
+    (Settings, "label", 1, "give text"),
     (Settings, "data_dir", 1, "give a path"),
     (Settings, "session_lifetime", [], "give a number and a unit"),
     (Entry, "match", 1, "give a table of keys and values"),

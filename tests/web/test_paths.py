@@ -120,7 +120,7 @@ def test_the_description_s_server_is_the_prefix(client: FlaskClient) -> None:
     assert yaml.safe_load(client.get("/openapi.yaml").data)["servers"] == [{"url": f"{PREFIX}/"}]
 
 
-def test_the_first_words_name_addresses_under_the_prefix() -> None:
+def test_the_start_message_has_urls_under_the_prefix() -> None:
     words = first_words(load({"BADGE_UPSTREAM_URL": "https://backup.example"}), UNDER)
     assert f"{PREFIX}/dashboard\n" in words
     assert f"{PREFIX}/badge/GitHub/" in words

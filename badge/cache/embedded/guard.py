@@ -17,7 +17,7 @@ PR_SET_PDEATHSIG = 1
 
 
 def main(parent: int, command: list[str]) -> int:
-    """Run the server; returns its exit code, or 1 if the parent is gone already."""
+    """Run the server; returns its exit code, or 1 if the parent is already gone."""
     if platform.system() == "Linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != parent:  # the parent died before the signal was set

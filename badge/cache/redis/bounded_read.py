@@ -8,7 +8,7 @@ from redis.exceptions import ResponseError
 
 from badge.cache.envelope import LONGEST
 
-# Returned if there is no value, and if the key holds another type; neither can be a value of ours.
+# Returned if there is no value, and if the key holds another type; neither can be one of our values.
 NOTHING, FOREIGN = b"", b"?"
 
 

@@ -42,7 +42,7 @@ class RedisCommands:
     events: Events
     breaker: CircuitBreaker
     on_return: list[Callable[[], None]] = field(default_factory=list)
-    """Called before a server that was given up is used again, for what must succeed first; may raise `LOSSES`."""
+    """Called before a server is used again after an outage, for what must succeed first; may raise `LOSSES`."""
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
     _failures: int = field(default=0, init=False)
     _trying: PerProcess[threading.Event] = field(default_factory=lambda: PerProcess(threading.Event), init=False)
@@ -68,7 +68,7 @@ class RedisCommands:
             with command_time(self.connector.seconds):
                 answer = command()
         except OutOfMemoryError as error:
-            # The server is up but full: this write is lost, but it is no outage.
+            # The server is up but full: this write is lost, but it is not an outage.
             self.events.emit(CacheCommandFailed(operation, type(error).__name__))
             return instead()
         except LOSSES as error:
@@ -139,7 +139,7 @@ class RedisCommands:
                 self._answered()
 
     def _must_go_on(self) -> bool:
-        """Whether to go on; if not, also clear the flag, so that the next outage starts a new thread."""
+        """Return whether to go on; if not, also clear the flag, so that the next outage starts a new thread."""
         with self._lock:
             if self.breaker.is_open or self._is_call_due:
                 return True

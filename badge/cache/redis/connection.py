@@ -46,7 +46,7 @@ Client = redis.Redis | redis.RedisCluster
 
 @dataclass
 class RedisConnector:
-    """The client for a URL, made at first use, because a Cluster client connects for the topology at once."""
+    """The client for a URL, created on first use, because a Cluster client connects at once to learn the topology."""
 
     url: str
     timeout: timedelta
@@ -128,7 +128,7 @@ class RedisConnector:
 
 
 def connect(url: str, timeout: timedelta, max_connections: int) -> redis.Redis:
-    """Return a client for one server by `redis://`, `rediss://` or `unix://` URL. Connects at first use."""
+    """Return a client for one server by `redis://`, `rediss://` or `unix://` URL. Connects on first use."""
     return _one_server(parse_url(url) | _options(urlsplit(url)), timeout.total_seconds(), max_connections)
 
 

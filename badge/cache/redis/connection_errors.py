@@ -14,7 +14,7 @@ _COMMAND = re.compile(r"permissions to run the '([a-z|_-]{1,40})' command")
 
 
 def is_denied(error: BaseException) -> bool:
-    """Whether the server's access control list (ACL) forbids what was tried; trying again is no use."""
+    """Whether the server's access control list (ACL) forbids what was tried; retrying is pointless."""
     return isinstance(error, NoPermissionError) or denied_command(error) is not None
 
 

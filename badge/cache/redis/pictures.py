@@ -42,7 +42,7 @@ class RedisPictureStore:
         self._most = most
 
     def get(self, name: str) -> bytes | None:
-        """Return the picture of that name, if it is stored."""
+        """Return the picture with that name, if it is stored."""
         title = f"{name}\n".encode()
         args: list[Any] = [name, len(title) + LONGEST_PICTURE]
         raw = self._attempt("picture get", lambda: _GET.run(self._client(), [PICTURES_KEY], args))
@@ -50,7 +50,7 @@ class RedisPictureStore:
         return raw.removeprefix(title) if isinstance(raw, bytes) and raw.startswith(title) else None
 
     def put(self, name: str, picture: bytes) -> bool:
-        """Store a picture if there is room; whether it was stored."""
+        """Store a picture if there is room; returns whether it was stored."""
         if len(picture) > LONGEST_PICTURE:
             return False
         args: list[Any] = [name, f"{name}\n".encode() + picture, self._most, round(LIFETIME.total_seconds() * 1000)]
@@ -61,7 +61,7 @@ class RedisPictureStore:
 
 
 def _unless_foreign(command: Callable[[], Any]) -> Any:
-    """The command's answer; None if our key holds another type, which is no outage."""
+    """The command's answer; None if our key holds another type, which is not an outage."""
     try:
         return command()
     except ResponseError as error:

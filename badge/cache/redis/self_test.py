@@ -31,7 +31,7 @@ from badge.cache.redis.pictures import RedisPictureStore
 from badge.cache.redis.source_pauses import RedisSourcePauses
 from badge.cache.redis.status_cache import RedisStatusCache
 from badge.events import Event
-from badge.model import BackupStatus, CacheEntry, Report
+from badge.model import CLOCK_TOLERANCE, BackupStatus, CacheEntry, Report
 from badge.ports import CacheKey, Clock
 from badge.resilience.circuit_breaker import CircuitBreaker
 
@@ -45,7 +45,7 @@ _Answer = TypeVar("_Answer")
 
 
 class _Unheard:
-    """`Events` that nobody records, because the fault is returned instead."""
+    """`Events` that discards everything, because the fault is returned instead."""
 
     def emit(self, event: Event) -> None:
         del event
@@ -81,12 +81,11 @@ def fault_of(connector: RedisConnector, clock: Clock) -> str | None:
 
 def _fault_in_use(connector: RedisConnector, clock: Clock, tries: int) -> str | None:
     try:
-        _use(connector, clock)
+        return _use(connector, clock)
     except (RedisTimeoutError, TimeoutError) as late:
         return _fault_in_use(connector, clock, tries - 1) if tries > 1 else _words_for(late, connector)
     except LOSSES as error:
         return _words_for(error, connector)
-    return None
 
 
 def require_permissions(connector: RedisConnector, clock: Clock) -> None:
@@ -98,13 +97,27 @@ def require_permissions(connector: RedisConnector, clock: Clock) -> None:
             raise
 
 
-def _use(connector: RedisConnector, clock: Clock) -> None:
-    """Do all that the service does with a server, under names of its own; raises redis-py's exceptions."""
+def _use(connector: RedisConnector, clock: Clock) -> str | None:
+    """Do all that the service does with a server, under names of its own; raises redis-py's exceptions.
+
+    Returns what is wrong although all commands work.
+    """
     with command_time(TRIAL_SECONDS):
         connector.client().ping()  # a process's first command imports code, and may learn a Cluster's topology
+    commands = _RaisingCommands(connector, _Unheard(), CircuitBreaker(NAME, _Unheard()))
+    fault = _fault_of_statuses(commands, clock)
+    pauses = RedisSourcePauses(commands, clock)
+    pauses.pause(NAME, clock() + timedelta(seconds=1))
+    pauses.paused_until(NAME)
+    pictures = RedisPictureStore(commands)
+    pictures.put(NAME, b"")
+    pictures.get(NAME)
+    return fault
+
+
+def _fault_of_statuses(commands: RedisCommands, clock: Clock) -> str | None:
     # No subject's key, which has more parts; another one each time, because runs may overlap.
     key: CacheKey = (NAME, secrets.token_hex(16))
-    commands = _RaisingCommands(connector, _Unheard(), CircuitBreaker(NAME, _Unheard()))
     statuses = RedisStatusCache(commands, MemoryStatusCache(clock), _Unheard(), clock, timedelta(0))
     lease = statuses.claim(key).lease
     if lease is not None:
@@ -112,18 +125,20 @@ def _use(connector: RedisConnector, clock: Clock) -> None:
     now = statuses.fetch_began(key)
     report = Report(status=BackupStatus.UNKNOWN, observed_at=now)
     statuses.put(key, CacheEntry(report=report, fetched_at=now, confirmed_at=now, fresh_until=now), lease)
-    statuses.get(key)
+    is_stored = statuses.get(key) is not None
+    is_off = abs(now - clock()) > CLOCK_TOLERANCE  # the entry of another host would be ahead, or too old
     if (lease := statuses.claim(key).lease) is not None:  # reads the value in the same script
         statuses.release(lease)
     statuses.invalidate(key)
-    pauses = RedisSourcePauses(commands, clock)
-    pauses.pause(NAME, clock() + timedelta(seconds=1))
-    pauses.paused_until(NAME)
-    pictures = RedisPictureStore(commands)
-    pictures.put(NAME, b"")
-    pictures.get(NAME)
+    if is_off:
+        return _CLOCK_OFF
+    return None if is_stored else "loses what has just been stored in it: raise maxmemory"
 
 
+_CLOCK_OFF = (
+    f"answers, but its clock and this machine's differ by more than {CLOCK_TOLERANCE // timedelta(minutes=1)} minutes: "
+    "correct the wrong one"
+)
 _BAD_OPTION = "can't be used: BADGE_REDIS_URL has an option that is unknown or has a wrong value"
 
 
@@ -154,8 +169,8 @@ _CAUSES = (
     _Cause(ConnectionResetError, "closes the connection: if it uses TLS, write rediss:// for redis://"),
     _Cause(FileNotFoundError, "can't be reached: there is no such socket"),
     _Cause(PermissionError, "can't be reached: this user may not open its socket"),
-    _Cause(ResponseError, "has no database of that number: correct BADGE_REDIS_URL", "DB index"),
-    _Cause(MasterNotFoundError, "knows no primary of that name: check the service name in BADGE_REDIS_URL"),
+    _Cause(ResponseError, "has no database with that number: correct BADGE_REDIS_URL", "DB index"),
+    _Cause(MasterNotFoundError, "knows no primary with that name: check the service name in BADGE_REDIS_URL"),
     _Cause(RedisClusterException, "is not a Cluster, or none of its servers answers"),
     _Cause(ResponseError, "is not a Sentinel: write redis:// for redis+sentinel://", "'SENTINEL'"),
     _Cause(ReadOnlyError, "is a read-only replica: name its primary in BADGE_REDIS_URL"),
@@ -175,7 +190,7 @@ def _words_for(error: Exception, connector: RedisConnector) -> str:
             return known.words
     if isinstance(error, (RedisTimeoutError, TimeoutError)):
         milliseconds = round(connector.seconds * 1000)
-        return f"does not answer within BADGE_REDIS_TIMEOUT ({milliseconds}ms): is it running, and the address right?"
+        return f"does not answer within BADGE_REDIS_TIMEOUT ({milliseconds}ms): is it running at this address?"
     return f"fails ({type(error).__name__})"
 
 

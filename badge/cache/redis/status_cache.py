@@ -6,7 +6,16 @@ import secrets
 from datetime import datetime, timedelta
 from typing import Any
 
-from badge.cache.envelope import LONGEST, EnvelopeRefused, from_micros, key_names, seal, to_micros, unseal
+from badge.cache.envelope import (
+    LONGEST,
+    EnvelopeAhead,
+    EnvelopeRefused,
+    from_micros,
+    key_names,
+    seal,
+    to_micros,
+    unseal,
+)
 from badge.cache.memory import FENCE_LIFETIME, LEASE_LIFETIME, MemoryStatusCache
 from badge.cache.redis.bounded_keys import BoundedKeys
 from badge.cache.redis.bounded_read import NOTHING, bounded_read
@@ -20,7 +29,7 @@ from badge.ports import CacheKey, Clock, Events, Lease, LeaseAttempt
 ENTRY_LIFETIME = timedelta(days=7)
 # Subjects whose newest report is only in this process, because the server was lost or full.
 MOST_LOCAL_ONLY = 10_000
-# Subjects whose invalidation did not reach the server, to be repeated when it is back.
+# Subjects whose invalidation did not reach the server, to be repeated when the server is back.
 MOST_PENDING_INVALIDATIONS = 10_000
 
 # KEYS: value, lease. ARGV: token, lifetime of the lease in ms, maximum length to read of the value.
@@ -209,6 +218,8 @@ class RedisStatusCache:
             entry = unseal(key, raw, self._clock(), self._longest_wait)
         except EnvelopeRefused as refused:
             self._events.emit(CacheEntryRefused(str(refused)))
+            if isinstance(refused, EnvelopeAhead):  # this clock may be the wrong one, so the entry stays for others
+                return None
             self._commands.attempt("delete", lambda: self._client().delete(key_names(key).value), lambda: None)
             return None
         self._local.remember(key, entry)

@@ -1,4 +1,4 @@
-"""Alembic's entry point; `upgrade` in badge.catalogue.migration passes the connection."""
+"""Alembic's entry point: badge.catalogue.migration passes it a connection."""
 
 from alembic import context
 

@@ -1,4 +1,4 @@
-"""Checks across the keys of a source, each of which may be right by itself."""
+"""Checks across the keys of a source, each of which may be valid on its own."""
 
 from __future__ import annotations
 

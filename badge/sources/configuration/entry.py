@@ -14,6 +14,7 @@ from badge.sources.recipes.recipe import RECIPE_KEYS, Text
 from badge.sources.recipes.samples import Sample
 from badge.sources.recipes.table import Table
 from badge.sources.recipes.template import Template
+from badge.sources.secrets import Secret
 
 MOST_SUBJECTS = 10_000
 
@@ -90,6 +91,11 @@ class Entry(Table):
     folds_case: bool = False
     visibility: Literal["public", "private"] = "public"
     samples: list[Sample] = Field(default_factory=list)
+
+    @property
+    def has_secret_by_path(self) -> bool:
+        """Whether `auth` reads a secret from a file on each use."""
+        return any(isinstance(value, Secret) and value.file is not None for _, value in self.auth or ())
 
 
 _COMMON_KEYS = frozenset({"name", "kind", "preset", "match", "subjects"})

@@ -50,7 +50,8 @@ def _place(source: ConfiguredSource, deployment: str) -> str:
         deployment=deployment,
         where=[entry.kind, entry.url, entry.method, entry.file, entry.folder, entry.file_name.text],
         values=entry.values,
-        who={**auth, "api_key": entry.api_key},
+        # Read once, unlike those in `auth`, so its content can count.
+        who={**auth, "api_key": Secret(value=entry.api_key.reveal()) if entry.api_key else None},
         rules=source.identity,
     )
 

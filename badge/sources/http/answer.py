@@ -1,4 +1,4 @@
-"""What status and headers of an HTTP answer mean, whichever API it comes from. No I/O."""
+"""What the status and headers of an HTTP answer mean, for any API. No I/O."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ class HttpTransport:
     """Maximum body size after decompression: a few kilobytes of gzip can expand to a gigabyte."""
     names: HostNames = HOST_NAMES
     ca_file: Path | None = None
-    """Certificate authorities to trust instead of the usual ones, such as a cluster's own."""
+    """Certificate authorities to trust instead of the default ones, such as a cluster's own."""
     _sessions: PerProcess[threading.local] = field(
         default_factory=lambda: PerProcess(threading.local), init=False, repr=False
     )

@@ -1,7 +1,7 @@
 """A status source that reads JSON files written by cron: the output of restic, borg, pgBackRest and Barman.
 
-These command-line tools need the repository's password, take locks and run for seconds. So they run where they always
-did, and this service reads their output. The file's modification time says when that was true.
+These command-line tools need the repository's password, take locks and run for seconds. So they keep running where they
+always have, and this service reads their output. The file's modification time says how current that is.
 """
 
 from __future__ import annotations

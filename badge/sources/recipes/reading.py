@@ -39,7 +39,7 @@ class Reading:
     """False if an item would have to say whether the subject is private, and there is no item."""
 
     def report_after(self, known: Report | None) -> Report:
-        """Return the report; without a visibility in the answer, with the known one, else as private."""
+        """Return the report; if the answer has no visibility, the known one applies, else private."""
         if self.knows_visibility:
             return self.report
         return replace(self.report, visibility=known.visibility if known and known.exists else Visibility.PRIVATE)
@@ -277,7 +277,7 @@ def text_of(found: object) -> str | None:
 
 
 def _size(found: object) -> int | None:
-    """Return a number of bytes, also if given as text, as proto3 does for 64-bit numbers."""
+    """Return a number of bytes, even if given as text, which is how proto3 writes 64-bit numbers."""
     if isinstance(found, str) and found.isascii() and found.isdigit() and len(found) < 20:
         found = int(found)
     if isinstance(found, bool) or not isinstance(found, int) or not 0 <= found < LARGEST_SIZE:

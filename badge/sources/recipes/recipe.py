@@ -43,7 +43,7 @@ NOT_OVER = frozenset({Outcome.IN_PROGRESS, Outcome.SCHEDULED})
 
 def _text(value: object) -> str:
     if not isinstance(value, str):
-        raise ValueError("give a text")  # noqa: TRY004 - pydantic collects ValueErrors
+        raise ValueError("give text")  # noqa: TRY004 - pydantic collects ValueErrors
     return value
 
 
@@ -141,7 +141,7 @@ class HttpMeanings(Table):
 
 
 class Where(Table):
-    """A filter: only items count for which the expression gives this text.
+    """A filter: only items for which the expression gives this text count.
 
     The comparison is done in Python, so names never become part of an expression.
     """

@@ -1,7 +1,7 @@
 """The edge cache: finished public answers in front of Flask. A hit costs no Flask, no Redis and no log line.
 
 The badge of a popular README is requested many times a second. Each answer is stored for half a second at most,
-so that a change shows within a second, and never past its own lifetime.
+so that a change is visible within a second, and never past its own lifetime.
 """
 
 from __future__ import annotations

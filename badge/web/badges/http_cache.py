@@ -42,9 +42,9 @@ class CachePolicy:
         *,
         is_for_program: bool = False,
     ) -> CachePolicy:
-        """What is left of the lifetime, cut where the picture would change by itself.
+        """The remaining lifetime, cut short when the picture would change by itself.
 
-        A reader may ask for a longer life of a good answer, never of any other.
+        A client may ask for a longer lifetime of a good answer, never of any other.
         """
         is_good = resolution.is_known and resolution.report.exists
         is_good = is_good and not (resolution.is_stale or resolution.is_provisional)

@@ -16,7 +16,7 @@ REMEMBERED_PICTURES = 512
 
 @dataclass(frozen=True, slots=True)
 class _Patience:
-    """How long to wait for a turn to draw. All compare equal, so that it does not count in the cache key."""
+    """How long to wait for a turn to draw. All compare equal, so that it is not part of the cache key."""
 
     seconds: float = field(compare=False)
 
@@ -29,7 +29,7 @@ class Pictures:
         self._remembered = functools.lru_cache(maxsize=REMEMBERED_PICTURES)(self._stored_or_drawn)
 
     def png(self, badge: Badge, scale: int, *, is_shared: bool, patience: float = png.PATIENCE_SECONDS) -> bytes:
-        """Return the PNG; raises `PngUnavailable`, also if other drawings take longer than `patience` seconds.
+        """Return the PNG; raises `PngUnavailable`, including when other drawings take longer than `patience` seconds.
 
         `is_shared`: the badge holds no text of the client's own, so there are few such badges and they may
         take room in the store that also holds the statuses.

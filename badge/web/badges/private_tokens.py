@@ -19,6 +19,7 @@ from typing import Protocol
 from badge.deadline import Deadline
 from badge.model import Subject
 from badge.ports import SourceUnavailable
+from badge.web.signing_key import NoSigningKey
 
 LENGTH = 22
 """Of derived tokens, in characters: 132 bits, too many to guess."""
@@ -27,9 +28,9 @@ _PURPOSE = "badge of a private subject, 1"
 """Distinguishes tokens from sessions, which the same key signs."""
 
 MOST_LOOKUPS = 2
-"""How many threads may look up tokens at a time, so that a hanging database can't hold them all."""
+"""How many threads may look up tokens at a time, so that a hanging database can't block them all."""
 LOOKUP_SECONDS = 1.0
-"""The longest that the database may take."""
+"""The longest time that the database may take."""
 QUEUE_SECONDS = 0.1
 
 
@@ -46,24 +47,37 @@ class PrivateTokens:
     """Derives and checks private tokens."""
 
     key: Callable[[], str]
-    """Returns the signing key; called only to derive or check a token. A new key invalidates all derived tokens."""
+    """Returns the signing key or raises `NoSigningKey`; called only to derive a token or check a derived one.
+
+    A new key invalidates all derived tokens.
+    """
     store: TokenStore | None = None
     """None without a catalogue."""
     _lookups: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(MOST_LOOKUPS), init=False)
 
     def of(self, subject: Subject) -> str:
-        """Return the subject's derived token, the same for all spellings where the platform ignores case."""
+        """Return the subject's derived token, the same for all spellings where the platform ignores case.
+
+        Raises `NoSigningKey`.
+        """
         signed = json.dumps([_PURPOSE, *subject.key(fold_case=True)]).encode()
         digest = hmac.digest(self.key().encode(), signed, hashlib.sha256)
         return base64.urlsafe_b64encode(digest).decode()[:LENGTH]
 
     def opens(self, subject: Subject, token: str, deadline: Deadline) -> bool | None:
-        """Whether the token is valid for this subject; None if the database does not say in time."""
-        if not token:
-            return False
-        if hmac.compare_digest(self.of(subject).encode(), token.encode("utf-8", "replace")):
-            return True
-        return False if self.store is None else self._is_stored(self.store, subject, token, deadline)
+        """Whether the token is valid for this subject; None if that can't be found out, or not in time.
+
+        The token's length says which of the two kinds it is, so that each works where the other doesn't.
+        """
+        if len(token) == LENGTH:
+            return self._is_derived(subject, token)
+        return self._is_stored(self.store, subject, token, deadline) if token and self.store else False
+
+    def _is_derived(self, subject: Subject, token: str) -> bool | None:
+        try:
+            return hmac.compare_digest(self.of(subject).encode(), token.encode("utf-8", "replace"))
+        except NoSigningKey:
+            return None
 
     def _is_stored(self, store: TokenStore, subject: Subject, token: str, deadline: Deadline) -> bool | None:
         if deadline.remaining < LOOKUP_SECONDS or not self._lookups.acquire(timeout=QUEUE_SECONDS):

@@ -133,7 +133,7 @@ class OpsApi:
         return grant
 
     def _report(self, subject: Subject, grant: Grant) -> Report:
-        """Return the subject's report; one that the API key is not for is answered like one that doesn't exist."""
+        """Return the subject's report; subjects that the API key is not for are treated as if they didn't exist."""
         report = self.catalogue.report_for(subject) if grant.subjects.covers(subject) else None
         if report is None:
             raise OpsRefused(404, "NOT_FOUND", "There is no such subject, or this API key is not for it.")

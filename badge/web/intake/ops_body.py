@@ -41,7 +41,7 @@ class _Contract(BaseModel):
 
 
 class SubjectBody(_Contract):
-    """A subject's coordinates: the body of `POST /ops/status/get`, as of Cloudback's /ops/definition/get."""
+    """A subject's coordinates: the body of `POST /ops/status/get`, as in Cloudback's /ops/definition/get."""
 
     platform: str
     account: str

@@ -181,7 +181,7 @@ def _as_uuid(given: str) -> str | None:
 
 
 def _drain() -> None:
-    """Read and discard the body, because a client that is cut off while sending sees a failure.
+    """Read and discard the body, because a client whose connection is cut while it is sending reports a failure.
 
     The ping counts even if that fails. A body beyond `LARGEST_BODY` may be cut off.
     """

@@ -15,7 +15,7 @@ MOST_KEYS = 10_000
 
 
 class KeyRate:
-    """Allows each key `per_minute` calls at once and then `per_minute` a minute, counted in this process."""
+    """Allows each key `per_minute` calls at once and then `per_minute` a minute, counted per process."""
 
     def __init__(self, per_minute: int, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._per_minute = per_minute

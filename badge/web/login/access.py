@@ -1,4 +1,4 @@
-"""Access to the dashboard: what pages ask, and the answers that need no login."""
+"""Access to the dashboard: the interface for pages, and the kinds of access without a login."""
 
 from __future__ import annotations
 

@@ -8,22 +8,23 @@ from typing import Any
 
 
 def client_address(environ: Mapping[str, Any]) -> str:
-    """Return the address of the client that sent a WSGI request; for IPv6 its network, which one customer has whole.
+    """Return the network of the client that sent a WSGI request: its IPv4 address, or the /64 of its IPv6 address.
 
-    Behind a proxy, that is the last entry of X-Forwarded-For, which the proxy has added. A client that connects from a
-    private network without a proxy can choose it, and is then limited by the limit for all addresses only.
+    If the peer has no public address, it may be a proxy; then the client is the last entry of X-Forwarded-For. If no
+    proxy sets that header, clients can choose their address, and only the limit for all addresses holds.
     """
-    peer = str(environ.get("REMOTE_ADDR", ""))
-    forwarded = str(environ.get("HTTP_X_FORWARDED_FOR", "")).rpartition(",")[2].strip()
-    network = _network(peer)
-    if network is None or network.is_private:
-        network = _network(forwarded) or network
-    return str(network)
+    address = _address(str(environ.get("REMOTE_ADDR", "")))
+    if address is None or not address.is_global:
+        address = _address(str(environ.get("HTTP_X_FORWARDED_FOR", "")).rpartition(",")[2].strip()) or address
+    if address is None:
+        return ""
+    return str(ipaddress.ip_network((address, 32 if address.version == 4 else 64), strict=False))
 
 
-def _network(address: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network | None:
+def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """Return an address; one of a client of a dual-stack socket (::ffff:192.0.2.1) as IPv4."""
     try:
-        parsed = ipaddress.ip_address(address)
+        address = ipaddress.ip_address(text)
     except ValueError:
         return None
-    return ipaddress.ip_network((parsed, 32 if parsed.version == 4 else 64), strict=False)
+    return getattr(address, "ipv4_mapped", None) or address

@@ -20,10 +20,11 @@ from badge.catalogue.logins import LoginsUnavailable, LoginThrottle
 from badge.events import LogInEnd, LogInTried
 from badge.ports import Events
 from badge.web.login.client import client_address
-from badge.web.login.link import LINK, secret_in
-from badge.web.login.sessions import Cookies, NoSigningKey, SessionAccess
+from badge.web.login.link import LINK, is_link, secret_in
+from badge.web.login.sessions import Cookies, SessionAccess
 from badge.web.page import length, message, see_other, show
 from badge.web.paths import DASHBOARD, LOGIN
+from badge.web.signing_key import NoSigningKey
 
 NEXT = "next"
 LOGOUT = "/logout"
@@ -74,14 +75,14 @@ class FormLogIn:
         if (refused := forged_form()) is not None:
             self._emit(LogInEnd.FORGED)
             return refused
-        link = secret_in(request.form.get(LINK, ""))
+        link, token = _link_and_token()
         # Before the throttle, so that nobody can lock out an operator who makes a link. Links can't be guessed.
         if not (link and self.access.admit_by_link(link)):
             address = client_address(request.environ)
             if (wait := self.throttle.begin(address)) is not None:
                 self._emit(LogInEnd.THROTTLED)
                 return _too_many_failures(wait)
-            if link or not self._is_token(request.form.get("token", "")):
+            if not self._is_token(token):
                 self._emit(LogInEnd.REFUSED)
                 is_about_token = self.token is not None and not link
                 fault = "This token is wrong." if is_about_token else "This link has been used or has expired."
@@ -106,6 +107,12 @@ class FormLogIn:
         self.events.emit(LogInTried(end))
 
 
+def _link_and_token() -> tuple[str, str]:
+    """Return the secret of the submitted link and the submitted token; a link may be in the token's field."""
+    link, token = request.form.get(LINK, ""), request.form.get("token", "")
+    return secret_in(token if is_link(token) else link), token
+
+
 def _prepare_pages(pages: Blueprint, access: SessionAccess, events: Events) -> None:
     """Show a logout button to those who are logged in, put CSRF tokens into forms, and explain an unusable database."""
 
@@ -114,7 +121,7 @@ def _prepare_pages(pages: Blueprint, access: SessionAccess, events: Events) -> N
         return message(503, NO_LOGIN, "The service's database does not answer. Try again.")
 
     def no_key(_: NoSigningKey) -> AnyResponse:
-        text = "The service's data folder can't be read or written. `badge check-config` on the server says more."
+        text = "The signing key in the data folder can't be used. `badge check-config` on the server says why."
         return message(503, NO_LOGIN, text)
 
     pages.context_processor(lambda: {"can_log_out": access.can_log_out, "csrf_token": generate_csrf})
@@ -133,8 +140,8 @@ def end_session(access: SessionAccess, events: Events) -> AnyResponse | None:
     except LoginsUnavailable as error:
         events.emit(failure("logout", error.cause))
         text = (
-            "The service's database does not answer, so the session could not be ended on the server. It ends by "
-            "itself when its time is over."
+            "The service's database does not answer, so the session could not be ended on the server. It will "
+            "expire by itself."
         )
         return message(503, "Logged out in this browser only", text)
     return None

@@ -18,3 +18,8 @@ def link_url(address: str, secret: str, paths: Paths = AT_ROOT) -> str:
 def secret_in(text: str) -> str:
     """Return the secret in a pasted link; the secret alone is accepted too."""
     return text.strip().rpartition(f"{LINK}=")[2]
+
+
+def is_link(text: str) -> bool:
+    """Whether this is the URL of a login link, or its end, instead of something else that was pasted."""
+    return f"{LOGIN}?{LINK}=" in text

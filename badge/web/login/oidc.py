@@ -83,10 +83,13 @@ class OidcLogIn:
         pages.add_url_rule(LOGOUT, "log_out", self.log_out, methods=["POST"])
 
     def start(self) -> AnyResponse:
-        """Redirect to the provider."""
+        """Redirect to the provider, unless already logged in: any site may link here, and must not log anybody out."""
         self.access.require_key()
+        wanted = wanted_page(request.args)
+        if self.access.viewer() is not None:
+            return see_other(self.access.paths.to(wanted))
         session.clear()  # drops the state of abandoned logins
-        session[NEXT] = wanted_page(request.args)
+        session[NEXT] = wanted
         try:
             answer: AnyResponse = self._client.authorize_redirect(self.public_url + self.access.paths.to(CALLBACK))
         except (OAuthError, *_PROVIDER_FAULTS):

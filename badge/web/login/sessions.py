@@ -20,13 +20,9 @@ from badge.web.loopback import is_loopback_host
 from badge.web.page import see_other
 from badge.web.paths import LOGIN, Paths
 from badge.web.raw_path import raw_path
-from badge.web.signing_key import signing_key
+from badge.web.signing_key import NoSigningKey, signing_key
 
 SESSION_ID = "session-id"
-
-
-class NoSigningKey(Exception):
-    """The key that signs cookies can be neither read nor made."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,13 +31,14 @@ class SessionAccess:
 
     logins: Logins
     credential: str
-    """What logins are checked against; changing it ends all sessions."""
+    """What logins are verified against; changing it ends all sessions."""
     lifetime: timedelta
     paths: Paths
 
     def viewer(self) -> Viewer | None:
-        """Admit open sessions."""
+        """Admit open sessions; looks for the session once per request, even if that fails."""
         if "is_logged_in" not in g:
+            g.is_logged_in = False  # the page that explains a failure must not wait for the database again
             session_id = session.get(SESSION_ID)
             g.is_logged_in = session_id is not None and self.logins.has_session(session_id, self.credential)
         return Viewer() if g.is_logged_in else None
@@ -76,14 +73,14 @@ class SessionAccess:
         self._set_cookie(self.logins.open_session(self.credential, self.lifetime))
 
     def admit_by_link(self, link: str) -> bool:
-        """Use up a login link and start a new session for this browser; whether the link was valid."""
+        """Use up a login link and start a new session for this browser; returns whether the link was valid."""
         session_id = self.logins.open_session_by_link(link, self.credential, self.lifetime)
         if session_id is not None:
             self._set_cookie(session_id)
         return session_id is not None
 
     def end(self) -> None:
-        """End the session; the cookie goes, and its copies are worthless."""
+        """End the session; the cookie is deleted, and copies of it become worthless."""
         session_id = session.get(SESSION_ID)
         session.clear()
         g.is_logged_in = False
@@ -101,7 +98,7 @@ class SessionAccess:
 class Cookies(SecureCookieSessionInterface):
     """Session cookies: `Secure`, unless the service is used over plain HTTP.
 
-    The signing key is read or made when it is first needed, so that badges work where it can't be.
+    The signing key is read or created when it is first needed, so that badges work where it can't be.
     """
 
     def __init__(self, key: Callable[[], str]) -> None:
@@ -110,10 +107,7 @@ class Cookies(SecureCookieSessionInterface):
     def load_key(self, app: Flask) -> None:
         """Make sure that there is a signing key; raises `NoSigningKey`."""
         if app.secret_key is None:
-            try:
-                app.secret_key = self._key()
-            except OSError as error:
-                raise NoSigningKey from error
+            app.secret_key = self._key()
 
     def get_signing_serializer(self, app: Flask) -> URLSafeTimedSerializer | None:
         """Without a key, no session is open."""
@@ -140,12 +134,12 @@ class Cookies(SecureCookieSessionInterface):
 
 
 def use_sessions(site: Flask, settings: Settings) -> None:
-    """Enable sessions. Only the pages to log in set a cookie; badges never do."""
+    """Enable sessions. Only the login pages set a cookie; badges never do."""
     site.session_interface = Cookies(lambda: signing_key(settings))
     site.config.update(
         SESSION_COOKIE_SECURE=settings.public_url.startswith("https://") if settings.public_url else None,
         SESSION_COOKIE_HTTPONLY=True,
-        # Not Strict, because an OpenID Connect provider returns by a navigation from another site.
+        # Not Strict, because an OpenID Connect provider sends the browser back from another site.
         SESSION_COOKIE_SAMESITE="Lax",
         PERMANENT_SESSION_LIFETIME=settings.session_lifetime,
         SESSION_REFRESH_EACH_REQUEST=False,

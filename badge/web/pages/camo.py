@@ -47,7 +47,7 @@ def origin_of(address: str) -> WebOrigin | None:
 
 
 def is_of(address: str, subject: Subject, origin: WebOrigin | None) -> bool:
-    """Whether a URL is of this subject's badge at this origin; None means any origin."""
+    """Whether a URL is that of this subject's badge at this origin; None means any origin."""
     found, parts = origin_of(address), _split(address)
     if found is None or parts is None or origin not in (None, found):
         return False

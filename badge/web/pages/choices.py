@@ -17,7 +17,7 @@ from badge.web.paths import AT_ROOT, Paths
 from badge.web.snippets import SYNTAX_NAMES, UNSIZED, Snippet, Syntax, snippet, without_copies
 
 NO_ADDRESS = "https://this-service.invalid"
-"""Placeholder while BADGE_PUBLIC_URL is not set; the page's script replaces it by the browser's own origin."""
+"""Placeholder while BADGE_PUBLIC_URL is not set; the page's script replaces it with the browser's own origin."""
 
 LABEL, MAX_AGE, SYNTAX = "label", "max_age", "syntax"
 MAX_AGE_FAULT = "Enter at least 1h, such as 26h or 7d."
@@ -80,7 +80,7 @@ LOOKS = (
 
 @dataclass(frozen=True, slots=True)
 class Choices:
-    """The chosen values, each one of those that its field offers."""
+    """The chosen values; each is one of its field's options."""
 
     values: Mapping[str, str]
     default_label: str

@@ -40,7 +40,7 @@ class Details:
         return self._page(subject, viewer, request.args.get(TOKEN, ""))
 
     def change_tokens(self, viewer: Viewer) -> AnyResponse:
-        """Create or revoke a private token, as the dialog's forms ask."""
+        """Create or revoke a private token, as requested by the dialog's forms."""
         from badge.web.login.form import forged_form  # noqa: PLC0415 - 1.6 MB that not every way to log in needs
 
         try:
@@ -49,7 +49,7 @@ class Details:
             return _not_a_subject(invalid)
         tokens = SubjectTokens.of(self.parts, subject)
         if tokens.store is None or not viewer.sees_private:
-            return message(403, "You can't change tokens here", "Use badge token on the server.")
+            return message(403, "You can't change tokens here", "Use `badge token` on the server.")
         if (refused := forged_form()) is not None:
             return refused
         from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415 - loaded where there is a store
@@ -60,7 +60,8 @@ class Details:
                 return redirect(f"{self.parts.paths.page(subject)}?dialog=open#badge-dialog", 303)
             name = request.form.get("name", "").strip()
             token, fault = tokens.create(name)
-        except SQLAlchemyError:
+        except SQLAlchemyError as error:
+            tokens.failed(error)
             return message(503, "The catalogue is unavailable", "Nothing was changed. Try again shortly.")
         return self._page(subject, viewer, token, created=name if token else "", fault=fault)
 
@@ -171,7 +172,7 @@ def _facts(resolution: Resolution) -> list[tuple[str, str]]:
 
 
 def _freshness(resolution: Resolution, source: str) -> str:
-    """Say which source the status is from, when it was fetched and when it will be fetched again."""
+    """Say which source the status came from, when it was fetched and when it will be fetched again."""
     checked = "just now" if resolution.age < timedelta(seconds=1) else f"{length(resolution.age)} ago"
     again = f"in {max(1, round(resolution.fresh_for.total_seconds()))} s"
     match resolution.origin:

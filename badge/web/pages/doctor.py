@@ -39,7 +39,7 @@ _TITLE = re.compile(r"<title>([^<]*)</title>")
 
 @dataclass(frozen=True, slots=True)
 class Examination:
-    """One badge as a proxy gets it, and what follows from that."""
+    """One badge as a proxy gets it, and the diagnosis."""
 
     address: str
     """Path and query."""
@@ -147,7 +147,7 @@ def _badge_request(address: str) -> BadgeRequest:
 
 
 def badge_address(typed: str) -> str:
-    """Return path and query of the badge meant: those of a badge URL as they are, or those of a repository's badge."""
+    """Return the path and query of the badge: those of a badge URL unchanged, or those of a repository's badge."""
     try:
         parts = urlsplit(typed)
     except ValueError:

@@ -1,4 +1,4 @@
-"""Limits how many pages one process makes at a time, so that slow ones leave threads for badges."""
+"""Limits how many pages one process builds at a time, so that slow ones leave threads for badges."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _ADMITTED = "page_admitted"
 
 @dataclass
 class PageLimit:
-    """Answers with a 503 while the maximum number of pages is being made."""
+    """Answers with a 503 while the maximum number of pages is being built."""
 
     events: Events
     most: InitVar[int]

@@ -31,7 +31,7 @@ class PagesParts:
     clock: Clock
     events: Events
     most_pages: int
-    """How many pages a process may make at a time."""
+    """How many pages a process may build at a time."""
     authentication: DashboardAuthentication
     tokens: PrivateTokens
     token_store: StoredTokens | None

@@ -13,8 +13,11 @@ from badge.subject_pattern import PathPattern, Selection
 from badge.web.badges.answer import DRAWN_WITHIN_SECONDS
 from badge.web.page import sentence
 from badge.web.pages.parts import PagesParts
+from badge.web.signing_key import NoSigningKey
 
 if TYPE_CHECKING:
+    from sqlalchemy.exc import SQLAlchemyError
+
     from badge.catalogue.tokens import StoredToken, StoredTokens
 
 MOST_SHOWN = 20
@@ -25,13 +28,15 @@ class TokenForm:
     """The tokens that open a private subject's badge, and a form for another one."""
 
     stored: Sequence[StoredToken]
-    """At most `MOST_SHOWN`."""
+    """The newest first, at most `MOST_SHOWN`."""
+    older: int
+    """How many more there are."""
     name: str
     """Suggested for the next one."""
     has_token: bool
     """Whether the snippets have one."""
     created: str = ""
-    """Name of the one that was just created; the token itself is in the snippets, this once."""
+    """Name of the one that was just created; the token itself is in the snippets, only this once."""
     fault: str = ""
 
 
@@ -54,7 +59,10 @@ class SubjectTokens:
             return ""
         if given and self.parts.tokens.opens(self.subject, given, Deadline.after(DRAWN_WITHIN_SECONDS)):
             return given
-        return "" if self.store else self.parts.tokens.of(self.subject)
+        try:
+            return "" if self.store else self.parts.tokens.of(self.subject)
+        except NoSigningKey:
+            return ""  # the page is useful without it
 
     def form(self, token: str, created: str = "", fault: str = "") -> TokenForm | None:
         """Return what the dialog shows; None without a store, or if that fails: the page is useful without it."""
@@ -64,14 +72,18 @@ class SubjectTokens:
 
         try:
             stored = self.store.list()
-        except SQLAlchemyError:
+        except SQLAlchemyError as error:
+            self.failed(error)
             return None
-        covering = [one for one in stored if one.subjects.covers(self.subject)]
+        covering = sorted(
+            (one for one in stored if one.subjects.covers(self.subject)), key=lambda one: one.created_at, reverse=True
+        )
+        older = max(0, len(covering) - MOST_SHOWN)
         name = _unused_name(self.subject, {one.name for one in stored})
-        return TokenForm(covering[:MOST_SHOWN], name, bool(token), created, fault)
+        return TokenForm(covering[:MOST_SHOWN], older, name, bool(token), created, fault)
 
     def create(self, name: str) -> tuple[str, str]:
-        """Create a token for this subject alone; returns it, or an empty text and what is wrong with the name."""
+        """Create a token for this subject alone; returns it, or an empty string and what is wrong with the name."""
         assert self.store is not None
         try:
             return self.store.create(name, Selection([PathPattern.only(self.subject)])), ""
@@ -83,6 +95,12 @@ class SubjectTokens:
         assert self.store is not None
         if any(one.name == name and one.subjects.covers(self.subject) for one in self.store.list()):
             self.store.revoke(name)
+
+    def failed(self, error: SQLAlchemyError) -> None:
+        """Report that the database failed."""
+        from badge.catalogue.faults import failure  # noqa: PLC0415 - loaded where there is a store
+
+        self.parts.events.emit(failure("tokens", error))
 
 
 def _unused_name(subject: Subject, used: set[str]) -> str:

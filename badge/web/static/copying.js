@@ -1,4 +1,4 @@
-// Copy buttons with visible and announced feedback; replaces the placeholder by the service's origin.
+// Copy buttons with visible and announced feedback; replaces the placeholder with the service's origin.
 
 // Host names and addresses that other networks can't reach.
 const NEAR = /^(\[(::1|f[cde][^\]]*)\]|(127|10|192\.168|169\.254|172\.(1[6-9]|2\d|3[01]))(\.\d+)+|[^.:]+|.+\.(localhost|local|internal|lan|home\.arpa))$/;

@@ -37,7 +37,7 @@ async function show(address) {
     say(made.dataset.announced, false);
     history.replaceState(null, "", address);
   } catch (error) {
-    // The old results stay; navigating would replace them by the browser's error page.
+    // The old results stay; navigating would replace them with the browser's error page.
     if (error.name !== "AbortError") say("The service did not answer; these are the previous results. Try again.", true);
   } finally {
     clearTimeout(late);

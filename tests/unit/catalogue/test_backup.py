@@ -16,7 +16,7 @@ import pytest
 from badge.catalogue.backup import BadBackup, back_up, renew_cache_identity, restore
 from badge.catalogue.database import Database
 from badge.catalogue.in_use import CatalogueInUse
-from badge.catalogue.migration import SchemaTooNew, migrate, upgrade
+from badge.catalogue.migration import SchemaTooNew, is_current, migrate, upgrade
 from badge.model import BackupStatus
 from tests.doubles import START
 from tests.store import Store
@@ -56,7 +56,7 @@ def fail_after(store: Store) -> None:
     assert store.tell(BackupStatus.FAILED)
 
 
-def test_a_backup_is_one_private_file_that_says_as_of_when(store: Store, tmp_path: Path) -> None:
+def test_a_backup_is_one_private_file_that_records_when_it_was_made(store: Store, tmp_path: Path) -> None:
     contents = back_up(store.catalogue.database, tmp_path / "backup", LATER)
     assert (contents.subjects, contents.runs, contents.as_of, contents.last_change) == (1, 1, LATER, START)
     assert stat.S_IMODE((tmp_path / "backup").stat().st_mode) == 0o600
@@ -77,10 +77,30 @@ def test_a_backup_is_made_while_others_write(store: Store, tmp_path: Path) -> No
 
 def test_a_failed_backup_leaves_no_file(store: Store, tmp_path: Path) -> None:
     with store.catalogue.database.writing() as connection:
-        connection.exec_driver_sql("DROP TABLE identity")
-    with pytest.raises(sqlite3.OperationalError):
+        connection.exec_driver_sql("DROP TABLE runs")
+    with pytest.raises(BadBackup, match="not a catalogue"):
         back_up(store.catalogue.database, tmp_path / "backup", START)
     assert not (tmp_path / "backup").exists()
+
+
+def test_a_backup_leaves_an_older_schema_as_it_is(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/old"
+    upgrade(url, to="0002")
+    with contextlib.closing(Database(url)) as database:
+        assert back_up(database, tmp_path / "backup", LATER).as_of == LATER
+    assert revisions_in(tmp_path / "old") == revisions_in(tmp_path / "backup") == ["0002"]
+    restore(f"sqlite:///{tmp_path}/new", tmp_path / "backup", LATER)
+
+
+def revisions_in(file: Path) -> list[str]:
+    with contextlib.closing(sqlite3.connect(file)) as connection:
+        return [revision for (revision,) in connection.execute("SELECT version_num FROM alembic_version")]
+
+
+def test_a_catalogue_that_does_not_exist_is_not_created_by_a_backup(tmp_path: Path) -> None:
+    with contextlib.closing(Database(f"sqlite:///{tmp_path}/none")) as database, pytest.raises(BadBackup):
+        back_up(database, tmp_path / "backup", START)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_restore_brings_back_what_the_backup_held_and_keeps_the_rest_aside(
@@ -103,7 +123,7 @@ def test_two_restores_in_one_second_keep_both_databases(store: Store, backup: Pa
     assert first != second
 
 
-def test_a_log_left_by_a_crash_goes_aside_with_its_database(store: Store, file: Path, backup: Path) -> None:
+def test_a_log_left_by_a_crash_is_set_aside_with_its_database(store: Store, file: Path, backup: Path) -> None:
     fail_after(store)
     log = file.with_name(f"{file.name}-wal").read_bytes()
     store.close()
@@ -145,6 +165,28 @@ def test_the_identity_can_be_renewed_alone(store: Store) -> None:
     assert store.status() is BackupStatus.SUCCEEDED
 
 
+def test_a_new_identity_migrates_an_older_schema(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/old"
+    upgrade(url, to="0002")
+    renew_cache_identity(url)
+    assert is_current(url)
+
+
+def test_a_newer_schema_gets_no_new_identity(store: Store, file: Path) -> None:
+    store.close()
+    changed("UPDATE alembic_version SET version_num = '9'", file)
+    before = identity_of(store.url)
+    with pytest.raises(SchemaTooNew):
+        renew_cache_identity(store.url)
+    assert identity_of(store.url) == before
+
+
+def test_a_catalogue_that_does_not_exist_gets_no_new_identity(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        renew_cache_identity(f"sqlite:///{tmp_path}/none")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_catalogue_in_use_is_neither_restored_nor_given_a_new_identity(store: Store, backup: Path) -> None:
     assert store.status() is BackupStatus.SUCCEEDED
     with pytest.raises(CatalogueInUse):
@@ -153,7 +195,7 @@ def test_a_catalogue_in_use_is_neither_restored_nor_given_a_new_identity(store: 
         renew_cache_identity(store.url)
 
 
-def test_a_child_of_a_dead_user_still_keeps_a_restore_away(store: Store, backup: Path) -> None:
+def test_a_child_of_a_dead_process_still_prevents_a_restore(store: Store, backup: Path) -> None:
     release, wait = os.pipe()
     child = os.fork()
     if child == 0:

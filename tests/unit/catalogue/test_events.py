@@ -23,9 +23,9 @@ def event(status: BackupStatus, **more: Any) -> RunEvent:
 
 
 IMPOSSIBLE: list[tuple[dict[str, Any], str]] = [
-    ({"status": BackupStatus.UNKNOWN}, "unknown is no status"),
-    ({"started_at": at(6)}, "start lies after"),
-    ({"started_at": at(0), "finished_at": at(-1)}, "end lies before"),
+    ({"status": BackupStatus.UNKNOWN}, "unknown is not a status"),
+    ({"started_at": at(6)}, "start is after"),
+    ({"started_at": at(0), "finished_at": at(-1)}, "end is before"),
     ({"status": R, "finished_at": at(0)}, "has an end"),
     ({"size_bytes": -1}, "size"),
     ({"size_bytes": 2**63}, "size"),

@@ -44,7 +44,7 @@ def test_a_schema_of_a_newer_version_is_reported_and_left_alone(tmp_path: Path) 
     engine.dispose()
 
 
-def test_missing_tables_are_one_sentence(tmp_path: Path) -> None:
+def test_missing_tables_are_reported_in_one_sentence(tmp_path: Path) -> None:
     engine = new_engine(f"sqlite:///{tmp_path}/catalogue.sqlite3")
     with pytest.raises(OperationalError) as raised, engine.connect() as connection:
         connection.execute(text("SELECT * FROM subjects"))
@@ -52,7 +52,7 @@ def test_missing_tables_are_one_sentence(tmp_path: Path) -> None:
     assert why_unusable(raised.value).startswith("its tables lack something that this version needs")
 
 
-def test_tables_that_do_not_match_their_revision_are_one_sentence(tmp_path: Path) -> None:
+def test_tables_that_do_not_match_their_revision_are_reported_in_one_sentence(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/catalogue.sqlite3"
     migrate(url)
     engine = new_engine(url)
@@ -63,7 +63,7 @@ def test_tables_that_do_not_match_their_revision_are_one_sentence(tmp_path: Path
 
 
 @pytest.mark.parametrize("present", [["0001", "0003"], []])
-def test_an_installation_without_one_of_its_migrations_is_one_sentence(tmp_path: Path, present: list[str]) -> None:
+def test_an_installation_that_lacks_a_migration_is_reported_in_one_sentence(tmp_path: Path, present: list[str]) -> None:
     for revision in present:
         line = f'revision = "{revision}"\ndown_revision = "{int(revision) - 1:04}"\n'
         (tmp_path / f"{revision}.py").write_text(line.replace('"0000"', "None"))

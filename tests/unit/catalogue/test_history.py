@@ -282,16 +282,16 @@ def test_a_late_report_of_a_run_that_is_over_stays_below_the_deletion_and_the_ot
 
 
 @pytest.mark.parametrize("first", [untimed(S), untimed(D), untimed(S, started_at=IN_2099)])
-def test_an_event_of_2099_holds_nothing_down(first: RunEvent) -> None:
+def test_an_event_dated_2099_does_not_outrank_later_ones(first: RunEvent) -> None:
     for event in (untimed(F), timed(F, 5, 0), untimed(F, started_at=at(0)), timed(F, 5)):
         assert shown((first, IN_2099), (event, at(6))) is F
 
 
-def test_a_deletion_is_no_repetition_of_one_of_2099() -> None:
+def test_a_deletion_does_not_repeat_one_dated_2099() -> None:
     assert shown((untimed(D), IN_2099), (untimed(S), at(0)), (timed(D, 5), at(6))) is D
 
 
-def test_the_last_success_of_2099_is_undated_until_there_is_another() -> None:
+def test_a_last_success_dated_2099_is_undated_until_there_is_another() -> None:
     known, ahead, later = (timed(S, 5, 0), at(5)), (untimed(S), IN_2099), (timed(S, 20, 15), at(20))
     assert received(known, ahead).state(NOW).last_success_at == IN_2099
     assert received(known, ahead).state(NOW).last_ended_at == at(5)

@@ -51,11 +51,11 @@ def spoil(store: Store) -> None:
     file.write_bytes(content)
 
 
-def test_a_whole_file_is_sound(store: Store) -> None:
+def test_an_intact_file_is_sound(store: Store) -> None:
     assert integrity_of(store.catalogue.database, START_SECONDS) is Integrity.SOUND
 
 
-def test_a_spoilt_page_is_damage(store: Store) -> None:
+def test_a_corrupt_page_is_reported_as_damage(store: Store) -> None:
     spoil(store)
     assert integrity_of(store.catalogue.database, START_SECONDS) is Integrity.DAMAGED
 
@@ -87,7 +87,7 @@ def test_a_database_that_was_found_damaged_is_not_used(store: Store) -> None:
         store.tell(BackupStatus.SUCCEEDED)
 
 
-def test_damage_that_is_met_later_is_remembered(store: Store) -> None:
+def test_damage_that_is_found_later_is_remembered(store: Store) -> None:
     spoil(store)
     with pytest.raises(DatabaseError), store.catalogue.database.reading() as connection:
         connection.exec_driver_sql("SELECT count(text) FROM many").scalar()

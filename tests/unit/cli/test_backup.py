@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from click.testing import Result
 
+from badge.catalogue.in_use import alone
+from badge.catalogue.migration import upgrade
 from tests.command_line import run_badge
 
 
@@ -20,14 +22,24 @@ def run(folder: Path, *arguments: str, **settings: str) -> Result:
     ("arguments", "code", "words"),
     [
         (["backup", "{exists}"], 2, "exists. Give the name of a new file."),
+        (
+            ["backup", "{missing}"],
+            1,
+            "can't be backed up: it does not exist yet; the service creates it when it starts.",
+        ),
         (["backup", "{missing}/x"], 1, "can't be written: No such file or directory."),
         (["restore"], 2, "Give either FILE or --new-cache-identity."),
         (["restore", "{exists}", "--new-cache-identity"], 2, "Give either FILE or --new-cache-identity."),
         (["restore", "{missing}"], 1, "missing can't be used: No such file or directory. Nothing was changed."),
+        (
+            ["restore", "--new-cache-identity"],
+            1,
+            "sqlite3 can't be used: No such file or directory. Nothing was changed.",
+        ),
         (["restore", "{exists}"], 1, "exists can't be restored: it is not a SQLite database."),
     ],
 )
-def test_a_mistake_is_one_line(tmp_path: Path, arguments: list[str], code: int, words: str) -> None:
+def test_a_mistake_is_reported_in_one_line(tmp_path: Path, arguments: list[str], code: int, words: str) -> None:
     (tmp_path / "exists").write_text("no database" * 100)
     files = {name: str(tmp_path / name) for name in ("exists", "missing")}
     failed = run(tmp_path, *[argument.format(**files) for argument in arguments])
@@ -53,6 +65,15 @@ def test_a_service_without_a_catalogue_has_nothing_to_back_up(tmp_path: Path) ->
         assert (refused.exit_code, "has no catalogue" in refused.output) == (2, True)
 
 
+def test_a_backup_before_an_upgrade_leaves_the_schema_as_it_is(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    upgrade(f"sqlite:///{tmp_path}/data/catalogue.sqlite3", to="0002")
+    done = run(tmp_path, "backup", str(tmp_path / "backup"))
+    assert "Backed up 0 subjects with 0 runs to" in done.output
+    with contextlib.closing(sqlite3.connect(tmp_path / "data" / "catalogue.sqlite3")) as database:
+        assert database.execute("SELECT version_num FROM alembic_version").fetchall() == [("0002",)]
+
+
 def test_a_backup_is_restored_and_says_what_it_held(tmp_path: Path) -> None:
     backup = str(tmp_path / "backup")
     assert run(tmp_path, "report", "acme/web", "succeeded").exit_code == 0
@@ -62,6 +83,17 @@ def test_a_backup_is_restored_and_says_what_it_held(tmp_path: Path) -> None:
     assert restored.exit_code == 0
     assert ": 1 subject with 1 run.\nThe former catalogue is now" in restored.output
     assert run(tmp_path, "restore", "--new-cache-identity").output.startswith("Cached statuses are no longer used.")
+
+
+@pytest.mark.parametrize("command", [["report", "acme/web", "succeeded"], ["check-config"], ["key", "list"]])
+def test_during_a_restore_other_commands_leave_the_catalogue_alone(tmp_path: Path, command: list[str]) -> None:
+    catalogue = tmp_path / "data" / "catalogue.sqlite3"
+    catalogue.parent.mkdir()
+    with alone(catalogue):
+        refused = run(tmp_path, *command)
+    assert refused.exit_code == 1
+    assert "it is being restored; try again later" in refused.output
+    assert not catalogue.exists()
 
 
 @pytest.mark.parametrize("arguments", [["restore", "{backup}"], ["restore", "--new-cache-identity"]])

@@ -66,7 +66,7 @@ def test_each_reason_is_a_sentence(bench: Bench, entry: CacheEntry | None, minut
     assert said in bench.explained(None).rule
 
 
-def test_it_tells_the_source_the_age_and_the_next_refresh(bench: Bench) -> None:
+def test_it_shows_the_source_the_age_and_the_next_refresh(bench: Bench) -> None:
     bench.explained(KEPT)
     bench.clock.advance(seconds=30)
     found = bench.explained(None)
@@ -80,7 +80,7 @@ def test_a_source_s_pause_puts_the_next_refresh_off(bench: Bench) -> None:
     assert found.next_refresh == found.paused_until == "2026-11-23T12:10:00Z"
 
 
-def test_where_the_cache_does_not_answer_it_says_so_and_no_more() -> None:
+def test_if_the_cache_does_not_answer_it_says_so_and_nothing_else() -> None:
     parts = build_parts(load({"BADGE_UPSTREAM_URL": "http://127.0.0.1:1", "BADGE_REDIS_URL": "redis://127.0.0.1:1/0"}))
     found = explained(parts, WEB)
     assert "the cache does not respond" in found.rule

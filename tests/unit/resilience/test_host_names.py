@@ -93,7 +93,7 @@ def test_addresses_that_do_not_answer_are_dropped() -> None:
 
 
 @pytest.mark.parametrize("name", ["a..b", f"{'x' * 64}.test"])
-def test_what_can_t_be_a_name_is_one_that_nobody_knows(name: str) -> None:
+def test_an_impossible_name_counts_as_unknown(name: str) -> None:
     with pytest.raises(socket.gaierror, match="not a valid host name"):
         HostNames().addresses(name, 80, 5)
 

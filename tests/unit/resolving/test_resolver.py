@@ -228,7 +228,7 @@ def test_an_entry_the_cache_lost_is_recalled_during_an_outage() -> None:
     assert bench.seen() == (BackupStatus.UNKNOWN, Origin.FALLBACK)
 
 
-def test_from_an_hour_on_the_picture_shows_the_report_s_age() -> None:
+def test_after_an_hour_the_picture_shows_the_report_s_age() -> None:
     bench = Bench()
     bench.resolve()
     bench.says = None
@@ -351,7 +351,7 @@ def test_a_source_that_keeps_failing_is_not_called_and_its_report_is_stale() -> 
     assert bench.seen() == (BackupStatus.SUCCEEDED, Origin.CACHE)
 
 
-def test_failures_about_single_subjects_do_not_open_the_breaker() -> None:
+def test_failures_of_single_subjects_do_not_open_the_breaker() -> None:
     bench = Bench(None)
     bench.is_about_subject = True
     for number in range(10):

@@ -74,7 +74,7 @@ def test_what_changes_a_source_s_answers_changes_its_keys(tmp_path: Path, old: s
     assert lab_key(tmp_path, LAB.replace(old, new)) != lab_key(tmp_path)
 
 
-def test_a_source_asked_as_someone_else_has_other_keys(tmp_path: Path) -> None:
+def test_a_source_with_other_credentials_has_other_keys(tmp_path: Path) -> None:
     assert lab_key(tmp_path, secret="other") != lab_key(tmp_path)
 
 
@@ -91,6 +91,22 @@ def test_a_secret_that_is_rotated_in_its_file_leaves_the_keys_alone(tmp_path: Pa
         file.write_text(token)
         places.append(place_of("lab", who={"token": Secret.parse(f"file:{file}", {})}))
     assert places[0] == places[1]
+
+
+def test_deployments_with_other_api_keys_in_files_at_one_path_share_nothing(tmp_path: Path) -> None:
+    file = tmp_path / "api_key"
+    native = f"""
+        [[source]]
+        name = "hub"
+        kind = "native"
+        url = "https://hub.example.org"
+        api_key = "file:{file}"
+        """
+    keys = []
+    for api_key in ("one", "two"):
+        file.write_text(api_key)
+        keys.append(lab_key(tmp_path, native))
+    assert keys[0] != keys[1]
 
 
 def test_no_secret_is_in_a_key(tmp_path: Path) -> None:

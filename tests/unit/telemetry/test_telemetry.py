@@ -192,7 +192,7 @@ def test_automatic_log_format_is_readable_on_a_terminal() -> None:
     assert isinstance(formatter_for("console", io.StringIO()), ConsoleLines)
 
 
-def test_a_failure_about_one_subject_does_not_mark_the_source_as_down() -> None:
+def test_a_failure_of_one_subject_does_not_mark_the_source_as_down() -> None:
     """Anybody can invent names, and /readyz reports what the watch says."""
     telemetry = Telemetry(Metrics())
     telemetry.emit(SourceFailed("upstream", FailureKind.BAD_REQUEST, is_about_subject=True))

@@ -24,7 +24,7 @@ def test_a_command_omits_the_default_data_folder() -> None:
 
 
 @pytest.mark.parametrize("name", ["data", "it's mine; $(reboot)"])
-def test_a_shell_takes_the_folder_for_a_setting_whatever_it_is_called(tmp_path: Path, name: str) -> None:
+def test_a_shell_accepts_the_folder_as_a_setting_whatever_its_name(tmp_path: Path, name: str) -> None:
     folder = tmp_path / name
     command = Terminal.of(load({"BADGE_DATA_DIR": str(folder)})).command("settings")
     environment = {"BADGE_SETTINGS_FILE": os.devnull}
@@ -34,7 +34,7 @@ def test_a_shell_takes_the_folder_for_a_setting_whatever_it_is_called(tmp_path: 
     assert f"* BADGE_DATA_DIR={folder}  (environment)" in done.stdout.splitlines()
 
 
-def test_what_the_settings_file_says_a_command_reads_there_too(tmp_path: Path) -> None:
+def test_a_command_reads_the_same_settings_file(tmp_path: Path) -> None:
     file = tmp_path / "badge.env"
     file.write_text("BADGE_DATA_DIR=data\nBADGE_REDIS_URL=redis://cache\n")
     found = Terminal.of(load_from({}, find_file({}, [file])))
@@ -43,12 +43,12 @@ def test_what_the_settings_file_says_a_command_reads_there_too(tmp_path: Path) -
     assert named.command("demo").startswith(f"BADGE_SETTINGS_FILE={file} /")
 
 
-def test_a_relative_folder_is_told_whole() -> None:
+def test_a_relative_folder_is_shown_as_an_absolute_path() -> None:
     command = Terminal.of(load({"BADGE_DATA_DIR": "here"})).command("demo")
     assert command.startswith(f"BADGE_DATA_DIR={Path.cwd() / 'here'} ")
 
 
-def test_the_first_words_say_what_the_pages_say(tmp_path: Path) -> None:
+def test_the_start_message_agrees_with_the_pages(tmp_path: Path) -> None:
     settings = load({"BADGE_DATA_DIR": str(tmp_path), "BADGE_REDIS_URL": "redis://:secret@cache"})
     words, terminal = first_words(settings), Terminal.of(settings)
     assert terminal.command("report", "GitHub/acme/Repository/web", "succeeded") in words

@@ -205,7 +205,7 @@ def test_programs_are_never_told_anything_stale(
 
 
 @pytest.mark.parametrize("form", FOR_PROGRAMS)
-def test_a_path_that_names_nothing_is_nothing_stale_for_programs_either(site: Site, form: str) -> None:
+def test_programs_get_nothing_stale_for_an_invalid_path_either(site: Site, form: str) -> None:
     assert site.get(f"/badge/acme{form}").headers["Cache-Control"] == "public, max-age=60, must-revalidate"
 
 

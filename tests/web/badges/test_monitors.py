@@ -91,7 +91,7 @@ def test_the_json_says_what_is_wrong(site: Site) -> None:
 
 
 @pytest.mark.parametrize(("says", "code"), [(Report.absent(START), 404), (None, 503)])
-def test_an_unknown_status_is_no_success(site: Site, says: Report | None, code: int) -> None:
+def test_an_unknown_status_is_not_a_success(site: Site, says: Report | None, code: int) -> None:
     site.says = says
     assert site.get(f"{WEB}.json?expect=succeeded").status_code == code
 

@@ -8,7 +8,10 @@ from datetime import timedelta
 import pytest
 
 from badge.model import BackupStatus, Report, Subject, Visibility
+from badge.subject_pattern import PathPattern, Selection
 from badge.web.badges.private_tokens import PrivateTokens
+from badge.web.signing_key import KEY_FILE
+from tests.dashboard import Dashboards
 from tests.doubles import START
 from tests.site import SIGNING_KEY, SUCCEEDED, Site
 from tests.web.badges.test_badges import title_of
@@ -78,3 +81,15 @@ def test_during_an_outage_only_the_token_shows_the_last_status(private: Site) ->
 def test_a_token_of_an_absent_subject_shows_nothing(site: Site) -> None:
     site.says = Report.absent(START - timedelta(hours=1))
     assert site.get(f"{WEB}.json?token={TOKEN}").status_code == 404
+
+
+def test_a_stored_token_works_even_if_the_signing_key_is_damaged(dashboards: Dashboards) -> None:
+    dashboard = dashboards(BADGE_DASHBOARD="off")
+    (dashboard.parts.settings.data_dir / KEY_FILE).write_bytes(b"")
+    dashboard.tell(Subject.legacy("acme", "web"), visibility=Visibility.PRIVATE)
+    assert dashboard.parts.catalogue is not None
+    stored = dashboard.parts.catalogue.tokens.create("readme", Selection([PathPattern.parse("acme/*")]))
+    assert dashboard.get(f"{WEB}.txt?token={stored}").text == "succeeded\n"
+    assert dashboard.get(f"{WEB}.txt?token={'x' * len(stored)}").status_code == 404
+    for path in (WEB, "/badge/acme/absent"):  # alike, or it would show which of them exists
+        assert dashboard.get(f"{path}.json?token={TOKEN}").status_code == 503

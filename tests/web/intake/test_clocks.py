@@ -49,7 +49,7 @@ def test_a_failure_received_by_a_host_behind_is_applied_and_shown(tmp_path: Path
                 assert late.get("/badge/acme/web.txt").text == f"{shown}\n"
 
 
-def test_a_success_of_2099_satisfies_no_monitor_and_is_overdue_in_time(tmp_path: Path) -> None:
+def test_a_success_dated_2099_satisfies_no_monitor_and_is_overdue_in_time(tmp_path: Path) -> None:
     clock = ManualClock(START)
     with (
         instance(tmp_path, clock) as (right, catalogue),

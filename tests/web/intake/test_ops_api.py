@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,9 @@ from werkzeug.test import TestResponse
 
 from badge.app import CatalogueParts, build_app, build_parts
 from badge.catalogue.keys import Scope
+from badge.catalogue.listing import Listing
 from badge.catalogue.migration import migrate
+from badge.listing import ListingFilter, ListingOrder
 from badge.model import Subject
 from badge.settings import load
 from badge.subject_pattern import PathPattern, Selection
@@ -133,7 +136,7 @@ def test_a_private_subject_is_unknown_without_a_key(ops: Ops) -> None:
     assert ops.client.get("/badge/acme/web.txt").status_code == 404
 
 
-def test_no_such_subject(ops: Ops) -> None:
+def test_an_unknown_subject_is_not_found(ops: Ops) -> None:
     answer = ops.status(subjectName="none")
     assert (answer.status_code, answer.get_json()["code"]) == (404, "NOT_FOUND")
 
@@ -330,6 +333,36 @@ def test_a_batch_has_a_limit(ops: Ops) -> None:
 
 def listed(ops: Ops, key: str = "", **query: str) -> TestResponse:
     return ops.client.get("/ops/status/list", query_string=query, headers={"X-API-Key": key or ops.reader})
+
+
+def test_cursors_hold_no_names_that_the_key_is_not_for(ops: Ops) -> None:
+    key = ops.key(Scope.READ, subjects="GitHub/acme/Repository/[az]*")
+    for name in ("alpha", "hidden-1", "hidden-2", "hidden-3", "zeta", "zulu"):
+        ops.report(status="succeeded", subjectName=name, visibility="private")
+    pages: list[list[str]] = []
+    cursor: str | None = ""
+    while cursor is not None and len(pages) < 6:
+        page = listed(ops, key=key, limit="1", cursor=cursor).get_json()
+        pages.append([item["subjectName"] for item in page["items"]])
+        cursor = page["nextCursor"]
+        assert "hidden" not in base64.urlsafe_b64decode(f"{cursor or ''}===").decode()
+    assert pages == [["alpha"], ["zeta"], ["zulu"]]
+
+
+@pytest.mark.parametrize("order", ListingOrder)
+def test_no_page_passes_over_more_rows_than_it_may(ops: Ops, order: ListingOrder) -> None:
+    for name in ("zeta", "hidden-1", "hidden-2", "hidden-3", "alpha"):
+        ops.report(status="succeeded", subjectName=name)
+        ops.clock.advance(seconds=1)
+    within = Selection([PathPattern.parse("GitHub/acme/Repository/[az]*")])
+    listing = Listing(ListingFilter(), order, ops.clock(), within=within, most_passed_over=2)
+    with ops.own.store.database.reading() as connection:
+        rows, cursor = listing.page(connection, None, 1)
+        assert [row.name for row in rows] == ["alpha"]
+        with pytest.raises(ValueError, match="select none of the next 2 subjects"):
+            listing.page(connection, cursor, 1)
+        rows, cursor = replace(listing, most_passed_over=2000).page(connection, cursor, 1)
+    assert ([row.name for row in rows], cursor) == (["zeta"], None)
 
 
 def test_a_list_comes_in_pages(ops: Ops) -> None:

@@ -14,7 +14,7 @@ from werkzeug.routing import Rule
 from werkzeug.test import TestResponse
 
 from badge.model import Subject, Visibility
-from badge.web.signing_key import KEY_FILE, stored_key
+from badge.web.signing_key import KEY_FILE, NoSigningKey, stored_key
 from tests.dashboard import Dashboard, Dashboards
 from tests.web.pages.test_pages import one, text
 
@@ -292,3 +292,11 @@ def test_all_processes_get_the_same_key_and_no_other_user_can_read_it(tmp_path: 
     assert len(keys.pop()) >= 32
     assert stat.S_IMODE((folder / KEY_FILE).stat().st_mode) == 0o600
     assert [path.name for path in folder.iterdir()] == [KEY_FILE]
+
+
+@pytest.mark.parametrize("content", [b"", b"\n", b"k" * 31, b"\xff" * 43])
+def test_a_damaged_key_is_rejected(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / KEY_FILE).write_bytes(content)
+    with pytest.raises(NoSigningKey, match="is damaged: delete it to get a new one"):
+        stored_key(tmp_path)
+    assert (tmp_path / KEY_FILE).read_bytes() == content

@@ -9,15 +9,17 @@ from pathlib import Path
 import pytest
 from bs4 import BeautifulSoup
 from flask.testing import FlaskClient
+from sqlalchemy import Engine, ExceptionContext, event
 from werkzeug.test import TestResponse
 
 from badge.app import build_app, build_parts
 from badge.catalogue.logins import WINDOW
 from badge.model import Subject, Visibility
 from badge.settings import load
+from badge.web.signing_key import KEY_FILE
 from tests.dashboard import Dashboards
 from tests.doubles import ManualClock, OneProcess
-from tests.web.pages.test_pages import one
+from tests.web.pages.test_pages import one, text
 
 TOKEN = "correct horse battery staple"
 BY_TOKEN = {"BADGE_DASHBOARD": "token", "BADGE_DASHBOARD_TOKEN": TOKEN}
@@ -91,6 +93,20 @@ def test_a_link_can_be_pasted(dashboards: Dashboards) -> None:
         assert submit(dashboard.anonymous(), link=pasted).status_code == 303
 
 
+@pytest.mark.parametrize(("settings", "field"), [({}, "link"), (BY_TOKEN, "token"), (OIDC, "link")])
+def test_a_link_can_be_pasted_into_the_only_field_however_others_log_in(
+    dashboards: Dashboards, settings: dict[str, str], field: str
+) -> None:
+    dashboard = dashboards(**settings, BADGE_LOGIN_FAILURES="1")
+    link, client = f"http://127.0.0.1:8000{dashboard.login_link()}", dashboard.anonymous()
+    form = one(page_of(client.get("/login")), "form.find")
+    assert [shown["name"] for shown in form.select("input:not([type=hidden])")] == [field]
+    assert submit(client, **{field: link}).status_code == 303
+    used = submit(dashboard.anonymous(), **{field: link})
+    assert (used.status_code, text(page_of(used), "#login-fault")) == (403, "This link has been used or has expired.")
+    assert submit(dashboard.anonymous(), **{field: f"http://127.0.0.1:8000{dashboard.login_link()}"}).status_code == 303
+
+
 def test_without_a_link_the_page_says_how_to_get_one(dashboards: Dashboards) -> None:
     client = dashboards().anonymous()
     asked = client.get("/dashboard/acme/web")
@@ -156,6 +172,20 @@ def test_metrics_are_open_to_their_token_from_anywhere(dashboards: Dashboards) -
 # --- sessions ---
 
 
+def test_a_request_waits_only_once_for_a_lost_database(dashboards: Dashboards, tmp_path: Path) -> None:
+    dashboard = dashboards(tmp_path / "data", BADGE_SECRET_KEY="k" * 32)
+    dashboard.parts.close()
+    shutil.rmtree(tmp_path / "data")
+    failures: list[ExceptionContext] = []
+    note = failures.append  # removed as the same object
+    event.listen(Engine, "handle_error", note)
+    try:
+        assert dashboard.get("/dashboard").status_code == 503
+    finally:
+        event.remove(Engine, "handle_error", note)
+    assert len(failures) == 1
+
+
 def test_a_copied_cookie_is_worthless_after_logout_in_every_process(dashboards: Dashboards, tmp_path: Path) -> None:
     dashboard = dashboards()
     other = build_app(dashboards().parts)  # another worker or replica, with the same database and key
@@ -181,6 +211,14 @@ def test_logout_leaves_other_sessions_alone(dashboards: Dashboards) -> None:
     assert (dashboard.get("/dashboard").status_code, other.get("/dashboard").status_code) == (303, 200)
 
 
+def test_starting_a_login_at_the_provider_does_not_end_a_session(dashboards: Dashboards) -> None:
+    dashboard = dashboards(**OIDC)
+    dashboard.log_in(dashboard.client, dashboard.login_link())
+    answer = dashboard.get("/login/start?next=/dashboard/acme/web")
+    assert (answer.status_code, answer.headers["Location"]) == (303, "/dashboard/acme/web")
+    assert dashboard.get("/dashboard").status_code == 200
+
+
 def test_a_lost_database_refuses_and_the_public_pages_go_on(dashboards: Dashboards, tmp_path: Path) -> None:
     dashboard = dashboards(tmp_path / "data", BADGE_SECRET_KEY="k" * 32)
     token = one(page_of(dashboard.get("/dashboard")), ".log-out input")["value"]
@@ -196,10 +234,17 @@ def test_a_lost_database_refuses_and_the_public_pages_go_on(dashboards: Dashboar
         assert registry.get_sample_value("badge_catalogue_failures_total", {"operation": operation, **labels}) == 1
 
 
+@pytest.mark.parametrize("damaged", [None, b"", b"\xff" * 43], ids=["no folder", "an empty key", "a corrupt key"])
 @pytest.mark.parametrize("settings", [{}, OIDC], ids=["link", "oidc"])
-def test_without_a_signing_key_nobody_logs_in_and_the_rest_goes_on(tmp_path: Path, settings: dict[str, str]) -> None:
-    folder = tmp_path / "file-in-place-of-the-folder"
-    folder.touch()
+def test_without_a_signing_key_nobody_logs_in_and_the_rest_goes_on(
+    tmp_path: Path, settings: dict[str, str], damaged: bytes | None
+) -> None:
+    folder = tmp_path / "data"
+    if damaged is None:
+        folder.touch()
+    else:
+        folder.mkdir()
+        (folder / KEY_FILE).write_bytes(damaged)
     wired = load({"BADGE_DATA_DIR": str(folder), "BADGE_UPSTREAM_URL": "http://127.0.0.1:9", **settings})
     with closing(build_parts(wired, cache=OneProcess(ManualClock()))) as parts:
         client = build_app(parts).test_client()
@@ -214,7 +259,7 @@ def test_without_a_signing_key_nobody_logs_in_and_the_rest_goes_on(tmp_path: Pat
 # --- limits ---
 
 
-def test_guesses_are_refused_after_a_while_and_say_when_to_try_again(dashboards: Dashboards) -> None:
+def test_guesses_are_refused_after_a_while_with_the_time_to_wait(dashboards: Dashboards) -> None:
     dashboard = dashboards(**BY_TOKEN, BADGE_LOGIN_FAILURES="3")
     client = dashboard.anonymous()
     assert [submit(client, token="wrong").status_code for _ in range(4)] == [403, 403, 403, 429]

@@ -99,7 +99,7 @@ def test_a_command_names_its_secrets_without_their_values(dashboards: Dashboards
     dashboard = dashboards(BADGE_CATALOGUE_URL=database)
     for path in ("/dashboard", "/dashboard/acme/web"):
         page = dashboard.soup(path).get_text()
-        assert "Set BADGE_CATALOGUE_URL in the terminal as for the service." in page
+        assert "Set BADGE_CATALOGUE_URL in the terminal, as for the service." in page
         assert "secret.sqlite3" not in page
 
 
@@ -225,7 +225,7 @@ def facts_of(dashboard: Dashboard, subject: Subject = WEB) -> dict[str, str]:
     return {one(row, "dt").get_text(): " ".join(one(row, "dd").get_text().split()) for row in page.select("dl div")}
 
 
-def test_what_nobody_reported_is_not_shown(dashboard: Dashboard) -> None:
+def test_unreported_facts_are_not_shown(dashboard: Dashboard) -> None:
     dashboard.run(WEB, BackupStatus.SUCCEEDED)
     assert facts_of(dashboard).keys() == {"Status", "Finished", "Last success", "Source"}
     row = [cell.get_text() for cell in dashboard.soup(f"/dashboard/{WEB.path}").select("tbody td")]
@@ -242,7 +242,7 @@ def test_what_nobody_reported_is_not_shown(dashboard: Dashboard) -> None:
 RUN_PAGE = 'https://ci.example.org/runs?a=<b>&c="d'
 
 
-def test_a_failure_tells_its_reason_and_links_to_its_run(dashboard: Dashboard) -> None:
+def test_a_failure_shows_its_reason_and_links_to_its_run(dashboard: Dashboard) -> None:
     dashboard.run(WEB, BackupStatus.FAILED, reason=Reason.STORAGE, url=RUN_PAGE)
     assert facts_of(dashboard)["Reason"] == "a problem with the backup storage"
     link = one(dashboard.soup(f"/dashboard/{WEB.path}"), "dl a")
@@ -250,7 +250,7 @@ def test_a_failure_tells_its_reason_and_links_to_its_run(dashboard: Dashboard) -
     assert link.get_text() == "its page on ci.example.org"
 
 
-def test_strangers_see_the_reason_but_no_address_of_a_run(dashboards: Dashboards) -> None:
+def test_strangers_see_the_reason_but_no_link_to_the_run(dashboards: Dashboards) -> None:
     dashboard = dashboards(BADGE_DASHBOARD="open")
     dashboard.run(WEB, BackupStatus.FAILED, reason=Reason.PARTIAL, url=RUN_PAGE)
     assert facts_of(dashboard)["Reason"] == "only part of it was backed up"
@@ -413,6 +413,7 @@ AS_BROWSERS = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,
     ("path", "method", "status"),
     [
         ("/dashboards", "GET", 404),
+        ("/dashboards", "OPTIONS", 404),
         ("/login", "GET", 404),
         ("/static/none", "GET", 404),
         ("/dashboard", "POST", 405),

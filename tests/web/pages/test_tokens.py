@@ -8,8 +8,10 @@ import pytest
 from bs4 import BeautifulSoup
 from werkzeug.test import TestResponse
 
+from badge.catalogue.schema import private_tokens
 from badge.model import Subject, Visibility
 from badge.subject_pattern import PathPattern, Selection
+from badge.web.pages.tokens import MOST_SHOWN
 from tests.dashboard import Dashboard, Dashboards
 from tests.web.login.test_access import BY_TOKEN, log_in
 from tests.web.pages.test_pages import one, text
@@ -27,8 +29,8 @@ def dashboard(dashboards: Dashboards) -> Dashboard:
 
 
 def submit(dashboard: Dashboard, page: str = PAGE, **fields: str) -> TestResponse:
-    forged_by = str(one(dashboard.soup(f"{PAGE}?dialog=open"), ".tokens input[name=csrf_token]")["value"])
-    return dashboard.client.post(page, data={"csrf_token": forged_by, **fields})
+    csrf_token = str(one(dashboard.soup(f"{PAGE}?dialog=open"), ".tokens input[name=csrf_token]")["value"])
+    return dashboard.client.post(page, data={"csrf_token": csrf_token, **fields})
 
 
 def address_in(page: BeautifulSoup) -> str:
@@ -76,6 +78,18 @@ def test_a_token_of_another_subject_is_neither_listed_nor_revoked(dashboard: Das
     assert [one.name for one in tokens.list()] == ["others"]
 
 
+def test_the_newest_tokens_are_listed_and_the_others_counted(dashboard: Dashboard) -> None:
+    assert dashboard.parts.catalogue is not None
+    names = [f"token-{number}" for number in range(MOST_SHOWN + 2)][::-1]
+    for name in names:
+        dashboard.parts.catalogue.tokens.create(name, Selection([PathPattern.only(SECRET)]))
+        dashboard.clock.advance(seconds=1)
+    page = dashboard.soup(f"{PAGE}?dialog=open")
+    shown = [button["value"] for button in page.select(".tokens button[name=revoke]")]
+    assert shown == names[::-1][:MOST_SHOWN]
+    assert "2 older tokens: badge token list on the server shows all." in text(page, ".tokens")
+
+
 def test_a_forged_form_changes_nothing(dashboard: Dashboard) -> None:
     assert dashboard.parts.catalogue is not None
     assert dashboard.client.post(PAGE, data={"name": "forged"}).status_code == 400
@@ -83,7 +97,7 @@ def test_a_forged_form_changes_nothing(dashboard: Dashboard) -> None:
     assert dashboard.parts.catalogue.tokens.list() == []
 
 
-def test_who_may_not_see_private_subjects_can_change_nothing(dashboards: Dashboards) -> None:
+def test_viewers_who_may_not_see_private_subjects_can_change_nothing(dashboards: Dashboards) -> None:
     anonymous = dashboards(**BY_TOKEN)
     anonymous.tell(SECRET, visibility=Visibility.PRIVATE)
     assert anonymous.client.post(PAGE, data={"name": "forged"}).status_code == 303
@@ -96,3 +110,15 @@ def test_an_open_dashboard_offers_no_tokens(dashboards: Dashboards) -> None:
     everyone.tell(SECRET, visibility=Visibility.PRIVATE)
     assert everyone.client.post(PAGE, data={"name": "forged"}).status_code == 403
     assert "token-name" not in everyone.get(f"{PAGE}?dialog=open").text
+
+
+def test_a_failing_database_is_reported_and_the_page_goes_on(dashboard: Dashboard) -> None:
+    csrf_token = str(one(dashboard.soup(f"{PAGE}?dialog=open"), ".tokens input[name=csrf_token]")["value"])
+    assert dashboard.parts.database is not None
+    with dashboard.parts.database.writing() as connection:
+        private_tokens.drop(connection)
+    assert "token-name" not in dashboard.get(f"{PAGE}?dialog=open").text
+    assert dashboard.client.post(PAGE, data={"csrf_token": csrf_token, "name": "readme"}).status_code == 503
+    labels = {"operation": "tokens", "error": "SQLITE_ERROR"}
+    failures = dashboard.parts.events.metrics.registry.get_sample_value("badge_catalogue_failures_total", labels)
+    assert failures == 2

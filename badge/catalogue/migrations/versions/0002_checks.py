@@ -1,4 +1,4 @@
-"""Checks: backups that are expected, and tell of themselves by pings."""
+"""Checks: expected backups, which report by ping."""
 
 import sqlalchemy as sa
 from alembic import op

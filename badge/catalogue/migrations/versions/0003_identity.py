@@ -1,4 +1,4 @@
-"""The catalogue's identity in the keys of caches, and the time of the backup that a copy of it is."""
+"""The catalogue's identity in cache keys and, in a backup, the time at which it was made."""
 
 import secrets
 

@@ -1,4 +1,4 @@
-"""What the dashboard reads: paths to search, kept totals, and indexes."""
+"""What the dashboard reads: paths to search, stored totals, and indexes."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -61,7 +61,7 @@ def upgrade() -> None:
 
 
 def fill(paths: sa.Table) -> None:
-    """Write the paths of all subjects; in Python, because SQLite's LOWER knows no letters beyond ASCII."""
+    """Write the paths of all subjects; in Python, because SQLite's LOWER handles only ASCII letters."""
     connection, last = op.get_bind(), 0
     while rows := connection.execute(
         sa.select(subjects).where(subjects.c.id > last).order_by(subjects.c.id).limit(AT_ONCE)

@@ -198,7 +198,7 @@ UNREADABLE = {
 def test_samples_are_not_checked_with_invalid_values(tmp_path: Path) -> None:
     where = 'where = [{ expr = "name", equals = "{job}" }]\nvalues = { job = "a", other = 1 }\n'
     sample = SAMPLE.replace('{"ok": false}', '{"name": "a", "ok": true}')
-    assert faults_of(tmp_path, HTTP + where + ALL_NAMES + sample) == ["sources.toml: x: values.other: give a text"]
+    assert faults_of(tmp_path, HTTP + where + ALL_NAMES + sample) == ["sources.toml: x: values.other: give text"]
 
 
 @pytest.mark.parametrize("text", UNREADABLE.values(), ids=UNREADABLE.keys())

@@ -41,10 +41,10 @@ def test_a_value_of_the_wrong_type_is_one_kind_of_failure(text: str) -> None:
 
 
 @pytest.mark.parametrize("value", [None, False, "", [], {}])
-def test_what_counts_as_false(value: object) -> None:
+def test_null_false_and_empty_values_count_as_false(value: object) -> None:
     assert not Expression.parse("a").holds_for({"a": value})
 
 
 @pytest.mark.parametrize("value", [True, 0, 1, "0", "false", [None], {"a": None}])
-def test_what_counts_as_true_including_zero(value: object) -> None:
+def test_other_values_count_as_true_including_zero(value: object) -> None:
     assert Expression.parse("a").holds_for({"a": value})

@@ -104,7 +104,7 @@ def test_where_ignores_case_only_if_the_source_and_the_platform_do() -> None:
     assert not read(items, elsewhere, where=where, folds_case=True).report.exists
 
 
-def test_an_expression_that_fails_is_about_its_subject_alone() -> None:
+def test_an_expression_that_fails_affects_only_its_subject() -> None:
     with pytest.raises(SourceUnavailable, match="badExpression") as raised:
         read([run("ok", 1)], rules=[{"when": "starts_with(nothing, 'x')", "status": "failed"}])
     assert raised.value.is_about_subject

@@ -36,7 +36,7 @@ def test_a_query_parameter_can_t_add_another_one() -> None:
     assert (parts.netloc, parts.path, parts.fragment) == ("up.example", "/x", "")
 
 
-def test_a_body_is_encoded_after_its_places_are_filled() -> None:
+def test_a_body_is_encoded_after_its_placeholders_are_filled() -> None:
     names = names_of(Subject.legacy("acme", 'web","x":"y'), {})
     described = recipe(method="POST", json={"selector": {"plan": ["{subjectName}"]}, "n": 50})
     body = request_for("https://up.example", described, names).body
@@ -125,7 +125,7 @@ def test_a_name_is_allowed_in_a_selector_inside_a_regex_function() -> None:
     check_promql(Template.parse('label_replace(up, "a", "$1", "job", "(.*)") * on (a) b{owner="{account}"}'))
 
 
-def test_transforms() -> None:
+def test_transforms_are_applied_and_unknown_ones_refused() -> None:
     names = {"account": "Acme Corp.", "subjectName": "Web_Site"}
     assert Template.parse("{account|slug}-{subjectName|lower}").expand(names) == "acme-corp-web_site"
     with pytest.raises(BadTemplate, match="slug, lower"):

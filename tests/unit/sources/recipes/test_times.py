@@ -37,7 +37,7 @@ SAME_MOMENT = {
 
 
 @pytest.mark.parametrize("written", SAME_MOMENT.values(), ids=SAME_MOMENT.keys())
-def test_one_time_in_many_notations(written: object) -> None:
+def test_one_time_is_read_in_many_notations(written: object) -> None:
     assert read_time(written, BERLIN) == MOMENT
 
 
@@ -62,7 +62,7 @@ NONE += [float("nan"), float("inf"), 1e300, "9" * 40, 10**400, {}, [], "2026-13-
 
 
 @pytest.mark.parametrize("written", NONE)
-def test_values_that_are_not_times(written: object) -> None:
+def test_values_that_are_not_times_give_none(written: object) -> None:
     assert read_time(written, BERLIN) is None
 
 

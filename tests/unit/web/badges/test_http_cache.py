@@ -59,14 +59,14 @@ def test_stale_images_end_where_the_picture_changes(
     assert CachePolicy.of(resolution, changes_in).cache_control == told
 
 
-def test_no_image_is_shown_for_more_than_an_hour_unasked() -> None:
+def test_no_image_is_shown_for_more_than_an_hour_without_revalidation() -> None:
     absent = replace(GOOD, report=Report.absent(START))
     for resolution in (GOOD, absent, replace(GOOD, origin=Origin.FALLBACK, usable_for=timedelta(0))):
         policy = CachePolicy.of(resolution, timedelta.max, DAY)
         assert policy.lifetime + policy.true_after == HOUR
 
 
-def test_a_wish_for_a_longer_life_ends_where_the_next_run_begins() -> None:
+def test_a_requested_longer_lifetime_ends_where_the_next_run_begins() -> None:
     assert CachePolicy.of(running_next_in(minutes=10), HOUR, DAY).max_age == 600
 
 

@@ -9,6 +9,7 @@ from badge.events import FailureKind
 from badge.model import Subject
 from badge.ports import SourceUnavailable
 from badge.web.badges.private_tokens import LENGTH, LOOKUP_SECONDS, MOST_LOOKUPS, PrivateTokens
+from badge.web.signing_key import NoSigningKey
 
 WEB = Subject.legacy("acme", "web")
 TOKENS = PrivateTokens(lambda: "k" * 32)
@@ -59,6 +60,16 @@ def test_a_stored_token_is_valid_and_a_derived_one_still_is() -> None:
     assert opens(WEB, TOKENS.of(WEB), tokens)
     assert opens(WEB, "", tokens) is False
     assert store.looked_up == 2
+
+
+def test_without_a_signing_key_stored_tokens_are_valid_and_derived_ones_undecided() -> None:
+    def no_key() -> str:
+        raise NoSigningKey
+
+    tokens = PrivateTokens(no_key, Store())
+    assert opens(WEB, STORED, tokens)
+    assert opens(WEB, "bst_other", tokens) is False
+    assert opens(WEB, TOKENS.of(WEB), tokens) is None
 
 
 def test_a_store_that_does_not_answer_in_time_says_nothing() -> None:

@@ -17,10 +17,16 @@ from badge.web.login.client import client_address
         ("127.0.0.1", "nonsense", "127.0.0.1/32"),
         ("127.0.0.1", "", "127.0.0.1/32"),
         ("2001:4860:1:2:3::4", "", "2001:4860:1:2::/64"),
-        ("", "", "None"),
+        ("::1", "198.51.100.1", "198.51.100.1/32"),
+        ("fd00:1::2", "2001:db8:1:2:3::4", "2001:db8:1:2::/64"),
+        ("::ffff:127.0.0.1", "198.51.100.1", "198.51.100.1/32"),
+        ("::ffff:93.184.216.34", "198.51.100.1", "93.184.216.34/32"),
+        ("100.64.0.1", "198.51.100.1", "198.51.100.1/32"),
+        ("127.0.0.1", "::ffff:198.51.100.1", "198.51.100.1/32"),
+        ("", "", ""),
     ],
 )
-def test_the_address_is_the_peer_s_or_what_a_proxy_on_a_private_network_reports(
+def test_the_address_is_the_peer_s_or_what_a_proxy_without_a_public_address_reports(
     peer: str, forwarded: str, expected: str
 ) -> None:
     assert client_address({"REMOTE_ADDR": peer, "HTTP_X_FORWARDED_FOR": forwarded}) == expected

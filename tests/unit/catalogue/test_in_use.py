@@ -1,0 +1,55 @@
+"""The lock that keeps a restore away from a catalogue in use."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from pathlib import Path
+
+import pytest
+from sqlalchemy.exc import OperationalError
+
+from badge.catalogue.database import Database
+from badge.catalogue.faults import why_unusable
+from badge.catalogue.in_use import CatalogueInUse, alone, hold
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "catalogue.sqlite3"
+
+
+@pytest.fixture
+def unusable(file: Path) -> Path:
+    """A lock that this user can't use; even root opens no link."""
+    file.with_name(f"{file.name}.in-use").symlink_to("elsewhere")
+    return file
+
+
+def test_a_lock_that_cannot_be_used_is_an_error(unusable: Path) -> None:
+    with pytest.raises(OSError, match="symbolic link"):
+        hold(f"sqlite:///{unusable}")
+
+
+def test_a_database_whose_lock_cannot_be_used_is_not_opened(unusable: Path) -> None:
+    database = Database(f"sqlite:///{unusable}")
+    with contextlib.closing(database), pytest.raises(OperationalError) as raised, database.reading():
+        pass
+    assert why_unusable(raised.value) == "this user may not use it"
+    assert not unusable.exists()
+
+
+def test_a_folder_that_does_not_exist_needs_no_lock(file: Path) -> None:
+    assert hold(f"sqlite:///{file.parent}/none/{file.name}") is None
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can give files away")
+def test_root_shares_the_lock_of_another_user(file: Path) -> None:
+    lock = file.with_name(f"{file.name}.in-use")
+    lock.touch()
+    os.chown(lock, 12345, 12345)
+    held = hold(f"sqlite:///{file}")
+    assert held is not None
+    with pytest.raises(CatalogueInUse), alone(file):
+        pass
+    os.close(held)

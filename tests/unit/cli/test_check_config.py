@@ -1,0 +1,29 @@
+"""What `badge check-config` notes about configurations that work."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.command_line import run_badge
+
+SOURCE = """
+[[source]]
+name = "lab"
+preset = "gitlab-schedule"
+url = "http://127.0.0.1:9"
+values = {{ schedule = "1" }}
+auth.value = "file:{folder}/token"
+match = {{ platform = "GitHub", account = "acme", type = "Repository" }}
+"""
+
+
+def notes(folder: Path, **settings: str) -> str:
+    (folder / "token").write_text("s3cret")
+    (folder / "sources.toml").write_text(SOURCE.format(folder=folder))
+    files = {"BADGE_DATA_DIR": str(folder / "data"), "BADGE_SOURCES": str(folder / "sources.toml")}
+    return run_badge("check-config", **files, BADGE_REDIS_URL="redis://127.0.0.1:9", **settings).output
+
+
+def test_deployments_that_could_share_statuses_by_mistake_are_noted(tmp_path: Path) -> None:
+    assert "would share the statuses of lab if it reads other secrets from the same paths" in notes(tmp_path)
+    assert "would share" not in notes(tmp_path, BADGE_PUBLIC_URL="https://badges.example.org")
