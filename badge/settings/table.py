@@ -94,7 +94,7 @@ class Settings(BaseModel):
     secret_key: Annotated[SecretStr, at_least(32)] | None = Field(
         None,
         description=(
-            "Key that signs logins and private badge tokens: at least 32 random characters, the same on every "
+            "Key that signs logins and derives private badge tokens: at least 32 random characters, the same on every "
             "machine. By default one is generated and stored in BADGE_DATA_DIR."
         ),
     )
