@@ -107,7 +107,7 @@ def _sources_in(file: Path) -> Sequence[ConfiguredSource]:
 
 @dataclass(frozen=True, slots=True)
 class CatalogueParts:
-    """The parts of the catalogue."""
+    """The catalogue's store and everything else that works on its database."""
 
     store: Catalogue
     keys: ApiKeys
@@ -207,8 +207,8 @@ def build_parts(
     events = Telemetry()
     sources = Sources(OneSource(source)) if source else _sources(settings, configured, clock, events)
     source_count = len(sources.routing.sources)
-    # A cache that is passed in replaces Redis entirely: no pictures or pauses are stored elsewhere.
     is_catalogue_only = sources.catalogue is not None and source_count == 1
+    # A cache that is passed in replaces Redis entirely, so pictures and pauses are not shared either.
     local = Stores(cache, MemorySourcePauses(clock)) if cache else None
     stores = local or _stores(settings, clock, events, source_count, is_source_local=is_catalogue_only)
     lifetimes = _lifetimes(settings)
@@ -294,7 +294,7 @@ def build_app(parts: Parts) -> Flask:
 
 def _metrics(settings: Settings, events: Telemetry) -> Blueprint:
     token = settings.metrics_token.get_secret_value() if settings.metrics_token else None
-    # With a public address there is a proxy, behind which every request looks local.
+    # A public URL implies a proxy, behind which every request seems to come from this machine.
     is_private = settings.public_url is None or is_loopback_url(settings.public_url)
     return metrics.blueprint(events.metrics, token, is_open_to_loopback=is_private)
 
@@ -347,7 +347,7 @@ def _pages_parts(parts: Parts) -> PagesParts:
 
 
 def _catalogue(settings: Settings, clock: Clock, events: Events) -> CatalogueParts:
-    # Imported on demand: most deployments have one kind of source, and each kind costs 5 to 15 MB.
+    # Imported on demand: most deployments have one kind of source, and each kind takes 5 to 15 MB of memory.
     from badge.catalogue.checks import Checks  # noqa: PLC0415
     from badge.catalogue.database import Database  # noqa: PLC0415
     from badge.catalogue.keys import ApiKeys  # noqa: PLC0415
@@ -428,7 +428,8 @@ def _stores(settings: Settings, clock: Clock, events: Events, source_count: int,
     url = settings.redis_url.get_secret_value() if settings.redis_url else _embedded_url(settings)
     if url is None:
         return Stores(local, MemorySourcePauses(clock))
-    # One for each request thread and source worker; 4 for lease renewal, warm-up, trials and retried invalidations.
+    # One for each request thread and source worker, and 4 for lease renewal, warm-up, the circuit breaker's trial calls
+    # and repeated invalidations.
     connections = settings.threads + source_count * settings.upstream_concurrency + 4
     connector = RedisConnector(url, settings.redis_timeout, connections)
     commands = RedisCommands(connector, events, CircuitBreaker("redis", events))

@@ -26,7 +26,7 @@ def gunicorn_values() -> dict[str, object]:
     return {
         "bind": settings.bind,
         "workers": settings.workers,
-        # Threads, so that a slow client or source blocks one of them, not a worker.
+        # Threaded, so that a slow client or source blocks one thread instead of a whole worker.
         "worker_class": "badge.gunicorn_worker.BadgeWorker",
         "threads": settings.threads,
         "preload_app": settings.preload,
@@ -39,9 +39,9 @@ def gunicorn_values() -> dict[str, object]:
         "max_requests_jitter": 100_000,
         "limit_request_line": 8190,  # gunicorn's own maximum; valid request targets have at most 8,000 bytes
         "limit_request_fields": 50,
-        # gunicorn 25.1 and later would create one in $HOME, which may be read-only.
+        # gunicorn 25.1 and later would create a control socket in $HOME, which may be read-only.
         "control_socket_disable": True,
-        # For heartbeat files: writing to a disk may block.
+        # Workers update a heartbeat file here. It is kept in memory, because writing to a disk may block.
         "worker_tmp_dir": "/dev/shm" if Path("/dev/shm").is_dir() else None,  # noqa: S108
         **{hook: getattr(master, hook) for hook in HOOKS},
     }

@@ -1,4 +1,4 @@
-"""gunicorn's threaded worker: answers refused badge requests with an image, and keeps what was sent out of the log."""
+"""gunicorn's threaded worker: answers refused badge requests with an image, and keeps request details out of logs."""
 
 from __future__ import annotations
 

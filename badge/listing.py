@@ -138,7 +138,7 @@ class RunHistory(Protocol):
 
 
 def search_texts(subject: Subject) -> tuple[str, str]:
-    """Return the two lower-case texts that a search matches its words against: with and without the type."""
+    """Return the two lower-case strings in which a search looks for its words: with and without the type."""
     short = f"{subject.platform}/{subject.account}/{subject.name}"
     return str(subject).lower(), short.lower()
 

@@ -31,7 +31,8 @@ def _make_private(descriptor: int, path: Path, *, is_lock: bool) -> None:
     if is_root and status.st_uid == 0:
         os.fchown(descriptor, folder.st_uid, folder.st_gid)
     elif status.st_uid not in (os.geteuid(), folder.st_uid) and not (is_root and is_lock):
-        # Not "remove it": that would part those who hold a lock from those who come later.
+        # The message doesn't say "remove it": processes that hold the old file's lock and those that lock a new file
+        # would no longer exclude each other.
         raise PermissionError(errno.EPERM, "it belongs to another user; change its owner", str(path))
     if status.st_mode & _OTHERS:
         os.fchmod(descriptor, 0o600)

@@ -99,10 +99,10 @@ class Master:
         return self.configuration.settings
 
     def __post_init__(self) -> None:
-        """Before the application is loaded: create the data folder, and stop collecting garbage.
+        """Before the application is loaded: create the data folder, and disable garbage collection.
 
-        Collecting now would leave gaps in memory pages that workers share; filling them would unshare the pages
-        (gc.freeze).
+        A collection now would leave gaps in the memory pages that workers share. Each worker that filled them would
+        get its own copy of the pages (Python's documentation, gc.freeze).
         """
         gc.disable()
         os.umask(0o077)  # for whatever is written to the data folder; gunicorn sets its own for a Unix socket
@@ -116,7 +116,8 @@ class Master:
 
     def on_starting(self, server: Any) -> None:
         """Before the first fork: log changed settings, create the schema, start the cache, take over reloads."""
-        # The socket may be inherited, from a master that this one replaces (SIGUSR2) or from systemd.
+        # A socket inherited from systemd, or from a master that this one replaces (SIGUSR2), is in use already, which
+        # is not a fault.
         is_handed_on = server.master_pid != 0 or os.environ.get("LISTEN_PID") == str(os.getpid())
         if not is_handed_on and (fault := listening.fault_of(self.settings.bind)):
             sys.stderr.write(f"BADGE_BIND: {fault}.\n")
@@ -164,7 +165,7 @@ class Master:
         del server
         if self.png is not None:
             self.png.start()
-        # Not into a log, where a link would be read by others.
+        # Only on a terminal: in a log, others could find the link and use it.
         is_for_link = self.settings.dashboard == "link" and self.settings.address and sys.stderr.isatty()
         if not (is_for_link and _in_child(lambda: _greet_with_link(self.settings))):
             sys.stderr.write(first_words(self.settings))
@@ -188,7 +189,7 @@ class Master:
         signal.signal(signal.SIGTERM, drain_and_stop)
 
     def pre_fork(self, server: Any, worker: Any) -> None:
-        """Before each fork: exempt what is loaded from garbage collection, which would unshare its pages."""
+        """Before each fork: exempt all existing objects from garbage collection, so that their pages stay shared."""
         del server
         self.counts.reserve(worker.age)
         gc.freeze()
@@ -200,12 +201,12 @@ class Master:
         gc.enable()
 
     def worker_exit(self, server: Any, worker: Any) -> None:  # noqa: ARG002 - gunicorn's signature
-        """In a worker that ends: close the catalogue, so that the last one to close it leaves a single file."""
+        """In a worker that is about to exit: close the catalogue. The last one to do so leaves a single file."""
         if (wsgi := getattr(worker, "wsgi", None)) is not None:
             wsgi.extensions["close"]()
 
     def child_exit(self, server: Any, worker: Any) -> None:
-        """After a worker has ended: keep its counts."""
+        """After a worker has ended: add its counts to the totals, and free its slot."""
         del server
         self.counts.release(worker.age)
 
@@ -260,11 +261,13 @@ class Master:
         if previous is not None and previous is not catalogue:
             previous.close()
         self.configuration, self.postponed, self.catalogue = configuration, postponed, catalogue
+        # Without preloading, each worker builds its own application.
         server.app.callable = app if configuration.settings.preload else None
         return []
 
     def _finish_reload(self, server: Any, faults: Sequence[str]) -> None:
         """Replace the workers with ones that use the new configuration, unless it has faults."""
+        # What the trial loaded ended with its child process, so everything is loaded once more, in this process.
         faults = faults or self._load(server)
         for fault in faults:
             server.log.error("%s", fault)
@@ -275,7 +278,7 @@ class Master:
         if self.postponed:
             names = ", ".join(map(variable_for, self.postponed))
             server.log.warning("The new value of %s needs a restart; until then, the previous one stays in use.", names)
-        # The previous application is garbage, but exempt from collection (pre_fork).
+        # The previous application is garbage by now, but `pre_fork` has exempted it from collection.
         gc.unfreeze()
         gc.collect()
         if not self._replace_workers(server):
@@ -288,7 +291,7 @@ class Master:
         server.log.info("The configuration was reloaded.")
 
     def _replace_workers(self, server: Any) -> bool:
-        """Replace the workers; whether all could be. A failing fork must not end the service."""
+        """Replace the workers; returns whether all could be replaced. A failed fork must not end the service."""
         try:
             server.reload()
         except OSError as error:
@@ -311,7 +314,7 @@ class Master:
 def _restart_only_changes(old: Settings, new: Settings) -> list[str]:
     """Return the settings that differ and can't be changed by a reload."""
     names = [name for name in RESTART_ONLY if getattr(old, name) != getattr(new, name)]
-    # The embedded cache starts and ends with the service.
+    # The embedded cache starts and ends with the service, so a reload can't switch to it or away from it.
     return names + (["redis_url"] if (old.redis_url is None) != (new.redis_url is None) else [])
 
 
@@ -364,7 +367,7 @@ def _catalogue_lock(settings: Settings) -> int | None:
 
 
 def _in_child(work: Callable[[], int]) -> bool:
-    """Run this in a child process, because nothing else in the master needs what it loads; True if it returned 0."""
+    """Run `work` in a child process, so that the master doesn't keep what it loads; returns whether it returned 0."""
     pid = os.fork()
     if pid == 0:
         try:

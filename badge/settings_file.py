@@ -73,6 +73,7 @@ def _parsed(path: Path, text: str, *, is_named: bool) -> SettingsFile:
     values: dict[str, str] = {}
     lines: dict[str, int] = {}
     faults = []
+    # Editors on Windows may put a byte order mark in front, which is not part of the first line.
     for number, raw in enumerate(text.removeprefix("\ufeff").split("\n"), 1):
         line = raw.strip()
         if not line or line.startswith("#"):

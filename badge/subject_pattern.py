@@ -36,7 +36,7 @@ class Pattern:
 
 
 def has_wildcard(pattern: str) -> bool:
-    """Whether the pattern can match more than one text."""
+    """Whether the pattern can match more than one string."""
     return any(character in pattern for character in "*?[")
 
 

@@ -36,7 +36,7 @@ LOGO_GAP = 3
 
 
 class Gradient(NamedTuple):
-    """What makes a box round and shiny."""
+    """The corner radius and the gradient that make a box look round and shiny."""
 
     radius: int
     stops: str

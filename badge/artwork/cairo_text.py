@@ -1,4 +1,4 @@
-"""Text for CairoSVG, which draws a text letter by letter, from left to right, in one font.
+"""Text for CairoSVG, which draws each string letter by letter, from left to right, in one font.
 
 So right-to-left text is shaped and put into visual order here, and letters that the first font lacks become runs in
 another font.
@@ -32,7 +32,7 @@ class Run:
 
 
 def runs(shown: str, *, is_bold: bool) -> Sequence[Run]:
-    """Split a text into runs, in drawing order from left to right."""
+    """Split a string into runs, in drawing order from left to right."""
     # Ordinary spaces at the end of a run would be dropped, like other XML white space.
     unbroken = visual_order(shown).replace(" ", "\u00a0")
     letters = [(_font_for(letter, is_bold=is_bold), letter) for letter in unbroken]
@@ -54,7 +54,7 @@ def visual_order(shown: str) -> str:
 
 
 def advance(font: str, shown: str, *, is_bold: bool = False) -> float:
-    """Width of a text in a font, in hundredths of the font size."""
+    """Width of a string in a font, in hundredths of the font size."""
     return sum(_advance(font, letter, is_bold=is_bold) for letter in shown)
 
 

@@ -14,7 +14,7 @@ from badge.model import BIDI_CONTROLS, Badge, Theme
 
 VERDANA = "Verdana,Geneva,DejaVu Sans,sans-serif"
 LABEL_GROUND = ("#555555", "#444c56")
-"""Background of the label: shields' grey in the light theme, a slate in the dark one, unlike the statuses' grey."""
+"""Background of the label: shields' grey in the light theme; in the dark one a slate, distinct from a status's grey."""
 LOGO_SIZE = 14
 ICON_SIZE = 10
 ICON_GAP = 3
@@ -25,17 +25,17 @@ _is_plain = re.compile(r"[a-zA-Z0-9]+(?: [a-zA-Z0-9]+)*").fullmatch
 
 
 class Words(NamedTuple):
-    """A text as it is drawn."""
+    """A string as it is drawn."""
 
     plain: str
     markup: str
     """The text, escaped for XML."""
     direction: str
-    """Attributes of a right-to-left text; an empty string for any other."""
+    """SVG attributes for right-to-left text; empty for any other."""
 
     @classmethod
     def of(cls, text: str) -> Words:
-        """Return the printable part of a text, with its markup."""
+        """Return the printable part of a string, with its markup."""
         if _is_plain(text):
             return cls(text, text, "")
         text = printable(text)
@@ -53,7 +53,7 @@ class Picture(NamedTuple):
 
 
 def printable(text: str) -> str:
-    """Return the part of a text that can be drawn: XML 1.0 characters, no bidi controls, single spaces."""
+    """Return the part of a string that can be drawn: XML 1.0 characters, no bidi controls, single spaces."""
     drawn = text if text.isascii() and text.isprintable() else "".join(filter(_is_drawn, text))
     return " ".join(drawn.split())
 
@@ -66,7 +66,7 @@ def _is_drawn(character: str) -> bool:
 
 
 def is_right_to_left(shown: str) -> bool:
-    """Whether the first strong character of a text is right-to-left (UAX #9, rules P2 and P3)."""
+    """Whether the first strong character of a string is right-to-left (UAX #9, rules P2 and P3)."""
     if shown.isascii():
         return False
     strong = (kind for kind in map(unicodedata.bidirectional, shown) if kind in ("L", "R", "AL"))
@@ -110,7 +110,7 @@ def text_colours(background: str) -> tuple[str, str]:
 
 
 def unless_white(colour: str) -> str:
-    """Return the fill attribute of a text; an empty string for white, which the texts' group has."""
+    """Return the fill attribute for text; empty for white, which text inherits from its group."""
     return "" if colour == "#fff" else f' fill="{colour}"'
 
 

@@ -29,7 +29,7 @@ _drawing = threading.Lock()
 
 PREDRAWN = Path(__file__).with_name("predrawn")
 
-# A text and its width in DejaVu Sans at size 100, from the font's own table.
+# A string and its width in DejaVu Sans at size 100, from the font's own table.
 _PROBE, _PROBE_WIDTH = "mmmiii", 375.6
 
 
@@ -97,7 +97,7 @@ def for_cairo(drawn: str) -> bytes:
 
 
 def _fitted(given: str, shown: str, size: int, *, is_bold: bool) -> str:
-    """Texts that together have the width of `textLength`: by spacing as in browsers, or by stretching joined glyphs."""
+    """Return text elements that together are `textLength` wide: spaced as in browsers, or stretched if joined."""
     values: dict[str, str] = dict(re.findall(r'([\w-]+)="([^"]*)"', given))
     length, centre = float(values.pop("textLength")), float(values.pop("x"))
     is_joined = values.pop("lengthAdjust", None) is not None

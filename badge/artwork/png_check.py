@@ -12,7 +12,7 @@ FINE = "fine"
 
 
 class PngCheck:
-    """The result, in an anonymous file that workers inherit from the master; counts as fine until it is known.
+    """The check's result, in an anonymous file that workers inherit from the master; fine until the check has ended.
 
     Not in a thread and not through a pipe: the master forks while the check runs, and workers would hold the pipe
     open. Not by exit code: gunicorn's master reaps every child itself.

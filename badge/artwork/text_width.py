@@ -34,7 +34,7 @@ class Font:
         self._ascii.extend(self._character_width(chr(code)) for code in range(128))
 
     def width(self, text: str) -> int:
-        """The advance width of a text, in hundredths of a pixel."""
+        """The advance width of a string, in hundredths of a pixel."""
         if text.isascii():
             return sum(map(self._ascii.__getitem__, text.encode("ascii")))
         return sum(map(self._character_width, text))

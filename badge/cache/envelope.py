@@ -137,7 +137,7 @@ def _or_null(read: Callable[[Any], object]) -> Callable[[object], Any]:
     return lambda value: None if value is None else read(value)
 
 
-# A report's field, its name in the JSON, and what reads it back or raises. Written unchanged.
+# Fields of a report that are written unchanged, each with its name in the JSON and the function that reads it back.
 _VALUES: tuple[tuple[str, str, Callable[[Any], Any]], ...] = (
     ("status", "st", BackupStatus),
     ("exists", "ex", _kind(bool)),

@@ -1,7 +1,8 @@
-"""When the next backup is due, and what a subject's status is once it is overdue: the only place with this rule.
+"""The rule for overdue backups: when the next one is due, and what a subject's status is once it is overdue.
 
-Nothing runs when a backup becomes overdue: from that moment on, every reader gets "failed". The rule is therefore
-written twice: for a report (`as_expected`), and in SQL for lists (`is_overdue`, `has_status`).
+No code runs at the moment when a backup becomes overdue; whoever reads its status from then on gets "failed". The rule
+is therefore written twice, and only here: for a report (`as_expected`), and in SQL for lists (`is_overdue`,
+`has_status`).
 """
 
 from __future__ import annotations
@@ -15,11 +16,12 @@ from sqlalchemy import BigInteger, ColumnElement, Connection, and_, case, cast, 
 from badge.catalogue.schema import Moment, checks, runs, subjects
 from badge.model import CLOCK_TOLERANCE, BackupStatus, Report
 
-# The statuses that become "failed" when the next backup is overdue. A failure keeps its own times.
+# The statuses that become "failed" when the next backup is overdue. A subject that has failed already is left as it is,
+# with the failure's own times.
 CAN_BE_OVERDUE = frozenset({BackupStatus.SUCCEEDED, BackupStatus.IN_PROGRESS, BackupStatus.SCHEDULED})
 
 MOST_DESPITE_END = 1_000
-"""Each of them is a parameter of the query, several times; SQLite allows 32,766 in all."""
+"""Maximum number of IDs: each occurs several times among a query's parameters, of which SQLite allows 32,766."""
 
 _MICROSECONDS = 1_000_000
 
@@ -39,7 +41,7 @@ class Expectation:
     def overdue_at(self, status: BackupStatus, ended_at: datetime | None) -> datetime | None:
         """Return when the next backup will be overdue; None if the status is no better than a failure.
 
-        A start doesn't postpone it, or a job that starts every day and hangs would look healthy.
+        The start of a run doesn't postpone it; otherwise a job that starts every day and hangs would look healthy.
         """
         return self.due_at(ended_at) + self.grace if status in CAN_BE_OVERDUE else None
 
@@ -60,7 +62,7 @@ def due_columns(
 def as_expected(report: Report, overdue_at: datetime | None) -> Report:
     """Return the report as of its `observed_at`, in which an overdue backup counts as failed.
 
-    Until it is overdue, the deadline is the report's `stale_after`, so no cache entry outlives it.
+    If it isn't overdue yet, `stale_after` is no later than that moment, so that no cache entry outlives it.
     """
     if overdue_at is None:
         return report
@@ -84,16 +86,16 @@ def as_expected(report: Report, overdue_at: datetime | None) -> Report:
 def overdue_at(now: datetime) -> ColumnElement[datetime]:
     """Return the SQL expression for when a row's backup is overdue.
 
-    That is the stored time, unless the end it was computed from is ahead of now and therefore counts as unknown. Then
-    the last known end decides.
+    That is the stored time, unless it was computed from an end that is ahead of now and therefore counts as unknown. In
+    that case it is computed from the last known end.
     """
     return case((_is_end_ahead(now), _overdue_by_known_end(now)), else_=subjects.c.overdue_at)
 
 
 def overdue_despite_end(connection: Connection, now: datetime, most: int = MOST_DESPITE_END) -> Sequence[int]:
-    """Return the IDs of the subjects that are overdue only by `overdue_at`; there are none if all clocks are right.
+    """Return the IDs of subjects that are overdue although their stored time is later; none if all clocks are right.
 
-    Of more than `most`, the others are listed as failed, but filters and totals go by their recorded status.
+    Returns at most `most` IDs. Any further ones are listed as failed, but filters and totals use their recorded status.
     """
     wanted = select(subjects.c.id).where(_is_end_ahead(now), _overdue_by_known_end(now) <= now)
     return connection.scalars(wanted.order_by(subjects.c.ended_at, subjects.c.id).limit(most)).all()
@@ -102,7 +104,7 @@ def overdue_despite_end(connection: Connection, now: datetime, most: int = MOST_
 def is_overdue(now: datetime, despite_end: Sequence[int]) -> ColumnElement[bool]:
     """Return the condition that a row's backup is overdue now; `despite_end` is from `overdue_despite_end`."""
     stored = and_(subjects.c.overdue_at.is_not(None), subjects.c.overdue_at <= now)
-    # If every query had both conditions, a database could not use its index on the stored times.
+    # With the second condition, a database can't use its index on the stored times, so it is added only if necessary.
     return or_(stored, subjects.c.id.in_(despite_end)) if despite_end else stored
 
 
@@ -127,6 +129,6 @@ def _overdue_by_known_end(now: datetime) -> ColumnElement[datetime]:
     ended_at = select(func.max(runs.c.finished_at)).where(known).correlate(subjects).scalar_subquery()
     counted_from = case((ended_at > checks.c.since, ended_at), else_=checks.c.since)
     seconds = cast(checks.c.every_seconds, BigInteger) + checks.c.grace_seconds
-    # Times are stored as integers, which SQL can add.
+    # Times are stored as microseconds, so every database can add them.
     moment = type_coerce(type_coerce(counted_from, BigInteger) + seconds * _MICROSECONDS, Moment)
     return select(moment).where(checks.c.subject_id == subjects.c.id).correlate(subjects).scalar_subquery()

@@ -1,16 +1,17 @@
 """A subject's runs, and the order that decides which of them is the newest. No I/O.
 
-Events arrive late, more than once, out of order, and through hosts whose clocks differ. Each accepted event gets the
+Events may arrive late, repeatedly, out of order, and through hosts whose clocks differ. Each accepted event gets the
 subject's next sequence number, and the run with the highest number decides the status:
 
 - An event without times counts as the newest when it arrives, whatever any clock says. So does a deletion: the runs
   known by then are over, and any other run brings the subject back.
-- An event with times goes below every run that happened later. Reported times are compared exactly: the starts if both
-  runs have one, otherwise the latest times. A time from one of our clocks must be later by more than `CLOCK_TOLERANCE`,
-  and never puts a failure below anything, because that clock may be wrong.
-- A stored time that is further ahead of now than `CLOCK_TOLERANCE` counts as unknown.
+- An event with times is placed below every run that happened later. Reported times are compared exactly: the starts if
+  both runs have one, otherwise the latest times. A time of receipt, taken from the clock of one of our own hosts, must
+  be later by more than `CLOCK_TOLERANCE` and never places a failure below another run, because that clock may be wrong.
+- A stored time more than `CLOCK_TOLERANCE` ahead of now counts as unknown.
 
-Runs whose start and end are reported are therefore in the same order however often and in which order they arrive.
+Therefore, if the start and the end of each run are reported, the order of the runs does not depend on the order in
+which their events arrive, or on how often.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from badge.model import CLOCK_TOLERANCE, BackupStatus, Phase, is_ahead, unless_a
 
 _ORDER = {phase: place for place, phase in enumerate(Phase)}
 
-# Starts identify runs, so two runs can't share one.
+# A run is identified by its start, so a run whose start is taken gets the next free one.
 _NEXT = timedelta(microseconds=1)
 
 
@@ -79,12 +80,12 @@ class Run(RunDetails):
             return _ORDER[self.phase] > _ORDER[known.phase]
         if self.happened_at is None or known.happened_at is None:
             return True  # The order of arrival decides.
-        # If two reports of one moment contradict each other, the worse one is believed.
+        # Of two contradictory reports with the same time, the worse one is believed.
         is_worse = self.status is BackupStatus.FAILED and known.status is not BackupStatus.FAILED
         return self.happened_at > known.happened_at or (self.happened_at == known.happened_at and is_worse)
 
     def completed_by(self, other: Run) -> Run:
-        """Return this report of a run, its gaps filled in from another report of the same run."""
+        """Return this report of a run, with missing values taken from another report of the same run."""
         # The reason is not copied, because it belongs to the other report's status.
         missing = [name for name in (*DETAILS, "run_id") if name != "reason" and getattr(self, name) is None]
         times = (self.happened_at, other.happened_at if other.phase is self.phase else None)
@@ -113,7 +114,7 @@ class State:
     status: BackupStatus
     newest: Run | None
     last_success_at: datetime | None
-    """Ahead of now if the last success can't be dated."""
+    """A time ahead of now if the last success can't be dated."""
     last_finished: BackupStatus | None
     last_ended_at: datetime | None
     """The end of the last finished run with a known end."""
@@ -143,7 +144,7 @@ class History:
         return self.deletion is not None and self.deletion.sequence == self.next_sequence - 1
 
     def is_ahead(self, now: datetime) -> bool:
-        """Whether any time in it is further ahead of now than clocks may differ."""
+        """Whether the history has a time that is further ahead of now than clocks may differ."""
         moments = [max(run.started_at, run.last_moment) for run in self.runs.values()]
         return any(is_ahead(moment, now) for moment in (*moments, self.deletion.at if self.deletion else None))
 
@@ -190,7 +191,7 @@ class History:
         return replace(self, deletion=Deletion(event.at or now, self.next_sequence))
 
     def _with_run(self, run: Run) -> History:
-        """Insert the run at its number; whatever is above moves up by one."""
+        """Insert the run at its sequence number; any runs and deletion from there on move up by one."""
         others = {
             start: replace(other, sequence=other.sequence + 1) if other.sequence >= run.sequence else other
             for start, other in self.runs.items()
@@ -249,11 +250,14 @@ class History:
         return self._free_start(now)
 
     def _start_by_time(self, event: RunEvent, at: datetime) -> datetime:
-        """Return the start of the last run begun by then, if the event is a later phase of it or came late."""
+        """Return the start of the run that an event belongs to by its time: an earlier run's, or `at` for a new one.
+
+        It belongs to the last run that began by then, if it is a later phase of that run or arrived late.
+        """
         begun = [
             run
             for run in self.runs.values()
-            # A run that is over only gets events that are repeated or late.
+            # A run from before the deletion accepts only events that are repeated or late.
             if run.started_at <= at and (not self._is_over(run) or (run.happened_at and at <= run.happened_at))
         ]
         last = max(begun, key=lambda run: run.started_at, default=None)

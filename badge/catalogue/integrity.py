@@ -15,9 +15,9 @@ from badge.catalogue.database import Database, is_damage
 from badge.catalogue.in_use import database_file
 
 START_SECONDS = 3.0
-"""At start-up; enough for about 1 GB."""
+"""Time limit at start-up; enough for about 1 GB."""
 THOROUGH_SECONDS = 60.0
-"""If somebody is waiting for the result."""
+"""Time limit if somebody is waiting for the result."""
 
 
 class Integrity(Enum):

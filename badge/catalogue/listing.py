@@ -40,27 +40,27 @@ from badge.model import CASELESS_PLATFORMS, BackupStatus, Visibility
 from badge.subject_pattern import EVERY_SUBJECT, Selection
 
 MOST_SORTED = 10_000
-"""Up to this many subjects are looked up one by one, sorted and counted. If there are more, a scan soon fills a
-page."""
+"""Up to this many matching subjects are looked up by ID, sorted and counted. If more match, a scan in the requested
+order soon fills a page."""
 
 READ_ON_BY = 1_000
-"""How many subjects are read at a time to find those that the patterns of an API key select."""
+"""How many subjects to read at a time while looking for those that an API key's patterns select."""
 MOST_PASSED_OVER = 100_000
-"""For one page; reading them takes a few seconds."""
+"""Maximum number of subjects to read for one page; reading that many takes a few seconds."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Stream:
-    """Subjects in the order of an index: by `parts`, all in one direction; the last of them are unique."""
+    """Subjects in the order of an index: by `parts`, which together are unique, all ascending or all descending."""
 
     parts: Sequence[ColumnElement[Any]]
     condition: ColumnElement[bool] | None = None
     is_descending: bool = False
     rank: int | None = None
-    """A first part that is the same for all of these subjects."""
+    """A sort value that precedes `parts` and is the same for all subjects of the stream."""
 
     def page(self, connection: Connection, query: Select[Any], after: list[Any] | None, limit: int) -> list[_Marked]:
-        """Return the first rows of a query for subjects after the one with these marks."""
+        """Return the query's first rows in this stream after the row with these marks, which are its sort values."""
         marks = [part.label(f"mark_{place}") for place, part in enumerate(self.parts)]
         wanted = query.add_columns(*marks)
         if self.condition is not None:
@@ -87,7 +87,7 @@ class _Stream:
 
 @dataclass(frozen=True, slots=True)
 class _Marked:
-    """A row, and what it is sorted by."""
+    """A row and its sort values."""
 
     row: Row[Any]
     marks: list[Any]
@@ -113,8 +113,8 @@ class Listing:
     def page(self, connection: Connection, cursor: str | None, limit: int) -> tuple[Sequence[Row[Any]], str | None]:
         """Return the first rows in `within` after the cursor, and the cursor of the next page, if there is one.
 
-        Cursors can be decoded, so they hold nothing but rows in `within`. Raises `ValueError` for a cursor that this
-        service did not issue, and if none of the next `most_passed_over` rows is in `within`.
+        Anyone can decode a cursor, so it is only ever made from a row in `within`. Raises `ValueError` for a cursor
+        that this service did not issue, and if none of the next `most_passed_over` rows is in `within`.
         """
         after = None if cursor is None else marks_in(cursor, self.order, _MARKS[self.order])
         query = selected(self.now).where(*self._conditions(connection))
@@ -155,7 +155,7 @@ class Listing:
         return [one.row for one in found], cursor_at(self.order, found[-1].marks)
 
     def totals(self, connection: Connection) -> ListingTotals:
-        """Return the totals of the matching subjects; if there are more than `most_sorted`, of only some of them."""
+        """Return the totals of the matching subjects. If more than `most_sorted` match, only some are counted."""
         if _is_unrestricted(self.filter):
             return kept_totals(connection, self.now, self._overdue, is_public_only=self.filter.is_public_only)
         shown = _shown_as(self.now, self._overdue)
@@ -182,9 +182,9 @@ class Listing:
         ]
 
     def _narrowed(self, connection: Connection) -> Iterator[ColumnElement[bool]]:
-        """Yield a condition that makes the database start from the subjects in one index, if these are few.
+        """Yield a condition with the IDs that one index finds, if these are few.
 
-        Left to themselves, databases scan all subjects in the requested order to find the few that match.
+        Without it, databases scan all subjects in the requested order to find the few that match.
         """
         for ids in _indexed(self.filter, self.now, self._overdue):
             found = connection.scalars(ids.limit(self.most_sorted + 1)).all()
@@ -193,7 +193,7 @@ class Listing:
                 return
 
     def _streams(self) -> Sequence[_Stream]:
-        """Return the streams to read: one after the other for WORST, all of them, to be merged, for LATEST."""
+        """Return the streams to read: for WORST one after the other, for LATEST all of them, to be merged."""
         match self.order:
             case ListingOrder.NAME:
                 return [_Stream(KEY)]
@@ -217,7 +217,7 @@ _MARKS: dict[ListingOrder, list[type]] = {
 
 
 def _latest(moment: ColumnElement[Any], condition: ColumnElement[bool]) -> _Stream:
-    # As a number, because a cursor holds one.
+    # As a number, because a cursor can't hold a time.
     return _Stream((type_coerce(moment, BigInteger), subjects.c.id), condition, is_descending=True)
 
 
@@ -228,7 +228,7 @@ def _is_unrestricted(filter: ListingFilter) -> bool:
 
 
 def _indexed(filter: ListingFilter, now: datetime, overdue: ColumnElement[bool]) -> Iterator[Select[Any]]:
-    """Yield the IDs of the subjects that pass each part of the filter, from an index or the narrow table of paths."""
+    """Yield a query for each part of the filter: the IDs that pass it, from an index or the narrow table of paths."""
     if filter.words:
         yield select(subject_paths.c.subject_id).where(*map(_contains, filter.words))
     for condition in (*_of_time(filter, now), *_of_status(filter, now, overdue)):
@@ -268,7 +268,7 @@ def _coordinates(filter: ListingFilter) -> Iterator[ColumnElement[bool]]:
 
 
 def _contains(word: str) -> ColumnElement[bool]:
-    """Whether a subject's path contains a word, which may be account/name: people omit the type."""
+    """Whether a subject's path contains a word; `account/name` is found too, because people omit the type."""
     columns = (subject_paths.c.path, subject_paths.c.short_path) if "/" in word else (subject_paths.c.path,)
     return or_(*(column.contains(word.lower(), autoescape=True) for column in columns))
 

@@ -1,4 +1,4 @@
-"""The catalogue's store: records run events, returns reports and lists."""
+"""The catalogue's store: records run events, and returns reports, lists and totals."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ from badge.ports import Clock
 from badge.subject_pattern import EVERY_SUBJECT, Selection
 
 MOST_PRUNED_BY_AGE = 2
-"""How many runs an event may delete because of their age."""
+"""Maximum number of runs that one event may delete because of their age; see `Catalogue._prunable`."""
 
 _RUN = tuple(runs.c[name] for name in Run.__dataclass_fields__)
 
@@ -74,7 +74,7 @@ class SubjectRecords:
     """What deleting a subject removes."""
 
     subject: Subject
-    """As spelt for display."""
+    """In the spelling that is displayed."""
     runs: int
 
 
@@ -99,8 +99,8 @@ class Catalogue:
     def record(self, event: RunEvent, *, may_publish: bool = True) -> Recorded:
         """Record an event in one transaction.
 
-        Raises `InvalidEvent` if it can't be recorded, and `MayNotPublish` if it would make a private subject public
-        while its sender may not (`may_publish`).
+        Raises `InvalidEvent` if it can't be recorded, and `MayNotPublish` if it would make a private subject public but
+        its sender may not do that (`may_publish`).
         """
         now = self.clock()
         event.refuse_future(now)
@@ -181,7 +181,8 @@ class Catalogue:
     def _save(
         self, connection: Connection, subject: Row[Any], before: History, history: History, now: datetime
     ) -> None:
-        # By the time of the previous change, so that a single event of a host far ahead prunes nothing by age.
+        # Ages are as of the previous change, so that a single event through a host whose clock is far ahead prunes
+        # nothing by age.
         pruned = self._prunable(history, min(now, subject.updated_at))
         if pruned:
             old = runs.c.subject_id == subject.id, runs.c.started_at.in_(pruned)
@@ -195,8 +196,8 @@ class Catalogue:
     def _prunable(self, history: History, now: datetime) -> set[datetime]:
         """Return the starts of runs that are beyond the retention, except those that the state depends on.
 
-        An event adds one run at most, so pruning the oldest few by age keeps up. Otherwise, a host whose clock is far
-        ahead would delete the whole history.
+        Only the oldest few are pruned by age. That keeps up with events, which add one run each, and a host whose clock
+        is far ahead doesn't delete the whole history.
         """
         newest_first = [run.started_at for run in history.in_order[::-1]]
         needed = history.needed(now)
@@ -206,7 +207,7 @@ class Catalogue:
 
 
 def _settings_in(event: RunEvent, *, applied: bool) -> dict[str, Any]:
-    """Return what an event sets besides the run.
+    """Return the columns that an event sets apart from its run: the subject's visibility, and whether it is enabled.
 
     A superseded event may be a repeated one, so it can make a subject private or disabled, but not undo either.
     """

@@ -35,9 +35,9 @@ from badge.subject_pattern import Selection
 TOKEN_PREFIX = "bst_"  # noqa: S105 - a prefix, not a token
 TOKEN_BYTES = 16
 MOST_TOKENS = 1_000
-"""Every dashboard user can create some."""
+"""Limited, because every dashboard user can create tokens."""
 MOST_USES_WAITING = 16
-"""Uses to be recorded in the background; of more, the next use is recorded instead."""
+"""Maximum number of uses waiting to be recorded in the background; any others are left to the token's next use."""
 TOKEN_LENGTH = len(TOKEN_PREFIX) + 22
 
 

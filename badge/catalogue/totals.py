@@ -51,7 +51,7 @@ def keep(connection: Connection, before: Row[Any], after: Mapping[str, Any] | No
 
 
 def _kind(values: Mapping[str, Any]) -> tuple[str, str, str]:
-    """What a row is counted by."""
+    """The values by which a row is counted."""
     return str(values["status"]), str(values["last_finished"] or ""), str(values["visibility"])
 
 

@@ -112,6 +112,7 @@ def _one_line_errors(settings: Settings, file: Path | None) -> Iterator[None]:
 def _refuse_postgresql(settings: Settings, command: str, first: str = "") -> None:
     if database_file(settings.catalogue_location) is None:
         its = make_url(settings.catalogue_location)
+        # For libpq, which doesn't know SQLAlchemy's `+psycopg`. Without the password, because the command is printed.
         url = URL.create("postgresql", its.username, None, its.host, its.port, its.database, its.query)
         command = command.format(url=shlex.quote(str(url)))
         raise Fault(f"The catalogue is on PostgreSQL. {first}Use its own tools: {command}")

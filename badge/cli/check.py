@@ -52,6 +52,7 @@ def create(
     slug = slug or slug_for(subject)
     shown = Visibility(visibility) if visibility else None
     with own_catalogue() as (parts, own):
+        # Before the check is created, because afterwards its ping URL can't be shown again.
         base = _address(parts.settings)
         try:
             uuid = own.checks.create(subject, every, grace, slug=slug, visibility=shown)
@@ -71,6 +72,7 @@ def create(
 def rotate(subject: Subject, *, as_json: bool) -> None:
     """Print a new ping URL for SUBJECT, which is shown only once. The old one stops working at once."""
     with own_catalogue() as (parts, own):
+        # Before the old URL stops working, because this can fail.
         base = _address(parts.settings)
         try:
             uuid = own.checks.rotate(subject)

@@ -191,6 +191,7 @@ def _catalogue(known: Settings, parts: app.Parts) -> Finding:
         return Finding(Level.FAIL, "catalogue", f"{where} can't be used: {why_unusable(error)}")
     if found is Integrity.DAMAGED:
         return Finding(Level.FAIL, "catalogue", f"{where} can't be used: {DAMAGED}")
+    # A failure even if the clock has been corrected since: the stored times still count as unknown.
     if ahead:
         return Finding(Level.FAIL, "catalogue", f"{where}: {clock_warning(ahead)}")
     if found is Integrity.UNKNOWN:

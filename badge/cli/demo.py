@@ -112,6 +112,7 @@ def _removal(parts: Parts, catalogue: Catalogue, subject: Subject) -> str | None
 
 
 def _subject(path: str) -> Subject:
+    # GitLab's groups nest, so the account contains a slash.
     if path.startswith("GitLab/"):
         return Subject.parse("GitLab", _GITLAB_GROUP, "Repository", path.rpartition("/")[2])
     return Subject.from_segments(path.split("/"))
@@ -130,6 +131,7 @@ def _history(subject: Subject, runs: str, newest: datetime, size: int) -> Iterat
             started_at=None if status is BackupStatus.DELETED else started,
             finished_at=finished,
             size_bytes=size if status is BackupStatus.SUCCEEDED else None,
+            # The same for all runs, which are told apart by their starts.
             run_id=RUN_ID,
             reason=Reason.STORAGE if status is BackupStatus.FAILED else None,
             next_run_at=None if status is BackupStatus.DELETED else started + timedelta(days=1),

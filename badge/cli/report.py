@@ -149,6 +149,7 @@ def _send(event: RunEvent, given: Mapping[str, Any]) -> dict[str, Any]:
             json=event_document(event),
             headers={"X-API-Key": _key(given)},
             timeout=REMOTE_TIMEOUT_SECONDS,
+            # On a redirect, requests would turn the POST into a GET, and send the API key to any other host.
             allow_redirects=False,
         )
     except requests.exceptions.InvalidURL:
@@ -162,6 +163,7 @@ def _key(given: Mapping[str, Any]) -> str:
     try:
         key: str | None = given["key_file"].read().strip() if given["key_file"] else given["key"]
     except UnicodeDecodeError:
+        # Rejected below, with the same message as any other text that can't be a key.
         key = "\ufffd"
     if not key:
         raise Fault("--to needs an API key: give --key-file, --key or BADGE_API_KEY.")

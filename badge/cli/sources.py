@@ -75,6 +75,7 @@ def try_out(name: str, subject: Subject) -> None:
 
     Secrets are not shown. Exit code 1 if the source did not respond.
     """
+    # Reports a missing or invalid file, before the parts are built from it.
     configured_or_fault()
     with local_parts() as parts:
         source = _source_called(name, parts.resolver.routing.sources)

@@ -28,7 +28,7 @@ class Lifetimes:
     absent: timedelta = timedelta(seconds=60)
     failure: timedelta = timedelta(seconds=15)
     provisional: timedelta = timedelta(seconds=5)
-    """Of an answer given without waiting for the source; the true one may follow shortly."""
+    """Lifetime of a provisional answer, given without waiting for the source; the real one may follow shortly."""
     too_old: timedelta = timedelta(hours=24)
 
     @property

@@ -29,7 +29,7 @@ def fault_of(url: str) -> str | None:
     except (ArgumentError, ValueError):  # ValueError: the port is not a number
         return ENCODE
     fault = _fault_of_sqlite(parts) if scheme[1] == "sqlite" else _fault_of_postgresql(parts)
-    # What looks like an option may be the rest of a password, which must not be repeated.
+    # With an unencoded "?" in the password, the rest of it looks like an option; it must not get into a message.
     return ENCODE if fault and "@" in url.partition("?")[2] else fault
 
 

@@ -37,7 +37,10 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
 
 
 def load_from(environment: Mapping[str, str], file: SettingsFile | None) -> Settings:
-    """Return the settings from these two; the environment wins. Raises `BadSettings` with every fault."""
+    """Return the settings from the environment and a file; the environment takes precedence.
+
+    Raises `BadSettings` with every fault.
+    """
     layers = [_Layer(environment), *([_Layer(file.values, file)] if file else [])]
     faults = list(_faults_of_file(file)) if file else []
     raw = {name: value for name in Settings.model_fields for value in _raw_value(layers, name, faults)}
@@ -86,10 +89,11 @@ class _RawValue:
 
 
 def _raw_value(layers: Sequence[_Layer], name: str, faults: list[SettingFault]) -> Iterator[_RawValue]:
-    """Yield the value from the first layer that has one; nothing if that is at fault."""
+    """Yield the value from the first layer that has one; nothing if that value has a fault."""
     variable = variable_for(name)
     spellings = [variable, FORMER_VARIABLES.get(name, variable)]
     for layer in layers:
+        # An empty value counts as not set: that is how the example file writes "no default".
         used = next((spelling for spelling in spellings if layer.values.get(spelling)), None)
         by_file = f"{variable}_FILE"
         if name in SECRETS and layer.values.get(by_file):

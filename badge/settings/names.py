@@ -21,6 +21,7 @@ FORMER_VARIABLES = {
 }
 """Former variables of renamed settings, which still work."""
 
+# A search in the annotation's text also finds the type inside a union or `Annotated`.
 SECRETS = frozenset(name for name, setting in Settings.model_fields.items() if "SecretStr" in str(setting.annotation))
 """Settings that can also be read from a file (`BADGE_REDIS_URL_FILE`)."""
 

@@ -13,7 +13,7 @@ _ROUNDS = 10_000
 
 
 def place_of(name: str, **facts: object) -> str:
-    """Return the source's name and a digest of these facts: texts, secrets, and mappings or lists of texts.
+    """Return the source's name and a digest of these facts: strings, secrets, and mappings or lists of strings.
 
     The same on every host with the same configuration. A secret that is read from a file on each use counts by the
     file's path, because some are rotated hourly.
@@ -34,4 +34,5 @@ def _plain(value: object) -> object:
         return value
     if value.file is not None:
         return str(value.file)
+    # The salt is constant, because all hosts must get the same digest.
     return hashlib.pbkdf2_hmac("sha256", value.value.encode(), b"badge cache key", _ROUNDS).hex()

@@ -109,10 +109,12 @@ class SnapshotListing:
         """Return the last walk's result while it is recent; raise its failure while that is recent."""
         now = self.clock()
         if self._failure is not None and now - self._failed_at < FAILURE_KEPT_FOR:
+            # Otherwise the traceback of this exception, which is raised many times, would grow each time.
             raise self._failure.with_traceback(None)
         return self._last if now - self._last_at < self.kept_for else None
 
     def _walked(self) -> Walked:
+        # Its age counts from here, because the subjects that were read first are as old as that.
         began = self.clock()
         try:
             self._last, self._last_at, self._failure = self.walk(), began, None

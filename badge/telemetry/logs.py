@@ -69,7 +69,7 @@ LINES: dict[type[Event], tuple[int, str]] = {
     StoredTimesAhead: (logging.WARNING, "stored times lie ahead of now; check the clocks"),
 }
 
-# During an outage, each request repeats these.
+# Events that every request repeats during an outage.
 LIMITED = (CatalogueFailed,)
 REPEATED_AFTER_SECONDS = 60.0
 MOST_REMEMBERED = 100
@@ -151,6 +151,7 @@ class JsonLines(JsonFormatter):
     def add_fields(self, log_data: dict[str, Any], record: logging.LogRecord, message_dict: dict[str, Any]) -> None:
         """Add the event's fields and the request ID."""
         super().add_fields(log_data, record, message_dict)
+        # The base class adds each item of `extra` as it is; the event's fields go to the top level instead.
         log_data.pop("event_fields", None)
         log_data.update(getattr(record, "event_fields", {}))
         if (request_id := _request_id.get()) is not None:
@@ -181,6 +182,7 @@ def log_to_stderr(level: str, form: str) -> None:
     """Send this service's log lines of at least this level to standard error."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(formatter_for(form, sys.stderr))
+    # Replaced, not added to: a reload builds the application again in the same process.
     LOGGER.handlers[:] = [handler]
     LOGGER.setLevel(level.upper())
     LOGGER.propagate = False

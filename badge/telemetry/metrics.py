@@ -171,6 +171,7 @@ _SUM = "sum"
 
 def _counter(declared: Declared, values: Mapping[Labels, float]) -> Metric:
     family = CounterMetricFamily(declared.name, declared.help, labels=declared.labels)
+    # Without labels, the only time series is known in advance, so it starts at 0 instead of with its first event.
     if not declared.labels:
         values = {(): 0.0, **values}
     for labels, value in values.items():

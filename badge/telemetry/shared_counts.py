@@ -13,7 +13,7 @@ import threading
 from collections.abc import Hashable
 
 SLOT_BYTES = 1 << 20
-"""Virtual memory until written to. Room for about ten thousand numbers; a full slot takes no new ones."""
+"""Room for about ten thousand numbers; a full slot takes no new ones. Only pages that are written to take up memory."""
 
 _WORD = 8
 _SUMMED, _HIGHEST = 0, 1
@@ -33,6 +33,7 @@ class SharedCounts:
     def __init__(self, slots: int = 1, slot_bytes: int = SLOT_BYTES) -> None:
         self._slot_words = slot_bytes // _WORD
         memory = memoryview(mmap.mmap(-1, _WORD + slots * slot_bytes))
+        # Odd while the master moves the numbers of an ended worker; `totals` then reads again, as with a seqlock.
         self._generation = memory[:_WORD].cast("Q")
         self._slots = [memory[_WORD + n * slot_bytes :][:slot_bytes] for n in range(slots)]
         self._owners: dict[Hashable, int] = {}
@@ -40,6 +41,7 @@ class SharedCounts:
 
     def add(self, name: str, labels: Labels = (), amount: float = 1.0) -> None:
         """Add to a number, which starts at zero."""
+        # A forked process without a slot of its own must not write to its parent's.
         if self._process != os.getpid():
             self._begin_in(None)
         with self._lock:

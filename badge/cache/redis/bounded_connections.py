@@ -78,7 +78,7 @@ def tls_context(tls: Tls) -> ssl.SSLContext:
 
 
 class BoundedTlsConnection(Bounded, redis.SSLConnection, _Tcp):
-    """Over TLS. Reads the certificates when it is created, before any command time starts."""
+    """A bounded connection over TLS. Reads the certificates when it is created, before any command time starts."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
@@ -99,8 +99,8 @@ class BoundedUnixConnection(Bounded, redis.UnixDomainSocketConnection):
 
 
 class BoundedSentinelConnection(Bounded, SentinelManagedConnection, _Tcp):
-    """To the current primary according to Sentinel."""
+    """A bounded connection to the current primary, as reported by Sentinel."""
 
 
 class BoundedSentinelTlsConnection(BoundedSentinelConnection, BoundedTlsConnection):
-    """To the current primary, over TLS."""
+    """A bounded connection to the current primary, over TLS."""

@@ -93,7 +93,7 @@ class RedisConnector:
         return connect(self.url, self.timeout, self.max_connections)
 
     def _by_sentinel(self, parts: SplitResult) -> redis.Redis:
-        """From redis+sentinel://user:password@host:26379,host:26379/service/0?sentinel_password=… ."""
+        """Return a client for redis+sentinel://user:password@host:26379,host:26379/service/0?sentinel_password=… ."""
         service, _, db = parts.path.strip("/").partition("/")
         options = _options(parts)
         own = {name: options.pop(f"sentinel_{name}", None) for name in ("username", "password")}
@@ -112,7 +112,7 @@ class RedisConnector:
         return client
 
     def _of_cluster(self, parts: SplitResult) -> redis.RedisCluster:
-        """From redis+cluster://user:password@host:6379,host:6379 ."""
+        """Return a client for redis+cluster://user:password@host:6379,host:6379 ."""
         nodes = [redis.cluster.ClusterNode(*address) for address in hosts_of(parts, SERVER_PORT)]
         first = nodes.pop(0)
         ours = {

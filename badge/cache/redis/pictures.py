@@ -17,14 +17,15 @@ MOST_PICTURES = 1000  # of about 5 kB: 5 MB at most
 LONGEST_PICTURE = 64 * 1024
 LIFETIME = timedelta(days=1)
 
-# KEYS: the hash. ARGV: name, maximum length of a picture.
+# Returns a picture; one that is too long is deleted instead. KEYS: the hash. ARGV: name, maximum length of a picture.
 _GET = RedisScript("""
 if redis.call('HSTRLEN', KEYS[1], ARGV[1]) <= tonumber(ARGV[2]) then return redis.call('HGET', KEYS[1], ARGV[1]) end
 redis.call('HDEL', KEYS[1], ARGV[1])
 return false
 """)
 
-# KEYS: the hash. ARGV: name, picture, maximum number of pictures, lifetime of the hash in ms from its first picture on.
+# Stores a picture, unless the hash is full. KEYS: the hash. ARGV: name, picture, maximum number of pictures, lifetime
+# of the hash in ms from its first picture on.
 _PUT = RedisScript("""
 if redis.call('HLEN', KEYS[1]) >= tonumber(ARGV[3]) then return 0 end
 redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])

@@ -12,7 +12,8 @@ from redis.exceptions import NoPermissionError, NoScriptError, ResponseError
 
 from badge.cache.redis.connection import Client
 
-# KEYS: a key of the script. ARGV: the script's commands. Returns the first that the user may not run (Redis 7.0).
+# Returns the first command that the user may not run; needs Redis 7.0. KEYS: any key of the script that failed. ARGV:
+# that script's commands.
 _DENIED = """
 for _, command in ipairs(ARGV) do
   if not redis.acl_check_cmd(command, KEYS[1]) then return string.lower(command) end

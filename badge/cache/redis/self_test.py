@@ -37,9 +37,9 @@ from badge.resilience.circuit_breaker import CircuitBreaker
 
 NAME = "self-test"
 PREFIX = "bdg:"
-"""Of all our keys."""
+"""The prefix of all our keys."""
 TRIES = 3
-"""As many as the failures in a row that open the circuit breaker."""
+"""As many as the consecutive failures that open the circuit breaker."""
 
 _Answer = TypeVar("_Answer")
 
@@ -116,7 +116,7 @@ def _use(connector: RedisConnector, clock: Clock) -> str | None:
 
 
 def _fault_of_statuses(commands: RedisCommands, clock: Clock) -> str | None:
-    # No subject's key, which has more parts; another one each time, because runs may overlap.
+    # Never a subject's key, which has more parts. Random, because several self-tests may run at the same time.
     key: CacheKey = (NAME, secrets.token_hex(16))
     statuses = RedisStatusCache(commands, MemoryStatusCache(clock), _Unheard(), clock, timedelta(0))
     lease = statuses.claim(key).lease
@@ -151,7 +151,7 @@ class _Cause:
     text: str = ""
 
 
-# The first that matches. redis-py wraps the errors of sockets, so causes are compared as well.
+# The first match counts. redis-py wraps socket errors, so an exception's causes are compared as well.
 _CAUSES = (
     _Cause(AuthenticationError, "requires a password: add it to BADGE_REDIS_URL", "Authentication required"),
     _Cause(AuthenticationError, "has no password set: remove it from BADGE_REDIS_URL", "without any password"),

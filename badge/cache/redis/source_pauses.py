@@ -13,7 +13,7 @@ from badge.ports import LONGEST_PAUSE, Clock
 # Later times are ignored: somebody else may have stored any value here. Twice the limit allows for clock differences.
 LONGEST_BELIEVED_PAUSE = 2 * LONGEST_PAUSE
 LONGEST_MICROS = 17
-"""Digits: until the year 5138."""
+"""Maximum number of digits; enough until the year 5138."""
 
 
 class RedisSourcePauses:

@@ -32,9 +32,9 @@ MOST_LOCAL_ONLY = 10_000
 # Subjects whose invalidation did not reach the server, to be repeated when the server is back.
 MOST_PENDING_INVALIDATIONS = 10_000
 
-# KEYS: value, lease. ARGV: token, lifetime of the lease in ms, maximum length to read of the value.
-# Returns whether the lease is ours now, the value, and the time in microseconds. A lease key that can't be ours
-# (another type, no expiry, or an expiry later than leases have) is deleted first.
+# Tries to get a lease, and reads the value. KEYS: value, lease. ARGV: token, lifetime of the lease in ms, offset of the
+# last byte to read of the value. Returns whether the lease is ours now, the value, and the time in microseconds. A
+# lease key that can't be ours (another type, no expiry, or an expiry later than leases have) is deleted first.
 _CLAIM = RedisScript("""
 local kind, left = redis.call('TYPE', KEYS[2]).ok, redis.call('PTTL', KEYS[2])
 if kind ~= 'none' and (kind ~= 'string' or left < 0 or left > tonumber(ARGV[2])) then redis.call('DEL', KEYS[2]) end
@@ -44,10 +44,10 @@ local ours = redis.call('SET', KEYS[2], ARGV[1], 'NX', 'PX', ARGV[2])
 return {ours and 1 or 0, value, string.format('%.0f', now[1] * 1000000 + now[2])}
 """)
 
-# KEYS: value, fence, lease. ARGV: envelope, fetch start in microseconds, lifetime in ms, token, maximum length of our
-# values. Writes unless the result of a later fetch is there or the key was invalidated since the fetch began. Ignores
-# what can't be ours: values of another type, too long, or from the future (fences: by more than a second, because the
-# clocks of a server and its replacement may differ). Releases the lease if it is still ours.
+# Stores a value, unless the result of a later fetch is there or the key was invalidated since the fetch began. KEYS:
+# value, fence, lease. ARGV: envelope, start of the fetch in microseconds, lifetime in ms, token, maximum length of our
+# values. Releases the lease if it is still ours. Ignores what can't be ours: values of another type, too long, or from
+# the future (fences: by more than a second, because the clocks of a server and its replacement may differ).
 _PUT = RedisScript("""
 local clock = redis.call('TIME')
 local now, began = clock[1] * 1000000 + clock[2], tonumber(ARGV[2])
@@ -67,7 +67,8 @@ redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[3])
 return 1
 """)
 
-# KEYS: value, fence. ARGV: lifetime of the fence in ms.
+# Deletes a value, and sets the fence that rejects the results of fetches which began before now. KEYS: value, fence.
+# ARGV: lifetime of the fence in ms.
 _INVALIDATE = RedisScript("""
 local now = redis.call('TIME')
 redis.call('DEL', KEYS[1])
@@ -75,7 +76,7 @@ redis.call('SET', KEYS[2], string.format('%.0f', now[1] * 1000000 + now[2]), 'PX
 return 1
 """)
 
-# KEYS: lease. ARGV: token, lifetime in ms; 0 releases it.
+# Changes the lifetime of a lease if it is still ours; 0 releases it. KEYS: lease. ARGV: token, lifetime in ms.
 _HOLD = RedisScript("""
 if redis.call('TYPE', KEYS[1]).ok ~= 'string' or redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
 return redis.call('PEXPIRE', KEYS[1], ARGV[2])
@@ -119,7 +120,8 @@ class RedisStatusCache:
         entry = None if raw == NOTHING else self._unsealed(key, raw)
         if local is None or (entry is not None and entry.fetched_at >= local.fetched_at):
             return entry
-        # Fetched while the server was lost or full: the server's entry is older. `_unsealed` has just overwritten ours.
+        # Ours was fetched while the server was lost or full, and the server's is older. `_unsealed` has just replaced
+        # ours with it, so ours is put back.
         self._local.remember(key, local)
         return local
 
@@ -207,7 +209,8 @@ class RedisStatusCache:
     def _lease_attempt(self, key: CacheKey, token: str) -> LeaseAttempt:
         names = key_names(key)
         args = [token, _milliseconds(LEASE_LIFETIME), LONGEST]
-        # Checked before the read: an invalidation that is repeated meanwhile does not make the old value current.
+        # Checked before the read: by the time it has ended, the invalidation may have been repeated, and the old value
+        # would seem current.
         is_invalidated = key in self._pending_invalidations
         ours, raw, now = _CLAIM.run(self._client(), [names.value, names.lease], args)
         lease = Lease(key, token, from_micros(int(now))) if ours else None

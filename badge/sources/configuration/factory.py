@@ -50,7 +50,7 @@ def _place(source: ConfiguredSource, deployment: str) -> str:
         deployment=deployment,
         where=[entry.kind, entry.url, entry.method, entry.file, entry.folder, entry.file_name.text],
         values=entry.values,
-        # Read once, unlike those in `auth`, so its content can count.
+        # Unlike the secrets in `auth`, it is read only once, so the digest can cover its content even if from a file.
         who={**auth, "api_key": Secret(value=entry.api_key.reveal()) if entry.api_key else None},
         rules=source.identity,
     )

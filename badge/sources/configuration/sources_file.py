@@ -171,7 +171,7 @@ class _OneSource:
         return presets.preset(str(name))
 
     def _read_as(self, model: type[_Model], values: Mapping[str, Any]) -> _Model | None:
-        """Validate a table; report its faults, then validate it without these keys. None if that doesn't help."""
+        """Validate a table; report its faults and try again without the invalid keys. None if that doesn't help."""
         try:
             return model.model_validate(values, context={"environment": self.reading.environment})
         except ValidationError as error:
@@ -216,7 +216,7 @@ class _OneSource:
         )
 
     def _check_samples(self, entry: Entry, recipe: Mapping[str, Any], preset: Preset | None) -> None:
-        """Check that the source's samples give what they expect, and that no expression fails on the preset's."""
+        """Check that the source's samples give the expected reports, and that no expression fails on its preset's."""
         for sample in preset.samples if preset else []:
             found = sample.read_by(recipe, entry.values)
             if found.get("fails") == "badExpression" and "fails" not in sample.expect:

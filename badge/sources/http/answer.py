@@ -53,6 +53,7 @@ def _pause(headers: Mapping[str, str], now: datetime) -> timedelta | None:
     """
     value = headers.get("Retry-After", "").strip()
     if value.isascii() and value.isdigit():
+        # Nine digits are more than enough; `int` raises an error for thousands of them.
         pause = timedelta(seconds=min(int(value[:9]), LONGEST_PAUSE.total_seconds()))
     elif (until := _http_date(value) or _rate_limit_reset(headers)) is not None:
         pause = until - (_http_date(headers.get("Date", "")) or now)

@@ -117,6 +117,7 @@ class TokenLogIn:
         try:
             token = self._token
             if token is None or token is refused or _has_expired(token, self.clock()):
+                # Dropped first, so that the old token isn't used again if the login fails.
                 self._token = None
                 token = self._token = self.log_in(deadline)
             return token

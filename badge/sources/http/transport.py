@@ -124,6 +124,7 @@ def _origin(url: str) -> tuple[str, str | None, int | None]:
     return parts.scheme, parts.hostname, parts.port or {"http": 80, "https": 443}.get(parts.scheme)
 
 
+# The first match counts, so subclasses come before their base classes.
 _FAILURES: tuple[tuple[type[Exception], FailureKind], ...] = (
     (requests.Timeout, FailureKind.TIMEOUT),
     (requests.exceptions.SSLError, FailureKind.TLS),
@@ -143,5 +144,6 @@ def _failure(error: Exception) -> FailureKind:
 
 
 def _was_never_connected(error: requests.ConnectionError) -> bool:
+    # requests wraps urllib3's MaxRetryError, whose `reason` is the actual error.
     cause = error.args[0] if error.args else None
     return isinstance(getattr(cause, "reason", cause), NewConnectionError)

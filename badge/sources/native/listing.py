@@ -39,6 +39,7 @@ class NativeWalk:
         cursor: object = None
         for _ in range(MOST_SUBJECTS // ITEMS_A_PAGE):
             document = self._page(cursor, deadline)
+            # By key, so that a subject that moves to a later page during the walk is listed once.
             for item in _items_in(document, now):
                 items[item.subject.key(fold_case=True)] = item
             cursor = document.get("nextCursor")

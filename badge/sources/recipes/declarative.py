@@ -92,6 +92,7 @@ class DeclarativeSource:
         def interpret(answer: HttpAnswer) -> Reading:
             if answer.status == 304 and confirmed is not None:
                 now = self.clock()
+                # A 304 has no body that could give the time by the system's own clock, so ours replaces it.
                 return Reading(
                     aged(replace(confirmed, observed_at=now), self.recipe, now, now), steps=["HTTP 304: unchanged"]
                 )
@@ -162,7 +163,7 @@ class DeclarativeSource:
         )
 
     def _fingerprint(self, request: HttpRequest, names: Mapping[str, str]) -> str:
-        """Return what is stored with an ETag: it is only valid for the same request, rules and names."""
+        """Return a digest to store with an ETag, which is only valid for the same request, rules and names."""
         read_by = f"{self.identity} {request.url} {request.body!r} {sorted(names.items())}"
         return hashlib.sha256(read_by.encode()).hexdigest()[:12]
 

@@ -97,6 +97,7 @@ class JsonFileSource:
             trace(f"{path}: {len(content)} bytes, written {written_at.isoformat(timespec='seconds')}")
             trace(excerpt(content))
             reading = self._read(content, names, trace)
+            # The report is as old as the file, so a cron job that no longer runs makes it look old.
             report = replace(reading.report_after(known), observed_at=min(written_at, self.clock()))
             return replace(report, visibility=Visibility.PRIVATE) if self.is_private else report
         except NothingToAsk:

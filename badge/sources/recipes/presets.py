@@ -17,7 +17,7 @@ _FOLDER = resources.files("badge.sources.recipes") / "presets"
 
 
 class PresetSample(Sample):
-    """A preset's sample, which may also say what a monitor gets."""
+    """A preset's sample, optionally with the HTTP status that a monitor gets."""
 
     expect_succeeded: Literal[200, 503] | None = None
     """The HTTP status of `.json?expect=succeeded`; used by the tests."""
@@ -29,9 +29,9 @@ class Preset(Table):
     description: str
     kind: str
     requires: dict[str, str] = Field(default_factory=dict)
-    """Keys that each source has to give itself, and why."""
+    """Keys that each source with this preset has to set, and why."""
     parameters: dict[str, str] = Field(default_factory=dict)
-    """The values that a source has to give, with their descriptions."""
+    """Descriptions of the values that a source has to provide."""
     values: dict[str, str] = Field(default_factory=dict)
     auth: dict[str, Any] = Field(default_factory=dict)
     samples: list[PresetSample] = Field(min_length=1)

@@ -23,7 +23,7 @@ _REGEX_FUNCTIONS = frozenset({"label_replace", "label_transform", "label_match",
 
 
 def escape(value: str) -> str:
-    """Escape a text for use between double quotes."""
+    """Escape a string for use between double quotes."""
     return value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
 
 
@@ -37,6 +37,7 @@ def check_promql(template: Template) -> None:
         elif lexeme in ("(", "{", "["):
             within.append(before if lexeme == "(" else lexeme)
         elif lexeme in (")", "}", "]"):
+            # Unlike `pop`, this tolerates unbalanced brackets, which Prometheus will reject.
             del within[-1:]
         if not lexeme.startswith("#"):
             before = lexeme

@@ -143,8 +143,10 @@ class Reader:
     def _of_runs(
         self, runs: Sequence[object], next_run_at: datetime | None, now: datetime, steps: list[str]
     ) -> Reading:
+        # Without `latest_by`, the order of the items is unknown, so those after the first say nothing about older runs.
         searched = runs[: MOST_RUNS if self.recipe.latest_by else 1]
         verdicts = [verdict for run in searched for verdict in self._verdicts(run)]
+        # If all runs were cancelled, there is no previous one, and the newest decides.
         if self.recipe.cancelled_as == "previous":
             verdicts = [verdict for verdict in verdicts if verdict.outcome is not Outcome.CANCELLED] or verdicts
         latest = verdicts[0]
@@ -264,6 +266,7 @@ def _found(expression: Expression | None, item: object) -> object:
 def text_of(found: object) -> str | None:
     """Return a scalar as it would be written in the recipe's file; None for anything else."""
     match found:
+        # Before int, of which bool is a subclass.
         case bool():
             return str(found).lower()
         case str():

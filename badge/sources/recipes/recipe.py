@@ -141,7 +141,7 @@ class HttpMeanings(Table):
 
 
 class Where(Table):
-    """A filter: only items for which the expression gives this text count.
+    """A filter: only items for which the expression yields this string count.
 
     The comparison is done in Python, so names never become part of an expression.
     """
@@ -156,7 +156,7 @@ class Rule(Table):
     when: JmesPath
     status: Outcome
     read_on: bool = False
-    """The item describes two runs: this one, and the one before, whose outcome the next rules and `state` give."""
+    """Whether the item also describes the previous run, whose outcome the following rules and `state` determine."""
 
     @model_validator(mode="after")
     def _is_not_over(self) -> Self:
@@ -166,14 +166,14 @@ class Rule(Table):
 
 
 class NextRun(Table):
-    """Which item describes the next run, and where in it the time is."""
+    """Which item describes the next run, and where to find its time."""
 
     where: JmesPath
     field: JmesPath
 
 
 class Fields(Table):
-    """Where in an item the other fields of a report are."""
+    """Where to find a report's other fields in an item."""
 
     started_at: JmesPath | None = Field(None, alias="startedAt")
     finished_at: JmesPath | None = Field(None, alias="finishedAt")

@@ -67,7 +67,7 @@ class Sample(Table):
         """Read the sample as a source would; raises `SourceUnavailable` and `NothingToAsk`."""
         subject = Subject.from_path(self.subject)
         used = Recipe.model_validate(merge(recipe, self.options))
-        # A value that each subject gives itself is replaced by its name here.
+        # Values that are set per subject are not known here; their names stand in for them.
         placeholders = {name: name for text in templates_in(used) for name in Template(text).placeholders}
         names = names_of(subject, {**placeholders, **values, **self.values})
         then = None if self.then is None else parse_json(self.then.encode())

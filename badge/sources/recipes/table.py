@@ -29,7 +29,7 @@ def _key(location: Sequence[str | int]) -> str:
 
 
 def templates_in(value: object) -> Iterator[str]:
-    """Yield all texts in a table that may have placeholders."""
+    """Yield all strings in a table that may have placeholders."""
     match value:
         case Template():
             yield value.text

@@ -1,4 +1,4 @@
-"""Templates: texts with placeholders for a subject's names and a source's values, as `{subjectName|slug}`.
+"""Templates: strings with placeholders for a subject's names and a source's values, such as `{subjectName|slug}`.
 
 Whatever a URL puts into a placeholder stays a value: each kind of text (query, path segment, JSON, PromQL, file name)
 has its own encoding, and none can lead to another origin or folder.
@@ -24,7 +24,7 @@ class BadTemplate(ValueError):
 
 
 class NothingToAsk(Exception):
-    """No request is possible for this subject, since a required text would be empty or unusable."""
+    """No request is possible for this subject, because a required value would be empty or unusable."""
 
 
 def _slug(text: str) -> str:
@@ -41,7 +41,7 @@ def names_of(subject: Subject, values: Mapping[str, str]) -> dict[str, str]:
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """A text with placeholders."""
+    """A string with placeholders."""
 
     text: str
 
@@ -90,13 +90,14 @@ def check_path(text: str) -> None:
 def expand_path(template: Template, names: Mapping[str, str]) -> str:
     """Fill in a path's placeholders, keeping each name within its segment; raises `NothingToAsk`."""
     path = template.expand(names, encode=lambda value: quote(value, safe=""))
+    # Clients and servers resolve "." and "..", even percent-encoded, so such a name could lead to another path.
     if any(unquote(segment) in (".", "..") for segment in path.split("/")):
         raise NothingToAsk
     return path
 
 
 def expand_deep(value: object, names: Mapping[str, str]) -> object:
-    """Fill in the placeholders of all texts in a structure of tables, lists and scalars."""
+    """Fill in the placeholders of all strings in a structure of tables, lists and scalars."""
     match value:
         case str():
             return Template(value).expand(names)
@@ -109,7 +110,7 @@ def expand_deep(value: object, names: Mapping[str, str]) -> object:
 
 
 def texts_in(value: object) -> Iterator[str]:
-    """Yield all texts in such a structure."""
+    """Yield all strings in a structure of tables, lists and scalars."""
     match value:
         case str():
             yield value

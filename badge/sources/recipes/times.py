@@ -29,7 +29,7 @@ _MICROSECONDS_FROM = 1e14
 def read_time(value: object, zone: tzinfo | None = None) -> datetime | None:
     """Return the time in UTC; None if it can't be read or means "never".
 
-    A text without a zone can be read only if `zone` is given.
+    Text without a zone can be read only if `zone` is given.
     """
     if isinstance(value, bool):
         return None

@@ -22,7 +22,7 @@ from badge.ports import SourceUnavailable
 from badge.web.signing_key import NoSigningKey
 
 LENGTH = 22
-"""Of derived tokens, in characters: 132 bits, too many to guess."""
+"""Length of derived tokens in characters: 132 bits, too many to guess."""
 
 _PURPOSE = "badge of a private subject, 1"
 """Distinguishes tokens from sessions, which the same key signs."""

@@ -77,7 +77,7 @@ class OpsApi:
         return _json({"results": [self._result(one, grant) for one in _body(Batch).subjects]})
 
     def list(self) -> Response:
-        """GET /ops/status/list: the known subjects that the API key is for, in pages."""
+        """GET /ops/status/list: one page of the known subjects that the API key covers."""
         grant = self._admit(Scope.READ)
         try:
             query = ListQuery.from_query(request.args)
@@ -133,7 +133,7 @@ class OpsApi:
         return grant
 
     def _report(self, subject: Subject, grant: Grant) -> Report:
-        """Return the subject's report; subjects that the API key is not for are treated as if they didn't exist."""
+        """Return the subject's report; subjects that the API key doesn't cover are treated as if they didn't exist."""
         report = self.catalogue.report_for(subject) if grant.subjects.covers(subject) else None
         if report is None:
             raise OpsRefused(404, "NOT_FOUND", "There is no such subject, or this API key is not for it.")

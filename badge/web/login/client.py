@@ -22,7 +22,7 @@ def client_address(environ: Mapping[str, Any]) -> str:
 
 
 def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    """Return an address; one of a client of a dual-stack socket (::ffff:192.0.2.1) as IPv4."""
+    """Parse an address; an IPv4-mapped one, as a dual-stack socket gives it (::ffff:192.0.2.1), becomes IPv4."""
     try:
         address = ipaddress.ip_address(text)
     except ValueError:

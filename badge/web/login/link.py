@@ -21,5 +21,5 @@ def secret_in(text: str) -> str:
 
 
 def is_link(text: str) -> bool:
-    """Whether this is the URL of a login link, or its end, instead of something else that was pasted."""
+    """Whether pasted text is the URL of a login link, or the end of one."""
     return f"{LOGIN}?{LINK}=" in text

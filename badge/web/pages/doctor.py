@@ -46,7 +46,7 @@ class Examination:
     picture: str
     """The image itself, because by its URL the browser could show a cached copy; empty if it is no image."""
     alt: str
-    """The text of the picture."""
+    """The picture's text alternative."""
     http_status: int
     took: str
     headers: Sequence[tuple[str, str]]

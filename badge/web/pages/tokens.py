@@ -30,11 +30,11 @@ class TokenForm:
     stored: Sequence[StoredToken]
     """The newest first, at most `MOST_SHOWN`."""
     older: int
-    """How many more there are."""
+    """Number of older tokens, which are not in `stored`."""
     name: str
-    """Suggested for the next one."""
+    """Suggested name of the next token."""
     has_token: bool
-    """Whether the snippets have one."""
+    """Whether the snippets contain a token."""
     created: str = ""
     """Name of the one that was just created; the token itself is in the snippets, only this once."""
     fault: str = ""
