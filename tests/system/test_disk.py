@@ -23,6 +23,11 @@ def disk(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path]:
         yield place
 
 
+on_tmpfs_or_slowly_on_ext4 = pytest.mark.parametrize(
+    "disk", ["tmpfs", pytest.param("ext4", marks=pytest.mark.slow)], indirect=True
+)
+
+
 @contextlib.contextmanager
 def service_on(disk: Path) -> Iterator[Service]:
     """A service whose data are on the disk, and whose log is beside it."""
@@ -79,6 +84,7 @@ def test_a_service_starts_on_a_full_disk_and_shows_what_it_holds(disk: Path) -> 
         assert eventually(lambda: shown(service) == "succeeded", 2)
 
 
+@on_tmpfs_or_slowly_on_ext4
 def test_a_disk_that_turns_read_only_stops_nothing(disk: Path) -> None:
     with service_on(disk) as service:
         key = flask_badge("key", "create", "ci", BADGE_DATA_DIR=str(disk / "data")).stdout.strip()
@@ -96,6 +102,7 @@ def test_a_disk_that_turns_read_only_stops_nothing(disk: Path) -> None:
         assert eventually(lambda: shown(service) == "failed", 2)
 
 
+@on_tmpfs_or_slowly_on_ext4
 def test_removing_the_data_folder_stops_nothing(disk: Path) -> None:
     with service_on(disk) as service:
         assert flask_badge("report", WEB, "succeeded", BADGE_DATA_DIR=str(disk / "data")).returncode == 0

@@ -81,19 +81,22 @@ def is_true_or_brief(answer: Answer) -> bool:
 
 def test_a_herd_at_a_cold_badge_makes_one_call(fleet: Fleet) -> None:
     fleet.upstream.delay = UPSTREAM_SECONDS
-    for _ in range(20):
-        path, began = fleet.fresh_path(), time.monotonic()
-        answers = all_at_once(fleet.urls(path, 256))
-        assert fleet.calls(path) == 1
-        assert all(is_true_or_brief(answer) for answer in answers)
-        # Each of four workers lets half of its eight threads wait; the herd may be over before all of them do.
-        assert sum(answer.status == "succeeded" for answer in answers) >= 4
-        assert max(answer.seconds for answer in answers) < IN_TIME_SECONDS + SLACK_SECONDS
-        # After the provisional answers have expired in the edge cache, and before the badge itself expires.
-        time.sleep(max(0.0, began + 1 + UPSTREAM_SECONDS - time.monotonic()))  # noqa: TID251 - real lifetimes
-        again = all_at_once(fleet.urls(path, 256))
-        assert {(answer.code, answer.status) for answer in again} == {(200, "succeeded")}
-        assert fleet.calls(path) == 1
+    for _ in range(5):
+        paths = {fleet.fresh_path(): 0.0 for _ in range(4)}
+        for path in paths:
+            paths[path] = time.monotonic()
+            answers = all_at_once(fleet.urls(path, 256))
+            assert fleet.calls(path) == 1
+            assert all(is_true_or_brief(answer) for answer in answers)
+            # Each of four workers lets half of its eight threads wait; the herd may be over before all of them do.
+            assert sum(answer.status == "succeeded" for answer in answers) >= 4
+            assert max(answer.seconds for answer in answers) < IN_TIME_SECONDS + SLACK_SECONDS
+        for path, began in paths.items():
+            # After the provisional answers have expired in the edge cache, and before the badge itself expires.
+            time.sleep(max(0.0, began + 1 + UPSTREAM_SECONDS - time.monotonic()))  # noqa: TID251 - real lifetimes
+            again = all_at_once(fleet.urls(path, 256))
+            assert {(answer.code, answer.status) for answer in again} == {(200, "succeeded")}
+            assert fleet.calls(path) == 1
 
 
 def waits(fleet: Fleet, how: str) -> float:
