@@ -14,7 +14,7 @@ import sys
 import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from functools import partial
 from types import FrameType
 from typing import Any
@@ -22,7 +22,7 @@ from typing import Any
 from flask import Flask
 
 from badge import listening
-from badge.app import CatalogueState, Configuration, create_app, load_configuration
+from badge.app import CatalogueState, Configuration, create_app, load_configuration, utc_now
 from badge.artwork.png_check import PngCheck
 from badge.cache.embedded.server import EmbeddedServer, binary_path
 from badge.private_files import is_open_to_others
@@ -416,7 +416,7 @@ def _migrated_and_checked(settings: Settings) -> CatalogueState:
         migrate(location)
         database = Database(location)
         cache_identity = database.read_cache_identity()
-        ahead = Catalogue(database, lambda: datetime.now(UTC)).number_ahead()
+        ahead = Catalogue(database, utc_now).number_ahead()
         found = integrity_of(database, START_SECONDS)
         database.close()
     except (SQLAlchemyError, OSError, SchemaFault, CatalogueInUse) as error:

@@ -145,9 +145,7 @@ class ApiKeys:
 
     def revoke(self, name: str) -> None:
         """Delete a key; it is refused from now on. Raises `NoSuchName`."""
-        with self.database.writing() as connection:
-            gone = connection.execute(delete(api_keys).where(api_keys.c.name == name))
-        if gone.rowcount == 0:
+        if not delete_named(self.database, api_keys, name):
             raise NoSuchName(f"there is no key called {name}")
 
 
@@ -157,8 +155,15 @@ def refuse_bad_name(name: str) -> None:
         raise ValueError("a name has up to 64 letters, digits, dots, dashes and underscores")
 
 
+def delete_named(database: Database, table: Table, name: str) -> bool:
+    """Delete the row of this name; returns whether there was one."""
+    with database.writing() as connection:
+        gone = connection.execute(delete(table).where(table.c.name == name))
+    return bool(gone.rowcount)
+
+
 def digest_of(plain: str) -> str:
-    """Return the hash of a key or token. Their 132 random bits or more can't be guessed, so SHA-256 is enough."""
+    """Return the hash of a key or another secret. At least 128 random bits can't be guessed, so SHA-256 is enough."""
     return hashlib.sha256(plain.encode("utf-8", "surrogatepass")).hexdigest()
 
 

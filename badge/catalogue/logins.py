@@ -7,7 +7,6 @@ secrets, of which only hashes are stored.
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from sqlalchemy import Connection, delete, func, insert, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from badge.catalogue.database import Database
+from badge.catalogue.keys import digest_of
 from badge.catalogue.schema import login_attempts, logins
 from badge.ports import Clock
 
@@ -169,8 +169,7 @@ def _address_digest(address: str) -> str:
 
 
 def _digest(*parts: str) -> str:
-    """A plain SHA-256 is enough: the secrets have 192 random bits, so there is nothing to guess."""
-    return hashlib.sha256("\n".join(parts).encode("utf-8", "surrogatepass")).hexdigest()
+    return digest_of("\n".join(parts))
 
 
 @contextlib.contextmanager

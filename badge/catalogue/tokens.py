@@ -10,7 +10,7 @@ from datetime import date, datetime
 from functools import partial
 from typing import Any
 
-from sqlalchemy import Row, delete, func, insert, select
+from sqlalchemy import Row, func, insert, select
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from badge.catalogue.database import Database
@@ -19,6 +19,7 @@ from badge.catalogue.keys import (
     SHOWN_CHARACTERS,
     NameTaken,
     NoSuchName,
+    delete_named,
     digest_of,
     note_use,
     patterns_text,
@@ -120,9 +121,7 @@ class StoredTokens:
 
     def revoke(self, name: str) -> None:
         """Delete a token; it opens nothing from now on. Raises `NoSuchName`."""
-        with self.database.writing() as connection:
-            gone = connection.execute(delete(private_tokens).where(private_tokens.c.name == name))
-        if gone.rowcount == 0:
+        if not delete_named(self.database, private_tokens, name):
             raise NoSuchName(f"there is no token called {name}")
 
 

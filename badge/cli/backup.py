@@ -6,7 +6,7 @@ import contextlib
 import shlex
 import sqlite3
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 import click
@@ -78,7 +78,7 @@ def restore(file: Path | None, *, only_identity: bool) -> None:
     if (file is None) is not only_identity:
         raise Fault(f"Give either FILE or {NEW_IDENTITY}.")
     with local_parts() as parts:
-        settings = parts.settings
+        settings, now = parts.settings, parts.clock()
         if parts.catalogue is None:
             raise Fault(NO_CATALOGUE)
     with _one_line_errors(settings, file):
@@ -88,7 +88,7 @@ def restore(file: Path | None, *, only_identity: bool) -> None:
             return
         command = f"pg_restore --clean --if-exists --dbname={{url}} {shlex.quote(str(file))}"
         _refuse_postgresql(settings, f"{command} && badge restore {NEW_IDENTITY}", "Stop all instances first. ")
-        restored = restore_file(settings.catalogue_location, file, datetime.now(UTC))
+        restored = restore_file(settings.catalogue_location, file, now)
     for line in _lines(file, restored):
         click.echo(line)
 
