@@ -33,4 +33,4 @@ VOLUME /data
 EXPOSE 8000
 HEALTHCHECK --interval=30s --timeout=3s --start-period=10s \
   CMD ["python", "-m", "badge.healthcheck"]
-CMD ["gunicorn", "-c", "config/gunicorn.conf.py", "wsgi:application"]
+CMD ["gunicorn", "-c", "config/gunicorn.conf.py"]

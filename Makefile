@@ -17,7 +17,7 @@ help: ## List the targets.
 setup: $(VENV)/.ready-dev system-packages ## Install everything needed to run, test and check.
 
 run: $(VENV)/.ready png-packages ## Run the service on http://127.0.0.1:8000 (or as BADGE_… settings say).
-	@exec $(BIN)/gunicorn -c config/gunicorn.conf.py wsgi:application
+	@exec $(BIN)/gunicorn -c config/gunicorn.conf.py
 
 demo: $(VENV)/.ready ## Fill the catalogue with sample data.
 	@$(BIN)/badge demo

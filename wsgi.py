@@ -1,4 +1,4 @@
-"""The application for any WSGI server: `gunicorn -c config/gunicorn.conf.py wsgi:application`."""
+"""The application for any WSGI server, without the edge: `gunicorn wsgi:application`."""
 
 from badge.app import create_app
 from badge.settings import load

@@ -19,6 +19,8 @@ from badge.cache.redis.pictures import RedisPictureStore
 from badge.cache.redis.self_test import fault_of, require_permissions
 from badge.cache.redis.source_pauses import RedisSourcePauses
 from badge.cache.redis.status_cache import RedisStatusCache
+from badge.edge.application import Edge, EdgeLimits
+from badge.edge.cache import EdgeCacheLimits
 from badge.listing import StatusListing
 from badge.model import Subject
 from badge.ports import (
@@ -32,6 +34,7 @@ from badge.ports import (
     StatusCache,
     StatusSource,
 )
+from badge.raw_path import Audience
 from badge.resilience.budget import Budget, BudgetLimits
 from badge.resilience.circuit_breaker import CircuitBreaker, CircuitBreakerRules
 from badge.resilience.worker_pool import WorkerPool
@@ -44,7 +47,6 @@ from badge.sources.routing import OneSource
 from badge.telemetry import Telemetry
 from badge.telemetry.logs import log_to_stderr
 from badge.web import health, metrics, pages
-from badge.web.badges.edge_cache import EdgeCacheLimits
 from badge.web.badges.pictures import Pictures
 from badge.web.badges.private_tokens import PrivateTokens
 from badge.web.badges.routes import BadgeParts
@@ -54,8 +56,9 @@ from badge.web.login.authentication import dashboard_authentication
 from badge.web.loopback import is_loopback_url
 from badge.web.pages import PagesParts
 from badge.web.paths import AT_ROOT, Paths
+from badge.web.refusals import Refusals
 from badge.web.signing_key import signing_key
-from badge.web.site import build_site
+from badge.web.site import LARGEST_BODY, build_site
 from badge.web.terminal import Terminal
 
 if TYPE_CHECKING:
@@ -66,6 +69,9 @@ if TYPE_CHECKING:
     from badge.catalogue.store import Catalogue
     from badge.catalogue.tokens import StoredTokens
     from badge.sources.configuration.sources_file import ConfiguredSource
+
+PAGES_TAKE_LONGER = 16
+"""How many badges can be answered in the time that a page takes."""
 
 # More failures than for Redis (3): calls to a source are slower, and one often fails for a single caller only.
 SOURCE_BREAKER = CircuitBreakerRules(failures=5)
@@ -263,6 +269,23 @@ def create_app(
     return build_app(parts)
 
 
+def create_edge(settings: Settings, configured: Sequence[ConfiguredSource] | None = None) -> Edge:
+    """Return the ASGI application for these settings: the edge in front of the WSGI application."""
+    log_to_stderr(settings.log_level, settings.log_format)
+    return build_edge(build_parts(settings, configured=configured))
+
+
+def build_edge(parts: Parts) -> Edge:
+    """Return the ASGI application built from wired parts."""
+    return edge_around(build_app(parts))
+
+
+def edge_around(site: Flask) -> Edge:
+    """Return the ASGI application around a WSGI application that `build_app` has made."""
+    edge: Edge = site.extensions["edge"]
+    return edge
+
+
 def build_app(parts: Parts) -> Flask:
     """Return the WSGI application built from wired parts."""
     readiness = Readiness({"cache": parts.cache.is_up, "source": parts.are_sources_up})
@@ -278,18 +301,37 @@ def build_app(parts: Parts) -> Flask:
     pictures = Pictures(parts.pictures)
     tokens = pages_parts.tokens
     badge_parts = BadgeParts(parts.resolver, parts.clock, events, events.metrics, settings.label, pictures, tokens)
-    max_bytes = settings.edge_cache_mb * 2**20
-    limits = EdgeCacheLimits(settings.edge_cache.total_seconds(), settings.edge_cache_entries, max_bytes)
-    site = build_site(badge_parts, blueprints, limits, parts.paths)
+    site = build_site(badge_parts, blueprints, parts.paths)
     if pages_parts.authentication.log_in is not None:
         from badge.web.login.sessions import use_sessions  # noqa: PLC0415 - imported on demand, like the catalogue
 
         use_sessions(site, settings)
+    site.extensions["edge"] = Edge(site, Refusals(badge_parts, site), events, _edge_limits(settings))
     site.extensions["readiness"] = readiness
     site.extensions["warm_up"] = parts.warm_up
     site.extensions["use_catalogue_state"] = parts.use_catalogue_state
     site.extensions["close"] = parts.close
     return site
+
+
+def _edge_limits(settings: Settings) -> EdgeLimits:
+    max_bytes = settings.edge_cache_mb * 2**20
+    threads, queued = settings.threads, settings.queued
+    return EdgeLimits(
+        EdgeCacheLimits(settings.edge_cache.total_seconds(), settings.edge_cache_entries, max_bytes),
+        threads={
+            Audience.IMAGES: threads,
+            Audience.PROGRAMS: settings.other_threads,
+            Audience.PEOPLE: settings.other_threads,
+        },
+        # Pages take longer, so fewer of them may wait.
+        queued={
+            Audience.IMAGES: queued,
+            Audience.PROGRAMS: queued,
+            Audience.PEOPLE: max(1, queued // PAGES_TAKE_LONGER),
+        },
+        largest_body=LARGEST_BODY,
+    )
 
 
 def _metrics(settings: Settings, events: Telemetry) -> Blueprint:
@@ -335,7 +377,6 @@ def _pages_parts(parts: Parts) -> PagesParts:
         takes_reports=parts.sources.catalogue_answers_for,
         clock=parts.clock,
         events=parts.events,
-        most_pages=parts.settings.most_pages,
         authentication=dashboard_authentication(parts.settings, parts.database, parts.clock, parts.events, parts.paths),
         tokens=PrivateTokens(partial(signing_key, parts.settings), token_store),
         token_store=token_store,
@@ -430,7 +471,7 @@ def _stores(settings: Settings, clock: Clock, events: Events, source_count: int,
         return Stores(local, MemorySourcePauses(clock))
     # One for each request thread and source worker, and 4 for lease renewal, warm-up, the circuit breaker's trial calls
     # and repeated invalidations.
-    connections = settings.threads + source_count * settings.upstream_concurrency + 4
+    connections = settings.threads + 2 * settings.other_threads + source_count * settings.upstream_concurrency + 4
     connector = RedisConnector(url, settings.redis_timeout, connections)
     commands = RedisCommands(connector, events, CircuitBreaker("redis", events))
     statuses = RedisStatusCache(commands, local, events, clock, _lifetimes(settings).longest_wait)

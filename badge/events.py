@@ -215,8 +215,10 @@ class BadgeServed:
 
 
 @dataclass(frozen=True, slots=True)
-class PageRefused:
-    """A page was refused because the process was already building the maximum number of pages."""
+class RequestRefused:
+    """A request was refused because all threads for its kind were busy and their queue was full."""
+
+    kind: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,7 +287,7 @@ Event = (
     | CallerWaited
     | RefreshBegun
     | BadgeServed
-    | PageRefused
+    | RequestRefused
     | PingAnswered
     | CatalogueFailed
     | AnswerCrashed

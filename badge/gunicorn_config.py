@@ -26,9 +26,9 @@ def gunicorn_values() -> dict[str, object]:
     return {
         "bind": settings.bind,
         "workers": settings.workers,
-        # Threaded, so that a slow client or source blocks one thread instead of a whole worker.
+        "wsgi_app": "asgi:application",
         "worker_class": "badge.gunicorn_worker.BadgeWorker",
-        "threads": settings.threads,
+        "worker_connections": settings.connections,
         "preload_app": settings.preload,
         # At "debug", gunicorn logs paths and unfinished requests, which hold names and secrets.
         "loglevel": "info" if settings.log_level == "debug" else settings.log_level,

@@ -1,89 +1,214 @@
-"""gunicorn's threaded worker: answers refused badge requests with an image, and keeps request details out of logs."""
+"""gunicorn's ASGI worker with deadlines for slow clients, a limit on connections, and images instead of its errors."""
 
 from __future__ import annotations
 
-import contextlib
+import asyncio
+import os
 import re
-import socket
+import resource
 import string
-import traceback
+from collections.abc import Callable
+from http import HTTPStatus
 from typing import Any
-from urllib.parse import quote, unquote_to_bytes
+from urllib.parse import quote
 
-from gunicorn.http.errors import LimitRequestHeaders, LimitRequestLine, ParseException
-from gunicorn.workers.gthread import ThreadWorker
+from gunicorn.asgi.protocol import ASGIProtocol
+from gunicorn.workers.gasgi import ASGIWorker
 
-from badge.web.raw_path import is_badge_path
+from badge.app import edge_around
+from badge.edge.application import Edge
 
-# How much to read of what the client is still sending. If the connection were closed earlier, it would be reset, and
-# the answer would be lost.
-_MOST_UNREAD = 1024 * 1024
+HEADER_SECONDS = 10.0
+"""How long a client may take to send the head of its first request; `keepalive` limits the later ones."""
+SEND_SECONDS = 30.0
+"""How long a client may leave a response unread."""
+LINGER_SECONDS = 1.0
+"""How long to read what a client is still sending when its request has been answered.
+
+If the connection were closed earlier, it would be reset, and the answer would be lost (RFC 9112, section 9.6).
+"""
+SPARE_DESCRIPTORS = 256
+"""File descriptors for everything but connections of clients: Redis, sources, the database, files."""
+LONGEST_HEAD_KEPT = 16_384
+"""In bytes; longer than the longest request line, so that a line that is too long still names its badge."""
 
 
-class BadgeWorker(ThreadWorker):  # type: ignore[misc] # gunicorn ships no types
-    """gunicorn calls `handle_error` for requests that it can't read, so the application never sees them."""
+class BadgeWorker(ASGIWorker):  # type: ignore[misc] # gunicorn ships no types
+    """Serves each connection with a `BadgeProtocol`."""
 
-    def handle_error(self, req: Any, client: socket.socket, addr: Any, exc: BaseException) -> None:
-        """Have the application answer a badge request that gunicorn refuses; leave other errors to gunicorn."""
-        environ = _badge_request(exc) if req is None and isinstance(exc, ParseException) else None
-        if environ is None:
-            # Without the request, whose target gunicorn would log.
-            super().handle_error(None, client, addr, _without_details(exc))
+    asgi: Edge
+    loop: asyncio.AbstractEventLoop
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.open: set[BadgeProtocol] = set()
+        self.most_open = self.worker_connections
+        self.on_stop: Callable[[], None] = lambda: None
+        """Called when the worker is asked to stop."""
+
+    def init_process(self) -> None:
+        """In the new process: make room for the connections, and serve."""
+        self.most_open = most_connections(self.worker_connections)
+        if self.most_open < self.worker_connections:
+            self.log.warning("Only %d connections fit into the limit on open files (ulimit -n).", self.most_open)
+        super().init_process()
+
+    def load_wsgi(self) -> None:
+        """Load the application; a WSGI application that this service has made gets its edge in front."""
+        application = self.app.wsgi()
+        self.asgi = application if isinstance(application, Edge) else edge_around(application)
+
+    def handle_exit_signal(self) -> None:
+        """Finish what is under way and stop."""
+        self.on_stop()
+        super().handle_exit_signal()
+
+    async def _serve(self) -> None:
+        for listener in self.sockets:
+            self.servers.append(await self.loop.create_server(lambda: BadgeProtocol(self), sock=listener.sock))
+        while self.alive and self.ppid == os.getppid():
+            self.notify()
+            await asyncio.sleep(1.0)
+        for protocol in tuple(self.open):
+            protocol.close_if_idle()
+        await self._shutdown()
+
+
+class BadgeProtocol(ASGIProtocol):  # type: ignore[misc] # gunicorn ships no types
+    """One connection of a client."""
+
+    def __init__(self, worker: BadgeWorker) -> None:
+        super().__init__(worker)
+        self._closed: bool
+        self._head = b""
+        """What was received of a request whose head is not complete."""
+        self._timer: asyncio.TimerHandle | None = None
+        """For what the client has to do now: send a head, read a response, or close the connection."""
+        self._image: asyncio.Task[None] | None = None
+        """Answers a badge request that gunicorn refused."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:
+        """Serve the connection, unless too many are open."""
+        worker: BadgeWorker = self.worker
+        if len(worker.open) >= worker.most_open:
+            transport.abort()
             return
-        head: list[str] = []
+        worker.open.add(self)
+        super().connection_made(transport)
+        self._expect(HEADER_SECONDS, self._close_transport)
 
-        def start_response(status: str, headers: list[tuple[str, str]]) -> None:
-            head[:] = [f"HTTP/1.1 {status}", *(f"{name}: {value}" for name, value in headers), "Connection: close"]
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget the connection."""
+        self._expect_nothing()
+        if self in self.worker.open:
+            self.worker.open.remove(self)
+            super().connection_lost(exc)
 
-        body = b"".join(self.wsgi(environ, start_response))
-        with contextlib.suppress(OSError):  # the client has gone
-            client.sendall("\r\n".join([*head, "", ""]).encode("latin-1") + body)
-            client.shutdown(socket.SHUT_WR)
-            client.setblocking(False)
-            for _ in range(_MOST_UNREAD // 65536):
-                if not client.recv(65536):
-                    break
+    def pause_writing(self) -> None:
+        """The client does not read: wait, but not for ever."""
+        super().pause_writing()
+        self._expect(SEND_SECONDS, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        """The client reads again."""
+        super().resume_writing()
+        self._expect_nothing()
+
+    def close_if_idle(self) -> None:
+        """Close a connection on which no request is under way."""
+        if self._awaiting_request and not self._head:
+            self._close_transport()
+            self._request_ready.set()
+
+    def _expect(self, seconds: float, otherwise: Callable[[], None]) -> None:
+        self._expect_nothing()
+        self._timer = self.worker.loop.call_later(seconds, otherwise)
+
+    def _expect_nothing(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _feed_callback_parser(self, data: bytes) -> bool:
+        if self._current_request is None:
+            self._head = (self._head + data)[:LONGEST_HEAD_KEPT] if self._head else data
+        return bool(super()._feed_callback_parser(data))
+
+    def _on_headers_complete(self) -> bool:
+        result = super()._on_headers_complete()
+        self._head = b""
+        self._expect_nothing()
+        return bool(result)
+
+    async def _serve_http_request(self, request: Any, sockname: Any, peername: Any) -> bool:
+        """Answer from the edge cache at once: ASGI's messages and gunicorn's task would cost more than all the rest."""
+        target = request.raw_path + b"?" + request.query.encode("latin-1") if request.query else request.raw_path
+        messages = self.app.cached(request.method, target, request.headers_bytes)
+        if messages is None:
+            return bool(await super()._serve_http_request(request, sockname, peername))
+        start, body = messages
+        closes = self._will_close(request, response_requires_close=False)
+        self._send_response_start(start["status"], start["headers"], request, close=closes)
+        self._send_body(body["body"], last=True)
+        await self._flow_control.drain()
+        return not closes
+
+    def _is_websocket_upgrade(self, request: Any) -> bool:
+        """Answer such a request as if it asked for no upgrade (RFC 9110, section 7.8)."""
+        del request
+        return False
+
+    def _send_error_response(self, status: int, message: str, extra_headers: Any = ()) -> None:
+        """Answer a badge request that gunicorn refuses with an image.
+
+        Other errors get no details, which may hold tokens, ping URLs and subjects' names.
+        """
+        del message
+        method, target = request_line(self._head)
+        if status < 500 and self.app.serves_badge(method, target):
+            self._callback_parser = None  # the rest of the request is not parsed
+            self._image = self.worker.loop.create_task(self._answer_with_image(method, target))
+        else:
+            super()._send_error_response(status, HTTPStatus(status).phrase, extra_headers)
+
+    async def _answer_with_image(self, method: str, target: bytes) -> None:
+        start, body = await self.app.badge_messages(method, target)
+        lines = [b"HTTP/1.1 %d OK" % start["status"], *(b"%b: %b" % header for header in start["headers"])]
+        self._safe_write(b"\r\n".join([*lines, b"Connection: close", b"", body["body"]]))
+        self._image = None
+        self._close_transport()
+
+    def _close_transport(self) -> None:
+        """Send what is left to send and close; keep reading for a moment if the client is still sending."""
+        if self._closed or self.transport is None or self._image is not None:
+            return
+        receiver = self._body_receiver
+        if not self._head and (receiver is None or receiver._complete):  # noqa: SLF001 - gunicorn has no other way to know
+            super()._close_transport()
+            self._expect(SEND_SECONDS, self.transport.abort)
+            return
+        self._callback_parser = None
+        self._closed = True
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+        self._resume_reading()
+        self._expect(LINGER_SECONDS, self.transport.abort)
 
 
-def _without_details(error: BaseException) -> BaseException:
-    """Return an error with the same status, but without the request line or header that gunicorn logs and echoes.
-
-    They may hold tokens, ping URLs and subjects' names.
-    """
-    if isinstance(error, ParseException) and not isinstance(error, (LimitRequestLine, LimitRequestHeaders)):
-        return type(error)("(not shown)")  # type: ignore[no-any-return] # gunicorn ships no types
-    return error
-
-
-def _badge_request(refusal: Exception) -> dict[str, Any] | None:
-    """Return the WSGI environment of the request that gunicorn refused, without headers, if it was for a badge."""
-    method, target = _request_line(refusal)
-    path, _, query = target.partition("?")
-    environ = {
-        "REQUEST_METHOD": method,
-        "RAW_URI": target,
-        "SCRIPT_NAME": "",
-        "PATH_INFO": unquote_to_bytes(path).decode("latin-1"),
-        "QUERY_STRING": query,
-        "SERVER_NAME": "localhost",
-        "SERVER_PORT": "80",
-        "SERVER_PROTOCOL": "HTTP/1.1",
-        "wsgi.url_scheme": "http",
-    }
-    return environ if method in ("GET", "HEAD") and is_badge_path(environ) else None
+def most_connections(wanted: int) -> int:
+    """Raise this process's limit on open files where that is allowed; returns how many connections fit into it."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    needed = wanted + SPARE_DESCRIPTORS
+    if soft < needed:
+        soft = min(needed, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    return min(wanted, max(soft - SPARE_DESCRIPTORS, soft // 2))
 
 
-def _request_line(refusal: Exception) -> tuple[str, str]:
-    """Return the request's method and target, as far as gunicorn has read them.
-
-    The exception doesn't hold the request, so they are taken from the variables of the parser that raised it.
-    """
-    frames = [frame for frame, _ in traceback.walk_tb(refusal.__traceback__)]
-    found = frames[-1].f_locals if frames else {}
-    if "line_bytes" not in found and getattr(found.get("self"), "uri", None):
-        return found["self"].method, found["self"].uri
-    line, *_ = bytes(found.get("line_bytes") or found.get("data") or b"").lstrip(b"\r\n").split(b"\n", 1)
+def request_line(head: bytes) -> tuple[str, bytes]:
+    """Return method and target of a request, as far as they were received, with the target percent-encoded."""
+    line, *_ = head.lstrip(b"\r\n").split(b"\n", 1)
     method, _, rest = line.rstrip(b"\r").partition(b" ")
     # A raw space is part of the target: what precedes it may be another subject's name.
     target = re.sub(rb" HTTP/[0-9.]*$", b"", rest)
-    return method.decode("latin-1"), quote(target, safe=string.punctuation)
+    return method.decode("latin-1"), quote(target, safe=string.punctuation).encode()

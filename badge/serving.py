@@ -9,22 +9,19 @@ from __future__ import annotations
 import gc
 import json
 import os
-import signal
 import sys
 import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
-from types import FrameType
 from typing import Any
 
-from flask import Flask
-
 from badge import listening
-from badge.app import CatalogueState, Configuration, create_app, load_configuration, utc_now
+from badge.app import CatalogueState, Configuration, create_edge, load_configuration, utc_now
 from badge.artwork.png_check import PngCheck
 from badge.cache.embedded.server import EmbeddedServer, binary_path
+from badge.edge.application import Edge
 from badge.private_files import is_open_to_others
 from badge.reloading import Reloads
 from badge.settings import (
@@ -172,21 +169,15 @@ class Master:
 
     def post_worker_init(self, worker: Any) -> None:
         """In a worker: connect, and report "draining" as soon as it is asked to stop."""
+        parts = worker.asgi.site.extensions
         if self.catalogue is not None:
-            worker.wsgi.extensions["use_catalogue_state"](self.catalogue.state)
-        worker.wsgi.extensions["warm_up"]()
-        readiness: Readiness = worker.wsgi.extensions["readiness"]
+            parts["use_catalogue_state"](self.catalogue.state)
+        parts["warm_up"]()
+        readiness: Readiness = parts["readiness"]
         readiness.watch("configuration", self._is_configuration_current)
         if (png := self.png) is not None:
             readiness.watch("png", lambda: png.is_fine)
-        stop = signal.getsignal(signal.SIGTERM)
-
-        def drain_and_stop(number: int, frame: FrameType | None) -> None:
-            readiness.drain()
-            if callable(stop):
-                stop(number, frame)
-
-        signal.signal(signal.SIGTERM, drain_and_stop)
+        worker.on_stop = readiness.drain
 
     def pre_fork(self, server: Any, worker: Any) -> None:
         """Before each fork: exempt all existing objects from garbage collection, so that their pages stay shared."""
@@ -202,8 +193,8 @@ class Master:
 
     def worker_exit(self, server: Any, worker: Any) -> None:  # noqa: ARG002 - gunicorn's signature
         """In a worker that is about to exit: close the catalogue. The last one to do so leaves a single file."""
-        if (wsgi := getattr(worker, "wsgi", None)) is not None:
-            wsgi.extensions["close"]()
+        if (edge := getattr(worker, "asgi", None)) is not None:
+            edge.site.extensions["close"]()
 
     def child_exit(self, server: Any, worker: Any) -> None:
         """After a worker has ended: add its counts to the totals, and free its slot."""
@@ -318,8 +309,8 @@ def _restart_only_changes(old: Settings, new: Settings) -> list[str]:
     return names + (["redis_url"] if (old.redis_url is None) != (new.redis_url is None) else [])
 
 
-def _build_app(configuration: Configuration) -> Flask:
-    return create_app(configuration.settings, configured=configuration.sources)
+def _build_app(configuration: Configuration) -> Edge:
+    return create_edge(configuration.settings, configured=configuration.sources)
 
 
 def _uses_catalogue(configuration: Configuration) -> bool:

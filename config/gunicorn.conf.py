@@ -1,4 +1,4 @@
-"""gunicorn's configuration file: `gunicorn -c config/gunicorn.conf.py wsgi:application`."""
+"""gunicorn's configuration file: `gunicorn -c config/gunicorn.conf.py`."""
 
 from badge.gunicorn_config import gunicorn_values
 

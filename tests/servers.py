@@ -210,7 +210,7 @@ def clean_environment() -> dict[str, str]:
 
 
 @contextlib.contextmanager
-def running_service(data_dir: Path, application: str = "wsgi:application", **settings: str) -> Iterator[Service]:
+def running_service(data_dir: Path, application: str = "asgi:application", **settings: str) -> Iterator[Service]:
     """Run the whole service as `make run` does, on a port of its own."""
     bind = settings.get("BADGE_BIND", f"127.0.0.1:{free_port()}")
     data_dir.mkdir(parents=True, exist_ok=True)

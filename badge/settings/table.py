@@ -43,7 +43,16 @@ class Settings(BaseModel):
     )
     label: str = Field("backup", max_length=64, description="Text on the left half of a badge.")
     workers: int = Field(2, ge=1, le=64, description="Number of worker processes.")
-    threads: int = Field(8, ge=1, le=256, description="Threads per worker; at most a quarter of them serve pages.")
+    threads: int = Field(
+        16, ge=1, le=256, description="Threads for badges per worker; a quarter as many more serve pages, and programs."
+    )
+    queued: int = Field(512, ge=1, le=100_000, description="How many badge requests per worker may wait for a thread.")
+    connections: int = Field(
+        4_096,
+        ge=16,
+        le=1_000_000,
+        description="Maximum number of open connections per worker; further ones are closed.",
+    )
     preload: bool = Field(True, description="Load the application before forking, so that workers share memory.")
     metrics_token: SecretStr | None = Field(
         None,
@@ -249,9 +258,9 @@ class Settings(BaseModel):
         return self.waiting or max(1, self.threads // 2)
 
     @property
-    def most_pages(self) -> int:
-        """Maximum number of pages that a worker makes at the same time; the other threads are left to badges."""
-        return max(1, self.threads // 4)
+    def other_threads(self) -> int:
+        """Threads per worker for pages, and as many for programs."""
+        return max(2, self.threads // 4)
 
     @property
     def address(self) -> str | None:

@@ -32,9 +32,9 @@ from badge.events import (
     Event,
     FlightEnded,
     LogInTried,
-    PageRefused,
     PingAnswered,
     RefreshBegun,
+    RequestRefused,
     SourceAnswered,
     SourceCallSuppressed,
     SourceFailed,
@@ -48,7 +48,7 @@ LOGGER = logging.getLogger("badge")
 # Level and message for each kind of event.
 LINES: dict[type[Event], tuple[int, str]] = {
     BadgeServed: (logging.INFO, "badge served"),
-    PageRefused: (logging.DEBUG, "page refused"),
+    RequestRefused: (logging.DEBUG, "page refused"),
     PingAnswered: (logging.INFO, "ping answered"),
     SourceAnswered: (logging.DEBUG, "source answered"),
     SourceFailed: (logging.WARNING, "source unavailable"),

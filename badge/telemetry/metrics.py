@@ -24,9 +24,9 @@ from badge.events import (
     Event,
     FlightEnded,
     LogInTried,
-    PageRefused,
     PingAnswered,
     RefreshBegun,
+    RequestRefused,
     SourceAnswered,
     SourceCallSuppressed,
     SourceFailed,
@@ -34,6 +34,8 @@ from badge.events import (
     SubjectUnmatched,
     UnknownStatusReceived,
 )
+from badge.finished import ServedBy
+from badge.raw_path import Audience
 from badge.telemetry.shared_counts import Labels, SharedCounts, counts_of_this_service
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -65,7 +67,10 @@ class Declared:
 METRICS = (
     Declared("badge_requests_total", Kind.COUNTER, "Badge requests answered.", ("format", "status", "origin")),
     Declared("badge_hot_path_hits_total", Kind.COUNTER, "Badge requests answered from the edge cache.", ()),
+    Declared("badge_collapsed_total", Kind.COUNTER, "Badge requests that shared the answer to another one."),
+    Declared("badge_overloaded_total", Kind.COUNTER, "Badge requests without a free thread, or an answer in time."),
     Declared("badge_request_seconds", Kind.HISTOGRAM, "Time to answer a badge request in Flask.", ("format",)),
+    Declared("badge_refused_total", Kind.COUNTER, "Other requests refused for lack of a free thread.", ("kind",)),
     Declared("badge_pages_refused_total", Kind.COUNTER, "Pages refused because too many were being built."),
     Declared("badge_pings_total", Kind.COUNTER, "Pings accepted or refused.", ("signal", "http_status")),
     Declared("badge_crashes_total", Kind.COUNTER, "Unexpected exceptions (bugs).", ("where",)),
@@ -95,6 +100,13 @@ METRICS = (
         "1 if the service uses the configuration on disk, 0 if the last reload failed or needs a restart.",
     ),
 )
+
+
+_EDGE_METRICS = {
+    ServedBy.CACHE: "badge_hot_path_hits_total",
+    ServedBy.FLIGHT: "badge_collapsed_total",
+    ServedBy.OVERLOAD: "badge_overloaded_total",
+}
 
 
 class UndeclaredMetric(KeyError):
@@ -136,13 +148,13 @@ class Metrics(Collector):
         if update is not None:
             update(self, event)
 
-    def edge_cache_counter(self, format: str, status: str, origin: str) -> Callable[[], None]:
-        """Return a function that counts one more answer of this kind from the edge cache."""
+    def edge_counter(self, format: str, status: str, origin: str) -> Callable[[ServedBy], None]:
+        """Return a function that counts one more answer of this kind, served by the edge."""
         counts, labels = self._counts, (format, status, origin)
 
-        def count() -> None:
+        def count(served_by: ServedBy) -> None:
             counts.add("badge_requests_total", labels)
-            counts.add("badge_hot_path_hits_total")
+            counts.add(_EDGE_METRICS[served_by])
 
         return count
 
@@ -202,6 +214,12 @@ def _served(metrics: Metrics, event: BadgeServed) -> None:
     metrics.observe("badge_request_seconds", event.seconds, event.format)
 
 
+def _refused(metrics: Metrics, event: RequestRefused) -> None:
+    metrics.add("badge_refused_total", event.kind)
+    if event.kind == Audience.PEOPLE:
+        metrics.add("badge_pages_refused_total")
+
+
 def _answered(metrics: Metrics, event: SourceAnswered) -> None:
     metrics.add("badge_source_calls_total", event.source, "answered")
     metrics.observe("badge_source_seconds", event.seconds, event.source)
@@ -216,7 +234,7 @@ _UPDATES: Mapping[type[Event], Callable[[Metrics, Any], None]] = {
     BadgeServed: _served,
     SourceAnswered: _answered,
     CircuitBreakerMoved: _breaker,
-    PageRefused: lambda metrics, _: metrics.add("badge_pages_refused_total"),
+    RequestRefused: _refused,
     PingAnswered: lambda metrics, event: metrics.add("badge_pings_total", event.signal, str(event.http_status)),
     AnswerCrashed: lambda metrics, event: metrics.add("badge_crashes_total", event.where),
     CatalogueFailed: lambda metrics, event: metrics.add("badge_catalogue_failures_total", event.operation, event.error),

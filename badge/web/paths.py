@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from badge.model import Subject
+from badge.raw_path import BADGE_ROOT
 from badge.web.badges.request import SUFFIXES, Format
-from badge.web.raw_path import BADGE_ROOT
 
 DASHBOARD = "/dashboard"
 DASHBOARD_ROOT = f"{DASHBOARD}/"

@@ -7,8 +7,8 @@ import secrets
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from badge.raw_path import is_badge_path
 from badge.telemetry.logs import request_named
-from badge.web.raw_path import is_badge_path
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment

@@ -8,19 +8,15 @@ from flask import Blueprint, Flask, Response, request
 from werkzeug.exceptions import HTTPException, InternalServerError
 
 from badge.events import AnswerCrashed
+from badge.raw_path import FOR_PROGRAMS, is_badge_path
 from badge.web.badges import routes as badges
-from badge.web.badges.edge_cache import EdgeCache, EdgeCacheLimits
 from badge.web.badges.routes import AnyPath, BadgeParts, ImageWhateverHappens
 from badge.web.errors import PROBLEM_TYPE, problem
 from badge.web.page import message
 from badge.web.paths import Paths
-from badge.web.raw_path import is_badge_path
 from badge.web.request_names import RequestNames
 
 LARGEST_BODY = 256 * 1024
-
-FOR_PROGRAMS = {"ops", "ping", "metrics", "livez", "readyz", "healthz", "version", "openapi.yaml"}
-"""First path segments under which errors are always problem documents, even for browsers."""
 
 ERROR_PAGES = {
     404: ("Page not found", "Check the URL for typos, or use the links above."),
@@ -32,7 +28,7 @@ ERROR_PAGES = {
 }
 
 
-def build_site(parts: BadgeParts, blueprints: Sequence[Blueprint], edge_cache: EdgeCacheLimits, paths: Paths) -> Flask:
+def build_site(parts: BadgeParts, blueprints: Sequence[Blueprint], paths: Paths) -> Flask:
     """Build the application from the badge routes and the given blueprints."""
     site = Flask(__name__, static_folder=None)
     site.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY
@@ -50,7 +46,7 @@ def build_site(parts: BadgeParts, blueprints: Sequence[Blueprint], edge_cache: E
     # Flask's default handler would log the exception's text and the path, which names a subject.
     site.register_error_handler(Exception, lambda error: _crash(parts, error))
     named = RequestNames(ImageWhateverHappens(site.wsgi_app, parts))
-    site.wsgi_app = EdgeCache(named, edge_cache)  # type: ignore[method-assign] # Flask's own extension point
+    site.wsgi_app = named  # type: ignore[method-assign] # Flask's own extension point
     return site
 
 

@@ -76,7 +76,7 @@ def service_on_a_terminal(folder: Path, **settings: str) -> Iterator[str]:
     """Run the service as a person does who types `make run`; yields what was printed at start."""
     terminal, inside = pty.openpty()
     environment = {**clean_environment(), "BADGE_DATA_DIR": str(folder), **settings}
-    command = [str(BIN / "gunicorn"), "-c", "config/gunicorn.conf.py", "wsgi:application"]
+    command = [str(BIN / "gunicorn"), "-c", "config/gunicorn.conf.py"]
     process = subprocess.Popen(command, cwd=PROJECT, env=environment, stdout=inside, stderr=inside)
     os.close(inside)
     printed = b""

@@ -236,7 +236,7 @@ def test_the_health_check_needs_no_curl(service: Service) -> None:
 
 def test_bad_settings_stop_the_start_with_every_fault(tmp_path: Path) -> None:
     environment = {**clean_environment(), "BADGE_WORKERS": "many", "BADGE_BIND": "x"}
-    command = [str(BIN / "gunicorn"), "-c", "config/gunicorn.conf.py", "wsgi:application"]
+    command = [str(BIN / "gunicorn"), "-c", "config/gunicorn.conf.py"]
     done = subprocess.run(
         command, cwd=PROJECT, env=environment, capture_output=True, text=True, timeout=30, check=False
     )
@@ -245,7 +245,7 @@ def test_bad_settings_stop_the_start_with_every_fault(tmp_path: Path) -> None:
 
 
 def start_that_fails(**settings: str) -> subprocess.CompletedProcess[str]:
-    command = [str(BIN / "gunicorn"), "-c", "config/gunicorn.conf.py", "wsgi:application"]
+    command = [str(BIN / "gunicorn"), "-c", "config/gunicorn.conf.py"]
     environment = {**clean_environment(), **settings}
     return subprocess.run(
         command, cwd=PROJECT, env=environment, capture_output=True, text=True, timeout=30, check=False

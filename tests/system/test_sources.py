@@ -140,7 +140,7 @@ def test_presets_are_listed() -> None:
 
 def test_a_bad_sources_file_stops_the_start_and_reports_all_faults(tmp_path: Path) -> None:
     environment = {**clean_environment(), **written(tmp_path, "nonsense"), "KEY": ""}
-    command = [str(BIN / "gunicorn"), "-c", "config/gunicorn.conf.py", "wsgi:application"]
+    command = [str(BIN / "gunicorn"), "-c", "config/gunicorn.conf.py"]
     done = subprocess.run(
         command, cwd=PROJECT, env=environment, capture_output=True, text=True, timeout=30, check=False
     )

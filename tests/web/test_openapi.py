@@ -34,10 +34,10 @@ from badge.catalogue.keys import Scope
 from badge.catalogue.migration import migrate
 from badge.language import Language
 from badge.model import Style, Subject, Theme
+from badge.raw_path import BADGE_ROOT
 from badge.settings import load
 from badge.web.badges.request import TRUE_WORDS, Format
 from badge.web.health import OPENAPI_FILE
-from badge.web.raw_path import BADGE_ROOT
 from tests.doubles import ManualClock
 from tests.parsers.node import node
 

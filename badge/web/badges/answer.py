@@ -176,11 +176,15 @@ def answer(
     return _answer_showing(_content(request, resolution, kind, face), pictures, draw_by)
 
 
-FAULT_LIFETIMES = {AnswerKind.INVALID: timedelta(seconds=60), AnswerKind.CRASHED: timedelta(seconds=15)}
+FAULT_LIFETIMES = {
+    AnswerKind.INVALID: timedelta(seconds=60),
+    AnswerKind.CRASHED: timedelta(seconds=15),
+    AnswerKind.UNAVAILABLE: timedelta(seconds=5),
+}
 
 
 def fault_answer(request: BadgeRequest, kind: AnswerKind, now: datetime, pictures: Pictures) -> Answer:
-    """Return the answer for an invalid path or a crash: `kind` is INVALID or CRASHED."""
+    """Return an answer without any source: `kind` is INVALID, CRASHED or UNAVAILABLE."""
     resolution = unknown_for(FAULT_LIFETIMES[kind], now)
     face = appearance.face_of(resolution, request.look)
     return _answer_showing(_content(request, resolution, kind, face), pictures)

@@ -14,8 +14,8 @@ from badge.artwork.glyphs import LOGOS
 from badge.artwork.png import DEFAULT_SCALE, SCALES
 from badge.language import language_named
 from badge.model import BackupStatus, InvalidSubject, Style, Subject, Theme, decode_segment
+from badge.raw_path import LONGEST_TARGET, badge_path, is_too_long
 from badge.settings import parse_duration
-from badge.web.raw_path import LONGEST_TARGET, badge_path, is_too_long
 
 TOKEN = "token"  # noqa: S105 - the parameter's name
 LONGEST_LABEL = 64

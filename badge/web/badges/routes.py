@@ -17,17 +17,17 @@ from werkzeug.routing import BaseConverter
 from badge.appearance import Look
 from badge.deadline import Deadline
 from badge.events import AnswerCrashed, BadgeServed
+from badge.finished import FINISHED, MAY_COUNT, FinishedAnswer
 from badge.ports import Clock, Events
+from badge.raw_path import BADGE_ROOT, is_badge_path
 from badge.resolving.resolver import Resolver
 from badge.telemetry.metrics import Metrics
 from badge.web.badges.answer import DRAWN_WITHIN_SECONDS, Answer, AnswerKind, answer, fault_answer
-from badge.web.badges.edge_cache import NOTE, FinishedAnswer
 from badge.web.badges.http_cache import COMMON_HEADERS
 from badge.web.badges.pictures import Pictures
 from badge.web.badges.private_tokens import PrivateTokens
 from badge.web.badges.request import BadgeRequest, Format, read_badge_request
 from badge.web.errors import PROBLEM_TYPE, problem
-from badge.web.raw_path import BADGE_ROOT, is_badge_path
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -93,23 +93,31 @@ def show_badge(parts: BadgeParts) -> Response:
     except Exception as error:  # noqa: BLE001 - any error becomes an image and a log line
         parts.events.emit(AnswerCrashed("badge", error))
         made = fault_answer(wanted, AnswerKind.CRASHED, parts.clock(), parts.pictures)
-    parts.events.emit(
-        BadgeServed(wanted.format, made.status, made.origin, made.http_status, time.perf_counter() - began)
-    )
-    if made.is_good and not wanted.token:
-        request.environ[NOTE] = _finished(parts, wanted.format, made)
+    _leave_for_edge(parts, request.environ, wanted, made, time.perf_counter() - began)
     return _response(made)
 
 
-def _finished(parts: BadgeParts, format: Format, made: Answer) -> FinishedAnswer:
-    """Return the answer in the form that the edge cache stores."""
+def _leave_for_edge(
+    parts: BadgeParts, environ: WSGIEnvironment, wanted: BadgeRequest, made: Answer, seconds: float
+) -> None:
+    """Count the answer and leave it for the edge, if there is one and it is still waiting."""
+    if MAY_COUNT not in environ or environ[MAY_COUNT]():
+        parts.events.emit(BadgeServed(wanted.format, made.status, made.origin, made.http_status, seconds))
+    environ[FINISHED] = finished(parts.metrics, wanted, made)
+
+
+def finished(metrics: Metrics, wanted: BadgeRequest, made: Answer) -> FinishedAnswer:
+    """Return the answer in the form that the edge serves."""
     whole = made.cache_policy.lifetime
     return FinishedAnswer(
+        http_status=made.http_status,
+        headers=list(made.headers.items()),
         body=made.body,
         etag=made.etag,
         fresh_seconds=whole.total_seconds(),
-        headers_for=lambda left: list(made.headers_later(whole - timedelta(seconds=left)).items()),
-        count=parts.metrics.edge_cache_counter(format, made.status, made.origin),
+        may_be_stored=made.is_good and not wanted.token,
+        headers_later=lambda left: list(made.headers_later(whole - timedelta(seconds=left)).items()),
+        count=metrics.edge_counter(wanted.format, made.status, made.origin),
     )
 
 
@@ -156,6 +164,7 @@ class ImageWhateverHappens:
             self._parts.events.emit(AnswerCrashed("application", error))
             if not is_badge_path(environ):
                 raise
+            _leave_for_edge(self._parts, environ, _plain_request(self._parts), self._last_resort, 0.0)
             start_response("200 OK", list(self._last_resort.headers.items()))
             return [self._last_resort.body] if environ.get("REQUEST_METHOD") != "HEAD" else []
 
@@ -168,4 +177,6 @@ def routing_error_for_badge(parts: BadgeParts, error: HTTPException) -> Response
         return Response(body, 405, headers, content_type=PROBLEM_TYPE)
     wanted = read_badge_request(request.environ, request.args, parts.default_label)
     kind = AnswerKind.CRASHED if (error.code or 500) >= 500 else AnswerKind.INVALID
-    return _response(fault_answer(wanted, kind, parts.clock(), parts.pictures))
+    made = fault_answer(wanted, kind, parts.clock(), parts.pictures)
+    _leave_for_edge(parts, request.environ, wanted, made, 0.0)
+    return _response(made)

@@ -14,12 +14,12 @@ from itsdangerous import URLSafeTimedSerializer
 from werkzeug.wrappers import Response as AnyResponse
 
 from badge.catalogue.logins import Logins, LoginsUnavailable
+from badge.raw_path import raw_path
 from badge.settings import Settings
 from badge.web.login.access import Viewer
 from badge.web.loopback import is_loopback_host
 from badge.web.page import see_other
 from badge.web.paths import LOGIN, Paths
-from badge.web.raw_path import raw_path
 from badge.web.signing_key import NoSigningKey, signing_key
 
 SESSION_ID = "session-id"

@@ -14,7 +14,6 @@ from badge.web.pages.builder import Builder
 from badge.web.pages.dashboard import Dashboard
 from badge.web.pages.details import Details
 from badge.web.pages.doctor import Doctor
-from badge.web.pages.page_limit import PageLimit
 from badge.web.pages.parts import PagesParts
 from badge.web.paths import DASHBOARD, DASHBOARD_ROOT
 
@@ -26,7 +25,6 @@ STATIC_FOLDER = Path(__file__).parent.with_name("static")
 def blueprint(parts: PagesParts) -> Blueprint:
     """Routes for /, /badges, /doctor, /docs, /dashboard, the pages of subjects, and static files."""
     pages = Blueprint("pages", "badge.web", template_folder="templates")
-    PageLimit(parts.events, parts.most_pages, frozenset({"pages.static", "pages.renderer_file"})).apply_to(pages)
     builder, access = Builder(parts), parts.authentication.access
     dashboard = _for_viewers(access, Dashboard(parts).dashboard)
     pages.add_url_rule("/", "home", builder.home)

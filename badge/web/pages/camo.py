@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from urllib.parse import SplitResult, urlsplit
 
 from badge.model import InvalidSubject, Subject
+from badge.raw_path import BADGE_ROOT
 from badge.web.pages.repository_url import subject_named
-from badge.web.raw_path import BADGE_ROOT
 
 # A digest, and the image's URL in hexadecimal digits.
 _CAMO = re.compile(r"https://camo\.githubusercontent\.com/[0-9a-f]{32,64}/((?:[0-9a-f]{2})+)")

@@ -14,6 +14,7 @@ from badge import appearance
 from badge.contract import https_url
 from badge.model import BackupStatus, InvalidSubject, Origin, PastRun, Report, Resolution, Subject
 from badge.ports import SourceUnavailable
+from badge.raw_path import raw_path
 from badge.web.badges.request import TOKEN
 from badge.web.login.access import Viewer
 from badge.web.page import Moment, exact_length, length, message, picture_for, sentence, show, size
@@ -22,7 +23,6 @@ from badge.web.pages.history import SHOWN_RUNS, history_picture
 from badge.web.pages.parts import PagesParts
 from badge.web.pages.tokens import SubjectTokens
 from badge.web.paths import DASHBOARD_ROOT
-from badge.web.raw_path import raw_path
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from werkzeug.test import Client, TestResponse
 from badge.appearance import alt_text
 from badge.deadline import Deadline
 from badge.model import STALE_AGE, InvalidSubject, Subject
+from badge.raw_path import BADGE_ROOT
 from badge.web.badges.answer import DRAWN_WITHIN_SECONDS
 from badge.web.badges.request import BadgeRequest, read_badge_request
 from badge.web.page import exact_length, inline_image, length, sentence, show
@@ -25,7 +26,6 @@ from badge.web.pages.choices import NO_ADDRESS
 from badge.web.pages.parts import PagesParts
 from badge.web.pages.repository_url import address_in, subject_named
 from badge.web.paths import badge_path
-from badge.web.raw_path import BADGE_ROOT
 from badge.web.snippets import without_copies
 
 LONGEST_INPUT = 8_000

@@ -30,8 +30,6 @@ class PagesParts:
     """Whether a subject's badge shows what is reported to the catalogue."""
     clock: Clock
     events: Events
-    most_pages: int
-    """How many pages a process may build at a time."""
     authentication: DashboardAuthentication
     tokens: PrivateTokens
     token_store: StoredTokens | None

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from urllib.parse import urlsplit
 
 from badge.model import InvalidSubject, Subject, decode_segment
+from badge.raw_path import BADGE_ROOT
 from badge.web.badges.request import read_badge_request
 from badge.web.paths import DASHBOARD_ROOT
-from badge.web.raw_path import BADGE_ROOT
 
 _UNDERSTOOD = "give the URL of a repository on GitHub, GitLab or Azure DevOps, or platform/account/type/name"
 _OWN_ROOTS = (BADGE_ROOT, DASHBOARD_ROOT)

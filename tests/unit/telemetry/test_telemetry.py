@@ -22,9 +22,9 @@ from badge.events import (
     FailureKind,
     FlightEnd,
     FlightEnded,
-    PageRefused,
     RefreshBegun,
     Refusal,
+    RequestRefused,
     SourceAnswered,
     SourceCallSuppressed,
     SourceFailed,
@@ -32,6 +32,7 @@ from badge.events import (
     UnknownStatusReceived,
     Wait,
 )
+from badge.finished import ServedBy
 from badge.model import BackupStatus, Origin
 from badge.telemetry import Telemetry
 from badge.telemetry.logs import (
@@ -62,7 +63,8 @@ MOVES: list[tuple[Event, str]] = [
     (CacheEntryRefused("notJson"), 'badge_cache_refused_total{reason="notJson"} 1.0'),
     (FlightEnded(FlightEnd.SHARED), 'badge_flights_total{end="shared"} 1.0'),
     (CallerWaited(Wait.GAVE_UP), 'badge_waits_total{how="gaveUp"} 1.0'),
-    (PageRefused(), "badge_pages_refused_total 1.0"),
+    (RequestRefused("people"), "badge_pages_refused_total 1.0"),
+    (RequestRefused("programs"), 'badge_refused_total{kind="programs"} 1.0'),
     (RefreshBegun(), "badge_refreshes_total 1.0"),
     (SourceAnswered("upstream", 0.3), 'badge_source_calls_total{outcome="answered",source="upstream"} 1.0'),
     (SourceAnswered("upstream", 0.3), 'badge_source_seconds_count{source="upstream"} 1.0'),
@@ -100,7 +102,7 @@ def test_exactly_the_declared_metrics_are_exposed_and_documented() -> None:
     metrics = Metrics()
     for event, _ in MOVES:
         metrics.count(event)
-    metrics.edge_cache_counter("svg", "failed", "cache")()
+    metrics.edge_counter("svg", "failed", "cache")(ServedBy.CACHE)
     declared = {metric.name.removesuffix("_total") for metric in METRICS}
     families = {family.name for family in text_string_to_metric_families(metrics.exposition().decode())}
     assert families - {name + "_created" for name in declared} == declared
@@ -110,14 +112,22 @@ def test_exactly_the_declared_metrics_are_exposed_and_documented() -> None:
         assert f"| `{metric.name}` | {labels} | {metric.help} |" in page
 
 
-def test_answers_from_the_edge_cache_count_as_requests_too() -> None:
+@pytest.mark.parametrize(
+    ("served_by", "metric"),
+    [
+        (ServedBy.CACHE, "badge_hot_path_hits_total"),
+        (ServedBy.FLIGHT, "badge_collapsed_total"),
+        (ServedBy.OVERLOAD, "badge_overloaded_total"),
+    ],
+)
+def test_answers_of_the_edge_count_as_requests_too(served_by: ServedBy, metric: str) -> None:
     metrics = Metrics()
-    count = metrics.edge_cache_counter("svg", "failed", "cache")
-    count()
-    count()
+    count = metrics.edge_counter("svg", "failed", "cache")
+    count(served_by)
+    count(served_by)
     lines = metrics.exposition().decode().splitlines()
     assert 'badge_requests_total{format="svg",origin="cache",status="failed"} 2.0' in lines
-    assert "badge_hot_path_hits_total 2.0" in lines
+    assert f"{metric} 2.0" in lines
 
 
 def lines_of(formatter: logging.Formatter, event: Event) -> str:

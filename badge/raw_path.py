@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from enum import StrEnum
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -18,14 +19,18 @@ def raw_path(environ: Mapping[str, Any]) -> str:
     Without it, PATH_INFO is encoded again.
     """
     target = str(environ.get("RAW_URI") or environ.get("REQUEST_URI") or "")
+    return raw_path_of(target) or quote(_wsgi_bytes(environ, "SCRIPT_NAME") + _wsgi_bytes(environ, "PATH_INFO"))
+
+
+def raw_path_of(target: str) -> str:
+    """Return the percent-encoded path of a request target, which may be a whole URL; empty if it has none."""
     if target.startswith("/"):
         # urlsplit would treat the first segment of "//badge/…" as a host.
         return _percent_encoded(target.partition("?")[0].partition("#")[0])
     try:
-        path = urlsplit(target).path
+        return _percent_encoded(urlsplit(target).path)
     except ValueError:
-        path = ""
-    return _percent_encoded(path) or quote(_wsgi_bytes(environ, "SCRIPT_NAME") + _wsgi_bytes(environ, "PATH_INFO"))
+        return ""
 
 
 def is_too_long(environ: Mapping[str, Any]) -> bool:
@@ -47,7 +52,27 @@ def _percent_encoded(target: str) -> str:
 
 def is_badge_path(environ: Mapping[str, Any]) -> bool:
     """Whether the request is for a badge, so that even an error must be answered with an image."""
-    return ("/" + raw_path(environ).lstrip("/")).startswith(BADGE_ROOT)
+    return audience_of(raw_path(environ)) is Audience.IMAGES
+
+
+class Audience(StrEnum):
+    """Who a path is for. It decides the form of errors, and which threads answer."""
+
+    IMAGES = "images"
+    PROGRAMS = "programs"
+    PEOPLE = "people"
+
+
+FOR_PROGRAMS = frozenset({"ops", "ping", "metrics", "livez", "readyz", "healthz", "version", "openapi.yaml"})
+"""First path segments under which errors are always problem documents, even for browsers."""
+
+
+def audience_of(path: str) -> Audience:
+    """Return who a raw path is for."""
+    path = path.lstrip("/")
+    if path.startswith(BADGE_ROOT.lstrip("/")):
+        return Audience.IMAGES
+    return Audience.PROGRAMS if path.partition("/")[0] in FOR_PROGRAMS else Audience.PEOPLE
 
 
 def badge_path(environ: Mapping[str, Any]) -> str:

@@ -1,0 +1,219 @@
+"""The ASGI application: answers badges from the cache or a shared flight, and runs everything else in Flask."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Protocol
+from urllib.parse import parse_qsl
+
+from badge.edge.cache import EdgeCache, EdgeCacheLimits, Message, Servable
+from badge.edge.pool import Pool, PoolFull
+from badge.edge.wsgi import Receive, Scope, call, environ_of, messages_of, plain_get, read_body
+from badge.events import AnswerCrashed, RequestRefused
+from badge.finished import FINISHED, MAY_COUNT, FinishedAnswer, ServedBy, WholeResponse
+from badge.ports import Events
+from badge.raw_path import Audience, audience_of, raw_path_of
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
+
+Send = Callable[[Message], Awaitable[None]]
+HeaderPairs = Iterable[tuple[bytes, bytes]]
+
+BODY_SECONDS = 20.0
+"""How long a client may take to send a request's body."""
+
+
+_TOO_SLOW = WholeResponse(408, [("Content-Length", "0")], b"")
+
+
+class Refusals(Protocol):
+    """What to answer without a thread. Called on the event loop, so it must not wait or draw a PNG."""
+
+    def badge(self, target: str) -> FinishedAnswer:
+        """Return `unknown`, in the format that the target asks for."""
+        ...
+
+    def other(self, audience: Audience) -> WholeResponse:
+        """Return a 503 for anything else."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class EdgeLimits:
+    """What the edge holds, and how many requests run or wait at a time."""
+
+    cache: EdgeCacheLimits
+    threads: Mapping[Audience, int]
+    queued: Mapping[Audience, int]
+    largest_body: int
+    """In bytes; the application refuses larger ones, the edge only stops reading."""
+    answer_seconds: float = 1.9
+    """When to stop waiting for a badge: it must be answered within 2 s."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Landing:
+    """How a flight ended."""
+
+    answer: Servable
+    is_counted: bool
+    """Whether the badge routes counted the answer, for the caller that began the flight."""
+
+
+class Edge:
+    """The service as an ASGI application; `site` is the WSGI application behind it."""
+
+    def __init__(
+        self,
+        site: WSGIApplication,
+        refusals: Refusals,
+        events: Events,
+        limits: EdgeLimits,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.site = site
+        self._refusals = refusals
+        self._events = events
+        self._limits = limits
+        self._monotonic = monotonic
+        self._cache = EdgeCache(limits.cache)
+        self._pools = {kind: Pool(kind, limits.threads[kind], limits.queued[kind]) for kind in Audience}
+        self._flights: dict[bytes, asyncio.Future[_Landing]] = {}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request. Other kinds of scope (lifespan, websocket) are not supported."""
+        if scope["type"] != "http":
+            raise NotImplementedError(scope["type"])
+        query, method = scope["query_string"], scope["method"]
+        target = scope["raw_path"] + b"?" + query if query else scope["raw_path"]
+        messages = self.cached(method, target, scope["headers"])
+        if messages is None and self.serves_badge(method, target):
+            answer = await self._badge(target, query)
+            messages = answer.messages(self._monotonic(), method, _condition(scope["headers"]))
+        if messages is None:
+            await self._pass_on(scope, target, receive, send)
+        else:
+            await _send(send, messages)
+
+    def cached(self, method: str, target: bytes, headers: HeaderPairs) -> tuple[Message, Message] | None:
+        """Return the response to a request, if it can be answered from the edge cache, and count it."""
+        if method not in ("GET", "HEAD"):
+            return None
+        now = self._monotonic()
+        answer = self._cache.get(target, now)
+        if answer is None:
+            return None
+        answer.finished.count(ServedBy.CACHE)
+        return answer.messages(now, method, _condition(headers))
+
+    @staticmethod
+    def serves_badge(method: str, target: bytes) -> bool:
+        """Whether this is a request that must be answered with an image, even if it is invalid."""
+        return method in ("GET", "HEAD") and _audience(target) is Audience.IMAGES
+
+    async def badge_messages(self, method: str, target: bytes) -> tuple[Message, Message]:
+        """Return the response to a badge request, for servers that refuse to pass it on."""
+        answer = await self._badge(target, target.partition(b"?")[2])
+        return answer.messages(self._monotonic(), method, None)
+
+    async def _badge(self, target: bytes, query: bytes) -> Servable:
+        """Return the answer to a badge request: its flight's, which all callers with the same target share."""
+        if _has_token(query):
+            landing, is_own = await self._fly(target), True
+        else:
+            landing, is_own = await self._share(target)
+        if not (is_own and landing.is_counted):
+            landing.answer.finished.count(ServedBy.FLIGHT if landing.is_counted else ServedBy.OVERLOAD)
+        return landing.answer
+
+    async def _share(self, target: bytes) -> tuple[_Landing, bool]:
+        """Join the target's flight or begin one; returns how it ended, and whether it is the caller's own."""
+        flight = self._flights.get(target)
+        is_own = flight is None
+        if flight is None:
+            flight = self._flights[target] = asyncio.ensure_future(self._fly(target, is_public=True))
+            flight.add_done_callback(lambda _: self._flights.pop(target))
+        # Shielded, so that a caller that disconnects does not end the flight of the others.
+        return await asyncio.shield(flight), is_own
+
+    async def _fly(self, target: bytes, *, is_public: bool = False) -> _Landing:
+        """Run a plain GET in Flask; returns an answer of the edge's own if that fails or takes too long."""
+        text = target.decode("latin-1")
+        environ = plain_get(text)
+        # Taken once: by the badge routes when they count their answer, or here when waiting ends.
+        right_to_count = threading.Lock()
+        environ[MAY_COUNT] = partial(right_to_count.acquire, blocking=False)
+        try:
+            future = self._pools[Audience.IMAGES].start(lambda: self._finished(environ))
+            await asyncio.wait((future,), timeout=self._limits.answer_seconds)
+            if not future.done() and right_to_count.acquire(blocking=False):
+                future.cancel()
+                return self._overloaded(target, text)
+            answer = Servable(await future, self._monotonic())
+        except PoolFull:
+            return self._overloaded(target, text)
+        except Exception as error:  # noqa: BLE001 - any error becomes an image and a log line
+            self._events.emit(AnswerCrashed("edge", error))
+            return self._overloaded(target, text)
+        if is_public and answer.finished.may_be_stored:
+            self._cache.store(target, answer, self._monotonic())
+        return _Landing(answer, is_counted=True)
+
+    def _finished(self, environ: dict[str, object]) -> FinishedAnswer:
+        call(self.site, environ)
+        finished = environ[FINISHED]
+        assert isinstance(finished, FinishedAnswer)
+        return finished
+
+    def _overloaded(self, target: bytes, text: str) -> _Landing:
+        """Return the stored answer if it is still within its lifetime, else `unknown`."""
+        now = self._monotonic()
+        stored = self._cache.get_fresh(target, now)
+        return _Landing(stored or Servable(self._refusals.badge(text), now), is_counted=False)
+
+    async def _pass_on(self, scope: Scope, target: bytes, receive: Receive, send: Send) -> None:
+        """Read the body and run the request in Flask."""
+        try:
+            async with asyncio.timeout(BODY_SECONDS):
+                body = await read_body(receive, self._limits.largest_body)
+        except TimeoutError:
+            body = None
+        if body is None:
+            await _send(send, messages_of(_TOO_SLOW, scope["method"], closes=True))
+            return
+        audience = _audience(target)
+        environ = environ_of(scope, target.decode("latin-1"), body)
+        try:
+            response = await self._pools[audience].start(partial(call, self.site, environ))
+        except PoolFull:
+            self._events.emit(RequestRefused(audience))
+            response = self._refusals.other(audience)
+        await _send(send, messages_of(response, scope["method"], closes=not body.is_complete))
+
+
+async def _send(send: Send, messages: tuple[Message, Message]) -> None:
+    for message in messages:
+        await send(message)
+
+
+def _audience(target: bytes) -> Audience:
+    return audience_of(raw_path_of(target.decode("latin-1")))
+
+
+def _condition(headers: HeaderPairs) -> bytes | None:
+    """Return the If-None-Match header."""
+    for name, value in headers:
+        if name == b"if-none-match":
+            return value
+    return None
+
+
+def _has_token(query: bytes) -> bool:
+    """Whether the query has a parameter `token`, as Flask reads it."""
+    return any(name == "token" for name, _ in parse_qsl(query.decode("latin-1"), keep_blank_values=True))

@@ -1,0 +1,139 @@
+"""The edge cache: finished public badges by raw request target. A hit costs no thread, no Flask and no Redis.
+
+The badge of a popular README is requested many times a second. Each answer is served again for half a second at most,
+so that a change is visible within a second, and never past its own lifetime.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from badge.finished import FinishedAnswer, Headers
+
+# Memory of an entry besides its body: key, headers and objects.
+ENTRY_BYTES = 2_048
+
+Message = dict[str, Any]
+"""An ASGI message (asgi.readthedocs.io, HTTP & WebSocket)."""
+
+_BODY_HEADERS = frozenset({"Content-Length", "Content-Type"})
+_NO_BODY: Message = {"type": "http.response.body", "body": b""}
+
+
+@dataclass(frozen=True, slots=True)
+class EdgeCacheLimits:
+    """How long answers are served again, and how many are kept."""
+
+    held_seconds: float = 0.5
+    most_entries: int = 4_096
+    most_bytes: int = 8 * 1024 * 1024
+
+
+@dataclass(slots=True)
+class Servable:
+    """A finished answer as ASGI messages, whose `max-age` goes down as time passes."""
+
+    finished: FinishedAnswer
+    made_at: float
+    """In seconds of the monotonic clock, as all times here."""
+    fresh_until: float = field(init=False)
+    _steps_at: float = field(init=False)
+    """When `max-age` has to be lowered by a second."""
+    _whole: Message = field(init=False)
+    _bare: Message = field(init=False)
+    _body: Message = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.fresh_until = self.made_at + self.finished.fresh_seconds
+        self._body = {"type": "http.response.body", "body": self.finished.body}
+        self._steps_at = float("inf")
+        self._use(self.finished.headers)
+
+    def age(self, now: float) -> None:
+        """Use the headers for sending the answer again at this time."""
+        left = self.fresh_until - now
+        self._use(self.finished.headers_later(left))
+        self._steps_at = now + left % 1 + 1e-6
+
+    def messages(self, now: float, method: str, condition: bytes | None) -> tuple[Message, Message]:
+        """Return the response to a GET or HEAD request; `condition` is its If-None-Match header."""
+        if now >= self._steps_at:
+            self.age(now)
+        finished = self.finished
+        # Preconditions apply only to answers that would be 200 (RFC 9110, section 13.2.1).
+        if condition is not None and finished.http_status == 200 and _matches(condition.decode("latin-1"), finished):
+            return self._bare, _NO_BODY
+        return self._whole, self._body if method == "GET" else _NO_BODY
+
+    def _use(self, headers: Headers) -> None:
+        bare = [header for header in headers if header[0] not in _BODY_HEADERS]
+        self._whole = response_start(self.finished.http_status, headers)
+        self._bare = response_start(304, bare)
+
+
+class EdgeCache:
+    """Bounded by entries and bytes; the oldest entries are dropped first. Used by the event loop only."""
+
+    def __init__(self, limits: EdgeCacheLimits, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._limits = limits
+        self._monotonic = monotonic
+        self._entries: OrderedDict[bytes, Servable] = OrderedDict()
+        self._bytes = 0
+
+    def get(self, target: bytes, now: float) -> Servable | None:
+        """Return the entry if it was stored within the last half second and is still fresh."""
+        entry = self._entries.get(target)
+        if entry is not None and now < entry.fresh_until and now < entry.made_at + self._limits.held_seconds:
+            return entry
+        return None
+
+    def get_fresh(self, target: bytes, now: float) -> Servable | None:
+        """Return the entry if it is within its own lifetime, however long ago it was stored."""
+        entry = self._entries.get(target)
+        return entry if entry is not None and now < entry.fresh_until else None
+
+    def store(self, target: bytes, servable: Servable, now: float) -> None:
+        """Store an answer to a GET request, unless it is too large or the cache is turned off."""
+        size = _size(target, servable)
+        if self._limits.held_seconds <= 0 or servable.fresh_until <= now or size > self._limits.most_bytes:
+            return
+        servable.age(now)
+        self._drop(target)
+        self._entries[target] = servable
+        self._bytes += size
+        while self._entries and self._must_drop_oldest(now):
+            self._drop(next(iter(self._entries)))
+
+    def _must_drop_oldest(self, now: float) -> bool:
+        """Whether to drop the oldest entry; with similar lifetimes it tends to be the first to expire."""
+        is_expired = next(iter(self._entries.values())).fresh_until <= now
+        return is_expired or len(self._entries) > self._limits.most_entries or self._bytes > self._limits.most_bytes
+
+    def _drop(self, target: bytes) -> None:
+        entry = self._entries.pop(target, None)
+        if entry is not None:
+            self._bytes -= _size(target, entry)
+
+
+def response_start(status: int, headers: Headers) -> Message:
+    """Return the ASGI message that starts a response."""
+    encoded = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers]
+    return {"type": "http.response.start", "status": status, "headers": encoded}
+
+
+def _size(target: bytes, entry: Servable) -> int:
+    return len(entry.finished.body) + len(target) + ENTRY_BYTES
+
+
+# RFC 9110, section 8.8.3; weak tags match here too (section 13.1.2).
+_TAG = re.compile(r'(?:W/)?("[^"]*")')
+
+
+def _matches(condition: str, finished: FinishedAnswer) -> bool:
+    """Whether an If-None-Match header matches the answer's tag."""
+    return condition == finished.etag or condition.strip() == "*" or finished.etag in _TAG.findall(condition)

@@ -1,0 +1,127 @@
+"""Calls a WSGI application (PEP 3333) for an ASGI request, with the raw request target and a body that is complete.
+
+Libraries that do this (asgiref, a2wsgi) lose the raw target, on which `%2F` in a name depends, and can't limit how many
+requests wait for a thread.
+"""
+
+from __future__ import annotations
+
+import io
+import sys
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote_to_bytes
+
+from badge.edge.cache import Message, response_start
+from badge.finished import Headers, WholeResponse
+from badge.raw_path import raw_path_of
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication, WSGIEnvironment
+
+Scope = dict[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+
+_SINGLE = {b"content-type": "CONTENT_TYPE", b"content-length": "CONTENT_LENGTH"}
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """A request's body, as far as it was read."""
+
+    content: bytes = b""
+    is_complete: bool = True
+
+
+def messages_of(response: WholeResponse, method: str, *, closes: bool) -> tuple[Message, Message]:
+    """Return a response as ASGI messages; `closes` announces that the connection ends with it."""
+    headers = [*response.headers, ("Connection", "close")] if closes else response.headers
+    body = b"" if method == "HEAD" else response.body
+    return response_start(response.status, headers), {"type": "http.response.body", "body": body}
+
+
+async def read_body(receive: Receive, most_bytes: int) -> Body | None:
+    """Read the body, but not much more than `most_bytes`; returns None if the client has gone or sends too slowly."""
+    chunks, size = [], 0
+    while True:
+        message = await receive()
+        if message["type"] != "http.request":
+            return None
+        chunks.append(message.get("body", b""))
+        size += len(chunks[-1])
+        if not message.get("more_body", False):
+            return Body(b"".join(chunks))
+        if size > most_bytes:
+            return Body(b"".join(chunks), is_complete=False)
+
+
+def call(application: WSGIApplication, environ: WSGIEnvironment) -> WholeResponse:
+    """Run the application and return its whole response; raises what it raises."""
+    head: list[tuple[str, Headers]] = []
+    written: list[bytes] = []
+
+    def start_response(status: str, headers: Headers, exc_info: Any = None) -> Callable[[bytes], None]:
+        del exc_info  # nothing has been sent yet, so a new start replaces the first
+        head[:] = [(status, headers)]
+        return written.append
+
+    chunks: Iterable[bytes] = application(environ, start_response)
+    try:
+        written.extend(chunks)
+    finally:
+        if hasattr(chunks, "close"):
+            chunks.close()
+    status, headers = head[0]
+    return WholeResponse(int(status.partition(" ")[0]), headers, b"".join(written))
+
+
+def plain_get(target: str) -> WSGIEnvironment:
+    """Return the environment of a GET request without any header."""
+    return _environ({"REQUEST_METHOD": "GET", "SERVER_NAME": "localhost", "SERVER_PORT": "80"}, target, Body())
+
+
+def environ_of(scope: Scope, target: str, body: Body) -> WSGIEnvironment:
+    """Return the environment of an ASGI request, as gunicorn's WSGI workers make it."""
+    host, port = scope.get("server") or ("", None)
+    client = scope.get("client")
+    environ = {
+        "REQUEST_METHOD": scope["method"],
+        "SERVER_PROTOCOL": f"HTTP/{scope['http_version']}",
+        "SERVER_NAME": host or "localhost",
+        "SERVER_PORT": str(port or 80),
+        "wsgi.url_scheme": scope["scheme"],
+        # Empty for a Unix socket.
+        "REMOTE_ADDR": client[0] if client else "",
+        **_header_variables(scope["headers"]),
+    }
+    return _environ(environ, target, body)
+
+
+def _environ(more: dict[str, Any], target: str, body: Body) -> WSGIEnvironment:
+    return {
+        "SERVER_PROTOCOL": "HTTP/1.1",
+        "SCRIPT_NAME": "",
+        "RAW_URI": target,
+        "PATH_INFO": unquote_to_bytes(raw_path_of(target)).decode("latin-1"),
+        "QUERY_STRING": target.partition("?")[2],
+        "wsgi.version": (1, 0),
+        "wsgi.url_scheme": "http",
+        "wsgi.input": io.BytesIO(body.content),
+        "wsgi.input_terminated": True,
+        "wsgi.errors": sys.stderr,
+        "wsgi.multithread": True,
+        "wsgi.multiprocess": True,
+        "wsgi.run_once": False,
+        **more,
+    }
+
+
+def _header_variables(headers: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
+    """Return the headers as variables; repeated ones are joined."""
+    variables: dict[str, str] = {}
+    for name, value in headers:
+        variable = _SINGLE.get(name) or "HTTP_" + name.decode("latin-1").upper().replace("-", "_")
+        text = value.decode("latin-1")
+        variables[variable] = f"{variables[variable]},{text}" if variable in variables else text
+    return variables

@@ -1,0 +1,58 @@
+"""Finished answers, which Flask's side and the edge hand to each other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum, auto
+
+FINISHED = "badge.finished"
+"""Key in the WSGI environment under which the badge routes leave the finished answer."""
+
+MAY_COUNT = "badge.may_count"
+"""Key in the WSGI environment of a function that returns whether the badge routes may count their answer.
+
+It returns False if the edge has given up waiting for them and has counted an answer of its own.
+"""
+
+Headers = list[tuple[str, str]]
+
+
+class ServedBy(Enum):
+    """Where an answer comes from that the badge routes did not count."""
+
+    CACHE = auto()
+    """The edge cache."""
+    FLIGHT = auto()
+    """Another caller's request, which was under way."""
+    OVERLOAD = auto()
+    """The edge itself, because there was no thread for the request, or no answer in time."""
+
+
+@dataclass(frozen=True, slots=True)
+class FinishedAnswer:
+    """A finished answer to a GET request for a badge."""
+
+    http_status: int
+    headers: Headers
+    """As they are first sent."""
+    body: bytes
+    etag: str
+    """Including its quotes."""
+    fresh_seconds: float
+    """Remaining lifetime."""
+    may_be_stored: bool
+    """Whether it is public and shows a source's report."""
+    headers_later: Callable[[float], Headers]
+    """Returns the headers for sending it again, given the remaining lifetime in seconds."""
+    count: Callable[[ServedBy], None]
+    """Counts one more answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class WholeResponse:
+    """Any other response, in one piece."""
+
+    status: int
+    headers: Headers
+    body: bytes

@@ -1,0 +1,122 @@
+"""The edge cache: short storage times, bounded size, conditional requests."""
+
+from __future__ import annotations
+
+import pytest
+
+from badge.edge.cache import ENTRY_BYTES, EdgeCacheLimits
+from tests.asgi import Answer
+from tests.edge import WEB, Behind
+
+
+def bodies(behind: Behind, *targets: str) -> list[bytes]:
+    return [behind.ask(target).body for target in targets]
+
+
+def test_the_same_url_is_answered_again_for_half_a_second_and_counted() -> None:
+    behind = Behind()
+    assert bodies(behind, WEB, WEB, WEB) == [b"1", b"1", b"1"]
+    behind.now += 0.49
+    assert bodies(behind, WEB) == [b"1"]
+    behind.now += 0.02
+    assert bodies(behind, WEB) == [b"2"]
+    assert (behind.passed_on, behind.counted) == (2, {"CACHE": 3})
+
+
+def test_another_url_is_another_answer() -> None:
+    assert bodies(Behind(), WEB, WEB + "?style=flat", WEB, WEB.replace("w", "W")) == [b"1", b"2", b"1", b"3"]
+
+
+def test_no_answer_outlives_its_lifetime() -> None:
+    behind = Behind(fresh_seconds=0.2)
+    behind.ask()
+    behind.now += 0.21
+    assert bodies(behind, WEB) == [b"2"]
+
+
+def test_max_age_is_lowered_by_the_answer_s_age() -> None:
+    behind = Behind(fresh_seconds=120.3)
+    seen = [behind.ask().headers["Cache-Control"] for _ in range(2)]
+    for _ in range(2):
+        behind.now += 0.2
+        seen.append(behind.ask().headers["Cache-Control"])
+    assert seen == ["max-age=120", "max-age=120", "max-age=120", "max-age=119"]
+
+
+def test_only_answers_that_may_be_stored_are() -> None:
+    assert bodies(Behind(may_be_stored=False), WEB, WEB, WEB) == [b"1", b"2", b"3"]
+
+
+@pytest.mark.parametrize("query", ["?token=x", "?a=1&token=", "?%74oken=x", "?token"])
+def test_answers_for_a_token_are_not_stored(query: str) -> None:
+    assert bodies(Behind(), WEB + query, WEB + query) == [b"1", b"2"]
+
+
+def test_head_has_the_headers_and_no_body() -> None:
+    behind = Behind()
+    whole = behind.ask()
+    assert behind.ask(method="HEAD") == Answer(200, whole.headers, b"")
+    assert behind.passed_on == 1
+
+
+def test_a_head_request_is_made_as_a_get_and_stored() -> None:
+    behind = Behind()
+    assert behind.ask(method="HEAD").body == b""
+    assert bodies(behind, WEB) == [b"1"]
+
+
+@pytest.mark.parametrize("tags", ['"tag"', 'W/"tag"', '"x", "tag"', '"x" , W/"tag"', "*"])
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+@pytest.mark.parametrize("is_stored", [False, True])
+def test_a_matching_etag_gets_304_without_a_body(tags: str, method: str, *, is_stored: bool) -> None:
+    behind = Behind()
+    if is_stored:
+        behind.ask()
+    answer = behind.ask(method=method, headers=[("If-None-Match", tags)])
+    assert answer == Answer(304, {"Cache-Control": "max-age=120"}, b"")
+
+
+@pytest.mark.parametrize("tags", ['"other"', "tag", '"tag', 'W/tag, "x"', ""])
+def test_another_etag_gets_the_whole_answer(tags: str) -> None:
+    behind = Behind()
+    behind.ask()
+    answer = behind.ask(headers=[("If-None-Match", tags)])
+    assert (answer.code, answer.body) == (200, b"1")
+
+
+def test_an_error_status_is_not_replaced_by_304() -> None:
+    assert Behind(http_status=404).ask(headers=[("If-None-Match", '"tag"')]).code == 404
+
+
+@pytest.mark.parametrize("method", ["POST", "OPTIONS", "DELETE"])
+def test_other_methods_are_passed_on(method: str) -> None:
+    behind = Behind()
+    behind.ask()
+    assert behind.ask(method=method).body == b"2"
+
+
+def test_the_oldest_are_dropped_if_there_are_too_many() -> None:
+    behind = Behind(EdgeCacheLimits(most_entries=2))
+    bodies(behind, "/badge/a", "/badge/b", "/badge/c")
+    assert bodies(behind, "/badge/b", "/badge/c", "/badge/a") == [b"2", b"3", b"4"]
+
+
+def test_the_oldest_are_dropped_if_they_are_too_large() -> None:
+    most_bytes = 2 * (ENTRY_BYTES + 10)
+    behind = Behind(EdgeCacheLimits(most_bytes=most_bytes))
+    bodies(behind, "/badge/a", "/badge/b", "/badge/c")
+    assert behind.edge._cache._bytes <= most_bytes
+    assert bodies(behind, "/badge/a") == [b"4"]
+
+
+def test_expired_answers_are_dropped() -> None:
+    behind = Behind()
+    bodies(behind, *(f"/badge/{number}" for number in range(100)))
+    behind.now += 121
+    behind.ask("/badge/new")
+    assert len(behind.edge._cache._entries) == 1
+    assert behind.edge._cache._bytes == ENTRY_BYTES + 3 + len("/badge/new")
+
+
+def test_a_storage_time_of_zero_stores_nothing() -> None:
+    assert bodies(Behind(EdgeCacheLimits(held_seconds=0)), WEB, WEB) == [b"1", b"2"]
