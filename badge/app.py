@@ -21,7 +21,7 @@ from badge.cache.redis.source_pauses import RedisSourcePauses
 from badge.cache.redis.status_cache import RedisStatusCache
 from badge.edge.application import Edge, EdgeLimits
 from badge.edge.cache import EdgeCacheLimits
-from badge.listing import StatusListing
+from badge.listing import RunHistory, StatusListing
 from badge.model import Subject
 from badge.ports import (
     RANDOM_JITTER,
@@ -49,6 +49,7 @@ from badge.telemetry.logs import log_to_stderr
 from badge.web import health, metrics, pages
 from badge.web.badges.pictures import Pictures
 from badge.web.badges.private_tokens import PrivateTokens
+from badge.web.badges.recent_runs import RecentRuns
 from badge.web.badges.routes import BadgeParts
 from badge.web.health import Readiness
 from badge.web.intake.rates import KeyRate
@@ -138,6 +139,10 @@ class Sources:
         """Whether the catalogue is the source for a subject, under any of its names."""
         source = self.routing.source_for(subject)
         return source is not None and source.name in self.catalogue_names
+
+    def history_for(self, subject: Subject) -> RunHistory | None:
+        """Return where the subject's source keeps its runs; only the catalogue does."""
+        return self.catalogue.source if self.catalogue and self.catalogue_answers_for(subject) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,7 +305,10 @@ def build_app(parts: Parts) -> Flask:
     events = parts.events
     pictures = Pictures(parts.pictures)
     tokens = pages_parts.tokens
-    badge_parts = BadgeParts(parts.resolver, parts.clock, events, events.metrics, settings.label, pictures, tokens)
+    recent_runs = pages_parts.recent_runs
+    badge_parts = BadgeParts(
+        parts.resolver, parts.clock, events, events.metrics, settings.label, pictures, tokens, recent_runs
+    )
     site = build_site(badge_parts, blueprints, parts.paths)
     if pages_parts.authentication.log_in is not None:
         from badge.web.login.sessions import use_sessions  # noqa: PLC0415 - imported on demand, like the catalogue
@@ -374,6 +382,7 @@ def _pages_parts(parts: Parts) -> PagesParts:
         resolver=parts.resolver,
         listing=parts.sources.listing,
         history=parts.catalogue.source if parts.catalogue else None,
+        recent_runs=RecentRuns(parts.sources.history_for),
         takes_reports=parts.sources.catalogue_answers_for,
         clock=parts.clock,
         events=parts.events,

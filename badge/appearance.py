@@ -264,9 +264,15 @@ def _step(length: timedelta) -> timedelta:
     return _unit(length) - length % _unit(length)
 
 
-def reason_words(report: Report) -> str | None:
+def reason_of(report: Report) -> Reason | None:
     """Why the backup failed; None if it did not fail or if no reason was reported."""
-    return REASONS[report.reason] if report.status is BackupStatus.FAILED and report.reason else None
+    return report.reason if report.status is BackupStatus.FAILED else None
+
+
+def reason_words(report: Report) -> str | None:
+    """The reason in words."""
+    reason = reason_of(report)
+    return REASONS[reason] if reason else None
 
 
 def alt_text(subject: Subject) -> str:

@@ -132,8 +132,11 @@ class StatusListing(Protocol):
 class RunHistory(Protocol):
     """A source that keeps a history of runs."""
 
-    def history(self, subject: Subject, limit: int) -> Sequence[PastRun]:
-        """Return the latest runs, newest first; none for an unknown subject. Raises `SourceUnavailable`."""
+    def history(self, subject: Subject, limit: int, *, public_only: bool = False) -> Sequence[PastRun]:
+        """Return the latest runs, newest first; none for an unknown subject, or a private one if `public_only`.
+
+        Raises `SourceUnavailable`.
+        """
         ...
 
 

@@ -77,9 +77,9 @@ class CatalogueSource:
         """Return how many subjects the catalogue has, by status."""
         return self._read("totals", lambda: self.catalogue.totals(filter))
 
-    def history(self, subject: Subject, limit: int) -> Sequence[PastRun]:
-        """Return the subject's last runs, newest first."""
-        runs = self._read("history", lambda: self.catalogue.runs(subject, limit))
+    def history(self, subject: Subject, limit: int, *, public_only: bool = False) -> Sequence[PastRun]:
+        """Return the subject's last runs, newest first; none of a private subject if `public_only`."""
+        runs = self._read("history", lambda: self.catalogue.runs(subject, limit, public_only=public_only))
         return [PastRun(run.status, run.started_at, run.finished_at, run.size_bytes) for run in runs]
 
     def _read(self, operation: str, read: Callable[[], _Read]) -> _Read:

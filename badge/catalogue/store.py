@@ -126,9 +126,11 @@ class Catalogue:
             row = connection.execute(selected(now).where(is_subject(subject))).one_or_none()
         return None if row is None else report_of(row, now)
 
-    def runs(self, subject: Subject, limit: int = 30) -> list[Run]:
-        """Return the subject's runs, newest first."""
+    def runs(self, subject: Subject, limit: int = 30, *, public_only: bool = False) -> list[Run]:
+        """Return the subject's runs, newest first; none of a private subject if `public_only`."""
         wanted = select(*_RUN).join(subjects).where(is_subject(subject))
+        if public_only:
+            wanted = wanted.where(subjects.c.visibility == Visibility.PUBLIC.value)
         with self.database.reading() as connection:
             return [_run(row) for row in connection.execute(wanted.order_by(runs.c.sequence.desc()).limit(limit))]
 

@@ -19,6 +19,7 @@ from badge.deadline import Deadline
 from badge.model import BackupStatus, Badge, Origin, Report, Resolution, is_ahead, unless_ahead
 from badge.web.badges.http_cache import COMMON_HEADERS, CachePolicy, cache_status, etag
 from badge.web.badges.pictures import Pictures
+from badge.web.badges.recent_runs import RecentRun, RunReader, no_runs
 from badge.web.badges.request import BadgeRequest, Format
 from badge.web.errors import PROBLEM_TYPE, as_json
 from badge.web.errors import problem as problem_document
@@ -153,6 +154,7 @@ class Content:
     kind: AnswerKind
     face: Face
     badge: Badge
+    recent_runs: RunReader = no_runs
 
     @property
     def problem(self) -> Problem | None:
@@ -165,15 +167,20 @@ DRAWN_WITHIN_SECONDS = 1.8
 
 
 def answer(
-    request: BadgeRequest, resolution: Resolution, pictures: Pictures, draw_by: Deadline | None = None
+    request: BadgeRequest,
+    resolution: Resolution,
+    pictures: Pictures,
+    draw_by: Deadline | None = None,
+    recent_runs: RunReader = no_runs,
 ) -> Answer:
-    """Return the answer to a request; the same resolution always gives the same text.
+    """Return the answer to a request; the same resolution and runs always give the same text.
 
     `draw_by`: when to stop waiting for a turn to draw a PNG and use a predrawn one instead.
     """
     face = appearance.face_of(resolution, request.look)
     kind = _kind_of(request, resolution, face)
-    return _answer_showing(_content(request, resolution, kind, face), pictures, draw_by)
+    content = replace(_content(request, resolution, kind, face), recent_runs=recent_runs)
+    return _answer_showing(content, pictures, draw_by)
 
 
 FAULT_LIFETIMES = {
@@ -273,7 +280,7 @@ _DRAWN: dict[Format, Callable[[Content], tuple[str, bytes]]] = {
 
 def _status_document(content: Content) -> dict[str, object]:
     subject, resolution, badge = content.request.subject, content.resolution, content.badge
-    report = resolution.report
+    report, runs = resolution.report, content.recent_runs()
     assert subject is not None
     return {
         "version": JSON_VERSION,
@@ -288,7 +295,13 @@ def _status_document(content: Content) -> dict[str, object]:
         "lastSuccessAt": _time(unless_ahead(report.last_success_at, resolution.now)),
         "lastFinished": report.last_finished,
         "nextRunAt": _time(report.next_run_at),
+        "reason": appearance.reason_of(report),
+        "recentRuns": None if runs is None else [_run_document(run) for run in runs],
     }
+
+
+def _run_document(run: RecentRun) -> dict[str, object]:
+    return {"status": run.status, "finishedAt": _time(run.finished_at)}
 
 
 def _time(moment: datetime | None) -> str | None:

@@ -26,6 +26,7 @@ from badge.web.badges.answer import DRAWN_WITHIN_SECONDS, Answer, AnswerKind, an
 from badge.web.badges.http_cache import COMMON_HEADERS
 from badge.web.badges.pictures import Pictures
 from badge.web.badges.private_tokens import PrivateTokens
+from badge.web.badges.recent_runs import RecentRuns
 from badge.web.badges.request import BadgeRequest, Format, read_badge_request
 from badge.web.errors import PROBLEM_TYPE, problem
 
@@ -65,6 +66,7 @@ class BadgeParts:
     default_label: str
     pictures: Pictures
     tokens: PrivateTokens
+    recent_runs: RecentRuns
 
 
 def blueprint(parts: BadgeParts) -> Blueprint:
@@ -127,7 +129,8 @@ def _resolved(parts: BadgeParts, wanted: BadgeRequest) -> Answer:
     draw_by = Deadline.after(DRAWN_WITHIN_SECONDS)
     permission = partial(parts.tokens.opens, wanted.subject, wanted.token, draw_by)
     resolution = parts.resolver.resolve(wanted.subject, may_see_private=permission)
-    made = answer(wanted, resolution, parts.pictures, draw_by)
+    recent_runs = partial(parts.recent_runs.of, wanted.subject, resolution, draw_by)
+    made = answer(wanted, resolution, parts.pictures, draw_by, recent_runs)
     return made.for_bearer() if wanted.token else made
 
 

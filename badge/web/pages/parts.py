@@ -11,6 +11,7 @@ from badge.model import Subject
 from badge.ports import Clock, Events
 from badge.resolving.resolver import Resolver
 from badge.web.badges.private_tokens import PrivateTokens
+from badge.web.badges.recent_runs import RecentRuns
 from badge.web.login.authentication import DashboardAuthentication
 from badge.web.paths import Paths
 from badge.web.terminal import Terminal
@@ -26,6 +27,8 @@ class PagesParts:
     resolver: Resolver
     listing: StatusListing | None
     history: RunHistory | None
+    recent_runs: RecentRuns
+    """What status pages show of it."""
     takes_reports: Callable[[Subject], bool]
     """Whether a subject's badge shows what is reported to the catalogue."""
     clock: Clock
