@@ -53,9 +53,10 @@ from badge.web.badges.recent_runs import RecentRuns
 from badge.web.badges.routes import BadgeParts
 from badge.web.health import Readiness
 from badge.web.intake.rates import KeyRate
+from badge.web.links import link_policy
 from badge.web.login.authentication import dashboard_authentication
 from badge.web.loopback import is_loopback_url
-from badge.web.pages import PagesParts
+from badge.web.pages import PagesParts, status_page
 from badge.web.paths import AT_ROOT, Paths
 from badge.web.refusals import Refusals
 from badge.web.signing_key import signing_key
@@ -301,7 +302,7 @@ def build_app(parts: Parts) -> Flask:
     if parts.catalogue is not None:
         blueprints += _intakes(parts, parts.catalogue)
     pages_parts = _pages_parts(parts)
-    blueprints.append(pages.blueprint(pages_parts))
+    blueprints += [pages.blueprint(pages_parts), *_status_pages(settings, pages_parts)]
     events = parts.events
     pictures = Pictures(parts.pictures)
     tokens = pages_parts.tokens
@@ -340,6 +341,10 @@ def _edge_limits(settings: Settings) -> EdgeLimits:
         },
         largest_body=LARGEST_BODY,
     )
+
+
+def _status_pages(settings: Settings, pages_parts: PagesParts) -> list[Blueprint]:
+    return [status_page.blueprint(pages_parts)] if settings.status_pages == "on" else []
 
 
 def _metrics(settings: Settings, events: Telemetry) -> Blueprint:
@@ -392,6 +397,8 @@ def _pages_parts(parts: Parts) -> PagesParts:
         default_label=parts.settings.label,
         public_url=parts.settings.public_url or "",
         paths=parts.paths,
+        links=link_policy(parts.settings),
+        shows_run_links=parts.settings.status_page_links == "on",
         terminal=Terminal.of(parts.settings),
     )
 

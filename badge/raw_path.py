@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 BADGE_ROOT = "/badge/"
+STATUS_ROOT = "/status/"
 LONGEST_TARGET = 8_000
 """In bytes. gunicorn's limit for the whole request line is 8,190."""
 
@@ -55,6 +56,11 @@ def is_badge_path(environ: Mapping[str, Any]) -> bool:
     return audience_of(raw_path(environ)) is Audience.IMAGES
 
 
+def is_for_readers(environ: Mapping[str, Any]) -> bool:
+    """Whether the request is for a badge or a status page, whose answers proxies may cache."""
+    return is_badge_path(environ) or raw_path(environ).lstrip("/").startswith(STATUS_ROOT.lstrip("/"))
+
+
 class Audience(StrEnum):
     """Who a path is for. It decides the form of errors, and which threads answer."""
 
@@ -73,6 +79,11 @@ def audience_of(path: str) -> Audience:
     if path.startswith(BADGE_ROOT.lstrip("/")):
         return Audience.IMAGES
     return Audience.PROGRAMS if path.partition("/")[0] in FOR_PROGRAMS else Audience.PEOPLE
+
+
+def status_path(environ: Mapping[str, Any]) -> str:
+    """Return what follows `/status/` in the request's raw path."""
+    return raw_path(environ).lstrip("/").removeprefix(STATUS_ROOT.lstrip("/"))
 
 
 def badge_path(environ: Mapping[str, Any]) -> str:

@@ -19,6 +19,7 @@ from badge.language import Language
 from badge.model import BackupStatus, Badge, Style, Subject, Theme
 from badge.web.badges.private_tokens import PrivateTokens
 from badge.web.badges.request import TOKEN
+from badge.web.links import Link, link_policy, repository_url
 from badge.web.signing_key import NoSigningKey, signing_key
 from badge.web.snippets import Syntax, snippet
 
@@ -96,7 +97,10 @@ def _drawn(badge: Badge, suffix: str, scale: int) -> bytes:
 @_one_of("--format", Syntax)
 @click.option("--short", is_flag=True, help="Use the short URL of a GitHub repository.")
 @click.option("--private", is_flag=True, help="Add the token that a private subject's badge needs.")
-def url(subject: Subject, format: str, *, short: bool, private: bool) -> None:
+@click.option(
+    "--link", type=click.Choice([link.value for link in Link]), help="What a snippet links to [default: BADGE_LINK]."
+)
+def url(subject: Subject, format: str, *, short: bool, private: bool, link: str | None) -> None:
     """Print the URL of SUBJECT's badge, or a snippet to paste.
 
     The URL starts with BADGE_PUBLIC_URL.
@@ -109,8 +113,13 @@ def url(subject: Subject, format: str, *, short: bool, private: bool) -> None:
         click.echo(f"Note: {base} works on this machine only; set BADGE_PUBLIC_URL for others.", err=True)
     if short and subject.legacy_path is None:
         raise Fault("Only GitHub repositories have a short URL.")
+    chosen = Link(link) if link else link_policy(settings).usual
+    if chosen not in link_policy(settings).offered:
+        raise Fault("There are no status pages, because BADGE_STATUS_PAGES is off.")
+    if link and chosen is Link.REPOSITORY and repository_url(subject) is None:
+        raise Fault("The address of this repository is not known; use --link status or --link none.")
     try:
         query = {TOKEN: PrivateTokens(partial(signing_key, settings)).of(subject)} if private else {}
     except NoSigningKey as fault:
         raise Fault(f"{fault}.", 1) from None
-    click.echo(snippet(subject, base, is_short=short, query=query).written_in(Syntax(format)))
+    click.echo(snippet(subject, base, is_short=short, query=query, link=chosen).written_in(Syntax(format)))

@@ -226,6 +226,19 @@ def _provisional(entry: CacheEntry | None, doubt: Doubt) -> _Lookup:
     return _Lookup(entry, origin, doubt, is_provisional=True)
 
 
+def absent_resolution(lifetimes: Lifetimes, now: datetime) -> Resolution:
+    """Return the resolution of every subject that does not exist, or that the reader may not see."""
+    return Resolution(
+        report=Report.absent(now),
+        origin=Origin.CACHE,
+        age=timedelta(0),
+        fresh_for=lifetimes.absent,
+        now=now,
+        confirmed_at=now,
+        usable_for=lifetimes.too_old,
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class _Reader:
     """Turns a look-up into the resolution that this reader may see."""
@@ -265,15 +278,7 @@ class _Reader:
         is_failing = lookup.origin is Origin.STALE or self.permission() is None
         if is_failing or lookup.doubt is not Doubt.NONE:
             return self._undetermined(now, Doubt.OUTAGE if is_failing else lookup.doubt)
-        return Resolution(
-            report=Report.absent(now),
-            origin=Origin.CACHE,
-            age=timedelta(0),
-            fresh_for=self.lifetimes.absent,
-            now=now,
-            confirmed_at=now,
-            usable_for=self.lifetimes.too_old,
-        )
+        return absent_resolution(self.lifetimes, now)
 
     def _usable_for(self, report: Report, age: timedelta, now: datetime) -> timedelta:
         left = self.lifetimes.too_old - age

@@ -42,6 +42,18 @@ class Settings(BaseModel):
         description="Folder for the database, the signing key and the embedded cache's socket.",
     )
     label: str = Field("backup", max_length=64, description="Text on the left half of a badge.")
+    link: Literal["status", "repository", "none"] = Field(
+        "status",
+        description=(
+            "What badges link to unless users choose otherwise: status (the public status page), repository or none."
+        ),
+    )
+    status_pages: Literal["on", "off"] = Field(
+        "on", description="Whether each public subject has a public status page, at /status/…: on or off."
+    )
+    status_page_links: Literal["on", "off"] = Field(
+        "off", description="Whether status pages link to the last run, if its URL was reported: on or off."
+    )
     workers: int = Field(2, ge=1, le=64, description="Number of worker processes.")
     threads: int = Field(
         16, ge=1, le=256, description="Threads for badges per worker; a quarter as many more serve pages, and programs."

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from badge.model import Subject
-from badge.raw_path import BADGE_ROOT
+from badge.raw_path import BADGE_ROOT, STATUS_ROOT
 from badge.web.badges.request import SUFFIXES, Format
 
 DASHBOARD = "/dashboard"
@@ -27,6 +27,10 @@ class Paths:
     def badge(self, subject_path: str, format: Format = Format.SVG) -> str:
         """Return the external path of the badge for a subject's path."""
         return self.to(badge_path(subject_path, format))
+
+    def status(self, subject_path: str) -> str:
+        """Return the external path of the status page for a subject's path."""
+        return self.to(STATUS_ROOT + subject_path)
 
     def page(self, subject: Subject) -> str:
         """Return the external path of a subject's page on the dashboard."""

@@ -7,7 +7,7 @@ import secrets
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from badge.raw_path import is_badge_path
+from badge.raw_path import is_for_readers
 from badge.telemetry.logs import request_named
 
 if TYPE_CHECKING:
@@ -32,5 +32,5 @@ class RequestNames:
             return start_response(status, [*headers, ("X-Request-ID", request_id)], *rest)
 
         with request_named(request_id):
-            # Proxies cache badges and serve them to others, to whose requests this ID would not belong.
-            return self._application(environ, start_response if is_badge_path(environ) else start)
+            # Proxies cache badges and status pages; the others who get them would get the ID of this request.
+            return self._application(environ, start_response if is_for_readers(environ) else start)

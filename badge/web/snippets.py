@@ -13,7 +13,8 @@ from urllib.parse import quote
 from badge.appearance import alt_text
 from badge.artwork.svg import HEIGHTS
 from badge.model import Style, Subject, Theme
-from badge.web.badges.request import Format
+from badge.web.badges.request import TOKEN, Format
+from badge.web.links import Link, repository_url
 from badge.web.paths import AT_ROOT, Paths
 
 # Characters with a meaning inside an image's alternative text: CommonMark's, and those of GitHub's tables,
@@ -69,6 +70,7 @@ class Snippet:
     address: str
     """The image URL without its query."""
     page_url: str
+    """What the image links to; empty for no link."""
     alt: str
     query: Mapping[str, str] = field(default_factory=dict)
     format: Format = Format.SVG
@@ -84,38 +86,60 @@ class Snippet:
         return HEIGHTS[Style(self.query.get("style", Style.FLAT))] if self.format is Format.PNG else None
 
     def written_in(self, syntax: Syntax) -> str:
-        """Return the linked image in one syntax, with its alternative text escaped accordingly."""
+        """Return the image in one syntax, linked if it has a link, with its alternative text escaped accordingly."""
+        return self._linked(syntax) if self.page_url else self._unlinked(syntax)
+
+    def _linked(self, syntax: Syntax) -> str:
         image, page, alt, sized = self.image_url, self.page_url, self.alt, self._sized
-        # MediaWiki and Org recognise image URLs by how they end; the part after "#" is never sent to a server.
-        as_file = f"{image}#.{self.format}"
         forms = {
             Syntax.URL: image,
-            Syntax.MARKDOWN: f"[![{_markdown_text(alt)}]({image})]({page})",
-            Syntax.HTML: f'<a href="{page}">{self._img(image)}</a>',
-            Syntax.PICTURE: (
-                f'<a href="{page}"><picture>'
-                f'<source media="(prefers-color-scheme: dark)" srcset="{escape(self.themed(Theme.DARK))}">'
-                f"{self._img(self.themed(Theme.LIGHT))}</picture></a>"
-            ),
-            # Option values of a directive are not parsed as markup, so they need no escaping.
+            Syntax.MARKDOWN: f"[{self._unlinked(syntax)}]({page})",
+            Syntax.HTML: f'<a href="{page}">{self._unlinked(syntax)}</a>',
+            Syntax.PICTURE: f'<a href="{page}">{self._unlinked(syntax)}</a>',
             Syntax.RST: f".. image:: {image}\n   :target: {page}\n   :alt: {alt}" + sized("\n   :height: {}px"),
             Syntax.ASCIIDOC: (
                 f'image:{_asciidoc_url(image)}["{_asciidoc_text(alt)}",link="{_asciidoc_url(page)}"'
                 f"{sized(',height={}')}]"
             ),
-            # A colon after a space would start another attribute, so a name could inject one.
-            Syntax.ORG: (
-                f"#+ATTR_HTML: {sized(':height {} ')}:alt {re.sub(r'(?<= ):+', '', alt)}\n[[{page}][{as_file}]]"
-            ),
-            # Parentheses and exclamation marks can't be escaped, and a final full stop would not be part of the URL.
-            Syntax.TEXTILE: (
-                f"!{sized('{{height:{}px}}')}{image}({_without(alt, '()!')})!:{re.sub(r'[.]$', '%2E', page)}"
-            ),
-            Syntax.BBCODE: f"[url={page}][img]{image}[/img][/url]",
-            Syntax.MEDIAWIKI: f"[{page} {as_file}]",
-            Syntax.CONFLUENCE: f"[!{image}|alt={_without(alt, _CONFLUENCE_MARKS)}{sized(',height={}')}!|{page}]",
+            Syntax.ORG: f"{self._org_attributes()}[[{page}][{self._as_file}]]",
+            # A final full stop would not be part of the URL.
+            Syntax.TEXTILE: f"{self._unlinked(syntax)}:{re.sub(r'[.]$', '%2E', page)}",
+            Syntax.BBCODE: f"[url={page}]{self._unlinked(syntax)}[/url]",
+            Syntax.MEDIAWIKI: f"[{page} {self._as_file}]",
+            Syntax.CONFLUENCE: f"[{self._unlinked(syntax)}|{page}]",
         }
         return forms[syntax]
+
+    def _unlinked(self, syntax: Syntax) -> str:
+        image, alt, sized = self.image_url, self.alt, self._sized
+        forms = {
+            Syntax.URL: image,
+            Syntax.MARKDOWN: f"![{_markdown_text(alt)}]({image})",
+            Syntax.HTML: self._img(image),
+            Syntax.PICTURE: (
+                f'<picture><source media="(prefers-color-scheme: dark)" srcset="{escape(self.themed(Theme.DARK))}">'
+                f"{self._img(self.themed(Theme.LIGHT))}</picture>"
+            ),
+            # Option values of a directive are not parsed as markup, so they need no escaping.
+            Syntax.RST: f".. image:: {image}\n   :alt: {alt}" + sized("\n   :height: {}px"),
+            Syntax.ASCIIDOC: f'image:{_asciidoc_url(image)}["{_asciidoc_text(alt)}"{sized(",height={}")}]',
+            Syntax.ORG: f"{self._org_attributes()}[[{self._as_file}]]",
+            # Parentheses and exclamation marks can't be escaped.
+            Syntax.TEXTILE: f"!{sized('{{height:{}px}}')}{image}({_without(alt, '()!')})!",
+            Syntax.BBCODE: f"[img]{image}[/img]",
+            Syntax.MEDIAWIKI: self._as_file,
+            Syntax.CONFLUENCE: f"!{image}|alt={_without(alt, _CONFLUENCE_MARKS)}{sized(',height={}')}!",
+        }
+        return forms[syntax]
+
+    @property
+    def _as_file(self) -> str:
+        """The image URL with the ending by which MediaWiki and Org recognise images; no server gets to see it."""
+        return f"{self.image_url}#.{self.format}"
+
+    def _org_attributes(self) -> str:
+        # A colon after a space would start another attribute, so a name could inject one.
+        return f"#+ATTR_HTML: {self._sized(':height {} ')}:alt {re.sub(r'(?<= ):+', '', self.alt)}\n"
 
     def themed(self, theme: Theme) -> str:
         """Return the image URL for one theme."""
@@ -160,7 +184,7 @@ def without_copies(address: str, now: datetime) -> str:
     return f"{address}{'&' if '?' in address else '?'}v={now:%Y%m%d%H%M%S}"
 
 
-def snippet(
+def snippet(  # noqa: PLR0913 - all that the form can choose
     subject: Subject,
     origin: str,
     *,
@@ -168,9 +192,24 @@ def snippet(
     is_short: bool = False,
     format: Format = Format.SVG,
     query: Mapping[str, str] | None = None,
+    link: Link = Link.STATUS,
 ) -> Snippet:
-    """Return the snippet for a subject. `is_short`: use the two-part URL, if the subject has one."""
+    """Return the snippet for a subject. `is_short`: use the two-part URLs, if the subject has them.
+
+    A `token` in the query is also in the URL of the status page. A link to an unknown repository is left out.
+    """
+    query = query or {}
     path = (subject.legacy_path if is_short else None) or subject.path
     # On one line: some Unicode line breaks are not control characters, so names may hold them.
     alt = " ".join(alt_text(subject).split())
-    return Snippet(origin + paths.badge(path, format), origin + paths.page(subject), alt, query or {}, format)
+    links = {
+        Link.STATUS: status_url(path, origin, paths, query.get(TOKEN, "")),
+        Link.REPOSITORY: repository_url(subject) or "",
+        Link.NONE: "",
+    }
+    return Snippet(origin + paths.badge(path, format), links[link], alt, query, format)
+
+
+def status_url(path: str, origin: str, paths: Paths, token: str = "") -> str:
+    """Return the URL of the status page for a subject's path."""
+    return origin + paths.status(path) + (f"?{TOKEN}={quote(token, safe='')}" if token else "")

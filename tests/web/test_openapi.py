@@ -53,6 +53,7 @@ UNDESCRIBED = {
     "/dashboard/",
     "/dashboard/*",
     "/static/*",
+    "/status/*",
     "/doctor",
     "/docs",
     "/docs/*",

@@ -42,6 +42,8 @@ PAGES = [
     "/dashboard?subject=a",
     "/dashboard/acme/web?dialog=open&format=png",
     "/dashboard/acme/none",
+    "/status/acme/web",
+    "/status/acme/none",
     "/no-such-page",
 ]
 TEMPLATES = sorted((Path(__file__).parents[2] / "badge" / "web" / "templates").glob("*.html"))
@@ -85,7 +87,7 @@ def test_links_forms_and_resources_begin_with_the_prefix(client: FlaskClient, pa
 def test_snippets_begin_with_the_prefix(client: FlaskClient, path: str) -> None:
     page = BeautifulSoup(client.get(path).data, "html.parser")
     copied = re.findall(rf"{re.escape(NO_ADDRESS)}(/\w+/\w+/)", " ".join(area.text for area in page.select("textarea")))
-    assert set(copied) <= {f"{PREFIX}/badge/", f"{PREFIX}/dashboard/"}
+    assert set(copied) <= {f"{PREFIX}/badge/", f"{PREFIX}/status/"}
     assert f"{PREFIX}/badge/" in copied
 
 

@@ -25,8 +25,9 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from badge.artwork import svg
-from badge.model import Badge, InvalidSubject, Style, Subject
+from badge.model import Badge, InvalidSubject, Style, Subject, Theme
 from badge.web.badges.request import Format, read_badge_request
+from badge.web.links import Link, repository_url
 from badge.web.snippets import SYNTAX_NAMES, Snippet, Syntax, snippet
 from tests.hostile import MARKUP, PAYLOADS
 from tests.parsers.node import node
@@ -64,6 +65,13 @@ SNIPPETS = [
     for number, subject in enumerate(SUBJECTS)
     for look in (LOOKS if number < 2 else LOOKS[number % 2 :: 2])
     for format in ((Format.SVG, Format.PNG) if number < 2 else (Format.SVG,))
+]
+
+
+UNLINKED = [
+    snippet(subject, BASE, format=format, query=LOOKS[number % len(LOOKS)], link=Link.NONE)
+    for number, subject in enumerate(SUBJECTS)
+    for format in (Format.SVG, Format.PNG)
 ]
 
 
@@ -351,6 +359,79 @@ def test_every_syntax_has_a_name_and_the_page_but_for_the_bare_url() -> None:
         written = made.written_in(syntax)
         assert made.image_url in written
         assert (made.page_url in written) is (syntax is not Syntax.URL)
+
+
+# --- without a link ---
+
+
+def html_of(syntax: Syntax, snippets: Sequence[Snippet]) -> list[str]:
+    """Return what a parser of the syntax makes of each snippet."""
+    written = [made.written_in(syntax) for made in snippets]
+    if syntax in (Syntax.ORG, Syntax.TEXTILE, Syntax.CONFLUENCE):
+        reader = "jira" if syntax is Syntax.CONFLUENCE else syntax.value
+        html = pypandoc.convert_text("\n\n".join(written), "html", format=reader)
+        return re.findall(r"<p>.*?</p>|<figure>.*?</figure>", html, re.DOTALL)
+    if syntax is Syntax.ASCIIDOC:
+        return read_by_node([(syntax, text) for text in written])
+    return [_UNLINKED_READERS[syntax](text) for text in written]
+
+
+_UNLINKED_READERS: dict[Syntax, Callable[[str], str]] = {
+    Syntax.MARKDOWN: lambda text: MarkdownIt().render(text),
+    Syntax.HTML: str,
+    Syntax.PICTURE: str,
+    Syntax.RST: lambda text: docutils.core.publish_parts(text, writer="html5")["body"],
+}
+
+
+@pytest.mark.parametrize("syntax", [one for one in Syntax if one not in (Syntax.URL, Syntax.MEDIAWIKI, Syntax.BBCODE)])
+def test_without_a_link_each_snippet_is_one_image(syntax: Syntax) -> None:
+    pages = [BeautifulSoup(html, "html.parser") for html in html_of(syntax, UNLINKED)]
+    assert len(pages) == len(UNLINKED)
+    for made, page in zip(UNLINKED, pages, strict=True):
+        assert page.find_all("a") == [], made.alt
+        (image,) = page.find_all("img")
+        source = made.themed(Theme.LIGHT) if syntax is Syntax.PICTURE else made.image_url
+        assert unquote(urldefrag(str(image["src"])).url) == unquote(source)
+        assert words(str(image["alt"])) == words(made.alt)
+
+
+def test_without_a_link_wikis_and_forums_get_the_bare_image() -> None:
+    for made in UNLINKED:
+        assert made.written_in(Syntax.BBCODE) == f"[img]{made.image_url}[/img]"
+        assert made.written_in(Syntax.MEDIAWIKI) == f"{made.image_url}#.{made.format}"
+
+
+# --- what they link to ---
+
+
+def test_a_badge_links_to_its_status_page_with_the_token_of_a_private_one() -> None:
+    web = Subject.legacy("acme", "web")
+    assert snippet(web, BASE).page_url == f"{BASE}/status/GitHub/acme/Repository/web"
+    assert snippet(web, BASE, is_short=True).page_url == f"{BASE}/status/acme/web"
+    query = {"token": "bst_x-Y_z", "style": "plastic"}
+    assert snippet(web, BASE, query=query).page_url == f"{BASE}/status/GitHub/acme/Repository/web?token=bst_x-Y_z"
+    image = Subject.legacy("acme", "site.png")
+    assert snippet(image, BASE).page_url == f"{BASE}/status/GitHub/acme/Repository/site.png"
+
+
+@pytest.mark.parametrize(
+    ("subject", "url"),
+    [
+        ("acme/web", "https://github.com/acme/web"),
+        ("acme/Web%20%3Fx", "https://github.com/acme/Web%20%3Fx"),
+        ("GitLab/group%2Fsub/Repository/web", "https://gitlab.com/group/sub/web"),
+        ("Bitbucket/acme/Repository/web", "https://bitbucket.org/acme/web"),
+        ("AzureDevOps/org/Repository/Web%20Shop/front", "https://dev.azure.com/org/Web%20Shop/_git/front"),
+        ("AzureDevOps/org/Repository/front", None),
+        ("GitHub/acme/Project/roadmap", None),
+        ("Forgejo/acme/Repository/web", None),
+    ],
+)
+def test_a_badge_can_link_to_its_repository(subject: str, url: str | None) -> None:
+    parsed = Subject.from_path(subject)
+    assert repository_url(parsed) == url
+    assert snippet(parsed, BASE, link=Link.REPOSITORY).page_url == (url or "")
 
 
 @given(subjects(), st.sampled_from([Format.SVG, Format.PNG]))

@@ -7,11 +7,14 @@ from dataclasses import dataclass
 from flask import Response, request
 
 from badge.appearance import COLOURS, TONES, WORDS, Palette
-from badge.model import BackupStatus, Badge, InvalidSubject, Style
+from badge.model import BackupStatus, Badge, InvalidSubject, Style, Subject
+from badge.web.links import Link
 from badge.web.page import inline_picture, sentence, show
-from badge.web.pages.choices import BadgeForm, Choices
+from badge.web.pages.choices import BadgeForm, Choices, Offer
 from badge.web.pages.parts import PagesParts
 from badge.web.pages.repository_url import subject_named
+
+NOT_PUBLIC = "There is no public backup with this name, so readers can't open its status page."
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,17 +32,29 @@ class Builder:
                 subject = subject_named(typed)
             except InvalidSubject as invalid:
                 fault = sentence(str(invalid))
-        choices = Choices.read(request.args, self.parts.default_label)
-        parts = self.parts
-        offer = choices.offer(subject, parts.public_url, parts.clock(), paths=parts.paths) if subject else None
+        choices = Choices.read(request.args, self.parts.default_label, self.parts.links)
         return show(
             "home.html",
             subject=subject,
             typed=typed,
             fault=fault,
             badges=[_picture(Badge(label="backup", message=WORDS[status], colour=_colour(status))) for status in WORDS],
-            form=BadgeForm(choices, offer, self.parts.paths.to(f"/?{choices.shared(subject=typed)}")),
+            form=BadgeForm(
+                choices,
+                self._offer(choices, subject) if subject else None,
+                self.parts.paths.to(f"/?{choices.shared(subject=typed)}"),
+            ),
         )
+
+    def _offer(self, choices: Choices, subject: Subject) -> Offer:
+        parts = self.parts
+        closed = {Link.STATUS: NOT_PUBLIC} if choices.link is Link.STATUS and self._is_closed(subject) else {}
+        return choices.offer(subject, parts.public_url, parts.clock(), parts.paths, closed=closed)
+
+    def _is_closed(self, subject: Subject) -> bool:
+        """Whether the public has no status page for this subject; the same for private and absent ones."""
+        resolution = self.parts.resolver.resolve(subject)
+        return resolution.is_known and not resolution.report.exists
 
     def sheet(self) -> Response:
         """Show every status in every style and palette.

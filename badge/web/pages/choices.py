@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from types import MappingProxyType
 from urllib.parse import urlencode
 
 from badge.appearance import Palette, Show
@@ -13,6 +14,7 @@ from badge.artwork.png import DEFAULT_SCALE, SCALES
 from badge.language import Language
 from badge.model import Style, Subject, Theme
 from badge.web.badges.request import LONGEST_LABEL, TOKEN, Format, read_max_age
+from badge.web.links import USUAL_LINKS, Link, LinkPolicy, repository_url
 from badge.web.paths import AT_ROOT, Paths
 from badge.web.snippets import SYNTAX_NAMES, UNSIZED, Snippet, Syntax, snippet, without_copies
 
@@ -21,6 +23,7 @@ NO_ADDRESS = "https://this-service.invalid"
 
 LABEL, MAX_AGE, SYNTAX = "label", "max_age", "syntax"
 MAX_AGE_FAULT = "Enter at least 1h, such as 26h or 7d."
+NO_REPOSITORY = "The address of this repository is not known, so the snippets have no link."
 
 _LANGUAGES: dict[str, str] = {
     Language.ENGLISH: "English",
@@ -67,6 +70,8 @@ def _same(words: Iterable[str]) -> dict[str, str]:
 FORMAT = Field("format", "Format", {Format.SVG: "SVG", Format.PNG: "PNG, for email and chat"})
 ADDRESS = Field("address", "URL", {"long": "long, for every platform", "short": "short, /badge/owner/name"})
 SCALE = Field("scale", "PNG scale", _same(map(str, SCALES)), usual=str(DEFAULT_SCALE))
+LINK = "link"
+_LINK_NAMES = {Link.STATUS: "status page", Link.REPOSITORY: "repository", Link.NONE: "no link"}
 LOOKS = (
     Field("style", "Style", _same(Style)),
     Field("palette", "Colours", _same(Palette)),
@@ -85,21 +90,27 @@ class Choices:
     values: Mapping[str, str]
     default_label: str
     max_age_fault: str = ""
+    link_policy: LinkPolicy = USUAL_LINKS
 
     @classmethod
-    def read(cls, given: Mapping[str, str], default_label: str) -> Choices:
+    def read(cls, given: Mapping[str, str], default_label: str, links: LinkPolicy = USUAL_LINKS) -> Choices:
         """Read the choices from a form or a shared URL."""
-        values = {field.name: field.read(given) for field in (FORMAT, ADDRESS, SCALE, *LOOKS)}
+        values = {field.name: field.read(given) for field in (FORMAT, ADDRESS, SCALE, link_field(links), *LOOKS)}
         values[LABEL] = given.get(LABEL, default_label)[:LONGEST_LABEL]
         values[MAX_AGE] = given.get(MAX_AGE, "").strip()
         values[SYNTAX] = given.get(SYNTAX, "") if given.get(SYNTAX) in tuple(Syntax) else Syntax.MARKDOWN
         is_faulty = bool(values[MAX_AGE]) and read_max_age(values[MAX_AGE]) is None
-        return cls(values, default_label, MAX_AGE_FAULT if is_faulty else "")
+        return cls(values, default_label, MAX_AGE_FAULT if is_faulty else "", links)
 
     @property
     def format(self) -> Format:
         """The format of the image."""
         return Format(self.values[FORMAT.name])
+
+    @property
+    def link(self) -> Link:
+        """What the badge links to."""
+        return Link(self.values[LINK])
 
     @property
     def query(self) -> dict[str, str]:
@@ -115,19 +126,34 @@ class Choices:
 
     def shared(self, **also: str) -> str:
         """Return the query of a page's URL that restores these choices."""
-        mine = {field.name: self.values[field.name] for field in (FORMAT, ADDRESS) if not self._is_default(field)}
+        others = (FORMAT, ADDRESS, link_field(self.link_policy))
+        mine = {field.name: self.values[field.name] for field in others if not self._is_default(field)}
         if self.values[SYNTAX] != Syntax.MARKDOWN:
             mine[SYNTAX] = self.values[SYNTAX]
         return urlencode({**also, **mine, **self.query})
 
-    def offer(self, subject: Subject, public_url: str, now: datetime, token: str = "", paths: Paths = AT_ROOT) -> Offer:
-        """Return the snippets for a subject; `token` is for a private one."""
+    def offer(
+        self,
+        subject: Subject,
+        public_url: str,
+        now: datetime,
+        paths: Paths = AT_ROOT,
+        token: str = "",
+        closed: Mapping[Link, str] = MappingProxyType({}),
+    ) -> Offer:
+        """Return the snippets for a subject; `token` is for a private one.
+
+        `closed`: what to say about links that not every reader can open.
+        """
         is_short = self.values[ADDRESS.name] == "short" and subject.legacy_path is not None
         base = public_url or NO_ADDRESS
         query = {TOKEN: token, **self.query} if token else self.query
-        made = snippet(subject, base, paths=paths, is_short=is_short, format=self.format, query=query)
+        made = snippet(subject, base, paths=paths, is_short=is_short, format=self.format, query=query, link=self.link)
         previews = _previews(made, base, self, now)
-        return Offer(made, previews, int(self.values[SCALE.name]), subject.legacy_path is not None)
+        note = closed.get(self.link, "")
+        if self.link is Link.REPOSITORY and repository_url(subject) is None:
+            note = NO_REPOSITORY
+        return Offer(made, previews, int(self.values[SCALE.name]), subject.legacy_path is not None, note)
 
     def _is_default(self, field: Field) -> bool:
         return self.values[field.name] == field.default
@@ -141,6 +167,8 @@ class Offer:
     previews: Mapping[str, str]
     scale: int
     has_short_address: bool
+    link_note: str
+    """Why readers can't open the link, in one sentence; empty if they can."""
 
     @property
     def texts(self) -> list[tuple[Syntax, str, str, str]]:
@@ -173,9 +201,19 @@ class BadgeForm:
     placeholder: str = NO_ADDRESS
 
     @property
+    def link_field(self) -> Field:
+        """What the badge can link to."""
+        return link_field(self.choices.link_policy)
+
+    @property
     def has_short_address(self) -> bool:
         """Whether the subject has a short URL, too."""
         return self.offer is not None and self.offer.has_short_address
+
+
+def link_field(links: LinkPolicy) -> Field:
+    """Return the choice of what a badge links to."""
+    return Field(LINK, "Links to", {link: _LINK_NAMES[link] for link in links.offered}, usual=links.usual)
 
 
 def _previews(made: Snippet, base: str, choices: Choices, now: datetime) -> dict[str, str]:

@@ -16,6 +16,7 @@ from badge.model import BackupStatus, InvalidSubject, Origin, PastRun, Report, R
 from badge.ports import SourceUnavailable
 from badge.raw_path import raw_path
 from badge.web.badges.request import TOKEN
+from badge.web.links import Link
 from badge.web.login.access import Viewer
 from badge.web.page import Moment, exact_length, length, message, picture_for, sentence, show, size
 from badge.web.pages.choices import BadgeForm, Choices
@@ -75,6 +76,7 @@ class Details:
         tokens = SubjectTokens.of(self.parts, subject)
         token = tokens.shown(report, given_token)
         is_private = report.exists and not report.is_public
+        has_status_page = report.is_public and self.parts.links.has_status_pages
         return show(
             "details.html",
             subject=subject,
@@ -92,17 +94,18 @@ class Details:
             history=history_picture(runs, resolution.now),
             page_path=self.parts.paths.page(subject),
             is_open="dialog" in request.args or request.method == "POST",
-            form=self._form(subject, token, is_given=bool(given_token)),
+            form=self._form(subject, report, token, is_given=bool(given_token)),
+            status_path=self.parts.paths.status(subject.path) if has_status_page else None,
             report_command=self._report_command(subject, viewer),
             terminal_note=self.parts.terminal.note,
         )
 
-    def _form(self, subject: Subject, token: str, *, is_given: bool) -> BadgeForm:
-        choices = Choices.read(request.args, self.parts.default_label)
+    def _form(self, subject: Subject, report: Report, token: str, *, is_given: bool) -> BadgeForm:
+        choices = Choices.read(request.args, self.parts.default_label, self.parts.links)
         also = {TOKEN: token} if token and is_given else {}
         shared = f"{self.parts.paths.page(subject)}?{choices.shared(dialog='open', **also)}"
         parts = self.parts
-        offer = choices.offer(subject, parts.public_url, parts.clock(), token, parts.paths)
+        offer = choices.offer(subject, parts.public_url, parts.clock(), parts.paths, token, _closed(report, token))
         return BadgeForm(choices, offer, shared)
 
     def _report_command(self, subject: Subject, viewer: Viewer) -> str:
@@ -127,6 +130,16 @@ class Details:
             "Deleted": report.deleted_at,
         }
         return [(name, shown) for name, moment in moments.items() if (shown := Moment.of(moment, resolution.now))]
+
+
+def _closed(report: Report, token: str) -> dict[Link, str]:
+    """Return what to say about links that not every reader can open."""
+    if not report.exists:
+        return {Link.STATUS: "Readers can't open the status page until a backup is reported."}
+    if report.is_public:
+        return {}
+    closed = {Link.REPOSITORY: "Only readers with access to the repository can open this link."}
+    return closed if token else {**closed, Link.STATUS: "Readers can't open the status page without a token."}
 
 
 def _subject() -> Subject:

@@ -12,6 +12,7 @@ from badge.ports import Clock, Events
 from badge.resolving.resolver import Resolver
 from badge.web.badges.private_tokens import PrivateTokens
 from badge.web.badges.recent_runs import RecentRuns
+from badge.web.links import LinkPolicy
 from badge.web.login.authentication import DashboardAuthentication
 from badge.web.paths import Paths
 from badge.web.terminal import Terminal
@@ -41,5 +42,9 @@ class PagesParts:
     public_url: str
     """Empty if not set; then the browser's own origin is used."""
     paths: Paths
+    links: LinkPolicy
+    """What badges may link to."""
+    shows_run_links: bool
+    """Whether status pages link to the last run."""
     terminal: Terminal
     """Writes the commands that pages show."""

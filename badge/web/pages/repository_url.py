@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from urllib.parse import urlsplit
 
 from badge.model import InvalidSubject, Subject, decode_segment
-from badge.raw_path import BADGE_ROOT
+from badge.raw_path import BADGE_ROOT, STATUS_ROOT
 from badge.web.badges.request import read_badge_request
 from badge.web.paths import DASHBOARD_ROOT
 
 _UNDERSTOOD = "give the URL of a repository on GitHub, GitLab or Azure DevOps, or platform/account/type/name"
-_OWN_ROOTS = (BADGE_ROOT, DASHBOARD_ROOT)
+_OWN_ROOTS = (BADGE_ROOT, DASHBOARD_ROOT, STATUS_ROOT)
 _SSH_HOSTS = {"ssh.github.com": "github.com", "altssh.gitlab.com": "gitlab.com"}
 """Hosts that offer SSH on port 443, as documented by GitHub and GitLab."""
 
@@ -20,7 +20,7 @@ _SCHEME = re.compile(r"(?:git\+)?(?:https?|ssh|git)://")
 # Without a scheme: a known host, or any host with a path of this service.
 _BARE = re.compile(
     r"(?:(?:www\.)?(?:github|gitlab)\.com|dev\.azure\.com|[\w-]+\.visualstudio\.com)/"
-    r"|(?:localhost|[\w-]+(?:\.[\w-]+)+|\[[\da-f:]+\])(?::\d+)?/(?:badge|dashboard)/",
+    r"|(?:localhost|[\w-]+(?:\.[\w-]+)+|\[[\da-f:]+\])(?::\d+)?/(?:badge|dashboard|status)/",
     re.IGNORECASE,
 )
 # [user@]host:path; without a user only for known hosts. A number before a path with `_git` or `_ssh` is a port,
@@ -111,7 +111,7 @@ def _on(host: str, path: str) -> Subject:
 
 def _of_this_service(path: str) -> Subject:
     if not path.startswith(BADGE_ROOT):
-        return Subject.from_path(path.removeprefix(DASHBOARD_ROOT))
+        return Subject.from_path(path.removeprefix(DASHBOARD_ROOT).removeprefix(STATUS_ROOT))
     request = read_badge_request({"RAW_URI": path}, {}, "")
     if request.subject is None:
         raise InvalidSubject(request.fault)

@@ -39,6 +39,7 @@ PUBLIC = {
     "/docs",
     "/docs/<name>",
     "/static/<name>",
+    "/status/<any_path:_>",
     "/livez",
     "/healthz",
     "/readyz",

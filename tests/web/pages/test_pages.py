@@ -318,7 +318,7 @@ def test_urls_are_absolute_if_the_public_url_is_set(dashboards: Dashboards) -> N
     dashboard = dashboards(BADGE_PUBLIC_URL="https://badges.example.org/")
     assert text(dashboard.soup("/dashboard/acme/web?address=short"), "#snippet-markdown") == (
         "[![Backup status of acme/web](https://badges.example.org/badge/acme/web)]"
-        "(https://badges.example.org/dashboard/GitHub/acme/Repository/web)"
+        "(https://badges.example.org/status/acme/web)"
     )
 
 

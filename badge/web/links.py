@@ -1,0 +1,62 @@
+"""Where a badge in a README leads: to its status page, to the repository, or nowhere. No I/O."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from urllib.parse import quote
+
+from badge.model import Subject
+from badge.settings import Settings
+
+
+class Link(StrEnum):
+    """What a badge links to."""
+
+    STATUS = "status"
+    """Its public status page."""
+    REPOSITORY = "repository"
+    """The repository's page on its platform."""
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class LinkPolicy:
+    """What the operator lets badges link to."""
+
+    default: Link = Link.STATUS
+    has_status_pages: bool = True
+
+    @property
+    def usual(self) -> Link:
+        """The default; the repository if that is the status page, and there are none."""
+        return self.default if self.default in self.offered else Link.REPOSITORY
+
+    @property
+    def offered(self) -> list[Link]:
+        """The links to choose from."""
+        return [link for link in Link if link is not Link.STATUS or self.has_status_pages]
+
+
+USUAL_LINKS = LinkPolicy()
+
+
+def link_policy(settings: Settings) -> LinkPolicy:
+    """Return what the settings say about links."""
+    return LinkPolicy(Link(settings.link), settings.status_pages == "on")
+
+
+_HOSTS = {"GitHub": "https://github.com", "GitLab": "https://gitlab.com", "Bitbucket": "https://bitbucket.org"}
+_AZURE_DEVOPS = "https://dev.azure.com"
+
+
+def repository_url(subject: Subject) -> str | None:
+    """Return the URL of a repository's page; None if the subject is no repository, or its platform is not known."""
+    account, name = quote(subject.account, safe="/"), quote(subject.name, safe="/")
+    if subject.type != "Repository":
+        return None
+    if subject.platform == "AzureDevOps":
+        project, slash, repository = name.partition("/")
+        return f"{_AZURE_DEVOPS}/{account}/{project}/_git/{repository}" if slash else None
+    host = _HOSTS.get(subject.platform)
+    return f"{host}/{account}/{name}" if host else None
