@@ -44,7 +44,7 @@ def test_from_the_empty_dashboard_to_the_copied_markdown(watched: Watched, servi
     page.get_by_role("button", name="Copy Markdown").click()
     page.get_by_text("Markdown copied.").wait_for()
     read = in_markdown(watched.clipboard())
-    assert read == Read(f"{service.url}/badge/{WEB}", "Backup status of acme/web", f"{service.url}/dashboard/{WEB}")
+    assert read == Read(f"{service.url}/badge/{WEB}", "Backup status of acme/web", f"{service.url}/status/{WEB}")
     page.goto(read.image)
     assert page.locator("title").text_content() == "backup: succeeded"
 
@@ -407,7 +407,7 @@ def test_the_builder_answers_while_typing(watched: Watched) -> None:
     expect(page.locator("#snippet-url")).to_have_value(f"{watched.service.url}/badge/{path}")
     page.get_by_role("button", name="Copy Markdown").click()
     page.get_by_text("Markdown copied.").wait_for()
-    assert in_markdown(watched.clipboard()).page == f"{watched.service.url}/dashboard/{path}"
+    assert in_markdown(watched.clipboard()).page == f"{watched.service.url}/status/{path}"
     page.get_by_label("Repository").fill("https://example.org/x")
     page.get_by_text("Give the URL of a repository").wait_for()
     expect(page.locator(".snippet")).to_have_count(0)
@@ -467,7 +467,7 @@ def test_with_a_public_url_there_is_no_note(browser: Browser, tmp_path_factory: 
     ):
         watched.page.goto("/?subject=acme/web")
         expect(watched.page.locator("#snippet-url")).to_have_value(f"https://badges.example.org/badge/{WEB}")
-        expect(watched.page.locator(".note")).to_have_count(0)
+        expect(watched.page.locator(".note[data-reach]")).to_have_count(0)
 
 
 def test_a_hostile_name_is_only_text(watched: Watched, service: Service) -> None:

@@ -7,7 +7,7 @@ import time
 from base64 import b64decode
 from collections.abc import Iterator
 from contextlib import closing
-from urllib.parse import quote, unquote
+from urllib.parse import quote, unquote, urlsplit
 
 import bbcode
 import docutils.core
@@ -22,7 +22,7 @@ from badge.artwork import svg
 from badge.catalogue.database import Database
 from badge.catalogue.events import RunEvent
 from badge.catalogue.store import Catalogue
-from badge.model import BackupStatus, Badge, Theme
+from badge.model import BackupStatus, Badge, Subject, Theme
 from badge.web.page import inline_image
 from badge.web.snippets import Snippet, Syntax, snippet
 from tests.browser.watched import Watched, context_of, watched_page
@@ -44,6 +44,8 @@ PAGES = [
     f"/dashboard/{WEB}",
     f"/dashboard/{WEB}?dialog=open",
     "/dashboard/none/none",
+    f"/status/{WEB}",
+    "/status/acme/billing",
 ]
 
 
@@ -287,6 +289,39 @@ def test_the_doctor_s_command_is_copied(watched: Watched, service: Service) -> N
     page.get_by_role("button", name="Copy the URL").click()
     page.get_by_text("URL copied.").wait_for()
     assert watched.clipboard().startswith(f"{service.url}/badge/acme/web?v=")
+
+
+# --- the status page ---
+
+
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 390)])
+def test_a_reader_clicks_the_badge_in_a_readme(browser: Browser, service: Service, scheme: str, width: int) -> None:
+    subject = Subject.from_path(WEB)
+    readme = MarkdownIt().render(snippet(subject, service.url).written_in(Syntax.MARKDOWN))
+    size = {"width": width, "height": 800}
+    with watched_page(browser, service, is_logged_in=False, viewport=size, color_scheme=scheme) as watched:
+        page = watched.page
+        page.goto("/badges")  # any page of the same origin, so that no other host is involved
+        page.set_content(readme)
+        with page.expect_navigation() as clicked:
+            page.get_by_role("link", name="Backup status of acme/web").click()
+        assert clicked.value is not None
+        assert (clicked.value.status, urlsplit(page.url).path) == (200, f"/status/{WEB}")
+        expect(page.get_by_role("heading", level=1)).to_have_text("web")
+        expect(page.get_by_text("Backup succeeded")).to_be_in_viewport()
+        for summary in page.locator("summary").all():
+            summary.click()
+        found = Axe().run(page)
+        assert found.response["passes"], "axe looked at nothing"
+        assert found.violations_count == 0, found.generate_report()
+        assert page.evaluate("document.documentElement.scrollWidth") == width
+
+
+def test_the_status_page_works_without_scripts(browser: Browser, service: Service) -> None:
+    with watched_page(browser, service, is_logged_in=False, java_script_enabled=False) as watched:
+        watched.page.goto(f"/status/{WEB}")
+        watched.page.get_by_text("As a table").click()
+        expect(watched.page.get_by_role("cell", name="failed")).to_be_visible()
 
 
 # --- hostile names ---
