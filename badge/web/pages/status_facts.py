@@ -29,7 +29,10 @@ class CoarseMoment:
 
     exact: str
     date: str
+    length: str
+    """Such as "3 hours"."""
     words: str
+    """Such as "3 hours ago"."""
     holds_for: timedelta
     """How long until the words change."""
 
@@ -37,19 +40,23 @@ class CoarseMoment:
     def of(cls, moment: datetime, now: datetime) -> CoarseMoment:
         """Describe a time relative to `now`."""
         moment = moment.replace(microsecond=0)
-        words, holds_for = _coarse(moment - now)
-        return cls(format_time(moment), f"{moment:%Y-%m-%d %H:%M} UTC", words, holds_for)
+        left = moment - now
+        unit, name = (HOUR, "hour") if abs(left) < 2 * DAY else (DAY, "day")
+        length = _plural(abs(left) // unit, name) if abs(left) >= unit else f"less than an {name}"
+        if left > timedelta(0):
+            # A countdown still says "2 hours" at exactly two hours, hence the extra moment.
+            words, holds_for = f"in {length}", left if left < HOUR else left % unit + MOMENT
+        else:
+            words, holds_for = f"{length} ago", unit - -left % unit
+        return cls(format_time(moment), _date(moment), length, words, holds_for)
 
 
-def _coarse(left: timedelta) -> tuple[str, timedelta]:
-    length = abs(left)
-    unit, name = (HOUR, "hour") if length < 2 * DAY else (DAY, "day")
-    number = length // unit
-    words = "less than an hour" if not number else f"{number} {name}{'s' if number > 1 else ''}"
-    if left > timedelta(0):
-        # A countdown still says "2 hours" at exactly two hours, hence the extra moment.
-        return f"in {words}", left if left < HOUR else left % unit + MOMENT
-    return f"{words} ago", unit - length % unit
+def _date(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M} UTC"
+
+
+def _plural(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +90,9 @@ class RunChart:
     bars: Sequence[RunBar]
     words: str
     width: int
+    height: int
+    has_failures: bool
     line_at: int = LINE_AT
-    height: int = 2 * LINE_AT
     bar_width: int = BAR_WIDTH
 
 
@@ -108,6 +116,14 @@ class StatusFacts:
     description: str
     """A summary that stays true where it is stored, for chats and search engines."""
     holds_for: timedelta
+
+    @property
+    def happened_words(self) -> str:
+        """How long ago the backup ended or began."""
+        assert self.happened is not None
+        return (
+            f"started {self.happened.words}" if self.status == WORDS[BackupStatus.IN_PROGRESS] else self.happened.words
+        )
 
     @classmethod
     def of(cls, resolution: Resolution, runs: Sequence[RecentRun]) -> StatusFacts:
@@ -164,9 +180,12 @@ def _since(resolution: Resolution, runs: Sequence[RecentRun]) -> Fact | None:
         return None
     # A backup that is overdue fails although no run does: it has been overdue since the end that is reported.
     since = alike[-1].finished_at if alike else unless_ahead(report.finished_at, now)
+    if since is None:
+        return None
+    coarse = CoarseMoment.of(since, now)
     is_open = len(alike) == len(ended) > 1
-    verb = "Succeeding" if status is BackupStatus.SUCCEEDED else "Failing"
-    return _timed(f"{verb} since{' at least' if is_open else ''}", since, now)
+    name = "No failure for" if status is BackupStatus.SUCCEEDED else "Failing for"
+    return Fact(name, f"{'at least ' if is_open else ''}{coarse.length}", f"since {coarse.date}", coarse)
 
 
 def _rate(runs: Sequence[RecentRun]) -> Fact | None:
@@ -175,7 +194,7 @@ def _rate(runs: Sequence[RecentRun]) -> Fact | None:
         return None
     # Rounded down, so that it is 100 % only if every run succeeded.
     rate = f"{100 * succeeded // finished} %"
-    return Fact("Success rate", rate, f"{succeeded} of {finished} finished runs")
+    return Fact("Success rate", rate, f"{succeeded} of {_plural(finished, 'finished run')}")
 
 
 def _counted(runs: Sequence[RecentRun]) -> tuple[int, int]:
@@ -198,7 +217,9 @@ def _chart(runs: Sequence[RecentRun]) -> RunChart | None:
     counts = Counter(run.status for run in runs)
     counted = ", ".join(f"{counts[status]} {words}" for status, words in WORDS.items() if counts[status])
     words = f"The last {len(runs)} runs, the newest on the right: {counted}" if len(runs) > 1 else f"One run: {counted}"
-    return RunChart(bars, words, len(bars) * (BAR_WIDTH + GAP) - GAP)
+    has_failures = BackupStatus.FAILED in counts
+    height = 2 * LINE_AT if has_failures else LINE_AT + 1
+    return RunChart(bars, words, len(bars) * (BAR_WIDTH + GAP) - GAP, height, has_failures)
 
 
 def _bar(place: int, run: RecentRun) -> RunBar:
@@ -209,7 +230,7 @@ def _bar(place: int, run: RecentRun) -> RunBar:
         height=height,
         tone=TONES[run.status],
         status=WORDS[run.status],
-        date=f"{run.finished_at:%Y-%m-%d %H:%M} UTC" if run.finished_at else "",
+        date=_date(run.finished_at) if run.finished_at else "",
     )
 
 

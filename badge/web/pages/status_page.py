@@ -17,7 +17,7 @@ from badge.appearance import alt_text
 from badge.artwork.glyphs import STATUS_GLYPHS
 from badge.contract import https_url
 from badge.deadline import Deadline
-from badge.model import InvalidSubject, Origin, Report, Resolution, Subject
+from badge.model import BackupStatus, InvalidSubject, Origin, Report, Resolution, Subject
 from badge.raw_path import STATUS_ROOT, is_too_long, status_path
 from badge.resolving.resolver import absent_resolution
 from badge.web.badges.answer import DRAWN_WITHIN_SECONDS
@@ -69,7 +69,10 @@ class StatusPage:
 
     def _found(self, subject: Subject, resolution: Resolution, token: str, deadline: Deadline) -> Response:
         parts, report = self.parts, resolution.report
-        facts = StatusFacts.of(resolution, parts.recent_runs.of(subject, resolution, deadline) or ())
+        # The JSON of a deleted subject has no runs either.
+        is_deleted = resolution.status is BackupStatus.DELETED
+        runs = None if is_deleted else parts.recent_runs.of(subject, resolution, deadline)
+        facts = StatusFacts.of(resolution, runs or ())
         return _response(
             "status.html",
             200,

@@ -67,7 +67,7 @@ def test_it_shows_the_status_the_last_runs_and_the_next_one(dashboard: Dashboard
     assert text(page, ".verdict") == "Backup failed 4 hours ago A problem with the backup storage"
     assert facts_on(page) == {
         "Last success": "28 hours ago 2026-11-22 08:00 UTC",
-        "Failing since": "4 hours ago 2026-11-23 08:00 UTC",
+        "Failing for": "4 hours since 2026-11-23 08:00 UTC",
         "Success rate": "80 % 4 of 5 finished runs",
         "Next run": "in 20 hours 2026-11-24 08:00 UTC",
     }
@@ -103,7 +103,10 @@ def test_a_source_without_history_shows_no_runs(site: Site) -> None:
         (replace(SUCCEEDED, status=S.DELETED), "The repository or its backup definition was deleted."),
         (replace(SUCCEEDED, status=S.UNKNOWN), "does not say how the backup went, or is outdated"),
         (replace(SUCCEEDED, stale_after=START - DAY), "can't be determined at the moment"),
-        (replace(SUCCEEDED, status=S.IN_PROGRESS, started_at=START - timedelta(hours=2)), "in progress 2 hours ago"),
+        (
+            replace(SUCCEEDED, status=S.IN_PROGRESS, started_at=START - timedelta(hours=2)),
+            "in progress Started 2 hours ago",
+        ),
     ],
 )
 def test_other_statuses_are_explained(site: Site, report: Report, words: str) -> None:
@@ -137,18 +140,25 @@ def resolution_of(report: Report) -> Resolution:
 @pytest.mark.parametrize(
     ("status", "runs", "since"),
     [
-        (S.SUCCEEDED, "sssf", {"Succeeding since": "3 days ago"}),
-        (S.FAILED, "ffs", {"Failing since": "2 days ago"}),
-        (S.FAILED, "fff", {"Failing since at least": "3 days ago"}),
-        (S.SUCCEEDED, "s", {"Succeeding since": "24 hours ago"}),
-        (S.FAILED, "ss", {"Failing since": "5 hours ago"}),  # overdue since the end that is reported
+        (S.SUCCEEDED, "sssf", {"No failure for": "3 days"}),
+        (S.FAILED, "ffs", {"Failing for": "2 days"}),
+        (S.FAILED, "fff", {"Failing for": "at least 3 days"}),
+        (S.SUCCEEDED, "s", {"No failure for": "24 hours"}),
+        (S.FAILED, "ss", {"Failing for": "5 hours"}),  # overdue since the end that is reported
         (S.SUCCEEDED, "", {}),
         (S.IN_PROGRESS, "ss", {}),
     ],
 )
 def test_since_when_it_is_so(status: S, runs: str, since: dict[str, str]) -> None:
     facts = facts_of(status, runs, finished_at=START - timedelta(hours=5))
-    assert {name: words for name, words in facts.items() if "since" in name} == since
+    assert {name: words for name, words in facts.items() if name.endswith(" for")} == since
+
+
+def test_a_deleted_subject_shows_no_runs(dashboard: Dashboard) -> None:
+    ended(dashboard, 3)
+    dashboard.clock.advance(minutes=1)
+    dashboard.run(WEB, S.DELETED)
+    assert facts_on(shown(dashboard)).keys() == {"Last success"}
 
 
 def test_the_success_rate_is_rounded_down() -> None:
