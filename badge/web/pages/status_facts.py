@@ -106,7 +106,8 @@ class StatusFacts:
     tone: Tone
     icon: str
     happened: CoarseMoment | None
-    """When the backup ended or began."""
+    """When the backup ended, or began if it is running."""
+    is_running: bool
     explanation: str
     """Why the backup failed, or what the status means; may be empty."""
     confirmed: CoarseMoment | None
@@ -116,14 +117,6 @@ class StatusFacts:
     description: str
     """A summary that stays true where it is stored, for chats and search engines."""
     holds_for: timedelta
-
-    @property
-    def happened_words(self) -> str:
-        """How long ago the backup ended or began."""
-        assert self.happened is not None
-        return (
-            f"started {self.happened.words}" if self.status == WORDS[BackupStatus.IN_PROGRESS] else self.happened.words
-        )
 
     @classmethod
     def of(cls, resolution: Resolution, runs: Sequence[RecentRun]) -> StatusFacts:
@@ -143,6 +136,7 @@ class StatusFacts:
             tone=face.tone,
             icon=face.icon,
             happened=happened,
+            is_running=status is BackupStatus.IN_PROGRESS,
             explanation=appearance.reason_words(report) or EXPLANATIONS.get(status, ""),
             confirmed=confirmed,
             facts=facts,

@@ -9,21 +9,22 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
 from flask import Blueprint, Response, render_template, request
 
 from badge.appearance import alt_text
 from badge.artwork.glyphs import STATUS_GLYPHS
-from badge.contract import https_url
 from badge.deadline import Deadline
-from badge.model import BackupStatus, InvalidSubject, Origin, Report, Resolution, Subject
+from badge.model import BackupStatus, InvalidSubject, Origin, Resolution, Subject
 from badge.raw_path import STATUS_ROOT, is_too_long, status_path
 from badge.resolving.resolver import absent_resolution
 from badge.web.badges.answer import DRAWN_WITHIN_SECONDS
 from badge.web.badges.http_cache import CachePolicy, cache_status, etag
 from badge.web.badges.request import TOKEN, Format
+from badge.web.login.access import Viewer
 from badge.web.page import PAGE_HEADERS, picture_for
+from badge.web.pages.details import RunPage
 from badge.web.pages.parts import PagesParts
 from badge.web.pages.status_facts import StatusFacts
 from badge.web.snippets import Snippet, Syntax, snippet
@@ -84,7 +85,7 @@ class StatusPage:
             picture=picture_for(resolution, parts.default_label),
             alt=alt_text(subject),
             is_private=not report.is_public,
-            run_url=_run_url(report) if parts.shows_run_links else None,
+            run_page=RunPage.of(report, Viewer()) if parts.shows_run_links else None,
             builder_path=parts.paths.to(f"/?{urlencode({'subject': subject.path})}"),
             embedded=self._embedded(subject, {} if report.is_public else {TOKEN: token}),
         )
@@ -127,19 +128,6 @@ class Embedded:
     def markdown(self) -> str:
         """The badge in Markdown, linked to this page."""
         return self.snippet.written_in(Syntax.MARKDOWN)
-
-
-@dataclass(frozen=True, slots=True)
-class RunUrl:
-    """A link to the last run's own page."""
-
-    url: str
-    host: str
-
-
-def _run_url(report: Report) -> RunUrl | None:
-    url = https_url(report.url)
-    return RunUrl(url, urlsplit(url).hostname or "") if url else None
 
 
 def _subject() -> Subject:
