@@ -15,19 +15,22 @@ from gunicorn.workers.gthread import ThreadWorker
 
 from badge.web.raw_path import is_badge_path
 
-# How much to read of what the client is still sending. If the connection were closed earlier, it would be reset, and
-# the answer would be lost.
+# How many more bytes to read from a client that is still sending. Closing the connection before that would reset it,
+# and the answer would be lost.
 _MOST_UNREAD = 1024 * 1024
 
 
 class BadgeWorker(ThreadWorker):  # type: ignore[misc] # gunicorn ships no types
-    """gunicorn calls `handle_error` for requests that it can't read, so the application never sees them."""
+    """A threaded worker that answers unreadable badge requests with an image.
+
+    gunicorn calls `handle_error` for requests that it can't read, so the application would never see them.
+    """
 
     def handle_error(self, req: Any, client: socket.socket, addr: Any, exc: BaseException) -> None:
-        """Have the application answer a badge request that gunicorn refuses; leave other errors to gunicorn."""
+        """Let the application answer a badge request that gunicorn refuses; leave other errors to gunicorn."""
         environ = _badge_request(exc) if req is None and isinstance(exc, ParseException) else None
         if environ is None:
-            # Without the request, whose target gunicorn would log.
+            # None instead of the request, whose target gunicorn would log.
             super().handle_error(None, client, addr, _without_details(exc))
             return
         head: list[str] = []

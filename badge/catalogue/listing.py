@@ -150,7 +150,7 @@ class Listing:
         if not found:
             raise ValueError(
                 f"the API key's patterns select none of the next {self.most_passed_over} subjects; "
-                "give `platform` or `account`, or use a key with narrower patterns"
+                "filter by `platform` or `account`, or use a key with narrower patterns"
             )
         return [one.row for one in found], cursor_at(self.order, found[-1].marks)
 

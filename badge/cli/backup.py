@@ -49,7 +49,7 @@ def _backed_up(settings: Settings, database: Database, file: Path, now: datetime
     try:
         return back_up(database, file, now)
     except FileExistsError:
-        raise Fault(f"{file} exists. Give the name of a new file.") from None
+        raise Fault(f"{file} already exists. Choose another file name.") from None
     except BadBackup as bad:
         raise Fault(f"{name} can't be backed up: {bad}.", exit_code=1) from None
     except SQLAlchemyError as error:
@@ -76,7 +76,7 @@ def restore(file: Path | None, *, only_identity: bool) -> None:
     are no longer used, even if Redis kept running.
     """
     if (file is None) is not only_identity:
-        raise Fault(f"Give either FILE or {NEW_IDENTITY}.")
+        raise Fault(f"Use either FILE or {NEW_IDENTITY}.")
     with local_parts() as parts:
         settings, now = parts.settings, parts.clock()
         if parts.catalogue is None:

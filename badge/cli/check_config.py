@@ -144,7 +144,7 @@ def _findings(known: Settings, configured: Sequence[ConfiguredSource]) -> Iterat
 def _data_dir(known: Settings) -> Finding:
     folder = known.data_dir
     if (fault := _data_dir_fault(folder) or fault_of_stored_key(known)) is None and is_open_to_others(folder):
-        return Finding(Level.NOTE, "data", f"other users can look into {folder}: `chmod go= {folder}` prevents that")
+        return Finding(Level.NOTE, "data", f"other users can access {folder}: `chmod go= {folder}` prevents that")
     return Finding.of("data", fault, f"{folder} is writable")
 
 

@@ -133,9 +133,9 @@ class DurationOption(click.ParamType[timedelta]):
             self.fail(f"{error}.", param, ctx)
         assert isinstance(duration, timedelta)
         if duration <= timedelta(0):
-            self.fail("give more than 0s.", param, ctx)
+            self.fail("must be longer than 0s.", param, ctx)
         if duration > LONGEST_DURATION:
-            self.fail(f"give {show_duration(LONGEST_DURATION)} at most.", param, ctx)
+            self.fail(f"must be at most {show_duration(LONGEST_DURATION)}.", param, ctx)
         return duration
 
 

@@ -166,7 +166,7 @@ def _key(given: Mapping[str, Any]) -> str:
         # Rejected below, with the same message as any other text that can't be a key.
         key = "\ufffd"
     if not key:
-        raise Fault("--to needs an API key: give --key-file, --key or BADGE_API_KEY.")
+        raise Fault("--to needs an API key: use --key-file or --key, or set BADGE_API_KEY.")
     if not re.fullmatch(r"[!-~]+", key):
         raise Fault("An API key is one line of ASCII without spaces, as badge key create prints it.")
     return key

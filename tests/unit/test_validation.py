@@ -90,25 +90,25 @@ def problems(model: type[BaseModel], **values: object) -> list[tuple[ErrorDetail
 
 WRONG: list[tuple[type[BaseModel], str, object, str]] = [
     (Settings, "dashboard", "closed", "or off"),
-    (Settings, "preload", "perhaps", "give true or false"),
-    (Settings, "workers", "many", "give a whole number"),
-    (Settings, "workers", 1.5, "give a whole number"),
-    (Settings, "workers", 0, "give 1 or more"),
-    (Settings, "workers", 65, "give 64 or less"),
-    (Settings, "label", "x" * 65, "give 64 characters or fewer"),
-    (Settings, "label", 1, "give text"),
-    (Settings, "data_dir", 1, "give a path"),
-    (Settings, "session_lifetime", [], "give a number and a unit"),
-    (Entry, "match", 1, "give a table of keys and values"),
-    (Entry, "values", 1, "give a table of keys and values"),
-    (Entry, "samples", 1, "give a list"),
-    (Entry, "auth", {"kind": "magic"}, "give kind = none, header, bearer, basic, login, oauth2, urbackup or aws"),
-    (ReportBody, "observedAt", 1, "give a time with a zone"),
+    (Settings, "preload", "perhaps", "must be true or false"),
+    (Settings, "workers", "many", "must be a whole number"),
+    (Settings, "workers", 1.5, "must be a whole number"),
+    (Settings, "workers", 0, "must be 1 or more"),
+    (Settings, "workers", 65, "must be 64 or less"),
+    (Settings, "label", "x" * 65, "must have at most 64 characters"),
+    (Settings, "label", 1, "must be text"),
+    (Settings, "data_dir", 1, "must be a path"),
+    (Settings, "session_lifetime", [], "must be a number and a unit"),
+    (Entry, "match", 1, "must be a table of keys and values"),
+    (Entry, "values", 1, "must be a table of keys and values"),
+    (Entry, "samples", 1, "must be a list"),
+    (Entry, "auth", {"kind": "magic"}, "must have kind = none, header, bearer, basic, login, oauth2, urbackup or aws"),
+    (ReportBody, "observedAt", 1, "must be a time with a zone"),
 ]
 
 
 @pytest.mark.parametrize(("model", "name", "value", "words"), WRONG)
-def test_messages_say_what_to_write_instead(model: type[BaseModel], name: str, value: object, words: str) -> None:
+def test_messages_say_what_is_valid(model: type[BaseModel], name: str, value: object, words: str) -> None:
     (told,) = [(detail, problem) for detail, problem in problems(model, **{name: value}) if detail["loc"][0] == name]
     detail, problem = told
     assert words in problem

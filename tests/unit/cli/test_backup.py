@@ -21,15 +21,15 @@ def run(folder: Path, *arguments: str, **settings: str) -> Result:
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
-        (["backup", "{exists}"], 2, "exists. Give the name of a new file."),
+        (["backup", "{exists}"], 2, "already exists. Choose another file name."),
         (
             ["backup", "{missing}"],
             1,
             "can't be backed up: it does not exist yet; the service creates it when it starts.",
         ),
         (["backup", "{missing}/x"], 1, "can't be written: No such file or directory."),
-        (["restore"], 2, "Give either FILE or --new-cache-identity."),
-        (["restore", "{exists}", "--new-cache-identity"], 2, "Give either FILE or --new-cache-identity."),
+        (["restore"], 2, "Use either FILE or --new-cache-identity."),
+        (["restore", "{exists}", "--new-cache-identity"], 2, "Use either FILE or --new-cache-identity."),
         (["restore", "{missing}"], 1, "missing can't be used: No such file or directory. Nothing was changed."),
         (
             ["restore", "--new-cache-identity"],

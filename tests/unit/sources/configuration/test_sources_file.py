@@ -154,28 +154,28 @@ def test_all_faults_are_reported_together_and_once_each_with_file_source_and_key
         "sources.toml: x is not a key of this file; write sources as [[source]] tables",
         "sources.toml: hc: surprise: there is no such key",
         "sources.toml: hc: match.typ: there is no such key",
-        "sources.toml: hc: url: give an absolute http:// or https:// URL",
+        "sources.toml: hc: url: must be an absolute http:// or https:// URL",
         "sources.toml: hc: auth.value: set the environment variable NOWHERE; it is missing or empty",
-        'sources.toml: hc: subjects."web": give owner/repository or platform/account/type/name',
+        'sources.toml: hc: subjects."web": use owner/repository or platform/account/type/name',
         "sources.toml: hc: rules[0].when: contains !a.b, which JMESPath reads as (!a).b, always null; write !(a.b)",
-        f"sources.toml: hc: rules[0].status: give {OUTCOMES} or absent",
-        "sources.toml: hc: stale_after: give a number and a unit: 250ms, 90s, 15m, 26h or 7d",
+        f"sources.toml: hc: rules[0].status: must be {OUTCOMES} or absent",
+        "sources.toml: hc: stale_after: must be a number and a unit, such as 250ms, 90s, 15m, 26h or 7d",
         "sources.toml: hc: values.job: is not used; remove it, or use {job} in the recipe",
         "sources.toml: hc: name: is used by two sources; give each its own",
         "sources.toml: hc: url: is missing; give the system's address",
-        "sources.toml: hc: stale_after: give a number and a unit: 250ms, 90s, 15m, 26h or 7d",
+        "sources.toml: hc: stale_after: must be a number and a unit, such as 250ms, 90s, 15m, 26h or 7d",
         "sources.toml: hc: give rules, or state and map; otherwise no status can be read",
         "sources.toml: hc: match.name: give it without wildcards, or use {subjectName} in the recipe",
         "sources.toml: source 3: preset: there is no such preset; did you mean healthchecks?",
         "sources.toml: source 3: name: is missing",
-        "sources.toml: source 3: visibility: give public or private",
-        'sources.toml: source 3: subjects."web": give owner/repository or platform/account/type/name',
-        "sources.toml: source 3: stale_after: give a number and a unit: 250ms, 90s, 15m, 26h or 7d",
+        "sources.toml: source 3: visibility: must be public or private",
+        'sources.toml: source 3: subjects."web": use owner/repository or platform/account/type/name',
+        "sources.toml: source 3: stale_after: must be a number and a unit, such as 250ms, 90s, 15m, 26h or 7d",
         "sources.toml: X y: files: there is no such key; did you mean file?",
         'sources.toml: X y: request: can\'t be used with kind = "file"',
         "sources.toml: X y: file: give either file or folder",
         "sources.toml: X y: name: has characters that are not allowed, or is too long",
-        "sources.toml: X y: max_bytes: give 1024 or more",
+        "sources.toml: X y: max_bytes: must be 1024 or more",
         "sources.toml: X y: state needs map: give the status for each of its values",
         *(
             f"sources.toml: X y: match.{part}: give it without wildcards, or use {{{name}}} in the recipe"
@@ -198,7 +198,7 @@ UNREADABLE = {
 def test_samples_are_not_checked_with_invalid_values(tmp_path: Path) -> None:
     where = 'where = [{ expr = "name", equals = "{job}" }]\nvalues = { job = "a", other = 1 }\n'
     sample = SAMPLE.replace('{"ok": false}', '{"name": "a", "ok": true}')
-    assert faults_of(tmp_path, HTTP + where + ALL_NAMES + sample) == ["sources.toml: x: values.other: give text"]
+    assert faults_of(tmp_path, HTTP + where + ALL_NAMES + sample) == ["sources.toml: x: values.other: must be text"]
 
 
 @pytest.mark.parametrize("text", UNREADABLE.values(), ids=UNREADABLE.keys())
@@ -243,13 +243,13 @@ WRONG = {
     ),
     "an unknown kind of auth": (
         HTTP + ALL_NAMES + '[source.auth]\nkind = "magic"\n',
-        "auth: give kind = none, header",
+        "auth: must have kind = none, header",
     ),
     "no kind of auth": (
         HTTP + ALL_NAMES + '[source.auth]\ntoken = "env:HC_KEY"\n',
         "auth: has no kind; give none, header",
     ),
-    "an auth that is not a table": (HTTP + "auth = 1\n" + ALL_NAMES, "auth: give a table"),
+    "an auth that is not a table": (HTTP + "auth = 1\n" + ALL_NAMES, "auth: must be a table"),
     "a login with other placeholders": (
         HTTP + ALL_NAMES + '[source.auth]\nkind = "login"\npath = "/t"\nbody = { a = "{account}" }\n'
         'password = "env:HC_KEY"\ntoken = "t"\n',
@@ -270,7 +270,7 @@ WRONG = {
         'request: can\'t be used with preset = "restic", which has kind = "file"',
     ),
     "no pattern at all": (RESTIC + "match = { account = [] }\n", "match.account: give at least one pattern"),
-    "a pattern that is not text": (RESTIC + "match = { account = 1 }\n", "match.account: give a list"),
+    "a pattern that is not text": (RESTIC + "match = { account = 1 }\n", "match.account: must be a list"),
     "a pattern that no subject can have": (
         RESTIC + 'match = { account = ["acme", "a/../b"] }\n',
         "match.account: account has an empty part, '.' or '..'",
@@ -281,7 +281,7 @@ WRONG = {
     ),
     "an invalid subject": (
         RESTIC + 'subjects = { "web" = {} }\n',
-        'subjects."web": give owner/repository',
+        'subjects."web": use owner/repository',
     ),
     "one file for all": (
         RESTIC,
@@ -309,15 +309,15 @@ WRONG = {
     ),
     "a sample with an invalid subject": (
         HTTP + ALL_NAMES + SAMPLE + 'subject = "web"',
-        "samples[0].subject: give owner/repository",
+        "samples[0].subject: use owner/repository",
     ),
     "a sample at a time without a zone": (
         HTTP + ALL_NAMES + SAMPLE + "at = 2026-11-23T12:00:00",
-        "samples[0].at: give a time with a zone",
+        "samples[0].at: must be a time with a zone",
     ),
     "a sample with invalid options": (
         HTTP + ALL_NAMES + SAMPLE + 'options = { stale_as = "green" }',
-        "stale_as: give failed or unknown",
+        "stale_as: must be failed or unknown",
     ),
     "a file name that leaves its folder": (
         RESTIC.replace("file =", "folder =") + 'file_name = "../{account}"\n' + WEB_ALONE,
