@@ -1,4 +1,4 @@
-"""Why the catalogue's database can't be used, in words for operators rather than the drivers' own."""
+"""Explains to operators, in our words instead of a driver's, why the catalogue's database can't be used."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def class_of(error: Exception) -> str:
 def why_unusable(error: Exception) -> str:
     """Return the reason for an error of SQLAlchemy, sqlite3 or the file system, a `SchemaFault` or `CatalogueInUse`.
 
-    It begins with "its", meaning the database's, and never quotes the error's text, which may contain subjects or
+    It begins with "its" or "it", for the database, and never quotes the error's text, which may contain subjects or
     secrets.
     """
     if isinstance(error, SchemaFault):

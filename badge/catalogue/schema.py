@@ -99,7 +99,7 @@ runs = Table(
     # Its place among the subject's runs: the sequence number of its last event, unless run times put it lower.
     Column("sequence", BigInteger, nullable=False),
     Column("started_at", Moment, nullable=False),
-    # Otherwise, `started_at` is when its first event was received.
+    # If false, `started_at` is when its first event was received.
     Column("is_start_reported", Boolean, nullable=False),
     Column("status", String(16), nullable=False),
     # The latest time reported for an event of its current phase.

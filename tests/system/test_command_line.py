@@ -120,10 +120,10 @@ WRONG = [
     (["key", "create", "x", "--expires-in", "30"], "must be a number and a unit"),
     (["check", "create", WEB, "--every", "999999999d"], "must be at most 36500d"),
     (["check", "create", WEB, "--every", "5s", "--grace", "500d"], "365 days"),
-    (["check", "create", WEB, "--every", "1d", "--slug", "No Slug"], "a slug has up to 100 of a-z"),
+    (["check", "create", WEB, "--every", "1d", "--slug", "No Slug"], "a slug has up to 100 characters from a-z"),
     (["check", "rotate", WEB], "has no check"),
     (["check", "delete", WEB], "has no check"),
-    (["delete", WEB, "--yes"], f"the catalogue has no {WEB}"),
+    (["delete", WEB, "--yes"], f"the catalogue has no subject {WEB}"),
 ]
 
 
