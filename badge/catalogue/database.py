@@ -36,8 +36,8 @@ class Database:
     def __init__(self, url: str, *, takes_lock: bool = True) -> None:
         self.url = url
         self.is_damaged = False
-        """Set by the check at start-up, and by any error that means damage. A damaged database is no longer used: it may
-        return wrong data."""
+        """Set by the check at start-up, and by any error that means damage. A damaged database is not used any more,
+        because it may return wrong data."""
         make_url(url).get_dialect().import_dbapi()  # loaded before workers are forked, which then share it
         self._in_use = PerProcess(lambda: _held(url) if takes_lock else None)
         self._engine = PerProcess(self._first_engine)

@@ -62,7 +62,7 @@ class BadgeCommand(click.Command):
 
 
 class BadgeGroup(click.Group):
-    """A group of such commands. `old_names` maps former names, which help does not list, to current ones."""
+    """A group of such commands. `old_names` maps former names, which --help does not list, to current ones."""
 
     command_class = BadgeCommand
 
@@ -100,6 +100,7 @@ class SubjectArgument(click.ParamType[Subject]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Subject:
         """Parse a subject; raises click's usage error."""
+        # click also passes in values that are already converted, such as defaults.
         if isinstance(value, Subject):
             return value
         try:
@@ -112,7 +113,7 @@ class StatusArgument(click.Choice[BackupStatus]):
     """One of these statuses, in any spelling that `status_named` accepts."""
 
     def normalize_choice(self, choice: object, ctx: click.Context | None) -> str:
-        """Return the spelling for help and errors."""
+        """Return the spelling shown in help and errors."""
         del ctx
         status = status_named(str(choice))
         return WORDS[status].replace(" ", "-") if status else str(choice)
@@ -209,7 +210,7 @@ def own_catalogue() -> Iterator[tuple[app.Parts, app.CatalogueParts]]:
 
 @contextlib.contextmanager
 def migrated_database(settings: Settings) -> Iterator[None]:
-    """Create or migrate the schema first; an unusable database is reported in one line."""
+    """Create or migrate the schema before the block; an unusable database is reported in one line."""
     try:
         migrate(settings.catalogue_location)
         yield

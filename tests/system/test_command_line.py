@@ -324,7 +324,7 @@ def test_removing_the_demo_keeps_what_a_job_may_ping(tmp_path: Path) -> None:
     run(tmp_path, "check", "create", "acme/api", "--every", "1d")
     done = run(tmp_path, "demo", "--remove")
     assert (done.returncode, done.stderr) == (0, "")
-    assert "GitHub/acme/Repository/api: kept, because it has a check\n" in done.stdout
+    assert "GitHub/acme/Repository/api: not removed, because it has a check\n" in done.stdout
     assert done.stdout.count(": removed\n") == 7
     assert run(tmp_path, "delete", "acme/own", "--yes").returncode == 0
     run(tmp_path, "check", "delete", "acme/api")
@@ -339,7 +339,7 @@ def test_the_demo_leaves_alone_what_was_reported_under_its_names(tmp_path: Path)
     assert json.loads(run(tmp_path, "status", "acme/web", "--json").stdout)["status"] == "failed"
     removed = run(tmp_path, "demo", "--remove").stdout
     assert "acme/Repository/web" not in removed
-    assert "GitHub/acme/Repository/billing: kept, because it has other runs too\n" in removed
+    assert "GitHub/acme/Repository/billing: not removed, because it has other runs too\n" in removed
     for subject, status in (("acme/web", "failed"), ("acme/billing", "succeeded")):
         assert json.loads(run(tmp_path, "status", subject, "--json").stdout)["status"] == status
 

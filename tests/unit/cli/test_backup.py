@@ -81,7 +81,7 @@ def test_a_backup_is_restored_and_says_what_it_held(tmp_path: Path) -> None:
     assert run(tmp_path, "report", "acme/api", "failed").exit_code == 0
     restored = run(tmp_path, "restore", backup)
     assert restored.exit_code == 0
-    assert ": 1 subject with 1 run.\nThe former catalogue is now" in restored.output
+    assert ": 1 subject with 1 run.\nThe previous catalogue is now" in restored.output
     assert run(tmp_path, "restore", "--new-cache-identity").output.startswith("Cached statuses are no longer used.")
 
 
