@@ -1,4 +1,4 @@
-"""The lock that keeps a restore away from a catalogue in use."""
+"""The lock that prevents a restore while the catalogue is in use."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def file(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def unusable(file: Path) -> Path:
-    """A lock that this user can't use; even root opens no link."""
+    """A lock that nobody can use, because symbolic links are refused, even for root."""
     file.with_name(f"{file.name}.in-use").symlink_to("elsewhere")
     return file
 

@@ -1,4 +1,4 @@
-"""What `badge backup` and `badge restore` answer to mistakes, and for PostgreSQL."""
+"""How `badge backup` and `badge restore` respond to mistakes, and to a catalogue on PostgreSQL."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`badge explain`: each reason for which a badge is what it is, in a sentence."""
+"""`badge explain` names each reason why a badge shows what it shows, in one sentence."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ KEPT = CacheEntry(report=SUCCEEDED, fetched_at=START, confirmed_at=START, fresh_
 
 @dataclass
 class Bench:
-    """Parts whose source must not be asked."""
+    """Parts whose source must not be called."""
 
     def __post_init__(self) -> None:
         self.clock = ManualClock()
@@ -74,13 +74,13 @@ def test_it_shows_the_source_the_age_and_the_next_refresh(bench: Bench) -> None:
     assert found.next_refresh == "2026-11-23T12:02:00Z"
 
 
-def test_a_source_s_pause_puts_the_next_refresh_off(bench: Bench) -> None:
+def test_a_source_s_pause_postpones_the_next_refresh(bench: Bench) -> None:
     bench.parts.pauses.pause("scripted", START + timedelta(minutes=10))
     found = bench.explained(KEPT)
     assert found.next_refresh == found.paused_until == "2026-11-23T12:10:00Z"
 
 
-def test_if_the_cache_does_not_answer_it_says_so_and_nothing_else() -> None:
+def test_if_the_cache_does_not_respond_it_says_only_that() -> None:
     parts = build_parts(load({"BADGE_UPSTREAM_URL": "http://127.0.0.1:1", "BADGE_REDIS_URL": "redis://127.0.0.1:1/0"}))
     found = explained(parts, WEB)
     assert "the cache does not respond" in found.rule

@@ -110,7 +110,7 @@ def test_an_expression_that_fails_affects_only_its_subject() -> None:
     assert raised.value.is_about_subject
 
 
-def test_an_answer_can_say_itself_that_it_is_a_failure() -> None:
+def test_an_answer_can_itself_report_an_error() -> None:
     with pytest.raises(SourceUnavailable, match="notOk"):
         read({"error": "x"}, ok_when="!error")
     with pytest.raises(SourceUnavailable, match="unauthorised"):
