@@ -118,7 +118,7 @@ class CatalogueParts:
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """Where statuses come from, and where lists of subjects come from."""
+    """Where statuses and lists of subjects come from."""
 
     routing: SourceRouting
     listing: StatusListing | None = None

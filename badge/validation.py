@@ -82,7 +82,7 @@ _NUMBERS = ("int_type", "int_parsing", "int_parsing_size", "int_from_float", "gr
 
 
 def problem_of(detail: Mapping[str, Any], limits: tuple[int | None, int | None] = (None, None)) -> str:
-    """Return the message for one of the `errors()` of a `ValidationError`; `limits` are a number's."""
+    """Return the message for one of the `errors()` of a `ValidationError`, given the `limits` of a number."""
     if detail["type"] == "value_error":  # raised by one of our checks, with its own message
         problem = str(detail["msg"]).removeprefix("Value error, ")
         return problem[:1].lower() + problem[1:]

@@ -126,8 +126,8 @@ class Colour(NamedTuple):
 def paint_of(theme: Theme, colours: Mapping[str, Colour]) -> tuple[str, dict[str, str]]:
     """Return the style sheet, or an empty string, and the attributes for each named colour.
 
-    With `Theme.AUTO`, the attributes hold the light colours, and a class named after each colour, through which the
-    style sheet overrides it if the reader prefers dark.
+    With `Theme.AUTO`, the attributes hold the light colour and a class with the colour's name; for readers who prefer
+    dark, the style sheet overrides the colour of that class.
     """
     if theme is not Theme.AUTO:
         is_light = theme is Theme.LIGHT

@@ -195,8 +195,8 @@ subject_paths = Table(
     Column("short_path", Text, nullable=False),
 )
 
-# Number of subjects by what their rows say, kept up to date by each transaction that changes one. Each subject is
-# counted in one of several shards, so that transactions rarely wait for each other.
+# Number of subjects by status, last outcome and visibility, updated by each transaction that changes a subject. Each
+# subject is counted in one of several shards, so that transactions rarely wait for each other.
 totals = Table(
     "totals",
     metadata,

@@ -59,7 +59,7 @@ def settings(*, as_json: bool, as_example: bool) -> None:
 
 
 class Level(StrEnum):
-    """How good the outcome of a test is, as it is printed."""
+    """The level of a finding, as it is printed."""
 
     OK = "ok"
     NOTE = "note"

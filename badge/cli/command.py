@@ -39,7 +39,7 @@ class Fault(click.ClickException):
 
 @contextlib.contextmanager
 def _one_line_errors(ctx: click.Context) -> Iterator[None]:
-    """Shorten click's usage errors to one line, without the usage that --help shows better."""
+    """Shorten click's usage errors to one line; --help shows the full usage."""
     try:
         yield
     except click.UsageError as error:

@@ -157,7 +157,7 @@ def _send(event: RunEvent, given: Mapping[str, Any]) -> dict[str, Any]:
         raise Fault(f"{given['to']} is not a valid URL; write one such as https://badges.example.org.") from None
     except requests.RequestException as error:
         raise Fault(f"{given['to']} could not be reached ({type(error).__name__}).", exit_code=1) from None
-    return _understood(response)
+    return _answer_in(response)
 
 
 def _key(given: Mapping[str, Any]) -> str:
@@ -173,7 +173,7 @@ def _key(given: Mapping[str, Any]) -> str:
     return key
 
 
-def _understood(response: requests.Response) -> dict[str, Any]:
+def _answer_in(response: requests.Response) -> dict[str, Any]:
     try:
         document = response.json()
     except ValueError:

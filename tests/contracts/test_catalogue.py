@@ -180,7 +180,7 @@ def test_a_listing_can_be_filtered(store: Store) -> None:
 
 
 @pytest.mark.parametrize("cursor", ["x", "W10", "bnVsbA", "WzEsMiwzLDRd", "é", "[" * 50, SURROGATES, NUL])
-def test_a_cursor_of_another_service_is_rejected(store: Store, cursor: str) -> None:
+def test_a_cursor_that_the_catalogue_did_not_issue_is_rejected(store: Store, cursor: str) -> None:
     with pytest.raises(ValueError, match="cursor"):
         store.catalogue.list(ListingFilter(), cursor)
 
