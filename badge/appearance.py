@@ -155,12 +155,12 @@ def face_of(resolution: Resolution, look: Look) -> Face:
     if not resolution.is_known or not resolution.report.exists:
         words = look.language.say(WORDS[resolution.status])
         return Face(words, TONES[resolution.status], resolution.status, timedelta.max)
-    said = _overdue(resolution, look) or _status(resolution, look)
-    message = said.message
+    face = _overdue(resolution, look) or _status(resolution, look)
+    message = face.message
     if resolution.is_old:
         message = _filled(look, AS_OF, message=message, duration=_duration(resolution.age, look.language))
-    holds_for = min(said.holds_for, next_age_step(resolution.age), _until_dated(resolution))
-    return Face(message, said.tone, said.icon, holds_for)
+    holds_for = min(face.holds_for, next_age_step(resolution.age), _until_dated(resolution))
+    return Face(message, face.tone, face.icon, holds_for)
 
 
 def message_for(resolution: Resolution) -> str:

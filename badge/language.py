@@ -1,4 +1,4 @@
-"""Translations of badge texts: gettext catalogues in `translations/`, falling back to English.
+"""Translations of the text on badges: gettext catalogues in `translations/`, falling back to English.
 
 A message is translated as a whole pattern (`{status} {duration} ago`), because word order differs between
 languages. `make translations` extracts the patterns passed to `marked` and compiles the catalogues.

@@ -338,7 +338,7 @@ class Theme(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Badge:
-    """The texts, colours and style of one image; `artwork` draws it."""
+    """The text, colours and style of one image; `artwork` draws it."""
 
     label: str
     message: str
@@ -351,7 +351,7 @@ class Badge:
     logo: str | None = None
     """Name of the logo before the label, if any."""
     language: str = "en"
-    """Tag of the texts' language (RFC 5646)."""
+    """Tag of the text's language (RFC 5646)."""
 
 
 class Phase(StrEnum):

@@ -142,7 +142,7 @@ _REQUIRED = {
 
 
 def _contradictions(values: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Return settings that conflict with others, each with what is wrong."""
+    """Return the settings that conflict with others, each with its fault."""
     dashboard = values.get("dashboard", "")
     faults = [
         (name, f"is required if BADGE_DASHBOARD is {dashboard}")

@@ -198,7 +198,7 @@ def test_the_deployment_page_names_the_settings_that_a_reload_can_t_change() -> 
         assert f"`{variable_for(name)}`" in page
 
 
-def test_settings_can_be_kept_as_they_were_together_with_their_origin() -> None:
+def test_some_settings_can_keep_their_previous_values_and_origins() -> None:
     settings = load({"BADGE_WORKERS": "3", "BADGE_LABEL": "new"}).keeping(["workers"], load({}))
     assert (settings.workers, settings.origin_of("workers")) == (2, "default")
     assert (settings.label, settings.origin_of("label")) == ("new", "environment")
