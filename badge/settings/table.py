@@ -60,8 +60,8 @@ class Settings(BaseModel):
     dashboard: Annotated[Literal["link", "token", "oidc", "open", "off"], by_former_name(local="link")] = Field(
         "link",
         description=(
-            "Who may see the dashboard: link (anyone who opened a link made by `badge login-link`), token or oidc (those "
-            "who logged in, including by such a link), open (everyone, without private subjects) or off."
+            "Who may see the dashboard: link (anyone who opened a link made by `badge login-link`), token or oidc "
+            "(those who logged in, including by such a link), open (everyone, without private subjects) or off."
         ),
     )
     dashboard_token: Annotated[SecretStr, at_least(16)] | None = Field(

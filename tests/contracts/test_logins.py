@@ -38,7 +38,7 @@ def rows(stored: Logins | LoginThrottle) -> int:
         return connection.execute(select(func.count()).select_from(table)).scalar_one()
 
 
-def test_a_link_opens_one_session_whoever_uses_it_at_the_same_time(stored: Logins) -> None:
+def test_a_link_opens_only_one_session_even_if_used_concurrently(stored: Logins) -> None:
     link = stored.make_link(HOUR)
     with ThreadPoolExecutor(4) as pool:
         opened = list(pool.map(lambda _: stored.open_session_by_link(link, "link", HOUR), range(8)))

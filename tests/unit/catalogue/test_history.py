@@ -109,12 +109,12 @@ def test_reports_without_a_start_are_separate_runs() -> None:
     assert len(runs_of(untimed(S), untimed(S), untimed(F))) == 3
 
 
-def test_a_later_report_keeps_what_it_leaves_out() -> None:
+def test_a_later_report_keeps_the_details_that_it_omits() -> None:
     (run,) = runs_of(timed(R, 0, 0, next_run_at=at(99)), timed(S, 5, 0, size_bytes=7), timed(S, 6, 0))
     assert (run.size_bytes, run.next_run_at) == (7, at(99))
 
 
-def test_the_last_success_and_the_last_end_outlive_later_runs() -> None:
+def test_the_last_success_and_the_last_end_are_remembered_during_later_runs() -> None:
     found = history_of(timed(S, 5, 0), timed(F, 15, 10), timed(R, 20, 20)).state(NOW)
     assert (found.status, found.last_success_at, found.last_finished) == (R, at(5), F)
 

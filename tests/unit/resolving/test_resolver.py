@@ -368,7 +368,7 @@ def test_an_old_observed_at_makes_a_report_old() -> None:
     assert bench.seen() == (BackupStatus.UNKNOWN, Origin.FALLBACK)
 
 
-def test_small_clock_differences_make_no_report_old() -> None:
+def test_small_clock_differences_do_not_make_a_report_old() -> None:
     for minutes in (-4, 4):
         bench = Bench(replace(SUCCEEDED, observed_at=START + timedelta(minutes=minutes)), follows_clock=False)
         assert bench.resolve().age == timedelta(0)
@@ -406,7 +406,7 @@ def timeless(resolution: Resolution) -> Resolution:
     return replace(resolution, report=report, now=START, confirmed_at=resolution.confirmed_at and START)
 
 
-def test_private_and_absent_look_alike_and_the_same_at_any_time() -> None:
+def test_private_and_absent_subjects_look_alike_at_any_time() -> None:
     faces = public_face(Bench(PRIVATE))
     assert faces == public_face(Bench(Report.absent(START)))
     assert len({str(timeless(face)) for face in faces}) == 1

@@ -422,7 +422,7 @@ def test_the_examples_in_the_documentation_are_valid(page: Path) -> None:
 
 
 @pytest.mark.parametrize("page", SYSTEMS, ids=lambda page: page.stem)
-def test_each_system_s_page_ends_with_what_try_prints(page: Path) -> None:
+def test_each_system_s_page_ends_with_the_output_of_try(page: Path) -> None:
     assert page.read_text().endswith(f"and the status:\n\n{output_for(page)}"), "run: python -m tests.pages"
 
 
