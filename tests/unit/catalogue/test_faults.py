@@ -21,7 +21,7 @@ def reason(url: str) -> str:
 
 
 def test_a_file_that_is_not_a_database_is_named_as_the_cause(tmp_path: Path) -> None:
-    (tmp_path / "x").write_text("no database, but long enough to be looked at as one" * 40)
+    (tmp_path / "x").write_text("not a database, but long enough to be examined as one" * 40)
     assert reason(f"sqlite:///{tmp_path}/x") == "its file is not a SQLite database"
 
 

@@ -66,9 +66,9 @@ def runs_of(*events: RunEvent) -> list[Run]:
 
 CASES = [
     ("one run, in order", [timed(Q, 0, 0), timed(R, 1, 0), timed(S, 5, 0)], S),
-    ("an older run's end comes late", [timed(S, 9, 8), timed(F, 10, 0)], S),
+    ("an older run's end arrives late", [timed(S, 9, 8), timed(F, 10, 0)], S),
     ("a newer run begins while the older one ends", [timed(R, 3, 3), timed(F, 4, 0)], R),
-    ("the start of a run comes after its end", [timed(S, 5, 0), timed(R, 6, 0)], S),
+    ("the start of a run arrives after its end", [timed(S, 5, 0), timed(R, 6, 0)], S),
     ("a correction of a finished run", [timed(S, 5, 0), timed(F, 6, 0)], F),
     ("of two reports with the same time, the worse one is believed", [timed(S, 5, 0), timed(F, 5, 0)], F),
     ("reports of the start do not compete with those of the end", [timed(R, 9, 0), timed(S, 5, 0), timed(F, 5, 0)], F),

@@ -43,7 +43,7 @@ def test_a_folder_that_does_not_exist_needs_no_lock(file: Path) -> None:
     assert hold(f"sqlite:///{file.parent}/none/{file.name}") is None
 
 
-@pytest.mark.skipif(os.getuid() != 0, reason="only root can give files away")
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can change a file's owner")
 def test_root_shares_the_lock_of_another_user(file: Path) -> None:
     lock = file.with_name(f"{file.name}.in-use")
     lock.touch()

@@ -26,7 +26,7 @@ class Bench:
     def __post_init__(self) -> None:
         self.clock = ManualClock()
         self.cache = MemoryStatusCache(self.clock)
-        self.source = ScriptedSource(lambda _: pytest.fail("the source was asked"))
+        self.source = ScriptedSource(lambda _: pytest.fail("the source was called"))
         self.parts = build_parts(load({}), source=self.source, cache=self.cache, clock=self.clock)
 
     def explained(self, entry: CacheEntry | None) -> Explanation:
