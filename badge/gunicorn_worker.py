@@ -15,7 +15,7 @@ from gunicorn.workers.gthread import ThreadWorker
 
 from badge.web.raw_path import is_badge_path
 
-# How many more bytes to read from a client that is still sending. Closing the connection before that would reset it,
+# How many more bytes to read from a client that is still sending. Closing the connection earlier would reset it,
 # and the answer would be lost.
 _MOST_UNREAD = 1024 * 1024
 

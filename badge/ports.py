@@ -150,7 +150,7 @@ class StatusCache(Protocol):
         ...
 
     def put(self, key: CacheKey, entry: CacheEntry, lease: Lease | None = None) -> bool:
-        """Store the entry; returns False if a later result is stored already or the key has been invalidated since.
+        """Store the entry, unless a later result is stored or the key was invalidated since; returns whether it did.
 
         A lease that is still ours is released either way.
         """

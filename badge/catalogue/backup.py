@@ -47,7 +47,7 @@ class Restored:
 
     contents: Contents
     set_aside: Path | None
-    """The former database; None if there was none."""
+    """The previous database; None if there was none."""
 
 
 def back_up(database: Database, target: Path, now: datetime) -> Contents:

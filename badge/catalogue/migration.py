@@ -22,7 +22,7 @@ SCRIPTS = MIGRATIONS / "versions"
 # "badge" in ASCII, because PostgreSQL's advisory locks are numbers.
 _MIGRATION_LOCK = 0x6261646765
 
-# Indexing a large table may take a while, also if another process is doing it.
+# Indexing a large table may take a while, during which other processes wait.
 PATIENCE_MILLISECONDS = 600_000
 
 
