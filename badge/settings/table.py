@@ -60,8 +60,8 @@ class Settings(BaseModel):
     dashboard: Annotated[Literal["link", "token", "oidc", "open", "off"], by_former_name(local="link")] = Field(
         "link",
         description=(
-            "Who may see the dashboard: link (anyone who opened a link made by `badge login-link`), token or oidc "
-            "(those who logged in, including by such a link), open (everyone, without private subjects) or off."
+            "Who may see the dashboard: link (whoever opened a link made by `badge login-link`), token or oidc (those "
+            "who logged in, including by such a link), open (everyone, without private subjects) or off."
         ),
     )
     dashboard_token: Annotated[SecretStr, at_least(16)] | None = Field(
@@ -102,12 +102,12 @@ class Settings(BaseModel):
     sources: Path | None = Field(
         None,
         description=(
-            "Path of a sources.toml, which defines the system to query for each subject (docs/how-to/sources.md)."
+            "Path of a sources.toml, which says which backup system to ask for which subject (docs/how-to/sources.md)."
         ),
     )
     upstream_url: HttpUrl | None = Field(
         None,
-        description="A backup API that speaks the native contract, queried for every subject instead of the catalogue.",
+        description="A backup API that speaks the native contract, asked for every subject in place of the catalogue.",
     )
     upstream_api_key: SecretStr | None = Field(None, description="API key sent to BADGE_UPSTREAM_URL as X-API-Key.")
     upstream_method: Literal["get", "post"] = Field(
@@ -185,22 +185,19 @@ class Settings(BaseModel):
         100,
         ge=1,
         le=10_000,
-        description="Maximum number of requests queued in each worker for one source; any more are not sent.",
+        description="Requests to one source that may queue for those slots; further ones are not sent.",
     )
     upstream_per_second: int = Field(
         20, ge=1, le=10_000, description="Average requests per second from each worker to one source."
     )
     upstream_new_per_second: int = Field(
-        10,
-        ge=1,
-        le=10_000,
-        description="Of these, the average requests per second for subjects never seen before.",
+        10, ge=1, le=10_000, description="Of these, requests for subjects never seen before."
     )
     upstream_new_burst: int = Field(
         100,
         ge=1,
         le=100_000,
-        description="Requests for subjects never seen before that may be sent at once before that rate applies.",
+        description="Requests for never-seen subjects that may be sent at once before that rate applies.",
     )
     upstream_max_bytes: int = Field(
         262_144,
