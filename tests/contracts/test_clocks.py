@@ -108,7 +108,7 @@ STEPS = st.builds(
 
 @st.composite
 def interleavings(draw: st.DrawFn) -> list[Step]:
-    """Return events through two hosts, one of which arrives while a clock shows 2099."""
+    """Generate events through two hosts, one of them received while a clock shows 2099."""
     steps = draw(st.lists(STEPS, min_size=1, max_size=7))
     poisoned = Step(draw(st.sampled_from([S, F, R, D])), 0, timedelta(0), timedelta(0), None, None, is_2099=True)
     steps.insert(draw(st.integers(0, len(steps))), poisoned)

@@ -1,4 +1,4 @@
-"""The catalogue on a PostgreSQL server that hangs or restarts, and limits of its text that SQLite does not have."""
+"""The catalogue on a PostgreSQL server that hangs or restarts, and PostgreSQL's stricter limits on text."""
 
 from __future__ import annotations
 

@@ -73,7 +73,7 @@ def test_no_reference_is_unused() -> None:
     assert {file.stem for file in GOLDEN.glob("*.svg")} == set(PICTURES)
 
 
-# Width of left and right box, centres of the texts: from npm badge-maker 6.0.0 for the same words.
+# Widths of the two boxes, centres of label and message: from npm badge-maker 6.0.0 for the same words.
 SHIELDS = [
     ("backup", "succeeded", 49, 67, [255, 815]),
     ("backup", "failed", 49, 39, [255, 675]),
