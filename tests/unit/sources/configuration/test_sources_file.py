@@ -173,7 +173,7 @@ def test_all_faults_are_reported_together_and_once_each_with_file_source_and_key
         "sources.toml: source 3: stale_after: must be a number and a unit, such as 250ms, 90s, 15m, 26h or 7d",
         "sources.toml: X y: files: there is no such key; did you mean file?",
         'sources.toml: X y: request: can\'t be used with kind = "file"',
-        "sources.toml: X y: file: give either file or folder",
+        "sources.toml: X y: file: use either file or folder",
         "sources.toml: X y: name: has characters that are not allowed, or is too long",
         "sources.toml: X y: max_bytes: must be 1024 or more",
         "sources.toml: X y: state needs map: give the status for each of its values",
@@ -222,8 +222,8 @@ expect = { status = "succeeded" }
 
 WRONG = {
     "not TOML": ("[[source", "is not valid TOML"),
-    "no source": ("x = 1", "give at least one [[source]]"),
-    "a source that is not a table": ("source = 1", "give at least one [[source]]"),
+    "no source": ("x = 1", "must have at least one [[source]]"),
+    "a source that is not a table": ("source = 1", "must have at least one [[source]]"),
     "a name with other characters": (HTTP.replace('"x"', '"X y"') + ALL_NAMES, "has characters that are not allowed"),
     "no kind": (HEAD + 'url = "http://up.example"\n', "kind: is missing"),
     "an unused value": (HTTP + 'values = { job = "a" }\n' + ALL_NAMES, "values.job: is not used"),
@@ -234,7 +234,7 @@ WRONG = {
     "a request that does not depend on the subject": (HTTP, "match.name: give it without wildcards"),
     "a secret in the file": (
         HTTP + ALL_NAMES + f'[source.auth]\nkind = "bearer"\ntoken = "{SECRET}"\n',
-        "auth.token: give env:NAME or file:/path",
+        "auth.token: must be env:NAME or file:/path",
     ),
     "an empty secret": (HTTP + ALL_NAMES + '[source.auth]\nkind = "bearer"\ntoken = "env:EMPTY"\n', "variable EMPTY"),
     "a missing file": (
@@ -262,14 +262,14 @@ WRONG = {
     ),
     "a file and a folder": (
         RESTIC + 'folder = "/b"\n' + WEB_ALONE,
-        "file: give either file or folder",
+        "file: use either file or folder",
     ),
     "a folder as the file": (RESTIC.replace('"/a"', '"/"') + WEB_ALONE, "file: is a folder; use the key `folder`"),
     "a request to a file": (
         RESTIC + 'request = { path = "/" }\n' + WEB_ALONE,
         'request: can\'t be used with preset = "restic", which has kind = "file"',
     ),
-    "no pattern at all": (RESTIC + "match = { account = [] }\n", "match.account: give at least one pattern"),
+    "no pattern at all": (RESTIC + "match = { account = [] }\n", "match.account: must have at least one pattern"),
     "a pattern that is not text": (RESTIC + "match = { account = 1 }\n", "match.account: must be a list"),
     "a pattern that no subject can have": (
         RESTIC + 'match = { account = ["acme", "a/../b"] }\n',
@@ -321,7 +321,7 @@ WRONG = {
     ),
     "a file name that leaves its folder": (
         RESTIC.replace("file =", "folder =") + 'file_name = "../{account}"\n' + WEB_ALONE,
-        "file_name: give a file name without /",
+        "file_name: must be a file name without /",
     ),
     "a file name with an unknown transform": (
         RESTIC.replace("file =", "folder =") + 'file_name = "{account|shout}"\n' + WEB_ALONE,
