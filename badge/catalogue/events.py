@@ -66,7 +66,7 @@ class RunEvent(RunDetails):
 
     @property
     def happened_at(self) -> datetime | None:
-        """When it happened according to its reporter; None if the reported times don't tell."""
+        """When it happened according to its reporter; None if the reported times don't say."""
         if self.at is not None:
             return self.at
         return self.finished_at if PHASES.get(self.status) is Phase.FINISHED else self.started_at

@@ -99,7 +99,7 @@ runs = Table(
     # Its place among the subject's runs: the sequence number of its last event, unless run times put it lower.
     Column("sequence", BigInteger, nullable=False),
     Column("started_at", Moment, nullable=False),
-    # Otherwise, `started_at` is when its first event was received.
+    # If false, `started_at` is when its first event was received.
     Column("is_start_reported", Boolean, nullable=False),
     Column("status", String(16), nullable=False),
     # The latest time reported for an event of its current phase.
@@ -195,8 +195,8 @@ subject_paths = Table(
     Column("short_path", Text, nullable=False),
 )
 
-# Number of subjects by what their rows say, kept up to date by each transaction that changes one. Each subject is
-# counted in one of several shards, so that transactions rarely wait for each other.
+# Number of subjects by status, last outcome and visibility, updated by each transaction that changes a subject. Each
+# subject is counted in one of several shards, so that transactions rarely wait for each other.
 totals = Table(
     "totals",
     metadata,

@@ -29,7 +29,7 @@ ENVIRONMENT = "environment"
 
 
 class Settings(BaseModel):
-    """Every setting. Built by `load`, which reports faults in readable words."""
+    """Every setting. Built by `load`, which reports faults in readable messages."""
 
     model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
 
@@ -237,7 +237,7 @@ class Settings(BaseModel):
         return self._origins.get(name, DEFAULT)
 
     def keeping(self, names: Collection[str], other: Settings) -> Settings:
-        """Return a copy in which these settings are as in `other`."""
+        """Return a copy in which these settings, and their origins, are those of `other`."""
         copy = self.model_copy(update={name: getattr(other, name) for name in names})
         copy._origins = {**self._origins, **{name: other.origin_of(name) for name in names}}  # noqa: SLF001 - of the same class
         return copy

@@ -1,4 +1,4 @@
-"""The catalogue on real databases: nothing is lost, names are compared as on their platform, keys are hashed."""
+"""The catalogue on real databases: nothing is lost, names compare as on their platform, keys are stored as hashes."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ def test_an_older_run_is_superseded_but_kept_in_the_history(store: Store) -> Non
     assert recorded.report.last_success_at == earlier
 
 
-def test_names_are_case_insensitive_if_the_platform_s_are(store: Store) -> None:
+def test_names_are_case_insensitive_if_the_platform_treats_them_so(store: Store) -> None:
     store.tell(BackupStatus.SUCCEEDED, Subject.legacy("Acme", "Web"))
     assert store.status(Subject.legacy("ACME", "wEB")) is BackupStatus.SUCCEEDED
     assert str(store.catalogue.list(ListingFilter()).items[0].subject) == "GitHub/Acme/Repository/Web"
@@ -180,7 +180,7 @@ def test_a_listing_can_be_filtered(store: Store) -> None:
 
 
 @pytest.mark.parametrize("cursor", ["x", "W10", "bnVsbA", "WzEsMiwzLDRd", "é", "[" * 50, SURROGATES, NUL])
-def test_a_foreign_cursor_is_refused(store: Store, cursor: str) -> None:
+def test_a_cursor_that_the_catalogue_did_not_issue_is_rejected(store: Store, cursor: str) -> None:
     with pytest.raises(ValueError, match="cursor"):
         store.catalogue.list(ListingFilter(), cursor)
 
@@ -197,7 +197,7 @@ def test_old_runs_are_pruned_except_those_that_the_state_depends_on(store: Store
     assert store.report().last_success_at == START
 
 
-def test_the_last_success_is_kept_however_many_runs_failed_since(store: Store) -> None:
+def test_the_last_success_is_kept_however_many_runs_have_failed_since(store: Store) -> None:
     catalogue = Catalogue(store.catalogue.database, store.clock, Retention(timedelta(days=10), 3))
     for status in [BackupStatus.SUCCEEDED] * 2 + [BackupStatus.FAILED] * 9:
         store.clock.advance(days=9)
@@ -224,11 +224,11 @@ def test_runs_are_pruned_by_age_faster_than_they_are_added(store: Store) -> None
     store.clock.advance(days=11)
     for _ in range(5):
         catalogue.record(RunEvent(subject=WEB, status=BackupStatus.FAILED))
-    # The last success is old, too, but always kept.
+    # The last success is too old as well, but is always kept.
     assert [run.status for run in catalogue.runs(WEB)] == [BackupStatus.FAILED] * 5 + [BackupStatus.SUCCEEDED]
 
 
-def test_a_use_that_can_not_be_stored_does_not_invalidate_a_key(migrated_url: str) -> None:
+def test_a_key_or_token_is_valid_even_if_its_use_can_not_be_stored(migrated_url: str) -> None:
     with closing(Store.on(migrated_url)) as writable:
         plain = writable.keys.create("read-only", {Scope.READ})
         token = writable.tokens.create("read-only", Selection([PathPattern.parse("GitHub/acme/*")]))
@@ -258,7 +258,7 @@ def test_a_deleted_subject_leaves_nothing_behind_and_can_be_reported_again(store
     assert [item.subject.name for item in store.catalogue.list(ListingFilter()).items] == ["api"]
     store.clock.advance(seconds=1)
     store.tell(BackupStatus.FAILED)
-    assert store.report().revision > before  # so that clients which know the former one notice the change
+    assert store.report().revision > before  # so that clients that know the previous one notice the change
 
 
 def test_an_unknown_subject_or_one_with_a_check_can_not_be_deleted(store: Store) -> None:
@@ -351,7 +351,7 @@ def old_run(subject_id: int, start: float, status: str, end: float | None) -> di
     }
 
 
-def test_runs_from_before_there_were_sequence_numbers_keep_their_order(new_url: str) -> None:
+def test_runs_recorded_before_sequence_numbers_existed_keep_their_order(new_url: str) -> None:
     upgrade(new_url, to="0002")
     engine, old = new_engine(new_url), MetaData()
     deleted, back = Subject.legacy("acme", "deleted"), Subject.legacy("acme", "back")
@@ -383,7 +383,7 @@ def test_runs_from_before_there_were_sequence_numbers_keep_their_order(new_url: 
         began = START + timedelta(minutes=30)
         assert not store.receive(BackupStatus.SUCCEEDED, started_at=began, finished_at=START + timedelta(minutes=35))
         for subject, shown in ((WEB, BackupStatus.FAILED), (deleted, BackupStatus.DELETED)):
-            # What was recorded before the migration stays as it is when it is reported again.
+            # A run recorded before the migration stays unchanged when it is reported again.
             again = RunEvent(
                 subject=subject,
                 status=BackupStatus.SUCCEEDED,
@@ -399,7 +399,7 @@ def test_runs_from_before_there_were_sequence_numbers_keep_their_order(new_url: 
         ]
 
 
-def test_starts_from_before_the_migration_may_be_times_of_receipt(new_url: str) -> None:
+def test_starts_recorded_before_the_migration_may_be_times_of_receipt(new_url: str) -> None:
     upgrade(new_url, to="0002")
     engine, old = new_engine(new_url), MetaData()
     with engine.begin() as connection:
@@ -494,7 +494,7 @@ def refusal_of(store: Store, plain: str, scope: Scope, now: datetime = START) ->
     return refused.value.refusal
 
 
-def test_a_key_allows_what_it_was_created_for(store: Store) -> None:
+def test_a_key_grants_only_the_scopes_it_was_created_with(store: Store) -> None:
     plain = store.keys.create("ci", {Scope.REPORT}, expires_at=START + timedelta(days=1))
     assert store.keys.check(plain, Scope.REPORT, START) == Grant(frozenset({Scope.REPORT}))
     assert refusal_of(store, plain, Scope.READ) is Refusal.LACKS_SCOPE
@@ -503,7 +503,7 @@ def test_a_key_allows_what_it_was_created_for(store: Store) -> None:
     assert refusal_of(store, plain, Scope.REPORT, START + timedelta(days=1)) is Refusal.EXPIRED
 
 
-def test_a_key_is_for_the_subjects_of_its_patterns(store: Store) -> None:
+def test_a_key_is_valid_for_the_subjects_of_its_patterns(store: Store) -> None:
     patterns = [PathPattern.parse("GitHub/acme/*"), PathPattern.parse("other/web")]
     plain = store.keys.create("ci", {Scope.REPORT}, subjects=Selection(patterns))
     stored, checked = store.keys.list()[0].grant, store.keys.check(plain, Scope.REPORT, START)
@@ -511,7 +511,7 @@ def test_a_key_is_for_the_subjects_of_its_patterns(store: Store) -> None:
     assert stored.subjects.texts == ["GitHub/acme/*", "other/web"]
 
 
-def test_a_private_token_opens_what_it_was_created_for_until_it_is_revoked(store: Store) -> None:
+def test_a_private_token_is_valid_for_its_subjects_until_it_is_revoked(store: Store) -> None:
     plain = store.tokens.create("readme", Selection([PathPattern.parse("acme/*")]))
     assert store.tokens.opens(WEB, plain)
     assert not store.tokens.opens(Subject.legacy("other", "web"), plain)
@@ -537,7 +537,7 @@ def test_a_badge_does_not_wait_until_its_token_s_use_is_recorded(store: Store) -
     assert tokens.list()[0].last_used_on == START.date()
 
 
-def test_a_use_that_can_t_be_recorded_is_an_event(tmp_path: Path) -> None:
+def test_a_use_that_can_t_be_recorded_emits_an_event(tmp_path: Path) -> None:
     url, events, jobs = f"sqlite:///{tmp_path / 'c.sqlite3'}", RecordedEvents(), list[Job]()
     migrate(url)
     with closing(Database(url)) as database:
@@ -558,7 +558,7 @@ def test_the_number_of_private_tokens_is_limited(store: Store) -> None:
     few.create("three", subjects)
 
 
-def test_a_private_token_is_stored_as_a_hash_only(store: Store) -> None:
+def test_only_a_hash_of_a_private_token_is_stored(store: Store) -> None:
     plain = store.tokens.create("readme", Selection([PathPattern.parse("acme/web")]))
     assert plain[:8].encode() in store.all_that_is_kept()
     assert plain.encode() not in store.all_that_is_kept()
@@ -616,7 +616,7 @@ def test_names_of_keys_are_unique_and_valid(store: Store) -> None:
 
 
 @pytest.mark.alone
-def test_a_busy_database_does_not_refuse_a_good_key(store: Store) -> None:
+def test_a_valid_key_is_accepted_while_the_database_is_busy(store: Store) -> None:
     plain = store.keys.create("ci", {Scope.READ})
     other = Store.on(store.url)
     with store.catalogue.database.writing() as connection:
@@ -627,7 +627,7 @@ def test_a_busy_database_does_not_refuse_a_good_key(store: Store) -> None:
     other.close()
 
 
-def test_readers_of_sqlite_do_not_wait_for_those_who_wait_for_a_writer(tmp_path: Path) -> None:
+def test_readers_of_sqlite_do_not_wait_for_writers_that_are_blocked_by_a_writer(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'c.sqlite3'}"
     migrate(url)
     store, reporters = Store.on(url), 40

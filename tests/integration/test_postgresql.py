@@ -1,4 +1,4 @@
-"""The catalogue on a PostgreSQL that hangs or restarts, and is stricter about text than SQLite."""
+"""The catalogue on a PostgreSQL server that hangs or restarts, and PostgreSQL's stricter limits on text."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def test_reads_and_reports_work_after_the_server_was_restarted(postgres: Postgre
 
 
 def test_names_too_long_for_an_index_can_be_looked_up_but_not_reported(store: Store) -> None:
-    # Neither compresses. Account and name are as long as they may be in characters and bytes.
+    # Neither string compresses. Account and name have the maximum length in characters and bytes.
     chinese = "".join(chr(0x4E00 + number * 7919 % 20_000) for number in range(512))
     latin = b"".join(sha512(bytes([number])).digest() for number in range(6))
     name, account = chinese + urlsafe_b64encode(latin).decode(), chinese[:255]

@@ -80,20 +80,23 @@ def test_a_report_goes_to_a_remote_service(service: Service, tmp_path: Path) -> 
 
 
 WRONG = [
-    (["report", "web", "succeeded"], "give owner/repository"),
+    (["report", "web", "succeeded"], "use owner/repository"),
     (["report", WEB, "great"], "'great' is not one of"),
     (["report", WEB], "Missing argument"),
     (["report", WEB, "failed", "--at", "today"], "is not a time"),
     (["report", WEB, "failed", "--at", "2026-01-01T00:00:00"], "has no time zone"),
     (["report", WEB, "failed", "--url", "http://x"], "https"),
     (["report", WEB, "failed", "--to", "http://127.0.0.1:9"], "needs an API key"),
-    (["report", WEB, "failed", "--to", "notaurl", "--key", "k"], "'--to': give an absolute http:// or https:// URL"),
-    (["report", WEB, "failed", "--to", "ftp://x", "--key", "k"], "'--to': give an absolute http:// or https:// URL"),
+    (["report", WEB, "failed", "--to", "notaurl", "--key", "k"], "'--to': must be an absolute http:// or https:// URL"),
+    (["report", WEB, "failed", "--to", "ftp://x", "--key", "k"], "'--to': must be an absolute http:// or https:// URL"),
     (["report", WEB, "failed", "--to", "http://u:p@x", "--key", "k"], "without user, query or fragment"),
-    (["report", WEB, "failed", "--to", "http://a b", "--key", "k"], "'--to': give an absolute http:// or https:// URL"),
+    (
+        ["report", WEB, "failed", "--to", "http://a b", "--key", "k"],
+        "'--to': must be an absolute http:// or https:// URL",
+    ),
     (
         ["report", WEB, "failed", "--to", "http://a..b", "--key", "k"],
-        "'--to': give an absolute http:// or https:// URL",
+        "'--to': must be an absolute http:// or https:// URL",
     ),
     (["report", WEB, "failed", "--to", "http://%zz", "--key", "k"], "http://%zz is not a valid URL; write one such as"),
     (["report", WEB, "failed", "--to", "http://127.0.0.1:9", "--key", "a\nb"], "one line of ASCII without spaces"),
@@ -108,19 +111,19 @@ WRONG = [
     (["key", "create", "x", "--for", "GitHub/*"], "for all of a platform write GitHub/*/*"),
     (["token", "create", "x"], "Missing option '--for'"),
     (["token", "revoke", "nobody"], "no token called nobody"),
-    (["key", "create", "x", "--expires-in", "soon"], "give a number and a unit"),
-    (["key", "create", "x", "--expires-in", "999999999d"], "give 36500d at most"),
-    (["key", "create", "x", "--expires-in", "36501d"], "give 36500d at most"),
-    (["key", "create", "x", "--expires-in", "0s"], "give more than 0s"),
+    (["key", "create", "x", "--expires-in", "soon"], "must be a number and a unit"),
+    (["key", "create", "x", "--expires-in", "999999999d"], "must be at most 36500d"),
+    (["key", "create", "x", "--expires-in", "36501d"], "must be at most 36500d"),
+    (["key", "create", "x", "--expires-in", "0s"], "must be longer than 0s"),
     (["check", "create", WEB], "Missing option '--every'"),
-    (["check", "create", WEB, "--every", "24"], "give a number and a unit"),
-    (["key", "create", "x", "--expires-in", "30"], "give a number and a unit"),
-    (["check", "create", WEB, "--every", "999999999d"], "give 36500d at most"),
+    (["check", "create", WEB, "--every", "24"], "must be a number and a unit"),
+    (["key", "create", "x", "--expires-in", "30"], "must be a number and a unit"),
+    (["check", "create", WEB, "--every", "999999999d"], "must be at most 36500d"),
     (["check", "create", WEB, "--every", "5s", "--grace", "500d"], "365 days"),
-    (["check", "create", WEB, "--every", "1d", "--slug", "No Slug"], "a slug has up to 100 of a-z"),
+    (["check", "create", WEB, "--every", "1d", "--slug", "No Slug"], "a slug has up to 100 characters from a-z"),
     (["check", "rotate", WEB], "has no check"),
     (["check", "delete", WEB], "has no check"),
-    (["delete", WEB, "--yes"], f"the catalogue has no {WEB}"),
+    (["delete", WEB, "--yes"], f"the catalogue has no subject {WEB}"),
 ]
 
 
@@ -321,7 +324,7 @@ def test_removing_the_demo_keeps_what_a_job_may_ping(tmp_path: Path) -> None:
     run(tmp_path, "check", "create", "acme/api", "--every", "1d")
     done = run(tmp_path, "demo", "--remove")
     assert (done.returncode, done.stderr) == (0, "")
-    assert "GitHub/acme/Repository/api: kept, because it has a check\n" in done.stdout
+    assert "GitHub/acme/Repository/api: not removed, because it has a check\n" in done.stdout
     assert done.stdout.count(": removed\n") == 7
     assert run(tmp_path, "delete", "acme/own", "--yes").returncode == 0
     run(tmp_path, "check", "delete", "acme/api")
@@ -336,7 +339,7 @@ def test_the_demo_leaves_alone_what_was_reported_under_its_names(tmp_path: Path)
     assert json.loads(run(tmp_path, "status", "acme/web", "--json").stdout)["status"] == "failed"
     removed = run(tmp_path, "demo", "--remove").stdout
     assert "acme/Repository/web" not in removed
-    assert "GitHub/acme/Repository/billing: kept, because it has other runs too\n" in removed
+    assert "GitHub/acme/Repository/billing: not removed, because it has other runs too\n" in removed
     for subject, status in (("acme/web", "failed"), ("acme/billing", "succeeded")):
         assert json.loads(run(tmp_path, "status", subject, "--json").stdout)["status"] == status
 

@@ -103,12 +103,12 @@ def test_on_a_terminal_the_start_prints_a_link_that_works_and_in_a_log_the_comma
     with service_on_a_terminal(tmp_path, BADGE_BIND=bind) as printed:
         found = re.search(rf"Dashboard +http://{bind}(/login\?link=\S+)", printed)
         assert found is not None
-        assert "whoever opens this link first, within 1h" in printed
+        assert "the first person to open this link, within 1h" in printed
         assert eventually(lambda: _is_up(f"http://{bind}"), 10)
         assert log_in(f"http://{bind}", found[1])
     log = site.service.log.read_text()
     assert "link=" not in log
-    assert re.search(r"Visible to +whoever opens a link printed by: .*badge login-link\n", log)
+    assert re.search(r"Visible to +anyone who opens a link printed by: .*badge login-link\n", log)
 
 
 def _is_up(url: str) -> bool:

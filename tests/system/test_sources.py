@@ -145,7 +145,7 @@ def test_a_bad_sources_file_stops_the_start_and_reports_all_faults(tmp_path: Pat
         command, cwd=PROJECT, env=environment, capture_output=True, text=True, timeout=30, check=False
     )
     assert done.returncode == 2
-    assert "sources.toml: api: url: give an absolute" in done.stderr
+    assert "sources.toml: api: url: must be an absolute" in done.stderr
     assert "sources.toml: api: auth.token: set the environment variable KEY; it is missing or empty" in done.stderr
 
 

@@ -28,7 +28,7 @@ def location(kind: str, source: Mapping[str, Any]) -> Iterator[KeyFault]:
     if kind in ("http", "native") and "url" not in source:
         yield "url", "is missing; give the system's address"
     if kind == "file" and ("file" in source) == ("folder" in source):
-        yield "file", "give either file or folder"
+        yield "file", "use either file or folder"
 
 
 def matches(match: Match) -> Iterator[KeyFault]:

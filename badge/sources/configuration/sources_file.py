@@ -91,10 +91,10 @@ class _Reading:
             self._fault(f"{key} is not a key of this file; write sources as [[source]] tables")
         tables = document.get("source")
         if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
-            self._fault("give at least one [[source]] table")
+            self._fault("must have at least one [[source]] table")
             return []
         if len(tables) > MOST_SOURCES:
-            self._fault(f"give at most {MOST_SOURCES} sources")
+            self._fault(f"must have at most {MOST_SOURCES} sources")
         return cast("Sequence[Mapping[str, Any]]", tables)
 
     def _fault(self, problem: str) -> None:
@@ -164,7 +164,7 @@ class _OneSource:
         if table.get("kind") is not None:
             self.fault("kind", "remove it; the preset sets the kind")
         if name not in presets.names():
-            hint = did_you_mean(str(name), presets.names()) or f"; give one of {', '.join(presets.names())}"
+            hint = did_you_mean(str(name), presets.names()) or f"; use one of {', '.join(presets.names())}"
             self.fault("preset", f"there is no such preset{hint}")
             self.faulty.add("preset")
             return None

@@ -37,7 +37,7 @@ class Expression:
     def parse(cls, text: str) -> Expression:
         """Compile and check an expression; raises `BadExpression`."""
         if len(text) > LONGEST:
-            raise BadExpression(f"give at most {LONGEST} characters")
+            raise BadExpression(f"must have at most {LONGEST} characters")
         try:
             compiled = jmespath.compile(text)
         except (JMESPathError, RecursionError) as error:

@@ -43,7 +43,7 @@ NOT_OVER = frozenset({Outcome.IN_PROGRESS, Outcome.SCHEDULED})
 
 def _text(value: object) -> str:
     if not isinstance(value, str):
-        raise ValueError("give text")  # noqa: TRY004 - pydantic collects ValueErrors
+        raise ValueError("must be text")  # noqa: TRY004 - pydantic collects ValueErrors
     return value
 
 
@@ -61,12 +61,12 @@ def _zone(value: object) -> ZoneInfo:
     try:
         return ZoneInfo(_text(value))
     except (OSError, LookupError, ValueError):
-        raise ValueError("give a time zone such as UTC or Europe/Berlin") from None
+        raise ValueError("must be a time zone such as UTC or Europe/Berlin") from None
 
 
 def _age_limit(limit: timedelta) -> timedelta:
     if not timedelta(minutes=1) <= limit <= timedelta(days=3650):
-        raise ValueError("give a duration from 1m to 3650d")
+        raise ValueError("must be a duration from 1m to 3650d")
     return limit
 
 
@@ -85,7 +85,7 @@ _CREDENTIAL_HEADERS = re.compile(
 def _header_names(value: dict[str, str]) -> dict[str, str]:
     for name, text in value.items():
         if not re.fullmatch(r"[A-Za-z0-9-]{1,64}", name) or not text.isprintable() or not text.isascii():
-            raise ValueError("give header names of letters, digits and -, with printable values")
+            raise ValueError("must have header names of letters, digits and -, with printable values")
         if _CREDENTIAL_HEADERS.fullmatch(name):
             raise ValueError(f"{name} holds credentials; put these into `auth`, with secrets as env:NAME or file:/path")
         if any(Template(text).placeholders):

@@ -1,4 +1,4 @@
-"""Host names are looked up on threads of their own, so that no command waits for DNS longer than it may."""
+"""Host names are looked up on separate threads, so that DNS can't make a command exceed its time limit."""
 
 import socket
 import threading

@@ -80,7 +80,7 @@ def test_if_no_second_thread_can_be_started_a_job_waits_for_the_first() -> None:
     assert done.wait(5)
 
 
-def tell(writing: int) -> None:
+def report_done(writing: int) -> None:
     os.write(writing, b"done")
 
 
@@ -91,7 +91,7 @@ def test_a_forked_process_has_its_own_threads() -> None:
     reading, writing = os.pipe()
     pid = os.fork()
     if pid == 0:
-        pool.submit(lambda: tell(writing))
+        pool.submit(lambda: report_done(writing))
         threading.Event().wait(2)
         os._exit(0)
     os.close(writing)

@@ -218,7 +218,7 @@ def test_the_purge_command_is_safe_for_a_shell(site: Site) -> None:
 
 def test_a_badge_that_no_proxy_would_show_is_a_fault(site: Site) -> None:
     page = examined(site, subject="/badge/acme?strict=1")
-    assert "Give owner/repository" in page.get_text()
+    assert "Use owner/repository" in page.get_text()
     page = examined(site, subject="/badge/acme/web.json")
     assert "This is not an image" in page.get_text()
     assert not page.select("section img")

@@ -461,7 +461,7 @@ def test_an_invalid_repository_stays_in_the_form_with_an_error(site: Site) -> No
     assert answer.status_code == 400
     page = BeautifulSoup(answer.data, "html.parser")
     assert one(page, "form input[name=subject]")["value"] == "acme"
-    assert text(page, "#subject-fault") == "Give owner/repository or platform/account/type/name."
+    assert text(page, "#subject-fault") == "Use owner/repository or platform/account/type/name."
 
 
 def test_a_lost_catalogue_is_reported(tmp_path: Path) -> None:
