@@ -32,7 +32,7 @@ def location(kind: str, source: Mapping[str, Any]) -> Iterator[KeyFault]:
 
 
 def matches(match: Match) -> Iterator[KeyFault]:
-    """Yield patterns without wildcards that no subject can have, so that they would never match."""
+    """Yield patterns that can never match: those without wildcards that are not valid in a subject."""
     anything = dict.fromkeys(Match.model_fields, "x")
     for part in Match.model_fields:
         for pattern in match.any_of(part):
@@ -68,11 +68,11 @@ def _ambiguous(entry: Entry, used: Collection[str]) -> Iterator[KeyFault]:
     match = entry.match or Match()
     for name, part in zip(SUBJECT_FIELDS, Match.model_fields, strict=True):
         if name not in used and any(has_wildcard(pattern) for pattern in match.any_of(part)):
-            yield f"match.{part}", f"give it without wildcards, or use {{{name}}} in the recipe"
+            yield f"match.{part}", f"remove its wildcards, or use {{{name}}} in the recipe"
 
 
 def _placeholders_in(source: Mapping[str, Any], entry: Entry) -> set[str]:
-    """Return the placeholders in the raw source: some of its keys may be invalid."""
+    """Return the placeholders in the raw table, because the validated one lacks invalid keys."""
     request, then, where = _table(source.get("request")), _table(source.get("then")), source.get("where")
     asking: list[object] = [request.get(key) for key in ("path", "query", "json", "form")]
     asking += [source.get("promql"), then.get("path")]

@@ -43,7 +43,7 @@ class Signed:
 
 
 class Authentication(Protocol):
-    """A way to authenticate requests."""
+    """Adds credentials to requests."""
 
     def sign(self, request: HttpRequest, deadline: Deadline) -> Signed:
         """Return the authenticated request; raises `SourceUnavailable` if the login fails."""

@@ -90,7 +90,8 @@ class HttpTransport:
         return bytes(body)
 
     def _session(self) -> requests.Session:
-        # Parent and child sharing a connection would mix up answers: a badge could show another subject's status.
+        # If a forked process shared its parent's connection, answers would be mixed up: a badge could show another
+        # subject's status.
         of_this_thread = self._sessions.get()
         if not hasattr(of_this_thread, "session"):
             of_this_thread.session = _new_session(self.ca_file)

@@ -98,7 +98,7 @@ class UrBackupLogIn:
 
 
 def _proof(password: str, salt: str, rnd: str, rounds: int) -> str:
-    """Return the hash that the server expects; MD5 is its choice, not ours."""
+    """Return the hash that the server expects; MD5 is UrBackup's choice, not ours."""
     digest = hashlib.md5((salt + password).encode(), usedforsecurity=False).digest()
     text = digest.hex()
     if 0 < rounds <= MOST_ROUNDS:

@@ -87,7 +87,7 @@ def _header_names(value: dict[str, str]) -> dict[str, str]:
         if not re.fullmatch(r"[A-Za-z0-9-]{1,64}", name) or not text.isprintable() or not text.isascii():
             raise ValueError("give header names of letters, digits and -, with printable values")
         if _CREDENTIAL_HEADERS.fullmatch(name):
-            raise ValueError(f"{name} holds credentials; put these into `auth`, with secrets as env:NAME or file:/path")
+            raise ValueError(f"{name} holds credentials; put them into `auth`, with secrets as env:NAME or file:/path")
         if any(Template(text).placeholders):
             raise ValueError(f"{name} has a {{…}}; use it in path, query or body instead")
     return value
@@ -116,7 +116,7 @@ class Request(Table):
     def _one_body(self) -> Self:
         if self.body is not None and self.form is not None:
             raise ValueError("give json or form, not both")
-        # A GET may have a JSON body: bareos-restapi has no other filter.
+        # A GET may have a JSON body, because bareos-restapi has no other way to filter.
         if self.method == "GET" and self.form is not None:
             raise ValueError('a form needs method = "POST"')
         return self
@@ -189,7 +189,7 @@ class Times(Table):
     """How times are written."""
 
     timezone: Zone | None = None
-    """Zone of times without one; if it isn't given, these are ignored."""
+    """Zone for times without one; if it isn't set, such times are ignored."""
 
 
 class Recipe(Table):
