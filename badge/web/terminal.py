@@ -1,4 +1,4 @@
-"""Commands to show to people, written so that they use this service's data from any terminal on the machine."""
+"""Commands that pages show, written so that they use this service's data from any terminal on the machine."""
 
 from __future__ import annotations
 

@@ -89,10 +89,10 @@ def test_choices_without_effect_are_not_offered(watched: Watched) -> None:
 
 def test_syntaxes_without_image_sizes_have_a_note(watched: Watched) -> None:
     watched.open_dialog(WEB)
-    note = watched.page.get_by_text("shows a PNG in full size")
+    note = watched.page.get_by_text("shows a PNG at full size")
     choose(watched.page, Format="PNG, for email and chat", Style="for-the-badge")
     expect(note.filter(visible=True)).to_have_text(
-        "Markdown shows a PNG in full size, 56 px high; at scale 1 it is 28 px high, like the SVG."
+        "Markdown shows a PNG at full size, 56 px high; at scale 1 it is 28 px high, like the SVG."
     )
     watched.page.get_by_role("tab", name="HTML", exact=True).click()
     expect(note.filter(visible=True)).to_have_count(0)

@@ -1,4 +1,4 @@
-"""The edge cache: finished public answers in front of Flask. A hit costs no Flask, no Redis and no log line.
+"""The edge cache: finished public answers in front of Flask. A hit needs neither Flask nor Redis, and is not logged.
 
 The badge of a popular README is requested many times a second. Each answer is stored for half a second at most,
 so that a change is visible within a second, and never past its own lifetime.
@@ -83,6 +83,7 @@ class EdgeCache:
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer from the cache, or pass the request on and store its answer."""
+        # Without the lock, which only writers need: a single look-up is atomic.
         entry = self._entries.get(environ.get("RAW_URI", ""))
         if entry is not None and environ["REQUEST_METHOD"] in ("GET", "HEAD"):
             now = self._monotonic()
@@ -124,7 +125,7 @@ class EdgeCache:
                 self._drop(next(iter(self._entries)))
 
     def _must_drop_oldest(self, now: float) -> bool:
-        """Whether to drop the oldest entry; with equal storage times it tends to be the first to expire."""
+        """Whether to drop the oldest entry, which is usually the first to expire."""
         is_expired = next(iter(self._entries.values())).ends_at <= now
         return is_expired or len(self._entries) > self._limits.most_entries or self._bytes > self._limits.most_bytes
 
@@ -137,6 +138,7 @@ class EdgeCache:
 def _set_headers(entry: _Entry, left: float, now: float) -> None:
     entry.headers = entry.finished.headers_for(left)
     entry.bare_headers = [header for header in entry.headers if header[0] not in _BODY_HEADERS]
+    # A microsecond late rather than early, or a rounding error could leave `max-age` as it is.
     entry.steps_at = now + left % 1 + 1e-6
 
 

@@ -1,4 +1,4 @@
-"""Pings, compatible with Healthchecks (docs/how-to/pings.md): a job says that it started, succeeded or failed.
+"""Pings, compatible with Healthchecks (docs/how-to/pings.md): a job reports that it started, succeeded or failed.
 
 A ping URL is a secret: its holder may report one subject's backups and nothing else. Answers are the short fixed
 texts that clients of this protocol expect.
@@ -29,7 +29,7 @@ PING_ROOT = "/ping/"
 LARGEST_BODY = 128 * 1024
 """In bytes; a log in the body is read and discarded. borgmatic sends up to 100,000 bytes."""
 ADVERTISED_BODY = 10_000
-"""In bytes: Healthchecks' default. Clients that read `Ping-Body-Limit` send no more of their logs."""
+"""In bytes: Healthchecks' default. Clients that honour `Ping-Body-Limit` cut their logs to this size."""
 LARGEST_EXIT_STATUS = 255
 
 PING_HEADERS = {

@@ -42,7 +42,7 @@ _SHOWN: dict[str, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """A choice from a closed list. A parameter missing from the URL means `usual`, or else the first option."""
+    """A choice from a closed list. If the URL lacks the parameter, `usual` or else the first option is chosen."""
 
     name: str
     legend: str
@@ -154,7 +154,7 @@ class Offer:
         if height is None or self.scale == 1 or syntax not in UNSIZED:
             return ""
         name, pixels = SYNTAX_NAMES[syntax], self.scale * height
-        return f"{name} shows a PNG in full size, {pixels} px high; at scale 1 it is {height} px high, like the SVG."
+        return f"{name} shows a PNG at full size, {pixels} px high; at scale 1 it is {height} px high, like the SVG."
 
 
 @dataclass(frozen=True, slots=True)

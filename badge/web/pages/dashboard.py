@@ -124,7 +124,7 @@ class Dashboard:
         )
 
     def _first_steps(self, viewer: Viewer) -> Sequence[str]:
-        """Return the commands that fill an empty list, report and demo; none for viewers who can't report."""
+        """Return the commands `report` and `demo`, which fill an empty list; none for viewers who can't report."""
         can_report = viewer.sees_private and self.parts.takes_reports(Subject.from_path(EXAMPLE))
         command = self.parts.terminal.command
         return (command("report", EXAMPLE, "succeeded"), command("demo")) if can_report else ()

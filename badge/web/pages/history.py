@@ -92,7 +92,7 @@ def _duration(run: PastRun) -> timedelta | None:
 
 
 def _has_made_up_start(run: PastRun) -> bool:
-    """Whether the start was not reported, so that the catalogue holds the event's time instead."""
+    """Whether the start was not reported, so that the catalogue has the event's time in its place."""
     is_queued = run.status is BackupStatus.SCHEDULED
     return is_queued or (run.finished_at is not None and run.started_at >= run.finished_at)
 

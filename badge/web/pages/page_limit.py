@@ -42,7 +42,7 @@ class PageLimit:
             setattr(g, _ADMITTED, True)
             return None
         self.events.emit(PageRefused())
-        answer = message(503, "Too many requests at once", "This takes a few seconds. Reload the page shortly.")
+        answer = message(503, "Too many requests at once", "Wait a few seconds, then reload the page.")
         answer.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
         return answer
 

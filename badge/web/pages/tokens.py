@@ -1,4 +1,4 @@
-"""The private tokens of a subject in its dialog: created, listed and revoked."""
+"""Lists, creates and revokes a subject's private tokens, for its dialog."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class TokenForm:
     has_token: bool
     """Whether the snippets contain a token."""
     created: str = ""
-    """Name of the one that was just created; the token itself is in the snippets, only this once."""
+    """Name of the token that was just created; the token itself is in the snippets, this once only."""
     fault: str = ""
 
 
