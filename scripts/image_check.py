@@ -56,7 +56,7 @@ class Stage:
 
 
 def say(line: str) -> None:
-    """Print progress at once, even if the output is piped."""
+    """Print progress, without buffering even if the output is piped."""
     print(line, flush=True)
 
 
@@ -252,7 +252,7 @@ def start_and_check(stage: Stage) -> None:
 
 
 def ends_on_sigterm(process: subprocess.Popen[bytes]) -> bool:
-    """Send SIGTERM to the command (unshare's child), as an engine does; whether it ends in time."""
+    """Send SIGTERM to the command (unshare's child), as an engine does; returns whether it ends in time."""
     child = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()[0]
     os.kill(int(child), signal.SIGTERM)
     try:
