@@ -38,7 +38,7 @@ class Answer:
 
 
 def all_at_once(urls: Sequence[str], headers: dict[str, str] | None = None) -> list[Answer]:
-    """Request all URLs at the same time, on a connection each."""
+    """Request all URLs at the same time, each on its own connection."""
 
     async def ask() -> list[Answer]:
         return await asyncio.gather(*(one(url, headers) for url in urls))

@@ -69,7 +69,7 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
         settings = {
             "BADGE_UPSTREAM_URL": upstream.url,
             "BADGE_REDIS_URL": valkey.url,
-            "BADGE_REDIS_TIMEOUT": "300ms",  # so that a busy machine does not count as a lost Redis
+            "BADGE_REDIS_TIMEOUT": "300ms",  # so that a busy machine is not mistaken for a lost Redis
             "BADGE_UPSTREAM_TIMEOUT": "3s",
             # Every test starts with unknown subjects.
             "BADGE_UPSTREAM_NEW_BURST": "10000",

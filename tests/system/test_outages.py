@@ -77,9 +77,9 @@ def rig_on_a_valkey(folder: Path, **settings: str) -> Iterator[tuple[Rig, Valkey
         yield rig, valkey
 
 
-# For tests not about time: a busy machine must not count as a lost Redis.
+# For tests that are not about time: a busy machine must not be mistaken for a lost Redis.
 IN_NO_HURRY = {"BADGE_REDIS_TIMEOUT": "300ms"}
-# For tests in which nobody may be refused: on a busy machine more callers wait at a time.
+# For tests in which no caller may be refused: on a busy machine, more of them wait at the same time.
 ALL_MAY_WAIT = {"BADGE_THREADS": "32"}
 
 
@@ -94,11 +94,11 @@ def at(moment: float, act: Callable[[], object]) -> Callable[[float], None]:
     """Return a function that calls `act` once, after `moment` seconds."""
     left = [act]
 
-    def tell(seconds: float) -> None:
+    def act_if_due(seconds: float) -> None:
         if left and seconds >= moment:
             left.pop()()
 
-    return tell
+    return act_if_due
 
 
 def test_a_redis_frozen_under_load_is_not_noticed(tmp_path_factory: pytest.TempPathFactory) -> None:
@@ -169,10 +169,10 @@ def test_poison_in_redis_is_never_shown(tmp_path: Path, kind: str) -> None:
     with rig_on_a_valkey(tmp_path, **IN_NO_HURRY) as (rig, valkey):
         client = connect(valkey.url, timedelta(seconds=5), 1)
         assert_shown_eventually(rig, names)
-        kept = {key: client.get(key) for key in client.scan_iter() if client.type(key) == b"string"}
-        whole = [value for value in kept.values() if isinstance(value, bytes) and value.startswith(b"{")]
+        stored = {key: client.get(key) for key in client.scan_iter() if client.type(key) == b"string"}
+        whole = [value for value in stored.values() if isinstance(value, bytes) and value.startswith(b"{")]
         assert len(whole) >= len(names)
-        for number, key in enumerate(kept):
+        for number, key in enumerate(stored):
             if kind == "list":
                 client.delete(key)
                 client.lpush(key, "x")

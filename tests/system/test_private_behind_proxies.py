@@ -53,7 +53,7 @@ def test_nothing_private_is_shown_without_a_login(site: Site, proxy: str, host: 
         assert answer.status_code == (401 if path == "/metrics" else 303), path
         assert "failed" not in answer.text
         assert "token=" not in answer.text
-        assert "secret" not in answer.text or PRIVATE in path  # which names it itself
+        assert "secret" not in answer.text or PRIVATE in path  # whose page says which subject was requested
 
 
 @pytest.mark.parametrize("proxy", PROXIES)
@@ -68,12 +68,12 @@ def test_a_login_link_works_through_the_proxy_until_logout(site: Site, proxy: st
     with_csrf = {"Cookie": f"{name}={page.cookies[name]}"}
     requests.post(f"{url}/logout", data={"csrf_token": csrf[1]}, headers=with_csrf, timeout=10)
     stolen = [requests.get(f"{url}/dashboard", headers=cookie, timeout=10, allow_redirects=False) for _ in range(6)]
-    assert {answer.status_code for answer in stolen} == {303}  # of both workers
+    assert {answer.status_code for answer in stolen} == {303}  # from both workers
 
 
 @contextlib.contextmanager
 def service_on_a_terminal(folder: Path, **settings: str) -> Iterator[str]:
-    """Run the service as a person does who types `make run`; yields what was printed at start."""
+    """Run the service on a terminal, as `make run` does; yields what it printed at start."""
     terminal, inside = pty.openpty()
     environment = {**clean_environment(), "BADGE_DATA_DIR": str(folder), **settings}
     command = [str(BIN / "gunicorn"), "-c", "config/gunicorn.conf.py", "wsgi:application"]

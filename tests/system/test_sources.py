@@ -45,7 +45,7 @@ def written(folder: Path, url: str) -> dict[str, str]:
     return {"BADGE_SOURCES": str(file), "BADGE_DATA_DIR": str(folder / "data"), "KEY": KEY}
 
 
-def test_check_validates_the_file_and_asks_the_sources_only_with_live(tmp_path: Path) -> None:
+def test_check_validates_the_file_and_calls_the_sources_only_with_live(tmp_path: Path) -> None:
     with running_fault_server() as server:
         settings = written(tmp_path, server.url)
         done = flask_badge("sources", "check", **settings)

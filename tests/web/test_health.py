@@ -1,4 +1,4 @@
-"""Health: liveness depends on nothing else; readiness degrades, and is refused only while draining."""
+"""Health: liveness depends on nothing else; readiness degrades, and becomes a 503 only while draining."""
 
 from badge import __version__
 from badge.web.health import Readiness

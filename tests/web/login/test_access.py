@@ -78,7 +78,7 @@ def test_every_protected_route_refuses_anonymous_requests(dashboards: Dashboards
         answer = anonymous.open(path, method=method, environ_overrides={"REMOTE_ADDR": "203.0.113.9"})
         is_sent_to_log_in = answer.status_code == 303 and answer.headers["Location"].startswith("/login")
         assert is_sent_to_log_in or answer.status_code in (400, 401, 403, 404), (method, path)
-        if path != f"/dashboard/{WEB.path}":  # which names the subject itself
+        if path != f"/dashboard/{WEB.path}":  # where the login page returns to the requested subject
             assert "acme" not in answer.text
         assert "succeeded" not in answer.text
 
@@ -123,8 +123,8 @@ def log_in(dashboard: Dashboard, token: str = TOKEN, next: str = "") -> TestResp
 
 
 def test_anonymous_requests_are_redirected_to_the_login_and_back(by_token: Dashboard) -> None:
-    asked = by_token.get("/dashboard?q=acme&sort=worst")
-    form = by_token.soup(asked.headers["Location"])
+    redirect = by_token.get("/dashboard?q=acme&sort=worst")
+    form = by_token.soup(redirect.headers["Location"])
     wanted = str(one(form, "input[name=next]")["value"])
     answer = log_in(by_token, next=wanted)
     assert (answer.status_code, answer.headers["Location"]) == (303, "/dashboard?q=acme&sort=worst")
@@ -181,9 +181,9 @@ def test_an_old_login_form_works_for_those_already_logged_in(by_token: Dashboard
     form = by_token.soup("/login?next=/dashboard?q=a")
     left_open = {name: str(one(form, f"input[name={name}]")["value"]) for name in ("csrf_token", "next")}
     log_in(by_token)
-    asked = by_token.get("/login?next=/dashboard?q=b")
+    redirect = by_token.get("/login?next=/dashboard?q=b")
     sent = by_token.client.post("/login", data={**left_open, "token": "whatever"})
-    assert (asked.status_code, asked.headers["Location"]) == (303, "/dashboard?q=b")
+    assert (redirect.status_code, redirect.headers["Location"]) == (303, "/dashboard?q=b")
     assert (sent.status_code, sent.headers["Location"]) == (303, "/dashboard?q=a")
 
 

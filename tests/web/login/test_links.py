@@ -109,8 +109,8 @@ def test_a_link_can_be_pasted_into_the_only_field_however_others_log_in(
 
 def test_without_a_link_the_page_says_how_to_get_one(dashboards: Dashboards) -> None:
     client = dashboards().anonymous()
-    asked = client.get("/dashboard/acme/web")
-    page = page_of(client.get(asked.headers["Location"]))
+    redirect = client.get("/dashboard/acme/web")
+    page = page_of(client.get(redirect.headers["Location"]))
     assert "badge login-link" in one(page, ".lead").get_text()
     assert "var" not in page.get_text()  # no path of the server
 
@@ -177,7 +177,7 @@ def test_a_request_waits_only_once_for_a_lost_database(dashboards: Dashboards, t
     dashboard.parts.close()
     shutil.rmtree(tmp_path / "data")
     failures: list[ExceptionContext] = []
-    note = failures.append  # removed as the same object
+    note = failures.append  # named, because it can only be removed as the same object
     event.listen(Engine, "handle_error", note)
     try:
         assert dashboard.get("/dashboard").status_code == 503

@@ -103,10 +103,10 @@ def test_a_quarter_of_the_threads_wait_for_a_list_and_other_pages_are_refused(da
     slow.add_url_rule("/ops/status/list", "list", listed)
     with served(slow) as url, ThreadPoolExecutor() as pool:
         dashboard = dashboards(BADGE_UPSTREAM_URL=url, BADGE_THREADS="12")
-        asked = [pool.submit(dashboard.get, "/dashboard") for _ in range(4)]
-        refused = next(as_completed(asked, 10))
+        pending = [pool.submit(dashboard.get, "/dashboard") for _ in range(4)]
+        refused = next(as_completed(pending, 10))
         going.set()
-        assert [future.result().status_code for future in asked if future is not refused] == [200] * 3
+        assert [future.result().status_code for future in pending if future is not refused] == [200] * 3
     assert (refused.result().status_code, refused.result().headers["Retry-After"]) == (503, "2")
     assert "Too many requests at once" in refused.result().text
     assert dashboard.parts.events.metrics.registry.get_sample_value("badge_pages_refused_total") == 1

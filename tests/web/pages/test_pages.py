@@ -114,8 +114,8 @@ def test_subjects_are_grouped_with_badges_and_links(dashboard: Dashboard) -> Non
     dashboard.tell(Subject.parse("AzureDevOps", "org", "Repository", "my project/web"), BackupStatus.FAILED)
     page = dashboard.soup("/dashboard")
     assert [title.get_text() for title in page.select("h2")] == ["AzureDevOps · org", "GitHub · acme"]
-    said = [inlined(image) for image in page.select(".subjects img")]
-    assert [b"backup: failed" in said[0], b"backup: succeeded" in said[1]] == [True, True]
+    badges = [inlined(image) for image in page.select(".subjects img")]
+    assert [b"backup: failed" in badges[0], b"backup: succeeded" in badges[1]] == [True, True]
     for link in page.select(".subjects a"):
         assert dashboard.get(str(link["href"])).status_code == 200
     assert "just now" in page.get_text()
@@ -174,10 +174,10 @@ def test_the_image_url_has_the_form_s_choices(given: dict[str, str]) -> None:
     """For any input, reading the form's URL back gives the form's choices."""
     made = Choices.read(given, "backup").offer(WEB, "https://b.example", START).snippet
     path, _, query = made.image_url.removeprefix("https://b.example").partition("?")
-    asked = read_badge_request({"RAW_URI": path}, dict(parse_qsl(query, keep_blank_values=True)), "backup")
-    assert asked.subject == WEB
+    read = read_badge_request({"RAW_URI": path}, dict(parse_qsl(query, keep_blank_values=True)), "backup")
+    assert read.subject == WEB
     wanted = Choices.read(given, "backup").query
-    look = asked.look
+    look = read.look
     assert look.style == wanted.get("style", "flat")
     assert look.label == wanted.get("label", "backup")
     assert (look.max_age is None) == ("max_age" not in wanted)
@@ -185,7 +185,7 @@ def test_the_image_url_has_the_form_s_choices(given: dict[str, str]) -> None:
     assert look.logo == wanted.get("logo")
     assert look.show == wanted.get("show")
     assert look.language == wanted.get("lang", "en")
-    assert str(asked.scale) == wanted.get("scale", "2")
+    assert str(read.scale) == wanted.get("scale", "2")
 
 
 def test_the_form_offers_every_choice_of_the_url() -> None:
