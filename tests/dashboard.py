@@ -52,14 +52,14 @@ class Dashboard:
     def close(self) -> None:
         self.parts.close()
 
-    def tell(
+    def report(
         self, subject: Subject, status: BackupStatus = BackupStatus.SUCCEEDED, visibility: Visibility | None = None
     ) -> None:
         assert self.parts.catalogue is not None
         event = RunEvent(subject=subject, status=status, at=START, visibility=visibility)
         self.parts.catalogue.store.record(event)
 
-    def run(self, subject: Subject, status: BackupStatus, **times: Any) -> None:
+    def record_run(self, subject: Subject, status: BackupStatus, **times: Any) -> None:
         assert self.parts.catalogue is not None
         self.parts.catalogue.store.record(RunEvent(subject=subject, status=status, at=self.clock(), **times))
 

@@ -86,7 +86,7 @@ def test_a_token_of_an_absent_subject_shows_nothing(site: Site) -> None:
 def test_a_stored_token_works_even_if_the_signing_key_is_damaged(dashboards: Dashboards) -> None:
     dashboard = dashboards(BADGE_DASHBOARD="off")
     (dashboard.parts.settings.data_dir / KEY_FILE).write_bytes(b"")
-    dashboard.tell(Subject.legacy("acme", "web"), visibility=Visibility.PRIVATE)
+    dashboard.report(Subject.legacy("acme", "web"), visibility=Visibility.PRIVATE)
     assert dashboard.parts.catalogue is not None
     stored = dashboard.parts.catalogue.tokens.create("readme", Selection([PathPattern.parse("acme/*")]))
     assert dashboard.get(f"{WEB}.txt?token={stored}").text == "succeeded\n"

@@ -52,7 +52,7 @@ PUBLIC = {
 
 def private_dashboard(dashboards: Dashboards, settings: dict[str, str]) -> Dashboard:
     dashboard = dashboards(**settings)
-    dashboard.tell(WEB, visibility=Visibility.PRIVATE)
+    dashboard.report(WEB, visibility=Visibility.PRIVATE)
     return dashboard
 
 
@@ -86,7 +86,7 @@ def test_every_protected_route_refuses_anonymous_requests(dashboards: Dashboards
 @pytest.mark.parametrize("settings", [*WAYS, {"BADGE_DASHBOARD": "open"}], ids=lambda given: given["BADGE_DASHBOARD"])
 def test_images_never_need_a_login_and_set_no_cookie(dashboards: Dashboards, settings: dict[str, str]) -> None:
     dashboard = dashboards(**settings)
-    dashboard.tell(WEB)
+    dashboard.report(WEB)
     answer = dashboard.get(f"/badge/{WEB.path}")
     assert answer.status_code == 200
     assert b"backup: succeeded" in answer.data
@@ -96,7 +96,7 @@ def test_images_never_need_a_login_and_set_no_cookie(dashboards: Dashboards, set
 
 def test_an_open_dashboard_shows_only_public_subjects(dashboards: Dashboards) -> None:
     dashboard = private_dashboard(dashboards, {"BADGE_DASHBOARD": "open"})
-    dashboard.tell(Subject.legacy("acme", "public"))
+    dashboard.report(Subject.legacy("acme", "public"))
     page = BeautifulSoup(dashboard.get("/dashboard").data, "html.parser")
     assert [link.get_text() for link in page.select(".subjects a")] == ["public"]
     assert text(page, ".totals strong") == "1 of 1"

@@ -138,7 +138,7 @@ def test_a_request_from_this_machine_sees_nothing_without_a_login(
     dashboards: Dashboards, host: str, former: str
 ) -> None:
     dashboard = dashboards(BADGE_DASHBOARD=former)
-    dashboard.tell(WEB, visibility=Visibility.PRIVATE)
+    dashboard.report(WEB, visibility=Visibility.PRIVATE)
     client = dashboard.anonymous()
     for path in ("/dashboard", f"/dashboard/{WEB.path}", "/dashboard?subject=acme/web"):
         answer = client.get(path, headers={"Host": host})

@@ -140,13 +140,13 @@ def test_a_readme_that_shows_another_badge_is_a_fault(dashboards: Dashboards, ty
 
 def public_doctor(dashboards: Dashboards, typed: str, target: str) -> BeautifulSoup:
     dashboard = dashboards(BADGE_PUBLIC_URL=PUBLIC)
-    dashboard.tell(WEB)
+    dashboard.report(WEB)
     return dashboard.soup(f"/doctor?{urlencode({'subject': typed, 'camo': camo(target)})}")
 
 
 def test_a_private_or_absent_subject_is_not_called_fine(dashboards: Dashboards) -> None:
     dashboard = dashboards()
-    dashboard.tell(WEB, visibility=Visibility.PRIVATE)
+    dashboard.report(WEB, visibility=Visibility.PRIVATE)
     for name in ("web", "none"):
         page = dashboard.soup(f"/doctor?subject=acme/{name}")
         sentences = f"There is no backup with this name, or it is private: GitHub · acme · Repository · {name}"

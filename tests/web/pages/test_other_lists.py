@@ -60,7 +60,7 @@ def joined(dashboards: Dashboards, folder: Path, dashboard: str = "local") -> Da
 
 def test_a_source_that_is_down_is_named_above_the_list_of_the_others(dashboards: Dashboards, tmp_path: Path) -> None:
     dashboard = joined(dashboards, tmp_path)
-    dashboard.tell(Subject.legacy("acme", "web"))
+    dashboard.report(Subject.legacy("acme", "web"))
     page = dashboard.soup("/dashboard")
     assert [link.get_text() for link in page.select(".subjects a")] == ["web"]
     assert text(page, ".note") == "Some sources did not answer; repositories of hc are missing here."
@@ -85,7 +85,7 @@ def test_reporting_is_suggested_only_if_the_badge_would_show_it(dashboards: Dash
 def test_an_open_dashboard_hides_the_names_of_sources(dashboards: Dashboards, tmp_path: Path) -> None:
     dashboard = joined(dashboards, tmp_path, "open")
     assert "a source of this service did not answer" in dashboard.get("/dashboard").text
-    dashboard.tell(Subject.legacy("acme", "web"))
+    dashboard.report(Subject.legacy("acme", "web"))
     dashboard.clock.advance(seconds=30)
     page = dashboard.soup("/dashboard")
     words = "Some sources did not answer; repositories of a source of this service are missing here."

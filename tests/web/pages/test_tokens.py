@@ -23,7 +23,7 @@ PAGE = f"/dashboard/{SECRET.path}"
 @pytest.fixture
 def dashboard(dashboards: Dashboards) -> Dashboard:
     dashboard = dashboards(**BY_TOKEN)
-    dashboard.tell(SECRET, visibility=Visibility.PRIVATE)
+    dashboard.report(SECRET, visibility=Visibility.PRIVATE)
     log_in(dashboard)
     return dashboard
 
@@ -99,7 +99,7 @@ def test_a_forged_form_changes_nothing(dashboard: Dashboard) -> None:
 
 def test_viewers_who_may_not_see_private_subjects_can_change_nothing(dashboards: Dashboards) -> None:
     anonymous = dashboards(**BY_TOKEN)
-    anonymous.tell(SECRET, visibility=Visibility.PRIVATE)
+    anonymous.report(SECRET, visibility=Visibility.PRIVATE)
     assert anonymous.client.post(PAGE, data={"name": "forged"}).status_code == 303
     assert anonymous.parts.catalogue is not None
     assert anonymous.parts.catalogue.tokens.list() == []
@@ -107,7 +107,7 @@ def test_viewers_who_may_not_see_private_subjects_can_change_nothing(dashboards:
 
 def test_an_open_dashboard_offers_no_tokens(dashboards: Dashboards) -> None:
     everyone = dashboards(BADGE_DASHBOARD="open")
-    everyone.tell(SECRET, visibility=Visibility.PRIVATE)
+    everyone.report(SECRET, visibility=Visibility.PRIVATE)
     assert everyone.client.post(PAGE, data={"name": "forged"}).status_code == 403
     assert "token-name" not in everyone.get(f"{PAGE}?dialog=open").text
 
