@@ -65,6 +65,7 @@ class Filled:
 
     def __post_init__(self) -> None:
         migrate(self.url)
+        # Rows are inserted directly, because recording an event for each would take much longer.
         with closing(Database(self.url)) as database, database.writing() as connection:
             for first in range(0, self.size, ROWS_AT_ONCE):
                 numbers = range(first, min(first + ROWS_AT_ONCE, self.size))

@@ -164,6 +164,7 @@ class OneInstance:
         held = self.ledger.copy_possible()
         with load(self.ledger, self.outcome, "after the backup"):
             pass
+        # The service is stopped first, because a catalogue in use can't be restored.
         self.life.close()
         self._badge("restore", str(backup))
         self.ledger.possible = held

@@ -27,6 +27,7 @@ def location(kind: str, source: Mapping[str, Any]) -> Iterator[KeyFault]:
     """Yield a fault unless the source has exactly one URL, file or folder, as its kind requires."""
     if kind in ("http", "native") and "url" not in source:
         yield "url", "is missing; give the system's address"
+    # Equal if the source has both, or neither.
     if kind == "file" and ("file" in source) == ("folder" in source):
         yield "file", "give either file or folder"
 
@@ -49,6 +50,7 @@ def values(
     used = _placeholders_in(source, entry)
     placeholders = used - {*SUBJECT_FIELDS, *_table(_table(source.get("then")).get("values"))}
     rows = list(entry.subjects.values())
+    # If one of these keys is invalid, its fault is reported already, and the entry lacks its values.
     if not {"match", "subjects", "values"} & set(faulty):
         yield from _ambiguous(entry, used)
         for name in sorted(placeholders - entry.values.keys()):

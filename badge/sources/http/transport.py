@@ -68,6 +68,7 @@ class HttpTransport:
                     return answer
                 _redirect(prepared, answer.headers.get("Location"))
         except (requests.RequestException, HTTPError, OSError, ValueError) as error:
+            # requests lets some errors of urllib3 and of the socket through, and raises ValueError for bad URLs.
             raise SourceUnavailable(FailureKind.TIMEOUT if deadline.remaining == 0 else _failure(error)) from None
         raise SourceUnavailable(FailureKind.REDIRECT)
 

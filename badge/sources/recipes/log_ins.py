@@ -59,6 +59,7 @@ def _token_text(found: object) -> str:
 
 
 def _expiry(seconds: object, now: datetime) -> datetime | None:
+    # Some servers send the number as text.
     if isinstance(seconds, str) and seconds.isascii() and seconds.isdigit():
         seconds = int(seconds[:9])
     if isinstance(seconds, bool) or not isinstance(seconds, int) or not 0 < seconds < 10**9:
@@ -87,6 +88,7 @@ class UrBackupLogIn:
         fields = {"username": self.user, "password": proof, "ses": session}
         if self._ask("login", fields, deadline).get("success") is not True:
             raise SourceUnavailable(FailureKind.UNAUTHORISED)
+        # UrBackup does not say how long a session lasts, so it is used until it is refused.
         return Token(_token_text(session))
 
     def _ask(self, action: str, fields: Mapping[str, str], deadline: Deadline) -> dict[str, object]:

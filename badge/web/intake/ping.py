@@ -111,6 +111,7 @@ class PingIntake:
     def _record(self, subject: Subject, signal: Signal, run_id: str | None) -> None:
         if not self.rate.admits(str(subject)):
             raise PingRefused(429, "rate limited", retry_after=60)
+        # A log changes no status.
         if (status := _STATUS.get(signal)) is None:
             return
         event = RunEvent(subject=subject, status=status, run_id=run_id)
@@ -131,6 +132,7 @@ class PingIntake:
         try:
             grant = self.keys.check(key, Scope.PING, self.clock())
         except KeyRefused:
+            # The same answer as for an unknown slug, so that guessing reveals nothing.
             raise PingRefused(404, "not found") from None
         found = self.checks.subjects_with_slug(slug, grant.subjects)
         if len(found) > 1:

@@ -181,6 +181,7 @@ class BadgeForm:
 def _previews(made: Snippet, base: str, choices: Choices, now: datetime) -> dict[str, str]:
     """Return the preview URLs, relative to the host that the browser loaded the page from."""
     grounds = {"light": Theme.LIGHT, "dark": Theme.DARK}
+    # An SVG with theme=auto follows the browser's colour scheme, not the background of the preview.
     follows_ground = choices.format is Format.SVG and "theme" not in made.query
     addresses = {ground: made.themed(theme) if follows_ground else made.image_url for ground, theme in grounds.items()}
     return {ground: without_copies(address.removeprefix(base), now) for ground, address in addresses.items()}

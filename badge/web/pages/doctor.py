@@ -104,6 +104,7 @@ class Doctor:
         address, subject, origin = badge_address(wanted), subject_named(wanted), self._origin(wanted)
         strays = [one for one in in_readme if not is_of(one, subject, origin)]
         began = time.perf_counter()
+        # Through the middleware too, as a request from outside.
         answer = Client(current_app.wsgi_app).get(address, headers=PROXY_HEADERS)
         took = timedelta(seconds=time.perf_counter() - began)
         return Examination(

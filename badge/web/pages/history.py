@@ -65,6 +65,7 @@ def history_picture(newest_first: Sequence[PastRun], now: datetime) -> HistoryPi
 
 
 def _bar(place: int, run: PastRun, longest: timedelta) -> Bar:
+    # A run without a known duration gets the shortest bar.
     share = (_duration(run) or timedelta(0)) / longest if longest else 0.0
     height = SHORTEST + round((TALLEST - SHORTEST) * share)
     return Bar(
