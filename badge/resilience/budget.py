@@ -38,7 +38,7 @@ class BudgetLimits:
     new_per_second: float = 10
     """Share of `per_second` for subjects never seen before: anybody can invent names."""
     new_burst: int = 100
-    """Burst of subjects never seen before. The burst for all calls is at least twice that, to leave room."""
+    """Burst of subjects never seen before. The burst for all calls is at least twice that, leaving room for others."""
 
 
 class Budget:

@@ -90,7 +90,7 @@ class HostNames:
         if _is_numeric(host):
             return self._resolve(host, port)
         look_up = self._current_look_up(host, port)
-        # Known addresses are used even if they have expired: the look-up that was just started will replace them.
+        # Known addresses are used even if they have expired, because a look-up that replaces them is under way.
         if known := self._known.get((host, port)):
             return known
         if not look_up.is_over.wait(seconds):

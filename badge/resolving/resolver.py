@@ -144,7 +144,7 @@ class Resolver:
         return replace(lookup, doubt=Doubt.UNASKED) if refusal and lookup.doubt is Doubt.NONE else lookup
 
     def _call_local_source(self, job: FetchJob, entry: CacheEntry | None) -> _Lookup:
-        """The answer of a local source, or the cached entry if it fails or too many callers are waiting for it."""
+        """Return a local source's answer, or the cached entry if it fails or too many callers are waiting for it."""
         if not self._waiting.acquire(timeout=LOCAL_QUEUE_SECONDS):
             self.events.emit(CallerWaited(Wait.NOT_ADMITTED))
             return _unconfirmed(entry or self.cache.recall(job.key), None)
@@ -159,7 +159,7 @@ class Resolver:
     def _refresh(
         self, job: FetchJob, entry: CacheEntry | None, now: datetime, deadline: Deadline, permission: Permission
     ) -> _Lookup:
-        """The cached entry with a refresh in the background, or the new report if that is worth waiting for.
+        """Return the cached entry and refresh it in the background, or wait for the new report if that is worth it.
 
         An entry older than an hour would be shown as stale. Since most badges are viewed less than once an hour,
         it is better to make the reader wait briefly.

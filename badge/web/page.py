@@ -41,7 +41,7 @@ def message(status: int, title: str, text: str) -> Response:
 
 
 def see_other(path: str) -> AnyResponse:
-    """Redirect to a page after a form; the response is not stored, and the browser sends no Referer."""
+    """Redirect to a page after a submitted form; the response is not stored, and the browser sends no Referer."""
     response = redirect(path, 303)
     response.headers.update({name: PAGE_HEADERS[name] for name in ("Cache-Control", "Referrer-Policy")})
     return response

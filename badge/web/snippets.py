@@ -86,7 +86,7 @@ class Snippet:
     def written_in(self, syntax: Syntax) -> str:
         """Return the linked image in one syntax, with its alternative text escaped accordingly."""
         image, page, alt, sized = self.image_url, self.page_url, self.alt, self._sized
-        # MediaWiki and Org recognise image URLs by how they end; the part after "#" is never sent to a server.
+        # MediaWiki and Org recognise image URLs by their ending; the part after "#" is never sent to a server.
         as_file = f"{image}#.{self.format}"
         forms = {
             Syntax.URL: image,

@@ -24,7 +24,7 @@ class Terminal:
     address: tuple[str, str] | None = None
     """The variable with the service's address, and its value; None if a command finds it anyway."""
     unsaid: Sequence[str] = ()
-    """Variables that a command needs too, whose values must not be displayed."""
+    """Variables that a command needs as well, but whose values must not be displayed."""
 
     @classmethod
     def of(cls, settings: Settings) -> Terminal:

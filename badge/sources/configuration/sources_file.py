@@ -144,7 +144,7 @@ class _OneSource:
             if recipe is not None and not self.faulty & {*RECIPE_KEYS, "values"}:
                 self._check_samples(entry, recipe_keys, preset)
         elif "preset" in self.faulty:
-            # There is no recipe without its preset, but the faults of the given keys can be reported.
+            # Without its preset the recipe is incomplete, but faults in the given keys can still be reported.
             self._read_as(Recipe, recipe_keys)
         identity = repr((sorted(recipe_keys.items()), entry.folds_case, entry.visibility))
         return ConfiguredSource(entry, matcher, recipe, identity)

@@ -1,4 +1,4 @@
-"""Lists the subjects of an API in the native contract, whose list has no search, no order and no totals."""
+"""Lists the subjects of an API that implements the native contract, whose list can't be searched, sorted or counted."""
 
 from __future__ import annotations
 

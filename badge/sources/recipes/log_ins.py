@@ -25,7 +25,7 @@ MOST_ROUNDS = 10_000_000
 
 @dataclass(frozen=True, slots=True)
 class RequestLogIn:
-    """Login by one POST whose answer contains the token, as with Duplicati, Bareos and OAuth 2."""
+    """Login with one POST whose answer contains the token, as with Duplicati, Bareos and OAuth 2."""
 
     url: str
     body: Mapping[str, object]

@@ -1,4 +1,4 @@
-"""Reads a system's answer by a recipe. No I/O.
+"""Reads a system's answer according to a recipe. No I/O.
 
 Each step is also recorded as text, for `badge sources try`.
 """
@@ -47,7 +47,7 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class _Verdict:
-    """The outcome of one run by the rules."""
+    """The outcome of one run according to the rules."""
 
     item: object
     outcome: Outcome

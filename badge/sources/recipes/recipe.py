@@ -23,7 +23,7 @@ from badge.sources.recipes.template import Template, check_path, texts_in
 
 
 class Outcome(StrEnum):
-    """The outcome of a run by a rule: one of the six statuses, or one that the options translate into a status."""
+    """The outcome that a rule assigns to a run: one of the six statuses, or one that options turn into a status."""
 
     SUCCEEDED = "succeeded"
     FAILED = "failed"
@@ -234,7 +234,7 @@ class Recipe(Table):
         return self
 
     def meaning(self, outcome: Outcome) -> BackupStatus:
-        """Return the status that an outcome counts as by this recipe's options."""
+        """Return the status that this recipe's options assign to an outcome."""
         match outcome:
             case Outcome.WARNING:
                 return BackupStatus(self.warning_as)

@@ -76,7 +76,7 @@ class FormLogIn:
             self._emit(LogInEnd.FORGED)
             return refused
         link, token = _link_and_token()
-        # Links are checked before the throttle, so that nobody can lock out an operator; they can't be guessed.
+        # Links are checked before the throttle, so that nobody can lock out an operator; links can't be guessed.
         if not (link and self.access.admit_by_link(link)):
             address = client_address(request.environ)
             if (wait := self.throttle.begin(address)) is not None:

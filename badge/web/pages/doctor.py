@@ -44,9 +44,9 @@ class Examination:
     address: str
     """Path and query."""
     picture: str
-    """The image itself, because by its URL the browser could show a cached copy; empty if it is no image."""
+    """The image itself, since from its URL the browser could show a cached copy; empty if it is not an image."""
     alt: str
-    """The picture's text alternative."""
+    """The picture's alternative text."""
     http_status: int
     took: str
     headers: Sequence[tuple[str, str]]
