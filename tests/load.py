@@ -53,13 +53,13 @@ def at_a_rate(urls: Iterable[str], per_second: float, *while_it_runs: Callable[[
     """
 
     async def ask() -> list[Answer]:
-        began, asked = time.monotonic(), []
+        began, tasks = time.monotonic(), []
         for number, url in enumerate(urls):
             await asyncio.sleep(max(0.0, began + number / per_second - time.monotonic()))
             for tell in while_it_runs:
                 tell(time.monotonic() - began)
-            asked.append(asyncio.create_task(one(url)))
-        return await asyncio.gather(*asked)
+            tasks.append(asyncio.create_task(one(url)))
+        return await asyncio.gather(*tasks)
 
     return asyncio.run(ask())
 

@@ -352,8 +352,8 @@ def test_a_subject_is_deleted_after_confirmation(tmp_path: Path) -> None:
     assert (unanswered.returncode, unanswered.stdout) == (2, "")
     assert f"Delete {WEB}, with 2 runs?" in unanswered.stderr
     assert unanswered.stderr.endswith("nothing was deleted; use --yes in scripts.\n")
-    kept = flask_badge("delete", WEB, answer="n\n", BADGE_DATA_DIR=str(tmp_path))
-    assert (kept.returncode, kept.stdout) == (1, f"{WEB}: not deleted\n")
+    declined = flask_badge("delete", WEB, answer="n\n", BADGE_DATA_DIR=str(tmp_path))
+    assert (declined.returncode, declined.stdout) == (1, f"{WEB}: not deleted\n")
     done = flask_badge("delete", WEB, answer="y\n", BADGE_DATA_DIR=str(tmp_path))
     assert (done.returncode, done.stdout) == (0, f"{WEB}: deleted, with 2 runs\n")
 

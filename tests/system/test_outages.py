@@ -157,8 +157,8 @@ def assert_shown_eventually(rig: Rig, names: Sequence[str]) -> None:
     for _ in range(40):
         if not urls:
             return
-        asked = [f"{url}?n={next(number)}" for url in urls]
-        answers = [answer for first in range(0, len(asked), 25) for answer in all_at_once(asked[first : first + 25])]
+        unique = [f"{url}?n={next(number)}" for url in urls]
+        answers = [answer for first in range(0, len(unique), 25) for answer in all_at_once(unique[first : first + 25])]
         urls = [answer.path.partition("?")[0] for answer in answers if not is_true(answer) and is_unknown(answer)]
     assert urls == []
 
@@ -220,7 +220,7 @@ def test_during_a_flood_of_invented_names_the_budget_holds_and_warm_badges_stay_
         rig.service.get("/badge/acme/warm")
         for number in range(10):  # a worker's first answers import code
             assert all(is_true(answer) for answer in all_at_once([f"{warm}?first={number}"] * 8))
-        numbers, began, asked = count(), time.monotonic(), len(rig.upstream.asked)
+        numbers, began, before = count(), time.monotonic(), len(rig.upstream.asked)
 
         def flood() -> float:
             urls = (f"{warm}?n={n}" if n % 6 == 0 else f"{warm}-{n}" for n in islice(numbers, 5 * 360))
@@ -232,7 +232,7 @@ def test_during_a_flood_of_invented_names_the_budget_holds_and_warm_badges_stay_
 
         assert_within(ROOM * 0.025, flood)
         # Two workers, each with a burst and a rate.
-        assert len(rig.upstream.asked) - asked <= 2 * (20 + 5 * (time.monotonic() - began))
+        assert len(rig.upstream.asked) - before <= 2 * (20 + 5 * (time.monotonic() - began))
 
 
 @pytest.mark.parametrize("preload", ["true", "false"])
