@@ -543,7 +543,7 @@ def test_names_are_not_broken_if_there_is_room(browser: Browser, service: Servic
     page.close()
 
 
-def test_a_message_fits_a_phone_and_the_link_past_the_menu_is_legible(browser: Browser, service: Service) -> None:
+def test_a_message_fits_a_phone_and_the_skip_link_is_legible(browser: Browser, service: Service) -> None:
     page = context_of(browser, service, viewport={"width": 360, "height": 700}).new_page()
     page.goto("/dashboard/a")
     expect(page.get_by_role("heading", name="This URL does not name a repository")).to_be_visible()

@@ -131,7 +131,7 @@ def ask(rig: Rig, path: str) -> list[requests.Response]:
         return list(pool.map(timed, ["", "?strict=1", ".json"]))
 
 
-def test_an_unknown_subject_has_an_image_in_time(rig: Rig) -> None:
+def test_an_unknown_subject_gets_an_image_in_time(rig: Rig) -> None:
     status, code = ANSWERS.get(rig.mode, OUTAGE)
     image, strict, document = ask(rig, rig.unknown)
     assert (image.status_code, status_of(image)) == (200, status)

@@ -95,7 +95,7 @@ def is_true_or_brief(answer: Answer) -> bool:
     return answer.code == 200 and (answer.status == "succeeded" or (answer.status == "unknown" and answer.max_age <= 5))
 
 
-def test_a_herd_at_a_cold_badge_makes_one_call(fleet: Fleet) -> None:
+def test_a_herd_for_a_cold_badge_makes_one_call(fleet: Fleet) -> None:
     fleet.upstream.delay = UPSTREAM_SECONDS
     for _ in range(5):
         paths = {fleet.fresh_path(): 0.0 for _ in range(4)}
@@ -142,7 +142,7 @@ def test_many_keys_make_one_call_each(fleet: Fleet) -> None:
 
 
 @pytest.mark.parametrize("mode", ["500", "hang-before-headers", "reset", "bad-json", "html200"])
-def test_a_herd_at_a_failing_upstream_makes_one_call_too(fleet: Fleet, mode: str) -> None:
+def test_a_herd_makes_one_call_to_a_failing_upstream_too(fleet: Fleet, mode: str) -> None:
     fleet.upstream.mode, fleet.upstream.delay = mode, 0.1
     path = fleet.fresh_path()
     answers = all_at_once(fleet.urls(path, 256))
@@ -151,7 +151,7 @@ def test_a_herd_at_a_failing_upstream_makes_one_call_too(fleet: Fleet, mode: str
     assert fleet.calls(path) == 1
 
 
-def test_nobody_waits_at_an_expired_badge_and_there_is_one_call(fleet: Fleet) -> None:
+def test_nobody_waits_for_an_expired_badge_and_there_is_one_call(fleet: Fleet) -> None:
     path = fleet.expired_path()
     fleet.upstream.delay = 2.0
     waited = waits(fleet, "")
@@ -173,7 +173,7 @@ def test_an_outage_changes_no_badge_and_costs_one_call_per_back_off(fleet: Fleet
     assert fleet.calls(path) == 1 + 2  # at once, and after 4 to 6 s
 
 
-def test_warm_badges_do_not_wait_behind_cold_ones_at_a_hanging_upstream(fleet: Fleet) -> None:
+def test_warm_badges_do_not_wait_behind_cold_ones_of_a_hanging_upstream(fleet: Fleet) -> None:
     def wait() -> float:
         fleet.upstream.mode = "ok"
         assert eventually(lambda: is_every_breaker_closed(fleet), 20)

@@ -109,7 +109,7 @@ def test_a_redis_frozen_under_load_is_not_noticed(tmp_path_factory: pytest.TempP
     assert_within(ROOM * (UPSTREAM_SECONDS + 0.02), stop_it)
 
 
-def test_a_redis_killed_under_load_and_back_is_not_noticed(tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_a_redis_killed_and_restarted_under_load_is_not_noticed(tmp_path_factory: pytest.TempPathFactory) -> None:
     def kill_it() -> float:
         folder = tmp_path_factory.mktemp("killed")
         with (

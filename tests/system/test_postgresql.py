@@ -14,7 +14,7 @@ def shows(service: Service, status: str) -> bool:
     return eventually(lambda: service.get("/badge/acme/web.txt").text == f"{status}\n", 1.0)
 
 
-def test_a_ping_to_one_instance_is_on_the_other_one_s_badge_at_once(tmp_path: Path) -> None:
+def test_a_ping_to_one_instance_shows_on_the_other_s_badge_at_once(tmp_path: Path) -> None:
     (tmp_path / "valkey").mkdir()
     with running_postgres() as postgres, running_valkey(tmp_path / "valkey") as valkey:
         shared = {"BADGE_CATALOGUE_URL": postgres.new_database(), "BADGE_REDIS_URL": valkey.url}

@@ -249,7 +249,7 @@ def test_the_badge_follows_barman_from_no_backup_to_a_success(barman: Program) -
     assert (done.size_bytes or 0) > 1_000_000
 
 
-def test_the_badge_follows_barman_during_a_copy_after_it_failed_and_without_its_archive(barman: Program) -> None:
+def test_the_badge_follows_barman_during_a_copy_after_a_failure_and_without_wal_archiving(barman: Program) -> None:
     """Continues the previous test."""
     done = barman.report()
     running = barman.start("backup", "main")

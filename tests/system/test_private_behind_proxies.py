@@ -98,7 +98,7 @@ def service_on_a_terminal(folder: Path, **settings: str) -> Iterator[str]:
         os.close(terminal)
 
 
-def test_on_a_terminal_the_start_prints_a_link_that_works_and_in_a_log_the_command(site: Site, tmp_path: Path) -> None:
+def test_the_start_prints_a_working_link_on_a_terminal_and_the_command_in_a_log(site: Site, tmp_path: Path) -> None:
     bind = f"127.0.0.1:{free_port()}"
     with service_on_a_terminal(tmp_path, BADGE_BIND=bind) as printed:
         found = re.search(rf"Dashboard +http://{bind}(/login\?link=\S+)", printed)

@@ -47,9 +47,7 @@ def shown(service: Service) -> str:
     return service.get(f"/badge/{WEB}.txt").text.strip()
 
 
-def test_a_restore_brings_back_what_the_backup_held_although_the_cache_kept_running(
-    tmp_path: Path, valkey: ValkeyServer
-) -> None:
+def test_a_restore_brings_back_the_backup_although_the_cache_kept_running(tmp_path: Path, valkey: ValkeyServer) -> None:
     data = tmp_path / "data"
     settings = {"BADGE_REDIS_URL": valkey.url, "BADGE_FRESH_FINISHED": "1h", "BADGE_EDGE_CACHE": "0"}
     with running_service(data, **settings) as service:

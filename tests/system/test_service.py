@@ -92,7 +92,7 @@ def _rank_score(one: list[float], other: list[float]) -> float:
     return float(excess / math.sqrt(few * many * (few + many + 1) / 12))
 
 
-def test_raw_paths_come_through_the_server(service: Service) -> None:
+def test_raw_paths_pass_through_the_server_unchanged(service: Service) -> None:
     service.flask_badge("report", "GitLab/group%2Fsub/Repository/x", "succeeded")
     assert service.get("/badge/GitLab/group%2Fsub/Repository/x.json").json()["account"] == "group/sub"
     assert service.get("/badge/GitLab/group%252Fsub/Repository/x.json").status_code == 404
@@ -261,7 +261,7 @@ def test_a_port_in_use_stops_the_start_with_one_line_that_names_the_setting(serv
     assert service.get("/livez").status_code == 200
 
 
-def test_a_reload_does_not_take_the_service_s_own_port_for_one_in_use(tmp_path: Path) -> None:
+def test_a_reload_does_not_mistake_the_service_s_own_port_for_one_in_use(tmp_path: Path) -> None:
     with running_service(tmp_path, BADGE_WORKERS="1") as service:
         before = service.workers()
         service.process.send_signal(signal.SIGHUP)
@@ -292,7 +292,7 @@ def test_the_embedded_cache_ends_with_a_service_that_is_killed(tmp_path: Path) -
         assert eventually(lambda: not answers(socket_path(tmp_path)), 2.0)
 
 
-def test_without_redis_the_badge_is_still_right(tmp_path: Path) -> None:
+def test_without_redis_the_badge_is_still_correct(tmp_path: Path) -> None:
     with running_service(tmp_path, BADGE_REDIS_URL="redis://127.0.0.1:9/0") as service:
         for status in ("succeeded", "failed"):
             service.flask_badge("report", WEB, status)

@@ -40,7 +40,7 @@ def test_a_private_token_shows_the_badge_and_no_shared_cache_may_store_it(privat
 
 @pytest.mark.parametrize("says", [replace(SUCCEEDED, visibility=Visibility.PRIVATE), Report.absent(START), None])
 @pytest.mark.parametrize("form", [*FORMS, "?format=shields&", ".json?expect=succeeded&", ".txt?strict=1&max_age=1h&"])
-def test_whatever_a_token_is_answered_is_private_in_every_format(site: Site, form: str, says: Report | None) -> None:
+def test_every_answer_for_a_token_is_private_in_every_format(site: Site, form: str, says: Report | None) -> None:
     site.says = says
     answer = site.get(f"{WEB}{form}token={TOKEN}")
     assert answer.headers["Cache-Control"].startswith("private, max-age=")
@@ -59,7 +59,7 @@ def test_a_wrong_token_is_the_same_as_none(private: Site, token: str) -> None:
         assert (one.status_code, one.data, list(one.headers)) == (other.status_code, other.data, list(other.headers))
 
 
-def test_an_answer_for_a_token_is_never_given_without_it(private: Site) -> None:
+def test_an_answer_for_a_token_is_never_sent_without_it(private: Site) -> None:
     held = Site(edge_cache="500ms")
     held.says = private.says
     for _ in range(3):

@@ -168,7 +168,7 @@ def test_without_read_a_report_s_answer_reveals_nothing_else(ops: Ops) -> None:
     assert ops.report(status="succeeded").get_json()["visibility"] == "private"
 
 
-def test_a_private_subject_is_made_public_with_the_scope_visibility_only(ops: Ops) -> None:
+def test_only_the_scope_visibility_allows_publishing_a_private_subject(ops: Ops) -> None:
     assert ops.report(key=ops.only_reporter, status="succeeded", visibility="public").status_code == 200
     assert ops.report(key=ops.only_reporter, status="succeeded", visibility="private").status_code == 200
     before, runs = ops.status().get_json(), ops.own.store.runs(WEB)
@@ -350,7 +350,7 @@ def test_cursors_contain_no_names_that_the_key_does_not_cover(ops: Ops) -> None:
 
 
 @pytest.mark.parametrize("order", ListingOrder)
-def test_no_page_passes_over_more_rows_than_it_may(ops: Ops, order: ListingOrder) -> None:
+def test_no_page_skips_more_rows_than_allowed(ops: Ops, order: ListingOrder) -> None:
     for name in ("zeta", "hidden-1", "hidden-2", "hidden-3", "alpha"):
         ops.report(status="succeeded", subjectName=name)
         ops.clock.advance(seconds=1)

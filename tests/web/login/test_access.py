@@ -159,7 +159,7 @@ def test_attempts_are_counted(by_token: Dashboard) -> None:
 
 
 @pytest.mark.parametrize("path", ["/login", "/logout"])
-def test_a_form_of_another_site_is_refused(by_token: Dashboard, path: str) -> None:
+def test_a_form_from_another_site_is_refused(by_token: Dashboard, path: str) -> None:
     by_token.get("/login")
     if path == "/logout":
         log_in(by_token)

@@ -250,7 +250,7 @@ def test_a_failure_shows_its_reason_and_links_to_its_run(dashboard: Dashboard) -
     assert link.get_text() == "its page on ci.example.org"
 
 
-def test_strangers_see_the_reason_but_no_link_to_the_run(dashboards: Dashboards) -> None:
+def test_anonymous_viewers_see_the_reason_but_no_link_to_the_run(dashboards: Dashboards) -> None:
     dashboard = dashboards(BADGE_DASHBOARD="open")
     dashboard.record_run(WEB, BackupStatus.FAILED, reason=Reason.PARTIAL, url=RUN_PAGE)
     assert facts_of(dashboard)["Reason"] == "only part of it was backed up"

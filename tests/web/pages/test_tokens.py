@@ -62,7 +62,7 @@ def test_a_token_is_created_shown_once_and_revoked(dashboard: Dashboard) -> None
     assert not dashboard.soup(f"{PAGE}?dialog=open").select(".tokens ul")
 
 
-def test_a_name_in_use_is_a_fault_beside_its_field(dashboard: Dashboard) -> None:
+def test_a_name_in_use_is_reported_beside_its_field(dashboard: Dashboard) -> None:
     submit(dashboard, name="readme")
     again = BeautifulSoup(submit(dashboard, name="readme").data, "html.parser")
     assert "There is a token called readme" in text(again, "#token-fault")
@@ -112,7 +112,7 @@ def test_an_open_dashboard_offers_no_tokens(dashboards: Dashboards) -> None:
     assert "token-name" not in everyone.get(f"{PAGE}?dialog=open").text
 
 
-def test_a_failing_database_is_reported_and_the_page_goes_on(dashboard: Dashboard) -> None:
+def test_a_failing_database_is_reported_and_the_page_still_works(dashboard: Dashboard) -> None:
     csrf_token = str(one(dashboard.soup(f"{PAGE}?dialog=open"), ".tokens input[name=csrf_token]")["value"])
     assert dashboard.parts.database is not None
     with dashboard.parts.database.writing() as connection:
