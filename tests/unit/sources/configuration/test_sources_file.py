@@ -329,7 +329,7 @@ WRONG = {
     ),
     "an expression that fails on the preset's own samples": (
         RESTIC + WEB_ALONE + 'rules = [{ when = "starts_with(summary.x, \'a\')", status = "succeeded" }]\n',
-        "fails on the preset's sample \"restic 0.14 only reports when a snapshot began\": starts_with(summary.x, 'a'): ",
+        "fails on the preset's sample \"restic 0.14 only gives a snapshot's start\": starts_with(summary.x, 'a'): ",
     ),
 }
 
