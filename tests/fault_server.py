@@ -1,4 +1,4 @@
-"""A backup API on 127.0.0.1 that fails in every way in which upstreams have been seen to fail.
+"""A backup API on 127.0.0.1 that fails in all the ways in which upstreams are known to fail.
 
 Raw sockets, because no HTTP library lets a server misbehave this badly. Each mode is bounded in time
 and size, and the server records its requests.

@@ -63,7 +63,7 @@ def watched(browser: Browser, service: Service) -> Iterator[Watched]:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_no_accessibility_problems(browser: Browser, service: Service, scheme: str) -> None:
-    """Nor does the browser report console errors or requests to other hosts."""
+    """Console errors and requests to other hosts are faults too: `watched_page` fails on them."""
     # Only the colours differ in dark mode.
     options = OF_THE_RENDERER if scheme == "light" else {"runOnly": ["color-contrast"]}
     with watched_page(browser, service, color_scheme=scheme) as watched:

@@ -260,7 +260,7 @@ def running_origin() -> Iterator[Origin]:
             self.wfile.write(body)
 
         def log_message(self, format: str, *args: object) -> None:
-            """Say nothing."""
+            """Log nothing."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Answering) as server:
         origin = Origin(f"127.0.0.1:{server.server_address[1]}")

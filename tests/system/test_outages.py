@@ -218,7 +218,7 @@ def test_during_a_flood_of_invented_names_the_budget_holds_and_warm_badges_stay_
     with rig_with(tmp_path, **limits) as rig:
         warm = f"{rig.service.url}/badge/acme/warm"
         rig.service.get("/badge/acme/warm")
-        for number in range(10):  # a worker's first answers import code
+        for number in range(10):  # a worker's first answers are slow, because they import code
             assert all(is_true(answer) for answer in all_at_once([f"{warm}?first={number}"] * 8))
         numbers, began, before = count(), time.monotonic(), len(rig.upstream.asked)
 

@@ -146,7 +146,7 @@ def test_the_json_of_a_refused_path_says_why(site: Site) -> None:
 
 
 class FailingClock(ManualClock):
-    """Raises `failures` times before it works again."""
+    """A clock that raises `failures` times before it works again."""
 
     failures = 0
 

@@ -157,7 +157,7 @@ def test_pictures_with_a_client_s_label_are_not_stored_beside_statuses(site: Sit
 
 
 class Busy(Pictures):
-    """Is always busy, and records how long each caller would have waited."""
+    """Pictures whose drawing is always busy; records how long each caller would have waited."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -91,5 +91,5 @@ def test_a_stored_token_works_even_if_the_signing_key_is_damaged(dashboards: Das
     stored = dashboard.parts.catalogue.tokens.create("readme", Selection([PathPattern.parse("acme/*")]))
     assert dashboard.get(f"{WEB}.txt?token={stored}").text == "succeeded\n"
     assert dashboard.get(f"{WEB}.txt?token={'x' * len(stored)}").status_code == 404
-    for path in (WEB, "/badge/acme/absent"):  # alike, or it would show which of them exists
+    for path in (WEB, "/badge/acme/absent"):  # the same for both, or it would show which of them exists
         assert dashboard.get(f"{path}.json?token={TOKEN}").status_code == 503
