@@ -142,7 +142,7 @@ class OneInstance:
                     self.outcome.other.append(f"reloads: /readyz does not report {is_current=} after {line!r}")
 
     def _says(self, is_current: bool) -> bool:  # noqa: FBT001 - read as a sentence
-        """Whether /readyz reports the settings on disk as in use, or if `is_current` is False, as not in use."""
+        """Whether /readyz says that the settings on disk are in use, or if not `is_current`, that they are not."""
         try:
             checks = self.service.get("/readyz").json()["checks"]
         except (requests.RequestException, ValueError, KeyError):

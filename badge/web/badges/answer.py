@@ -139,7 +139,7 @@ def _kind_known_from(resolution: Resolution) -> AnswerKind:
 
 
 def unknown_for(fresh_for: timedelta, now: datetime) -> Resolution:
-    """Return the resolution to show if no source can be asked: for an invalid path or a crash."""
+    """Return the resolution to show if no source was called: for an invalid path or a crash."""
     report = Report(status=BackupStatus.UNKNOWN, observed_at=now, exists=False)
     return Resolution(report=report, origin=Origin.FALLBACK, age=timedelta(0), fresh_for=fresh_for, now=now)
 

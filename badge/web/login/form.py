@@ -130,7 +130,7 @@ def _prepare_pages(pages: Blueprint, access: SessionAccess, events: Events) -> N
 
 
 def end_session(access: SessionAccess, events: Events) -> AnyResponse | None:
-    """End the session; returns a response if there is none, or if ending it is refused or fails, else None."""
+    """End the session; returns None, or a response if there was no session or it could not be ended."""
     if not access.has_cookie:
         return see_other(access.paths.to(LOGIN))
     if (refused := forged_form()) is not None:
