@@ -78,6 +78,7 @@ def main() -> None:
     for name in chosen:
         lines += ["", *SECTIONS[name](given.rounds)]
     print("\n".join(lines))
+    # One section must not replace the complete results.
     if given.only is None:
         RESULTS.write_text("\n".join([*lines, ""]))
         say(f"Written to {RESULTS.relative_to(Path.cwd())}")

@@ -19,7 +19,7 @@ MOST_ROUNDS = 3
 
 
 def after_traffic(**settings: str) -> tuple[float, float, float]:
-    """Return PSS in MB: of one worker on average, of all workers with their master, and of the Valkey."""
+    """Return PSS in MB: of one worker on average, of all workers with their master, and of Valkey."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         report_backup(folder)
@@ -33,7 +33,7 @@ def after_traffic(**settings: str) -> tuple[float, float, float]:
 
 
 def with_an_upstream() -> tuple[float, float, float]:
-    """Return the same for a service with an upstream instead of the catalogue."""
+    """Return the same figures for a service with an upstream instead of the catalogue."""
     with running_fault_server() as upstream:
         return after_traffic(BADGE_UPSTREAM_URL=upstream.url)
 

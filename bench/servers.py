@@ -66,7 +66,7 @@ def on_gunicorn(application: str, folder: Path, **settings: str) -> Iterator[Run
 
 @contextmanager
 def on_granian(folder: Path, **settings: str) -> Iterator[Running]:
-    """Run ours on granian: one worker with `THREADS` threads and at most that many concurrent requests in Python."""
+    """Run our service on granian: one worker with `THREADS` threads, and that many concurrent requests in Python."""
     port = free_port()
     threads = {"--blocking-threads": THREADS, "--backpressure": THREADS, "--port": port}
     options = [str(word) for option in threads.items() for word in option]

@@ -20,7 +20,7 @@ LISTED_CONCURRENCY = 32
 
 @contextmanager
 def contenders() -> Iterator[dict[str, Running]]:
-    """Start all of them side by side; they are idle except when measured."""
+    """Start all servers side by side; they are idle except when measured."""
     with tempfile.TemporaryDirectory() as name, ours_and_constant(Path(name)) as (ours, constant):
         folder = Path(name)
         report_backup(folder / "granian")

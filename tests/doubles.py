@@ -1,4 +1,4 @@
-"""Small typed stand-ins for the ports, and a clock that only moves when told to."""
+"""Small typed stand-ins for the ports, and a clock that only moves on demand."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ class ScriptedSource:
 
 @dataclass
 class RecordedEvents:
-    """Keeps every event, in order."""
+    """Records every event, in order."""
 
     seen: list[Event] = field(default_factory=list)
 

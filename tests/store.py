@@ -71,7 +71,7 @@ class Store:
 
 
 def index_all(connection: Connection) -> None:
-    """Fill in what the catalogue keeps beside each subject, for rows that were inserted without it."""
+    """Fill the tables that the catalogue derives from its subjects, for rows that were inserted directly."""
     rows = [path_values(row.id, subject_of(row)) for row in connection.execute(select(subjects))]
     for first in range(0, len(rows), ROWS_AT_ONCE):
         connection.execute(insert(subject_paths), rows[first : first + ROWS_AT_ONCE])

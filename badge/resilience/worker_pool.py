@@ -29,6 +29,7 @@ class _Workers:
                     self.has_work.wait()
                     self.idle -= 1
                 job = self.queue.popleft()
+            # Jobs must not raise: that would end this thread, which `threads` would go on counting.
             job()
 
 
@@ -57,6 +58,7 @@ class WorkerPool:
         with workers.lock:
             if len(workers.queue) - workers.idle >= self._most_waiting:
                 return False
+            # A thread that was just woken still counts as idle, so each queued job is assumed to need one idle thread.
             is_wanted = workers.idle <= len(workers.queue) and workers.threads < self._most_threads
             if is_wanted and start_thread(workers.work, self._name):
                 workers.threads += 1

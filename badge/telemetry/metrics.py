@@ -40,7 +40,7 @@ from badge.telemetry.shared_counts import Labels, SharedCounts, counts_of_this_s
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
-# In seconds: answers from memory, from the cache, from a source; the promise is 2 s.
+# In seconds, from an answer out of memory to one that waited for a source; a badge must be answered within 2 s.
 LATENCY_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0)
 
 
@@ -79,7 +79,7 @@ METRICS = (
     Declared(
         "badge_cache_refused_total",
         Kind.COUNTER,
-        "Cached values rejected as invalid, foreign or ahead.",
+        "Cached values rejected: invalid, of another subject or schema, or from the future.",
         ("reason",),
     ),
     Declared("badge_flights_total", Kind.COUNTER, "Shared fetches, by outcome.", ("end",)),
@@ -139,7 +139,7 @@ class Metrics(Collector):
         self._counts.set(name, labels, value)
 
     def value(self, name: str, *labels: str) -> float:
-        """Return a number as /metrics shows it, 0 if it was never set."""
+        """Return a metric's value as /metrics shows it, or 0 if it was never set."""
         return self._counts.totals().get((name, labels), 0.0)
 
     def count(self, event: Event) -> None:

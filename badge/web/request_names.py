@@ -32,5 +32,5 @@ class RequestNames:
             return start_response(status, [*headers, ("X-Request-ID", request_id)], *rest)
 
         with request_named(request_id):
-            # Proxies cache badges and serve them to others, to whose requests this ID would not belong.
+            # Proxies cache badges and serve them to other clients, for whose requests this ID would be wrong.
             return self._application(environ, start_response if is_badge_path(environ) else start)

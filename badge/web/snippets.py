@@ -17,8 +17,8 @@ from badge.web.badges.request import Format
 from badge.web.paths import AT_ROOT, Paths
 
 # Characters with a meaning inside an image's alternative text: CommonMark's, and those of GitHub's tables,
-# strikethrough and formulas. A backslash escapes each of them (CommonMark, section 2.4); those that marked misreads
-# with one are written as character references.
+# strikethrough and formulas. A backslash escapes each of them (CommonMark, section 2.4), except where the parser
+# `marked` gets it wrong: these are written as character references.
 _MEANINGFUL = re.compile(r"[\\`*_\[\]<>&|~$]")
 _MISREAD_ESCAPED = "\\[]&"
 
@@ -86,7 +86,7 @@ class Snippet:
     def written_in(self, syntax: Syntax) -> str:
         """Return the linked image in one syntax, with its alternative text escaped accordingly."""
         image, page, alt, sized = self.image_url, self.page_url, self.alt, self._sized
-        # MediaWiki and Org recognise image URLs by how they end; the part after "#" is never sent to a server.
+        # MediaWiki and Org recognise image URLs by their ending; the part after "#" is never sent to a server.
         as_file = f"{image}#.{self.format}"
         forms = {
             Syntax.URL: image,
@@ -156,7 +156,7 @@ def _without(alt: str, characters: str) -> str:
 
 
 def without_copies(address: str, now: datetime) -> str:
-    """Return the badge's URL with a new `v` parameter, which is ignored here but misses every cache."""
+    """Return the badge's URL with a new `v` parameter, which this service ignores and no cache has seen."""
     return f"{address}{'&' if '?' in address else '?'}v={now:%Y%m%d%H%M%S}"
 
 

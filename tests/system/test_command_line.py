@@ -1,4 +1,4 @@
-"""`badge …` as a shell and cron meet it: one-line errors, exit codes, help with examples."""
+"""`badge …` as it is used in a shell and by cron: one-line errors, exit codes, help with examples."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ PICTURE = PROJECT / "tests" / "golden" / "failed.png"
 
 
 def run(folder: Path, *args: str) -> subprocess.CompletedProcess[str]:
-    """Run `badge …` in this process, which takes a fraction of the time of one of its own."""
+    """Run `badge …` in this process, which is much faster than starting another."""
     done = run_badge(*args, BADGE_DATA_DIR=str(folder))
     return subprocess.CompletedProcess(args, done.exit_code, done.stdout, done.stderr)
 
@@ -284,10 +284,10 @@ def test_a_damaged_signing_key_is_reported_in_one_sentence(tmp_path: Path, conte
 
 
 def test_the_demo_has_every_status_but_unknown(tmp_path: Path) -> None:
-    told = [line.rpartition(": ") for line in run(tmp_path, "demo").stdout.splitlines()[:-1]]
-    assert {word for *_, word in told} == {"succeeded", "failed", "inProgress", "scheduled", "deleted"}
-    # What is printed can be given to other commands.
-    for subject, _, word in told:
+    printed = [line.rpartition(": ") for line in run(tmp_path, "demo").stdout.splitlines()[:-1]]
+    assert {word for *_, word in printed} == {"succeeded", "failed", "inProgress", "scheduled", "deleted"}
+    # The printed names can be passed to other commands.
+    for subject, _, word in printed:
         assert json.loads(run(tmp_path, "status", subject, "--json").stdout)["status"] == word
 
 
@@ -314,11 +314,11 @@ def test_the_reason_of_a_failure_and_the_page_of_its_run_are_shown(tmp_path: Pat
     assert (
         "\nReason: a problem with the backup storage.\nPage of the run: " + page in run(tmp_path, "status", WEB).stdout
     )
-    told = json.loads(run(tmp_path, "status", WEB, "--json").stdout)
-    assert (told["reason"], told["url"]) == ("storage", page)
+    document = json.loads(run(tmp_path, "status", WEB, "--json").stdout)
+    assert (document["reason"], document["url"]) == ("storage", page)
 
 
-def test_removing_the_demo_keeps_what_a_job_may_ping(tmp_path: Path) -> None:
+def test_removing_the_demo_keeps_subjects_that_have_a_check(tmp_path: Path) -> None:
     run(tmp_path, "demo")
     run(tmp_path, "report", "acme/own", "succeeded")
     run(tmp_path, "check", "create", "acme/api", "--every", "1d")
@@ -332,7 +332,7 @@ def test_removing_the_demo_keeps_what_a_job_may_ping(tmp_path: Path) -> None:
     assert run(tmp_path, "demo", "--remove").stdout == "There is no demo data to remove.\n"
 
 
-def test_the_demo_leaves_alone_what_was_reported_under_its_names(tmp_path: Path) -> None:
+def test_removing_the_demo_keeps_subjects_with_other_runs(tmp_path: Path) -> None:
     run(tmp_path, "report", "acme/web", "failed")
     run(tmp_path, "demo")
     run(tmp_path, "report", "acme/billing", "succeeded")
@@ -355,8 +355,8 @@ def test_a_subject_is_deleted_after_confirmation(tmp_path: Path) -> None:
     assert (unanswered.returncode, unanswered.stdout) == (2, "")
     assert f"Delete {WEB}, with 2 runs?" in unanswered.stderr
     assert unanswered.stderr.endswith("nothing was deleted; use --yes in scripts.\n")
-    kept = flask_badge("delete", WEB, answer="n\n", BADGE_DATA_DIR=str(tmp_path))
-    assert (kept.returncode, kept.stdout) == (1, f"{WEB}: not deleted\n")
+    declined = flask_badge("delete", WEB, answer="n\n", BADGE_DATA_DIR=str(tmp_path))
+    assert (declined.returncode, declined.stdout) == (1, f"{WEB}: not deleted\n")
     done = flask_badge("delete", WEB, answer="y\n", BADGE_DATA_DIR=str(tmp_path))
     assert (done.returncode, done.stdout) == (0, f"{WEB}: deleted, with 2 runs\n")
 
@@ -405,10 +405,10 @@ def test_the_settings_are_shown_without_secrets(tmp_path: Path) -> None:
 
 
 def test_check_config_finds_that_everything_works(service: Service) -> None:
-    said = service.flask_badge("check-config")
-    assert "FAIL" not in said
-    assert "ok   cache     the embedded Valkey works" in said
-    assert "note links     BADGE_PUBLIC_URL is not set" in said
+    output = service.flask_badge("check-config")
+    assert "FAIL" not in output
+    assert "ok   cache     the embedded Valkey works" in output
+    assert "note links     BADGE_PUBLIC_URL is not set" in output
     findings = [json.loads(line) for line in service.flask_badge("check-config", "--json").splitlines()]
     assert {finding["what"] for finding in findings} == {"settings", "data", "cache", "catalogue", "pictures", "links"}
     assert all(finding["fine"] for finding in findings)
@@ -428,8 +428,8 @@ def test_check_config_counts_subjects_with_times_ahead_of_now(tmp_path: Path) ->
 
 def test_status_shows_what_a_badge_shows_and_why(service: Service, tmp_path: Path) -> None:
     service.flask_badge("report", "acme/shown", "failed")
-    told = json.loads(service.flask_badge("status", "acme/shown", "--json"))
-    assert (told["status"], told["badgeShows"], told["origin"]) == ("failed", "failed", "upstream")
+    document = json.loads(service.flask_badge("status", "acme/shown", "--json"))
+    assert (document["status"], document["badgeShows"], document["origin"]) == ("failed", "failed", "upstream")
     assert "from the cache" in service.flask_badge("status", "acme/shown")
     service.flask_badge("report", "acme/secret", "failed", "--visibility", "private")
     assert "It is private" in service.flask_badge("status", "acme/secret")

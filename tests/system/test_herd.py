@@ -69,7 +69,7 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
         settings = {
             "BADGE_UPSTREAM_URL": upstream.url,
             "BADGE_REDIS_URL": valkey.url,
-            "BADGE_REDIS_TIMEOUT": "300ms",  # so that a busy machine does not count as a lost Redis
+            "BADGE_REDIS_TIMEOUT": "300ms",  # so that a busy machine is not mistaken for a lost Redis
             "BADGE_UPSTREAM_TIMEOUT": "3s",
             # Every test starts with unknown subjects.
             "BADGE_UPSTREAM_NEW_BURST": "10000",
@@ -91,11 +91,11 @@ def healthy(fleet: Fleet) -> None:
 
 
 def is_true_or_brief(answer: Answer) -> bool:
-    """Whether it is the true status, or "unknown" with a short lifetime."""
+    """Whether an answer has the true status, or "unknown" with a short lifetime."""
     return answer.code == 200 and (answer.status == "succeeded" or (answer.status == "unknown" and answer.max_age <= 5))
 
 
-def test_a_herd_at_a_cold_badge_makes_one_call(fleet: Fleet) -> None:
+def test_a_herd_for_a_cold_badge_makes_one_call(fleet: Fleet) -> None:
     fleet.upstream.delay = UPSTREAM_SECONDS
     for _ in range(5):
         paths = {fleet.fresh_path(): 0.0 for _ in range(4)}
@@ -142,7 +142,7 @@ def test_many_keys_make_one_call_each(fleet: Fleet) -> None:
 
 
 @pytest.mark.parametrize("mode", ["500", "hang-before-headers", "reset", "bad-json", "html200"])
-def test_a_herd_at_a_failing_upstream_makes_one_call_too(fleet: Fleet, mode: str) -> None:
+def test_a_herd_makes_one_call_to_a_failing_upstream_too(fleet: Fleet, mode: str) -> None:
     fleet.upstream.mode, fleet.upstream.delay = mode, 0.1
     path = fleet.fresh_path()
     answers = all_at_once(fleet.urls(path, 256))
@@ -151,7 +151,7 @@ def test_a_herd_at_a_failing_upstream_makes_one_call_too(fleet: Fleet, mode: str
     assert fleet.calls(path) == 1
 
 
-def test_nobody_waits_at_an_expired_badge_and_there_is_one_call(fleet: Fleet) -> None:
+def test_nobody_waits_for_an_expired_badge_and_there_is_one_call(fleet: Fleet) -> None:
     path = fleet.expired_path()
     fleet.upstream.delay = 2.0
     waited = waits(fleet, "")
@@ -170,10 +170,10 @@ def test_an_outage_changes_no_badge_and_costs_one_call_per_back_off(fleet: Fleet
         answers += all_at_once(fleet.urls(path, 10))
         time.sleep(0.2)  # noqa: TID251 - a rate, not a flood
     assert {(answer.code, answer.status) for answer in answers} == {(200, "succeeded")}
-    assert fleet.calls(path) == 1 + 2  # at once, and after 4 to 6 s
+    assert fleet.calls(path) == 1 + 2  # one call at once, another after 4 to 6 s
 
 
-def test_warm_badges_do_not_wait_behind_cold_ones_at_a_hanging_upstream(fleet: Fleet) -> None:
+def test_warm_badges_do_not_wait_behind_cold_ones_of_a_hanging_upstream(fleet: Fleet) -> None:
     def wait() -> float:
         fleet.upstream.mode = "ok"
         assert eventually(lambda: is_every_breaker_closed(fleet), 20)

@@ -45,7 +45,7 @@ def written(folder: Path, url: str) -> dict[str, str]:
     return {"BADGE_SOURCES": str(file), "BADGE_DATA_DIR": str(folder / "data"), "KEY": KEY}
 
 
-def test_check_validates_the_file_and_asks_the_sources_only_with_live(tmp_path: Path) -> None:
+def test_check_validates_the_file_and_calls_the_sources_only_with_live(tmp_path: Path) -> None:
     with running_fault_server() as server:
         settings = written(tmp_path, server.url)
         done = flask_badge("sources", "check", **settings)
@@ -70,7 +70,7 @@ def test_check_reports_each_fault_on_a_line_of_its_own_with_exit_code_2(tmp_path
         assert done.returncode == 2
         assert done.stderr.splitlines() == [
             "Error: sources.toml: api: auth.token: set the environment variable KEY; it is missing or empty",
-            "sources.toml: nas: name: is used by two sources; give each its own",
+            "sources.toml: nas: name: is used by two sources; each needs a name of its own",
             "sources.toml: nas: kind: give http, file, catalogue or native",
         ]
 

@@ -83,6 +83,7 @@ def check_path(text: str) -> None:
     """Raise `BadTemplate` unless the text is a path below the source's `url`."""
     if text and not text.startswith("/"):
         raise BadTemplate("start the path with /; the address goes into `url`")
+    # A path that starts with "//" would name another host, and some clients read "\" as "/".
     if any(character in text for character in "?#\\") or text.startswith("//"):
         raise BadTemplate("must be only a path; parameters go into `query`")
 

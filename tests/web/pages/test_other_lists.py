@@ -60,7 +60,7 @@ def joined(dashboards: Dashboards, folder: Path, dashboard: str = "local") -> Da
 
 def test_a_source_that_is_down_is_named_above_the_list_of_the_others(dashboards: Dashboards, tmp_path: Path) -> None:
     dashboard = joined(dashboards, tmp_path)
-    dashboard.tell(Subject.legacy("acme", "web"))
+    dashboard.report(Subject.legacy("acme", "web"))
     page = dashboard.soup("/dashboard")
     assert [link.get_text() for link in page.select(".subjects a")] == ["web"]
     assert text(page, ".note") == "Some sources did not answer; repositories of hc are missing here."
@@ -85,7 +85,7 @@ def test_reporting_is_suggested_only_if_the_badge_would_show_it(dashboards: Dash
 def test_an_open_dashboard_hides_the_names_of_sources(dashboards: Dashboards, tmp_path: Path) -> None:
     dashboard = joined(dashboards, tmp_path, "open")
     assert "a source of this service did not answer" in dashboard.get("/dashboard").text
-    dashboard.tell(Subject.legacy("acme", "web"))
+    dashboard.report(Subject.legacy("acme", "web"))
     dashboard.clock.advance(seconds=30)
     page = dashboard.soup("/dashboard")
     words = "Some sources did not answer; repositories of a source of this service are missing here."
@@ -103,10 +103,10 @@ def test_a_quarter_of_the_threads_wait_for_a_list_and_other_pages_are_refused(da
     slow.add_url_rule("/ops/status/list", "list", listed)
     with served(slow) as url, ThreadPoolExecutor() as pool:
         dashboard = dashboards(BADGE_UPSTREAM_URL=url, BADGE_THREADS="12")
-        asked = [pool.submit(dashboard.get, "/dashboard") for _ in range(4)]
-        refused = next(as_completed(asked, 10))
+        pending = [pool.submit(dashboard.get, "/dashboard") for _ in range(4)]
+        refused = next(as_completed(pending, 10))
         going.set()
-        assert [future.result().status_code for future in asked if future is not refused] == [200] * 3
+        assert [future.result().status_code for future in pending if future is not refused] == [200] * 3
     assert (refused.result().status_code, refused.result().headers["Retry-After"]) == (503, "2")
     assert "Too many requests at once" in refused.result().text
     assert dashboard.parts.events.metrics.registry.get_sample_value("badge_pages_refused_total") == 1

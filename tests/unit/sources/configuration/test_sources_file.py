@@ -161,11 +161,11 @@ def test_all_faults_are_reported_together_and_once_each_with_file_source_and_key
         f"sources.toml: hc: rules[0].status: must be {OUTCOMES} or absent",
         "sources.toml: hc: stale_after: must be a number and a unit, such as 250ms, 90s, 15m, 26h or 7d",
         "sources.toml: hc: values.job: is not used; remove it, or use {job} in the recipe",
-        "sources.toml: hc: name: is used by two sources; give each its own",
+        "sources.toml: hc: name: is used by two sources; each needs a name of its own",
         "sources.toml: hc: url: is missing; give the system's address",
         "sources.toml: hc: stale_after: must be a number and a unit, such as 250ms, 90s, 15m, 26h or 7d",
         "sources.toml: hc: give rules, or state and map; otherwise no status can be read",
-        "sources.toml: hc: match.name: give it without wildcards, or use {subjectName} in the recipe",
+        "sources.toml: hc: match.name: remove its wildcards, or use {subjectName} in the recipe",
         "sources.toml: source 3: preset: there is no such preset; did you mean healthchecks?",
         "sources.toml: source 3: name: is missing",
         "sources.toml: source 3: visibility: must be public or private",
@@ -178,7 +178,7 @@ def test_all_faults_are_reported_together_and_once_each_with_file_source_and_key
         "sources.toml: X y: max_bytes: must be 1024 or more",
         "sources.toml: X y: state needs map: give the status for each of its values",
         *(
-            f"sources.toml: X y: match.{part}: give it without wildcards, or use {{{name}}} in the recipe"
+            f"sources.toml: X y: match.{part}: remove its wildcards, or use {{{name}}} in the recipe"
             for part, name in PARTS
         ),
     ]
@@ -231,7 +231,7 @@ WRONG = {
         HTTP + '[source.request]\npath = "/{jbo}"\n',
         "values.jbo: is missing: the recipe uses {jbo}",
     ),
-    "a request that does not depend on the subject": (HTTP, "match.name: give it without wildcards"),
+    "a request that does not depend on the subject": (HTTP, "match.name: remove its wildcards"),
     "a secret in the file": (
         HTTP + ALL_NAMES + f'[source.auth]\nkind = "bearer"\ntoken = "{SECRET}"\n',
         "auth.token: must be env:NAME or file:/path",
@@ -247,7 +247,7 @@ WRONG = {
     ),
     "no kind of auth": (
         HTTP + ALL_NAMES + '[source.auth]\ntoken = "env:HC_KEY"\n',
-        "auth: has no kind; give none, header",
+        "auth: has no kind; use none, header",
     ),
     "an auth that is not a table": (HTTP + "auth = 1\n" + ALL_NAMES, "auth: must be a table"),
     "a login with other placeholders": (
@@ -285,7 +285,7 @@ WRONG = {
     ),
     "one file for all": (
         RESTIC,
-        "match.platform: give it without wildcards, or use {platform} in the recipe",
+        "match.platform: remove its wildcards, or use {platform} in the recipe",
     ),
     "no promql": (HEAD + 'preset = "prometheus"\nurl = "http://p"\n', "promql: is required"),
     "PromQL that a name could escape": (
@@ -329,7 +329,7 @@ WRONG = {
     ),
     "an expression that fails on the preset's own samples": (
         RESTIC + WEB_ALONE + 'rules = [{ when = "starts_with(summary.x, \'a\')", status = "succeeded" }]\n',
-        "fails on the preset's sample \"restic 0.14 knows only when a snapshot began\": starts_with(summary.x, 'a'): ",
+        "fails on the preset's sample \"restic 0.14 only gives a snapshot's start\": starts_with(summary.x, 'a'): ",
     ),
 }
 

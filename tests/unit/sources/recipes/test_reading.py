@@ -240,7 +240,7 @@ HEADERS_OF_SECRETS = "Authorization proxy-authorization COOKIE X-Api-Key X-APIKE
 
 @pytest.mark.parametrize("name", HEADERS_OF_SECRETS.split())
 def test_credentials_are_refused_in_a_recipe_s_headers(name: str) -> None:
-    with pytest.raises(ValidationError, match="put these into `auth`") as raised:
+    with pytest.raises(ValidationError, match="put them into `auth`") as raised:
         Recipe.model_validate({**RUNS, "request": {"headers": {"X-Version": "1", name: "Bearer s3cret"}}})
     assert "s3cret" not in str(raised.value)
 
