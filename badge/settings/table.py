@@ -201,7 +201,7 @@ class Settings(BaseModel):
         100,
         ge=1,
         le=100_000,
-        description="Requests for never-seen subjects that may be sent in a burst before BADGE_UPSTREAM_NEW_PER_SECOND applies.",
+        description="Burst of requests for never-seen subjects allowed beyond BADGE_UPSTREAM_NEW_PER_SECOND.",
     )
     upstream_max_bytes: int = Field(
         262_144,
