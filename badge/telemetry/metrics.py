@@ -92,7 +92,7 @@ METRICS = (
     Declared(
         "badge_configuration_current",
         Kind.GAUGE,
-        "1 if the service uses the configuration on disk, 0 if the last reload failed or needs a restart.",
+        "1 if the service uses the configuration on disk, 0 if the last reload failed or a restart is needed.",
     ),
 )
 
