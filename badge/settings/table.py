@@ -60,8 +60,8 @@ class Settings(BaseModel):
     dashboard: Annotated[Literal["link", "token", "oidc", "open", "off"], by_former_name(local="link")] = Field(
         "link",
         description=(
-            "Who may see the dashboard: link (whoever opened a link made by `badge login-link`), token or oidc (those "
-            "who logged in, including by such a link), open (everyone, without private subjects) or off."
+            "Who may see the dashboard: link (anyone who opens a link from `badge login-link`), token or oidc (anyone "
+            "who logs in that way or with such a link), open (everyone, but without private subjects) or off (nobody)."
         ),
     )
     dashboard_token: Annotated[SecretStr, at_least(16)] | None = Field(
@@ -87,8 +87,8 @@ class Settings(BaseModel):
         ge=1,
         le=1_000,
         description=(
-            "Failed logins allowed per client address in ten minutes, and ten times as many from all addresses "
-            "together; further ones are answered with 429."
+            "Failed logins allowed in ten minutes per client address (and ten times as many for all addresses "
+            "together); further ones are answered with 429."
         ),
     )
     secret_key: Annotated[SecretStr, at_least(32)] | None = Field(
