@@ -74,7 +74,7 @@ METRICS = (
     Declared(
         "badge_cache_refused_total",
         Kind.COUNTER,
-        "Cached values rejected: invalid, for another key, or from the future.",
+        "Cached values rejected: invalid, of another subject or schema, or from the future.",
         ("reason",),
     ),
     Declared("badge_flights_total", Kind.COUNTER, "Shared fetches, by outcome.", ("end",)),
