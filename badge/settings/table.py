@@ -150,7 +150,7 @@ class Settings(BaseModel):
     )
     edge_cache: Annotated[Duration, between(timedelta(0), timedelta(milliseconds=500))] = Field(
         timedelta(milliseconds=500),
-        description="How long the edge cache serves a finished badge again; 0 turns it off.",
+        description="How long a badge stays in the edge cache; 0 turns the edge cache off.",
     )
     edge_cache_entries: int = Field(
         4_096, ge=1, le=1_000_000, description="Maximum number of badges in each worker's edge cache."
