@@ -92,12 +92,12 @@ METRICS = (
     Declared("badge_subjects_unrouted_total", Kind.COUNTER, "Requests for subjects that no source matches."),
     Declared("badge_breaker_moves_total", Kind.COUNTER, "Circuit breakers opened or closed.", ("name", "to")),
     Declared("badge_log_ins_total", Kind.COUNTER, "Login attempts to the dashboard.", ("end",)),
-    Declared("badge_times_ahead_total", Kind.COUNTER, "Events and fetches of subjects with times ahead of now."),
+    Declared("badge_times_ahead_total", Kind.COUNTER, "Events and fetched statuses with times in the future."),
     Declared("badge_breaker_open", Kind.GAUGE, "1 while the circuit breaker is open in any worker.", ("name",)),
     Declared(
         "badge_configuration_current",
         Kind.GAUGE,
-        "1 if the service uses the configuration on disk, 0 if the last reload failed or needs a restart.",
+        "1 if the service uses the configuration on disk, 0 if the last reload failed or a restart is needed.",
     ),
 )
 
