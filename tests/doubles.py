@@ -146,7 +146,7 @@ class Inline:
 
 
 @contextlib.contextmanager
-def no_thread_to_give() -> Iterator[None]:
+def without_threads() -> Iterator[None]:
     """Make starting threads fail, as at a container's limit, by asking for an impossible stack size."""
     before = threading.stack_size(1 << 46)
     try:

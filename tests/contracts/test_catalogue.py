@@ -76,7 +76,7 @@ def test_an_unknown_subject_has_no_report(store: Store) -> None:
 
 def test_a_run_from_queue_to_end(store: Store) -> None:
     for status in (BackupStatus.SCHEDULED, BackupStatus.IN_PROGRESS, BackupStatus.SUCCEEDED):
-        assert store.tell(status)
+        assert store.record(status)
         assert store.status() is status
         store.clock.advance(minutes=1)
     report = store.catalogue.report_for(WEB)
@@ -88,7 +88,7 @@ def test_a_run_from_queue_to_end(store: Store) -> None:
 def test_each_change_increases_the_revision_and_a_repetition_does_not(store: Store) -> None:
     revisions = []
     for status in (BackupStatus.SUCCEEDED, BackupStatus.FAILED, BackupStatus.DELETED):
-        store.tell(status)
+        store.record(status)
         report = store.catalogue.report_for(WEB)
         assert report is not None
         revisions.append(report.revision)
@@ -98,11 +98,11 @@ def test_each_change_increases_the_revision_and_a_repetition_does_not(store: Sto
 
 
 def test_a_revision_grows_even_if_the_clock_goes_back(store: Store) -> None:
-    store.tell(BackupStatus.SUCCEEDED)
+    store.record(BackupStatus.SUCCEEDED)
     first = store.catalogue.report_for(WEB)
     store.clock.advance(days=-2)
-    store.tell(BackupStatus.FAILED, visibility=Visibility.PRIVATE)
-    store.tell(BackupStatus.FAILED, started_at=store.clock() - timedelta(hours=1))
+    store.record(BackupStatus.FAILED, visibility=Visibility.PRIVATE)
+    store.record(BackupStatus.FAILED, started_at=store.clock() - timedelta(hours=1))
     after = store.catalogue.report_for(WEB)
     assert first is not None
     assert after is not None
@@ -110,7 +110,7 @@ def test_a_revision_grows_even_if_the_clock_goes_back(store: Store) -> None:
 
 
 def test_an_older_run_is_superseded_but_kept_in_the_history(store: Store) -> None:
-    assert store.tell(BackupStatus.FAILED)
+    assert store.record(BackupStatus.FAILED)
     store.clock.advance(minutes=1)
     earlier = START - timedelta(hours=2)
     event = RunEvent(subject=WEB, status=BackupStatus.SUCCEEDED, at=earlier, started_at=earlier)
@@ -120,33 +120,33 @@ def test_an_older_run_is_superseded_but_kept_in_the_history(store: Store) -> Non
 
 
 def test_names_are_case_insensitive_if_the_platform_treats_them_so(store: Store) -> None:
-    store.tell(BackupStatus.SUCCEEDED, Subject.legacy("Acme", "Web"))
+    store.record(BackupStatus.SUCCEEDED, Subject.legacy("Acme", "Web"))
     assert store.status(Subject.legacy("ACME", "wEB")) is BackupStatus.SUCCEEDED
     assert str(store.catalogue.list(ListingFilter()).items[0].subject) == "GitHub/Acme/Repository/Web"
-    store.tell(BackupStatus.FAILED, Subject.parse("Gitea", "Me", "Wiki", "X"))
+    store.record(BackupStatus.FAILED, Subject.parse("Gitea", "Me", "Wiki", "X"))
     assert store.status(Subject.parse("gitea", "me", "wiki", "x")) is None
 
 
 def test_visibility_stays_until_it_is_reported_again(store: Store) -> None:
-    store.tell(BackupStatus.SUCCEEDED, visibility=Visibility.PRIVATE)
+    store.record(BackupStatus.SUCCEEDED, visibility=Visibility.PRIVATE)
     store.clock.advance(minutes=1)
-    store.tell(BackupStatus.FAILED)
+    store.record(BackupStatus.FAILED)
     report = store.catalogue.report_for(WEB)
     assert report is not None
     assert report.visibility is Visibility.PRIVATE
 
 
 def test_a_late_report_can_still_make_a_subject_private(store: Store) -> None:
-    store.tell(BackupStatus.SUCCEEDED)
+    store.record(BackupStatus.SUCCEEDED)
     early = START - timedelta(hours=1)
     private = RunEvent(subject=WEB, status=BackupStatus.FAILED, at=early, visibility=Visibility.PRIVATE)
     assert store.catalogue.record(private).report.visibility is Visibility.PRIVATE
 
 
 def test_a_late_event_without_a_start_belongs_to_the_run_under_way_at_its_time(store: Store) -> None:
-    store.tell(BackupStatus.IN_PROGRESS)
+    store.record(BackupStatus.IN_PROGRESS)
     store.clock.advance(minutes=9)
-    store.tell(BackupStatus.SUCCEEDED)
+    store.record(BackupStatus.SUCCEEDED)
     late = RunEvent(subject=WEB, status=BackupStatus.IN_PROGRESS, at=START + timedelta(minutes=1))
     assert not store.catalogue.record(late).changed
     assert len(store.catalogue.runs(WEB)) == 1
@@ -155,7 +155,7 @@ def test_a_late_event_without_a_start_belongs_to_the_run_under_way_at_its_time(s
 def test_a_listing_gives_every_subject_once_in_order(store: Store) -> None:
     names = [f"repo-{number:03}" for number in range(250)]
     for name in names:
-        store.tell(BackupStatus.SUCCEEDED, Subject.legacy("acme", name))
+        store.record(BackupStatus.SUCCEEDED, Subject.legacy("acme", name))
     found: list[str] = []
     cursor = None
     for _ in range(3):
@@ -166,9 +166,9 @@ def test_a_listing_gives_every_subject_once_in_order(store: Store) -> None:
 
 
 def test_a_listing_can_be_filtered(store: Store) -> None:
-    store.tell(BackupStatus.SUCCEEDED)
+    store.record(BackupStatus.SUCCEEDED)
     store.clock.advance(hours=1)
-    store.tell(BackupStatus.FAILED, Subject.parse("GitLab", "My-Group", "Repository", "api"))
+    store.record(BackupStatus.FAILED, Subject.parse("GitLab", "My-Group", "Repository", "api"))
     filters = [
         ListingFilter(platform="gitlab"),
         ListingFilter(account="my-group"),
@@ -249,15 +249,15 @@ def record_many(url: str, first: int) -> None:
 
 
 def test_a_deleted_subject_leaves_nothing_behind_and_can_be_reported_again(store: Store) -> None:
-    store.tell(BackupStatus.SUCCEEDED, started_at=START - timedelta(hours=1))
-    store.tell(BackupStatus.SUCCEEDED, subject=Subject.legacy("acme", "api"))
+    store.record(BackupStatus.SUCCEEDED, started_at=START - timedelta(hours=1))
+    store.record(BackupStatus.SUCCEEDED, subject=Subject.legacy("acme", "api"))
     before = store.report().revision
     assert store.catalogue.deletable(Subject.legacy("Acme", "WEB")) == SubjectRecords(WEB, runs=1)
     assert store.catalogue.delete(Subject.legacy("Acme", "WEB")) == SubjectRecords(WEB, runs=1)
     assert (store.status(), store.catalogue.runs(WEB)) == (None, [])
     assert [item.subject.name for item in store.catalogue.list(ListingFilter()).items] == ["api"]
     store.clock.advance(seconds=1)
-    store.tell(BackupStatus.FAILED)
+    store.record(BackupStatus.FAILED)
     assert store.report().revision > before  # so that clients that know the previous one notice the change
 
 
@@ -284,10 +284,10 @@ def test_two_processes_that_write_at_once_lose_nothing(store: Store) -> None:
 
 
 def test_a_child_process_opens_its_own_connection(store: Store) -> None:
-    store.tell(BackupStatus.SUCCEEDED)
+    store.record(BackupStatus.SUCCEEDED)
     child = os.fork()
     if child == 0:
-        os._exit(0 if store.tell(BackupStatus.FAILED) else 1)
+        os._exit(0 if store.record(BackupStatus.FAILED) else 1)
     assert os.waitpid(child, 0)[1] == 0
     assert store.status() is BackupStatus.FAILED
 
@@ -312,7 +312,7 @@ def test_an_older_schema_is_upgraded_with_its_data(new_url: str) -> None:
     store = Store.on(new_url)
     assert (store.status(), len(store.catalogue.runs(WEB))) == (BackupStatus.FAILED, 1)
     store.checks.create(WEB, timedelta(days=1), timedelta(hours=1))
-    assert store.tell(BackupStatus.SUCCEEDED)
+    assert store.record(BackupStatus.SUCCEEDED)
     store.close()
 
 
@@ -434,7 +434,7 @@ def test_an_overdue_backup_is_still_noticed_after_the_migration(new_url: str) ->
 
 
 def test_the_migration_can_be_undone(store: Store) -> None:
-    store.tell(BackupStatus.SUCCEEDED)
+    store.record(BackupStatus.SUCCEEDED)
     engine = new_engine(store.url)
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
@@ -448,7 +448,7 @@ def test_the_migration_can_be_undone(store: Store) -> None:
 
 
 def test_migrating_again_changes_nothing(store: Store) -> None:
-    store.tell(BackupStatus.SUCCEEDED)
+    store.record(BackupStatus.SUCCEEDED)
     migrate(store.url)
     assert store.status() is BackupStatus.SUCCEEDED
 
@@ -560,8 +560,8 @@ def test_the_number_of_private_tokens_is_limited(store: Store) -> None:
 
 def test_only_a_hash_of_a_private_token_is_stored(store: Store) -> None:
     plain = store.tokens.create("readme", Selection([PathPattern.parse("acme/web")]))
-    assert plain[:8].encode() in store.all_that_is_kept()
-    assert plain.encode() not in store.all_that_is_kept()
+    assert plain[:8].encode() in store.content()
+    assert plain.encode() not in store.content()
 
 
 LISTED = {
@@ -585,7 +585,7 @@ LISTED = {
 
 def test_a_list_can_be_limited_to_patterns(store: Store) -> None:
     for path in {path for paths in LISTED.values() for path in paths}:
-        store.tell(BackupStatus.SUCCEEDED, Subject.parse(*path.split("/", 3)))
+        store.record(BackupStatus.SUCCEEDED, Subject.parse(*path.split("/", 3)))
 
     def listed(*patterns: str) -> set[str]:
         within = Selection([PathPattern.parse(pattern) for pattern in patterns])
@@ -600,7 +600,7 @@ def test_a_list_can_be_limited_to_patterns(store: Store) -> None:
 def test_only_a_hash_of_a_key_is_stored(store: Store) -> None:
     plain = store.keys.create("ci", {Scope.REPORT})
     store.keys.check(plain, Scope.REPORT, START)
-    kept = store.all_that_is_kept()
+    kept = store.content()
     assert plain[:8].encode() in kept
     assert plain.encode() not in kept
 
@@ -634,7 +634,7 @@ def test_readers_of_sqlite_do_not_wait_for_writers_that_are_blocked_by_a_writer(
     with ThreadPoolExecutor(reporters) as pool, contextlib.ExitStack() as until_the_writer_ends:
         writer = until_the_writer_ends.enter_context(closing(Database(url)))
         until_the_writer_ends.enter_context(writer.writing())
-        waiting = [pool.submit(store.tell, BackupStatus.SUCCEEDED) for _ in range(reporters)]
+        waiting = [pool.submit(store.record, BackupStatus.SUCCEEDED) for _ in range(reporters)]
         pool_of_readers = store.catalogue.database._engine.get().pool
         assert isinstance(pool_of_readers, QueuePool)
         assert eventually(lambda: pool_of_readers.checkedout() == reporters)

@@ -172,7 +172,7 @@ def assert_is_sample(number: int, whole: int, most: int) -> None:
 
 def test_totals_beyond_the_limit_are_marked_as_incomplete(store: Store) -> None:
     for subject in SUBJECTS:
-        store.tell(BackupStatus.SUCCEEDED, subject)
+        store.record(BackupStatus.SUCCEEDED, subject)
     few = replace(store.catalogue, most_sorted=3)
     assert (few.totals(ListingFilter(words=("web",))).all, few.totals(ListingFilter(words=("web",))).is_whole) == (
         4,
@@ -237,7 +237,7 @@ def old_row(subject: Subject, number: int) -> dict[str, object]:
 
 
 def test_paths_are_deleted_with_their_subjects(store: Store) -> None:
-    store.tell(BackupStatus.SUCCEEDED)
+    store.record(BackupStatus.SUCCEEDED)
     store.catalogue.delete(Subject.legacy("acme", "web"))
     with store.catalogue.database.reading() as connection:
         assert connection.execute(select(func.count()).select_from(subject_paths)).scalar_one() == 0

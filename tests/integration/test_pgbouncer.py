@@ -35,7 +35,7 @@ def test_many_concurrent_clients_all_see_their_own_reports(url: str) -> None:
         seen = []
         for number in range(REQUESTS // 2):
             status = BackupStatus.FAILED if number % 2 else BackupStatus.SUCCEEDED
-            store.tell(status, subject, started_at=START + timedelta(seconds=number - REQUESTS))
+            store.record(status, subject, started_at=START + timedelta(seconds=number - REQUESTS))
             seen.append(store.status(subject))
         return seen
 

@@ -29,7 +29,7 @@ from badge.events import (
 )
 from badge.model import BackupStatus, CacheEntry, Report
 from badge.ports import Lease
-from tests.doubles import SharedCache, no_thread_to_give
+from tests.doubles import SharedCache, without_threads
 from tests.servers import ValkeyServer, eventually, running_valkey
 
 KEY = ("github", "acme", "repository", "web")
@@ -120,7 +120,7 @@ def test_the_cache_recovers_with_the_server(rig: Rig) -> None:
 
 def test_the_cache_comes_back_even_if_no_trial_thread_could_be_started_at_first(rig: Rig) -> None:
     rig.server.freeze()
-    with no_thread_to_give():
+    with without_threads():
         for _ in range(4):
             rig.cache.get(KEY)
     assert rig.breaker.is_open
@@ -179,7 +179,7 @@ def test_a_lease_attempt_does_not_return_a_value_read_before_the_repeated_invali
     cache.put(KEY, entry())
     client: Any = connector.client()
     client.is_lost = True
-    with no_thread_to_give():  # so that nothing else repeats the invalidation
+    with without_threads():  # so that nothing else repeats the invalidation
         cache.invalidate(KEY)
     client.is_lost, client.meanwhile = False, commands.on_return[0]
     attempt = cache.claim(KEY)

@@ -29,7 +29,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
     url = f"sqlite:///{tmp_path}/data/catalogue.sqlite3"
     migrate(url)
     store = Store.on(url)
-    store.tell(BackupStatus.SUCCEEDED)
+    store.record(BackupStatus.SUCCEEDED)
     yield store
     store.close()
 
@@ -53,7 +53,7 @@ def identity_of(url: str) -> str:
 def fail_after(store: Store) -> None:
     """Record a failure that the backup does not contain."""
     store.clock.advance(hours=1)
-    assert store.tell(BackupStatus.FAILED)
+    assert store.record(BackupStatus.FAILED)
 
 
 def test_a_backup_is_one_private_file_that_records_when_it_was_made(store: Store, tmp_path: Path) -> None:

@@ -76,7 +76,7 @@ def test_a_check_leaves_the_connections_of_its_caller_alone(store: Store) -> Non
     with store.catalogue.database.writing() as connection:
         connection.exec_driver_sql("DELETE FROM many WHERE id > 10")
     assert integrity_of(store.catalogue.database, START_SECONDS) is Integrity.SOUND
-    assert store.tell(BackupStatus.SUCCEEDED)
+    assert store.record(BackupStatus.SUCCEEDED)
 
 
 def test_a_database_that_was_found_damaged_is_not_used(store: Store) -> None:
@@ -84,7 +84,7 @@ def test_a_database_that_was_found_damaged_is_not_used(store: Store) -> None:
     with pytest.raises(DatabaseError, match="malformed"):
         store.status()
     with pytest.raises(DatabaseError, match="malformed"):
-        store.tell(BackupStatus.SUCCEEDED)
+        store.record(BackupStatus.SUCCEEDED)
 
 
 def test_damage_found_after_the_start_is_remembered(store: Store) -> None:
@@ -95,7 +95,7 @@ def test_damage_found_after_the_start_is_remembered(store: Store) -> None:
 
 
 def test_readiness_and_badges_use_the_result_of_the_check_at_start(store: Store, tmp_path: Path) -> None:
-    store.tell(BackupStatus.SUCCEEDED)
+    store.record(BackupStatus.SUCCEEDED)
     parts = build_parts(load({"BADGE_DATA_DIR": str(tmp_path)}))
     client = build_app(parts).test_client()
     assert client.get("/readyz").json["checks"]["catalogue"] == "up"  # type: ignore[index] # JSON
