@@ -25,10 +25,6 @@ if TYPE_CHECKING:
 Send = Callable[[Message], Awaitable[None]]
 HeaderPairs = Iterable[tuple[bytes, bytes]]
 
-BODY_SECONDS = 20.0
-"""How long a client may take to send a request's body."""
-
-
 _TOO_SLOW = WholeResponse(408, [("Content-Length", "0")], b"")
 
 
@@ -55,6 +51,8 @@ class EdgeLimits:
     """In bytes; the application refuses larger ones, the edge only stops reading."""
     answer_seconds: float = 1.9
     """When to stop waiting for a badge: it must be answered within 2 s."""
+    body_seconds: float = 20.0
+    """How long a client may take to send a request's body."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,12 +178,12 @@ class Edge:
     async def _pass_on(self, scope: Scope, target: bytes, receive: Receive, send: Send) -> None:
         """Read the body and run the request in Flask."""
         try:
-            async with asyncio.timeout(BODY_SECONDS):
+            async with asyncio.timeout(self._limits.body_seconds):
                 body = await read_body(receive, self._limits.largest_body)
         except TimeoutError:
             body = None
         if body is None:
-            await _send(send, messages_of(_TOO_SLOW, scope["method"], closes=True))
+            await _send(send, messages_of(_TOO_SLOW, scope["method"]))
             return
         audience = _audience(target)
         environ = environ_of(scope, target.decode("latin-1"), body)
@@ -194,7 +192,7 @@ class Edge:
         except PoolFull:
             self._events.emit(RequestRefused(audience))
             response = self._refusals.other(audience)
-        await _send(send, messages_of(response, scope["method"], closes=not body.is_complete))
+        await _send(send, messages_of(response, scope["method"]))
 
 
 async def _send(send: Send, messages: tuple[Message, Message]) -> None:
