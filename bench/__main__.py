@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
-from bench import catalogue, drawing, latency, memory, pngs, proxied, serving, starting
+from bench import catalogue, cold, drawing, latency, memory, pngs, proxied, serving, starting
 from bench.rounds import say
 from tests.nginx import BINARY
 from tests.servers import BIN
@@ -30,6 +30,7 @@ SECTIONS: dict[str, Section] = {
     "drawing": drawing.rows,
     "png": pngs.rows,
     "serving": serving.rows,
+    "cold": cold.rows,
     "latency": latency.rows,
     "nginx": proxied.rows,
     "memory": memory.rows,
