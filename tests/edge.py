@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -94,11 +94,3 @@ class Behind:
     ) -> Answer:
         """Send one request and wait for its answer."""
         return asyncio.run(ask(self.edge, target, method, headers, (body,)))
-
-    def run(self, *requests: Callable[[], Awaitable[Answer]]) -> list[Answer]:
-        """Send requests at the same time."""
-
-        async def together() -> list[Answer]:
-            return await asyncio.gather(*(request() for request in requests))
-
-        return asyncio.run(together())

@@ -162,7 +162,7 @@ class Edge:
             self._events.emit(AnswerCrashed("edge", error))
             return self._overloaded(target, text)
         if is_public and answer.finished.may_be_stored:
-            self._cache.store(target, answer, self._monotonic())
+            self._cache.store(target, answer.finished, answer.made_at)
         return _Landing(answer, is_counted=True)
 
     def _finished(self, environ: dict[str, object]) -> FinishedAnswer:

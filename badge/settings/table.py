@@ -44,14 +44,10 @@ class Settings(BaseModel):
     label: str = Field("backup", max_length=64, description="Text on the left half of a badge.")
     workers: int = Field(2, ge=1, le=64, description="Number of worker processes.")
     threads: int = Field(
-        16, ge=1, le=256, description="Threads for badges per worker; a quarter as many more serve pages, and programs."
-    )
-    queued: int = Field(512, ge=1, le=100_000, description="How many badge requests per worker may wait for a thread.")
-    connections: int = Field(
-        4_096,
-        ge=16,
-        le=1_000_000,
-        description="Maximum number of open connections per worker; further ones are closed.",
+        16,
+        ge=1,
+        le=256,
+        description="Threads for badges in each worker; a quarter as many serve pages, and as many serve programs.",
     )
     preload: bool = Field(True, description="Load the application before forking, so that workers share memory.")
     metrics_token: SecretStr | None = Field(
@@ -190,6 +186,15 @@ class Settings(BaseModel):
         ge=0,
         le=256,
         description="Requests per worker that may wait for a source at the same time; 0 means half of BADGE_THREADS.",
+    )
+    queued: int = Field(
+        512,
+        ge=1,
+        le=100_000,
+        description="Requests per worker that may wait for a thread; further badges are unknown, others get a 503.",
+    )
+    connections: int = Field(
+        4_096, ge=16, le=1_000_000, description="Open connections per worker; further ones are closed."
     )
     upstream_concurrency: int = Field(
         8, ge=1, le=256, description="Concurrent requests from each worker to one source."

@@ -260,7 +260,7 @@ def test_urls_and_snippets_are_printed() -> None:
     assert 'src="https://badges.example.org/badge/acme/web" alt="Backup status of acme/web"' in snippet
     local = flask_badge("url", "acme/web")
     assert (local.returncode, local.stdout) == (0, f"http://127.0.0.1:8000/badge/{WEB}\n")
-    assert "set BADGE_PUBLIC_URL for others" in local.stderr
+    assert "set BADGE_PUBLIC_URL to make it work elsewhere" in local.stderr
     unknown = flask_badge("url", "acme/web", BADGE_BIND="unix:/run/badge.sock")
     assert (unknown.returncode, "BADGE_PUBLIC_URL" in unknown.stderr) == (2, True)
 

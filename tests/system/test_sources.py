@@ -71,7 +71,7 @@ def test_check_reports_each_fault_on_a_line_of_its_own_with_exit_code_2(tmp_path
         assert done.stderr.splitlines() == [
             "Error: sources.toml: api: auth.token: set the environment variable KEY; it is missing or empty",
             "sources.toml: nas: name: is used by two sources; each needs a name of its own",
-            "sources.toml: nas: kind: give http, file, catalogue or native",
+            "sources.toml: nas: kind: must be http, file, catalogue or native",
         ]
 
 

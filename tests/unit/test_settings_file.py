@@ -45,7 +45,7 @@ def test_values_are_literal_and_comments_and_blank_lines_are_skipped(tmp_path: P
 
 
 def test_the_environment_wins_and_each_value_has_its_origin(tmp_path: Path) -> None:
-    file = written(tmp_path, "BADGE_LABEL=file", "BADGE_WORKERS=3", "BADGE_THREADS=8")
+    file = written(tmp_path, "BADGE_LABEL=file", "BADGE_WORKERS=3", "BADGE_THREADS=16")
     settings = settings_in(file, BADGE_LABEL="here", BADGE_WORKERS="")
     assert (settings.label, settings.workers) == ("here", 3)
     origins = [settings.origin_of(name) for name in ("label", "workers", "bind")]

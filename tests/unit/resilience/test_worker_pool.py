@@ -54,7 +54,7 @@ def test_threads_are_reused() -> None:
 
         assert pool.submit(job)
         assert done.wait(5)
-        assert eventually(lambda: pool._workers.get().idle > 0)
+        assert eventually(lambda: pool._workers.get().unfinished == 0)
     assert len(names) == 1
 
 
