@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
-from bench import catalogue, cold, drawing, latency, memory, pngs, proxied, serving, starting
+from bench import catalogue, cold, drawing, herd, latency, memory, pngs, pressure, proxied, serving, starting
 from bench.rounds import say
 from tests.nginx import BINARY
 from tests.servers import BIN
@@ -33,6 +33,8 @@ SECTIONS: dict[str, Section] = {
     "cold": cold.rows,
     "latency": latency.rows,
     "nginx": proxied.rows,
+    "herd": herd.rows,
+    "pressure": pressure.rows,
     "memory": memory.rows,
     "start": starting.rows,
     "catalogue": catalogue.rows,

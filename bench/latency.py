@@ -34,7 +34,13 @@ def rows(rounds: int) -> list[str]:
                 "constant": lambda: at_rate(constant.badge, half, SECONDS),
             },
         )
-    columns = ["one warm badge, one worker, and a constant ASGI application", "p50", "relative to constant", "p99", "relative to constant"]
+    columns = [
+        "one warm badge, one worker, and a constant ASGI application",
+        "p50",
+        "relative to constant",
+        "p99",
+        "relative to constant",
+    ]
     reached = statistics.median(load.per_second for load in steady["ours"])
     return table(
         columns,

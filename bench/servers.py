@@ -65,9 +65,9 @@ def service(folder: Path, **settings: str) -> Iterator[Running]:
 
 
 @contextmanager
-def on_gunicorn(application: str, folder: Path, workers: int = 1, **settings: str) -> Iterator[Running]:
-    """Run a WSGI application on gunicorn's `gthread` workers with `THREADS` threads each."""
-    options = ["--worker-class", "gthread", "--threads", str(THREADS), "--workers", str(workers)]
+def on_gunicorn(application: str, folder: Path, **settings: str) -> Iterator[Running]:
+    """Run a WSGI application on gunicorn's `gthread` workers with `THREADS` threads; WEB_CONCURRENCY says how many."""
+    options = ["--worker-class", "gthread", "--threads", str(THREADS)]
     with _on_gunicorn(application, options, folder, settings) as running:
         yield running
 
@@ -80,9 +80,7 @@ def on_asgi_worker(application: str, folder: Path, **settings: str) -> Iterator[
 
 
 @contextmanager
-def _on_gunicorn(
-    application: str, options: Sequence[str], folder: Path, settings: dict[str, str]
-) -> Iterator[Running]:
+def _on_gunicorn(application: str, options: Sequence[str], folder: Path, settings: dict[str, str]) -> Iterator[Running]:
     port = free_port()
     common = ["--bind", f"127.0.0.1:{port}", "--keep-alive", "5", "--no-control-socket", "--log-level", "warning"]
     command = [str(BIN / "gunicorn"), *common, *options, application]

@@ -71,7 +71,10 @@ def _throughput(found: Found) -> list[str]:
         concurrency: {name: [load.per_second for load in loads] for name, loads in by_name.items()}
         for concurrency, by_name in found.items()
     }
-    columns = [f"one warm badge, one worker; `gthread` and granian with {THREADS} threads", *(f"{c} at a time" for c in CONCURRENCIES)]
+    columns = [
+        f"one warm badge, one worker; `gthread` and granian with {THREADS} threads",
+        *(f"{c} at a time" for c in CONCURRENCIES),
+    ]
     return table(
         [*columns, f"a second, {LISTED_CONCURRENCY} at a time"],
         [
