@@ -47,7 +47,10 @@ class Settings(BaseModel):
         16,
         ge=1,
         le=256,
-        description="Threads for badges in each worker; a quarter as many serve pages, and as many serve programs.",
+        description=(
+            "Threads in each worker for badges; pages have a quarter as many, "
+            "and so do reports, pings and health checks."
+        ),
     )
     preload: bool = Field(True, description="Load the application before forking, so that workers share memory.")
     metrics_token: SecretStr | None = Field(
