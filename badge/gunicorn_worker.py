@@ -87,7 +87,9 @@ class BadgeWorker(ASGIWorker):  # type: ignore[misc] # gunicorn ships no types
 
     async def _serve(self) -> None:
         for listener in self.sockets:
-            self.servers.append(await self.loop.create_server(lambda: BadgeProtocol(self), sock=listener.sock))
+            # Otherwise asyncio would lower the backlog to 100, and drop connections that come at once.
+            server = self.loop.create_server(lambda: BadgeProtocol(self), sock=listener.sock, backlog=self.cfg.backlog)
+            self.servers.append(await server)
         while self.alive and self.ppid == os.getppid():
             self.notify()
             with contextlib.suppress(TimeoutError):
