@@ -13,7 +13,7 @@ import pytest
 
 from tests.load import at_a_rate, percentile
 from tests.servers import Service, running_service
-from tests.timing import ROOM, assert_within
+from tests.timing import ROOM, assert_within, seconds_of
 
 SILENT, DRIPPING = 800, 200
 PROMISED_SECONDS = 0.05
@@ -56,6 +56,15 @@ def test_badges_are_answered_while_others_are_silent_or_drip(service: Service) -
 
         assert service.get("/livez").status_code == 200, "all connections are accepted"
         assert_within(ROOM * PROMISED_SECONDS, slowest)
+
+
+@pytest.mark.alone
+def test_many_connections_at_once_are_accepted_without_delay(service: Service) -> None:
+    def seconds() -> float:
+        with contextlib.ExitStack() as stack:
+            return seconds_of(lambda: stack.enter_context(connections(service, 500)))
+
+    assert_within(1.0, seconds)  # a second passes before a dropped connection is tried again
 
 
 def test_beyond_the_limit_connections_are_closed_and_the_others_go_on(service: Service) -> None:
