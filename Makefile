@@ -29,7 +29,7 @@ check: $(VENV)/.ready-dev png-packages lint ## After each edit: lint, unit and w
 test: setup lint ## Everything that CI runs: lint, and all tests but the slow ones.
 	@scripts/run-tests $(BIN)/pytest $(ARGS)
 
-test-slow: setup ## The slow tests: failovers, lost and full servers, full disks, PostgreSQL backups.
+test-slow: setup ## The slow tests: failovers, lost or full Redis servers, full disks, PostgreSQL backups.
 	@$(BIN)/pytest -m slow $(ARGS)
 
 lint: $(VENV)/.ready-dev ## Check style, types and import contracts.

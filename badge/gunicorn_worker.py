@@ -87,7 +87,7 @@ class BadgeWorker(ASGIWorker):  # type: ignore[misc] # gunicorn ships no types
 
     async def _serve(self) -> None:
         for listener in self.sockets:
-            # Otherwise asyncio would lower the backlog to 100, and drop connections that come at once.
+            # Without `backlog`, asyncio would shorten gunicorn's to 100, and attempts beyond it would take a second.
             server = self.loop.create_server(lambda: BadgeProtocol(self), sock=listener.sock, backlog=self.cfg.backlog)
             self.servers.append(await server)
         while self.alive and self.ppid == os.getppid():

@@ -45,6 +45,10 @@ NOW = datetime.now(UTC)
 DAILY = Expectation(DAY, timedelta(hours=2), NOW - 30 * DAY)
 
 
+BADGE_OF_SUBJECT = "/badge/account-{account}/repository-{name}"
+"""Path of a subject's badge, for `load.by_number`."""
+
+
 def subject(number: int) -> Subject:
     """Return the subject with this number; each account has a hundred."""
     return Subject.legacy(f"account-{number // ACCOUNT_SIZE:05}", f"repository-{number:06}")
@@ -53,6 +57,19 @@ def subject(number: int) -> Subject:
 def address(number: int) -> str:
     """Return the UUID for pings to the check with this number."""
     return str(uuid.UUID(int=number))
+
+
+def fill(url: str, size: int) -> None:
+    """Make a catalogue with `size` subjects, each with a check and some runs."""
+    migrate(url)
+    # Rows are inserted directly, because recording an event for each would take much longer.
+    with closing(Database(url)) as database, database.writing() as connection:
+        for first in range(0, size, ROWS_AT_ONCE):
+            numbers = range(first, min(first + ROWS_AT_ONCE, size))
+            for filled, rows in _rows(numbers).items():
+                connection.execute(insert(filled), rows)
+        index_all(connection)
+        connection.execute(text("ANALYZE"))  # PostgreSQL would do so by itself, but only after a while
 
 
 @dataclass
@@ -64,15 +81,7 @@ class Filled:
     jitter: random.Random = field(default_factory=lambda: random.Random(7))
 
     def __post_init__(self) -> None:
-        migrate(self.url)
-        # Rows are inserted directly, because recording an event for each would take much longer.
-        with closing(Database(self.url)) as database, database.writing() as connection:
-            for first in range(0, self.size, ROWS_AT_ONCE):
-                numbers = range(first, min(first + ROWS_AT_ONCE, self.size))
-                for filled, rows in _rows(numbers).items():
-                    connection.execute(insert(filled), rows)
-            index_all(connection)
-            connection.execute(text("ANALYZE"))  # PostgreSQL would do so by itself, but only after a while
+        fill(self.url, self.size)
         settings = load({"BADGE_CATALOGUE_URL": self.url, "BADGE_PINGS_PER_MINUTE": "1000000"})
         parts = build_parts(settings, cache=MemoryStatusCache(lambda: NOW))
         assert parts.catalogue is not None

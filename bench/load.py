@@ -25,6 +25,8 @@ class Load:
     per_second: float
     p50_us: float
     p99_us: float
+    unknown: int = 0
+    """Badges that said so; counted by `by_number` only."""
 
 
 def flat_out(url: str, concurrency: int, seconds: int = ROUND_SECONDS) -> Load:
@@ -43,11 +45,10 @@ def at_rate(url: str, per_second: float, seconds: int = ROUND_SECONDS) -> Load:
     return _wrk(url, f"-c{connections}", f"-d{seconds}s", "-s", str(_HERE / "pauses.lua"), after=(str(PAUSE_MS),))
 
 
-def many_names(url: str, requests: int) -> None:
-    """Send at least `requests` requests for a thousand names in turn, most of them unknown."""
-    done = 0
-    while done < requests:
-        done += _wrk(url, "-c8", "-d2s", "-s", str(_HERE / "names.lua")).requests
+def by_number(url: str, path: str, concurrency: int, names: range, seconds: int = ROUND_SECONDS) -> Load:
+    """Request badges in turn, from the first name to the last and again; see names.lua for `path`."""
+    after = (path, str(names.start), str(len(names)))
+    return _wrk(url, f"-c{concurrency}", f"-d{seconds}s", "-s", str(_HERE / "names.lua"), after=after)
 
 
 def _wrk(url: str, *options: str, after: tuple[str, ...] = ()) -> Load:
@@ -57,7 +58,14 @@ def _wrk(url: str, *options: str, after: tuple[str, ...] = ()) -> Load:
     found = re.search(r"(\d+) requests in .*?Requests/sec:\s+([\d.]+)", output, re.DOTALL)
     if found is None or "Non-2xx" in output:
         raise RuntimeError(output)
-    return Load(int(found[1]), float(found[2]), _percentile(output, 50), _percentile(output, 99))
+    unknown = re.search(r"^Unknown: (\d+)$", output, re.MULTILINE)
+    return Load(
+        int(found[1]),
+        float(found[2]),
+        _percentile(output, 50),
+        _percentile(output, 99),
+        int(unknown[1]) if unknown else 0,
+    )
 
 
 def _percentile(output: str, part: int) -> float:

@@ -6,13 +6,14 @@ import statistics
 import tempfile
 from pathlib import Path
 
-from bench.load import many_names
+from bench.load import by_number
 from bench.rounds import in_turn, say, table
-from bench.servers import on_gunicorn, pss_mb, report_backup
+from bench.servers import pss_mb, report_backup, service
 from tests.fault_server import running_fault_server
 from tests.servers import workers_of
 
 REQUESTS = 10_000
+NAMES = range(1_000)
 WORKERS = 2
 MOST_ROUNDS = 3
 """Fewer than elsewhere, because memory hardly varies and each round makes ten thousand requests."""
@@ -23,8 +24,10 @@ def after_traffic(**settings: str) -> tuple[float, float, float]:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         report_backup(folder)
-        with on_gunicorn("wsgi:application", folder, BADGE_WORKERS=str(WORKERS), **settings) as ours:
-            many_names(ours.url, REQUESTS)
+        with service(folder, BADGE_WORKERS=str(WORKERS), **settings) as ours:
+            done = 0
+            while done < REQUESTS:
+                done += by_number(ours.url, "/badge/GitHub/acme/Repository/repository-{name}", 8, NAMES).requests
             workers = workers_of(ours.process)
             of_workers = sum(map(pss_mb, workers))
             others = [child for child in ours.process.children(recursive=True) if child not in workers]

@@ -40,7 +40,7 @@ from badge.telemetry.shared_counts import Labels, SharedCounts, counts_of_this_s
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
-# In seconds, from an answer out of memory to one that waited for a source; a badge must be answered within 2 s.
+# In seconds, from an answer served from memory to one that waited for a source; a badge must be answered within 2 s.
 LATENCY_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0)
 
 
@@ -68,7 +68,7 @@ METRICS = (
     Declared("badge_requests_total", Kind.COUNTER, "Badge requests answered.", ("format", "status", "origin")),
     Declared("badge_hot_path_hits_total", Kind.COUNTER, "Badge requests answered from the edge cache.", ()),
     Declared("badge_collapsed_total", Kind.COUNTER, "Badge requests that shared the answer to another one."),
-    Declared("badge_overloaded_total", Kind.COUNTER, "Badge requests without a free thread, or an answer in time."),
+    Declared("badge_overloaded_total", Kind.COUNTER, "Badge requests that got no thread, or no answer in time."),
     Declared("badge_request_seconds", Kind.HISTOGRAM, "Time to answer a badge request in Flask.", ("format",)),
     Declared("badge_refused_total", Kind.COUNTER, "Other requests refused for lack of a free thread.", ("kind",)),
     Declared("badge_pages_refused_total", Kind.COUNTER, "Pages refused because too many were being built."),
@@ -83,7 +83,7 @@ METRICS = (
         ("reason",),
     ),
     Declared("badge_flights_total", Kind.COUNTER, "Shared fetches, by outcome.", ("end",)),
-    Declared("badge_waits_total", Kind.COUNTER, "Callers whose status was not in the cache.", ("how",)),
+    Declared("badge_waits_total", Kind.COUNTER, "Requests whose status had to be fetched, by outcome.", ("how",)),
     Declared("badge_refreshes_total", Kind.COUNTER, "Background refreshes of expired statuses."),
     Declared("badge_source_calls_total", Kind.COUNTER, "Calls to sources.", ("source", "outcome")),
     Declared("badge_source_seconds", Kind.HISTOGRAM, "Time sources took to answer.", ("source",)),

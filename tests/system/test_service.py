@@ -55,6 +55,21 @@ def _all_badges_say(service: Service, status: str) -> bool:
     return {service.get(f"/badge/{WEB}.txt").text for _ in range(8)} == {f"{status}\n"}
 
 
+def test_new_connections_wait_for_busy_workers(service: Service) -> None:
+    netloc = urlsplit(service.url)
+    workers = service.workers()
+    for worker in workers:
+        worker.suspend()
+    try:
+        with contextlib.ExitStack() as clients:
+            for _ in range(512):
+                # Beyond the listening socket's backlog, the kernel would drop the attempt and repeat it after a second.
+                clients.enter_context(socket.create_connection((netloc.hostname, netloc.port), timeout=0.9))
+    finally:
+        for worker in workers:
+            worker.resume()
+
+
 @pytest.mark.alone
 @pytest.mark.parametrize("path", ["{}.json?v={}", "{}.png?token=bst_AAAAAAAAAAAAAAAAAAAAAA&v={}"])
 def test_the_response_time_does_not_distinguish_private_from_absent(service: Service, path: str) -> None:
