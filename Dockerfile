@@ -1,6 +1,6 @@
 # syntax=docker/dockerfile:1
-# Two stages: what builds is not what runs. Any Debian-based python:3.11 to 3.13 image serves; pin
-# BASE by digest in your own builds.
+# Two stages, so that build tools don't end up in the image. Any Debian-based python:3.11 to 3.13 image works; pin BASE
+# by digest in your own builds.
 ARG BASE=python:3.13-slim-bookworm
 
 FROM ${BASE} AS build
@@ -18,10 +18,10 @@ RUN .venv/bin/pip install --quiet --no-deps --no-build-isolation --no-index --ed
  && .venv/bin/python -m compileall -q badge app.py wsgi.py
 
 FROM ${BASE}
-# A fixed number, so that a volume's owner can be set to it beforehand.
 RUN apt-get update -qq \
  && apt-get install -y -qq --no-install-recommends libcairo2 fonts-dejavu-core fonts-droid-fallback fonts-symbola \
  && rm -rf /var/lib/apt/lists/*
+# A fixed user ID, so that a volume's owner can be set to it beforehand.
 RUN useradd --uid 10001 --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin badge \
  && install -d -o badge -g badge -m 700 /data
 COPY --from=build /srv/badge /srv/badge

@@ -1,11 +1,12 @@
-# To start: `make run`. For each edit: `make check`. `make help` lists the rest.
+# To start: `make run`. After each edit: `make check`. `make help` lists all targets.
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-# The lock files are complete, so pip need not resolve anything; it would reject extras that are newer than their pins.
+# The lock files are complete, so pip need not resolve dependencies. If it did, it would reject extras newer than their
+# pins.
 PIP := $(BIN)/pip --disable-pip-version-check install --quiet --no-deps
 ARGS ?=
 
@@ -22,13 +23,13 @@ run: $(VENV)/.ready png-packages ## Run the service on http://127.0.0.1:8000 (or
 demo: $(VENV)/.ready ## Fill the catalogue with sample data.
 	@$(BIN)/badge demo
 
-check: $(VENV)/.ready-dev png-packages lint ## For each edit: lint, unit and web tests (about a minute).
+check: $(VENV)/.ready-dev png-packages lint ## After each edit: lint, unit and web tests (about a minute).
 	@$(BIN)/pytest -q -n auto --dist loadfile -m "not slow" tests/unit tests/web $(ARGS)
 
 test: setup lint ## Everything that CI runs: lint, and all tests but the slow ones.
 	@scripts/run-tests $(BIN)/pytest $(ARGS)
 
-test-slow: setup ## The slow tests: failovers, Clusters that lose servers, full servers.
+test-slow: setup ## The slow tests: failovers, lost or full Redis servers, full disks, PostgreSQL backups.
 	@$(BIN)/pytest -m slow $(ARGS)
 
 lint: $(VENV)/.ready-dev ## Check style, types and import contracts.
@@ -57,11 +58,11 @@ translations: $(VENV)/.ready-dev ## Update and compile the translations.
 pictures: setup ## Retake the screenshots in docs/pictures.
 	@$(BIN)/python -m tests.browser.pictures
 
-bench: $(VENV)/.ready-dev ## Benchmark against peers; results go to bench/RESULTS.md.
+bench: $(VENV)/.ready-dev ## Benchmark against peers; writes the results to bench/RESULTS.md.
 	@scripts/system-packages "the benchmarks" wrk nginx postgresql
 	@$(BIN)/python -m bench $(ARGS)
 
-soak: setup ## Run services under load and faults for minutes, and watch what they lose and what they use.
+soak: setup ## Run services under load and faults for several minutes; check for lost data and leaks.
 	@$(BIN)/python -m bench.soak $(ARGS)
 
 image-check: ## Build and test the Dockerfile's steps without Docker (needs root).
@@ -88,7 +89,7 @@ system-packages: png-packages
 	@scripts/system-packages "the tests of other proxies" varnish squid haproxy caddy
 	@scripts/system-packages "the tests of monitors" prometheus-blackbox-exporter
 
-clean: ## Remove everything built or installed here; data in var/ stays.
+clean: ## Remove everything built or installed here, but not the data in var/.
 	@rm -rf $(VENV) build .coverage .hypothesis .pytest_cache .mypy_cache .ruff_cache .import_linter_cache *.egg-info
 
 $(VENV)/bin/pip:
@@ -97,13 +98,13 @@ $(VENV)/bin/pip:
 	@$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.ready: requirements.txt pyproject.toml | $(VENV)/bin/pip
-	@echo "Installing packages to run (pinned, with hashes) …"
+	@echo "Installing runtime packages (pinned, with hashes) …"
 	@$(PIP) --require-hashes -r requirements.txt
 	@$(PIP) --no-build-isolation --no-index --editable .
 	@touch $@
 
 $(VENV)/.ready-dev: requirements-dev.txt bench/peers/package-lock.json tests/parsers/package-lock.json $(VENV)/.ready
-	@echo "Installing packages to test (pinned, with hashes) …"
+	@echo "Installing development packages (pinned, with hashes) …"
 	@$(PIP) --require-hashes -r requirements-dev.txt
 	@$(BIN)/pip --disable-pip-version-check check
 	@for folder in bench/peers tests/parsers; do \

@@ -126,7 +126,7 @@ class CatalogueParts:
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """Where statuses come from, and where lists of subjects come from."""
+    """Where statuses and lists of subjects come from."""
 
     routing: SourceRouting
     listing: StatusListing | None = None
@@ -355,7 +355,7 @@ def _metrics(settings: Settings, events: Telemetry) -> Blueprint:
 
 
 def _intakes(parts: Parts, catalogue: CatalogueParts) -> list[Blueprint]:
-    """Blueprints for pings and for the native contract."""
+    """Return the blueprints for pings and for the native contract."""
     from badge.web.intake import ops_api, ping  # noqa: PLC0415 - loads the catalogue: 12 MB
     from badge.web.intake.ops_api import OpsApi  # noqa: PLC0415
     from badge.web.intake.ping import PingIntake  # noqa: PLC0415
@@ -479,14 +479,14 @@ def _limiter(settings: Settings, clock: Clock, events: Events, name: str) -> Sou
 
 
 def _stores(settings: Settings, clock: Clock, events: Events, source_count: int, *, is_source_local: bool) -> Stores:
-    # Without a shared cache, a report can't invalidate the entries of other workers. So workers store no entries for a
-    # local catalogue but read it every time, which is as fast as a cache.
+    # Without a shared cache, a report can't invalidate the entries of other workers. So for a local
+    # catalogue, workers store no entries but read it every time, which is as fast as a cache.
     local = MemoryStatusCache(clock, max_entries=0 if is_source_local else settings.local_entries)
     url = settings.redis_url.get_secret_value() if settings.redis_url else _embedded_url(settings)
     if url is None:
         return Stores(local, MemorySourcePauses(clock))
-    # One for each request thread and source worker, and 4 for lease renewal, warm-up, the circuit breaker's trial calls
-    # and repeated invalidations.
+    # One connection for each request thread and source worker, and 4 for lease renewal, warm-up, the circuit breaker's
+    # trial calls and repeated invalidations.
     connections = settings.threads + 2 * settings.other_threads + source_count * settings.upstream_concurrency + 4
     connector = RedisConnector(url, settings.redis_timeout, connections)
     commands = RedisCommands(connector, events, CircuitBreaker("redis", events))

@@ -1,4 +1,4 @@
-"""The only table of status words and colours. A `Look` holds what a URL may choose."""
+"""The only table of status words and colours, and the options that a URL may set (`Look`)."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ COLOURS = {
     # White text on each has a contrast of at least 4.5:1 (WCAG 2.2, 1.4.3), even under the flat style's gradient. Red
     # is the darkest, so that it differs from green for readers who can't tell hues apart.
     Palette.ACCESSIBLE: {Tone.GREEN: "#2b7a2b", Tone.RED: "#b3201f", Tone.GREY: "#666666", Tone.ORANGE: "#9a5200"},
-    # badge-maker 6 and 5, to match other badges from shields.io in a README.
+    # The colours of badge-maker 6 and 5, to match other badges from shields.io in a README.
     Palette.SHIELDS: {Tone.GREEN: "#44bb00", Tone.RED: "#dd4343", Tone.GREY: "#939393", Tone.ORANGE: "#ea7233"},
     Palette.CLASSIC: {Tone.GREEN: "#44cc11", Tone.RED: "#e05d44", Tone.GREY: "#9f9f9f", Tone.ORANGE: "#fe7d37"},
 }
@@ -107,7 +107,7 @@ class Show(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Look:
-    """What a URL can choose about a badge; no choice can make a status look better than it is."""
+    """The options that a URL can set; none can make a status look better than it is."""
 
     label: str = DEFAULT_LABEL
     language: Language = Language.ENGLISH
@@ -132,12 +132,12 @@ class Face:
 
 
 def badge_for(resolution: Resolution, look: Look) -> Badge:
-    """The badge that shows a resolution."""
+    """Return the badge for a resolution."""
     return badge_with(face_of(resolution, look), look)
 
 
 def badge_with(face: Face, look: Look) -> Badge:
-    """The badge that shows a face."""
+    """Return the badge with this face."""
     return Badge(
         label=look.label,
         message=face.message,
@@ -151,20 +151,20 @@ def badge_with(face: Face, look: Look) -> Badge:
 
 
 def face_of(resolution: Resolution, look: Look) -> Face:
-    """The words and tone that show a resolution."""
+    """Return the message, tone and glyph for a resolution."""
     if not resolution.is_known or not resolution.report.exists:
         words = look.language.say(WORDS[resolution.status])
         return Face(words, TONES[resolution.status], resolution.status, timedelta.max)
-    said = _overdue(resolution, look) or _status(resolution, look)
-    message = said.message
+    face = _overdue(resolution, look) or _status(resolution, look)
+    message = face.message
     if resolution.is_old:
         message = _filled(look, AS_OF, message=message, duration=_duration(resolution.age, look.language))
-    holds_for = min(said.holds_for, next_age_step(resolution.age), _until_dated(resolution))
-    return Face(message, said.tone, said.icon, holds_for)
+    holds_for = min(face.holds_for, next_age_step(resolution.age), _until_dated(resolution))
+    return Face(message, face.tone, face.icon, holds_for)
 
 
 def message_for(resolution: Resolution) -> str:
-    """The status in words, with its age if the source confirmed it an hour ago or earlier."""
+    """Return the message in the default look: the status, with its age if last confirmed an hour or more ago."""
     return face_of(resolution, Look()).message
 
 
@@ -208,7 +208,7 @@ def last_success(resolution: Resolution) -> datetime | None:
 
 
 def _until_dated(resolution: Resolution) -> timedelta:
-    """Time until the first future-dated event is close enough to now to count."""
+    """Time until the next future-dated event is close enough to now to count."""
     report, now = resolution.report, resolution.now
     moments = (report.last_success_at, report.finished_at, report.started_at, report.deleted_at)
     return min((at - now - CLOCK_TOLERANCE for at in moments if at and is_ahead(at, now)), default=timedelta.max)

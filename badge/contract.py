@@ -33,7 +33,7 @@ _Word = TypeVar("_Word", bound=StrEnum)
 
 
 class ContractBroken(ValueError):
-    """A document that breaks the contract."""
+    """The document breaks the contract."""
 
     def __init__(self, kind: FailureKind) -> None:
         super().__init__(kind)
@@ -105,7 +105,7 @@ def parse_json(raw: bytes) -> object:
 
 
 def parse_time(value: object) -> datetime | None:
-    """Return an RFC 3339 time in UTC; None for anything else, including a time without a zone."""
+    """Parse an RFC 3339 time and return it in UTC; None for anything else, including a time without a zone."""
     match = _TIME.fullmatch(value) if isinstance(value, str) else None
     if match is None:
         return None

@@ -16,7 +16,7 @@ class Deadline:
 
     @classmethod
     def after(cls, seconds: float, monotonic: Callable[[], float] = time.monotonic) -> Deadline:
-        """The deadline that many seconds from now."""
+        """Return the deadline this many seconds from now."""
         return cls(monotonic() + seconds, monotonic)
 
     @property

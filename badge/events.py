@@ -64,7 +64,7 @@ class FailureKind(StrEnum):
     HTTP_OTHER = "httpOther"
     # The document.
     NOT_JSON = "notJson"
-    """It is not declared as JSON: usually a login page."""
+    """The answer is not declared as JSON; usually it is a login page."""
     BAD_JSON = "badJson"
     DUPLICATE_NAME = "duplicateName"
     NOT_AN_OBJECT = "notAnObject"
@@ -79,7 +79,7 @@ class FailureKind(StrEnum):
     FILE_UNREADABLE = "fileUnreadable"
     DATABASE = "database"
     NO_LIST = "list"
-    """No source could be listed."""
+    """No source could list its subjects."""
 
     @classmethod
     def of_http_status(cls, status: int) -> FailureKind:
@@ -112,7 +112,7 @@ class SourceFailed:
     kind: FailureKind
     seconds: float = 0.0
     is_about_subject: bool = False
-    """Only this subject is affected: it says nothing about the source's health."""
+    """Only this subject is affected, so the failure says nothing about the source's health."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +182,7 @@ class FlightEnded:
 
 
 class Wait(StrEnum):
-    """Outcome for a caller whose status was not in the cache."""
+    """Outcome for a caller that requested a status not in the cache."""
 
     SERVED = "served"
     GAVE_UP = "gaveUp"
@@ -193,7 +193,7 @@ class Wait(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class CallerWaited:
-    """A caller wanted a status that was not in the cache."""
+    """A caller requested a status that was not in the cache."""
 
     how: Wait
 

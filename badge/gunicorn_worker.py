@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import re
 import resource
 import string
 from collections.abc import Callable
+from dataclasses import dataclass
 from http import HTTPStatus
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import quote
 
@@ -18,17 +21,27 @@ from gunicorn.workers.gasgi import ASGIWorker
 from badge.app import edge_around
 from badge.edge.application import Edge
 
-HEADER_SECONDS = 10.0
-"""How long a client may take to send the head of its first request; `keepalive` limits the later ones."""
-SEND_SECONDS = 30.0
-"""How long a client may leave a response unread."""
-LINGER_SECONDS = 1.0
-"""How long to read what a client is still sending when its request has been answered.
 
-If the connection were closed earlier, it would be reset, and the answer would be lost (RFC 9112, section 9.6).
-"""
+@dataclass(frozen=True, slots=True)
+class Deadlines:
+    """How long clients may take, in seconds. `keepalive` limits the time between two requests."""
+
+    head: float = 10.0
+    """To send the head of their first request."""
+    head_at_stop: float = 1.0
+    """The same, once the worker is stopping."""
+    response: float = 30.0
+    """To read a response."""
+    rest: float = 1.0
+    """To send the rest of a request that has been answered.
+
+    If the connection were closed earlier, it would be reset, and the answer would be lost (RFC 9112, section 9.6).
+    """
+
+
 SPARE_DESCRIPTORS = 256
 """File descriptors for everything but connections of clients: Redis, sources, the database, files."""
+HEARTBEAT_SECONDS = 1.0
 LONGEST_HEAD_KEPT = 16_384
 """In bytes; longer than the longest request line, so that a line that is too long still names its badge."""
 
@@ -36,6 +49,7 @@ LONGEST_HEAD_KEPT = 16_384
 class BadgeWorker(ASGIWorker):  # type: ignore[misc] # gunicorn ships no types
     """Serves each connection with a `BadgeProtocol`."""
 
+    alive: bool
     asgi: Edge
     loop: asyncio.AbstractEventLoop
 
@@ -43,8 +57,10 @@ class BadgeWorker(ASGIWorker):  # type: ignore[misc] # gunicorn ships no types
         super().__init__(*args, **kwargs)
         self.open: set[BadgeProtocol] = set()
         self.most_open = self.worker_connections
+        self.deadlines = Deadlines()
         self.on_stop: Callable[[], None] = lambda: None
         """Called when the worker is asked to stop."""
+        self._is_stopping = asyncio.Event()
 
     def init_process(self) -> None:
         """In the new process: make room for the connections, and serve."""
@@ -62,15 +78,25 @@ class BadgeWorker(ASGIWorker):  # type: ignore[misc] # gunicorn ships no types
         """Finish what is under way and stop."""
         self.on_stop()
         super().handle_exit_signal()
+        self._is_stopping.set()
+
+    def handle_quit_signal(self) -> None:
+        """Stop at once."""
+        super().handle_quit_signal()
+        self._is_stopping.set()
 
     async def _serve(self) -> None:
         for listener in self.sockets:
-            self.servers.append(await self.loop.create_server(lambda: BadgeProtocol(self), sock=listener.sock))
+            # Without `backlog`, asyncio would shorten gunicorn's to 100, and attempts beyond it would take a second.
+            server = self.loop.create_server(lambda: BadgeProtocol(self), sock=listener.sock, backlog=self.cfg.backlog)
+            self.servers.append(await server)
         while self.alive and self.ppid == os.getppid():
             self.notify()
-            await asyncio.sleep(1.0)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._is_stopping.wait(), HEARTBEAT_SECONDS)
+        self.alive = False
         for protocol in tuple(self.open):
-            protocol.close_if_idle()
+            protocol.stop()
         await self._shutdown()
 
 
@@ -80,12 +106,19 @@ class BadgeProtocol(ASGIProtocol):  # type: ignore[misc] # gunicorn ships no typ
     def __init__(self, worker: BadgeWorker) -> None:
         super().__init__(worker)
         self._closed: bool
+        self._deadlines = worker.deadlines
         self._head = b""
         """What was received of a request whose head is not complete."""
         self._timer: asyncio.TimerHandle | None = None
         """For what the client has to do now: send a head, read a response, or close the connection."""
         self._image: asyncio.Task[None] | None = None
         """Answers a badge request that gunicorn refused."""
+        self._has_ended = False
+        """Whether the client has closed its side of the connection."""
+        self._is_kept_open = False
+        """Whether gunicorn must not close the connection now, because a refused request is answered with an image."""
+        self._is_pipelined = False
+        """Whether the request was sent before the previous one was answered."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:
         """Serve the connection, unless too many are open."""
@@ -95,7 +128,7 @@ class BadgeProtocol(ASGIProtocol):  # type: ignore[misc] # gunicorn ships no typ
             return
         worker.open.add(self)
         super().connection_made(transport)
-        self._expect(HEADER_SECONDS, self._close_transport)
+        self._expect(self._deadlines.head if worker.alive else self._deadlines.head_at_stop, self._close_transport)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the connection."""
@@ -104,21 +137,33 @@ class BadgeProtocol(ASGIProtocol):  # type: ignore[misc] # gunicorn ships no typ
             self.worker.open.remove(self)
             super().connection_lost(exc)
 
+    def eof_received(self) -> bool:
+        """Return whether to keep the connection, to answer a client that has closed only its side of it."""
+        self._has_ended = True
+        return not self._closed and (self._is_received() or self._image is not None)
+
     def pause_writing(self) -> None:
         """The client does not read: wait, but not for ever."""
         super().pause_writing()
-        self._expect(SEND_SECONDS, self.transport.abort)
+        if not self._closed:
+            self._expect(self._deadlines.response, self.transport.abort)
 
     def resume_writing(self) -> None:
         """The client reads again."""
         super().resume_writing()
-        self._expect_nothing()
+        if not self._closed:
+            self._expect_nothing()
 
-    def close_if_idle(self) -> None:
-        """Close a connection on which no request is under way."""
-        if self._awaiting_request and not self._head:
-            self._close_transport()
-            self._request_ready.set()
+    def stop(self) -> None:
+        """Close the connection if the client is not sending a request and awaits no response."""
+        if self._current_request is None and not self._head:
+            # The first request may be on its way; clients repeat later ones (RFC 9112, section 9.3.1).
+            self._expect(self._deadlines.head_at_stop if self.req_count == 1 else 0.0, self._close_transport)
+
+    def _is_received(self) -> bool:
+        """Whether a request is under way and was received to its end."""
+        receiver = self._body_receiver
+        return receiver is not None and bool(receiver._complete)  # noqa: SLF001 - gunicorn has no other way to know
 
     def _expect(self, seconds: float, otherwise: Callable[[], None]) -> None:
         self._expect_nothing()
@@ -131,19 +176,26 @@ class BadgeProtocol(ASGIProtocol):  # type: ignore[misc] # gunicorn ships no typ
 
     def _feed_callback_parser(self, data: bytes) -> bool:
         if self._current_request is None:
-            self._head = (self._head + data)[:LONGEST_HEAD_KEPT] if self._head else data
-        return bool(super()._feed_callback_parser(data))
+            self._head = (self._head + data)[:LONGEST_HEAD_KEPT]
+        result = bool(super()._feed_callback_parser(data))
+        self._is_kept_open = False
+        return result
 
     def _on_headers_complete(self) -> bool:
         result = super()._on_headers_complete()
         self._head = b""
+        self._is_pipelined = not self._awaiting_request
         self._expect_nothing()
+        self._cancel_keepalive_timer()
         return bool(result)
 
     async def _serve_http_request(self, request: Any, sockname: Any, peername: Any) -> bool:
         """Answer from the edge cache at once: ASGI's messages and gunicorn's task would cost more than all the rest."""
-        target = request.raw_path + b"?" + request.query.encode("latin-1") if request.query else request.raw_path
-        messages = self.app.cached(request.method, target, request.headers_bytes)
+        if self._is_pipelined:
+            await asyncio.sleep(0)  # so that a client that sends thousands of requests at once does not hold up others
+        messages = None
+        if not self.log.access_log_enabled:
+            messages = self.app.cached(request.method, _target_of(request), request.headers_bytes)
         if messages is None:
             return bool(await super()._serve_http_request(request, sockname, peername))
         start, body = messages
@@ -152,6 +204,20 @@ class BadgeProtocol(ASGIProtocol):  # type: ignore[misc] # gunicorn ships no typ
         self._send_body(body["body"], last=True)
         await self._flow_control.drain()
         return not closes
+
+    def _will_close(self, request: Any, response_requires_close: bool) -> bool:  # noqa: FBT001 - gunicorn's signature
+        """Close also if a part of the request is not read, or the client sends no more."""
+        parser: Any = self._callback_parser
+        is_incomplete = parser is None or not self._is_received()
+        if is_incomplete or (self._has_ended and not parser.remaining()):
+            return True
+        return bool(super()._will_close(request, response_requires_close))
+
+    def _send_response_start(self, status: int, headers: Any, request: Any, close: bool = False) -> None:  # noqa: FBT001, FBT002 - gunicorn's signature
+        """Tell clients of HTTP/1.0 that asked for it that the connection is kept."""
+        if request.version == (1, 0) and not close:
+            headers = [*headers, (b"Connection", b"keep-alive")]
+        super()._send_response_start(status, headers, request, close)
 
     def _is_websocket_upgrade(self, request: Any) -> bool:
         """Answer such a request as if it asked for no upgrade (RFC 9110, section 7.8)."""
@@ -164,35 +230,50 @@ class BadgeProtocol(ASGIProtocol):  # type: ignore[misc] # gunicorn ships no typ
         Other errors get no details, which may hold tokens, ping URLs and subjects' names.
         """
         del message
-        method, target = request_line(self._head)
-        if status < 500 and self.app.serves_badge(method, target):
-            self._callback_parser = None  # the rest of the request is not parsed
-            self._image = self.worker.loop.create_task(self._answer_with_image(method, target))
-        else:
+        request = self._current_request if not self._head else None
+        method, target = request_line(self._head) if request is None else (request.method, _target_of(request))
+        if status == 500 or not self.app.serves_badge(method, target):
             super()._send_error_response(status, HTTPStatus(status).phrase, extra_headers)
+            return
+        self._callback_parser = None  # the rest of the request is not parsed
+        self._is_kept_open = True
+        if request is None:
+            self._image = self.worker.loop.create_task(self._answer_with_image(method, target))
 
     async def _answer_with_image(self, method: str, target: bytes) -> None:
-        start, body = await self.app.badge_messages(method, target)
-        lines = [b"HTTP/1.1 %d OK" % start["status"], *(b"%b: %b" % header for header in start["headers"])]
-        self._safe_write(b"\r\n".join([*lines, b"Connection: close", b"", body["body"]]))
-        self._image = None
-        self._close_transport()
+        try:
+            start, body = await self.app.badge_messages(method, target)
+            self._send_response_start(start["status"], start["headers"], _REFUSED, close=True)
+            self._send_body(body["body"], last=True)
+        finally:
+            self._image = None
+            self._close_transport()
 
     def _close_transport(self) -> None:
         """Send what is left to send and close; keep reading for a moment if the client is still sending."""
-        if self._closed or self.transport is None or self._image is not None:
+        if self._closed or self.transport is None or self._image is not None or self._is_kept_open:
             return
-        receiver = self._body_receiver
-        if not self._head and (receiver is None or receiver._complete):  # noqa: SLF001 - gunicorn has no other way to know
+        is_sending = not self._has_ended and (self._head or self._body_receiver) and not self._is_received()
+        if not is_sending:
             super()._close_transport()
-            self._expect(SEND_SECONDS, self.transport.abort)
-            return
-        self._callback_parser = None
-        self._closed = True
-        if self.transport.can_write_eof():
-            self.transport.write_eof()
-        self._resume_reading()
-        self._expect(LINGER_SECONDS, self.transport.abort)
+            self._expect(self._deadlines.response, self.transport.abort)
+        else:
+            self._callback_parser = None
+            self._closed = True
+            if self.transport.can_write_eof():
+                self.transport.write_eof()
+            self._resume_reading()
+            self._expect(self._deadlines.rest, self.transport.abort)
+        self._request_ready.set()  # ends the task that serves the connection
+
+
+_REFUSED = SimpleNamespace(version=(1, 1))
+"""Stands for a request that gunicorn refused."""
+
+
+def _target_of(request: Any) -> bytes:
+    path: bytes = request.raw_path
+    return path + b"?" + request.query.encode("latin-1") if request.query else path
 
 
 def most_connections(wanted: int) -> int:

@@ -1,4 +1,4 @@
-"""Translations of badge texts: gettext catalogues in `translations/`, falling back to English.
+"""Translations of the text on badges: gettext catalogues in `translations/`, falling back to English.
 
 A message is translated as a whole pattern (`{status} {duration} ago`), because word order differs between
 languages. `make translations` extracts the patterns passed to `marked` and compiles the catalogues.
@@ -16,7 +16,7 @@ FOLDER = Path(__file__).with_name("translations")
 
 
 class Language(StrEnum):
-    """A language badges are available in, by its tag (RFC 5646)."""
+    """The languages of badges, by their tags (RFC 5646)."""
 
     ENGLISH = "en"
     GERMAN = "de"
@@ -28,7 +28,7 @@ class Language(StrEnum):
     ARABIC = "ar"
 
     def say(self, pattern: str) -> str:
-        """The pattern in this language, with its placeholders not yet filled in."""
+        """Return the pattern in this language, with its placeholders unfilled."""
         # gettext would translate the empty string to the catalogue's header.
         return _catalogue(self).gettext(pattern) if pattern else ""
 
@@ -39,7 +39,7 @@ def marked(pattern: str) -> str:
 
 
 def language_named(tag: str) -> Language:
-    """The best match for a tag in any case (`de`, `pt-br`, also `de-AT` and `pt`), or English."""
+    """Return the best match for a language tag such as `de`, `pt-br`, `de-AT` or `pt`, ignoring case; else English."""
     if not tag:
         return Language.ENGLISH
     wanted = tag.lower().replace("_", "-")

@@ -49,10 +49,10 @@ def _fault_of_path(path: Path) -> str | None:
             return f"there is no folder {path.parent} for the socket; create it, or set another path"
     except OSError as error:
         return f"{path} can't be used ({error.strerror}); set another path"
-    return f"another program is listening on {path}; stop it, or set another path" if _is_answered(path) else None
+    return f"another program is listening on {path}; stop it, or set another path" if _has_listener(path) else None
 
 
-def _is_answered(path: Path) -> bool:
+def _has_listener(path: Path) -> bool:
     with socket.socket(socket.AF_UNIX) as probe:
         probe.settimeout(TIMEOUT_SECONDS)
         try:

@@ -92,7 +92,7 @@ class ListingTotals:
     protected: int
     """Subjects whose last finished backup succeeded and whose report is not outdated."""
     is_whole: bool = True
-    """False if there are more than could be counted."""
+    """False if there are more subjects than could be counted."""
     silent: Sequence[str] = ()
     """Sources whose subjects are missing because they did not answer."""
 
@@ -141,7 +141,7 @@ class RunHistory(Protocol):
 
 
 def search_texts(subject: Subject) -> tuple[str, str]:
-    """Return the two lower-case strings in which a search looks for its words: with and without the type."""
+    """Return the strings that searches look in: the coordinates in lower case, with and without the type."""
     short = f"{subject.platform}/{subject.account}/{subject.name}"
     return str(subject).lower(), short.lower()
 
@@ -165,7 +165,7 @@ def marks_in(cursor: str, order: ListingOrder, kinds: Sequence[type]) -> list[An
 
 
 def _is_storable(mark: int | str) -> bool:
-    """Whether every database accepts it: JSON can also express NUL, lone surrogates and huge integers."""
+    """Whether every database accepts this value: JSON can also express NUL, lone surrogates and huge integers."""
     if isinstance(mark, int):
         return abs(mark) <= _LARGEST_INTEGER
     return "\0" not in mark and not any("\ud800" <= each <= "\udfff" for each in mark)

@@ -22,7 +22,7 @@ CASELESS_PLATFORMS = frozenset({"github", "gitlab", "azuredevops"})
 MAX_PLATFORM, MAX_ACCOUNT, MAX_TYPE, MAX_NAME = 64, 255, 64, 1024
 MAX_NAME_BYTES = 2 * 1024
 
-# Of the percent-encoded path; leaves room in a request target of 8,000 bytes for a prefix, a suffix and a query.
+# Limit of the percent-encoded path; leaves room in a request target of 8,000 bytes for a prefix, suffix and query.
 MAX_PATH = 7_500
 
 # Unicode's bidirectional formatting characters (UAX #9 table 4): they reorder the text around them.
@@ -80,7 +80,7 @@ class Subject:
         if len(segments) == 2:
             return cls.legacy(*segments)
         if len(segments) < 4:
-            raise InvalidSubject("give owner/repository or platform/account/type/name")
+            raise InvalidSubject("use owner/repository or platform/account/type/name")
         platform, account, type, *name = segments
         return cls.parse(platform, account, type, "/".join(name))
 
@@ -297,7 +297,7 @@ class Resolution:
 
     @property
     def is_stale(self) -> bool:
-        """Whether it is marked `stale` in JSON."""
+        """Whether JSON marks the status as `stale`."""
         return self.origin is Origin.STALE or self.is_old
 
 
@@ -338,7 +338,7 @@ class Theme(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Badge:
-    """The texts, colours and style of one image; `artwork` draws it."""
+    """The text, colours and style of one image; `artwork` draws it."""
 
     label: str
     message: str
@@ -351,7 +351,7 @@ class Badge:
     logo: str | None = None
     """Name of the logo before the label, if any."""
     language: str = "en"
-    """Tag of the texts' language (RFC 5646)."""
+    """Tag of the text's language (RFC 5646)."""
 
 
 class Phase(StrEnum):

@@ -138,7 +138,7 @@ class StatusCache(Protocol):
         ...
 
     def claim(self, key: CacheKey) -> LeaseAttempt:
-        """Try to get the lease. If refused, retry shortly: there will be a result, or the lease is free again."""
+        """Try to get the lease. If refused, retry shortly: by then there is a result, or the lease is free again."""
         ...
 
     def renew(self, lease: Lease) -> None:
@@ -150,7 +150,7 @@ class StatusCache(Protocol):
         ...
 
     def put(self, key: CacheKey, entry: CacheEntry, lease: Lease | None = None) -> bool:
-        """Store the entry, unless a later result is there or the key was invalidated since; returns whether it did.
+        """Store the entry, unless a later result is stored or the key was invalidated since; returns whether it did.
 
         A lease that is still ours is released either way.
         """

@@ -1,4 +1,4 @@
-"""Files in the data folder that nobody but the service's user may read, write or lock, whatever the folder's mode."""
+"""Files in the data folder that only the service's user may read, write or lock, whatever the folder's mode."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ _READABLE = stat.S_IRGRP | stat.S_IXGRP | stat.S_IROTH | stat.S_IXOTH
 def open_private(path: Path, *, is_lock: bool = False) -> int:
     """Open a file for reading and writing, creating it with mode 600; returns the descriptor.
 
-    Run by root, it creates the file for the folder's owner. Raises `OSError`, also for a link and for a file that
-    belongs to another user, except that root may use anyone's lock: nothing is written to it.
+    If run by root, creates the file for the folder's owner. Raises `OSError`, including for a symbolic link and for
+    another user's file; but root may open anyone's lock, because nothing is written to it.
     """
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     try:

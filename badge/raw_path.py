@@ -24,14 +24,17 @@ def raw_path(environ: Mapping[str, Any]) -> str:
 
 
 def raw_path_of(target: str) -> str:
-    """Return the percent-encoded path of a request target, which may be a whole URL; empty if it has none."""
+    """Return the percent-encoded path of a request target, which may be a whole URL; empty if it has none.
+
+    A target that is neither is returned unchanged, so that nothing is found there.
+    """
     if target.startswith("/"):
         # urlsplit would treat the first segment of "//badge/…" as a host.
         return _percent_encoded(target.partition("?")[0].partition("#")[0])
     try:
         return _percent_encoded(urlsplit(target).path)
     except ValueError:
-        return ""
+        return _percent_encoded(target)
 
 
 def is_too_long(environ: Mapping[str, Any]) -> bool:

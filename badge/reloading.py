@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import NoReturn
 
 COMPLETE = b"\0"
-"""Written after a trial's faults: without it, the trial was interrupted."""
+"""Written after a trial's faults; if it is missing, the trial was interrupted."""
 
 RESET_SIGNALS = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGCHLD, signal.SIGALRM)
 
@@ -36,7 +36,7 @@ class Reloads:
     finish: Callable[[Sequence[str]], None]
     """Called in this process with the faults, if any."""
     most_seconds: int = 30
-    """The child is killed after this time, in case a file or a database does not answer."""
+    """The child is killed after this time, in case a file or a database does not respond."""
     _trial: _Trial | None = field(default=None, init=False)
     _is_requested_again: bool = field(default=False, init=False)
 

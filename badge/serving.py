@@ -102,13 +102,13 @@ class Master:
         get its own copy of the pages (Python's documentation, gc.freeze).
         """
         gc.disable()
-        os.umask(0o077)  # for whatever is written to the data folder; gunicorn sets its own for a Unix socket
+        os.umask(0o077)  # for files in the data folder; gunicorn sets its own umask for a Unix socket
         self.metrics = Metrics(self.counts)
         self._mark_configuration(is_current=True)
         try:
             self.settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
-            sys.stderr.write(f"BADGE_DATA_DIR: can't be written: {error.strerror}\n")
+            sys.stderr.write(f"BADGE_DATA_DIR: can't be created: {error.strerror}\n")
             sys.exit(2)
 
     def on_starting(self, server: Any) -> None:
@@ -125,7 +125,7 @@ class Master:
             server.log.warning("%s", sentence)
         if is_open_to_others(self.settings.data_dir):
             folder = self.settings.data_dir
-            server.log.warning("Other users can look into BADGE_DATA_DIR; `chmod go= %s` prevents that.", folder)
+            server.log.warning("Other users can access BADGE_DATA_DIR; `chmod go= %s` prevents that.", folder)
         self.png = PngCheck()
         try:
             self.catalogue = _open_catalogue(self.configuration)
@@ -186,7 +186,7 @@ class Master:
         gc.freeze()
 
     def post_fork(self, server: Any, worker: Any) -> None:
-        """In a worker, before anything else."""
+        """In a new worker, before anything else: prepare its own counts, and enable garbage collection."""
         del server, worker
         self.counts.begin_in_worker()
         gc.enable()
@@ -289,7 +289,7 @@ class Master:
             if all(worker.age != server.worker_age for worker in server.WORKERS.values()):
                 self.counts.release(server.worker_age)  # reserved in `pre_fork` for the worker that was not forked
             server.log.error(  # noqa: TRY400 - a traceback would add nothing
-                "Not every worker could be replaced: %s. The others keep the previous configuration; reload again.",
+                "Some workers could not be replaced: %s. They keep the previous configuration; reload again.",
                 error.strerror,
             )
             return False
@@ -358,7 +358,7 @@ def _catalogue_lock(settings: Settings) -> int | None:
 
 
 def _in_child(work: Callable[[], int]) -> bool:
-    """Run `work` in a child process, so that the master doesn't keep what it loads; returns whether it returned 0."""
+    """Run `work` in a child process, so that the master doesn't keep what it loads; returns whether that succeeded."""
     pid = os.fork()
     if pid == 0:
         try:
@@ -458,15 +458,15 @@ def _audience(settings: Settings, terminal: Terminal, *, has_link: bool) -> str:
     """Return who may see the dashboard, and how."""
     match settings.dashboard:
         case "open":
-            return "everyone, without private subjects"
+            return "everyone (public subjects only)"
         case "off":
             return "nobody (BADGE_DASHBOARD=off)"
         case "token":
-            return "whoever logs in with BADGE_DASHBOARD_TOKEN"
+            return "anyone who logs in with BADGE_DASHBOARD_TOKEN"
         case "oidc":
             return "users of BADGE_OIDC_ISSUER listed in BADGE_OIDC_ALLOW"
         case "link" if has_link:
-            first = f"whoever opens this link first, within {show_duration(LINK_LIFETIME)}"
-            return f"{first}. For another, run: {terminal.login_link}"
+            first = f"the first person to open this link, within {show_duration(LINK_LIFETIME)}"
+            return f"{first}. For another link, run: {terminal.login_link}"
         case "link":
-            return f"whoever opens a link printed by: {terminal.login_link}"
+            return f"anyone who opens a link printed by: {terminal.login_link}"

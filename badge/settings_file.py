@@ -36,7 +36,7 @@ class SettingsFile:
 
     path: Path
     is_named: bool = False
-    """Whether BADGE_SETTINGS_FILE names it; if not, every command finds it by itself."""
+    """Whether BADGE_SETTINGS_FILE names it; if not, it is in one of `PLACES`, where every command finds it."""
     values: Mapping[str, str] = field(default_factory=dict)
     lines: Mapping[str, int] = field(default_factory=dict)
     faults: Sequence[LineFault] = ()
@@ -86,7 +86,7 @@ def _parsed(path: Path, text: str, *, is_named: bool) -> SettingsFile:
         elif _QUOTED.fullmatch(match[2]):
             faults.append(LineFault(number, f"{match[1]}: write the value without quotes"))
         elif match[1] in lines:
-            faults.append(LineFault(number, f"{match[1]} is given twice, also in line {lines[match[1]]}; keep one"))
+            faults.append(LineFault(number, f"{match[1]} is already set in line {lines[match[1]]}; keep one"))
         else:
             values[match[1]], lines[match[1]] = match[2], number
     return SettingsFile(path, is_named, values, lines, faults)

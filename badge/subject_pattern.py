@@ -56,7 +56,7 @@ def _compiled(pattern: str) -> re.Pattern[str]:
 class PathPattern:
     """A subject's path with shell patterns in it, such as `GitHub/acme/*`; build it with `parse`.
 
-    Each segment is matched by itself. Wildcards also match the slashes within an account (`%2F`) or a name.
+    Each segment is matched separately. Wildcards also match the slashes within an account (`%2F`) or a name.
     """
 
     text: str
@@ -67,25 +67,25 @@ class PathPattern:
     def parse(cls, text: str) -> PathPattern:
         """Read `platform/account/type/name`, percent-encoded as in a badge's URL; raises `InvalidSubject`.
 
-        Without a name all names match; two segments are `owner/repository`, as in a badge's URL.
+        Without a name, all names match; two segments are `owner/repository`, as in a badge's URL.
         """
         segments = [decode_segment(segment) for segment in text.removesuffix("/").split("/")]
         if len(segments) == 3:
             segments.append("*")
         if len(segments) < 2:
-            raise InvalidSubject("give owner/repository, platform/account/type or platform/account/type/name")
+            raise InvalidSubject("use owner/repository, platform/account/type or platform/account/type/name")
         if len(segments) == 2 and segments[0].lower() in _PLATFORMS:
             raise InvalidSubject(f"two parts mean owner/repository; for all of a platform write {segments[0]}/*/*")
         return cls(text, Subject.from_segments(segments))
 
     @classmethod
     def only(cls, subject: Subject) -> PathPattern:
-        """Return the pattern that selects this subject alone; raises `InvalidSubject` if it gets too long."""
+        """Return the pattern that selects only this subject; raises `InvalidSubject` if it would be too long."""
         parts = (subject.platform, subject.account, subject.type, subject.name)
         return cls.parse(Subject(*(re.sub(r"([*?[])", r"[\1]", part) for part in parts)).path)
 
     def matches(self, subject: Subject) -> bool:
-        """Whether it selects the subject."""
+        """Whether the pattern selects the subject."""
         return self.by_part.matches(subject)
 
     @property
@@ -111,11 +111,11 @@ class Selection:
         Raises `InvalidSubject` for too many patterns.
         """
         if len(patterns) > MOST_PATTERNS:
-            raise InvalidSubject(f"give at most {MOST_PATTERNS} patterns")
+            raise InvalidSubject(f"use at most {MOST_PATTERNS} patterns")
         return cls(patterns or None)
 
     def covers(self, subject: Subject) -> bool:
-        """Whether the subject is one of them."""
+        """Whether the selection includes the subject."""
         return self.patterns is None or any(pattern.matches(subject) for pattern in self.patterns)
 
     @property

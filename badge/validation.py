@@ -1,4 +1,4 @@
-"""Error messages that say what to write instead, in place of pydantic's.
+"""Error messages that say what is valid, in place of pydantic's.
 
 They never contain the value, which may be a secret.
 """
@@ -10,21 +10,21 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-WHOLE_NUMBER = "give a whole number"
-TIME = "give a time with a zone, such as 2026-11-23T03:00:00Z"
-DURATION = "give a number and a unit: 250ms, 90s, 15m, 26h or 7d"
-TABLE = "give a table of keys and values"
-LIST = "give a list"
+WHOLE_NUMBER = "must be a whole number"
+TIME = "must be a time with a zone, such as 2026-11-23T03:00:00Z"
+DURATION = "must be a number and a unit, such as 250ms, 90s, 15m, 26h or 7d"
+TABLE = "must be a table of keys and values"
+LIST = "must be a list"
 
 _Limits = Mapping[str, Any]
 
 
 def _one_of(context: _Limits) -> str:
-    return f"give {_choice(str(context['expected']))}"
+    return f"must be {_choice(str(context['expected']))}"
 
 
 def _tags(context: _Limits) -> str:
-    return f"give {_unquoted(context['discriminator'])} = {_choice(str(context['expected_tags']))}"
+    return f"must have {_unquoted(context['discriminator'])} = {_choice(str(context['expected_tags']))}"
 
 
 def _unquoted(text: object) -> str:
@@ -40,18 +40,18 @@ def _choice(expected: str) -> str:
 _MESSAGES: Mapping[str, str | Callable[[_Limits], str]] = {
     "missing": "is missing",
     "extra_forbidden": "there is no such key",
-    "string_type": "give text",
-    "string_unicode": "give text in UTF-8",
-    "string_too_long": lambda context: f"give {context['max_length']} characters or fewer",
+    "string_type": "must be text",
+    "string_unicode": "must be UTF-8 text",
+    "string_too_long": lambda context: f"must have at most {context['max_length']} characters",
     "string_pattern_mismatch": "has characters that are not allowed, or is too long",
     "int_type": WHOLE_NUMBER,
     "int_parsing": WHOLE_NUMBER,
     "int_parsing_size": WHOLE_NUMBER,
     "int_from_float": WHOLE_NUMBER,
-    "greater_than_equal": lambda context: f"give {context['ge']} or more",
-    "less_than_equal": lambda context: f"give {context['le']} or less",
-    "bool_type": "give true or false",
-    "bool_parsing": "give true or false",
+    "greater_than_equal": lambda context: f"must be {context['ge']} or more",
+    "less_than_equal": lambda context: f"must be {context['le']} or less",
+    "bool_type": "must be true or false",
+    "bool_parsing": "must be true or false",
     "literal_error": _one_of,
     "enum": _one_of,
     "union_tag_invalid": _tags,
@@ -61,9 +61,9 @@ _MESSAGES: Mapping[str, str | Callable[[_Limits], str]] = {
     "dict_type": TABLE,
     "list_type": LIST,
     "tuple_type": LIST,
-    "too_long": lambda context: f"give {context['max_length']} at most",
-    "too_short": lambda context: f"give {context['min_length']} or more",
-    "path_type": "give a path",
+    "too_long": lambda context: f"must have at most {context['max_length']} entries",
+    "too_short": lambda context: f"must have at least {context['min_length']} entries",
+    "path_type": "must be a path",
     "datetime_type": TIME,
     "datetime_parsing": TIME,
     "datetime_from_date_parsing": TIME,
@@ -73,7 +73,7 @@ _MESSAGES: Mapping[str, str | Callable[[_Limits], str]] = {
     "time_delta_parsing": DURATION,
     "json_invalid": "is not JSON",
     "json_type": "is not JSON",
-    "invalid_key": "can't be a key's name",
+    "invalid_key": "is not a valid key",
 }
 KNOWN_TYPES = frozenset({*_MESSAGES, "value_error"})
 """Types of errors that have a message of their own."""
@@ -82,7 +82,7 @@ _NUMBERS = ("int_type", "int_parsing", "int_parsing_size", "int_from_float", "gr
 
 
 def problem_of(detail: Mapping[str, Any], limits: tuple[int | None, int | None] = (None, None)) -> str:
-    """Return the message for one of the `errors()` of a `ValidationError`; `limits` are those of a number."""
+    """Return the message for one of the `errors()` of a `ValidationError`, given the `limits` of a number."""
     if detail["type"] == "value_error":  # raised by one of our checks, with its own message
         problem = str(detail["msg"]).removeprefix("Value error, ")
         return problem[:1].lower() + problem[1:]
@@ -93,6 +93,6 @@ def problem_of(detail: Mapping[str, Any], limits: tuple[int | None, int | None] 
 
 
 def did_you_mean(name: str, choices: Iterable[str]) -> str:
-    """Return `; did you mean …?` with the choice that is almost the same, or nothing."""
+    """Return `; did you mean …?` with the most similar choice, or an empty string if none is similar enough."""
     near = difflib.get_close_matches(name, sorted(choices), n=1, cutoff=0.8)
     return f"; did you mean {near[0]}?" if near else ""

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
-from bench import catalogue, drawing, latency, memory, pngs, proxied, serving, starting
+from bench import catalogue, cold, drawing, herd, latency, memory, pngs, pressure, proxied, serving, starting
 from bench.rounds import say
 from tests.nginx import BINARY
 from tests.servers import BIN
@@ -30,8 +30,11 @@ SECTIONS: dict[str, Section] = {
     "drawing": drawing.rows,
     "png": pngs.rows,
     "serving": serving.rows,
+    "cold": cold.rows,
     "latency": latency.rows,
     "nginx": proxied.rows,
+    "herd": herd.rows,
+    "pressure": pressure.rows,
     "memory": memory.rows,
     "start": starting.rows,
     "catalogue": catalogue.rows,
@@ -78,6 +81,7 @@ def main() -> None:
     for name in chosen:
         lines += ["", *SECTIONS[name](given.rounds)]
     print("\n".join(lines))
+    # One section must not replace the complete results.
     if given.only is None:
         RESULTS.write_text("\n".join([*lines, ""]))
         say(f"Written to {RESULTS.relative_to(Path.cwd())}")

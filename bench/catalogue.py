@@ -45,14 +45,31 @@ NOW = datetime.now(UTC)
 DAILY = Expectation(DAY, timedelta(hours=2), NOW - 30 * DAY)
 
 
+BADGE_OF_SUBJECT = "/badge/account-{account}/repository-{name}"
+"""Path of a subject's badge, for `load.by_number`."""
+
+
 def subject(number: int) -> Subject:
-    """Return the subject of that number; each account has a hundred."""
+    """Return the subject with this number; each account has a hundred."""
     return Subject.legacy(f"account-{number // ACCOUNT_SIZE:05}", f"repository-{number:06}")
 
 
 def address(number: int) -> str:
-    """Return the UUID for pings to its check."""
+    """Return the UUID for pings to the check with this number."""
     return str(uuid.UUID(int=number))
+
+
+def fill(url: str, size: int) -> None:
+    """Make a catalogue with `size` subjects, each with a check and some runs."""
+    migrate(url)
+    # Rows are inserted directly, because recording an event for each would take much longer.
+    with closing(Database(url)) as database, database.writing() as connection:
+        for first in range(0, size, ROWS_AT_ONCE):
+            numbers = range(first, min(first + ROWS_AT_ONCE, size))
+            for filled, rows in _rows(numbers).items():
+                connection.execute(insert(filled), rows)
+        index_all(connection)
+        connection.execute(text("ANALYZE"))  # PostgreSQL would do so by itself, but only after a while
 
 
 @dataclass
@@ -64,14 +81,7 @@ class Filled:
     jitter: random.Random = field(default_factory=lambda: random.Random(7))
 
     def __post_init__(self) -> None:
-        migrate(self.url)
-        with closing(Database(self.url)) as database, database.writing() as connection:
-            for first in range(0, self.size, ROWS_AT_ONCE):
-                numbers = range(first, min(first + ROWS_AT_ONCE, self.size))
-                for filled, rows in _rows(numbers).items():
-                    connection.execute(insert(filled), rows)
-            index_all(connection)
-            connection.execute(text("ANALYZE"))  # as PostgreSQL does by itself after a while
+        fill(self.url, self.size)
         settings = load({"BADGE_CATALOGUE_URL": self.url, "BADGE_PINGS_PER_MINUTE": "1000000"})
         parts = build_parts(settings, cache=MemoryStatusCache(lambda: NOW))
         assert parts.catalogue is not None
@@ -102,7 +112,7 @@ class Filled:
                 ListingFilter(updated_since=datetime.now(UTC) - timedelta(minutes=1))
             ),
             "a search for a name": lambda: self._search(rare),
-            "a search for two letters that nothing has": lambda: self._search("zq"),
+            "a search for two letters that match nothing": lambda: self._search("zq"),
             "a search that everything matches": lambda: self._search(many),
             "a search for a name, latest first": lambda: self._search(rare, ListingOrder.LATEST),
             "a search that everything matches, worst first": lambda: self._search(many, ListingOrder.WORST),
@@ -181,7 +191,7 @@ def _status(number: int) -> BackupStatus:
 
 @contextmanager
 def contenders(folder: Path) -> Iterator[dict[tuple[str, int], Callable[[], float]]]:
-    """Each operation on each database with few and with many checks; measures milliseconds."""
+    """Yield functions that time each operation, in milliseconds, on each database with few and with many checks."""
     with running_postgres() as server:
         urls = {"SQLite": [f"sqlite:///{folder / name}.sqlite3" for name in ("small", "large")]}
         urls["PostgreSQL"] = [server.new_database(), server.new_database()]
@@ -194,7 +204,7 @@ def contenders(folder: Path) -> Iterator[dict[tuple[str, int], Callable[[], floa
 
 
 def milliseconds(ask: Callable[[], object]) -> float:
-    """Return the median time of one call."""
+    """Return the median time of one call, in milliseconds."""
     taken = []
     for _ in range(CALLS):
         began = time.perf_counter()

@@ -1,7 +1,4 @@
-"""A WSGI application that always returns the same recorded badge, to measure the cost of the server alone.
-
-Served with our own gunicorn settings, whose hooks need `extensions`.
-"""
+"""Applications that always return the same recorded badge, to measure the cost of the server alone."""
 
 from __future__ import annotations
 
@@ -11,26 +8,29 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from badge.web.health import Readiness
-
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
+    from badge.edge.application import Send
+    from badge.edge.wsgi import Receive, Scope
 
-class Constant:
-    """The application."""
-
-    def __init__(self, recorded: Path) -> None:
-        answer = json.loads(recorded.read_text())
-        self._headers = [(name, value) for name, value in answer["headers"].items()]
-        self._body = answer["body"].encode()
-        self.extensions = {"readiness": Readiness({}), "warm_up": lambda: None}
-
-    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        """Answer with the recorded badge."""
-        del environ
-        start_response("200 OK", self._headers)
-        return [self._body]
+_recorded = json.loads(Path(os.environ["BENCH_ANSWER"]).read_text())
+_headers = list(_recorded["headers"].items())
+_encoded = [(name.encode(), value.encode()) for name, value in _headers]
+_body = _recorded["body"].encode()
 
 
-application = Constant(Path(os.environ["BENCH_ANSWER"]))
+def wsgi(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+    """Answer as a WSGI application."""
+    del environ
+    start_response("200 OK", _headers)
+    return [_body]
+
+
+async def asgi(scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer as an ASGI application."""
+    del receive
+    if scope["type"] != "http":
+        raise NotImplementedError(scope["type"])
+    await send({"type": "http.response.start", "status": 200, "headers": _encoded})
+    await send({"type": "http.response.body", "body": _body})

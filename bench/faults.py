@@ -35,9 +35,9 @@ class Redis(Enum):
 
 _FINE = ("ok", Redis.RUNS)
 
-# Repeated in this order; all occur within the first third of three minutes. A killed Redis has lost its data, so the
-# upstream works for a while before it fails next, and the cache fills again: a breaker takes up to 6 s to close, and
-# each worker remembers only the subjects it was asked for itself.
+# Repeated in this order; in a test of three minutes, all occur within the first third. A killed Redis loses its data,
+# so after that the upstream works for a while and the cache fills again: a circuit breaker takes up to 6 s to close,
+# and each worker's memory holds only the subjects that were requested from it.
 FAULTS = (
     _FINE,
     ("huge", Redis.RUNS),
@@ -72,7 +72,7 @@ class Rig:
     folder: Path
     valkey: ValkeyServer
     life: ExitStack
-    """Ends the Valkey when closed."""
+    """Stops Valkey when closed."""
 
     @contextmanager
     def failing(self, upstream: str, redis: Redis) -> Iterator[None]:

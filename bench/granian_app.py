@@ -1,7 +1,7 @@
 """Our application on granian, which runs none of gunicorn's hooks and does not pass on the raw request target.
 
-Without it, `%2F` in a name can't be told from a slash: good enough for measuring, not for production. Needs a running
-Valkey at BADGE_REDIS_URL.
+Without that target, `%2F` in a name can't be distinguished from a slash: good enough for measuring, not for production.
+Needs a running Valkey at BADGE_REDIS_URL.
 """
 
 from __future__ import annotations

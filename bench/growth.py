@@ -17,7 +17,7 @@ MB_PER_TEN_MINUTES = 1.0
 LEAST_MB = 2.0
 """Allowed memory growth in a run of any length."""
 
-# Allowed growth: client, cache and source connections, and fetch threads, that exist at the moment of a sample.
+# Allowed growth, for the connections and fetch threads that happen to exist when a sample is taken.
 MORE_DESCRIPTORS, MORE_THREADS = 10, 3
 
 

@@ -1,4 +1,4 @@
-"""What a service acknowledged, to be compared with what its badges show."""
+"""The statuses that a service has acknowledged, for comparison with those that its badges show."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ SECONDS = 20.0
 
 @dataclass
 class Ledger:
-    """The reports of one deployment, each sent by one sender, one after the other."""
+    """The reports to one deployment, sent one after the other by a single sender."""
 
     key: str
     subjects: list[str]
     urls: list[str]
-    """Of its instances; each report goes to any of them."""
+    """URLs of its instances; each report goes to a random one."""
     possible: dict[str, set[str]] = field(default_factory=dict)
     """What each badge may show: the last acknowledged status, and those sent since without an acknowledgement."""
     acknowledged: int = 0
@@ -26,7 +26,7 @@ class Ledger:
     lost: list[str] = field(default_factory=list)
 
     def report(self, subject: str) -> bool:
-        """Report a status that differs from the last one; whether it was acknowledged."""
+        """Report a status that differs from the last one; returns whether it was acknowledged."""
         before = self.possible.get(subject, set())
         status = random.choice([one for one in STATUSES if one not in before] or STATUSES)
         names = dict(zip(("platform", "account", "subjectType", "subjectName"), subject.split("/"), strict=True))
@@ -51,7 +51,7 @@ class Ledger:
     def check(self, subject: str, when: str) -> None:
         """Compare the subject's badge on every instance with the ledger."""
         for url in self.urls:
-            # The unknown parameter makes it an address that nobody has asked for within the last half second.
+            # The random parameter makes this a new URL, which is not in the edge cache.
             address = f"{url}/badge/{subject}.txt?nonce={random.random()}"
             try:
                 shown = requests.get(address, timeout=SECONDS).text.strip()
@@ -62,5 +62,5 @@ class Ledger:
                 self.lost.append(f"{when}: {subject} shows {shown} instead of {' or '.join(possible)}")
 
     def copy_possible(self) -> dict[str, set[str]]:
-        """Return what the badges may show now, as a backup holds it."""
+        """Return a copy of what the badges may show now, as a backup taken now would contain it."""
         return {subject: set(statuses) for subject, statuses in self.possible.items()}

@@ -6,25 +6,28 @@ import statistics
 import tempfile
 from pathlib import Path
 
-from bench.load import many_names
+from bench.load import by_number
 from bench.rounds import in_turn, say, table
-from bench.servers import on_gunicorn, pss_mb, report_backup
+from bench.servers import pss_mb, report_backup, service
 from tests.fault_server import running_fault_server
 from tests.servers import workers_of
 
 REQUESTS = 10_000
+NAMES = range(1_000)
 WORKERS = 2
 MOST_ROUNDS = 3
 """Fewer than elsewhere, because memory hardly varies and each round makes ten thousand requests."""
 
 
 def after_traffic(**settings: str) -> tuple[float, float, float]:
-    """Return PSS in MB: of one worker on average, of all workers with their master, and of the Valkey."""
+    """Return PSS in MB: of one worker on average, of all workers with their master, and of Valkey."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         report_backup(folder)
-        with on_gunicorn("wsgi:application", folder, BADGE_WORKERS=str(WORKERS), **settings) as ours:
-            many_names(ours.url, REQUESTS)
+        with service(folder, BADGE_WORKERS=str(WORKERS), **settings) as ours:
+            done = 0
+            while done < REQUESTS:
+                done += by_number(ours.url, "/badge/GitHub/acme/Repository/repository-{name}", 8, NAMES).requests
             workers = workers_of(ours.process)
             of_workers = sum(map(pss_mb, workers))
             others = [child for child in ours.process.children(recursive=True) if child not in workers]
@@ -33,7 +36,7 @@ def after_traffic(**settings: str) -> tuple[float, float, float]:
 
 
 def with_an_upstream() -> tuple[float, float, float]:
-    """Return the same for a service with an upstream instead of the catalogue."""
+    """Return the same figures for a service with an upstream instead of the catalogue."""
     with running_fault_server() as upstream:
         return after_traffic(BADGE_UPSTREAM_URL=upstream.url)
 

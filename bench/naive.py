@@ -1,21 +1,21 @@
-"""The obvious implementation: Flask, one GET from the cache, an SVG template. Same server and same Valkey as ours.
+"""The obvious implementation: Flask, one GET from Redis, an SVG template; what Redis lacks comes from the upstream.
 
-Served with our own gunicorn settings, whose hooks need `extensions`.
+Uses the Valkey and the upstream of the service's settings.
 """
 
 from __future__ import annotations
 
 import json
+import threading
 from typing import cast
 
+import requests
 from flask import Flask, Response
 from redis import Redis
 
 from badge.appearance import COLOURS, TONES, WORDS, Palette
-from badge.cache.embedded.server import socket_path
 from badge.model import BackupStatus
 from badge.settings import load
-from badge.web.health import Readiness
 
 _SVG = """<svg xmlns="http://www.w3.org/2000/svg" width="{{ left + right }}" height="20" role="img"
  aria-label="{{ label }}: {{ message }}"><title>{{ label }}: {{ message }}</title>
@@ -31,18 +31,20 @@ CHARACTER = 7
 """Approximate width of a character, in pixels."""
 
 application = Flask(__name__)
-application.extensions |= {"readiness": Readiness({}), "warm_up": lambda: None}
 _template = application.jinja_env.from_string(_SVG)
-_redis = Redis.from_url(f"unix://{socket_path(load().data_dir)}")
+_settings = load()
+assert _settings.redis_url is not None
+_redis = Redis.from_url(_settings.redis_url.get_secret_value())
+_threads = threading.local()
 
 
 @application.get("/badge/<platform>/<account>/<kind>/<path:name>")
 def badge(platform: str, account: str, kind: str, name: str) -> Response:
-    """Answer with the cached status; a repository that is not in the cache counts as succeeded."""
+    """Answer with the cached status, or fetch and cache it."""
     key = f"naive:{platform}:{account}:{kind}:{name}"
     cached = cast("bytes | None", _redis.get(key))
     if cached is None:
-        cached = json.dumps({"status": BackupStatus.SUCCEEDED}).encode()
+        cached = _fetch(platform, account, kind, name)
         _redis.set(key, cached, ex=3600)
     status = BackupStatus(json.loads(cached)["status"])
     message, label = WORDS[status], "backup"
@@ -57,3 +59,21 @@ def badge(platform: str, account: str, kind: str, name: str) -> Response:
     answer.headers["Cache-Control"] = "public, max-age=120"
     answer.add_etag()
     return answer
+
+
+@application.get("/livez")
+def live() -> str:
+    """Tell tests that the server has started."""
+    return "ok"
+
+
+def _fetch(platform: str, account: str, kind: str, name: str) -> bytes:
+    """Return the upstream's answer; without an upstream every backup succeeded."""
+    if _settings.upstream_url is None:
+        return json.dumps({"status": BackupStatus.SUCCEEDED}).encode()
+    if not hasattr(_threads, "session"):
+        _threads.session = requests.Session()
+    subject = {"platform": platform, "account": account, "subjectType": kind, "subjectName": name}
+    answer: requests.Response = _threads.session.get(f"{_settings.upstream_url}/ops/status", params=subject, timeout=5)
+    answer.raise_for_status()
+    return answer.content

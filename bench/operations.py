@@ -1,6 +1,6 @@
-"""Faults where operators live: full disks, reloads, restores, clocks, and databases that restart.
+"""Faults that operators meet: full disks, reloads, restores, wrong clocks, and databases that restart.
 
-Reports are sent all the time. No fault may lose one that was acknowledged, or cost a badge.
+Reports are sent throughout. No fault may lose an acknowledged report or leave a badge unanswered.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ BADGES_PER_SECOND = 30
 SLICE_SECONDS = 4.0
 RELOADS = (("BADGE_FRESH_FINISHED=90s", True), ("BADGE_FRESH_FINISHED=soon", False), ("", True))
 BACK_WITHIN_SECONDS = 20.0
-"""How soon after a fault reports have to be accepted again; PgBouncer waits 15 s before it tries a lost server again
-(server_login_retry)."""
+"""Within this time after a fault, reports must be accepted again; PgBouncer waits 15 s before it tries a lost server
+again (server_login_retry)."""
 
 
 @dataclass
 class Outcome:
-    """What was seen during all faults."""
+    """Counts and failures over all faults."""
 
     asked: int = 0
     not_200: int = 0
@@ -67,7 +67,7 @@ class Outcome:
 
 @contextmanager
 def load(ledger: Ledger, outcome: Outcome, name: str) -> Iterator[None]:
-    """Send reports one after the other and request badges at a fixed rate, for a while and until the block ends."""
+    """Send reports one after the other while the block runs and for a while after it, when badges are requested too."""
     stop = threading.Event()
 
     def send() -> None:
@@ -99,7 +99,7 @@ def load(ledger: Ledger, outcome: Outcome, name: str) -> Iterator[None]:
 def settle(ledger: Ledger, outcome: Outcome, name: str) -> None:
     """Wait until reports are accepted again, then compare every badge with the ledger."""
     if not eventually(lambda: all(ledger.report(subject) for subject in SUBJECTS), BACK_WITHIN_SECONDS):
-        outcome.other.append(f"{name}: reports are not accepted again after {BACK_WITHIN_SECONDS:.0f} s")
+        outcome.other.append(f"{name}: reports are still not accepted after {BACK_WITHIN_SECONDS:.0f} s")
     for subject in SUBJECTS:
         ledger.check(subject, f"after {name}")
 
@@ -116,7 +116,7 @@ class OneInstance:
     ledger: Ledger = field(init=False)
 
     def start(self) -> None:
-        """Start the service on the same data."""
+        """Start the service, on the data of its predecessor."""
         self.service = self.life.enter_context(running_service(self.disk.parent / "log", **self.settings))
 
     @property
@@ -139,10 +139,10 @@ class OneInstance:
                 self.settings_file.write_text(f"{line}\n")
                 os.kill(master, signal.SIGHUP)
                 if not eventually(partial(self._says, is_current), BACK_WITHIN_SECONDS):
-                    self.outcome.other.append(f"reloads: /readyz does not say that {line!r} is {is_current=}")
+                    self.outcome.other.append(f"reloads: /readyz does not report {is_current=} after {line!r}")
 
     def _says(self, is_current: bool) -> bool:  # noqa: FBT001 - read as a sentence
-        """Whether the service says that it runs with the settings on the disk, or that it doesn't."""
+        """Whether /readyz says that the settings on disk are in use (`is_current`) or not in use."""
         try:
             checks = self.service.get("/readyz").json()["checks"]
         except (requests.RequestException, ValueError, KeyError):
@@ -158,12 +158,13 @@ class OneInstance:
         eventually(lambda: self.service.get("/livez").ok)
 
     def restore(self) -> None:
-        """Back up under load, report on, restore: the badges show what the backup holds."""
+        """Back up, report more, and restore: the badges must then show what the backup contains."""
         backup = self.disk.parent / f"backup-{time.monotonic_ns()}.sqlite3"
         self._badge("backup", str(backup))
         held = self.ledger.copy_possible()
         with load(self.ledger, self.outcome, "after the backup"):
             pass
+        # The service is stopped first, because a catalogue in use can't be restored.
         self.life.close()
         self._badge("restore", str(backup))
         self.ledger.possible = held
@@ -212,7 +213,7 @@ class TwoInstances:
     restart_database: Callable[[], None]
 
     def clocks(self) -> None:
-        """Set the second instance's clock ahead, back by an hour, and right."""
+        """Set the second instance's clock ahead, then back by an hour, then right."""
         for offset in ("90", "-3600", "0"):
             self.offset.write_text(offset)
             with load(self.ledger, self.outcome, f"clock off by {offset} s"):
@@ -258,7 +259,7 @@ def two_instances(outcome: Outcome) -> Iterator[TwoInstances]:
 
 
 def run(seconds: float) -> Outcome:
-    """Run all faults in turn for at least that long, each at least once."""
+    """Run all faults in turn, each at least once, until this much time has passed."""
     outcome, began = Outcome(), time.monotonic()
     with one_instance(outcome) as one, two_instances(outcome) as two:
         settle(one.ledger, outcome, "start")

@@ -12,7 +12,7 @@ import requests
 
 from bench.load import CONCURRENCIES, rate
 from bench.rounds import in_turn, ratio, say, table
-from bench.servers import BADGE, on_gunicorn, report_backup
+from bench.servers import BADGE, report_backup, service
 from tests.nginx import Nginx, running, running_nginx
 from tests.servers import free_port
 
@@ -33,7 +33,7 @@ def both(folder: Path) -> Iterator[tuple[Nginx, Nginx]]:
         (folder / name).mkdir()
     report_backup(folder / "ours")
     with (
-        on_gunicorn("wsgi:application", folder / "ours") as ours,
+        service(folder / "ours") as ours,
         running_nginx(folder / "proxy", ours.address, workers=1) as proxy,
     ):
         file = folder / "root" / BADGE.removeprefix("/")

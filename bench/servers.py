@@ -50,9 +50,9 @@ def pss_mb(process: psutil.Process) -> float:
 
 
 @contextmanager
-def on_gunicorn(application: str, folder: Path, **settings: str) -> Iterator[Running]:
-    """Run an application on gunicorn with the shipped settings, by default with one worker."""
-    command = [str(BIN / "gunicorn"), "-c", "config/gunicorn.conf.py", application]
+def service(folder: Path, **settings: str) -> Iterator[Running]:
+    """Run the service as shipped, but by default with one worker."""
+    command = [str(BIN / "gunicorn"), "-c", "config/gunicorn.conf.py"]
     port = free_port()
     ours = {
         "BADGE_BIND": f"127.0.0.1:{port}",
@@ -65,22 +65,53 @@ def on_gunicorn(application: str, folder: Path, **settings: str) -> Iterator[Run
 
 
 @contextmanager
+def on_gunicorn(application: str, folder: Path, **settings: str) -> Iterator[Running]:
+    """Run a WSGI application on gunicorn's `gthread` workers with `THREADS` threads; WEB_CONCURRENCY says how many."""
+    options = ["--worker-class", "gthread", "--threads", str(THREADS)]
+    with _on_gunicorn(application, options, folder, settings) as running:
+        yield running
+
+
+@contextmanager
+def on_asgi_worker(application: str, folder: Path, **settings: str) -> Iterator[Running]:
+    """Run an ASGI application on one of gunicorn's `asgi` workers."""
+    with _on_gunicorn(application, ["--worker-class", "asgi"], folder, settings) as running:
+        yield running
+
+
+@contextmanager
+def _on_gunicorn(application: str, options: Sequence[str], folder: Path, settings: dict[str, str]) -> Iterator[Running]:
+    port = free_port()
+    common = ["--bind", f"127.0.0.1:{port}", "--keep-alive", "5", "--no-control-socket", "--log-level", "warning"]
+    command = [str(BIN / "gunicorn"), *common, *options, application]
+    with _started(command, port, folder, {"BADGE_LOG_LEVEL": "warning", **settings}) as running:
+        yield running
+
+
+@contextmanager
 def on_granian(folder: Path, **settings: str) -> Iterator[Running]:
     """Run ours on granian: one worker with `THREADS` threads and at most that many concurrent requests in Python."""
     port = free_port()
     threads = {"--blocking-threads": THREADS, "--backpressure": THREADS, "--port": port}
     options = [str(word) for option in threads.items() for word in option]
     command = [str(BIN / "granian"), "--interface", "wsgi", *options, "bench.granian_app:application"]
-    ours = {"BADGE_DATA_DIR": str(folder), "BADGE_LOG_LEVEL": "warning"}
-    with _started(command, port, folder, {**ours, **settings}) as running:
+    with _started(command, port, folder, {"BADGE_LOG_LEVEL": "warning", **settings}) as running:
         yield running
 
 
 @contextmanager
-def on_node(folder: Path) -> Iterator[Running]:
-    """Run Node's own server, which draws each badge with npm's badge-maker."""
+def on_node(folder: Path, drawn: str) -> Iterator[Running]:
+    """Run Node's own server, which draws the badge with npm's badge-maker: "each" time or "once"."""
     port = free_port()
-    with _started([NODE, str(PEERS / "serve.mjs"), str(port)], port, folder, {}) as running:
+    with _started([NODE, str(PEERS / "serve.mjs"), str(port), drawn], port, folder, {}) as running:
+        yield running
+
+
+@contextmanager
+def fast_upstream(folder: Path) -> Iterator[Running]:
+    """Run a backup API that knows a successful backup of every subject."""
+    port = free_port()
+    with _started([NODE, str(PEERS / "upstream.mjs"), str(port)], port, folder, {}) as running:
         yield running
 
 
@@ -128,11 +159,11 @@ def record_answer(running: Running, file: Path) -> None:
 
 @contextmanager
 def ours_and_constant(folder: Path) -> Iterator[tuple[Running, Running]]:
-    """Run our application with one reported backup, and one that returns the same bytes."""
+    """Run the service with one reported backup, and an ASGI application that returns the same bytes."""
     (folder / "ours").mkdir(parents=True)
     report_backup(folder / "ours")
-    with on_gunicorn("wsgi:application", folder / "ours") as ours:
+    with service(folder / "ours") as ours:
         answer = folder / "answer.json"
         record_answer(ours, answer)
-        with on_gunicorn("bench.constant:application", folder / "constant", BENCH_ANSWER=str(answer)) as constant:
+        with on_asgi_worker("bench.constant:asgi", folder / "constant", BENCH_ANSWER=str(answer)) as constant:
             yield ours, constant

@@ -1,4 +1,4 @@
-"""Throughput for one warm badge: ours, the obvious implementation, a peer, and ours on another server."""
+"""Throughput for one warm badge: ours, the obvious implementation, a peer, and what the servers alone can do."""
 
 from __future__ import annotations
 
@@ -12,31 +12,42 @@ from pathlib import Path
 from badge.cache.embedded.server import socket_path
 from bench.load import CONCURRENCIES, Load, flat_out
 from bench.rounds import in_turn, ratio, say, table
-from bench.servers import THREADS, Running, on_granian, on_gunicorn, on_node, ours_and_constant, report_backup
+from bench.servers import THREADS, Running, on_granian, on_gunicorn, on_node, ours_and_constant
 
-BASE = "a constant WSGI application"
+BASE = "Node, badge-maker for each request"
 LISTED_CONCURRENCY = 32
+SECONDS = 1
 
 
 @contextmanager
 def contenders() -> Iterator[dict[str, Running]]:
-    """Start all of them side by side; they are idle except when measured."""
+    """Start all of them side by side, with one data folder; they are idle except when measured."""
     with tempfile.TemporaryDirectory() as name, ours_and_constant(Path(name)) as (ours, constant):
         folder = Path(name)
-        report_backup(folder / "granian")
-        valkey = f"unix://{socket_path(folder / 'ours')}"
+        data = {"BADGE_DATA_DIR": str(folder / "ours"), "BADGE_REDIS_URL": valkey_of(folder / "ours")}
         with (
-            on_gunicorn("bench.naive:application", folder / "naive") as naive,
-            on_granian(folder / "granian", BADGE_REDIS_URL=valkey) as granian,
-            on_node(folder / "node") as node,
+            on_gunicorn("wsgi:application", folder / "threads", **data) as threads,
+            on_gunicorn("bench.naive:application", folder / "naive", **data) as naive,
+            on_gunicorn("bench.constant:wsgi", folder / "wsgi", BENCH_ANSWER=str(folder / "answer.json")) as wsgi,
+            on_granian(folder / "granian", **data) as granian,
+            on_node(folder / "each", "each") as each,
+            on_node(folder / "once", "once") as once,
         ):
             yield {
-                BASE: constant,
                 "ours": ours,
-                "Flask, a GET from the cache, a template": naive,
-                "ours on granian": granian,
-                "Node, badge-maker for each request": node,
+                "ours without the edge, `gthread`": threads,
+                "ours without the edge, granian": granian,
+                "Flask, a GET from Redis, a template; `gthread`": naive,
+                "a constant WSGI application, `gthread`": wsgi,
+                "a constant ASGI application, gunicorn's `asgi`": constant,
+                BASE: each,
+                "Node, one badge drawn in advance": once,
             }
+
+
+def valkey_of(data_dir: Path) -> str:
+    """Return the URL of the Valkey that a service with this data folder has started."""
+    return f"unix://{socket_path(data_dir)}"
 
 
 def rows(rounds: int) -> list[str]:
@@ -46,7 +57,7 @@ def rows(rounds: int) -> list[str]:
         found = {}
         for concurrency in CONCURRENCIES:
             say(f" {concurrency} at a time")
-            measures = {name: partial(flat_out, one.badge, concurrency) for name, one in running.items()}
+            measures = {name: partial(flat_out, one.badge, concurrency, SECONDS) for name, one in running.items()}
             found[concurrency] = in_turn(rounds, measures)
     return [*_throughput(found), "", *_latencies(found)]
 
@@ -60,7 +71,10 @@ def _throughput(found: Found) -> list[str]:
         concurrency: {name: [load.per_second for load in loads] for name, loads in by_name.items()}
         for concurrency, by_name in found.items()
     }
-    columns = [f"one warm badge, one worker of {THREADS} threads", *(f"{c} at a time" for c in CONCURRENCIES)]
+    columns = [
+        f"one warm badge, one worker; `gthread` and granian with {THREADS} threads",
+        *(f"{c} at a time" for c in CONCURRENCIES),
+    ]
     return table(
         [*columns, f"a second, {LISTED_CONCURRENCY} at a time"],
         [

@@ -1,4 +1,4 @@
-"""The service with a clock that is wrong by as many seconds as a file says."""
+"""The service with a wrong clock, whose error in seconds is read from a file."""
 
 import os
 from datetime import datetime, timedelta

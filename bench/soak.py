@@ -1,9 +1,9 @@
-"""Soak test: load services for some minutes while what they depend on fails in turn.
+"""Soak test: put services under load for some minutes while everything they depend on fails in turn.
 
 First the upstream and Redis fail: exits with code 1 if an answer is late or not an image with the true status, if a
-worker dies, or if a worker's memory, descriptors or threads grow. Then what operators do and meet, with services that
-have their own catalogue: full disks, reloads, restores, clocks that differ, databases that restart. Exits with code 1
-if an acknowledged report is lost or a badge is not an image.
+worker dies, or if a worker's memory, descriptors or threads grow. Then services with a catalogue meet the faults of
+everyday operation: full disks, reloads, restores, clocks that differ, databases that restart. Exits with code 1 if an
+acknowledged report is lost or a badge is not an image.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ LEAST_KNOWN = 0.2
 """Share of new badges that must be known; while the upstream fails, and for some seconds after, none can be."""
 
 EXAMPLES = """examples:
-  make soak                       three minutes of each
+  make soak                       three minutes of each part
   make soak ARGS="--minutes 30"   half an hour of each, to find a slow leak
   make soak ARGS="--only operations --minutes 1"
 """
@@ -84,6 +84,7 @@ class Record:
         if self.new - self.unknown < LEAST_KNOWN * self.new:
             found.append(f"{self.unknown} of {self.new} new badges were unknown")
         found += [f"{self.slow} answers took longer than {IN_TIME_SECONDS:.0f} s"] if self.slow else []
+        # Samples of a replaced worker end early, so growth is not judged then.
         if len(self.samples) != workers:
             return [*found, f"{len(self.samples) - workers} workers ended and were replaced"]
         return found + [complaint for samples in self.samples.values() for complaint in complaints(samples)]
@@ -99,7 +100,7 @@ def paths(number: int) -> list[str]:
 
 
 def soak(rig: Rig, seconds: float) -> Record:
-    """Run the load with its faults for at least that long."""
+    """Run the load with its faults until this much time has passed."""
     record, began = Record(), time.monotonic()
     for upstream, redis in cycle(FAULTS):
         with rig.failing(upstream, redis):
@@ -119,7 +120,7 @@ def soak(rig: Rig, seconds: float) -> Record:
 
 def _counts(record: Record) -> str:
     return (
-        f"{record.asked} asked, {record.not_200} not 200, {record.wrong.total()} wrong, {record.slow} slow, "
+        f"{record.asked} requested, {record.not_200} not 200, {record.wrong.total()} wrong, {record.slow} slow, "
         f"{record.unknown} of {record.new} new ones unknown"
     )
 
@@ -170,8 +171,8 @@ def main() -> None:
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--minutes", type=float, default=3.0, help="how long each part takes at least (default 3)")
-    parser.add_argument("--only", choices=PARTS, help="one part alone")
+    parser.add_argument("--minutes", type=float, default=3.0, help="minimum duration of each part (default 3)")
+    parser.add_argument("--only", choices=PARTS, help="run only this part")
     given = parser.parse_args()
     minutes: float = given.minutes
     if not SHORTEST_MINUTES <= minutes <= LONGEST_MINUTES:

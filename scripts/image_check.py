@@ -56,7 +56,7 @@ class Stage:
 
 
 def say(line: str) -> None:
-    """Print progress at once, even if the output is piped."""
+    """Print progress, without buffering even if the output is piped."""
     print(line, flush=True)
 
 
@@ -151,6 +151,7 @@ def is_in_context(source: str) -> bool:
     included = True
     for line in (PROJECT / ".dockerignore").read_text().split():
         pattern = line.removeprefix("!").removeprefix("./")
+        # A pattern that matches a folder applies to everything in it.
         if fnmatch.fnmatch(source, pattern) or fnmatch.fnmatch(source.partition("/")[0], pattern):
             included = line.startswith("!")
     return included
@@ -173,6 +174,7 @@ def entered(stage: Stage, mounts: list[str], user: str, command: list[str], extr
     ]
     words = shlex.join(["chroot", f"--userspec={user}:{user}", str(stage.root), *inside, *command])
     script = " && ".join([*(mount.replace("ROOT", root) for mount in mounts), f"exec {words}"])
+    # The mounts are made in a namespace of their own, so they disappear with the command.
     return ["unshare", "--mount", "--pid", "--fork", "--kill-child", "sh", "-c", script]
 
 
@@ -183,6 +185,7 @@ def run_in(stage: Stage, command: list[str]) -> None:
     """Carry out RUN as root, with the host's DNS settings and certificates, which an engine would provide."""
     shutil.copy("/etc/resolv.conf", stage.root / "etc" / "resolv.conf")
     passed = {name: value for name, value in os.environ.items() if name.startswith("PIP_") or name.endswith("_proxy")}
+    # It may be a folder of the host, which does not exist in the stage.
     passed.pop("PIP_FIND_LINKS", None)
     mounts = list(KERNEL)
     if Path("/etc/ssl/certs/ca-certificates.crt").exists():
@@ -252,7 +255,7 @@ def start_and_check(stage: Stage) -> None:
 
 
 def ends_on_sigterm(process: subprocess.Popen[bytes]) -> bool:
-    """Send SIGTERM to the command (unshare's child), as an engine does; whether it ends in time."""
+    """Send SIGTERM to the command (unshare's child), as an engine does; returns whether it ends in time."""
     child = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()[0]
     os.kill(int(child), signal.SIGTERM)
     try:

@@ -29,6 +29,6 @@ def fetch(source: StatusSource, subject: Subject = WEB) -> Report:
 
 
 def crontab_line(system: str) -> str:
-    """Return the line of a system's page."""
+    """Return the crontab line in a system's page."""
     page = (PROJECT / "docs" / "how-to" / "systems" / f"{system}.md").read_text()
     return next(line.strip() for line in page.splitlines() if line.strip().startswith("*/"))

@@ -1,4 +1,4 @@
-"""For all tests: no settings file of this machine counts, and no example is too slow, for the machine may be busy."""
+"""For all tests: ignore this machine's settings file, and set no deadline for Hypothesis: the machine may be busy."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""A service with its own catalogue, and a browser that is logged in by a link if that is the way to log in."""
+"""A service with its own catalogue, and a browser that is logged in if login is by link."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.doubles import START, ManualClock, OneProcess
 
 
 class Dashboard:
-    """The service, and ways to fill and read it. Tests take it from the fixture `dashboards`, which closes it."""
+    """The service, and methods to fill and read it. Tests get it from the fixture `dashboards`, which closes it."""
 
     def __init__(self, folder: Path, **settings: str) -> None:
         self.clock = ManualClock()
@@ -41,7 +41,7 @@ class Dashboard:
 
     @staticmethod
     def log_in(client: FlaskClient, link: str) -> TestResponse:
-        """Open a login link, and press its button."""
+        """Open a login link and press its button."""
         form = BeautifulSoup(client.get(link).data, "html.parser").select("form.find input")
         return client.post("/login", data={str(field["name"]): str(field.get("value", "")) for field in form})
 
@@ -52,14 +52,14 @@ class Dashboard:
     def close(self) -> None:
         self.parts.close()
 
-    def tell(
+    def report(
         self, subject: Subject, status: BackupStatus = BackupStatus.SUCCEEDED, visibility: Visibility | None = None
     ) -> None:
         assert self.parts.catalogue is not None
         event = RunEvent(subject=subject, status=status, at=START, visibility=visibility)
         self.parts.catalogue.store.record(event)
 
-    def run(self, subject: Subject, status: BackupStatus, **times: Any) -> None:
+    def record_run(self, subject: Subject, status: BackupStatus, **times: Any) -> None:
         assert self.parts.catalogue is not None
         self.parts.catalogue.store.record(RunEvent(subject=subject, status=status, at=self.clock(), **times))
 
@@ -73,4 +73,4 @@ class Dashboard:
 
 
 Dashboards = Callable[..., Dashboard]
-"""Makes one with the settings that are given by name; `folder` is the test's own by default."""
+"""Creates a `Dashboard`; settings are keyword arguments, and `folder` is the test's own by default."""

@@ -16,8 +16,8 @@ SIZE = "24m"
 
 @contextlib.contextmanager
 def mounted(kind: str, folder: Path) -> Iterator[Path]:
-    """A file system of 24 MB, taken away afterwards."""
-    needs("root, who may mount file systems,", is_there=os.geteuid() == 0)
+    """Mount a file system of 24 MB until the block ends."""
+    needs("the permission to mount file systems", is_there=os.geteuid() == 0)
     place = folder / "disk"
     place.mkdir()
     if kind == "tmpfs":
@@ -35,14 +35,14 @@ def mounted(kind: str, folder: Path) -> Iterator[Path]:
 
 
 def fill(disk: Path) -> None:
-    """Leave not a byte."""
+    """Fill the disk to the last byte."""
     for size in (1 << 20, 4096, 1):
         with (disk / f"filler-{size}").open("ab", buffering=0) as filler:
             try:
                 while True:
                     filler.write(b"x" * size)
             except OSError as error:
-                assert error.errno == errno.ENOSPC  # noqa: PT017 - that it is raised is sure: the loop has no other end
+                assert error.errno == errno.ENOSPC  # noqa: PT017 - it is always raised: the loop has no other exit
 
 
 def make_room(disk: Path) -> None:

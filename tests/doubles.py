@@ -1,4 +1,4 @@
-"""Small typed stand-ins for the ports, and a clock that only moves when told to."""
+"""Small typed stand-ins for the ports, and a clock that only moves on demand."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ class ScriptedSource:
 
 @dataclass
 class RecordedEvents:
-    """Keeps every event, in order."""
+    """Records every event, in order."""
 
     seen: list[Event] = field(default_factory=list)
 
@@ -146,7 +146,7 @@ class Inline:
 
 
 @contextlib.contextmanager
-def no_thread_to_give() -> Iterator[None]:
+def without_threads() -> Iterator[None]:
     """Make starting threads fail, as at a container's limit, by asking for an impossible stack size."""
     before = threading.stack_size(1 << 46)
     try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -33,6 +33,9 @@ class Behind:
     threads: int = 4
     queued: int = 4
     answer_seconds: float = 1.9
+    body_seconds: float = 20.0
+    length: int = 1
+    """Of a body, at least."""
     error: Exception | None = None
     """Raised instead of an answer."""
     now: float = 1000.0
@@ -49,7 +52,7 @@ class Behind:
     def __post_init__(self) -> None:
         self.gate.set()
         threads, queued = dict.fromkeys(Audience, self.threads), dict.fromkeys(Audience, self.queued)
-        limits = EdgeLimits(self.limits, threads, queued, largest_body=100, answer_seconds=self.answer_seconds)
+        limits = EdgeLimits(self.limits, threads, queued, 100, self.answer_seconds, self.body_seconds)
         self.edge = Edge(self.application, self, self, limits, lambda: self.now)
 
     def emit(self, event: Event) -> None:
@@ -58,7 +61,7 @@ class Behind:
     def application(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         with self.lock:
             self.passed_on += 1
-            body = b"%d" % self.passed_on
+            body = (b"%d" % self.passed_on).ljust(self.length)
             self.seen.append(environ)
         assert self.gate.wait(10)
         if self.error is not None:
@@ -76,7 +79,11 @@ class Behind:
         )
 
     def headers(self, left: float) -> list[tuple[str, str]]:
-        return [("Content-Type", "image/svg+xml"), ("Content-Length", "1"), ("Cache-Control", f"max-age={int(left)}")]
+        return [
+            ("Content-Type", "image/svg+xml"),
+            ("Content-Length", str(self.length)),
+            ("Cache-Control", f"max-age={int(left)}"),
+        ]
 
     def count(self, served_by: ServedBy) -> None:
         self.counted[served_by.name] += 1
@@ -94,11 +101,3 @@ class Behind:
     ) -> Answer:
         """Send one request and wait for its answer."""
         return asyncio.run(ask(self.edge, target, method, headers, (body,)))
-
-    def run(self, *requests: Callable[[], Awaitable[Answer]]) -> list[Answer]:
-        """Send requests at the same time."""
-
-        async def together() -> list[Answer]:
-            return await asyncio.gather(*(request() for request in requests))
-
-        return asyncio.run(together())

@@ -1,4 +1,4 @@
-"""A backup API on 127.0.0.1 that fails in every way in which upstreams have been seen to fail.
+"""A backup API on 127.0.0.1 that fails in all the ways in which upstreams are known to fail.
 
 Raw sockets, because no HTTP library lets a server misbehave this badly. Each mode is bounded in time
 and size, and the server records its requests.
@@ -28,7 +28,7 @@ CHUNK = b"x" * 65_536
 
 
 @dataclass(frozen=True)
-class Asked:
+class Received:
     """One received request."""
 
     target: str
@@ -55,7 +55,7 @@ class FaultServer:
     delay: float = 0.0
     """Seconds before each answer."""
     elsewhere: str = "http://127.0.0.1:9/"
-    asked: list[Asked] = field(default_factory=list)
+    asked: list[Received] = field(default_factory=list)
     connections: int = 0
     shape: Callable[[dict[str, object]], object] = dict
     """Converts the document to the format of another backup system."""
@@ -65,11 +65,11 @@ class FaultServer:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
-    def document(self, asked: Asked, **changes: object) -> bytes:
+    def document(self, request: Received, **changes: object) -> bytes:
         now = datetime.now(UTC)
         fields = {
-            **asked.subject,
-            "status": self.status_of(asked.subject) if self.status_of else self.status,
+            **request.subject,
+            "status": self.status_of(request.subject) if self.status_of else self.status,
             "observedAt": now.isoformat(),
             "finishedAt": (now - timedelta(minutes=3)).isoformat(),
             "visibility": "public",
@@ -80,7 +80,7 @@ class FaultServer:
         return json.dumps(self.shape(fields)).encode()
 
 
-Mode = Callable[[FaultServer, socket.socket, Asked], None]
+Mode = Callable[[FaultServer, socket.socket, Received], None]
 MODES: dict[str, Mode] = {}
 
 
@@ -111,23 +111,23 @@ def close_after(client: socket.socket) -> None:
 
 
 @mode("ok")
-def _ok(server: FaultServer, client: socket.socket, asked: Asked) -> None:
+def _ok(server: FaultServer, client: socket.socket, request: Received) -> None:
     etag = '"7"'
-    if asked.headers.get("if-none-match") == etag:
+    if request.headers.get("if-none-match") == etag:
         client.sendall(header(304, {"ETag": etag}))
     else:
-        send(client, server.document(asked), ETag=etag)
+        send(client, server.document(request), ETag=etag)
 
 
 @mode("drip")
-def _drip(server: FaultServer, client: socket.socket, asked: Asked) -> None:
-    body = server.document(asked)
+def _drip(server: FaultServer, client: socket.socket, request: Received) -> None:
+    body = server.document(request)
     client.sendall(header(200, {"Content-Type": "application/json", "Content-Length": str(len(body))}))
     drip(server, client, body)
 
 
 @mode("drip-headers")
-def _drip_headers(server: FaultServer, client: socket.socket, asked: Asked) -> None:
+def _drip_headers(server: FaultServer, client: socket.socket, request: Received) -> None:
     drip(server, client, header(200, {"Content-Type": "application/json", "X-Long": "x" * 200}))
 
 
@@ -139,56 +139,56 @@ def drip(server: FaultServer, client: socket.socket, data: bytes) -> None:
 
 
 @mode("hang-before-headers")
-def _hang(server: FaultServer, client: socket.socket, asked: Asked) -> None:
+def _hang(server: FaultServer, client: socket.socket, request: Received) -> None:
     server.ending.wait(LONGEST_SECONDS)
 
 
 @mode("reset")
-def _reset(server: FaultServer, client: socket.socket, asked: Asked) -> None:
+def _reset(server: FaultServer, client: socket.socket, request: Received) -> None:
     client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     os.close(client.detach())  # close() would wait for the reader object, and then not reset
 
 
 @mode("cut-with-length")
-def _cut(server: FaultServer, client: socket.socket, asked: Asked) -> None:
-    body = server.document(asked)
+def _cut(server: FaultServer, client: socket.socket, request: Received) -> None:
+    body = server.document(request)
     client.sendall(header(200, {"Content-Type": "application/json", "Content-Length": str(len(body))}) + body[:40])
     close_after(client)
 
 
 @mode("cut-without-length")
-def _cut_unnoticed(server: FaultServer, client: socket.socket, asked: Asked) -> None:
+def _cut_unnoticed(server: FaultServer, client: socket.socket, request: Received) -> None:
     client.sendall(header(200, {"Content-Type": "application/json", "Connection": "close"}))
-    client.sendall(server.document(asked)[:40])
+    client.sendall(server.document(request)[:40])
     close_after(client)
 
 
 @mode("html200")
-def _html(server: FaultServer, client: socket.socket, asked: Asked) -> None:
+def _html(server: FaultServer, client: socket.socket, request: Received) -> None:
     send(client, f"<html><form>Log in, {SECRET}</form></html>".encode(), kind="text/html")
 
 
 @mode("redirect-other-host")
-def _redirect(server: FaultServer, client: socket.socket, asked: Asked) -> None:
+def _redirect(server: FaultServer, client: socket.socket, request: Received) -> None:
     send(client, b"", code=302, Location=server.elsewhere)
 
 
 @mode("moved")
-def _moved(server: FaultServer, client: socket.socket, asked: Asked) -> None:
-    if asked.target.startswith("/old/"):
-        send(client, b"", code=301, Location=asked.target.removeprefix("/old"))
+def _moved(server: FaultServer, client: socket.socket, request: Received) -> None:
+    if request.target.startswith("/old/"):
+        send(client, b"", code=301, Location=request.target.removeprefix("/old"))
     else:
-        send(client, server.document(asked))
+        send(client, server.document(request))
 
 
 @mode("redirect-loop")
-def _loop(server: FaultServer, client: socket.socket, asked: Asked) -> None:
-    send(client, b"", code=302, Location=asked.target)
+def _loop(server: FaultServer, client: socket.socket, request: Received) -> None:
+    send(client, b"", code=302, Location=request.target)
 
 
 def _plain(name: str, code: int, kind: str = "application/json", **headers: str) -> None:
     @mode(name)
-    def answer(server: FaultServer, client: socket.socket, asked: Asked) -> None:
+    def answer(server: FaultServer, client: socket.socket, request: Received) -> None:
         send(client, json.dumps({"error": SECRET}).encode(), code=code, kind=kind, **headers)
 
 
@@ -203,37 +203,39 @@ _plain("503", 503, Retry_After="5")
 
 
 @mode("429-date")
-def _429_date(server: FaultServer, client: socket.socket, asked: Asked) -> None:
+def _429_date(server: FaultServer, client: socket.socket, request: Received) -> None:
     until = format_datetime(datetime.now(UTC) + timedelta(seconds=30), usegmt=True)
     send(client, b"{}", code=429, Retry_After=until)
 
 
-def _document_mode(name: str, make: Callable[[FaultServer, Asked], bytes]) -> None:
+def _document_mode(name: str, make: Callable[[FaultServer, Received], bytes]) -> None:
     @mode(name)
-    def answer(server: FaultServer, client: socket.socket, asked: Asked) -> None:
-        send(client, make(server, asked))
+    def answer(server: FaultServer, client: socket.socket, request: Received) -> None:
+        send(client, make(server, request))
 
 
-_document_mode("bad-json", lambda server, asked: b'{"status": ' + SECRET.encode())
-_document_mode("deep-json", lambda server, asked: b"[" * 100_000)
-_document_mode("nan", lambda server, asked: server.document(asked).replace(b'"revision": 7', b'"revision": NaN'))
-_document_mode("twice", lambda server, asked: server.document(asked)[:-1] + b', "status": "failed"}')
-_document_mode("wrong-type", lambda server, asked: server.document(asked, status=["succeeded"], revision="7"))
-_document_mode("other-subject", lambda server, asked: server.document(asked, subjectName="another"))
-_document_mode("new-enum", lambda server, asked: server.document(asked, status="quantum"))
+_document_mode("bad-json", lambda server, request: b'{"status": ' + SECRET.encode())
+_document_mode("deep-json", lambda server, request: b"[" * 100_000)
+_document_mode("nan", lambda server, request: server.document(request).replace(b'"revision": 7', b'"revision": NaN'))
+_document_mode("twice", lambda server, request: server.document(request)[:-1] + b', "status": "failed"}')
+_document_mode("wrong-type", lambda server, request: server.document(request, status=["succeeded"], revision="7"))
+_document_mode("other-subject", lambda server, request: server.document(request, subjectName="another"))
+_document_mode("new-enum", lambda server, request: server.document(request, status="quantum"))
 _document_mode(
     "future-time",
-    lambda server, asked: server.document(asked, observedAt="2099-01-01T00:00:00Z", finishedAt="2099-01-01T00:00:00Z"),
+    lambda server, request: server.document(
+        request, observedAt="2099-01-01T00:00:00Z", finishedAt="2099-01-01T00:00:00Z"
+    ),
 )
 
 
 @mode("gzip-bomb")
-def _bomb(server: FaultServer, client: socket.socket, asked: Asked) -> None:
+def _bomb(server: FaultServer, client: socket.socket, request: Received) -> None:
     send(client, BOMB, Content_Encoding="gzip")
 
 
 @mode("huge")
-def _huge(server: FaultServer, client: socket.socket, asked: Asked) -> None:
+def _huge(server: FaultServer, client: socket.socket, request: Received) -> None:
     client.sendall(header(200, {"Content-Type": "application/json", "Content-Length": str(300_000_000)}))
     for _ in range(300_000_000 // len(CHUNK)):
         client.sendall(CHUNK)
@@ -299,14 +301,14 @@ def _serve(server: FaultServer, client: socket.socket) -> None:
     with contextlib.suppress(OSError), client:
         reader: Any
         with client.makefile("rb") as reader:
-            while (asked := _read(reader)) is not None and not server.ending.is_set():
-                server.asked.append(asked)
+            while (request := _read(reader)) is not None and not server.ending.is_set():
+                server.asked.append(request)
                 if server.delay:
                     server.ending.wait(server.delay)
-                MODES[server.mode](server, client, asked)
+                MODES[server.mode](server, client, request)
 
 
-def _read(reader: Any) -> Asked | None:
+def _read(reader: Any) -> Received | None:
     line = reader.readline().split()
     if len(line) < 2:
         return None
@@ -315,4 +317,4 @@ def _read(reader: Any) -> Asked | None:
         name, _, value = field_line.partition(b":")
         headers[name.decode().lower()] = value.decode().strip()
     body = reader.read(int(headers.get("content-length", "0")))
-    return Asked(line[1].decode(), headers, line[0].decode(), body)
+    return Received(line[1].decode(), headers, line[0].decode(), body)

@@ -1,4 +1,4 @@
-"""Hostile texts, for every place where a request may choose a text."""
+"""Hostile texts, for every place where a request can set a text."""
 
 PAYLOADS = [
     "<script>alert(1)</script>",

@@ -38,7 +38,7 @@ class Answer:
 
 
 def all_at_once(urls: Sequence[str], headers: dict[str, str] | None = None) -> list[Answer]:
-    """Request all URLs at the same time, on a connection each."""
+    """Request all URLs at the same time, each on its own connection."""
 
     async def ask() -> list[Answer]:
         return await asyncio.gather(*(one(url, headers) for url in urls))
@@ -53,13 +53,13 @@ def at_a_rate(urls: Iterable[str], per_second: float, *while_it_runs: Callable[[
     """
 
     async def ask() -> list[Answer]:
-        began, asked = time.monotonic(), []
+        began, tasks = time.monotonic(), []
         for number, url in enumerate(urls):
             await asyncio.sleep(max(0.0, began + number / per_second - time.monotonic()))
             for tell in while_it_runs:
                 tell(time.monotonic() - began)
-            asked.append(asyncio.create_task(one(url)))
-        return await asyncio.gather(*asked)
+            tasks.append(asyncio.create_task(one(url)))
+        return await asyncio.gather(*tasks)
 
     return asyncio.run(ask())
 

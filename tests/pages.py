@@ -89,7 +89,7 @@ def _preset_in(page: Path, name: str) -> Preset:
 
 
 def _read(preset: Preset) -> Sequence[str]:
-    """The steps by which the preset reads its first sample of a success."""
+    """Return the steps in which the preset reads its first sample of a success."""
     sample = next(sample for sample in preset.samples if sample.expect.get("status") == "succeeded")
     recipe = Recipe.model_validate(merge(preset.recipe, sample.options))
     placeholders = {name: name for text in templates_in(recipe) for name in Template(text).placeholders}

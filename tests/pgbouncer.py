@@ -1,4 +1,4 @@
-"""A real PgBouncer for tests, in front of a PostgreSQL of theirs."""
+"""A real PgBouncer for tests, in front of their PostgreSQL."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from tests.postgres import PostgresServer
 from tests.servers import START_SECONDS, eventually, needs
 
 PORT = 6432
-"""Part of its socket's name only."""
-# Fewer connections to the server than clients have to the pooler, so that transactions change connections.
+"""Used only in the name of its socket."""
+# Fewer connections to the server than clients have to the pooler, so that they have to share connections.
 CONFIGURATION = """
 [databases]
 * = host={postgres} user=postgres

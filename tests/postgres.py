@@ -84,7 +84,7 @@ def programs() -> Path | None:
 
 @contextlib.contextmanager
 def running_postgres(**options: str) -> Iterator[PostgresServer]:
-    """Run a PostgreSQL without TCP, with further parameters; stopped and removed afterwards."""
+    """Run a PostgreSQL without TCP, with additional parameters; stopped and removed afterwards."""
     found = programs()
     needs("PostgreSQL", is_there=found is not None)
     # It refuses to run as root, and pytest's folders are readable only by root.

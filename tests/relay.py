@@ -40,7 +40,7 @@ def running_relay(target: str) -> Iterator[Relay]:
             self.wfile.write(answer.content)
 
         def log_message(self, format: str, *args: object) -> None:
-            """Say nothing."""
+            """Log nothing."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Passing) as server:
         relay = Relay(f"http://127.0.0.1:{server.server_address[1]}")

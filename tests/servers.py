@@ -162,7 +162,7 @@ class Service:
         return sum(value for series, value in self.series().items() if series.startswith(name))
 
     def flask_badge(self, *args: str) -> str:
-        """Run `badge …` on this service's data; gives what it printed."""
+        """Run `badge …` on this service's data; returns its output."""
         return flask_badge(*args, BADGE_DATA_DIR=str(self.data_dir)).stdout
 
 
@@ -191,7 +191,7 @@ def _is_worker(child: psutil.Process) -> bool:
 
 
 def flask_badge(*args: str, answer: str = "", **settings: str) -> subprocess.CompletedProcess[str]:
-    """Run `badge …` with these settings and no others; `answer` is typed where it asks."""
+    """Run `badge …` with these settings and no others; `answer` is typed at its prompt."""
     return subprocess.run(
         [sys.executable, "-m", "badge", *args],
         input=answer,
@@ -204,7 +204,7 @@ def flask_badge(*args: str, answer: str = "", **settings: str) -> subprocess.Com
 
 
 def clean_environment() -> dict[str, str]:
-    """This process' environment without any setting of the service, and deaf to a settings file of this machine."""
+    """Return this process's environment without settings of the service; this machine's settings file is ignored."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("BADGE_")}
     return {**inherited, "BADGE_SETTINGS_FILE": os.devnull}
 

@@ -44,7 +44,7 @@ class Store:
     def close(self) -> None:
         self.catalogue.database.close()
 
-    def all_that_is_kept(self) -> bytes:
+    def content(self) -> bytes:
         """Return the database's whole content, so that tests can search it for what must not be in it."""
         if self.url.startswith("sqlite"):
             folder = Path(self.url.removeprefix("sqlite:///")).parent
@@ -52,7 +52,7 @@ class Store:
         with self.catalogue.database.reading() as connection:
             return repr([connection.execute(select(table)).all() for table in metadata.sorted_tables]).encode()
 
-    def tell(self, status: BackupStatus, subject: Subject = WEB, **more: Any) -> bool:
+    def record(self, status: BackupStatus, subject: Subject = WEB, **more: Any) -> bool:
         event = RunEvent(subject=subject, status=status, at=self.clock(), **more)
         return self.catalogue.record(event).applied
 
@@ -71,7 +71,7 @@ class Store:
 
 
 def index_all(connection: Connection) -> None:
-    """Fill in what the catalogue keeps beside each subject, for rows that were inserted without it."""
+    """Fill the tables that the catalogue derives from its subjects, for rows that were inserted directly."""
     rows = [path_values(row.id, subject_of(row)) for row in connection.execute(select(subjects))]
     for first in range(0, len(rows), ROWS_AT_ONCE):
         connection.execute(insert(subject_paths), rows[first : first + ROWS_AT_ONCE])

@@ -1,6 +1,6 @@
 """Redis servers as operators run them: with a password, TLS, Sentinels, or as a Cluster; each on its own ports.
 
-The binary that the service carries can be all of these but TLS, for which Debian's Redis serves.
+The embedded Valkey's binary can run all of these except TLS, which needs Debian's Redis.
 """
 
 from __future__ import annotations
@@ -95,7 +95,10 @@ def debian_redis(folder: Path, *options: str) -> Iterator[TcpServer]:
 
 
 def _debian_binary() -> str:
-    """Of the packages that contain Redis, redis-tools does not start a server; the binary's name decides what it is."""
+    """Return Redis from redis-tools, the only one of its packages that starts no service.
+
+    Its programs are one binary, whose name decides what it does.
+    """
     binary = shutil.which("redis-check-rdb")
     needs("Redis (redis-tools)", is_there=binary is not None)
     return str(binary)
@@ -117,7 +120,7 @@ class Certificate:
 
 
 def certificate_in(folder: Path) -> Certificate:
-    """Return the folder's certificate, made at first use."""
+    """Return the folder's certificate, created on first use."""
     openssl = shutil.which("openssl")
     needs("openssl", is_there=openssl is not None)
     made = Certificate(folder / "server.crt", folder / "server.key")
@@ -166,7 +169,7 @@ def tls_cluster(folder: Path) -> Iterator[str]:
     with _over_tls(folder, *options) as (server, own):
         with redis.Redis("127.0.0.1", server.port, ssl=True, ssl_ca_certs=str(own.certificate)) as admin:
             admin.execute_command("CLUSTER ADDSLOTSRANGE", 0, SLOTS - 1)
-            assert eventually(lambda: _told(admin.execute_command("CLUSTER INFO"))["cluster_state"] == "ok")
+            assert eventually(lambda: _untyped(admin.execute_command("CLUSTER INFO"))["cluster_state"] == "ok")
         yield f"rediss+cluster://{server.address}?ssl_ca_certs={own.certificate}"
 
 
@@ -185,12 +188,12 @@ class Watched:
 
     def is_promoted(self) -> bool:
         """Whether the replica has taken over."""
-        return bool(_told(self.replica.admin().info("replication"))["role"] == "master")
+        return bool(_untyped(self.replica.admin().info("replication"))["role"] == "master")
 
 
 @contextlib.contextmanager
 def watched_servers(folder: Path) -> Iterator[Watched]:
-    """Run them; yields when they know each other and the replica is up to date."""
+    """Run all five servers; yields when they know each other and the replica is up to date."""
     with contextlib.ExitStack() as running:
         primary = running.enter_context(tcp_server(folder, "--repl-diskless-sync-delay", "0"))
         replica = running.enter_context(tcp_server(folder, "--replicaof", "127.0.0.1", str(primary.port)))
@@ -198,7 +201,7 @@ def watched_servers(folder: Path) -> Iterator[Watched]:
         watched = Watched(primary, replica, sentinels)
         assert eventually(lambda: all(_knows_all(sentinel) for sentinel in sentinels), START_SECONDS)
         link = replica.admin()
-        assert eventually(lambda: _told(link.info("replication"))["master_link_status"] == "up", START_SECONDS)
+        assert eventually(lambda: _untyped(link.info("replication"))["master_link_status"] == "up", START_SECONDS)
         yield watched
 
 
@@ -217,7 +220,7 @@ def _sentinel(folder: Path, primary: TcpServer) -> Iterator[TcpServer]:
 
 
 def _knows_all(sentinel: TcpServer) -> bool:
-    state = _told(sentinel.admin().sentinel_masters())[SERVICE]
+    state = _untyped(sentinel.admin().sentinel_masters())[SERVICE]
     return bool(state["num-other-sentinels"] == 2 and state["num-slaves"] == 1)
 
 
@@ -248,7 +251,9 @@ class Cluster:
             assert eventually(lambda: len(_nodes(replica)) == 4, START_SECONDS)
             replica.cluster("REPLICATE", first.cluster("MYID"))
             link = replica.admin()
-            assert eventually(lambda: _told(link.info("replication")).get("master_link_status") == "up", START_SECONDS)
+            assert eventually(
+                lambda: _untyped(link.info("replication")).get("master_link_status") == "up", START_SECONDS
+            )
             assert eventually(lambda: all("slave" in str(_nodes(master)) for master in self.masters), START_SECONDS)
             yield replica
 
@@ -294,7 +299,7 @@ def _member(folder: Path, number: int, *options: str) -> Iterator[TcpServer]:
 
 
 def _introduce(server: TcpServer, first: TcpServer) -> None:
-    bus = _told(first.admin().config_get("cluster-port"))["cluster-port"]
+    bus = _untyped(first.admin().config_get("cluster-port"))["cluster-port"]
     server.cluster("MEET", "127.0.0.1", first.port, bus)
 
 
@@ -306,6 +311,6 @@ def _nodes(server: TcpServer) -> dict[str, dict[str, str]]:
     return dict(server.cluster("NODES"))
 
 
-def _told(answer: Any) -> Any:
+def _untyped(answer: Any) -> Any:
     """Return the answer untyped: redis-py's types include those of its asynchronous client."""
     return answer

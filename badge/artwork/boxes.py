@@ -1,7 +1,7 @@
 """The two-box styles flat, flat-square and plastic, in the geometry of badge-maker 6.0.0.
 
-Texts are drawn at 110 px and scaled down, so that browsers don't round the font size: their coordinates are in tenths
-of a pixel. `textLength` makes the reader's font as wide as Verdana.
+Text is drawn at 110 px and scaled down, so that browsers don't round the font size; its coordinates are therefore in
+tenths of a pixel. `textLength` makes the reader's font as wide as Verdana.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from badge.artwork.drawing import (
 from badge.artwork.text_width import VERDANA_11
 from badge.model import Badge
 
-# Labels and messages repeat; limited because URLs choose labels freely.
+# Labels and messages repeat; limited, because URLs can set any label.
 REMEMBERED_WIDTHS = 1024
 
 PADDING = 5
@@ -47,9 +47,9 @@ class BoxStyle(NamedTuple):
 
     height: int
     text_y: int
-    """Baseline of the texts, in tenths of a pixel."""
+    """Baseline of the text, in tenths of a pixel."""
     gradient: Gradient | None
-    """None for square corners and texts without a shadow."""
+    """None for square corners and text without a shadow."""
 
 
 FLAT = BoxStyle(
@@ -70,7 +70,7 @@ PLASTIC = BoxStyle(
 
 
 class Layout(NamedTuple):
-    """Positions and widths in pixels, except for the texts' centres, in tenths of a pixel."""
+    """Positions and widths in pixels; the centres of label and message are in tenths of a pixel."""
 
     left: int
     right: int
@@ -107,7 +107,7 @@ class Layout(NamedTuple):
 
 @functools.lru_cache(maxsize=REMEMBERED_WIDTHS)
 def pixel_width(shown: str) -> int:
-    """Width in whole pixels, always odd, which is how shields keeps glyphs on the pixel grid."""
+    """Return the width in whole pixels, always odd: that is how shields keeps glyphs on the pixel grid."""
     return VERDANA_11.width(shown) // 100 | 1
 
 

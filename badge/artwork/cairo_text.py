@@ -1,7 +1,7 @@
 """Text for CairoSVG, which draws each string letter by letter, from left to right, in one font.
 
-So right-to-left text is shaped and put into visual order here, and letters that the first font lacks become runs in
-another font.
+Therefore right-to-left text is shaped and put into visual order here, and letters that the first font lacks are split
+off into runs in another font.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def advance(font: str, shown: str, *, is_bold: bool = False) -> float:
 
 
 def _font_for(letter: str, *, is_bold: bool) -> str:
-    """The first font that has the letter, or else the first font, which draws an empty box."""
+    """Return the first font that has the letter; if none has it, the first font, which draws an empty box."""
     having_it = (font for font in FONTS if _glyph(font, letter, is_bold=is_bold) != 0)
     return next(having_it, FONTS[0])
 

@@ -1,4 +1,4 @@
-"""What all styles share: words that can be drawn, numbers, colours, glyphs and the frame of the document."""
+"""Shared by all styles: drawable text, numbers, colours, glyphs and the frame of the SVG document."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from badge.model import BIDI_CONTROLS, Badge, Theme
 
 VERDANA = "Verdana,Geneva,DejaVu Sans,sans-serif"
 LABEL_GROUND = ("#555555", "#444c56")
-"""Background of the label: shields' grey in the light theme; in the dark one a slate, distinct from a status's grey."""
+"""Background of the label: shields' grey in the light theme; in the dark one, a bluish grey unlike that of statuses."""
 LOGO_SIZE = 14
 ICON_SIZE = 10
 ICON_GAP = 3
 
 _PRINTABLE = (("\x20", "\x7e"), ("\xa0", "\ud7ff"), ("\ue000", "\ufffd"), ("\U00010000", "\U0010ffff"))
-# Most texts are plain words, in which there is nothing to drop or to escape.
+# Most strings are plain words, in which nothing has to be dropped or escaped.
 _is_plain = re.compile(r"[a-zA-Z0-9]+(?: [a-zA-Z0-9]+)*").fullmatch
 
 
@@ -45,7 +45,7 @@ class Words(NamedTuple):
 
 
 class Picture(NamedTuple):
-    """What a style has drawn: its size in pixels, and the content of the SVG element."""
+    """A drawn badge: its size in pixels, and the content of the SVG element."""
 
     width: float
     height: int
@@ -126,8 +126,8 @@ class Colour(NamedTuple):
 def paint_of(theme: Theme, colours: Mapping[str, Colour]) -> tuple[str, dict[str, str]]:
     """Return the style sheet, or an empty string, and the attributes for each named colour.
 
-    With `Theme.AUTO` the attributes hold the light colours, and the style sheet overrides them, by their names as
-    classes, if the reader prefers dark.
+    With `Theme.AUTO`, the attributes hold the light colour and a class with the colour's name; for readers who prefer
+    dark, the style sheet overrides the colour of that class.
     """
     if theme is not Theme.AUTO:
         is_light = theme is Theme.LIGHT

@@ -1,7 +1,7 @@
 """Badge → PNG, rendered from our own SVG by CairoSVG; predrawn pictures if it is not available.
 
 CairoSVG 2.9 has no `textLength` and no blur, uses only the first font of a list, and smears `geometricPrecision` text,
-so the SVG is first rewritten without them. It only ever renders our own drawings, whose texts are stripped and escaped.
+so the SVG is first rewritten without them. It only ever renders our own drawings, whose text is stripped and escaped.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ SCALES = (1, 2, 3, 4)
 DEFAULT_SCALE = 2
 
 RENDERER = 1
-"""Increase it whenever the same badge is drawn differently, because pictures are cached."""
+"""Increment whenever the same badge is drawn differently, because pictures are cached."""
 
 # Default wait for the lock: only one thread draws at a time, because two are slower than one.
 PATIENCE_SECONDS = 0.8

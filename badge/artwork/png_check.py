@@ -14,8 +14,8 @@ FINE = "fine"
 class PngCheck:
     """The check's result, in an anonymous file that workers inherit from the master; fine until the check has ended.
 
-    Not in a thread and not through a pipe: the master forks while the check runs, and workers would hold the pipe
-    open. Not by exit code: gunicorn's master reaps every child itself.
+    The result is not passed through a pipe, which workers forked during the check would hold open, nor as an exit code:
+    gunicorn's master reaps every child itself.
     """
 
     def __init__(self) -> None:
@@ -44,7 +44,7 @@ class PngCheck:
 
 def consequence_of(fault: str) -> str:
     """Return what a fault means for badges, as a sentence without a full stop."""
-    return f"PNG badges ignore label and style, because they can't be drawn here: {fault}"
+    return f"PNG badges are ready-made images that ignore label and style, because PNGs can't be drawn here: {fault}"
 
 
 def main() -> None:

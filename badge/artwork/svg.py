@@ -29,7 +29,7 @@ _STYLES: Mapping[Style, Callable[[Badge, Words, Words], Picture]] = {
     Style.SOCIAL: draw_social,
 }
 
-# Enough for six statuses in a few labels, looks and ages; limited because URLs choose labels freely.
+# Enough for six statuses with a few labels, looks and ages; limited, because URLs can set any label.
 REMEMBERED_PICTURES = 1024
 
 

@@ -34,7 +34,7 @@ class Font:
         self._ascii.extend(self._character_width(chr(code)) for code in range(128))
 
     def width(self, text: str) -> int:
-        """The advance width of a string, in hundredths of a pixel."""
+        """Return the advance width of a string, in hundredths of a pixel."""
         if text.isascii():
             return sum(map(self._ascii.__getitem__, text.encode("ascii")))
         return sum(map(self._character_width, text))
@@ -60,7 +60,7 @@ def _share_of_size(character: str) -> int:
 
 
 def _is_emoji(character: str) -> bool:
-    """Whether it is in the pictograph blocks (U+1F300 to U+1FAFF), or an older character drawn as emoji."""
+    """Whether a character is in the pictograph blocks (U+1F300 to U+1FAFF), or an older one drawn as emoji."""
     return "\U0001f300" <= character <= "\U0001faff" or character in "✅❌⭐⚡❗⏳"
 
 

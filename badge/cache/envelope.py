@@ -1,6 +1,6 @@
 """Cache entries as JSON bytes, and the names of their Redis keys.
 
-Never pickle: whoever can write to the cache must not be able to run code here, or to put one subject's status on
+Never pickle: someone who can write to the cache must not be able to run code here, or to put one subject's status on
 another's badge.
 """
 
@@ -60,7 +60,7 @@ def _digest(text: str) -> str:
 
 
 def seal(key: CacheKey, entry: CacheEntry) -> bytes:
-    """Return the bytes to store for an entry."""
+    """Return the entry as bytes to store."""
     envelope = {
         "v": SCHEMA,
         "k": key,
@@ -77,7 +77,8 @@ def unseal(key: CacheKey, raw: bytes, now: datetime, longest_wait: timedelta) ->
     """Return the entry in these bytes; raises `EnvelopeRefused` for anything but one of our entries for this key.
 
     Raises `EnvelopeAhead` for an entry confirmed in the future, or fresh for more than `longest_wait`, which would
-    keep an old status on the badge. The fetch's start is by the server's clock, and only compared with its other times.
+    keep an old status on the badge. `fetched_at` is not checked: it is from the server's clock, and only ever compared
+    with other times from that clock.
     """
     if len(raw) > LONGEST:
         raise EnvelopeRefused("tooLong")
@@ -115,7 +116,7 @@ def to_micros(moment: datetime) -> int:
 
 
 def from_micros(micros: int) -> datetime:
-    """Return the moment that many microseconds after 1970 began; raises `OverflowError` beyond the year 9999."""
+    """Return the time this many microseconds after the start of 1970; raises `OverflowError` after the year 9999."""
     return EPOCH + timedelta(microseconds=micros)
 
 
@@ -151,8 +152,8 @@ _VALUES: tuple[tuple[str, str, Callable[[Any], Any]], ...] = (
     ("validator", "et", _or_null(_kind(str))),
 )
 
-# Written under their own names, and left out if there is none. Unlike our own times, a source's may be as far ahead
-# as it likes: a next run in 9999.
+# Written under their own names, and left out if they are None. Unlike our own times, a source's may be far in the
+# future, such as a next run in 9999.
 _MOMENTS = ("started_at", "finished_at", "last_success_at", "next_run_at", "stale_after", "deleted_at")
 
 

@@ -34,7 +34,7 @@ _Value = TypeVar("_Value")
 class MemoryStatusCache:
     """`StatusCache` in a dictionary of at most `max_entries`; the least recently used entry is dropped first.
 
-    With `max_entries=0` it stores nothing, so each caller asks the source.
+    With `max_entries=0` it stores nothing, so each caller queries the source.
     """
 
     def __init__(self, clock: Clock, max_entries: int = 10_000) -> None:
@@ -51,7 +51,7 @@ class MemoryStatusCache:
             return self._get(key)
 
     def shared(self, key: CacheKey) -> CacheEntry | None:  # noqa: ARG002 - the port's argument
-        """Return None: other processes don't see what is here."""
+        """Return None: other processes can't see these entries."""
         return None
 
     def recall(self, key: CacheKey) -> CacheEntry | None:
@@ -85,7 +85,7 @@ class MemoryStatusCache:
             self._free(lease)
 
     def put(self, key: CacheKey, entry: CacheEntry, lease: Lease | None = None) -> bool:
-        """Store the entry, unless a newer one is there or the key was invalidated since its fetch began."""
+        """Store the entry, unless a newer one is stored or the key was invalidated since its fetch began."""
         with self._lock:
             if lease is not None:
                 self._free(lease)
@@ -99,7 +99,7 @@ class MemoryStatusCache:
             return self._max_entries > 0
 
     def remember(self, key: CacheKey, entry: CacheEntry) -> None:
-        """Store an entry of the shared cache, replacing whatever is here."""
+        """Store a copy of an entry that is in the shared cache, replacing any earlier one."""
         with self._lock:
             _store(self._entries, key, entry, self._max_entries)
 
@@ -130,7 +130,7 @@ class MemoryStatusCache:
             del self._leases[lease.key]
 
     def _drop_old_fences(self, now: datetime) -> None:
-        # In the order in which they were set, oldest first.
+        # They are in the order in which they were set, oldest first.
         while self._fences and next(iter(self._fences.values())) < now - FENCE_LIFETIME:
             self._fences.popitem(last=False)
 
@@ -155,7 +155,7 @@ class MemorySourcePauses:
 
 
 def _store(entries: OrderedDict[_Key, _Value], key: _Key, value: _Value, most: int) -> None:
-    # The newest is last; what exceeds the limit is dropped from the front.
+    # The newest entry is last; those that exceed the limit are dropped from the front.
     entries[key] = value
     entries.move_to_end(key)
     while len(entries) > most:

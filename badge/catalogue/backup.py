@@ -31,7 +31,7 @@ class BadBackup(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """What a backup holds."""
+    """The contents of a backup."""
 
     subjects: int
     runs: int
@@ -47,7 +47,7 @@ class Restored:
 
     contents: Contents
     set_aside: Path | None
-    """The former database; None if there was none."""
+    """The previous database; None if there was none."""
 
 
 def back_up(database: Database, target: Path, now: datetime) -> Contents:
@@ -67,7 +67,7 @@ def back_up(database: Database, target: Path, now: datetime) -> Contents:
                 driver = connection.connection.driver_connection
                 assert isinstance(driver, sqlite3.Connection)
                 driver.backup(copy)
-            copy.execute("PRAGMA journal_mode=DELETE")  # a single file, which can be read on any medium
+            copy.execute("PRAGMA journal_mode=DELETE")  # a single file, readable even on read-only media
             _check(copy)
             if _has_identity(copy):
                 with copy:
@@ -81,7 +81,7 @@ def back_up(database: Database, target: Path, now: datetime) -> Contents:
 
 
 def restore(url: str, backup: Path, now: datetime) -> Restored:
-    """Replace the database with a backup, migrated to the newest revision; returns what the backup holds.
+    """Replace the database with a backup, migrated to the newest revision; returns the backup's contents.
 
     Raises `CatalogueInUse`, `BadBackup`, `SchemaFault`, `OSError`, and SQLAlchemy's and sqlite3's errors; in that case,
     nothing has changed.
@@ -108,7 +108,7 @@ def restore(url: str, backup: Path, now: datetime) -> Restored:
 
 
 def renew_cache_identity(url: str) -> None:
-    """Make everything cached so far unreachable; for databases that were restored by other means.
+    """Make everything cached so far unreachable, after a database was restored by other means.
 
     Raises `CatalogueInUse`, `FileNotFoundError`, `SchemaFault`, `OSError`, and SQLAlchemy's and sqlite3's errors.
     """
@@ -179,7 +179,7 @@ def _contents(connection: sqlite3.Connection) -> Contents:
 def _renew(connection: sqlite3.Connection) -> None:
     with connection:
         connection.execute("UPDATE identity SET cache_identity = ?, backed_up_at = NULL", (_new_identity(),))
-        connection.execute("DELETE FROM logins")  # some sessions have ended and some links been used since
+        connection.execute("DELETE FROM logins")  # some may have ended or been used since
 
 
 def _new_identity() -> str:

@@ -50,7 +50,7 @@ class Check:
     prefix: str
     """The first characters of its UUID."""
     overdue_at: datetime | None
-    """When the status becomes "failed" unless a backup finishes before."""
+    """When the status becomes "failed" unless a backup finishes before then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +127,7 @@ class Checks:
     def subject_pinged(self, plain: str) -> Subject | None:
         """Return the subject whose check has this UUID; None if there is none.
 
-        It is looked up by its hash, so that the time this takes reveals nothing about other UUIDs.
+        The UUID is looked up by its hash, so the time this takes reveals nothing about other UUIDs.
         """
         wanted = _with_checks(subjects).where(checks.c.digest == _digest(plain))
         with self.database.reading() as connection:
@@ -166,8 +166,9 @@ def slug_for(subject: Subject) -> str | None:
 def _refuse_invalid_terms(every: timedelta, grace: timedelta, slug: str | None) -> None:
     rules = {
         "the interval must be between a minute and 365 days": not SHORTEST <= every <= LONGEST,
-        "the grace must be between a minute and 365 days": not SHORTEST <= grace <= LONGEST,
-        f"a slug has up to {LONGEST_SLUG} of a-z, 0-9, - and _": slug is not None and not _SLUG.fullmatch(slug),
+        "the grace period must be between a minute and 365 days": not SHORTEST <= grace <= LONGEST,
+        f"a slug has up to {LONGEST_SLUG} characters from a-z, 0-9, - and _": slug is not None
+        and not _SLUG.fullmatch(slug),
     }
     if faults := [fault for fault, is_broken in rules.items() if is_broken]:
         raise ValueError("; ".join(faults) + ".")

@@ -20,7 +20,7 @@ from badge.catalogue.schema import identity
 from badge.resilience.per_process import PerProcess
 
 # How long to wait for other connections, and for PostgreSQL to answer at all. Readers have to stay within the 1.7 s
-# that a badge may take; writers can wait as long as clients that report a backup do.
+# that a badge may take; writers may wait longer, as clients that report a backup do.
 READER_PATIENCE_MILLISECONDS = 1_000
 WRITER_PATIENCE_MILLISECONDS = 10_000
 
@@ -30,14 +30,14 @@ _PATIENCE = "badge_writer_patience"
 class Database:
     """Connections to one database, made at first use in each process.
 
-    While open, it keeps a restore away, unless the caller does that (`takes_lock=False`).
+    While open, it holds a lock that prevents a restore, unless the caller holds one (`takes_lock=False`).
     """
 
     def __init__(self, url: str, *, takes_lock: bool = True) -> None:
         self.url = url
         self.is_damaged = False
-        """Set by the check at start-up, and by any error that means damage. A damaged database is no longer used: what
-        it returns may be wrong."""
+        """Set by the check at start-up, and by any error that means damage. A damaged database is not used any more,
+        because it may return wrong data."""
         make_url(url).get_dialect().import_dbapi()  # loaded before workers are forked, which then share it
         self._in_use = PerProcess(lambda: _held(url) if takes_lock else None)
         self._engine = PerProcess(self._first_engine)
@@ -49,7 +49,7 @@ class Database:
     def cache_identity(self) -> str:
         """The identity in the cache's keys. Read once, since only a restore changes it, and that requires a restart.
 
-        Until it can be read, a random one, under which nothing has been cached.
+        Until it can be read, returns a random one, under which nothing has been cached.
         """
         if self._cache_identity is None:
             try:
@@ -118,7 +118,7 @@ class Database:
 
 
 def is_damage(error: BaseException | None) -> bool:
-    """Whether this error says that the database's file is damaged."""
+    """Whether this error means that the database's file is damaged."""
     name = getattr(error.orig, "sqlite_errorname", "") if isinstance(error, DBAPIError) else ""
     return name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB"))
 
@@ -149,7 +149,7 @@ def new_engine(url: str) -> Engine:
         event.listen(engine, "begin", _begin_sqlite)
         event.listen(engine, "handle_error", _discard_read_only)
     else:
-        from badge.catalogue import postgresql  # noqa: PLC0415 - its driver is an option
+        from badge.catalogue import postgresql  # noqa: PLC0415 - its driver is optional
 
         postgresql.prepare_engine(engine)
         event.listen(engine, "begin", lambda connection: postgresql.begin(connection, _patience(connection)))
@@ -216,14 +216,14 @@ def _allocate_index(url: str) -> None:
             full = sqlite3.OperationalError("database or disk is full")
             full.sqlite_errorname = "SQLITE_IOERR_SHMSIZE"
             raise OperationalError(None, None, full) from error
-        # Read-only or not ours: SQLite deals with it.
+        # Read-only, or another user's file: SQLite handles that.
     _indexes.add((os.getpid(), file))
 
 
 def snapshot_engine(url: str, error: OperationalError) -> Engine | None:
-    """Return an engine that reads a SQLite file as it is, for a full or read-only disk; None if it might be wrong.
+    """Return an engine that reads a SQLite file as it is, for a full or read-only disk; None if data might be missing.
 
-    It is right as long as the log is empty, and the log stays empty, because a writer would need the index too.
+    Nothing is missing as long as the log is empty, and the log stays empty, because a writer would need the index too.
     """
     location = make_url(url)
     file = Path(location.database or "")

@@ -1,7 +1,7 @@
 """The rule for overdue backups: when the next one is due, and what a subject's status is once it is overdue.
 
-No code runs at the moment when a backup becomes overdue; whoever reads its status from then on gets "failed". The rule
-is therefore written twice, and only here: for a report (`as_expected`), and in SQL for lists (`is_overdue`,
+No code runs at the moment when a backup becomes overdue; from then on, reading its status gives "failed". The rule is
+therefore written twice, and only here: for a report (`as_expected`), and in SQL for lists (`is_overdue`,
 `has_status`).
 """
 

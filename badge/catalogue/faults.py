@@ -1,4 +1,4 @@
-"""Why the catalogue's database can't be used, in words for operators rather than the drivers' own."""
+"""Explains to operators, in our words instead of a driver's, why the catalogue's database can't be used."""
 
 from __future__ import annotations
 
@@ -62,8 +62,8 @@ def class_of(error: Exception) -> str:
 def why_unusable(error: Exception) -> str:
     """Return the reason for an error of SQLAlchemy, sqlite3 or the file system, a `SchemaFault` or `CatalogueInUse`.
 
-    It begins with "its", meaning the database's, and never quotes the error's text, which may contain subjects or
-    secrets.
+    It is the end of a sentence, in which "it" means the database, and never quotes the error's text, which may contain
+    subjects or secrets.
     """
     if isinstance(error, SchemaFault):
         return str(error)
@@ -97,7 +97,7 @@ def _sqlite_reason(name: str, message: str) -> str:
 
 
 def clock_warning(subjects: int) -> str:
-    """Return what to do about this number of subjects with times ahead of now."""
+    """Return a warning about this number of subjects with times ahead of now."""
     have = "1 subject has" if subjects == 1 else f"{subjects} subjects have"
     return (
         f"{have} times ahead of this machine's clock, which count as unknown; "

@@ -46,7 +46,7 @@ class Run(RunDetails):
 
     @property
     def phase(self) -> Phase:
-        """How far the run has come."""
+        """The phase that the run has reached."""
         return PHASES[self.status]
 
     @property

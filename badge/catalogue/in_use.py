@@ -1,4 +1,4 @@
-"""Tracks who uses a catalogue on SQLite: every user holds a shared lock, and a restore needs an exclusive one.
+"""Locks for a catalogue on SQLite: every process that uses it holds a shared lock; a restore needs an exclusive one.
 
 The lock (flock(2)) is on a file beside the database, because closing a descriptor of the database itself would release
 SQLite's own locks (sqlite.org/howtocorrupt.html, section 2.2). The kernel releases the lock when its holder and all of
@@ -36,7 +36,7 @@ def hold(url: str) -> int | None:
     """Mark the catalogue as in use, until the returned descriptor is closed; raises `CatalogueInUse` during a restore.
 
     Returns None where there is nothing to lock: other databases, and folders in which nobody can create a file. Raises
-    `OSError` if this user can't use the lock, because a restore could then replace the database meanwhile.
+    `OSError` if this user can't use the lock, because a restore could then replace the database while it is in use.
     """
     file = database_file(url)
     try:
@@ -49,7 +49,7 @@ def hold(url: str) -> int | None:
 
 @contextlib.contextmanager
 def alone(file: Path) -> Iterator[None]:
-    """Prevent all others from using the catalogue; raises `CatalogueInUse` if somebody is, and `OSError`."""
+    """Prevent all others from using the catalogue; raises `CatalogueInUse` if another process does, and `OSError`."""
     descriptor = _locked(file, fcntl.LOCK_EX)
     try:
         yield

@@ -17,7 +17,7 @@ from badge.catalogue.in_use import database_file
 START_SECONDS = 3.0
 """Time limit at start-up; enough for about 1 GB."""
 THOROUGH_SECONDS = 60.0
-"""Time limit if somebody is waiting for the result."""
+"""Time limit if a person is waiting for the result."""
 
 
 class Integrity(Enum):

@@ -27,7 +27,7 @@ from sqlalchemy import (
 from badge.catalogue.expectation import has_status, is_overdue, overdue_at
 from badge.catalogue.schema import subject_paths, subjects
 from badge.catalogue.subjects import KEY, may_be_in, selected, subject_of
-from badge.catalogue.totals import kept_totals
+from badge.catalogue.totals import stored_totals
 from badge.listing import (
     WORST_FIRST,
     ListingFilter,
@@ -44,7 +44,7 @@ MOST_SORTED = 10_000
 order soon fills a page."""
 
 READ_ON_BY = 1_000
-"""How many subjects to read at a time while looking for those that an API key's patterns select."""
+"""Number of subjects to read at a time while searching for those that an API key's patterns select."""
 MOST_PASSED_OVER = 100_000
 """Maximum number of subjects to read for one page; reading that many takes a few seconds."""
 
@@ -150,14 +150,14 @@ class Listing:
         if not found:
             raise ValueError(
                 f"the API key's patterns select none of the next {self.most_passed_over} subjects; "
-                "give `platform` or `account`, or use a key with narrower patterns"
+                "filter by `platform` or `account`, or use a key with narrower patterns"
             )
         return [one.row for one in found], cursor_at(self.order, found[-1].marks)
 
     def totals(self, connection: Connection) -> ListingTotals:
         """Return the totals of the matching subjects. If more than `most_sorted` match, only some are counted."""
         if _is_unrestricted(self.filter):
-            return kept_totals(connection, self.now, self._overdue, is_public_only=self.filter.is_public_only)
+            return stored_totals(connection, self.now, self._overdue, is_public_only=self.filter.is_public_only)
         shown = _shown_as(self.now, self._overdue)
         last_succeeded = subjects.c.last_finished == BackupStatus.SUCCEEDED.value
         is_protected = and_(last_succeeded, ~self._overdue, shown != BackupStatus.UNKNOWN.value)

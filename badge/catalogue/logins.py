@@ -1,4 +1,4 @@
-"""Dashboard logins: links that are valid once, sessions, and limits on failed attempts.
+"""Dashboard logins: single-use links, sessions, and limits on failed attempts.
 
 They are stored in the database, so that all processes and replicas that share it agree. Links and sessions are random
 secrets, of which only hashes are stored.
@@ -28,7 +28,7 @@ MOST_STORED = 10_000
 PATIENCE_MILLISECONDS = 2_000
 
 WINDOW = timedelta(minutes=10)
-"""How long a failed attempt counts."""
+"""How long a failed attempt counts towards a limit."""
 ALL_ADDRESSES = 10
 """The limit for all addresses together is this many times the limit for one."""
 
@@ -66,7 +66,7 @@ class Logins:
         """Use up a link and return the ID of a new session; None if the link is invalid, expired or used."""
         digest = _link_digest(link)
         if not self._is_stored(digest):
-            return None  # without locking a database that others write to, however many links somebody guesses
+            return None  # without a write, so that guessing links never locks the database
         session_id = _new_secret()
         with _writing(self.database) as connection:
             valid = (logins.c.digest == digest) & (logins.c.expires_at > self.clock())

@@ -22,12 +22,12 @@ SCRIPTS = MIGRATIONS / "versions"
 # "badge" in ASCII, because PostgreSQL's advisory locks are numbers.
 _MIGRATION_LOCK = 0x6261646765
 
-# Indexing a large table may take a while, even if another process does it.
+# Indexing a large table may take a while, during which other processes wait.
 PATIENCE_MILLISECONDS = 600_000
 
 
 class SchemaFault(Exception):
-    """The schema can't be used; the message is one sentence for people."""
+    """The schema can't be used; the message is one sentence for operators."""
 
 
 class SchemaTooNew(SchemaFault):
@@ -62,7 +62,7 @@ def migrate(url: str) -> None:
 
 
 def migrate_locked(url: str) -> None:
-    """Do the same for a caller that has locked the catalogue itself."""
+    """Do what `migrate` does, for a caller that has already locked the catalogue."""
     if (file := database_file(url)) is not None:
         _make_private(file)
     if not is_current(url):
@@ -70,9 +70,9 @@ def migrate_locked(url: str) -> None:
 
 
 def _make_private(file: Path) -> None:
-    """Create the database for this user alone; by itself, SQLite would let others read it, and its logs too.
+    """Create the database with access for this user only; by default, SQLite would let others read it and its logs.
 
-    Also closes a file of our own that an older version left open to others, and its logs.
+    Also restricts access to an existing file and its logs, which an older version may have left open to others.
     """
     if not file.exists():
         os.close(open_private(file))
@@ -86,7 +86,7 @@ def _make_private(file: Path) -> None:
 
 
 def is_current(url: str) -> bool:
-    """Whether the schema has the newest revision; raises `SchemaFault` if that can't be. Takes no lock."""
+    """Whether the schema has the newest revision; raises `SchemaFault` if it can't be migrated. Takes no lock."""
     database = Database(url, takes_lock=False)
     try:
         with database.reading() as connection:
@@ -111,7 +111,7 @@ def newest_revision(scripts: Path = SCRIPTS) -> str:
 
 
 def _names(variable: str, scripts: Path = SCRIPTS) -> set[str]:
-    """The values of this variable in all scripts, read without Alembic, which takes 10 MB."""
+    """Return the values of this variable in all scripts, read without Alembic, which takes 10 MB."""
     texts = [script.read_text(encoding="utf-8") for script in scripts.glob("*.py")]
     return {name for text in texts for name in re.findall(rf'^{variable}\b.*= "(.+)"', text, re.MULTILINE)}
 

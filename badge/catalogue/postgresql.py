@@ -37,7 +37,7 @@ class ImpatientConnection(psycopg.Connection[Any]):
             return super().wait(gen, interval, self.patience_seconds if timeout is None else timeout)
         except OperationalError:
             if self.pgconn.transaction_status == psycopg.pq.TransactionStatus.ACTIVE:
-                self.close()  # or the late response would be taken for that of the next statement
+                self.close()  # otherwise, the late response would be taken for the next statement's
             raise
 
     @classmethod

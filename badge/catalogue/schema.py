@@ -82,7 +82,7 @@ subjects = Table(
     *_details(),
     Column("visibility", String(16), nullable=False),
     Column("enabled", Boolean),
-    # With a check: when the next backup is due, and from when on it is overdue. The latter is null if the status is no
+    # With a check: when the next backup is due, and when it becomes overdue. The latter is null if the status is no
     # better than a failure.
     Column("due_at", Moment),
     Column("overdue_at", Moment),
@@ -99,7 +99,7 @@ runs = Table(
     # Its place among the subject's runs: the sequence number of its last event, unless run times put it lower.
     Column("sequence", BigInteger, nullable=False),
     Column("started_at", Moment, nullable=False),
-    # Otherwise, `started_at` is when its first event was received.
+    # If false, `started_at` is when its first event was received.
     Column("is_start_reported", Boolean, nullable=False),
     Column("status", String(16), nullable=False),
     # The latest time reported for an event of its current phase.
@@ -112,7 +112,7 @@ runs = Table(
 
 Index("ix_subjects_ended_at", subjects.c.ended_at)
 Index("ix_subjects_updated", subjects.c.updated_at, subjects.c.id)
-# These three hold all that a total needs, so that counting doesn't read the subjects.
+# The three indexes with these columns hold all that a total needs, so that counting doesn't read the subjects.
 _COUNTED = (subjects.c.status, subjects.c.last_finished, subjects.c.visibility)
 Index("ix_subjects_overdue", subjects.c.overdue_at, subjects.c.id, *_COUNTED)
 _HAS_END = subjects.c.stale_after.is_not(None)
@@ -195,8 +195,8 @@ subject_paths = Table(
     Column("short_path", Text, nullable=False),
 )
 
-# Number of subjects by what their rows say, kept up to date by each transaction that changes one. Each subject is
-# counted in one of several shards, so that transactions rarely wait for each other.
+# Number of subjects by status, last outcome and visibility, updated by each transaction that changes a subject. Each
+# subject is counted in one of several shards, so that transactions rarely wait for each other.
 totals = Table(
     "totals",
     metadata,

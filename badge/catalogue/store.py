@@ -80,7 +80,7 @@ class SubjectRecords:
 
 @dataclass(frozen=True, slots=True)
 class Retention:
-    """How many runs of a subject are kept: those younger than `age`, at most `runs`, and always the last success."""
+    """Which runs of a subject are kept: those younger than `age`, at most `runs`, and always the last success."""
 
     age: timedelta = timedelta(days=90)
     runs: int = 100
@@ -198,8 +198,8 @@ class Catalogue:
     def _prunable(self, history: History, now: datetime) -> set[datetime]:
         """Return the starts of runs that are beyond the retention, except those that the state depends on.
 
-        Only the oldest few are pruned by age. That keeps up with events, which add one run each, and a host whose clock
-        is far ahead doesn't delete the whole history.
+        Only the oldest few are pruned by age. That is enough, because each event adds at most one run; and it prevents
+        a host whose clock is far ahead from deleting the whole history.
         """
         newest_first = [run.started_at for run in history.in_order[::-1]]
         needed = history.needed(now)
@@ -209,7 +209,7 @@ class Catalogue:
 
 
 def _settings_in(event: RunEvent, *, applied: bool) -> dict[str, Any]:
-    """Return the columns that an event sets apart from its run: the subject's visibility, and whether it is enabled.
+    """Return the columns that an event sets besides its run: the subject's visibility, and whether it is enabled.
 
     A superseded event may be a repeated one, so it can make a subject private or disabled, but not undo either.
     """
@@ -227,7 +227,7 @@ def _records_of(
     wanted = select(subjects).where(is_subject(subject))
     row = connection.execute(wanted.with_for_update() if for_update else wanted).one_or_none()
     if row is None:
-        raise NothingKnown(f"the catalogue has no {subject}")
+        raise NothingKnown(f"the catalogue has no subject {subject}")
     if expectation_of(connection, row.id) is not None:
         raise IsExpected(f"{subject} has a check")
     number = connection.scalar(select(func.count()).where(runs.c.subject_id == row.id))

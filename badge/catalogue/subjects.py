@@ -14,12 +14,12 @@ from badge.catalogue.events import DETAILS, InvalidEvent, RunDetails, details_of
 from badge.catalogue.expectation import as_expected, overdue_at, revision_at
 from badge.catalogue.history import Deletion, State
 from badge.catalogue.schema import subject_paths, subjects
-from badge.catalogue.totals import keep
+from badge.catalogue.totals import update_totals
 from badge.listing import search_texts
 from badge.model import CLOCK_TOLERANCE, BackupStatus, Reason, Report, Subject, Visibility, unless_ahead
 from badge.subject_pattern import PathPattern, Selection, has_wildcard
 
-# PostgreSQL's: an index entry may be a third of a page (2.7 kB after compression).
+# PostgreSQL's SQLSTATE if an index entry exceeds a third of a page (2.7 kB after compression).
 PROGRAM_LIMIT_EXCEEDED = "54000"
 
 KEY = (subjects.c.platform_key, subjects.c.account_key, subjects.c.type_key, subjects.c.name_key)
@@ -86,7 +86,7 @@ def locked(connection: Connection, subject: Subject, now: datetime) -> Row[Any]:
 
 
 def path_values(subject_id: int, subject: Subject) -> dict[str, Any]:
-    """Return what searches look for, as columns of the subject's row in `subject_paths`."""
+    """Return the strings that searches look in, as columns of the subject's row in `subject_paths`."""
     path, short_path = search_texts(subject)
     return {"subject_id": subject_id, "path": path, "short_path": short_path}
 
@@ -114,14 +114,14 @@ def change(connection: Connection, before: Row[Any], after: Mapping[str, Any], n
     revision = max(report_of(before, now + CLOCK_TOLERANCE).revision + 1, revision_at(now))
     values = {**after, "revision": revision, "updated_at": now}
     connection.execute(update(subjects).where(subjects.c.id == before.id).values(**values))
-    keep(connection, before, values)
+    update_totals(connection, before, values)
     return True
 
 
 def remove(connection: Connection, row: Row[Any]) -> None:
-    """Delete a subject's row, and with it its runs; the row has to be locked."""
+    """Delete a subject's row together with its runs; the row has to be locked."""
     connection.execute(delete(subjects).where(subjects.c.id == row.id))
-    keep(connection, row, None)
+    update_totals(connection, row, None)
 
 
 def subject_of(row: Row[Any]) -> Subject:
@@ -147,8 +147,8 @@ def columns_of(state: State, deletion: Deletion | None) -> dict[str, Any]:
 def report_of(row: Row[Any], now: datetime) -> Report:
     """Return the row's report as of now.
 
-    Times ahead of now are left out, except that of the last success: without it, the success would look like one that
-    is undated because its source gives no times.
+    Times ahead of now are left out, except that of the last success: without it, the source would seem to report
+    successes without times.
     """
     details = details_in(row)
     recorded = Report(

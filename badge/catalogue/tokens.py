@@ -1,4 +1,4 @@
-"""Private tokens that can be revoked: shown once, stored as hashes, limited to subjects."""
+"""Private tokens that can be revoked: shown once, stored as hashes, limited to some subjects."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ TOKEN_BYTES = 16
 MOST_TOKENS = 1_000
 """Limited, because every dashboard user can create tokens."""
 MOST_USES_WAITING = 16
-"""Maximum number of uses waiting to be recorded in the background; any others are left to the token's next use."""
+"""Maximum number of uses waiting to be recorded in the background; any others are not recorded."""
 TOKEN_LENGTH = len(TOKEN_PREFIX) + 22
 
 
@@ -61,7 +61,7 @@ class StoredTokens:
     clock: Clock
     events: Events
     in_background: Callable[[Job], object]
-    """Runs a job, or drops it. Records uses, so that a slow disk doesn't delay the badge."""
+    """Runs a job later, or drops it. Used for recording uses, so that a slow disk doesn't delay the badge."""
     most: int = MOST_TOKENS
 
     def create(self, name: str, subjects: Selection) -> str:
@@ -71,7 +71,7 @@ class StoredTokens:
         """
         refuse_bad_name(name)
         if subjects.patterns is None:
-            raise ValueError("say which subjects the token is for")
+            raise ValueError("choose the subjects that the token is for")
         plain = TOKEN_PREFIX + secrets.token_urlsafe(TOKEN_BYTES)
         row = {
             "name": name,
@@ -120,7 +120,7 @@ class StoredTokens:
             return [_stored(row) for row in connection.execute(select(private_tokens).order_by(private_tokens.c.name))]
 
     def revoke(self, name: str) -> None:
-        """Delete a token; it opens nothing from now on. Raises `NoSuchName`."""
+        """Delete a token; it is invalid from now on. Raises `NoSuchName`."""
         if not delete_named(self.database, private_tokens, name):
             raise NoSuchName(f"there is no token called {name}")
 

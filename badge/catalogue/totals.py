@@ -1,4 +1,4 @@
-"""Totals of all subjects, updated by the transactions that change them instead of counted for each page."""
+"""Totals of all subjects, updated by the transactions that change subjects, so that no page has to count them."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ _ADD = text(
     "(shard, status, last_finished, visibility) DO UPDATE SET subjects = totals.subjects + excluded.subjects"
 )
 
-_KEPT = ""
+_STORED = ""
 
 
-def keep(connection: Connection, before: Row[Any], after: Mapping[str, Any] | None) -> None:
+def update_totals(connection: Connection, before: Row[Any], after: Mapping[str, Any] | None) -> None:
     """Move a subject's row from its old total to its new one; `after` is None if the row is deleted.
 
-    A row counts from its first change on (revision 1). So each transaction updates the totals only once. The order is
-    fixed, because otherwise two transactions could deadlock.
+    A row counts from its first change (revision 1), so each transaction updates the totals only once. The order of the
+    updates is fixed, because otherwise two transactions could deadlock.
     """
     values = before._asdict()
     was = _kind(values) if before.revision else None
@@ -51,21 +51,21 @@ def keep(connection: Connection, before: Row[Any], after: Mapping[str, Any] | No
 
 
 def _kind(values: Mapping[str, Any]) -> tuple[str, str, str]:
-    """The values by which a row is counted."""
+    """Return the values by which a row is counted."""
     return str(values["status"]), str(values["last_finished"] or ""), str(values["visibility"])
 
 
-def kept_totals(
+def stored_totals(
     connection: Connection, now: datetime, overdue: ColumnElement[bool], *, is_public_only: bool
 ) -> ListingTotals:
     """Return the totals of all subjects, or of all public ones.
 
-    No event marks the moment at which a backup becomes overdue or a report becomes outdated. These are counted,
-    through an index, and subtracted from the status that was recorded.
+    No event marks the moment at which a backup becomes overdue or a report becomes outdated. Such subjects are counted
+    through an index, and moved from their recorded status to the one that is shown.
     """
     is_stale = and_(subjects.c.stale_after <= now, ~overdue)
     parts: list[Select[Any]] = [
-        select(totals.c.status, totals.c.last_finished, literal(_KEPT), func.sum(totals.c.subjects)),
+        select(totals.c.status, totals.c.last_finished, literal(_STORED), func.sum(totals.c.subjects)),
         _lapsed(BackupStatus.FAILED).where(overdue),
         _lapsed(BackupStatus.UNKNOWN).where(is_stale),
     ]
@@ -86,9 +86,9 @@ def _totals(connection: Connection, wanted: Any) -> ListingTotals:
     by_status: Counter[BackupStatus] = Counter()
     protected = 0
     for status, last_finished, shown, number in connection.execute(wanted):
-        kept = int(number) if shown == _KEPT else -int(number)
+        kept = int(number) if shown == _STORED else -int(number)
         by_status[BackupStatus(status)] += kept
-        if shown != _KEPT:
+        if shown != _STORED:
             by_status[BackupStatus(shown)] += int(number)
         if last_finished == BackupStatus.SUCCEEDED and status not in (BackupStatus.UNKNOWN, BackupStatus.DELETED):
             protected += kept

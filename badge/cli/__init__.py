@@ -22,7 +22,7 @@ from badge.cli.token import token
 from badge.settings import unknown_variables
 
 
-def _point_out_misspelt(ctx: click.Context) -> None:
+def _note_unknown_variables(ctx: click.Context) -> None:
     """Print a note about unknown BADGE_ variables on standard error; check-config has its own line for each."""
     unknown = unknown_variables()
     if unknown and badge.old_names.get(ctx.invoked_subcommand or "", ctx.invoked_subcommand) != "check-config":
@@ -31,7 +31,7 @@ def _point_out_misspelt(ctx: click.Context) -> None:
 
 badge = BadgeGroup(
     "badge",
-    callback=click.pass_context(_point_out_misspelt),
+    callback=click.pass_context(_note_unknown_variables),
     help="Report backups, create checks and API keys, and inspect the Backup Status Badge service.",
     epilog=examples(
         "badge report GitHub/acme/Repository/web succeeded",

@@ -49,7 +49,7 @@ def _backed_up(settings: Settings, database: Database, file: Path, now: datetime
     try:
         return back_up(database, file, now)
     except FileExistsError:
-        raise Fault(f"{file} exists. Give the name of a new file.") from None
+        raise Fault(f"{file} already exists. Choose another file name.") from None
     except BadBackup as bad:
         raise Fault(f"{name} can't be backed up: {bad}.", exit_code=1) from None
     except SQLAlchemyError as error:
@@ -67,20 +67,21 @@ def _backed_up(settings: Settings, database: Database, file: Path, now: datetime
     NEW_IDENTITY,
     "only_identity",
     is_flag=True,
-    help="Only discard all cached statuses. For use after pg_restore, or after restoring a whole disk.",
+    help="Restore nothing, but discard all cached statuses; for use after pg_restore or after restoring a whole disk.",
 )
 def restore(file: Path | None, *, only_identity: bool) -> None:
-    """Replace the catalogue with FILE, a backup made by `badge backup` or any whole copy of it.
+    """Replace the catalogue with FILE: a backup made by `badge backup`, or any complete copy of a catalogue.
 
     The service must be stopped. The previous catalogue is kept next to the new one. Statuses that were cached before
     are no longer used, even if Redis kept running.
     """
     if (file is None) is not only_identity:
-        raise Fault(f"Give either FILE or {NEW_IDENTITY}.")
+        raise Fault(f"Use either FILE or {NEW_IDENTITY}.")
     with local_parts() as parts:
         settings, now = parts.settings, parts.clock()
         if parts.catalogue is None:
             raise Fault(NO_CATALOGUE)
+    # The parts are closed by now, because a restore needs the catalogue to itself.
     with _one_line_errors(settings, file):
         if file is None:
             renew_cache_identity(settings.catalogue_location)
@@ -115,11 +116,12 @@ def _refuse_postgresql(settings: Settings, command: str, first: str = "") -> Non
         # For libpq, which doesn't know SQLAlchemy's `+psycopg`. Without the password, because the command is printed.
         url = URL.create("postgresql", its.username, None, its.host, its.port, its.database, its.query)
         command = command.format(url=shlex.quote(str(url)))
-        raise Fault(f"The catalogue is on PostgreSQL. {first}Use its own tools: {command}")
+        raise Fault(f"The catalogue is on PostgreSQL. {first}Use PostgreSQL's own tools: {command}")
 
 
 def _lines(file: Path, restored: Restored) -> list[str]:
     contents, aside = restored.contents, restored.set_aside
+    # A copy made by other means doesn't record its time.
     if contents.as_of is not None:
         as_of = f"as of {format_time(contents.as_of)}"
     elif contents.last_change is not None:
@@ -128,7 +130,7 @@ def _lines(file: Path, restored: Restored) -> list[str]:
         as_of = "which is empty"
     return [
         f"Restored {file}, {as_of}: {_amount(contents)}.",
-        *([f"The former catalogue is now {aside}; delete it when you no longer need it."] if aside else []),
+        *([f"The previous catalogue is now {aside}; delete it when you no longer need it."] if aside else []),
         "Cached statuses are no longer used. Start the service again.",
     ]
 

@@ -44,7 +44,7 @@ check = BadgeGroup(
 def create(
     subject: Subject, every: timedelta, grace: timedelta, slug: str | None, visibility: str | None, *, as_json: bool
 ) -> None:
-    """Expect SUBJECT's backups on a schedule; print the ping URL and the badge's URL.
+    """Expect backups of SUBJECT on a schedule; print the ping URL and the badge's URL.
 
     The ping URL is shown only once. The badge says "scheduled" until the first ping, and "failed" if no backup
     finishes within EVERY plus GRACE.
@@ -112,6 +112,7 @@ def _address(settings: Settings) -> str:
 def _show_address(base: str, subject: Subject, uuid: str, *, as_json: bool) -> None:
     ping, shown = f"{base}/ping/{uuid}", f"{base}/badge/{subject.path}"
     click.echo(json.dumps({"pingUrl": ping, "badgeUrl": shown}) if as_json else f"{ping}\n{shown}")
+    # On standard error, so that scripts can capture the URLs alone.
     click.echo("Save the first URL now: it is a secret, and is not shown again.", err=True)
 
 

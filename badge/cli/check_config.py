@@ -59,7 +59,7 @@ def settings(*, as_json: bool, as_example: bool) -> None:
 
 
 class Level(StrEnum):
-    """How good the outcome of a test is, as it is printed."""
+    """The level of a finding, as it is printed."""
 
     OK = "ok"
     NOTE = "note"
@@ -109,6 +109,7 @@ def _all_findings() -> Iterator[Finding]:
     for sentence in unknown_variables():
         yield Finding(Level.NOTE, SETTINGS, sentence)
     try:
+        # Not `settings_or_fault`, which would exit: invalid settings are findings too.
         known = load()
         configured = load_sources(known.sources) if known.sources else []
     except BadSettings as bad:
@@ -119,7 +120,7 @@ def _all_findings() -> Iterator[Finding]:
 
 
 def _findings(known: Settings, configured: Sequence[ConfiguredSource]) -> Iterator[Finding]:
-    yield Finding(Level.OK, SETTINGS, "all are valid; `badge settings` shows them")
+    yield Finding(Level.OK, SETTINGS, "all valid; `badge settings` shows them")
     yield _data_dir(known)
     with contextlib.closing(parts_of(known)) as parts:
         yield _cache(known, parts)
@@ -144,7 +145,7 @@ def _findings(known: Settings, configured: Sequence[ConfiguredSource]) -> Iterat
 def _data_dir(known: Settings) -> Finding:
     folder = known.data_dir
     if (fault := _data_dir_fault(folder) or fault_of_stored_key(known)) is None and is_open_to_others(folder):
-        return Finding(Level.NOTE, "data", f"other users can look into {folder}: `chmod go= {folder}` prevents that")
+        return Finding(Level.NOTE, "data", f"other users can access {folder}: `chmod go= {folder}` prevents that")
     return Finding.of("data", fault, f"{folder} is writable")
 
 
@@ -174,8 +175,8 @@ def _shared_by_path(known: Settings, configured: Sequence[ConfiguredSource]) -> 
     if known.redis_url is None or known.public_url is not None or not names:
         return None
     said = (
-        f"another deployment in this Redis would share the statuses of {', '.join(names)} if it reads other secrets "
-        "from the same paths: set BADGE_PUBLIC_URL to tell them apart"
+        "another deployment that uses this Redis and reads different secrets from the same paths would share the "
+        f"statuses of {', '.join(names)}: set BADGE_PUBLIC_URL to tell the two apart"
     )
     return Finding(Level.NOTE, "cache", said)
 
@@ -214,6 +215,7 @@ def _source(configured: ConfiguredSource, source: StatusSource, known: Settings)
     return Finding.of("source", fault, f"{name}: answers")
 
 
+# By kind of failure; for any other kind, `_upstream` has general advice.
 _ADVICE = {
     "unauthorised": "check BADGE_UPSTREAM_API_KEY",
     "forbidden": "the key in BADGE_UPSTREAM_API_KEY may not read statuses",

@@ -39,7 +39,7 @@ class Fault(click.ClickException):
 
 @contextlib.contextmanager
 def _one_line_errors(ctx: click.Context) -> Iterator[None]:
-    """Shorten click's usage errors to one line, without the usage that --help shows better."""
+    """Shorten click's usage errors to one line; --help shows the full usage."""
     try:
         yield
     except click.UsageError as error:
@@ -62,7 +62,7 @@ class BadgeCommand(click.Command):
 
 
 class BadgeGroup(click.Group):
-    """A group of such commands. `old_names` maps former names, which help does not list, to current ones."""
+    """A group of such commands. `old_names` maps former names, which --help does not list, to current ones."""
 
     command_class = BadgeCommand
 
@@ -100,6 +100,7 @@ class SubjectArgument(click.ParamType[Subject]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Subject:
         """Parse a subject; raises click's usage error."""
+        # click also passes in values that are already converted, such as defaults.
         if isinstance(value, Subject):
             return value
         try:
@@ -112,7 +113,7 @@ class StatusArgument(click.Choice[BackupStatus]):
     """One of these statuses, in any spelling that `status_named` accepts."""
 
     def normalize_choice(self, choice: object, ctx: click.Context | None) -> str:
-        """Return the spelling for help and errors."""
+        """Return the spelling shown in help and errors."""
         del ctx
         status = status_named(str(choice))
         return WORDS[status].replace(" ", "-") if status else str(choice)
@@ -133,9 +134,9 @@ class DurationOption(click.ParamType[timedelta]):
             self.fail(f"{error}.", param, ctx)
         assert isinstance(duration, timedelta)
         if duration <= timedelta(0):
-            self.fail("give more than 0s.", param, ctx)
+            self.fail("must be longer than 0s.", param, ctx)
         if duration > LONGEST_DURATION:
-            self.fail(f"give {show_duration(LONGEST_DURATION)} at most.", param, ctx)
+            self.fail(f"must be at most {show_duration(LONGEST_DURATION)}.", param, ctx)
         return duration
 
 
@@ -209,7 +210,7 @@ def own_catalogue() -> Iterator[tuple[app.Parts, app.CatalogueParts]]:
 
 @contextlib.contextmanager
 def migrated_database(settings: Settings) -> Iterator[None]:
-    """Create or migrate the schema first; an unusable database is reported in one line."""
+    """Create or migrate the schema before the block; an unusable database is reported in one line."""
     try:
         migrate(settings.catalogue_location)
         yield

@@ -22,7 +22,7 @@ def delete(subject: Subject, *, yes: bool) -> None:
     repository itself was deleted, report it as deleted instead. A subject with a check can't be
     removed before its check.
 
-    Exit code 1 if the answer is no.
+    Exit code 1 if you answer no.
     """
     with own_catalogue() as (parts, own):
         try:
@@ -34,7 +34,7 @@ def delete(subject: Subject, *, yes: bool) -> None:
         except NothingKnown as error:
             raise Fault(f"{error}.") from None
         except IsExpected as error:
-            raise Fault(f"{error}; first run badge check delete {subject.path}") from None
+            raise Fault(f"{error}; run `badge check delete {subject.path}` first") from None
         invalidate_status(parts, subject)
     click.echo(f"{deleted.subject.path}: deleted, {_with_runs(deleted)}")
 
@@ -42,7 +42,7 @@ def delete(subject: Subject, *, yes: bool) -> None:
 def _is_confirmed(found: SubjectRecords) -> bool:
     try:
         return click.confirm(f"Delete {found.subject.path}, {_with_runs(found)}?", err=True)
-    except click.Abort:
+    except click.Abort:  # Ctrl-C, or the end of the input in a script
         click.echo(err=True)
         raise Fault("No answer, so nothing was deleted; use --yes in scripts.") from None
 

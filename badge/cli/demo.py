@@ -19,9 +19,9 @@ HOUR = timedelta(hours=1)
 MEGABYTE = 1_000_000
 
 RUN_ID = "demo"
-"""Marks the sample data's runs. Subjects with other runs are neither filled nor removed."""
+"""Marks the runs of the sample data. Subjects with other runs are neither filled nor removed."""
 
-# Subject, how its last runs ended (newest last), hours since the newest started, size in MB.
+# Subject, statuses of its last runs (newest last), hours since the newest started, size in MB.
 _HISTORIES: tuple[tuple[str, str, float, int], ...] = (
     ("GitHub/acme/Repository/web", "SSSSSFSSSS", 3, 412),
     ("GitHub/acme/Repository/api", "SSSSSSSSSR", 0.2, 96),
@@ -57,7 +57,7 @@ def _fill(parts: Parts, catalogue: Catalogue) -> None:
     added = 0
     for path, runs, hours, megabytes in _HISTORIES:
         subject = _subject(path)
-        if _is_wanting(catalogue, subject, runs):
+        if _is_incomplete(catalogue, subject, runs):
             for event in _history(subject, runs, datetime.now(UTC) - hours * HOUR, megabytes * MEGABYTE):
                 catalogue.record(event)
             parts.resolver.invalidate(subject)
@@ -74,7 +74,7 @@ def _where_to_look(parts: Parts) -> str:
     return f"Look at {DASHBOARD}."
 
 
-def _is_wanting(catalogue: Catalogue, subject: Subject, runs: str) -> bool:
+def _is_incomplete(catalogue: Catalogue, subject: Subject, runs: str) -> bool:
     """Whether the subject is unknown, or has only some of the sample data."""
     if catalogue.report_for(subject) is None:
         return True
@@ -100,13 +100,13 @@ def _removal(parts: Parts, catalogue: Catalogue, subject: Subject) -> str | None
     if not any(are_samples):
         return None
     if not all(are_samples):
-        return f"{subject.path}: kept, because it has other runs too"
+        return f"{subject.path}: not removed, because it has other runs too"
     try:
         catalogue.delete(subject)
     except NothingKnown:
         return None
     except IsExpected:
-        return f"{subject.path}: kept, because it has a check"
+        return f"{subject.path}: not removed, because it has a check"
     parts.resolver.invalidate(subject)
     return f"{subject.path}: removed"
 
@@ -131,7 +131,7 @@ def _history(subject: Subject, runs: str, newest: datetime, size: int) -> Iterat
             started_at=None if status is BackupStatus.DELETED else started,
             finished_at=finished,
             size_bytes=size if status is BackupStatus.SUCCEEDED else None,
-            # The same for all runs, which are told apart by their starts.
+            # The same for all runs: their starts distinguish them.
             run_id=RUN_ID,
             reason=Reason.STORAGE if status is BackupStatus.FAILED else None,
             next_run_at=None if status is BackupStatus.DELETED else started + timedelta(days=1),

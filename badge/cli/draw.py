@@ -105,12 +105,15 @@ def url(subject: Subject, format: str, *, short: bool, private: bool, link: str 
 
     The URL starts with BADGE_PUBLIC_URL.
     """
+    # No parts are built: neither URLs nor their tokens need a database or a cache.
     settings = settings_or_fault()
     base = settings.address
     if base is None:
         raise Fault("Set BADGE_PUBLIC_URL to the address at which readers can reach this service.")
     if settings.public_url is None:
-        click.echo(f"Note: {base} works on this machine only; set BADGE_PUBLIC_URL for others.", err=True)
+        click.echo(
+            f"Note: {base} works only on this machine; set BADGE_PUBLIC_URL to make it work elsewhere.", err=True
+        )
     if short and subject.legacy_path is None:
         raise Fault("Only GitHub repositories have a short URL.")
     chosen = Link(link) if link else link_policy(settings).usual

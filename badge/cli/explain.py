@@ -65,6 +65,7 @@ def explained(parts: app.Parts, subject: Subject) -> Explanation:
     now, source = parts.clock(), parts.resolver.routing.source_for(subject)
     if source is None:
         return Explanation(subject.path, None, None, None, None, None, 0, None, "No source matches this subject.")
+    # Not `resolve`, which might query the source.
     entry, paused = parts.cache.get(parts.resolver.key(subject)), parts.pauses.paused_until(source.place)
     return Explanation(
         subject=subject.path,
@@ -74,6 +75,7 @@ def explained(parts: app.Parts, subject: Subject) -> Explanation:
         confirmed_at=_time(entry.confirmed_at) if entry and entry.report else None,
         age_seconds=round((now - entry.confirmed_at).total_seconds()) if entry and entry.report else None,
         failures=entry.failures if entry else 0,
+        # The next request refreshes an expired entry, so its next refresh is now.
         next_refresh=_time(max(entry.fresh_until, paused or now, now)) if entry else None,
         rule=_rule(entry, now, parts.settings.max_status_age) if entry or parts.cache.is_up() else LOST,
     )
@@ -83,7 +85,7 @@ def _rule(entry: CacheEntry | None, now: datetime, too_old: timedelta) -> str:
     if entry is None:
         return "Nothing is cached: no recent request, or the status just changed. The next request triggers a fetch."
     if entry.report is None:
-        return f"Unknown: the source was queried {entry.failures} times and did not respond. {ASK}"
+        return f"Unknown: the source has never answered; failed queries: {entry.failures}. {ASK}"
     return _rule_for(entry, entry.report, now, too_old)
 
 
@@ -101,7 +103,7 @@ def _rule_for(entry: CacheEntry, report: Report, now: datetime, too_old: timedel
         return "Unknown: the source says so itself, or sent an undocumented status."
     shown = f"Shown as “{report.status}”"
     if entry.failures:
-        shown += f", from the cache: since then, the source did not respond {entry.failures} times. {ASK}"
+        shown += f", from the cache; failed queries since it was confirmed: {entry.failures}. {ASK}"
     elif now < entry.fresh_until:
         shown += ", as its source reported."
     else:

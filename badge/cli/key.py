@@ -44,7 +44,7 @@ key = BadgeGroup(
     multiple=True,
     default=(Scope.REPORT.value,),
     show_default=True,
-    help="What the key may do; repeatable. `visibility` adds to `report` that private subjects may be made public.",
+    help="What the key may do; repeatable. `visibility`, together with `report`, lets it publish private subjects.",
 )
 @click.option(
     "--for",
@@ -54,10 +54,10 @@ key = BadgeGroup(
     help="Subjects that the key is valid for, such as 'GitHub/acme/*'; repeatable. All by default.",
 )
 @click.option(
-    "--expires-in", type=DurationOption(), help="Time until it expires, at most 36500d; by default, it never does."
+    "--expires-in", type=DurationOption(), help="Lifetime of the key, at most 36500d; by default, it never expires."
 )
 def create(name: str, scopes: Sequence[str], patterns: Sequence[PathPattern], expires_in: timedelta | None) -> None:
-    """Create an API key called NAME and print it, once: only its hash is stored."""
+    """Create an API key called NAME and print it. It is shown only once, because only its hash is stored."""
     expires_at = datetime.now(UTC) + expires_in if expires_in else None
     with own_catalogue() as (_, own):
         try:
@@ -71,6 +71,7 @@ def create(name: str, scopes: Sequence[str], patterns: Sequence[PathPattern], ex
             raise Fault(f"{error}.") from None
     click.echo(plain)
     use = "Ping /ping/KEY/SLUG with it" if Scope.PING in scopes else "Send it as X-API-Key"
+    # On standard error, so that scripts can capture the key alone.
     click.echo(f"Store it now: it is not shown again. {use}.", err=True)
 
 

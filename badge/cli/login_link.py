@@ -24,7 +24,7 @@ def login_link() -> None:
             try:
                 secret = Logins(parts.database, parts.clock).make_link(LIFETIME)
             except LoginsUnavailable as error:
-                raise error.cause from None
+                raise error.cause from None  # reported by `migrated_database`, like every error of the database
     click.echo(link_url(settings.address or "", secret, parts.paths))
     advice = "" if settings.address else " Prefix it with the service's address, or set BADGE_PUBLIC_URL."
     click.echo(f"Open it within 10 minutes; it works once.{advice}", err=True)

@@ -28,6 +28,7 @@ from badge.settings import http_address
 from badge.web.intake.ops_body import event_document
 
 REMOTE_TIMEOUT_SECONDS = 10
+# `unknown` means that no status is known, so it can't be reported.
 REPORTABLE = [status for status in BackupStatus if status is not BackupStatus.UNKNOWN]
 
 
@@ -76,18 +77,18 @@ TIME = TimeOption()
 )
 @click.argument("subject", type=SubjectArgument())
 @click.argument("status", metavar="STATUS", type=StatusArgument(REPORTABLE))
-@click.option("--at", type=TIME, help="When this became true, if not just now.")
+@click.option("--at", type=TIME, help="When the reported event happened; by default, now.")
 @click.option("--started-at", type=TIME, help="When the run began; distinguishes overlapping runs.")
 @click.option("--finished-at", type=TIME, help="When the run ended.")
 @click.option("--next-run-at", type=TIME, help="When the next run is due.")
 @click.option("--stale-after", type=TIME, help="After this time the status counts as outdated.")
 @click.option("--size", type=click.IntRange(0), help="Size of the backup, in bytes.")
 @click.option("--reason", type=click.Choice([reason.value for reason in Reason]), help="Why it failed.")
-@click.option("--url", help="Page of the run, https only.")
+@click.option("--url", help="Web page of the run (https only).")
 @click.option("--visibility", type=click.Choice([word.value for word in Visibility]), help="Who may see the status.")
-@click.option("--to", type=AddressOption(), help="Report to the service at URL instead of the local catalogue.")
+@click.option("--to", type=AddressOption(), help="Report to the service at this URL instead of the local catalogue.")
 @click.option("--key", envvar="BADGE_API_KEY", help="API key for --to, with the scope 'report' [BADGE_API_KEY].")
-@click.option("--key-file", type=click.File(), help="File that holds the API key.")
+@click.option("--key-file", type=click.File(), help="File that contains the API key.")
 @click.option("--json", "as_json", is_flag=True, help="Print the resulting status as JSON.")
 def report(**given: Any) -> None:
     """Report how a backup of SUBJECT went.
@@ -156,27 +157,27 @@ def _send(event: RunEvent, given: Mapping[str, Any]) -> dict[str, Any]:
         raise Fault(f"{given['to']} is not a valid URL; write one such as https://badges.example.org.") from None
     except requests.RequestException as error:
         raise Fault(f"{given['to']} could not be reached ({type(error).__name__}).", exit_code=1) from None
-    return _understood(response)
+    return _answer_in(response)
 
 
 def _key(given: Mapping[str, Any]) -> str:
     try:
         key: str | None = given["key_file"].read().strip() if given["key_file"] else given["key"]
     except UnicodeDecodeError:
-        # Rejected below, with the same message as any other text that can't be a key.
+        # Rejected below, with the same message as any other invalid key.
         key = "\ufffd"
     if not key:
-        raise Fault("--to needs an API key: give --key-file, --key or BADGE_API_KEY.")
+        raise Fault("--to needs an API key: use --key-file or --key, or set BADGE_API_KEY.")
     if not re.fullmatch(r"[!-~]+", key):
         raise Fault("An API key is one line of ASCII without spaces, as badge key create prints it.")
     return key
 
 
-def _understood(response: requests.Response) -> dict[str, Any]:
+def _answer_in(response: requests.Response) -> dict[str, Any]:
     try:
         document = response.json()
     except ValueError:
-        document = {}
+        document = {}  # such as a login page, or a proxy's error page
     if response.status_code != 200 or not isinstance(document, dict) or "applied" not in document:
         detail = document.get("detail") if isinstance(document, dict) else None
         raise Fault(

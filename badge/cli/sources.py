@@ -48,6 +48,7 @@ def check(*, live: bool, as_json: bool) -> None:
     """
     configured = configured_or_fault()
     faulty = False
+    # Only --live calls the sources; otherwise, reading the file is enough.
     with local_parts() if live else nullcontext() as parts:
         queried = parts.resolver.routing.sources if parts else [None] * len(configured)
         for source, wired in zip(configured, queried, strict=True):
@@ -80,6 +81,7 @@ def try_out(name: str, subject: Subject) -> None:
     with local_parts() as parts:
         source = _source_called(name, parts.resolver.routing.sources)
         responsible = parts.resolver.routing.source_for(subject)
+        # Not an error: a source can be tried before any subject is routed to it.
         if responsible is not source:
             click.echo(f"note: the badge of {subject.path} uses {responsible.name if responsible else 'no source'}")
         try:

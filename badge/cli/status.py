@@ -33,6 +33,7 @@ def status(subject: Subject, *, as_json: bool) -> None:
     Exit code 0 if a source reported it, 1 if the status could not be determined.
     """
     with local_parts() as parts:
+        # Twice, because operators may see a private status, but badges show what the public sees.
         known = parts.resolver.resolve(subject, may_see_private=anybody)
         shown = parts.resolver.resolve(subject)
     document = _document(subject, known, shown)

@@ -43,7 +43,7 @@ token = BadgeGroup(
     help="Subjects whose private badges it shows, such as acme/web or 'GitHub/acme/*'; repeatable.",
 )
 def create(name: str, patterns: Sequence[PathPattern]) -> None:
-    """Create a private token called NAME and print it, once: only its hash is stored.
+    """Create a private token called NAME and print it. It is shown only once, because only its hash is stored.
 
     Append it to the URLs of badges: ?token=TOKEN.
     """
@@ -83,7 +83,7 @@ def _document(one: StoredToken) -> dict[str, object]:
 @token.command(epilog=examples("badge token revoke readme"))
 @click.argument("name")
 def revoke(name: str) -> None:
-    """Revoke the private token called NAME; badges with it say `unknown` from now on."""
+    """Revoke the private token called NAME; badges with it show `unknown` from now on."""
     with own_catalogue() as (_, own):
         try:
             own.tokens.revoke(name)

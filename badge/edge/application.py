@@ -25,15 +25,11 @@ if TYPE_CHECKING:
 Send = Callable[[Message], Awaitable[None]]
 HeaderPairs = Iterable[tuple[bytes, bytes]]
 
-BODY_SECONDS = 20.0
-"""How long a client may take to send a request's body."""
-
-
 _TOO_SLOW = WholeResponse(408, [("Content-Length", "0")], b"")
 
 
 class Refusals(Protocol):
-    """What to answer without a thread. Called on the event loop, so it must not wait or draw a PNG."""
+    """Answers for requests that get no thread. Called on the event loop, so it must not wait or draw a PNG."""
 
     def badge(self, target: str) -> FinishedAnswer:
         """Return `unknown`, in the format that the target asks for."""
@@ -55,6 +51,8 @@ class EdgeLimits:
     """In bytes; the application refuses larger ones, the edge only stops reading."""
     answer_seconds: float = 1.9
     """When to stop waiting for a badge: it must be answered within 2 s."""
+    body_seconds: float = 20.0
+    """How long a client may take to send a request's body."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +160,7 @@ class Edge:
             self._events.emit(AnswerCrashed("edge", error))
             return self._overloaded(target, text)
         if is_public and answer.finished.may_be_stored:
-            self._cache.store(target, answer, self._monotonic())
+            self._cache.store(target, answer.finished, answer.made_at)
         return _Landing(answer, is_counted=True)
 
     def _finished(self, environ: dict[str, object]) -> FinishedAnswer:
@@ -180,12 +178,12 @@ class Edge:
     async def _pass_on(self, scope: Scope, target: bytes, receive: Receive, send: Send) -> None:
         """Read the body and run the request in Flask."""
         try:
-            async with asyncio.timeout(BODY_SECONDS):
+            async with asyncio.timeout(self._limits.body_seconds):
                 body = await read_body(receive, self._limits.largest_body)
         except TimeoutError:
             body = None
         if body is None:
-            await _send(send, messages_of(_TOO_SLOW, scope["method"], closes=True))
+            await _send(send, messages_of(_TOO_SLOW, scope["method"]))
             return
         audience = _audience(target)
         environ = environ_of(scope, target.decode("latin-1"), body)
@@ -194,7 +192,7 @@ class Edge:
         except PoolFull:
             self._events.emit(RequestRefused(audience))
             response = self._refusals.other(audience)
-        await _send(send, messages_of(response, scope["method"], closes=not body.is_complete))
+        await _send(send, messages_of(response, scope["method"]))
 
 
 async def _send(send: Send, messages: tuple[Message, Message]) -> None:

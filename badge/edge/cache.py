@@ -40,7 +40,7 @@ class Servable:
 
     finished: FinishedAnswer
     made_at: float
-    """In seconds of the monotonic clock, as all times here."""
+    """In seconds of the monotonic clock, like all times here."""
     fresh_until: float = field(init=False)
     _steps_at: float = field(init=False)
     """When `max-age` has to be lowered by a second."""
@@ -97,10 +97,11 @@ class EdgeCache:
         entry = self._entries.get(target)
         return entry if entry is not None and now < entry.fresh_until else None
 
-    def store(self, target: bytes, servable: Servable, now: float) -> None:
+    def store(self, target: bytes, finished: FinishedAnswer, now: float) -> None:
         """Store an answer to a GET request, unless it is too large or the cache is turned off."""
+        servable = Servable(finished, now)
         size = _size(target, servable)
-        if self._limits.held_seconds <= 0 or servable.fresh_until <= now or size > self._limits.most_bytes:
+        if self._limits.held_seconds <= 0 or finished.fresh_seconds <= 0 or size > self._limits.most_bytes:
             return
         servable.age(now)
         self._drop(target)

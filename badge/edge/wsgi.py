@@ -1,4 +1,4 @@
-"""Calls a WSGI application (PEP 3333) for an ASGI request, with the raw request target and a body that is complete.
+"""Calls a WSGI application (PEP 3333) for an ASGI request, with the raw request target and the body read beforehand.
 
 Libraries that do this (asgiref, a2wsgi) lose the raw target, on which `%2F` in a name depends, and can't limit how many
 requests wait for a thread.
@@ -9,7 +9,6 @@ from __future__ import annotations
 import io
 import sys
 from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote_to_bytes
 
@@ -26,22 +25,15 @@ Receive = Callable[[], Awaitable[Message]]
 _SINGLE = {b"content-type": "CONTENT_TYPE", b"content-length": "CONTENT_LENGTH"}
 
 
-@dataclass(frozen=True, slots=True)
-class Body:
-    """A request's body, as far as it was read."""
-
-    content: bytes = b""
-    is_complete: bool = True
-
-
-def messages_of(response: WholeResponse, method: str, *, closes: bool) -> tuple[Message, Message]:
-    """Return a response as ASGI messages; `closes` announces that the connection ends with it."""
-    headers = [*response.headers, ("Connection", "close")] if closes else response.headers
-    body = b"" if method == "HEAD" else response.body
+def messages_of(response: WholeResponse, method: str) -> tuple[Message, Message]:
+    """Return a response as ASGI messages, with its length, without which it can't be sent to clients of HTTP/1.0."""
+    headers, body = response.headers, b"" if method == "HEAD" else response.body
+    if body and not any(name.lower() == "content-length" for name, _ in headers):
+        headers = [*headers, ("Content-Length", str(len(body)))]
     return response_start(response.status, headers), {"type": "http.response.body", "body": body}
 
 
-async def read_body(receive: Receive, most_bytes: int) -> Body | None:
+async def read_body(receive: Receive, most_bytes: int) -> bytes | None:
     """Read the body, but not much more than `most_bytes`; returns None if the client has gone or sends too slowly."""
     chunks, size = [], 0
     while True:
@@ -50,10 +42,8 @@ async def read_body(receive: Receive, most_bytes: int) -> Body | None:
             return None
         chunks.append(message.get("body", b""))
         size += len(chunks[-1])
-        if not message.get("more_body", False):
-            return Body(b"".join(chunks))
-        if size > most_bytes:
-            return Body(b"".join(chunks), is_complete=False)
+        if size > most_bytes or not message.get("more_body", False):
+            return b"".join(chunks)
 
 
 def call(application: WSGIApplication, environ: WSGIEnvironment) -> WholeResponse:
@@ -78,36 +68,44 @@ def call(application: WSGIApplication, environ: WSGIEnvironment) -> WholeRespons
 
 def plain_get(target: str) -> WSGIEnvironment:
     """Return the environment of a GET request without any header."""
-    return _environ({"REQUEST_METHOD": "GET", "SERVER_NAME": "localhost", "SERVER_PORT": "80"}, target, Body())
+    return _environ({"REQUEST_METHOD": "GET", "SERVER_NAME": "localhost", "SERVER_PORT": "80"}, target, b"")
 
 
-def environ_of(scope: Scope, target: str, body: Body) -> WSGIEnvironment:
+def environ_of(scope: Scope, target: str, body: bytes) -> WSGIEnvironment:
     """Return the environment of an ASGI request, as gunicorn's WSGI workers make it."""
-    host, port = scope.get("server") or ("", None)
-    client = scope.get("client")
+    host, port = _address(scope.get("server")) or ("localhost", "80")
+    client, _ = _address(scope.get("client")) or ("", "")
     environ = {
         "REQUEST_METHOD": scope["method"],
         "SERVER_PROTOCOL": f"HTTP/{scope['http_version']}",
-        "SERVER_NAME": host or "localhost",
-        "SERVER_PORT": str(port or 80),
+        "SERVER_NAME": host,
+        "SERVER_PORT": port,
         "wsgi.url_scheme": scope["scheme"],
-        # Empty for a Unix socket.
-        "REMOTE_ADDR": client[0] if client else "",
+        "REMOTE_ADDR": client,
         **_header_variables(scope["headers"]),
     }
     return _environ(environ, target, body)
 
 
-def _environ(more: dict[str, Any], target: str, body: Body) -> WSGIEnvironment:
+def _address(address: Any) -> tuple[str, str] | None:
+    """Return host and port; None for a Unix socket, of which gunicorn passes on the first two characters."""
+    match address:
+        case (str(host), int(port)):
+            return host, str(port)
+        case _:
+            return None
+
+
+def _environ(more: dict[str, Any], target: str, body: bytes) -> WSGIEnvironment:
     return {
         "SERVER_PROTOCOL": "HTTP/1.1",
         "SCRIPT_NAME": "",
         "RAW_URI": target,
         "PATH_INFO": unquote_to_bytes(raw_path_of(target)).decode("latin-1"),
-        "QUERY_STRING": target.partition("?")[2],
+        "QUERY_STRING": target.partition("#")[0].partition("?")[2],
         "wsgi.version": (1, 0),
         "wsgi.url_scheme": "http",
-        "wsgi.input": io.BytesIO(body.content),
+        "wsgi.input": io.BytesIO(body),
         "wsgi.input_terminated": True,
         "wsgi.errors": sys.stderr,
         "wsgi.multithread": True,

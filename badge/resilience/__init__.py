@@ -1,1 +1,1 @@
-"""Keeps a failing part from taking others down; each module is usable alone."""
+"""Keeps one failing part from taking the others down. Each module can be used on its own."""

@@ -20,7 +20,7 @@ class TokenBucket:
         self._filled_at = now
 
     def has_one(self, now: float) -> bool:
-        """Refill the bucket; returns whether it holds at least one token."""
+        """Refill the bucket and return whether it holds at least one token."""
         self._tokens = min(self._burst, self._tokens + (now - self._filled_at) * self._per_second)
         self._filled_at = now
         return self._tokens >= 1
@@ -38,7 +38,7 @@ class BudgetLimits:
     new_per_second: float = 10
     """Share of `per_second` for subjects never seen before: anybody can invent names."""
     new_burst: int = 100
-    """Burst of subjects never seen before. The burst for all calls is at least twice that, to leave room."""
+    """Burst of subjects never seen before. The burst for all calls is at least twice that, leaving room for others."""
 
 
 class Budget:
@@ -52,12 +52,12 @@ class Budget:
         self._new = TokenBucket(limits.new_per_second, limits.new_burst, now)
 
     def refusal(self, *, is_new: bool) -> Refusal | None:
-        """Return why a call would be refused now, if so; nothing is charged."""
+        """Return why a call would be refused now, or None if it would be admitted; nothing is charged."""
         with self._lock:
             return self._refusal(is_new=is_new)
 
     def take(self, *, is_new: bool) -> Refusal | None:
-        """Take one call from the budget, or return why it is refused."""
+        """Charge one call to the budget; returns the reason if it is refused."""
         with self._lock:
             refusal = self._refusal(is_new=is_new)
             if refusal is None:
@@ -67,6 +67,7 @@ class Budget:
             return refusal
 
     def _refusal(self, *, is_new: bool) -> Refusal | None:
+        # A call for a new subject needs a token from both buckets; the scarcer one is checked first.
         now = self._monotonic()
         if is_new and not self._new.has_one(now):
             return Refusal.NEW_SUBJECTS

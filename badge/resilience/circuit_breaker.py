@@ -1,4 +1,4 @@
-"""Stop calling what keeps failing, with a trial call now and then."""
+"""Circuit breaker: stops calls to what keeps failing, except for a trial call now and then."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from badge.ports import RANDOM_JITTER, Events, Jitter
 
 @dataclass(frozen=True, slots=True)
 class CircuitBreakerRules:
-    """When a breaker opens, and for how long."""
+    """When a circuit breaker opens, and for how long."""
 
     failures: int = 3
     """Consecutive failures before it opens."""
@@ -65,6 +65,7 @@ class CircuitBreaker:
 
     def succeeded(self) -> None:
         """Record a success, which closes the breaker."""
+        # Read without the lock: most calls end here, and a failure recorded meanwhile is handled by the next success.
         if self._failures == 0:
             return
         with self._lock:
@@ -75,11 +76,12 @@ class CircuitBreaker:
             self._events.emit(CircuitBreakerMoved(self.name, is_open=False))
 
     def failed(self, *, is_lasting: bool = False) -> None:
-        """Record a failure, which may open the breaker or lengthen its pause; one that will last opens it at once."""
+        """Record a failure, which may open the breaker or lengthen its pause; a lasting one opens it at once."""
         with self._lock:
             self._failures = max(self._failures + 1, self._rules.failures if is_lasting else 0)
             now, was_open = self._monotonic(), self.is_open
-            # Failures of calls that were under way when it opened, or when a trial failed, don't count again.
+            # Calls that were already under way when the breaker opened, or when a trial failed, must not lengthen the
+            # pause as well.
             if self._failures < self._rules.failures or (was_open and now < self._counts_from):
                 return
             if was_open:

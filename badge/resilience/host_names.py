@@ -70,7 +70,7 @@ class HostNames:
         self._last = PerProcess(_no_look_ups)  # look-up threads don't survive a fork
 
     def connect(self, host: str, port: int, left: Callable[[], float]) -> socket.socket:
-        """Connect to the first address that answers; the socket's timeout is set to the time then left.
+        """Connect to the first address that answers; the returned socket's timeout is the time that remains.
 
         `left` returns the remaining seconds (above zero) or raises `TimeoutError`; they are divided among the
         addresses. Raises `OSError`: the last address's error, or `socket.gaierror` if the name does not exist.
@@ -90,6 +90,7 @@ class HostNames:
         if _is_numeric(host):
             return self._resolve(host, port)
         look_up = self._current_look_up(host, port)
+        # Known addresses are used even if they have expired, because a look-up that replaces them is under way.
         if known := self._known.get((host, port)):
             return known
         if not look_up.is_over.wait(seconds):
@@ -107,7 +108,7 @@ class HostNames:
                 del look_ups[host, port]
 
     def _current_look_up(self, host: str, port: int) -> _LookUp:
-        """The last look-up if it is under way or still fresh, else a new one."""
+        """The last look-up if it is still under way or fresh, otherwise a new one."""
         with self._lock:
             look_ups = self._last.get()
             last = look_ups.get((host, port))
@@ -136,6 +137,7 @@ def _connected(address: Address, left: Callable[[], float], still_to_try: int) -
     with contextlib.ExitStack() as unless_connected:
         sock = socket.socket(address.family, address.kind, address.protocol)
         unless_connected.callback(sock.close)
+        # Without Nagle's algorithm, as in urllib3, whose connections these replace.
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         sock.settimeout(left() / still_to_try)
         sock.connect(address.socket_address)

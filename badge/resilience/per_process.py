@@ -20,7 +20,7 @@ class PerProcess(Generic[_Value]):
         self._inherited: list[object] = []
 
     def get(self) -> _Value:
-        """Return this process's value, the same for all of its threads."""
+        """Return this process's value, which all of its threads share."""
         mine = self._mine
         if mine is not None and mine[0] == os.getpid():
             return mine[1]
@@ -34,7 +34,7 @@ class PerProcess(Generic[_Value]):
             return self._mine[1]
 
     def take(self) -> _Value | None:
-        """Return this process's value and forget it, so that the next use makes another; None if there is none."""
+        """Return this process's value, or None if there is none; the next `get` then creates a new one."""
         with self._lock:
             if self._mine is None or self._mine[0] != os.getpid():
                 return None

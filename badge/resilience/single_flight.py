@@ -11,7 +11,7 @@ Result = TypeVar("Result")
 
 
 class Flight(Generic[Result]):
-    """Work under way. It ends once, with a result or an exception."""
+    """A piece of work under way. It ends exactly once, with a result or an exception."""
 
     def __init__(self) -> None:
         self._landed = threading.Event()
@@ -29,7 +29,7 @@ class Flight(Generic[Result]):
         self._landed.set()
 
     def wait(self, seconds: float) -> Result | None:
-        """Return its result, or None if it has not ended within `seconds`; raises what it crashed with."""
+        """Return the result, or None if the flight has not ended within `seconds`; raises its exception."""
         if not self._landed.wait(seconds):
             return None
         if self._error is not None:
@@ -45,7 +45,7 @@ class SingleFlight(Generic[Key, Result]):
         self._flights: dict[Key, Flight[Result]] = {}
 
     def board(self, key: Key) -> tuple[Flight[Result], bool]:
-        """Return the key's flight, and whether it is new; if so, the caller must end it and call `over`."""
+        """Return the key's flight and whether it is new; if it is, the caller must call `over` and end it."""
         with self._lock:
             flight = self._flights.get(key)
             if flight is not None:

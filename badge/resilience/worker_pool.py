@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections import deque
 from collections.abc import Callable
+from queue import SimpleQueue
 
 from badge.resilience.per_process import PerProcess
 
@@ -16,20 +16,16 @@ class _Workers:
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
-        self.has_work = threading.Condition(self.lock)
-        self.queue: deque[Job] = deque()
+        self.queue: SimpleQueue[Job] = SimpleQueue()
         self.threads = 0
-        self.idle = 0
+        self.unfinished = 0
+        """Jobs that run or wait."""
 
     def work(self) -> None:
         while True:
+            self.queue.get()()
             with self.lock:
-                while not self.queue:
-                    self.idle += 1
-                    self.has_work.wait()
-                    self.idle -= 1
-                job = self.queue.popleft()
-            job()
+                self.unfinished -= 1
 
 
 class WorkerPool:
@@ -42,28 +38,27 @@ class WorkerPool:
     def __init__(self, name: str, threads: int, most_waiting: int) -> None:
         self._name = name
         self._most_threads = threads
-        self._most_waiting = most_waiting
+        self._most_unfinished = threads + most_waiting
         self._workers = PerProcess(_Workers)
 
     @property
     def is_full(self) -> bool:
         """Whether another job would be refused."""
-        workers = self._workers.get()
-        return workers.idle == 0 and len(workers.queue) >= self._most_waiting
+        return self._workers.get().unfinished >= self._most_unfinished
 
     def submit(self, job: Job) -> bool:
         """Queue a job; returns False, and drops it, if the queue is full or no thread could be started."""
         workers = self._workers.get()
         with workers.lock:
-            if len(workers.queue) - workers.idle >= self._most_waiting:
+            if workers.unfinished >= self._most_unfinished:
                 return False
-            is_wanted = workers.idle <= len(workers.queue) and workers.threads < self._most_threads
-            if is_wanted and start_thread(workers.work, self._name):
+            are_all_busy = workers.threads <= workers.unfinished
+            if are_all_busy and workers.threads < self._most_threads and start_thread(workers.work, self._name):
                 workers.threads += 1
             if workers.threads == 0:
                 return False
-            workers.queue.append(job)
-            workers.has_work.notify()
+            workers.unfinished += 1
+            workers.queue.put(job)
             return True
 
 

@@ -90,7 +90,7 @@ class Fetcher:
         return self.limiter_of(source).is_failing
 
     def refusal_of_new(self, source: StatusSource) -> Refusal | None:
-        """Return why the source could not be asked for a new subject now, if so."""
+        """Return why a call for a new subject would be refused now, or None if it would be admitted."""
         return self.limiter_of(source).refusal(is_new=True)
 
     def begin(self, job: FetchJob, *, is_new: bool) -> Flight[Fetched] | Refusal:
@@ -147,8 +147,8 @@ class Fetcher:
 
     def _fetch_under_lease(self, job: FetchJob, limiter: SourceLimiter, attempt: LeaseAttempt, lease: Lease) -> Fetched:
         # The second check; `begin` made the first, so that a refused fetch costs no thread and no lease. Only now is it
-        # certain that this process calls the source, so only now is the budget charged, and only now is it worth a
-        # round trip to read the pauses that other processes have recorded.
+        # certain that this process will call the source. So only now is the budget charged, and only now is it worth a
+        # round trip to read the pauses recorded by other processes.
         place = job.source.place
         refusal = limiter.admit(is_new=attempt.entry is None, paused_until=lambda: self.pauses.paused_until(place))
         if refusal is not None:
@@ -179,7 +179,7 @@ class Fetcher:
         return Fetched(FlightEnd.FETCHED, self._commit(job.key, self._answered(report, began), lease))
 
     def _commit(self, key: CacheKey, entry: CacheEntry, lease: Lease | None) -> CacheEntry:
-        """Store the entry, and return it or a newer one that is there already."""
+        """Store the entry and return it, or return the newer one that is already in the cache."""
         if self.cache.put(key, entry, lease):
             return entry
         return self.cache.get(key) or entry

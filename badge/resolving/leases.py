@@ -17,7 +17,7 @@ RENEWAL_SECONDS = 0.35
 
 @dataclass
 class _Held:
-    """The leases one process holds."""
+    """The leases that one process holds."""
 
     lock: threading.Lock = field(default_factory=threading.Lock)
     leases: dict[str, Lease] = field(default_factory=dict)

@@ -39,7 +39,7 @@ class Lifetimes:
 
     @property
     def longest_wait(self) -> timedelta:
-        """The longest time until any entry is fetched again: the longest lifetime, or pause a source may ask for."""
+        """The longest time until any entry is fetched again: the longest lifetime, or a source's longest pause."""
         return max(self.longest, self.deleted, LONGEST_PAUSE)
 
     def of(self, report: Report, now: datetime) -> timedelta:

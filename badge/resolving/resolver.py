@@ -45,7 +45,7 @@ from badge.resolving.lifetimes import Lifetimes
 Permission = Callable[[], bool | None]
 """Whether the caller may see a private subject; None if that can't be determined now.
 
-It is called once at most, and never for a public subject in the cache.
+Called at most once, and never for a public subject in the cache.
 """
 
 
@@ -83,13 +83,13 @@ class Resolver:
         self._waiting = threading.Semaphore(most_waiting)
 
     def resolve(self, subject: Subject, *, may_see_private: Permission = nobody) -> Resolution:
-        """Return the resolution for a caller with this permission; never raises for failures."""
+        """Return the resolution for a caller with this permission; failures are values, not exceptions."""
         permission = cache(may_see_private)
         lookup = self._look_up(subject, Deadline.after(self.wait_seconds), permission)
         return _Reader(self.lifetimes, self.clock, permission).resolution_for(lookup)
 
     def key(self, subject: Subject) -> CacheKey:
-        """Return the key of the subject in the cache."""
+        """Return the subject's cache key."""
         source = self.routing.source_for(subject)
         return subject.key(fold_case=False) if source is None else source.cache_key(subject)
 
@@ -131,9 +131,9 @@ class Resolver:
         return self._doubted(lookup, source)
 
     def _doubted(self, lookup: _Lookup, source: StatusSource) -> _Lookup:
-        """Return the look-up, marked with a doubt if the source could not be asked for a new subject now.
+        """Return the look-up, marked with a doubt if a call for a new subject would be refused now.
 
-        Whatever the public may not see must be answered as if it were new, whether or not it is in the cache.
+        What the public may not see must be answered like a new subject, whether or not it is in the cache.
         """
         report = lookup.entry.report if lookup.entry else None
         if lookup.origin is Origin.UPSTREAM or (report is not None and report.is_public):
@@ -144,7 +144,7 @@ class Resolver:
         return replace(lookup, doubt=Doubt.UNASKED) if refusal and lookup.doubt is Doubt.NONE else lookup
 
     def _call_local_source(self, job: FetchJob, entry: CacheEntry | None) -> _Lookup:
-        """The answer of a local source, or the cached entry if it fails or too many callers are waiting for it."""
+        """Return a local source's answer, or the cached entry if it fails or too many callers are waiting for it."""
         if not self._waiting.acquire(timeout=LOCAL_QUEUE_SECONDS):
             self.events.emit(CallerWaited(Wait.NOT_ADMITTED))
             return _unconfirmed(entry or self.cache.recall(job.key), None)
@@ -159,10 +159,10 @@ class Resolver:
     def _refresh(
         self, job: FetchJob, entry: CacheEntry | None, now: datetime, deadline: Deadline, permission: Permission
     ) -> _Lookup:
-        """The cached entry with a refresh in the background, or the new report if that is worth waiting for.
+        """Return the cached entry and refresh it in the background, or wait for the new report if that is worth it.
 
         An entry older than an hour would be shown as stale. Since most badges are viewed less than once an hour,
-        readers are better served by a short wait.
+        it is better to make the reader wait briefly.
         """
         begun = self.fetcher.begin(job, is_new=entry is None)
         if isinstance(begun, Refusal):
@@ -170,7 +170,7 @@ class Resolver:
         if entry is not None and entry.report is not None and now - entry.confirmed_at < STALE_AGE:
             self.events.emit(RefreshBegun())
             return _provisional(entry, Doubt.OUTAGE if entry.failures else Doubt.NONE)
-        permission()  # while the source works: afterwards there may be no time left
+        permission()  # while the source is working, because there may be no time left afterwards
         return self._await(begun, entry, deadline)
 
     def _await(self, flight: Flight[Fetched], entry: CacheEntry | None, deadline: Deadline) -> _Lookup:
@@ -191,7 +191,7 @@ class Doubt(Enum):
     """Why a source can't confirm a cached entry now."""
 
     NONE = auto()
-    """It can, or did so recently and is being asked again."""
+    """It can, or it did so recently and is being asked again."""
     UNASKED = auto()
     """The caller did not wait for it, or our limits refused the call."""
     OUTAGE = auto()
@@ -252,7 +252,7 @@ class _Reader:
         if entry is None or entry.report is None:
             return self._undetermined(now, lookup.doubt)
         report, age = entry.report, max(timedelta(0), now - entry.confirmed_at)
-        # Called for absent subjects too, so that a token takes as long for them as for private ones.
+        # Called for absent subjects too, so that checking a token takes as long for them as for private ones.
         if not report.is_public and not (self.permission() and report.exists):
             return self._invisible(now, lookup)
         usable_for = self._usable_for(report, age, now)

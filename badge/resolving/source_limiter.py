@@ -41,7 +41,7 @@ class SourceLimiter:
     _paused_until: datetime | None = None
 
     def refusal(self, *, is_new: bool) -> Refusal | None:
-        """Return why a call would be refused, as far as this process knows; the budget is not charged."""
+        """Return why a call would be refused, as far as this process knows, or None; nothing is charged."""
         if self.is_paused(self._paused_until):
             return Refusal.PAUSE
         if self.breaker.is_open and self.breaker.seconds_to_trial > 0:
@@ -49,7 +49,7 @@ class SourceLimiter:
         return self.budget.refusal(is_new=is_new) or (Refusal.QUEUE if self.pool.is_full else None)
 
     def admit(self, *, is_new: bool, paused_until: Callable[[], datetime | None]) -> Refusal | None:
-        """Take one call from the budget, or return why it is refused. `paused_until` reads the fleet-wide pause."""
+        """Charge one call, or return why it is refused. `paused_until` reads the end of the fleet-wide pause."""
         if self.is_paused(self._paused_until) or self.is_paused(self._learn(paused_until())):
             return Refusal.PAUSE
         # Check the budget first: `admits` may start a trial, and a trial refused for lack of budget would leave the
@@ -66,7 +66,7 @@ class SourceLimiter:
         self.breaker.succeeded()
 
     def failed(self, unavailable: SourceUnavailable) -> datetime | None:
-        """Record that it did not; returns the end of the pause it asked for, if any."""
+        """Record that the source did not answer; returns the end of the pause it asked for, if any."""
         if unavailable.is_about_subject:
             return None
         self.is_failing = True
@@ -86,7 +86,7 @@ class SourceLimiter:
 
 
 class SourceLimiters:
-    """The limiter of each source by name; as many as the configuration has sources."""
+    """The limiters by source name, one for each configured source."""
 
     def __init__(self, make: Callable[[str], SourceLimiter]) -> None:
         self._make = make

@@ -1,4 +1,4 @@
-"""What is wrong with a database URL, before anything connects to it."""
+"""Finds faults in a database URL before anything connects to it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from sqlalchemy import URL
 
-USAGE = "give sqlite:///path or postgresql+psycopg://user:password@host:port/name"
+USAGE = "must be sqlite:///path or postgresql+psycopg://user:password@host:port/name"
 ENCODE = f"{USAGE}, with special characters percent-encoded"
 _SCHEMES = re.compile(r"(sqlite|postgresql(?:\+psycopg)?)://")
 
@@ -16,7 +16,7 @@ _SCHEMES = re.compile(r"(sqlite|postgresql(?:\+psycopg)?)://")
 def fault_of(url: str) -> str | None:
     """Return what is wrong with a URL, or None; quotes nothing from the URL but option names.
 
-    PostgreSQL's driver must be installed.
+    For a PostgreSQL URL, the driver must be installed.
     """
     scheme = _SCHEMES.match(url)
     if scheme is None:
@@ -35,14 +35,14 @@ def fault_of(url: str) -> str | None:
 
 def _fault_of_sqlite(parts: URL) -> str | None:
     if parts.host or not parts.database or parts.database == ":memory:":
-        return "give a file, as in sqlite:///path"
-    return "give sqlite:///path without options" if parts.query else None
+        return "must name a file, as in sqlite:///path"
+    return "must be sqlite:///path without options" if parts.query else None
 
 
 def _fault_of_postgresql(parts: URL) -> str | None:
     from psycopg.pq import Conninfo  # noqa: PLC0415 - an optional package
 
     if parts.port is not None and not 0 < parts.port <= 65535:
-        return "give a port from 1 to 65535"
+        return "must have a port from 1 to 65535"
     unknown = sorted(set(parts.query) - {option.keyword.decode() for option in Conninfo.get_defaults()})
     return f"remove {' and '.join(unknown)}, which PostgreSQL does not know" if unknown else None

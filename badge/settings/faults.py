@@ -1,4 +1,4 @@
-"""What is wrong with a configuration: all faults of settings and `sources.toml` are reported at once."""
+"""Faults in the settings and in `sources.toml`, all of which are reported at once."""
 
 from __future__ import annotations
 

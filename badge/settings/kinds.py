@@ -1,4 +1,4 @@
-"""The types of settings: each parses the text that people write, or says what to write instead."""
+"""The types of settings: each parses the text that people write, or says what is valid."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def parse_duration(value: object) -> object:
 
 
 def show_duration(value: timedelta) -> str:
-    """Return the shortest exact spelling, which `parse_duration` reads back."""
+    """Return the shortest exact text for a duration, which `parse_duration` reads back."""
     milliseconds = round(value.total_seconds() * 1000)
     if milliseconds == 0:
         return "0s"
@@ -53,23 +53,23 @@ def between(least: timedelta, most: timedelta) -> AfterValidator:
 
     def check(value: timedelta) -> timedelta:
         if not least <= value <= most:
-            raise ValueError(f"give a duration from {show_duration(least)} to {show_duration(most)}")
+            raise ValueError(f"must be a duration from {show_duration(least)} to {show_duration(most)}")
         return value
 
     return AfterValidator(check)
 
 
 def by_former_name(**names: str) -> BeforeValidator:
-    """Return a validator that replaces the former names of values, which still work."""
+    """Return a validator that accepts former names of values, and replaces them with the current ones."""
     return BeforeValidator(lambda value: names.get(value, value) if isinstance(value, str) else value)
 
 
 def at_least(characters: int) -> AfterValidator:
-    """Return a validator for the length of a secret."""
+    """Return a validator for the minimum length of a secret."""
 
     def check(value: SecretStr) -> SecretStr:
         if len(value.get_secret_value()) < characters:
-            raise ValueError(f"give {characters} characters or more")
+            raise ValueError(f"must have at least {characters} characters")
         return value
 
     return AfterValidator(check)
@@ -80,9 +80,9 @@ def http_address(value: str) -> str:
     parts = urlsplit(value)
     is_whole = parts.scheme in ("http", "https") and _is_host(parts.hostname) and _has_valid_port(parts)
     if not is_whole or re.search(r"\s", value):
-        raise ValueError("give an absolute http:// or https:// URL")
+        raise ValueError("must be an absolute http:// or https:// URL")
     if parts.query or parts.fragment or parts.username:
-        raise ValueError("give the URL without user, query or fragment")
+        raise ValueError("must be a URL without user, query or fragment")
     return value.rstrip("/")
 
 
@@ -106,7 +106,7 @@ def _bind_address(value: str) -> str:
         return value
     host, colon, port = value.rpartition(":")
     if not colon or not host or not port.isdigit() or not 0 <= int(port) <= 65535:
-        raise ValueError("give host:port, such as 127.0.0.1:8000, or unix:/path")
+        raise ValueError("must be host:port, such as 127.0.0.1:8000, or unix:/path")
     return value
 
 
@@ -123,7 +123,7 @@ def _redis_url(value: SecretStr) -> SecretStr:
     hosts = urlsplit(url).netloc.rpartition("@")[2].split(",")
     if not REDIS_URLS.fullmatch(url) or not all(_has_valid_port(urlsplit(f"//{host}")) for host in hosts):
         raise ValueError(
-            "give redis://host:port/0, rediss://host:port/0, unix:///path, "
+            "must be redis://host:port/0, rediss://host:port/0, unix:///path, "
             "redis+sentinel://host:port,host:port/service/0 or redis+cluster://host:port,host:port"
         )
     return value
@@ -141,7 +141,7 @@ def _catalogue_url(value: SecretStr) -> SecretStr:
 def _allowed_users(value: str) -> str:
     entries = [entry.strip().lower() for entry in value.split(",") if entry.strip()]
     if not entries or not all(re.fullmatch(r"\*|[^@\s]*@[^@\s]+", entry) for entry in entries):
-        raise ValueError("give addresses (ada@example.org) or domains (@example.org) separated by commas, or *")
+        raise ValueError("must be addresses (ada@example.org) or domains (@example.org) separated by commas, or *")
     return ",".join(entries)
 
 

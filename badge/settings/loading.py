@@ -98,7 +98,7 @@ def _raw_value(layers: Sequence[_Layer], name: str, faults: list[SettingFault]) 
         by_file = f"{variable}_FILE"
         if name in SECRETS and layer.values.get(by_file):
             if used:
-                faults.append(layer.fault(variable, f"is given twice, also as {by_file}; keep one"))
+                faults.append(layer.fault(variable, f"is also set as {by_file}; keep one"))
             else:
                 yield from _secret(layer, by_file, faults)
             return
@@ -142,7 +142,7 @@ _REQUIRED = {
 
 
 def _contradictions(values: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Return settings that conflict with others, each with what is wrong."""
+    """Return the settings that conflict with others, each with its fault."""
     dashboard = values.get("dashboard", "")
     faults = [
         (name, f"is required if BADGE_DASHBOARD is {dashboard}")
@@ -150,9 +150,9 @@ def _contradictions(values: Mapping[str, Any]) -> list[tuple[str, str]]:
         if name not in values
     ]
     if "upstream_api_key" in values and "upstream_url" not in values:
-        faults.append(("upstream_api_key", "is given without BADGE_UPSTREAM_URL"))
+        faults.append(("upstream_api_key", "is set without BADGE_UPSTREAM_URL"))
     if "sources" in values and "upstream_url" in values:
-        faults.append(("sources", "is given beside BADGE_UPSTREAM_URL; keep one"))
+        faults.append(("sources", "can't be combined with BADGE_UPSTREAM_URL; keep one"))
     return faults
 
 

@@ -30,7 +30,7 @@ PATHS = frozenset(
     for name, setting in Settings.model_fields.items()
     if Path in (setting.annotation, *get_args(setting.annotation))
 )
-"""Settings that are paths; relative ones in the settings file start at its folder."""
+"""Settings that are paths; in the settings file, they are relative to its folder."""
 
 ENVIRONMENT_ONLY = frozenset({"BADGE_API_KEY", settings_file.VARIABLE})
 """Variables that are not settings of the service: the key of `badge report --to`, and the settings file's path."""

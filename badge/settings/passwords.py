@@ -1,4 +1,4 @@
-"""URLs as they may be displayed."""
+"""URLs for display, without their secrets."""
 
 from __future__ import annotations
 

@@ -11,10 +11,11 @@ from badge.settings.names import variable_for
 from badge.settings.table import GROUPS, Settings
 
 _HEAD = """\
-# Every setting with its default. Copy this file and uncomment what you change. The service and the `badge` command read
-# the first of these that exists:
+# Every setting with its default. Copy this file and uncomment what you change. The service and the `badge` command
+# read the first of these files that exists:
 #   $BADGE_SETTINGS_FILE, badge.env in the project's folder, /etc/backup-status-badge/badge.env
-# Lines are NAME=value, without quotes; relative paths start at the file's folder. The environment takes precedence.
+# Lines are NAME=value, without quotes. Relative paths are relative to the file's folder. The environment takes
+# precedence.
 # Durations: 250ms, 90s, 15m, 26h, 7d. Secrets can also be read from a file: NAME_FILE=/path/of/the/file.
 """
 

@@ -29,7 +29,7 @@ ENVIRONMENT = "environment"
 
 
 class Settings(BaseModel):
-    """Every setting. Built by `load`, which reports faults in readable words."""
+    """Every setting. Built by `load`, which reports faults in readable messages."""
 
     model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
 
@@ -56,14 +56,13 @@ class Settings(BaseModel):
     )
     workers: int = Field(2, ge=1, le=64, description="Number of worker processes.")
     threads: int = Field(
-        16, ge=1, le=256, description="Threads for badges per worker; a quarter as many more serve pages, and programs."
-    )
-    queued: int = Field(512, ge=1, le=100_000, description="How many badge requests per worker may wait for a thread.")
-    connections: int = Field(
-        4_096,
-        ge=16,
-        le=1_000_000,
-        description="Maximum number of open connections per worker; further ones are closed.",
+        16,
+        ge=1,
+        le=256,
+        description=(
+            "Threads in each worker for badges; pages have a quarter as many, "
+            "and so do reports, pings and health checks."
+        ),
     )
     preload: bool = Field(True, description="Load the application before forking, so that workers share memory.")
     metrics_token: SecretStr | None = Field(
@@ -81,15 +80,15 @@ class Settings(BaseModel):
     dashboard: Annotated[Literal["link", "token", "oidc", "open", "off"], by_former_name(local="link")] = Field(
         "link",
         description=(
-            "Who may see the dashboard: link (whoever opened a link made by `badge login-link`), token or oidc (those "
-            "who logged in, including by such a link), open (everyone, without private subjects) or off."
+            "Who may see the dashboard: link (anyone who opens a link from `badge login-link`), token or oidc (anyone "
+            "who logs in that way or with such a link), open (everyone, but without private subjects) or off (nobody)."
         ),
     )
     dashboard_token: Annotated[SecretStr, at_least(16)] | None = Field(
-        None, description="The token to log in with if BADGE_DASHBOARD is token; at least 16 characters."
+        None, description="Token to log in with for BADGE_DASHBOARD=token; at least 16 characters."
     )
     oidc_issuer: HttpUrl | None = Field(
-        None, description="The OpenID Connect provider if BADGE_DASHBOARD is oidc; also requires BADGE_PUBLIC_URL."
+        None, description="URL of the OpenID Connect provider for BADGE_DASHBOARD=oidc; also requires BADGE_PUBLIC_URL."
     )
     oidc_client_id: str | None = Field(None, description="Client ID registered with the provider.")
     oidc_client_secret: SecretStr | None = Field(None, description="Client secret; leave empty for a public client.")
@@ -108,27 +107,28 @@ class Settings(BaseModel):
         ge=1,
         le=1_000,
         description=(
-            "Failed logins per client address in ten minutes, and ten times as many from all addresses, after which "
-            "logins are answered with 429."
+            "Failed logins allowed in ten minutes per client address (and ten times as many for all addresses "
+            "together); further ones are answered with 429."
         ),
     )
     secret_key: Annotated[SecretStr, at_least(32)] | None = Field(
         None,
         description=(
             "Key that signs logins and derives private badge tokens: at least 32 random characters, the same on every "
-            "machine. By default one is generated and stored in BADGE_DATA_DIR."
+            "machine. By default, one is generated and stored in BADGE_DATA_DIR."
         ),
     )
 
     sources: Path | None = Field(
         None,
         description=(
-            "Path of a sources.toml, which says which backup system to ask for which subject (docs/how-to/sources.md)."
+            "Path of a sources.toml, which says which backup system to query for which subject "
+            "(docs/how-to/sources.md)."
         ),
     )
     upstream_url: HttpUrl | None = Field(
         None,
-        description="A backup API that speaks the native contract, asked for every subject in place of the catalogue.",
+        description="Backup API that implements the native contract, used for every subject instead of the catalogue.",
     )
     upstream_api_key: SecretStr | None = Field(None, description="API key sent to BADGE_UPSTREAM_URL as X-API-Key.")
     upstream_method: Literal["get", "post"] = Field(
@@ -163,24 +163,31 @@ class Settings(BaseModel):
     )
     redis_memory_mb: int = Field(64, ge=4, le=4096, description="Memory limit of the embedded Valkey, in MB.")
     local_entries: int = Field(
-        5_000, ge=0, le=1_000_000, description="Reports that each worker keeps in memory in case Redis fails."
+        5_000,
+        ge=0,
+        le=1_000_000,
+        description="Maximum number of statuses that each worker keeps in memory in case Redis fails.",
     )
     edge_cache: Annotated[Duration, between(timedelta(0), timedelta(milliseconds=500))] = Field(
         timedelta(milliseconds=500),
-        description="How long a finished badge is served again unchanged; 0 turns this off.",
+        description="How long a badge stays in the edge cache; 0 turns the edge cache off.",
     )
     edge_cache_entries: int = Field(
-        4_096, ge=1, le=1_000_000, description="Maximum number of finished badges held by each worker."
+        4_096, ge=1, le=1_000_000, description="Maximum number of badges in each worker's edge cache."
     )
-    edge_cache_mb: int = Field(8, ge=1, le=1_024, description="Memory for finished badges in each worker, in MB.")
-    fresh_finished: Lifetime = Field(timedelta(seconds=120), description="Lifetime of succeeded and failed.")
-    fresh_running: Lifetime = Field(timedelta(seconds=30), description="Lifetime of in progress and scheduled.")
-    fresh_deleted: Lifetime = Field(timedelta(seconds=600), description="Lifetime of deleted.")
+    edge_cache_mb: int = Field(8, ge=1, le=1_024, description="Memory limit of each worker's edge cache, in MB.")
+    fresh_finished: Lifetime = Field(
+        timedelta(seconds=120), description='Lifetime of the statuses "succeeded" and "failed".'
+    )
+    fresh_running: Lifetime = Field(
+        timedelta(seconds=30), description='Lifetime of the statuses "in progress" and "scheduled".'
+    )
+    fresh_deleted: Lifetime = Field(timedelta(seconds=600), description='Lifetime of the status "deleted".')
     fresh_absent: Lifetime = Field(
-        timedelta(seconds=60), description="Lifetime of unknown if there is no such subject."
+        timedelta(seconds=60), description='Lifetime of the status "unknown" if there is no such subject.'
     )
     fresh_failure: Lifetime = Field(
-        timedelta(seconds=15), description="Lifetime of unknown if the status could not be determined."
+        timedelta(seconds=15), description='Lifetime of the status "unknown" if the real one could not be determined.'
     )
     fresh_provisional: Lifetime = Field(
         timedelta(seconds=5), description="Lifetime of a provisional answer, given without waiting for the source."
@@ -199,6 +206,17 @@ class Settings(BaseModel):
         le=256,
         description="Requests per worker that may wait for a source at the same time; 0 means half of BADGE_THREADS.",
     )
+    queued: int = Field(
+        512,
+        ge=1,
+        le=100_000,
+        description=(
+            "Requests per worker that may wait for a thread; further badges show unknown, other requests get a 503."
+        ),
+    )
+    connections: int = Field(
+        4_096, ge=16, le=1_000_000, description="Open connections per worker; further ones are closed."
+    )
     upstream_concurrency: int = Field(
         8, ge=1, le=256, description="Concurrent requests from each worker to one source."
     )
@@ -206,34 +224,37 @@ class Settings(BaseModel):
         100,
         ge=1,
         le=10_000,
-        description="Requests to one source that may queue for those slots; further ones are not sent.",
+        description="Requests to one source that may queue in each worker; further ones are not sent.",
     )
     upstream_per_second: int = Field(
         20, ge=1, le=10_000, description="Average requests per second from each worker to one source."
     )
     upstream_new_per_second: int = Field(
-        10, ge=1, le=10_000, description="Of these, requests for subjects never seen before."
+        10, ge=1, le=10_000, description="How many of BADGE_UPSTREAM_PER_SECOND may be for subjects never seen before."
     )
     upstream_new_burst: int = Field(
         100,
         ge=1,
         le=100_000,
-        description="Requests for never-seen subjects that may be sent at once before that rate applies.",
+        description="Burst of requests for never-seen subjects allowed beyond BADGE_UPSTREAM_NEW_PER_SECOND.",
     )
     upstream_max_bytes: int = Field(
         262_144,
         ge=1024,
         le=16_777_216,
-        description="Maximum size of an answer from a source, in bytes after decompression.",
+        description="Maximum size of a response from a source, in bytes after decompression.",
     )
     ops_per_minute: int = Field(
         600,
         ge=1,
         le=1_000_000,
-        description="Calls to /ops per API key and minute in each worker; more are answered with 429.",
+        description="Requests to /ops per API key and minute in each worker; further ones are answered with 429.",
     )
     pings_per_minute: int = Field(
-        60, ge=1, le=1_000_000, description="Pings per check and minute in each worker; more are answered with 429."
+        60,
+        ge=1,
+        le=1_000_000,
+        description="Pings per check and minute in each worker; further ones are answered with 429.",
     )
 
     _origins: Mapping[str, str] = PrivateAttr(default_factory=dict)
@@ -249,7 +270,7 @@ class Settings(BaseModel):
         return self._origins.get(name, DEFAULT)
 
     def keeping(self, names: Collection[str], other: Settings) -> Settings:
-        """Return a copy in which these settings are as in `other`."""
+        """Return a copy in which these settings, and their origins, are those of `other`."""
         copy = self.model_copy(update={name: getattr(other, name) for name in names})
         copy._origins = {**self._origins, **{name: other.origin_of(name) for name in names}}  # noqa: SLF001 - of the same class
         return copy

@@ -1,4 +1,4 @@
-"""Digests of a source's address, its credentials and how it reads the answers, for cache keys."""
+"""Digests of a source's address, credentials and reading rules, for cache keys."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from collections.abc import Mapping
 
 from badge.sources.secrets import Secret
 
-# Makes guessing a weak password from a digest slow; about 4 ms for each secret, at start-up.
+# Slows down guessing a weak password from its digest; costs about 4 ms per secret at startup.
 _ROUNDS = 10_000
 
 
 def place_of(name: str, **facts: object) -> str:
     """Return the source's name and a digest of these facts: strings, secrets, and mappings or lists of strings.
 
-    The same on every host with the same configuration. A secret that is read from a file on each use counts by the
-    file's path, because some are rotated hourly.
+    The result is the same on every host with the same configuration. For a secret that is read from a file on each use
+    the digest covers the file's path, not its content, because some are rotated hourly.
     """
     text = json.dumps({fact: _plain(value) for fact, value in facts.items()}, sort_keys=True, default=str)
     return f"{name}:{hashlib.sha256(text.encode()).hexdigest()[:32]}"

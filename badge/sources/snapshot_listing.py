@@ -1,7 +1,7 @@
-"""A list of subjects that is fetched whole, held for a short time, and searched, sorted and counted in memory.
+"""A list of subjects that is fetched whole, cached briefly, and searched, sorted and counted in memory.
 
-Upstream lists need not support search, order or totals. Opening the dashboard once costs the upstream as much as
-opening it a hundred times within the snapshot's lifetime.
+Upstream lists need not support search, order or totals. However often the dashboard is opened within the snapshot's
+lifetime, the upstream's list is fetched once.
 """
 
 from __future__ import annotations
@@ -109,12 +109,12 @@ class SnapshotListing:
         """Return the last walk's result while it is recent; raise its failure while that is recent."""
         now = self.clock()
         if self._failure is not None and now - self._failed_at < FAILURE_KEPT_FOR:
-            # Otherwise the traceback of this exception, which is raised many times, would grow each time.
+            # The same exception is raised many times, and its traceback would otherwise grow each time.
             raise self._failure.with_traceback(None)
         return self._last if now - self._last_at < self.kept_for else None
 
     def _walked(self) -> Walked:
-        # Its age counts from here, because the subjects that were read first are as old as that.
+        # The snapshot's age counts from here, because the subjects read first are that old.
         began = self.clock()
         try:
             self._last, self._last_at, self._failure = self.walk(), began, None
@@ -144,7 +144,7 @@ def _is_protected(report: Report, shown: BackupStatus) -> bool:
 
 
 def _newest_event_at(report: Report) -> datetime:
-    """Return the newest event's time, as an approximation: the contract has no time of change."""
+    """Return the newest event's time, which stands in for the time of change that the contract lacks."""
     return report.deleted_at or report.finished_at or report.started_at or EPOCH
 
 

@@ -40,7 +40,7 @@ from badge.telemetry.shared_counts import Labels, SharedCounts, counts_of_this_s
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
-# In seconds: answers from memory, from the cache, from a source; the promise is 2 s.
+# In seconds, from an answer served from memory to one that waited for a source; a badge must be answered within 2 s.
 LATENCY_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0)
 
 
@@ -68,7 +68,7 @@ METRICS = (
     Declared("badge_requests_total", Kind.COUNTER, "Badge requests answered.", ("format", "status", "origin")),
     Declared("badge_hot_path_hits_total", Kind.COUNTER, "Badge requests answered from the edge cache.", ()),
     Declared("badge_collapsed_total", Kind.COUNTER, "Badge requests that shared the answer to another one."),
-    Declared("badge_overloaded_total", Kind.COUNTER, "Badge requests without a free thread, or an answer in time."),
+    Declared("badge_overloaded_total", Kind.COUNTER, "Badge requests that got no thread, or no answer in time."),
     Declared("badge_request_seconds", Kind.HISTOGRAM, "Time to answer a badge request in Flask.", ("format",)),
     Declared("badge_refused_total", Kind.COUNTER, "Other requests refused for lack of a free thread.", ("kind",)),
     Declared("badge_pages_refused_total", Kind.COUNTER, "Pages refused because too many were being built."),
@@ -79,11 +79,11 @@ METRICS = (
     Declared(
         "badge_cache_refused_total",
         Kind.COUNTER,
-        "Cached values rejected as invalid, foreign or ahead.",
+        "Cached values rejected: invalid, of another subject or schema, or from the future.",
         ("reason",),
     ),
     Declared("badge_flights_total", Kind.COUNTER, "Shared fetches, by outcome.", ("end",)),
-    Declared("badge_waits_total", Kind.COUNTER, "Callers whose status was not in the cache.", ("how",)),
+    Declared("badge_waits_total", Kind.COUNTER, "Requests whose status had to be fetched, by outcome.", ("how",)),
     Declared("badge_refreshes_total", Kind.COUNTER, "Background refreshes of expired statuses."),
     Declared("badge_source_calls_total", Kind.COUNTER, "Calls to sources.", ("source", "outcome")),
     Declared("badge_source_seconds", Kind.HISTOGRAM, "Time sources took to answer.", ("source",)),
@@ -92,12 +92,12 @@ METRICS = (
     Declared("badge_subjects_unrouted_total", Kind.COUNTER, "Requests for subjects that no source matches."),
     Declared("badge_breaker_moves_total", Kind.COUNTER, "Circuit breakers opened or closed.", ("name", "to")),
     Declared("badge_log_ins_total", Kind.COUNTER, "Login attempts to the dashboard.", ("end",)),
-    Declared("badge_times_ahead_total", Kind.COUNTER, "Events and fetches of subjects with times ahead of now."),
+    Declared("badge_times_ahead_total", Kind.COUNTER, "Events and fetched statuses with times in the future."),
     Declared("badge_breaker_open", Kind.GAUGE, "1 while the circuit breaker is open in any worker.", ("name",)),
     Declared(
         "badge_configuration_current",
         Kind.GAUGE,
-        "1 if the service uses the configuration on disk, 0 if the last reload failed or needs a restart.",
+        "1 if the service uses the configuration on disk, 0 if the last reload failed or a restart is needed.",
     ),
 )
 
@@ -139,7 +139,7 @@ class Metrics(Collector):
         self._counts.set(name, labels, value)
 
     def value(self, name: str, *labels: str) -> float:
-        """Return a number as /metrics shows it, 0 if it was never set."""
+        """Return a metric's value as /metrics shows it, or 0 if it was never set."""
         return self._counts.totals().get((name, labels), 0.0)
 
     def count(self, event: Event) -> None:

@@ -1,7 +1,7 @@
 """Counts shared by all processes of one service, in anonymous memory that workers inherit from the master.
 
-Not in files: writing to a mapped file on a full disk kills the process (SIGBUS). Each process writes to its own slot,
-so no process waits for another; readers add the slots up.
+Files would not do: writing to a mapped file on a full disk kills the process (SIGBUS). Each process writes to its own
+slot, so that none waits for another; readers add the slots up.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ class SharedCounts:
         return totals
 
     def reserve(self, owner: Hashable) -> None:
-        """In the master, before forking `owner`: choose its slot. If none is free, its counts stay its own."""
+        """In the master, before forking `owner`: reserve its slot. If none is free, its counts are not shared."""
         free = set(range(1, len(self._slots))) - set(self._owners.values())
         self._next = min(free, default=None)
         if self._next is not None:
@@ -138,7 +138,7 @@ _of_this_service: SharedCounts | None = None
 
 
 def share_counts(workers: int) -> SharedCounts:
-    """In the master: create the counts its workers share, once; a reload keeps them."""
+    """In the master: create the counts that its workers share, unless they exist already, as after a reload."""
     global _of_this_service  # noqa: PLW0603 - the one value that is inherited by forking
     if _of_this_service is None:
         # Twice as many slots, because a reload starts new workers before it ends the old ones.

@@ -19,7 +19,7 @@ OPENAPI_FILE = PROJECT_FOLDER / "docs" / "openapi.yaml"
 
 @dataclass(slots=True)
 class Readiness:
-    """Whether this process should get traffic. Without its cache or a source it is degraded, but still serves."""
+    """Whether this process should get traffic. Without its cache or a source it is degraded, but still answers."""
 
     checks: dict[str, Check]
     is_draining: bool = field(default=False)

@@ -24,8 +24,8 @@ def looks_local(environ: Mapping[str, Any]) -> bool:
     """Whether a WSGI request seems to be made on this machine, without a proxy.
 
     Good enough only for what is harmless to disclose: behind a proxy that adds no header and sends a loopback name as
-    Host, as nginx does by default, every request looks like this. The name in Host is checked because of web pages in
-    a browser on this machine, which reach the service by DNS rebinding.
+    Host, as nginx does by default, every request looks like this. The name in Host is checked because web pages in a
+    browser on this machine could otherwise use DNS rebinding to reach the service.
     """
     return (
         _is_loopback(str(environ.get("REMOTE_ADDR", "")))

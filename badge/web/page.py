@@ -41,7 +41,7 @@ def message(status: int, title: str, text: str) -> Response:
 
 
 def see_other(path: str) -> AnyResponse:
-    """Redirect to a page after a form; the response is not stored, and the browser sends no Referer."""
+    """Redirect to a page after a submitted form; the response is not stored, and the browser sends no Referer."""
     response = redirect(path, 303)
     response.headers.update({name: PAGE_HEADERS[name] for name in ("Cache-Control", "Referrer-Policy")})
     return response
@@ -71,8 +71,8 @@ def relative(distance: timedelta) -> str:
 def length(duration: timedelta) -> str:
     """Return a rounded duration: "14 h", "2 h 57 min", "1 day 23 h".
 
-    It is rounded to its largest unit, or to the next smaller one below ten of the largest, so that the error is
-    at most 5 %. Otherwise a run of a few minutes could seem to start an hour before it ended.
+    It is rounded to its largest unit, or to the next smaller one if it is less than ten of the largest, so that the
+    error is at most 5 %. Otherwise a run of a few minutes could seem to start an hour before it ended.
     """
     seconds = max(1, round(duration.total_seconds()))
     step = next((size for _, size in _UNITS if seconds >= 10 * size), 1)
@@ -119,7 +119,7 @@ def size(number: int) -> str:
 def picture_for(resolution: Resolution, label: str) -> str:
     """Return a badge as a `data:` URL, consistent with the page that shows it.
 
-    By its own URL the browser could show a cached copy up to two minutes old, and "unknown" if it is private.
+    With the badge's URL, the browser could show a copy that is up to two minutes old, or "unknown" for a private badge.
     """
     return inline_picture(badge_for(resolution, Look(label=label)))
 

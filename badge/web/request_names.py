@@ -32,5 +32,6 @@ class RequestNames:
             return start_response(status, [*headers, ("X-Request-ID", request_id)], *rest)
 
         with request_named(request_id):
-            # Proxies cache badges and status pages; the others who get them would get the ID of this request.
+            # Proxies cache badges and status pages and serve them to other clients, for whose requests this ID would be
+            # wrong.
             return self._application(environ, start_response if is_for_readers(environ) else start)

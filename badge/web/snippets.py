@@ -18,8 +18,8 @@ from badge.web.links import Link, repository_url
 from badge.web.paths import AT_ROOT, Paths
 
 # Characters with a meaning inside an image's alternative text: CommonMark's, and those of GitHub's tables,
-# strikethrough and formulas. A backslash escapes each of them (CommonMark, section 2.4); those that marked misreads
-# with one are written as character references.
+# strikethrough and formulas. A backslash escapes each of them (CommonMark, section 2.4), except where the parser
+# `marked` gets it wrong: these are written as character references.
 _MEANINGFUL = re.compile(r"[\\`*_\[\]<>&|~$]")
 _MISREAD_ESCAPED = "\\[]&"
 
@@ -180,7 +180,7 @@ def _without(alt: str, characters: str) -> str:
 
 
 def without_copies(address: str, now: datetime) -> str:
-    """Return the badge's URL with a new `v` parameter, which is ignored here but misses every cache."""
+    """Return the badge's URL with a new `v` parameter, which this service ignores and no cache has seen."""
     return f"{address}{'&' if '?' in address else '?'}v={now:%Y%m%d%H%M%S}"
 
 

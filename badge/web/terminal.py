@@ -1,4 +1,4 @@
-"""Commands to show to people, written so that they use this service's data from any terminal on the machine."""
+"""Commands that pages show, written so that they use this service's data from any terminal on the machine."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Terminal:
     address: tuple[str, str] | None = None
     """The variable with the service's address, and its value; None if a command finds it anyway."""
     unsaid: Sequence[str] = ()
-    """Variables that a command needs too, whose values must not be displayed."""
+    """Variables that a command needs as well, but whose values must not be displayed."""
 
     @classmethod
     def of(cls, settings: Settings) -> Terminal:

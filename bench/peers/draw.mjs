@@ -1,4 +1,4 @@
-// Draws badges with one of npm's libraries for so many seconds and prints how many a second:
+// Draws badges with one of npm's libraries for the given time and prints how many it draws per second:
 // node draw.mjs badge-maker|badgen SECONDS
 import { badgen } from "badgen";
 import { makeBadge } from "badge-maker";

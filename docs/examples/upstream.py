@@ -11,7 +11,7 @@ NAMES = ("platform", "account", "subjectType", "subjectName")
 
 @app.get("/ops/status")
 def status() -> tuple[dict[str, object], int]:
-    """What is known of the subject in the query, if anything is."""
+    """Return the status of the subject in the query, or 404 if it is unknown."""
     subject = {name: request.args.get(name, "") for name in NAMES}
     if (known := BACKUPS.get("/".join(subject.values()))) is None:
         return {"title": "Not Found", "status": 404, "code": "NOT_FOUND"}, 404

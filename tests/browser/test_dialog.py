@@ -89,10 +89,10 @@ def test_choices_without_effect_are_not_offered(watched: Watched) -> None:
 
 def test_syntaxes_without_image_sizes_have_a_note(watched: Watched) -> None:
     watched.open_dialog(WEB)
-    note = watched.page.get_by_text("shows a PNG in full size")
+    note = watched.page.get_by_text("shows a PNG at full size")
     choose(watched.page, Format="PNG, for email and chat", Style="for-the-badge")
     expect(note.filter(visible=True)).to_have_text(
-        "Markdown shows a PNG in full size, 56 px high; at scale 1 it is 28 px high, like the SVG."
+        "Markdown shows a PNG at full size, 56 px high; at scale 1 it is 28 px high, like the SVG."
     )
     watched.page.get_by_role("tab", name="HTML", exact=True).click()
     expect(note.filter(visible=True)).to_have_count(0)
@@ -149,7 +149,7 @@ def test_the_address_bar_shows_the_choices_so_that_they_can_be_shared(watched: W
     expect(page).to_have_url(f"{watched.service.url}/dashboard/{WEB}")
 
 
-def test_the_dialog_stays_while_text_is_selected_and_closes_by_a_click_beside_it(watched: Watched) -> None:
+def test_the_dialog_stays_while_text_is_selected_and_closes_on_a_click_outside(watched: Watched) -> None:
     watched.open_dialog(WEB)
     page, dialog = watched.page, watched.page.locator("dialog")
     around, field = dialog.bounding_box(), page.locator("#snippet-markdown").bounding_box()
@@ -184,7 +184,7 @@ def test_the_keyboard_alone_is_enough(watched: Watched) -> None:
             break
     page.keyboard.press("Enter")
     expect(page.get_by_role("dialog")).to_be_visible()
-    # The focus starts at what most people want.
+    # The focus starts on the button that most people want.
     page.keyboard.press("Enter")
     page.get_by_text("Image URL copied.").wait_for()
     page.keyboard.press("Tab")
@@ -226,10 +226,10 @@ def test_the_focus_stays_on_a_copy_button_while_its_snippet_is_replaced(watched:
     expect(page.get_by_role("button", name="Copy Markdown")).to_be_focused()
 
 
-def test_a_bad_max_age_is_shown_at_its_field_and_announced(watched: Watched) -> None:
+def test_a_bad_max_age_is_reported_beside_its_field_and_announced(watched: Watched) -> None:
     watched.open_dialog(WEB)
     field = watched.page.get_by_label("Overdue after")
-    told = watched.page.locator("#max-age-fault").element_handle()
+    fault = watched.page.locator("#max-age-fault").element_handle()
     field.fill("5m")
     expect(field).to_have_accessible_description("Enter at least 1h, such as 26h or 7d.")
     expect(field).to_have_attribute("aria-invalid", "true")
@@ -237,7 +237,7 @@ def test_a_bad_max_age_is_shown_at_its_field_and_announced(watched: Watched) -> 
     field.fill("5h")
     expect(field).not_to_have_attribute("aria-invalid", "true")
     # The same element as before, because screen readers don't announce a new one.
-    assert told.evaluate("told => told.isConnected && told.textContent") == ""
+    assert fault.evaluate("fault => fault.isConnected && fault.textContent") == ""
 
 
 def test_the_builder_announces_which_repository_a_url_names(watched: Watched) -> None:
@@ -274,11 +274,12 @@ def test_the_message_does_not_cover_its_field(
         for name, snippet in (("Markdown", "markdown"), ("Image URL", "url")):
             watched.page.get_by_role("button", name=f"Copy {name}", exact=True).click()
             watched.page.get_by_text(f"{name} copied.").wait_for()
-            said = watched.page.locator("#copied").bounding_box()
+            message = watched.page.locator("#copied").bounding_box()
             field = watched.page.locator(f"#snippet-{snippet}").bounding_box()
-            assert said is not None
+            assert message is not None
             assert field is not None
-            is_above, is_below = said["y"] + said["height"] <= field["y"], field["y"] + field["height"] <= said["y"]
+            is_above = message["y"] + message["height"] <= field["y"]
+            is_below = field["y"] + field["height"] <= message["y"]
             assert is_above or is_below, name
             expect(watched.page.locator("#copied")).to_be_in_viewport(ratio=1)
             expect(watched.page.locator(f"#snippet-{snippet}")).to_be_in_viewport(ratio=1)
@@ -542,7 +543,7 @@ def test_names_are_not_broken_if_there_is_room(browser: Browser, service: Servic
     page.close()
 
 
-def test_a_message_fits_a_phone_and_the_link_past_the_menu_is_legible(browser: Browser, service: Service) -> None:
+def test_a_message_fits_a_phone_and_the_skip_link_is_legible(browser: Browser, service: Service) -> None:
     page = context_of(browser, service, viewport={"width": 360, "height": 700}).new_page()
     page.goto("/dashboard/a")
     expect(page.get_by_role("heading", name="This URL does not name a repository")).to_be_visible()

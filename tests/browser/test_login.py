@@ -136,8 +136,8 @@ def test_a_user_who_denies_access_is_not_logged_in(browser: Browser, by_provider
 
 def test_a_callback_for_another_login_is_refused(browser: Browser, by_provider: Service, provider: str) -> None:
     """Login CSRF: a link that logs in to the attacker's account (RFC 6749, section 10.12)."""
-    asked = requests.get(f"{by_provider.url}/login/start", timeout=10, allow_redirects=False)
-    answer = requests.post(asked.headers["Location"], data={"sub": "ada"}, timeout=10, allow_redirects=False)
+    started = requests.get(f"{by_provider.url}/login/start", timeout=10, allow_redirects=False)
+    answer = requests.post(started.headers["Location"], data={"sub": "ada"}, timeout=10, allow_redirects=False)
     context = browser.new_context()
     page = context.new_page()
     page.goto(answer.headers["Location"])

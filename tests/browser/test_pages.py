@@ -51,7 +51,7 @@ PAGES = [
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    # On a busy machine, 50 ms without an answer would count as a lost Redis; a worker would show what it remembers.
+    # On a busy machine, 50 ms without an answer would count as a lost Redis, and workers would use their own memory.
     with running_service(tmp_path_factory.mktemp("service"), BADGE_REDIS_TIMEOUT="300ms") as running:
         running.flask_badge("demo")
         yield running
@@ -65,7 +65,7 @@ def watched(browser: Browser, service: Service) -> Iterator[Watched]:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_no_accessibility_problems(browser: Browser, service: Service, scheme: str) -> None:
-    """It also finds no console errors and no requests to other hosts."""
+    """Console errors and requests to other hosts are faults too: `watched_page` fails on them."""
     # Only the colours differ in dark mode.
     options = OF_THE_RENDERER if scheme == "light" else {"runOnly": ["color-contrast"]}
     with watched_page(browser, service, color_scheme=scheme) as watched:
@@ -134,7 +134,7 @@ def test_the_list_stays_when_the_service_is_gone(watched: Watched) -> None:
     watched.faults.clear()  # the console reported the failure, too
 
 
-def test_a_busy_service_is_asked_again(watched: Watched) -> None:
+def test_a_search_is_repeated_if_the_service_is_busy(watched: Watched) -> None:
     page = watched.page
     page.goto("/dashboard")
     busy = {"status": 503, "headers": {"Retry-After": "1"}, "body": "<h1>Too many requests at once</h1>"}

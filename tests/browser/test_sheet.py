@@ -38,8 +38,8 @@ def test_a_badge_opened_by_itself_is_one_image_with_one_name(browser: Browser, s
     page = browser.new_page()
     page.goto(f"{service.url}/badge/{SUBJECT}{query}")
     tree = page.context.new_cdp_session(page).send("Accessibility.getFullAXTree")
-    said = page.evaluate("document.documentElement.getAttribute('aria-label')")
+    name = page.evaluate("document.documentElement.getAttribute('aria-label')")
     page.close()
     images = [node["name"]["value"] for node in tree["nodes"] if node.get("role", {}).get("value") in ("image", "img")]
-    assert images == [said]
-    assert "النسخ" in said if "ar" in query else said == "backup: succeeded"
+    assert images == [name]
+    assert "النسخ" in name if "ar" in query else name == "backup: succeeded"

@@ -18,7 +18,7 @@ class Watched:
         self.faults: list[str] = []
         self.service = service
         self.page: Page = context.new_page()
-        self.page.on("console", lambda said: self.faults.append(said.text) if said.type == "error" else None)
+        self.page.on("console", lambda entry: self.faults.append(entry.text) if entry.type == "error" else None)
         self.page.on("pageerror", lambda error: self.faults.append(str(error)))
         self.page.on("dialog", lambda dialog: self.faults.append(dialog.message))
         self.page.on("request", lambda sent: self._note(sent.url))
@@ -41,7 +41,7 @@ def context_of(browser: Browser, service: Service, *, is_logged_in: bool = True,
     context = browser.new_context(base_url=service.url, **options)
     if is_logged_in:
         name, value = service.cookie()
-        # The address's scheme says only whether a cookie may be `Secure`.
+        # The scheme of this URL only decides whether a cookie may be `Secure`.
         url = service.url.replace("http:", "https:") if name.startswith("__Host-") else service.url
         context.add_cookies([{"name": name, "value": value, "url": url, "secure": url != service.url}])
     return context

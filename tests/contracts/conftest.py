@@ -24,7 +24,7 @@ def postgres() -> Iterator[PostgresServer]:
 
 @pytest.fixture(scope="session")
 def migrated_url(postgres: PostgresServer) -> str:
-    """Of a database that is emptied for each test, which is quicker than a new one."""
+    """URL of a database that is emptied for each test, which is faster than a new one."""
     url = postgres.new_database()
     migrate(url)
     return url
@@ -32,7 +32,7 @@ def migrated_url(postgres: PostgresServer) -> str:
 
 @pytest.fixture(params=DATABASES)
 def new_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """Of a database without a schema."""
+    """URL of a database without a schema."""
     if request.param == "postgresql":
         server: PostgresServer = request.getfixturevalue("postgres")
         return server.new_database()

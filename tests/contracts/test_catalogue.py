@@ -1,4 +1,4 @@
-"""The catalogue on real databases: nothing is lost, names are compared as on their platform, keys are hashed."""
+"""The catalogue on real databases: nothing is lost, names compare as on their platform, keys are stored as hashes."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def test_an_unknown_subject_has_no_report(store: Store) -> None:
 
 def test_a_run_from_queue_to_end(store: Store) -> None:
     for status in (BackupStatus.SCHEDULED, BackupStatus.IN_PROGRESS, BackupStatus.SUCCEEDED):
-        assert store.tell(status)
+        assert store.record(status)
         assert store.status() is status
         store.clock.advance(minutes=1)
     report = store.catalogue.report_for(WEB)
@@ -88,7 +88,7 @@ def test_a_run_from_queue_to_end(store: Store) -> None:
 def test_each_change_increases_the_revision_and_a_repetition_does_not(store: Store) -> None:
     revisions = []
     for status in (BackupStatus.SUCCEEDED, BackupStatus.FAILED, BackupStatus.DELETED):
-        store.tell(status)
+        store.record(status)
         report = store.catalogue.report_for(WEB)
         assert report is not None
         revisions.append(report.revision)
@@ -98,11 +98,11 @@ def test_each_change_increases_the_revision_and_a_repetition_does_not(store: Sto
 
 
 def test_a_revision_grows_even_if_the_clock_goes_back(store: Store) -> None:
-    store.tell(BackupStatus.SUCCEEDED)
+    store.record(BackupStatus.SUCCEEDED)
     first = store.catalogue.report_for(WEB)
     store.clock.advance(days=-2)
-    store.tell(BackupStatus.FAILED, visibility=Visibility.PRIVATE)
-    store.tell(BackupStatus.FAILED, started_at=store.clock() - timedelta(hours=1))
+    store.record(BackupStatus.FAILED, visibility=Visibility.PRIVATE)
+    store.record(BackupStatus.FAILED, started_at=store.clock() - timedelta(hours=1))
     after = store.catalogue.report_for(WEB)
     assert first is not None
     assert after is not None
@@ -110,7 +110,7 @@ def test_a_revision_grows_even_if_the_clock_goes_back(store: Store) -> None:
 
 
 def test_an_older_run_is_superseded_but_kept_in_the_history(store: Store) -> None:
-    assert store.tell(BackupStatus.FAILED)
+    assert store.record(BackupStatus.FAILED)
     store.clock.advance(minutes=1)
     earlier = START - timedelta(hours=2)
     event = RunEvent(subject=WEB, status=BackupStatus.SUCCEEDED, at=earlier, started_at=earlier)
@@ -119,34 +119,34 @@ def test_an_older_run_is_superseded_but_kept_in_the_history(store: Store) -> Non
     assert recorded.report.last_success_at == earlier
 
 
-def test_names_are_case_insensitive_if_the_platform_s_are(store: Store) -> None:
-    store.tell(BackupStatus.SUCCEEDED, Subject.legacy("Acme", "Web"))
+def test_names_are_case_insensitive_if_the_platform_treats_them_so(store: Store) -> None:
+    store.record(BackupStatus.SUCCEEDED, Subject.legacy("Acme", "Web"))
     assert store.status(Subject.legacy("ACME", "wEB")) is BackupStatus.SUCCEEDED
     assert str(store.catalogue.list(ListingFilter()).items[0].subject) == "GitHub/Acme/Repository/Web"
-    store.tell(BackupStatus.FAILED, Subject.parse("Gitea", "Me", "Wiki", "X"))
+    store.record(BackupStatus.FAILED, Subject.parse("Gitea", "Me", "Wiki", "X"))
     assert store.status(Subject.parse("gitea", "me", "wiki", "x")) is None
 
 
 def test_visibility_stays_until_it_is_reported_again(store: Store) -> None:
-    store.tell(BackupStatus.SUCCEEDED, visibility=Visibility.PRIVATE)
+    store.record(BackupStatus.SUCCEEDED, visibility=Visibility.PRIVATE)
     store.clock.advance(minutes=1)
-    store.tell(BackupStatus.FAILED)
+    store.record(BackupStatus.FAILED)
     report = store.catalogue.report_for(WEB)
     assert report is not None
     assert report.visibility is Visibility.PRIVATE
 
 
 def test_a_late_report_can_still_make_a_subject_private(store: Store) -> None:
-    store.tell(BackupStatus.SUCCEEDED)
+    store.record(BackupStatus.SUCCEEDED)
     early = START - timedelta(hours=1)
     private = RunEvent(subject=WEB, status=BackupStatus.FAILED, at=early, visibility=Visibility.PRIVATE)
     assert store.catalogue.record(private).report.visibility is Visibility.PRIVATE
 
 
 def test_a_late_event_without_a_start_belongs_to_the_run_under_way_at_its_time(store: Store) -> None:
-    store.tell(BackupStatus.IN_PROGRESS)
+    store.record(BackupStatus.IN_PROGRESS)
     store.clock.advance(minutes=9)
-    store.tell(BackupStatus.SUCCEEDED)
+    store.record(BackupStatus.SUCCEEDED)
     late = RunEvent(subject=WEB, status=BackupStatus.IN_PROGRESS, at=START + timedelta(minutes=1))
     assert not store.catalogue.record(late).changed
     assert len(store.catalogue.runs(WEB)) == 1
@@ -155,7 +155,7 @@ def test_a_late_event_without_a_start_belongs_to_the_run_under_way_at_its_time(s
 def test_a_listing_gives_every_subject_once_in_order(store: Store) -> None:
     names = [f"repo-{number:03}" for number in range(250)]
     for name in names:
-        store.tell(BackupStatus.SUCCEEDED, Subject.legacy("acme", name))
+        store.record(BackupStatus.SUCCEEDED, Subject.legacy("acme", name))
     found: list[str] = []
     cursor = None
     for _ in range(3):
@@ -166,9 +166,9 @@ def test_a_listing_gives_every_subject_once_in_order(store: Store) -> None:
 
 
 def test_a_listing_can_be_filtered(store: Store) -> None:
-    store.tell(BackupStatus.SUCCEEDED)
+    store.record(BackupStatus.SUCCEEDED)
     store.clock.advance(hours=1)
-    store.tell(BackupStatus.FAILED, Subject.parse("GitLab", "My-Group", "Repository", "api"))
+    store.record(BackupStatus.FAILED, Subject.parse("GitLab", "My-Group", "Repository", "api"))
     filters = [
         ListingFilter(platform="gitlab"),
         ListingFilter(account="my-group"),
@@ -180,7 +180,7 @@ def test_a_listing_can_be_filtered(store: Store) -> None:
 
 
 @pytest.mark.parametrize("cursor", ["x", "W10", "bnVsbA", "WzEsMiwzLDRd", "é", "[" * 50, SURROGATES, NUL])
-def test_a_foreign_cursor_is_refused(store: Store, cursor: str) -> None:
+def test_a_cursor_that_the_catalogue_did_not_issue_is_rejected(store: Store, cursor: str) -> None:
     with pytest.raises(ValueError, match="cursor"):
         store.catalogue.list(ListingFilter(), cursor)
 
@@ -197,7 +197,7 @@ def test_old_runs_are_pruned_except_those_that_the_state_depends_on(store: Store
     assert store.report().last_success_at == START
 
 
-def test_the_last_success_is_kept_however_many_runs_failed_since(store: Store) -> None:
+def test_the_last_success_is_kept_however_many_runs_have_failed_since(store: Store) -> None:
     catalogue = Catalogue(store.catalogue.database, store.clock, Retention(timedelta(days=10), 3))
     for status in [BackupStatus.SUCCEEDED] * 2 + [BackupStatus.FAILED] * 9:
         store.clock.advance(days=9)
@@ -224,11 +224,11 @@ def test_runs_are_pruned_by_age_faster_than_they_are_added(store: Store) -> None
     store.clock.advance(days=11)
     for _ in range(5):
         catalogue.record(RunEvent(subject=WEB, status=BackupStatus.FAILED))
-    # The last success is old, too, but always kept.
+    # The last success is too old as well, but is always kept.
     assert [run.status for run in catalogue.runs(WEB)] == [BackupStatus.FAILED] * 5 + [BackupStatus.SUCCEEDED]
 
 
-def test_a_use_that_can_not_be_stored_does_not_invalidate_a_key(migrated_url: str) -> None:
+def test_a_key_or_token_is_valid_even_if_its_use_can_not_be_stored(migrated_url: str) -> None:
     with closing(Store.on(migrated_url)) as writable:
         plain = writable.keys.create("read-only", {Scope.READ})
         token = writable.tokens.create("read-only", Selection([PathPattern.parse("GitHub/acme/*")]))
@@ -249,16 +249,16 @@ def record_many(url: str, first: int) -> None:
 
 
 def test_a_deleted_subject_leaves_nothing_behind_and_can_be_reported_again(store: Store) -> None:
-    store.tell(BackupStatus.SUCCEEDED, started_at=START - timedelta(hours=1))
-    store.tell(BackupStatus.SUCCEEDED, subject=Subject.legacy("acme", "api"))
+    store.record(BackupStatus.SUCCEEDED, started_at=START - timedelta(hours=1))
+    store.record(BackupStatus.SUCCEEDED, subject=Subject.legacy("acme", "api"))
     before = store.report().revision
     assert store.catalogue.deletable(Subject.legacy("Acme", "WEB")) == SubjectRecords(WEB, runs=1)
     assert store.catalogue.delete(Subject.legacy("Acme", "WEB")) == SubjectRecords(WEB, runs=1)
     assert (store.status(), store.catalogue.runs(WEB)) == (None, [])
     assert [item.subject.name for item in store.catalogue.list(ListingFilter()).items] == ["api"]
     store.clock.advance(seconds=1)
-    store.tell(BackupStatus.FAILED)
-    assert store.report().revision > before  # so that clients which know the former one notice the change
+    store.record(BackupStatus.FAILED)
+    assert store.report().revision > before  # so that clients that know the previous one notice the change
 
 
 def test_an_unknown_subject_or_one_with_a_check_can_not_be_deleted(store: Store) -> None:
@@ -284,10 +284,10 @@ def test_two_processes_that_write_at_once_lose_nothing(store: Store) -> None:
 
 
 def test_a_child_process_opens_its_own_connection(store: Store) -> None:
-    store.tell(BackupStatus.SUCCEEDED)
+    store.record(BackupStatus.SUCCEEDED)
     child = os.fork()
     if child == 0:
-        os._exit(0 if store.tell(BackupStatus.FAILED) else 1)
+        os._exit(0 if store.record(BackupStatus.FAILED) else 1)
     assert os.waitpid(child, 0)[1] == 0
     assert store.status() is BackupStatus.FAILED
 
@@ -312,7 +312,7 @@ def test_an_older_schema_is_upgraded_with_its_data(new_url: str) -> None:
     store = Store.on(new_url)
     assert (store.status(), len(store.catalogue.runs(WEB))) == (BackupStatus.FAILED, 1)
     store.checks.create(WEB, timedelta(days=1), timedelta(hours=1))
-    assert store.tell(BackupStatus.SUCCEEDED)
+    assert store.record(BackupStatus.SUCCEEDED)
     store.close()
 
 
@@ -351,7 +351,7 @@ def old_run(subject_id: int, start: float, status: str, end: float | None) -> di
     }
 
 
-def test_runs_from_before_there_were_sequence_numbers_keep_their_order(new_url: str) -> None:
+def test_runs_recorded_before_sequence_numbers_existed_keep_their_order(new_url: str) -> None:
     upgrade(new_url, to="0002")
     engine, old = new_engine(new_url), MetaData()
     deleted, back = Subject.legacy("acme", "deleted"), Subject.legacy("acme", "back")
@@ -383,7 +383,7 @@ def test_runs_from_before_there_were_sequence_numbers_keep_their_order(new_url: 
         began = START + timedelta(minutes=30)
         assert not store.receive(BackupStatus.SUCCEEDED, started_at=began, finished_at=START + timedelta(minutes=35))
         for subject, shown in ((WEB, BackupStatus.FAILED), (deleted, BackupStatus.DELETED)):
-            # What was recorded before the migration stays as it is when it is reported again.
+            # A run recorded before the migration stays unchanged when it is reported again.
             again = RunEvent(
                 subject=subject,
                 status=BackupStatus.SUCCEEDED,
@@ -399,7 +399,7 @@ def test_runs_from_before_there_were_sequence_numbers_keep_their_order(new_url: 
         ]
 
 
-def test_starts_from_before_the_migration_may_be_times_of_receipt(new_url: str) -> None:
+def test_starts_recorded_before_the_migration_may_be_times_of_receipt(new_url: str) -> None:
     upgrade(new_url, to="0002")
     engine, old = new_engine(new_url), MetaData()
     with engine.begin() as connection:
@@ -434,7 +434,7 @@ def test_an_overdue_backup_is_still_noticed_after_the_migration(new_url: str) ->
 
 
 def test_the_migration_can_be_undone(store: Store) -> None:
-    store.tell(BackupStatus.SUCCEEDED)
+    store.record(BackupStatus.SUCCEEDED)
     engine = new_engine(store.url)
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
@@ -448,7 +448,7 @@ def test_the_migration_can_be_undone(store: Store) -> None:
 
 
 def test_migrating_again_changes_nothing(store: Store) -> None:
-    store.tell(BackupStatus.SUCCEEDED)
+    store.record(BackupStatus.SUCCEEDED)
     migrate(store.url)
     assert store.status() is BackupStatus.SUCCEEDED
 
@@ -494,7 +494,7 @@ def refusal_of(store: Store, plain: str, scope: Scope, now: datetime = START) ->
     return refused.value.refusal
 
 
-def test_a_key_allows_what_it_was_created_for(store: Store) -> None:
+def test_a_key_grants_only_the_scopes_it_was_created_with(store: Store) -> None:
     plain = store.keys.create("ci", {Scope.REPORT}, expires_at=START + timedelta(days=1))
     assert store.keys.check(plain, Scope.REPORT, START) == Grant(frozenset({Scope.REPORT}))
     assert refusal_of(store, plain, Scope.READ) is Refusal.LACKS_SCOPE
@@ -503,7 +503,7 @@ def test_a_key_allows_what_it_was_created_for(store: Store) -> None:
     assert refusal_of(store, plain, Scope.REPORT, START + timedelta(days=1)) is Refusal.EXPIRED
 
 
-def test_a_key_is_for_the_subjects_of_its_patterns(store: Store) -> None:
+def test_a_key_is_valid_for_the_subjects_of_its_patterns(store: Store) -> None:
     patterns = [PathPattern.parse("GitHub/acme/*"), PathPattern.parse("other/web")]
     plain = store.keys.create("ci", {Scope.REPORT}, subjects=Selection(patterns))
     stored, checked = store.keys.list()[0].grant, store.keys.check(plain, Scope.REPORT, START)
@@ -511,7 +511,7 @@ def test_a_key_is_for_the_subjects_of_its_patterns(store: Store) -> None:
     assert stored.subjects.texts == ["GitHub/acme/*", "other/web"]
 
 
-def test_a_private_token_opens_what_it_was_created_for_until_it_is_revoked(store: Store) -> None:
+def test_a_private_token_is_valid_for_its_subjects_until_it_is_revoked(store: Store) -> None:
     plain = store.tokens.create("readme", Selection([PathPattern.parse("acme/*")]))
     assert store.tokens.opens(WEB, plain)
     assert not store.tokens.opens(Subject.legacy("other", "web"), plain)
@@ -537,7 +537,7 @@ def test_a_badge_does_not_wait_until_its_token_s_use_is_recorded(store: Store) -
     assert tokens.list()[0].last_used_on == START.date()
 
 
-def test_a_use_that_can_t_be_recorded_is_an_event(tmp_path: Path) -> None:
+def test_a_use_that_can_t_be_recorded_emits_an_event(tmp_path: Path) -> None:
     url, events, jobs = f"sqlite:///{tmp_path / 'c.sqlite3'}", RecordedEvents(), list[Job]()
     migrate(url)
     with closing(Database(url)) as database:
@@ -558,10 +558,10 @@ def test_the_number_of_private_tokens_is_limited(store: Store) -> None:
     few.create("three", subjects)
 
 
-def test_a_private_token_is_stored_as_a_hash_only(store: Store) -> None:
+def test_only_a_hash_of_a_private_token_is_stored(store: Store) -> None:
     plain = store.tokens.create("readme", Selection([PathPattern.parse("acme/web")]))
-    assert plain[:8].encode() in store.all_that_is_kept()
-    assert plain.encode() not in store.all_that_is_kept()
+    assert plain[:8].encode() in store.content()
+    assert plain.encode() not in store.content()
 
 
 LISTED = {
@@ -585,7 +585,7 @@ LISTED = {
 
 def test_a_list_can_be_limited_to_patterns(store: Store) -> None:
     for path in {path for paths in LISTED.values() for path in paths}:
-        store.tell(BackupStatus.SUCCEEDED, Subject.parse(*path.split("/", 3)))
+        store.record(BackupStatus.SUCCEEDED, Subject.parse(*path.split("/", 3)))
 
     def listed(*patterns: str) -> set[str]:
         within = Selection([PathPattern.parse(pattern) for pattern in patterns])
@@ -600,7 +600,7 @@ def test_a_list_can_be_limited_to_patterns(store: Store) -> None:
 def test_only_a_hash_of_a_key_is_stored(store: Store) -> None:
     plain = store.keys.create("ci", {Scope.REPORT})
     store.keys.check(plain, Scope.REPORT, START)
-    kept = store.all_that_is_kept()
+    kept = store.content()
     assert plain[:8].encode() in kept
     assert plain.encode() not in kept
 
@@ -616,7 +616,7 @@ def test_names_of_keys_are_unique_and_valid(store: Store) -> None:
 
 
 @pytest.mark.alone
-def test_a_busy_database_does_not_refuse_a_good_key(store: Store) -> None:
+def test_a_valid_key_is_accepted_while_the_database_is_busy(store: Store) -> None:
     plain = store.keys.create("ci", {Scope.READ})
     other = Store.on(store.url)
     with store.catalogue.database.writing() as connection:
@@ -627,14 +627,14 @@ def test_a_busy_database_does_not_refuse_a_good_key(store: Store) -> None:
     other.close()
 
 
-def test_readers_of_sqlite_do_not_wait_for_those_who_wait_for_a_writer(tmp_path: Path) -> None:
+def test_readers_of_sqlite_do_not_wait_for_writers_that_are_blocked_by_a_writer(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'c.sqlite3'}"
     migrate(url)
     store, reporters = Store.on(url), 40
     with ThreadPoolExecutor(reporters) as pool, contextlib.ExitStack() as until_the_writer_ends:
         writer = until_the_writer_ends.enter_context(closing(Database(url)))
         until_the_writer_ends.enter_context(writer.writing())
-        waiting = [pool.submit(store.tell, BackupStatus.SUCCEEDED) for _ in range(reporters)]
+        waiting = [pool.submit(store.record, BackupStatus.SUCCEEDED) for _ in range(reporters)]
         pool_of_readers = store.catalogue.database._engine.get().pool
         assert isinstance(pool_of_readers, QueuePool)
         assert eventually(lambda: pool_of_readers.checkedout() == reporters)

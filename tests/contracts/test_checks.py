@@ -34,7 +34,7 @@ def test_a_check_makes_its_subject_scheduled_and_is_found_by_its_uuid(store: Sto
 
 
 def test_a_check_of_a_known_subject_leaves_its_status_alone(store: Store) -> None:
-    store.tell(BackupStatus.FAILED)
+    store.record(BackupStatus.FAILED)
     store.checks.create(Subject.legacy("ACME", "Web"), DAY, HOUR)
     assert store.status() is BackupStatus.FAILED
 
@@ -49,7 +49,7 @@ def test_a_subject_has_one_check(store: Store) -> None:
 
 def test_only_a_hash_of_the_uuid_is_stored(store: Store) -> None:
     uuid = store.checks.create(WEB, DAY, HOUR)
-    kept = store.all_that_is_kept()
+    kept = store.content()
     assert uuid[:8].encode() in kept
     assert uuid[9:].encode() not in kept
 
@@ -63,8 +63,8 @@ def test_rotating_the_uuid_keeps_the_terms(store: Store) -> None:
     assert [(check.slug, check.expectation.since) for check in store.checks.list()] == [("nightly", START)]
 
 
-def test_a_subject_without_a_check_has_none_to_rotate_or_delete(store: Store) -> None:
-    store.tell(BackupStatus.SUCCEEDED)
+def test_a_check_that_does_not_exist_can_be_neither_rotated_nor_deleted(store: Store) -> None:
+    store.record(BackupStatus.SUCCEEDED)
     for subject in (WEB, API):
         with pytest.raises(NoSuchCheck):
             store.checks.rotate(subject)
@@ -74,7 +74,7 @@ def test_a_subject_without_a_check_has_none_to_rotate_or_delete(store: Store) ->
 
 def test_deleting_a_check_keeps_the_history(store: Store) -> None:
     uuid = store.checks.create(WEB, DAY, HOUR)
-    store.tell(BackupStatus.SUCCEEDED)
+    store.record(BackupStatus.SUCCEEDED)
     store.clock.advance(days=9)
     assert store.status() is BackupStatus.FAILED
     store.checks.delete(WEB)
@@ -82,7 +82,7 @@ def test_deleting_a_check_keeps_the_history(store: Store) -> None:
     assert store.checks.subject_pinged(uuid) is None
 
 
-def test_a_subject_never_reported_is_deleted_with_its_check_and_returns_with_a_larger_revision(store: Store) -> None:
+def test_a_subject_never_reported_is_deleted_with_its_check_and_returns_with_a_higher_revision(store: Store) -> None:
     store.checks.create(WEB, DAY, HOUR)
     before = store.report().revision
     store.checks.delete(WEB)
@@ -93,17 +93,17 @@ def test_a_subject_never_reported_is_deleted_with_its_check_and_returns_with_a_l
 
 
 def test_a_deleted_subject_stays_deleted_until_a_run_begins(store: Store) -> None:
-    store.tell(BackupStatus.DELETED)
+    store.record(BackupStatus.DELETED)
     store.checks.create(WEB, DAY, HOUR)
     store.clock.advance(days=9)
     assert store.status() is BackupStatus.DELETED
-    store.tell(BackupStatus.SUCCEEDED)
+    store.record(BackupStatus.SUCCEEDED)
     assert store.status() is BackupStatus.SUCCEEDED
 
 
 def test_a_subject_can_be_private_from_the_start(store: Store) -> None:
     store.checks.create(WEB, DAY, HOUR, visibility=Visibility.PRIVATE)
-    store.tell(BackupStatus.SUCCEEDED)
+    store.record(BackupStatus.SUCCEEDED)
     assert store.report().visibility is Visibility.PRIVATE
 
 
@@ -145,8 +145,8 @@ def test_an_invalid_slug_belongs_to_no_check(store: Store, slug: str) -> None:
 
 def test_every_query_finds_overdue_backups(store: Store) -> None:
     store.checks.create(WEB, DAY, HOUR)
-    store.tell(BackupStatus.SUCCEEDED)
-    store.tell(BackupStatus.SUCCEEDED, API)
+    store.record(BackupStatus.SUCCEEDED)
+    store.record(BackupStatus.SUCCEEDED, API)
     store.clock.advance(hours=24.9)
     assert (names(store, status=BackupStatus.FAILED), names(store, status=BackupStatus.SUCCEEDED)) == (
         [],
@@ -161,21 +161,21 @@ def test_every_query_finds_overdue_backups(store: Store) -> None:
     assert names(store, updated_since=START + timedelta(hours=25.5)) == []
 
 
-def test_a_late_backup_has_a_larger_revision_than_the_overdue_status(store: Store) -> None:
+def test_a_late_backup_has_a_higher_revision_than_the_overdue_status(store: Store) -> None:
     store.checks.create(WEB, DAY, HOUR)
     store.clock.advance(hours=25, minutes=1)
     missing = store.report()
     assert missing.status is BackupStatus.FAILED
     # The clock of another host is behind.
     store.clock.advance(minutes=-3)
-    store.tell(BackupStatus.SUCCEEDED)
+    store.record(BackupStatus.SUCCEEDED)
     assert store.report().revision > missing.revision
 
 
 def test_reports_count_as_well_as_pings(store: Store) -> None:
     store.checks.create(WEB, DAY, HOUR)
     store.clock.advance(hours=20)
-    store.tell(BackupStatus.SUCCEEDED)
+    store.record(BackupStatus.SUCCEEDED)
     store.clock.advance(hours=20)
     assert store.status() is BackupStatus.SUCCEEDED
     assert store.report().next_run_at == START + timedelta(hours=44)
@@ -194,7 +194,7 @@ def test_a_success_dated_2099_does_not_keep_a_backup_from_being_overdue(store: S
     store.receive(BackupStatus.SUCCEEDED)
     store.clock.advance(days=-IN_2099.days, hours=24.9)
     assert (store.status(), names(store, status=BackupStatus.FAILED)) == (BackupStatus.SUCCEEDED, [])
-    # The last end that is known was at 10:00.
+    # The last known end was ten hours after the start.
     store.clock.advance(hours=0.1)
     assert (store.status(), store.report().finished_at) == (BackupStatus.FAILED, START + timedelta(hours=35))
     store.clock.advance(hours=1)
@@ -215,7 +215,7 @@ def test_a_success_dated_2099_does_not_keep_a_backup_from_being_overdue(store: S
     assert store.status() is BackupStatus.FAILED
 
 
-def test_a_limited_number_of_successes_dated_2099_is_looked_up(store: Store) -> None:
+def test_the_number_of_successes_dated_2099_that_are_looked_up_is_limited(store: Store) -> None:
     for subject in (WEB, API):
         store.checks.create(subject, DAY, HOUR)
     store.clock.advance(days=IN_2099.days)
@@ -227,7 +227,7 @@ def test_a_limited_number_of_successes_dated_2099_is_looked_up(store: Store) -> 
         assert len(overdue_despite_end(connection, store.clock(), most=1)) == 1
 
 
-def test_a_success_dated_2099_alone_is_overdue_as_if_there_had_been_none(store: Store) -> None:
+def test_a_single_success_dated_2099_does_not_postpone_overdue(store: Store) -> None:
     store.checks.create(WEB, DAY, HOUR)
     store.clock.advance(days=IN_2099.days)
     store.receive(BackupStatus.SUCCEEDED)

@@ -1,4 +1,4 @@
-"""Events through hosts whose clocks differ and jump: the last one is shown, and overdue still comes."""
+"""Events through hosts whose clocks differ and jump: the last one counts, and backups still become overdue."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ IN_2099 = datetime(2099, 1, 1, tzinfo=UTC)
 
 @dataclass
 class Host:
-    """One of the hosts of a service, which share a database but not a clock."""
+    """One of a service's hosts, which share a database but not a clock."""
 
     url: str
     now: datetime = START
@@ -50,7 +50,7 @@ class Host:
         return self.now + self.error
 
     def receive(self, event: RunEvent, *, at: datetime | None = None) -> Recorded:
-        """Record an event, with the clock showing the given time for a moment."""
+        """Record an event while the host's clock shows the given time, if any."""
         usual = self.error
         self.error = at - self.now if at else usual
         try:
@@ -72,9 +72,9 @@ class Step:
     status: BackupStatus
     host: int
     after: timedelta
-    """Time that passes before it."""
+    """Time that passes before the event."""
     jump: timedelta
-    """How far the host's clock jumps before it."""
+    """How far the host's clock jumps before the event."""
     run_id: str | None
     started_ago: timedelta | None
     """When the run began, by the reporter's clock, which is right; None if the report has no times."""
@@ -108,7 +108,7 @@ STEPS = st.builds(
 
 @st.composite
 def interleavings(draw: st.DrawFn) -> list[Step]:
-    """Return events through two hosts, one of which arrives while a clock shows 2099."""
+    """Generate events through two hosts, one of them received while a clock shows 2099."""
     steps = draw(st.lists(STEPS, min_size=1, max_size=7))
     poisoned = Step(draw(st.sampled_from([S, F, R, D])), 0, timedelta(0), timedelta(0), None, None, is_2099=True)
     steps.insert(draw(st.integers(0, len(steps))), poisoned)
@@ -132,9 +132,9 @@ def url() -> Iterator[str]:
 
 
 def receive(hosts: list[Host], step: Step, earlier_starts: list[datetime]) -> None:
-    """Let a host receive the event, and check what is shown unless the reporter's times say that it is older.
+    """Let a host receive the event, and check that its status is shown unless its reported times make it older.
 
-    A clock that is far ahead may also put a success with times below an event without times, but never a failure.
+    A clock that is far ahead may also place a success with times below an event without times, but never a failure.
     """
     for each in hosts:
         each.now += step.after
@@ -149,7 +149,7 @@ def receive(hosts: list[Host], step: Step, earlier_starts: list[datetime]) -> No
         assert host.error < -CLOCK_TOLERANCE
         return
     if step.status is D:
-        earlier_starts.clear()  # What brings the subject back is newer than all of them.
+        earlier_starts.clear()  # A run that brings the subject back is newer than all of them.
     if step.status is not R:
         is_older = event.started_at is not None and any(start > event.started_at for start in earlier_starts)
         may_be_hidden = step.status is S and step.started_ago is not None and hosts[0].most_ahead > CLOCK_TOLERANCE
@@ -161,7 +161,9 @@ def receive(hosts: list[Host], step: Step, earlier_starts: list[datetime]) -> No
 
 @settings(max_examples=40, deadline=None)
 @given(steps=interleavings(), ahead=st.just(timedelta(seconds=90)) | minutes(20, 60))
-def test_the_last_event_is_shown_and_overdue_still_comes(url: str, steps: list[Step], ahead: timedelta) -> None:
+def test_the_last_event_is_shown_and_a_backup_still_becomes_overdue(
+    url: str, steps: list[Step], ahead: timedelta
+) -> None:
     with two_hosts(url, ahead) as hosts:
         right = hosts[1]
         with right.catalogue.database.writing() as connection:

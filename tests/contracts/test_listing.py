@@ -78,7 +78,7 @@ class Listed:
 
 @pytest.fixture(params=["catalogue", "native", "joined"])
 def listed(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Listed]:
-    """The catalogue itself, and as the upstream of another service, over HTTP."""
+    """The catalogue directly, joined with other sources, and as the upstream of another service, over HTTP."""
     settings = load({"BADGE_DATA_DIR": str(tmp_path)})
     migrate(settings.catalogue_location)
     clock = ManualClock()

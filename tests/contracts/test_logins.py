@@ -38,7 +38,7 @@ def rows(stored: Logins | LoginThrottle) -> int:
         return connection.execute(select(func.count()).select_from(table)).scalar_one()
 
 
-def test_a_link_opens_one_session_whoever_uses_it_at_the_same_time(stored: Logins) -> None:
+def test_a_link_opens_only_one_session_even_if_used_concurrently(stored: Logins) -> None:
     link = stored.make_link(HOUR)
     with ThreadPoolExecutor(4) as pool:
         opened = list(pool.map(lambda _: stored.open_session_by_link(link, "link", HOUR), range(8)))
@@ -55,7 +55,7 @@ def test_a_link_expires_and_an_invalid_one_never_works(stored: Logins, clock: Ma
     assert stored.open_session_by_link(link, "link", HOUR) is None
 
 
-def test_a_session_ends_by_itself_by_logout_and_with_its_credential(stored: Logins, clock: ManualClock) -> None:
+def test_a_session_ends_by_expiry_by_logout_and_with_its_credential(stored: Logins, clock: ManualClock) -> None:
     first, second = (stored.open_session("token", HOUR) for _ in range(2))
     assert not stored.has_session(first, "new token")
     stored.end_session(first, "token")
@@ -69,7 +69,7 @@ def test_a_link_is_not_a_session_and_a_session_is_not_a_link(stored: Logins) -> 
     assert stored.open_session_by_link(stored.open_session("", HOUR), "", HOUR) is None
 
 
-def test_only_hashes_are_stored_and_expired_ones_deleted(stored: Logins, clock: ManualClock) -> None:
+def test_only_hashes_are_stored_and_expired_ones_are_deleted(stored: Logins, clock: ManualClock) -> None:
     secrets = [stored.make_link(HOUR), stored.open_session("token", HOUR)]
     with stored.database.reading() as connection:
         assert not set(secrets) & set(connection.execute(select(logins.c.digest)).scalars())
@@ -87,7 +87,7 @@ def test_the_number_of_stored_logins_is_limited(stored: Logins) -> None:
     assert stored.has_session(session, "token")
 
 
-def test_too_many_failures_from_an_address_are_refused_until_the_oldest_is_over(
+def test_too_many_failures_from_an_address_are_refused_until_the_oldest_expires(
     throttle: LoginThrottle, clock: ManualClock
 ) -> None:
     for _ in range(3):

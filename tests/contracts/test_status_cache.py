@@ -53,7 +53,7 @@ SERVERS: dict[str, Callable[[Path], AbstractContextManager[str]]] = {
 
 @pytest.fixture(scope="module", params=["memory", *SERVERS])
 def url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str | None]:
-    """The URL of servers that all tests here share; None for the process's own memory."""
+    """URL of servers that all tests in this module share; None for the process's own memory."""
     if request.param == "memory":
         yield None
         return
@@ -114,7 +114,7 @@ def test_an_entry_is_returned_as_it_was_stored(cache: StatusCache) -> None:
 
 
 @pytest.mark.parametrize("year", [1971, 2015, 9999])
-def test_far_away_times_from_a_source_are_stored(cache: StatusCache, year: int) -> None:
+def test_a_source_s_times_in_the_far_future_are_stored(cache: StatusCache, year: int) -> None:
     began = cache.fetch_began(KEY)
     far = datetime(year, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC)
     report = replace(reported(began), last_success_at=far, next_run_at=far, stale_after=far)
@@ -223,7 +223,7 @@ def test_a_lease_expires_unless_it_is_renewed(cache: StatusCache) -> None:
     assert eventually(lambda: cache.claim(KEY).lease is not None, 2)
 
 
-def test_a_late_holder_neither_overwrites_nor_releases_what_another_has_by_now(cache: StatusCache) -> None:
+def test_a_holder_whose_lease_expired_neither_overwrites_nor_releases_what_another_has(cache: StatusCache) -> None:
     late = held(cache)
     time.sleep(1.1)  # noqa: TID251 - leases end by the server's own clock
     heir = held(cache)

@@ -1,4 +1,4 @@
-"""What the catalogue keeps for lists agrees with what is counted one by one, whatever happens to subjects."""
+"""The catalogue's stored totals agree with subjects counted one by one, whatever happens to them."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def pruned(store: Store) -> Store:
 
 
 def counted(store: Store) -> SnapshotListing:
-    """All subjects, searched, sorted and counted one by one in memory."""
+    """Return all subjects as a list that is searched, sorted and counted one by one in memory."""
 
     def walk() -> Walked:
         return Walked(everything(store, ListingFilter(), ListingOrder.NAME, 500), is_whole=True)
@@ -143,7 +143,7 @@ FILTERS = st.one_of(
 
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(filter=FILTERS, most_sorted=st.sampled_from([0, 2, 10_000]), limit=st.integers(1, 5), seed=st.integers(0, 99))
-def test_each_way_to_read_a_list_finds_what_a_full_scan_finds(
+def test_each_way_to_read_a_list_finds_the_same_as_a_full_scan(
     store: Store, filter: ListingFilter, most_sorted: int, limit: int, seed: int
 ) -> None:
     chance = random.Random(seed)
@@ -156,7 +156,7 @@ def test_each_way_to_read_a_list_finds_what_a_full_scan_finds(
     for order in ListingOrder:
         found = everything(tried, filter, order, limit)
         wanted = list(whole.list(filter, None, 100, order).items)
-        if order is ListingOrder.LATEST:  # of which an upstream's list has only an approximation
+        if order is ListingOrder.LATEST:  # which a list in memory only approximates
             found, wanted = sorted(found, key=_name), sorted(wanted, key=_name)
         assert [item.subject for item in found] == [item.subject for item in wanted]
     assert_is_sample(tried.catalogue.totals(filter).all, len(wanted), most_sorted)
@@ -172,7 +172,7 @@ def assert_is_sample(number: int, whole: int, most: int) -> None:
 
 def test_totals_beyond_the_limit_are_marked_as_incomplete(store: Store) -> None:
     for subject in SUBJECTS:
-        store.tell(BackupStatus.SUCCEEDED, subject)
+        store.record(BackupStatus.SUCCEEDED, subject)
     few = replace(store.catalogue, most_sorted=3)
     assert (few.totals(ListingFilter(words=("web",))).all, few.totals(ListingFilter(words=("web",))).is_whole) == (
         4,
@@ -181,8 +181,8 @@ def test_totals_beyond_the_limit_are_marked_as_incomplete(store: Store) -> None:
     assert (few.totals(ListingFilter()).all, few.totals(ListingFilter()).is_whole) == (len(SUBJECTS), True)
 
 
-def test_transactions_at_the_same_time_keep_the_totals_right(store: Store) -> None:
-    """On PostgreSQL they would wait for each other in a circle if they added to the totals in different orders."""
+def test_concurrent_transactions_keep_the_totals_correct(store: Store) -> None:
+    """On PostgreSQL, they would deadlock if they updated the totals in different orders."""
     pair = [Subject.legacy("acme", str(number)) for number in range(_SHARDS + 1)]
     for subject in pair:
         report(store, subject, BackupStatus.FAILED)
@@ -197,7 +197,7 @@ def test_transactions_at_the_same_time_keep_the_totals_right(store: Store) -> No
                 delete(other, Subject.legacy(f"account-{1 - number}", str(turn)))
 
     with ThreadPoolExecutor(2) as pool:
-        list(pool.map(flip, range(2)))  # the first and the last are in one shard
+        list(pool.map(flip, range(2)))  # the first and the last subject are in the same shard
     assert_totals_agree(store)
 
 
@@ -221,7 +221,7 @@ def test_an_older_catalogue_gets_its_totals_and_paths(new_url: str) -> None:
 
 
 def old_row(subject: Subject, number: int) -> dict[str, object]:
-    """A row of `subjects` as it was before totals were kept."""
+    """Return a row of `subjects` as it was before totals were stored."""
     names = {"platform": subject.platform, "account": subject.account, "type": subject.type, "name": subject.name}
     keys = zip(("platform_key", "account_key", "type_key", "name_key"), subject.key(fold_case=True), strict=True)
     return {
@@ -237,7 +237,7 @@ def old_row(subject: Subject, number: int) -> dict[str, object]:
 
 
 def test_paths_are_deleted_with_their_subjects(store: Store) -> None:
-    store.tell(BackupStatus.SUCCEEDED)
+    store.record(BackupStatus.SUCCEEDED)
     store.catalogue.delete(Subject.legacy("acme", "web"))
     with store.catalogue.database.reading() as connection:
         assert connection.execute(select(func.count()).select_from(subject_paths)).scalar_one() == 0

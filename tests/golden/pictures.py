@@ -19,7 +19,7 @@ LOOKS: dict[str, dict[str, Any]] = {
 
 
 def in_language(language: Language, style: Style = Style.FLAT) -> Badge:
-    """A badge with the longest message that a language has."""
+    """Return a badge with the longest message of a language."""
     message = language.say(AS_OF).format(
         message=language.say(WORDS[BackupStatus.IN_PROGRESS]), duration=language.say(HOURS).format(hours=3)
     )
@@ -55,7 +55,7 @@ PICTURES = {
     "hostile-label": Badge(label='"><script>alert(1)</script>&amp;\x00\u202eevil', message="succeeded", colour=GREEN),
 }
 
-# What stands in for a PNG that can't be drawn: statuses by their name on the wire, and overdue.
+# The predrawn pictures, for when a PNG can't be drawn: each status by its name in the contract, and overdue.
 PREDRAWN = {
     **{
         status.value: Badge(label="backup", message=words, colour=COLOUR[TONES[status]])

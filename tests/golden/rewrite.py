@@ -1,4 +1,4 @@
-"""`make golden`: draws the reference pictures anew. Look at them before they are committed."""
+"""`make golden`: redraws the reference pictures. Look at them before you commit them."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Recipes over real HTTP: every failure ends in time, as the right kind of failure and under one label."""
+"""Recipes over real HTTP: every failure ends in time, has the right kind, and is counted under one label."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ ANSWERS = {
     "wrong-type": BackupStatus.UNKNOWN,
     "moved": BackupStatus.SUCCEEDED,
 }
-# Modes that need an answer with the subject's name, or with a field given twice.
+# Modes that need a document with the subject's name, or with a duplicate field.
 DECLARATIVE_ONLY = {"twice": "duplicateName", "other-subject": None}
 
 
@@ -137,7 +137,7 @@ def test_each_failure_is_raised_in_time_under_its_name(
 
 
 @pytest.mark.parametrize(("mode", "kind"), DECLARATIVE_ONLY.items())
-def test_each_mode_that_needs_a_document_with_the_subject_s_name(
+def test_modes_that_need_the_subject_s_name_in_the_document_have_their_own_results(
     upstream: FaultServer, tmp_path: Path, mode: str, kind: str | None
 ) -> None:
     upstream.mode = mode
@@ -267,16 +267,16 @@ def test_a_value_of_the_wrong_type_affects_only_its_subject(upstream: FaultServe
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """What readers and the metrics show in one mode."""
+    """The badge and the metrics in one mode of the fault server."""
 
     text_status: int
-    """The HTTP status of the badge as text."""
+    """The HTTP status of the badge in text format."""
     calls: list[str]
-    """The outcomes that were counted, each once."""
+    """The outcomes that were counted, each exactly once."""
 
 
 def shown(folder: Path, text: str, mode: str) -> Shown:
-    """Request a badge as text and as an image, each of which has to arrive in time."""
+    """Request a badge as text and as an image, both of which have to arrive in time."""
     (folder / "key").write_text(KEY)
     file = folder / "sources.toml"
     with running_fault_server() as upstream:
@@ -307,7 +307,7 @@ def test_each_failure_gives_an_image_in_time_and_one_label(tmp_path: Path, text:
     assert shown(tmp_path, text, mode) == Shown(503, [kind])
 
 
-# The HTTP status of the text is 404 for no such subject and 410 for a deleted one.
+# The text format answers 404 if there is no such subject, and 410 if it is deleted.
 TEXT_STATUSES = {"404-html": 404, "410": 410}
 
 

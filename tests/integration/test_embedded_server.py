@@ -129,7 +129,7 @@ def test_a_socket_left_by_a_crash_is_harmless(tmp_path: Path) -> None:
     server.stop()
 
 
-def test_its_lock_can_not_be_held_by_another_user(tmp_path: Path) -> None:
+def test_another_user_can_not_hold_its_lock(tmp_path: Path) -> None:
     tmp_path.chmod(0o777)
     (tmp_path / "cache.lock").touch(0o666)
     server = EmbeddedServer(tmp_path, 8, lambda _: None)
@@ -138,7 +138,7 @@ def test_its_lock_can_not_be_held_by_another_user(tmp_path: Path) -> None:
     server.stop()
 
 
-@pytest.mark.skipif(os.getuid() != 0, reason="only root can give files away")
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can change a file's owner")
 def test_a_planted_lock_is_refused_at_once(tmp_path: Path) -> None:
     (tmp_path / "cache.lock").touch(0o666)
     os.chown(tmp_path / "cache.lock", 12345, 12345)

@@ -1,4 +1,4 @@
-"""One deadline for everything before an answer: name resolution, connections and TLS."""
+"""One deadline covers everything before an answer: name resolution, connections and TLS."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_an_unresponsive_address_leaves_time_for_the_next() -> None:
         assert server.asked[0].headers["host"] == f"dual.test:{server.port}"
 
 
-def test_the_last_address_gives_the_kind_of_failure() -> None:
+def test_the_last_address_determines_the_kind_of_failure() -> None:
     with running_fault_server() as server:
         port = server.port
     transport = resolving_to("::1", "127.0.0.1")
@@ -82,7 +82,7 @@ def nothing(host: str, port: int) -> list[Address]:
 
 
 @pytest.mark.parametrize("ask", [unknown, nothing])
-def test_a_name_without_address_is_an_outage(ask: Callable[[str, int], list[Address]]) -> None:
+def test_a_name_without_an_address_is_an_outage(ask: Callable[[str, int], list[Address]]) -> None:
     transport = HttpTransport(names=HostNames(ask))
     assert seconds_until_unavailable(transport, "http://nowhere.test:9/", "connect") < MARGIN
 

@@ -200,7 +200,7 @@ def duplicati() -> Tokens:
     )
 
 
-def test_duplicati_gets_one_login_and_another_after_its_restart(tmp_path: Path) -> None:
+def test_the_service_logs_in_to_duplicati_once_and_again_after_a_restart(tmp_path: Path) -> None:
     tokens = duplicati()
     with running(tokens) as system:
         fetch = source_in(tmp_path, DUPLICATI, system.url)
@@ -221,7 +221,7 @@ def test_a_wrong_password_is_tried_once_per_request(tmp_path: Path) -> None:
         assert system.paths() == ["/api/v1/auth/login"]
 
 
-def test_a_token_that_is_always_refused_is_renewed_once(tmp_path: Path) -> None:
+def test_a_token_that_is_always_rejected_is_renewed_once(tmp_path: Path) -> None:
     tokens = duplicati()
 
     def never(request: Request) -> tuple[int, object]:
@@ -234,7 +234,7 @@ def test_a_token_that_is_always_refused_is_renewed_once(tmp_path: Path) -> None:
         assert len(system.requests) == 4
 
 
-def test_threads_that_are_refused_at_the_same_time_log_in_once(tmp_path: Path) -> None:
+def test_threads_that_are_rejected_at_the_same_time_log_in_once(tmp_path: Path) -> None:
     tokens = duplicati()
     with running(tokens) as system, ThreadPoolExecutor(8) as pool:
         fetch = source_in(tmp_path, DUPLICATI, system.url)
@@ -274,7 +274,7 @@ def bareos_jobs(request: Request) -> list[dict[str, str]]:
 
 
 class Bareos(Tokens):
-    """bareos-restapi, which expects a form for the login and has no parameters but limit and offset."""
+    """bareos-restapi, which expects a form for the login, and whose only parameters are limit and offset."""
 
     def __init__(self) -> None:
         wanted = {"grant_type": "password", "username": "api", "password": PASSWORD}
@@ -289,7 +289,7 @@ class Bareos(Tokens):
         return (200, {"jobs": bareos_jobs(request)}) if is_known else (422, {"detail": "no such endpoint"})
 
 
-def test_bareos_gets_a_form_for_the_login_and_its_filter_as_the_body_of_a_get(tmp_path: Path) -> None:
+def test_bareos_gets_a_form_as_login_and_its_filter_as_the_body_of_a_get(tmp_path: Path) -> None:
     with running(Bareos()) as system:
         report = source_in(tmp_path, BAREOS, system.url)()
         assert report.status is BackupStatus.SUCCEEDED
@@ -374,7 +374,9 @@ class UrBackup:
 
 
 @pytest.mark.parametrize("rounds", [0, 1000])
-def test_urbackup_gets_a_salted_login_and_another_when_its_session_has_ended(tmp_path: Path, rounds: int) -> None:
+def test_the_service_logs_in_to_urbackup_with_a_salt_and_again_when_the_session_has_ended(
+    tmp_path: Path, rounds: int
+) -> None:
     server = UrBackup(rounds)
     with running(server) as system:
         fetch = source_in(tmp_path, URBACKUP, system.url)

@@ -1,4 +1,4 @@
-"""The native contract over real HTTP: every failure ends in time, as the right kind of failure."""
+"""The native contract over real HTTP: every failure ends in time and has the right kind."""
 
 from __future__ import annotations
 
@@ -193,7 +193,7 @@ def test_an_unknown_status_is_reported(upstream: FaultServer) -> None:
     assert events.seen == [UnknownStatusReceived("upstream")]
 
 
-def test_a_time_that_is_far_ahead_counts_as_not_known(source: NativeSource, upstream: FaultServer) -> None:
+def test_a_time_that_is_far_ahead_counts_as_unknown(source: NativeSource, upstream: FaultServer) -> None:
     upstream.mode = "future-time"
     assert is_ahead(fetch(source).finished_at, now())
 

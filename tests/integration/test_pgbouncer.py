@@ -1,4 +1,4 @@
-"""The catalogue behind PgBouncer, whose transactions each may run on another of the server's connections."""
+"""The catalogue behind PgBouncer, where each transaction may run on a different connection to the server."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.store import Store
 
 CLIENTS = 8
 REQUESTS = 100
-"""Each client's; psycopg prepares a statement when it is executed for the sixth time."""
+"""Per client: more than five, after which psycopg would prepare a statement."""
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +26,7 @@ def url() -> Iterator[str]:
         yield pooler.url(postgres.new_database())
 
 
-def test_reports_and_badges_of_many_clients_at_once_all_arrive(url: str) -> None:
+def test_many_concurrent_clients_all_see_their_own_reports(url: str) -> None:
     migrate(url)
     store = Store.on(url)
 
@@ -35,7 +35,7 @@ def test_reports_and_badges_of_many_clients_at_once_all_arrive(url: str) -> None
         seen = []
         for number in range(REQUESTS // 2):
             status = BackupStatus.FAILED if number % 2 else BackupStatus.SUCCEEDED
-            store.tell(status, subject, started_at=START + timedelta(seconds=number - REQUESTS))
+            store.record(status, subject, started_at=START + timedelta(seconds=number - REQUESTS))
             seen.append(store.status(subject))
         return seen
 

@@ -15,7 +15,7 @@ from tests.servers import eventually, needs
 CHECK = [sys.executable, "-m", "badge.artwork.png_check"]
 
 
-def test_drawable_pngs_are_no_fault() -> None:
+def test_there_is_no_fault_if_pngs_can_be_drawn() -> None:
     needs(f"PNG: {png.fault_of_this_machine()}", is_there=png.fault_of_this_machine() is None)
     with closing(PngCheck()) as check:
         assert check.is_fine

@@ -1,4 +1,4 @@
-"""The catalogue on a PostgreSQL that hangs or restarts, and is stricter about text than SQLite."""
+"""The catalogue on a PostgreSQL server that hangs or restarts, and PostgreSQL's stricter limits on text."""
 
 from __future__ import annotations
 
@@ -54,33 +54,33 @@ def test_a_hanging_server_makes_the_source_unavailable_in_time_for_a_badge(
     assert 0.9 < took < 1.7
     assert caplog.messages == []
     # The late response to the query that timed out is not taken for the response to this one.
-    assert store.tell(BackupStatus.FAILED)
+    assert store.record(BackupStatus.FAILED)
     assert store.status() is BackupStatus.FAILED
 
 
 def test_reads_and_reports_work_after_the_server_was_restarted(postgres: PostgresServer, store: Store) -> None:
     for status, ask_first in ((BackupStatus.FAILED, True), (BackupStatus.SUCCEEDED, False)):
-        store.tell(BackupStatus.IN_PROGRESS)
+        store.record(BackupStatus.IN_PROGRESS)
         postgres.restart()
         store.clock.advance(minutes=1)
         assert not ask_first or store.status() is BackupStatus.IN_PROGRESS
-        assert store.tell(status)
+        assert store.record(status)
         store.clock.advance(minutes=1)
 
 
 def test_names_too_long_for_an_index_can_be_looked_up_but_not_reported(store: Store) -> None:
-    # Neither compresses. Account and name are as long as they may be in characters and bytes.
+    # Neither string compresses. Account and name have the maximum length in characters and bytes.
     chinese = "".join(chr(0x4E00 + number * 7919 % 20_000) for number in range(512))
     latin = b"".join(sha512(bytes([number])).digest() for number in range(6))
     name, account = chinese + urlsafe_b64encode(latin).decode(), chinese[:255]
     subject = Subject.parse("GitHub", account, "Repository", name)
     with pytest.raises(InvalidEvent, match="too long"):
-        store.tell(BackupStatus.FAILED, subject)
+        store.record(BackupStatus.FAILED, subject)
     assert store.status(subject) is None
-    assert store.tell(BackupStatus.FAILED, Subject.parse("GitHub", account, "Repository", name[:400]))
+    assert store.record(BackupStatus.FAILED, Subject.parse("GitHub", account, "Repository", name[:400]))
 
 
 @pytest.mark.parametrize("narrowed", [ListingFilter(platform="a\0"), ListingFilter(account="a\0")])
 def test_a_filter_with_a_character_that_no_name_has_lists_nothing(store: Store, narrowed: ListingFilter) -> None:
-    store.tell(BackupStatus.FAILED)
+    store.record(BackupStatus.FAILED)
     assert store.catalogue.list(narrowed).items == []

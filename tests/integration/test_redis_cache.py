@@ -29,7 +29,7 @@ from badge.events import (
 )
 from badge.model import BackupStatus, CacheEntry, Report
 from badge.ports import Lease
-from tests.doubles import SharedCache, no_thread_to_give
+from tests.doubles import SharedCache, without_threads
 from tests.servers import ValkeyServer, eventually, running_valkey
 
 KEY = ("github", "acme", "repository", "web")
@@ -54,7 +54,9 @@ class Rig:
     def __init__(self, server: ValkeyServer) -> None:
         self.server = server
         self.client = connect(server.url, BUDGET, 4)
-        self.admin = connect(server.url, timedelta(seconds=10), 1)  # for setup that takes longer than a command may
+        self.admin = connect(
+            server.url, timedelta(seconds=10), 1
+        )  # for setup that takes longer than a command is allowed to
         self.shared = SharedCache(server.url, now, BUDGET.total_seconds())
         self.events, self.cache, self.breaker = self.shared.events, self.shared.cache, self.shared.breaker
         self.names = key_names(KEY)
@@ -82,7 +84,7 @@ def test_a_frozen_server_costs_three_commands_and_is_reported_once(rig: Rig) -> 
     assert len(rig.events_of(CacheCommandFailed)) == 3
 
 
-def test_without_the_server_this_process_s_own_entries_are_used(rig: Rig) -> None:
+def test_without_the_server_this_process_uses_its_own_entries(rig: Rig) -> None:
     known, new = entry(), entry(BackupStatus.FAILED)
     rig.cache.put(KEY, known)
     rig.server.freeze()
@@ -94,16 +96,16 @@ def test_without_the_server_this_process_s_own_entries_are_used(rig: Rig) -> Non
 
 
 def until_given_up(rig: Rig) -> Lease:
-    """Try to get a lease until the breaker opens: a late command grants none, only then does a local lease suffice."""
+    """Return the lease that is granted once the breaker is open; before that, commands time out and grant none."""
     refused = 0
     while (lease := rig.cache.claim(KEY).lease) is None:
         refused += 1
     assert rig.breaker.is_open
-    assert refused == 1  # the other two failed commands were in the test
+    assert refused == 1  # two other commands had failed in the test itself
     return lease
 
 
-def test_when_the_server_is_back_so_is_the_cache(rig: Rig) -> None:
+def test_the_cache_recovers_with_the_server(rig: Rig) -> None:
     value = entry()
     rig.cache.put(KEY, value)
     rig.server.freeze()
@@ -118,7 +120,7 @@ def test_when_the_server_is_back_so_is_the_cache(rig: Rig) -> None:
 
 def test_the_cache_comes_back_even_if_no_trial_thread_could_be_started_at_first(rig: Rig) -> None:
     rig.server.freeze()
-    with no_thread_to_give():
+    with without_threads():
         for _ in range(4):
             rig.cache.get(KEY)
     assert rig.breaker.is_open
@@ -140,7 +142,7 @@ def test_an_invalidation_during_an_outage_takes_effect_before_the_next_read(rig:
 
 
 class Overtaken:
-    """A client that loses commands for a while; something happens between its next answer and the reader of it."""
+    """A client that can lose commands, and that can run `meanwhile` before it returns the next answer."""
 
     def __init__(self, client: Client) -> None:
         self._client = client
@@ -170,14 +172,14 @@ class OvertakenConnector(RedisConnector):
         return Overtaken(super()._made())
 
 
-def test_a_lease_attempt_does_not_return_a_value_read_before_its_invalidation_was_repeated(rig: Rig) -> None:
+def test_a_lease_attempt_does_not_return_a_value_read_before_the_repeated_invalidation(rig: Rig) -> None:
     connector = OvertakenConnector(rig.server.url, BUDGET, 4)
     commands = RedisCommands(connector, rig.events, rig.breaker)
     cache = RedisStatusCache(commands, MemoryStatusCache(now), rig.events, now, timedelta(minutes=15))
     cache.put(KEY, entry())
     client: Any = connector.client()
     client.is_lost = True
-    with no_thread_to_give():  # so that nothing else repeats the invalidation
+    with without_threads():  # so that nothing else repeats the invalidation
         cache.invalidate(KEY)
     client.is_lost, client.meanwhile = False, commands.on_return[0]
     attempt = cache.claim(KEY)
@@ -186,7 +188,7 @@ def test_a_lease_attempt_does_not_return_a_value_read_before_its_invalidation_wa
 
 
 def test_an_entry_put_during_an_outage_does_not_count_as_shared(rig: Rig) -> None:
-    """Another process may have received a report since."""
+    """Another process may have received a newer report in the meantime."""
     rig.cache.put(KEY, entry())
     assert rig.cache.shared(KEY) is not None
     rig.server.freeze()
@@ -247,7 +249,7 @@ def test_a_full_server_loses_writes_but_is_not_an_outage(rig: Rig) -> None:
     rig.client.config_set("maxmemory", "1")
     value = entry()
     lease = rig.cache.claim(KEY).lease
-    assert rig.cache.claim(KEY).lease is None  # at least within this process there is one at a time
+    assert rig.cache.claim(KEY).lease is None  # within this process, there is still only one at a time
     assert rig.cache.put(KEY, value, lease)
     assert rig.cache.get(KEY) == value  # from this process's own cache
     assert not rig.breaker.is_open

@@ -49,7 +49,7 @@ def connector(url: str) -> RedisConnector:
 
 
 def patient_connector(url: str) -> RedisConnector:
-    """A connector with a long timeout, for tests that are not about time."""
+    """Return a connector with a long timeout, for tests that are not about time."""
     return RedisConnector(url, timedelta(seconds=5), 8)
 
 
@@ -81,18 +81,18 @@ GENEROUS = "socket_timeout=60&socket_connect_timeout=60&timeout=60&health_check_
     ],
 )
 @pytest.mark.parametrize("query", ["", f"?{GENEROUS}"])
-def test_every_client_has_its_timeouts_and_no_retry_whatever_the_url_says(url: str, pools: int, query: str) -> None:
+def test_every_client_has_timeouts_and_no_retries_whatever_the_url_says(url: str, pools: int, query: str) -> None:
     assert_bounded(connector(url + query).client(), pools)
 
 
-def test_a_cluster_client_has_its_timeouts_to_each_server(three_masters: Cluster) -> None:
+def test_a_cluster_client_has_timeouts_for_each_server(three_masters: Cluster) -> None:
     client = connector(f"{three_masters.url}?{GENEROUS}").client()
     assert_bounded(client, 3)
     assert isinstance(client, redis.RedisCluster)
     assert client.retry.get_retries() == 0
 
 
-def test_a_cluster_client_over_tls_has_its_timeouts_to_each_server(tmp_path: Path) -> None:
+def test_a_cluster_client_over_tls_has_timeouts_for_each_server(tmp_path: Path) -> None:
     with tls_cluster(tmp_path) as url:
         assert eventually(lambda: is_up_at_once(url))
         client = connector(f"{url}&{GENEROUS}").client()
@@ -123,7 +123,7 @@ def is_up(server: RedisConnector) -> bool:
         return bool(server.client().ping())
 
 
-def test_many_first_connections_over_tls_are_each_in_time(tmp_path: Path) -> None:
+def test_many_first_connections_over_tls_are_all_made_in_time(tmp_path: Path) -> None:
     with tls_server(tmp_path) as url, ThreadPoolExecutor(4) as pool:
         # First connections happen once per process, and a busy machine may stall just then.
         rounds = [list(pool.map(is_up_at_once, [url] * 4)) for _ in range(5)]
@@ -166,7 +166,7 @@ def three_masters(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]
 
 
 def in_time(client: Any, *words: object) -> Any:
-    """Return a command's answer or exception; asserts that one try in three ends in time."""
+    """Return a command's answer or exception; asserts that at least one of the tries ends in time."""
     for _ in range(TRIES):
         began = time.monotonic()
         try:
@@ -229,7 +229,7 @@ def test_a_silent_master_s_replacement_is_found_while_commands_stay_in_time(tmp_
         assert client.get_node_from_key(name).port == replica.port
 
 
-def test_the_rest_of_a_broken_cluster_answers_a_ping(three_masters: Cluster) -> None:
+def test_the_other_servers_of_a_broken_cluster_answer_a_ping(three_masters: Cluster) -> None:
     client: Any = connector(three_masters.url).client()
     silent = three_masters.masters[:2]
     for server in silent:

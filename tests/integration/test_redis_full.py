@@ -44,7 +44,7 @@ def test_a_full_server_is_not_an_outage(tmp_path: Path, policy: str) -> None:
         assert all(writer.cache.put(key(number), entry(number)) for number in range(KEYS))
         found = {number: reader.cache.get(key(number)) for number in range(KEYS)}
         there = {number: value for number, value in found.items() if value is not None}
-        # An entry without room is a miss for other processes; an entry that is there is correct.
+        # An entry that did not fit is a miss for other processes; each entry that was stored is correct.
         assert 0 < len(there) < KEYS
         assert all(value.report is not None and value.report.revision == number for number, value in there.items())
         refused = Counter(writer.events.seen)

@@ -1,4 +1,4 @@
-"""A network that delays, drops, drips, garbles, resets and cuts answers never makes the cache late or wrong."""
+"""A network that delays, drops, drips, garbles, resets and truncates answers never makes the cache late or wrong."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def healthy(proxy: TcpProxy) -> None:
 
 @dataclass
 class Operations:
-    """All operations on the server, by name."""
+    """All operations that use the server, by name."""
 
     shared: SharedCache
     lease: Lease = field(default_factory=lambda: Lease(KEY, "token", now()))
@@ -109,7 +109,7 @@ def test_every_operation_ends_in_time(proxy: TcpProxy, mode: str, name: str) -> 
 
 
 @pytest.mark.parametrize("mode", FAULTS)
-def test_when_the_network_recovers_so_does_the_cache(proxy: TcpProxy, mode: str) -> None:
+def test_the_cache_recovers_with_the_network(proxy: TcpProxy, mode: str) -> None:
     shared = SharedCache(proxy.url, now)
     shared.cache.invalidate(KEY)
     assert eventually(lambda: shared.cache.put(KEY, entry()))

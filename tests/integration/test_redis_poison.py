@@ -47,7 +47,7 @@ def entry(status: BackupStatus = TRUTH) -> CacheEntry:
 
 @dataclass
 class Rig:
-    """A server shared by all tests here, emptied before each."""
+    """A server that all tests in this module share, emptied before each test."""
 
     server: ValkeyServer
     shared: SharedCache = field(init=False)
@@ -70,7 +70,7 @@ class Rig:
         return int(self.client.info("stats")["total_net_output_bytes"])
 
     def is_untroubled(self) -> bool:
-        """Whether nothing but rejections happened, and no value was read that is too long to be ours."""
+        """Whether all events were rejections, and no value too long to be ours was transferred."""
         is_read_in_part = self.sent() - self.sent_before < LONGEST_SENT
         return is_read_in_part and all(isinstance(event, CacheEntryRefused) for event in self.shared.events.seen)
 
@@ -156,7 +156,7 @@ def test_a_poisoned_value_is_a_miss_and_is_replaced(rig: Rig, name: str) -> None
     assert rig.is_untroubled()
 
 
-# The last is a little more than the longest wait and what clocks may differ by, less the entry's own two minutes.
+# 19 minutes is slightly more than the longest wait plus the clock tolerance, minus the entry's own two minutes.
 @pytest.mark.parametrize("ahead", [DECADE, timedelta(days=2), timedelta(minutes=19)], ids=str)
 @pytest.mark.parametrize("name", ["at", "f"])
 def test_a_value_too_far_ahead_is_a_miss_and_is_replaced(rig: Rig, name: str, ahead: timedelta) -> None:
@@ -186,14 +186,14 @@ def test_a_host_with_a_wrong_clock_uses_its_own_entries(rig: Rig, minutes: int) 
     assert shared.events.seen == []
 
 
-def test_a_host_with_a_slow_clock_leaves_the_entries_of_others(rig: Rig) -> None:
+def test_a_host_whose_clock_is_behind_leaves_the_entries_of_others(rig: Rig) -> None:
     value, slow = fetched_by(rig.shared), rig.process(timedelta(minutes=-6))
     assert slow.cache.get(KEY) is None
     assert rig.shared.cache.get(KEY) == value
 
 
 def fetched_by(shared: SharedCache) -> CacheEntry:
-    """Store an entry as a fetch of this process does: its start is by the server's clock."""
+    """Store an entry as a fetch of this process does, with its start by the server's clock."""
     began, moment = shared.cache.fetch_began(KEY), shared.clock()
     report = Report(status=TRUTH, observed_at=moment)
     value = CacheEntry(report=report, fetched_at=began, confirmed_at=moment, fresh_until=moment + timedelta(minutes=2))

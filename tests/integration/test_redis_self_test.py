@@ -1,4 +1,4 @@
-"""The cache with the least privileges that the documentation names, and the sentence for each fault of a server."""
+"""The cache with the minimal privileges in the documentation, and the sentence for each fault of a server."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ from tests.topologies import TcpServer, debian_redis, password_server, tcp_serve
 
 WEB = Subject.legacy("acme", "web")
 KEY = ("catalogue", "github", "acme", "repository", "web")
-# Only for a stored picture that is too long, which somebody else must have written.
+# Needed only to delete a stored picture that is too long, which this service never writes.
 UNUSED = "hdel"
-# No hurry on a busy machine, and each badge asks the cache.
+# A long timeout, because the machine may be busy; and no edge cache, so that each badge uses Redis.
 STEADY = {"BADGE_REDIS_TIMEOUT": "300ms", "BADGE_EDGE_CACHE": "0"}
 
 
@@ -46,7 +46,7 @@ def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 @pytest.fixture
 def url(server: TcpServer) -> str:
-    """The URL of the documented user, in a database that has to be selected."""
+    """URL for the documented user, with a database number that requires SELECT."""
     run(server, *documented())
     return f"redis://badge:password@{server.address}/1"
 
@@ -91,7 +91,7 @@ def test_the_self_test_names_the_permission_that_is_missing(server: TcpServer, u
     assert fault(url) == f"forbids this user the command {command}: add +{command} to its ACL"
 
 
-def test_the_self_test_names_the_keys_that_are_missing(server: TcpServer, url: str) -> None:
+def test_the_self_test_names_the_key_pattern_that_is_missing(server: TcpServer, url: str) -> None:
     run(server, "ACL", "SETUSER", "badge", "resetkeys", "~other:*")
     assert fault(url) == "forbids this user the keys that begin with bdg:: add ~bdg:* to its ACL"
 
@@ -112,7 +112,7 @@ def test_a_missing_permission_is_one_outage_whose_log_line_names_the_command(
         for _ in range(3):
             parts.cache.claim(KEY)
             parts.cache.get(KEY)
-        # The server answers a ping all the time.
+        # The server still answers a ping.
         assert not eventually(parts.cache.is_up, 1.5)
         assert [line for line in lines_of(caplog) if "cache" in line] == ["cache lost NoPermissionError(time)"]
         run(server, "ACL", "SETUSER", "badge", "+time")

@@ -34,7 +34,7 @@ CASES = [(label, message, style, logo) for label, message in WORDS for style in 
 
 
 def facts(svg: str) -> dict[str, list[str]]:
-    """What makes a badge's geometry, numbers written alike."""
+    """Return the numbers that determine a badge's geometry, in a uniform notation."""
 
     def numbers(pattern: str) -> list[str]:
         return sorted(f"{float(found):g}" for found in re.findall(pattern, svg))
@@ -49,7 +49,7 @@ def facts(svg: str) -> dict[str, list[str]]:
 
 @pytest.fixture(scope="module")
 def shields() -> dict[tuple[str, str, Style, bool], str]:
-    """Each case as shields draws it, in one process."""
+    """Each case as drawn by shields, all in one process."""
     needs("badge-maker", is_there=NODE.exists() and (PEERS / "node_modules").exists())
     logo = {"logoBase64": "data:image/svg+xml;base64,PHN2Zy8+"}
     asked = [
@@ -70,7 +70,7 @@ def test_the_geometry_is_that_of_shields(
     label, message, style, has_logo = case
     theirs = facts(shields[case])
     if style is Style.SOCIAL and not label:
-        # They draw an empty text there, of one pixel.
+        # Shields draws an empty text there, one pixel wide.
         theirs["places"] = theirs["places"][2:] if has_logo else [x for x in theirs["places"] if x != "55"]
         theirs["lengths"] = [length for length in theirs["lengths"] if length != "10"]
     logo = "shield" if has_logo else None

@@ -1,4 +1,4 @@
-"""Two workers of one service, of which only one hears of a report: the other's badge is right all the same."""
+"""Of two workers, only one receives a report, and yet the badge of the other is correct."""
 
 from contextlib import ExitStack, closing
 from datetime import UTC, datetime
@@ -30,7 +30,7 @@ kind = "catalogue"
 
 @pytest.mark.parametrize("sources", [None, BESIDE_ANOTHER], ids=["alone", "beside another source"])
 @pytest.mark.parametrize("is_cache_there", [True, False], ids=["with Redis", "without Redis"])
-def test_a_report_to_one_worker_is_on_the_badge_of_the_other(
+def test_a_report_to_one_worker_changes_the_badge_of_the_other(
     tmp_path: Path, sources: str | None, *, is_cache_there: bool
 ) -> None:
     (tmp_path / "valkey").mkdir()

@@ -1,4 +1,4 @@
-"""What npm's packages say, asked through Node."""
+"""npm packages, called through Node."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from tests.servers import BIN, needs
 FOLDER = Path(__file__).parent
 
 
-def node(script: str, asked: object) -> list[Any]:
-    """What one of the scripts in this folder answers."""
-    needs("What tests/parsers/package.json names", is_there=(FOLDER / "node_modules").is_dir())
+def node(script: str, given: object) -> list[Any]:
+    """Run one of the scripts in this folder with this input, as JSON; returns its answers."""
+    needs("tests/parsers/node_modules", is_there=(FOLDER / "node_modules").is_dir())
     done = subprocess.run(
-        [BIN / "node", script], cwd=FOLDER, input=json.dumps(asked), capture_output=True, text=True, check=True
+        [BIN / "node", script], cwd=FOLDER, input=json.dumps(given), capture_output=True, text=True, check=True
     )
     answers: list[Any] = json.loads(done.stdout)
     return answers

@@ -1,4 +1,4 @@
-// Reads snippets as JSON from standard input, a list of [syntax, text]; writes what a parser of each makes of it.
+// Reads snippets as JSON from standard input, a list of [syntax, text]; writes what each syntax's parser makes of them.
 
 import { json } from "node:stream/consumers";
 import { convert } from "@asciidoctor/core";
@@ -9,7 +9,7 @@ import parseOrg from "uniorg-parse";
 const readers = {
   markdown: async (text) => marked.parse(text),
   asciidoc: async (text) => await convert(text, { standalone: false, safe: "secure" }),
-  // What `#+ATTR_HTML:` amounts to; that the rest is a linked image is another parser's to say.
+  // Only the parsed `#+ATTR_HTML:`; pandoc checks that the rest is a linked image.
   org: async (text) => unified().use(parseOrg).parse(text).children.map((node) => node.affiliated?.ATTR_HTML ?? null),
 };
 

@@ -7,7 +7,7 @@ const validator = new HtmlValidate({
   extends: ["html-validate:standard", "html-validate:a11y"],
   rules: {
     "doctype-style": "off", // lower case is as good
-    "no-implicit-button-type": "off", // submit, the default, is what is meant
+    "no-implicit-button-type": "off", // the default, submit, is intended
     "no-trailing-whitespace": "off",
     "long-title": "off", // a repository's name may be long
   },

@@ -31,7 +31,7 @@ listen badge
 
 @contextlib.contextmanager
 def simple_nginx(folder: Path, upstream: int) -> Iterator[str]:
-    """Run nginx, which by default sends the upstream's address as Host, and says nothing of the client."""
+    """Run nginx, which by default sends the upstream's address as Host, and no header about the client."""
     port = free_port()
     server = f"server {{ listen 127.0.0.1:{port}; location / {{ proxy_pass http://127.0.0.1:{upstream}; }} }}"
     (folder / "nginx").mkdir()

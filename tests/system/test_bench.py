@@ -1,4 +1,4 @@
-"""The benchmarks' own judgement: what a leak looks like, what an answer is worth, what their commands refuse."""
+"""How the benchmarks judge: what counts as a leak, which answers are right, which arguments are refused."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def samples(
     descriptors: Callable[[int], int] = lambda _: 20,
     threads: Callable[[int], int] = lambda _: 15,
 ) -> list[Sample]:
-    """A worker looked at each five seconds for three minutes."""
+    """Return the samples of a worker, taken every five seconds for three minutes."""
     return [Sample(5.0 * n, 7, rss_mb(n), 30.0, descriptors(n), threads(n)) for n in range(36)]
 
 
@@ -38,7 +38,7 @@ def test_a_leak_is_reported(held: list[Sample], words: str) -> None:
     assert [words in complaint for complaint in complaints(held)] == [True]
 
 
-def test_stores_that_fill_at_the_beginning_are_not_a_leak() -> None:
+def test_caches_that_fill_up_at_the_beginning_are_not_a_leak() -> None:
     held = samples(rss_mb=lambda n: 60 + min(n, 12), descriptors=lambda n: 20 + n % 5, threads=lambda n: 6 + min(n, 9))
     assert complaints(held) == []
     assert mb_per_ten_minutes(held) == pytest.approx(0, abs=0.1)
@@ -98,6 +98,6 @@ def test_bad_arguments_are_refused_before_anything_runs(module: str, arguments: 
 
 
 def test_help_names_every_section_and_an_example() -> None:
-    said = run("bench", "--help").stdout
-    assert all(name in said for name in SECTIONS)
-    assert 'make bench ARGS="' in said
+    help = run("bench", "--help").stdout
+    assert all(name in help for name in SECTIONS)
+    assert 'make bench ARGS="' in help

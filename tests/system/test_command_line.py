@@ -1,4 +1,4 @@
-"""`badge …` as a shell and cron meet it: one-line errors, exit codes, help with examples."""
+"""`badge …` as it is used in a shell and by cron: one-line errors, exit codes, help with examples."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ PICTURE = PROJECT / "tests" / "golden" / "failed.png"
 
 
 def run(folder: Path, *args: str) -> subprocess.CompletedProcess[str]:
-    """Run `badge …` in this process, which takes a fraction of the time of one of its own."""
+    """Run `badge …` in this process, which is much faster than starting another."""
     done = run_badge(*args, BADGE_DATA_DIR=str(folder))
     return subprocess.CompletedProcess(args, done.exit_code, done.stdout, done.stderr)
 
@@ -80,20 +80,23 @@ def test_a_report_goes_to_a_remote_service(service: Service, tmp_path: Path) -> 
 
 
 WRONG = [
-    (["report", "web", "succeeded"], "give owner/repository"),
+    (["report", "web", "succeeded"], "use owner/repository"),
     (["report", WEB, "great"], "'great' is not one of"),
     (["report", WEB], "Missing argument"),
     (["report", WEB, "failed", "--at", "today"], "is not a time"),
     (["report", WEB, "failed", "--at", "2026-01-01T00:00:00"], "has no time zone"),
     (["report", WEB, "failed", "--url", "http://x"], "https"),
     (["report", WEB, "failed", "--to", "http://127.0.0.1:9"], "needs an API key"),
-    (["report", WEB, "failed", "--to", "notaurl", "--key", "k"], "'--to': give an absolute http:// or https:// URL"),
-    (["report", WEB, "failed", "--to", "ftp://x", "--key", "k"], "'--to': give an absolute http:// or https:// URL"),
+    (["report", WEB, "failed", "--to", "notaurl", "--key", "k"], "'--to': must be an absolute http:// or https:// URL"),
+    (["report", WEB, "failed", "--to", "ftp://x", "--key", "k"], "'--to': must be an absolute http:// or https:// URL"),
     (["report", WEB, "failed", "--to", "http://u:p@x", "--key", "k"], "without user, query or fragment"),
-    (["report", WEB, "failed", "--to", "http://a b", "--key", "k"], "'--to': give an absolute http:// or https:// URL"),
+    (
+        ["report", WEB, "failed", "--to", "http://a b", "--key", "k"],
+        "'--to': must be an absolute http:// or https:// URL",
+    ),
     (
         ["report", WEB, "failed", "--to", "http://a..b", "--key", "k"],
-        "'--to': give an absolute http:// or https:// URL",
+        "'--to': must be an absolute http:// or https:// URL",
     ),
     (["report", WEB, "failed", "--to", "http://%zz", "--key", "k"], "http://%zz is not a valid URL; write one such as"),
     (["report", WEB, "failed", "--to", "http://127.0.0.1:9", "--key", "a\nb"], "one line of ASCII without spaces"),
@@ -108,19 +111,19 @@ WRONG = [
     (["key", "create", "x", "--for", "GitHub/*"], "for all of a platform write GitHub/*/*"),
     (["token", "create", "x"], "Missing option '--for'"),
     (["token", "revoke", "nobody"], "no token called nobody"),
-    (["key", "create", "x", "--expires-in", "soon"], "give a number and a unit"),
-    (["key", "create", "x", "--expires-in", "999999999d"], "give 36500d at most"),
-    (["key", "create", "x", "--expires-in", "36501d"], "give 36500d at most"),
-    (["key", "create", "x", "--expires-in", "0s"], "give more than 0s"),
+    (["key", "create", "x", "--expires-in", "soon"], "must be a number and a unit"),
+    (["key", "create", "x", "--expires-in", "999999999d"], "must be at most 36500d"),
+    (["key", "create", "x", "--expires-in", "36501d"], "must be at most 36500d"),
+    (["key", "create", "x", "--expires-in", "0s"], "must be longer than 0s"),
     (["check", "create", WEB], "Missing option '--every'"),
-    (["check", "create", WEB, "--every", "24"], "give a number and a unit"),
-    (["key", "create", "x", "--expires-in", "30"], "give a number and a unit"),
-    (["check", "create", WEB, "--every", "999999999d"], "give 36500d at most"),
+    (["check", "create", WEB, "--every", "24"], "must be a number and a unit"),
+    (["key", "create", "x", "--expires-in", "30"], "must be a number and a unit"),
+    (["check", "create", WEB, "--every", "999999999d"], "must be at most 36500d"),
     (["check", "create", WEB, "--every", "5s", "--grace", "500d"], "365 days"),
-    (["check", "create", WEB, "--every", "1d", "--slug", "No Slug"], "a slug has up to 100 of a-z"),
+    (["check", "create", WEB, "--every", "1d", "--slug", "No Slug"], "a slug has up to 100 characters from a-z"),
     (["check", "rotate", WEB], "has no check"),
     (["check", "delete", WEB], "has no check"),
-    (["delete", WEB, "--yes"], f"the catalogue has no {WEB}"),
+    (["delete", WEB, "--yes"], f"the catalogue has no subject {WEB}"),
 ]
 
 
@@ -257,7 +260,7 @@ def test_urls_and_snippets_are_printed() -> None:
     assert 'src="https://badges.example.org/badge/acme/web" alt="Backup status of acme/web"' in snippet
     local = flask_badge("url", "acme/web")
     assert (local.returncode, local.stdout) == (0, f"http://127.0.0.1:8000/badge/{WEB}\n")
-    assert "set BADGE_PUBLIC_URL for others" in local.stderr
+    assert "set BADGE_PUBLIC_URL to make it work elsewhere" in local.stderr
     unknown = flask_badge("url", "acme/web", BADGE_BIND="unix:/run/badge.sock")
     assert (unknown.returncode, "BADGE_PUBLIC_URL" in unknown.stderr) == (2, True)
 
@@ -281,10 +284,10 @@ def test_a_damaged_signing_key_is_reported_in_one_sentence(tmp_path: Path, conte
 
 
 def test_the_demo_has_every_status_but_unknown(tmp_path: Path) -> None:
-    told = [line.rpartition(": ") for line in run(tmp_path, "demo").stdout.splitlines()[:-1]]
-    assert {word for *_, word in told} == {"succeeded", "failed", "inProgress", "scheduled", "deleted"}
-    # What is printed can be given to other commands.
-    for subject, _, word in told:
+    printed = [line.rpartition(": ") for line in run(tmp_path, "demo").stdout.splitlines()[:-1]]
+    assert {word for *_, word in printed} == {"succeeded", "failed", "inProgress", "scheduled", "deleted"}
+    # The printed names can be passed to other commands.
+    for subject, _, word in printed:
         assert json.loads(run(tmp_path, "status", subject, "--json").stdout)["status"] == word
 
 
@@ -311,17 +314,17 @@ def test_the_reason_of_a_failure_and_the_page_of_its_run_are_shown(tmp_path: Pat
     assert (
         "\nReason: a problem with the backup storage.\nPage of the run: " + page in run(tmp_path, "status", WEB).stdout
     )
-    told = json.loads(run(tmp_path, "status", WEB, "--json").stdout)
-    assert (told["reason"], told["url"]) == ("storage", page)
+    document = json.loads(run(tmp_path, "status", WEB, "--json").stdout)
+    assert (document["reason"], document["url"]) == ("storage", page)
 
 
-def test_removing_the_demo_keeps_what_a_job_may_ping(tmp_path: Path) -> None:
+def test_removing_the_demo_keeps_subjects_that_have_a_check(tmp_path: Path) -> None:
     run(tmp_path, "demo")
     run(tmp_path, "report", "acme/own", "succeeded")
     run(tmp_path, "check", "create", "acme/api", "--every", "1d")
     done = run(tmp_path, "demo", "--remove")
     assert (done.returncode, done.stderr) == (0, "")
-    assert "GitHub/acme/Repository/api: kept, because it has a check\n" in done.stdout
+    assert "GitHub/acme/Repository/api: not removed, because it has a check\n" in done.stdout
     assert done.stdout.count(": removed\n") == 7
     assert run(tmp_path, "delete", "acme/own", "--yes").returncode == 0
     run(tmp_path, "check", "delete", "acme/api")
@@ -329,14 +332,14 @@ def test_removing_the_demo_keeps_what_a_job_may_ping(tmp_path: Path) -> None:
     assert run(tmp_path, "demo", "--remove").stdout == "There is no demo data to remove.\n"
 
 
-def test_the_demo_leaves_alone_what_was_reported_under_its_names(tmp_path: Path) -> None:
+def test_removing_the_demo_keeps_subjects_with_other_runs(tmp_path: Path) -> None:
     run(tmp_path, "report", "acme/web", "failed")
     run(tmp_path, "demo")
     run(tmp_path, "report", "acme/billing", "succeeded")
     assert json.loads(run(tmp_path, "status", "acme/web", "--json").stdout)["status"] == "failed"
     removed = run(tmp_path, "demo", "--remove").stdout
     assert "acme/Repository/web" not in removed
-    assert "GitHub/acme/Repository/billing: kept, because it has other runs too\n" in removed
+    assert "GitHub/acme/Repository/billing: not removed, because it has other runs too\n" in removed
     for subject, status in (("acme/web", "failed"), ("acme/billing", "succeeded")):
         assert json.loads(run(tmp_path, "status", subject, "--json").stdout)["status"] == status
 
@@ -352,8 +355,8 @@ def test_a_subject_is_deleted_after_confirmation(tmp_path: Path) -> None:
     assert (unanswered.returncode, unanswered.stdout) == (2, "")
     assert f"Delete {WEB}, with 2 runs?" in unanswered.stderr
     assert unanswered.stderr.endswith("nothing was deleted; use --yes in scripts.\n")
-    kept = flask_badge("delete", WEB, answer="n\n", BADGE_DATA_DIR=str(tmp_path))
-    assert (kept.returncode, kept.stdout) == (1, f"{WEB}: not deleted\n")
+    declined = flask_badge("delete", WEB, answer="n\n", BADGE_DATA_DIR=str(tmp_path))
+    assert (declined.returncode, declined.stdout) == (1, f"{WEB}: not deleted\n")
     done = flask_badge("delete", WEB, answer="y\n", BADGE_DATA_DIR=str(tmp_path))
     assert (done.returncode, done.stdout) == (0, f"{WEB}: deleted, with 2 runs\n")
 
@@ -363,7 +366,7 @@ def test_a_subject_with_a_check_is_deleted_only_after_the_check(tmp_path: Path) 
     run(tmp_path, "report", WEB, "succeeded")
     refused = run(tmp_path, "delete", WEB, "--yes")
     assert (refused.returncode, len(refused.stderr.splitlines())) == (2, 1)
-    assert f"first run badge check delete {WEB}" in refused.stderr
+    assert f"run `badge check delete {WEB}` first" in refused.stderr
     run(tmp_path, "check", "delete", WEB)
     assert run(tmp_path, "delete", WEB, "--yes").stdout == f"{WEB}: deleted, with 1 run\n"
 
@@ -402,10 +405,10 @@ def test_the_settings_are_shown_without_secrets(tmp_path: Path) -> None:
 
 
 def test_check_config_finds_that_everything_works(service: Service) -> None:
-    said = service.flask_badge("check-config")
-    assert "FAIL" not in said
-    assert "ok   cache     the embedded Valkey works" in said
-    assert "note links     BADGE_PUBLIC_URL is not set" in said
+    output = service.flask_badge("check-config")
+    assert "FAIL" not in output
+    assert "ok   cache     the embedded Valkey works" in output
+    assert "note links     BADGE_PUBLIC_URL is not set" in output
     findings = [json.loads(line) for line in service.flask_badge("check-config", "--json").splitlines()]
     assert {finding["what"] for finding in findings} == {"settings", "data", "cache", "catalogue", "pictures", "links"}
     assert all(finding["fine"] for finding in findings)
@@ -425,8 +428,8 @@ def test_check_config_counts_subjects_with_times_ahead_of_now(tmp_path: Path) ->
 
 def test_status_shows_what_a_badge_shows_and_why(service: Service, tmp_path: Path) -> None:
     service.flask_badge("report", "acme/shown", "failed")
-    told = json.loads(service.flask_badge("status", "acme/shown", "--json"))
-    assert (told["status"], told["badgeShows"], told["origin"]) == ("failed", "failed", "upstream")
+    document = json.loads(service.flask_badge("status", "acme/shown", "--json"))
+    assert (document["status"], document["badgeShows"], document["origin"]) == ("failed", "failed", "upstream")
     assert "from the cache" in service.flask_badge("status", "acme/shown")
     service.flask_badge("report", "acme/secret", "failed", "--visibility", "private")
     assert "It is private" in service.flask_badge("status", "acme/secret")

@@ -1,4 +1,4 @@
-"""The data folder on a real file system that fills up, turns read-only or goes away under a running service."""
+"""The data folder on a real file system that fills up, turns read-only or disappears under a running service."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ on_tmpfs_or_slowly_on_ext4 = pytest.mark.parametrize(
 
 @contextlib.contextmanager
 def service_on(disk: Path) -> Iterator[Service]:
-    """A service whose data are on the disk, and whose log is beside it."""
+    """Run a service with its data on the disk and its log beside it."""
     with running_service(disk.parent / "log", BADGE_DATA_DIR=str(disk / "data"), BADGE_WORKERS="2") as service:
         assert eventually(lambda: len(service.workers()) == 2)
         yield service
@@ -47,31 +47,31 @@ def shown(service: Service, query: str = "") -> str:
 
 
 def assert_all_is_served(service: Service) -> None:
-    """Each kind of answer, also for a name never asked for, from the workers that were there before."""
+    """Assert that every kind of request is answered, even for a new name, and that no worker was replaced."""
     workers = service.workers()
     for path in (f"/badge/{WEB}", "/badge/acme/other", f"/badge/{WEB}.png?label=full", "/livez", "/metrics"):
         assert service.get(path).status_code == 200, path
     assert [worker.pid for worker in service.workers()] == [worker.pid for worker in workers]
 
 
-def test_a_full_disk_only_keeps_reports_from_being_accepted(disk: Path) -> None:
+def test_a_full_disk_prevents_nothing_but_reports(disk: Path) -> None:
     with service_on(disk) as service:
         key = flask_badge("key", "create", "ci", BADGE_DATA_DIR=str(disk / "data")).stdout.strip()
         assert report(service, key, "succeeded").status_code == 200
         assert shown(service) == "succeeded"
-        asked = service.counted("badge_requests_total")
+        before = service.counted("badge_requests_total")
         fill(disk)
         refused = report(service, key, "failed")
         assert (refused.status_code, refused.headers["Content-Type"]) == (503, "application/problem+json")
         assert_all_is_served(service)
-        assert service.counted("badge_requests_total") > asked
+        assert service.counted("badge_requests_total") > before
         assert shown(service, "v=2") == "succeeded"
         make_room(disk)
         assert report(service, key, "failed").status_code == 200
         assert eventually(lambda: shown(service) == "failed", 2)
 
 
-def test_a_service_starts_on_a_full_disk_and_shows_what_it_holds(disk: Path) -> None:
+def test_a_service_starts_on_a_full_disk_and_shows_what_is_stored_there(disk: Path) -> None:
     with service_on(disk) as service:
         key = flask_badge("key", "create", "ci", BADGE_DATA_DIR=str(disk / "data")).stdout.strip()
         assert report(service, key, "failed").status_code == 200
@@ -90,7 +90,7 @@ def test_a_disk_that_turns_read_only_stops_nothing(disk: Path) -> None:
         key = flask_badge("key", "create", "ci", BADGE_DATA_DIR=str(disk / "data")).stdout.strip()
         assert report(service, key, "succeeded").status_code == 200
         assert shown(service) == "succeeded"
-        # What is open for writing keeps a plain remount away; a bind mount over it is read-only for whoever opens.
+        # Files open for writing prevent a plain remount; with a bind mount on top, the next open finds it read-only.
         subprocess.run(["mount", "--bind", disk, disk], check=True)
         try:
             subprocess.run(["mount", "-o", "remount,bind,ro", disk], check=True)

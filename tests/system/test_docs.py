@@ -1,4 +1,4 @@
-"""What the documentation and the configuration files say is tried: a page that is wrong is a fault."""
+"""The documentation and the configuration files, tried out: a page that is wrong fails a test."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_every_relative_link_leads_somewhere(page: Path) -> None:
 
 
 def sections_of(page: Path) -> set[str]:
-    """The anchors that GitHub makes of a page's headings."""
+    """Return the anchors that GitHub makes from a page's headings."""
     headings = re.findall(r"^#+ (.+)$", page.read_text(), re.MULTILINE)
     return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
@@ -47,7 +47,7 @@ def sections_of(page: Path) -> set[str]:
 def test_every_command_line_in_the_pages_exists(page: Path) -> None:
     for words in re.findall(r"^    (?:\.venv/bin/)?badge ([^|>;&\n]+)", page.read_text(), re.MULTILINE):
         command: click.Command = badge
-        # Where a comment follows, it is set off by spaces.
+        # A comment may follow, separated by spaces.
         rest = shlex.split(words.partition("   ")[0])
         while isinstance(command, click.Group):
             command = command.commands[rest.pop(0)]
@@ -117,8 +117,11 @@ def test_the_shell_lines_of_the_ping_page_do_what_it_says(tmp_path: Path) -> Non
         key = service.flask_badge("key", "create", "servers", "--scope", "ping").strip()
 
         def run(line: str, backup: str, shown: str) -> bool:
-            for told, real in {"/usr/local/bin/my-backup": backup, "https://badges.example.org": service.url}.items():
-                line = line.replace(told, real)
+            for example, real in {
+                "/usr/local/bin/my-backup": backup,
+                "https://badges.example.org": service.url,
+            }.items():
+                line = line.replace(example, real)
             line = line.replace("UUID", uuid).replace("KEY", key)
             subprocess.run(["sh", "-c", line], check=True, timeout=60, stdout=subprocess.DEVNULL)
             return eventually(lambda: service.get("/badge/acme/web.txt").text == f"{shown}\n", 1.0)
@@ -133,7 +136,7 @@ def can_keep_pictures(store: RedisPictureStore) -> bool:
 
 
 def every_command_is_allowed(shared: SharedCache, now: datetime) -> bool:
-    """Does all that the service does with its server."""
+    """Run every command that the service sends to its server; returns whether none failed."""
     cache, key = shared.cache, ("github", "acme", "repository", "web")
     began = cache.fetch_began(key)
     report = Report(status=BackupStatus.FAILED, observed_at=now)

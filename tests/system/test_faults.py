@@ -1,7 +1,7 @@
 """Every known way in which upstreams fail, through the whole service over HTTP.
 
-Always an image, in time, with the true status; the true code for programs; nothing of the
-upstream's in any answer or log line; one log line for each failed call.
+Always an image, in time, with the true status; the true code for programs; nothing from the
+upstream in any answer or log line; one log line for each failed call.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class Rig:
         return f"/badge/acme/known-{self.mode}"
 
     @property
-    def never_heard_of(self) -> str:
+    def unknown(self) -> str:
         return f"/badge/acme/never-heard-of-{self.mode}"
 
     def log(self) -> str:
@@ -131,9 +131,9 @@ def ask(rig: Rig, path: str) -> list[requests.Response]:
         return list(pool.map(timed, ["", "?strict=1", ".json"]))
 
 
-def test_an_unknown_subject_has_an_image_in_time(rig: Rig) -> None:
+def test_an_unknown_subject_gets_an_image_in_time(rig: Rig) -> None:
     status, code = ANSWERS.get(rig.mode, OUTAGE)
-    image, strict, document = ask(rig, rig.never_heard_of)
+    image, strict, document = ask(rig, rig.unknown)
     assert (image.status_code, status_of(image)) == (200, status)
     assert (strict.status_code, document.status_code) == (code, code)
     assert ("Retry-After" in document.headers) is (code == 503)
@@ -143,7 +143,7 @@ def test_an_unknown_subject_has_an_image_in_time(rig: Rig) -> None:
 
 def test_a_known_subject_keeps_its_status_and_is_stale(rig: Rig) -> None:
     if rig.mode in ANSWERS:
-        return  # covered by the test above
+        return  # covered by the previous test
     assert eventually(lambda: bool(rig.service.get(rig.known + ".json").json()["stale"]), 5)
     image, strict, document = ask(rig, rig.known)
     assert (image.status_code, status_of(image), strict.status_code) == (200, "succeeded", 200)
@@ -156,13 +156,13 @@ def test_nothing_from_the_upstream_is_in_the_log_or_the_metrics(rig: Rig) -> Non
     assert "badge served" in log
     metrics = rig.service.get("/metrics").text
     assert "badge_source_calls_total" in metrics
-    port = rf"(?<![\d.]){rig.upstream.port}(?!\d)"  # a number of its own, not digits of a duration
+    port = rf"(?<![\d.]){rig.upstream.port}(?!\d)"  # as a whole number, not as digits of a duration
     for canary in (SECRET, KEY, port, "acme", "never-heard"):
         assert re.search(canary, log) is None
         assert re.search(canary, metrics) is None
 
 
-def most_ever_held(worker: psutil.Process) -> int:
+def peak_rss(worker: psutil.Process) -> int:
     """Return the peak RSS so far, in bytes (proc(5), VmHWM)."""
     found = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{worker.pid}/status").read_text())
     assert found is not None
@@ -174,11 +174,11 @@ def test_bombs_and_floods_do_not_fill_the_memory(tmp_path: Path) -> None:
         rig = healthy.failing_by("huge")
         ask(rig, "/badge/acme/first")
         worker = rig.service.workers()[0]
-        before, threads = most_ever_held(worker), worker.num_threads()
+        before, threads = peak_rss(worker), worker.num_threads()
         for number, mode in enumerate(["huge", "gzip-bomb", "deep-json", "drip", "hang-before-headers"] * 2):
             for now, path in ((mode, f"/badge/acme/bomb-{number}"), ("ok", f"/badge/acme/well-{number}")):
-                rig.upstream.mode = now  # healthy in between, or the breaker would open
+                rig.upstream.mode = now  # healthy in between, or the circuit breaker would open
                 ask(rig, path)
         assert eventually(lambda: rig.failures() == 1 + 10, 3)
-        assert most_ever_held(worker) - before < 5_000_000
+        assert peak_rss(worker) - before < 5_000_000
         assert worker.num_threads() <= threads + 8

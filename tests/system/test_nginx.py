@@ -91,8 +91,8 @@ def test_raw_paths_are_passed_on_unchanged(site: Site) -> None:
 
 def test_a_badge_is_cached_and_has_an_age(site: Site) -> None:
     first, again = (site.nginx.get(f"/badge/{WEB}?v=kept") for _ in range(2))
-    told = [answer.headers["Cache-Status"].rpartition(", ")[2] for answer in (first, again)]
-    assert told == ["nginx; fwd=miss", "nginx; hit"]
+    statuses = [answer.headers["Cache-Status"].rpartition(", ")[2] for answer in (first, again)]
+    assert statuses == ["nginx; fwd=miss", "nginx; hit"]
     time.sleep(1.1)  # noqa: TID251 - so that the current Date differs
     later = site.nginx.get(f"/badge/{WEB}?v=kept", headers={"If-None-Match": first.headers["ETag"]})
     assert (later.status_code, later.headers["Date"]) == (304, first.headers["Date"])
@@ -148,8 +148,8 @@ def test_programs_get_the_true_status_code_of_a_refused_request(site: Site, targ
 
 
 def problem_of(outcome: AnswerKind) -> bytes:
-    told = PROBLEMS[outcome]
-    return problem(told.http_status, told.code, told.detail)
+    expected = PROBLEMS[outcome]
+    return problem(expected.http_status, expected.code, expected.detail)
 
 
 @pytest.mark.parametrize(
@@ -260,7 +260,7 @@ def running_origin() -> Iterator[Origin]:
             self.wfile.write(body)
 
         def log_message(self, format: str, *args: object) -> None:
-            """Say nothing."""
+            """Log nothing."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Answering) as server:
         origin = Origin(f"127.0.0.1:{server.server_address[1]}")

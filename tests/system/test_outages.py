@@ -77,9 +77,9 @@ def rig_on_a_valkey(folder: Path, **settings: str) -> Iterator[tuple[Rig, Valkey
         yield rig, valkey
 
 
-# For tests not about time: a busy machine must not count as a lost Redis.
+# For tests that are not about time: a busy machine must not be mistaken for a lost Redis.
 IN_NO_HURRY = {"BADGE_REDIS_TIMEOUT": "300ms"}
-# For tests in which nobody may be refused: on a busy machine more callers wait at a time.
+# For tests in which no caller may be refused: on a busy machine, more of them wait at the same time.
 ALL_MAY_WAIT = {"BADGE_THREADS": "32"}
 
 
@@ -94,11 +94,11 @@ def at(moment: float, act: Callable[[], object]) -> Callable[[float], None]:
     """Return a function that calls `act` once, after `moment` seconds."""
     left = [act]
 
-    def tell(seconds: float) -> None:
+    def act_if_due(seconds: float) -> None:
         if left and seconds >= moment:
             left.pop()()
 
-    return tell
+    return act_if_due
 
 
 def test_a_redis_frozen_under_load_is_not_noticed(tmp_path_factory: pytest.TempPathFactory) -> None:
@@ -109,7 +109,7 @@ def test_a_redis_frozen_under_load_is_not_noticed(tmp_path_factory: pytest.TempP
     assert_within(ROOM * (UPSTREAM_SECONDS + 0.02), stop_it)
 
 
-def test_a_redis_killed_under_load_and_back_is_not_noticed(tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_a_redis_killed_and_restarted_under_load_is_not_noticed(tmp_path_factory: pytest.TempPathFactory) -> None:
     def kill_it() -> float:
         folder = tmp_path_factory.mktemp("killed")
         with (
@@ -157,8 +157,8 @@ def assert_shown_eventually(rig: Rig, names: Sequence[str]) -> None:
     for _ in range(40):
         if not urls:
             return
-        asked = [f"{url}?n={next(number)}" for url in urls]
-        answers = [answer for first in range(0, len(asked), 25) for answer in all_at_once(asked[first : first + 25])]
+        unique = [f"{url}?n={next(number)}" for url in urls]
+        answers = [answer for first in range(0, len(unique), 25) for answer in all_at_once(unique[first : first + 25])]
         urls = [answer.path.partition("?")[0] for answer in answers if not is_true(answer) and is_unknown(answer)]
     assert urls == []
 
@@ -169,10 +169,10 @@ def test_poison_in_redis_is_never_shown(tmp_path: Path, kind: str) -> None:
     with rig_on_a_valkey(tmp_path, **IN_NO_HURRY) as (rig, valkey):
         client = connect(valkey.url, timedelta(seconds=5), 1)
         assert_shown_eventually(rig, names)
-        kept = {key: client.get(key) for key in client.scan_iter() if client.type(key) == b"string"}
-        whole = [value for value in kept.values() if isinstance(value, bytes) and value.startswith(b"{")]
+        stored = {key: client.get(key) for key in client.scan_iter() if client.type(key) == b"string"}
+        whole = [value for value in stored.values() if isinstance(value, bytes) and value.startswith(b"{")]
         assert len(whole) >= len(names)
-        for number, key in enumerate(kept):
+        for number, key in enumerate(stored):
             if kind == "list":
                 client.delete(key)
                 client.lpush(key, "x")
@@ -218,9 +218,9 @@ def test_during_a_flood_of_invented_names_the_budget_holds_and_warm_badges_stay_
     with rig_with(tmp_path, **limits) as rig:
         warm = f"{rig.service.url}/badge/acme/warm"
         rig.service.get("/badge/acme/warm")
-        for number in range(10):  # a worker's first answers import code
+        for number in range(10):  # a worker's first answers are slow, because they import code
             assert all(is_true(answer) for answer in all_at_once([f"{warm}?first={number}"] * 8))
-        numbers, began, asked = count(), time.monotonic(), len(rig.upstream.asked)
+        numbers, began, before = count(), time.monotonic(), len(rig.upstream.asked)
 
         def flood() -> float:
             urls = (f"{warm}?n={n}" if n % 6 == 0 else f"{warm}-{n}" for n in islice(numbers, 5 * 360))
@@ -232,7 +232,7 @@ def test_during_a_flood_of_invented_names_the_budget_holds_and_warm_badges_stay_
 
         assert_within(ROOM * 0.025, flood)
         # Two workers, each with a burst and a rate.
-        assert len(rig.upstream.asked) - asked <= 2 * (20 + 5 * (time.monotonic() - began))
+        assert len(rig.upstream.asked) - before <= 2 * (20 + 5 * (time.monotonic() - began))
 
 
 @pytest.mark.parametrize("preload", ["true", "false"])

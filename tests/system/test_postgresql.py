@@ -1,4 +1,4 @@
-"""Two instances of the whole service on one PostgreSQL and one Valkey, as they run beyond one machine."""
+"""Two instances of the whole service on one PostgreSQL and one Valkey, as in a deployment on several machines."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from tests.servers import Service, eventually, flask_badge, running_service, run
 
 
 def shows(service: Service, status: str) -> bool:
-    """Whether the badge says so within a second."""
+    """Whether the badge shows this status within a second."""
     return eventually(lambda: service.get("/badge/acme/web.txt").text == f"{status}\n", 1.0)
 
 
-def test_a_ping_to_one_instance_is_on_the_other_one_s_badge_at_once(tmp_path: Path) -> None:
+def test_a_ping_to_one_instance_shows_on_the_other_s_badge_at_once(tmp_path: Path) -> None:
     (tmp_path / "valkey").mkdir()
     with running_postgres() as postgres, running_valkey(tmp_path / "valkey") as valkey:
         shared = {"BADGE_CATALOGUE_URL": postgres.new_database(), "BADGE_REDIS_URL": valkey.url}
-        # Both make the schema, at the same time.
+        # Both create the schema at the same time.
         with (
             running_service(tmp_path / "one", **shared) as one,
             running_service(tmp_path / "other", **shared) as other,
@@ -32,7 +32,7 @@ def test_a_ping_to_one_instance_is_on_the_other_one_s_badge_at_once(tmp_path: Pa
             assert "ok   catalogue postgresql+psycopg://<secret>@/test_1 can be read" in doctor
 
             postgres.stop()
-            # What was kept is shown, by whichever instance; a ping is refused and to be sent again.
+            # Either instance shows the cached status; a ping is refused and has to be sent again.
             assert shows(other, "succeeded")
             refused = one.get(f"/ping/{path}/fail")
             assert (refused.status_code, refused.headers["Retry-After"]) == (503, "5")

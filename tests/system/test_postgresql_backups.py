@@ -1,4 +1,4 @@
-"""pgBackRest and Barman back a real PostgreSQL up; the service reads what they print, as cron writes it."""
+"""pgBackRest and Barman back up a real PostgreSQL; the service reads their output as cron writes it."""
 
 from __future__ import annotations
 
@@ -160,7 +160,7 @@ def test_the_badge_follows_pgbackrest_from_no_stanza_to_a_run_under_way(pgbackre
 def test_the_badge_follows_pgbackrest_after_a_failed_run_a_damaged_table_and_a_lost_repository(
     pgbackrest: Program,
 ) -> None:
-    """Continues the test before."""
+    """Continues the previous test."""
     # A run that fails leaves no trace, so the age of the last success decides.
     pgbackrest.archive_by("false")
     assert pgbackrest.run("--stanza=main", "backup") != 0
@@ -231,7 +231,7 @@ def barman(postgres: PostgresServer) -> Program:
 
 
 def test_the_badge_follows_barman_from_no_backup_to_a_success(barman: Program) -> None:
-    barman.run("check", "main")  # makes its folders; fails until it has received a WAL file
+    barman.run("check", "main")  # creates its folders; fails until it has received a WAL file
     empty = barman.report()
     assert (empty.status, empty.exists) == (UNKNOWN, True)
 
@@ -249,8 +249,8 @@ def test_the_badge_follows_barman_from_no_backup_to_a_success(barman: Program) -
     assert (done.size_bytes or 0) > 1_000_000
 
 
-def test_the_badge_follows_barman_during_a_copy_after_it_failed_and_without_its_archive(barman: Program) -> None:
-    """Continues the test before."""
+def test_the_badge_follows_barman_during_a_copy_after_a_failure_and_without_wal_archiving(barman: Program) -> None:
+    """Continues the previous test."""
     done = barman.report()
     running = barman.start("backup", "main")
     with frozen(the_copy(running)):
@@ -271,7 +271,7 @@ def test_the_badge_follows_barman_during_a_copy_after_it_failed_and_without_its_
 
 
 def the_copy(barman: subprocess.Popen[bytes]) -> psutil.Process:
-    """Return Barman's pg_basebackup that copies, not the one that it asked for its version."""
+    """Return Barman's pg_basebackup that copies, not the one that it ran with --version."""
     found: list[psutil.Process] = []
 
     def is_there() -> bool:

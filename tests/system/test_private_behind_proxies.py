@@ -53,7 +53,7 @@ def test_nothing_private_is_shown_without_a_login(site: Site, proxy: str, host: 
         assert answer.status_code == (401 if path == "/metrics" else 303), path
         assert "failed" not in answer.text
         assert "token=" not in answer.text
-        assert "secret" not in answer.text or PRIVATE in path  # which names it itself
+        assert "secret" not in answer.text or PRIVATE in path  # whose page says which subject was requested
 
 
 @pytest.mark.parametrize("proxy", PROXIES)
@@ -68,12 +68,12 @@ def test_a_login_link_works_through_the_proxy_until_logout(site: Site, proxy: st
     with_csrf = {"Cookie": f"{name}={page.cookies[name]}"}
     requests.post(f"{url}/logout", data={"csrf_token": csrf[1]}, headers=with_csrf, timeout=10)
     stolen = [requests.get(f"{url}/dashboard", headers=cookie, timeout=10, allow_redirects=False) for _ in range(6)]
-    assert {answer.status_code for answer in stolen} == {303}  # of both workers
+    assert {answer.status_code for answer in stolen} == {303}  # from both workers
 
 
 @contextlib.contextmanager
 def service_on_a_terminal(folder: Path, **settings: str) -> Iterator[str]:
-    """Run the service as a person does who types `make run`; yields what was printed at start."""
+    """Run the service on a terminal, as `make run` does; yields what it printed at start."""
     terminal, inside = pty.openpty()
     environment = {**clean_environment(), "BADGE_DATA_DIR": str(folder), **settings}
     command = [str(BIN / "gunicorn"), "-c", "config/gunicorn.conf.py"]
@@ -98,17 +98,17 @@ def service_on_a_terminal(folder: Path, **settings: str) -> Iterator[str]:
         os.close(terminal)
 
 
-def test_on_a_terminal_the_start_prints_a_link_that_works_and_in_a_log_the_command(site: Site, tmp_path: Path) -> None:
+def test_the_start_prints_a_working_link_on_a_terminal_and_the_command_in_a_log(site: Site, tmp_path: Path) -> None:
     bind = f"127.0.0.1:{free_port()}"
     with service_on_a_terminal(tmp_path, BADGE_BIND=bind) as printed:
         found = re.search(rf"Dashboard +http://{bind}(/login\?link=\S+)", printed)
         assert found is not None
-        assert "whoever opens this link first, within 1h" in printed
+        assert "the first person to open this link, within 1h" in printed
         assert eventually(lambda: _is_up(f"http://{bind}"), 10)
         assert log_in(f"http://{bind}", found[1])
     log = site.service.log.read_text()
     assert "link=" not in log
-    assert re.search(r"Visible to +whoever opens a link printed by: .*badge login-link\n", log)
+    assert re.search(r"Visible to +anyone who opens a link printed by: .*badge login-link\n", log)
 
 
 def _is_up(url: str) -> bool:

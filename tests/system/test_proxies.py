@@ -83,7 +83,7 @@ def test_private_answers_are_never_cached(site: Site, proxy: str) -> None:
 
 
 @pytest.mark.parametrize("proxy", PROXIES)
-def test_an_expired_answer_is_asked_for_again(site: Site, proxy: str) -> None:
+def test_an_expired_answer_is_fetched_again(site: Site, proxy: str) -> None:
     path = f"acme/web.txt?v={proxy}"
     first, passed_on = site.get(proxy, path), site.passed_on()
     time.sleep(2.1)  # noqa: TID251 - until it has expired; proxies count in whole seconds
@@ -117,10 +117,10 @@ def test_the_blackbox_exporter_alerts_unless_the_last_finished_backup_succeeded(
         return "probe_success 1" in lines
 
     def is_well(name: str, token: str = "") -> bool:
-        # A name of its own each time, because proxies cache an answer for a second.
+        # A new URL each time, because proxies cache an answer for a second.
         path = documented.replace("acme/web", f"acme/{name}") + f"&v={next(numbers)}{token}"
-        (told,) = {probe(address, path) for address in (site.service.url, *site.urls.values())}
-        return told
+        (succeeds,) = {probe(address, path) for address in (site.service.url, *site.urls.values())}
+        return succeeds
 
     numbers = itertools.count()
     ping = site.ping_path("monitored", "public")
@@ -146,7 +146,7 @@ def test_while_the_service_is_down_programs_notice_and_images_end_when_they_woul
     assert "backup: succeeded" in site.get("squid", "acme/web").text
     site.service.process.terminate()
     site.service.process.wait(15)
-    assert "backup: succeeded" in site.get("squid", image).text  # Varnish doesn't know stale-if-error
+    assert "backup: succeeded" in site.get("squid", image).text  # Varnish ignores stale-if-error
 
     def is_gone(path: str) -> bool:
         return all(site.get(proxy, path).status_code in (502, 503, 504) for proxy in PROXIES)

@@ -97,7 +97,7 @@ FAULTS: dict[str, tuple[Callable[[Reloadable], object], str]] = {
     ),
     "several": (
         lambda it: it.write_good("BADGE_WORKERS=many", "BADGE_LABLE=x"),
-        "BADGE_WORKERS: give a whole number from 1 to 64",
+        "BADGE_WORKERS: must be a whole number from 1 to 64",
     ),
 }
 

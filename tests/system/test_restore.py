@@ -34,7 +34,7 @@ def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ValkeyServer]:
 
 
 def in_shell(pattern: str, data: Path, folder: Path) -> subprocess.CompletedProcess[str]:
-    """Run the page's line that matches, with other paths."""
+    """Run the matching command line from the page, with other paths."""
     found = re.search(pattern, PAGE, re.MULTILINE)
     assert found is not None
     line = re.sub(r"\S*\.venv/bin/badge", f"{sys.executable} -m badge", found[1])
@@ -47,9 +47,7 @@ def shown(service: Service) -> str:
     return service.get(f"/badge/{WEB}.txt").text.strip()
 
 
-def test_a_restore_brings_back_what_the_backup_held_although_the_cache_kept_running(
-    tmp_path: Path, valkey: ValkeyServer
-) -> None:
+def test_a_restore_brings_back_the_backup_although_the_cache_kept_running(tmp_path: Path, valkey: ValkeyServer) -> None:
     data = tmp_path / "data"
     settings = {"BADGE_REDIS_URL": valkey.url, "BADGE_FRESH_FINISHED": "1h", "BADGE_EDGE_CACHE": "0"}
     with running_service(data, **settings) as service:
@@ -108,7 +106,7 @@ def test_a_damaged_catalogue_is_reported_in_one_sentence_and_not_used(tmp_path: 
         readiness = service.get("/readyz").json()
         said = service.log.read_text()
         modes = {path.name: stat.S_IMODE(path.stat().st_mode) & 0o077 for path in tmp_path.iterdir()}
-    assert "Other users can look into BADGE_DATA_DIR" in said
+    assert "Other users can access BADGE_DATA_DIR" in said
     assert set(modes) - {name for name, for_others in modes.items() if not for_others} == {"service.log"}
     assert (command.exit_code, check.exit_code) == (1, 1)
     assert (readiness["status"], readiness["checks"]["catalogue"]) == ("degraded", "down")

@@ -45,7 +45,7 @@ def written(folder: Path, url: str) -> dict[str, str]:
     return {"BADGE_SOURCES": str(file), "BADGE_DATA_DIR": str(folder / "data"), "KEY": KEY}
 
 
-def test_check_validates_the_file_and_asks_the_sources_only_with_live(tmp_path: Path) -> None:
+def test_check_validates_the_file_and_calls_the_sources_only_with_live(tmp_path: Path) -> None:
     with running_fault_server() as server:
         settings = written(tmp_path, server.url)
         done = flask_badge("sources", "check", **settings)
@@ -70,8 +70,8 @@ def test_check_reports_each_fault_on_a_line_of_its_own_with_exit_code_2(tmp_path
         assert done.returncode == 2
         assert done.stderr.splitlines() == [
             "Error: sources.toml: api: auth.token: set the environment variable KEY; it is missing or empty",
-            "sources.toml: nas: name: is used by two sources; give each its own",
-            "sources.toml: nas: kind: give http, file, catalogue or native",
+            "sources.toml: nas: name: is used by two sources; each needs a name of its own",
+            "sources.toml: nas: kind: must be http, file, catalogue or native",
         ]
 
 
@@ -145,7 +145,7 @@ def test_a_bad_sources_file_stops_the_start_and_reports_all_faults(tmp_path: Pat
         command, cwd=PROJECT, env=environment, capture_output=True, text=True, timeout=30, check=False
     )
     assert done.returncode == 2
-    assert "sources.toml: api: url: give an absolute" in done.stderr
+    assert "sources.toml: api: url: must be an absolute" in done.stderr
     assert "sources.toml: api: auth.token: set the environment variable KEY; it is missing or empty" in done.stderr
 
 

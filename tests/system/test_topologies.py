@@ -50,13 +50,13 @@ class Rig:
         return key_names(self.key_of(Subject.legacy("acme", name))).value
 
     def load(self, per_second: float, seconds: float, meanwhile: Callable[[float], None]) -> list[Answer]:
-        """Ask for all subjects in turn; every answer has come when this returns."""
+        """Request all subjects in turn; returns when every request has been answered."""
         urls = [f"{self.service.url}/badge/acme/{name}" for name in SUBJECTS]
         return at_a_rate(islice(cycle(urls), int(per_second * seconds)), per_second, meanwhile)
 
 
 def assert_true(answers: list[Answer]) -> None:
-    """An image each; the truth, or, of a few and for a moment, that it is not known."""
+    """Assert that every answer is an image with the true status; a few may be "unknown" for a moment."""
     assert {answer.code for answer in answers} == {200}
     untrue = [answer for answer in answers if answer.status != TRUTH[name_of(answer)]]
     assert {answer.status for answer in untrue} <= {"unknown"}
@@ -76,7 +76,7 @@ def running_rig(folder: Path, redis_url: str) -> Iterator[Rig]:
         settings = {
             "BADGE_UPSTREAM_URL": upstream.url,
             "BADGE_REDIS_URL": redis_url,
-            # Each answer is made anew, and each status is asked for anew every other second.
+            # No answer comes from the edge cache, and each status is fetched again after two seconds.
             "BADGE_EDGE_CACHE": "0",
             "BADGE_FRESH_FINISHED": "2s",
             "BADGE_UPSTREAM_PER_SECOND": "1000",
@@ -90,7 +90,7 @@ def running_rig(folder: Path, redis_url: str) -> Iterator[Rig]:
 
 @dataclass
 class Timetable:
-    """What happens at which second."""
+    """Actions to take, each at a given second."""
 
     steps: list[tuple[float, Callable[[], object]]]
 
@@ -172,7 +172,7 @@ def beating(pulse: Pulse) -> Iterator[None]:
 
 @dataclass
 class Heir:
-    """The replica, and when it first had something that was written after its primary was lost."""
+    """The replica, and when it first held a value written after the loss of its primary."""
 
     server: TcpServer
     redis_key: str

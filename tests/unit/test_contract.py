@@ -1,4 +1,4 @@
-"""Edge cases of the native contract without a sample: how upstreams write "never", and limits."""
+"""Edge cases of the native contract that no sample covers: how upstreams write "never", and limits."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from badge.listing import ListingOrder, cursor_at, marks_in
 KINDS = (int, str)
 
 
-def spelt(document: object) -> str:
+def encoded(document: object) -> str:
     return base64.urlsafe_b64encode(json.dumps(document).encode()).decode().rstrip("=")
 
 
@@ -42,7 +42,7 @@ def test_a_cursor_returns_the_values_it_was_made_from() -> None:
 )
 def test_a_cursor_that_no_list_issued_is_rejected(document: object) -> None:
     with pytest.raises(ValueError, match="this cursor was not issued by this service"):
-        marks_in(spelt(document), ListingOrder.WORST, KINDS)
+        marks_in(encoded(document), ListingOrder.WORST, KINDS)
 
 
 @pytest.mark.parametrize("text", ["", "x", "é", "[" * 50, "====", base64.b64encode(b"[" * 100_000).decode()])

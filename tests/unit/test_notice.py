@@ -1,4 +1,4 @@
-"""NOTICE lists what is installed, and the licences that the packages themselves declare."""
+"""NOTICE lists the installed packages with the licences that they declare."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ def test_a_link_is_refused(tmp_path: Path) -> None:
     assert not (tmp_path / "elsewhere").exists()
 
 
-@pytest.mark.skipif(os.getuid() != 0, reason="only root can give files away")
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can change a file's owner")
 def test_a_file_of_another_user_is_refused(tmp_path: Path) -> None:
     (tmp_path / "planted").touch()
     os.chown(tmp_path / "planted", 12345, 12345)
@@ -46,7 +46,7 @@ def test_a_file_of_another_user_is_refused(tmp_path: Path) -> None:
     os.close(open_private(tmp_path / "planted", is_lock=True))
 
 
-@pytest.mark.skipif(os.getuid() != 0, reason="only root can give files away")
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can change a file's owner")
 def test_what_root_creates_belongs_to_the_folder_s_owner(tmp_path: Path) -> None:
     os.chown(tmp_path, 12345, 12345)
     os.close(open_private(tmp_path / "new"))

@@ -64,7 +64,7 @@ def test_a_trial_that_crashes_or_exits_is_a_fault() -> None:
     assert faults_of(lambda: sys.exit(0)) == expected
 
 
-def test_a_trial_that_hangs_is_ended_and_is_a_fault() -> None:
+def test_a_trial_that_hangs_is_killed_and_is_a_fault() -> None:
     assert faults_of(wait_forever, most_seconds=1) == ["The new configuration could not be checked within 1 s"]
 
 
@@ -142,7 +142,7 @@ def test_a_trial_can_be_terminated_like_any_process() -> None:
         (child,) = children() - before
 
         def is_ended() -> bool:
-            os.kill(child, signal.SIGTERM)  # again, because it may have come before the handlers were reset
+            os.kill(child, signal.SIGTERM)  # repeatedly, because the first may arrive before the handlers are reset
             return _has_ended(reloads, finished, 1)
 
         assert eventually(is_ended)

@@ -1,4 +1,4 @@
-"""A field of a report passes through all that carries reports, so that none is forgotten in between."""
+"""Everything that transports or stores reports preserves each of their fields."""
 
 from __future__ import annotations
 

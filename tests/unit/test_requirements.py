@@ -26,7 +26,7 @@ def imported_by(file: Path) -> Iterator[str]:
             yield node.module.partition(".")[0]
 
 
-def asked_for() -> set[str]:
+def required() -> set[str]:
     return {name_in(line) for file in NEEDS for line in lines_of(file)}
 
 
@@ -44,7 +44,7 @@ FOREIGN = {name for file in CODE for name in imported_by(file)} - sys.stdlib_mod
 @pytest.mark.parametrize("module", sorted(FOREIGN))
 def test_every_imported_package_is_a_direct_requirement(module: str) -> None:
     packages = {name.lower().replace("_", "-") for name in packages_distributions()[module]}
-    assert packages & asked_for()
+    assert packages & required()
 
 
 @pytest.mark.parametrize("file", NEEDS, ids=lambda file: file.name)

@@ -36,7 +36,7 @@ def test_the_start_warns_about_times_ahead_of_now(tmp_path: Path, capfd: pytest.
     assert "1 subject has times ahead of this machine's clock" in capfd.readouterr().err
 
 
-def test_an_unusable_lock_costs_only_what_needs_the_catalogue(
+def test_an_unusable_lock_disables_only_what_needs_the_catalogue(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "catalogue.sqlite3.in-use").symlink_to("elsewhere")
@@ -50,7 +50,7 @@ def test_an_unusable_lock_costs_only_what_needs_the_catalogue(
 
 @dataclass
 class GunicornWithoutForks:
-    """What a reload uses of gunicorn's master, on a machine where no process can be started."""
+    """The part of gunicorn's master that a reload uses, on a machine where no process can be started."""
 
     hooks: Master
     log: logging.Logger = field(default_factory=lambda: logging.getLogger(__name__))
@@ -81,6 +81,6 @@ def test_a_reload_that_can_t_start_workers_does_not_end_the_service(
 ) -> None:
     master._finish_reload(GunicornWithoutForks(master), [])
     (line,) = caplog.messages
-    assert line.startswith("Not every worker could be replaced: Resource temporarily unavailable.")
+    assert line.startswith("Some workers could not be replaced: Resource temporarily unavailable.")
     assert not master._is_configuration_current()
     assert master.counts._owners == {}, "the place for the new worker's counts is free again"

@@ -46,8 +46,8 @@ def test_all_faults_are_reported_at_once_with_their_variables() -> None:
         BADGE_PUBLIC_URL="badges.example.org",
     )
     assert len(faults) == 6
-    assert "BADGE_WORKERS: give a whole number from 1 to 64" in faults
-    assert "BADGE_MAX_STATUS_AGE: give a duration from 1h to 7d" in faults
+    assert "BADGE_WORKERS: must be a whole number from 1 to 64" in faults
+    assert "BADGE_MAX_STATUS_AGE: must be a duration from 1h to 7d" in faults
 
 
 @pytest.mark.parametrize("url", ["redis://:hunter2@[::1", "redis://:hunter2@host:port", "ftp://:hunter2@host"])
@@ -70,7 +70,7 @@ def test_a_secret_set_twice_or_from_a_missing_file_is_a_fault(tmp_path: Path) ->
 
 
 def test_an_upstream_api_key_without_an_upstream_is_a_fault() -> None:
-    assert faults_of(BADGE_UPSTREAM_API_KEY="k") == ["BADGE_UPSTREAM_API_KEY: is given without BADGE_UPSTREAM_URL"]
+    assert faults_of(BADGE_UPSTREAM_API_KEY="k") == ["BADGE_UPSTREAM_API_KEY: is set without BADGE_UPSTREAM_URL"]
 
 
 WITHOUT_DRIVER = """
@@ -96,13 +96,15 @@ def test_postgresql_without_its_driver_is_a_fault_that_says_what_to_install() ->
 @pytest.mark.parametrize("host", ["a..b", f"{'x' * 64}.example"])
 def test_an_impossible_host_name_is_a_fault(host: str) -> None:
     assert faults_of(BADGE_UPSTREAM_URL=f"http://{host}") == [
-        "BADGE_UPSTREAM_URL: give an absolute http:// or https:// URL"
+        "BADGE_UPSTREAM_URL: must be an absolute http:// or https:// URL"
     ]
 
 
 @pytest.mark.parametrize("url", ["mysql://db/badge", "postgresql+asyncpg://db/badge", "sqlite", "sqlite+psycopg:///x"])
 def test_other_databases_and_drivers_are_a_fault(url: str) -> None:
-    assert "BADGE_CATALOGUE_URL: give sqlite:///path or postgresql+psycopg://" in faults_of(BADGE_CATALOGUE_URL=url)[0]
+    assert (
+        "BADGE_CATALOGUE_URL: must be sqlite:///path or postgresql+psycopg://" in faults_of(BADGE_CATALOGUE_URL=url)[0]
+    )
 
 
 @pytest.mark.parametrize(
@@ -115,10 +117,10 @@ def test_other_databases_and_drivers_are_a_fault(url: str) -> None:
         ),
         ("postgresql+psycopg://u:p@ss?word=x@db/badge", ENCODE),
         ("postgresql+psycopg://db:port/badge", ENCODE),
-        ("postgresql+psycopg://db:99999/badge", "give a port from 1 to 65535"),
-        ("sqlite:////tmp/c.sqlite3?mode=ro", "give sqlite:///path without options"),
-        ("sqlite://", "give a file, as in sqlite:///path"),
-        ("sqlite:///:memory:", "give a file, as in sqlite:///path"),
+        ("postgresql+psycopg://db:99999/badge", "must have a port from 1 to 65535"),
+        ("sqlite:////tmp/c.sqlite3?mode=ro", "must be sqlite:///path without options"),
+        ("sqlite://", "must name a file, as in sqlite:///path"),
+        ("sqlite:///:memory:", "must name a file, as in sqlite:///path"),
     ],
 )
 def test_a_database_url_that_can_t_work_is_a_fault_in_one_line(url: str, fault: str) -> None:
@@ -196,7 +198,7 @@ def test_the_deployment_page_names_the_settings_that_a_reload_can_t_change() -> 
         assert f"`{variable_for(name)}`" in page
 
 
-def test_settings_can_be_kept_as_they_were_together_with_their_origin() -> None:
+def test_some_settings_can_keep_their_previous_values_and_origins() -> None:
     settings = load({"BADGE_WORKERS": "3", "BADGE_LABEL": "new"}).keeping(["workers"], load({}))
     assert (settings.workers, settings.origin_of("workers")) == (2, "default")
     assert (settings.label, settings.origin_of("label")) == ("new", "environment")

@@ -45,7 +45,7 @@ def test_values_are_literal_and_comments_and_blank_lines_are_skipped(tmp_path: P
 
 
 def test_the_environment_wins_and_each_value_has_its_origin(tmp_path: Path) -> None:
-    file = written(tmp_path, "BADGE_LABEL=file", "BADGE_WORKERS=3", "BADGE_THREADS=8")
+    file = written(tmp_path, "BADGE_LABEL=file", "BADGE_WORKERS=3", "BADGE_THREADS=16")
     settings = settings_in(file, BADGE_LABEL="here", BADGE_WORKERS="")
     assert (settings.label, settings.workers) == ("here", 3)
     origins = [settings.origin_of(name) for name in ("label", "workers", "bind")]
@@ -83,11 +83,11 @@ def test_every_fault_is_reported_at_once_with_file_and_line(tmp_path: Path) -> N
     faults = faults_in(file, BADGE_BIND="x")
     for fault in (
         f"{file}:2: write NAME=value, or begin the line with # for a comment",
-        f"{file}:5: BADGE_LABEL is given twice, also in line 4; keep one",
+        f"{file}:5: BADGE_LABEL is already set in line 4; keep one",
         f"{file}:3: BADGE_WORKER: is not a setting; did you mean BADGE_WORKERS?",
         f"{file}:7: BADGE_API_KEY: is read from the environment only",
-        f"{file}:8: BADGE_UPSTREAM_API_KEY: is given without BADGE_UPSTREAM_URL",
-        "BADGE_BIND: give host:port, such as 127.0.0.1:8000, or unix:/path",
+        f"{file}:8: BADGE_UPSTREAM_API_KEY: is set without BADGE_UPSTREAM_URL",
+        "BADGE_BIND: must be host:port, such as 127.0.0.1:8000, or unix:/path",
     ):
         assert fault in faults
     assert {fault.partition(": ")[0] for fault in faults} >= {f"{file}:1", f"{file}:6"}

@@ -1,4 +1,4 @@
-"""Patterns for API keys and private tokens; those of sources.toml are tested with it."""
+"""Patterns for API keys and private tokens; those in sources.toml are tested along with that file."""
 
 from __future__ import annotations
 

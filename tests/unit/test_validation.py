@@ -1,4 +1,4 @@
-"""Error messages: none of pydantic's own reaches those who configure the service or report backups."""
+"""No error message of pydantic's own is shown to operators or to clients that report backups."""
 
 from __future__ import annotations
 
@@ -38,12 +38,12 @@ KINDS = {
     "tuple": {"tuple_type"},
 }
 OF_CHECKS = {"function-after", "function-before", "function-plain", "function-wrap"}
-"""Whose errors are `ValueError`s of ours, or a path's."""
+"""Validators. Their errors are `ValueError`s with our own messages, or those of a path."""
 SILENT = {"any", "chain", "default", "definition-ref", "definitions", "lax-or-strict", "model-fields", "nullable"}
-"""What raises nothing but what is in it does."""
+"""Wrappers, which raise only the errors of the schemas that they contain."""
 NOT_READ = {"metadata", "serialization", "json_schema_input_schema", "return_schema"}
 HANDED_IN = {"dataclass", "is-instance", "union"}
-"""Values of our own types (templates, expressions, paths), which checks of ours make first."""
+"""Values of our own types (templates, expressions, paths), made by validators that run before."""
 
 
 def models(above: type[BaseModel] = BaseModel) -> Iterator[type[BaseModel]]:
@@ -57,7 +57,7 @@ def nodes(schema: Any) -> Iterator[dict[str, Any]]:
         case {"type": str(kind)}:
             yield schema
             inner = [] if kind in HANDED_IN else [value for key, value in schema.items() if key not in NOT_READ]
-        case dict():  # by the names of fields, one of which may be `type`
+        case dict():  # keyed by field names, one of which may be `type`
             inner = list(schema.values())
         case list() | tuple():
             inner = list(schema)
@@ -76,9 +76,9 @@ def test_every_error_that_our_models_can_raise_has_our_own_message() -> None:
     ours = [model for model in models() if model.__module__.startswith("badge.")]
     assert {Settings, Entry, ReportBody} <= set(ours)
     found = [node for model in ours for node in nodes(model.__pydantic_core_schema__)]
-    fields = {"model-field", "no-info", "with-info"}  # parts of the nodes around them
+    fields = {"model-field", "no-info", "with-info"}  # parts of their parent nodes
     kinds = {node["type"] for node in found}
-    assert kinds <= KINDS.keys() | OF_CHECKS | SILENT | HANDED_IN | fields, "a kind of field that is new here"
+    assert kinds <= KINDS.keys() | OF_CHECKS | SILENT | HANDED_IN | fields, "add this kind of field to the table"
     assert set().union(*map(error_types, found)) <= KNOWN_TYPES
 
 
@@ -90,25 +90,25 @@ def problems(model: type[BaseModel], **values: object) -> list[tuple[ErrorDetail
 
 WRONG: list[tuple[type[BaseModel], str, object, str]] = [
     (Settings, "dashboard", "closed", "or off"),
-    (Settings, "preload", "perhaps", "give true or false"),
-    (Settings, "workers", "many", "give a whole number"),
-    (Settings, "workers", 1.5, "give a whole number"),
-    (Settings, "workers", 0, "give 1 or more"),
-    (Settings, "workers", 65, "give 64 or less"),
-    (Settings, "label", "x" * 65, "give 64 characters or fewer"),
-    (Settings, "label", 1, "give text"),
-    (Settings, "data_dir", 1, "give a path"),
-    (Settings, "session_lifetime", [], "give a number and a unit"),
-    (Entry, "match", 1, "give a table of keys and values"),
-    (Entry, "values", 1, "give a table of keys and values"),
-    (Entry, "samples", 1, "give a list"),
-    (Entry, "auth", {"kind": "magic"}, "give kind = none, header, bearer, basic, login, oauth2, urbackup or aws"),
-    (ReportBody, "observedAt", 1, "give a time with a zone"),
+    (Settings, "preload", "perhaps", "must be true or false"),
+    (Settings, "workers", "many", "must be a whole number"),
+    (Settings, "workers", 1.5, "must be a whole number"),
+    (Settings, "workers", 0, "must be 1 or more"),
+    (Settings, "workers", 65, "must be 64 or less"),
+    (Settings, "label", "x" * 65, "must have at most 64 characters"),
+    (Settings, "label", 1, "must be text"),
+    (Settings, "data_dir", 1, "must be a path"),
+    (Settings, "session_lifetime", [], "must be a number and a unit"),
+    (Entry, "match", 1, "must be a table of keys and values"),
+    (Entry, "values", 1, "must be a table of keys and values"),
+    (Entry, "samples", 1, "must be a list"),
+    (Entry, "auth", {"kind": "magic"}, "must have kind = none, header, bearer, basic, login, oauth2, urbackup or aws"),
+    (ReportBody, "observedAt", 1, "must be a time with a zone"),
 ]
 
 
 @pytest.mark.parametrize(("model", "name", "value", "words"), WRONG)
-def test_messages_say_what_to_write_instead(model: type[BaseModel], name: str, value: object, words: str) -> None:
+def test_messages_say_what_is_valid(model: type[BaseModel], name: str, value: object, words: str) -> None:
     (told,) = [(detail, problem) for detail, problem in problems(model, **{name: value}) if detail["loc"][0] == name]
     detail, problem = told
     assert words in problem

@@ -17,7 +17,7 @@ def site() -> Site:
 
 @pytest.fixture
 def dashboards(tmp_path: Path) -> Iterator[Dashboards]:
-    """Makes services with a catalogue, which are closed when the test ends."""
+    """Yield a function that creates services with a catalogue, which are closed when the test ends."""
     with ExitStack() as until_the_end:
 
         def dashboard(folder: Path = tmp_path, **settings: str) -> Dashboard:

@@ -1,4 +1,4 @@
-"""Health: liveness depends on nothing else; readiness degrades, and is refused only while draining."""
+"""Health: liveness depends on nothing else; readiness degrades, and becomes a 503 only while draining."""
 
 from badge import __version__
 from badge.web.health import Readiness
@@ -15,7 +15,7 @@ def test_ready_if_everything_is_up(site: Site) -> None:
     assert site.get("/readyz").get_json() == {"status": "ready", "checks": {"cache": "up", "source": "up"}}
 
 
-def test_a_failing_source_degrades_but_still_takes_traffic(site: Site) -> None:
+def test_with_a_failing_source_a_process_is_degraded_but_takes_traffic(site: Site) -> None:
     site.says = None
     site.get("/badge/acme/web")
     answer = site.get("/readyz")

@@ -60,7 +60,7 @@ def client_under_prefix(dashboard: Dashboard) -> FlaskClient:
 def client(dashboards: Dashboards) -> FlaskClient:
     dashboard = dashboards()
     for number in range(60):  # more than one page
-        dashboard.tell(Subject.legacy("acme", f"web{number or ''}"))
+        dashboard.report(Subject.legacy("acme", f"web{number or ''}"))
     return client_under_prefix(dashboard)
 
 

@@ -248,11 +248,11 @@ def confluence_is_read_back(snippets: Sequence[Snippet]) -> None:
 def org_is_read_back(snippets: Sequence[Snippet]) -> None:
     found = list(parsed_by_pandoc(snippets, Syntax.ORG, "org"))
     attributes = read_by_node([(Syntax.ORG, made.written_in(Syntax.ORG)) for made, _ in found])
-    for (made, inline), told in zip(found, attributes, strict=True):
+    for (made, inline), blocks in zip(found, attributes, strict=True):
         _, _, source, page = linked(inline)
         assert (urldefrag(source).url, page) == (made.image_url, made.page_url)
-        assert len(told) == 1
-        (text,) = told[0] if isinstance(told[0], list) else [told[0]]
+        assert len(blocks) == 1
+        (text,) = blocks[0] if isinstance(blocks[0], list) else [blocks[0]]
         size = f":height {height_of(made)} " if made.height else ""
         assert text.startswith(f"{size}:alt ")
         alt = text.removeprefix(f"{size}:alt ")
@@ -276,8 +276,8 @@ def mediawiki_is_read_back(snippets: Sequence[Snippet]) -> None:
 # --- AsciiDoc, by Asciidoctor ---
 
 
-def read_by_node(asked: list[tuple[str, str]]) -> list[Any]:
-    return node("read.mjs", asked)
+def read_by_node(snippets: list[tuple[str, str]]) -> list[Any]:
+    return node("read.mjs", snippets)
 
 
 def asciidoc_is_read_back(snippets: Sequence[Snippet]) -> None:
@@ -352,7 +352,7 @@ def test_a_png_of_any_scale_is_shown_as_high_as_the_svg(style: Style) -> None:
     assert snippet(Subject.legacy("acme", "web"), BASE, query={"style": style}).height is None
 
 
-def test_every_syntax_has_a_name_and_the_page_but_for_the_bare_url() -> None:
+def test_every_syntax_has_a_name_and_except_for_the_bare_url_links_to_the_page() -> None:
     made = snippet(Subject.legacy("acme", "web"), BASE)
     assert set(SYNTAX_NAMES) == set(Syntax)
     for syntax in Syntax:
@@ -436,5 +436,5 @@ def test_a_badge_can_link_to_its_repository(subject: str, url: str | None) -> No
 
 @given(subjects(), st.sampled_from([Format.SVG, Format.PNG]))
 def test_the_image_url_of_any_subject_names_it_again(subject: Subject, format: Format) -> None:
-    asked = read_badge_request({"RAW_URI": snippet(subject, "", format=format).image_url}, {}, "backup")
-    assert (asked.subject, asked.format) == (subject, format)
+    read = read_badge_request({"RAW_URI": snippet(subject, "", format=format).image_url}, {}, "backup")
+    assert (read.subject, read.format) == (subject, format)

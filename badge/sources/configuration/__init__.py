@@ -1,1 +1,1 @@
-"""The sources file: read, checked, and made into sources."""
+"""Reads and checks `sources.toml`, and builds its sources."""

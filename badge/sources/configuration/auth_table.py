@@ -126,7 +126,7 @@ class OAuth2Auth(Table):
     scope: Annotated[str, Field(pattern=r"^[!-z ]{0,1024}$")] = ""
 
     def authentication(self, address: str, transport: HttpTransport, clock: Clock) -> Authentication:  # noqa: ARG002 - the signature of all kinds
-        """Return the authentication; it has its own transport, since the token's URL is not below the source's."""
+        """Return the authentication; it has its own transport, since the token URL may be on another host."""
         body = {"grant_type": "client_credentials", "client_id": "{user}", "client_secret": "{password}"}
         log_in = RequestLogIn(
             url=self.token_url,
@@ -181,7 +181,7 @@ KINDS = [get_args(kind.model_fields["kind"].annotation)[0] for kind in get_args(
 
 def _with_kind(table: object) -> object:
     if isinstance(table, dict) and "kind" not in table:
-        raise ValueError(f"has no kind; give {', '.join(KINDS[:-1])} or {KINDS[-1]}")
+        raise ValueError(f"has no kind; use {', '.join(KINDS[:-1])} or {KINDS[-1]}")
     return table
 
 

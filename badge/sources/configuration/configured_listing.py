@@ -25,6 +25,7 @@ def listing_of(
     configured: Sequence[ConfiguredSource], routing: SourceRouting, catalogue: StatusListing | None, clock: Clock
 ) -> StatusListing | None:
     """Return the listing: the catalogue itself if it is the only source, and None if no source has a list."""
+    # The catalogue searches and sorts in its database; a snapshot of it would be slower, and up to 30 s old.
     if catalogue is not None and len(configured) == 1:
         return catalogue
     walks = {
@@ -37,6 +38,7 @@ def _walk_of(source: ConfiguredSource, catalogue: StatusListing | None, clock: C
     entry = source.entry
     if entry.kind == "catalogue":
         return None if catalogue is None else CatalogueWalk(catalogue)
+    # Recipes describe how to ask about one subject, not how to list them.
     if entry.kind != "native":
         return None
     assert entry.url is not None

@@ -27,12 +27,13 @@ def location(kind: str, source: Mapping[str, Any]) -> Iterator[KeyFault]:
     """Yield a fault unless the source has exactly one URL, file or folder, as its kind requires."""
     if kind in ("http", "native") and "url" not in source:
         yield "url", "is missing; give the system's address"
+    # Equal if the source has both, or neither.
     if kind == "file" and ("file" in source) == ("folder" in source):
-        yield "file", "give either file or folder"
+        yield "file", "use either file or folder"
 
 
 def matches(match: Match) -> Iterator[KeyFault]:
-    """Yield patterns without wildcards that no subject can have, so that they would never match."""
+    """Yield patterns that can never match: those without wildcards that are not valid in a subject."""
     anything = dict.fromkeys(Match.model_fields, "x")
     for part in Match.model_fields:
         for pattern in match.any_of(part):
@@ -49,6 +50,7 @@ def values(
     used = _placeholders_in(source, entry)
     placeholders = used - {*SUBJECT_FIELDS, *_table(_table(source.get("then")).get("values"))}
     rows = list(entry.subjects.values())
+    # If one of these keys is invalid, its fault is reported already, and the entry lacks its values.
     if not {"match", "subjects", "values"} & set(faulty):
         yield from _ambiguous(entry, used)
         for name in sorted(placeholders - entry.values.keys()):
@@ -68,11 +70,11 @@ def _ambiguous(entry: Entry, used: Collection[str]) -> Iterator[KeyFault]:
     match = entry.match or Match()
     for name, part in zip(SUBJECT_FIELDS, Match.model_fields, strict=True):
         if name not in used and any(has_wildcard(pattern) for pattern in match.any_of(part)):
-            yield f"match.{part}", f"give it without wildcards, or use {{{name}}} in the recipe"
+            yield f"match.{part}", f"remove its wildcards, or use {{{name}}} in the recipe"
 
 
 def _placeholders_in(source: Mapping[str, Any], entry: Entry) -> set[str]:
-    """Return the placeholders in the raw source: some of its keys may be invalid."""
+    """Return the placeholders in the raw table, because the validated one lacks invalid keys."""
     request, then, where = _table(source.get("request")), _table(source.get("then")), source.get("where")
     asking: list[object] = [request.get(key) for key in ("path", "query", "json", "form")]
     asking += [source.get("promql"), then.get("path")]

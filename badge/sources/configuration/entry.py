@@ -25,7 +25,7 @@ def _as_list(patterns: object) -> object:
 
 def _not_empty(patterns: list[str]) -> list[str]:
     if not patterns:
-        raise ValueError("give at least one pattern")
+        raise ValueError("must have at least one pattern")
     return patterns
 
 
@@ -55,7 +55,7 @@ def _holds(look: Callable[[], bool]) -> bool:
 
 def _existing_file(path: Path) -> Path:
     if not _holds(path.is_file):
-        raise ValueError("there is no such file; give a file that the service can read")
+        raise ValueError("there is no such file, or the service can't read it")
     return path
 
 
@@ -67,7 +67,7 @@ def _no_folder(path: Path) -> Path:
 
 def _file_name(template: Template) -> Template:
     if "/" in template.text:
-        raise ValueError("give a file name without /; its folder goes into `folder`")
+        raise ValueError("must be a file name without /; its folder goes into `folder`")
     return template
 
 

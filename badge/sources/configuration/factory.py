@@ -50,7 +50,8 @@ def _place(source: ConfiguredSource, deployment: str) -> str:
         deployment=deployment,
         where=[entry.kind, entry.url, entry.method, entry.file, entry.folder, entry.file_name.text],
         values=entry.values,
-        # Unlike the secrets in `auth`, it is read only once, so the digest can cover its content even if from a file.
+        # Unlike the secrets in `auth`, the API key is read only once, so the digest covers the key itself, even if it
+        # comes from a file.
         who={**auth, "api_key": Secret(value=entry.api_key.reveal()) if entry.api_key else None},
         rules=source.identity,
     )

@@ -1,6 +1,6 @@
 """`sources.toml`: which source answers for which subjects. Read once, with all faults reported together.
 
-What the keys mean: docs/how-to/sources.md.
+The keys are documented in docs/how-to/sources.md.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class ConfiguredSource:
     recipe: Recipe | None
     """None for the kinds catalogue and native."""
     identity: str
-    """Changes whenever anything changes that affects how answers are read."""
+    """Changes whenever the rules for reading answers change."""
 
 
 class BadSources(BadSettings):
@@ -80,7 +80,7 @@ def _document(path: Path) -> dict[str, Any]:
 
 
 class _Reading:
-    """One pass over the file, collecting what is wrong."""
+    """One pass over the file, collecting its faults."""
 
     def __init__(self, file: str, environment: Mapping[str, str]) -> None:
         self.file, self.environment = file, environment
@@ -91,10 +91,10 @@ class _Reading:
             self._fault(f"{key} is not a key of this file; write sources as [[source]] tables")
         tables = document.get("source")
         if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
-            self._fault("give at least one [[source]] table")
+            self._fault("must have at least one [[source]] table")
             return []
         if len(tables) > MOST_SOURCES:
-            self._fault(f"give at most {MOST_SOURCES} sources")
+            self._fault(f"must have at most {MOST_SOURCES} sources")
         return cast("Sequence[Mapping[str, Any]]", tables)
 
     def _fault(self, problem: str) -> None:
@@ -107,7 +107,7 @@ class _Reading:
             name = table.get("name")
             one = _OneSource(self, name if isinstance(name, str) else f"source {number}")
             if one.label in labels:
-                one.fault("name", "is used by two sources; give each its own")
+                one.fault("name", "is used by two sources; each needs a name of its own")
             labels.add(one.label)
             if (source := one.read(table)) is not None:
                 found.append(source)
@@ -144,6 +144,7 @@ class _OneSource:
             if recipe is not None and not self.faulty & {*RECIPE_KEYS, "values"}:
                 self._check_samples(entry, recipe_keys, preset)
         elif "preset" in self.faulty:
+            # Without its preset the recipe is incomplete, but faults in the given keys can still be reported.
             self._read_as(Recipe, recipe_keys)
         identity = repr((sorted(recipe_keys.items()), entry.folds_case, entry.visibility))
         return ConfiguredSource(entry, matcher, recipe, identity)
@@ -164,7 +165,7 @@ class _OneSource:
         if table.get("kind") is not None:
             self.fault("kind", "remove it; the preset sets the kind")
         if name not in presets.names():
-            hint = did_you_mean(str(name), presets.names()) or f"; give one of {', '.join(presets.names())}"
+            hint = did_you_mean(str(name), presets.names()) or f"; use one of {', '.join(presets.names())}"
             self.fault("preset", f"there is no such preset{hint}")
             self.faulty.add("preset")
             return None
@@ -216,7 +217,7 @@ class _OneSource:
         )
 
     def _check_samples(self, entry: Entry, recipe: Mapping[str, Any], preset: Preset | None) -> None:
-        """Check that the source's samples give the expected reports, and that no expression fails on its preset's."""
+        """Check that the source's samples yield the expected reports, and that its preset's samples don't fail."""
         for sample in preset.samples if preset else []:
             found = sample.read_by(recipe, entry.values)
             if found.get("fails") == "badExpression" and "fails" not in sample.expect:

@@ -43,7 +43,7 @@ class Signed:
 
 
 class Authentication(Protocol):
-    """A way to authenticate requests."""
+    """Adds credentials to requests."""
 
     def sign(self, request: HttpRequest, deadline: Deadline) -> Signed:
         """Return the authenticated request; raises `SourceUnavailable` if the login fails."""
@@ -104,7 +104,7 @@ class TokenLogIn:
         return self._signed(request, None, deadline)
 
     def sign_anew(self, request: HttpRequest, refused: Signed, deadline: Deadline) -> Signed | None:
-        """Return the request with another token than the refused one."""
+        """Return the request with a token other than the refused one."""
         return self._signed(request, refused.token, deadline)
 
     def _signed(self, request: HttpRequest, refused: Token | None, deadline: Deadline) -> Signed:

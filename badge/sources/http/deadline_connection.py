@@ -1,10 +1,9 @@
 """Connections for requests that connect, shake hands and read within one deadline.
 
-requests' timeouts limit each wait for bytes, not the whole response: a server that sends one byte a second holds the
-caller forever (requests' documentation, "Timeouts"). Here the socket timeout is set to the remaining time before each
-read, so that headers, body and slow drips all end in time. urllib3 would also let name resolution take as long as
-resolv.conf allows, and grant the full timeout to each address and again to the TLS handshake; here they share the
-remaining time.
+A timeout in requests limits each wait for bytes, not the whole response: a server that sends one byte a second can hold
+the caller forever (requests' documentation, "Timeouts"). Here the socket timeout is set to the remaining time before
+each read, so that even a slow drip ends in time. urllib3 would also let name resolution take as long as resolv.conf
+allows, and apply the full timeout to each address and again to the TLS handshake; here they share the remaining time.
 """
 
 from __future__ import annotations
@@ -40,7 +39,7 @@ _current = threading.local()
 
 @contextmanager
 def calling(call: Call) -> Iterator[None]:
-    """Apply the call to every connection that this thread uses in the block."""
+    """Make this the current call of every connection that this thread uses in the block."""
     _current.call = call
     try:
         yield
@@ -80,7 +79,8 @@ class _DeadlineSocket:
         self._sock = sock
 
     def makefile(self, *_: object, **__: object) -> io.BufferedReader:
-        # The socket's own file object keeps the socket open until it has been read; unbuffered, as we buffer here.
+        # The socket's own file object keeps the socket open until it is read to the end. It is unbuffered, because the
+        # buffer is added below.
         raw = self._sock.makefile("rb", buffering=0)
         return io.BufferedReader(_DeadlineReader(raw, self._sock, _current.call.deadline))
 
@@ -122,7 +122,7 @@ class _HttpsPool(HTTPSConnectionPool):
 
 
 class DeadlineAdapter(HTTPAdapter):
-    """An adapter for requests whose connections keep to the deadline of `calling`."""
+    """A requests adapter whose connections keep to the deadline of `calling`."""
 
     def init_poolmanager(self, *args: Any, **options: Any) -> None:  # noqa: D102 - HTTPAdapter's
         super().init_poolmanager(*args, **options)

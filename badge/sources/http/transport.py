@@ -68,6 +68,7 @@ class HttpTransport:
                     return answer
                 _redirect(prepared, answer.headers.get("Location"))
         except (requests.RequestException, HTTPError, OSError, ValueError) as error:
+            # requests lets some errors of urllib3 and of the socket through, and raises ValueError for bad URLs.
             raise SourceUnavailable(FailureKind.TIMEOUT if deadline.remaining == 0 else _failure(error)) from None
         raise SourceUnavailable(FailureKind.REDIRECT)
 
@@ -90,7 +91,8 @@ class HttpTransport:
         return bytes(body)
 
     def _session(self) -> requests.Session:
-        # Parent and child sharing a connection would mix up answers: a badge could show another subject's status.
+        # If a forked process shared its parent's connection, answers would be mixed up: a badge could show another
+        # subject's status.
         of_this_thread = self._sessions.get()
         if not hasattr(of_this_thread, "session"):
             of_this_thread.session = _new_session(self.ca_file)

@@ -1,7 +1,7 @@
 """Reads HTTP answers in the native contract. No I/O.
 
-404 and 410 are answers. 400, 401, 403, 429, 5xx, a login page and anything outside the contract mean that there is no
-answer; by themselves these never turn a badge red or grey.
+404 and 410 are answers. 400, 401, 403, 429, 5xx, a login page and anything outside the contract count as no answer;
+on their own they never turn a badge red or grey.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Lists the subjects of an API in the native contract, whose list has no search, no order and no totals."""
+"""Lists the subjects of an API that implements the native contract, whose list can't be searched, sorted or counted."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class NativeWalk:
 def _items_in(document: Mapping[str, Any], now: datetime) -> Sequence[ListedSubject]:
     """Return the items with valid coordinates.
 
-    An item whose status can't be read is listed as unknown: it still needs a backup.
+    An item whose status can't be read is listed as unknown rather than left out: it still needs a backup.
     """
     return [found for item in document["items"] if (found := _listed(item, now)) is not None]
 

@@ -19,7 +19,7 @@ from badge.sources.native.answer import interpret
 
 @dataclass(frozen=True, slots=True)
 class NativeSource:
-    """Calls `GET {base_url}/ops/status`, conditionally if a report is known, since a 304 has no body.
+    """Calls `GET {base_url}/ops/status`, as a conditional request if a report with an ETag is known.
 
     With `by_post` it calls `POST {base_url}/ops/status/get` instead, which can't be conditional (RFC 9110,
     section 13.1.2: If-None-Match is for GET and HEAD).
@@ -49,7 +49,7 @@ class NativeSource:
     def explain(self, subject: Subject, known: Report | None, deadline: Deadline, trace: Trace) -> Report:
         """Fetch as `fetch` does, and trace each step."""
         if self.by_post and known is not None:
-            # The request is unconditional, so a 304 would not be about it.
+            # The request is unconditional, so a 304 would not mean that this report is still current.
             known = replace(known, validator=None)
         request = self._request(subject, known)
         signed = request.with_headers({"X-API-Key": self.api_key} if self.api_key else {})

@@ -12,7 +12,7 @@ from badge.sources.recipes.recipe import Recipe
 def aged(report: Report, recipe: Recipe, now: datetime, clock: datetime) -> Report:
     """Return the report as of `now`; `clock` is the current time by the system's own clock, from which its times come.
 
-    `stale_after` of the result is when it would change by itself, by our clock: no cache may hold it longer.
+    The result's `stale_after` is the time, by our clock, when it would change by itself: no cache may keep it longer.
     """
     report = _without_old_success(report, recipe, clock)
     match report.status:
@@ -23,7 +23,7 @@ def aged(report: Report, recipe: Recipe, now: datetime, clock: datetime) -> Repo
             reference = report.last_success_at or report.finished_at or report.started_at
             if reference is None:
                 return _undated(report)
-            # A run with an unknown start is taken to have begun when the success before it became outdated.
+            # A run with an unknown start is assumed to have begun when the success before it became outdated.
             run = recipe.max_run if report.status is BackupStatus.IN_PROGRESS else timedelta(0)
             left = reference + recipe.stale_after + run - clock
             status = BackupStatus(recipe.stale_as)
@@ -38,7 +38,7 @@ def aged(report: Report, recipe: Recipe, now: datetime, clock: datetime) -> Repo
 
 
 def _without_old_success(report: Report, recipe: Recipe, clock: datetime) -> Report:
-    """Drop a previous success that is outdated or has no time: a run that is under way does not renew it."""
+    """Drop a previous success that is outdated or has no time, since a run that is under way does not renew it."""
     is_waiting = report.status in (BackupStatus.IN_PROGRESS, BackupStatus.SCHEDULED)
     if recipe.stale_after is None or not is_waiting or report.last_finished is not BackupStatus.SUCCEEDED:
         return report
@@ -50,7 +50,7 @@ def _without_old_success(report: Report, recipe: Recipe, clock: datetime) -> Rep
 
 
 def _success_counts_for(report: Report, recipe: Recipe, clock: datetime) -> timedelta | None:
-    """Return how much longer the last run's success counts; None if it was no success, or has no time or limit."""
+    """Return how much longer the last run's success counts; None if it did not succeed, or has no time or age limit."""
     success_at = report.last_success_at
     if recipe.stale_after is None or success_at is None or report.last_finished is not BackupStatus.SUCCEEDED:
         return None
@@ -58,6 +58,6 @@ def _success_counts_for(report: Report, recipe: Recipe, clock: datetime) -> time
 
 
 def _undated(report: Report) -> Report:
-    """Return unknown for a run without a time, which could be a year old; a queued run has no time yet."""
+    """Return the report as unknown, because a run without a time could be a year old; a queued one has no time yet."""
     is_queued = report.status is BackupStatus.SCHEDULED
     return report if is_queued else replace(report, status=BackupStatus.UNKNOWN)

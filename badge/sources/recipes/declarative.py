@@ -36,7 +36,7 @@ _Read = TypeVar("_Read")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeclarativeSource:
-    """Asks one system, as its recipe says."""
+    """Asks one system for a status as its recipe describes."""
 
     name: str
     place: str
@@ -92,7 +92,7 @@ class DeclarativeSource:
         def interpret(answer: HttpAnswer) -> Reading:
             if answer.status == 304 and confirmed is not None:
                 now = self.clock()
-                # A 304 has no body that could give the time by the system's own clock, so ours replaces it.
+                # A 304 has no body with the time by the system's own clock, so ours is used instead.
                 return Reading(
                     aged(replace(confirmed, observed_at=now), self.recipe, now, now), steps=["HTTP 304: unchanged"]
                 )

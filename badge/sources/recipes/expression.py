@@ -1,7 +1,7 @@
 """JMESPath expressions: compiled and checked at startup, with a single exception for failures.
 
-JMESPath has neither parameters nor date arithmetic. Nothing from a URL gets into an expression: names and times are
-compared in Python.
+JMESPath has neither parameters nor date arithmetic, so names and times are compared in Python. Nothing from a URL
+becomes part of an expression.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ LONGEST = 2000
 
 
 class BadExpression(ValueError):
-    """The text is not a valid expression, or not what its author meant; the message says why."""
+    """The text is not a valid expression, or JMESPath reads it differently than it looks; the message says why."""
 
 
 class ExpressionFailed(Exception):
@@ -37,7 +37,7 @@ class Expression:
     def parse(cls, text: str) -> Expression:
         """Compile and check an expression; raises `BadExpression`."""
         if len(text) > LONGEST:
-            raise BadExpression(f"give at most {LONGEST} characters")
+            raise BadExpression(f"must have at most {LONGEST} characters")
         try:
             compiled = jmespath.compile(text)
         except (JMESPathError, RecursionError) as error:
@@ -47,7 +47,7 @@ class Expression:
         return cls(text, compiled)
 
     def on(self, document: object) -> object:
-        """Evaluate it on a document; raises `ExpressionFailed`."""
+        """Evaluate the expression on a document; raises `ExpressionFailed`."""
         try:
             return cast("object", self.compiled.search(document))
         except (JMESPathError, RecursionError, ValueError, TypeError, ArithmeticError) as error:
@@ -70,7 +70,7 @@ def _nodes(node: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
 
 
 def _check(node: Mapping[str, Any]) -> None:
-    """Refuse what JMESPath would only notice during evaluation, or parses differently than it looks."""
+    """Reject mistakes that JMESPath reports only during evaluation, and syntax that it parses unexpectedly."""
     if node["type"] == "function_expression":
         known = Functions.FUNCTION_TABLE.get(node["value"])
         if known is None:

@@ -61,7 +61,7 @@ class OnePerSubject:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JsonFileSource:
-    """Reads JSON files, as a recipe says."""
+    """Reads JSON files as a recipe describes."""
 
     name: str
     place: str
@@ -120,7 +120,7 @@ class JsonFileSource:
         try:
             document = parse_json(content)
         except ContractBroken as broken:
-            # Half-written, or the output of a tool that failed: the known status remains.
+            # The file is half-written, or the tool that wrote it failed: the known status remains.
             raise SourceUnavailable(broken.kind, is_about_subject=True) from None
         reading = Reader(self.recipe).read(document, names, self.clock())
         for step in reading.steps:

@@ -25,7 +25,7 @@ MOST_ROUNDS = 10_000_000
 
 @dataclass(frozen=True, slots=True)
 class RequestLogIn:
-    """Login by one POST whose answer contains the token, as with Duplicati, Bareos and OAuth 2."""
+    """Login with one POST whose answer contains the token, as with Duplicati, Bareos and OAuth 2."""
 
     url: str
     body: Mapping[str, object]
@@ -59,6 +59,7 @@ def _token_text(found: object) -> str:
 
 
 def _expiry(seconds: object, now: datetime) -> datetime | None:
+    # Some servers send the number as text.
     if isinstance(seconds, str) and seconds.isascii() and seconds.isdigit():
         seconds = int(seconds[:9])
     if isinstance(seconds, bool) or not isinstance(seconds, int) or not 0 < seconds < 10**9:
@@ -87,6 +88,7 @@ class UrBackupLogIn:
         fields = {"username": self.user, "password": proof, "ses": session}
         if self._ask("login", fields, deadline).get("success") is not True:
             raise SourceUnavailable(FailureKind.UNAUTHORISED)
+        # UrBackup does not say how long a session lasts, so it is used until it is refused.
         return Token(_token_text(session))
 
     def _ask(self, action: str, fields: Mapping[str, str], deadline: Deadline) -> dict[str, object]:
@@ -98,7 +100,7 @@ class UrBackupLogIn:
 
 
 def _proof(password: str, salt: str, rnd: str, rounds: int) -> str:
-    """Return the hash that the server expects; MD5 is its choice, not ours."""
+    """Return the hash that the server expects; MD5 is UrBackup's choice, not ours."""
     digest = hashlib.md5((salt + password).encode(), usedforsecurity=False).digest()
     text = digest.hex()
     if 0 < rounds <= MOST_ROUNDS:

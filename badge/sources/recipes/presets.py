@@ -29,7 +29,7 @@ class Preset(Table):
     description: str
     kind: str
     requires: dict[str, str] = Field(default_factory=dict)
-    """Keys that each source with this preset has to set, and why."""
+    """Keys that each source with this preset has to set, with the reason for each."""
     parameters: dict[str, str] = Field(default_factory=dict)
     """Descriptions of the values that a source has to provide."""
     values: dict[str, str] = Field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""PromQL with placeholders, each inside a double-quoted string, where three characters are escaped.
+"""PromQL with placeholders, which are allowed only in double-quoted strings, where names can be escaped.
 
 Prometheus has no query parameters, so only this escaping keeps a name from ending the string and injecting PromQL
 (Prometheus' documentation, "Querying basics", string literals).
@@ -53,6 +53,6 @@ def _check_placeholder(lexeme: str, before: str, within: Collection[str]) -> Non
 
 
 def _innermost(within: Sequence[str]) -> Sequence[str]:
-    """Return what encloses a lexeme, up to the innermost selector: inside `{…}` names are compared literally."""
+    """Return what encloses a lexeme, from the innermost selector on: inside `{…}` names are compared literally."""
     last = max((index for index, opened in enumerate(within) if opened == "{"), default=-1)
     return within[last + 1 :]

@@ -1,4 +1,4 @@
-"""Reads a system's answer by a recipe. No I/O.
+"""Reads a system's answer according to a recipe. No I/O.
 
 Each step is also recorded as text, for `badge sources try`.
 """
@@ -23,7 +23,7 @@ MOST_RUNS = 100
 BELIEVABLE_LEAD = timedelta(days=1)
 
 _FINISHED = (BackupStatus.SUCCEEDED, BackupStatus.FAILED)
-# Outcomes that don't say how a run ended, so an older one has to.
+# Outcomes that don't say how a run ended, so that an older run is consulted.
 _WITHOUT_RESULT = NOT_OVER | {Outcome.DELETED, Outcome.ABSENT}
 
 
@@ -36,7 +36,7 @@ class Reading:
     """Whether the answer has a state that the recipe's `map` lacks."""
     steps: Sequence[str] = ()
     knows_visibility: bool = True
-    """False if an item would have to say whether the subject is private, and there is no item."""
+    """False if the items say whether a subject is private, and there is no item for this one."""
 
     def report_after(self, known: Report | None) -> Report:
         """Return the report; if the answer has no visibility, the known one applies, else private."""
@@ -47,7 +47,7 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class _Verdict:
-    """The outcome of one run by the rules."""
+    """The outcome of one run according to the rules."""
 
     item: object
     outcome: Outcome
@@ -57,7 +57,7 @@ class _Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """Reads answers, as one recipe says."""
+    """Reads answers as one recipe describes."""
 
     recipe: Recipe
     folds_case: bool = False
@@ -120,9 +120,9 @@ class Reader:
         return [run for _, run in sorted(dated, key=lambda pair: pair[0], reverse=True)]
 
     def _deciding_time(self, by: Expression, run: object) -> datetime:
-        """Return the time to sort by; no time sorts last.
+        """Return the time to sort by; runs without one come last.
 
-        Raises `SourceUnavailable` for an unreadable time, which could make an old run the newest.
+        Raises `SourceUnavailable` if the time can't be read, since an old run could then pass for the newest.
         """
         found = by.on(run)
         moment = read_time(found, self.recipe.times.timezone)
@@ -143,7 +143,7 @@ class Reader:
     def _of_runs(
         self, runs: Sequence[object], next_run_at: datetime | None, now: datetime, steps: list[str]
     ) -> Reading:
-        # Without `latest_by`, the order of the items is unknown, so those after the first say nothing about older runs.
+        # Without `latest_by`, the order of the items is unknown, so those after the first need not be older runs.
         searched = runs[: MOST_RUNS if self.recipe.latest_by else 1]
         verdicts = [verdict for run in searched for verdict in self._verdicts(run)]
         # If all runs were cancelled, there is no previous one, and the newest decides.
@@ -236,8 +236,8 @@ class Reader:
     def _past(self, expression: Expression | None, item: object, now: datetime) -> datetime | None:
         """Return a time that can't be in the future.
 
-        A little ahead counts as now, since clocks differ. Far ahead counts as no time: a success in 2099 would never
-        become outdated.
+        A time slightly ahead counts as now, since clocks differ. One far ahead is ignored: a success in 2099 would
+        never become outdated.
         """
         moment = self._time(expression, item)
         return None if moment is None or moment > now + BELIEVABLE_LEAD else min(moment, now)

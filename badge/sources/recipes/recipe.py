@@ -23,7 +23,7 @@ from badge.sources.recipes.template import Template, check_path, texts_in
 
 
 class Outcome(StrEnum):
-    """The outcome of a run by a rule: one of the six statuses, or one that the options translate into a status."""
+    """The outcome that a rule assigns to a run: one of the six statuses, or one that options turn into a status."""
 
     SUCCEEDED = "succeeded"
     FAILED = "failed"
@@ -43,7 +43,7 @@ NOT_OVER = frozenset({Outcome.IN_PROGRESS, Outcome.SCHEDULED})
 
 def _text(value: object) -> str:
     if not isinstance(value, str):
-        raise ValueError("give text")  # noqa: TRY004 - pydantic collects ValueErrors
+        raise ValueError("must be text")  # noqa: TRY004 - pydantic collects ValueErrors
     return value
 
 
@@ -61,12 +61,12 @@ def _zone(value: object) -> ZoneInfo:
     try:
         return ZoneInfo(_text(value))
     except (OSError, LookupError, ValueError):
-        raise ValueError("give a time zone such as UTC or Europe/Berlin") from None
+        raise ValueError("must be a time zone such as UTC or Europe/Berlin") from None
 
 
 def _age_limit(limit: timedelta) -> timedelta:
     if not timedelta(minutes=1) <= limit <= timedelta(days=3650):
-        raise ValueError("give a duration from 1m to 3650d")
+        raise ValueError("must be a duration from 1m to 3650d")
     return limit
 
 
@@ -85,9 +85,9 @@ _CREDENTIAL_HEADERS = re.compile(
 def _header_names(value: dict[str, str]) -> dict[str, str]:
     for name, text in value.items():
         if not re.fullmatch(r"[A-Za-z0-9-]{1,64}", name) or not text.isprintable() or not text.isascii():
-            raise ValueError("give header names of letters, digits and -, with printable values")
+            raise ValueError("must have header names of letters, digits and -, with printable values")
         if _CREDENTIAL_HEADERS.fullmatch(name):
-            raise ValueError(f"{name} holds credentials; put these into `auth`, with secrets as env:NAME or file:/path")
+            raise ValueError(f"{name} holds credentials; put them into `auth`, with secrets as env:NAME or file:/path")
         if any(Template(text).placeholders):
             raise ValueError(f"{name} has a {{…}}; use it in path, query or body instead")
     return value
@@ -116,7 +116,7 @@ class Request(Table):
     def _one_body(self) -> Self:
         if self.body is not None and self.form is not None:
             raise ValueError("give json or form, not both")
-        # A GET may have a JSON body: bareos-restapi has no other filter.
+        # A GET may have a JSON body, because bareos-restapi has no other way to filter.
         if self.method == "GET" and self.form is not None:
             raise ValueError('a form needs method = "POST"')
         return self
@@ -189,7 +189,7 @@ class Times(Table):
     """How times are written."""
 
     timezone: Zone | None = None
-    """Zone of times without one; if it isn't given, these are ignored."""
+    """Zone for times without one; if it isn't set, such times are ignored."""
 
 
 class Recipe(Table):
@@ -234,7 +234,7 @@ class Recipe(Table):
         return self
 
     def meaning(self, outcome: Outcome) -> BackupStatus:
-        """Return the status that an outcome counts as by this recipe's options."""
+        """Return the status that this recipe's options assign to an outcome."""
         match outcome:
             case Outcome.WARNING:
                 return BackupStatus(self.warning_as)

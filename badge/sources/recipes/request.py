@@ -20,7 +20,7 @@ def request_for(base_url: str, recipe: Recipe, names: Mapping[str, str]) -> Http
     query = {key: text.expand(names) for key, text in template.query.items()}
     if recipe.promql is not None:
         query["query"] = recipe.promql.expand(names, encode=escape)
-    # With an empty parameter, a source removes one of its preset's.
+    # An empty parameter is left out, so that a source can remove one of its preset's.
     encoded = urlencode({key: value for key, value in query.items() if value}, quote_via=quote, safe="")
     url = base_url + expand_path(template.path, names) + (f"?{encoded}" if encoded else "")
     if template.form is not None:

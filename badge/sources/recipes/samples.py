@@ -50,13 +50,14 @@ class Sample(Table):
     expect: dict[str, Any]
     """Fields of the native contract's BackupStatus ("" for null), `exists`, `unknownWord`; or `fails`, the failure."""
     options: dict[str, Any] = Field(default_factory=dict)
-    """Recipe keys that are changed for this sample."""
+    """Recipe keys that are overridden for this sample."""
 
     def read_by(self, recipe: Mapping[str, Any], values: Mapping[str, str]) -> dict[str, Any]:
         """Read the sample by a recipe; returns the result with the keys of `expect`."""
         try:
             reading = self.reading(recipe, values)
         except SourceUnavailable as unavailable:
+            # The only possible cause is a failed expression, whose message helps to correct the recipe.
             return {"fails": unavailable.kind, "because": str(unavailable.__cause__ or "")}
         except NothingToAsk:
             return {"fails": "nothingToAsk"}
@@ -67,7 +68,7 @@ class Sample(Table):
         """Read the sample as a source would; raises `SourceUnavailable` and `NothingToAsk`."""
         subject = Subject.from_path(self.subject)
         used = Recipe.model_validate(merge(recipe, self.options))
-        # Values that are set per subject are not known here; their names stand in for them.
+        # Values that are set per subject are not known here, so each placeholder's name serves as its value.
         placeholders = {name: name for text in templates_in(used) for name in Template(text).placeholders}
         names = names_of(subject, {**placeholders, **values, **self.values})
         then = None if self.then is None else parse_json(self.then.encode())

@@ -11,13 +11,13 @@ from badge.validation import problem_of
 
 
 class Table(BaseModel):
-    """A table of the file. Unknown keys are refused, and no value gets into an error message."""
+    """A table of the file. Unknown keys are rejected, and error messages contain no values."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, arbitrary_types_allowed=True)
 
 
 def faults_of(error: ValidationError) -> Iterator[tuple[str, str]]:
-    """Yield the key of each fault, as written in the file, and what is wrong with it, without the given value."""
+    """Yield each fault as its key, as written in the file, and what is wrong with it, without the value."""
     for detail in error.errors():
         yield _key(detail["loc"]), problem_of(detail)
 

@@ -49,7 +49,7 @@ class Template:
     def parse(cls, text: str) -> Template:
         """Parse and check a template; raises `BadTemplate`."""
         if len(text) > LONGEST:
-            raise BadTemplate(f"give at most {LONGEST} characters")
+            raise BadTemplate(f"must have at most {LONGEST} characters")
         for match in _PLACEHOLDER.finditer(text):
             for transform in _transforms(match):
                 if transform not in TRANSFORMS:
@@ -83,8 +83,9 @@ def check_path(text: str) -> None:
     """Raise `BadTemplate` unless the text is a path below the source's `url`."""
     if text and not text.startswith("/"):
         raise BadTemplate("start the path with /; the address goes into `url`")
+    # A path that starts with "//" would name another host, and some clients read "\" as "/".
     if any(character in text for character in "?#\\") or text.startswith("//"):
-        raise BadTemplate("give a path alone; parameters go into `query`")
+        raise BadTemplate("must be only a path; parameters go into `query`")
 
 
 def expand_path(template: Template, names: Mapping[str, str]) -> str:

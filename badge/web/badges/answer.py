@@ -77,14 +77,14 @@ class Answer:
 
     @property
     def is_good(self) -> bool:
-        """Whether it shows a source's report, so that it may be stored for others.
+        """Whether the answer shows a source's report, and so may be stored for other clients.
 
-        "No such subject" is never stored: its headers must not show how long ago somebody last asked.
+        "No such subject" is never stored: its headers must not reveal when it was last requested.
         """
         return self.http_status == 200 and self.kind in (AnswerKind.KNOWN, AnswerKind.DELETED)
 
     def for_bearer(self) -> Answer:
-        """Return the same answer to a request with a token: not for shared caches, whose keys may omit the query."""
+        """Return the answer to a request with a token: not for shared caches, whose keys may omit the query."""
         return replace(self, cache_policy=replace(self.cache_policy, is_shared=False))
 
     @property
@@ -109,7 +109,7 @@ class Answer:
         return {**headers, "Retry-After": str(cache_policy.max_age)} if self.has_retry_after else headers
 
 
-# Not a success, whatever `last_finished` says: it may hold a success that is outdated by now.
+# Never a success, even if `last_finished` is one: that success may be outdated by now.
 NO_SUCCESS = frozenset({BackupStatus.FAILED, BackupStatus.UNKNOWN, BackupStatus.DELETED})
 
 
@@ -122,7 +122,7 @@ def _kind_of(request: BadgeRequest, resolution: Resolution, face: Face) -> Answe
 
 
 def _is_as_expected(request: BadgeRequest, resolution: Resolution, face: Face) -> bool:
-    """Whether the last finished backup succeeded, in the past, is not outdated, and is within the `max_age`."""
+    """Whether the last finished backup succeeded and is neither in the future, nor outdated, nor beyond `max_age`."""
     report = resolution.report
     if resolution.status in NO_SUCCESS or (report.last_finished or report.status) is not BackupStatus.SUCCEEDED:
         return False
@@ -140,7 +140,7 @@ def _kind_known_from(resolution: Resolution) -> AnswerKind:
 
 
 def unknown_for(fresh_for: timedelta, now: datetime) -> Resolution:
-    """Return the resolution for an answer without any source: an invalid path or a crash."""
+    """Return the resolution to show if no source was called: for an invalid path or a crash."""
     report = Report(status=BackupStatus.UNKNOWN, observed_at=now, exists=False)
     return Resolution(report=report, origin=Origin.FALLBACK, age=timedelta(0), fresh_for=fresh_for, now=now)
 
@@ -162,7 +162,7 @@ class Content:
         return PROBLEMS.get(self.kind) if self.request.shows_true_code else None
 
 
-# Drawing takes 40 ms, or 300 for the first picture of a process. An answer that is later than this is not drawn.
+# Drawing takes 40 ms, or 300 for the first picture of a process. After this time, a predrawn picture is sent instead.
 DRAWN_WITHIN_SECONDS = 1.8
 
 
@@ -213,7 +213,7 @@ def _answer_showing(content: Content, pictures: Pictures, draw_by: Deadline | No
         body=body,
         status=resolution.status,
         origin=resolution.origin,
-        # What a monitor expects changes at the same moments as the text of the image.
+        # The answer to a monitor changes at the same moments as the image's text.
         cache_policy=CachePolicy.of(
             resolution, content.face.holds_for, request.at_least, is_for_program=request.is_for_program
         ),

@@ -27,7 +27,7 @@ class CachePolicy:
     lifetime: timedelta
     """How long it is fresh."""
     true_after: timedelta
-    """How much longer it stays true: until the picture would change by itself."""
+    """How much longer after that it stays true: until the picture would change by itself."""
     is_for_program: bool = False
     """Whether it must never be served stale: a monitor has to notice that the service is gone."""
     is_shared: bool = True
@@ -42,9 +42,9 @@ class CachePolicy:
         *,
         is_for_program: bool = False,
     ) -> CachePolicy:
-        """The remaining lifetime, cut short when the picture would change by itself.
+        """Return the policy for a resolution; its lifetime ends when the picture would change by itself.
 
-        A client may ask for a longer lifetime of a good answer, never of any other.
+        Clients may ask for a longer lifetime, but get it only for a good answer.
         """
         is_good = resolution.is_known and resolution.report.exists
         is_good = is_good and not (resolution.is_stale or resolution.is_provisional)

@@ -1,4 +1,4 @@
-"""PNG badges, drawn once: shared between processes, or if the label is the client's own, once per process."""
+"""PNG badges, each drawn once and shared between processes; with a client's own label, once per process."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from badge.artwork import png, svg
 from badge.model import Badge
 from badge.ports import PictureStore
 
-# Clients choose labels and looks, so the number is bounded; a flat badge at 2x takes 5 kB.
+# Clients can make up labels, so the number is bounded; a flat badge at scale 2 takes 5 kB.
 REMEMBERED_PICTURES = 512
 
 
@@ -31,8 +31,8 @@ class Pictures:
     def png(self, badge: Badge, scale: int, *, is_shared: bool, patience: float = png.PATIENCE_SECONDS) -> bytes:
         """Return the PNG; raises `PngUnavailable`, including when other drawings take longer than `patience` seconds.
 
-        `is_shared`: the badge holds no text of the client's own, so there are few such badges and they may
-        take room in the store that also holds the statuses.
+        `is_shared`: use the store, which also holds the statuses. Only for badges without a client's own text, because
+        there are few of these.
         """
         return self._remembered(badge, scale, is_shared, _Patience(patience))
 

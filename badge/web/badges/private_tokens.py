@@ -65,9 +65,9 @@ class PrivateTokens:
         return base64.urlsafe_b64encode(digest).decode()[:LENGTH]
 
     def opens(self, subject: Subject, token: str, deadline: Deadline) -> bool | None:
-        """Whether the token is valid for this subject; None if that can't be found out, or not in time.
+        """Whether the token is valid for this subject; None if that can't be determined in time.
 
-        The token's length says which of the two kinds it is, so that each works where the other doesn't.
+        The token's length tells which of the two kinds it is, so that each works even if the other is unavailable.
         """
         if len(token) == LENGTH:
             return self._is_derived(subject, token)

@@ -46,7 +46,7 @@ PREFLIGHT_HEADERS = {
 
 
 class AnyPath(BaseConverter):
-    """Matches any rest of a path, including empty segments and dots; views read the raw path instead.
+    """Matches the rest of a path, whatever it contains; views read the raw path instead of the match.
 
     The application registers it as `any_path` before the blueprint.
     """
@@ -159,7 +159,7 @@ class ImageWhateverHappens:
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Pass the request on; if that raises, answer with the image drawn in advance."""
         if str(environ.get("PATH_INFO", "")).startswith("//") and is_badge_path(environ):
-            # Routed as if there were one slash, without a redirect.
+            # Route it as if it began with one slash, instead of redirecting.
             environ["PATH_INFO"] = "/" + environ["PATH_INFO"].lstrip("/")
         try:
             return self._application(environ, start_response)
@@ -173,9 +173,9 @@ class ImageWhateverHappens:
 
 
 def routing_error_for_badge(parts: BadgeParts, error: HTTPException) -> Response:
-    """Answer routing errors and crashes under /badge/ with an image, and other methods with a 405."""
+    """Answer routing errors and crashes under /badge/ with an image, and unsupported methods with a 405."""
     if error.code == 405:
-        body = problem(405, "METHOD_NOT_ALLOWED", "Badges answer to GET, HEAD and OPTIONS.")
+        body = problem(405, "METHOD_NOT_ALLOWED", "Badges support only GET, HEAD and OPTIONS.")
         headers = {**COMMON_HEADERS, "Allow": METHODS, "Cache-Control": "no-store"}
         return Response(body, 405, headers, content_type=PROBLEM_TYPE)
     wanted = read_badge_request(request.environ, request.args, parts.default_label)

@@ -25,7 +25,7 @@ Body = TypeVar("Body", SubjectBody, Batch)
 
 KEY_HEADER = "X-API-Key"
 
-# Answers are for the API key's holder only, and must be revalidated by their ETag each time.
+# Answers are only for the holder of the API key, and must be revalidated with their ETag each time.
 OPS_HEADERS = {"Cache-Control": "private, no-cache", "X-Content-Type-Options": "nosniff"}
 
 UNAUTHENTICATED_AS = f'ApiKey realm="backup status", header="{KEY_HEADER}"'
@@ -105,7 +105,7 @@ class OpsApi:
         return _json({"applied": recorded.applied, **status})
 
     def unavailable(self, error: SQLAlchemyError) -> Response:
-        """503, because the catalogue's database failed."""
+        """Answer with a 503, because the catalogue's database failed."""
         self.events.emit(failure((request.endpoint or "").rpartition(".")[2], error))
         body = problem(503, "UNAVAILABLE", "The catalogue is unavailable; try again shortly.")
         return Response(body, 503, {**OPS_HEADERS, "Retry-After": "5"}, content_type=PROBLEM_TYPE)

@@ -1,4 +1,4 @@
-"""Pings, compatible with Healthchecks (docs/how-to/pings.md): a job says that it started, succeeded or failed.
+"""Pings, compatible with Healthchecks (docs/how-to/pings.md): a job reports that it started, succeeded or failed.
 
 A ping URL is a secret: its holder may report one subject's backups and nothing else. Answers are the short fixed
 texts that clients of this protocol expect.
@@ -29,7 +29,7 @@ PING_ROOT = "/ping/"
 LARGEST_BODY = 128 * 1024
 """In bytes; a log in the body is read and discarded. borgmatic sends up to 100,000 bytes."""
 ADVERTISED_BODY = 10_000
-"""In bytes: Healthchecks' default. Clients that read `Ping-Body-Limit` send no more of their logs."""
+"""In bytes: Healthchecks' default. Clients that honour `Ping-Body-Limit` cut their logs to this size."""
 LARGEST_EXIT_STATUS = 255
 
 PING_HEADERS = {
@@ -111,6 +111,7 @@ class PingIntake:
     def _record(self, subject: Subject, signal: Signal, run_id: str | None) -> None:
         if not self.rate.admits(str(subject)):
             raise PingRefused(429, "rate limited", retry_after=60)
+        # A log changes no status.
         if (status := _STATUS.get(signal)) is None:
             return
         event = RunEvent(subject=subject, status=status, run_id=run_id)
@@ -131,6 +132,7 @@ class PingIntake:
         try:
             grant = self.keys.check(key, Scope.PING, self.clock())
         except KeyRefused:
+            # The same answer as for an unknown slug, so that guessing reveals nothing.
             raise PingRefused(404, "not found") from None
         found = self.checks.subjects_with_slug(slug, grant.subjects)
         if len(found) > 1:

@@ -1,4 +1,4 @@
-"""The client's address, by which failed logins are limited."""
+"""The client's address, for limiting failed logins."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import Any
 def client_address(environ: Mapping[str, Any]) -> str:
     """Return the network of the client that sent a WSGI request: its IPv4 address, or the /64 of its IPv6 address.
 
-    If the peer has no public address, it may be a proxy; then the client is the last entry of X-Forwarded-For. If no
-    proxy sets that header, clients can choose their address, and only the limit for all addresses holds.
+    A peer without a public address may be a proxy; then the client is the last entry of X-Forwarded-For. If no proxy
+    sets that header, clients can choose their address, and only the limit for all addresses together protects.
     """
     address = _address(str(environ.get("REMOTE_ADDR", "")))
     if address is None or not address.is_global:
@@ -22,7 +22,7 @@ def client_address(environ: Mapping[str, Any]) -> str:
 
 
 def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    """Parse an address; an IPv4-mapped one, as a dual-stack socket gives it (::ffff:192.0.2.1), becomes IPv4."""
+    """Parse an address; an IPv4-mapped one (::ffff:192.0.2.1, from a dual-stack socket) becomes IPv4."""
     try:
         address = ipaddress.ip_address(text)
     except ValueError:

@@ -33,14 +33,14 @@ NO_LOGIN = "Login is temporarily unavailable"
 
 @dataclass(frozen=True, slots=True)
 class FormLogIn:
-    """Logs in those who have a login link or, if there is one, know the shared token."""
+    """Logs in people with a login link or, if one is set, with the shared token."""
 
     access: SessionAccess
     throttle: LoginThrottle
     events: Events
     token: str | None = None
     way: str = "link"
-    """What the form offers to those without a link: `token`, `oidc`, or `link` for nothing."""
+    """What the form offers besides links: `token`, `oidc`, or `link` for nothing else."""
 
     def add_routes(self, pages: Blueprint) -> None:
         """Add /login and /logout."""
@@ -56,7 +56,7 @@ class FormLogIn:
     def form(self) -> AnyResponse:
         """Show the login form, or redirect those who are already logged in.
 
-        A link is not used up here but by its form's button, because messengers and mail filters open links too.
+        Only the form's button uses up a link, because messengers and mail filters open links too.
         """
         self.access.require_key()
         if self.access.viewer() is not None:
@@ -66,7 +66,7 @@ class FormLogIn:
     def log_in(self) -> AnyResponse:
         """Check the link or the token.
 
-        A form from an old tab, without this session's CSRF token, is fine if already logged in.
+        A form from an old tab, without this session's CSRF token, is accepted if the browser is logged in already.
         """
         self.access.require_key()
         wanted = self.access.paths.to(wanted_page(request.form))
@@ -76,7 +76,7 @@ class FormLogIn:
             self._emit(LogInEnd.FORGED)
             return refused
         link, token = _link_and_token()
-        # Before the throttle, so that nobody can lock out an operator who makes a link. Links can't be guessed.
+        # Links are checked before the throttle, so that nobody can lock out an operator; links can't be guessed.
         if not (link and self.access.admit_by_link(link)):
             address = client_address(request.environ)
             if (wait := self.throttle.begin(address)) is not None:
@@ -130,7 +130,7 @@ def _prepare_pages(pages: Blueprint, access: SessionAccess, events: Events) -> N
 
 
 def end_session(access: SessionAccess, events: Events) -> AnyResponse | None:
-    """End the session; returns the response if there was none, or if that was refused or failed."""
+    """End the session; returns None, or a response if there was no session or it could not be ended."""
     if not access.has_cookie:
         return see_other(access.paths.to(LOGIN))
     if (refused := forged_form()) is not None:
@@ -174,7 +174,7 @@ def forged_form() -> AnyResponse | None:
 
 
 def _no_cookie(*, is_secure: bool) -> AnyResponse:
-    """Explain a missing cookie: over plain http, browsers store a secure one only from their own machine."""
+    """Explain a missing cookie: over plain HTTP, browsers accept a secure one only from their own machine."""
     why = "Use https. If that is not possible, set BADGE_PUBLIC_URL to the http:// address in your browser."
     text = why if is_secure else "Allow cookies for this site, go back, reload the page and submit the form again."
     return message(400, "Your browser did not send the cookie back", text)

@@ -23,7 +23,7 @@ CALLBACK = "/login/callback"
 PROVIDER_PATIENCE_SECONDS = 5
 ANYBODY = "*"
 
-# Exceptions that Authlib lets through when the provider is down or sends an unexpected response.
+# Exceptions that Authlib does not handle if the provider is down or sends an unexpected response.
 _PROVIDER_FAULTS = (RequestException, ValueError, KeyError, RuntimeError)
 
 

@@ -1,4 +1,4 @@
-"""Sessions of those who have logged in: an ID in a signed cookie, valid as long as the database has it."""
+"""Login sessions: an ID in a signed cookie, valid as long as the database has it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ SESSION_ID = "session-id"
 
 @dataclass(frozen=True, slots=True)
 class SessionAccess:
-    """Access for those who have logged in. Methods raise `LoginsUnavailable` if the database can't be used."""
+    """Access for people who have logged in. Methods raise `LoginsUnavailable` if the database can't be used."""
 
     logins: Logins
     credential: str
@@ -36,7 +36,7 @@ class SessionAccess:
     paths: Paths
 
     def viewer(self) -> Viewer | None:
-        """Admit open sessions; looks for the session once per request, even if that fails."""
+        """Admit open sessions; the database is asked once per request, even if that fails."""
         if "is_logged_in" not in g:
             g.is_logged_in = False  # the page that explains a failure must not wait for the database again
             session_id = session.get(SESSION_ID)
@@ -45,7 +45,7 @@ class SessionAccess:
 
     @property
     def has_cookie(self) -> bool:
-        """Whether the browser has a session's cookie; the session itself may be over."""
+        """Whether the browser sent a session cookie; the session itself may have ended."""
         return SESSION_ID in session
 
     @property
@@ -98,7 +98,7 @@ class SessionAccess:
 class Cookies(SecureCookieSessionInterface):
     """Session cookies: `Secure`, unless the service is used over plain HTTP.
 
-    The signing key is read or created when it is first needed, so that badges work where it can't be.
+    The signing key is read or created when it is first needed, so that badges work even if that fails.
     """
 
     def __init__(self, key: Callable[[], str]) -> None:
@@ -110,13 +110,13 @@ class Cookies(SecureCookieSessionInterface):
             app.secret_key = self._key()
 
     def get_signing_serializer(self, app: Flask) -> URLSafeTimedSerializer | None:
-        """Without a key, no session is open."""
+        """Load the key first; without one, there are no sessions."""
         with contextlib.suppress(NoSigningKey):
             self.load_key(app)
         return super().get_signing_serializer(app)
 
     def open_session(self, app: Flask, request: Request) -> SecureCookieSession | None:
-        """Without a cookie, such as for badges, nothing has to be verified."""
+        """Skip verification if there is no cookie, as with badges."""
         has_cookie = self.get_cookie_name(app) in request.cookies
         return super().open_session(app, request) if has_cookie else self.session_class()
 
@@ -126,9 +126,10 @@ class Cookies(SecureCookieSessionInterface):
         return not is_loopback_host(request.host) if configured is None else bool(configured)
 
     def get_cookie_name(self, app: Flask) -> str:
-        """With this prefix, browsers refuse the cookie from a sibling domain (RFC 6265bis, section 4.1.3.2).
+        """Return a name with `__Host-` for a secure cookie: browsers then refuse it from sibling domains.
 
-        It also requires the path "/", which is Flask's default; so this is the one path without the prefix of `Paths`.
+        This requires the path "/", Flask's default, so this is the one path without the prefix of `Paths`
+        (RFC 6265bis, section 4.1.3.2).
         """
         return "__Host-badge" if self.get_cookie_secure(app) else "badge"
 

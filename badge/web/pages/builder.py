@@ -59,7 +59,7 @@ class Builder:
     def sheet(self) -> Response:
         """Show every status in every style and palette.
 
-        The pictures are inline: with URLs of their own there would be badges that say "succeeded" although no
+        The pictures are inline: a picture with a URL of its own would be a badge that says "succeeded" although no
         source reported it.
         """
         return show("badges.html", palettes=[(palette, _sheet_rows(palette)) for palette in Palette])

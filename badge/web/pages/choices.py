@@ -45,7 +45,7 @@ _SHOWN: dict[str, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """A choice from a closed list. A parameter missing from the URL means `usual`, or else the first option."""
+    """A choice from a closed list. If the URL lacks the parameter, `usual` or else the first option is chosen."""
 
     name: str
     legend: str
@@ -182,7 +182,7 @@ class Offer:
         if height is None or self.scale == 1 or syntax not in UNSIZED:
             return ""
         name, pixels = SYNTAX_NAMES[syntax], self.scale * height
-        return f"{name} shows a PNG in full size, {pixels} px high; at scale 1 it is {height} px high, like the SVG."
+        return f"{name} shows a PNG at full size, {pixels} px high; at scale 1 it is {height} px high, like the SVG."
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,6 +219,7 @@ def link_field(links: LinkPolicy) -> Field:
 def _previews(made: Snippet, base: str, choices: Choices, now: datetime) -> dict[str, str]:
     """Return the preview URLs, relative to the host that the browser loaded the page from."""
     grounds = {"light": Theme.LIGHT, "dark": Theme.DARK}
+    # An SVG with theme=auto follows the browser's colour scheme, not the background of the preview.
     follows_ground = choices.format is Format.SVG and "theme" not in made.query
     addresses = {ground: made.themed(theme) if follows_ground else made.image_url for ground, theme in grounds.items()}
     return {ground: without_copies(address.removeprefix(base), now) for ground, address in addresses.items()}

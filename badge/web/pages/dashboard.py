@@ -100,6 +100,7 @@ class Dashboard:
         cursor = request.args.get("cursor") or None
         wanted = search.filter(viewer)
         page = listing.list(wanted, cursor, PAGE_SIZE, search.order)
+        # The chosen status must not change the counts of the others.
         totals = listing.totals(replace(wanted, shown_as=None))
         silent = _silent(totals.silent, viewer)
         if silent and not totals.all and not search.text:
@@ -124,7 +125,7 @@ class Dashboard:
         )
 
     def _first_steps(self, viewer: Viewer) -> Sequence[str]:
-        """Return the commands that fill an empty list, report and demo; none for viewers who can't report."""
+        """Return the commands `report` and `demo`, which fill an empty list; none for viewers who can't report."""
         can_report = viewer.sees_private and self.parts.takes_reports(Subject.from_path(EXAMPLE))
         command = self.parts.terminal.command
         return (command("report", EXAMPLE, "succeeded"), command("demo")) if can_report else ()
@@ -132,6 +133,7 @@ class Dashboard:
     def _row(self, item: ListedSubject) -> dict[str, object]:
         now = self.parts.clock()
         report = replace(item.report, status=item.report.status_at(now))
+        # From the list's own report, because resolving each row could call its source.
         known = Resolution(report=report, origin=Origin.CACHE, age=timedelta(0), fresh_for=timedelta(0), now=now)
         return {
             "subject": item.subject,

@@ -165,7 +165,7 @@ class RunPage:
 
 
 def _reported_start(report: Report) -> datetime | None:
-    """Return the start if it was reported. Otherwise the catalogue holds the event's time, which is not a start."""
+    """Return the start if it was reported; if not, the catalogue has the event's time in its place."""
     started, finished = report.started_at, report.finished_at
     is_made_up = report.status is BackupStatus.SCHEDULED or (started and finished and started >= finished)
     return None if is_made_up else started

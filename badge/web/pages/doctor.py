@@ -44,9 +44,9 @@ class Examination:
     address: str
     """Path and query."""
     picture: str
-    """The image itself, because by its URL the browser could show a cached copy; empty if it is no image."""
+    """The image itself, since from its URL the browser could show a cached copy; empty if it is not an image."""
     alt: str
-    """The picture's text alternative."""
+    """The picture's alternative text."""
     http_status: int
     took: str
     headers: Sequence[tuple[str, str]]
@@ -104,6 +104,7 @@ class Doctor:
         address, subject, origin = badge_address(wanted), subject_named(wanted), self._origin(wanted)
         strays = [one for one in in_readme if not is_of(one, subject, origin)]
         began = time.perf_counter()
+        # Through the middleware too, as a request from outside.
         answer = Client(current_app.wsgi_app).get(address, headers=PROXY_HEADERS)
         took = timedelta(seconds=time.perf_counter() - began)
         return Examination(
@@ -131,7 +132,7 @@ class Doctor:
     def _oldest(self, address: str) -> str:
         """Say how old an earlier copy may be, whatever status the badge had then."""
         wanted, lifetimes = _badge_request(address), self.parts.resolver.lifetimes
-        # An image may be shown for the same time again while a new one is fetched, but for an hour at most.
+        # An image may be shown for as long again while a new one is fetched, but for an hour at most.
         times = 1 if wanted.is_for_program else 2
         longest, of_deleted = (
             min(times * max(lifetime, wanted.at_least), STALE_AGE)

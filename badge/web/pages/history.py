@@ -65,6 +65,7 @@ def history_picture(newest_first: Sequence[PastRun], now: datetime) -> HistoryPi
 
 
 def _bar(place: int, run: PastRun, longest: timedelta) -> Bar:
+    # A run without a known duration gets the shortest bar.
     share = (_duration(run) or timedelta(0)) / longest if longest else 0.0
     height = SHORTEST + round((TALLEST - SHORTEST) * share)
     return Bar(
@@ -92,7 +93,7 @@ def _duration(run: PastRun) -> timedelta | None:
 
 
 def _has_made_up_start(run: PastRun) -> bool:
-    """Whether the start was not reported, so that the catalogue holds the event's time instead."""
+    """Whether the start was not reported, so that the catalogue has the event's time in its place."""
     is_queued = run.status is BackupStatus.SCHEDULED
     return is_queued or (run.finished_at is not None and run.started_at >= run.finished_at)
 

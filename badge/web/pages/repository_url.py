@@ -126,7 +126,7 @@ def _github(segments: Sequence[str]) -> Subject:
 
 
 def _gitlab(segments: Sequence[str]) -> Subject:
-    """`/group/subgroup/…/name/-/…`: groups nest; what follows the dash is a page of the repository."""
+    """`/group/subgroup/…/name/-/…`: groups can be nested; what follows the dash is a page of the repository."""
     inner = list(segments[: segments.index("-")] if "-" in segments else segments)
     if len(inner) < 2:
         raise InvalidSubject(_UNDERSTOOD)
@@ -137,7 +137,7 @@ _NO_NAMES = ("_git", "_ssh", "defaultcollection")
 
 
 def _azure_devops(host: str, segments: Sequence[str]) -> Subject:
-    """`/organisation/project/_git/name`, and its old and SSH forms; a missing project has the repository's name."""
+    """`/organisation/project/_git/name`, and its old and SSH forms. A missing project has the repository's name."""
     if segments[:1] == ["v3"]:  # git@ssh.dev.azure.com:v3/organisation/project/name
         _, *inner = segments
     else:

@@ -1,4 +1,4 @@
-"""The private tokens of a subject in its dialog: created, listed and revoked."""
+"""Lists, creates and revokes a subject's private tokens, for its dialog."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ MOST_SHOWN = 20
 
 @dataclass(frozen=True, slots=True)
 class TokenForm:
-    """The tokens that open a private subject's badge, and a form for another one."""
+    """The tokens for a private subject's badge, and a form to create another one."""
 
     stored: Sequence[StoredToken]
     """The newest first, at most `MOST_SHOWN`."""
@@ -36,7 +36,7 @@ class TokenForm:
     has_token: bool
     """Whether the snippets contain a token."""
     created: str = ""
-    """Name of the one that was just created; the token itself is in the snippets, only this once."""
+    """Name of the token that was just created; the token itself is in the snippets, this once only."""
     fault: str = ""
 
 
@@ -54,7 +54,7 @@ class SubjectTokens:
         return cls(parts, subject, parts.token_store if parts.authentication.log_in is not None else None)
 
     def shown(self, report: Report, given: str) -> str:
-        """Return the token for the snippets: the one given, if it is valid. Viewers may share a private badge."""
+        """Return the token for the snippets: the given one if it is valid, else a derived one, else none (empty)."""
         if not report.exists or report.is_public:
             return ""
         if given and self.parts.tokens.opens(self.subject, given, Deadline.after(DRAWN_WITHIN_SECONDS)):

@@ -1,4 +1,4 @@
-// The "Get badge URL" dialog: modal with scripts, part of the page without.
+// The "Get badge URL" dialog: modal if scripts are enabled, otherwise part of the page.
 
 import { share, sharing } from "./badge-form.js";
 import { say } from "./copying.js";

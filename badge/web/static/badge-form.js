@@ -102,7 +102,7 @@ function put(page) {
   share();
 }
 
-// Only the server knows how to write snippets. Its answer replaces the old ones and keeps the focus.
+// Only the server knows how to write snippets. Its answer replaces the old snippets, and the focus stays.
 async function load({ signal }) {
   // The hash is for browsers without scripts, to scroll to the dialog.
   const address = `${form.action.split("#")[0]}?${new URLSearchParams(new FormData(form))}`;
@@ -141,7 +141,7 @@ async function refresh() {
   if (settled === mine) settled = isDone;
 }
 
-// Loads at once what the timer would load later, and retries after a failure.
+// Loads new snippets at once instead of waiting for the timer, and retries after a failure.
 function isSettled() {
   if (settled === false) {
     say("");

@@ -16,7 +16,7 @@ function sayOf(field, words) {
 }
 
 async function copy({ id, dataset }, isSettled) {
-  // No await if it is known already: browsers allow clipboard access on a click, some only for a moment.
+  // No await if the answer is known: some browsers allow clipboard access only for a moment after a click.
   const settled = isSettled();
   if (settled !== true && !(await settled)) return;
   const field = document.getElementById(dataset.copies);

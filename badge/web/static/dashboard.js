@@ -69,7 +69,7 @@ form.addEventListener("input", () => {
   timer = setTimeout(search, WAIT_MILLISECONDS);
 });
 
-// The links were made for the previous search; more may have been typed since.
+// The links belong to the previous search; more text may have been typed since.
 document.addEventListener("click", ({ target, ctrlKey, metaKey, shiftKey }) => {
   const link = target.closest(".statuses a");
   if (!link) return;

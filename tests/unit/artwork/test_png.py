@@ -27,7 +27,7 @@ def cairo() -> None:
 
 @pytest.mark.usefixtures("cairo")
 @pytest.mark.parametrize("scale", png.SCALES)
-def test_a_png_has_scale_pixels_per_unit(scale: int) -> None:
+def test_the_scale_is_the_number_of_pixels_per_unit(scale: int) -> None:
     with Image.open(io.BytesIO(png.draw(BADGE, scale))) as picture:
         assert (picture.format, picture.size) == ("PNG", (116 * scale, 20 * scale))
 
@@ -50,7 +50,7 @@ def test_the_png_matches_the_reference(name: str) -> None:
     with Image.open(GOLDEN / f"{name}.png") as kept, Image.open(io.BytesIO(png.draw(PICTURES[name]))) as now:
         assert kept.size == now.size
         difference = ImageStat.Stat(ImageChops.difference(kept.convert("RGBA"), now.convert("RGBA"))).mean
-    # Other FreeType versions smooth a little differently; a missing or moved letter differs ten times as much.
+    # FreeType versions smooth a little differently; a missing or moved letter makes ten times as much difference.
     assert max(difference) < 1.0
 
 

@@ -73,7 +73,7 @@ def test_no_reference_is_unused() -> None:
     assert {file.stem for file in GOLDEN.glob("*.svg")} == set(PICTURES)
 
 
-# Width of left and right box, centres of the texts: from npm badge-maker 6.0.0 for the same words.
+# Widths of the two boxes, centres of label and message: from npm badge-maker 6.0.0 for the same words.
 SHIELDS = [
     ("backup", "succeeded", 49, 67, [255, 815]),
     ("backup", "failed", 49, 39, [255, 675]),
@@ -95,7 +95,7 @@ def test_the_geometry_is_that_of_shields(label: str, message: str, left: int, ri
     assert int(texts[-1].attrib["textLength"]) == 10 * (right - 10)
 
 
-def test_a_picture_follows_the_reader_s_setting_unless_a_theme_is_given() -> None:
+def test_a_picture_follows_the_reader_s_setting_unless_the_url_sets_a_theme() -> None:
     auto, light, dark = (
         draw(Badge(label="backup", message="failed", colour="#b3201f", theme=theme)) for theme in Theme
     )
@@ -107,7 +107,7 @@ def test_a_picture_follows_the_reader_s_setting_unless_a_theme_is_given() -> Non
 
 
 @pytest.mark.parametrize("style", Style)
-def test_a_text_has_the_direction_of_its_first_letter(style: Style) -> None:
+def test_text_has_the_direction_of_its_first_letter(style: Style) -> None:
     badge = Badge(label="(3) גיבוי", message="נכשל x", colour="#b3201f", style=style, language="he")
     root = ElementTree.fromstring(draw(badge))
     assert root.attrib["lang"] == "he"
@@ -131,7 +131,7 @@ def test_a_screen_reader_reads_one_sentence() -> None:
     st.none() | st.sampled_from(sorted(STATUS_GLYPHS)),
     st.sampled_from(Theme),
 )
-def test_any_text_gives_a_harmless_picture(
+def test_any_text_is_drawn_with_harmless_markup(
     label: str, message: str, style: Style, logo: str | None, icon: str | None, theme: Theme
 ) -> None:
     drawn = draw(Badge(label=label, message=message, colour="#2b7a2b", style=style, theme=theme, logo=logo, icon=icon))
@@ -151,7 +151,7 @@ def test_only_unprintable_characters_are_dropped(text: str) -> None:
     assert shown == shown.strip()
 
 
-def test_a_lone_surrogate_and_controls_are_stripped() -> None:
+def test_lone_surrogates_and_control_characters_are_stripped() -> None:
     assert printable("a\ud800b\x00c\x85d\ufffee\u202ef\ng") == "abcdef g"
 
 
@@ -180,5 +180,5 @@ def test_characters_that_verdana_lacks_get_a_plausible_width() -> None:
 
 
 @given(st.text(max_size=30), st.text(max_size=30))
-def test_a_text_is_as_wide_as_its_parts(one: str, other: str) -> None:
+def test_text_is_as_wide_as_its_parts_together(one: str, other: str) -> None:
     assert VERDANA_11.width(one + other) == VERDANA_11.width(one) + VERDANA_11.width(other)

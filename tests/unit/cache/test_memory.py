@@ -16,7 +16,7 @@ def key(name: str) -> tuple[str, str, str, str]:
     return ("github", "acme", "repository", name)
 
 
-def test_the_least_recently_used_goes_first() -> None:
+def test_the_least_recently_used_entry_is_dropped_first() -> None:
     cache = MemoryStatusCache(ManualClock(), max_entries=2)
     cache.put(key("a"), entry())
     cache.put(key("b"), entry())

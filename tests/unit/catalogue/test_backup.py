@@ -29,7 +29,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
     url = f"sqlite:///{tmp_path}/data/catalogue.sqlite3"
     migrate(url)
     store = Store.on(url)
-    store.tell(BackupStatus.SUCCEEDED)
+    store.record(BackupStatus.SUCCEEDED)
     yield store
     store.close()
 
@@ -51,9 +51,9 @@ def identity_of(url: str) -> str:
 
 
 def fail_after(store: Store) -> None:
-    """Record a failure that the backup does not hold."""
+    """Record a failure that the backup does not contain."""
     store.clock.advance(hours=1)
-    assert store.tell(BackupStatus.FAILED)
+    assert store.record(BackupStatus.FAILED)
 
 
 def test_a_backup_is_one_private_file_that_records_when_it_was_made(store: Store, tmp_path: Path) -> None:
@@ -97,13 +97,13 @@ def revisions_in(file: Path) -> list[str]:
         return [revision for (revision,) in connection.execute("SELECT version_num FROM alembic_version")]
 
 
-def test_a_catalogue_that_does_not_exist_is_not_created_by_a_backup(tmp_path: Path) -> None:
+def test_a_backup_does_not_create_a_missing_catalogue(tmp_path: Path) -> None:
     with contextlib.closing(Database(f"sqlite:///{tmp_path}/none")) as database, pytest.raises(BadBackup):
         back_up(database, tmp_path / "backup", START)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_restore_brings_back_what_the_backup_held_and_keeps_the_rest_aside(
+def test_a_restore_replaces_the_database_and_sets_the_previous_one_aside(
     store: Store, file: Path, backup: Path
 ) -> None:
     fail_after(store)
@@ -157,7 +157,7 @@ def test_a_restore_gives_the_catalogue_a_new_identity_in_the_cache(store: Store,
     assert len({before, after, identity_of(store.url)}) == 3
 
 
-def test_the_identity_can_be_renewed_alone(store: Store) -> None:
+def test_the_identity_can_be_renewed_without_a_restore(store: Store) -> None:
     before = store.catalogue.database.cache_identity
     store.close()
     renew_cache_identity(store.url)
@@ -181,7 +181,7 @@ def test_a_newer_schema_gets_no_new_identity(store: Store, file: Path) -> None:
     assert identity_of(store.url) == before
 
 
-def test_a_catalogue_that_does_not_exist_gets_no_new_identity(tmp_path: Path) -> None:
+def test_a_missing_catalogue_gets_no_new_identity(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         renew_cache_identity(f"sqlite:///{tmp_path}/none")
     assert list(tmp_path.iterdir()) == []
@@ -219,7 +219,7 @@ def test_a_backup_of_an_older_version_is_migrated(store: Store, tmp_path: Path) 
     assert store.status() is None
 
 
-def test_a_plain_copy_with_its_log_is_restored_whole(store: Store, file: Path, tmp_path: Path) -> None:
+def test_a_plain_copy_is_restored_together_with_its_log(store: Store, file: Path, tmp_path: Path) -> None:
     fail_after(store)
     for end in ("", "-wal"):
         shutil.copy(f"{file}{end}", tmp_path / f"copy{end}")
@@ -269,7 +269,7 @@ def test_the_catalogue_is_not_its_own_backup(store: Store, file: Path) -> None:
         restore(store.url, file, LATER)
 
 
-def test_a_catalogue_is_restored_where_there_is_none(backup: Path, tmp_path: Path) -> None:
+def test_a_backup_can_be_restored_where_there_is_no_catalogue(backup: Path, tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/new/catalogue.sqlite3"
     assert restore(url, backup, LATER).set_aside is None
     store = Store.on(url)

@@ -14,7 +14,7 @@ def file(tmp_path: Path) -> Path:
     return tmp_path / "catalogue.sqlite3"
 
 
-def ask(database: Database) -> None:
+def query(database: Database) -> None:
     with database.reading() as connection:
         assert connection.execute(text("SELECT 1")).scalar_one() == 1
 
@@ -27,7 +27,7 @@ def is_open(file: Path) -> bool:
 def test_a_closed_database_holds_no_file_and_opens_again_at_its_next_use(file: Path) -> None:
     database = Database(f"sqlite:///{file}")
     for _ in range(2):
-        ask(database)
+        query(database)
         assert is_open(file)
         database.close()
         database.close()
@@ -36,13 +36,13 @@ def test_a_closed_database_holds_no_file_and_opens_again_at_its_next_use(file: P
 
 def test_a_child_leaves_the_connections_that_it_inherited_open(file: Path) -> None:
     database = Database(f"sqlite:///{file}")
-    ask(database)
+    query(database)
     child = os.fork()
     if child == 0:
         database.close()
         os._exit(0 if is_open(file) else 1)
     assert os.waitpid(child, 0)[1] == 0
-    ask(database)
+    query(database)
     database.close()
 
 

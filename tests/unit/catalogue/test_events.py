@@ -72,7 +72,7 @@ def test_when_an_event_happened_is_taken_from_its_times(one: RunEvent, moment: d
     assert one.happened_at == moment
 
 
-def test_an_event_with_any_time_has_times() -> None:
+def test_an_event_with_at_least_one_time_has_times() -> None:
     assert [event(S).has_times, event(S, started_at=at(0)).has_times, event(Q, at=at(0)).has_times] == [
         False,
         True,

@@ -1,4 +1,4 @@
-"""Why a catalogue can't be used, in our words instead of a driver's or Alembic's."""
+"""Explanations of why a catalogue can't be used, in our words instead of a driver's or Alembic's."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ def reason(url: str) -> str:
     return why_unusable(raised.value)
 
 
-def test_a_file_that_is_no_database_is_named_as_the_cause(tmp_path: Path) -> None:
-    (tmp_path / "x").write_text("no database, but long enough to be looked at as one" * 40)
+def test_a_file_that_is_not_a_database_is_named_as_the_cause(tmp_path: Path) -> None:
+    (tmp_path / "x").write_text("not a database, but long enough to be examined as one" * 40)
     assert reason(f"sqlite:///{tmp_path}/x") == "its file is not a SQLite database"
 
 

@@ -30,7 +30,7 @@ def at(minutes: float) -> datetime:
 
 
 def timed(status: BackupStatus, minutes: float, started: float | None = None, **more: Any) -> RunEvent:
-    """Return an event with times of its own."""
+    """Return an event with reported times."""
     began = None if started is None else at(started)
     return RunEvent(subject=WEB, status=status, at=at(minutes), started_at=began, **more)
 
@@ -45,7 +45,7 @@ def history_of(*events: RunEvent) -> History:
 
 
 def received(*events: tuple[RunEvent, datetime]) -> History:
-    """Return the history after events, each received when the clock of its host said so."""
+    """Return the history after events, each with the time of receipt by its host's clock."""
     history = History()
     for event, now in events:
         history, _ = history.with_event(event, now)
@@ -66,18 +66,20 @@ def runs_of(*events: RunEvent) -> list[Run]:
 
 CASES = [
     ("one run, in order", [timed(Q, 0, 0), timed(R, 1, 0), timed(S, 5, 0)], S),
-    ("an older run's end comes late", [timed(S, 9, 8), timed(F, 10, 0)], S),
+    ("an older run's end arrives late", [timed(S, 9, 8), timed(F, 10, 0)], S),
     ("a newer run begins while the older one ends", [timed(R, 3, 3), timed(F, 4, 0)], R),
-    ("the start of a run comes after its end", [timed(S, 5, 0), timed(R, 6, 0)], S),
+    ("the start of a run arrives after its end", [timed(S, 5, 0), timed(R, 6, 0)], S),
     ("a correction of a finished run", [timed(S, 5, 0), timed(F, 6, 0)], F),
-    ("two reports of one moment: the worse is believed", [timed(S, 5, 0), timed(F, 5, 0)], F),
+    ("of two reports with the same time, the worse one is believed", [timed(S, 5, 0), timed(F, 5, 0)], F),
     ("reports of the start do not compete with those of the end", [timed(R, 9, 0), timed(S, 5, 0), timed(F, 5, 0)], F),
     ("a queued run after a finished one", [timed(S, 5, 0), timed(Q, 6, 6)], Q),
 ]
 
 
 @pytest.mark.parametrize(("_", "events", "status"), CASES, ids=[case[0] for case in CASES])
-def test_events_with_times_end_the_same_in_any_order(_: str, events: list[RunEvent], status: BackupStatus) -> None:
+def test_events_with_times_have_the_same_result_in_any_order(
+    _: str, events: list[RunEvent], status: BackupStatus
+) -> None:
     assert {status_of(history_of(*order)) for order in permutations(events)} == {status}
 
 
@@ -107,12 +109,12 @@ def test_reports_without_a_start_are_separate_runs() -> None:
     assert len(runs_of(untimed(S), untimed(S), untimed(F))) == 3
 
 
-def test_a_later_report_keeps_what_it_leaves_out() -> None:
+def test_a_later_report_keeps_the_details_that_it_omits() -> None:
     (run,) = runs_of(timed(R, 0, 0, next_run_at=at(99)), timed(S, 5, 0, size_bytes=7), timed(S, 6, 0))
     assert (run.size_bytes, run.next_run_at) == (7, at(99))
 
 
-def test_the_last_success_and_the_last_end_outlive_later_runs() -> None:
+def test_the_last_success_and_the_last_end_are_remembered_during_later_runs() -> None:
     found = history_of(timed(S, 5, 0), timed(F, 15, 10), timed(R, 20, 20)).state(NOW)
     assert (found.status, found.last_success_at, found.last_finished) == (R, at(5), F)
 
@@ -120,7 +122,7 @@ def test_the_last_success_and_the_last_end_outlive_later_runs() -> None:
 # --- run IDs ---
 
 
-def test_runs_with_ids_are_paired_by_these() -> None:
+def test_starts_and_ends_are_paired_by_their_run_ids() -> None:
     events = timed(R, 0, run_id="a"), timed(R, 1, run_id="b"), timed(F, 5, run_id="b"), timed(S, 9, run_id="a")
     assert [(run.run_id, run.status, run.started_at) for run in runs_of(*events)] == [("a", S, at(0)), ("b", F, at(1))]
 
@@ -144,7 +146,7 @@ def test_events_without_times_count_in_the_order_of_their_arrival_whatever_the_c
         assert shown((untimed(R), NOW), (untimed(S), NOW - behind)) is S
 
 
-def test_an_end_never_lies_before_its_start() -> None:
+def test_a_run_never_ends_before_it_starts() -> None:
     (run,) = received((untimed(R), at(2)), (untimed(S), at(0))).runs.values()
     assert (run.started_at, run.finished_at) == (at(2), at(2))
 
@@ -177,18 +179,18 @@ def test_a_report_without_a_time_is_newer_than_any_run_with_times() -> None:
     assert shown((timed(S, 0, 0), at(0)), (untimed(F), at(-90))) is F
 
 
-def test_a_late_report_goes_below_what_was_received_after_its_run() -> None:
+def test_a_late_report_is_placed_below_runs_received_after_it_ended() -> None:
     assert shown((untimed(F), at(60)), (timed(S, 54, 50), at(61))) is F
 
 
 def test_a_run_counts_as_older_only_if_it_ended_earlier_by_more_than_clocks_may_differ() -> None:
-    # The host that received the failure may be five minutes ahead.
+    # The clock of the host that received the failure may be five minutes ahead.
     assert shown((untimed(F), at(60)), (timed(S, 55, 50), at(61))) is S
     assert shown((untimed(F), at(60)), (timed(S, 54.9, 50), at(61))) is F
 
 
-def test_no_clock_of_ours_puts_a_failure_below_a_success() -> None:
-    # The host that receives both is an hour ahead.
+def test_a_time_of_receipt_never_places_a_failure_below_a_success() -> None:
+    # The clock of the host that receives both is an hour ahead.
     for began in (None, 1):
         assert shown((untimed(S), at(60)), (timed(F, 5, began), at(65))) is F
 
@@ -211,7 +213,7 @@ def test_a_correction_without_a_time_is_believed_and_a_repetition_of_the_first_r
     assert (status_of(history), len(history.runs)) == (F, 1)
 
 
-def test_a_repeated_report_with_a_start_alone_keeps_the_first_end() -> None:
+def test_a_repeated_report_with_only_a_start_keeps_the_first_end() -> None:
     event = untimed(S, started_at=at(0))
     first, again = received((event, at(5))), received((event, at(5)), (event, at(60)))
     assert first.state(NOW).last_ended_at == again.state(NOW).last_ended_at == at(5)
@@ -245,13 +247,13 @@ def test_an_end_after_the_deletion_begins_a_new_run() -> None:
 
 @pytest.mark.parametrize("minutes_ahead", [4, 20, 60])
 @pytest.mark.parametrize("started", [None, 1])
-def test_a_failure_after_the_deletion_is_shown_though_the_deletion_s_time_is_later(
+def test_a_failure_after_the_deletion_is_shown_although_the_deletion_s_time_is_later(
     minutes_ahead: float, started: float | None
 ) -> None:
     for received_at in (5, 5 + minutes_ahead):
         deletion = untimed(D), at(minutes_ahead)
         assert shown((timed(R, -9, -9), at(-9)), deletion, (timed(F, 5, started), at(received_at))) is F
-        # Its start came before, through the host that is ahead.
+        # Its start had arrived before, through the host whose clock is ahead.
         begun = timed(R, 1, started), at(1 + minutes_ahead)
         assert shown(deletion, begun, (timed(F, 5, started), at(received_at))) is F
 
@@ -262,11 +264,11 @@ def test_a_report_repeated_after_the_deletion_leaves_the_subject_deleted() -> No
         assert status_of(history_of(*events, timed(D, 8), *events)) is D
 
 
-def test_a_later_deletion_counts_though_the_time_of_the_last_one_is_ahead() -> None:
+def test_a_later_deletion_counts_although_the_previous_one_is_dated_later() -> None:
     assert shown((untimed(D), at(60)), (timed(S, 5, 0), at(5)), (timed(D, 58), at(58))) is D
 
 
-def test_a_repeated_deletion_does_not_delete_what_came_back() -> None:
+def test_a_repeated_deletion_does_not_delete_a_subject_that_has_returned() -> None:
     assert status_of(history_of(timed(D, 3), timed(S, 9, 5), timed(D, 3))) is S
 
 
@@ -305,7 +307,7 @@ def test_a_run_that_began_in_2099_ends_now() -> None:
     assert (run.status, run.finished_at) == (S, at(5))
 
 
-# --- what pruning must leave ---
+# --- what pruning must keep ---
 
 
 def test_the_runs_that_the_state_depends_on_are_needed() -> None:

@@ -1,4 +1,4 @@
-"""The lock that keeps a restore away from a catalogue in use."""
+"""The lock that prevents a restore while the catalogue is in use."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def file(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def unusable(file: Path) -> Path:
-    """A lock that this user can't use; even root opens no link."""
+    """A lock that nobody can use, because symbolic links are refused, even for root."""
     file.with_name(f"{file.name}.in-use").symlink_to("elsewhere")
     return file
 
@@ -43,7 +43,7 @@ def test_a_folder_that_does_not_exist_needs_no_lock(file: Path) -> None:
     assert hold(f"sqlite:///{file.parent}/none/{file.name}") is None
 
 
-@pytest.mark.skipif(os.getuid() != 0, reason="only root can give files away")
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can change a file's owner")
 def test_root_shares_the_lock_of_another_user(file: Path) -> None:
     lock = file.with_name(f"{file.name}.in-use")
     lock.touch()

@@ -1,4 +1,4 @@
-"""Checking the catalogue's file, and not using it once it is known to be damaged."""
+"""The catalogue's file is checked, and no longer used once it is known to be damaged."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def store(filled: Path, tmp_path: Path) -> Iterator[Store]:
     store.close()
 
 
-def spoil(store: Store) -> None:
+def corrupt(store: Store) -> None:
     file = Path(store.url.removeprefix("sqlite:///"))
     content = bytearray(file.read_bytes())
     content[-8192:-4096] = b"\xff" * 4096
@@ -56,7 +56,7 @@ def test_an_intact_file_is_sound(store: Store) -> None:
 
 
 def test_a_corrupt_page_is_reported_as_damage(store: Store) -> None:
-    spoil(store)
+    corrupt(store)
     assert integrity_of(store.catalogue.database, START_SECONDS) is Integrity.DAMAGED
 
 
@@ -65,7 +65,7 @@ def hanging(database: Database) -> Integrity:
     return quick_check(database)
 
 
-def test_a_check_ends_when_its_time_is_over(store: Store) -> None:
+def test_a_check_ends_when_its_time_is_up(store: Store) -> None:
     began = time.monotonic()
     assert integrity_of(store.catalogue.database, 0.05, hanging) is Integrity.UNKNOWN
     assert time.monotonic() - began < 30
@@ -76,7 +76,7 @@ def test_a_check_leaves_the_connections_of_its_caller_alone(store: Store) -> Non
     with store.catalogue.database.writing() as connection:
         connection.exec_driver_sql("DELETE FROM many WHERE id > 10")
     assert integrity_of(store.catalogue.database, START_SECONDS) is Integrity.SOUND
-    assert store.tell(BackupStatus.SUCCEEDED)
+    assert store.record(BackupStatus.SUCCEEDED)
 
 
 def test_a_database_that_was_found_damaged_is_not_used(store: Store) -> None:
@@ -84,18 +84,18 @@ def test_a_database_that_was_found_damaged_is_not_used(store: Store) -> None:
     with pytest.raises(DatabaseError, match="malformed"):
         store.status()
     with pytest.raises(DatabaseError, match="malformed"):
-        store.tell(BackupStatus.SUCCEEDED)
+        store.record(BackupStatus.SUCCEEDED)
 
 
-def test_damage_that_is_found_later_is_remembered(store: Store) -> None:
-    spoil(store)
+def test_damage_found_after_the_start_is_remembered(store: Store) -> None:
+    corrupt(store)
     with pytest.raises(DatabaseError), store.catalogue.database.reading() as connection:
         connection.exec_driver_sql("SELECT count(text) FROM many").scalar()
     assert store.catalogue.database.is_damaged
 
 
-def test_readiness_and_badges_take_over_what_was_found_at_start(store: Store, tmp_path: Path) -> None:
-    store.tell(BackupStatus.SUCCEEDED)
+def test_readiness_and_badges_use_the_result_of_the_check_at_start(store: Store, tmp_path: Path) -> None:
+    store.record(BackupStatus.SUCCEEDED)
     parts = build_parts(load({"BADGE_DATA_DIR": str(tmp_path)}))
     client = build_app(parts).test_client()
     assert client.get("/readyz").json["checks"]["catalogue"] == "up"  # type: ignore[index] # JSON

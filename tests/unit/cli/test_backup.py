@@ -1,4 +1,4 @@
-"""What `badge backup` and `badge restore` answer to mistakes, and for PostgreSQL."""
+"""How `badge backup` and `badge restore` respond to mistakes, and to a catalogue on PostgreSQL."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ def run(folder: Path, *arguments: str, **settings: str) -> Result:
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
-        (["backup", "{exists}"], 2, "exists. Give the name of a new file."),
+        (["backup", "{exists}"], 2, "already exists. Choose another file name."),
         (
             ["backup", "{missing}"],
             1,
             "can't be backed up: it does not exist yet; the service creates it when it starts.",
         ),
         (["backup", "{missing}/x"], 1, "can't be written: No such file or directory."),
-        (["restore"], 2, "Give either FILE or --new-cache-identity."),
-        (["restore", "{exists}", "--new-cache-identity"], 2, "Give either FILE or --new-cache-identity."),
+        (["restore"], 2, "Use either FILE or --new-cache-identity."),
+        (["restore", "{exists}", "--new-cache-identity"], 2, "Use either FILE or --new-cache-identity."),
         (["restore", "{missing}"], 1, "missing can't be used: No such file or directory. Nothing was changed."),
         (
             ["restore", "--new-cache-identity"],
@@ -81,7 +81,7 @@ def test_a_backup_is_restored_and_says_what_it_held(tmp_path: Path) -> None:
     assert run(tmp_path, "report", "acme/api", "failed").exit_code == 0
     restored = run(tmp_path, "restore", backup)
     assert restored.exit_code == 0
-    assert ": 1 subject with 1 run.\nThe former catalogue is now" in restored.output
+    assert ": 1 subject with 1 run.\nThe previous catalogue is now" in restored.output
     assert run(tmp_path, "restore", "--new-cache-identity").output.startswith("Cached statuses are no longer used.")
 
 

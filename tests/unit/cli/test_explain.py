@@ -1,4 +1,4 @@
-"""`badge explain`: each reason for which a badge is what it is, in a sentence."""
+"""`badge explain` names each reason why a badge shows what it shows, in one sentence."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ KEPT = CacheEntry(report=SUCCEEDED, fetched_at=START, confirmed_at=START, fresh_
 
 @dataclass
 class Bench:
-    """Parts whose source must not be asked."""
+    """Parts whose source must not be called."""
 
     def __post_init__(self) -> None:
         self.clock = ManualClock()
         self.cache = MemoryStatusCache(self.clock)
-        self.source = ScriptedSource(lambda _: pytest.fail("the source was asked"))
+        self.source = ScriptedSource(lambda _: pytest.fail("the source was called"))
         self.parts = build_parts(load({}), source=self.source, cache=self.cache, clock=self.clock)
 
     def explained(self, entry: CacheEntry | None) -> Explanation:
@@ -51,9 +51,9 @@ def with_report(**changes: object) -> CacheEntry:
         (KEPT, 1, "Shown as “succeeded”, as its source reported."),
         (KEPT, 5, "expired: the next request triggers a refresh"),
         (KEPT, 90, "It is over an hour old, so the badge shows its age."),
-        (replace(KEPT, failures=3), 5, "the source did not respond 3 times"),
+        (replace(KEPT, failures=3), 5, "failed queries since it was confirmed: 3"),
         (KEPT, 25 * 60, "longer than BADGE_MAX_STATUS_AGE"),
-        (replace(KEPT, report=None, failures=2), 0, "queried 2 times and did not respond"),
+        (replace(KEPT, report=None, failures=2), 0, "has never answered; failed queries: 2"),
         (replace(KEPT, report=Report.absent(START)), 0, "has no such subject"),
         (with_report(visibility=Visibility.PRIVATE), 0, "says that it is private"),
         (with_report(status=BackupStatus.UNKNOWN), 0, "the source says so itself"),
@@ -74,13 +74,13 @@ def test_it_shows_the_source_the_age_and_the_next_refresh(bench: Bench) -> None:
     assert found.next_refresh == "2026-11-23T12:02:00Z"
 
 
-def test_a_source_s_pause_puts_the_next_refresh_off(bench: Bench) -> None:
+def test_a_source_s_pause_postpones_the_next_refresh(bench: Bench) -> None:
     bench.parts.pauses.pause("scripted", START + timedelta(minutes=10))
     found = bench.explained(KEPT)
     assert found.next_refresh == found.paused_until == "2026-11-23T12:10:00Z"
 
 
-def test_if_the_cache_does_not_answer_it_says_so_and_nothing_else() -> None:
+def test_if_the_cache_does_not_respond_it_says_only_that() -> None:
     parts = build_parts(load({"BADGE_UPSTREAM_URL": "http://127.0.0.1:1", "BADGE_REDIS_URL": "redis://127.0.0.1:1/0"}))
     found = explained(parts, WEB)
     assert "the cache does not respond" in found.rule

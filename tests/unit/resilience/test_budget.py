@@ -14,8 +14,8 @@ class Bench:
     def __post_init__(self) -> None:
         self.budget = Budget(self.limits, lambda: self.now)
 
-    def taken(self, seconds: float, *, is_new: bool, per_second: int = 300) -> int:
-        """How many calls of a flood are admitted."""
+    def admitted(self, seconds: float, *, is_new: bool, per_second: int = 300) -> int:
+        """Return how many of a flood of calls are admitted."""
         count = 0
         for _ in range(int(seconds * per_second)):
             count += self.budget.take(is_new=is_new) is None
@@ -25,24 +25,24 @@ class Bench:
 
 def test_a_flood_of_new_names_gets_the_burst_and_then_the_lower_rate() -> None:
     bench = Bench(BudgetLimits(per_second=20, new_per_second=10, new_burst=100))
-    assert bench.taken(30, is_new=True) in range(399, 402)
+    assert bench.admitted(30, is_new=True) in range(399, 402)
     assert {bench.budget.take(is_new=True) for _ in range(3)} >= {Refusal.NEW_SUBJECTS}
 
 
 def test_known_subjects_keep_their_share_under_that_flood() -> None:
     bench = Bench(BudgetLimits(per_second=20, new_per_second=10, new_burst=100))
-    bench.taken(10, is_new=True)
+    bench.admitted(10, is_new=True)
     assert bench.budget.take(is_new=False) is None
-    assert bench.taken(60, is_new=False) > 60 * 19
+    assert bench.admitted(60, is_new=False) > 60 * 19
 
 
 def test_the_rate_for_all_calls_includes_new_subjects() -> None:
     bench = Bench(BudgetLimits(per_second=1, new_per_second=1000, new_burst=1))
-    assert bench.taken(10, is_new=True) in range(11, 13)
+    assert bench.admitted(10, is_new=True) in range(11, 13)
     assert bench.budget.take(is_new=False) is Refusal.RATE
 
 
-def test_checking_uses_nothing_up() -> None:
+def test_a_check_uses_up_nothing() -> None:
     bench = Bench(BudgetLimits(per_second=1, new_per_second=1, new_burst=1))
     assert [bench.budget.refusal(is_new=True) for _ in range(9)] == [None] * 9
     assert bench.budget.take(is_new=True) is None
@@ -50,7 +50,7 @@ def test_checking_uses_nothing_up() -> None:
     assert bench.budget.refusal(is_new=False) is None
 
 
-def test_a_refused_call_uses_nothing_up() -> None:
+def test_a_refused_call_uses_up_nothing() -> None:
     bench = Bench(BudgetLimits(per_second=10, new_per_second=1, new_burst=1))
     for _ in range(100):
         bench.budget.take(is_new=True)

@@ -1,4 +1,4 @@
-"""Host names are looked up on threads of their own, so that no command waits for DNS longer than it may."""
+"""Host names are looked up on separate threads, so that DNS can't make a command exceed its time limit."""
 
 import socket
 import threading
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from badge.resilience.host_names import FRESH_SECONDS, Address, HostNames
-from tests.doubles import no_thread_to_give
+from tests.doubles import without_threads
 from tests.servers import eventually
 
 
@@ -106,6 +106,6 @@ def test_a_numeric_address_needs_no_look_up() -> None:
 
 def test_without_a_thread_it_fails_like_any_connection() -> None:
     resolver = Resolver([[address(1)]])
-    with no_thread_to_give(), pytest.raises(OSError, match="thread"):
+    with without_threads(), pytest.raises(OSError, match="thread"):
         resolver.addresses()
     assert resolver.addresses() == [address(1)]

@@ -4,7 +4,7 @@ import os
 import threading
 
 from badge.resilience.worker_pool import WorkerPool
-from tests.doubles import no_thread_to_give
+from tests.doubles import without_threads
 from tests.servers import eventually
 
 
@@ -54,13 +54,13 @@ def test_threads_are_reused() -> None:
 
         assert pool.submit(job)
         assert done.wait(5)
-        assert eventually(lambda: pool._workers.get().idle > 0)
+        assert eventually(lambda: pool._workers.get().unfinished == 0)
     assert len(names) == 1
 
 
 def test_if_no_thread_can_be_started_a_job_is_refused_and_a_later_one_runs() -> None:
     pool, done = WorkerPool("test", 2, 10), threading.Event()
-    with no_thread_to_give():
+    with without_threads():
         assert not pool.submit(done.set)
     assert not done.is_set()
     assert pool.submit(done.set)
@@ -74,13 +74,13 @@ def test_if_no_second_thread_can_be_started_a_job_waits_for_the_first() -> None:
         go.wait(5)
 
     assert pool.submit(wait)
-    with no_thread_to_give():
+    with without_threads():
         assert pool.submit(done.set)
     go.set()
     assert done.wait(5)
 
 
-def tell(writing: int) -> None:
+def report_done(writing: int) -> None:
     os.write(writing, b"done")
 
 
@@ -91,7 +91,7 @@ def test_a_forked_process_has_its_own_threads() -> None:
     reading, writing = os.pipe()
     pid = os.fork()
     if pid == 0:
-        pool.submit(lambda: tell(writing))
+        pool.submit(lambda: report_done(writing))
         threading.Event().wait(2)
         os._exit(0)
     os.close(writing)

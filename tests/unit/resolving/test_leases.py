@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 from badge.ports import Lease
 from badge.resolving.leases import LeaseKeeper
-from tests.doubles import no_thread_to_give
+from tests.doubles import without_threads
 from tests.servers import eventually
 
 LEASE = Lease(("github", "acme", "repository", "web"), "token", datetime(2026, 11, 23, tzinfo=UTC))
@@ -36,7 +36,7 @@ def test_one_thread_renews_all_leases() -> None:
 def test_without_a_thread_the_work_goes_on_and_the_next_lease_is_renewed_again() -> None:
     renewed: list[Lease] = []
     keeper = LeaseKeeper(renewed.append, seconds=0.01)
-    with no_thread_to_give(), keeper.holding(LEASE):
+    with without_threads(), keeper.holding(LEASE):
         assert renewed == []
     with keeper.holding(LEASE):
         assert eventually(lambda: len(renewed) >= 1)

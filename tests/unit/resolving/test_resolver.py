@@ -205,7 +205,7 @@ def test_an_outage_shows_the_cached_report() -> None:
 
 
 class LossyCache(MemoryStatusCache):
-    """A server that lost its data; only this process still has the entry."""
+    """A cache whose server lost its data; only this process still has the entry."""
 
     def get(self, key: CacheKey) -> CacheEntry | None:
         return None
@@ -368,7 +368,7 @@ def test_an_old_observed_at_makes_a_report_old() -> None:
     assert bench.seen() == (BackupStatus.UNKNOWN, Origin.FALLBACK)
 
 
-def test_small_clock_differences_make_no_report_old() -> None:
+def test_small_clock_differences_do_not_make_a_report_old() -> None:
     for minutes in (-4, 4):
         bench = Bench(replace(SUCCEEDED, observed_at=START + timedelta(minutes=minutes)), follows_clock=False)
         assert bench.resolve().age == timedelta(0)
@@ -392,7 +392,7 @@ def test_a_lifetime_ends_at_the_next_run() -> None:
 
 
 def public_face(bench: Bench) -> list[Resolution]:
-    """What the public sees over time: the first answer, cached ones, refreshed ones."""
+    """Return what the public sees over time: the first answer, cached ones, refreshed ones."""
     faces = [bench.resolve()]
     for seconds in (1, 29, 45, 3_700, 100_000):
         bench.clock.advance(seconds=seconds)
@@ -406,7 +406,7 @@ def timeless(resolution: Resolution) -> Resolution:
     return replace(resolution, report=report, now=START, confirmed_at=resolution.confirmed_at and START)
 
 
-def test_private_and_absent_look_alike_and_the_same_at_any_time() -> None:
+def test_private_and_absent_subjects_look_alike_at_any_time() -> None:
     faces = public_face(Bench(PRIVATE))
     assert faces == public_face(Bench(Report.absent(START)))
     assert len({str(timeless(face)) for face in faces}) == 1
@@ -429,7 +429,7 @@ API = Subject.legacy("acme", "api")
 
 
 @pytest.mark.parametrize("report", [PRIVATE, Report.absent(START)])
-def test_in_an_outage_even_what_is_fresh_and_invisible_is_undetermined(report: Report) -> None:
+def test_in_an_outage_even_a_freshly_cached_hidden_subject_is_undetermined(report: Report) -> None:
     bench = Bench(report)
     bench.resolve()
     bench.says = None
@@ -443,8 +443,8 @@ def test_in_an_outage_even_what_is_fresh_and_invisible_is_undetermined(report: R
 
 
 @pytest.mark.parametrize("report", [PRIVATE, Report.absent(START)])
-def test_once_the_budget_for_new_names_is_spent_what_is_invisible_is_undetermined(report: Report) -> None:
-    # Otherwise an answer would reveal that somebody has asked for this name before.
+def test_once_the_budget_for_new_names_is_spent_hidden_subjects_are_undetermined(report: Report) -> None:
+    # Otherwise, an answer would reveal that somebody has requested this name before.
     bench = Bench(report, limits=BudgetLimits(new_per_second=0.1, new_burst=1))
     assert bench.resolve().is_known
     cached, new = bench.resolve(), bench.resolver.resolve(API)
@@ -454,7 +454,7 @@ def test_once_the_budget_for_new_names_is_spent_what_is_invisible_is_undetermine
 
 
 @pytest.mark.parametrize("report", [PRIVATE, Report.absent(START)])
-def test_if_permission_can_not_be_determined_what_is_invisible_is_undetermined(report: Report) -> None:
+def test_if_permission_can_not_be_determined_hidden_subjects_are_undetermined(report: Report) -> None:
     bench = Bench(report)
     bench.resolve()
     seen = bench.resolver.resolve(WEB, may_see_private=lambda: None)
@@ -462,7 +462,7 @@ def test_if_permission_can_not_be_determined_what_is_invisible_is_undetermined(r
 
 
 @pytest.mark.parametrize(("report", "times"), [(SUCCEEDED, 0), (PRIVATE, 1), (Report.absent(START), 1)])
-def test_permission_is_asked_for_once_and_never_for_a_cached_public_subject(report: Report, times: int) -> None:
+def test_permission_is_checked_once_and_never_for_a_cached_public_subject(report: Report, times: int) -> None:
     bench, asked = Bench(report), []
 
     def permission() -> bool:
@@ -475,14 +475,14 @@ def test_permission_is_asked_for_once_and_never_for_a_cached_public_subject(repo
 
 
 class TickingClock(ManualClock):
-    """A clock that moves with each look, as real ones do."""
+    """A clock that advances each time it is read, as real ones do."""
 
     def __call__(self) -> datetime:
         self.advance(microseconds=1)
         return self.now
 
 
-def test_after_a_report_the_next_badge_does_not_ask_a_local_source() -> None:
+def test_after_a_report_the_next_badge_does_not_call_a_local_source() -> None:
     source = ScriptedSource(lambda _: PRIVATE, local=True)
     resolver = Resolving(source, clock=TickingClock()).resolver
     resolver.resolve(WEB)
@@ -492,7 +492,7 @@ def test_after_a_report_the_next_badge_does_not_ask_a_local_source() -> None:
     assert len(source.asked) == 2
 
 
-def test_after_a_report_a_remote_source_is_asked_by_the_next_badge() -> None:
+def test_after_a_report_the_next_badge_calls_a_remote_source() -> None:
     bench = Bench()
     bench.resolve()
     bench.resolver.renew(WEB)
@@ -500,7 +500,7 @@ def test_after_a_report_a_remote_source_is_asked_by_the_next_badge() -> None:
     assert bench.seen() == (BackupStatus.SUCCEEDED, Origin.UPSTREAM)
 
 
-def test_a_caller_who_may_see_private_subjects_does() -> None:
+def test_a_caller_with_permission_sees_private_subjects() -> None:
     bench = Bench(PRIVATE)
     assert bench.resolve(may_see_private=True).status is BackupStatus.SUCCEEDED
     bench.says = None

@@ -1,4 +1,4 @@
-"""Which sources share what they cache: those that would give the same answers."""
+"""Sources share cache entries only if they would give the same answers."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def key_with(**changes: str) -> CacheKey:
         ("BADGE_PUBLIC_URL", "https://badges.example.org"),
     ],
 )
-def test_deployments_with_other_upstreams_share_nothing(name: str, value: str) -> None:
+def test_deployments_with_different_upstreams_share_nothing(name: str, value: str) -> None:
     assert key_with(**{name: value}) != key_with()
 
 
@@ -70,21 +70,21 @@ def lab_key(folder: Path, text: str = LAB, secret: str = "s3cret", subject: Subj
         ("auth.value", 'stale_after = "26h"\nauth.value'),
     ],
 )
-def test_what_changes_a_source_s_answers_changes_its_keys(tmp_path: Path, old: str, new: str) -> None:
+def test_a_setting_that_changes_a_source_s_answers_changes_its_keys(tmp_path: Path, old: str, new: str) -> None:
     assert lab_key(tmp_path, LAB.replace(old, new)) != lab_key(tmp_path)
 
 
-def test_a_source_with_other_credentials_has_other_keys(tmp_path: Path) -> None:
+def test_a_source_with_different_credentials_has_different_keys(tmp_path: Path) -> None:
     assert lab_key(tmp_path, secret="other") != lab_key(tmp_path)
 
 
-def test_a_subject_s_own_values_are_part_of_its_key_alone(tmp_path: Path) -> None:
+def test_a_subject_s_own_values_are_part_of_its_key_only(tmp_path: Path) -> None:
     api, changed = Subject.legacy("acme", "api"), LAB.replace('schedule = "2"', 'schedule = "4"')
     assert lab_key(tmp_path, changed, subject=api) != lab_key(tmp_path, subject=api)
     assert lab_key(tmp_path, changed) == lab_key(tmp_path)
 
 
-def test_a_secret_that_is_rotated_in_its_file_leaves_the_keys_alone(tmp_path: Path) -> None:
+def test_rotating_a_secret_in_its_file_does_not_change_the_keys(tmp_path: Path) -> None:
     file = tmp_path / "token"
     places = []
     for token in ("first", "second"):
@@ -93,7 +93,7 @@ def test_a_secret_that_is_rotated_in_its_file_leaves_the_keys_alone(tmp_path: Pa
     assert places[0] == places[1]
 
 
-def test_deployments_with_other_api_keys_in_files_at_one_path_share_nothing(tmp_path: Path) -> None:
+def test_deployments_with_different_api_keys_at_the_same_path_share_nothing(tmp_path: Path) -> None:
     file = tmp_path / "api_key"
     native = f"""
         [[source]]

@@ -158,7 +158,7 @@ def test_a_console_line_is_readable() -> None:
 
 
 @pytest.mark.parametrize("formatter", [JsonLines(), ConsoleLines()])
-def test_an_exception_s_place_is_logged_but_not_its_text(formatter: logging.Formatter) -> None:
+def test_an_exception_s_location_is_logged_but_not_its_text(formatter: logging.Formatter) -> None:
     try:
         int(SECRET)
     except ValueError as error:
@@ -203,7 +203,7 @@ def test_automatic_log_format_is_readable_on_a_terminal() -> None:
 
 
 def test_a_failure_of_one_subject_does_not_mark_the_source_as_down() -> None:
-    """Anybody can invent names, and /readyz reports what the watch says."""
+    """Otherwise, requests for made-up names could change what /readyz reports."""
     telemetry = Telemetry(Metrics())
     telemetry.emit(SourceFailed("upstream", FailureKind.BAD_REQUEST, is_about_subject=True))
     assert telemetry.watch.is_up("upstream")

@@ -26,18 +26,18 @@ SECONDS = {"s": 1, "min": 60, "h": 3_600, "day": 86_400, "days": 86_400}
         (timedelta(days=9, hours=23, minutes=40), "10 days"),
     ],
 )
-def test_a_length_has_one_or_two_units(duration: timedelta, words: str) -> None:
+def test_a_duration_has_one_or_two_units(duration: timedelta, words: str) -> None:
     assert length(duration) == words
 
 
 @given(st.integers(1, 10**9))
-def test_no_length_is_off_by_more_than_a_twentieth(seconds: int) -> None:
-    told = length(timedelta(seconds=seconds)).split()
-    meant = sum(int(number) * SECONDS[unit] for number, unit in zip(told[::2], told[1::2], strict=True))
+def test_no_duration_is_off_by_more_than_a_twentieth(seconds: int) -> None:
+    words = length(timedelta(seconds=seconds)).split()
+    meant = sum(int(number) * SECONDS[unit] for number, unit in zip(words[::2], words[1::2], strict=True))
     assert abs(meant - seconds) <= seconds / 20
 
 
-def test_a_run_of_minutes_does_not_seem_to_start_an_hour_before_its_end() -> None:
+def test_a_run_of_a_few_minutes_does_not_seem_to_take_an_hour() -> None:
     assert [relative(timedelta(hours=-hours)) for hours in (3.01, 2.95)] == ["3 h 1 min ago", "2 h 57 min ago"]
 
 

@@ -1,4 +1,4 @@
-"""Commands as people are shown them: in a fresh terminal they mean this service's data."""
+"""Displayed commands act on this service's data when they are run in a new terminal."""
 
 from __future__ import annotations
 

@@ -48,7 +48,7 @@ def test_both_url_forms_and_each_image_suffix_give_the_same_badge(site: Site, pa
     assert str(site.source.asked[0][0]) == "GitHub/acme/Repository/web"
 
 
-def asked_for(site: Site, path: str) -> list[str]:
+def subjects_fetched(site: Site, path: str) -> list[str]:
     site.get(path)
     return [str(subject) for subject, _ in site.source.asked]
 
@@ -67,7 +67,7 @@ def asked_for(site: Site, path: str) -> list[str]:
     ],
 )
 def test_the_raw_path_names_the_subject(site: Site, path: str, subject: str) -> None:
-    assert asked_for(site, path) == [subject]
+    assert subjects_fetched(site, path) == [subject]
 
 
 def test_leading_slashes_count_as_one(site: Site) -> None:
@@ -146,7 +146,7 @@ def test_the_json_of_a_refused_path_says_why(site: Site) -> None:
 
 
 class FailingClock(ManualClock):
-    """Raises `failures` times before it works again."""
+    """A clock that raises `failures` times before it works again."""
 
     failures = 0
 
@@ -197,7 +197,7 @@ FOR_PROGRAMS = (".json?", ".txt?", "?strict=1&", ".png?strict=1&", "?format=shie
     ("says", "seconds"), [(SUCCEEDED, 120), (Report.absent(START), 60), (None, 15), (ValueError("a bug"), 15)]
 )
 @pytest.mark.parametrize("form", FOR_PROGRAMS)
-def test_programs_are_never_told_anything_stale(
+def test_programs_are_never_sent_anything_stale(
     site: Site, form: str, says: Report | Exception | None, seconds: int
 ) -> None:
     site.says = says
@@ -209,13 +209,13 @@ def test_programs_get_nothing_stale_for_an_invalid_path_either(site: Site, form:
     assert site.get(f"/badge/acme{form}").headers["Cache-Control"] == "public, max-age=60, must-revalidate"
 
 
-def test_a_proxy_shows_an_image_while_the_service_is_down_until_it_would_say_something_else(site: Site) -> None:
+def test_while_the_service_is_down_a_proxy_shows_an_image_until_it_would_change(site: Site) -> None:
     site.says = replace(SUCCEEDED, last_success_at=START - timedelta(hours=25, minutes=50))
-    told = {
+    expected = {
         "": "max-age=120, stale-while-revalidate=120, stale-if-error=3480",
         "?max_age=26h": "max-age=120, stale-while-revalidate=120, stale-if-error=480",
     }
-    for query, seconds in told.items():
+    for query, seconds in expected.items():
         assert site.get(WEB + query).headers["Cache-Control"] == f"public, {seconds}"
 
 

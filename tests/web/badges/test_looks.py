@@ -1,4 +1,4 @@
-"""What a URL may choose: values from closed lists, where a bad one counts as none; never the status or its colour."""
+"""What a URL can choose: values from closed lists, where bad ones are ignored; never the status or its colour."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def test_the_json_has_the_text_of_the_picture(site: Site) -> None:
     assert (document["status"], document["label"], document["message"]) == ("succeeded", "nightly", "succeeded 3h ago")
 
 
-# All keys that shields' endpoint badge may get here; it refuses unknown ones.
+# The keys that we send to shields' endpoint badge, which rejects unknown ones.
 SHIELDS_KEYS = {"schemaVersion", "label", "message", "color", "isError", "cacheSeconds"}
 
 
@@ -133,13 +133,13 @@ def test_an_answer_expires_when_its_text_changes(site: Site) -> None:
 class SharedPictures:
     """A picture store in a dictionary."""
 
-    kept: dict[str, bytes] = field(default_factory=dict)
+    stored: dict[str, bytes] = field(default_factory=dict)
 
     def get(self, name: str) -> bytes | None:
-        return self.kept.get(name)
+        return self.stored.get(name)
 
     def put(self, name: str, picture: bytes) -> bool:
-        self.kept[name] = picture
+        self.stored[name] = picture
         return True
 
 
@@ -151,13 +151,13 @@ def test_pictures_with_a_client_s_label_are_not_stored_beside_statuses(site: Sit
     client = build_app(replace(parts, pictures=shared)).test_client()
     assert client.get(f"{WEB}.png?label=mine").data.startswith(b"\x89PNG")
     assert client.get(f"{WEB}.png?label=").data.startswith(b"\x89PNG")
-    assert shared.kept == {}
+    assert shared.stored == {}
     drawn = client.get(f"{WEB}.png?lang=de&style=plastic").data
-    assert list(shared.kept.values()) == [drawn]
+    assert list(shared.stored.values()) == [drawn]
 
 
 class Busy(Pictures):
-    """Is always busy, and records how long each caller would have waited."""
+    """Pictures whose drawing is always busy; records how long each caller would have waited."""
 
     def __init__(self) -> None:
         super().__init__()

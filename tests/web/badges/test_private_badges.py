@@ -40,7 +40,7 @@ def test_a_private_token_shows_the_badge_and_no_shared_cache_may_store_it(privat
 
 @pytest.mark.parametrize("says", [replace(SUCCEEDED, visibility=Visibility.PRIVATE), Report.absent(START), None])
 @pytest.mark.parametrize("form", [*FORMS, "?format=shields&", ".json?expect=succeeded&", ".txt?strict=1&max_age=1h&"])
-def test_whatever_a_token_is_answered_is_private_in_every_format(site: Site, form: str, says: Report | None) -> None:
+def test_every_answer_for_a_token_is_private_in_every_format(site: Site, form: str, says: Report | None) -> None:
     site.says = says
     answer = site.get(f"{WEB}{form}token={TOKEN}")
     assert answer.headers["Cache-Control"].startswith("private, max-age=")
@@ -59,7 +59,7 @@ def test_a_wrong_token_is_the_same_as_none(private: Site, token: str) -> None:
         assert (one.status_code, one.data, list(one.headers)) == (other.status_code, other.data, list(other.headers))
 
 
-def test_an_answer_for_a_token_is_never_given_without_it(private: Site) -> None:
+def test_an_answer_for_a_token_is_never_sent_without_it(private: Site) -> None:
     held = Site(edge_cache="500ms")
     held.says = private.says
     for _ in range(3):
@@ -86,10 +86,10 @@ def test_a_token_of_an_absent_subject_shows_nothing(site: Site) -> None:
 def test_a_stored_token_works_even_if_the_signing_key_is_damaged(dashboards: Dashboards) -> None:
     dashboard = dashboards(BADGE_DASHBOARD="off")
     (dashboard.parts.settings.data_dir / KEY_FILE).write_bytes(b"")
-    dashboard.tell(Subject.legacy("acme", "web"), visibility=Visibility.PRIVATE)
+    dashboard.report(Subject.legacy("acme", "web"), visibility=Visibility.PRIVATE)
     assert dashboard.parts.catalogue is not None
     stored = dashboard.parts.catalogue.tokens.create("readme", Selection([PathPattern.parse("acme/*")]))
     assert dashboard.get(f"{WEB}.txt?token={stored}").text == "succeeded\n"
     assert dashboard.get(f"{WEB}.txt?token={'x' * len(stored)}").status_code == 404
-    for path in (WEB, "/badge/acme/absent"):  # alike, or it would show which of them exists
+    for path in (WEB, "/badge/acme/absent"):  # the same for both, or it would show which of them exists
         assert dashboard.get(f"{path}.json?token={TOKEN}").status_code == 503

@@ -39,7 +39,7 @@ MOMENTS = [0, 0.2, 0.6, 5, 29, 31, 55, 61, 119, 121, 3_599, 3_605, 86_399, 86_40
 
 
 class TickingClock(ManualClock):
-    """A clock that moves with each look, as real ones do."""
+    """A clock that advances each time it is read, as real ones do."""
 
     def __call__(self) -> datetime:
         self.advance(microseconds=1)
@@ -88,7 +88,7 @@ def catalogued(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Catal
         yield Catalogued(build_app(parts).test_client(), parts.catalogue, clock, key)
 
 
-def test_they_are_alike_over_time_and_over_reports(catalogued: Catalogued) -> None:
+def test_they_look_the_same_over_time_and_after_reports(catalogued: Catalogued) -> None:
     start, seen_so_far = catalogued.clock.now, []
     soon, later = start + timedelta(seconds=40), start + timedelta(minutes=3)
     statuses = ["scheduled", "inProgress", "failed", "inProgress", "succeeded", "deleted", "succeeded"]
@@ -101,7 +101,7 @@ def test_they_are_alike_over_time_and_over_reports(catalogued: Catalogued) -> No
         answers = {subject: seen(catalogued.client, subject) for subject in order}
         assert answers[PRIVATE] == answers[ABSENT]
         seen_so_far.append(answers[ABSENT])
-    # Constants: not even together do they change with time.
+    # They never change, not even both at once.
     assert all(answers == seen_so_far[0] for answers in seen_so_far)
 
 
@@ -130,7 +130,7 @@ class Scripted:
 
 
 @pytest.mark.parametrize("warmed_seconds_apart", [0, 30])
-def test_they_are_alike_during_an_outage(warmed_seconds_apart: int) -> None:
+def test_they_look_the_same_during_an_outage(warmed_seconds_apart: int) -> None:
     scripted = Scripted(is_local=True)
     client, start = scripted.client, scripted.clock.now
     seen(client, PRIVATE)
@@ -149,7 +149,7 @@ def test_they_are_alike_during_an_outage(warmed_seconds_apart: int) -> None:
     assert all(answers == during[0] for answers in during)
 
 
-def test_a_remote_source_s_are_alike_too() -> None:
+def test_they_look_the_same_from_a_remote_source() -> None:
     scripted = Scripted(is_local=False)
     first = {subject: seen(scripted.client, subject) for subject in (PRIVATE, ABSENT)}
     for seconds in (30, 31, 3_000, 300_000):

@@ -116,7 +116,7 @@ def test_only_the_json_of_a_status_reads_runs(form: str, resolution: Resolution,
 
 
 def test_runs_of_a_private_subject_need_its_token(dashboard: Dashboard) -> None:
-    dashboard.tell(WEB, visibility=Visibility.PRIVATE)
+    dashboard.report(WEB, visibility=Visibility.PRIVATE)
     assert dashboard.parts.catalogue is not None
     token = dashboard.parts.catalogue.tokens.create("readme", Selection([PathPattern.only(WEB)]))
     assert len(dashboard.get(f"{JSON}?token={token}").get_json()["recentRuns"]) == 1
@@ -125,9 +125,9 @@ def test_runs_of_a_private_subject_need_its_token(dashboard: Dashboard) -> None:
 
 
 def test_a_subject_that_has_just_become_private_shows_no_runs(dashboard: Dashboard) -> None:
-    dashboard.tell(WEB)
+    dashboard.report(WEB)
     assert len(dashboard.get(JSON).get_json()["recentRuns"]) == 1
-    dashboard.tell(WEB, BackupStatus.FAILED, visibility=Visibility.PRIVATE)
+    dashboard.report(WEB, BackupStatus.FAILED, visibility=Visibility.PRIVATE)
     document = dashboard.get(JSON).get_json()  # answered from the cache, which has not noticed
     assert (document["status"], document["recentRuns"]) == ("succeeded", [])
 

@@ -31,7 +31,9 @@ def instance(folder: Path, clock: ManualClock) -> Iterator[tuple[FlaskClient, Ca
 
 
 @pytest.mark.parametrize("behind", [timedelta(seconds=90), timedelta(hours=1), timedelta(days=9)])
-def test_a_failure_received_by_a_host_behind_is_applied_and_shown(tmp_path: Path, behind: timedelta) -> None:
+def test_a_failure_received_by_a_host_whose_clock_is_behind_is_applied_and_shown(
+    tmp_path: Path, behind: timedelta
+) -> None:
     with (
         instance(tmp_path, ManualClock(START)) as (ahead, catalogue),
         instance(tmp_path, ManualClock(START - behind)) as (late, _),

@@ -30,7 +30,7 @@ SUBJECT = {"platform": "GitHub", "account": "acme", "subjectType": "Repository",
 
 @dataclass
 class Ops:
-    """A client of a service with a catalogue, and API keys: may read, may do everything, may only report."""
+    """A client of a service with a catalogue, and three API keys: to read, to do everything, and only to report."""
 
     client: FlaskClient
     own: CatalogueParts
@@ -159,7 +159,7 @@ def test_a_key_is_limited_to_its_scopes(ops: Ops) -> None:
     assert ops.report(key=ops.reader, status="failed").status_code == 403
 
 
-def test_without_read_a_report_s_answer_tells_nothing_else(ops: Ops) -> None:
+def test_without_read_a_report_s_answer_reveals_nothing_else(ops: Ops) -> None:
     ops.report(status="failed", visibility="private", startedAt="2026-11-23T11:00:00Z")
     late = ops.report(key=ops.only_reporter, status="succeeded", startedAt="2026-11-23T10:00:00Z")
     assert late.get_json() == {"applied": False}
@@ -168,7 +168,7 @@ def test_without_read_a_report_s_answer_tells_nothing_else(ops: Ops) -> None:
     assert ops.report(status="succeeded").get_json()["visibility"] == "private"
 
 
-def test_a_private_subject_is_made_public_with_the_scope_visibility_only(ops: Ops) -> None:
+def test_only_the_scope_visibility_allows_publishing_a_private_subject(ops: Ops) -> None:
     assert ops.report(key=ops.only_reporter, status="succeeded", visibility="public").status_code == 200
     assert ops.report(key=ops.only_reporter, status="succeeded", visibility="private").status_code == 200
     before, runs = ops.status().get_json(), ops.own.store.runs(WEB)
@@ -191,7 +191,7 @@ def test_a_key_reports_for_the_subjects_of_its_patterns_only(ops: Ops) -> None:
         assert ops.status(**elsewhere).status_code == 404
 
 
-def test_a_subject_that_a_key_is_not_for_looks_as_if_there_were_none(ops: Ops) -> None:
+def test_a_subject_that_a_key_does_not_cover_looks_absent(ops: Ops) -> None:
     ops.report(status="succeeded")
     ops.report(status="deleted", subjectName="old")
     ops.report(status="succeeded", account="other")
@@ -213,7 +213,7 @@ def test_a_subject_that_a_key_is_not_for_looks_as_if_there_were_none(ops: Ops) -
     assert ops.status(key=key, account="other").status_code == 200
 
 
-def test_a_list_holds_the_subjects_that_the_key_is_for(ops: Ops) -> None:
+def test_a_list_has_only_the_subjects_that_the_key_covers(ops: Ops) -> None:
     key = ops.key(Scope.READ, subjects="GitHub/acme/Repository/[a-c]*")
     for number, letter in enumerate("abcdef"):
         ops.report(status="succeeded", subjectName=f"{letter}-{number}")
@@ -335,7 +335,7 @@ def listed(ops: Ops, key: str = "", **query: str) -> TestResponse:
     return ops.client.get("/ops/status/list", query_string=query, headers={"X-API-Key": key or ops.reader})
 
 
-def test_cursors_hold_no_names_that_the_key_is_not_for(ops: Ops) -> None:
+def test_cursors_contain_no_names_that_the_key_does_not_cover(ops: Ops) -> None:
     key = ops.key(Scope.READ, subjects="GitHub/acme/Repository/[az]*")
     for name in ("alpha", "hidden-1", "hidden-2", "hidden-3", "zeta", "zulu"):
         ops.report(status="succeeded", subjectName=name, visibility="private")
@@ -350,7 +350,7 @@ def test_cursors_hold_no_names_that_the_key_is_not_for(ops: Ops) -> None:
 
 
 @pytest.mark.parametrize("order", ListingOrder)
-def test_no_page_passes_over_more_rows_than_it_may(ops: Ops, order: ListingOrder) -> None:
+def test_no_page_skips_more_rows_than_allowed(ops: Ops, order: ListingOrder) -> None:
     for name in ("zeta", "hidden-1", "hidden-2", "hidden-3", "alpha"):
         ops.report(status="succeeded", subjectName=name)
         ops.clock.advance(seconds=1)

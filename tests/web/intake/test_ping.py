@@ -182,10 +182,10 @@ def test_a_slug_of_two_checks_is_ambiguous(intake: Intake) -> None:
 
 
 def test_bodies_are_read_and_discarded(intake: Intake, tmp_path: Path) -> None:
-    said = b"secret words of a log"
-    assert intake.ping("/fail", data=said).status_code == 200
+    log = b"secret words of a log"
+    assert intake.ping("/fail", data=log).status_code == 200
     assert intake.badge == "failed"
-    assert said not in b"".join(file.read_bytes() for file in tmp_path.iterdir() if file.is_file())
+    assert log not in b"".join(file.read_bytes() for file in tmp_path.iterdir() if file.is_file())
 
 
 def test_a_body_that_is_too_large_does_not_lose_the_ping(intake: Intake) -> None:

@@ -53,7 +53,7 @@ PUBLIC = {
 
 def private_dashboard(dashboards: Dashboards, settings: dict[str, str]) -> Dashboard:
     dashboard = dashboards(**settings)
-    dashboard.tell(WEB, visibility=Visibility.PRIVATE)
+    dashboard.report(WEB, visibility=Visibility.PRIVATE)
     return dashboard
 
 
@@ -79,7 +79,7 @@ def test_every_protected_route_refuses_anonymous_requests(dashboards: Dashboards
         answer = anonymous.open(path, method=method, environ_overrides={"REMOTE_ADDR": "203.0.113.9"})
         is_sent_to_log_in = answer.status_code == 303 and answer.headers["Location"].startswith("/login")
         assert is_sent_to_log_in or answer.status_code in (400, 401, 403, 404), (method, path)
-        if path != f"/dashboard/{WEB.path}":  # which names the subject itself
+        if path != f"/dashboard/{WEB.path}":  # where the login page returns to the requested subject
             assert "acme" not in answer.text
         assert "succeeded" not in answer.text
 
@@ -87,7 +87,7 @@ def test_every_protected_route_refuses_anonymous_requests(dashboards: Dashboards
 @pytest.mark.parametrize("settings", [*WAYS, {"BADGE_DASHBOARD": "open"}], ids=lambda given: given["BADGE_DASHBOARD"])
 def test_images_never_need_a_login_and_set_no_cookie(dashboards: Dashboards, settings: dict[str, str]) -> None:
     dashboard = dashboards(**settings)
-    dashboard.tell(WEB)
+    dashboard.report(WEB)
     answer = dashboard.get(f"/badge/{WEB.path}")
     assert answer.status_code == 200
     assert b"backup: succeeded" in answer.data
@@ -97,7 +97,7 @@ def test_images_never_need_a_login_and_set_no_cookie(dashboards: Dashboards, set
 
 def test_an_open_dashboard_shows_only_public_subjects(dashboards: Dashboards) -> None:
     dashboard = private_dashboard(dashboards, {"BADGE_DASHBOARD": "open"})
-    dashboard.tell(Subject.legacy("acme", "public"))
+    dashboard.report(Subject.legacy("acme", "public"))
     page = BeautifulSoup(dashboard.get("/dashboard").data, "html.parser")
     assert [link.get_text() for link in page.select(".subjects a")] == ["public"]
     assert text(page, ".totals strong") == "1 of 1"
@@ -124,8 +124,8 @@ def log_in(dashboard: Dashboard, token: str = TOKEN, next: str = "") -> TestResp
 
 
 def test_anonymous_requests_are_redirected_to_the_login_and_back(by_token: Dashboard) -> None:
-    asked = by_token.get("/dashboard?q=acme&sort=worst")
-    form = by_token.soup(asked.headers["Location"])
+    redirect = by_token.get("/dashboard?q=acme&sort=worst")
+    form = by_token.soup(redirect.headers["Location"])
     wanted = str(one(form, "input[name=next]")["value"])
     answer = log_in(by_token, next=wanted)
     assert (answer.status_code, answer.headers["Location"]) == (303, "/dashboard?q=acme&sort=worst")
@@ -160,7 +160,7 @@ def test_attempts_are_counted(by_token: Dashboard) -> None:
 
 
 @pytest.mark.parametrize("path", ["/login", "/logout"])
-def test_a_form_of_another_site_is_refused(by_token: Dashboard, path: str) -> None:
+def test_a_form_from_another_site_is_refused(by_token: Dashboard, path: str) -> None:
     by_token.get("/login")
     if path == "/logout":
         log_in(by_token)
@@ -182,9 +182,9 @@ def test_an_old_login_form_works_for_those_already_logged_in(by_token: Dashboard
     form = by_token.soup("/login?next=/dashboard?q=a")
     left_open = {name: str(one(form, f"input[name={name}]")["value"]) for name in ("csrf_token", "next")}
     log_in(by_token)
-    asked = by_token.get("/login?next=/dashboard?q=b")
+    redirect = by_token.get("/login?next=/dashboard?q=b")
     sent = by_token.client.post("/login", data={**left_open, "token": "whatever"})
-    assert (asked.status_code, asked.headers["Location"]) == (303, "/dashboard?q=b")
+    assert (redirect.status_code, redirect.headers["Location"]) == (303, "/dashboard?q=b")
     assert (sent.status_code, sent.headers["Location"]) == (303, "/dashboard?q=a")
 
 

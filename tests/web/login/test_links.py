@@ -52,7 +52,7 @@ def log_out(client: FlaskClient) -> TestResponse:
 
 
 @pytest.mark.parametrize("settings", [{}, BY_TOKEN, OIDC], ids=["link", "token", "oidc"])
-def test_a_link_logs_in_once_to_a_clean_url(dashboards: Dashboards, settings: dict[str, str]) -> None:
+def test_a_link_logs_in_once_and_leads_to_a_clean_url(dashboards: Dashboards, settings: dict[str, str]) -> None:
     dashboard = dashboards(**settings)
     link = dashboard.login_link()
     client, other = dashboard.anonymous(), dashboard.anonymous()
@@ -65,7 +65,7 @@ def test_a_link_logs_in_once_to_a_clean_url(dashboards: Dashboards, settings: di
     assert other.get("/dashboard").status_code == 303
 
 
-def test_looking_at_a_link_does_not_use_it_up(dashboards: Dashboards) -> None:
+def test_opening_a_link_does_not_use_it_up(dashboards: Dashboards) -> None:
     dashboard = dashboards()
     link, client = dashboard.login_link(), dashboard.anonymous()
     for look in (client.head, client.get, client.options, client.get):
@@ -109,8 +109,8 @@ def test_a_link_can_be_pasted_into_the_only_field_however_others_log_in(
 
 def test_without_a_link_the_page_says_how_to_get_one(dashboards: Dashboards) -> None:
     client = dashboards().anonymous()
-    asked = client.get("/dashboard/acme/web")
-    page = page_of(client.get(asked.headers["Location"]))
+    redirect = client.get("/dashboard/acme/web")
+    page = page_of(client.get(redirect.headers["Location"]))
     assert "badge login-link" in one(page, ".lead").get_text()
     assert "var" not in page.get_text()  # no path of the server
 
@@ -138,7 +138,7 @@ def test_a_request_from_this_machine_sees_nothing_without_a_login(
     dashboards: Dashboards, host: str, former: str
 ) -> None:
     dashboard = dashboards(BADGE_DASHBOARD=former)
-    dashboard.tell(WEB, visibility=Visibility.PRIVATE)
+    dashboard.report(WEB, visibility=Visibility.PRIVATE)
     client = dashboard.anonymous()
     for path in ("/dashboard", f"/dashboard/{WEB.path}", "/dashboard?subject=acme/web"):
         answer = client.get(path, headers={"Host": host})
@@ -162,7 +162,7 @@ def test_metrics_are_open_to_loopback_without_a_public_url(
     assert dashboards(**settings).get("/metrics", Host=host).status_code == status
 
 
-def test_metrics_are_open_to_their_token_from_anywhere(dashboards: Dashboards) -> None:
+def test_metrics_are_open_from_anywhere_with_their_token(dashboards: Dashboards) -> None:
     settings = {"BADGE_METRICS_TOKEN": "open-sesame", "BADGE_PUBLIC_URL": "https://badges.example.org"}
     dashboard = dashboards(**settings)
     for token, status in (("open-sesame", 200), ("open-sesam", 401), ("", 401)):
@@ -177,7 +177,7 @@ def test_a_request_waits_only_once_for_a_lost_database(dashboards: Dashboards, t
     dashboard.parts.close()
     shutil.rmtree(tmp_path / "data")
     failures: list[ExceptionContext] = []
-    note = failures.append  # removed as the same object
+    note = failures.append  # named, because it can only be removed as the same object
     event.listen(Engine, "handle_error", note)
     try:
         assert dashboard.get("/dashboard").status_code == 503
@@ -219,7 +219,9 @@ def test_starting_a_login_at_the_provider_does_not_end_a_session(dashboards: Das
     assert dashboard.get("/dashboard").status_code == 200
 
 
-def test_a_lost_database_refuses_and_the_public_pages_go_on(dashboards: Dashboards, tmp_path: Path) -> None:
+def test_a_lost_database_prevents_logins_and_the_public_pages_still_work(
+    dashboards: Dashboards, tmp_path: Path
+) -> None:
     dashboard = dashboards(tmp_path / "data", BADGE_SECRET_KEY="k" * 32)
     token = one(page_of(dashboard.get("/dashboard")), ".log-out input")["value"]
     dashboard.parts.close()
@@ -236,7 +238,7 @@ def test_a_lost_database_refuses_and_the_public_pages_go_on(dashboards: Dashboar
 
 @pytest.mark.parametrize("damaged", [None, b"", b"\xff" * 43], ids=["no folder", "an empty key", "a corrupt key"])
 @pytest.mark.parametrize("settings", [{}, OIDC], ids=["link", "oidc"])
-def test_without_a_signing_key_nobody_logs_in_and_the_rest_goes_on(
+def test_without_a_signing_key_nobody_can_log_in_and_the_rest_still_works(
     tmp_path: Path, settings: dict[str, str], damaged: bytes | None
 ) -> None:
     folder = tmp_path / "data"
@@ -279,7 +281,7 @@ def test_guessed_links_are_limited_but_a_real_one_always_works(dashboards: Dashb
     assert dashboard.log_in(client, dashboard.login_link()).status_code == 303
 
 
-def test_limits_are_shared_by_processes_and_kept_by_address(dashboards: Dashboards) -> None:
+def test_limits_are_shared_by_processes_and_apply_per_address(dashboards: Dashboards) -> None:
     settings = {**BY_TOKEN, "BADGE_LOGIN_FAILURES": "1", "BADGE_SECRET_KEY": "k" * 32}
     first, second = (dashboards(**settings).anonymous() for _ in range(2))
     assert submit(first, token="wrong").status_code == 403
@@ -288,7 +290,7 @@ def test_limits_are_shared_by_processes_and_kept_by_address(dashboards: Dashboar
     assert submit(second, token=TOKEN).status_code == 303
 
 
-def test_a_success_clears_earlier_mistakes(dashboards: Dashboards) -> None:
+def test_a_successful_login_clears_earlier_failures(dashboards: Dashboards) -> None:
     dashboard = dashboards(**BY_TOKEN, BADGE_LOGIN_FAILURES="2")
     for _ in range(2):
         client = dashboard.anonymous()

@@ -71,7 +71,7 @@ def test_cache_seconds_in_the_url_applies_to_older_copies_too(site: Site) -> Non
     assert "An earlier copy may be up to 1 h old." in page.get_text()
 
 
-def test_a_copy_for_programs_is_never_shown_once_more(site: Site) -> None:
+def test_a_copy_for_programs_is_not_shown_while_a_new_one_is_fetched(site: Site) -> None:
     sentences = [item.get_text() for item in examined(site, subject="/badge/acme/web?strict=1").select("li")]
     assert sentences[0].startswith("A proxy that fetches the badge now may show its copy for 2 min")
     assert sentences[1] == "An earlier copy may be up to 2 min old, or 10 min if it says “deleted”."
@@ -92,7 +92,7 @@ def test_the_proxy_s_url_is_enough_for_the_purge_command(site: Site) -> None:
     assert text(page, "section code") == "/badge/acme/web?style=plastic"
 
 
-def test_a_badge_in_markdown_is_examined_as_it_is_there(site: Site) -> None:
+def test_a_badge_in_markdown_is_examined_by_its_exact_url(site: Site) -> None:
     page = examined(site, subject="[![Backup](https://badges.example.org/badge/acme/web?style=plastic)](https://x)")
     assert text(page, "section code") == "/badge/acme/web?style=plastic"
 
@@ -140,13 +140,13 @@ def test_a_readme_that_shows_another_badge_is_a_fault(dashboards: Dashboards, ty
 
 def public_doctor(dashboards: Dashboards, typed: str, target: str) -> BeautifulSoup:
     dashboard = dashboards(BADGE_PUBLIC_URL=PUBLIC)
-    dashboard.tell(WEB)
+    dashboard.report(WEB)
     return dashboard.soup(f"/doctor?{urlencode({'subject': typed, 'camo': camo(target)})}")
 
 
-def test_a_private_or_absent_subject_is_not_called_fine(dashboards: Dashboards) -> None:
+def test_a_private_or_absent_subject_is_not_reported_as_fine(dashboards: Dashboards) -> None:
     dashboard = dashboards()
-    dashboard.tell(WEB, visibility=Visibility.PRIVATE)
+    dashboard.report(WEB, visibility=Visibility.PRIVATE)
     for name in ("web", "none"):
         page = dashboard.soup(f"/doctor?subject=acme/{name}")
         sentences = f"There is no backup with this name, or it is private: GitHub · acme · Repository · {name}"
@@ -163,7 +163,7 @@ def test_a_private_badge_s_token_shows_that_it_is_known(site: Site) -> None:
     assert facts(page)["Cache-Control"] == "private, max-age=60"
 
 
-def test_an_outage_does_not_count_as_no_backup(site: Site) -> None:
+def test_an_outage_is_not_reported_as_a_missing_backup(site: Site) -> None:
     site.says = None
     assert "There is no backup with this name" not in examined(site, subject="acme/web").get_text()
 
@@ -218,7 +218,7 @@ def test_the_purge_command_is_safe_for_a_shell(site: Site) -> None:
 
 def test_a_badge_that_no_proxy_would_show_is_a_fault(site: Site) -> None:
     page = examined(site, subject="/badge/acme?strict=1")
-    assert "Give owner/repository" in page.get_text()
+    assert "Use owner/repository" in page.get_text()
     page = examined(site, subject="/badge/acme/web.json")
     assert "This is not an image" in page.get_text()
     assert not page.select("section img")

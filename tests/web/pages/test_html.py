@@ -29,14 +29,14 @@ def test_every_page_is_valid_html(dashboards: Dashboards, tmp_path: Path) -> Non
     local = dashboards(tmp_path / "local")
     pages = [(path, local.get(path).text) for path in paths]
     for subject in SUBJECTS:
-        local.tell(subject)
+        local.report(subject)
     filled = ["/dashboard", "/dashboard?sort=worst&q=a&status=succeeded", "/dashboard?q=%3Cscript%3E"]
     filled += [f"/dashboard/{subject.path}?dialog=open" for subject in SUBJECTS]
     pages += [(path, local.get(path).text) for path in filled]
     by_token, by_provider = dashboards(tmp_path / "token", **BY_TOKEN), dashboards(tmp_path / "oidc", **OIDC)
     pages += [("token", by_token.get("/login").text), ("oidc", by_provider.get("/login").text)]
     log_in(by_token)
-    by_token.tell(SUBJECTS[0], visibility=Visibility.PRIVATE)
+    by_token.report(SUBJECTS[0], visibility=Visibility.PRIVATE)
     assert by_token.parts.catalogue is not None
     by_token.parts.catalogue.tokens.create("readme", Selection([PathPattern.only(SUBJECTS[0])]))
     private = f"/dashboard/{SUBJECTS[0].path}?dialog=open"

@@ -35,7 +35,7 @@ def note(page: BeautifulSoup) -> str:
 
 @pytest.mark.parametrize("path", [DIALOG, BUILDER])
 def test_the_form_offers_the_status_page_the_repository_and_no_link(dashboard: Dashboard, path: str) -> None:
-    dashboard.tell(WEB)
+    dashboard.report(WEB)
     page = dashboard.soup(path)
     options = {str(option["value"]): option.get_text() for option in page.select("[name=link] option")}
     assert options == {"status": "status page", "repository": "repository", "none": "no link"}
@@ -50,7 +50,7 @@ def test_the_form_offers_the_status_page_the_repository_and_no_link(dashboard: D
 
 
 def test_a_shared_url_keeps_the_link(dashboard: Dashboard) -> None:
-    dashboard.tell(WEB)
+    dashboard.report(WEB)
     shared = str(one(dashboard.soup(f"{DIALOG}&link=none"), "#badge-result")["data-shared"])
     assert "link=none" in shared
     assert linked(dashboard.soup(shared)) == ""
@@ -70,7 +70,7 @@ def test_the_operator_sets_the_default(
     dashboards: Dashboards, settings: dict[str, str], usual: str, options: list[str]
 ) -> None:
     dashboard = dashboards(BADGE_PUBLIC_URL=BASE, **settings)
-    dashboard.tell(WEB)
+    dashboard.report(WEB)
     for path in (DIALOG, BUILDER):
         page = dashboard.soup(path)
         assert linked(page) == usual
@@ -80,7 +80,7 @@ def test_the_operator_sets_the_default(
 def test_what_readers_can_t_open_is_said(dashboard: Dashboard) -> None:
     assert note(dashboard.soup(DIALOG)) == "Readers can't open the status page until a backup is reported."
     dashboard.clock.advance(minutes=2)  # until it is no longer cached that there is none
-    dashboard.tell(WEB, visibility=Visibility.PRIVATE)
+    dashboard.report(WEB, visibility=Visibility.PRIVATE)
     assert note(dashboard.soup(DIALOG)) == "Readers can't open the status page without a token."
     said = note(dashboard.soup(f"{DIALOG}&link=repository"))
     assert said == "Only readers with access to the repository can open this link."
@@ -88,7 +88,7 @@ def test_what_readers_can_t_open_is_said(dashboard: Dashboard) -> None:
 
 
 def test_a_private_badge_links_to_its_page_with_its_token(dashboard: Dashboard) -> None:
-    dashboard.tell(WEB, visibility=Visibility.PRIVATE)
+    dashboard.report(WEB, visibility=Visibility.PRIVATE)
     assert dashboard.parts.catalogue is not None
     token = dashboard.parts.catalogue.tokens.create("readme", Selection([PathPattern.only(WEB)]))
     page = dashboard.soup(f"{DIALOG}&token={token}")
@@ -97,7 +97,7 @@ def test_a_private_badge_links_to_its_page_with_its_token(dashboard: Dashboard) 
 
 
 def test_the_builder_says_the_same_of_private_and_absent_subjects(dashboard: Dashboard) -> None:
-    dashboard.tell(WEB, visibility=Visibility.PRIVATE)
+    dashboard.report(WEB, visibility=Visibility.PRIVATE)
     private, absent = dashboard.get(BUILDER).text, dashboard.get("/?subject=acme/none").text
     assert private.replace("web", "none") == absent.replace("web", "none")
     said = "There is no public backup with this name, so readers can't open its status page."
@@ -112,9 +112,9 @@ def test_an_unknown_repository_gets_no_link(dashboard: Dashboard) -> None:
 
 
 def test_the_details_link_to_the_status_page_of_a_public_subject(dashboard: Dashboard) -> None:
-    dashboard.tell(WEB)
+    dashboard.report(WEB)
     link = one(dashboard.soup(f"/dashboard/{WEB.path}"), "a[href^='/status/']")
     assert dashboard.anonymous().get(str(link["href"])).status_code == 200
-    dashboard.tell(WEB, visibility=Visibility.PRIVATE)
+    dashboard.report(WEB, visibility=Visibility.PRIVATE)
     dashboard.clock.advance(minutes=3)
     assert dashboard.soup(f"/dashboard/{WEB.path}").select("a[href^='/status/']") == []

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
-from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
 import pytest
 from bs4 import BeautifulSoup
 from flask import Flask
 
+from badge.app import edge_around
+from badge.edge.application import Edge
 from badge.model import Subject
+from tests.asgi import Answer, ask
 from tests.contracts.test_listing import served
 from tests.dashboard import Dashboard, Dashboards
 from tests.web.pages.test_pages import one, text
@@ -60,7 +63,7 @@ def joined(dashboards: Dashboards, folder: Path, dashboard: str = "local") -> Da
 
 def test_a_source_that_is_down_is_named_above_the_list_of_the_others(dashboards: Dashboards, tmp_path: Path) -> None:
     dashboard = joined(dashboards, tmp_path)
-    dashboard.tell(Subject.legacy("acme", "web"))
+    dashboard.report(Subject.legacy("acme", "web"))
     page = dashboard.soup("/dashboard")
     assert [link.get_text() for link in page.select(".subjects a")] == ["web"]
     assert text(page, ".note") == "Some sources did not answer; repositories of hc are missing here."
@@ -85,7 +88,7 @@ def test_reporting_is_suggested_only_if_the_badge_would_show_it(dashboards: Dash
 def test_an_open_dashboard_hides_the_names_of_sources(dashboards: Dashboards, tmp_path: Path) -> None:
     dashboard = joined(dashboards, tmp_path, "open")
     assert "a source of this service did not answer" in dashboard.get("/dashboard").text
-    dashboard.tell(Subject.legacy("acme", "web"))
+    dashboard.report(Subject.legacy("acme", "web"))
     dashboard.clock.advance(seconds=30)
     page = dashboard.soup("/dashboard")
     words = "Some sources did not answer; repositories of a source of this service are missing here."
@@ -93,20 +96,27 @@ def test_an_open_dashboard_hides_the_names_of_sources(dashboards: Dashboards, tm
     assert "hc" not in one(page, "main").get_text()
 
 
-def test_a_quarter_of_the_threads_wait_for_a_list_and_other_pages_are_refused(dashboards: Dashboards) -> None:
+def test_pages_that_wait_for_a_list_have_threads_of_their_own_and_more_are_refused(dashboards: Dashboards) -> None:
     going, slow = threading.Event(), Flask("upstream")
 
     def listed() -> dict[str, list[object]]:
         assert going.wait(10)
         return {"items": []}
 
-    slow.add_url_rule("/ops/status/list", "list", listed)
-    with served(slow) as url, ThreadPoolExecutor() as pool:
-        dashboard = dashboards(BADGE_UPSTREAM_URL=url, BADGE_THREADS="12")
-        asked = [pool.submit(dashboard.get, "/dashboard") for _ in range(4)]
-        refused = next(as_completed(asked, 10))
+    async def five_at_once(edge: Edge) -> list[Answer]:
+        asked = [asyncio.create_task(ask(edge, "/dashboard")) for _ in range(5)]
+        [refused], _ = await asyncio.wait(asked, timeout=10, return_when=asyncio.FIRST_COMPLETED)
+        badge = await ask(edge, "/badge/acme")
         going.set()
-        assert [future.result().status_code for future in asked if future is not refused] == [200] * 3
-    assert (refused.result().status_code, refused.result().headers["Retry-After"]) == (503, "2")
-    assert "Too many requests at once" in refused.result().text
+        return [badge, *[await answer for answer in (refused, *(task for task in asked if task is not refused))]]
+
+    slow.add_url_rule("/ops/status/list", "list", listed)
+    with served(slow) as url:
+        # Three threads for pages, and room for one more page that waits.
+        dashboard = dashboards(BADGE_UPSTREAM_URL=url, BADGE_DASHBOARD="open", BADGE_THREADS="12", BADGE_QUEUED="16")
+        edge = edge_around(dashboard.client.application)
+        badge, refused, *others = asyncio.run(five_at_once(edge))
+    assert (badge.code, {answer.code for answer in others}) == (200, {200})
+    assert (refused.code, refused.headers["Retry-After"]) == (503, "2")
+    assert b"Too many requests at once" in refused.body
     assert dashboard.parts.events.metrics.registry.get_sample_value("badge_pages_refused_total") == 1

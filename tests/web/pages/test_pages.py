@@ -110,12 +110,12 @@ def test_an_open_dashboard_shows_no_commands(dashboards: Dashboards) -> None:
 
 
 def test_subjects_are_grouped_with_badges_and_links(dashboard: Dashboard) -> None:
-    dashboard.tell(Subject.legacy("acme", "web"))
-    dashboard.tell(Subject.parse("AzureDevOps", "org", "Repository", "my project/web"), BackupStatus.FAILED)
+    dashboard.report(Subject.legacy("acme", "web"))
+    dashboard.report(Subject.parse("AzureDevOps", "org", "Repository", "my project/web"), BackupStatus.FAILED)
     page = dashboard.soup("/dashboard")
     assert [title.get_text() for title in page.select("h2")] == ["AzureDevOps · org", "GitHub · acme"]
-    said = [inlined(image) for image in page.select(".subjects img")]
-    assert [b"backup: failed" in said[0], b"backup: succeeded" in said[1]] == [True, True]
+    badges = [inlined(image) for image in page.select(".subjects img")]
+    assert [b"backup: failed" in badges[0], b"backup: succeeded" in badges[1]] == [True, True]
     for link in page.select(".subjects a"):
         assert dashboard.get(str(link["href"])).status_code == 200
     assert "just now" in page.get_text()
@@ -123,7 +123,7 @@ def test_subjects_are_grouped_with_badges_and_links(dashboard: Dashboard) -> Non
 
 def test_a_long_list_has_pages(dashboard: Dashboard) -> None:
     for number in range(60):
-        dashboard.tell(Subject.legacy("acme", f"repo-{number:02}"))
+        dashboard.report(Subject.legacy("acme", f"repo-{number:02}"))
     first = dashboard.soup("/dashboard")
     assert len(first.select(".subjects li")) == 50
     second = dashboard.soup(str(first.select_one("a[rel=next]")["href"]))  # type: ignore[index] # fails if missing
@@ -132,7 +132,7 @@ def test_a_long_list_has_pages(dashboard: Dashboard) -> None:
 
 
 def test_the_details_page_has_settings_with_the_dialog(dashboard: Dashboard) -> None:
-    dashboard.tell(WEB)
+    dashboard.report(WEB)
     page = dashboard.soup(f"/dashboard/{WEB.path}")
     assert "Settings" in [title.get_text() for title in page.select("h2")]
     assert one(page, "#open-badge-dialog button").get_text() == "Get badge URL"
@@ -174,10 +174,10 @@ def test_the_image_url_has_the_form_s_choices(given: dict[str, str]) -> None:
     """For any input, reading the form's URL back gives the form's choices."""
     made = Choices.read(given, "backup").offer(WEB, "https://b.example", START).snippet
     path, _, query = made.image_url.removeprefix("https://b.example").partition("?")
-    asked = read_badge_request({"RAW_URI": path}, dict(parse_qsl(query, keep_blank_values=True)), "backup")
-    assert asked.subject == WEB
+    read = read_badge_request({"RAW_URI": path}, dict(parse_qsl(query, keep_blank_values=True)), "backup")
+    assert read.subject == WEB
     wanted = Choices.read(given, "backup").query
-    look = asked.look
+    look = read.look
     assert look.style == wanted.get("style", "flat")
     assert look.label == wanted.get("label", "backup")
     assert (look.max_age is None) == ("max_age" not in wanted)
@@ -185,7 +185,7 @@ def test_the_image_url_has_the_form_s_choices(given: dict[str, str]) -> None:
     assert look.logo == wanted.get("logo")
     assert look.show == wanted.get("show")
     assert look.language == wanted.get("lang", "en")
-    assert str(asked.scale) == wanted.get("scale", "2")
+    assert str(read.scale) == wanted.get("scale", "2")
 
 
 def test_the_form_offers_every_choice_of_the_url() -> None:
@@ -203,7 +203,7 @@ def test_the_form_offers_every_choice_of_the_url() -> None:
 
 
 def test_the_details_show_duration_size_and_freshness(dashboard: Dashboard) -> None:
-    dashboard.run(
+    dashboard.record_run(
         WEB,
         BackupStatus.SUCCEEDED,
         started_at=START - timedelta(hours=1, minutes=4, seconds=10),
@@ -226,15 +226,15 @@ def facts_of(dashboard: Dashboard, subject: Subject = WEB) -> dict[str, str]:
 
 
 def test_unreported_facts_are_not_shown(dashboard: Dashboard) -> None:
-    dashboard.run(WEB, BackupStatus.SUCCEEDED)
+    dashboard.record_run(WEB, BackupStatus.SUCCEEDED)
     assert facts_of(dashboard).keys() == {"Status", "Finished", "Last success", "Source"}
     row = [cell.get_text() for cell in dashboard.soup(f"/dashboard/{WEB.path}").select("tbody td")]
     assert row == ["", "succeeded", "", ""]
     queued, gone = Subject.legacy("acme", "queued"), Subject.legacy("acme", "gone")
-    dashboard.run(queued, BackupStatus.SCHEDULED, next_run_at=START + timedelta(hours=1))
+    dashboard.record_run(queued, BackupStatus.SCHEDULED, next_run_at=START + timedelta(hours=1))
     assert facts_of(dashboard, queued).keys() == {"Status", "Next run", "Source"}
-    dashboard.run(gone, BackupStatus.SUCCEEDED, next_run_at=START + timedelta(hours=1))
-    dashboard.run(gone, BackupStatus.DELETED)
+    dashboard.record_run(gone, BackupStatus.SUCCEEDED, next_run_at=START + timedelta(hours=1))
+    dashboard.record_run(gone, BackupStatus.DELETED)
     assert "Deleted" in facts_of(dashboard, gone)
     assert "Next run" not in facts_of(dashboard, gone)
 
@@ -243,16 +243,16 @@ RUN_PAGE = 'https://ci.example.org/runs?a=<b>&c="d'
 
 
 def test_a_failure_shows_its_reason_and_links_to_its_run(dashboard: Dashboard) -> None:
-    dashboard.run(WEB, BackupStatus.FAILED, reason=Reason.STORAGE, url=RUN_PAGE)
+    dashboard.record_run(WEB, BackupStatus.FAILED, reason=Reason.STORAGE, url=RUN_PAGE)
     assert facts_of(dashboard)["Reason"] == "a problem with the backup storage"
     link = one(dashboard.soup(f"/dashboard/{WEB.path}"), "dl a")
     assert (link["href"], link["rel"]) == (RUN_PAGE, ["noopener", "nofollow"])
     assert link.get_text() == "its page on ci.example.org"
 
 
-def test_strangers_see_the_reason_but_no_link_to_the_run(dashboards: Dashboards) -> None:
+def test_anonymous_viewers_see_the_reason_but_no_link_to_the_run(dashboards: Dashboards) -> None:
     dashboard = dashboards(BADGE_DASHBOARD="open")
-    dashboard.run(WEB, BackupStatus.FAILED, reason=Reason.PARTIAL, url=RUN_PAGE)
+    dashboard.record_run(WEB, BackupStatus.FAILED, reason=Reason.PARTIAL, url=RUN_PAGE)
     assert facts_of(dashboard)["Reason"] == "only part of it was backed up"
     assert "ci.example.org" not in dashboard.get(f"/dashboard/{WEB.path}").text
 
@@ -261,7 +261,7 @@ def test_the_history_is_a_chart_with_a_text_and_a_table(dashboard: Dashboard) ->
     for hours in (3, 2, 1):
         status = BackupStatus.FAILED if hours == 2 else BackupStatus.SUCCEEDED
         moment = START - timedelta(hours=hours)
-        dashboard.run(WEB, status, started_at=moment, finished_at=moment + timedelta(minutes=hours))
+        dashboard.record_run(WEB, status, started_at=moment, finished_at=moment + timedelta(minutes=hours))
     page = dashboard.soup(f"/dashboard/{WEB.path}")
     picture = one(page, "svg.history")
     assert picture["aria-label"] == "The last 3 runs, the newest on the right: 2 succeeded, 1 failed"
@@ -275,7 +275,7 @@ def test_the_history_is_a_chart_with_a_text_and_a_table(dashboard: Dashboard) ->
 
 def test_the_url_of_a_private_badge_keeps_a_valid_token(dashboard: Dashboard) -> None:
     secret = Subject.legacy("acme", "secret")
-    dashboard.tell(secret, visibility=Visibility.PRIVATE)
+    dashboard.report(secret, visibility=Visibility.PRIVATE)
     assert dashboard.parts.catalogue is not None
     token = dashboard.parts.catalogue.tokens.create("readme", Selection([PathPattern.parse("acme/*")]))
     dialog = one(dashboard.soup(f"/dashboard/{secret.path}?dialog=open&style=plastic&token={token}"), "#badge-dialog")
@@ -290,7 +290,7 @@ def test_the_url_of_a_private_badge_keeps_a_valid_token(dashboard: Dashboard) ->
 
 
 def test_a_private_subject_shows_its_status_only_on_the_dashboard(dashboard: Dashboard) -> None:
-    dashboard.tell(WEB, visibility=Visibility.PRIVATE)
+    dashboard.report(WEB, visibility=Visibility.PRIVATE)
     page = dashboard.soup("/dashboard/acme/web")
     assert "private" in page.get_text()
     pictures = [one(page, "main > p > img"), one(dashboard.soup("/dashboard"), ".subjects img")]
@@ -299,7 +299,7 @@ def test_a_private_subject_shows_its_status_only_on_the_dashboard(dashboard: Das
 
 
 def test_an_outdated_status_is_unknown_in_the_list_and_on_its_badge(dashboard: Dashboard) -> None:
-    dashboard.run(WEB, BackupStatus.SUCCEEDED, stale_after=START + timedelta(hours=1))
+    dashboard.record_run(WEB, BackupStatus.SUCCEEDED, stale_after=START + timedelta(hours=1))
     dashboard.clock.advance(hours=2)
     assert text(dashboard.soup("/dashboard"), ".subjects .last").startswith("unknown")
     assert dashboard.get("/badge/acme/web.txt").text == "unknown\n"
@@ -307,7 +307,7 @@ def test_an_outdated_status_is_unknown_in_the_list_and_on_its_badge(dashboard: D
 
 def test_markup_in_a_name_is_text(dashboard: Dashboard) -> None:
     subject = Subject.legacy("acme", HOSTILE.replace("/", "-"))
-    dashboard.tell(subject)
+    dashboard.report(subject)
     for path in ("/dashboard", f"/dashboard/{subject.path}"):
         page = dashboard.soup(path)
         assert subject.name in page.get_text()
@@ -340,8 +340,8 @@ def test_the_builder_reports_what_it_does_not_understand(site: Site) -> None:
 def test_search_status_and_order_apply_to_the_list_and_stay_in_its_links(dashboard: Dashboard) -> None:
     for number in range(60):
         status = BackupStatus.FAILED if number % 10 == 0 else BackupStatus.SUCCEEDED
-        dashboard.tell(Subject.legacy("acme", f"repo-{number:02}"), status)
-    dashboard.tell(Subject.parse("GitLab", "group", "Repository", "web"))
+        dashboard.report(Subject.legacy("acme", f"repo-{number:02}"), status)
+    dashboard.report(Subject.parse("GitLab", "group", "Repository", "web"))
     page = dashboard.soup("/dashboard?q=acme+REPO&sort=worst")
     assert text(page, ".totals strong") == "54 of 60"
     assert [row.get_text() for row in page.select(".subjects a")][:7] == [
@@ -371,20 +371,20 @@ def test_search_status_and_order_apply_to_the_list_and_stay_in_its_links(dashboa
 )
 def test_the_list_can_be_searched_by_any_form_of_a_repository_s_name(dashboard: Dashboard, typed: str) -> None:
     for name in ("web", "api"):
-        dashboard.tell(Subject.legacy("acme", name))
+        dashboard.report(Subject.legacy("acme", name))
     page = dashboard.soup(f"/dashboard?{urlencode({'q': typed})}")
     assert [link.get_text() for link in page.select(".subjects a")] == ["web"]
 
 
 def test_a_pasted_url_finds_a_name_with_spaces(dashboard: Dashboard) -> None:
-    dashboard.tell(Subject.parse("AzureDevOps", "contoso", "Repository", "Web Shop/storefront"))
-    dashboard.tell(Subject.parse("AzureDevOps", "contoso", "Repository", "Shop Web/storefront"))
+    dashboard.report(Subject.parse("AzureDevOps", "contoso", "Repository", "Web Shop/storefront"))
+    dashboard.report(Subject.parse("AzureDevOps", "contoso", "Repository", "Shop Web/storefront"))
     page = dashboard.soup("/dashboard?q=https://dev.azure.com/contoso/Web%2520Shop/_git/storefront")
     assert [link.get_text() for link in page.select(".subjects a")] == ["Web Shop/storefront"]
 
 
 def test_bad_parameters_of_a_list_count_as_none(dashboard: Dashboard) -> None:
-    dashboard.tell(WEB)
+    dashboard.report(WEB)
     page = dashboard.soup("/dashboard?sort=random&status=great&q=" + "+" * 300)
     assert len(page.select(".subjects li")) == 1
 
@@ -461,7 +461,7 @@ def test_an_invalid_repository_stays_in_the_form_with_an_error(site: Site) -> No
     assert answer.status_code == 400
     page = BeautifulSoup(answer.data, "html.parser")
     assert one(page, "form input[name=subject]")["value"] == "acme"
-    assert text(page, "#subject-fault") == "Give owner/repository or platform/account/type/name."
+    assert text(page, "#subject-fault") == "Use owner/repository or platform/account/type/name."
 
 
 def test_a_lost_catalogue_is_reported(tmp_path: Path) -> None:

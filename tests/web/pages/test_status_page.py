@@ -185,7 +185,7 @@ def test_it_says_nothing_that_the_json_does_not_say(dashboard: Dashboard) -> Non
 
 
 def test_anybody_may_open_it_without_a_login(dashboard: Dashboard) -> None:
-    dashboard.tell(WEB)
+    dashboard.report(WEB)
     dashboard.get(PAGE)  # from now on both are answered from the cache
     anonymous, logged_in = dashboard.anonymous().get(PAGE), dashboard.get(PAGE)
     assert anonymous.status_code == 200
@@ -194,7 +194,7 @@ def test_anybody_may_open_it_without_a_login(dashboard: Dashboard) -> None:
 
 
 def test_private_absent_and_invalid_get_the_same_page(dashboard: Dashboard) -> None:
-    dashboard.tell(WEB, visibility=Visibility.PRIVATE)
+    dashboard.report(WEB, visibility=Visibility.PRIVATE)
     paths = [PAGE, "/status/acme/none", "/status/acme", "/status/a/b/c", "/status/", "/status/acme/%00", "/status/a/.."]
     paths += ["/status/acme/%FF", "/status/" + "a/" * 4_000 + "b"]
     for query in ("", "?token=wrong", "?token=bst_AAAAAAAAAAAAAAAAAAAAAA"):
@@ -232,7 +232,7 @@ def token_for(dashboard: Dashboard) -> str:
 
 
 def test_a_private_subject_s_page_opens_with_its_token(dashboard: Dashboard) -> None:
-    dashboard.tell(WEB, visibility=Visibility.PRIVATE)
+    dashboard.report(WEB, visibility=Visibility.PRIVATE)
     token = token_for(dashboard)
     dashboard.get(PAGE)  # what is loaded on demand must not use up the time for the token
     answer = dashboard.anonymous().get(f"{PAGE}?token={token}")
@@ -248,7 +248,7 @@ def test_a_private_subject_s_page_opens_with_its_token(dashboard: Dashboard) -> 
 
 
 def test_a_token_is_of_no_use_on_the_page_of_a_public_subject(dashboard: Dashboard) -> None:
-    dashboard.tell(WEB)
+    dashboard.report(WEB)
     answer = dashboard.anonymous().get(f"{PAGE}?token=secret-of-another")
     assert answer.status_code == 200
     assert answer.headers["Cache-Control"].startswith("private,")
@@ -272,20 +272,20 @@ def test_a_token_is_of_no_use_on_the_page_of_a_public_subject(dashboard: Dashboa
 )
 def test_paths_are_read_as_those_of_badges_but_no_suffix_is_removed(dashboard: Dashboard, path: str, name: str) -> None:
     for subject in ("acme/web", "acme/site.png", "acme/data.json", "GitLab/group%2Fsub/Repository/web"):
-        dashboard.tell(Subject.from_path(subject))
-    dashboard.tell(Subject.parse("AzureDevOps", "org", "Repository", "my project/demo"))
+        dashboard.report(Subject.from_path(subject))
+    dashboard.report(Subject.parse("AzureDevOps", "org", "Repository", "my project/demo"))
     assert text(shown(dashboard, path), "h1") == name
 
 
 def test_only_one_trailing_slash_is_dropped(dashboard: Dashboard) -> None:
-    dashboard.tell(WEB)
+    dashboard.report(WEB)
     path = f"{PAGE}//"
     assert dashboard.anonymous().get(path, environ_overrides={"RAW_URI": path}).status_code == 404
 
 
 def test_the_operator_can_turn_the_pages_off(dashboards: Dashboards) -> None:
     dashboard = dashboards(BADGE_STATUS_PAGES="off")
-    dashboard.tell(WEB)
+    dashboard.report(WEB)
     assert dashboard.get(PAGE).status_code == 404
 
 
@@ -344,7 +344,7 @@ def test_chats_find_a_title_a_summary_and_a_png(dashboard: Dashboard) -> None:
 
 def test_without_a_public_url_nothing_names_a_host(dashboards: Dashboards) -> None:
     dashboard = dashboards()
-    dashboard.tell(WEB)
+    dashboard.report(WEB)
     page = shown(dashboard)
     assert page.select("[property='og:image'], [property='og:url'], textarea") == []
     link = next(link for link in page.select("main a"))

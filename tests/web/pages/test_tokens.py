@@ -23,7 +23,7 @@ PAGE = f"/dashboard/{SECRET.path}"
 @pytest.fixture
 def dashboard(dashboards: Dashboards) -> Dashboard:
     dashboard = dashboards(**BY_TOKEN)
-    dashboard.tell(SECRET, visibility=Visibility.PRIVATE)
+    dashboard.report(SECRET, visibility=Visibility.PRIVATE)
     log_in(dashboard)
     return dashboard
 
@@ -62,7 +62,7 @@ def test_a_token_is_created_shown_once_and_revoked(dashboard: Dashboard) -> None
     assert not dashboard.soup(f"{PAGE}?dialog=open").select(".tokens ul")
 
 
-def test_a_name_in_use_is_a_fault_beside_its_field(dashboard: Dashboard) -> None:
+def test_a_name_in_use_is_reported_beside_its_field(dashboard: Dashboard) -> None:
     submit(dashboard, name="readme")
     again = BeautifulSoup(submit(dashboard, name="readme").data, "html.parser")
     assert "There is a token called readme" in text(again, "#token-fault")
@@ -99,7 +99,7 @@ def test_a_forged_form_changes_nothing(dashboard: Dashboard) -> None:
 
 def test_viewers_who_may_not_see_private_subjects_can_change_nothing(dashboards: Dashboards) -> None:
     anonymous = dashboards(**BY_TOKEN)
-    anonymous.tell(SECRET, visibility=Visibility.PRIVATE)
+    anonymous.report(SECRET, visibility=Visibility.PRIVATE)
     assert anonymous.client.post(PAGE, data={"name": "forged"}).status_code == 303
     assert anonymous.parts.catalogue is not None
     assert anonymous.parts.catalogue.tokens.list() == []
@@ -107,12 +107,12 @@ def test_viewers_who_may_not_see_private_subjects_can_change_nothing(dashboards:
 
 def test_an_open_dashboard_offers_no_tokens(dashboards: Dashboards) -> None:
     everyone = dashboards(BADGE_DASHBOARD="open")
-    everyone.tell(SECRET, visibility=Visibility.PRIVATE)
+    everyone.report(SECRET, visibility=Visibility.PRIVATE)
     assert everyone.client.post(PAGE, data={"name": "forged"}).status_code == 403
     assert "token-name" not in everyone.get(f"{PAGE}?dialog=open").text
 
 
-def test_a_failing_database_is_reported_and_the_page_goes_on(dashboard: Dashboard) -> None:
+def test_a_failing_database_is_reported_and_the_page_still_works(dashboard: Dashboard) -> None:
     csrf_token = str(one(dashboard.soup(f"{PAGE}?dialog=open"), ".tokens input[name=csrf_token]")["value"])
     assert dashboard.parts.database is not None
     with dashboard.parts.database.writing() as connection:

@@ -154,31 +154,31 @@ def test_all_faults_are_reported_together_and_once_each_with_file_source_and_key
         "sources.toml: x is not a key of this file; write sources as [[source]] tables",
         "sources.toml: hc: surprise: there is no such key",
         "sources.toml: hc: match.typ: there is no such key",
-        "sources.toml: hc: url: give an absolute http:// or https:// URL",
+        "sources.toml: hc: url: must be an absolute http:// or https:// URL",
         "sources.toml: hc: auth.value: set the environment variable NOWHERE; it is missing or empty",
-        'sources.toml: hc: subjects."web": give owner/repository or platform/account/type/name',
+        'sources.toml: hc: subjects."web": use owner/repository or platform/account/type/name',
         "sources.toml: hc: rules[0].when: contains !a.b, which JMESPath reads as (!a).b, always null; write !(a.b)",
-        f"sources.toml: hc: rules[0].status: give {OUTCOMES} or absent",
-        "sources.toml: hc: stale_after: give a number and a unit: 250ms, 90s, 15m, 26h or 7d",
+        f"sources.toml: hc: rules[0].status: must be {OUTCOMES} or absent",
+        "sources.toml: hc: stale_after: must be a number and a unit, such as 250ms, 90s, 15m, 26h or 7d",
         "sources.toml: hc: values.job: is not used; remove it, or use {job} in the recipe",
-        "sources.toml: hc: name: is used by two sources; give each its own",
+        "sources.toml: hc: name: is used by two sources; each needs a name of its own",
         "sources.toml: hc: url: is missing; give the system's address",
-        "sources.toml: hc: stale_after: give a number and a unit: 250ms, 90s, 15m, 26h or 7d",
+        "sources.toml: hc: stale_after: must be a number and a unit, such as 250ms, 90s, 15m, 26h or 7d",
         "sources.toml: hc: give rules, or state and map; otherwise no status can be read",
-        "sources.toml: hc: match.name: give it without wildcards, or use {subjectName} in the recipe",
+        "sources.toml: hc: match.name: remove its wildcards, or use {subjectName} in the recipe",
         "sources.toml: source 3: preset: there is no such preset; did you mean healthchecks?",
         "sources.toml: source 3: name: is missing",
-        "sources.toml: source 3: visibility: give public or private",
-        'sources.toml: source 3: subjects."web": give owner/repository or platform/account/type/name',
-        "sources.toml: source 3: stale_after: give a number and a unit: 250ms, 90s, 15m, 26h or 7d",
+        "sources.toml: source 3: visibility: must be public or private",
+        'sources.toml: source 3: subjects."web": use owner/repository or platform/account/type/name',
+        "sources.toml: source 3: stale_after: must be a number and a unit, such as 250ms, 90s, 15m, 26h or 7d",
         "sources.toml: X y: files: there is no such key; did you mean file?",
         'sources.toml: X y: request: can\'t be used with kind = "file"',
-        "sources.toml: X y: file: give either file or folder",
+        "sources.toml: X y: file: use either file or folder",
         "sources.toml: X y: name: has characters that are not allowed, or is too long",
-        "sources.toml: X y: max_bytes: give 1024 or more",
+        "sources.toml: X y: max_bytes: must be 1024 or more",
         "sources.toml: X y: state needs map: give the status for each of its values",
         *(
-            f"sources.toml: X y: match.{part}: give it without wildcards, or use {{{name}}} in the recipe"
+            f"sources.toml: X y: match.{part}: remove its wildcards, or use {{{name}}} in the recipe"
             for part, name in PARTS
         ),
     ]
@@ -198,7 +198,7 @@ UNREADABLE = {
 def test_samples_are_not_checked_with_invalid_values(tmp_path: Path) -> None:
     where = 'where = [{ expr = "name", equals = "{job}" }]\nvalues = { job = "a", other = 1 }\n'
     sample = SAMPLE.replace('{"ok": false}', '{"name": "a", "ok": true}')
-    assert faults_of(tmp_path, HTTP + where + ALL_NAMES + sample) == ["sources.toml: x: values.other: give text"]
+    assert faults_of(tmp_path, HTTP + where + ALL_NAMES + sample) == ["sources.toml: x: values.other: must be text"]
 
 
 @pytest.mark.parametrize("text", UNREADABLE.values(), ids=UNREADABLE.keys())
@@ -222,8 +222,8 @@ expect = { status = "succeeded" }
 
 WRONG = {
     "not TOML": ("[[source", "is not valid TOML"),
-    "no source": ("x = 1", "give at least one [[source]]"),
-    "a source that is not a table": ("source = 1", "give at least one [[source]]"),
+    "no source": ("x = 1", "must have at least one [[source]]"),
+    "a source that is not a table": ("source = 1", "must have at least one [[source]]"),
     "a name with other characters": (HTTP.replace('"x"', '"X y"') + ALL_NAMES, "has characters that are not allowed"),
     "no kind": (HEAD + 'url = "http://up.example"\n', "kind: is missing"),
     "an unused value": (HTTP + 'values = { job = "a" }\n' + ALL_NAMES, "values.job: is not used"),
@@ -231,10 +231,10 @@ WRONG = {
         HTTP + '[source.request]\npath = "/{jbo}"\n',
         "values.jbo: is missing: the recipe uses {jbo}",
     ),
-    "a request that does not depend on the subject": (HTTP, "match.name: give it without wildcards"),
+    "a request that does not depend on the subject": (HTTP, "match.name: remove its wildcards"),
     "a secret in the file": (
         HTTP + ALL_NAMES + f'[source.auth]\nkind = "bearer"\ntoken = "{SECRET}"\n',
-        "auth.token: give env:NAME or file:/path",
+        "auth.token: must be env:NAME or file:/path",
     ),
     "an empty secret": (HTTP + ALL_NAMES + '[source.auth]\nkind = "bearer"\ntoken = "env:EMPTY"\n', "variable EMPTY"),
     "a missing file": (
@@ -243,13 +243,13 @@ WRONG = {
     ),
     "an unknown kind of auth": (
         HTTP + ALL_NAMES + '[source.auth]\nkind = "magic"\n',
-        "auth: give kind = none, header",
+        "auth: must have kind = none, header",
     ),
     "no kind of auth": (
         HTTP + ALL_NAMES + '[source.auth]\ntoken = "env:HC_KEY"\n',
-        "auth: has no kind; give none, header",
+        "auth: has no kind; use none, header",
     ),
-    "an auth that is not a table": (HTTP + "auth = 1\n" + ALL_NAMES, "auth: give a table"),
+    "an auth that is not a table": (HTTP + "auth = 1\n" + ALL_NAMES, "auth: must be a table"),
     "a login with other placeholders": (
         HTTP + ALL_NAMES + '[source.auth]\nkind = "login"\npath = "/t"\nbody = { a = "{account}" }\n'
         'password = "env:HC_KEY"\ntoken = "t"\n',
@@ -262,15 +262,15 @@ WRONG = {
     ),
     "a file and a folder": (
         RESTIC + 'folder = "/b"\n' + WEB_ALONE,
-        "file: give either file or folder",
+        "file: use either file or folder",
     ),
     "a folder as the file": (RESTIC.replace('"/a"', '"/"') + WEB_ALONE, "file: is a folder; use the key `folder`"),
     "a request to a file": (
         RESTIC + 'request = { path = "/" }\n' + WEB_ALONE,
         'request: can\'t be used with preset = "restic", which has kind = "file"',
     ),
-    "no pattern at all": (RESTIC + "match = { account = [] }\n", "match.account: give at least one pattern"),
-    "a pattern that is not text": (RESTIC + "match = { account = 1 }\n", "match.account: give a list"),
+    "no pattern at all": (RESTIC + "match = { account = [] }\n", "match.account: must have at least one pattern"),
+    "a pattern that is not text": (RESTIC + "match = { account = 1 }\n", "match.account: must be a list"),
     "a pattern that no subject can have": (
         RESTIC + 'match = { account = ["acme", "a/../b"] }\n',
         "match.account: account has an empty part, '.' or '..'",
@@ -281,11 +281,11 @@ WRONG = {
     ),
     "an invalid subject": (
         RESTIC + 'subjects = { "web" = {} }\n',
-        'subjects."web": give owner/repository',
+        'subjects."web": use owner/repository',
     ),
     "one file for all": (
         RESTIC,
-        "match.platform: give it without wildcards, or use {platform} in the recipe",
+        "match.platform: remove its wildcards, or use {platform} in the recipe",
     ),
     "no promql": (HEAD + 'preset = "prometheus"\nurl = "http://p"\n', "promql: is required"),
     "PromQL that a name could escape": (
@@ -309,19 +309,19 @@ WRONG = {
     ),
     "a sample with an invalid subject": (
         HTTP + ALL_NAMES + SAMPLE + 'subject = "web"',
-        "samples[0].subject: give owner/repository",
+        "samples[0].subject: use owner/repository",
     ),
     "a sample at a time without a zone": (
         HTTP + ALL_NAMES + SAMPLE + "at = 2026-11-23T12:00:00",
-        "samples[0].at: give a time with a zone",
+        "samples[0].at: must be a time with a zone",
     ),
     "a sample with invalid options": (
         HTTP + ALL_NAMES + SAMPLE + 'options = { stale_as = "green" }',
-        "stale_as: give failed or unknown",
+        "stale_as: must be failed or unknown",
     ),
     "a file name that leaves its folder": (
         RESTIC.replace("file =", "folder =") + 'file_name = "../{account}"\n' + WEB_ALONE,
-        "file_name: give a file name without /",
+        "file_name: must be a file name without /",
     ),
     "a file name with an unknown transform": (
         RESTIC.replace("file =", "folder =") + 'file_name = "{account|shout}"\n' + WEB_ALONE,
@@ -329,7 +329,7 @@ WRONG = {
     ),
     "an expression that fails on the preset's own samples": (
         RESTIC + WEB_ALONE + 'rules = [{ when = "starts_with(summary.x, \'a\')", status = "succeeded" }]\n',
-        "fails on the preset's sample \"restic 0.14 knows only when a snapshot began\": starts_with(summary.x, 'a'): ",
+        "fails on the preset's sample \"restic 0.14 only gives a snapshot's start\": starts_with(summary.x, 'a'): ",
     ),
 }
 
@@ -422,7 +422,7 @@ def test_the_examples_in_the_documentation_are_valid(page: Path) -> None:
 
 
 @pytest.mark.parametrize("page", SYSTEMS, ids=lambda page: page.stem)
-def test_each_system_s_page_ends_with_what_try_prints(page: Path) -> None:
+def test_each_system_s_page_ends_with_the_output_of_try(page: Path) -> None:
     assert page.read_text().endswith(f"and the status:\n\n{output_for(page)}"), "run: python -m tests.pages"
 
 

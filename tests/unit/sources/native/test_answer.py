@@ -118,7 +118,7 @@ JSON = st.recursive(
 FIELDS = list(status_document(WEB, Report(status=BackupStatus.FAILED, observed_at=START)))
 
 
-# On a fresh checkout the first text takes seconds, since hypothesis has to build its Unicode table.
+# On a fresh checkout, the first string takes seconds, because hypothesis has to build its Unicode table.
 @settings(suppress_health_check=[HealthCheck.too_slow])
 @given(st.dictionaries(st.sampled_from(FIELDS), JSON), st.integers(100, 599))
 def test_no_answer_raises_any_other_exception(changes: dict[str, object], status: int) -> None:

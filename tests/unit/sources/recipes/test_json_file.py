@@ -1,4 +1,4 @@
-"""Files written by cron: found by name and never by path, read completely or not at all, dated by the file."""
+"""Files written by cron: found by name and never by path, read completely or not at all, and dated by their mtime."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def open_files() -> int:
     return len(list(Path("/proc/self/fd").iterdir()))
 
 
-def test_what_is_not_a_file_leaves_no_descriptor_open(tmp_path: Path) -> None:
+def test_opening_something_that_is_not_a_file_leaves_no_descriptor_open(tmp_path: Path) -> None:
     (tmp_path / "a.json").mkdir()
     source = source_of(OneFile(tmp_path / "a.json"))
     before = open_files()
@@ -135,10 +135,10 @@ ESCAPES = ["../secret", "..%2Fsecret", "/etc/passwd", "%2e%2e/secret", "a/../../
 
 
 @pytest.mark.parametrize("name", ESCAPES)
-def test_no_name_leaves_the_folder(tmp_path: Path, name: str) -> None:
+def test_no_name_escapes_from_the_folder(tmp_path: Path, name: str) -> None:
     (tmp_path / "secret.json").write_text(GOOD)
     (tmp_path / "files").mkdir()
-    # Such subjects are refused long before; here they are let in.
+    # Such subjects are normally rejected much earlier; this test bypasses `Subject.parse`.
     source = source_of(OnePerSubject(tmp_path / "files", Template("{subjectName}.json")))
     assert not fetch(source, Subject("GitHub", "acme", "Repository", name)).exists
 

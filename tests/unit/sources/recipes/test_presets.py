@@ -28,7 +28,7 @@ READ_ANEW = {"rules", "state", "map"}
 
 
 def lineage(name: str) -> list[str]:
-    """Return the preset and those whose rules it inherits, so that their samples apply to it too."""
+    """Return the preset, and those whose rules it inherits: their samples apply to it too."""
     base = FILES[name].get("extends")
     return [name] if base is None or READ_ANEW & FILES[name].keys() else [name, *lineage(base)]
 
@@ -43,7 +43,7 @@ def test_each_sample_gives_what_it_expects(name: str, sample: Sample) -> None:
 
 
 AFTER_SUCCESS, AFTER_FAILURE = "a run under way after a success", "a run under way after a failure"
-# Systems that can't report it, and why; every other preset has to.
+# Systems that can't report the previous failure, and why; every other preset has to.
 REPORTS_NO_FAILURE = {
     "restic": "a failed run leaves no snapshot",
     "borg": "a failed run leaves no archive",
@@ -61,7 +61,7 @@ def samples_of(name: str) -> dict[str, PresetSample]:
 @pytest.mark.parametrize("name", presets.names())
 def test_each_preset_says_what_a_monitor_gets_while_a_run_is_under_way(name: str) -> None:
     samples = samples_of(name)
-    assert AFTER_SUCCESS in samples, "give a sample of this name, with expect_succeeded"
+    assert AFTER_SUCCESS in samples, "add a sample of this name, with expect_succeeded"
     wanted = 503 if name in REPORTS_NO_SUCCESS_MEANWHILE else 200
     assert samples[AFTER_SUCCESS].expect_succeeded == wanted
     assert (AFTER_FAILURE in samples) is (name not in REPORTS_NO_FAILURE)
@@ -110,7 +110,7 @@ MEANT = [
 ]
 
 UTC_TIMES = {"times": {"timezone": "UTC"}}
-# An outcome whose status changes with these options is one that the options translate.
+# An outcome whose status changes under these options is one that an option maps to a status.
 OTHER_OPTIONS = {"warning_as": "failed", "partial_as": "succeeded", "cancelled_as": "unknown"}
 TRANSLATED = {
     ("succeeded", "failed"): "warning",
@@ -120,7 +120,7 @@ TRANSLATED = {
 
 
 def outcome_of(recipe: Mapping[str, Any], values: Mapping[str, str], body: str) -> str:
-    """Return the outcome of an answer, as a preset would write it."""
+    """Return the outcome of an answer, in the words of presets."""
     sample = Sample(name="a word", body=body, expect={})
     found = [
         sample.model_copy(update={"options": options}).read_by(recipe, values)

@@ -110,7 +110,7 @@ def test_an_expression_that_fails_affects_only_its_subject() -> None:
     assert raised.value.is_about_subject
 
 
-def test_an_answer_can_say_itself_that_it_is_a_failure() -> None:
+def test_an_answer_can_itself_report_an_error() -> None:
     with pytest.raises(SourceUnavailable, match="notOk"):
         read({"error": "x"}, ok_when="!error")
     with pytest.raises(SourceUnavailable, match="unauthorised"):
@@ -219,9 +219,9 @@ def test_age_is_computed_by_the_system_s_clock_and_converted_to_ours() -> None:
     [
         ({"rules": [], "state": None}, "give rules, or state and map"),
         ({"map": {}}, "state needs map"),
-        ({"stale_after": "0s"}, "give a duration from 1m"),
-        ({"max_run": "999999999d"}, "give a duration from 1m"),
-        ({"times": {"timezone": "Mars/Base"}}, "give a time zone"),
+        ({"stale_after": "0s"}, "must be a duration from 1m"),
+        ({"max_run": "999999999d"}, "must be a duration from 1m"),
+        ({"times": {"timezone": "Mars/Base"}}, "must be a time zone"),
         ({"request": {"form": {"a": "1"}}}, 'needs method = "POST"'),
         ({"request": {"method": "POST", "json": {}, "form": {}}}, "json or form, not both"),
         ({"request": {"headers": {"X-A": "b\r\nX-C: d"}}}, "header names"),
@@ -240,7 +240,7 @@ HEADERS_OF_SECRETS = "Authorization proxy-authorization COOKIE X-Api-Key X-APIKE
 
 @pytest.mark.parametrize("name", HEADERS_OF_SECRETS.split())
 def test_credentials_are_refused_in_a_recipe_s_headers(name: str) -> None:
-    with pytest.raises(ValidationError, match="put these into `auth`") as raised:
+    with pytest.raises(ValidationError, match="put them into `auth`") as raised:
         Recipe.model_validate({**RUNS, "request": {"headers": {"X-Version": "1", name: "Bearer s3cret"}}})
     assert "s3cret" not in str(raised.value)
 

@@ -70,7 +70,7 @@ def test_a_requested_longer_lifetime_ends_where_the_next_run_begins() -> None:
     assert CachePolicy.of(running_next_in(minutes=10), HOUR, DAY).max_age == 600
 
 
-def test_programs_get_nothing_stale() -> None:
+def test_programs_get_no_stale_answers() -> None:
     policy = CachePolicy.of(GOOD, HOUR, is_for_program=True)
     assert policy.cache_control == "public, max-age=5, must-revalidate"
     assert replace(policy, is_shared=False).cache_control == "private, max-age=5, must-revalidate"

@@ -72,7 +72,7 @@ def test_without_a_signing_key_stored_tokens_are_valid_and_derived_ones_undecide
     assert opens(WEB, TOKENS.of(WEB), tokens) is None
 
 
-def test_a_store_that_does_not_answer_in_time_says_nothing() -> None:
+def test_a_store_that_does_not_answer_in_time_leaves_a_token_undecided() -> None:
     store = Store(is_lost=True)
     tokens = PrivateTokens(lambda: "k" * 32, store)
     assert opens(WEB, STORED, tokens) is None

@@ -38,7 +38,7 @@ def test_each_key_has_its_own_limit() -> None:
     assert bench.admitted("b", 10) == 3
 
 
-def test_made_up_keys_take_bounded_room_and_are_not_stored() -> None:
+def test_made_up_keys_use_bounded_memory_and_are_not_stored() -> None:
     bench = Bench()
     for number in range(MOST_KEYS + 50):
         bench.rate.admits(f"secret-{number}")

@@ -30,5 +30,5 @@ def test_an_address_counts_only_if_the_provider_has_verified_it(allowed: str, ve
     assert not provider(allowed).lets_in({"email": ADA["email"]})
 
 
-def test_everyone_is_let_in_without_an_address_too() -> None:
+def test_with_an_asterisk_even_a_user_without_an_address_is_let_in() -> None:
     assert provider("*").lets_in({"sub": "ada"})

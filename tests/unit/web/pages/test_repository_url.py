@@ -1,4 +1,4 @@
-"""What people paste: each URL names the repository that a person would expect."""
+"""Pasted URLs: each one names the repository that a person would expect."""
 
 import contextlib
 
@@ -95,7 +95,7 @@ def test_a_url_names_its_repository(typed: str, meant: str) -> None:
         "ssh://git@github.com:22/web.git",
     ],
 )
-def test_what_names_no_repository_gets_a_message(typed: str) -> None:
+def test_input_that_names_no_repository_gets_a_message(typed: str) -> None:
     with pytest.raises(InvalidSubject):
         subject_named(typed)
 

@@ -1,0 +1,208 @@
+"""Shared flights: one request to the application for all callers of a badge, and an image for each of them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import pytest
+
+from badge.events import AnswerCrashed, RequestRefused
+from tests.asgi import Answer, ask
+from tests.edge import WEB, Behind
+
+
+def together(behind: Behind, *requests: tuple[str, str, list[tuple[str, str]]]) -> list[Answer]:
+    """Send requests at the same time, and let the application answer when all have arrived."""
+    behind.gate.clear()
+
+    async def run() -> list[Answer]:
+        flights = [asyncio.create_task(ask(behind.edge, *request)) for request in requests]
+        await until(lambda: behind.passed_on > 0)
+        behind.gate.set()
+        return await asyncio.gather(*flights)
+
+    return asyncio.run(run())
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(5):
+        while not condition():  # noqa: ASYNC110 - waits for threads
+            await asyncio.sleep(0.001)
+
+
+def run(work: Callable[[], Coroutine[Any, Any, Answer]]) -> Answer:
+    return asyncio.run(work())
+
+
+def test_all_callers_share_one_request() -> None:
+    behind = Behind()
+    answers = together(behind, *[(WEB, "GET", [])] * 50)
+    assert {answer.body for answer in answers} == {b"1"}
+    assert behind.passed_on == 1
+
+
+def test_get_head_and_conditional_requests_share_one_plain_get() -> None:
+    behind = Behind()
+    tag = [("If-None-Match", '"tag"'), ("X-Anything", "1")]
+    whole, head, unchanged = together(behind, (WEB, "GET", []), (WEB, "HEAD", []), (WEB, "GET", tag))
+    assert (whole.code, whole.body) == (200, b"1")
+    assert head == Answer(200, whole.headers, b"")
+    assert (unchanged.code, unchanged.body) == (304, b"")
+    [seen] = behind.seen
+    assert seen["REQUEST_METHOD"] == "GET"
+    assert not [name for name in seen if name.startswith("HTTP_")]
+
+
+def test_no_request_header_reaches_the_application() -> None:
+    behind = Behind()
+    headers = [(name, "1") for name in ("Accept", "Accept-Language", "Cookie", "Host", "X-Forwarded-Proto", "Range")]
+    behind.ask(headers=headers, method="HEAD")
+    behind.ask(WEB + "?token=x", headers=headers)
+    assert [name for seen in behind.seen for name in seen if name.startswith("HTTP_")] == []
+
+
+@pytest.mark.parametrize("code", [200, 404, 503])
+@pytest.mark.parametrize("may_be_stored", [True, False])
+def test_any_answer_is_shared_within_its_flight(code: int, *, may_be_stored: bool) -> None:
+    behind = Behind(http_status=code, may_be_stored=may_be_stored)
+    answers = together(behind, *[(WEB, "GET", [])] * 3)
+    assert {(answer.code, answer.body) for answer in answers} == {(code, b"1")}
+
+
+def test_requests_with_a_token_are_not_shared() -> None:
+    behind = Behind()
+    answers = together(behind, *[(f"{WEB}?token=x", "GET", [])] * 3)
+    assert {answer.body for answer in answers} == {b"1", b"2", b"3"}
+
+
+def test_other_targets_have_flights_of_their_own() -> None:
+    behind = Behind()
+    answers = together(behind, (WEB, "GET", []), (f"{WEB}?a", "GET", []), (WEB, "GET", []))
+    assert len({answer.body for answer in answers}) == 2
+    assert behind.passed_on == 2
+
+
+def test_every_answer_is_counted_once() -> None:
+    behind = Behind()
+    together(behind, *[(WEB, "GET", [])] * 5)
+    behind.ask()
+    assert (behind.counted_behind, behind.counted) == (1, {"FLIGHT": 4, "CACHE": 1})
+
+
+def test_a_caller_that_disconnects_harms_nobody() -> None:
+    behind = Behind()
+    behind.gate.clear()
+
+    async def first_leaves() -> Answer:
+        first = asyncio.create_task(ask(behind.edge, WEB))
+        await until(lambda: behind.passed_on == 1)
+        second = asyncio.create_task(ask(behind.edge, WEB))
+        await asyncio.sleep(0)
+        first.cancel()
+        await asyncio.sleep(0)
+        behind.gate.set()
+        return await second
+
+    assert run(first_leaves).body == b"1"
+    assert behind.passed_on == 1
+
+
+def test_nobody_waits_longer_than_allowed_and_the_late_answer_is_not_counted() -> None:
+    behind = Behind(answer_seconds=0.05)
+    behind.gate.clear()
+
+    async def late() -> Answer:
+        answer = await ask(behind.edge, WEB)
+        behind.gate.set()
+        await until(lambda: "badge.finished" in behind.seen[0])
+        return answer
+
+    answer = run(late)
+    assert (answer.code, answer.body, answer.headers["Cache-Control"]) == (200, b"unknown", "max-age=5")
+    assert (behind.counted_behind, behind.counted) == (0, {"OVERLOAD": 1})
+    assert behind.ask().body == b"2"
+
+
+def test_a_crash_is_an_image_for_each_caller_and_one_event() -> None:
+    behind = Behind(error=RuntimeError("broken"))
+    answers = together(behind, *[(WEB, "GET", [])] * 3)
+    assert {answer.body for answer in answers} == {b"unknown"}
+    assert [type(event) for event in behind.events] == [AnswerCrashed]
+    assert behind.counted == {"OVERLOAD": 3}
+
+
+def full(behind: Behind, target: str) -> Answer:
+    """Occupy all threads and the queue with other badges or pages, and ask for one more."""
+    behind.gate.clear()
+
+    async def crowd() -> Answer:
+        others = [
+            asyncio.create_task(ask(behind.edge, f"{target}-{number}"))
+            for number in range(behind.threads + behind.queued)
+        ]
+        await until(lambda: behind.passed_on == behind.threads)
+        answer = await ask(behind.edge, target)
+        behind.gate.set()
+        await asyncio.gather(*others)
+        return answer
+
+    return run(crowd)
+
+
+def test_without_a_free_thread_a_badge_is_unknown_for_a_moment() -> None:
+    behind = Behind(threads=2, queued=1)
+    answer = full(behind, WEB)
+    assert (answer.body, answer.headers["Cache-Control"]) == (b"unknown", "max-age=5")
+    assert behind.counted == {"OVERLOAD": 1}
+
+
+def test_without_a_free_thread_a_stored_answer_is_used_within_its_lifetime() -> None:
+    behind = Behind(threads=2, queued=1)
+    behind.ask()
+    behind.now += 100
+    behind.passed_on = 0
+    answer = full(behind, WEB)
+    assert (answer.body, answer.headers["Cache-Control"]) == (b"1", "max-age=20")
+    behind.now += 21
+    behind.passed_on = 0
+    assert full(behind, WEB).body == b"unknown"
+
+
+@pytest.mark.parametrize(("target", "kind"), [("/dashboard/x", "people"), ("/ops/status", "programs")])
+def test_without_a_free_thread_other_requests_are_refused(target: str, kind: str) -> None:
+    behind = Behind(threads=2, queued=1)
+    answer = full(behind, target)
+    assert (answer.code, answer.body, answer.headers["Retry-After"]) == (503, kind.encode(), "2")
+    assert behind.events == [RequestRefused(kind)]
+
+
+def test_pages_do_not_take_the_threads_of_badges() -> None:
+    behind = Behind(threads=1, queued=1)
+    behind.gate.clear()
+
+    async def badge_beside_pages() -> Answer:
+        pages = [asyncio.create_task(ask(behind.edge, f"/dashboard?{number}")) for number in range(2)]
+        await until(lambda: behind.passed_on == 1)
+        badge = asyncio.create_task(ask(behind.edge, WEB))
+        await until(lambda: behind.passed_on == 2)
+        behind.gate.set()
+        await asyncio.gather(*pages)
+        return await badge
+
+    assert run(badge_beside_pages).body == b"2"
+
+
+@pytest.mark.parametrize("pieces", [(b"a" * 100,), (b"a" * 50, b"b" * 50)])
+def test_a_body_is_passed_on_whole(pieces: tuple[bytes, ...]) -> None:
+    behind = Behind()
+    answer = asyncio.run(ask(behind.edge, "/ops/status/report", "POST", [("Content-Length", "100")], pieces))
+    assert "Connection" not in answer.headers
+    assert behind.seen[0]["wsgi.input"].read() == b"".join(pieces)
+
+
+def test_of_a_body_that_is_too_large_only_the_beginning_is_read() -> None:
+    behind = Behind()
+    asyncio.run(ask(behind.edge, "/ops/status/report", "POST", [], [b"a" * 60] * 10))
+    assert len(behind.seen[0]["wsgi.input"].read()) == 120

@@ -1,0 +1,370 @@
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Callable, Coroutine
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+import uvloop
+from gunicorn.config import Config
+from gunicorn.glogging import Logger
+
+from badge.gunicorn_worker import BadgeProtocol, BadgeWorker, Deadlines, request_line
+from tests.edge import WEB, Behind
+from tests.wire import Response, request, responses
+
+LOOPS: list[Callable[[], asyncio.AbstractEventLoop]] = [asyncio.new_event_loop, uvloop.new_event_loop]
+
+
+@dataclass
+class Serving:
+    """A worker that serves in this process, and connections to it."""
+
+    worker: BadgeWorker
+    behind: Behind
+    port: int = 0
+    clients: list[Client] = field(default_factory=list)
+
+    async def connect(self, *, buffer_bytes: int | None = None) -> Client:
+        own = socket.socket()
+        if buffer_bytes is not None:
+            own.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer_bytes)
+        own.connect(("127.0.0.1", self.port))
+        client = Client(*await asyncio.open_connection(sock=own))
+        self.clients.append(client)
+        return client
+
+    async def ask(self, sent: bytes, *methods: str) -> list[Response]:
+        client = await self.connect()
+        client.send(sent)
+        return await client.responses(*methods)
+
+
+@dataclass
+class Client:
+    """One connection."""
+
+    reader: asyncio.StreamReader
+    writer: asyncio.StreamWriter
+
+    def send(self, data: bytes) -> None:
+        self.writer.write(data)
+
+    def close_own_side(self) -> None:
+        self.writer.write_eof()
+
+    def abort(self) -> None:
+        self.writer.transport.abort()
+
+    async def received(self) -> bytes:
+        """Return everything until the server closes the connection, which it must do in time."""
+        async with asyncio.timeout(5):
+            data = bytearray()
+            with contextlib.suppress(ConnectionResetError):
+                while piece := await self.reader.read(1 << 16):
+                    data += piece
+            return bytes(data)
+
+    async def responses(self, *methods: str) -> list[Response]:
+        return list(responses(await self.received(), methods))
+
+    async def response(self) -> bytes:
+        """Return the head and body of one response."""
+        async with asyncio.timeout(5):
+            head = await self.reader.readuntil(b"\r\n\r\n")
+            length = int(head.lower().partition(b"content-length: ")[2].partition(b"\r")[0])
+            return head + await self.reader.readexactly(length)
+
+
+@contextlib.asynccontextmanager
+async def serving(behind: Behind | None = None, *, most_open: int = 100, **deadlines: float) -> AsyncIterator[Serving]:
+    config = Config()
+    config.set("keepalive", 5)
+    worker = BadgeWorker(1, os.getpid(), [], None, 30, config, Logger(config))
+    worker.loop = loop = asyncio.get_running_loop()
+    worker.most_open, worker.deadlines = most_open, Deadlines(**deadlines)
+    it = Serving(worker, behind or Behind())
+    worker.asgi = it.behind.edge
+    server = await loop.create_server(lambda: BadgeProtocol(worker), "127.0.0.1", 0)
+    it.port = server.sockets[0].getsockname()[1]
+    try:
+        yield it
+    finally:
+        it.behind.gate.set()
+        for client in it.clients:
+            client.writer.transport.abort()
+        server.close()
+        await asyncio.sleep(0.05)
+        worker.tmp.close()
+
+
+def run(test: Coroutine[Any, Any, None], loop: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop) -> None:
+    with asyncio.Runner(loop_factory=loop) as runner:
+        runner.run(test)
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(5):
+        while not condition():  # noqa: ASYNC110 - nothing tells when
+            await asyncio.sleep(0.01)
+
+
+@pytest.mark.parametrize("loop", LOOPS)
+@pytest.mark.parametrize("sent", [b"", b"GET /badge/a", b"GET /badge/a/b HTTP/1.1\r\nHost: x\r\n"])
+def test_a_client_that_sends_no_head_in_time_is_closed(sent: bytes, loop: Callable[[], Any]) -> None:
+    async def test() -> None:
+        async with serving(head=0.1, rest=0.1) as it:
+            client = await it.connect()
+            client.send(sent)
+            assert await client.received() == b""
+            await until(lambda: not it.worker.open)
+            assert it.worker.nr_conns == 0
+
+    run(test(), loop)
+
+
+def test_a_client_that_drips_its_head_is_closed() -> None:
+    async def test() -> None:
+        async with serving(head=0.2, rest=0.1) as it:
+            client = await it.connect()
+
+            async def drip() -> None:
+                for byte in b"GET / HTTP/1.1\r\nX: " + b"y" * 1_000:
+                    client.send(bytes([byte]))
+                    await asyncio.sleep(0.01)
+
+            dripping = asyncio.create_task(drip())
+            assert await client.received() == b""
+            dripping.cancel()
+
+    run(test())
+
+
+def test_a_body_that_does_not_come_in_time_is_refused() -> None:
+    async def test() -> None:
+        async with serving(Behind(body_seconds=0.1)) as it:
+            (response,) = await it.ask(request("/ping/x", "Content-Length: 5", method="POST", body=b"hell"))
+            assert (response.status, response.header("Connection")) == (408, "close")
+            assert it.behind.passed_on == 0
+
+    run(test())
+
+
+def test_a_connection_is_closed_after_a_request_that_was_not_read_to_its_end() -> None:
+    async def test() -> None:
+        async with serving(rest=0.1) as it:
+            for target in (WEB, WEB, "/x"):
+                sent = request(target, "Content-Length: 10000", body=b"a" * 5_000)
+                (response,) = await it.ask(sent)
+                assert (response.status, response.header("Connection")) == (200, "close")
+
+    run(test())
+
+
+@pytest.mark.parametrize("headers", [("Content-Length: 5",), ("Transfer-Encoding: chunked",)])
+def test_an_interrupted_upload_is_not_passed_on(headers: tuple[str, ...]) -> None:
+    async def test() -> None:
+        async with serving() as it:
+            for ends in (Client.close_own_side, Client.abort):
+                client = await it.connect()
+                client.send(request("/ping/x", *headers, method="POST", body=b"4\r\n"))
+                await until(lambda: bool(it.worker.open))
+                ends(client)
+                await until(lambda: not it.worker.open)
+            assert it.behind.passed_on == 0
+
+    run(test())
+
+
+@pytest.mark.parametrize("loop", LOOPS)
+def test_a_client_that_has_closed_its_own_side_is_answered(loop: Callable[[], Any]) -> None:
+    async def test() -> None:
+        async with serving() as it:
+            for sent in (request(WEB), request(WEB) * 3, b"GET /badge/a b HTTP/1.1\r\n\r\n"):
+                client = await it.connect()
+                client.send(sent)
+                client.close_own_side()
+                answered = await client.responses()
+                assert [response.status for response in answered] == [200] * sent.count(b"GET")
+                assert answered[-1].header("Connection") == "close"
+
+    run(test(), loop)
+
+
+def test_a_client_that_does_not_read_is_closed() -> None:
+    async def test() -> None:
+        async with serving(Behind(length=1_000_000), response=0.2) as it:
+            client = await it.connect(buffer_bytes=4_096)
+            client.send(request(WEB) * 20)
+            await until(lambda: bool(it.worker.open))
+            await until(lambda: not it.worker.open)
+
+    run(test())
+
+
+def test_beyond_the_limit_new_connections_are_closed_and_the_others_go_on() -> None:
+    async def test() -> None:
+        async with serving(most_open=2) as it:
+            first, second = await it.connect(), await it.connect()
+            await until(lambda: len(it.worker.open) == 2)
+            assert await (await it.connect()).received() == b""
+            for client in (first, second, first):
+                client.send(request(WEB))
+                assert (await client.response()).startswith(b"HTTP/1.1 200 ")
+            first.abort()
+            await until(lambda: len(it.worker.open) == 1)
+            assert await it.ask(request(WEB, "Connection: close"))
+
+    run(test())
+
+
+def test_a_stop_closes_idle_connections_and_finishes_requests() -> None:
+    async def test() -> None:
+        behind = Behind()
+        async with serving(behind, head_at_stop=0.3) as it:
+            idle, fresh, busy = await it.connect(), await it.connect(), await it.connect()
+            idle.send(request("/x"))
+            await idle.response()
+            behind.gate.clear()
+            busy.send(request("/y"))
+            await until(lambda: behind.passed_on == 2)
+            it.worker.alive = False
+            for protocol in tuple(it.worker.open):
+                protocol.stop()
+            assert await idle.received() == b""
+            fresh.send(request(WEB))
+            behind.gate.set()
+            for client in (busy, fresh):
+                (response,) = await client.responses()
+                assert (response.status, response.header("Connection")) == (200, "close")
+
+    run(test())
+
+
+def test_a_new_connection_to_a_stopping_worker_is_answered_or_soon_closed() -> None:
+    async def test() -> None:
+        async with serving(head_at_stop=0.1) as it:
+            it.worker.alive = False
+            assert await (await it.connect()).received() == b""
+            (response,) = await it.ask(request(WEB))
+            assert response.header("Connection") == "close"
+
+    run(test())
+
+
+MALFORMED_BODY = request(WEB, "Transfer-Encoding: chunked", body=b"5\r\nhello\r\n")
+
+
+@pytest.mark.parametrize("is_late", [False, True])
+def test_a_badge_request_with_a_malformed_body_is_answered_once(is_late: bool) -> None:  # noqa: FBT001 - a parameter
+    async def test() -> None:
+        behind = Behind()
+        async with serving(behind, rest=0.1) as it:
+            client = await it.connect()
+            behind.gate.clear()
+            client.send(MALFORMED_BODY)
+            if is_late:
+                await until(lambda: behind.passed_on == 1)
+            client.send(b"no number\r\n")
+            await asyncio.sleep(0.05)
+            behind.gate.set()
+            (response,) = await client.responses()
+            assert (response.status, response.header("Content-Type")) == (200, "image/svg+xml")
+            assert response.header("Connection") == "close"
+
+    run(test())
+
+
+def test_a_client_of_http_1_0_is_told_that_its_connection_is_kept() -> None:
+    async def test() -> None:
+        async with serving() as it:
+            for target in (WEB, WEB, "/x"):
+                client = await it.connect()
+                client.send(request(target, "Connection: keep-alive", version="HTTP/1.0"))
+                assert b"\r\nConnection: keep-alive\r\n" in await client.response()
+                client.send(request(target, version="HTTP/1.0"))
+                (response,) = await client.responses()
+                assert response.header("Connection") == "close"
+
+    run(test())
+
+
+def test_a_client_that_waits_for_a_100_gets_it_if_its_body_is_wanted() -> None:
+    async def test() -> None:
+        async with serving() as it:
+            client = await it.connect()
+            client.send(request("/ping/x", "Expect: 100-continue", "Content-Length: 5", method="POST"))
+            assert await client.reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
+            client.send(b"hello")
+            assert (await client.response()).startswith(b"HTTP/1.1 200 ")
+            assert it.behind.seen[0]["wsgi.input"].read() == b"hello"
+            (response,) = await it.ask(request(WEB, "Expect: 100-continue", "Content-Length: 5"))
+            assert (response.status, response.header("Connection")) == (200, "close")
+
+    run(test())
+
+
+def test_a_request_is_answered_even_if_the_worker_stops_in_the_same_moment() -> None:
+    async def test() -> None:
+        async with serving() as it:
+            client = await it.connect()
+            client.send(request("/x"))
+            await client.response()
+            (protocol,) = it.worker.open
+            protocol.data_received(request("/x"))
+            it.worker.alive = False
+            protocol.stop()
+            (response,) = await client.responses()
+            assert response.header("Connection") == "close"
+
+    run(test())
+
+
+def test_many_requests_at_once_do_not_hold_up_others() -> None:
+    async def test() -> None:
+        async with serving() as it:
+            await it.ask(request(WEB, "Connection: close"))
+            many, other = await it.connect(), await it.connect()
+            await until(lambda: len(it.worker.open) == 2)
+            many.send(request(WEB) * 1_000)
+            await many.response()
+            other.send(request(WEB, "Connection: close"))
+            assert await other.responses()
+            assert it.behind.counted["CACHE"] < 900
+
+    run(test())
+
+
+@pytest.mark.parametrize(
+    ("head", "line"),
+    [
+        (b"GET /badge/a HTTP/1.1\r\nHost: x", ("GET", b"/badge/a")),
+        (b"\r\nHEAD /badge/two words HTTP/1.1\nHost", ("HEAD", b"/badge/two%20words")),
+        (b"GET /badge/\xff", ("GET", b"/badge/%FF")),
+        (b"GET", ("GET", b"")),
+        (b"", ("", b"")),
+    ],
+)
+def test_the_request_line_is_read_as_far_as_it_was_received(head: bytes, line: tuple[str, bytes]) -> None:
+    assert request_line(head) == line
+
+
+OPEN_FILES = """
+import resource
+from badge.gunicorn_worker import most_connections
+resource.setrlimit(resource.RLIMIT_NOFILE, (100, 5_000))
+print(most_connections(4_096), resource.getrlimit(resource.RLIMIT_NOFILE)[0])
+resource.setrlimit(resource.RLIMIT_NOFILE, (400, 400))
+print(most_connections(4_096))
+"""
+
+
+def test_the_limit_on_open_files_is_raised_and_bounds_the_connections() -> None:
+    done = subprocess.run([sys.executable, "-c", OPEN_FILES], capture_output=True, text=True, check=True, timeout=30)
+    assert done.stdout.split() == ["4096", "4352", "200"]
