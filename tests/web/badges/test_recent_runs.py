@@ -60,7 +60,7 @@ def read(history: Runs | None, resolution: Resolution = SHOWN, seconds: float = 
 def ended(dashboard: Dashboard, hours: int, status: BackupStatus = BackupStatus.SUCCEEDED, **more: object) -> None:
     """Record a run that took a minute and ended that many hours ago."""
     at = START - timedelta(hours=hours)
-    dashboard.run(WEB, status, started_at=at - timedelta(minutes=1), finished_at=at, **more)
+    dashboard.record_run(WEB, status, started_at=at - timedelta(minutes=1), finished_at=at, **more)
 
 
 def test_the_json_has_the_last_runs_and_the_reason(dashboard: Dashboard) -> None:
@@ -73,7 +73,7 @@ def test_the_json_has_the_last_runs_and_the_reason(dashboard: Dashboard) -> None
         {"status": "succeeded", "finishedAt": "2026-11-23T10:00:00Z"},
     ]
     dashboard.clock.advance(minutes=3)
-    dashboard.run(WEB, BackupStatus.IN_PROGRESS)
+    dashboard.record_run(WEB, BackupStatus.IN_PROGRESS)
     document = dashboard.get(JSON).get_json()
     assert document["reason"] is None
     assert document["recentRuns"][0] == {"status": "inProgress", "finishedAt": None}

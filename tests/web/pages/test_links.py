@@ -98,7 +98,7 @@ def test_a_private_badge_links_to_its_page_with_its_token(dashboard: Dashboard) 
 
 def test_the_builder_says_the_same_of_private_and_absent_subjects(dashboard: Dashboard) -> None:
     dashboard.report(WEB, visibility=Visibility.PRIVATE)
-    private, absent = dashboard.get(BUILDER).text, dashboard.get("/?subject=acme/none").text
+    private, absent = (dashboard.anonymous().get(path).text for path in (BUILDER, "/?subject=acme/none"))
     assert private.replace("web", "none") == absent.replace("web", "none")
     said = "There is no public backup with this name, so readers can't open its status page."
     assert note(dashboard.soup(BUILDER)) == said

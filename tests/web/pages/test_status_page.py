@@ -42,7 +42,7 @@ def dashboard(dashboards: Dashboards) -> Dashboard:
 def ended(dashboard: Dashboard, hours: float, status: S = S.SUCCEEDED, subject: Subject = WEB, **more: object) -> None:
     """Record a run that took a minute and ended that many hours ago."""
     at = dashboard.clock() - timedelta(hours=hours)
-    dashboard.run(subject, status, started_at=at - timedelta(minutes=1), finished_at=at, **more)
+    dashboard.record_run(subject, status, started_at=at - timedelta(minutes=1), finished_at=at, **more)
 
 
 def shown(dashboard: Dashboard, path: str = PAGE) -> BeautifulSoup:
@@ -82,7 +82,7 @@ def test_failures_are_below_the_line_and_unfinished_runs_are_short(dashboard: Da
     ended(dashboard, 9)
     ended(dashboard, 8, S.FAILED)
     dashboard.clock.advance(minutes=1)
-    dashboard.run(WEB, S.IN_PROGRESS)
+    dashboard.record_run(WEB, S.IN_PROGRESS)
     chart = one(shown(dashboard), "svg.history")
     line = int(str(one(chart, "line")["y1"]))
     bars = [(bar["class"], int(str(bar["y"])) >= line, int(str(bar["height"]))) for bar in chart.select("rect")]
@@ -157,7 +157,7 @@ def test_since_when_it_is_so(status: S, runs: str, since: dict[str, str]) -> Non
 def test_a_deleted_subject_shows_no_runs(dashboard: Dashboard) -> None:
     ended(dashboard, 3)
     dashboard.clock.advance(minutes=1)
-    dashboard.run(WEB, S.DELETED)
+    dashboard.record_run(WEB, S.DELETED)
     assert facts_on(shown(dashboard)).keys() == {"Last success"}
 
 
