@@ -37,6 +37,7 @@ PICTURES = [
     Picture("dialog-dark", CHOSEN, height=880, scheme="dark"),
     Picture("dialog-phone", CHOSEN, width=360, height=640),
     Picture("details", f"/dashboard/{WEB}", is_whole_page=True),
+    Picture("status", f"/status/{WEB}", height=615),
     Picture("builder", "/?subject=https://gitlab.com/my-group/backend/worker&icon=on", height=1130),
     Picture("doctor", "/doctor?subject=acme/web", is_whole_page=True),
     Picture("badges", "/badges", width=1100, height=900),

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from badge.appearance import MOMENT
 from badge.model import BackupStatus, Origin, Reason, Report, Resolution, Subject, Visibility
+from badge.raw_path import LONGEST_TARGET
 from badge.subject_pattern import PathPattern, Selection
 from badge.web.badges.recent_runs import RecentRun
 from badge.web.pages.status_facts import CoarseMoment, StatusFacts
@@ -208,6 +209,14 @@ def test_private_absent_and_invalid_get_the_same_page(dashboard: Dashboard) -> N
         assert status == 404
         assert b"acme" not in body
         assert ("private, max-age=60" if query else "public, max-age=60, stale-while-revalidate=60") in headers
+
+
+def test_a_url_that_is_too_long_for_a_badge_is_invalid_here_too(dashboard: Dashboard) -> None:
+    dashboard.report(WEB)
+    for length, status in ((LONGEST_TARGET - len(PAGE) - 3, 200), (LONGEST_TARGET, 404)):
+        target = f"{PAGE}?x={'y' * length}"
+        answer = dashboard.anonymous().get(target, environ_overrides={"RAW_URI": target})
+        assert answer.status_code == status
 
 
 def test_the_same_holds_during_an_outage(site: Site) -> None:
