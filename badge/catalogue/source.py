@@ -79,8 +79,7 @@ class CatalogueSource:
 
     def history(self, subject: Subject, limit: int, *, public_only: bool = False) -> Sequence[PastRun]:
         """Return the subject's last runs, newest first; none of a private subject if `public_only`."""
-        runs = self._read("history", lambda: self.catalogue.runs(subject, limit, public_only=public_only))
-        return [PastRun(run.status, run.started_at, run.finished_at, run.size_bytes) for run in runs]
+        return self._read("history", lambda: self.catalogue.past_runs(subject, limit, public_only=public_only))
 
     def _read(self, operation: str, read: Callable[[], _Read]) -> _Read:
         try:

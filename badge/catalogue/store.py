@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, delete, func, insert, or_, select, update
+from sqlalchemy import Column, Connection, Row, Select, bindparam, delete, func, insert, or_, select, update
 
 from badge.catalogue.checks import expectation_of
 from badge.catalogue.database import Database
@@ -34,7 +34,7 @@ from badge.listing import (
     ListingPage,
     ListingTotals,
 )
-from badge.model import CLOCK_TOLERANCE, BackupStatus, Report, Subject, Visibility
+from badge.model import CLOCK_TOLERANCE, BackupStatus, PastRun, Report, Subject, Visibility
 from badge.ports import Clock
 from badge.subject_pattern import EVERY_SUBJECT, Selection
 
@@ -42,6 +42,7 @@ MOST_PRUNED_BY_AGE = 2
 """Maximum number of runs that one event may delete because of their age; see `Catalogue._prunable`."""
 
 _RUN = tuple(runs.c[name] for name in Run.__dataclass_fields__)
+_PAST_RUN = tuple(runs.c[name] for name in PastRun.__dataclass_fields__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,13 +127,18 @@ class Catalogue:
             row = connection.execute(selected(now).where(is_subject(subject))).one_or_none()
         return None if row is None else report_of(row, now)
 
-    def runs(self, subject: Subject, limit: int = 30, *, public_only: bool = False) -> list[Run]:
-        """Return the subject's runs, newest first; none of a private subject if `public_only`."""
-        wanted = select(*_RUN).join(subjects).where(is_subject(subject))
+    def runs(self, subject: Subject, limit: int = 30) -> list[Run]:
+        """Return the subject's runs, newest first."""
+        with self.database.reading() as connection:
+            return [_run(row) for row in connection.execute(_newest_runs(_RUN, subject, limit))]
+
+    def past_runs(self, subject: Subject, limit: int, *, public_only: bool) -> list[PastRun]:
+        """Return what is shown of the subject's runs, newest first; none of a private subject if `public_only`."""
+        wanted = _newest_runs(_PAST_RUN, subject, limit)
         if public_only:
             wanted = wanted.where(subjects.c.visibility == Visibility.PUBLIC.value)
         with self.database.reading() as connection:
-            return [_run(row) for row in connection.execute(wanted.order_by(runs.c.sequence.desc()).limit(limit))]
+            return [PastRun(BackupStatus(status), *rest) for status, *rest in connection.execute(wanted)]
 
     def deletable(self, subject: Subject) -> SubjectRecords:
         """Return what `delete` would remove. Raises `NothingKnown` or `IsExpected`."""
@@ -219,6 +225,10 @@ def _settings_in(event: RunEvent, *, applied: bool) -> dict[str, Any]:
     if event.enabled is False or (applied and event.enabled):
         columns["enabled"] = event.enabled
     return columns
+
+
+def _newest_runs(columns: Sequence[Column[Any]], subject: Subject, limit: int) -> Select[Any]:
+    return select(*columns).join(subjects).where(is_subject(subject)).order_by(runs.c.sequence.desc()).limit(limit)
 
 
 def _records_of(
