@@ -31,8 +31,8 @@ BADGES_PER_SECOND = 30
 SLICE_SECONDS = 4.0
 RELOADS = (("BADGE_FRESH_FINISHED=90s", True), ("BADGE_FRESH_FINISHED=soon", False), ("", True))
 BACK_WITHIN_SECONDS = 20.0
-"""Within this time after a fault, reports must be accepted again; PgBouncer waits 15 s before it tries a lost server again
-(server_login_retry)."""
+"""Within this time after a fault, reports must be accepted again; PgBouncer waits 15 s before it tries a lost server
+again (server_login_retry)."""
 
 
 @dataclass
