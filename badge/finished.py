@@ -10,7 +10,7 @@ FINISHED = "badge.finished"
 """Key in the WSGI environment under which the badge routes leave the finished answer."""
 
 MAY_COUNT = "badge.may_count"
-"""Key in the WSGI environment of a function that returns whether the badge routes may count their answer.
+"""Key in the WSGI environment for a function that returns whether the badge routes may count their answer.
 
 It returns False if the edge has given up waiting for them and has counted an answer of its own.
 """
@@ -19,7 +19,7 @@ Headers = list[tuple[str, str]]
 
 
 class ServedBy(Enum):
-    """Where an answer comes from that the badge routes did not count."""
+    """The origin of an answer that the badge routes did not count."""
 
     CACHE = auto()
     """The edge cache."""

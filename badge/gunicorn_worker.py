@@ -159,7 +159,7 @@ class BadgeProtocol(ASGIProtocol):  # type: ignore[misc] # gunicorn ships no typ
 
     def stop(self) -> None:
         """Close the connection if the client is not sending a request and awaits no response."""
-        if self._awaiting_request and not self._head:
+        if self._current_request is None and not self._head:
             # The first request may be on its way; clients repeat later ones (RFC 9112, section 9.3.1).
             self._expect(self._deadlines.head_at_stop if self.req_count == 1 else 0.0, self._close_transport)
 
@@ -189,6 +189,7 @@ class BadgeProtocol(ASGIProtocol):  # type: ignore[misc] # gunicorn ships no typ
         self._head = b""
         self._is_pipelined = not self._awaiting_request
         self._expect_nothing()
+        self._cancel_keepalive_timer()
         return bool(result)
 
     async def _serve_http_request(self, request: Any, sockname: Any, peername: Any) -> bool:

@@ -108,7 +108,7 @@ class Master:
         try:
             self.settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
-            sys.stderr.write(f"BADGE_DATA_DIR: can't be written: {error.strerror}\n")
+            sys.stderr.write(f"BADGE_DATA_DIR: can't be created: {error.strerror}\n")
             sys.exit(2)
 
     def on_starting(self, server: Any) -> None:
@@ -289,7 +289,7 @@ class Master:
             if all(worker.age != server.worker_age for worker in server.WORKERS.values()):
                 self.counts.release(server.worker_age)  # reserved in `pre_fork` for the worker that was not forked
             server.log.error(  # noqa: TRY400 - a traceback would add nothing
-                "Not every worker could be replaced: %s. The others keep the previous configuration; reload again.",
+                "Some workers could not be replaced: %s. They keep the previous configuration; reload again.",
                 error.strerror,
             )
             return False
@@ -458,7 +458,7 @@ def _audience(settings: Settings, terminal: Terminal, *, has_link: bool) -> str:
     """Return who may see the dashboard, and how."""
     match settings.dashboard:
         case "open":
-            return "everyone, without private subjects"
+            return "everyone (public subjects only)"
         case "off":
             return "nobody (BADGE_DASHBOARD=off)"
         case "token":

@@ -31,8 +31,8 @@ BADGES_PER_SECOND = 30
 SLICE_SECONDS = 4.0
 RELOADS = (("BADGE_FRESH_FINISHED=90s", True), ("BADGE_FRESH_FINISHED=soon", False), ("", True))
 BACK_WITHIN_SECONDS = 20.0
-"""How soon after a fault reports have to be accepted again; PgBouncer waits 15 s before it tries a lost server again
-(server_login_retry)."""
+"""Within this time after a fault, reports must be accepted again; PgBouncer waits 15 s before it tries a lost server
+again (server_login_retry)."""
 
 
 @dataclass
@@ -142,7 +142,7 @@ class OneInstance:
                     self.outcome.other.append(f"reloads: /readyz does not report {is_current=} after {line!r}")
 
     def _says(self, is_current: bool) -> bool:  # noqa: FBT001 - read as a sentence
-        """Whether /readyz says that the settings on disk are in use, or if not `is_current`, that they are not."""
+        """Whether /readyz says that the settings on disk are in use (`is_current`) or not in use."""
         try:
             checks = self.service.get("/readyz").json()["checks"]
         except (requests.RequestException, ValueError, KeyError):

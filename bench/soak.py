@@ -35,7 +35,7 @@ LEAST_KNOWN = 0.2
 """Share of new badges that must be known; while the upstream fails, and for some seconds after, none can be."""
 
 EXAMPLES = """examples:
-  make soak                       three minutes of each
+  make soak                       three minutes of each part
   make soak ARGS="--minutes 30"   half an hour of each, to find a slow leak
   make soak ARGS="--only operations --minutes 1"
 """

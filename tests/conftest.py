@@ -1,4 +1,4 @@
-"""For all tests: ignore this machine's settings file, and set no deadline for Hypothesis on a busy machine."""
+"""For all tests: ignore this machine's settings file, and set no deadline for Hypothesis: the machine may be busy."""
 
 import os
 

@@ -44,7 +44,7 @@ class PngCheck:
 
 def consequence_of(fault: str) -> str:
     """Return what a fault means for badges, as a sentence without a full stop."""
-    return f"PNG badges ignore label and style, because they can't be drawn here: {fault}"
+    return f"PNG badges are ready-made images that ignore label and style, because PNGs can't be drawn here: {fault}"
 
 
 def main() -> None:

@@ -85,9 +85,9 @@ class RunEvent(RunDetails):
 def _faults(event: RunEvent) -> list[str]:
     times = (event.at, event.started_at, event.finished_at, event.next_run_at, event.stale_after)
     if any(moment is not None and moment.tzinfo is None for moment in times):
-        return ["every time needs a zone"]
+        return ["all times need a time zone"]
     if any(moment is not None and unless_never(moment) is None for moment in times):
-        return ["every time has to be between 1970 and the end of 9999"]
+        return ["all times have to be between 1970 and the end of 9999"]
     began, ended, size = event.started_at, event.finished_at, event.size_bytes
     is_finished = PHASES.get(event.status) is Phase.FINISHED
     rules = {

@@ -82,7 +82,7 @@ subjects = Table(
     *_details(),
     Column("visibility", String(16), nullable=False),
     Column("enabled", Boolean),
-    # With a check: when the next backup is due, and from when on it is overdue. The latter is null if the status is no
+    # With a check: when the next backup is due, and when it becomes overdue. The latter is null if the status is no
     # better than a failure.
     Column("due_at", Moment),
     Column("overdue_at", Moment),
@@ -112,7 +112,7 @@ runs = Table(
 
 Index("ix_subjects_ended_at", subjects.c.ended_at)
 Index("ix_subjects_updated", subjects.c.updated_at, subjects.c.id)
-# These three hold all that a total needs, so that counting doesn't read the subjects.
+# The three indexes with these columns hold all that a total needs, so that counting doesn't read the subjects.
 _COUNTED = (subjects.c.status, subjects.c.last_finished, subjects.c.visibility)
 Index("ix_subjects_overdue", subjects.c.overdue_at, subjects.c.id, *_COUNTED)
 _HAS_END = subjects.c.stale_after.is_not(None)

@@ -67,7 +67,7 @@ def _backed_up(settings: Settings, database: Database, file: Path, now: datetime
     NEW_IDENTITY,
     "only_identity",
     is_flag=True,
-    help="Only discard all cached statuses; use it after pg_restore or after restoring a whole disk.",
+    help="Restore nothing, but discard all cached statuses; for use after pg_restore or after restoring a whole disk.",
 )
 def restore(file: Path | None, *, only_identity: bool) -> None:
     """Replace the catalogue with FILE: a backup made by `badge backup`, or any complete copy of a catalogue.
@@ -116,7 +116,7 @@ def _refuse_postgresql(settings: Settings, command: str, first: str = "") -> Non
         # For libpq, which doesn't know SQLAlchemy's `+psycopg`. Without the password, because the command is printed.
         url = URL.create("postgresql", its.username, None, its.host, its.port, its.database, its.query)
         command = command.format(url=shlex.quote(str(url)))
-        raise Fault(f"The catalogue is on PostgreSQL. {first}Use its own tools: {command}")
+        raise Fault(f"The catalogue is on PostgreSQL. {first}Use PostgreSQL's own tools: {command}")
 
 
 def _lines(file: Path, restored: Restored) -> list[str]:

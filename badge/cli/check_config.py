@@ -175,8 +175,8 @@ def _shared_by_path(known: Settings, configured: Sequence[ConfiguredSource]) -> 
     if known.redis_url is None or known.public_url is not None or not names:
         return None
     said = (
-        f"another deployment in this Redis would share the statuses of {', '.join(names)} if it reads other secrets "
-        "from the same paths: set BADGE_PUBLIC_URL to tell them apart"
+        "another deployment that uses this Redis and reads different secrets from the same paths would share the "
+        f"statuses of {', '.join(names)}: set BADGE_PUBLIC_URL to tell the two apart"
     )
     return Finding(Level.NOTE, "cache", said)
 

@@ -103,7 +103,7 @@ def _rule_for(entry: CacheEntry, report: Report, now: datetime, too_old: timedel
         return "Unknown: the source says so itself, or sent an undocumented status."
     shown = f"Shown as “{report.status}”"
     if entry.failures:
-        shown += f", from the cache; failed queries since then: {entry.failures}. {ASK}"
+        shown += f", from the cache; failed queries since it was confirmed: {entry.failures}. {ASK}"
     elif now < entry.fresh_until:
         shown += ", as its source reported."
     else:

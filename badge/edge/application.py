@@ -29,7 +29,7 @@ _TOO_SLOW = WholeResponse(408, [("Content-Length", "0")], b"")
 
 
 class Refusals(Protocol):
-    """What to answer without a thread. Called on the event loop, so it must not wait or draw a PNG."""
+    """Answers for requests that get no thread. Called on the event loop, so it must not wait or draw a PNG."""
 
     def badge(self, target: str) -> FinishedAnswer:
         """Return `unknown`, in the format that the target asks for."""

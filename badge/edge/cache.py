@@ -41,7 +41,7 @@ class Servable:
 
     finished: FinishedAnswer
     made_at: float
-    """In seconds of the monotonic clock, as all times here."""
+    """In seconds of the monotonic clock, like all times here."""
     fresh_until: float = field(init=False)
     _steps_at: float = field(init=False)
     """When `max-age` has to be lowered by a second."""

@@ -1,4 +1,4 @@
-"""Calls a WSGI application (PEP 3333) for an ASGI request, with the raw request target and a body that is complete.
+"""Calls a WSGI application (PEP 3333) for an ASGI request, with the raw request target and the body read beforehand.
 
 Libraries that do this (asgiref, a2wsgi) lose the raw target, on which `%2F` in a name depends, and can't limit how many
 requests wait for a thread.

@@ -60,7 +60,7 @@ def between(least: timedelta, most: timedelta) -> AfterValidator:
 
 
 def by_former_name(**names: str) -> BeforeValidator:
-    """Return a validator that accepts former names of values, and replaces them by the current ones."""
+    """Return a validator that accepts former names of values, and replaces them with the current ones."""
     return BeforeValidator(lambda value: names.get(value, value) if isinstance(value, str) else value)
 
 

@@ -164,14 +164,18 @@ class Settings(BaseModel):
         4_096, ge=1, le=1_000_000, description="Maximum number of badges in each worker's edge cache."
     )
     edge_cache_mb: int = Field(8, ge=1, le=1_024, description="Memory limit of each worker's edge cache, in MB.")
-    fresh_finished: Lifetime = Field(timedelta(seconds=120), description="Lifetime of succeeded and failed.")
-    fresh_running: Lifetime = Field(timedelta(seconds=30), description="Lifetime of in progress and scheduled.")
-    fresh_deleted: Lifetime = Field(timedelta(seconds=600), description="Lifetime of deleted.")
+    fresh_finished: Lifetime = Field(
+        timedelta(seconds=120), description='Lifetime of the statuses "succeeded" and "failed".'
+    )
+    fresh_running: Lifetime = Field(
+        timedelta(seconds=30), description='Lifetime of the statuses "in progress" and "scheduled".'
+    )
+    fresh_deleted: Lifetime = Field(timedelta(seconds=600), description='Lifetime of the status "deleted".')
     fresh_absent: Lifetime = Field(
-        timedelta(seconds=60), description="Lifetime of unknown if there is no such subject."
+        timedelta(seconds=60), description='Lifetime of the status "unknown" if there is no such subject.'
     )
     fresh_failure: Lifetime = Field(
-        timedelta(seconds=15), description="Lifetime of unknown if the status could not be determined."
+        timedelta(seconds=15), description='Lifetime of the status "unknown" if the real one could not be determined.'
     )
     fresh_provisional: Lifetime = Field(
         timedelta(seconds=5), description="Lifetime of a provisional answer, given without waiting for the source."
@@ -194,7 +198,9 @@ class Settings(BaseModel):
         512,
         ge=1,
         le=100_000,
-        description="Requests per worker that may wait for a thread; further badges are unknown, others get a 503.",
+        description=(
+            "Requests per worker that may wait for a thread; further badges show unknown, other requests get a 503."
+        ),
     )
     connections: int = Field(
         4_096, ge=16, le=1_000_000, description="Open connections per worker; further ones are closed."

@@ -48,7 +48,7 @@ LOGGER = logging.getLogger("badge")
 # Level and message for each kind of event.
 LINES: dict[type[Event], tuple[int, str]] = {
     BadgeServed: (logging.INFO, "badge served"),
-    RequestRefused: (logging.DEBUG, "page refused"),
+    RequestRefused: (logging.DEBUG, "request refused"),
     PingAnswered: (logging.INFO, "ping answered"),
     SourceAnswered: (logging.DEBUG, "source answered"),
     SourceFailed: (logging.WARNING, "source unavailable"),

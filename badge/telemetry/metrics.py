@@ -40,7 +40,7 @@ from badge.telemetry.shared_counts import Labels, SharedCounts, counts_of_this_s
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
-# In seconds, from an answer out of memory to one that waited for a source; a badge must be answered within 2 s.
+# In seconds, from an answer served from memory to one that waited for a source; a badge must be answered within 2 s.
 LATENCY_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0)
 
 

@@ -59,6 +59,6 @@ class Refusals:
 
     def _page(self) -> WholeResponse:
         with self.site.test_request_context("/"):
-            page = message(503, "Too many requests at once", "This takes a few seconds. Reload the page shortly.")
+            page = message(503, "Too many requests at once", "Wait a few seconds, then reload the page.")
             page.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
             return WholeResponse(503, list(page.headers.items()), page.get_data())

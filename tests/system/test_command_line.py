@@ -366,7 +366,7 @@ def test_a_subject_with_a_check_is_deleted_only_after_the_check(tmp_path: Path) 
     run(tmp_path, "report", WEB, "succeeded")
     refused = run(tmp_path, "delete", WEB, "--yes")
     assert (refused.returncode, len(refused.stderr.splitlines())) == (2, 1)
-    assert f"first run badge check delete {WEB}" in refused.stderr
+    assert f"run `badge check delete {WEB}` first" in refused.stderr
     run(tmp_path, "check", "delete", WEB)
     assert run(tmp_path, "delete", WEB, "--yes").stdout == f"{WEB}: deleted, with 1 run\n"
 

@@ -187,7 +187,7 @@ def test_a_malformed_request_gets_an_image_and_nothing_of_it_is_logged(
     other = raw_answer(service, f"GET {request_text.format(target='/ping/hidden', **names)}\r\n\r\n")
     assert other.startswith(f"HTTP/1.1 {refusal} ")
     assert "hidden" not in other.lower()
-    assert eventually(lambda: "(not shown)" in service.log.read_text())
+    assert eventually(lambda: '"message": "badge served"' in service.log.read_text())
     assert "hidden" not in service.log.read_text().lower()
 
 

@@ -166,7 +166,7 @@ def gunicorn(log: Path, application: str, *options: str, **settings: str) -> Ite
 def _answers(address: tuple[str, int]) -> bool:
     try:
         return requests.get("http://{}:{}/livez".format(*address), timeout=2).ok
-    except requests.ConnectionError:
+    except requests.RequestException:  # not yet
         return False
 
 

@@ -295,6 +295,37 @@ def test_a_client_of_http_1_0_is_told_that_its_connection_is_kept() -> None:
     run(test())
 
 
+def test_a_client_that_waits_for_a_100_gets_it_if_its_body_is_wanted() -> None:
+    async def test() -> None:
+        async with serving() as it:
+            client = await it.connect()
+            client.send(request("/ping/x", "Expect: 100-continue", "Content-Length: 5", method="POST"))
+            assert await client.reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
+            client.send(b"hello")
+            assert (await client.response()).startswith(b"HTTP/1.1 200 ")
+            assert it.behind.seen[0]["wsgi.input"].read() == b"hello"
+            (response,) = await it.ask(request(WEB, "Expect: 100-continue", "Content-Length: 5"))
+            assert (response.status, response.header("Connection")) == (200, "close")
+
+    run(test())
+
+
+def test_a_request_is_answered_even_if_the_worker_stops_in_the_same_moment() -> None:
+    async def test() -> None:
+        async with serving() as it:
+            client = await it.connect()
+            client.send(request("/x"))
+            await client.response()
+            (protocol,) = it.worker.open
+            protocol.data_received(request("/x"))
+            it.worker.alive = False
+            protocol.stop()
+            (response,) = await client.responses()
+            assert response.header("Connection") == "close"
+
+    run(test())
+
+
 def test_many_requests_at_once_do_not_hold_up_others() -> None:
     async def test() -> None:
         async with serving() as it:

@@ -81,6 +81,6 @@ def test_a_reload_that_can_t_start_workers_does_not_end_the_service(
 ) -> None:
     master._finish_reload(GunicornWithoutForks(master), [])
     (line,) = caplog.messages
-    assert line.startswith("Not every worker could be replaced: Resource temporarily unavailable.")
+    assert line.startswith("Some workers could not be replaced: Resource temporarily unavailable.")
     assert not master._is_configuration_current()
     assert master.counts._owners == {}, "the place for the new worker's counts is free again"

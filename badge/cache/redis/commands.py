@@ -1,7 +1,7 @@
 """Commands with a fallback, behind a circuit breaker.
 
-Once the breaker is open, a lost server costs a request nothing: trials run in the background. Nothing here raises for
-what a server may do.
+Once the breaker is open, a lost server costs a request nothing: trials run in the background. Whatever a server
+does, nothing here raises an exception.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class RedisCommands:
     events: Events
     breaker: CircuitBreaker
     on_return: list[Callable[[], None]] = field(default_factory=list)
-    """Called before a server is used again after an outage, for what must succeed first; may raise `LOSSES`."""
+    """Called after an outage; the server is used again only when all have succeeded. May raise `LOSSES`."""
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
     _failures: int = field(default=0, init=False)
     _trying: PerProcess[threading.Event] = field(default_factory=lambda: PerProcess(threading.Event), init=False)

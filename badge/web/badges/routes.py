@@ -172,7 +172,7 @@ class ImageWhateverHappens:
 def routing_error_for_badge(parts: BadgeParts, error: HTTPException) -> Response:
     """Answer routing errors and crashes under /badge/ with an image, and unsupported methods with a 405."""
     if error.code == 405:
-        body = problem(405, "METHOD_NOT_ALLOWED", "Badges answer to GET, HEAD and OPTIONS.")
+        body = problem(405, "METHOD_NOT_ALLOWED", "Badges support only GET, HEAD and OPTIONS.")
         headers = {**COMMON_HEADERS, "Allow": METHODS, "Cache-Control": "no-store"}
         return Response(body, 405, headers, content_type=PROBLEM_TYPE)
     wanted = read_badge_request(request.environ, request.args, parts.default_label)

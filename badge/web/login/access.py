@@ -18,7 +18,7 @@ class Viewer:
     sees_private: bool = True
 
     def named(self, *sources: str) -> str:
-        """Join the names of sources, or hide them from viewers who may not know them."""
+        """Join the names of sources, or hide them from viewers who must not learn them."""
         return enumerated(sources) if self.sees_private else "a source of this service"
 
 
@@ -46,7 +46,7 @@ class OpenAccess:
     """Access for everybody, to public subjects."""
 
     def viewer(self) -> Viewer | None:
-        """Admit everybody, without private subjects."""
+        """Admit everybody, but only to public subjects."""
         return Viewer(sees_private=False)
 
     def refusal(self) -> AnyResponse:

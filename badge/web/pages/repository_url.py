@@ -137,7 +137,7 @@ _NO_NAMES = ("_git", "_ssh", "defaultcollection")
 
 
 def _azure_devops(host: str, segments: Sequence[str]) -> Subject:
-    """`/organisation/project/_git/name`, and its old and SSH forms. A missing project is named like the repository."""
+    """`/organisation/project/_git/name`, and its old and SSH forms. A missing project has the repository's name."""
     if segments[:1] == ["v3"]:  # git@ssh.dev.azure.com:v3/organisation/project/name
         _, *inner = segments
     else:

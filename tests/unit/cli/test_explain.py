@@ -51,7 +51,7 @@ def with_report(**changes: object) -> CacheEntry:
         (KEPT, 1, "Shown as “succeeded”, as its source reported."),
         (KEPT, 5, "expired: the next request triggers a refresh"),
         (KEPT, 90, "It is over an hour old, so the badge shows its age."),
-        (replace(KEPT, failures=3), 5, "failed queries since then: 3"),
+        (replace(KEPT, failures=3), 5, "failed queries since it was confirmed: 3"),
         (KEPT, 25 * 60, "longer than BADGE_MAX_STATUS_AGE"),
         (replace(KEPT, report=None, failures=2), 0, "has never answered; failed queries: 2"),
         (replace(KEPT, report=Report.absent(START)), 0, "has no such subject"),
