@@ -21,6 +21,9 @@ from gunicorn.workers.gasgi import ASGIWorker
 from badge.app import edge_around
 from badge.edge.application import Edge
 
+with contextlib.suppress(ImportError):  # not every platform has it
+    import uvloop  # noqa: F401 - gunicorn's workers use it; imported before the fork, they share its memory
+
 
 @dataclass(frozen=True, slots=True)
 class Deadlines:

@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote_to_bytes
 
-from badge.edge.cache import Message, response_start
+from badge.edge.cache import Message, encoded, response_start
 from badge.finished import Headers, WholeResponse
 from badge.raw_path import raw_path_of
 
@@ -31,7 +31,7 @@ def messages_of(response: WholeResponse, method: str) -> tuple[Message, Message]
     headers, body = response.headers, b"" if method == "HEAD" else response.body
     if body and not any(name.lower() == "content-length" for name, _ in headers):
         headers = [*headers, ("Content-Length", str(len(body)))]
-    return response_start(response.status, headers), {"type": "http.response.body", "body": body}
+    return response_start(response.status, map(encoded, headers)), {"type": "http.response.body", "body": body}
 
 
 class TooMuchHeld(Exception):
