@@ -59,7 +59,7 @@ pictures: setup ## Retake the screenshots in docs/pictures.
 	@$(BIN)/python -m tests.browser.pictures
 
 bench: $(VENV)/.ready-dev ## Benchmark against peers; writes the results to bench/RESULTS.md.
-	@scripts/system-packages "the benchmarks" wrk nginx postgresql
+	@scripts/system-packages "the benchmarks" wrk nginx varnish postgresql
 	@$(BIN)/python -m bench $(ARGS)
 
 soak: setup ## Run services under load and faults for several minutes; check for lost data and leaks.

@@ -20,7 +20,6 @@ from bench.serving import valkey_of
 BASE = "Flask, a GET from Redis, the upstream, a template; `gthread`"
 CONCURRENCIES = (1, 8)
 """More are not answered with a status: at most half of the 16 badge threads wait for an upstream."""
-SECONDS = 1
 SUBJECTS = 50_000
 PER_RUN = 5_000
 """More than a service can answer in one run."""
@@ -43,7 +42,7 @@ class Cold:
     def measure(self, concurrency: int) -> Load:
         """Request new badges; raises `RuntimeError` if one has no status, for that would be less work."""
         first = next(self.numbers) % SUBJECTS
-        load = by_number(self.running.url, self.path, concurrency, range(first, first + PER_RUN), SECONDS)
+        load = by_number(self.running.url, self.path, concurrency, range(first, first + PER_RUN))
         if load.unknown or load.requests > PER_RUN:
             raise RuntimeError(f"{load.unknown} of {load.requests} badges were unknown")
         return load

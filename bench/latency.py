@@ -10,7 +10,7 @@ from bench.load import Load, at_rate, flat_out
 from bench.rounds import in_turn, ratio, say, table
 from bench.servers import ours_and_constant
 
-SECONDS = 4
+SECONDS = 2
 
 
 def rows(rounds: int) -> list[str]:

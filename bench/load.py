@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-ROUND_SECONDS = 2
+ROUND_SECONDS = 1
 CONCURRENCIES = (1, 32, 256)
 PAUSE_MS = 20
 """Mean pause between a connection's requests at a fixed rate; a whole number, because wrk requires it."""

@@ -16,7 +16,6 @@ from bench.servers import THREADS, Running, on_granian, on_gunicorn, on_node, ou
 
 BASE = "Node, badge-maker for each request"
 LISTED_CONCURRENCY = 32
-SECONDS = 1
 
 
 @contextmanager
@@ -57,7 +56,7 @@ def rows(rounds: int) -> list[str]:
         found = {}
         for concurrency in CONCURRENCIES:
             say(f" {concurrency} at a time")
-            measures = {name: partial(flat_out, one.badge, concurrency, SECONDS) for name, one in running.items()}
+            measures = {name: partial(flat_out, one.badge, concurrency) for name, one in running.items()}
             found[concurrency] = in_turn(rounds, measures)
     return [*_throughput(found), "", *_latencies(found)]
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 import re
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from badge.finished import FinishedAnswer, Headers
@@ -21,7 +22,7 @@ ENTRY_BYTES = 2_048
 Message = dict[str, Any]
 """An ASGI message (asgi.readthedocs.io, HTTP & WebSocket)."""
 
-_BODY_HEADERS = frozenset({"Content-Length", "Content-Type"})
+_BODY_HEADERS = frozenset({b"Content-Length", b"Content-Type"})
 _NO_BODY: Message = {"type": "http.response.body", "body": b""}
 
 
@@ -71,9 +72,9 @@ class Servable:
         return self._whole, self._body if method == "GET" else _NO_BODY
 
     def _use(self, headers: Headers) -> None:
-        bare = [header for header in headers if header[0] not in _BODY_HEADERS]
-        self._whole = response_start(self.finished.http_status, headers)
-        self._bare = response_start(304, bare)
+        self._whole = response_start(self.finished.http_status, map(_shared, headers))
+        bare = [header for header in self._whole["headers"] if header[0] not in _BODY_HEADERS]
+        self._bare = {**self._whole, "status": 304, "headers": bare}
 
 
 class EdgeCache:
@@ -121,10 +122,19 @@ class EdgeCache:
             self._bytes -= _size(target, entry)
 
 
-def response_start(status: int, headers: Headers) -> Message:
+def response_start(status: int, headers: Iterable[tuple[bytes, bytes]]) -> Message:
     """Return the ASGI message that starts a response."""
-    encoded = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers]
-    return {"type": "http.response.start", "status": status, "headers": encoded}
+    return {"type": "http.response.start", "status": status, "headers": list(headers)}
+
+
+def encoded(header: tuple[str, str]) -> tuple[bytes, bytes]:
+    """Return a header as ASGI has it."""
+    name, value = header
+    return name.encode("latin-1"), value.encode("latin-1")
+
+
+# Entries share these, for most headers are the same on all badges.
+_shared = lru_cache(1024)(encoded)
 
 
 def _size(target: bytes, entry: Servable) -> int:

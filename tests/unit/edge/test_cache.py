@@ -120,3 +120,11 @@ def test_expired_answers_are_dropped() -> None:
 
 def test_a_storage_time_of_zero_stores_nothing() -> None:
     assert bodies(Behind(EdgeCacheLimits(held_seconds=0)), WEB, WEB) == [b"1", b"2"]
+
+
+def test_entries_share_equal_headers() -> None:
+    behind = Behind()
+    behind.ask("/badge/a")
+    behind.ask("/badge/b")
+    a, b = (entry._whole["headers"] for entry in behind.edge._cache._entries.values())
+    assert [one is other for one, other in zip(a, b, strict=True)] == [True, True, True]
