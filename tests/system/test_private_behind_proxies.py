@@ -54,6 +54,10 @@ def test_nothing_private_is_shown_without_a_login(site: Site, proxy: str, host: 
         assert "failed" not in answer.text
         assert "token=" not in answer.text
         assert "secret" not in answer.text or PRIVATE in path  # whose page says which subject was requested
+    missing = [
+        requests.get(site.urls[proxy] + f"/status/{name}", headers=headers, timeout=10) for name in (PRIVATE, "a/b")
+    ]
+    assert [(answer.status_code, answer.content) for answer in missing] == [(404, missing[0].content)] * 2
 
 
 @pytest.mark.parametrize("proxy", PROXIES)

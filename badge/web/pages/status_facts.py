@@ -179,7 +179,7 @@ def _since(resolution: Resolution, runs: Sequence[RecentRun]) -> Fact | None:
     coarse = CoarseMoment.of(since, now)
     is_open = len(alike) == len(ended) > 1
     name = "No failure for" if status is BackupStatus.SUCCEEDED else "Failing for"
-    return Fact(name, f"{'at least ' if is_open else ''}{coarse.length}", f"since {coarse.date}", coarse)
+    return Fact(name, f"{'at least ' if is_open else ''}{coarse.length}", f"since {since:%Y-%m-%d}", coarse)
 
 
 def _rate(runs: Sequence[RecentRun]) -> Fact | None:
