@@ -69,7 +69,8 @@ class BadgeWorker(ASGIWorker):  # type: ignore[misc] # gunicorn ships no types
         """In the new process: make room for the connections, and serve."""
         self.most_open = most_connections(self.worker_connections)
         if self.most_open < self.worker_connections:
-            self.log.warning("Only %d connections fit into the limit on open files (ulimit -n).", self.most_open)
+            advice = "raise it (ulimit -n), or lower BADGE_CONNECTIONS"
+            self.log.warning("Only %d connections fit into the limit on open files; %s.", self.most_open, advice)
         super().init_process()
 
     def load_wsgi(self) -> None:

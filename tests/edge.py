@@ -34,6 +34,7 @@ class Behind:
     queued: int = 4
     answer_seconds: float = 1.9
     body_seconds: float = 20.0
+    held_bodies: int = 100_000
     length: int = 1
     """Of a body, at least."""
     error: Exception | None = None
@@ -52,7 +53,8 @@ class Behind:
     def __post_init__(self) -> None:
         self.gate.set()
         threads, queued = dict.fromkeys(Audience, self.threads), dict.fromkeys(Audience, self.queued)
-        limits = EdgeLimits(self.limits, threads, queued, 100, self.answer_seconds, self.body_seconds)
+        times = self.answer_seconds, self.body_seconds
+        limits = EdgeLimits(self.limits, threads, queued, 100, *times, self.held_bodies)
         self.edge = Edge(self.application, self, self, limits, lambda: self.now)
 
     def emit(self, event: Event) -> None:

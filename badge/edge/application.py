@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl
 
 from badge.edge.cache import EdgeCache, EdgeCacheLimits, Message, Servable
 from badge.edge.pool import Pool, PoolFull
-from badge.edge.wsgi import Receive, Scope, call, environ_of, messages_of, plain_get, read_body
+from badge.edge.wsgi import HeldBodies, Receive, Scope, TooMuchHeld, call, environ_of, messages_of, plain_get, read_body
 from badge.events import AnswerCrashed, RequestRefused
 from badge.finished import FINISHED, MAY_COUNT, FinishedAnswer, ServedBy, WholeResponse
 from badge.ports import Events
@@ -53,6 +53,8 @@ class EdgeLimits:
     """When to stop waiting for a badge: it must be answered within 2 s."""
     body_seconds: float = 20.0
     """How long a client may take to send a request's body."""
+    held_bodies: int = 64 * 2**20
+    """Bytes of all requests' bodies at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +83,7 @@ class Edge:
         self._limits = limits
         self._monotonic = monotonic
         self._cache = EdgeCache(limits.cache)
+        self._bodies = HeldBodies(limits.held_bodies)
         self._pools = {kind: Pool(kind, limits.threads[kind], limits.queued[kind]) for kind in Audience}
         self._flights: dict[bytes, asyncio.Future[_Landing]] = {}
 
@@ -177,22 +180,26 @@ class Edge:
 
     async def _pass_on(self, scope: Scope, target: bytes, receive: Receive, send: Send) -> None:
         """Read the body and run the request in Flask."""
+        audience = _audience(target)
+        with self._bodies.hold() as hold:
+            try:
+                body = await self._read(receive, hold)
+                response = _TOO_SLOW if body is None else await self._run(scope, target, body)
+            except (PoolFull, TooMuchHeld):
+                self._events.emit(RequestRefused(audience))
+                response = self._refusals.other(audience)
+        await _send(send, messages_of(response, scope["method"]))
+
+    async def _read(self, receive: Receive, hold: Callable[[int], None]) -> bytes | None:
         try:
             async with asyncio.timeout(self._limits.body_seconds):
-                body = await read_body(receive, self._limits.largest_body)
+                return await read_body(receive, self._limits.largest_body, hold)
         except TimeoutError:
-            body = None
-        if body is None:
-            await _send(send, messages_of(_TOO_SLOW, scope["method"]))
-            return
-        audience = _audience(target)
+            return None
+
+    async def _run(self, scope: Scope, target: bytes, body: bytes) -> WholeResponse:
         environ = environ_of(scope, target.decode("latin-1"), body)
-        try:
-            response = await self._pools[audience].start(partial(call, self.site, environ))
-        except PoolFull:
-            self._events.emit(RequestRefused(audience))
-            response = self._refusals.other(audience)
-        await _send(send, messages_of(response, scope["method"]))
+        return await self._pools[_audience(target)].start(partial(call, self.site, environ))
 
 
 async def _send(send: Send, messages: tuple[Message, Message]) -> None:

@@ -6,9 +6,10 @@ requests wait for a thread.
 
 from __future__ import annotations
 
+import contextlib
 import io
 import sys
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote_to_bytes
 
@@ -33,7 +34,36 @@ def messages_of(response: WholeResponse, method: str) -> tuple[Message, Message]
     return response_start(response.status, map(encoded, headers)), {"type": "http.response.body", "body": body}
 
 
-async def read_body(receive: Receive, most_bytes: int) -> bytes | None:
+class TooMuchHeld(Exception):
+    """The bodies of all requests together would take too much memory."""
+
+
+class HeldBodies:
+    """Counts the bytes of the bodies that are being read, or whose requests are waiting for an answer."""
+
+    def __init__(self, most_bytes: int) -> None:
+        self._most = most_bytes
+        self._held = 0
+
+    @contextlib.contextmanager
+    def hold(self) -> Iterator[Callable[[int], None]]:
+        """Yield a function that adds to the bytes of one request until the context ends; it raises `TooMuchHeld`."""
+        added = 0
+
+        def add(size: int) -> None:
+            nonlocal added
+            if self._held + size > self._most:
+                raise TooMuchHeld
+            self._held += size
+            added += size
+
+        try:
+            yield add
+        finally:
+            self._held -= added
+
+
+async def read_body(receive: Receive, most_bytes: int, hold: Callable[[int], None]) -> bytes | None:
     """Read the body, but not much more than `most_bytes`; returns None if the client has gone or sends too slowly."""
     chunks, size = [], 0
     while True:
@@ -42,6 +72,7 @@ async def read_body(receive: Receive, most_bytes: int) -> bytes | None:
             return None
         chunks.append(message.get("body", b""))
         size += len(chunks[-1])
+        hold(len(chunks[-1]))
         if size > most_bytes or not message.get("more_body", False):
             return b"".join(chunks)
 

@@ -202,6 +202,22 @@ def test_a_body_is_passed_on_whole(pieces: tuple[bytes, ...]) -> None:
     assert behind.seen[0]["wsgi.input"].read() == b"".join(pieces)
 
 
+def test_all_bodies_together_are_bounded() -> None:
+    behind = Behind(held_bodies=150)
+
+    async def test() -> None:
+        behind.gate.clear()
+        first = asyncio.ensure_future(ask(behind.edge, "/ops/status/report", "POST", body=[b"a" * 100]))
+        while not behind.passed_on:  # noqa: ASYNC110 - nothing tells when
+            await asyncio.sleep(0.01)
+        assert (await ask(behind.edge, "/ops/status/report", "POST", body=[b"a" * 100])).code == 503
+        behind.gate.set()
+        assert (await first).code == 200
+        assert (await ask(behind.edge, "/ops/status/report", "POST", body=[b"a" * 100])).code == 200
+
+    asyncio.run(asyncio.wait_for(test(), 10))
+
+
 def test_of_a_body_that_is_too_large_only_the_beginning_is_read() -> None:
     behind = Behind()
     asyncio.run(ask(behind.edge, "/ops/status/report", "POST", [], [b"a" * 60] * 10))
