@@ -22,7 +22,7 @@ from tests.servers import running_valkey
 HERD = 256
 SERVICES, WORKERS = 2, 2
 UPSTREAM_SECONDS = 0.3
-HERDS_IN_A_ROUND = 4
+HERDS_IN_A_ROUND = 7
 
 
 @dataclass(frozen=True, slots=True)
