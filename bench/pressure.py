@@ -99,10 +99,10 @@ def _fresh_service(**settings: str) -> Iterator[Running]:
 
 
 PRESSURES: dict[str, Callable[[Path], Load]] = {
-    "nothing": nothing_else,
+    "nothing else happens": nothing_else,
     f"{COLD} cold badges wait for an upstream that hangs": cold_badges,
-    f"{SEARCHES_PER_SECOND} searches a second of {SUBJECTS:,} subjects": searches,
-    f"{SILENT} silent connections and {DRIPPING} that send a byte each {DRIP_SECONDS} s": slow_clients,
+    f"the dashboard is searched {SEARCHES_PER_SECOND} times a second; {SUBJECTS:,} subjects": searches,
+    f"{SILENT} connections are silent, and {DRIPPING} send a byte every {DRIP_SECONDS} s": slow_clients,
 }
 
 

@@ -11,6 +11,7 @@ import pytest
 from bench.__main__ import SECTIONS
 from bench.faults import true_status
 from bench.growth import Sample, complaints, mb_per_ten_minutes
+from bench.herd import Outcome, row
 from bench.rounds import in_turn, ratio
 from bench.soak import Record
 from tests.load import Answer
@@ -77,6 +78,11 @@ def test_ratios_compare_the_same_round() -> None:
     rates = iter([10.0, 20.0, 1.0, 2.0, 100.0, 300.0])
     found = in_turn(3, {"ours": lambda: next(rates), "other": lambda: next(rates)})
     assert ratio(found["ours"], found["other"]) == 0.5
+
+
+def test_herds_are_judged_by_the_worst_one() -> None:
+    herds = [Outcome(true, calls, 400.0) for true, calls in ((256, 1), (255, 1), (256, 2))]
+    assert row("ours", herds) == ["ours; 3 herds", "255, 256", "1, 2", "400 ms"]
 
 
 def run(module: str, *arguments: str) -> subprocess.CompletedProcess[str]:
