@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 from pathlib import Path
 
-from badge.serving import Master, configuration_or_exit
+from badge.serving import WORKER_CLASS, Master, configuration_or_exit
 from badge.telemetry.shared_counts import share_counts
 
 
@@ -27,7 +27,7 @@ def gunicorn_values() -> dict[str, object]:
         "bind": settings.bind,
         "workers": settings.workers,
         "wsgi_app": "asgi:application",
-        "worker_class": "badge.gunicorn_worker.BadgeWorker",
+        "worker_class": WORKER_CLASS,
         "worker_connections": settings.connections,
         "preload_app": settings.preload,
         # At "debug", gunicorn logs paths and unfinished requests, which hold names and secrets.

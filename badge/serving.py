@@ -41,6 +41,7 @@ from badge.web.paths import AT_ROOT, DASHBOARD, Paths
 from badge.web.terminal import EXAMPLE, Terminal
 
 START_TIMEOUT = timedelta(seconds=5)
+WORKER_CLASS = "badge.gunicorn_worker.BadgeWorker"
 CONFIGURATION_CURRENT = "badge_configuration_current"
 LINK_LIFETIME = timedelta(hours=1)
 
@@ -119,6 +120,9 @@ class Master:
         if not is_handed_on and (fault := listening.fault_of(self.settings.bind)):
             sys.stderr.write(f"BADGE_BIND: {fault}.\n")
             sys.exit(1)
+        if server.cfg.worker_class_str != WORKER_CLASS:
+            sys.stderr.write("Remove -k: config/gunicorn.conf.py works only with its own worker class.\n")
+            sys.exit(2)
         for line in changed(self.settings):
             server.log.info("%s", line)
         for sentence in unknown_variables():

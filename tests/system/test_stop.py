@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import signal
 import socket
+import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +14,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.servers import Service, eventually, free_port, running_service
+from tests.servers import BIN, PROJECT, Service, clean_environment, eventually, free_port, running_service
 
 KEPT = b"GET /badge/acme/web.txt HTTP/1.1\r\nHost: localhost\r\n\r\n"
 METRICS = b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n"
@@ -119,3 +120,13 @@ def test_a_worker_that_has_served_its_requests_is_replaced_and_none_is_lost(tmp_
             assert client.recv(1) == b""
         assert {service.get("/badge/acme/web").status_code for _ in range(10)} == {200}
         assert eventually(lambda: before not in service.workers() and len(service.workers()) == 1, 10)
+
+
+def test_another_worker_class_is_refused_in_one_line(tmp_path: Path) -> None:
+    command = [str(BIN / "gunicorn"), "-k", "gthread", "-c", "config/gunicorn.conf.py"]
+    settings = {"BADGE_DATA_DIR": str(tmp_path), "BADGE_BIND": f"127.0.0.1:{free_port()}"}
+    started = subprocess.run(
+        command, cwd=PROJECT, env={**clean_environment(), **settings}, capture_output=True, text=True, timeout=30
+    )
+    assert started.returncode == 2
+    assert "Remove -k:" in started.stderr.splitlines()[-1]
