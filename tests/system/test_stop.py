@@ -125,7 +125,7 @@ def test_a_worker_that_has_served_its_requests_is_replaced_and_none_is_lost(tmp_
 def test_another_worker_class_is_refused_in_one_line(tmp_path: Path) -> None:
     command = [str(BIN / "gunicorn"), "-k", "gthread", "-c", "config/gunicorn.conf.py"]
     settings = {"BADGE_DATA_DIR": str(tmp_path), "BADGE_BIND": f"127.0.0.1:{free_port()}"}
-    started = subprocess.run(
+    started = subprocess.run(  # noqa: PLW1510 - the code is asserted
         command, cwd=PROJECT, env={**clean_environment(), **settings}, capture_output=True, text=True, timeout=30
     )
     assert started.returncode == 2
