@@ -158,8 +158,8 @@ class Catalogue:
         """
         with self.database.reading() as connection:
             listing = replace(self._listing(connection, filter, order), within=within)
-            rows, next_cursor = listing.page(connection, cursor, limit)
-        return ListingPage([ListedSubject(subject_of(row), report_of(row, listing.now)) for row in rows], next_cursor)
+            page = listing.page(connection, cursor, limit)
+        return ListingPage([_listed(row, listing.now) for row in page.rows], page.next_cursor, page.previous_cursor)
 
     def totals(self, filter: ListingFilter) -> ListingTotals:
         """Return the number of subjects for each status that their badges show."""
@@ -204,6 +204,11 @@ class Catalogue:
         too_many = set(newest_first[self.retention.runs :]) - needed
         too_old = [start for start in newest_first[::-1] if start < now - self.retention.age and start not in needed]
         return too_many | set(too_old[:MOST_PRUNED_BY_AGE])
+
+
+def _listed(row: Row[Any], now: datetime) -> ListedSubject:
+    is_overdue = row.overdue_at_now is not None and row.overdue_at_now <= now
+    return ListedSubject(subject_of(row), report_of(row, now), row.overdue_at_now if is_overdue else None)
 
 
 def _settings_in(event: RunEvent, *, applied: bool) -> dict[str, Any]:

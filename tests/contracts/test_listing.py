@@ -61,15 +61,21 @@ class Listed:
         self.catalogue.record(replace(event, **more))  # type: ignore[arg-type] # passed through
 
     def all(self, order: ListingOrder, limit: int, filter: ListingFilter = ListingFilter()) -> list[ListedSubject]:  # noqa: B008 - frozen
-        found: list[ListedSubject] = []
-        cursor = None
-        for _ in range(100):
-            page = self.listing.list(filter, cursor, limit, order)
-            found += page.items
-            cursor = page.next_cursor
-            if cursor is None:
-                return found
-        raise AssertionError("too many pages")
+        return [item for page in self.pages(order, limit, filter) for item in page]
+
+    def pages(self, order: ListingOrder, limit: int, filter: ListingFilter) -> list[list[ListedSubject]]:
+        """Read all pages to the last one, and back to the first one."""
+        page = self.listing.list(filter, None, limit, order)
+        pages = [[*page.items]]
+        while page.next_cursor and len(pages) < 100:
+            page = self.listing.list(filter, page.next_cursor, limit, order)
+            pages.append([*page.items])
+        for number in range(len(pages) - 1, 0, -1):
+            page = self.listing.list(filter, page.previous_cursor, limit, order)
+            assert [*page.items] == pages[number - 1]
+            assert page.next_cursor
+        assert page.previous_cursor is None
+        return pages
 
     def names(self, order: ListingOrder = ListingOrder.NAME, limit: int = 2, **filter: object) -> Sequence[str]:
         wanted = ListingFilter(**filter)  # type: ignore[arg-type] # passed through
@@ -140,8 +146,33 @@ def test_the_latest_comes_first(listed: Listed) -> None:
     assert listed.names(ListingOrder.LATEST) == ["old", "Web Shop/50%_off", "worker", "api", "web"]
 
 
-def test_the_worst_comes_first(listed: Listed) -> None:
-    assert listed.names(ListingOrder.WORST) == ["api", "worker", "Web Shop/50%_off", "web", "old"]
+WORST_FIRST = [
+    *("failed-never-fine", "failed-long-ago", "failed-lately"),
+    *("overdue-long", "overdue-just"),
+    *("outdated-long", "outdated-just"),
+    *("running", "waiting", "fine-long-ago", "fine-lately"),
+    "deleted",
+]
+
+
+def test_what_needs_attention_comes_first(listed: Listed) -> None:
+    now, checks = listed.clock(), Checks(listed.catalogue.database, listed.clock)
+    for days, name in ((1, "lately"), (9, "long-ago")):
+        fine, failed = now - timedelta(days=days), now - timedelta(hours=days)
+        listed.report(f"new/fine-{name}", S.SUCCEEDED, at=fine, started_at=fine)
+        listed.report(f"new/failed-{name}", S.SUCCEEDED, at=fine, started_at=fine)
+        listed.report(f"new/failed-{name}", S.FAILED, at=failed, started_at=failed)
+    for hours, name in ((1, "just"), (9, "long")):
+        at = now - timedelta(minutes=hours)
+        listed.report(f"new/outdated-{name}", S.SUCCEEDED, at=at, stale_after=now - timedelta(hours=hours))
+        listed.report(f"new/overdue-{name}", S.SUCCEEDED, at=at)
+        checks.create(Subject.legacy("new", f"overdue-{name}"), timedelta(hours=10 - hours), timedelta(hours=1))
+    for name, status in (("failed-never-fine", S.FAILED), ("running", S.IN_PROGRESS), ("deleted", S.DELETED)):
+        listed.report(f"new/{name}", status)
+    checks.create(Subject.legacy("new", "waiting"), timedelta(days=9), timedelta(hours=1))
+    listed.clock.advance(hours=12)
+    assert listed.names(ListingOrder.WORST, account="new") == WORST_FIRST
+    assert listed.names(ListingOrder.WORST, words=("new/",)) == WORST_FIRST  # few found by an index are sorted instead
 
 
 @pytest.mark.parametrize(
