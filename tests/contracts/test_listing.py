@@ -10,8 +10,10 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
+import sqlalchemy
 from flask import Flask, jsonify
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -22,6 +24,7 @@ from badge.cache.memory import MemoryStatusCache
 from badge.catalogue.checks import Checks
 from badge.catalogue.events import RunEvent
 from badge.catalogue.keys import Scope
+from badge.catalogue.listing import Listing
 from badge.catalogue.migration import migrate
 from badge.catalogue.source import CatalogueSource
 from badge.catalogue.store import Catalogue
@@ -448,3 +451,30 @@ def test_the_sources_file_decides_what_can_be_listed(
     with closing(build_parts(settings, cache=MemoryStatusCache(ManualClock()))) as parts:
         own = parts.catalogue.source if parts.catalogue else None
         assert type(listing_of(load_sources(file), parts.resolver.routing, own, parts.clock)) is listing
+
+
+@pytest.mark.parametrize("listed", ["catalogue"], indirect=True)
+def test_what_needs_attention_is_read_from_indexes_without_sorting_all(listed: Listed) -> None:
+    plans = plans_of(listed.catalogue, Listing(ListingFilter(), ListingOrder.WORST, listed.clock()))
+    assert len(plans) > 10
+    for statement, plan in plans:
+        # Only those with a time ahead of now are sorted: none if all clocks are right.
+        is_sorted = "USE TEMP B-TREE FOR ORDER BY" in plan
+        assert not is_sorted or "last_success_at>?" in plan, (statement, plan)
+        assert "SEARCH subjects USING" in plan, (statement, plan)
+
+
+def plans_of(catalogue: Catalogue, listing: Listing) -> list[tuple[str, str]]:
+    """Return the queries for the first page, and how SQLite runs them."""
+    sent: list[tuple[str, Any]] = []
+
+    def note(connection: object, cursor: object, statement: str, parameters: object, *_: object) -> None:
+        sent.append((statement, parameters))
+
+    with catalogue.database.reading() as connection:
+        sqlalchemy.event.listen(connection, "before_cursor_execute", note)
+        listing.page(connection, None, 50)
+        sqlalchemy.event.remove(connection, "before_cursor_execute", note)
+        explained = [connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {each}", values) for each, values in sent]
+        plans = ["\n".join(row[-1] for row in rows) for rows in explained]
+    return [(statement, plan) for (statement, _), plan in zip(sent, plans, strict=True)]
