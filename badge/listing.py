@@ -49,6 +49,15 @@ class ListingFilter:
     words: Sequence[str] = ()
     """Each must occur in the subject's coordinates, ignoring case."""
     is_public_only: bool = False
+    failed_since: datetime | None = None
+    """Those whose badge shows a failure from this time on; one without a time counts as recent."""
+    no_success_since: datetime | None = None
+    """Those without a success since then, except deleted ones."""
+
+    @property
+    def is_unrestricted(self) -> bool:
+        """Whether all subjects pass, or all public ones."""
+        return self == ListingFilter(is_public_only=self.is_public_only)
 
 
 class ListingOrder(StrEnum):
@@ -159,6 +168,10 @@ class RunHistory(Protocol):
 
     def history(self, subject: Subject, limit: int) -> Sequence[PastRun]:
         """Return the latest runs, newest first; none for an unknown subject. Raises `SourceUnavailable`."""
+        ...
+
+    def histories(self, subjects: Sequence[Subject], limit: int) -> Mapping[Subject, Sequence[PastRun]]:
+        """Return the latest runs of several subjects, as `history` does; all at once, for one page of a list."""
         ...
 
 

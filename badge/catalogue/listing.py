@@ -188,7 +188,7 @@ class Listing:
 
     def totals(self, connection: Connection) -> ListingTotals:
         """Return the totals of the matching subjects. If more than `most_sorted` match, only some are counted."""
-        if _is_unrestricted(self.filter):
+        if self.filter.is_unrestricted:
             return stored_totals(connection, self.now, self._overdue, is_public_only=self.filter.is_public_only)
         shown = _shown_as(self.now, self._overdue)
         last_succeeded = subjects.c.last_finished == BackupStatus.SUCCEEDED.value
@@ -320,12 +320,6 @@ def _has_nul(filter: ListingFilter) -> bool:
     return "\0" in f"{filter.platform}{filter.account}{''.join(filter.words)}"
 
 
-def _is_unrestricted(filter: ListingFilter) -> bool:
-    """Whether all subjects pass the filter, or all public ones."""
-    given = (filter.platform, filter.account, filter.status, filter.shown_as, filter.updated_since, *filter.words)
-    return not any(given)
-
-
 def _indexed(filter: ListingFilter, now: datetime, overdue: ColumnElement[bool]) -> Iterator[Select[Any]]:
     """Yield a query for each part of the filter: the IDs that pass it, from an index or the narrow table of paths."""
     if filter.words:
@@ -347,12 +341,20 @@ def _of_status(filter: ListingFilter, now: datetime, overdue: ColumnElement[bool
         yield has_status(filter.status, overdue)
     if filter.shown_as is not None:
         yield _is_shown_as(filter.shown_as, now, overdue)
+    if filter.failed_since is not None:
+        failed_at = case((overdue, overdue_at(now)), else_=subjects.c.finished_at)
+        is_recent = or_(failed_at.is_(None), failed_at >= filter.failed_since)
+        yield and_(_is_shown_as(BackupStatus.FAILED, now, overdue), is_recent)
 
 
 def _of_time(filter: ListingFilter, now: datetime) -> Iterator[ColumnElement[bool]]:
     if filter.updated_since is not None:
         fell_overdue = subjects.c.overdue_at.between(filter.updated_since, now)
         yield or_(subjects.c.updated_at >= filter.updated_since, fell_overdue)
+    if filter.no_success_since is not None:
+        is_late = subjects.c.last_success_at < filter.no_success_since
+        is_success_unknown = or_(subjects.c.last_success_at.is_(None), ~_succeeded_by(now))
+        yield and_(or_(is_late, is_success_unknown), subjects.c.status != BackupStatus.DELETED.value)
 
 
 def _coordinates(filter: ListingFilter) -> Iterator[ColumnElement[bool]]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from sqlalchemy.exc import SQLAlchemyError
 
 from badge.catalogue.faults import failure
+from badge.catalogue.history import Run
 from badge.catalogue.store import Catalogue
 from badge.deadline import Deadline
 from badge.events import FailureKind, StoredTimesAhead
@@ -80,7 +81,12 @@ class CatalogueSource:
     def history(self, subject: Subject, limit: int) -> Sequence[PastRun]:
         """Return the subject's last runs, newest first."""
         runs = self._read("history", lambda: self.catalogue.runs(subject, limit))
-        return [PastRun(run.status, run.started_at, run.finished_at, run.size_bytes) for run in runs]
+        return [_past(run) for run in runs]
+
+    def histories(self, subjects: Sequence[Subject], limit: int) -> Mapping[Subject, Sequence[PastRun]]:
+        """Return the last runs of several subjects, newest first."""
+        found = self._read("history", lambda: self.catalogue.latest_runs(subjects, limit))
+        return {subject: [_past(run) for run in runs] for subject, runs in found.items()}
 
     def _read(self, operation: str, read: Callable[[], _Read]) -> _Read:
         try:
@@ -88,3 +94,7 @@ class CatalogueSource:
         except SQLAlchemyError as error:
             self.events.emit(failure(operation, error))
             raise SourceUnavailable(FailureKind.DATABASE) from None
+
+
+def _past(run: Run) -> PastRun:
+    return PastRun(run.status, run.started_at, run.finished_at, run.size_bytes)

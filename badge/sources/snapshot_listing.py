@@ -141,8 +141,21 @@ def _fits(item: ListedSubject, filter: ListingFilter, now: datetime) -> bool:
         and (filter.shown_as is None or report.status_at(now) is filter.shown_as)
         and (filter.updated_since is None or _newest_event_at(report) >= filter.updated_since)
         and (not filter.is_public_only or report.is_public)
+        and _fits_times(report, filter, now)
         and all(any(word.lower() in text for text in texts) for word in filter.words)
     )
+
+
+def _fits_times(report: Report, filter: ListingFilter, now: datetime) -> bool:
+    if filter.failed_since is not None:
+        failed_at = report.finished_at or filter.failed_since
+        if report.status_at(now) is not BackupStatus.FAILED or failed_at < filter.failed_since:
+            return False
+    if filter.no_success_since is None:
+        return True
+    succeeded_at = report.succeeded_at(now)
+    is_late = succeeded_at is None or succeeded_at < filter.no_success_since
+    return is_late and report.status is not BackupStatus.DELETED
 
 
 def _is_protected(report: Report, shown: BackupStatus) -> bool:
