@@ -272,7 +272,12 @@ def test_the_history_has_the_newest_run_first(listed: Listed) -> None:
     web = Subject.legacy("acme", "new")
     assert [(run.status, run.size_bytes) for run in source.history(web, 9)] == [(S.FAILED, 1), (S.SUCCEEDED, 2)]
     assert source.history(web, 1) == [PastRun(S.FAILED, began - timedelta(hours=1), began - timedelta(hours=1), 1)]
-    assert source.history(Subject.legacy("acme", "none"), 9) == []
+    none = Subject.legacy("acme", "none")
+    assert source.history(none, 9) == []
+    both = source.histories([web, none, Subject.legacy("acme", "api")], 1)
+    assert both[web] == source.history(web, 1)
+    assert [(subject.name, len(runs)) for subject, runs in both.items()] == [("new", 1), ("none", 0), ("api", 1)]
+    assert source.histories([], 9) == {}
 
 
 @pytest.mark.parametrize("listed", ["native"], indirect=True)

@@ -24,6 +24,7 @@ from badge.catalogue.totals import _SHARDS
 from badge.listing import ListedSubject, ListingFilter, ListingOrder, attention_of
 from badge.model import BackupStatus, Subject, Visibility
 from badge.sources.snapshot_listing import SnapshotListing, Walked
+from tests.doubles import START
 from tests.store import Store
 
 SUBJECTS = [
@@ -132,11 +133,14 @@ WORDS = st.lists(
     max_size=2,
 ).map(tuple)
 STATUSES = st.sampled_from(BackupStatus)
+TIMES = st.sampled_from([START - DAY, START, START + HOUR / 2, START + DAY])
 FILTERS = st.one_of(
     st.builds(ListingFilter, words=WORDS),
     st.builds(ListingFilter, words=WORDS, shown_as=STATUSES),
     st.builds(ListingFilter, account=st.sampled_from(["ACME", "contoso"]), words=st.just(("web",))),
     st.builds(ListingFilter, platform=st.just("github"), shown_as=STATUSES),
+    st.builds(ListingFilter, failed_since=TIMES, shown_as=st.none() | STATUSES),
+    st.builds(ListingFilter, no_success_since=TIMES),
     st.builds(ListingFilter, status=STATUSES, is_public_only=st.booleans()),
 )
 
