@@ -33,6 +33,14 @@ class Row:
     reason: str
     runs: RunBars | None
 
+    def kind(self, is_grouped: bool) -> str:  # noqa: FBT001 - called by a template
+        """Return platform and account, unless the rows are grouped by them, and what is not the rule."""
+        subject = self.subject
+        parts = [] if is_grouped else [subject.platform, subject.account]
+        parts += [subject.type] if subject.type != "Repository" else []
+        parts += ["private"] if self.is_private else []
+        return " · ".join(parts)
+
 
 @dataclass(frozen=True, slots=True)
 class RunBars:

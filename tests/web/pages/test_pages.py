@@ -348,7 +348,7 @@ def test_search_status_and_order_apply_to_the_list_and_stay_in_its_links(dashboa
         *(f"repo-{number}0" for number in ("0", "1", "2", "3", "4", "5")),
         "repo-01",
     ]
-    assert "GitHub · acme · Repository" in text(page, ".subjects .kind")
+    assert "GitHub · acme" in text(page, ".subjects .kind")
     chips = {" ".join(link.get_text().split()): str(link["href"]) for link in page.select(".statuses a")}
     assert list(chips) == ["all 60", "succeeded 54", "failed 6"]
     assert len(dashboard.soup(chips["failed 6"]).select(".subjects li")) == 6
