@@ -42,8 +42,10 @@ from badge.model import CASELESS_PLATFORMS, CLOCK_TOLERANCE, BackupStatus, Visib
 from badge.subject_pattern import EVERY_SUBJECT, Selection
 
 MOST_SORTED = 10_000
-"""Up to this many matching subjects are looked up by ID, sorted and counted. If more match, a scan in the requested
-order soon fills a page."""
+"""Up to this many matching subjects are looked up by ID and counted."""
+MOST_LOOKED_UP = 1_000
+"""Up to this many are looked up by ID and sorted for a page. If more match, reading in the requested order soon fills
+it, and costs less than a query with thousands of IDs."""
 
 READ_ON_BY = 1_000
 """Number of subjects to read at a time while searching for those that an API key's patterns select."""
@@ -133,7 +135,7 @@ class Listing:
         """
         start = None if cursor is None else place_at(cursor, self.order, _MARKS[self.order])
         back = start is not None and start.is_before
-        narrowed = self._narrowed(connection)
+        narrowed = self._narrowed(connection, min(self.most_sorted, MOST_LOOKED_UP))
         query = selected(self.now).where(*self._conditions(narrowed))
         groups = self._groups(is_narrowed=narrowed is not None)
         found: _Rows = []
@@ -194,7 +196,8 @@ class Listing:
         last_succeeded = subjects.c.last_finished == BackupStatus.SUCCEEDED.value
         is_protected = and_(last_succeeded, ~self._overdue, shown != BackupStatus.UNKNOWN.value)
         protected: ColumnElement[int] = func.sum(case((is_protected, 1), else_=0))
-        some = select(subjects.c.id).where(*self._conditions(self._narrowed(connection))).limit(self.most_sorted + 1)
+        conditions = self._conditions(self._narrowed(connection, self.most_sorted))
+        some = select(subjects.c.id).where(*conditions).limit(self.most_sorted + 1)
         counts = select(shown, func.count(), protected).where(subjects.c.id.in_(some)).group_by(shown)
         rows = connection.execute(counts).all()
         by_status = {BackupStatus(status): int(number) for status, number, _ in rows}
@@ -210,16 +213,16 @@ class Listing:
         conditions = [*_conditions(self.filter, self.now, self._overdue), *may_be_in(self.within)]
         return conditions if narrowed is None else [*conditions, narrowed]
 
-    def _narrowed(self, connection: Connection) -> ColumnElement[bool] | None:
-        """Return a condition with the IDs that one index finds, if these are few.
+    def _narrowed(self, connection: Connection, most: int) -> ColumnElement[bool] | None:
+        """Return a condition with the IDs that one index finds, if these are at most `most`.
 
         Without it, databases scan all subjects in the requested order to find the few that match.
         """
         if _has_nul(self.filter):
             return None
         for ids in _indexed(self.filter, self.now, self._overdue):
-            found = connection.scalars(ids.limit(self.most_sorted + 1)).all()
-            if len(found) <= self.most_sorted:
+            found = connection.scalars(ids.limit(most + 1)).all()
+            if len(found) <= most:
                 return subjects.c.id.in_(found)
         return None
 

@@ -134,18 +134,21 @@ class Catalogue:
             return [_run(row) for row in connection.execute(wanted.order_by(runs.c.sequence.desc()).limit(limit))]
 
     def latest_runs(self, wanted: Sequence[Subject], limit: int) -> Mapping[Subject, Sequence[Run]]:
-        """Return the runs of several subjects, newest first, with one query."""
+        """Return the runs of several subjects, newest first, with one query for all of them."""
         if not wanted:
             return {}
         by_key = {subject.key(fold_case=True): subject for subject in wanted}
-        place = func.row_number().over(partition_by=runs.c.subject_id, order_by=runs.c.sequence.desc())
-        ranked = select(*_RUN, *KEY, place.label("place")).join(subjects).where(tuple_(*KEY).in_(by_key)).subquery()
-        latest = select(ranked).where(ranked.c.place <= limit).order_by(ranked.c.place)
-        found: dict[Subject, list[Run]] = {subject: [] for subject in wanted}
         with self.database.reading() as connection:
-            for row in connection.execute(latest):
-                key = row.platform_key, row.account_key, row.type_key, row.name_key
-                found[by_key[key]].append(_run(row))
+            rows = connection.execute(select(subjects.c.id, *KEY).where(tuple_(*KEY).in_(by_key))).all()
+            by_id = {row.id: by_key[row.platform_key, row.account_key, row.type_key, row.name_key] for row in rows}
+            place = func.row_number().over(partition_by=runs.c.subject_id, order_by=runs.c.sequence.desc())
+            ranked = (
+                select(runs.c.subject_id, *_RUN, place.label("place")).where(runs.c.subject_id.in_(by_id)).subquery()
+            )
+            latest = connection.execute(select(ranked).where(ranked.c.place <= limit).order_by(ranked.c.place)).all()
+        found: dict[Subject, list[Run]] = {subject: [] for subject in wanted}
+        for row in latest:
+            found[by_id[row.subject_id]].append(_run(row))
         return found
 
     def deletable(self, subject: Subject) -> SubjectRecords:

@@ -356,7 +356,7 @@ def names_in_the_list(page: Page) -> set[str]:
     page.goto("/dashboard")
     while True:
         names |= {folded(text) for text in page.locator(".subjects a").all_text_contents()}
-        following = page.get_by_role("link", name="Next page")
+        following = page.get_by_role("link", name="Next", exact=True)
         if not following.count():
             return names
         following.click()
