@@ -41,6 +41,7 @@ PAGES = [
     "/docs",
     "/dashboard",
     "/dashboard?q=none",
+    "/dashboard?failed=7d",
     f"/dashboard/{WEB}",
     f"/dashboard/{WEB}?dialog=open",
     "/dashboard/none/none",
@@ -122,10 +123,21 @@ def test_a_ping_turns_its_row_green_by_itself_unless_updates_are_paused(watched:
     page.clock.run_for(31_000)
     expect(row).to_have_class("red")
     expect(row.get_by_role("link")).to_be_focused()
+    watched.service.flask_badge("delete", name, "--yes")
+
+
+def test_rows_are_low_and_updates_pause_in_the_background(watched: Watched) -> None:
+    page = watched.page
+    page.goto("/dashboard?sort=name")
+    heights = page.evaluate("[...document.querySelectorAll('.subjects li')].map((row) => row.clientHeight)")
+    assert heights
+    assert max(heights) <= 44
+    page.evaluate("Object.defineProperty(document, 'hidden', { value: true, configurable: true })")
+    page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    expect(page.locator("#live")).to_contain_text("Paused while this tab is in the background")
     page.keyboard.press("/")
     expect(page.get_by_role("searchbox")).to_be_focused()
-    expect(page.get_by_role("searchbox")).to_have_value("live")
-    watched.service.flask_badge("delete", name, "--yes")
+    expect(page.get_by_role("searchbox")).to_have_value("")
 
 
 @pytest.mark.parametrize(
