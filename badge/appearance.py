@@ -202,9 +202,7 @@ def _until_overdue(resolution: Resolution, look: Look) -> timedelta:
 
 def last_success(resolution: Resolution) -> datetime | None:
     """When the last successful backup ended, or None if the source gives no time or an impossible one."""
-    report = resolution.report
-    ended_at = report.finished_at if report.status is BackupStatus.SUCCEEDED else None
-    return unless_ahead(report.last_success_at or ended_at, resolution.now)
+    return resolution.report.succeeded_at(resolution.now)
 
 
 def _until_dated(resolution: Resolution) -> timedelta:

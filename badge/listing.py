@@ -7,8 +7,8 @@ import binascii
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from enum import StrEnum
+from datetime import UTC, datetime, timedelta
+from enum import IntEnum, StrEnum
 from typing import Any, Protocol
 
 from badge.events import FailureKind
@@ -17,6 +17,11 @@ from badge.ports import SourceUnavailable
 
 # The largest integer a database column holds.
 _LARGEST_INTEGER = 2**63 - 1
+
+_EPOCH = datetime.fromtimestamp(0, UTC)
+
+# Marks a cursor that leads backwards. A list, because no sort value is one.
+_BEFORE = ["before"]
 
 
 class ListUnavailable(SourceUnavailable):
@@ -44,6 +49,15 @@ class ListingFilter:
     words: Sequence[str] = ()
     """Each must occur in the subject's coordinates, ignoring case."""
     is_public_only: bool = False
+    failed_since: datetime | None = None
+    """Those whose badge shows a failure from this time on; one without a time counts as recent."""
+    no_success_since: datetime | None = None
+    """Those without a success since then, except deleted ones."""
+
+    @property
+    def is_unrestricted(self) -> bool:
+        """Whether all subjects pass, or all public ones."""
+        return self == ListingFilter(is_public_only=self.is_public_only)
 
 
 class ListingOrder(StrEnum):
@@ -54,18 +68,30 @@ class ListingOrder(StrEnum):
     LATEST = "latest"
     """Most recently updated first."""
     WORST = "worst"
-    """By status in the order of `WORST_FIRST`, then by name."""
+    """What needs attention first, by `attention_rank`."""
 
 
-WORST_FIRST = (
-    BackupStatus.FAILED,
-    BackupStatus.UNKNOWN,
-    BackupStatus.IN_PROGRESS,
-    BackupStatus.SCHEDULED,
-    BackupStatus.SUCCEEDED,
-    BackupStatus.DELETED,
-)
-"""The order of `ListingOrder.WORST`: what needs attention first."""
+class Need(IntEnum):
+    """How much a subject needs attention, most first."""
+
+    FAILED = 0
+    OVERDUE = 1
+    OUTDATED = 2
+    """Its report is outdated, so it is shown as unknown."""
+    UNKNOWN = 3
+    NONE = 4
+    DELETED = 5
+
+
+NEEDS = {
+    BackupStatus.FAILED: Need.FAILED,
+    BackupStatus.UNKNOWN: Need.UNKNOWN,
+    BackupStatus.IN_PROGRESS: Need.NONE,
+    BackupStatus.SCHEDULED: Need.NONE,
+    BackupStatus.SUCCEEDED: Need.NONE,
+    BackupStatus.DELETED: Need.DELETED,
+}
+"""The need of subjects by their recorded status, unless they are overdue or their report is outdated."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,14 +100,17 @@ class ListedSubject:
 
     subject: Subject
     report: Report
+    overdue_since: datetime | None = None
+    """Since when its check has been overdue; the report's status is then "failed"."""
 
 
 @dataclass(frozen=True, slots=True)
 class ListingPage:
-    """Rows in the requested order, and a cursor if there are more."""
+    """Rows in the requested order, and cursors of the pages before and after them, if there are any."""
 
     items: Sequence[ListedSubject]
     next_cursor: str | None = None
+    previous_cursor: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +129,11 @@ class ListingTotals:
     def all(self) -> int:
         """All subjects, including deleted ones."""
         return sum(self.by_status.values())
+
+    @property
+    def need_attention(self) -> int:
+        """Subjects whose backup failed, is overdue, or is not known."""
+        return self.by_status.get(BackupStatus.FAILED, 0) + self.by_status.get(BackupStatus.UNKNOWN, 0)
 
     @property
     def to_protect(self) -> int:
@@ -139,6 +173,10 @@ class RunHistory(Protocol):
         """
         ...
 
+    def histories(self, subjects: Sequence[Subject], limit: int) -> Mapping[Subject, Sequence[PastRun]]:
+        """Return the latest runs of several subjects, as `history` does; all at once, for one page of a list."""
+        ...
+
 
 def search_texts(subject: Subject) -> tuple[str, str]:
     """Return the strings that searches look in: the coordinates in lower case, with and without the type."""
@@ -146,21 +184,55 @@ def search_texts(subject: Subject) -> tuple[str, str]:
     return str(subject).lower(), short.lower()
 
 
-def cursor_at(order: ListingOrder, marks: Sequence[object]) -> str:
-    """Return the cursor for what follows a row; `marks` are the row's sort values, as numbers and strings."""
-    return base64.urlsafe_b64encode(json.dumps([order, *marks]).encode()).decode().rstrip("=")
+def attention_rank(need: Need, *, has_time: bool) -> int:
+    """Return the first sort value of `ListingOrder.WORST`; the second is a time, oldest first.
+
+    It is the time since which a subject has been overdue or its report outdated, otherwise that of the last success.
+    Subjects without such a time come first among those with the same need.
+    """
+    return 2 * need + has_time
 
 
-def marks_in(cursor: str, order: ListingOrder, kinds: Sequence[type]) -> list[Any]:
-    """Return the sort values in a cursor of this order; raises `ValueError` unless they have the given types."""
+def attention_of(item: ListedSubject, now: datetime) -> tuple[int, int]:
+    """Return a subject's sort values in `ListingOrder.WORST`: its rank, and a time in microseconds since 1970."""
+    report = item.report
+    need, moment = NEEDS[report.status], report.succeeded_at(now)
+    if item.overdue_since is not None:
+        need, moment = Need.OVERDUE, item.overdue_since
+    elif report.status_at(now) is not report.status:
+        need, moment = Need.OUTDATED, report.stale_after
+    return attention_rank(need, has_time=moment is not None), microseconds(moment) if moment else 0
+
+
+def microseconds(moment: datetime) -> int:
+    """Return a time as microseconds since 1970, which cursors can hold."""
+    return (moment - _EPOCH) // timedelta(microseconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A place in a listing: after a row, or before it, whose sort values are numbers and strings."""
+
+    marks: Sequence[Any]
+    is_before: bool = False
+
+    def cursor(self, order: ListingOrder) -> str:
+        """Return the cursor of the page that starts, or ends, at this place."""
+        direction = [_BEFORE] if self.is_before else []
+        return base64.urlsafe_b64encode(json.dumps([order, *direction, *self.marks]).encode()).decode().rstrip("=")
+
+
+def place_at(cursor: str, order: ListingOrder, kinds: Sequence[type]) -> Place:
+    """Return the place of a cursor of this order; raises `ValueError` unless its values have the given types."""
     try:
         found = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
     except (binascii.Error, ValueError, RecursionError):
         found = None
-    if isinstance(found, list) and found[:1] == [order] and list(map(type, found[1:])) == list(kinds):
-        marks = found[1:]
-        if all(map(_is_storable, marks)):
-            return marks
+    if isinstance(found, list) and found[:1] == [order]:
+        is_before = found[1:2] == [_BEFORE]
+        marks = found[2:] if is_before else found[1:]
+        if list(map(type, marks)) == list(kinds) and all(map(_is_storable, marks)):
+            return Place(marks, is_before)
     raise ValueError("this cursor was not issued by this service")
 
 

@@ -230,6 +230,11 @@ class Report:
         is_outdated = self.stale_after is not None and self.stale_after <= now
         return BackupStatus.UNKNOWN if is_outdated else self.status
 
+    def succeeded_at(self, now: datetime) -> datetime | None:
+        """Return when the last successful backup ended, or None if the source gives no time or an impossible one."""
+        ended_at = self.finished_at if self.status is BackupStatus.SUCCEEDED else None
+        return unless_ahead(self.last_success_at or ended_at, now)
+
     @property
     def is_public(self) -> bool:
         """Whether the subject exists and is public."""

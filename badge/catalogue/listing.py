@@ -29,19 +29,23 @@ from badge.catalogue.schema import subject_paths, subjects
 from badge.catalogue.subjects import KEY, may_be_in, selected, subject_of
 from badge.catalogue.totals import stored_totals
 from badge.listing import (
-    WORST_FIRST,
+    NEEDS,
     ListingFilter,
     ListingOrder,
     ListingTotals,
-    cursor_at,
-    marks_in,
+    Need,
+    Place,
+    attention_rank,
+    place_at,
 )
-from badge.model import CASELESS_PLATFORMS, BackupStatus, Visibility
+from badge.model import CASELESS_PLATFORMS, CLOCK_TOLERANCE, BackupStatus, Visibility
 from badge.subject_pattern import EVERY_SUBJECT, Selection
 
 MOST_SORTED = 10_000
-"""Up to this many matching subjects are looked up by ID, sorted and counted. If more match, a scan in the requested
-order soon fills a page."""
+"""Up to this many matching subjects are looked up by ID and counted."""
+MOST_LOOKED_UP = 1_000
+"""Up to this many are looked up by ID and sorted for a page. If more match, reading in the requested order soon fills
+it, and costs less than a query with thousands of IDs."""
 
 READ_ON_BY = 1_000
 """Number of subjects to read at a time while searching for those that an API key's patterns select."""
@@ -56,33 +60,34 @@ class _Stream:
     parts: Sequence[ColumnElement[Any]]
     condition: ColumnElement[bool] | None = None
     is_descending: bool = False
-    rank: int | None = None
-    """A sort value that precedes `parts` and is the same for all subjects of the stream."""
+    lead: Sequence[int] = ()
+    """Sort values that precede `parts` and are the same for all subjects of the stream."""
 
-    def page(self, connection: Connection, query: Select[Any], after: list[Any] | None, limit: int) -> list[_Marked]:
-        """Return the query's first rows in this stream after the row with these marks, which are its sort values."""
+    def page(self, connection: Connection, query: Select[Any], at: Place | None, limit: int, *, back: bool) -> _Rows:
+        """Return the query's first rows in this stream after a place, or its last ones before it if `back` is set."""
         marks = [part.label(f"mark_{place}") for place, part in enumerate(self.parts)]
         wanted = query.add_columns(*marks)
+        is_descending = self.is_descending != back
         if self.condition is not None:
             wanted = wanted.where(self.condition)
-        if after is not None and (after := self._after(after)):
-            here, there = tuple_(*self.parts), tuple_(*after)
-            wanted = wanted.where(here < there if self.is_descending else here > there)
-        order = [part.desc() if self.is_descending else part.asc() for part in self.parts]
+        if at is not None and self._is_inside(at):
+            here, there = tuple_(*self.parts), tuple_(*at.marks[len(self.lead) :])
+            wanted = wanted.where(here < there if is_descending else here > there)
+        order = [part.desc() if is_descending else part.asc() for part in self.parts]
         return [self._marked(row) for row in connection.execute(wanted.order_by(*order).limit(limit))]
 
-    def is_before(self, marks: list[Any] | None) -> bool:
-        """Whether all of these subjects come before the one with these marks."""
-        return marks is not None and self.rank is not None and self.rank < marks[0]
+    def is_passed(self, at: Place | None, *, back: bool) -> bool:
+        """Whether all of these subjects have been read on the way to this place."""
+        if at is None or not self.lead or self._is_inside(at):
+            return False
+        rank: int = at.marks[0]
+        return self.lead[0] > rank if back else self.lead[0] < rank
 
-    def _after(self, marks: list[Any]) -> list[Any]:
-        if self.rank is None:
-            return marks
-        return marks[1:] if marks[0] == self.rank else []
+    def _is_inside(self, at: Place) -> bool:
+        return not self.lead or self.lead[0] == at.marks[0]
 
     def _marked(self, row: Row[Any]) -> _Marked:
-        rank = [] if self.rank is None else [self.rank]
-        return _Marked(row, [*rank, *(getattr(row, f"mark_{place}") for place in range(len(self.parts)))])
+        return _Marked(row, [*self.lead, *(getattr(row, f"mark_{place}") for place in range(len(self.parts)))])
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +96,18 @@ class _Marked:
 
     row: Row[Any]
     marks: list[Any]
+
+
+_Rows = list[_Marked]
+
+
+@dataclass(frozen=True, slots=True)
+class RowsPage:
+    """Rows in the requested order, and the cursors of the pages around them."""
+
+    rows: Sequence[Row[Any]]
+    previous_cursor: str | None
+    next_cursor: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,59 +127,77 @@ class Listing:
     def _overdue(self) -> ColumnElement[bool]:
         return is_overdue(self.now, self.overdue_despite_end)
 
-    def page(self, connection: Connection, cursor: str | None, limit: int) -> tuple[Sequence[Row[Any]], str | None]:
-        """Return the first rows in `within` after the cursor, and the cursor of the next page, if there is one.
+    def page(self, connection: Connection, cursor: str | None, limit: int) -> RowsPage:
+        """Return the first rows in `within` after the cursor's place, or the last ones before it.
 
         Anyone can decode a cursor, so it is only ever made from a row in `within`. Raises `ValueError` for a cursor
         that this service did not issue, and if none of the next `most_passed_over` rows is in `within`.
         """
-        after = None if cursor is None else marks_in(cursor, self.order, _MARKS[self.order])
-        query = selected(self.now).where(*self._conditions(connection))
-        found: list[_Marked] = []
-        size, read = limit + 1, 0
+        start = None if cursor is None else place_at(cursor, self.order, _MARKS[self.order])
+        back = start is not None and start.is_before
+        narrowed = self._narrowed(connection, min(self.most_sorted, MOST_LOOKED_UP))
+        query = selected(self.now).where(*self._conditions(narrowed))
+        groups = self._groups(is_narrowed=narrowed is not None)
+        found: _Rows = []
+        at, size, read = start, limit + 1, 0
         while True:
-            some = self._read(connection, query, after, size)
+            some = self._read(connection, query, groups[::-1] if back else groups, at, size, back=back)
             found += (one for one in some if self.within.covers(subject_of(one.row)))
             read += len(some)
             if len(found) > limit or len(some) < size:
-                break
+                return self._page_of(found[:limit], start, has_more=len(found) > limit, back=back)
             if read >= self.most_passed_over:
-                return self._cut_short(found)
-            after, size = some[-1].marks, READ_ON_BY
-        rows = [one.row for one in found[:limit]]
-        return rows, cursor_at(self.order, found[limit - 1].marks) if len(found) > limit else None
-
-    def _read(
-        self, connection: Connection, query: Select[Any], after: list[Any] | None, limit: int
-    ) -> Sequence[_Marked]:
-        found: list[_Marked] = []
-        for stream in self._streams():
-            if stream.is_before(after):
-                continue
-            found += stream.page(connection, query, after, limit)
-            if self.order is ListingOrder.WORST and len(found) >= limit:
                 break
-        if self.order is ListingOrder.LATEST:
-            found.sort(key=lambda one: one.marks, reverse=True)
-        return found[:limit]
-
-    def _cut_short(self, found: Sequence[_Marked]) -> tuple[Sequence[Row[Any]], str]:
+            at, size = Place(some[-1].marks), READ_ON_BY
         if not found:
             raise ValueError(
                 f"the API key's patterns select none of the next {self.most_passed_over} subjects; "
                 "filter by `platform` or `account`, or use a key with narrower patterns"
             )
-        return [one.row for one in found], cursor_at(self.order, found[-1].marks)
+        return self._page_of(found, start, has_more=True, back=back)
+
+    def _page_of(self, found: _Rows, start: Place | None, *, has_more: bool, back: bool) -> RowsPage:
+        """Return rows that were read from a place as a page; there is a page behind that place, too."""
+        first, last = (found[0], found[-1]) if found else (None, None)
+        onwards = Place(last.marks, is_before=back).cursor(self.order) if last and has_more else None
+        backwards = Place(first.marks, is_before=not back).cursor(self.order) if first and start else None
+        if back:
+            return RowsPage([one.row for one in reversed(found)], onwards, backwards)
+        return RowsPage([one.row for one in found], backwards, onwards)
+
+    @staticmethod
+    def _read(
+        connection: Connection,
+        query: Select[Any],
+        groups: Sequence[_Group],
+        at: Place | None,
+        limit: int,
+        *,
+        back: bool,
+    ) -> _Rows:
+        found: _Rows = []
+        for group in groups:
+            some: _Rows = []
+            for stream in group:
+                if not stream.is_passed(at, back=back):
+                    some += stream.page(connection, query, at, limit - len(found), back=back)
+            if len(group) > 1:
+                some.sort(key=lambda one: one.marks, reverse=group[0].is_descending != back)
+            found += some
+            if len(found) >= limit:
+                break
+        return found[:limit]
 
     def totals(self, connection: Connection) -> ListingTotals:
         """Return the totals of the matching subjects. If more than `most_sorted` match, only some are counted."""
-        if _is_unrestricted(self.filter):
+        if self.filter.is_unrestricted:
             return stored_totals(connection, self.now, self._overdue, is_public_only=self.filter.is_public_only)
         shown = _shown_as(self.now, self._overdue)
         last_succeeded = subjects.c.last_finished == BackupStatus.SUCCEEDED.value
         is_protected = and_(last_succeeded, ~self._overdue, shown != BackupStatus.UNKNOWN.value)
         protected: ColumnElement[int] = func.sum(case((is_protected, 1), else_=0))
-        some = select(subjects.c.id).where(*self._conditions(connection)).limit(self.most_sorted + 1)
+        conditions = self._conditions(self._narrowed(connection, self.most_sorted))
+        some = select(subjects.c.id).where(*conditions).limit(self.most_sorted + 1)
         counts = select(shown, func.count(), protected).where(subjects.c.id.in_(some)).group_by(shown)
         rows = connection.execute(counts).all()
         by_status = {BackupStatus(status): int(number) for status, number, _ in rows}
@@ -172,59 +207,120 @@ class Listing:
             is_whole=sum(by_status.values()) <= self.most_sorted,
         )
 
-    def _conditions(self, connection: Connection) -> Sequence[ColumnElement[bool]]:
-        if "\0" in f"{self.filter.platform}{self.filter.account}{''.join(self.filter.words)}":
+    def _conditions(self, narrowed: ColumnElement[bool] | None) -> Sequence[ColumnElement[bool]]:
+        if _has_nul(self.filter):
             return [false()]  # no subject's name contains it, and PostgreSQL would refuse the query
-        return [
-            *_conditions(self.filter, self.now, self._overdue),
-            *may_be_in(self.within),
-            *self._narrowed(connection),
-        ]
+        conditions = [*_conditions(self.filter, self.now, self._overdue), *may_be_in(self.within)]
+        return conditions if narrowed is None else [*conditions, narrowed]
 
-    def _narrowed(self, connection: Connection) -> Iterator[ColumnElement[bool]]:
-        """Yield a condition with the IDs that one index finds, if these are few.
+    def _narrowed(self, connection: Connection, most: int) -> ColumnElement[bool] | None:
+        """Return a condition with the IDs that one index finds, if these are at most `most`.
 
         Without it, databases scan all subjects in the requested order to find the few that match.
         """
+        if _has_nul(self.filter):
+            return None
         for ids in _indexed(self.filter, self.now, self._overdue):
-            found = connection.scalars(ids.limit(self.most_sorted + 1)).all()
-            if len(found) <= self.most_sorted:
-                yield subjects.c.id.in_(found)
-                return
+            found = connection.scalars(ids.limit(most + 1)).all()
+            if len(found) <= most:
+                return subjects.c.id.in_(found)
+        return None
 
-    def _streams(self) -> Sequence[_Stream]:
-        """Return the streams to read: for WORST one after the other, for LATEST all of them, to be merged."""
+    def _groups(self, *, is_narrowed: bool) -> Sequence[_Group]:
+        """Return the streams to read: one group after the other, each merged from its streams."""
         match self.order:
             case ListingOrder.NAME:
-                return [_Stream(KEY)]
+                return [[_Stream(KEY)]]
             case ListingOrder.LATEST:
-                moment = overdue_at(self.now) if self.overdue_despite_end else subjects.c.overdue_at
-                return [_latest(moment, self._overdue), _latest(subjects.c.updated_at, ~self._overdue)]
+                return [[_latest(self._overdue_at, self._overdue), _latest(subjects.c.updated_at, ~self._overdue)]]
+            case ListingOrder.WORST if is_narrowed:
+                return [[_Stream((self._rank, self._rank_time, subjects.c.id))]]
             case ListingOrder.WORST:
-                shown = [self.filter.shown_as] if self.filter.shown_as else WORST_FIRST
-                return [
-                    _Stream(KEY, _is_shown_as(status, self.now, self._overdue), rank=WORST_FIRST.index(status))
-                    for status in shown
-                ]
+                return [*self._worst_first()]
 
+    @property
+    def _overdue_at(self) -> ColumnElement[Any]:
+        return overdue_at(self.now) if self.overdue_despite_end else subjects.c.overdue_at
+
+    @property
+    def _rank(self) -> ColumnElement[Any]:
+        """The rank by `attention_rank`, for sorting a few subjects; `_worst_first` is the same order from indexes."""
+        ranks = {status.value: attention_rank(need, has_time=False) for status, need in NEEDS.items()}
+        recorded = case(ranks, value=subjects.c.status) + case((_succeeded_by(self.now), 1), else_=0)
+        return case(
+            (self._overdue, attention_rank(Need.OVERDUE, has_time=True)),
+            (_is_stale(self.now), attention_rank(Need.OUTDATED, has_time=True)),
+            else_=recorded,
+        )
+
+    @property
+    def _rank_time(self) -> ColumnElement[Any]:
+        succeeded_at = case((_succeeded_by(self.now), _number(subjects.c.last_success_at)), else_=0)
+        overdue, stale = _number(self._overdue_at), _number(subjects.c.stale_after)
+        return case((self._overdue, overdue), (_is_stale(self.now), stale), else_=succeeded_at)
+
+    def _worst_first(self) -> Iterator[_Group]:
+        """Yield the streams of each need in turn; those of needs that the filter excludes are left out."""
+        stale = and_(_is_stale(self.now), ~self._overdue)
+        for need in Need:
+            if need is Need.OVERDUE:
+                if self.filter.shown_as in (None, BackupStatus.FAILED):
+                    yield [_by_time(need, self._overdue_at, self._overdue)]
+            elif need is Need.OUTDATED:
+                if self.filter.shown_as in (None, BackupStatus.UNKNOWN):
+                    yield [_by_time(need, subjects.c.stale_after, stale)]
+            else:
+                yield from self._by_last_success(need)
+
+    def _by_last_success(self, need: Need) -> Iterator[_Group]:
+        """Yield the streams of a need: first what never succeeded, then by the last success, oldest first."""
+        shown = self.filter.shown_as
+        statuses = [status for status in BackupStatus if NEEDS[status] is need and shown in (None, status)]
+        if not statuses:
+            return
+        is_as_recorded = and_(~self._overdue, ~_is_stale(self.now))
+        recorded = [and_(subjects.c.status == status.value, is_as_recorded) for status in statuses]
+        succeeded_at, first = subjects.c.last_success_at, [attention_rank(need, has_time=False), 0]
+        # Not one condition, because no index is in the order of "null or ahead of now".
+        without_time = (succeeded_at.is_(None), succeeded_at > self.now + CLOCK_TOLERANCE)
+        yield [
+            _Stream((subjects.c.id,), and_(condition, without), lead=first)
+            for condition in recorded
+            for without in without_time
+        ]
+        yield [_by_time(need, succeeded_at, and_(condition, _succeeded_by(self.now))) for condition in recorded]
+
+
+_Group = Sequence[_Stream]
 
 # The Python types of the marks in a cursor.
 _MARKS: dict[ListingOrder, list[type]] = {
     ListingOrder.NAME: [str] * len(KEY),
     ListingOrder.LATEST: [int, int],
-    ListingOrder.WORST: [int] + [str] * len(KEY),
+    ListingOrder.WORST: [int, int, int],
 }
 
 
+def _number(moment: ColumnElement[Any]) -> ColumnElement[Any]:
+    """Return a time as a number, because a cursor can't hold a time."""
+    return type_coerce(moment, BigInteger)
+
+
 def _latest(moment: ColumnElement[Any], condition: ColumnElement[bool]) -> _Stream:
-    # As a number, because a cursor can't hold a time.
-    return _Stream((type_coerce(moment, BigInteger), subjects.c.id), condition, is_descending=True)
+    return _Stream((_number(moment), subjects.c.id), condition, is_descending=True)
 
 
-def _is_unrestricted(filter: ListingFilter) -> bool:
-    """Whether all subjects pass the filter, or all public ones."""
-    given = (filter.platform, filter.account, filter.status, filter.shown_as, filter.updated_since, *filter.words)
-    return not any(given)
+def _by_time(need: Need, moment: ColumnElement[Any], condition: ColumnElement[bool]) -> _Stream:
+    return _Stream((_number(moment), subjects.c.id), condition, lead=[attention_rank(need, has_time=True)])
+
+
+def _succeeded_by(now: datetime) -> ColumnElement[bool]:
+    """Whether the time of the last success is known and not ahead of now."""
+    return subjects.c.last_success_at <= now + CLOCK_TOLERANCE
+
+
+def _has_nul(filter: ListingFilter) -> bool:
+    return "\0" in f"{filter.platform}{filter.account}{''.join(filter.words)}"
 
 
 def _indexed(filter: ListingFilter, now: datetime, overdue: ColumnElement[bool]) -> Iterator[Select[Any]]:
@@ -248,12 +344,20 @@ def _of_status(filter: ListingFilter, now: datetime, overdue: ColumnElement[bool
         yield has_status(filter.status, overdue)
     if filter.shown_as is not None:
         yield _is_shown_as(filter.shown_as, now, overdue)
+    if filter.failed_since is not None:
+        failed_at = case((overdue, overdue_at(now)), else_=subjects.c.finished_at)
+        is_recent = or_(failed_at.is_(None), failed_at >= filter.failed_since)
+        yield and_(_is_shown_as(BackupStatus.FAILED, now, overdue), is_recent)
 
 
 def _of_time(filter: ListingFilter, now: datetime) -> Iterator[ColumnElement[bool]]:
     if filter.updated_since is not None:
         fell_overdue = subjects.c.overdue_at.between(filter.updated_since, now)
         yield or_(subjects.c.updated_at >= filter.updated_since, fell_overdue)
+    if filter.no_success_since is not None:
+        is_late = subjects.c.last_success_at < filter.no_success_since
+        is_success_unknown = or_(subjects.c.last_success_at.is_(None), ~_succeeded_by(now))
+        yield and_(or_(is_late, is_success_unknown), subjects.c.status != BackupStatus.DELETED.value)
 
 
 def _coordinates(filter: ListingFilter) -> Iterator[ColumnElement[bool]]:

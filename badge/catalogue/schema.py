@@ -125,6 +125,8 @@ Index(
     postgresql_where=_HAS_END,
 )
 Index("ix_subjects_status", *_COUNTED)
+# Those with a status, the longest without success first.
+Index("ix_subjects_last_success", subjects.c.status, subjects.c.last_success_at, subjects.c.id)
 Index("ix_subjects_account_key", subjects.c.account_key)
 
 api_keys = Table(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
@@ -80,6 +80,10 @@ class CatalogueSource:
     def history(self, subject: Subject, limit: int, *, public_only: bool = False) -> Sequence[PastRun]:
         """Return the subject's last runs, newest first; none of a private subject if `public_only`."""
         return self._read("history", lambda: self.catalogue.past_runs(subject, limit, public_only=public_only))
+
+    def histories(self, subjects: Sequence[Subject], limit: int) -> Mapping[Subject, Sequence[PastRun]]:
+        """Return the last runs of several subjects, newest first."""
+        return self._read("history", lambda: self.catalogue.latest_runs(subjects, limit))
 
     def _read(self, operation: str, read: Callable[[], _Read]) -> _Read:
         try:

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Column, Connection, Row, Select, bindparam, delete, func, insert, or_, select, update
+from sqlalchemy import Column, Connection, Row, Select, bindparam, delete, func, insert, or_, select, tuple_, update
 
 from badge.catalogue.checks import expectation_of
 from badge.catalogue.database import Database
@@ -17,6 +17,7 @@ from badge.catalogue.history import Deletion, History, Run
 from badge.catalogue.listing import MOST_SORTED, Listing
 from badge.catalogue.schema import runs, subjects
 from badge.catalogue.subjects import (
+    KEY,
     change,
     columns_of,
     details_in,
@@ -140,6 +141,26 @@ class Catalogue:
         with self.database.reading() as connection:
             return [PastRun(BackupStatus(status), *rest) for status, *rest in connection.execute(wanted)]
 
+    def latest_runs(self, wanted: Sequence[Subject], limit: int) -> Mapping[Subject, Sequence[PastRun]]:
+        """Return the runs of several subjects, newest first, with one query for all of them."""
+        if not wanted:
+            return {}
+        by_key = {subject.key(fold_case=True): subject for subject in wanted}
+        with self.database.reading() as connection:
+            rows = connection.execute(select(subjects.c.id, *KEY).where(tuple_(*KEY).in_(by_key))).all()
+            by_id = {row.id: by_key[row.platform_key, row.account_key, row.type_key, row.name_key] for row in rows}
+            place = func.row_number().over(partition_by=runs.c.subject_id, order_by=runs.c.sequence.desc())
+            ranked = (
+                select(runs.c.subject_id, *_PAST_RUN, place.label("place"))
+                .where(runs.c.subject_id.in_(by_id))
+                .subquery()
+            )
+            latest = connection.execute(select(ranked).where(ranked.c.place <= limit).order_by(ranked.c.place)).all()
+        found: dict[Subject, list[PastRun]] = {subject: [] for subject in wanted}
+        for subject_id, status, *rest in latest:
+            found[by_id[subject_id]].append(PastRun(BackupStatus(status), *rest[:-1]))
+        return found
+
     def deletable(self, subject: Subject) -> SubjectRecords:
         """Return what `delete` would remove. Raises `NothingKnown` or `IsExpected`."""
         with self.database.reading() as connection:
@@ -166,8 +187,8 @@ class Catalogue:
         """
         with self.database.reading() as connection:
             listing = replace(self._listing(connection, filter, order), within=within)
-            rows, next_cursor = listing.page(connection, cursor, limit)
-        return ListingPage([ListedSubject(subject_of(row), report_of(row, listing.now)) for row in rows], next_cursor)
+            page = listing.page(connection, cursor, limit)
+        return ListingPage([_listed(row, listing.now) for row in page.rows], page.next_cursor, page.previous_cursor)
 
     def totals(self, filter: ListingFilter) -> ListingTotals:
         """Return the number of subjects for each status that their badges show."""
@@ -212,6 +233,11 @@ class Catalogue:
         too_many = set(newest_first[self.retention.runs :]) - needed
         too_old = [start for start in newest_first[::-1] if start < now - self.retention.age and start not in needed]
         return too_many | set(too_old[:MOST_PRUNED_BY_AGE])
+
+
+def _listed(row: Row[Any], now: datetime) -> ListedSubject:
+    is_overdue = row.overdue_at_now is not None and row.overdue_at_now <= now
+    return ListedSubject(subject_of(row), report_of(row, now), row.overdue_at_now if is_overdue else None)
 
 
 def _settings_in(event: RunEvent, *, applied: bool) -> dict[str, Any]:
@@ -267,5 +293,5 @@ def _asks_to_publish(subject: Row[Any], event: RunEvent) -> bool:
 
 
 def _run(row: Row[Any]) -> Run:
-    values = dict(row._mapping)  # noqa: SLF001 - SQLAlchemy's public way to a row's columns
+    values = {column.name: getattr(row, column.name) for column in _RUN}
     return Run(**{**values, **details_in(row), "status": BackupStatus(values["status"])})

@@ -7,22 +7,23 @@ lifetime, the upstream's list is fetched once.
 from __future__ import annotations
 
 import threading
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from itertools import islice
 from typing import Any
 
 from badge.listing import (
-    WORST_FIRST,
     ListedSubject,
     ListingFilter,
     ListingOrder,
     ListingPage,
     ListingTotals,
     NoList,
-    cursor_at,
-    marks_in,
+    Place,
+    attention_of,
+    microseconds,
+    place_at,
     search_texts,
 )
 from badge.model import BackupStatus, Report
@@ -74,13 +75,19 @@ class SnapshotListing:
     ) -> ListingPage:
         """Return one page of the current snapshot."""
         now, key_of = self.clock(), _SORT_KEYS[order]
-        after = None if cursor is None else marks_in(cursor, order, _kinds(order))
+        at = None if cursor is None else place_at(cursor, order, _KINDS[order])
         keyed = sorted(((key_of(item, now), item) for item in self._wanted(filter)), key=lambda pair: pair[0])
-        rest = ((key, item) for key, item in keyed if after is None or key > after)
-        found = [*islice(rest, limit + 1)]
-        has_more = len(found) > limit
+        keys = [key for key, _ in keyed]
+        if at is not None and at.is_before:
+            end = bisect_left(keys, [*at.marks])
+            begin = max(0, end - limit)
+        else:
+            begin = 0 if at is None else bisect_right(keys, [*at.marks])
+            end = begin + limit
         return ListingPage(
-            [item for _, item in found[:limit]], cursor_at(order, found[limit - 1][0]) if has_more else None
+            [item for _, item in keyed[begin:end]],
+            Place(keys[end - 1]).cursor(order) if end < len(keys) and end else None,
+            Place(keys[begin], is_before=True).cursor(order) if 0 < begin < len(keys) else None,
         )
 
     def totals(self, filter: ListingFilter) -> ListingTotals:
@@ -134,8 +141,21 @@ def _fits(item: ListedSubject, filter: ListingFilter, now: datetime) -> bool:
         and (filter.shown_as is None or report.status_at(now) is filter.shown_as)
         and (filter.updated_since is None or _newest_event_at(report) >= filter.updated_since)
         and (not filter.is_public_only or report.is_public)
+        and _fits_times(report, filter, now)
         and all(any(word.lower() in text for text in texts) for word in filter.words)
     )
+
+
+def _fits_times(report: Report, filter: ListingFilter, now: datetime) -> bool:
+    if filter.failed_since is not None:
+        failed_at = report.finished_at or filter.failed_since
+        if report.status_at(now) is not BackupStatus.FAILED or failed_at < filter.failed_since:
+            return False
+    if filter.no_success_since is None:
+        return True
+    succeeded_at = report.succeeded_at(now)
+    is_late = succeeded_at is None or succeeded_at < filter.no_success_since
+    return is_late and report.status is not BackupStatus.DELETED
 
 
 def _is_protected(report: Report, shown: BackupStatus) -> bool:
@@ -153,19 +173,21 @@ def _by_name(item: ListedSubject, now: datetime) -> SortKey:  # noqa: ARG001 - t
 
 
 def _by_time(item: ListedSubject, now: datetime) -> SortKey:
-    return [-round(_newest_event_at(item.report).timestamp() * 1_000_000), *_by_name(item, now)]
+    return [-microseconds(_newest_event_at(item.report)), *_by_name(item, now)]
 
 
-def _by_status(item: ListedSubject, now: datetime) -> SortKey:
-    return [WORST_FIRST.index(item.report.status_at(now)), *_by_name(item, now)]
+def _by_need(item: ListedSubject, now: datetime) -> SortKey:
+    return [*attention_of(item, now), *_by_name(item, now)]
 
 
 _SORT_KEYS: Mapping[ListingOrder, Callable[[ListedSubject, datetime], SortKey]] = {
     ListingOrder.NAME: _by_name,
     ListingOrder.LATEST: _by_time,
-    ListingOrder.WORST: _by_status,
+    ListingOrder.WORST: _by_need,
 }
 
-
-def _kinds(order: ListingOrder) -> Sequence[type]:
-    return ([] if order is ListingOrder.NAME else [int]) + [str] * 4
+_KINDS: Mapping[ListingOrder, Sequence[type]] = {
+    ListingOrder.NAME: [str] * 4,
+    ListingOrder.LATEST: [int] + [str] * 4,
+    ListingOrder.WORST: [int, int] + [str] * 4,
+}

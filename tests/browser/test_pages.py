@@ -41,6 +41,7 @@ PAGES = [
     "/docs",
     "/dashboard",
     "/dashboard?q=none",
+    "/dashboard?failed=7d",
     f"/dashboard/{WEB}",
     f"/dashboard/{WEB}?dialog=open",
     "/dashboard/none/none",
@@ -96,11 +97,49 @@ def test_the_list_is_filtered_while_typing(watched: Watched) -> None:
 def test_the_list_is_sorted_and_filtered(watched: Watched) -> None:
     page = watched.page
     page.goto("/dashboard")
-    page.get_by_label("Sort").select_option("worst")
     expect(page.locator(".subjects a").first).to_have_text("billing")
+    page.get_by_label("Sort").select_option("name")
+    expect(page.locator(".subjects a").first).not_to_have_text("billing")
     page.get_by_role("navigation", name="Status").get_by_role("link", name="deleted").click()
     expect(page.locator(".subjects a")).to_have_text(["old-blog"])
-    expect(page).to_have_url(f"{watched.service.url}/dashboard?status=deleted&sort=worst")
+    expect(page).to_have_url(f"{watched.service.url}/dashboard?status=deleted&sort=name")
+
+
+def test_a_ping_turns_its_row_green_by_itself_unless_updates_are_paused(watched: Watched) -> None:
+    page, name = watched.page, "GitHub/acme/Repository/live"
+    watched.service.flask_badge("report", name, "failed")
+    page.clock.install()
+    page.goto("/dashboard?q=live")
+    row = page.locator(".subjects li")
+    expect(row).to_have_class("red")
+    page.get_by_role("button", name="Pause").click()
+    expect(page.locator("#live")).to_contain_text("Paused")
+    watched.service.flask_badge("report", name, "succeeded")
+    page.clock.run_for(40_000)
+    expect(row).to_have_class("red")
+    page.get_by_role("button", name="Pause").click()
+    page.clock.run_for(1_000)
+    expect(row).to_have_class("green")
+    row.get_by_role("link").focus()
+    watched.service.flask_badge("report", name, "failed")
+    page.clock.run_for(31_000)
+    expect(row).to_have_class("red")
+    expect(row.get_by_role("link")).to_be_focused()
+    watched.service.flask_badge("delete", name, "--yes")
+
+
+def test_rows_are_low_and_updates_pause_in_the_background(watched: Watched) -> None:
+    page = watched.page
+    page.goto("/dashboard?sort=name")
+    heights = page.evaluate("[...document.querySelectorAll('.subjects li')].map((row) => row.clientHeight)")
+    assert heights
+    assert max(heights) <= 44
+    page.evaluate("Object.defineProperty(document, 'hidden', { value: true, configurable: true })")
+    page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    expect(page.locator("#live")).to_contain_text("Paused while this tab is in the background")
+    page.keyboard.press("/")
+    expect(page.get_by_role("searchbox")).to_be_focused()
+    expect(page.get_by_role("searchbox")).to_have_value("")
 
 
 @pytest.mark.parametrize(
@@ -364,7 +403,7 @@ def names_in_the_list(page: Page) -> set[str]:
     page.goto("/dashboard")
     while True:
         names |= {folded(text) for text in page.locator(".subjects a").all_text_contents()}
-        following = page.get_by_role("link", name="Next page")
+        following = page.get_by_role("link", name="Next", exact=True)
         if not following.count():
             return names
         following.click()

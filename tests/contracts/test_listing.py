@@ -10,8 +10,10 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
+import sqlalchemy
 from flask import Flask, jsonify
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -22,6 +24,7 @@ from badge.cache.memory import MemoryStatusCache
 from badge.catalogue.checks import Checks
 from badge.catalogue.events import RunEvent
 from badge.catalogue.keys import Scope
+from badge.catalogue.listing import Listing
 from badge.catalogue.migration import migrate
 from badge.catalogue.source import CatalogueSource
 from badge.catalogue.store import Catalogue
@@ -61,15 +64,21 @@ class Listed:
         self.catalogue.record(replace(event, **more))  # type: ignore[arg-type] # passed through
 
     def all(self, order: ListingOrder, limit: int, filter: ListingFilter = ListingFilter()) -> list[ListedSubject]:  # noqa: B008 - frozen
-        found: list[ListedSubject] = []
-        cursor = None
-        for _ in range(100):
-            page = self.listing.list(filter, cursor, limit, order)
-            found += page.items
-            cursor = page.next_cursor
-            if cursor is None:
-                return found
-        raise AssertionError("too many pages")
+        return [item for page in self.pages(order, limit, filter) for item in page]
+
+    def pages(self, order: ListingOrder, limit: int, filter: ListingFilter) -> list[list[ListedSubject]]:
+        """Read all pages to the last one, and back to the first one."""
+        page = self.listing.list(filter, None, limit, order)
+        pages = [[*page.items]]
+        while page.next_cursor and len(pages) < 100:
+            page = self.listing.list(filter, page.next_cursor, limit, order)
+            pages.append([*page.items])
+        for number in range(len(pages) - 1, 0, -1):
+            page = self.listing.list(filter, page.previous_cursor, limit, order)
+            assert [*page.items] == pages[number - 1]
+            assert page.next_cursor
+        assert page.previous_cursor is None
+        return pages
 
     def names(self, order: ListingOrder = ListingOrder.NAME, limit: int = 2, **filter: object) -> Sequence[str]:
         wanted = ListingFilter(**filter)  # type: ignore[arg-type] # passed through
@@ -140,8 +149,33 @@ def test_the_latest_comes_first(listed: Listed) -> None:
     assert listed.names(ListingOrder.LATEST) == ["old", "Web Shop/50%_off", "worker", "api", "web"]
 
 
-def test_the_worst_comes_first(listed: Listed) -> None:
-    assert listed.names(ListingOrder.WORST) == ["api", "worker", "Web Shop/50%_off", "web", "old"]
+WORST_FIRST = [
+    *("failed-never-fine", "failed-long-ago", "failed-lately"),
+    *("overdue-long", "overdue-just"),
+    *("outdated-long", "outdated-just"),
+    *("running", "waiting", "fine-long-ago", "fine-lately"),
+    "deleted",
+]
+
+
+def test_what_needs_attention_comes_first(listed: Listed) -> None:
+    now, checks = listed.clock(), Checks(listed.catalogue.database, listed.clock)
+    for days, name in ((1, "lately"), (9, "long-ago")):
+        fine, failed = now - timedelta(days=days), now - timedelta(hours=days)
+        listed.report(f"new/fine-{name}", S.SUCCEEDED, at=fine, started_at=fine)
+        listed.report(f"new/failed-{name}", S.SUCCEEDED, at=fine, started_at=fine)
+        listed.report(f"new/failed-{name}", S.FAILED, at=failed, started_at=failed)
+    for hours, name in ((1, "just"), (9, "long")):
+        at = now - timedelta(minutes=hours)
+        listed.report(f"new/outdated-{name}", S.SUCCEEDED, at=at, stale_after=now - timedelta(hours=hours))
+        listed.report(f"new/overdue-{name}", S.SUCCEEDED, at=at)
+        checks.create(Subject.legacy("new", f"overdue-{name}"), timedelta(hours=10 - hours), timedelta(hours=1))
+    for name, status in (("failed-never-fine", S.FAILED), ("running", S.IN_PROGRESS), ("deleted", S.DELETED)):
+        listed.report(f"new/{name}", status)
+    checks.create(Subject.legacy("new", "waiting"), timedelta(days=9), timedelta(hours=1))
+    listed.clock.advance(hours=12)
+    assert listed.names(ListingOrder.WORST, account="new") == WORST_FIRST
+    assert listed.names(ListingOrder.WORST, words=("new/",)) == WORST_FIRST  # few found by an index are sorted instead
 
 
 @pytest.mark.parametrize(
@@ -238,7 +272,12 @@ def test_the_history_has_the_newest_run_first(listed: Listed) -> None:
     web = Subject.legacy("acme", "new")
     assert [(run.status, run.size_bytes) for run in source.history(web, 9)] == [(S.FAILED, 1), (S.SUCCEEDED, 2)]
     assert source.history(web, 1) == [PastRun(S.FAILED, began - timedelta(hours=1), began - timedelta(hours=1), 1)]
-    assert source.history(Subject.legacy("acme", "none"), 9) == []
+    none = Subject.legacy("acme", "none")
+    assert source.history(none, 9) == []
+    both = source.histories([web, none, Subject.legacy("acme", "api")], 1)
+    assert both[web] == source.history(web, 1)
+    assert [(subject.name, len(runs)) for subject, runs in both.items()] == [("new", 1), ("none", 0), ("api", 1)]
+    assert source.histories([], 9) == {}
 
 
 @pytest.mark.parametrize("listed", ["native"], indirect=True)
@@ -417,3 +456,30 @@ def test_the_sources_file_decides_what_can_be_listed(
     with closing(build_parts(settings, cache=MemoryStatusCache(ManualClock()))) as parts:
         own = parts.catalogue.source if parts.catalogue else None
         assert type(listing_of(load_sources(file), parts.resolver.routing, own, parts.clock)) is listing
+
+
+@pytest.mark.parametrize("listed", ["catalogue"], indirect=True)
+def test_what_needs_attention_is_read_from_indexes_without_sorting_all(listed: Listed) -> None:
+    plans = plans_of(listed.catalogue, Listing(ListingFilter(), ListingOrder.WORST, listed.clock()))
+    assert len(plans) > 10
+    for statement, plan in plans:
+        # Only those with a time ahead of now are sorted: none if all clocks are right.
+        is_sorted = "USE TEMP B-TREE FOR ORDER BY" in plan
+        assert not is_sorted or "last_success_at>?" in plan, (statement, plan)
+        assert "SEARCH subjects USING" in plan, (statement, plan)
+
+
+def plans_of(catalogue: Catalogue, listing: Listing) -> list[tuple[str, str]]:
+    """Return the queries for the first page, and how SQLite runs them."""
+    sent: list[tuple[str, Any]] = []
+
+    def note(connection: object, cursor: object, statement: str, parameters: object, *_: object) -> None:
+        sent.append((statement, parameters))
+
+    with catalogue.database.reading() as connection:
+        sqlalchemy.event.listen(connection, "before_cursor_execute", note)
+        listing.page(connection, None, 50)
+        sqlalchemy.event.remove(connection, "before_cursor_execute", note)
+        explained = [connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {each}", values) for each, values in sent]
+        plans = ["\n".join(row[-1] for row in rows) for rows in explained]
+    return [(statement, plan) for (statement, _), plan in zip(sent, plans, strict=True)]

@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from badge.listing import ListingOrder, cursor_at, marks_in
+from badge.listing import ListingOrder, Place, place_at
 
 KINDS = (int, str)
 
@@ -18,10 +18,12 @@ def encoded(document: object) -> str:
 
 def test_a_cursor_returns_the_values_it_was_made_from() -> None:
     marks = [-(2**63) + 1, "Größe/日本"]
-    cursor = cursor_at(ListingOrder.WORST, marks)
+    cursor = Place(marks).cursor(ListingOrder.WORST)
     assert cursor.isascii()
     assert "=" not in cursor
-    assert marks_in(cursor, ListingOrder.WORST, KINDS) == marks
+    assert place_at(cursor, ListingOrder.WORST, KINDS) == Place(marks)
+    before = Place(marks, is_before=True)
+    assert place_at(before.cursor(ListingOrder.WORST), ListingOrder.WORST, KINDS) == before
 
 
 @pytest.mark.parametrize(
@@ -30,6 +32,8 @@ def test_a_cursor_returns_the_values_it_was_made_from() -> None:
         ["name", 1, "web"],
         ["worst", 1],
         ["worst", 1, "web", "more"],
+        ["worst", ["before"], 1],
+        ["worst", ["after"], 1, "web"],
         ["worst", True, "web"],
         ["worst", 1.0, "web"],
         ["worst", 2**63, "web"],
@@ -42,10 +46,10 @@ def test_a_cursor_returns_the_values_it_was_made_from() -> None:
 )
 def test_a_cursor_that_no_list_issued_is_rejected(document: object) -> None:
     with pytest.raises(ValueError, match="this cursor was not issued by this service"):
-        marks_in(encoded(document), ListingOrder.WORST, KINDS)
+        place_at(encoded(document), ListingOrder.WORST, KINDS)
 
 
 @pytest.mark.parametrize("text", ["", "x", "é", "[" * 50, "====", base64.b64encode(b"[" * 100_000).decode()])
 def test_an_unreadable_cursor_is_rejected(text: str) -> None:
     with pytest.raises(ValueError, match="this cursor was not issued by this service"):
-        marks_in(text, ListingOrder.WORST, KINDS)
+        place_at(text, ListingOrder.WORST, KINDS)

@@ -4,74 +4,44 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime
 from itertools import groupby
-from urllib.parse import urlencode
 
 from flask import redirect, request
 from werkzeug.wrappers import Response as AnyResponse
 
-from badge import appearance
 from badge.appearance import WORDS
 from badge.listing import (
     ListedSubject,
-    ListingFilter,
     ListingOrder,
+    ListingPage,
     ListingTotals,
     ListUnavailable,
     NoList,
     StatusListing,
 )
-from badge.model import BackupStatus, InvalidSubject, Origin, Resolution, Subject, Visibility
+from badge.model import KNOWN_PLATFORMS, BackupStatus, InvalidSubject, PastRun, Subject
 from badge.ports import SourceUnavailable
 from badge.web.login.access import Viewer
-from badge.web.page import Moment, message, picture_for, sentence, show
+from badge.web.page import message, sentence, show
+from badge.web.pages.downloads import CONTENT_TYPES, download
 from badge.web.pages.parts import PagesParts
-from badge.web.pages.repository_url import subject_at, subject_named
-from badge.web.paths import DASHBOARD
+from badge.web.pages.repository_url import subject_named
+from badge.web.pages.rows import SHOWN_RUNS, Row, row_of
+from badge.web.pages.search import ORDER_NAMES, PERIOD_NAMES, Search
 from badge.web.terminal import EXAMPLE
 
 PAGE_SIZE = 50
-LONGEST_SEARCH = 200
-MOST_WORDS = 8
-
-_ORDER_NAMES = {
-    ListingOrder.NAME: "by name",
-    ListingOrder.LATEST: "latest first",
-    ListingOrder.WORST: "worst first",
-}
 
 
 @dataclass(frozen=True, slots=True)
-class Search:
-    """A search on the dashboard."""
+class PageLinks:
+    """The page's number, and the addresses of the pages around it."""
 
-    text: str = ""
-    status: BackupStatus | None = None
-    order: ListingOrder = ListingOrder.NAME
-
-    @classmethod
-    def read(cls, given: Mapping[str, str]) -> Search:
-        """Read the search from the query; a bad value counts as none."""
-        status, order = given.get("status"), given.get("sort")
-        return cls(
-            text=given.get("q", "")[:LONGEST_SEARCH].strip(),
-            status=BackupStatus(status) if status in tuple(BackupStatus) else None,
-            order=ListingOrder(order) if order in tuple(ListingOrder) else ListingOrder.NAME,
-        )
-
-    def filter(self, viewer: Viewer) -> ListingFilter:
-        """Return the filter for the listing."""
-        subject = subject_at(self.text)
-        words = (str(subject),) if subject else tuple(self.text.split()[:MOST_WORDS])
-        return ListingFilter(shown_as=self.status, words=words, is_public_only=not viewer.sees_private)
-
-    def own_path(self, cursor: str | None = None) -> str:
-        """Return the application's own path of the results, starting at `cursor`."""
-        order = self.order if self.order is not ListingOrder.NAME else None
-        chosen = {"q": self.text or None, "status": self.status, "sort": order, "cursor": cursor}
-        query = urlencode({name: value for name, value in chosen.items() if value is not None})
-        return f"{DASHBOARD}?{query}" if query else DASHBOARD
+    number: int
+    last: int
+    previous: str | None
+    following: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,16 +67,22 @@ class Dashboard:
             return _unlisted(_silent(silent, viewer))
 
     def _listed(self, listing: StatusListing, search: Search, viewer: Viewer) -> AnyResponse:
+        now = self.parts.clock()
+        wanted = search.filter(now, is_public_only=not viewer.sees_private)
+        if (format := request.args.get("format")) in CONTENT_TYPES:
+            return download(listing, search, wanted, str(format), now)
         cursor = request.args.get("cursor") or None
-        wanted = search.filter(viewer)
         page = listing.list(wanted, cursor, PAGE_SIZE, search.order)
+        if cursor and not page.items:
+            return redirect(self.parts.paths.to(search.own_path()), 303)  # the rest was deleted
         # The chosen status must not change the counts of the others.
         totals = listing.totals(replace(wanted, shown_as=None))
         silent = _silent(totals.silent, viewer)
-        if silent and not totals.all and not search.text:
+        if silent and not totals.all and not search.is_narrowed:
             return _unlisted(silent)
         is_grouped = search.order is ListingOrder.NAME
-        groups = groupby(page.items, key=_account if is_grouped else lambda _: "")
+        groups = groupby(self._rows(page.items, now), key=_account if is_grouped else lambda _: "")
+        number = totals.all if search.status is None else totals.by_status.get(search.status, 0)
         return show(
             "dashboard.html",
             has_list=True,
@@ -115,35 +91,49 @@ class Dashboard:
             silent=silent,
             first_steps=self._first_steps(viewer),
             terminal_note=self.parts.terminal.note,
-            number=totals.all if search.status is None else totals.by_status.get(search.status, 0),
+            number=number,
             statuses=self._status_choices(search, totals),
-            orders=_ORDER_NAMES,
-            groups=[(title, [self._row(item) for item in items]) for title, items in groups],
+            orders=ORDER_NAMES,
+            periods=PERIOD_NAMES,
+            platforms=KNOWN_PLATFORMS,
+            groups=[(title, [*rows]) for title, rows in groups],
             is_grouped=is_grouped,
-            first_page=self.parts.paths.to(search.own_path()) if cursor else None,
-            next_page=self.parts.paths.to(search.own_path(page.next_cursor)) if page.next_cursor else None,
+            pages=self._pages(search, page, number, cursor),
+            downloads={name.upper(): self.parts.paths.to(search.own_path(format=name)) for name in CONTENT_TYPES},
         )
+
+    def _pages(self, search: Search, page: ListingPage, number: int, cursor: str | None) -> PageLinks:
+        last = max(1, -(-number // PAGE_SIZE))
+        given = request.args.get("page", "")
+        # Only the cursor decides what is on a page; its number is for people.
+        current = min(int(given), last) if cursor and given.isdecimal() and len(given) < 9 else 1
+        to = self.parts.paths.to
+        previous = {"cursor": page.previous_cursor, "page": current - 1} if current > 2 else {}
+        following = {"cursor": page.next_cursor, "page": current + 1}
+        return PageLinks(
+            number=current,
+            last=last,
+            previous=to(search.own_path(**previous)) if page.previous_cursor else None,
+            following=to(search.own_path(**following)) if page.next_cursor else None,
+        )
+
+    def _rows(self, items: Sequence[ListedSubject], now: datetime) -> list[Row]:
+        runs = self._runs([item.subject for item in items])
+        page, label = self.parts.paths.page, self.parts.default_label
+        return [row_of(item, runs.get(item.subject, ()), page(item.subject), label, now) for item in items]
+
+    def _runs(self, listed: Sequence[Subject]) -> Mapping[Subject, Sequence[PastRun]]:
+        """Return the last runs, or none if they are unavailable: the list is useful without them."""
+        try:
+            return self.parts.history.histories(listed, SHOWN_RUNS) if self.parts.history else {}
+        except SourceUnavailable:
+            return {}
 
     def _first_steps(self, viewer: Viewer) -> Sequence[str]:
         """Return the commands `report` and `demo`, which fill an empty list; none for viewers who can't report."""
         can_report = viewer.sees_private and self.parts.takes_reports(Subject.from_path(EXAMPLE))
         command = self.parts.terminal.command
         return (command("report", EXAMPLE, "succeeded"), command("demo")) if can_report else ()
-
-    def _row(self, item: ListedSubject) -> dict[str, object]:
-        now = self.parts.clock()
-        report = replace(item.report, status=item.report.status_at(now))
-        # From the list's own report, because resolving each row could call its source.
-        known = Resolution(report=report, origin=Origin.CACHE, age=timedelta(0), fresh_for=timedelta(0), now=now)
-        return {
-            "subject": item.subject,
-            "picture": picture_for(known, self.parts.default_label),
-            "page_path": self.parts.paths.page(item.subject),
-            "alt": appearance.alt_text(item.subject),
-            "status": WORDS[report.status],
-            "is_private": report.visibility is Visibility.PRIVATE,
-            "last": Moment.of(report.finished_at or report.started_at or report.deleted_at, now),
-        }
 
     def _status_choices(self, search: Search, totals: ListingTotals) -> list[dict[str, object]]:
         """Return a link for each status that occurs, with its count."""
@@ -179,5 +169,5 @@ def _silent(sources: Sequence[str], viewer: Viewer) -> str:
     return viewer.named(*sources) if sources else ""
 
 
-def _account(item: ListedSubject) -> str:
-    return f"{item.subject.platform} · {item.subject.account}"
+def _account(row: Row) -> str:
+    return f"{row.subject.platform} · {row.subject.account}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import partial
@@ -51,6 +51,9 @@ class Runs:
         if self.is_out:
             raise SourceUnavailable(FailureKind.DATABASE)
         return self.runs
+
+    def histories(self, subjects: Sequence[Subject], limit: int) -> Mapping[Subject, Sequence[PastRun]]:
+        return {subject: self.history(subject, limit) for subject in subjects}
 
 
 def read(history: Runs | None, resolution: Resolution = SHOWN, seconds: float = 1.8) -> Sequence[RecentRun] | None:

@@ -99,6 +99,6 @@ def test_the_first_page_of_ten_thousand_is_quick(full: Dashboard, path: str) -> 
         began = time.perf_counter()
         answer = full.get(path)
         taken.append(time.perf_counter() - began)
-    assert answer.text.count("<li>") == 50
+    assert answer.text.count("<li class=") == 50
     # The best of several, because other processes use the CPU too.
     assert min(taken) < FIRST_PAGE_SECONDS

@@ -112,7 +112,7 @@ def test_an_open_dashboard_shows_no_commands(dashboards: Dashboards) -> None:
 def test_subjects_are_grouped_with_badges_and_links(dashboard: Dashboard) -> None:
     dashboard.report(Subject.legacy("acme", "web"))
     dashboard.report(Subject.parse("AzureDevOps", "org", "Repository", "my project/web"), BackupStatus.FAILED)
-    page = dashboard.soup("/dashboard")
+    page = dashboard.soup("/dashboard?sort=name")
     assert [title.get_text() for title in page.select("h2")] == ["AzureDevOps · org", "GitHub · acme"]
     badges = [inlined(image) for image in page.select(".subjects img")]
     assert [b"backup: failed" in badges[0], b"backup: succeeded" in badges[1]] == [True, True]
@@ -301,7 +301,7 @@ def test_a_private_subject_shows_its_status_only_on_the_dashboard(dashboard: Das
 def test_an_outdated_status_is_unknown_in_the_list_and_on_its_badge(dashboard: Dashboard) -> None:
     dashboard.record_run(WEB, BackupStatus.SUCCEEDED, stale_after=START + timedelta(hours=1))
     dashboard.clock.advance(hours=2)
-    assert text(dashboard.soup("/dashboard"), ".subjects .last").startswith("unknown")
+    assert one(dashboard.soup("/dashboard"), ".subjects img")["alt"] == "unknown"
     assert dashboard.get("/badge/acme/web.txt").text == "unknown\n"
 
 
@@ -348,7 +348,7 @@ def test_search_status_and_order_apply_to_the_list_and_stay_in_its_links(dashboa
         *(f"repo-{number}0" for number in ("0", "1", "2", "3", "4", "5")),
         "repo-01",
     ]
-    assert "GitHub · acme · Repository" in text(page, ".subjects .kind")
+    assert "GitHub · acme" in text(page, ".subjects .kind")
     chips = {" ".join(link.get_text().split()): str(link["href"]) for link in page.select(".statuses a")}
     assert list(chips) == ["all 60", "succeeded 54", "failed 6"]
     assert len(dashboard.soup(chips["failed 6"]).select(".subjects li")) == 6
