@@ -17,7 +17,7 @@ from tests.servers import Service, eventually, flask_badge, running_service
 WEB = "GitHub/acme/Repository/web"
 
 
-@pytest.fixture(params=["tmpfs", "ext4"])
+@pytest.fixture(params=["tmpfs", pytest.param("ext4", marks=pytest.mark.slow)])
 def disk(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path]:
     with mounted(request.param, tmp_path) as place:
         yield place

@@ -107,6 +107,7 @@ def exporter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield url
 
 
+@pytest.mark.slow
 def test_the_blackbox_exporter_alerts_unless_the_last_finished_backup_succeeded(site: Site, exporter: str) -> None:
     page = (PROJECT / "docs" / "how-to" / "monitors.md").read_text()
     (documented,) = re.findall(r"targets: \['https://badges\.example\.org(.*)'\]", page)
