@@ -339,6 +339,7 @@ def _edge_limits(settings: Settings) -> EdgeLimits:
             Audience.PROGRAMS: queued,
             Audience.PEOPLE: max(1, queued // PAGES_TAKE_LONGER),
         },
+        known_threads=settings.other_threads,
         largest_body=LARGEST_BODY,
     )
 
@@ -487,7 +488,7 @@ def _stores(settings: Settings, clock: Clock, events: Events, source_count: int,
         return Stores(local, MemorySourcePauses(clock))
     # One connection for each request thread and source worker, and 4 for lease renewal, warm-up, the circuit breaker's
     # trial calls and repeated invalidations.
-    connections = settings.threads + 2 * settings.other_threads + source_count * settings.upstream_concurrency + 4
+    connections = settings.threads + 3 * settings.other_threads + source_count * settings.upstream_concurrency + 4
     connector = RedisConnector(url, settings.redis_timeout, connections)
     commands = RedisCommands(connector, events, CircuitBreaker("redis", events))
     statuses = RedisStatusCache(commands, local, events, clock, _lifetimes(settings).longest_wait)

@@ -8,6 +8,7 @@ import os
 import re
 import resource
 import string
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -45,6 +46,9 @@ class Deadlines:
 SPARE_DESCRIPTORS = 256
 """File descriptors for everything but connections of clients: Redis, sources, the database, files."""
 HEARTBEAT_SECONDS = 1.0
+SWITCH_SECONDS = 0.0005
+"""How long a thread may keep Python to itself: a tenth of the default, because the event loop waits in line with all
+threads."""
 LONGEST_HEAD_KEPT = 16_384
 """In bytes; longer than the longest request line, so that a line that is too long still names its badge."""
 
@@ -67,6 +71,7 @@ class BadgeWorker(ASGIWorker):  # type: ignore[misc] # gunicorn ships no types
 
     def init_process(self) -> None:
         """In the new process: make room for the connections, and serve."""
+        sys.setswitchinterval(SWITCH_SECONDS)
         self.most_open = most_connections(self.worker_connections)
         if self.most_open < self.worker_connections:
             advice = "raise it (ulimit -n), or lower BADGE_CONNECTIONS"

@@ -24,4 +24,6 @@ def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iter
 
 
 _FEW = dict.fromkeys(Audience, 4)
-edge = Edge(application, Behind(), Behind(), EdgeLimits(EdgeCacheLimits(), _FEW, dict.fromkeys(Audience, 64), 1 << 20))
+edge = Edge(
+    application, Behind(), Behind(), EdgeLimits(EdgeCacheLimits(), _FEW, dict.fromkeys(Audience, 64), 1, 1 << 20)
+)

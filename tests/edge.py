@@ -54,7 +54,7 @@ class Behind:
         self.gate.set()
         threads, queued = dict.fromkeys(Audience, self.threads), dict.fromkeys(Audience, self.queued)
         times = self.answer_seconds, self.body_seconds
-        limits = EdgeLimits(self.limits, threads, queued, 100, *times, self.held_bodies)
+        limits = EdgeLimits(self.limits, threads, queued, 1, 100, *times, self.held_bodies)
         self.edge = Edge(self.application, self, self, limits, lambda: self.now)
 
     def emit(self, event: Event) -> None:

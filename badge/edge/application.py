@@ -47,6 +47,8 @@ class EdgeLimits:
     cache: EdgeCacheLimits
     threads: Mapping[Audience, int]
     queued: Mapping[Audience, int]
+    known_threads: int
+    """Further threads, for badges that were answered a moment ago."""
     largest_body: int
     """In bytes; the application refuses larger ones, the edge only stops reading."""
     answer_seconds: float = 1.9
@@ -84,6 +86,8 @@ class Edge:
         self._monotonic = monotonic
         self._cache = EdgeCache(limits.cache)
         self._bodies = HeldBodies(limits.held_bodies)
+        self._known = Pool("known", limits.known_threads, limits.queued[Audience.IMAGES])
+        """For badges that were answered before, so that they don't queue behind those that wait for sources."""
         self._pools = {kind: Pool(kind, limits.threads[kind], limits.queued[kind]) for kind in Audience}
         self._flights: dict[bytes, asyncio.Future[_Landing]] = {}
 
@@ -151,7 +155,9 @@ class Edge:
         right_to_count = threading.Lock()
         environ[MAY_COUNT] = partial(right_to_count.acquire, blocking=False)
         try:
-            future = self._pools[Audience.IMAGES].start(lambda: self._finished(environ))
+            is_known = self._cache.get_fresh(target, self._monotonic()) is not None
+            pool = self._known if is_known else self._pools[Audience.IMAGES]
+            future = pool.start(lambda: self._finished(environ))
             await asyncio.wait((future,), timeout=self._limits.answer_seconds)
             if not future.done() and right_to_count.acquire(blocking=False):
                 future.cancel()

@@ -222,3 +222,21 @@ def test_of_a_body_that_is_too_large_only_the_beginning_is_read() -> None:
     behind = Behind()
     asyncio.run(ask(behind.edge, "/ops/status/report", "POST", [], [b"a" * 60] * 10))
     assert len(behind.seen[0]["wsgi.input"].read()) == 120
+
+
+def test_badges_that_were_answered_before_do_not_queue_behind_others() -> None:
+    behind = Behind(threads=1)
+    behind.ask()
+    behind.now += 1
+    behind.gate.clear()
+
+    async def known_beside_new() -> Answer:
+        new = [asyncio.create_task(ask(behind.edge, f"{WEB}-{number}")) for number in range(3)]
+        await until(lambda: behind.passed_on == 2)
+        known = asyncio.create_task(ask(behind.edge, WEB))
+        await until(lambda: behind.passed_on == 3)
+        behind.gate.set()
+        await asyncio.gather(*new)
+        return await known
+
+    assert run(known_beside_new).body == b"3"
