@@ -190,7 +190,7 @@ class Edge:
         with self._bodies.hold() as hold:
             try:
                 body = await self._read(receive, hold)
-                response = _TOO_SLOW if body is None else await self._run(scope, target, body)
+                response = _TOO_SLOW if body is None else await self._run(scope, target, audience, body)
             except (PoolFull, TooMuchHeld):
                 self._events.emit(RequestRefused(audience))
                 response = self._refusals.other(audience)
@@ -203,9 +203,9 @@ class Edge:
         except TimeoutError:
             return None
 
-    async def _run(self, scope: Scope, target: bytes, body: bytes) -> WholeResponse:
+    async def _run(self, scope: Scope, target: bytes, audience: Audience, body: bytes) -> WholeResponse:
         environ = environ_of(scope, target.decode("latin-1"), body)
-        return await self._pools[_audience(target)].start(partial(call, self.site, environ))
+        return await self._pools[audience].start(partial(call, self.site, environ))
 
 
 async def _send(send: Send, messages: tuple[Message, Message]) -> None:

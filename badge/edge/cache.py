@@ -6,10 +6,10 @@ so that a change is visible within a second, and never past its own lifetime.
 
 from __future__ import annotations
 
+import math
 import re
-import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
@@ -42,9 +42,9 @@ class Servable:
     finished: FinishedAnswer
     made_at: float
     """In seconds of the monotonic clock, like all times here."""
+    steps_at: float = math.inf
+    """When `max-age` has to be lowered; never, for an answer that is sent once."""
     fresh_until: float = field(init=False)
-    _steps_at: float = field(init=False)
-    """When `max-age` has to be lowered by a second."""
     _whole: Message = field(init=False)
     _bare: Message = field(init=False)
     _body: Message = field(init=False)
@@ -52,19 +52,18 @@ class Servable:
     def __post_init__(self) -> None:
         self.fresh_until = self.made_at + self.finished.fresh_seconds
         self._body = {"type": "http.response.body", "body": self.finished.body}
-        self._steps_at = float("inf")
         self._use(self.finished.headers)
 
-    def age(self, now: float) -> None:
+    def _age(self, now: float) -> None:
         """Use the headers for sending the answer again at this time."""
         left = self.fresh_until - now
         self._use(self.finished.headers_later(left))
-        self._steps_at = now + left % 1 + 1e-6
+        self.steps_at = now + left % 1 + 1e-6
 
     def messages(self, now: float, method: str, condition: bytes | None) -> tuple[Message, Message]:
         """Return the response to a GET or HEAD request; `condition` is its If-None-Match header."""
-        if now >= self._steps_at:
-            self.age(now)
+        if now >= self.steps_at:
+            self._age(now)
         finished = self.finished
         # Preconditions apply only to answers that would be 200 (RFC 9110, section 13.2.1).
         if condition is not None and finished.http_status == 200 and _matches(condition.decode("latin-1"), finished):
@@ -80,18 +79,15 @@ class Servable:
 class EdgeCache:
     """Bounded by entries and bytes; the oldest entries are dropped first. Used by the event loop only."""
 
-    def __init__(self, limits: EdgeCacheLimits, monotonic: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, limits: EdgeCacheLimits) -> None:
         self._limits = limits
-        self._monotonic = monotonic
         self._entries: OrderedDict[bytes, Servable] = OrderedDict()
         self._bytes = 0
 
     def get(self, target: bytes, now: float) -> Servable | None:
         """Return the entry if it was stored within the last half second and is still fresh."""
-        entry = self._entries.get(target)
-        if entry is not None and now < entry.fresh_until and now < entry.made_at + self._limits.held_seconds:
-            return entry
-        return None
+        entry = self.get_fresh(target, now)
+        return entry if entry is not None and now < entry.made_at + self._limits.held_seconds else None
 
     def get_fresh(self, target: bytes, now: float) -> Servable | None:
         """Return the entry if it is within its own lifetime, however long ago it was stored."""
@@ -100,11 +96,10 @@ class EdgeCache:
 
     def store(self, target: bytes, finished: FinishedAnswer, now: float) -> None:
         """Store an answer to a GET request, unless it is too large or the cache is turned off."""
-        servable = Servable(finished, now)
+        servable = Servable(finished, now, steps_at=now)
         size = _size(target, servable)
         if self._limits.held_seconds <= 0 or finished.fresh_seconds <= 0 or size > self._limits.most_bytes:
             return
-        servable.age(now)
         self._drop(target)
         self._entries[target] = servable
         self._bytes += size
