@@ -11,14 +11,14 @@ import base64
 import hashlib
 import hmac
 import json
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Protocol
 
 from badge.deadline import Deadline
 from badge.model import Subject
-from badge.ports import SourceUnavailable
+from badge.web.badges.bounded_reads import BoundedReads
 from badge.web.signing_key import NoSigningKey
 
 LENGTH = 22
@@ -26,12 +26,6 @@ LENGTH = 22
 
 _PURPOSE = "badge of a private subject, 1"
 """Distinguishes tokens from sessions, which the same key signs."""
-
-MOST_LOOKUPS = 2
-"""How many threads may look up tokens at a time, so that a hanging database can't block them all."""
-LOOKUP_SECONDS = 1.0
-"""The longest time that the database may take."""
-QUEUE_SECONDS = 0.1
 
 
 class TokenStore(Protocol):
@@ -53,7 +47,7 @@ class PrivateTokens:
     """
     store: TokenStore | None = None
     """None without a catalogue."""
-    _lookups: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(MOST_LOOKUPS), init=False)
+    _lookups: BoundedReads = field(default_factory=BoundedReads, init=False)
 
     def of(self, subject: Subject) -> str:
         """Return the subject's derived token, the same for all spellings where the platform ignores case.
@@ -71,20 +65,12 @@ class PrivateTokens:
         """
         if len(token) == LENGTH:
             return self._is_derived(subject, token)
-        return self._is_stored(self.store, subject, token, deadline) if token and self.store else False
+        if not token or self.store is None:
+            return False
+        return self._lookups.result_of(partial(self.store.opens, subject, token), deadline)
 
     def _is_derived(self, subject: Subject, token: str) -> bool | None:
         try:
             return hmac.compare_digest(self.of(subject).encode(), token.encode("utf-8", "replace"))
         except NoSigningKey:
             return None
-
-    def _is_stored(self, store: TokenStore, subject: Subject, token: str, deadline: Deadline) -> bool | None:
-        if deadline.remaining < LOOKUP_SECONDS or not self._lookups.acquire(timeout=QUEUE_SECONDS):
-            return None
-        try:
-            return store.opens(subject, token)
-        except SourceUnavailable:
-            return None
-        finally:
-            self._lookups.release()

@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 
 from badge.deadline import Deadline
 from badge.listing import RunHistory
 from badge.model import BackupStatus, Resolution, Subject, unless_ahead
-from badge.ports import SourceUnavailable
+from badge.web.badges.bounded_reads import BoundedReads
 
 MOST_RUNS = 30
-
-MOST_READS = 2
-"""How many threads may read runs at a time, so that a hanging database can't block them all."""
-READ_SECONDS = 1.0
-"""The longest time that the database may take."""
-QUEUE_SECONDS = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +37,7 @@ class RecentRuns:
 
     history_for: Callable[[Subject], RunHistory | None]
     """Returns the history in which the subject's source keeps its runs; None if the source keeps none."""
-    _reads: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(MOST_READS), init=False)
+    _reads: BoundedReads = field(default_factory=BoundedReads, init=False)
 
     def of(self, subject: Subject, resolution: Resolution, deadline: Deadline) -> Sequence[RecentRun] | None:
         """Return the runs, newest first; None if the source keeps none, or if they can't be read in time.
@@ -51,12 +45,10 @@ class RecentRuns:
         `resolution` is what this reader may see. A subject that has become private since then has no public runs.
         """
         history = self.history_for(subject) if resolution.report.exists else None
-        if history is None or deadline.remaining < READ_SECONDS or not self._reads.acquire(timeout=QUEUE_SECONDS):
+        if history is None:
             return None
-        try:
-            runs = history.history(subject, MOST_RUNS, public_only=resolution.report.is_public)
-        except SourceUnavailable:
+        read = partial(history.history, subject, MOST_RUNS, public_only=resolution.report.is_public)
+        runs = self._reads.result_of(read, deadline)
+        if runs is None:
             return None
-        finally:
-            self._reads.release()
         return [RecentRun(run.status, unless_ahead(run.finished_at, resolution.now)) for run in runs]

@@ -61,7 +61,9 @@ def history_picture(newest_first: Sequence[PastRun], now: datetime) -> HistoryPi
     longest = max((_duration(run) or timedelta(0) for run in newest_first), default=timedelta(0))
     bars = [_bar(place, run, longest) for place, run in enumerate(reversed(newest_first))]
     rows = [_row(run, now) for run in newest_first]
-    return HistoryPicture(bars, rows, runs_in_words(newest_first), len(bars) * (BAR_WIDTH + GAP) - GAP)
+    return HistoryPicture(
+        bars, rows, runs_in_words([run.status for run in newest_first]), len(bars) * (BAR_WIDTH + GAP) - GAP
+    )
 
 
 def _bar(place: int, run: PastRun, longest: timedelta) -> Bar:
@@ -98,8 +100,8 @@ def _has_made_up_start(run: PastRun) -> bool:
     return is_queued or (run.finished_at is not None and run.started_at >= run.finished_at)
 
 
-def runs_in_words(runs: Sequence[PastRun]) -> str:
-    """Return the text alternative of a chart of runs."""
-    counted = Counter(run.status for run in runs)
+def runs_in_words(runs: Sequence[BackupStatus]) -> str:
+    """Return the text alternative of a chart of runs, given their statuses."""
+    counted = Counter(runs)
     counts = ", ".join(f"{counted[status]} {words}" for status, words in WORDS.items() if counted[status])
     return f"The last {len(runs)} runs, the newest on the right: {counts}" if len(runs) > 1 else f"One run: {counts}"

@@ -99,7 +99,10 @@ def bars_of(newest_first: Sequence[PastRun]) -> RunBars | None:
     for place, run in enumerate(shown):
         shapes.setdefault(TONES[run.status], []).append(_bar((SHOWN_RUNS - 1 - place) * STEP, run.status))
     colours = COLOURS[Palette.ACCESSIBLE]
-    return RunBars([(tone, colours[tone], "".join(bars)) for tone, bars in shapes.items()], runs_in_words(shown))
+    return RunBars(
+        [(tone, colours[tone], "".join(bars)) for tone, bars in shapes.items()],
+        runs_in_words([run.status for run in shown]),
+    )
 
 
 def _bar(x: int, status: BackupStatus) -> str:

@@ -13,6 +13,7 @@ from badge.appearance import DAY, HOUR, MOMENT, TONES, WORDS, Look, Tone
 from badge.contract import format_time
 from badge.model import BackupStatus, Resolution, unless_ahead
 from badge.web.badges.recent_runs import RecentRun
+from badge.web.pages.history import runs_in_words
 
 FINISHED = (BackupStatus.SUCCEEDED, BackupStatus.FAILED)
 BAR_WIDTH, GAP, LINE_AT, TALL, SHORT = 12, 5, 34, 30, 14
@@ -208,12 +209,10 @@ def _chart(runs: Sequence[RecentRun]) -> RunChart | None:
     if not runs:
         return None
     bars = [_bar(place, run) for place, run in enumerate(reversed(runs))]
-    counts = Counter(run.status for run in runs)
-    counted = ", ".join(f"{counts[status]} {words}" for status, words in WORDS.items() if counts[status])
-    words = f"The last {len(runs)} runs, the newest on the right: {counted}" if len(runs) > 1 else f"One run: {counted}"
-    has_failures = BackupStatus.FAILED in counts
+    statuses = [run.status for run in runs]
+    has_failures = BackupStatus.FAILED in statuses
     height = 2 * LINE_AT if has_failures else LINE_AT + 1
-    return RunChart(bars, words, len(bars) * (BAR_WIDTH + GAP) - GAP, height, has_failures)
+    return RunChart(bars, runs_in_words(statuses), len(bars) * (BAR_WIDTH + GAP) - GAP, height, has_failures)
 
 
 def _bar(place: int, run: RecentRun) -> RunBar:

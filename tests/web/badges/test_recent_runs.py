@@ -17,8 +17,9 @@ from badge.model import BackupStatus, Origin, PastRun, Reason, Report, Resolutio
 from badge.ports import SourceUnavailable
 from badge.subject_pattern import PathPattern, Selection
 from badge.web.badges.answer import answer
+from badge.web.badges.bounded_reads import MOST_READS
 from badge.web.badges.pictures import Pictures
-from badge.web.badges.recent_runs import MOST_READS, MOST_RUNS, RecentRun, RecentRuns
+from badge.web.badges.recent_runs import MOST_RUNS, RecentRun, RecentRuns
 from badge.web.badges.request import read_badge_request
 from tests.dashboard import Dashboard, Dashboards
 from tests.doubles import START

@@ -8,7 +8,8 @@ from badge.deadline import Deadline
 from badge.events import FailureKind
 from badge.model import Subject
 from badge.ports import SourceUnavailable
-from badge.web.badges.private_tokens import LENGTH, LOOKUP_SECONDS, MOST_LOOKUPS, PrivateTokens
+from badge.web.badges.bounded_reads import MOST_READS, READ_SECONDS
+from badge.web.badges.private_tokens import LENGTH, PrivateTokens
 from badge.web.signing_key import NoSigningKey
 
 WEB = Subject.legacy("acme", "web")
@@ -77,8 +78,8 @@ def test_a_store_that_does_not_answer_in_time_leaves_a_token_undecided() -> None
     tokens = PrivateTokens(lambda: "k" * 32, store)
     assert opens(WEB, STORED, tokens) is None
     assert opens(WEB, TOKENS.of(WEB), tokens)
-    assert opens(WEB, STORED, tokens, seconds=LOOKUP_SECONDS / 2) is None
-    for _ in range(MOST_LOOKUPS):
-        tokens._lookups.acquire()
+    assert opens(WEB, STORED, tokens, seconds=READ_SECONDS / 2) is None
+    for _ in range(MOST_READS):
+        tokens._lookups._free.acquire()
     assert opens(WEB, STORED, tokens) is None
     assert store.looked_up == 1

@@ -1,0 +1,36 @@
+"""Reads of the database while a badge is answered: few at a time, and only if there is time left."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import TypeVar
+
+from badge.deadline import Deadline
+from badge.ports import SourceUnavailable
+
+Found = TypeVar("Found")
+
+MOST_READS = 2
+"""How many threads may read at a time, so that a hanging database can't block them all."""
+READ_SECONDS = 1.0
+"""The longest time that the database may take."""
+QUEUE_SECONDS = 0.1
+
+
+class BoundedReads:
+    """Limits one kind of reads."""
+
+    def __init__(self) -> None:
+        self._free = threading.Semaphore(MOST_READS)
+
+    def result_of(self, read: Callable[[], Found], deadline: Deadline) -> Found | None:
+        """Return what `read` returns; None if it raises `SourceUnavailable`, or can't be done in time."""
+        if deadline.remaining < READ_SECONDS or not self._free.acquire(timeout=QUEUE_SECONDS):
+            return None
+        try:
+            return read()
+        except SourceUnavailable:
+            return None
+        finally:
+            self._free.release()
