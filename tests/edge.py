@@ -32,6 +32,7 @@ class Behind:
     http_status: int = 200
     threads: int = 4
     queued: int = 4
+    known_threads: int = 1
     answer_seconds: float = 1.9
     body_seconds: float = 20.0
     held_bodies: int = 100_000
@@ -54,7 +55,7 @@ class Behind:
         self.gate.set()
         threads, queued = dict.fromkeys(Audience, self.threads), dict.fromkeys(Audience, self.queued)
         times = self.answer_seconds, self.body_seconds
-        limits = EdgeLimits(self.limits, threads, queued, 1, 100, *times, self.held_bodies)
+        limits = EdgeLimits(self.limits, threads, queued, self.known_threads, 100, *times, self.held_bodies)
         self.edge = Edge(self.application, self, self, limits, lambda: self.now)
 
     def emit(self, event: Event) -> None:

@@ -139,7 +139,7 @@ def full(behind: Behind, target: str) -> Answer:
 
     async def crowd() -> Answer:
         others = [
-            asyncio.create_task(ask(behind.edge, f"{target}-{number}"))
+            asyncio.create_task(ask(behind.edge, f"{target}-{behind.now}-{number}"))
             for number in range(behind.threads + behind.queued)
         ]
         await until(lambda: behind.passed_on == behind.threads)
@@ -159,7 +159,7 @@ def test_without_a_free_thread_a_badge_is_unknown_for_a_moment() -> None:
 
 
 def test_without_a_free_thread_a_stored_answer_is_used_within_its_lifetime() -> None:
-    behind = Behind(threads=2, queued=1)
+    behind = Behind(threads=2, queued=1, known_threads=0, answer_seconds=0.1)
     behind.ask()
     behind.now += 100
     behind.passed_on = 0
