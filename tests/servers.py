@@ -24,6 +24,7 @@ from badge.cache.embedded.server import answers, binary_path
 from badge.catalogue.database import Database
 from badge.catalogue.logins import Logins
 from badge.web.login.link import link_url
+from tests.command_line import run_badge
 
 PROJECT = Path(__file__).parent.parent
 BIN = Path(sys.executable).parent
@@ -191,10 +192,15 @@ def _is_worker(child: psutil.Process) -> bool:
 
 
 def flask_badge(*args: str, answer: str = "", **settings: str) -> subprocess.CompletedProcess[str]:
-    """Run `badge …` with these settings and no others; `answer` is typed at its prompt."""
+    """Run `badge …` with these settings and no others, in this process; `answer` is typed at its prompt."""
+    done = run_badge(*args, answer=answer, **settings)
+    return subprocess.CompletedProcess(args, done.exit_code, done.stdout, done.stderr)
+
+
+def badge_process(*args: str, **settings: str) -> subprocess.CompletedProcess[str]:
+    """Run `badge …` with these settings and no others, in a process of its own, which takes a second."""
     return subprocess.run(
         [sys.executable, "-m", "badge", *args],
-        input=answer,
         env={**clean_environment(), **settings},
         capture_output=True,
         text=True,
