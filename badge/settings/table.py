@@ -54,6 +54,9 @@ class Settings(BaseModel):
     status_page_links: Literal["on", "off"] = Field(
         "off", description="Whether status pages link to the last run, if its URL was reported: on or off."
     )
+    source_url: HttpUrl | None = Field(
+        None, description="Where this service's source code is; the footer of every page links to it."
+    )
     workers: int = Field(2, ge=1, le=64, description="Number of worker processes.")
     threads: int = Field(
         16,

@@ -56,7 +56,6 @@ UNDESCRIBED = {
     "/status/*",
     "/doctor",
     "/docs",
-    "/docs/*",
     "/login",
     "/logout",
 }
