@@ -13,7 +13,6 @@ RUN .venv/bin/pip install --quiet --no-deps --require-hashes -r requirements.txt
 COPY pyproject.toml README.md LICENSE NOTICE app.py wsgi.py ./
 COPY badge ./badge
 COPY config ./config
-COPY docs/openapi.yaml ./docs/
 RUN .venv/bin/pip install --quiet --no-deps --no-build-isolation --no-index --editable . \
  && .venv/bin/python -m compileall -q badge app.py wsgi.py
 
