@@ -70,9 +70,10 @@ image-check: ## Build and test the Dockerfile's steps without Docker (needs root
 	@$(PYTHON) scripts/image_check.py
 
 lock: $(VENV)/.ready-dev ## Pin requirements*.in with hashes (ARGS=--upgrade for newer versions).
-	@for set in requirements requirements-postgresql requirements-aws requirements-dev; do \
+	@for set in "" "-build" "-postgresql" "-aws" "-dev"; do \
 	  $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
-	    --no-emit-index-url --custom-compile-command "make lock" $(ARGS) $$set.in -o $$set.txt || exit 1; \
+	    --no-emit-index-url --custom-compile-command "make lock" $(ARGS) $${set:+-c requirements.txt} \
+	    requirements$$set.in -o requirements$$set.txt || exit 1; \
 	done
 
 png-packages:
@@ -97,9 +98,9 @@ $(VENV)/bin/pip:
 	@echo "Creating $(VENV) …"
 	@$(PYTHON) -m venv $(VENV)
 
-$(VENV)/.ready: requirements.txt pyproject.toml | $(VENV)/bin/pip
+$(VENV)/.ready: requirements.txt requirements-build.txt pyproject.toml | $(VENV)/bin/pip
 	@echo "Installing runtime packages (pinned, with hashes) …"
-	@$(PIP) --require-hashes -r requirements.txt
+	@$(PIP) --require-hashes -r requirements.txt -r requirements-build.txt
 	@$(PIP) --no-build-isolation --no-index --editable .
 	@touch $@
 
