@@ -1,7 +1,6 @@
 """`python -m badge.gunicorn_app`: the service on gunicorn, without gunicorn's command line and configuration file.
 
-Unlike the `gunicorn` command, this needs no file outside of the package and imports nothing from the working directory,
-which may be a checkout of another version.
+Unlike the `gunicorn` command, this needs no file outside of the package.
 """
 
 from __future__ import annotations

@@ -9,12 +9,11 @@ import click
 
 from badge.cli.command import BadgeCommand, examples
 
-MODULE = ["-P", "-m", "badge.gunicorn_app"]
-"""-P leaves the working directory out of the path of modules: it may be a checkout of another version."""
-
 
 @click.command(cls=BadgeCommand, epilog=examples("badge serve", "BADGE_BIND=127.0.0.1:8001 badge serve"))
 def serve() -> None:
     """Run the service until it is stopped with Ctrl-C or SIGTERM."""
-    # In place of this process, which has loaded every command; the service's processes share memory from a fresh start.
-    os.execv(sys.executable, [sys.executable, *MODULE])  # noqa: S606 - without a shell, on purpose
+    # Replaces this process, which has loaded every command, so that the service starts with as little as possible.
+    command = [sys.executable, "-m", "badge.gunicorn_app"]
+    # The working directory may hold modules of the same names, such as a checkout of another version.
+    os.execve(sys.executable, command, {**os.environ, "PYTHONSAFEPATH": "1"})  # noqa: S606 - without a shell, on purpose
