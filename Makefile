@@ -10,7 +10,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/pip --disable-pip-version-check install --quiet --no-deps
 ARGS ?=
 
-.PHONY: png-packages help setup run demo check test test-slow lint format coverage golden translations pictures bench soak image-check lock system-packages clean
+.PHONY: png-packages help setup run dist demo check test test-slow lint format coverage golden translations pictures bench soak image-check lock system-packages clean
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -19,6 +19,9 @@ setup: $(VENV)/.ready-dev system-packages ## Install everything needed to run, t
 
 run: $(VENV)/.ready png-packages ## Run the service on http://127.0.0.1:8000 (or as BADGE_… settings say).
 	@exec $(BIN)/gunicorn -c config/gunicorn.conf.py
+
+dist: $(VENV)/.ready-dev ## Build the wheel and the sdist in dist/.
+	@scripts/build-dist dist
 
 demo: $(VENV)/.ready ## Fill the catalogue with sample data.
 	@$(BIN)/badge demo
@@ -91,7 +94,7 @@ system-packages: png-packages
 	@scripts/system-packages "the tests of monitors" prometheus-blackbox-exporter
 
 clean: ## Remove everything built or installed here, but not the data in var/.
-	@rm -rf $(VENV) build .coverage .hypothesis .pytest_cache .mypy_cache .ruff_cache .import_linter_cache *.egg-info
+	@rm -rf $(VENV) build dist .coverage .hypothesis .pytest_cache .mypy_cache .ruff_cache .import_linter_cache *.egg-info
 
 $(VENV)/bin/pip:
 	@scripts/check-python $(PYTHON)
