@@ -16,7 +16,7 @@ _HEAD = """\
 #   $BADGE_SETTINGS_FILE, badge.env in the project's folder, /etc/backup-status-badge/badge.env
 # Lines are NAME=value, without quotes. Relative paths are relative to the file's folder. The environment takes
 # precedence.
-# Durations: 250ms, 90s, 15m, 26h, 7d. Secrets can also be read from a file: NAME_FILE=/path/of/the/file.
+# Durations: 250ms, 90s, 15m, 26h, 7d. Secrets can also be read from a file: NAME_FILE=/path/to/file.
 """
 
 
