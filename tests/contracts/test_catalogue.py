@@ -615,7 +615,6 @@ def test_names_of_keys_are_unique_and_valid(store: Store) -> None:
         store.keys.revoke("other")
 
 
-@pytest.mark.alone
 def test_a_valid_key_is_accepted_while_the_database_is_busy(store: Store) -> None:
     plain = store.keys.create("ci", {Scope.READ})
     other = Store.on(store.url)

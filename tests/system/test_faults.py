@@ -22,8 +22,6 @@ from defusedxml import ElementTree
 from tests.fault_server import MODES, SECRET, FaultServer, running_fault_server
 from tests.servers import Service, eventually, running_service
 
-pytestmark = pytest.mark.alone
-
 KEY = "bsb_canary-of-the-api-key"
 IN_TIME_SECONDS = 2.0
 SLACK_SECONDS = 1.0
