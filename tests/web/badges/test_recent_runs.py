@@ -45,7 +45,7 @@ class Runs:
     hangs_until: threading.Event | None = None
     asked: list[tuple[Subject, int, bool]] = field(default_factory=list)
 
-    def history(self, subject: Subject, limit: int, *, public_only: bool = False) -> Sequence[PastRun]:
+    def history(self, subject: Subject, limit: int, *, skip: int = 0, public_only: bool = False) -> Sequence[PastRun]:
         self.asked.append((subject, limit, public_only))
         if self.hangs_until:
             self.hangs_until.wait(5)
