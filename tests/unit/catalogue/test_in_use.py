@@ -26,12 +26,12 @@ def unusable(file: Path) -> Path:
     return file
 
 
-def test_a_lock_that_cannot_be_used_is_an_error(unusable: Path) -> None:
+def test_a_lock_that_can_t_be_used_is_an_error(unusable: Path) -> None:
     with pytest.raises(OSError, match="symbolic link"):
         hold(f"sqlite:///{unusable}")
 
 
-def test_a_database_whose_lock_cannot_be_used_is_not_opened(unusable: Path) -> None:
+def test_a_database_whose_lock_can_t_be_used_is_not_opened(unusable: Path) -> None:
     database = Database(f"sqlite:///{unusable}")
     with contextlib.closing(database), pytest.raises(OperationalError) as raised, database.reading():
         pass
