@@ -86,10 +86,10 @@ except BadSettings as bad:
 
 def test_postgresql_without_its_driver_is_a_fault_that_says_what_to_install() -> None:
     command = [sys.executable, "-c", WITHOUT_DRIVER]
-    said = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=True).stdout.splitlines()
-    assert len(said) == 2
-    assert ".venv/bin/pip install --no-deps --require-hashes -r requirements-postgresql.txt" in said[1]
-    assert "hunter2" not in said[1]
+    lines = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=True).stdout.splitlines()
+    assert len(lines) == 2
+    assert ".venv/bin/pip install --no-deps --require-hashes -r requirements-postgresql.txt" in lines[1]
+    assert "hunter2" not in lines[1]
     assert (PROJECT / "requirements-postgresql.txt").exists()
 
 
