@@ -310,7 +310,7 @@ def build_app(parts: Parts) -> Flask:
     badge_parts = BadgeParts(
         parts.resolver, parts.clock, events, events.metrics, settings.label, pictures, tokens, recent_runs
     )
-    site = build_site(badge_parts, blueprints, parts.paths)
+    site = build_site(badge_parts, blueprints, parts.paths, settings.source_url or "")
     if pages_parts.authentication.log_in is not None:
         from badge.web.login.sessions import use_sessions  # noqa: PLC0415 - imported on demand, like the catalogue
 

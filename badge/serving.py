@@ -109,7 +109,7 @@ class Master:
         try:
             self.settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
-            sys.stderr.write(f"BADGE_DATA_DIR: can't be created: {error.strerror}\n")
+            sys.stderr.write(f"BADGE_DATA_DIR: {self.settings.data_dir} can't be created: {error.strerror}\n")
             sys.exit(2)
 
     def on_starting(self, server: Any) -> None:

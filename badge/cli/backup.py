@@ -67,7 +67,10 @@ def _backed_up(settings: Settings, database: Database, file: Path, now: datetime
     NEW_IDENTITY,
     "only_identity",
     is_flag=True,
-    help="Restore nothing, but discard all cached statuses; for use after pg_restore or after restoring a whole disk.",
+    help=(
+        "Only discard all cached statuses, and migrate an older catalogue; for use after pg_restore or after restoring "
+        "a whole disk."
+    ),
 )
 def restore(file: Path | None, *, only_identity: bool) -> None:
     """Replace the catalogue with FILE: a backup made by `badge backup`, or any complete copy of a catalogue.

@@ -84,7 +84,7 @@ class Finding:
 @click.command(cls=BadgeCommand, epilog=examples("badge check-config", "badge check-config --json"))
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, one line per finding.")
 def check_config(*, as_json: bool) -> None:
-    """Test settings, data folder, cache, catalogue and sources, and say how to fix each problem.
+    """Test the settings, data folder, cache, catalogue and sources, and say how to fix each problem.
 
     Exit code 0 if everything works, 1 if something doesn't, 2 if a setting is invalid.
     """

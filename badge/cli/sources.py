@@ -42,7 +42,7 @@ sources = BadgeGroup(
 @click.option("--live", is_flag=True, help='Also query each system; "no such subject" counts as a response.')
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, one line per source.")
 def check(*, live: bool, as_json: bool) -> None:
-    """Validate the file as the service does at start-up, and list every mistake.
+    """Validate sources.toml as the service does at start-up, and list every mistake.
 
     Exit code 0 if there are none, 1 if a system does not respond, 2 if the file has mistakes.
     """

@@ -10,12 +10,9 @@ from urllib.parse import SplitResult, urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, SecretStr
 
+from badge.installation import install_command
 from badge.settings import database_url
 from badge.validation import DURATION
-
-# Into the service's own virtual environment, because Debian's Python refuses to install packages. The lock files list
-# every dependency, hence --no-deps.
-INSTALL = ".venv/bin/pip install --no-deps --require-hashes -r"
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
@@ -132,7 +129,7 @@ def _redis_url(value: SecretStr) -> SecretStr:
 def _catalogue_url(value: SecretStr) -> SecretStr:
     url = value.get_secret_value()
     if url.startswith("postgresql") and find_spec("psycopg") is None:
-        raise ValueError(f"install PostgreSQL's driver first: {INSTALL} requirements-postgresql.txt")
+        raise ValueError(f"install PostgreSQL's driver first: {install_command('postgresql')}")
     if fault := database_url.fault_of(url):
         raise ValueError(fault)
     return value

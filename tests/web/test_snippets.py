@@ -422,6 +422,7 @@ def test_a_badge_links_to_its_status_page_with_the_token_of_a_private_one() -> N
         ("acme/Web%20%3Fx", "https://github.com/acme/Web%20%3Fx"),
         ("GitLab/group%2Fsub/Repository/web", "https://gitlab.com/group/sub/web"),
         ("Bitbucket/acme/Repository/web", "https://bitbucket.org/acme/web"),
+        ("Codeberg/acme/Repository/web", "https://codeberg.org/acme/web"),
         ("AzureDevOps/org/Repository/Web%20Shop/front", "https://dev.azure.com/org/Web%20Shop/_git/front"),
         ("AzureDevOps/org/Repository/front", None),
         ("GitHub/acme/Project/roadmap", None),

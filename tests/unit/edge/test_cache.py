@@ -16,9 +16,9 @@ def bodies(behind: Behind, *targets: str) -> list[bytes]:
 def test_the_same_url_is_answered_again_for_half_a_second_and_counted() -> None:
     behind = Behind()
     assert bodies(behind, WEB, WEB, WEB) == [b"1", b"1", b"1"]
-    behind.now += 0.49
+    behind.now += 0.39
     assert bodies(behind, WEB) == [b"1"]
-    behind.now += 0.02
+    behind.now += 0.12
     assert bodies(behind, WEB) == [b"2"]
     assert (behind.passed_on, behind.counted) == (2, {"CACHE": 3})
 

@@ -10,7 +10,7 @@ import pytest
 
 from badge.events import AnswerCrashed, RequestRefused
 from tests.asgi import Answer, ask
-from tests.edge import WEB, Behind
+from tests.edge import WEB, Behind, until
 
 
 def together(behind: Behind, *requests: tuple[str, str, list[tuple[str, str]]]) -> list[Answer]:
@@ -24,12 +24,6 @@ def together(behind: Behind, *requests: tuple[str, str, list[tuple[str, str]]]) 
         return await asyncio.gather(*flights)
 
     return asyncio.run(run())
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(5):
-        while not condition():  # noqa: ASYNC110 - waits for threads
-            await asyncio.sleep(0.001)
 
 
 def run(work: Callable[[], Coroutine[Any, Any, Answer]]) -> Answer:

@@ -332,7 +332,7 @@ def test_the_builder_accepts_a_pasted_url(site: Site) -> None:
 
 def test_the_builder_reports_what_it_does_not_understand(site: Site) -> None:
     page = BeautifulSoup(site.get("/?subject=https://example.org/a/b").data, "html.parser")
-    assert text(page, "#subject-fault").startswith("Give the URL of a repository on GitHub, GitLab or Azure DevOps")
+    assert text(page, "#subject-fault").startswith("Give the URL of a repository on GitHub, GitLab, Azure DevOps")
     assert not page.select(".snippet")
     assert site.source.asked == []
 
