@@ -75,7 +75,7 @@ if TYPE_CHECKING:
 PAGES_TAKE_LONGER = 16
 """How many badges can be answered in the time that a page takes."""
 
-# More failures than for Redis (3): calls to a source are slower, and one often fails for a single caller only.
+# More failures than for Redis (3): calls to a source are slower, and often only a single one fails.
 SOURCE_BREAKER = CircuitBreakerRules(failures=5)
 
 
@@ -134,7 +134,7 @@ class Sources:
         return source is not None and source.name in self.catalogue_names
 
     def history_for(self, subject: Subject) -> RunHistory | None:
-        """Return where the subject's source keeps its runs; only the catalogue does."""
+        """Return the run history of the subject's source; only the catalogue has one."""
         return self.catalogue.source if self.catalogue and self.catalogue_answers_for(subject) else None
 
 
@@ -182,7 +182,7 @@ class Parts:
             self.database.close()
 
     def use_catalogue_state(self, state: CatalogueState) -> None:
-        """Adopt what the master learned about the database before it forked the workers."""
+        """Take over what the master learned about the database before it forked the workers."""
         assert self.database is not None
         self.database.use(state)
 

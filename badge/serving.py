@@ -197,7 +197,7 @@ class Master:
         gc.enable()
 
     def worker_exit(self, server: Any, worker: Any) -> None:  # noqa: ARG002 - gunicorn's signature
-        """In a worker that is about to exit: close the catalogue. The last one to do so leaves a single file."""
+        """In an exiting worker: close the catalogue. The last to do so leaves the database as a single file."""
         if (edge := getattr(worker, "asgi", None)) is not None:
             edge.site.extensions["close"]()
 

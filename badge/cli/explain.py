@@ -49,7 +49,7 @@ class Explanation:
 def explain(subject: Subject, *, as_json: bool) -> None:
     """Explain the badge of SUBJECT: its source, its cached status and age, and the next refresh.
 
-    Reads the cache only, and never queries a remote source. The exit code is 0, whatever the status.
+    Reads only the cache and never queries a source. The exit code is 0, whatever the status.
     """
     with local_parts() as parts:
         explanation = explained(parts, subject)

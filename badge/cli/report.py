@@ -169,7 +169,7 @@ def _key(given: Mapping[str, Any]) -> str:
     if not key:
         raise Fault("--to needs an API key: use --key-file or --key, or set BADGE_API_KEY.")
     if not re.fullmatch(r"[!-~]+", key):
-        raise Fault("An API key is one line of ASCII without spaces, as badge key create prints it.")
+        raise Fault("An API key is one line of ASCII without spaces, as `badge key create` prints it.")
     return key
 
 

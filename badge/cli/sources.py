@@ -54,8 +54,8 @@ def check(*, live: bool, as_json: bool) -> None:
         for source, wired in zip(configured, queried, strict=True):
             failure = None if wired is None else failure_of(wired, probe_for(source.entry))
             faulty = faulty or failure is not None
-            said = f"does not answer: {failure}" if failure else "answers" if live else "is valid"
-            document = {"name": source.entry.name, "kind": source.entry.kind, "fine": failure is None, "said": said}
+            result = f"does not answer: {failure}" if failure else "answers" if live else "is valid"
+            document = {"name": source.entry.name, "kind": source.entry.kind, "fine": failure is None, "said": result}
             click.echo(json.dumps(document) if as_json else _line(document))
     if faulty:
         raise SystemExit(1)

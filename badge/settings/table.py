@@ -1,4 +1,4 @@
-"""Every setting: its environment variable, type, default and reason."""
+"""Every setting: its name, type, default and meaning."""
 
 from __future__ import annotations
 
