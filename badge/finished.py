@@ -1,4 +1,4 @@
-"""Finished answers, which Flask's side and the edge hand to each other."""
+"""Finished answers, which the badge routes pass to the edge."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ def parse_duration(value: object) -> object:
     try:
         return timedelta(seconds=float(match[1]) * _UNITS[match[2] or "s"])
     except OverflowError:
-        raise ValueError("that is too long") from None
+        raise ValueError("is too long") from None
 
 
 def show_duration(value: timedelta) -> str:
@@ -73,7 +73,7 @@ def at_least(characters: int) -> AfterValidator:
 
 
 def http_address(value: str) -> str:
-    """Return the base URL of another service without a trailing slash; raises `ValueError` if it can't be one."""
+    """Return a service's base URL without a trailing slash; raises `ValueError` for anything else."""
     parts = urlsplit(value)
     is_whole = parts.scheme in ("http", "https") and _is_host(parts.hostname) and _has_valid_port(parts)
     if not is_whole or re.search(r"\s", value):

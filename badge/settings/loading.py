@@ -117,7 +117,7 @@ def _secret(layer: _Layer, variable: str, faults: list[SettingFault]) -> Iterato
     try:
         value = Path(layer.path(layer.values[variable])).read_text(encoding="utf-8").strip()
     except (OSError, UnicodeError) as error:
-        reason = getattr(error, "strerror", None) or "is not UTF-8 text"
+        reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
         faults.append(layer.fault(variable, f"can't be read: {reason}"))
         return
     if value:

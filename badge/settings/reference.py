@@ -18,7 +18,7 @@ _HEAD = """\
 #   /etc/backup-status-badge/badge.env
 # Lines are NAME=value, without quotes. Relative paths are relative to the file's folder. The environment takes
 # precedence.
-# Durations: 250ms, 90s, 15m, 26h, 7d. Secrets can also be read from a file: NAME_FILE=/path/of/the/file.
+# Durations: 250ms, 90s, 15m, 26h, 7d. Secrets can also be read from a file: NAME_FILE=/path/to/file.
 """
 
 

@@ -1,4 +1,4 @@
-"""Every setting: its environment variable, type, default and reason."""
+"""Every setting: its name, type, default and meaning."""
 
 from __future__ import annotations
 
@@ -217,7 +217,8 @@ class Settings(BaseModel):
         ge=1,
         le=100_000,
         description=(
-            "Requests per worker that may wait for a thread; further badges show unknown, other requests get a 503."
+            "Requests per worker that may wait for a thread; beyond that, badges show their last status or unknown, "
+            "and other requests get a 503."
         ),
     )
     connections: int = Field(
