@@ -61,6 +61,8 @@ class Examination:
     """The image itself, since from its URL the browser could show a cached copy; empty if it is not an image."""
     alt: str
     """The picture's alternative text."""
+    is_image: bool
+    """Whether proxies show it."""
     http_status: int
     took: str
     headers: Sequence[tuple[str, str]]
@@ -125,6 +127,7 @@ class Doctor:
             verdict=verdict_on_faults(faults) if faults else self._verdict(address, subject),
             picture=_picture(answer),
             alt=_words_in(answer) or alt_text(subject),
+            is_image=_is_image(answer) and answer.status_code == 200,
             http_status=answer.status_code,
             took=f"{took.total_seconds() * 1000:.0f} ms",
             headers=[(name, answer.headers[name]) for name in SHOWN_HEADERS if name in answer.headers],

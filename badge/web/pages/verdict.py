@@ -81,7 +81,7 @@ def verdict_on_status(resolution: Resolution) -> Verdict:
     if resolution.is_stale:
         reason = f"The backup system last confirmed this status {length(resolution.age)} ago."
         return Verdict(Tone.ORANGE, "This badge is served, but its status may be out of date", [reason], again)
-    advice = "Nothing to do. If the README shows an older badge, refresh the proxy's copy as described below."
+    advice = "Nothing. If the README shows an older badge, refresh the proxy's copy as described below."
     return Verdict(Tone.GREEN, "This badge is served correctly", ["Proxies can show it."], advice)
 
 
@@ -89,8 +89,9 @@ def unknown_verdict(subject: Subject, similar: Sequence[tuple[str, str]] = ()) -
     """Return the verdict on a subject that does not exist, or must look so because it is private."""
     name = f"{subject.platform} · {subject.account} · {subject.type} · {subject.name}"
     reason = f"There is no backup with this name, or it is private: {name}"
-    ask = "Did you mean one of these?" if len(similar) > 1 else "Did you mean this one?"
-    advice = ask if similar else "Check the name for typos. The badge of a private repository needs a token in its URL."
+    advice = "Check the name for typos. The badge of a private repository needs a token in its URL."
+    if similar:
+        advice = f"Check the name. Did you mean {'one of these' if len(similar) > 1 else 'this one'}?"
     return Verdict(Tone.ORANGE, "Readers see “unknown”", [reason], advice, similar)
 
 
@@ -100,6 +101,6 @@ def private_verdict(page_path: str) -> Verdict:
         Tone.ORANGE,
         "Readers see “unknown”",
         ["This backup is private, and the URL has no valid token."],
-        "Use a URL with a token; you find it on the repository's page, under Get badge URL:",
+        "Use a URL with a token. You find it on the repository's page:",
         [("Get badge URL", f"{page_path}?dialog=open#badge-dialog")],
     )

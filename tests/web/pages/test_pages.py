@@ -326,6 +326,16 @@ def test_the_sheet_shows_every_look_once(site: Site) -> None:
     assert {str(image["alt"]) for image in page.select("table img")} == {f"backup: {words}" for words in WORDS.values()}
 
 
+def test_a_row_of_the_sheet_opens_the_builder_with_its_look(site: Site) -> None:
+    rows = BeautifulSoup(site.get("/badges").data, "html.parser").select("table a")
+    assert len(rows) == len(Palette) * len(Style) * 2
+    row = next(row for row in rows if row["aria-label"] == "Build a badge: plastic, classic, with icon")
+    assert b"backup: failed" in b"".join(inlined(picture) for picture in row.select("img"))
+    builder = BeautifulSoup(site.get(str(row["href"])).data, "html.parser")
+    chosen = [one(builder, f"select[name={name}] option[selected]")["value"] for name in ("style", "palette", "icon")]
+    assert chosen == ["plastic", "classic", "on"]
+
+
 @pytest.mark.parametrize("path", ["/", "/badges", "/dashboard", "/dashboard/acme/web", "/dashboard/a/b/c"])
 def test_every_page_has_a_strict_policy_and_no_inline_code(dashboard: Dashboard, path: str) -> None:
     answer = dashboard.get(path)
