@@ -259,7 +259,7 @@ def test_badges_on_pages_agree_with_the_text_beside_them(watched: Watched) -> No
     page, name = watched.page, "GitHub/acme/Repository/just-now"
     pictures = {
         "/dashboard?q=just-now": ".subjects img",
-        f"/dashboard/{name}?dialog=open": "main > p > img, .ground img",
+        f"/dashboard/{name}?dialog=open": ".headline .badge img, .ground img",
         f"/?subject={name}": ".ground img",
         f"/doctor?subject={name}": "section img",
     }

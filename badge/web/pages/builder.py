@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from urllib.parse import urlencode
 
 from flask import Response, request
 
@@ -62,13 +64,28 @@ class Builder:
         The pictures are inline: a picture with a URL of its own would be a badge that says "succeeded" although no
         source reported it.
         """
-        return show("badges.html", palettes=[(palette, _sheet_rows(palette)) for palette in Palette])
+        return show("badges.html", palettes=[(palette, self._sheet_rows(palette)) for palette in Palette])
+
+    def _sheet_rows(self, palette: Palette) -> list[tuple[str, list[SheetRow]]]:
+        """Return each style with its rows: all statuses without icons, then with them."""
+        return [(style, [self._sheet_row(palette, style, icon) for icon in ("off", "on")]) for style in Style]
+
+    def _sheet_row(self, palette: Palette, style: Style, icon: str) -> SheetRow:
+        look = {"style": style, "palette": palette, "icon": icon}
+        pictures = [_sheet_picture(palette, style, status, icon == "on") for status in WORDS]
+        words = f"Build a badge: {style}, {palette}, {'with' if icon == 'on' else 'without'} icon"
+        return SheetRow(self.parts.paths.to(f"/?{urlencode(look)}"), words, pictures)
 
 
-def _sheet_rows(palette: Palette) -> list[tuple[str, list[tuple[str, str]]]]:
-    """Return each style with its pictures as (source, text): all statuses without icons, then with them."""
-    looks = [(icon, status) for icon in (False, True) for status in WORDS]
-    return [(style.value, [_sheet_picture(palette, style, status, icon) for icon, status in looks]) for style in Style]
+@dataclass(frozen=True, slots=True)
+class SheetRow:
+    """All statuses in one look."""
+
+    builder_path: str
+    """The builder with this look."""
+    words: str
+    pictures: Sequence[tuple[str, str]]
+    """Sources and texts."""
 
 
 def _sheet_picture(palette: Palette, style: Style, status: BackupStatus, icon: object) -> tuple[str, str]:
