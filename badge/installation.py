@@ -5,9 +5,11 @@ Standard library only, because the health check runs it twice a minute.
 
 from __future__ import annotations
 
+import os
+import pwd
 import shlex
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 NAME = "backup-status-badge"
@@ -22,12 +24,20 @@ def checkout_around(package: Path) -> Path | None:
 CHECKOUT = checkout_around(Path(__file__).resolve().parent)
 
 
-def home_folder() -> Path:
-    """Return the user's home folder; one that doesn't exist if the user has none."""
+NO_HOME = Path("/nonexistent")
+
+
+def home_folder(home: Callable[[], Path] = Path.home) -> Path:
+    """Return this user's home folder; one that doesn't exist if there is none.
+
+    $HOME may be another user's: `runuser` and `su` pass on root's.
+    """
     try:
-        return Path.home()
-    except RuntimeError:  # no $HOME and no entry in passwd, as in some containers
-        return Path("/nonexistent")
+        found = home()
+        is_own = found.stat().st_uid == os.geteuid()
+        return found if is_own else Path(pwd.getpwuid(os.geteuid()).pw_dir)
+    except (KeyError, OSError, RuntimeError):  # neither $HOME nor an entry in passwd, as in some containers
+        return NO_HOME
 
 
 def data_folder(checkout: Path | None, home: Path) -> Path:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import pwd
 import shlex
 import sys
 from pathlib import Path
 
 from badge.installation import (
     CHECKOUT,
+    NO_HOME,
     checkout_around,
     data_folder,
     from_systemd,
+    home_folder,
     install_command,
     settings_places,
 )
@@ -59,3 +63,13 @@ def test_optional_packages_are_installed_into_the_service_s_own_environment() ->
     assert words == [sys.executable, "-m", "pip", "install", "backup-status-badge[aws]"]
     assert install_command("aws", PROJECT).endswith(" -r requirements-aws.txt")
     assert (PROJECT / "requirements-aws.txt").exists()
+
+
+def test_the_home_of_another_user_is_not_used(tmp_path: Path) -> None:
+    assert home_folder(lambda: tmp_path) == tmp_path
+    others = Path("/etc") if os.geteuid() else tmp_path / "others"
+    if not os.geteuid():
+        others.mkdir()
+        os.chown(others, 12345, 12345)
+    assert home_folder(lambda: others) == Path(pwd.getpwuid(os.geteuid()).pw_dir)
+    assert home_folder(lambda: tmp_path / "missing") == NO_HOME
