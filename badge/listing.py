@@ -166,10 +166,10 @@ class StatusListing(Protocol):
 class RunHistory(Protocol):
     """A source that keeps a history of runs."""
 
-    def history(self, subject: Subject, limit: int, *, public_only: bool = False) -> Sequence[PastRun]:
-        """Return the latest runs, newest first; none for an unknown subject, or a private one if `public_only`.
+    def history(self, subject: Subject, limit: int, *, skip: int = 0, public_only: bool = False) -> Sequence[PastRun]:
+        """Return the latest runs, newest first, without the first `skip` of them.
 
-        Raises `SourceUnavailable`.
+        Returns none for an unknown subject, or a private one if `public_only`. Raises `SourceUnavailable`.
         """
         ...
 

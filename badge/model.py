@@ -249,6 +249,8 @@ class PastRun:
     started_at: datetime
     finished_at: datetime | None = None
     size_bytes: int | None = None
+    url: str | None = None
+    reason: Reason | None = None
 
 
 class Origin(StrEnum):

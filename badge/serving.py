@@ -18,9 +18,10 @@ from functools import partial
 from typing import Any
 
 from badge import listening
-from badge.app import CatalogueState, Configuration, create_edge, load_configuration, utc_now
+from badge.app import Configuration, create_edge, load_configuration, utc_now
 from badge.artwork.png_check import PngCheck
 from badge.cache.embedded.server import EmbeddedServer, binary_path
+from badge.catalogue.on_demand import CatalogueState, LoginsUnavailable
 from badge.edge.application import Edge
 from badge.private_files import is_open_to_others
 from badge.reloading import Reloads
@@ -428,7 +429,7 @@ def _migrated_and_checked(settings: Settings) -> CatalogueState:
 def _greet_with_link(settings: Settings) -> int:
     from badge.app import utc_now  # noqa: PLC0415 - loaded where there are logins
     from badge.catalogue.database import Database  # noqa: PLC0415
-    from badge.catalogue.logins import Logins, LoginsUnavailable  # noqa: PLC0415
+    from badge.catalogue.logins import Logins  # noqa: PLC0415
 
     try:
         secret = Logins(Database(settings.catalogue_location), utc_now).make_link(LINK_LIFETIME)

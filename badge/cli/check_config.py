@@ -186,7 +186,7 @@ def _catalogue(known: Settings, parts: app.Parts) -> Finding:
     where = known.catalogue_name
     try:
         migrate(known.catalogue_location)
-        found = integrity_of(parts.database, THOROUGH_SECONDS)
+        found = integrity_of(parts.database.get(), THOROUGH_SECONDS)
         ahead = parts.catalogue.store.number_ahead() if parts.catalogue else 0
     except (SQLAlchemyError, OSError, SchemaFault, CatalogueInUse) as error:
         return Finding(Level.FAIL, "catalogue", f"{where} can't be used: {why_unusable(error)}")

@@ -37,7 +37,7 @@ from badge.listing import (
     NoList,
     StatusListing,
 )
-from badge.model import BackupStatus, PastRun, Report, Subject, Visibility
+from badge.model import BackupStatus, PastRun, Reason, Report, Subject, Visibility
 from badge.ports import SourceUnavailable, StatusSource
 from badge.settings import load
 from badge.sources.configuration.configured_listing import CatalogueWalk, JoinedWalk, listing_of
@@ -273,12 +273,22 @@ def test_the_history_has_the_newest_run_first(listed: Listed) -> None:
     web = Subject.legacy("acme", "new")
     assert [(run.status, run.size_bytes) for run in source.history(web, 9)] == [(S.FAILED, 1), (S.SUCCEEDED, 2)]
     assert source.history(web, 1) == [PastRun(S.FAILED, began - timedelta(hours=1), began - timedelta(hours=1), 1)]
+    assert [run.status for run in source.history(web, 9, skip=1)] == [S.SUCCEEDED]
+    assert source.history(web, 9, skip=2) == []
     none = Subject.legacy("acme", "none")
     assert source.history(none, 9) == []
     both = source.histories([web, none, Subject.legacy("acme", "api")], 1)
     assert both[web] == source.history(web, 1)
     assert [(subject.name, len(runs)) for subject, runs in both.items()] == [("new", 1), ("none", 0), ("api", 1)]
     assert source.histories([], 9) == {}
+
+
+def test_the_history_has_each_run_s_reason_and_link(listed: Listed) -> None:
+    source, page = CatalogueSource(listed.catalogue, RecordedEvents()), "https://ci.example.org/1"
+    listed.report("acme/new", S.FAILED, at=listed.clock(), reason=Reason.PARTIAL, url=page)
+    new = Subject.legacy("acme", "new")
+    assert [(run.reason, run.url) for run in source.history(new, 9)] == [(Reason.PARTIAL, page)]
+    assert source.histories([new], 9) == {new: source.history(new, 9)}
 
 
 @pytest.mark.parametrize("listed", ["native"], indirect=True)

@@ -123,7 +123,7 @@ def test_other_databases_and_drivers_are_a_fault(url: str) -> None:
         ("sqlite:///:memory:", "must name a file, as in sqlite:///path"),
     ],
 )
-def test_a_database_url_that_can_t_work_is_a_fault_in_one_line(url: str, fault: str) -> None:
+def test_a_database_url_that_cannot_work_is_a_fault_in_one_line(url: str, fault: str) -> None:
     assert faults_of(BADGE_CATALOGUE_URL=url) == [f"BADGE_CATALOGUE_URL: {fault}"]
 
 
@@ -192,7 +192,7 @@ def test_the_configuration_page_matches_the_code() -> None:
         assert f"`{variable_for(name)}_FILE`" in page
 
 
-def test_the_deployment_page_names_the_settings_that_a_reload_can_t_change() -> None:
+def test_the_deployment_page_names_the_settings_that_a_reload_cannot_change() -> None:
     page = (PROJECT / "docs" / "how-to" / "deploy.md").read_text()
     for name in RESTART_ONLY:
         assert f"`{variable_for(name)}`" in page

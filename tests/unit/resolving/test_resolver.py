@@ -454,7 +454,7 @@ def test_once_the_budget_for_new_names_is_spent_hidden_subjects_are_undetermined
 
 
 @pytest.mark.parametrize("report", [PRIVATE, Report.absent(START)])
-def test_if_permission_can_t_be_determined_hidden_subjects_are_undetermined(report: Report) -> None:
+def test_if_permission_cannot_be_determined_hidden_subjects_are_undetermined(report: Report) -> None:
     bench = Bench(report)
     bench.resolve()
     seen = bench.resolver.resolve(WEB, may_see_private=lambda: None)

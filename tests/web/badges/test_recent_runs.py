@@ -45,7 +45,7 @@ class Runs:
     hangs_until: threading.Event | None = None
     asked: list[tuple[Subject, int, bool]] = field(default_factory=list)
 
-    def history(self, subject: Subject, limit: int, *, public_only: bool = False) -> Sequence[PastRun]:
+    def history(self, subject: Subject, limit: int, *, skip: int = 0, public_only: bool = False) -> Sequence[PastRun]:
         self.asked.append((subject, limit, public_only))
         if self.hangs_until:
             self.hangs_until.wait(5)
@@ -151,7 +151,7 @@ def test_an_impossible_time_is_not_shown() -> None:
     assert read(Runs([ahead])) == [RecentRun(BackupStatus.SUCCEEDED, None)]
 
 
-def test_runs_that_can_t_be_read_are_none() -> None:
+def test_runs_that_cannot_be_read_are_none() -> None:
     assert read(Runs(is_out=True)) is None
     history = Runs()
     assert read(history, seconds=0.9) is None

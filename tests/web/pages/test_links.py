@@ -77,7 +77,7 @@ def test_the_operator_sets_the_default(
         assert [option["value"] for option in page.select("[name=link] option")] == options
 
 
-def test_a_note_says_what_readers_can_t_open(dashboard: Dashboard) -> None:
+def test_a_note_says_what_readers_cannot_open(dashboard: Dashboard) -> None:
     assert note(dashboard.soup(DIALOG)) == "Readers can't open the status page until a backup is reported."
     dashboard.clock.advance(minutes=2)  # until the cached “no such subject” has expired
     dashboard.report(WEB, visibility=Visibility.PRIVATE)
