@@ -20,7 +20,7 @@ from badge.model import (
 )
 
 Clock = Callable[[], datetime]
-"""Returns the current time, timezone-aware, in UTC. Lifetimes use it because all hosts share it."""
+"""Returns the current time, timezone-aware, in UTC. Lifetimes are measured by it, because all hosts share it."""
 
 Jitter = Callable[[], float]
 """Returns a random number in [0, 1], used for jitter."""

@@ -18,9 +18,10 @@ from functools import partial
 from typing import Any
 
 from badge import listening
-from badge.app import CatalogueState, Configuration, create_edge, load_configuration, utc_now
+from badge.app import Configuration, create_edge, load_configuration, utc_now
 from badge.artwork.png_check import PngCheck
 from badge.cache.embedded.server import EmbeddedServer, binary_path
+from badge.catalogue.on_demand import CatalogueState, LoginsUnavailable
 from badge.edge.application import Edge
 from badge.private_files import is_open_to_others
 from badge.reloading import Reloads
@@ -109,7 +110,7 @@ class Master:
         try:
             self.settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
-            sys.stderr.write(f"BADGE_DATA_DIR: can't be created: {error.strerror}\n")
+            sys.stderr.write(f"BADGE_DATA_DIR: {self.settings.data_dir} can't be created: {error.strerror}\n")
             sys.exit(2)
 
     def on_starting(self, server: Any) -> None:
@@ -196,7 +197,7 @@ class Master:
         gc.enable()
 
     def worker_exit(self, server: Any, worker: Any) -> None:  # noqa: ARG002 - gunicorn's signature
-        """In a worker that is about to exit: close the catalogue. The last one to do so leaves a single file."""
+        """In an exiting worker: close the catalogue. The last to do so leaves the database as a single file."""
         if (edge := getattr(worker, "asgi", None)) is not None:
             edge.site.extensions["close"]()
 
@@ -428,7 +429,7 @@ def _migrated_and_checked(settings: Settings) -> CatalogueState:
 def _greet_with_link(settings: Settings) -> int:
     from badge.app import utc_now  # noqa: PLC0415 - loaded where there are logins
     from badge.catalogue.database import Database  # noqa: PLC0415
-    from badge.catalogue.logins import Logins, LoginsUnavailable  # noqa: PLC0415
+    from badge.catalogue.logins import Logins  # noqa: PLC0415
 
     try:
         secret = Logins(Database(settings.catalogue_location), utc_now).make_link(LINK_LIFETIME)

@@ -125,7 +125,7 @@ Index(
     postgresql_where=_HAS_END,
 )
 Index("ix_subjects_status", *_COUNTED)
-# Those with a status, the longest without success first.
+# For subjects with a status: those longest without a success first.
 Index("ix_subjects_last_success", subjects.c.status, subjects.c.last_success_at, subjects.c.id)
 Index("ix_subjects_account_key", subjects.c.account_key)
 
@@ -187,7 +187,7 @@ login_attempts = Table(
     Column("at", Moment, nullable=False),
 )
 
-# What searches read: lower case, and much narrower than `subjects`, so that all of it is read in a few milliseconds.
+# What searches read: in lower case, and much narrower than `subjects`, so that a full scan takes a few milliseconds.
 # A trigram index would not help searches for one or two letters.
 subject_paths = Table(
     "subject_paths",

@@ -93,7 +93,7 @@ def examples(*lines: str) -> str:
 class SubjectArgument(click.ParamType[Subject]):
     """`GitHub/acme/Repository/web`, `acme/web` for a GitHub repository, or any URL that the badge builder accepts.
 
-    Percent-encoded like a badge's URL.
+    Paths are percent-encoded, as in a badge's URL.
     """
 
     name = "subject"

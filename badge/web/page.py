@@ -36,8 +36,8 @@ def show(template: str, status: int = 200, **values: object) -> Response:
 
 
 def message(status: int, title: str, text: str) -> Response:
-    """Render a page with a title and one paragraph."""
-    return show("message.html", status, title=title, text=text)
+    """Render an error page: what happened as its title, and what to do about it."""
+    return show("message.html", status, http_status=status, title=title, text=text)
 
 
 def see_other(path: str) -> AnyResponse:

@@ -18,8 +18,8 @@ from badge.web.links import Link, repository_url
 from badge.web.paths import AT_ROOT, Paths
 
 # Characters with a meaning inside an image's alternative text: CommonMark's, and those of GitHub's tables,
-# strikethrough and formulas. A backslash escapes each of them (CommonMark, section 2.4), except where the parser
-# `marked` gets it wrong: these are written as character references.
+# strikethrough and formulas. A backslash escapes each of them (CommonMark, section 2.4). Where the parser `marked`
+# misreads that, they are written as character references instead.
 _MEANINGFUL = re.compile(r"[\\`*_\[\]<>&|~$]")
 _MISREAD_ESCAPED = "\\[]&"
 
@@ -137,7 +137,7 @@ class Snippet:
 
     @property
     def _as_file(self) -> str:
-        """The image URL with the ending by which MediaWiki and Org recognise images; no server gets to see it."""
+        """The image URL with a fragment such as `#.svg`, by which MediaWiki and Org recognise images."""
         return f"{self.image_url}#.{self.format}"
 
     def _org_attributes(self) -> str:

@@ -247,7 +247,7 @@ def test_a_failure_shows_its_reason_and_links_to_its_run(dashboard: Dashboard) -
     assert facts_of(dashboard)["Reason"] == "a problem with the backup storage"
     link = one(dashboard.soup(f"/dashboard/{WEB.path}"), "dl a")
     assert (link["href"], link["rel"]) == (RUN_PAGE, ["noopener", "nofollow"])
-    assert link.get_text() == "its page on ci.example.org"
+    assert link.get_text() == "view on ci.example.org"
 
 
 def test_anonymous_viewers_see_the_reason_but_no_link_to_the_run(dashboards: Dashboards) -> None:
@@ -383,7 +383,7 @@ def test_a_pasted_url_finds_a_name_with_spaces(dashboard: Dashboard) -> None:
     assert [link.get_text() for link in page.select(".subjects a")] == ["Web Shop/storefront"]
 
 
-def test_bad_parameters_of_a_list_count_as_none(dashboard: Dashboard) -> None:
+def test_bad_parameters_of_a_list_are_ignored(dashboard: Dashboard) -> None:
     dashboard.report(WEB)
     page = dashboard.soup("/dashboard?sort=random&status=great&q=" + "+" * 300)
     assert len(page.select(".subjects li")) == 1
