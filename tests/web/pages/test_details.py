@@ -281,7 +281,7 @@ def test_a_lost_database_hides_the_check_only(dashboard: Dashboard) -> None:
     expect_daily(dashboard)
     dashboard.get(PATH)
     assert dashboard.parts.database is not None
-    with dashboard.parts.database.writing() as connection:
+    with dashboard.parts.database.get().writing() as connection:
         connection.exec_driver_sql("ALTER TABLE checks RENAME TO lost")
     page = dashboard.soup(PATH)
     assert text(page, ".sentence").startswith("Scheduled")
