@@ -156,7 +156,7 @@ def test_a_late_answer_is_never_taken_for_another_command_s(proxy: TcpProxy) -> 
         jitter = random.Random(7)
         while time.monotonic() < ends:
             proxy.mode = jitter.choice(sorted(MODES))
-            time.sleep(0.03)  # noqa: TID251 - then the network changes
+            time.sleep(0.03)  # noqa: TID251 - the time between changes of the network
         proxy.mode = "pass"
         assert sum(future.result() for future in read_times) > 100
     assert [event for event in shared.events.seen if isinstance(event, CacheEntryRefused)] == []

@@ -329,7 +329,7 @@ def test_removing_the_demo_keeps_subjects_that_have_a_check(tmp_path: Path) -> N
     assert run(tmp_path, "delete", "acme/own", "--yes").returncode == 0
     run(tmp_path, "check", "delete", "acme/api")
     assert run(tmp_path, "demo", "--remove").stdout == "GitHub/acme/Repository/api: removed\n"
-    assert run(tmp_path, "demo", "--remove").stdout == "There is no demo data to remove.\n"
+    assert run(tmp_path, "demo", "--remove").stdout == "There is no sample data to remove.\n"
 
 
 def test_removing_the_demo_keeps_subjects_with_other_runs(tmp_path: Path) -> None:

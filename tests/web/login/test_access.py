@@ -37,7 +37,6 @@ PUBLIC = {
     "/badges",
     "/doctor",
     "/docs",
-    "/docs/<name>",
     "/static/<name>",
     "/status/<any_path:_>",
     "/livez",
