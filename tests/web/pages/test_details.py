@@ -205,6 +205,7 @@ def record_runs(dashboard: Dashboard, number: int, *, failed: int = 2) -> None:
 def test_runs_are_bars_with_texts_and_a_table(dashboard: Dashboard) -> None:
     record_runs(dashboard, 3)
     page = dashboard.soup(PATH)
+    assert [head.get_text() for head in page.select("thead th")] == ["Status", "When", "Duration"]
     chart = one(page, ".bars")
     assert chart["aria-label"] == "The last 3 runs, the newest on the right: 2 succeeded, 1 failed"
     bars = [(one(bar, "a")["class"], int(str(one(bar, "rect")["y"])) >= LINE_AT) for bar in chart.select("li")]
