@@ -362,7 +362,7 @@ class Badge:
 
 
 class Phase(StrEnum):
-    """The phase of a run that an event reports, in order."""
+    """The phases of a run, in order."""
 
     QUEUED = "queued"
     RUNNING = "running"

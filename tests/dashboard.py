@@ -37,7 +37,7 @@ class Dashboard:
     def login_link(self, lifetime: timedelta = timedelta(minutes=10)) -> str:
         """Return the path of a new login link."""
         assert self.parts.database is not None
-        return link_url("", Logins(self.parts.database, self.parts.clock).make_link(lifetime))
+        return link_url("", Logins(self.parts.database.get(), self.parts.clock).make_link(lifetime))
 
     @staticmethod
     def log_in(client: FlaskClient, link: str) -> TestResponse:

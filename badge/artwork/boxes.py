@@ -28,7 +28,7 @@ from badge.artwork.drawing import (
 from badge.artwork.text_width import VERDANA_11
 from badge.model import Badge
 
-# Labels and messages repeat; limited, because URLs can set any label.
+# Labels and messages repeat, so their widths are cached; limited, because URLs can set any label.
 REMEMBERED_WIDTHS = 1024
 
 PADDING = 5

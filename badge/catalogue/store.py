@@ -82,7 +82,7 @@ class SubjectRecords:
 
 @dataclass(frozen=True, slots=True)
 class Retention:
-    """Which runs of a subject are kept: those younger than `age`, at most `runs`, and always the last success."""
+    """Which runs are kept: those younger than `age`, at most `runs` per subject, plus those its state depends on."""
 
     age: timedelta = timedelta(days=90)
     runs: int = 100

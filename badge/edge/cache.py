@@ -19,6 +19,9 @@ from badge.finished import FinishedAnswer, Headers
 # Memory of an entry besides its body: key, headers and objects.
 ENTRY_BYTES = 2_048
 
+REFRESH_PART = 0.8
+"""The part of its storage time after which an answer that is requested again is refreshed."""
+
 Message = dict[str, Any]
 """An ASGI message (asgi.readthedocs.io, HTTP & WebSocket)."""
 
@@ -44,6 +47,8 @@ class Servable:
     """In seconds of the monotonic clock, like all times here."""
     steps_at: float = math.inf
     """When `max-age` has to be lowered; never, for an answer that is sent once."""
+    refresh_at: float = math.inf
+    """When the next request for it triggers a refresh; never, once one has begun."""
     fresh_until: float = field(init=False)
     _whole: Message = field(init=False)
     _bare: Message = field(init=False)
@@ -96,7 +101,8 @@ class EdgeCache:
 
     def store(self, target: bytes, finished: FinishedAnswer, now: float) -> None:
         """Store an answer to a GET request, unless it is too large or the cache is turned off."""
-        servable = Servable(finished, now, steps_at=now)
+        refresh_at = now + self._limits.held_seconds * REFRESH_PART
+        servable = Servable(finished, now, steps_at=now, refresh_at=refresh_at)
         size = _size(target, servable)
         if self._limits.held_seconds <= 0 or finished.fresh_seconds <= 0 or size > self._limits.most_bytes:
             return

@@ -30,8 +30,8 @@ from badge.model import BackupStatus, Report
 from badge.ports import Clock, SourceUnavailable
 
 MOST_SUBJECTS = 10_000
-KEPT_FOR = timedelta(seconds=30)
-FAILURE_KEPT_FOR = timedelta(seconds=5)
+FRESH_FOR = timedelta(seconds=30)
+FAILURE_REPEATED_FOR = timedelta(seconds=5)
 EPOCH = datetime.fromtimestamp(0, UTC)
 
 SortKey = list[Any]
@@ -59,7 +59,7 @@ class SnapshotListing:
 
     walk: Walk
     clock: Clock
-    kept_for: timedelta = KEPT_FOR
+    fresh_for: timedelta = FRESH_FOR
     _last: Walked | None = None
     _last_at: datetime = EPOCH
     _failure: Exception | None = None
@@ -115,10 +115,10 @@ class SnapshotListing:
     def _known(self) -> Walked | None:
         """Return the last walk's result while it is recent; raise its failure while that is recent."""
         now = self.clock()
-        if self._failure is not None and now - self._failed_at < FAILURE_KEPT_FOR:
+        if self._failure is not None and now - self._failed_at < FAILURE_REPEATED_FOR:
             # The same exception is raised many times, and its traceback would otherwise grow each time.
             raise self._failure.with_traceback(None)
-        return self._last if now - self._last_at < self.kept_for else None
+        return self._last if now - self._last_at < self.fresh_for else None
 
     def _walked(self) -> Walked:
         # The snapshot's age counts from here, because the subjects read first are that old.

@@ -104,13 +104,13 @@ def _listed(kind: str, parts: Parts, clock: ManualClock) -> Iterator[Listed]:
         return
     if kind == "joined":
         joined = JoinedWalk(OneSource(parts.catalogue.source), {"catalogue": CatalogueWalk(parts.catalogue.source)})
-        yield replace(made, listing=SnapshotListing(joined, clock, kept_for=timedelta(0)))
+        yield replace(made, listing=SnapshotListing(joined, clock, fresh_for=timedelta(0)))
         return
     key = parts.catalogue.keys.create("replica", {Scope.READ})
     with served(build_app(parts)) as url:
         transport = HttpTransport(max_bytes=LARGEST_PAGE_BYTES)
         walk = NativeWalk(url, key, transport, clock)
-        yield replace(made, listing=SnapshotListing(walk, clock, kept_for=timedelta(0)))
+        yield replace(made, listing=SnapshotListing(walk, clock, fresh_for=timedelta(0)))
 
 
 @contextlib.contextmanager
@@ -175,7 +175,8 @@ def test_what_needs_attention_comes_first(listed: Listed) -> None:
     checks.create(Subject.legacy("new", "waiting"), timedelta(days=9), timedelta(hours=1))
     listed.clock.advance(hours=12)
     assert listed.names(ListingOrder.WORST, account="new") == WORST_FIRST
-    assert listed.names(ListingOrder.WORST, words=("new/",)) == WORST_FIRST  # few found by an index are sorted instead
+    # A few, found by an index, are sorted instead.
+    assert listed.names(ListingOrder.WORST, words=("new/",)) == WORST_FIRST
 
 
 @pytest.mark.parametrize(
@@ -293,12 +294,12 @@ def test_the_history_has_each_run_s_reason_and_link(listed: Listed) -> None:
 @pytest.mark.parametrize("listed", ["native"], indirect=True)
 def test_an_upstream_s_list_is_fetched_again_only_after_a_while(listed: Listed) -> None:
     assert isinstance(listed.listing, SnapshotListing)
-    kept = replace(listed.listing, kept_for=timedelta(seconds=30))
-    assert kept.totals(ListingFilter()).all == 5
+    cached = replace(listed.listing, fresh_for=timedelta(seconds=30))
+    assert cached.totals(ListingFilter()).all == 5
     listed.report("acme/new", S.SUCCEEDED)
-    assert kept.totals(ListingFilter()).all == 5
+    assert cached.totals(ListingFilter()).all == 5
     listed.clock.advance(seconds=30)
-    assert kept.totals(ListingFilter()).all == 6
+    assert cached.totals(ListingFilter()).all == 6
 
 
 def test_all_pages_of_an_upstream_s_list_are_read(listed: Listed) -> None:

@@ -112,7 +112,7 @@ def run(test: Coroutine[Any, Any, None], loop: Callable[[], asyncio.AbstractEven
 
 async def until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(5):
-        while not condition():  # noqa: ASYNC110 - nothing tells when
+        while not condition():  # noqa: ASYNC110 - there is no event to wait for
             await asyncio.sleep(0.01)
 
 
@@ -147,7 +147,7 @@ def test_a_client_that_drips_its_head_is_closed() -> None:
     run(test())
 
 
-def test_a_body_that_does_not_come_in_time_is_refused() -> None:
+def test_a_body_that_does_not_arrive_in_time_is_refused() -> None:
     async def test() -> None:
         async with serving(Behind(body_seconds=0.1)) as it:
             (response,) = await it.ask(request("/ping/x", "Content-Length: 5", method="POST", body=b"hell"))
@@ -297,7 +297,7 @@ def test_a_badge_request_with_a_malformed_body_is_answered_once(is_late: bool) -
     run(test())
 
 
-def test_a_client_of_http_1_0_is_told_that_its_connection_is_kept() -> None:
+def test_an_http_1_0_client_that_asks_for_it_gets_a_persistent_connection() -> None:
     async def test() -> None:
         async with serving() as it:
             for target in (WEB, WEB, "/x"):
@@ -326,7 +326,7 @@ def test_a_client_that_waits_for_a_100_gets_it_if_its_body_is_wanted() -> None:
     run(test())
 
 
-def test_a_request_is_answered_even_if_the_worker_stops_in_the_same_moment() -> None:
+def test_a_request_is_answered_even_if_the_worker_stops_at_the_same_moment() -> None:
     async def test() -> None:
         async with serving() as it:
             client = await it.connect()

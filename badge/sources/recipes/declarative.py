@@ -36,7 +36,7 @@ _Read = TypeVar("_Read")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeclarativeSource:
-    """Asks one system for a status as its recipe describes."""
+    """Queries one system as its recipe describes."""
 
     name: str
     place: str

@@ -78,7 +78,7 @@ def read_badge_request(environ: Mapping[str, Any], query: Mapping[str, str], def
     raw = badge_path(environ).removesuffix("/").split("/")
     try:
         segments = [decode_segment(segment) for segment in raw]
-        # With `format=`, the suffix is part of the name: so there is a badge for a repository called site.png.
+        # With `format=`, the suffix is part of the name, so that a repository called site.png can have a badge.
         if wanted is None:
             wanted = _take_suffix(segments)
         if is_too_long(environ):

@@ -1,4 +1,4 @@
-"""The API's documentation: docs/openapi.yaml as a page without scripts."""
+"""The API's documentation: badge/web/openapi.yaml as a page without scripts."""
 
 from __future__ import annotations
 

@@ -65,7 +65,7 @@ def ops(tmp_path: Path) -> Iterator[Ops]:
         yield Ops(build_app(parts).test_client(), parts.catalogue, clock, reader, reporter, only_reporter)
 
 
-def test_a_report_is_on_the_badge_at_once(ops: Ops) -> None:
+def test_a_report_changes_the_badge_at_once(ops: Ops) -> None:
     assert ops.client.get("/badge/acme/web.txt").status_code == 404
     for word in ("succeeded", "failed"):
         ops.clock.advance(seconds=1)

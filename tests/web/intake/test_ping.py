@@ -66,7 +66,7 @@ def intake(tmp_path: Path) -> Iterator[Intake]:
         yield intake
 
 
-def test_each_signal_is_on_the_badge_at_once(intake: Intake) -> None:
+def test_each_signal_changes_the_badge_at_once(intake: Intake) -> None:
     assert intake.badge == "scheduled"
     for rest, shown in (("/start", "inProgress"), ("", "succeeded"), ("/start", "inProgress"), ("/fail", "failed")):
         intake.clock.advance(seconds=1)

@@ -1,4 +1,4 @@
-"""The API documentation: all that docs/openapi.yaml says, in a small page without scripts."""
+"""The API documentation: all that badge/web/openapi.yaml says, in a small page without scripts."""
 
 from __future__ import annotations
 
