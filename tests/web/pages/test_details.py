@@ -281,8 +281,8 @@ def test_the_check_is_shown_and_its_ping_url_hidden(dashboards: Dashboards) -> N
 def test_a_lost_database_hides_the_check_only(dashboard: Dashboard) -> None:
     expect_daily(dashboard)
     dashboard.get(PATH)
-    assert dashboard.parts.database is not None
-    with dashboard.parts.database.get().writing() as connection:
+    assert dashboard.parts.catalogue is not None
+    with dashboard.parts.catalogue.store.database.writing() as connection:
         connection.exec_driver_sql("ALTER TABLE checks RENAME TO lost")
     page = dashboard.soup(PATH)
     assert text(page, ".sentence").startswith("Scheduled")

@@ -332,9 +332,8 @@ def test_a_row_of_the_sheet_opens_the_builder_with_its_look(site: Site) -> None:
     row = next(row for row in rows if row["aria-label"] == "Build a badge: plastic, classic, with icon")
     assert b"backup: failed" in b"".join(inlined(picture) for picture in row.select("img"))
     builder = BeautifulSoup(site.get(str(row["href"])).data, "html.parser")
-    assert one(builder, "input[name=style][checked]")["value"] == "plastic"
-    assert one(builder, "input[name=palette][checked]")["value"] == "classic"
-    assert one(builder, "input[name=icon][checked]")["value"] == "on"
+    chosen = [one(builder, f"input[name={name}][checked]")["value"] for name in ("style", "palette", "icon")]
+    assert chosen == ["plastic", "classic", "on"]
 
 
 @pytest.mark.parametrize("path", ["/", "/badges", "/dashboard", "/dashboard/acme/web", "/dashboard/a/b/c"])
