@@ -320,7 +320,8 @@ def test_the_keyboard_alone_is_enough(watched: Watched) -> None:
     assert "?style=flat-square" in watched.clipboard()
     page.keyboard.press("Escape")
     expect(page.get_by_role("dialog")).not_to_be_visible()
-    assert page.evaluate(FOCUSED) == "Get badge URL"
+    # The button beside the title, which opened it, and not the one in the settings.
+    expect(page.get_by_role("button", name="Get badge URL").first).to_be_focused()
 
 
 def test_the_arrow_keys_select_the_visible_syntaxes(watched: Watched) -> None:
