@@ -1,6 +1,6 @@
 """Where the package is installed, in a checkout of the project or elsewhere, and what depends on it.
 
-Standard library only, because the health check runs it twice a minute.
+Standard library only, because the health check imports it twice a minute.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def settings_places(checkout: Path | None, home: Path) -> tuple[Path, Path]:
 
 
 def from_systemd(environment: Mapping[str, str], checkout: Path | None) -> Mapping[str, str]:
-    """Return the settings that a systemd unit makes: the data folder is the first `StateDirectory=`."""
+    """Return the settings given by a systemd unit: the data folder is the first of `StateDirectory=`."""
     folder = environment.get("STATE_DIRECTORY", "").partition(":")[0]
     return {"BADGE_DATA_DIR": folder} if folder and checkout is None else {}
 

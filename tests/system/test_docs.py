@@ -82,7 +82,7 @@ def test_the_ten_line_upstream_feeds_a_service(tmp_path: Path) -> None:
         assert found[2].status_code == 404
         assert dashboard.status_code == 200
         assert "the backups of another system" in dashboard.text
-        assert "upstream, checked" in details.text
+        assert "Last confirmed" in details.text
     finally:
         upstream.kill()
         upstream.wait()

@@ -1,4 +1,4 @@
-"""In a checkout, data and settings are in its folder; installed from a wheel, where Linux programs keep them."""
+"""Data and settings are in the checkout's folder; after installation from a wheel, where Linux programs keep them."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_the_tests_run_in_a_checkout() -> None:
     assert CHECKOUT == checkout_around(PROJECT / "badge") == PROJECT
 
 
-def test_a_folder_of_packages_is_no_checkout(tmp_path: Path) -> None:
+def test_a_folder_of_packages_is_not_a_checkout(tmp_path: Path) -> None:
     (tmp_path / "pyproject.toml").touch()  # of a project that installs packages into its own folder
     assert checkout_around(tmp_path / "badge") is None
 
