@@ -17,6 +17,7 @@ from badge.catalogue.database import Database
 from badge.catalogue.events import RunEvent
 from badge.catalogue.store import Catalogue
 from badge.model import BackupStatus, Reason, Subject, Visibility
+from tests.browser.test_dialog import BROKEN_WORDS
 from tests.browser.test_pages import SHIFTS
 from tests.browser.watched import Watched, watched_page
 from tests.servers import Service, running_service
@@ -84,6 +85,7 @@ def test_no_page_shifts_or_has_accessibility_problems(watched: Watched) -> None:
         assert page.evaluate(SHIFTS) < LARGEST_SHIFT, path
         page.evaluate("document.querySelectorAll('main details').forEach((one) => (one.open = true))")
         assert page.evaluate("document.documentElement.scrollWidth") <= width, path
+        assert page.evaluate(BROKEN_WORDS, ".runs-table :is(th, .status, .date, .extent), main h2, .button") == [], path
         if (path, width, scheme) in FOR_AXE:
             found = Axe().run(page)
             assert found.response["passes"], "axe looked at nothing"
@@ -106,6 +108,7 @@ def test_bars_are_read_by_keyboard_and_by_mouse(watched: Watched) -> None:
     page = watched.page
     page.goto(f"/dashboard/{WEB.path}")
     bars = page.locator(".bars a")
+    expect(bars.last.locator(".tip")).to_have_css("opacity", "1")  # until another one is pointed at
     page.get_by_role("link", name="run on ci.example.org").first.focus()
     page.keyboard.press("Tab")
     expect(bars.last).to_be_focused()
