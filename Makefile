@@ -92,6 +92,7 @@ system-packages: png-packages
 	@scripts/system-packages "the tests of config/nginx.conf" nginx
 	@scripts/system-packages "the tests of other proxies" varnish squid haproxy caddy
 	@scripts/system-packages "the tests of monitors" prometheus-blackbox-exporter
+	@scripts/system-packages "the tests of the systemd unit" systemd
 
 clean: ## Remove everything built or installed here, but not the data in var/.
 	@rm -rf $(VENV) build dist .coverage .hypothesis .pytest_cache .mypy_cache .ruff_cache .import_linter_cache *.egg-info

@@ -387,6 +387,7 @@ def _pages_parts(parts: Parts) -> PagesParts:
         authentication=dashboard_authentication(parts.settings, parts.database, parts.clock, parts.events, parts.paths),
         tokens=PrivateTokens(partial(signing_key, parts.settings), token_store),
         token_store=token_store,
+        checks=parts.catalogue.checks if parts.catalogue else None,
         default_label=parts.settings.label,
         public_url=parts.settings.public_url or "",
         paths=parts.paths,

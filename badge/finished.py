@@ -12,8 +12,8 @@ FINISHED = "badge.finished"
 MAY_COUNT = "badge.may_count"
 """Key in the WSGI environment for a function that returns whether the badge routes may count their answer.
 
-It returns False if the edge has given up waiting for them and has counted an answer of its own, or if nobody made the
-request: the edge refreshes stored answers by itself.
+It returns False if the edge gave up waiting and counted an answer of its own, or if the edge itself made the request
+to refresh a stored answer.
 """
 
 Headers = list[tuple[str, str]]
@@ -36,7 +36,7 @@ class FinishedAnswer:
 
     http_status: int
     headers: Headers
-    """As they are first sent."""
+    """For the first caller; `headers_later` returns those for later ones."""
     body: bytes
     etag: str
     """Including its quotes."""

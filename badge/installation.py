@@ -1,13 +1,16 @@
 """Where the package is installed, in a checkout of the project or elsewhere, and what depends on it.
 
-Standard library only, because the health check runs it twice a minute.
+Standard library only, because the health check imports it twice a minute.
 """
 
 from __future__ import annotations
 
+import contextlib
+import os
+import pwd
 import shlex
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 NAME = "backup-status-badge"
@@ -22,12 +25,22 @@ def checkout_around(package: Path) -> Path | None:
 CHECKOUT = checkout_around(Path(__file__).resolve().parent)
 
 
-def home_folder() -> Path:
-    """Return the user's home folder; one that doesn't exist if the user has none."""
+NO_HOME = Path("/nonexistent")
+
+
+def home_folder(home: Callable[[], Path] = Path.home) -> Path:
+    """Return $HOME or, unless that is a folder of this user, the user's home folder according to passwd.
+
+    `runuser` and `su` pass on root's $HOME. Containers may have neither; then the folder doesn't exist.
+    """
+    with contextlib.suppress(OSError, RuntimeError):  # there is no such folder; $HOME is not set
+        found = home()
+        if found.stat().st_uid == os.geteuid():
+            return found
     try:
-        return Path.home()
-    except RuntimeError:  # no $HOME and no entry in passwd, as in some containers
-        return Path("/nonexistent")
+        return Path(pwd.getpwuid(os.geteuid()).pw_dir)
+    except KeyError:
+        return NO_HOME
 
 
 def data_folder(checkout: Path | None, home: Path) -> Path:
@@ -42,7 +55,7 @@ def settings_places(checkout: Path | None, home: Path) -> tuple[Path, Path]:
 
 
 def from_systemd(environment: Mapping[str, str], checkout: Path | None) -> Mapping[str, str]:
-    """Return the settings that a systemd unit makes: the data folder is the first `StateDirectory=`."""
+    """Return the settings given by a systemd unit: the data folder is the first of `StateDirectory=`."""
     folder = environment.get("STATE_DIRECTORY", "").partition(":")[0]
     return {"BADGE_DATA_DIR": folder} if folder and checkout is None else {}
 

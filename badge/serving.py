@@ -17,7 +17,7 @@ from datetime import timedelta
 from functools import partial
 from typing import Any
 
-from badge import listening
+from badge import listening, systemd
 from badge.app import Configuration, create_edge, load_configuration, utc_now
 from badge.artwork.png_check import PngCheck
 from badge.cache.embedded.server import EmbeddedServer, binary_path
@@ -91,6 +91,8 @@ class Master:
     metrics: Metrics = field(init=False)
     postponed: Sequence[str] = field(default=(), init=False)
     """Changed settings that need a restart."""
+    notify_socket: str | None = field(default=None, init=False)
+    """Where systemd waits for the message that the service is ready."""
 
     @property
     def settings(self) -> Settings:
@@ -105,6 +107,7 @@ class Master:
         """
         gc.disable()
         os.umask(0o077)  # for files in the data folder; gunicorn sets its own umask for a Unix socket
+        self.notify_socket = systemd.take_socket(os.environ)
         self.metrics = Metrics(self.counts)
         self._mark_configuration(is_current=True)
         try:
@@ -173,7 +176,7 @@ class Master:
             sys.stderr.write(first_words(self.settings))
 
     def post_worker_init(self, worker: Any) -> None:
-        """In a worker: connect, and report "draining" as soon as it is asked to stop."""
+        """In a worker: connect, report "draining" as soon as it is asked to stop, and report readiness to systemd."""
         parts = worker.asgi.site.extensions
         if self.catalogue is not None:
             parts["use_catalogue_state"](self.catalogue.state)
@@ -183,6 +186,14 @@ class Master:
         if (png := self.png) is not None:
             readiness.watch("png", lambda: png.is_fine)
         worker.on_stop = readiness.drain
+        self._report_readiness(worker)
+
+    def _report_readiness(self, worker: Any) -> None:
+        if self.notify_socket is not None:
+            try:
+                systemd.notify(self.notify_socket, systemd.READY)
+            except OSError as error:
+                worker.log.warning("systemd was not notified that the service is ready: %s.", error.strerror)
 
     def pre_fork(self, server: Any, worker: Any) -> None:
         """Before each fork: exempt all existing objects from garbage collection, so that their pages stay shared."""

@@ -1,6 +1,6 @@
 """Finds and reads the settings file, which the service and its commands share.
 
-Standard library only, because the health check runs it twice a minute.
+Standard library only, because the health check imports it twice a minute.
 """
 
 from __future__ import annotations

@@ -39,3 +39,9 @@ def draw(badge: Badge) -> bytes:
     label, message = Words.of(badge.label), Words.of(badge.message)
     title = f"{label.markup}: {message.markup}" if label.plain else message.markup
     return document(_STYLES[badge.style](badge, label, message), title, badge.language)
+
+
+def size(badge: Badge) -> tuple[float, int]:
+    """Return a badge's width and height in pixels."""
+    picture = _STYLES[badge.style](badge, Words.of(badge.label), Words.of(badge.message))
+    return picture.width, picture.height

@@ -28,7 +28,7 @@ _PATIENCE = "badge_writer_patience"
 
 
 class Database:
-    """Connections to one database, made at first use in each process.
+    """Connections to one database, made on first use in each process.
 
     While open, it holds a lock that prevents a restore, unless the caller holds one (`takes_lock=False`).
     """

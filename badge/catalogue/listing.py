@@ -244,7 +244,7 @@ class Listing:
 
     @property
     def _rank(self) -> ColumnElement[Any]:
-        """The rank by `attention_rank`, for sorting a few subjects; `_worst_first` is the same order from indexes."""
+        """The rank by `attention_rank`, to sort a few subjects; `_worst_first` reads the same order from indexes."""
         ranks = {status.value: attention_rank(need, has_time=False) for status, need in NEEDS.items()}
         recorded = case(ranks, value=subjects.c.status) + case((_succeeded_by(self.now), 1), else_=0)
         return case(

@@ -75,8 +75,8 @@ def _backed_up(settings: Settings, database: Database, file: Path, now: datetime
 def restore(file: Path | None, *, only_identity: bool) -> None:
     """Replace the catalogue with FILE: a backup made by `badge backup`, or any complete copy of a catalogue.
 
-    The service must be stopped. The previous catalogue is kept next to the new one. Statuses cached before the
-    restore are no longer used, even if Redis kept running.
+    The service must be stopped. The previous catalogue is kept next to the new one. Statuses cached before the restore
+    are no longer used, even if Redis kept running.
     """
     if (file is None) is not only_identity:
         raise Fault(f"Use either FILE or {NEW_IDENTITY}.")

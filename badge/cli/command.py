@@ -34,7 +34,7 @@ class Fault(click.ClickException):
 
     def __init__(self, message: str, exit_code: int = 2) -> None:
         super().__init__(message)
-        self.exit_code = exit_code  # type: ignore[misc] # click reads it off the instance too
+        self.exit_code = exit_code  # type: ignore[misc] # click reads it from the instance too
 
 
 @contextlib.contextmanager

@@ -109,7 +109,7 @@ def list_presets() -> None:
 
 
 def configured_or_fault() -> Sequence[ConfiguredSource]:
-    """Return the sources in BADGE_SOURCES; each mistake is an error line of its own."""
+    """Return the sources in BADGE_SOURCES; exits with a line for each mistake."""
     path: Path | None = settings_or_fault().sources
     if path is None:
         raise Fault("BADGE_SOURCES is not set: set it to the path of a sources.toml (docs/how-to/sources.md).")

@@ -40,8 +40,8 @@ class Settings(BaseModel):
     data_dir: Path = Field(
         data_folder(CHECKOUT, home_folder()),
         description=(
-            "Folder for the database, the signing key and the embedded cache's socket. By default var in a checkout, "
-            "elsewhere $STATE_DIRECTORY (set by systemd) or ~/.local/state/backup-status-badge."
+            "Folder for the database, the signing key and the embedded cache's socket. By default, var in a checkout; "
+            "elsewhere, $STATE_DIRECTORY (set by systemd) or ~/.local/state/backup-status-badge."
         ),
     )
     label: str = Field("backup", max_length=64, description="Text on the left half of a badge.")
@@ -58,7 +58,7 @@ class Settings(BaseModel):
         "off", description="Whether status pages link to the last run, if its URL was reported: on or off."
     )
     source_url: HttpUrl | None = Field(
-        None, description="Where this service's source code is; the footer of every page links to it."
+        None, description="URL of this service's source code; the footer of every page links to it."
     )
     workers: int = Field(2, ge=1, le=64, description="Number of worker processes.")
     threads: int = Field(

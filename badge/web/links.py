@@ -29,7 +29,7 @@ class LinkPolicy:
 
     @property
     def usual(self) -> Link:
-        """The default; the repository if that is the status page, and there are none."""
+        """The default, or the repository if the default is the status page and there are no status pages."""
         return self.default if self.default in self.offered else Link.REPOSITORY
 
     @property
@@ -57,9 +57,9 @@ _SERVERS = {
 
 
 def repository_url(subject: Subject, server: str = "") -> str | None:
-    """Return the URL of a repository's page; None if the subject is no repository, or its server is not known.
+    """Return the URL of a repository's page; None if the subject is not a repository, or its server is not known.
 
-    `server`: start of the URLs on a server that the platform's name does not imply.
+    `server`: start of the server's URLs, if the platform does not imply the server.
     """
     at = server or _SERVERS.get(subject.platform)
     if subject.type != "Repository" or at is None:

@@ -22,8 +22,6 @@ from tests.servers import eventually, running_valkey
 from tests.tcp_proxy import BLACK_HOLE, MODES, TcpProxy, running_proxy
 from tests.timing import assert_within, seconds_of
 
-pytestmark = pytest.mark.alone
-
 KEY = ("github", "acme", "repository", "web")
 OTHER = ("github", "acme", "repository", "api")
 IN_TIME_SECONDS = 0.06
@@ -100,6 +98,7 @@ def timed(proxy: TcpProxy, mode: str, name: str, *, is_connected: bool) -> float
     return took
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("mode", FAULTS)
 @pytest.mark.parametrize("name", NAMES)
 def test_every_operation_ends_in_time(proxy: TcpProxy, mode: str, name: str) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import socket
+import struct
 import subprocess
 import sys
 import zipfile
@@ -15,7 +17,7 @@ import pytest
 
 from badge.app import create_app
 from badge.settings import load
-from tests.servers import BIN, PROJECT, Service, clean_environment, free_port, started_service
+from tests.servers import BIN, PROJECT, START_SECONDS, Service, clean_environment, free_port, started_service
 
 NOT_INSTALLED = {".po"}  # translators' sources; the compiled .mo files are installed
 TIME = "1700000000"
@@ -75,7 +77,17 @@ def installation(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Insta
 
 
 @pytest.fixture(scope="module")
-def service(installation: Installation) -> Iterator[Service]:
+def systemd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[socket.socket]:
+    """Return the socket on which systemd would wait for the service."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
+        listener.bind(str(tmp_path_factory.mktemp("s") / "notify"))
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
+        listener.settimeout(START_SECONDS)
+        yield listener
+
+
+@pytest.fixture(scope="module")
+def service(installation: Installation, systemd: socket.socket) -> Iterator[Service]:
     """Run `badge serve` with a settings file in the user's home."""
     bind = f"127.0.0.1:{free_port()}"
     settings = installation.home / ".config" / "backup-status-badge" / "badge.env"
@@ -83,12 +95,14 @@ def service(installation: Installation) -> Iterator[Service]:
     settings.write_text(f"BADGE_BIND={bind}\nBADGE_WORKERS=1\n")
     data = installation.home / ".local" / "state" / "backup-status-badge"
     command = [str(installation.packages / "bin" / "badge"), "serve"]
-    with started_service(command, installation.elsewhere, installation.environment, data, bind) as service:
+    environment = {**installation.environment, "NOTIFY_SOCKET": systemd.getsockname()}
+    with started_service(command, installation.elsewhere, environment, data, bind) as service:
         yield service
 
 
 def files_of_the_package() -> set[str]:
-    listed = subprocess.run(["git", "ls-files", "badge"], cwd=PROJECT, capture_output=True, text=True, check=True)
+    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "badge"]
+    listed = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=True)
     return {name for name in listed.stdout.split() if Path(name).suffix not in NOT_INSTALLED}
 
 
@@ -137,7 +151,7 @@ ANSWERS = {
     "/dashboard/<any_path:_>": 303,
     "/status/<any_path:_>": 404,  # there is no such subject
 }
-EXAMPLES = {"/docs/<name>": "/docs/swagger-ui.css", "/ping/<uuid>": "/ping/0b9cdd4e-5a44-4a55-93c0-9d54a1b4c2a1"}
+EXAMPLES = {"/ping/<uuid>": "/ping/0b9cdd4e-5a44-4a55-93c0-9d54a1b4c2a1"}
 
 
 def routes(folder: Path) -> Iterator[tuple[str, str]]:
@@ -152,6 +166,14 @@ def routes(folder: Path) -> Iterator[tuple[str, str]]:
                 name if part.startswith("<") else part for part in rule.rule.split("/")
             )
             yield rule.rule, path
+
+
+def test_the_first_message_to_systemd_is_a_worker_s_that_it_serves(service: Service, systemd: socket.socket) -> None:
+    message, ancillary, *_ = systemd.recvmsg(100, 100)
+    [(*_, credentials)] = ancillary
+    sender, *_ = struct.unpack("3i", credentials)
+    assert message == b"READY=1"
+    assert sender in [worker.pid for worker in service.workers()]
 
 
 def test_every_route_answers_outside_of_a_checkout(service: Service, tmp_path: Path) -> None:

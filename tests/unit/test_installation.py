@@ -1,7 +1,9 @@
-"""In a checkout, data and settings are in its folder; installed from a wheel, where Linux programs keep them."""
+"""Data and settings are in the checkout's folder; after installation from a wheel, where Linux programs keep them."""
 
 from __future__ import annotations
 
+import os
+import pwd
 import shlex
 import sys
 from pathlib import Path
@@ -11,6 +13,7 @@ from badge.installation import (
     checkout_around,
     data_folder,
     from_systemd,
+    home_folder,
     install_command,
     settings_places,
 )
@@ -27,7 +30,7 @@ def test_the_tests_run_in_a_checkout() -> None:
     assert CHECKOUT == checkout_around(PROJECT / "badge") == PROJECT
 
 
-def test_a_folder_of_packages_is_no_checkout(tmp_path: Path) -> None:
+def test_a_folder_of_packages_is_not_a_checkout(tmp_path: Path) -> None:
     (tmp_path / "pyproject.toml").touch()  # of a project that installs packages into its own folder
     assert checkout_around(tmp_path / "badge") is None
 
@@ -59,3 +62,14 @@ def test_optional_packages_are_installed_into_the_service_s_own_environment() ->
     assert words == [sys.executable, "-m", "pip", "install", "backup-status-badge[aws]"]
     assert install_command("aws", PROJECT).endswith(" -r requirements-aws.txt")
     assert (PROJECT / "requirements-aws.txt").exists()
+
+
+def test_the_home_of_another_user_is_not_used(tmp_path: Path) -> None:
+    own = Path(pwd.getpwuid(os.geteuid()).pw_dir)
+    assert home_folder(lambda: tmp_path) == tmp_path
+    others = Path("/etc") if os.geteuid() else tmp_path / "others"
+    if os.geteuid() == 0:  # /etc is root's own
+        others.mkdir()
+        os.chown(others, 12345, 12345)
+    assert home_folder(lambda: others) == own
+    assert home_folder(lambda: tmp_path / "missing") == own

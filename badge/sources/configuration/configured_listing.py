@@ -38,7 +38,7 @@ def _walk_of(source: ConfiguredSource, catalogue: StatusListing | None, clock: C
     entry = source.entry
     if entry.kind == "catalogue":
         return None if catalogue is None else CatalogueWalk(catalogue)
-    # Recipes describe how to ask about one subject, not how to list them.
+    # Recipes describe how to query one subject, not how to list subjects.
     if entry.kind != "native":
         return None
     assert entry.url is not None

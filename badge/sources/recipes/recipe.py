@@ -1,4 +1,4 @@
-"""A recipe: how to ask a system about one subject, and how to read its answer. Data, no code.
+"""A recipe: how to query a system about one subject, and how to read its answer. Data, no code.
 
 Presets are recipes in files; an entry in sources.toml can override any key. The keys are documented in
 docs/reference/sources-toml.md.

@@ -1,4 +1,4 @@
-"""Refreshes: a stored answer in demand is replaced before it ends, by a flight that nobody requested."""
+"""Refreshes: a stored answer in demand is replaced before it expires, by a flight that nobody requested."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_an_answer_in_demand_is_refreshed_while_its_callers_get_the_stored_one()
     assert (behind.counted_behind, behind.counted) == (1, {"CACHE": 5})
 
 
-def test_an_answer_is_not_refreshed_before_that_or_without_demand() -> None:
+def test_an_answer_is_not_refreshed_before_the_window_or_without_demand() -> None:
     async def test(behind: Behind) -> None:
         behind.now -= 0.02
         assert await body(behind) == b"1"

@@ -32,7 +32,7 @@ def test_every_page_has_a_footer(dashboards: Dashboards, path: str) -> None:
     assert [link["href"] for link in page.select("footer a")] == ["/docs", "https://code.example/badge", "/readyz"]
 
 
-def test_without_its_setting_there_is_no_link_to_the_source_code(site: Site) -> None:
+def test_without_a_source_url_there_is_no_link_to_the_source_code(site: Site) -> None:
     page = BeautifulSoup(site.get("/").data, "html.parser")
     assert one(page, "footer")
     assert "Source code" not in text(page, "footer")

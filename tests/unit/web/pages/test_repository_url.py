@@ -170,7 +170,7 @@ def test_a_url_on_any_server_is_read_as_its_platform_writes_it(
         ("https://gitlab.example.org/acme/web", "Gitea", "Gitea/acme/Repository/web"),
     ],
 )
-def test_the_chosen_platform_counts_where_nothing_else_names_one(typed: str, platform: str, meant: str) -> None:
+def test_the_chosen_platform_is_used_if_nothing_else_names_one(typed: str, platform: str, meant: str) -> None:
     assert str(repository_named(typed, platform).subject) == meant
 
 
