@@ -142,6 +142,7 @@ SHIFT = """() => new Promise((done) => {
   setTimeout(() => done(sum), 300);
 })"""
 """The sum of all layout shifts so far, including those shortly after an input."""
+MOST_SHIFT = 0.001
 
 
 @pytest.mark.parametrize("width", [390, 1280])
@@ -154,11 +155,11 @@ def test_nothing_moves_while_the_form_loads_and_answers(browser: Browser, servic
         for path in ("/", "/?subject=acme/web&syntax=org&format=png&scale=4", f"/dashboard/{WEB}?dialog=open"):
             page.goto(path)
             page.wait_for_load_state("networkidle")
-            assert page.evaluate(SHIFT) < 0.02, path
+            assert page.evaluate(SHIFT) < MOST_SHIFT, path
         choose(page, Appearance="for-the-badge", Image_format="PNG (email, chat)")
         expect(page.locator("#snippet-url")).to_have_value(re.compile("for-the-badge"))
         page.wait_for_load_state("networkidle")
-        assert page.evaluate(SHIFT) < 0.02
+        assert page.evaluate(SHIFT) < MOST_SHIFT
 
 
 def late(route: Route) -> None:
@@ -206,13 +207,14 @@ def test_on_a_phone_the_preview_comes_first_and_stays_in_sight(browser: Browser,
         expect(page.locator("#copy-url")).to_be_in_viewport(ratio=1)
         page.get_by_label("Image format").scroll_into_view_if_needed()
         expect(page.locator(".grounds")).to_be_in_viewport(ratio=1)
-        # A field that gets the focus is not hidden by the preview.
-        page.get_by_label("Label", exact=True).focus()
-        page.keyboard.press("Shift+Tab")
-        above, focused = page.locator(".grounds").bounding_box(), page.locator(":focus").bounding_box()
-        assert above is not None
-        assert focused is not None
-        assert focused["y"] >= above["y"] + above["height"]
+        # What gets the focus is not hidden by the preview, not even when it comes into view from above.
+        page.get_by_label("Image format").focus()
+        for _ in range(14):
+            page.keyboard.press("Shift+Tab")
+            above, focused = page.locator(".grounds").bounding_box(), page.locator(":focus").bounding_box()
+            assert above is not None
+            assert focused is not None
+            assert focused["y"] >= above["y"] + above["height"]
 
 
 def test_pictures_are_named_radio_buttons_and_cost_no_request(watched: Watched) -> None:
@@ -320,7 +322,9 @@ def test_the_keyboard_alone_is_enough(watched: Watched) -> None:
     assert "?style=flat-square" in watched.clipboard()
     page.keyboard.press("Escape")
     expect(page.get_by_role("dialog")).not_to_be_visible()
-    assert page.evaluate(FOCUSED) == "Get badge URL"
+    expect(page).to_have_url(f"{watched.service.url}/dashboard/{WEB}")  # the page's script has run
+    # The button beside the title, which opened it, and not the one in the settings.
+    expect(page.get_by_role("button", name="Get badge URL").first).to_be_focused()
 
 
 def test_the_arrow_keys_select_the_visible_syntaxes(watched: Watched) -> None:
