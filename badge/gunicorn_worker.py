@@ -21,6 +21,7 @@ from gunicorn.workers.gasgi import ASGIWorker
 
 from badge.app import edge_around
 from badge.edge.application import Edge
+from badge.edge.cache import header_lines
 
 with contextlib.suppress(ImportError):  # not every platform has it
     import uvloop  # noqa: F401 - gunicorn's workers use it; imported before the fork, they share its memory
@@ -115,6 +116,8 @@ class BadgeProtocol(ASGIProtocol):  # type: ignore[misc] # gunicorn ships no typ
     def __init__(self, worker: BadgeWorker) -> None:
         super().__init__(worker)
         self._closed: bool
+        self._response_buffer: bytes
+        self._keepalive_handle: asyncio.TimerHandle | None
         self._deadlines = worker.deadlines
         self._head = b""
         """What was received of a request whose head is not complete."""
@@ -126,6 +129,8 @@ class BadgeProtocol(ASGIProtocol):  # type: ignore[misc] # gunicorn ships no typ
         """Whether the client has closed its side of the connection."""
         self._is_kept_open = False
         """Whether gunicorn must not close the connection now, because a refused request is answered with an image."""
+        self._idle_since: float | None = None
+        """When the client began to have no request under way, after its first."""
         self._is_pipelined = False
         """Whether the request was sent before the previous one was answered."""
 
@@ -142,6 +147,8 @@ class BadgeProtocol(ASGIProtocol):  # type: ignore[misc] # gunicorn ships no typ
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the connection."""
         self._expect_nothing()
+        if self._keepalive_handle is not None:
+            self._keepalive_handle.cancel()
         if self in self.worker.open:
             self.worker.open.remove(self)
             super().connection_lost(exc)
@@ -183,6 +190,27 @@ class BadgeProtocol(ASGIProtocol):  # type: ignore[misc] # gunicorn ships no typ
             self._timer.cancel()
             self._timer = None
 
+    def _arm_keepalive_timer(self) -> None:
+        """Note since when the client is idle; a timer made and cancelled for each request would cost more than it."""
+        self._idle_since = self.worker.loop.time()
+        if self._keepalive_handle is None and self._keepalive > 0:
+            self._keepalive_handle = self.worker.loop.call_later(self._keepalive, self._keepalive_timeout)
+
+    def _cancel_keepalive_timer(self) -> None:
+        """Keep the timer for the next wait."""
+        self._idle_since = None
+
+    def _keepalive_timeout(self) -> None:
+        """Close the connection if the client has been idle for long enough; otherwise look again later."""
+        self._keepalive_handle = None
+        if self._idle_since is None:
+            return  # a request is under way
+        left = self._idle_since + self._keepalive - self.worker.loop.time()
+        if left > 0:
+            self._keepalive_handle = self.worker.loop.call_later(left, self._keepalive_timeout)
+        else:
+            super()._keepalive_timeout()
+
     def _feed_callback_parser(self, data: bytes) -> bool:
         if self._current_request is None:
             self._head = (self._head + data)[:LONGEST_HEAD_KEPT]
@@ -209,9 +237,11 @@ class BadgeProtocol(ASGIProtocol):  # type: ignore[misc] # gunicorn ships no typ
             return bool(await super()._serve_http_request(request, sockname, peername))
         start, body = messages
         closes = self._will_close(request, response_requires_close=False)
-        self._send_response_start(start["status"], start["headers"], request, close=closes)
+        self._send_response_start(start["status"], (), request, close=closes)
+        self._response_buffer = self._response_buffer.removesuffix(b"\r\n") + header_lines(start)
         self._send_body(body["body"], last=True)
-        await self._flow_control.drain()
+        if self._flow_control.write_paused:
+            await self._flow_control.drain()
         return not closes
 
     def _will_close(self, request: Any, response_requires_close: bool) -> bool:  # noqa: FBT001 - gunicorn's signature

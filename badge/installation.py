@@ -5,6 +5,7 @@ Standard library only, because the health check imports it twice a minute.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pwd
 import shlex
@@ -28,15 +29,17 @@ NO_HOME = Path("/nonexistent")
 
 
 def home_folder(home: Callable[[], Path] = Path.home) -> Path:
-    """Return this user's home folder; one that doesn't exist if there is none.
+    """Return $HOME or, unless that is a folder of this user, the user's home folder according to passwd.
 
-    $HOME may be another user's: `runuser` and `su` pass on root's.
+    `runuser` and `su` pass on root's $HOME. Containers may have neither; then the folder doesn't exist.
     """
-    try:
+    with contextlib.suppress(OSError, RuntimeError):  # there is no such folder; $HOME is not set
         found = home()
-        is_own = found.stat().st_uid == os.geteuid()
-        return found if is_own else Path(pwd.getpwuid(os.geteuid()).pw_dir)
-    except (KeyError, OSError, RuntimeError):  # neither $HOME nor an entry in passwd, as in some containers
+        if found.stat().st_uid == os.geteuid():
+            return found
+    try:
+        return Path(pwd.getpwuid(os.geteuid()).pw_dir)
+    except KeyError:
         return NO_HOME
 
 

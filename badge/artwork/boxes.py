@@ -111,7 +111,7 @@ def pixel_width(shown: str) -> int:
     return VERDANA_11.width(shown) // 100 | 1
 
 
-def draw_boxes(badge: Badge, label: Words, message: Words, style: BoxStyle) -> Picture:
+def draw_boxes(style: BoxStyle, badge: Badge, label: Words, message: Words) -> Picture:
     """Draw a badge in one of the three styles."""
     logo, icon = logo_of(badge), icon_of(badge)
     spot = Layout.of(label.plain, message.plain, has_logo=logo is not None, has_icon=icon is not None)

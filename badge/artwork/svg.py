@@ -22,9 +22,9 @@ HEIGHTS = {
 }
 
 _STYLES: Mapping[Style, Callable[[Badge, Words, Words], Picture]] = {
-    Style.FLAT: partial(draw_boxes, style=boxes.FLAT),
-    Style.FLAT_SQUARE: partial(draw_boxes, style=boxes.FLAT_SQUARE),
-    Style.PLASTIC: partial(draw_boxes, style=boxes.PLASTIC),
+    Style.FLAT: partial(draw_boxes, boxes.FLAT),
+    Style.FLAT_SQUARE: partial(draw_boxes, boxes.FLAT_SQUARE),
+    Style.PLASTIC: partial(draw_boxes, boxes.PLASTIC),
     Style.FOR_THE_BADGE: draw_for_the_badge,
     Style.SOCIAL: draw_social,
 }

@@ -56,5 +56,14 @@ def test_the_unit_s_user_is_created_by_the_file_beside_it() -> None:
     assert (done.returncode, f"Creating user '{option('User')}'" in done.stderr) == (0, True)
 
 
+def test_the_page_installs_the_unit_where_it_looks_for_its_program_and_data() -> None:
+    page = (PROJECT / "docs" / "how-to" / "systemd.md").read_text()
+    environment, _, program = option("ExecStart").partition("/bin/")
+    assert f"python3 -m venv {environment}\n" in page
+    assert program == "badge serve"
+    assert f"BADGE_DATA_DIR=/var/lib/{option('StateDirectory')} " in page
+    assert page.count(f"runuser -u {option('User')} -- badge ") >= 3
+
+
 def test_the_unit_allows_enough_open_files_for_every_connection() -> None:
     assert int(option("LimitNOFILE")) > load({}).connections + SPARE_DESCRIPTORS

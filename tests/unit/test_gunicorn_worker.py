@@ -311,6 +311,72 @@ def test_an_http_1_0_client_that_asks_for_it_gets_a_persistent_connection() -> N
     run(test())
 
 
+@pytest.mark.parametrize("loop", LOOPS)
+def test_an_idle_connection_is_closed_some_time_after_its_last_response(loop: Callable[[], Any]) -> None:
+    async def test() -> None:
+        async with serving() as it:
+            client = await it.connect()
+            await until(lambda: bool(it.worker.open))
+            (protocol,) = it.worker.open
+            protocol._keepalive = 1.0
+            for _ in range(4):
+                client.send(request(WEB))
+                await client.response()
+                await asyncio.sleep(0.4)
+            assert await client.received() == b""
+
+    run(test(), loop)
+
+
+def test_the_time_for_idle_connections_does_not_end_a_request() -> None:
+    async def test() -> None:
+        async with serving() as it:
+            client = await it.connect()
+            await until(lambda: bool(it.worker.open))
+            (protocol,) = it.worker.open
+            protocol._keepalive = 0.1
+            client.send(request(WEB))
+            await client.response()
+            it.behind.gate.clear()
+            client.send(request("/badge/acme/other"))
+            await asyncio.sleep(0.3)
+            it.behind.gate.set()
+            assert (await client.response()).startswith(b"HTTP/1.1 200 ")
+
+    run(test())
+
+
+def test_a_lost_connection_leaves_no_timer() -> None:
+    async def test() -> None:
+        async with serving() as it:
+            client = await it.connect()
+            client.send(request(WEB))
+            await client.response()
+            (protocol,) = it.worker.open
+            client.abort()
+            await until(lambda: not it.worker.open)
+            timer = protocol._keepalive_handle
+            assert timer is not None
+            assert timer.cancelled()
+
+    run(test())
+
+
+@pytest.mark.parametrize("version", ["HTTP/1.1", "HTTP/1.0"])
+@pytest.mark.parametrize(("method", "condition"), [("GET", "X: y"), ("HEAD", "X: y"), ("GET", 'If-None-Match: "tag"')])
+def test_a_stored_answer_has_the_same_headers_as_the_first(method: str, condition: str, version: str) -> None:
+    async def test() -> None:
+        async with serving() as it:
+            sent = request(WEB, condition, "Connection: close", method=method, version=version)
+            first, stored = [(await it.ask(sent, method))[0] for _ in range(2)]
+            assert it.behind.counted == {"CACHE": 1}
+            assert (stored.status_line, stored.body) == (first.status_line, first.body)
+            others = [[header for header in one.headers if header[0] != "Date"] for one in (first, stored)]
+            assert sorted(others[0]) == sorted(others[1])
+
+    run(test())
+
+
 def test_a_client_that_waits_for_a_100_gets_it_if_its_body_is_wanted() -> None:
     async def test() -> None:
         async with serving() as it:

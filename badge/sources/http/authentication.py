@@ -144,14 +144,14 @@ def log_in_document(transport: HttpTransport, request: HttpRequest, clock: Clock
         raise SourceUnavailable(FailureKind.UNAUTHORISED)
     if answer.status not in (200, 201):
         raise unavailable(answer.status, answer.headers, clock())
-    return json_of(answer)
+    return json_of(answer, is_about_subject=False)
 
 
-def json_of(answer: HttpAnswer) -> object:
-    """Return the JSON document in the body; raises `SourceUnavailable`."""
+def json_of(answer: HttpAnswer, *, is_about_subject: bool) -> object:
+    """Return the JSON document in the body; raises `SourceUnavailable`, for broken JSON with `is_about_subject`."""
     if not is_json(answer.headers):
         raise SourceUnavailable(FailureKind.NOT_JSON)
     try:
         return parse_json(answer.body)
     except ContractBroken as broken:
-        raise SourceUnavailable(broken.kind, is_about_subject=True) from None
+        raise SourceUnavailable(broken.kind, is_about_subject=is_about_subject) from None

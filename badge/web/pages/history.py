@@ -56,6 +56,12 @@ class HistoryPage:
     has_sizes: bool
 
     @property
+    def extent(self) -> str:
+        """The heading of the column for durations and sizes; empty if nothing is known of either."""
+        names = {"Duration": self.has_durations, "Size": self.has_sizes}
+        return " and ".join(name for name, is_known in names.items() if is_known).capitalize()
+
+    @property
     def bars_height(self) -> int:
         """The height of the chart, which has no lower half without failures."""
         return LINE_AT + (TALLEST if self.has_failures else 1)
@@ -96,9 +102,7 @@ def history_page(number: int, newest_first: Sequence[PastRun], now: datetime, vi
 
 def _shown(place: int, run: PastRun, longest: timedelta, now: datetime, viewer: Viewer) -> ShownRun:
     duration = _duration(run)
-    # A run without a known duration gets the shortest bar.
-    share = (duration or timedelta(0)) / longest if longest else 0.0
-    height = SHORTEST + round((TALLEST - SHORTEST) * share)
+    height = _height(run, duration, longest)
     happened_at = run.finished_at or (None if _has_made_up_start(run) else run.started_at)
     return ShownRun(
         anchor=f"run-{place}",
@@ -114,6 +118,13 @@ def _shown(place: int, run: PastRun, longest: timedelta, now: datetime, viewer: 
         reason=REASONS[run.reason] if run.reason and run.status is BackupStatus.FAILED else "",
         run_page=RunPage.of(run.url, viewer),
     )
+
+
+def _height(run: PastRun, duration: timedelta | None, longest: timedelta) -> int:
+    """Return a height by duration, in which the shortest bar stands for an unknown one; the same for all if all are."""
+    if not longest:
+        return TALLEST if run.finished_at else TALLEST // 2
+    return SHORTEST + round((TALLEST - SHORTEST) * ((duration or timedelta(0)) / longest))
 
 
 def _duration(run: PastRun) -> timedelta | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from badge.edge.cache import ENTRY_BYTES, EdgeCacheLimits
+from badge.edge.cache import ENTRY_BYTES, EdgeCacheLimits, header_lines
 from tests.asgi import Answer
 from tests.edge import WEB, Behind
 
@@ -41,6 +41,22 @@ def test_max_age_is_lowered_by_the_answer_s_age() -> None:
         behind.now += 0.2
         seen.append(behind.ask().headers["Cache-Control"])
     assert seen == ["max-age=120", "max-age=120", "max-age=120", "max-age=119"]
+
+
+def test_the_joined_headers_are_kept_until_they_change() -> None:
+    behind = Behind(fresh_seconds=120.3)
+    behind.ask()
+
+    def lines() -> bytes:
+        messages = behind.edge.cached("GET", WEB.encode(), [])
+        assert messages is not None
+        return header_lines(messages[0])
+
+    before = lines()
+    assert before == b"Content-Type: image/svg+xml\r\nContent-Length: 1\r\nCache-Control: max-age=120\r\n\r\n"
+    assert lines() is before
+    behind.now += 0.35
+    assert lines() == before.replace(b"120", b"119")
 
 
 def test_only_answers_that_may_be_stored_are_stored() -> None:

@@ -205,6 +205,7 @@ def record_runs(dashboard: Dashboard, number: int, *, failed: int = 2) -> None:
 def test_runs_are_bars_with_texts_and_a_table(dashboard: Dashboard) -> None:
     record_runs(dashboard, 3)
     page = dashboard.soup(PATH)
+    assert [head.get_text() for head in page.select("thead th")] == ["Status", "When", "Duration"]
     chart = one(page, ".bars")
     assert chart["aria-label"] == "The last 3 runs, the newest on the right: 2 succeeded, 1 failed"
     bars = [(one(bar, "a")["class"], int(str(one(bar, "rect")["y"])) >= LINE_AT) for bar in chart.select("li")]
@@ -280,8 +281,8 @@ def test_the_check_is_shown_and_its_ping_url_hidden(dashboards: Dashboards) -> N
 def test_a_lost_database_hides_the_check_only(dashboard: Dashboard) -> None:
     expect_daily(dashboard)
     dashboard.get(PATH)
-    assert dashboard.parts.database is not None
-    with dashboard.parts.database.writing() as connection:
+    assert dashboard.parts.catalogue is not None
+    with dashboard.parts.catalogue.store.database.writing() as connection:
         connection.exec_driver_sql("ALTER TABLE checks RENAME TO lost")
     page = dashboard.soup(PATH)
     assert text(page, ".sentence").startswith("Scheduled")

@@ -332,7 +332,7 @@ def test_a_row_of_the_sheet_opens_the_builder_with_its_look(site: Site) -> None:
     row = next(row for row in rows if row["aria-label"] == "Build a badge: plastic, classic, with icon")
     assert b"backup: failed" in b"".join(inlined(picture) for picture in row.select("img"))
     builder = BeautifulSoup(site.get(str(row["href"])).data, "html.parser")
-    chosen = [one(builder, f"select[name={name}] option[selected]")["value"] for name in ("style", "palette", "icon")]
+    chosen = [one(builder, f"input[name={name}][checked]")["value"] for name in ("style", "palette", "icon")]
     assert chosen == ["plastic", "classic", "on"]
 
 
