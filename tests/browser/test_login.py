@@ -202,7 +202,7 @@ def test_a_choice_after_the_session_s_end_is_restored_after_the_login(browser: B
         page.keyboard.press("Enter")
         expect(page.locator("dialog:modal")).to_be_visible()
         page.context.clear_cookies()
-        page.get_by_label("Style", exact=True).select_option("plastic")
+        page.get_by_role("radio", name="plastic").check()
         page.get_by_label("Token").fill(TOKEN)
         page.keyboard.press("Enter")
         expect(page.locator("dialog:modal")).to_be_visible()
