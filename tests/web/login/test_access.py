@@ -105,7 +105,7 @@ def test_an_open_dashboard_shows_only_public_subjects(dashboards: Dashboards) ->
     assert "catalogue" not in shown
     details, absent = (dashboard.get(f"/dashboard/acme/{name}").text for name in ("web", "none"))
     assert details.replace("web", "none") == absent
-    assert "nothing known" in details
+    assert "There is no backup with this name yet" in details
 
 
 # --- with a token ---
