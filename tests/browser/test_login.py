@@ -85,7 +85,7 @@ def test_an_allowed_user_sees_the_requested_page_and_can_log_out(browser: Browse
     expect(page).to_have_url(re.compile(f"{by_provider.url}/login"))
     log_in_as(page, "ada")
     expect(page).to_have_url(f"{by_provider.url}/dashboard/{WEB}?dialog=open&style=plastic")
-    expect(page.locator("dd").first).to_have_text("succeeded")
+    expect(page.locator(".sentence")).to_contain_text("Succeeded")
     expect(page.locator("dialog:modal")).to_be_visible()  # Escape closes the dialog only after its script has run
     page.keyboard.press("Escape")
     page.get_by_role("button", name="Log out").click()
