@@ -194,13 +194,16 @@ class BadgeProtocol(ASGIProtocol):  # type: ignore[misc] # gunicorn ships no typ
             self._timer = None
 
     def _arm_keepalive_timer(self) -> None:
-        """Note since when the client is idle; a timer made and cancelled for each request would cost more than it."""
+        """Note when the client became idle.
+
+        There is one timer for a connection, because making and cancelling one for each request is expensive.
+        """
         self._idle_since = self.worker.loop.time()
         if self._keepalive_handle is None and self._keepalive > 0:
             self._keepalive_handle = self.worker.loop.call_later(self._keepalive, self._keepalive_timeout)
 
     def _cancel_keepalive_timer(self) -> None:
-        """Keep the timer for the next wait."""
+        """Note that the client is not idle; the timer keeps running."""
         self._idle_since = None
 
     def _keepalive_timeout(self) -> None:
@@ -224,7 +227,7 @@ class BadgeProtocol(ASGIProtocol):  # type: ignore[misc] # gunicorn ships no typ
         return result
 
     def _on_headers_complete(self) -> bool:
-        # Without the event, so that the connection's task is not woken for what `_answer_at_once` answers.
+        # Hides the event that wakes the connection's task, which need not run if `_answer_at_once` answers.
         ready, self._request_ready = self._request_ready, None
         try:
             result = super()._on_headers_complete()
