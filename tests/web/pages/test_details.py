@@ -84,7 +84,7 @@ def reported(status: S, **values: object) -> Report:
         # The time of the last success is impossible, so it is neither shown nor taken for "never".
         (reported(S.FAILED, last_success_at=START + DAY), "Failed"),
         (reported(S.IN_PROGRESS, last_finished=S.SUCCEEDED), "In progress"),
-        (Report.absent(START), "Never reported"),
+        (Report.absent(START), "Nothing known"),
     ],
 )
 def test_the_page_begins_with_a_sentence(report: Report, words: str) -> None:
