@@ -56,7 +56,7 @@ def subject(number: int) -> Subject:
     return Subject.legacy(f"account-{number // ACCOUNT_SIZE:05}", f"repository-{number:06}")
 
 
-def address(number: int) -> str:
+def ping_uuid(number: int) -> str:
     """Return the UUID for pings to the check with this number."""
     return str(uuid.UUID(int=number))
 
@@ -124,12 +124,12 @@ class Filled:
             "a report": lambda: self.catalogue.record(
                 RunEvent(subject=subject(self._one()), status=BackupStatus.SUCCEEDED, at=datetime.now(UTC))
             ),
-            "a ping": lambda: self.client.post(f"/ping/{address(self._one())}"),
+            "a ping": lambda: self.client.post(f"/ping/{ping_uuid(self._one())}"),
         }
 
 
 def _rows(numbers: range) -> dict[Table, list[dict[str, object]]]:
-    """The rows for these subjects: each has a check and one run a day."""
+    """Return the rows for these subjects: each has a check and one run a day."""
     return {
         subjects: [_subject_row(number) for number in numbers],
         checks: [_check_row(number) for number in numbers],
@@ -167,8 +167,8 @@ def _subject_row(number: int) -> dict[str, object]:
 def _check_row(number: int) -> dict[str, object]:
     return {
         "subject_id": number + 1,
-        "digest": hashlib.sha256(address(number).encode()).hexdigest(),
-        "prefix": address(number)[:8],
+        "digest": hashlib.sha256(ping_uuid(number).encode()).hexdigest(),
+        "prefix": ping_uuid(number)[:8],
         "slug": f"repository-{number}",
         "every_seconds": DAILY.every.total_seconds(),
         "grace_seconds": DAILY.grace.total_seconds(),

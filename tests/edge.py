@@ -37,14 +37,14 @@ class Behind:
     body_seconds: float = 20.0
     held_bodies: int = 100_000
     length: int = 1
-    """Of a body, at least."""
+    """Least number of bytes in a body."""
     error: Exception | None = None
     """Raised instead of an answer."""
     now: float = 1000.0
     passed_on: int = 0
     seen: list[WSGIEnvironment] = field(default_factory=list)
     counted: Counter[str] = field(default_factory=Counter)
-    """Answers counted by the edge."""
+    """Answers that the edge counted, by `ServedBy`."""
     counted_behind: int = 0
     events: list[Event] = field(default_factory=list)
     gate: threading.Event = field(default_factory=threading.Event)
@@ -109,5 +109,5 @@ class Behind:
 async def until(condition: Callable[[], bool]) -> None:
     """Wait for something that another thread does."""
     async with asyncio.timeout(5):
-        while not condition():  # noqa: ASYNC110 - nothing tells when
+        while not condition():  # noqa: ASYNC110 - there is no event to wait for
             await asyncio.sleep(0.001)

@@ -14,7 +14,7 @@ from badge.model import BIDI_CONTROLS, Badge, Theme
 
 VERDANA = "Verdana,Geneva,DejaVu Sans,sans-serif"
 LABEL_GROUND = ("#555555", "#444c56")
-"""Background of the label: shields' grey in the light theme; in the dark one, a bluish grey unlike that of statuses."""
+"""Background of the label: shields' grey in the light theme; a bluish grey in the dark one, unlike that of statuses."""
 LOGO_SIZE = 14
 ICON_SIZE = 10
 ICON_GAP = 3

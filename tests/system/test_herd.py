@@ -142,7 +142,7 @@ def test_many_keys_make_one_call_each(fleet: Fleet) -> None:
     answers = all_at_once([url for path in paths for url in fleet.urls(path, 8)])
     assert all(is_true_or_brief(answer) for answer in answers)
     assert eventually(lambda: all(fleet.calls(path) == 1 for path in paths), 10)
-    time.sleep(0.6)  # noqa: TID251 - no further call follows
+    time.sleep(0.6)  # noqa: TID251 - time for a further call, which must not come
     again = [answer for path in paths for answer in all_at_once(fleet.urls(path, 8))]
     assert {(answer.code, answer.status) for answer in again} == {(200, "succeeded")}
     assert Counter(fleet.calls(path) for path in paths) == {1: 64}

@@ -21,7 +21,7 @@ METRICS = b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 
 class Listening(NamedTuple):
-    """A service, a port of 127.0.0.1, a port for IPv6 and IPv4, and a Unix socket on which it listens."""
+    """A service that listens on a port of 127.0.0.1, on a port for IPv6 and IPv4, and on a Unix socket."""
 
     service: Service
     one: int
@@ -49,7 +49,7 @@ def ask(client: socket.socket, sent: bytes) -> tuple[bytes, bytes]:
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Listening]:
-    """Run a service that was given the application for any WSGI server, and more addresses to listen on."""
+    """Run a service with `wsgi:application`, meant for any WSGI server, and with more addresses to listen on."""
     folder, one, both = tmp_path_factory.mktemp("service"), free_port(), free_port()
     path = folder / "s.sock"
     binds = f"-b 127.0.0.1:{one} -b [::]:{both} -b unix:{path}"
@@ -74,7 +74,7 @@ def test_it_listens_on_ipv4_ipv6_both_and_a_unix_socket(running: Listening) -> N
         assert b"\r\nLocation: /login" in head, "no address of a Unix socket is in it"
 
 
-def test_the_application_for_any_server_gets_its_edge_when_given_to_gunicorn_by_hand(running: Listening) -> None:
+def test_gunicorn_puts_the_edge_in_front_of_the_application_for_any_wsgi_server(running: Listening) -> None:
     assert eventually(lambda: _is_answered_by_the_edge(running.service))
 
 

@@ -1,4 +1,4 @@
-"""A whole service on servers that fail over, fall silent, die and hand over their slots, under a steady load."""
+"""A whole service on Redis servers that fail over, fall silent, die and hand over their slots, under a steady load."""
 
 from __future__ import annotations
 
@@ -171,7 +171,7 @@ def beating(pulse: Pulse) -> Iterator[None]:
 
 
 @dataclass
-class Heir:
+class Promotion:
     """The replica, and when it first held a value written after the loss of its primary."""
 
     server: TcpServer
@@ -190,23 +190,23 @@ class Heir:
 @pytest.mark.parametrize("fault", ["kill", "freeze"])
 def test_badges_survive_the_loss_of_a_primary_under_sentinel(tmp_path: Path, fault: str) -> None:
     with watched_servers(tmp_path) as servers, running_rig(tmp_path, servers.url) as rig:
-        heir = Heir(servers.replica, rig.value_name("repo-0"))
+        promotion = Promotion(servers.replica, rig.value_name("repo-0"))
         pulse = Pulse(SharedCache(servers.url, lambda: datetime.now(UTC)))
 
         def lose() -> None:
-            heir.lost_at = datetime.now(UTC)
+            promotion.lost_at = datetime.now(UTC)
             getattr(servers.primary, fault)()
 
         lost = Timetable([(2, lose)])
 
         def meanwhile(seconds: float) -> None:
             lost(seconds)
-            heir.look()
+            promotion.look()
 
         with beating(pulse):
             answers = rig.load(50, 12, meanwhile)
     assert_true(answers)
-    assert heir.wrote_after is not None
-    assert heir.wrote_after < BACK_SECONDS + SLACK_SECONDS
+    assert promotion.wrote_after is not None
+    assert promotion.wrote_after < BACK_SECONDS + SLACK_SECONDS
     assert pulse.longest < ROOM * COMMAND_SECONDS
     assert max(answer.seconds for answer in answers) < ROOM * (UPSTREAM_SECONDS + 4 * COMMAND_SECONDS)

@@ -1,3 +1,5 @@
+"""gunicorn's worker: deadlines for slow clients, limits, stopping, and answers from the edge cache."""
+
 from __future__ import annotations
 
 import asyncio

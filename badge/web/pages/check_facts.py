@@ -1,4 +1,4 @@
-"""A subject's check as its page shows it: when backups are expected, and what jobs ping."""
+"""A subject's check as its page shows it: when backups are expected, and which URLs jobs ping."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ class CheckFacts:
     every: str
     grace: str
     overdue: Moment | None
-    """When the backup becomes overdue, or became so; None if it has failed anyway."""
+    """When the backup becomes or became overdue; None if it has failed anyway."""
     is_overdue: bool
     ping_url: str
-    """As much of it as is stored."""
+    """The part of it that is stored, and an ellipsis for the rest."""
     slug_url: str
     """Empty without a slug."""
     new_url_command: str

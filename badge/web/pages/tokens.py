@@ -36,7 +36,7 @@ class TokenForm:
     has_token: bool
     """Whether the snippets contain a token."""
     created: str = ""
-    """Name of the token that was just created; the token itself is in the snippets, this once only."""
+    """Name of the token that was just created; the token itself is in the snippets, only this once."""
     fault: str = ""
 
 

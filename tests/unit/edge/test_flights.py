@@ -85,7 +85,7 @@ def test_every_answer_is_counted_once() -> None:
     assert (behind.counted_behind, behind.counted) == (1, {"FLIGHT": 4, "CACHE": 1})
 
 
-def test_a_caller_that_disconnects_harms_nobody() -> None:
+def test_a_caller_that_disconnects_does_not_affect_others() -> None:
     behind = Behind()
     behind.gate.clear()
 
@@ -128,7 +128,7 @@ def test_a_crash_is_an_image_for_each_caller_and_one_event() -> None:
 
 
 def full(behind: Behind, target: str) -> Answer:
-    """Occupy all threads and the queue with other badges or pages, and ask for one more."""
+    """Occupy all threads and the queue with other badges or pages, and request one more."""
     behind.gate.clear()
 
     async def crowd() -> Answer:

@@ -1,4 +1,4 @@
-"""Refreshes: a stored answer in demand is replaced before it expires, by a flight that nobody requested."""
+"""Refreshes: a stored answer in demand is replaced before it expires, by a flight of the edge's own."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.asgi import ask
 from tests.edge import WEB, Behind, until
 
 IN_THE_WINDOW = 0.41
-"""Seconds after which a request triggers a refresh."""
+"""Seconds after which a request for a stored answer triggers a refresh."""
 
 
 async def body(behind: Behind, target: str = WEB) -> bytes:
