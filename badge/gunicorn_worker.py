@@ -97,7 +97,7 @@ class BadgeWorker(ASGIWorker):  # type: ignore[misc] # gunicorn ships no types
 
     async def _serve(self) -> None:
         for listener in self.sockets:
-            # Without `backlog`, asyncio would shorten gunicorn's to 100, and attempts beyond it would take a second.
+            # Without `backlog`, asyncio would shorten gunicorn's to 100; connections beyond it would take a second to open.
             server = self.loop.create_server(lambda: BadgeProtocol(self), sock=listener.sock, backlog=self.cfg.backlog)
             self.servers.append(await server)
         while self.alive and self.ppid == os.getppid():
@@ -296,7 +296,7 @@ class BadgeProtocol(ASGIProtocol):  # type: ignore[misc] # gunicorn ships no typ
         super()._send_response_start(status, headers, request, close)
 
     def _is_websocket_upgrade(self, request: Any) -> bool:
-        """Ignore the wish to upgrade, as RFC 9110, section 7.8, allows."""
+        """Ignore requests to upgrade, as RFC 9110, section 7.8, allows."""
         del request
         return False
 

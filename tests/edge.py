@@ -72,7 +72,7 @@ class Behind:
         if MAY_COUNT in environ:
             self.counted_behind += environ[MAY_COUNT]()
             environ[FINISHED] = self.finished(body)
-        start_response(f"{self.http_status} Said", self.headers(self.fresh_seconds))
+        start_response(f"{self.http_status} Reason", self.headers(self.fresh_seconds))
         return [body]
 
     def finished(self, body: bytes, fresh_seconds: float | None = None) -> FinishedAnswer:
@@ -92,11 +92,11 @@ class Behind:
         self.counted[served_by.name] += 1
 
     def badge(self, target: str) -> FinishedAnswer:
-        """As `Refusals` does."""
+        """See `Refusals`."""
         return self.finished(b"unknown", 5.0)
 
     def other(self, audience: Audience) -> WholeResponse:
-        """As `Refusals` does."""
+        """See `Refusals`."""
         return WholeResponse(503, [("Retry-After", "2")], audience.encode())
 
     def ask(

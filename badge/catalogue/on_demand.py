@@ -51,7 +51,7 @@ class DatabaseOnDemand:
             return self._database
 
     def use(self, state: CatalogueState) -> None:
-        """Set what the master knows about the database, now or when it is opened."""
+        """Apply what the master found out about the database, now or as soon as it is opened."""
         with self._lock:
             self._state = state
             self._apply_state()

@@ -57,7 +57,7 @@ class EdgeLimits:
     body_seconds: float = 20.0
     """How long a client may take to send a request body."""
     held_bodies: int = 64 * 2**20
-    """Most bytes of request bodies in memory at a time."""
+    """Maximum size of all request bodies together, in bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ class _Landing:
 
     answer: Servable
     is_overload: bool = False
-    """Whether the edge made the answer. Otherwise the badge routes did, and counted it for its first caller."""
+    """Whether the edge made the answer. If not, the badge routes did, and counted it for the flight's first caller."""
 
 
 class Edge:
@@ -126,7 +126,7 @@ class Edge:
         return method in ("GET", "HEAD") and _audience(target) is Audience.IMAGES
 
     async def badge_messages(self, method: str, target: bytes) -> tuple[Message, Message]:
-        """Return the response to a badge request, for servers that refuse to pass it on."""
+        """Return the response to a badge request that the server refuses to pass on."""
         answer = await self._badge(target, target.partition(b"?")[2])
         return answer.messages(self._monotonic(), method, None)
 

@@ -51,7 +51,7 @@ class Servable:
     steps_at: float = math.inf
     """When `max-age` has to be lowered next; never for an answer that is sent only once."""
     refresh_at: float = math.inf
-    """From when on a request triggers a refresh; never once one has begun."""
+    """When requests begin to trigger a refresh; never, once one has begun."""
     fresh_until: float = field(init=False)
     _whole: Message = field(init=False)
     _bare: Message = field(init=False)
@@ -84,7 +84,7 @@ class Servable:
 
 
 class EdgeCache:
-    """Bounded by entries and bytes; the oldest entries are dropped first. Used by the event loop only."""
+    """Bounded by entries and bytes; the oldest entries are dropped first. Not thread-safe: used only by the event loop."""
 
     def __init__(self, limits: EdgeCacheLimits) -> None:
         self._limits = limits

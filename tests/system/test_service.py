@@ -48,7 +48,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
 def test_a_report_is_on_the_badge_within_a_second(service: Service) -> None:
     for status in ("succeeded", "failed", "succeeded"):
         service.flask_badge("report", WEB, status)
-        # Twice as many requests as workers, so that each gets one; each may repeat its last answer for half a second.
+        # Eight requests, so that both workers get some; each may repeat its last answer for half a second.
         assert eventually(partial(_all_badges_say, service, status), 1.0)
 
 

@@ -60,7 +60,7 @@ class Details:
             return message(403, "You can't change tokens here", "Use `badge token` on the server.")
         if (refused := forged_form()) is not None:
             return refused
-        from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415 - loaded where there is a store
+        from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415 - needed only where there is a store
 
         try:
             if (revoked := request.form.get("revoke")) is not None:

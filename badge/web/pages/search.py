@@ -1,4 +1,4 @@
-"""A search on the dashboard: what its address says, and the filter that it stands for."""
+"""A search on the dashboard: the parameters in its URL, and the filter that they stand for."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ HEADERS = {
     ),
 }
 PREVIEW = {"scale": "4"}
-"""Query of the image that chats show, for the largest size."""
+"""Parameters of the image that chats show: the largest scale."""
 
 
 def blueprint(parts: PagesParts) -> Blueprint:

@@ -101,6 +101,6 @@ def private_verdict(page_path: str) -> Verdict:
         Tone.ORANGE,
         "Readers see “unknown”",
         ["This backup is private, and the URL has no valid token."],
-        "Use a URL with a token. You find it on the repository's page:",
+        "Use a URL with a token. You can get one on the repository's page:",
         [("Get badge URL", f"{page_path}?dialog=open#badge-dialog")],
     )
