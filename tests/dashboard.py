@@ -14,11 +14,11 @@ from werkzeug.test import TestResponse
 from badge.app import build_app, build_parts
 from badge.catalogue.events import RunEvent
 from badge.catalogue.logins import Logins
-from badge.catalogue.migration import migrate
 from badge.model import BackupStatus, Subject, Visibility
 from badge.settings import load
 from badge.web.login.link import link_url
 from tests.doubles import START, ManualClock, OneProcess
+from tests.migrated import migrate
 
 
 class Dashboard:

@@ -533,6 +533,7 @@ def test_without_scripts_the_page_is_a_form_with_the_same_snippets(browser: Brow
         choose(page, Appearance="plastic")
         page.get_by_role("button", name="Update").click()
         expect(page.get_by_role("heading", name="Badge of web")).to_be_in_viewport()
+        assert page.evaluate(WIDTH) == page.evaluate("innerWidth")
         for syntax in Syntax:
             expect(page.locator(f"#snippet-{syntax}")).to_have_value(made.written_in(syntax))
             expect(page.locator(f"#snippet-{syntax}")).to_be_visible()

@@ -85,7 +85,7 @@ def test_an_allowed_user_sees_the_requested_page_and_can_log_out(browser: Browse
     expect(page).to_have_url(re.compile(f"{by_provider.url}/login"))
     log_in_as(page, "ada")
     expect(page).to_have_url(f"{by_provider.url}/dashboard/{WEB}?dialog=open&style=plastic")
-    expect(page.locator("dd").first).to_have_text("succeeded")
+    expect(page.locator(".sentence")).to_contain_text("Succeeded")
     expect(page.locator("dialog:modal")).to_be_visible()  # Escape closes the dialog only after its script has run
     page.keyboard.press("Escape")
     page.get_by_role("button", name="Log out").click()
@@ -202,7 +202,7 @@ def test_a_choice_after_the_session_s_end_is_restored_after_the_login(browser: B
         page.keyboard.press("Enter")
         expect(page.locator("dialog:modal")).to_be_visible()
         page.context.clear_cookies()
-        page.get_by_label("Style", exact=True).select_option("plastic")
+        page.get_by_role("radio", name="plastic").check()
         page.get_by_label("Token").fill(TOKEN)
         page.keyboard.press("Enter")
         expect(page.locator("dialog:modal")).to_be_visible()

@@ -25,7 +25,6 @@ from badge.catalogue.checks import Checks
 from badge.catalogue.events import RunEvent
 from badge.catalogue.keys import Scope
 from badge.catalogue.listing import Listing
-from badge.catalogue.migration import migrate
 from badge.catalogue.source import CatalogueSource
 from badge.catalogue.store import Catalogue
 from badge.events import FailureKind
@@ -47,6 +46,7 @@ from badge.sources.native.listing import LARGEST_PAGE_BYTES, NativeWalk
 from badge.sources.routing import OneSource
 from badge.sources.snapshot_listing import SnapshotListing, Walked
 from tests.doubles import START, ManualClock, RecordedEvents, ScriptedSource
+from tests.migrated import migrate
 
 S = BackupStatus
 

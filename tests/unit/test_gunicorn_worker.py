@@ -208,6 +208,28 @@ def test_a_client_that_does_not_read_is_closed() -> None:
     run(test())
 
 
+def test_a_client_that_asks_for_stored_badges_but_does_not_read_is_closed() -> None:
+    async def test() -> None:
+        async with serving(Behind(length=100_000), response=0.5) as it:
+            client = await it.connect(buffer_bytes=10_000)
+            client.send(request(WEB))
+            await client.response()
+            client.writer.transport.pause_reading()  # type: ignore[attr-defined] # a transport of a socket
+            (protocol,) = it.worker.open
+            async with asyncio.timeout(5):
+                while not protocol._flow_control.write_paused:
+                    protocol.data_received(request(WEB))
+                    await asyncio.sleep(0)
+            answered = it.behind.counted["CACHE"]
+            for _ in range(5):
+                protocol.data_received(request(WEB))
+                await asyncio.sleep(0)
+            assert it.behind.counted["CACHE"] <= answered + 1
+            await until(lambda: not it.worker.open)
+
+    run(test())
+
+
 def test_beyond_the_limit_new_connections_are_closed_and_the_others_go_on() -> None:
     async def test() -> None:
         async with serving(most_open=2) as it:
@@ -342,6 +364,60 @@ def test_the_time_for_idle_connections_does_not_end_a_request() -> None:
             await asyncio.sleep(0.3)
             it.behind.gate.set()
             assert (await client.response()).startswith(b"HTTP/1.1 200 ")
+
+    run(test())
+
+
+@contextlib.asynccontextmanager
+async def with_stored_badge() -> AsyncIterator[tuple[Serving, Client, BadgeProtocol]]:
+    """Serve a badge that is in the edge cache, on a connection that has received it once."""
+    async with serving() as it:
+        client = await it.connect()
+        client.send(request(WEB))
+        await client.response()
+        await asyncio.sleep(0.01)
+        (protocol,) = it.worker.open
+        yield it, client, protocol
+
+
+def test_a_stored_answer_is_sent_as_soon_as_its_request_is_received() -> None:
+    async def test() -> None:
+        async with with_stored_badge() as (it, client, protocol):
+            for number in range(1, 4):
+                protocol.data_received(request(WEB))
+                assert it.behind.counted == {"CACHE": number}
+                assert (await client.response()).startswith(b"HTTP/1.1 200 ")
+            assert (it.worker.nr, protocol.req_count) == (4, 5)
+
+    run(test())
+
+
+def test_the_last_request_of_a_worker_closes_its_connection() -> None:
+    async def test() -> None:
+        async with with_stored_badge() as (it, client, _):
+            it.worker.max_requests = 3
+            client.send(request(WEB))
+            assert b"\r\nConnection: close\r\n" not in await client.response()
+            client.send(request(WEB))
+            (response,) = await client.responses()
+            assert response.header("Connection") == "close"
+
+    run(test())
+
+
+def test_a_request_for_a_stored_badge_may_arrive_in_pieces_or_with_the_next_one() -> None:
+    async def test() -> None:
+        async with with_stored_badge() as (it, client, protocol):
+            protocol.data_received(request(WEB, "Content-Length: 5"))
+            protocol.data_received(b"hello")
+            await client.response()
+            protocol.data_received(request(WEB) + request(WEB)[:10])
+            protocol.data_received(request(WEB)[10:])
+            for _ in range(2):
+                await client.response()
+            client.send(request(WEB))
+            await client.response()
+            assert it.behind.counted == {"CACHE": 4}
 
     run(test())
 

@@ -17,12 +17,12 @@ from werkzeug.test import TestResponse
 from badge.app import CatalogueParts, build_app, build_parts
 from badge.catalogue.keys import Scope
 from badge.catalogue.listing import Listing
-from badge.catalogue.migration import migrate
 from badge.listing import ListingFilter, ListingOrder
 from badge.model import Subject
 from badge.settings import load
 from badge.subject_pattern import PathPattern, Selection
 from tests.doubles import ManualClock, OneProcess
+from tests.migrated import migrate
 
 WEB = Subject.legacy("acme", "web")
 SUBJECT = {"platform": "GitHub", "account": "acme", "subjectType": "Repository", "subjectName": "web"}

@@ -15,12 +15,12 @@ from werkzeug.test import TestResponse
 
 from badge.app import CatalogueParts, build_app, build_parts
 from badge.catalogue.keys import Scope
-from badge.catalogue.migration import migrate
 from badge.model import Subject
 from badge.settings import load
 from badge.subject_pattern import PathPattern, Selection
 from badge.web.intake.ping import LARGEST_BODY
 from tests.doubles import ManualClock, OneProcess
+from tests.migrated import migrate
 
 WEB = Subject.legacy("acme", "web")
 RID, OTHER_RID = "123e4567-e89b-12d3-a456-426614174000", "00000000-0000-0000-0000-000000000001"
