@@ -35,6 +35,17 @@ class Pattern:
         return True
 
 
+@dataclass(frozen=True, slots=True)
+class NamePattern:
+    """A shell pattern for names, which ignores case on platforms that do."""
+
+    text: str
+
+    def matches(self, subject: Subject) -> bool:
+        """Whether the subject's name matches."""
+        return Pattern({"name": [self.text]}).matches(subject)
+
+
 def has_wildcard(pattern: str) -> bool:
     """Whether the pattern can match more than one string."""
     return any(character in pattern for character in "*?[")

@@ -125,6 +125,38 @@ Index(
     postgresql_where=_HAS_END,
 )
 Index("ix_subjects_status", *_COUNTED)
+# The same for one account.
+_ACCOUNT = (subjects.c.platform_key, subjects.c.account_key)
+_IS_EXPECTED = subjects.c.overdue_at.is_not(None)
+Index(
+    "ix_subjects_account_overdue",
+    *_ACCOUNT,
+    subjects.c.overdue_at,
+    subjects.c.type_key,
+    subjects.c.stale_after,
+    *_COUNTED,
+    sqlite_where=_IS_EXPECTED,
+    postgresql_where=_IS_EXPECTED,
+)
+Index(
+    "ix_subjects_account_stale",
+    *_ACCOUNT,
+    subjects.c.stale_after,
+    subjects.c.type_key,
+    subjects.c.overdue_at,
+    *_COUNTED,
+    sqlite_where=_HAS_END,
+    postgresql_where=_HAS_END,
+)
+Index(
+    "ix_subjects_account_success",
+    *_ACCOUNT,
+    subjects.c.last_success_at,
+    subjects.c.type_key,
+    subjects.c.overdue_at,
+    subjects.c.stale_after,
+    *_COUNTED,
+)
 # Those with a status, the longest without success first.
 Index("ix_subjects_last_success", subjects.c.status, subjects.c.last_success_at, subjects.c.id)
 Index("ix_subjects_account_key", subjects.c.account_key)
@@ -197,11 +229,15 @@ subject_paths = Table(
     Column("short_path", Text, nullable=False),
 )
 
-# Number of subjects by status, last outcome and visibility, updated by each transaction that changes a subject. Each
-# subject is counted in one of several shards, so that transactions rarely wait for each other.
+# Number of subjects by status, last outcome and visibility: of each type of each account, and of all subjects, where
+# the three keys are empty. Updated by each transaction that changes a subject, in one of several shards, so that
+# transactions rarely wait for each other.
 totals = Table(
     "totals",
     metadata,
+    Column("platform_key", String(64), primary_key=True),
+    Column("account_key", String(512), primary_key=True),
+    Column("type_key", String(64), primary_key=True),
     Column("shard", Integer, primary_key=True, autoincrement=False),
     Column("status", String(16), primary_key=True),
     Column("last_finished", String(16), primary_key=True),

@@ -17,6 +17,7 @@ from badge.listing import (
     ListingOrder,
     ListingPage,
     ListingTotals,
+    SummaryQuery,
 )
 from badge.model import PastRun, Report, Subject, is_ahead
 from badge.ports import CacheKey, Events, SourceUnavailable
@@ -76,6 +77,10 @@ class CatalogueSource:
     def totals(self, filter: ListingFilter) -> ListingTotals:
         """Return how many subjects the catalogue has, by status."""
         return self._read("totals", lambda: self.catalogue.totals(filter))
+
+    def summary(self, query: SummaryQuery) -> ListingTotals:
+        """Return the totals of a summary of the catalogue's subjects."""
+        return self._read("summary", lambda: self.catalogue.summary(query))
 
     def history(self, subject: Subject, limit: int, *, public_only: bool = False) -> Sequence[PastRun]:
         """Return the subject's last runs, newest first; none of a private subject if `public_only`."""

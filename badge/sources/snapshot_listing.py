@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import threading
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -21,12 +21,14 @@ from badge.listing import (
     ListingTotals,
     NoList,
     Place,
+    SummaryQuery,
     attention_of,
     microseconds,
     place_at,
     search_texts,
+    totals_of,
 )
-from badge.model import BackupStatus, Report
+from badge.model import BackupStatus, Report, Subject
 from badge.ports import Clock, SourceUnavailable
 
 MOST_SUBJECTS = 10_000
@@ -47,6 +49,8 @@ class Walked:
     """False if a limit was reached or a source did not answer."""
     silent: Sequence[str] = ()
     """Names of the sources that did not answer."""
+    read: Mapping[str, bool] | None = None
+    """The sources that have a list and answered, by name, and whether each was read to the end; None for one source."""
 
 
 Walk = Callable[[], Walked]
@@ -92,14 +96,17 @@ class SnapshotListing:
 
     def totals(self, filter: ListingFilter) -> ListingTotals:
         """Return the totals of the current snapshot."""
-        now, by_status, protected = self.clock(), dict.fromkeys(BackupStatus, 0), 0
-        for item in self._wanted(filter):
-            shown = item.report.status_at(now)
-            by_status[shown] += 1
-            protected += _is_protected(item.report, shown)
-        counted = {status: number for status, number in by_status.items() if number}
-        read = self._snapshot()
-        return ListingTotals(counted, protected, is_whole=read.is_whole, silent=read.silent)
+        now, read = self.clock(), self._snapshot()
+        return _totals(read, (item for item in read.items if _fits(item, filter, now)), now)
+
+    def summary(self, query: SummaryQuery) -> ListingTotals:
+        """Return the totals of a summary of the current snapshot."""
+        return _summary(self._snapshot(), query, self.clock())
+
+    def last_summary(self, query: SummaryQuery) -> tuple[ListingTotals, datetime] | None:
+        """Return the totals of the last snapshot, however old it is, and when it was taken; None if there is none."""
+        at, last = self._last_at, self._last  # in this order, so that the time is never that of a later snapshot
+        return None if last is None else (_summary(last, query, self.clock()), at)
 
     def _wanted(self, filter: ListingFilter) -> Sequence[ListedSubject]:
         now = self.clock()
@@ -136,7 +143,7 @@ def _fits(item: ListedSubject, filter: ListingFilter, now: datetime) -> bool:
     texts = search_texts(subject)
     return (
         (filter.platform is None or subject.platform.lower() == filter.platform.lower())
-        and (filter.account is None or subject.key(fold_case=True)[1] in (filter.account, filter.account.lower()))
+        and (filter.account is None or _is_account(subject, filter.account))
         and (filter.status is None or report.status is filter.status)
         and (filter.shown_as is None or report.status_at(now) is filter.shown_as)
         and (filter.updated_since is None or _newest_event_at(report) >= filter.updated_since)
@@ -144,6 +151,11 @@ def _fits(item: ListedSubject, filter: ListingFilter, now: datetime) -> bool:
         and _fits_times(report, filter, now)
         and all(any(word.lower() in text for text in texts) for word in filter.words)
     )
+
+
+def _is_account(subject: Subject, account: str) -> bool:
+    key = subject.key(fold_case=True)[1]
+    return key == replace(subject, account=account).key(fold_case=True)[1]
 
 
 def _fits_times(report: Report, filter: ListingFilter, now: datetime) -> bool:
@@ -158,9 +170,22 @@ def _fits_times(report: Report, filter: ListingFilter, now: datetime) -> bool:
     return is_late and report.status is not BackupStatus.DELETED
 
 
-def _is_protected(report: Report, shown: BackupStatus) -> bool:
-    is_there = shown not in (BackupStatus.UNKNOWN, BackupStatus.DELETED)
-    return is_there and report.last_finished is BackupStatus.SUCCEEDED
+def _summary(read: Walked, query: SummaryQuery, now: datetime) -> ListingTotals:
+    return _totals(read, (item for item in read.items if _is_summarised(item, query)), now, query.max_age)
+
+
+def _is_summarised(item: ListedSubject, query: SummaryQuery) -> bool:
+    return (
+        (query.scope is None or query.scope.covers(item.subject))
+        and (not query.is_public_only or item.report.is_public)
+        and (query.name is None or query.name.matches(item.subject))
+    )
+
+
+def _totals(
+    read: Walked, items: Iterable[ListedSubject], now: datetime, max_age: timedelta | None = None
+) -> ListingTotals:
+    return replace(totals_of(items, now, max_age), is_whole=read.is_whole, silent=read.silent, read=read.read)
 
 
 def _newest_event_at(report: Report) -> datetime:

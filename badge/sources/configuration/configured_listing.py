@@ -95,7 +95,8 @@ class JoinedWalk:
             raise ListUnavailable(silent) if silent else NoList
         items = [item for name, read in walked.items() for item in read.items if self._answers(name, item)]
         is_whole = not silent and all(read.is_whole for read in walked.values())
-        return Walked(items, is_whole=is_whole, silent=silent)
+        to_the_end = {name: read.is_whole for name, read in walked.items()}
+        return Walked(items, is_whole=is_whole, silent=silent, read=to_the_end)
 
     def _answers(self, name: str, item: ListedSubject) -> bool:
         source = self.routing.source_for(item.subject)
