@@ -78,8 +78,9 @@ def test_a_private_subject_changes_no_public_summary(
     pruned: Store, steps: list[tuple[str, Subject]], query: SummaryQuery, private: Subject, more: list[BackupStatus]
 ) -> None:
     for step, subject in steps:
-        if subject != private:
-            STEPS[step](pruned, subject)
+        STEPS[step](pruned, subject)
+    for step in ("no longer expected", "deleted with its history"):
+        STEPS[step](pruned, private)
     query = replace(query, is_public_only=True)
     before = pruned.catalogue.summary(query)
     for status in more:
