@@ -204,8 +204,25 @@ class SummaryQuery:
     is_public_only: bool = True
 
 
+@dataclass(frozen=True, slots=True)
+class KnownTotals:
+    """The totals of a summary, as of some time."""
+
+    totals: ListingTotals
+    as_of: datetime
+    is_fresh: bool = True
+    """Whether there is no need to refresh the list."""
+    is_failing: bool = False
+    """Whether the last attempt to refresh it failed."""
+
+
 class StatusListing(Protocol):
     """A source that can list its subjects."""
+
+    @property
+    def is_snapshot(self) -> bool:
+        """Whether `summary` is as of the last `refresh`, rather than of now."""
+        ...
 
     def list(
         self,
@@ -225,8 +242,18 @@ class StatusListing(Protocol):
         """Return the totals over all pages. Raises `SourceUnavailable` and `NoList`."""
         ...
 
-    def summary(self, query: SummaryQuery) -> ListingTotals:
-        """Return the totals of a summary, with the time of their next change, as `totals` does."""
+    def summary(self, query: SummaryQuery) -> KnownTotals | None:
+        """Return the totals of a summary without calling a remote source; None if there is no snapshot yet.
+
+        Raises `SourceUnavailable` if a local source fails.
+        """
+        ...
+
+    def refresh(self) -> None:
+        """Take a new snapshot unless the last one is recent; takes up to many seconds.
+
+        Raises `SourceUnavailable` and `NoList`.
+        """
         ...
 
 

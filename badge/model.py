@@ -149,9 +149,12 @@ class SubjectScope:
 
     def covers(self, subject: Subject) -> bool:
         """Whether the subject is in the scope."""
+        return self.has_key(subject.key(fold_case=True))
+
+    def has_key(self, key: tuple[str, str, str, str]) -> bool:
+        """Whether the subject with this key, in which case is folded, is in the scope."""
         platform, account, type = self.key
-        of_subject = subject.key(fold_case=True)
-        return of_subject[:2] == (platform, account) and type in (None, of_subject[2])
+        return key[:2] == (platform, account) and type in (None, key[2])
 
 
 def decode_segment(raw: str) -> str:

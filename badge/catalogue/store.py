@@ -29,7 +29,7 @@ from badge.catalogue.subjects import (
     selected,
     subject_of,
 )
-from badge.catalogue.summary import named_totals
+from badge.catalogue.summary import MOST_NAMED, named_totals
 from badge.catalogue.totals import StoredTotals
 from badge.listing import (
     ListingFilter,
@@ -100,6 +100,8 @@ class Catalogue:
     retention: Retention = Retention()
     most_sorted: int = MOST_SORTED
     """How many subjects a search may sort and count."""
+    most_named: int = MOST_NAMED
+    """How many subjects a summary with a pattern may read."""
 
     def record(self, event: RunEvent, *, may_publish: bool = True) -> Recorded:
         """Record an event in one transaction.
@@ -203,7 +205,7 @@ class Catalogue:
         now = self.clock()
         with self.database.reading() as connection:
             if query.name is not None:
-                return named_totals(connection, query, now, self.most_sorted)
+                return named_totals(connection, query, now, self.most_named)
             overdue = is_overdue(now, overdue_despite_end(connection, now))
             stored = StoredTotals(query.scope, now, overdue, query.is_public_only, query.max_age)
             return replace(stored.read(connection), changes_at=stored.next_change(connection))

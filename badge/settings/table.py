@@ -54,6 +54,13 @@ class Settings(BaseModel):
     status_page_links: Literal["on", "off"] = Field(
         "off", description="Whether status pages link to the last run, if its URL was reported: on or off."
     )
+    summary_all: Literal["on", "off"] = Field(
+        "off",
+        description=(
+            "Whether there is a summary of all public subjects, at /summary: on or off. Those of accounts, at "
+            "/summary/…, always exist."
+        ),
+    )
     workers: int = Field(2, ge=1, le=64, description="Number of worker processes.")
     threads: int = Field(
         16,

@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from badge.listing import (
+    KnownTotals,
     ListedSubject,
     ListingFilter,
     ListingOrder,
@@ -34,6 +35,8 @@ from badge.ports import Clock, SourceUnavailable
 MOST_SUBJECTS = 10_000
 KEPT_FOR = timedelta(seconds=30)
 FAILURE_KEPT_FOR = timedelta(seconds=5)
+MOST_SUMS = 256
+"""Maximum number of summaries whose totals are kept."""
 EPOCH = datetime.fromtimestamp(0, UTC)
 
 SortKey = list[Any]
@@ -68,7 +71,14 @@ class SnapshotListing:
     _last_at: datetime = EPOCH
     _failure: Exception | None = None
     _failed_at: datetime = EPOCH
+    _sums: tuple[Walked | None, dict[SummaryQuery, ListingTotals]] = field(default_factory=lambda: (None, {}))
+    """The totals of summaries of the last snapshot."""
     _walking: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def is_snapshot(self) -> bool:
+        """Return True."""
+        return True
 
     def list(
         self,
@@ -99,14 +109,28 @@ class SnapshotListing:
         now, read = self.clock(), self._snapshot()
         return _totals(read, (item for item in read.items if _fits(item, filter, now)), now)
 
-    def summary(self, query: SummaryQuery) -> ListingTotals:
-        """Return the totals of a summary of the current snapshot."""
-        return _summary(self._snapshot(), query, self.clock())
-
-    def last_summary(self, query: SummaryQuery) -> tuple[ListingTotals, datetime] | None:
-        """Return the totals of the last snapshot, however old it is, and when it was taken; None if there is none."""
+    def summary(self, query: SummaryQuery) -> KnownTotals | None:
+        """Return the totals of a summary of the last snapshot, however old that is."""
         at, last = self._last_at, self._last  # in this order, so that the time is never that of a later snapshot
-        return None if last is None else (_summary(last, query, self.clock()), at)
+        if last is None:
+            return None
+        now = self.clock()
+        totals = self._summed(last, query, now)
+        return KnownTotals(totals, at, is_fresh=now - at < self.kept_for, is_failing=self._failure is not None)
+
+    def _summed(self, last: Walked, query: SummaryQuery, now: datetime) -> ListingTotals:
+        walked, sums = self._sums
+        if walked is not last or len(sums) >= MOST_SUMS:
+            self._sums = (last, sums := {})
+        known = sums.get(query)
+        if known is None or (known.changes_at is not None and known.changes_at <= now):
+            items = (item for item in last.items if _is_summarised(item, query))
+            known = sums[query] = _totals(last, items, now, query.max_age)
+        return known
+
+    def refresh(self) -> None:
+        """Take a new snapshot unless the last one is recent."""
+        self._snapshot()
 
     def _wanted(self, filter: ListingFilter) -> Sequence[ListedSubject]:
         now = self.clock()
@@ -168,10 +192,6 @@ def _fits_times(report: Report, filter: ListingFilter, now: datetime) -> bool:
     succeeded_at = report.succeeded_at(now)
     is_late = succeeded_at is None or succeeded_at < filter.no_success_since
     return is_late and report.status is not BackupStatus.DELETED
-
-
-def _summary(read: Walked, query: SummaryQuery, now: datetime) -> ListingTotals:
-    return _totals(read, (item for item in read.items if _is_summarised(item, query)), now, query.max_age)
 
 
 def _is_summarised(item: ListedSubject, query: SummaryQuery) -> bool:
