@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
+import time
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import timedelta
@@ -14,6 +16,7 @@ from defusedxml import ElementTree
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
+from badge.app import edge_around
 from badge.deadline import Deadline
 from badge.events import FailureKind
 from badge.listing import ListedSubject, SummaryQuery
@@ -23,6 +26,7 @@ from badge.resolving.lifetimes import Lifetimes
 from badge.sources.snapshot_listing import SnapshotListing, Walk, Walked
 from badge.subject_pattern import PathPattern, Selection
 from badge.web.badges.summaries import Summaries
+from tests import asgi
 from tests.dashboard import Dashboard, Dashboards
 from tests.doubles import START, ManualClock, RecordedEvents
 from tests.site import Site
@@ -250,6 +254,25 @@ def test_a_summary_has_the_headers_of_a_badge(acme: Dashboard) -> None:
     assert client.post(ACME).status_code == 405
     assert client.options(ACME).status_code == 204
     assert client.head(ACME).data == b""
+
+
+@pytest.mark.parametrize(
+    ("path", "is_stored"),
+    [(ACME, True), (f"{ACME}.json", True), ("/summary/GitHub/nobody", False), (f"{ACME}?token=x", False)],
+)
+def test_the_edge_stores_summaries_as_badges(acme: Dashboard, path: str, *, is_stored: bool) -> None:
+    """That nothing was found is not stored, because it would tell when it was last asked for."""
+    edge = edge_around(acme.client.application)
+    assert asyncio.run(asgi.ask(edge, path)).code in (200, 404)
+    assert (edge._cache.get_fresh(path.encode(), time.monotonic()) is not None) == is_stored
+
+
+def test_without_a_thread_a_summary_is_unknown_in_its_format(acme: Dashboard) -> None:
+    refusals = edge_around(acme.client.application)._refusals
+    assert b"backup: unknown" in refusals.badge(ACME).body
+    refused = refusals.badge(f"{ACME}.json")
+    assert (refused.http_status, json.loads(refused.body)["code"]) == (503, "UNAVAILABLE")
+    assert refusals.badge("/summary/GitHub.json").http_status == 400
 
 
 def test_without_a_list_the_summary_is_unknown(site: Site) -> None:
