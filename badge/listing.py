@@ -127,13 +127,9 @@ def standing_of(
         return Standing.OVERDUE
     if shown is BackupStatus.UNKNOWN:
         return Standing.UNKNOWN
-    match last_finished or recorded:
-        case BackupStatus.SUCCEEDED:
-            return Standing.PROTECTED
-        case BackupStatus.FAILED:
-            return Standing.FAILED
-        case _:
-            return Standing.UNKNOWN
+    if BackupStatus.FAILED in (recorded, last_finished):
+        return Standing.FAILED
+    return Standing.PROTECTED if BackupStatus.SUCCEEDED in (recorded, last_finished) else Standing.UNKNOWN
 
 
 @dataclass(frozen=True, slots=True)

@@ -194,7 +194,7 @@ class Listing:
     def totals(self, connection: Connection) -> ListingTotals:
         """Return the totals of the matching subjects. If more than `most_sorted` match, only some are counted."""
         if self.filter.is_unrestricted or (self.filter.scope is not None and not _has_nul(self.filter)):
-            stored = StoredTotals(self.filter.scope, self.now, self._overdue, self.filter.is_public_only)
+            stored = StoredTotals(self.filter.scope, self.now, self.overdue_despite_end, self.filter.is_public_only)
             return stored.read(connection)
         conditions = self._conditions(self._narrowed(connection, self.most_sorted))
         some = select(subjects.c.id).where(*conditions).limit(self.most_sorted + 1)

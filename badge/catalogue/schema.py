@@ -112,7 +112,7 @@ runs = Table(
 
 Index("ix_subjects_ended_at", subjects.c.ended_at)
 Index("ix_subjects_updated", subjects.c.updated_at, subjects.c.id)
-# The three indexes with these columns hold all that a total needs, so that counting doesn't read the subjects.
+# The indexes with these columns hold all that a total needs, so that counting doesn't read the subjects.
 _COUNTED = (subjects.c.status, subjects.c.last_finished, subjects.c.visibility)
 Index("ix_subjects_overdue", subjects.c.overdue_at, subjects.c.id, *_COUNTED)
 _HAS_END = subjects.c.stale_after.is_not(None)
@@ -124,17 +124,19 @@ Index(
     sqlite_where=_HAS_END,
     postgresql_where=_HAS_END,
 )
-Index("ix_subjects_status", *_COUNTED)
+_KIND = (subjects.c.status, subjects.c.last_finished)
+Index("ix_subjects_status", *_KIND, subjects.c.overdue_at, subjects.c.visibility, subjects.c.stale_after)
 # The same for one account.
 _ACCOUNT = (subjects.c.platform_key, subjects.c.account_key)
 _IS_EXPECTED = subjects.c.overdue_at.is_not(None)
 Index(
     "ix_subjects_account_overdue",
     *_ACCOUNT,
+    *_KIND,
     subjects.c.overdue_at,
     subjects.c.type_key,
     subjects.c.stale_after,
-    *_COUNTED,
+    subjects.c.visibility,
     sqlite_where=_IS_EXPECTED,
     postgresql_where=_IS_EXPECTED,
 )
@@ -151,11 +153,12 @@ Index(
 Index(
     "ix_subjects_account_success",
     *_ACCOUNT,
+    *_KIND,
     subjects.c.last_success_at,
     subjects.c.type_key,
     subjects.c.overdue_at,
     subjects.c.stale_after,
-    *_COUNTED,
+    subjects.c.visibility,
 )
 # Those with a status, the longest without success first.
 Index("ix_subjects_last_success", subjects.c.status, subjects.c.last_success_at, subjects.c.id)

@@ -12,7 +12,7 @@ from sqlalchemy import Column, Connection, Row, Select, bindparam, delete, func,
 from badge.catalogue.checks import expectation_of
 from badge.catalogue.database import Database
 from badge.catalogue.events import RunEvent
-from badge.catalogue.expectation import due_columns, is_overdue, overdue_despite_end
+from badge.catalogue.expectation import due_columns, overdue_despite_end
 from badge.catalogue.history import Deletion, History, Run
 from badge.catalogue.listing import MOST_SORTED, Listing
 from badge.catalogue.schema import runs, subjects
@@ -206,8 +206,8 @@ class Catalogue:
         with self.database.reading() as connection:
             if query.name is not None:
                 return named_totals(connection, query, now, self.most_named)
-            overdue = is_overdue(now, overdue_despite_end(connection, now))
-            stored = StoredTotals(query.scope, now, overdue, query.is_public_only, query.max_age)
+            despite_end = overdue_despite_end(connection, now)
+            stored = StoredTotals(query.scope, now, despite_end, query.is_public_only, query.max_age)
             return replace(stored.read(connection), changes_at=stored.next_change(connection))
 
     def _listing(self, connection: Connection, filter: ListingFilter, order: ListingOrder) -> Listing:

@@ -7,13 +7,13 @@ outdated or a success too old: such subjects are counted through indexes on thes
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, and_, func, literal, or_, select, text, union_all
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, func, literal, select, text, union_all
 
-from badge.catalogue.expectation import is_end_ahead, overdue_by_known_end
+from badge.catalogue.expectation import CAN_BE_OVERDUE, is_end_ahead, is_overdue, overdue_by_known_end
 from badge.catalogue.schema import subjects, totals
 from badge.listing import ListingTotals, Standing, standing_of
 from badge.model import CLOCK_TOLERANCE, BackupStatus, SubjectScope, Visibility
@@ -30,11 +30,41 @@ _ADD = text(
 )
 _DROP_IF_EMPTY = text(f"DELETE FROM totals WHERE {_WHERE_KIND} AND subjects = 0")  # noqa: S608 - column names
 
-# The statuses of subjects that can be protected, and so can lose their protection as time passes.
-_CAN_BE_PROTECTED = [
-    status.value
+_OUTCOMES = (None, BackupStatus.FAILED, BackupStatus.SUCCEEDED)
+
+
+class _Kind(NamedTuple):
+    """A recorded status and the outcome of the last finished backup.
+
+    Lapsed subjects are counted kind by kind, through indexes that begin with the kind: to group them, a database would
+    have to sort them.
+    """
+
+    status: BackupStatus
+    outcome: BackupStatus | None
+
+    def conditions(self, *, is_outcome_first: bool = True) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+        """Return the conditions that a subject is of this kind.
+
+        `is_outcome_first`: whether the index to use has the outcome before the time.
+        """
+        is_status, outcome = subjects.c.status == self.status.value, subjects.c.last_finished
+        if not is_outcome_first:
+            return is_status, func.coalesce(outcome, "") == (self.outcome or "")
+        return is_status, outcome.is_(None) if self.outcome is None else outcome == self.outcome.value
+
+    def number(self, lapse: _Lapse) -> Select[Any]:
+        """Return the query for a number of subjects of this kind, which have lapsed in this way."""
+        columns: list[ColumnElement[Any]] = [literal(self.status.value), literal(self.outcome or "")]
+        return select(*columns, *map(literal, lapse), func.count()).select_from(subjects)
+
+
+_EXPECTED = [_Kind(status, outcome) for status in sorted(CAN_BE_OVERDUE) for outcome in _OUTCOMES]
+_PROTECTED = [
+    _Kind(status, outcome)
     for status in BackupStatus
-    if standing_of(status, status, BackupStatus.SUCCEEDED, is_overdue=False) is Standing.PROTECTED
+    for outcome in _OUTCOMES
+    if standing_of(status, status, outcome, is_overdue=False) is Standing.PROTECTED
 ]
 
 
@@ -96,63 +126,83 @@ class StoredTotals(NamedTuple):
 
     scope: SubjectScope | None
     now: datetime
-    overdue: ColumnElement[bool]
-    """From `expectation.is_overdue`."""
+    despite_end: Sequence[int]
+    """From `expectation.overdue_despite_end`."""
     is_public_only: bool
     max_age: timedelta | None = None
 
     def read(self, connection: Connection) -> ListingTotals:
         """Return the numbers."""
-        kept = select(totals.c.status, totals.c.last_finished, *map(literal, _STORED), func.sum(totals.c.subjects))
-        lapsed = [*self._lapsed()]
         # One statement, so that all numbers are from the same moment on PostgreSQL, too.
-        parts = [kept.where(*self._of_totals()), *lapsed]
-        return _counted(connection, union_all(*(part.group_by(*part.selected_columns[:2]) for part in parts)))
+        return _counted(connection, union_all(self._kept(), *self._overdue(), self._outdated(), *self._late()))
 
     def next_change(self, connection: Connection) -> datetime | None:
         """Return when one of the numbers changes if nothing is reported until then."""
-        is_here, is_current = self._of_subjects(), (~self.overdue, ~self._is_outdated)
-        is_here_too = self._of_subjects(is_first=False)  # few times are ahead of now, so those are searched first
-        changes = [
-            _earliest(subjects.c.overdue_at, self.now, *is_here, *is_current),
-            _earliest(subjects.c.stale_after, self.now, *is_here, *is_current),
-            select(func.min(overdue_by_known_end(self.now))).where(is_end_ahead(self.now), *is_here_too, *is_current),
-        ]
-        found = [connection.scalar(change) for change in changes]
-        if self.max_age is not None:
-            success = subjects.c.last_success_at
-            recent = (success <= self.now + CLOCK_TOLERANCE, *is_here, *self._is_protected)
-            oldest = connection.scalar(_earliest(success, self.now - self.max_age, *recent))
-            found.append(oldest and oldest + self.max_age)
-        return min((at for at in found if at is not None), default=None)
-
-    def _lapsed(self) -> Sequence[Select[Any]]:
         is_here = self._of_subjects()
-        parts = [
-            _lapsed(_Lapse(is_overdue=True)).where(self.overdue, *is_here),
-            _lapsed(_Lapse(is_outdated=True)).where(self._is_outdated, ~self.overdue, *is_here),
+        is_here_too = self._of_subjects(is_first=False)  # few times are ahead of now, so those are searched first
+        by_known_end = select(func.min(overdue_by_known_end(self.now))).where(is_end_ahead(self.now), *is_here_too)
+        due = [
+            *(_earliest(subjects.c.overdue_at, self.now, *is_here, *kind.conditions()) for kind in _EXPECTED),
+            _earliest(subjects.c.stale_after, self.now, *is_here),
+            by_known_end,
         ]
+        found = self._moments(connection, due)
         if self.max_age is not None:
-            success, late = (
-                subjects.c.last_success_at,
-                _lapsed(_Lapse(is_late=True)).where(*self._is_protected, *is_here),
-            )
-            # Not one condition, because no index is in the order of "null or too old or ahead of now".
-            is_ahead = success > self.now + CLOCK_TOLERANCE
-            parts += (late.where(each) for each in (success.is_(None), success <= self.now - self.max_age, is_ahead))
-        return parts
+            success, max_age = subjects.c.last_success_at, self.max_age
+            oldest = _earliest(success, self.now - max_age, success <= self.now + CLOCK_TOLERANCE, *is_here)
+            recent = [oldest.where(*self._succeeded(kind)) for kind in _PROTECTED]
+            found += [at + max_age for at in self._moments(connection, recent)]
+        return min(found, default=None)
+
+    def _moments(self, connection: Connection, queries: Sequence[Select[Any]]) -> list[datetime]:
+        """Return the results of the queries, for subjects that have not lapsed."""
+        current = (each.where(~self._is_overdue, ~self._is_outdated) for each in queries)
+        return [at for at in connection.scalars(union_all(*current)) if at is not None]
+
+    def _kept(self) -> Select[Any]:
+        kind = (totals.c.status, totals.c.last_finished)
+        number = select(*kind, *map(literal, _STORED), func.sum(totals.c.subjects))
+        return number.where(*self._of_totals()).group_by(*kind)
+
+    def _overdue(self) -> Sequence[Select[Any]]:
+        is_here, lapse = self._of_subjects(), _Lapse(is_overdue=True)
+        numbers = [kind.number(lapse).where(*kind.conditions(), *is_here) for kind in _EXPECTED]
+        is_stored = subjects.c.overdue_at <= self.now
+        found = [number.where(is_stored) for number in numbers]
+        if self.despite_end:
+            found += [number.where(subjects.c.id.in_(self.despite_end), ~is_stored) for number in numbers]
+        return found
+
+    def _outdated(self) -> Select[Any]:
+        # Both are expressions: grouped by columns, SQLite would scan the index of all statuses to avoid a sort.
+        kind: list[ColumnElement[Any]] = [
+            func.coalesce(subjects.c.status, ""),
+            func.coalesce(subjects.c.last_finished, ""),
+        ]
+        number = select(*kind, *map(literal, _Lapse(is_outdated=True)), func.count())
+        return number.where(self._is_outdated, ~self._is_overdue, *self._of_subjects()).group_by(*kind)
+
+    def _late(self) -> Iterator[Select[Any]]:
+        if self.max_age is None:
+            return
+        success = subjects.c.last_success_at
+        # Not one condition, because no index is in the order of "null or too old or ahead of now".
+        is_late = (success.is_(None), success <= self.now - self.max_age, success > self.now + CLOCK_TOLERANCE)
+        is_current = (~self._is_overdue, ~self._is_outdated, *self._of_subjects())
+        for kind in _PROTECTED:
+            number = kind.number(_Lapse(is_late=True)).where(*self._succeeded(kind), *is_current)
+            yield from (number.where(each) for each in is_late)
+
+    def _succeeded(self, kind: _Kind) -> Sequence[ColumnElement[bool]]:
+        return kind.conditions(is_outcome_first=self.scope is not None)
+
+    @property
+    def _is_overdue(self) -> ColumnElement[bool]:
+        return is_overdue(self.now, self.despite_end)
 
     @property
     def _is_outdated(self) -> ColumnElement[bool]:
         return and_(subjects.c.stale_after.is_not(None), subjects.c.stale_after <= self.now)
-
-    @property
-    def _is_protected(self) -> Sequence[ColumnElement[bool]]:
-        is_success = or_(
-            subjects.c.last_finished == BackupStatus.SUCCEEDED.value,
-            and_(subjects.c.last_finished.is_(None), subjects.c.status == BackupStatus.SUCCEEDED.value),
-        )
-        return (subjects.c.status.in_(_CAN_BE_PROTECTED), is_success, ~self.overdue, ~self._is_outdated)
 
     def _of_totals(self) -> Sequence[ColumnElement[bool]]:
         platform, account, type = _ALL if self.scope is None else self.scope.key
@@ -185,15 +235,8 @@ def in_scope(scope: SubjectScope | None, *, is_first: bool = True) -> list[Colum
     return [expression == part for expression, part in parts if part is not None]
 
 
-def _lapsed(lapse: _Lapse) -> Select[Any]:
-    # If grouped by a plain column, SQLite would scan the index of all statuses to avoid a sort.
-    last_finished = func.coalesce(subjects.c.last_finished, "")
-    columns: list[ColumnElement[Any]] = [func.coalesce(subjects.c.status, ""), last_finished, *map(literal, lapse)]
-    return select(*columns, func.count())
-
-
 def _earliest(moment: ColumnElement[Any], after: datetime, *conditions: ColumnElement[bool]) -> Select[Any]:
-    return select(moment).where(moment > after, *conditions).order_by(moment).limit(1)
+    return select(func.min(moment)).where(moment > after, *conditions)
 
 
 def _counted(connection: Connection, wanted: Any) -> ListingTotals:

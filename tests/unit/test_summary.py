@@ -96,6 +96,8 @@ def test_what_is_overdue_unknown_or_did_not_succeed_is_never_protected(
     assert (standing is None) == (recorded is BackupStatus.DELETED)
     if is_overdue or shown is BackupStatus.UNKNOWN or (last_finished or recorded) is not BackupStatus.SUCCEEDED:
         assert standing is not Standing.PROTECTED
+    if BackupStatus.FAILED in (recorded, last_finished):
+        assert standing is not Standing.PROTECTED
 
 
 @pytest.mark.parametrize(

@@ -37,20 +37,24 @@ def upgrade() -> None:
     names = create_totals({"platform_key": 64, "account_key": 512, "type_key": 64})
     op.execute(FILL.format(columns=names, scope="'', '', '',", groups="4, 5, 6, 7"))
     op.execute(FILL.format(columns=names, scope="platform_key, account_key, type_key,", groups="1, 2, 3, 4, 5, 6, 7"))
-    account = ["platform_key", "account_key"]
-    for index, columns, last in (
-        ("ix_subjects_account_overdue", ["overdue_at", "type_key", "stale_after"], "overdue_at"),
-        ("ix_subjects_account_stale", ["stale_after", "type_key", "overdue_at"], "stale_after"),
-    ):
-        is_set = sa.column(last, Moment).is_not(None)
-        names_of_all = [*account, *columns, *COUNTED]
-        op.create_index(index, "subjects", names_of_all, sqlite_where=is_set, postgresql_where=is_set)
-    success = ["last_success_at", "type_key", "overdue_at", "stale_after"]
-    op.create_index("ix_subjects_account_success", "subjects", [*account, *success, *COUNTED])
+    account, kind = ["platform_key", "account_key"], ["status", "last_finished"]
+    op.drop_index("ix_subjects_status")
+    op.create_index("ix_subjects_status", "subjects", [*kind, "overdue_at", "visibility", "stale_after"])
+    is_expected, has_end = (sa.column(name, Moment).is_not(None) for name in ("overdue_at", "stale_after"))
+    overdue = [*account, *kind, "overdue_at", "type_key", "stale_after", "visibility"]
+    stale = [*account, "stale_after", "type_key", "overdue_at", *COUNTED]
+    success = [*account, *kind, "last_success_at", "type_key", "overdue_at", "stale_after", "visibility"]
+    op.create_index(
+        "ix_subjects_account_overdue", "subjects", overdue, sqlite_where=is_expected, postgresql_where=is_expected
+    )
+    op.create_index("ix_subjects_account_stale", "subjects", stale, sqlite_where=has_end, postgresql_where=has_end)
+    op.create_index("ix_subjects_account_success", "subjects", success)
 
 
 def downgrade() -> None:
     for index in ("success", "stale", "overdue"):
         op.drop_index(f"ix_subjects_account_{index}")
+    op.drop_index("ix_subjects_status")
+    op.create_index("ix_subjects_status", "subjects", COUNTED)
     op.drop_table("totals")
     op.execute(FILL.format(columns=create_totals({}), scope="", groups="1, 2, 3, 4"))
