@@ -120,6 +120,28 @@ def test_overdue_is_a_number_of_its_own(store: Store) -> None:
     assert store.catalogue.summary(SummaryQuery(ACME)).by_standing == {Standing.OVERDUE: 1, Standing.FAILED: 1}
 
 
+def test_an_outdated_report_counts_as_unknown_from_its_time_on(store: Store) -> None:
+    ends = store.clock() + HOUR
+    store.record(S.SUCCEEDED, stale_after=ends)
+    found = store.catalogue.summary(SummaryQuery(ACME))
+    assert (found.protected, found.changes_at) == (1, ends)
+    store.clock.now = ends
+    found = store.catalogue.summary(SummaryQuery(ACME))
+    assert (found.by_standing, found.changes_at) == ({Standing.UNKNOWN: 1}, None)
+
+
+@pytest.mark.parametrize("scope", [None, ACME])
+def test_the_next_change_is_the_earliest(store: Store, scope: SubjectScope | None) -> None:
+    now = store.clock()
+    store.record(S.SUCCEEDED)
+    store.checks.create(Subject.legacy("acme", "web"), DAY, HOUR)
+    assert store.catalogue.summary(SummaryQuery(scope)).changes_at == now + DAY + HOUR
+    assert store.catalogue.summary(SummaryQuery(scope, max_age=2 * HOUR)).changes_at == now + 2 * HOUR
+    store.clock.advance(hours=2)
+    late = store.catalogue.summary(SummaryQuery(scope, max_age=2 * HOUR))
+    assert (late.by_standing, late.changes_at) == ({Standing.OVERDUE: 1}, now + DAY + HOUR)
+
+
 def test_a_pattern_that_matches_too_many_is_marked_as_incomplete(store: Store) -> None:
     for subject in SUBJECTS[:3]:
         store.record(S.SUCCEEDED, subject)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import threading
 import time
 from contextlib import closing
 from dataclasses import dataclass
@@ -323,8 +324,8 @@ class Remote:
         self.listing = SnapshotListing(lambda: self.walk(), self.clock)  # noqa: PLW0108 - tests replace the walk
         self.summaries = Summaries(self.listing, self.clock, self.events, Lifetimes(), wait_seconds=1.0)
 
-    def get(self) -> tuple[Origin, int | None, timedelta, bool]:
-        query = SummaryQuery(SubjectScope("GitHub", "acme"), is_public_only=True)
+    def get(self, account: str = "acme") -> tuple[Origin, int | None, timedelta, bool]:
+        query = SummaryQuery(SubjectScope("GitHub", account), is_public_only=True)
         summary, resolution = self.summaries.of(query, Deadline.after(1.8))
         return resolution.origin, summary.protected if summary else None, resolution.age, resolution.is_provisional
 
@@ -335,7 +336,7 @@ def remote() -> Remote:
 
 
 def walked() -> Walked:
-    report = Report(status=S.SUCCEEDED, observed_at=START)
+    report = Report(status=S.SUCCEEDED, observed_at=START, stale_after=START + timedelta(seconds=40))
     return Walked([ListedSubject(Subject.legacy("acme", "web"), report)], is_whole=True)
 
 
@@ -356,11 +357,40 @@ def test_a_list_is_fetched_once_and_then_refreshed_in_the_background(remote: Rem
     assert remote.get() == (Origin.CACHE, 1, timedelta(seconds=30), True)
 
 
+def test_numbers_that_were_counted_before_change_as_time_passes(remote: Remote) -> None:
+    remote.listing.kept_for = timedelta(minutes=1)
+    assert [remote.get()[1], remote.get()[1]] == [1, 1]
+    remote.clock.advance(seconds=40)
+    assert remote.get() == (Origin.CACHE, 0, timedelta(seconds=40), False)
+
+
+def test_that_nothing_was_found_does_not_tell_when_the_list_was_read(remote: Remote) -> None:
+    first = remote.get("nobody")
+    remote.clock.advance(seconds=29)
+    assert remote.get("nobody") == first == (Origin.UPSTREAM, 0, timedelta(0), False)
+
+
+def test_a_list_that_takes_long_is_not_waited_for(remote: Remote) -> None:
+    going = threading.Event()
+
+    def slow() -> Walked:
+        assert going.wait(10)
+        return walked()
+
+    remote.walk, remote.summaries.wait_seconds = slow, 0.01
+    query = SummaryQuery(SubjectScope("GitHub", "acme"))
+    summary, resolution = remote.summaries.of(query, Deadline.after(1.8))
+    assert (summary, resolution.fresh_for) == (None, Lifetimes().provisional)
+    remote.summaries.wait_seconds = 5.0
+    going.set()
+    assert remote.get()[1] == 1
+
+
 def test_while_the_list_fails_the_last_numbers_are_shown_as_stale_for_a_day(remote: Remote) -> None:
     remote.get()
     remote.walk = failed
     remote.clock.advance(hours=2)
-    assert remote.get() == (Origin.STALE, 1, timedelta(hours=2), True)
+    assert remote.get() == (Origin.STALE, 0, timedelta(hours=2), True)
     remote.clock.advance(hours=22)
     assert remote.get() == (Origin.FALLBACK, None, timedelta(0), False)
 
