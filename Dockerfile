@@ -6,16 +6,16 @@ ARG BASE=python:3.13-slim-bookworm
 FROM ${BASE} AS build
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 WORKDIR /srv/badge
-RUN python -m venv .venv
-COPY requirements.txt requirements-postgresql.txt ./
-RUN .venv/bin/pip install --quiet --no-deps --require-hashes -r requirements.txt -r requirements-postgresql.txt \
+RUN python -m venv .venv && python -m venv /build/.venv
+COPY requirements.txt requirements-postgresql.txt requirements-build.txt /build/
+RUN .venv/bin/pip install --quiet --no-deps --require-hashes -r /build/requirements.txt \
+      -r /build/requirements-postgresql.txt \
+ && /build/.venv/bin/pip install --quiet --no-deps --require-hashes -r /build/requirements-build.txt
+COPY pyproject.toml README.md LICENSE NOTICE requirements.in requirements-postgresql.in requirements-aws.in /build/
+COPY badge /build/badge
+RUN /build/.venv/bin/pip wheel --quiet --no-deps --no-build-isolation --no-index --wheel-dir /build /build \
+ && .venv/bin/pip install --quiet --no-deps --no-index /build/*.whl \
  && .venv/bin/pip check
-COPY pyproject.toml README.md LICENSE NOTICE app.py wsgi.py ./
-COPY badge ./badge
-COPY config ./config
-COPY docs/openapi.yaml ./docs/
-RUN .venv/bin/pip install --quiet --no-deps --no-build-isolation --no-index --editable . \
- && .venv/bin/python -m compileall -q badge app.py wsgi.py
 
 FROM ${BASE}
 RUN apt-get update -qq \
@@ -33,4 +33,4 @@ VOLUME /data
 EXPOSE 8000
 HEALTHCHECK --interval=30s --timeout=3s --start-period=10s \
   CMD ["python", "-m", "badge.healthcheck"]
-CMD ["gunicorn", "-c", "config/gunicorn.conf.py"]
+CMD ["badge", "serve"]

@@ -10,7 +10,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/pip --disable-pip-version-check install --quiet --no-deps
 ARGS ?=
 
-.PHONY: png-packages help setup run demo check test test-slow lint format coverage golden translations pictures bench soak image-check lock system-packages clean
+.PHONY: png-packages help setup run dist demo check test test-slow lint format coverage golden translations pictures bench soak image-check lock system-packages clean
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -19,6 +19,9 @@ setup: $(VENV)/.ready-dev system-packages ## Install everything needed to run, t
 
 run: $(VENV)/.ready png-packages ## Run the service on http://127.0.0.1:8000 (or as BADGE_… settings say).
 	@exec $(BIN)/gunicorn -c config/gunicorn.conf.py
+
+dist: $(VENV)/.ready-dev ## Build the wheel and the sdist in dist/.
+	@scripts/build-dist dist
 
 demo: $(VENV)/.ready ## Fill the catalogue with sample data.
 	@$(BIN)/badge demo
@@ -70,9 +73,10 @@ image-check: ## Build and test the Dockerfile's steps without Docker (needs root
 	@$(PYTHON) scripts/image_check.py
 
 lock: $(VENV)/.ready-dev ## Pin requirements*.in with hashes (ARGS=--upgrade for newer versions).
-	@for set in requirements requirements-postgresql requirements-aws requirements-dev; do \
+	@for set in "" "-build" "-postgresql" "-aws" "-dev"; do \
 	  $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
-	    --no-emit-index-url --custom-compile-command "make lock" $(ARGS) $$set.in -o $$set.txt || exit 1; \
+	    --no-emit-index-url --custom-compile-command "make lock" $(ARGS) $${set:+-c requirements.txt} \
+	    requirements$$set.in -o requirements$$set.txt || exit 1; \
 	done
 
 png-packages:
@@ -88,18 +92,19 @@ system-packages: png-packages
 	@scripts/system-packages "the tests of config/nginx.conf" nginx
 	@scripts/system-packages "the tests of other proxies" varnish squid haproxy caddy
 	@scripts/system-packages "the tests of monitors" prometheus-blackbox-exporter
+	@scripts/system-packages "the tests of the systemd unit" systemd
 
 clean: ## Remove everything built or installed here, but not the data in var/.
-	@rm -rf $(VENV) build .coverage .hypothesis .pytest_cache .mypy_cache .ruff_cache .import_linter_cache *.egg-info
+	@rm -rf $(VENV) build dist .coverage .hypothesis .pytest_cache .mypy_cache .ruff_cache .import_linter_cache *.egg-info
 
 $(VENV)/bin/pip:
 	@scripts/check-python $(PYTHON)
 	@echo "Creating $(VENV) …"
 	@$(PYTHON) -m venv $(VENV)
 
-$(VENV)/.ready: requirements.txt pyproject.toml | $(VENV)/bin/pip
+$(VENV)/.ready: requirements.txt requirements-build.txt pyproject.toml | $(VENV)/bin/pip
 	@echo "Installing runtime packages (pinned, with hashes) …"
-	@$(PIP) --require-hashes -r requirements.txt
+	@$(PIP) --require-hashes -r requirements.txt -r requirements-build.txt
 	@$(PIP) --no-build-isolation --no-index --editable .
 	@touch $@
 

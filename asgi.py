@@ -1,6 +1,5 @@
-"""The service as gunicorn runs it: `gunicorn -c config/gunicorn.conf.py`, which names this application."""
+"""The same as `badge.asgi`, under a shorter name."""
 
-from badge.app import create_edge
-from badge.settings import load
+from badge.asgi import application
 
-application = create_edge(load())
+__all__ = ["application"]

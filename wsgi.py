@@ -1,6 +1,5 @@
-"""The application for any WSGI server, without the edge: `gunicorn wsgi:application`."""
+"""The same as `badge.wsgi`, under a shorter name."""
 
-from badge.app import create_app
-from badge.settings import load
+from badge.wsgi import application
 
-application = create_app(load())
+__all__ = ["application"]

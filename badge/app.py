@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from flask import Blueprint, Flask
 
@@ -19,9 +19,10 @@ from badge.cache.redis.pictures import RedisPictureStore
 from badge.cache.redis.self_test import fault_of, require_permissions
 from badge.cache.redis.source_pauses import RedisSourcePauses
 from badge.cache.redis.status_cache import RedisStatusCache
+from badge.catalogue.on_demand import CatalogueState, DatabaseOnDemand
 from badge.edge.application import Edge, EdgeLimits
 from badge.edge.cache import EdgeCacheLimits
-from badge.listing import RunHistory, StatusListing
+from badge.listing import RunHistory, SummaryListing
 from badge.model import Subject
 from badge.ports import (
     RANDOM_JITTER,
@@ -66,7 +67,6 @@ from badge.web.terminal import Terminal
 
 if TYPE_CHECKING:
     from badge.catalogue.checks import Checks
-    from badge.catalogue.database import Database
     from badge.catalogue.keys import ApiKeys
     from badge.catalogue.source import CatalogueSource
     from badge.catalogue.store import Catalogue
@@ -76,21 +76,13 @@ if TYPE_CHECKING:
 PAGES_TAKE_LONGER = 16
 """How many badges can be answered in the time that a page takes."""
 
-# More failures than for Redis (3): calls to a source are slower, and one often fails for a single caller only.
+# More failures than for Redis (3): calls to a source are slower, and often only a single one fails.
 SOURCE_BREAKER = CircuitBreakerRules(failures=5)
 
 
 def utc_now() -> datetime:
     """Return the current time, timezone-aware, in UTC."""
     return datetime.now(UTC)
-
-
-class CatalogueState(NamedTuple):
-    """What gunicorn's master learns about the catalogue, on behalf of all workers."""
-
-    cache_identity: str | None
-    """None if it can't be read."""
-    is_damaged: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +122,7 @@ class Sources:
     """Where statuses and lists of subjects come from."""
 
     routing: SourceRouting
-    listing: StatusListing | None = None
+    listing: SummaryListing | None = None
     """None if no source can list its subjects."""
     catalogue: CatalogueParts | None = None
     """None if no source uses it."""
@@ -145,7 +137,7 @@ class Sources:
         return source is not None and source.name in self.catalogue_names
 
     def history_for(self, subject: Subject) -> RunHistory | None:
-        """Return where the subject's source keeps its runs; only the catalogue does."""
+        """Return the run history of the subject's source; only the catalogue has one."""
         return self.catalogue.source if self.catalogue and self.catalogue_answers_for(subject) else None
 
 
@@ -173,7 +165,7 @@ class Parts:
     """None without a shared store: each process then draws its own pictures."""
     resolver: Resolver
     sources: Sources
-    database: Database | None
+    database: DatabaseOnDemand | None
     """The database of the catalogue and of logins, if there is a catalogue or users have to log in."""
     warm_up: Callable[[], None]
     """Called once in each new worker; runs in the background so that the first request doesn't have to wait."""
@@ -193,9 +185,9 @@ class Parts:
             self.database.close()
 
     def use_catalogue_state(self, state: CatalogueState) -> None:
-        """Adopt what the master learned about the database before it forked the workers."""
+        """Take over what the master learned about the database before it forked the workers."""
         assert self.database is not None
-        self.database.cache_identity, self.database.is_damaged = state
+        self.database.use(state)
 
     def is_catalogue_usable(self) -> bool:
         """Whether the catalogue's file is undamaged, as far as is known."""
@@ -321,7 +313,7 @@ def build_app(parts: Parts) -> Flask:
         recent_runs,
         pages_parts.summaries,
     )
-    site = build_site(badge_parts, blueprints, parts.paths)
+    site = build_site(badge_parts, blueprints, parts.paths, settings.source_url or "")
     if pages_parts.authentication.log_in is not None:
         from badge.web.login.sessions import use_sessions  # noqa: PLC0415 - imported on demand, like the catalogue
 
@@ -407,6 +399,7 @@ def _pages_parts(parts: Parts) -> PagesParts:
         authentication=dashboard_authentication(parts.settings, parts.database, parts.clock, parts.events, parts.paths),
         tokens=PrivateTokens(partial(signing_key, parts.settings), token_store),
         token_store=token_store,
+        checks=parts.catalogue.checks if parts.catalogue else None,
         default_label=parts.settings.label,
         public_url=parts.settings.public_url or "",
         paths=parts.paths,
@@ -446,14 +439,10 @@ def _catalogue(settings: Settings, clock: Clock, events: Events) -> CataloguePar
     return CatalogueParts(store, keys, Checks(database, clock), CatalogueSource(store, events), tokens)
 
 
-def _database(settings: Settings, catalogue: CatalogueParts | None) -> Database | None:
-    if catalogue is not None:
-        return catalogue.store.database
-    if not settings.has_logins:
+def _database(settings: Settings, catalogue: CatalogueParts | None) -> DatabaseOnDemand | None:
+    if catalogue is None and not settings.has_logins:
         return None
-    from badge.catalogue.database import Database  # noqa: PLC0415 - imported on demand, like the catalogue
-
-    return Database(settings.catalogue_location)
+    return DatabaseOnDemand(settings.catalogue_location, catalogue.store.database if catalogue else None)
 
 
 def _sources(

@@ -166,7 +166,7 @@ def face_of(resolution: Resolution, look: Look) -> Face:
     message = face.message
     if resolution.is_old:
         message = _filled(look, AS_OF, message=message, duration=_duration(resolution.age, look.language))
-    holds_for = min(face.holds_for, next_age_step(resolution.age), _until_dated(resolution))
+    holds_for = min(face.holds_for, next_age_step(resolution.age), _until_times_count(resolution))
     return Face(message, face.tone, face.icon, holds_for)
 
 
@@ -215,7 +215,7 @@ def _status(resolution: Resolution, look: Look) -> Face:
 
 
 def _overdue(resolution: Resolution, look: Look) -> Face | None:
-    """The overdue face, if the last success is older than `max_age`; only in place of a green status.
+    """The overdue face, if the last success is older than `max_age`. It replaces only green statuses.
 
     A failure stays a failure: orange would look better than red.
     """
@@ -244,8 +244,8 @@ def last_success(resolution: Resolution) -> datetime | None:
     return resolution.report.succeeded_at(resolution.now)
 
 
-def _until_dated(resolution: Resolution) -> timedelta:
-    """Time until the next future-dated event is close enough to now to count."""
+def _until_times_count(resolution: Resolution) -> timedelta:
+    """Time until the earliest of the report's times that are still too far ahead begins to count."""
     report, now = resolution.report, resolution.now
     moments = (report.last_success_at, report.finished_at, report.started_at, report.deleted_at)
     return min((at - now - CLOCK_TOLERANCE for at in moments if at and is_ahead(at, now)), default=timedelta.max)
@@ -302,12 +302,12 @@ def _step(length: timedelta) -> timedelta:
 
 
 def reason_of(report: Report) -> Reason | None:
-    """Why the backup failed; None if it did not fail or if no reason was reported."""
+    """Why the backup failed; None if it did not fail, or if no reason was reported."""
     return report.reason if report.status is BackupStatus.FAILED else None
 
 
 def reason_words(report: Report) -> str | None:
-    """The reason in words."""
+    """The reason in words, or None."""
     reason = reason_of(report)
     return REASONS[reason] if reason else None
 

@@ -68,8 +68,8 @@ def status_document(subject: Subject, report: Report) -> dict[str, object]:
 def report_from(document: object, *, asked_for: Subject, now: datetime) -> ParsedStatus:
     """Return the report in a BackupStatus object; raises `ContractBroken`.
 
-    Because clocks differ, a time that must lie in the past but is slightly ahead of `now` counts as `now`. One that is
-    further ahead is returned unchanged: it counts as unknown, but not as missing.
+    Because clocks differ, the time of a past event that is slightly ahead of `now` counts as `now`. One that is further
+    ahead is returned unchanged: it counts as unknown, but not as missing. `observedAt` is never later than `now`.
     """
     if not isinstance(document, dict):
         raise ContractBroken(FailureKind.NOT_AN_OBJECT)
@@ -144,7 +144,7 @@ def moment_in(document: Mapping[str, object], name: str) -> datetime | None:
 
 
 def past_moment_in(document: Mapping[str, object], name: str, now: datetime) -> datetime | None:
-    """Return the time of a past event in this field; because clocks differ, a time ahead of `now` counts as `now`."""
+    """Return the time of a past event in this field; because clocks differ, any time ahead of `now` counts as `now`."""
     moment = moment_in(document, name)
     return None if moment is None else min(moment, now)
 

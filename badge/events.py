@@ -74,7 +74,7 @@ class FailureKind(StrEnum):
     """The document itself reports an error."""
     NOT_UNIQUE = "notUnique"
     BAD_EXPRESSION = "badExpression"
-    # This machine.
+    # The service itself.
     NO_SECRET = "noSecret"  # noqa: S105 - a kind of failure
     FILE_UNREADABLE = "fileUnreadable"
     DATABASE = "database"
@@ -182,7 +182,7 @@ class FlightEnded:
 
 
 class Wait(StrEnum):
-    """Outcome for a caller that requested a status not in the cache."""
+    """Outcome for a caller whose status had to be fetched."""
 
     SERVED = "served"
     GAVE_UP = "gaveUp"
@@ -193,7 +193,7 @@ class Wait(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class CallerWaited:
-    """A caller requested a status that was not in the cache."""
+    """A caller's status had to be fetched."""
 
     how: Wait
 

@@ -1,4 +1,4 @@
-"""Finished answers, which Flask's side and the edge hand to each other."""
+"""Finished answers, which the badge routes pass to the edge."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ FINISHED = "badge.finished"
 MAY_COUNT = "badge.may_count"
 """Key in the WSGI environment for a function that returns whether the badge routes may count their answer.
 
-It returns False if the edge has given up waiting for them and has counted an answer of its own.
+It returns False if the edge gave up waiting and counted an answer of its own, or if the edge itself made the request
+to refresh a stored answer.
 """
 
 Headers = list[tuple[str, str]]
@@ -24,7 +25,7 @@ class ServedBy(Enum):
     CACHE = auto()
     """The edge cache."""
     FLIGHT = auto()
-    """Another caller's request, which was under way."""
+    """A request that was under way: another caller's, or the edge's own, to refresh a stored answer."""
     OVERLOAD = auto()
     """The edge itself, because there was no thread for the request, or no answer in time."""
 
@@ -35,7 +36,7 @@ class FinishedAnswer:
 
     http_status: int
     headers: Headers
-    """As they are first sent."""
+    """For the first caller; `headers_later` returns those for later ones."""
     body: bytes
     etag: str
     """Including its quotes."""

@@ -26,7 +26,7 @@ def gunicorn_values() -> dict[str, object]:
     return {
         "bind": settings.bind,
         "workers": settings.workers,
-        "wsgi_app": "asgi:application",
+        "wsgi_app": "badge.asgi:application",
         "worker_class": WORKER_CLASS,
         "worker_connections": settings.connections,
         "preload_app": settings.preload,

@@ -21,6 +21,7 @@ from gunicorn.workers.gasgi import ASGIWorker
 
 from badge.app import edge_around
 from badge.edge.application import Edge
+from badge.edge.cache import header_lines
 
 with contextlib.suppress(ImportError):  # not every platform has it
     import uvloop  # noqa: F401 - gunicorn's workers use it; imported before the fork, they share its memory
@@ -115,6 +116,11 @@ class BadgeProtocol(ASGIProtocol):  # type: ignore[misc] # gunicorn ships no typ
     def __init__(self, worker: BadgeWorker) -> None:
         super().__init__(worker)
         self._closed: bool
+        self._response_buffer: bytes
+        self._request_ready: Any
+        self._current_request: Any
+        self._body_receiver: Any
+        self._keepalive_handle: asyncio.TimerHandle | None
         self._deadlines = worker.deadlines
         self._head = b""
         """What was received of a request whose head is not complete."""
@@ -126,6 +132,8 @@ class BadgeProtocol(ASGIProtocol):  # type: ignore[misc] # gunicorn ships no typ
         """Whether the client has closed its side of the connection."""
         self._is_kept_open = False
         """Whether gunicorn must not close the connection now, because a refused request is answered with an image."""
+        self._idle_since: float | None = None
+        """When the client began to have no request under way, after its first."""
         self._is_pipelined = False
         """Whether the request was sent before the previous one was answered."""
 
@@ -142,6 +150,8 @@ class BadgeProtocol(ASGIProtocol):  # type: ignore[misc] # gunicorn ships no typ
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the connection."""
         self._expect_nothing()
+        if self._keepalive_handle is not None:
+            self._keepalive_handle.cancel()
         if self in self.worker.open:
             self.worker.open.remove(self)
             super().connection_lost(exc)
@@ -183,36 +193,90 @@ class BadgeProtocol(ASGIProtocol):  # type: ignore[misc] # gunicorn ships no typ
             self._timer.cancel()
             self._timer = None
 
+    def _arm_keepalive_timer(self) -> None:
+        """Note since when the client is idle; a timer made and cancelled for each request would cost more than it."""
+        self._idle_since = self.worker.loop.time()
+        if self._keepalive_handle is None and self._keepalive > 0:
+            self._keepalive_handle = self.worker.loop.call_later(self._keepalive, self._keepalive_timeout)
+
+    def _cancel_keepalive_timer(self) -> None:
+        """Keep the timer for the next wait."""
+        self._idle_since = None
+
+    def _keepalive_timeout(self) -> None:
+        """Close the connection if the client has been idle for long enough; otherwise look again later."""
+        self._keepalive_handle = None
+        if self._idle_since is None:
+            return  # a request is under way
+        left = self._idle_since + self._keepalive - self.worker.loop.time()
+        if left > 0:
+            self._keepalive_handle = self.worker.loop.call_later(left, self._keepalive_timeout)
+        else:
+            super()._keepalive_timeout()
+
     def _feed_callback_parser(self, data: bytes) -> bool:
         if self._current_request is None:
             self._head = (self._head + data)[:LONGEST_HEAD_KEPT]
         result = bool(super()._feed_callback_parser(data))
         self._is_kept_open = False
+        if self._current_request is not None and not self._request_ready.is_set() and not self._answer_at_once():
+            self._request_ready.set()
         return result
 
     def _on_headers_complete(self) -> bool:
-        result = super()._on_headers_complete()
+        # Without the event, so that the connection's task is not woken for what `_answer_at_once` answers.
+        ready, self._request_ready = self._request_ready, None
+        try:
+            result = super()._on_headers_complete()
+        finally:
+            self._request_ready = ready
         self._head = b""
         self._is_pipelined = not self._awaiting_request
-        self._expect_nothing()
+        if not self._flow_control.write_paused:
+            self._expect_nothing()
         self._cancel_keepalive_timer()
         return bool(result)
 
     async def _serve_http_request(self, request: Any, sockname: Any, peername: Any) -> bool:
-        """Answer from the edge cache at once: ASGI's messages and gunicorn's task would cost more than all the rest."""
+        """Answer from the edge cache without ASGI's messages and another task, which would cost more than the rest."""
         if self._is_pipelined:
             await asyncio.sleep(0)  # so that a client that sends thousands of requests at once does not hold up others
-        messages = None
-        if not self.log.access_log_enabled:
-            messages = self.app.cached(request.method, _target_of(request), request.headers_bytes)
-        if messages is None:
-            return bool(await super()._serve_http_request(request, sockname, peername))
-        start, body = messages
         closes = self._will_close(request, response_requires_close=False)
-        self._send_response_start(start["status"], start["headers"], request, close=closes)
-        self._send_body(body["body"], last=True)
+        if not self._answer_from_cache(request, closes=closes):
+            return bool(await super()._serve_http_request(request, sockname, peername))
         await self._flow_control.drain()
         return not closes
+
+    def _answer_at_once(self) -> bool:
+        """Answer a request from the edge cache while it is received; returns False if its turn is in the task.
+
+        This does what gunicorn's task does after a response on a connection that stays open.
+        """
+        request: Any = self._current_request
+        parser: Any = self._callback_parser
+        is_only_request = self._awaiting_request and self._is_received() and not parser.remaining()
+        if not is_only_request or self._flow_control.write_paused or self._will_close(request, False):
+            return False
+        if not self._answer_from_cache(request, closes=False):
+            return False
+        self.worker.nr += 1
+        self.req_count += 1
+        parser.reset()
+        self._current_request = self._body_receiver = None
+        self._arm_keepalive_timer()
+        return True
+
+    def _answer_from_cache(self, request: Any, *, closes: bool) -> bool:
+        if self.log.access_log_enabled:
+            return False
+        messages = self.app.cached(request.method, _target_of(request), request.headers_bytes)
+        if messages is None:
+            return False
+        start, body = messages
+        self._send_response_start(start["status"], (), request, close=closes)
+        self._response_buffer = self._response_buffer.removesuffix(b"\r\n") + header_lines(start)
+        self._send_body(body["body"], last=True)
+        return True
 
     def _will_close(self, request: Any, response_requires_close: bool) -> bool:  # noqa: FBT001 - gunicorn's signature
         """Close also if a part of the request is not read, or the client sends no more."""

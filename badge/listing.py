@@ -1,4 +1,4 @@
-"""Lists of subjects: filters, orders, pages, totals, and the cursors that lead to the next page."""
+"""Lists of subjects: filters, orders, pages, totals, and the cursors that lead from page to page."""
 
 from __future__ import annotations
 
@@ -52,9 +52,9 @@ class ListingFilter:
     """Each must occur in the subject's coordinates, ignoring case."""
     is_public_only: bool = False
     failed_since: datetime | None = None
-    """Those whose badge shows a failure from this time on; one without a time counts as recent."""
+    """Only subjects whose badge shows a failure since this time. A failure without a time counts as recent."""
     no_success_since: datetime | None = None
-    """Those without a success since then, except deleted ones."""
+    """Only subjects without a success since this time, except deleted ones."""
 
     @property
     def is_unrestricted(self) -> bool:
@@ -159,7 +159,7 @@ class ListingTotals:
     """By the status that their badges show, on which an overdue backup is a failed one."""
     by_standing: Mapping[Standing, int]
     is_whole: bool = True
-    """False if there are more subjects than could be counted."""
+    """False if there may be more subjects than were counted."""
     silent: Sequence[str] = ()
     """Sources whose subjects are missing because they did not answer."""
     read: Mapping[str, bool] | None = None
@@ -215,11 +215,6 @@ class KnownTotals:
 class StatusListing(Protocol):
     """A source that can list its subjects."""
 
-    @property
-    def is_snapshot(self) -> bool:
-        """Whether `summary` is as of the last `refresh`, rather than of now."""
-        ...
-
     def list(
         self,
         filter: ListingFilter,
@@ -236,6 +231,15 @@ class StatusListing(Protocol):
 
     def totals(self, filter: ListingFilter) -> ListingTotals:
         """Return the totals over all pages. Raises `SourceUnavailable` and `NoList`."""
+        ...
+
+
+class SummaryListing(StatusListing, Protocol):
+    """A listing that can also count the subjects of a summary."""
+
+    @property
+    def is_snapshot(self) -> bool:
+        """Whether `summary` is as of the last `refresh`, rather than of now."""
         ...
 
     def summary(self, query: SummaryQuery) -> KnownTotals | None:
@@ -256,15 +260,15 @@ class StatusListing(Protocol):
 class RunHistory(Protocol):
     """A source that keeps a history of runs."""
 
-    def history(self, subject: Subject, limit: int, *, public_only: bool = False) -> Sequence[PastRun]:
-        """Return the latest runs, newest first; none for an unknown subject, or a private one if `public_only`.
+    def history(self, subject: Subject, limit: int, *, skip: int = 0, public_only: bool = False) -> Sequence[PastRun]:
+        """Return the latest runs, newest first, without the first `skip` of them.
 
-        Raises `SourceUnavailable`.
+        Returns none for an unknown subject, or a private one if `public_only`. Raises `SourceUnavailable`.
         """
         ...
 
     def histories(self, subjects: Sequence[Subject], limit: int) -> Mapping[Subject, Sequence[PastRun]]:
-        """Return the latest runs of several subjects, as `history` does; all at once, for one page of a list."""
+        """Return the latest runs of several subjects at once, for one page of a list."""
         ...
 
 
@@ -277,8 +281,8 @@ def search_texts(subject: Subject) -> tuple[str, str]:
 def attention_rank(need: Need, *, has_time: bool) -> int:
     """Return the first sort value of `ListingOrder.WORST`; the second is a time, oldest first.
 
-    It is the time since which a subject has been overdue or its report outdated, otherwise that of the last success.
-    Subjects without such a time come first among those with the same need.
+    That time is when the subject became overdue or its report outdated, otherwise when it last succeeded. Subjects
+    without such a time come first among those with the same need.
     """
     return 2 * need + has_time
 
@@ -324,7 +328,7 @@ def microseconds(moment: datetime) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A place in a listing: after a row, or before it, whose sort values are numbers and strings."""
+    """A place in a listing, after or before a row with these sort values (numbers and strings)."""
 
     marks: Sequence[Any]
     is_before: bool = False

@@ -294,6 +294,8 @@ class PastRun:
     started_at: datetime
     finished_at: datetime | None = None
     size_bytes: int | None = None
+    url: str | None = None
+    reason: Reason | None = None
 
 
 class Origin(StrEnum):
@@ -405,7 +407,7 @@ class Badge:
 
 
 class Phase(StrEnum):
-    """The phase of a run that an event reports, in order."""
+    """The phases of a run, in order."""
 
     QUEUED = "queued"
     RUNNING = "running"

@@ -20,7 +20,7 @@ from badge.model import (
 )
 
 Clock = Callable[[], datetime]
-"""Returns the current time, timezone-aware, in UTC. Lifetimes use it because all hosts share it."""
+"""Returns the current time, timezone-aware, in UTC. Lifetimes are measured by it, because all hosts share it."""
 
 Jitter = Callable[[], float]
 """Returns a random number in [0, 1], used for jitter."""
@@ -53,7 +53,7 @@ class SourceUnavailable(Exception):
 
 
 class StatusSource(Protocol):
-    """A place to ask for the status of a subject."""
+    """A system that can be queried for the status of a subject."""
 
     @property
     def name(self) -> str:
@@ -116,7 +116,7 @@ class LeaseAttempt:
 
 
 class StatusCache(Protocol):
-    """A place to keep reports. No method raises: a lost server is a miss."""
+    """A store for reports. No method raises: a lost server is a miss."""
 
     def get(self, key: CacheKey) -> CacheEntry | None:
         """Return the cached entry, fresh or expired."""
@@ -150,7 +150,7 @@ class StatusCache(Protocol):
         ...
 
     def put(self, key: CacheKey, entry: CacheEntry, lease: Lease | None = None) -> bool:
-        """Store the entry, unless a later result is stored or the key was invalidated since; returns whether it did.
+        """Store the entry, unless there is a later result or the key was invalidated since; returns whether it did so.
 
         A lease that is still ours is released either way.
         """

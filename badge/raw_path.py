@@ -27,7 +27,7 @@ def raw_path(environ: Mapping[str, Any]) -> str:
 def raw_path_of(target: str) -> str:
     """Return the percent-encoded path of a request target, which may be a whole URL; empty if it has none.
 
-    A target that is neither is returned unchanged, so that nothing is found there.
+    A target that can't be parsed is returned as its own path, under which nothing is found.
     """
     if target.startswith("/"):
         # urlsplit would treat the first segment of "//badge/…" as a host.

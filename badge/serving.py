@@ -17,10 +17,11 @@ from datetime import timedelta
 from functools import partial
 from typing import Any
 
-from badge import listening
-from badge.app import CatalogueState, Configuration, create_edge, load_configuration, utc_now
+from badge import listening, systemd
+from badge.app import Configuration, create_edge, load_configuration, utc_now
 from badge.artwork.png_check import PngCheck
 from badge.cache.embedded.server import EmbeddedServer, binary_path
+from badge.catalogue.on_demand import CatalogueState, LoginsUnavailable
 from badge.edge.application import Edge
 from badge.private_files import is_open_to_others
 from badge.reloading import Reloads
@@ -90,6 +91,8 @@ class Master:
     metrics: Metrics = field(init=False)
     postponed: Sequence[str] = field(default=(), init=False)
     """Changed settings that need a restart."""
+    notify_socket: str | None = field(default=None, init=False)
+    """Where systemd waits for the message that the service is ready."""
 
     @property
     def settings(self) -> Settings:
@@ -104,12 +107,13 @@ class Master:
         """
         gc.disable()
         os.umask(0o077)  # for files in the data folder; gunicorn sets its own umask for a Unix socket
+        self.notify_socket = systemd.take_socket(os.environ)
         self.metrics = Metrics(self.counts)
         self._mark_configuration(is_current=True)
         try:
             self.settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
-            sys.stderr.write(f"BADGE_DATA_DIR: can't be created: {error.strerror}\n")
+            sys.stderr.write(f"BADGE_DATA_DIR: {self.settings.data_dir} can't be created: {error.strerror}\n")
             sys.exit(2)
 
     def on_starting(self, server: Any) -> None:
@@ -172,7 +176,7 @@ class Master:
             sys.stderr.write(first_words(self.settings))
 
     def post_worker_init(self, worker: Any) -> None:
-        """In a worker: connect, and report "draining" as soon as it is asked to stop."""
+        """In a worker: connect, report "draining" as soon as it is asked to stop, and report readiness to systemd."""
         parts = worker.asgi.site.extensions
         if self.catalogue is not None:
             parts["use_catalogue_state"](self.catalogue.state)
@@ -182,6 +186,14 @@ class Master:
         if (png := self.png) is not None:
             readiness.watch("png", lambda: png.is_fine)
         worker.on_stop = readiness.drain
+        self._report_readiness(worker)
+
+    def _report_readiness(self, worker: Any) -> None:
+        if self.notify_socket is not None:
+            try:
+                systemd.notify(self.notify_socket, systemd.READY)
+            except OSError as error:
+                worker.log.warning("systemd was not notified that the service is ready: %s.", error.strerror)
 
     def pre_fork(self, server: Any, worker: Any) -> None:
         """Before each fork: exempt all existing objects from garbage collection, so that their pages stay shared."""
@@ -196,7 +208,7 @@ class Master:
         gc.enable()
 
     def worker_exit(self, server: Any, worker: Any) -> None:  # noqa: ARG002 - gunicorn's signature
-        """In a worker that is about to exit: close the catalogue. The last one to do so leaves a single file."""
+        """In an exiting worker: close the catalogue. The last to do so leaves the database as a single file."""
         if (edge := getattr(worker, "asgi", None)) is not None:
             edge.site.extensions["close"]()
 
@@ -428,7 +440,7 @@ def _migrated_and_checked(settings: Settings) -> CatalogueState:
 def _greet_with_link(settings: Settings) -> int:
     from badge.app import utc_now  # noqa: PLC0415 - loaded where there are logins
     from badge.catalogue.database import Database  # noqa: PLC0415
-    from badge.catalogue.logins import Logins, LoginsUnavailable  # noqa: PLC0415
+    from badge.catalogue.logins import Logins  # noqa: PLC0415
 
     try:
         secret = Logins(Database(settings.catalogue_location), utc_now).make_link(LINK_LIFETIME)

@@ -1,6 +1,6 @@
 """Finds and reads the settings file, which the service and its commands share.
 
-Standard library only, because the health check runs it twice a minute.
+Standard library only, because the health check imports it twice a minute.
 """
 
 from __future__ import annotations
@@ -10,10 +10,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from badge.installation import CHECKOUT, home_folder, settings_places
+
 VARIABLE = "BADGE_SETTINGS_FILE"
-PROJECT_FOLDER = Path(__file__).resolve().parent.parent
-PLACES = (PROJECT_FOLDER / "badge.env", Path("/etc/backup-status-badge/badge.env"))
-"""Where to look for the file if no variable names it; the first that exists is used. Never the working directory."""
+PLACES = settings_places(CHECKOUT, home_folder())
+"""Where to look for the file if no variable names it; the first that exists is used."""
 
 LARGEST_BYTES = 1_048_576
 

@@ -17,7 +17,7 @@ _PLATFORMS = frozenset(name.lower() for name in KNOWN_PLATFORMS)
 
 @dataclass(frozen=True, slots=True)
 class Pattern:
-    """Shell patterns (`*`, `?`, `[…]`) for each part of a subject; one per part has to match."""
+    """Shell patterns (`*`, `?`, `[…]`) for the parts of a subject; each part has to match one of its patterns."""
 
     alternatives: Mapping[str, Sequence[str]]
 

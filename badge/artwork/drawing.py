@@ -145,5 +145,5 @@ def document(picture: Picture, title: str, language: str) -> bytes:
     """Return the complete SVG; `title`, which is markup, is also its text alternative."""
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{number(picture.width)}" height="{picture.height}" role="img"'
-        f' lang="{Words.of(language).markup}" aria-label="{title}"><title>{title}</title>{picture.body}</svg>'
+        f' lang="{escape(language)}" aria-label="{title}"><title>{title}</title>{picture.body}</svg>'
     ).encode()

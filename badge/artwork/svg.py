@@ -22,9 +22,9 @@ HEIGHTS = {
 }
 
 _STYLES: Mapping[Style, Callable[[Badge, Words, Words], Picture]] = {
-    Style.FLAT: partial(draw_boxes, style=boxes.FLAT),
-    Style.FLAT_SQUARE: partial(draw_boxes, style=boxes.FLAT_SQUARE),
-    Style.PLASTIC: partial(draw_boxes, style=boxes.PLASTIC),
+    Style.FLAT: partial(draw_boxes, boxes.FLAT),
+    Style.FLAT_SQUARE: partial(draw_boxes, boxes.FLAT_SQUARE),
+    Style.PLASTIC: partial(draw_boxes, boxes.PLASTIC),
     Style.FOR_THE_BADGE: draw_for_the_badge,
     Style.SOCIAL: draw_social,
 }
@@ -39,3 +39,9 @@ def draw(badge: Badge) -> bytes:
     label, message = Words.of(badge.label), Words.of(badge.message)
     title = f"{label.markup}: {message.markup}" if label.plain else message.markup
     return document(_STYLES[badge.style](badge, label, message), title, badge.language)
+
+
+def size(badge: Badge) -> tuple[float, int]:
+    """Return a badge's width and height in pixels."""
+    picture = _STYLES[badge.style](badge, Words.of(badge.label), Words.of(badge.message))
+    return picture.width, picture.height

@@ -51,7 +51,7 @@ def key_names(key: CacheKey) -> KeyNames:
 
 
 def pause_name(place: str) -> str:
-    """Return the Redis key for the end of the pause that the source at a place asked for."""
+    """Return the Redis key of a source's pause; `place` identifies the source."""
     return f"bdg:{{v{SCHEMA}:source:{_digest(place)}}}:p"
 
 

@@ -124,6 +124,14 @@ class Checks:
                 # The subject exists only because of the check.
                 remove(connection, row)
 
+    def of(self, subject: Subject) -> Check | None:
+        """Return the subject's check; None if it has none."""
+        now = self.clock()
+        wanted = selected(now, checks).join_from(subjects, checks).where(is_subject(subject))
+        with self.database.reading() as connection:
+            row = connection.execute(wanted).one_or_none()
+        return None if row is None else _check(row, now)
+
     def subject_pinged(self, plain: str) -> Subject | None:
         """Return the subject whose check has this UUID; None if there is none.
 

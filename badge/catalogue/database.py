@@ -20,7 +20,7 @@ from badge.catalogue.schema import identity
 from badge.resilience.per_process import PerProcess
 
 # How long to wait for other connections, and for PostgreSQL to answer at all. Readers have to stay within the 1.7 s
-# that a badge may take; writers may wait longer, as clients that report a backup do.
+# that a badge may take; writers may wait longer, as do the clients that report a backup.
 READER_PATIENCE_MILLISECONDS = 1_000
 WRITER_PATIENCE_MILLISECONDS = 10_000
 
@@ -28,7 +28,7 @@ _PATIENCE = "badge_writer_patience"
 
 
 class Database:
-    """Connections to one database, made at first use in each process.
+    """Connections to one database, made on first use in each process.
 
     While open, it holds a lock that prevents a restore, unless the caller holds one (`takes_lock=False`).
     """

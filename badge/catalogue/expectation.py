@@ -62,7 +62,7 @@ def due_columns(
 def as_expected(report: Report, overdue_at: datetime | None) -> Report:
     """Return the report as of its `observed_at`, in which an overdue backup counts as failed.
 
-    If it isn't overdue yet, `stale_after` is no later than that moment, so that no cache entry outlives it.
+    If it isn't overdue yet, `stale_after` is at most `overdue_at`, so that no cache entry outlives that moment.
     """
     if overdue_at is None:
         return report

@@ -187,7 +187,7 @@ class History:
 
     def _with_deletion(self, event: RunEvent, now: datetime) -> History:
         if self.deletion is not None and event.at == self.deletion.at:
-            return self  # Repeated.
+            return self  # A repeated event.
         return replace(self, deletion=Deletion(event.at or now, self.next_sequence))
 
     def _with_run(self, run: Run) -> History:
@@ -250,9 +250,9 @@ class History:
         return self._free_start(now)
 
     def _start_by_time(self, event: RunEvent, at: datetime) -> datetime:
-        """Return the start of the run that an event belongs to by its time: an earlier run's, or `at` for a new one.
+        """Return the start of the run that an event belongs to by its time: a known run's, or `at` for a new one.
 
-        It belongs to the last run that began by then, if it is a later phase of that run or arrived late.
+        The event belongs to the last run that had begun by then, if it reports a later phase of it or arrived late.
         """
         begun = [
             run

@@ -11,14 +11,18 @@ import contextlib
 import errno
 import fcntl
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
-
-from sqlalchemy import make_url
+from urllib.parse import unquote
 
 from badge.private_files import open_private
 
 _NOBODY_CAN_CREATE = {errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.ENOENT, errno.ENOTDIR}
+
+
+# Not SQLAlchemy's `make_url`, because gunicorn's master takes the lock and should not load SQLAlchemy.
+_SQLITE_FILE = re.compile(r"sqlite(?:\+\w+)?:///([^?]+)(?:\?.*)?")
 
 
 class CatalogueInUse(Exception):
@@ -27,9 +31,8 @@ class CatalogueInUse(Exception):
 
 def database_file(url: str) -> Path | None:
     """Return the file of a SQLite database; None for other databases and those in memory."""
-    location = make_url(url)
-    is_file = location.get_backend_name() == "sqlite" and location.database not in (None, "", ":memory:")
-    return Path(str(location.database)) if is_file else None
+    found = _SQLITE_FILE.fullmatch(url)
+    return Path(unquote(found[1])) if found and found[1] != ":memory:" else None
 
 
 def hold(url: str) -> int | None:

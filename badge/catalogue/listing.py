@@ -80,7 +80,7 @@ class _Stream:
         return [self._marked(row) for row in connection.execute(wanted.order_by(*order).limit(limit))]
 
     def is_passed(self, at: Place | None, *, back: bool) -> bool:
-        """Whether all of these subjects have been read on the way to this place."""
+        """Whether this place lies beyond all of these subjects."""
         if at is None or not self.lead or self._is_inside(at):
             return False
         rank: int = at.marks[0]
@@ -160,7 +160,7 @@ class Listing:
         return self._page_of(found, start, has_more=True, back=back)
 
     def _page_of(self, found: _Rows, start: Place | None, *, has_more: bool, back: bool) -> RowsPage:
-        """Return rows that were read from a place as a page; there is a page behind that place, too."""
+        """Return rows that were read from a place as a page. If there is a place, there is a page on its other side."""
         first, last = (found[0], found[-1]) if found else (None, None)
         onwards = Place(last.marks, is_before=back).cursor(self.order) if last and has_more else None
         backwards = Place(first.marks, is_before=not back).cursor(self.order) if first and start else None
@@ -221,7 +221,7 @@ class Listing:
         return conditions if narrowed is None else [*conditions, narrowed]
 
     def _narrowed(self, connection: Connection, most: int) -> ColumnElement[bool] | None:
-        """Return a condition with the IDs that one index finds, if these are at most `most`.
+        """Return a condition that lists the IDs found through one index; None if no index finds at most `most`.
 
         Without it, databases scan all subjects in the requested order to find the few that match.
         """
@@ -234,7 +234,7 @@ class Listing:
         return None
 
     def _groups(self, *, is_narrowed: bool) -> Sequence[_Group]:
-        """Return the streams to read: one group after the other, each merged from its streams."""
+        """Return groups of streams: groups are read one after the other, and the streams of a group are merged."""
         match self.order:
             case ListingOrder.NAME:
                 return [[_Stream(KEY)]]
@@ -251,7 +251,7 @@ class Listing:
 
     @property
     def _rank(self) -> ColumnElement[Any]:
-        """The rank by `attention_rank`, for sorting a few subjects; `_worst_first` is the same order from indexes."""
+        """The rank by `attention_rank`, to sort a few subjects; `_worst_first` reads the same order from indexes."""
         ranks = {status.value: attention_rank(need, has_time=False) for status, need in NEEDS.items()}
         recorded = case(ranks, value=subjects.c.status) + case((_succeeded_by(self.now), 1), else_=0)
         return case(
@@ -280,7 +280,7 @@ class Listing:
                 yield from self._by_last_success(need)
 
     def _by_last_success(self, need: Need) -> Iterator[_Group]:
-        """Yield the streams of a need: first what never succeeded, then by the last success, oldest first."""
+        """Yield the streams of a need: first without a known success, then by the last success, oldest first."""
         shown = self.filter.shown_as
         statuses = [status for status in BackupStatus if NEEDS[status] is need and shown in (None, status)]
         if not statuses:

@@ -17,6 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from badge.catalogue.database import Database
 from badge.catalogue.keys import digest_of
+from badge.catalogue.on_demand import LoginsUnavailable
 from badge.catalogue.schema import login_attempts, logins
 from badge.ports import Clock
 
@@ -31,14 +32,6 @@ WINDOW = timedelta(minutes=10)
 """How long a failed attempt counts towards a limit."""
 ALL_ADDRESSES = 10
 """The limit for all addresses together is this many times the limit for one."""
-
-
-class LoginsUnavailable(Exception):
-    """The database can't be used right now."""
-
-    def __init__(self, cause: SQLAlchemyError) -> None:
-        super().__init__(type(cause).__name__)
-        self.cause = cause
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +96,8 @@ class Logins:
 class LoginThrottle:
     """Limits failed logins, for each client address and for all together.
 
-    An attempt counts as failed from the start, so that concurrent guesses are counted too. PostgreSQL lets
-    concurrent attempts exceed a limit by their number; SQLite doesn't, because only one connection writes at a time.
+    An attempt counts as failed from the start, so that concurrent guesses are counted too. On PostgreSQL, concurrent
+    attempts can exceed a limit by their number; not on SQLite, where only one connection writes at a time.
     """
 
     database: Database

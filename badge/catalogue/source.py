@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TypeVar
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -92,9 +93,10 @@ class CatalogueSource:
     def refresh(self) -> None:
         """Do nothing: there is no snapshot."""
 
-    def history(self, subject: Subject, limit: int, *, public_only: bool = False) -> Sequence[PastRun]:
+    def history(self, subject: Subject, limit: int, *, skip: int = 0, public_only: bool = False) -> Sequence[PastRun]:
         """Return the subject's last runs, newest first; none of a private subject if `public_only`."""
-        return self._read("history", lambda: self.catalogue.past_runs(subject, limit, public_only=public_only))
+        read = partial(self.catalogue.past_runs, subject, limit, skip=skip, public_only=public_only)
+        return self._read("history", read)
 
     def histories(self, subjects: Sequence[Subject], limit: int) -> Mapping[Subject, Sequence[PastRun]]:
         """Return the last runs of several subjects, newest first."""

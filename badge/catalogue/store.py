@@ -38,7 +38,7 @@ from badge.listing import (
     ListingTotals,
     SummaryQuery,
 )
-from badge.model import CLOCK_TOLERANCE, BackupStatus, PastRun, Report, Subject, Visibility
+from badge.model import CLOCK_TOLERANCE, BackupStatus, PastRun, Reason, Report, Subject, Visibility
 from badge.ports import Clock
 from badge.subject_pattern import EVERY_SUBJECT, Selection
 
@@ -85,7 +85,7 @@ class SubjectRecords:
 
 @dataclass(frozen=True, slots=True)
 class Retention:
-    """Which runs of a subject are kept: those younger than `age`, at most `runs`, and always the last success."""
+    """Which runs are kept: those younger than `age`, at most `runs` per subject, plus those its state depends on."""
 
     age: timedelta = timedelta(days=90)
     runs: int = 100
@@ -138,13 +138,13 @@ class Catalogue:
         with self.database.reading() as connection:
             return [_run(row) for row in connection.execute(_newest_runs(_RUN, subject, limit))]
 
-    def past_runs(self, subject: Subject, limit: int, *, public_only: bool) -> list[PastRun]:
+    def past_runs(self, subject: Subject, limit: int, *, skip: int, public_only: bool) -> list[PastRun]:
         """Return what is shown of the subject's runs, newest first; none of a private subject if `public_only`."""
-        wanted = _newest_runs(_PAST_RUN, subject, limit)
+        wanted = _newest_runs(_PAST_RUN, subject, limit).offset(skip)
         if public_only:
             wanted = wanted.where(subjects.c.visibility == Visibility.PUBLIC.value)
         with self.database.reading() as connection:
-            return [PastRun(BackupStatus(status), *rest) for status, *rest in connection.execute(wanted)]
+            return [_past_run(row) for row in connection.execute(wanted)]
 
     def latest_runs(self, wanted: Sequence[Subject], limit: int) -> Mapping[Subject, Sequence[PastRun]]:
         """Return the runs of several subjects, newest first, with one query for all of them."""
@@ -162,8 +162,8 @@ class Catalogue:
             )
             latest = connection.execute(select(ranked).where(ranked.c.place <= limit).order_by(ranked.c.place)).all()
         found: dict[Subject, list[PastRun]] = {subject: [] for subject in wanted}
-        for subject_id, status, *rest in latest:
-            found[by_id[subject_id]].append(PastRun(BackupStatus(status), *rest[:-1]))
+        for row in latest:
+            found[by_id[row.subject_id]].append(_past_run(row))
         return found
 
     def deletable(self, subject: Subject) -> SubjectRecords:
@@ -300,6 +300,12 @@ def _write_runs(
 
 def _asks_to_publish(subject: Row[Any], event: RunEvent) -> bool:
     return event.visibility is Visibility.PUBLIC and subject.visibility == Visibility.PRIVATE
+
+
+def _past_run(row: Row[Any]) -> PastRun:
+    values = {column.name: getattr(row, column.name) for column in _PAST_RUN}
+    reason = Reason(row.reason) if row.reason else None
+    return PastRun(**{**values, "status": BackupStatus(row.status), "reason": reason})
 
 
 def _run(row: Row[Any]) -> Run:

@@ -1,4 +1,4 @@
-"""`badge …` (and `flask badge …`): report backups, manage checks and API keys, inspect the service."""
+"""`badge …` (and `flask badge …`): run the service, report backups, manage checks and API keys, inspect the service."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from badge.cli.explain import explain
 from badge.cli.key import key
 from badge.cli.login_link import login_link
 from badge.cli.report import report
+from badge.cli.serve import serve
 from badge.cli.sources import sources
 from badge.cli.status import status
 from badge.cli.token import token
@@ -23,17 +24,19 @@ from badge.settings import unknown_variables
 
 
 def _note_unknown_variables(ctx: click.Context) -> None:
-    """Print a note about unknown BADGE_ variables on standard error; check-config has its own line for each."""
+    """Print a note about unknown BADGE_ variables on standard error, unless the command itself reports them."""
     unknown = unknown_variables()
-    if unknown and badge.old_names.get(ctx.invoked_subcommand or "", ctx.invoked_subcommand) != "check-config":
+    command = badge.old_names.get(ctx.invoked_subcommand or "", ctx.invoked_subcommand)
+    if unknown and command not in ("check-config", "serve"):
         click.echo("Note: " + " ".join(f"{one}{'' if one.endswith('?') else '.'}" for one in unknown), err=True)
 
 
 badge = BadgeGroup(
     "badge",
     callback=click.pass_context(_note_unknown_variables),
-    help="Report backups, create checks and API keys, and inspect the Backup Status Badge service.",
+    help="Run the Backup Status Badge service, report backups, create checks and API keys, and inspect the service.",
     epilog=examples(
+        "badge serve",
         "badge report GitHub/acme/Repository/web succeeded",
         "badge check create acme/web --every 24h --grace 2h",
         "badge login-link",
@@ -43,6 +46,7 @@ badge = BadgeGroup(
     + "\n\nExit codes: 0 success, 1 failure, 2 wrong usage or settings.",
     old_names={"doctor": "check-config", "forget": "delete"},
     commands=[
+        serve,
         report,
         delete,
         check,

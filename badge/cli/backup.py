@@ -67,12 +67,15 @@ def _backed_up(settings: Settings, database: Database, file: Path, now: datetime
     NEW_IDENTITY,
     "only_identity",
     is_flag=True,
-    help="Restore nothing, but discard all cached statuses; for use after pg_restore or after restoring a whole disk.",
+    help=(
+        "Only discard all cached statuses, and migrate an older catalogue; for use after pg_restore or after restoring "
+        "a whole disk."
+    ),
 )
 def restore(file: Path | None, *, only_identity: bool) -> None:
     """Replace the catalogue with FILE: a backup made by `badge backup`, or any complete copy of a catalogue.
 
-    The service must be stopped. The previous catalogue is kept next to the new one. Statuses that were cached before
+    The service must be stopped. The previous catalogue is kept next to the new one. Statuses cached before the restore
     are no longer used, even if Redis kept running.
     """
     if (file is None) is not only_identity:

@@ -23,7 +23,7 @@ from badge.settings import Settings, show_duration
 
 check = BadgeGroup(
     "check",
-    help="Create and list checks: expected backups, with the URLs that jobs ping.",
+    help="Manage checks: expected backups, each with a schedule and a ping URL.",
     epilog=examples("badge check create acme/web --every 24h --grace 2h", "badge check list"),
 )
 
@@ -36,7 +36,7 @@ check = BadgeGroup(
     )
 )
 @click.argument("subject", type=SubjectArgument())
-@click.option("--every", type=DurationOption(), required=True, help="Longest time between backups: 24h, 7d.")
+@click.option("--every", type=DurationOption(), required=True, help="Longest time between backups, such as 24h or 7d.")
 @click.option("--grace", type=DurationOption(), default="1h", show_default=True, help="How late a backup may be.")
 @click.option("--slug", help="Name in /ping/KEY/SLUG; by default derived from the subject's name.")
 @click.option("--visibility", type=click.Choice([word.value for word in Visibility]), help="Who may see the status.")
@@ -46,8 +46,8 @@ def create(
 ) -> None:
     """Expect backups of SUBJECT on a schedule; print the ping URL and the badge's URL.
 
-    The ping URL is shown only once. The badge says "scheduled" until the first ping, and "failed" if no backup
-    finishes within EVERY plus GRACE.
+    The ping URL is shown only once. If SUBJECT has never been reported, its badge says "scheduled" until the first
+    ping. If no backup finishes within EVERY plus GRACE, it says "failed".
     """
     slug = slug or slug_for(subject)
     shown = Visibility(visibility) if visibility else None

@@ -73,7 +73,7 @@ class Finding:
 
     level: Level
     what: str
-    said: str
+    message: str
 
     @classmethod
     def of(cls, what: str, fault: str | None, fine: str) -> Finding:
@@ -84,7 +84,7 @@ class Finding:
 @click.command(cls=BadgeCommand, epilog=examples("badge check-config", "badge check-config --json"))
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, one line per finding.")
 def check_config(*, as_json: bool) -> None:
-    """Test settings, data folder, cache, catalogue and sources, and say how to fix each problem.
+    """Test the settings, data folder, cache, catalogue and sources, and say how to fix each problem.
 
     Exit code 0 if everything works, 1 if something doesn't, 2 if a setting is invalid.
     """
@@ -99,10 +99,10 @@ def check_config(*, as_json: bool) -> None:
 def _print(finding: Finding, *, as_json: bool) -> None:
     if as_json:
         level = finding.level
-        shown = {"fine": level is not Level.FAIL, "level": level.lower(), "what": finding.what, "said": finding.said}
+        shown = {"fine": level is not Level.FAIL, "level": level.lower(), "what": finding.what, "said": finding.message}
         click.echo(json.dumps(shown))
     else:
-        click.echo(f"{finding.level:<4} {finding.what:<9} {finding.said}")
+        click.echo(f"{finding.level:<4} {finding.what:<9} {finding.message}")
 
 
 def _all_findings() -> Iterator[Finding]:
@@ -136,10 +136,10 @@ def _findings(known: Settings, configured: Sequence[ConfiguredSource]) -> Iterat
     fault = png.fault_of_this_machine()
     yield Finding.of("pictures", fault and png_check.consequence_of(fault), "PNGs can be drawn")
     if known.public_url is None:
-        said = (
+        text = (
             "BADGE_PUBLIC_URL is not set: pages build links from the browser's address, and a proxy may expose /metrics"
         )
-        yield Finding(Level.NOTE, "links", said)
+        yield Finding(Level.NOTE, "links", text)
 
 
 def _data_dir(known: Settings) -> Finding:
@@ -161,8 +161,8 @@ def _data_dir_fault(folder: Path) -> str | None:
 
 def _cache(known: Settings, parts: app.Parts) -> Finding:
     if known.redis_url is None and binary_path() is None:
-        said = "the embedded Valkey doesn't run on this machine, so each worker caches on its own: set BADGE_REDIS_URL"
-        return Finding(Level.FAIL, "cache", said)
+        text = "the embedded Valkey doesn't run on this machine, so each worker caches on its own: set BADGE_REDIS_URL"
+        return Finding(Level.FAIL, "cache", text)
     if known.redis_url is None and not parts.cache.is_up():
         return Finding(Level.NOTE, "cache", "the embedded Valkey is not running; it starts with the service")
     name, fault = shown(known)["BADGE_REDIS_URL"] or "the embedded Valkey", parts.cache_fault()
@@ -174,11 +174,11 @@ def _shared_by_path(known: Settings, configured: Sequence[ConfiguredSource]) -> 
     names = [source.entry.name for source in configured if source.entry.has_secret_by_path]
     if known.redis_url is None or known.public_url is not None or not names:
         return None
-    said = (
+    text = (
         "another deployment that uses this Redis and reads different secrets from the same paths would share the "
         f"statuses of {', '.join(names)}: set BADGE_PUBLIC_URL to tell the two apart"
     )
-    return Finding(Level.NOTE, "cache", said)
+    return Finding(Level.NOTE, "cache", text)
 
 
 def _catalogue(known: Settings, parts: app.Parts) -> Finding:
@@ -186,7 +186,7 @@ def _catalogue(known: Settings, parts: app.Parts) -> Finding:
     where = known.catalogue_name
     try:
         migrate(known.catalogue_location)
-        found = integrity_of(parts.database, THOROUGH_SECONDS)
+        found = integrity_of(parts.database.get(), THOROUGH_SECONDS)
         ahead = parts.catalogue.store.number_ahead() if parts.catalogue else 0
     except (SQLAlchemyError, OSError, SchemaFault, CatalogueInUse) as error:
         return Finding(Level.FAIL, "catalogue", f"{where} can't be used: {why_unusable(error)}")
@@ -196,8 +196,8 @@ def _catalogue(known: Settings, parts: app.Parts) -> Finding:
     if ahead:
         return Finding(Level.FAIL, "catalogue", f"{where}: {clock_warning(ahead)}")
     if found is Integrity.UNKNOWN:
-        said = f"{where} can be read, but was not checked for damage within {THOROUGH_SECONDS:.0f} s"
-        return Finding(Level.NOTE, "catalogue", said)
+        text = f"{where} can be read, but was not checked for damage within {THOROUGH_SECONDS:.0f} s"
+        return Finding(Level.NOTE, "catalogue", text)
     return Finding(Level.OK, "catalogue", f"{where} can be read")
 
 

@@ -34,7 +34,7 @@ class Fault(click.ClickException):
 
     def __init__(self, message: str, exit_code: int = 2) -> None:
         super().__init__(message)
-        self.exit_code = exit_code  # type: ignore[misc] # click reads it off the instance too
+        self.exit_code = exit_code  # type: ignore[misc] # click reads it from the instance too
 
 
 @contextlib.contextmanager
@@ -93,7 +93,7 @@ def examples(*lines: str) -> str:
 class SubjectArgument(click.ParamType[Subject]):
     """`GitHub/acme/Repository/web`, `acme/web` for a GitHub repository, or any URL that the badge builder accepts.
 
-    Percent-encoded like a badge's URL.
+    Paths are percent-encoded, as in a badge's URL.
     """
 
     name = "subject"

@@ -90,7 +90,7 @@ def _are_samples(catalogue: Catalogue, subject: Subject) -> list[bool]:
 
 def _remove(parts: Parts, catalogue: Catalogue) -> None:
     lines = [line for path, *_ in _HISTORIES if (line := _removal(parts, catalogue, _subject(path)))]
-    for line in lines or ["There is no demo data to remove."]:
+    for line in lines or ["There is no sample data to remove."]:
         click.echo(line)
 
 

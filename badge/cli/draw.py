@@ -50,7 +50,7 @@ def _one_of(name: str, words: type[StrEnum], *, help: str | None = None) -> Call
 @click.option("--logo", type=click.Choice(list(LOGOS)), help="Icon before the label.")
 @click.option("--scale", type=click.IntRange(1, 4), default=png.DEFAULT_SCALE, show_default=True, help="Size of a PNG.")
 def draw(**given: Any) -> None:
-    """Draw the badge of STATUS into a file, without querying a source.
+    """Draw the badge of STATUS to a file, without querying a source.
 
     STATUS is succeeded, failed, in-progress, scheduled, deleted or unknown.
     """

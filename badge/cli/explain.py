@@ -47,9 +47,9 @@ class Explanation:
 @click.argument("subject", type=SubjectArgument())
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def explain(subject: Subject, *, as_json: bool) -> None:
-    """Explain the badge of SUBJECT: its source, the cached status and its age, the next refresh.
+    """Explain the badge of SUBJECT: its source, its cached status and age, and the next refresh.
 
-    Reads the cache only, and never queries a remote source. The exit code is 0.
+    Reads only the cache and never queries a source. The exit code is 0, whatever the status.
     """
     with local_parts() as parts:
         explanation = explained(parts, subject)

@@ -23,7 +23,7 @@ from badge.subject_pattern import PathPattern
 
 key = BadgeGroup(
     "key",
-    help="Create, list and revoke API keys and ping keys.",
+    help="Create, list and revoke API keys.",
     epilog=examples("badge key create ci-acme --for 'GitHub/acme/*'", "badge key list", "badge key revoke ci-acme"),
 )
 
@@ -44,7 +44,7 @@ key = BadgeGroup(
     multiple=True,
     default=(Scope.REPORT.value,),
     show_default=True,
-    help="What the key may do; repeatable. `visibility`, together with `report`, lets it publish private subjects.",
+    help="What the key may do; repeatable. With `report`, `visibility` lets it make private subjects public.",
 )
 @click.option(
     "--for",

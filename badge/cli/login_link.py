@@ -6,7 +6,8 @@ from datetime import timedelta
 
 import click
 
-from badge.catalogue.logins import Logins, LoginsUnavailable
+from badge.catalogue.logins import Logins
+from badge.catalogue.on_demand import LoginsUnavailable
 from badge.cli.command import BadgeCommand, Fault, examples, local_parts, migrated_database
 from badge.web.login.link import link_url
 
@@ -22,7 +23,7 @@ def login_link() -> None:
             raise Fault(f"The dashboard has no login if BADGE_DASHBOARD is {settings.dashboard}.")
         with migrated_database(settings):
             try:
-                secret = Logins(parts.database, parts.clock).make_link(LIFETIME)
+                secret = Logins(parts.database.get(), parts.clock).make_link(LIFETIME)
             except LoginsUnavailable as error:
                 raise error.cause from None  # reported by `migrated_database`, like every error of the database
     click.echo(link_url(settings.address or "", secret, parts.paths))

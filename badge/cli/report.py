@@ -77,7 +77,7 @@ TIME = TimeOption()
 )
 @click.argument("subject", type=SubjectArgument())
 @click.argument("status", metavar="STATUS", type=StatusArgument(REPORTABLE))
-@click.option("--at", type=TIME, help="When the reported event happened; by default, now.")
+@click.option("--at", type=TIME, help="When the reported event happened; by default, when the report arrives.")
 @click.option("--started-at", type=TIME, help="When the run began; distinguishes overlapping runs.")
 @click.option("--finished-at", type=TIME, help="When the run ended.")
 @click.option("--next-run-at", type=TIME, help="When the next run is due.")
@@ -169,7 +169,7 @@ def _key(given: Mapping[str, Any]) -> str:
     if not key:
         raise Fault("--to needs an API key: use --key-file or --key, or set BADGE_API_KEY.")
     if not re.fullmatch(r"[!-~]+", key):
-        raise Fault("An API key is one line of ASCII without spaces, as badge key create prints it.")
+        raise Fault("An API key is one line of ASCII without spaces, as `badge key create` prints it.")
     return key
 
 

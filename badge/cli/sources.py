@@ -42,7 +42,7 @@ sources = BadgeGroup(
 @click.option("--live", is_flag=True, help='Also query each system; "no such subject" counts as a response.')
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, one line per source.")
 def check(*, live: bool, as_json: bool) -> None:
-    """Validate the file as the service does at start-up, and list every mistake.
+    """Validate sources.toml as the service does at start-up, and list every mistake.
 
     Exit code 0 if there are none, 1 if a system does not respond, 2 if the file has mistakes.
     """
@@ -54,8 +54,8 @@ def check(*, live: bool, as_json: bool) -> None:
         for source, wired in zip(configured, queried, strict=True):
             failure = None if wired is None else failure_of(wired, probe_for(source.entry))
             faulty = faulty or failure is not None
-            said = f"does not answer: {failure}" if failure else "answers" if live else "is valid"
-            document = {"name": source.entry.name, "kind": source.entry.kind, "fine": failure is None, "said": said}
+            result = f"does not answer: {failure}" if failure else "answers" if live else "is valid"
+            document = {"name": source.entry.name, "kind": source.entry.kind, "fine": failure is None, "said": result}
             click.echo(json.dumps(document) if as_json else _line(document))
     if faulty:
         raise SystemExit(1)
@@ -109,7 +109,7 @@ def list_presets() -> None:
 
 
 def configured_or_fault() -> Sequence[ConfiguredSource]:
-    """Return the sources in BADGE_SOURCES; each mistake is an error line of its own."""
+    """Return the sources in BADGE_SOURCES; exits with a line for each mistake."""
     path: Path | None = settings_or_fault().sources
     if path is None:
         raise Fault("BADGE_SOURCES is not set: set it to the path of a sources.toml (docs/how-to/sources.md).")

@@ -28,9 +28,9 @@ _ORIGINS = {
 @click.argument("subject", type=SubjectArgument())
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def status(subject: Subject, *, as_json: bool) -> None:
-    """Show what the badge of SUBJECT shows, and where the status comes from.
+    """Show the status of SUBJECT, what its badge says, and where the status comes from.
 
-    Exit code 0 if a source reported it, 1 if the status could not be determined.
+    Exit code 1 if the status could not be determined.
     """
     with local_parts() as parts:
         # Twice, because operators may see a private status, but badges show what the public sees.

@@ -22,7 +22,7 @@ from badge.subject_pattern import PathPattern
 
 token = BadgeGroup(
     "token",
-    help="Create, list and revoke the tokens that show private badges.",
+    help="Create, list and revoke private tokens, which reveal private badges.",
     epilog=examples("badge token create readme --for acme/web", "badge token list", "badge token revoke readme"),
 )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import threading
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
@@ -64,8 +65,8 @@ class _Landing:
     """How a flight ended."""
 
     answer: Servable
-    is_counted: bool
-    """Whether the badge routes counted the answer, for the caller that began the flight."""
+    is_overload: bool = False
+    """Whether the edge made the answer. Otherwise the badge routes did, and counted it for whoever began the flight."""
 
 
 class Edge:
@@ -114,6 +115,8 @@ class Edge:
         answer = self._cache.get(target, now)
         if answer is None:
             return None
+        if now >= answer.refresh_at:
+            self._refresh(target, answer)
         answer.finished.count(ServedBy.CACHE)
         return answer.messages(now, method, _condition(headers))
 
@@ -133,8 +136,10 @@ class Edge:
             landing, is_own = await self._fly(target), True
         else:
             landing, is_own = await self._share(target)
-        if not (is_own and landing.is_counted):
-            landing.answer.finished.count(ServedBy.FLIGHT if landing.is_counted else ServedBy.OVERLOAD)
+        if landing.is_overload:
+            landing.answer.finished.count(ServedBy.OVERLOAD)
+        elif not is_own:
+            landing.answer.finished.count(ServedBy.FLIGHT)
         return landing.answer
 
     async def _share(self, target: bytes) -> tuple[_Landing, bool]:
@@ -142,24 +147,37 @@ class Edge:
         flight = self._flights.get(target)
         is_own = flight is None
         if flight is None:
-            flight = self._flights[target] = asyncio.ensure_future(self._fly(target, is_public=True))
-            flight.add_done_callback(lambda _: self._flights.pop(target))
+            flight = self._begin_flight(target)
         # Shielded, so that a caller that disconnects does not end the flight of the others.
         return await asyncio.shield(flight), is_own
 
-    async def _fly(self, target: bytes, *, is_public: bool = False) -> _Landing:
+    def _refresh(self, target: bytes, stored: Servable) -> None:
+        """Replace a stored answer that is in demand before it ends, so that nobody has to wait for the next one."""
+        if self._known.is_mostly_idle and target not in self._flights:
+            stored.refresh_at = math.inf
+            self._begin_flight(target, is_refresh=True)
+
+    def _begin_flight(self, target: bytes, *, is_refresh: bool = False) -> asyncio.Future[_Landing]:
+        flight = asyncio.ensure_future(self._fly(target, is_public=True, is_refresh=is_refresh))
+        self._flights[target] = flight
+        flight.add_done_callback(lambda _: self._flights.pop(target))
+        return flight
+
+    async def _fly(self, target: bytes, *, is_public: bool = False, is_refresh: bool = False) -> _Landing:
         """Run a plain GET in Flask; returns an answer of the edge's own if that fails or takes too long."""
         text = target.decode("latin-1")
         environ = plain_get(text)
-        # Taken once: by the badge routes when they count their answer, or here when waiting ends.
+        # Taken once: by the badge routes when they count their answer, or here when waiting ends. A refresh is nobody's
+        # request, so it is not counted at all; callers that join it are.
         right_to_count = threading.Lock()
-        environ[MAY_COUNT] = partial(right_to_count.acquire, blocking=False)
+        may_count = partial(right_to_count.acquire, blocking=False)
+        environ[MAY_COUNT] = (lambda: False) if is_refresh else may_count
         try:
             is_known = self._cache.get_fresh(target, self._monotonic()) is not None
             pool = self._known if is_known else self._pools[Audience.IMAGES]
             future = pool.start(lambda: self._finished(environ))
             await asyncio.wait((future,), timeout=self._limits.answer_seconds)
-            if not future.done() and right_to_count.acquire(blocking=False):
+            if not future.done() and may_count():
                 future.cancel()
                 return self._overloaded(target, text)
             answer = Servable(await future, self._monotonic())
@@ -170,7 +188,7 @@ class Edge:
             return self._overloaded(target, text)
         if is_public and answer.finished.may_be_stored:
             self._cache.store(target, answer.finished, answer.made_at)
-        return _Landing(answer, is_counted=True)
+        return _Landing(answer)
 
     def _finished(self, environ: dict[str, object]) -> FinishedAnswer:
         call(self.site, environ)
@@ -182,7 +200,7 @@ class Edge:
         """Return the stored answer if it is still within its lifetime, else `unknown`."""
         now = self._monotonic()
         stored = self._cache.get_fresh(target, now)
-        return _Landing(stored or Servable(self._refusals.badge(text), now), is_counted=False)
+        return _Landing(stored or Servable(self._refusals.badge(text), now), is_overload=True)
 
     async def _pass_on(self, scope: Scope, target: bytes, receive: Receive, send: Send) -> None:
         """Read the body and run the request in Flask."""

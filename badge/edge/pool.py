@@ -23,6 +23,11 @@ class Pool:
     def __init__(self, name: str, threads: int, most_queued: int) -> None:
         self._workers = WorkerPool(name, threads, most_queued)
 
+    @property
+    def is_mostly_idle(self) -> bool:
+        """Whether fewer than half of the threads have work."""
+        return self._workers.is_mostly_idle
+
     def start(self, work: Callable[[], Result]) -> asyncio.Future[Result]:
         """Run `work` on a thread; returns the future of its result. Raises `PoolFull`.
 

@@ -1,7 +1,8 @@
 """Connections to hosts by name, with a time limit that includes the DNS look-up.
 
 `getaddrinfo` has no timeout: if the DNS resolver is silent it blocks for ten seconds or more. So it runs on a thread
-of its own, callers wait for it only within their deadlines, and its result is used until none of its addresses answers.
+of its own, and callers wait for it only within their deadlines. Its result is used until a newer one is there, or until
+none of its addresses answers.
 """
 
 from __future__ import annotations

@@ -46,6 +46,11 @@ class WorkerPool:
         """Whether another job would be refused."""
         return self._workers.get().unfinished >= self._most_unfinished
 
+    @property
+    def is_mostly_idle(self) -> bool:
+        """Whether fewer jobs are running or waiting than half the number of threads."""
+        return self._workers.get().unfinished * 2 < self._most_threads
+
     def submit(self, job: Job) -> bool:
         """Queue a job; returns False, and drops it, if the queue is full or no thread could be started."""
         workers = self._workers.get()

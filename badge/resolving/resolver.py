@@ -191,7 +191,7 @@ class Doubt(Enum):
     """Why a source can't confirm a cached entry now."""
 
     NONE = auto()
-    """It can, or it did so recently and is being asked again."""
+    """It can, or it did so recently and is being queried again."""
     UNASKED = auto()
     """The caller did not wait for it, or our limits refused the call."""
     OUTAGE = auto()

@@ -6,7 +6,7 @@ mount them.
 
 from badge.settings.display import changed, shown
 from badge.settings.faults import BadSettings, SettingFault
-from badge.settings.kinds import INSTALL, Duration, HttpUrl, http_address, parse_duration, show_duration
+from badge.settings.kinds import Duration, HttpUrl, http_address, parse_duration, show_duration
 from badge.settings.loading import load, load_from
 from badge.settings.names import SECRETS, unknown_variables, variable_for
 from badge.settings.table import DEFAULT, ENVIRONMENT, RESTART_ONLY, Settings
@@ -14,7 +14,6 @@ from badge.settings.table import DEFAULT, ENVIRONMENT, RESTART_ONLY, Settings
 __all__ = [
     "DEFAULT",
     "ENVIRONMENT",
-    "INSTALL",
     "RESTART_ONLY",
     "SECRETS",
     "BadSettings",

@@ -10,12 +10,9 @@ from urllib.parse import SplitResult, urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, SecretStr
 
+from badge.installation import install_command
 from badge.settings import database_url
 from badge.validation import DURATION
-
-# Into the service's own virtual environment, because Debian's Python refuses to install packages. The lock files list
-# every dependency, hence --no-deps.
-INSTALL = ".venv/bin/pip install --no-deps --require-hashes -r"
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
@@ -33,7 +30,7 @@ def parse_duration(value: object) -> object:
     try:
         return timedelta(seconds=float(match[1]) * _UNITS[match[2] or "s"])
     except OverflowError:
-        raise ValueError("that is too long") from None
+        raise ValueError("is too long") from None
 
 
 def show_duration(value: timedelta) -> str:
@@ -76,7 +73,7 @@ def at_least(characters: int) -> AfterValidator:
 
 
 def http_address(value: str) -> str:
-    """Return the base URL of another service without a trailing slash; raises `ValueError` if it can't be one."""
+    """Return a service's base URL without a trailing slash; raises `ValueError` for anything else."""
     parts = urlsplit(value)
     is_whole = parts.scheme in ("http", "https") and _is_host(parts.hostname) and _has_valid_port(parts)
     if not is_whole or re.search(r"\s", value):
@@ -132,7 +129,7 @@ def _redis_url(value: SecretStr) -> SecretStr:
 def _catalogue_url(value: SecretStr) -> SecretStr:
     url = value.get_secret_value()
     if url.startswith("postgresql") and find_spec("psycopg") is None:
-        raise ValueError(f"install PostgreSQL's driver first: {INSTALL} requirements-postgresql.txt")
+        raise ValueError(f"install PostgreSQL's driver first: {install_command('postgresql')}")
     if fault := database_url.fault_of(url):
         raise ValueError(fault)
     return value

@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from badge import settings_file
+from badge.installation import CHECKOUT, from_systemd
 from badge.settings.faults import BadSettings, SettingFault
 from badge.settings.names import (
     ENVIRONMENT_ONLY,
@@ -36,12 +37,16 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
     return load_from(os.environ, settings_file.find_file(os.environ))
 
 
-def load_from(environment: Mapping[str, str], file: SettingsFile | None) -> Settings:
+def load_from(environment: Mapping[str, str], file: SettingsFile | None, checkout: Path | None = CHECKOUT) -> Settings:
     """Return the settings from the environment and a file; the environment takes precedence.
 
     Raises `BadSettings` with every fault.
     """
-    layers = [_Layer(environment), *([_Layer(file.values, file)] if file else [])]
+    layers = [
+        _Layer(environment),
+        *([_Layer(file.values, file)] if file else []),
+        _Layer(from_systemd(environment, checkout)),
+    ]
     faults = list(_faults_of_file(file)) if file else []
     raw = {name: value for name in Settings.model_fields for value in _raw_value(layers, name, faults)}
     values = {name: value.text for name, value in raw.items()}
@@ -112,7 +117,7 @@ def _secret(layer: _Layer, variable: str, faults: list[SettingFault]) -> Iterato
     try:
         value = Path(layer.path(layer.values[variable])).read_text(encoding="utf-8").strip()
     except (OSError, UnicodeError) as error:
-        reason = getattr(error, "strerror", None) or "is not UTF-8 text"
+        reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
         faults.append(layer.fault(variable, f"can't be read: {reason}"))
         return
     if value:

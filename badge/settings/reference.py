@@ -13,10 +13,12 @@ from badge.settings.table import GROUPS, Settings
 _HEAD = """\
 # Every setting with its default. Copy this file and uncomment what you change. The service and the `badge` command
 # read the first of these files that exists:
-#   $BADGE_SETTINGS_FILE, badge.env in the project's folder, /etc/backup-status-badge/badge.env
+#   $BADGE_SETTINGS_FILE
+#   badge.env in the checkout or, if there is none, ~/.config/backup-status-badge/badge.env
+#   /etc/backup-status-badge/badge.env
 # Lines are NAME=value, without quotes. Relative paths are relative to the file's folder. The environment takes
 # precedence.
-# Durations: 250ms, 90s, 15m, 26h, 7d. Secrets can also be read from a file: NAME_FILE=/path/of/the/file.
+# Durations: 250ms, 90s, 15m, 26h, 7d. Secrets can also be read from a file: NAME_FILE=/path/to/file.
 """
 
 
@@ -61,5 +63,5 @@ def _comment(text: str) -> str:
 
 
 def _defaults() -> dict[str, str]:
-    # The real default is absolute; the reference gives it relative to the project.
-    return {**shown(load({})), "BADGE_DATA_DIR": "var"}
+    # This default depends on the installation; the description gives it.
+    return {**shown(load({})), "BADGE_DATA_DIR": ""}

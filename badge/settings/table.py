@@ -1,4 +1,4 @@
-"""Every setting: its environment variable, type, default and reason."""
+"""Every setting: its name, type, default and meaning."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr
 
+from badge.installation import CHECKOUT, data_folder, home_folder
 from badge.settings.kinds import (
     AllowedUsers,
     BindAddress,
@@ -22,7 +23,6 @@ from badge.settings.kinds import (
     by_former_name,
 )
 from badge.settings.passwords import without_password
-from badge.settings_file import PROJECT_FOLDER
 
 DEFAULT = "default"
 ENVIRONMENT = "environment"
@@ -38,8 +38,11 @@ class Settings(BaseModel):
         None, description="The service's public address; absolute links are built from it."
     )
     data_dir: Path = Field(
-        PROJECT_FOLDER / "var",
-        description="Folder for the database, the signing key and the embedded cache's socket.",
+        data_folder(CHECKOUT, home_folder()),
+        description=(
+            "Folder for the database, the signing key and the embedded cache's socket. By default, var in a checkout; "
+            "elsewhere, $STATE_DIRECTORY (set by systemd) or ~/.local/state/backup-status-badge."
+        ),
     )
     label: str = Field("backup", max_length=64, description="Text on the left half of a badge.")
     link: Literal["status", "repository", "none"] = Field(
@@ -60,6 +63,9 @@ class Settings(BaseModel):
             "Whether there is a summary of all public subjects, at /summary: on or off. Those of accounts, at "
             "/summary/…, always exist."
         ),
+    )
+    source_url: HttpUrl | None = Field(
+        None, description="URL of this service's source code; the footer of every page links to it."
     )
     workers: int = Field(2, ge=1, le=64, description="Number of worker processes.")
     threads: int = Field(
@@ -218,7 +224,8 @@ class Settings(BaseModel):
         ge=1,
         le=100_000,
         description=(
-            "Requests per worker that may wait for a thread; further badges show unknown, other requests get a 503."
+            "Requests per worker that may wait for a thread; beyond that, badges show their last status or unknown, "
+            "and other requests get a 503."
         ),
     )
     connections: int = Field(

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from badge.sources.secrets import Secret
 
-# Slows down guessing a weak password from its digest; costs about 4 ms per secret at startup.
+# Slows down guessing a weak password from its digest; costs about 4 ms per secret at start-up.
 _ROUNDS = 10_000
 
 

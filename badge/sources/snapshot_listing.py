@@ -33,8 +33,8 @@ from badge.model import BackupStatus, Report, Subject
 from badge.ports import Clock, SourceUnavailable
 
 MOST_SUBJECTS = 10_000
-KEPT_FOR = timedelta(seconds=30)
-FAILURE_KEPT_FOR = timedelta(seconds=5)
+FRESH_FOR = timedelta(seconds=30)
+FAILURE_REPEATED_FOR = timedelta(seconds=5)
 MOST_SUMS = 256
 """Maximum number of summaries whose totals are kept."""
 EPOCH = datetime.fromtimestamp(0, UTC)
@@ -66,7 +66,7 @@ class SnapshotListing:
 
     walk: Walk
     clock: Clock
-    kept_for: timedelta = KEPT_FOR
+    fresh_for: timedelta = FRESH_FOR
     _last: Walked | None = None
     _last_at: datetime = EPOCH
     _failure: Exception | None = None
@@ -116,7 +116,7 @@ class SnapshotListing:
             return None
         now = self.clock()
         totals = self._summed(last, query, now)
-        return KnownTotals(totals, at, is_fresh=now - at < self.kept_for, is_failing=self._failure is not None)
+        return KnownTotals(totals, at, is_fresh=now - at < self.fresh_for, is_failing=self._failure is not None)
 
     def _summed(self, last: Walked, query: SummaryQuery, now: datetime) -> ListingTotals:
         walked, sums = self._sums
@@ -146,10 +146,10 @@ class SnapshotListing:
     def _known(self) -> Walked | None:
         """Return the last walk's result while it is recent; raise its failure while that is recent."""
         now = self.clock()
-        if self._failure is not None and now - self._failed_at < FAILURE_KEPT_FOR:
+        if self._failure is not None and now - self._failed_at < FAILURE_REPEATED_FOR:
             # The same exception is raised many times, and its traceback would otherwise grow each time.
             raise self._failure.with_traceback(None)
-        return self._last if now - self._last_at < self.kept_for else None
+        return self._last if now - self._last_at < self.fresh_for else None
 
     def _walked(self) -> Walked:
         # The snapshot's age counts from here, because the subjects read first are that old.

@@ -13,7 +13,7 @@ import threading
 from collections.abc import Hashable
 
 SLOT_BYTES = 1 << 20
-"""Room for about ten thousand numbers; a full slot takes no new ones. Only pages that are written to take up memory."""
+"""Room for about ten thousand numbers; a full slot accepts no new ones. Unused parts take up no memory."""
 
 _WORD = 8
 _SUMMED, _HIGHEST = 0, 1

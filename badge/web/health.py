@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from flask import Blueprint, Response
 
 from badge import __version__
-from badge.settings_file import PROJECT_FOLDER
 from badge.web.errors import as_json
 from badge.web.paths import AT_ROOT, Paths
 
 Check = Callable[[], bool]
 
-OPENAPI_FILE = PROJECT_FOLDER / "docs" / "openapi.yaml"
+OPENAPI_FILE = Path(__file__).with_name("openapi.yaml")
 
 
 @dataclass(slots=True)

@@ -29,7 +29,7 @@ class LinkPolicy:
 
     @property
     def usual(self) -> Link:
-        """The default; the repository if that is the status page, and there are none."""
+        """The default, or the repository if the default is the status page and there are no status pages."""
         return self.default if self.default in self.offered else Link.REPOSITORY
 
     @property
@@ -46,17 +46,29 @@ def link_policy(settings: Settings) -> LinkPolicy:
     return LinkPolicy(Link(settings.link), settings.status_pages == "on")
 
 
-_HOSTS = {"GitHub": "https://github.com", "GitLab": "https://gitlab.com", "Bitbucket": "https://bitbucket.org"}
-_AZURE_DEVOPS = "https://dev.azure.com"
+_SERVERS = {
+    "GitHub": "https://github.com",
+    "GitLab": "https://gitlab.com",
+    "AzureDevOps": "https://dev.azure.com",
+    "Bitbucket": "https://bitbucket.org",
+    "Codeberg": "https://codeberg.org",
+}
+"""Where the repositories of a platform are, unless another server is known."""
 
 
-def repository_url(subject: Subject) -> str | None:
-    """Return the URL of a repository's page; None if the subject is no repository, or its platform is not known."""
-    account, name = quote(subject.account, safe="/"), quote(subject.name, safe="/")
-    if subject.type != "Repository":
+def repository_url(subject: Subject, server: str = "") -> str | None:
+    """Return the URL of a repository's page; None if the subject is not a repository, or its server is not known.
+
+    `server`: start of the server's URLs, if the platform does not imply the server.
+    """
+    at = server or _SERVERS.get(subject.platform)
+    if subject.type != "Repository" or at is None:
         return None
+    account, name = quote(subject.account, safe="/"), quote(subject.name, safe="/")
     if subject.platform == "AzureDevOps":
         project, slash, repository = name.partition("/")
-        return f"{_AZURE_DEVOPS}/{account}/{project}/_git/{repository}" if slash else None
-    host = _HOSTS.get(subject.platform)
-    return f"{host}/{account}/{name}" if host else None
+        return f"{at}/{account}/{project}/_git/{repository}" if slash else None
+    if subject.platform == "Bitbucket" and server:  # Bitbucket Data Center
+        owner = f"users/{account[1:]}" if account.startswith("~") else f"projects/{account}"
+        return f"{at}/{owner}/repos/{name}"
+    return f"{at}/{account}/{name}"

@@ -36,8 +36,8 @@ def show(template: str, status: int = 200, **values: object) -> Response:
 
 
 def message(status: int, title: str, text: str) -> Response:
-    """Render a page with a title and one paragraph."""
-    return show("message.html", status, title=title, text=text)
+    """Render an error page: what happened as its title, and what to do about it."""
+    return show("message.html", status, http_status=status, title=title, text=text)
 
 
 def see_other(path: str) -> AnyResponse:
@@ -49,15 +49,23 @@ def see_other(path: str) -> AnyResponse:
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """A time as pages show it: exact for programs and tooltips, relative for people."""
+    """A time as pages show it: exact for programs, as a date, and relative to now."""
 
     exact: str
+    date: str
     words: str
 
     @classmethod
     def of(cls, moment: datetime | None, now: datetime) -> Moment | None:
         """Describe a time relative to `now`; None stays None."""
-        return cls(format_time(moment.replace(microsecond=0)), relative(moment - now)) if moment else None
+        if moment is None:
+            return None
+        return cls(format_time(moment.replace(microsecond=0)), utc_date(moment), relative(moment - now))
+
+
+def utc_date(moment: datetime) -> str:
+    """Return a time to the minute: "2026-11-23 12:00 UTC"."""
+    return f"{moment:%Y-%m-%d %H:%M} UTC"
 
 
 def relative(distance: timedelta) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from flask import Blueprint, Flask, Response, request
 from werkzeug.exceptions import HTTPException, InternalServerError
 
+from badge import __version__
 from badge.events import AnswerCrashed
 from badge.raw_path import FOR_PROGRAMS, is_badge_path
 from badge.web.badges import routes as badges
@@ -19,17 +20,26 @@ from badge.web.request_names import RequestNames
 LARGEST_BODY = 256 * 1024
 
 ERROR_PAGES = {
-    404: ("Page not found", "Check the URL for typos, or use the links above."),
-    405: ("This method is not allowed here", "This URL can only be viewed. Use the links above."),
+    400: ("This request is not valid", "Go back, check what you entered or the URL, and try again."),
+    404: ("Page not found", "There is no page at this URL. Check it for typos, or start from one of the pages below."),
+    405: (
+        "This page can only be viewed",
+        "Nothing was changed. Reload it, or start from one of the pages below.",
+    ),
+    413: ("This is too much data", "Nothing was changed. Go back and send less."),
     500: (
         "Something went wrong",
         "This is an error in the service, not in your request. Try again; the operator can find details in the log.",
     ),
+    503: ("Temporarily unavailable", "Reload the page shortly."),
 }
 
 
-def build_site(parts: BadgeParts, blueprints: Sequence[Blueprint], paths: Paths) -> Flask:
-    """Build the application from the badge routes and the given blueprints."""
+def build_site(parts: BadgeParts, blueprints: Sequence[Blueprint], paths: Paths, source_url: str = "") -> Flask:
+    """Build the application from the badge routes and the given blueprints.
+
+    `source_url`: where the source code is, for the footer of every page.
+    """
     site = Flask(__name__, static_folder=None)
     site.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY
     # No redirects for slashes: they would be built from the client's Host header, and GitHub's image
@@ -38,6 +48,7 @@ def build_site(parts: BadgeParts, blueprints: Sequence[Blueprint], paths: Paths)
     site.url_map.strict_slashes = False
     site.url_map.converters["any_path"] = AnyPath
     site.add_template_global(paths.to, "path_to")
+    site.jinja_env.globals.update(version=__version__, source_url=source_url)
     for blueprint in (badges.blueprint(parts), *blueprints):
         site.register_blueprint(blueprint)
     site.url_map.update()  # before workers are forked, so that they share the compiled routes

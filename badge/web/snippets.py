@@ -18,8 +18,8 @@ from badge.web.links import Link, repository_url
 from badge.web.paths import AT_ROOT, Paths
 
 # Characters with a meaning inside an image's alternative text: CommonMark's, and those of GitHub's tables,
-# strikethrough and formulas. A backslash escapes each of them (CommonMark, section 2.4), except where the parser
-# `marked` gets it wrong: these are written as character references.
+# strikethrough and formulas. A backslash escapes each of them (CommonMark, section 2.4). Where the parser `marked`
+# misreads that, they are written as character references instead.
 _MEANINGFUL = re.compile(r"[\\`*_\[\]<>&|~$]")
 _MISREAD_ESCAPED = "\\[]&"
 
@@ -58,6 +58,9 @@ SYNTAX_NAMES = {
     Syntax.CONFLUENCE: "Confluence",
 }
 
+
+COMMON = (Syntax.URL, Syntax.MARKDOWN, Syntax.HTML)
+"""The syntaxes that most people need."""
 
 UNSIZED = (Syntax.MARKDOWN, Syntax.BBCODE, Syntax.MEDIAWIKI)
 """Syntaxes that can't set the size of an image."""
@@ -134,7 +137,7 @@ class Snippet:
 
     @property
     def _as_file(self) -> str:
-        """The image URL with the ending by which MediaWiki and Org recognise images; no server gets to see it."""
+        """The image URL with a fragment such as `#.svg`, by which MediaWiki and Org recognise images."""
         return f"{self.image_url}#.{self.format}"
 
     def _org_attributes(self) -> str:
@@ -193,10 +196,12 @@ def snippet(  # noqa: PLR0913 - all that the form can choose
     format: Format = Format.SVG,
     query: Mapping[str, str] | None = None,
     link: Link = Link.STATUS,
+    server: str = "",
 ) -> Snippet:
     """Return the snippet for a subject. `is_short`: use the two-part URLs, if the subject has them.
 
-    A `token` in the query is also in the URL of the status page. A link to an unknown repository is left out.
+    A `token` in the query is also in the URL of the status page. A link to an unknown repository is left out; `server`:
+    where the repository is, if its platform does not tell.
     """
     query = query or {}
     path = (subject.legacy_path if is_short else None) or subject.path
@@ -204,7 +209,7 @@ def snippet(  # noqa: PLR0913 - all that the form can choose
     alt = " ".join(alt_text(subject).split())
     links = {
         Link.STATUS: status_url(path, origin, paths, query.get(TOKEN, "")),
-        Link.REPOSITORY: repository_url(subject) or "",
+        Link.REPOSITORY: repository_url(subject, server) or "",
         Link.NONE: "",
     }
     return Snippet(origin + paths.badge(path, format), links[link], alt, query, format)

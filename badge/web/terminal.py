@@ -23,22 +23,22 @@ class Terminal:
     """None if a command finds it anyway."""
     address: tuple[str, str] | None = None
     """The variable with the service's address, and its value; None if a command finds it anyway."""
-    unsaid: Sequence[str] = ()
+    undisclosed: Sequence[str] = ()
     """Variables that a command needs as well, but whose values must not be displayed."""
 
     @classmethod
     def of(cls, settings: Settings) -> Terminal:
         """Return the terminal for a service with these settings."""
         # Another terminal has neither this environment nor this working directory.
-        unseen = {name for name in Settings.model_fields if settings.origin_of(name) == ENVIRONMENT}
+        lacking = {name for name in Settings.model_fields if settings.origin_of(name) == ENVIRONMENT}
         return cls(
-            data_dir=settings.data_dir.resolve() if "data_dir" in unseen else None,
+            data_dir=settings.data_dir.resolve() if "data_dir" in lacking else None,
             settings_file=settings.named_file,
             address=next(
-                ((variable_for(name), getattr(settings, name)) for name in ("public_url", "bind") if name in unseen),
+                ((variable_for(name), getattr(settings, name)) for name in ("public_url", "bind") if name in lacking),
                 None,
             ),
-            unsaid=[variable_for(name) for name in ("catalogue_url", "redis_url") if name in unseen],
+            undisclosed=[variable_for(name) for name in ("catalogue_url", "redis_url") if name in lacking],
         )
 
     def command(self, *words: str) -> str:
@@ -59,7 +59,8 @@ class Terminal:
     @property
     def note(self) -> str:
         """Which variables the command needs in the terminal; empty if none."""
-        return f"Set {' and '.join(self.unsaid)} in the terminal, as for the service." if self.unsaid else ""
+        names = " and ".join(self.undisclosed)
+        return f"Set {names} in the terminal, as for the service." if names else ""
 
 
 def program(python: Path) -> list[str]:

@@ -33,12 +33,12 @@ CHOSEN = f"/dashboard/{WEB}?dialog=open&style=for-the-badge&icon=on&logo=shield"
 PICTURES = [
     Picture("dashboard", "/dashboard"),
     Picture("dashboard-phone", "/dashboard", width=360, height=640),
-    Picture("dialog", CHOSEN, height=880),
-    Picture("dialog-dark", CHOSEN, height=880, scheme="dark"),
+    Picture("dialog", CHOSEN, width=1200, height=820),
+    Picture("dialog-dark", CHOSEN, width=1200, height=820, scheme="dark"),
     Picture("dialog-phone", CHOSEN, width=360, height=640),
     Picture("details", f"/dashboard/{WEB}", is_whole_page=True),
     Picture("status", f"/status/{WEB}", height=615),
-    Picture("builder", "/?subject=https://gitlab.com/my-group/backend/worker&icon=on", height=1130),
+    Picture("builder", "/?subject=https://gitlab.com/my-group/backend/worker&icon=on", width=1100, height=620),
     Picture("doctor", "/doctor?subject=acme/web", is_whole_page=True),
     Picture("badges", "/badges", width=1100, height=900),
 ]

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from urllib.parse import quote
 
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, Dialog, Page, Request
 
 from tests.hostile import PAYLOADS
 from tests.servers import Service, running_service
@@ -25,12 +25,25 @@ def test_there_are_fifty_hostile_urls() -> None:
     assert len(set(PATHS)) == 50
 
 
+@pytest.fixture(scope="module")
+def page(browser: Browser) -> Page:
+    """Return the page that opens all URLs: a new one each time takes most of the time."""
+    return browser.new_page()
+
+
 @pytest.mark.parametrize("path", PATHS)
-def test_a_hostile_url_is_a_picture_and_nothing_else(browser: Browser, service: Service, path: str) -> None:
-    page = browser.new_page()
+def test_a_hostile_url_is_a_picture_and_nothing_else(page: Page, service: Service, path: str) -> None:
     happened: list[str] = []
-    page.on("dialog", lambda dialog: happened.append(dialog.message))
-    page.on("request", lambda sent: happened.append(sent.url) if sent.url != service.url + path else None)
+
+    def note_dialog(dialog: Dialog) -> None:
+        happened.append(dialog.message)
+
+    def note_request(sent: Request) -> None:
+        if sent.url != service.url + path:
+            happened.append(sent.url)
+
+    page.on("dialog", note_dialog)
+    page.on("request", note_request)
     answer = page.goto(service.url + path)
     assert answer is not None
     assert answer.headers["content-type"] == "image/svg+xml; charset=utf-8"
@@ -39,4 +52,5 @@ def test_a_hostile_url_is_a_picture_and_nothing_else(browser: Browser, service: 
     styles = page.evaluate("[...document.querySelectorAll('style')].map((style) => style.textContent)")
     assert styles == ["@media(prefers-color-scheme:dark){.l{fill:#444c56}}"] or ("label=" in path and styles == [])
     assert happened == []
-    page.close()
+    page.remove_listener("dialog", note_dialog)
+    page.remove_listener("request", note_request)

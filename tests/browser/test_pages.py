@@ -30,8 +30,8 @@ from tests.servers import Service, running_service
 from tests.web.test_snippets import SUBJECTS, read_by_node
 
 WEB = "GitHub/acme/Repository/web"
-# Swagger UI puts links into buttons, and only its page has buttons that open and close.
-OF_THE_RENDERER = {"rules": {"nested-interactive": {"enabled": False}}}
+# Elements without problems are not listed, which takes much of the time.
+ONLY_VIOLATIONS = {"resultTypes": ["violations"]}
 
 PAGES = [
     "/",
@@ -70,7 +70,7 @@ def watched(browser: Browser, service: Service) -> Iterator[Watched]:
 def test_axe_finds_no_accessibility_problems(browser: Browser, service: Service, scheme: str) -> None:
     """Console errors and requests to other hosts are faults too: `watched_page` fails on them."""
     # Only the colours differ in dark mode.
-    options = OF_THE_RENDERER if scheme == "light" else {"runOnly": ["color-contrast"]}
+    options = ONLY_VIOLATIONS if scheme == "light" else ONLY_VIOLATIONS | {"runOnly": ["color-contrast"]}
     with watched_page(browser, service, color_scheme=scheme) as watched:
         for path in PAGES:
             watched.page.goto(path)
@@ -263,7 +263,7 @@ def test_badges_on_pages_agree_with_the_text_beside_them(watched: Watched) -> No
     page, name = watched.page, "GitHub/acme/Repository/just-now"
     pictures = {
         "/dashboard?q=just-now": ".subjects img",
-        f"/dashboard/{name}?dialog=open": "main > p > img, .ground img",
+        f"/dashboard/{name}?dialog=open": ".headline .badge img, .ground img",
         f"/?subject={name}": ".ground img",
         f"/doctor?subject={name}": "section img",
     }
@@ -305,17 +305,6 @@ def test_printed_pages_show_the_list_without_controls(browser: Browser, service:
         assert page.get_by_role("heading").first.is_visible()
         assert not any(button.is_visible() for button in page.locator("button, input, header").all())
     page.close()
-
-
-def test_a_route_can_be_tried_on_the_api_page(watched: Watched) -> None:
-    page = watched.page
-    page.goto("/docs")
-    page.locator(".opblock-summary-control").first.click()
-    page.get_by_role("button", name="Try it out").click()
-    page.get_by_placeholder("owner").fill("acme")
-    page.get_by_placeholder("repository").fill("web")
-    page.get_by_role("button", name="Execute").click()
-    expect(page.locator("tr.response .response-col_status").first).to_have_text("200")
 
 
 def test_the_url_of_an_account_s_summary_is_copied(watched: Watched, service: Service) -> None:

@@ -32,7 +32,7 @@ class Watched:
 
     def open_dialog(self, path: str) -> None:
         self.page.goto(f"/dashboard/{path}")
-        self.page.get_by_role("button", name="Get badge URL").click()
+        self.page.get_by_role("button", name="Get badge URL").first.click()
         self.page.get_by_role("dialog").wait_for()
 
 

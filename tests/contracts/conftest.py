@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from badge.catalogue.migration import migrate
 from badge.catalogue.schema import identity, metadata
+from tests.migrated import migrate
 from tests.postgres import PostgresServer, running_postgres
 from tests.store import Store
 

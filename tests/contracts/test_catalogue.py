@@ -228,7 +228,7 @@ def test_runs_are_pruned_by_age_faster_than_they_are_added(store: Store) -> None
     assert [run.status for run in catalogue.runs(WEB)] == [BackupStatus.FAILED] * 5 + [BackupStatus.SUCCEEDED]
 
 
-def test_a_key_or_token_is_valid_even_if_its_use_can_not_be_stored(migrated_url: str) -> None:
+def test_a_key_or_token_is_valid_even_if_its_use_cannot_be_stored(migrated_url: str) -> None:
     with closing(Store.on(migrated_url)) as writable:
         plain = writable.keys.create("read-only", {Scope.READ})
         token = writable.tokens.create("read-only", Selection([PathPattern.parse("GitHub/acme/*")]))
@@ -261,7 +261,7 @@ def test_a_deleted_subject_leaves_nothing_behind_and_can_be_reported_again(store
     assert store.report().revision > before  # so that clients that know the previous one notice the change
 
 
-def test_an_unknown_subject_or_one_with_a_check_can_not_be_deleted(store: Store) -> None:
+def test_an_unknown_subject_or_one_with_a_check_cannot_be_deleted(store: Store) -> None:
     with pytest.raises(NothingKnown):
         store.catalogue.delete(WEB)
     store.checks.create(WEB, timedelta(days=1), timedelta(hours=1))
@@ -537,7 +537,7 @@ def test_a_badge_does_not_wait_until_its_token_s_use_is_recorded(store: Store) -
     assert tokens.list()[0].last_used_on == START.date()
 
 
-def test_a_use_that_can_t_be_recorded_emits_an_event(tmp_path: Path) -> None:
+def test_a_use_that_cannot_be_recorded_emits_an_event(tmp_path: Path) -> None:
     url, events, jobs = f"sqlite:///{tmp_path / 'c.sqlite3'}", RecordedEvents(), list[Job]()
     migrate(url)
     with closing(Database(url)) as database:
@@ -615,7 +615,6 @@ def test_names_of_keys_are_unique_and_valid(store: Store) -> None:
         store.keys.revoke("other")
 
 
-@pytest.mark.alone
 def test_a_valid_key_is_accepted_while_the_database_is_busy(store: Store) -> None:
     plain = store.keys.create("ci", {Scope.READ})
     other = Store.on(store.url)

@@ -47,6 +47,15 @@ def test_a_subject_has_one_check(store: Store) -> None:
     assert [check.subject for check in store.checks.list()] == [API, WEB]
 
 
+def test_a_subject_s_check_is_found_by_its_name(store: Store) -> None:
+    store.checks.create(WEB, DAY, HOUR, slug="nightly")
+    found = store.checks.of(Subject.legacy("Acme", "WEB"))
+    assert found is not None
+    assert [found] == [*store.checks.list()]
+    assert (found.slug, found.overdue_at) == ("nightly", START + DAY + HOUR)
+    assert store.checks.of(API) is None
+
+
 def test_only_a_hash_of_the_uuid_is_stored(store: Store) -> None:
     uuid = store.checks.create(WEB, DAY, HOUR)
     kept = store.content()

@@ -18,11 +18,11 @@ from sqlalchemy import delete
 from badge.catalogue.checks import Checks
 from badge.catalogue.database import Database
 from badge.catalogue.events import InvalidEvent, RunEvent
-from badge.catalogue.migration import migrate
 from badge.catalogue.schema import subjects
 from badge.catalogue.store import Catalogue, Recorded, Retention
 from badge.model import CLOCK_TOLERANCE, BackupStatus, Visibility
 from tests.doubles import START, ManualClock
+from tests.migrated import migrate
 from tests.store import WEB, Store
 
 S, F, R, D = BackupStatus.SUCCEEDED, BackupStatus.FAILED, BackupStatus.IN_PROGRESS, BackupStatus.DELETED

@@ -25,7 +25,6 @@ from badge.catalogue.checks import Checks
 from badge.catalogue.events import RunEvent
 from badge.catalogue.keys import Scope
 from badge.catalogue.listing import Listing
-from badge.catalogue.migration import migrate
 from badge.catalogue.source import CatalogueSource
 from badge.catalogue.store import Catalogue
 from badge.events import FailureKind
@@ -37,7 +36,7 @@ from badge.listing import (
     NoList,
     StatusListing,
 )
-from badge.model import BackupStatus, PastRun, Report, Subject, Visibility
+from badge.model import BackupStatus, PastRun, Reason, Report, Subject, Visibility
 from badge.ports import SourceUnavailable, StatusSource
 from badge.settings import load
 from badge.sources.configuration.configured_listing import CatalogueWalk, JoinedWalk, listing_of
@@ -47,6 +46,7 @@ from badge.sources.native.listing import LARGEST_PAGE_BYTES, NativeWalk
 from badge.sources.routing import OneSource
 from badge.sources.snapshot_listing import SnapshotListing, Walked
 from tests.doubles import START, ManualClock, RecordedEvents, ScriptedSource
+from tests.migrated import migrate
 
 S = BackupStatus
 
@@ -104,13 +104,13 @@ def _listed(kind: str, parts: Parts, clock: ManualClock) -> Iterator[Listed]:
         return
     if kind == "joined":
         joined = JoinedWalk(OneSource(parts.catalogue.source), {"catalogue": CatalogueWalk(parts.catalogue.source)})
-        yield replace(made, listing=SnapshotListing(joined, clock, kept_for=timedelta(0)))
+        yield replace(made, listing=SnapshotListing(joined, clock, fresh_for=timedelta(0)))
         return
     key = parts.catalogue.keys.create("replica", {Scope.READ})
     with served(build_app(parts)) as url:
         transport = HttpTransport(max_bytes=LARGEST_PAGE_BYTES)
         walk = NativeWalk(url, key, transport, clock)
-        yield replace(made, listing=SnapshotListing(walk, clock, kept_for=timedelta(0)))
+        yield replace(made, listing=SnapshotListing(walk, clock, fresh_for=timedelta(0)))
 
 
 @contextlib.contextmanager
@@ -175,7 +175,8 @@ def test_what_needs_attention_comes_first(listed: Listed) -> None:
     checks.create(Subject.legacy("new", "waiting"), timedelta(days=9), timedelta(hours=1))
     listed.clock.advance(hours=12)
     assert listed.names(ListingOrder.WORST, account="new") == WORST_FIRST
-    assert listed.names(ListingOrder.WORST, words=("new/",)) == WORST_FIRST  # few found by an index are sorted instead
+    # A few, found by an index, are sorted instead.
+    assert listed.names(ListingOrder.WORST, words=("new/",)) == WORST_FIRST
 
 
 @pytest.mark.parametrize(
@@ -272,6 +273,8 @@ def test_the_history_has_the_newest_run_first(listed: Listed) -> None:
     web = Subject.legacy("acme", "new")
     assert [(run.status, run.size_bytes) for run in source.history(web, 9)] == [(S.FAILED, 1), (S.SUCCEEDED, 2)]
     assert source.history(web, 1) == [PastRun(S.FAILED, began - timedelta(hours=1), began - timedelta(hours=1), 1)]
+    assert [run.status for run in source.history(web, 9, skip=1)] == [S.SUCCEEDED]
+    assert source.history(web, 9, skip=2) == []
     none = Subject.legacy("acme", "none")
     assert source.history(none, 9) == []
     both = source.histories([web, none, Subject.legacy("acme", "api")], 1)
@@ -280,15 +283,23 @@ def test_the_history_has_the_newest_run_first(listed: Listed) -> None:
     assert source.histories([], 9) == {}
 
 
+def test_the_history_has_each_run_s_reason_and_link(listed: Listed) -> None:
+    source, page = CatalogueSource(listed.catalogue, RecordedEvents()), "https://ci.example.org/1"
+    listed.report("acme/new", S.FAILED, at=listed.clock(), reason=Reason.PARTIAL, url=page)
+    new = Subject.legacy("acme", "new")
+    assert [(run.reason, run.url) for run in source.history(new, 9)] == [(Reason.PARTIAL, page)]
+    assert source.histories([new], 9) == {new: source.history(new, 9)}
+
+
 @pytest.mark.parametrize("listed", ["native"], indirect=True)
 def test_an_upstream_s_list_is_fetched_again_only_after_a_while(listed: Listed) -> None:
     assert isinstance(listed.listing, SnapshotListing)
-    kept = replace(listed.listing, kept_for=timedelta(seconds=30))
-    assert kept.totals(ListingFilter()).all == 5
+    cached = replace(listed.listing, fresh_for=timedelta(seconds=30))
+    assert cached.totals(ListingFilter()).all == 5
     listed.report("acme/new", S.SUCCEEDED)
-    assert kept.totals(ListingFilter()).all == 5
+    assert cached.totals(ListingFilter()).all == 5
     listed.clock.advance(seconds=30)
-    assert kept.totals(ListingFilter()).all == 6
+    assert cached.totals(ListingFilter()).all == 6
 
 
 def test_all_pages_of_an_upstream_s_list_are_read(listed: Listed) -> None:

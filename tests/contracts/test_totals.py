@@ -97,7 +97,7 @@ def counted(store: Store) -> SnapshotListing:
     def walk() -> Walked:
         return Walked(everything(store, ListingFilter(), ListingOrder.NAME, 500), is_whole=True)
 
-    return SnapshotListing(walk, store.clock, kept_for=timedelta(0))
+    return SnapshotListing(walk, store.clock, fresh_for=timedelta(0))
 
 
 def everything(store: Store, filter: ListingFilter, order: ListingOrder, limit: int) -> list[ListedSubject]:
@@ -163,7 +163,8 @@ def test_each_way_to_read_a_list_finds_the_same_as_a_full_scan(
         if order is ListingOrder.WORST:
             needs = [attention_of(item, store.clock()) for item in found]
             assert needs == sorted(needs)
-        if order is not ListingOrder.NAME:  # a list in memory approximates the latest, and sorts equal needs by name
+        # In memory, the time of change is approximate, and equal needs are sorted by name.
+        if order is not ListingOrder.NAME:
             found, wanted = sorted(found, key=_name), sorted(wanted, key=_name)
         assert [item.subject for item in found] == [item.subject for item in wanted]
     assert_is_sample(tried.catalogue.totals(filter).all, len(wanted), most_sorted)

@@ -158,7 +158,7 @@ def test_the_request_has_the_subject_and_the_api_key(upstream: FaultServer, tmp_
     assert request.headers["accept"] == "application/json"
 
 
-def test_a_name_can_t_escape_from_its_promql_string(upstream: FaultServer, tmp_path: Path) -> None:
+def test_a_name_cannot_escape_from_its_promql_string(upstream: FaultServer, tmp_path: Path) -> None:
     upstream.shape = as_prometheus
     source = source_of(tmp_path, PROMETHEUS, upstream.url)
     evil = Subject.parse("GitHub", "acme", "Repository", 'x"} or vector(1) or up{a="\\')

@@ -102,7 +102,7 @@ def test_stopping_leaves_nothing_behind(tmp_path: Path) -> None:
     assert not server.socket.exists()
 
 
-def test_a_forked_child_can_not_stop_it(server: EmbeddedServer) -> None:
+def test_a_forked_child_cannot_stop_it(server: EmbeddedServer) -> None:
     child = os.fork()
     if child == 0:
         server.stop()
@@ -129,7 +129,7 @@ def test_a_socket_left_by_a_crash_is_harmless(tmp_path: Path) -> None:
     server.stop()
 
 
-def test_another_user_can_not_hold_its_lock(tmp_path: Path) -> None:
+def test_another_user_cannot_hold_its_lock(tmp_path: Path) -> None:
     tmp_path.chmod(0o777)
     (tmp_path / "cache.lock").touch(0o666)
     server = EmbeddedServer(tmp_path, 8, lambda _: None)

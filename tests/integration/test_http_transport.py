@@ -16,8 +16,6 @@ from badge.resilience.host_names import MOST_ADDRESSES, Address, HostNames, ask_
 from badge.sources.http.transport import HttpTransport
 from tests.fault_server import running_fault_server
 
-pytestmark = pytest.mark.alone
-
 SECONDS = 0.5
 MARGIN = 0.9
 RECORD = b"\x16\x03\x03\x40\x00" + b"\x02\x00\x3f\xfc" + b"\x03" * 200

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import math
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -219,6 +220,14 @@ def test_a_wrong_password_is_tried_once_per_request(tmp_path: Path) -> None:
         with pytest.raises(SourceUnavailable, match="unauthorised"):
             fetch()
         assert system.paths() == ["/api/v1/auth/login"]
+
+
+def test_a_broken_answer_to_a_login_counts_against_the_source(tmp_path: Path) -> None:
+    with running(lambda request: (200, {"AccessToken": math.nan})) as system:
+        fetch = source_in(tmp_path, DUPLICATI, system.url)
+        with pytest.raises(SourceUnavailable, match="badJson") as failed:
+            fetch()
+        assert not failed.value.is_about_subject
 
 
 def test_a_token_that_is_always_rejected_is_renewed_once(tmp_path: Path) -> None:

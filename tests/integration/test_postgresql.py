@@ -36,7 +36,6 @@ def store(postgres: PostgresServer) -> Iterator[Store]:
     store.close()
 
 
-@pytest.mark.alone
 @pytest.mark.parametrize("has_connection", [True, False])
 def test_a_hanging_server_makes_the_source_unavailable_in_time_for_a_badge(
     postgres: PostgresServer, store: Store, caplog: pytest.LogCaptureFixture, *, has_connection: bool

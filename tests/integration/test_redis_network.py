@@ -22,8 +22,6 @@ from tests.servers import eventually, running_valkey
 from tests.tcp_proxy import BLACK_HOLE, MODES, TcpProxy, running_proxy
 from tests.timing import assert_within, seconds_of
 
-pytestmark = pytest.mark.alone
-
 KEY = ("github", "acme", "repository", "web")
 OTHER = ("github", "acme", "repository", "api")
 IN_TIME_SECONDS = 0.06
@@ -100,6 +98,7 @@ def timed(proxy: TcpProxy, mode: str, name: str, *, is_connected: bool) -> float
     return took
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("mode", FAULTS)
 @pytest.mark.parametrize("name", NAMES)
 def test_every_operation_ends_in_time(proxy: TcpProxy, mode: str, name: str) -> None:
@@ -157,7 +156,7 @@ def test_a_late_answer_is_never_taken_for_another_command_s(proxy: TcpProxy) -> 
         jitter = random.Random(7)
         while time.monotonic() < ends:
             proxy.mode = jitter.choice(sorted(MODES))
-            time.sleep(0.03)  # noqa: TID251 - then the network changes
+            time.sleep(0.03)  # noqa: TID251 - the time between changes of the network
         proxy.mode = "pass"
         assert sum(future.result() for future in read_times) > 100
     assert [event for event in shared.events.seen if isinstance(event, CacheEntryRefused)] == []

@@ -73,7 +73,6 @@ def borgmatic(tmp_path: Path) -> Iterator[Borgmatic]:
         yield Borgmatic(service, tmp_path / "borg")
 
 
-@pytest.mark.alone
 def test_the_badge_follows_borgmatic_from_start_to_end(borgmatic: Borgmatic) -> None:
     assert borgmatic.shows("scheduled")
     made = borgmatic.run("borg", "init", "--encryption=none", f"{borgmatic.folder}/repository")

@@ -23,7 +23,7 @@ from badge.cli import badge
 from badge.model import BackupStatus, Subject
 from badge.web.badges.private_tokens import PrivateTokens
 from tests.command_line import run_badge
-from tests.servers import BIN, PROJECT, Service, flask_badge, log_in, running_service
+from tests.servers import BIN, PROJECT, Service, badge_process, flask_badge, log_in, running_service
 from tests.store import Store
 
 WEB = "GitHub/acme/Repository/web"
@@ -329,7 +329,7 @@ def test_removing_the_demo_keeps_subjects_that_have_a_check(tmp_path: Path) -> N
     assert run(tmp_path, "delete", "acme/own", "--yes").returncode == 0
     run(tmp_path, "check", "delete", "acme/api")
     assert run(tmp_path, "demo", "--remove").stdout == "GitHub/acme/Repository/api: removed\n"
-    assert run(tmp_path, "demo", "--remove").stdout == "There is no demo data to remove.\n"
+    assert run(tmp_path, "demo", "--remove").stdout == "There is no sample data to remove.\n"
 
 
 def test_removing_the_demo_keeps_subjects_with_other_runs(tmp_path: Path) -> None:
@@ -345,7 +345,7 @@ def test_removing_the_demo_keeps_subjects_with_other_runs(tmp_path: Path) -> Non
 
 
 def test_the_version_is_that_of_the_package() -> None:
-    assert flask_badge("--version").stdout == f"badge, version {__version__}\n"
+    assert badge_process("--version").stdout == f"badge, version {__version__}\n"
 
 
 def test_a_subject_is_deleted_after_confirmation(tmp_path: Path) -> None:

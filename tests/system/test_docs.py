@@ -45,7 +45,9 @@ def sections_of(page: Path) -> set[str]:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_command_line_in_the_pages_exists(page: Path) -> None:
-    for words in re.findall(r"^    (?:\.venv/bin/)?badge ([^|>;&\n]+)", page.read_text(), re.MULTILINE):
+    for words in re.findall(
+        r"^    (?:\.venv/bin/|runuser -u \S+ -- )?badge ([^|>;&\n]+)", page.read_text(), re.MULTILINE
+    ):
         command: click.Command = badge
         # A comment may follow, separated by spaces.
         rest = shlex.split(words.partition("   ")[0])
@@ -80,7 +82,7 @@ def test_the_ten_line_upstream_feeds_a_service(tmp_path: Path) -> None:
         assert found[2].status_code == 404
         assert dashboard.status_code == 200
         assert "the backups of another system" in dashboard.text
-        assert "upstream, checked" in details.text
+        assert "Last confirmed" in details.text
     finally:
         upstream.kill()
         upstream.wait()

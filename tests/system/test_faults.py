@@ -20,9 +20,7 @@ import requests
 from defusedxml import ElementTree
 
 from tests.fault_server import MODES, SECRET, FaultServer, running_fault_server
-from tests.servers import Service, eventually, running_service
-
-pytestmark = pytest.mark.alone
+from tests.servers import Service, eventually, running_service, workers_of
 
 KEY = "bsb_canary-of-the-api-key"
 IN_TIME_SECONDS = 2.0
@@ -129,6 +127,13 @@ def ask(rig: Rig, path: str) -> list[requests.Response]:
 
     with ThreadPoolExecutor(3) as pool:
         return list(pool.map(timed, ["", "?strict=1", ".json"]))
+
+
+def test_badges_of_an_upstream_need_no_database_library(shared: Rig) -> None:
+    master = psutil.Process(shared.service.process.pid)
+    processes = [master, *workers_of(master)]
+    assert len(processes) == 2
+    assert not [file.path for process in processes for file in process.memory_maps() if "sqlalchemy" in file.path]
 
 
 def test_an_unknown_subject_gets_an_image_in_time(rig: Rig) -> None:

@@ -9,10 +9,8 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import count
-from pathlib import Path
 
 import pytest
 
@@ -208,48 +206,48 @@ def is_every_breaker_closed(fleet: Fleet) -> bool:
     return all(answer.status == "succeeded" for answer in answers)
 
 
-@contextmanager
-def two_services_of_one_worker(folder: Path) -> Iterator[tuple[Service, Service, FaultServer]]:
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
     """Run two services with one worker each, one cache and one upstream."""
-    (folder / "valkey").mkdir()
-    with running_fault_server() as upstream, running_valkey(folder / "valkey") as valkey:
+    with running_fault_server() as upstream, running_valkey(tmp_path_factory.mktemp("valkey")) as valkey:
         settings = {"BADGE_UPSTREAM_URL": upstream.url, "BADGE_REDIS_URL": valkey.url, "BADGE_WORKERS": "1"}
         with (
-            running_service(folder / "one", **settings) as one,
-            running_service(folder / "two", **settings) as two,
+            running_service(tmp_path_factory.mktemp("one"), **settings) as one,
+            running_service(tmp_path_factory.mktemp("two"), **settings) as two,
         ):
-            yield one, two, upstream
+            yield Fleet([one, two], upstream)
 
 
-def test_when_a_fetching_worker_is_killed_another_takes_over_in_time(tmp_path: Path) -> None:
-    with two_services_of_one_worker(tmp_path) as (one, two, upstream):
-        upstream.delay = UPSTREAM_SECONDS
-        path = "/badge/acme/web"
-        first = threading.Thread(target=all_at_once, args=([one.url + path],))
-        first.start()
-        assert eventually(lambda: len(upstream.asked) == 1)
-        os.kill(one.workers()[0].pid, signal.SIGKILL)
-        answers = all_at_once([two.url + path] * 4)
-        first.join()
+def test_when_a_fetching_worker_is_killed_another_takes_over_in_time(pair: Fleet) -> None:
+    one, two = pair.services
+    pair.upstream.delay = UPSTREAM_SECONDS
+    path = pair.fresh_path()
+    first = threading.Thread(target=all_at_once, args=([one.url + path],))
+    first.start()
+    assert eventually(lambda: pair.calls(path) == 1)
+    os.kill(one.workers()[0].pid, signal.SIGKILL)
+    answers = all_at_once([two.url + path] * 4)
+    first.join()
     assert {(answer.code, answer.status) for answer in answers} == {(200, "succeeded")}
-    assert len(upstream.asked) == 2
+    assert pair.calls(path) == 2
     assert max(answer.seconds for answer in answers) < IN_TIME_SECONDS + SLACK_SECONDS
 
 
-def test_a_worker_suspended_during_a_fetch_does_not_bring_back_the_old_status(tmp_path: Path) -> None:
-    with two_services_of_one_worker(tmp_path) as (one, two, upstream):
-        upstream.delay = UPSTREAM_SECONDS
-        path, late = "/badge/acme/web", one.workers()[0]
-        with ThreadPoolExecutor(1) as pool:
-            first = pool.submit(all_at_once, [one.url + path])
-            assert eventually(lambda: len(upstream.asked) == 1)
-            late.suspend()
-            time.sleep(2 * UPSTREAM_SECONDS)  # noqa: TID251 - the old status is on its way to the suspended worker
-            upstream.status = "failed"
-            assert all_at_once([two.url + path])[0].status == "failed"
-            time.sleep(3 - 2 * UPSTREAM_SECONDS)  # noqa: TID251 - past the lease and all deadlines
-            late.resume()
-            assert first.result()[0].status != "succeeded"
-        time.sleep(1)  # noqa: TID251 - past the edge cache's lifetime
-        assert [answer.status for answer in all_at_once([one.url + path, two.url + path])] == ["failed", "failed"]
-    assert len(upstream.asked) == 2
+def test_a_worker_suspended_during_a_fetch_does_not_bring_back_the_old_status(pair: Fleet) -> None:
+    one, two = pair.services
+    assert eventually(lambda: one.get("/livez").ok)  # its worker was killed above
+    pair.upstream.delay = UPSTREAM_SECONDS
+    path, late = pair.fresh_path(), one.workers()[0]
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(all_at_once, [one.url + path])
+        assert eventually(lambda: pair.calls(path) == 1)
+        late.suspend()
+        time.sleep(2 * UPSTREAM_SECONDS)  # noqa: TID251 - the old status is on its way to the suspended worker
+        pair.upstream.status = "failed"
+        assert all_at_once([two.url + path])[0].status == "failed"
+        time.sleep(3 - 2 * UPSTREAM_SECONDS)  # noqa: TID251 - past the lease and all deadlines
+        late.resume()
+        assert first.result()[0].status != "succeeded"
+    time.sleep(1)  # noqa: TID251 - past the edge cache's lifetime
+    assert [answer.status for answer in all_at_once([one.url + path, two.url + path])] == ["failed", "failed"]
+    assert pair.calls(path) == 2

@@ -196,7 +196,6 @@ def is_closed(client: socket.socket) -> bool:
         return True
 
 
-@pytest.mark.alone
 def test_slow_clients_do_not_block_others(site: Site) -> None:
     host, port = site.nginx.url.removeprefix("http://").split(":")
     with contextlib.ExitStack() as connections:

@@ -28,8 +28,6 @@ from tests.load import Answer, all_at_once, at_a_rate, percentile
 from tests.servers import Service, ValkeyServer, eventually, needs, running_service, running_valkey
 from tests.timing import ROOM, assert_within
 
-pytestmark = pytest.mark.alone
-
 UPSTREAM_SECONDS = 0.05
 
 
@@ -101,6 +99,7 @@ def at(moment: float, act: Callable[[], object]) -> Callable[[float], None]:
     return act_if_due
 
 
+@pytest.mark.alone
 def test_a_redis_frozen_under_load_is_not_noticed(tmp_path_factory: pytest.TempPathFactory) -> None:
     def stop_it() -> float:
         with rig_on_a_valkey(tmp_path_factory.mktemp("stopped"), **ALL_MAY_WAIT) as (rig, valkey):
@@ -109,6 +108,7 @@ def test_a_redis_frozen_under_load_is_not_noticed(tmp_path_factory: pytest.TempP
     assert_within(ROOM * (UPSTREAM_SECONDS + 0.02), stop_it)
 
 
+@pytest.mark.alone
 def test_a_redis_killed_and_restarted_under_load_is_not_noticed(tmp_path_factory: pytest.TempPathFactory) -> None:
     def kill_it() -> float:
         folder = tmp_path_factory.mktemp("killed")
@@ -140,6 +140,7 @@ def is_cache_up(rig: Rig) -> bool:
     return all(rig.service.get("/readyz").json()["checks"]["cache"] == "up" for _ in range(4))
 
 
+@pytest.mark.alone
 def test_a_killed_redis_costs_at_most_one_call_per_process(tmp_path: Path) -> None:
     with rig_on_a_valkey(tmp_path) as (rig, valkey):
         valkey.process.kill()
@@ -213,6 +214,7 @@ def test_a_full_redis_changes_no_badge_and_is_not_an_outage(tmp_path: Path, poli
         client.close()
 
 
+@pytest.mark.alone
 def test_during_a_flood_of_invented_names_the_budget_holds_and_warm_badges_stay_fast(tmp_path: Path) -> None:
     limits = {"BADGE_UPSTREAM_NEW_BURST": "20", "BADGE_UPSTREAM_NEW_PER_SECOND": "5", "BADGE_UPSTREAM_PER_SECOND": "20"}
     with rig_with(tmp_path, **limits) as rig:
@@ -282,6 +284,7 @@ TRUE_OF_WEB = Resolution(
 )
 
 
+@pytest.mark.alone
 def test_pngs_are_all_drawn_in_time_under_load(tmp_path: Path) -> None:
     needs(f"PNG: {png.fault_of_this_machine()}", is_there=png.fault_of_this_machine() is None)
     with rig_with(tmp_path, BADGE_WORKERS="1") as rig:

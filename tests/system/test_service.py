@@ -26,6 +26,7 @@ from tests.servers import (
     BIN,
     PROJECT,
     Service,
+    badge_process,
     clean_environment,
     eventually,
     flask_badge,
@@ -325,7 +326,7 @@ def test_without_fonts_a_png_still_shows_the_status(tmp_path: Path) -> None:
         assert answer.content == png.predrawn("failed")
         assert eventually(lambda: service.get("/readyz").json()["checks"].get("png") == "down", 30)
         assert "fonts-dejavu-core" in service.log.read_text()
-    doctor = flask_badge("check-config", BADGE_DATA_DIR=str(tmp_path), FONTCONFIG_FILE=str(fonts))
+    doctor = badge_process("check-config", BADGE_DATA_DIR=str(tmp_path), FONTCONFIG_FILE=str(fonts))
     assert (doctor.returncode, "FAIL pictures" in doctor.stdout) == (1, True)
 
 

@@ -36,7 +36,7 @@ def test_a_zero_time_counts_as_missing(name: str, written: str) -> None:
 
 
 @pytest.mark.parametrize("written", NEVER)
-def test_observed_at_can_not_be_a_zero_time(written: str) -> None:
+def test_observed_at_cannot_be_a_zero_time(written: str) -> None:
     with pytest.raises(ContractBroken, match=r"^badField$"):
         read(observedAt=written)
 

@@ -112,7 +112,7 @@ def run(test: Coroutine[Any, Any, None], loop: Callable[[], asyncio.AbstractEven
 
 async def until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(5):
-        while not condition():  # noqa: ASYNC110 - nothing tells when
+        while not condition():  # noqa: ASYNC110 - there is no event to wait for
             await asyncio.sleep(0.01)
 
 
@@ -147,7 +147,7 @@ def test_a_client_that_drips_its_head_is_closed() -> None:
     run(test())
 
 
-def test_a_body_that_does_not_come_in_time_is_refused() -> None:
+def test_a_body_that_does_not_arrive_in_time_is_refused() -> None:
     async def test() -> None:
         async with serving(Behind(body_seconds=0.1)) as it:
             (response,) = await it.ask(request("/ping/x", "Content-Length: 5", method="POST", body=b"hell"))
@@ -203,6 +203,28 @@ def test_a_client_that_does_not_read_is_closed() -> None:
             client = await it.connect(buffer_bytes=4_096)
             client.send(request(WEB) * 20)
             await until(lambda: bool(it.worker.open))
+            await until(lambda: not it.worker.open)
+
+    run(test())
+
+
+def test_a_client_that_asks_for_stored_badges_but_does_not_read_is_closed() -> None:
+    async def test() -> None:
+        async with serving(Behind(length=100_000), response=0.5) as it:
+            client = await it.connect(buffer_bytes=10_000)
+            client.send(request(WEB))
+            await client.response()
+            client.writer.transport.pause_reading()  # type: ignore[attr-defined] # a transport of a socket
+            (protocol,) = it.worker.open
+            async with asyncio.timeout(5):
+                while not protocol._flow_control.write_paused:
+                    protocol.data_received(request(WEB))
+                    await asyncio.sleep(0)
+            answered = it.behind.counted["CACHE"]
+            for _ in range(5):
+                protocol.data_received(request(WEB))
+                await asyncio.sleep(0)
+            assert it.behind.counted["CACHE"] <= answered + 1
             await until(lambda: not it.worker.open)
 
     run(test())
@@ -297,7 +319,7 @@ def test_a_badge_request_with_a_malformed_body_is_answered_once(is_late: bool) -
     run(test())
 
 
-def test_a_client_of_http_1_0_is_told_that_its_connection_is_kept() -> None:
+def test_an_http_1_0_client_that_asks_for_it_gets_a_persistent_connection() -> None:
     async def test() -> None:
         async with serving() as it:
             for target in (WEB, WEB, "/x"):
@@ -307,6 +329,126 @@ def test_a_client_of_http_1_0_is_told_that_its_connection_is_kept() -> None:
                 client.send(request(target, version="HTTP/1.0"))
                 (response,) = await client.responses()
                 assert response.header("Connection") == "close"
+
+    run(test())
+
+
+@pytest.mark.parametrize("loop", LOOPS)
+def test_an_idle_connection_is_closed_some_time_after_its_last_response(loop: Callable[[], Any]) -> None:
+    async def test() -> None:
+        async with serving() as it:
+            client = await it.connect()
+            await until(lambda: bool(it.worker.open))
+            (protocol,) = it.worker.open
+            protocol._keepalive = 1.0
+            for _ in range(4):
+                client.send(request(WEB))
+                await client.response()
+                await asyncio.sleep(0.4)
+            assert await client.received() == b""
+
+    run(test(), loop)
+
+
+def test_the_time_for_idle_connections_does_not_end_a_request() -> None:
+    async def test() -> None:
+        async with serving() as it:
+            client = await it.connect()
+            await until(lambda: bool(it.worker.open))
+            (protocol,) = it.worker.open
+            protocol._keepalive = 0.1
+            client.send(request(WEB))
+            await client.response()
+            it.behind.gate.clear()
+            client.send(request("/badge/acme/other"))
+            await asyncio.sleep(0.3)
+            it.behind.gate.set()
+            assert (await client.response()).startswith(b"HTTP/1.1 200 ")
+
+    run(test())
+
+
+@contextlib.asynccontextmanager
+async def with_stored_badge() -> AsyncIterator[tuple[Serving, Client, BadgeProtocol]]:
+    """Serve a badge that is in the edge cache, on a connection that has received it once."""
+    async with serving() as it:
+        client = await it.connect()
+        client.send(request(WEB))
+        await client.response()
+        await asyncio.sleep(0.01)
+        (protocol,) = it.worker.open
+        yield it, client, protocol
+
+
+def test_a_stored_answer_is_sent_as_soon_as_its_request_is_received() -> None:
+    async def test() -> None:
+        async with with_stored_badge() as (it, client, protocol):
+            for number in range(1, 4):
+                protocol.data_received(request(WEB))
+                assert it.behind.counted == {"CACHE": number}
+                assert (await client.response()).startswith(b"HTTP/1.1 200 ")
+            assert (it.worker.nr, protocol.req_count) == (4, 5)
+
+    run(test())
+
+
+def test_the_last_request_of_a_worker_closes_its_connection() -> None:
+    async def test() -> None:
+        async with with_stored_badge() as (it, client, _):
+            it.worker.max_requests = 3
+            client.send(request(WEB))
+            assert b"\r\nConnection: close\r\n" not in await client.response()
+            client.send(request(WEB))
+            (response,) = await client.responses()
+            assert response.header("Connection") == "close"
+
+    run(test())
+
+
+def test_a_request_for_a_stored_badge_may_arrive_in_pieces_or_with_the_next_one() -> None:
+    async def test() -> None:
+        async with with_stored_badge() as (it, client, protocol):
+            protocol.data_received(request(WEB, "Content-Length: 5"))
+            protocol.data_received(b"hello")
+            await client.response()
+            protocol.data_received(request(WEB) + request(WEB)[:10])
+            protocol.data_received(request(WEB)[10:])
+            for _ in range(2):
+                await client.response()
+            client.send(request(WEB))
+            await client.response()
+            assert it.behind.counted == {"CACHE": 4}
+
+    run(test())
+
+
+def test_a_lost_connection_leaves_no_timer() -> None:
+    async def test() -> None:
+        async with serving() as it:
+            client = await it.connect()
+            client.send(request(WEB))
+            await client.response()
+            (protocol,) = it.worker.open
+            client.abort()
+            await until(lambda: not it.worker.open)
+            timer = protocol._keepalive_handle
+            assert timer is not None
+            assert timer.cancelled()
+
+    run(test())
+
+
+@pytest.mark.parametrize("version", ["HTTP/1.1", "HTTP/1.0"])
+@pytest.mark.parametrize(("method", "condition"), [("GET", "X: y"), ("HEAD", "X: y"), ("GET", 'If-None-Match: "tag"')])
+def test_a_stored_answer_has_the_same_headers_as_the_first(method: str, condition: str, version: str) -> None:
+    async def test() -> None:
+        async with serving() as it:
+            sent = request(WEB, condition, "Connection: close", method=method, version=version)
+            first, stored = [(await it.ask(sent, method))[0] for _ in range(2)]
+            assert it.behind.counted == {"CACHE": 1}
+            assert (stored.status_line, stored.body) == (first.status_line, first.body)
+            others = [[header for header in one.headers if header[0] != "Date"] for one in (first, stored)]
+            assert sorted(others[0]) == sorted(others[1])
 
     run(test())
 
@@ -326,7 +468,7 @@ def test_a_client_that_waits_for_a_100_gets_it_if_its_body_is_wanted() -> None:
     run(test())
 
 
-def test_a_request_is_answered_even_if_the_worker_stops_in_the_same_moment() -> None:
+def test_a_request_is_answered_even_if_the_worker_stops_at_the_same_moment() -> None:
     async def test() -> None:
         async with serving() as it:
             client = await it.connect()

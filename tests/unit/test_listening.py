@@ -36,7 +36,7 @@ def test_a_socket_in_use_is_a_fault_and_a_dead_one_is_not(tmp_path: Path) -> Non
     assert fault_of(f"unix:{tmp_path}/new") is None
 
 
-def test_a_path_that_can_t_be_a_socket_is_a_fault(tmp_path: Path) -> None:
+def test_a_path_that_cannot_be_a_socket_is_a_fault(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     assert "exists and is not a socket" in (fault_of(f"unix:{tmp_path}/file") or "")
     assert "there is no folder" in (fault_of(f"unix:{tmp_path}/none/s") or "")

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 PROJECT = Path(__file__).parents[2]
-PINS = ["requirements.txt", "requirements-postgresql.txt", "requirements-aws.txt"]
+PINS = [f"requirements{kind}.txt" for kind in ("", "-postgresql", "-aws", "-build")]
 DEBIAN = "Dockerfile"
 
 

@@ -68,7 +68,7 @@ def test_a_trial_that_hangs_is_killed_and_is_a_fault() -> None:
     assert faults_of(wait_forever, most_seconds=1) == ["The new configuration could not be checked within 1 s"]
 
 
-def test_a_trial_that_can_t_be_started_is_a_fault() -> None:
+def test_a_trial_that_cannot_be_started_is_a_fault() -> None:
     finished = Finished()
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (0, hard))

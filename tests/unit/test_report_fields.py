@@ -62,7 +62,7 @@ def test_the_examples_give_every_field() -> None:
     assert [field.name for field in fields(RunEvent) if is_default(EVENT, field)] == ["run_id"]
 
 
-def test_the_contract_carries_every_field_but_how_the_report_was_obtained() -> None:
+def test_the_contract_carries_every_field_except_existence_and_validator() -> None:
     document = json.loads(json.dumps(status_document(WEB, FULL)))
     read = report_from(document, asked_for=WEB, now=START).report
     assert read == replace(FULL, exists=True, validator=None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 import sys
+import tomllib
 from collections.abc import Iterator
 from importlib.metadata import packages_distributions
 from pathlib import Path
@@ -14,8 +15,9 @@ import pytest
 PROJECT = Path(__file__).parents[2]
 OURS = {"app", "badge", "wsgi"}
 FOR_TYPES_ALONE = {"_typeshed"}
-CODE = [PROJECT / "app.py", PROJECT / "wsgi.py", *(PROJECT / "badge").rglob("*.py"), *(PROJECT / "config").glob("*.py")]
+CODE = [*PROJECT.glob("*.py"), *(PROJECT / "badge").rglob("*.py"), *(PROJECT / "config").glob("*.py")]
 NEEDS = [PROJECT / f"requirements{kind}.in" for kind in ("", "-postgresql", "-aws")]
+BUILD = PROJECT / "requirements-build.in"
 
 
 def imported_by(file: Path) -> Iterator[str]:
@@ -47,9 +49,14 @@ def test_every_imported_package_is_a_direct_requirement(module: str) -> None:
     assert packages & required()
 
 
-@pytest.mark.parametrize("file", NEEDS, ids=lambda file: file.name)
+@pytest.mark.parametrize("file", [*NEEDS, BUILD], ids=lambda file: file.name)
 def test_every_direct_requirement_has_a_reason_and_a_pin(file: Path) -> None:
     pins = file.with_suffix(".txt").read_text().lower()
     for line in lines_of(file):
         assert line.partition(" #")[2].strip(), line
         assert re.search(rf"^{re.escape(name_in(line))}==", pins, re.MULTILINE), line
+
+
+def test_the_pinned_build_backend_is_the_one_that_is_declared() -> None:
+    declared = tomllib.loads((PROJECT / "pyproject.toml").read_text())["build-system"]["requires"]
+    assert declared == [line.partition(" ")[0] for line in lines_of(BUILD)]

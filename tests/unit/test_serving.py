@@ -76,7 +76,7 @@ def master(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Master]:
     gc.enable()
 
 
-def test_a_reload_that_can_t_start_workers_does_not_end_the_service(
+def test_a_reload_that_cannot_start_workers_does_not_end_the_service(
     master: Master, caplog: pytest.LogCaptureFixture
 ) -> None:
     master._finish_reload(GunicornWithoutForks(master), [])

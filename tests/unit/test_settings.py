@@ -86,10 +86,10 @@ except BadSettings as bad:
 
 def test_postgresql_without_its_driver_is_a_fault_that_says_what_to_install() -> None:
     command = [sys.executable, "-c", WITHOUT_DRIVER]
-    said = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=True).stdout.splitlines()
-    assert len(said) == 2
-    assert ".venv/bin/pip install --no-deps --require-hashes -r requirements-postgresql.txt" in said[1]
-    assert "hunter2" not in said[1]
+    lines = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=True).stdout.splitlines()
+    assert len(lines) == 2
+    assert ".venv/bin/pip install --no-deps --require-hashes -r requirements-postgresql.txt" in lines[1]
+    assert "hunter2" not in lines[1]
     assert (PROJECT / "requirements-postgresql.txt").exists()
 
 
@@ -123,7 +123,7 @@ def test_other_databases_and_drivers_are_a_fault(url: str) -> None:
         ("sqlite:///:memory:", "must name a file, as in sqlite:///path"),
     ],
 )
-def test_a_database_url_that_can_t_work_is_a_fault_in_one_line(url: str, fault: str) -> None:
+def test_a_database_url_that_cannot_work_is_a_fault_in_one_line(url: str, fault: str) -> None:
     assert faults_of(BADGE_CATALOGUE_URL=url) == [f"BADGE_CATALOGUE_URL: {fault}"]
 
 
@@ -192,7 +192,7 @@ def test_the_configuration_page_matches_the_code() -> None:
         assert f"`{variable_for(name)}_FILE`" in page
 
 
-def test_the_deployment_page_names_the_settings_that_a_reload_can_t_change() -> None:
+def test_the_deployment_page_names_the_settings_that_a_reload_cannot_change() -> None:
     page = (PROJECT / "docs" / "how-to" / "deploy.md").read_text()
     for name in RESTART_ONLY:
         assert f"`{variable_for(name)}`" in page

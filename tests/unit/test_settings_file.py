@@ -107,7 +107,7 @@ def test_the_syntax_of_a_shell_is_a_fault_that_says_what_to_write(tmp_path: Path
     assert faults_in(file) == [f"{file}:1: {problem}"]
 
 
-def test_a_file_that_can_t_be_read_is_a_fault(tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_read_is_a_fault(tmp_path: Path) -> None:
     assert faults_in(tmp_path) == [f"{tmp_path}: can't be read: Is a directory"]
     (tmp_path / "binary").write_bytes(b"\xff")
     assert faults_in(tmp_path / "binary") == [f"{tmp_path}/binary: can't be read: it is not UTF-8 text"]

@@ -37,13 +37,13 @@ KINDS = {
     "timedelta": {"time_delta_type", "time_delta_parsing"},
     "tuple": {"tuple_type"},
 }
-OF_CHECKS = {"function-after", "function-before", "function-plain", "function-wrap"}
-"""Validators. Their errors are `ValueError`s with our own messages, or those of a path."""
-SILENT = {"any", "chain", "default", "definition-ref", "definitions", "lax-or-strict", "model-fields", "nullable"}
-"""Wrappers, which raise only the errors of the schemas that they contain."""
+VALIDATORS = {"function-after", "function-before", "function-plain", "function-wrap"}
+"""Their errors are `ValueError`s with our own messages, or those of a path."""
+WRAPPERS = {"any", "chain", "default", "definition-ref", "definitions", "lax-or-strict", "model-fields", "nullable"}
+"""They raise only the errors of the schemas that they contain."""
 NOT_READ = {"metadata", "serialization", "json_schema_input_schema", "return_schema"}
-HANDED_IN = {"dataclass", "is-instance", "union"}
-"""Values of our own types (templates, expressions, paths), made by validators that run before."""
+OWN_TYPES = {"dataclass", "is-instance", "union"}
+"""For values of our own types (templates, expressions, paths), which earlier validators create."""
 
 
 def models(above: type[BaseModel] = BaseModel) -> Iterator[type[BaseModel]]:
@@ -56,7 +56,7 @@ def nodes(schema: Any) -> Iterator[dict[str, Any]]:
     match schema:
         case {"type": str(kind)}:
             yield schema
-            inner = [] if kind in HANDED_IN else [value for key, value in schema.items() if key not in NOT_READ]
+            inner = [] if kind in OWN_TYPES else [value for key, value in schema.items() if key not in NOT_READ]
         case dict():  # keyed by field names, one of which may be `type`
             inner = list(schema.values())
         case list() | tuple():
@@ -78,7 +78,7 @@ def test_every_error_that_our_models_can_raise_has_our_own_message() -> None:
     found = [node for model in ours for node in nodes(model.__pydantic_core_schema__)]
     fields = {"model-field", "no-info", "with-info"}  # parts of their parent nodes
     kinds = {node["type"] for node in found}
-    assert kinds <= KINDS.keys() | OF_CHECKS | SILENT | HANDED_IN | fields, "add this kind of field to the table"
+    assert kinds <= KINDS.keys() | VALIDATORS | WRAPPERS | OWN_TYPES | fields, "add this kind of field to the table"
     assert set().union(*map(error_types, found)) <= KNOWN_TYPES
 
 

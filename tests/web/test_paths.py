@@ -27,7 +27,7 @@ PREFIX = "/backups"
 UNDER = Paths(PREFIX)
 TOKEN = "correct horse battery staple"
 BY_TOKEN = {"BADGE_DASHBOARD": "token", "BADGE_DASHBOARD_TOKEN": TOKEN, "BADGE_PUBLIC_URL": "http://localhost"}
-ADDRESSES = ("href", "src", "action", "srcset", "data-shared", "data-description")
+ADDRESSES = ("href", "src", "action", "srcset", "data-shared")
 # Every page, in each state that shows different links.
 PAGES = [
     "/",

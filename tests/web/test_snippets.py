@@ -143,7 +143,7 @@ CMARK = ["cmark-gfm", "-e", "table", "-e", "strikethrough", "-e", "autolink", "-
 
 
 def markdown_is_read_back_by_cmark_gfm(snippets: Sequence[Snippet]) -> None:
-    """Check with the parser that GitHub's is made of."""
+    """Check with the parser that GitHub's is based on."""
     needs("cmark-gfm", is_there=shutil.which("cmark-gfm") is not None)
     text = "\n\n".join(made.written_in(Syntax.MARKDOWN) for made in snippets)
     done = subprocess.run(CMARK, input=text, capture_output=True, text=True, check=True)
@@ -352,7 +352,7 @@ def test_a_png_of_any_scale_is_shown_as_high_as_the_svg(style: Style) -> None:
     assert snippet(Subject.legacy("acme", "web"), BASE, query={"style": style}).height is None
 
 
-def test_every_syntax_has_a_name_and_except_for_the_bare_url_links_to_the_page() -> None:
+def test_every_syntax_has_a_name_and_links_to_the_page_except_the_bare_url() -> None:
     made = snippet(Subject.legacy("acme", "web"), BASE)
     assert set(SYNTAX_NAMES) == set(Syntax)
     for syntax in Syntax:
@@ -422,6 +422,7 @@ def test_a_badge_links_to_its_status_page_with_the_token_of_a_private_one() -> N
         ("acme/Web%20%3Fx", "https://github.com/acme/Web%20%3Fx"),
         ("GitLab/group%2Fsub/Repository/web", "https://gitlab.com/group/sub/web"),
         ("Bitbucket/acme/Repository/web", "https://bitbucket.org/acme/web"),
+        ("Codeberg/acme/Repository/web", "https://codeberg.org/acme/web"),
         ("AzureDevOps/org/Repository/Web%20Shop/front", "https://dev.azure.com/org/Web%20Shop/_git/front"),
         ("AzureDevOps/org/Repository/front", None),
         ("GitHub/acme/Project/roadmap", None),

@@ -28,7 +28,7 @@ class Bounded:
 
 
 class _Tcp(redis.Connection):
-    """redis-py's own has no time limit for DNS look-ups, and gives each address the whole timeout."""
+    """TCP with one time limit; redis-py has none for DNS look-ups, and gives each address the whole timeout."""
 
     names = HOST_NAMES
 

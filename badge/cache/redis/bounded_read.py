@@ -1,4 +1,4 @@
-"""Reading values of limited size from a server on which others may have stored anything under our names."""
+"""Reads values of limited size from a server on which others may have stored anything under our keys."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from redis.exceptions import ResponseError
 
 from badge.cache.envelope import LONGEST
 
-# Returned if there is no value, and if the key holds another type; neither can be one of our values.
+# Returned if there is no value, and if it has another type; neither can be one of our values.
 NOTHING, FOREIGN = b"", b"?"
 
 

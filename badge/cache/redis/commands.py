@@ -98,7 +98,7 @@ class RedisCommands:
             is_first = self._failures == 1
         if is_first:
             self.events.emit(CacheLost(operation, name_of(error)))
-        # A server that forbids one command answers others, which would hide the outage again and again.
+        # A server that forbids one command still answers others, and each answer would end the outage.
         self.breaker.failed(is_lasting=is_denied(error))
         if self.breaker.is_open:
             self._try_in_background()

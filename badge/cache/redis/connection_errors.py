@@ -19,7 +19,7 @@ def is_denied(error: BaseException) -> bool:
 
 
 def denied_command(error: BaseException) -> str | None:
-    """Return the command that the ACL forbids, if the error names one; scripts fail with a mere ResponseError."""
+    """Return the command that the ACL forbids, if the error names one; scripts fail with a plain ResponseError."""
     found = _COMMAND.search(str(error)) if isinstance(error, RedisError) else None
     return found[1] if found else None
 

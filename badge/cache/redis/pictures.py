@@ -35,7 +35,7 @@ return 1
 
 
 class RedisPictureStore:
-    """`PictureStore` in Redis. If the server is lost, it is simply empty."""
+    """`PictureStore` in Redis. While the server is lost, the store is empty and stores nothing."""
 
     def __init__(self, commands: RedisCommands, most: int = MOST_PICTURES) -> None:
         self._client = commands.connector.client

@@ -1,4 +1,4 @@
-"""Use a server as the service does, and say what is wrong with it."""
+"""Uses a server as the service does, and says what is wrong with it."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ TRIES = 3
 _Answer = TypeVar("_Answer")
 
 
-class _Unheard:
+class _NoEvents:
     """`Events` that discards everything, because the fault is returned instead."""
 
     def emit(self, event: Event) -> None:
@@ -98,13 +98,13 @@ def require_permissions(connector: RedisConnector, clock: Clock) -> None:
 
 
 def _use(connector: RedisConnector, clock: Clock) -> str | None:
-    """Do all that the service does with a server, under names of its own; raises redis-py's exceptions.
+    """Do everything that the service does with a server, with keys of its own; raises redis-py's exceptions.
 
-    Returns what is wrong although all commands work.
+    Returns a fault that shows although all commands work.
     """
     with command_time(TRIAL_SECONDS):
         connector.client().ping()  # a process's first command imports code, and may learn a Cluster's topology
-    commands = _RaisingCommands(connector, _Unheard(), CircuitBreaker(NAME, _Unheard()))
+    commands = _RaisingCommands(connector, _NoEvents(), CircuitBreaker(NAME, _NoEvents()))
     fault = _fault_of_statuses(commands, clock)
     pauses = RedisSourcePauses(commands, clock)
     pauses.pause(NAME, clock() + timedelta(seconds=1))
@@ -118,7 +118,7 @@ def _use(connector: RedisConnector, clock: Clock) -> str | None:
 def _fault_of_statuses(commands: RedisCommands, clock: Clock) -> str | None:
     # Never a subject's key, which has more parts. Random, because several self-tests may run at the same time.
     key: CacheKey = (NAME, secrets.token_hex(16))
-    statuses = RedisStatusCache(commands, MemoryStatusCache(clock), _Unheard(), clock, timedelta(0))
+    statuses = RedisStatusCache(commands, MemoryStatusCache(clock), _NoEvents(), clock, timedelta(0))
     lease = statuses.claim(key).lease
     if lease is not None:
         statuses.renew(lease)

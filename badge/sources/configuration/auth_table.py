@@ -7,8 +7,9 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, ValidationInfo
 
+from badge.installation import install_command
 from badge.ports import Clock
-from badge.settings import INSTALL, HttpUrl
+from badge.settings import HttpUrl
 from badge.sources.http import aws_signature
 from badge.sources.http.authentication import Authentication, FixedHeaders, TokenLogIn, basic, header, in_header
 from badge.sources.http.aws_signature import AwsSignature
@@ -156,7 +157,7 @@ class UrBackupAuth(Table):
 
 def _with_botocore(value: str) -> str:
     if not aws_signature.is_installed():
-        raise ValueError(f"install botocore first: {INSTALL} requirements-aws.txt")
+        raise ValueError(f"install botocore first: {install_command('aws')}")
     return value
 
 

@@ -11,6 +11,7 @@ from badge.listing import (
     ListUnavailable,
     NoList,
     StatusListing,
+    SummaryListing,
 )
 from badge.ports import Clock, SourceRouting, SourceUnavailable
 from badge.sources.configuration.sources_file import ConfiguredSource
@@ -22,8 +23,8 @@ ITEMS_A_PAGE = 500
 
 
 def listing_of(
-    configured: Sequence[ConfiguredSource], routing: SourceRouting, catalogue: StatusListing | None, clock: Clock
-) -> StatusListing | None:
+    configured: Sequence[ConfiguredSource], routing: SourceRouting, catalogue: SummaryListing | None, clock: Clock
+) -> SummaryListing | None:
     """Return the listing: the catalogue itself if it is the only source, and None if no source has a list."""
     # The catalogue searches and sorts in its database; a snapshot of it would be slower, and up to 30 s old.
     if catalogue is not None and len(configured) == 1:
@@ -38,7 +39,7 @@ def _walk_of(source: ConfiguredSource, catalogue: StatusListing | None, clock: C
     entry = source.entry
     if entry.kind == "catalogue":
         return None if catalogue is None else CatalogueWalk(catalogue)
-    # Recipes describe how to ask about one subject, not how to list them.
+    # Recipes describe how to query one subject, not how to list subjects.
     if entry.kind != "native":
         return None
     assert entry.url is not None

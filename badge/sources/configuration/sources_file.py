@@ -1,6 +1,6 @@
 """`sources.toml`: which source answers for which subjects. Read once, with all faults reported together.
 
-The keys are documented in docs/how-to/sources.md.
+The keys are documented in docs/reference/sources-toml.md.
 """
 
 from __future__ import annotations

@@ -137,21 +137,21 @@ def in_header(name: str = "Authorization", prefix: str = "Bearer ") -> Carry:
 def log_in_document(transport: HttpTransport, request: HttpRequest, clock: Clock, deadline: Deadline) -> object:
     """Return the JSON answer to a login; raises `SourceUnavailable`.
 
-    Refused credentials are answered with 400 (OAuth 2), 401 or 403; none of these is about a subject.
+    Servers answer wrong credentials with 400 (OAuth 2), 401 or 403; none of these is about a subject.
     """
     answer = transport.ask(request, deadline)
     if answer.status in (400, 401, 403):
         raise SourceUnavailable(FailureKind.UNAUTHORISED)
     if answer.status not in (200, 201):
         raise unavailable(answer.status, answer.headers, clock())
-    return json_of(answer)
+    return json_of(answer, is_about_subject=False)
 
 
-def json_of(answer: HttpAnswer) -> object:
-    """Return the JSON document in the body; raises `SourceUnavailable`."""
+def json_of(answer: HttpAnswer, *, is_about_subject: bool) -> object:
+    """Return the JSON document in the body; raises `SourceUnavailable`, for broken JSON with `is_about_subject`."""
     if not is_json(answer.headers):
         raise SourceUnavailable(FailureKind.NOT_JSON)
     try:
         return parse_json(answer.body)
     except ContractBroken as broken:
-        raise SourceUnavailable(broken.kind, is_about_subject=True) from None
+        raise SourceUnavailable(broken.kind, is_about_subject=is_about_subject) from None

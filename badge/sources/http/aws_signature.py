@@ -1,4 +1,4 @@
-"""AWS Signature Version 4 with botocore, an optional dependency (requirements-aws.txt)."""
+"""AWS Signature Version 4 with botocore, an optional dependency (the extra `aws`)."""
 
 from __future__ import annotations
 

@@ -58,6 +58,6 @@ def _success_counts_for(report: Report, recipe: Recipe, clock: datetime) -> time
 
 
 def _undated(report: Report) -> Report:
-    """Return the report as unknown, because a run without a time could be a year old; a queued one has no time yet."""
+    """Return the report as unknown, because its run could be a year old. A queued run, which has no time yet, stays."""
     is_queued = report.status is BackupStatus.SCHEDULED
     return report if is_queued else replace(report, status=BackupStatus.UNKNOWN)

@@ -36,7 +36,7 @@ _Read = TypeVar("_Read")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeclarativeSource:
-    """Asks one system for a status as its recipe describes."""
+    """Queries one system as its recipe describes."""
 
     name: str
     place: str
@@ -129,7 +129,7 @@ class DeclarativeSource:
         now, meanings = self.clock(), self.recipe.http
         match answer.status:
             case 200:
-                document = json_of(answer)
+                document = json_of(answer, is_about_subject=True)
                 then = self._follow_up(document, names, deadline, trace)
                 return Reader(self.recipe, self.folds).read(document, names, now, then)
             case status if status in meanings.absent:
@@ -152,7 +152,7 @@ class DeclarativeSource:
                 return None
             if answer.status != 200:
                 raise self._refusal(answer, self.clock())
-            return json_of(answer)
+            return json_of(answer, is_about_subject=True)
 
         return self._exchange(request, interpret, deadline, trace)
 

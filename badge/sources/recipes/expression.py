@@ -1,4 +1,4 @@
-"""JMESPath expressions: compiled and checked at startup, with a single exception for failures.
+"""JMESPath expressions: compiled and checked at start-up, with a single exception for failures.
 
 JMESPath has neither parameters nor date arithmetic, so names and times are compared in Python. Nothing from a URL
 becomes part of an expression.
@@ -19,7 +19,7 @@ LONGEST = 2000
 
 
 class BadExpression(ValueError):
-    """The text is not a valid expression, or JMESPath reads it differently than it looks; the message says why."""
+    """The text is not a valid expression, or one that JMESPath reads in a surprising way; the message says why."""
 
 
 class ExpressionFailed(Exception):

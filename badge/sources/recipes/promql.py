@@ -33,7 +33,7 @@ def check_promql(template: Template) -> None:
     for match in _TOKEN.finditer(template.text):
         lexeme = match[0]
         if _PLACEHOLDER.search(lexeme):
-            _check_placeholder(lexeme, before, _innermost(within))
+            _check_placeholder(lexeme, before, _since_selector(within))
         elif lexeme in ("(", "{", "["):
             within.append(before if lexeme == "(" else lexeme)
         elif lexeme in (")", "}", "]"):
@@ -52,7 +52,7 @@ def _check_placeholder(lexeme: str, before: str, within: Collection[str]) -> Non
         raise BadTemplate(f"passes a {{…}} to {function}(), which takes regular expressions; compare it in a selector")
 
 
-def _innermost(within: Sequence[str]) -> Sequence[str]:
-    """Return what encloses a lexeme, from the innermost selector on: inside `{…}` names are compared literally."""
+def _since_selector(within: Sequence[str]) -> Sequence[str]:
+    """Return what was opened since the last `{`: inside a selector, names are compared literally in any function."""
     last = max((index for index, opened in enumerate(within) if opened == "{"), default=-1)
     return within[last + 1 :]

@@ -236,8 +236,8 @@ class Reader:
     def _past(self, expression: Expression | None, item: object, now: datetime) -> datetime | None:
         """Return a time that can't be in the future.
 
-        A time slightly ahead counts as now, since clocks differ. One far ahead is ignored: a success in 2099 would
-        never become outdated.
+        A time up to `BELIEVABLE_LEAD` ahead counts as now, since clocks differ. One further ahead is ignored: a success
+        in 2099 would never become outdated.
         """
         moment = self._time(expression, item)
         return None if moment is None or moment > now + BELIEVABLE_LEAD else min(moment, now)

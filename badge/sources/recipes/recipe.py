@@ -1,7 +1,7 @@
-"""A recipe: how to ask a system about one subject, and how to read its answer. Data, no code.
+"""A recipe: how to query a system about one subject, and how to read its answer. Data, no code.
 
 Presets are recipes in files; an entry in sources.toml can override any key. The keys are documented in
-docs/how-to/own-system.md.
+docs/reference/sources-toml.md.
 """
 
 from __future__ import annotations
@@ -141,7 +141,7 @@ class HttpMeanings(Table):
 
 
 class Where(Table):
-    """A filter: only items for which the expression yields this string count.
+    """A filter that keeps the items for which the expression yields this string.
 
     The comparison is done in Python, so names never become part of an expression.
     """

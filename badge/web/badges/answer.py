@@ -123,7 +123,7 @@ NO_SUCCESS = frozenset({BackupStatus.FAILED, BackupStatus.UNKNOWN, BackupStatus.
 
 def _kind_of(request: BadgeRequest, resolution: Resolution, face: Face) -> AnswerKind:
     """Return the kind of answer for a resolution."""
-    kind = _kind_known_from(resolution)
+    kind = _kind_without_expectation(resolution)
     if kind is AnswerKind.KNOWN and request.expects_success and not _is_as_expected(request, resolution, face):
         return AnswerKind.UNEXPECTED
     return kind
@@ -139,7 +139,7 @@ def _is_as_expected(request: BadgeRequest, resolution: Resolution, face: Face) -
     return request.look.max_age is None or face.tone is not Tone.ORANGE
 
 
-def _kind_known_from(resolution: Resolution) -> AnswerKind:
+def _kind_without_expectation(resolution: Resolution) -> AnswerKind:
     if not resolution.is_known:
         return AnswerKind.UNAVAILABLE
     if not resolution.report.exists:
@@ -148,7 +148,7 @@ def _kind_known_from(resolution: Resolution) -> AnswerKind:
 
 
 def unknown_for(fresh_for: timedelta, now: datetime) -> Resolution:
-    """Return the resolution to show if no source was called: for an invalid path or a crash."""
+    """Return the resolution to show if no source was called: for an invalid path, a crash or an overload."""
     report = Report(status=BackupStatus.UNKNOWN, observed_at=now, exists=False)
     return Resolution(report=report, origin=Origin.FALLBACK, age=timedelta(0), fresh_for=fresh_for, now=now)
 
@@ -184,7 +184,7 @@ def answer(
     draw_by: Deadline | None = None,
     recent_runs: RunReader = no_runs,
 ) -> Answer:
-    """Return the answer to a request; the same resolution and runs always give the same text.
+    """Return the answer to a request. The same resolution and runs always give the same bytes, except for PNGs.
 
     `draw_by`: when to stop waiting for a turn to draw a PNG and use a predrawn one instead.
     """

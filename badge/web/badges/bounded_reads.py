@@ -14,12 +14,12 @@ Found = TypeVar("Found")
 MOST_READS = 2
 """How many threads may read at a time, so that a hanging database can't block them all."""
 READ_SECONDS = 1.0
-"""The longest time that the database may take."""
+"""The longest that the database may take; without that much time left, no read begins."""
 QUEUE_SECONDS = 0.1
 
 
 class BoundedReads:
-    """Limits one kind of reads."""
+    """Limits the reads of one kind."""
 
     def __init__(self) -> None:
         self._free = threading.Semaphore(MOST_READS)

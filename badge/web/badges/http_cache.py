@@ -97,12 +97,12 @@ def cache_status(origin: Origin, cache_policy: CachePolicy) -> str:
     """Return the Cache-Status header (RFC 9211), without a cache key: names of subjects stay out of headers."""
     match origin:
         case Origin.CACHE:
-            said = f"hit; ttl={cache_policy.max_age}"
+            parameters = f"hit; ttl={cache_policy.max_age}"
         case Origin.UPSTREAM:
-            said = "fwd=miss; stored"
+            parameters = "fwd=miss; stored"
         case Origin.STALE:
             # "fwd=stale" would mean that the source answered; "hit" and "fwd" exclude each other (section 2).
-            said = "hit; ttl=0; detail=source-unavailable"
+            parameters = "hit; ttl=0; detail=source-unavailable"
         case Origin.FALLBACK:
-            said = "fwd=miss; detail=source-unavailable"
-    return f"backup-status-badge; {said}"
+            parameters = "fwd=miss; detail=source-unavailable"
+    return f"backup-status-badge; {parameters}"

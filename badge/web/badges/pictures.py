@@ -1,4 +1,4 @@
-"""PNG badges, each drawn once and shared between processes; with a client's own label, once per process."""
+"""PNG badges, drawn once for all processes; those with a client's own label, once per process."""
 
 from __future__ import annotations
 

@@ -36,11 +36,11 @@ class RecentRuns:
     """Reads the last runs of subjects that a reader may see."""
 
     history_for: Callable[[Subject], RunHistory | None]
-    """Returns the history in which the subject's source keeps its runs; None if the source keeps none."""
+    """Returns the run history of the subject's source; None if it keeps none."""
     _reads: BoundedReads = field(default_factory=BoundedReads, init=False)
 
     def of(self, subject: Subject, resolution: Resolution, deadline: Deadline) -> Sequence[RecentRun] | None:
-        """Return the runs, newest first; None if the source keeps none, or if they can't be read in time.
+        """Return the runs, newest first; None if the source keeps no history, or if it can't be read in time.
 
         `resolution` is what this reader may see. A subject that has become private since then has no public runs.
         """

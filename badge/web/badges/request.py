@@ -151,7 +151,7 @@ class _Segments:
             # Works for segments that are not UTF-8, too.
             self.format = self.format or _take_suffix([unquote(self.raw[-1])])
             raise
-        # With `format=`, the suffix is part of the name: so there is a badge for a repository called site.png.
+        # With `format=`, the suffix is part of the name, so that a repository called site.png can have a badge.
         if self.format is None and segments:
             self.format = _take_suffix(segments)
         if is_too_long(environ):

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from badge.deadline import Deadline
 from badge.events import AnswerCrashed
-from badge.listing import KnownTotals, NoList, StatusListing, SummaryQuery
+from badge.listing import KnownTotals, NoList, SummaryListing, SummaryQuery
 from badge.model import STALE_AGE, BackupStatus, Origin, Report, Resolution, SubjectScope
 from badge.ports import Clock, Events, SourceUnavailable
 from badge.resilience.single_flight import Flight, SingleFlight
@@ -40,7 +40,7 @@ class Determined(NamedTuple):
 class Summaries:
     """Reads summaries within a deadline, from one list of all subjects."""
 
-    listing: StatusListing | None
+    listing: SummaryListing | None
     """None if no source can list its subjects."""
     clock: Clock
     events: Events
@@ -76,7 +76,7 @@ class Summaries:
             return self._undetermined(self.lifetimes.provisional if is_under_way else self.lifetimes.failure)
         return self._determined(query, known)
 
-    def _refresh(self, listing: StatusListing) -> Flight[bool] | None:
+    def _refresh(self, listing: SummaryListing) -> Flight[bool] | None:
         """Fetch the list in the background, once for all callers; None if there is no thread for it."""
         flight, is_new = self._flights.board(_LIST)
         if is_new and not self._pool.submit(partial(self._fetch, listing, flight)):
@@ -85,7 +85,7 @@ class Summaries:
             return None
         return flight
 
-    def _fetch(self, listing: StatusListing, flight: Flight[bool]) -> None:
+    def _fetch(self, listing: SummaryListing, flight: Flight[bool]) -> None:
         try:
             listing.refresh()
         except (SourceUnavailable, NoList):

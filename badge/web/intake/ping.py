@@ -78,17 +78,17 @@ class PingIntake:
     """Called with each subject whose status changed."""
 
     def by_uuid(self, uuid: str) -> Response:
-        """/ping/{uuid}: the backup succeeded."""
+        """/ping/{uuid}: a success."""
         return self._answer(Signal.SUCCESS, uuid)
 
-    def by_two(self, first: str, second: str) -> Response:
-        """/ping/{uuid}/{signal}, or /ping/{ping-key}/{slug}: the backup succeeded."""
+    def by_two_segments(self, first: str, second: str) -> Response:
+        """/ping/{uuid}/{signal}, or /ping/{ping-key}/{slug} for a success."""
         if _as_uuid(first) is None:
             return self._answer(Signal.SUCCESS, first, slug=second)
         return self._answer(_signal(second), first)
 
     def by_slug(self, key: str, slug: str, signal: str) -> Response:
-        """/ping/{ping-key}/{slug}/{signal}."""
+        """/ping/{ping-key}/{slug}/{signal}: a ping by slug."""
         return self._answer(_signal(signal), key, slug)
 
     def _answer(self, signal: Signal | None, secret: str, slug: str | None = None) -> Response:
@@ -147,7 +147,7 @@ def blueprint(intake: PingIntake) -> Blueprint:
     ping = Blueprint("ping", __name__)
     methods = ["GET", "POST"]  # and HEAD
     ping.add_url_rule(f"{PING_ROOT}<uuid>", "uuid", intake.by_uuid, methods=methods)
-    ping.add_url_rule(f"{PING_ROOT}<first>/<second>", "two", intake.by_two, methods=methods)
+    ping.add_url_rule(f"{PING_ROOT}<first>/<second>", "two", intake.by_two_segments, methods=methods)
     ping.add_url_rule(f"{PING_ROOT}<key>/<slug>/<signal>", "slug", intake.by_slug, methods=methods)
     return ping
 

@@ -11,7 +11,8 @@ from badge.web.login.access import Access, LogIn, NoAccess, OpenAccess
 from badge.web.paths import Paths
 
 if TYPE_CHECKING:
-    from badge.catalogue.database import Database
+    from badge.catalogue.logins import Logins, LoginThrottle
+    from badge.catalogue.on_demand import DatabaseOnDemand
     from badge.web.login.form import FormLogIn
 
 
@@ -25,9 +26,9 @@ class DashboardAuthentication:
 
 
 def dashboard_authentication(
-    settings: Settings, database: Database | None, clock: Clock, events: Events, paths: Paths
+    settings: Settings, database: DatabaseOnDemand | None, clock: Clock, events: Events, paths: Paths
 ) -> DashboardAuthentication:
-    """Return the dashboard authentication for these settings; makes no connections.
+    """Return the dashboard authentication for these settings; does not open the database.
 
     The database is required if users have to log in.
     """
@@ -43,9 +44,8 @@ def dashboard_authentication(
             return DashboardAuthentication(form.access, log_in)
 
 
-def _form(settings: Settings, database: Database, clock: Clock, events: Events, paths: Paths) -> FormLogIn:
-    from badge.catalogue.logins import Logins, LoginThrottle  # noqa: PLC0415 - 12 MB that `open` and `off` don't need
-    from badge.web.login.form import FormLogIn  # noqa: PLC0415
+def _form(settings: Settings, database: DatabaseOnDemand, clock: Clock, events: Events, paths: Paths) -> FormLogIn:
+    from badge.web.login.form import FormLogIn  # noqa: PLC0415 - loads WTForms, which `open` and `off` don't need
     from badge.web.login.sessions import SessionAccess  # noqa: PLC0415
 
     token = settings.dashboard_token.get_secret_value().strip() if settings.dashboard_token else None
@@ -55,8 +55,18 @@ def _form(settings: Settings, database: Database, clock: Clock, events: Events, 
         "oidc": f"{settings.oidc_issuer} {settings.oidc_client_id} {settings.oidc_allow}",
     }
     credential = f"{settings.dashboard} {credentials[settings.dashboard]}"
-    access = SessionAccess(Logins(database, clock), credential, settings.session_lifetime, paths)
-    throttle = LoginThrottle(database, clock, settings.login_failures)
+
+    def logins() -> Logins:
+        from badge.catalogue.logins import Logins  # noqa: PLC0415 - loads SQLAlchemy, like the database
+
+        return Logins(database.get(), clock)
+
+    def throttle() -> LoginThrottle:
+        from badge.catalogue.logins import LoginThrottle  # noqa: PLC0415
+
+        return LoginThrottle(database.get(), clock, settings.login_failures)
+
+    access = SessionAccess(logins, credential, settings.session_lifetime, paths)
     return FormLogIn(access, throttle, events, token if settings.dashboard == "token" else None, settings.dashboard)
 
 

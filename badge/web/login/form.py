@@ -5,19 +5,18 @@ from __future__ import annotations
 import hmac
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from flask import Blueprint, current_app, request
 from flask_wtf.csrf import generate_csrf, validate_csrf
 from werkzeug.wrappers import Response as AnyResponse
 from wtforms import ValidationError
 
-from badge.catalogue.faults import failure
-from badge.catalogue.logins import LoginsUnavailable, LoginThrottle
-from badge.events import LogInEnd, LogInTried
+from badge.catalogue.on_demand import LoginsUnavailable
+from badge.events import CatalogueFailed, LogInEnd, LogInTried
 from badge.ports import Events
 from badge.web.login.client import client_address
 from badge.web.login.link import LINK, is_link, secret_in
@@ -25,6 +24,9 @@ from badge.web.login.sessions import Cookies, SessionAccess
 from badge.web.page import length, message, see_other, show
 from badge.web.paths import DASHBOARD, LOGIN
 from badge.web.signing_key import NoSigningKey
+
+if TYPE_CHECKING:
+    from badge.catalogue.logins import LoginThrottle
 
 NEXT = "next"
 LOGOUT = "/logout"
@@ -36,7 +38,8 @@ class FormLogIn:
     """Logs in people with a login link or, if one is set, with the shared token."""
 
     access: SessionAccess
-    throttle: LoginThrottle
+    throttle: Callable[[], LoginThrottle]
+    """Opens the database on first use."""
     events: Events
     token: str | None = None
     way: str = "link"
@@ -79,7 +82,8 @@ class FormLogIn:
         # Links are checked before the throttle, so that nobody can lock out an operator; links can't be guessed.
         if not (link and self.access.admit_by_link(link)):
             address = client_address(request.environ)
-            if (wait := self.throttle.begin(address)) is not None:
+            throttle = self.throttle()
+            if (wait := throttle.begin(address)) is not None:
                 self._emit(LogInEnd.THROTTLED)
                 return _too_many_failures(wait)
             if not self._is_token(token):
@@ -87,7 +91,7 @@ class FormLogIn:
                 is_about_token = self.token is not None and not link
                 fault = "This token is wrong." if is_about_token else "This link has been used or has expired."
                 return self._page("", 403, fault)
-            self.throttle.succeeded(address)
+            throttle.succeeded(address)
             self.access.admit()
         self._emit(LogInEnd.ADMITTED)
         return see_other(wanted)
@@ -117,7 +121,7 @@ def _prepare_pages(pages: Blueprint, access: SessionAccess, events: Events) -> N
     """Show a logout button to those who are logged in, put CSRF tokens into forms, and explain an unusable database."""
 
     def unavailable(error: LoginsUnavailable) -> AnyResponse:
-        events.emit(failure("login", error.cause))
+        events.emit(_failure("login", error))
         return message(503, NO_LOGIN, "The service's database does not answer. Try again.")
 
     def no_key(_: NoSigningKey) -> AnyResponse:
@@ -138,13 +142,19 @@ def end_session(access: SessionAccess, events: Events) -> AnyResponse | None:
     try:
         access.end()
     except LoginsUnavailable as error:
-        events.emit(failure("logout", error.cause))
+        events.emit(_failure("logout", error))
         text = (
             "The service's database does not answer, so the session could not be ended on the server. It will "
             "expire by itself."
         )
         return message(503, "Logged out in this browser only", text)
     return None
+
+
+def _failure(operation: str, error: LoginsUnavailable) -> CatalogueFailed:
+    from badge.catalogue.faults import failure  # noqa: PLC0415 - loaded already, with the database that failed
+
+    return failure(operation, error.cause)
 
 
 def _too_many_failures(wait: timedelta) -> AnyResponse:

@@ -35,7 +35,7 @@ class Provider:
     client_id: str
     client_secret: str | None
     allowed: Collection[str]
-    """E-mail addresses, `@domain` for a whole domain, `*` for every user."""
+    """Email addresses, `@domain` for a whole domain, `*` for every user."""
 
     def lets_in(self, claims: Mapping[str, Any]) -> bool:
         """Whether a user with these claims may see the dashboard."""
@@ -113,7 +113,7 @@ class OidcLogIn:
         if not self.provider.lets_in(claims):
             session.clear()
             self._emit(LogInEnd.REFUSED)
-            return message(403, "You may not see this dashboard", "Your e-mail address is not on the operator's list.")
+            return message(403, "You may not see this dashboard", "Your email address is not on the operator's list.")
         self.access.admit()
         self._emit(LogInEnd.ADMITTED)
         return see_other(self.access.paths.to(wanted))

@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 from flask import Flask, Request, current_app, g, request, session
@@ -13,7 +14,7 @@ from flask.sessions import SecureCookieSession, SecureCookieSessionInterface
 from itsdangerous import URLSafeTimedSerializer
 from werkzeug.wrappers import Response as AnyResponse
 
-from badge.catalogue.logins import Logins, LoginsUnavailable
+from badge.catalogue.on_demand import LoginsUnavailable
 from badge.raw_path import raw_path
 from badge.settings import Settings
 from badge.web.login.access import Viewer
@@ -22,6 +23,9 @@ from badge.web.page import see_other
 from badge.web.paths import LOGIN, Paths
 from badge.web.signing_key import NoSigningKey, signing_key
 
+if TYPE_CHECKING:
+    from badge.catalogue.logins import Logins
+
 SESSION_ID = "session-id"
 
 
@@ -29,18 +33,19 @@ SESSION_ID = "session-id"
 class SessionAccess:
     """Access for people who have logged in. Methods raise `LoginsUnavailable` if the database can't be used."""
 
-    logins: Logins
+    logins: Callable[[], Logins]
+    """Opens the database on first use."""
     credential: str
     """What logins are verified against; changing it ends all sessions."""
     lifetime: timedelta
     paths: Paths
 
     def viewer(self) -> Viewer | None:
-        """Admit open sessions; the database is asked once per request, even if that fails."""
+        """Admit open sessions; the database is queried once per request, even if that fails."""
         if "is_logged_in" not in g:
             g.is_logged_in = False  # the page that explains a failure must not wait for the database again
             session_id = session.get(SESSION_ID)
-            g.is_logged_in = session_id is not None and self.logins.has_session(session_id, self.credential)
+            g.is_logged_in = session_id is not None and self.logins().has_session(session_id, self.credential)
         return Viewer() if g.is_logged_in else None
 
     @property
@@ -70,11 +75,11 @@ class SessionAccess:
 
     def admit(self) -> None:
         """Start a new session for this browser."""
-        self._set_cookie(self.logins.open_session(self.credential, self.lifetime))
+        self._set_cookie(self.logins().open_session(self.credential, self.lifetime))
 
     def admit_by_link(self, link: str) -> bool:
         """Use up a login link and start a new session for this browser; returns whether the link was valid."""
-        session_id = self.logins.open_session_by_link(link, self.credential, self.lifetime)
+        session_id = self.logins().open_session_by_link(link, self.credential, self.lifetime)
         if session_id is not None:
             self._set_cookie(session_id)
         return session_id is not None
@@ -85,7 +90,7 @@ class SessionAccess:
         session.clear()
         g.is_logged_in = False
         if session_id is not None:
-            self.logins.end_session(session_id, self.credential)
+            self.logins().end_session(session_id, self.credential)
 
     @staticmethod
     def _set_cookie(session_id: str) -> None:

@@ -9,7 +9,7 @@ from flask import Blueprint, Response, send_from_directory
 from werkzeug.wrappers import Response as AnyResponse
 
 from badge.web.login.access import Access, Viewer
-from badge.web.pages.api_docs import api_docs, renderer_file
+from badge.web.pages.api_docs import api_docs
 from badge.web.pages.builder import Builder
 from badge.web.pages.dashboard import Dashboard
 from badge.web.pages.details import Details
@@ -31,7 +31,6 @@ def blueprint(parts: PagesParts) -> Blueprint:
     pages.add_url_rule("/badges", "sheet", builder.sheet)
     pages.add_url_rule("/doctor", "doctor", Doctor(parts).doctor)
     pages.add_url_rule("/docs", "api_docs", api_docs)
-    pages.add_url_rule("/docs/<name>", "renderer_file", renderer_file)
     for path in (DASHBOARD, DASHBOARD_ROOT):
         pages.add_url_rule(path, "dashboard", dashboard)
     # The view reads the raw path, because the routed one has lost its `%2F`.

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from urllib.parse import urlencode
 
 from flask import Response, request
 
@@ -10,10 +12,11 @@ from badge.appearance import COLOURS, TONES, WORDS, Palette
 from badge.model import BackupStatus, Badge, InvalidSubject, Style, Subject
 from badge.web.links import Link
 from badge.web.page import inline_picture, sentence, show
-from badge.web.pages.choices import BadgeForm, Choices, Offer
+from badge.web.pages.choices import BadgeForm, Choices, Field, Offer
 from badge.web.pages.parts import PagesParts
-from badge.web.pages.repository_url import subject_named
+from badge.web.pages.repository_url import PLATFORMS, NamedRepository, UnknownServer, repository_named
 
+PLATFORM = Field("platform", "Platform", {"": "automatic", **PLATFORMS})
 NOT_PUBLIC = "There is no public backup with this name, so readers can't open its status page."
 
 
@@ -25,31 +28,31 @@ class Builder:
 
     def home(self) -> Response:
         """Show the home page, with snippets for the repository in the query."""
-        typed = request.args.get("subject", "")
-        subject, fault = None, ""
-        if typed.strip():
-            try:
-                subject = subject_named(typed)
-            except InvalidSubject as invalid:
-                fault = sentence(str(invalid))
+        typed, platform = request.args.get("subject", ""), PLATFORM.read(request.args)
+        named, fault = _named(typed, platform) if typed.strip() else (None, "")
         choices = Choices.read(request.args, self.parts.default_label, self.parts.links)
+        also = {PLATFORM.name: platform} if platform else {}
+        form = BadgeForm(
+            choices,
+            self._offer(choices, named) if named else None,
+            self.parts.paths.to(f"/?{choices.shared(subject=typed, **also)}"),
+            choices.examples(self.parts.clock()),
+        )
         return show(
             "home.html",
-            subject=subject,
+            subject=named.subject if named else None,
             typed=typed,
+            platform=platform,
+            platform_field=PLATFORM,
             fault=fault,
             badges=[_picture(Badge(label="backup", message=WORDS[status], colour=_colour(status))) for status in WORDS],
-            form=BadgeForm(
-                choices,
-                self._offer(choices, subject) if subject else None,
-                self.parts.paths.to(f"/?{choices.shared(subject=typed)}"),
-            ),
+            form=form,
         )
 
-    def _offer(self, choices: Choices, subject: Subject) -> Offer:
-        parts = self.parts
+    def _offer(self, choices: Choices, named: NamedRepository) -> Offer:
+        parts, subject = self.parts, named.subject
         closed = {Link.STATUS: NOT_PUBLIC} if choices.link is Link.STATUS and self._is_closed(subject) else {}
-        return choices.offer(subject, parts.public_url, parts.clock(), parts.paths, closed=closed)
+        return choices.offer(subject, parts.public_url, parts.clock(), parts.paths, closed=closed, server=named.server)
 
     def _is_closed(self, subject: Subject) -> bool:
         """Whether the public has no status page for this subject; the same for private and absent ones."""
@@ -62,13 +65,40 @@ class Builder:
         The pictures are inline: a picture with a URL of its own would be a badge that says "succeeded" although no
         source reported it.
         """
-        return show("badges.html", palettes=[(palette, _sheet_rows(palette)) for palette in Palette])
+        return show("badges.html", palettes=[(palette, self._sheet_rows(palette)) for palette in Palette])
+
+    def _sheet_rows(self, palette: Palette) -> list[tuple[str, list[SheetRow]]]:
+        """Return each style with its rows: all statuses without icons, then with them."""
+        return [(style, [self._sheet_row(palette, style, icon) for icon in ("off", "on")]) for style in Style]
+
+    def _sheet_row(self, palette: Palette, style: Style, icon: str) -> SheetRow:
+        look = {"style": style, "palette": palette, "icon": icon}
+        pictures = [_sheet_picture(palette, style, status, icon == "on") for status in WORDS]
+        words = f"Build a badge: {style}, {palette}, {'with' if icon == 'on' else 'without'} icon"
+        return SheetRow(self.parts.paths.to(f"/?{urlencode(look)}"), words, pictures)
 
 
-def _sheet_rows(palette: Palette) -> list[tuple[str, list[tuple[str, str]]]]:
-    """Return each style with its pictures as (source, text): all statuses without icons, then with them."""
-    looks = [(icon, status) for icon in (False, True) for status in WORDS]
-    return [(style.value, [_sheet_picture(palette, style, status, icon) for icon, status in looks]) for style in Style]
+def _named(typed: str, platform: str) -> tuple[NamedRepository | None, str]:
+    """Return the repository that a text names, or None and what is wrong with the text."""
+    try:
+        return repository_named(typed, platform), ""
+    except UnknownServer as unknown:
+        if not unknown.host:
+            return None, sentence(str(unknown))
+        return None, f"Choose the platform that runs on {unknown.host}."
+    except InvalidSubject as invalid:
+        return None, sentence(str(invalid))
+
+
+@dataclass(frozen=True, slots=True)
+class SheetRow:
+    """All statuses in one look."""
+
+    builder_path: str
+    """The builder with this look."""
+    words: str
+    pictures: Sequence[tuple[str, str]]
+    """Sources and texts."""
 
 
 def _sheet_picture(palette: Palette, style: Style, status: BackupStatus, icon: object) -> tuple[str, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from types import MappingProxyType
 from urllib.parse import urlencode
@@ -11,12 +11,14 @@ from urllib.parse import urlencode
 from badge.appearance import Palette, Show
 from badge.artwork.glyphs import LOGOS
 from badge.artwork.png import DEFAULT_SCALE, SCALES
+from badge.artwork.svg import HEIGHTS
 from badge.language import Language
 from badge.model import Style, Subject, Theme
-from badge.web.badges.request import LONGEST_LABEL, TOKEN, Format, read_max_age
+from badge.web.badges.request import LONGEST_LABEL, TOKEN, Format, read_badge_request, read_max_age
 from badge.web.links import USUAL_LINKS, Link, LinkPolicy, repository_url
+from badge.web.pages.samples import SAMPLES, Sample, example
 from badge.web.paths import AT_ROOT, Paths
-from badge.web.snippets import SYNTAX_NAMES, UNSIZED, Snippet, Syntax, snippet, without_copies
+from badge.web.snippets import COMMON, SYNTAX_NAMES, UNSIZED, Snippet, Syntax, snippet, without_copies
 
 NO_ADDRESS = "https://this-service.invalid"
 """Placeholder while BADGE_PUBLIC_URL is not set; the page's script replaces it with the browser's own origin."""
@@ -67,20 +69,21 @@ def _same(words: Iterable[str]) -> dict[str, str]:
     return {str(word): str(word) for word in words}
 
 
-FORMAT = Field("format", "Format", {Format.SVG: "SVG", Format.PNG: "PNG, for email and chat"})
+FORMAT = Field("format", "Image format", {Format.SVG: "SVG", Format.PNG: "PNG (email, chat)"})
 ADDRESS = Field("address", "URL", {"long": "long, for every platform", "short": "short, /badge/owner/name"})
 SCALE = Field("scale", "PNG scale", _same(map(str, SCALES)), usual=str(DEFAULT_SCALE))
 LINK = "link"
 _LINK_NAMES = {Link.STATUS: "status page", Link.REPOSITORY: "repository", Link.NONE: "no link"}
 LOOKS = (
-    Field("style", "Style", _same(Style)),
+    Field("style", "Appearance", _same(Style)),
     Field("palette", "Colours", _same(Palette)),
-    Field("theme", "Page background", {Theme.AUTO: "light or dark", Theme.LIGHT: "light", Theme.DARK: "dark"}),
-    Field("icon", "Status icon", {"off": "no", "on": "yes"}),
+    Field("theme", "Background", {Theme.AUTO: "light or dark", Theme.LIGHT: "light", Theme.DARK: "dark"}),
+    Field("icon", "Status icon", {"off": "without", "on": "with"}),
     Field("logo", "Logo", {"": "none", **_same(LOGOS)}),
     Field("show", "Also show", {"": "nothing", **_SHOWN}),
     Field("lang", "Language", _LANGUAGES),
 )
+_PICTURED = (*SAMPLES, "logo")
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +135,7 @@ class Choices:
             mine[SYNTAX] = self.values[SYNTAX]
         return urlencode({**also, **mine, **self.query})
 
-    def offer(
+    def offer(  # noqa: PLR0913 - all that snippets depend on
         self,
         subject: Subject,
         public_url: str,
@@ -140,20 +143,38 @@ class Choices:
         paths: Paths = AT_ROOT,
         token: str = "",
         closed: Mapping[Link, str] = MappingProxyType({}),
+        *,
+        server: str = "",
     ) -> Offer:
         """Return the snippets for a subject; `token` is for a private one.
 
-        `closed`: what to say about links that not every reader can open.
+        `closed`: what to say about links that not every reader can open. `server`: where the repository is, if its
+        platform does not tell.
         """
         is_short = self.values[ADDRESS.name] == "short" and subject.legacy_path is not None
         base = public_url or NO_ADDRESS
         query = {TOKEN: token, **self.query} if token else self.query
-        made = snippet(subject, base, paths=paths, is_short=is_short, format=self.format, query=query, link=self.link)
+        made = snippet(
+            subject,
+            base,
+            paths=paths,
+            is_short=is_short,
+            format=self.format,
+            query=query,
+            link=self.link,
+            server=server,
+        )
         previews = _previews(made, base, self, now)
         note = closed.get(self.link, "")
-        if self.link is Link.REPOSITORY and repository_url(subject) is None:
+        if self.link is Link.REPOSITORY and repository_url(subject, server) is None:
             note = NO_REPOSITORY
         return Offer(made, previews, int(self.values[SCALE.name]), subject.legacy_path is not None, note)
+
+    def examples(self, now: datetime) -> dict[str, Sample]:
+        """Return an example of the badge on a light and on a dark background, for when no subject is known yet."""
+        look = read_badge_request({"RAW_URI": "/"}, self.query, self.default_label).look
+        looks = {theme: replace(look, theme=Theme(theme)) for theme in (Theme.LIGHT, Theme.DARK)}
+        return {theme: example(look if "theme" in self.query else looks[theme], now) for theme in looks}
 
     def _is_default(self, field: Field) -> bool:
         return self.values[field.name] == field.default
@@ -171,8 +192,13 @@ class Offer:
     """Why readers can't open the link, in one sentence; empty if they can."""
 
     @property
+    def height(self) -> int:
+        """The height at which the badge is displayed, in pixels."""
+        return HEIGHTS[Style(self.snippet.query.get("style", Style.FLAT))]
+
+    @property
     def texts(self) -> list[tuple[Syntax, str, str, str]]:
-        """Each syntax with its name, the snippet and a note."""
+        """Each syntax with its name, the snippet and a note; the common ones come first."""
         return [
             (syntax, name, self.snippet.written_in(syntax), self._note(syntax)) for syntax, name in SYNTAX_NAMES.items()
         ]
@@ -194,7 +220,15 @@ class BadgeForm:
     """None until a subject is entered."""
     shared: str
     """URL that restores all choices."""
-    fields: Sequence[Field] = (FORMAT, *LOOKS)
+    examples: Mapping[str, Sample] = field(default_factory=dict)
+    """What the preview shows until then."""
+    pictured: Sequence[Field] = tuple(look for look in LOOKS if look.name in _PICTURED)
+    """The choices that are made by clicking a picture."""
+    listed: Sequence[Field] = (*(look for look in LOOKS if look.name not in _PICTURED), FORMAT)
+    samples: Mapping[str, Mapping[str, Sequence[Sample]]] = field(default_factory=lambda: SAMPLES)
+    glyphs: Mapping[str, str] = field(default_factory=lambda: LOGOS)
+    """The logos, as SVG paths."""
+    common: Sequence[Syntax] = COMMON
     scale_field: Field = SCALE
     address_field: Field = ADDRESS
     longest_label: int = LONGEST_LABEL
@@ -204,6 +238,12 @@ class BadgeForm:
     def link_field(self) -> Field:
         """What the badge can link to."""
         return link_field(self.choices.link_policy)
+
+    @property
+    def syntax(self) -> str:
+        """The syntax whose tab is selected. The image URL has none: it is always visible."""
+        chosen = self.choices.values[SYNTAX]
+        return Syntax.MARKDOWN if chosen == Syntax.URL else chosen
 
     @property
     def has_short_address(self) -> bool:

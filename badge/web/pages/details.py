@@ -1,29 +1,36 @@
-"""One subject's page: its last backup, its history, and the badge to copy."""
+"""One subject's page: its status in a sentence, its last backup, its runs, and the badge to copy."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from urllib.parse import urlsplit
+from datetime import datetime
+from typing import TYPE_CHECKING
 
 from flask import redirect, request
 from werkzeug.wrappers import Response as AnyResponse
 
 from badge import appearance
-from badge.contract import https_url
-from badge.model import BackupStatus, InvalidSubject, Origin, PastRun, Report, Resolution, Subject
+from badge.appearance import Look
+from badge.artwork.glyphs import STATUS_GLYPHS
+from badge.model import BackupStatus, InvalidSubject, Origin, PastRun, Report, Resolution, Subject, unless_ahead
 from badge.ports import SourceUnavailable
 from badge.raw_path import raw_path
 from badge.web.badges.request import TOKEN
 from badge.web.links import Link
 from badge.web.login.access import Viewer
-from badge.web.page import Moment, exact_length, length, message, picture_for, sentence, show, size
+from badge.web.page import Moment, exact_length, message, picture_for, sentence, show, size
+from badge.web.pages.check_facts import CheckFacts, check_of
 from badge.web.pages.choices import BadgeForm, Choices
-from badge.web.pages.history import SHOWN_RUNS, history_picture
+from badge.web.pages.headline import headline, never_succeeded
+from badge.web.pages.history import SHOWN_RUNS, history_page, page_number
 from badge.web.pages.parts import PagesParts
+from badge.web.pages.run_page import RunPage
 from badge.web.pages.tokens import SubjectTokens
 from badge.web.paths import DASHBOARD_ROOT
+
+if TYPE_CHECKING:
+    from badge.catalogue.checks import Check
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,36 +76,57 @@ class Details:
     def _page(
         self, subject: Subject, viewer: Viewer, given_token: str, *, created: str = "", fault: str = ""
     ) -> AnyResponse:
-        source = self.parts.resolver.routing.source_for(subject)
-        resolution = self.parts.resolver.resolve(subject, may_see_private=lambda: viewer.sees_private)
-        report = resolution.report
-        runs = self._runs(subject) if report.exists else []
-        tokens = SubjectTokens.of(self.parts, subject)
+        parts, number = self.parts, page_number(request.args.get("page", ""))
+        resolution = parts.resolver.resolve(subject, may_see_private=lambda: viewer.sees_private)
+        report, now = resolution.report, resolution.now
+        runs = self._runs(subject, number) if report.exists else []
+        page_path = parts.paths.page(subject)
+        if number > 1 and not runs:
+            return redirect(page_path, 303)  # there are fewer runs by now
+        check = check_of(subject, parts) if report.exists else None
+        overdue_since = check.overdue_at if check and check.overdue_at and check.overdue_at <= now else None
+        has_history = parts.takes_reports(subject)
+        tokens = SubjectTokens.of(parts, subject)
         token = tokens.shown(report, given_token)
         is_private = report.exists and not report.is_public
-        has_status_page = report.is_public and self.parts.links.has_status_pages
         return show(
             "details.html",
             subject=subject,
-            moments=self._moments(resolution),
-            facts=_facts(resolution),
-            run_page=RunPage.of(report, viewer),
-            freshness=_freshness(resolution, viewer.named(source.name) if source else "no source"),
-            status_words=appearance.message_for(resolution) if report.exists else "nothing known",
+            headline=headline(resolution, overdue_since=overdue_since, has_history=has_history),
+            face=appearance.face_of(resolution, Look()),
+            glyphs=STATUS_GLYPHS,
+            facts=_facts(resolution, has_history=has_history),
+            run_page=RunPage.of(report.url, viewer),
+            check=self._check(check, viewer, now),
+            source=self._source(subject, resolution, viewer),
             resolution=resolution,
             is_private=is_private,
             tokens=tokens.form(token, created, fault) if is_private else None,
             token=token if given_token else "",
-            picture=picture_for(resolution, self.parts.default_label),
+            picture=picture_for(resolution, parts.default_label),
             alt=appearance.alt_text(subject),
-            history=history_picture(runs, resolution.now),
-            page_path=self.parts.paths.page(subject),
+            history=history_page(number, runs, now, viewer),
+            page_path=page_path,
             is_open="dialog" in request.args or request.method == "POST",
             form=self._form(subject, report, token, is_given=bool(given_token)),
-            status_path=self.parts.paths.status(subject.path) if has_status_page else None,
+            status_path=self._status_path(subject, report),
             report_command=self._report_command(subject, viewer),
-            terminal_note=self.parts.terminal.note,
+            terminal_note=parts.terminal.note,
         )
+
+    def _status_path(self, subject: Subject, report: Report) -> str | None:
+        has_status_page = report.is_public and self.parts.links.has_status_pages
+        return self.parts.paths.status(subject.path) if has_status_page else None
+
+    def _check(self, check: Check | None, viewer: Viewer, now: datetime) -> CheckFacts | None:
+        """Return the check's facts; None for viewers who may not see them, because its ping URL is a secret."""
+        if check is None or not viewer.sees_private:
+            return None
+        return CheckFacts.of(check, self.parts, now)
+
+    def _source(self, subject: Subject, resolution: Resolution, viewer: Viewer) -> list[Fact]:
+        source = self.parts.resolver.routing.source_for(subject)
+        return _freshness(resolution, viewer.named(source.name) if source else "no source")
 
     def _form(self, subject: Subject, report: Report, token: str, *, is_given: bool) -> BadgeForm:
         choices = Choices.read(request.args, self.parts.default_label, self.parts.links)
@@ -113,23 +141,13 @@ class Details:
         can_report = viewer.sees_private and self.parts.takes_reports(subject)
         return self.parts.terminal.command("report", subject.path, "succeeded") if can_report else ""
 
-    def _runs(self, subject: Subject) -> Sequence[PastRun]:
-        """Return the history, or nothing if it is unavailable: the page is useful without it."""
+    def _runs(self, subject: Subject, number: int) -> Sequence[PastRun]:
+        """Return a page of the history and the run after it, or nothing if it is unavailable."""
+        history, skip = self.parts.history, (number - 1) * SHOWN_RUNS
         try:
-            return self.parts.history.history(subject, SHOWN_RUNS) if self.parts.history else []
+            return history.history(subject, SHOWN_RUNS + 1, skip=skip) if history else []
         except SourceUnavailable:
             return []
-
-    def _moments(self, resolution: Resolution) -> list[tuple[str, Moment]]:
-        report = resolution.report
-        moments = {
-            "Started": _reported_start(report),
-            "Finished": report.finished_at,
-            "Last success": appearance.last_success(resolution),
-            "Next run": None if report.status is BackupStatus.DELETED else report.next_run_at,
-            "Deleted": report.deleted_at,
-        }
-        return [(name, shown) for name, moment in moments.items() if (shown := Moment.of(moment, resolution.now))]
 
 
 def _closed(report: Report, token: str) -> dict[Link, str]:
@@ -151,17 +169,36 @@ def _not_a_subject(invalid: InvalidSubject) -> AnyResponse:
 
 
 @dataclass(frozen=True, slots=True)
-class RunPage:
-    """The link to a run's own page."""
+class Fact:
+    """A fact: words, a time, or both."""
 
-    url: str
-    host: str
+    name: str
+    words: str = ""
+    moment: Moment | None = None
 
-    @classmethod
-    def of(cls, report: Report, viewer: Viewer) -> RunPage | None:
-        """Return the link, or None if there is none or this viewer must not learn the upstream's URL."""
-        url = https_url(report.url)
-        return cls(url, urlsplit(url).hostname or "") if url and viewer.sees_private else None
+
+def _facts(resolution: Resolution, *, has_history: bool) -> list[Fact]:
+    """Return what was reported about the last run, and about the next one."""
+    report, now = resolution.report, resolution.now
+    started, ended = _reported_start(report), unless_ahead(report.finished_at, now)
+    succeeded = appearance.last_success(resolution)
+    is_never = report.exists and has_history and never_succeeded(report)
+    is_deleted = report.status is BackupStatus.DELETED
+    found = [
+        Fact("Reason", appearance.reason_words(report) or ""),
+        _timed("Started", started, now),
+        _timed("Finished", ended, now),
+        Fact("Duration", exact_length(report.finished_at - started) if started and report.finished_at else ""),
+        Fact("Size", size(report.size_bytes) if report.size_bytes is not None else ""),
+        Fact("Last success", "never") if is_never else _timed("Last success", succeeded, now),
+        _timed("Next run", None if is_deleted else report.next_run_at, now),
+        _timed("Deleted", report.deleted_at, now),
+    ]
+    return [fact for fact in found if fact.words or fact.moment]
+
+
+def _timed(name: str, moment: datetime | None, now: datetime) -> Fact:
+    return Fact(name, moment=Moment.of(moment, now))
 
 
 def _reported_start(report: Report) -> datetime | None:
@@ -171,27 +208,14 @@ def _reported_start(report: Report) -> datetime | None:
     return None if is_made_up else started
 
 
-def _facts(resolution: Resolution) -> list[tuple[str, str]]:
-    report = resolution.report
-    facts = []
-    if words := appearance.reason_words(report):
-        facts.append(("Reason", words))
-    started = _reported_start(report)
-    if started and report.finished_at:
-        facts.append(("Duration", exact_length(report.finished_at - started)))
-    if report.size_bytes is not None:
-        facts.append(("Size", size(report.size_bytes)))
-    return facts
-
-
-def _freshness(resolution: Resolution, source: str) -> str:
-    """Say which source the status came from, when it was fetched and when it will be fetched again."""
-    checked = "just now" if resolution.age < timedelta(seconds=1) else f"{length(resolution.age)} ago"
-    again = f"in {max(1, round(resolution.fresh_for.total_seconds()))} s"
+def _freshness(resolution: Resolution, source: str) -> list[Fact]:
+    """Return which source the status came from, when it was fetched, and when it will be fetched again."""
+    now, again = resolution.now, _timed("Next check", resolution.now + resolution.fresh_for, resolution.now)
+    checked = _timed("Last confirmed", now - resolution.age, now)
     match resolution.origin:
         case Origin.CACHE | Origin.UPSTREAM:
-            return f"{source}, checked {checked}, next check {again}"
+            return [Fact("Source", source), checked, again]
         case Origin.STALE:
-            return f"{source} does not answer; this status was confirmed {checked}. Next attempt {again}"
+            return [Fact("Source", f"{source}, which does not answer"), checked, again]
         case Origin.FALLBACK:
-            return f"{source} does not answer, and no status is cached. Next attempt {again}"
+            return [Fact("Source", f"{source}, which does not answer"), again]

@@ -1,4 +1,4 @@
-"""The doctor: what an image proxy gets for a badge, how old its copy may be, and how to refresh it."""
+"""The doctor: whether a badge is served correctly, what an image proxy gets, and how to refresh the proxy's copy."""
 
 from __future__ import annotations
 
@@ -9,28 +9,41 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from html import unescape
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from flask import Response, current_app, request
 from werkzeug.test import Client, TestResponse
 
 from badge.appearance import alt_text
+from badge.artwork.glyphs import STATUS_GLYPHS
 from badge.deadline import Deadline
 from badge.model import STALE_AGE, InvalidSubject, Subject
 from badge.raw_path import BADGE_ROOT
 from badge.web.badges.answer import DRAWN_WITHIN_SECONDS
 from badge.web.badges.request import BadgeRequest, read_badge_request
-from badge.web.page import exact_length, inline_image, length, sentence, show
+from badge.web.page import exact_length, inline_image, sentence, show
 from badge.web.pages.camo import ProxyAddress, WebOrigin, is_of, origin_of
 from badge.web.pages.choices import NO_ADDRESS
 from badge.web.pages.parts import PagesParts
 from badge.web.pages.repository_url import address_in, subject_named
+from badge.web.pages.similar_names import similar_names
+from badge.web.pages.verdict import (
+    NO_IMAGE,
+    PROXY_PATIENCE,
+    TOO_SLOW,
+    Fault,
+    Verdict,
+    private_verdict,
+    status_fault,
+    stray_fault,
+    unknown_verdict,
+    verdict_on_faults,
+    verdict_on_status,
+)
 from badge.web.paths import badge_path
 from badge.web.snippets import without_copies
 
 LONGEST_INPUT = 8_000
-# GitHub's proxy gives up after about four seconds, and accepts only images.
-PROXY_PATIENCE = timedelta(seconds=4)
 PROXY_HEADERS = {"Accept": "image/svg+xml,image/*;q=0.8", "User-Agent": "badge-doctor (as an image proxy)"}
 SHOWN_HEADERS = ("Content-Type", "Content-Length", "Cache-Control", "ETag", "Cache-Status", "Age")
 
@@ -43,16 +56,16 @@ class Examination:
 
     address: str
     """Path and query."""
+    verdict: Verdict
     picture: str
     """The image itself, since from its URL the browser could show a cached copy; empty if it is not an image."""
     alt: str
     """The picture's alternative text."""
+    is_image: bool
+    """Whether proxies show it."""
     http_status: int
     took: str
     headers: Sequence[tuple[str, str]]
-    faults: Sequence[str]
-    unknown: str
-    """Message if the subject is unknown, or must look unknown because it is private."""
     ages: Sequence[str]
     fresh_address: str
     """A URL of the same badge that no proxy has cached."""
@@ -89,6 +102,7 @@ class Doctor:
             proxy_fault=proxy_fault,
             is_origin_known=self._origin(typed) is not None,
             examined=examined,
+            glyphs=STATUS_GLYPHS,
             base=self.parts.public_url or NO_ADDRESS,
             placeholder=NO_ADDRESS,
             longest=LONGEST_INPUT,
@@ -107,27 +121,41 @@ class Doctor:
         # Through the middleware too, as a request from outside.
         answer = Client(current_app.wsgi_app).get(address, headers=PROXY_HEADERS)
         took = timedelta(seconds=time.perf_counter() - began)
+        faults = [*map(stray_fault, strays), *_faults(answer, took)]
         return Examination(
             address=self.parts.paths.to(address),
+            verdict=verdict_on_faults(faults) if faults else self._verdict(address, subject),
             picture=_picture(answer),
             alt=_words_in(answer) or alt_text(subject),
+            is_image=_is_image(answer) and answer.status_code == 200,
             http_status=answer.status_code,
             took=f"{took.total_seconds() * 1000:.0f} ms",
             headers=[(name, answer.headers[name]) for name in SHOWN_HEADERS if name in answer.headers],
-            faults=[f"The README shows {stray} instead." for stray in strays] + _faults(answer, took),
-            unknown="" if strays else self._unknown(address, subject),
             ages=_ages(answer.headers.get("Cache-Control", ""), self._oldest(address)),
             fresh_address=without_copies(self.parts.paths.to(address), self.parts.clock()),
         )
 
-    def _unknown(self, address: str, subject: Subject) -> str:
+    def _verdict(self, address: str, subject: Subject) -> Verdict:
+        """Return the verdict on a badge that proxies can show."""
         deadline = Deadline.after(DRAWN_WITHIN_SECONDS)
         permission = partial(self.parts.tokens.opens, subject, _badge_request(address).token, deadline)
         resolution = self.parts.resolver.resolve(subject, may_see_private=permission)
-        if not resolution.is_known or resolution.report.exists:
-            return ""
-        name = f"{subject.platform} · {subject.account} · {subject.type} · {subject.name}"
-        return f"There is no backup with this name, or it is private: {name}"
+        if resolution.is_known and not resolution.report.exists:
+            return self._verdict_on_unknown(subject)
+        return verdict_on_status(resolution)
+
+    def _verdict_on_unknown(self, subject: Subject) -> Verdict:
+        """Return the verdict on an absent or private subject, which only those who may see it can tell apart."""
+        parts, viewer = self.parts, self.parts.authentication.access.viewer()
+        if viewer is None:
+            return unknown_verdict(subject)
+        resolution = parts.resolver.resolve(subject, may_see_private=lambda: viewer.sees_private)
+        if resolution.report.exists:
+            return private_verdict(parts.paths.page(subject))
+        listing = parts.listing
+        similar = similar_names(subject, listing, is_public_only=not viewer.sees_private) if listing else []
+        links = [(str(one), parts.paths.to(f"/doctor?{urlencode({'subject': one.path})}")) for one in similar]
+        return unknown_verdict(subject, links)
 
     def _oldest(self, address: str) -> str:
         """Say how old an earlier copy may be, whatever status the badge had then."""
@@ -174,12 +202,12 @@ def _words_in(answer: TestResponse) -> str:
     return unescape(found[1]) if found else ""
 
 
-def _faults(answer: TestResponse, took: timedelta) -> list[str]:
+def _faults(answer: TestResponse, took: timedelta) -> list[Fault]:
     """Return the reasons why a proxy would show no image."""
     rules = {
-        f"The HTTP status is {answer.status_code}: proxies only show images with 200.": answer.status_code != 200,
-        "This is not an image: proxies show nothing else.": not _is_image(answer),
-        f"This took longer than the {length(PROXY_PATIENCE)} that GitHub's proxy waits.": took > PROXY_PATIENCE,
+        status_fault(answer.status_code): answer.status_code != 200,
+        NO_IMAGE: not _is_image(answer),
+        TOO_SLOW: took > PROXY_PATIENCE,
     }
     return [fault for fault, is_broken in rules.items() if is_broken]
 

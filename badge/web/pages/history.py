@@ -1,4 +1,4 @@
-"""The last runs of a backup, as a small bar chart and as a table.
+"""One page of a subject's runs, as bars and as a table.
 
 Successes are above the line and failures below it, so that colour is not the only cue.
 """
@@ -10,84 +10,121 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from badge.appearance import COLOURS, TONES, WORDS, Palette, Tone
-from badge.model import BackupStatus, PastRun
+from badge.appearance import REASONS, TONES, WORDS, Tone
+from badge.artwork.glyphs import STATUS_GLYPHS
+from badge.model import BackupStatus, PastRun, unless_ahead
+from badge.web.login.access import Viewer
 from badge.web.page import Moment, exact_length, size
+from badge.web.pages.run_page import RunPage
 
 SHOWN_RUNS = 30
-BAR_WIDTH, GAP, LINE_AT, TALLEST, SHORTEST = 10, 4, 40, 36, 6
+LINE_AT, TALLEST, SHORTEST = 40, 36, 6
+LARGEST_NUMBER = 9_999
 
 
 @dataclass(frozen=True, slots=True)
-class Bar:
-    """One run in the chart."""
+class ShownRun:
+    """One run: a bar, and a row of the table."""
 
-    x: int
-    y: int
-    height: int
+    anchor: str
+    """The ID of its row."""
+    status: str
     tone: Tone
     """CSS class for the colour, which is different on a dark background."""
-    colour: str
-    words: str
-
-
-@dataclass(frozen=True, slots=True)
-class RunRow:
-    """One run in the table."""
-
-    status: str
-    started: Moment | None
+    glyph: str
+    bar_y: int
+    bar_height: int
+    moment: Moment | None
+    """When it ended, or when it began if it has not ended; None if neither is known."""
+    is_over: bool
     duration: str
     size: str
+    reason: str
+    run_page: RunPage | None
 
 
 @dataclass(frozen=True, slots=True)
-class HistoryPicture:
-    """Past runs, drawn oldest first and listed newest first."""
+class HistoryPage:
+    """Up to `SHOWN_RUNS` runs, newest first; columns without any value are left out of the table."""
 
-    bars: Sequence[Bar]
-    rows: Sequence[RunRow]
+    number: int
+    runs: Sequence[ShownRun]
     words: str
-    width: int
-    line_at: int = LINE_AT
-    height: int = 2 * LINE_AT
-    bar_width: int = BAR_WIDTH
+    has_older: bool
+    has_failures: bool
+    has_durations: bool
+    has_sizes: bool
+
+    @property
+    def extent(self) -> str:
+        """The heading of the column for durations and sizes; empty if nothing is known of either."""
+        names = {"Duration": self.has_durations, "Size": self.has_sizes}
+        return " and ".join(name for name, is_known in names.items() if is_known).capitalize()
+
+    @property
+    def bars_height(self) -> int:
+        """The height of the chart, which has no lower half without failures."""
+        return LINE_AT + (TALLEST if self.has_failures else 1)
 
 
-def history_picture(newest_first: Sequence[PastRun], now: datetime) -> HistoryPicture | None:
-    """Return the chart; None if there are no runs."""
-    if not newest_first:
+def page_number(given: str) -> int:
+    """Return the number of the page in a query; 1 if it is missing or invalid."""
+    is_valid = given.isascii() and given.isdecimal() and len(given) <= len(str(LARGEST_NUMBER))
+    return max(1, int(given)) if is_valid else 1
+
+
+def history_page(number: int, newest_first: Sequence[PastRun], now: datetime, viewer: Viewer) -> HistoryPage | None:
+    """Return a page of the history; None if there are no runs.
+
+    `newest_first` has one run more than the page shows if there are older ones.
+    """
+    shown = newest_first[:SHOWN_RUNS]
+    if not shown:
         return None
-    longest = max((_duration(run) or timedelta(0) for run in newest_first), default=timedelta(0))
-    bars = [_bar(place, run, longest) for place, run in enumerate(reversed(newest_first))]
-    rows = [_row(run, now) for run in newest_first]
-    return HistoryPicture(
-        bars, rows, runs_in_words([run.status for run in newest_first]), len(bars) * (BAR_WIDTH + GAP) - GAP
+    longest = max(_duration(run) or timedelta(0) for run in shown)
+    first = (number - 1) * SHOWN_RUNS + 1
+    statuses = [run.status for run in shown]
+    if number == 1:
+        words = runs_in_words(statuses)
+    else:
+        words = f"Runs {first} to {first + len(shown) - 1}, counted from the newest: {_counts(statuses)}"
+    runs = [_shown(place, run, longest, now, viewer) for place, run in enumerate(shown, first)]
+    return HistoryPage(
+        number,
+        runs,
+        words,
+        has_older=len(newest_first) > SHOWN_RUNS,
+        has_failures=BackupStatus.FAILED in statuses,
+        has_durations=any(run.duration for run in runs),
+        has_sizes=any(run.size for run in runs),
     )
 
 
-def _bar(place: int, run: PastRun, longest: timedelta) -> Bar:
-    # A run without a known duration gets the shortest bar.
-    share = (_duration(run) or timedelta(0)) / longest if longest else 0.0
-    height = SHORTEST + round((TALLEST - SHORTEST) * share)
-    return Bar(
-        x=place * (BAR_WIDTH + GAP),
-        y=LINE_AT if run.status is BackupStatus.FAILED else LINE_AT - height,
-        height=height,
-        tone=TONES[run.status],
-        colour=COLOURS[Palette.ACCESSIBLE][TONES[run.status]],
-        words=f"{WORDS[run.status]}, {run.started_at:%Y-%m-%d %H:%M} UTC",
-    )
-
-
-def _row(run: PastRun, now: datetime) -> RunRow:
+def _shown(place: int, run: PastRun, longest: timedelta, now: datetime, viewer: Viewer) -> ShownRun:
     duration = _duration(run)
-    return RunRow(
-        WORDS[run.status],
-        Moment.of(None if _has_made_up_start(run) else run.started_at, now),
-        exact_length(duration) if duration else "",
-        size(run.size_bytes) if run.size_bytes is not None else "",
+    height = _height(run, duration, longest)
+    happened_at = run.finished_at or (None if _has_made_up_start(run) else run.started_at)
+    return ShownRun(
+        anchor=f"run-{place}",
+        status=WORDS[run.status],
+        tone=TONES[run.status],
+        glyph=STATUS_GLYPHS[run.status],
+        bar_y=LINE_AT if run.status is BackupStatus.FAILED else LINE_AT - height,
+        bar_height=height,
+        moment=Moment.of(unless_ahead(happened_at, now), now),
+        is_over=run.finished_at is not None,
+        duration=exact_length(duration) if duration else "",
+        size=size(run.size_bytes) if run.size_bytes is not None else "",
+        reason=REASONS[run.reason] if run.reason and run.status is BackupStatus.FAILED else "",
+        run_page=RunPage.of(run.url, viewer),
     )
+
+
+def _height(run: PastRun, duration: timedelta | None, longest: timedelta) -> int:
+    """Return a height by duration, in which the shortest bar stands for an unknown one; the same for all if all are."""
+    if not longest:
+        return TALLEST if run.finished_at else TALLEST // 2
+    return SHORTEST + round((TALLEST - SHORTEST) * ((duration or timedelta(0)) / longest))
 
 
 def _duration(run: PastRun) -> timedelta | None:
@@ -101,7 +138,12 @@ def _has_made_up_start(run: PastRun) -> bool:
 
 
 def runs_in_words(runs: Sequence[BackupStatus]) -> str:
-    """Return the text alternative of a chart of runs, given their statuses."""
+    """Return the text alternative of a chart of the last runs, given their statuses."""
+    if len(runs) == 1:
+        return f"One run: {_counts(runs)}"
+    return f"The last {len(runs)} runs, the newest on the right: {_counts(runs)}"
+
+
+def _counts(runs: Sequence[BackupStatus]) -> str:
     counted = Counter(runs)
-    counts = ", ".join(f"{counted[status]} {words}" for status, words in WORDS.items() if counted[status])
-    return f"The last {len(runs)} runs, the newest on the right: {counts}" if len(runs) > 1 else f"One run: {counts}"
+    return ", ".join(f"{counted[status]} {words}" for status, words in WORDS.items() if counted[status])

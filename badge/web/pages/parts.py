@@ -19,6 +19,7 @@ from badge.web.paths import Paths
 from badge.web.terminal import Terminal
 
 if TYPE_CHECKING:
+    from badge.catalogue.checks import Checks
     from badge.catalogue.tokens import StoredTokens
 
 
@@ -39,6 +40,8 @@ class PagesParts:
     authentication: DashboardAuthentication
     tokens: PrivateTokens
     token_store: StoredTokens | None
+    """None without a catalogue."""
+    checks: Checks | None
     """None without a catalogue."""
     default_label: str
     public_url: str

@@ -13,6 +13,7 @@ from badge.appearance import DAY, HOUR, MOMENT, TONES, WORDS, Look, Tone
 from badge.contract import format_time
 from badge.model import BackupStatus, Resolution, unless_ahead
 from badge.web.badges.recent_runs import RecentRun
+from badge.web.page import utc_date
 from badge.web.pages.history import runs_in_words
 
 FINISHED = (BackupStatus.SUCCEEDED, BackupStatus.FAILED)
@@ -49,11 +50,7 @@ class CoarseMoment:
             words, holds_for = f"in {length}", left if left < HOUR else left % unit + MOMENT
         else:
             words, holds_for = f"{length} ago", unit - -left % unit
-        return cls(format_time(moment), _date(moment), length, words, holds_for)
-
-
-def _date(moment: datetime) -> str:
-    return f"{moment:%Y-%m-%d %H:%M} UTC"
+        return cls(format_time(moment), utc_date(moment), length, words, holds_for)
 
 
 def _plural(number: int, noun: str) -> str:
@@ -223,7 +220,7 @@ def _bar(place: int, run: RecentRun) -> RunBar:
         height=height,
         tone=TONES[run.status],
         status=WORDS[run.status],
-        date=_date(run.finished_at) if run.finished_at else "",
+        date=utc_date(run.finished_at) if run.finished_at else "",
     )
 
 

@@ -24,8 +24,8 @@ from badge.web.badges.http_cache import CachePolicy, cache_status, etag
 from badge.web.badges.request import TOKEN, Format
 from badge.web.login.access import Viewer
 from badge.web.page import PAGE_HEADERS, picture_for
-from badge.web.pages.details import RunPage
 from badge.web.pages.parts import PagesParts
+from badge.web.pages.run_page import RunPage
 from badge.web.pages.status_facts import StatusFacts
 from badge.web.snippets import Snippet, Syntax, snippet
 
@@ -85,7 +85,7 @@ class StatusPage:
             picture=picture_for(resolution, parts.default_label),
             alt=alt_text(subject),
             is_private=not report.is_public,
-            run_page=RunPage.of(report, Viewer()) if parts.shows_run_links else None,
+            run_page=RunPage.of(report.url, Viewer()) if parts.shows_run_links else None,
             builder_path=parts.paths.to(f"/?{urlencode({'subject': subject.path})}"),
             embedded=self._embedded(subject, {} if report.is_public else {TOKEN: token}),
         )

@@ -6,6 +6,7 @@ import { say } from "./copying.js";
 const dialog = document.getElementById("badge-dialog");
 const opener = document.getElementById("open-badge-dialog");
 let isPressedOutside = false;
+let pressed = opener.querySelector("button");
 
 function open() {
   say("");
@@ -22,6 +23,7 @@ if (dialog.open) {
 
 opener.addEventListener("submit", (event) => {
   event.preventDefault();
+  pressed = event.submitter ?? pressed;
   open();
 });
 
@@ -38,5 +40,5 @@ dialog.addEventListener("click", (event) => {
 dialog.addEventListener("close", () => {
   sharing.isOn = false;
   history.replaceState(null, "", opener.action.split("#")[0]);
-  opener.querySelector("button").focus();
+  pressed.focus();
 });

@@ -1,4 +1,4 @@
-// The badge form: after each choice the server renders new snippets; also tabs, copying and feedback.
+// The badge form: after each choice the server renders a new preview and new snippets; also tabs, copying and feedback.
 // Without this script the form is submitted by its button, and all snippets are listed below each other.
 
 import { dressCopies, say } from "./copying.js";
@@ -9,6 +9,8 @@ let request = new AbortController();
 let timer = 0;
 // Whether the snippets match the choices: a promise while new ones are loading.
 let settled = true;
+// Whether all syntaxes have a tab; null until "More" is pressed, then its state outlives each new preview.
+let showsAll = null;
 
 export const form = document.querySelector("[data-badge-form]");
 const addressChoice = document.getElementById("choice-address");
@@ -21,72 +23,67 @@ export function share() {
   if (sharing.isOn) history.replaceState(null, "", result().dataset.shared);
 }
 
-function selectSyntax(syntax, tabs) {
-  form.elements.syntax.value = syntax;
-  for (const tab of tabs) {
-    const isChosen = tab.dataset.syntax === syntax;
-    tab.ariaSelected = isChosen;
-    tab.tabIndex = isChosen ? 0 : -1;
-    document.getElementById(tab.getAttribute("aria-controls")).hidden = !isChosen;
+const tabsIn = (list) => [...list.querySelectorAll("[role=tab]")];
+const visibleTabs = (list) => tabsIn(list).filter((tab) => tab.checkVisibility());
+
+function selectTab(chosen, list) {
+  form.elements.syntax.value = chosen.dataset.syntax;
+  for (const tab of tabsIn(list)) {
+    tab.ariaSelected = tab === chosen;
+    tab.tabIndex = tab === chosen ? 0 : -1;
+    document.getElementById(tab.getAttribute("aria-controls")).classList.toggle("unselected", tab !== chosen);
   }
 }
 
-function choose(tab, tabs) {
-  selectSyntax(tab.dataset.syntax, tabs);
+function chooseTab(tab, list) {
+  selectTab(tab, list);
   const shared = new URL(result().dataset.shared, location.href);
   shared.searchParams.set("syntax", tab.dataset.syntax);
   result().dataset.shared = `${shared.pathname}${shared.search}`;
   share();
 }
 
-function tabOf(section) {
-  const { syntax } = section.dataset;
-  const heading = section.querySelector("h3");
-  const tab = Object.assign(document.createElement("button"), { type: "button", role: "tab", id: `tab-${syntax}` });
-  tab.dataset.syntax = syntax;
-  tab.textContent = heading.textContent;
-  tab.setAttribute("aria-controls", `panel-${syntax}`);
-  heading.classList.add("hidden");
-  Object.assign(section, { id: `panel-${syntax}`, role: "tabpanel" });
-  section.setAttribute("aria-labelledby", tab.id);
-  return tab;
-}
-
 // Tabs as in the ARIA Authoring Practices, with automatic activation: the arrow keys select.
-function makeTabs() {
-  const sections = [...result().querySelectorAll(".snippet")].filter((section) => section.dataset.syntax !== "url");
-  if (!sections.length) return;
-  const list = Object.assign(document.createElement("div"), { role: "tablist", ariaLabel: "Syntax" });
-  list.append(...sections.map(tabOf));
-  sections[0].before(list);
-  const tabs = [...list.children];
-  const known = tabs.find((tab) => tab.dataset.syntax === form.elements.syntax.value) ?? tabs[0];
-  selectSyntax(known.dataset.syntax, tabs);
+function dressTabs() {
+  const list = result().querySelector("[role=tablist]");
+  if (!list) return;
+  for (const tab of tabsIn(list)) {
+    const panel = document.getElementById(tab.getAttribute("aria-controls"));
+    panel.role = "tabpanel";
+    panel.setAttribute("aria-labelledby", tab.id);
+  }
+  const more = document.getElementById("more-syntaxes");
+  if (showsAll !== null) more.ariaExpanded = showsAll;
+  more.addEventListener("click", () => (more.ariaExpanded = showsAll = more.ariaExpanded === "false"));
+  // A choice made while these snippets were loading.
+  const known = tabsIn(list).find((tab) => tab.dataset.syntax === form.elements.syntax.value);
+  if (known && known.ariaSelected !== "true") selectTab(known, list);
   list.addEventListener("click", (event) => {
     const tab = event.target.closest("[role=tab]");
-    if (tab) choose(tab, tabs);
+    if (tab) chooseTab(tab, list);
   });
   list.addEventListener("keydown", (event) => {
+    const tabs = visibleTabs(list);
     const here = tabs.indexOf(document.activeElement);
     const there = { ArrowRight: here + 1, ArrowLeft: here - 1 + tabs.length, Home: 0, End: tabs.length - 1 }[event.key];
     if (here < 0 || there === undefined) return;
     event.preventDefault();
     const tab = tabs[there % tabs.length];
-    choose(tab, tabs);
+    chooseTab(tab, list);
     tab.focus();
   });
 }
 
 function dress() {
   dressCopies(result(), isSettled);
-  makeTabs();
+  dressTabs();
 }
 
 // Live regions are announced only if the element stays and its text changes; fields stay to keep their focus.
 function follow(page) {
   for (const old of document.querySelectorAll("#subject-fault, #subject-named, #max-age-fault")) {
-    const { textContent } = page.getElementById(old.id);
-    if (old.textContent !== textContent) old.textContent = textContent;
+    const current = page.getElementById(old.id);
+    if (old.textContent !== current.textContent) old.replaceChildren(...document.adoptNode(current).childNodes);
   }
   for (const field of form.querySelectorAll("[aria-describedby]")) field.ariaInvalid = page.getElementById(field.id).ariaInvalid;
   // Only repositories on GitHub have a short URL.
@@ -150,9 +147,6 @@ function isSettled() {
   return settled;
 }
 
-// On a phone the snippets come first, unless a choice is invalid.
-const looks = form.querySelector(".looks");
-if (matchMedia("(max-width: 40rem)").matches) looks.open = looks.querySelector("[aria-invalid]") !== null;
 form.addEventListener("submit", (event) => {
   event.preventDefault();
   refresh();

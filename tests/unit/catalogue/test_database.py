@@ -1,12 +1,15 @@
 """Closing a database's connections, and what its commits guarantee."""
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from sqlalchemy import text
 
 from badge.catalogue.database import Database
+from tests.servers import PROJECT
 
 
 @pytest.fixture
@@ -51,3 +54,17 @@ def test_a_commit_is_on_the_disk_before_it_is_acknowledged(tmp_path: Path) -> No
     with database.writing() as connection:
         assert connection.exec_driver_sql("PRAGMA synchronous").scalar_one() == 2  # FULL (sqlite.org/pragma.html)
     database.close()
+
+
+LOADED = """
+import sys
+from badge.catalogue.database import Database
+from badge.catalogue.store import Catalogue
+Database("sqlite:///catalogue.sqlite3")
+print([name for name in sys.modules if name.startswith("sqlalchemy.dialects.postgresql")])
+"""
+
+
+def test_a_catalogue_on_sqlite_does_not_load_the_code_for_postgresql() -> None:
+    command = [sys.executable, "-c", LOADED]
+    assert subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=True).stdout == "[]\n"

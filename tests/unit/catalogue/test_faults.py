@@ -25,7 +25,7 @@ def test_a_file_that_is_not_a_database_is_named_as_the_cause(tmp_path: Path) -> 
     assert reason(f"sqlite:///{tmp_path}/x") == "its file is not a SQLite database"
 
 
-def test_a_folder_that_can_t_be_created_is_named_as_the_cause(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_created_is_named_as_the_cause(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     assert "can't be used (File exists)" in reason(f"sqlite:///{tmp_path}/file/catalogue.sqlite3")
 

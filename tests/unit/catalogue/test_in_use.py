@@ -7,11 +7,12 @@ import os
 from pathlib import Path
 
 import pytest
+from sqlalchemy import make_url
 from sqlalchemy.exc import OperationalError
 
 from badge.catalogue.database import Database
 from badge.catalogue.faults import why_unusable
-from badge.catalogue.in_use import CatalogueInUse, alone, hold
+from badge.catalogue.in_use import CatalogueInUse, alone, database_file, hold
 
 
 @pytest.fixture
@@ -24,6 +25,27 @@ def unusable(file: Path) -> Path:
     """A lock that nobody can use, because symbolic links are refused, even for root."""
     file.with_name(f"{file.name}.in-use").symlink_to("elsewhere")
     return file
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "sqlite:////var/lib/badge/catalogue.sqlite3",
+        "sqlite:///relative.sqlite3",
+        "sqlite+pysqlite:////a/b%20c d.sqlite3",
+        "sqlite:////a/b%3Fc.sqlite3?timeout=5&x=?",
+        "sqlite:////a/#b@c:d.sqlite3",
+    ],
+)
+def test_the_file_is_the_one_that_sqlalchemy_opens(url: str) -> None:
+    assert database_file(url) == Path(str(make_url(url).database))
+
+
+@pytest.mark.parametrize(
+    "url", ["sqlite://", "sqlite:///", "sqlite:///?x=1", "sqlite:///:memory:", "postgresql://badge@db/badge"]
+)
+def test_other_databases_have_no_file(url: str) -> None:
+    assert database_file(url) is None
 
 
 def test_a_lock_that_cannot_be_used_is_an_error(unusable: Path) -> None:

@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 from sqlalchemy.exc import DatabaseError
 
-from badge.app import CatalogueState, build_app, build_parts
+from badge.app import build_app, build_parts
 from badge.catalogue.database import Database
 from badge.catalogue.integrity import START_SECONDS, Integrity, integrity_of, quick_check
 from badge.catalogue.migration import migrate
+from badge.catalogue.on_demand import CatalogueState
 from badge.model import BackupStatus, Subject
 from badge.settings import load
 from tests.store import Store

@@ -16,7 +16,7 @@ from tests.doubles import START, ManualClock, ScriptedSource
 
 WEB = Subject.legacy("acme", "web")
 SUCCEEDED = Report(status=BackupStatus.SUCCEEDED, observed_at=START)
-KEPT = CacheEntry(report=SUCCEEDED, fetched_at=START, confirmed_at=START, fresh_until=START + timedelta(minutes=2))
+CACHED = CacheEntry(report=SUCCEEDED, fetched_at=START, confirmed_at=START, fresh_until=START + timedelta(minutes=2))
 
 
 @dataclass
@@ -41,33 +41,33 @@ def bench() -> Bench:
 
 
 def with_report(**changes: object) -> CacheEntry:
-    return replace(KEPT, report=replace(SUCCEEDED, **changes))  # type: ignore[arg-type] # the fields' own types
+    return replace(CACHED, report=replace(SUCCEEDED, **changes))  # type: ignore[arg-type] # the fields' own types
 
 
 @pytest.mark.parametrize(
-    ("entry", "minutes", "said"),
+    ("entry", "minutes", "words"),
     [
         (None, 0, "Nothing is cached"),
-        (KEPT, 1, "Shown as “succeeded”, as its source reported."),
-        (KEPT, 5, "expired: the next request triggers a refresh"),
-        (KEPT, 90, "It is over an hour old, so the badge shows its age."),
-        (replace(KEPT, failures=3), 5, "failed queries since it was confirmed: 3"),
-        (KEPT, 25 * 60, "longer than BADGE_MAX_STATUS_AGE"),
-        (replace(KEPT, report=None, failures=2), 0, "has never answered; failed queries: 2"),
-        (replace(KEPT, report=Report.absent(START)), 0, "has no such subject"),
+        (CACHED, 1, "Shown as “succeeded”, as its source reported."),
+        (CACHED, 5, "expired: the next request triggers a refresh"),
+        (CACHED, 90, "It is over an hour old, so the badge shows its age."),
+        (replace(CACHED, failures=3), 5, "failed queries since it was confirmed: 3"),
+        (CACHED, 25 * 60, "longer than BADGE_MAX_STATUS_AGE"),
+        (replace(CACHED, report=None, failures=2), 0, "has never answered; failed queries: 2"),
+        (replace(CACHED, report=Report.absent(START)), 0, "has no such subject"),
         (with_report(visibility=Visibility.PRIVATE), 0, "says that it is private"),
         (with_report(status=BackupStatus.UNKNOWN), 0, "the source says so itself"),
         (with_report(stale_after=START + timedelta(minutes=4)), 5, "“succeeded” would be outdated after"),
     ],
 )
-def test_each_reason_is_a_sentence(bench: Bench, entry: CacheEntry | None, minutes: int, said: str) -> None:
+def test_each_reason_is_a_sentence(bench: Bench, entry: CacheEntry | None, minutes: int, words: str) -> None:
     bench.explained(entry)
     bench.clock.advance(minutes=minutes)
-    assert said in bench.explained(None).rule
+    assert words in bench.explained(None).rule
 
 
 def test_it_shows_the_source_the_age_and_the_next_refresh(bench: Bench) -> None:
-    bench.explained(KEPT)
+    bench.explained(CACHED)
     bench.clock.advance(seconds=30)
     found = bench.explained(None)
     assert (found.source, found.kept, found.age_seconds) == ("scripted", "succeeded", 30)
@@ -76,7 +76,7 @@ def test_it_shows_the_source_the_age_and_the_next_refresh(bench: Bench) -> None:
 
 def test_a_source_s_pause_postpones_the_next_refresh(bench: Bench) -> None:
     bench.parts.pauses.pause("scripted", START + timedelta(minutes=10))
-    found = bench.explained(KEPT)
+    found = bench.explained(CACHED)
     assert found.next_refresh == found.paused_until == "2026-11-23T12:10:00Z"
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from badge.edge.cache import ENTRY_BYTES, EdgeCacheLimits
+from badge.edge.cache import ENTRY_BYTES, EdgeCacheLimits, header_lines
 from tests.asgi import Answer
 from tests.edge import WEB, Behind
 
@@ -16,9 +16,9 @@ def bodies(behind: Behind, *targets: str) -> list[bytes]:
 def test_the_same_url_is_answered_again_for_half_a_second_and_counted() -> None:
     behind = Behind()
     assert bodies(behind, WEB, WEB, WEB) == [b"1", b"1", b"1"]
-    behind.now += 0.49
+    behind.now += 0.39
     assert bodies(behind, WEB) == [b"1"]
-    behind.now += 0.02
+    behind.now += 0.12
     assert bodies(behind, WEB) == [b"2"]
     assert (behind.passed_on, behind.counted) == (2, {"CACHE": 3})
 
@@ -43,7 +43,23 @@ def test_max_age_is_lowered_by_the_answer_s_age() -> None:
     assert seen == ["max-age=120", "max-age=120", "max-age=120", "max-age=119"]
 
 
-def test_only_answers_that_may_be_stored_are() -> None:
+def test_the_joined_headers_are_kept_until_they_change() -> None:
+    behind = Behind(fresh_seconds=120.3)
+    behind.ask()
+
+    def lines() -> bytes:
+        messages = behind.edge.cached("GET", WEB.encode(), [])
+        assert messages is not None
+        return header_lines(messages[0])
+
+    before = lines()
+    assert before == b"Content-Type: image/svg+xml\r\nContent-Length: 1\r\nCache-Control: max-age=120\r\n\r\n"
+    assert lines() is before
+    behind.now += 0.35
+    assert lines() == before.replace(b"120", b"119")
+
+
+def test_only_answers_that_may_be_stored_are_stored() -> None:
     assert bodies(Behind(may_be_stored=False), WEB, WEB, WEB) == [b"1", b"2", b"3"]
 
 
@@ -101,7 +117,7 @@ def test_the_oldest_are_dropped_if_there_are_too_many() -> None:
     assert bodies(behind, "/badge/b", "/badge/c", "/badge/a") == [b"2", b"3", b"4"]
 
 
-def test_the_oldest_are_dropped_if_they_are_too_large() -> None:
+def test_the_oldest_are_dropped_if_all_together_are_too_large() -> None:
     most_bytes = 2 * (ENTRY_BYTES + 10)
     behind = Behind(EdgeCacheLimits(most_bytes=most_bytes))
     bodies(behind, "/badge/a", "/badge/b", "/badge/c")

@@ -10,7 +10,7 @@ import pytest
 
 from badge.events import AnswerCrashed, RequestRefused
 from tests.asgi import Answer, ask
-from tests.edge import WEB, Behind
+from tests.edge import WEB, Behind, until
 
 
 def together(behind: Behind, *requests: tuple[str, str, list[tuple[str, str]]]) -> list[Answer]:
@@ -24,12 +24,6 @@ def together(behind: Behind, *requests: tuple[str, str, list[tuple[str, str]]]) 
         return await asyncio.gather(*flights)
 
     return asyncio.run(run())
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(5):
-        while not condition():  # noqa: ASYNC110 - waits for threads
-            await asyncio.sleep(0.001)
 
 
 def run(work: Callable[[], Coroutine[Any, Any, Answer]]) -> Answer:
@@ -216,7 +210,7 @@ def test_all_bodies_together_are_bounded() -> None:
     async def test() -> None:
         behind.gate.clear()
         first = asyncio.ensure_future(ask(behind.edge, "/ops/status/report", "POST", body=[b"a" * 100]))
-        while not behind.passed_on:  # noqa: ASYNC110 - nothing tells when
+        while not behind.passed_on:  # noqa: ASYNC110 - there is no event to wait for
             await asyncio.sleep(0.01)
         assert (await ask(behind.edge, "/ops/status/report", "POST", body=[b"a" * 100])).code == 503
         behind.gate.set()
@@ -226,7 +220,7 @@ def test_all_bodies_together_are_bounded() -> None:
     asyncio.run(asyncio.wait_for(test(), 10))
 
 
-def test_of_a_body_that_is_too_large_only_the_beginning_is_read() -> None:
+def test_only_the_beginning_of_a_body_that_is_too_large_is_read() -> None:
     behind = Behind()
     asyncio.run(ask(behind.edge, "/ops/status/report", "POST", [], [b"a" * 60] * 10))
     assert len(behind.seen[0]["wsgi.input"].read()) == 120

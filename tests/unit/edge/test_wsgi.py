@@ -1,3 +1,5 @@
+"""How requests are passed to the application as WSGI, and its responses passed back as ASGI."""
+
 from __future__ import annotations
 
 from typing import Any

@@ -24,7 +24,7 @@ def test_all_threads_of_a_process_have_the_same_value() -> None:
         assert len(set(pool.map(got, range(8)))) == 1
 
 
-def test_the_value_is_made_at_first_use() -> None:
+def test_the_value_is_made_on_first_use() -> None:
     made: list[int] = []
     mine = PerProcess(lambda: made.append(1))
     assert made == []

@@ -192,12 +192,12 @@ def test_a_cached_report_has_the_rest_of_its_lifetime() -> None:
     assert bench.resolve().fresh_for == timedelta(seconds=70)
 
 
-def test_an_outage_shows_the_cached_report() -> None:
+def test_during_an_outage_the_cached_report_is_shown() -> None:
     bench = Bench()
     bench.resolve()
     bench.says = None
     bench.clock.advance(minutes=30)
-    assert bench.seen() == (BackupStatus.SUCCEEDED, Origin.CACHE)  # the refresh behind it fails
+    assert bench.seen() == (BackupStatus.SUCCEEDED, Origin.CACHE)  # the background refresh fails
     resolution = bench.resolve()
     assert (resolution.status, resolution.origin) == (BackupStatus.SUCCEEDED, Origin.STALE)
     assert (resolution.is_stale, resolution.is_old) == (True, False)
@@ -454,7 +454,7 @@ def test_once_the_budget_for_new_names_is_spent_hidden_subjects_are_undetermined
 
 
 @pytest.mark.parametrize("report", [PRIVATE, Report.absent(START)])
-def test_if_permission_can_not_be_determined_hidden_subjects_are_undetermined(report: Report) -> None:
+def test_if_permission_cannot_be_determined_hidden_subjects_are_undetermined(report: Report) -> None:
     bench = Bench(report)
     bench.resolve()
     seen = bench.resolver.resolve(WEB, may_see_private=lambda: None)

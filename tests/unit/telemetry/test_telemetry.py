@@ -91,7 +91,7 @@ def test_each_event_updates_its_metric(event: Event, line: str) -> None:
     assert line in telemetry.metrics.exposition().decode().splitlines()
 
 
-def test_an_undeclared_metric_can_not_be_updated() -> None:
+def test_an_undeclared_metric_cannot_be_updated() -> None:
     with pytest.raises(UndeclaredMetric):
         Metrics().add("badge_surprises_total")
     with pytest.raises(UndeclaredMetric):

@@ -366,7 +366,7 @@ class Unreadable:
         raise RuntimeError("unreadable")
 
 
-def test_a_request_that_can_not_be_read_is_still_answered_with_an_image(site: Site) -> None:
+def test_a_request_that_cannot_be_read_is_still_answered_with_an_image(site: Site) -> None:
     # Without the middleware around Flask, which reads the path too.
     with site.app.test_request_context(WEB, environ_overrides={"RAW_URI": Unreadable()}):
         answer = site.app.full_dispatch_request()

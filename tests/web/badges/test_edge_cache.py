@@ -19,7 +19,7 @@ FAILED = replace(SUCCEEDED, status=BackupStatus.FAILED)
 
 
 @pytest.fixture
-def held() -> Site:
+def with_edge() -> Site:
     return Site(edge_cache="500ms")
 
 
@@ -41,35 +41,35 @@ def seen_before_and_after(site: Site, before: Report | None, after: Report | Non
     return [*seen, ask(site, path)]
 
 
-def test_a_good_answer_is_stored(held: Site) -> None:
-    assert seen_before_and_after(held, SUCCEEDED, FAILED) == ["succeeded\n", "succeeded\n"]
+def test_a_good_answer_is_stored(with_edge: Site) -> None:
+    assert seen_before_and_after(with_edge, SUCCEEDED, FAILED) == ["succeeded\n", "succeeded\n"]
 
 
 def test_without_the_edge_cache_it_is_not_stored(site: Site) -> None:
     assert seen_before_and_after(site, SUCCEEDED, FAILED) == ["succeeded\n", "failed\n"]
 
 
-def test_an_unknown_status_is_not_stored(held: Site) -> None:
-    assert seen_before_and_after(held, None, SUCCEEDED) == ["503", "succeeded\n"]
+def test_an_unknown_status_is_not_stored(with_edge: Site) -> None:
+    assert seen_before_and_after(with_edge, None, SUCCEEDED) == ["503", "succeeded\n"]
     image = "/badge/acme/api"
-    held.says = None
-    assert "unknown" in ask(held, image)
-    held.says = SUCCEEDED
-    held.clock.advance(hours=2)
-    assert "succeeded" in ask(held, image)
+    with_edge.says = None
+    assert "unknown" in ask(with_edge, image)
+    with_edge.says = SUCCEEDED
+    with_edge.clock.advance(hours=2)
+    assert "succeeded" in ask(with_edge, image)
 
 
-def test_an_error_status_is_not_stored(held: Site) -> None:
-    assert seen_before_and_after(held, Report.absent(START), SUCCEEDED) == ["404", "succeeded\n"]
+def test_an_error_status_is_not_stored(with_edge: Site) -> None:
+    assert seen_before_and_after(with_edge, Report.absent(START), SUCCEEDED) == ["404", "succeeded\n"]
 
 
-def test_answers_for_a_token_are_not_stored(held: Site) -> None:
-    assert seen_before_and_after(held, SUCCEEDED, FAILED, WEB + "?token=x") == ["succeeded\n", "failed\n"]
+def test_answers_for_a_token_are_not_stored(with_edge: Site) -> None:
+    assert seen_before_and_after(with_edge, SUCCEEDED, FAILED, WEB + "?token=x") == ["succeeded\n", "failed\n"]
 
 
-def test_a_stored_answer_differs_only_in_its_cache_status(held: Site) -> None:
+def test_a_stored_answer_differs_only_in_its_cache_status(with_edge: Site) -> None:
     path = "/badge/acme/web"
-    first, again = (through_edge(held, path) for _ in range(2))
+    first, again = (through_edge(with_edge, path) for _ in range(2))
     assert first.body == again.body
     assert first.headers["Cache-Status"] == "backup-status-badge; fwd=miss; stored"
     assert again.headers["Cache-Status"].startswith("backup-status-badge; hit; ttl=")

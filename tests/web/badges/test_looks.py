@@ -44,7 +44,7 @@ def drawn(site: Site, query: str = "") -> bytes:
         ("logo=shield", b"<path"),
     ],
 )
-def test_each_choice_shows(site: Site, query: str, mark: bytes) -> None:
+def test_each_choice_is_visible(site: Site, query: str, mark: bytes) -> None:
     assert mark in drawn(site, query)
     assert mark not in drawn(site)
 
@@ -72,7 +72,7 @@ def test_a_bad_or_unknown_value_changes_nothing(site: Site, query: str) -> None:
     assert drawn(site, query) == drawn(site)
 
 
-def test_an_old_success_shows_as_overdue_and_as_503_to_a_monitor(site: Site) -> None:
+def test_an_old_success_is_overdue_on_the_image_and_503_to_a_monitor(site: Site) -> None:
     site.says = replace(SUCCEEDED, finished_at=START - timedelta(days=3))
     assert b"backup: overdue 2d" in drawn(site, "max_age=24h")
     assert site.get(f"{WEB}?max_age=24h&expect=succeeded&strict=1").status_code == 503

@@ -14,12 +14,12 @@ from flask.testing import FlaskClient
 
 from badge.app import CatalogueParts, build_app, build_parts
 from badge.catalogue.keys import Scope
-from badge.catalogue.migration import migrate
 from badge.events import FailureKind
 from badge.model import Report, Subject, Visibility
 from badge.ports import SourceUnavailable
 from badge.settings import load
 from tests.doubles import ManualClock, OneProcess, ScriptedSource
+from tests.migrated import migrate
 from tests.site import SUCCEEDED
 
 PRIVATE, ABSENT, OTHER = "acme/hidden", "acme/absent", "acme/public"

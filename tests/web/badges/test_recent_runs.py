@@ -45,7 +45,7 @@ class Runs:
     hangs_until: threading.Event | None = None
     asked: list[tuple[Subject, int, bool]] = field(default_factory=list)
 
-    def history(self, subject: Subject, limit: int, *, public_only: bool = False) -> Sequence[PastRun]:
+    def history(self, subject: Subject, limit: int, *, skip: int = 0, public_only: bool = False) -> Sequence[PastRun]:
         self.asked.append((subject, limit, public_only))
         if self.hangs_until:
             self.hangs_until.wait(5)
@@ -91,7 +91,7 @@ def test_at_most_thirty_runs_are_shown(dashboard: Dashboard) -> None:
     assert runs[0]["finishedAt"] == "2026-11-23T11:00:00Z"
 
 
-def test_a_source_without_history_has_none(site: Site) -> None:
+def test_a_source_without_history_has_no_runs(site: Site) -> None:
     assert site.get(JSON).get_json()["recentRuns"] is None
 
 
@@ -136,7 +136,7 @@ def test_a_subject_that_has_just_become_private_shows_no_runs(dashboard: Dashboa
     assert (document["status"], document["recentRuns"]) == ("succeeded", [])
 
 
-def test_runs_are_read_only_of_what_the_reader_may_see() -> None:
+def test_runs_are_read_only_for_subjects_that_the_reader_may_see() -> None:
     history = Runs()
     private = replace(SUCCEEDED, visibility=Visibility.PRIVATE)
     assert read(history, replace(SHOWN, report=Report.absent(START))) is None
@@ -151,7 +151,7 @@ def test_an_impossible_time_is_not_shown() -> None:
     assert read(Runs([ahead])) == [RecentRun(BackupStatus.SUCCEEDED, None)]
 
 
-def test_runs_that_can_t_be_read_are_not_known() -> None:
+def test_runs_that_cannot_be_read_are_none() -> None:
     assert read(Runs(is_out=True)) is None
     history = Runs()
     assert read(history, seconds=0.9) is None

@@ -358,7 +358,7 @@ def test_a_list_is_fetched_once_and_then_refreshed_in_the_background(remote: Rem
 
 
 def test_numbers_that_were_counted_before_change_as_time_passes(remote: Remote) -> None:
-    remote.listing.kept_for = timedelta(minutes=1)
+    remote.listing.fresh_for = timedelta(minutes=1)
     assert [remote.get()[1], remote.get()[1]] == [1, 1]
     remote.clock.advance(seconds=40)
     assert remote.get() == (Origin.CACHE, 0, timedelta(seconds=40), False)

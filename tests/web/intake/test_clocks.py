@@ -12,10 +12,10 @@ from flask.testing import FlaskClient
 
 from badge.app import CatalogueParts, build_app, build_parts
 from badge.catalogue.keys import Scope
-from badge.catalogue.migration import migrate
 from badge.model import Subject
 from badge.settings import load
 from tests.doubles import START, ManualClock, OneProcess
+from tests.migrated import migrate
 
 SUBJECT = {"platform": "GitHub", "account": "acme", "subjectType": "Repository", "subjectName": "web"}
 WEB = Subject.legacy("acme", "web")

@@ -17,12 +17,12 @@ from werkzeug.test import TestResponse
 from badge.app import CatalogueParts, build_app, build_parts
 from badge.catalogue.keys import Scope
 from badge.catalogue.listing import Listing
-from badge.catalogue.migration import migrate
 from badge.listing import ListingFilter, ListingOrder
 from badge.model import Subject
 from badge.settings import load
 from badge.subject_pattern import PathPattern, Selection
 from tests.doubles import ManualClock, OneProcess
+from tests.migrated import migrate
 
 WEB = Subject.legacy("acme", "web")
 SUBJECT = {"platform": "GitHub", "account": "acme", "subjectType": "Repository", "subjectName": "web"}
@@ -65,7 +65,7 @@ def ops(tmp_path: Path) -> Iterator[Ops]:
         yield Ops(build_app(parts).test_client(), parts.catalogue, clock, reader, reporter, only_reporter)
 
 
-def test_a_report_is_on_the_badge_at_once(ops: Ops) -> None:
+def test_a_report_changes_the_badge_at_once(ops: Ops) -> None:
     assert ops.client.get("/badge/acme/web.txt").status_code == 404
     for word in ("succeeded", "failed"):
         ops.clock.advance(seconds=1)

@@ -15,12 +15,12 @@ from werkzeug.test import TestResponse
 
 from badge.app import CatalogueParts, build_app, build_parts
 from badge.catalogue.keys import Scope
-from badge.catalogue.migration import migrate
 from badge.model import Subject
 from badge.settings import load
 from badge.subject_pattern import PathPattern, Selection
 from badge.web.intake.ping import LARGEST_BODY
 from tests.doubles import ManualClock, OneProcess
+from tests.migrated import migrate
 
 WEB = Subject.legacy("acme", "web")
 RID, OTHER_RID = "123e4567-e89b-12d3-a456-426614174000", "00000000-0000-0000-0000-000000000001"
@@ -66,7 +66,7 @@ def intake(tmp_path: Path) -> Iterator[Intake]:
         yield intake
 
 
-def test_each_signal_is_on_the_badge_at_once(intake: Intake) -> None:
+def test_each_signal_changes_the_badge_at_once(intake: Intake) -> None:
     assert intake.badge == "scheduled"
     for rest, shown in (("/start", "inProgress"), ("", "succeeded"), ("/start", "inProgress"), ("/fail", "failed")):
         intake.clock.advance(seconds=1)

@@ -94,7 +94,7 @@ def test_a_link_can_be_pasted(dashboards: Dashboards) -> None:
 
 
 @pytest.mark.parametrize(("settings", "field"), [({}, "link"), (BY_TOKEN, "token"), (OIDC, "link")])
-def test_a_link_can_be_pasted_into_the_only_field_however_others_log_in(
+def test_a_link_can_be_pasted_into_the_only_field_whatever_the_login_method(
     dashboards: Dashboards, settings: dict[str, str], field: str
 ) -> None:
     dashboard = dashboards(**settings, BADGE_LOGIN_FAILURES="1")

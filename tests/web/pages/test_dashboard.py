@@ -138,7 +138,7 @@ def test_the_filtered_list_is_downloaded_as_json_and_csv(dashboard: Dashboard) -
 
 
 @pytest.mark.parametrize("name", ["=1+1", "+1", "-1", "@SUM(1)", " =1"])
-def test_names_are_no_formulas_in_a_spreadsheet(dashboard: Dashboard, name: str) -> None:
+def test_no_name_is_a_formula_in_a_spreadsheet(dashboard: Dashboard, name: str) -> None:
     dashboard.report(Subject.parse("Gitea", "acme", "Repository", name))
     (line,) = csv.DictReader(io.StringIO(dashboard.get("/dashboard?format=csv").text))
     assert line["subjectName"] == f"'{name}"

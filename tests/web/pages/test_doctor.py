@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from urllib.parse import quote, urlencode
 
@@ -11,9 +11,15 @@ from bs4 import BeautifulSoup
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from badge.model import InvalidSubject, Visibility
+from badge.appearance import Tone
+from badge.events import FailureKind
+from badge.listing import ListedSubject, ListingFilter, ListingOrder, ListingPage, ListingTotals
+from badge.model import InvalidSubject, Origin, Resolution, Subject, Visibility
+from badge.ports import SourceUnavailable
 from badge.web.badges.private_tokens import PrivateTokens
 from badge.web.pages.doctor import badge_address
+from badge.web.pages.similar_names import MOST_COMPARED, MOST_OFFERED, similar_names
+from badge.web.pages.verdict import verdict_on_status
 from tests.dashboard import Dashboards
 from tests.doubles import START
 from tests.site import SIGNING_KEY, SUCCEEDED, Site
@@ -42,13 +48,14 @@ def test_it_requests_the_badge_as_a_proxy_does(site: Site) -> None:
         assert found[name] == direct.headers[name]
     assert found["HTTP status"] == "200"
     assert found["Time"].endswith(" ms")
-    assert "Proxies can show this badge." in page.get_text()
+    assert text(page, ".verdict h2") == "This badge is served correctly"
+    assert "green" in one(page, ".verdict")["class"]
     assert inlined(one(page, "section img")) == direct.data
 
 
 def test_it_says_how_old_a_copy_may_be(site: Site) -> None:
     page = examined(site, subject="acme/web")
-    sentences = [item.get_text() for item in page.select("li")]
+    sentences = [item.get_text() for item in page.select(".ages li")]
     assert sentences[0] == "A proxy that fetches the badge now may show its copy for 2 min without asking again."
     assert sentences[1] == "For another 2 min, it may show that copy once more while it fetches a new one."
     assert sentences[2] == OLDEST
@@ -61,7 +68,7 @@ OLDEST = "An earlier copy may be up to 4 min old, or 20 min if it says “delete
 def test_the_remaining_lifetime_does_not_limit_older_copies(site: Site) -> None:
     site.get("/badge/acme/web")
     site.clock.advance(seconds=100)
-    sentences = [item.get_text() for item in examined(site, subject="acme/web").select("li")]
+    sentences = [item.get_text() for item in examined(site, subject="acme/web").select(".ages li")]
     assert sentences[0] == "A proxy that fetches the badge now may show its copy for 20 s without asking again."
     assert sentences[2] == OLDEST
 
@@ -72,7 +79,7 @@ def test_cache_seconds_in_the_url_applies_to_older_copies_too(site: Site) -> Non
 
 
 def test_a_copy_for_programs_is_not_shown_while_a_new_one_is_fetched(site: Site) -> None:
-    sentences = [item.get_text() for item in examined(site, subject="/badge/acme/web?strict=1").select("li")]
+    sentences = [item.get_text() for item in examined(site, subject="/badge/acme/web?strict=1").select(".ages li")]
     assert sentences[0].startswith("A proxy that fetches the badge now may show its copy for 2 min")
     assert sentences[1] == "An earlier copy may be up to 2 min old, or 10 min if it says “deleted”."
     assert not [sentence for sentence in sentences if "once more" in sentence or "can't reach" in sentence]
@@ -89,12 +96,12 @@ def test_the_proxy_s_url_is_enough_for_the_purge_command(site: Site) -> None:
     page = examined(site, camo=f'<img alt="x" src="{README}" data-canonical-src="…">')
     assert text(page, "#purge") == f"curl -X PURGE {README}"
     assert "https://badges.example.org/badge/acme/web?style=plastic" in page.get_text()
-    assert text(page, "section code") == "/badge/acme/web?style=plastic"
+    assert facts(page)["URL"] == "/badge/acme/web?style=plastic"
 
 
 def test_a_badge_in_markdown_is_examined_by_its_exact_url(site: Site) -> None:
     page = examined(site, subject="[![Backup](https://badges.example.org/badge/acme/web?style=plastic)](https://x)")
-    assert text(page, "section code") == "/badge/acme/web?style=plastic"
+    assert facts(page)["URL"] == "/badge/acme/web?style=plastic"
 
 
 def camo(target: str) -> str:
@@ -115,7 +122,7 @@ PUBLIC = "https://badges.example.org"
 )
 def test_a_readme_that_shows_this_badge_is_fine(dashboards: Dashboards, typed: str, target: str) -> None:
     page = public_doctor(dashboards, typed, target)
-    assert "Proxies can show this badge." in page.get_text()
+    assert text(page, ".verdict h2") == "This badge is served correctly"
     assert "BADGE_PUBLIC_URL" not in page.get_text()
 
 
@@ -135,7 +142,9 @@ def test_a_readme_that_shows_this_badge_is_fine(dashboards: Dashboards, typed: s
 )
 def test_a_readme_that_shows_another_badge_is_a_fault(dashboards: Dashboards, typed: str, target: str) -> None:
     page = public_doctor(dashboards, typed, target)
-    assert [fault.get_text() for fault in page.select(".fault strong")] == [f"The README shows {target} instead."]
+    assert reasons(page) == [f"The README shows {target} instead."]
+    assert "red" in one(page, ".verdict")["class"]
+    assert text(page, ".advice") == "What to do: Replace that URL in the README with the one below."
 
 
 def public_doctor(dashboards: Dashboards, typed: str, target: str) -> BeautifulSoup:
@@ -144,14 +153,113 @@ def public_doctor(dashboards: Dashboards, typed: str, target: str) -> BeautifulS
     return dashboard.soup(f"/doctor?{urlencode({'subject': typed, 'camo': camo(target)})}")
 
 
-def test_a_private_or_absent_subject_is_not_reported_as_fine(dashboards: Dashboards) -> None:
+def reasons(page: BeautifulSoup) -> list[str]:
+    return [" ".join(reason.get_text().split()) for reason in page.select(".verdict .reason")]
+
+
+def offered(page: BeautifulSoup) -> list[str]:
+    return [link.get_text() for link in page.select(".verdict a")]
+
+
+def test_readers_can_t_tell_a_private_subject_from_an_absent_one(dashboards: Dashboards) -> None:
     dashboard = dashboards()
     dashboard.report(WEB, visibility=Visibility.PRIVATE)
-    for name in ("web", "none"):
-        page = dashboard.soup(f"/doctor?subject=acme/{name}")
-        sentences = f"There is no backup with this name, or it is private: GitHub · acme · Repository · {name}"
-        assert [fault.get_text() for fault in page.select(".fault strong")] == [sentences]
-        assert "Proxies can show this badge." not in page.get_text()
+    dashboard.report(Subject.legacy("acme", "wet"))
+    reader, bodies = dashboard.anonymous(), []
+    for name in ("web", "wex"):
+        page = BeautifulSoup(reader.get(f"/doctor?subject=acme/{name}").data, "html.parser")
+        assert reasons(page) == [
+            f"There is no backup with this name, or it is private: GitHub · acme · Repository · {name}"
+        ]
+        assert "orange" in one(page, ".verdict")["class"]
+        assert offered(page) == []
+        bodies.append(text(page, ".verdict").replace(name, "NAME"))
+    assert bodies[0] == bodies[1]
+
+
+def test_who_may_see_a_private_subject_is_led_to_its_token(dashboards: Dashboards) -> None:
+    dashboard = dashboards()
+    dashboard.report(WEB, visibility=Visibility.PRIVATE)
+    page = dashboard.soup("/doctor?subject=acme/web")
+    assert reasons(page) == ["This backup is private, and the URL has no valid token."]
+    link = one(page, ".verdict a")
+    assert link["href"] == f"/dashboard/{WEB.path}?dialog=open#badge-dialog"
+    assert one(dashboard.soup(str(link["href"]).partition("#")[0]), "dialog").has_attr("open")
+
+
+@pytest.mark.parametrize(
+    ("typed", "names"),
+    [
+        ("acme/wbe", ["GitHub/acme/Repository/web"]),
+        ("acne/web", ["GitHub/acme/Repository/web"]),
+        ("acme/payment-servise", ["GitHub/acme/Repository/payment-service", "GitHub/acme/Repository/payment-services"]),
+        ("acme/ayment-service", ["GitHub/acme/Repository/payment-service", "GitHub/acme/Repository/payment-services"]),
+        ("acme/something-else", []),
+        ("acme/" + "x" * 200, []),
+    ],
+)
+def test_similar_names_are_offered_for_a_misspelt_one(dashboards: Dashboards, typed: str, names: list[str]) -> None:
+    dashboard = dashboards()
+    for name in ("web", "api", "payment-service", "payment-services", "x" * 201):
+        dashboard.report(Subject.legacy("acme", name))
+    page = dashboard.soup(f"/doctor?subject={typed}")
+    assert offered(page) == names
+    if names:
+        again = dashboard.soup(str(one(page, ".verdict a")["href"]))
+        assert text(again, ".verdict h2") == "This badge is served correctly"
+
+
+def test_an_open_dashboard_offers_no_private_names(dashboards: Dashboards) -> None:
+    dashboard = dashboards(BADGE_DASHBOARD="open")
+    dashboard.report(WEB, visibility=Visibility.PRIVATE)
+    dashboard.report(Subject.legacy("acme", "wet"))
+    assert offered(dashboard.soup("/doctor?subject=acme/wex")) == ["GitHub/acme/Repository/wet"]
+
+
+@dataclass
+class Recorded:
+    """A listing that records its filters and limits, and may be out."""
+
+    is_out: bool = False
+    asked: list[tuple[ListingFilter, int]] = field(default_factory=list)
+
+    def list(
+        self,
+        filter: ListingFilter,
+        cursor: str | None = None,
+        limit: int = 100,
+        order: ListingOrder = ListingOrder.NAME,
+    ) -> ListingPage:
+        self.asked.append((filter, limit))
+        if self.is_out:
+            raise SourceUnavailable(FailureKind.DATABASE)
+        return ListingPage(
+            [ListedSubject(Subject.legacy("acme", f"web{number}"), SUCCEEDED) for number in range(limit)]
+        )
+
+    def totals(self, filter: ListingFilter) -> ListingTotals:
+        raise AssertionError
+
+
+def test_few_names_are_read_and_few_offered() -> None:
+    listing = Recorded()
+    assert len(similar_names(WEB, listing, is_public_only=True)) == MOST_OFFERED
+    assert len(listing.asked) <= 4
+    assert all(wanted.is_public_only and limit == MOST_COMPARED for wanted, limit in listing.asked)
+
+
+def test_without_a_list_no_names_are_offered() -> None:
+    assert similar_names(WEB, Recorded(is_out=True), is_public_only=False) == []
+
+
+def test_a_stale_or_undetermined_status_is_not_reported_as_correct() -> None:
+    resolution = Resolution(
+        report=SUCCEEDED, origin=Origin.STALE, age=timedelta(hours=3), fresh_for=timedelta(0), now=START
+    )
+    stale = verdict_on_status(resolution)
+    assert (stale.tone, stale.reasons) == (Tone.ORANGE, ["The backup system last confirmed this status 3 h ago."])
+    assert verdict_on_status(replace(resolution, origin=Origin.FALLBACK)).tone is Tone.ORANGE
+    assert verdict_on_status(replace(resolution, origin=Origin.CACHE, age=timedelta(0))).tone is Tone.GREEN
 
 
 def test_a_private_badge_s_token_shows_that_it_is_known(site: Site) -> None:
@@ -159,18 +267,20 @@ def test_a_private_badge_s_token_shows_that_it_is_known(site: Site) -> None:
     token = PrivateTokens(lambda: SIGNING_KEY).of(WEB)
     page = examined(site, subject=f"https://badges.example.org/badge/{WEB.path}?token={token}")
     assert b"succeeded" in inlined(one(page, "section img"))
-    assert not page.select(".fault strong")
+    assert text(page, ".verdict h2") == "This badge is served correctly"
     assert facts(page)["Cache-Control"] == "private, max-age=60"
 
 
 def test_an_outage_is_not_reported_as_a_missing_backup(site: Site) -> None:
     site.says = None
-    assert "There is no backup with this name" not in examined(site, subject="acme/web").get_text()
+    page = examined(site, subject="acme/web")
+    assert reasons(page) == ["The backup system does not answer."]
+    assert "orange" in one(page, ".verdict")["class"]
 
 
 def test_an_entered_url_gives_the_origin_of_the_service(site: Site) -> None:
     page = examined(site, subject=f"{PUBLIC}/badge/acme/web", camo=camo("https://old.example/badge/acme/web"))
-    assert text(page, ".fault strong") == "The README shows https://old.example/badge/acme/web instead."
+    assert reasons(page) == ["The README shows https://old.example/badge/acme/web instead."]
 
 
 def test_an_unknown_origin_of_the_service_is_mentioned(site: Site) -> None:
@@ -221,6 +331,8 @@ def test_a_badge_that_no_proxy_would_show_is_a_fault(site: Site) -> None:
     assert "Use owner/repository" in page.get_text()
     page = examined(site, subject="/badge/acme/web.json")
     assert "This is not an image" in page.get_text()
+    assert not page.select("#fresh")
+    assert "red" in one(page, ".verdict")["class"]
     assert not page.select("section img")
     site.says = replace(SUCCEEDED, finished_at=START - timedelta(days=3))
     page = examined(site, subject="/badge/acme/web?strict=1&expect=succeeded&max_age=24h")
@@ -230,7 +342,7 @@ def test_a_badge_that_no_proxy_would_show_is_a_fault(site: Site) -> None:
 def test_markup_in_the_url_is_text(site: Site) -> None:
     page = examined(site, subject='/badge/acme/web?label="><script>alert(1)</script>')
     assert not page.select("script:not([src])")
-    assert "<script>" in one(page, "code").get_text()
+    assert "<script>" in facts(page)["URL"]
 
 
 @settings(deadline=None)
@@ -239,7 +351,8 @@ def test_any_text_is_examined_or_refused_with_a_message(typed: str) -> None:
     site = Site()
     page = examined(site, subject=typed)
     try:
-        address = badge_address(typed.strip())
+        badge_address(typed.strip())
     except InvalidSubject:
-        address = ""
-    assert bool(page.select("#fresh")) == bool(address)
+        assert not page.select(".verdict")
+    else:
+        assert page.select(".verdict")

@@ -77,13 +77,13 @@ def test_the_operator_sets_the_default(
         assert [option["value"] for option in page.select("[name=link] option")] == options
 
 
-def test_what_readers_can_t_open_is_said(dashboard: Dashboard) -> None:
+def test_a_note_says_what_readers_cannot_open(dashboard: Dashboard) -> None:
     assert note(dashboard.soup(DIALOG)) == "Readers can't open the status page until a backup is reported."
-    dashboard.clock.advance(minutes=2)  # until it is no longer cached that there is none
+    dashboard.clock.advance(minutes=2)  # until the cached “no such subject” has expired
     dashboard.report(WEB, visibility=Visibility.PRIVATE)
     assert note(dashboard.soup(DIALOG)) == "Readers can't open the status page without a token."
-    said = note(dashboard.soup(f"{DIALOG}&link=repository"))
-    assert said == "Only readers with access to the repository can open this link."
+    expected = note(dashboard.soup(f"{DIALOG}&link=repository"))
+    assert expected == "Only readers with access to the repository can open this link."
     assert note(dashboard.soup(f"{DIALOG}&link=none")) == ""
 
 
@@ -96,12 +96,12 @@ def test_a_private_badge_links_to_its_page_with_its_token(dashboard: Dashboard) 
     assert dashboard.anonymous().get(linked(page).removeprefix(BASE)).status_code == 200
 
 
-def test_the_builder_says_the_same_of_private_and_absent_subjects(dashboard: Dashboard) -> None:
+def test_the_builder_says_the_same_about_private_and_absent_subjects(dashboard: Dashboard) -> None:
     dashboard.report(WEB, visibility=Visibility.PRIVATE)
     private, absent = (dashboard.anonymous().get(path).text for path in (BUILDER, "/?subject=acme/none"))
     assert private.replace("web", "none") == absent.replace("web", "none")
-    said = "There is no public backup with this name, so readers can't open its status page."
-    assert note(dashboard.soup(BUILDER)) == said
+    expected = "There is no public backup with this name, so readers can't open its status page."
+    assert note(dashboard.soup(BUILDER)) == expected
     assert note(dashboard.soup(f"{BUILDER}&link=repository")) == ""
 
 

@@ -18,16 +18,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from badge.app import build_app, build_parts
-from badge.appearance import COLOURS, WORDS, Palette, Show, Tone
+from badge.appearance import WORDS, Palette, Show
 from badge.artwork.glyphs import LOGOS
 from badge.artwork.png import SCALES
 from badge.language import Language
-from badge.model import BackupStatus, Reason, Style, Subject, Theme, Visibility
+from badge.model import BackupStatus, Style, Subject, Theme, Visibility
 from badge.settings import load
 from badge.subject_pattern import PathPattern, Selection
 from badge.web.badges.request import read_badge_request
 from badge.web.pages.choices import LOOKS, NO_ADDRESS, SCALE, Choices
-from badge.web.pages.history import LINE_AT as HISTORY_LINE
 from badge.web.terminal import program
 from tests.dashboard import Dashboard, Dashboards
 from tests.doubles import START, ManualClock, OneProcess
@@ -135,7 +134,8 @@ def test_the_details_page_has_settings_with_the_dialog(dashboard: Dashboard) -> 
     dashboard.report(WEB)
     page = dashboard.soup(f"/dashboard/{WEB.path}")
     assert "Settings" in [title.get_text() for title in page.select("h2")]
-    assert one(page, "#open-badge-dialog button").get_text() == "Get badge URL"
+    buttons = page.select("#open-badge-dialog button, .headline button[form=open-badge-dialog]")
+    assert [button.get_text() for button in buttons] == ["Get badge URL"] * 2
     assert not one(page, "dialog").has_attr("open")
     assert text(page, "#snippet-url") == f"{NO_ADDRESS}/badge/GitHub/acme/Repository/web"
 
@@ -147,7 +147,7 @@ def test_the_dialog_s_form_returns_the_snippets_for_its_choices(dashboard: Dashb
     query = "style=plastic&icon=on&logo=disk&label=night%20ly&max_age=26h&scale=3"
     assert text(page, "#snippet-url") == f"{NO_ADDRESS}/badge/acme/web.png?{query}"
     assert [str(image["src"]) for image in page.select(".ground img")] == [f"/badge/acme/web.png?{query}&{NOW}"] * 2
-    assert one(page, "select[name=palette] option[selected]")["value"] == "accessible"
+    assert one(page, "[name=palette][checked]")["value"] == "accessible"
     assert text(dashboard.soup(f"/dashboard/{WEB.path}?scale=3"), "#snippet-url").endswith("/web")
     shared = str(one(page, "#badge-result")["data-shared"])
     assert text(dashboard.soup(shared), "#snippet-url") == text(page, "#snippet-url")
@@ -202,77 +202,6 @@ def test_the_form_offers_every_choice_of_the_url() -> None:
     }
 
 
-def test_the_details_show_duration_size_and_freshness(dashboard: Dashboard) -> None:
-    dashboard.record_run(
-        WEB,
-        BackupStatus.SUCCEEDED,
-        started_at=START - timedelta(hours=1, minutes=4, seconds=10),
-        size_bytes=1_437_000_000,
-        next_run_at=START + timedelta(hours=20),
-    )
-    dashboard.get(f"/dashboard/{WEB.path}")
-    dashboard.clock.advance(seconds=12)
-    facts = facts_of(dashboard)
-    assert facts["Duration"] == "1 h 4 min 10 s"
-    assert facts["Size"] == "1.4 GB"
-    assert facts["Next run"] == "in 20 h 2026-11-24T08:00:00Z"
-    assert facts["Last success"] == "12 s ago 2026-11-23T12:00:00Z"
-    assert facts["Source"] == "catalogue, checked 12 s ago, next check in 108 s"
-
-
-def facts_of(dashboard: Dashboard, subject: Subject = WEB) -> dict[str, str]:
-    page = dashboard.soup(f"/dashboard/{subject.path}")
-    return {one(row, "dt").get_text(): " ".join(one(row, "dd").get_text().split()) for row in page.select("dl div")}
-
-
-def test_unreported_facts_are_not_shown(dashboard: Dashboard) -> None:
-    dashboard.record_run(WEB, BackupStatus.SUCCEEDED)
-    assert facts_of(dashboard).keys() == {"Status", "Finished", "Last success", "Source"}
-    row = [cell.get_text() for cell in dashboard.soup(f"/dashboard/{WEB.path}").select("tbody td")]
-    assert row == ["", "succeeded", "", ""]
-    queued, gone = Subject.legacy("acme", "queued"), Subject.legacy("acme", "gone")
-    dashboard.record_run(queued, BackupStatus.SCHEDULED, next_run_at=START + timedelta(hours=1))
-    assert facts_of(dashboard, queued).keys() == {"Status", "Next run", "Source"}
-    dashboard.record_run(gone, BackupStatus.SUCCEEDED, next_run_at=START + timedelta(hours=1))
-    dashboard.record_run(gone, BackupStatus.DELETED)
-    assert "Deleted" in facts_of(dashboard, gone)
-    assert "Next run" not in facts_of(dashboard, gone)
-
-
-RUN_PAGE = 'https://ci.example.org/runs?a=<b>&c="d'
-
-
-def test_a_failure_shows_its_reason_and_links_to_its_run(dashboard: Dashboard) -> None:
-    dashboard.record_run(WEB, BackupStatus.FAILED, reason=Reason.STORAGE, url=RUN_PAGE)
-    assert facts_of(dashboard)["Reason"] == "a problem with the backup storage"
-    link = one(dashboard.soup(f"/dashboard/{WEB.path}"), "dl a")
-    assert (link["href"], link["rel"]) == (RUN_PAGE, ["noopener", "nofollow"])
-    assert link.get_text() == "its page on ci.example.org"
-
-
-def test_anonymous_viewers_see_the_reason_but_no_link_to_the_run(dashboards: Dashboards) -> None:
-    dashboard = dashboards(BADGE_DASHBOARD="open")
-    dashboard.record_run(WEB, BackupStatus.FAILED, reason=Reason.PARTIAL, url=RUN_PAGE)
-    assert facts_of(dashboard)["Reason"] == "only part of it was backed up"
-    assert "ci.example.org" not in dashboard.get(f"/dashboard/{WEB.path}").text
-
-
-def test_the_history_is_a_chart_with_a_text_and_a_table(dashboard: Dashboard) -> None:
-    for hours in (3, 2, 1):
-        status = BackupStatus.FAILED if hours == 2 else BackupStatus.SUCCEEDED
-        moment = START - timedelta(hours=hours)
-        dashboard.record_run(WEB, status, started_at=moment, finished_at=moment + timedelta(minutes=hours))
-    page = dashboard.soup(f"/dashboard/{WEB.path}")
-    picture = one(page, "svg.history")
-    assert picture["aria-label"] == "The last 3 runs, the newest on the right: 2 succeeded, 1 failed"
-    bars = [(str(bar["fill"]), int(str(bar["y"])) >= HISTORY_LINE) for bar in picture.select("rect")]
-    green, red = (COLOURS[Palette.ACCESSIBLE][tone] for tone in (Tone.GREEN, Tone.RED))
-    assert bars == [(green, False), (red, True), (green, False)]
-    rows = [[cell.get_text() for cell in row.select("td")] for row in page.select("tbody tr")]
-    assert rows[0] == ["1 h ago", "succeeded", "1 min", ""]
-    assert len(rows) == 3
-
-
 def test_the_url_of_a_private_badge_keeps_a_valid_token(dashboard: Dashboard) -> None:
     secret = Subject.legacy("acme", "secret")
     dashboard.report(secret, visibility=Visibility.PRIVATE)
@@ -293,7 +222,7 @@ def test_a_private_subject_shows_its_status_only_on_the_dashboard(dashboard: Das
     dashboard.report(WEB, visibility=Visibility.PRIVATE)
     page = dashboard.soup("/dashboard/acme/web")
     assert "private" in page.get_text()
-    pictures = [one(page, "main > p > img"), one(dashboard.soup("/dashboard"), ".subjects img")]
+    pictures = [one(page, ".headline .badge img"), one(dashboard.soup("/dashboard"), ".subjects img")]
     assert all(b"backup: succeeded" in inlined(picture) for picture in pictures)
     assert dashboard.get("/badge/acme/web.txt").status_code == 404
 
@@ -331,8 +260,8 @@ def test_the_builder_accepts_a_pasted_url(site: Site) -> None:
 
 
 def test_the_builder_reports_what_it_does_not_understand(site: Site) -> None:
-    page = BeautifulSoup(site.get("/?subject=https://example.org/a/b").data, "html.parser")
-    assert text(page, "#subject-fault").startswith("Give the URL of a repository on GitHub, GitLab or Azure DevOps")
+    page = BeautifulSoup(site.get("/?subject=https://github.com/acme").data, "html.parser")
+    assert text(page, "#subject-fault").startswith("Give the URL of a repository on GitHub, GitLab, Azure DevOps")
     assert not page.select(".snippet")
     assert site.source.asked == []
 
@@ -383,7 +312,7 @@ def test_a_pasted_url_finds_a_name_with_spaces(dashboard: Dashboard) -> None:
     assert [link.get_text() for link in page.select(".subjects a")] == ["Web Shop/storefront"]
 
 
-def test_bad_parameters_of_a_list_count_as_none(dashboard: Dashboard) -> None:
+def test_bad_parameters_of_a_list_are_ignored(dashboard: Dashboard) -> None:
     dashboard.report(WEB)
     page = dashboard.soup("/dashboard?sort=random&status=great&q=" + "+" * 300)
     assert len(page.select(".subjects li")) == 1
@@ -395,6 +324,16 @@ def test_the_sheet_shows_every_look_once(site: Site) -> None:
     assert len(pictures) == len(Palette) * len(Style) * len(WORDS) * 2
     assert all(picture.startswith("data:image/svg+xml;base64,") for picture in pictures)
     assert {str(image["alt"]) for image in page.select("table img")} == {f"backup: {words}" for words in WORDS.values()}
+
+
+def test_a_row_of_the_sheet_opens_the_builder_with_its_look(site: Site) -> None:
+    rows = BeautifulSoup(site.get("/badges").data, "html.parser").select("table a")
+    assert len(rows) == len(Palette) * len(Style) * 2
+    row = next(row for row in rows if row["aria-label"] == "Build a badge: plastic, classic, with icon")
+    assert b"backup: failed" in b"".join(inlined(picture) for picture in row.select("img"))
+    builder = BeautifulSoup(site.get(str(row["href"])).data, "html.parser")
+    chosen = [one(builder, f"input[name={name}][checked]")["value"] for name in ("style", "palette", "icon")]
+    assert chosen == ["plastic", "classic", "on"]
 
 
 @pytest.mark.parametrize("path", ["/", "/badges", "/dashboard", "/dashboard/acme/web", "/dashboard/a/b/c"])

@@ -145,12 +145,12 @@ def resolution_of(report: Report) -> Resolution:
         (S.FAILED, "ffs", {"Failing for": "2 days"}),
         (S.FAILED, "fff", {"Failing for": "at least 3 days"}),
         (S.SUCCEEDED, "s", {"No failure for": "24 hours"}),
-        (S.FAILED, "ss", {"Failing for": "5 hours"}),  # overdue since the end that is reported
+        (S.FAILED, "ss", {"Failing for": "5 hours"}),  # overdue since the reported end
         (S.SUCCEEDED, "", {}),
         (S.IN_PROGRESS, "ss", {}),
     ],
 )
-def test_since_when_it_is_so(status: S, runs: str, since: dict[str, str]) -> None:
+def test_it_says_how_long_the_current_state_has_lasted(status: S, runs: str, since: dict[str, str]) -> None:
     facts = facts_of(status, runs, finished_at=START - timedelta(hours=5))
     assert {name: words for name, words in facts.items() if name.endswith(" for")} == since
 
@@ -167,7 +167,7 @@ def test_the_success_rate_is_rounded_down() -> None:
     assert "Success rate" not in facts_of(S.SUCCEEDED, "")
 
 
-def test_a_run_that_should_have_begun_is_said_to_be_expected() -> None:
+def test_a_late_run_is_shown_as_expected() -> None:
     assert facts_of(S.SUCCEEDED, "", next_run_at=START - timedelta(hours=3))["Run expected"] == "3 hours ago"
     assert "Next run" not in facts_of(S.DELETED, "", next_run_at=START + DAY)
 
@@ -219,7 +219,7 @@ def test_a_url_that_is_too_long_for_a_badge_is_invalid_here_too(dashboard: Dashb
         assert answer.status_code == status
 
 
-def test_the_same_holds_during_an_outage(site: Site) -> None:
+def test_private_and_absent_get_the_same_page_during_an_outage(site: Site) -> None:
     answers = []
     for says in (replace(SUCCEEDED, visibility=Visibility.PRIVATE), Report.absent(START)):
         other = Site(says=says)
@@ -306,7 +306,7 @@ def test_the_operator_can_show_the_last_run_s_link(dashboards: Dashboards) -> No
     assert link.get_text() == "Last run on ci.example.org"
 
 
-# --- caching, and what embeds it ---
+# --- caching and link previews ---
 
 
 def test_it_is_cached_like_a_badge(dashboard: Dashboard) -> None:
@@ -326,7 +326,7 @@ def test_it_is_cached_like_a_badge(dashboard: Dashboard) -> None:
 
 
 @given(st.integers(-9 * 86_400, 9 * 86_400), st.floats(0, 0.999))
-def test_the_words_hold_as_long_as_they_are_said_to(seconds: int, share: float) -> None:
+def test_the_words_change_exactly_when_predicted(seconds: int, share: float) -> None:
     distance = timedelta(seconds=seconds)
     before = CoarseMoment.of(START, START - distance)
     assert before.holds_for > timedelta(0)

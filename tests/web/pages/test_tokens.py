@@ -115,7 +115,7 @@ def test_an_open_dashboard_offers_no_tokens(dashboards: Dashboards) -> None:
 def test_a_failing_database_is_reported_and_the_page_still_works(dashboard: Dashboard) -> None:
     csrf_token = str(one(dashboard.soup(f"{PAGE}?dialog=open"), ".tokens input[name=csrf_token]")["value"])
     assert dashboard.parts.database is not None
-    with dashboard.parts.database.writing() as connection:
+    with dashboard.parts.database.get().writing() as connection:
         private_tokens.drop(connection)
     assert "token-name" not in dashboard.get(f"{PAGE}?dialog=open").text
     assert dashboard.client.post(PAGE, data={"csrf_token": csrf_token, "name": "readme"}).status_code == 503

@@ -35,7 +35,7 @@ FIND_ENDS = """
 
 def upgrade() -> None:
     op.add_column("runs", sa.Column("sequence", sa.BigInteger, nullable=False, server_default="0"))
-    # Not known of older runs: the starts of those that were pinged are times of receipt.
+    # Unknown for older runs: if they were reported by pings, their starts are times of receipt.
     op.add_column("runs", sa.Column("is_start_reported", sa.Boolean, nullable=False, server_default=sa.false()))
     op.add_column("runs", sa.Column("happened_at", Moment))
     op.add_column("subjects", sa.Column("deleted_sequence", sa.BigInteger))

@@ -29,7 +29,7 @@ def test_a_name_with_a_slash_stays_inside_its_segment() -> None:
     assert url == "https://up.example/base/projects/my%20group%2Fsub%2Fa%2Fb%3Fc%23d%26e/runs"
 
 
-def test_a_query_parameter_can_t_add_another_one() -> None:
+def test_a_query_parameter_cannot_add_another_one() -> None:
     described = recipe(path="/x", query={"slug": "{subjectName}", "limit": "1", "taken_away": ""})
     parts = urlsplit(request_for("https://up.example", described, NAMES).url)
     assert parse_qs(parts.query, keep_blank_values=True) == {"slug": ["a/b?c#d&e"], "limit": ["1"]}

@@ -52,11 +52,11 @@ def running_next_in(**length: float) -> Resolution:
         (running_next_in(minutes=-10), HOUR, (5, 5, 3594)),
     ],
 )
-def test_stale_images_end_where_the_picture_changes(
+def test_no_stale_image_is_shown_after_the_picture_changes(
     resolution: Resolution, changes_in: timedelta, seconds: tuple[int, int, int]
 ) -> None:
-    told = "public, max-age={}, stale-while-revalidate={}, stale-if-error={}".format(*seconds)
-    assert CachePolicy.of(resolution, changes_in).cache_control == told
+    expected = "public, max-age={}, stale-while-revalidate={}, stale-if-error={}".format(*seconds)
+    assert CachePolicy.of(resolution, changes_in).cache_control == expected
 
 
 def test_no_image_is_shown_for_more_than_an_hour_without_revalidation() -> None:
@@ -66,7 +66,7 @@ def test_no_image_is_shown_for_more_than_an_hour_without_revalidation() -> None:
         assert policy.lifetime + policy.true_after == HOUR
 
 
-def test_a_requested_longer_lifetime_ends_where_the_next_run_begins() -> None:
+def test_a_requested_longer_lifetime_ends_when_the_next_run_begins() -> None:
     assert CachePolicy.of(running_next_in(minutes=10), HOUR, DAY).max_age == 600
 
 
@@ -78,5 +78,5 @@ def test_programs_get_no_stale_answers() -> None:
 
 def test_cache_status_says_hit_or_forwarded_and_never_both() -> None:
     for origin in Origin:
-        said = cache_status(origin, CachePolicy.of(GOOD, HOUR))
-        assert ("hit" in said) != ("fwd=" in said)
+        header = cache_status(origin, CachePolicy.of(GOOD, HOUR))
+        assert ("hit" in header) != ("fwd=" in header)

@@ -1,13 +1,15 @@
 """Pasted URLs: each one names the repository that a person would expect."""
 
 import contextlib
+import re
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from badge.model import InvalidSubject, Subject
-from badge.web.pages.repository_url import subject_named
+from badge.web.links import repository_url
+from badge.web.pages.repository_url import PLATFORMS, UnknownServer, repository_named, subject_named
 from badge.web.snippets import Syntax, snippet
 from tests.unit.test_subject import subjects
 
@@ -67,6 +69,21 @@ PASTED = [
     ("git clone git@github.com:acme/web.git web", WEB),
     ("<https://github.com/acme/web>", WEB),
     ("see (https://github.com/acme/web)", WEB),
+    ("https://bitbucket.org/acme/web/src/main/", "Bitbucket/acme/Repository/web"),
+    ("https://jdoe@bitbucket.org/acme/web.git", "Bitbucket/acme/Repository/web"),
+    ("git@bitbucket.org:acme/web.git", "Bitbucket/acme/Repository/web"),
+    ("ssh://git@altssh.bitbucket.org:443/acme/web.git", "Bitbucket/acme/Repository/web"),
+    ("bitbucket.org/acme/web", "Bitbucket/acme/Repository/web"),
+    ("https://codeberg.org/acme/web/src/branch/main/README.md", "Codeberg/acme/Repository/web"),
+    ("ssh://git@codeberg.org/acme/web.git", "Codeberg/acme/Repository/web"),
+    ("codeberg.org:acme/web.git", "Codeberg/acme/Repository/web"),
+    ("https://gitea.com/acme/web/issues/3", "Gitea/acme/Repository/web"),
+    ("https://gitea.example.org/acme/web", "Gitea/acme/Repository/web"),
+    ("https://forgejo.example.org:3000/acme/web.git", "Forgejo/acme/Repository/web"),
+    ("https://github.example.org/acme/web", WEB),
+    ("https://acme.ghe.com/acme/web", WEB),
+    ("ssh://contoso@vs-ssh.visualstudio.com:22/Web%20Shop/_ssh/storefront", SHOP),
+    ("contoso@vs-ssh.visualstudio.com:v3/contoso/Web%20Shop/storefront", SHOP),
 ]
 
 
@@ -100,6 +117,89 @@ def test_input_that_names_no_repository_gets_a_message(typed: str) -> None:
         subject_named(typed)
 
 
+OPS, JDOE = "Bitbucket/OPS/Repository/web", "Bitbucket/~jdoe/Repository/web"
+SERVER = "https://git.example.org"
+# What is pasted, the chosen platform, the repository, and the path of its page.
+CHOSEN = [
+    (f"{SERVER}/acme/web/src/branch/main", "Gitea", "Gitea/acme/Repository/web", "acme/web"),
+    ("git@git.example.org:acme/web.git", "Forgejo", "Forgejo/acme/Repository/web", "acme/web"),
+    ("ssh://git@git.example.org:2222/acme/web.git", "Forgejo", "Forgejo/acme/Repository/web", "acme/web"),
+    ("git.example.org/acme/web", "Gitea", "Gitea/acme/Repository/web", "acme/web"),
+    (f"{SERVER}/my-group/sub/worker/-/tree/main", "GitLab", WORKER, "my-group/sub/worker"),
+    (f"{SERVER}/acme/web/pulls", "GitHub", WEB, "acme/web"),
+    (f"{SERVER}/projects/OPS/repos/web/browse", "Bitbucket", OPS, "projects/OPS/repos/web"),
+    (f"{SERVER}/scm/ops/web.git", "Bitbucket", OPS, "projects/OPS/repos/web"),
+    ("ssh://git@git.example.org:7999/ops/web.git", "Bitbucket", OPS, "projects/OPS/repos/web"),
+    (f"{SERVER}/users/jdoe/repos/web", "Bitbucket", JDOE, "users/jdoe/repos/web"),
+    (f"{SERVER}/scm/~jdoe/web.git", "Bitbucket", JDOE, "users/jdoe/repos/web"),
+    (f"{SERVER}/contoso/Web%20Shop/_git/storefront", "AzureDevOps", SHOP, "contoso/Web%20Shop/_git/storefront"),
+    (
+        f"{SERVER}/tfs/DefaultCollection/shop/_git/front",
+        "AzureDevOps",
+        "AzureDevOps/DefaultCollection/Repository/shop/front",
+        "tfs/DefaultCollection/shop/_git/front",
+    ),
+    (
+        f"{SERVER}/contoso/_git/front",
+        "AzureDevOps",
+        "AzureDevOps/contoso/Repository/front/front",
+        "contoso/front/_git/front",
+    ),
+]
+
+
+@pytest.mark.parametrize(("typed", "platform", "meant", "page"), CHOSEN)
+def test_a_url_on_any_server_is_read_as_its_platform_writes_it(
+    typed: str, platform: str, meant: str, page: str
+) -> None:
+    named = repository_named(typed, platform)
+    assert str(named.subject) == meant
+    assert repository_url(named.subject, named.server) == f"{SERVER}/{page}"
+
+
+@pytest.mark.parametrize(
+    ("typed", "platform", "meant"),
+    [
+        ("acme/web", "Gitea", "Gitea/acme/Repository/web"),
+        ("my.org/web.git", "Codeberg", "Codeberg/my.org/Repository/web"),
+        ("my-group/sub/worker", "GitLab", WORKER),
+        ("contoso/Web%20Shop/storefront", "AzureDevOps", SHOP),
+        ("Linear/acme/Workspace/plans", "GitHub", "Linear/acme/Workspace/plans"),
+        ("https://github.com/acme/web", "Gitea", WEB),
+        ("https://badges.example.org/badge/acme/web", "Gitea", WEB),
+        ("https://gitlab.example.org/acme/web", "Gitea", "Gitea/acme/Repository/web"),
+    ],
+)
+def test_the_chosen_platform_is_used_if_nothing_else_names_one(typed: str, platform: str, meant: str) -> None:
+    assert str(repository_named(typed, platform).subject) == meant
+
+
+@pytest.mark.parametrize(
+    ("typed", "server"),
+    [
+        ("https://gitlab.com/acme/web", ""),
+        ("https://gitlab.example.org/acme/web", "https://gitlab.example.org"),
+        ("http://gitea.example.org:3000/acme/web", "http://gitea.example.org:3000"),
+        ("ssh://git@gitea.example.org:2222/acme/web.git", "https://gitea.example.org"),
+        ("https://acme.ghe.com/acme/web", "https://acme.ghe.com"),
+    ],
+)
+def test_links_lead_to_the_pasted_server(typed: str, server: str) -> None:
+    assert repository_named(typed).server == server
+
+
+def test_an_unknown_server_is_named() -> None:
+    with pytest.raises(UnknownServer) as unknown:
+        repository_named("https://git.example.org/acme/web")
+    assert unknown.value.host == "git.example.org"
+
+
+@pytest.mark.parametrize("typed", ["https://[::1]/acme/web", "https://bücher.example/a/b", "https://git.example:x/a/b"])
+def test_a_server_that_a_snippet_could_not_name_is_refused(typed: str) -> None:
+    with pytest.raises(InvalidSubject):
+        repository_named(typed, "Gitea")
+
+
 @pytest.mark.parametrize("syntax", Syntax)
 def test_every_snippet_names_its_repository(syntax: Syntax) -> None:
     subject = Subject.parse("AzureDevOps", "contoso", "Repository", "Web Shop/storefront")
@@ -107,11 +207,12 @@ def test_every_snippet_names_its_repository(syntax: Syntax) -> None:
     assert subject_named(copied) == subject
 
 
-@given(st.text(max_size=60))
-def test_any_text_names_something_or_is_refused(typed: str) -> None:
+@given(st.text(max_size=60) | st.from_regex(r"(https?|ssh)://[^/]{1,9}/.*"), st.sampled_from(["", *PLATFORMS]))
+def test_any_text_names_something_or_is_refused(typed: str, platform: str) -> None:
     with contextlib.suppress(InvalidSubject):
-        named = subject_named(typed)
-        assert Subject.from_path(named.path) == named
+        named = repository_named(typed, platform)
+        assert Subject.from_path(named.subject.path) == named.subject
+        assert re.fullmatch(r"(https?://[a-z0-9._:-]+(/tfs)?)?", named.server)
 
 
 @given(subjects())

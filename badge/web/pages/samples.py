@@ -1,0 +1,69 @@
+"""Example badges for the form, inline.
+
+With URLs of their own, they would be badges that say "succeeded" although no source reported it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from badge.appearance import COLOURS, DEFAULT_LABEL, TONES, WORDS, Look, Palette, badge_for
+from badge.artwork import svg
+from badge.model import BackupStatus, Badge, Origin, Report, Resolution, Style
+from badge.web.page import inline_picture
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """A picture with its size in pixels, so that nothing moves when it is drawn."""
+
+    source: str
+    width: int
+    height: int
+
+    @classmethod
+    def of(cls, badge: Badge) -> Sample:
+        """Return the picture of a badge."""
+        width, height = svg.size(badge)
+        return cls(inline_picture(badge), math.ceil(width), height)
+
+
+def example(look: Look, now: datetime) -> Sample:
+    """Return the badge of a backup that succeeded three hours ago, with what the look shows of it."""
+    report = Report(
+        status=BackupStatus.SUCCEEDED,
+        observed_at=now,
+        finished_at=now - timedelta(hours=3),
+        next_run_at=now + timedelta(hours=21),
+    )
+    resolution = Resolution(
+        report=report, origin=Origin.UPSTREAM, age=timedelta(0), fresh_for=timedelta(0), now=now, confirmed_at=now
+    )
+    return Sample.of(badge_for(resolution, look))
+
+
+def _badge(status: BackupStatus, palette: Palette = Palette.ACCESSIBLE, **options: str) -> Badge:
+    return Badge(
+        label=options.get("label", DEFAULT_LABEL),
+        message=WORDS[status],
+        colour=COLOURS[palette][TONES[status]],
+        style=Style(options.get("style", Style.FLAT)),
+        icon=options.get("icon"),
+    )
+
+
+def _palette(palette: Palette) -> Sequence[Sample]:
+    statuses = (BackupStatus.SUCCEEDED, BackupStatus.FAILED)
+    return [Sample.of(_badge(status, palette, label="", style=Style.FLAT_SQUARE)) for status in statuses]
+
+
+_SUCCEEDED = BackupStatus.SUCCEEDED
+SAMPLES: Mapping[str, Mapping[str, Sequence[Sample]]] = {
+    "style": {style: [Sample.of(_badge(_SUCCEEDED, style=style))] for style in Style},
+    "palette": {palette: _palette(palette) for palette in Palette},
+    "icon": {"off": [Sample.of(_badge(_SUCCEEDED))], "on": [Sample.of(_badge(_SUCCEEDED, icon=_SUCCEEDED))]},
+}
+"""The pictures of each choice's options: in the default look, but for that option."""
