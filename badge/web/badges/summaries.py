@@ -20,6 +20,9 @@ from badge.resolving.lifetimes import Lifetimes
 from badge.summary import Summary, summary_of
 from badge.web.badges.bounded_reads import BoundedReads
 
+QUEUE_SECONDS = 0.3
+"""How long to queue for counting: a page of the dashboard requests a summary for each of its accounts."""
+
 SourceNames = Callable[[SubjectScope | None], Collection[str]]
 """Returns the names of the sources that can have subjects in a scope."""
 
@@ -54,9 +57,11 @@ class Summaries:
     """How many callers may wait for the list at a time, so that threads stay free for other badges."""
     _pool: WorkerPool = field(init=False)
     _flights: SingleFlight[str, bool] = field(default_factory=SingleFlight, init=False)
-    _reads: BoundedReads = field(default_factory=BoundedReads, init=False)
+    _reads: BoundedReads = field(init=False)
 
     def __post_init__(self) -> None:
+        # Not more at a time: counting takes a processor, and a hanging database must not block all threads.
+        self._reads = BoundedReads(queue_seconds=QUEUE_SECONDS)
         self._pool = WorkerPool("summaries", threads=1, most_waiting=1)
         self._waiting = threading.Semaphore(self.most_waiting)
 
