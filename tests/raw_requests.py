@@ -59,7 +59,7 @@ TARGETS = (
     "/badge/acme/%ff",
     "/summary",
     "/summary/?format=json",
-    "/summary/GitHub/acme.txt",
+    "/summary/GitHub/nobody.txt",
     "//summary/GitHub/%ff",
     "/badge",
     "/badge/",
