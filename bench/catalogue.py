@@ -42,6 +42,8 @@ MOST_CALLS, MOST_SECONDS = 100, 0.2
 MOST_ROUNDS = 3
 """Fewer than elsewhere: each measurement is a median of many calls already."""
 
+SUMMARY_ALL = {"BADGE_SUMMARY_ALL": "on"}
+
 DAY = timedelta(days=1)
 NOW = datetime.now(UTC)
 DAILY = Expectation(DAY, timedelta(hours=2), NOW - 30 * DAY)
@@ -84,7 +86,7 @@ class Filled:
 
     def __post_init__(self) -> None:
         fill(self.url, self.size)
-        settings = load({"BADGE_CATALOGUE_URL": self.url, "BADGE_PINGS_PER_MINUTE": "1000000"})
+        settings = load({"BADGE_CATALOGUE_URL": self.url, "BADGE_PINGS_PER_MINUTE": "1000000", **SUMMARY_ALL})
         parts = build_parts(settings, cache=MemoryStatusCache(lambda: NOW))
         assert parts.catalogue is not None
         self.catalogue: Catalogue = parts.catalogue.store
@@ -121,6 +123,8 @@ class Filled:
             "the dashboard's first page": self._search,
             "the same, latest first": lambda: self._search(order=ListingOrder.LATEST),
             "the same, worst first": lambda: self._search(order=ListingOrder.WORST),
+            "the summary of an account": lambda: self.client.get(f"/summary/GitHub/{subject(self._one()).account}"),
+            "the summary of everything": lambda: self.client.get("/summary"),
             "a report": lambda: self.catalogue.record(
                 RunEvent(subject=subject(self._one()), status=BackupStatus.SUCCEEDED, at=datetime.now(UTC))
             ),

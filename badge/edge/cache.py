@@ -84,7 +84,7 @@ class Servable:
 
 
 class EdgeCache:
-    """Bounded by entries and bytes; the oldest entries are dropped first. Not thread-safe: used only by the event loop."""
+    """Bounded by entries and bytes; the oldest entries are dropped first. Not thread-safe: for the event loop only."""
 
     def __init__(self, limits: EdgeCacheLimits) -> None:
         self._limits = limits

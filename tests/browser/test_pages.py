@@ -42,6 +42,8 @@ PAGES = [
     "/dashboard",
     "/dashboard?q=none",
     "/dashboard?failed=7d",
+    "/dashboard?sort=name",
+    "/dashboard?platform=GitHub&account=acme",
     f"/dashboard/{WEB}",
     f"/dashboard/{WEB}?dialog=open",
     "/dashboard/none/none",
@@ -303,6 +305,16 @@ def test_printed_pages_show_the_list_without_controls(browser: Browser, service:
         assert page.get_by_role("heading").first.is_visible()
         assert not any(button.is_visible() for button in page.locator("button, input, header").all())
     page.close()
+
+
+def test_the_url_of_an_account_s_summary_is_copied(watched: Watched, service: Service) -> None:
+    watched.page.goto("/dashboard?sort=name")
+    account = watched.page.locator(".account").filter(has_text="GitHub · acme")
+    expect(account.get_by_role("img")).to_have_js_property("complete", True)
+    account.get_by_role("link", name="Get badge URL of acme").click()
+    watched.page.get_by_role("button", name="Copy Image URL").click()
+    expect(watched.page.locator("#copied")).to_have_text("Image URL copied.")
+    assert watched.clipboard() == f"{service.url}/summary/GitHub/acme"
 
 
 def test_the_doctor_s_command_is_copied(watched: Watched, service: Service) -> None:

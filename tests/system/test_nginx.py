@@ -99,6 +99,14 @@ def test_a_badge_is_cached_and_has_an_age(site: Site) -> None:
     assert again.content == first.content == site.service.get(f"/badge/{WEB}").content
 
 
+def test_a_summary_is_cached_like_a_badge(site: Site) -> None:
+    path = "/summary/GitHub/acme?v=cached"
+    assert [site.nginx.get(path).headers["Cache-Status"].split(", ")[-1] for _ in range(2)] == [
+        "nginx; fwd=miss",
+        "nginx; hit",
+    ]
+
+
 def test_private_answers_are_never_cached(site: Site) -> None:
     site.service.flask_badge("report", "acme/secret", "failed", "--visibility", "private")
     token = PrivateTokens(lambda: SIGNING_KEY).of(Subject.legacy("acme", "secret"))
@@ -224,7 +232,11 @@ def test_while_the_service_is_down_an_uncached_badge_is_unknown(tmp_path: Path) 
         unknown = BackupStatus.UNKNOWN
         colour = COLOURS[Palette.ACCESSIBLE][TONES[unknown]]
         assert image.content == svg.draw(Badge(label="backup", message=WORDS[unknown], colour=colour))
-        assert site.nginx.get("/badge/acme/other.json?format=svg").status_code == 200
+        for path in ("/badge/acme/other.json?format=svg", "/summary", "/summary?v=1", "/summary/GitHub/acme"):
+            assert site.nginx.get(path).content == image.content
+        for path in ("/summary?format=json", "/summary/?strict=1", "/summary/GitHub/acme.txt"):
+            assert site.nginx.get(path).status_code == 503
+        assert site.nginx.get("/summaries").status_code == 502
         for form in FOR_PROGRAMS:
             answer = site.nginx.get(f"/badge/acme/other{form}")
             assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")

@@ -312,7 +312,7 @@ def test_without_redis_the_badge_is_still_correct(tmp_path: Path) -> None:
     with running_service(tmp_path, BADGE_REDIS_URL="redis://127.0.0.1:9/0") as service:
         for status in ("succeeded", "failed"):
             service.flask_badge("report", WEB, status)
-            assert service.get(f"/badge/{WEB}.txt").text == f"{status}\n"
+            assert eventually(partial(_all_badges_say, service, status), 1.0)
         assert service.get("/readyz").json()["checks"]["cache"] == "down"
 
 

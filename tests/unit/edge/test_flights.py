@@ -152,6 +152,14 @@ def test_without_a_free_thread_a_badge_is_unknown_for_a_moment() -> None:
     assert behind.counted == {"OVERLOAD": 1}
 
 
+@pytest.mark.parametrize("target", ["/summary", "/summary?x", "/summary/", "/summary/GitHub/acme", "//summary/a/b/c/d"])
+def test_a_summary_is_a_badge(target: str) -> None:
+    behind = Behind(threads=2, queued=1)
+    assert full(behind, target).body == b"unknown"
+    assert behind.edge.serves_badge("GET", target.encode())
+    assert not behind.edge.serves_badge("GET", target.replace("summary", "summaries").encode())
+
+
 def test_without_a_free_thread_a_stored_answer_is_used_within_its_lifetime() -> None:
     behind = Behind(threads=2, queued=1, known_threads=0, answer_seconds=0.1)
     behind.ask()
