@@ -104,7 +104,7 @@ def test_times_are_local_with_utc_on_hover(browser: Browser, service: Service) -
             expect(time).to_have_attribute("title", f"{exact.astimezone(UTC):%Y-%m-%d %H:%M} UTC")
 
 
-def test_bars_are_read_by_keyboard_and_by_mouse(watched: Watched) -> None:
+def test_bars_can_be_read_by_keyboard_and_by_mouse(watched: Watched) -> None:
     page = watched.page
     page.goto(f"/dashboard/{WEB.path}")
     bars = page.locator(".bars a")

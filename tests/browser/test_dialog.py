@@ -146,7 +146,7 @@ MOST_SHIFT = 0.001
 
 
 @pytest.mark.parametrize("width", [390, 1280])
-def test_nothing_moves_while_the_form_loads_and_answers(browser: Browser, service: Service, width: int) -> None:
+def test_nothing_moves_while_the_form_loads_and_updates(browser: Browser, service: Service, width: int) -> None:
     with watched_page(browser, service, viewport={"width": width, "height": 800}) as watched:
         page = watched.page
         # The scripts start after the first frame, and the previews arrive later still.

@@ -269,7 +269,7 @@ def test_no_refused_request_is_echoed_or_logged(service: Service, ours: dict[str
     assert not re.search(r"(?i)hidden|evil|acme|xchunked|two words|Traceback", log)
 
 
-def test_the_application_is_given_the_same_as_by_the_threaded_worker(
+def test_the_application_gets_the_same_variables_as_from_the_threaded_worker(
     requests_sent: dict[str, bytes], tmp_path: Path
 ) -> None:
     # The edge would answer badges itself.

@@ -23,7 +23,7 @@ def test_the_same_url_is_answered_again_for_half_a_second_and_counted() -> None:
     assert (behind.passed_on, behind.counted) == (2, {"CACHE": 3})
 
 
-def test_another_url_is_another_answer() -> None:
+def test_another_url_gets_another_answer() -> None:
     assert bodies(Behind(), WEB, WEB + "?style=flat", WEB, WEB.replace("w", "W")) == [b"1", b"2", b"1", b"3"]
 
 
@@ -43,7 +43,7 @@ def test_max_age_is_lowered_by_the_answer_s_age() -> None:
     assert seen == ["max-age=120", "max-age=120", "max-age=120", "max-age=119"]
 
 
-def test_the_joined_headers_are_kept_until_they_change() -> None:
+def test_the_joined_headers_are_cached_until_they_change() -> None:
     behind = Behind(fresh_seconds=120.3)
     behind.ask()
 
