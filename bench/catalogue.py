@@ -204,17 +204,17 @@ def contenders(folder: Path) -> Iterator[dict[tuple[str, int], Callable[[], floa
         found: dict[tuple[str, int], Callable[[], float]] = {}
         for database, pair in urls.items():
             for url, size in zip(pair, (SMALL, LARGE), strict=True):
-                for name, ask in Filled(url, size).operations().items():
-                    found[f"{database}: {name}", size] = partial(milliseconds, ask)
+                for name, call in Filled(url, size).operations().items():
+                    found[f"{database}: {name}", size] = partial(milliseconds, call)
         yield found
 
 
-def milliseconds(ask: Callable[[], object]) -> float:
+def milliseconds(call: Callable[[], object]) -> float:
     """Return the median time of one call, in milliseconds."""
     taken: list[float] = []
     while len(taken) < MOST_CALLS and sum(taken) < MOST_SECONDS:
         began = time.perf_counter()
-        ask()
+        call()
         taken.append(time.perf_counter() - began)
     return 1000 * statistics.median(taken)
 

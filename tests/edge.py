@@ -23,7 +23,7 @@ WEB = "/badge/acme/web"
 
 
 @dataclass
-class Behind:
+class EdgeRig:
     """An edge around an application that answers each request with the next number."""
 
     limits: EdgeCacheLimits = field(default_factory=EdgeCacheLimits)
@@ -45,7 +45,7 @@ class Behind:
     seen: list[WSGIEnvironment] = field(default_factory=list)
     counted: Counter[str] = field(default_factory=Counter)
     """Answers that the edge counted, by `ServedBy`."""
-    counted_behind: int = 0
+    counted_by_application: int = 0
     events: list[Event] = field(default_factory=list)
     gate: threading.Event = field(default_factory=threading.Event)
     """Requests wait for this; it is open at first."""
@@ -70,7 +70,7 @@ class Behind:
         if self.error is not None:
             raise self.error
         if MAY_COUNT in environ:
-            self.counted_behind += environ[MAY_COUNT]()
+            self.counted_by_application += environ[MAY_COUNT]()
             environ[FINISHED] = self.finished(body)
         start_response(f"{self.http_status} Reason", self.headers(self.fresh_seconds))
         return [body]

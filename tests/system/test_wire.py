@@ -189,7 +189,7 @@ def comparable(response: Response) -> tuple[object, ...]:
     headers = sorted((name.lower(), value) for name, value in response.headers)
     body = re.sub(rb'(name="csrf_token" value=|"(?:observedAt|confirmedAt)":)"[^"]*', rb"\1", response.body)
     has_time = b'"confirmedAt"' in body  # which the tag depends on
-    kept = [
+    compared = [
         (name, _COMPARED_AS.get(name, str)(value))
         for name, value in headers
         if name not in VOLATILE and (name, value) != ("connection", "keep-alive") and not (has_time and name == "etag")
@@ -197,7 +197,7 @@ def comparable(response: Response) -> tuple[object, ...]:
     is_metrics = body.startswith(b"# HELP")
     return (
         response.status,
-        [header for header in kept if header[0] != "content-length" or not is_metrics],
+        [header for header in compared if header[0] != "content-length" or not is_metrics],
         (b"" if is_metrics else body),
     )
 
