@@ -123,11 +123,11 @@ def test_a_redis_killed_and_restarted_under_load_is_not_noticed(tmp_path_factory
     assert_within(ROOM * (UPSTREAM_SECONDS + 0.02), kill_it)
 
 
-def p99_without_redis(rig: Rig, lose: Callable[[float], None], back: Callable[[float], None]) -> float:
+def p99_without_redis(rig: Rig, lose: Callable[[float], None], restore: Callable[[float], None]) -> float:
     """Return the p99 under load while Redis is lost and comes back; asserts correct badges and a working cache."""
     all_at_once([f"{rig.service.url}/badge/acme/warm-{number}" for number in range(7)])
     rig.upstream.delay = UPSTREAM_SECONDS
-    answers = at_a_rate(one_in_five_is_cold(rig, 6, 100), 100, lose, back)
+    answers = at_a_rate(one_in_five_is_cold(rig, 6, 100), 100, lose, restore)
     wrong = [answer for answer in answers if not is_true(answer)]
     assert wrong == []
     assert eventually(lambda: is_cache_up(rig), 5)

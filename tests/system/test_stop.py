@@ -69,7 +69,7 @@ def test_it_listens_on_ipv4_ipv6_both_and_a_unix_socket(running: Listening) -> N
     with socket.socket(socket.AF_UNIX) as client:
         client.connect(str(running.path))
         assert ask(client, BADGE_REQUEST)[1] == b"succeeded\n"
-        assert b"HTTP/1.1 401 " in ask(client, METRICS)[0], "nobody knows where it comes from"
+        assert b"HTTP/1.1 401 " in ask(client, METRICS)[0], "its origin is unknown"
         head, _ = ask(client, b"GET /dashboard HTTP/1.0\r\n\r\n")
         assert b"\r\nLocation: /login" in head, "no address of a Unix socket is in it"
 
