@@ -66,7 +66,7 @@ def service(folder: Path, **settings: str) -> Iterator[Running]:
 
 @contextmanager
 def on_gunicorn(application: str, folder: Path, **settings: str) -> Iterator[Running]:
-    """Run a WSGI application on `gthread` workers with `THREADS` threads each; WEB_CONCURRENCY sets their number."""
+    """Run a WSGI application on `gthread` workers of `THREADS` threads; WEB_CONCURRENCY is the number of workers."""
     options = ["--worker-class", "gthread", "--threads", str(THREADS)]
     with _on_gunicorn(application, options, folder, settings) as running:
         yield running

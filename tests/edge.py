@@ -107,7 +107,7 @@ class EdgeRig:
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    """Wait for something that another thread does."""
+    """Wait until a condition is true."""
     async with asyncio.timeout(5):
         while not condition():  # noqa: ASYNC110 - there is no event to wait for
             await asyncio.sleep(0.001)

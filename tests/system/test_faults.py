@@ -27,7 +27,7 @@ IN_TIME_SECONDS = 2.0
 SLACK_SECONDS = 1.0
 """Allowance for running the service, the upstream and the test on two cores."""
 
-# What an unknown subject shows: status, strict code.
+# By mode: what an unknown subject's badge shows, and its status code with strict=1.
 ANSWERS = {
     "ok": ("succeeded", 200),
     "moved": ("succeeded", 200),

@@ -195,9 +195,7 @@ def test_a_stop_during_a_reload_finishes_requests_and_cleans_up(running: Reloada
     running.sources.write_text("[[")
     before = len(running.service.log.read_text())
     running.hang_up()
-    assert eventually(lambda: REFUSED in running.log_since(before), 20), (
-        "no earlier reload replaces workers from here on"
-    )
+    assert eventually(lambda: REFUSED in running.log_since(before), 20), "no earlier reload replaces workers now"
     with unfinished_request(running.service) as (client, worker):
         running.hang_up()
         running.service.process.terminate()

@@ -291,11 +291,11 @@ def test_a_catalogue_of_a_newer_version_is_reported_in_one_sentence(tmp_path: Pa
     flask_badge("report", WEB, "succeeded", **here)
     with sqlite3.connect(tmp_path / "catalogue.sqlite3") as database:
         database.execute("UPDATE alembic_version SET version_num = '9999'")
-    command, doctor = flask_badge("report", WEB, "failed", **here), flask_badge("check-config", **here)
+    command, check = flask_badge("report", WEB, "failed", **here), flask_badge("check-config", **here)
     started = start_that_fails(**here)
-    assert (command.returncode, doctor.returncode, started.returncode) == (1, 1, 1)
+    assert (command.returncode, check.returncode, started.returncode) == (1, 1, 1)
     sentence = f"{tmp_path}/catalogue.sqlite3 can't be used: it was changed by a newer version of the service"
-    for output in (command.stderr, doctor.stdout, started.stderr):
+    for output in (command.stderr, check.stdout, started.stderr):
         assert sentence in output
         assert "Traceback" not in output
 
@@ -326,8 +326,8 @@ def test_without_fonts_a_png_still_shows_the_status(tmp_path: Path) -> None:
         assert answer.content == png.predrawn("failed")
         assert eventually(lambda: service.get("/readyz").json()["checks"].get("png") == "down", 30)
         assert "fonts-dejavu-core" in service.log.read_text()
-    doctor = badge_process("check-config", BADGE_DATA_DIR=str(tmp_path), FONTCONFIG_FILE=str(fonts))
-    assert (doctor.returncode, "FAIL pictures" in doctor.stdout) == (1, True)
+    check = badge_process("check-config", BADGE_DATA_DIR=str(tmp_path), FONTCONFIG_FILE=str(fonts))
+    assert (check.returncode, "FAIL pictures" in check.stdout) == (1, True)
 
 
 def test_one_service_shows_what_another_one_knows(tmp_path: Path) -> None:

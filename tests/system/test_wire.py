@@ -283,10 +283,10 @@ def test_the_application_gets_the_same_variables_as_from_the_threaded_worker(
     for name in sent:
         for one, other in zip(given(ours[name]), given(theirs[name]), strict=False):
             different = {key for key in one | other if one.get(key) != other.get(key)}
-            assert different <= GIVEN_OTHERWISE.get(name, set()), (name, one, other)
+            assert different <= GIVEN_DIFFERENTLY.get(name, set()), (name, one, other)
 
 
-GIVEN_OTHERWISE = {
+GIVEN_DIFFERENTLY = {
     "target '/badge/acme/web?'": {"RAW_URI"},  # ASGI does not show an empty query
 }
 

@@ -18,7 +18,7 @@ from gunicorn.config import Config
 from gunicorn.glogging import Logger
 
 from badge.gunicorn_worker import BadgeProtocol, BadgeWorker, Deadlines, request_line
-from tests.edge import WEB, EdgeRig
+from tests.edge import WEB, EdgeRig, until
 from tests.timing import assert_within, seconds_of
 from tests.wire import Response, request, responses
 
@@ -112,15 +112,9 @@ def run(test: Coroutine[Any, Any, None], loop: Callable[[], asyncio.AbstractEven
         runner.run(test)
 
 
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(5):
-        while not condition():  # noqa: ASYNC110 - there is no event to wait for
-            await asyncio.sleep(0.01)
-
-
 @pytest.mark.parametrize("loop", LOOPS)
 @pytest.mark.parametrize("sent", [b"", b"GET /badge/a", b"GET /badge/a/b HTTP/1.1\r\nHost: x\r\n"])
-def test_a_client_that_sends_no_head_in_time_is_closed(sent: bytes, loop: Callable[[], Any]) -> None:
+def test_a_client_that_sends_no_head_in_time_is_disconnected(sent: bytes, loop: Callable[[], Any]) -> None:
     async def test() -> None:
         async with serving(head=0.1, rest=0.1) as it:
             client = await it.connect()
@@ -132,7 +126,7 @@ def test_a_client_that_sends_no_head_in_time_is_closed(sent: bytes, loop: Callab
     run(test(), loop)
 
 
-def test_a_client_that_drips_its_head_is_closed() -> None:
+def test_a_client_that_drips_its_head_is_disconnected() -> None:
     async def test() -> None:
         async with serving(head=0.2, rest=0.1) as it:
             client = await it.connect()
@@ -199,7 +193,7 @@ def test_a_client_that_has_closed_its_own_side_is_answered(loop: Callable[[], An
     run(test(), loop)
 
 
-def test_a_client_that_does_not_read_is_closed() -> None:
+def test_a_client_that_does_not_read_is_disconnected() -> None:
     async def test() -> None:
         async with serving(EdgeRig(length=1_000_000), response=0.2) as it:
             client = await it.connect(buffer_bytes=4_096)
@@ -210,7 +204,7 @@ def test_a_client_that_does_not_read_is_closed() -> None:
     run(test())
 
 
-def test_a_client_that_asks_for_stored_badges_but_does_not_read_is_closed() -> None:
+def test_a_client_that_asks_for_stored_badges_but_does_not_read_is_disconnected() -> None:
     async def test() -> None:
         async with serving(EdgeRig(length=100_000), response=0.5) as it:
             client = await it.connect(buffer_bytes=10_000)

@@ -210,8 +210,7 @@ def test_all_bodies_together_are_bounded() -> None:
     async def test() -> None:
         rig.gate.clear()
         first = asyncio.ensure_future(ask(rig.edge, "/ops/status/report", "POST", body=[b"a" * 100]))
-        while not rig.passed_on:  # noqa: ASYNC110 - there is no event to wait for
-            await asyncio.sleep(0.01)
+        await until(lambda: rig.passed_on > 0)
         assert (await ask(rig.edge, "/ops/status/report", "POST", body=[b"a" * 100])).code == 503
         rig.gate.set()
         assert (await first).code == 200
