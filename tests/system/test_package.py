@@ -138,7 +138,7 @@ def test_the_sdist_and_the_checkout_give_the_same_wheel_whatever_the_umask(wheel
     assert (tmp_path / wheel.name).read_bytes() == wheel.read_bytes()
 
 
-# Routes that don't answer anonymous requests with 200.
+# Status codes for anonymous requests; the routes that are not listed answer 200.
 ANSWERS = {
     "/metrics": 200,  # from this machine, without a public URL
     "/ops/status": 401,
