@@ -315,6 +315,20 @@ def test_a_badge_request_with_a_malformed_body_is_answered_once(is_late: bool) -
     run(test())
 
 
+@pytest.mark.parametrize("is_stored", [False, True])
+def test_a_badge_request_with_contradictory_headers_is_answered_once(is_stored: bool) -> None:  # noqa: FBT001 - a parameter
+    async def test() -> None:
+        async with serving() as it:
+            if is_stored:
+                await it.ask(request(WEB, "Connection: close"))
+            headers = ("X-Forwarded-Proto: https", "X-Forwarded-Ssl: off")
+            (response,) = await it.ask(request(WEB, *headers) + request("/livez"))
+            assert (response.status, response.header("Content-Type")) == (200, "image/svg+xml")
+            assert response.header("Connection") == "close"
+
+    run(test())
+
+
 def test_an_http_1_0_client_that_asks_for_it_gets_a_persistent_connection() -> None:
     async def test() -> None:
         async with serving() as it:
