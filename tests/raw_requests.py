@@ -1,4 +1,4 @@
-"""About 300 requests, by name: common ones, odd ones and malformed ones. Each is sent with one more behind it."""
+"""About 300 requests, by name: common ones, odd ones and malformed ones. Each is followed by one more request."""
 
 from __future__ import annotations
 
@@ -287,7 +287,7 @@ HEADERS: dict[str, tuple[str | bytes, ...]] = {
 
 
 def _with_host(headers: tuple[str | bytes, ...]) -> tuple[str | bytes, ...]:
-    """Add the local host's name, from which /metrics can be read unless a header gives a proxy away."""
+    """Add `Host: localhost`, with which /metrics can be read unless another header reveals a proxy."""
     has_one = any(str(header).lower().lstrip("b' ").startswith("host") for header in headers)
     return headers if has_one else ("Host: localhost", *headers)
 

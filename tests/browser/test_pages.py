@@ -30,7 +30,7 @@ from tests.servers import Service, running_service
 from tests.web.test_snippets import SUBJECTS, read_by_node
 
 WEB = "GitHub/acme/Repository/web"
-# Elements without problems are not listed, which takes much of the time.
+# Listing elements without problems too would take much of the time.
 ONLY_VIOLATIONS = {"resultTypes": ["violations"]}
 
 PAGES = [
@@ -434,7 +434,7 @@ def test_snippets_of_hostile_names_only_show_the_badge(browser: Browser, hostile
     page.on("request", lambda sent: happened.append(sent.url) if unquote(sent.url) not in allowed else None)
     page.set_content('<link rel="icon" href="data:,">' + "\n".join(rendered(made)))
     page.wait_for_load_state("networkidle")
-    # Even without the filters of hosts, a name produces nothing but images in links.
+    # Even without the hosts' own filters, a name produces nothing but images in links.
     assert page.evaluate("document.querySelectorAll('script, iframe, object, embed, form, style').length") == 0
     attributes = page.evaluate("[...document.querySelectorAll('*')].flatMap((one) => one.getAttributeNames())")
     assert {name for name in attributes if name.startswith("on")} == set()

@@ -1,7 +1,7 @@
 """Every known way in which upstreams fail, through the whole service over HTTP.
 
-Always an image, in time, with the true status; the true code for programs; nothing from the
-upstream in any answer or log line; one log line for each failed call.
+There is always an image, in time, with the true status; programs get the true status code; no answer
+or log line contains anything from the upstream; each failed call is one log line.
 """
 
 from __future__ import annotations

@@ -90,11 +90,11 @@ def test_raw_paths_are_passed_on_unchanged(site: Site) -> None:
 
 
 def test_a_badge_is_cached_and_has_an_age(site: Site) -> None:
-    first, again = (site.nginx.get(f"/badge/{WEB}?v=kept") for _ in range(2))
+    first, again = (site.nginx.get(f"/badge/{WEB}?v=stored") for _ in range(2))
     statuses = [answer.headers["Cache-Status"].rpartition(", ")[2] for answer in (first, again)]
     assert statuses == ["nginx; fwd=miss", "nginx; hit"]
     time.sleep(1.1)  # noqa: TID251 - so that the current Date differs
-    later = site.nginx.get(f"/badge/{WEB}?v=kept", headers={"If-None-Match": first.headers["ETag"]})
+    later = site.nginx.get(f"/badge/{WEB}?v=stored", headers={"If-None-Match": first.headers["ETag"]})
     assert (later.status_code, later.headers["Date"]) == (304, first.headers["Date"])
     assert again.content == first.content == site.service.get(f"/badge/{WEB}").content
 

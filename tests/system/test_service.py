@@ -48,7 +48,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
 def test_a_report_is_on_the_badge_within_a_second(service: Service) -> None:
     for status in ("succeeded", "failed", "succeeded"):
         service.flask_badge("report", WEB, status)
-        # Twice as many requests as workers, so that each gets one; each may repeat its last answer for half a second.
+        # Eight requests, so that both workers get some; each may repeat its last answer for half a second.
         assert eventually(partial(_all_badges_say, service, status), 1.0)
 
 
@@ -88,7 +88,7 @@ def test_the_response_time_does_not_distinguish_private_from_absent(service: Ser
 def _answer_times(
     connection: http.client.HTTPConnection, path: str, names: tuple[str, str], number: int
 ) -> Iterator[list[float]]:
-    """Return how long the answers for each name took, requested alternately, without the first one of each."""
+    """Return how long each name's answers took, except the first; the names are requested alternately."""
     times: dict[str, list[float]] = {name: [] for name in names}
     for turn in range(number + 1):
         for name in names[:: 1 if turn % 2 else -1]:
@@ -100,7 +100,7 @@ def _answer_times(
 
 
 def _rank_score(one: list[float], other: list[float]) -> float:
-    """Return by how many standard deviations the ranks differ from those of equal times (Mann and Whitney's test)."""
+    """Return how many standard deviations the ranks are from those of equal times (the Mann-Whitney U test)."""
     ranked = sorted([(each, True) for each in one] + [(each, False) for each in other])
     ranks = sum(rank for rank, (_, is_one) in enumerate(ranked, start=1) if is_one)
     many, few = len(other), len(one)
@@ -366,7 +366,7 @@ def test_an_unchanged_status_costs_the_upstream_only_a_304(tmp_path: Path) -> No
             for codes in ([200], [200, 304], [200, 304, 304]):
                 assert second.get(f"/badge/{WEB}.txt").text == "succeeded\n"
                 assert eventually(lambda codes=codes: relay.codes == codes)  # type: ignore[misc] # bound at once
-                time.sleep(1.1)  # noqa: TID251 - past the lifetime, so that the upstream is asked again
+                time.sleep(1.1)  # noqa: TID251 - past the lifetime, so that the upstream is called again
             first.flask_badge("report", WEB, "failed")
             assert eventually(lambda: second.get(f"/badge/{WEB}.txt").text == "failed\n")
         assert relay.codes[:4] == [200, 304, 304, 200]

@@ -21,7 +21,7 @@ class AccountBadge:
     public_url: str
     """Empty if not set."""
     placeholder: str = NO_ADDRESS
-    """In snippets without a public URL; the page's script replaces it with the browser's own origin."""
+    """Stands in for the public URL in snippets; the page's script replaces it with the browser's own origin."""
 
     @property
     def alt(self) -> str:

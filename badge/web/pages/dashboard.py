@@ -107,7 +107,7 @@ class Dashboard:
     def _pages(self, search: Search, page: ListingPage, number: int, cursor: str | None) -> PageLinks:
         last = max(1, -(-number // PAGE_SIZE))
         given = request.args.get("page", "")
-        # Only the cursor decides what is on a page; its number is for people.
+        # Only the cursor decides what is on a page; the page number is for people.
         current = min(int(given), last) if cursor and given.isdecimal() and len(given) < 9 else 1
         to = self.parts.paths.to
         previous = {"cursor": page.previous_cursor, "page": current - 1} if current > 2 else {}

@@ -31,7 +31,7 @@ class PagesParts:
     listing: StatusListing | None
     history: RunHistory | None
     recent_runs: RecentRuns
-    """What status pages show of it."""
+    """The part of the history that status pages show."""
     summaries: Summaries
     takes_reports: Callable[[Subject], bool]
     """Whether a subject's badge shows what is reported to the catalogue."""

@@ -34,7 +34,7 @@ class Row:
     runs: RunBars | None
 
     def kind(self, is_grouped: bool) -> str:  # noqa: FBT001 - called by a template
-        """Return platform and account, unless the rows are grouped by them, and what is not the rule."""
+        """Return platform and account, unless rows are grouped by them, with an unusual type and "private"."""
         subject = self.subject
         parts = [] if is_grouped else [subject.platform, subject.account]
         parts += [subject.type] if subject.type != "Repository" else []

@@ -1,5 +1,5 @@
-// The snippets of an account's summary.
+// Copy buttons for the snippets of an account's summary.
 
-import { dressCopies } from "./copying.js";
+import { setUpCopying } from "./copying.js";
 
-dressCopies(document.getElementById("account-badge"));
+setUpCopying(document.getElementById("account-badge"));

@@ -1,4 +1,4 @@
-"""The dialog of a private repository: tokens are created, shown once, listed and revoked, by its own forms alone."""
+"""The dialog of a private repository: tokens are created, shown once, listed and revoked, only by its own forms."""
 
 from __future__ import annotations
 
