@@ -60,8 +60,8 @@ class Settings(BaseModel):
     summary_all: Literal["on", "off"] = Field(
         "off",
         description=(
-            "Whether there is a summary of all public subjects, at /summary: on or off. Those of accounts, at "
-            "/summary/…, always exist."
+            "Whether /summary shows all public subjects in one badge: on or off. The summaries of accounts, at "
+            "/summary/…, are always available."
         ),
     )
     source_url: HttpUrl | None = Field(
