@@ -314,7 +314,7 @@ class BadgeProtocol(ASGIProtocol):  # type: ignore[misc] # gunicorn ships no typ
         self._callback_parser = None  # the rest of the request is not parsed
         self._is_kept_open = True
         if request is None:
-            self._current_request = None  # of headers that contradict each other; it must not be answered a second time
+            self._current_request = None  # its headers are contradictory; the connection's task must not answer it too
             self._image = self.worker.loop.create_task(self._answer_with_image(method, target))
 
     async def _answer_with_image(self, method: str, target: bytes) -> None:
