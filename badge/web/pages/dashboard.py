@@ -81,7 +81,7 @@ class Dashboard:
         if silent and not totals.all and not search.is_narrowed:
             return _unlisted(silent)
         is_grouped = search.order is ListingOrder.NAME
-        groups = groupby(self._rows(page.items, now), key=_account if is_grouped else lambda _: "")
+        groups = groupby(self._rows(page.items, now), key=_account if is_grouped else lambda _: None)
         number = totals.all if search.status is None else totals.by_status.get(search.status, 0)
         return show(
             "dashboard.html",
@@ -169,5 +169,5 @@ def _silent(sources: Sequence[str], viewer: Viewer) -> str:
     return viewer.named(*sources) if sources else ""
 
 
-def _account(row: Row) -> str:
-    return f"{row.subject.platform} · {row.subject.account}"
+def _account(row: Row) -> tuple[str, str]:
+    return row.subject.platform, row.subject.account

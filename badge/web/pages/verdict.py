@@ -87,8 +87,11 @@ def verdict_on_status(resolution: Resolution) -> Verdict:
 
 def unknown_verdict(subject: Subject, similar: Sequence[tuple[str, str]] = ()) -> Verdict:
     """Return the verdict on a subject that does not exist, or must look so because it is private."""
-    name = f"{subject.platform} · {subject.account} · {subject.type} · {subject.name}"
-    reason = f"There is no backup with this name, or it is private: {name}"
+    # First-strong isolates, so that right-to-left names don't reorder the sentence.
+    account, name = (f"\u2068{part}\u2069" for part in (subject.account, subject.name))
+    reason = (
+        f"There is no backup with this name, or it is private: {subject.platform} · {account} · {subject.type} · {name}"
+    )
     advice = "Check the name for typos. The badge of a private repository needs a token in its URL."
     if similar:
         advice = f"Check the name. Did you mean {'one of these' if len(similar) > 1 else 'this one'}?"
