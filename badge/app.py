@@ -22,7 +22,7 @@ from badge.cache.redis.status_cache import RedisStatusCache
 from badge.catalogue.on_demand import CatalogueState, DatabaseOnDemand
 from badge.edge.application import Edge, EdgeLimits
 from badge.edge.cache import EdgeCacheLimits
-from badge.listing import RunHistory, StatusListing
+from badge.listing import RunHistory, SummaryListing
 from badge.model import Subject
 from badge.ports import (
     RANDOM_JITTER,
@@ -52,6 +52,7 @@ from badge.web.badges.pictures import Pictures
 from badge.web.badges.private_tokens import PrivateTokens
 from badge.web.badges.recent_runs import RecentRuns
 from badge.web.badges.routes import BadgeParts
+from badge.web.badges.summaries import SourceNames, Summaries, no_names
 from badge.web.health import Readiness
 from badge.web.intake.rates import KeyRate
 from badge.web.links import link_policy
@@ -121,12 +122,14 @@ class Sources:
     """Where statuses and lists of subjects come from."""
 
     routing: SourceRouting
-    listing: StatusListing | None = None
+    listing: SummaryListing | None = None
     """None if no source can list its subjects."""
     catalogue: CatalogueParts | None = None
     """None if no source uses it."""
     catalogue_names: Collection[str] = ()
     """Names of the sources that are served by the catalogue."""
+    names_within: SourceNames = no_names
+    """Names of the sources that can answer for a subject in a scope."""
 
     def catalogue_answers_for(self, subject: Subject) -> bool:
         """Whether the catalogue is the source for a subject, under any of its names."""
@@ -300,7 +303,15 @@ def build_app(parts: Parts) -> Flask:
     tokens = pages_parts.tokens
     recent_runs = pages_parts.recent_runs
     badge_parts = BadgeParts(
-        parts.resolver, parts.clock, events, events.metrics, settings.label, pictures, tokens, recent_runs
+        parts.resolver,
+        parts.clock,
+        events,
+        events.metrics,
+        settings.label,
+        pictures,
+        tokens,
+        recent_runs,
+        pages_parts.summaries,
     )
     site = build_site(badge_parts, blueprints, parts.paths, settings.source_url or "")
     if pages_parts.authentication.log_in is not None:
@@ -381,6 +392,7 @@ def _pages_parts(parts: Parts) -> PagesParts:
         listing=parts.sources.listing,
         history=parts.catalogue.source if parts.catalogue else None,
         recent_runs=RecentRuns(parts.sources.history_for),
+        summaries=_summaries(parts),
         takes_reports=parts.sources.catalogue_answers_for,
         clock=parts.clock,
         events=parts.events,
@@ -394,6 +406,20 @@ def _pages_parts(parts: Parts) -> PagesParts:
         links=link_policy(parts.settings),
         shows_run_links=parts.settings.status_page_links == "on",
         terminal=Terminal.of(parts.settings),
+    )
+
+
+def _summaries(parts: Parts) -> Summaries:
+    settings = parts.settings
+    return Summaries(
+        listing=parts.sources.listing,
+        clock=parts.clock,
+        events=parts.events,
+        lifetimes=_lifetimes(settings),
+        serves_all=settings.summary_all == "on",
+        names_within=parts.sources.names_within,
+        wait_seconds=settings.wait.total_seconds(),
+        most_waiting=settings.most_waiting,
     )
 
 
@@ -441,7 +467,8 @@ def _configured(settings: Settings, configured: Sequence[ConfiguredSource], cloc
     source = catalogue.source if catalogue else None
     named = source.called if source else None
     routing = build_routing(configured, named, clock, events, settings.public_url or "")
-    return Sources(routing, listing_of(configured, routing, source, clock), catalogue, names)
+    listing = listing_of(configured, routing, source, clock)
+    return Sources(routing, listing, catalogue, names, routing.names_within)
 
 
 def _upstream(settings: Settings, url: str, clock: Clock, events: Events) -> Sources:

@@ -17,10 +17,12 @@ from badge.model import (
     Resolution,
     Style,
     Subject,
+    SubjectScope,
     Theme,
     is_ahead,
     unless_ahead,
 )
+from badge.summary import Summary
 
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
@@ -55,6 +57,11 @@ LAST = marked("{status} · last {last}")
 AS_OF = marked("{message} · as of {duration} ago")
 OVERDUE = marked("overdue")
 OVERDUE_BY = marked("overdue {duration}")
+PROTECTED = marked("{protected}/{total} protected")
+# Patterns for one and for several sources, without plural rules: in some languages, the number follows the words.
+ONE_SILENT = marked("{protected}/{total} · 1 source silent")
+SILENT = marked("{protected}/{total} · {number} sources silent")
+NONE = marked("none")
 UNDER_AN_HOUR = marked("<1h")
 HOURS = marked("{hours}h")
 DAYS = marked("{days}d")
@@ -161,6 +168,38 @@ def face_of(resolution: Resolution, look: Look) -> Face:
         message = _filled(look, AS_OF, message=message, duration=_duration(resolution.age, look.language))
     holds_for = min(face.holds_for, next_age_step(resolution.age), _until_times_count(resolution))
     return Face(message, face.tone, face.icon, holds_for)
+
+
+def face_of_summary(summary: Summary | None, resolution: Resolution, look: Look) -> Face:
+    """Return the message, tone and glyph for a summary; None if it could not be determined.
+
+    `resolution` says how old the knowledge is. The face is green only if all are protected, and orange only if nothing
+    is wrong but overdue backups and sources that are silent.
+    """
+    if summary is None or not resolution.is_known:
+        return Face(look.language.say(WORDS[BackupStatus.UNKNOWN]), Tone.GREY, "unknown", timedelta.max)
+    if summary.is_empty:
+        return Face(look.language.say(NONE), Tone.GREY, "unknown", timedelta.max)
+    message = _summary_words(summary, look)
+    if resolution.is_old:
+        message = _filled(look, AS_OF, message=message, duration=_duration(resolution.age, look.language))
+    changes_in = summary.changes_at - resolution.now if summary.changes_at else timedelta.max
+    tone, icon = _summary_tone(summary)
+    return Face(message, tone, icon, min(changes_in, next_age_step(resolution.age)))
+
+
+def _summary_words(summary: Summary, look: Look) -> str:
+    pattern = (PROTECTED, ONE_SILENT)[summary.silent] if summary.silent < 2 else SILENT
+    total = f"{summary.total}" if summary.is_complete else f"{summary.total}+"
+    return _filled(look, pattern, protected=str(summary.protected), total=total, number=str(summary.silent))
+
+
+def _summary_tone(summary: Summary) -> tuple[Tone, str]:
+    if summary.is_all_protected:
+        return Tone.GREEN, BackupStatus.SUCCEEDED
+    if summary.failed or summary.unknown:
+        return Tone.RED, BackupStatus.FAILED
+    return Tone.ORANGE, "overdue"
 
 
 def message_for(resolution: Resolution) -> str:
@@ -271,6 +310,11 @@ def reason_words(report: Report) -> str | None:
     """The reason in words, or None."""
     reason = reason_of(report)
     return REASONS[reason] if reason else None
+
+
+def summary_alt_text(scope: SubjectScope) -> str:
+    """Alternative text for a summary's image."""
+    return f"Backup status of {scope.account}"
 
 
 def alt_text(subject: Subject) -> str:

@@ -28,5 +28,5 @@ class Service(BaseApplication):  # type: ignore[misc] # gunicorn ships no types
 
 
 if __name__ == "__main__":
-    sys.argv = sys.orig_argv[1:]  # gunicorn starts its successor with these (SIGUSR2)
+    sys.argv = sys.orig_argv[1:]  # on SIGUSR2, gunicorn starts its successor with these
     Service().run()

@@ -57,4 +57,4 @@ HOOKS = (
     "child_exit",
     "on_exit",
 )
-"""Methods of `Master` that gunicorn calls, under gunicorn's names for them."""
+"""gunicorn's server hooks; `Master` has a method of the same name for each."""

@@ -1,4 +1,4 @@
-"""gunicorn's ASGI worker with deadlines for slow clients, a limit on connections, and images instead of its errors."""
+"""gunicorn's ASGI worker, with deadlines for slow clients, a limit on connections, and images for refused badges."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ with contextlib.suppress(ImportError):  # not every platform has it
 
 @dataclass(frozen=True, slots=True)
 class Deadlines:
-    """How long clients may take, in seconds. `keepalive` limits the time between two requests."""
+    """How long clients may take, in seconds. gunicorn's own `keepalive` limits the time between two requests."""
 
     head: float = 10.0
     """To send the head of their first request."""
@@ -48,10 +48,10 @@ SPARE_DESCRIPTORS = 256
 """File descriptors for everything but connections of clients: Redis, sources, the database, files."""
 HEARTBEAT_SECONDS = 1.0
 SWITCH_SECONDS = 0.0005
-"""How long a thread may keep Python to itself: a tenth of the default, because the event loop waits in line with all
-threads."""
+"""How long a thread may hold the interpreter lock while others wait: a tenth of the default, because the event loop
+competes with all threads for it."""
 LONGEST_HEAD_KEPT = 16_384
-"""In bytes; longer than the longest request line, so that a line that is too long still names its badge."""
+"""In bytes; more than the longest request line, so that the badge is known even if its line is too long."""
 
 
 class BadgeWorker(ASGIWorker):  # type: ignore[misc] # gunicorn ships no types
@@ -71,7 +71,7 @@ class BadgeWorker(ASGIWorker):  # type: ignore[misc] # gunicorn ships no types
         self._is_stopping = asyncio.Event()
 
     def init_process(self) -> None:
-        """In the new process: make room for the connections, and serve."""
+        """Raise the limit on open files, and serve; runs in the new process."""
         sys.setswitchinterval(SWITCH_SECONDS)
         self.most_open = most_connections(self.worker_connections)
         if self.most_open < self.worker_connections:
@@ -80,7 +80,7 @@ class BadgeWorker(ASGIWorker):  # type: ignore[misc] # gunicorn ships no types
         super().init_process()
 
     def load_wsgi(self) -> None:
-        """Load the application; a WSGI application that this service has made gets its edge in front."""
+        """Load the application; the edge is put in front of a WSGI application that `build_app` has made."""
         application = self.app.wsgi()
         self.asgi = application if isinstance(application, Edge) else edge_around(application)
 
@@ -97,7 +97,7 @@ class BadgeWorker(ASGIWorker):  # type: ignore[misc] # gunicorn ships no types
 
     async def _serve(self) -> None:
         for listener in self.sockets:
-            # Without `backlog`, asyncio would shorten gunicorn's to 100, and attempts beyond it would take a second.
+            # Without `backlog`, asyncio would shorten gunicorn's to 100; beyond it, a connection takes a second.
             server = self.loop.create_server(lambda: BadgeProtocol(self), sock=listener.sock, backlog=self.cfg.backlog)
             self.servers.append(await server)
         while self.alive and self.ppid == os.getppid():
@@ -123,17 +123,17 @@ class BadgeProtocol(ASGIProtocol):  # type: ignore[misc] # gunicorn ships no typ
         self._keepalive_handle: asyncio.TimerHandle | None
         self._deadlines = worker.deadlines
         self._head = b""
-        """What was received of a request whose head is not complete."""
+        """The part of an incomplete request head that was received so far."""
         self._timer: asyncio.TimerHandle | None = None
         """For what the client has to do now: send a head, read a response, or close the connection."""
         self._image: asyncio.Task[None] | None = None
-        """Answers a badge request that gunicorn refused."""
+        """The task that answers a badge request which gunicorn refused."""
         self._has_ended = False
         """Whether the client has closed its side of the connection."""
         self._is_kept_open = False
         """Whether gunicorn must not close the connection now, because a refused request is answered with an image."""
         self._idle_since: float | None = None
-        """When the client began to have no request under way, after its first."""
+        """When the client became idle after a request; None before the first request and while one is under way."""
         self._is_pipelined = False
         """Whether the request was sent before the previous one was answered."""
 
@@ -148,7 +148,7 @@ class BadgeProtocol(ASGIProtocol):  # type: ignore[misc] # gunicorn ships no typ
         self._expect(self._deadlines.head if worker.alive else self._deadlines.head_at_stop, self._close_transport)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget the connection."""
+        """Cancel the connection's timers and stop tracking it."""
         self._expect_nothing()
         if self._keepalive_handle is not None:
             self._keepalive_handle.cancel()
@@ -157,18 +157,18 @@ class BadgeProtocol(ASGIProtocol):  # type: ignore[misc] # gunicorn ships no typ
             super().connection_lost(exc)
 
     def eof_received(self) -> bool:
-        """Return whether to keep the connection, to answer a client that has closed only its side of it."""
+        """Return whether to keep the connection: a client that has closed only its own side still gets its answer."""
         self._has_ended = True
         return not self._closed and (self._is_received() or self._image is not None)
 
     def pause_writing(self) -> None:
-        """The client does not read: wait, but not for ever."""
+        """Wait for a client that does not read, but not for ever."""
         super().pause_writing()
         if not self._closed:
             self._expect(self._deadlines.response, self.transport.abort)
 
     def resume_writing(self) -> None:
-        """The client reads again."""
+        """Stop waiting: the client reads again."""
         super().resume_writing()
         if not self._closed:
             self._expect_nothing()
@@ -196,7 +196,7 @@ class BadgeProtocol(ASGIProtocol):  # type: ignore[misc] # gunicorn ships no typ
     def _arm_keepalive_timer(self) -> None:
         """Note when the client became idle.
 
-        There is one timer for a connection, because making and cancelling one for each request is expensive.
+        There is one timer per connection, because creating and cancelling one for each request is expensive.
         """
         self._idle_since = self.worker.loop.time()
         if self._keepalive_handle is None and self._keepalive > 0:
@@ -241,7 +241,7 @@ class BadgeProtocol(ASGIProtocol):  # type: ignore[misc] # gunicorn ships no typ
         return bool(result)
 
     async def _serve_http_request(self, request: Any, sockname: Any, peername: Any) -> bool:
-        """Answer from the edge cache without ASGI's messages and another task, which would cost more than the rest."""
+        """Answer from the edge cache without ASGI messages and another task, which would cost more than the rest."""
         if self._is_pipelined:
             await asyncio.sleep(0)  # so that a client that sends thousands of requests at once does not hold up others
         closes = self._will_close(request, response_requires_close=False)
@@ -251,7 +251,7 @@ class BadgeProtocol(ASGIProtocol):  # type: ignore[misc] # gunicorn ships no typ
         return not closes
 
     def _answer_at_once(self) -> bool:
-        """Answer a request from the edge cache while it is received; returns False if its turn is in the task.
+        """Answer a request from the edge cache as soon as it is received; returns False to leave it to the task.
 
         This does what gunicorn's task does after a response on a connection that stays open.
         """
@@ -282,7 +282,7 @@ class BadgeProtocol(ASGIProtocol):  # type: ignore[misc] # gunicorn ships no typ
         return True
 
     def _will_close(self, request: Any, response_requires_close: bool) -> bool:  # noqa: FBT001 - gunicorn's signature
-        """Close also if a part of the request is not read, or the client sends no more."""
+        """Also close if a part of the request is still missing, or the client sends no more."""
         parser: Any = self._callback_parser
         is_incomplete = parser is None or not self._is_received()
         if is_incomplete or (self._has_ended and not parser.remaining()):
@@ -290,20 +290,20 @@ class BadgeProtocol(ASGIProtocol):  # type: ignore[misc] # gunicorn ships no typ
         return bool(super()._will_close(request, response_requires_close))
 
     def _send_response_start(self, status: int, headers: Any, request: Any, close: bool = False) -> None:  # noqa: FBT001, FBT002 - gunicorn's signature
-        """Tell clients of HTTP/1.0 that asked for it that the connection is kept."""
+        """Tell HTTP/1.0 clients that asked for keep-alive that the connection stays open."""
         if request.version == (1, 0) and not close:
             headers = [*headers, (b"Connection", b"keep-alive")]
         super()._send_response_start(status, headers, request, close)
 
     def _is_websocket_upgrade(self, request: Any) -> bool:
-        """Answer such a request as if it asked for no upgrade (RFC 9110, section 7.8)."""
+        """Ignore requests to upgrade, as RFC 9110, section 7.8, allows."""
         del request
         return False
 
     def _send_error_response(self, status: int, message: str, extra_headers: Any = ()) -> None:
-        """Answer a badge request that gunicorn refuses with an image.
+        """Answer with an image if gunicorn refuses a badge request.
 
-        Other errors get no details, which may hold tokens, ping URLs and subjects' names.
+        Other errors are answered without details, which may hold tokens, ping URLs and subjects' names.
         """
         del message
         request = self._current_request if not self._head else None
@@ -314,6 +314,7 @@ class BadgeProtocol(ASGIProtocol):  # type: ignore[misc] # gunicorn ships no typ
         self._callback_parser = None  # the rest of the request is not parsed
         self._is_kept_open = True
         if request is None:
+            self._current_request = None  # its headers are contradictory; the connection's task must not answer it too
             self._image = self.worker.loop.create_task(self._answer_with_image(method, target))
 
     async def _answer_with_image(self, method: str, target: bytes) -> None:
@@ -344,7 +345,7 @@ class BadgeProtocol(ASGIProtocol):  # type: ignore[misc] # gunicorn ships no typ
 
 
 _REFUSED = SimpleNamespace(version=(1, 1))
-"""Stands for a request that gunicorn refused."""
+"""Stands in for a request that gunicorn refused."""
 
 
 def _target_of(request: Any) -> bytes:
@@ -353,7 +354,7 @@ def _target_of(request: Any) -> bytes:
 
 
 def most_connections(wanted: int) -> int:
-    """Raise this process's limit on open files where that is allowed; returns how many connections fit into it."""
+    """Raise this process's limit on open files as far as allowed; returns how many connections fit into it."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     needed = wanted + SPARE_DESCRIPTORS
     if soft < needed:

@@ -1,4 +1,4 @@
-"""Where the package is installed, in a checkout of the project or elsewhere, and what depends on it.
+"""Where the package is installed, in a checkout of the project or elsewhere, and which paths follow from that.
 
 Standard library only, because the health check imports it twice a minute.
 """
@@ -29,11 +29,11 @@ NO_HOME = Path("/nonexistent")
 
 
 def home_folder(home: Callable[[], Path] = Path.home) -> Path:
-    """Return $HOME or, unless that is a folder of this user, the user's home folder according to passwd.
+    """Return $HOME if this user owns it, else the user's home folder according to passwd.
 
     `runuser` and `su` pass on root's $HOME. Containers may have neither; then the folder doesn't exist.
     """
-    with contextlib.suppress(OSError, RuntimeError):  # there is no such folder; $HOME is not set
+    with contextlib.suppress(OSError, RuntimeError):  # the folder does not exist, or $HOME is not set
         found = home()
         if found.stat().st_uid == os.geteuid():
             return found
@@ -49,7 +49,7 @@ def data_folder(checkout: Path | None, home: Path) -> Path:
 
 
 def settings_places(checkout: Path | None, home: Path) -> tuple[Path, Path]:
-    """Return where the settings file may be, unless `BADGE_SETTINGS_FILE` names it. Never the working directory."""
+    """Return where to look for the settings file if `BADGE_SETTINGS_FILE` is not set. Never the working directory."""
     own = home / ".config" / NAME if checkout is None else checkout
     return own / "badge.env", Path("/etc") / NAME / "badge.env"
 

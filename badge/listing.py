@@ -5,15 +5,17 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import IntEnum, StrEnum
 from typing import Any, Protocol
 
 from badge.events import FailureKind
-from badge.model import BackupStatus, PastRun, Report, Subject
+from badge.model import BackupStatus, PastRun, Report, Subject, SubjectScope
 from badge.ports import SourceUnavailable
+from badge.subject_pattern import NamePattern
 
 # The largest integer a database column holds.
 _LARGEST_INTEGER = 2**63 - 1
@@ -59,6 +61,14 @@ class ListingFilter:
         """Whether all subjects pass, or all public ones."""
         return self == ListingFilter(is_public_only=self.is_public_only)
 
+    @property
+    def scope(self) -> SubjectScope | None:
+        """The account whose subjects pass, if all of them do, or all public ones; else None."""
+        if self.platform is None or self.account is None:
+            return None
+        of_account = ListingFilter(self.platform, self.account, is_public_only=self.is_public_only)
+        return SubjectScope(self.platform, self.account) if self == of_account else None
+
 
 class ListingOrder(StrEnum):
     """How a listing is sorted."""
@@ -94,6 +104,34 @@ NEEDS = {
 """The need of subjects by their recorded status, unless they are overdue or their report is outdated."""
 
 
+class Standing(StrEnum):
+    """How a subject counts in totals. Each one has exactly one standing, except deleted ones, which don't count."""
+
+    PROTECTED = "protected"
+    """The last finished backup succeeded, the next one is not overdue, and the source still confirms it."""
+    FAILED = "failed"
+    """The last finished backup failed, even if another one is running."""
+    OVERDUE = "overdue"
+    """The next backup is overdue, or the last success is too old."""
+    UNKNOWN = "unknown"
+    """Never backed up, or not known."""
+
+
+def standing_of(
+    recorded: BackupStatus, shown: BackupStatus, last_finished: BackupStatus | None, *, is_overdue: bool
+) -> Standing | None:
+    """Return the standing of a subject with this recorded status, shown as another one; None if it was deleted."""
+    if recorded is BackupStatus.DELETED:
+        return None
+    if is_overdue:
+        return Standing.OVERDUE
+    if shown is BackupStatus.UNKNOWN:
+        return Standing.UNKNOWN
+    if BackupStatus.FAILED in (recorded, last_finished):
+        return Standing.FAILED
+    return Standing.PROTECTED if BackupStatus.SUCCEEDED in (recorded, last_finished) else Standing.UNKNOWN
+
+
 @dataclass(frozen=True, slots=True)
 class ListedSubject:
     """One row of a listing."""
@@ -115,15 +153,19 @@ class ListingPage:
 
 @dataclass(frozen=True, slots=True)
 class ListingTotals:
-    """Number of subjects by the status their badges show."""
+    """Numbers of subjects."""
 
     by_status: Mapping[BackupStatus, int]
-    protected: int
-    """Subjects whose last finished backup succeeded, except those shown as unknown or deleted."""
+    """By the status that their badges show, on which an overdue backup is a failed one."""
+    by_standing: Mapping[Standing, int]
     is_whole: bool = True
     """False if there may be more subjects than were counted."""
     silent: Sequence[str] = ()
     """Sources whose subjects are missing because they did not answer."""
+    read: Mapping[str, bool] | None = None
+    """The sources whose lists were read, by name, and whether to the end. None if there is only one source."""
+    changes_at: datetime | None = None
+    """In a summary: when one of these numbers would change by itself."""
 
     @property
     def all(self) -> int:
@@ -136,9 +178,38 @@ class ListingTotals:
         return self.by_status.get(BackupStatus.FAILED, 0) + self.by_status.get(BackupStatus.UNKNOWN, 0)
 
     @property
+    def protected(self) -> int:
+        """Subjects that are protected."""
+        return self.by_standing.get(Standing.PROTECTED, 0)
+
+    @property
     def to_protect(self) -> int:
         """Subjects that should be protected: all that are not deleted, including those never backed up."""
-        return self.all - self.by_status.get(BackupStatus.DELETED, 0)
+        return sum(self.by_standing.values())
+
+
+@dataclass(frozen=True, slots=True)
+class SummaryQuery:
+    """Which subjects a summary counts, and as what."""
+
+    scope: SubjectScope | None
+    """None for all subjects."""
+    name: NamePattern | None = None
+    max_age: timedelta | None = None
+    """A subject whose last success is older than this counts as overdue."""
+    is_public_only: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class KnownTotals:
+    """The totals of a summary, as of some time."""
+
+    totals: ListingTotals
+    as_of: datetime
+    is_fresh: bool = True
+    """Whether there is no need to refresh the list."""
+    is_failing: bool = False
+    """Whether the last attempt to refresh it failed."""
 
 
 class StatusListing(Protocol):
@@ -160,6 +231,29 @@ class StatusListing(Protocol):
 
     def totals(self, filter: ListingFilter) -> ListingTotals:
         """Return the totals over all pages. Raises `SourceUnavailable` and `NoList`."""
+        ...
+
+
+class SummaryListing(StatusListing, Protocol):
+    """A listing that can also count the subjects of a summary."""
+
+    @property
+    def is_snapshot(self) -> bool:
+        """Whether `summary` is as of the last `refresh`, rather than of now."""
+        ...
+
+    def summary(self, query: SummaryQuery) -> KnownTotals | None:
+        """Return the totals of a summary without calling a remote source; None if there is no snapshot yet.
+
+        Raises `SourceUnavailable` if a local source fails.
+        """
+        ...
+
+    def refresh(self) -> None:
+        """Take a new snapshot unless the last one is recent; takes up to many seconds.
+
+        Raises `SourceUnavailable` and `NoList`.
+        """
         ...
 
 
@@ -202,6 +296,29 @@ def attention_of(item: ListedSubject, now: datetime) -> tuple[int, int]:
     elif report.status_at(now) is not report.status:
         need, moment = Need.OUTDATED, report.stale_after
     return attention_rank(need, has_time=moment is not None), microseconds(moment) if moment else 0
+
+
+def totals_of(items: Iterable[ListedSubject], now: datetime, max_age: timedelta | None = None) -> ListingTotals:
+    """Return the totals of subjects, counted one by one, and when they change; `max_age` as in `SummaryQuery`."""
+    by_status: Counter[BackupStatus] = Counter()
+    by_standing: Counter[Standing] = Counter()
+    changes: list[datetime] = []
+    for item in items:
+        report, shown = item.report, item.report.status_at(now)
+        by_status[shown] += 1
+        standing = standing_of(report.status, shown, report.last_finished, is_overdue=item.overdue_since is not None)
+        if standing is None:
+            continue
+        if report.stale_after is not None and report.stale_after > now:
+            changes.append(report.stale_after)
+        if standing is Standing.PROTECTED and max_age is not None:
+            succeeded_at = report.succeeded_at(now)
+            if succeeded_at is None or succeeded_at <= now - max_age:
+                standing = Standing.OVERDUE
+            else:
+                changes.append(succeeded_at + max_age)
+        by_standing[standing] += 1
+    return ListingTotals(by_status, by_standing, changes_at=min(changes, default=None))
 
 
 def microseconds(moment: datetime) -> int:

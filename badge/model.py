@@ -112,6 +112,51 @@ class Subject:
         return f"{self.platform}/{self.account}/{self.type}/{self.name}"
 
 
+@dataclass(frozen=True, slots=True)
+class SubjectScope:
+    """The subjects of one account, or those of one type among them. Build it with `parse`, which validates."""
+
+    platform: str
+    account: str
+    type: str | None = None
+    """None for all types."""
+
+    @classmethod
+    def parse(cls, platform: str, account: str, type: str | None = None) -> SubjectScope:
+        """Return the scope with these coordinates, NFC-normalised; raises `InvalidSubject`."""
+        any_type, any_name = "any", "any"
+        subject = Subject.parse(platform, account, any_type if type is None else type, any_name)
+        return cls(subject.platform, subject.account, None if type is None else subject.type)
+
+    @classmethod
+    def from_segments(cls, segments: Sequence[str]) -> SubjectScope:
+        """Return the scope for decoded path segments; raises `InvalidSubject`."""
+        if len(segments) not in (2, 3):
+            raise InvalidSubject("use platform/account or platform/account/type; write a slash in an account as %2F")
+        return cls.parse(*segments)
+
+    @property
+    def path(self) -> str:
+        """The percent-encoded path."""
+        parts = (self.platform, self.account) if self.type is None else (self.platform, self.account, self.type)
+        return "/".join(quote(part, safe="") for part in parts)
+
+    @property
+    def key(self) -> tuple[str, str, str | None]:
+        """What scopes are compared by: equal for two spellings of one scope, and to the parts of `Subject.key`."""
+        platform, account, type, _ = Subject(self.platform, self.account, self.type or "", "").key(fold_case=True)
+        return platform, account, type or None
+
+    def covers(self, subject: Subject) -> bool:
+        """Whether the subject is in the scope."""
+        return self.has_key(subject.key(fold_case=True))
+
+    def has_key(self, key: tuple[str, str, str, str]) -> bool:
+        """Whether the subject with this key, in which case is folded, is in the scope."""
+        platform, account, type = self.key
+        return key[:2] == (platform, account) and type in (None, key[2])
+
+
 def decode_segment(raw: str) -> str:
     """Decode one percent-encoded path segment; raises `InvalidSubject` if it is not UTF-8."""
     try:

@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 BADGE_ROOT = "/badge/"
+SUMMARY = "/summary"
 STATUS_ROOT = "/status/"
 LONGEST_TARGET = 8_000
 """In bytes. gunicorn's limit for the whole request line is 8,190."""
@@ -55,12 +56,12 @@ def _percent_encoded(target: str) -> str:
 
 
 def is_badge_path(environ: Mapping[str, Any]) -> bool:
-    """Whether the request is for a badge, so that even an error must be answered with an image."""
+    """Whether the request is for a badge or a summary, so that even an error must be answered with an image."""
     return audience_of(raw_path(environ)) is Audience.IMAGES
 
 
 def is_for_readers(environ: Mapping[str, Any]) -> bool:
-    """Whether the request is for a badge or a status page, whose answers proxies may cache."""
+    """Whether the request is for a badge, a summary or a status page, whose answers proxies may cache."""
     return is_badge_path(environ) or raw_path(environ).lstrip("/").startswith(STATUS_ROOT.lstrip("/"))
 
 
@@ -79,7 +80,7 @@ FOR_PROGRAMS = frozenset({"ops", "ping", "metrics", "livez", "readyz", "healthz"
 def audience_of(path: str) -> Audience:
     """Return who a raw path is for."""
     path = path.lstrip("/")
-    if path.startswith(BADGE_ROOT.lstrip("/")):
+    if path.startswith(BADGE_ROOT.lstrip("/")) or _is_of_summary(path):
         return Audience.IMAGES
     return Audience.PROGRAMS if path.partition("/")[0] in FOR_PROGRAMS else Audience.PEOPLE
 
@@ -92,3 +93,13 @@ def status_path(environ: Mapping[str, Any]) -> str:
 def badge_path(environ: Mapping[str, Any]) -> str:
     """Return what follows `/badge/` in the request's raw path."""
     return raw_path(environ).lstrip("/").removeprefix(BADGE_ROOT.lstrip("/"))
+
+
+def summary_path(environ: Mapping[str, Any]) -> str | None:
+    """Return what follows `/summary` in the request's raw path, with its slash; None if it is for something else."""
+    path = raw_path(environ).lstrip("/")
+    return path.removeprefix(SUMMARY.lstrip("/")) if _is_of_summary(path) else None
+
+
+def _is_of_summary(path: str) -> bool:
+    return f"{path}/".startswith(f"{SUMMARY.lstrip('/')}/")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from fnmatch import translate
 from functools import lru_cache
 
-from badge.model import CASELESS_PLATFORMS, KNOWN_PLATFORMS, InvalidSubject, Subject, decode_segment
+from badge.model import CASELESS_PLATFORMS, KNOWN_PLATFORMS, InvalidSubject, Subject, SubjectScope, decode_segment
 
 MOST_PATTERNS = 100
 
@@ -33,6 +33,47 @@ class Pattern:
             if not any(_fits(pattern, parts[part], without_case=without_case) for pattern in any_of):
                 return False
         return True
+
+    def may_match_in(self, scope: SubjectScope | None) -> bool:
+        """Whether a subject in the scope can match; any can if the scope is None, which means all subjects."""
+        return scope is None or Pattern(self._of(scope)).matches(Subject(*self._literals(scope)))
+
+    def matches_all_of(self, scope: SubjectScope | None, name: str | None = None) -> bool:
+        """Whether every subject in the scope matches; with `name`, a pattern, every one whose name it matches."""
+        covers_names = any(pattern in ("*", name) for pattern in self.alternatives.get("name", ["*"]))
+        known = self._of(scope) if scope else {}
+        others = [any_of for part, any_of in self.alternatives.items() if part not in known and part != "name"]
+        return covers_names and self.may_match_in(scope) and all("*" in any_of for any_of in others)
+
+    def _of(self, scope: SubjectScope) -> Mapping[str, Sequence[str]]:
+        """Return the patterns of the parts that the scope determines."""
+        determined = ("platform", "account") if scope.type is None else ("platform", "account", "type")
+        return {part: any_of for part, any_of in self.alternatives.items() if part in determined}
+
+    @staticmethod
+    def _literals(scope: SubjectScope) -> tuple[str, str, str, str]:
+        return scope.platform, scope.account, scope.type or "", ""
+
+
+_BEFORE_WILDCARD = re.compile(r"[^*?\[]*")
+
+
+@dataclass(frozen=True, slots=True)
+class NamePattern:
+    """A shell pattern for names, which ignores case on platforms that do."""
+
+    text: str
+
+    def matches(self, subject: Subject) -> bool:
+        """Whether the subject's name matches."""
+        return Pattern({"name": [self.text]}).matches(subject)
+
+    @property
+    def beginning(self) -> str:
+        """A pattern that all matching names match, with at most one wildcard, at its end."""
+        literal = _BEFORE_WILDCARD.match(self.text)
+        assert literal is not None  # it matches the empty string
+        return self.text if literal[0] == self.text else f"{literal[0]}*"
 
 
 def has_wildcard(pattern: str) -> bool:
@@ -117,6 +158,10 @@ class Selection:
     def covers(self, subject: Subject) -> bool:
         """Whether the selection includes the subject."""
         return self.patterns is None or any(pattern.matches(subject) for pattern in self.patterns)
+
+    def covers_all_of(self, scope: SubjectScope | None, name: str | None = None) -> bool:
+        """Whether one of the patterns selects every subject in the scope whose name matches `name`, a pattern."""
+        return self.patterns is None or any(each.by_part.matches_all_of(scope, name) for each in self.patterns)
 
     @property
     def texts(self) -> list[str] | None:

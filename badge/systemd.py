@@ -19,6 +19,6 @@ def take_socket(environment: MutableMapping[str, str]) -> str | None:
 
 def notify(address: str, message: str) -> None:
     """Send a message to systemd; raises `OSError` if that is not possible."""
-    path = "\0" + address[1:] if address.startswith("@") else address  # a name instead of a file (unix(7), "abstract")
+    path = "\0" + address[1:] if address.startswith("@") else address  # an abstract socket (unix(7))
     with contextlib.closing(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)) as sender:
         sender.sendto(message.encode(), path)

@@ -42,6 +42,8 @@ MOST_CALLS, MOST_SECONDS = 100, 0.2
 MOST_ROUNDS = 3
 """Fewer than elsewhere: each measurement is a median of many calls already."""
 
+SUMMARY_ALL = {"BADGE_SUMMARY_ALL": "on"}
+
 DAY = timedelta(days=1)
 NOW = datetime.now(UTC)
 DAILY = Expectation(DAY, timedelta(hours=2), NOW - 30 * DAY)
@@ -56,7 +58,7 @@ def subject(number: int) -> Subject:
     return Subject.legacy(f"account-{number // ACCOUNT_SIZE:05}", f"repository-{number:06}")
 
 
-def address(number: int) -> str:
+def ping_uuid(number: int) -> str:
     """Return the UUID for pings to the check with this number."""
     return str(uuid.UUID(int=number))
 
@@ -84,7 +86,7 @@ class Filled:
 
     def __post_init__(self) -> None:
         fill(self.url, self.size)
-        settings = load({"BADGE_CATALOGUE_URL": self.url, "BADGE_PINGS_PER_MINUTE": "1000000"})
+        settings = load({"BADGE_CATALOGUE_URL": self.url, "BADGE_PINGS_PER_MINUTE": "1000000", **SUMMARY_ALL})
         parts = build_parts(settings, cache=MemoryStatusCache(lambda: NOW))
         assert parts.catalogue is not None
         self.catalogue: Catalogue = parts.catalogue.store
@@ -121,15 +123,17 @@ class Filled:
             "the dashboard's first page": self._search,
             "the same, latest first": lambda: self._search(order=ListingOrder.LATEST),
             "the same, worst first": lambda: self._search(order=ListingOrder.WORST),
+            "the summary of an account": lambda: self.client.get(f"/summary/GitHub/{subject(self._one()).account}"),
+            "the summary of everything": lambda: self.client.get("/summary"),
             "a report": lambda: self.catalogue.record(
                 RunEvent(subject=subject(self._one()), status=BackupStatus.SUCCEEDED, at=datetime.now(UTC))
             ),
-            "a ping": lambda: self.client.post(f"/ping/{address(self._one())}"),
+            "a ping": lambda: self.client.post(f"/ping/{ping_uuid(self._one())}"),
         }
 
 
 def _rows(numbers: range) -> dict[Table, list[dict[str, object]]]:
-    """The rows for these subjects: each has a check and one run a day."""
+    """Return the rows for these subjects: each has a check and one run a day."""
     return {
         subjects: [_subject_row(number) for number in numbers],
         checks: [_check_row(number) for number in numbers],
@@ -167,8 +171,8 @@ def _subject_row(number: int) -> dict[str, object]:
 def _check_row(number: int) -> dict[str, object]:
     return {
         "subject_id": number + 1,
-        "digest": hashlib.sha256(address(number).encode()).hexdigest(),
-        "prefix": address(number)[:8],
+        "digest": hashlib.sha256(ping_uuid(number).encode()).hexdigest(),
+        "prefix": ping_uuid(number)[:8],
         "slug": f"repository-{number}",
         "every_seconds": DAILY.every.total_seconds(),
         "grace_seconds": DAILY.grace.total_seconds(),
@@ -200,17 +204,17 @@ def contenders(folder: Path) -> Iterator[dict[tuple[str, int], Callable[[], floa
         found: dict[tuple[str, int], Callable[[], float]] = {}
         for database, pair in urls.items():
             for url, size in zip(pair, (SMALL, LARGE), strict=True):
-                for name, ask in Filled(url, size).operations().items():
-                    found[f"{database}: {name}", size] = partial(milliseconds, ask)
+                for name, call in Filled(url, size).operations().items():
+                    found[f"{database}: {name}", size] = partial(milliseconds, call)
         yield found
 
 
-def milliseconds(ask: Callable[[], object]) -> float:
+def milliseconds(call: Callable[[], object]) -> float:
     """Return the median time of one call, in milliseconds."""
     taken: list[float] = []
     while len(taken) < MOST_CALLS and sum(taken) < MOST_SECONDS:
         began = time.perf_counter()
-        ask()
+        call()
         taken.append(time.perf_counter() - began)
     return 1000 * statistics.median(taken)
 

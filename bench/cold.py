@@ -33,14 +33,14 @@ UNLIMITED = {
 
 @dataclass
 class Cold:
-    """A server, and the names that it has not been asked for yet."""
+    """A server, and the numbers of badges that were not requested yet."""
 
     running: Running
     path: str
     numbers: Iterator[int] = field(default_factory=lambda: itertools.count(0, PER_RUN))
 
     def measure(self, concurrency: int) -> Load:
-        """Request new badges; raises `RuntimeError` if there are too few of them."""
+        """Request badges for the first time; raises `RuntimeError` if they run out."""
         first = next(self.numbers) % SUBJECTS
         load = by_number(self.running.url, self.path, concurrency, range(first, first + PER_RUN))
         if load.requests > PER_RUN:

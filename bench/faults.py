@@ -76,7 +76,7 @@ class Rig:
 
     @contextmanager
     def failing(self, upstream: str, redis: Redis) -> Iterator[None]:
-        """Make upstream and Redis fail in this way while the block runs."""
+        """Make the upstream and Redis fail as given while the block runs."""
         self.upstream.mode = upstream
         self.upstream.asked.clear()
         match redis:

@@ -11,7 +11,7 @@ import psutil
 from bench.servers import pss_mb
 
 SETTLING = 1 / 3
-"""The first part of a run, in which caches fill up and threads are started; growth counts only after it."""
+"""Share of a run in which caches fill up and threads are started; growth counts only after it."""
 
 MB_PER_TEN_MINUTES = 1.0
 LEAST_MB = 2.0

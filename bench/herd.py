@@ -27,7 +27,7 @@ HERDS_IN_A_ROUND = 7
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a herd got, and what it cost."""
+    """How many callers got the true status, how often the upstream was called, and how long callers waited."""
 
     true: int
     calls: int
@@ -36,7 +36,7 @@ class Outcome:
 
 @dataclass
 class Herd:
-    """Sends herds to the same badges of some servers."""
+    """Sends herds of requests for one badge, spread over some servers."""
 
     urls: list[str]
     upstream: FaultServer

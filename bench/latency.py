@@ -52,7 +52,7 @@ def rows(rounds: int) -> list[str]:
 
 
 def _row(name: str, ours: list[Load], constant: list[Load]) -> list[str]:
-    """Our latencies, each with its ratio to the constant application's."""
+    """Return our latencies, each with its ratio to the constant application's."""
     halves = ([load.p50_us for load in ours], [load.p50_us for load in constant])
     tails = ([load.p99_us for load in ours], [load.p99_us for load in constant])
     cells = [name]

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROUND_SECONDS = 2
-"""Not shorter: with 256 connections, making them is a part of the result."""
+"""Not shorter, because the time to open up to 256 connections is part of the result."""
 CONCURRENCIES = (1, 32, 256)
 PAUSE_MS = 20
 """Mean pause between a connection's requests at a fixed rate; a whole number, because wrk requires it."""
@@ -27,7 +27,7 @@ class Load:
     p50_us: float
     p99_us: float
     unknown: int = 0
-    """Badges that said so; counted by `by_number` only."""
+    """Badges that showed "unknown"; counted only by `by_number`."""
 
 
 def flat_out(url: str, concurrency: int, seconds: int = ROUND_SECONDS) -> Load:
@@ -47,7 +47,7 @@ def at_rate(url: str, per_second: float, seconds: int = ROUND_SECONDS) -> Load:
 
 
 def by_number(url: str, path: str, concurrency: int, names: range, seconds: int = ROUND_SECONDS) -> Load:
-    """Request badges in turn, from the first name to the last and again; see names.lua for `path`."""
+    """Request the badges with these numbers in turn, over and over; see names.lua for `path`."""
     after = (path, str(names.start), str(len(names)))
     return _wrk(url, f"-c{concurrency}", f"-d{seconds}s", "-s", str(_HERE / "names.lua"), after=after)
 

@@ -67,7 +67,7 @@ class Outcome:
 
 @contextmanager
 def load(ledger: Ledger, outcome: Outcome, name: str) -> Iterator[None]:
-    """Send reports one after the other while the block runs and for a while after it, when badges are requested too."""
+    """Send reports one after the other while the block runs, and then a while longer while badges are requested."""
     stop = threading.Event()
 
     def send() -> None:
@@ -116,7 +116,7 @@ class OneInstance:
     ledger: Ledger = field(init=False)
 
     def start(self) -> None:
-        """Start the service, on the data of its predecessor."""
+        """Start the service on the existing data."""
         self.service = self.life.enter_context(running_service(self.disk.parent / "log", **self.settings))
 
     @property
@@ -142,7 +142,7 @@ class OneInstance:
                     self.outcome.other.append(f"reloads: /readyz does not report {is_current=} after {line!r}")
 
     def _says(self, is_current: bool) -> bool:  # noqa: FBT001 - read as a sentence
-        """Whether /readyz says that the settings on disk are in use (`is_current`) or not in use."""
+        """Whether /readyz reports the settings on disk as in use if `is_current`, and as not in use otherwise."""
         try:
             checks = self.service.get("/readyz").json()["checks"]
         except (requests.RequestException, ValueError, KeyError):
@@ -213,7 +213,7 @@ class TwoInstances:
     restart_database: Callable[[], None]
 
     def clocks(self) -> None:
-        """Set the second instance's clock ahead, then back by an hour, then right."""
+        """Set the second instance's clock 90 s ahead, then an hour back, then right."""
         for offset in ("90", "-3600", "0"):
             self.offset.write_text(offset)
             with load(self.ledger, self.outcome, f"clock off by {offset} s"):

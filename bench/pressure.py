@@ -26,9 +26,9 @@ PER_SECOND = 250
 """Warm badges."""
 SECONDS = 3
 WAIT_SECONDS = 1
-"""Less than a request waits for an upstream."""
+"""Shorter than the time that a request waits for an upstream."""
 LEAD_SECONDS = 0.3
-"""For the requests that make the pressure to arrive."""
+"""Head start of the requests that create the pressure."""
 
 COLD = 256
 SEARCHES_PER_SECOND = 30
@@ -63,7 +63,7 @@ def cold_badges(_: Path) -> Load:
 
 
 def searches(folder: Path) -> Load:
-    """Measure while the dashboard is searched for names, each of a few subjects."""
+    """Measure while the dashboard is searched for names, each of which matches a few subjects."""
     with service(folder, BADGE_DASHBOARD="open") as running:
         seconds = SECONDS + 2 * LEAD_SECONDS
         words = range(0, SUBJECTS, SUBJECTS // int(SEARCHES_PER_SECOND * seconds))

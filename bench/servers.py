@@ -35,7 +35,7 @@ class Running:
 
     @property
     def badge(self) -> str:
-        """URL of the badge that is requested."""
+        """URL of the badge to request."""
         return self.url + BADGE
 
     @property
@@ -66,7 +66,7 @@ def service(folder: Path, **settings: str) -> Iterator[Running]:
 
 @contextmanager
 def on_gunicorn(application: str, folder: Path, **settings: str) -> Iterator[Running]:
-    """Run a WSGI application on gunicorn's `gthread` workers with `THREADS` threads; WEB_CONCURRENCY says how many."""
+    """Run a WSGI application on `gthread` workers of `THREADS` threads; WEB_CONCURRENCY is the number of workers."""
     options = ["--worker-class", "gthread", "--threads", str(THREADS)]
     with _on_gunicorn(application, options, folder, settings) as running:
         yield running
@@ -101,7 +101,7 @@ def on_granian(folder: Path, **settings: str) -> Iterator[Running]:
 
 @contextmanager
 def on_node(folder: Path, drawn: str) -> Iterator[Running]:
-    """Run Node's own server, which draws the badge with npm's badge-maker: "each" time or "once"."""
+    """Run Node's own server with npm's badge-maker; `drawn` is "each" (for each request) or "once"."""
     port = free_port()
     with _started([NODE, str(PEERS / "serve.mjs"), str(port), drawn], port, folder, {}) as running:
         yield running
@@ -109,7 +109,7 @@ def on_node(folder: Path, drawn: str) -> Iterator[Running]:
 
 @contextmanager
 def fast_upstream(folder: Path) -> Iterator[Running]:
-    """Run a backup API that knows a successful backup of every subject."""
+    """Run a backup API that reports a successful backup for every subject."""
     port = free_port()
     with _started([NODE, str(PEERS / "upstream.mjs"), str(port)], port, folder, {}) as running:
         yield running

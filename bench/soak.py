@@ -1,9 +1,9 @@
 """Soak test: put services under load for some minutes while everything they depend on fails in turn.
 
-First the upstream and Redis fail: exits with code 1 if an answer is late or not an image with the true status, if a
-worker dies, or if a worker's memory, descriptors or threads grow. Then services with a catalogue meet the faults of
-everyday operation: full disks, reloads, restores, clocks that differ, databases that restart. Exits with code 1 if an
-acknowledged report is lost or a badge is not an image.
+First the upstream and Redis fail: the test exits with code 1 if an answer is late or not an image with the true status,
+if a worker dies, or if a worker's memory, descriptors or threads grow. Then services with a catalogue meet the faults
+of everyday operation: full disks, reloads, restores, clocks that differ, databases that restart. The test exits with
+code 1 if an acknowledged report is lost or a badge is not an image.
 """
 
 from __future__ import annotations
@@ -154,7 +154,7 @@ def upstream(seconds: float) -> list[str]:
 
 
 def operations(seconds: float) -> list[str]:
-    """Run the part with operators' faults; returns every broken promise."""
+    """Run the part with everyday faults of operation; returns every broken promise."""
     outcome = run(seconds)
     print(outcome)
     return outcome.faults()

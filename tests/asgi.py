@@ -28,7 +28,7 @@ async def ask(
     headers: Iterable[tuple[str, str]] = (),
     body: Sequence[bytes] = (b"",),
 ) -> Answer:
-    """Send one request; `body` is sent in these pieces."""
+    """Send one request, its body in these pieces; returns the response."""
     path, _, query = target.encode("latin-1").partition(b"?")
     scope = {
         "type": "http",

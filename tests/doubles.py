@@ -120,7 +120,7 @@ def _disconnect(connector: RedisConnector) -> None:
 
 
 def pools_of(client: Any) -> Iterator[Any]:
-    """The connection pools of a client, including those to Sentinels or to a Cluster's servers."""
+    """Yield the connection pools of a client, including those to Sentinels or to a Cluster's servers."""
     if isinstance(client, redis.RedisCluster):
         yield from (node.redis_connection.connection_pool for node in client.get_nodes() if node.redis_connection)
     elif client is not None:

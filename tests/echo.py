@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from badge.edge.application import Edge, EdgeLimits
 from badge.edge.cache import EdgeCacheLimits
 from badge.raw_path import Audience
-from tests.edge import Behind
+from tests.edge import EdgeRig
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -25,5 +25,5 @@ def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iter
 
 _FEW = dict.fromkeys(Audience, 4)
 edge = Edge(
-    application, Behind(), Behind(), EdgeLimits(EdgeCacheLimits(), _FEW, dict.fromkeys(Audience, 64), 1, 1 << 20)
+    application, EdgeRig(), EdgeRig(), EdgeLimits(EdgeCacheLimits(), _FEW, dict.fromkeys(Audience, 64), 1, 1 << 20)
 )

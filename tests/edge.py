@@ -23,7 +23,7 @@ WEB = "/badge/acme/web"
 
 
 @dataclass
-class Behind:
+class EdgeRig:
     """An edge around an application that answers each request with the next number."""
 
     limits: EdgeCacheLimits = field(default_factory=EdgeCacheLimits)
@@ -37,15 +37,15 @@ class Behind:
     body_seconds: float = 20.0
     held_bodies: int = 100_000
     length: int = 1
-    """Of a body, at least."""
+    """Least number of bytes in a body."""
     error: Exception | None = None
     """Raised instead of an answer."""
     now: float = 1000.0
     passed_on: int = 0
     seen: list[WSGIEnvironment] = field(default_factory=list)
     counted: Counter[str] = field(default_factory=Counter)
-    """Answers counted by the edge."""
-    counted_behind: int = 0
+    """Answers that the edge counted, by `ServedBy`."""
+    counted_by_application: int = 0
     events: list[Event] = field(default_factory=list)
     gate: threading.Event = field(default_factory=threading.Event)
     """Requests wait for this; it is open at first."""
@@ -70,9 +70,9 @@ class Behind:
         if self.error is not None:
             raise self.error
         if MAY_COUNT in environ:
-            self.counted_behind += environ[MAY_COUNT]()
+            self.counted_by_application += environ[MAY_COUNT]()
             environ[FINISHED] = self.finished(body)
-        start_response(f"{self.http_status} Said", self.headers(self.fresh_seconds))
+        start_response(f"{self.http_status} Reason", self.headers(self.fresh_seconds))
         return [body]
 
     def finished(self, body: bytes, fresh_seconds: float | None = None) -> FinishedAnswer:
@@ -92,11 +92,11 @@ class Behind:
         self.counted[served_by.name] += 1
 
     def badge(self, target: str) -> FinishedAnswer:
-        """As `Refusals` does."""
+        """See `Refusals`."""
         return self.finished(b"unknown", 5.0)
 
     def other(self, audience: Audience) -> WholeResponse:
-        """As `Refusals` does."""
+        """See `Refusals`."""
         return WholeResponse(503, [("Retry-After", "2")], audience.encode())
 
     def ask(
@@ -107,7 +107,7 @@ class Behind:
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    """Wait for something that another thread does."""
+    """Wait until a condition is true."""
     async with asyncio.timeout(5):
-        while not condition():  # noqa: ASYNC110 - nothing tells when
+        while not condition():  # noqa: ASYNC110 - there is no event to wait for
             await asyncio.sleep(0.001)

@@ -18,7 +18,7 @@ from tests.servers import START_SECONDS, eventually, needs
 
 PORT = 6432
 """Used only in the name of its socket."""
-# Fewer connections to the server than clients have to the pooler, so that they have to share connections.
+# Fewer connections to the server than to the pooler, so that clients have to share them.
 CONFIGURATION = """
 [databases]
 * = host={postgres} user=postgres

@@ -1,4 +1,4 @@
-"""About 300 requests, by name: common ones, odd ones and malformed ones. Each is sent with one more behind it."""
+"""About 300 requests, by name: common ones, odd ones and malformed ones. Each is followed by one more request."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tests.wire import request
 
 BADGE = "/badge/acme/web"
 OTHER = "/nothing/here"
-REPORT = "/ops/status/get"
+LOOK_UP = "/ops/status/get"
 LIMIT = 256 * 1024
 
 
@@ -30,7 +30,7 @@ def corpus(key: str, ping: str) -> dict[str, bytes]:
 
 def _methods() -> dict[str, bytes]:
     methods = ("HEAD", "OPTIONS", "POST", "PUT", "DELETE", "PATCH", "TRACE", "PROPFIND", "get", "G", "X" * 21, "G(T")
-    places = (BADGE, "/livez", "/dashboard", REPORT, OTHER)
+    places = (BADGE, "/livez", "/dashboard", LOOK_UP, OTHER)
     made = {f"method {method} {place}": request(place, method=method) for method, place in product(methods, places)}
     return {**made, "method CONNECT": request("x:443", method="CONNECT"), "options *": request("*", method="OPTIONS")}
 
@@ -57,6 +57,10 @@ TARGETS = (
     "/badge/acme/%zz",
     "/badge/acme/%E6%97%A5",
     "/badge/acme/%ff",
+    "/summary",
+    "/summary/?format=json",
+    "/summary/GitHub/nobody.txt",
+    "//summary/GitHub/%ff",
     "/badge",
     "/badge/",
     "/BADGE/acme/web",
@@ -171,14 +175,14 @@ def _framing() -> dict[str, bytes]:
 
 
 def _bodies(key: str, ping: str) -> dict[str, bytes]:
-    asked = {"platform": "GitHub", "accountIdentifier": "acme", "subjectType": "Repository", "subjectName": "web"}
-    ask, own_key = json.dumps(asked).encode(), f"X-API-Key: {key}"
+    subject = {"platform": "GitHub", "account": "acme", "subjectType": "Repository", "subjectName": "web"}
+    query, own_key = json.dumps(subject).encode(), f"X-API-Key: {key}"
     sized = ("Content-Type: application/json", own_key)
     made = {}
     for name, length in (("the limit", LIMIT), ("more than the limit", LIMIT + 1), ("much more", 600_000)):
-        body = b" " * (length - len(ask)) + ask
+        body = b" " * (length - len(query)) + query
         chunked = b"%x\r\n%b\r\n0\r\n\r\n" % (length, body)
-        for place in (REPORT, ping):
+        for place in (LOOK_UP, ping):
             made[f"body of {name} to {place[:5]}"] = request(
                 place, *sized, f"Content-Length: {length}", method="POST", body=body
             )
@@ -187,8 +191,8 @@ def _bodies(key: str, ping: str) -> dict[str, bytes]:
             )
     for value in ("100-continue", "100-Continue", "something"):
         for version in ("HTTP/1.1", "HTTP/1.0"):
-            headers = (f"Expect: {value}", *sized, f"Content-Length: {len(ask)}")
-            made[f"expect {value} {version}"] = request(REPORT, *headers, method="POST", version=version, body=ask)
+            headers = (f"Expect: {value}", *sized, f"Content-Length: {len(query)}")
+            made[f"expect {value} {version}"] = request(LOOK_UP, *headers, method="POST", version=version, body=query)
         made[f"expect {value} for a badge"] = request(BADGE, f"Expect: {value}")
     typed = (
         "application/json",
@@ -198,10 +202,10 @@ def _bodies(key: str, ping: str) -> dict[str, bytes]:
         "",
     )
     for media_type in typed:
-        asking = (own_key, f"Content-Type: {media_type}", f"Content-Length: {len(ask)}")
-        made[f"ask as {media_type!r}"] = request(REPORT, *asking, method="POST", body=ask)
-    made["ask without key"] = request(REPORT, f"Content-Length: {len(ask)}", method="POST", body=ask)
-    made["ask in bad JSON"] = request(REPORT, *sized, "Content-Length: 2", method="POST", body=b"[}")
+        asking = (own_key, f"Content-Type: {media_type}", f"Content-Length: {len(query)}")
+        made[f"look-up as {media_type!r}"] = request(LOOK_UP, *asking, method="POST", body=query)
+    made["look-up without key"] = request(LOOK_UP, f"Content-Length: {len(query)}", method="POST", body=query)
+    made["look-up in bad JSON"] = request(LOOK_UP, *sized, "Content-Length: 2", method="POST", body=b"[}")
     for method in ("GET", "HEAD", "POST"):
         made[f"ping by {method}"] = request(ping, "Content-Length: 2", method=method, body=b"ok")
     made["ping fail"] = request(f"{ping}/fail")
@@ -283,7 +287,7 @@ HEADERS: dict[str, tuple[str | bytes, ...]] = {
 
 
 def _with_host(headers: tuple[str | bytes, ...]) -> tuple[str | bytes, ...]:
-    """Add the local host's name, from which /metrics can be read unless a header gives a proxy away."""
+    """Add `Host: localhost`, with which /metrics can be read unless another header reveals a proxy."""
     has_one = any(str(header).lower().lstrip("b' ").startswith("host") for header in headers)
     return headers if has_one else ("Host: localhost", *headers)
 
@@ -314,7 +318,7 @@ def _versions() -> dict[str, bytes]:
     ):
         made[f"version {version!r} at {target}"] = request(target, version=version)
     for target in (BADGE, "/livez"):
-        made[f"1.0 kept at {target}"] = request(target, "Connection: keep-alive", version="HTTP/1.0")
+        made[f"1.0 kept open at {target}"] = request(target, "Connection: keep-alive", version="HTTP/1.0")
         made[f"1.0 without host at {target}"] = f"GET {target} HTTP/1.0\r\n\r\n".encode()
         made[f"1.1 without host at {target}"] = f"GET {target} HTTP/1.1\r\n\r\n".encode()
     return made
@@ -335,8 +339,8 @@ def _beginnings() -> dict[str, bytes]:
         made[f"{name} first"] = start + request(BADGE)
     made["line feeds only"] = request(BADGE).replace(b"\r\n", b"\n")
     made["five badges at once"] = request(BADGE) * 5
-    made["badge, page and ask at once"] = (
-        request(BADGE) + request("/livez") + request(REPORT, "Content-Length: 0", method="POST")
+    made["badge, page and look-up at once"] = (
+        request(BADGE) + request("/livez") + request(LOOK_UP, "Content-Length: 0", method="POST")
     )
     made["a body and a badge at once"] = request(BADGE, "Content-Length: 5", body=b"hello") + request(BADGE)
     made["malformed second request"] = request("/livez") + b"GET /badge/acme/two words HTTP/1.1\r\nHost: x\r\n\r\n"

@@ -29,7 +29,7 @@ from tests.command_line import run_badge
 PROJECT = Path(__file__).parent.parent
 BIN = Path(sys.executable).parent
 START_SECONDS = 60.0
-"""Patience with programs that start on a busy machine; no test measures this."""
+"""How long to wait for programs to start on a busy machine; not a promise that tests check."""
 
 
 def needs(what: str, *, is_there: bool) -> None:

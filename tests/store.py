@@ -76,5 +76,8 @@ def index_all(connection: Connection) -> None:
     for first in range(0, len(rows), ROWS_AT_ONCE):
         connection.execute(insert(subject_paths), rows[first : first + ROWS_AT_ONCE])
     kinds = (subjects.c.status, func.coalesce(subjects.c.last_finished, ""), subjects.c.visibility)
-    counted = select(literal(0), *kinds, func.count()).group_by(*kinds)
-    connection.execute(insert(totals).from_select([column.name for column in totals.columns], counted))
+    accounts = (subjects.c.platform_key, subjects.c.account_key, subjects.c.type_key)
+    names = [column.name for column in totals.columns]
+    for scope, groups in (([literal("")] * 3, kinds), (accounts, (*accounts, *kinds))):
+        counted = select(*scope, literal(0), *kinds, func.count()).group_by(*groups)
+        connection.execute(insert(totals).from_select(names, counted))

@@ -45,7 +45,7 @@ class TcpServer(ServerProcess):
         return f"redis://{self.address}/0"
 
     def admin(self) -> redis.Redis:
-        """A client with a long timeout, for setup and inspection."""
+        """Return a client with a long timeout, for setup and inspection."""
         return redis.Redis(port=self.port, socket_timeout=5, retry=Retry(NoBackoff(), 0))
 
     def cluster(self, *words: object) -> Any:

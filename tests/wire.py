@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 NEXT = b"GET /livez HTTP/1.1\r\nHost: x\r\nX-Last: yes\r\nConnection: close\r\n\r\n"
-"""Sent after each request on the same connection: whether it is answered shows where the server saw the first end."""
+"""Sent after each request, on the same connection: its answer shows where the server took the first to end."""
 
 QUIET_SECONDS = 0.5
 CLOSES_WITHIN = 8.0
@@ -40,7 +40,7 @@ def request(
     version: str = "HTTP/1.1",
     body: bytes = b"",
 ) -> bytes:
-    """Return a request with these lines as they stand, and `Host` unless another is given."""
+    """Return a request with these header lines unchanged, and a `Host` line unless one is given."""
     lines = [_encoded(header) for header in headers]
     if not any(line.lower().startswith(b"host") for line in lines):
         lines.insert(0, b"Host: x")
@@ -55,7 +55,7 @@ def _encoded(text: str | bytes) -> bytes:
 async def exchange(address: tuple[str, int], sent: bytes, methods: Sequence[str]) -> list[Response]:
     """Send requests on one connection, and return the responses until the server closes it.
 
-    Where the server waits for more, as for the rest of a body, the client ends its side after a moment.
+    If the server waits for more, such as the rest of a body, the client closes its side after a moment.
     """
     reader, writer = await asyncio.open_connection(*address)
     received = bytearray()
@@ -98,7 +98,7 @@ def exchange_all(
 
 
 def responses(received: bytes, methods: Sequence[str]) -> Iterable[Response]:
-    """Take what was received apart; `methods` are those of the requests, on which bodies depend."""
+    """Split what was received into responses; `methods` are those of the requests, on which bodies depend."""
     left = list(methods)
     while received:
         head, ends, received = received.partition(b"\r\n\r\n")

@@ -54,7 +54,7 @@ def visual_order(shown: str) -> str:
 
 
 def advance(font: str, shown: str, *, is_bold: bool = False) -> float:
-    """Width of a string in a font, in hundredths of the font size."""
+    """Return the width of a string in a font, in hundredths of the font size."""
     return sum(_advance(font, letter, is_bold=is_bold) for letter in shown)
 
 
@@ -77,7 +77,7 @@ def _advance(font: str, letter: str, *, is_bold: bool) -> float:
 
 @functools.cache
 def _scaled(font: str, *, is_bold: bool) -> Any:
-    """The font at `MEASURED_SIZE`, unhinted, so that widths scale to any size."""
+    """Return the font at `MEASURED_SIZE`, unhinted, so that its widths scale to any size."""
     import cairocffi  # noqa: PLC0415 - 20 MB and 0.2 s; most processes never need it
 
     weight = cairocffi.FONT_WEIGHT_BOLD if is_bold else cairocffi.FONT_WEIGHT_NORMAL

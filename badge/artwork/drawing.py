@@ -1,4 +1,4 @@
-"""Shared by all styles: drawable text, numbers, colours, glyphs and the frame of the SVG document."""
+"""What all styles share: drawable text, numbers, colours, glyphs and the frame of the SVG document."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from badge.model import BIDI_CONTROLS, Badge, Theme
 
 VERDANA = "Verdana,Geneva,DejaVu Sans,sans-serif"
 LABEL_GROUND = ("#555555", "#444c56")
-"""Background of the label: shields' grey in the light theme; in the dark one, a bluish grey unlike that of statuses."""
+"""Label background: shields' grey in the light theme; bluish in the dark one, to differ from the grey of statuses."""
 LOGO_SIZE = 14
 ICON_SIZE = 10
 ICON_GAP = 3

@@ -12,7 +12,9 @@ FINE = "fine"
 
 
 class PngCheck:
-    """The check's result, in an anonymous file that workers inherit from the master. No fault until the check ends.
+    """The check's result, in an anonymous file that workers inherit from the master.
+
+    Until the check ends, PNGs count as fine.
 
     The result is not passed through a pipe, which workers forked during the check would hold open, nor as an exit code:
     gunicorn's master reaps every child itself.

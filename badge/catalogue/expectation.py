@@ -89,7 +89,7 @@ def overdue_at(now: datetime) -> ColumnElement[datetime]:
     That is the stored time, unless it was computed from an end that is ahead of now and therefore counts as unknown. In
     that case it is computed from the last known end.
     """
-    return case((_is_end_ahead(now), _overdue_by_known_end(now)), else_=subjects.c.overdue_at)
+    return case((is_end_ahead(now), overdue_by_known_end(now)), else_=subjects.c.overdue_at)
 
 
 def overdue_despite_end(connection: Connection, now: datetime, most: int = MOST_DESPITE_END) -> Sequence[int]:
@@ -97,7 +97,7 @@ def overdue_despite_end(connection: Connection, now: datetime, most: int = MOST_
 
     Returns at most `most` IDs. Any further ones are listed as failed, but filters and totals use their recorded status.
     """
-    wanted = select(subjects.c.id).where(_is_end_ahead(now), _overdue_by_known_end(now) <= now)
+    wanted = select(subjects.c.id).where(is_end_ahead(now), overdue_by_known_end(now) <= now)
     return connection.scalars(wanted.order_by(subjects.c.ended_at, subjects.c.id).limit(most)).all()
 
 
@@ -119,12 +119,14 @@ def revision_at(moment: datetime) -> int:
     return round(moment.timestamp() * _MICROSECONDS)
 
 
-def _is_end_ahead(now: datetime) -> ColumnElement[bool]:
+def is_end_ahead(now: datetime) -> ColumnElement[bool]:
+    """Return the condition that a row's stored time was computed from an end that is ahead of now."""
     ended_at = subjects.c.ended_at
     return and_(subjects.c.overdue_at.is_not(None), ended_at.is_not(None), ended_at > now + CLOCK_TOLERANCE)
 
 
-def _overdue_by_known_end(now: datetime) -> ColumnElement[datetime]:
+def overdue_by_known_end(now: datetime) -> ColumnElement[datetime]:
+    """Return the SQL expression for when a row's backup is overdue, counted from the last end that is not ahead."""
     known = and_(runs.c.subject_id == subjects.c.id, runs.c.finished_at <= now + CLOCK_TOLERANCE)
     ended_at = select(func.max(runs.c.finished_at)).where(known).correlate(subjects).scalar_subquery()
     counted_from = case((ended_at > checks.c.since, ended_at), else_=checks.c.since)

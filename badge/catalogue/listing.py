@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -27,7 +28,7 @@ from sqlalchemy import (
 from badge.catalogue.expectation import has_status, is_overdue, overdue_at
 from badge.catalogue.schema import subject_paths, subjects
 from badge.catalogue.subjects import KEY, may_be_in, selected, subject_of
-from badge.catalogue.totals import stored_totals
+from badge.catalogue.totals import StoredTotals
 from badge.listing import (
     NEEDS,
     ListingFilter,
@@ -35,8 +36,10 @@ from badge.listing import (
     ListingTotals,
     Need,
     Place,
+    Standing,
     attention_rank,
     place_at,
+    standing_of,
 )
 from badge.model import CASELESS_PLATFORMS, CLOCK_TOLERANCE, BackupStatus, Visibility
 from badge.subject_pattern import EVERY_SUBJECT, Selection
@@ -190,21 +193,25 @@ class Listing:
 
     def totals(self, connection: Connection) -> ListingTotals:
         """Return the totals of the matching subjects. If more than `most_sorted` match, only some are counted."""
-        if self.filter.is_unrestricted:
-            return stored_totals(connection, self.now, self._overdue, is_public_only=self.filter.is_public_only)
-        shown = _shown_as(self.now, self._overdue)
-        last_succeeded = subjects.c.last_finished == BackupStatus.SUCCEEDED.value
-        is_protected = and_(last_succeeded, ~self._overdue, shown != BackupStatus.UNKNOWN.value)
-        protected: ColumnElement[int] = func.sum(case((is_protected, 1), else_=0))
+        if self.filter.is_unrestricted or (self.filter.scope is not None and not _has_nul(self.filter)):
+            stored = StoredTotals(self.filter.scope, self.now, self.overdue_despite_end, self.filter.is_public_only)
+            return stored.read(connection)
         conditions = self._conditions(self._narrowed(connection, self.most_sorted))
         some = select(subjects.c.id).where(*conditions).limit(self.most_sorted + 1)
-        counts = select(shown, func.count(), protected).where(subjects.c.id.in_(some)).group_by(shown)
-        rows = connection.execute(counts).all()
-        by_status = {BackupStatus(status): int(number) for status, number, _ in rows}
+        is_overdue = case((self._overdue, 1), else_=0)
+        kinds = (subjects.c.status, _shown_as(self.now, self._overdue), subjects.c.last_finished, is_overdue)
+        rows = connection.execute(select(*kinds, func.count()).where(subjects.c.id.in_(some)).group_by(*kinds)).all()
+        by_status: Counter[BackupStatus] = Counter()
+        by_standing: Counter[Standing | None] = Counter()
+        for recorded, shown, outcome, overdue, number in rows:
+            last_finished = BackupStatus(outcome) if outcome else None
+            standing = standing_of(BackupStatus(recorded), BackupStatus(shown), last_finished, is_overdue=bool(overdue))
+            by_status[BackupStatus(shown)] += int(number)
+            by_standing[standing] += int(number)
         return ListingTotals(
-            by_status=by_status,
-            protected=sum(int(number) for status, _, number in rows if status != BackupStatus.DELETED),
-            is_whole=sum(by_status.values()) <= self.most_sorted,
+            by_status,
+            {standing: number for standing, number in by_standing.items() if standing},
+            is_whole=by_status.total() <= self.most_sorted,
         )
 
     def _conditions(self, narrowed: ColumnElement[bool] | None) -> Sequence[ColumnElement[bool]]:

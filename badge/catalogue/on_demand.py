@@ -1,7 +1,7 @@
 """The catalogue's database, opened when it is first used.
 
 Opening it loads SQLAlchemy, which takes 13 MB and a third of a second. A service that only serves badges of other
-sources never needs it, although a dashboard with logins may.
+sources never needs it, except perhaps for dashboard logins.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class DatabaseOnDemand:
             return self._database
 
     def use(self, state: CatalogueState) -> None:
-        """Adopt what is known about the database, as soon as it is open."""
+        """Apply what the master found out about the database, now or as soon as it is opened."""
         with self._lock:
             self._state = state
             self._apply_state()

@@ -112,13 +112,43 @@ runs = Table(
 
 Index("ix_subjects_ended_at", subjects.c.ended_at)
 Index("ix_subjects_updated", subjects.c.updated_at, subjects.c.id)
-# The three indexes with these columns hold all that a total needs, so that counting doesn't read the subjects.
+# The indexes with these columns hold all that a total needs, so that counting doesn't read the subjects.
 _COUNTED = (subjects.c.status, subjects.c.last_finished, subjects.c.visibility)
 Index("ix_subjects_overdue", subjects.c.overdue_at, subjects.c.id, *_COUNTED)
 # Partial, for subjects with a `stale_after`. Only the migration says so, because here it would load the code for
 # PostgreSQL, 2 MB, everywhere.
 Index("ix_subjects_stale", subjects.c.stale_after, subjects.c.overdue_at, *_COUNTED)
-Index("ix_subjects_status", *_COUNTED)
+_KIND = (subjects.c.status, subjects.c.last_finished)
+Index("ix_subjects_status", *_KIND, subjects.c.overdue_at, subjects.c.visibility, subjects.c.stale_after)
+# The same for one account; the first two are partial, too: for subjects with this time.
+_ACCOUNT = (subjects.c.platform_key, subjects.c.account_key)
+Index(
+    "ix_subjects_account_overdue",
+    *_ACCOUNT,
+    *_KIND,
+    subjects.c.overdue_at,
+    subjects.c.type_key,
+    subjects.c.stale_after,
+    subjects.c.visibility,
+)
+Index(
+    "ix_subjects_account_stale",
+    *_ACCOUNT,
+    subjects.c.stale_after,
+    subjects.c.type_key,
+    subjects.c.overdue_at,
+    *_COUNTED,
+)
+Index(
+    "ix_subjects_account_success",
+    *_ACCOUNT,
+    *_KIND,
+    subjects.c.last_success_at,
+    subjects.c.type_key,
+    subjects.c.overdue_at,
+    subjects.c.stale_after,
+    subjects.c.visibility,
+)
 # For subjects with a status: those longest without a success first.
 Index("ix_subjects_last_success", subjects.c.status, subjects.c.last_success_at, subjects.c.id)
 Index("ix_subjects_account_key", subjects.c.account_key)
@@ -191,11 +221,15 @@ subject_paths = Table(
     Column("short_path", Text, nullable=False),
 )
 
-# Number of subjects by status, last outcome and visibility, updated by each transaction that changes a subject. Each
-# subject is counted in one of several shards, so that transactions rarely wait for each other.
+# Number of subjects by status, last outcome and visibility: of each type of each account, and of all subjects, where
+# the three keys are empty. Updated by each transaction that changes a subject, in one of several shards, so that
+# transactions rarely wait for each other.
 totals = Table(
     "totals",
     metadata,
+    Column("platform_key", String(64), primary_key=True),
+    Column("account_key", String(512), primary_key=True),
+    Column("type_key", String(64), primary_key=True),
     Column("shard", Integer, primary_key=True, autoincrement=False),
     Column("status", String(16), primary_key=True),
     Column("last_finished", String(16), primary_key=True),

@@ -14,10 +14,12 @@ from badge.catalogue.store import Catalogue
 from badge.deadline import Deadline
 from badge.events import FailureKind, StoredTimesAhead
 from badge.listing import (
+    KnownTotals,
     ListingFilter,
     ListingOrder,
     ListingPage,
     ListingTotals,
+    SummaryQuery,
 )
 from badge.model import PastRun, Report, Subject, is_ahead
 from badge.ports import CacheKey, Events, SourceUnavailable
@@ -41,6 +43,11 @@ class CatalogueSource:
     def place(self) -> str:
         """The catalogue's identity, which a restore changes."""
         return f"{self.name}:{self.catalogue.database.cache_identity}"
+
+    @property
+    def is_snapshot(self) -> bool:
+        """Return False: the database is read each time."""
+        return False
 
     def cache_key(self, subject: Subject) -> CacheKey:
         """Return the subject's key; the catalogue compares accounts and names as their platform does."""
@@ -77,6 +84,14 @@ class CatalogueSource:
     def totals(self, filter: ListingFilter) -> ListingTotals:
         """Return how many subjects the catalogue has, by status."""
         return self._read("totals", lambda: self.catalogue.totals(filter))
+
+    def summary(self, query: SummaryQuery) -> KnownTotals:
+        """Return the totals of a summary of the catalogue's subjects as of now."""
+        as_of = self.catalogue.clock()
+        return KnownTotals(self._read("summary", lambda: self.catalogue.summary(query)), as_of)
+
+    def refresh(self) -> None:
+        """Do nothing: there is no snapshot."""
 
     def history(self, subject: Subject, limit: int, *, skip: int = 0, public_only: bool = False) -> Sequence[PastRun]:
         """Return the subject's last runs, newest first; none of a private subject if `public_only`."""

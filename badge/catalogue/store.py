@@ -22,18 +22,21 @@ from badge.catalogue.subjects import (
     columns_of,
     details_in,
     is_subject,
+    listed,
     locked,
     remove,
     report_of,
     selected,
     subject_of,
 )
+from badge.catalogue.summary import MOST_NAMED, named_totals
+from badge.catalogue.totals import StoredTotals
 from badge.listing import (
-    ListedSubject,
     ListingFilter,
     ListingOrder,
     ListingPage,
     ListingTotals,
+    SummaryQuery,
 )
 from badge.model import CLOCK_TOLERANCE, BackupStatus, PastRun, Reason, Report, Subject, Visibility
 from badge.ports import Clock
@@ -97,6 +100,8 @@ class Catalogue:
     retention: Retention = Retention()
     most_sorted: int = MOST_SORTED
     """How many subjects a search may sort and count."""
+    most_named: int = MOST_NAMED
+    """How many subjects a summary with a pattern may read."""
 
     def record(self, event: RunEvent, *, may_publish: bool = True) -> Recorded:
         """Record an event in one transaction.
@@ -188,12 +193,22 @@ class Catalogue:
         with self.database.reading() as connection:
             listing = replace(self._listing(connection, filter, order), within=within)
             page = listing.page(connection, cursor, limit)
-        return ListingPage([_listed(row, listing.now) for row in page.rows], page.next_cursor, page.previous_cursor)
+        return ListingPage([listed(row, listing.now) for row in page.rows], page.next_cursor, page.previous_cursor)
 
     def totals(self, filter: ListingFilter) -> ListingTotals:
         """Return the number of subjects for each status that their badges show."""
         with self.database.reading() as connection:
             return self._listing(connection, filter, ListingOrder.NAME).totals(connection)
+
+    def summary(self, query: SummaryQuery) -> ListingTotals:
+        """Return the totals of a summary, and when they change."""
+        now = self.clock()
+        with self.database.reading() as connection:
+            if query.name is not None:
+                return named_totals(connection, query, now, self.most_named)
+            despite_end = overdue_despite_end(connection, now)
+            stored = StoredTotals(query.scope, now, despite_end, query.is_public_only, query.max_age)
+            return replace(stored.read(connection), changes_at=stored.next_change(connection))
 
     def _listing(self, connection: Connection, filter: ListingFilter, order: ListingOrder) -> Listing:
         now = self.clock()
@@ -233,11 +248,6 @@ class Catalogue:
         too_many = set(newest_first[self.retention.runs :]) - needed
         too_old = [start for start in newest_first[::-1] if start < now - self.retention.age and start not in needed]
         return too_many | set(too_old[:MOST_PRUNED_BY_AGE])
-
-
-def _listed(row: Row[Any], now: datetime) -> ListedSubject:
-    is_overdue = row.overdue_at_now is not None and row.overdue_at_now <= now
-    return ListedSubject(subject_of(row), report_of(row, now), row.overdue_at_now if is_overdue else None)
 
 
 def _settings_in(event: RunEvent, *, applied: bool) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from badge.catalogue.expectation import as_expected, overdue_at, revision_at
 from badge.catalogue.history import Deletion, State
 from badge.catalogue.schema import subject_paths, subjects
 from badge.catalogue.totals import update_totals
-from badge.listing import search_texts
+from badge.listing import ListedSubject, search_texts
 from badge.model import CLOCK_TOLERANCE, BackupStatus, Reason, Report, Subject, Visibility, unless_ahead
 from badge.subject_pattern import PathPattern, Selection, has_wildcard
 
@@ -49,10 +49,11 @@ def may_be_in(selection: Selection) -> list[ColumnElement[bool]]:
 def _may_be_selected(pattern: PathPattern) -> ColumnElement[bool]:
     parts = pattern.parts
     by_column = zip(KEY, (parts.platform, parts.account, parts.type, parts.name), strict=True)
-    return and_(*(_may_match(column, part) for column, part in by_column))
+    return and_(*(may_match(column, part) for column, part in by_column))
 
 
-def _may_match(column: ColumnElement[str], part: str) -> ColumnElement[bool]:
+def may_match(column: ColumnElement[str], part: str) -> ColumnElement[bool]:
+    """Return a condition that all rows meet whose column matches a shell pattern, and few others do."""
     # Keys are in lower case if the platform ignores case, otherwise as they were sent.
     if not has_wildcard(part):
         return column.in_({part, part.lower()})
@@ -132,6 +133,9 @@ def subject_of(row: Row[Any]) -> Subject:
 def columns_of(state: State, deletion: Deletion | None) -> dict[str, Any]:
     """Return the state of a subject's history as columns of its row, which `report_of` reads."""
     newest = state.newest
+    details = details_of(newest or RunDetails())
+    if state.status is BackupStatus.DELETED:  # a deletion is final: it neither becomes outdated nor is a run due
+        details |= {"next_run_at": None, "stale_after": None}
     return {
         "status": state.status.value,
         "started_at": newest and newest.started_at,
@@ -140,7 +144,7 @@ def columns_of(state: State, deletion: Deletion | None) -> dict[str, Any]:
         "last_finished": state.last_finished and state.last_finished.value,
         "ended_at": state.last_ended_at,
         "deleted_at": deletion and deletion.at,
-        **details_of(newest or RunDetails()),
+        **details,
     }
 
 
@@ -165,6 +169,12 @@ def report_of(row: Row[Any], now: datetime) -> Report:
         **{**details, "next_run_at": details["next_run_at"] or row.due_at},
     )
     return as_expected(recorded, row.overdue_at_now)
+
+
+def listed(row: Row[Any], now: datetime) -> ListedSubject:
+    """Return the row, of `selected`, as an item of a list."""
+    is_overdue = row.overdue_at_now is not None and row.overdue_at_now <= now
+    return ListedSubject(subject_of(row), report_of(row, now), row.overdue_at_now if is_overdue else None)
 
 
 def details_in(row: Row[Any]) -> dict[str, Any]:

@@ -28,7 +28,7 @@ from badge.catalogue.keys import (
 )
 from badge.catalogue.schema import private_tokens
 from badge.events import FailureKind
-from badge.model import Subject
+from badge.model import Subject, SubjectScope
 from badge.ports import Clock, Events, SourceUnavailable
 from badge.resilience.worker_pool import Job
 from badge.subject_pattern import Selection
@@ -90,10 +90,18 @@ class StoredTokens:
         return plain
 
     def opens(self, subject: Subject, plain: str) -> bool:
-        """Whether this is a valid token for the subject; raises `SourceUnavailable`.
+        """Whether this is a valid token for the subject; raises `SourceUnavailable`."""
+        return self._opens(plain, lambda selection: selection.covers(subject))
 
-        Text that can't be a token is rejected without a query.
+    def opens_summary(self, scope: SubjectScope | None, name: str | None, plain: str) -> bool:
+        """Whether this is a valid token for every subject in the scope whose name matches `name`, a pattern.
+
+        Raises `SourceUnavailable`.
         """
+        return self._opens(plain, lambda selection: selection.covers_all_of(scope, name))
+
+    def _opens(self, plain: str, covers: Callable[[Selection], bool]) -> bool:
+        # Text that can't be a token is rejected without a query.
         if not (plain.startswith(TOKEN_PREFIX) and len(plain) == TOKEN_LENGTH):
             return False
         wanted = select(private_tokens).where(private_tokens.c.digest == digest_of(plain))
@@ -103,7 +111,7 @@ class StoredTokens:
         except SQLAlchemyError as error:
             self.events.emit(failure("token", error))
             raise SourceUnavailable(FailureKind.DATABASE) from None
-        if row is None or not selection_in(row).covers(subject):
+        if row is None or not covers(selection_in(row)):
             return False
         self.in_background(partial(self._note_use, row))
         return True

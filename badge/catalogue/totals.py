@@ -1,32 +1,93 @@
-"""Totals of all subjects, updated by the transactions that change subjects, so that no page has to count them."""
+"""Totals of all subjects and of each account, so that neither pages nor summaries have to count subjects.
+
+The transactions that change subjects update them. No event marks the moment at which a backup becomes overdue, a report
+outdated or a success too old: such subjects are counted through indexes on these times.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
-from datetime import datetime
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, and_, func, literal, select, text, union_all
 
+from badge.catalogue.expectation import CAN_BE_OVERDUE, is_end_ahead, is_overdue, overdue_by_known_end
 from badge.catalogue.schema import subjects, totals
-from badge.listing import ListingTotals
-from badge.model import BackupStatus, Visibility
+from badge.listing import ListingTotals, Standing, standing_of
+from badge.model import CLOCK_TOLERANCE, BackupStatus, SubjectScope, Visibility
 
 # The shards exist for PostgreSQL, where transactions that add to the same row wait for each other.
 _SHARDS = 16
 
+_WHERE_KIND = " AND ".join(f"{column.name} = :{column.name}" for column in totals.primary_key.columns)
+_COLUMNS = ", ".join(column.name for column in totals.primary_key.columns)
+_VALUES = ", ".join(f":{column.name}" for column in totals.primary_key.columns)
 _ADD = text(
-    "INSERT INTO totals (shard, status, last_finished, visibility, subjects) "
-    "VALUES (:shard, :status, :last_finished, :visibility, :change) ON CONFLICT "
-    "(shard, status, last_finished, visibility) DO UPDATE SET subjects = totals.subjects + excluded.subjects"
+    f"INSERT INTO totals ({_COLUMNS}, subjects) VALUES ({_VALUES}, :change) "  # noqa: S608 - column names
+    f"ON CONFLICT ({_COLUMNS}) DO UPDATE SET subjects = totals.subjects + excluded.subjects"
 )
+_DROP_IF_EMPTY = text(f"DELETE FROM totals WHERE {_WHERE_KIND} AND subjects = 0")  # noqa: S608 - column names
 
-_STORED = ""
+_OUTCOMES = (None, BackupStatus.FAILED, BackupStatus.SUCCEEDED)
+
+
+class _Kind(NamedTuple):
+    """A recorded status and the outcome of the last finished backup.
+
+    Lapsed subjects are counted kind by kind, through indexes that begin with the kind: to group them, a database would
+    have to sort them.
+    """
+
+    status: BackupStatus
+    outcome: BackupStatus | None
+
+    def conditions(self, *, is_outcome_first: bool = True) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+        """Return the conditions that a subject is of this kind.
+
+        `is_outcome_first`: whether the index to use has the outcome before the time.
+        """
+        is_status, outcome = subjects.c.status == self.status.value, subjects.c.last_finished
+        if not is_outcome_first:
+            return is_status, func.coalesce(outcome, "") == (self.outcome or "")
+        return is_status, outcome.is_(None) if self.outcome is None else outcome == self.outcome.value
+
+    def number(self, lapse: _Lapse) -> Select[Any]:
+        """Return the query for a number of subjects of this kind, which have lapsed in this way."""
+        columns: list[ColumnElement[Any]] = [literal(self.status.value), literal(self.outcome or "")]
+        return select(*columns, *map(literal, lapse), func.count()).select_from(subjects)
+
+
+_EXPECTED = [_Kind(status, outcome) for status in sorted(CAN_BE_OVERDUE) for outcome in _OUTCOMES]
+_PROTECTED = [
+    _Kind(status, outcome)
+    for status in BackupStatus
+    for outcome in _OUTCOMES
+    if standing_of(status, status, outcome, is_overdue=False) is Standing.PROTECTED
+]
+
+
+class _Lapse(NamedTuple):
+    """What has become of a subject without an event."""
+
+    is_overdue: bool = False
+    is_outdated: bool = False
+    is_late: bool = False
+    """Whether its last success is too old for the summary."""
+
+    def shown(self, status: BackupStatus) -> BackupStatus:
+        """Return the status on the badge of a subject with this recorded status."""
+        if self.is_overdue:
+            return BackupStatus.FAILED
+        return BackupStatus.UNKNOWN if self.is_outdated else status
+
+
+_STORED = _Lapse()
 
 
 def update_totals(connection: Connection, before: Row[Any], after: Mapping[str, Any] | None) -> None:
-    """Move a subject's row from its old total to its new one; `after` is None if the row is deleted.
+    """Move a subject's row from its old totals to its new ones; `after` is None if the row is deleted.
 
     A row counts from its first change (revision 1), so each transaction updates the totals only once. The order of the
     updates is fixed, because otherwise two transactions could deadlock.
@@ -36,18 +97,23 @@ def update_totals(connection: Connection, before: Row[Any], after: Mapping[str, 
     becomes = None if after is None else _kind({**values, **after})
     if was == becomes:
         return
-    for kind, change in sorted((kind, change) for kind, change in ((was, -1), (becomes, 1)) if kind is not None):
-        status, last_finished, visibility = kind
-        connection.execute(
-            _ADD,
-            {
-                "shard": before.id % _SHARDS,
-                "status": status,
-                "last_finished": last_finished,
-                "visibility": visibility,
-                "change": change,
-            },
-        )
+    account = (values["platform_key"], values["account_key"], values["type_key"])
+    changes = sorted(
+        (scope, kind, change)
+        for scope in (_ALL, account)
+        for kind, change in ((was, -1), (becomes, 1))
+        if kind is not None
+    )
+    for scope, kind, change in changes:
+        names = (column.name for column in totals.primary_key.columns)
+        counted = dict(zip(names, (*scope, before.id % _SHARDS, *kind), strict=True))
+        connection.execute(_ADD, {**counted, "change": change})
+        if change < 0 and scope != _ALL:  # otherwise, rows would remain of accounts that are long gone
+            connection.execute(_DROP_IF_EMPTY, counted)
+
+
+_ALL = ("", "", "")
+"""The scope of all subjects in the table of totals."""
 
 
 def _kind(values: Mapping[str, Any]) -> tuple[str, str, str]:
@@ -55,41 +121,140 @@ def _kind(values: Mapping[str, Any]) -> tuple[str, str, str]:
     return str(values["status"]), str(values["last_finished"] or ""), str(values["visibility"])
 
 
-def stored_totals(
-    connection: Connection, now: datetime, overdue: ColumnElement[bool], *, is_public_only: bool
-) -> ListingTotals:
-    """Return the totals of all subjects, or of all public ones.
+class StoredTotals(NamedTuple):
+    """Reads the totals of an account, of one type in it, or of all subjects if `scope` is None."""
 
-    No event marks the moment at which a backup becomes overdue or a report becomes outdated. Such subjects are counted
-    through an index, and moved from their recorded status to the one that is shown.
+    scope: SubjectScope | None
+    now: datetime
+    despite_end: Sequence[int]
+    """From `expectation.overdue_despite_end`."""
+    is_public_only: bool
+    max_age: timedelta | None = None
+
+    def read(self, connection: Connection) -> ListingTotals:
+        """Return the numbers."""
+        # One statement, so that all numbers are from the same moment on PostgreSQL, too.
+        return _counted(connection, union_all(self._kept(), *self._overdue(), self._outdated(), *self._late()))
+
+    def next_change(self, connection: Connection) -> datetime | None:
+        """Return when one of the numbers changes if nothing is reported until then."""
+        is_here = self._of_subjects()
+        is_here_too = self._of_subjects(is_first=False)  # few times are ahead of now, so those are searched first
+        by_known_end = select(func.min(overdue_by_known_end(self.now))).where(is_end_ahead(self.now), *is_here_too)
+        due = [
+            *(_earliest(subjects.c.overdue_at, self.now, *is_here, *kind.conditions()) for kind in _EXPECTED),
+            _earliest(subjects.c.stale_after, self.now, *is_here),
+            by_known_end,
+        ]
+        found = self._moments(connection, due)
+        if self.max_age is not None:
+            success, max_age = subjects.c.last_success_at, self.max_age
+            oldest = _earliest(success, self.now - max_age, success <= self.now + CLOCK_TOLERANCE, *is_here)
+            recent = [oldest.where(*self._succeeded(kind)) for kind in _PROTECTED]
+            found += [at + max_age for at in self._moments(connection, recent)]
+        return min(found, default=None)
+
+    def _moments(self, connection: Connection, queries: Sequence[Select[Any]]) -> list[datetime]:
+        """Return the results of the queries, for subjects that have not lapsed."""
+        current = (each.where(~self._is_overdue, ~self._is_outdated) for each in queries)
+        return [at for at in connection.scalars(union_all(*current)) if at is not None]
+
+    def _kept(self) -> Select[Any]:
+        kind = (totals.c.status, totals.c.last_finished)
+        number = select(*kind, *map(literal, _STORED), func.sum(totals.c.subjects))
+        return number.where(*self._of_totals()).group_by(*kind)
+
+    def _overdue(self) -> Sequence[Select[Any]]:
+        is_here, lapse = self._of_subjects(), _Lapse(is_overdue=True)
+        numbers = [kind.number(lapse).where(*kind.conditions(), *is_here) for kind in _EXPECTED]
+        is_stored = subjects.c.overdue_at <= self.now
+        found = [number.where(is_stored) for number in numbers]
+        if self.despite_end:
+            found += [number.where(subjects.c.id.in_(self.despite_end), ~is_stored) for number in numbers]
+        return found
+
+    def _outdated(self) -> Select[Any]:
+        # Both are expressions: grouped by columns, SQLite would scan the index of all statuses to avoid a sort.
+        kind: list[ColumnElement[Any]] = [
+            func.coalesce(subjects.c.status, ""),
+            func.coalesce(subjects.c.last_finished, ""),
+        ]
+        number = select(*kind, *map(literal, _Lapse(is_outdated=True)), func.count())
+        return number.where(self._is_outdated, ~self._is_overdue, *self._of_subjects()).group_by(*kind)
+
+    def _late(self) -> Iterator[Select[Any]]:
+        if self.max_age is None:
+            return
+        success = subjects.c.last_success_at
+        # Not one condition, because no index is in the order of "null or too old or ahead of now".
+        is_late = (success.is_(None), success <= self.now - self.max_age, success > self.now + CLOCK_TOLERANCE)
+        is_current = (~self._is_overdue, ~self._is_outdated, *self._of_subjects())
+        for kind in _PROTECTED:
+            number = kind.number(_Lapse(is_late=True)).where(*self._succeeded(kind), *is_current)
+            yield from (number.where(each) for each in is_late)
+
+    def _succeeded(self, kind: _Kind) -> Sequence[ColumnElement[bool]]:
+        return kind.conditions(is_outcome_first=self.scope is not None)
+
+    @property
+    def _is_overdue(self) -> ColumnElement[bool]:
+        return is_overdue(self.now, self.despite_end)
+
+    @property
+    def _is_outdated(self) -> ColumnElement[bool]:
+        return and_(subjects.c.stale_after.is_not(None), subjects.c.stale_after <= self.now)
+
+    def _of_totals(self) -> Sequence[ColumnElement[bool]]:
+        platform, account, type = _ALL if self.scope is None else self.scope.key
+        conditions = [totals.c.platform_key == platform, totals.c.account_key == account]
+        if type is not None:
+            conditions.append(totals.c.type_key == type)
+        return [*conditions, totals.c.visibility == Visibility.PUBLIC.value] if self.is_public_only else conditions
+
+    def _of_subjects(self, *, is_first: bool = True) -> Sequence[ColumnElement[bool]]:
+        conditions = in_scope(self.scope, is_first=is_first)
+        if self.is_public_only:
+            conditions.append(subjects.c.visibility == Visibility.PUBLIC.value)
+        return conditions
+
+
+def in_scope(scope: SubjectScope | None, *, is_first: bool = True) -> list[ColumnElement[bool]]:
+    """Return the conditions that a subject is in the scope.
+
+    `is_first`: whether to search an index for the account; the other conditions of the query decide within it.
     """
-    is_stale = and_(subjects.c.stale_after <= now, ~overdue)
-    parts: list[Select[Any]] = [
-        select(totals.c.status, totals.c.last_finished, literal(_STORED), func.sum(totals.c.subjects)),
-        _lapsed(BackupStatus.FAILED).where(overdue),
-        _lapsed(BackupStatus.UNKNOWN).where(is_stale),
-    ]
-    if is_public_only:
-        columns = (totals.c.visibility, subjects.c.visibility, subjects.c.visibility)
-        parts = [part.where(column == Visibility.PUBLIC) for part, column in zip(parts, columns, strict=True)]
-    # One statement, so that both numbers are from the same moment on PostgreSQL, too.
-    return _totals(connection, union_all(*(part.group_by(*part.selected_columns[:2]) for part in parts)))
+    if scope is None:
+        return []
+    columns = (subjects.c.platform_key, subjects.c.account_key, subjects.c.type_key)
+    # SQLite searches no index for an expression. For the plain type it would prefer the index on names to those on
+    # times, and read every subject of the account.
+    parts = (
+        (column if is_first and column is not subjects.c.type_key else func.coalesce(column, ""), part)
+        for column, part in zip(columns, scope.key, strict=True)
+    )
+    return [expression == part for expression, part in parts if part is not None]
 
 
-def _lapsed(shown: BackupStatus) -> Select[Any]:
-    # If grouped by a plain column, SQLite would scan the index of all statuses to avoid a sort.
-    last_finished = func.coalesce(subjects.c.last_finished, "")
-    return select(subjects.c.status, last_finished, literal(shown.value), func.count())
+def _earliest(moment: ColumnElement[Any], after: datetime, *conditions: ColumnElement[bool]) -> Select[Any]:
+    return select(func.min(moment)).where(moment > after, *conditions)
 
 
-def _totals(connection: Connection, wanted: Any) -> ListingTotals:
+def _counted(connection: Connection, wanted: Any) -> ListingTotals:
+    """Return the stored numbers after moving the lapsed subjects to what they are now."""
     by_status: Counter[BackupStatus] = Counter()
-    protected = 0
-    for status, last_finished, shown, number in connection.execute(wanted):
-        kept = int(number) if shown == _STORED else -int(number)
-        by_status[BackupStatus(status)] += kept
-        if shown != _STORED:
-            by_status[BackupStatus(shown)] += int(number)
-        if last_finished == BackupStatus.SUCCEEDED and status not in (BackupStatus.UNKNOWN, BackupStatus.DELETED):
-            protected += kept
-    return ListingTotals({status: number for status, number in by_status.items() if number}, protected)
+    by_standing: Counter[Standing | None] = Counter()
+    for recorded, outcome, *flags, number in connection.execute(wanted):
+        status, last_finished = BackupStatus(recorded), BackupStatus(outcome) if outcome else None
+        lapse = _Lapse(*map(bool, flags))
+        kept = int(number) if lapse == _STORED else -int(number)
+        by_status[status] += kept
+        by_standing[standing_of(status, status, last_finished, is_overdue=False)] += kept
+        if lapse != _STORED:
+            shown = lapse.shown(status)
+            by_status[shown] += int(number)
+            is_overdue = lapse.is_overdue or lapse.is_late
+            by_standing[standing_of(status, shown, last_finished, is_overdue=is_overdue)] += int(number)
+    return ListingTotals(
+        {status: number for status, number in by_status.items() if number},
+        {standing: number for standing, number in by_standing.items() if standing and number},
+    )

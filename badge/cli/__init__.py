@@ -43,7 +43,7 @@ badge = BadgeGroup(
         "badge explain acme/web",
         "badge check-config",
     )
-    + "\n\nExit codes: 0 success, 1 failure, 2 wrong usage or settings.",
+    + "\n\nExit codes: 0 success, 1 failure, 2 invalid usage or settings.",
     old_names={"doctor": "check-config", "forget": "delete"},
     commands=[
         serve,

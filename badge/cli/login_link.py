@@ -16,7 +16,7 @@ LIFETIME = timedelta(minutes=10)
 
 @click.command(cls=BadgeCommand, epilog=examples("badge login-link"))
 def login_link() -> None:
-    """Print a link that logs a browser in to the dashboard: once, within 10 minutes."""
+    """Print a link that logs a browser in to the dashboard. It works once, within 10 minutes."""
     with local_parts() as parts:
         settings = parts.settings
         if parts.database is None or not settings.has_logins:

@@ -45,7 +45,7 @@ token = BadgeGroup(
 def create(name: str, patterns: Sequence[PathPattern]) -> None:
     """Create a private token called NAME and print it. It is shown only once, because only its hash is stored.
 
-    Append it to the URLs of badges: ?token=TOKEN.
+    Append it to the URL of a badge or summary: ?token=TOKEN.
     """
     with own_catalogue() as (_, own):
         try:
@@ -53,7 +53,7 @@ def create(name: str, patterns: Sequence[PathPattern]) -> None:
         except (NameTaken, ValueError) as error:
             raise Fault(f"{error}.") from None
     click.echo(plain)
-    click.echo("Store it now: it is not shown again. Append ?token=TOKEN to a badge's URL.", err=True)
+    click.echo("Store it now: it is not shown again. Append ?token=TOKEN to the URL of a badge or summary.", err=True)
 
 
 @token.command("list", epilog=examples("badge token list", "badge token list --json"))

@@ -30,7 +30,7 @@ _TOO_SLOW = WholeResponse(408, [("Content-Length", "0")], b"")
 
 
 class Refusals(Protocol):
-    """Answers for requests that get no thread. Called on the event loop, so it must not wait or draw a PNG."""
+    """Answers for requests that get no thread. Runs on the event loop, so it must not block or draw a PNG."""
 
     def badge(self, target: str) -> FinishedAnswer:
         """Return `unknown`, in the format that the target asks for."""
@@ -49,15 +49,15 @@ class EdgeLimits:
     threads: Mapping[Audience, int]
     queued: Mapping[Audience, int]
     known_threads: int
-    """Further threads, for badges that were answered a moment ago."""
+    """Extra threads, for badges that were answered a moment ago."""
     largest_body: int
     """In bytes; the application refuses larger ones, the edge only stops reading."""
     answer_seconds: float = 1.9
     """When to stop waiting for a badge: it must be answered within 2 s."""
     body_seconds: float = 20.0
-    """How long a client may take to send a request's body."""
+    """How long a client may take to send a request body."""
     held_bodies: int = 64 * 2**20
-    """Bytes of all requests' bodies at a time."""
+    """Maximum size of all request bodies together, in bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ class _Landing:
 
     answer: Servable
     is_overload: bool = False
-    """Whether the edge made the answer. Otherwise the badge routes did, and counted it for whoever began the flight."""
+    """Whether the edge made the answer. If not, the badge routes did, and counted it for the flight's first caller."""
 
 
 class Edge:
@@ -126,12 +126,12 @@ class Edge:
         return method in ("GET", "HEAD") and _audience(target) is Audience.IMAGES
 
     async def badge_messages(self, method: str, target: bytes) -> tuple[Message, Message]:
-        """Return the response to a badge request, for servers that refuse to pass it on."""
+        """Return the response to a badge request that the server refuses to pass on."""
         answer = await self._badge(target, target.partition(b"?")[2])
         return answer.messages(self._monotonic(), method, None)
 
     async def _badge(self, target: bytes, query: bytes) -> Servable:
-        """Return the answer to a badge request: its flight's, which all callers with the same target share."""
+        """Return the answer to a badge request; requests for the same target share a flight, except with a token."""
         if _has_token(query):
             landing, is_own = await self._fly(target), True
         else:
@@ -143,7 +143,7 @@ class Edge:
         return landing.answer
 
     async def _share(self, target: bytes) -> tuple[_Landing, bool]:
-        """Join the target's flight or begin one; returns how it ended, and whether it is the caller's own."""
+        """Join the target's flight or begin one; returns how it ended, and whether this caller began it."""
         flight = self._flights.get(target)
         is_own = flight is None
         if flight is None:
@@ -152,7 +152,7 @@ class Edge:
         return await asyncio.shield(flight), is_own
 
     def _refresh(self, target: bytes, stored: Servable) -> None:
-        """Replace a stored answer that is in demand before it ends, so that nobody has to wait for the next one."""
+        """Renew a stored answer while it can still be served, so that nobody has to wait; skipped on a busy pool."""
         if self._known.is_mostly_idle and target not in self._flights:
             stored.refresh_at = math.inf
             self._begin_flight(target, is_refresh=True)
@@ -164,11 +164,11 @@ class Edge:
         return flight
 
     async def _fly(self, target: bytes, *, is_public: bool = False, is_refresh: bool = False) -> _Landing:
-        """Run a plain GET in Flask; returns an answer of the edge's own if that fails or takes too long."""
+        """Run a plain GET in Flask; returns the edge's own answer if that fails or takes too long."""
         text = target.decode("latin-1")
         environ = plain_get(text)
-        # Taken once: by the badge routes when they count their answer, or here when waiting ends. A refresh is nobody's
-        # request, so it is not counted at all; callers that join it are.
+        # Acquired once: by the badge routes when they count their answer, or here when waiting ends. A refresh has no
+        # caller of its own, so it is not counted; callers that join it are.
         right_to_count = threading.Lock()
         may_count = partial(right_to_count.acquire, blocking=False)
         environ[MAY_COUNT] = (lambda: False) if is_refresh else may_count

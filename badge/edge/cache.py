@@ -1,7 +1,7 @@
 """The edge cache: finished public badges by raw request target. A hit costs no thread, no Flask and no Redis.
 
-The badge of a popular README is requested many times a second. Each answer is served again for half a second at most,
-so that a change is visible within a second, and never past its own lifetime.
+The badge of a popular README is requested many times a second. Each answer is served again for half a second at most
+and never past its own lifetime, so a change is visible within a second.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from typing import Any
 
 from badge.finished import FinishedAnswer, Headers
 
-# Memory of an entry besides its body: key, headers and objects.
+# Estimated memory of an entry besides its key and body: headers and objects.
 ENTRY_BYTES = 2_048
 
 REFRESH_PART = 0.8
-"""The part of its storage time after which an answer that is requested again is refreshed."""
+"""Share of an answer's storage time after which the next request triggers a refresh."""
 
 Message = dict[str, Any]
 """An ASGI message (asgi.readthedocs.io, HTTP & WebSocket)."""
@@ -49,9 +49,9 @@ class Servable:
     made_at: float
     """In seconds of the monotonic clock, like all times here."""
     steps_at: float = math.inf
-    """When `max-age` has to be lowered; never, for an answer that is sent once."""
+    """When `max-age` has to be lowered next; never for an answer that is sent only once."""
     refresh_at: float = math.inf
-    """When the next request for it triggers a refresh; never, once one has begun."""
+    """When requests begin to trigger a refresh; never, once one has begun."""
     fresh_until: float = field(init=False)
     _whole: Message = field(init=False)
     _bare: Message = field(init=False)
@@ -63,7 +63,7 @@ class Servable:
         self._use(self.finished.headers)
 
     def _age(self, now: float) -> None:
-        """Use the headers for sending the answer again at this time."""
+        """Switch to the headers for sending the answer again at this time."""
         left = self.fresh_until - now
         self._use(self.finished.headers_later(left))
         self.steps_at = now + left % 1 + 1e-6
@@ -84,7 +84,7 @@ class Servable:
 
 
 class EdgeCache:
-    """Bounded by entries and bytes; the oldest entries are dropped first. Used by the event loop only."""
+    """Bounded by entries and bytes; the oldest entries are dropped first. Not thread-safe: for the event loop only."""
 
     def __init__(self, limits: EdgeCacheLimits) -> None:
         self._limits = limits
@@ -131,9 +131,9 @@ def response_start(status: int, headers: Iterable[tuple[bytes, bytes]]) -> Messa
 
 
 def header_lines(start: Message) -> bytes:
-    """Return the headers of a response as they are sent, with the empty line at their end.
+    """Return the headers of a response as they are sent, including the empty line at their end.
 
-    They are kept in the message: joined again for each response, they would take a tenth of its time.
+    The result is cached in the message, because joining the headers would take a tenth of each response's time.
     """
     lines: bytes | None = start.get(_LINES)
     if lines is None:
@@ -142,12 +142,12 @@ def header_lines(start: Message) -> bytes:
 
 
 def encoded(header: tuple[str, str]) -> tuple[bytes, bytes]:
-    """Return a header as ASGI has it."""
+    """Return a header as a pair of bytes, as ASGI requires."""
     name, value = header
     return name.encode("latin-1"), value.encode("latin-1")
 
 
-# Entries share these, for most headers are the same on all badges.
+# Entries share equal headers, because most are the same on all badges.
 _shared = lru_cache(1024)(encoded)
 
 

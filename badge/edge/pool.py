@@ -18,7 +18,7 @@ class PoolFull(Exception):
 
 
 class Pool:
-    """Threads for one kind of request, so that no kind can take those of another."""
+    """Threads for one kind of request, so that no kind can starve another."""
 
     def __init__(self, name: str, threads: int, most_queued: int) -> None:
         self._workers = WorkerPool(name, threads, most_queued)

@@ -1,7 +1,7 @@
 """Calls a WSGI application (PEP 3333) for an ASGI request, with the raw request target and the body read beforehand.
 
-Libraries that do this (asgiref, a2wsgi) lose the raw target, on which `%2F` in a name depends, and can't limit how many
-requests wait for a thread.
+Libraries that do this (asgiref, a2wsgi) lose the raw target, and with it `%2F` in names, and can't limit how
+many requests wait for a thread.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _SINGLE = {b"content-type": "CONTENT_TYPE", b"content-length": "CONTENT_LENGTH"}
 
 
 def messages_of(response: WholeResponse, method: str) -> tuple[Message, Message]:
-    """Return a response as ASGI messages, with its length, without which it can't be sent to clients of HTTP/1.0."""
+    """Return a response as ASGI messages, with a Content-Length, which HTTP/1.0 clients need."""
     headers, body = response.headers, b"" if method == "HEAD" else response.body
     if body and not any(name.lower() == "content-length" for name, _ in headers):
         headers = [*headers, ("Content-Length", str(len(body)))]
@@ -39,7 +39,7 @@ class TooMuchHeld(Exception):
 
 
 class HeldBodies:
-    """Counts the bytes of the bodies that are being read, or whose requests are waiting for an answer."""
+    """Limits the memory for request bodies: those being read, and those of requests that are not answered yet."""
 
     def __init__(self, most_bytes: int) -> None:
         self._most = most_bytes
@@ -47,7 +47,7 @@ class HeldBodies:
 
     @contextlib.contextmanager
     def hold(self) -> Iterator[Callable[[int], None]]:
-        """Yield a function that adds to the bytes of one request until the context ends; it raises `TooMuchHeld`."""
+        """Yield a function that reserves bytes for one request until the context ends; it raises `TooMuchHeld`."""
         added = 0
 
         def add(size: int) -> None:
@@ -103,7 +103,7 @@ def plain_get(target: str) -> WSGIEnvironment:
 
 
 def environ_of(scope: Scope, target: str, body: bytes) -> WSGIEnvironment:
-    """Return the environment of an ASGI request, as gunicorn's WSGI workers make it."""
+    """Return the environment of an ASGI request, as gunicorn's WSGI workers would build it."""
     host, port = _address(scope.get("server")) or ("localhost", "80")
     client, _ = _address(scope.get("client")) or ("", "")
     environ = {
@@ -119,7 +119,7 @@ def environ_of(scope: Scope, target: str, body: bytes) -> WSGIEnvironment:
 
 
 def _address(address: Any) -> tuple[str, str] | None:
-    """Return host and port; None for a Unix socket, of which gunicorn passes on the first two characters."""
+    """Return host and port; None for a Unix socket: gunicorn passes the first two characters of its path."""
     match address:
         case (str(host), int(port)):
             return host, str(port)
@@ -147,7 +147,7 @@ def _environ(more: dict[str, Any], target: str, body: bytes) -> WSGIEnvironment:
 
 
 def _header_variables(headers: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
-    """Return the headers as variables; repeated ones are joined."""
+    """Return the headers as WSGI variables; repeated headers are joined."""
     variables: dict[str, str] = {}
     for name, value in headers:
         variable = _SINGLE.get(name) or "HTTP_" + name.decode("latin-1").upper().replace("-", "_")

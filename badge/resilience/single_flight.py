@@ -28,6 +28,11 @@ class Flight(Generic[Result]):
         self._error = error
         self._landed.set()
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether there is a result or an exception."""
+        return self._landed.is_set()
+
     def wait(self, seconds: float) -> Result | None:
         """Return the result, or None if the flight has not ended within `seconds`; raises its exception."""
         if not self._landed.wait(seconds):

@@ -57,6 +57,13 @@ class Settings(BaseModel):
     status_page_links: Literal["on", "off"] = Field(
         "off", description="Whether status pages link to the last run, if its URL was reported: on or off."
     )
+    summary_all: Literal["on", "off"] = Field(
+        "off",
+        description=(
+            "Whether /summary shows all public subjects in one badge: on or off. The summaries of accounts, at "
+            "/summary/…, are always available."
+        ),
+    )
     source_url: HttpUrl | None = Field(
         None, description="URL of this service's source code; the footer of every page links to it."
     )

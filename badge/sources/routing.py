@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from badge.model import Subject
+from badge.model import Subject, SubjectScope
 from badge.ports import StatusSource
 from badge.sources.subject_matcher import SubjectMatcher
 
@@ -35,6 +35,16 @@ class Routing:
     def source_for(self, subject: Subject) -> StatusSource | None:
         """Return the first source that matches, or None."""
         return next((source for matcher, source in self.routes if matcher.covers(subject)), None)
+
+    def names_within(self, scope: SubjectScope | None) -> frozenset[str]:
+        """Return the names of the sources that can answer for a subject in the scope, or for any if it is None."""
+        names: set[str] = set()
+        for matcher, source in self.routes:
+            if matcher.may_cover(scope):
+                names.add(source.name)
+            if matcher.covers_all_of(scope):
+                break  # the others are never asked
+        return frozenset(names)
 
     @property
     def sources(self) -> Sequence[StatusSource]:

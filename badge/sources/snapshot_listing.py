@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import threading
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from badge.listing import (
+    KnownTotals,
     ListedSubject,
     ListingFilter,
     ListingOrder,
@@ -21,17 +22,21 @@ from badge.listing import (
     ListingTotals,
     NoList,
     Place,
+    SummaryQuery,
     attention_of,
     microseconds,
     place_at,
     search_texts,
+    totals_of,
 )
-from badge.model import BackupStatus, Report
+from badge.model import BackupStatus, Report, Subject
 from badge.ports import Clock, SourceUnavailable
 
 MOST_SUBJECTS = 10_000
 FRESH_FOR = timedelta(seconds=30)
 FAILURE_REPEATED_FOR = timedelta(seconds=5)
+MOST_SUMS = 256
+"""Maximum number of summaries whose totals are kept."""
 EPOCH = datetime.fromtimestamp(0, UTC)
 
 SortKey = list[Any]
@@ -47,6 +52,8 @@ class Walked:
     """False if a limit was reached or a source did not answer."""
     silent: Sequence[str] = ()
     """Names of the sources that did not answer."""
+    read: Mapping[str, bool] | None = None
+    """The sources that have a list and answered, by name, and whether each was read to the end; None for one source."""
 
 
 Walk = Callable[[], Walked]
@@ -64,7 +71,14 @@ class SnapshotListing:
     _last_at: datetime = EPOCH
     _failure: Exception | None = None
     _failed_at: datetime = EPOCH
+    _sums: tuple[Walked | None, dict[SummaryQuery, ListingTotals]] = field(default_factory=lambda: (None, {}))
+    """The totals of summaries of the last snapshot."""
     _walking: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def is_snapshot(self) -> bool:
+        """Return True."""
+        return True
 
     def list(
         self,
@@ -92,14 +106,31 @@ class SnapshotListing:
 
     def totals(self, filter: ListingFilter) -> ListingTotals:
         """Return the totals of the current snapshot."""
-        now, by_status, protected = self.clock(), dict.fromkeys(BackupStatus, 0), 0
-        for item in self._wanted(filter):
-            shown = item.report.status_at(now)
-            by_status[shown] += 1
-            protected += _is_protected(item.report, shown)
-        counted = {status: number for status, number in by_status.items() if number}
-        read = self._snapshot()
-        return ListingTotals(counted, protected, is_whole=read.is_whole, silent=read.silent)
+        now, read = self.clock(), self._snapshot()
+        return _totals(read, (item for item in read.items if _fits(item, filter, now)), now)
+
+    def summary(self, query: SummaryQuery) -> KnownTotals | None:
+        """Return the totals of a summary of the last snapshot, however old that is."""
+        at, last = self._last_at, self._last  # in this order, so that the time is never that of a later snapshot
+        if last is None:
+            return None
+        now = self.clock()
+        totals = self._summed(last, query, now)
+        return KnownTotals(totals, at, is_fresh=now - at < self.fresh_for, is_failing=self._failure is not None)
+
+    def _summed(self, last: Walked, query: SummaryQuery, now: datetime) -> ListingTotals:
+        walked, sums = self._sums
+        if walked is not last or len(sums) >= MOST_SUMS:
+            self._sums = (last, sums := {})
+        known = sums.get(query)
+        if known is None or (known.changes_at is not None and known.changes_at <= now):
+            items = (item for item in last.items if _is_summarised(item, query))
+            known = sums[query] = _totals(last, items, now, query.max_age)
+        return known
+
+    def refresh(self) -> None:
+        """Take a new snapshot unless the last one is recent."""
+        self._snapshot()
 
     def _wanted(self, filter: ListingFilter) -> Sequence[ListedSubject]:
         now = self.clock()
@@ -136,7 +167,7 @@ def _fits(item: ListedSubject, filter: ListingFilter, now: datetime) -> bool:
     texts = search_texts(subject)
     return (
         (filter.platform is None or subject.platform.lower() == filter.platform.lower())
-        and (filter.account is None or subject.key(fold_case=True)[1] in (filter.account, filter.account.lower()))
+        and (filter.account is None or _is_account(subject, filter.account))
         and (filter.status is None or report.status is filter.status)
         and (filter.shown_as is None or report.status_at(now) is filter.shown_as)
         and (filter.updated_since is None or _newest_event_at(report) >= filter.updated_since)
@@ -144,6 +175,11 @@ def _fits(item: ListedSubject, filter: ListingFilter, now: datetime) -> bool:
         and _fits_times(report, filter, now)
         and all(any(word.lower() in text for text in texts) for word in filter.words)
     )
+
+
+def _is_account(subject: Subject, account: str) -> bool:
+    key = subject.key(fold_case=True)[1]
+    return key == replace(subject, account=account).key(fold_case=True)[1]
 
 
 def _fits_times(report: Report, filter: ListingFilter, now: datetime) -> bool:
@@ -158,9 +194,18 @@ def _fits_times(report: Report, filter: ListingFilter, now: datetime) -> bool:
     return is_late and report.status is not BackupStatus.DELETED
 
 
-def _is_protected(report: Report, shown: BackupStatus) -> bool:
-    is_there = shown not in (BackupStatus.UNKNOWN, BackupStatus.DELETED)
-    return is_there and report.last_finished is BackupStatus.SUCCEEDED
+def _is_summarised(item: ListedSubject, query: SummaryQuery) -> bool:
+    return (
+        (query.scope is None or query.scope.covers(item.subject))
+        and (not query.is_public_only or item.report.is_public)
+        and (query.name is None or query.name.matches(item.subject))
+    )
+
+
+def _totals(
+    read: Walked, items: Iterable[ListedSubject], now: datetime, max_age: timedelta | None = None
+) -> ListingTotals:
+    return replace(totals_of(items, now, max_age), is_whole=read.is_whole, silent=read.silent, read=read.read)
 
 
 def _newest_event_at(report: Report) -> datetime:

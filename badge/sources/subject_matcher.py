@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from badge.model import Subject
+from badge.model import Subject, SubjectScope
 from badge.sources.place import values_digest
 from badge.subject_pattern import Pattern
 
@@ -26,6 +26,16 @@ class SubjectMatcher:
         return subject.key(fold_case=True) in self.subjects or (
             self.pattern is not None and self.pattern.matches(subject)
         )
+
+    def may_cover(self, scope: SubjectScope | None) -> bool:
+        """Whether the source can answer for a subject in the scope, which is all subjects if it is None."""
+        if self.pattern is not None and self.pattern.may_match_in(scope):
+            return True
+        return any(scope is None or scope.has_key(key) for key in self.subjects)
+
+    def covers_all_of(self, scope: SubjectScope | None) -> bool:
+        """Whether the source answers for every subject in the scope."""
+        return self.pattern is not None and self.pattern.matches_all_of(scope)
 
     def values_for(self, subject: Subject) -> Mapping[str, str]:
         """Return the values of the source's placeholders for this subject."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from badge.model import Subject
-from badge.raw_path import BADGE_ROOT, STATUS_ROOT
+from badge.model import Subject, SubjectScope
+from badge.raw_path import BADGE_ROOT, STATUS_ROOT, SUMMARY
 from badge.web.badges.request import SUFFIXES, Format
 
 DASHBOARD = "/dashboard"
@@ -28,6 +28,10 @@ class Paths:
         """Return the external path of the badge for a subject's path."""
         return self.to(badge_path(subject_path, format))
 
+    def summary(self, scope: SubjectScope) -> str:
+        """Return the external path of a summary."""
+        return self.to(_with_suffix(f"{SUMMARY}/{scope.path}", Format.SVG))
+
     def status(self, subject_path: str) -> str:
         """Return the external path of the status page for a subject's path."""
         return self.to(STATUS_ROOT + subject_path)
@@ -41,9 +45,14 @@ AT_ROOT = Paths()
 
 
 def badge_path(subject_path: str, format: Format = Format.SVG) -> str:
-    """Return the application's own path of the badge for a subject's path.
+    """Return the application's own path of the badge for a subject's path."""
+    return _with_suffix(f"{BADGE_ROOT}{subject_path}", format)
+
+
+def _with_suffix(path: str, format: Format) -> str:
+    """Return the path of an image in this format.
 
     A name that ends in a format's suffix gets one more, because the last one is removed when the path is read.
     """
-    needs_suffix = format is not Format.SVG or subject_path.endswith(tuple(f".{suffix}" for suffix in SUFFIXES))
-    return f"{BADGE_ROOT}{subject_path}.{format}" if needs_suffix else f"{BADGE_ROOT}{subject_path}"
+    needs_suffix = format is not Format.SVG or path.endswith(tuple(f".{suffix}" for suffix in SUFFIXES))
+    return f"{path}.{format}" if needs_suffix else path

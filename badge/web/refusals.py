@@ -49,7 +49,7 @@ class Refusals:
         environ = {"RAW_URI": target}
         query = MultiDict(parse_qsl(target.partition("?")[2], keep_blank_values=True))
         wanted = read_badge_request(environ, query, self.parts.default_label)
-        kind = AnswerKind.INVALID if wanted.subject is None else AnswerKind.UNAVAILABLE
+        kind = AnswerKind.INVALID if wanted.fault else AnswerKind.UNAVAILABLE
         made = fault_answer(wanted, kind, self.parts.clock(), _Predrawn())
         return finished(self.parts.metrics, wanted, made.for_bearer() if wanted.token else made)
 

@@ -18,8 +18,8 @@ from badge.web.links import Link, repository_url
 from badge.web.paths import AT_ROOT, Paths
 
 # Characters with a meaning inside an image's alternative text: CommonMark's, and those of GitHub's tables,
-# strikethrough and formulas. A backslash escapes each of them (CommonMark, section 2.4). Where the parser `marked`
-# misreads that, they are written as character references instead.
+# strikethrough and formulas. A backslash escapes each of them (CommonMark, section 2.4); those that the parser `marked`
+# misreads even so are written as character references instead.
 _MEANINGFUL = re.compile(r"[\\`*_\[\]<>&|~$]")
 _MISREAD_ESCAPED = "\\[]&"
 
@@ -182,7 +182,7 @@ def _without(alt: str, characters: str) -> str:
     return " ".join(re.sub(f"[{re.escape(characters)}]", " ", alt).split())
 
 
-def without_copies(address: str, now: datetime) -> str:
+def cache_busting_url(address: str, now: datetime) -> str:
     """Return the badge's URL with a new `v` parameter, which this service ignores and no cache has seen."""
     return f"{address}{'&' if '?' in address else '?'}v={now:%Y%m%d%H%M%S}"
 
@@ -200,8 +200,8 @@ def snippet(  # noqa: PLR0913 - all that the form can choose
 ) -> Snippet:
     """Return the snippet for a subject. `is_short`: use the two-part URLs, if the subject has them.
 
-    A `token` in the query is also in the URL of the status page. A link to an unknown repository is left out; `server`:
-    where the repository is, if its platform does not tell.
+    A `token` in the query is also added to the URL of the status page. A link to a repository whose URL is not known is
+    left out. `server`: start of the repository server's URLs, if the platform does not imply the server.
     """
     query = query or {}
     path = (subject.legacy_path if is_short else None) or subject.path

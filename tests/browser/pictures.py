@@ -19,7 +19,7 @@ FOLDER = PROJECT / "docs" / "pictures"
 
 @dataclass(frozen=True)
 class Picture:
-    """One screenshot: the page and the window."""
+    """One screenshot: what page it shows, in what window."""
 
     name: str
     path: str

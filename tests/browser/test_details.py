@@ -29,7 +29,7 @@ RUNS = 33
 LARGEST_SHIFT = 0.02
 
 Scheme = Literal["light", "dark"]
-# Axe takes about a second for each. `test_pages.py` looks at the same pages in other states, sizes and schemes.
+# Axe takes about a second per page. `test_pages.py` tests the same pages in other states, sizes and colour schemes.
 FOR_AXE: list[tuple[str, int, Scheme]] = [
     (f"/dashboard/{WEB.path}", 390, "dark"),
     (f"/dashboard/{API.path}", 1280, "light"),
@@ -104,7 +104,7 @@ def test_times_are_local_with_utc_on_hover(browser: Browser, service: Service) -
             expect(time).to_have_attribute("title", f"{exact.astimezone(UTC):%Y-%m-%d %H:%M} UTC")
 
 
-def test_bars_are_read_by_keyboard_and_by_mouse(watched: Watched) -> None:
+def test_bars_can_be_read_by_keyboard_and_by_mouse(watched: Watched) -> None:
     page = watched.page
     page.goto(f"/dashboard/{WEB.path}")
     bars = page.locator(".bars a")
@@ -123,7 +123,7 @@ def test_bars_are_read_by_keyboard_and_by_mouse(watched: Watched) -> None:
     expect(bars.first.locator(".tip")).to_have_css("opacity", "0")
     page.keyboard.press("Enter")
     expect(page.locator("tr:target")).to_contain_text("30 min")
-    # All bars are one tab stop.
+    # Together, the bars are one tab stop.
     bars.first.focus()
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.closest('.bars')") is None
@@ -169,7 +169,7 @@ def test_a_misspelt_name_is_corrected_by_keyboard_alone(watched: Watched) -> Non
     expect(page.get_by_role("heading", name="This badge is served correctly")).to_be_in_viewport()
 
 
-def test_a_badge_of_the_sheet_is_built_by_a_click(watched: Watched) -> None:
+def test_a_click_on_the_sheet_builds_that_badge(watched: Watched) -> None:
     page = watched.page
     page.goto("/badges")
     page.get_by_role("link", name="plastic, shields, with icon").get_by_role("img").first.click()

@@ -146,7 +146,7 @@ MOST_SHIFT = 0.001
 
 
 @pytest.mark.parametrize("width", [390, 1280])
-def test_nothing_moves_while_the_form_loads_and_answers(browser: Browser, service: Service, width: int) -> None:
+def test_nothing_moves_while_the_form_loads_and_updates(browser: Browser, service: Service, width: int) -> None:
     with watched_page(browser, service, viewport={"width": width, "height": 800}) as watched:
         page = watched.page
         # The scripts start after the first frame, and the previews arrive later still.
@@ -207,7 +207,7 @@ def test_on_a_phone_the_preview_comes_first_and_stays_in_sight(browser: Browser,
         expect(page.locator("#copy-url")).to_be_in_viewport(ratio=1)
         page.get_by_label("Image format").scroll_into_view_if_needed()
         expect(page.locator(".grounds")).to_be_in_viewport(ratio=1)
-        # What gets the focus is not hidden by the preview, not even when it comes into view from above.
+        # The preview never hides the focused element, not even one that scrolls into view from above.
         page.get_by_label("Image format").focus()
         for _ in range(14):
             page.keyboard.press("Shift+Tab")

@@ -27,7 +27,7 @@ def test_there_are_fifty_hostile_urls() -> None:
 
 @pytest.fixture(scope="module")
 def page(browser: Browser) -> Page:
-    """Return the page that opens all URLs: a new one each time takes most of the time."""
+    """Return one page for all URLs, because a new one for each would take most of the time."""
     return browser.new_page()
 
 

@@ -1,4 +1,4 @@
-"""Login and logout in a browser: with a real OpenID Connect provider, and with a token."""
+"""Login and logout in a browser: with a real OpenID Connect provider, a login link and a token."""
 
 from __future__ import annotations
 

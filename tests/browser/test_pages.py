@@ -33,7 +33,7 @@ from tests.servers import Service, running_service
 from tests.web.test_snippets import SUBJECTS, read_by_node
 
 WEB = "GitHub/acme/Repository/web"
-# Elements without problems are not listed, which takes much of the time.
+# Listing elements without problems too would take much of the time.
 ONLY_VIOLATIONS = {"resultTypes": ["violations"]}
 
 PAGES = [
@@ -45,6 +45,8 @@ PAGES = [
     "/dashboard",
     "/dashboard?q=none",
     "/dashboard?failed=7d",
+    "/dashboard?sort=name",
+    "/dashboard?platform=GitHub&account=acme",
     f"/dashboard/{WEB}",
     f"/dashboard/{WEB}?dialog=open",
     "/dashboard/none/none",
@@ -340,6 +342,16 @@ def test_printed_pages_show_the_list_without_controls(browser: Browser, service:
     page.close()
 
 
+def test_the_url_of_an_account_s_summary_is_copied(watched: Watched, service: Service) -> None:
+    watched.page.goto("/dashboard?sort=name")
+    account = watched.page.locator(".account").filter(has_text="GitHub · acme")
+    expect(account.get_by_role("img")).to_have_js_property("complete", True)
+    account.get_by_role("link", name="Get badge URL of acme").click()
+    watched.page.get_by_role("button", name="Copy Image URL").click()
+    expect(watched.page.locator("#copied")).to_have_text("Image URL copied.")
+    assert watched.clipboard() == f"{service.url}/summary/GitHub/acme"
+
+
 def test_the_doctor_s_command_is_copied(watched: Watched, service: Service) -> None:
     page = watched.page
     proxied = "https://camo.githubusercontent.com/" + "0" * 64 + "/" + f"{service.url}/badge/acme/web".encode().hex()
@@ -477,7 +489,7 @@ def test_snippets_of_hostile_names_only_show_the_badge(browser: Browser, hostile
     page.on("request", lambda sent: happened.append(sent.url) if unquote(sent.url) not in allowed else None)
     page.set_content('<link rel="icon" href="data:,">' + "\n".join(rendered(made)))
     page.wait_for_load_state("networkidle")
-    # Even without the filters of hosts, a name produces nothing but images in links.
+    # Even without the hosts' own filters, a name produces nothing but images in links.
     assert page.evaluate("document.querySelectorAll('script, iframe, object, embed, form, style').length") == 0
     attributes = page.evaluate("[...document.querySelectorAll('*')].flatMap((one) => one.getAttributeNames())")
     assert {name for name in attributes if name.startswith("on")} == set()

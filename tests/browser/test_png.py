@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 import pytest
 from PIL import Image, ImageChops, ImageStat
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, Error
 
 from badge.artwork import png, svg
 from badge.language import Language
@@ -42,7 +42,10 @@ def in_chromium(browser: Browser, badge: Badge, scale: int, size: tuple[int, int
     page = context.new_page()
     image = f"data:image/svg+xml,{quote(svg.draw(badge))}"
     page.set_content(f'<body style="margin:0"><img style="display:block" src="{image}">')
-    shot = page.screenshot()
+    try:
+        shot = page.screenshot()
+    except Error:  # "Unable to capture screenshot": under load, Chromium sometimes has no frame yet
+        shot = page.screenshot()
     context.close()
     # Widths in for-the-badge are multiples of a quarter pixel.
     return Image.open(io.BytesIO(shot)).convert("RGB").crop((0, 0, *size))

@@ -134,7 +134,7 @@ def with_plugin(*, failed: str, available: str) -> str:
     return cloudnative_pg(failed="0", available="0") + by_plugin
 
 
-READY: Mapping[str, tuple[Mapping[str, str], Sequence[tuple[str, BackupStatus]]]] = {
+PRESET_CASES: Mapping[str, tuple[Mapping[str, str], Sequence[tuple[str, BackupStatus]]]] = {
     "prometheus-restic-exporter": (
         {"host": "nas"},
         [
@@ -165,9 +165,9 @@ READY: Mapping[str, tuple[Mapping[str, str], Sequence[tuple[str, BackupStatus]]]
 JOBS = {"prometheus-cloudnative-pg": "databases/pg", "prometheus-cloudnative-pg-plugin": "databases/pg"}
 
 
-@pytest.mark.parametrize("name", READY)
+@pytest.mark.parametrize("name", PRESET_CASES)
 def test_prometheus_evaluates_the_expression_of_each_preset(monitoring: Monitoring, tmp_path: Path, name: str) -> None:
-    values, states = READY[name]
+    values, states = PRESET_CASES[name]
     rows = ", ".join(f'{key} = "{value}"' for key, value in values.items())
     stale = 'stale_after = "26h"\n' if "stale_after" in preset(name).requires else ""
     text = f'[[source]]\nname = "own"\npreset = "{name}"\nurl = "{monitoring.prometheus}"\n{stale}'

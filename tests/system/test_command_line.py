@@ -305,7 +305,7 @@ def test_a_misspelt_variable_is_reported_but_not_an_error(tmp_path: Path) -> Non
     done = flask_badge("report", WEB, "succeeded", **here)
     assert done.returncode == 0
     assert done.stderr == "Note: BADGE_LABLE is not a setting; did you mean BADGE_LABEL? BADGE_PORT is not a setting.\n"
-    assert flask_badge("doctor", **here).stderr == ""
+    assert flask_badge("check-config", **here).stderr == ""
 
 
 def test_the_reason_of_a_failure_and_the_page_of_its_run_are_shown(tmp_path: Path) -> None:

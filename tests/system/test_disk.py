@@ -54,7 +54,7 @@ def assert_all_is_served(service: Service) -> None:
     assert [worker.pid for worker in service.workers()] == [worker.pid for worker in workers]
 
 
-def test_a_full_disk_prevents_nothing_but_reports(disk: Path) -> None:
+def test_a_full_disk_prevents_only_reports(disk: Path) -> None:
     with service_on(disk) as service:
         key = flask_badge("key", "create", "ci", BADGE_DATA_DIR=str(disk / "data")).stdout.strip()
         assert report(service, key, "succeeded").status_code == 200

@@ -1,4 +1,4 @@
-"""The documentation and the configuration files, tried out: a page that is wrong fails a test."""
+"""The documentation and the configuration files: links, commands and examples are tried."""
 
 from __future__ import annotations
 

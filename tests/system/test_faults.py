@@ -1,7 +1,7 @@
 """Every known way in which upstreams fail, through the whole service over HTTP.
 
-Always an image, in time, with the true status; the true code for programs; nothing from the
-upstream in any answer or log line; one log line for each failed call.
+There is always an image, in time, with the true status; programs get the true status code; no answer
+or log line contains anything from the upstream; each failed call is one log line.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ IN_TIME_SECONDS = 2.0
 SLACK_SECONDS = 1.0
 """Allowance for running the service, the upstream and the test on two cores."""
 
-# What an unknown subject shows: status, strict code.
+# By mode: what an unknown subject's badge shows, and its status code with strict=1.
 ANSWERS = {
     "ok": ("succeeded", 200),
     "moved": ("succeeded", 200),

@@ -38,12 +38,12 @@ class Fleet:
     known: dict[str, float] = field(default_factory=dict)
     """Badges with a cached status, and when it was fetched."""
 
-    def fresh_path(self) -> str:
+    def new_path(self) -> str:
         return f"/badge/acme/repo-{next(self.numbers)}"
 
     def fetch_some(self) -> None:
         """Fetch badges for `expired_path` in advance, so that they expire while other tests run."""
-        for path in (self.fresh_path(), self.fresh_path()):
+        for path in (self.new_path(), self.new_path()):
             assert self.services[0].get(path).status_code == 200
             self.known[path] = time.monotonic()
 
@@ -96,7 +96,7 @@ def is_true_or_brief(answer: Answer) -> bool:
 def test_a_herd_for_a_cold_badge_makes_one_call_and_everyone_gets_the_true_status(fleet: Fleet) -> None:
     fleet.upstream.delay = UPSTREAM_SECONDS
     for _ in range(10):
-        path = fleet.fresh_path()
+        path = fleet.new_path()
         for answers in (all_at_once(fleet.urls(path, 256)) for _ in range(2)):
             assert {(answer.code, answer.status) for answer in answers} == {(200, "succeeded")}
             assert max(answer.seconds for answer in answers) < IN_TIME_SECONDS + SLACK_SECONDS
@@ -107,7 +107,7 @@ def test_a_herd_for_a_cold_badge_makes_one_call_and_everyone_gets_the_true_statu
 def test_in_hundreds_of_herds_everyone_gets_the_true_status(fleet: Fleet) -> None:
     fleet.upstream.delay = UPSTREAM_SECONDS
     for _ in range(20):
-        paths = [fleet.fresh_path() for _ in range(20)]
+        paths = [fleet.new_path() for _ in range(20)]
         for path in paths:
             answers = all_at_once(fleet.urls(path, 256))
             assert {(answer.code, answer.status) for answer in answers} == {(200, "succeeded")}
@@ -129,7 +129,7 @@ def test_one_thread_of_each_worker_waits_for_a_herd_and_every_answer_is_counted_
     fleet.upstream.delay = UPSTREAM_SECONDS
     before = {name: counted(fleet, name) for name in ("badge_requests_total", "badge_collapsed_total")}
     served, all_waits = waits(fleet, "served"), waits(fleet, "")
-    answers = all_at_once(fleet.urls(fleet.fresh_path(), 256))
+    answers = all_at_once(fleet.urls(fleet.new_path(), 256))
     assert {answer.status for answer in answers} == {"succeeded"}
     assert 1 <= waits(fleet, "served") - served == waits(fleet, "") - all_waits <= 4
     assert counted(fleet, "badge_requests_total") - before["badge_requests_total"] == 256
@@ -138,11 +138,11 @@ def test_one_thread_of_each_worker_waits_for_a_herd_and_every_answer_is_counted_
 
 def test_many_keys_make_one_call_each(fleet: Fleet) -> None:
     fleet.upstream.delay = 0.05
-    paths = [fleet.fresh_path() for _ in range(64)]
+    paths = [fleet.new_path() for _ in range(64)]
     answers = all_at_once([url for path in paths for url in fleet.urls(path, 8)])
     assert all(is_true_or_brief(answer) for answer in answers)
     assert eventually(lambda: all(fleet.calls(path) == 1 for path in paths), 10)
-    time.sleep(0.6)  # noqa: TID251 - no further call follows
+    time.sleep(0.6)  # noqa: TID251 - time for a further call, which must not come
     again = [answer for path in paths for answer in all_at_once(fleet.urls(path, 8))]
     assert {(answer.code, answer.status) for answer in again} == {(200, "succeeded")}
     assert Counter(fleet.calls(path) for path in paths) == {1: 64}
@@ -151,7 +151,7 @@ def test_many_keys_make_one_call_each(fleet: Fleet) -> None:
 @pytest.mark.parametrize("mode", ["500", "hang-before-headers", "reset", "bad-json", "html200"])
 def test_a_herd_makes_one_call_to_a_failing_upstream_too(fleet: Fleet, mode: str) -> None:
     fleet.upstream.mode, fleet.upstream.delay = mode, 0.1
-    path = fleet.fresh_path()
+    path = fleet.new_path()
     answers = all_at_once(fleet.urls(path, 256))
     assert {(answer.code, answer.status) for answer in answers} == {(200, "unknown")}
     assert max(answer.seconds for answer in answers) < IN_TIME_SECONDS + SLACK_SECONDS
@@ -184,10 +184,10 @@ def test_warm_badges_do_not_wait_behind_cold_ones_of_a_hanging_upstream(fleet: F
     def wait() -> float:
         fleet.upstream.mode = "ok"
         assert eventually(lambda: is_every_breaker_closed(fleet), 20)
-        warm = fleet.fresh_path()
+        warm = fleet.new_path()
         fleet.services[0].get(warm)
         fleet.upstream.mode = "hang-before-headers"
-        cold = [url for _ in range(256) for url in fleet.urls(fleet.fresh_path(), 1)]
+        cold = [url for _ in range(256) for url in fleet.urls(fleet.new_path(), 1)]
         with ThreadPoolExecutor() as pool:
             herd = pool.submit(all_at_once, cold)
             time.sleep(0.3)  # noqa: TID251 - the cold ones have arrived
@@ -202,7 +202,7 @@ def test_warm_badges_do_not_wait_behind_cold_ones_of_a_hanging_upstream(fleet: F
 
 def is_every_breaker_closed(fleet: Fleet) -> bool:
     """Whether every worker's breaker is closed."""
-    answers = [all_at_once(fleet.urls(fleet.fresh_path(), 1))[0] for _ in range(16)]
+    answers = [all_at_once(fleet.urls(fleet.new_path(), 1))[0] for _ in range(16)]
     return all(answer.status == "succeeded" for answer in answers)
 
 
@@ -221,7 +221,7 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
 def test_when_a_fetching_worker_is_killed_another_takes_over_in_time(pair: Fleet) -> None:
     one, two = pair.services
     pair.upstream.delay = UPSTREAM_SECONDS
-    path = pair.fresh_path()
+    path = pair.new_path()
     first = threading.Thread(target=all_at_once, args=([one.url + path],))
     first.start()
     assert eventually(lambda: pair.calls(path) == 1)
@@ -237,7 +237,7 @@ def test_a_worker_suspended_during_a_fetch_does_not_bring_back_the_old_status(pa
     one, two = pair.services
     assert eventually(lambda: one.get("/livez").ok)  # its worker was killed above
     pair.upstream.delay = UPSTREAM_SECONDS
-    path, late = pair.fresh_path(), one.workers()[0]
+    path, late = pair.new_path(), one.workers()[0]
     with ThreadPoolExecutor(1) as pool:
         first = pool.submit(all_at_once, [one.url + path])
         assert eventually(lambda: pair.calls(path) == 1)

@@ -90,13 +90,21 @@ def test_raw_paths_are_passed_on_unchanged(site: Site) -> None:
 
 
 def test_a_badge_is_cached_and_has_an_age(site: Site) -> None:
-    first, again = (site.nginx.get(f"/badge/{WEB}?v=kept") for _ in range(2))
+    first, again = (site.nginx.get(f"/badge/{WEB}?v=stored") for _ in range(2))
     statuses = [answer.headers["Cache-Status"].rpartition(", ")[2] for answer in (first, again)]
     assert statuses == ["nginx; fwd=miss", "nginx; hit"]
     time.sleep(1.1)  # noqa: TID251 - so that the current Date differs
-    later = site.nginx.get(f"/badge/{WEB}?v=kept", headers={"If-None-Match": first.headers["ETag"]})
+    later = site.nginx.get(f"/badge/{WEB}?v=stored", headers={"If-None-Match": first.headers["ETag"]})
     assert (later.status_code, later.headers["Date"]) == (304, first.headers["Date"])
     assert again.content == first.content == site.service.get(f"/badge/{WEB}").content
+
+
+def test_a_summary_is_cached_like_a_badge(site: Site) -> None:
+    path = "/summary/GitHub/acme?v=cached"
+    assert [site.nginx.get(path).headers["Cache-Status"].split(", ")[-1] for _ in range(2)] == [
+        "nginx; fwd=miss",
+        "nginx; hit",
+    ]
 
 
 def test_private_answers_are_never_cached(site: Site) -> None:
@@ -224,7 +232,11 @@ def test_while_the_service_is_down_an_uncached_badge_is_unknown(tmp_path: Path) 
         unknown = BackupStatus.UNKNOWN
         colour = COLOURS[Palette.ACCESSIBLE][TONES[unknown]]
         assert image.content == svg.draw(Badge(label="backup", message=WORDS[unknown], colour=colour))
-        assert site.nginx.get("/badge/acme/other.json?format=svg").status_code == 200
+        for path in ("/badge/acme/other.json?format=svg", "/summary", "/summary?v=1", "/summary/GitHub/acme"):
+            assert site.nginx.get(path).content == image.content
+        for path in ("/summary?format=json", "/summary/?strict=1", "/summary/GitHub/acme.txt"):
+            assert site.nginx.get(path).status_code == 503
+        assert site.nginx.get("/summaries").status_code == 502
         for form in FOR_PROGRAMS:
             answer = site.nginx.get(f"/badge/acme/other{form}")
             assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")

@@ -103,7 +103,7 @@ def at(moment: float, act: Callable[[], object]) -> Callable[[float], None]:
 def test_a_redis_frozen_under_load_is_not_noticed(tmp_path_factory: pytest.TempPathFactory) -> None:
     def stop_it() -> float:
         with rig_on_a_valkey(tmp_path_factory.mktemp("stopped"), **ALL_MAY_WAIT) as (rig, valkey):
-            return seconds_without(rig, at(1.0, valkey.freeze), at(4.0, valkey.thaw))
+            return p99_without_redis(rig, at(1.0, valkey.freeze), at(4.0, valkey.thaw))
 
     assert_within(ROOM * (UPSTREAM_SECONDS + 0.02), stop_it)
 
@@ -118,16 +118,16 @@ def test_a_redis_killed_and_restarted_under_load_is_not_noticed(tmp_path_factory
             ThreadPoolExecutor(1) as beside,
         ):
             start = partial(beside.submit, later.enter_context, running_valkey(folder / "valkey"))
-            return seconds_without(rig, at(1.0, valkey.process.kill), at(4.0, start))
+            return p99_without_redis(rig, at(1.0, valkey.process.kill), at(4.0, start))
 
     assert_within(ROOM * (UPSTREAM_SECONDS + 0.02), kill_it)
 
 
-def seconds_without(rig: Rig, lose: Callable[[float], None], back: Callable[[float], None]) -> float:
+def p99_without_redis(rig: Rig, lose: Callable[[float], None], restore: Callable[[float], None]) -> float:
     """Return the p99 under load while Redis is lost and comes back; asserts correct badges and a working cache."""
     all_at_once([f"{rig.service.url}/badge/acme/warm-{number}" for number in range(7)])
     rig.upstream.delay = UPSTREAM_SECONDS
-    answers = at_a_rate(one_in_five_is_cold(rig, 6, 100), 100, lose, back)
+    answers = at_a_rate(one_in_five_is_cold(rig, 6, 100), 100, lose, restore)
     wrong = [answer for answer in answers if not is_true(answer)]
     assert wrong == []
     assert eventually(lambda: is_cache_up(rig), 5)
@@ -247,7 +247,7 @@ def test_no_badge_shows_another_subject_s_status_with_forked_workers(tmp_path: P
                 urls = [answer.path for answer in all_at_once(urls) if not is_true(answer) and is_unknown(answer)]
                 if not urls:
                     break
-                time.sleep(0.1)  # noqa: TID251 - retry for those that could not wait
+                time.sleep(0.1)  # noqa: TID251 - before another try for those that could not wait
             assert urls == []
 
 
@@ -269,7 +269,7 @@ def test_counts_are_exact_over_all_workers_and_last_until_the_service_ends(tmp_p
         assert eventually(lambda: rig.service.counted("badge_requests_total") == 200, 10)
         all_at_once([f"{rig.service.url}/badge/acme/other-{number}" for number in range(40)])
         assert rig.service.counted("badge_requests_total") == 240
-        # No label contains what a request chose.
+        # No label contains anything that a request can set.
         assert not [name for name in rig.service.series() if "other" in name or "acme" in name]
     with rig_with(tmp_path) as rig:
         assert rig.service.counted("badge_requests_total") == 0

@@ -1,4 +1,4 @@
-"""The wheel is the whole product: it holds the package alone, and runs anywhere, without a checkout."""
+"""The wheel is the whole product: it holds only the package, and runs anywhere without a checkout."""
 
 from __future__ import annotations
 
@@ -138,7 +138,7 @@ def test_the_sdist_and_the_checkout_give_the_same_wheel_whatever_the_umask(wheel
     assert (tmp_path / wheel.name).read_bytes() == wheel.read_bytes()
 
 
-# Routes that don't answer anonymous requests with 200.
+# Status codes for anonymous requests; the routes that are not listed answer 200.
 ANSWERS = {
     "/metrics": 200,  # from this machine, without a public URL
     "/ops/status": 401,
@@ -168,7 +168,7 @@ def routes(folder: Path) -> Iterator[tuple[str, str]]:
             yield rule.rule, path
 
 
-def test_the_first_message_to_systemd_is_a_worker_s_that_it_serves(service: Service, systemd: socket.socket) -> None:
+def test_the_first_message_to_systemd_is_ready_from_a_worker(service: Service, systemd: socket.socket) -> None:
     message, ancillary, *_ = systemd.recvmsg(100, 100)
     [(*_, credentials)] = ancillary
     sender, *_ = struct.unpack("3i", credentials)

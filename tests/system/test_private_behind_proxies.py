@@ -23,7 +23,7 @@ PROXIES = {"none": None, "nginx": simple_nginx, "haproxy": simple_haproxy, "cadd
 
 @dataclass
 class Site:
-    """A service with the default settings, but a public URL, and the proxies in front of it."""
+    """A service with the default settings except for a public URL, and the proxies in front of it."""
 
     service: Service
     urls: dict[str, str]
@@ -47,13 +47,13 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 @pytest.mark.parametrize("proxy", PROXIES)
 @pytest.mark.parametrize("host", ["", "127.0.0.1:8000", "localhost", "attacker.example"])
 def test_nothing_private_is_shown_without_a_login(site: Site, proxy: str, host: str) -> None:
-    headers = {"Host": host} if host and proxy != "caddy" else {}  # Caddy answers for its own address only
+    headers = {"Host": host} if host and proxy != "caddy" else {}  # Caddy answers only for its own address
     for path in ("/dashboard", "/dashboard?format=csv", f"/dashboard/{PRIVATE}", "/metrics"):
         answer = requests.get(site.urls[proxy] + path, headers=headers, timeout=10, allow_redirects=False)
         assert answer.status_code == (401 if path == "/metrics" else 303), path
         assert "failed" not in answer.text
         assert "token=" not in answer.text
-        assert "secret" not in answer.text or PRIVATE in path  # whose page says which subject was requested
+        assert "secret" not in answer.text or PRIVATE in path  # the redirect there names the requested page
     missing = [
         requests.get(site.urls[proxy] + f"/status/{name}", headers=headers, timeout=10) for name in (PRIVATE, "a/b")
     ]

@@ -1,4 +1,4 @@
-"""Presets whose expressions look back, on a real Prometheus with a day of metrics as backup programs leave them."""
+"""Presets whose expressions look back in time, on a real Prometheus with a day of backup programs' metrics."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SUCCEEDED, FAILED, UNKNOWN = BackupStatus.SUCCEEDED, BackupStatus.FAILED, Backup
 OLDEST, SCRAPE = timedelta(hours=32), timedelta(minutes=2)
 
 Steps = Mapping[float, float | str | None]
-"""Hours ago → the value from then on: a number, the time so many hours ago if text, or None if the series ends."""
+"""Hours ago → the value from then on: a number; as text, the time that many hours ago; None at the series' end."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ VELERO = [
 
 
 def gickup(name: str, status: BackupStatus, *destinations: tuple[Steps, Steps], finished: float | None = None) -> Past:
-    """Return a past from each destination's duration of the last success and result of the last run."""
+    """Return the past of destinations: for each, the duration of its last success and the result of its last run."""
     series: dict[str, Steps] = {}
     for index, (took, success) in enumerate(destinations):
         labels = f'{{hoster="github.com",owner="acme",repository="{name}",type="local",path="/{index}"}}'

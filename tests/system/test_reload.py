@@ -112,7 +112,7 @@ def test_a_faulty_configuration_is_logged_and_the_previous_one_stays(
     log = running.reload()
     faults = [line.partition("[ERROR] ")[2] for line in log.splitlines() if "[ERROR]" in line]
     assert fault in "\n".join(faults)
-    assert len(faults) == (3 if "BADGE_WORKERS" in fault else 2), "one line each, and what was done"
+    assert len(faults) == (3 if "BADGE_WORKERS" in fault else 2), "one line for each fault, and one for the outcome"
     assert running.state() == ("down", 0)
     assert running.service.workers() == workers
     assert running.service.get(f"/badge/{WEB}").status_code == 200
@@ -166,7 +166,7 @@ def test_what_needs_a_restart_is_named_and_the_rest_is_reloaded(running: Reloada
     assert running.state() == ("up", 1)
 
 
-def test_no_badge_is_lost_while_good_and_bad_reloads_come_at_once(running: Reloadable) -> None:
+def test_no_badge_is_lost_while_good_and_bad_reloads_overlap(running: Reloadable) -> None:
     before = len(running.service.log.read_text())
 
     def change(seconds: float) -> None:
@@ -187,7 +187,7 @@ def test_no_badge_is_lost_while_good_and_bad_reloads_come_at_once(running: Reloa
     assert eventually(lambda: running.state() == ("up", 1), 20)
     assert eventually(lambda: "last: " in running.service.get(f"/badge/{WEB}?now").text, 20)
     log = running.log_since(before)
-    assert log.count(RELOADED) + log.count(REFUSED) < 30, "signals during a reload lead to one more, not to one each"
+    assert log.count(RELOADED) + log.count(REFUSED) < 30, "signals during a reload trigger one more, not one each"
 
 
 def test_a_stop_during_a_reload_finishes_requests_and_cleans_up(running: Reloadable) -> None:
@@ -195,7 +195,7 @@ def test_a_stop_during_a_reload_finishes_requests_and_cleans_up(running: Reloada
     running.sources.write_text("[[")
     before = len(running.service.log.read_text())
     running.hang_up()
-    assert eventually(lambda: REFUSED in running.log_since(before), 20), "no earlier request replaces workers now"
+    assert eventually(lambda: REFUSED in running.log_since(before), 20), "no earlier reload replaces workers now"
     with unfinished_request(running.service) as (client, worker):
         running.hang_up()
         running.service.process.terminate()

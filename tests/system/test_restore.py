@@ -104,12 +104,12 @@ def test_a_damaged_catalogue_is_reported_in_one_sentence_and_not_used(tmp_path: 
     with running_service(tmp_path) as service:
         assert shown(service) == "unknown"
         readiness = service.get("/readyz").json()
-        said = service.log.read_text()
+        log = service.log.read_text()
         modes = {path.name: stat.S_IMODE(path.stat().st_mode) & 0o077 for path in tmp_path.iterdir()}
-    assert "Other users can access BADGE_DATA_DIR" in said
+    assert "Other users can access BADGE_DATA_DIR" in log
     assert set(modes) - {name for name, for_others in modes.items() if not for_others} == {"service.log"}
     assert (command.exit_code, check.exit_code) == (1, 1)
     assert (readiness["status"], readiness["checks"]["catalogue"]) == ("degraded", "down")
-    for text in (command.output, check.output, said):
+    for text in (command.output, check.output, log):
         assert sentence in text
         assert "Traceback" not in text

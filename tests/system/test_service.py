@@ -48,7 +48,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
 def test_a_report_is_on_the_badge_within_a_second(service: Service) -> None:
     for status in ("succeeded", "failed", "succeeded"):
         service.flask_badge("report", WEB, status)
-        # Twice as many requests as workers, so that each gets one; each may repeat its last answer for half a second.
+        # Eight requests, so that both workers get some; each may repeat its last answer for half a second.
         assert eventually(partial(_all_badges_say, service, status), 1.0)
 
 
@@ -88,7 +88,7 @@ def test_the_response_time_does_not_distinguish_private_from_absent(service: Ser
 def _answer_times(
     connection: http.client.HTTPConnection, path: str, names: tuple[str, str], number: int
 ) -> Iterator[list[float]]:
-    """Return how long the answers for each name took, requested alternately, without the first one of each."""
+    """Return how long each name's answers took, except the first; the names are requested alternately."""
     times: dict[str, list[float]] = {name: [] for name in names}
     for turn in range(number + 1):
         for name in names[:: 1 if turn % 2 else -1]:
@@ -100,7 +100,7 @@ def _answer_times(
 
 
 def _rank_score(one: list[float], other: list[float]) -> float:
-    """Return by how many standard deviations the ranks differ from those of equal times (Mann and Whitney's test)."""
+    """Return how many standard deviations the ranks are from those of equal times (the Mann-Whitney U test)."""
     ranked = sorted([(each, True) for each in one] + [(each, False) for each in other])
     ranks = sum(rank for rank, (_, is_one) in enumerate(ranked, start=1) if is_one)
     many, few = len(other), len(one)
@@ -291,11 +291,11 @@ def test_a_catalogue_of_a_newer_version_is_reported_in_one_sentence(tmp_path: Pa
     flask_badge("report", WEB, "succeeded", **here)
     with sqlite3.connect(tmp_path / "catalogue.sqlite3") as database:
         database.execute("UPDATE alembic_version SET version_num = '9999'")
-    command, doctor = flask_badge("report", WEB, "failed", **here), flask_badge("check-config", **here)
+    command, check = flask_badge("report", WEB, "failed", **here), flask_badge("check-config", **here)
     started = start_that_fails(**here)
-    assert (command.returncode, doctor.returncode, started.returncode) == (1, 1, 1)
+    assert (command.returncode, check.returncode, started.returncode) == (1, 1, 1)
     sentence = f"{tmp_path}/catalogue.sqlite3 can't be used: it was changed by a newer version of the service"
-    for output in (command.stderr, doctor.stdout, started.stderr):
+    for output in (command.stderr, check.stdout, started.stderr):
         assert sentence in output
         assert "Traceback" not in output
 
@@ -312,7 +312,7 @@ def test_without_redis_the_badge_is_still_correct(tmp_path: Path) -> None:
     with running_service(tmp_path, BADGE_REDIS_URL="redis://127.0.0.1:9/0") as service:
         for status in ("succeeded", "failed"):
             service.flask_badge("report", WEB, status)
-            assert service.get(f"/badge/{WEB}.txt").text == f"{status}\n"
+            assert eventually(partial(_all_badges_say, service, status), 1.0)
         assert service.get("/readyz").json()["checks"]["cache"] == "down"
 
 
@@ -326,8 +326,8 @@ def test_without_fonts_a_png_still_shows_the_status(tmp_path: Path) -> None:
         assert answer.content == png.predrawn("failed")
         assert eventually(lambda: service.get("/readyz").json()["checks"].get("png") == "down", 30)
         assert "fonts-dejavu-core" in service.log.read_text()
-    doctor = badge_process("check-config", BADGE_DATA_DIR=str(tmp_path), FONTCONFIG_FILE=str(fonts))
-    assert (doctor.returncode, "FAIL pictures" in doctor.stdout) == (1, True)
+    check = badge_process("check-config", BADGE_DATA_DIR=str(tmp_path), FONTCONFIG_FILE=str(fonts))
+    assert (check.returncode, "FAIL pictures" in check.stdout) == (1, True)
 
 
 def test_one_service_shows_what_another_one_knows(tmp_path: Path) -> None:
@@ -366,7 +366,7 @@ def test_an_unchanged_status_costs_the_upstream_only_a_304(tmp_path: Path) -> No
             for codes in ([200], [200, 304], [200, 304, 304]):
                 assert second.get(f"/badge/{WEB}.txt").text == "succeeded\n"
                 assert eventually(lambda codes=codes: relay.codes == codes)  # type: ignore[misc] # bound at once
-                time.sleep(1.1)  # noqa: TID251 - past the lifetime, so that the upstream is asked again
+                time.sleep(1.1)  # noqa: TID251 - past the lifetime, so that the upstream is called again
             first.flask_badge("report", WEB, "failed")
             assert eventually(lambda: second.get(f"/badge/{WEB}.txt").text == "failed\n")
         assert relay.codes[:4] == [200, 304, 304, 200]

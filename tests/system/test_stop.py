@@ -16,12 +16,12 @@ import pytest
 
 from tests.servers import BIN, PROJECT, Service, clean_environment, eventually, free_port, running_service
 
-KEPT = b"GET /badge/acme/web.txt HTTP/1.1\r\nHost: localhost\r\n\r\n"
+BADGE_REQUEST = b"GET /badge/acme/web.txt HTTP/1.1\r\nHost: localhost\r\n\r\n"
 METRICS = b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 
 class Listening(NamedTuple):
-    """A service, a port of 127.0.0.1, a port for IPv6 and IPv4, and a Unix socket on which it listens."""
+    """A service that listens on a port of 127.0.0.1, on a port for IPv6 and IPv4, and on a Unix socket."""
 
     service: Service
     one: int
@@ -49,7 +49,7 @@ def ask(client: socket.socket, sent: bytes) -> tuple[bytes, bytes]:
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Listening]:
-    """Run a service that was given the application for any WSGI server, and more addresses to listen on."""
+    """Run a service with `wsgi:application`, meant for any WSGI server, and with more addresses to listen on."""
     folder, one, both = tmp_path_factory.mktemp("service"), free_port(), free_port()
     path = folder / "s.sock"
     binds = f"-b 127.0.0.1:{one} -b [::]:{both} -b unix:{path}"
@@ -63,18 +63,18 @@ def test_it_listens_on_ipv4_ipv6_both_and_a_unix_socket(running: Listening) -> N
     here, mapped = ("127.0.0.1", running.one), ("127.0.0.1", running.both)
     for address in (here, mapped, ("::1", running.both)):
         with socket.create_connection(address, timeout=10) as client:
-            assert ask(client, KEPT)[1] == b"succeeded\n"
+            assert ask(client, BADGE_REQUEST)[1] == b"succeeded\n"
             is_open = b"HTTP/1.1 200 " in ask(client, METRICS)[0]
             assert is_open or address == mapped, "it comes from this machine"
     with socket.socket(socket.AF_UNIX) as client:
         client.connect(str(running.path))
-        assert ask(client, KEPT)[1] == b"succeeded\n"
-        assert b"HTTP/1.1 401 " in ask(client, METRICS)[0], "nobody knows where it comes from"
+        assert ask(client, BADGE_REQUEST)[1] == b"succeeded\n"
+        assert b"HTTP/1.1 401 " in ask(client, METRICS)[0], "its origin is unknown"
         head, _ = ask(client, b"GET /dashboard HTTP/1.0\r\n\r\n")
         assert b"\r\nLocation: /login" in head, "no address of a Unix socket is in it"
 
 
-def test_the_application_for_any_server_gets_its_edge_when_given_to_gunicorn_by_hand(running: Listening) -> None:
+def test_gunicorn_puts_the_edge_in_front_of_the_application_for_any_wsgi_server(running: Listening) -> None:
     assert eventually(lambda: _is_answered_by_the_edge(running.service))
 
 
@@ -88,7 +88,7 @@ def test_a_stop_finishes_requests_closes_idle_connections_and_takes_little_time(
     """Runs last of those that share a service."""
     service = running.service
     with client_of(service) as idle, client_of(service) as fresh, client_of(service) as busy:
-        ask(idle, KEPT)
+        ask(idle, BADGE_REQUEST)
         busy.sendall(b"POST /ops/status/get HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{")
         service.get("/livez")
         began = time.monotonic()
@@ -113,7 +113,7 @@ def test_a_worker_that_has_served_its_requests_is_replaced_and_none_is_lost(tmp_
             heads = []
             with contextlib.suppress(BrokenPipeError, ConnectionResetError):
                 for _ in range(40):
-                    heads.append(ask(client, KEPT)[0])
+                    heads.append(ask(client, BADGE_REQUEST)[0])
                     if b"Connection: close" in heads[-1]:
                         break
             assert b"Connection: close" in heads[-1]

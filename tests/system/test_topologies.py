@@ -1,4 +1,4 @@
-"""A whole service on servers that fail over, fall silent, die and hand over their slots, under a steady load."""
+"""A whole service on Redis servers that fail over, fall silent, die and hand over their slots, under a steady load."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ pytestmark = pytest.mark.slow
 
 COMMAND_SECONDS = 0.05
 UPSTREAM_SECONDS = 0.05
-AT_HAND_SECONDS = 0.01
+CACHED_SECONDS = 0.01
 BACK_SECONDS, SLACK_SECONDS = 5.0, 3.0
 TRUTH = {f"repo-{number}": ("succeeded", "failed")[number % 2] for number in range(60)}
 SUBJECTS = list(TRUTH)
@@ -40,7 +40,7 @@ SUBJECTS = list(TRUTH)
 
 @dataclass
 class Rig:
-    """A service and its upstream."""
+    """A service, and the function that returns a subject's cache key."""
 
     service: Service
     key_of: Callable[[Subject], CacheKey]
@@ -126,7 +126,7 @@ def test_badges_survive_a_cluster_that_loses_servers_and_moves_slots(tmp_path: P
     others = [answer for answer in answers if name_of(answer) != moved]
     alive = [answer for answer in others if lies_on(servers, rig.value_name(name_of(answer))) is left]
     assert len(alive) > 200
-    assert percentile(alive, 0.99) < ROOM * AT_HAND_SECONDS
+    assert percentile(alive, 0.99) < ROOM * CACHED_SECONDS
     assert max(answer.seconds for answer in answers) < ROOM * (UPSTREAM_SECONDS + 4 * COMMAND_SECONDS)
 
 
@@ -136,7 +136,7 @@ def lies_on(servers: Cluster, redis_key: str) -> TcpServer:
 
 @dataclass
 class Pulse:
-    """A process beside the service that writes and reads twenty times a second, and times each command."""
+    """Another client of the same Redis, which writes and reads twenty times a second and times each command."""
 
     shared: SharedCache
     longest: float = 0.0
@@ -171,7 +171,7 @@ def beating(pulse: Pulse) -> Iterator[None]:
 
 
 @dataclass
-class Heir:
+class Promotion:
     """The replica, and when it first held a value written after the loss of its primary."""
 
     server: TcpServer
@@ -190,23 +190,23 @@ class Heir:
 @pytest.mark.parametrize("fault", ["kill", "freeze"])
 def test_badges_survive_the_loss_of_a_primary_under_sentinel(tmp_path: Path, fault: str) -> None:
     with watched_servers(tmp_path) as servers, running_rig(tmp_path, servers.url) as rig:
-        heir = Heir(servers.replica, rig.value_name("repo-0"))
+        promotion = Promotion(servers.replica, rig.value_name("repo-0"))
         pulse = Pulse(SharedCache(servers.url, lambda: datetime.now(UTC)))
 
         def lose() -> None:
-            heir.lost_at = datetime.now(UTC)
+            promotion.lost_at = datetime.now(UTC)
             getattr(servers.primary, fault)()
 
         lost = Timetable([(2, lose)])
 
         def meanwhile(seconds: float) -> None:
             lost(seconds)
-            heir.look()
+            promotion.look()
 
         with beating(pulse):
             answers = rig.load(50, 12, meanwhile)
     assert_true(answers)
-    assert heir.wrote_after is not None
-    assert heir.wrote_after < BACK_SECONDS + SLACK_SECONDS
+    assert promotion.wrote_after is not None
+    assert promotion.wrote_after < BACK_SECONDS + SLACK_SECONDS
     assert pulse.longest < ROOM * COMMAND_SECONDS
     assert max(answer.seconds for answer in answers) < ROOM * (UPSTREAM_SECONDS + 4 * COMMAND_SECONDS)

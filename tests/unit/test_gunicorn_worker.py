@@ -1,3 +1,5 @@
+"""gunicorn's worker: deadlines for slow clients, limits, stopping, and answers from the edge cache."""
+
 from __future__ import annotations
 
 import asyncio
@@ -16,7 +18,7 @@ from gunicorn.config import Config
 from gunicorn.glogging import Logger
 
 from badge.gunicorn_worker import BadgeProtocol, BadgeWorker, Deadlines, request_line
-from tests.edge import WEB, Behind
+from tests.edge import WEB, EdgeRig, until
 from tests.timing import assert_within, seconds_of
 from tests.wire import Response, request, responses
 
@@ -28,7 +30,7 @@ class Serving:
     """A worker that serves in this process, and connections to it."""
 
     worker: BadgeWorker
-    behind: Behind
+    rig: EdgeRig
     port: int = 0
     clients: list[Client] = field(default_factory=list)
 
@@ -84,20 +86,20 @@ class Client:
 
 
 @contextlib.asynccontextmanager
-async def serving(behind: Behind | None = None, *, most_open: int = 100, **deadlines: float) -> AsyncIterator[Serving]:
+async def serving(rig: EdgeRig | None = None, *, most_open: int = 100, **deadlines: float) -> AsyncIterator[Serving]:
     config = Config()
     config.set("keepalive", 5)
     worker = BadgeWorker(1, os.getpid(), [], None, 30, config, Logger(config))
     worker.loop = loop = asyncio.get_running_loop()
     worker.most_open, worker.deadlines = most_open, Deadlines(**deadlines)
-    it = Serving(worker, behind or Behind())
-    worker.asgi = it.behind.edge
+    it = Serving(worker, rig or EdgeRig())
+    worker.asgi = it.rig.edge
     server = await loop.create_server(lambda: BadgeProtocol(worker), "127.0.0.1", 0)
     it.port = server.sockets[0].getsockname()[1]
     try:
         yield it
     finally:
-        it.behind.gate.set()
+        it.rig.gate.set()
         for client in it.clients:
             client.writer.transport.abort()
         server.close()
@@ -110,15 +112,9 @@ def run(test: Coroutine[Any, Any, None], loop: Callable[[], asyncio.AbstractEven
         runner.run(test)
 
 
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(5):
-        while not condition():  # noqa: ASYNC110 - there is no event to wait for
-            await asyncio.sleep(0.01)
-
-
 @pytest.mark.parametrize("loop", LOOPS)
 @pytest.mark.parametrize("sent", [b"", b"GET /badge/a", b"GET /badge/a/b HTTP/1.1\r\nHost: x\r\n"])
-def test_a_client_that_sends_no_head_in_time_is_closed(sent: bytes, loop: Callable[[], Any]) -> None:
+def test_a_client_that_sends_no_head_in_time_is_disconnected(sent: bytes, loop: Callable[[], Any]) -> None:
     async def test() -> None:
         async with serving(head=0.1, rest=0.1) as it:
             client = await it.connect()
@@ -130,7 +126,7 @@ def test_a_client_that_sends_no_head_in_time_is_closed(sent: bytes, loop: Callab
     run(test(), loop)
 
 
-def test_a_client_that_drips_its_head_is_closed() -> None:
+def test_a_client_that_drips_its_head_is_disconnected() -> None:
     async def test() -> None:
         async with serving(head=0.2, rest=0.1) as it:
             client = await it.connect()
@@ -149,10 +145,10 @@ def test_a_client_that_drips_its_head_is_closed() -> None:
 
 def test_a_body_that_does_not_arrive_in_time_is_refused() -> None:
     async def test() -> None:
-        async with serving(Behind(body_seconds=0.1)) as it:
+        async with serving(EdgeRig(body_seconds=0.1)) as it:
             (response,) = await it.ask(request("/ping/x", "Content-Length: 5", method="POST", body=b"hell"))
             assert (response.status, response.header("Connection")) == (408, "close")
-            assert it.behind.passed_on == 0
+            assert it.rig.passed_on == 0
 
     run(test())
 
@@ -178,7 +174,7 @@ def test_an_interrupted_upload_is_not_passed_on(headers: tuple[str, ...]) -> Non
                 await until(lambda: bool(it.worker.open))
                 ends(client)
                 await until(lambda: not it.worker.open)
-            assert it.behind.passed_on == 0
+            assert it.rig.passed_on == 0
 
     run(test())
 
@@ -197,9 +193,9 @@ def test_a_client_that_has_closed_its_own_side_is_answered(loop: Callable[[], An
     run(test(), loop)
 
 
-def test_a_client_that_does_not_read_is_closed() -> None:
+def test_a_client_that_does_not_read_is_disconnected() -> None:
     async def test() -> None:
-        async with serving(Behind(length=1_000_000), response=0.2) as it:
+        async with serving(EdgeRig(length=1_000_000), response=0.2) as it:
             client = await it.connect(buffer_bytes=4_096)
             client.send(request(WEB) * 20)
             await until(lambda: bool(it.worker.open))
@@ -208,9 +204,9 @@ def test_a_client_that_does_not_read_is_closed() -> None:
     run(test())
 
 
-def test_a_client_that_asks_for_stored_badges_but_does_not_read_is_closed() -> None:
+def test_a_client_that_asks_for_stored_badges_but_does_not_read_is_disconnected() -> None:
     async def test() -> None:
-        async with serving(Behind(length=100_000), response=0.5) as it:
+        async with serving(EdgeRig(length=100_000), response=0.5) as it:
             client = await it.connect(buffer_bytes=10_000)
             client.send(request(WEB))
             await client.response()
@@ -220,11 +216,11 @@ def test_a_client_that_asks_for_stored_badges_but_does_not_read_is_closed() -> N
                 while not protocol._flow_control.write_paused:
                     protocol.data_received(request(WEB))
                     await asyncio.sleep(0)
-            answered = it.behind.counted["CACHE"]
+            answered = it.rig.counted["CACHE"]
             for _ in range(5):
                 protocol.data_received(request(WEB))
                 await asyncio.sleep(0)
-            assert it.behind.counted["CACHE"] <= answered + 1
+            assert it.rig.counted["CACHE"] <= answered + 1
             await until(lambda: not it.worker.open)
 
     run(test())
@@ -248,20 +244,20 @@ def test_beyond_the_limit_new_connections_are_closed_and_the_others_go_on() -> N
 
 def test_a_stop_closes_idle_connections_and_finishes_requests() -> None:
     async def test() -> None:
-        behind = Behind()
-        async with serving(behind, head_at_stop=0.3) as it:
+        rig = EdgeRig()
+        async with serving(rig, head_at_stop=0.3) as it:
             idle, fresh, busy = await it.connect(), await it.connect(), await it.connect()
             idle.send(request("/x"))
             await idle.response()
-            behind.gate.clear()
+            rig.gate.clear()
             busy.send(request("/y"))
-            await until(lambda: behind.passed_on == 2)
+            await until(lambda: rig.passed_on == 2)
             it.worker.alive = False
             for protocol in tuple(it.worker.open):
                 protocol.stop()
             assert await idle.received() == b""
             fresh.send(request(WEB))
-            behind.gate.set()
+            rig.gate.set()
             for client in (busy, fresh):
                 (response,) = await client.responses()
                 assert (response.status, response.header("Connection")) == (200, "close")
@@ -302,17 +298,31 @@ MALFORMED_BODY = request(WEB, "Transfer-Encoding: chunked", body=b"5\r\nhello\r\
 @pytest.mark.parametrize("is_late", [False, True])
 def test_a_badge_request_with_a_malformed_body_is_answered_once(is_late: bool) -> None:  # noqa: FBT001 - a parameter
     async def test() -> None:
-        behind = Behind()
-        async with serving(behind, rest=0.1) as it:
+        rig = EdgeRig()
+        async with serving(rig, rest=0.1) as it:
             client = await it.connect()
-            behind.gate.clear()
+            rig.gate.clear()
             client.send(MALFORMED_BODY)
             if is_late:
-                await until(lambda: behind.passed_on == 1)
+                await until(lambda: rig.passed_on == 1)
             client.send(b"no number\r\n")
             await asyncio.sleep(0.05)
-            behind.gate.set()
+            rig.gate.set()
             (response,) = await client.responses()
+            assert (response.status, response.header("Content-Type")) == (200, "image/svg+xml")
+            assert response.header("Connection") == "close"
+
+    run(test())
+
+
+@pytest.mark.parametrize("is_stored", [False, True])
+def test_a_badge_request_with_contradictory_headers_is_answered_once(is_stored: bool) -> None:  # noqa: FBT001 - a parameter
+    async def test() -> None:
+        async with serving() as it:
+            if is_stored:
+                await it.ask(request(WEB, "Connection: close"))
+            headers = ("X-Forwarded-Proto: https", "X-Forwarded-Ssl: off")
+            (response,) = await it.ask(request(WEB, *headers) + request("/livez"))
             assert (response.status, response.header("Content-Type")) == (200, "image/svg+xml")
             assert response.header("Connection") == "close"
 
@@ -359,10 +369,10 @@ def test_the_time_for_idle_connections_does_not_end_a_request() -> None:
             protocol._keepalive = 0.1
             client.send(request(WEB))
             await client.response()
-            it.behind.gate.clear()
+            it.rig.gate.clear()
             client.send(request("/badge/acme/other"))
             await asyncio.sleep(0.3)
-            it.behind.gate.set()
+            it.rig.gate.set()
             assert (await client.response()).startswith(b"HTTP/1.1 200 ")
 
     run(test())
@@ -385,7 +395,7 @@ def test_a_stored_answer_is_sent_as_soon_as_its_request_is_received() -> None:
         async with with_stored_badge() as (it, client, protocol):
             for number in range(1, 4):
                 protocol.data_received(request(WEB))
-                assert it.behind.counted == {"CACHE": number}
+                assert it.rig.counted == {"CACHE": number}
                 assert (await client.response()).startswith(b"HTTP/1.1 200 ")
             assert (it.worker.nr, protocol.req_count) == (4, 5)
 
@@ -417,7 +427,7 @@ def test_a_request_for_a_stored_badge_may_arrive_in_pieces_or_with_the_next_one(
                 await client.response()
             client.send(request(WEB))
             await client.response()
-            assert it.behind.counted == {"CACHE": 4}
+            assert it.rig.counted == {"CACHE": 4}
 
     run(test())
 
@@ -445,7 +455,7 @@ def test_a_stored_answer_has_the_same_headers_as_the_first(method: str, conditio
         async with serving() as it:
             sent = request(WEB, condition, "Connection: close", method=method, version=version)
             first, stored = [(await it.ask(sent, method))[0] for _ in range(2)]
-            assert it.behind.counted == {"CACHE": 1}
+            assert it.rig.counted == {"CACHE": 1}
             assert (stored.status_line, stored.body) == (first.status_line, first.body)
             others = [[header for header in one.headers if header[0] != "Date"] for one in (first, stored)]
             assert sorted(others[0]) == sorted(others[1])
@@ -461,7 +471,7 @@ def test_a_client_that_waits_for_a_100_gets_it_if_its_body_is_wanted() -> None:
             assert await client.reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
             client.send(b"hello")
             assert (await client.response()).startswith(b"HTTP/1.1 200 ")
-            assert it.behind.seen[0]["wsgi.input"].read() == b"hello"
+            assert it.rig.seen[0]["wsgi.input"].read() == b"hello"
             (response,) = await it.ask(request(WEB, "Expect: 100-continue", "Content-Length: 5"))
             assert (response.status, response.header("Connection")) == (200, "close")
 
@@ -494,7 +504,7 @@ def test_many_requests_at_once_do_not_hold_up_others() -> None:
             await many.response()
             other.send(request(WEB, "Connection: close"))
             assert await other.responses()
-            assert it.behind.counted["CACHE"] < 900
+            assert it.rig.counted["CACHE"] < 900
 
     run(test())
 

@@ -34,7 +34,7 @@ from badge.catalogue.keys import Scope
 from badge.catalogue.migration import migrate
 from badge.language import Language
 from badge.model import Style, Subject, Theme
-from badge.raw_path import BADGE_ROOT
+from badge.raw_path import BADGE_ROOT, SUMMARY
 from badge.settings import load
 from badge.web.badges.request import TRUE_WORDS, Format
 from badge.web.health import OPENAPI_FILE
@@ -106,8 +106,9 @@ def routes_of(app: Flask) -> set[tuple[str, str]]:
 def routes_described() -> set[tuple[str, str]]:
     found = set()
     for path, operations in DESCRIPTION["paths"].items():
-        # Both forms of badge URLs are one route, because the rest is read from the raw path.
-        route = f"{BADGE_ROOT}*" if path.startswith(BADGE_ROOT) else re.sub(r"{[^}]+}", "*", path)
+        # All forms of badge URLs are one route, because the rest is read from the raw path; so are those of summaries.
+        root = next((root for root in (BADGE_ROOT, f"{SUMMARY}/") if path.startswith(root)), None)
+        route = f"{root}*" if root else re.sub(r"{[^}]+}", "*", path)
         found |= {(method.upper(), route) for method in operations if method in METHODS}
     return found
 
@@ -156,6 +157,13 @@ def test_the_json_of_a_badge_is_as_described(api: Api, described: Any, format: s
     case = operation.Case(path_parameters={"owner": "acme", "repository": "web"}, query={"format": format})
     answer = case.call_and_validate(checks=[content_type_conformance, response_schema_conformance])
     assert ("schemaVersion" in answer.json()) is (format == "shields")
+
+
+def test_the_json_of_a_summary_is_as_described(api: Api, described: Any) -> None:
+    operation = described["/summary/{platform}/{account}"]["get"]
+    case = operation.Case(path_parameters={"platform": "GitHub", "account": "acme"}, query={"format": "json"})
+    answer = case.call_and_validate(checks=[content_type_conformance, response_schema_conformance])
+    assert (answer.json()["protected"], answer.json()["total"]) == (0, 1)
 
 
 def operations(prefix: str) -> list[tuple[str, str]]:
@@ -225,6 +233,6 @@ def check_badge(case: schemathesis.Case[Any]) -> None:
         assert kind == "text/plain"
 
 
-@pytest.mark.parametrize(("path", "verb"), operations("/badge/"))
+@pytest.mark.parametrize(("path", "verb"), operations("/(badge/|summary)"))
 def test_badges_are_always_answered_in_the_requested_format(described: Any, path: str, verb: str) -> None:
     call_many(check_badge, described[path][verb])

@@ -11,6 +11,7 @@ from badge.listing import (
     ListUnavailable,
     NoList,
     StatusListing,
+    SummaryListing,
 )
 from badge.ports import Clock, SourceRouting, SourceUnavailable
 from badge.sources.configuration.sources_file import ConfiguredSource
@@ -22,8 +23,8 @@ ITEMS_A_PAGE = 500
 
 
 def listing_of(
-    configured: Sequence[ConfiguredSource], routing: SourceRouting, catalogue: StatusListing | None, clock: Clock
-) -> StatusListing | None:
+    configured: Sequence[ConfiguredSource], routing: SourceRouting, catalogue: SummaryListing | None, clock: Clock
+) -> SummaryListing | None:
     """Return the listing: the catalogue itself if it is the only source, and None if no source has a list."""
     # The catalogue searches and sorts in its database; a snapshot of it would be slower, and up to 30 s old.
     if catalogue is not None and len(configured) == 1:
@@ -95,7 +96,8 @@ class JoinedWalk:
             raise ListUnavailable(silent) if silent else NoList
         items = [item for name, read in walked.items() for item in read.items if self._answers(name, item)]
         is_whole = not silent and all(read.is_whole for read in walked.values())
-        return Walked(items, is_whole=is_whole, silent=silent)
+        to_the_end = {name: read.is_whole for name, read in walked.items()}
+        return Walked(items, is_whole=is_whole, silent=silent, read=to_the_end)
 
     def _answers(self, name: str, item: ListedSubject) -> bool:
         source = self.routing.source_for(item.subject)

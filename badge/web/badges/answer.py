@@ -1,11 +1,11 @@
-"""Turns a resolution into an answer in the requested format: status code, headers and body.
+"""Turns the resolution of a badge, or a summary, into an answer in the requested format: status code, headers and body.
 
 Independent of Flask, so that the layers around the application can use it too.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import Enum, auto
@@ -17,6 +17,7 @@ from badge.artwork.png import PngUnavailable
 from badge.contract import coordinates_of, format_time
 from badge.deadline import Deadline
 from badge.model import BackupStatus, Badge, Origin, Report, Resolution, is_ahead, unless_ahead
+from badge.summary import Summary
 from badge.web.badges.http_cache import COMMON_HEADERS, CachePolicy, cache_status, etag
 from badge.web.badges.pictures import Pictures
 from badge.web.badges.recent_runs import RecentRun, RunReader, no_runs
@@ -57,6 +58,13 @@ PROBLEMS = {
     AnswerKind.UNAVAILABLE: Problem(503, "UNAVAILABLE", "The status could not be determined; try again later."),
     AnswerKind.UNEXPECTED: Problem(503, "NOT_SUCCEEDED", "The last finished backup did not succeed, or is too old."),
     AnswerKind.CRASHED: Problem(500, "INTERNAL", "Something went wrong."),
+}
+
+SUMMARY_PROBLEMS = PROBLEMS | {
+    AnswerKind.ABSENT: Problem(404, "NOT_FOUND", "There is nothing to back up here, or it is private."),
+    AnswerKind.INVALID: Problem(400, "INVALID_SUMMARY", "This path does not name a summary."),
+    AnswerKind.UNAVAILABLE: Problem(503, "UNAVAILABLE", "The backups could not be listed; try again later."),
+    AnswerKind.UNEXPECTED: Problem(503, "NOT_PROTECTED", "Not all backups are protected, or not all could be listed."),
 }
 
 
@@ -155,11 +163,14 @@ class Content:
     face: Face
     badge: Badge
     recent_runs: RunReader = no_runs
+    summary: Summary | None = None
+    """For a summary that could be determined."""
 
     @property
     def problem(self) -> Problem | None:
         """The error to send instead of a status, if the true HTTP status is requested."""
-        return PROBLEMS.get(self.kind) if self.request.shows_true_code else None
+        problems = SUMMARY_PROBLEMS if self.request.is_summary else PROBLEMS
+        return problems.get(self.kind) if self.request.shows_true_code else None
 
 
 # Drawing takes 40 ms, or 300 for the first picture of a process. After this time, a predrawn picture is sent instead.
@@ -181,6 +192,30 @@ def answer(
     kind = _kind_of(request, resolution, face)
     content = replace(_content(request, resolution, kind, face), recent_runs=recent_runs)
     return _answer_showing(content, pictures, draw_by)
+
+
+def summary_answer(
+    request: BadgeRequest,
+    summary: Summary | None,
+    resolution: Resolution,
+    pictures: Pictures,
+    draw_by: Deadline | None = None,
+) -> Answer:
+    """Return the answer to a request for a summary, which is None if it could not be determined.
+
+    `resolution` says where the numbers come from and how long they are fresh.
+    """
+    face = appearance.face_of_summary(summary, resolution, request.look)
+    content = _content(request, resolution, _kind_of_summary(request, summary, resolution), face)
+    return _answer_showing(replace(content, summary=summary), pictures, draw_by)
+
+
+def _kind_of_summary(request: BadgeRequest, summary: Summary | None, resolution: Resolution) -> AnswerKind:
+    if summary is None or not resolution.is_known:
+        return AnswerKind.UNAVAILABLE
+    if summary.is_empty:
+        return AnswerKind.ABSENT
+    return AnswerKind.UNEXPECTED if request.expects_success and not summary.is_all_protected else AnswerKind.KNOWN
 
 
 FAULT_LIFETIMES = {
@@ -241,7 +276,8 @@ def _png(content: Content, pictures: Pictures, draw_by: Deadline) -> tuple[str, 
 def _json(content: Content) -> tuple[str, bytes]:
     request, report, problem = content.request, content.resolution.report, content.problem
     if problem is None:
-        return "application/json", as_json(_status_document(content))
+        document = _status_document if content.summary is None else _summary_document
+        return "application/json", as_json(document(content))
     # The reason for refusing a path is our own text and reveals nothing about a source.
     detail = f"{problem.detail} ({request.fault})" if request.fault else problem.detail
     last_backup = {
@@ -249,12 +285,15 @@ def _json(content: Content) -> tuple[str, bytes]:
         "lastFinished": report.last_finished,
         "lastSuccessAt": _time(unless_ahead(report.last_success_at, content.resolution.now)),
     }
-    members = last_backup if report.exists else {"backupStatus": report.status}
+    members: Mapping[str, object] = last_backup if report.exists else {"backupStatus": report.status}
+    if request.is_summary:
+        members = _numbers(content.summary) if content.summary else {}
     return PROBLEM_TYPE, problem_document(problem.http_status, problem.code, detail, **members)
 
 
 def _txt(content: Content) -> tuple[str, bytes]:
-    return "text/plain; charset=utf-8", f"{content.resolution.status}\n".encode()
+    words = content.face.message if content.request.is_summary else content.resolution.status
+    return "text/plain; charset=utf-8", f"{words}\n".encode()
 
 
 def _shields(content: Content) -> tuple[str, bytes]:
@@ -297,6 +336,36 @@ def _status_document(content: Content) -> dict[str, object]:
         "nextRunAt": _time(report.next_run_at),
         "reason": appearance.reason_of(report),
         "recentRuns": None if runs is None else [_run_document(run) for run in runs],
+    }
+
+
+def _summary_document(content: Content) -> dict[str, object]:
+    request, resolution, summary = content.request, content.resolution, content.summary
+    assert summary is not None
+    scope = request.scope
+    return {
+        "version": JSON_VERSION,
+        "platform": scope and scope.platform,
+        "account": scope and scope.account,
+        "subjectType": scope and scope.type,
+        "name": request.name and request.name.text,
+        **_numbers(summary),
+        "label": content.badge.label,
+        "message": content.badge.message,
+        "stale": resolution.is_stale,
+        "confirmedAt": _time(resolution.confirmed_at),
+    }
+
+
+def _numbers(summary: Summary) -> dict[str, object]:
+    return {
+        "protected": summary.protected,
+        "total": summary.total,
+        "failed": summary.failed,
+        "overdue": summary.overdue,
+        "unknown": summary.unknown,
+        "silent": summary.silent,
+        "complete": summary.is_complete,
     }
 
 

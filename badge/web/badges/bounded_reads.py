@@ -21,12 +21,13 @@ QUEUE_SECONDS = 0.1
 class BoundedReads:
     """Limits the reads of one kind."""
 
-    def __init__(self) -> None:
-        self._free = threading.Semaphore(MOST_READS)
+    def __init__(self, most: int = MOST_READS, queue_seconds: float = QUEUE_SECONDS) -> None:
+        self._free = threading.Semaphore(most)
+        self._queue_seconds = queue_seconds
 
     def result_of(self, read: Callable[[], Found], deadline: Deadline) -> Found | None:
         """Return what `read` returns; None if it raises `SourceUnavailable`, or can't be done in time."""
-        if deadline.remaining < READ_SECONDS or not self._free.acquire(timeout=QUEUE_SECONDS):
+        if deadline.remaining < READ_SECONDS or not self._free.acquire(timeout=self._queue_seconds):
             return None
         try:
             return read()

@@ -17,7 +17,7 @@ from functools import partial
 from typing import Protocol
 
 from badge.deadline import Deadline
-from badge.model import Subject
+from badge.model import Subject, SubjectScope
 from badge.web.badges.bounded_reads import BoundedReads
 from badge.web.signing_key import NoSigningKey
 
@@ -33,6 +33,10 @@ class TokenStore(Protocol):
 
     def opens(self, subject: Subject, plain: str) -> bool:
         """Whether this is a stored token for the subject; raises `SourceUnavailable`."""
+        ...
+
+    def opens_summary(self, scope: SubjectScope | None, name: str | None, plain: str) -> bool:
+        """Whether this is a stored token for all of a summary's subjects; raises `SourceUnavailable`."""
         ...
 
 
@@ -68,6 +72,17 @@ class PrivateTokens:
         if not token or self.store is None:
             return False
         return self._lookups.result_of(partial(self.store.opens, subject, token), deadline)
+
+    def opens_summary(
+        self, scope: SubjectScope | None, name: str | None, token: str, deadline: Deadline
+    ) -> bool | None:
+        """Whether the token is valid for all of a summary's subjects; None if that can't be determined in time.
+
+        Only a stored token can be: a derived one is valid for one subject.
+        """
+        if not token or self.store is None:
+            return False
+        return self._lookups.result_of(partial(self.store.opens_summary, scope, name, token), deadline)
 
     def _is_derived(self, subject: Subject, token: str) -> bool | None:
         try:

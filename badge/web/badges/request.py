@@ -1,8 +1,9 @@
-"""Reads a badge URL: subject, format and look, from the raw request target."""
+"""Reads the URL of a badge or a summary: subjects, format and look, from the raw request target."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import unicodedata
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
@@ -13,12 +14,14 @@ from badge.appearance import Look, Palette, Show
 from badge.artwork.glyphs import LOGOS
 from badge.artwork.png import DEFAULT_SCALE, SCALES
 from badge.language import language_named
-from badge.model import BackupStatus, InvalidSubject, Style, Subject, Theme, decode_segment
-from badge.raw_path import LONGEST_TARGET, badge_path, is_too_long
+from badge.model import BackupStatus, InvalidSubject, Style, Subject, SubjectScope, Theme, decode_segment
+from badge.raw_path import LONGEST_TARGET, badge_path, is_too_long, summary_path
 from badge.settings import parse_duration
+from badge.subject_pattern import NamePattern
 
 TOKEN = "token"  # noqa: S105 - the parameter's name
 LONGEST_LABEL = 64
+LONGEST_NAME_PATTERN = 128
 SHORTEST_MAX_AGE = timedelta(hours=1)
 LONGEST_MAX_AGE = timedelta(days=3650)
 LONGEST_CACHE_SECONDS_DIGITS = 6
@@ -46,10 +49,16 @@ class BadgeRequest:
     """A request for one badge. For an invalid path `subject` is None and `fault` says why."""
 
     subject: Subject | None
+    """None for a summary, too."""
     format: Format
     look: Look
     is_strict: bool
     fault: str = ""
+    is_summary: bool = False
+    scope: SubjectScope | None = None
+    """The subjects of a summary; None for all of them."""
+    name: NamePattern | None = None
+    """Which of a summary's subjects count."""
     expects_success: bool = False
     """Whether to answer with an error unless the last finished backup succeeded, within the look's `max_age`."""
     scale: int = DEFAULT_SCALE
@@ -74,31 +83,80 @@ class BadgeRequest:
 
 def read_badge_request(environ: Mapping[str, Any], query: Mapping[str, str], default_label: str) -> BadgeRequest:
     """Read a badge request. Bad parameter values fall back to their defaults."""
-    wanted = _format_named(query.get("format", "").lower())
-    raw = badge_path(environ).removesuffix("/").split("/")
-    try:
-        segments = [decode_segment(segment) for segment in raw]
-        # With `format=`, the suffix is part of the name, so that a repository called site.png can have a badge.
-        if wanted is None:
-            wanted = _take_suffix(segments)
-        if is_too_long(environ):
-            raise InvalidSubject(f"the URL is longer than {LONGEST_TARGET:,} bytes")  # noqa: TRY301 - as for any other fault
-        subject, fault = Subject.from_segments(segments), ""
-    except InvalidSubject as invalid:
-        subject, fault = None, str(invalid)
-        wanted = wanted or _take_suffix([unquote(raw[-1])])  # works for segments that are not UTF-8, too
+    named = _format_named(query.get("format", "").lower())
+    path = _summary_coordinates(environ, named) or _badge_coordinates(environ, named)
     return BadgeRequest(
-        subject=subject,
-        format=wanted or Format.SVG,
+        subject=path.subject,
+        scope=path.scope,
+        is_summary=path.is_summary,
+        name=_name_pattern(query.get("name")) if path.is_summary else None,
+        format=path.format or Format.SVG,
         look=_look(query, default_label),
         is_strict=query.get("strict", "").lower() in TRUE_WORDS,
-        fault=fault,
+        fault=path.fault,
         expects_success=query.get("expect") == BackupStatus.SUCCEEDED,
         scale=next((scale for scale in SCALES if query.get("scale") == str(scale)), DEFAULT_SCALE),
         has_own_label=query.get("label") is not None,
         token=query.get(TOKEN, ""),
         at_least=_seconds(query.get("cacheSeconds")),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Path:
+    """What a request's path says."""
+
+    format: Format | None
+    fault: str = ""
+    subject: Subject | None = None
+    scope: SubjectScope | None = None
+    is_summary: bool = False
+
+
+def _badge_coordinates(environ: Mapping[str, Any], named: Format | None) -> _Path:
+    segments = _Segments(badge_path(environ).removesuffix("/").split("/"), named)
+    try:
+        return _Path(subject=Subject.from_segments(segments.read(environ)), format=segments.format)
+    except InvalidSubject as invalid:
+        return _Path(fault=str(invalid), format=segments.format)
+
+
+def _summary_coordinates(environ: Mapping[str, Any], named: Format | None) -> _Path | None:
+    """Return the scope of a summary's path; None if it is not the path of a summary."""
+    path = summary_path(environ)
+    if path is None:
+        return None
+    segments = _Segments(path.removesuffix("/").split("/")[1:], named)
+    try:
+        decoded = segments.read(environ)
+        scope = SubjectScope.from_segments(decoded) if decoded else None
+        return _Path(scope=scope, format=segments.format, is_summary=True)
+    except InvalidSubject as invalid:
+        return _Path(fault=str(invalid), format=segments.format, is_summary=True)
+
+
+@dataclass(slots=True)
+class _Segments:
+    """A path's segments, whose last one may have a suffix."""
+
+    raw: Sequence[str]
+    format: Format | None
+    """The one that the query names, else that of the suffix once the segments were read."""
+
+    def read(self, environ: Mapping[str, Any]) -> list[str]:
+        """Return the segments, decoded and without the suffix; raises `InvalidSubject`."""
+        try:
+            segments = [decode_segment(segment) for segment in self.raw]
+        except InvalidSubject:
+            # Works for segments that are not UTF-8, too.
+            self.format = self.format or _take_suffix([unquote(self.raw[-1])])
+            raise
+        # With `format=`, the suffix is part of the name, so that a repository called site.png can have a badge.
+        if self.format is None and segments:
+            self.format = _take_suffix(segments)
+        if is_too_long(environ):
+            raise InvalidSubject(f"the URL is longer than {LONGEST_TARGET:,} bytes")
+        return segments
 
 
 def _format_named(word: str) -> Format | None:
@@ -147,6 +205,12 @@ def read_max_age(given: str | None) -> timedelta | None:
     except ValueError:
         return None
     return age if isinstance(age, timedelta) and SHORTEST_MAX_AGE <= age <= LONGEST_MAX_AGE else None
+
+
+def _name_pattern(given: str | None) -> NamePattern | None:
+    if not given or len(given) > LONGEST_NAME_PATTERN or not given.isprintable():
+        return None
+    return NamePattern(unicodedata.normalize("NFC", given))
 
 
 def _label(given: str | None, default: str) -> str:

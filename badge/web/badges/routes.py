@@ -1,10 +1,10 @@
-"""The badge routes: read the URL, resolve, answer. Errors are answered with an image too."""
+"""The routes of badges and summaries: read the URL, resolve, answer. Errors are answered with an image too."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING
@@ -18,16 +18,18 @@ from badge.appearance import Look
 from badge.deadline import Deadline
 from badge.events import AnswerCrashed, BadgeServed
 from badge.finished import FINISHED, MAY_COUNT, FinishedAnswer
+from badge.listing import SummaryQuery
 from badge.ports import Clock, Events
-from badge.raw_path import BADGE_ROOT, is_badge_path
+from badge.raw_path import BADGE_ROOT, SUMMARY, is_badge_path
 from badge.resolving.resolver import Resolver
 from badge.telemetry.metrics import Metrics
-from badge.web.badges.answer import DRAWN_WITHIN_SECONDS, Answer, AnswerKind, answer, fault_answer
+from badge.web.badges.answer import DRAWN_WITHIN_SECONDS, Answer, AnswerKind, answer, fault_answer, summary_answer
 from badge.web.badges.http_cache import COMMON_HEADERS
 from badge.web.badges.pictures import Pictures
 from badge.web.badges.private_tokens import PrivateTokens
 from badge.web.badges.recent_runs import RecentRuns
 from badge.web.badges.request import BadgeRequest, Format, read_badge_request
+from badge.web.badges.summaries import Summaries
 from badge.web.errors import PROBLEM_TYPE, problem
 
 if TYPE_CHECKING:
@@ -67,24 +69,26 @@ class BadgeParts:
     pictures: Pictures
     tokens: PrivateTokens
     recent_runs: RecentRuns
+    summaries: Summaries
 
 
 def blueprint(parts: BadgeParts) -> Blueprint:
-    """The routes under /badge/."""
+    """The routes under /badge/ and /summary."""
     badges = Blueprint("badges", __name__)
-
-    badges.add_url_rule(
-        f"{BADGE_ROOT}<any_path:_>",
-        endpoint="badge",
-        view_func=lambda _: show_badge(parts),
-        methods=["GET", "OPTIONS"],
-        provide_automatic_options=False,
-    )
+    paths = {f"{BADGE_ROOT}<any_path:_>": "badge", SUMMARY: "all", f"{SUMMARY}/<any_path:_>": "summary"}
+    for path, endpoint in paths.items():
+        badges.add_url_rule(
+            path,
+            endpoint=endpoint,
+            view_func=lambda **_: show_badge(parts),
+            methods=["GET", "OPTIONS"],
+            provide_automatic_options=False,
+        )
     return badges
 
 
 def show_badge(parts: BadgeParts) -> Response:
-    """Answer a request for a badge; any error becomes an image."""
+    """Answer a request for a badge or a summary; any error becomes an image."""
     began = time.perf_counter()
     if request.method == "OPTIONS":
         return Response(status=204, headers=PREFLIGHT_HEADERS)
@@ -124,14 +128,30 @@ def finished(metrics: Metrics, wanted: BadgeRequest, made: Answer) -> FinishedAn
 
 
 def _resolved(parts: BadgeParts, wanted: BadgeRequest) -> Answer:
+    draw_by = Deadline.after(DRAWN_WITHIN_SECONDS)
+    if wanted.is_summary and not wanted.fault:
+        made = _summarised(parts, wanted, draw_by)
+        return made.for_bearer() if wanted.token else made
     if wanted.subject is None:
         return fault_answer(wanted, AnswerKind.INVALID, parts.clock(), parts.pictures)
-    draw_by = Deadline.after(DRAWN_WITHIN_SECONDS)
     permission = partial(parts.tokens.opens, wanted.subject, wanted.token, draw_by)
     resolution = parts.resolver.resolve(wanted.subject, may_see_private=permission)
     recent_runs = partial(parts.recent_runs.of, wanted.subject, resolution, draw_by)
     made = answer(wanted, resolution, parts.pictures, draw_by, recent_runs)
     return made.for_bearer() if wanted.token else made
+
+
+def _summarised(parts: BadgeParts, wanted: BadgeRequest, deadline: Deadline) -> Answer:
+    if wanted.scope is None and not parts.summaries.serves_all:
+        refused = replace(wanted, fault="use platform/account; the summary of everything needs BADGE_SUMMARY_ALL=on")
+        return fault_answer(refused, AnswerKind.INVALID, parts.clock(), parts.pictures)
+    name = wanted.name.text if wanted.name else None
+    may_see_private = parts.tokens.opens_summary(wanted.scope, name, wanted.token, deadline)
+    if may_see_private is None:
+        return fault_answer(wanted, AnswerKind.UNAVAILABLE, parts.clock(), parts.pictures)
+    query = SummaryQuery(wanted.scope, wanted.name, wanted.look.max_age, is_public_only=not may_see_private)
+    summary, resolution = parts.summaries.of(query, deadline)
+    return summary_answer(wanted, summary, resolution, parts.pictures, deadline)
 
 
 def _plain_request(parts: BadgeParts) -> BadgeRequest:

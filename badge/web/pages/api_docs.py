@@ -21,7 +21,7 @@ Document = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """A JSON value or a text: its type in words, and what it consists of."""
+    """A JSON value or plain text: its type in words, and what it consists of."""
 
     words: str
     link: str = ""
@@ -59,9 +59,9 @@ class Answer:
     status: str
     note: str
     headers: Sequence[tuple[str, str]]
-    """Headers with what they say."""
+    """Names and descriptions."""
     contents: Sequence[tuple[str, Shape]]
-    """Media types with what they contain."""
+    """Media types, each with what it contains."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +155,7 @@ class _Reader:
 
     def _parameter(self, given: Document) -> Parameter:
         parameter = self._resolved(given)
-        # What most parameters refer to is a text with limits, which is shorter than a link to it.
+        # Most parameters refer to a string with limits; describing it here takes less room than a link.
         shape = self.shape(self._resolved(parameter["schema"]))
         note = parameter.get("description", "") or shape.note
         return Parameter(parameter["name"], _PLACES[parameter["in"]], parameter.get("required", False), shape, note)

@@ -98,7 +98,7 @@ class SheetRow:
     """The builder with this look."""
     words: str
     pictures: Sequence[tuple[str, str]]
-    """Sources and texts."""
+    """Image sources and alternative texts."""
 
 
 def _sheet_picture(palette: Palette, style: Style, status: BackupStatus, icon: object) -> tuple[str, str]:

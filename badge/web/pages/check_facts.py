@@ -1,4 +1,4 @@
-"""A subject's check as its page shows it: when backups are expected, and what jobs ping."""
+"""A subject's check as its page shows it: when backups are expected, and which URLs jobs ping."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ class CheckFacts:
     every: str
     grace: str
     overdue: Moment | None
-    """When the backup becomes overdue, or became so; None if it has failed anyway."""
+    """When the backup becomes or became overdue; None if its status is no better than a failure."""
     is_overdue: bool
     ping_url: str
-    """As much of it as is stored."""
+    """The part of it that is stored, and an ellipsis for the rest."""
     slug_url: str
     """Empty without a slug."""
     new_url_command: str
@@ -49,9 +49,9 @@ def check_of(subject: Subject, parts: PagesParts) -> Check | None:
     """Return the subject's check; None if it has none or the database fails: the page is useful without it."""
     if parts.checks is None or not parts.takes_reports(subject):
         return None
-    from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415 - loaded where there is a catalogue
+    from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415 - needed only where there is a catalogue
 
-    from badge.catalogue.faults import failure  # noqa: PLC0415
+    from badge.catalogue.faults import failure  # noqa: PLC0415 - likewise
 
     try:
         return parts.checks.of(subject)

@@ -18,7 +18,7 @@ from badge.web.badges.request import LONGEST_LABEL, TOKEN, Format, read_badge_re
 from badge.web.links import USUAL_LINKS, Link, LinkPolicy, repository_url
 from badge.web.pages.samples import SAMPLES, Sample, example
 from badge.web.paths import AT_ROOT, Paths
-from badge.web.snippets import COMMON, SYNTAX_NAMES, UNSIZED, Snippet, Syntax, snippet, without_copies
+from badge.web.snippets import COMMON, SYNTAX_NAMES, UNSIZED, Snippet, Syntax, cache_busting_url, snippet
 
 NO_ADDRESS = "https://this-service.invalid"
 """Placeholder while BADGE_PUBLIC_URL is not set; the page's script replaces it with the browser's own origin."""
@@ -47,7 +47,7 @@ _SHOWN: dict[str, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """A choice from a closed list. If the URL lacks the parameter, `usual` or else the first option is chosen."""
+    """A choice from a closed list. Without the parameter in the URL, `usual` is chosen, or else the first option."""
 
     name: str
     legend: str
@@ -148,8 +148,8 @@ class Choices:
     ) -> Offer:
         """Return the snippets for a subject; `token` is for a private one.
 
-        `closed`: what to say about links that not every reader can open. `server`: where the repository is, if its
-        platform does not tell.
+        `closed`: what to say about links that not every reader can open. `server`: start of the repository server's
+        URLs, if the platform does not imply the server.
         """
         is_short = self.values[ADDRESS.name] == "short" and subject.legacy_path is not None
         base = public_url or NO_ADDRESS
@@ -241,7 +241,7 @@ class BadgeForm:
 
     @property
     def syntax(self) -> str:
-        """The syntax whose tab is selected. The image URL has none: it is always visible."""
+        """The syntax whose tab is selected. The image URL has no tab: it is always visible."""
         chosen = self.choices.values[SYNTAX]
         return Syntax.MARKDOWN if chosen == Syntax.URL else chosen
 
@@ -262,4 +262,4 @@ def _previews(made: Snippet, base: str, choices: Choices, now: datetime) -> dict
     # An SVG with theme=auto follows the browser's colour scheme, not the background of the preview.
     follows_ground = choices.format is Format.SVG and "theme" not in made.query
     addresses = {ground: made.themed(theme) if follows_ground else made.image_url for ground, theme in grounds.items()}
-    return {ground: without_copies(address.removeprefix(base), now) for ground, address in addresses.items()}
+    return {ground: cache_busting_url(address.removeprefix(base), now) for ground, address in addresses.items()}

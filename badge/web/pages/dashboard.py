@@ -20,10 +20,11 @@ from badge.listing import (
     NoList,
     StatusListing,
 )
-from badge.model import KNOWN_PLATFORMS, BackupStatus, InvalidSubject, PastRun, Subject
+from badge.model import KNOWN_PLATFORMS, BackupStatus, InvalidSubject, PastRun, Subject, SubjectScope
 from badge.ports import SourceUnavailable
 from badge.web.login.access import Viewer
 from badge.web.page import message, sentence, show
+from badge.web.pages.account_badge import AccountBadge, scope_named
 from badge.web.pages.downloads import CONTENT_TYPES, download
 from badge.web.pages.parts import PagesParts
 from badge.web.pages.repository_url import subject_named
@@ -81,7 +82,7 @@ class Dashboard:
         if silent and not totals.all and not search.is_narrowed:
             return _unlisted(silent)
         is_grouped = search.order is ListingOrder.NAME
-        groups = groupby(self._rows(page.items, now), key=_account if is_grouped else lambda _: None)
+        groups = groupby(self._rows(page.items, now), key=self._badge_of if is_grouped else lambda _: None)
         number = totals.all if search.status is None else totals.by_status.get(search.status, 0)
         return show(
             "dashboard.html",
@@ -96,7 +97,8 @@ class Dashboard:
             orders=ORDER_NAMES,
             periods=PERIOD_NAMES,
             platforms=KNOWN_PLATFORMS,
-            groups=[(title, [*rows]) for title, rows in groups],
+            groups=[(badge, [*rows]) for badge, rows in groups],
+            account_badge=self._badge_for(wanted.scope),
             is_grouped=is_grouped,
             pages=self._pages(search, page, number, cursor),
             downloads={name.upper(): self.parts.paths.to(search.own_path(format=name)) for name in CONTENT_TYPES},
@@ -105,7 +107,7 @@ class Dashboard:
     def _pages(self, search: Search, page: ListingPage, number: int, cursor: str | None) -> PageLinks:
         last = max(1, -(-number // PAGE_SIZE))
         given = request.args.get("page", "")
-        # Only the cursor decides what is on a page; its number is for people.
+        # Only the cursor decides what is on a page; the page number is for people.
         current = min(int(given), last) if cursor and given.isdecimal() and len(given) < 9 else 1
         to = self.parts.paths.to
         previous = {"cursor": page.previous_cursor, "page": current - 1} if current > 2 else {}
@@ -121,6 +123,13 @@ class Dashboard:
         runs = self._runs([item.subject for item in items])
         page, label = self.parts.paths.page, self.parts.default_label
         return [row_of(item, runs.get(item.subject, ()), page(item.subject), label, now) for item in items]
+
+    def _badge_of(self, row: Row) -> AccountBadge | None:
+        return self._badge_for(SubjectScope(row.subject.platform, row.subject.account))
+
+    def _badge_for(self, scope: SubjectScope | None) -> AccountBadge | None:
+        known = scope_named(scope.platform, scope.account) if scope else None
+        return AccountBadge(known, self.parts.paths, self.parts.public_url) if known else None
 
     def _runs(self, listed: Sequence[Subject]) -> Mapping[Subject, Sequence[PastRun]]:
         """Return the last runs, or none if they are unavailable: the list is useful without them."""
@@ -167,7 +176,3 @@ def _unlisted(silent: str = "") -> AnyResponse:
 def _silent(sources: Sequence[str], viewer: Viewer) -> str:
     """Return the names of the sources that did not answer, as this viewer may see them."""
     return viewer.named(*sources) if sources else ""
-
-
-def _account(row: Row) -> tuple[str, str]:
-    return row.subject.platform, row.subject.account

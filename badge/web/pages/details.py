@@ -60,7 +60,7 @@ class Details:
             return message(403, "You can't change tokens here", "Use `badge token` on the server.")
         if (refused := forged_form()) is not None:
             return refused
-        from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415 - loaded where there is a store
+        from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415 - needed only where there is a store
 
         try:
             if (revoked := request.form.get("revoke")) is not None:
@@ -142,7 +142,7 @@ class Details:
         return self.parts.terminal.command("report", subject.path, "succeeded") if can_report else ""
 
     def _runs(self, subject: Subject, number: int) -> Sequence[PastRun]:
-        """Return a page of the history and the run after it, or nothing if it is unavailable."""
+        """Return a page of the history and one older run, or nothing if the history is unavailable."""
         history, skip = self.parts.history, (number - 1) * SHOWN_RUNS
         try:
             return history.history(subject, SHOWN_RUNS + 1, skip=skip) if history else []
@@ -202,7 +202,7 @@ def _timed(name: str, moment: datetime | None, now: datetime) -> Fact:
 
 
 def _reported_start(report: Report) -> datetime | None:
-    """Return the start if it was reported; if not, the catalogue has the event's time in its place."""
+    """Return the start, or None if it was not reported: the catalogue then stores the event's time instead."""
     started, finished = report.started_at, report.finished_at
     is_made_up = report.status is BackupStatus.SCHEDULED or (started and finished and started >= finished)
     return None if is_made_up else started

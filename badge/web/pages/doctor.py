@@ -41,7 +41,7 @@ from badge.web.pages.verdict import (
     verdict_on_status,
 )
 from badge.web.paths import badge_path
-from badge.web.snippets import without_copies
+from badge.web.snippets import cache_busting_url
 
 LONGEST_INPUT = 8_000
 PROXY_HEADERS = {"Accept": "image/svg+xml,image/*;q=0.8", "User-Agent": "badge-doctor (as an image proxy)"}
@@ -58,11 +58,11 @@ class Examination:
     """Path and query."""
     verdict: Verdict
     picture: str
-    """The image itself, since from its URL the browser could show a cached copy; empty if it is not an image."""
+    """The image inline, because browsers could show a cached copy of its URL; empty if it is not an image."""
     alt: str
     """The picture's alternative text."""
     is_image: bool
-    """Whether proxies show it."""
+    """Whether it is an image with status 200, the only thing that proxies show."""
     http_status: int
     took: str
     headers: Sequence[tuple[str, str]]
@@ -118,7 +118,7 @@ class Doctor:
         address, subject, origin = badge_address(wanted), subject_named(wanted), self._origin(wanted)
         strays = [one for one in in_readme if not is_of(one, subject, origin)]
         began = time.perf_counter()
-        # Through the middleware too, as a request from outside.
+        # Includes the middleware, as for a request from outside.
         answer = Client(current_app.wsgi_app).get(address, headers=PROXY_HEADERS)
         took = timedelta(seconds=time.perf_counter() - began)
         faults = [*map(stray_fault, strays), *_faults(answer, took)]
@@ -132,7 +132,7 @@ class Doctor:
             took=f"{took.total_seconds() * 1000:.0f} ms",
             headers=[(name, answer.headers[name]) for name in SHOWN_HEADERS if name in answer.headers],
             ages=_ages(answer.headers.get("Cache-Control", ""), self._oldest(address)),
-            fresh_address=without_copies(self.parts.paths.to(address), self.parts.clock()),
+            fresh_address=cache_busting_url(self.parts.paths.to(address), self.parts.clock()),
         )
 
     def _verdict(self, address: str, subject: Subject) -> Verdict:

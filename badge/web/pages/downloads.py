@@ -26,8 +26,8 @@ COLUMNS = (
     *("lastSuccessAt", "finishedAt", "nextRunAt", "overdueSince", "reason", "visibility"),
 )
 
-# Spreadsheets take cells that start with one of these for formulas (OWASP, "CSV injection"); tabs and line breaks,
-# which have the same effect, can't occur in names.
+# Spreadsheets treat cells that start with one of these as formulas (OWASP, "CSV injection"). Tabs and line breaks have
+# the same effect, but can't occur in names.
 _FORMULA_STARTS = ("=", "+", "-", "@")
 
 
@@ -48,7 +48,7 @@ def download(listing: StatusListing, search: Search, wanted: ListingFilter, form
 def _all(listing: StatusListing, search: Search, wanted: ListingFilter) -> Sequence[ListedSubject]:
     items: list[ListedSubject] = []
     cursor: str | None = None
-    # More may be reported meanwhile.
+    # Bounded, because more subjects may be reported meanwhile.
     for _ in range(MOST_DOWNLOADED // READ_AT_ONCE + 1):
         page = listing.list(wanted, cursor, READ_AT_ONCE, search.order)
         items += page.items

@@ -121,7 +121,10 @@ def _shown(place: int, run: PastRun, longest: timedelta, now: datetime, viewer: 
 
 
 def _height(run: PastRun, duration: timedelta | None, longest: timedelta) -> int:
-    """Return a height by duration, in which the shortest bar stands for an unknown one; the same for all if all are."""
+    """Return a bar's height, by the run's duration; the shortest if that is unknown.
+
+    If no duration is known, finished runs are tallest, and others half as tall.
+    """
     if not longest:
         return TALLEST if run.finished_at else TALLEST // 2
     return SHORTEST + round((TALLEST - SHORTEST) * ((duration or timedelta(0)) / longest))
@@ -132,7 +135,7 @@ def _duration(run: PastRun) -> timedelta | None:
 
 
 def _has_made_up_start(run: PastRun) -> bool:
-    """Whether the start was not reported, so that the catalogue has the event's time in its place."""
+    """Whether the start was not reported, so that the catalogue stored the event's time instead."""
     is_queued = run.status is BackupStatus.SCHEDULED
     return is_queued or (run.finished_at is not None and run.started_at >= run.finished_at)
 

@@ -12,6 +12,7 @@ from badge.ports import Clock, Events
 from badge.resolving.resolver import Resolver
 from badge.web.badges.private_tokens import PrivateTokens
 from badge.web.badges.recent_runs import RecentRuns
+from badge.web.badges.summaries import Summaries
 from badge.web.links import LinkPolicy
 from badge.web.login.authentication import DashboardAuthentication
 from badge.web.paths import Paths
@@ -30,7 +31,8 @@ class PagesParts:
     listing: StatusListing | None
     history: RunHistory | None
     recent_runs: RecentRuns
-    """What status pages show of it."""
+    """The part of the history that status pages show."""
+    summaries: Summaries
     takes_reports: Callable[[Subject], bool]
     """Whether a subject's badge shows what is reported to the catalogue."""
     clock: Clock

@@ -43,9 +43,9 @@ _PUBLIC_HOSTS = {
     "bitbucket.org": "Bitbucket",
     "codeberg.org": "Codeberg",
 }
-"""Hosts that a platform's name stands for, so that links need no other address."""
+"""Each platform's public host, which its name implies, so that links need no other server."""
 _HOSTED = {".ghe.com": "GitHub", ".visualstudio.com": "AzureDevOps"}
-"""Ends of hosts that platforms give to their customers."""
+"""Suffixes of the host names that platforms give to their customers."""
 _AZURE_OLD_SSH = "vs-ssh.visualstudio.com"
 
 _SCHEME = re.compile(r"(?:git\+)?(?:https?|ssh|git)://")
@@ -109,7 +109,7 @@ def subject_named(typed: str) -> Subject:
 def repository_named(typed: str, platform: str = "") -> NamedRepository:
     """Return the repository that a text names; raises `InvalidSubject` with a message for the user.
 
-    `platform`: one of `PLATFORMS`, for servers whose host does not tell, and for owners and names alone.
+    `platform`: one of `PLATFORMS`, for hosts that don't reveal their platform, and for owner and name without a host.
     """
     text = address_in(typed)
     if text.startswith(_OWN_ROOTS):
@@ -189,7 +189,7 @@ def _platform_of(host: str, chosen: str) -> str:
 
 
 def _server(url: SplitResult, host: str) -> str:
-    """Return the start of the server's URLs. The port of another scheme than HTTP is not that of its pages."""
+    """Return the start of the server's URLs. The port in an SSH or git URL is not that of its web pages."""
     try:
         port = url.port
     except ValueError:
@@ -234,7 +234,7 @@ def _gitlab(segments: Sequence[str]) -> tuple[str, str]:
 
 
 def _azure_devops(segments: Sequence[str]) -> tuple[str, str]:
-    """`/collection/project/_git/name`; a missing project has the repository's name. Without `_git`, all three."""
+    """`/collection/project/_git/name`; a missing project has the repository's name. Without `_git`, all are needed."""
     if len(segments) > 2 and segments[1] == "_git":
         collection, project, name = segments[0], segments[2], segments[2]
     else:
@@ -251,7 +251,7 @@ _READERS: Mapping[str, Callable[[Sequence[str]], tuple[str, str]]] = {"GitLab": 
 def _in_bitbucket_data_center(segments: Sequence[str]) -> list[str]:
     """Return the project's key and the name from `/projects/KEY/repos/name`, `/users/…` or `/scm/key/name.git`.
 
-    Keys are written in capitals on pages, and often in small letters in clone URLs.
+    Keys are in upper case on pages, and often in lower case in clone URLs.
     """
     match segments:
         case ["users", user, "repos", name, *_]:

@@ -18,7 +18,7 @@ from badge.web.page import inline_picture
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """A picture with its size in pixels, so that nothing moves when it is drawn."""
+    """A picture with its size in pixels, so that the page does not shift when it loads."""
 
     source: str
     width: int
@@ -66,4 +66,4 @@ SAMPLES: Mapping[str, Mapping[str, Sequence[Sample]]] = {
     "palette": {palette: _palette(palette) for palette in Palette},
     "icon": {"off": [Sample.of(_badge(_SUCCEEDED))], "on": [Sample.of(_badge(_SUCCEEDED, icon=_SUCCEEDED))]},
 }
-"""The pictures of each choice's options: in the default look, but for that option."""
+"""The pictures of each choice's options, in the default look except for that option."""

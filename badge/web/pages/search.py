@@ -1,4 +1,4 @@
-"""A search on the dashboard: what its address says, and the filter that it stands for."""
+"""A search on the dashboard: the parameters in its URL, and the filter that they stand for."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ class Search:
     platform: str = ""
     account: str = ""
     failed: str = ""
-    """One of `PERIODS` within which it failed."""
+    """A key of `PERIODS`: only subjects that failed within it; empty for all."""
     no_success: str = ""
-    """One of `PERIODS` without a success."""
+    """A key of `PERIODS`: only subjects without a success in it; empty for all."""
     order: ListingOrder = ListingOrder.WORST
 
     @classmethod
@@ -55,7 +55,7 @@ class Search:
 
     @property
     def has_more_filters(self) -> bool:
-        """Whether anything else than text and status is filtered."""
+        """Whether there are filters besides text and status."""
         return bool(self.platform or self.account or self.failed or self.no_success)
 
     @property
@@ -78,7 +78,7 @@ class Search:
         )
 
     def own_path(self, **more: object) -> str:
-        """Return the application's own path of the results, with more parameters such as a cursor."""
+        """Return the path of the results, without a prefix; `more` are parameters such as a cursor."""
         chosen = {
             "q": self.text,
             "status": self.status,

@@ -1,4 +1,4 @@
-"""Names that are similar to a misspelt one. The number of names that are looked at is limited."""
+"""Names that are similar to a misspelt one. Only a limited number of names is compared."""
 
 from __future__ import annotations
 

@@ -113,7 +113,7 @@ class StatusFacts:
     facts: Sequence[Fact]
     chart: RunChart | None
     description: str
-    """A summary that stays true where it is stored, for chats and search engines."""
+    """A summary for chats and search engines, which store it; without ages, so that it stays true."""
     holds_for: timedelta
 
     @classmethod
@@ -164,13 +164,13 @@ def _timed(name: str, moment: datetime | None, now: datetime) -> Fact | None:
 
 
 def _since(resolution: Resolution, runs: Sequence[RecentRun]) -> Fact | None:
-    """Return since when every finished run has ended like the last one; None if the runs don't say."""
+    """Return how long all finished runs have ended like the last one; None if the runs don't say."""
     report, now, status = resolution.report, resolution.now, resolution.status
     ended = [run for run in runs if run.status in FINISHED]
     alike = list(takewhile(lambda run: run.status is status, ended))
     if status not in FINISHED or not ended:
         return None
-    # A backup that is overdue fails although no run does: it has been overdue since the end that is reported.
+    # An overdue backup counts as failed without a failed run; it has been failing since the reported end.
     since = alike[-1].finished_at if alike else unless_ahead(report.finished_at, now)
     if since is None:
         return None

@@ -37,7 +37,7 @@ HEADERS = {
     ),
 }
 PREVIEW = {"scale": "4"}
-"""The image that chats show, as large as it gets."""
+"""Parameters of the image that chats show: the largest scale."""
 
 
 def blueprint(parts: PagesParts) -> Blueprint:
@@ -91,7 +91,7 @@ class StatusPage:
         )
 
     def _embedded(self, subject: Subject, query: dict[str, str]) -> Embedded | None:
-        """Return what has to be absolute URLs; None without a public URL."""
+        """Return what needs absolute URLs; None without a public URL."""
         parts = self.parts
         if not parts.public_url:
             return None

@@ -36,7 +36,7 @@ class TokenForm:
     has_token: bool
     """Whether the snippets contain a token."""
     created: str = ""
-    """Name of the token that was just created; the token itself is in the snippets, this once only."""
+    """Name of the token that was just created; the token itself is in the snippets, only this once."""
     fault: str = ""
 
 
@@ -68,7 +68,7 @@ class SubjectTokens:
         """Return what the dialog shows; None without a store, or if that fails: the page is useful without it."""
         if self.store is None:
             return None
-        from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415 - loaded where there is a store
+        from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415 - needed only where there is a store
 
         try:
             stored = self.store.list()
@@ -98,7 +98,7 @@ class SubjectTokens:
 
     def failed(self, error: SQLAlchemyError) -> None:
         """Report that the database failed."""
-        from badge.catalogue.faults import failure  # noqa: PLC0415 - loaded where there is a store
+        from badge.catalogue.faults import failure  # noqa: PLC0415 - needed only where there is a store
 
         self.parts.events.emit(failure("tokens", error))
 

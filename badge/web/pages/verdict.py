@@ -86,7 +86,7 @@ def verdict_on_status(resolution: Resolution) -> Verdict:
 
 
 def unknown_verdict(subject: Subject, similar: Sequence[tuple[str, str]] = ()) -> Verdict:
-    """Return the verdict on a subject that does not exist, or must look so because it is private."""
+    """Return the verdict on a subject that does not exist, or is private and must look the same."""
     # First-strong isolates, so that right-to-left names don't reorder the sentence.
     account, name = (f"\u2068{part}\u2069" for part in (subject.account, subject.name))
     reason = (

@@ -1,7 +1,7 @@
 // The badge form: after each choice the server renders a new preview and new snippets; also tabs, copying and feedback.
 // Without this script the form is submitted by its button, and all snippets are listed below each other.
 
-import { dressCopies, say } from "./copying.js";
+import { setUpCopying, say } from "./copying.js";
 
 const WAIT_MILLISECONDS = 150;
 
@@ -9,7 +9,7 @@ let request = new AbortController();
 let timer = 0;
 // Whether the snippets match the choices: a promise while new ones are loading.
 let settled = true;
-// Whether all syntaxes have a tab; null until "More" is pressed, then its state outlives each new preview.
+// Whether all syntaxes have a tab; null until "More" is pressed; the state then survives new previews.
 let showsAll = null;
 
 export const form = document.querySelector("[data-badge-form]");
@@ -44,7 +44,7 @@ function chooseTab(tab, list) {
 }
 
 // Tabs as in the ARIA Authoring Practices, with automatic activation: the arrow keys select.
-function dressTabs() {
+function setUpTabs() {
   const list = result().querySelector("[role=tablist]");
   if (!list) return;
   for (const tab of tabsIn(list)) {
@@ -55,7 +55,7 @@ function dressTabs() {
   const more = document.getElementById("more-syntaxes");
   if (showsAll !== null) more.ariaExpanded = showsAll;
   more.addEventListener("click", () => (more.ariaExpanded = showsAll = more.ariaExpanded === "false"));
-  // A choice made while these snippets were loading.
+  // Restores a choice that was made while these snippets were loading.
   const known = tabsIn(list).find((tab) => tab.dataset.syntax === form.elements.syntax.value);
   if (known && known.ariaSelected !== "true") selectTab(known, list);
   list.addEventListener("click", (event) => {
@@ -74,13 +74,13 @@ function dressTabs() {
   });
 }
 
-function dress() {
-  dressCopies(result(), isSettled);
-  dressTabs();
+function setUp() {
+  setUpCopying(result(), isSettled);
+  setUpTabs();
 }
 
 // Live regions are announced only if the element stays and its text changes; fields stay to keep their focus.
-function follow(page) {
+function updateFields(page) {
   for (const old of document.querySelectorAll("#subject-fault, #subject-named, #max-age-fault")) {
     const current = page.getElementById(old.id);
     if (old.textContent !== current.textContent) old.replaceChildren(...document.adoptNode(current).childNodes);
@@ -90,11 +90,11 @@ function follow(page) {
   for (const attribute of ["hidden", "disabled"]) addressChoice[attribute] = page.getElementById(addressChoice.id)[attribute];
 }
 
-function put(page) {
+function showResult(page) {
   const focused = document.activeElement?.id;
   result().replaceWith(document.adoptNode(page.getElementById("badge-result")));
-  follow(page);
-  dress();
+  updateFields(page);
+  setUp();
   if (focused) document.getElementById(focused)?.focus();
   share();
 }
@@ -108,8 +108,8 @@ async function load({ signal }) {
     if (!answer.ok) throw new Error(answer.statusText);
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
     const isOurs = page.getElementById("badge-result") !== null;
-    if (isOurs) put(page);
-    // Another page, such as the login page, which returns to these choices.
+    if (isOurs) showResult(page);
+    // Another page, such as the login page, which leads back to these choices.
     else location.assign(address);
     return isOurs;
   } catch (error) {
@@ -122,7 +122,7 @@ async function load({ signal }) {
 }
 
 // Marks the snippets as outdated until new ones are loaded.
-function outdate() {
+function markOutdated() {
   clearTimeout(timer);
   request.abort();
   settled = false;
@@ -131,14 +131,15 @@ function outdate() {
 }
 
 async function refresh() {
-  outdate();
+  markOutdated();
   request = new AbortController();
   const mine = (settled = load(request));
   const isDone = await mine;
   if (settled === mine) settled = isDone;
 }
 
-// Loads new snippets at once instead of waiting for the timer, and retries after a failure.
+// Returns whether the snippets match the choices; if not, loads them now instead of waiting for the timer, and again
+// after a failure.
 function isSettled() {
   if (settled === false) {
     say("");
@@ -153,7 +154,7 @@ form.addEventListener("submit", (event) => {
 });
 form.addEventListener("input", () => {
   say("");
-  outdate();
+  markOutdated();
   timer = setTimeout(refresh, WAIT_MILLISECONDS);
 });
-dress();
+setUp();

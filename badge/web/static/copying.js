@@ -10,7 +10,7 @@ export function say(words) {
 }
 
 // The message appears in the dialog's title or over the bottom of the page, where it could cover the field.
-function sayOf(field, words) {
+function sayNear(field, words) {
   say(words);
   field.closest(".snippet, .copy").scrollIntoView({ block: "nearest" });
 }
@@ -22,19 +22,19 @@ async function copy({ id, dataset }, isSettled) {
   const field = document.getElementById(dataset.copies);
   try {
     await navigator.clipboard.writeText(field.value);
-    sayOf(field, `${dataset.named} copied.`);
+    sayNear(field, `${dataset.named} copied.`);
     const { classList } = document.getElementById(id);
     classList.add("copied");
     setTimeout(() => classList.remove("copied"), 1500);
   } catch {
     // Browsers allow clipboard access only on https and loopback pages.
     field.select();
-    sayOf(field, "Text selected: press Ctrl+C (or ⌘C) to copy.");
+    sayNear(field, "Text selected: press Ctrl+C (or ⌘C) to copy.");
   }
 }
 
 // `isSettled` returns whether the snippets match the choices, or a promise of that.
-export function dressCopies(area, isSettled = () => true) {
+export function setUpCopying(area, isSettled = () => true) {
   const { placeholder } = area.dataset;
   const reach = NEAR.test(location.hostname) ? "near" : "far";
   for (const note of area.querySelectorAll("[data-reach]")) note.hidden = note.dataset.reach !== reach;

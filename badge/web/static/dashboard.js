@@ -79,7 +79,7 @@ form.addEventListener("input", () => {
   timer = setTimeout(search, WAIT_MILLISECONDS);
 });
 
-// The links belong to the previous search; more text may have been typed since.
+// Status links belong to the previous search; more text may have been typed since.
 document.addEventListener("click", ({ target, ctrlKey, metaKey, shiftKey }) => {
   const link = target.closest(".statuses a");
   if (!link) return;
@@ -117,7 +117,7 @@ function describe(words) {
 async function refresh() {
   if (isPaused || document.hidden || Date.now() - refreshed < REFRESH_MILLISECONDS) return;
   const found = document.getElementById("found");
-  // A search has its own answer, and a selection would be lost.
+  // A running search brings new results anyway, and replacing the list would lose a selection.
   const isSelected = !getSelection().isCollapsed && getSelection().containsNode(found, true);
   if (found.ariaBusy === "true" || isSelected) return;
   refreshed = Date.now();

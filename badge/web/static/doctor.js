@@ -1,5 +1,5 @@
 // The doctor's copy buttons.
 
-import { dressCopies } from "./copying.js";
+import { setUpCopying } from "./copying.js";
 
-dressCopies(document.getElementById("doctor-result"));
+setUpCopying(document.getElementById("doctor-result"));

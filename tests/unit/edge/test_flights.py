@@ -10,17 +10,17 @@ import pytest
 
 from badge.events import AnswerCrashed, RequestRefused
 from tests.asgi import Answer, ask
-from tests.edge import WEB, Behind, until
+from tests.edge import WEB, EdgeRig, until
 
 
-def together(behind: Behind, *requests: tuple[str, str, list[tuple[str, str]]]) -> list[Answer]:
+def together(rig: EdgeRig, *requests: tuple[str, str, list[tuple[str, str]]]) -> list[Answer]:
     """Send requests at the same time, and let the application answer when all have arrived."""
-    behind.gate.clear()
+    rig.gate.clear()
 
     async def run() -> list[Answer]:
-        flights = [asyncio.create_task(ask(behind.edge, *request)) for request in requests]
-        await until(lambda: behind.passed_on > 0)
-        behind.gate.set()
+        flights = [asyncio.create_task(ask(rig.edge, *request)) for request in requests]
+        await until(lambda: rig.passed_on > 0)
+        rig.gate.set()
         return await asyncio.gather(*flights)
 
     return asyncio.run(run())
@@ -31,114 +31,114 @@ def run(work: Callable[[], Coroutine[Any, Any, Answer]]) -> Answer:
 
 
 def test_all_callers_share_one_request() -> None:
-    behind = Behind()
-    answers = together(behind, *[(WEB, "GET", [])] * 50)
+    rig = EdgeRig()
+    answers = together(rig, *[(WEB, "GET", [])] * 50)
     assert {answer.body for answer in answers} == {b"1"}
-    assert behind.passed_on == 1
+    assert rig.passed_on == 1
 
 
 def test_get_head_and_conditional_requests_share_one_plain_get() -> None:
-    behind = Behind()
+    rig = EdgeRig()
     tag = [("If-None-Match", '"tag"'), ("X-Anything", "1")]
-    whole, head, unchanged = together(behind, (WEB, "GET", []), (WEB, "HEAD", []), (WEB, "GET", tag))
+    whole, head, unchanged = together(rig, (WEB, "GET", []), (WEB, "HEAD", []), (WEB, "GET", tag))
     assert (whole.code, whole.body) == (200, b"1")
     assert head == Answer(200, whole.headers, b"")
     assert (unchanged.code, unchanged.body) == (304, b"")
-    [seen] = behind.seen
+    [seen] = rig.seen
     assert seen["REQUEST_METHOD"] == "GET"
     assert not [name for name in seen if name.startswith("HTTP_")]
 
 
 def test_no_request_header_reaches_the_application() -> None:
-    behind = Behind()
+    rig = EdgeRig()
     headers = [(name, "1") for name in ("Accept", "Accept-Language", "Cookie", "Host", "X-Forwarded-Proto", "Range")]
-    behind.ask(headers=headers, method="HEAD")
-    behind.ask(WEB + "?token=x", headers=headers)
-    assert [name for seen in behind.seen for name in seen if name.startswith("HTTP_")] == []
+    rig.ask(headers=headers, method="HEAD")
+    rig.ask(WEB + "?token=x", headers=headers)
+    assert [name for seen in rig.seen for name in seen if name.startswith("HTTP_")] == []
 
 
 @pytest.mark.parametrize("code", [200, 404, 503])
 @pytest.mark.parametrize("may_be_stored", [True, False])
 def test_any_answer_is_shared_within_its_flight(code: int, *, may_be_stored: bool) -> None:
-    behind = Behind(http_status=code, may_be_stored=may_be_stored)
-    answers = together(behind, *[(WEB, "GET", [])] * 3)
+    rig = EdgeRig(http_status=code, may_be_stored=may_be_stored)
+    answers = together(rig, *[(WEB, "GET", [])] * 3)
     assert {(answer.code, answer.body) for answer in answers} == {(code, b"1")}
 
 
 def test_requests_with_a_token_are_not_shared() -> None:
-    behind = Behind()
-    answers = together(behind, *[(f"{WEB}?token=x", "GET", [])] * 3)
+    rig = EdgeRig()
+    answers = together(rig, *[(f"{WEB}?token=x", "GET", [])] * 3)
     assert {answer.body for answer in answers} == {b"1", b"2", b"3"}
 
 
 def test_other_targets_have_flights_of_their_own() -> None:
-    behind = Behind()
-    answers = together(behind, (WEB, "GET", []), (f"{WEB}?a", "GET", []), (WEB, "GET", []))
+    rig = EdgeRig()
+    answers = together(rig, (WEB, "GET", []), (f"{WEB}?a", "GET", []), (WEB, "GET", []))
     assert len({answer.body for answer in answers}) == 2
-    assert behind.passed_on == 2
+    assert rig.passed_on == 2
 
 
 def test_every_answer_is_counted_once() -> None:
-    behind = Behind()
-    together(behind, *[(WEB, "GET", [])] * 5)
-    behind.ask()
-    assert (behind.counted_behind, behind.counted) == (1, {"FLIGHT": 4, "CACHE": 1})
+    rig = EdgeRig()
+    together(rig, *[(WEB, "GET", [])] * 5)
+    rig.ask()
+    assert (rig.counted_by_application, rig.counted) == (1, {"FLIGHT": 4, "CACHE": 1})
 
 
-def test_a_caller_that_disconnects_harms_nobody() -> None:
-    behind = Behind()
-    behind.gate.clear()
+def test_a_caller_that_disconnects_does_not_affect_others() -> None:
+    rig = EdgeRig()
+    rig.gate.clear()
 
     async def first_leaves() -> Answer:
-        first = asyncio.create_task(ask(behind.edge, WEB))
-        await until(lambda: behind.passed_on == 1)
-        second = asyncio.create_task(ask(behind.edge, WEB))
+        first = asyncio.create_task(ask(rig.edge, WEB))
+        await until(lambda: rig.passed_on == 1)
+        second = asyncio.create_task(ask(rig.edge, WEB))
         await asyncio.sleep(0)
         first.cancel()
         await asyncio.sleep(0)
-        behind.gate.set()
+        rig.gate.set()
         return await second
 
     assert run(first_leaves).body == b"1"
-    assert behind.passed_on == 1
+    assert rig.passed_on == 1
 
 
 def test_nobody_waits_longer_than_allowed_and_the_late_answer_is_not_counted() -> None:
-    behind = Behind(answer_seconds=0.05)
-    behind.gate.clear()
+    rig = EdgeRig(answer_seconds=0.05)
+    rig.gate.clear()
 
     async def late() -> Answer:
-        answer = await ask(behind.edge, WEB)
-        behind.gate.set()
-        await until(lambda: "badge.finished" in behind.seen[0])
+        answer = await ask(rig.edge, WEB)
+        rig.gate.set()
+        await until(lambda: "badge.finished" in rig.seen[0])
         return answer
 
     answer = run(late)
     assert (answer.code, answer.body, answer.headers["Cache-Control"]) == (200, b"unknown", "max-age=5")
-    assert (behind.counted_behind, behind.counted) == (0, {"OVERLOAD": 1})
-    assert behind.ask().body == b"2"
+    assert (rig.counted_by_application, rig.counted) == (0, {"OVERLOAD": 1})
+    assert rig.ask().body == b"2"
 
 
 def test_a_crash_is_an_image_for_each_caller_and_one_event() -> None:
-    behind = Behind(error=RuntimeError("broken"))
-    answers = together(behind, *[(WEB, "GET", [])] * 3)
+    rig = EdgeRig(error=RuntimeError("broken"))
+    answers = together(rig, *[(WEB, "GET", [])] * 3)
     assert {answer.body for answer in answers} == {b"unknown"}
-    assert [type(event) for event in behind.events] == [AnswerCrashed]
-    assert behind.counted == {"OVERLOAD": 3}
+    assert [type(event) for event in rig.events] == [AnswerCrashed]
+    assert rig.counted == {"OVERLOAD": 3}
 
 
-def full(behind: Behind, target: str) -> Answer:
-    """Occupy all threads and the queue with other badges or pages, and ask for one more."""
-    behind.gate.clear()
+def full(rig: EdgeRig, target: str) -> Answer:
+    """Occupy all threads and the queue with other badges or pages, and request one more."""
+    rig.gate.clear()
 
     async def crowd() -> Answer:
         others = [
-            asyncio.create_task(ask(behind.edge, f"{target}-{behind.now}-{number}"))
-            for number in range(behind.threads + behind.queued)
+            asyncio.create_task(ask(rig.edge, f"{target}-{rig.now}-{number}"))
+            for number in range(rig.threads + rig.queued)
         ]
-        await until(lambda: behind.passed_on == behind.threads)
-        answer = await ask(behind.edge, target)
-        behind.gate.set()
+        await until(lambda: rig.passed_on == rig.threads)
+        answer = await ask(rig.edge, target)
+        rig.gate.set()
         await asyncio.gather(*others)
         return answer
 
@@ -146,42 +146,50 @@ def full(behind: Behind, target: str) -> Answer:
 
 
 def test_without_a_free_thread_a_badge_is_unknown_for_a_moment() -> None:
-    behind = Behind(threads=2, queued=1)
-    answer = full(behind, WEB)
+    rig = EdgeRig(threads=2, queued=1)
+    answer = full(rig, WEB)
     assert (answer.body, answer.headers["Cache-Control"]) == (b"unknown", "max-age=5")
-    assert behind.counted == {"OVERLOAD": 1}
+    assert rig.counted == {"OVERLOAD": 1}
+
+
+@pytest.mark.parametrize("target", ["/summary", "/summary?x", "/summary/", "/summary/GitHub/acme", "//summary/a/b/c/d"])
+def test_a_summary_is_a_badge(target: str) -> None:
+    rig = EdgeRig(threads=2, queued=1)
+    assert full(rig, target).body == b"unknown"
+    assert rig.edge.serves_badge("GET", target.encode())
+    assert not rig.edge.serves_badge("GET", target.replace("summary", "summaries").encode())
 
 
 def test_without_a_free_thread_a_stored_answer_is_used_within_its_lifetime() -> None:
-    behind = Behind(threads=2, queued=1, known_threads=0, answer_seconds=0.1)
-    behind.ask()
-    behind.now += 100
-    behind.passed_on = 0
-    answer = full(behind, WEB)
+    rig = EdgeRig(threads=2, queued=1, known_threads=0, answer_seconds=0.1)
+    rig.ask()
+    rig.now += 100
+    rig.passed_on = 0
+    answer = full(rig, WEB)
     assert (answer.body, answer.headers["Cache-Control"]) == (b"1", "max-age=20")
-    behind.now += 21
-    behind.passed_on = 0
-    assert full(behind, WEB).body == b"unknown"
+    rig.now += 21
+    rig.passed_on = 0
+    assert full(rig, WEB).body == b"unknown"
 
 
 @pytest.mark.parametrize(("target", "kind"), [("/dashboard/x", "people"), ("/ops/status", "programs")])
 def test_without_a_free_thread_other_requests_are_refused(target: str, kind: str) -> None:
-    behind = Behind(threads=2, queued=1)
-    answer = full(behind, target)
+    rig = EdgeRig(threads=2, queued=1)
+    answer = full(rig, target)
     assert (answer.code, answer.body, answer.headers["Retry-After"]) == (503, kind.encode(), "2")
-    assert behind.events == [RequestRefused(kind)]
+    assert rig.events == [RequestRefused(kind)]
 
 
 def test_pages_do_not_take_the_threads_of_badges() -> None:
-    behind = Behind(threads=1, queued=1)
-    behind.gate.clear()
+    rig = EdgeRig(threads=1, queued=1)
+    rig.gate.clear()
 
     async def badge_beside_pages() -> Answer:
-        pages = [asyncio.create_task(ask(behind.edge, f"/dashboard?{number}")) for number in range(2)]
-        await until(lambda: behind.passed_on == 1)
-        badge = asyncio.create_task(ask(behind.edge, WEB))
-        await until(lambda: behind.passed_on == 2)
-        behind.gate.set()
+        pages = [asyncio.create_task(ask(rig.edge, f"/dashboard?{number}")) for number in range(2)]
+        await until(lambda: rig.passed_on == 1)
+        badge = asyncio.create_task(ask(rig.edge, WEB))
+        await until(lambda: rig.passed_on == 2)
+        rig.gate.set()
         await asyncio.gather(*pages)
         return await badge
 
@@ -190,46 +198,45 @@ def test_pages_do_not_take_the_threads_of_badges() -> None:
 
 @pytest.mark.parametrize("pieces", [(b"a" * 100,), (b"a" * 50, b"b" * 50)])
 def test_a_body_is_passed_on_whole(pieces: tuple[bytes, ...]) -> None:
-    behind = Behind()
-    answer = asyncio.run(ask(behind.edge, "/ops/status/report", "POST", [("Content-Length", "100")], pieces))
+    rig = EdgeRig()
+    answer = asyncio.run(ask(rig.edge, "/ops/status/report", "POST", [("Content-Length", "100")], pieces))
     assert "Connection" not in answer.headers
-    assert behind.seen[0]["wsgi.input"].read() == b"".join(pieces)
+    assert rig.seen[0]["wsgi.input"].read() == b"".join(pieces)
 
 
 def test_all_bodies_together_are_bounded() -> None:
-    behind = Behind(held_bodies=150)
+    rig = EdgeRig(held_bodies=150)
 
     async def test() -> None:
-        behind.gate.clear()
-        first = asyncio.ensure_future(ask(behind.edge, "/ops/status/report", "POST", body=[b"a" * 100]))
-        while not behind.passed_on:  # noqa: ASYNC110 - there is no event to wait for
-            await asyncio.sleep(0.01)
-        assert (await ask(behind.edge, "/ops/status/report", "POST", body=[b"a" * 100])).code == 503
-        behind.gate.set()
+        rig.gate.clear()
+        first = asyncio.ensure_future(ask(rig.edge, "/ops/status/report", "POST", body=[b"a" * 100]))
+        await until(lambda: rig.passed_on > 0)
+        assert (await ask(rig.edge, "/ops/status/report", "POST", body=[b"a" * 100])).code == 503
+        rig.gate.set()
         assert (await first).code == 200
-        assert (await ask(behind.edge, "/ops/status/report", "POST", body=[b"a" * 100])).code == 200
+        assert (await ask(rig.edge, "/ops/status/report", "POST", body=[b"a" * 100])).code == 200
 
     asyncio.run(asyncio.wait_for(test(), 10))
 
 
 def test_only_the_beginning_of_a_body_that_is_too_large_is_read() -> None:
-    behind = Behind()
-    asyncio.run(ask(behind.edge, "/ops/status/report", "POST", [], [b"a" * 60] * 10))
-    assert len(behind.seen[0]["wsgi.input"].read()) == 120
+    rig = EdgeRig()
+    asyncio.run(ask(rig.edge, "/ops/status/report", "POST", [], [b"a" * 60] * 10))
+    assert len(rig.seen[0]["wsgi.input"].read()) == 120
 
 
 def test_badges_that_were_answered_before_do_not_queue_behind_others() -> None:
-    behind = Behind(threads=1)
-    behind.ask()
-    behind.now += 1
-    behind.gate.clear()
+    rig = EdgeRig(threads=1)
+    rig.ask()
+    rig.now += 1
+    rig.gate.clear()
 
     async def known_beside_new() -> Answer:
-        new = [asyncio.create_task(ask(behind.edge, f"{WEB}-{number}")) for number in range(3)]
-        await until(lambda: behind.passed_on == 2)
-        known = asyncio.create_task(ask(behind.edge, WEB))
-        await until(lambda: behind.passed_on == 3)
-        behind.gate.set()
+        new = [asyncio.create_task(ask(rig.edge, f"{WEB}-{number}")) for number in range(3)]
+        await until(lambda: rig.passed_on == 2)
+        known = asyncio.create_task(ask(rig.edge, WEB))
+        await until(lambda: rig.passed_on == 3)
+        rig.gate.set()
         await asyncio.gather(*new)
         return await known
 

@@ -25,7 +25,7 @@ SCOPE: dict[str, Any] = {
         ({}, ("192.0.2.1", "2001:db8::1", "8000")),
         ({"client": ("::ffff:192.0.2.1", 1)}, ("::ffff:192.0.2.1", "2001:db8::1", "8000")),
         ({"client": None, "server": None}, ("", "localhost", "80")),
-        # What gunicorn makes of the path of a Unix socket.
+        # What gunicorn passes on instead of the path of a Unix socket.
         ({"client": ("/", "r"), "server": ("/", "r")}, ("", "localhost", "80")),
         ({"client": (0, 97), "server": ("/run/s", None)}, ("", "localhost", "80")),
     ],

@@ -34,6 +34,8 @@ WAYS = [{"BADGE_DASHBOARD": "link"}, BY_TOKEN, OIDC, {"BADGE_DASHBOARD": "off"}]
 PUBLIC = {
     "/",
     "/badge/<any_path:_>",
+    "/summary",
+    "/summary/<any_path:_>",
     "/badges",
     "/doctor",
     "/docs",

@@ -148,3 +148,26 @@ def test_a_download_has_no_private_subjects_for_anonymous_viewers(dashboards: Da
     dashboard = dashboards(BADGE_DASHBOARD="open")
     dashboard.report(WEB, visibility=Visibility.PRIVATE)
     assert dashboard.get("/dashboard?format=json").get_json() == {"items": []}
+
+
+def test_an_account_s_heading_has_its_summary_and_leads_to_its_url(dashboards: Dashboards) -> None:
+    dashboard = dashboards(BADGE_PUBLIC_URL="https://badges.example.org")
+    for path in ("acme/web", "Gitea/my%2Fgroup.png/Repository/x"):
+        dashboard.report(Subject.from_path(path))
+    accounts = dashboard.soup("/dashboard?sort=name").select(".account")
+    assert [account.select("h2")[0].get_text() for account in accounts] == ["Gitea · my/group.png", "GitHub · acme"]
+    for account, path in zip(accounts, ("Gitea/my%2Fgroup.png.svg", "GitHub/acme"), strict=True):
+        image, link = account.select("img")[0], account.select("a")[0]
+        assert image["src"] == f"/summary/{path}"
+        assert "backup: 1/1 protected" in dashboard.anonymous().get(str(image["src"])).text
+        page = dashboard.soup(str(link["href"]).partition("#")[0])
+        snippets = [field.get_text() for field in page.select("#account-badge textarea")]
+        assert snippets[0] == f"https://badges.example.org/summary/{path}"
+        assert snippets[1].endswith(f"]({snippets[0]})")
+
+
+def test_only_a_whole_account_has_snippets(dashboard: Dashboard) -> None:
+    dashboard.report(WEB)
+    assert dashboard.soup("/dashboard?platform=github&account=acme").select("#account-badge")
+    for query in ("", "account=acme", "platform=GitHub&account=acme&q=web", "platform=GitHub&account=..", "sort=name"):
+        assert not dashboard.soup(f"/dashboard?{query}").select("#account-badge")

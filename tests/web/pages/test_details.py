@@ -81,7 +81,7 @@ def reported(status: S, **values: object) -> Report:
             reported(S.DELETED, deleted_at=START - DAY, last_success_at=START - 2 * DAY, next_run_at=START + DAY),
             "Deleted 1 day ago · last success 2 days ago",
         ),
-        # The time of the last success is impossible, so it is neither shown nor taken for "never".
+        # The time of the last success is impossible, so it is neither shown nor read as "never".
         (reported(S.FAILED, last_success_at=START + DAY), "Failed"),
         (reported(S.IN_PROGRESS, last_finished=S.SUCCEEDED), "In progress"),
         (Report.absent(START), "Nothing known"),
@@ -194,7 +194,7 @@ def test_anonymous_viewers_see_the_reason_but_no_link_to_the_run(dashboards: Das
 
 
 def record_runs(dashboard: Dashboard, number: int, *, failed: int = 2) -> None:
-    """Record a run an hour, of which the one `failed` hours ago failed."""
+    """Record one run an hour; the one `failed` hours ago failed."""
     for hours in range(number, 0, -1):
         ended_at = START - hours * HOUR
         started_at = ended_at - timedelta(minutes=hours % 10 + 1)
@@ -275,7 +275,7 @@ def test_the_check_is_shown_and_its_ping_url_hidden(dashboards: Dashboards) -> N
     assert facts_of(dashboard.soup(PATH))["Overdue since"] == "5 h ago 2026-11-24 13:00 UTC"
 
 
-def test_a_lost_database_hides_the_check_only(dashboard: Dashboard) -> None:
+def test_a_lost_database_hides_only_the_check(dashboard: Dashboard) -> None:
     expect_daily(dashboard)
     dashboard.get(PATH)
     assert dashboard.parts.catalogue is not None

@@ -176,7 +176,7 @@ def test_readers_can_t_tell_a_private_subject_from_an_absent_one(dashboards: Das
     assert bodies[0] == bodies[1]
 
 
-def test_who_may_see_a_private_subject_is_led_to_its_token(dashboards: Dashboards) -> None:
+def test_viewers_who_may_see_a_private_subject_are_led_to_its_token(dashboards: Dashboards) -> None:
     dashboard = dashboards()
     dashboard.report(WEB, visibility=Visibility.PRIVATE)
     page = dashboard.soup("/doctor?subject=acme/web")
@@ -217,7 +217,7 @@ def test_an_open_dashboard_offers_no_private_names(dashboards: Dashboards) -> No
 
 @dataclass
 class Recorded:
-    """A listing that records its filters and limits, and may be out."""
+    """A listing that records its filters and limits, and can be made unavailable."""
 
     is_out: bool = False
     asked: list[tuple[ListingFilter, int]] = field(default_factory=list)

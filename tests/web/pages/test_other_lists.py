@@ -33,7 +33,7 @@ kind = "catalogue"
 
 
 def of_upstream(dashboards: Dashboards, list_status: int) -> BeautifulSoup:
-    """Return the dashboard for an upstream whose list is answered with this HTTP status."""
+    """Return the dashboard for an upstream that answers list requests with this HTTP status."""
     upstream = Flask("upstream")
     upstream.add_url_rule("/ops/status/list", "list", lambda: ("", list_status))
     with served(upstream) as url:

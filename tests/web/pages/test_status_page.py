@@ -126,7 +126,7 @@ def test_a_stale_status_says_since_when(site: Site) -> None:
 
 
 def facts_of(status: S, runs: str, **fields: object) -> dict[str, str]:
-    """Return the facts after runs that ended daily, newest first: `s` succeeded, `f` failed."""
+    """Return the facts for one run a day, newest first: `s` succeeded, `f` failed."""
     letters = {"s": S.SUCCEEDED, "f": S.FAILED}
     past = [RecentRun(letters[letter], START - DAY * number) for number, letter in enumerate(runs, 1)]
     report = replace(SUCCEEDED, status=status, **fields)  # type: ignore[arg-type] # passed through

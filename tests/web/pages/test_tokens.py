@@ -1,4 +1,4 @@
-"""The dialog of a private repository: tokens are created, shown once, listed and revoked, by its own forms alone."""
+"""The dialog of a private repository: tokens are created, shown once, listed and revoked, only by its own forms."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_a_token_is_created_shown_once_and_revoked(dashboard: Dashboard) -> None
     assert token.startswith("bst_")
     assert f"Created the token “{name}”" in page.get_text()
     assert shown_to_readers(dashboard, query) == 200
-    # Other choices keep it; without it, it is not shown again.
+    # Other choices keep the token; a page that is opened without it does not show it again.
     restyled = dashboard.soup(f"{PAGE}?dialog=open&style=plastic&token={token}")
     assert parse_qs(urlsplit(address_in(restyled)).query) == {"token": [token], "style": ["plastic"]}
     later = dashboard.soup(f"{PAGE}?dialog=open")

@@ -6,13 +6,14 @@ import pytest
 
 from badge.deadline import Deadline
 from badge.events import FailureKind
-from badge.model import Subject
+from badge.model import Subject, SubjectScope
 from badge.ports import SourceUnavailable
 from badge.web.badges.bounded_reads import MOST_READS, READ_SECONDS
 from badge.web.badges.private_tokens import LENGTH, PrivateTokens
 from badge.web.signing_key import NoSigningKey
 
 WEB = Subject.legacy("acme", "web")
+ACME = SubjectScope("GitHub", "acme")
 TOKENS = PrivateTokens(lambda: "k" * 32)
 STORED = "bst_stored"
 
@@ -33,6 +34,9 @@ class Store:
         if self.is_lost:
             raise SourceUnavailable(FailureKind.DATABASE)
         return (subject, plain) == (WEB, STORED)
+
+    def opens_summary(self, scope: SubjectScope | None, name: str | None, plain: str) -> bool:
+        return (scope, name, plain) == (ACME, None, STORED)
 
 
 def test_a_token_is_valid_for_every_spelling_of_its_subject_and_for_no_other() -> None:
