@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import re
 import time
 from base64 import b64decode
 from collections.abc import Iterator
 from contextlib import closing
-from urllib.parse import quote, unquote, urlsplit
+from typing import Literal
+from urllib.parse import quote, unquote, urljoin, urlsplit
 
 import bbcode
 import docutils.core
 import pypandoc
 import pytest
+import requests
 from axe_playwright_python.sync_playwright import Axe
 from markdown_it import MarkdownIt
 from playwright.sync_api import Browser, Locator, Page, Route, expect
@@ -49,7 +52,15 @@ PAGES = [
     "/dashboard/none/none",
     f"/status/{WEB}",
     "/status/acme/billing",
+    "/status/acme/none",
+    "/nowhere",
 ]
+# Only the colours differ in dark mode.
+SCHEMES: list[tuple[Literal["light", "dark"], dict[str, list[str]]]] = [
+    ("light", {}),
+    ("dark", {"runOnly": ["color-contrast"]}),
+]
+LARGEST_SHIFT = 0.02
 
 
 @pytest.fixture(scope="module")
@@ -66,18 +77,24 @@ def watched(browser: Browser, service: Service) -> Iterator[Watched]:
         yield watched
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_no_accessibility_problems(browser: Browser, service: Service, scheme: str) -> None:
+@pytest.mark.parametrize("width", [390, 1280])
+def test_every_page_is_accessible_and_stable(browser: Browser, service: Service, width: int) -> None:
     """Console errors and requests to other hosts are faults too: `watched_page` fails on them."""
-    # Only the colours differ in dark mode.
-    options = ONLY_VIOLATIONS if scheme == "light" else ONLY_VIOLATIONS | {"runOnly": ["color-contrast"]}
-    with watched_page(browser, service, color_scheme=scheme) as watched:
+    with watched_page(browser, service, viewport={"width": width, "height": 800}) as watched:
+        page = watched.page
         for path in PAGES:
-            watched.page.goto(path)
-            watched.page.wait_for_load_state("networkidle")
-            found = Axe().run(watched.page, options=options)
-            assert found.response["passes"], "axe looked at nothing"
-            assert found.violations_count == 0, (path, found.generate_report())
+            page.emulate_media(color_scheme="light")
+            page.goto(path)
+            page.wait_for_load_state("networkidle")
+            assert page.evaluate(SHIFTS, 50) < LARGEST_SHIFT, path
+            assert page.evaluate("document.documentElement.scrollWidth") <= width, path
+            for scheme, rules in SCHEMES:
+                page.emulate_media(color_scheme=scheme)
+                found = Axe().run(page, options=ONLY_VIOLATIONS | rules)
+                assert found.response["passes"], "axe looked at nothing"
+                assert found.violations_count == 0, (path, scheme, found.generate_report())
+        # The console reports the HTTP status of the two pages that say "not found".
+        watched.faults = [fault for fault in watched.faults if "404" not in fault]
 
 
 def test_the_list_is_filtered_while_typing(watched: Watched) -> None:
@@ -109,6 +126,8 @@ def test_the_list_is_sorted_and_filtered(watched: Watched) -> None:
 
 def test_a_ping_turns_its_row_green_by_itself_unless_updates_are_paused(watched: Watched) -> None:
     page, name = watched.page, "GitHub/acme/Repository/live"
+    created = watched.service.flask_badge("check", "create", name, "--every", "24h", "--json")
+    ping_url = urljoin(watched.service.url, urlsplit(json.loads(created)["pingUrl"]).path)
     watched.service.flask_badge("report", name, "failed")
     page.clock.install()
     page.goto("/dashboard?q=live")
@@ -116,7 +135,7 @@ def test_a_ping_turns_its_row_green_by_itself_unless_updates_are_paused(watched:
     expect(row).to_have_class("red")
     page.get_by_role("button", name="Pause").click()
     expect(page.locator("#live")).to_contain_text("Paused")
-    watched.service.flask_badge("report", name, "succeeded")
+    requests.get(ping_url, timeout=10)
     page.clock.run_for(40_000)
     expect(row).to_have_class("red")
     page.get_by_role("button", name="Pause").click()
@@ -128,6 +147,22 @@ def test_a_ping_turns_its_row_green_by_itself_unless_updates_are_paused(watched:
     expect(row).to_have_class("red")
     expect(row.get_by_role("link")).to_be_focused()
     watched.service.flask_badge("delete", name, "--yes")
+
+
+# Whatever has no room in a row is left out as a whole.
+CUT = """() => [...document.querySelectorAll(".when > *")].filter((part) => {
+  const isShown = part.offsetTop < part.parentElement.offsetTop + part.parentElement.clientHeight;
+  return isShown && part.scrollWidth > part.clientWidth;
+}).map((part) => part.textContent)"""
+
+
+def test_rows_on_a_phone_have_two_lines_without_cut_words(browser: Browser, service: Service) -> None:
+    with watched_page(browser, service, viewport={"width": 390, "height": 800}) as watched:
+        watched.page.goto("/dashboard")
+        assert watched.page.evaluate(CUT) == []
+        expect(watched.page.locator("li.red .reason")).to_be_in_viewport(ratio=1)
+        heights = watched.page.evaluate("[...document.querySelectorAll('.subjects li')].map((row) => row.clientHeight)")
+        assert max(heights) <= 52
 
 
 def test_rows_are_low_and_updates_pause_in_the_background(watched: Watched) -> None:
@@ -209,11 +244,11 @@ def test_a_slow_answer_shows_progress(watched: Watched) -> None:
     expect(page.get_by_role("progressbar")).not_to_be_visible()
 
 
-SHIFTS = """() => new Promise((done) => {
+SHIFTS = """(wait = 300) => new Promise((done) => {
   let sum = 0;
   new PerformanceObserver((list) => list.getEntries().forEach((entry) => (sum += entry.value)))
     .observe({ type: "layout-shift", buffered: true });
-  setTimeout(() => done(sum), 300);
+  setTimeout(() => done(sum), wait);
 })"""
 
 
@@ -366,13 +401,15 @@ def test_the_status_page_works_without_scripts(browser: Browser, service: Servic
 
 # --- hostile names ---
 
+RIGHT_TO_LEFT = [Subject("GitLab", "קבוצה/משנה", "Repository", "שלום (3)"), Subject.legacy("acme", "مشروع-النسخ" * 12)]
+
 
 @pytest.fixture(scope="module")
 def hostile(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     with running_service(tmp_path_factory.mktemp("hostile")) as running:
         with closing(Database(f"sqlite:///{running.data_dir / 'catalogue.sqlite3'}")) as database:
             catalogue = Catalogue(database, utc_now)
-            for subject in SUBJECTS:
+            for subject in [*SUBJECTS, *RIGHT_TO_LEFT]:
                 catalogue.record(RunEvent(subject=subject, status=BackupStatus.FAILED, at=utc_now()))
         yield running
 
@@ -385,7 +422,7 @@ def test_hostile_names_are_text_on_every_page(browser: Browser, hostile: Service
     with watched_page(browser, hostile) as watched:
         page = watched.page
         seen = names_in_the_list(page)
-        assert seen == {folded(subject.name) for subject in SUBJECTS}
+        assert seen == {folded(subject.name) for subject in [*SUBJECTS, *RIGHT_TO_LEFT]}
         for number, subject in enumerate(SUBJECTS):
             page.goto(f"/dashboard/{subject.path}?dialog=open&label={subject.path}")
             assert folded(page.locator("h1").text_content()) == folded(subject.name)
@@ -397,6 +434,24 @@ def test_hostile_names_are_text_on_every_page(browser: Browser, hostile: Service
             else:
                 page.goto(f"/doctor?subject={typed}")
                 expect(page.locator("#fresh")).to_be_visible()
+
+
+@pytest.mark.parametrize("width", [390, 640, 1280])  # 640: at 200 % on a screen of 1280
+def test_names_in_any_direction_fit_every_page(browser: Browser, hostile: Service, width: int) -> None:
+    with watched_page(browser, hostile, viewport={"width": width, "height": 800}) as watched:
+        page = watched.page
+        pages = ["/dashboard?q=gitlab"]
+        pages += [f"/{page}/{subject.path}" for subject in RIGHT_TO_LEFT for page in ("dashboard", "status")]
+        for path in [*pages, f"/doctor?subject={quote(RIGHT_TO_LEFT[0].path)}", "/dashboard?sort=name"]:
+            page.goto(path)
+            assert page.evaluate("document.documentElement.scrollWidth") <= width, path
+        page.goto("/dashboard?q=gitlab")
+        link = page.locator(".subjects a")
+        expect(link).to_have_css("direction", "rtl")
+        row, name = page.locator(".subjects li").bounding_box(), link.bounding_box()
+        assert row is not None
+        assert name is not None
+        assert name["x"] - row["x"] < 20  # in line with the other names
 
 
 def names_in_the_list(page: Page) -> set[str]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from badge.appearance import COLOURS, REASONS, TONES, WORDS, Palette, Tone
+from badge.appearance import REASONS, TONES, WORDS, Tone
 from badge.listing import ListedSubject
 from badge.model import BackupStatus, Origin, PastRun, Reason, Resolution, Subject, Visibility
 from badge.web.page import Moment, length, picture_for
@@ -33,21 +33,19 @@ class Row:
     reason: str
     runs: RunBars | None
 
-    def kind(self, is_grouped: bool) -> str:  # noqa: FBT001 - called by a template
-        """Return platform and account, unless rows are grouped by them, with an unusual type and "private"."""
-        subject = self.subject
-        parts = [] if is_grouped else [subject.platform, subject.account]
-        parts += [subject.type] if subject.type != "Repository" else []
-        parts += ["private"] if self.is_private else []
-        return " · ".join(parts)
+    @property
+    def notes(self) -> list[str]:
+        """What is unusual about the subject."""
+        notes = [self.subject.type] if self.subject.type != "Repository" else []
+        return [*notes, "private"] if self.is_private else notes
 
 
 @dataclass(frozen=True, slots=True)
 class RunBars:
     """The last runs as small bars, the newest on the right: failures hang below the line."""
 
-    shapes: Sequence[tuple[Tone, str, str]]
-    """Tone, colour and SVG path of all bars of that tone."""
+    shapes: Sequence[tuple[Tone, str]]
+    """Tone and SVG path of all bars of that tone."""
     words: str
     width: int = SHOWN_RUNS * STEP - (STEP - BAR_WIDTH)
     height: int = 2 * LINE_AT
@@ -98,9 +96,8 @@ def bars_of(newest_first: Sequence[PastRun]) -> RunBars | None:
     shapes: dict[Tone, list[str]] = {}
     for place, run in enumerate(shown):
         shapes.setdefault(TONES[run.status], []).append(_bar((SHOWN_RUNS - 1 - place) * STEP, run.status))
-    colours = COLOURS[Palette.ACCESSIBLE]
     return RunBars(
-        [(tone, colours[tone], "".join(bars)) for tone, bars in shapes.items()],
+        [(tone, "".join(bars)) for tone, bars in shapes.items()],
         runs_in_words([run.status for run in shown]),
     )
 

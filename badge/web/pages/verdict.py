@@ -43,7 +43,7 @@ class Verdict:
 
 
 NO_IMAGE = Fault(
-    "This is not an image, and proxies show only images.",
+    "This is not an image: proxies show nothing else.",
     "Use the URL of the image in the README: without .json or .txt at its end, and without format=.",
 )
 TOO_SLOW = Fault(
@@ -87,8 +87,11 @@ def verdict_on_status(resolution: Resolution) -> Verdict:
 
 def unknown_verdict(subject: Subject, similar: Sequence[tuple[str, str]] = ()) -> Verdict:
     """Return the verdict on a subject that does not exist, or is private and must look the same."""
-    name = f"{subject.platform} · {subject.account} · {subject.type} · {subject.name}"
-    reason = f"There is no backup with this name, or it is private: {name}"
+    # First-strong isolates, so that right-to-left names don't reorder the sentence.
+    account, name = (f"\u2068{part}\u2069" for part in (subject.account, subject.name))
+    reason = (
+        f"There is no backup with this name, or it is private: {subject.platform} · {account} · {subject.type} · {name}"
+    )
     advice = "Check the name for typos. The badge of a private repository needs a token in its URL."
     if similar:
         advice = f"Check the name. Did you mean {'one of these' if len(similar) > 1 else 'this one'}?"
@@ -101,6 +104,6 @@ def private_verdict(page_path: str) -> Verdict:
         Tone.ORANGE,
         "Readers see “unknown”",
         ["This backup is private, and the URL has no valid token."],
-        "Use a URL with a token. You can get one on the repository's page:",
+        "Use a URL with a token. You find it on the repository's page:",
         [("Get badge URL", f"{page_path}?dialog=open#badge-dialog")],
     )

@@ -60,7 +60,7 @@ def test_a_row_shows_last_success_next_run_reason_and_runs(dashboard: Dashboard)
     run(dashboard, "web", S.FAILED, 2, reason=Reason.STORAGE, next_run_at=next_run_at)
     (shown,) = dashboard.soup("/dashboard").select(".subjects li")
     words = " ".join(shown.get_text().split())
-    assert words == "web GitHub · acme last success 3 h ago a problem with the backup storage · next in 19 h"
+    assert words == "web GitHub · acme last success 3 h ago a problem with the backup storage next in 19 h"
     (badge,), (runs,) = shown.select("img"), shown.select("svg")
     assert (shown["class"], badge["alt"]) == (["red"], "failed")
     assert runs["aria-label"] == "The last 14 runs, the newest on the right: 13 succeeded, 1 failed"

@@ -211,7 +211,7 @@ def test_runs_are_bars_with_texts_and_a_table(dashboard: Dashboard) -> None:
     bars = [(one(bar, "a")["class"], int(str(one(bar, "rect")["y"])) >= LINE_AT) for bar in chart.select("li")]
     assert bars == [(["green"], False), (["red"], True), (["green"], False)]
     texts = [" ".join(tip.get_text().split()) for tip in chart.select(".tip")]
-    assert texts[1] == "failed · 2026-11-23 10:00 UTC · took 3 min"
+    assert texts[1] == "failed · took 3 min · 2026-11-23 10:00 UTC"
     rows = [[" ".join(cell.get_text().split()) for cell in row.select("td")] for row in page.select("tbody tr")]
     assert rows[0] == ["succeeded", "1 h ago 2026-11-23 11:00 UTC", "2 min"]
     assert len(rows) == 3

@@ -168,9 +168,8 @@ def test_readers_can_t_tell_a_private_subject_from_an_absent_one(dashboards: Das
     reader, bodies = dashboard.anonymous(), []
     for name in ("web", "wex"):
         page = BeautifulSoup(reader.get(f"/doctor?subject=acme/{name}").data, "html.parser")
-        assert reasons(page) == [
-            f"There is no backup with this name, or it is private: GitHub · acme · Repository · {name}"
-        ]
+        isolated = f"GitHub · \u2068acme\u2069 · Repository · \u2068{name}\u2069"
+        assert reasons(page) == [f"There is no backup with this name, or it is private: {isolated}"]
         assert "orange" in one(page, ".verdict")["class"]
         assert offered(page) == []
         bodies.append(text(page, ".verdict").replace(name, "NAME"))

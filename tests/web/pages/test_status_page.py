@@ -121,7 +121,7 @@ def test_a_stale_status_says_since_when(site: Site) -> None:
     site.says = None
     site.clock.advance(hours=2)
     page = BeautifulSoup(site.get(PAGE).data, "html.parser")
-    assert text(page, ".headline") == "Backup succeeded · as of 2h ago"
+    assert text(page, ".outcome") == "Backup succeeded · as of 2h ago"
     assert text(page, ".note") == "The backup system has not confirmed this status since 2026-11-23 12:00 UTC."
 
 
