@@ -5,8 +5,7 @@ SHELL := /bin/sh
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-# The lock files are complete, so pip need not resolve dependencies. If it did, it would reject extras newer than their
-# pins.
+# Without --no-deps, pip would resolve dependencies again, although the lock files are complete.
 PIP := $(BIN)/pip --disable-pip-version-check install --quiet --no-deps
 ARGS ?=
 
