@@ -130,7 +130,7 @@ def test_a_ping_turns_its_row_green_by_itself_unless_updates_are_paused(watched:
     watched.service.flask_badge("delete", name, "--yes")
 
 
-def test_rows_are_low_and_updates_pause_in_the_background(watched: Watched) -> None:
+def test_rows_are_compact_and_updates_pause_in_the_background(watched: Watched) -> None:
     page = watched.page
     page.goto("/dashboard?sort=name")
     heights = page.evaluate("[...document.querySelectorAll('.subjects li')].map((row) => row.clientHeight)")
