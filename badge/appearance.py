@@ -171,10 +171,10 @@ def face_of(resolution: Resolution, look: Look) -> Face:
 
 
 def face_of_summary(summary: Summary | None, resolution: Resolution, look: Look) -> Face:
-    """Return the message, tone and glyph for a summary; None if it could not be determined.
+    """Return the message, tone and glyph for a summary; `summary` is None if it could not be determined.
 
-    `resolution` says how old the knowledge is. The face is green only if all are protected, and orange only if nothing
-    is wrong but overdue backups and sources that are silent.
+    `resolution` gives the age of the numbers. The face is green only if all subjects are protected, and orange only if
+    none failed and none is unknown.
     """
     if summary is None or not resolution.is_known:
         return Face(look.language.say(WORDS[BackupStatus.UNKNOWN]), Tone.GREY, "unknown", timedelta.max)
@@ -245,7 +245,7 @@ def last_success(resolution: Resolution) -> datetime | None:
 
 
 def _until_times_count(resolution: Resolution) -> timedelta:
-    """Time until the earliest of the report's times that are still too far ahead begins to count."""
+    """Time until the first of the report's times that is ignored now, because it is too far ahead, begins to count."""
     report, now = resolution.report, resolution.now
     moments = (report.last_success_at, report.finished_at, report.started_at, report.deleted_at)
     return min((at - now - CLOCK_TOLERANCE for at in moments if at and is_ahead(at, now)), default=timedelta.max)

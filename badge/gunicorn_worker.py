@@ -241,7 +241,7 @@ class BadgeProtocol(ASGIProtocol):  # type: ignore[misc] # gunicorn ships no typ
         return bool(result)
 
     async def _serve_http_request(self, request: Any, sockname: Any, peername: Any) -> bool:
-        """Answer from the edge cache without ASGI messages and another task, which would cost more than the rest."""
+        """Answer directly from the edge cache: going through ASGI, in another task, would cost more than the rest."""
         if self._is_pipelined:
             await asyncio.sleep(0)  # so that a client that sends thousands of requests at once does not hold up others
         closes = self._will_close(request, response_requires_close=False)
@@ -354,7 +354,7 @@ def _target_of(request: Any) -> bytes:
 
 
 def most_connections(wanted: int) -> int:
-    """Raise this process's limit on open files as far as allowed; returns how many connections fit into it."""
+    """Raise this process's limit on open files as far as needed and allowed; returns how many connections fit."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     needed = wanted + SPARE_DESCRIPTORS
     if soft < needed:

@@ -167,7 +167,7 @@ def expectation_of(connection: Connection, subject_id: int) -> Expectation | Non
 
 
 def slug_for(subject: Subject) -> str | None:
-    """Return the default slug for a subject; None if its name has no ASCII letter or digit."""
+    """Return the default slug for a subject; None if its name has no ASCII letter, digit or underscore."""
     return re.sub(r"[^a-z0-9_]+", "-", subject.name.lower())[:LONGEST_SLUG].strip("-") or None
 
 

@@ -92,7 +92,7 @@ def overdue_at(now: datetime) -> ColumnElement[datetime]:
     return case((is_end_ahead(now), overdue_by_known_end(now)), else_=subjects.c.overdue_at)
 
 
-def overdue_despite_end(connection: Connection, now: datetime, most: int = MOST_DESPITE_END) -> Sequence[int]:
+def overdue_despite_future_end(connection: Connection, now: datetime, most: int = MOST_DESPITE_END) -> Sequence[int]:
     """Return the IDs of subjects that are overdue although their stored time is later; none if all clocks are right.
 
     Returns at most `most` IDs. Any further ones are listed as failed, but filters and totals use their recorded status.
@@ -102,7 +102,7 @@ def overdue_despite_end(connection: Connection, now: datetime, most: int = MOST_
 
 
 def is_overdue(now: datetime, despite_end: Sequence[int]) -> ColumnElement[bool]:
-    """Return the condition that a row's backup is overdue now; `despite_end` is from `overdue_despite_end`."""
+    """Return the condition that a row's backup is overdue now; `despite_end` is from `overdue_despite_future_end`."""
     stored = and_(subjects.c.overdue_at.is_not(None), subjects.c.overdue_at <= now)
     # With the second condition, a database can't use its index on the stored times, so it is added only if necessary.
     return or_(stored, subjects.c.id.in_(despite_end)) if despite_end else stored

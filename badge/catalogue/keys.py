@@ -152,7 +152,9 @@ class ApiKeys:
 def refuse_bad_name(name: str) -> None:
     """Raise `ValueError` for a name that would be hard to type or to list."""
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", name):
-        raise ValueError("a name has up to 64 letters, digits, dots, dashes and underscores")
+        raise ValueError(
+            "a name has up to 64 letters, digits, dots, dashes and underscores, and begins with a letter or digit"
+        )
 
 
 def delete_named(database: Database, table: Table, name: str) -> bool:

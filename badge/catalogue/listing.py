@@ -121,14 +121,14 @@ class Listing:
     order: ListingOrder
     now: datetime
     most_sorted: int = MOST_SORTED
-    overdue_despite_end: Sequence[int] = ()
-    """From `expectation.overdue_despite_end`."""
+    overdue_despite_future_end: Sequence[int] = ()
+    """From `expectation.overdue_despite_future_end`."""
     within: Selection = EVERY_SUBJECT
     most_passed_over: int = MOST_PASSED_OVER
 
     @property
     def _overdue(self) -> ColumnElement[bool]:
-        return is_overdue(self.now, self.overdue_despite_end)
+        return is_overdue(self.now, self.overdue_despite_future_end)
 
     def page(self, connection: Connection, cursor: str | None, limit: int) -> RowsPage:
         """Return the first rows in `within` after the cursor's place, or the last ones before it.
@@ -194,7 +194,9 @@ class Listing:
     def totals(self, connection: Connection) -> ListingTotals:
         """Return the totals of the matching subjects. If more than `most_sorted` match, only some are counted."""
         if self.filter.is_unrestricted or (self.filter.scope is not None and not _has_nul(self.filter)):
-            stored = StoredTotals(self.filter.scope, self.now, self.overdue_despite_end, self.filter.is_public_only)
+            stored = StoredTotals(
+                self.filter.scope, self.now, self.overdue_despite_future_end, self.filter.is_public_only
+            )
             return stored.read(connection)
         conditions = self._conditions(self._narrowed(connection, self.most_sorted))
         some = select(subjects.c.id).where(*conditions).limit(self.most_sorted + 1)
@@ -247,7 +249,7 @@ class Listing:
 
     @property
     def _overdue_at(self) -> ColumnElement[Any]:
-        return overdue_at(self.now) if self.overdue_despite_end else subjects.c.overdue_at
+        return overdue_at(self.now) if self.overdue_despite_future_end else subjects.c.overdue_at
 
     @property
     def _rank(self) -> ColumnElement[Any]:

@@ -35,7 +35,7 @@ class SchemaTooNew(SchemaFault):
 
     def __init__(self) -> None:
         super().__init__(
-            "it was changed by a newer version of the service; run that version, or restore a backup from before"
+            "it was changed by a newer version of the service; run that version, or restore an older backup"
         )
 
 

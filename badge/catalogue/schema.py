@@ -120,7 +120,7 @@ Index("ix_subjects_overdue", subjects.c.overdue_at, subjects.c.id, *_COUNTED)
 Index("ix_subjects_stale", subjects.c.stale_after, subjects.c.overdue_at, *_COUNTED)
 _KIND = (subjects.c.status, subjects.c.last_finished)
 Index("ix_subjects_status", *_KIND, subjects.c.overdue_at, subjects.c.visibility, subjects.c.stale_after)
-# The same for one account; the first two are partial, too: for subjects with this time.
+# The same for one account. The first two are partial, too: for subjects with an `overdue_at` or a `stale_after`.
 _ACCOUNT = (subjects.c.platform_key, subjects.c.account_key)
 Index(
     "ix_subjects_account_overdue",

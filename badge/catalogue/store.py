@@ -12,7 +12,7 @@ from sqlalchemy import Column, Connection, Row, Select, bindparam, delete, func,
 from badge.catalogue.checks import expectation_of
 from badge.catalogue.database import Database
 from badge.catalogue.events import RunEvent
-from badge.catalogue.expectation import due_columns, overdue_despite_end
+from badge.catalogue.expectation import due_columns, overdue_despite_future_end
 from badge.catalogue.history import Deletion, History, Run
 from badge.catalogue.listing import MOST_SORTED, Listing
 from badge.catalogue.schema import runs, subjects
@@ -206,13 +206,13 @@ class Catalogue:
         with self.database.reading() as connection:
             if query.name is not None:
                 return named_totals(connection, query, now, self.most_named)
-            despite_end = overdue_despite_end(connection, now)
+            despite_end = overdue_despite_future_end(connection, now)
             stored = StoredTotals(query.scope, now, despite_end, query.is_public_only, query.max_age)
             return replace(stored.read(connection), changes_at=stored.next_change(connection))
 
     def _listing(self, connection: Connection, filter: ListingFilter, order: ListingOrder) -> Listing:
         now = self.clock()
-        return Listing(filter, order, now, self.most_sorted, overdue_despite_end(connection, now))
+        return Listing(filter, order, now, self.most_sorted, overdue_despite_future_end(connection, now))
 
     def number_ahead(self) -> int:
         """Return the number of subjects with a time ahead of now, which means that a clock is or was wrong."""

@@ -53,7 +53,7 @@ def _may_be_selected(pattern: PathPattern) -> ColumnElement[bool]:
 
 
 def may_match(column: ColumnElement[str], part: str) -> ColumnElement[bool]:
-    """Return a condition that all rows meet whose column matches a shell pattern, and few others do."""
+    """Return a condition met by all rows whose column matches a shell pattern, and by few others."""
     # Keys are in lower case if the platform ignores case, otherwise as they were sent.
     if not has_wildcard(part):
         return column.in_({part, part.lower()})
@@ -134,7 +134,7 @@ def columns_of(state: State, deletion: Deletion | None) -> dict[str, Any]:
     """Return the state of a subject's history as columns of its row, which `report_of` reads."""
     newest = state.newest
     details = details_of(newest or RunDetails())
-    if state.status is BackupStatus.DELETED:  # a deletion is final: it neither becomes outdated nor is a run due
+    if state.status is BackupStatus.DELETED:  # a deletion is final: it never becomes outdated, and no run is due
         details |= {"next_run_at": None, "stale_after": None}
     return {
         "status": state.status.value,

@@ -54,7 +54,7 @@ class _Kind(NamedTuple):
         return is_status, outcome.is_(None) if self.outcome is None else outcome == self.outcome.value
 
     def number(self, lapse: _Lapse) -> Select[Any]:
-        """Return the query for a number of subjects of this kind, which have lapsed in this way."""
+        """Return a query that counts subjects of this kind, lapsed in this way; callers add the conditions."""
         columns: list[ColumnElement[Any]] = [literal(self.status.value), literal(self.outcome or "")]
         return select(*columns, *map(literal, lapse), func.count()).select_from(subjects)
 
@@ -69,7 +69,7 @@ _PROTECTED = [
 
 
 class _Lapse(NamedTuple):
-    """What has become of a subject without an event."""
+    """How a subject has changed by itself, without an event."""
 
     is_overdue: bool = False
     is_outdated: bool = False
@@ -108,7 +108,7 @@ def update_totals(connection: Connection, before: Row[Any], after: Mapping[str, 
         names = (column.name for column in totals.primary_key.columns)
         counted = dict(zip(names, (*scope, before.id % _SHARDS, *kind), strict=True))
         connection.execute(_ADD, {**counted, "change": change})
-        if change < 0 and scope != _ALL:  # otherwise, rows would remain of accounts that are long gone
+        if change < 0 and scope != _ALL:  # otherwise, rows of accounts that are long gone would remain
             connection.execute(_DROP_IF_EMPTY, counted)
 
 
@@ -127,7 +127,7 @@ class StoredTotals(NamedTuple):
     scope: SubjectScope | None
     now: datetime
     despite_end: Sequence[int]
-    """From `expectation.overdue_despite_end`."""
+    """From `expectation.overdue_despite_future_end`."""
     is_public_only: bool
     max_age: timedelta | None = None
 
@@ -174,7 +174,7 @@ class StoredTotals(NamedTuple):
         return found
 
     def _outdated(self) -> Select[Any]:
-        # Both are expressions: grouped by columns, SQLite would scan the index of all statuses to avoid a sort.
+        # Expressions, because to group by plain columns, SQLite would scan the index of all statuses to avoid a sort.
         kind: list[ColumnElement[Any]] = [
             func.coalesce(subjects.c.status, ""),
             func.coalesce(subjects.c.last_finished, ""),
@@ -221,12 +221,13 @@ class StoredTotals(NamedTuple):
 def in_scope(scope: SubjectScope | None, *, is_first: bool = True) -> list[ColumnElement[bool]]:
     """Return the conditions that a subject is in the scope.
 
-    `is_first`: whether to search an index for the account; the other conditions of the query decide within it.
+    `is_first`: whether the database may search an index for the account; if not, it finds rows by the query's other
+    conditions, and checks their account afterwards.
     """
     if scope is None:
         return []
     columns = (subjects.c.platform_key, subjects.c.account_key, subjects.c.type_key)
-    # SQLite searches no index for an expression. For the plain type it would prefer the index on names to those on
+    # SQLite uses no index for an expression. With the plain type column, it would prefer the index on names to those on
     # times, and read every subject of the account.
     parts = (
         (column if is_first and column is not subjects.c.type_key else func.coalesce(column, ""), part)

@@ -45,7 +45,7 @@ from badge.resolving.lifetimes import Lifetimes
 Permission = Callable[[], bool | None]
 """Whether the caller may see a private subject; None if that can't be determined now.
 
-Called at most once, and never for a public subject in the cache.
+Called at most once, and never if a public subject is answered from the cache without waiting for its source.
 """
 
 

@@ -165,7 +165,7 @@ def test_rows_on_a_phone_have_two_lines_without_cut_words(browser: Browser, serv
         assert max(heights) <= 52
 
 
-def test_rows_are_low_and_updates_pause_in_the_background(watched: Watched) -> None:
+def test_rows_are_compact_and_updates_pause_in_the_background(watched: Watched) -> None:
     page = watched.page
     page.goto("/dashboard?sort=name")
     heights = page.evaluate("[...document.querySelectorAll('.subjects li')].map((row) => row.clientHeight)")

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from badge.catalogue.checks import CheckExists, NoSuchCheck, slug_for
-from badge.catalogue.expectation import overdue_despite_end
+from badge.catalogue.expectation import overdue_despite_future_end
 from badge.listing import ListingFilter, ListingOrder
 from badge.model import BackupStatus, Subject, Visibility
 from tests.doubles import START
@@ -232,8 +232,8 @@ def test_the_number_of_successes_dated_2099_that_are_looked_up_is_limited(store:
         store.receive(BackupStatus.SUCCEEDED, subject)
     store.clock.advance(days=-IN_2099.days, hours=25)
     with store.catalogue.database.reading() as connection:
-        assert len(overdue_despite_end(connection, store.clock())) == 2
-        assert len(overdue_despite_end(connection, store.clock(), most=1)) == 1
+        assert len(overdue_despite_future_end(connection, store.clock())) == 2
+        assert len(overdue_despite_future_end(connection, store.clock(), most=1)) == 1
 
 
 def test_a_single_success_dated_2099_does_not_postpone_overdue(store: Store) -> None:

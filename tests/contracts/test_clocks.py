@@ -182,7 +182,7 @@ def test_the_last_event_is_shown_and_a_backup_still_becomes_overdue(
         assert right.shown is F
 
 
-def test_two_hosts_count_their_events_in_the_order_of_arrival(store: Store) -> None:
+def test_events_of_two_hosts_count_in_the_order_of_arrival(store: Store) -> None:
     for behind in (timedelta(seconds=90), timedelta(hours=1)):
         assert store.receive(S)
         store.clock.now -= behind

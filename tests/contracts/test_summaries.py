@@ -120,7 +120,7 @@ def test_overdue_is_a_number_of_its_own(store: Store) -> None:
     assert store.catalogue.summary(SummaryQuery(ACME)).by_standing == {Standing.OVERDUE: 1, Standing.FAILED: 1}
 
 
-def test_an_outdated_report_counts_as_unknown_from_its_time_on(store: Store) -> None:
+def test_a_report_counts_as_unknown_as_soon_as_it_is_outdated(store: Store) -> None:
     ends = store.clock() + HOUR
     store.record(S.SUCCEEDED, stale_after=ends)
     found = store.catalogue.summary(SummaryQuery(ACME))
@@ -131,7 +131,7 @@ def test_an_outdated_report_counts_as_unknown_from_its_time_on(store: Store) -> 
 
 
 @pytest.mark.parametrize("scope", [None, ACME])
-def test_the_next_change_is_the_earliest(store: Store, scope: SubjectScope | None) -> None:
+def test_changes_at_is_the_earliest_change(store: Store, scope: SubjectScope | None) -> None:
     now = store.clock()
     store.record(S.SUCCEEDED)
     store.checks.create(Subject.legacy("acme", "web"), DAY, HOUR)

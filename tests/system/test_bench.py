@@ -74,7 +74,7 @@ def test_a_replaced_worker_is_reported() -> None:
     assert record.faults(workers=2) == ["1 workers ended and were replaced"]
 
 
-def test_ratios_compare_the_same_round() -> None:
+def test_a_ratio_compares_results_of_the_same_round() -> None:
     rates = iter([10.0, 20.0, 1.0, 2.0, 100.0, 300.0])
     found = in_turn(3, {"ours": lambda: next(rates), "other": lambda: next(rates)})
     assert ratio(found["ours"], found["other"]) == 0.5

@@ -168,7 +168,7 @@ def routes(folder: Path) -> Iterator[tuple[str, str]]:
             yield rule.rule, path
 
 
-def test_the_first_message_to_systemd_is_ready_from_a_worker(service: Service, systemd: socket.socket) -> None:
+def test_the_first_message_to_systemd_is_a_worker_s_ready(service: Service, systemd: socket.socket) -> None:
     message, ancillary, *_ = systemd.recvmsg(100, 100)
     [(*_, credentials)] = ancillary
     sender, *_ = struct.unpack("3i", credentials)

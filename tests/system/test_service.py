@@ -250,7 +250,7 @@ def test_the_health_check_needs_no_curl(service: Service) -> None:
     assert subprocess.run(command, env=environment, timeout=10, check=False, capture_output=True).returncode == 1
 
 
-def test_bad_settings_stop_the_start_with_every_fault(tmp_path: Path) -> None:
+def test_bad_settings_stop_the_start_and_are_all_reported(tmp_path: Path) -> None:
     environment = {**clean_environment(), "BADGE_WORKERS": "many", "BADGE_BIND": "x"}
     command = [str(BIN / "gunicorn"), "-c", "config/gunicorn.conf.py"]
     done = subprocess.run(

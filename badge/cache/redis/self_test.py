@@ -100,7 +100,7 @@ def require_permissions(connector: RedisConnector, clock: Clock) -> None:
 def _use(connector: RedisConnector, clock: Clock) -> str | None:
     """Do everything that the service does with a server, with keys of its own; raises redis-py's exceptions.
 
-    Returns a fault that shows although all commands work.
+    Returns a fault that exists even though every command works, or None.
     """
     with command_time(TRIAL_SECONDS):
         connector.client().ping()  # a process's first command imports code, and may learn a Cluster's topology

@@ -83,4 +83,4 @@ def _check(node: Mapping[str, Any]) -> None:
 def _check_arity(name: str, given: int, signature: tuple[Mapping[str, Any], ...]) -> None:
     is_variadic = bool(signature[-1].get("variadic"))
     if given < len(signature) or (given > len(signature) and not is_variadic):
-        raise BadExpression(f"calls {name}() with {given} arguments; it takes {len(signature)}")
+        raise BadExpression(f"calls {name}() with the wrong number of arguments: {given} instead of {len(signature)}")

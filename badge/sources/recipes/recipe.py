@@ -125,7 +125,7 @@ class Request(Table):
 class Then(Table):
     """A follow-up request with values from the first answer.
 
-    Each item gets its answer as `then`, or null for a 404.
+    Its answer is added to every item as `then`, which is null for a 404, or if one of the values is missing.
     """
 
     path: Path

@@ -57,7 +57,7 @@ class Sample(Table):
         try:
             reading = self.reading(recipe, values)
         except SourceUnavailable as unavailable:
-            # The only possible cause is a failed expression, whose message helps to correct the recipe.
+            # If there is a `__cause__`, it is a failed expression, whose message helps to correct the recipe.
             return {"fails": unavailable.kind, "because": str(unavailable.__cause__ or "")}
         except NothingToAsk:
             return {"fails": "nothingToAsk"}

@@ -201,7 +201,7 @@ def summary_answer(
     pictures: Pictures,
     draw_by: Deadline | None = None,
 ) -> Answer:
-    """Return the answer to a request for a summary, which is None if it could not be determined.
+    """Return the answer to a request for a summary; `summary` is None if it could not be determined.
 
     `resolution` says where the numbers come from and how long they are fresh.
     """

@@ -31,8 +31,8 @@ class Pictures:
     def png(self, badge: Badge, scale: int, *, is_shared: bool, patience: float = png.PATIENCE_SECONDS) -> bytes:
         """Return the PNG; raises `PngUnavailable`, including when other drawings take longer than `patience` seconds.
 
-        `is_shared`: use the store, which also holds the statuses. Only for badges without a client's own text, because
-        there are few of these.
+        `is_shared`: use the store. Only for badges without a client's own text: there are few of them, so they don't
+        displace the statuses that the store also holds.
         """
         return self._remembered(badge, scale, is_shared, _Patience(patience))
 

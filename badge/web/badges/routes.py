@@ -168,7 +168,7 @@ def _response(made: Answer) -> Response:
 
 
 class ImageWhateverHappens:
-    """WSGI middleware that answers with an image under /badge/ even if the application raises."""
+    """WSGI middleware that answers requests for badges and summaries with an image even if the application raises."""
 
     def __init__(self, application: WSGIApplication, parts: BadgeParts) -> None:
         self._application = application
@@ -193,7 +193,7 @@ class ImageWhateverHappens:
 
 
 def routing_error_for_badge(parts: BadgeParts, error: HTTPException) -> Response:
-    """Answer routing errors and crashes under /badge/ with an image, and unsupported methods with a 405."""
+    """Answer routing errors and crashes of badges and summaries with an image, and unsupported methods with a 405."""
     if error.code == 405:
         body = problem(405, "METHOD_NOT_ALLOWED", "Badges support only GET, HEAD and OPTIONS.")
         headers = {**COMMON_HEADERS, "Allow": METHODS, "Cache-Control": "no-store"}

@@ -60,7 +60,8 @@ class Summaries:
     _reads: BoundedReads = field(init=False)
 
     def __post_init__(self) -> None:
-        # Not more at a time: counting takes a processor, and a hanging database must not block all threads.
+        # With the default number at a time: counting keeps a processor busy, and a hanging database must not block all
+        # threads.
         self._reads = BoundedReads(queue_seconds=QUEUE_SECONDS)
         self._pool = WorkerPool("summaries", threads=1, most_waiting=1)
         self._waiting = threading.Semaphore(self.most_waiting)

@@ -100,7 +100,7 @@ class OpsApi:
             self.events.emit(StoredTimesAhead())
         if recorded.changed:
             self.on_change(event.subject)
-        # Even `applied: false` would otherwise reveal a private subject's state to those who may only report.
+        # Otherwise, a report that is not applied would reveal a private subject's state to those who may only report.
         status = status_document(event.subject, recorded.report) if Scope.READ in grant.scopes else {}
         return _json({"applied": recorded.applied, **status})
 

@@ -11,7 +11,7 @@ def client_address(environ: Mapping[str, Any]) -> str:
     """Return the network of the client that sent a WSGI request: its IPv4 address, or the /64 of its IPv6 address.
 
     A peer without a public address may be a proxy; then the client is the last entry of X-Forwarded-For. If no proxy
-    sets that header, clients can choose their address, and only the limit for all addresses together protects.
+    sets that header, clients can choose their address, and the limit for all addresses together is the only protection.
     """
     address = _address(str(environ.get("REMOTE_ADDR", "")))
     if address is None or not address.is_global:

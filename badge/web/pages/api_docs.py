@@ -200,7 +200,7 @@ def _key_in_words(security: Sequence[Document]) -> str:
     words = [names[name] for one in security for name in one]
     if not words:
         return ""
-    return f"{' or '.join(words)}{'; see below for when it is not needed' if {} in security else ''}"
+    return f"{' or '.join(words)}{', except as described above' if {} in security else ''}"
 
 
 def _type_in_words(schema: Document) -> Iterator[str]:

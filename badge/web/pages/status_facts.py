@@ -109,7 +109,7 @@ class StatusFacts:
     explanation: str
     """Why the backup failed, or what the status means; may be empty."""
     confirmed: CoarseMoment | None
-    """Since when the backup system has not confirmed a stale status."""
+    """When the backup system last confirmed the status; None unless it is stale."""
     facts: Sequence[Fact]
     chart: RunChart | None
     description: str

@@ -289,7 +289,7 @@ def test_an_event_dated_2099_does_not_outrank_later_ones(first: RunEvent) -> Non
         assert shown((first, IN_2099), (event, at(6))) is F
 
 
-def test_a_deletion_does_not_repeat_one_dated_2099() -> None:
+def test_a_deletion_is_not_mistaken_for_a_repetition_of_one_dated_2099() -> None:
     assert shown((untimed(D), IN_2099), (untimed(S), at(0)), (timed(D, 5), at(6))) is D
 
 
@@ -302,7 +302,7 @@ def test_a_last_success_dated_2099_is_undated_until_there_is_another() -> None:
     assert not received(known, later).is_ahead(NOW)
 
 
-def test_a_run_that_began_in_2099_ends_now() -> None:
+def test_a_run_whose_start_is_dated_2099_ends_now() -> None:
     (run,) = received((untimed(R), IN_2099), (untimed(S), at(5))).runs.values()
     assert (run.status, run.finished_at) == (S, at(5))
 

@@ -29,7 +29,7 @@ def test_a_flood_of_new_names_gets_the_burst_and_then_the_lower_rate() -> None:
     assert {bench.budget.take(is_new=True) for _ in range(3)} >= {Refusal.NEW_SUBJECTS}
 
 
-def test_known_subjects_keep_their_share_under_that_flood() -> None:
+def test_known_subjects_keep_their_share_during_a_flood_of_new_names() -> None:
     bench = Bench(BudgetLimits(per_second=20, new_per_second=10, new_burst=100))
     bench.admitted(10, is_new=True)
     assert bench.budget.take(is_new=False) is None

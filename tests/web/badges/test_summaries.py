@@ -364,7 +364,7 @@ def test_numbers_that_were_counted_before_change_as_time_passes(remote: Remote) 
     assert remote.get() == (Origin.CACHE, 0, timedelta(seconds=40), False)
 
 
-def test_that_nothing_was_found_does_not_tell_when_the_list_was_read(remote: Remote) -> None:
+def test_an_empty_summary_does_not_reveal_when_the_list_was_read(remote: Remote) -> None:
     first = remote.get("nobody")
     remote.clock.advance(seconds=29)
     assert remote.get("nobody") == first == (Origin.UPSTREAM, 0, timedelta(0), False)

@@ -10,8 +10,11 @@ REFUSED = {
     "bad syntax": ("status ==", "is not a valid JMESPath expression"),
     "an unknown function, which JMESPath only notices during the call": ("lower(status)", "calls lower()"),
     "an unknown function behind a short circuit": ("a && b[?lower(c) == 'x']", "calls lower()"),
-    "too few arguments": ("starts_with(status)", "calls starts_with() with 1 arguments; it takes 2"),
-    "too many arguments": ("length(a, b)", "calls length() with 2 arguments; it takes 1"),
+    "too few arguments": (
+        "starts_with(status)",
+        "calls starts_with() with the wrong number of arguments: 1 instead of 2",
+    ),
+    "too many arguments": ("length(a, b)", "calls length() with the wrong number of arguments: 2 instead of 1"),
     "!a.b, which is (!a).b and always null": ("!last.incomplete", "write !(a.b)"),
     "let, which later versions have": ("let $x = a in $x", "is not a valid JMESPath expression"),
     "the root, which later versions have": ("items[?a == $.b]", "is not a valid JMESPath expression"),

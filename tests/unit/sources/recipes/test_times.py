@@ -93,7 +93,7 @@ def test_an_unreadable_time_does_not_mean_never(written: object) -> None:
     assert not is_never(written)
 
 
-def test_a_text_without_a_zone_is_a_time_only_if_a_zone_is_configured() -> None:
+def test_text_without_a_zone_is_a_time_only_if_a_zone_is_configured() -> None:
     assert read_time("2026-11-23 04:04:10") is None
     assert read_time("2026-07-01 12:00:00", BERLIN) == datetime(2026, 7, 1, 10, tzinfo=UTC)
 
