@@ -14,7 +14,8 @@ _HEAD = """\
 # Every setting with its default. Copy this file and uncomment what you change. The service and the `badge` command
 # read the first of these files that exists:
 #   $BADGE_SETTINGS_FILE
-#   badge.env in the checkout or, if there is none, ~/.config/backup-status-badge/badge.env
+#   badge.env in the project's folder, if you run the service from a checkout; otherwise
+#     ~/.config/backup-status-badge/badge.env
 #   /etc/backup-status-badge/badge.env
 # Lines are NAME=value, without quotes. Relative paths are relative to the file's folder. The environment takes
 # precedence.
