@@ -37,8 +37,8 @@ PICTURES = [
     Picture("dialog-dark", CHOSEN, width=1200, height=820, scheme="dark"),
     Picture("dialog-phone", CHOSEN, width=360, height=640),
     Picture("details", f"/dashboard/{WEB}", is_whole_page=True),
-    Picture("status", f"/status/{WEB}", height=615),
-    Picture("builder", "/?subject=https://gitlab.com/my-group/backend/worker&icon=on", width=1100, height=620),
+    Picture("status", f"/status/{WEB}", height=592),
+    Picture("builder", "/?subject=https://gitlab.com/my-group/backend/worker&icon=on", width=1100, height=640),
     Picture("doctor", "/doctor?subject=acme/web", is_whole_page=True),
     Picture("badges", "/badges", width=1100, height=900),
 ]
