@@ -1,4 +1,4 @@
-"""A backup API in the native contract, in ten lines: `flask --app docs/examples/upstream.py run --port 9000`."""
+"""A backup API that implements the native contract: `flask --app docs/examples/upstream.py run --port 9000`."""
 
 from datetime import UTC, datetime
 
