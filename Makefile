@@ -67,7 +67,7 @@ bench: $(VENV)/.ready-dev ## Benchmark against peers; writes the results to benc
 soak: setup ## Run services under load and faults for several minutes; check for lost data and leaks.
 	@$(BIN)/python -m bench.soak $(ARGS)
 
-image-check: ## Build and test the Dockerfile's steps without Docker (needs root).
+image-check: ## Build the Dockerfile without Docker, and test the result (needs root).
 	@scripts/system-packages "the image check" debootstrap
 	@$(PYTHON) scripts/image_check.py
 

@@ -73,7 +73,7 @@ if TYPE_CHECKING:
     from badge.catalogue.tokens import StoredTokens
     from badge.sources.configuration.sources_file import ConfiguredSource
 
-PAGES_TAKE_LONGER = 16
+PAGE_COST_IN_BADGES = 16
 """How many badges can be answered in the time that a page takes."""
 
 # More failures than for Redis (3): calls to a source are slower, and often only a single one fails.
@@ -132,7 +132,7 @@ class Sources:
     """Names of the sources that can answer for a subject in a scope."""
 
     def catalogue_answers_for(self, subject: Subject) -> bool:
-        """Whether the catalogue is the source for a subject, under any of its names."""
+        """Whether the subject's source is the catalogue, under any of the names that sources.toml gives it."""
         source = self.routing.source_for(subject)
         return source is not None and source.name in self.catalogue_names
 
@@ -340,7 +340,7 @@ def _edge_limits(settings: Settings) -> EdgeLimits:
         queued={
             Audience.IMAGES: queued,
             Audience.PROGRAMS: queued,
-            Audience.PEOPLE: max(1, queued // PAGES_TAKE_LONGER),
+            Audience.PEOPLE: max(1, queued // PAGE_COST_IN_BADGES),
         },
         known_threads=settings.other_threads,
         largest_body=LARGEST_BODY,

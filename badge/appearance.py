@@ -245,7 +245,7 @@ def last_success(resolution: Resolution) -> datetime | None:
 
 
 def _until_times_count(resolution: Resolution) -> timedelta:
-    """Time until the first of the report's times that is ignored now, because it is too far ahead, begins to count."""
+    """Time until the first reported time that is too far ahead, and therefore ignored for now, begins to count."""
     report, now = resolution.report, resolution.now
     moments = (report.last_success_at, report.finished_at, report.started_at, report.deleted_at)
     return min((at - now - CLOCK_TOLERANCE for at in moments if at and is_ahead(at, now)), default=timedelta.max)

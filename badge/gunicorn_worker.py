@@ -97,7 +97,7 @@ class BadgeWorker(ASGIWorker):  # type: ignore[misc] # gunicorn ships no types
 
     async def _serve(self) -> None:
         for listener in self.sockets:
-            # Without `backlog`, asyncio would shorten gunicorn's to 100; beyond it, a connection takes a second.
+            # Without `backlog`, asyncio would shorten gunicorn's to 100; once it is full, connecting takes a second.
             server = self.loop.create_server(lambda: BadgeProtocol(self), sock=listener.sock, backlog=self.cfg.backlog)
             self.servers.append(await server)
         while self.alive and self.ppid == os.getppid():

@@ -63,7 +63,7 @@ class ListingFilter:
 
     @property
     def scope(self) -> SubjectScope | None:
-        """The account whose subjects pass, if all of them do, or all public ones; else None."""
+        """The account, if the filter selects all of one account's subjects or all of its public ones; else None."""
         if self.platform is None or self.account is None:
             return None
         of_account = ListingFilter(self.platform, self.account, is_public_only=self.is_public_only)
@@ -156,7 +156,7 @@ class ListingTotals:
     """Numbers of subjects."""
 
     by_status: Mapping[BackupStatus, int]
-    """By the status that their badges show, on which an overdue backup is a failed one."""
+    """By the status that their badges show; an overdue backup counts as failed."""
     by_standing: Mapping[Standing, int]
     is_whole: bool = True
     """False if there may be more subjects than were counted."""
@@ -250,7 +250,7 @@ class SummaryListing(StatusListing, Protocol):
         ...
 
     def refresh(self) -> None:
-        """Take a new snapshot unless the last one is recent; takes up to many seconds.
+        """Take a new snapshot unless the last one is recent; may take many seconds.
 
         Raises `SourceUnavailable` and `NoList`.
         """

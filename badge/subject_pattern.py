@@ -39,7 +39,7 @@ class Pattern:
         return scope is None or Pattern(self._of(scope)).matches(Subject(*self._literals(scope)))
 
     def matches_all_of(self, scope: SubjectScope | None, name: str | None = None) -> bool:
-        """Whether every subject in the scope matches; with `name`, a pattern, every one whose name it matches."""
+        """Whether every subject in the scope matches or, given the pattern `name`, every one whose name matches it."""
         covers_names = any(pattern in ("*", name) for pattern in self.alternatives.get("name", ["*"]))
         known = self._of(scope) if scope else {}
         others = [any_of for part, any_of in self.alternatives.items() if part not in known and part != "name"]

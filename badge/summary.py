@@ -53,7 +53,7 @@ class Summary:
 def summary_of(totals: ListingTotals, sources: Collection[str]) -> Summary:
     """Return the summary with these totals.
 
-    `sources`: the names of the sources that can have subjects of it; only needed if the totals are of several sources.
+    `sources`: names of the sources that may have subjects in the summary; needed only if there are several sources.
     """
     number = totals.by_standing.get
     silent, is_complete = 0, totals.is_whole

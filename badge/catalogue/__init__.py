@@ -1,1 +1,1 @@
-"""The embedded backup API: stores what is reported to this service itself."""
+"""The catalogue: our own store of reported runs."""

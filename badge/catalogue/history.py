@@ -114,7 +114,7 @@ class State:
     status: BackupStatus
     newest: Run | None
     last_success_at: datetime | None
-    """A time ahead of now if the last success can't be dated."""
+    """When the last success ended; ahead of now if a wrong clock reported it, so its real time is unknown."""
     last_finished: BackupStatus | None
     last_ended_at: datetime | None
     """The end of the last finished run with a known end."""

@@ -44,13 +44,13 @@ from badge.listing import (
 from badge.model import CASELESS_PLATFORMS, CLOCK_TOLERANCE, BackupStatus, Visibility
 from badge.subject_pattern import EVERY_SUBJECT, Selection
 
-MOST_SORTED = 10_000
+MOST_COUNTED = 10_000
 """Up to this many matching subjects are looked up by ID and counted."""
 MOST_LOOKED_UP = 1_000
 """Up to this many are looked up by ID and sorted for a page. If more match, reading in the requested order soon fills
 it, and costs less than a query with thousands of IDs."""
 
-READ_ON_BY = 1_000
+BATCH_SIZE = 1_000
 """Number of subjects to read at a time while searching for those that an API key's patterns select."""
 MOST_PASSED_OVER = 100_000
 """Maximum number of subjects to read for one page; reading that many takes a few seconds."""
@@ -120,7 +120,7 @@ class Listing:
     filter: ListingFilter
     order: ListingOrder
     now: datetime
-    most_sorted: int = MOST_SORTED
+    most_counted: int = MOST_COUNTED
     overdue_despite_future_end: Sequence[int] = ()
     """From `expectation.overdue_despite_future_end`."""
     within: Selection = EVERY_SUBJECT
@@ -138,7 +138,7 @@ class Listing:
         """
         start = None if cursor is None else place_at(cursor, self.order, _MARKS[self.order])
         back = start is not None and start.is_before
-        narrowed = self._narrowed(connection, min(self.most_sorted, MOST_LOOKED_UP))
+        narrowed = self._narrowed(connection, min(self.most_counted, MOST_LOOKED_UP))
         query = selected(self.now).where(*self._conditions(narrowed))
         groups = self._groups(is_narrowed=narrowed is not None)
         found: _Rows = []
@@ -151,7 +151,7 @@ class Listing:
                 return self._page_of(found[:limit], start, has_more=len(found) > limit, back=back)
             if read >= self.most_passed_over:
                 break
-            at, size = Place(some[-1].marks), READ_ON_BY
+            at, size = Place(some[-1].marks), BATCH_SIZE
         if not found:
             raise ValueError(
                 f"the API key's patterns select none of the next {self.most_passed_over} subjects; "
@@ -192,14 +192,14 @@ class Listing:
         return found[:limit]
 
     def totals(self, connection: Connection) -> ListingTotals:
-        """Return the totals of the matching subjects. If more than `most_sorted` match, only some are counted."""
+        """Return the totals of the matching subjects. If more than `most_counted` match, only some are counted."""
         if self.filter.is_unrestricted or (self.filter.scope is not None and not _has_nul(self.filter)):
             stored = StoredTotals(
                 self.filter.scope, self.now, self.overdue_despite_future_end, self.filter.is_public_only
             )
             return stored.read(connection)
-        conditions = self._conditions(self._narrowed(connection, self.most_sorted))
-        some = select(subjects.c.id).where(*conditions).limit(self.most_sorted + 1)
+        conditions = self._conditions(self._narrowed(connection, self.most_counted))
+        some = select(subjects.c.id).where(*conditions).limit(self.most_counted + 1)
         is_overdue = case((self._overdue, 1), else_=0)
         kinds = (subjects.c.status, _shown_as(self.now, self._overdue), subjects.c.last_finished, is_overdue)
         rows = connection.execute(select(*kinds, func.count()).where(subjects.c.id.in_(some)).group_by(*kinds)).all()
@@ -213,7 +213,7 @@ class Listing:
         return ListingTotals(
             by_status,
             {standing: number for standing, number in by_standing.items() if standing},
-            is_whole=by_status.total() <= self.most_sorted,
+            is_whole=by_status.total() <= self.most_counted,
         )
 
     def _conditions(self, narrowed: ColumnElement[bool] | None) -> Sequence[ColumnElement[bool]]:

@@ -96,8 +96,8 @@ class Logins:
 class LoginThrottle:
     """Limits failed logins, for each client address and for all together.
 
-    An attempt counts as failed from the start, so that concurrent guesses are counted too. On PostgreSQL, concurrent
-    attempts can exceed a limit by their number; not on SQLite, where only one connection writes at a time.
+    An attempt counts as failed from the start, so that concurrent guesses are counted too. On PostgreSQL, attempts that
+    run at the same time can exceed a limit; on SQLite, where only one connection writes at a time, they can't.
     """
 
     database: Database

@@ -96,7 +96,7 @@ runs = Table(
     metadata,
     Column("id", _ID, primary_key=True),
     Column("subject_id", _ID, ForeignKey("subjects.id", ondelete="CASCADE"), nullable=False),
-    # Its place among the subject's runs: the sequence number of its last event, unless run times put it lower.
+    # Its place among the subject's runs: the sequence number of its last event, unless the runs' times put it lower.
     Column("sequence", BigInteger, nullable=False),
     Column("started_at", Moment, nullable=False),
     # If false, `started_at` is when its first event was received.

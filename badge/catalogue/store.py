@@ -14,7 +14,7 @@ from badge.catalogue.database import Database
 from badge.catalogue.events import RunEvent
 from badge.catalogue.expectation import due_columns, overdue_despite_future_end
 from badge.catalogue.history import Deletion, History, Run
-from badge.catalogue.listing import MOST_SORTED, Listing
+from badge.catalogue.listing import MOST_COUNTED, Listing
 from badge.catalogue.schema import runs, subjects
 from badge.catalogue.subjects import (
     KEY,
@@ -98,8 +98,8 @@ class Catalogue:
     database: Database
     clock: Clock
     retention: Retention = Retention()
-    most_sorted: int = MOST_SORTED
-    """How many subjects a search may sort and count."""
+    most_counted: int = MOST_COUNTED
+    """How many matching subjects a search may count."""
     most_named: int = MOST_NAMED
     """How many subjects a summary with a pattern may read."""
 
@@ -212,7 +212,7 @@ class Catalogue:
 
     def _listing(self, connection: Connection, filter: ListingFilter, order: ListingOrder) -> Listing:
         now = self.clock()
-        return Listing(filter, order, now, self.most_sorted, overdue_despite_future_end(connection, now))
+        return Listing(filter, order, now, self.most_counted, overdue_despite_future_end(connection, now))
 
     def number_ahead(self) -> int:
         """Return the number of subjects with a time ahead of now, which means that a clock is or was wrong."""

@@ -15,7 +15,7 @@ from badge.web.badges.routes import AnyPath, BadgeParts, ImageWhateverHappens
 from badge.web.errors import PROBLEM_TYPE, problem
 from badge.web.page import message
 from badge.web.paths import Paths
-from badge.web.request_names import RequestNames
+from badge.web.request_ids import RequestIds
 
 LARGEST_BODY = 256 * 1024
 
@@ -56,8 +56,8 @@ def build_site(parts: BadgeParts, blueprints: Sequence[Blueprint], paths: Paths,
     site.after_request(_without_type_of_empty_body)
     # Flask's default handler would log the exception's text and the path, which names a subject.
     site.register_error_handler(Exception, lambda error: _crash(parts, error))
-    named = RequestNames(ImageWhateverHappens(site.wsgi_app, parts))
-    site.wsgi_app = named  # type: ignore[method-assign] # Flask's own extension point
+    identified = RequestIds(ImageWhateverHappens(site.wsgi_app, parts))
+    site.wsgi_app = identified  # type: ignore[method-assign] # Flask's own extension point
     return site
 
 

@@ -73,7 +73,7 @@ def by_provider(provider: str, tmp_path_factory: pytest.TempPathFactory) -> Iter
 
 
 def log_in_as(page: Page, name: str) -> None:
-    page.get_by_role("link", name="Log in at the provider").click()
+    page.get_by_role("link", name="Log in with the provider").click()
     page.get_by_placeholder("sub").fill(name)
     page.get_by_role("button", name="Authorize").click()
 
@@ -89,7 +89,7 @@ def test_an_allowed_user_sees_the_requested_page_and_can_log_out(browser: Browse
     expect(page.locator("dialog:modal")).to_be_visible()  # Escape closes the dialog only after its script has run
     page.keyboard.press("Escape")
     page.get_by_role("button", name="Log out").click()
-    page.get_by_role("link", name="Log out at the provider too").click()
+    page.get_by_role("link", name="Log out of the provider too").click()
     page.get_by_role("button", name="End session").click()
     expect(page).to_have_url(re.compile(f"{by_provider.url}/login"))
     page.goto("/dashboard")
@@ -128,7 +128,7 @@ def test_a_user_who_denies_access_is_not_logged_in(browser: Browser, by_provider
     context = browser.new_context(base_url=by_provider.url)
     page = context.new_page()
     page.goto("/login")
-    page.get_by_role("link", name="Log in at the provider").click()
+    page.get_by_role("link", name="Log in with the provider").click()
     page.get_by_role("button", name="Deny").click()
     expect(page.get_by_role("heading", name="You are not logged in")).to_be_visible()
     context.close()

@@ -146,16 +146,16 @@ FILTERS = st.one_of(
 
 
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(filter=FILTERS, most_sorted=st.sampled_from([0, 2, 10_000]), limit=st.integers(1, 5), seed=st.integers(0, 99))
+@given(filter=FILTERS, most_counted=st.sampled_from([0, 2, 10_000]), limit=st.integers(1, 5), seed=st.integers(0, 99))
 def test_each_way_to_read_a_list_finds_the_same_as_a_full_scan(
-    store: Store, filter: ListingFilter, most_sorted: int, limit: int, seed: int
+    store: Store, filter: ListingFilter, most_counted: int, limit: int, seed: int
 ) -> None:
     chance = random.Random(seed)
     for subject in SUBJECTS:
         report(store, subject, chance.choice(REPORTABLE))
     for _ in range(3):
         STEPS[chance.choice(sorted(STEPS))](store, chance.choice(SUBJECTS))
-    tried = replace(store, catalogue=replace(store.catalogue, most_sorted=most_sorted))
+    tried = replace(store, catalogue=replace(store.catalogue, most_counted=most_counted))
     whole = counted(store)
     for order in ListingOrder:
         found = everything(tried, filter, order, limit)
@@ -167,7 +167,7 @@ def test_each_way_to_read_a_list_finds_the_same_as_a_full_scan(
         if order is not ListingOrder.NAME:
             found, wanted = sorted(found, key=_name), sorted(wanted, key=_name)
         assert [item.subject for item in found] == [item.subject for item in wanted]
-    assert_is_sample(tried.catalogue.totals(filter).all, len(wanted), most_sorted)
+    assert_is_sample(tried.catalogue.totals(filter).all, len(wanted), most_counted)
 
 
 def _name(item: ListedSubject) -> str:
@@ -181,7 +181,7 @@ def assert_is_sample(number: int, whole: int, most: int) -> None:
 def test_totals_beyond_the_limit_are_marked_as_incomplete(store: Store) -> None:
     for subject in SUBJECTS:
         store.record(BackupStatus.SUCCEEDED, subject)
-    few = replace(store.catalogue, most_sorted=3)
+    few = replace(store.catalogue, most_counted=3)
     assert (few.totals(ListingFilter(words=("web",))).all, few.totals(ListingFilter(words=("web",))).is_whole) == (
         4,
         False,

@@ -298,7 +298,7 @@ class Bareos(Tokens):
         return (200, {"jobs": bareos_jobs(request)}) if is_known else (422, {"detail": "no such endpoint"})
 
 
-def test_bareos_gets_a_form_as_login_and_its_filter_as_the_body_of_a_get(tmp_path: Path) -> None:
+def test_bareos_gets_its_login_as_a_form_and_its_filter_in_the_body_of_a_get(tmp_path: Path) -> None:
     with running(Bareos()) as system:
         report = source_in(tmp_path, BAREOS, system.url)()
         assert report.status is BackupStatus.SUCCEEDED

@@ -88,12 +88,12 @@ def test_the_service_works_with_the_documented_user(url: str, tmp_path: Path) ->
 def test_the_self_test_names_the_permission_that_is_missing(server: TcpServer, url: str, command: str) -> None:
     run(server, "SCRIPT", "FLUSH")
     run(server, "ACL", "SETUSER", "badge", f"-{command}")
-    assert fault(url) == f"forbids this user the command {command}: add +{command} to its ACL"
+    assert fault(url) == f"denies this user the command {command}: add +{command} to its ACL"
 
 
 def test_the_self_test_names_the_key_pattern_that_is_missing(server: TcpServer, url: str) -> None:
     run(server, "ACL", "SETUSER", "badge", "resetkeys", "~other:*")
-    assert fault(url) == "forbids this user the keys that begin with bdg:: add ~bdg:* to its ACL"
+    assert fault(url) == "denies this user access to the keys bdg:*: add ~bdg:* to its ACL"
 
 
 @pytest.mark.parametrize("minutes", [-6, 6])

@@ -17,7 +17,7 @@ _current = threading.local()
 
 @contextmanager
 def command_time(seconds: float, monotonic: Callable[[], float] = time.monotonic) -> Iterator[None]:
-    """Limit everything this thread does on bounded sockets in the block to that many seconds in all."""
+    """Limit this thread's work on bounded sockets to this many seconds in total while the block runs."""
     _current.ends, _current.monotonic = monotonic() + seconds, monotonic
     try:
         yield

@@ -126,7 +126,7 @@ def _fault_of_statuses(commands: RedisCommands, clock: Clock) -> str | None:
     report = Report(status=BackupStatus.UNKNOWN, observed_at=now)
     statuses.put(key, CacheEntry(report=report, fetched_at=now, confirmed_at=now, fresh_until=now), lease)
     is_stored = statuses.get(key) is not None
-    is_off = abs(now - clock()) > CLOCK_TOLERANCE  # the entry of another host would be ahead, or too old
+    is_off = abs(now - clock()) > CLOCK_TOLERANCE  # another host's entry would seem ahead, or too old
     if (lease := statuses.claim(key).lease) is not None:  # reads the value in the same script
         statuses.release(lease)
     statuses.invalidate(key)
@@ -144,7 +144,7 @@ _BAD_OPTION = "can't be used: BADGE_REDIS_URL has an option that is unknown or h
 
 @dataclass(frozen=True, slots=True)
 class _Cause:
-    """An exception that means one fault, with text that its message or its cause's contains."""
+    """How to recognise a fault (an exception's class, and text in its message), and the words for it."""
 
     kind: type[BaseException]
     words: str
@@ -196,8 +196,8 @@ def _words_for(error: Exception, connector: RedisConnector) -> str:
 
 def _words_for_denied(command: str | None) -> str:
     if command is None:
-        return f"forbids this user the keys that begin with {PREFIX}: add ~{PREFIX}* to its ACL"
-    return f"forbids this user the command {command}: add +{command} to its ACL"
+        return f"denies this user access to the keys {PREFIX}*: add ~{PREFIX}* to its ACL"
+    return f"denies this user the command {command}: add +{command} to its ACL"
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

@@ -38,7 +38,7 @@ def aged(report: Report, recipe: Recipe, now: datetime, clock: datetime) -> Repo
 
 
 def _without_old_success(report: Report, recipe: Recipe, clock: datetime) -> Report:
-    """Drop a previous success that is outdated or has no time, since a run that is under way does not renew it."""
+    """Stop counting a previous success that is outdated or undated: a run that is under way does not renew it."""
     is_waiting = report.status in (BackupStatus.IN_PROGRESS, BackupStatus.SCHEDULED)
     if recipe.stale_after is None or not is_waiting or report.last_finished is not BackupStatus.SUCCEEDED:
         return report
@@ -58,6 +58,6 @@ def _success_counts_for(report: Report, recipe: Recipe, clock: datetime) -> time
 
 
 def _undated(report: Report) -> Report:
-    """Return the report as unknown, because its run could be a year old. A queued run, which has no time yet, stays."""
+    """Return the report as unknown: its run could be a year old. A queued run has no time yet, so it stays queued."""
     is_queued = report.status is BackupStatus.SCHEDULED
     return report if is_queued else replace(report, status=BackupStatus.UNKNOWN)

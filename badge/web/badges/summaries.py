@@ -60,7 +60,7 @@ class Summaries:
     _reads: BoundedReads = field(init=False)
 
     def __post_init__(self) -> None:
-        # With the default number at a time: counting keeps a processor busy, and a hanging database must not block all
+        # Few reads at a time, because counting keeps a processor busy, and a hanging database must not block all
         # threads.
         self._reads = BoundedReads(queue_seconds=QUEUE_SECONDS)
         self._pool = WorkerPool("summaries", threads=1, most_waiting=1)

@@ -100,7 +100,7 @@ class OpsApi:
             self.events.emit(StoredTimesAhead())
         if recorded.changed:
             self.on_change(event.subject)
-        # Otherwise, a report that is not applied would reveal a private subject's state to those who may only report.
+        # Only with `read`: a report that is not applied would otherwise reveal a private subject's state.
         status = status_document(event.subject, recorded.report) if Scope.READ in grant.scopes else {}
         return _json({"applied": recorded.applied, **status})
 

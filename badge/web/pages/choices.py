@@ -221,7 +221,7 @@ class BadgeForm:
     shared: str
     """URL that restores all choices."""
     examples: Mapping[str, Sample] = field(default_factory=dict)
-    """What the preview shows until then."""
+    """What the preview shows until a subject is entered."""
     pictured: Sequence[Field] = tuple(look for look in LOOKS if look.name in _PICTURED)
     """The choices that are made by clicking a picture."""
     listed: Sequence[Field] = (*(look for look in LOOKS if look.name not in _PICTURED), FORMAT)

@@ -32,7 +32,7 @@ class Clause:
 def headline(resolution: Resolution, *, overdue_since: datetime | None, has_history: bool) -> list[Clause]:
     """Return the clauses of the sentence; facts that nobody reported are left out.
 
-    `has_history`: whether the source keeps a history, so that a subject without a known success has never succeeded.
+    `has_history`: whether the source keeps a history; then a subject without a known success has never succeeded.
     """
     if not resolution.is_known:
         return [Clause("Unknown, because the source does not answer")]

@@ -21,7 +21,7 @@ BAR_WIDTH, GAP, LINE_AT, TALL, SHORT = 12, 5, 34, 30, 14
 
 EXPLANATIONS = {
     BackupStatus.DELETED: "The repository or its backup definition was deleted.",
-    BackupStatus.UNKNOWN: "The latest report of the backup system does not say how the backup went, or is outdated.",
+    BackupStatus.UNKNOWN: "The backup system's latest report does not say how the backup went, or is outdated.",
 }
 
 
@@ -100,7 +100,7 @@ class StatusFacts:
 
     status: str
     headline: str
-    """The status, with its age if it was not confirmed for an hour."""
+    """The status, with its age if it has not been confirmed for an hour."""
     tone: Tone
     icon: str
     happened: CoarseMoment | None
@@ -164,7 +164,7 @@ def _timed(name: str, moment: datetime | None, now: datetime) -> Fact | None:
 
 
 def _since(resolution: Resolution, runs: Sequence[RecentRun]) -> Fact | None:
-    """Return how long all finished runs have ended like the last one; None if the runs don't say."""
+    """Return since when every finished run has ended like the last one; None if the runs don't say."""
     report, now, status = resolution.report, resolution.now, resolution.status
     ended = [run for run in runs if run.status in FINISHED]
     alike = list(takewhile(lambda run: run.status is status, ended))

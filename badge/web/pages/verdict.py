@@ -43,7 +43,7 @@ class Verdict:
 
 
 NO_IMAGE = Fault(
-    "This is not an image: proxies show nothing else.",
+    "This is not an image, and proxies show only images.",
     "Use the URL of the image in the README: without .json or .txt at its end, and without format=.",
 )
 TOO_SLOW = Fault(
@@ -104,6 +104,6 @@ def private_verdict(page_path: str) -> Verdict:
         Tone.ORANGE,
         "Readers see “unknown”",
         ["This backup is private, and the URL has no valid token."],
-        "Use a URL with a token. You find it on the repository's page:",
+        "Use a URL with a token, which you can get on the repository's page:",
         [("Get badge URL", f"{page_path}?dialog=open#badge-dialog")],
     )

@@ -151,14 +151,14 @@ def test_an_impossible_time_is_not_shown() -> None:
     assert read(Runs([ahead])) == [RecentRun(BackupStatus.SUCCEEDED, None)]
 
 
-def test_runs_that_cannot_be_read_are_none() -> None:
+def test_runs_that_cannot_be_read_are_unknown() -> None:
     assert read(Runs(is_out=True)) is None
     history = Runs()
     assert read(history, seconds=0.9) is None
     assert history.asked == []
 
 
-def test_a_hanging_database_holds_few_threads() -> None:
+def test_a_hanging_database_blocks_only_a_few_threads() -> None:
     release = threading.Event()
     history = Runs(hangs_until=release)
     runs = RecentRuns(lambda _: history)

@@ -107,7 +107,7 @@ def test_other_paths_are_invalid(acme: Dashboard, path: str) -> None:
 
 
 @pytest.mark.parametrize("path", ["/summaryx", "/summary.svg", "/summary.json"])
-def test_similar_paths_are_no_summaries(acme: Dashboard, path: str) -> None:
+def test_similar_paths_are_not_summaries(acme: Dashboard, path: str) -> None:
     assert get(acme, path).status_code == 404
 
 

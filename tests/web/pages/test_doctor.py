@@ -261,7 +261,7 @@ def test_a_stale_or_undetermined_status_is_not_reported_as_correct() -> None:
     assert verdict_on_status(replace(resolution, origin=Origin.CACHE, age=timedelta(0))).tone is Tone.GREEN
 
 
-def test_a_private_badge_s_token_shows_that_it_is_known(site: Site) -> None:
+def test_a_private_badge_with_its_token_is_reported_as_served_correctly(site: Site) -> None:
     site.says = replace(SUCCEEDED, visibility=Visibility.PRIVATE)
     token = PrivateTokens(lambda: SIGNING_KEY).of(WEB)
     page = examined(site, subject=f"https://badges.example.org/badge/{WEB.path}?token={token}")

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _ID = re.compile(r"[A-Za-z0-9_.:-]{8,64}")
 
 
-class RequestNames:
+class RequestIds:
     """WSGI middleware that gives each request an ID."""
 
     def __init__(self, application: WSGIApplication) -> None:
