@@ -99,7 +99,7 @@ class MemoryStatusCache:
             return self._max_entries > 0
 
     def remember(self, key: CacheKey, entry: CacheEntry) -> None:
-        """Store a copy of an entry that is in the shared cache, replacing any earlier one."""
+        """Store the entry in place of any other, without the checks of `put`."""
         with self._lock:
             _store(self._entries, key, entry, self._max_entries)
 

@@ -139,8 +139,9 @@ class StoredTotals(NamedTuple):
     def next_change(self, connection: Connection) -> datetime | None:
         """Return when one of the numbers changes if nothing is reported until then."""
         is_here = self._of_subjects()
-        is_here_too = self._of_subjects(is_first=False)  # few times are ahead of now, so those are searched first
-        by_known_end = select(func.min(overdue_by_known_end(self.now))).where(is_end_ahead(self.now), *is_here_too)
+        # Few times are ahead of now, so the database searches for those, and checks the scope afterwards.
+        is_ahead_here = (is_end_ahead(self.now), *self._of_subjects(is_first=False))
+        by_known_end = select(func.min(overdue_by_known_end(self.now))).where(*is_ahead_here)
         due = [
             *(_earliest(subjects.c.overdue_at, self.now, *is_here, *kind.conditions()) for kind in _EXPECTED),
             _earliest(subjects.c.stale_after, self.now, *is_here),

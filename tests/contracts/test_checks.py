@@ -236,7 +236,7 @@ def test_the_number_of_successes_dated_2099_that_are_looked_up_is_limited(store:
         assert len(overdue_despite_future_end(connection, store.clock(), most=1)) == 1
 
 
-def test_a_single_success_dated_2099_does_not_postpone_overdue(store: Store) -> None:
+def test_a_single_success_dated_2099_does_not_keep_a_backup_from_becoming_overdue(store: Store) -> None:
     store.checks.create(WEB, DAY, HOUR)
     store.clock.advance(days=IN_2099.days)
     store.receive(BackupStatus.SUCCEEDED)

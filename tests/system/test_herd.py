@@ -125,7 +125,7 @@ def waits(fleet: Fleet, how: str) -> float:
     return counted(fleet, f'badge_waits_total{{how="{how}')
 
 
-def test_one_thread_of_each_worker_waits_for_a_herd_and_every_answer_is_counted_once(fleet: Fleet) -> None:
+def test_a_herd_occupies_at_most_one_thread_of_each_worker_and_every_answer_is_counted_once(fleet: Fleet) -> None:
     fleet.upstream.delay = UPSTREAM_SECONDS
     before = {name: counted(fleet, name) for name in ("badge_requests_total", "badge_collapsed_total")}
     served, all_waits = waits(fleet, "served"), waits(fleet, "")

@@ -148,7 +148,10 @@ def log_in_document(transport: HttpTransport, request: HttpRequest, clock: Clock
 
 
 def json_of(answer: HttpAnswer, *, is_about_subject: bool) -> object:
-    """Return the JSON document in the body; raises `SourceUnavailable`, for broken JSON with `is_about_subject`."""
+    """Return the JSON document in the body; raises `SourceUnavailable`.
+
+    `is_about_subject`: whether broken JSON affects only this subject, and so does not count against the source.
+    """
     if not is_json(answer.headers):
         raise SourceUnavailable(FailureKind.NOT_JSON)
     try:

@@ -234,7 +234,10 @@ def _gitlab(segments: Sequence[str]) -> tuple[str, str]:
 
 
 def _azure_devops(segments: Sequence[str]) -> tuple[str, str]:
-    """`/collection/project/_git/name`; a missing project has the repository's name. Without `_git`, all are needed."""
+    """`/collection/project/_git/name`. If the project is omitted, it has the same name as the repository.
+
+    Without `_git`, all three segments are required.
+    """
     if len(segments) > 2 and segments[1] == "_git":
         collection, project, name = segments[0], segments[2], segments[2]
     else:
@@ -263,7 +266,10 @@ def _in_bitbucket_data_center(segments: Sequence[str]) -> list[str]:
 
 
 def _in_azure_devops_services(host: str, user: str, segments: Sequence[str]) -> Subject:
-    """`/organisation/project/_git/name`, and its old and SSH forms. A missing project has the repository's name."""
+    """`/organisation/project/_git/name`, and its old and SSH forms.
+
+    If the project is omitted, it has the same name as the repository.
+    """
     if segments[:1] == ["v3"]:  # git@ssh.dev.azure.com:v3/organisation/project/name
         return _subject("AzureDevOps", segments[1:])
     inner = [segment for segment in segments if segment.lower() != "defaultcollection"]
