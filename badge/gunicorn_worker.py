@@ -51,7 +51,7 @@ SWITCH_SECONDS = 0.0005
 """How long a thread may hold the interpreter lock while others wait: a tenth of the default, because the event loop
 competes with all threads for it."""
 LONGEST_HEAD_KEPT = 16_384
-"""In bytes; more than the longest request line, so that the badge is known even if its line is too long."""
+"""In bytes; more than the longest request line allowed, so that a longer line still tells which badge it is for."""
 
 
 class BadgeWorker(ASGIWorker):  # type: ignore[misc] # gunicorn ships no types

@@ -70,7 +70,7 @@ class NamePattern:
 
     @property
     def beginning(self) -> str:
-        """A pattern that all matching names match, with at most one wildcard, at its end."""
+        """The pattern up to its first wildcard, which becomes `*`; matches all names that the whole pattern matches."""
         literal = _BEFORE_WILDCARD.match(self.text)
         assert literal is not None  # it matches the empty string
         return self.text if literal[0] == self.text else f"{literal[0]}*"

@@ -160,7 +160,7 @@ class Listing:
         return self._page_of(found, start, has_more=True, back=back)
 
     def _page_of(self, found: _Rows, start: Place | None, *, has_more: bool, back: bool) -> RowsPage:
-        """Make a page of the rows read from `start` on; if there is one, there is a page on its other side."""
+        """Make a page of the rows read from `start` on; if `start` is given, there is also a page on its other side."""
         first, last = (found[0], found[-1]) if found else (None, None)
         onwards = Place(last.marks, is_before=back).cursor(self.order) if last and has_more else None
         backwards = Place(first.marks, is_before=not back).cursor(self.order) if first and start else None

@@ -25,7 +25,7 @@ from badge.web.pages.repository_url import subject_named
 
 NO_CATALOGUE = "This service shows other systems' backups and has no catalogue."
 
-# A century: times after the year 9999 can't be represented.
+# A century. Without a limit, now plus a duration could be after the year 9999, which Python can't represent.
 LONGEST_DURATION = timedelta(days=36_500)
 
 

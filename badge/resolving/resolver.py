@@ -131,9 +131,9 @@ class Resolver:
         return self._doubted(lookup, source)
 
     def _doubted(self, lookup: _Lookup, source: StatusSource) -> _Lookup:
-        """Return the look-up, marked with a doubt if a call for a new subject would be refused now.
+        """Return the look-up with the `doubt` that a new subject would have now; unchanged if just fetched or public.
 
-        What the public may not see must be answered like a new subject, whether or not it is in the cache.
+        An absent or private subject must be answered like a new one, whether or not it is in the cache.
         """
         report = lookup.entry.report if lookup.entry else None
         if lookup.origin is Origin.UPSTREAM or (report is not None and report.is_public):

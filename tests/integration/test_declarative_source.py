@@ -303,7 +303,7 @@ BOTH = pytest.mark.parametrize("text", [DECLARATIVE, PROMETHEUS], ids=["declarat
 
 @BOTH
 @pytest.mark.parametrize(("mode", "kind"), FAILURE_KINDS.items())
-def test_each_failure_gives_an_image_in_time_and_one_label(tmp_path: Path, text: str, mode: str, kind: str) -> None:
+def test_each_failure_gives_an_image_in_time_and_counts_once(tmp_path: Path, text: str, mode: str, kind: str) -> None:
     assert shown(tmp_path, text, mode) == Shown(503, [kind])
 
 
@@ -313,5 +313,5 @@ TEXT_STATUSES = {"404-html": 404, "410": 410}
 
 @BOTH
 @pytest.mark.parametrize("mode", ANSWERS)
-def test_each_answer_gives_an_image_in_time_and_one_label(tmp_path: Path, text: str, mode: str) -> None:
+def test_each_answer_gives_an_image_in_time_and_counts_once(tmp_path: Path, text: str, mode: str) -> None:
     assert shown(tmp_path, text, mode) == Shown(TEXT_STATUSES.get(mode, 200), ["answered"])

@@ -80,6 +80,6 @@ def test_names_too_long_for_an_index_can_be_looked_up_but_not_reported(store: St
 
 
 @pytest.mark.parametrize("narrowed", [ListingFilter(platform="a\0"), ListingFilter(account="a\0")])
-def test_a_filter_with_a_character_that_no_name_has_lists_nothing(store: Store, narrowed: ListingFilter) -> None:
+def test_a_filter_with_an_impossible_character_lists_nothing(store: Store, narrowed: ListingFilter) -> None:
     store.record(BackupStatus.FAILED)
     assert store.catalogue.list(narrowed).items == []

@@ -62,7 +62,7 @@ def answer(name: str, shown: str, code: int = 200, seconds: float = 0.1) -> Answ
         (answer("warm-1", true_status("warm-1"), seconds=4), "1 answers took longer than 3 s"),
     ],
 )
-def test_only_the_true_status_in_time_counts_as_right(given: Answer, fault: str | None) -> None:
+def test_only_the_true_status_delivered_in_time_counts_as_right(given: Answer, fault: str | None) -> None:
     record = Record()
     record.add([given])
     assert record.faults(workers=0) == ([fault] if fault else [])

@@ -74,7 +74,7 @@ def test_it_listens_on_ipv4_ipv6_both_and_a_unix_socket(running: Listening) -> N
         assert b"\r\nLocation: /login" in head, "no address of a Unix socket is in it"
 
 
-def test_gunicorn_puts_the_edge_in_front_of_the_application_for_any_wsgi_server(running: Listening) -> None:
+def test_gunicorn_puts_the_edge_in_front_of_the_wsgi_application(running: Listening) -> None:
     assert eventually(lambda: _is_answered_by_the_edge(running.service))
 
 

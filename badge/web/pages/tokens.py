@@ -50,7 +50,7 @@ class SubjectTokens:
 
     @classmethod
     def of(cls, parts: PagesParts, subject: Subject) -> SubjectTokens:
-        """Return the subject's tokens. No store without sessions: nothing else protects against forged forms."""
+        """Return the subject's tokens; without sessions there is no store, because forged forms can't be detected."""
         return cls(parts, subject, parts.token_store if parts.authentication.log_in is not None else None)
 
     def shown(self, report: Report, given: str) -> str:
