@@ -73,6 +73,8 @@ if TYPE_CHECKING:
     from badge.catalogue.tokens import StoredTokens
     from badge.sources.configuration.sources_file import ConfiguredSource
 
+CLOSE_SECONDS = 1.0
+"""How long to wait for work in the background before the database is closed."""
 PAGE_COST_IN_BADGES = 16
 """How many badges can be answered in the time that a page takes."""
 
@@ -115,6 +117,8 @@ class CatalogueParts:
     checks: Checks
     source: CatalogueSource
     tokens: StoredTokens
+    token_uses: WorkerPool
+    """Records uses of tokens."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +185,8 @@ class Parts:
 
     def close(self) -> None:
         """Close the database connections, so that the last worker to end checkpoints SQLite's write-ahead log."""
+        if self.catalogue is not None:
+            self.catalogue.token_uses.wait(CLOSE_SECONDS)  # a use recorded later would open the database again
         if self.database is not None:
             self.database.close()
 
@@ -434,9 +440,9 @@ def _catalogue(settings: Settings, clock: Clock, events: Events) -> CataloguePar
 
     database = Database(settings.catalogue_location)
     store = Catalogue(database, clock, Retention(settings.catalogue_retention, settings.catalogue_runs))
-    in_background = WorkerPool("token-use", threads=1, most_waiting=MOST_USES_WAITING).submit
-    keys, tokens = ApiKeys(database, clock), StoredTokens(database, clock, events, in_background)
-    return CatalogueParts(store, keys, Checks(database, clock), CatalogueSource(store, events), tokens)
+    uses = WorkerPool("token-use", threads=1, most_waiting=MOST_USES_WAITING)
+    keys, tokens = ApiKeys(database, clock), StoredTokens(database, clock, events, uses.submit)
+    return CatalogueParts(store, keys, Checks(database, clock), CatalogueSource(store, events), tokens, uses)
 
 
 def _database(settings: Settings, catalogue: CatalogueParts | None) -> DatabaseOnDemand | None:

@@ -16,6 +16,7 @@ class _Workers:
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
+        self.idle = threading.Condition(self.lock)
         self.queue: SimpleQueue[Job] = SimpleQueue()
         self.threads = 0
         self.unfinished = 0
@@ -26,6 +27,8 @@ class _Workers:
             self.queue.get()()
             with self.lock:
                 self.unfinished -= 1
+                if not self.unfinished:
+                    self.idle.notify_all()
 
 
 class WorkerPool:
@@ -50,6 +53,12 @@ class WorkerPool:
     def is_mostly_idle(self) -> bool:
         """Whether fewer jobs are running or waiting than half the number of threads."""
         return self._workers.get().unfinished * 2 < self._most_threads
+
+    def wait(self, seconds: float) -> bool:
+        """Wait until all jobs have ended; returns False if that takes longer than `seconds`."""
+        workers = self._workers.get()
+        with workers.idle:
+            return workers.idle.wait_for(lambda: not workers.unfinished, seconds)
 
     def submit(self, job: Job) -> bool:
         """Queue a job; returns False, and drops it, if the queue is full or no thread could be started."""

@@ -22,6 +22,22 @@ def test_jobs_are_done_on_daemon_threads() -> None:
     assert seen[0] is not threading.current_thread()
 
 
+def test_the_end_of_all_jobs_can_be_awaited() -> None:
+    pool, go, done = WorkerPool("test", 1, 2), threading.Event(), list[int]()
+    assert pool.wait(0)
+
+    def job() -> None:
+        assert go.wait(5)
+        done.append(1)
+
+    assert pool.submit(job)
+    assert pool.submit(job)
+    assert not pool.wait(0.01)
+    go.set()
+    assert pool.wait(5)
+    assert done == [1, 1]
+
+
 def test_running_and_queued_jobs_are_limited() -> None:
     pool, go = WorkerPool("test", 2, 3), threading.Event()
     running: list[int] = []
