@@ -18,8 +18,7 @@ from badge.catalogue.events import RunEvent
 from badge.catalogue.store import Catalogue
 from badge.model import BackupStatus, Reason, Subject, Visibility
 from tests.browser.test_dialog import BROKEN_WORDS
-from tests.browser.test_pages import SHIFTS
-from tests.browser.watched import Watched, watched_page
+from tests.browser.watched import SHIFTS, Watched, watched_page
 from tests.servers import Service, running_service
 
 WEB, API, LONG = (Subject.legacy("acme", name) for name in ("web", "api", "long-name-" * 20))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Iterator
 from urllib.parse import quote, urlsplit
 
@@ -14,7 +13,7 @@ from playwright.sync_api import Browser, Page, Route, expect
 from badge.model import Subject
 from badge.web.badges.request import Format
 from badge.web.snippets import SYNTAX_NAMES, Syntax, snippet
-from tests.browser.watched import Watched, context_of, watched_page
+from tests.browser.watched import SHIFTS, Watched, context_of, late, watched_page
 from tests.servers import Service, running_service
 from tests.web.test_snippets import Read, in_html, in_markdown
 
@@ -135,13 +134,6 @@ def test_no_choice_is_cut_off(browser: Browser, service: Service, width: int) ->
             assert watched.page.evaluate(CUT_SELECTS) == []
 
 
-SHIFT = """() => new Promise((done) => {
-  let sum = 0;
-  new PerformanceObserver((list) => list.getEntries().forEach((entry) => (sum += entry.value)))
-    .observe({ type: "layout-shift", buffered: true });
-  setTimeout(() => done(sum), 300);
-})"""
-"""The sum of all layout shifts so far, including those shortly after an input."""
 MOST_SHIFT = 0.001
 
 
@@ -155,16 +147,11 @@ def test_nothing_moves_while_the_form_loads_and_updates(browser: Browser, servic
         for path in ("/", "/?subject=acme/web&syntax=org&format=png&scale=4", f"/dashboard/{WEB}?dialog=open"):
             page.goto(path)
             page.wait_for_load_state("networkidle")
-            assert page.evaluate(SHIFT) < MOST_SHIFT, path
+            assert page.evaluate(SHIFTS) < MOST_SHIFT, path
         choose(page, Appearance="for-the-badge", Image_format="PNG (email, chat)")
         expect(page.locator("#snippet-url")).to_have_value(re.compile("for-the-badge"))
         page.wait_for_load_state("networkidle")
-        assert page.evaluate(SHIFT) < MOST_SHIFT
-
-
-def late(route: Route) -> None:
-    time.sleep(0.1)  # noqa: TID251 - the slowness under test
-    route.continue_()
+        assert page.evaluate(SHIFTS) < MOST_SHIFT
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -28,7 +28,7 @@ from badge.catalogue.store import Catalogue
 from badge.model import BackupStatus, Badge, Subject, Theme
 from badge.web.page import inline_image
 from badge.web.snippets import Snippet, Syntax, snippet
-from tests.browser.watched import Watched, context_of, watched_page
+from tests.browser.watched import SHIFTS, Watched, context_of, late, watched_page
 from tests.servers import Service, running_service
 from tests.web.test_snippets import SUBJECTS, read_by_node
 
@@ -244,20 +244,8 @@ def test_a_slow_answer_shows_progress(watched: Watched) -> None:
     expect(page.get_by_role("progressbar")).not_to_be_visible()
 
 
-SHIFTS = """(wait = 300) => new Promise((done) => {
-  let sum = 0;
-  new PerformanceObserver((list) => list.getEntries().forEach((entry) => (sum += entry.value)))
-    .observe({ type: "layout-shift", buffered: true });
-  setTimeout(() => done(sum), wait);
-})"""
-
-
 @pytest.mark.parametrize("width", [360, 1100])
 def test_nothing_shifts_while_badges_load(browser: Browser, service: Service, width: int) -> None:
-    def late(route: Route) -> None:
-        time.sleep(0.1)  # noqa: TID251 - the slowness under test
-        route.continue_()
-
     page = context_of(browser, service, viewport={"width": width, "height": 800}).new_page()
     page.route("**/badge/**", late)
     for path in ("/dashboard", f"/dashboard/{WEB}"):

@@ -3,12 +3,27 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Iterator
 from typing import Any
 
-from playwright.sync_api import Browser, BrowserContext, Page
+from playwright.sync_api import Browser, BrowserContext, Page, Route
 
 from tests.servers import Service
+
+SHIFTS = """(wait = 300) => new Promise((done) => {
+  let sum = 0;
+  new PerformanceObserver((list) => list.getEntries().forEach((entry) => (sum += entry.value)))
+    .observe({ type: "layout-shift", buffered: true });
+  setTimeout(() => done(sum), wait);
+})"""
+"""The sum of all layout shifts so far, including those shortly after an input."""
+
+
+def late(route: Route) -> None:
+    """Pass a request on after a while."""
+    time.sleep(0.1)  # noqa: TID251 - the slowness under test
+    route.continue_()
 
 
 class Watched:
