@@ -33,8 +33,11 @@ def test_the_end_of_all_jobs_can_be_awaited() -> None:
     assert pool.submit(job)
     assert pool.submit(job)
     assert not pool.wait(0.01)
+    waiting = threading.Thread(target=pool.wait, args=(60,))
+    waiting.start()
     go.set()
-    assert pool.wait(5)
+    waiting.join(5)
+    assert not waiting.is_alive()
     assert done == [1, 1]
 
 
