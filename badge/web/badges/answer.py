@@ -148,7 +148,7 @@ def _kind_without_expectation(resolution: Resolution) -> AnswerKind:
 
 
 def unknown_for(fresh_for: timedelta, now: datetime) -> Resolution:
-    """Return the resolution to show if no source was called: for an invalid path, a crash or an overload."""
+    """Return the resolution to show if there is no status: for an invalid path, a crash, an overload or no list."""
     report = Report(status=BackupStatus.UNKNOWN, observed_at=now, exists=False)
     return Resolution(report=report, origin=Origin.FALLBACK, age=timedelta(0), fresh_for=fresh_for, now=now)
 

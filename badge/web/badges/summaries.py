@@ -18,6 +18,7 @@ from badge.resilience.single_flight import Flight, SingleFlight
 from badge.resilience.worker_pool import WorkerPool
 from badge.resolving.lifetimes import Lifetimes
 from badge.summary import Summary, summary_of
+from badge.web.badges.answer import unknown_for
 from badge.web.badges.bounded_reads import BoundedReads
 
 QUEUE_SECONDS = 0.3
@@ -134,11 +135,7 @@ class Summaries:
         )
 
     def _undetermined(self, fresh_for: timedelta) -> Determined:
-        now = self.clock()
-        report = Report(status=BackupStatus.UNKNOWN, observed_at=now, exists=False)
-        return Determined(
-            None, Resolution(report=report, origin=Origin.FALLBACK, age=timedelta(0), fresh_for=fresh_for, now=now)
-        )
+        return Determined(None, unknown_for(fresh_for, self.clock()))
 
 
 _LIST, _ENDED = "list", True

@@ -9,7 +9,7 @@ from badge.model import InvalidSubject, SubjectScope
 from badge.web.pages.choices import NO_ADDRESS
 from badge.web.pages.search import Search
 from badge.web.paths import Paths
-from badge.web.snippets import Snippet, Syntax
+from badge.web.snippets import SYNTAX_NAMES, Snippet, Syntax
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +43,7 @@ class AccountBadge:
     def snippets(self) -> dict[Syntax, tuple[str, str]]:
         """Name and text of each snippet."""
         made = Snippet(f"{self.public_url or NO_ADDRESS}{self.image}", "", self.alt)
-        return {
-            Syntax.URL: ("Image URL", made.written_in(Syntax.URL)),
-            Syntax.MARKDOWN: ("Markdown", made.written_in(Syntax.MARKDOWN)),
-        }
+        return {syntax: (SYNTAX_NAMES[syntax], made.written_in(syntax)) for syntax in (Syntax.URL, Syntax.MARKDOWN)}
 
 
 def scope_named(platform: str, account: str) -> SubjectScope | None:

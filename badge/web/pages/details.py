@@ -23,7 +23,7 @@ from badge.web.page import Moment, exact_length, message, picture_for, sentence,
 from badge.web.pages.check_facts import CheckFacts, check_of
 from badge.web.pages.choices import BadgeForm, Choices
 from badge.web.pages.headline import headline, never_succeeded
-from badge.web.pages.history import SHOWN_RUNS, history_page, page_number
+from badge.web.pages.history import SHOWN_RUNS, history_page, page_number, reported_start
 from badge.web.pages.parts import PagesParts
 from badge.web.pages.run_page import RunPage
 from badge.web.pages.tokens import SubjectTokens
@@ -180,7 +180,7 @@ class Fact:
 def _facts(resolution: Resolution, *, has_history: bool) -> list[Fact]:
     """Return what was reported about the last run, and about the next one."""
     report, now = resolution.report, resolution.now
-    started, ended = _reported_start(report), unless_ahead(report.finished_at, now)
+    started, ended = reported_start(report), unless_ahead(report.finished_at, now)
     succeeded = appearance.last_success(resolution)
     is_never = report.exists and has_history and never_succeeded(report)
     is_deleted = report.status is BackupStatus.DELETED
@@ -199,13 +199,6 @@ def _facts(resolution: Resolution, *, has_history: bool) -> list[Fact]:
 
 def _timed(name: str, moment: datetime | None, now: datetime) -> Fact:
     return Fact(name, moment=Moment.of(moment, now))
-
-
-def _reported_start(report: Report) -> datetime | None:
-    """Return the start, or None if it was not reported: the catalogue then stores the event's time instead."""
-    started, finished = report.started_at, report.finished_at
-    is_made_up = report.status is BackupStatus.SCHEDULED or (started and finished and started >= finished)
-    return None if is_made_up else started
 
 
 def _freshness(resolution: Resolution, source: str) -> list[Fact]:

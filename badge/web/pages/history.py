@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 
 from badge.appearance import REASONS, TONES, WORDS, Tone
 from badge.artwork.glyphs import STATUS_GLYPHS
-from badge.model import BackupStatus, PastRun, unless_ahead
+from badge.model import BackupStatus, PastRun, Report, unless_ahead
 from badge.web.login.access import Viewer
 from badge.web.page import Moment, exact_length, size
 from badge.web.pages.run_page import RunPage
@@ -103,7 +103,7 @@ def history_page(number: int, newest_first: Sequence[PastRun], now: datetime, vi
 def _shown(place: int, run: PastRun, longest: timedelta, now: datetime, viewer: Viewer) -> ShownRun:
     duration = _duration(run)
     height = _height(run, duration, longest)
-    happened_at = run.finished_at or (None if _has_made_up_start(run) else run.started_at)
+    happened_at = run.finished_at or reported_start(run)
     return ShownRun(
         anchor=f"run-{place}",
         status=WORDS[run.status],
@@ -131,13 +131,15 @@ def _height(run: PastRun, duration: timedelta | None, longest: timedelta) -> int
 
 
 def _duration(run: PastRun) -> timedelta | None:
-    return run.finished_at - run.started_at if run.finished_at and not _has_made_up_start(run) else None
+    started = reported_start(run)
+    return run.finished_at - started if run.finished_at and started else None
 
 
-def _has_made_up_start(run: PastRun) -> bool:
-    """Whether the start was not reported, so that the catalogue stored the event's time instead."""
-    is_queued = run.status is BackupStatus.SCHEDULED
-    return is_queued or (run.finished_at is not None and run.started_at >= run.finished_at)
+def reported_start(run: PastRun | Report) -> datetime | None:
+    """Return the start, or None if it was not reported: the catalogue then stores the event's time instead."""
+    started, finished = run.started_at, run.finished_at
+    is_made_up = run.status is BackupStatus.SCHEDULED or (started and finished and started >= finished)
+    return None if is_made_up else started
 
 
 def runs_in_words(runs: Sequence[BackupStatus]) -> str:
