@@ -8,13 +8,14 @@ from urllib.parse import urlencode
 
 from flask import Response, request
 
-from badge.appearance import COLOURS, TONES, WORDS, Palette
-from badge.model import BackupStatus, Badge, InvalidSubject, Style, Subject
+from badge.appearance import WORDS, Palette
+from badge.model import Badge, InvalidSubject, Style, Subject
 from badge.web.links import Link
 from badge.web.page import inline_picture, sentence, show
 from badge.web.pages.choices import BadgeForm, Choices, Field, Offer
 from badge.web.pages.parts import PagesParts
 from badge.web.pages.repository_url import PLATFORMS, NamedRepository, UnknownServer, repository_named
+from badge.web.pages.samples import badge_of
 
 PLATFORM = Field("platform", "Platform", {"": "automatic", **PLATFORMS})
 NOT_PUBLIC = "There is no public backup with this name, so readers can't open its status page."
@@ -45,7 +46,7 @@ class Builder:
             platform=platform,
             platform_field=PLATFORM,
             fault=fault,
-            badges=[_picture(Badge(label="backup", message=WORDS[status], colour=_colour(status))) for status in WORDS],
+            badges=[_picture(badge_of(status)) for status in WORDS],
             form=form,
         )
 
@@ -73,9 +74,9 @@ class Builder:
 
     def _sheet_row(self, palette: Palette, style: Style, icon: str) -> SheetRow:
         look = {"style": style, "palette": palette, "icon": icon}
-        pictures = [_sheet_picture(palette, style, status, icon == "on") for status in WORDS]
+        badges = [badge_of(status, palette, style=style, has_icon=icon == "on") for status in WORDS]
         words = f"Build a badge: {style}, {palette}, {'with' if icon == 'on' else 'without'} icon"
-        return SheetRow(self.parts.paths.to(f"/?{urlencode(look)}"), words, pictures)
+        return SheetRow(self.parts.paths.to(f"/?{urlencode(look)}"), words, [_picture(badge) for badge in badges])
 
 
 def _named(typed: str, platform: str) -> tuple[NamedRepository | None, str]:
@@ -99,22 +100,6 @@ class SheetRow:
     words: str
     pictures: Sequence[tuple[str, str]]
     """Image sources and alternative texts."""
-
-
-def _sheet_picture(palette: Palette, style: Style, status: BackupStatus, icon: object) -> tuple[str, str]:
-    return _picture(
-        Badge(
-            label="backup",
-            message=WORDS[status],
-            colour=_colour(status, palette),
-            style=style,
-            icon=status.value if icon else None,
-        )
-    )
-
-
-def _colour(status: BackupStatus, palette: Palette = Palette.ACCESSIBLE) -> str:
-    return COLOURS[palette][TONES[status]]
 
 
 def _picture(badge: Badge) -> tuple[str, str]:

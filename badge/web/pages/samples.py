@@ -45,25 +45,28 @@ def example(look: Look, now: datetime) -> Sample:
     return Sample.of(badge_for(resolution, look))
 
 
-def _badge(status: BackupStatus, palette: Palette = Palette.ACCESSIBLE, **options: str) -> Badge:
-    return Badge(
-        label=options.get("label", DEFAULT_LABEL),
-        message=WORDS[status],
-        colour=COLOURS[palette][TONES[status]],
-        style=Style(options.get("style", Style.FLAT)),
-        icon=options.get("icon"),
-    )
+def badge_of(
+    status: BackupStatus,
+    palette: Palette = Palette.ACCESSIBLE,
+    *,
+    label: str = DEFAULT_LABEL,
+    style: Style = Style.FLAT,
+    has_icon: bool = False,
+) -> Badge:
+    """Return the badge of a status."""
+    colour, icon = COLOURS[palette][TONES[status]], status.value if has_icon else None
+    return Badge(label=label, message=WORDS[status], colour=colour, style=style, icon=icon)
 
 
 def _palette(palette: Palette) -> Sequence[Sample]:
     statuses = (BackupStatus.SUCCEEDED, BackupStatus.FAILED)
-    return [Sample.of(_badge(status, palette, label="", style=Style.FLAT_SQUARE)) for status in statuses]
+    return [Sample.of(badge_of(status, palette, label="", style=Style.FLAT_SQUARE)) for status in statuses]
 
 
 _SUCCEEDED = BackupStatus.SUCCEEDED
 SAMPLES: Mapping[str, Mapping[str, Sequence[Sample]]] = {
-    "style": {style: [Sample.of(_badge(_SUCCEEDED, style=style))] for style in Style},
+    "style": {style: [Sample.of(badge_of(_SUCCEEDED, style=style))] for style in Style},
     "palette": {palette: _palette(palette) for palette in Palette},
-    "icon": {"off": [Sample.of(_badge(_SUCCEEDED))], "on": [Sample.of(_badge(_SUCCEEDED, icon=_SUCCEEDED))]},
+    "icon": {"off": [Sample.of(badge_of(_SUCCEEDED))], "on": [Sample.of(badge_of(_SUCCEEDED, has_icon=True))]},
 }
 """The pictures of each choice's options, in the default look except for that option."""
