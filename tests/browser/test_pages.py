@@ -424,6 +424,10 @@ def test_hostile_names_are_text_on_every_page(browser: Browser, hostile: Service
                 expect(page.locator("#fresh")).to_be_visible()
 
 
+TOO_WIDE_FACTS = """() => [...document.querySelectorAll("dl div")]
+  .filter((fact) => fact.scrollWidth > fact.clientWidth).map((fact) => fact.textContent)"""
+
+
 @pytest.mark.parametrize("width", [390, 640, 1280])  # 640: at 200 % on a screen of 1280
 def test_names_in_any_direction_fit_every_page(browser: Browser, hostile: Service, width: int) -> None:
     with watched_page(browser, hostile, viewport={"width": width, "height": 800}) as watched:
@@ -433,6 +437,7 @@ def test_names_in_any_direction_fit_every_page(browser: Browser, hostile: Servic
         for path in [*pages, f"/doctor?subject={quote(RIGHT_TO_LEFT[0].path)}", "/dashboard?sort=name"]:
             page.goto(path)
             assert page.evaluate("document.documentElement.scrollWidth") <= width, path
+            assert page.evaluate(TOO_WIDE_FACTS) == [], path
         page.goto("/dashboard?q=gitlab")
         link = page.locator(".subjects a")
         expect(link).to_have_css("direction", "rtl")
