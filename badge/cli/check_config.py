@@ -16,7 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from badge import app
 from badge.artwork import png, png_check
-from badge.cache.embedded.server import binary_path
+from badge.cache.embedded.server import answers, binary_path, socket_path
 from badge.catalogue.faults import DAMAGED, clock_warning, why_unusable
 from badge.catalogue.in_use import CatalogueInUse
 from badge.catalogue.integrity import THOROUGH_SECONDS, Integrity, integrity_of
@@ -163,7 +163,8 @@ def _cache(known: Settings, parts: app.Parts) -> Finding:
     if known.redis_url is None and binary_path() is None:
         text = "the embedded Valkey doesn't run on this machine, so each worker caches on its own: set BADGE_REDIS_URL"
         return Finding(Level.FAIL, "cache", text)
-    if known.redis_url is None and not parts.cache.is_up():
+    # Not `parts.cache.is_up`: the first command of a process may take longer than its time limit.
+    if known.redis_url is None and not answers(socket_path(known.data_dir)):
         return Finding(Level.NOTE, "cache", "the embedded Valkey is not running; it starts with the service")
     name, fault = shown(known)["BADGE_REDIS_URL"] or "the embedded Valkey", parts.cache_fault()
     return Finding.of("cache", fault and f"{name} {fault}", f"{name} works")
