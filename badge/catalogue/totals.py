@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, and_, case, func, literal, select, text, union_all
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, func, literal, select, text, union_all
 
 from badge.catalogue.expectation import CAN_BE_OVERDUE, is_end_ahead, is_overdue, overdue_by_known_end
 from badge.catalogue.schema import subjects, totals
@@ -184,9 +184,7 @@ class StoredTotals(NamedTuple):
 
     def _kept(self) -> Select[Any]:
         kind = (totals.c.status, totals.c.last_finished)
-        number = select(
-            *kind, *map(literal, _STORED), *map(func.sum, self._each(totals.c.verification, totals.c.subjects))
-        )
+        number = select(*kind, *map(literal, _STORED), *self._kept_numbers)
         return number.where(*self._of_totals()).group_by(*kind)
 
     def _overdue(self) -> Sequence[Select[Any]]:
@@ -224,23 +222,26 @@ class StoredTotals(NamedTuple):
         verified_at = subjects.c.verified_at
         is_late = (verified_at <= self.now - self.verified_within, verified_at > self.now + CLOCK_TOLERANCE)
         is_current = (~self._is_overdue, ~self._is_outdated, *self._is_in_time(), *self._of_subjects())
+        numbers = [func.count() if outcome is VerificationOutcome.PASSED else literal(0) for outcome in _VERIFICATIONS]
         for kind in _PROTECTED:
-            number = kind.number(_Lapse(is_unverified=True), self._numbers).where(*self._passed(kind), *is_current)
+            number = kind.number(_Lapse(is_unverified=True), numbers).where(*self._passed(kind), *is_current)
             yield from (number.where(each) for each in is_late)
 
     @property
     def _numbers(self) -> Sequence[ColumnElement[int]]:
-        """What to count in a query of subjects: their number by the outcome of their latest verification, if needed."""
-        return [
-            func.coalesce(func.sum(one), 0)
-            for one in self._each(func.coalesce(subjects.c.verification, ""), literal(1))
-        ]
+        """What to count in a query of subjects: their number, or if needed by the outcome of their verification."""
+        if self.verified_within is None:
+            return [func.count()]
+        return [func.count().filter(_ended(outcome, subjects.c.verification)) for outcome in _VERIFICATIONS]
 
-    def _each(self, verification: ColumnElement[str], number: ColumnElement[int]) -> Sequence[ColumnElement[int]]:
-        """Return the number for each outcome of a verification, or once if none is required."""
+    @property
+    def _kept_numbers(self) -> Sequence[ColumnElement[int]]:
+        """The same in the table of totals."""
+        number = func.sum(totals.c.subjects)
         if self.verified_within is None:
             return [number]
-        return [case((verification == (outcome or ""), number), else_=0) for outcome in _VERIFICATIONS]
+        each = [totals.c.verification == (outcome or "") for outcome in _VERIFICATIONS]
+        return [func.coalesce(number.filter(is_it), 0) for is_it in each]
 
     def _is_in_time(self) -> Sequence[ColumnElement[bool]]:
         """Return the conditions that the last success is not too old for the summary."""
@@ -275,6 +276,10 @@ class StoredTotals(NamedTuple):
         if self.is_public_only:
             conditions.append(subjects.c.visibility == Visibility.PUBLIC.value)
         return conditions
+
+
+def _ended(outcome: VerificationOutcome | None, verification: ColumnElement[Any]) -> ColumnElement[bool]:
+    return verification.is_(None) if outcome is None else verification == outcome.value
 
 
 def in_scope(scope: SubjectScope | None, *, is_first: bool = True) -> list[ColumnElement[bool]]:
