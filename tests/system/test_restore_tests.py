@@ -130,7 +130,7 @@ def test_every_file_of_a_backup_can_be_chosen(repository: Repository) -> None:
 @pytest.mark.slow
 def test_a_check_passes_until_the_repository_is_damaged(repository: Repository, service: Service) -> None:
     script = repository.folder / "check"
-    line = cron_line(service, f"{repository.program} check", script).replace("1/10", "1/1")
+    line = cron_line(service, f"{repository.program} check", script).replace("=10\\%", "=100%")
     repository.back_up()
     repository.run("sh", "-c", line)
     assert verification(service, script) == ("passed", "checked")
