@@ -367,9 +367,14 @@ def totals_of(items: Iterable[ListedSubject], now: datetime, max_age: timedelta 
     return ListingTotals(by_status, by_standing, changes_at=min(changes, default=None))
 
 
+_OUTCOMES = (BackupStatus.SUCCEEDED, BackupStatus.FAILED)
+
+
 def facts_of(item: ListedSubject, now: datetime) -> SubjectFacts:
     """Return the facts about a subject."""
     subject, report, is_overdue = item.subject, item.report, item.overdue_since is not None
+    # Sources may omit the outcome of the last finished backup if it is the status.
+    finished = report.last_finished or (report.status if report.status in _OUTCOMES else None)
     succeeded_at = report.succeeded_at(now)
     return SubjectFacts(
         subject.platform,
@@ -378,7 +383,7 @@ def facts_of(item: ListedSubject, now: datetime) -> SubjectFacts:
         subject.name,
         status=report.status_at(now).value,
         is_overdue=is_overdue if item.has_check else None,
-        last_finished=report.last_finished and report.last_finished.value,
+        last_finished=None if finished is None else finished.value,
         succeeded_at=None if succeeded_at is None else microseconds(succeeded_at),
         took=None if is_overdue else _took(report, now),
         size_bytes=report.size_bytes,
