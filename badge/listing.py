@@ -234,6 +234,11 @@ class SubjectFacts(NamedTuple):
     took: int | None
     """How long the last run took, in microseconds; None if it hasn't finished or is overdue."""
     size_bytes: int | None
+    verification: str | None
+    """The `VerificationOutcome` of the latest verification."""
+    verified_how: str | None
+    verified_at: int | None
+    """When the latest verification passed; None if it failed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -375,7 +380,7 @@ def facts_of(item: ListedSubject, now: datetime) -> SubjectFacts:
     subject, report, is_overdue = item.subject, item.report, item.overdue_since is not None
     # Sources may omit the outcome of the last finished backup if it is the status.
     finished = report.last_finished or (report.status if report.status in _OUTCOMES else None)
-    succeeded_at = report.succeeded_at(now)
+    verification = report.verification
     return SubjectFacts(
         subject.platform,
         subject.account,
@@ -384,10 +389,17 @@ def facts_of(item: ListedSubject, now: datetime) -> SubjectFacts:
         status=report.status_at(now).value,
         is_overdue=is_overdue if item.has_check else None,
         last_finished=None if finished is None else finished.value,
-        succeeded_at=None if succeeded_at is None else microseconds(succeeded_at),
+        succeeded_at=_microseconds(report.succeeded_at(now)),
         took=None if is_overdue else _took(report, now),
         size_bytes=report.size_bytes,
+        verification=None if verification is None else verification.outcome.value,
+        verified_how=None if verification is None or verification.how is None else verification.how.value,
+        verified_at=_microseconds(report.verified_at(now)),
     )
+
+
+def _microseconds(moment: datetime | None) -> int | None:
+    return None if moment is None else microseconds(moment)
 
 
 def _took(report: Report, now: datetime) -> int | None:

@@ -12,7 +12,7 @@ from badge.catalogue.expectation import is_overdue, overdue_despite_future_end
 from badge.catalogue.listing import shown_as
 from badge.catalogue.schema import subjects
 from badge.listing import SubjectFacts
-from badge.model import CLOCK_TOLERANCE, BackupStatus
+from badge.model import CLOCK_TOLERANCE, BackupStatus, VerificationOutcome
 
 BATCH_SIZE = 1_000
 
@@ -37,6 +37,7 @@ def _selected(now: datetime, despite_end: Sequence[int]) -> Select[Any]:
     overdue, horizon = is_overdue(now, despite_end), now + CLOCK_TOLERANCE
     succeeded_at, started, finished = subjects.c.last_success_at, subjects.c.started_at, subjects.c.finished_at
     has_taken = and_(~overdue, started < finished, finished <= horizon)
+    has_passed = and_(subjects.c.verification == VerificationOutcome.PASSED.value, subjects.c.verified_at <= horizon)
     return select(
         subjects.c.id,
         subjects.c.platform,
@@ -49,6 +50,9 @@ def _selected(now: datetime, despite_end: Sequence[int]) -> Select[Any]:
         case((succeeded_at <= horizon, _number(succeeded_at))),
         case((has_taken, _number(finished) - _number(started))),
         case((~overdue, subjects.c.size_bytes)),
+        subjects.c.verification,
+        subjects.c.verified_how,
+        case((has_passed, _number(subjects.c.verified_at))),
     ).order_by(subjects.c.id)
 
 

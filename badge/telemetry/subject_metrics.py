@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from badge.listing import SubjectFacts
-from badge.model import BackupStatus
+from badge.model import BackupStatus, VerificationOutcome
 from badge.telemetry.metrics import Declared, Kind
 
 LABELS = ("platform", "account", "type", "name")
@@ -33,6 +33,18 @@ _LAST_SUCCESS = Declared(
 )
 _SIZE = Declared("backup_last_size_bytes", Kind.GAUGE, "Size of the last backup.", LABELS)
 _DURATION = Declared("backup_last_duration_seconds", Kind.GAUGE, "Duration of the last backup.", LABELS)
+_VERIFIED = Declared(
+    "backup_last_verified_timestamp_seconds",
+    Kind.GAUGE,
+    "When the latest verification ended, if it passed.",
+    LABELS,
+)
+_VERIFICATION = Declared(
+    "backup_last_verification_success",
+    Kind.GAUGE,
+    "1 if the latest verification passed, 0 if it failed.",
+    (*LABELS, "how"),
+)
 _LISTED = Declared(
     "backup_source_listed",
     Kind.GAUGE,
@@ -41,7 +53,7 @@ _LISTED = Declared(
 )
 _MISSING = Declared("backup_subjects_missing", Kind.GAUGE, "Subjects left out because of BADGE_METRICS_SUBJECTS.")
 
-OF_SUBJECTS = (_STATUS, _OVERDUE, _LAST_FINISHED, _LAST_SUCCESS, _SIZE, _DURATION)
+OF_SUBJECTS = (_STATUS, _OVERDUE, _LAST_FINISHED, _LAST_SUCCESS, _SIZE, _DURATION, _VERIFIED, _VERIFICATION)
 SUBJECT_METRICS = (*OF_SUBJECTS, _LISTED, _MISSING)
 
 _MICROSECONDS = 1_000_000
@@ -52,8 +64,9 @@ _VALUES: Mapping[Declared, Callable[[SubjectFacts], float | None]] = {
     _LAST_SUCCESS: lambda facts: _seconds(facts.succeeded_at),
     _SIZE: lambda facts: facts.size_bytes,
     _DURATION: lambda facts: _seconds(facts.took),
+    _VERIFIED: lambda facts: _seconds(facts.verified_at),
 }
-"""The value of each metric but the status; without a value, the metric has no time series."""
+"""The values of metrics that have no further labels; without a value, there is no time series."""
 
 _STATES = {
     shown.value: "".join(
@@ -81,6 +94,12 @@ def exposition(batches: Iterable[Sequence[SubjectFacts]], listed: Mapping[str, b
             values = [(labels, value_of(facts)) for labels, facts in existing]
             lines = [f"{metric.name}{{{labels}}} {value}\n" for labels, value in values if value is not None]
             parts[metric].append("".join(lines))
+        parts[_VERIFICATION] += [
+            f'{_VERIFICATION.name}{{{labels},how="{facts.verified_how or ""}"}} '
+            f"{int(facts.verification == VerificationOutcome.PASSED)}\n"
+            for labels, facts in existing
+            if facts.verification is not None
+        ]
         written += len(batch)
     parts[_LISTED] += [
         f"{_LISTED.name}{{{_labels(_LISTED.labels, [name])}}} {int(is_whole)}\n" for name, is_whole in listed.items()

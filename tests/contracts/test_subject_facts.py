@@ -14,15 +14,21 @@ import sqlalchemy
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from badge.catalogue.events import ReportedVerification, VerificationEvent
 from badge.catalogue.facts import batches_of_facts
 from badge.catalogue.store import Retention
 from badge.listing import SubjectFacts
-from badge.model import BackupStatus, Subject, Visibility
+from badge.model import BackupStatus, Subject, VerificationMethod, VerificationOutcome, Visibility
 from tests.contracts.test_totals import DAY, HOUR, STEPS, SUBJECTS, Step, counted, report
 from tests.migrated import migrate
 from tests.store import WEB, Store
 
 S = BackupStatus
+
+
+def a_verification(outcome: VerificationOutcome, how: VerificationMethod | None = None) -> Step:
+    event = ReportedVerification(outcome, how=how)
+    return lambda store, subject: store.catalogue.record(VerificationEvent(subject, event))
 
 
 def an_hour_long(status: BackupStatus, *, began: timedelta = HOUR) -> Step:
@@ -36,6 +42,8 @@ MORE_STEPS: dict[str, Step] = {
     "an hour": an_hour_long(S.SUCCEEDED),
     "a failure after an hour": an_hour_long(S.FAILED),
     "no time at all": an_hour_long(S.SUCCEEDED, began=timedelta(0)),
+    "verified": a_verification(VerificationOutcome.PASSED, VerificationMethod.RESTORED),
+    "found damaged": a_verification(VerificationOutcome.FAILED),
     "the clock is set back": lambda store, _: store.clock.advance(hours=-5),
 }
 
@@ -77,6 +85,9 @@ def test_the_facts_of_a_subject(store: Store) -> None:
         succeeded_at=round(ended.timestamp() * 1_000_000),
         took=3_600_000_000,
         size_bytes=1_000,
+        verification=None,
+        verified_how=None,
+        verified_at=None,
     )
     store.checks.create(WEB, DAY, HOUR)
     assert read(store) == [found._replace(is_overdue=False)]

@@ -25,10 +25,11 @@ WEB = SubjectFacts(
     succeeded_at=1_795_000_000_250_000,
     took=90_500_000,
     size_bytes=2**40,
+    verification="passed",
+    verified_how="restored",
+    verified_at=1_794_000_000_000_000,
 )
-BARE = WEB._replace(
-    status="unknown", is_overdue=None, last_finished=None, succeeded_at=None, took=None, size_bytes=None
-)
+BARE = SubjectFacts(*WEB[:4], "unknown", *[None] * 8)
 OF_SOURCE = ("backup_source_listed", "backup_subjects_missing")
 
 
@@ -46,13 +47,16 @@ def samples(
 
 def test_each_fact_has_a_metric() -> None:
     shared = {"platform": "GitHub", "account": "acme", "type": "Repository", "name": "web"}
-    found = {name: value for (name, labels), value in samples([WEB]).items() if dict(labels) == shared}
+    read = samples([WEB])
+    found = {name: value for (name, labels), value in read.items() if dict(labels) == shared}
+    assert read["backup_last_verification_success", tuple(sorted({**shared, "how": "restored"}.items()))] == 1
     assert found == {
         "backup_overdue": 0,
         "backup_last_finished_success": 1,
         "backup_last_success_timestamp_seconds": 1_795_000_000.25,
         "backup_last_size_bytes": 2**40,
         "backup_last_duration_seconds": 90.5,
+        "backup_last_verified_timestamp_seconds": 1_794_000_000,
     }
 
 
@@ -74,6 +78,15 @@ def test_a_failure_and_an_overdue_backup_are_told_apart() -> None:
     late = WEB._replace(status="failed", is_overdue=True, last_finished="failed")
     values = {(name, dict(labels).get("status")): value for (name, labels), value in samples([late]).items()}
     assert (values["backup_overdue", None], values["backup_last_finished_success", None]) == (1, 0)
+
+
+def test_a_failed_verification_has_no_time() -> None:
+    found = samples([WEB._replace(verification="failed", verified_how=None, verified_at=None)])
+    outcomes = {
+        dict(labels)["how"]: value for (name, labels), value in found.items() if name.endswith("verification_success")
+    }
+    assert outcomes == {"": 0}
+    assert "backup_last_verified_timestamp_seconds" not in {name for name, _ in found}
 
 
 def test_of_a_deleted_subject_only_the_status_remains() -> None:
@@ -100,7 +113,7 @@ def test_hostile_names_are_read_back_as_they_are(parts: tuple[str, str, str, str
     platform, account, type, name = parts
     for metric, labels in samples([WEB._replace(platform=platform, account=account, type=type, name=name)]):
         if metric not in OF_SOURCE:
-            assert {label: value for label, value in labels if label != "status"} == wanted
+            assert {label: value for label, value in labels if label not in ("status", "how")} == wanted
 
 
 def test_exactly_the_declared_metrics_are_written_and_documented() -> None:
