@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from badge.catalogue.events import ReportedVerification, VerificationEvent
@@ -60,8 +60,10 @@ def counted_one_by_one(store: Store) -> list[SubjectFacts]:
     return [one for batch in known.batches for one in batch]
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=st.lists(st.tuples(st.sampled_from(sorted(MORE_STEPS)), st.sampled_from(SUBJECTS[:3])), max_size=8))
+@example(steps=[(step, SUBJECTS[0]) for step in ("an hour", "verified", "the clock is set back")])
+@example(steps=[(step, SUBJECTS[0]) for step in ("an hour", "verified", "expected", "the clock is set back")])
 def test_the_catalogue_reads_the_same_facts_as_a_list_of_reports(
     store: Store, steps: list[tuple[str, Subject]]
 ) -> None:
