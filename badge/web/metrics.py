@@ -35,6 +35,7 @@ class SubjectMetrics:
     source_names: Sequence[str]
     most: int
     """Maximum number of subjects."""
+    refresh_seconds: float = REFRESH_SECONDS
 
     def exposition(self) -> list[bytes]:
         """Return the metrics in Prometheus' text format, in parts.
@@ -54,7 +55,7 @@ class SubjectMetrics:
         # In the background, because a source that hangs would hold up the subjects of all others: if it takes too
         # long, they are from the last snapshot.
         if self.listing.is_snapshot and (flight := self.refresh(self.listing)) is not None:
-            flight.wait(REFRESH_SECONDS)
+            flight.wait(self.refresh_seconds)
         return self.listing.facts(self.most)
 
     def _listed(self, known: KnownFacts) -> Mapping[str, bool]:

@@ -16,10 +16,15 @@ from werkzeug.test import TestResponse
 
 from badge.app import edge_around
 from badge.contract import SUBJECT_FIELDS
-from badge.model import BackupStatus, Subject, Visibility
+from badge.listing import ListedSubject
+from badge.model import BackupStatus, Report, Subject, Visibility
+from badge.resilience.single_flight import Flight
+from badge.sources.snapshot_listing import SnapshotListing, Walked
+from badge.web.metrics import SubjectMetrics
 from tests.asgi import ask
 from tests.contracts.test_listing import served
 from tests.dashboard import Dashboard, Dashboards
+from tests.doubles import ManualClock
 from tests.store import WEB
 
 TOKEN = "scrape-me"
@@ -148,6 +153,22 @@ def test_subjects_of_an_upstream_disappear_while_it_does_not_answer(dashboards: 
             dashboard.clock.advance(minutes=1)
             found = scrape(dashboard)
             assert (found["backup_source_listed", "upstream"], subjects(found)) == (listed, names)
+
+
+@pytest.mark.parametrize(("minutes", "names"), [(59, ["a", "b"]), (60, [])])
+def test_while_a_list_takes_long_the_last_one_of_the_hour_is_used(minutes: int, names: list[str]) -> None:
+    clock = ManualClock()
+    report = Report(status=BackupStatus.SUCCEEDED, observed_at=clock())
+    items = [ListedSubject(Subject.legacy("acme", name), report) for name in ("b", "c", "a")]
+    listing = SnapshotListing(lambda: Walked(items, is_whole=True), clock)
+    listing.refresh()
+    clock.advance(minutes=minutes)
+    of_subjects = SubjectMetrics(listing, lambda _: Flight(), ["upstream"], most=2, refresh_seconds=0.01)
+    text = b"".join(of_subjects.exposition()).decode()
+    found = [sample for family in text_string_to_metric_families(text) for sample in family.samples]
+    assert [one.labels["name"] for one in found if one.labels.get("status") == "succeeded"] == names
+    listed, missing = (one.value for one in found[-2:])
+    assert (listed, missing) == ((1, 1) if names else (0, 0))
 
 
 @pytest.fixture
