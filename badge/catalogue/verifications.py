@@ -84,14 +84,15 @@ class Verifications:
     def with_event(self, event: ReportedVerification, now: datetime) -> Verifications:
         """Return the verifications with this event; the same if it is not newer than the last with its outcome."""
         known = self.by_outcome.get(event.outcome)
-        if event.at is not None and known is not None and known.includes(event, now, is_latest=known is self.latest):
+        is_latest = known is not None and known is self.latest
+        if event.at is not None and known is not None and known.includes(event, now, is_latest=is_latest):
             return self
         others = {outcome: other for outcome, other in self.by_outcome.items() if outcome is not event.outcome}
         sequence = max((stored.sequence for stored in self.by_outcome.values()), default=0) + 1
         is_reported = event.at is not None
         made = StoredVerification(event.outcome, sequence, event.at or now, is_reported, event.how)
         for outcome, other in others.items():
-            if is_reported and other.ended_after(event, now):
+            if is_reported and not is_latest and other.ended_after(event, now):
                 others[outcome] = replace(other, sequence=sequence + 1)
         return Verifications({**others, event.outcome: made})
 

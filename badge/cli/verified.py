@@ -64,5 +64,5 @@ def _outcome(event: VerificationEvent, answer: Mapping[str, Any]) -> str:
         return _WORDS[event.verification.outcome]
     # A service reveals the verification only to API keys with the scope `read`.
     known = answer.get("verification")
-    still = f"still {_WORDS[VerificationOutcome(known)]}" if known in tuple(VerificationOutcome) else "unchanged"
+    still = f"still {known}" if known in tuple(VerificationOutcome) else "unchanged"
     return f"{still}, because a newer verification is known"

@@ -96,9 +96,9 @@ class PingIntake:
 
     def by_three_segments(self, first: str, second: str, third: str) -> Response:
         """/ping/{uuid}/verified/{signal}, or /ping/{ping-key}/{slug}/{signal}."""
-        if _as_uuid(first) is None:
-            return self._answer(_signal(third), first, slug=second)
-        return self._answer(_signal(f"{second}/{third}"), first)
+        if _as_uuid(first) is not None and second == Signal.VERIFIED:
+            return self._answer(_signal(f"{second}/{third}"), first)
+        return self._answer(_signal(third), first, slug=second)
 
     def verified_by_slug(self, key: str, slug: str, signal: str) -> Response:
         """/ping/{ping-key}/{slug}/verified/{signal}."""
