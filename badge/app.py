@@ -59,7 +59,7 @@ from badge.web.links import link_policy
 from badge.web.login.authentication import dashboard_authentication
 from badge.web.loopback import is_loopback_url
 from badge.web.pages import PagesParts, status_page
-from badge.web.paths import AT_ROOT, Paths
+from badge.web.paths import Paths
 from badge.web.refusals import Refusals
 from badge.web.signing_key import signing_key
 from badge.web.site import LARGEST_BODY, build_site
@@ -175,7 +175,7 @@ class Parts:
     """Called once in each new worker; runs in the background so that the first request doesn't have to wait."""
     cache_fault: Callable[[], str | None]
     """Uses the shared cache as the service does; returns what is wrong with it, if anything."""
-    paths: Paths = AT_ROOT
+    paths: Paths
     """Builds every path that leaves the service."""
 
     @property
@@ -258,6 +258,7 @@ def build_parts(
         database=_database(settings, sources.catalogue),
         warm_up=stores.warm_up,
         cache_fault=stores.fault,
+        paths=Paths(settings.path_prefix),
     )
 
 
@@ -324,7 +325,8 @@ def build_app(parts: Parts) -> Flask:
         from badge.web.login.sessions import use_sessions  # noqa: PLC0415 - imported on demand, like the catalogue
 
         use_sessions(site, settings)
-    site.extensions["edge"] = Edge(site, Refusals(badge_parts, site), events, _edge_limits(settings))
+    refusals, limits = Refusals(badge_parts, site), _edge_limits(settings)
+    site.extensions["edge"] = Edge(site, refusals, events, limits, prefix=parts.paths.prefix)
     site.extensions["readiness"] = readiness
     site.extensions["warm_up"] = parts.warm_up
     site.extensions["use_catalogue_state"] = parts.use_catalogue_state
@@ -407,7 +409,7 @@ def _pages_parts(parts: Parts) -> PagesParts:
         token_store=token_store,
         checks=parts.catalogue.checks if parts.catalogue else None,
         default_label=parts.settings.label,
-        public_url=parts.settings.public_url or "",
+        public_origin=parts.settings.public_origin or "",
         paths=parts.paths,
         links=link_policy(parts.settings),
         shows_run_links=parts.settings.status_page_links == "on",

@@ -1,0 +1,208 @@
+"""The shipped configurations of nginx, Caddy and Apache, at the root of a host and under a path prefix."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from badge.appearance import COLOURS, TONES, WORDS, Palette
+from badge.artwork import svg
+from badge.model import BackupStatus, Badge
+from badge.web.badges.answer import PROBLEMS, AnswerKind
+from badge.web.badges.http_cache import COMMON_HEADERS
+from badge.web.errors import PROBLEM_TYPE, problem
+from tests.proxies.shipped import SHIPPED
+
+PLACES = [(proxy, prefix) for proxy in SHIPPED for prefix in ("", "/backups")]
+
+
+class Origin:
+    """Stands in for the service; it records the requests that it gets."""
+
+    def __init__(self) -> None:
+        self.seen: list[tuple[str, dict[str, str]]] = []
+        self._serve(0)
+        self.address = f"127.0.0.1:{self._server.server_address[1]}"
+
+    def _serve(self, port: int) -> None:
+        seen = self.seen
+
+        class Recording(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                seen.append((self.path, {name.lower(): value for name, value in self.headers.items()}))
+                self.send_response(200)
+                self.send_header("Content-Length", "2")
+                self.send_header("Cache-Control", "no-store")
+                self.end_headers()
+                self.wfile.write(b"ok")
+
+            def log_message(self, format: str, *args: object) -> None:
+                """Log nothing."""
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", port), Recording)
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+
+    def stop(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+    @contextlib.contextmanager
+    def stopped(self) -> Iterator[None]:
+        """Refuse connections for a while."""
+        self.stop()
+        yield
+        self._serve(int(self.address.rpartition(":")[2]))
+
+
+@dataclass
+class Answer:
+    """A response, with header names in lower case."""
+
+    code: int
+    headers: dict[str, str]
+    body: bytes
+
+
+@dataclass
+class Place:
+    """A proxy in front of an origin, and the path prefix."""
+
+    url: str
+    prefix: str
+    origin: Origin
+
+    def get(self, path: str, method: str = "GET", **headers: str) -> Answer:
+        """Send a request below the prefix, with its path unchanged."""
+        return self.get_raw(self.prefix + path, method, **headers)
+
+    def get_raw(self, target: str, method: str = "GET", **headers: str) -> Answer:
+        connection = http.client.HTTPConnection(self.url.removeprefix("http://"), timeout=30)
+        with contextlib.closing(connection):
+            connection.putrequest(method, target)
+            for name, value in headers.items():
+                connection.putheader(name.replace("_", "-"), value)
+            connection.endheaders()
+            answer = connection.getresponse()
+            found = {name.lower(): value for name, value in answer.getheaders()}
+            return Answer(answer.status, found, answer.read())
+
+    def passed_on(self, path: str, **headers: str) -> tuple[str, dict[str, str]]:
+        """Return path and headers that reach the service, which must answer."""
+        self.origin.seen.clear()
+        assert self.get(path, **headers).code == 200
+        [request] = self.origin.seen
+        return request
+
+
+@pytest.fixture(scope="module", params=PLACES, ids="".join)
+def place(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    proxy, prefix = request.param
+    origin = Origin()
+    with SHIPPED[proxy](tmp_path_factory.mktemp(proxy), origin.address, prefix) as url:
+        yield Place(url, prefix, origin)
+    origin.stop()
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/badge/GitLab/group%2Fsub/Repository/x%20y.json?v=%2F",
+        "/badge/GitLab/group%252Fsub/Repository/x",
+        "/badge/acme/%E6%97%A5%e6",
+        "/badge/acme//web",
+        "/summary/GitLab/a%2fb",
+        "/status/GitLab/group%2Fsub/Repository/x",
+        "/ping/uuid/0?x=1",
+        "/",
+    ],
+)
+def test_raw_paths_are_passed_on_unchanged(place: Place, path: str) -> None:
+    assert place.passed_on(path)[0] == place.prefix + path
+
+
+def test_the_prefix_without_a_slash_is_passed_on(place: Place) -> None:
+    target = place.prefix or "/"
+    assert (place.get_raw(target).code, place.origin.seen[-1][0]) == (200, target)
+
+
+def test_the_service_learns_the_client_s_address_but_not_what_clients_claim(place: Place) -> None:
+    claims = {"X_Forwarded_For": "192.0.2.9", "Forwarded": "for=192.0.2.9"}
+    _, headers = place.passed_on("/login", **claims)
+    assert headers["x-forwarded-for"] == "127.0.0.1"
+
+
+@pytest.mark.parametrize("path", ["/metrics", "/metrics/", "/metrics/subjects", "/%6detrics", "/badge/../metrics"])
+def test_metrics_are_closed(place: Place, path: str) -> None:
+    place.origin.seen.clear()
+    targets = {path, place.prefix + path}
+    assert {place.get_raw(target).code for target in targets} == {404}
+    assert place.origin.seen == []
+
+
+def test_probes_below_no_prefix_reach_the_service(place: Place) -> None:
+    place.origin.seen.clear()
+    assert place.get_raw("/livez").code == 200
+    assert place.origin.seen[0][0] == "/livez"
+
+
+UNKNOWN = svg.draw(
+    Badge(
+        label="backup",
+        message=WORDS[BackupStatus.UNKNOWN],
+        colour=COLOURS[Palette.ACCESSIBLE][TONES[BackupStatus.UNKNOWN]],
+    )
+)
+IMAGES = (
+    "/badge/acme/web",
+    "/badge/GitLab/group%2Fsub/Repository/x.png",
+    "/badge/acme/web.json?format=svg",
+    "/badge/acme/web?style=plastic&label=strict=1x",
+    "/summary",
+    "/summary/GitHub/acme?v=1",
+)
+FOR_PROGRAMS = (
+    "/badge/acme/web.json",
+    "/badge/acme/web.json/",
+    "/badge/acme/web.txt?v=1",
+    "/badge/acme/web.json?expect=succeeded&max_age=1h",
+    "/badge/acme/web?strict=True",
+    "/badge/acme/web?label=x&format=JSON",
+    "/badge/acme/web?format=shields",
+    "/summary?format=json",
+    "/summary/GitHub/acme.txt",
+)
+UNAVAILABLE = PROBLEMS[AnswerKind.UNAVAILABLE]
+
+
+def test_while_the_service_is_down_badges_are_unknown_and_programs_learn_it(place: Place) -> None:
+    with place.origin.stopped():
+        for path in IMAGES:
+            image = place.get(path)
+            assert (image.code, image.body) == (200, UNKNOWN), path
+            assert image.headers["content-type"] == "image/svg+xml; charset=utf-8"
+            assert image.headers["cache-control"] == "public, max-age=5"
+            assert {name: image.headers[name.lower()] for name in COMMON_HEADERS} == COMMON_HEADERS
+            head = place.get(path, "HEAD")
+            assert (head.code, head.headers["content-type"]) == (200, "image/svg+xml; charset=utf-8")
+        for path in FOR_PROGRAMS:
+            answer = place.get(path)
+            assert (answer.code, answer.headers["content-type"]) == (503, PROBLEM_TYPE), path
+            assert (answer.headers["cache-control"], answer.headers["retry-after"]) == ("no-store", "5")
+            expected = problem(UNAVAILABLE.http_status, UNAVAILABLE.code, UNAVAILABLE.detail)
+            assert answer.body.strip() == expected.strip()
+        for path in ("/dashboard", "/summaries", "/status/acme/web"):
+            assert place.get(path).code in (502, 503), path
+    assert place.get("/badge/acme/web?v=back").body == b"ok"
+
+
+def test_clients_can_t_ask_for_the_error_images(place: Place) -> None:
+    place.origin.seen.clear()
+    for path in ("/-/image.asis", "/-/down-image"):
+        answer = place.get(path)
+        assert UNKNOWN not in answer.body
