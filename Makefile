@@ -88,8 +88,8 @@ system-packages: png-packages
 	@scripts/system-packages "the tests of the catalogue on PostgreSQL" postgresql pgbouncer
 	@scripts/system-packages "the tests of pings" borgmatic curl
 	@scripts/system-packages "the tests of snippets" cmark-gfm
-	@scripts/system-packages "the tests of config/nginx.conf" nginx
-	@scripts/system-packages "the tests of other proxies" varnish squid haproxy caddy
+	@scripts/system-packages "the tests of the proxies' configurations in config/" nginx caddy apache2
+	@scripts/system-packages "the tests of other proxies" varnish squid haproxy
 	@scripts/system-packages "the tests of monitors" prometheus-blackbox-exporter
 	@scripts/system-packages "the tests of the systemd unit" systemd
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+import yaml
 
 from badge.appearance import COLOURS, TONES, WORDS, Palette
 from badge.artwork import svg
@@ -17,7 +18,7 @@ from badge.model import BackupStatus, Badge
 from badge.web.badges.answer import PROBLEMS, AnswerKind
 from badge.web.badges.http_cache import COMMON_HEADERS
 from badge.web.errors import PROBLEM_TYPE, problem
-from tests.proxies.shipped import SHIPPED
+from tests.proxies.shipped import CONFIG, SHIPPED
 
 PLACES = [(proxy, prefix) for proxy in SHIPPED for prefix in ("", "/backups")]
 
@@ -206,3 +207,24 @@ def test_clients_can_t_ask_for_the_error_images(place: Place) -> None:
     for path in ("/-/image.asis", "/-/down-image"):
         answer = place.get(path)
         assert UNKNOWN not in answer.body
+
+
+def test_traefik_s_routers_and_services_refer_to_what_is_defined() -> None:
+    """Traefik itself can't be run here; this checks what can be checked without it."""
+    static = yaml.safe_load((CONFIG / "traefik" / "traefik.yaml").read_text())
+    dynamic = yaml.safe_load((CONFIG / "traefik" / "badge.yaml").read_text())["http"]
+    [router] = dynamic["routers"].values()
+    assert set(router["entryPoints"]) <= set(static["entryPoints"])
+    assert set(router["middlewares"]) <= set(dynamic["middlewares"])
+    assert router["rule"] == "Host(`badges.example.org`) && !PathPrefix(`/metrics`)"
+    services = dynamic["services"]
+    assert router["service"] in services
+    assert set(services["badge"]["failover"].values()) <= set(services)
+    balancers = [service["loadBalancer"] for service in services.values() if "loadBalancer" in service]
+    assert {one["serversTransport"] for one in balancers if "serversTransport" in one} <= set(
+        dynamic["serversTransports"]
+    )
+    assert "healthCheck" in services["badge-up"]["loadBalancer"]  # failover needs one
+    assert not {"stripPrefix", "stripPrefixRegex", "replacePath"} & {
+        kind for middleware in dynamic["middlewares"].values() for kind in middleware
+    }
