@@ -48,30 +48,46 @@ def shipped_nginx(folder: Path, upstream: str, prefix: str) -> Iterator[str]:
 @contextlib.contextmanager
 def shipped_caddy(folder: Path, upstream: str, prefix: str) -> Iterator[str]:
     """Run Caddy with config/Caddyfile, except for its administration endpoint."""
-    needs("Caddy", is_there=CADDY is not None)
     url = f"http://127.0.0.1:{free_port()}"
+    environment = {"BADGE_SITE": url, "BADGE_UPSTREAM": upstream, "BADGE_PREFIX": prefix}
+    content = (CONFIG / "Caddyfile").read_text().replace("\n{\n", "\n{\n\tadmin off\n", 1)
+    with running_caddy(folder, content, url, **environment):
+        yield url
+
+
+@contextlib.contextmanager
+def running_caddy(folder: Path, content: str, url: str, **environment: str) -> Iterator[str]:
+    """Run Caddy with this content of its Caddyfile."""
+    needs("Caddy", is_there=CADDY is not None)
     file = folder / "Caddyfile"
-    file.write_text((CONFIG / "Caddyfile").read_text().replace("\n{\n", "\n{\n\tadmin off\n", 1))
-    environment = {"BADGE_SITE": url, "BADGE_UPSTREAM": upstream, "BADGE_PREFIX": prefix, "XDG_DATA_HOME": str(folder)}
+    file.write_text(content if "admin off" in content else f"{{\n admin off\n}}\n{content}\n")
     command = [str(CADDY), "run", "--adapter", "caddyfile", "--config", str(file)]
-    with running_proxy(url, *command, HOME=str(folder), **environment):
+    with running_proxy(url, *command, HOME=str(folder), XDG_DATA_HOME=str(folder), **environment):
         yield url
 
 
 @contextlib.contextmanager
 def shipped_apache(folder: Path, upstream: str, prefix: str) -> Iterator[str]:
     """Run Apache with config/apache.conf."""
-    needs("Apache", is_there=APACHE is not None)
     with tempfile.TemporaryDirectory() as readable:  # Apache's workers are another user, who can't read a test's folder
         Path(readable).chmod(0o755)
         down = shutil.copytree(CONFIG / "apache-down", Path(readable) / "badge-down")
-        port, main = free_port(), folder / "apache.conf"
-        (folder / "badge.conf").write_text(_apache_site(upstream, prefix, down, port))
-        modules = "\n".join(f"LoadModule {name}_module {MODULES}/mod_{name}.so" for name in _APACHE_MODULES)
-        user = "User www-data\nGroup www-data" if os.geteuid() == 0 else ""
-        main.write_text(_AROUND_APACHE.format(folder=folder, port=port, user=user, modules=modules))
-        with running_proxy(f"http://127.0.0.1:{port}", str(APACHE), "-DFOREGROUND", "-f", str(main)) as url:
+        port = free_port()
+        with running_apache(folder, _apache_site(upstream, prefix, down, port), port) as url:
             yield url
+
+
+@contextlib.contextmanager
+def running_apache(folder: Path, site: str, port: int) -> Iterator[str]:
+    """Run Apache with this site."""
+    needs("Apache", is_there=APACHE is not None)
+    (folder / "badge.conf").write_text(site)
+    modules = "\n".join(f"LoadModule {name}_module {MODULES}/mod_{name}.so" for name in _APACHE_MODULES)
+    user = "User www-data\nGroup www-data" if os.geteuid() == 0 else ""
+    main = folder / "apache.conf"
+    main.write_text(_AROUND_APACHE.format(folder=folder, port=port, user=user, modules=modules))
+    with running_proxy(f"http://127.0.0.1:{port}", str(APACHE), "-DFOREGROUND", "-f", str(main)) as url:
+        yield url
 
 
 def _apache_site(upstream: str, prefix: str, down: Path, port: int) -> str:

@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import itertools
+import re
+import shutil
+import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from textwrap import dedent
 
 import pytest
 import yaml
@@ -18,7 +25,10 @@ from badge.model import BackupStatus, Badge
 from badge.web.badges.answer import PROBLEMS, AnswerKind
 from badge.web.badges.http_cache import COMMON_HEADERS
 from badge.web.errors import PROBLEM_TYPE, problem
-from tests.proxies.shipped import CONFIG, SHIPPED
+from tests import nginx
+from tests.nginx import Nginx
+from tests.proxies.shipped import CONFIG, SHIPPED, running_apache, running_caddy
+from tests.servers import PROJECT, free_port
 
 PLACES = [(proxy, prefix) for proxy in SHIPPED for prefix in ("", "/backups")]
 
@@ -228,3 +238,76 @@ def test_traefik_s_routers_and_services_refer_to_what_is_defined() -> None:
     assert not {"stripPrefix", "stripPrefixRegex", "replacePath"} & {
         kind for middleware in dynamic["middlewares"].values() for kind in middleware
     }
+
+
+def example(first_line: str) -> str:
+    """Return the code block of the how-to that begins with this line."""
+    page = (PROJECT / "docs" / "how-to" / "deploy.md").read_text()
+    start = page.index(f"\n    {first_line}\n") + 1
+    lines = itertools.takewhile(lambda line: not line or line.startswith("    "), page[start:].split("\n"))
+    return dedent("\n".join(lines))
+
+
+def without_tls(block: str) -> str:
+    return "\n".join(line for line in block.split("\n") if not re.search("ssl_|SSL", line))
+
+
+def nginx_example(folder: Path, block: str, port: int) -> AbstractContextManager[Nginx]:
+    server = without_tls(block).replace("listen 443 ssl;", f"listen 127.0.0.1:{port};")
+    if not server.startswith("server"):
+        server = f"server {{ listen 127.0.0.1:{port}; {block} }}"
+    return nginx.running(folder, server, port)
+
+
+def caddy_example(folder: Path, block: str, port: int) -> AbstractContextManager[str]:
+    site = f"http://127.0.0.1:{port}"
+    block = block.replace("badges.example.org", site)
+    return running_caddy(folder, block if site in block else f"{site} {{\n{block}}}", site)
+
+
+def apache_example(folder: Path, block: str, port: int) -> AbstractContextManager[str]:
+    site = without_tls(block).replace("*:443", f"*:{port}")
+    return running_apache(
+        folder, site if "VirtualHost" in site else f"<VirtualHost *:{port}>\n{site}</VirtualHost>", port
+    )
+
+
+EXAMPLES = [
+    (nginx_example, "server {", ""),
+    (caddy_example, "badges.example.org {", ""),
+    (apache_example, "<VirtualHost *:443>", ""),
+    (nginx_example, "location /backups/ {", "/backups"),
+    (caddy_example, "respond /backups/metrics* 404", "/backups"),
+    (apache_example, "AllowEncodedSlashes NoDecode", "/backups"),
+]
+
+
+@pytest.mark.parametrize(("proxy", "first_line", "prefix"), EXAMPLES)
+def test_the_how_to_s_shortest_configurations_work(
+    tmp_path: Path, proxy: Callable[..., AbstractContextManager[object]], first_line: str, prefix: str
+) -> None:
+    origin, port = Origin(), free_port()
+    block = example(first_line).replace("127.0.0.1:8000", origin.address)
+    assert origin.address in block
+    with proxy(tmp_path, block, port):
+        place = Place(f"http://127.0.0.1:{port}", prefix, origin)
+        path = "/badge/GitLab/group%2Fsub/Repository/x%252F"
+        target, headers = place.passed_on(path, X_Forwarded_For="192.0.2.9")
+        assert (target, headers["x-forwarded-for"]) == (prefix + path, "127.0.0.1")
+        assert {place.get(path).code for path in ("/metrics", "/metrics/subjects")} == {404}
+    origin.stop()
+
+
+def test_the_how_to_s_commands_set_the_prefix(tmp_path: Path) -> None:
+    installed = {"nginx.conf": "nginx/conf.d/badge.conf", "apache.conf": "apache2/sites-available/badge.conf"}
+    for shipped, path in installed.items():
+        file = tmp_path / path
+        file.parent.mkdir(parents=True)
+        shutil.copy(CONFIG / shipped, file)
+    page = (PROJECT / "docs" / "how-to" / "deploy.md").read_text()
+    for command in re.findall(r"^    (sed -i .*?) +# ", page, re.MULTILINE):
+        subprocess.run(["sh", "-c", command.replace("/etc/", f"{tmp_path}/")], check=True)
+    in_nginx, in_apache = ((tmp_path / path).read_text() for path in installed.values())
+    assert "location ~ ^/backups/(badge/|summary(/|$)) {" in in_nginx
+    assert "(?:)" not in in_nginx
+    assert "\nDefine BADGE_ROOT /backups/\n" in in_apache
