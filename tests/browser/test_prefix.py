@@ -41,8 +41,9 @@ def test_a_person_logs_in_finds_a_repository_copies_its_badge_and_logs_out(watch
     page.get_by_role("button", name="Get badge URL").first.click()
     page.get_by_role("radio", name="plastic").check()
     expect(page.locator("#snippet-url")).to_have_value(f"{url}/badge/{WEB}?style=plastic")
-    expect(page).to_have_url(f"{url}/dashboard/{WEB}?dialog=open&style=plastic#badge-dialog")
-    page.get_by_role("button", name="Copy the URL").click()
+    expect(page).to_have_url(f"{url}/dashboard/{WEB}?dialog=open&style=plastic")
+    page.get_by_role("button", name="Copy Image URL").click()
+    page.get_by_text("Image URL copied.").wait_for()
     assert watched.clipboard() == f"{url}/badge/{WEB}?style=plastic"
     page.keyboard.press("Escape")
     page.get_by_role("button", name="Log out").click()
