@@ -31,8 +31,9 @@ check: $(VENV)/.ready-dev png-packages lint ## After each edit: lint, unit and w
 test: setup lint ## Everything that CI runs: lint, and all tests but the slow ones.
 	@scripts/run-tests $(BIN)/pytest $(ARGS)
 
-test-slow: setup ## The slow tests: failovers, lost or full Redis servers, full disks, PostgreSQL backups.
+test-slow: setup ## The slow tests: failovers, lost or full Redis servers, full disks, PostgreSQL backups, path prefixes.
 	@$(BIN)/pytest -m slow $(ARGS)
+	@for proxy in nginx caddy; do BEHIND=$$proxy $(BIN)/pytest tests/browser || exit 1; done
 
 lint: $(VENV)/.ready-dev ## Check style, types and import contracts.
 	@$(BIN)/ruff check
@@ -88,8 +89,8 @@ system-packages: png-packages
 	@scripts/system-packages "the tests of the catalogue on PostgreSQL" postgresql pgbouncer
 	@scripts/system-packages "the tests of pings" borgmatic curl
 	@scripts/system-packages "the tests of snippets" cmark-gfm
-	@scripts/system-packages "the tests of config/nginx.conf" nginx
-	@scripts/system-packages "the tests of other proxies" varnish squid haproxy caddy
+	@scripts/system-packages "the tests of the proxies' configurations in config/" nginx caddy apache2
+	@scripts/system-packages "the tests of other proxies" varnish squid haproxy
 	@scripts/system-packages "the tests of monitors" prometheus-blackbox-exporter
 	@scripts/system-packages "the tests of the systemd unit" systemd
 
