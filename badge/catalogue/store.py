@@ -237,7 +237,8 @@ class Catalogue:
             if query.name is not None:
                 return named_totals(connection, query, now, self.most_named)
             despite_end = overdue_despite_future_end(connection, now)
-            stored = StoredTotals(query.scope, now, despite_end, query.is_public_only, query.max_age)
+            limits = (query.max_age, query.verified_within)
+            stored = StoredTotals(query.scope, now, despite_end, query.is_public_only, *limits)
             return replace(stored.read(connection), changes_at=stored.next_change(connection))
 
     def facts(self, most: int) -> Iterator[Sequence[SubjectFacts]]:

@@ -371,6 +371,7 @@ def _numbers(summary: Summary) -> dict[str, object]:
         "failed": summary.failed,
         "overdue": summary.overdue,
         "unknown": summary.unknown,
+        "unverified": summary.unverified,
         "silent": summary.silent,
         "complete": summary.is_complete,
     }
