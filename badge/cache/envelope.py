@@ -12,10 +12,10 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple, TypeVar
 
-from badge.model import CLOCK_TOLERANCE, BackupStatus, CacheEntry, Reason, Report, Visibility
+from badge.model import CLOCK_TOLERANCE, BackupStatus, CacheEntry, Outcomes, Reason, Report, Visibility
 from badge.ports import CacheKey
 
-SCHEMA = 3
+SCHEMA = 4
 LONGEST = 8 * 1024
 """Enough for a name of 2 KiB, escaped, and two URLs."""
 
@@ -160,6 +160,7 @@ _MOMENTS = ("started_at", "finished_at", "last_success_at", "next_run_at", "stal
 def _fields(report: Report) -> dict[str, Any]:
     return {
         "ob": to_micros(report.observed_at),
+        "hi": None if report.outcomes is None else report.outcomes.letters,
         **{key: getattr(report, name) for name, key, _ in _VALUES},
         **{name: to_micros(moment) for name in _MOMENTS if (moment := getattr(report, name)) is not None},
     }
@@ -168,4 +169,5 @@ def _fields(report: Report) -> dict[str, Any]:
 def _report(fields: dict[str, Any]) -> Report:
     values = {name: read(fields[key]) for name, key, read in _VALUES}
     moments = {name: _moment(fields[name]) for name in _MOMENTS if name in fields}
-    return Report(observed_at=_moment(fields["ob"]), **values | moments)
+    outcomes = None if fields["hi"] is None else Outcomes.parse(_typed(fields["hi"], str))
+    return Report(observed_at=_moment(fields["ob"]), outcomes=outcomes, **values | moments)
