@@ -11,7 +11,7 @@ from badge.cache.envelope import seal, unseal
 from badge.catalogue.events import RunDetails, RunEvent
 from badge.catalogue.migration import migrate
 from badge.contract import report_from, status_document
-from badge.model import BackupStatus, CacheEntry, Reason, Report, Subject, Visibility
+from badge.model import BackupStatus, CacheEntry, Outcomes, Reason, Report, Subject, Visibility
 from badge.web.intake.ops_body import event_document, read_event
 from tests.doubles import START
 from tests.store import Store
@@ -26,6 +26,7 @@ FULL = Report(
     finished_at=START - timedelta(minutes=1),
     last_success_at=START - timedelta(days=1),
     last_finished=BackupStatus.FAILED,
+    outcomes=Outcomes.parse("sf"),
     next_run_at=START + timedelta(days=1),
     stale_after=START + timedelta(days=2),
     deleted_at=START - timedelta(days=9),
