@@ -14,7 +14,6 @@ from badge.model import (
     BackupStatus,
     Badge,
     Bar,
-    Outcomes,
     Reason,
     Report,
     Resolution,
@@ -186,9 +185,8 @@ def face_of(resolution: Resolution, look: Look) -> Face:
         words = look.language.say(WORDS[resolution.status])
         return Face(words, TONES[resolution.status], resolution.status, timedelta.max)
     face = _overdue(resolution, look) or _status(resolution, look)
-    outcomes = _outcomes_shown(resolution.report, look.show)
-    if outcomes is not None:
-        face = _with_outcomes(face, outcomes, look)
+    if look.show in _MOST_SHOWN:
+        face = _with_outcomes(face, resolution.report, look)
     message = face.message
     if resolution.is_old:
         message = _filled(look, AS_OF, message=message, duration=_duration(resolution.age, look.language))
@@ -196,15 +194,14 @@ def face_of(resolution: Resolution, look: Look) -> Face:
     return Face(message, face.tone, face.icon, holds_for, face.bars, face.details)
 
 
-def _outcomes_shown(report: Report, show: Show | None) -> Outcomes | None:
-    """Return the outcomes for a look that shows some; None if there are none, or if the subject was deleted."""
-    if show not in _MOST_SHOWN or not report.outcomes or report.status is BackupStatus.DELETED:
-        return None
-    return report.outcomes.last(_MOST_SHOWN[show]) if report.outcomes.letters else None
+def _with_outcomes(face: Face, report: Report, look: Look) -> Face:
+    """Return the face with the last runs as bars or as a rate, and in words for the text alternative.
 
-
-def _with_outcomes(face: Face, outcomes: Outcomes, look: Look) -> Face:
-    """Return the face with the outcomes as bars or as a rate, and in words for the text alternative."""
+    Without finished runs, and for a deleted subject, it is unchanged.
+    """
+    if look.show is None or not report.outcomes or report.status is BackupStatus.DELETED:
+        return face
+    outcomes = report.outcomes.last(_MOST_SHOWN[look.show])
     details = _filled(look, RUNS, succeeded=str(outcomes.succeeded), failed=str(outcomes.failed))
     if look.show is Show.HISTORY:
         return replace(face, bars=tuple(BARS[status] for status in outcomes.statuses), details=details)

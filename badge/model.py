@@ -287,6 +287,10 @@ class Outcomes:
         """The number of runs."""
         return len(self.letters)
 
+    def __bool__(self) -> bool:
+        """Whether there is any run."""
+        return bool(self.letters)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from badge.appearance import BARS, MOST_BARS, Look, Show, badge_for
+from badge.appearance import BARS, Look, Show, badge_for
 from badge.artwork.drawing import LABEL_GROUND
 from badge.contract import report_from, status_document
 from badge.language import Language
@@ -39,7 +39,7 @@ def with_runs(letters: str) -> Report:
 def test_only_finished_runs_count_and_the_oldest_comes_first(runs: list[BackupStatus]) -> None:
     outcomes = Outcomes.of(runs)
     finished = [status for status in runs if status in FINISHED]
-    assert outcomes.statuses == finished[-MOST_OUTCOMES:]
+    assert outcomes.statuses == finished[-30:]
     assert outcomes.succeeded + outcomes.failed == outcomes.total == len(outcomes.statuses)
     assert Outcomes.parse(outcomes.letters) == outcomes
 
@@ -49,7 +49,7 @@ def test_there_is_a_bar_for_each_of_the_last_runs_and_none_is_invented(
     runs: list[BackupStatus], status: BackupStatus
 ) -> None:
     badge = shown(replace(REPORT, status=status, outcomes=Outcomes.of(runs)), HISTORY)
-    last = [] if status is BackupStatus.DELETED else [one for one in runs if one in FINISHED][-MOST_BARS:]
+    last = [] if status is BackupStatus.DELETED else [one for one in runs if one in FINISHED][-10:]
     assert badge.bars == tuple(BARS[one] for one in last)
     numbers = [int(word) for word in badge.details.replace(",", "").split() if word.isdigit()]
     assert numbers == ([last.count(SUCCEEDED), last.count(FAILED)] if last else [])
