@@ -23,7 +23,10 @@ REPORT = Report(status=SUCCEEDED, observed_at=START, finished_at=START)
 HISTORY, RATE = Look(show=Show.HISTORY), Look(show=Show.RATE)
 WEB = Subject.legacy("acme", "web")
 
-statuses = st.lists(st.sampled_from(BackupStatus), max_size=40)
+# Any runs, or about as many finished ones as a chart or a rate shows at most.
+statuses = st.lists(st.sampled_from(BackupStatus), max_size=40) | st.sampled_from([9, 10, 11, 29, 30, 31]).flatmap(
+    lambda number: st.lists(st.sampled_from(FINISHED), min_size=number, max_size=number)
+)
 
 
 def shown(report: Report, look: Look, age: timedelta = timedelta(0), origin: Origin = Origin.CACHE) -> Badge:
