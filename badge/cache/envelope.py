@@ -12,10 +12,21 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple, TypeVar
 
-from badge.model import CLOCK_TOLERANCE, BackupStatus, CacheEntry, Outcomes, Reason, Report, Visibility
+from badge.model import (
+    CLOCK_TOLERANCE,
+    BackupStatus,
+    CacheEntry,
+    Outcomes,
+    Reason,
+    Report,
+    Verification,
+    VerificationMethod,
+    VerificationOutcome,
+    Visibility,
+)
 from badge.ports import CacheKey
 
-SCHEMA = 4
+SCHEMA = 3
 LONGEST = 8 * 1024
 """Enough for a name of 2 KiB, escaped, and two URLs."""
 
@@ -157,10 +168,17 @@ _VALUES: tuple[tuple[str, str, Callable[[Any], Any]], ...] = (
 _MOMENTS = ("started_at", "finished_at", "last_success_at", "next_run_at", "stale_after", "deleted_at")
 
 
+# Added without a new `SCHEMA`, so that during an upgrade old and new versions can share a cache: old ones ignore the
+# keys. In what they wrote they are missing, and the report's validator is dropped, because with it the source would
+# only confirm that nothing has changed, without saying what the verification and the outcomes are.
+_VERIFICATION, _OUTCOMES = "ver", "hi"
+
+
 def _fields(report: Report) -> dict[str, Any]:
     return {
         "ob": to_micros(report.observed_at),
-        "hi": None if report.outcomes is None else report.outcomes.letters,
+        _OUTCOMES: None if report.outcomes is None else report.outcomes.letters,
+        _VERIFICATION: report.verification and _verification_fields(report.verification),
         **{key: getattr(report, name) for name, key, _ in _VALUES},
         **{name: to_micros(moment) for name in _MOMENTS if (moment := getattr(report, name)) is not None},
     }
@@ -169,5 +187,18 @@ def _fields(report: Report) -> dict[str, Any]:
 def _report(fields: dict[str, Any]) -> Report:
     values = {name: read(fields[key]) for name, key, read in _VALUES}
     moments = {name: _moment(fields[name]) for name in _MOMENTS if name in fields}
-    outcomes = None if fields["hi"] is None else Outcomes.parse(_typed(fields["hi"], str))
-    return Report(observed_at=_moment(fields["ob"]), outcomes=outcomes, **values | moments)
+    if _VERIFICATION not in fields or _OUTCOMES not in fields:
+        values["validator"] = None
+    verification, letters = _or_null(_verification)(fields.get(_VERIFICATION)), fields.get(_OUTCOMES)
+    outcomes = None if letters is None else Outcomes.parse(_typed(letters, str))
+    return Report(observed_at=_moment(fields["ob"]), verification=verification, outcomes=outcomes, **values | moments)
+
+
+def _verification_fields(verification: Verification) -> list[object]:
+    at, how = verification.at, verification.how
+    return [verification.outcome, None if at is None else to_micros(at), how]
+
+
+def _verification(fields: object) -> Verification:
+    outcome, at, how = _typed(fields, list)
+    return Verification(VerificationOutcome(outcome), _or_null(_moment)(at), _or_null(VerificationMethod)(how))

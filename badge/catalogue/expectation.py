@@ -103,12 +103,17 @@ def latest_believed(now: datetime) -> datetime:
     return now + CLOCK_TOLERANCE
 
 
-def overdue_at(believed: Moments) -> ColumnElement[datetime]:
-    """Return the SQL expression for when a row's backup is overdue; `believed` is from `latest_believed`.
+def overdue_at(now: datetime) -> ColumnElement[datetime]:
+    """Return the SQL expression for when a row's backup is overdue.
 
     That is the stored time, unless it was computed from an end that is ahead of now and therefore counts as unknown. In
     that case it is computed from the last known end.
     """
+    return overdue_at_if(latest_believed(now))
+
+
+def overdue_at_if(believed: Moments) -> ColumnElement[datetime]:
+    """Return the same expression, with `latest_believed` or a parameter for it."""
     return case((_is_end_ahead(believed), _overdue_by_known_end(believed)), else_=subjects.c.overdue_at)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -24,8 +24,9 @@ from sqlalchemy import (
 
 from badge.catalogue.checks import expectation_of
 from badge.catalogue.database import Database
-from badge.catalogue.events import RunEvent
+from badge.catalogue.events import ReportedVerification, RunEvent, VerificationEvent
 from badge.catalogue.expectation import due_columns, latest_believed, overdue_despite_future_end
+from badge.catalogue.facts import batches_of_facts
 from badge.catalogue.history import Deletion, History, Run
 from badge.catalogue.listing import MOST_COUNTED, Listing
 from badge.catalogue.schema import Moment, runs, subjects
@@ -45,11 +46,13 @@ from badge.catalogue.subjects import (
 )
 from badge.catalogue.summary import MOST_NAMED, named_totals
 from badge.catalogue.totals import StoredTotals
+from badge.catalogue.verifications import NO_VERIFICATION, Verifications, read_verifications, write_verifications
 from badge.listing import (
     ListingFilter,
     ListingOrder,
     ListingPage,
     ListingTotals,
+    SubjectFacts,
     SummaryQuery,
 )
 from badge.model import (
@@ -62,6 +65,8 @@ from badge.model import (
     Report,
     Subject,
     Visibility,
+    is_ahead,
+    unless_ahead,
 )
 from badge.ports import Clock
 from badge.subject_pattern import EVERY_SUBJECT, Selection
@@ -128,13 +133,15 @@ class Catalogue:
     most_named: int = MOST_NAMED
     """How many subjects a summary with a pattern may read."""
 
-    def record(self, event: RunEvent, *, may_publish: bool = True) -> Recorded:
+    def record(self, event: RunEvent | VerificationEvent, *, may_publish: bool = True) -> Recorded:
         """Record an event in one transaction.
 
         Raises `InvalidEvent` if it can't be recorded, and `MayNotPublish` if it would make a private subject public but
         its sender may not do that (`may_publish`).
         """
         now = self.clock()
+        if isinstance(event, VerificationEvent):
+            return self._record_verification(event, now)
         event.refuse_future(now)
         with self.database.writing() as connection:
             subject = locked(connection, event.subject, now)
@@ -146,18 +153,33 @@ class Catalogue:
             applied = state.status is event.status and (run is None or state.newest == run)
             due = due_columns(expectation_of(connection, subject.id), state.status, state.last_ended_at)
             columns = columns_of(state, history.deletion) | due | _settings_in(event, applied=applied)
+            if history.deletion != before.deletion and event.status is BackupStatus.DELETED:
+                write_verifications(connection, subject.id, Verifications({}))
+                columns |= NO_VERIFICATION
+            if event.verification is not None:
+                verified, counts = _verified(connection, subject, event.verification, now)
+                columns, applied = columns | verified, applied and counts
             has_new_outcome = history.outcomes != before.outcomes
             changed = change(connection, subject, columns, now, is_forced=has_new_outcome)
             self._save(connection, subject, before, history, now)
             row = connection.execute(selected(now).where(subjects.c.id == subject.id)).one()
         return Recorded(report_of(row, now, history.outcomes), applied, changed, before.is_ahead(now))
 
+    def _record_verification(self, event: VerificationEvent, now: datetime) -> Recorded:
+        event.verification.refuse_future(now)
+        with self.database.writing() as connection:
+            before = locked(connection, event.subject, now)
+            columns, applied = _verified(connection, before, event.verification, now)
+            changed = change(connection, before, columns, now)
+            report = _report_in(connection, event.subject, now)
+        assert report is not None  # its row is locked
+        return Recorded(report, applied, changed, is_ahead(before.verified_at, now))
+
     def report_for(self, subject: Subject) -> Report | None:
         """Return the subject's report as of now; None if there is no such subject."""
         now = self.clock()
         with self.database.reading() as connection:
-            row = connection.execute(_REPORT, {_BELIEVED: latest_believed(now), **_key_of(subject)}).one_or_none()
-        return None if row is None else report_of(row, now, Outcomes.parse((row.newest_first or "")[::-1]))
+            return _report_in(connection, subject, now)
 
     def runs(self, subject: Subject, limit: int = 30) -> list[Run]:
         """Return the subject's runs, newest first."""
@@ -236,13 +258,19 @@ class Catalogue:
             stored = StoredTotals(query.scope, now, despite_end, query.is_public_only, query.max_age)
             return replace(stored.read(connection), changes_at=stored.next_change(connection))
 
+    def facts(self, most: int) -> Iterator[Sequence[SubjectFacts]]:
+        """Yield the facts about at most `most` subjects, in batches."""
+        with self.database.reading() as connection:
+            yield from batches_of_facts(connection, self.clock(), most)
+
     def _listing(self, connection: Connection, filter: ListingFilter, order: ListingOrder) -> Listing:
         now = self.clock()
         return Listing(filter, order, now, self.most_counted, overdue_despite_future_end(connection, now))
 
     def number_ahead(self) -> int:
         """Return the number of subjects with a time ahead of now, which means that a clock is or was wrong."""
-        past = (subjects.c.started_at, subjects.c.last_success_at, subjects.c.ended_at, subjects.c.updated_at)
+        names = ("started_at", "last_success_at", "ended_at", "verified_at", "updated_at")
+        past = [subjects.c[name] for name in names]
         limit = self.clock() + CLOCK_TOLERANCE
         wanted = select(func.count()).select_from(subjects).where(or_(*(moment > limit for moment in past)))
         with self.database.reading() as connection:
@@ -274,6 +302,20 @@ class Catalogue:
         too_many = set(newest_first[self.retention.runs :]) - needed
         too_old = [start for start in newest_first[::-1] if start < now - self.retention.age and start not in needed]
         return too_many | set(too_old[:MOST_PRUNED_BY_AGE])
+
+
+def _verified(
+    connection: Connection, subject: Row[Any], event: ReportedVerification, now: datetime
+) -> tuple[dict[str, object], bool]:
+    """Store a verification; return the columns of the subject's row, and whether it counts as the latest."""
+    before = read_verifications(connection, subject.id)
+    deleted_at = unless_ahead(subject.deleted_at, now)
+    if event.at is not None and deleted_at is not None and event.at <= deleted_at:
+        return {}, False
+    after = before.with_event(event, now)
+    if after != before:
+        write_verifications(connection, subject.id, after)
+    return after.columns, after.counts(event)
 
 
 def _settings_in(event: RunEvent, *, applied: bool) -> dict[str, Any]:
@@ -310,6 +352,11 @@ def _report_statement() -> Select[Any]:
     # Both databases concatenate the rows in the subquery's order.
     newest_first = select(func.aggregate_strings(newest.c.letter, "")).scalar_subquery().label("newest_first")
     return selected_by(bindparam(_BELIEVED, type_=Moment()), newest_first).where(*is_it)
+
+
+def _report_in(connection: Connection, subject: Subject, now: datetime) -> Report | None:
+    row = connection.execute(_REPORT, {_BELIEVED: latest_believed(now), **_key_of(subject)}).one_or_none()
+    return None if row is None else report_of(row, now, Outcomes.parse((row.newest_first or "")[::-1]))
 
 
 _BELIEVED = "believed"

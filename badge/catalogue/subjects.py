@@ -11,10 +11,11 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, and_, delete, ins
 from sqlalchemy.exc import IntegrityError, OperationalError
 
 from badge.catalogue.events import DETAILS, InvalidEvent, RunDetails, details_of
-from badge.catalogue.expectation import Moments, as_expected, latest_believed, overdue_at, revision_at
+from badge.catalogue.expectation import Moments, as_expected, latest_believed, overdue_at_if, revision_at
 from badge.catalogue.history import Deletion, State
 from badge.catalogue.schema import subject_paths, subjects
 from badge.catalogue.totals import update_totals
+from badge.catalogue.verifications import verification_in
 from badge.listing import ListedSubject, search_texts
 from badge.model import (
     CLOCK_TOLERANCE,
@@ -42,7 +43,7 @@ def selected(now: datetime, *more: Any) -> Select[Any]:
 
 def selected_by(believed: Moments, *more: Any) -> Select[Any]:
     """Return the same SELECT, with `latest_believed` or a parameter for it."""
-    return select(subjects, overdue_at(believed).label("overdue_at_now"), *more)
+    return select(subjects, overdue_at_if(believed).label("overdue_at_now"), *more)
 
 
 def is_subject(subject: Subject) -> Any:
@@ -168,8 +169,8 @@ def columns_of(state: State, deletion: Deletion | None) -> dict[str, Any]:
 def report_of(row: Row[Any], now: datetime, outcomes: Outcomes | None = None) -> Report:
     """Return the row's report as of now, with these outcomes of its runs.
 
-    Times ahead of now are left out, except that of the last success: without it, the source would seem to report
-    successes without times.
+    Times ahead of now are left out, except those of the last success and of the verification: without them, the source
+    would seem to report these without times.
     """
     details = details_in(row)
     recorded = Report(
@@ -181,6 +182,7 @@ def report_of(row: Row[Any], now: datetime, outcomes: Outcomes | None = None) ->
         last_finished=BackupStatus(row.last_finished) if row.last_finished else None,
         outcomes=outcomes,
         deleted_at=unless_ahead(row.deleted_at, now) if row.status == BackupStatus.DELETED else None,
+        verification=verification_in(row),
         visibility=Visibility(row.visibility),
         enabled=row.enabled,
         revision=row.revision,
@@ -192,7 +194,8 @@ def report_of(row: Row[Any], now: datetime, outcomes: Outcomes | None = None) ->
 def listed(row: Row[Any], now: datetime) -> ListedSubject:
     """Return the row, of `selected`, as an item of a list."""
     is_overdue = row.overdue_at_now is not None and row.overdue_at_now <= now
-    return ListedSubject(subject_of(row), report_of(row, now), row.overdue_at_now if is_overdue else None)
+    overdue_since = row.overdue_at_now if is_overdue else None
+    return ListedSubject(subject_of(row), report_of(row, now), overdue_since, has_check=row.due_at is not None)
 
 
 def details_in(row: Row[Any]) -> dict[str, Any]:

@@ -44,6 +44,7 @@ _SHOWN: dict[str, str] = {
     Show.LAST: "last result",
     Show.HISTORY: "last runs",
     Show.RATE: "success rate",
+    Show.VERIFIED: "verification",
 }
 
 
@@ -140,7 +141,7 @@ class Choices:
     def offer(  # noqa: PLR0913 - all that snippets depend on
         self,
         subject: Subject,
-        public_url: str,
+        public_origin: str,
         now: datetime,
         paths: Paths = AT_ROOT,
         token: str = "",
@@ -154,7 +155,7 @@ class Choices:
         URLs, if the platform does not imply the server.
         """
         is_short = self.values[ADDRESS.name] == "short" and subject.legacy_path is not None
-        base = public_url or NO_ADDRESS
+        base = public_origin or NO_ADDRESS
         query = {TOKEN: token, **self.query} if token else self.query
         made = snippet(
             subject,
