@@ -75,7 +75,7 @@ class Watching:
     def __post_init__(self) -> None:
         assert self.store.take(self.store.lease())
         self.watcher = Watcher(
-            Subjects(lambda: self.survey(), lambda subject: self.source_of(subject)),
+            Subjects(self._survey, self._source_of),
             Reporting(
                 rules=[Rule([self.channel.name], EVERY_SUBJECT)],
                 channels=[self.channel.name],
@@ -102,6 +102,12 @@ class Watching:
             lambda: True,
             monotonic=lambda: self.clock().timestamp(),
         )
+
+    def _survey(self) -> Survey:
+        return self.survey()
+
+    def _source_of(self, subject: Subject) -> str | None:
+        return self.source_of(subject)
 
     def restarted(self) -> Watching:
         """Return what a new process makes of the same database."""

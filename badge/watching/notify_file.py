@@ -180,11 +180,12 @@ class _Reading:
         rules = [self._rule(number, table, names) for number, table in self._list(document, "rule", MOST_RULES)]
         watch = self._read(WatchTable, document.get("watch", {}), "watch")
         delivery = self._read(DeliveryTable, document.get("delivery", {}), "delivery")
-        if not names:
+        if not names and not self.faults:
             self._fault("", "must have at least one [[channel]] table")
         if not rules:
             rules = [RuleTable(channels=names)] if names else []
-        self._check_use(names, [rule for rule in rules if rule])
+        if None not in rules:  # an invalid rule may use any channel
+            self._check_use(names, [rule for rule in rules if rule])
         if self.faults or watch is None or delivery is None:
             return None
         made = [_rule_of(rule) for rule in rules if rule]

@@ -8,15 +8,15 @@ from datetime import timedelta
 
 import pytest
 
-from badge.events import FailureKind, MessagesGivenUp, SubjectsUnwatched
+from badge.events import FailureKind, SubjectsUnwatched
 from badge.listing import ListedSubject, NoList
 from badge.model import BackupStatus, Report, Subject, Visibility
-from badge.notices import Message, NoticeKind
+from badge.notices import Message
 from badge.ports import SourceUnavailable
 from badge.watching.delivery import NotDelivered
 from badge.watching.store import ALL, PUBLIC, Bounds, LeaseLost, WatchStore
 from tests.store import WEB, Store
-from tests.watching import BOUNDS, ScriptedChannel, Survey, Watching, named, survey_of
+from tests.watching import BOUNDS, Survey, Watching, named, survey_of
 
 S = BackupStatus
 
@@ -131,8 +131,8 @@ def test_while_a_channel_fails_it_is_tried_with_growing_pauses(watching: Watchin
         tried_at += [second] * (watching.channel.attempts - before)
         watching.clock.advance(seconds=1)
     assert tried_at == [10, 30, 70, 150]
-    [first, second] = watching.store.everything(10)
-    assert (first.attempts, first.failure, second.attempts) == (5, "connect", 0)
+    [tried, other] = watching.store.everything(10)
+    assert (tried.attempts, tried.failure, other.attempts) == (5, "connect", 0)
 
 
 def test_a_receiver_s_retry_after_is_respected(watching: Watching) -> None:
@@ -285,15 +285,6 @@ def test_a_subject_that_has_just_become_private_in_the_catalogue_is_not_in_the_p
     assert titles(watching.store, ALL) == ["Backup failed: GitHub/acme/Repository/web"]
 
 
-def test_what_was_not_delivered_in_time_is_logged_once(watching: Watching) -> None:
-    assert MessagesGivenUp(1) == MessagesGivenUp(1)
-    watching.sees(web=S.SUCCEEDED)
-    watching.channel.refuses = lambda _: NotDelivered("connect")
-    watching.sees(web=S.FAILED)
-    [waiting] = watching.store.everything(10)
-    assert (waiting.channel, waiting.message.kind, waiting.attempts) == ("ops", NoticeKind.FAILED, 1)
-
-
 def test_a_storm_in_the_public_feed_names_public_subjects_only(watching: Watching) -> None:
     names = [f"r{number}" for number in range(15)]
     watching.sees(**dict.fromkeys(names, S.SUCCEEDED))
@@ -313,8 +304,3 @@ def test_names_that_are_hard_to_store_survive(watching: Watching) -> None:
         watching.watcher.look()
     watching.courier.deliver()
     assert watching.channel.accepted[0].notices[0].subject == subject
-
-
-def test_an_idle_channel_has_nothing_to_do(watching: Watching) -> None:
-    assert not watching.courier.deliver()
-    assert ScriptedChannel().heard == []

@@ -28,7 +28,7 @@ FAILED = Notice(
 MOMENTS = st.none() | st.datetimes(START.replace(year=2000, tzinfo=None), START.replace(year=2100, tzinfo=None)).map(
     lambda at: at.replace(tzinfo=START.tzinfo)
 )
-NAMES = st.text(st.characters(exclude_categories=("C",), exclude_characters="/."), min_size=1, max_size=20)
+NAMES = st.text(st.characters(exclude_categories=["C"], exclude_characters="/."), min_size=1, max_size=20)
 
 
 @st.composite
