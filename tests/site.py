@@ -27,7 +27,7 @@ class Site:
     says: Report | Exception | None = SUCCEEDED
     clock: ManualClock = field(default_factory=ManualClock)
     edge_cache: str = "0"
-    """Lifetime in the edge cache; off by default, because that cache uses the real clock and tests should not wait."""
+    """For BADGE_EDGE_CACHE; off by default, because that cache uses the real clock and tests should not wait."""
 
     def __post_init__(self) -> None:
         # Local, so that it is called on the request's thread and nothing runs in the background.

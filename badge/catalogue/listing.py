@@ -58,7 +58,10 @@ MOST_PASSED_OVER = 100_000
 
 @dataclass(frozen=True, slots=True)
 class _Stream:
-    """Subjects in the order of an index: by `parts`, which together are unique, all ascending or all descending."""
+    """Subjects in the order of one index.
+
+    They are sorted by `parts`, which are unique in combination and either all ascending or all descending.
+    """
 
     parts: Sequence[ColumnElement[Any]]
     condition: ColumnElement[bool] | None = None
@@ -290,7 +293,7 @@ class Listing:
         is_as_recorded = and_(~self._overdue, ~_is_stale(self.now))
         recorded = [and_(subjects.c.status == status.value, is_as_recorded) for status in statuses]
         succeeded_at, first = subjects.c.last_success_at, [attention_rank(need, has_time=False), 0]
-        # Not one condition, because no index is in the order of "null or ahead of now".
+        # Two streams instead of one with OR, because no index could return "null or ahead of now" in order.
         without_time = (succeeded_at.is_(None), succeeded_at > self.now + CLOCK_TOLERANCE)
         yield [
             _Stream((subjects.c.id,), and_(condition, without), lead=first)
@@ -302,7 +305,7 @@ class Listing:
 
 _Group = Sequence[_Stream]
 
-# The Python types of the marks in a cursor.
+# The Python types of the sort values in a cursor.
 _MARKS: dict[ListingOrder, list[type]] = {
     ListingOrder.NAME: [str] * len(KEY),
     ListingOrder.LATEST: [int, int],

@@ -111,7 +111,8 @@ def change(connection: Connection, before: Row[Any], after: Mapping[str, Any], n
     """Write the columns as a new revision; returns False if none of them differs."""
     if all(getattr(before, name) == value for name, value in after.items()):
         return False
-    # A host whose clock is ahead may already have read the row as overdue, which has a revision of its own.
+    # A host whose clock is ahead may already have served the row as overdue, with a higher revision; the new one must
+    # exceed that too.
     revision = max(report_of(before, now + CLOCK_TOLERANCE).revision + 1, revision_at(now))
     values = {**after, "revision": revision, "updated_at": now}
     connection.execute(update(subjects).where(subjects.c.id == before.id).values(**values))

@@ -49,7 +49,7 @@ class EdgeLimits:
     threads: Mapping[Audience, int]
     queued: Mapping[Audience, int]
     known_threads: int
-    """Extra threads, for badges that were answered a moment ago."""
+    """Extra threads, for badges with a stored answer that is still within its lifetime."""
     largest_body: int
     """In bytes; the application refuses larger ones, the edge only stops reading."""
     answer_seconds: float = 1.9
@@ -88,7 +88,7 @@ class Edge:
         self._cache = EdgeCache(limits.cache)
         self._bodies = HeldBodies(limits.held_bodies)
         self._known = Pool("known", limits.known_threads, limits.queued[Audience.IMAGES])
-        """For badges that were answered before, so that they don't queue behind those that wait for sources."""
+        """For badges with a stored answer, so that they don't queue behind those that wait for sources."""
         self._pools = {kind: Pool(kind, limits.threads[kind], limits.queued[kind]) for kind in Audience}
         self._flights: dict[bytes, asyncio.Future[_Landing]] = {}
 
@@ -167,8 +167,8 @@ class Edge:
         """Run a plain GET in Flask; returns the edge's own answer if that fails or takes too long."""
         text = target.decode("latin-1")
         environ = plain_get(text)
-        # Acquired once: by the badge routes when they count their answer, or here when waiting ends. A refresh has no
-        # caller of its own, so it is not counted; callers that join it are.
+        # Whoever acquires this lock counts the answer: the badge routes once they have made one, or the edge when it
+        # gives up waiting. A refresh has no caller of its own, so it is not counted; callers that join it are.
         right_to_count = threading.Lock()
         may_count = partial(right_to_count.acquire, blocking=False)
         environ[MAY_COUNT] = (lambda: False) if is_refresh else may_count

@@ -198,7 +198,7 @@ class Settings(BaseModel):
     )
     edge_cache: Annotated[Duration, between(timedelta(0), timedelta(milliseconds=500))] = Field(
         timedelta(milliseconds=500),
-        description="How long a badge stays in the edge cache; 0 turns the edge cache off.",
+        description="How long the edge cache serves a badge again before a new one is made; 0 turns it off.",
     )
     edge_cache_entries: int = Field(
         4_096, ge=1, le=1_000_000, description="Maximum number of badges in each worker's edge cache."
@@ -239,8 +239,8 @@ class Settings(BaseModel):
         ge=1,
         le=100_000,
         description=(
-            "Requests per worker that may wait for a thread; beyond that, badges show their last status or unknown, "
-            "and other requests get a 503."
+            "Requests per worker that may wait for a thread: this many for badges, as many from programs, and far "
+            "fewer for pages. Beyond that, badges show their last status or unknown, and other requests get a 503."
         ),
     )
     connections: int = Field(

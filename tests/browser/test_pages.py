@@ -149,7 +149,7 @@ def test_a_ping_turns_its_row_green_by_itself_unless_updates_are_paused(watched:
     watched.service.flask_badge("delete", name, "--yes")
 
 
-# Whatever has no room in a row is left out as a whole.
+# A part that doesn't fit in a row is hidden entirely, never cut off.
 CUT = """() => [...document.querySelectorAll(".when > *")].filter((part) => {
   const isShown = part.offsetTop < part.parentElement.offsetTop + part.parentElement.clientHeight;
   return isShown && part.scrollWidth > part.clientWidth;

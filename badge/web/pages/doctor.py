@@ -203,10 +203,10 @@ def _words_in(answer: TestResponse) -> str:
 
 
 def _faults(answer: TestResponse, took: timedelta) -> list[Fault]:
-    """Return the reasons why a proxy would show no image."""
+    """Return the reasons why a proxy would show no image, the one to fix first at the beginning."""
     rules = {
-        status_fault(answer.status_code): answer.status_code != 200,
         NO_IMAGE: not _is_image(answer),
+        status_fault(answer.status_code): answer.status_code != 200,
         TOO_SLOW: took > PROXY_PATIENCE,
     }
     return [fault for fault, is_broken in rules.items() if is_broken]
