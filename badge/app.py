@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -329,7 +329,7 @@ def build_app(parts: Parts) -> Flask:
     if parts.catalogue is not None:
         blueprints += _intakes(parts, parts.catalogue)
     pages_parts = _pages_parts(parts)
-    blueprints += [pages.blueprint(pages_parts), *_status_pages(settings, pages_parts)]
+    blueprints += [pages.blueprint(pages_parts), *_status_pages(settings, pages_parts), *_feeds(parts, pages_parts)]
     events = parts.events
     pictures = Pictures(parts.pictures)
     tokens = pages_parts.tokens
@@ -482,6 +482,16 @@ def _status_pages(settings: Settings, pages_parts: PagesParts) -> list[Blueprint
     return [status_page.blueprint(pages_parts)] if settings.status_pages == "on" else []
 
 
+def _feeds(parts: Parts, pages_parts: PagesParts) -> list[Blueprint]:
+    if not pages_parts.has_feed:
+        return []
+    from badge.watching.feed import FeedReader  # noqa: PLC0415 - only if there is a feed
+    from badge.web.pages.feed import Feed  # noqa: PLC0415
+
+    reader = FeedReader(cache(partial(watch_store, parts)), parts.events, parts.settings.feed_entries)
+    return [Feed(reader, pages_parts.tokens, pages_parts.public_url, parts.paths).blueprint()]
+
+
 def _metrics(settings: Settings, events: Telemetry) -> Blueprint:
     token = settings.metrics_token.get_secret_value() if settings.metrics_token else None
     # A public URL implies a proxy, behind which every request seems to come from this machine.
@@ -535,6 +545,7 @@ def _pages_parts(parts: Parts) -> PagesParts:
         public_url=parts.settings.public_url or "",
         paths=parts.paths,
         links=link_policy(parts.settings),
+        has_feed=parts.settings.feed == "on",
         shows_run_links=parts.settings.status_page_links == "on",
         terminal=Terminal.of(parts.settings),
     )

@@ -48,8 +48,10 @@ class NoticeKind(StrEnum):
 SELECTABLE = tuple(kind for kind in NoticeKind if kind not in (NoticeKind.FLAPPING, NoticeKind.STEADY, NoticeKind.TEST))
 """The kinds that a rule may select. Flapping replaces changes of any kind, so every rule gets it."""
 
-FEED_KINDS = frozenset({NoticeKind.FAILED, NoticeKind.OVERDUE, NoticeKind.RECOVERED})
-"""The kinds that are in the feed: failures and recoveries."""
+FEED_KINDS = frozenset(
+    {NoticeKind.FAILED, NoticeKind.OVERDUE, NoticeKind.RECOVERED, NoticeKind.FLAPPING, NoticeKind.STEADY}
+)
+"""The kinds that are in the feed: failures and recoveries, and what replaces them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

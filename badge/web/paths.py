@@ -11,6 +11,7 @@ from badge.web.badges.request import SUFFIXES, Format
 DASHBOARD = "/dashboard"
 DASHBOARD_ROOT = f"{DASHBOARD}/"
 LOGIN = "/login"
+FEED = "/feed.atom"
 
 
 @dataclass(frozen=True, slots=True)
