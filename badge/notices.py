@@ -13,8 +13,8 @@ from enum import StrEnum
 from typing import Any
 from urllib.parse import quote
 
-from badge.contract import coordinates_of, format_time, moment_in
-from badge.model import Reason, Subject, Visibility
+from badge.contract import coordinates_of, format_time, moment_in, verification_fields, verification_in
+from badge.model import Reason, Subject, Verification, Visibility
 
 MOST_SHOWN = 20
 """How many subjects a message about many of them names."""
@@ -38,6 +38,10 @@ class NoticeKind(StrEnum):
     OVERDUE = "overdue"
     UNKNOWN = "unknown"
     DELETED = "deleted"
+    VERIFICATION_FAILED = "verificationFailed"
+    VERIFICATION_TOO_OLD = "verificationTooOld"
+    VERIFIED = "verified"
+    """A verification passed after one had failed or become too old."""
     FLAPPING = "flapping"
     """The condition changes so often that further changes are not reported for now."""
     STEADY = "steady"
@@ -48,9 +52,7 @@ class NoticeKind(StrEnum):
 SELECTABLE = tuple(kind for kind in NoticeKind if kind not in (NoticeKind.FLAPPING, NoticeKind.STEADY, NoticeKind.TEST))
 """The kinds that a rule may select. Flapping replaces changes of any kind, so every rule gets it."""
 
-FEED_KINDS = frozenset(
-    {NoticeKind.FAILED, NoticeKind.OVERDUE, NoticeKind.RECOVERED, NoticeKind.FLAPPING, NoticeKind.STEADY}
-)
+FEED_KINDS = frozenset(NoticeKind) - {NoticeKind.UNKNOWN, NoticeKind.DELETED, NoticeKind.TEST}
 """The kinds that are in the feed: failures and recoveries, and what replaces them."""
 
 
@@ -69,6 +71,7 @@ class Notice:
     last_success_at: datetime | None = None
     overdue_since: datetime | None = None
     reason: Reason | None = None
+    verification: Verification | None = None
     url: str | None = None
     """The status page, if there is one that every reader may open."""
 
@@ -87,6 +90,7 @@ class Notice:
             "visibility": self.visibility,
             **{wire: _written(getattr(self, name)) for name, wire in _TIMES.items()},
             "reason": self.reason,
+            **verification_fields(self.verification),
             "url": self.url,
         }
         return {key: str(value) for key, value in document.items() if value is not None}
@@ -112,6 +116,7 @@ def _notice_from(kind: NoticeKind, document: Mapping[str, Any]) -> Notice:
         after=Condition(document["after"]),
         visibility=Visibility(document["visibility"]),
         reason=Reason(document["reason"]) if "reason" in document else None,
+        verification=verification_in(document),
         url=document.get("url"),
         **{name: moment_in(document, wire) for name, wire in _TIMES.items()},
     )
@@ -177,6 +182,9 @@ _TITLES = {
     NoticeKind.OVERDUE: "Backup overdue",
     NoticeKind.UNKNOWN: "Backup status unknown",
     NoticeKind.DELETED: "Backup deleted",
+    NoticeKind.VERIFICATION_FAILED: "Verification failed",
+    NoticeKind.VERIFICATION_TOO_OLD: "Verification too old",
+    NoticeKind.VERIFIED: "Backup verified again",
     NoticeKind.FLAPPING: "Backup status keeps changing",
     NoticeKind.STEADY: "Backup status has settled",
     NoticeKind.TEST: "Test notification",
@@ -187,6 +195,9 @@ _TITLES_OF_MANY = {
     NoticeKind.OVERDUE: "{} backups are overdue",
     NoticeKind.UNKNOWN: "The status of {} backups is unknown",
     NoticeKind.DELETED: "{} backups were deleted",
+    NoticeKind.VERIFICATION_FAILED: "The verifications of {} backups failed",
+    NoticeKind.VERIFICATION_TOO_OLD: "The verifications of {} backups are too old",
+    NoticeKind.VERIFIED: "{} backups were verified again",
     NoticeKind.FLAPPING: "The status of {} backups keeps changing",
     NoticeKind.STEADY: "The status of {} backups has settled",
     NoticeKind.TEST: "{} test notifications",
@@ -202,6 +213,7 @@ def _details(notice: Notice) -> list[str]:
         "Overdue since": notice.overdue_since,
         "Last run ended": notice.finished_at,
         "Last success": notice.last_success_at,
+        "Last verification": notice.verification.at if notice.verification else None,
     }
     lines += [f"{label}: {moment:%Y-%m-%d %H:%M} UTC" for label, moment in moments.items() if moment is not None]
     return [*lines, *([notice.url] if notice.url else [])]

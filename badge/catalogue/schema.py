@@ -292,6 +292,8 @@ watched = Table(
     # A JSON list: when its condition changed lately, in microseconds since 1970.
     Column("changes", Text, nullable=False),
     Column("is_flapping", Boolean, nullable=False),
+    # Of its verifications.
+    Column("verdict", String(16), nullable=False),
 )
 
 # Messages that wait to be delivered, and those that could not be.

@@ -5,13 +5,18 @@ A subject has one condition at a time. A change of condition is one notice, exce
 - unknown counts only once it has lasted for a while, because sources and networks fail briefly;
 - a subject that changes too often is reported as flapping once, and again when it has settled.
 
-Each function returns the new state together with the notice, so that both can be stored in one transaction.
+Verifications are watched beside that: a failed one, one that has become too old, and one that ends either, are notices
+of their own, which are not damped, because nobody verifies backups often enough.
+
+Each function returns the new state together with the notices, so that all can be stored in one transaction.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from enum import StrEnum
 
 from badge.listing import ListedSubject, Standing, standing_of
 from badge.model import Report, Subject, Visibility, unless_ahead
@@ -34,6 +39,22 @@ _KINDS = {
 }
 
 
+class Verdict(StrEnum):
+    """What is watched of verifications."""
+
+    FINE = "fine"
+    """The latest one passed, and not too long ago; or there was none yet."""
+    FAILED = "failed"
+    TOO_OLD = "tooOld"
+
+
+_KINDS_OF_VERDICTS = {
+    Verdict.FINE: NoticeKind.VERIFIED,
+    Verdict.FAILED: NoticeKind.VERIFICATION_FAILED,
+    Verdict.TOO_OLD: NoticeKind.VERIFICATION_TOO_OLD,
+}
+
+
 @dataclass(frozen=True, slots=True)
 class ChangeRules:
     """When changes are reported."""
@@ -45,6 +66,8 @@ class ChangeRules:
     flapping_within: timedelta = timedelta(hours=1)
     steady_after: timedelta = timedelta(hours=1)
     """How long without a change until a subject has stopped flapping."""
+    verified_within: timedelta | None = None
+    """How old the latest passed verification may become; None for no limit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,21 +101,48 @@ class Watched:
     changes: tuple[datetime, ...] = ()
     """When its condition changed within `flapping_within`, oldest first; at most `flapping_changes` and one more."""
     is_flapping: bool = False
+    verdict: Verdict = Verdict.FINE
 
 
-def first_seen(seen: Observation) -> Watched:
+def first_seen(seen: Observation, now: datetime, rules: ChangeRules) -> Watched:
     """Return the state of a subject found when watching began: whatever its condition is, it is not a change."""
-    return Watched(seen.subject.path, seen.condition, _is_public(seen, None))
+    verdict = _verdict(Verdict.FINE, seen, now, rules)
+    return Watched(seen.subject.path, seen.condition, _is_public(seen, None), verdict=verdict)
 
 
 def next_state(
     before: Watched | None, seen: Observation, now: datetime, rules: ChangeRules
-) -> tuple[Watched, Notice | None]:
-    """Return a subject's next state, and the notice if there is one. `before` is None for a new subject."""
-    if before is not None and _is_as_before(before, seen):
-        return before, None
+) -> tuple[Watched, Sequence[Notice]]:
+    """Return a subject's next state, and the notices, if there are any. `before` is None for a new subject."""
     known = before or Watched(seen.subject.path, None)
-    known = replace(known, path=seen.subject.path, is_public=_is_public(seen, before))
+    verdict = _verdict(known.verdict, seen, now, rules)
+    if before is not None and verdict is before.verdict and _is_as_before(before, seen):
+        return before, ()
+    known = replace(known, path=seen.subject.path, is_public=_is_public(seen, before), verdict=verdict)
+    after, notice = _next_condition(known, seen, now, rules)
+    notices = [notice] if notice else []
+    if verdict is not (before.verdict if before else Verdict.FINE) and seen.condition is not Condition.DELETED:
+        of_verdict = _notice(_KINDS_OF_VERDICTS[verdict], known, seen, now)
+        notices.append(replace(of_verdict, before=seen.condition))
+    return after, notices
+
+
+def _verdict(before: Verdict, seen: Observation, now: datetime, rules: ChangeRules) -> Verdict:
+    report = seen.report
+    if report is None or seen.condition is Condition.UNKNOWN:
+        return before  # nothing new is known
+    if seen.condition is Condition.DELETED or report.verification is None:
+        return Verdict.FINE
+    if report.has_failed_verification:
+        return Verdict.FAILED
+    verified_at = report.verified_at(now)
+    is_too_old = rules.verified_within is not None and verified_at and now - verified_at > rules.verified_within
+    return Verdict.TOO_OLD if is_too_old else Verdict.FINE
+
+
+def _next_condition(
+    known: Watched, seen: Observation, now: datetime, rules: ChangeRules
+) -> tuple[Watched, Notice | None]:
     if seen.condition is Condition.UNKNOWN and known.condition is not Condition.UNKNOWN:
         since = known.unknown_since or now
         if now - since < rules.unknown_after:
@@ -155,6 +205,7 @@ def _notice(kind: NoticeKind, known: Watched, seen: Observation, now: datetime) 
         finished_at=None if seen.overdue_since else report.finished_at,
         last_success_at=unless_ahead(report.last_success_at, now),
         reason=report.reason if seen.condition is Condition.FAILED else None,
+        verification=report.verification,
     )
 
 

@@ -120,6 +120,7 @@ class WatchTable(Table):
     flapping_changes: Annotated[int, Field(ge=2, le=100)] = 5
     flapping_within: Annotated[Duration, between(_MINUTE, 7 * _DAY)] = _HOUR
     steady_after: Annotated[Duration, between(_MINUTE, 7 * _DAY)] = _HOUR
+    verified_within: Annotated[Duration, between(_DAY, 3650 * _DAY)] | None = None
     storm: Annotated[int, Field(ge=1, le=10_000)] = 10
     subjects: Annotated[int, Field(ge=1, le=100_000)] = 10_000
 

@@ -23,7 +23,7 @@ from badge.catalogue.schema import EPOCH, feed, outbox, subjects, watched, watch
 from badge.catalogue.subjects import KEY
 from badge.model import Subject, Visibility
 from badge.notices import Condition, Message
-from badge.watching.changes import Watched
+from badge.watching.changes import Verdict, Watched
 
 BATCH = 500
 """Rows written by one statement: SQLite limits the number of parameters."""
@@ -274,6 +274,7 @@ def _watched(row: Row[Any]) -> Watched:
         unknown_since=row.unknown_since,
         changes=tuple(EPOCH + timedelta(microseconds=at) for at in json.loads(row.changes)),
         is_flapping=row.is_flapping,
+        verdict=Verdict(row.verdict),
     )
 
 
@@ -286,6 +287,7 @@ def _watched_row(digest: str, state: Watched) -> dict[str, Any]:
         "unknown_since": state.unknown_since,
         "changes": json.dumps([(at - EPOCH) // timedelta(microseconds=1) for at in state.changes]),
         "is_flapping": state.is_flapping,
+        "verdict": state.verdict.value,
     }
 
 

@@ -152,11 +152,10 @@ class Watcher:
         now, states, notices = self.clock(), dict[str, Watched | None](), list[Notice]()
         for digest, observation in self._admitted(seen):
             before = self._states.get(digest)
-            after, notice = self._next(before, observation, now)
+            after, new = self._next(before, observation, now)
             if after is not before:
                 states[digest] = after
-            if notice is not None:
-                notices.append(self._linked(notice))
+            notices += map(self._linked, new)
         is_first = primes and not self._is_primed
         if states or is_first:
             self.store.save(self._noticed(states, notices, now, primes=is_first), now, self.reporting.bounds)
@@ -176,14 +175,15 @@ class Watcher:
 
     def _next(
         self, before: Watched | None, seen: Observation | None, now: datetime
-    ) -> tuple[Watched | None, Notice | None]:
+    ) -> tuple[Watched | None, Sequence[Notice]]:
+        rules = self.reporting.change_rules
         if seen is None:
-            return None, None
+            return None, ()
         if not self._is_primed and before is None:
-            return first_seen(seen), None
-        after, notice = next_state(before, seen, now, self.reporting.change_rules)
+            return first_seen(seen, now, rules), ()
+        after, notices = next_state(before, seen, now, rules)
         is_gone = seen.report is None and seen.condition is Condition.DELETED
-        return None if is_gone else after, notice
+        return None if is_gone else after, notices
 
     def _linked(self, notice: Notice) -> Notice:
         return replace(notice, url=self.reporting.link_to(notice.subject)) if notice.is_public else notice

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from badge.model import Reason, Subject, Visibility
+from badge.model import Reason, Subject, Verification, VerificationMethod, VerificationOutcome, Visibility
 from badge.notices import Condition, Message, Notice, NoticeKind, plain_name
 from tests.doubles import START
 
@@ -28,6 +28,9 @@ FAILED = Notice(
 MOMENTS = st.none() | st.datetimes(START.replace(year=2000, tzinfo=None), START.replace(year=2100, tzinfo=None)).map(
     lambda at: at.replace(tzinfo=START.tzinfo)
 )
+VERIFICATIONS = st.builds(
+    Verification, st.sampled_from(VerificationOutcome), MOMENTS, st.none() | st.sampled_from(VerificationMethod)
+)
 NAMES = st.text(st.characters(exclude_categories=["C"], exclude_characters="/."), min_size=1, max_size=20)
 
 
@@ -44,6 +47,7 @@ def notices(draw: st.DrawFn, kind: NoticeKind) -> Notice:
         last_success_at=draw(MOMENTS),
         overdue_since=draw(MOMENTS),
         reason=draw(st.none() | st.sampled_from(Reason)),
+        verification=draw(st.none() | VERIFICATIONS),
         url=draw(st.none() | st.just("https://badges.example.org/status/x")),
     )
 

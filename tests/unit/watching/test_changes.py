@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from badge.listing import ListedSubject
-from badge.model import BackupStatus, Reason, Report, Subject, Visibility
+from badge.model import BackupStatus, Reason, Report, Subject, Verification, VerificationOutcome, Visibility
 from badge.notices import Condition, Notice, NoticeKind
 from badge.watching.changes import ChangeRules, Observation, Watched, first_seen, next_state
 from tests.doubles import START
@@ -36,9 +36,12 @@ class Watch:
 
     def sees(self, condition: Condition, minutes: float = 1) -> None:
         """Look once, and let some time pass."""
-        self.state, notice = next_state(self.state, seen(condition), self.now, self.rules)
-        self.notices += [notice] if notice else []
+        self.observes(seen(condition))
         self.now += minutes * MINUTE
+
+    def observes(self, observation: Observation) -> None:
+        self.state, new = next_state(self.state, observation, self.now, self.rules)
+        self.notices += new
 
     @property
     def kinds(self) -> list[NoticeKind]:
@@ -76,7 +79,7 @@ def test_each_change_is_reported_once(conditions: list[Condition], kinds: list[N
 
 
 def test_what_was_so_when_watching_began_is_no_change() -> None:
-    made = Watch(state=first_seen(seen(C.FAILED)))
+    made = Watch(state=first_seen(seen(C.FAILED), START, RULES))
     made.sees(C.FAILED)
     made.sees(C.PROTECTED)
     assert made.kinds == [K.RECOVERED]
@@ -182,8 +185,7 @@ def test_the_condition_is_the_standing_in_totals(report: Report, condition: Cond
 def test_an_overdue_backup_is_not_one_that_failed() -> None:
     report = Report(status=S.FAILED, observed_at=START, finished_at=START, reason=Reason.STORAGE)
     observation = Observation.of(listed(report, START), START)
-    _, notice = next_state(None, observation, START, RULES)
-    assert notice is not None
+    _, [notice] = next_state(None, observation, START, RULES)
     assert (notice.kind, notice.overdue_since, notice.finished_at, notice.reason) == (K.OVERDUE, START, None, None)
 
 
@@ -197,14 +199,59 @@ def test_a_notice_has_the_facts_of_the_report() -> None:
         reason=Reason.STORAGE,
         visibility=Visibility.PRIVATE,
     )
-    _, notice = next_state(Watched(WEB.path, C.PROTECTED), Observation.of(listed(report), START), START, RULES)
-    assert notice is not None
+    _, [notice] = next_state(Watched(WEB.path, C.PROTECTED), Observation.of(listed(report), START), START, RULES)
     assert (notice.started_at, notice.finished_at, notice.last_success_at) == (START - MINUTE, START, None)
     assert (notice.reason, notice.is_public) == (Reason.STORAGE, False)
 
 
 def test_a_subject_that_is_no_longer_listed_stays_private() -> None:
     gone = Observation(WEB, C.DELETED)
-    _, notice = next_state(Watched(WEB.path, C.PROTECTED, is_public=False), gone, START, RULES)
-    assert notice is not None
+    _, [notice] = next_state(Watched(WEB.path, C.PROTECTED, is_public=False), gone, START, RULES)
     assert not notice.is_public
+
+
+PASSED, NOT_PASSED = VerificationOutcome.PASSED, VerificationOutcome.FAILED
+
+
+def verified(outcome: VerificationOutcome | None, days_ago: float, status: BackupStatus = S.SUCCEEDED) -> Observation:
+    verification = Verification(outcome, START - timedelta(days=days_ago)) if outcome else None
+    report = Report(status=status, observed_at=START, verification=verification)
+    return Observation.of(listed(report), START)
+
+
+def test_verifications_are_reported_when_they_fail_become_too_old_and_pass_again() -> None:
+    made = Watch(replace(RULES, verified_within=timedelta(days=90)))
+    for observation in (
+        verified(None, 0),  # never verified: there is nothing to become too old
+        verified(PASSED, 1),
+        verified(NOT_PASSED, 0),
+        verified(NOT_PASSED, 0, S.FAILED),
+        verified(PASSED, 0),
+        verified(PASSED, 91),
+        verified(PASSED, 91, S.UNKNOWN),
+        verified(PASSED, 1),
+    ):
+        made.observes(observation)
+    assert made.kinds == [
+        K.VERIFICATION_FAILED,
+        K.FAILED,
+        K.RECOVERED,
+        K.VERIFIED,
+        K.VERIFICATION_TOO_OLD,
+        K.VERIFIED,
+    ]
+    assert made.notices[0].verification == Verification(NOT_PASSED, START)
+
+
+def test_without_a_limit_no_verification_becomes_too_old() -> None:
+    made = Watch(RULES)
+    made.observes(verified(PASSED, 5_000))
+    assert made.kinds == []
+
+
+def test_a_verification_that_had_failed_before_watching_began_is_no_change() -> None:
+    made = Watch(RULES, state=first_seen(verified(NOT_PASSED, 1), START, RULES))
+    made.observes(verified(NOT_PASSED, 1))
+    assert made.kinds == []
+    made.observes(verified(PASSED, 0))
+    assert made.kinds == [K.VERIFIED]

@@ -121,8 +121,8 @@ def test_the_defaults_of_the_file_are_those_of_the_rules() -> None:
         (
             f'{WEBHOOK}\n[[rule]]\nchannels = ["ops"]\nevents = ["faild"]',
             (
-                "notify.toml: rule 1: events[0]: must be one of failed, recovered, overdue, unknown, deleted; did"
-                " you mean failed?"
+                "notify.toml: rule 1: events[0]: must be one of failed, recovered, overdue, unknown, deleted,"
+                " verificationFailed, verificationTooOld, verified; did you mean failed?"
             ),
         ),
         (

@@ -6,7 +6,7 @@ from alembic import op
 from badge.catalogue.schema import Moment
 
 revision = "0011"
-down_revision = "0009"
+down_revision = "0010"
 branch_labels = None
 depends_on = None
 
@@ -31,6 +31,7 @@ def upgrade() -> None:
         sa.Column("unknown_since", Moment),
         sa.Column("changes", sa.Text, nullable=False),
         sa.Column("is_flapping", sa.Boolean, nullable=False),
+        sa.Column("verdict", sa.String(16), nullable=False),
     )
     op.create_table(
         "outbox",
