@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from datetime import timedelta
@@ -10,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from badge.notices import SELECTABLE, NoticeKind
-from badge.settings import BadSettings
+from badge.settings import BadSettings, show_duration
 from badge.watching.changes import ChangeRules
-from badge.watching.notify_file import AppriseTable, NotifyFile, WebhookTable, load
+from badge.watching.notify_file import AppriseTable, DeliveryTable, NotifyFile, WatchTable, WebhookTable, load
 from tests.pages import PROJECT
 from tests.webhook_receiver import SECRET
 
@@ -167,7 +168,7 @@ WITHOUT_APPRISE = """
 import sys
 from pathlib import Path
 sys.modules["apprise"] = None  # as if it were not installed
-from badge.settings import BadSettings
+from badge.settings import BadSettings, show_duration
 from badge.watching.notify_file import load
 try:
     load(Path(sys.argv[1]), {"MAIL": "mailto://x"})
@@ -183,3 +184,42 @@ def test_without_apprise_it_says_what_to_install(tmp_path: Path) -> None:
     output = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=True).stdout
     assert "mail: kind: install Apprise first: " in output
     assert "requirements-notify.txt" in output
+
+
+HOW_TO = PROJECT / "docs" / "how-to" / "be-told.md"
+REFERENCE = PROJECT / "docs" / "reference" / "notifications.md"
+
+
+def test_the_examples_in_the_documentation_are_valid(tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("https://hooks.slack.com/services/T/B/x")
+    blocks = re.findall(r"^    \[\[\w+\]\](?:\n    .+)+", HOW_TO.read_text(), re.MULTILINE)
+    channels, rules = ([block for block in blocks if f"[[{kind}]]" in block] for kind in ("channel", "rule"))
+    assert (len(channels), len(rules)) == (4, 2)
+    text = re.sub(r'"file:[^"]+"', f'"file:{secret}"', "\n".join([*channels, *rules]))
+    text = text.replace('channels = ["ops"]', 'channels = ["ops", "ntfy", "slack"]')
+    file = tmp_path / "notify.toml"
+    file.write_text(text)
+    assert len(load(file, {"MAIL_URL": "mailto://x", "NTFY_URL": "ntfy://x", "HOOK_SECRET": SECRET}).channels) == 4
+
+
+def test_the_example_file_is_valid(tmp_path: Path) -> None:
+    file = PROJECT / "config" / "notify.toml.example"
+    assert len(load(file, {"MAIL_URL": "mailto://x", "HOOK_SECRET": SECRET}).rules) == 2
+
+
+@pytest.mark.parametrize("table", [WatchTable, DeliveryTable])
+def test_the_reference_has_every_key_and_its_default(table: type[WatchTable | DeliveryTable]) -> None:
+    page = REFERENCE.read_text()
+    for name, key in table.model_fields.items():
+        default = show_duration(key.default) if isinstance(key.default, timedelta) else key.default
+        shown = "–" if default is None else f"`{default}`"  # noqa: RUF001 - a dash for nothing
+        assert f"| `{name}` | {shown} |" in page
+
+
+def test_the_reference_has_every_event() -> None:
+    listed = REFERENCE.read_text().partition("## Events")[2].partition("What was")[0]
+    assert re.findall(r"^\| `(\w+)` \|", listed, re.MULTILINE) == sorted(
+        SELECTABLE, key=lambda kind: listed.index(f"`{kind}` |")
+    )
+    assert all(f"| `{kind}` |" in listed for kind in SELECTABLE)
