@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -13,6 +13,7 @@ from badge.catalogue.checks import expectation_of
 from badge.catalogue.database import Database
 from badge.catalogue.events import ReportedVerification, RunEvent, VerificationEvent
 from badge.catalogue.expectation import due_columns, overdue_despite_future_end
+from badge.catalogue.facts import batches_of_facts
 from badge.catalogue.history import Deletion, History, Run
 from badge.catalogue.listing import MOST_COUNTED, Listing
 from badge.catalogue.schema import runs, subjects
@@ -37,6 +38,7 @@ from badge.listing import (
     ListingOrder,
     ListingPage,
     ListingTotals,
+    SubjectFacts,
     SummaryQuery,
 )
 from badge.model import (
@@ -237,6 +239,11 @@ class Catalogue:
             despite_end = overdue_despite_future_end(connection, now)
             stored = StoredTotals(query.scope, now, despite_end, query.is_public_only, query.max_age)
             return replace(stored.read(connection), changes_at=stored.next_change(connection))
+
+    def facts(self, most: int) -> Iterator[Sequence[SubjectFacts]]:
+        """Yield the facts about at most `most` subjects, in batches."""
+        with self.database.reading() as connection:
+            yield from batches_of_facts(connection, self.clock(), most)
 
     def _listing(self, connection: Connection, filter: ListingFilter, order: ListingOrder) -> Listing:
         now = self.clock()

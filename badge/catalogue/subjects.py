@@ -177,7 +177,8 @@ def report_of(row: Row[Any], now: datetime) -> Report:
 def listed(row: Row[Any], now: datetime) -> ListedSubject:
     """Return the row, of `selected`, as an item of a list."""
     is_overdue = row.overdue_at_now is not None and row.overdue_at_now <= now
-    return ListedSubject(subject_of(row), report_of(row, now), row.overdue_at_now if is_overdue else None)
+    overdue_since = row.overdue_at_now if is_overdue else None
+    return ListedSubject(subject_of(row), report_of(row, now), overdue_since, has_check=row.due_at is not None)
 
 
 def details_in(row: Row[Any]) -> dict[str, Any]:

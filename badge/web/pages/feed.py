@@ -51,7 +51,7 @@ class Feed:
 
     source: FeedEntries
     tokens: PrivateTokens
-    public_url: str
+    public_origin: str
     """Empty if not set."""
     paths: Paths
     _reads: BoundedReads = field(default_factory=BoundedReads)
@@ -80,8 +80,8 @@ class Feed:
         """Return the feed; the same entries always give the same bytes."""
         # An entry's time is when its change was noticed, so the newest one is when the feed last changed.
         feed = ET.Element("feed", xmlns=ATOM)
-        own = self.public_url + self.paths.to(FEED)
-        _add(feed, "id", own if self.public_url else uuid5(NAMESPACE_URL, "backup-status-badge/feed").urn)
+        own = self.public_origin + self.paths.to(FEED)
+        _add(feed, "id", own if self.public_origin else uuid5(NAMESPACE_URL, "backup-status-badge/feed").urn)
         _add(feed, "title", "Backups: failures and recoveries")
         _add(feed, "updated", format_time(entries[0].at if entries else _NEVER))
         _add(_add(feed, "author"), "name", "Backup Status Badge")
