@@ -84,6 +84,9 @@ CLOSE_SECONDS = 1.0
 PAGE_COST_IN_BADGES = 16
 """How many badges can be answered in the time that a page takes."""
 
+MOST_REPLAYED_RUNS = 20
+"""How many runs of a subject between two looks of the watcher are reported."""
+
 # More failures than for Redis (3): calls to a source are slower, and often only a single one fails.
 SOURCE_BREAKER = CircuitBreakerRules(failures=5)
 
@@ -451,7 +454,10 @@ def _watched_subjects(parts: Parts, most: int) -> Subjects | None:
         source = sources.routing.source_for(subject)
         return None if source is None else source.name
 
-    return Subjects(survey, source_of, partial(changed_since, parts.catalogue) if parts.catalogue else None)
+    if parts.catalogue is None:
+        return Subjects(survey, source_of)
+    runs_of = partial(parts.catalogue.source.histories, limit=MOST_REPLAYED_RUNS)
+    return Subjects(survey, source_of, partial(changed_since, parts.catalogue), runs_of)
 
 
 def _status_url(parts: Parts, subject: Subject) -> str | None:

@@ -276,6 +276,8 @@ watcher = Table(
     Column("renewals", BigInteger, nullable=False),
     # Whether the subjects have been recorded once; changes are reported from then on.
     Column("is_primed", Boolean, nullable=False),
+    # Up to when changes in the catalogue have been seen.
+    Column("glanced_at", Moment),
 )
 
 # What the watcher last saw of each subject.
@@ -292,6 +294,8 @@ watched = Table(
     # A JSON list: when its condition changed lately, in microseconds since 1970.
     Column("changes", Text, nullable=False),
     Column("is_flapping", Boolean, nullable=False),
+    # The start of the last finished run that was seen, 1970 if there was none; null if it isn't known.
+    Column("last_run", Moment),
     # Of its verifications.
     Column("verdict", String(16), nullable=False),
 )

@@ -15,11 +15,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
 from badge.listing import ListedSubject, Standing, standing_of
-from badge.model import Report, Subject, Visibility, unless_ahead
+from badge.model import BackupStatus, PastRun, Report, Subject, Visibility, unless_ahead
 from badge.notices import Condition, Notice, NoticeKind
 
 _CONDITIONS = {
@@ -55,6 +55,11 @@ _KINDS_OF_VERDICTS = {
 }
 
 
+_OUTCOMES = {BackupStatus.SUCCEEDED: Condition.PROTECTED, BackupStatus.FAILED: Condition.FAILED}
+
+NO_RUN = datetime.fromtimestamp(0, UTC)
+
+
 @dataclass(frozen=True, slots=True)
 class ChangeRules:
     """When changes are reported."""
@@ -79,6 +84,8 @@ class Observation:
     report: Report | None = None
     """None if the subject is not listed: its source did not answer, or no longer has it."""
     overdue_since: datetime | None = None
+    last_run: datetime | None = None
+    """The start of the last finished run, if it is known; `NO_RUN` if there is none."""
 
     @classmethod
     def of(cls, item: ListedSubject, now: datetime) -> Observation:
@@ -102,12 +109,52 @@ class Watched:
     """When its condition changed within `flapping_within`, oldest first; at most `flapping_changes` and one more."""
     is_flapping: bool = False
     verdict: Verdict = Verdict.FINE
+    last_run: datetime | None = None
+    """The start of the last finished run that was seen; `NO_RUN` if there was none, None if that isn't known."""
+
+
+def with_runs(known: Watched | None, seen: Observation, runs: Sequence[PastRun]) -> Sequence[Observation]:
+    """Return what was seen, preceded by the outcomes of runs since the last look that a later run has replaced.
+
+    Without this, a failure that is followed by a success between two looks would never be reported. `runs` are the
+    subject's latest runs, newest first. If the last known one isn't among them, nothing is known of the order.
+    """
+    finished = [run for run in runs if run.status in _OUTCOMES]
+    last = replace(seen, last_run=last_run(runs))
+    if known is None or known.last_run is None or seen.report is None:
+        return [last]
+    starts = [run.started_at for run in finished]
+    if known.last_run == NO_RUN:
+        new = finished
+    elif known.last_run in starts:
+        new = finished[: starts.index(known.last_run)]
+    else:
+        return [last]
+    return [*(_of_run(seen, seen.report, run) for run in reversed(new[1:])), last]
+
+
+def last_run(runs: Sequence[PastRun]) -> datetime:
+    """Return the start of the last finished one of these runs, newest first."""
+    return next((run.started_at for run in runs if run.status in _OUTCOMES), NO_RUN)
+
+
+def _of_run(seen: Observation, report: Report, run: PastRun) -> Observation:
+    then = replace(
+        report,
+        status=run.status,
+        last_finished=run.status,
+        started_at=run.started_at,
+        finished_at=run.finished_at,
+        last_success_at=None,
+        reason=run.reason,
+    )
+    return Observation(seen.subject, _OUTCOMES[run.status], then, last_run=run.started_at)
 
 
 def first_seen(seen: Observation, now: datetime, rules: ChangeRules) -> Watched:
     """Return the state of a subject found when watching began: whatever its condition is, it is not a change."""
     verdict = _verdict(Verdict.FINE, seen, now, rules)
-    return Watched(seen.subject.path, seen.condition, _is_public(seen, None), verdict=verdict)
+    return Watched(seen.subject.path, seen.condition, _is_public(seen, None), verdict=verdict, last_run=seen.last_run)
 
 
 def next_state(
@@ -118,7 +165,13 @@ def next_state(
     verdict = _verdict(known.verdict, seen, now, rules)
     if before is not None and verdict is before.verdict and _is_as_before(before, seen):
         return before, ()
-    known = replace(known, path=seen.subject.path, is_public=_is_public(seen, before), verdict=verdict)
+    known = replace(
+        known,
+        path=seen.subject.path,
+        is_public=_is_public(seen, before),
+        verdict=verdict,
+        last_run=seen.last_run or known.last_run,
+    )
     after, notice = _next_condition(known, seen, now, rules)
     notices = [notice] if notice else []
     if verdict is not (before.verdict if before else Verdict.FINE) and seen.condition is not Condition.DELETED:
@@ -161,6 +214,7 @@ def _is_as_before(before: Watched, seen: Observation) -> bool:
         and before.unknown_since is None
         and before.is_public is _is_public(seen, before)
         and before.path == seen.subject.path
+        and seen.last_run in (None, before.last_run)
     )
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from badge.model import Subject
 from badge.notices import FEED_KINDS, MOST_SHOWN, Message, Notice, NoticeKind
 from badge.subject_pattern import EVERY_SUBJECT, Selection
 
@@ -39,14 +40,30 @@ def for_feed(notices: Iterable[Notice], *, is_public_only: bool) -> Sequence[Not
 
 
 def messages_of(
-    notices: Sequence[Notice], now: datetime, most_single: int, new_id: Callable[[], str]
+    notices: Iterable[Notice], now: datetime, most_single: int, new_id: Callable[[], str]
 ) -> Iterator[Message]:
-    """Yield the messages for one destination: more than `most_single` notices of one kind become one message."""
-    by_kind = defaultdict[NoticeKind, list[Notice]](list)
+    """Yield the messages for one destination, those about the same subject in order.
+
+    More than `most_single` notices of one kind become one message.
+    """
+    for once_each in _rounds(notices):
+        by_kind = defaultdict[NoticeKind, list[Notice]](list)
+        for notice in once_each:
+            by_kind[notice.kind].append(notice)
+        for kind, alike in by_kind.items():
+            if len(alike) > most_single:
+                yield Message(new_id(), now, kind, alike[:MOST_SHOWN], len(alike))
+            else:
+                yield from (Message(new_id(), now, kind, [notice]) for notice in alike)
+
+
+def _rounds(notices: Iterable[Notice]) -> Sequence[Sequence[Notice]]:
+    """Return the first notice of each subject, then the second ones, and so on."""
+    seen, rounds = Counter[Subject](), list[list[Notice]]()
     for notice in notices:
-        by_kind[notice.kind].append(notice)
-    for kind, alike in by_kind.items():
-        if len(alike) > most_single:
-            yield Message(new_id(), now, kind, alike[:MOST_SHOWN], len(alike))
-        else:
-            yield from (Message(new_id(), now, kind, [notice]) for notice in alike)
+        place = seen[notice.subject]
+        seen[notice.subject] += 1
+        if place == len(rounds):
+            rounds.append([])
+        rounds[place].append(notice)
+    return rounds

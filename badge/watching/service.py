@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from functools import partial
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -21,8 +20,6 @@ from badge.watching.watcher import Watcher
 
 END_SECONDS = 2.0
 """How long to wait for the threads when the process is to end."""
-OVERLAP = timedelta(seconds=10)
-"""How far glances look back beyond the previous one, because clocks differ and transactions take a while."""
 MOST_OF_THE_TIME = 20
 """A look that takes a second is followed by a pause of at least this many."""
 
@@ -111,7 +108,7 @@ class WatchService:
 
     def _renew(self, now: float) -> None:
         try:
-            self.store.renew()
+            self.store.renew(self.watcher.glanced_at)
             self._held_until = now + self.timings.hold
         except LeaseLost:
             self.stopping.set()
@@ -143,15 +140,15 @@ class WatchService:
     def _look(self) -> None:
         while not (self.stopping.is_set() or self._try(self.watcher.load)):
             self.stopping.wait(self.timings.tick)
-        next_look, last_glance = self.monotonic(), self.clock()
+        next_look = self.monotonic()
         while not self.stopping.is_set():
-            began, began_at = self.monotonic(), self.clock()
+            # First, because it reports what a later run has replaced, also since the last process ended.
+            self._try(self.watcher.glance)
+            began = self.monotonic()
             if began >= next_look:
                 self._try(self._look_at_all)
                 took = self.monotonic() - began
                 next_look = began + max(self.every.total_seconds(), MOST_OF_THE_TIME * took)
-            elif self._try(partial(self.watcher.glance, last_glance - OVERLAP)):
-                last_glance = began_at
             self.stopping.wait(max(0.0, min(self.timings.glance, next_look - self.monotonic())))
 
     def _look_at_all(self) -> bool:

@@ -13,7 +13,7 @@ import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 from uuid import uuid4
 
 from sqlalchemy import Connection, Row, and_, delete, func, insert, select, tuple_, update
@@ -28,6 +28,8 @@ from badge.watching.changes import Verdict, Watched
 BATCH = 500
 """Rows written by one statement: SQLite limits the number of parameters."""
 PUBLIC, ALL = "public", "all"
+
+_Row = TypeVar("_Row")
 
 
 class LeaseLost(Exception):
@@ -55,6 +57,16 @@ class LeaseState:
 
     holder: str
     renewals: int
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far the watchers have come."""
+
+    is_primed: bool
+    """Whether there was a complete look before, so that changes can be told from what was always so."""
+    glanced_at: datetime | None
+    """Up to when changes in the catalogue have been seen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,10 +141,11 @@ class WatchStore:
         with self.database.writing() as connection:
             return connection.execute(taken).rowcount == 1
 
-    def renew(self) -> None:
-        """Show that this process is alive; raises `LeaseLost`."""
-        with self._holding():
-            pass
+    def renew(self, glanced_at: datetime | None = None) -> None:
+        """Show that this process is alive, and up to when it has seen changes; raises `LeaseLost`."""
+        with self._holding() as connection:
+            if glanced_at is not None:
+                connection.execute(update(watcher).values(glanced_at=glanced_at))
 
     def release(self) -> None:
         """Let another process watch at once; does nothing if the lease is not ours."""
@@ -152,19 +165,20 @@ class WatchStore:
         with self.database.reading() as connection:
             return {row.digest: _watched(row) for row in connection.execute(select(watched))}
 
-    def is_primed(self) -> bool:
-        """Whether there was a complete look before, so that changes can be told from what was always so."""
+    def progress(self) -> Progress:
+        """Return how far the watchers have come."""
         with self.database.reading() as connection:
-            return bool(connection.scalar(select(watcher.c.is_primed)))
+            row = connection.execute(select(watcher)).one()
+        return Progress(row.is_primed, row.glanced_at)
 
     def save(self, noticed: Noticed, now: datetime, bounds: Bounds) -> None:
         """Store the outcome of a look; raises `LeaseLost`."""
         with self._holding() as connection:
             _save_states(connection, noticed.states)
-            for some in _batches([_outbox_row(each, now) for each in noticed.outgoing]):
+            for some in batches([_outbox_row(each, now) for each in noticed.outgoing]):
                 connection.execute(insert(outbox), some)
             for audience, messages in (noticed.feeds or {}).items():
-                for some in _batches([_feed_row(audience, message, now) for message in messages]):
+                for some in batches([_feed_row(audience, message, now) for message in messages]):
                     connection.execute(insert(feed), some)
                 _prune_feed(connection, audience, bounds.feed)
             if noticed.primes:
@@ -224,14 +238,13 @@ class WatchStore:
         return [shown for message in messages if (shown := _restricted(message, public)) is not None]
 
 
-def _batches(rows: Sequence[dict[str, Any]]) -> Iterator[Sequence[dict[str, Any]]]:
+def batches(rows: Sequence[_Row]) -> Iterator[Sequence[_Row]]:
+    """Yield the rows, `BATCH` at a time."""
     yield from (rows[start : start + BATCH] for start in range(0, len(rows), BATCH))
 
 
 def _save_states(connection: Connection, states: Mapping[str, Watched | None]) -> None:
-    digests = list(states)
-    for start in range(0, len(digests), BATCH):
-        some = digests[start : start + BATCH]
+    for some in batches(list(states)):
         connection.execute(delete(watched).where(watched.c.digest.in_(some)))
         rows = [_watched_row(digest, state) for digest in some if (state := states[digest]) is not None]
         if rows:
@@ -275,6 +288,7 @@ def _watched(row: Row[Any]) -> Watched:
         changes=tuple(EPOCH + timedelta(microseconds=at) for at in json.loads(row.changes)),
         is_flapping=row.is_flapping,
         verdict=Verdict(row.verdict),
+        last_run=row.last_run,
     )
 
 
@@ -288,6 +302,7 @@ def _watched_row(digest: str, state: Watched) -> dict[str, Any]:
         "changes": json.dumps([(at - EPOCH) // timedelta(microseconds=1) for at in state.changes]),
         "is_flapping": state.is_flapping,
         "verdict": state.verdict.value,
+        "last_run": state.last_run,
     }
 
 

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from badge.events import SubjectsUnwatched
 from badge.listing import ListedSubject, NoList
-from badge.model import Subject
+from badge.model import PastRun, Subject
 from badge.notices import Condition, Message, Notice
 from badge.ports import Clock, Events, SourceUnavailable
-from badge.watching.changes import ChangeRules, Observation, Watched, first_seen, next_state
+from badge.watching.changes import ChangeRules, Observation, Watched, first_seen, last_run, next_state, with_runs
 from badge.watching.grouping import Rule, for_channel, for_feed, messages_of
-from badge.watching.store import ALL, PUBLIC, Bounds, Noticed, Outgoing, WatchStore, digest_of, new_message_id
+from badge.watching.store import ALL, PUBLIC, Bounds, Noticed, Outgoing, WatchStore, batches, digest_of, new_message_id
 
 
 class Survey(Protocol):
@@ -51,6 +51,8 @@ class Subjects:
     """Returns the name of the source that answers for a subject."""
     changed_since: Callable[[datetime], Iterable[ListedSubject]] | None = None
     """Returns what has changed in the catalogue, quickly; raises `SourceUnavailable`. None without a catalogue."""
+    runs_of: Callable[[Sequence[Subject]], Mapping[Subject, Sequence[PastRun]]] = lambda _: {}
+    """Returns the latest runs of subjects in the catalogue, newest first; raises `SourceUnavailable`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +71,9 @@ class Reporting:
     new_id: Callable[[], str] = new_message_id
 
 
+OVERLAP = timedelta(seconds=10)
+"""How far glances look back beyond the previous one, because clocks differ and transactions take a while."""
+
 _Seen = tuple[str, Observation | None]
 """A subject's digest, and what was observed; None to forget the subject."""
 
@@ -86,13 +91,20 @@ class Watcher:
     """How many subjects are watched."""
     _states: dict[str, Watched] = field(default_factory=dict)
     _is_primed: bool = False
+    _glanced_at: datetime | None = None
     _missing: set[str] = field(default_factory=set)
     """Subjects that were not listed at the last look. A subject may move during a walk, so one look is not enough."""
 
     def load(self) -> bool:
         """Read what was last seen; returns True."""
-        self._states, self._is_primed = self.store.states(), self.store.is_primed()
+        progress = self.store.progress()
+        self._states, self._is_primed, self._glanced_at = self.store.states(), progress.is_primed, progress.glanced_at
         return True
+
+    @property
+    def glanced_at(self) -> datetime | None:
+        """Up to when changes in the catalogue have been seen."""
+        return self._glanced_at
 
     def look(self) -> None:
         """Look at all subjects; raises `LeaseLost` and SQLAlchemy's errors."""
@@ -110,21 +122,53 @@ class Watcher:
         for item in survey.items:
             seen.setdefault(digest_of(item.subject), Observation.of(item, now))
         self._note([*seen.items(), *self._unseen(survey, seen)], primes=True)
+        self._learn_runs(now)
 
-    def glance(self, since: datetime) -> bool:
-        """Look at what has changed in the catalogue; returns whether that could be read.
+    def _learn_runs(self, now: datetime) -> None:
+        """Find out which runs of newly watched subjects have ended already."""
+        if self.subjects.changed_since is None:
+            return
+        self._glanced_at = self._glanced_at or now
+        for some in batches([digest for digest, state in self._states.items() if state.last_run is None]):
+            by_digest = {digest: _subject(self._states[digest]) for digest in some}
+            try:
+                runs = self.subjects.runs_of([*by_digest.values()])
+            except SourceUnavailable:
+                return  # The next look tries again.
+            states = {
+                digest: replace(self._states[digest], last_run=last_run(runs[subject]))
+                for digest, subject in by_digest.items()
+                if subject in runs
+            }
+            if states:
+                self.store.save(Noticed(states), self.clock(), self.reporting.bounds)
+                self._states.update(states)
+
+    def glance(self) -> bool:
+        """Look at what has changed in the catalogue since the last time; returns whether that could be read.
 
         Raises `LeaseLost` and SQLAlchemy's errors.
         """
-        if self.subjects.changed_since is None or not self._is_primed:
+        if self.subjects.changed_since is None or self._glanced_at is None or not self._is_primed:
             return True
+        now = self.clock()
         try:
-            now = self.clock()
-            items = self.subjects.changed_since(since)
-            self._note([(digest_of(item.subject), Observation.of(item, now)) for item in items])
+            items = [*self.subjects.changed_since(self._glanced_at - OVERLAP)]
+            for some in batches(items):
+                runs = self.subjects.runs_of([item.subject for item in some])
+                self._note([one for item in some for one in self._in_order(item, runs, now)])
         except SourceUnavailable:
             return False  # The next look finds out what that means.
+        self._glanced_at = now
         return True
+
+    def _in_order(
+        self, item: ListedSubject, runs: Mapping[Subject, Sequence[PastRun]], now: datetime
+    ) -> Iterator[_Seen]:
+        digest = digest_of(item.subject)
+        seen = Observation.of(item, now)
+        for observation in with_runs(self._states.get(digest), seen, runs.get(item.subject, ())):
+            yield digest, observation
 
     def _unseen(self, survey: Survey, seen: Mapping[str, object]) -> Iterator[_Seen]:
         """Yield the subjects that were not listed: unknown if that says nothing, deleted if their source has none.
@@ -151,7 +195,7 @@ class Watcher:
         """Store what has changed, and only then remember it."""
         now, states, notices = self.clock(), dict[str, Watched | None](), list[Notice]()
         for digest, observation in self._admitted(seen):
-            before = self._states.get(digest)
+            before = states[digest] if digest in states else self._states.get(digest)
             after, new = self._next(before, observation, now)
             if after is not before:
                 states[digest] = after

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import random
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import partial
 
 import pytest
 
+from badge.catalogue.source import CatalogueSource
 from badge.events import FailureKind, SubjectsUnwatched
-from badge.listing import ListedSubject, NoList
+from badge.listing import ListedSubject, ListingFilter, NoList
 from badge.model import BackupStatus, Report, Subject, Visibility
 from badge.notices import Message
 from badge.ports import SourceUnavailable
+from badge.sources.snapshot_listing import CatalogueWalk
 from badge.watching.delivery import NotDelivered
 from badge.watching.store import ALL, PUBLIC, Bounds, LeaseLost, WatchStore
+from badge.watching.watcher import Subjects
+from tests.doubles import RecordedEvents
 from tests.store import WEB, Store
-from tests.watching import BOUNDS, Survey, Watching, named, survey_of
+from tests.watching import BOUNDS, ScriptedChannel, Survey, Watching, named, survey_of
 
 S = BackupStatus
 
@@ -224,7 +229,7 @@ def test_without_a_list_nothing_is_watched(watching: Watching) -> None:
 
     watching.survey = has_none
     watching.watcher.look()
-    assert not watching.store.is_primed()
+    assert not watching.store.progress().is_primed
 
 
 def test_subjects_beyond_the_limit_are_not_watched_which_is_logged(watching: Watching) -> None:
@@ -294,6 +299,84 @@ def test_a_storm_in_the_public_feed_names_public_subjects_only(watching: Watchin
     watching.watcher.look()
     [entry] = watching.store.feed(PUBLIC, 10)
     assert [notice.subject for notice in entry.notices] == [named("r0")]
+
+
+@dataclass
+class Catalogued:
+    """A watcher on a real catalogue, wired as in the service."""
+
+    store: Store
+
+    def __post_init__(self) -> None:
+        catalogue = CatalogueSource(self.store.catalogue, RecordedEvents())
+        self.channel = ScriptedChannel()
+        self.watching = Watching(
+            WatchStore(self.store.catalogue.database, f"process {id(self)}"), self.store.clock, channel=self.channel
+        )
+        self.watching.watcher.subjects = Subjects(
+            CatalogueWalk(catalogue),
+            lambda _: "catalogue",
+            lambda since: CatalogueWalk(catalogue, ListingFilter(updated_since=since))().items,
+            partial(catalogue.histories, limit=20),
+        )
+
+    def report(self, *statuses: BackupStatus) -> None:
+        for status in statuses:
+            self.store.clock.advance(seconds=1)
+            self.store.receive(status)
+
+    def heard(self) -> list[str]:
+        self.watching.courier.deliver()
+        return [word.split()[0] for word in self.channel.heard]
+
+    def glance(self) -> None:
+        assert self.watching.watcher.glance()
+        self.watching.store.renew(self.watching.watcher.glanced_at)
+
+
+def test_what_a_later_run_has_replaced_between_two_looks_is_reported_in_order(store: Store) -> None:
+    made = Catalogued(store)
+    made.report(S.SUCCEEDED)
+    made.watching.watcher.look()
+    made.report(S.FAILED, S.SUCCEEDED, S.FAILED, S.IN_PROGRESS)
+    made.glance()
+    made.glance()
+    assert made.heard() == ["failed", "recovered", "failed"]
+    made.report(S.SUCCEEDED, S.SUCCEEDED)
+    made.glance()
+    assert made.heard()[3:] == ["recovered"]
+
+
+def test_what_happened_while_no_process_watched_is_reported(store: Store) -> None:
+    first = Catalogued(store)
+    first.report(S.SUCCEEDED)
+    first.watching.watcher.look()
+    first.glance()
+    first.report(S.FAILED, S.SUCCEEDED)
+    second = Catalogued(store)
+    second.glance()
+    second.watching.watcher.look()
+    assert second.heard() == ["failed", "recovered"]
+
+
+def test_runs_from_before_watching_began_are_not_reported(store: Store) -> None:
+    made = Catalogued(store)
+    made.report(S.FAILED, S.SUCCEEDED)
+    made.watching.watcher.look()
+    made.glance()
+    made.watching.watcher.look()
+    assert made.heard() == []
+
+
+def test_a_run_that_is_reported_late_is_not_a_change(store: Store) -> None:
+    made, now = Catalogued(store), store.clock()
+    store.record(S.SUCCEEDED, started_at=now, finished_at=now)
+    made.watching.watcher.look()
+    made.glance()
+    earlier = now - timedelta(hours=1)
+    store.record(S.FAILED, started_at=earlier, finished_at=earlier)
+    made.glance()
+    assert made.heard() == []
 
 
 def test_names_that_are_hard_to_store_survive(watching: Watching) -> None:

@@ -72,3 +72,11 @@ def test_every_notice_is_counted_in_exactly_one_message(kinds: list[NoticeKind],
     assert len({message.id for message in made}) == len(made)
     for kind in K:
         assert sum(message.count == 1 for message in made if message.kind is kind) <= most_single
+
+
+@given(st.lists(st.tuples(st.integers(0, 4), st.sampled_from(K)), max_size=40))
+def test_messages_about_one_subject_are_in_order(changes: list[tuple[int, NoticeKind]]) -> None:
+    made = messages([notice(f"r{number}", kind) for number, kind in changes], most_single=2)
+    for number in range(5):
+        named = [m.kind for m in made for n in m.notices if n.subject.name == f"r{number}"]
+        assert named == [kind for who, kind in changes if who == number]

@@ -20,6 +20,7 @@ def upgrade() -> None:
         sa.Column("holder", sa.String(32), nullable=False),
         sa.Column("renewals", sa.BigInteger, nullable=False),
         sa.Column("is_primed", sa.Boolean, nullable=False),
+        sa.Column("glanced_at", Moment),
     )
     op.bulk_insert(watcher, [{"id": 1, "holder": "", "renewals": 0, "is_primed": False}])
     op.create_table(
@@ -31,6 +32,7 @@ def upgrade() -> None:
         sa.Column("unknown_since", Moment),
         sa.Column("changes", sa.Text, nullable=False),
         sa.Column("is_flapping", sa.Boolean, nullable=False),
+        sa.Column("last_run", Moment),
         sa.Column("verdict", sa.String(16), nullable=False),
     )
     op.create_table(
