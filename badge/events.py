@@ -274,7 +274,7 @@ class LogInTried:
 
 @dataclass(frozen=True, slots=True)
 class WatchBegun:
-    """This process got the lease, and watches for changes from now on."""
+    """This process has the lease and has looked at all subjects; it watches for changes from now on."""
 
 
 @dataclass(frozen=True, slots=True)

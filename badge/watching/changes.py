@@ -113,29 +113,29 @@ class Watched:
     """The start of the last finished run that was seen; `NO_RUN` if there was none, None if that isn't known."""
 
 
-def with_runs(known: Watched | None, seen: Observation, runs: Sequence[PastRun]) -> Sequence[Observation]:
+def with_runs(
+    known: Watched | None, seen: Observation, runs: Sequence[PastRun], since: datetime
+) -> Sequence[Observation]:
     """Return what was seen, preceded by the outcomes of runs since the last look that a later run has replaced.
 
     Without this, a failure that is followed by a success between two looks would never be reported. `runs` are the
-    subject's latest runs, newest first. If the last known one isn't among them, nothing is known of the order.
+    subject's latest runs, newest first. If no run is known yet, those that ended since the last look are new. If the
+    last known one isn't among them, nothing is known of the order.
     """
     finished = [run for run in runs if run.status in _OUTCOMES]
-    last = replace(seen, last_run=last_run(runs))
-    if known is None or known.last_run is None or seen.report is None:
+    last = replace(seen, last_run=finished[0].started_at if finished else NO_RUN)
+    if seen.report is None:
         return [last]
     starts = [run.started_at for run in finished]
-    if known.last_run == NO_RUN:
+    if known is None or known.last_run is None:
+        new = [run for run in finished if (run.finished_at or run.started_at) >= since]
+    elif known.last_run == NO_RUN:
         new = finished
     elif known.last_run in starts:
         new = finished[: starts.index(known.last_run)]
     else:
         return [last]
     return [*(_of_run(seen, seen.report, run) for run in reversed(new[1:])), last]
-
-
-def last_run(runs: Sequence[PastRun]) -> datetime:
-    """Return the start of the last finished one of these runs, newest first."""
-    return next((run.started_at for run in runs if run.status in _OUTCOMES), NO_RUN)
 
 
 def _of_run(seen: Observation, report: Report, run: PastRun) -> Observation:

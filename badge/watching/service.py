@@ -59,7 +59,6 @@ class WatchService:
     def run(self) -> None:
         """Work until `stopping` is set, the lease is lost, or a bug raises an exception, which is logged."""
         if self._got_lease():
-            self.events.emit(WatchBegun())
             self._watch()
 
     def may_send(self) -> bool:
@@ -140,13 +139,15 @@ class WatchService:
     def _look(self) -> None:
         while not (self.stopping.is_set() or self._try(self.watcher.load)):
             self.stopping.wait(self.timings.tick)
-        next_look = self.monotonic()
+        next_look, is_first = self.monotonic(), True
         while not self.stopping.is_set():
             # First, because it reports what a later run has replaced, also since the last process ended.
             self._try(self.watcher.glance)
             began = self.monotonic()
             if began >= next_look:
-                self._try(self._look_at_all)
+                if self._try(self._look_at_all) and is_first:
+                    self.events.emit(WatchBegun())
+                    is_first = False
                 took = self.monotonic() - began
                 next_look = began + max(self.every.total_seconds(), MOST_OF_THE_TIME * took)
             self.stopping.wait(max(0.0, min(self.timings.glance, next_look - self.monotonic())))

@@ -12,7 +12,7 @@ from badge.listing import ListedSubject, NoList
 from badge.model import PastRun, Subject
 from badge.notices import Condition, Message, Notice
 from badge.ports import Clock, Events, SourceUnavailable
-from badge.watching.changes import ChangeRules, Observation, Watched, first_seen, last_run, next_state, with_runs
+from badge.watching.changes import NO_RUN, ChangeRules, Observation, Watched, first_seen, next_state, with_runs
 from badge.watching.grouping import Rule, for_channel, for_feed, messages_of
 from badge.watching.store import ALL, PUBLIC, Bounds, Noticed, Outgoing, WatchStore, batches, digest_of, new_message_id
 
@@ -92,6 +92,8 @@ class Watcher:
     _states: dict[str, Watched] = field(default_factory=dict)
     _is_primed: bool = False
     _glanced_at: datetime | None = None
+    _primed_at: datetime = NO_RUN
+    """When this process looked for the first time ever; runs from before are no changes."""
     _missing: set[str] = field(default_factory=set)
     """Subjects that were not listed at the last look. A subject may move during a walk, so one look is not enough."""
 
@@ -121,28 +123,10 @@ class Watcher:
         seen: dict[str, Observation] = {}
         for item in survey.items:
             seen.setdefault(digest_of(item.subject), Observation.of(item, now))
+        if not self._is_primed:
+            self._primed_at = now
         self._note([*seen.items(), *self._unseen(survey, seen)], primes=True)
-        self._learn_runs(now)
-
-    def _learn_runs(self, now: datetime) -> None:
-        """Find out which runs of newly watched subjects have ended already."""
-        if self.subjects.changed_since is None:
-            return
         self._glanced_at = self._glanced_at or now
-        for some in batches([digest for digest, state in self._states.items() if state.last_run is None]):
-            by_digest = {digest: _subject(self._states[digest]) for digest in some}
-            try:
-                runs = self.subjects.runs_of([*by_digest.values()])
-            except SourceUnavailable:
-                return  # The next look tries again.
-            states = {
-                digest: replace(self._states[digest], last_run=last_run(runs[subject]))
-                for digest, subject in by_digest.items()
-                if subject in runs
-            }
-            if states:
-                self.store.save(Noticed(states), self.clock(), self.reporting.bounds)
-                self._states.update(states)
 
     def glance(self) -> bool:
         """Look at what has changed in the catalogue since the last time; returns whether that could be read.
@@ -153,21 +137,24 @@ class Watcher:
             return True
         now = self.clock()
         try:
-            items = [*self.subjects.changed_since(self._glanced_at - OVERLAP)]
+            since = self._glanced_at - OVERLAP
+            items = [*self.subjects.changed_since(since)]
             for some in batches(items):
                 runs = self.subjects.runs_of([item.subject for item in some])
-                self._note([one for item in some for one in self._in_order(item, runs, now)])
+                self._note(
+                    [one for item in some for one in self._in_order(item, runs, max(since, self._primed_at), now)]
+                )
         except SourceUnavailable:
             return False  # The next look finds out what that means.
         self._glanced_at = now
         return True
 
     def _in_order(
-        self, item: ListedSubject, runs: Mapping[Subject, Sequence[PastRun]], now: datetime
+        self, item: ListedSubject, runs: Mapping[Subject, Sequence[PastRun]], since: datetime, now: datetime
     ) -> Iterator[_Seen]:
         digest = digest_of(item.subject)
         seen = Observation.of(item, now)
-        for observation in with_runs(self._states.get(digest), seen, runs.get(item.subject, ())):
+        for observation in with_runs(self._states.get(digest), seen, runs.get(item.subject, ()), since):
             yield digest, observation
 
     def _unseen(self, survey: Survey, seen: Mapping[str, object]) -> Iterator[_Seen]:

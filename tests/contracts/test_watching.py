@@ -347,6 +347,14 @@ def test_what_a_later_run_has_replaced_between_two_looks_is_reported_in_order(st
     assert made.heard()[3:] == ["recovered"]
 
 
+def test_the_first_runs_of_a_new_subject_are_reported_in_order(store: Store) -> None:
+    made = Catalogued(store)
+    made.watching.watcher.look()
+    made.report(S.SUCCEEDED, S.FAILED, S.SUCCEEDED)
+    made.glance()
+    assert made.heard() == ["failed", "recovered"]
+
+
 def test_what_happened_while_no_process_watched_is_reported(store: Store) -> None:
     first = Catalogued(store)
     first.report(S.SUCCEEDED)
