@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from functools import partial
@@ -117,12 +117,19 @@ def verification_fields(verification: Verification | None) -> dict[str, object]:
 
 
 def _verification_in(document: Mapping[str, object], now: datetime) -> Verification | None:
+    found = verification_in(document)
+    if found is None or found.at is None or is_ahead(found.at, now):
+        return found
+    return replace(found, at=min(found.at, now))
+
+
+def verification_in(document: Mapping[str, object]) -> Verification | None:
     """Return the verification; None without an outcome, which must not be inferred."""
     outcome = _word(VerificationOutcome, document.get("verification"))
     if outcome is None:
         return None
     at, how = moment_in(document, "verifiedAt"), _word(VerificationMethod, document.get("verifiedHow"))
-    return Verification(outcome, min(at, now) if at and not is_ahead(at, now) else at, how)
+    return Verification(outcome, at, how)
 
 
 def parse_json(raw: bytes) -> object:

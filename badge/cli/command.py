@@ -18,9 +18,11 @@ from badge.catalogue.in_use import CatalogueInUse
 from badge.catalogue.migration import SchemaFault, migrate
 from badge.model import BackupStatus, InvalidSubject, Subject, status_named
 from badge.settings import BadSettings, Settings, load, parse_duration, show_duration
+from badge.settings.passwords import without_password
 from badge.subject_pattern import PathPattern, Selection
 from badge.telemetry.logs import LOGGER
 from badge.validation import DURATION
+from badge.watching.store import WatchStore
 from badge.web.pages.repository_url import subject_named
 
 NO_CATALOGUE = "This service shows other systems' backups and has no catalogue."
@@ -211,6 +213,20 @@ def own_catalogue() -> Iterator[tuple[app.Parts, app.CatalogueParts]]:
             raise Fault(NO_CATALOGUE)
         with migrated_database(parts.settings):
             yield parts, parts.catalogue
+
+
+@contextlib.contextmanager
+def watch_database(parts: app.Parts) -> Iterator[WatchStore]:
+    """Provide the watcher's tables, with the schema migrated; an unusable database is reported in one line."""
+    store = app.watch_store(parts)
+    url = store.database.url
+    try:
+        migrate(url)
+        yield store
+    except (SQLAlchemyError, OSError, SchemaFault, CatalogueInUse) as error:
+        raise Fault(f"The database {without_password(url)} can't be used: {why_unusable(error)}.", 1) from None
+    finally:
+        store.database.close()
 
 
 @contextlib.contextmanager
