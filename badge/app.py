@@ -58,6 +58,7 @@ from badge.web.intake.rates import KeyRate
 from badge.web.links import link_policy
 from badge.web.login.authentication import dashboard_authentication
 from badge.web.loopback import is_loopback_url
+from badge.web.metrics import SubjectMetrics
 from badge.web.pages import PagesParts, status_page
 from badge.web.paths import Paths
 from badge.web.refusals import Refusals
@@ -300,10 +301,10 @@ def build_app(parts: Parts) -> Flask:
     if parts.catalogue is not None:
         readiness.watch("catalogue", parts.is_catalogue_usable)
     settings = parts.settings
-    blueprints = [health.blueprint(readiness, parts.paths), _metrics(settings, parts.events)]
+    pages_parts = _pages_parts(parts)
+    blueprints = [health.blueprint(readiness, parts.paths), _metrics(parts, pages_parts.summaries)]
     if parts.catalogue is not None:
         blueprints += _intakes(parts, parts.catalogue)
-    pages_parts = _pages_parts(parts)
     blueprints += [pages.blueprint(pages_parts), *_status_pages(settings, pages_parts)]
     events = parts.events
     pictures = Pictures(parts.pictures)
@@ -343,12 +344,14 @@ def _edge_limits(settings: Settings) -> EdgeLimits:
             Audience.IMAGES: threads,
             Audience.PROGRAMS: settings.other_threads,
             Audience.PEOPLE: settings.other_threads,
+            Audience.SCRAPES: 1,
         },
         # Pages take longer, so fewer of them may wait.
         queued={
             Audience.IMAGES: queued,
             Audience.PROGRAMS: queued,
             Audience.PEOPLE: max(1, queued // PAGE_COST_IN_BADGES),
+            Audience.SCRAPES: 1,
         },
         known_threads=settings.other_threads,
         largest_body=LARGEST_BODY,
@@ -359,11 +362,14 @@ def _status_pages(settings: Settings, pages_parts: PagesParts) -> list[Blueprint
     return [status_page.blueprint(pages_parts)] if settings.status_pages == "on" else []
 
 
-def _metrics(settings: Settings, events: Telemetry) -> Blueprint:
+def _metrics(parts: Parts, summaries: Summaries) -> Blueprint:
+    settings, sources = parts.settings, parts.sources
     token = settings.metrics_token.get_secret_value() if settings.metrics_token else None
     # A public URL implies a proxy, behind which every request seems to come from this machine.
     is_private = settings.public_url is None or is_loopback_url(settings.public_url)
-    return metrics.blueprint(events.metrics, token, is_open_to_loopback=is_private)
+    names = sorted(sources.names_within(None)) or [source.name for source in sources.routing.sources]
+    of_subjects = SubjectMetrics(sources.listing, summaries.refresh, names, settings.metrics_subjects)
+    return metrics.blueprint(parts.events.metrics, of_subjects, token, is_open_to_loopback=is_private)
 
 
 def _intakes(parts: Parts, catalogue: CatalogueParts) -> list[Blueprint]:

@@ -103,6 +103,8 @@ class Audience(StrEnum):
     IMAGES = "images"
     PROGRAMS = "programs"
     PEOPLE = "people"
+    SCRAPES = "scrapes"
+    """Prometheus, reading the metrics of all subjects, which takes longer than most requests."""
 
 
 FOR_PROGRAMS = frozenset({"ops", "ping", "metrics", "livez", "readyz", "healthz", "version", "openapi.yaml"})
@@ -114,6 +116,8 @@ def audience_of(path: str) -> Audience:
     path = path.lstrip("/")
     if path.startswith(BADGE_ROOT.lstrip("/")) or _is_of_summary(path):
         return Audience.IMAGES
+    if path.startswith("metrics/"):
+        return Audience.SCRAPES
     return Audience.PROGRAMS if path.partition("/")[0] in FOR_PROGRAMS else Audience.PEOPLE
 
 

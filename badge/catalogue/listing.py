@@ -204,7 +204,7 @@ class Listing:
         conditions = self._conditions(self._narrowed(connection, self.most_counted))
         some = select(subjects.c.id).where(*conditions).limit(self.most_counted + 1)
         is_overdue = case((self._overdue, 1), else_=0)
-        kinds = (subjects.c.status, _shown_as(self.now, self._overdue), subjects.c.last_finished, is_overdue)
+        kinds = (subjects.c.status, shown_as(self.now, self._overdue), subjects.c.last_finished, is_overdue)
         rows = connection.execute(select(*kinds, func.count()).where(subjects.c.id.in_(some)).group_by(*kinds)).all()
         by_status: Counter[BackupStatus] = Counter()
         by_standing: Counter[Standing | None] = Counter()
@@ -389,14 +389,14 @@ def _contains(word: str) -> ColumnElement[bool]:
     return or_(*(column.contains(word.lower(), autoescape=True) for column in columns))
 
 
-def _shown_as(now: datetime, overdue: ColumnElement[bool]) -> ColumnElement[str]:
+def shown_as(now: datetime, overdue: ColumnElement[bool]) -> ColumnElement[str]:
     """The status on the badge: unknown once the report is outdated."""
     lapsed = (overdue, BackupStatus.FAILED.value), (_is_stale(now), BackupStatus.UNKNOWN.value)
     return case(*lapsed, else_=subjects.c.status)
 
 
 def _is_shown_as(status: BackupStatus, now: datetime, overdue: ColumnElement[bool]) -> ColumnElement[bool]:
-    """Whether a subject's badge shows this status; the same rule as `_shown_as`, in a form that can use indexes."""
+    """Whether a subject's badge shows this status; the same rule as `shown_as`, in a form that can use indexes."""
     recorded = and_(subjects.c.status == status.value, ~_is_stale(now))
     if status is BackupStatus.FAILED:
         return or_(overdue, recorded)

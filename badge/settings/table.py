@@ -87,9 +87,12 @@ class Settings(BaseModel):
     metrics_token: SecretStr | None = Field(
         None,
         description=(
-            "Bearer token for /metrics; not needed by loopback requests while BADGE_PUBLIC_URL is unset or a loopback "
-            "address."
+            "Bearer token for /metrics/subjects, and for /metrics except from loopback while BADGE_PUBLIC_URL is unset "
+            "or a loopback address."
         ),
+    )
+    metrics_subjects: int = Field(
+        10_000, ge=1, le=100_000, description="Maximum number of subjects at /metrics/subjects."
     )
     log_format: Literal["auto", "json", "console"] = Field(
         "auto", description="Log format: json, console (for people), or auto (console on a terminal, else json)."

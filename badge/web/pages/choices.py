@@ -42,6 +42,7 @@ _SHOWN: dict[str, str] = {
     Show.DATE: "date",
     Show.NEXT: "next run",
     Show.LAST: "last result",
+    Show.VERIFIED: "verification",
 }
 
 

@@ -191,10 +191,19 @@ def _facts(resolution: Resolution, *, has_history: bool) -> list[Fact]:
         Fact("Duration", exact_length(report.finished_at - started) if started and report.finished_at else ""),
         Fact("Size", size(report.size_bytes) if report.size_bytes is not None else ""),
         Fact("Last success", "never") if is_never else _timed("Last success", succeeded, now),
+        *_verification(report, now),
         _timed("Next run", None if is_deleted else report.next_run_at, now),
         _timed("Deleted", report.deleted_at, now),
     ]
     return [fact for fact in found if fact.words or fact.moment]
+
+
+def _verification(report: Report, now: datetime) -> list[Fact]:
+    if (known := report.verification) is None:
+        return []
+    moment = unless_ahead(known.at, now)
+    words = "" if moment else appearance.UNKNOWN_TIME
+    return [Fact(appearance.VERIFICATIONS[known.outcome, known.how], words, Moment.of(moment, now))]
 
 
 def _timed(name: str, moment: datetime | None, now: datetime) -> Fact:

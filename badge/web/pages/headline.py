@@ -52,6 +52,8 @@ def _clauses(resolution: Resolution, overdue_since: datetime | None, *, has_hist
         yield Clause(reason)
     if report.status is not BackupStatus.SUCCEEDED and (clause := _success(resolution, has_history=has_history)):
         yield clause
+    if report.verification is not None and report.has_failed_verification:
+        yield Clause("verification failed", Moment.of(unless_ahead(report.verification.at, now), now))
     if report.status is not BackupStatus.DELETED and report.next_run_at is not None:
         is_ahead = report.next_run_at > now
         yield Clause("next run" if is_ahead else "next run was due", Moment.of(report.next_run_at, now))

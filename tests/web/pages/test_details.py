@@ -9,7 +9,19 @@ import pytest
 from bs4 import BeautifulSoup
 from bs4.element import Tag
 
-from badge.model import BackupStatus, Origin, Reason, Report, Resolution, Subject, Visibility
+from badge.catalogue.events import ReportedVerification
+from badge.model import (
+    BackupStatus,
+    Origin,
+    Reason,
+    Report,
+    Resolution,
+    Subject,
+    Verification,
+    VerificationMethod,
+    VerificationOutcome,
+    Visibility,
+)
 from badge.web.login.access import Viewer
 from badge.web.pages.headline import headline
 from badge.web.pages.history import LINE_AT, page_number
@@ -84,6 +96,11 @@ def reported(status: S, **values: object) -> Report:
         # The time of the last success is impossible, so it is neither shown nor read as "never".
         (reported(S.FAILED, last_success_at=START + DAY), "Failed"),
         (reported(S.IN_PROGRESS, last_finished=S.SUCCEEDED), "In progress"),
+        (
+            reported(S.SUCCEEDED, verification=Verification(VerificationOutcome.FAILED, START - HOUR)),
+            "Succeeded · verification failed 1 h ago",
+        ),
+        (reported(S.SUCCEEDED, verification=Verification(VerificationOutcome.PASSED, START - HOUR)), "Succeeded"),
         (Report.absent(START), "Nothing known"),
     ],
 )
@@ -140,6 +157,22 @@ def test_the_facts_include_duration_size_and_freshness(dashboard: Dashboard) -> 
     assert facts["Source"] == "catalogue"
     assert facts["Last confirmed"] == "12 s ago 2026-11-23 12:00 UTC"
     assert facts["Next refresh"] == "in 1 min 48 s 2026-11-23 12:02 UTC"
+
+
+@pytest.mark.parametrize(
+    ("verification", "name"),
+    [
+        (ReportedVerification(VerificationOutcome.PASSED, None, VerificationMethod.RESTORED), "Restore tested"),
+        (ReportedVerification(VerificationOutcome.FAILED, None, VerificationMethod.CHECKED), "Data check failed"),
+        (ReportedVerification(VerificationOutcome.PASSED), "Verified"),
+    ],
+)
+def test_the_facts_include_the_latest_verification(
+    dashboard: Dashboard, verification: ReportedVerification, name: str
+) -> None:
+    dashboard.record_run(WEB, S.SUCCEEDED, verification=verification)
+    dashboard.clock.advance(hours=5)
+    assert about(dashboard)[name] == "5 h ago 2026-11-23 12:00 UTC"
 
 
 def test_unreported_facts_are_not_shown(dashboard: Dashboard) -> None:
