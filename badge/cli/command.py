@@ -24,6 +24,7 @@ from badge.telemetry.logs import LOGGER
 from badge.validation import DURATION
 from badge.watching.store import WatchStore
 from badge.web.pages.repository_url import subject_named
+from badge.web.paths import SUBJECT_ROOTS, Paths
 
 NO_CATALOGUE = "This service shows other systems' backups and has no catalogue."
 
@@ -108,9 +109,15 @@ class SubjectArgument(click.ParamType[Subject]):
         if isinstance(value, Subject):
             return value
         try:
-            return subject_named(str(value))
+            return subject_named(_without_prefix(str(value)))
         except InvalidSubject as invalid:
             self.fail(f"{invalid}.", param, ctx)
+
+
+def _without_prefix(text: str) -> str:
+    """Return a pasted URL of this service without its path prefix; needs the settings only for such a URL."""
+    is_of_service = any(root in text for root in SUBJECT_ROOTS)
+    return Paths(settings_or_fault().path_prefix).own(text) if is_of_service else text
 
 
 class StatusArgument(click.Choice[BackupStatus]):
