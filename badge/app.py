@@ -60,7 +60,7 @@ from badge.web.login.authentication import dashboard_authentication
 from badge.web.loopback import is_loopback_url
 from badge.web.metrics import SubjectMetrics
 from badge.web.pages import PagesParts, status_page
-from badge.web.paths import AT_ROOT, Paths
+from badge.web.paths import Paths
 from badge.web.refusals import Refusals
 from badge.web.signing_key import signing_key
 from badge.web.site import LARGEST_BODY, build_site
@@ -176,7 +176,7 @@ class Parts:
     """Called once in each new worker; runs in the background so that the first request doesn't have to wait."""
     cache_fault: Callable[[], str | None]
     """Uses the shared cache as the service does; returns what is wrong with it, if anything."""
-    paths: Paths = AT_ROOT
+    paths: Paths
     """Builds every path that leaves the service."""
 
     @property
@@ -259,6 +259,7 @@ def build_parts(
         database=_database(settings, sources.catalogue),
         warm_up=stores.warm_up,
         cache_fault=stores.fault,
+        paths=Paths(settings.path_prefix),
     )
 
 
@@ -325,7 +326,8 @@ def build_app(parts: Parts) -> Flask:
         from badge.web.login.sessions import use_sessions  # noqa: PLC0415 - imported on demand, like the catalogue
 
         use_sessions(site, settings)
-    site.extensions["edge"] = Edge(site, Refusals(badge_parts, site), events, _edge_limits(settings))
+    refusals, limits = Refusals(badge_parts, site), _edge_limits(settings)
+    site.extensions["edge"] = Edge(site, refusals, events, limits, prefix=parts.paths.prefix)
     site.extensions["readiness"] = readiness
     site.extensions["warm_up"] = parts.warm_up
     site.extensions["use_catalogue_state"] = parts.use_catalogue_state
@@ -413,7 +415,7 @@ def _pages_parts(parts: Parts) -> PagesParts:
         token_store=token_store,
         checks=parts.catalogue.checks if parts.catalogue else None,
         default_label=parts.settings.label,
-        public_url=parts.settings.public_url or "",
+        public_origin=parts.settings.public_origin or "",
         paths=parts.paths,
         links=link_policy(parts.settings),
         shows_run_links=parts.settings.status_page_links == "on",

@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr
 
@@ -17,6 +18,7 @@ from badge.settings.kinds import (
     Duration,
     HttpUrl,
     Lifetime,
+    PublicUrl,
     RedisUrl,
     at_least,
     between,
@@ -34,8 +36,12 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
 
     bind: BindAddress = Field("127.0.0.1:8000", description="Address to listen on: host:port, or unix:/path.")
-    public_url: HttpUrl | None = Field(
-        None, description="The service's public address; absolute links are built from it."
+    public_url: PublicUrl | None = Field(
+        None,
+        description=(
+            "The service's public address; absolute links are built from it. If it has a path, such as "
+            "https://example.org/backups, the service answers below that path only."
+        ),
     )
     data_dir: Path = Field(
         data_folder(CHECKOUT, home_folder()),
@@ -313,14 +319,24 @@ class Settings(BaseModel):
         return max(2, self.threads // 4)
 
     @property
+    def public_origin(self) -> str | None:
+        """The public URL without its path: scheme, host and port; None if it is not set."""
+        return self.public_url and self.public_url.removesuffix(self.path_prefix)
+
+    @property
+    def path_prefix(self) -> str:
+        """What all paths of the service begin with, such as `/backups`; empty without one."""
+        return urlsplit(self.public_url or "").path
+
+    @property
     def address(self) -> str | None:
-        """The service's own URL: the public one, else that of the address it listens on; None for a Unix socket."""
+        """The public origin, else that of the address the service listens on; None for a Unix socket."""
         if self.public_url is None and not self.bind.startswith("unix:"):
             host, _, port = self.bind.rpartition(":")
             # Not every browser can connect to a wildcard address.
             here = {"0.0.0.0": "127.0.0.1", "[::]": "[::1]"}.get(host, host)  # noqa: S104 - compared with, not bound to
             return f"http://{here}:{port}"
-        return self.public_url
+        return self.public_origin
 
     @property
     def catalogue_location(self) -> str:

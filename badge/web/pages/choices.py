@@ -139,7 +139,7 @@ class Choices:
     def offer(  # noqa: PLR0913 - all that snippets depend on
         self,
         subject: Subject,
-        public_url: str,
+        public_origin: str,
         now: datetime,
         paths: Paths = AT_ROOT,
         token: str = "",
@@ -153,7 +153,7 @@ class Choices:
         URLs, if the platform does not imply the server.
         """
         is_short = self.values[ADDRESS.name] == "short" and subject.legacy_path is not None
-        base = public_url or NO_ADDRESS
+        base = public_origin or NO_ADDRESS
         query = {TOKEN: token, **self.query} if token else self.query
         made = snippet(
             subject,

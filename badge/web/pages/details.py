@@ -133,7 +133,7 @@ class Details:
         also = {TOKEN: token} if token and is_given else {}
         shared = f"{self.parts.paths.page(subject)}?{choices.shared(dialog='open', **also)}"
         parts = self.parts
-        offer = choices.offer(subject, parts.public_url, parts.clock(), parts.paths, token, _closed(report, token))
+        offer = choices.offer(subject, parts.public_origin, parts.clock(), parts.paths, token, _closed(report, token))
         return BadgeForm(choices, offer, shared)
 
     def _report_command(self, subject: Subject, viewer: Viewer) -> str:
