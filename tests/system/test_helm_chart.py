@@ -195,9 +195,12 @@ def test_the_service_accepts_the_settings_that_the_chart_sets(render: Render, tm
 
 
 def test_prometheus_gets_the_metrics_with_the_token(render: Render) -> None:
-    [endpoint] = render(["serviceMonitor.enabled=true", "existingSecret=badge"])["ServiceMonitor"]["spec"]["endpoints"]
-    assert (endpoint["port"], endpoint["path"]) == ("http", "/metrics")
-    assert endpoint["authorization"]["credentials"] == {"name": "badge", "key": "BADGE_METRICS_TOKEN"}
+    endpoints = render(["serviceMonitor.enabled=true", "existingSecret=badge"])["ServiceMonitor"]["spec"]["endpoints"]
+    assert [(one["port"], one["path"]) for one in endpoints] == [("http", "/metrics"), ("http", "/metrics/subjects")]
+    for endpoint in endpoints:
+        assert endpoint["authorization"]["credentials"] == {"name": "badge", "key": "BADGE_METRICS_TOKEN"}
+    assert endpoints[1]["relabelings"] == [{"targetLabel": "job", "replacement": "backups"}]
+    assert 'up{job="backups"}' in (PROJECT / "config" / "alerts.yaml").read_text()
 
 
 def test_the_network_policy_admits_only_those_named(render: Render) -> None:
