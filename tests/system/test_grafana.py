@@ -113,7 +113,7 @@ def monitored(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Monitored]:
     needs("prometheus", is_there=shutil.which("prometheus") is not None)
     folder, web = tmp_path_factory.mktemp("prometheus"), f"127.0.0.1:{free_port()}"
     with closing(Dashboard(folder / "service", BADGE_METRICS_TOKEN=TOKEN)) as service:
-        service.clock.now = utc_now() - 3 * HOUR
+        service.clock.now = utc_now() - 5 * HOUR
         with served(service.client.application) as url:
             options = (f"--config.file={configure(folder, url.removeprefix('http://'))}", f"--web.listen-address={web}")
             storage = f"--storage.tsdb.path={folder / 'data'}"
@@ -165,12 +165,15 @@ def test_each_panel_of_the_dashboard_has_data(monitored: Monitored) -> None:
 
 
 def test_the_panels_say_what_the_service_says(monitored: Monitored) -> None:
-    monitored.report(WEB, BackupStatus.FAILED)
     monitored.report(API, BackupStatus.SUCCEEDED)
+    monitored.service.clock.advance(hours=1.6)  # so that it is overdue
+    monitored.report(WEB, BackupStatus.FAILED)
+    monitored.report(Subject.legacy("acme", "fine"), BackupStatus.SUCCEEDED)
     parts, by_title = monitored.service.parts.catalogue, dict(expressions())
     assert parts is not None
     totals = parts.store.totals(ListingFilter())
     expected = {title: float(totals.by_standing.get(standing, 0)) for title, standing in STANDINGS.items()}
+    assert all(expected.values())
     expected["Backups"] = totals.to_protect
 
     def numbers() -> dict[str, float]:
