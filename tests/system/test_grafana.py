@@ -29,6 +29,7 @@ TOKEN = "scrape-me"
 RULES = PROJECT / "config" / "alerts.yaml"
 GRAFANA: dict[str, Any] = json.loads((PROJECT / "config" / "grafana" / "backups.json").read_text())
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+INSTANCES = 2
 SECONDS = 30.0
 """Ample, for a busy machine."""
 
@@ -98,8 +99,10 @@ def configure(folder: Path, address: str) -> Path:
         job["scrape_interval"] = job["scrape_timeout"] = "300ms"
         assert job["authorization"]["credentials_file"] == "/etc/prometheus/badge-token"
         job["authorization"]["credentials_file"] = str(folder / "token")
-        # As if there were two instances: nothing may be counted twice.
-        job["static_configs"] = [{"targets": [address, address.replace("127.0.0.1", "localhost")]}]
+        # As if there were several instances: nothing may be counted twice.
+        targets = [address, address.replace("127.0.0.1", "localhost")]
+        assert len(targets) == INSTANCES
+        job["static_configs"] = [{"targets": targets}]
     (folder / "token").write_text(TOKEN + "\n")
     configuration["global"] = {"evaluation_interval": "300ms"}
     configuration["rule_files"] = [str(folder / "alerts.yaml")]
@@ -176,10 +179,10 @@ def test_the_panels_say_what_the_service_says(monitored: Monitored) -> None:
     assert all(expected.values())
     expected["Backups"] = totals.to_protect
 
-    def numbers() -> dict[str, float]:
-        return {title: float(monitored.query(as_sent(by_title[title]))[0]["value"][1]) for title in expected}
-
-    assert eventually(lambda: numbers() == expected, SECONDS), numbers()
+    fine = 'backup_status{name="fine", status="succeeded"} == 1'
+    assert eventually(lambda: len(monitored.query(fine)) == INSTANCES, SECONDS)
+    found = {title: float(monitored.query(as_sent(by_title[title]))[0]["value"][1]) for title in expected}
+    assert found == expected
 
 
 STANDINGS = {
