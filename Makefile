@@ -92,7 +92,7 @@ png-packages:
 
 system-packages: png-packages
 	@scripts/system-packages "the browser tests" chromium-headless-shell
-	@scripts/system-packages "the tests of backup systems" prometheus prometheus-pushgateway restic borgbackup pgbackrest barman
+	@scripts/system-packages "the tests of backup systems" prometheus prometheus-pushgateway restic borgbackup pgbackrest barman jq
 	@scripts/system-packages "the tests of TLS" openssl redis-tools
 	@scripts/system-packages "the tests of the catalogue on PostgreSQL" postgresql pgbouncer
 	@scripts/system-packages "the tests of pings" borgmatic curl
