@@ -170,6 +170,11 @@ def test_the_pod_is_hardened(render: Render) -> None:
     assert {mount["mountPath"] for mount in container["volumeMounts"]} == {"/data", "/tmp"}
 
 
+def test_the_data_is_below_a_volume_that_belongs_to_root(render: Render) -> None:
+    folder = Path(environment_of(render([]))["BADGE_DATA_DIR"])
+    assert folder.parent == Path("/data")
+
+
 def test_the_probes_use_the_paths_for_liveness_and_readiness(render: Render) -> None:
     [container] = pod_of(render(["publicUrl=https://badges.example.org/backups"]))["containers"]
     paths = {kind: container[f"{kind}Probe"]["httpGet"]["path"] for kind in ("startup", "liveness", "readiness")}
