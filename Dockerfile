@@ -9,11 +9,12 @@ ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 RUN apt-get update -qq && apt-get install -y -qq --no-install-recommends python3-venv
 WORKDIR /srv/badge
 RUN python3 -m venv --without-pip .venv && python3 -m venv /build/.venv
-COPY requirements.txt requirements-postgresql.txt requirements-build.txt /build/
+COPY requirements.txt requirements-postgresql.txt requirements-notify.txt requirements-build.txt /build/
 RUN /build/.venv/bin/pip --python .venv install --quiet --no-deps --require-hashes -r /build/requirements.txt \
-      -r /build/requirements-postgresql.txt \
+      -r /build/requirements-postgresql.txt -r /build/requirements-notify.txt \
  && /build/.venv/bin/pip install --quiet --no-deps --require-hashes -r /build/requirements-build.txt
-COPY pyproject.toml README.md LICENSE NOTICE requirements.in requirements-postgresql.in requirements-aws.in /build/
+COPY pyproject.toml README.md LICENSE NOTICE requirements.in requirements-postgresql.in requirements-aws.in \
+     requirements-notify.in /build/
 COPY badge /build/badge
 RUN /build/.venv/bin/pip wheel --quiet --no-deps --no-build-isolation --no-index --wheel-dir /build /build \
  && /build/.venv/bin/pip --python .venv install --quiet --no-deps --no-index /build/*.whl \
