@@ -203,10 +203,9 @@ def by_chart() -> Iterator[str]:
     deployment = next(each for each in manifests.split("\n---\n") if "\nkind: Deployment\n" in each)
     file = BUILD / "pod.yaml"
     file.write_text(deployment)
-    podman("volume", "create", volume)
-    # As Kubernetes does with fsGroup.
+    # Podman changes a volume's owner when it is first used. After that, it gets the one that Kubernetes gives it.
+    podman("run", "--rm", f"--volume={volume}:/data", IMAGE, "true")
     folder = Path(podman("volume", "inspect", "--format={{.Mountpoint}}", volume).strip())
-    (folder / "lost+found").mkdir(mode=0o700)
     os.chown(folder, 0, 10001)
     folder.chmod(0o2770)
     podman("play", "kube", str(file))
