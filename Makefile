@@ -84,7 +84,7 @@ pins-check: $(VENV)/.ready-dev ## Check that the image's packages have wheels fo
 	@for platform in x86_64 aarch64; do \
 	  $(BIN)/uv pip install --quiet --dry-run --no-deps --require-hashes --only-binary :all: --target build/none \
 	    --python-version 3.11 --python-platform $$platform-manylinux_2_36 \
-	    -r requirements.txt -r requirements-postgresql.txt -r requirements-build.txt || exit 1; \
+	    $$(grep -o 'requirements[a-z-]*\.txt' Dockerfile | sort -u | sed 's/^/-r /') || exit 1; \
 	done
 
 png-packages:
