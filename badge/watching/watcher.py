@@ -138,12 +138,10 @@ class Watcher:
         now = self.clock()
         try:
             since = self._glanced_at - OVERLAP
-            items = [*self.subjects.changed_since(since)]
+            items, runs_since = [*self.subjects.changed_since(since)], max(since, self._primed_at)
             for some in batches(items):
                 runs = self.subjects.runs_of([item.subject for item in some])
-                self._note(
-                    [one for item in some for one in self._in_order(item, runs, max(since, self._primed_at), now)]
-                )
+                self._note([one for item in some for one in self._in_order(item, runs, runs_since, now)])
         except SourceUnavailable:
             return False  # The next look finds out what that means.
         self._glanced_at = now
