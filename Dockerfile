@@ -36,7 +36,7 @@ RUN useradd --uid 10001 --no-create-home --home-dir /nonexistent --shell /usr/sb
  && install -d -o badge -g badge -m 700 /data
 COPY --from=build /srv/badge /srv/badge
 WORKDIR /srv/badge
-ENV PATH=/srv/badge/.venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 \
+ENV PATH=/srv/badge/.venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 XDG_CACHE_HOME=/tmp \
     BADGE_BIND=0.0.0.0:8000 BADGE_DATA_DIR=/data
 USER 10001
 VOLUME /data

@@ -69,7 +69,7 @@ soak: setup ## Run services under load and faults for several minutes; check for
 	@$(BIN)/python -m bench.soak $(ARGS)
 
 image-check: $(VENV)/.ready-dev ## Build the image and start config/compose.yaml with Podman, and test them (needs root).
-	@scripts/system-packages "the image check" debootstrap podman crun netavark aardvark-dns iptables
+	@scripts/system-packages "the image check" debootstrap podman crun netavark aardvark-dns iptables catatonit
 	@$(BIN)/python scripts/image_check.py
 
 lock: $(VENV)/.ready-dev ## Pin requirements*.in with hashes (ARGS=--upgrade for newer versions).

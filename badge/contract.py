@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -18,8 +18,10 @@ from urllib.parse import urlsplit
 
 from badge.events import FailureKind
 from badge.model import (
+    MOST_OUTCOMES,
     BackupStatus,
     InvalidSubject,
+    Outcomes,
     Reason,
     Report,
     Subject,
@@ -222,6 +224,19 @@ def _finished(value: object) -> BackupStatus | None:
     return status if status in (BackupStatus.SUCCEEDED, BackupStatus.FAILED) else None
 
 
+def _outcomes(value: object) -> Outcomes | None:
+    """Return the outcomes in a list; None if an item is anything else, since leaving it out would change the rate."""
+    if not isinstance(value, list):
+        return None
+    found = [_finished(item) for item in value[-MOST_OUTCOMES:]]
+    return None if None in found else Outcomes.of(status for status in found if status)
+
+
+def outcomes_document(outcomes: Outcomes) -> Sequence[str]:
+    """Return the outcomes as they are listed in JSON, oldest first."""
+    return [status.value for status in outcomes.statuses]
+
+
 def _size(value: object) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < LARGEST_SIZE else None
 
@@ -262,6 +277,7 @@ _OPTIONAL_FIELDS = (
     _OptionalField("finished_at", "finishedAt", _moment, format_time, is_past=True),
     _OptionalField("last_success_at", "lastSuccessAt", _moment, format_time, is_past=True),
     _OptionalField("last_finished", "lastFinished", _finished, str),
+    _OptionalField("outcomes", "history", _outcomes, outcomes_document),
     _OptionalField("next_run_at", "nextRunAt", _moment, format_time),
     _OptionalField("stale_after", "staleAfter", _moment, format_time),
     _OptionalField("deleted_at", "deletedAt", _moment, format_time, is_past=True),

@@ -130,13 +130,20 @@ verifications = Table(
 Index("ix_subjects_ended_at", subjects.c.ended_at)
 Index("ix_subjects_updated", subjects.c.updated_at, subjects.c.id)
 # The indexes with these columns hold all that a total needs, so that counting doesn't read the subjects.
-_COUNTED = (subjects.c.status, subjects.c.last_finished, subjects.c.visibility)
+_COUNTED = (subjects.c.status, subjects.c.last_finished, subjects.c.visibility, subjects.c.verification)
 Index("ix_subjects_overdue", subjects.c.overdue_at, subjects.c.id, *_COUNTED)
 # Partial, for subjects with a `stale_after`. Only the migration says so, because here it would load the code for
 # PostgreSQL, 2 MB, everywhere.
 Index("ix_subjects_stale", subjects.c.stale_after, subjects.c.overdue_at, *_COUNTED)
 _KIND = (subjects.c.status, subjects.c.last_finished)
-Index("ix_subjects_status", *_KIND, subjects.c.overdue_at, subjects.c.visibility, subjects.c.stale_after)
+Index(
+    "ix_subjects_status",
+    *_KIND,
+    subjects.c.overdue_at,
+    subjects.c.visibility,
+    subjects.c.stale_after,
+    subjects.c.verification,
+)
 # The same for one account. The first two are partial, too: for subjects with an `overdue_at` or a `stale_after`.
 _ACCOUNT = (subjects.c.platform_key, subjects.c.account_key)
 Index(
@@ -147,6 +154,7 @@ Index(
     subjects.c.type_key,
     subjects.c.stale_after,
     subjects.c.visibility,
+    subjects.c.verification,
 )
 Index(
     "ix_subjects_account_stale",
@@ -165,7 +173,20 @@ Index(
     subjects.c.overdue_at,
     subjects.c.stale_after,
     subjects.c.visibility,
+    subjects.c.verification,
 )
+# For subjects with a verification, of all accounts and of one. Both are partial, too.
+_VERIFIED = (
+    subjects.c.verification,
+    *_KIND,
+    subjects.c.verified_at,
+    subjects.c.overdue_at,
+    subjects.c.stale_after,
+    subjects.c.visibility,
+    subjects.c.last_success_at,
+)
+Index("ix_subjects_verified", *_VERIFIED)
+Index("ix_subjects_account_verified", *_ACCOUNT, *_VERIFIED, subjects.c.type_key)
 # For subjects with a status: those longest without a success first.
 Index("ix_subjects_last_success", subjects.c.status, subjects.c.last_success_at, subjects.c.id)
 Index("ix_subjects_account_key", subjects.c.account_key)
@@ -238,9 +259,9 @@ subject_paths = Table(
     Column("short_path", Text, nullable=False),
 )
 
-# Number of subjects by status, last outcome and visibility: of each type of each account, and of all subjects, where
-# the three keys are empty. Updated by each transaction that changes a subject, in one of several shards, so that
-# transactions rarely wait for each other.
+# Number of subjects by status, last outcome, visibility and verification: of each type of each account, and of all
+# subjects, where the three keys are empty. Updated by each transaction that changes a subject, in one of several
+# shards, so that transactions rarely wait for each other.
 totals = Table(
     "totals",
     metadata,
@@ -251,6 +272,7 @@ totals = Table(
     Column("status", String(16), primary_key=True),
     Column("last_finished", String(16), primary_key=True),
     Column("visibility", String(16), primary_key=True),
+    Column("verification", String(16), primary_key=True),
     Column("subjects", BigInteger, nullable=False),
 )
 

@@ -152,7 +152,7 @@ class SnapshotListing:
         known = sums.get(query)
         if known is None or (known.changes_at is not None and known.changes_at <= now):
             items = (item for item in last.items if _is_summarised(item, query))
-            known = sums[query] = _totals(last, items, now, query.max_age)
+            known = sums[query] = _totals(last, items, now, query)
         return known
 
     def facts(self, most: int) -> KnownFacts | None:
@@ -244,9 +244,10 @@ def _is_summarised(item: ListedSubject, query: SummaryQuery) -> bool:
 
 
 def _totals(
-    read: Walked, items: Iterable[ListedSubject], now: datetime, max_age: timedelta | None = None
+    read: Walked, items: Iterable[ListedSubject], now: datetime, query: SummaryQuery | None = None
 ) -> ListingTotals:
-    return replace(totals_of(items, now, max_age), is_whole=read.is_whole, silent=read.silent, read=read.read)
+    totals = totals_of(items, now, query.max_age, query.verified_within) if query else totals_of(items, now)
+    return replace(totals, is_whole=read.is_whole, silent=read.silent, read=read.read)
 
 
 def _newest_event_at(report: Report) -> datetime:
