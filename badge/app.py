@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,7 +22,7 @@ from badge.cache.redis.status_cache import RedisStatusCache
 from badge.catalogue.on_demand import CatalogueState, DatabaseOnDemand
 from badge.edge.application import Edge, EdgeLimits
 from badge.edge.cache import EdgeCacheLimits
-from badge.listing import RunHistory, SummaryListing
+from badge.listing import ListedSubject, ListingFilter, RunHistory, SummaryListing
 from badge.model import Subject
 from badge.ports import (
     RANDOM_JITTER,
@@ -43,7 +43,7 @@ from badge.resolving.fetcher import Fetcher
 from badge.resolving.lifetimes import Lifetimes
 from badge.resolving.resolver import Resolver
 from badge.resolving.source_limiter import SourceLimiter, SourceLimiters
-from badge.settings import Settings, load
+from badge.settings import BadSettings, SettingFault, Settings, load
 from badge.sources.routing import OneSource
 from badge.telemetry import Telemetry
 from badge.telemetry.logs import log_to_stderr
@@ -58,8 +58,9 @@ from badge.web.intake.rates import KeyRate
 from badge.web.links import link_policy
 from badge.web.login.authentication import dashboard_authentication
 from badge.web.loopback import is_loopback_url
+from badge.web.metrics import SubjectMetrics
 from badge.web.pages import PagesParts, status_page
-from badge.web.paths import AT_ROOT, Paths
+from badge.web.paths import Paths
 from badge.web.refusals import Refusals
 from badge.web.signing_key import signing_key
 from badge.web.site import LARGEST_BODY, build_site
@@ -72,11 +73,19 @@ if TYPE_CHECKING:
     from badge.catalogue.store import Catalogue
     from badge.catalogue.tokens import StoredTokens
     from badge.sources.configuration.sources_file import ConfiguredSource
+    from badge.watching.delivery import Channel
+    from badge.watching.notify_file import ChannelTable, NotifyFile
+    from badge.watching.service import WatchService
+    from badge.watching.store import WatchStore
+    from badge.watching.watcher import Subjects
 
 CLOSE_SECONDS = 1.0
 """How long to wait for work in the background before the database is closed."""
 PAGE_COST_IN_BADGES = 16
 """How many badges can be answered in the time that a page takes."""
+
+MOST_REPLAYED_RUNS = 20
+"""How many runs of a subject between two looks of the watcher are reported."""
 
 # More failures than for Redis (3): calls to a source are slower, and often only a single one fails.
 SOURCE_BREAKER = CircuitBreakerRules(failures=5)
@@ -89,17 +98,38 @@ def utc_now() -> datetime:
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
-    """The settings and the sources of `sources.toml`, both validated."""
+    """The settings, `sources.toml` and `notify.toml`, all validated."""
 
     settings: Settings
     sources: Sequence[ConfiguredSource] = ()
     """Empty if BADGE_SOURCES is not set."""
+    notify: NotifyFile | None = None
+    """None if BADGE_NOTIFY is not set."""
 
 
 def load_configuration() -> Configuration:
     """Return the configuration in the environment and in files; raises `BadSettings` with every fault."""
     settings = load()
-    return Configuration(settings, _sources_in(settings.sources) if settings.sources else ())
+    faults: list[SettingFault] = []
+    sources: Sequence[ConfiguredSource] = ()
+    notify: NotifyFile | None = None
+    try:
+        sources = _sources_in(settings.sources) if settings.sources else ()
+    except BadSettings as bad:
+        faults += bad.faults
+    try:
+        notify = _notify_in(settings.notify) if settings.notify else None
+    except BadSettings as bad:
+        faults += bad.faults
+    if faults:
+        raise BadSettings(faults)
+    return Configuration(settings, sources, notify)
+
+
+def _notify_in(file: Path) -> NotifyFile:
+    from badge.watching.notify_file import load as load_notify  # noqa: PLC0415 - only if there is a file
+
+    return load_notify(file)
 
 
 def _sources_in(file: Path) -> Sequence[ConfiguredSource]:
@@ -175,7 +205,7 @@ class Parts:
     """Called once in each new worker; runs in the background so that the first request doesn't have to wait."""
     cache_fault: Callable[[], str | None]
     """Uses the shared cache as the service does; returns what is wrong with it, if anything."""
-    paths: Paths = AT_ROOT
+    paths: Paths
     """Builds every path that leaves the service."""
 
     @property
@@ -258,6 +288,7 @@ def build_parts(
         database=_database(settings, sources.catalogue),
         warm_up=stores.warm_up,
         cache_fault=stores.fault,
+        paths=Paths(settings.path_prefix),
     )
 
 
@@ -299,11 +330,11 @@ def build_app(parts: Parts) -> Flask:
     if parts.catalogue is not None:
         readiness.watch("catalogue", parts.is_catalogue_usable)
     settings = parts.settings
-    blueprints = [health.blueprint(readiness, parts.paths), _metrics(settings, parts.events)]
+    pages_parts = _pages_parts(parts)
+    blueprints = [health.blueprint(readiness, parts.paths), _metrics(parts, pages_parts.summaries)]
     if parts.catalogue is not None:
         blueprints += _intakes(parts, parts.catalogue)
-    pages_parts = _pages_parts(parts)
-    blueprints += [pages.blueprint(pages_parts), *_status_pages(settings, pages_parts)]
+    blueprints += [pages.blueprint(pages_parts), *_status_pages(settings, pages_parts), *_feeds(parts, pages_parts)]
     events = parts.events
     pictures = Pictures(parts.pictures)
     tokens = pages_parts.tokens
@@ -324,12 +355,119 @@ def build_app(parts: Parts) -> Flask:
         from badge.web.login.sessions import use_sessions  # noqa: PLC0415 - imported on demand, like the catalogue
 
         use_sessions(site, settings)
-    site.extensions["edge"] = Edge(site, Refusals(badge_parts, site), events, _edge_limits(settings))
+    refusals, limits = Refusals(badge_parts, site), _edge_limits(settings)
+    site.extensions["edge"] = Edge(site, refusals, events, limits, prefix=parts.paths.prefix)
     site.extensions["readiness"] = readiness
     site.extensions["warm_up"] = parts.warm_up
     site.extensions["use_catalogue_state"] = parts.use_catalogue_state
     site.extensions["close"] = parts.close
     return site
+
+
+def build_watcher(parts: Parts, file: NotifyFile | None, is_orphaned: Callable[[], bool]) -> WatchService | None:
+    """Return the watcher, ready to run in a process of its own; None if no source can list its subjects."""
+    from badge.watching.delivery import Courier, Retries  # noqa: PLC0415 - loaded in that process only
+    from badge.watching.notify_file import NotifyFile  # noqa: PLC0415
+    from badge.watching.service import WatchService  # noqa: PLC0415
+    from badge.watching.store import Bounds, new_name  # noqa: PLC0415
+    from badge.watching.watcher import Reporting, Watcher  # noqa: PLC0415
+
+    settings, file = parts.settings, file or NotifyFile()
+    subjects = _watched_subjects(parts, file.watch.subjects)
+    if subjects is None:
+        return None
+    store = watch_store(parts, new_name())
+    reporting = Reporting(
+        rules=file.rules,
+        channels=[table.name for table in file.channels],
+        change_rules=file.change_rules,
+        most_single=file.watch.storm,
+        bounds=Bounds(file.delivery.waiting, file.delivery.undelivered, settings.feed_entries),
+        has_feed=settings.feed == "on",
+        link_to=partial(_status_url, parts),
+    )
+    watcher = Watcher(subjects, reporting, store, parts.clock, parts.events, file.watch.subjects)
+    service = WatchService(
+        watcher=watcher,
+        store=store,
+        clock=parts.clock,
+        events=parts.events,
+        every=file.watch.every,
+        give_up_after=file.delivery.give_up_after,
+        is_orphaned=is_orphaned,
+    )
+    service.couriers = [
+        Courier(
+            channel,
+            store,
+            Retries(file.delivery.first_retry, file.delivery.longest_retry),
+            file.delivery.timeout,
+            parts.clock,
+            RANDOM_JITTER,
+            parts.events,
+            service.may_send,
+        )
+        for channel in channels_of(file.channels, parts.clock)
+    ]
+    return service
+
+
+def watch_store(parts: Parts, holder: str = "") -> WatchStore:
+    """Return the watcher's tables, which are in the catalogue's database if there is one."""
+    from badge.catalogue.database import Database  # noqa: PLC0415 - imported on demand, like the catalogue
+    from badge.watching.store import WatchStore  # noqa: PLC0415
+
+    if parts.catalogue is not None:
+        return WatchStore(parts.catalogue.store.database, holder)
+    return WatchStore(Database(parts.settings.watch_location(uses_catalogue=False)), holder)
+
+
+def channels_of(tables: Sequence[ChannelTable], clock: Clock) -> Sequence[Channel]:
+    """Return the channels of notify.toml."""
+    if not tables:
+        return []  # without loading an HTTP client, which takes 8 MB
+    from badge.sources.http.transport import HttpTransport  # noqa: PLC0415 - loaded in the watcher and by commands
+    from badge.watching.channels.apprise import AppriseChannel  # noqa: PLC0415
+    from badge.watching.channels.webhook import LARGEST_ANSWER, WebhookChannel  # noqa: PLC0415
+    from badge.watching.notify_file import WebhookTable  # noqa: PLC0415
+
+    return [
+        WebhookChannel(table.name, table.url, table.secret, HttpTransport(LARGEST_ANSWER, ca_file=table.ca_file), clock)
+        if isinstance(table, WebhookTable)
+        else AppriseChannel(table.name, table.url)
+        for table in tables
+    ]
+
+
+def _watched_subjects(parts: Parts, most: int) -> Subjects | None:
+    from badge.sources.snapshot_listing import CatalogueWalk, SnapshotListing  # noqa: PLC0415 - in that process only
+    from badge.watching.watcher import CatalogueSurvey, Subjects  # noqa: PLC0415
+
+    listing, sources = parts.sources.listing, parts.sources
+    if listing is None:
+        return None
+    walk = listing.walk if isinstance(listing, SnapshotListing) else None
+    survey = walk or partial(CatalogueSurvey, listing, most + 1)
+
+    def changed_since(catalogue: CatalogueParts, since: datetime) -> Iterator[ListedSubject]:
+        changed = CatalogueWalk(catalogue.source, ListingFilter(updated_since=since), most)
+        return (item for item in changed().items if sources.catalogue_answers_for(item.subject))
+
+    def source_of(subject: Subject) -> str | None:
+        source = sources.routing.source_for(subject)
+        return None if source is None else source.name
+
+    if parts.catalogue is None:
+        return Subjects(survey, source_of)
+    runs_of = partial(parts.catalogue.source.histories, limit=MOST_REPLAYED_RUNS)
+    return Subjects(survey, source_of, partial(changed_since, parts.catalogue), runs_of)
+
+
+def _status_url(parts: Parts, subject: Subject) -> str | None:
+    origin = parts.settings.public_origin
+    if origin is None or parts.settings.status_pages == "off":
+        return None
+    return origin + parts.paths.status(subject.path)
 
 
 def _edge_limits(settings: Settings) -> EdgeLimits:
@@ -341,12 +479,14 @@ def _edge_limits(settings: Settings) -> EdgeLimits:
             Audience.IMAGES: threads,
             Audience.PROGRAMS: settings.other_threads,
             Audience.PEOPLE: settings.other_threads,
+            Audience.SCRAPES: 1,
         },
         # Pages take longer, so fewer of them may wait.
         queued={
             Audience.IMAGES: queued,
             Audience.PROGRAMS: queued,
             Audience.PEOPLE: max(1, queued // PAGE_COST_IN_BADGES),
+            Audience.SCRAPES: 1,
         },
         known_threads=settings.other_threads,
         largest_body=LARGEST_BODY,
@@ -357,11 +497,24 @@ def _status_pages(settings: Settings, pages_parts: PagesParts) -> list[Blueprint
     return [status_page.blueprint(pages_parts)] if settings.status_pages == "on" else []
 
 
-def _metrics(settings: Settings, events: Telemetry) -> Blueprint:
+def _feeds(parts: Parts, pages_parts: PagesParts) -> list[Blueprint]:
+    if not pages_parts.has_feed:
+        return []
+    from badge.watching.feed import FeedReader  # noqa: PLC0415 - only if there is a feed
+    from badge.web.pages.feed import Feed  # noqa: PLC0415
+
+    reader = FeedReader(cache(partial(watch_store, parts)), parts.events, parts.settings.feed_entries)
+    return [Feed(reader, pages_parts.tokens, pages_parts.public_origin, parts.paths).blueprint()]
+
+
+def _metrics(parts: Parts, summaries: Summaries) -> Blueprint:
+    settings, sources = parts.settings, parts.sources
     token = settings.metrics_token.get_secret_value() if settings.metrics_token else None
     # A public URL implies a proxy, behind which every request seems to come from this machine.
     is_private = settings.public_url is None or is_loopback_url(settings.public_url)
-    return metrics.blueprint(events.metrics, token, is_open_to_loopback=is_private)
+    names = sorted(sources.names_within(None)) or [source.name for source in sources.routing.sources]
+    of_subjects = SubjectMetrics(sources.listing, summaries.refresh, names, settings.metrics_subjects)
+    return metrics.blueprint(parts.events.metrics, of_subjects, token, is_open_to_loopback=is_private)
 
 
 def _intakes(parts: Parts, catalogue: CatalogueParts) -> list[Blueprint]:
@@ -407,9 +560,10 @@ def _pages_parts(parts: Parts) -> PagesParts:
         token_store=token_store,
         checks=parts.catalogue.checks if parts.catalogue else None,
         default_label=parts.settings.label,
-        public_url=parts.settings.public_url or "",
+        public_origin=parts.settings.public_origin or "",
         paths=parts.paths,
         links=link_policy(parts.settings),
+        has_feed=parts.settings.feed == "on",
         shows_run_links=parts.settings.status_page_links == "on",
         terminal=Terminal.of(parts.settings),
     )

@@ -278,3 +278,73 @@ identity = Table(
     # In a backup: the time its contents are from.
     Column("backed_up_at", Moment),
 )
+
+# One row: which process watches for changes.
+watcher = Table(
+    "watcher",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    # A random name; empty if no process holds the lease.
+    Column("holder", String(32), nullable=False),
+    # Incremented by each renewal, so that others can see that the holder is alive, whatever the clocks say.
+    Column("renewals", BigInteger, nullable=False),
+    # Whether the subjects have been recorded once; changes are reported from then on.
+    Column("is_primed", Boolean, nullable=False),
+    # Up to when changes in the catalogue have been seen.
+    Column("glanced_at", Moment),
+)
+
+# What the watcher last saw of each subject.
+watched = Table(
+    "watched",
+    metadata,
+    # Of the subject's key.
+    Column("digest", String(64), primary_key=True),
+    Column("path", Text, nullable=False),
+    Column("is_public", Boolean, nullable=False),
+    # Null if nothing definite is known yet.
+    Column("condition", String(16)),
+    Column("unknown_since", Moment),
+    # A JSON list: when its condition changed lately, in microseconds since 1970.
+    Column("changes", Text, nullable=False),
+    Column("is_flapping", Boolean, nullable=False),
+    # The start of the last finished run that was seen, 1970 if there was none; null if it isn't known.
+    Column("last_run", Moment),
+    # Of its verifications.
+    Column("verdict", String(16), nullable=False),
+)
+
+# Messages that wait to be delivered, and those that could not be.
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("id", _ID, primary_key=True),
+    Column("channel", String(32), nullable=False),
+    # The subject's digest; empty for a message about several subjects.
+    Column("digest", String(64), nullable=False),
+    Column("message_id", String(36), nullable=False),
+    # The message as JSON.
+    Column("message", Text, nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("next_at", Moment, nullable=False),
+    # Why the last attempt failed.
+    Column("failure", String(32)),
+    # If set, there are no more attempts.
+    Column("given_up_at", Moment),
+)
+
+Index("ix_outbox_channel", outbox.c.channel, outbox.c.given_up_at, outbox.c.id)
+
+# The entries of the feeds: "public" is for everyone, "all" includes private subjects.
+feed = Table(
+    "feed",
+    metadata,
+    Column("id", _ID, primary_key=True),
+    Column("audience", String(8), nullable=False),
+    Column("message_id", String(36), nullable=False),
+    Column("message", Text, nullable=False),
+    Column("created_at", Moment, nullable=False),
+)
+
+Index("ix_feed_audience", feed.c.audience, feed.c.id)

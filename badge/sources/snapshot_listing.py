@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from badge.listing import (
+    KnownFacts,
     KnownTotals,
     ListedSubject,
     ListingFilter,
@@ -22,19 +23,24 @@ from badge.listing import (
     ListingTotals,
     NoList,
     Place,
+    StatusListing,
     SummaryQuery,
     attention_of,
+    facts_of,
     microseconds,
     place_at,
     search_texts,
     totals_of,
 )
-from badge.model import BackupStatus, Report, Subject
+from badge.model import STALE_AGE, BackupStatus, Report, Subject
 from badge.ports import Clock, SourceUnavailable
 
 MOST_SUBJECTS = 10_000
+ITEMS_A_PAGE = 500
 FRESH_FOR = timedelta(seconds=30)
 FAILURE_REPEATED_FOR = timedelta(seconds=5)
+BATCH_SIZE = 1_000
+"""Number of subjects whose facts are read at a time."""
 MOST_SUMS = 256
 """Maximum number of summaries whose totals are kept."""
 EPOCH = datetime.fromtimestamp(0, UTC)
@@ -58,6 +64,27 @@ class Walked:
 
 Walk = Callable[[], Walked]
 """Fetches all subjects, within limits; raises `SourceUnavailable`, or `NoList` if the system has no list."""
+
+
+@dataclass(frozen=True, slots=True)
+class CatalogueWalk:
+    """Reads all pages of a listing."""
+
+    listing: StatusListing
+    filter: ListingFilter = field(default_factory=ListingFilter)
+    most: int = MOST_SUBJECTS
+
+    def __call__(self) -> Walked:
+        """Return the subjects of all pages, within the limits; raises `SourceUnavailable`."""
+        items: list[ListedSubject] = []
+        cursor: str | None = None
+        while len(items) < self.most:
+            page = self.listing.list(self.filter, cursor, ITEMS_A_PAGE)
+            items += page.items
+            cursor = page.next_cursor
+            if cursor is None:
+                return Walked(items, is_whole=True)
+        return Walked(items, is_whole=False)
 
 
 @dataclass(slots=True)
@@ -127,6 +154,20 @@ class SnapshotListing:
             items = (item for item in last.items if _is_summarised(item, query))
             known = sums[query] = _totals(last, items, now, query)
         return known
+
+    def facts(self, most: int) -> KnownFacts | None:
+        """Return the facts about the subjects of the last snapshot."""
+        now, at, last = self.clock(), self._last_at, self._last
+        if last is None or self._failure is not None or now - at >= STALE_AGE:
+            return None
+        items = last.items
+        if len(items) > most:  # sorted, so that the choice doesn't depend on the order of the source's list
+            items = sorted(items, key=lambda item: _by_name(item, now))[:most]
+        batches = (
+            [facts_of(item, now) for item in items[first : first + BATCH_SIZE]]
+            for first in range(0, len(items), BATCH_SIZE)
+        )
+        return KnownFacts(batches, len(last.items), last.is_whole, last.read)
 
     def refresh(self) -> None:
         """Take a new snapshot unless the last one is recent."""

@@ -42,6 +42,8 @@ _SHOWN: dict[str, str] = {
     Show.DATE: "date",
     Show.NEXT: "next run",
     Show.LAST: "last result",
+    Show.HISTORY: "last runs",
+    Show.RATE: "success rate",
     Show.VERIFIED: "verification",
 }
 
@@ -71,7 +73,7 @@ def _same(words: Iterable[str]) -> dict[str, str]:
 
 
 FORMAT = Field("format", "Image format", {Format.SVG: "SVG", Format.PNG: "PNG (email, chat)"})
-ADDRESS = Field("address", "URL", {"long": "long, for every platform", "short": "short, /badge/owner/name"})
+ADDRESS = Field("address", "URL", {"long": "long, for every platform", "short": "short, …/badge/owner/name"})
 SCALE = Field("scale", "PNG scale", _same(map(str, SCALES)), usual=str(DEFAULT_SCALE))
 LINK = "link"
 _LINK_NAMES = {Link.STATUS: "status page", Link.REPOSITORY: "repository", Link.NONE: "no link"}
@@ -139,7 +141,7 @@ class Choices:
     def offer(  # noqa: PLR0913 - all that snippets depend on
         self,
         subject: Subject,
-        public_url: str,
+        public_origin: str,
         now: datetime,
         paths: Paths = AT_ROOT,
         token: str = "",
@@ -153,7 +155,7 @@ class Choices:
         URLs, if the platform does not imply the server.
         """
         is_short = self.values[ADDRESS.name] == "short" and subject.legacy_path is not None
-        base = public_url or NO_ADDRESS
+        base = public_origin or NO_ADDRESS
         query = {TOKEN: token, **self.query} if token else self.query
         made = snippet(
             subject,

@@ -133,7 +133,7 @@ class Details:
         also = {TOKEN: token} if token and is_given else {}
         shared = f"{self.parts.paths.page(subject)}?{choices.shared(dialog='open', **also)}"
         parts = self.parts
-        offer = choices.offer(subject, parts.public_url, parts.clock(), parts.paths, token, _closed(report, token))
+        offer = choices.offer(subject, parts.public_origin, parts.clock(), parts.paths, token, _closed(report, token))
         return BadgeForm(choices, offer, shared)
 
     def _report_command(self, subject: Subject, viewer: Viewer) -> str:
@@ -212,7 +212,7 @@ def _timed(name: str, moment: datetime | None, now: datetime) -> Fact:
 
 def _freshness(resolution: Resolution, source: str) -> list[Fact]:
     """Return which source the status came from, when it was fetched, and when it will be fetched again."""
-    now, again = resolution.now, _timed("Next check", resolution.now + resolution.fresh_for, resolution.now)
+    now, again = resolution.now, _timed("Next refresh", resolution.now + resolution.fresh_for, resolution.now)
     checked = _timed("Last confirmed", now - resolution.age, now)
     match resolution.origin:
         case Origin.CACHE | Origin.UPSTREAM:
@@ -220,4 +220,4 @@ def _freshness(resolution: Resolution, source: str) -> list[Fact]:
         case Origin.STALE:
             return [Fact("Source", f"{source}, which does not answer"), checked, again]
         case Origin.FALLBACK:
-            return [Fact("Source", f"{source}, which does not answer"), again]
+            return [Fact("Source", source), again]

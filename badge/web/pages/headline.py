@@ -35,7 +35,7 @@ def headline(resolution: Resolution, *, overdue_since: datetime | None, has_hist
     `has_history`: whether the source keeps a history; then a subject without a known success has never succeeded.
     """
     if not resolution.is_known:
-        return [Clause("Unknown, because the source does not answer")]
+        return [Clause("Unknown: the status could not be determined")]
     if not resolution.report.exists:
         return [Clause("Nothing known")]
     first, *others = _clauses(resolution, overdue_since, has_history=has_history)

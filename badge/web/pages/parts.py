@@ -44,11 +44,13 @@ class PagesParts:
     checks: Checks | None
     """None without a catalogue."""
     default_label: str
-    public_url: str
-    """Empty if not set; then the browser's own origin is used."""
+    public_origin: str
+    """BADGE_PUBLIC_URL without its path; empty if not set, then the browser's own origin is used."""
     paths: Paths
     links: LinkPolicy
     """What badges may link to."""
+    has_feed: bool
+    """Whether there is a feed of failures and recoveries."""
     shows_run_links: bool
     """Whether status pages link to the last run."""
     terminal: Terminal
