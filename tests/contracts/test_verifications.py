@@ -95,6 +95,7 @@ def test_a_time_in_the_future_is_refused(store: Store) -> None:
 def test_a_stored_time_ahead_of_now_satisfies_nothing_and_is_noticed(store: Store) -> None:
     verify(store)
     store.clock.advance(hours=-1)
+    store.receive(BackupStatus.SUCCEEDED)
     assert store.catalogue.number_ahead() == 1
     report = store.report()
     assert (report.verified_at(store.clock()), report.has_failed_verification) == (None, False)
