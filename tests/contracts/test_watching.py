@@ -376,6 +376,23 @@ def test_runs_from_before_watching_began_are_not_reported(store: Store) -> None:
     assert made.heard() == []
 
 
+def test_a_backup_that_does_not_arrive_is_overdue(store: Store) -> None:
+    made = Catalogued(store)
+    store.checks.create(WEB, timedelta(hours=1), timedelta(minutes=10))
+    made.report(S.SUCCEEDED)
+    made.watching.watcher.look()
+    store.clock.advance(minutes=69)
+    made.glance()
+    assert made.heard() == []
+    store.clock.advance(minutes=2)
+    made.glance()
+    assert made.heard() == ["overdue"]
+    assert made.channel.accepted[0].notices[0].overdue_since is not None
+    made.report(S.SUCCEEDED)
+    made.glance()
+    assert made.heard()[1:] == ["recovered"]
+
+
 def test_a_run_that_is_reported_late_is_not_a_change(store: Store) -> None:
     made, now = Catalogued(store), store.clock()
     store.record(S.SUCCEEDED, started_at=now, finished_at=now)
