@@ -164,22 +164,14 @@ Index(
     subjects.c.overdue_at,
     *_COUNTED,
 )
-Index(
-    "ix_subjects_account_success",
-    *_ACCOUNT,
-    *_KIND,
-    subjects.c.last_success_at,
-    subjects.c.type_key,
-    subjects.c.overdue_at,
-    subjects.c.stale_after,
-    subjects.c.visibility,
-    subjects.c.verification,
-)
+_CURRENT = (subjects.c.overdue_at, subjects.c.stale_after, subjects.c.visibility, subjects.c.verification)
+Index("ix_subjects_success", *_KIND, subjects.c.last_success_at, *_CURRENT)
+Index("ix_subjects_account_success", *_ACCOUNT, *_KIND, subjects.c.last_success_at, subjects.c.type_key, *_CURRENT)
 # For subjects with a verification, of all accounts and of one. Both are partial, too.
 _VERIFIED = (
     subjects.c.verification,
-    *_KIND,
     subjects.c.verified_at,
+    *_KIND,
     subjects.c.overdue_at,
     subjects.c.stale_after,
     subjects.c.visibility,
@@ -306,7 +298,7 @@ watcher = Table(
 watched = Table(
     "watched",
     metadata,
-    # Of the subject's key.
+    # SHA-256 of the subject's key.
     Column("digest", String(64), primary_key=True),
     Column("path", Text, nullable=False),
     Column("is_public", Boolean, nullable=False),
@@ -318,7 +310,7 @@ watched = Table(
     Column("is_flapping", Boolean, nullable=False),
     # The start of the last finished run that was seen, 1970 if there was none; null if it isn't known.
     Column("last_run", Moment),
-    # Of its verifications.
+    # The state of its verifications: fine, failed or tooOld (`Verdict`).
     Column("verdict", String(16), nullable=False),
 )
 

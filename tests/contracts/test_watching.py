@@ -1,4 +1,4 @@
-"""The watcher's tables are the same on each database: nothing is lost or doubled, and everything is bounded."""
+"""The watcher's tables are the same on each database: nothing is lost or duplicated, and everything is bounded."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_a_process_without_the_lease_can_change_nothing(watching: Watching) -> N
     assert other.channel.heard == ["failed web"]
 
 
-def test_changes_are_delivered_and_the_first_look_is_no_change(watching: Watching) -> None:
+def test_changes_are_delivered_and_the_first_look_reports_nothing(watching: Watching) -> None:
     watching.sees(web=S.FAILED, api=S.SUCCEEDED)
     watching.sees(web=S.SUCCEEDED, api=S.FAILED, new=S.FAILED)
     assert sorted(watching.channel.heard) == ["failed api", "failed new", "recovered web"]
@@ -213,6 +213,24 @@ def test_a_subject_that_is_missing_from_an_incomplete_list_was_not_deleted(watch
     assert watching.channel.heard == []
 
 
+@pytest.mark.parametrize(
+    ("survey", "is_logged"),
+    [
+        (Survey(is_whole=False), True),
+        (Survey(is_whole=False, read={"scripted": True, "other": False}), True),
+        (Survey(is_whole=False, silent=["other"], read={"scripted": True}), False),
+        (Survey(), False),
+    ],
+)
+def test_a_list_that_can_not_be_read_to_its_end_is_logged(
+    watching: Watching, survey: Survey, *, is_logged: bool
+) -> None:
+    watching.sees(web=S.SUCCEEDED)
+    watching.survey = lambda: survey
+    watching.watcher.look()
+    assert watching.events.seen == ([SubjectsUnwatched(1)] if is_logged else [])
+
+
 def test_a_subject_that_no_listed_source_answers_for_any_more_is_forgotten(watching: Watching) -> None:
     watching.sees(web=S.SUCCEEDED)
     watching.source_of = lambda _: None
@@ -240,7 +258,7 @@ def test_subjects_beyond_the_limit_are_not_watched_which_is_logged(watching: Wat
     assert watching.events.seen[0] == SubjectsUnwatched(2)
 
 
-def test_the_outbox_is_bounded_and_lists_what_was_given_up(watching: Watching) -> None:
+def test_the_outbox_is_bounded_and_lists_abandoned_messages(watching: Watching) -> None:
     bounds = Bounds(waiting=3, undelivered=2, feed=20)
     watching = replace(watching, bounds=bounds, store=replace(watching.store, holder="other"))
     watching.channel.refuses = lambda _: NotDelivered("connect")
@@ -334,7 +352,7 @@ class Catalogued:
         self.watching.store.renew(self.watching.watcher.glanced_at)
 
 
-def test_what_a_later_run_has_replaced_between_two_looks_is_reported_in_order(store: Store) -> None:
+def test_runs_superseded_between_two_looks_are_reported_in_order(store: Store) -> None:
     made = Catalogued(store)
     made.report(S.SUCCEEDED)
     made.watching.watcher.look()

@@ -44,7 +44,7 @@ def test_verification_and_outcomes_are_the_only_additions_to_what_older_versions
 
 
 @pytest.mark.parametrize("missing", ["ver", "hi"])
-def test_an_entry_of_a_version_without_these_is_fetched_anew_rather_than_confirmed(missing: str) -> None:
+def test_an_entry_from_an_older_version_has_no_validator_so_that_it_is_fetched_in_full(missing: str) -> None:
     older = json.loads(sealed(None))
     del older["r"][missing]
     report = read(json.dumps(older).encode())

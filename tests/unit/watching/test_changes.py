@@ -78,7 +78,7 @@ def test_each_change_is_reported_once(conditions: list[Condition], kinds: list[N
     assert watch(*conditions).kinds == kinds
 
 
-def test_what_was_so_when_watching_began_is_no_change() -> None:
+def test_the_condition_found_when_watching_began_is_not_reported() -> None:
     made = Watch(state=first_seen(seen(C.FAILED), START, RULES))
     made.sees(C.FAILED)
     made.sees(C.PROTECTED)
@@ -249,7 +249,7 @@ def test_without_a_limit_no_verification_becomes_too_old() -> None:
     assert made.kinds == []
 
 
-def test_a_verification_that_had_failed_before_watching_began_is_no_change() -> None:
+def test_a_verification_that_had_failed_before_watching_began_is_not_reported() -> None:
     made = Watch(RULES, state=first_seen(verified(NOT_PASSED, 1), START, RULES))
     made.observes(verified(NOT_PASSED, 1))
     assert made.kinds == []
