@@ -27,7 +27,7 @@ from badge.catalogue.migration import migrate
 from badge.catalogue.schema import checks, runs, subjects
 from badge.catalogue.store import Catalogue
 from badge.listing import ListingFilter, ListingOrder
-from badge.model import BackupStatus, Subject, Visibility
+from badge.model import BackupStatus, Subject, VerificationOutcome, Visibility
 from badge.settings import load
 from bench.rounds import in_turn, ratio, say, table
 from tests.postgres import running_postgres
@@ -37,6 +37,7 @@ SMALL, LARGE = 1_000, 100_000
 ACCOUNT_SIZE = 100
 RUNS = 5
 FAILS_EVERY, OVERDUE_EVERY = 5, 7
+UNVERIFIED_EVERY, DAMAGED_EVERY = 50, 200
 ROWS_AT_ONCE = 5_000
 MOST_CALLS, MOST_SECONDS = 100, 0.2
 MOST_ROUNDS = 3
@@ -125,6 +126,7 @@ class Filled:
             "the same, worst first": lambda: self._search(order=ListingOrder.WORST),
             "the summary of an account": lambda: self.client.get(f"/summary/GitHub/{subject(self._one()).account}"),
             "the summary of everything": lambda: self.client.get("/summary"),
+            "the same, `verified_within=90d`": lambda: self.client.get("/summary?verified_within=90d"),
             "a report": lambda: self.catalogue.record(
                 RunEvent(subject=subject(self._one()), status=BackupStatus.SUCCEEDED, at=datetime.now(UTC))
             ),
@@ -162,6 +164,7 @@ def _subject_row(number: int) -> dict[str, object]:
         "last_finished": _status(number).value,
         "due_at": DAILY.due_at(ended_at),
         "overdue_at": DAILY.overdue_at(_status(number), ended_at),
+        **_verification(number),
         "visibility": Visibility.PUBLIC.value,
         "revision": 1,
         "updated_at": ended_at,
@@ -189,6 +192,15 @@ def _run_row(number: int, days_ago: int) -> dict[str, object]:
 
 def _ended_at(number: int) -> datetime:
     return NOW - (2 * DAY if number % OVERDUE_EVERY == 0 else timedelta(hours=3))
+
+
+def _verification(number: int) -> dict[str, object]:
+    """Return a third of the subjects as never verified, and some as verified too long ago or as damaged."""
+    if number % 3 == 0:
+        return {"verification": None, "verified_at": None}
+    outcome = VerificationOutcome.FAILED if number % DAMAGED_EVERY == 0 else VerificationOutcome.PASSED
+    age = 100 if number % UNVERIFIED_EVERY == 0 else number % 80
+    return {"verification": outcome.value, "verified_at": NOW - age * DAY}
 
 
 def _status(number: int) -> BackupStatus:

@@ -164,22 +164,14 @@ Index(
     subjects.c.overdue_at,
     *_COUNTED,
 )
-Index(
-    "ix_subjects_account_success",
-    *_ACCOUNT,
-    *_KIND,
-    subjects.c.last_success_at,
-    subjects.c.type_key,
-    subjects.c.overdue_at,
-    subjects.c.stale_after,
-    subjects.c.visibility,
-    subjects.c.verification,
-)
+_CURRENT = (subjects.c.overdue_at, subjects.c.stale_after, subjects.c.visibility, subjects.c.verification)
+Index("ix_subjects_success", *_KIND, subjects.c.last_success_at, *_CURRENT)
+Index("ix_subjects_account_success", *_ACCOUNT, *_KIND, subjects.c.last_success_at, subjects.c.type_key, *_CURRENT)
 # For subjects with a verification, of all accounts and of one. Both are partial, too.
 _VERIFIED = (
     subjects.c.verification,
-    *_KIND,
     subjects.c.verified_at,
+    *_KIND,
     subjects.c.overdue_at,
     subjects.c.stale_after,
     subjects.c.visibility,

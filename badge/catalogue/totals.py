@@ -47,14 +47,9 @@ class _Kind(NamedTuple):
     status: BackupStatus
     outcome: BackupStatus | None
 
-    def conditions(self, *, is_outcome_first: bool = True) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
-        """Return the conditions that a subject is of this kind.
-
-        `is_outcome_first`: whether the index to use has the outcome before the time.
-        """
+    def conditions(self) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+        """Return the conditions that a subject is of this kind."""
         is_status, outcome = subjects.c.status == self.status.value, subjects.c.last_finished
-        if not is_outcome_first:
-            return is_status, func.coalesce(outcome, "") == (self.outcome or "")
         return is_status, outcome.is_(None) if self.outcome is None else outcome == self.outcome.value
 
     def number(self, lapse: _Lapse, numbers: Sequence[ColumnElement[int]]) -> Select[Any]:
@@ -70,6 +65,15 @@ _PROTECTED = [
     for outcome in _OUTCOMES
     if standing_of(status, status, outcome, is_overdue=False) is Standing.PROTECTED
 ]
+
+
+# The kind as one expression, because SQLite would use an index for each of the kinds otherwise.
+_KIND_OF_SUBJECT = func.coalesce(subjects.c.status, "") + ":" + func.coalesce(subjects.c.last_finished, "")
+_PASSED = (
+    subjects.c.verification == VerificationOutcome.PASSED.value,
+    _KIND_OF_SUBJECT.in_([f"{kind.status}:{kind.outcome or ''}" for kind in _PROTECTED]),
+)
+"""The conditions that a subject is protected unless it has lapsed, and that its latest verification passed."""
 
 
 class _Lapse(NamedTuple):
@@ -169,11 +173,11 @@ class StoredTotals(NamedTuple):
             may_change = (
                 () if self.verified_within is None else (func.coalesce(subjects.c.verification, "") != _FAILED,)
             )
-            recent = [oldest.where(*self._succeeded(kind), *may_change) for kind in _PROTECTED]
+            recent = [oldest.where(*kind.conditions(), *may_change) for kind in _PROTECTED]
             found += [at + max_age for at in self._moments(connection, recent)]
         if self.verified_within is not None:
             first = _earliest(subjects.c.verified_at, self.now - self.verified_within, *is_here, *self._is_in_time())
-            verified = [first.where(*self._passed(kind)) for kind in _PROTECTED]
+            verified = [first.where(*_PASSED)]
             found += [at + self.verified_within for at in self._moments(connection, verified)]
         return min(found, default=None)
 
@@ -213,7 +217,7 @@ class StoredTotals(NamedTuple):
         is_late = (success.is_(None), success <= self.now - self.max_age, success > self.now + CLOCK_TOLERANCE)
         is_current = (~self._is_overdue, ~self._is_outdated, *self._of_subjects())
         for kind in _PROTECTED:
-            number = kind.number(_Lapse(is_late=True), self._numbers).where(*self._succeeded(kind), *is_current)
+            number = kind.number(_Lapse(is_late=True), self._numbers).where(*kind.conditions(), *is_current)
             yield from (number.where(each) for each in is_late)
 
     def _unverified(self) -> Iterator[Select[Any]]:
@@ -223,9 +227,9 @@ class StoredTotals(NamedTuple):
         is_late = (verified_at <= self.now - self.verified_within, verified_at > self.now + CLOCK_TOLERANCE)
         is_current = (~self._is_overdue, ~self._is_outdated, *self._is_in_time(), *self._of_subjects())
         numbers = [func.count() if outcome is VerificationOutcome.PASSED else literal(0) for outcome in _VERIFICATIONS]
-        for kind in _PROTECTED:
-            number = kind.number(_Lapse(is_unverified=True), numbers).where(*self._passed(kind), *is_current)
-            yield from (number.where(each) for each in is_late)
+        # All of them move from one standing to another, whatever their kind.
+        number = _Kind(BackupStatus.SUCCEEDED, BackupStatus.SUCCEEDED).number(_Lapse(is_unverified=True), numbers)
+        yield from (number.where(*_PASSED, *is_current, each) for each in is_late)
 
     @property
     def _numbers(self) -> Sequence[ColumnElement[int]]:
@@ -250,14 +254,9 @@ class StoredTotals(NamedTuple):
         """Return the conditions that the last success is not too old for the summary."""
         if self.max_age is None:
             return ()
-        success = subjects.c.last_success_at
+        # An expression, because with the plain column SQLite would prefer the index on it to the one on verifications.
+        success = func.coalesce(subjects.c.last_success_at, subjects.c.last_success_at)
         return success > self.now - self.max_age, success <= self.now + CLOCK_TOLERANCE
-
-    def _passed(self, kind: _Kind) -> Sequence[ColumnElement[bool]]:
-        return subjects.c.verification == VerificationOutcome.PASSED.value, *kind.conditions()
-
-    def _succeeded(self, kind: _Kind) -> Sequence[ColumnElement[bool]]:
-        return kind.conditions(is_outcome_first=self.scope is not None)
 
     @property
     def _is_overdue(self) -> ColumnElement[bool]:

@@ -16,7 +16,7 @@ import pytest
 import requests
 
 from badge.app import utc_now
-from badge.model import BackupStatus, Subject, VerificationMethod
+from badge.model import BackupStatus, Subject, Verification, VerificationMethod, VerificationOutcome
 from badge.ports import Clock, SourceUnavailable
 from badge.sources.recipes.presets import preset
 from tests.backup_sources import WEB, crontab_line, fetch, sources_in, verifying_lines
@@ -101,6 +101,14 @@ match = { platform = "GitHub", type = "Repository" }
 promql = 'backup_success{subject="{account}/{subjectName}"}'
 
 [[source]]
+name = "verified"
+preset = "prometheus"
+url = "URL"
+match = { platform = "GitHub", type = "Repository" }
+promql = 'backup_success{subject="{account}/{subjectName}"}'
+then = { promql = 'backup_verified_timestamp_seconds{subject="{account}/{subjectName}"}' }
+
+[[source]]
 name = "wrong"
 preset = "prometheus"
 url = "URL"
@@ -176,6 +184,21 @@ def test_prometheus_evaluates_the_expression_of_each_preset(monitoring: Monitori
     for metrics, status in states:
         monitoring.push_to({"job": JOBS.get(name, name)}, metrics.replace("NOW", f"{utc_now():%s}") + "\n")
         assert eventually(lambda wanted=status: fetch(source).status is wanted, 10), metrics  # type: ignore[misc] # bound at once
+
+
+def test_a_second_query_gives_the_verification(monitoring: Monitoring, tmp_path: Path) -> None:
+    source = sources_in(tmp_path, PUSHED.replace("URL", monitoring.prometheus))["verified"]
+    verified_at = utc_now().replace(microsecond=0) - timedelta(days=3)
+
+    def shows(number: float, verification: Verification | None) -> bool:
+        metrics = f"backup_success 1\nbackup_verified_timestamp_seconds {number}\n"
+        monitoring.push_to({"job": "verified", "subject": f"{SLASHED.account}/{SLASHED.name}"}, metrics)
+        return eventually(lambda: fetch(source, SLASHED).verification == verification, 30)
+
+    assert shows(verified_at.timestamp(), Verification(VerificationOutcome.PASSED, verified_at))
+    assert shows(-1, Verification(VerificationOutcome.FAILED))
+    assert shows(0, None)
+    assert fetch(source, SLASHED).status is SUCCEEDED
 
 
 def test_the_badge_follows_prometheus_through_success_failure_no_data_and_a_stopped_target(

@@ -87,7 +87,9 @@ def upgrade() -> None:
     create_totals([*COUNTED, "verification"])
     drop_indexes()
     create_indexes(["verification"])
-    verified = ["verification", *KIND, "verified_at", "overdue_at", "stale_after", "visibility", "last_success_at"]
+    current = ["overdue_at", "stale_after", "visibility", "verification"]
+    op.create_index("ix_subjects_success", "subjects", [*KIND, "last_success_at", *current])
+    verified = ["verification", "verified_at", *KIND, "overdue_at", "stale_after", "visibility", "last_success_at"]
     create_partial_index("ix_subjects_verified", verified, "verification")
     create_partial_index("ix_subjects_account_verified", [*ACCOUNT, *verified, "type_key"], "verification")
 
@@ -95,6 +97,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     op.drop_index("ix_subjects_account_verified")
     op.drop_index("ix_subjects_verified")
+    op.drop_index("ix_subjects_success")
     drop_indexes()
     create_indexes([])
     create_totals(COUNTED)
