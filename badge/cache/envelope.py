@@ -169,8 +169,8 @@ _MOMENTS = ("started_at", "finished_at", "last_success_at", "next_run_at", "stal
 
 
 # Added without a new `SCHEMA`, so that during an upgrade old and new versions can share a cache: old ones ignore the
-# keys. In what they wrote they are missing, and the report's validator is dropped, because with it the source would
-# only confirm that nothing has changed, without saying what the verification and the outcomes are.
+# keys. Entries written by old versions lack them. The validator of such a report is dropped, because a conditional
+# request would only confirm that nothing has changed, and never give the verification and the outcomes.
 _VERIFICATION, _OUTCOMES = "ver", "hi"
 
 

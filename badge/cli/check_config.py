@@ -143,7 +143,7 @@ def _findings(configuration: app.Configuration) -> Iterator[Finding]:
         )
         yield Finding(Level.NOTE, "links", text)
     elif known.path_prefix:
-        text = f"all paths begin with {known.path_prefix}, which proxies must pass on unchanged"
+        text = f"paths begin with {known.path_prefix}, which proxies must pass on unchanged"
         yield Finding(Level.OK, "links", text)
 
 

@@ -98,7 +98,9 @@ def _public_url(value: str) -> str:
             "such as https://example.org/backups"
         )
     if segments and segments[0] in WITHOUT_PREFIX:
-        raise ValueError(f"must have another path: /{segments[0]} is the service's own, with and without a prefix")
+        raise ValueError(
+            f"must have a different path: /{segments[0]} is reserved; the service answers it without a prefix, too"
+        )
     return url
 
 

@@ -88,8 +88,8 @@ class Settings(BaseModel):
     metrics_token: SecretStr | None = Field(
         None,
         description=(
-            "Bearer token for /metrics/subjects, and for /metrics except from loopback while BADGE_PUBLIC_URL is unset "
-            "or a loopback address."
+            "Bearer token for /metrics/subjects and /metrics. /metrics needs none from loopback while BADGE_PUBLIC_URL "
+            "is unset or a loopback address."
         ),
     )
     metrics_subjects: int = Field(
@@ -341,7 +341,7 @@ class Settings(BaseModel):
 
     @property
     def path_prefix(self) -> str:
-        """What all paths of the service begin with, such as `/backups`; empty without one."""
+        """The path of the public URL, such as `/backups`, that the service's paths begin with; empty without one."""
         return urlsplit(self.public_url or "").path
 
     @property
