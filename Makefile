@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/pip --disable-pip-version-check install --quiet --no-deps
 ARGS ?=
 
-.PHONY: png-packages help setup run dist demo check test test-slow lint format coverage golden translations pictures bench soak image-check lock system-packages clean
+.PHONY: png-packages help setup run dist demo check test test-slow lint format coverage golden surface translations pictures bench soak image-check lock system-packages clean
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -49,6 +49,9 @@ coverage: setup ## Measure test coverage, in one process.
 
 golden: $(VENV)/.ready-dev ## Redraw the reference pictures in tests/golden; look at them before you commit.
 	@$(BIN)/python -m tests.golden.rewrite
+
+surface: $(VENV)/.ready-dev ## Record the promised interface in tests/contracts/surface.json; look at the difference.
+	@$(BIN)/python -m tests.surface
 
 translations: $(VENV)/.ready-dev ## Update and compile the translations.
 	@mkdir -p build
