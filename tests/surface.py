@@ -19,7 +19,7 @@ import yaml
 from badge.app import create_app
 from badge.cli import badge
 from badge.settings import load
-from badge.settings.names import FORMER_VARIABLES, known_variables
+from badge.settings.names import FORMER_VARIABLES, known_variables, variable_for
 from badge.settings.table import Settings
 from badge.telemetry.metrics import METRICS
 from badge.web.health import OPENAPI_FILE
@@ -133,9 +133,9 @@ def _fields(schema: dict[str, Any], prefix: str, *, are_requirements_shown: bool
 
 def _settings() -> Iterator[str]:
     yield from known_variables()
-    yield from (f"{former} means BADGE_{name.upper()}" for name, former in FORMER_VARIABLES.items())
+    yield from (f"{former.name} means {variable_for(name)}" for name, former in FORMER_VARIABLES.items())
     for name, setting in Settings.model_fields.items():
-        yield from (f"BADGE_{name.upper()}={value}" for value in _choices(setting.annotation))
+        yield from (f"{variable_for(name)}={value}" for value in _choices(setting.annotation))
 
 
 def _choices(annotation: Any) -> list[str]:

@@ -116,6 +116,7 @@ def _all_findings() -> Iterator[Finding]:
         for fault in bad.faults:
             yield Finding(Level.FAIL, SETTINGS, str(fault))
     else:
+        yield from (Finding(Level.NOTE, SETTINGS, sentence) for sentence in known.warnings)
         yield from _findings(known, configured)
 
 

@@ -6,10 +6,10 @@ import pytest
 
 from tests.surface import Surface, recorded, surface
 
-REMOVED = """Programs may depend on the lines below, which are gone. If that is intended, follow the deprecation policy in
-docs/reference/stability.md, announce the change in CHANGELOG.md, and run `make surface`."""
-ADDED = """The lines below are new, and from now on a promise. If that is intended, run `make surface` and commit the
-result. A line that ends in "(required)" breaks existing clients: make it optional instead."""
+REMOVED = """These lines are gone, although programs may depend on them. If that is intended, follow the deprecation
+policy in docs/reference/stability.md, announce the change in CHANGELOG.md, and run `make surface`."""
+ADDED = """These lines are new. If they are meant to be promised, run `make surface` and commit the result. A line that
+ends in "(required)" breaks existing clients, so make it optional instead."""
 
 
 @pytest.fixture(scope="module")
