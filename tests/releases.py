@@ -40,7 +40,7 @@ class Release:
 
 def releases() -> list[Release]:
     """Return all releases, oldest first."""
-    names = [folder.name for folder in RELEASED.iterdir() if folder.is_dir()]
+    names = [folder.name for folder in RELEASED.glob("*") if folder.is_dir()]
     return [Release(name) for name in sorted(names, key=lambda name: [int(part) for part in name.split(".")])]
 
 

@@ -16,6 +16,8 @@ from badge.model import CLOCK_TOLERANCE, BackupStatus, CacheEntry, Reason, Repor
 from badge.ports import CacheKey
 
 SCHEMA = 3
+"""Version of the entries; raised by at most one between two releases, see `values_of_neighbours`."""
+
 LONGEST = 8 * 1024
 """Enough for a name of 2 KiB, escaped, and two URLs."""
 
@@ -40,14 +42,24 @@ class KeyNames(NamedTuple):
     lease: str
 
 
-def key_names(key: CacheKey) -> KeyNames:
+def key_names(key: CacheKey, schema: int = SCHEMA) -> KeyNames:
     """Return the Redis keys of everything that is stored for a cache key.
 
     The part in braces is the same in all of them, so that a Cluster keeps them in one slot. It is a hash, so that
-    private names stay out of the server's logs and no name is too long.
+    private names stay out of the server's logs and no name is too long. Each schema has values of its own, but all
+    versions of the service share the fence and the lease.
     """
-    stem = f"bdg:{{v{SCHEMA}:{_digest(json.dumps(key))}}}"
-    return KeyNames(f"{stem}:v", f"{stem}:f", f"{stem}:l")
+    stem = f"bdg:{{{_digest(json.dumps(key))}}}"
+    return KeyNames(f"{stem}:v{schema}", f"{stem}:f", f"{stem}:l")
+
+
+def values_of_neighbours(key: CacheKey) -> list[str]:
+    """Return the Redis keys of this entry's values in the previous and the next schema.
+
+    During a rolling upgrade, instances with these schemas may use the same server, and must not go on showing a status
+    that a report to this instance has replaced.
+    """
+    return [key_names(key, schema).value for schema in (SCHEMA - 1, SCHEMA + 1)]
 
 
 def pause_name(place: str) -> str:
