@@ -33,7 +33,6 @@ from tests.servers import PROJECT, clean_environment
 from tests.store import WEB, Store
 
 RELEASED = Path(__file__).parent / "released"
-FACTS = "facts.json"
 SUBJECTS = [
     WEB,
     Subject("GitLab", "group/sub", "Repository", "Ünïcode 'quoted' \\ name"),
@@ -52,13 +51,11 @@ class Release:
     def folder(self) -> Path:
         return RELEASED / self.version
 
-    def load_into(self, url: str) -> None:
-        """Fill an empty database with the release's catalogue."""
-        load(url, (self.folder / f"{make_url(url).get_backend_name()}.sql").read_text())
-
-    def facts(self) -> dict[str, Any]:
-        """Return what the release said about its catalogue."""
-        found: dict[str, Any] = json.loads((self.folder / FACTS).read_text())
+    def load_into(self, url: str) -> dict[str, Any]:
+        """Fill an empty database with the release's catalogue; returns what the release said about it."""
+        name = make_url(url).get_backend_name()
+        load(url, (self.folder / f"{name}.sql").read_text())
+        found: dict[str, Any] = json.loads((self.folder / f"{name}.json").read_text())
         return found
 
     def commit(self) -> str | None:
@@ -172,13 +169,14 @@ def record(version: str) -> None:
     """Write the catalogue of this version to tests/released."""
     folder = Release(version).folder
     folder.mkdir(parents=True, exist_ok=True)
-    with running_postgres() as postgres, tempfile.TemporaryDirectory() as name:
-        for url in (f"sqlite:///{name}/catalogue.sqlite3", postgres.new_database()):
+    with running_postgres() as postgres, tempfile.TemporaryDirectory() as new:
+        for url in (f"sqlite:///{new}/catalogue.sqlite3", postgres.new_database()):
             migrate(url)
             with closing(Store.on(url)) as store:
                 found = facts(store, fill(store))
-            (folder / f"{make_url(url).get_backend_name()}.sql").write_text(dump(url))
-            (folder / FACTS).write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n")
+            name = make_url(url).get_backend_name()
+            (folder / f"{name}.sql").write_text(dump(url))
+            (folder / f"{name}.json").write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n")
 
 
 if __name__ == "__main__":

@@ -34,9 +34,8 @@ def still_said(before: Any, after: Any) -> bool:
 
 @pytest.mark.parametrize("release", releases(), ids=lambda release: release.version)
 def test_a_released_catalogue_is_migrated_with_all_its_data(release: Release, new_url: str) -> None:
-    release.load_into(new_url)
+    recorded = release.load_into(new_url)
     migrate(new_url)
-    recorded = release.facts()
     with closing(Store.on(new_url)) as store:
         store.clock.advance(minutes=20)
         found = facts(store, recorded["secrets"])
