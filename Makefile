@@ -8,8 +8,9 @@ BIN := $(VENV)/bin
 # Without --no-deps, pip would resolve dependencies again, although the lock files are complete.
 PIP := $(BIN)/pip --disable-pip-version-check install --quiet --no-deps
 ARGS ?=
+CHECKS ?= env CI=true make test
 
-.PHONY: png-packages help setup run dist demo check test test-slow lint format coverage golden surface translations pictures bench soak image-check lock system-packages clean
+.PHONY: png-packages help setup run dist release demo check test test-slow lint format coverage golden surface translations pictures bench soak image-check lock system-packages clean
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -21,6 +22,9 @@ run: $(VENV)/.ready png-packages ## Run the service on http://127.0.0.1:8000 (or
 
 dist: $(VENV)/.ready-dev ## Build the wheel and the sdist in dist/.
 	@scripts/build-dist dist
+
+release: $(VENV)/.ready-dev ## Cut a release (VERSION=1.2.0): checks, changelog, tag, wheel, SBOM; pushes nothing.
+	@$(BIN)/python -m scripts.release "$(VERSION)" --checks "$(CHECKS)"
 
 demo: $(VENV)/.ready ## Fill the catalogue with sample data.
 	@$(BIN)/badge demo

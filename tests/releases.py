@@ -127,7 +127,7 @@ def facts(store: Store, secrets: dict[str, str]) -> dict[str, Any]:
     return {
         "reports": {subject.path: status_document(subject, store.report(subject)) for subject in SUBJECTS},
         "runs": {
-            subject.path: [[run.status, run.started_at.isoformat(), run.run_id] for run in store.catalogue.runs(subject)]
+            subject.path: [[run.status, str(run.started_at), run.run_id] for run in store.catalogue.runs(subject)]
             for subject in SUBJECTS
         },
         "totals": dict(store.catalogue.totals(ListingFilter()).by_status),

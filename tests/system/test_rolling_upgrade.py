@@ -13,7 +13,6 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import psutil
 import pytest
@@ -120,7 +119,6 @@ class Users:
             answer = request()
         except requests.RequestException as error:
             self.answers[type(error).__name__] += 1
-            print(repr(error)[:300])
             return None
         self.answers[answer.status_code] += 1
         return answer
@@ -206,8 +204,6 @@ def test_no_badge_is_wrong_while_instances_are_replaced_one_by_one(
                 stop(b)
                 users.go_on()
                 users.end()
-    print(dict(users.answers), users.rounds)
-    print(Counter(w.partition(" ")[2] for w in users.wrong).most_common(12), users.wrong[:5])
     assert users.wrong == []
     assert set(users.answers) == {200}
 
