@@ -10,10 +10,10 @@ PIP := $(BIN)/pip --disable-pip-version-check install --quiet --no-deps
 ARGS ?=
 CHECKS ?= env CI=true make test
 
-.PHONY: png-packages help setup run dist release demo check test test-slow lint format coverage golden surface translations pictures bench soak image-check lock system-packages clean
+.PHONY: png-packages help setup run dist release release-files demo check test test-slow lint format coverage golden surface translations pictures bench soak image-check lock system-packages clean
 
 help: ## List the targets.
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(VENV)/.ready-dev system-packages ## Install everything needed to run, test and check.
 
@@ -25,6 +25,9 @@ dist: $(VENV)/.ready-dev ## Build the wheel and the sdist in dist/.
 
 release: $(VENV)/.ready-dev ## Cut a release (VERSION=1.2.0): checks, changelog, tag, wheel, SBOM; pushes nothing.
 	@$(BIN)/python -m scripts.release "$(VERSION)" --checks "$(CHECKS)"
+
+release-files: $(VENV)/.ready-dev ## Build what belongs to a release from this commit: wheel, sdist, SBOMs, checksums.
+	@$(BIN)/python -c "from scripts import release; release.build(release.current_version())"
 
 demo: $(VENV)/.ready ## Fill the catalogue with sample data.
 	@$(BIN)/badge demo

@@ -1,4 +1,4 @@
-"""release VERSION: cut a release of this checkout, without network: nothing is pushed or uploaded.
+"""release VERSION --checks COMMAND: cut a release of this checkout, without network: nothing is pushed or uploaded.
 
 Refuses unless everything is in order. Then runs the checks, records the catalogue of this version in tests/released,
 turns CHANGELOG.md's unreleased section into the version's, commits, tags, and builds the wheel, the sdist, their bills
@@ -42,6 +42,13 @@ def git(*arguments: str) -> str:
 def numbers_of(version: str) -> tuple[int, ...]:
     """Return a version's numbers, which can be compared."""
     return tuple(int(part) for part in version.split("."))
+
+
+def current_version() -> str:
+    """Return the version of this checkout."""
+    found = re.search(r'^__version__ = "(.+)"$', VERSION_FILE.read_text(), re.MULTILINE)
+    assert found is not None
+    return found[1]
 
 
 def unreleased(changelog: str) -> str:
@@ -132,18 +139,22 @@ def main() -> int:
     if not arguments.version:
         sys.stderr.write("VERSION is missing. Usage: make release VERSION=1.2.0\n")
         return 2
+    return _report(arguments.version, arguments.checks)
+
+
+def _report(version: str, checks: str) -> int:
     try:
-        files = release(arguments.version, arguments.checks)
+        files = release(version, checks)
     except Refused as refused:
         sys.stderr.write(f"{refused}\nNothing was released.\n")
         return 2
     except (subprocess.CalledProcessError, OSError) as error:
         sys.stderr.write(f"{error}\nNothing was released; the checkout is as before.\n")
         return 1
-    print(f"Released {arguments.version} as commit {git('rev-parse', '--short', 'HEAD')}, tag v{arguments.version}:")
+    print(f"Released {version} as commit {git('rev-parse', '--short', 'HEAD')}, tag v{version}:")
     print("\n".join(f"  {file.relative_to(PROJECT)}" for file in files))
     print("Next: look at it (git show), push it (git push --follow-tags), and attach these files to the release page.")
-    print(f"To undo it before you push: git tag -d v{arguments.version} && git reset --hard HEAD~1")
+    print(f"To undo it before you push: git tag -d v{version} && git reset --hard HEAD~1")
     return 0
 
 

@@ -1,4 +1,4 @@
-"""`make release`, in a repository of its own with the files of this checkout; its checks are replaced by other commands."""
+"""`make release`, in a repository of its own with the files of this checkout, with other commands as its checks."""
 
 from __future__ import annotations
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import os
 import re
 import signal
 import subprocess
@@ -154,8 +153,7 @@ def load(key: str, *instances: Service) -> Iterator[Users]:
 @pytest.fixture(scope="module")
 def old_packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The last release, installed."""
-    last = releases()[-1] if releases() else None
-    commit = os.environ.get("OLD") or (last.commit() if last else None)
+    commit = releases()[-1].commit() if releases() else None
     needs("The last release in the repository's history", is_there=commit is not None)
     assert commit is not None
     folder = tmp_path_factory.mktemp("old")
