@@ -1,26 +1,35 @@
 # syntax=docker/dockerfile:1
-# Two stages, so that build tools don't end up in the image. Any Debian-based python:3.11 to 3.13 image works; pin BASE
-# by digest in your own builds.
-ARG BASE=python:3.13-slim-bookworm
+# Two stages, so that build tools don't end up in the image. Nothing here depends on the architecture: the digest is that
+# of the image for all of them, and the packages are pinned with hashes for x86-64 and AArch64. For a newer digest, run
+# `docker buildx imagetools inspect docker.io/library/debian:bookworm-slim`.
+ARG BASE=docker.io/library/debian:bookworm-slim@sha256:4724b8cc51e33e398f0e2e15e18d5ec2851ff0c2280647e1310bc1642182655d
 
 FROM ${BASE} AS build
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
+RUN apt-get update -qq && apt-get install -y -qq --no-install-recommends python3-venv
 WORKDIR /srv/badge
-RUN python -m venv .venv && python -m venv /build/.venv
+RUN python3 -m venv --without-pip .venv && python3 -m venv /build/.venv
 COPY requirements.txt requirements-postgresql.txt requirements-build.txt /build/
-RUN .venv/bin/pip install --quiet --no-deps --require-hashes -r /build/requirements.txt \
+RUN /build/.venv/bin/pip --python .venv install --quiet --no-deps --require-hashes -r /build/requirements.txt \
       -r /build/requirements-postgresql.txt \
  && /build/.venv/bin/pip install --quiet --no-deps --require-hashes -r /build/requirements-build.txt
 COPY pyproject.toml README.md LICENSE NOTICE requirements.in requirements-postgresql.in requirements-aws.in /build/
 COPY badge /build/badge
 RUN /build/.venv/bin/pip wheel --quiet --no-deps --no-build-isolation --no-index --wheel-dir /build /build \
- && .venv/bin/pip install --quiet --no-deps --no-index /build/*.whl \
- && .venv/bin/pip check
+ && /build/.venv/bin/pip --python .venv install --quiet --no-deps --no-index /build/*.whl \
+ && /build/.venv/bin/pip --python .venv check
 
 FROM ${BASE}
+ARG BASE
+ARG VERSION=unreleased
+LABEL org.opencontainers.image.title="Backup Status Badge" \
+      org.opencontainers.image.description="A badge that shows whether the last backup worked" \
+      org.opencontainers.image.licenses=MIT \
+      org.opencontainers.image.version=${VERSION} \
+      org.opencontainers.image.base.name=${BASE}
 RUN apt-get update -qq \
- && apt-get install -y -qq --no-install-recommends libcairo2 fonts-dejavu-core fonts-droid-fallback fonts-symbola \
- && rm -rf /var/lib/apt/lists/*
+ && apt-get install -y -qq --no-install-recommends python3 libcairo2 fonts-dejavu-core fonts-droid-fallback fonts-symbola \
+ && rm -rf /var/lib/apt/lists/* /var/cache/debconf/*-old
 # A fixed user ID, so that a volume's owner can be set to it beforehand.
 RUN useradd --uid 10001 --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin badge \
  && install -d -o badge -g badge -m 700 /data

@@ -10,7 +10,7 @@ PIP := $(BIN)/pip --disable-pip-version-check install --quiet --no-deps
 ARGS ?=
 CHECKS ?= env CI=true make test
 
-.PHONY: png-packages help setup run dist release release-files demo check test test-slow lint format coverage golden surface translations pictures bench soak image-check lock system-packages clean
+.PHONY: png-packages help setup run dist release release-files demo check test test-slow lint format coverage golden surface translations pictures bench soak image-check lock pins-check system-packages clean
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -38,8 +38,9 @@ check: $(VENV)/.ready-dev png-packages lint ## After each edit: lint, unit and w
 test: setup lint ## Everything that CI runs: lint, and all tests but the slow ones.
 	@scripts/run-tests $(BIN)/pytest $(ARGS)
 
-test-slow: setup ## The slow tests: failovers, lost or full Redis servers, full disks, PostgreSQL backups.
+test-slow: setup ## The slow tests: failovers, lost or full Redis servers, full disks, PostgreSQL backups, path prefixes.
 	@$(BIN)/pytest -m slow $(ARGS)
+	@for proxy in nginx caddy; do BEHIND=$$proxy $(BIN)/pytest tests/browser || exit 1; done
 
 lint: $(VENV)/.ready-dev ## Check style, types and import contracts.
 	@$(BIN)/ruff check
@@ -77,15 +78,23 @@ bench: $(VENV)/.ready-dev ## Benchmark against peers; writes the results to benc
 soak: setup ## Run services under load and faults for several minutes; check for lost data and leaks.
 	@$(BIN)/python -m bench.soak $(ARGS)
 
-image-check: ## Build the Dockerfile without Docker, and test the result (needs root).
-	@scripts/system-packages "the image check" debootstrap
-	@$(PYTHON) scripts/image_check.py
+image-check: $(VENV)/.ready-dev ## Build the image and start config/compose.yaml with Podman, and test them (needs root).
+	@scripts/system-packages "the image check" debootstrap podman crun netavark aardvark-dns iptables
+	@$(BIN)/python scripts/image_check.py
 
 lock: $(VENV)/.ready-dev ## Pin requirements*.in with hashes (ARGS=--upgrade for newer versions).
 	@for set in "" "-build" "-postgresql" "-aws" "-dev"; do \
 	  $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	    --no-emit-index-url --custom-compile-command "make lock" $(ARGS) $${set:+-c requirements.txt} \
 	    requirements$$set.in -o requirements$$set.txt || exit 1; \
+	done
+	@$(MAKE) --no-print-directory pins-check
+
+pins-check: $(VENV)/.ready-dev ## Check that the image's packages have wheels for x86-64 and AArch64 (needs the network).
+	@for platform in x86_64 aarch64; do \
+	  $(BIN)/uv pip install --quiet --dry-run --no-deps --require-hashes --only-binary :all: --target build/none \
+	    --python-version 3.11 --python-platform $$platform-manylinux_2_36 \
+	    -r requirements.txt -r requirements-postgresql.txt -r requirements-build.txt || exit 1; \
 	done
 
 png-packages:
@@ -98,8 +107,8 @@ system-packages: png-packages
 	@scripts/system-packages "the tests of the catalogue on PostgreSQL" postgresql pgbouncer
 	@scripts/system-packages "the tests of pings" borgmatic curl
 	@scripts/system-packages "the tests of snippets" cmark-gfm
-	@scripts/system-packages "the tests of config/nginx.conf" nginx
-	@scripts/system-packages "the tests of other proxies" varnish squid haproxy caddy
+	@scripts/system-packages "the tests of the proxies' configurations in config/" nginx caddy apache2
+	@scripts/system-packages "the tests of other proxies" varnish squid haproxy
 	@scripts/system-packages "the tests of monitors" prometheus-blackbox-exporter
 	@scripts/system-packages "the tests of the systemd unit" systemd
 
@@ -117,11 +126,11 @@ $(VENV)/.ready: requirements.txt requirements-build.txt pyproject.toml | $(VENV)
 	@$(PIP) --no-build-isolation --no-index --editable .
 	@touch $@
 
-$(VENV)/.ready-dev: requirements-dev.txt bench/peers/package-lock.json tests/parsers/package-lock.json $(VENV)/.ready
+$(VENV)/.ready-dev: requirements-dev.txt bench/peers/package-lock.json tests/parsers/package-lock.json tests/helm/package-lock.json $(VENV)/.ready
 	@echo "Installing development packages (pinned, with hashes) …"
 	@$(PIP) --require-hashes -r requirements-dev.txt
 	@$(BIN)/pip --disable-pip-version-check check
-	@for folder in bench/peers tests/parsers; do \
+	@for folder in bench/peers tests/parsers tests/helm; do \
 	  (cd $$folder && PATH="$(CURDIR)/$(BIN):$$PATH" npm ci --silent --no-audit --no-fund) || exit 1; \
 	done
 	@touch $@

@@ -58,8 +58,9 @@ from badge.web.intake.rates import KeyRate
 from badge.web.links import link_policy
 from badge.web.login.authentication import dashboard_authentication
 from badge.web.loopback import is_loopback_url
+from badge.web.metrics import SubjectMetrics
 from badge.web.pages import PagesParts, status_page
-from badge.web.paths import AT_ROOT, Paths
+from badge.web.paths import Paths
 from badge.web.refusals import Refusals
 from badge.web.signing_key import signing_key
 from badge.web.site import LARGEST_BODY, build_site
@@ -175,7 +176,7 @@ class Parts:
     """Called once in each new worker; runs in the background so that the first request doesn't have to wait."""
     cache_fault: Callable[[], str | None]
     """Uses the shared cache as the service does; returns what is wrong with it, if anything."""
-    paths: Paths = AT_ROOT
+    paths: Paths
     """Builds every path that leaves the service."""
 
     @property
@@ -258,6 +259,7 @@ def build_parts(
         database=_database(settings, sources.catalogue),
         warm_up=stores.warm_up,
         cache_fault=stores.fault,
+        paths=Paths(settings.path_prefix),
     )
 
 
@@ -299,10 +301,10 @@ def build_app(parts: Parts) -> Flask:
     if parts.catalogue is not None:
         readiness.watch("catalogue", parts.is_catalogue_usable)
     settings = parts.settings
-    blueprints = [health.blueprint(readiness, parts.paths), _metrics(settings, parts.events)]
+    pages_parts = _pages_parts(parts)
+    blueprints = [health.blueprint(readiness, parts.paths), _metrics(parts, pages_parts.summaries)]
     if parts.catalogue is not None:
         blueprints += _intakes(parts, parts.catalogue)
-    pages_parts = _pages_parts(parts)
     blueprints += [pages.blueprint(pages_parts), *_status_pages(settings, pages_parts)]
     events = parts.events
     pictures = Pictures(parts.pictures)
@@ -324,7 +326,8 @@ def build_app(parts: Parts) -> Flask:
         from badge.web.login.sessions import use_sessions  # noqa: PLC0415 - imported on demand, like the catalogue
 
         use_sessions(site, settings)
-    site.extensions["edge"] = Edge(site, Refusals(badge_parts, site), events, _edge_limits(settings))
+    refusals, limits = Refusals(badge_parts, site), _edge_limits(settings)
+    site.extensions["edge"] = Edge(site, refusals, events, limits, prefix=parts.paths.prefix)
     site.extensions["readiness"] = readiness
     site.extensions["warm_up"] = parts.warm_up
     site.extensions["use_catalogue_state"] = parts.use_catalogue_state
@@ -341,12 +344,14 @@ def _edge_limits(settings: Settings) -> EdgeLimits:
             Audience.IMAGES: threads,
             Audience.PROGRAMS: settings.other_threads,
             Audience.PEOPLE: settings.other_threads,
+            Audience.SCRAPES: 1,
         },
         # Pages take longer, so fewer of them may wait.
         queued={
             Audience.IMAGES: queued,
             Audience.PROGRAMS: queued,
             Audience.PEOPLE: max(1, queued // PAGE_COST_IN_BADGES),
+            Audience.SCRAPES: 1,
         },
         known_threads=settings.other_threads,
         largest_body=LARGEST_BODY,
@@ -357,11 +362,14 @@ def _status_pages(settings: Settings, pages_parts: PagesParts) -> list[Blueprint
     return [status_page.blueprint(pages_parts)] if settings.status_pages == "on" else []
 
 
-def _metrics(settings: Settings, events: Telemetry) -> Blueprint:
+def _metrics(parts: Parts, summaries: Summaries) -> Blueprint:
+    settings, sources = parts.settings, parts.sources
     token = settings.metrics_token.get_secret_value() if settings.metrics_token else None
     # A public URL implies a proxy, behind which every request seems to come from this machine.
     is_private = settings.public_url is None or is_loopback_url(settings.public_url)
-    return metrics.blueprint(events.metrics, token, is_open_to_loopback=is_private)
+    names = sorted(sources.names_within(None)) or [source.name for source in sources.routing.sources]
+    of_subjects = SubjectMetrics(sources.listing, summaries.refresh, names, settings.metrics_subjects)
+    return metrics.blueprint(parts.events.metrics, of_subjects, token, is_open_to_loopback=is_private)
 
 
 def _intakes(parts: Parts, catalogue: CatalogueParts) -> list[Blueprint]:
@@ -407,7 +415,7 @@ def _pages_parts(parts: Parts) -> PagesParts:
         token_store=token_store,
         checks=parts.catalogue.checks if parts.catalogue else None,
         default_label=parts.settings.label,
-        public_url=parts.settings.public_url or "",
+        public_origin=parts.settings.public_origin or "",
         paths=parts.paths,
         links=link_policy(parts.settings),
         shows_run_links=parts.settings.status_page_links == "on",

@@ -19,6 +19,8 @@ from badge.model import (
     Subject,
     SubjectScope,
     Theme,
+    VerificationMethod,
+    VerificationOutcome,
     is_ahead,
     unless_ahead,
 )
@@ -47,6 +49,18 @@ REASONS = {
 }
 """Why a backup failed. Shown only on pages and by commands, hence in English only."""
 
+VERIFICATIONS = {
+    (VerificationOutcome.PASSED, VerificationMethod.RESTORED): "Restore tested",
+    (VerificationOutcome.PASSED, VerificationMethod.CHECKED): "Data checked",
+    (VerificationOutcome.PASSED, None): "Verified",
+    (VerificationOutcome.FAILED, VerificationMethod.RESTORED): "Restore test failed",
+    (VerificationOutcome.FAILED, VerificationMethod.CHECKED): "Data check failed",
+    (VerificationOutcome.FAILED, None): "Verification failed",
+}
+"""What the latest verification was. Shown only on pages, hence in English only."""
+
+UNKNOWN_TIME = "at an unknown time"
+
 DEFAULT_LABEL = marked("backup")
 
 # Whole patterns, because word order differs between languages.
@@ -57,6 +71,10 @@ LAST = marked("{status} · last {last}")
 AS_OF = marked("{message} · as of {duration} ago")
 OVERDUE = marked("overdue")
 OVERDUE_BY = marked("overdue {duration}")
+VERIFIED = marked("verified {duration} ago")
+VERIFICATION_FAILED = marked("verification failed")
+UNVERIFIED = marked("unverified")
+AND_VERIFICATION = marked("{status} · {verification}")
 PROTECTED = marked("{protected}/{total} protected")
 # Patterns for one and for several sources, without plural rules: in some languages, the number follows the words.
 ONE_SILENT = marked("{protected}/{total} · 1 source silent")
@@ -110,6 +128,7 @@ class Show(StrEnum):
     DATE = "date"
     NEXT = "next"
     LAST = "last"
+    VERIFIED = "verified"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,6 +144,8 @@ class Look:
     logo: str | None = None
     show: Show | None = None
     max_age: timedelta | None = None
+    verified_within: timedelta | None = None
+    """How old the latest verification may be, which must have passed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +183,12 @@ def face_of(resolution: Resolution, look: Look) -> Face:
     if not resolution.is_known or not resolution.report.exists:
         words = look.language.say(WORDS[resolution.status])
         return Face(words, TONES[resolution.status], resolution.status, timedelta.max)
-    face = _overdue(resolution, look) or _status(resolution, look)
+    face = (
+        _failed_verification(resolution, look)
+        or _overdue(resolution, look)
+        or _unverified(resolution, look)
+        or _status(resolution, look)
+    )
     message = face.message
     if resolution.is_old:
         message = _filled(look, AS_OF, message=message, duration=_duration(resolution.age, look.language))
@@ -210,8 +236,9 @@ def message_for(resolution: Resolution) -> str:
 def _status(resolution: Resolution, look: Look) -> Face:
     status = resolution.status
     words, holds_for = _words(resolution, look)
-    until_overdue = _until_overdue(resolution, look) if _can_be_overdue(status) else timedelta.max
-    return Face(words, TONES[status], status, min(holds_for, until_overdue))
+    if _can_be_overdue(status):
+        holds_for = min(holds_for, _until_overdue(resolution, look), _until_unverified(resolution, look))
+    return Face(words, TONES[status], status, holds_for)
 
 
 def _overdue(resolution: Resolution, look: Look) -> Face | None:
@@ -225,6 +252,30 @@ def _overdue(resolution: Resolution, look: Look) -> Face | None:
         return Face(look.language.say(OVERDUE), Tone.ORANGE, "overdue", timedelta.max)
     words = _filled(look, OVERDUE_BY, duration=_duration(-left, look.language))
     return Face(words, Tone.ORANGE, "overdue", _step(-left))
+
+
+def _failed_verification(resolution: Resolution, look: Look) -> Face | None:
+    """The red face after a failed verification, if the look is about verifications. It replaces all but failures."""
+    is_asked_for = look.verified_within is not None or look.show is Show.VERIFIED
+    has_own_face = resolution.status in (BackupStatus.FAILED, BackupStatus.DELETED)
+    if not is_asked_for or has_own_face or not resolution.report.has_failed_verification:
+        return None
+    return Face(look.language.say(VERIFICATION_FAILED), Tone.RED, BackupStatus.FAILED, timedelta.max)
+
+
+def _unverified(resolution: Resolution, look: Look) -> Face | None:
+    """The orange face without a passed verification within `verified_within`. It replaces only green statuses."""
+    if not _can_be_overdue(resolution.status) or _until_unverified(resolution, look) > timedelta(0):
+        return None
+    return Face(look.language.say(UNVERIFIED), Tone.ORANGE, "overdue", _until_overdue(resolution, look))
+
+
+def _until_unverified(resolution: Resolution, look: Look) -> timedelta:
+    """Time left before the latest verification exceeds `verified_within`; zero without a passed one."""
+    if look.verified_within is None:
+        return timedelta.max
+    passed_at = resolution.report.verified_at(resolution.now)
+    return timedelta(0) if passed_at is None else look.verified_within - (resolution.now - passed_at)
 
 
 def _can_be_overdue(status: BackupStatus) -> bool:
@@ -247,7 +298,8 @@ def last_success(resolution: Resolution) -> datetime | None:
 def _until_times_count(resolution: Resolution) -> timedelta:
     """Time until the first reported time that is too far ahead, and therefore ignored for now, begins to count."""
     report, now = resolution.report, resolution.now
-    moments = (report.last_success_at, report.finished_at, report.started_at, report.deleted_at)
+    verified_at = report.verification and report.verification.at
+    moments = (report.last_success_at, report.finished_at, report.started_at, report.deleted_at, verified_at)
     return min((at - now - CLOCK_TOLERANCE for at in moments if at and is_ahead(at, now)), default=timedelta.max)
 
 
@@ -270,8 +322,27 @@ def _words(resolution: Resolution, look: Look) -> tuple[str, timedelta]:
         case Show.LAST if report.last_finished is not None and report.last_finished is not report.status:
             last = look.language.say(WORDS[report.last_finished])
             return _filled(look, LAST, status=status, last=last), timedelta.max
+        case Show.VERIFIED if report.verification is not None and report.status is not BackupStatus.DELETED:
+            return _verification_words(resolution, look)
         case _:
             return status, timedelta.max
+
+
+def _verification_words(resolution: Resolution, look: Look) -> tuple[str, timedelta]:
+    """The message about the latest verification. It includes the status, unless that is a success."""
+    report, now = resolution.report, resolution.now
+    status, holds_for = look.language.say(WORDS[report.status]), timedelta.max
+    if (passed_at := report.verified_at(now)) is not None:
+        age = max(timedelta(0), now - passed_at)
+        verification = _filled(look, VERIFIED, duration=_duration(age, look.language))
+        holds_for = _step(age)
+    elif report.has_failed_verification:
+        verification = look.language.say(VERIFICATION_FAILED)
+    else:  # It passed at an unknown time.
+        return status, holds_for
+    if report.status is BackupStatus.SUCCEEDED:
+        return verification, holds_for
+    return _filled(look, AND_VERIFICATION, status=status, verification=verification), holds_for
 
 
 def _filled(look: Look, pattern: str, **places: str) -> str:

@@ -17,7 +17,18 @@ from typing import Any, NoReturn, TypeVar
 from urllib.parse import urlsplit
 
 from badge.events import FailureKind
-from badge.model import BackupStatus, InvalidSubject, Reason, Report, Subject, Visibility, is_ahead
+from badge.model import (
+    BackupStatus,
+    InvalidSubject,
+    Reason,
+    Report,
+    Subject,
+    Verification,
+    VerificationMethod,
+    VerificationOutcome,
+    Visibility,
+    is_ahead,
+)
 
 LONGEST_URL = 2048
 LARGEST_SIZE = 2**63
@@ -59,6 +70,7 @@ def status_document(subject: Subject, report: Report) -> dict[str, object]:
         **coordinates_of(subject),
         "status": report.status.value,
         **{field.wire: field.written(report) for field in _OPTIONAL_FIELDS},
+        **verification_fields(report.verification),
         "visibility": report.visibility.value,
         "observedAt": format_time(report.observed_at),
         "revision": report.revision,
@@ -85,10 +97,30 @@ def report_from(document: object, *, asked_for: Subject, now: datetime) -> Parse
         status=status or BackupStatus.UNKNOWN,
         observed_at=min(observed_at, now),
         visibility=visibility,
+        verification=_verification_in(document, now),
         revision=revision,
         **{field.name: field.read(document, now) for field in _OPTIONAL_FIELDS},
     )
     return ParsedStatus(report, has_unknown_status=status is None)
+
+
+def verification_fields(verification: Verification | None) -> dict[str, object]:
+    """Return the three fields of a verification; null if there is none."""
+    at, how = (verification.at, verification.how) if verification else (None, None)
+    return {
+        "verification": verification and verification.outcome.value,
+        "verifiedAt": None if at is None else format_time(at),
+        "verifiedHow": how and how.value,
+    }
+
+
+def _verification_in(document: Mapping[str, object], now: datetime) -> Verification | None:
+    """Return the verification; None without an outcome, which must not be inferred."""
+    outcome = _word(VerificationOutcome, document.get("verification"))
+    if outcome is None:
+        return None
+    at, how = moment_in(document, "verifiedAt"), _word(VerificationMethod, document.get("verifiedHow"))
+    return Verification(outcome, min(at, now) if at and not is_ahead(at, now) else at, how)
 
 
 def parse_json(raw: bytes) -> object:

@@ -242,7 +242,7 @@ class CatalogueFailed:
 
 @dataclass(frozen=True, slots=True)
 class AnswerCrashed:
-    """A bug: an unexpected exception, answered with the image "unknown"."""
+    """A bug: an unexpected exception. `where` says in which part; badge requests still get an image."""
 
     where: str
     error: BaseException

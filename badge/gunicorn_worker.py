@@ -176,7 +176,8 @@ class BadgeProtocol(ASGIProtocol):  # type: ignore[misc] # gunicorn ships no typ
     def stop(self) -> None:
         """Close the connection if the client is not sending a request and awaits no response."""
         if self._current_request is None and not self._head:
-            # The first request may be on its way; clients repeat later ones (RFC 9112, section 9.3.1).
+            # A client's first request may be on its way, so wait a moment for it. Clients retry later requests
+            # themselves if the connection is closed (RFC 9112, section 9.3.1).
             self._expect(self._deadlines.head_at_stop if self.req_count == 1 else 0.0, self._close_transport)
 
     def _is_received(self) -> bool:
@@ -227,7 +228,8 @@ class BadgeProtocol(ASGIProtocol):  # type: ignore[misc] # gunicorn ships no typ
         return result
 
     def _on_headers_complete(self) -> bool:
-        # Hides the event that wakes the connection's task, which need not run if `_answer_at_once` answers.
+        # Keep the base class from setting this event, which wakes the connection's task: the task need not run if
+        # `_answer_at_once` answers.
         ready, self._request_ready = self._request_ready, None
         try:
             result = super()._on_headers_complete()
@@ -241,7 +243,10 @@ class BadgeProtocol(ASGIProtocol):  # type: ignore[misc] # gunicorn ships no typ
         return bool(result)
 
     async def _serve_http_request(self, request: Any, sockname: Any, peername: Any) -> bool:
-        """Answer directly from the edge cache: going through ASGI, in another task, would cost more than the rest."""
+        """Answer from the edge cache if possible; otherwise pass the request on.
+
+        The detour through ASGI, in another task, would cost more than everything else about a cached answer.
+        """
         if self._is_pipelined:
             await asyncio.sleep(0)  # so that a client that sends thousands of requests at once does not hold up others
         closes = self._will_close(request, response_requires_close=False)
@@ -253,7 +258,7 @@ class BadgeProtocol(ASGIProtocol):  # type: ignore[misc] # gunicorn ships no typ
     def _answer_at_once(self) -> bool:
         """Answer a request from the edge cache as soon as it is received; returns False to leave it to the task.
 
-        This does what gunicorn's task does after a response on a connection that stays open.
+        After the answer, the connection is reset for the next request, as gunicorn's task does it.
         """
         request: Any = self._current_request
         parser: Any = self._callback_parser

@@ -10,10 +10,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import IntEnum, StrEnum
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from badge.events import FailureKind
-from badge.model import BackupStatus, PastRun, Report, Subject, SubjectScope
+from badge.model import BackupStatus, PastRun, Report, Subject, SubjectScope, unless_ahead
 from badge.ports import SourceUnavailable
 from badge.subject_pattern import NamePattern
 
@@ -140,6 +140,8 @@ class ListedSubject:
     report: Report
     overdue_since: datetime | None = None
     """Since when its check has been overdue; the report's status is then "failed"."""
+    has_check: bool = False
+    """Whether it has a check in this service's catalogue."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,6 +214,47 @@ class KnownTotals:
     """Whether the last attempt to refresh it failed."""
 
 
+class SubjectFacts(NamedTuple):
+    """What metrics show of a subject: few and plain values, because thousands are read at a time.
+
+    Times are in microseconds since 1970; what is not known is None.
+    """
+
+    platform: str
+    account: str
+    type: str
+    name: str
+    status: str
+    """The `BackupStatus` on its badge."""
+    is_overdue: bool | None
+    """None without a check."""
+    last_finished: str | None
+    """Outcome of the last finished backup; an overdue one counts as failed."""
+    succeeded_at: int | None
+    took: int | None
+    """How long the last run took, in microseconds; None if it hasn't finished or is overdue."""
+    size_bytes: int | None
+    verification: str | None
+    """The `VerificationOutcome` of the latest verification."""
+    verified_how: str | None
+    verified_at: int | None
+    """When the latest verification passed; None if it failed."""
+
+
+@dataclass(frozen=True, slots=True)
+class KnownFacts:
+    """The facts about all subjects, or about as many as were requested."""
+
+    batches: Iterable[Sequence[SubjectFacts]]
+    """Can be read once. Raises `SourceUnavailable` if the source fails meanwhile."""
+    number: int
+    """Number of all subjects."""
+    is_whole: bool = True
+    """False if there may be more subjects."""
+    read: Mapping[str, bool] | None = None
+    """As in `ListingTotals`."""
+
+
 class StatusListing(Protocol):
     """A source that can list its subjects."""
 
@@ -246,6 +289,14 @@ class SummaryListing(StatusListing, Protocol):
         """Return the totals of a summary without calling a remote source; None if there is no snapshot yet.
 
         Raises `SourceUnavailable` if a local source fails.
+        """
+        ...
+
+    def facts(self, most: int) -> KnownFacts | None:
+        """Return the facts about at most `most` subjects, without calling a remote source.
+
+        Returns None if there is no snapshot, or only an old one, or if the last attempt to refresh it failed. Raises
+        `SourceUnavailable` if a local source fails.
         """
         ...
 
@@ -319,6 +370,44 @@ def totals_of(items: Iterable[ListedSubject], now: datetime, max_age: timedelta 
                 changes.append(succeeded_at + max_age)
         by_standing[standing] += 1
     return ListingTotals(by_status, by_standing, changes_at=min(changes, default=None))
+
+
+_OUTCOMES = (BackupStatus.SUCCEEDED, BackupStatus.FAILED)
+
+
+def facts_of(item: ListedSubject, now: datetime) -> SubjectFacts:
+    """Return the facts about a subject."""
+    subject, report, is_overdue = item.subject, item.report, item.overdue_since is not None
+    # Sources may omit the outcome of the last finished backup if it is the status.
+    finished = report.last_finished or (report.status if report.status in _OUTCOMES else None)
+    verification = report.verification
+    return SubjectFacts(
+        subject.platform,
+        subject.account,
+        subject.type,
+        subject.name,
+        status=report.status_at(now).value,
+        is_overdue=is_overdue if item.has_check else None,
+        last_finished=None if finished is None else finished.value,
+        succeeded_at=_microseconds(report.succeeded_at(now)),
+        took=None if is_overdue else _took(report, now),
+        size_bytes=report.size_bytes,
+        verification=None if verification is None else verification.outcome.value,
+        verified_how=None if verification is None or verification.how is None else verification.how.value,
+        verified_at=_microseconds(report.verified_at(now)),
+    )
+
+
+def _microseconds(moment: datetime | None) -> int | None:
+    return None if moment is None else microseconds(moment)
+
+
+def _took(report: Report, now: datetime) -> int | None:
+    started, finished = report.started_at, unless_ahead(report.finished_at, now)
+    # Without a reported start, the catalogue stores the end as the start.
+    if started is None or finished is None or started >= finished:
+        return None
+    return microseconds(finished) - microseconds(started)
 
 
 def microseconds(moment: datetime) -> int:

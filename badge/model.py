@@ -239,6 +239,41 @@ class Reason(StrEnum):
     PARTIAL = "partial"
 
 
+class VerificationOutcome(StrEnum):
+    """How a verification ended."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+
+
+class VerificationMethod(StrEnum):
+    """How a backup was verified."""
+
+    RESTORED = "restored"
+    """Something was restored from it, and compared."""
+    CHECKED = "checked"
+    """Its data was read and checked, without restoring it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """The latest verification of a subject's backups: a restore test or a check."""
+
+    outcome: VerificationOutcome
+    at: datetime | None = None
+    """When it ended, if that is known."""
+    how: VerificationMethod | None = None
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether it failed. Only a later one that passes changes that."""
+        return self.outcome is VerificationOutcome.FAILED
+
+    def passed_at(self, now: datetime) -> datetime | None:
+        """Return when it passed; None if it failed, or if its time is unknown or too far in the future."""
+        return None if self.has_failed else unless_ahead(self.at, now)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
     """What a source says about a subject. "No such subject" is a report too (`absent`)."""
@@ -261,6 +296,8 @@ class Report:
     visibility: Visibility = Visibility.PUBLIC
     enabled: bool | None = None
     reason: Reason | None = None
+    verification: Verification | None = None
+    """None if no verification was ever reported. A successful backup is not one."""
     revision: int = 0
     validator: str | None = None
     """The ETag of the source's answer, for the next conditional request."""
@@ -279,6 +316,15 @@ class Report:
         """Return when the last successful backup ended, or None if the source gives no time or an impossible one."""
         ended_at = self.finished_at if self.status is BackupStatus.SUCCEEDED else None
         return unless_ahead(self.last_success_at or ended_at, now)
+
+    def verified_at(self, now: datetime) -> datetime | None:
+        """Return when the latest verification passed; None if there is none, it failed, or its time is impossible."""
+        return None if self.verification is None else self.verification.passed_at(now)
+
+    @property
+    def has_failed_verification(self) -> bool:
+        """Whether the latest verification failed."""
+        return self.verification is not None and self.verification.has_failed
 
     @property
     def is_public(self) -> bool:

@@ -109,7 +109,7 @@ class Lease:
 
 @dataclass(frozen=True, slots=True)
 class LeaseAttempt:
-    """Outcome of trying to get a lease: the lease, unless another process holds it, and the cached entry."""
+    """Outcome of trying to get a lease: the lease, if it was granted, and the cached entry, if it could be read."""
 
     lease: Lease | None
     entry: CacheEntry | None

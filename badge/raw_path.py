@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any
@@ -11,7 +12,9 @@ BADGE_ROOT = "/badge/"
 SUMMARY = "/summary"
 STATUS_ROOT = "/status/"
 LONGEST_TARGET = 8_000
-"""In bytes. gunicorn's limit for the whole request line is 8,190."""
+"""In bytes, without the path prefix. gunicorn's limit for the whole request line is 8,190."""
+WITHOUT_PREFIX = frozenset({"livez", "readyz", "healthz", "metrics"})
+"""First path segments of what answers without the path prefix, too."""
 
 
 def raw_path(environ: Mapping[str, Any]) -> str:
@@ -21,7 +24,33 @@ def raw_path(environ: Mapping[str, Any]) -> str:
     Without it, PATH_INFO is encoded again.
     """
     target = str(environ.get("RAW_URI") or environ.get("REQUEST_URI") or "")
-    return raw_path_of(target) or quote(_wsgi_bytes(environ, "SCRIPT_NAME") + _wsgi_bytes(environ, "PATH_INFO"))
+    return raw_path_of(target) or _encoded_path(environ)
+
+
+def raw_target(environ: Mapping[str, Any]) -> str:
+    """Return the request target, as it was sent if that is known."""
+    target = environ.get("RAW_URI") or environ.get("REQUEST_URI")
+    return str(target or f"{_encoded_path(environ)}?{environ.get('QUERY_STRING', '')}")
+
+
+def without_prefix(target: str, prefix: str) -> str | None:
+    """Return a request target without the path prefix, as the routes see it; None if it doesn't begin with the prefix.
+
+    The prefix is compared byte for byte and removed once, so that `%2F` stays in what follows.
+    """
+    path = target if target.startswith("/") else _WEB_ORIGIN.sub("", target)
+    rest = path.removeprefix(prefix)
+    if not prefix or len(rest) == len(path) or rest[:1] not in ("", "/", "?", "#"):
+        return None
+    return rest if rest.startswith("/") else f"/{rest}"
+
+
+_WEB_ORIGIN = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^/?#]*")
+
+
+def answers_without_prefix(path: str) -> bool:
+    """Whether a raw path is served under a prefix as well as without it, for probes that bypass the proxy."""
+    return path.lstrip("/").partition("/")[0] in WITHOUT_PREFIX
 
 
 def raw_path_of(target: str) -> str:
@@ -40,8 +69,11 @@ def raw_path_of(target: str) -> str:
 
 def is_too_long(environ: Mapping[str, Any]) -> bool:
     """Whether the request target, with its query, is longer than a badge's may be."""
-    target = environ.get("RAW_URI") or f"{raw_path(environ)}?{environ.get('QUERY_STRING', '')}"
-    return len(target) > LONGEST_TARGET
+    return len(raw_target(environ)) > LONGEST_TARGET
+
+
+def _encoded_path(environ: Mapping[str, Any]) -> str:
+    return quote(_wsgi_bytes(environ, "SCRIPT_NAME") + _wsgi_bytes(environ, "PATH_INFO"))
 
 
 def _wsgi_bytes(environ: Mapping[str, Any], name: str) -> bytes:
@@ -71,6 +103,8 @@ class Audience(StrEnum):
     IMAGES = "images"
     PROGRAMS = "programs"
     PEOPLE = "people"
+    SCRAPES = "scrapes"
+    """Prometheus, reading the metrics of all subjects, which takes longer than most requests."""
 
 
 FOR_PROGRAMS = frozenset({"ops", "ping", "metrics", "livez", "readyz", "healthz", "version", "openapi.yaml"})
@@ -82,6 +116,8 @@ def audience_of(path: str) -> Audience:
     path = path.lstrip("/")
     if path.startswith(BADGE_ROOT.lstrip("/")) or _is_of_summary(path):
         return Audience.IMAGES
+    if path.startswith("metrics/"):
+        return Audience.SCRAPES
     return Audience.PROGRAMS if path.partition("/")[0] in FOR_PROGRAMS else Audience.PEOPLE
 
 

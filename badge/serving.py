@@ -38,7 +38,7 @@ from badge.telemetry.metrics import Metrics
 from badge.telemetry.shared_counts import SharedCounts
 from badge.web.health import Readiness
 from badge.web.login.link import link_url
-from badge.web.paths import AT_ROOT, DASHBOARD, Paths
+from badge.web.paths import DASHBOARD, Paths
 from badge.web.terminal import EXAMPLE, Terminal
 
 START_TIMEOUT = timedelta(seconds=5)
@@ -450,9 +450,10 @@ def _greet_with_link(settings: Settings) -> int:
     return 0
 
 
-def first_words(settings: Settings, paths: Paths = AT_ROOT, link: str = "") -> str:
+def first_words(settings: Settings, link: str = "") -> str:
     """Return the message that is shown once the service answers; `link` is the secret of a login link."""
     address, terminal = settings.address or settings.bind, Terminal.of(settings)
+    paths = Paths(settings.path_prefix)
     lines = [
         "",
         "Backup Status Badge is ready.",

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
-from bench import catalogue, cold, drawing, herd, latency, memory, pngs, pressure, proxied, serving, starting
+from bench import catalogue, cold, drawing, herd, latency, memory, pngs, pressure, proxied, scrapes, serving, starting
 from bench.rounds import say
 from tests.nginx import BINARY
 from tests.servers import BIN
@@ -38,6 +38,7 @@ SECTIONS: dict[str, Section] = {
     "memory": memory.rows,
     "start": starting.rows,
     "catalogue": catalogue.rows,
+    "scrapes": scrapes.rows,
 }
 
 EXAMPLES = """examples:

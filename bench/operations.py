@@ -67,7 +67,7 @@ class Outcome:
 
 @contextmanager
 def load(ledger: Ledger, outcome: Outcome, name: str) -> Iterator[None]:
-    """Send reports one after the other while the block runs, and then a while longer while badges are requested."""
+    """Send reports one after another while the block runs, and then until a series of badges has been served."""
     stop = threading.Event()
 
     def send() -> None:

@@ -24,6 +24,8 @@ PROJECT = Path(__file__).parent.parent
 DIST = PROJECT / "dist"
 CHANGELOG = PROJECT / "CHANGELOG.md"
 VERSION_FILE = PROJECT / "badge" / "__init__.py"
+CHART = PROJECT / "deploy" / "helm" / "backup-status-badge" / "Chart.yaml"
+"""Helm reads the version from it; a test compares both."""
 RELEASED = PROJECT / "tests" / "released"
 UNRELEASED = "## Unreleased\n"
 _VERSION = re.compile(r"(\d+)\.(\d+)\.(\d+)")
@@ -94,9 +96,10 @@ def commit(version: str, start: str) -> None:
     subprocess.run([sys.executable, "-m", "tests.releases", version], cwd=PROJECT, check=True)
     (RELEASED / version / "made-from").write_text(f"{start}\n")
     VERSION_FILE.write_text(re.sub(r'(?m)^__version__ = ".+"$', f'__version__ = "{version}"', VERSION_FILE.read_text()))
+    CHART.write_text(re.sub(r"(?m)^(version|appVersion): .+$", rf"\1: {version}", CHART.read_text()))
     changelog = CHANGELOG.read_text()
     CHANGELOG.write_text(released(changelog, version, f"{datetime.now(UTC):%Y-%m-%d}"))
-    git("add", "--", str(CHANGELOG), str(VERSION_FILE), str(RELEASED / version))
+    git("add", "--", str(CHANGELOG), str(VERSION_FILE), str(CHART), str(RELEASED / version))
     git("commit", "--quiet", "--message", f"Release {version}")
     # `#` starts a heading here, not a comment.
     message = f"Backup Status Badge {version}\n\n{unreleased(changelog)}"

@@ -35,6 +35,8 @@ ALWAYS = "requirements.txt"
 EXTRAS = {"postgresql": "requirements-postgresql.txt", "aws": "requirements-aws.txt"}
 IMAGE = [ALWAYS, EXTRAS["postgresql"]]
 DOCKERFILE = "Dockerfile"
+PYTHON_OF_DEBIAN = {"bookworm": "3.11.2"}
+"""The Python that each Debian release contains."""
 
 # NOTICE gives the terms of the numbers that were taken from it.
 FONT_METRICS = Component(
@@ -119,16 +121,14 @@ def in_image() -> Iterator[Component]:
     """Yield what the Dockerfile installs on top of its base image, and the base image."""
     yield FONT_METRICS
     dockerfile = (PROJECT / DOCKERFILE).read_text()
-    base = re.search(r"^ARG BASE=(\S+)$", dockerfile, re.MULTILINE)
-    python = re.search(r"python:(3\.\d+)", dockerfile)
-    installed = re.search(r"--no-install-recommends ([^\\]+)", dockerfile)
+    base = re.search(r"^ARG BASE=(\S+?):((\w+)\S*)$", dockerfile, re.MULTILINE)
+    installed = re.search(r"--no-install-recommends ([^\\]+)", dockerfile.rpartition("\nFROM ")[2])
     assert base is not None
-    assert python is not None
     assert installed is not None
-    name, _, version = re.sub("[:@]", " ", base[1], count=1).partition(" ")
-    yield Component(name=name, version=version, type=ComponentType.CONTAINER, bom_ref="base-image")
+    yield Component(name=base[1], version=base[2], type=ComponentType.CONTAINER, bom_ref="base-image")
+    python = PYTHON_OF_DEBIAN[base[3]]
     environment = {"sys_platform": "linux", "platform_system": "Linux", "os_name": "posix"}
-    environment |= {"python_version": python[1], "python_full_version": f"{python[1]}.99"}
+    environment |= {"python_version": python.rpartition(".")[0], "python_full_version": python}
     found = {pin.name: pin for file in IMAGE for pin in pins(file)}
     for pin in found.values():
         if not pin.marker or Marker(pin.marker).evaluate(environment):

@@ -37,13 +37,14 @@ class Dashboard:
     def login_link(self, lifetime: timedelta = timedelta(minutes=10)) -> str:
         """Return the path of a new login link."""
         assert self.parts.database is not None
-        return link_url("", Logins(self.parts.database.get(), self.parts.clock).make_link(lifetime))
+        return link_url("", Logins(self.parts.database.get(), self.parts.clock).make_link(lifetime), self.parts.paths)
 
     @staticmethod
     def log_in(client: FlaskClient, link: str) -> TestResponse:
         """Open a login link and press its button."""
         form = BeautifulSoup(client.get(link).data, "html.parser").select("form.find input")
-        return client.post("/login", data={str(field["name"]): str(field.get("value", "")) for field in form})
+        fields = {str(field["name"]): str(field.get("value", "")) for field in form}
+        return client.post(link.partition("?")[0], data=fields)
 
     def anonymous(self) -> FlaskClient:
         """Return another browser, which is not logged in."""

@@ -51,10 +51,10 @@ class Nginx:
 
 
 @contextlib.contextmanager
-def running_nginx(folder: Path, upstream: str, workers: int = 2) -> Iterator[Nginx]:
-    """Run nginx in front of `upstream` (host:port) as shipped, except for ports and folders."""
+def running_nginx(folder: Path, upstream: str, workers: int = 2, prefix: str = "") -> Iterator[Nginx]:
+    """Run nginx in front of `upstream` (host:port) as shipped, except for ports, folders and the path prefix."""
     port = free_port()
-    content = SHIPPED.read_text()
+    content = SHIPPED.read_text().replace("(?:)", prefix or "(?:)")
     for shipped, ours in {
         "server 127.0.0.1:8000;": f"server {upstream};",
         "listen 80 default_server;": f"listen 127.0.0.1:{port} default_server;",

@@ -1,4 +1,4 @@
-"""About 300 requests, by name: common ones, odd ones and malformed ones. Each is followed by one more request."""
+"""Raw requests by name: hundreds of common, odd and malformed ones."""
 
 from __future__ import annotations
 

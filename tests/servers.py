@@ -29,7 +29,7 @@ from tests.command_line import run_badge
 PROJECT = Path(__file__).parent.parent
 BIN = Path(sys.executable).parent
 START_SECONDS = 60.0
-"""How long to wait for programs to start on a busy machine; not a promise that tests check."""
+"""How long to wait for a program to start, generous for a busy machine. No test asserts this time."""
 
 
 def needs(what: str, *, is_there: bool) -> None:

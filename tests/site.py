@@ -27,13 +27,19 @@ class Site:
     says: Report | Exception | None = SUCCEEDED
     clock: ManualClock = field(default_factory=ManualClock)
     edge_cache: str = "0"
-    """Lifetime in the edge cache; off by default, because that cache uses the real clock and tests should not wait."""
+    """For BADGE_EDGE_CACHE; off by default, because that cache uses the real clock and tests should not wait."""
+    public_url: str = ""
 
     def __post_init__(self) -> None:
         # Local, so that it is called on the request's thread and nothing runs in the background.
         self.source = ScriptedSource(self._answer, local=True)
         settings = load(
-            {"BADGE_EDGE_CACHE": self.edge_cache, "BADGE_SECRET_KEY": SIGNING_KEY, "BADGE_DASHBOARD": "open"}
+            {
+                "BADGE_EDGE_CACHE": self.edge_cache,
+                "BADGE_SECRET_KEY": SIGNING_KEY,
+                "BADGE_DASHBOARD": "open",
+                "BADGE_PUBLIC_URL": self.public_url,
+            }
         )
         cache = OneProcess(self.clock)
         self.app = create_app(settings, source=self.source, cache=cache, clock=self.clock, jitter=lambda: 0.0)

@@ -22,6 +22,7 @@ from badge.settings import load
 from badge.settings.names import FORMER_VARIABLES, known_variables, variable_for
 from badge.settings.table import Settings
 from badge.telemetry.metrics import METRICS
+from badge.telemetry.subject_metrics import SUBJECT_METRICS
 from badge.web.health import OPENAPI_FILE
 
 RECORDED = Path(__file__).parent / "contracts" / "surface.json"
@@ -39,7 +40,7 @@ def surface() -> Surface:
         "query parameters": _parameters(),
         "requests": _request_fields(),
         "responses": _response_fields(),
-        "metrics": (f"{metric.name} {' '.join(metric.labels)}".strip() for metric in METRICS),
+        "metrics": (f"{metric.name} {' '.join(metric.labels)}".strip() for metric in (*METRICS, *SUBJECT_METRICS)),
         "settings": _settings(),
         "commands": _commands(badge, "badge"),
     }

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 NEXT = b"GET /livez HTTP/1.1\r\nHost: x\r\nX-Last: yes\r\nConnection: close\r\n\r\n"
-"""Sent after each request, on the same connection: its answer shows where the server took the first to end."""
+"""Sent after each request, on the same connection. The answer shows where the server thinks the first request ended."""
 
 QUIET_SECONDS = 0.5
 CLOSES_WITHIN = 8.0

@@ -12,7 +12,17 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple, TypeVar
 
-from badge.model import CLOCK_TOLERANCE, BackupStatus, CacheEntry, Reason, Report, Visibility
+from badge.model import (
+    CLOCK_TOLERANCE,
+    BackupStatus,
+    CacheEntry,
+    Reason,
+    Report,
+    Verification,
+    VerificationMethod,
+    VerificationOutcome,
+    Visibility,
+)
 from badge.ports import CacheKey
 
 SCHEMA = 3
@@ -169,9 +179,16 @@ _VALUES: tuple[tuple[str, str, Callable[[Any], Any]], ...] = (
 _MOMENTS = ("started_at", "finished_at", "last_success_at", "next_run_at", "stale_after", "deleted_at")
 
 
+# Added without a new `SCHEMA`, so that during an upgrade old and new versions can share a cache: old ones ignore the
+# key. In what they wrote it is missing, and the report's validator is dropped, because with it the source would only
+# confirm that nothing has changed, without saying what the verification is.
+_VERIFICATION = "ver"
+
+
 def _fields(report: Report) -> dict[str, Any]:
     return {
         "ob": to_micros(report.observed_at),
+        _VERIFICATION: report.verification and _verification_fields(report.verification),
         **{key: getattr(report, name) for name, key, _ in _VALUES},
         **{name: to_micros(moment) for name in _MOMENTS if (moment := getattr(report, name)) is not None},
     }
@@ -180,4 +197,17 @@ def _fields(report: Report) -> dict[str, Any]:
 def _report(fields: dict[str, Any]) -> Report:
     values = {name: read(fields[key]) for name, key, read in _VALUES}
     moments = {name: _moment(fields[name]) for name in _MOMENTS if name in fields}
-    return Report(observed_at=_moment(fields["ob"]), **values | moments)
+    if _VERIFICATION not in fields:
+        values["validator"] = None
+    verification = _or_null(_verification)(fields.get(_VERIFICATION))
+    return Report(observed_at=_moment(fields["ob"]), verification=verification, **values | moments)
+
+
+def _verification_fields(verification: Verification) -> list[object]:
+    at, how = verification.at, verification.how
+    return [verification.outcome, None if at is None else to_micros(at), how]
+
+
+def _verification(fields: object) -> Verification:
+    outcome, at, how = _typed(fields, list)
+    return Verification(VerificationOutcome(outcome), _or_null(_moment)(at), _or_null(VerificationMethod)(how))

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
 from badge.contract import LARGEST_SIZE, https_url, unless_never
-from badge.model import CLOCK_TOLERANCE, BackupStatus, Phase, Reason, Subject, Visibility, is_ahead
+from badge.model import (
+    CLOCK_TOLERANCE,
+    BackupStatus,
+    Phase,
+    Reason,
+    Subject,
+    VerificationMethod,
+    VerificationOutcome,
+    Visibility,
+    is_ahead,
+)
 
 PHASES = {
     BackupStatus.SCHEDULED: Phase.QUEUED,
@@ -19,6 +30,25 @@ PHASES = {
 
 class InvalidEvent(ValueError):
     """The event is impossible; the message lists every reason."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReportedVerification:
+    """A restore test or a check ended, as its reporter says. Raises `InvalidEvent`."""
+
+    outcome: VerificationOutcome
+    at: datetime | None = None
+    """When it ended, if the reporter gave a time."""
+    how: VerificationMethod | None = None
+
+    def __post_init__(self) -> None:
+        if faults := _time_faults([self.at]):
+            raise InvalidEvent("; ".join(faults) + ".")
+
+    def refuse_future(self, now: datetime) -> None:
+        """Raise `InvalidEvent` if its time is further ahead of now than clocks may differ."""
+        if is_ahead(self.at, now):
+            raise InvalidEvent("the verification's time is in the future.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +84,8 @@ class RunEvent(RunDetails):
     enabled: bool | None = None
     run_id: str | None = None
     """The reporter's ID of the run, which pairs its start with its end."""
+    verification: ReportedVerification | None = None
+    """A verification that was reported along with the run."""
 
     def __post_init__(self) -> None:
         if faults := _faults(self):
@@ -80,14 +112,22 @@ class RunEvent(RunDetails):
         """Raise `InvalidEvent` if any of its times is further ahead of now than clocks may differ."""
         if any(is_ahead(moment, now) for moment in (self.at, self.started_at, self.finished_at)):
             raise InvalidEvent("the event's time is in the future.")
+        if self.verification is not None:
+            self.verification.refuse_future(now)
+
+
+@dataclass(frozen=True, slots=True)
+class VerificationEvent:
+    """A subject's backup was verified. Says nothing about a run."""
+
+    subject: Subject
+    verification: ReportedVerification
 
 
 def _faults(event: RunEvent) -> list[str]:
     times = (event.at, event.started_at, event.finished_at, event.next_run_at, event.stale_after)
-    if any(moment is not None and moment.tzinfo is None for moment in times):
-        return ["all times need a time zone"]
-    if any(moment is not None and unless_never(moment) is None for moment in times):
-        return ["all times have to be between 1970 and the end of 9999"]
+    if faults := _time_faults(times):
+        return faults
     began, ended, size = event.started_at, event.finished_at, event.size_bytes
     is_finished = PHASES.get(event.status) is Phase.FINISHED
     rules = {
@@ -98,5 +138,14 @@ def _faults(event: RunEvent) -> list[str]:
         "the size has to be between 0 and 2^63": size is not None and not 0 <= size < LARGEST_SIZE,
         "the url has to be an https address": event.url is not None and https_url(event.url) is None,
         "only a failure has a reason": event.reason is not None and event.status is not BackupStatus.FAILED,
+        "a deletion has no verification": event.verification is not None and event.status is BackupStatus.DELETED,
     }
     return [fault for fault, is_broken in rules.items() if is_broken]
+
+
+def _time_faults(times: Sequence[datetime | None]) -> list[str]:
+    if any(moment is not None and moment.tzinfo is None for moment in times):
+        return ["all times need a time zone"]
+    if any(moment is not None and unless_never(moment) is None for moment in times):
+        return ["all times have to be between 1970 and the end of 9999"]
+    return []

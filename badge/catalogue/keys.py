@@ -165,7 +165,10 @@ def delete_named(database: Database, table: Table, name: str) -> bool:
 
 
 def digest_of(plain: str) -> str:
-    """Return the hash of a key or another secret. At least 128 random bits can't be guessed, so SHA-256 is enough."""
+    """Return the SHA-256 hash of an API key or another secret.
+
+    A fast hash is enough, because these secrets have at least 128 random bits and can't be guessed.
+    """
     return hashlib.sha256(plain.encode("utf-8", "surrogatepass")).hexdigest()
 
 

@@ -58,7 +58,10 @@ MOST_PASSED_OVER = 100_000
 
 @dataclass(frozen=True, slots=True)
 class _Stream:
-    """Subjects in the order of an index: by `parts`, which together are unique, all ascending or all descending."""
+    """Subjects in the order of one index.
+
+    They are sorted by `parts`, which are unique in combination and either all ascending or all descending.
+    """
 
     parts: Sequence[ColumnElement[Any]]
     condition: ColumnElement[bool] | None = None
@@ -201,7 +204,7 @@ class Listing:
         conditions = self._conditions(self._narrowed(connection, self.most_counted))
         some = select(subjects.c.id).where(*conditions).limit(self.most_counted + 1)
         is_overdue = case((self._overdue, 1), else_=0)
-        kinds = (subjects.c.status, _shown_as(self.now, self._overdue), subjects.c.last_finished, is_overdue)
+        kinds = (subjects.c.status, shown_as(self.now, self._overdue), subjects.c.last_finished, is_overdue)
         rows = connection.execute(select(*kinds, func.count()).where(subjects.c.id.in_(some)).group_by(*kinds)).all()
         by_status: Counter[BackupStatus] = Counter()
         by_standing: Counter[Standing | None] = Counter()
@@ -290,7 +293,7 @@ class Listing:
         is_as_recorded = and_(~self._overdue, ~_is_stale(self.now))
         recorded = [and_(subjects.c.status == status.value, is_as_recorded) for status in statuses]
         succeeded_at, first = subjects.c.last_success_at, [attention_rank(need, has_time=False), 0]
-        # Not one condition, because no index is in the order of "null or ahead of now".
+        # Two streams instead of one with OR, because no index could return "null or ahead of now" in order.
         without_time = (succeeded_at.is_(None), succeeded_at > self.now + CLOCK_TOLERANCE)
         yield [
             _Stream((subjects.c.id,), and_(condition, without), lead=first)
@@ -302,7 +305,7 @@ class Listing:
 
 _Group = Sequence[_Stream]
 
-# The Python types of the marks in a cursor.
+# The Python types of the sort values in a cursor.
 _MARKS: dict[ListingOrder, list[type]] = {
     ListingOrder.NAME: [str] * len(KEY),
     ListingOrder.LATEST: [int, int],
@@ -386,14 +389,14 @@ def _contains(word: str) -> ColumnElement[bool]:
     return or_(*(column.contains(word.lower(), autoescape=True) for column in columns))
 
 
-def _shown_as(now: datetime, overdue: ColumnElement[bool]) -> ColumnElement[str]:
+def shown_as(now: datetime, overdue: ColumnElement[bool]) -> ColumnElement[str]:
     """The status on the badge: unknown once the report is outdated."""
     lapsed = (overdue, BackupStatus.FAILED.value), (_is_stale(now), BackupStatus.UNKNOWN.value)
     return case(*lapsed, else_=subjects.c.status)
 
 
 def _is_shown_as(status: BackupStatus, now: datetime, overdue: ColumnElement[bool]) -> ColumnElement[bool]:
-    """Whether a subject's badge shows this status; the same rule as `_shown_as`, in a form that can use indexes."""
+    """Whether a subject's badge shows this status; the same rule as `shown_as`, in a form that can use indexes."""
     recorded = and_(subjects.c.status == status.value, ~_is_stale(now))
     if status is BackupStatus.FAILED:
         return or_(overdue, recorded)

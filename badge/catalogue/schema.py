@@ -80,6 +80,10 @@ subjects = Table(
     # The deletion's place among the runs.
     Column("deleted_sequence", BigInteger),
     *_details(),
+    # The latest verification: its outcome, its end, and how it was done.
+    Column("verification", String(16)),
+    Column("verified_at", Moment),
+    Column("verified_how", String(16)),
     Column("visibility", String(16), nullable=False),
     Column("enabled", Boolean),
     # With a check: when the next backup is due, and when it becomes overdue. The latter is null if the status is no
@@ -108,6 +112,19 @@ runs = Table(
     *_details(),
     Column("run_id", String(36)),
     UniqueConstraint("subject_id", "started_at", name="uq_runs_start"),
+)
+
+# The last verification with each outcome. Both are needed to tell repeated and late events from new ones.
+verifications = Table(
+    "verifications",
+    metadata,
+    Column("subject_id", _ID, ForeignKey("subjects.id", ondelete="CASCADE"), primary_key=True, autoincrement=False),
+    Column("outcome", String(16), primary_key=True),
+    Column("sequence", BigInteger, nullable=False),
+    Column("at", Moment, nullable=False),
+    # If false, `at` is when it was received.
+    Column("is_time_reported", Boolean, nullable=False),
+    Column("how", String(16)),
 )
 
 Index("ix_subjects_ended_at", subjects.c.ended_at)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TypeVar
@@ -14,11 +14,13 @@ from badge.catalogue.store import Catalogue
 from badge.deadline import Deadline
 from badge.events import FailureKind, StoredTimesAhead
 from badge.listing import (
+    KnownFacts,
     KnownTotals,
     ListingFilter,
     ListingOrder,
     ListingPage,
     ListingTotals,
+    SubjectFacts,
     SummaryQuery,
 )
 from badge.model import PastRun, Report, Subject, is_ahead
@@ -90,6 +92,16 @@ class CatalogueSource:
         as_of = self.catalogue.clock()
         return KnownTotals(self._read("summary", lambda: self.catalogue.summary(query)), as_of)
 
+    def facts(self, most: int) -> KnownFacts:
+        """Return the facts about the catalogue's subjects as of now."""
+        return KnownFacts(self._batches(most), self.totals(ListingFilter()).all)
+
+    def _batches(self, most: int) -> Iterator[Sequence[SubjectFacts]]:
+        try:
+            yield from self.catalogue.facts(most)
+        except SQLAlchemyError as error:
+            raise self._failure("facts", error) from None
+
     def refresh(self) -> None:
         """Do nothing: there is no snapshot."""
 
@@ -106,5 +118,8 @@ class CatalogueSource:
         try:
             return read()
         except SQLAlchemyError as error:
-            self.events.emit(failure(operation, error))
-            raise SourceUnavailable(FailureKind.DATABASE) from None
+            raise self._failure(operation, error) from None
+
+    def _failure(self, operation: str, error: SQLAlchemyError) -> SourceUnavailable:
+        self.events.emit(failure(operation, error))
+        return SourceUnavailable(FailureKind.DATABASE)

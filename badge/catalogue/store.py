@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -11,8 +11,9 @@ from sqlalchemy import Column, Connection, Row, Select, bindparam, delete, func,
 
 from badge.catalogue.checks import expectation_of
 from badge.catalogue.database import Database
-from badge.catalogue.events import RunEvent
+from badge.catalogue.events import ReportedVerification, RunEvent, VerificationEvent
 from badge.catalogue.expectation import due_columns, overdue_despite_future_end
+from badge.catalogue.facts import batches_of_facts
 from badge.catalogue.history import Deletion, History, Run
 from badge.catalogue.listing import MOST_COUNTED, Listing
 from badge.catalogue.schema import runs, subjects
@@ -31,14 +32,26 @@ from badge.catalogue.subjects import (
 )
 from badge.catalogue.summary import MOST_NAMED, named_totals
 from badge.catalogue.totals import StoredTotals
+from badge.catalogue.verifications import NO_VERIFICATION, Verifications, read_verifications, write_verifications
 from badge.listing import (
     ListingFilter,
     ListingOrder,
     ListingPage,
     ListingTotals,
+    SubjectFacts,
     SummaryQuery,
 )
-from badge.model import CLOCK_TOLERANCE, BackupStatus, PastRun, Reason, Report, Subject, Visibility
+from badge.model import (
+    CLOCK_TOLERANCE,
+    BackupStatus,
+    PastRun,
+    Reason,
+    Report,
+    Subject,
+    Visibility,
+    is_ahead,
+    unless_ahead,
+)
 from badge.ports import Clock
 from badge.subject_pattern import EVERY_SUBJECT, Selection
 
@@ -103,13 +116,15 @@ class Catalogue:
     most_named: int = MOST_NAMED
     """How many subjects a summary with a pattern may read."""
 
-    def record(self, event: RunEvent, *, may_publish: bool = True) -> Recorded:
+    def record(self, event: RunEvent | VerificationEvent, *, may_publish: bool = True) -> Recorded:
         """Record an event in one transaction.
 
         Raises `InvalidEvent` if it can't be recorded, and `MayNotPublish` if it would make a private subject public but
         its sender may not do that (`may_publish`).
         """
         now = self.clock()
+        if isinstance(event, VerificationEvent):
+            return self._record_verification(event, now)
         event.refuse_future(now)
         with self.database.writing() as connection:
             subject = locked(connection, event.subject, now)
@@ -121,10 +136,25 @@ class Catalogue:
             applied = state.status is event.status and (run is None or state.newest == run)
             due = due_columns(expectation_of(connection, subject.id), state.status, state.last_ended_at)
             columns = columns_of(state, history.deletion) | due | _settings_in(event, applied=applied)
+            if history.deletion != before.deletion and event.status is BackupStatus.DELETED:
+                write_verifications(connection, subject.id, Verifications({}))
+                columns |= NO_VERIFICATION
+            if event.verification is not None:
+                verified, counts = _verified(connection, subject, event.verification, now)
+                columns, applied = columns | verified, applied and counts
             changed = change(connection, subject, columns, now)
             self._save(connection, subject, before, history, now)
             row = connection.execute(selected(now).where(subjects.c.id == subject.id)).one()
         return Recorded(report_of(row, now), applied, changed, before.is_ahead(now))
+
+    def _record_verification(self, event: VerificationEvent, now: datetime) -> Recorded:
+        event.verification.refuse_future(now)
+        with self.database.writing() as connection:
+            before = locked(connection, event.subject, now)
+            columns, applied = _verified(connection, before, event.verification, now)
+            changed = change(connection, before, columns, now)
+            row = connection.execute(selected(now).where(subjects.c.id == before.id)).one()
+        return Recorded(report_of(row, now), applied, changed, is_ahead(before.verified_at, now))
 
     def report_for(self, subject: Subject) -> Report | None:
         """Return the subject's report as of now; None if there is no such subject."""
@@ -210,13 +240,19 @@ class Catalogue:
             stored = StoredTotals(query.scope, now, despite_end, query.is_public_only, query.max_age)
             return replace(stored.read(connection), changes_at=stored.next_change(connection))
 
+    def facts(self, most: int) -> Iterator[Sequence[SubjectFacts]]:
+        """Yield the facts about at most `most` subjects, in batches."""
+        with self.database.reading() as connection:
+            yield from batches_of_facts(connection, self.clock(), most)
+
     def _listing(self, connection: Connection, filter: ListingFilter, order: ListingOrder) -> Listing:
         now = self.clock()
         return Listing(filter, order, now, self.most_counted, overdue_despite_future_end(connection, now))
 
     def number_ahead(self) -> int:
         """Return the number of subjects with a time ahead of now, which means that a clock is or was wrong."""
-        past = (subjects.c.started_at, subjects.c.last_success_at, subjects.c.ended_at, subjects.c.updated_at)
+        names = ("started_at", "last_success_at", "ended_at", "verified_at", "updated_at")
+        past = [subjects.c[name] for name in names]
         limit = self.clock() + CLOCK_TOLERANCE
         wanted = select(func.count()).select_from(subjects).where(or_(*(moment > limit for moment in past)))
         with self.database.reading() as connection:
@@ -248,6 +284,20 @@ class Catalogue:
         too_many = set(newest_first[self.retention.runs :]) - needed
         too_old = [start for start in newest_first[::-1] if start < now - self.retention.age and start not in needed]
         return too_many | set(too_old[:MOST_PRUNED_BY_AGE])
+
+
+def _verified(
+    connection: Connection, subject: Row[Any], event: ReportedVerification, now: datetime
+) -> tuple[dict[str, object], bool]:
+    """Store a verification; return the columns of the subject's row, and whether it counts as the latest."""
+    before = read_verifications(connection, subject.id)
+    deleted_at = unless_ahead(subject.deleted_at, now)
+    if event.at is not None and deleted_at is not None and event.at <= deleted_at:
+        return {}, False
+    after = before.with_event(event, now)
+    if after != before:
+        write_verifications(connection, subject.id, after)
+    return after.columns, after.counts(event)
 
 
 def _settings_in(event: RunEvent, *, applied: bool) -> dict[str, Any]:

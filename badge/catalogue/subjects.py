@@ -15,6 +15,7 @@ from badge.catalogue.expectation import as_expected, overdue_at, revision_at
 from badge.catalogue.history import Deletion, State
 from badge.catalogue.schema import subject_paths, subjects
 from badge.catalogue.totals import update_totals
+from badge.catalogue.verifications import verification_in
 from badge.listing import ListedSubject, search_texts
 from badge.model import CLOCK_TOLERANCE, BackupStatus, Reason, Report, Subject, Visibility, unless_ahead
 from badge.subject_pattern import PathPattern, Selection, has_wildcard
@@ -111,7 +112,8 @@ def change(connection: Connection, before: Row[Any], after: Mapping[str, Any], n
     """Write the columns as a new revision; returns False if none of them differs."""
     if all(getattr(before, name) == value for name, value in after.items()):
         return False
-    # A host whose clock is ahead may already have read the row as overdue, which has a revision of its own.
+    # A host whose clock is ahead may already have served the row as overdue, with a higher revision; the new one must
+    # exceed that too.
     revision = max(report_of(before, now + CLOCK_TOLERANCE).revision + 1, revision_at(now))
     values = {**after, "revision": revision, "updated_at": now}
     connection.execute(update(subjects).where(subjects.c.id == before.id).values(**values))
@@ -151,8 +153,8 @@ def columns_of(state: State, deletion: Deletion | None) -> dict[str, Any]:
 def report_of(row: Row[Any], now: datetime) -> Report:
     """Return the row's report as of now.
 
-    Times ahead of now are left out, except that of the last success: without it, the source would seem to report
-    successes without times.
+    Times ahead of now are left out, except those of the last success and of the verification: without them, the source
+    would seem to report these without times.
     """
     details = details_in(row)
     recorded = Report(
@@ -163,6 +165,7 @@ def report_of(row: Row[Any], now: datetime) -> Report:
         last_success_at=row.last_success_at,
         last_finished=BackupStatus(row.last_finished) if row.last_finished else None,
         deleted_at=unless_ahead(row.deleted_at, now) if row.status == BackupStatus.DELETED else None,
+        verification=verification_in(row),
         visibility=Visibility(row.visibility),
         enabled=row.enabled,
         revision=row.revision,
@@ -174,7 +177,8 @@ def report_of(row: Row[Any], now: datetime) -> Report:
 def listed(row: Row[Any], now: datetime) -> ListedSubject:
     """Return the row, of `selected`, as an item of a list."""
     is_overdue = row.overdue_at_now is not None and row.overdue_at_now <= now
-    return ListedSubject(subject_of(row), report_of(row, now), row.overdue_at_now if is_overdue else None)
+    overdue_since = row.overdue_at_now if is_overdue else None
+    return ListedSubject(subject_of(row), report_of(row, now), overdue_since, has_check=row.due_at is not None)
 
 
 def details_in(row: Row[Any]) -> dict[str, Any]:

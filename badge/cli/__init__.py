@@ -20,6 +20,7 @@ from badge.cli.serve import serve
 from badge.cli.sources import sources
 from badge.cli.status import status
 from badge.cli.token import token
+from badge.cli.verified import verified
 from badge.settings import unknown_variables
 
 
@@ -38,6 +39,7 @@ badge = BadgeGroup(
     epilog=examples(
         "badge serve",
         "badge report GitHub/acme/Repository/web succeeded",
+        "badge verified acme/web --how restored",
         "badge check create acme/web --every 24h --grace 2h",
         "badge login-link",
         "badge explain acme/web",
@@ -48,6 +50,7 @@ badge = BadgeGroup(
     commands=[
         serve,
         report,
+        verified,
         delete,
         check,
         status,

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import click
 
+from badge.app import Parts
 from badge.catalogue.checks import Check, CheckExists, NoSuchCheck, slug_for
 from badge.cli.command import (
     BadgeGroup,
@@ -19,7 +20,8 @@ from badge.cli.command import (
 )
 from badge.contract import format_time
 from badge.model import Subject, Visibility
-from badge.settings import Settings, show_duration
+from badge.settings import show_duration
+from badge.web.paths import Paths
 
 check = BadgeGroup(
     "check",
@@ -53,14 +55,14 @@ def create(
     shown = Visibility(visibility) if visibility else None
     with own_catalogue() as (parts, own):
         # Before the check is created, because afterwards its ping URL can't be shown again.
-        base = _address(parts.settings)
+        base = _address(parts)
         try:
             uuid = own.checks.create(subject, every, grace, slug=slug, visibility=shown)
         except (CheckExists, ValueError) as error:
             raise Fault(f"{error}") from None
         invalidate_status(parts, subject)
         is_shared = slug is not None and len(own.checks.subjects_with_slug(slug)) > 1
-    _show_address(base, subject, uuid, as_json=as_json)
+    _show_address(base, parts.paths, subject, uuid, as_json=as_json)
     if is_shared:
         note = f"Another check also has the slug {slug}, so /ping/KEY/{slug} is rejected. Choose another with --slug."
         click.echo(note, err=True)
@@ -73,12 +75,12 @@ def rotate(subject: Subject, *, as_json: bool) -> None:
     """Print a new ping URL for SUBJECT, which is shown only once. The old one stops working at once."""
     with own_catalogue() as (parts, own):
         # Before the old URL stops working, because this can fail.
-        base = _address(parts.settings)
+        base = _address(parts)
         try:
             uuid = own.checks.rotate(subject)
         except NoSuchCheck as error:
             raise Fault(f"{error}") from None
-    _show_address(base, subject, uuid, as_json=as_json)
+    _show_address(base, parts.paths, subject, uuid, as_json=as_json)
 
 
 @check.command("list", epilog=examples("badge check list", "badge check list --json"))
@@ -103,14 +105,14 @@ def delete(subject: Subject) -> None:
     click.echo(f"{subject.path}: backups are no longer expected")
 
 
-def _address(settings: Settings) -> str:
-    if settings.address is None:
+def _address(parts: Parts) -> str:
+    if parts.settings.address is None:
         raise Fault("Set BADGE_PUBLIC_URL to the address at which jobs can reach the service. Ping URLs start with it.")
-    return settings.address
+    return parts.settings.address
 
 
-def _show_address(base: str, subject: Subject, uuid: str, *, as_json: bool) -> None:
-    ping, shown = f"{base}/ping/{uuid}", f"{base}/badge/{subject.path}"
+def _show_address(base: str, paths: Paths, subject: Subject, uuid: str, *, as_json: bool) -> None:
+    ping, shown = base + paths.ping(uuid), base + paths.badge(subject.path)
     click.echo(json.dumps({"pingUrl": ping, "badgeUrl": shown}) if as_json else f"{ping}\n{shown}")
     # On standard error, so that scripts can capture the URLs alone.
     click.echo("Save the first URL now: it is a secret, and is not shown again.", err=True)

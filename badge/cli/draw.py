@@ -20,6 +20,7 @@ from badge.model import BackupStatus, Badge, Style, Subject, Theme
 from badge.web.badges.private_tokens import PrivateTokens
 from badge.web.badges.request import TOKEN
 from badge.web.links import Link, link_policy, repository_url
+from badge.web.paths import Paths
 from badge.web.signing_key import NoSigningKey, signing_key
 from badge.web.snippets import Syntax, snippet
 
@@ -107,7 +108,7 @@ def url(subject: Subject, format: str, *, short: bool, private: bool, link: str 
     """
     # No parts are built: neither URLs nor their tokens need a database or a cache.
     settings = settings_or_fault()
-    base = settings.address
+    base, paths = settings.address, Paths(settings.path_prefix)
     if base is None:
         raise Fault("Set BADGE_PUBLIC_URL to the address at which readers can reach this service.")
     if settings.public_url is None:
@@ -125,4 +126,4 @@ def url(subject: Subject, format: str, *, short: bool, private: bool, link: str 
         query = {TOKEN: PrivateTokens(partial(signing_key, settings)).of(subject)} if private else {}
     except NoSigningKey as fault:
         raise Fault(f"{fault}.", 1) from None
-    click.echo(snippet(subject, base, is_short=short, query=query, link=chosen).written_in(Syntax(format)))
+    click.echo(snippet(subject, base, paths=paths, is_short=short, query=query, link=chosen).written_in(Syntax(format)))

@@ -3,67 +3,19 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any
 
 import click
-import requests
 
 from badge.appearance import WORDS
 from badge.catalogue.events import InvalidEvent, RunEvent
-from badge.cli.command import (
-    BadgeCommand,
-    Fault,
-    StatusArgument,
-    SubjectArgument,
-    examples,
-    invalidate_status,
-    own_catalogue,
-)
-from badge.contract import status_document
+from badge.cli.command import BadgeCommand, Fault, StatusArgument, SubjectArgument, examples
+from badge.cli.reporting import TIME, reported, reporting_options
 from badge.model import BackupStatus, Reason, Visibility, status_named
-from badge.settings import http_address
-from badge.web.intake.ops_body import event_document
 
-REMOTE_TIMEOUT_SECONDS = 10
 # `unknown` means that no status is known, so it can't be reported.
 REPORTABLE = [status for status in BackupStatus if status is not BackupStatus.UNKNOWN]
-
-
-class TimeOption(click.ParamType[datetime]):
-    """RFC 3339 with a zone, or seconds since 1970 as `date +%s` prints them."""
-
-    name = "time"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
-        """Return the time; an invalid one is a usage error."""
-        if isinstance(value, datetime):
-            return value
-        try:
-            moment = datetime.fromtimestamp(int(value), UTC) if value.isdigit() else datetime.fromisoformat(value)
-        except (ValueError, OverflowError, OSError):
-            self.fail(f"{value!r} is not a time; write 2026-11-23T03:00:00Z or seconds since 1970.", param, ctx)
-        if moment.tzinfo is None:
-            self.fail(f"{value!r} has no time zone; add Z for UTC, or +01:00.", param, ctx)
-        return moment
-
-
-class AddressOption(click.ParamType[str]):
-    """The base URL of a service: `https://badges.example.org`, with a path prefix if it has one."""
-
-    name = "url"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """Return the URL without a trailing slash; an invalid one is a usage error."""
-        try:
-            return http_address(value)
-        except ValueError as error:
-            self.fail(f"{error}.", param, ctx)
-
-
-TIME = TimeOption()
 
 
 @click.command(
@@ -86,10 +38,7 @@ TIME = TimeOption()
 @click.option("--reason", type=click.Choice([reason.value for reason in Reason]), help="Why the backup failed.")
 @click.option("--url", help="Web page of the run (https only).")
 @click.option("--visibility", type=click.Choice([word.value for word in Visibility]), help="Who may see the status.")
-@click.option("--to", type=AddressOption(), help="Report to the service at this URL instead of the local catalogue.")
-@click.option("--key", envvar="BADGE_API_KEY", help="API key for --to, with the scope 'report' [BADGE_API_KEY].")
-@click.option("--key-file", type=click.File(), help="File that contains the API key.")
-@click.option("--json", "as_json", is_flag=True, help="Print the resulting status as JSON.")
+@reporting_options
 def report(**given: Any) -> None:
     """Report how a backup of SUBJECT went.
 
@@ -97,7 +46,7 @@ def report(**given: Any) -> None:
     URL. STATUS is its new status: succeeded, failed, in-progress, scheduled or deleted.
     """
     event = _event(given)
-    answer, place = (_send(event, given), f"service {given['to']}") if given["to"] else _record(event)
+    answer, place = reported(event, given)
     if given["as_json"]:
         click.echo(json.dumps(answer))
     else:
@@ -129,58 +78,3 @@ def _event(given: Mapping[str, Any]) -> RunEvent:
         )
     except InvalidEvent as invalid:
         raise Fault(f"{invalid}") from None
-
-
-def _record(event: RunEvent) -> tuple[dict[str, Any], str]:
-    """Record the event in the local catalogue; return the answer and the catalogue's name."""
-    with own_catalogue() as (parts, own):
-        try:
-            recorded = own.store.record(event)
-        except InvalidEvent as invalid:
-            raise Fault(f"{invalid}") from None
-        invalidate_status(parts, event.subject)
-    answer = {"applied": recorded.applied, **status_document(event.subject, recorded.report)}
-    return answer, f"catalogue {parts.settings.catalogue_name}"
-
-
-def _send(event: RunEvent, given: Mapping[str, Any]) -> dict[str, Any]:
-    try:
-        response = requests.post(
-            given["to"] + "/ops/status/report",
-            json=event_document(event),
-            headers={"X-API-Key": _key(given)},
-            timeout=REMOTE_TIMEOUT_SECONDS,
-            # On a redirect, requests would turn the POST into a GET, and send the API key to any other host.
-            allow_redirects=False,
-        )
-    except requests.exceptions.InvalidURL:
-        raise Fault(f"{given['to']} is not a valid URL; write one such as https://badges.example.org.") from None
-    except requests.RequestException as error:
-        raise Fault(f"{given['to']} could not be reached ({type(error).__name__}).", exit_code=1) from None
-    return _answer_in(response)
-
-
-def _key(given: Mapping[str, Any]) -> str:
-    try:
-        key: str | None = given["key_file"].read().strip() if given["key_file"] else given["key"]
-    except UnicodeDecodeError:
-        # Rejected below, with the same message as any other invalid key.
-        key = "\ufffd"
-    if not key:
-        raise Fault("--to needs an API key: use --key-file or --key, or set BADGE_API_KEY.")
-    if not re.fullmatch(r"[!-~]+", key):
-        raise Fault("An API key is one line of ASCII without spaces, as `badge key create` prints it.")
-    return key
-
-
-def _answer_in(response: requests.Response) -> dict[str, Any]:
-    try:
-        document = response.json()
-    except ValueError:
-        document = {}  # such as a login page, or a proxy's error page
-    if response.status_code != 200 or not isinstance(document, dict) or "applied" not in document:
-        detail = document.get("detail") if isinstance(document, dict) else None
-        raise Fault(
-            f"The service answered {response.status_code}: {detail or 'no report API at this URL'}", exit_code=1
-        )
-    return document

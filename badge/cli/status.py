@@ -9,7 +9,7 @@ import click
 
 from badge.appearance import REASONS, message_for
 from badge.cli.command import BadgeCommand, SubjectArgument, examples, local_parts
-from badge.contract import format_time, https_url
+from badge.contract import format_time, https_url, verification_fields
 from badge.model import BackupStatus, Reason, Resolution, Subject
 from badge.resolving.resolver import anybody
 
@@ -51,6 +51,7 @@ def _document(subject: Subject, known: Resolution, shown: Resolution) -> dict[st
         "visibility": known.report.visibility.value,
         "reason": known.report.reason.value if known.report.reason else None,
         "url": https_url(known.report.url),
+        **verification_fields(known.report.verification),
         "origin": known.origin.value,
         "confirmedAt": format_time(known.confirmed_at) if known.confirmed_at else None,
         "freshForSeconds": round(known.fresh_for.total_seconds()),
@@ -61,6 +62,8 @@ def _sentences(document: dict[str, Any]) -> str:
     lines = [f"{document['subject']}: {document['status']}, {_ORIGINS[document['origin']]}"]
     if document["status"] == BackupStatus.FAILED and document["reason"]:
         lines.append(f"Reason: {REASONS[Reason(document['reason'])]}.")
+    if document["verification"]:
+        lines.append(_verification(document))
     if document["url"]:
         lines.append(f"Page of the run: {document['url']}")
     if document["exists"] and document["visibility"] == "private":
@@ -70,3 +73,9 @@ def _sentences(document: dict[str, Any]) -> str:
     else:
         lines.append(f"The badge shows “{document['badgeShows']}”, for another {document['freshForSeconds']} s.")
     return "\n".join(lines)
+
+
+def _verification(document: dict[str, Any]) -> str:
+    how = f" ({document['verifiedHow']})" if document["verifiedHow"] else ""
+    when = f", {document['verifiedAt']}" if document["verifiedAt"] else ""
+    return f"Latest verification: {document['verification']}{how}{when}."

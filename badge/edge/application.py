@@ -18,7 +18,7 @@ from badge.edge.wsgi import HeldBodies, Receive, Scope, TooMuchHeld, call, envir
 from badge.events import AnswerCrashed, RequestRefused
 from badge.finished import FINISHED, MAY_COUNT, FinishedAnswer, ServedBy, WholeResponse
 from badge.ports import Events
-from badge.raw_path import Audience, audience_of, raw_path_of
+from badge.raw_path import Audience, audience_of, raw_path_of, without_prefix
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
@@ -49,7 +49,7 @@ class EdgeLimits:
     threads: Mapping[Audience, int]
     queued: Mapping[Audience, int]
     known_threads: int
-    """Extra threads, for badges that were answered a moment ago."""
+    """Extra threads, for badges with a stored answer that is still within its lifetime."""
     largest_body: int
     """In bytes; the application refuses larger ones, the edge only stops reading."""
     answer_seconds: float = 1.9
@@ -79,8 +79,12 @@ class Edge:
         events: Events,
         limits: EdgeLimits,
         monotonic: Callable[[], float] = time.monotonic,
+        *,
+        prefix: str = "",
     ) -> None:
         self.site = site
+        self._prefix = prefix
+        """The path prefix. The edge only has to look behind it; the site removes it."""
         self._refusals = refusals
         self._events = events
         self._limits = limits
@@ -88,7 +92,7 @@ class Edge:
         self._cache = EdgeCache(limits.cache)
         self._bodies = HeldBodies(limits.held_bodies)
         self._known = Pool("known", limits.known_threads, limits.queued[Audience.IMAGES])
-        """For badges that were answered before, so that they don't queue behind those that wait for sources."""
+        """For badges with a stored answer, so that they don't queue behind those that wait for sources."""
         self._pools = {kind: Pool(kind, limits.threads[kind], limits.queued[kind]) for kind in Audience}
         self._flights: dict[bytes, asyncio.Future[_Landing]] = {}
 
@@ -120,10 +124,9 @@ class Edge:
         answer.finished.count(ServedBy.CACHE)
         return answer.messages(now, method, _condition(headers))
 
-    @staticmethod
-    def serves_badge(method: str, target: bytes) -> bool:
+    def serves_badge(self, method: str, target: bytes) -> bool:
         """Whether this is a request that must be answered with an image, even if it is invalid."""
-        return method in ("GET", "HEAD") and _audience(target) is Audience.IMAGES
+        return method in ("GET", "HEAD") and self._audience(target) is Audience.IMAGES
 
     async def badge_messages(self, method: str, target: bytes) -> tuple[Message, Message]:
         """Return the response to a badge request that the server refuses to pass on."""
@@ -165,10 +168,9 @@ class Edge:
 
     async def _fly(self, target: bytes, *, is_public: bool = False, is_refresh: bool = False) -> _Landing:
         """Run a plain GET in Flask; returns the edge's own answer if that fails or takes too long."""
-        text = target.decode("latin-1")
-        environ = plain_get(text)
-        # Acquired once: by the badge routes when they count their answer, or here when waiting ends. A refresh has no
-        # caller of its own, so it is not counted; callers that join it are.
+        environ = plain_get(target.decode("latin-1"))
+        # Whoever acquires this lock counts the answer: the badge routes once they have made one, or the edge when it
+        # gives up waiting. A refresh has no caller of its own, so it is not counted; callers that join it are.
         right_to_count = threading.Lock()
         may_count = partial(right_to_count.acquire, blocking=False)
         environ[MAY_COUNT] = (lambda: False) if is_refresh else may_count
@@ -179,13 +181,13 @@ class Edge:
             await asyncio.wait((future,), timeout=self._limits.answer_seconds)
             if not future.done() and may_count():
                 future.cancel()
-                return self._overloaded(target, text)
+                return self._overloaded(target)
             answer = Servable(await future, self._monotonic())
         except PoolFull:
-            return self._overloaded(target, text)
+            return self._overloaded(target)
         except Exception as error:  # noqa: BLE001 - any error becomes an image and a log line
             self._events.emit(AnswerCrashed("edge", error))
-            return self._overloaded(target, text)
+            return self._overloaded(target)
         if is_public and answer.finished.may_be_stored:
             self._cache.store(target, answer.finished, answer.made_at)
         return _Landing(answer)
@@ -196,15 +198,23 @@ class Edge:
         assert isinstance(finished, FinishedAnswer)
         return finished
 
-    def _overloaded(self, target: bytes, text: str) -> _Landing:
+    def _overloaded(self, target: bytes) -> _Landing:
         """Return the stored answer if it is still within its lifetime, else `unknown`."""
         now = self._monotonic()
         stored = self._cache.get_fresh(target, now)
-        return _Landing(stored or Servable(self._refusals.badge(text), now), is_overload=True)
+        return _Landing(stored or Servable(self._refusals.badge(self._own(target)), now), is_overload=True)
+
+    def _own(self, target: bytes) -> str:
+        """Return the target without the prefix, if it has one."""
+        text = target.decode("latin-1")
+        return without_prefix(text, self._prefix) or text
+
+    def _audience(self, target: bytes) -> Audience:
+        return audience_of(raw_path_of(self._own(target)))
 
     async def _pass_on(self, scope: Scope, target: bytes, receive: Receive, send: Send) -> None:
         """Read the body and run the request in Flask."""
-        audience = _audience(target)
+        audience = self._audience(target)
         with self._bodies.hold() as hold:
             try:
                 body = await self._read(receive, hold)
@@ -229,10 +239,6 @@ class Edge:
 async def _send(send: Send, messages: tuple[Message, Message]) -> None:
     for message in messages:
         await send(message)
-
-
-def _audience(target: bytes) -> Audience:
-    return audience_of(raw_path_of(target.decode("latin-1")))
 
 
 def _condition(headers: HeaderPairs) -> bytes | None:

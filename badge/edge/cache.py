@@ -21,7 +21,7 @@ from badge.finished import FinishedAnswer, Headers
 ENTRY_BYTES = 2_048
 
 REFRESH_PART = 0.8
-"""Share of an answer's storage time after which the next request triggers a refresh."""
+"""Share of `held_seconds` after which the next request triggers a refresh."""
 
 Message = dict[str, Any]
 """An ASGI message (asgi.readthedocs.io, HTTP & WebSocket)."""
@@ -52,7 +52,7 @@ class Servable:
     steps_at: float = math.inf
     """When `max-age` has to be lowered next; never for an answer that is sent only once."""
     refresh_at: float = math.inf
-    """When requests begin to trigger a refresh; never, once one has begun."""
+    """From this time on, a request triggers a refresh; infinite once a refresh has been started."""
     fresh_until: float = field(init=False)
     _whole: Message = field(init=False)
     _bare: Message = field(init=False)

@@ -98,9 +98,10 @@ class Resolver:
         self.cache.invalidate(self.key(subject))
 
     def renew(self, subject: Subject) -> None:
-        """Replace the cached report of a subject that was reported; a remote source is not called.
+        """Drop the cached report of a subject that was just reported; from a local source, fetch the new one at once.
 
-        Otherwise the next badge would take longer, which would reveal that a private subject exists.
+        If the next request for a badge had to fetch it, it would take longer and so reveal that a private subject
+        exists.
         """
         self.invalidate(subject)
         source = self.routing.source_for(subject)
@@ -131,9 +132,10 @@ class Resolver:
         return self._doubted(lookup, source)
 
     def _doubted(self, lookup: _Lookup, source: StatusSource) -> _Lookup:
-        """Return the look-up with the `doubt` that a new subject would have now; unchanged if just fetched or public.
+        """Give the look-up the `doubt` that a never-seen subject would get now.
 
-        An absent or private subject must be answered like a new one, whether or not it is in the cache.
+        Public reports, and reports just fetched, are returned unchanged. An absent or private subject must be answered
+        like a new one, whether or not it is in the cache.
         """
         report = lookup.entry.report if lookup.entry else None
         if lookup.origin is Origin.UPSTREAM or (report is not None and report.is_public):

@@ -11,6 +11,7 @@ from urllib.parse import SplitResult, urlsplit
 from pydantic import AfterValidator, BeforeValidator, SecretStr
 
 from badge.installation import install_command
+from badge.raw_path import WITHOUT_PREFIX
 from badge.settings import database_url
 from badge.validation import DURATION
 
@@ -78,6 +79,24 @@ def http_address(value: str) -> str:
     return value.rstrip("/")
 
 
+LONGEST_PREFIX = 100
+"""In characters. With it, the longest request target still fits into gunicorn's request line."""
+
+
+def _public_url(value: str) -> str:
+    """Return the public URL; raises `ValueError` if its path can't be a prefix of the service's paths."""
+    prefix = urlsplit(url := http_address(value)).path
+    segments = prefix.split("/")[1:]
+    if not all(re.fullmatch(r"(?!\.{1,2}$)[A-Za-z0-9._~-]+", one) for one in segments) or len(prefix) > LONGEST_PREFIX:
+        raise ValueError(
+            f"may have a path of at most {LONGEST_PREFIX} letters, digits, '/', '-', '.', '_' and '~', "
+            "such as https://example.org/backups"
+        )
+    if segments and segments[0] in WITHOUT_PREFIX:
+        raise ValueError(f"must have another path: /{segments[0]} is the service's own, with and without a prefix")
+    return url
+
+
 def _is_host(name: str | None) -> bool:
     """Whether it can be a host name: no label is empty or longer than 63 characters (RFC 1035, section 2.3.4)."""
     try:
@@ -140,6 +159,7 @@ def _allowed_users(value: str) -> str:
 Duration = Annotated[timedelta, BeforeValidator(parse_duration)]
 Lifetime = Annotated[Duration, between(timedelta(seconds=1), timedelta(days=1))]
 HttpUrl = Annotated[str, AfterValidator(http_address)]
+PublicUrl = Annotated[str, AfterValidator(_public_url)]
 BindAddress = Annotated[str, AfterValidator(_bind_address)]
 RedisUrl = Annotated[SecretStr, AfterValidator(_redis_url)]
 CatalogueUrl = Annotated[SecretStr, AfterValidator(_catalogue_url)]

@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from badge.listing import (
+    KnownFacts,
     KnownTotals,
     ListedSubject,
     ListingFilter,
@@ -24,17 +25,20 @@ from badge.listing import (
     Place,
     SummaryQuery,
     attention_of,
+    facts_of,
     microseconds,
     place_at,
     search_texts,
     totals_of,
 )
-from badge.model import BackupStatus, Report, Subject
+from badge.model import STALE_AGE, BackupStatus, Report, Subject
 from badge.ports import Clock, SourceUnavailable
 
 MOST_SUBJECTS = 10_000
 FRESH_FOR = timedelta(seconds=30)
 FAILURE_REPEATED_FOR = timedelta(seconds=5)
+BATCH_SIZE = 1_000
+"""Number of subjects whose facts are read at a time."""
 MOST_SUMS = 256
 """Maximum number of summaries whose totals are kept."""
 EPOCH = datetime.fromtimestamp(0, UTC)
@@ -127,6 +131,20 @@ class SnapshotListing:
             items = (item for item in last.items if _is_summarised(item, query))
             known = sums[query] = _totals(last, items, now, query.max_age)
         return known
+
+    def facts(self, most: int) -> KnownFacts | None:
+        """Return the facts about the subjects of the last snapshot."""
+        now, at, last = self.clock(), self._last_at, self._last
+        if last is None or self._failure is not None or now - at >= STALE_AGE:
+            return None
+        items = last.items
+        if len(items) > most:  # sorted, so that the choice doesn't depend on the order of the source's list
+            items = sorted(items, key=lambda item: _by_name(item, now))[:most]
+        batches = (
+            [facts_of(item, now) for item in items[first : first + BATCH_SIZE]]
+            for first in range(0, len(items), BATCH_SIZE)
+        )
+        return KnownFacts(batches, len(last.items), last.is_whole, last.read)
 
     def refresh(self) -> None:
         """Take a new snapshot unless the last one is recent."""

@@ -67,8 +67,9 @@ def blueprint(readiness: Readiness, paths: Paths = AT_ROOT) -> Blueprint:
 
 
 def _description(paths: Paths) -> str:
-    """Return the OpenAPI file, with this service's path prefix as the server URL."""
-    return OPENAPI_FILE.read_text(encoding="utf-8").replace("\n  - url: /\n", f"\n  - url: {paths.to('/')}\n", 1)
+    """Return the OpenAPI file, with this service's path prefix as the server URL, to which clients append paths."""
+    text = OPENAPI_FILE.read_text(encoding="utf-8")
+    return text.replace("\n  - url: /\n", f"\n  - url: {paths.prefix or '/'}\n", 1)
 
 
 def _uncached(status: int, document: Mapping[str, object]) -> Response:

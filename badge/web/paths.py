@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from badge.model import Subject, SubjectScope
@@ -11,6 +12,8 @@ from badge.web.badges.request import SUFFIXES, Format
 DASHBOARD = "/dashboard"
 DASHBOARD_ROOT = f"{DASHBOARD}/"
 LOGIN = "/login"
+SUBJECT_ROOTS = (BADGE_ROOT, DASHBOARD_ROOT, STATUS_ROOT)
+"""What the paths of badges and of subjects' pages begin with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +27,16 @@ class Paths:
         """Return the external path for one of the application's own, which starts with `/` and may have a query."""
         return self.prefix + own_path
 
+    def own(self, text: str) -> str:
+        """Return a text in which URLs of badges and of subjects' pages are without the prefix.
+
+        For what people paste: a path, a URL with or without its scheme, or a snippet. Any host counts as this service.
+        """
+        if not self.prefix:
+            return text
+        roots = "|".join(root.strip("/") for root in SUBJECT_ROOTS)
+        return re.sub(rf"(^[^/\s]*|//[^/\s]+){re.escape(self.prefix)}(?=/(?:{roots})/)", r"\1", text.strip())
+
     def badge(self, subject_path: str, format: Format = Format.SVG) -> str:
         """Return the external path of the badge for a subject's path."""
         return self.to(badge_path(subject_path, format))
@@ -35,6 +48,10 @@ class Paths:
     def status(self, subject_path: str) -> str:
         """Return the external path of the status page for a subject's path."""
         return self.to(STATUS_ROOT + subject_path)
+
+    def ping(self, rest: str) -> str:
+        """Return the external path of a ping URL, given what follows `/ping/`."""
+        return self.to(f"/ping/{rest}")
 
     def page(self, subject: Subject) -> str:
         """Return the external path of a subject's page on the dashboard."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from flask import Blueprint, Flask, Response, request
 from werkzeug.exceptions import HTTPException, InternalServerError
@@ -15,7 +16,11 @@ from badge.web.badges.routes import AnyPath, BadgeParts, ImageWhateverHappens
 from badge.web.errors import PROBLEM_TYPE, problem
 from badge.web.page import message
 from badge.web.paths import Paths
+from badge.web.prefix import WithoutPrefix, refuse_outside
 from badge.web.request_ids import RequestIds
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
 
 LARGEST_BODY = 256 * 1024
 
@@ -56,8 +61,11 @@ def build_site(parts: BadgeParts, blueprints: Sequence[Blueprint], paths: Paths,
     site.after_request(_without_type_of_empty_body)
     # Flask's default handler would log the exception's text and the path, which names a subject.
     site.register_error_handler(Exception, lambda error: _crash(parts, error))
-    identified = RequestIds(ImageWhateverHappens(site.wsgi_app, parts))
-    site.wsgi_app = identified  # type: ignore[method-assign] # Flask's own extension point
+    application: WSGIApplication = ImageWhateverHappens(site.wsgi_app, parts)
+    if paths.prefix:
+        refuse_outside(site, paths.prefix)
+        application = WithoutPrefix(application, paths.prefix)
+    site.wsgi_app = RequestIds(application)  # type: ignore[method-assign] # Flask's own extension point
     return site
 
 

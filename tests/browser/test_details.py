@@ -17,9 +17,10 @@ from badge.catalogue.database import Database
 from badge.catalogue.events import RunEvent
 from badge.catalogue.store import Catalogue
 from badge.model import BackupStatus, Reason, Subject, Visibility
+from tests.browser.place import own_path, running_service
 from tests.browser.test_dialog import BROKEN_WORDS
 from tests.browser.watched import SHIFTS, Watched, watched_page
-from tests.servers import Service, running_service
+from tests.servers import Service
 
 WEB, API, LONG = (Subject.legacy("acme", name) for name in ("web", "api", "long-name-" * 20))
 SECRET, RIGHT_TO_LEFT = (Subject.legacy("acme", name) for name in ("secret", "مشروع-النسخ-الاحتياطي"))
@@ -80,7 +81,7 @@ def test_no_page_shifts_or_has_accessibility_problems(watched: Watched) -> None:
     for path, width, scheme in MEASURED:
         page.set_viewport_size({"width": width, "height": 800})
         page.emulate_media(color_scheme=scheme)
-        page.goto(path)
+        page.goto(own_path(path))
         assert page.evaluate(SHIFTS) < LARGEST_SHIFT, path
         page.evaluate("document.querySelectorAll('main details').forEach((one) => (one.open = true))")
         assert page.evaluate("document.documentElement.scrollWidth") <= width, path
@@ -95,7 +96,7 @@ def test_no_page_shifts_or_has_accessibility_problems(watched: Watched) -> None:
 
 def test_times_are_local_with_utc_on_hover(browser: Browser, service: Service) -> None:
     with watched_page(browser, service, timezone_id="Asia/Tokyo") as watched:
-        watched.page.goto(f"/dashboard/{WEB.path}")
+        watched.page.goto(f"./dashboard/{WEB.path}")
         expect(watched.page.get_by_text("Times are in your time zone")).to_be_visible()
         for time in watched.page.locator("td .date").all()[:3]:
             exact = datetime.fromisoformat(str(time.get_attribute("datetime")))
@@ -105,7 +106,7 @@ def test_times_are_local_with_utc_on_hover(browser: Browser, service: Service) -
 
 def test_bars_can_be_read_by_keyboard_and_by_mouse(watched: Watched) -> None:
     page = watched.page
-    page.goto(f"/dashboard/{WEB.path}")
+    page.goto(f"./dashboard/{WEB.path}")
     bars = page.locator(".bars a")
     expect(bars.last.locator(".tip")).to_have_css("opacity", "1")  # until another one is pointed at
     page.get_by_role("link", name="run on ci.example.org").first.focus()
@@ -130,7 +131,7 @@ def test_bars_can_be_read_by_keyboard_and_by_mouse(watched: Watched) -> None:
 
 def test_the_focus_returns_to_the_button_that_opened_the_dialog(watched: Watched) -> None:
     page = watched.page
-    page.goto(f"/dashboard/{WEB.path}")
+    page.goto(f"./dashboard/{WEB.path}")
     for button in page.get_by_role("button", name="Get badge URL").all():
         button.focus()
         page.keyboard.press("Enter")
@@ -142,7 +143,7 @@ def test_the_focus_returns_to_the_button_that_opened_the_dialog(watched: Watched
 def test_without_scripts_all_runs_are_shown_in_utc(browser: Browser, service: Service) -> None:
     with watched_page(browser, service, java_script_enabled=False, timezone_id="Asia/Tokyo") as watched:
         page = watched.page
-        page.goto(f"/dashboard/{WEB.path}")
+        page.goto(f"./dashboard/{WEB.path}")
         expect(page.get_by_text("Times are in UTC.")).to_be_visible()
         expect(page.get_by_text("Times are in your time zone")).not_to_be_visible()
         assert page.locator("td .date").first.text_content() == page.locator("td .date").first.get_attribute("title")
@@ -154,7 +155,7 @@ def test_without_scripts_all_runs_are_shown_in_utc(browser: Browser, service: Se
 
 def test_a_misspelt_name_is_corrected_by_keyboard_alone(watched: Watched) -> None:
     page = watched.page
-    page.goto("/doctor")
+    page.goto("./doctor")
     page.get_by_label("Badge or repository").focus()
     page.keyboard.type("acme/wbe")
     page.keyboard.press("Enter")
@@ -170,6 +171,6 @@ def test_a_misspelt_name_is_corrected_by_keyboard_alone(watched: Watched) -> Non
 
 def test_a_click_on_the_sheet_builds_that_badge(watched: Watched) -> None:
     page = watched.page
-    page.goto("/badges")
+    page.goto("./badges")
     page.get_by_role("link", name="plastic, shields, with icon").get_by_role("img").first.click()
     expect(page).to_have_url(f"{watched.service.url}/?style=plastic&palette=shields&icon=on")

@@ -13,8 +13,9 @@ from playwright.sync_api import Browser, Page, Route, expect
 from badge.model import Subject
 from badge.web.badges.request import Format
 from badge.web.snippets import SYNTAX_NAMES, Syntax, snippet
+from tests.browser.place import PREFIX, needs_no_public_url, own_path, running_service
 from tests.browser.watched import SHIFTS, Watched, context_of, late, watched_page
-from tests.servers import Service, running_service
+from tests.servers import Service
 from tests.web.test_snippets import Read, in_html, in_markdown
 
 WEB = "GitHub/acme/Repository/web"
@@ -35,7 +36,7 @@ def watched(browser: Browser, service: Service) -> Iterator[Watched]:
 
 def test_from_the_empty_dashboard_to_the_copied_markdown(watched: Watched, service: Service) -> None:
     page = watched.page
-    page.goto("/dashboard")
+    page.goto("./dashboard")
     assert page.get_by_text("No backups yet").is_visible()
     service.flask_badge("report", WEB, "succeeded")
     page.reload()
@@ -92,7 +93,7 @@ def test_choices_without_effect_are_not_offered(watched: Watched) -> None:
     page = watched.page
     watched.open_dialog("GitLab/acme/Repository/web")
     expect(page.get_by_label("short, /badge/owner/name")).not_to_be_visible()
-    page.goto("/")
+    page.goto("./")
     open_all(page)
     page.get_by_label("Repository", exact=True).fill("acme/web")
     expect(page.get_by_label("short, /badge/owner/name")).to_be_visible()
@@ -128,7 +129,7 @@ CUT_SELECTS = """() => [...document.querySelectorAll(".choices select")].filter(
 def test_no_choice_is_cut_off(browser: Browser, service: Service, width: int) -> None:
     with watched_page(browser, service, viewport={"width": width, "height": 700}) as watched:
         for path in ("/?format=png", f"/dashboard/{WEB}?dialog=open&format=png"):
-            watched.page.goto(path)
+            watched.page.goto(own_path(path))
             open_all(watched.page)
             expect(watched.page.get_by_label("PNG scale")).to_be_visible()
             assert watched.page.evaluate(CUT_SELECTS) == []
@@ -145,7 +146,7 @@ def test_nothing_moves_while_the_form_loads_and_updates(browser: Browser, servic
         page.route("**/static/*.js", late)
         page.route("**/badge/**", late)
         for path in ("/", "/?subject=acme/web&syntax=org&format=png&scale=4", f"/dashboard/{WEB}?dialog=open"):
-            page.goto(path)
+            page.goto(own_path(path))
             page.wait_for_load_state("networkidle")
             assert page.evaluate(SHIFTS) < MOST_SHIFT, path
         choose(page, Appearance="for-the-badge", Image_format="PNG (email, chat)")
@@ -160,7 +161,7 @@ def test_axe_finds_no_problems_with_everything_open(browser: Browser, service: S
     options = None if scheme == "light" else {"runOnly": ["color-contrast"]}
     with watched_page(browser, service, color_scheme=scheme) as watched:
         for path in (f"/dashboard/{WEB}?dialog=open", "/?subject=acme/web", "/?subject=https://example.org/x"):
-            watched.page.goto(path)
+            watched.page.goto(own_path(path))
             open_all(watched.page)
             watched.page.wait_for_load_state("networkidle")
             for width in (390, 1280):
@@ -174,7 +175,7 @@ def test_on_a_wide_screen_preview_and_snippets_stay_in_sight(browser: Browser, s
     with watched_page(browser, service, viewport={"width": 1280, "height": 720}) as watched:
         page = watched.page
         for path in (f"/dashboard/{WEB}?dialog=open", "/?subject=acme/web"):
-            page.goto(path)
+            page.goto(own_path(path))
             if path.startswith("/?"):
                 open_all(page)
             page.get_by_label("Image format").evaluate("field => field.scrollIntoView({ block: 'end' })")
@@ -190,7 +191,7 @@ def test_on_a_wide_screen_preview_and_snippets_stay_in_sight(browser: Browser, s
 def test_on_a_phone_the_preview_comes_first_and_stays_in_sight(browser: Browser, service: Service) -> None:
     with watched_page(browser, service, viewport={"width": 390, "height": 700}) as watched:
         page = watched.page
-        page.goto(f"/dashboard/{WEB}?dialog=open")
+        page.goto(f"./dashboard/{WEB}?dialog=open")
         expect(page.locator("#copy-url")).to_be_in_viewport(ratio=1)
         page.get_by_label("Image format").scroll_into_view_if_needed()
         expect(page.locator(".grounds")).to_be_in_viewport(ratio=1)
@@ -208,7 +209,7 @@ def test_pictures_are_named_radio_buttons_and_cost_no_request(watched: Watched) 
     page = watched.page
     sent: list[str] = []
     page.on("request", lambda request: sent.append(request.url))
-    page.goto(f"/dashboard/{WEB}?dialog=open")
+    page.goto(f"./dashboard/{WEB}?dialog=open")
     page.wait_for_load_state("networkidle")
     for legend, field in (("Appearance", "style"), ("Colours", "palette"), ("Status icon", "icon"), ("Logo", "logo")):
         group = page.get_by_role("group", name=legend, exact=True)
@@ -227,7 +228,7 @@ def test_the_pair_for_light_and_dark_pages_is_copied_and_works(watched: Watched,
     watched.page.get_by_text("HTML for light and dark pages copied.").wait_for()
     copied = watched.clipboard()
     assert in_html(copied).image == f"{service.url}/badge/{WEB}?theme=light"
-    watched.page.goto("/badges")
+    watched.page.goto("./badges")
     for scheme in ("light", "dark"):
         watched.page.emulate_media(color_scheme=scheme)
         watched.page.set_content(f'<link rel="icon" href="data:,">{copied}')
@@ -280,7 +281,7 @@ FOCUSED = "document.activeElement.id || document.activeElement.innerText"
 
 
 def open_by_keyboard(page: Page) -> None:
-    page.goto(f"/dashboard/{WEB}")
+    page.goto(f"./dashboard/{WEB}")
     for _ in range(15):
         page.keyboard.press("Tab")
         if page.evaluate(FOCUSED) == "Get badge URL":
@@ -375,7 +376,7 @@ def test_a_bad_max_age_is_reported_beside_its_field_and_announced(watched: Watch
 
 def test_the_builder_announces_which_repository_a_url_names(watched: Watched) -> None:
     page = watched.page
-    page.goto("/")
+    page.goto("./")
     field = page.get_by_role("textbox", name="Repository")
     fault, named = (page.locator(place).element_handle() for place in ("#subject-fault", "#subject-named"))
     field.fill("https://example.org/x")
@@ -391,7 +392,7 @@ def test_the_builder_announces_which_repository_a_url_names(watched: Watched) ->
 def test_on_a_phone_the_copied_message_is_visible(browser: Browser, service: Service) -> None:
     with watched_page(browser, service, viewport={"width": 360, "height": 640}) as watched:
         for path in (f"/dashboard/{WEB}?dialog=open", "/?subject=acme/web"):
-            watched.page.goto(path)
+            watched.page.goto(own_path(path))
             watched.page.get_by_role("button", name="Copy Image URL").click()
             expect(watched.page.get_by_text("Image URL copied.")).to_be_in_viewport(ratio=1)
 
@@ -403,7 +404,7 @@ def test_the_message_does_not_cover_its_field(
 ) -> None:
     viewport = {"width": size[0], "height": size[1]}
     with watched_page(browser, service, viewport=viewport) as watched:
-        watched.page.goto(path)
+        watched.page.goto(own_path(path))
         for name, snippet in (("Markdown", "markdown"), ("Image URL", "url")):
             watched.page.get_by_role("button", name=f"Copy {name}", exact=True).click()
             watched.page.get_by_text(f"{name} copied.").wait_for()
@@ -438,9 +439,9 @@ def test_forced_colours_keep_the_backgrounds_and_the_selection(browser: Browser,
 
 def test_options_are_folded_unless_one_has_an_error(browser: Browser, service: Service) -> None:
     with watched_page(browser, service, viewport={"width": 360, "height": 640}) as watched:
-        watched.page.goto("/?subject=acme/web")
+        watched.page.goto("./?subject=acme/web")
         expect(watched.page.get_by_label("Overdue after")).not_to_be_visible()
-        watched.page.goto("/?subject=acme/web&max_age=5m")
+        watched.page.goto("./?subject=acme/web&max_age=5m")
         expect(watched.page.get_by_text("Enter at least 1h")).to_be_visible()
 
 
@@ -450,7 +451,7 @@ PLACES = [f"/dashboard/{WEB}?dialog=open", "/?subject=acme/web"]
 @pytest.mark.parametrize("path", PLACES)
 def test_a_choice_made_just_before_copying_is_copied(watched: Watched, path: str) -> None:
     page = watched.page
-    page.goto(path)
+    page.goto(own_path(path))
     open_all(page)
     page.get_by_label("Label", exact=True).fill("nightly")
     page.get_by_role("button", name="Copy Image URL").click()
@@ -513,7 +514,7 @@ def test_without_scripts_the_page_is_a_form_with_the_same_snippets(browser: Brow
     made = snippet(Subject.legacy("acme", "web"), "https://this-service.invalid", query={"style": "plastic"})
     with watched_page(browser, service, java_script_enabled=False) as watched:
         page = watched.page
-        page.goto(f"/dashboard/{WEB}")
+        page.goto(f"./dashboard/{WEB}")
         assert not page.locator("dialog").is_visible()
         page.get_by_role("button", name="Get badge URL").first.click()
         expect(page.get_by_role("heading", name="Badge of web")).to_be_in_viewport()
@@ -529,7 +530,7 @@ def test_without_scripts_the_page_is_a_form_with_the_same_snippets(browser: Brow
 
 def test_without_scripts_the_builder_works_too(browser: Browser, service: Service) -> None:
     with watched_page(browser, service, java_script_enabled=False) as watched:
-        watched.page.goto("/")
+        watched.page.goto("./")
         watched.page.get_by_label("Repository").fill("https://github.com/acme/web")
         watched.page.get_by_role("button", name="Build").click()
         expect(watched.page.locator("#snippet-url")).to_have_value(f"https://this-service.invalid/badge/{WEB}")
@@ -537,7 +538,7 @@ def test_without_scripts_the_builder_works_too(browser: Browser, service: Servic
 
 def test_the_builder_answers_while_typing(watched: Watched) -> None:
     page = watched.page
-    page.goto("/")
+    page.goto("./")
     page.get_by_label("Repository").press_sequentially("https://gitlab.com/group/sub/web")
     path = "GitLab/group%2Fsub/Repository/web"
     expect(page.locator("#snippet-url")).to_have_value(f"{watched.service.url}/badge/{path}")
@@ -554,19 +555,20 @@ NOWHERE_ELSE, IN_BROWSER = "This URL only works on your machine or network.", "T
 
 def test_a_local_url_has_a_note(watched: Watched) -> None:
     page = watched.page
-    page.goto("/?subject=acme/web")
+    page.goto("./?subject=acme/web")
     expect(page.get_by_text(NOWHERE_ELSE)).to_be_visible()
     open_all(page)
     choose(page, Appearance="plastic")
     expect(page.locator("#snippet-url")).to_have_value(f"{watched.service.url}/badge/{WEB}?style=plastic")
     expect(page.get_by_text(NOWHERE_ELSE)).to_be_visible()
-    page.goto("/doctor?subject=acme/web")
+    page.goto("./doctor?subject=acme/web")
     expect(page.get_by_text(NOWHERE_ELSE)).to_be_visible()
     watched.open_dialog(WEB)
     expect(page.get_by_role("dialog").get_by_text(NOWHERE_ELSE)).to_be_visible()
     expect(page.get_by_text(IN_BROWSER)).not_to_be_visible()
 
 
+@needs_no_public_url
 @pytest.mark.parametrize(
     ("host", "note"),
     [
@@ -602,15 +604,15 @@ def test_with_a_public_url_there_is_no_note(browser: Browser, tmp_path_factory: 
         running_service(tmp_path_factory.mktemp("public"), **settings) as public,
         watched_page(browser, public) as watched,
     ):
-        watched.page.goto("/?subject=acme/web")
-        expect(watched.page.locator("#snippet-url")).to_have_value(f"https://badges.example.org/badge/{WEB}")
+        watched.page.goto("./?subject=acme/web")
+        expect(watched.page.locator("#snippet-url")).to_have_value(f"https://badges.example.org{PREFIX}/badge/{WEB}")
         expect(watched.page.locator(".note[data-reach]")).to_have_count(0)
 
 
 def test_a_hostile_name_is_only_text(watched: Watched, service: Service) -> None:
     page = watched.page
     service.flask_badge("report", f"GitHub/acme/Repository/{quote(HOSTILE)}", "failed")
-    page.goto("/dashboard")
+    page.goto("./dashboard")
     page.get_by_role("link", name=HOSTILE).click()
     page.get_by_role("button", name="Get badge URL").first.click()
     page.get_by_role("button", name="Copy Markdown").click()
@@ -654,7 +656,7 @@ def test_nothing_is_cut_off_on_a_phone(browser: Browser, service: Service, schem
     service.flask_badge("demo")
     with watched_page(browser, service, viewport={"width": 360, "height": 700}, color_scheme=scheme) as watched:
         for path in ON_A_PHONE:
-            watched.page.goto(path)
+            watched.page.goto(own_path(path))
             watched.page.wait_for_load_state("networkidle")
             assert watched.page.evaluate(WIDTH) <= 360, path
             assert watched.page.evaluate(BROKEN_WORDS, AREAS) == [], path
@@ -667,7 +669,7 @@ def test_names_are_not_broken_if_there_is_room(browser: Browser, service: Servic
     page = context_of(browser, service).new_page()
     for path, width in (("/dashboard", 641), ("/dashboard", 700), ("/docs", 1280)):
         page.set_viewport_size({"width": width, "height": 800})
-        page.goto(path)
+        page.goto(own_path(path))
         page.wait_for_load_state("networkidle")
         names = ".subjects a[href$=continuousintegration], .fields > li > code"
         assert page.locator(names).count() > 0
@@ -677,7 +679,7 @@ def test_names_are_not_broken_if_there_is_room(browser: Browser, service: Servic
 
 def test_a_message_fits_a_phone_and_the_skip_link_is_legible(browser: Browser, service: Service) -> None:
     page = context_of(browser, service, viewport={"width": 360, "height": 700}).new_page()
-    page.goto("/dashboard/a")
+    page.goto("./dashboard/a")
     expect(page.get_by_role("heading", name="This URL does not name a repository")).to_be_visible()
     assert page.evaluate(WIDTH) <= 360
     page.keyboard.press("Tab")

@@ -8,8 +8,9 @@ from urllib.parse import quote
 import pytest
 from playwright.sync_api import Browser, Dialog, Page, Request
 
+from tests.browser.place import running_service
 from tests.hostile import PAYLOADS
-from tests.servers import Service, running_service
+from tests.servers import Service
 
 PATHS = [f"/badge/acme/web?label={quote(payload)}" for payload in PAYLOADS]
 PATHS += [f"/badge/acme/{quote(payload, safe='')}" for payload in PAYLOADS]

@@ -16,8 +16,9 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.chromium import CHROMIUM, QUIET
+from tests.browser.place import needs_no_public_url, own_path, running_service
 from tests.browser.watched import watched_page
-from tests.servers import Service, eventually, free_port, running_service
+from tests.servers import Service, eventually, free_port
 
 WEB = "GitHub/acme/Repository/web"
 TOKEN = "correct horse battery staple"
@@ -79,9 +80,9 @@ def log_in_as(page: Page, name: str) -> None:
 
 
 def test_an_allowed_user_sees_the_requested_page_and_can_log_out(browser: Browser, by_provider: Service) -> None:
-    context = browser.new_context(base_url=by_provider.url)
+    context = browser.new_context(base_url=f"{by_provider.url}/")
     page = context.new_page()
-    page.goto(f"/dashboard/{WEB}?dialog=open&style=plastic")
+    page.goto(f"./dashboard/{WEB}?dialog=open&style=plastic")
     expect(page).to_have_url(re.compile(f"{by_provider.url}/login"))
     log_in_as(page, "ada")
     expect(page).to_have_url(f"{by_provider.url}/dashboard/{WEB}?dialog=open&style=plastic")
@@ -92,42 +93,42 @@ def test_an_allowed_user_sees_the_requested_page_and_can_log_out(browser: Browse
     page.get_by_role("link", name="Log out of the provider too").click()
     page.get_by_role("button", name="End session").click()
     expect(page).to_have_url(re.compile(f"{by_provider.url}/login"))
-    page.goto("/dashboard")
+    page.goto("./dashboard")
     expect(page).to_have_url(re.compile(f"{by_provider.url}/login"))
     context.close()
 
 
 @pytest.mark.parametrize("name", ["eve", "mallory"])
 def test_other_users_see_nothing(browser: Browser, by_provider: Service, name: str) -> None:
-    context = browser.new_context(base_url=by_provider.url)
+    context = browser.new_context(base_url=f"{by_provider.url}/")
     page = context.new_page()
-    page.goto("/dashboard")
+    page.goto("./dashboard")
     log_in_as(page, name)
     expect(page.get_by_role("heading", name="You may not see this dashboard")).to_be_visible()
-    page.goto("/dashboard")
+    page.goto("./dashboard")
     expect(page).to_have_url(re.compile(f"{by_provider.url}/login"))
     context.close()
 
 
 def test_an_operator_pastes_a_login_link_instead(browser: Browser, by_provider: Service) -> None:
-    context = browser.new_context(base_url=by_provider.url, viewport={"width": 360, "height": 700})
+    context = browser.new_context(base_url=f"{by_provider.url}/", viewport={"width": 360, "height": 700})
     page = context.new_page()
-    page.goto("/login")
+    page.goto("./login")
     page.get_by_text("I have a login link").click()
     assert Axe().run(page).violations_count == 0
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
     page.get_by_label("Link").fill(by_provider.url + by_provider.login_link())
     page.keyboard.press("Enter")
     expect(page).to_have_url(f"{by_provider.url}/dashboard")
-    page.goto("/login/start")
+    page.goto("./login/start")
     expect(page).to_have_url(f"{by_provider.url}/dashboard")
     context.close()
 
 
 def test_a_user_who_denies_access_is_not_logged_in(browser: Browser, by_provider: Service) -> None:
-    context = browser.new_context(base_url=by_provider.url)
+    context = browser.new_context(base_url=f"{by_provider.url}/")
     page = context.new_page()
-    page.goto("/login")
+    page.goto("./login")
     page.get_by_role("link", name="Log in with the provider").click()
     page.get_by_role("button", name="Deny").click()
     expect(page.get_by_role("heading", name="You are not logged in")).to_be_visible()
@@ -152,14 +153,14 @@ def test_a_login_link_opens_the_dashboard_once(browser: Browser, tmp_path: Path)
         with watched_page(browser, service, is_logged_in=False) as watched:
             page = watched.page
             for path in ("/dashboard", link):
-                page.goto(path)
+                page.goto(own_path(path))
                 assert Axe().run(page).violations_count == 0
                 page.set_viewport_size({"width": 360, "height": 700})
                 assert page.evaluate("document.documentElement.scrollWidth") <= 360
             page.get_by_role("button", name="Log in").click()
             expect(page).to_have_url(f"{service.url}/dashboard")
             # Both workers accept the session.
-            assert {page.goto("/dashboard").status for _ in range(10)} == {200}  # type: ignore[union-attr] # answered
+            assert {page.goto("./dashboard").status for _ in range(10)} == {200}  # type: ignore[union-attr] # answered
             page.get_by_role("button", name="Log out").click()
             expect(page).to_have_url(f"{service.url}/login")
             page.get_by_label("Link").fill(link)
@@ -180,7 +181,7 @@ def by_token(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
 def test_the_token_opens_the_dashboard(browser: Browser, by_token: Service) -> None:
     with watched_page(browser, by_token, is_logged_in=False) as watched:
         page = watched.page
-        page.goto("/dashboard")
+        page.goto("./dashboard")
         assert Axe().run(page).violations_count == 0
         page.set_viewport_size({"width": 360, "height": 700})
         assert page.evaluate("document.documentElement.scrollWidth") <= 360
@@ -189,7 +190,7 @@ def test_the_token_opens_the_dashboard(browser: Browser, by_token: Service) -> N
         expect(page.get_by_role("heading", name="Dashboard")).to_be_visible()
         page.reload()
         # Both workers accept the session.
-        assert {page.goto("/dashboard").status for _ in range(10)} == {200}  # type: ignore[union-attr] # answered
+        assert {page.goto("./dashboard").status for _ in range(10)} == {200}  # type: ignore[union-attr] # answered
         page.get_by_role("button", name="Log out").click()
         expect(page).to_have_url(f"{by_token.url}/login")
 
@@ -197,7 +198,7 @@ def test_the_token_opens_the_dashboard(browser: Browser, by_token: Service) -> N
 def test_a_choice_after_the_session_s_end_is_restored_after_the_login(browser: Browser, by_token: Service) -> None:
     with watched_page(browser, by_token, is_logged_in=False) as watched:
         page = watched.page
-        page.goto(f"/dashboard/{WEB}?dialog=open")
+        page.goto(f"./dashboard/{WEB}?dialog=open")
         page.get_by_label("Token").fill(TOKEN)
         page.keyboard.press("Enter")
         expect(page.locator("dialog:modal")).to_be_visible()
@@ -209,6 +210,7 @@ def test_a_choice_after_the_session_s_end_is_restored_after_the_login(browser: B
         expect(page.locator("#snippet-url")).to_have_value(f"{by_token.url}/badge/{WEB}?style=plastic")
 
 
+@needs_no_public_url
 def test_plain_http_from_another_machine_needs_the_public_url(browser: Browser, tmp_path: Path) -> None:
     bind = f"127.0.0.1:{free_port()}"
     elsewhere = f"http://badges.example.org:{bind.rpartition(':')[2]}"

@@ -9,7 +9,7 @@ from base64 import b64decode
 from collections.abc import Iterator
 from contextlib import closing
 from typing import Literal
-from urllib.parse import quote, unquote, urljoin, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 import bbcode
 import docutils.core
@@ -28,8 +28,9 @@ from badge.catalogue.store import Catalogue
 from badge.model import BackupStatus, Badge, Subject, Theme
 from badge.web.page import inline_image
 from badge.web.snippets import Snippet, Syntax, snippet
+from tests.browser.place import own_path, running_service
 from tests.browser.watched import SHIFTS, Watched, context_of, late, watched_page
-from tests.servers import Service, running_service
+from tests.servers import Service
 from tests.web.test_snippets import SUBJECTS, read_by_node
 
 WEB = "GitHub/acme/Repository/web"
@@ -84,7 +85,7 @@ def test_every_page_is_accessible_and_stable(browser: Browser, service: Service,
         page = watched.page
         for path in PAGES:
             page.emulate_media(color_scheme="light")
-            page.goto(path)
+            page.goto(own_path(path))
             page.wait_for_load_state("networkidle")
             assert page.evaluate(SHIFTS, 50) < LARGEST_SHIFT, path
             assert page.evaluate("document.documentElement.scrollWidth") <= width, path
@@ -99,7 +100,7 @@ def test_every_page_is_accessible_and_stable(browser: Browser, service: Service,
 
 def test_the_list_is_filtered_while_typing(watched: Watched) -> None:
     page = watched.page
-    page.goto("/dashboard")
+    page.goto("./dashboard")
     assert not page.get_by_role("button", name="Search").is_visible()
     everything = page.locator(".subjects li").count()
     page.get_by_role("searchbox").press_sequentially("web shop")
@@ -115,7 +116,7 @@ def test_the_list_is_filtered_while_typing(watched: Watched) -> None:
 
 def test_the_list_is_sorted_and_filtered(watched: Watched) -> None:
     page = watched.page
-    page.goto("/dashboard")
+    page.goto("./dashboard")
     expect(page.locator(".subjects a").first).to_have_text("billing")
     page.get_by_label("Sort").select_option("name")
     expect(page.locator(".subjects a").first).not_to_have_text("billing")
@@ -127,10 +128,10 @@ def test_the_list_is_sorted_and_filtered(watched: Watched) -> None:
 def test_a_ping_turns_its_row_green_by_itself_unless_updates_are_paused(watched: Watched) -> None:
     page, name = watched.page, "GitHub/acme/Repository/live"
     created = watched.service.flask_badge("check", "create", name, "--every", "24h", "--json")
-    ping_url = urljoin(watched.service.url, urlsplit(json.loads(created)["pingUrl"]).path)
+    ping_url = watched.service.url + urlsplit(json.loads(created)["pingUrl"]).path
     watched.service.flask_badge("report", name, "failed")
     page.clock.install()
-    page.goto("/dashboard?q=live")
+    page.goto("./dashboard?q=live")
     row = page.locator(".subjects li")
     expect(row).to_have_class("red")
     page.get_by_role("button", name="Pause").click()
@@ -149,7 +150,7 @@ def test_a_ping_turns_its_row_green_by_itself_unless_updates_are_paused(watched:
     watched.service.flask_badge("delete", name, "--yes")
 
 
-# Whatever has no room in a row is left out as a whole.
+# A part that doesn't fit in a row is hidden entirely, never cut off.
 CUT = """() => [...document.querySelectorAll(".when > *")].filter((part) => {
   const isShown = part.offsetTop < part.parentElement.offsetTop + part.parentElement.clientHeight;
   return isShown && part.scrollWidth > part.clientWidth;
@@ -158,7 +159,7 @@ CUT = """() => [...document.querySelectorAll(".when > *")].filter((part) => {
 
 def test_rows_on_a_phone_have_two_lines_without_cut_words(browser: Browser, service: Service) -> None:
     with watched_page(browser, service, viewport={"width": 390, "height": 800}) as watched:
-        watched.page.goto("/dashboard")
+        watched.page.goto("./dashboard")
         assert watched.page.evaluate(CUT) == []
         expect(watched.page.locator("li.red .reason")).to_be_in_viewport(ratio=1)
         heights = watched.page.evaluate("[...document.querySelectorAll('.subjects li')].map((row) => row.clientHeight)")
@@ -167,7 +168,7 @@ def test_rows_on_a_phone_have_two_lines_without_cut_words(browser: Browser, serv
 
 def test_rows_are_compact_and_updates_pause_in_the_background(watched: Watched) -> None:
     page = watched.page
-    page.goto("/dashboard?sort=name")
+    page.goto("./dashboard?sort=name")
     heights = page.evaluate("[...document.querySelectorAll('.subjects li')].map((row) => row.clientHeight)")
     assert heights
     assert max(heights) <= 44
@@ -184,7 +185,7 @@ def test_rows_are_compact_and_updates_pause_in_the_background(watched: Watched) 
 )
 def test_choosing_a_status_keeps_what_was_just_typed(watched: Watched, before: str, typed: str, after: str) -> None:
     page = watched.page
-    page.goto(f"/dashboard?{before}")
+    page.goto(f"./dashboard?{before}")
     page.route("**/dashboard", lambda _: None)  # the typed search gets no answer before the click
     page.route("**/dashboard?q=*", lambda _: None)
     page.get_by_role("searchbox").fill(typed)
@@ -195,7 +196,7 @@ def test_choosing_a_status_keeps_what_was_just_typed(watched: Watched, before: s
 
 def test_the_list_stays_when_the_service_is_gone(watched: Watched) -> None:
     page = watched.page
-    page.goto("/dashboard")
+    page.goto("./dashboard")
     everything = page.locator(".subjects li").count()
     page.route("**/dashboard?q=*", lambda route: route.abort())
     page.get_by_role("searchbox").fill("web shop")
@@ -212,7 +213,7 @@ def test_the_list_stays_when_the_service_is_gone(watched: Watched) -> None:
 
 def test_a_search_is_repeated_if_the_service_is_busy(watched: Watched) -> None:
     page = watched.page
-    page.goto("/dashboard")
+    page.goto("./dashboard")
     busy = {"status": 503, "headers": {"Retry-After": "1"}, "body": "<h1>Too many requests at once</h1>"}
     page.route("**/dashboard?q=*", lambda route: route.fulfill(**busy), times=1)
     page.get_by_role("searchbox").fill("web shop")
@@ -224,7 +225,7 @@ def test_a_search_is_repeated_if_the_service_is_busy(watched: Watched) -> None:
 
 def test_without_scripts_the_list_is_searched_by_its_button(browser: Browser, service: Service) -> None:
     with watched_page(browser, service, java_script_enabled=False) as watched:
-        watched.page.goto("/dashboard")
+        watched.page.goto("./dashboard")
         watched.page.get_by_role("searchbox").fill("worker")
         watched.page.get_by_role("button", name="Search").click()
         expect(watched.page.locator(".subjects a")).to_have_text(["worker"])
@@ -236,7 +237,7 @@ def test_a_slow_answer_shows_progress(watched: Watched) -> None:
         route.continue_()
 
     page = watched.page
-    page.goto("/dashboard")
+    page.goto("./dashboard")
     page.route("**/dashboard?q=*", late)
     page.get_by_role("searchbox").fill("worker")
     expect(page.get_by_role("progressbar")).to_be_visible()
@@ -249,7 +250,7 @@ def test_nothing_shifts_while_badges_load(browser: Browser, service: Service, wi
     page = context_of(browser, service, viewport={"width": width, "height": 800}).new_page()
     page.route("**/badge/**", late)
     for path in ("/dashboard", f"/dashboard/{WEB}"):
-        page.goto(path)
+        page.goto(own_path(path))
         page.wait_for_load_state("networkidle")
         assert page.evaluate(SHIFTS) == 0
     page.close()
@@ -259,7 +260,7 @@ def test_nothing_shifts_while_badges_load(browser: Browser, service: Service, wi
 def test_the_widest_badge_fits_into_the_list(browser: Browser, service: Service, width: int) -> None:
     widest = svg.draw(Badge(label="backup", message="in progress · as of 23h ago", colour="#2b7a2b"))
     page = context_of(browser, service, viewport={"width": width, "height": 800}).new_page()
-    page.goto("/dashboard")
+    page.goto("./dashboard")
     image = page.locator(".subjects img").first
     image.evaluate("(image, source) => { image.src = source; }", inline_image("image/svg+xml", widest))
     expect(image).to_have_js_property("naturalWidth", 208)
@@ -293,7 +294,7 @@ def test_badges_on_pages_agree_with_the_text_beside_them(watched: Watched) -> No
     for status in ("succeeded", "failed"):
         watched.service.flask_badge("report", name, status)
         for path, selector in pictures.items():
-            page.goto(path)
+            page.goto(own_path(path))
             page.wait_for_load_state("networkidle")
             images = page.locator(selector).all()
             assert images, path
@@ -311,7 +312,7 @@ def luminance(colour: str) -> float:
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_the_history_s_bars_have_enough_contrast(browser: Browser, service: Service, scheme: str) -> None:
     with watched_page(browser, service, color_scheme=scheme) as watched:
-        watched.page.goto(f"/dashboard/{WEB}")
+        watched.page.goto(f"./dashboard/{WEB}")
         ground = watched.page.evaluate("getComputedStyle(document.body).backgroundColor")
         fills = watched.page.evaluate("[...document.querySelectorAll('rect')].map((bar) => getComputedStyle(bar).fill)")
         assert len(set(fills)) > 1
@@ -324,14 +325,14 @@ def test_printed_pages_show_the_list_without_controls(browser: Browser, service:
     page = context_of(browser, service).new_page()
     page.emulate_media(media="print")
     for path in ("/dashboard", f"/dashboard/{WEB}"):
-        page.goto(path)
+        page.goto(own_path(path))
         assert page.get_by_role("heading").first.is_visible()
         assert not any(button.is_visible() for button in page.locator("button, input, header").all())
     page.close()
 
 
 def test_the_url_of_an_account_s_summary_is_copied(watched: Watched, service: Service) -> None:
-    watched.page.goto("/dashboard?sort=name")
+    watched.page.goto("./dashboard?sort=name")
     account = watched.page.locator(".account").filter(has_text="GitHub · acme")
     expect(account.get_by_role("img")).to_have_js_property("complete", True)
     account.get_by_role("link", name="Get badge URL of acme").click()
@@ -343,7 +344,7 @@ def test_the_url_of_an_account_s_summary_is_copied(watched: Watched, service: Se
 def test_the_doctor_s_command_is_copied(watched: Watched, service: Service) -> None:
     page = watched.page
     proxied = "https://camo.githubusercontent.com/" + "0" * 64 + "/" + f"{service.url}/badge/acme/web".encode().hex()
-    page.goto("/doctor")
+    page.goto("./doctor")
     page.get_by_label("starts with https://camo").fill(proxied)
     page.get_by_role("button", name="Check").click()
     page.get_by_role("button", name="Copy the command").click()
@@ -364,7 +365,7 @@ def test_a_reader_clicks_the_badge_in_a_readme(browser: Browser, service: Servic
     size = {"width": width, "height": 800}
     with watched_page(browser, service, is_logged_in=False, viewport=size, color_scheme=scheme) as watched:
         page = watched.page
-        page.goto("/badges")  # any page of the same origin, so that no other host is involved
+        page.goto("./badges")  # any page of the same origin, so that no other host is involved
         page.set_content(readme)
         with page.expect_navigation() as clicked:
             page.get_by_role("link", name="Backup status of acme/web").click()
@@ -382,7 +383,7 @@ def test_a_reader_clicks_the_badge_in_a_readme(browser: Browser, service: Servic
 
 def test_the_status_page_works_without_scripts(browser: Browser, service: Service) -> None:
     with watched_page(browser, service, is_logged_in=False, java_script_enabled=False) as watched:
-        watched.page.goto(f"/status/{WEB}")
+        watched.page.goto(f"./status/{WEB}")
         watched.page.get_by_text("As a table").click()
         expect(watched.page.get_by_role("cell", name="failed")).to_be_visible()
 
@@ -412,15 +413,15 @@ def test_hostile_names_are_text_on_every_page(browser: Browser, hostile: Service
         seen = names_in_the_list(page)
         assert seen == {folded(subject.name) for subject in [*SUBJECTS, *RIGHT_TO_LEFT]}
         for number, subject in enumerate(SUBJECTS):
-            page.goto(f"/dashboard/{subject.path}?dialog=open&label={subject.path}")
+            page.goto(f"./dashboard/{subject.path}?dialog=open&label={subject.path}")
             assert folded(page.locator("h1").text_content()) == folded(subject.name)
             assert page.locator("#snippet-markdown").input_value().startswith("[![")
             typed = quote(subject.path)
             if number % 2:
-                page.goto(f"/?subject={typed}")
+                page.goto(f"./?subject={typed}")
                 assert folded(subject.name) in folded(page.locator("#subject-named").text_content())
             else:
-                page.goto(f"/doctor?subject={typed}")
+                page.goto(f"./doctor?subject={typed}")
                 expect(page.locator("#fresh")).to_be_visible()
 
 
@@ -435,10 +436,10 @@ def test_names_in_any_direction_fit_every_page(browser: Browser, hostile: Servic
         pages = ["/dashboard?q=gitlab"]
         pages += [f"/{page}/{subject.path}" for subject in RIGHT_TO_LEFT for page in ("dashboard", "status")]
         for path in [*pages, f"/doctor?subject={quote(RIGHT_TO_LEFT[0].path)}", "/dashboard?sort=name"]:
-            page.goto(path)
+            page.goto(own_path(path))
             assert page.evaluate("document.documentElement.scrollWidth") <= width, path
             assert page.evaluate(TOO_WIDE_FACTS) == [], path
-        page.goto("/dashboard?q=gitlab")
+        page.goto("./dashboard?q=gitlab")
         link = page.locator(".subjects a")
         expect(link).to_have_css("direction", "rtl")
         row, name = page.locator(".subjects li").bounding_box(), link.bounding_box()
@@ -449,7 +450,7 @@ def test_names_in_any_direction_fit_every_page(browser: Browser, hostile: Servic
 
 def names_in_the_list(page: Page) -> set[str]:
     names: set[str] = set()
-    page.goto("/dashboard")
+    page.goto("./dashboard")
     while True:
         names |= {folded(text) for text in page.locator(".subjects a").all_text_contents()}
         following = page.get_by_role("link", name="Next", exact=True)
@@ -476,7 +477,7 @@ def test_snippets_of_hostile_names_only_show_the_badge(browser: Browser, hostile
     made = [snippet(subject, hostile.url) for subject in SUBJECTS]
     addresses = {one.image_url for one in made} | {one.themed(theme) for one in made for theme in Theme}
     allowed = {unquote(address) for address in addresses}
-    page = browser.new_page(base_url=hostile.url)
+    page = browser.new_page(base_url=f"{hostile.url}/")
     happened: list[str] = []
     page.on("dialog", lambda dialog: happened.append(dialog.message))
     page.on("request", lambda sent: happened.append(sent.url) if unquote(sent.url) not in allowed else None)

@@ -10,7 +10,8 @@ from playwright.sync_api import Browser
 
 from badge.appearance import WORDS, Palette
 from badge.model import Style
-from tests.servers import Service, running_service
+from tests.browser.place import running_service
+from tests.servers import Service
 
 SUBJECT = "GitHub/acme/Repository/web"
 

@@ -14,8 +14,9 @@ from badge.app import utc_now
 from badge.catalogue.database import Database
 from badge.catalogue.schema import subjects
 from badge.model import BackupStatus
+from tests.browser.place import running_service
 from tests.browser.watched import watched_page
-from tests.servers import Service, running_service
+from tests.servers import Service
 from tests.store import index_all
 from tests.web.pages.test_html import row
 
@@ -45,7 +46,7 @@ def test_the_worst_three_are_on_the_first_screen_in_order(
     browser: Browser, service: Service, size: tuple[int, int]
 ) -> None:
     with watched_page(browser, service, viewport={"width": size[0], "height": size[1]}) as watched:
-        watched.page.goto("/dashboard")
+        watched.page.goto("./dashboard")
         expect(watched.page.get_by_text(f"{FAILED} need attention")).to_be_in_viewport()
         rows = watched.page.locator(".subjects li")
         for place, name in enumerate(WORST):
@@ -68,7 +69,7 @@ def tab_to(page: Page, name: str) -> None:
 def test_from_the_search_to_the_copied_url_by_keyboard_alone(browser: Browser, service: Service) -> None:
     with watched_page(browser, service) as watched:
         page = watched.page
-        page.goto("/dashboard")
+        page.goto("./dashboard")
         page.keyboard.press("/")
         page.keyboard.type(WORST[1])
         expect(page.locator(".subjects a")).to_have_text([WORST[1]])

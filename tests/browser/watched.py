@@ -46,14 +46,14 @@ class Watched:
         return str(self.page.evaluate("navigator.clipboard.readText()"))
 
     def open_dialog(self, path: str) -> None:
-        self.page.goto(f"/dashboard/{path}")
+        self.page.goto(f"./dashboard/{path}")
         self.page.get_by_role("button", name="Get badge URL").first.click()
         self.page.get_by_role("dialog").wait_for()
 
 
 def context_of(browser: Browser, service: Service, *, is_logged_in: bool = True, **options: Any) -> BrowserContext:
     """Return a fresh profile, logged in to the dashboard by a link."""
-    context = browser.new_context(base_url=service.url, **options)
+    context = browser.new_context(base_url=f"{service.url}/", **options)
     if is_logged_in:
         name, value = service.cookie()
         # The scheme of this URL only decides whether a cookie may be `Secure`.

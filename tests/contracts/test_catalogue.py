@@ -626,7 +626,7 @@ def test_a_valid_key_is_accepted_while_the_database_is_busy(store: Store) -> Non
     other.close()
 
 
-def test_readers_of_sqlite_do_not_wait_for_writers_that_are_blocked_by_a_writer(tmp_path: Path) -> None:
+def test_sqlite_readers_do_not_wait_behind_queued_writers(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'c.sqlite3'}"
     migrate(url)
     store, reporters = Store.on(url), 40

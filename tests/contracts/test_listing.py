@@ -175,7 +175,7 @@ def test_what_needs_attention_comes_first(listed: Listed) -> None:
     checks.create(Subject.legacy("new", "waiting"), timedelta(days=9), timedelta(hours=1))
     listed.clock.advance(hours=12)
     assert listed.names(ListingOrder.WORST, account="new") == WORST_FIRST
-    # A few, found by an index, are sorted instead.
+    # A search that matches only a few subjects looks them up by ID and sorts them, instead of reading in order.
     assert listed.names(ListingOrder.WORST, words=("new/",)) == WORST_FIRST
 
 

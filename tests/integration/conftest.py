@@ -9,10 +9,10 @@ import pytest
 
 
 @pytest.fixture(autouse=True)
-def no_collection_in_the_depths_of_a_document(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Collect garbage before a deeply nested document is parsed, not meanwhile.
+def no_garbage_collection_during_deep_json(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Keep the garbage collector from running while a deeply nested document is parsed.
 
-    pytest reports errors of finalizers by Python code, which fails at the recursion limit.
+    pytest's hook for errors in finalizers is Python code, and would itself fail at the recursion limit.
     """
     if "deep-json" not in request.node.name:
         yield

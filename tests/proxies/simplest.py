@@ -12,7 +12,7 @@ from pathlib import Path
 import requests
 
 from tests import nginx
-from tests.servers import eventually, free_port, needs
+from tests.servers import START_SECONDS, eventually, free_port, needs
 
 HAPROXY = shutil.which("haproxy", path=f"{os.environ['PATH']}:/usr/sbin")
 CADDY = shutil.which("caddy")
@@ -46,7 +46,7 @@ def simple_haproxy(folder: Path, upstream: int) -> Iterator[str]:
     port = free_port()
     file = folder / "haproxy.cfg"
     file.write_text(_HAPROXY.format(port=port, upstream=upstream))
-    with _running(f"http://127.0.0.1:{port}", str(HAPROXY), "-db", "-f", str(file)) as url:
+    with running_proxy(f"http://127.0.0.1:{port}", str(HAPROXY), "-db", "-f", str(file)) as url:
         yield url
 
 
@@ -58,16 +58,17 @@ def simple_caddy(folder: Path, upstream: int) -> Iterator[str]:
     file = folder / "Caddyfile"
     file.write_text(f"{{\n admin off\n}}\nhttp://127.0.0.1:{port} {{\n reverse_proxy 127.0.0.1:{upstream}\n}}\n")
     command = [str(CADDY), "run", "--adapter", "caddyfile", "--config", str(file)]
-    with _running(f"http://127.0.0.1:{port}", *command, HOME=str(folder), XDG_DATA_HOME=str(folder)) as url:
+    with running_proxy(f"http://127.0.0.1:{port}", *command, HOME=str(folder), XDG_DATA_HOME=str(folder)) as url:
         yield url
 
 
 @contextlib.contextmanager
-def _running(url: str, *command: str, **environment: str) -> Iterator[str]:
+def running_proxy(url: str, *command: str, **environment: str) -> Iterator[str]:
+    """Run a proxy with a command; yields its URL when it accepts connections."""
     quiet, environment = subprocess.DEVNULL, {**os.environ, **environment}
     process = subprocess.Popen(command, env=environment, stdout=quiet, stderr=quiet)
     try:
-        assert eventually(lambda: _answers(url), 10), command[0]
+        assert eventually(lambda: _answers(url), START_SECONDS), command[0]
         yield url
     finally:
         process.terminate()
@@ -76,6 +77,7 @@ def _running(url: str, *command: str, **environment: str) -> Iterator[str]:
 
 def _answers(url: str) -> bool:
     try:
-        return requests.get(f"{url}/livez", timeout=5).ok
+        requests.get(f"{url}/livez", timeout=5)
     except requests.ConnectionError:
         return False
+    return True

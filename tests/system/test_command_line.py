@@ -62,6 +62,23 @@ def test_a_report_superseded_by_a_newer_run_says_so(tmp_path: Path) -> None:
     )
 
 
+def test_a_verification_goes_to_the_local_catalogue(tmp_path: Path) -> None:
+    run(tmp_path, "report", WEB, "succeeded")
+    done = run(tmp_path, "verified", "acme/web", "--how", "restored", "--at", "2026-11-20T05:00:00Z")
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"{WEB}: verified ({catalogue_in(tmp_path)})\n", "")
+    assert "Latest verification: passed (restored), 2026-11-20T05:00:00Z." in run(tmp_path, "status", "acme/web").stdout
+    document = json.loads(run(tmp_path, "verified", WEB, "--failed", "--json").stdout)
+    assert (document["applied"], document["status"], document["verification"]) == (True, "succeeded", "failed")
+    late = run(tmp_path, "verified", WEB, "--at", "2026-11-21T05:00:00Z")
+    assert (late.returncode, late.stdout) == (
+        0,
+        f"{WEB}: still failed, because a newer verification is known ({catalogue_in(tmp_path)})\n",
+    )
+    assert json.loads(run(tmp_path, "status", WEB, "--json").stdout)["verification"] == "failed"
+    refused = run(tmp_path, "verified", WEB, "--at", "2099-01-01T00:00:00Z")
+    assert (refused.returncode, refused.stderr) == (2, "Error: the verification's time is in the future.\n")
+
+
 def test_a_report_accepts_a_repository_s_url_and_any_spelling_of_a_status(tmp_path: Path) -> None:
     done = run(tmp_path, "report", "https://github.com/acme/web", "In Progress")
     assert (done.returncode, done.stdout) == (0, f"{WEB}: in progress ({catalogue_in(tmp_path)})\n")
@@ -74,6 +91,9 @@ def test_a_report_goes_to_a_remote_service(service: Service, tmp_path: Path) -> 
     done = run(tmp_path, "report", WEB, "in-progress", "--to", service.url, "--key-file", str(file))
     assert (done.returncode, done.stdout) == (0, f"{WEB}: in progress (service {service.url})\n")
     assert service.get("/badge/acme/web.txt").text == "inProgress\n"
+    verified = run(tmp_path, "verified", WEB, "--failed", "--to", service.url, "--key-file", str(file))
+    assert (verified.returncode, verified.stdout) == (0, f"{WEB}: verification failed (service {service.url})\n")
+    assert service.get("/badge/acme/web.json").json()["verification"] == "failed"
     refused = run(tmp_path, "report", WEB, "failed", "--to", service.url, "--key", "wrong")
     assert refused.returncode == 1
     assert refused.stderr.strip() == "Error: The service answered 401: Send a valid API key as X-API-Key."

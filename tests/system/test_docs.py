@@ -9,9 +9,11 @@ import shutil
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
+from importlib.resources import files
 from pathlib import Path
 
 import click
+import jsonschema_rs
 import pytest
 import requests
 import yaml
@@ -21,12 +23,13 @@ from badge.cache.redis.connection import SCHEMES, RedisConnector, connect
 from badge.cache.redis.pictures import RedisPictureStore
 from badge.cli import badge
 from badge.model import BackupStatus, CacheEntry, Report
-from badge.settings import Settings, load, variable_for
+from badge.settings import load
+from badge.settings.names import known_variables
 from tests.doubles import SharedCache
 from tests.servers import BIN, PROJECT, eventually, free_port, needs, running_service, running_valkey
 from tests.topologies import certificate_in
 
-PAGES = sorted([*PROJECT.glob("*.md"), *(PROJECT / "docs").rglob("*.md")])
+PAGES = sorted([*PROJECT.glob("*.md"), *(PROJECT / "docs").rglob("*.md"), *(PROJECT / "deploy").rglob("*.md")])
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -185,11 +188,30 @@ def test_redis_urls_are_accepted_with_every_documented_tls_option(tmp_path: Path
     assert set(re.findall(r"\bssl_\w+", section)) == TLS_OPTIONS
 
 
+COMPOSE = PROJECT / "config" / "compose.yaml"
+
+
+def test_the_compose_file_is_valid() -> None:
+    # The schema alone: the package's command would read it with a validator of its own.
+    schema = json.loads((files("check_jsonschema") / "builtin_schemas/vendor/compose-spec.json").read_text())
+    jsonschema_rs.validate(schema, yaml.safe_load(COMPOSE.read_text()))
+
+
 def test_the_compose_file_names_real_settings_and_files() -> None:
-    file = PROJECT / "config" / "compose.yaml"
-    services = yaml.safe_load(file.read_text())["services"]
-    assert set(services["badge"]["environment"]) <= {variable_for(name) for name in Settings.model_fields}
-    assert (file.parent / services["badge"]["build"] / "Dockerfile").exists()
-    assert (file.parent / services["cache"]["volumes"][0].partition(":")[0]).exists()
+    services = yaml.safe_load(COMPOSE.read_text())["services"]
+    assert set(services["badge"]["environment"]) <= known_variables()
+    assert (COMPOSE.parent / services["badge"]["build"] / "Dockerfile").exists()
+    mounts = [mount.partition(":")[0] for service in services.values() for mount in service["volumes"]]
+    assert [mount for mount in mounts if mount.startswith(".") and not (COMPOSE.parent / mount).is_file()] == []
     for service in services.values():
         assert (service["read_only"], service["cap_drop"]) == (True, ["ALL"])
+
+
+def test_the_compose_file_s_nginx_reaches_the_service() -> None:
+    services = yaml.safe_load(COMPOSE.read_text())["services"]
+    replaced = re.search(r"sed s/([^/]+)/([^/]+)/", services["nginx"]["command"][2])
+    assert replaced is not None
+    assert f"server {replaced[1]};" in (PROJECT / "config" / "nginx.conf").read_text()
+    port = re.search(r"BADGE_BIND=\S+:(\d+)", (PROJECT / "Dockerfile").read_text())
+    assert port is not None
+    assert replaced[2] == f"badge:{port[1]}"

@@ -100,7 +100,7 @@ def at(moment: float, act: Callable[[], object]) -> Callable[[float], None]:
 
 
 @pytest.mark.alone
-def test_a_redis_frozen_under_load_is_not_noticed(tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_badges_stay_correct_and_fast_when_redis_freezes_under_load(tmp_path_factory: pytest.TempPathFactory) -> None:
     def stop_it() -> float:
         with rig_on_a_valkey(tmp_path_factory.mktemp("stopped"), **ALL_MAY_WAIT) as (rig, valkey):
             return p99_without_redis(rig, at(1.0, valkey.freeze), at(4.0, valkey.thaw))
@@ -109,7 +109,7 @@ def test_a_redis_frozen_under_load_is_not_noticed(tmp_path_factory: pytest.TempP
 
 
 @pytest.mark.alone
-def test_a_redis_killed_and_restarted_under_load_is_not_noticed(tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_badges_stay_correct_and_fast_when_redis_restarts_under_load(tmp_path_factory: pytest.TempPathFactory) -> None:
     def kill_it() -> float:
         folder = tmp_path_factory.mktemp("killed")
         with (
@@ -141,7 +141,7 @@ def is_cache_up(rig: Rig) -> bool:
 
 
 @pytest.mark.alone
-def test_a_killed_redis_costs_at_most_one_call_per_process(tmp_path: Path) -> None:
+def test_without_redis_each_process_calls_the_source_at_most_once_per_badge(tmp_path: Path) -> None:
     with rig_on_a_valkey(tmp_path) as (rig, valkey):
         valkey.process.kill()
         valkey.process.wait()

@@ -77,8 +77,8 @@ FRESH: tuple[Steps, Steps] = ({31: 3.5, 6: 4.25}, {31: 1})
 GICKUP = [
     gickup("a success each day", SUCCEEDED, FRESH, finished=6),
     gickup("a first success", SUCCEEDED, ({3: 3.5}, {3: 1}), finished=3),
-    gickup("a failed mirror whose 1 remains", FAILED, ({31: 3.5}, {31: 1})),
-    gickup("one of two destinations fails and its 1 remains", FAILED, FRESH, ({31: 3.5}, {31: 1})),
+    gickup("a failed mirror whose success metric stays 1", FAILED, ({31: 3.5}, {31: 1})),
+    gickup("one of two destinations fails and its success metric stays 1", FAILED, FRESH, ({31: 3.5}, {31: 1})),
     gickup("one of two destinations reports a failure", FAILED, FRESH, ({31: 3.5}, {31: 1, 6: 0})),
     gickup("a success after a failure", SUCCEEDED, ({31: 3.5, 6: 4.25}, {31: 1, 20: 0, 6: 1}), finished=6),
     gickup("a removed destination", SUCCEEDED, FRESH, ({31: 3.5, 4: None}, {31: 1, 4: None}), finished=6),

@@ -135,7 +135,7 @@ def test_the_blackbox_exporter_alerts_unless_the_last_finished_backup_succeeded(
     assert not is_well("hidden")
 
 
-def test_while_the_service_is_down_programs_notice_and_images_end_when_they_would_change(site: Site) -> None:
+def test_during_an_outage_programs_get_errors_and_images_are_served_until_they_would_change(site: Site) -> None:
     """Runs last, because it stops the service that this module shares."""
     overdue_at = datetime.now(UTC) + timedelta(seconds=8)
     ended_at = (overdue_at - timedelta(hours=1)).isoformat()

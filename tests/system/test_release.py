@@ -155,7 +155,7 @@ def test_a_release(repository: Repository) -> None:
     assert repository.git("cat-file", "-t", f"v{VERSION}") == "tag"
     assert "### Fixed\n\n- A badge." in repository.git("tag", "--list", "--format=%(contents)", f"v{VERSION}")
     assert repository.git("status", "--porcelain") == ""
-    files = {"CHANGELOG.md", "badge/__init__.py"}
+    files = {"CHANGELOG.md", "badge/__init__.py", "deploy/helm/backup-status-badge/Chart.yaml"}
     files |= {
         f"tests/released/{VERSION}/{name}"
         for name in ("made-from", "postgresql.json", "postgresql.sql", "sqlite.json", "sqlite.sql")

@@ -94,7 +94,7 @@ TABLE = (
         "version 'HTTP/1.2'.*",
         f"(400 refused|{IMAGE})",
         r"200 \S+, 200 application/json close",
-        "Only HTTP/1.0 and HTTP/1.1 exist; after any other version, the connection is not read on.",
+        "The service speaks HTTP/1.0 and HTTP/1.1; after a request with any other version, it closes the connection.",
     ),
     Difference(
         r"target 'http://\[bad.*",
@@ -118,7 +118,7 @@ TABLE = (
         "page /readyz",
         "200 application/json, 200 application/json close",
         "200 application/json, 200 application/json close",
-        "The checks of the configuration and of PNG are made by the service's own gunicorn configuration.",
+        "Only the service's own gunicorn configuration adds the checks of the configuration and of PNG.",
     ),
 )
 

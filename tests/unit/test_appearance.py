@@ -24,7 +24,7 @@ from badge.appearance import (
     next_age_step,
 )
 from badge.artwork.drawing import LABEL_GROUND
-from badge.model import BackupStatus, Origin, Report, Resolution, Subject
+from badge.model import BackupStatus, Origin, Report, Resolution, Subject, Verification, VerificationOutcome
 from tests.doubles import START
 
 GRADIENT_TOP = (0xBB, 0.1)
@@ -118,6 +118,13 @@ def ago(**units: float) -> datetime:
     return START - timedelta(**units)
 
 
+def verified(outcome: str = "passed", **units: float) -> Verification:
+    return Verification(VerificationOutcome(outcome), ago(**units))
+
+
+PASSED, FAILED_TEST = verified(days=3), verified("failed", days=3)
+WITHIN = Look(verified_within=timedelta(days=90))
+SHOWN = Look(show=Show.VERIFIED)
 S, F, R, Q = BackupStatus.SUCCEEDED, BackupStatus.FAILED, BackupStatus.IN_PROGRESS, BackupStatus.SCHEDULED
 FACES: list[tuple[Resolution, Look, str, Tone]] = [
     (reported(S, finished_at=ago(hours=3.5)), Look(show=Show.AGE), "succeeded 3h ago", Tone.GREEN),
@@ -138,6 +145,29 @@ FACES: list[tuple[Resolution, Look, str, Tone]] = [
     (reported(S, finished_at=ago(minutes=-6)), Look(max_age=timedelta(days=2)), "overdue", Tone.ORANGE),
     (reported(S, finished_at=ago(minutes=-6)), Look(show=Show.AGE), "succeeded", Tone.GREEN),
     (reported(BackupStatus.DELETED), Look(max_age=timedelta(days=2)), "deleted", Tone.GREY),
+    (reported(S, verification=PASSED), SHOWN, "verified 3d ago", Tone.GREEN),
+    (reported(F, verification=PASSED), SHOWN, "failed · verified 3d ago", Tone.RED),
+    (reported(R, verification=PASSED), SHOWN, "in progress · verified 3d ago", Tone.GREEN),
+    (reported(S, verification=FAILED_TEST), SHOWN, "verification failed", Tone.RED),
+    (reported(Q, verification=FAILED_TEST), SHOWN, "verification failed", Tone.RED),
+    (reported(F, verification=FAILED_TEST), SHOWN, "failed · verification failed", Tone.RED),
+    (reported(BackupStatus.UNKNOWN, verification=FAILED_TEST), SHOWN, "verification failed", Tone.RED),
+    (reported(BackupStatus.DELETED, verification=FAILED_TEST), SHOWN, "deleted", Tone.GREY),
+    (reported(S), SHOWN, "succeeded", Tone.GREEN),
+    (reported(S, verification=verified(minutes=-6)), SHOWN, "succeeded", Tone.GREEN),
+    (reported(S, verification=FAILED_TEST), Look(), "succeeded", Tone.GREEN),
+    (reported(S, verification=PASSED), WITHIN, "succeeded", Tone.GREEN),
+    (reported(S, verification=verified(days=90)), WITHIN, "unverified", Tone.ORANGE),
+    (reported(S, verification=verified(minutes=-6)), WITHIN, "unverified", Tone.ORANGE),
+    (reported(S, verification=Verification(VerificationOutcome.PASSED)), WITHIN, "unverified", Tone.ORANGE),
+    (reported(S), WITHIN, "unverified", Tone.ORANGE),
+    (reported(R), WITHIN, "unverified", Tone.ORANGE),
+    (reported(F), WITHIN, "failed", Tone.RED),
+    (reported(BackupStatus.UNKNOWN), WITHIN, "unknown", Tone.GREY),
+    (reported(S, verification=FAILED_TEST), WITHIN, "verification failed", Tone.RED),
+    (reported(S, verification=Verification(VerificationOutcome.FAILED)), WITHIN, "verification failed", Tone.RED),
+    (reported(S, verification=FAILED_TEST), replace(WITHIN, max_age=timedelta(1)), "verification failed", Tone.RED),
+    (reported(S, finished_at=ago(days=2)), replace(WITHIN, max_age=timedelta(days=1)), "overdue 24h", Tone.ORANGE),
 ]
 
 
@@ -151,20 +181,26 @@ LOOKS = st.builds(
     Look,
     show=st.none() | st.sampled_from(Show),
     max_age=st.none() | st.timedeltas(timedelta(hours=1), timedelta(days=9)),
+    verified_within=st.none() | st.timedeltas(timedelta(hours=1), timedelta(days=9)),
 )
 NEAR = st.none() | st.timedeltas(timedelta(days=-9), timedelta(days=9)).map(lambda distance: START + distance)
 
 
 PAST = st.none() | st.timedeltas(timedelta(days=-9), timedelta(0)).map(lambda distance: START + distance)
+VERIFICATIONS = st.none() | st.builds(Verification, st.sampled_from(VerificationOutcome), PAST)
 KNOWN = st.builds(
-    lambda status, finished, success, following, age: replace(
-        reported(status, finished_at=finished, last_success_at=success, next_run_at=following), age=age
+    lambda status, finished, success, following, age, verification: replace(
+        reported(
+            status, finished_at=finished, last_success_at=success, next_run_at=following, verification=verification
+        ),
+        age=age,
     ),
     st.sampled_from(BackupStatus),
     PAST,
     PAST,
     NEAR,
     st.timedeltas(timedelta(0), timedelta(days=3)),
+    VERIFICATIONS,
 )
 
 
@@ -189,10 +225,32 @@ def test_a_face_changes_when_a_time_ahead_of_now_begins_to_count() -> None:
     assert face_of(replace(known, now=START + timedelta(minutes=2)), look).message == "succeeded"
 
 
-@given(st.sampled_from(BackupStatus), LOOKS, NEAR)
-def test_no_look_makes_a_status_look_better(status: BackupStatus, look: Look, success: datetime | None) -> None:
-    tone = face_of(reported(status, last_success_at=success), look).tone
-    assert tone is TONES[status] or (TONES[status] is Tone.GREEN and tone is Tone.ORANGE)
+def test_a_face_changes_when_the_time_of_a_verification_begins_to_count() -> None:
+    known = reported(S, verification=verified(minutes=-7))
+    assert face_of(known, WITHIN).holds_for == timedelta(minutes=2)
+    assert face_of(replace(known, now=START + timedelta(minutes=2)), WITHIN).message == "succeeded"
+
+
+@given(KNOWN, LOOKS)
+def test_a_badge_is_green_only_with_a_passed_verification_as_recent_as_required(known: Resolution, look: Look) -> None:
+    verification, limit = known.report.verification, look.verified_within
+    if limit is None or face_of(known, look).tone is not Tone.GREEN:
+        return
+    assert verification is not None
+    assert verification.outcome is VerificationOutcome.PASSED
+    assert verification.at is not None
+    assert timedelta(0) <= known.now - verification.at < limit
+
+
+WORSE = {Tone.GREEN: 0, Tone.GREY: 1, Tone.ORANGE: 1, Tone.RED: 2}
+
+
+@given(st.sampled_from(BackupStatus), LOOKS, NEAR, VERIFICATIONS)
+def test_no_look_makes_a_status_look_better(
+    status: BackupStatus, look: Look, success: datetime | None, verification: Verification | None
+) -> None:
+    tone = face_of(reported(status, last_success_at=success, verification=verification), look).tone
+    assert tone is TONES[status] or WORSE[tone] > WORSE[TONES[status]]
 
 
 def test_the_alternative_text_is_correct_for_any_status() -> None:

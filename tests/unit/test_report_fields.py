@@ -8,10 +8,20 @@ from datetime import timedelta
 from pathlib import Path
 
 from badge.cache.envelope import seal, unseal
-from badge.catalogue.events import RunDetails, RunEvent
+from badge.catalogue.events import ReportedVerification, RunDetails, RunEvent, VerificationEvent
 from badge.catalogue.migration import migrate
 from badge.contract import report_from, status_document
-from badge.model import BackupStatus, CacheEntry, Reason, Report, Subject, Visibility
+from badge.model import (
+    BackupStatus,
+    CacheEntry,
+    Reason,
+    Report,
+    Subject,
+    Verification,
+    VerificationMethod,
+    VerificationOutcome,
+    Visibility,
+)
 from badge.web.intake.ops_body import event_document, read_event
 from tests.doubles import START
 from tests.store import Store
@@ -34,6 +44,7 @@ FULL = Report(
     visibility=Visibility.PRIVATE,
     enabled=False,
     reason=Reason.STORAGE,
+    verification=Verification(VerificationOutcome.FAILED, START - timedelta(hours=5), VerificationMethod.RESTORED),
     revision=7,
     validator='"7"',
 )
@@ -50,6 +61,9 @@ EVENT = RunEvent(
     reason=Reason.STORAGE,
     visibility=Visibility.PRIVATE,
     enabled=False,
+    verification=ReportedVerification(
+        VerificationOutcome.FAILED, START - timedelta(hours=5), VerificationMethod.RESTORED
+    ),
 )
 
 
@@ -77,6 +91,12 @@ def test_a_report_over_http_carries_the_whole_event() -> None:
     assert read_event(json.dumps(event_document(EVENT)).encode()) == EVENT
 
 
+def test_a_verification_over_http_needs_no_run() -> None:
+    assert EVENT.verification is not None
+    event = VerificationEvent(WEB, EVENT.verification)
+    assert read_event(json.dumps(event_document(event)).encode()) == event
+
+
 def test_the_catalogue_shows_every_reported_field_of_the_newest_run(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'catalogue.sqlite3'}"
     migrate(url)
@@ -88,3 +108,4 @@ def test_the_catalogue_shows_every_reported_field_of_the_newest_run(tmp_path: Pa
     for name in shown:
         assert getattr(report, name) == getattr(run, name) == getattr(EVENT, name)
     assert (report.visibility, report.enabled) == (EVENT.visibility, EVENT.enabled)
+    assert report.verification == FULL.verification

@@ -78,7 +78,7 @@ def test_numbers_that_no_source_has_confirmed_for_an_hour_say_so() -> None:
     assert face(Summary(2, 0, 0, 0), timedelta(hours=3)).message == "2/2 protected · as of 3h ago"
 
 
-def test_a_summary_holds_until_its_next_change() -> None:
+def test_the_face_of_a_summary_lasts_until_its_next_change() -> None:
     assert face(Summary(2, 0, 0, 0, changes_at=START + timedelta(minutes=5))).holds_for == timedelta(minutes=5)
     assert face(Summary(2, 0, 0, 0)).holds_for == timedelta(hours=1)
 

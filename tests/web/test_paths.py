@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
@@ -14,19 +13,17 @@ from bs4 import BeautifulSoup
 from bs4.element import Tag
 from flask.testing import FlaskClient
 
-from badge.app import build_app
 from badge.model import Subject
 from badge.serving import first_words
 from badge.settings import load
-from badge.web.pages.choices import NO_ADDRESS
-from badge.web.paths import Paths
-from tests.dashboard import Dashboard, Dashboards
+from tests.dashboard import Dashboards
 from tests.web.pages.test_pages import one
 
 PREFIX = "/backups"
-UNDER = Paths(PREFIX)
+ORIGIN = "http://localhost"
+PUBLIC = {"BADGE_PUBLIC_URL": ORIGIN + PREFIX}
 TOKEN = "correct horse battery staple"
-BY_TOKEN = {"BADGE_DASHBOARD": "token", "BADGE_DASHBOARD_TOKEN": TOKEN, "BADGE_PUBLIC_URL": "http://localhost"}
+BY_TOKEN = {"BADGE_DASHBOARD": "token", "BADGE_DASHBOARD_TOKEN": TOKEN}
 ADDRESSES = ("href", "src", "action", "srcset", "data-shared")
 # Every page, in each state that shows different links.
 PAGES = [
@@ -49,19 +46,12 @@ PAGES = [
 TEMPLATES = sorted((Path(__file__).parents[2] / "badge" / "web" / "templates").glob("*.html"))
 
 
-def client_under_prefix(dashboard: Dashboard) -> FlaskClient:
-    client = build_app(replace(dashboard.parts, paths=UNDER)).test_client()
-    if dashboard.parts.settings.dashboard == "link":
-        dashboard.log_in(client, dashboard.login_link())
-    return client
-
-
 @pytest.fixture
 def client(dashboards: Dashboards) -> FlaskClient:
-    dashboard = dashboards()
+    dashboard = dashboards(**PUBLIC)
     for number in range(60):  # more than one page
         dashboard.report(Subject.legacy("acme", f"web{number or ''}"))
-    return client_under_prefix(dashboard)
+    return dashboard.client
 
 
 def paths_in(page: Tag) -> Iterator[str]:
@@ -78,55 +68,55 @@ def strays_in(page: Tag) -> list[str]:
 
 @pytest.mark.parametrize("path", PAGES)
 def test_links_forms_and_resources_begin_with_the_prefix(client: FlaskClient, path: str) -> None:
-    page = BeautifulSoup(client.get(path, headers={"Accept": "text/html"}).data, "html.parser")
+    page = BeautifulSoup(client.get(PREFIX + path, headers={"Accept": "text/html"}).data, "html.parser")
     assert f"{PREFIX}/static/pages.css" in set(paths_in(page))
     assert strays_in(page) == []
 
 
 @pytest.mark.parametrize("path", ["/?subject=acme/web", "/dashboard/acme/web", "/doctor?subject=acme/web"])
 def test_snippets_begin_with_the_prefix(client: FlaskClient, path: str) -> None:
-    page = BeautifulSoup(client.get(path).data, "html.parser")
-    copied = re.findall(rf"{re.escape(NO_ADDRESS)}(/\w+/\w+/)", " ".join(area.text for area in page.select("textarea")))
+    page = BeautifulSoup(client.get(PREFIX + path).data, "html.parser")
+    copied = re.findall(rf"{re.escape(ORIGIN)}(/\w+/\w+/)", " ".join(area.text for area in page.select("textarea")))
     assert set(copied) <= {f"{PREFIX}/badge/", f"{PREFIX}/status/"}
     assert f"{PREFIX}/badge/" in copied
 
 
 def test_redirects_to_a_subject_begin_with_the_prefix(client: FlaskClient) -> None:
-    answer = client.get("/dashboard?subject=https://github.com/acme/web")
+    answer = client.get(f"{PREFIX}/dashboard?subject=https://github.com/acme/web")
     assert answer.headers["Location"] == f"{PREFIX}/dashboard/GitHub/acme/Repository/web"
 
 
 def test_the_link_to_the_next_page_begins_with_the_prefix(client: FlaskClient) -> None:
-    page = BeautifulSoup(client.get("/dashboard").data, "html.parser")
+    page = BeautifulSoup(client.get(f"{PREFIX}/dashboard").data, "html.parser")
     assert str(one(page, "a[rel=next]")["href"]).startswith(f"{PREFIX}/dashboard?cursor=")
 
 
 def test_redirects_to_the_login_and_back_begin_with_the_prefix(dashboards: Dashboards) -> None:
-    client = client_under_prefix(dashboards(**BY_TOKEN))
-    sent = client.get("/dashboard/acme/web").headers["Location"]
+    client = dashboards(**PUBLIC, **BY_TOKEN).client
+    sent = client.get(f"{PREFIX}/dashboard/acme/web").headers["Location"]
     assert sent.startswith(f"{PREFIX}/login?next=")
-    form = BeautifulSoup(client.get(sent.removeprefix(PREFIX)).data, "html.parser")
+    form = BeautifulSoup(client.get(sent).data, "html.parser")
     assert strays_in(form) == []
     data = {"csrf_token": str(one(form, "input[name=csrf_token]")["value"]), "token": TOKEN}
     data["next"] = parse_qs(urlsplit(sent).query)["next"][0]
-    assert client.post("/login", data=data).headers["Location"] == f"{PREFIX}/dashboard/acme/web"
-    assert client.get("/login").headers["Location"] == f"{PREFIX}/dashboard"
-    page = BeautifulSoup(client.get("/dashboard").data, "html.parser")
+    assert client.post(f"{PREFIX}/login", data=data).headers["Location"] == f"{PREFIX}/dashboard/acme/web"
+    assert client.get(f"{PREFIX}/login").headers["Location"] == f"{PREFIX}/dashboard"
+    page = BeautifulSoup(client.get(f"{PREFIX}/dashboard").data, "html.parser")
     assert strays_in(page) == []
     data = {"csrf_token": str(one(page, "form.log-out input[name=csrf_token]")["value"])}
-    assert client.post("/logout", data=data).headers["Location"] == f"{PREFIX}/login"
-    assert client.post("/logout").headers["Location"] == f"{PREFIX}/login"
+    assert client.post(f"{PREFIX}/logout", data=data).headers["Location"] == f"{PREFIX}/login"
+    assert client.post(f"{PREFIX}/logout").headers["Location"] == f"{PREFIX}/login"
 
 
 def test_the_description_s_server_is_the_prefix(client: FlaskClient) -> None:
-    assert yaml.safe_load(client.get("/openapi.yaml").data)["servers"] == [{"url": f"{PREFIX}/"}]
+    assert yaml.safe_load(client.get(f"{PREFIX}/openapi.yaml").data)["servers"] == [{"url": PREFIX}]
 
 
 def test_the_start_message_has_urls_under_the_prefix() -> None:
-    words = first_words(load({"BADGE_UPSTREAM_URL": "https://backup.example"}), UNDER)
+    words = first_words(load({"BADGE_UPSTREAM_URL": "https://backup.example", **PUBLIC}))
     assert f"{PREFIX}/dashboard\n" in words
     assert f"{PREFIX}/badge/GitHub/" in words
-    assert f"{PREFIX}/login?link=secret\n" in first_words(load({}), UNDER, "secret")
+    assert f"{PREFIX}/login?link=secret\n" in first_words(load(PUBLIC), "secret")
 
 
 @pytest.mark.parametrize("template", TEMPLATES, ids=lambda template: template.name)

@@ -71,7 +71,8 @@ class EmbeddedServer:
         self._ending = threading.Event()
         self._process: subprocess.Popen[bytes] | None = None
         self._lock = -1
-        # The parent-death signal fires when the forking thread ends; this one lives as long as the process.
+        # The watcher starts the server, because the parent-death signal fires when the thread that forked ends, and the
+        # watcher lives as long as the process.
         self._watcher = threading.Thread(target=self._watch, name="embedded-valkey", daemon=True)
 
     def start(self, timeout: timedelta) -> bool:

@@ -98,7 +98,8 @@ class RedisCommands:
             is_first = self._failures == 1
         if is_first:
             self.events.emit(CacheLost(operation, name_of(error)))
-        # A server that forbids one command still answers others, and each answer would end the outage.
+        # A server whose ACL forbids one command still answers others, and each such answer would reset the failure
+        # count. So a denied command opens the breaker at once.
         self.breaker.failed(is_lasting=is_denied(error))
         if self.breaker.is_open:
             self._try_in_background()

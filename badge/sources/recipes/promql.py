@@ -53,6 +53,9 @@ def _check_placeholder(lexeme: str, before: str, within: Collection[str]) -> Non
 
 
 def _since_selector(within: Sequence[str]) -> Sequence[str]:
-    """Return what was opened since the last `{`: inside a selector, names are compared literally in any function."""
+    """Return the brackets and functions opened since the last `{`.
+
+    Functions around a selector don't matter to a name inside it, where `=` and `!=` compare literally.
+    """
     last = max((index for index, opened in enumerate(within) if opened == "{"), default=-1)
     return within[last + 1 :]

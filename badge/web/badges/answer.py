@@ -14,7 +14,7 @@ from badge import appearance
 from badge.appearance import Face, Tone
 from badge.artwork import png, svg
 from badge.artwork.png import PngUnavailable
-from badge.contract import coordinates_of, format_time
+from badge.contract import coordinates_of, format_time, verification_fields
 from badge.deadline import Deadline
 from badge.model import BackupStatus, Badge, Origin, Report, Resolution, is_ahead, unless_ahead
 from badge.summary import Summary
@@ -56,7 +56,9 @@ PROBLEMS = {
     AnswerKind.ABSENT: Problem(404, "NOT_FOUND", "There is no such subject, or it is private."),
     AnswerKind.INVALID: Problem(400, "INVALID_SUBJECT", "This path does not name a subject."),
     AnswerKind.UNAVAILABLE: Problem(503, "UNAVAILABLE", "The status could not be determined; try again later."),
-    AnswerKind.UNEXPECTED: Problem(503, "NOT_SUCCEEDED", "The last finished backup did not succeed, or is too old."),
+    AnswerKind.UNEXPECTED: Problem(
+        503, "NOT_SUCCEEDED", "The last finished backup did not succeed, is too old, or was not verified as required."
+    ),
     AnswerKind.CRASHED: Problem(500, "INTERNAL", "Something went wrong."),
 }
 
@@ -124,19 +126,22 @@ NO_SUCCESS = frozenset({BackupStatus.FAILED, BackupStatus.UNKNOWN, BackupStatus.
 def _kind_of(request: BadgeRequest, resolution: Resolution, face: Face) -> AnswerKind:
     """Return the kind of answer for a resolution."""
     kind = _kind_without_expectation(resolution)
-    if kind is AnswerKind.KNOWN and request.expects_success and not _is_as_expected(request, resolution, face):
+    if kind is AnswerKind.KNOWN and request.expects_success and not _is_as_expected(resolution, face):
         return AnswerKind.UNEXPECTED
     return kind
 
 
-def _is_as_expected(request: BadgeRequest, resolution: Resolution, face: Face) -> bool:
-    """Whether the last finished backup succeeded and is neither in the future, nor outdated, nor beyond `max_age`."""
+def _is_as_expected(resolution: Resolution, face: Face) -> bool:
+    """Whether the last finished backup succeeded, is neither in the future nor outdated, and meets the look's limits.
+
+    After a failed verification it is never as expected, even if the look has no limits.
+    """
     report = resolution.report
     if resolution.status in NO_SUCCESS or (report.last_finished or report.status) is not BackupStatus.SUCCEEDED:
         return False
-    if is_ahead(report.last_success_at or report.finished_at, resolution.now):
+    if is_ahead(report.last_success_at or report.finished_at, resolution.now) or report.has_failed_verification:
         return False
-    return request.look.max_age is None or face.tone is not Tone.ORANGE
+    return face.tone is not Tone.ORANGE  # as it is beyond `max_age`, or unverified
 
 
 def _kind_without_expectation(resolution: Resolution) -> AnswerKind:
@@ -284,6 +289,7 @@ def _json(content: Content) -> tuple[str, bytes]:
         "backupStatus": report.status,
         "lastFinished": report.last_finished,
         "lastSuccessAt": _time(unless_ahead(report.last_success_at, content.resolution.now)),
+        **_verification(content.resolution),
     }
     members: Mapping[str, object] = last_backup if report.exists else {"backupStatus": report.status}
     if request.is_summary:
@@ -334,6 +340,7 @@ def _status_document(content: Content) -> dict[str, object]:
         "lastSuccessAt": _time(unless_ahead(report.last_success_at, resolution.now)),
         "lastFinished": report.last_finished,
         "nextRunAt": _time(report.next_run_at),
+        **_verification(resolution),
         "reason": appearance.reason_of(report),
         "recentRuns": None if runs is None else [_run_document(run) for run in runs],
     }
@@ -367,6 +374,11 @@ def _numbers(summary: Summary) -> dict[str, object]:
         "silent": summary.silent,
         "complete": summary.is_complete,
     }
+
+
+def _verification(resolution: Resolution) -> dict[str, object]:
+    known = resolution.report.verification
+    return verification_fields(known and replace(known, at=unless_ahead(known.at, resolution.now)))
 
 
 def _run_document(run: RecentRun) -> dict[str, object]:

@@ -60,7 +60,7 @@ class BadgeRequest:
     name: NamePattern | None = None
     """Which of a summary's subjects count."""
     expects_success: bool = False
-    """Whether to answer with an error unless the last finished backup succeeded, within the look's `max_age`."""
+    """Whether to answer with an error unless the last finished backup succeeded, as recently as the look requires."""
     scale: int = DEFAULT_SCALE
     """Pixels per unit of a PNG."""
     has_own_label: bool = False
@@ -185,6 +185,7 @@ def _look(query: Mapping[str, str], default_label: str) -> Look:
         logo=logo if logo in LOGOS else None,
         show=_one_of(Show, query.get("show")),
         max_age=read_max_age(query.get("max_age")),
+        verified_within=read_max_age(query.get("verified_within")),
     )
 
 

@@ -31,6 +31,7 @@ from badge.web.badges.recent_runs import RecentRuns
 from badge.web.badges.request import BadgeRequest, Format, read_badge_request
 from badge.web.badges.summaries import Summaries
 from badge.web.errors import PROBLEM_TYPE, problem
+from badge.web.prefix import OutsidePrefix
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -199,6 +200,8 @@ def routing_error_for_badge(parts: BadgeParts, error: HTTPException) -> Response
         headers = {**COMMON_HEADERS, "Allow": METHODS, "Cache-Control": "no-store"}
         return Response(body, 405, headers, content_type=PROBLEM_TYPE)
     wanted = read_badge_request(request.environ, request.args, parts.default_label)
+    if isinstance(error, OutsidePrefix):
+        wanted = replace(wanted, fault=error.fault)
     kind = AnswerKind.CRASHED if (error.code or 500) >= 500 else AnswerKind.INVALID
     made = fault_answer(wanted, kind, parts.clock(), parts.pictures)
     _leave_for_edge(parts, request.environ, wanted, made, 0.0)

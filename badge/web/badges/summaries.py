@@ -74,7 +74,7 @@ class Summaries:
         known = self._reads.result_of(partial(self.listing.summary, query), deadline)
         flight = None
         if self.listing.is_snapshot and (known is None or not known.is_fresh):
-            flight = self._refresh(self.listing)
+            flight = self.refresh(self.listing)
             if known is None or self.clock() - known.as_of >= STALE_AGE:
                 self._wait_for(flight)
                 known = self.listing.summary(query)
@@ -83,7 +83,7 @@ class Summaries:
             return self._undetermined(self.lifetimes.provisional if is_under_way else self.lifetimes.failure)
         return self._determined(query, known)
 
-    def _refresh(self, listing: SummaryListing) -> Flight[bool] | None:
+    def refresh(self, listing: SummaryListing) -> Flight[bool] | None:
         """Fetch the list in the background, once for all callers; None if there is no thread for it."""
         flight, is_new = self._flights.board(_LIST)
         if is_new and not self._pool.submit(partial(self._fetch, listing, flight)):

@@ -9,7 +9,7 @@ from typing import TypeVar
 from flask import Blueprint, Response, request
 from sqlalchemy.exc import SQLAlchemyError
 
-from badge.catalogue.events import InvalidEvent, RunEvent
+from badge.catalogue.events import InvalidEvent, RunEvent, VerificationEvent
 from badge.catalogue.faults import failure
 from badge.catalogue.keys import ApiKeys, Grant, KeyRefused, Refusal, Scope
 from badge.catalogue.store import Catalogue, MayNotPublish, Recorded
@@ -88,7 +88,7 @@ class OpsApi:
         return _json({"items": items, "nextCursor": page.next_cursor})
 
     def report(self) -> Response:
-        """POST /ops/status/report: record that a backup was queued, started or finished, or its subject deleted."""
+        """POST /ops/status/report: record a run, a verification or both, or that the subject was deleted."""
         grant = self._admit(Scope.REPORT)
         _require_json()
         try:
@@ -110,7 +110,7 @@ class OpsApi:
         body = problem(503, "UNAVAILABLE", "The catalogue is unavailable; try again shortly.")
         return Response(body, 503, {**OPS_HEADERS, "Retry-After": "5"}, content_type=PROBLEM_TYPE)
 
-    def _record(self, event: RunEvent, grant: Grant) -> Recorded:
+    def _record(self, event: RunEvent | VerificationEvent, grant: Grant) -> Recorded:
         if not grant.subjects.covers(event.subject):
             raise OpsRefused(403, "FORBIDDEN", "This API key is not for this subject.")
         try:

@@ -4,15 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Self, TypeVar
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
 from pydantic.alias_generators import to_camel
 
-from badge.catalogue.events import RunEvent
-from badge.contract import coordinates_of, format_time, parse_time, unless_never
+from badge.catalogue.events import ReportedVerification, RunEvent, VerificationEvent
+from badge.contract import coordinates_of, format_time, parse_time, unless_never, verification_fields
 from badge.listing import ListingFilter
-from badge.model import BackupStatus, InvalidSubject, Reason, Subject, Visibility, status_named
+from badge.model import (
+    BackupStatus,
+    InvalidSubject,
+    Reason,
+    Subject,
+    Verification,
+    VerificationMethod,
+    VerificationOutcome,
+    Visibility,
+    status_named,
+)
 from badge.validation import problem_of
 
 LARGEST_BATCH = 100
@@ -76,7 +95,7 @@ class Batch(_Contract):
 class ReportBody(SubjectBody):
     """The body of `POST /ops/status/report`: the fields of a status that a reporter may set."""
 
-    status: Annotated[BackupStatus, BeforeValidator(_as_spelt)]
+    status: Annotated[BackupStatus | None, BeforeValidator(_as_spelt)] = None
     observed_at: Moment = None
     started_at: Moment = None
     finished_at: Moment = None
@@ -87,10 +106,33 @@ class ReportBody(SubjectBody):
     reason: Reason | None = None
     visibility: Visibility | None = None
     enabled: bool | None = None
+    verification: VerificationOutcome | None = None
+    verified_at: Moment = None
+    verified_how: VerificationMethod | None = None
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Self:
+        if self.verification is None and (self.verified_at or self.verified_how):
+            raise ValueError('verifiedAt and verifiedHow need verification, which is "passed" or "failed"')
+        about_run = [to_camel(name) for name in _RUN_FIELDS if getattr(self, name) is not None]
+        if self.status is None and (about_run or self.verification is None):
+            needs = f"{', '.join(about_run)} can't be reported without it" if about_run else "or give verification"
+            raise ValueError(f"status is missing; {needs}")
+        return self
+
+    @property
+    def reported_verification(self) -> ReportedVerification | None:
+        """The verification, if there is one; raises `InvalidEvent`."""
+        if self.verification is None:
+            return None
+        return ReportedVerification(self.verification, self.verified_at, self.verified_how)
 
 
-# The fields that a report and an event have in common, by the same names.
-_SHARED_FIELDS = [name for name in ReportBody.model_fields if name in RunEvent.__dataclass_fields__]
+# The fields that a report and a run event have in common, by the same names.
+_SHARED_FIELDS = [
+    name for name in ReportBody.model_fields if name in RunEvent.__dataclass_fields__ and name != "verification"
+]
+_RUN_FIELDS = ["observed_at", *(name for name in _SHARED_FIELDS if name != "status")]
 
 
 class ListQuery(BaseModel):
@@ -132,20 +174,28 @@ def read_body(kind: type[Body], raw: bytes) -> Body:
         raise BadBody("; ".join(_fault(detail) for detail in error.errors()) + ".") from None
 
 
-def read_event(raw: bytes) -> RunEvent:
-    """Parse a run event; raises `BadBody` or `InvalidEvent`."""
+def read_event(raw: bytes) -> RunEvent | VerificationEvent:
+    """Parse an event; raises `BadBody` or `InvalidEvent`."""
     body = read_body(ReportBody, raw)
     try:
         subject = body.subject
     except InvalidSubject as invalid:
         raise BadBody(f"{invalid}.") from None
-    return RunEvent(subject=subject, at=body.observed_at, **{name: getattr(body, name) for name in _SHARED_FIELDS})
+    verification = body.reported_verification
+    if body.status is None:
+        assert verification is not None  # the body was validated
+        return VerificationEvent(subject, verification)
+    shared = {name: getattr(body, name) for name in _SHARED_FIELDS}
+    return RunEvent(subject=subject, at=body.observed_at, verification=verification, **shared)
 
 
-def event_document(event: RunEvent) -> dict[str, object]:
+def event_document(event: RunEvent | VerificationEvent) -> dict[str, object]:
     """Return the body that `read_event` parses into this event."""
-    fields = {to_camel(name): getattr(event, name) for name in _SHARED_FIELDS}
-    body = {**coordinates_of(event.subject), "observedAt": event.at, **fields}
+    body: dict[str, object] = {**coordinates_of(event.subject)}
+    if isinstance(event, RunEvent):
+        body |= {"observedAt": event.at, **{to_camel(name): getattr(event, name) for name in _SHARED_FIELDS}}
+    if (verified := event.verification) is not None:
+        body |= verification_fields(Verification(verified.outcome, verified.at, verified.how))
     return {
         name: format_time(value) if isinstance(value, datetime) else value
         for name, value in body.items()

@@ -16,12 +16,12 @@ from flask import Blueprint, Response, request
 from sqlalchemy.exc import SQLAlchemyError
 
 from badge.catalogue.checks import Checks
-from badge.catalogue.events import RunEvent
+from badge.catalogue.events import ReportedVerification, RunEvent, VerificationEvent
 from badge.catalogue.faults import failure
 from badge.catalogue.keys import ApiKeys, KeyRefused, Scope
 from badge.catalogue.store import Catalogue
 from badge.events import PingAnswered, StoredTimesAhead
-from badge.model import BackupStatus, Subject
+from badge.model import BackupStatus, Subject, VerificationMethod, VerificationOutcome
 from badge.ports import Clock, Events
 from badge.web.intake.rates import KeyRate
 
@@ -41,18 +41,25 @@ _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 class Signal(StrEnum):
-    """The meaning of a ping."""
+    """The meaning of a ping, and what its path ends with; a success also has a path without any."""
 
     SUCCESS = "success"
     START = "start"
     FAIL = "fail"
     LOG = "log"
+    VERIFIED = "verified"
+    NOT_VERIFIED = "verified/fail"
 
 
 _STATUS = {
     Signal.SUCCESS: BackupStatus.SUCCEEDED,
     Signal.START: BackupStatus.IN_PROGRESS,
     Signal.FAIL: BackupStatus.FAILED,
+}
+
+_OUTCOME = {
+    Signal.VERIFIED: VerificationOutcome.PASSED,
+    Signal.NOT_VERIFIED: VerificationOutcome.FAILED,
 }
 
 
@@ -87,9 +94,15 @@ class PingIntake:
             return self._answer(Signal.SUCCESS, first, slug=second)
         return self._answer(_signal(second), first)
 
-    def by_slug(self, key: str, slug: str, signal: str) -> Response:
-        """/ping/{ping-key}/{slug}/{signal}: a ping by slug."""
-        return self._answer(_signal(signal), key, slug)
+    def by_three_segments(self, first: str, second: str, third: str) -> Response:
+        """/ping/{uuid}/verified/{signal}, or /ping/{ping-key}/{slug}/{signal}."""
+        if _as_uuid(first) is not None and second == Signal.VERIFIED:
+            return self._answer(_signal(f"{second}/{third}"), first)
+        return self._answer(_signal(third), first, slug=second)
+
+    def verified_by_slug(self, key: str, slug: str, signal: str) -> Response:
+        """/ping/{ping-key}/{slug}/verified/{signal}."""
+        return self._answer(_signal(f"{Signal.VERIFIED}/{signal}"), key, slug)
 
     def _answer(self, signal: Signal | None, secret: str, slug: str | None = None) -> Response:
         """Record a ping. `secret` is a ping key if there is a slug, otherwise a check's UUID."""
@@ -111,10 +124,13 @@ class PingIntake:
     def _record(self, subject: Subject, signal: Signal, run_id: str | None) -> None:
         if not self.rate.admits(str(subject)):
             raise PingRefused(429, "rate limited", retry_after=60)
-        # A log changes no status.
-        if (status := _STATUS.get(signal)) is None:
+        event: RunEvent | VerificationEvent
+        if (outcome := _OUTCOME.get(signal)) is not None:
+            event = VerificationEvent(subject, ReportedVerification(outcome, how=_method()))
+        elif (status := _STATUS.get(signal)) is not None:
+            event = RunEvent(subject=subject, status=status, run_id=run_id)
+        else:  # A log changes no status.
             return
-        event = RunEvent(subject=subject, status=status, run_id=run_id)
         recorded = self.catalogue.record(event)
         if recorded.is_ahead:
             self.events.emit(StoredTimesAhead())
@@ -148,17 +164,22 @@ def blueprint(intake: PingIntake) -> Blueprint:
     methods = ["GET", "POST"]  # and HEAD
     ping.add_url_rule(f"{PING_ROOT}<uuid>", "uuid", intake.by_uuid, methods=methods)
     ping.add_url_rule(f"{PING_ROOT}<first>/<second>", "two", intake.by_two_segments, methods=methods)
-    ping.add_url_rule(f"{PING_ROOT}<key>/<slug>/<signal>", "slug", intake.by_slug, methods=methods)
+    ping.add_url_rule(f"{PING_ROOT}<first>/<second>/<third>", "three", intake.by_three_segments, methods=methods)
+    verified = f"{PING_ROOT}<key>/<slug>/{Signal.VERIFIED}/<signal>"
+    ping.add_url_rule(verified, "verified", intake.verified_by_slug, methods=methods)
     return ping
 
 
 def _signal(word: str) -> Signal | None:
-    """Return the signal named by a path's last segment, or by a program's exit status there."""
-    if word in (Signal.START, Signal.FAIL, Signal.LOG):
+    """Return the signal named by the end of a path, or by a program's exit status there."""
+    if word in tuple(Signal) and word != Signal.SUCCESS:
         return Signal(word)
-    if re.fullmatch(r"[0-9]{1,3}", word) and int(word) <= LARGEST_EXIT_STATUS:
-        return Signal.FAIL if int(word) else Signal.SUCCESS
-    return None
+    is_verification, number = word.startswith(f"{Signal.VERIFIED}/"), word.removeprefix(f"{Signal.VERIFIED}/")
+    if not re.fullmatch(r"[0-9]{1,3}", number) or int(number) > LARGEST_EXIT_STATUS:
+        return None
+    if is_verification:
+        return Signal.NOT_VERIFIED if int(number) else Signal.VERIFIED
+    return Signal.FAIL if int(number) else Signal.SUCCESS
 
 
 def _require(signal: Signal | None) -> Signal:
@@ -175,6 +196,14 @@ def _run_id() -> str | None:
     if (run_id := _as_uuid(given)) is None:
         raise PingRefused(400, "invalid uuid format")
     return run_id
+
+
+def _method() -> VerificationMethod | None:
+    """Return how the backup was verified, if the client says so."""
+    given = request.args.get("how")
+    if given is not None and given not in tuple(VerificationMethod):
+        raise PingRefused(400, "how must be restored or checked")
+    return VerificationMethod(given) if given else None
 
 
 def _as_uuid(given: str) -> str | None:

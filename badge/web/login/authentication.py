@@ -77,7 +77,7 @@ def _by_provider(settings: Settings, by_link: FormLogIn) -> LogIn:
     assert issuer is not None
     assert client_id is not None
     assert allowed is not None
-    assert settings.public_url is not None
+    assert settings.public_origin is not None
     secret = settings.oidc_client_secret
     provider = Provider(issuer, client_id, secret.get_secret_value() if secret else None, allowed.split(","))
-    return OidcLogIn(by_link, provider, settings.public_url, by_link.events)
+    return OidcLogIn(by_link, provider, settings.public_origin, by_link.events)

@@ -54,11 +54,11 @@ class OidcLogIn:
     Operators can log in with a link too, even if the provider is down.
     """
 
-    def __init__(self, by_link: FormLogIn, provider: Provider, public_url: str, events: Events) -> None:
+    def __init__(self, by_link: FormLogIn, provider: Provider, public_origin: str, events: Events) -> None:
         self.by_link = by_link
         self.access = by_link.access
         self.provider = provider
-        self.public_url = public_url
+        self.public_origin = public_origin
         self.events = events
         self._oauth = OAuth()
         # Sends no request to the provider until somebody logs in.
@@ -91,7 +91,7 @@ class OidcLogIn:
         session.clear()  # drops the state of abandoned logins
         session[NEXT] = wanted
         try:
-            answer: AnyResponse = self._client.authorize_redirect(self.public_url + self.access.paths.to(CALLBACK))
+            answer: AnyResponse = self._client.authorize_redirect(self.public_origin + self.access.paths.to(CALLBACK))
         except (OAuthError, *_PROVIDER_FAULTS):
             return self._no_provider()
         return answer
@@ -123,7 +123,7 @@ class OidcLogIn:
         if (response := end_session(self.access, self.events)) is not None:
             return response
         try:
-            after = self.public_url + self.access.paths.to(LOGIN)
+            after = self.public_origin + self.access.paths.to(LOGIN)
             logged_out = self._client.create_logout_url(
                 post_logout_redirect_uri=after, client_id=self.provider.client_id
             )

@@ -106,8 +106,9 @@ class Cookies(SecureCookieSessionInterface):
     The signing key is read or created when it is first needed, so that badges work even if that fails.
     """
 
-    def __init__(self, key: Callable[[], str]) -> None:
+    def __init__(self, key: Callable[[], str], paths: Paths) -> None:
         self._key = key
+        self._paths = paths
 
     def load_key(self, app: Flask) -> None:
         """Make sure that there is a signing key; raises `NoSigningKey`."""
@@ -133,15 +134,20 @@ class Cookies(SecureCookieSessionInterface):
     def get_cookie_name(self, app: Flask) -> str:
         """Return a name with `__Host-` for a secure cookie: browsers then refuse it from sibling domains.
 
-        This requires the path "/", Flask's default, so this is the one path without the prefix of `Paths`
-        (RFC 6265bis, section 4.1.3.2).
+        The path prefix is part of the name, so that services under different prefixes of one host don't end each
+        other's sessions.
         """
-        return "__Host-badge" if self.get_cookie_secure(app) else "badge"
+        name = "badge" + self._paths.prefix.replace("/", "+")
+        return f"__Host-{name}" if self.get_cookie_secure(app) else name
+
+    def get_cookie_path(self, app: Flask) -> str:
+        """Return the path prefix; but the path must be "/" with `__Host-` (RFC 6265bis, section 4.1.3.2)."""
+        return "/" if self.get_cookie_secure(app) else self._paths.prefix or "/"
 
 
 def use_sessions(site: Flask, settings: Settings) -> None:
     """Enable sessions. Only the login pages set a cookie; badges never do."""
-    site.session_interface = Cookies(lambda: signing_key(settings))
+    site.session_interface = Cookies(lambda: signing_key(settings), Paths(settings.path_prefix))
     site.config.update(
         SESSION_COOKIE_SECURE=settings.public_url.startswith("https://") if settings.public_url else None,
         SESSION_COOKIE_HTTPONLY=True,

@@ -18,10 +18,10 @@ class AccountBadge:
 
     scope: SubjectScope
     paths: Paths
-    public_url: str
-    """Empty if not set."""
+    public_origin: str
+    """Empty if not known."""
     placeholder: str = NO_ADDRESS
-    """Stands in for the public URL in snippets; the page's script replaces it with the browser's own origin."""
+    """Stands in for the origin in snippets; the page's script replaces it with the browser's own origin."""
 
     @property
     def alt(self) -> str:
@@ -42,7 +42,7 @@ class AccountBadge:
     @property
     def snippets(self) -> dict[Syntax, tuple[str, str]]:
         """Name and text of each snippet."""
-        made = Snippet(f"{self.public_url or NO_ADDRESS}{self.image}", "", self.alt)
+        made = Snippet(f"{self.public_origin or NO_ADDRESS}{self.image}", "", self.alt)
         return {syntax: (SYNTAX_NAMES[syntax], made.written_in(syntax)) for syntax in (Syntax.URL, Syntax.MARKDOWN)}
 
 

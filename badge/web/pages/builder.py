@@ -30,7 +30,7 @@ class Builder:
     def home(self) -> Response:
         """Show the home page, with snippets for the repository in the query."""
         typed, platform = request.args.get("subject", ""), PLATFORM.read(request.args)
-        named, fault = _named(typed, platform) if typed.strip() else (None, "")
+        named, fault = _named(self.parts.paths.own(typed), platform) if typed.strip() else (None, "")
         choices = Choices.read(request.args, self.parts.default_label, self.parts.links)
         also = {PLATFORM.name: platform} if platform else {}
         form = BadgeForm(
@@ -53,7 +53,8 @@ class Builder:
     def _offer(self, choices: Choices, named: NamedRepository) -> Offer:
         parts, subject = self.parts, named.subject
         closed = {Link.STATUS: NOT_PUBLIC} if choices.link is Link.STATUS and self._is_closed(subject) else {}
-        return choices.offer(subject, parts.public_url, parts.clock(), parts.paths, closed=closed, server=named.server)
+        origin, now = parts.public_origin, parts.clock()
+        return choices.offer(subject, origin, now, parts.paths, closed=closed, server=named.server)
 
     def _is_closed(self, subject: Subject) -> bool:
         """Whether the public has no status page for this subject; the same for private and absent ones."""

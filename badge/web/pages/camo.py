@@ -9,6 +9,7 @@ from urllib.parse import SplitResult, urlsplit
 from badge.model import InvalidSubject, Subject
 from badge.raw_path import BADGE_ROOT
 from badge.web.pages.repository_url import subject_named
+from badge.web.paths import AT_ROOT, Paths
 
 # A digest, and the image's URL in hexadecimal digits.
 _CAMO = re.compile(r"https://camo\.githubusercontent\.com/[0-9a-f]{32,64}/((?:[0-9a-f]{2})+)")
@@ -34,10 +35,10 @@ class ProxyAddress:
         return cls(found[0], bytes.fromhex(found[1]).decode("utf-8", "replace"))
 
 
-def origin_of(address: str) -> WebOrigin | None:
+def origin_of(address: str, paths: Paths = AT_ROOT) -> WebOrigin | None:
     """Return scheme, host and port of an absolute badge URL; None for anything else."""
     parts = _split(address)
-    if parts is None or parts.scheme not in _PORTS or not parts.path.startswith(BADGE_ROOT):
+    if parts is None or parts.scheme not in _PORTS or not parts.path.startswith(paths.to(BADGE_ROOT)):
         return None
     try:
         port = parts.port
@@ -46,13 +47,13 @@ def origin_of(address: str) -> WebOrigin | None:
     return parts.scheme, parts.hostname or "", port or _PORTS[parts.scheme]
 
 
-def is_of(address: str, subject: Subject, origin: WebOrigin | None) -> bool:
+def is_of(address: str, subject: Subject, origin: WebOrigin | None, paths: Paths = AT_ROOT) -> bool:
     """Whether a URL is that of this subject's badge at this origin; None means any origin."""
-    found, parts = origin_of(address), _split(address)
+    found, parts = origin_of(address, paths), _split(address)
     if found is None or parts is None or origin not in (None, found):
         return False
     try:
-        return subject_named(parts.path).key(fold_case=True) == subject.key(fold_case=True)
+        return subject_named(paths.own(parts.path)).key(fold_case=True) == subject.key(fold_case=True)
     except InvalidSubject:
         return False
 

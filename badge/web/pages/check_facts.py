@@ -33,7 +33,7 @@ class CheckFacts:
     @classmethod
     def of(cls, check: Check, parts: PagesParts, now: datetime) -> CheckFacts:
         """Describe a check."""
-        ping = f"{parts.public_url}{parts.paths.to('/ping/')}"
+        ping = parts.public_origin + parts.paths.ping("")
         return cls(
             every=show_duration(check.expectation.every),
             grace=show_duration(check.expectation.grace),

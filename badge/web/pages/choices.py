@@ -42,6 +42,7 @@ _SHOWN: dict[str, str] = {
     Show.DATE: "date",
     Show.NEXT: "next run",
     Show.LAST: "last result",
+    Show.VERIFIED: "verification",
 }
 
 
@@ -138,7 +139,7 @@ class Choices:
     def offer(  # noqa: PLR0913 - all that snippets depend on
         self,
         subject: Subject,
-        public_url: str,
+        public_origin: str,
         now: datetime,
         paths: Paths = AT_ROOT,
         token: str = "",
@@ -152,7 +153,7 @@ class Choices:
         URLs, if the platform does not imply the server.
         """
         is_short = self.values[ADDRESS.name] == "short" and subject.legacy_path is not None
-        base = public_url or NO_ADDRESS
+        base = public_origin or NO_ADDRESS
         query = {TOKEN: token, **self.query} if token else self.query
         made = snippet(
             subject,

@@ -69,7 +69,7 @@ class Dashboard:
 
     def _listed(self, listing: StatusListing, search: Search, viewer: Viewer) -> AnyResponse:
         now = self.parts.clock()
-        wanted = search.filter(now, is_public_only=not viewer.sees_private)
+        wanted = search.filter(now, self.parts.paths, is_public_only=not viewer.sees_private)
         if (format := request.args.get("format")) in CONTENT_TYPES:
             return download(listing, search, wanted, str(format), now)
         cursor = request.args.get("cursor") or None
@@ -129,7 +129,7 @@ class Dashboard:
 
     def _badge_for(self, scope: SubjectScope | None) -> AccountBadge | None:
         known = scope_named(scope.platform, scope.account) if scope else None
-        return AccountBadge(known, self.parts.paths, self.parts.public_url) if known else None
+        return AccountBadge(known, self.parts.paths, self.parts.public_origin) if known else None
 
     def _runs(self, listed: Sequence[Subject]) -> Mapping[Subject, Sequence[PastRun]]:
         """Return the last runs, or none if they are unavailable: the list is useful without them."""
@@ -161,7 +161,7 @@ class Dashboard:
 
     def _to_subject(self, typed: str) -> AnyResponse:
         try:
-            subject = subject_named(typed)
+            subject = subject_named(self.parts.paths.own(typed))
         except InvalidSubject as invalid:
             return show("dashboard.html", 400, has_list=False, typed=typed, fault=sentence(str(invalid)))
         # A path without a host, built here, so the redirect stays on this service.

@@ -133,7 +133,7 @@ class Details:
         also = {TOKEN: token} if token and is_given else {}
         shared = f"{self.parts.paths.page(subject)}?{choices.shared(dialog='open', **also)}"
         parts = self.parts
-        offer = choices.offer(subject, parts.public_url, parts.clock(), parts.paths, token, _closed(report, token))
+        offer = choices.offer(subject, parts.public_origin, parts.clock(), parts.paths, token, _closed(report, token))
         return BadgeForm(choices, offer, shared)
 
     def _report_command(self, subject: Subject, viewer: Viewer) -> str:
@@ -191,10 +191,19 @@ def _facts(resolution: Resolution, *, has_history: bool) -> list[Fact]:
         Fact("Duration", exact_length(report.finished_at - started) if started and report.finished_at else ""),
         Fact("Size", size(report.size_bytes) if report.size_bytes is not None else ""),
         Fact("Last success", "never") if is_never else _timed("Last success", succeeded, now),
+        *_verification(report, now),
         _timed("Next run", None if is_deleted else report.next_run_at, now),
         _timed("Deleted", report.deleted_at, now),
     ]
     return [fact for fact in found if fact.words or fact.moment]
+
+
+def _verification(report: Report, now: datetime) -> list[Fact]:
+    if (known := report.verification) is None:
+        return []
+    moment = unless_ahead(known.at, now)
+    words = "" if moment else appearance.UNKNOWN_TIME
+    return [Fact(appearance.VERIFICATIONS[known.outcome, known.how], words, Moment.of(moment, now))]
 
 
 def _timed(name: str, moment: datetime | None, now: datetime) -> Fact:
@@ -203,7 +212,7 @@ def _timed(name: str, moment: datetime | None, now: datetime) -> Fact:
 
 def _freshness(resolution: Resolution, source: str) -> list[Fact]:
     """Return which source the status came from, when it was fetched, and when it will be fetched again."""
-    now, again = resolution.now, _timed("Next check", resolution.now + resolution.fresh_for, resolution.now)
+    now, again = resolution.now, _timed("Next refresh", resolution.now + resolution.fresh_for, resolution.now)
     checked = _timed("Last confirmed", now - resolution.age, now)
     match resolution.origin:
         case Origin.CACHE | Origin.UPSTREAM:
@@ -211,4 +220,4 @@ def _freshness(resolution: Resolution, source: str) -> list[Fact]:
         case Origin.STALE:
             return [Fact("Source", f"{source}, which does not answer"), checked, again]
         case Origin.FALLBACK:
-            return [Fact("Source", f"{source}, which does not answer"), again]
+            return [Fact("Source", source), again]

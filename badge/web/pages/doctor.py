@@ -81,7 +81,7 @@ class Doctor:
         """Show the form, and the results for what was entered."""
         shown, pasted = (request.args.get(name, "")[:LONGEST_INPUT].strip() for name in ("subject", "camo"))
         typed, proxy = address_in(shown), ProxyAddress.found_in(pasted)
-        in_readme = [typed] if origin_of(typed) else []
+        in_readme = [typed] if origin_of(self.parts.paths.own(typed)) else []
         in_readme += [proxy.target] if proxy else []
         examined, fault, proxy_fault = None, "", ""
         if pasted and proxy is None:
@@ -103,27 +103,28 @@ class Doctor:
             is_origin_known=self._origin(typed) is not None,
             examined=examined,
             glyphs=STATUS_GLYPHS,
-            base=self.parts.public_url or NO_ADDRESS,
+            base=self.parts.public_origin or NO_ADDRESS,
             placeholder=NO_ADDRESS,
             longest=LONGEST_INPUT,
         )
 
     def _origin(self, typed: str) -> WebOrigin | None:
         """Return the public origin of this service, if it is set or was entered."""
-        public_url = self.parts.public_url
-        return origin_of(f"{public_url}{BADGE_ROOT}" if public_url else typed)
+        public_origin = self.parts.public_origin
+        return origin_of(f"{public_origin}{BADGE_ROOT}" if public_origin else typed)
 
     def _examined(self, wanted: str, in_readme: Sequence[str]) -> Examination:
         """Examine a badge; raises `InvalidSubject`. URLs in the README that are not this badge are faults."""
-        address, subject, origin = badge_address(wanted), subject_named(wanted), self._origin(wanted)
-        strays = [one for one in in_readme if not is_of(one, subject, origin)]
+        paths, own = self.parts.paths, self.parts.paths.own(wanted)
+        address, subject, origin = badge_address(own), subject_named(own), self._origin(wanted)
+        strays = [one for one in in_readme if not is_of(one, subject, origin, paths)]
         began = time.perf_counter()
         # Includes the middleware, as for a request from outside.
-        answer = Client(current_app.wsgi_app).get(address, headers=PROXY_HEADERS)
+        answer = Client(current_app.wsgi_app).get(paths.to(address), headers=PROXY_HEADERS)
         took = timedelta(seconds=time.perf_counter() - began)
         faults = [*map(stray_fault, strays), *_faults(answer, took)]
         return Examination(
-            address=self.parts.paths.to(address),
+            address=paths.to(address),
             verdict=verdict_on_faults(faults) if faults else self._verdict(address, subject),
             picture=_picture(answer),
             alt=_words_in(answer) or alt_text(subject),
@@ -132,7 +133,7 @@ class Doctor:
             took=f"{took.total_seconds() * 1000:.0f} ms",
             headers=[(name, answer.headers[name]) for name in SHOWN_HEADERS if name in answer.headers],
             ages=_ages(answer.headers.get("Cache-Control", ""), self._oldest(address)),
-            fresh_address=cache_busting_url(self.parts.paths.to(address), self.parts.clock()),
+            fresh_address=cache_busting_url(paths.to(address), self.parts.clock()),
         )
 
     def _verdict(self, address: str, subject: Subject) -> Verdict:
@@ -203,10 +204,10 @@ def _words_in(answer: TestResponse) -> str:
 
 
 def _faults(answer: TestResponse, took: timedelta) -> list[Fault]:
-    """Return the reasons why a proxy would show no image."""
+    """Return the reasons why a proxy would show no image, the one to fix first at the beginning."""
     rules = {
-        status_fault(answer.status_code): answer.status_code != 200,
         NO_IMAGE: not _is_image(answer),
+        status_fault(answer.status_code): answer.status_code != 200,
         TOO_SLOW: took > PROXY_PATIENCE,
     }
     return [fault for fault, is_broken in rules.items() if is_broken]

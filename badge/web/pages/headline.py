@@ -35,7 +35,7 @@ def headline(resolution: Resolution, *, overdue_since: datetime | None, has_hist
     `has_history`: whether the source keeps a history; then a subject without a known success has never succeeded.
     """
     if not resolution.is_known:
-        return [Clause("Unknown, because the source does not answer")]
+        return [Clause("Unknown: the status could not be determined")]
     if not resolution.report.exists:
         return [Clause("Nothing known")]
     first, *others = _clauses(resolution, overdue_since, has_history=has_history)
@@ -52,6 +52,8 @@ def _clauses(resolution: Resolution, overdue_since: datetime | None, *, has_hist
         yield Clause(reason)
     if report.status is not BackupStatus.SUCCEEDED and (clause := _success(resolution, has_history=has_history)):
         yield clause
+    if report.verification is not None and report.has_failed_verification:
+        yield Clause("verification failed", Moment.of(unless_ahead(report.verification.at, now), now))
     if report.status is not BackupStatus.DELETED and report.next_run_at is not None:
         is_ahead = report.next_run_at > now
         yield Clause("next run" if is_ahead else "next run was due", Moment.of(report.next_run_at, now))

@@ -44,8 +44,8 @@ class PagesParts:
     checks: Checks | None
     """None without a catalogue."""
     default_label: str
-    public_url: str
-    """Empty if not set; then the browser's own origin is used."""
+    public_origin: str
+    """BADGE_PUBLIC_URL without its path; empty if not set, then the browser's own origin is used."""
     paths: Paths
     links: LinkPolicy
     """What badges may link to."""

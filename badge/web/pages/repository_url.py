@@ -10,7 +10,7 @@ from urllib.parse import SplitResult, urlsplit
 from badge.model import KNOWN_TYPES, InvalidSubject, Subject, decode_segment
 from badge.raw_path import BADGE_ROOT, STATUS_ROOT
 from badge.web.badges.request import read_badge_request
-from badge.web.paths import DASHBOARD_ROOT
+from badge.web.paths import DASHBOARD_ROOT, SUBJECT_ROOTS
 
 PLATFORMS = {
     "GitHub": "GitHub",
@@ -27,7 +27,6 @@ _UNDERSTOOD = (
     "give the URL of a repository on GitHub, GitLab, Azure DevOps, Bitbucket, Codeberg, Gitea or Forgejo, "
     "or platform/account/type/name"
 )
-_OWN_ROOTS = (BADGE_ROOT, DASHBOARD_ROOT, STATUS_ROOT)
 _SSH_HOSTS = {
     "ssh.github.com": "github.com",
     "altssh.gitlab.com": "gitlab.com",
@@ -93,7 +92,7 @@ class NamedRepository:
 def address_in(typed: str) -> str:
     """Return the URL within a text, such as a `git clone` command or Markdown; else the text itself."""
     text = typed.strip()
-    is_whole = text.startswith(_OWN_ROOTS) or _SCHEME.match(text) or _BARE.match(text)
+    is_whole = text.startswith(SUBJECT_ROOTS) or _SCHEME.match(text) or _BARE.match(text)
     # Coordinates have no empty segments, so text with "://" can't be coordinates.
     if is_whole or not ("://" in text or text.startswith("git ")):
         return text
@@ -112,7 +111,7 @@ def repository_named(typed: str, platform: str = "") -> NamedRepository:
     `platform`: one of `PLATFORMS`, for hosts that don't reveal their platform, and for owner and name without a host.
     """
     text = address_in(typed)
-    if text.startswith(_OWN_ROOTS):
+    if text.startswith(SUBJECT_ROOTS):
         return NamedRepository(_of_this_service(text.partition("?")[0]))
     if _BARE.match(text) or (platform and _BARE_SERVER.match(text)):
         return _of_url(f"https://{text}", platform)
@@ -129,7 +128,7 @@ def repository_named(typed: str, platform: str = "") -> NamedRepository:
 def subject_at(typed: str) -> Subject | None:
     """Return the subject that a URL names; None for search words and other URLs."""
     text = address_in(typed)
-    if not (text.startswith(_OWN_ROOTS) or any(form.match(text) for form in (_SCHEME, _BARE, _SCP_LIKE))):
+    if not (text.startswith(SUBJECT_ROOTS) or any(form.match(text) for form in (_SCHEME, _BARE, _SCP_LIKE))):
         return None
     try:
         return subject_named(text)
@@ -161,7 +160,7 @@ def _of_coordinates(path: str, platform: str) -> Subject:
 
 def _on(url: SplitResult, platform: str) -> NamedRepository:
     path = f"/{url.path.strip('/')}"
-    if path.startswith(_OWN_ROOTS):
+    if path.startswith(SUBJECT_ROOTS):
         return NamedRepository(_of_this_service(path))
     host = (url.hostname or "").removeprefix("www.")
     host = _SSH_HOSTS.get(host, host)

@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 from badge.listing import ListingFilter, ListingOrder
 from badge.model import MAX_ACCOUNT, MAX_PLATFORM, BackupStatus
 from badge.web.pages.repository_url import subject_at
-from badge.web.paths import DASHBOARD
+from badge.web.paths import DASHBOARD, Paths
 
 LONGEST_SEARCH = 200
 MOST_WORDS = 8
@@ -63,9 +63,9 @@ class Search:
         """Whether some subjects may be left out, other than by status."""
         return bool(self.text) or self.has_more_filters
 
-    def filter(self, now: datetime, *, is_public_only: bool) -> ListingFilter:
+    def filter(self, now: datetime, paths: Paths, *, is_public_only: bool) -> ListingFilter:
         """Return the filter for the listing."""
-        subject = subject_at(self.text)
+        subject = subject_at(paths.own(self.text))
         words = (str(subject),) if subject else tuple(self.text.split()[:MOST_WORDS])
         return ListingFilter(
             platform=self.platform or None,

@@ -11,7 +11,7 @@ from itertools import takewhile
 from badge import appearance
 from badge.appearance import DAY, HOUR, MOMENT, TONES, WORDS, Look, Tone
 from badge.contract import format_time
-from badge.model import BackupStatus, Resolution, unless_ahead
+from badge.model import BackupStatus, Report, Resolution, unless_ahead
 from badge.web.badges.recent_runs import RecentRun
 from badge.web.page import utc_date
 from badge.web.pages.history import runs_in_words
@@ -149,7 +149,12 @@ _DATED = (*FINISHED, BackupStatus.IN_PROGRESS)
 
 def _facts(resolution: Resolution, runs: Sequence[RecentRun]) -> list[Fact]:
     report, now = resolution.report, resolution.now
-    found = [_timed("Last success", appearance.last_success(resolution), now), _since(resolution, runs), _rate(runs)]
+    found = [
+        _timed("Last success", appearance.last_success(resolution), now),
+        _verification(report, now),
+        _since(resolution, runs),
+        _rate(runs),
+    ]
     if resolution.status is not BackupStatus.DELETED:
         is_due = report.next_run_at is not None and report.next_run_at <= now
         found.append(_timed("Run expected" if is_due else "Next run", report.next_run_at, now))
@@ -161,6 +166,13 @@ def _timed(name: str, moment: datetime | None, now: datetime) -> Fact | None:
         return None
     coarse = CoarseMoment.of(moment, now)
     return Fact(name, coarse.words, coarse.date, coarse)
+
+
+def _verification(report: Report, now: datetime) -> Fact | None:
+    if (known := report.verification) is None:
+        return None
+    name = appearance.VERIFICATIONS[known.outcome, known.how]
+    return _timed(name, unless_ahead(known.at, now), now) or Fact(name, appearance.UNKNOWN_TIME, "")
 
 
 def _since(resolution: Resolution, runs: Sequence[RecentRun]) -> Fact | None:

@@ -93,11 +93,11 @@ class StatusPage:
     def _embedded(self, subject: Subject, query: dict[str, str]) -> Embedded | None:
         """Return what needs absolute URLs; None without a public URL."""
         parts = self.parts
-        if not parts.public_url:
+        if not parts.public_origin:
             return None
-        made = snippet(subject, parts.public_url, paths=parts.paths, query=query)
+        made = snippet(subject, parts.public_origin, paths=parts.paths, query=query)
         preview = {**query, **PREVIEW}
-        image = snippet(subject, parts.public_url, paths=parts.paths, format=Format.PNG, query=preview).image_url
+        image = snippet(subject, parts.public_origin, paths=parts.paths, format=Format.PNG, query=preview).image_url
         return Embedded(made, image)
 
     @staticmethod

@@ -75,9 +75,9 @@ def verdict_on_status(resolution: Resolution) -> Verdict:
     """Return the verdict on a badge that proxies can show, by how much is known about its status."""
     again = "Check again in a minute. If nothing changes, ask the operator of this service to look at its log."
     if not resolution.is_known:
-        return Verdict(
-            Tone.ORANGE, "The status can't be determined at the moment", ["The backup system does not answer."], again
-        )
+        # The report may also be outdated, or a limit of ours may have suppressed the call.
+        reason = "This service could not get a current status from the backup system."
+        return Verdict(Tone.ORANGE, "The status can't be determined at the moment", [reason], again)
     if resolution.is_stale:
         reason = f"The backup system last confirmed this status {length(resolution.age)} ago."
         return Verdict(Tone.ORANGE, "This badge is served, but its status may be out of date", [reason], again)

@@ -27,7 +27,8 @@ opener.addEventListener("submit", (event) => {
   open();
 });
 
-// The dialog is the target of clicks on the backdrop, on its padding, and at the end of a drag out of a field.
+// Clicks on the backdrop, clicks on the dialog's own padding, and drags that start in a field and end outside of it all
+// have the dialog as their target, so the coordinates decide.
 function isOnBackdrop({ target, clientX: x, clientY: y }) {
   const { left, right, top, bottom } = dialog.getBoundingClientRect();
   return target === dialog && (x < left || x > right || y < top || y > bottom);

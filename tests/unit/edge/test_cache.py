@@ -1,4 +1,4 @@
-"""The edge cache: short storage times, bounded size, conditional requests."""
+"""The edge cache: brief reuse of answers, bounded size, conditional requests."""
 
 from __future__ import annotations
 
@@ -134,7 +134,7 @@ def test_expired_answers_are_dropped() -> None:
     assert rig.edge._cache._bytes == ENTRY_BYTES + 3 + len("/badge/new")
 
 
-def test_a_storage_time_of_zero_stores_nothing() -> None:
+def test_a_time_of_zero_turns_the_edge_cache_off() -> None:
     assert bodies(EdgeRig(EdgeCacheLimits(held_seconds=0)), WEB, WEB) == [b"1", b"2"]
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from badge.model import BackupStatus, Report
+from badge.contract import format_time
+from badge.model import BackupStatus, Report, Verification, VerificationMethod, VerificationOutcome
 from tests.doubles import START
 from tests.site import SUCCEEDED, Site
 
@@ -62,6 +64,8 @@ EXPECTED: list[tuple[str, dict[str, Any], str, int]] = [
     ("a success too far in the future", {"last_success_at": START + timedelta(minutes=6)}, "", 503),
     ("an end too far in the future", {"finished_at": START + timedelta(minutes=6)}, "", 503),
     ("deleted", {"status": BackupStatus.DELETED}, "", 410),
+    ("a failed verification", {"verification": Verification(VerificationOutcome.FAILED)}, "", 503),
+    ("a passed one", {"verification": Verification(VerificationOutcome.PASSED, HOURS_AGO[2])}, "", 200),
 ]
 
 
@@ -73,6 +77,50 @@ def test_a_monitor_gets_200_only_for_a_success(
     query = f"expect=succeeded&max_age={max_age}"
     for path in (f"{WEB}?strict=1&{query}", f"{WEB}.json?{query}", f"{WEB}.txt?{query}"):
         assert site.get(path).status_code == code
+
+
+VERIFIED = [
+    ("never", None, 503),
+    ("recently", Verification(VerificationOutcome.PASSED, HOURS_AGO[23]), 200),
+    ("too long ago", Verification(VerificationOutcome.PASSED, HOURS_AGO[24]), 503),
+    ("at an unknown time", Verification(VerificationOutcome.PASSED), 503),
+    ("too far in the future", Verification(VerificationOutcome.PASSED, START + timedelta(minutes=6)), 503),
+    ("without success", Verification(VerificationOutcome.FAILED, HOURS_AGO[1]), 503),
+]
+
+
+@pytest.mark.parametrize(("_", "verification", "code"), VERIFIED, ids=[case[0] for case in VERIFIED])
+def test_a_monitor_can_require_a_recent_verification(
+    site: Site, _: str, verification: Verification | None, code: int
+) -> None:
+    site.says = replace(SUCCEEDED, verification=verification)
+    answer = site.get(f"{WEB}.json?expect=succeeded&verified_within=24h")
+    assert answer.status_code == code
+    assert json.loads(answer.data)["verification"] == (verification and verification.outcome)
+
+
+def test_the_answer_expires_when_the_verification_becomes_too_old(site: Site) -> None:
+    at = HOURS_AGO[24] + timedelta(seconds=40)
+    site.says = replace(SUCCEEDED, verification=Verification(VerificationOutcome.PASSED, at))
+    answer = site.get(f"{WEB}.json?expect=succeeded&verified_within=24h")
+    assert (answer.status_code, answer.headers["Cache-Control"]) == (200, "public, max-age=40, must-revalidate")
+    image = site.get(f"{WEB}?verified_within=24h").headers["Cache-Control"]
+    assert image == "public, max-age=40, stale-while-revalidate=0, stale-if-error=0"
+
+
+def test_the_json_gives_the_verification_in_three_fields(site: Site) -> None:
+    known = Verification(VerificationOutcome.FAILED, HOURS_AGO[1], VerificationMethod.RESTORED)
+    site.says = replace(SUCCEEDED, verification=known)
+    found = json.loads(site.get(f"{WEB}.json").data)
+    shown = {name: found[name] for name in ("status", "message", "verification", "verifiedAt", "verifiedHow")}
+    assert shown == {
+        "status": "succeeded",
+        "message": "succeeded",
+        "verification": "failed",
+        "verifiedAt": format_time(HOURS_AGO[1]),
+        "verifiedHow": "restored",
+    }
+    assert json.loads(site.get(f"{WEB}.json?show=verified").data)["message"] == "verification failed"
 
 
 def test_an_image_for_readers_stays_200(site: Site) -> None:

@@ -262,7 +262,7 @@ def test_a_summary_has_the_headers_of_a_badge(acme: Dashboard) -> None:
     [(ACME, True), (f"{ACME}.json", True), ("/summary/GitHub/nobody", False), (f"{ACME}?token=x", False)],
 )
 def test_the_edge_stores_summaries_as_badges(acme: Dashboard, path: str, *, is_stored: bool) -> None:
-    """That nothing was found is not stored, because it would tell when it was last asked for."""
+    """An answer that found nothing is not stored: its age would reveal when it was last requested."""
     edge = edge_around(acme.client.application)
     assert asyncio.run(asgi.ask(edge, path)).code in (200, 404)
     assert (edge._cache.get_fresh(path.encode(), time.monotonic()) is not None) == is_stored

@@ -426,3 +426,49 @@ def test_other_methods_are_405_and_name_those_that_work(ops: Ops, method: str, p
     answer = ops.client.open(path, method=method)
     assert (answer.status_code, answer.content_type) == (405, "application/problem+json")
     assert answer.headers["Allow"]
+
+
+def test_a_verification_is_reported_without_a_run(ops: Ops) -> None:
+    ops.report(status="succeeded")
+    assert ops.client.get("/badge/acme/web.json?verified_within=90d").get_json()["message"] == "unverified"
+    ops.clock.advance(seconds=1)
+    answer = ops.report(
+        verification="passed", verifiedHow="restored", verifiedAt="2026-11-20T05:00:00+01:00"
+    ).get_json()
+    fields = ("applied", "status", "verification", "verifiedAt", "verifiedHow")
+    assert [answer[name] for name in fields] == [True, "succeeded", "passed", "2026-11-20T04:00:00Z", "restored"]
+    assert ops.client.get("/badge/acme/web.json?verified_within=90d").get_json()["message"] == "succeeded"
+    assert ops.report(verification="failed").get_json()["verification"] == "failed"
+    late = ops.report(verification="passed", verifiedAt="2026-11-21T05:00:00Z").get_json()
+    assert (late["applied"], late["verification"]) == (False, "failed")
+    assert ops.client.get("/badge/acme/web.json?show=verified").get_json()["message"] == "verification failed"
+    assert ops.status().get_json()["verification"] == "failed"
+
+
+def test_a_verification_of_a_private_subject_does_not_publish_it(ops: Ops) -> None:
+    ops.report(status="succeeded", visibility="private")
+    assert ops.report(key=ops.only_reporter, verification="passed").get_json() == {"applied": True}
+    assert ops.client.get("/badge/acme/web.json?show=verified").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("fields", "fault"),
+    [
+        ({}, "body: status is missing; or give verification."),
+        ({"verification": None}, "body: status is missing; or give verification."),
+        (
+            {"verification": "passed", "url": "https://e.org"},
+            "body: status is missing; url can't be reported without it.",
+        ),
+        (
+            {"status": "succeeded", "verifiedAt": "2026-11-20T05:00:00Z"},
+            'body: verifiedAt and verifiedHow need verification, which is "passed" or "failed".',
+        ),
+        ({"verification": "passed", "verifiedAt": "2026-11-23T12:06:00Z"}, "the verification's time is in the future."),
+        ({"status": "deleted", "verification": "passed"}, "a deletion has no verification."),
+    ],
+)
+def test_an_incomplete_or_impossible_verification_is_refused(ops: Ops, fields: dict[str, Any], fault: str) -> None:
+    answer = ops.report(**fields)
+    assert (answer.status_code, answer.get_json()["detail"]) == (400, fault)
+    assert ops.status().status_code == 404

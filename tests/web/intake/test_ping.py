@@ -289,3 +289,46 @@ def test_the_native_contract_shows_the_change_too(intake: Intake) -> None:
     later = status(**{"If-None-Match": first.headers["ETag"]})
     assert (later.status_code, later.get_json()["status"]) == (200, "failed")
     assert status(**{"If-None-Match": later.headers["ETag"]}).status_code == 304
+
+
+VERIFIED_PINGS = [
+    ("/verified", "verified <1h ago"),
+    ("/verified/fail", "verification failed"),
+    ("/verified/0", "verified <1h ago"),
+    ("/verified/3", "verification failed"),
+]
+
+
+@pytest.mark.parametrize(("rest", "shown"), VERIFIED_PINGS)
+def test_a_ping_reports_a_verification(intake: Intake, rest: str, shown: str) -> None:
+    intake.ping()
+    key = intake.own.keys.create("pinger", {Scope.PING})
+    for prefix in (f"/ping/{intake.uuid}", f"/ping/{key}/web"):
+        opposite = "/verified" if shown == "verification failed" else "/verified/fail"
+        assert intake.ping(opposite).status_code == 200
+        answer = intake.client.post(f"{prefix}{rest}?how=restored")
+        assert (answer.status_code, answer.text) == (200, "OK")
+        document = intake.client.get("/badge/acme/web.json?show=verified").get_json()
+        assert (document["message"], document["status"], document["verifiedHow"]) == (shown, "succeeded", "restored")
+
+
+@pytest.mark.parametrize("rest", ["/verified/failed", "/verified/256", "/verified/verified", "/verified/log"])
+def test_any_other_ping_about_a_verification_is_refused(intake: Intake, rest: str) -> None:
+    assert intake.ping(rest).status_code in (400, 404)
+
+
+def test_how_a_backup_was_verified_is_a_closed_list(intake: Intake) -> None:
+    answer = intake.ping("/verified?how=guessed")
+    assert (answer.status_code, answer.text) == (400, "(how must be restored or checked)")
+    report = intake.own.store.report_for(WEB)
+    assert report is not None
+    assert report.verification is None
+
+
+def test_a_slug_may_be_the_word_for_a_verification(intake: Intake) -> None:
+    key, other = intake.own.keys.create("pinger", {Scope.PING}), Subject.legacy("acme", "other")
+    intake.check(other, "verified")
+    assert intake.client.post(f"/ping/{key}/verified/fail").status_code == 200
+    report = intake.own.store.report_for(other)
+    assert report is not None
+    assert (report.status, report.verification) == ("failed", None)

@@ -9,7 +9,19 @@ import pytest
 from bs4 import BeautifulSoup
 from bs4.element import Tag
 
-from badge.model import BackupStatus, Origin, Reason, Report, Resolution, Subject, Visibility
+from badge.catalogue.events import ReportedVerification
+from badge.model import (
+    BackupStatus,
+    Origin,
+    Reason,
+    Report,
+    Resolution,
+    Subject,
+    Verification,
+    VerificationMethod,
+    VerificationOutcome,
+    Visibility,
+)
 from badge.web.login.access import Viewer
 from badge.web.pages.headline import headline
 from badge.web.pages.history import LINE_AT, page_number
@@ -84,6 +96,11 @@ def reported(status: S, **values: object) -> Report:
         # The time of the last success is impossible, so it is neither shown nor read as "never".
         (reported(S.FAILED, last_success_at=START + DAY), "Failed"),
         (reported(S.IN_PROGRESS, last_finished=S.SUCCEEDED), "In progress"),
+        (
+            reported(S.SUCCEEDED, verification=Verification(VerificationOutcome.FAILED, START - HOUR)),
+            "Succeeded · verification failed 1 h ago",
+        ),
+        (reported(S.SUCCEEDED, verification=Verification(VerificationOutcome.PASSED, START - HOUR)), "Succeeded"),
         (Report.absent(START), "Nothing known"),
     ],
 )
@@ -102,7 +119,7 @@ def test_a_source_without_a_history_does_not_say_never() -> None:
 
 def test_the_sentence_says_that_a_status_is_stale_or_not_known() -> None:
     assert sentence(SUCCEEDED, origin=Origin.STALE) == "Succeeded · last confirmed 3 h ago"
-    assert sentence(Report.absent(START), origin=Origin.FALLBACK) == "Unknown, because the source does not answer"
+    assert sentence(Report.absent(START), origin=Origin.FALLBACK) == "Unknown: the status could not be determined"
 
 
 def test_the_sentence_and_its_icon_are_on_the_page(dashboard: Dashboard) -> None:
@@ -139,7 +156,23 @@ def test_the_facts_include_duration_size_and_freshness(dashboard: Dashboard) -> 
     assert facts["Last success"] == "12 s ago 2026-11-23 12:00 UTC"
     assert facts["Source"] == "catalogue"
     assert facts["Last confirmed"] == "12 s ago 2026-11-23 12:00 UTC"
-    assert facts["Next check"] == "in 1 min 48 s 2026-11-23 12:02 UTC"
+    assert facts["Next refresh"] == "in 1 min 48 s 2026-11-23 12:02 UTC"
+
+
+@pytest.mark.parametrize(
+    ("verification", "name"),
+    [
+        (ReportedVerification(VerificationOutcome.PASSED, None, VerificationMethod.RESTORED), "Restore tested"),
+        (ReportedVerification(VerificationOutcome.FAILED, None, VerificationMethod.CHECKED), "Data check failed"),
+        (ReportedVerification(VerificationOutcome.PASSED), "Verified"),
+    ],
+)
+def test_the_facts_include_the_latest_verification(
+    dashboard: Dashboard, verification: ReportedVerification, name: str
+) -> None:
+    dashboard.record_run(WEB, S.SUCCEEDED, verification=verification)
+    dashboard.clock.advance(hours=5)
+    assert about(dashboard)[name] == "5 h ago 2026-11-23 12:00 UTC"
 
 
 def test_unreported_facts_are_not_shown(dashboard: Dashboard) -> None:
@@ -161,11 +194,23 @@ def test_only_a_source_that_keeps_a_history_says_never(site: Site) -> None:
     assert "Last success" not in facts_of(BeautifulSoup(site.get(PATH).data, "html.parser"))
 
 
-def test_an_outage_is_a_fact_of_the_source(site: Site) -> None:
+@pytest.mark.parametrize("says", [None, replace(SUCCEEDED, stale_after=START)], ids=["outage", "outdated"])
+def test_an_undetermined_status_does_not_blame_the_source(site: Site, says: Report | None) -> None:
+    site.says = says
+    page = BeautifulSoup(site.get(PATH).data, "html.parser")
+    assert text(page, ".sentence") == "Unknown: the status could not be determined"
+    facts = facts_of(page)
+    assert facts["Source"] == "a source of this service"
+    assert "Last confirmed" not in facts
+
+
+def test_an_outage_is_a_fact_of_the_source_of_a_stale_status(site: Site) -> None:
+    site.get(PATH)
     site.says = None
+    site.clock.advance(minutes=3)
     facts = facts_of(BeautifulSoup(site.get(PATH).data, "html.parser"))
     assert facts["Source"] == "a source of this service, which does not answer"
-    assert "Last confirmed" not in facts
+    assert "Last confirmed" in facts
 
 
 def test_a_failure_shows_its_reason_and_links_to_its_run(dashboard: Dashboard) -> None:
@@ -263,7 +308,7 @@ def test_the_check_is_shown_and_its_ping_url_hidden(dashboards: Dashboards) -> N
     page = dashboard.soup(PATH)
     facts = facts_of(page)
     assert (facts["Schedule"], facts["Grace period"]) == ("every 1d", "1h")
-    assert facts["Overdue from"] == "in 1 day 1 h 2026-11-24 13:00 UTC"
+    assert facts["Overdue after"] == "in 1 day 1 h 2026-11-24 13:00 UTC"
     hidden = one(page, "dd details")
     assert not hidden.has_attr("open")
     assert f"http://localhost/ping/{uuid[:8]}-…" in hidden.get_text()

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from badge.appearance import Tone
 from badge.events import FailureKind
 from badge.listing import ListedSubject, ListingFilter, ListingOrder, ListingPage, ListingTotals
-from badge.model import InvalidSubject, Origin, Resolution, Subject, Visibility
+from badge.model import InvalidSubject, Origin, Report, Resolution, Subject, Visibility
 from badge.ports import SourceUnavailable
 from badge.web.badges.private_tokens import PrivateTokens
 from badge.web.pages.doctor import badge_address
@@ -270,10 +270,11 @@ def test_a_private_badge_with_its_token_is_reported_as_served_correctly(site: Si
     assert facts(page)["Cache-Control"] == "private, max-age=60"
 
 
-def test_an_outage_is_not_reported_as_a_missing_backup(site: Site) -> None:
-    site.says = None
+@pytest.mark.parametrize("says", [None, replace(SUCCEEDED, stale_after=START)], ids=["outage", "outdated"])
+def test_an_undetermined_status_is_not_reported_as_a_missing_backup(site: Site, says: Report | None) -> None:
+    site.says = says
     page = examined(site, subject="acme/web")
-    assert reasons(page) == ["The backup system does not answer."]
+    assert reasons(page) == ["This service could not get a current status from the backup system."]
     assert "orange" in one(page, ".verdict")["class"]
 
 
@@ -336,6 +337,16 @@ def test_a_badge_that_no_proxy_would_show_is_a_fault(site: Site) -> None:
     site.says = replace(SUCCEEDED, finished_at=START - timedelta(days=3))
     page = examined(site, subject="/badge/acme/web?strict=1&expect=succeeded&max_age=24h")
     assert "The HTTP status is 503" in page.get_text()
+
+
+@pytest.mark.parametrize("name", ["nobody.json", "nobody.txt"])
+def test_what_is_no_image_gets_advice_about_its_format_whatever_its_status(site: Site, name: str) -> None:
+    site.says = Report.absent(START)
+    page = examined(site, subject=f"/badge/acme/{name}")
+    assert facts(page)["HTTP status"] == "404"
+    assert len(reasons(page)) == 2
+    assert "without .json or .txt" in text(page, ".verdict")
+    assert "strict=" not in text(page, ".verdict")
 
 
 def test_markup_in_the_url_is_text(site: Site) -> None:

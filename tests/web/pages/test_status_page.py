@@ -15,7 +15,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from badge.appearance import MOMENT
-from badge.model import BackupStatus, Origin, Reason, Report, Resolution, Subject, Visibility
+from badge.model import (
+    BackupStatus,
+    Origin,
+    Reason,
+    Report,
+    Resolution,
+    Subject,
+    Verification,
+    VerificationMethod,
+    VerificationOutcome,
+    Visibility,
+)
 from badge.raw_path import LONGEST_TARGET
 from badge.subject_pattern import PathPattern, Selection
 from badge.web.badges.recent_runs import RecentRun
@@ -153,6 +164,22 @@ def resolution_of(report: Report) -> Resolution:
 def test_it_says_how_long_the_current_state_has_lasted(status: S, runs: str, since: dict[str, str]) -> None:
     facts = facts_of(status, runs, finished_at=START - timedelta(hours=5))
     assert {name: words for name, words in facts.items() if name.endswith(" for")} == since
+
+
+@pytest.mark.parametrize(
+    ("verification", "fact"),
+    [
+        (
+            Verification(VerificationOutcome.PASSED, START - DAY, VerificationMethod.RESTORED),
+            ("Restore tested", "24 hours ago"),
+        ),
+        (Verification(VerificationOutcome.FAILED, START - 3 * DAY), ("Verification failed", "3 days ago")),
+        (Verification(VerificationOutcome.FAILED), ("Verification failed", "at an unknown time")),
+        (Verification(VerificationOutcome.PASSED, START + DAY), ("Verified", "at an unknown time")),
+    ],
+)
+def test_it_shows_the_latest_verification(verification: Verification, fact: tuple[str, str]) -> None:
+    assert fact in facts_of(S.SUCCEEDED, "", verification=verification).items()
 
 
 def test_a_deleted_subject_shows_no_runs(dashboard: Dashboard) -> None:

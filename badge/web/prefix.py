@@ -1,0 +1,59 @@
+"""Removes the path prefix from requests, so that routes are the same with and without one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+from urllib.parse import unquote_to_bytes
+
+from flask import Flask, request
+from werkzeug.exceptions import NotFound
+
+from badge.raw_path import answers_without_prefix, raw_path, raw_path_of, raw_target, without_prefix
+from badge.web.page import sentence
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+_OUTSIDE = "badge.outside_prefix"
+"""Key in the WSGI environment: whether the request is for a path outside the prefix."""
+
+
+class WithoutPrefix:
+    """WSGI middleware that removes the prefix from the paths of requests, and marks requests for other paths."""
+
+    def __init__(self, application: WSGIApplication, prefix: str) -> None:
+        self._application = application
+        self._prefix = prefix
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """Pass the request on as if the service were at the root of its host."""
+        target = without_prefix(raw_target(environ), self._prefix)
+        if target is not None:
+            path = unquote_to_bytes(raw_path_of(target)).decode("latin-1")
+            environ |= {"RAW_URI": target, "SCRIPT_NAME": "", "PATH_INFO": path}
+        elif not answers_without_prefix(raw_path(environ)):
+            environ[_OUTSIDE] = True
+        return self._application(environ, start_response)
+
+
+class OutsidePrefix(NotFound):
+    """The request is for a path outside the prefix. `fault` says so in a part of a sentence."""
+
+    def __init__(self, prefix: str) -> None:
+        where = f"{prefix}, the path in BADGE_PUBLIC_URL"
+        self.fault = f"the service answers only below {where}, and proxies in front of it must pass this path on"
+        super().__init__(sentence(self.fault))
+
+
+def refuse_outside(site: Flask, prefix: str) -> None:
+    """Answer requests for paths outside the prefix as "not found".
+
+    Paths of badges get an image, as invalid ones do, because README readers would see any other answer as a broken
+    image: URLs from before there was a prefix are still in use, and some proxies remove the prefix by mistake.
+    """
+
+    @site.before_request
+    def refuse() -> None:
+        if _OUTSIDE in request.environ:
+            raise OutsidePrefix(prefix)

