@@ -26,6 +26,7 @@ from tests.servers import (
     clean_environment,
     eventually,
     free_port,
+    log_in,
     needs,
     running_valkey,
     started_service,
@@ -187,6 +188,7 @@ def test_no_badge_is_wrong_while_instances_are_replaced_one_by_one(
     key = old.badge("key", "create", "ci").stdout.strip()
     with old.running(tmp_path / "a") as a, old.running(tmp_path / "b") as b, load(key, a, b) as users:
         users.go_on()
+        cookie = log_in(a.url, old.badge("login-link").stdout.strip().removeprefix("http://127.0.0.1:8000"))
         with new.running(tmp_path / "c") as c:  # migrates the schema
             users.use_only(a, b, c)
             users.go_on()
@@ -202,8 +204,21 @@ def test_no_badge_is_wrong_while_instances_are_replaced_one_by_one(
                 stop(b)
                 users.go_on()
                 users.end()
+                assert d.get("/dashboard", cookies=dict([cookie])).status_code == 200
+                assert summarised(c) == summarised(d) == protected(d)
     assert users.wrong == []
     assert set(users.answers) == {200}
+
+
+def summarised(service: Service) -> int:
+    """Return how many subjects are protected, as the totals say that both versions have kept."""
+    return int(service.get("/summary/GitHub/acme.json?v=end").json()["protected"])
+
+
+def protected(service: Service) -> int:
+    """Return how many subjects are protected, as their badges say."""
+    badges = [service.get(f"/badge/acme/s{subject}.json?v=end").json() for subject in range(SUBJECTS)]
+    return sum(badge["lastFinished"] == "succeeded" for badge in badges)
 
 
 def stop(service: Service) -> None:
