@@ -10,6 +10,7 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
 import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -32,8 +33,7 @@ NAMESPACE = uuid.UUID("4f0c7f52-6b0f-4e6e-9a5c-2d1f5a0f6d3b")
 """For the serial numbers."""
 
 ALWAYS = "requirements.txt"
-EXTRAS = {"postgresql": "requirements-postgresql.txt", "aws": "requirements-aws.txt"}
-IMAGE = [ALWAYS, EXTRAS["postgresql"]]
+BUILD = "requirements-build.txt"
 DOCKERFILE = "Dockerfile"
 PYTHON_OF_DEBIAN = {"bookworm": "3.11.2"}
 """The Python that each Debian release contains."""
@@ -81,6 +81,13 @@ def pins(file: str) -> Iterator[Pin]:
         yield Pin(name, version, marker, tuple(re.findall(r"--hash=sha256:(\w+)", rest)))
 
 
+def extras() -> dict[str, str]:
+    """Return the lock file of each extra."""
+    declared = tomllib.loads((PROJECT / "pyproject.toml").read_text())["tool"]["setuptools"]["dynamic"]
+    files = declared["optional-dependencies"]
+    return {extra: files[extra]["file"].replace(".in", ".txt") for extra in files}
+
+
 def component_of(pin: Pin, scope: ComponentScope, properties: Mapping[str, str]) -> Component:
     """Return the component that a pin stands for."""
     return Component(
@@ -111,7 +118,7 @@ def in_wheel() -> Iterator[Component]:
     for pin in pins(ALWAYS):
         scope = ComponentScope.OPTIONAL if pin.marker else ComponentScope.REQUIRED
         yield component_of(pin, scope, {"marker": pin.marker})
-    for extra, file in EXTRAS.items():
+    for extra, file in extras().items():
         for pin in pins(file):
             if pin.name not in shared:
                 yield component_of(pin, ComponentScope.OPTIONAL, {"extra": extra, "marker": pin.marker})
@@ -129,7 +136,8 @@ def in_image() -> Iterator[Component]:
     python = PYTHON_OF_DEBIAN[base[3]]
     environment = {"sys_platform": "linux", "platform_system": "Linux", "os_name": "posix"}
     environment |= {"python_version": python.rpartition(".")[0], "python_full_version": python}
-    found = {pin.name: pin for file in IMAGE for pin in pins(file)}
+    files = set(re.findall(r"/(requirements[\w-]*\.txt)", dockerfile)) - {BUILD}
+    found = {pin.name: pin for file in sorted(files) for pin in pins(file)}
     for pin in found.values():
         if not pin.marker or Marker(pin.marker).evaluate(environment):
             yield component_of(pin, ComponentScope.REQUIRED, {})

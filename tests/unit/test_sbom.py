@@ -45,7 +45,10 @@ def test_a_bill_is_valid_and_always_the_same(kind: str) -> None:
 
 
 def test_the_wheel_s_bill_lists_the_pins_of_all_extras() -> None:
-    assert packages("wheel") == pinned() | pinned("-postgresql") | pinned("-aws")
+    files = {path.stem for path in PROJECT.glob("requirements*.in")} - {"requirements-build", "requirements-dev"}
+    assert {"requirements", "requirements-aws"} < files
+    every = [pinned(name.removeprefix("requirements")) for name in files]
+    assert packages("wheel") == {name: version for pins in every for name, version in pins.items()}
 
 
 def test_packages_of_extras_are_optional() -> None:
