@@ -15,12 +15,16 @@ from typing import Any
 
 import click
 import yaml
+from pydantic.json_schema import GenerateJsonSchema
 
 from badge.app import create_app
 from badge.cli import badge
 from badge.settings import load
 from badge.settings.names import FORMER_VARIABLES, known_variables, variable_for
 from badge.settings.table import Settings
+from badge.sources.configuration.entry import Entry
+from badge.sources.recipes.presets import names as preset_names
+from badge.sources.recipes.recipe import Recipe
 from badge.telemetry.metrics import METRICS
 from badge.telemetry.subject_metrics import SUBJECT_METRICS
 from badge.web.health import OPENAPI_FILE
@@ -28,6 +32,7 @@ from badge.web.health import OPENAPI_FILE
 RECORDED = Path(__file__).parent / "contracts" / "surface.json"
 
 METHODS = ("GET", "POST")
+DEEPEST = 6
 
 Surface = dict[str, list[str]]
 """For each kind of interface, a sorted list of lines. What breaks a client removes a line."""
@@ -42,6 +47,7 @@ def surface() -> Surface:
         "responses": _response_fields(),
         "metrics": (f"{metric.name} {' '.join(metric.labels)}".strip() for metric in (*METRICS, *SUBJECT_METRICS)),
         "settings": _settings(),
+        "sources.toml": _source_keys(),
         "commands": _commands(badge, "badge"),
     }
     return {kind: sorted(set(found)) for kind, found in lines.items()}
@@ -74,10 +80,10 @@ def _operations() -> Iterator[tuple[str, str, dict[str, Any]]]:
                 yield method, path, methods[method.lower()]
 
 
-def _resolved(node: dict[str, Any]) -> dict[str, Any]:
-    """Follow a reference such as `#/components/schemas/Badge`."""
+def _resolved(node: dict[str, Any], document: dict[str, Any] | None = None) -> dict[str, Any]:
+    """Follow a reference such as `#/components/schemas/Badge` within a document, by default the description."""
     while "$ref" in node:
-        found = _openapi()
+        found = document or _openapi()
         for part in node["$ref"].removeprefix("#/").split("/"):
             found = found[part]
         node = found
@@ -90,11 +96,10 @@ def _parameters() -> Iterator[str]:
             if parameter["in"] != "path":
                 required = " (required)" if parameter.get("required") else ""
                 yield f"{method} {path} {parameter['name']}{required}"
-                yield from (f"{parameter['name']}={value}" for value in _values(parameter["schema"]))
+                yield from (f"{parameter['name']}={value}" for value in _values(_resolved(parameter["schema"])))
 
 
 def _values(schema: dict[str, Any]) -> list[str]:
-    schema = _resolved(schema)
     return [str(value) for value in schema.get("enum", []) if value is not None]
 
 
@@ -113,23 +118,43 @@ def _response_fields() -> Iterator[str]:
                 yield from _fields(content.get("schema", {}), f"{prefix} {kind}", are_requirements_shown=False)
 
 
-def _fields(schema: dict[str, Any], prefix: str, *, are_requirements_shown: bool, depth: int = 0) -> Iterator[str]:
+def _fields(
+    schema: dict[str, Any],
+    prefix: str,
+    *,
+    are_requirements_shown: bool,
+    depth: int = 0,
+    document: dict[str, Any] | None = None,
+) -> Iterator[str]:
     """Yield the prefix, then each field with its path, then each value of a closed list."""
-    schema = _resolved(schema)
+    schema = _resolved(schema, document)
     yield prefix
-    if depth > 6:  # a schema that contains itself
+    if depth > DEEPEST:  # a schema that contains itself
         return
+    more: Any = {"are_requirements_shown": are_requirements_shown, "document": document}
     yield from (f"{prefix} = {value}" for value in _values(schema))
     required = schema.get("required", []) if are_requirements_shown else []
     for name, field in schema.get("properties", {}).items():
         at = f"{prefix} .{name}" if depth == 0 else f"{prefix}.{name}"
         yield from (f"{at} (required)" for _ in range(name in required))
-        yield from _fields(field, at, are_requirements_shown=are_requirements_shown, depth=depth + 1)
+        yield from _fields(field, at, depth=depth + 1, **more)
     if "items" in schema:
-        at = f"{prefix}[]"
-        yield from _fields(schema["items"], at, are_requirements_shown=are_requirements_shown, depth=depth + 1)
+        yield from _fields(schema["items"], f"{prefix}[]", depth=depth + 1, **more)
     for choice in (*schema.get("oneOf", []), *schema.get("anyOf", []), *schema.get("allOf", [])):
-        yield from _fields(choice, prefix, are_requirements_shown=are_requirements_shown, depth=depth)
+        yield from _fields(choice, prefix, depth=depth, **more)
+
+
+class _Quiet(GenerateJsonSchema):
+    """Without warnings about defaults that are no JSON, which are not recorded."""
+
+    ignored_warning_kinds: Any = frozenset({"non-serializable-default", "skipped-choice"})
+
+
+def _source_keys() -> Iterator[str]:
+    for model in (Entry, Recipe):
+        schema = model.model_json_schema(schema_generator=_Quiet)
+        yield from _fields(schema, "source", are_requirements_shown=True, document=schema)
+    yield from (f"preset = {name}" for name in preset_names())
 
 
 def _settings() -> Iterator[str]:

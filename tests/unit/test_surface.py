@@ -47,6 +47,8 @@ def test_what_is_new_is_recorded(current: Surface) -> None:
         "settings: BADGE_REDIS_URL_FILE",
         "settings: BADGE_DASHBOARD=token",
         "settings: BADGE_HOT_PATH means BADGE_EDGE_CACHE",
+        "sources.toml: source .match.account",
+        "sources.toml: preset = gitlab-schedule",
         "commands: badge check create --every (required)",
         "commands: badge doctor means check-config",
     ],
