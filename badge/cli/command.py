@@ -25,6 +25,8 @@ from badge.web.pages.repository_url import subject_named
 
 NO_CATALOGUE = "This service shows other systems' backups and has no catalogue."
 
+REDIS_TIMEOUT = timedelta(seconds=1)
+
 # A century. Without a limit, now plus a duration could be after the year 9999, which Python can't represent.
 LONGEST_DURATION = timedelta(days=36_500)
 
@@ -170,9 +172,12 @@ def shown_selection(selection: Selection) -> str:
 
 @contextlib.contextmanager
 def local_parts() -> Iterator[app.Parts]:
-    """Provide the service's parts as configured, and close them afterwards."""
+    """Provide the service's parts as configured, but with more time for Redis, and close them afterwards.
+
+    If dropping a cached status took too long, badges would show it until it expires, because a command doesn't retry.
+    """
     with faults_by_line():
-        parts = parts_of(load())
+        parts = parts_of(load().model_copy(update={"redis_timeout": REDIS_TIMEOUT}))
     with contextlib.closing(parts):
         yield parts
 

@@ -26,7 +26,8 @@ KEY = ("catalogue", "github", "acme", "repository", "web")
 # Needed only to delete a stored picture that is too long, which this service never writes.
 UNUSED = "hdel"
 # A long timeout, because the machine may be busy; and no edge cache, so that each badge uses Redis.
-STEADY = {"BADGE_REDIS_TIMEOUT": "300ms", "BADGE_EDGE_CACHE": "0"}
+STEADY = {"redis_timeout": timedelta(seconds=5)}
+"""Longer than the setting allows, so that no command fails on a busy machine."""
 
 
 def documented() -> list[str]:
@@ -58,9 +59,9 @@ def run(server: TcpServer, *words: str) -> None:
 
 @contextmanager
 def service(url: str, folder: Path) -> Iterator[Parts]:
-    settings = load({"BADGE_DATA_DIR": str(folder), "BADGE_REDIS_URL": url, **STEADY})
+    settings = load({"BADGE_DATA_DIR": str(folder), "BADGE_REDIS_URL": url, "BADGE_EDGE_CACHE": "0"})
     migrate(settings.catalogue_location)
-    with closing(build_parts(settings)) as parts:
+    with closing(build_parts(settings.model_copy(update=STEADY))) as parts:
         yield parts
 
 

@@ -15,15 +15,28 @@ from pathlib import Path
 
 import click
 import pytest
+import redis
 from click.testing import CliRunner
 
 from badge import __version__
+from badge.app import build_parts
 from badge.catalogue.migration import migrate
 from badge.cli import badge
 from badge.model import BackupStatus, Subject
+from badge.settings import load
 from badge.web.badges.private_tokens import PrivateTokens
 from tests.command_line import run_badge
-from tests.servers import BIN, PROJECT, Service, badge_process, flask_badge, log_in, running_service
+from tests.servers import (
+    BIN,
+    PROJECT,
+    Service,
+    badge_process,
+    eventually,
+    flask_badge,
+    log_in,
+    running_service,
+    running_valkey,
+)
 from tests.store import Store
 
 WEB = "GitHub/acme/Repository/web"
@@ -416,6 +429,18 @@ def test_a_login_link_needs_an_address_and_logins_but_no_catalogue(tmp_path: Pat
     assert "BADGE_PUBLIC_URL" in by_socket.stderr
     refused = flask_badge("login-link", BADGE_DASHBOARD="off", **upstream)
     assert (refused.returncode, "if BADGE_DASHBOARD is off" in refused.stderr) == (2, True)
+
+
+def test_a_report_is_shown_at_once_even_if_redis_is_slow(tmp_path: Path) -> None:
+    with running_valkey(tmp_path) as server:
+        settings = {"BADGE_DATA_DIR": str(tmp_path), "BADGE_REDIS_URL": server.url}
+        flask_badge("report", WEB, "failed", **settings)
+        with closing(build_parts(load(settings))) as parts, closing(redis.Redis.from_url(server.url)) as client:
+            assert parts.resolver.resolve(Subject(*WEB.split("/"))).status is BackupStatus.FAILED
+            assert eventually(lambda: client.keys("bdg:*:v*"))
+            client.execute_command("CLIENT", "PAUSE", "600", "ALL")
+            flask_badge("report", WEB, "succeeded", **settings)
+            assert not client.keys("bdg:*:v*")
 
 
 def test_the_settings_are_shown_without_secrets(tmp_path: Path) -> None:
