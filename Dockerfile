@@ -9,11 +9,12 @@ ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 RUN apt-get update -qq && apt-get install -y -qq --no-install-recommends python3-venv
 WORKDIR /srv/badge
 RUN python3 -m venv --without-pip .venv && python3 -m venv /build/.venv
-COPY requirements.txt requirements-postgresql.txt requirements-build.txt /build/
+COPY requirements.txt requirements-postgresql.txt requirements-notify.txt requirements-build.txt /build/
 RUN /build/.venv/bin/pip --python .venv install --quiet --no-deps --require-hashes -r /build/requirements.txt \
-      -r /build/requirements-postgresql.txt \
+      -r /build/requirements-postgresql.txt -r /build/requirements-notify.txt \
  && /build/.venv/bin/pip install --quiet --no-deps --require-hashes -r /build/requirements-build.txt
-COPY pyproject.toml README.md LICENSE NOTICE requirements.in requirements-postgresql.in requirements-aws.in /build/
+COPY pyproject.toml README.md LICENSE NOTICE requirements.in requirements-postgresql.in requirements-aws.in \
+     requirements-notify.in /build/
 COPY badge /build/badge
 RUN /build/.venv/bin/pip wheel --quiet --no-deps --no-build-isolation --no-index --wheel-dir /build /build \
  && /build/.venv/bin/pip --python .venv install --quiet --no-deps --no-index /build/*.whl \
@@ -35,7 +36,7 @@ RUN useradd --uid 10001 --no-create-home --home-dir /nonexistent --shell /usr/sb
  && install -d -o badge -g badge -m 700 /data
 COPY --from=build /srv/badge /srv/badge
 WORKDIR /srv/badge
-ENV PATH=/srv/badge/.venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 \
+ENV PATH=/srv/badge/.venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 XDG_CACHE_HOME=/tmp \
     BADGE_BIND=0.0.0.0:8000 BADGE_DATA_DIR=/data
 USER 10001
 VOLUME /data

@@ -79,11 +79,11 @@ soak: setup ## Run services under load and faults for several minutes; check for
 	@$(BIN)/python -m bench.soak $(ARGS)
 
 image-check: $(VENV)/.ready-dev ## Build the image and start config/compose.yaml with Podman, and test them (needs root).
-	@scripts/system-packages "the image check" debootstrap podman crun netavark aardvark-dns iptables
+	@scripts/system-packages "the image check" debootstrap podman crun netavark aardvark-dns iptables catatonit
 	@$(BIN)/python scripts/image_check.py
 
 lock: $(VENV)/.ready-dev ## Pin requirements*.in with hashes (ARGS=--upgrade for newer versions).
-	@for set in "" "-build" "-postgresql" "-aws" "-dev"; do \
+	@for set in "" "-build" "-postgresql" "-aws" "-notify" "-dev"; do \
 	  $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	    --no-emit-index-url --custom-compile-command "make lock" $(ARGS) $${set:+-c requirements.txt} \
 	    requirements$$set.in -o requirements$$set.txt || exit 1; \
@@ -110,6 +110,7 @@ system-packages: png-packages
 	@scripts/system-packages "the tests of the proxies' configurations in config/" nginx caddy apache2
 	@scripts/system-packages "the tests of other proxies" varnish squid haproxy
 	@scripts/system-packages "the tests of monitors" prometheus-blackbox-exporter
+	@scripts/system-packages "the tests of the feed" libxml2-utils
 	@scripts/system-packages "the tests of the systemd unit" systemd
 
 clean: ## Remove everything built or installed here, but not the data in var/.

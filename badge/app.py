@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,7 +22,7 @@ from badge.cache.redis.status_cache import RedisStatusCache
 from badge.catalogue.on_demand import CatalogueState, DatabaseOnDemand
 from badge.edge.application import Edge, EdgeLimits
 from badge.edge.cache import EdgeCacheLimits
-from badge.listing import RunHistory, SummaryListing
+from badge.listing import ListedSubject, ListingFilter, RunHistory, SummaryListing
 from badge.model import Subject
 from badge.ports import (
     RANDOM_JITTER,
@@ -43,7 +43,7 @@ from badge.resolving.fetcher import Fetcher
 from badge.resolving.lifetimes import Lifetimes
 from badge.resolving.resolver import Resolver
 from badge.resolving.source_limiter import SourceLimiter, SourceLimiters
-from badge.settings import Settings, load
+from badge.settings import BadSettings, SettingFault, Settings, load
 from badge.sources.routing import OneSource
 from badge.telemetry import Telemetry
 from badge.telemetry.logs import log_to_stderr
@@ -73,11 +73,19 @@ if TYPE_CHECKING:
     from badge.catalogue.store import Catalogue
     from badge.catalogue.tokens import StoredTokens
     from badge.sources.configuration.sources_file import ConfiguredSource
+    from badge.watching.delivery import Channel
+    from badge.watching.notify_file import ChannelTable, NotifyFile
+    from badge.watching.service import WatchService
+    from badge.watching.store import WatchStore
+    from badge.watching.watcher import Subjects
 
 CLOSE_SECONDS = 1.0
 """How long to wait for work in the background before the database is closed."""
 PAGE_COST_IN_BADGES = 16
 """How many badges can be answered in the time that a page takes."""
+
+MOST_REPLAYED_RUNS = 20
+"""How many runs of a subject between two looks of the watcher are reported."""
 
 # More failures than for Redis (3): calls to a source are slower, and often only a single one fails.
 SOURCE_BREAKER = CircuitBreakerRules(failures=5)
@@ -90,17 +98,38 @@ def utc_now() -> datetime:
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
-    """The settings and the sources of `sources.toml`, both validated."""
+    """The settings, `sources.toml` and `notify.toml`, all validated."""
 
     settings: Settings
     sources: Sequence[ConfiguredSource] = ()
     """Empty if BADGE_SOURCES is not set."""
+    notify: NotifyFile | None = None
+    """None if BADGE_NOTIFY is not set."""
 
 
 def load_configuration() -> Configuration:
     """Return the configuration in the environment and in files; raises `BadSettings` with every fault."""
     settings = load()
-    return Configuration(settings, _sources_in(settings.sources) if settings.sources else ())
+    faults: list[SettingFault] = []
+    sources: Sequence[ConfiguredSource] = ()
+    notify: NotifyFile | None = None
+    try:
+        sources = _sources_in(settings.sources) if settings.sources else ()
+    except BadSettings as bad:
+        faults += bad.faults
+    try:
+        notify = _notify_in(settings.notify) if settings.notify else None
+    except BadSettings as bad:
+        faults += bad.faults
+    if faults:
+        raise BadSettings(faults)
+    return Configuration(settings, sources, notify)
+
+
+def _notify_in(file: Path) -> NotifyFile:
+    from badge.watching.notify_file import load as load_notify  # noqa: PLC0415 - only if there is a file
+
+    return load_notify(file)
 
 
 def _sources_in(file: Path) -> Sequence[ConfiguredSource]:
@@ -305,7 +334,7 @@ def build_app(parts: Parts) -> Flask:
     blueprints = [health.blueprint(readiness, parts.paths), _metrics(parts, pages_parts.summaries)]
     if parts.catalogue is not None:
         blueprints += _intakes(parts, parts.catalogue)
-    blueprints += [pages.blueprint(pages_parts), *_status_pages(settings, pages_parts)]
+    blueprints += [pages.blueprint(pages_parts), *_status_pages(settings, pages_parts), *_feeds(parts, pages_parts)]
     events = parts.events
     pictures = Pictures(parts.pictures)
     tokens = pages_parts.tokens
@@ -335,6 +364,109 @@ def build_app(parts: Parts) -> Flask:
     return site
 
 
+def build_watcher(parts: Parts, file: NotifyFile | None, is_orphaned: Callable[[], bool]) -> WatchService | None:
+    """Return the watcher, ready to run in a process of its own; None if no source can list its subjects."""
+    from badge.watching.delivery import Courier, Retries  # noqa: PLC0415 - loaded in that process only
+    from badge.watching.notify_file import NotifyFile  # noqa: PLC0415
+    from badge.watching.service import WatchService  # noqa: PLC0415
+    from badge.watching.store import Bounds, new_name  # noqa: PLC0415
+    from badge.watching.watcher import Reporting, Watcher  # noqa: PLC0415
+
+    settings, file = parts.settings, file or NotifyFile()
+    subjects = _watched_subjects(parts, file.watch.subjects)
+    if subjects is None:
+        return None
+    store = watch_store(parts, new_name())
+    reporting = Reporting(
+        rules=file.rules,
+        channels=[table.name for table in file.channels],
+        change_rules=file.change_rules,
+        most_single=file.watch.storm,
+        bounds=Bounds(file.delivery.waiting, file.delivery.undelivered, settings.feed_entries),
+        has_feed=settings.feed == "on",
+        link_to=partial(_status_url, parts),
+    )
+    watcher = Watcher(subjects, reporting, store, parts.clock, parts.events, file.watch.subjects)
+    service = WatchService(
+        watcher=watcher,
+        store=store,
+        clock=parts.clock,
+        events=parts.events,
+        every=file.watch.every,
+        give_up_after=file.delivery.give_up_after,
+        is_orphaned=is_orphaned,
+    )
+    service.couriers = [
+        Courier(
+            channel,
+            store,
+            Retries(file.delivery.first_retry, file.delivery.longest_retry),
+            file.delivery.timeout,
+            parts.clock,
+            RANDOM_JITTER,
+            parts.events,
+            service.may_send,
+        )
+        for channel in channels_of(file.channels, parts.clock)
+    ]
+    return service
+
+
+def watch_store(parts: Parts, holder: str = "") -> WatchStore:
+    """Return the watcher's tables, which are in the catalogue's database if there is one."""
+    from badge.catalogue.database import Database  # noqa: PLC0415 - imported on demand, like the catalogue
+    from badge.watching.store import WatchStore  # noqa: PLC0415
+
+    if parts.catalogue is not None:
+        return WatchStore(parts.catalogue.store.database, holder)
+    return WatchStore(Database(parts.settings.watch_location(uses_catalogue=False)), holder)
+
+
+def channels_of(tables: Sequence[ChannelTable], clock: Clock) -> Sequence[Channel]:
+    """Return the channels of notify.toml."""
+    from badge.sources.http.transport import HttpTransport  # noqa: PLC0415 - loaded in the watcher and by commands
+    from badge.watching.channels.apprise import AppriseChannel  # noqa: PLC0415
+    from badge.watching.channels.webhook import LARGEST_ANSWER, WebhookChannel  # noqa: PLC0415
+    from badge.watching.notify_file import WebhookTable  # noqa: PLC0415
+
+    return [
+        WebhookChannel(table.name, table.url, table.secret, HttpTransport(LARGEST_ANSWER, ca_file=table.ca_file), clock)
+        if isinstance(table, WebhookTable)
+        else AppriseChannel(table.name, table.url)
+        for table in tables
+    ]
+
+
+def _watched_subjects(parts: Parts, most: int) -> Subjects | None:
+    from badge.sources.snapshot_listing import CatalogueWalk, SnapshotListing  # noqa: PLC0415 - in that process only
+    from badge.watching.watcher import Subjects  # noqa: PLC0415
+
+    listing, sources = parts.sources.listing, parts.sources
+    if listing is None:
+        return None
+    survey = listing.walk if isinstance(listing, SnapshotListing) else CatalogueWalk(listing, most=most + 1)
+
+    def changed_since(catalogue: CatalogueParts, since: datetime) -> Iterator[ListedSubject]:
+        changed = CatalogueWalk(catalogue.source, ListingFilter(updated_since=since), most)
+        return (item for item in changed().items if sources.catalogue_answers_for(item.subject))
+
+    def source_of(subject: Subject) -> str | None:
+        source = sources.routing.source_for(subject)
+        return None if source is None else source.name
+
+    if parts.catalogue is None:
+        return Subjects(survey, source_of)
+    runs_of = partial(parts.catalogue.source.histories, limit=MOST_REPLAYED_RUNS)
+    return Subjects(survey, source_of, partial(changed_since, parts.catalogue), runs_of)
+
+
+def _status_url(parts: Parts, subject: Subject) -> str | None:
+    origin = parts.settings.public_origin
+    if origin is None or parts.settings.status_pages == "off":
+        return None
+    return origin + parts.paths.status(subject.path)
+
+
 def _edge_limits(settings: Settings) -> EdgeLimits:
     max_bytes = settings.edge_cache_mb * 2**20
     threads, queued = settings.threads, settings.queued
@@ -360,6 +492,16 @@ def _edge_limits(settings: Settings) -> EdgeLimits:
 
 def _status_pages(settings: Settings, pages_parts: PagesParts) -> list[Blueprint]:
     return [status_page.blueprint(pages_parts)] if settings.status_pages == "on" else []
+
+
+def _feeds(parts: Parts, pages_parts: PagesParts) -> list[Blueprint]:
+    if not pages_parts.has_feed:
+        return []
+    from badge.watching.feed import FeedReader  # noqa: PLC0415 - only if there is a feed
+    from badge.web.pages.feed import Feed  # noqa: PLC0415
+
+    reader = FeedReader(cache(partial(watch_store, parts)), parts.events, parts.settings.feed_entries)
+    return [Feed(reader, pages_parts.tokens, pages_parts.public_origin, parts.paths).blueprint()]
 
 
 def _metrics(parts: Parts, summaries: Summaries) -> Blueprint:
@@ -418,6 +560,7 @@ def _pages_parts(parts: Parts) -> PagesParts:
         public_origin=parts.settings.public_origin or "",
         paths=parts.paths,
         links=link_policy(parts.settings),
+        has_feed=parts.settings.feed == "on",
         shows_run_links=parts.settings.status_page_links == "on",
         terminal=Terminal.of(parts.settings),
     )

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from functools import partial
@@ -18,8 +18,10 @@ from urllib.parse import urlsplit
 
 from badge.events import FailureKind
 from badge.model import (
+    MOST_OUTCOMES,
     BackupStatus,
     InvalidSubject,
+    Outcomes,
     Reason,
     Report,
     Subject,
@@ -115,12 +117,19 @@ def verification_fields(verification: Verification | None) -> dict[str, object]:
 
 
 def _verification_in(document: Mapping[str, object], now: datetime) -> Verification | None:
+    found = verification_in(document)
+    if found is None or found.at is None or is_ahead(found.at, now):
+        return found
+    return replace(found, at=min(found.at, now))
+
+
+def verification_in(document: Mapping[str, object]) -> Verification | None:
     """Return the verification; None without an outcome, which must not be inferred."""
     outcome = _word(VerificationOutcome, document.get("verification"))
     if outcome is None:
         return None
     at, how = moment_in(document, "verifiedAt"), _word(VerificationMethod, document.get("verifiedHow"))
-    return Verification(outcome, min(at, now) if at and not is_ahead(at, now) else at, how)
+    return Verification(outcome, at, how)
 
 
 def parse_json(raw: bytes) -> object:
@@ -215,6 +224,19 @@ def _finished(value: object) -> BackupStatus | None:
     return status if status in (BackupStatus.SUCCEEDED, BackupStatus.FAILED) else None
 
 
+def _outcomes(value: object) -> Outcomes | None:
+    """Return the outcomes in a list; None if an item is anything else, since leaving it out would change the rate."""
+    if not isinstance(value, list):
+        return None
+    found = [_finished(item) for item in value[-MOST_OUTCOMES:]]
+    return None if None in found else Outcomes.of(status for status in found if status)
+
+
+def outcomes_document(outcomes: Outcomes) -> Sequence[str]:
+    """Return the outcomes as they are listed in JSON, oldest first."""
+    return [status.value for status in outcomes.statuses]
+
+
 def _size(value: object) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < LARGEST_SIZE else None
 
@@ -255,6 +277,7 @@ _OPTIONAL_FIELDS = (
     _OptionalField("finished_at", "finishedAt", _moment, format_time, is_past=True),
     _OptionalField("last_success_at", "lastSuccessAt", _moment, format_time, is_past=True),
     _OptionalField("last_finished", "lastFinished", _finished, str),
+    _OptionalField("outcomes", "history", _outcomes, outcomes_document),
     _OptionalField("next_run_at", "nextRunAt", _moment, format_time),
     _OptionalField("stale_after", "staleAfter", _moment, format_time),
     _OptionalField("deleted_at", "deletedAt", _moment, format_time, is_past=True),

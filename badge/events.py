@@ -272,6 +272,48 @@ class LogInTried:
     end: LogInEnd
 
 
+@dataclass(frozen=True, slots=True)
+class WatchBegun:
+    """This process has the lease and has looked at all subjects; it watches for changes from now on."""
+
+
+@dataclass(frozen=True, slots=True)
+class WatchFailed:
+    """The watcher can't work at the moment; it tries again."""
+
+    reason: str
+    """One sentence for operators, without addresses or secrets."""
+
+
+@dataclass(frozen=True, slots=True)
+class SubjectsUnwatched:
+    """There are more subjects than may be watched, or the list can't be read to its end."""
+
+    watched: int
+
+
+@dataclass(frozen=True, slots=True)
+class MessageDelivered:
+    """A channel accepted a message."""
+
+    channel: str
+
+
+@dataclass(frozen=True, slots=True)
+class MessageNotDelivered:
+    """A channel did not accept a message; it is sent again later."""
+
+    channel: str
+    failure: str
+
+
+@dataclass(frozen=True, slots=True)
+class MessagesGivenUp:
+    """Messages were not accepted in time, and are not sent again."""
+
+    number: int
+
+
 Event = (
     CacheLost
     | CacheRegained
@@ -293,4 +335,10 @@ Event = (
     | AnswerCrashed
     | LogInTried
     | StoredTimesAhead
+    | WatchBegun
+    | WatchFailed
+    | SubjectsUnwatched
+    | MessageDelivered
+    | MessageNotDelivered
+    | MessagesGivenUp
 )

@@ -13,7 +13,7 @@ from enum import IntEnum, StrEnum
 from typing import Any, NamedTuple, Protocol
 
 from badge.events import FailureKind
-from badge.model import BackupStatus, PastRun, Report, Subject, SubjectScope, unless_ahead
+from badge.model import BackupStatus, PastRun, Report, Subject, SubjectScope, VerificationOutcome, unless_ahead
 from badge.ports import SourceUnavailable
 from badge.subject_pattern import NamePattern
 
@@ -115,6 +115,8 @@ class Standing(StrEnum):
     """The next backup is overdue, or the last success is too old."""
     UNKNOWN = "unknown"
     """Never backed up, or not known."""
+    UNVERIFIED = "unverified"
+    """Only in summaries that require a verification: protected, but without a recent enough one."""
 
 
 def standing_of(
@@ -130,6 +132,16 @@ def standing_of(
     if BackupStatus.FAILED in (recorded, last_finished):
         return Standing.FAILED
     return Standing.PROTECTED if BackupStatus.SUCCEEDED in (recorded, last_finished) else Standing.UNKNOWN
+
+
+def standing_if_verified(
+    standing: Standing | None, outcome: VerificationOutcome | None, *, is_recent: bool
+) -> Standing | None:
+    """Return the standing in a summary that requires a verification, whose latest one ended like this."""
+    if standing is not None and outcome is VerificationOutcome.FAILED:
+        return Standing.FAILED
+    is_verified = is_recent and outcome is VerificationOutcome.PASSED
+    return Standing.UNVERIFIED if standing is Standing.PROTECTED and not is_verified else standing
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +211,8 @@ class SummaryQuery:
     name: NamePattern | None = None
     max_age: timedelta | None = None
     """A subject whose last success is older than this counts as overdue."""
+    verified_within: timedelta | None = None
+    """A subject without a passed verification that recent counts as unverified, and as failed after a failed one."""
     is_public_only: bool = True
 
 
@@ -349,8 +363,13 @@ def attention_of(item: ListedSubject, now: datetime) -> tuple[int, int]:
     return attention_rank(need, has_time=moment is not None), microseconds(moment) if moment else 0
 
 
-def totals_of(items: Iterable[ListedSubject], now: datetime, max_age: timedelta | None = None) -> ListingTotals:
-    """Return the totals of subjects, counted one by one, and when they change; `max_age` as in `SummaryQuery`."""
+def totals_of(
+    items: Iterable[ListedSubject],
+    now: datetime,
+    max_age: timedelta | None = None,
+    verified_within: timedelta | None = None,
+) -> ListingTotals:
+    """Return the totals of subjects, counted one by one, and when they change; the limits are as in `SummaryQuery`."""
     by_status: Counter[BackupStatus] = Counter()
     by_standing: Counter[Standing] = Counter()
     changes: list[datetime] = []
@@ -362,12 +381,8 @@ def totals_of(items: Iterable[ListedSubject], now: datetime, max_age: timedelta 
             continue
         if report.stale_after is not None and report.stale_after > now:
             changes.append(report.stale_after)
-        if standing is Standing.PROTECTED and max_age is not None:
-            succeeded_at = report.succeeded_at(now)
-            if succeeded_at is None or succeeded_at <= now - max_age:
-                standing = Standing.OVERDUE
-            else:
-                changes.append(succeeded_at + max_age)
+        standing, changes_at = _limited(standing, report, now, max_age, verified_within)
+        changes += changes_at
         by_standing[standing] += 1
     return ListingTotals(by_status, by_standing, changes_at=min(changes, default=None))
 
@@ -408,6 +423,28 @@ def _took(report: Report, now: datetime) -> int | None:
     if started is None or finished is None or started >= finished:
         return None
     return microseconds(finished) - microseconds(started)
+
+
+def _limited(
+    standing: Standing, report: Report, now: datetime, max_age: timedelta | None, verified_within: timedelta | None
+) -> tuple[Standing, Sequence[datetime]]:
+    """Return the standing if a summary has these limits, and the times at which it changes because of them."""
+    if verified_within is not None and report.has_failed_verification:
+        return Standing.FAILED, ()
+    if standing is not Standing.PROTECTED:
+        return standing, ()
+    changes = []
+    if max_age is not None:
+        succeeded_at = report.succeeded_at(now)
+        if succeeded_at is None or succeeded_at <= now - max_age:
+            return Standing.OVERDUE, ()
+        changes.append(succeeded_at + max_age)
+    if verified_within is not None:
+        verified_at = report.verified_at(now)
+        if verified_at is None or verified_at <= now - verified_within:
+            return Standing.UNVERIFIED, changes
+        changes.append(verified_at + verified_within)
+    return Standing.PROTECTED, changes
 
 
 def microseconds(moment: datetime) -> int:

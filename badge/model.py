@@ -6,7 +6,7 @@ Standard library only, and all frozen.
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -239,6 +239,59 @@ class Reason(StrEnum):
     PARTIAL = "partial"
 
 
+MOST_OUTCOMES = 30
+_OUTCOME_LETTERS = {BackupStatus.SUCCEEDED: "s", BackupStatus.FAILED: "f"}
+_OUTCOMES = {letter: status for status, letter in _OUTCOME_LETTERS.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Outcomes:
+    """How a subject's last finished runs ended, oldest first; at most `MOST_OUTCOMES`."""
+
+    letters: str = ""
+    """For each run `s` if it succeeded, `f` if it failed: short, because every cached report contains them."""
+
+    @classmethod
+    def of(cls, runs: Iterable[BackupStatus]) -> Outcomes:
+        """Return the outcomes of runs, given oldest first; runs that neither succeeded nor failed don't count."""
+        return cls("".join(_OUTCOME_LETTERS.get(status, "") for status in runs)[-MOST_OUTCOMES:])
+
+    @classmethod
+    def parse(cls, letters: str) -> Outcomes:
+        """Return the outcomes that these letters stand for; raises `ValueError`."""
+        if len(letters) > MOST_OUTCOMES or letters.strip("sf"):
+            raise ValueError("not a list of outcomes")
+        return cls(letters)
+
+    def last(self, number: int) -> Outcomes:
+        """Return the newest outcomes, at most that many."""
+        return Outcomes(self.letters[-number:])
+
+    @property
+    def statuses(self) -> Sequence[BackupStatus]:
+        """The outcomes as statuses, oldest first."""
+        return [_OUTCOMES[letter] for letter in self.letters]
+
+    @property
+    def succeeded(self) -> int:
+        """The number of runs that succeeded."""
+        return self.letters.count("s")
+
+    @property
+    def failed(self) -> int:
+        """The number of runs that failed."""
+        return self.letters.count("f")
+
+    @property
+    def total(self) -> int:
+        """The number of runs."""
+        return len(self.letters)
+
+    def __bool__(self) -> bool:
+        """Whether there is any run."""
+        return bool(self.letters)
+
+
 class VerificationOutcome(StrEnum):
     """How a verification ended."""
 
@@ -287,6 +340,8 @@ class Report:
     last_success_at: datetime | None = None
     last_finished: BackupStatus | None = None
     """Outcome of the last finished backup, even while another one is running."""
+    outcomes: Outcomes | None = None
+    """How the last finished runs ended; None if the source doesn't list its runs."""
     next_run_at: datetime | None = None
     stale_after: datetime | None = None
     """After this time the status counts as outdated."""
@@ -434,6 +489,17 @@ class Theme(StrEnum):
     DARK = "dark"
 
 
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """One bar of a badge's chart."""
+
+    is_full: bool
+    """Whether it has the full height; otherwise it is a stub."""
+    on_light: str
+    """Its colour on a light background, as `#rrggbb`."""
+    on_dark: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Badge:
     """The text, colours and style of one image; `artwork` draws it."""
@@ -450,6 +516,10 @@ class Badge:
     """Name of the logo before the label, if any."""
     language: str = "en"
     """Tag of the text's language (RFC 5646)."""
+    bars: tuple[Bar, ...] = ()
+    """The chart after the message, from left to right."""
+    details: str = ""
+    """What the text alternative says besides label and message."""
 
 
 class Phase(StrEnum):

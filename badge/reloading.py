@@ -10,10 +10,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import NoReturn
 
+from badge.child_process import RESET_SIGNALS
+
 COMPLETE = b"\0"
 """Written after a trial's faults; if it is missing, the trial was interrupted."""
-
-RESET_SIGNALS = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGCHLD, signal.SIGALRM)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ import os
 import sys
 import traceback
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -22,6 +22,7 @@ from badge.app import Configuration, create_edge, load_configuration, utc_now
 from badge.artwork.png_check import PngCheck
 from badge.cache.embedded.server import EmbeddedServer, binary_path
 from badge.catalogue.on_demand import CatalogueState, LoginsUnavailable
+from badge.child_process import ChildProcess
 from badge.edge.application import Edge
 from badge.private_files import is_open_to_others
 from badge.reloading import Reloads
@@ -36,6 +37,7 @@ from badge.settings import (
 )
 from badge.telemetry.metrics import Metrics
 from badge.telemetry.shared_counts import SharedCounts
+from badge.watcher_process import run_watcher
 from badge.web.health import Readiness
 from badge.web.login.link import link_url
 from badge.web.paths import DASHBOARD, Paths
@@ -88,11 +90,16 @@ class Master:
     png: PngCheck | None = field(default=None, init=False)
     catalogue: OpenCatalogue | None = field(default=None, init=False)
     reloads: Reloads | None = field(default=None, init=False)
+    watcher: ChildProcess | None = field(default=None, init=False)
     metrics: Metrics = field(init=False)
     postponed: Sequence[str] = field(default=(), init=False)
     """Changed settings that need a restart."""
     notify_socket: str | None = field(default=None, init=False)
     """Where systemd waits for the message that the service is ready."""
+
+    @property
+    def _catalogue_state(self) -> CatalogueState | None:
+        return self.catalogue.state if self.catalogue is not None else None
 
     @property
     def settings(self) -> Settings:
@@ -166,10 +173,10 @@ class Master:
             server.log.warning("The embedded Valkey does not answer yet: until it does, sources are queried directly.")
 
     def when_ready(self, server: Any) -> None:
-        """Show new users where to look and what to do first."""
-        del server
+        """Start what runs beside the workers, and show new users where to look and what to do first."""
         if self.png is not None:
             self.png.start()
+        self._start_watcher(server)
         # Only on a terminal: in a log, others could find the link and use it.
         is_for_link = self.settings.dashboard == "link" and self.settings.address and sys.stderr.isatty()
         if not (is_for_link and _in_child(lambda: _greet_with_link(self.settings))):
@@ -222,6 +229,8 @@ class Master:
         del server
         if self.reloads is not None:
             self.reloads.cancel()
+        if self.watcher is not None:
+            self.watcher.stop()
         if self.png is not None:
             self.png.close()
         if self.embedded is not None:
@@ -235,10 +244,29 @@ class Master:
         def handle_chld() -> None:
             reloads.check_child()
             reap_workers()
+            self._check_watcher(server)
 
         server.handle_hup = reloads.request
         server.handle_chld = server.handle_cld = handle_chld  # gunicorn uses either name
         server.app.load = lambda: _build_app(self.configuration)  # instead of reading the files again
+
+    def _start_watcher(self, server: Any) -> None:
+        """Start the watcher, or replace it by one that uses the new configuration."""
+        if self.watcher is not None:
+            self.watcher.stop()
+        self.watcher = None
+        if self.settings.needs_watcher:
+            self.watcher = ChildProcess(
+                partial(run_watcher, self.configuration, self._catalogue_state, server.LISTENERS)
+            )
+            self._check_watcher(server)
+
+    def _check_watcher(self, server: Any) -> None:
+        if self.watcher is not None:
+            try:
+                self.watcher.check()
+            except OSError as error:
+                server.log.error("The watcher can't be started: %s.", error.strerror)  # noqa: TRY400 - a traceback would add nothing
 
     def _rehearse(self, server: Any) -> Sequence[str]:
         """In a child process: do what a reload does before it starts workers; return the faults."""
@@ -255,7 +283,7 @@ class Master:
         try:
             loaded = load_configuration()
             postponed = _restart_only_changes(self.settings, loaded.settings)
-            configuration = Configuration(loaded.settings.keeping(postponed, self.settings), loaded.sources)
+            configuration = replace(loaded, settings=loaded.settings.keeping(postponed, self.settings))
             app = _build_app(configuration)
             catalogue = _open_catalogue(configuration, previous)
         except BadSettings as bad:
@@ -291,6 +319,7 @@ class Master:
         if not self._replace_workers(server):
             self._mark_configuration(is_current=False)
             return
+        self._start_watcher(server)
         self._mark_configuration(is_current=not self.postponed)
         self._report_damage(server)
         for line in changed(self.settings):

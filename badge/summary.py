@@ -11,12 +11,14 @@ from badge.listing import ListingTotals, Standing
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """The numbers of a summary; `protected`, `failed`, `overdue` and `unknown` add up to `total`."""
+    """The numbers of a summary; `protected`, `failed`, `overdue`, `unknown` and `unverified` add up to `total`."""
 
     protected: int
     failed: int
     overdue: int
     unknown: int
+    unverified: int = 0
+    """Only if the summary requires a verification."""
     silent: int = 0
     """Number of sources that may have more subjects, but can't be listed or did not answer."""
     is_complete: bool = True
@@ -27,7 +29,7 @@ class Summary:
     @property
     def total(self) -> int:
         """All subjects that should be protected."""
-        return self.protected + self.failed + self.overdue + self.unknown
+        return self.protected + self.failed + self.overdue + self.unknown + self.unverified
 
     @property
     def counts_all(self) -> bool:
@@ -65,6 +67,7 @@ def summary_of(totals: ListingTotals, sources: Collection[str]) -> Summary:
         failed=number(Standing.FAILED, 0),
         overdue=number(Standing.OVERDUE, 0),
         unknown=number(Standing.UNKNOWN, 0),
+        unverified=number(Standing.UNVERIFIED, 0),
         silent=silent,
         is_complete=is_complete,
         changes_at=totals.changes_at,

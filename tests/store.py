@@ -75,7 +75,10 @@ def index_all(connection: Connection) -> None:
     rows = [path_values(row.id, subject_of(row)) for row in connection.execute(select(subjects))]
     for first in range(0, len(rows), ROWS_AT_ONCE):
         connection.execute(insert(subject_paths), rows[first : first + ROWS_AT_ONCE])
-    kinds = (subjects.c.status, func.coalesce(subjects.c.last_finished, ""), subjects.c.visibility)
+    last_finished, verification = (
+        func.coalesce(column, "") for column in (subjects.c.last_finished, subjects.c.verification)
+    )
+    kinds = (subjects.c.status, last_finished, subjects.c.visibility, verification)
     accounts = (subjects.c.platform_key, subjects.c.account_key, subjects.c.type_key)
     names = [column.name for column in totals.columns]
     for scope, groups in (([literal("")] * 3, kinds), (accounts, (*accounts, *kinds))):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 from typing import NamedTuple
 
+from badge.artwork.chart import chart_of
 from badge.artwork.drawing import (
     ICON_GAP,
     ICON_SIZE,
@@ -115,12 +116,13 @@ def draw_boxes(style: BoxStyle, badge: Badge, label: Words, message: Words) -> P
     """Draw a badge in one of the three styles."""
     logo, icon = logo_of(badge), icon_of(badge)
     spot = Layout.of(label.plain, message.plain, has_logo=logo is not None, has_icon=icon is not None)
-    width, height = spot.left + spot.right, style.height
+    chart = chart_of(badge, spot.left + spot.right, PADDING, style.height)
+    width, height = spot.left + spot.right + chart.width, style.height
     style_sheet, paint = LABEL_PAINT[badge.theme]
     label_ground = paint["l"] if label.plain else f' fill="{LABEL_GROUND[0]}"'
     grounds = (
         f'<rect width="{spot.left}" height="{height}"{label_ground}/>'
-        f'<rect x="{spot.left}" width="{spot.right}" height="{height}" fill="{badge.colour}"/>'
+        f'<rect x="{spot.left}" width="{spot.right}" height="{height}" fill="{badge.colour}"/>{chart.ground}'
     )
     label_colours, message_colours = text_colours(LABEL_GROUND[0]), text_colours(badge.colour)
     drawn_logo = drawn_icon = ""
@@ -132,9 +134,9 @@ def draw_boxes(style: BoxStyle, badge: Badge, label: Words, message: Words) -> P
     label_text = _text(label, spot.label_centre, spot.label_width, label_colours, style) if label.plain else ""
     message_text = _text(message, spot.message_centre, spot.message_width, message_colours, style)
     body = (
-        f"{style_sheet if label.plain else ''}{_shaped(grounds, width, style)}"
+        f"{style_sheet if label.plain or badge.bars else ''}{_shaped(grounds, width, style)}"
         f'<g fill="#fff" text-anchor="middle" font-family="{VERDANA}" text-rendering="geometricPrecision"'
-        f' font-size="110">{drawn_logo}{drawn_icon}{label_text}{message_text}</g>'
+        f' font-size="110">{drawn_logo}{drawn_icon}{label_text}{message_text}</g>{chart.bars}'
     )
     return Picture(width, height, body)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from badge.artwork.chart import chart_of
 from badge.artwork.drawing import (
     ICON_GAP,
     ICON_SIZE,
@@ -41,11 +42,12 @@ def draw_for_the_badge(badge: Badge, label: Words, message: Words) -> Picture:
     icon_room = ICON_SIZE + ICON_GAP if icon else 0
     right = 2 * MARGIN + indent + icon_room + message_width
     icon_left = left + MARGIN + indent
+    chart = chart_of(badge, left + right, MARGIN, HEIGHT)
 
-    style_sheet, label_ground, label_text = "", "", ""
+    style_sheet, paint = LABEL_PAINT[badge.theme] if label.plain or badge.bars else ("", {})
+    label_ground = label_text = ""
     label_colour, message_colour = text_colours(LABEL_GROUND[0])[0], text_colours(badge.colour)[0]
     if label.plain:
-        style_sheet, paint = LABEL_PAINT[badge.theme]
         label_ground = f'<rect width="{number(left)}" height="{HEIGHT}"{paint["l"]}/>'
         label_text = _text(label, label_left, label_width, unless_white(label_colour))
     drawn_logo = drawn_icon = ""
@@ -57,12 +59,12 @@ def draw_for_the_badge(badge: Badge, label: Words, message: Words) -> Picture:
     bold = f'{unless_white(message_colour)} font-weight="bold"'
     body = (
         f'{style_sheet}<g shape-rendering="crispEdges">{label_ground}'
-        f'<rect x="{number(left)}" width="{number(right)}" height="{HEIGHT}" fill="{badge.colour}"/></g>'
+        f'<rect x="{number(left)}" width="{number(right)}" height="{HEIGHT}" fill="{badge.colour}"/>{chart.ground}</g>'
         f'<g fill="#fff" text-anchor="middle" font-family="{VERDANA}" text-rendering="geometricPrecision"'
         f' font-size="100">{drawn_logo}{drawn_icon}{label_text}'
-        f"{_text(message, icon_left + icon_room, message_width, bold)}</g>"
+        f"{_text(message, icon_left + icon_room, message_width, bold)}</g>{chart.bars}"
     )
-    return Picture(left + right, HEIGHT, body)
+    return Picture(left + right + chart.width, HEIGHT, body)
 
 
 def _width(font: Font, words: Words) -> float:

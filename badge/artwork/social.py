@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from badge.artwork.chart import chart_width, drawn_bars, kinds_of
 from badge.artwork.drawing import (
     ICON_GAP,
     ICON_SIZE,
@@ -23,6 +24,7 @@ LABEL_PADDING = 5
 MESSAGE_PADDING = 4
 GUTTER = 6
 LOGO_GAP = 3
+CHART_GAP = 4
 FONT_FAMILY = "Helvetica Neue,Helvetica,Arial,sans-serif"
 
 # Light theme: shields' colours. Dark theme: those of GitHub's dark buttons.
@@ -42,18 +44,25 @@ def draw_social(badge: Badge, label: Words, message: Words) -> Picture:
     icon_room = ICON_SIZE + ICON_GAP if icon else 0
     label_width, message_width = _pixel_width(label), _pixel_width(message)
     left = label_width + logo_room + 2 * LABEL_PADDING
-    right = message_width + icon_room + 2 * MESSAGE_PADDING
+    chart_room = chart_width(badge.bars) + CHART_GAP if badge.bars else 0
+    right = message_width + icon_room + chart_room + 2 * MESSAGE_PADDING
     bubble = left + GUTTER
     label_centre = 10 * (logo_room + LABEL_PADDING) + 5 * label_width
-    message_centre = 10 * (bubble + icon_room) + 5 * (right - icon_room)
+    message_centre = 10 * (bubble + icon_room) + 5 * (right - icon_room - chart_room)
 
     status = {"i": Colour("fill", badge.colour, _lightened(badge.colour))} if icon else {}
+    kinds = kinds_of(badge.bars)
+    bars = {name: Colour("fill", bar.on_light, bar.on_dark) for name, bar in kinds.items()}
     style_sheet, paint = paint_of(
         badge.theme,
-        {"b": _BUTTON, "u": _BUBBLE, "g": _BUBBLE_EDGE, "t": _TEXT, **status, "w": _TEXT_SHADOW, "d": _LINE},
+        {"b": _BUTTON, "u": _BUBBLE, "g": _BUBBLE_EDGE, "t": _TEXT, **status, **bars, "w": _TEXT_SHADOW, "d": _LINE},
     )
     drawn_logo = logo_at(LABEL_PADDING, (HEIGHT - LOGO_SIZE) // 2, logo, paint["t"]) if logo else ""
     drawn_icon = icon_at(bubble + MESSAGE_PADDING, (HEIGHT - ICON_SIZE) // 2, icon, paint["i"]) if icon else ""
+    drawn_chart = ""
+    if badge.bars:
+        chart_left = bubble + right - MESSAGE_PADDING - chart_room + CHART_GAP
+        drawn_chart = drawn_bars(badge.bars, chart_left, HEIGHT, {bar: paint[name] for name, bar in kinds.items()})
     body = (
         f'{style_sheet}<linearGradient id="a" x2="0" y2="100%"><stop offset="0" stop-color="#fcfcfc" stop-opacity="0"/>'
         f'<stop offset="1" stop-opacity=".1"/></linearGradient>'
@@ -67,7 +76,7 @@ def draw_social(badge: Badge, label: Words, message: Words) -> Picture:
         f' font-weight="700" font-size="110px"{paint["t"]}>'
         f'<rect fill="url(#a)" x="0.5" y="0.5" width="{left}" height="19" rx="2"{paint["d"]}/>'
         f"{_text(label, label_centre, label_width, paint['w'])}"
-        f"{_text(message, message_centre, message_width, paint['w'])}</g>"
+        f"{_text(message, message_centre, message_width, paint['w'])}</g>{drawn_chart}"
     )
     return Picture(left + 1 + GUTTER + right, HEIGHT, body)
 

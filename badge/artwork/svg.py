@@ -38,6 +38,8 @@ def draw(badge: Badge) -> bytes:
     """Draw a badge, as UTF-8. The same badge always gives the same bytes."""
     label, message = Words.of(badge.label), Words.of(badge.message)
     title = f"{label.markup}: {message.markup}" if label.plain else message.markup
+    if badge.details:
+        title = f"{title} ({Words.of(badge.details).markup})"
     return document(_STYLES[badge.style](badge, label, message), title, badge.language)
 
 

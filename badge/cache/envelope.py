@@ -16,6 +16,7 @@ from badge.model import (
     CLOCK_TOLERANCE,
     BackupStatus,
     CacheEntry,
+    Outcomes,
     Reason,
     Report,
     Verification,
@@ -180,14 +181,15 @@ _MOMENTS = ("started_at", "finished_at", "last_success_at", "next_run_at", "stal
 
 
 # Added without a new `SCHEMA`, so that during an upgrade old and new versions can share a cache: old ones ignore the
-# key. In what they wrote it is missing, and the report's validator is dropped, because with it the source would only
-# confirm that nothing has changed, without saying what the verification is.
-_VERIFICATION = "ver"
+# keys. In what they wrote they are missing, and the report's validator is dropped, because with it the source would
+# only confirm that nothing has changed, without saying what the verification and the outcomes are.
+_VERIFICATION, _OUTCOMES = "ver", "hi"
 
 
 def _fields(report: Report) -> dict[str, Any]:
     return {
         "ob": to_micros(report.observed_at),
+        _OUTCOMES: None if report.outcomes is None else report.outcomes.letters,
         _VERIFICATION: report.verification and _verification_fields(report.verification),
         **{key: getattr(report, name) for name, key, _ in _VALUES},
         **{name: to_micros(moment) for name in _MOMENTS if (moment := getattr(report, name)) is not None},
@@ -197,10 +199,11 @@ def _fields(report: Report) -> dict[str, Any]:
 def _report(fields: dict[str, Any]) -> Report:
     values = {name: read(fields[key]) for name, key, read in _VALUES}
     moments = {name: _moment(fields[name]) for name in _MOMENTS if name in fields}
-    if _VERIFICATION not in fields:
+    if _VERIFICATION not in fields or _OUTCOMES not in fields:
         values["validator"] = None
-    verification = _or_null(_verification)(fields.get(_VERIFICATION))
-    return Report(observed_at=_moment(fields["ob"]), verification=verification, **values | moments)
+    verification, letters = _or_null(_verification)(fields.get(_VERIFICATION)), fields.get(_OUTCOMES)
+    outcomes = None if letters is None else Outcomes.parse(_typed(letters, str))
+    return Report(observed_at=_moment(fields["ob"]), verification=verification, outcomes=outcomes, **values | moments)
 
 
 def _verification_fields(verification: Verification) -> list[object]:

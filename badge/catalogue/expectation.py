@@ -11,7 +11,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from sqlalchemy import BigInteger, ColumnElement, Connection, and_, case, cast, func, or_, select, type_coerce
+from sqlalchemy import (
+    BigInteger,
+    BindParameter,
+    ColumnElement,
+    Connection,
+    and_,
+    case,
+    cast,
+    func,
+    or_,
+    select,
+    type_coerce,
+)
 
 from badge.catalogue.schema import Moment, checks, runs, subjects
 from badge.model import CLOCK_TOLERANCE, BackupStatus, Report
@@ -24,6 +36,9 @@ MOST_DESPITE_END = 1_000
 """Maximum number of IDs: each occurs several times among a query's parameters, of which SQLite allows 32,766."""
 
 _MICROSECONDS = 1_000_000
+
+Moments = datetime | BindParameter[datetime]
+"""A time, or a parameter that gets one when the statement is executed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,13 +98,23 @@ def as_expected(report: Report, overdue_at: datetime | None) -> Report:
     )
 
 
+def latest_believed(now: datetime) -> datetime:
+    """Return the time from which on stored times are ahead of now, and therefore count as unknown."""
+    return now + CLOCK_TOLERANCE
+
+
 def overdue_at(now: datetime) -> ColumnElement[datetime]:
     """Return the SQL expression for when a row's backup is overdue.
 
     That is the stored time, unless it was computed from an end that is ahead of now and therefore counts as unknown. In
     that case it is computed from the last known end.
     """
-    return case((is_end_ahead(now), overdue_by_known_end(now)), else_=subjects.c.overdue_at)
+    return overdue_at_if(latest_believed(now))
+
+
+def overdue_at_if(believed: Moments) -> ColumnElement[datetime]:
+    """Return the same expression, with `latest_believed` or a parameter for it."""
+    return case((_is_end_ahead(believed), _overdue_by_known_end(believed)), else_=subjects.c.overdue_at)
 
 
 def overdue_despite_future_end(connection: Connection, now: datetime, most: int = MOST_DESPITE_END) -> Sequence[int]:
@@ -121,13 +146,21 @@ def revision_at(moment: datetime) -> int:
 
 def is_end_ahead(now: datetime) -> ColumnElement[bool]:
     """Return the condition that a row's stored time was computed from an end that is ahead of now."""
+    return _is_end_ahead(latest_believed(now))
+
+
+def _is_end_ahead(believed: Moments) -> ColumnElement[bool]:
     ended_at = subjects.c.ended_at
-    return and_(subjects.c.overdue_at.is_not(None), ended_at.is_not(None), ended_at > now + CLOCK_TOLERANCE)
+    return and_(subjects.c.overdue_at.is_not(None), ended_at.is_not(None), ended_at > believed)
 
 
 def overdue_by_known_end(now: datetime) -> ColumnElement[datetime]:
     """Return the SQL expression for when a row's backup is overdue, counted from the last end that is not ahead."""
-    known = and_(runs.c.subject_id == subjects.c.id, runs.c.finished_at <= now + CLOCK_TOLERANCE)
+    return _overdue_by_known_end(latest_believed(now))
+
+
+def _overdue_by_known_end(believed: Moments) -> ColumnElement[datetime]:
+    known = and_(runs.c.subject_id == subjects.c.id, runs.c.finished_at <= believed)
     ended_at = select(func.max(runs.c.finished_at)).where(known).correlate(subjects).scalar_subquery()
     counted_from = case((ended_at > checks.c.since, ended_at), else_=checks.c.since)
     seconds = cast(checks.c.every_seconds, BigInteger) + checks.c.grace_seconds

@@ -22,7 +22,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from badge.catalogue.events import DETAILS, PHASES, RunDetails, RunEvent, details_of
-from badge.model import CLOCK_TOLERANCE, BackupStatus, Phase, is_ahead, unless_ahead
+from badge.model import CLOCK_TOLERANCE, BackupStatus, Outcomes, Phase, is_ahead, unless_ahead
 
 _ORDER = {phase: place for place, phase in enumerate(Phase)}
 
@@ -132,6 +132,11 @@ class History:
     def in_order(self) -> Sequence[Run]:
         """The runs, the newest last."""
         return sorted(self.runs.values(), key=lambda run: run.sequence)
+
+    @property
+    def outcomes(self) -> Outcomes:
+        """How the last finished runs ended."""
+        return Outcomes.of(run.status for run in self.in_order)
 
     @property
     def next_sequence(self) -> int:

@@ -130,13 +130,20 @@ verifications = Table(
 Index("ix_subjects_ended_at", subjects.c.ended_at)
 Index("ix_subjects_updated", subjects.c.updated_at, subjects.c.id)
 # The indexes with these columns hold all that a total needs, so that counting doesn't read the subjects.
-_COUNTED = (subjects.c.status, subjects.c.last_finished, subjects.c.visibility)
+_COUNTED = (subjects.c.status, subjects.c.last_finished, subjects.c.visibility, subjects.c.verification)
 Index("ix_subjects_overdue", subjects.c.overdue_at, subjects.c.id, *_COUNTED)
 # Partial, for subjects with a `stale_after`. Only the migration says so, because here it would load the code for
 # PostgreSQL, 2 MB, everywhere.
 Index("ix_subjects_stale", subjects.c.stale_after, subjects.c.overdue_at, *_COUNTED)
 _KIND = (subjects.c.status, subjects.c.last_finished)
-Index("ix_subjects_status", *_KIND, subjects.c.overdue_at, subjects.c.visibility, subjects.c.stale_after)
+Index(
+    "ix_subjects_status",
+    *_KIND,
+    subjects.c.overdue_at,
+    subjects.c.visibility,
+    subjects.c.stale_after,
+    subjects.c.verification,
+)
 # The same for one account. The first two are partial, too: for subjects with an `overdue_at` or a `stale_after`.
 _ACCOUNT = (subjects.c.platform_key, subjects.c.account_key)
 Index(
@@ -147,6 +154,7 @@ Index(
     subjects.c.type_key,
     subjects.c.stale_after,
     subjects.c.visibility,
+    subjects.c.verification,
 )
 Index(
     "ix_subjects_account_stale",
@@ -165,7 +173,20 @@ Index(
     subjects.c.overdue_at,
     subjects.c.stale_after,
     subjects.c.visibility,
+    subjects.c.verification,
 )
+# For subjects with a verification, of all accounts and of one. Both are partial, too.
+_VERIFIED = (
+    subjects.c.verification,
+    *_KIND,
+    subjects.c.verified_at,
+    subjects.c.overdue_at,
+    subjects.c.stale_after,
+    subjects.c.visibility,
+    subjects.c.last_success_at,
+)
+Index("ix_subjects_verified", *_VERIFIED)
+Index("ix_subjects_account_verified", *_ACCOUNT, *_VERIFIED, subjects.c.type_key)
 # For subjects with a status: those longest without a success first.
 Index("ix_subjects_last_success", subjects.c.status, subjects.c.last_success_at, subjects.c.id)
 Index("ix_subjects_account_key", subjects.c.account_key)
@@ -238,9 +259,9 @@ subject_paths = Table(
     Column("short_path", Text, nullable=False),
 )
 
-# Number of subjects by status, last outcome and visibility: of each type of each account, and of all subjects, where
-# the three keys are empty. Updated by each transaction that changes a subject, in one of several shards, so that
-# transactions rarely wait for each other.
+# Number of subjects by status, last outcome, visibility and verification: of each type of each account, and of all
+# subjects, where the three keys are empty. Updated by each transaction that changes a subject, in one of several
+# shards, so that transactions rarely wait for each other.
 totals = Table(
     "totals",
     metadata,
@@ -251,6 +272,7 @@ totals = Table(
     Column("status", String(16), primary_key=True),
     Column("last_finished", String(16), primary_key=True),
     Column("visibility", String(16), primary_key=True),
+    Column("verification", String(16), primary_key=True),
     Column("subjects", BigInteger, nullable=False),
 )
 
@@ -264,3 +286,73 @@ identity = Table(
     # In a backup: the time its contents are from.
     Column("backed_up_at", Moment),
 )
+
+# One row: which process watches for changes.
+watcher = Table(
+    "watcher",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    # A random name; empty if no process holds the lease.
+    Column("holder", String(32), nullable=False),
+    # Incremented by each renewal, so that others can see that the holder is alive, whatever the clocks say.
+    Column("renewals", BigInteger, nullable=False),
+    # Whether the subjects have been recorded once; changes are reported from then on.
+    Column("is_primed", Boolean, nullable=False),
+    # Up to when changes in the catalogue have been seen.
+    Column("glanced_at", Moment),
+)
+
+# What the watcher last saw of each subject.
+watched = Table(
+    "watched",
+    metadata,
+    # Of the subject's key.
+    Column("digest", String(64), primary_key=True),
+    Column("path", Text, nullable=False),
+    Column("is_public", Boolean, nullable=False),
+    # Null if nothing definite is known yet.
+    Column("condition", String(16)),
+    Column("unknown_since", Moment),
+    # A JSON list: when its condition changed lately, in microseconds since 1970.
+    Column("changes", Text, nullable=False),
+    Column("is_flapping", Boolean, nullable=False),
+    # The start of the last finished run that was seen, 1970 if there was none; null if it isn't known.
+    Column("last_run", Moment),
+    # Of its verifications.
+    Column("verdict", String(16), nullable=False),
+)
+
+# Messages that wait to be delivered, and those that could not be.
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("id", _ID, primary_key=True),
+    Column("channel", String(32), nullable=False),
+    # The subject's digest; empty for a message about several subjects.
+    Column("digest", String(64), nullable=False),
+    Column("message_id", String(36), nullable=False),
+    # The message as JSON.
+    Column("message", Text, nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("next_at", Moment, nullable=False),
+    # Why the last attempt failed.
+    Column("failure", String(32)),
+    # If set, there are no more attempts.
+    Column("given_up_at", Moment),
+)
+
+Index("ix_outbox_channel", outbox.c.channel, outbox.c.given_up_at, outbox.c.id)
+
+# The entries of the feeds: "public" is for everyone, "all" includes private subjects.
+feed = Table(
+    "feed",
+    metadata,
+    Column("id", _ID, primary_key=True),
+    Column("audience", String(8), nullable=False),
+    Column("message_id", String(36), nullable=False),
+    Column("message", Text, nullable=False),
+    Column("created_at", Moment, nullable=False),
+)
+
+Index("ix_feed_audience", feed.c.audience, feed.c.id)

@@ -7,16 +7,29 @@ from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Column, Connection, Row, Select, bindparam, delete, func, insert, or_, select, tuple_, update
+from sqlalchemy import (
+    Column,
+    Connection,
+    Row,
+    Select,
+    bindparam,
+    delete,
+    func,
+    insert,
+    or_,
+    select,
+    tuple_,
+    update,
+)
 
 from badge.catalogue.checks import expectation_of
 from badge.catalogue.database import Database
 from badge.catalogue.events import ReportedVerification, RunEvent, VerificationEvent
-from badge.catalogue.expectation import due_columns, overdue_despite_future_end
+from badge.catalogue.expectation import due_columns, latest_believed, overdue_despite_future_end
 from badge.catalogue.facts import batches_of_facts
 from badge.catalogue.history import Deletion, History, Run
 from badge.catalogue.listing import MOST_COUNTED, Listing
-from badge.catalogue.schema import runs, subjects
+from badge.catalogue.schema import Moment, runs, subjects
 from badge.catalogue.subjects import (
     KEY,
     change,
@@ -28,6 +41,7 @@ from badge.catalogue.subjects import (
     remove,
     report_of,
     selected,
+    selected_by,
     subject_of,
 )
 from badge.catalogue.summary import MOST_NAMED, named_totals
@@ -43,7 +57,9 @@ from badge.listing import (
 )
 from badge.model import (
     CLOCK_TOLERANCE,
+    MOST_OUTCOMES,
     BackupStatus,
+    Outcomes,
     PastRun,
     Reason,
     Report,
@@ -58,6 +74,7 @@ from badge.subject_pattern import EVERY_SUBJECT, Selection
 MOST_PRUNED_BY_AGE = 2
 """Maximum number of runs that one event may delete because of their age; see `Catalogue._prunable`."""
 
+_FINISHED = (BackupStatus.SUCCEEDED.value, BackupStatus.FAILED.value)
 _RUN = tuple(runs.c[name] for name in Run.__dataclass_fields__)
 _PAST_RUN = tuple(runs.c[name] for name in PastRun.__dataclass_fields__)
 
@@ -142,10 +159,11 @@ class Catalogue:
             if event.verification is not None:
                 verified, counts = _verified(connection, subject, event.verification, now)
                 columns, applied = columns | verified, applied and counts
-            changed = change(connection, subject, columns, now)
+            has_new_outcome = history.outcomes != before.outcomes
+            changed = change(connection, subject, columns, now, is_forced=has_new_outcome)
             self._save(connection, subject, before, history, now)
             row = connection.execute(selected(now).where(subjects.c.id == subject.id)).one()
-        return Recorded(report_of(row, now), applied, changed, before.is_ahead(now))
+        return Recorded(report_of(row, now, history.outcomes), applied, changed, before.is_ahead(now))
 
     def _record_verification(self, event: VerificationEvent, now: datetime) -> Recorded:
         event.verification.refuse_future(now)
@@ -153,15 +171,15 @@ class Catalogue:
             before = locked(connection, event.subject, now)
             columns, applied = _verified(connection, before, event.verification, now)
             changed = change(connection, before, columns, now)
-            row = connection.execute(selected(now).where(subjects.c.id == before.id)).one()
-        return Recorded(report_of(row, now), applied, changed, is_ahead(before.verified_at, now))
+            report = _report_in(connection, event.subject, now)
+        assert report is not None  # its row is locked
+        return Recorded(report, applied, changed, is_ahead(before.verified_at, now))
 
     def report_for(self, subject: Subject) -> Report | None:
         """Return the subject's report as of now; None if there is no such subject."""
         now = self.clock()
         with self.database.reading() as connection:
-            row = connection.execute(selected(now).where(is_subject(subject))).one_or_none()
-        return None if row is None else report_of(row, now)
+            return _report_in(connection, subject, now)
 
     def runs(self, subject: Subject, limit: int = 30) -> list[Run]:
         """Return the subject's runs, newest first."""
@@ -237,7 +255,8 @@ class Catalogue:
             if query.name is not None:
                 return named_totals(connection, query, now, self.most_named)
             despite_end = overdue_despite_future_end(connection, now)
-            stored = StoredTotals(query.scope, now, despite_end, query.is_public_only, query.max_age)
+            limits = (query.max_age, query.verified_within)
+            stored = StoredTotals(query.scope, now, despite_end, query.is_public_only, *limits)
             return replace(stored.read(connection), changes_at=stored.next_change(connection))
 
     def facts(self, most: int) -> Iterator[Sequence[SubjectFacts]]:
@@ -315,6 +334,34 @@ def _settings_in(event: RunEvent, *, applied: bool) -> dict[str, Any]:
 
 def _newest_runs(columns: Sequence[Column[Any]], subject: Subject, limit: int) -> Select[Any]:
     return select(*columns).join(subjects).where(is_subject(subject)).order_by(runs.c.sequence.desc()).limit(limit)
+
+
+def _key_of(subject: Subject) -> Mapping[str, str]:
+    """Return the parameters of a statement that finds the subject."""
+    return dict(zip((column.name for column in KEY), subject.key(fold_case=True), strict=True))
+
+
+def _report_statement() -> Select[Any]:
+    """Return the statement that reads a subject's row and its outcomes, so that both are as of the same moment.
+
+    It is built once, because building it takes several times as long as executing it.
+    """
+    is_it = [column == bindparam(column.name) for column in KEY]
+    letter = func.substr(runs.c.status, 1, 1).label("letter")
+    finished = select(letter, runs.c.sequence).join(subjects).where(*is_it, runs.c.status.in_(_FINISHED))
+    newest = finished.order_by(runs.c.sequence.desc()).limit(MOST_OUTCOMES).subquery()
+    # Both databases concatenate the rows in the subquery's order.
+    newest_first = select(func.aggregate_strings(newest.c.letter, "")).scalar_subquery().label("newest_first")
+    return selected_by(bindparam(_BELIEVED, type_=Moment()), newest_first).where(*is_it)
+
+
+def _report_in(connection: Connection, subject: Subject, now: datetime) -> Report | None:
+    row = connection.execute(_REPORT, {_BELIEVED: latest_believed(now), **_key_of(subject)}).one_or_none()
+    return None if row is None else report_of(row, now, Outcomes.parse((row.newest_first or "")[::-1]))
+
+
+_BELIEVED = "believed"
+_REPORT = _report_statement()
 
 
 def _records_of(

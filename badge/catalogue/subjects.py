@@ -11,13 +11,22 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, and_, delete, ins
 from sqlalchemy.exc import IntegrityError, OperationalError
 
 from badge.catalogue.events import DETAILS, InvalidEvent, RunDetails, details_of
-from badge.catalogue.expectation import as_expected, overdue_at, revision_at
+from badge.catalogue.expectation import Moments, as_expected, latest_believed, overdue_at_if, revision_at
 from badge.catalogue.history import Deletion, State
 from badge.catalogue.schema import subject_paths, subjects
 from badge.catalogue.totals import update_totals
 from badge.catalogue.verifications import verification_in
 from badge.listing import ListedSubject, search_texts
-from badge.model import CLOCK_TOLERANCE, BackupStatus, Reason, Report, Subject, Visibility, unless_ahead
+from badge.model import (
+    CLOCK_TOLERANCE,
+    BackupStatus,
+    Outcomes,
+    Reason,
+    Report,
+    Subject,
+    Visibility,
+    unless_ahead,
+)
 from badge.subject_pattern import PathPattern, Selection, has_wildcard
 
 # PostgreSQL's SQLSTATE if an index entry exceeds a third of a page (2.7 kB after compression).
@@ -29,7 +38,12 @@ KEY = (subjects.c.platform_key, subjects.c.account_key, subjects.c.type_key, sub
 
 def selected(now: datetime, *more: Any) -> Select[Any]:
     """Return a SELECT of subjects, with additional columns, whose rows `report_of` can read."""
-    return select(subjects, overdue_at(now).label("overdue_at_now"), *more)
+    return selected_by(latest_believed(now), *more)
+
+
+def selected_by(believed: Moments, *more: Any) -> Select[Any]:
+    """Return the same SELECT, with `latest_believed` or a parameter for it."""
+    return select(subjects, overdue_at_if(believed).label("overdue_at_now"), *more)
 
 
 def is_subject(subject: Subject) -> Any:
@@ -108,9 +122,11 @@ def _first_values(subject: Subject, now: datetime) -> dict[str, Any]:
     }
 
 
-def change(connection: Connection, before: Row[Any], after: Mapping[str, Any], now: datetime) -> bool:
-    """Write the columns as a new revision; returns False if none of them differs."""
-    if all(getattr(before, name) == value for name, value in after.items()):
+def change(
+    connection: Connection, before: Row[Any], after: Mapping[str, Any], now: datetime, *, is_forced: bool = False
+) -> bool:
+    """Write the columns as a new revision; returns False if none of them differs, unless `is_forced`."""
+    if not is_forced and all(getattr(before, name) == value for name, value in after.items()):
         return False
     # A host whose clock is ahead may already have served the row as overdue, with a higher revision; the new one must
     # exceed that too.
@@ -150,8 +166,8 @@ def columns_of(state: State, deletion: Deletion | None) -> dict[str, Any]:
     }
 
 
-def report_of(row: Row[Any], now: datetime) -> Report:
-    """Return the row's report as of now.
+def report_of(row: Row[Any], now: datetime, outcomes: Outcomes | None = None) -> Report:
+    """Return the row's report as of now, with these outcomes of its runs.
 
     Times ahead of now are left out, except those of the last success and of the verification: without them, the source
     would seem to report these without times.
@@ -164,6 +180,7 @@ def report_of(row: Row[Any], now: datetime) -> Report:
         finished_at=unless_ahead(row.finished_at, now),
         last_success_at=row.last_success_at,
         last_finished=BackupStatus(row.last_finished) if row.last_finished else None,
+        outcomes=outcomes,
         deleted_at=unless_ahead(row.deleted_at, now) if row.status == BackupStatus.DELETED else None,
         verification=verification_in(row),
         visibility=Visibility(row.visibility),

@@ -30,5 +30,6 @@ def named_totals(connection: Connection, query: SummaryQuery, now: datetime, mos
         wanted = wanted.where(subjects.c.visibility == Visibility.PUBLIC.value)
     rows = connection.execute(wanted.order_by(*KEY).limit(most + 1)).all()
     items = (listed(row, now) for row in rows[:most])
-    found = totals_of((item for item in items if query.name.matches(item.subject)), now, query.max_age)
+    matching = (item for item in items if query.name.matches(item.subject))
+    found = totals_of(matching, now, query.max_age, query.verified_within)
     return replace(found, is_whole=len(rows) <= most)

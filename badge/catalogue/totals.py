@@ -15,8 +15,8 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, and_, func, liter
 
 from badge.catalogue.expectation import CAN_BE_OVERDUE, is_end_ahead, is_overdue, overdue_by_known_end
 from badge.catalogue.schema import subjects, totals
-from badge.listing import ListingTotals, Standing, standing_of
-from badge.model import CLOCK_TOLERANCE, BackupStatus, SubjectScope, Visibility
+from badge.listing import ListingTotals, Standing, standing_if_verified, standing_of
+from badge.model import CLOCK_TOLERANCE, BackupStatus, SubjectScope, VerificationOutcome, Visibility
 
 # The shards exist for PostgreSQL, where transactions that add to the same row wait for each other.
 _SHARDS = 16
@@ -31,6 +31,10 @@ _ADD = text(
 _DROP_IF_EMPTY = text(f"DELETE FROM totals WHERE {_WHERE_KIND} AND subjects = 0")  # noqa: S608 - column names
 
 _OUTCOMES = (None, BackupStatus.FAILED, BackupStatus.SUCCEEDED)
+
+
+_FAILED = VerificationOutcome.FAILED.value
+_VERIFICATIONS = (None, VerificationOutcome.PASSED, VerificationOutcome.FAILED)
 
 
 class _Kind(NamedTuple):
@@ -53,10 +57,10 @@ class _Kind(NamedTuple):
             return is_status, func.coalesce(outcome, "") == (self.outcome or "")
         return is_status, outcome.is_(None) if self.outcome is None else outcome == self.outcome.value
 
-    def number(self, lapse: _Lapse) -> Select[Any]:
+    def number(self, lapse: _Lapse, numbers: Sequence[ColumnElement[int]]) -> Select[Any]:
         """Return a query that counts subjects of this kind, lapsed in this way; callers add the conditions."""
         columns: list[ColumnElement[Any]] = [literal(self.status.value), literal(self.outcome or "")]
-        return select(*columns, *map(literal, lapse), func.count()).select_from(subjects)
+        return select(*columns, *map(literal, lapse), *numbers).select_from(subjects)
 
 
 _EXPECTED = [_Kind(status, outcome) for status in sorted(CAN_BE_OVERDUE) for outcome in _OUTCOMES]
@@ -75,12 +79,19 @@ class _Lapse(NamedTuple):
     is_outdated: bool = False
     is_late: bool = False
     """Whether its last success is too old for the summary."""
+    is_unverified: bool = False
+    """Whether its latest verification, which passed, is too old for the summary."""
 
     def shown(self, status: BackupStatus) -> BackupStatus:
         """Return the status on the badge of a subject with this recorded status."""
         if self.is_overdue:
             return BackupStatus.FAILED
         return BackupStatus.UNKNOWN if self.is_outdated else status
+
+    def standing(self, status: BackupStatus, last_finished: BackupStatus | None) -> Standing | None:
+        """Return how such a subject counts, whether or not it is verified."""
+        is_overdue = self.is_overdue or self.is_late
+        return standing_of(status, self.shown(status), last_finished, is_overdue=is_overdue)
 
 
 _STORED = _Lapse()
@@ -116,9 +127,10 @@ _ALL = ("", "", "")
 """The scope of all subjects in the table of totals."""
 
 
-def _kind(values: Mapping[str, Any]) -> tuple[str, str, str]:
+def _kind(values: Mapping[str, Any]) -> tuple[str, str, str, str]:
     """Return the values by which a row is counted."""
-    return str(values["status"]), str(values["last_finished"] or ""), str(values["visibility"])
+    status, visibility = str(values["status"]), str(values["visibility"])
+    return status, str(values["last_finished"] or ""), visibility, str(values["verification"] or "")
 
 
 class StoredTotals(NamedTuple):
@@ -130,11 +142,13 @@ class StoredTotals(NamedTuple):
     """From `expectation.overdue_despite_future_end`."""
     is_public_only: bool
     max_age: timedelta | None = None
+    verified_within: timedelta | None = None
 
     def read(self, connection: Connection) -> ListingTotals:
         """Return the numbers."""
         # One statement, so that all numbers are from the same moment on PostgreSQL, too.
-        return _counted(connection, union_all(self._kept(), *self._overdue(), self._outdated(), *self._late()))
+        lapsed = (*self._overdue(), self._outdated(), *self._late(), *self._unverified())
+        return _counted(connection, union_all(self._kept(), *lapsed), is_verified=self.verified_within is not None)
 
     def next_change(self, connection: Connection) -> datetime | None:
         """Return when one of the numbers changes if nothing is reported until then."""
@@ -151,8 +165,16 @@ class StoredTotals(NamedTuple):
         if self.max_age is not None:
             success, max_age = subjects.c.last_success_at, self.max_age
             oldest = _earliest(success, self.now - max_age, success <= self.now + CLOCK_TOLERANCE, *is_here)
-            recent = [oldest.where(*self._succeeded(kind)) for kind in _PROTECTED]
+            # After a failed verification, it makes no difference how old the last success is.
+            may_change = (
+                () if self.verified_within is None else (func.coalesce(subjects.c.verification, "") != _FAILED,)
+            )
+            recent = [oldest.where(*self._succeeded(kind), *may_change) for kind in _PROTECTED]
             found += [at + max_age for at in self._moments(connection, recent)]
+        if self.verified_within is not None:
+            first = _earliest(subjects.c.verified_at, self.now - self.verified_within, *is_here, *self._is_in_time())
+            verified = [first.where(*self._passed(kind)) for kind in _PROTECTED]
+            found += [at + self.verified_within for at in self._moments(connection, verified)]
         return min(found, default=None)
 
     def _moments(self, connection: Connection, queries: Sequence[Select[Any]]) -> list[datetime]:
@@ -162,12 +184,12 @@ class StoredTotals(NamedTuple):
 
     def _kept(self) -> Select[Any]:
         kind = (totals.c.status, totals.c.last_finished)
-        number = select(*kind, *map(literal, _STORED), func.sum(totals.c.subjects))
+        number = select(*kind, *map(literal, _STORED), *self._kept_numbers)
         return number.where(*self._of_totals()).group_by(*kind)
 
     def _overdue(self) -> Sequence[Select[Any]]:
         is_here, lapse = self._of_subjects(), _Lapse(is_overdue=True)
-        numbers = [kind.number(lapse).where(*kind.conditions(), *is_here) for kind in _EXPECTED]
+        numbers = [kind.number(lapse, self._numbers).where(*kind.conditions(), *is_here) for kind in _EXPECTED]
         is_stored = subjects.c.overdue_at <= self.now
         found = [number.where(is_stored) for number in numbers]
         if self.despite_end:
@@ -180,7 +202,7 @@ class StoredTotals(NamedTuple):
             func.coalesce(subjects.c.status, ""),
             func.coalesce(subjects.c.last_finished, ""),
         ]
-        number = select(*kind, *map(literal, _Lapse(is_outdated=True)), func.count())
+        number = select(*kind, *map(literal, _Lapse(is_outdated=True)), *self._numbers)
         return number.where(self._is_outdated, ~self._is_overdue, *self._of_subjects()).group_by(*kind)
 
     def _late(self) -> Iterator[Select[Any]]:
@@ -191,8 +213,45 @@ class StoredTotals(NamedTuple):
         is_late = (success.is_(None), success <= self.now - self.max_age, success > self.now + CLOCK_TOLERANCE)
         is_current = (~self._is_overdue, ~self._is_outdated, *self._of_subjects())
         for kind in _PROTECTED:
-            number = kind.number(_Lapse(is_late=True)).where(*self._succeeded(kind), *is_current)
+            number = kind.number(_Lapse(is_late=True), self._numbers).where(*self._succeeded(kind), *is_current)
             yield from (number.where(each) for each in is_late)
+
+    def _unverified(self) -> Iterator[Select[Any]]:
+        if self.verified_within is None:
+            return
+        verified_at = subjects.c.verified_at
+        is_late = (verified_at <= self.now - self.verified_within, verified_at > self.now + CLOCK_TOLERANCE)
+        is_current = (~self._is_overdue, ~self._is_outdated, *self._is_in_time(), *self._of_subjects())
+        numbers = [func.count() if outcome is VerificationOutcome.PASSED else literal(0) for outcome in _VERIFICATIONS]
+        for kind in _PROTECTED:
+            number = kind.number(_Lapse(is_unverified=True), numbers).where(*self._passed(kind), *is_current)
+            yield from (number.where(each) for each in is_late)
+
+    @property
+    def _numbers(self) -> Sequence[ColumnElement[int]]:
+        """What to count in a query of subjects: their number, or if needed by the outcome of their verification."""
+        if self.verified_within is None:
+            return [func.count()]
+        return [func.count().filter(_ended(outcome, subjects.c.verification)) for outcome in _VERIFICATIONS]
+
+    @property
+    def _kept_numbers(self) -> Sequence[ColumnElement[int]]:
+        """The same in the table of totals."""
+        number = func.sum(totals.c.subjects)
+        if self.verified_within is None:
+            return [number]
+        each = [totals.c.verification == (outcome or "") for outcome in _VERIFICATIONS]
+        return [func.coalesce(number.filter(is_it), 0) for is_it in each]
+
+    def _is_in_time(self) -> Sequence[ColumnElement[bool]]:
+        """Return the conditions that the last success is not too old for the summary."""
+        if self.max_age is None:
+            return ()
+        success = subjects.c.last_success_at
+        return success > self.now - self.max_age, success <= self.now + CLOCK_TOLERANCE
+
+    def _passed(self, kind: _Kind) -> Sequence[ColumnElement[bool]]:
+        return subjects.c.verification == VerificationOutcome.PASSED.value, *kind.conditions()
 
     def _succeeded(self, kind: _Kind) -> Sequence[ColumnElement[bool]]:
         return kind.conditions(is_outcome_first=self.scope is not None)
@@ -219,6 +278,10 @@ class StoredTotals(NamedTuple):
         return conditions
 
 
+def _ended(outcome: VerificationOutcome | None, verification: ColumnElement[Any]) -> ColumnElement[bool]:
+    return verification.is_(None) if outcome is None else verification == outcome.value
+
+
 def in_scope(scope: SubjectScope | None, *, is_first: bool = True) -> list[ColumnElement[bool]]:
     """Return the conditions that a subject is in the scope.
 
@@ -241,21 +304,24 @@ def _earliest(moment: ColumnElement[Any], after: datetime, *conditions: ColumnEl
     return select(func.min(moment)).where(moment > after, *conditions)
 
 
-def _counted(connection: Connection, wanted: Any) -> ListingTotals:
-    """Return the stored numbers after moving the lapsed subjects to what they are now."""
+def _counted(connection: Connection, wanted: Any, *, is_verified: bool) -> ListingTotals:
+    """Return the stored numbers after moving the lapsed subjects to what they are now.
+
+    `is_verified`: whether a verification is required, and there is a number for each outcome.
+    """
     by_status: Counter[BackupStatus] = Counter()
     by_standing: Counter[Standing | None] = Counter()
-    for recorded, outcome, *flags, number in connection.execute(wanted):
+    for recorded, outcome, *values in connection.execute(wanted):
         status, last_finished = BackupStatus(recorded), BackupStatus(outcome) if outcome else None
-        lapse = _Lapse(*map(bool, flags))
-        kept = int(number) if lapse == _STORED else -int(number)
-        by_status[status] += kept
-        by_standing[standing_of(status, status, last_finished, is_overdue=False)] += kept
-        if lapse != _STORED:
-            shown = lapse.shown(status)
-            by_status[shown] += int(number)
-            is_overdue = lapse.is_overdue or lapse.is_late
-            by_standing[standing_of(status, shown, last_finished, is_overdue=is_overdue)] += int(number)
+        lapse, numbers = _Lapse(*map(bool, values[: len(_STORED)])), map(int, values[len(_STORED) :])
+        for verification, number in zip(_VERIFICATIONS, numbers, strict=False):
+            moves = [(_STORED, number)] if lapse == _STORED else [(_STORED, -number), (lapse, number)]
+            for how, change in moves:
+                by_status[how.shown(status)] += change
+                standing = how.standing(status, last_finished)
+                if is_verified:
+                    standing = standing_if_verified(standing, verification, is_recent=not how.is_unverified)
+                by_standing[standing] += change
     return ListingTotals(
         {status: number for status, number in by_status.items() if number},
         {standing: number for standing, number in by_standing.items() if standing and number},

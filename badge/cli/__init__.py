@@ -15,6 +15,7 @@ from badge.cli.draw import draw, url
 from badge.cli.explain import explain
 from badge.cli.key import key
 from badge.cli.login_link import login_link
+from badge.cli.notify import notify
 from badge.cli.report import report
 from badge.cli.serve import serve
 from badge.cli.sources import sources
@@ -64,6 +65,7 @@ badge = BadgeGroup(
         restore,
         settings,
         sources,
+        notify,
         check_config,
         demo,
     ],

@@ -141,6 +141,9 @@ def _findings(known: Settings, configured: Sequence[ConfiguredSource]) -> Iterat
             "BADGE_PUBLIC_URL is not set: pages build links from the browser's address, and a proxy may expose /metrics"
         )
         yield Finding(Level.NOTE, "links", text)
+    elif known.path_prefix:
+        text = f"all paths begin with {known.path_prefix}, which proxies must pass on unchanged"
+        yield Finding(Level.OK, "links", text)
 
 
 def _data_dir(known: Settings) -> Finding:

@@ -18,10 +18,13 @@ from badge.catalogue.in_use import CatalogueInUse
 from badge.catalogue.migration import SchemaFault, migrate
 from badge.model import BackupStatus, InvalidSubject, Subject, status_named
 from badge.settings import BadSettings, Settings, load, parse_duration, show_duration
+from badge.settings.passwords import without_password
 from badge.subject_pattern import PathPattern, Selection
 from badge.telemetry.logs import LOGGER
 from badge.validation import DURATION
+from badge.watching.store import WatchStore
 from badge.web.pages.repository_url import subject_named
+from badge.web.paths import SUBJECT_ROOTS, Paths
 
 NO_CATALOGUE = "This service shows other systems' backups and has no catalogue."
 
@@ -106,9 +109,15 @@ class SubjectArgument(click.ParamType[Subject]):
         if isinstance(value, Subject):
             return value
         try:
-            return subject_named(str(value))
+            return subject_named(_without_prefix(str(value)))
         except InvalidSubject as invalid:
             self.fail(f"{invalid}.", param, ctx)
+
+
+def _without_prefix(text: str) -> str:
+    """Return a pasted URL of this service without its path prefix; needs the settings only for such a URL."""
+    is_of_service = any(root in text for root in SUBJECT_ROOTS)
+    return Paths(settings_or_fault().path_prefix).own(text) if is_of_service else text
 
 
 class StatusArgument(click.Choice[BackupStatus]):
@@ -211,6 +220,20 @@ def own_catalogue() -> Iterator[tuple[app.Parts, app.CatalogueParts]]:
             raise Fault(NO_CATALOGUE)
         with migrated_database(parts.settings):
             yield parts, parts.catalogue
+
+
+@contextlib.contextmanager
+def watch_database(parts: app.Parts) -> Iterator[WatchStore]:
+    """Provide the watcher's tables, with the schema migrated; an unusable database is reported in one line."""
+    store = app.watch_store(parts)
+    url = store.database.url
+    try:
+        migrate(url)
+        yield store
+    except (SQLAlchemyError, OSError, SchemaFault, CatalogueInUse) as error:
+        raise Fault(f"The database {without_password(url)} can't be used: {why_unusable(error)}.", 1) from None
+    finally:
+        store.database.close()
 
 
 @contextlib.contextmanager

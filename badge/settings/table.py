@@ -176,6 +176,21 @@ class Settings(BaseModel):
         100, ge=1, le=10_000, description="Number of runs that the catalogue keeps per subject."
     )
 
+    notify: Path | None = Field(
+        None,
+        description=(
+            "Path of a notify.toml, which says who gets messages about which failed, overdue and recovered backups "
+            "(docs/how-to/be-told.md)."
+        ),
+    )
+    feed: Literal["on", "off"] = Field(
+        "off",
+        description=(
+            "Whether /feed.atom, which everyone can read, lists failures and recoveries of public subjects: on or off."
+        ),
+    )
+    feed_entries: int = Field(100, ge=1, le=1_000, description="Number of entries that /feed.atom keeps.")
+
     redis_url: RedisUrl | None = Field(
         None, description="Redis or Valkey for cached statuses; by default an embedded Valkey is started."
     )
@@ -358,6 +373,17 @@ class Settings(BaseModel):
             return without_password(self.catalogue_url.get_secret_value())
         return str(self._catalogue_file)
 
+    def watch_location(self, *, uses_catalogue: bool) -> str:
+        """The URL of the database where the watcher keeps its state: the catalogue's, unless there is none."""
+        if uses_catalogue or self.catalogue_url is not None:
+            return self.catalogue_location
+        return f"sqlite:///{self.data_dir.resolve() / 'notify.sqlite3'}"
+
+    @property
+    def needs_watcher(self) -> bool:
+        """Whether anything depends on the watcher."""
+        return self.notify is not None or self.feed == "on"
+
     @property
     def _catalogue_file(self) -> Path:
         return self.data_dir.resolve() / "catalogue.sqlite3"
@@ -367,6 +393,7 @@ GROUPS = {
     "bind": "Basics",
     "dashboard": "Dashboard",
     "sources": "Sources",
+    "notify": "Notifications",
     "redis_url": "Cache",
     "wait": "Limits",
 }

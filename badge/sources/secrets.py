@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Annotated
+
+from pydantic import PlainValidator, ValidationInfo
 
 from badge.events import FailureKind
 from badge.ports import SourceUnavailable
@@ -63,3 +66,11 @@ def _checked(text: str) -> str:
     if not secret or len(secret) > LONGEST or not secret.isprintable():
         raise BadSecret(f"the secret has to be one line of 1 to {LONGEST} printable characters")
     return secret
+
+
+def _secret(reference: object, info: ValidationInfo) -> Secret:
+    return Secret.parse(reference, (info.context or {}).get("environment", {}))
+
+
+SecretReference = Annotated[Secret, PlainValidator(_secret)]
+"""A reference in a configuration file; the variables to resolve it are passed as the context's `environment`."""

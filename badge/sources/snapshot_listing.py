@@ -23,6 +23,7 @@ from badge.listing import (
     ListingTotals,
     NoList,
     Place,
+    StatusListing,
     SummaryQuery,
     attention_of,
     facts_of,
@@ -35,6 +36,7 @@ from badge.model import STALE_AGE, BackupStatus, Report, Subject
 from badge.ports import Clock, SourceUnavailable
 
 MOST_SUBJECTS = 10_000
+ITEMS_A_PAGE = 500
 FRESH_FOR = timedelta(seconds=30)
 FAILURE_REPEATED_FOR = timedelta(seconds=5)
 BATCH_SIZE = 1_000
@@ -62,6 +64,27 @@ class Walked:
 
 Walk = Callable[[], Walked]
 """Fetches all subjects, within limits; raises `SourceUnavailable`, or `NoList` if the system has no list."""
+
+
+@dataclass(frozen=True, slots=True)
+class CatalogueWalk:
+    """Reads all pages of a listing."""
+
+    listing: StatusListing
+    filter: ListingFilter = field(default_factory=ListingFilter)
+    most: int = MOST_SUBJECTS
+
+    def __call__(self) -> Walked:
+        """Return the subjects of all pages, within the limits; raises `SourceUnavailable`."""
+        items: list[ListedSubject] = []
+        cursor: str | None = None
+        while len(items) < self.most:
+            page = self.listing.list(self.filter, cursor, ITEMS_A_PAGE)
+            items += page.items
+            cursor = page.next_cursor
+            if cursor is None:
+                return Walked(items, is_whole=True)
+        return Walked(items, is_whole=False)
 
 
 @dataclass(slots=True)
@@ -129,7 +152,7 @@ class SnapshotListing:
         known = sums.get(query)
         if known is None or (known.changes_at is not None and known.changes_at <= now):
             items = (item for item in last.items if _is_summarised(item, query))
-            known = sums[query] = _totals(last, items, now, query.max_age)
+            known = sums[query] = _totals(last, items, now, query)
         return known
 
     def facts(self, most: int) -> KnownFacts | None:
@@ -221,9 +244,10 @@ def _is_summarised(item: ListedSubject, query: SummaryQuery) -> bool:
 
 
 def _totals(
-    read: Walked, items: Iterable[ListedSubject], now: datetime, max_age: timedelta | None = None
+    read: Walked, items: Iterable[ListedSubject], now: datetime, query: SummaryQuery | None = None
 ) -> ListingTotals:
-    return replace(totals_of(items, now, max_age), is_whole=read.is_whole, silent=read.silent, read=read.read)
+    totals = totals_of(items, now, query.max_age, query.verified_within) if query else totals_of(items, now)
+    return replace(totals, is_whole=read.is_whole, silent=read.silent, read=read.read)
 
 
 def _newest_event_at(report: Report) -> datetime:

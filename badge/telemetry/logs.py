@@ -32,6 +32,9 @@ from badge.events import (
     Event,
     FlightEnded,
     LogInTried,
+    MessageDelivered,
+    MessageNotDelivered,
+    MessagesGivenUp,
     PingAnswered,
     RefreshBegun,
     RequestRefused,
@@ -39,8 +42,11 @@ from badge.events import (
     SourceCallSuppressed,
     SourceFailed,
     StoredTimesAhead,
+    SubjectsUnwatched,
     SubjectUnmatched,
     UnknownStatusReceived,
+    WatchBegun,
+    WatchFailed,
 )
 
 LOGGER = logging.getLogger("badge")
@@ -67,10 +73,16 @@ LINES: dict[type[Event], tuple[int, str]] = {
     AnswerCrashed: (logging.ERROR, "unexpected exception"),
     LogInTried: (logging.WARNING, "login attempted"),
     StoredTimesAhead: (logging.WARNING, "stored times lie ahead of now; check the clocks"),
+    WatchBegun: (logging.INFO, "watching for changes"),
+    WatchFailed: (logging.WARNING, "can't watch for changes"),
+    SubjectsUnwatched: (logging.WARNING, "some subjects are not watched"),
+    MessageDelivered: (logging.INFO, "message delivered"),
+    MessageNotDelivered: (logging.WARNING, "message not delivered"),
+    MessagesGivenUp: (logging.ERROR, "messages given up; `badge notify list` shows them"),
 }
 
-# Events that every request repeats during an outage.
-LIMITED = (CatalogueFailed,)
+# Events that every request, or every look of the watcher, repeats during an outage.
+LIMITED = (CatalogueFailed, WatchFailed, SubjectsUnwatched)
 REPEATED_AFTER_SECONDS = 60.0
 MOST_REMEMBERED = 100
 

@@ -12,6 +12,7 @@ from badge.web.badges.request import SUFFIXES, Format
 DASHBOARD = "/dashboard"
 DASHBOARD_ROOT = f"{DASHBOARD}/"
 LOGIN = "/login"
+FEED = "/feed.atom"
 SUBJECT_ROOTS = (BADGE_ROOT, DASHBOARD_ROOT, STATUS_ROOT)
 """What the paths of badges and of subjects' pages begin with."""
 

@@ -138,6 +138,7 @@ def test_no_choice_is_cut_off(browser: Browser, service: Service, width: int) ->
 MOST_SHIFT = 0.001
 
 
+@needs_no_public_url  # with one, there are no notes about it, and the note about PNGs appears within view on a phone
 @pytest.mark.parametrize("width", [390, 1280])
 def test_nothing_moves_while_the_form_loads_and_updates(browser: Browser, service: Service, width: int) -> None:
     with watched_page(browser, service, viewport={"width": width, "height": 800}) as watched:
@@ -510,6 +511,7 @@ def test_without_the_clipboard_the_snippet_is_selected(watched: Watched) -> None
     assert watched.clipboard() == page.locator("#snippet-markdown").input_value()
 
 
+@needs_no_public_url
 def test_without_scripts_the_page_is_a_form_with_the_same_snippets(browser: Browser, service: Service) -> None:
     made = snippet(Subject.legacy("acme", "web"), "https://this-service.invalid", query={"style": "plastic"})
     with watched_page(browser, service, java_script_enabled=False) as watched:
@@ -528,6 +530,7 @@ def test_without_scripts_the_page_is_a_form_with_the_same_snippets(browser: Brow
         assert "Replace https://this-service.invalid" in page.locator("dialog").inner_text()
 
 
+@needs_no_public_url
 def test_without_scripts_the_builder_works_too(browser: Browser, service: Service) -> None:
     with watched_page(browser, service, java_script_enabled=False) as watched:
         watched.page.goto("./")
@@ -553,6 +556,7 @@ def test_the_builder_answers_while_typing(watched: Watched) -> None:
 NOWHERE_ELSE, IN_BROWSER = "This URL only works on your machine or network.", "This is the URL in your browser."
 
 
+@needs_no_public_url
 def test_a_local_url_has_a_note(watched: Watched) -> None:
     page = watched.page
     page.goto("./?subject=acme/web")

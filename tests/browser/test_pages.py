@@ -370,7 +370,7 @@ def test_a_reader_clicks_the_badge_in_a_readme(browser: Browser, service: Servic
         with page.expect_navigation() as clicked:
             page.get_by_role("link", name="Backup status of acme/web").click()
         assert clicked.value is not None
-        assert (clicked.value.status, urlsplit(page.url).path) == (200, f"/status/{WEB}")
+        assert (clicked.value.status, page.url) == (200, f"{service.url}/status/{WEB}")
         expect(page.get_by_role("heading", level=1)).to_have_text("web")
         expect(page.get_by_text("Backup succeeded")).to_be_in_viewport()
         for summary in page.locator("summary").all():

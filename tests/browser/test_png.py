@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 from math import ceil
 from urllib.parse import quote
 
 import pytest
 from PIL import Image, ImageChops, ImageStat
-from playwright.sync_api import Browser, Error
+from playwright.sync_api import Browser, Error, Page
 
 from badge.artwork import png, svg
 from badge.language import Language
 from badge.model import Badge, Style, Theme
-from tests.golden.pictures import in_language
+from tests.golden.pictures import in_language, with_history
 from tests.servers import needs
 
 # Mean difference per channel, out of 255: rasterisers differ, and cairo does not blur shadows.
@@ -26,6 +27,7 @@ LOOKS += [
     in_language(Language.ARABIC),
     in_language(Language.ARABIC, Style.FOR_THE_BADGE),
     Badge(label="גיבוי (3)", message="failed", colour="#b3201f", theme=Theme.DARK),
+    *(with_history(style) for style in Style),
     Badge(label="", message="overdue 2d", colour="#9a5200", icon="overdue"),
 ]
 
@@ -42,13 +44,18 @@ def in_chromium(browser: Browser, badge: Badge, scale: int, size: tuple[int, int
     page = context.new_page()
     image = f"data:image/svg+xml,{quote(svg.draw(badge))}"
     page.set_content(f'<body style="margin:0"><img style="display:block" src="{image}">')
-    try:
-        shot = page.screenshot()
-    except Error:  # "Unable to capture screenshot": under load, Chromium sometimes has no frame yet
-        shot = page.screenshot()
+    shot = screenshot(page)
     context.close()
     # Widths in for-the-badge are multiples of a quarter pixel.
     return Image.open(io.BytesIO(shot)).convert("RGB").crop((0, 0, *size))
+
+
+def screenshot(page: Page) -> bytes:
+    """Return a screenshot; under load, Chromium sometimes has no frame yet ("Unable to capture screenshot")."""
+    for _ in range(9):
+        with contextlib.suppress(Error):
+            return page.screenshot()
+    return page.screenshot()
 
 
 def on_white(drawn: bytes) -> Image.Image:

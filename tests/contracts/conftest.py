@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import text, update
 
-from badge.catalogue.schema import identity, metadata
+from badge.catalogue.schema import identity, metadata, watcher
 from tests.migrated import migrate
 from tests.postgres import PostgresServer, running_postgres
 from tests.store import Store
@@ -44,8 +44,9 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
     if request.param == "postgresql":
         store = Store.on(request.getfixturevalue("migrated_url"))
         with store.catalogue.database.writing() as connection:
-            tables = ", ".join(table.name for table in metadata.sorted_tables if table is not identity)
+            tables = ", ".join(table.name for table in metadata.sorted_tables if table not in (identity, watcher))
             connection.execute(text(f"TRUNCATE {tables} RESTART IDENTITY"))
+            connection.execute(update(watcher).values(holder="", renewals=0, is_primed=False))
     else:
         migrate(sqlite_url(tmp_path))
         store = Store.on(sqlite_url(tmp_path))

@@ -41,13 +41,20 @@ from badge.catalogue.tokens import StoredTokens
 from badge.deadline import Deadline
 from badge.events import CatalogueFailed
 from badge.listing import ListingFilter
-from badge.model import BackupStatus, Subject, Visibility
+from badge.model import BackupStatus, Outcomes, Report, Subject, Visibility
 from badge.ports import SourceUnavailable
 from badge.resilience.worker_pool import Job
 from badge.subject_pattern import PathPattern, Selection
 from tests.doubles import START, ManualClock, RecordedEvents
 from tests.servers import eventually
 from tests.store import WEB, Store
+
+
+def reported(store: Store) -> Report:
+    report = store.catalogue.report_for(WEB)
+    assert report is not None
+    return report
+
 
 NUL = base64.urlsafe_b64encode(b'["\\u0000","a","b","c"]').decode()
 SURROGATES = base64.urlsafe_b64encode(b'["\\ud800","a","b","c"]').decode()
@@ -134,6 +141,32 @@ def test_visibility_stays_until_it_is_reported_again(store: Store) -> None:
     report = store.catalogue.report_for(WEB)
     assert report is not None
     assert report.visibility is Visibility.PRIVATE
+
+
+def test_a_report_has_the_outcomes_of_the_last_finished_runs(store: Store) -> None:
+    assert store.catalogue.report_for(WEB) is None
+    store.record(BackupStatus.SCHEDULED)
+    assert reported(store).outcomes == Outcomes()
+    for number in range(34):
+        store.clock.advance(hours=1)
+        store.record(BackupStatus.FAILED if number in (3, 4, 31) else BackupStatus.SUCCEEDED)
+    store.record(BackupStatus.SUCCEEDED, replace(WEB, name="other"))
+    store.clock.advance(hours=1)
+    store.record(BackupStatus.IN_PROGRESS)
+    assert reported(store).outcomes == Outcomes.parse("f" + "s" * 26 + "fss")
+
+
+def test_a_late_report_of_an_older_run_is_a_change_of_the_history(store: Store) -> None:
+    for hours in (3, 1):
+        store.record(BackupStatus.SUCCEEDED, started_at=START - timedelta(hours=hours))
+    before = reported(store)
+    event = RunEvent(subject=WEB, status=BackupStatus.FAILED, at=START, started_at=START - timedelta(hours=2))
+    late = store.catalogue.record(event)
+    assert (late.applied, late.changed) == (False, True)
+    assert reported(store).outcomes == late.report.outcomes == Outcomes.parse("sfs")
+    assert reported(store).revision > before.revision
+    repeated = store.catalogue.record(event)
+    assert (repeated.changed, repeated.report.revision) == (False, reported(store).revision)
 
 
 def test_a_late_report_can_still_make_a_subject_private(store: Store) -> None:

@@ -39,12 +39,12 @@ from badge.listing import (
 from badge.model import BackupStatus, PastRun, Reason, Report, Subject, Visibility
 from badge.ports import SourceUnavailable, StatusSource
 from badge.settings import load
-from badge.sources.configuration.configured_listing import CatalogueWalk, JoinedWalk, listing_of
+from badge.sources.configuration.configured_listing import JoinedWalk, listing_of
 from badge.sources.configuration.sources_file import load as load_sources
 from badge.sources.http.transport import HttpTransport
 from badge.sources.native.listing import LARGEST_PAGE_BYTES, NativeWalk
 from badge.sources.routing import OneSource
-from badge.sources.snapshot_listing import SnapshotListing, Walked
+from badge.sources.snapshot_listing import CatalogueWalk, SnapshotListing, Walked
 from tests.doubles import START, ManualClock, RecordedEvents, ScriptedSource
 from tests.migrated import migrate
 

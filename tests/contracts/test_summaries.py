@@ -40,6 +40,7 @@ QUERIES = st.builds(
     scope=st.sampled_from(SCOPES),
     name=st.none() | st.sampled_from(["web*", "WEB-api", "*", "[ow]*", "none", "ünï/*"]).map(NamePattern),
     max_age=st.none() | st.sampled_from([HOUR, 2 * HOUR, DAY]),
+    verified_within=st.none() | st.sampled_from([HOUR, 3 * HOUR, DAY]),
     is_public_only=st.booleans(),
 )
 SLOW = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -120,6 +121,21 @@ def test_overdue_is_a_number_of_its_own(store: Store) -> None:
     assert store.catalogue.summary(SummaryQuery(ACME)).by_standing == {Standing.OVERDUE: 1, Standing.FAILED: 1}
 
 
+def test_a_summary_can_require_verifications(store: Store) -> None:
+    names = ("never", "passed", "old", "failed", "running")
+    subjects = {name: Subject.legacy("acme", name) for name in names}
+    for subject in subjects.values():
+        store.record(S.SUCCEEDED, subject)
+    store.clock.advance(minutes=1)
+    store.record(S.FAILED, subjects["running"])
+    for name, step in {"passed": "verified", "old": "verified two hours ago", "failed": "not verified"}.items():
+        STEPS[step](store, subjects[name])
+    found = store.catalogue.summary(SummaryQuery(ACME, verified_within=2 * HOUR))
+    assert found.by_standing == {Standing.PROTECTED: 1, Standing.UNVERIFIED: 2, Standing.FAILED: 2}
+    assert found.changes_at == store.clock() + 2 * HOUR
+    assert store.catalogue.summary(SummaryQuery(ACME)).by_standing == {Standing.PROTECTED: 4, Standing.FAILED: 1}
+
+
 def test_a_report_counts_as_unknown_as_soon_as_it_is_outdated(store: Store) -> None:
     ends = store.clock() + HOUR
     store.record(S.SUCCEEDED, stale_after=ends)
@@ -163,14 +179,16 @@ def test_totals_of_accounts_without_subjects_are_deleted(store: Store) -> None:
 
 @pytest.mark.parametrize("scope", [None, ACME, SubjectScope.parse("GitHub", "acme")])
 @pytest.mark.parametrize("max_age", [None, DAY])
+@pytest.mark.parametrize("verified_within", [None, DAY])
 def test_a_summary_reads_no_subject_outside_an_index_on_time(
-    tmp_path: Path, scope: SubjectScope | None, max_age: timedelta | None
+    tmp_path: Path, scope: SubjectScope | None, max_age: timedelta | None, verified_within: timedelta | None
 ) -> None:
     """SQLite's plans: a scan of an account's subjects would cost more the more there are."""
     url = f"sqlite:///{tmp_path / 'catalogue.sqlite3'}"
     migrate(url)
     with closing(Store.on(url)) as store:
-        plans = plans_of(store, SummaryQuery(scope, max_age=max_age, is_public_only=True))
+        query = SummaryQuery(scope, max_age=max_age, verified_within=verified_within, is_public_only=True)
+        plans = plans_of(store, query)
     searches = [line for line in plans if " subjects " in line]
     assert searches
     for line in searches:
@@ -179,7 +197,7 @@ def test_a_summary_reads_no_subject_outside_an_index_on_time(
         assert scope is None or "USING COVERING INDEX ix_subjects_account_" in line or "ended_at" in line, line
 
 
-TIMES = ("overdue_at", "stale_after", "last_success_at", "ended_at")
+TIMES = ("overdue_at", "stale_after", "last_success_at", "verified_at", "ended_at")
 
 
 def plans_of(store: Store, query: SummaryQuery) -> Sequence[str]:

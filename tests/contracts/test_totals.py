@@ -16,13 +16,13 @@ from sqlalchemy import MetaData, func, insert, select
 
 from badge.catalogue.checks import CheckExists, NoSuchCheck
 from badge.catalogue.database import new_engine
-from badge.catalogue.events import RunEvent
+from badge.catalogue.events import ReportedVerification, RunEvent, VerificationEvent
 from badge.catalogue.migration import migrate, upgrade
 from badge.catalogue.schema import subject_paths, subjects
 from badge.catalogue.store import IsExpected, NothingKnown, Retention
 from badge.catalogue.totals import _SHARDS
 from badge.listing import ListedSubject, ListingFilter, ListingOrder, attention_of
-from badge.model import BackupStatus, Subject, Visibility
+from badge.model import BackupStatus, Subject, VerificationOutcome, Visibility
 from badge.sources.snapshot_listing import SnapshotListing, Walked
 from tests.doubles import START
 from tests.store import Store
@@ -70,6 +70,14 @@ def a_report_for_an_hour(status: BackupStatus) -> Step:
     return lambda store, subject: report(store, subject, status, stale_after=store.clock() + HOUR)
 
 
+def a_verification(outcome: VerificationOutcome, age: timedelta | None = None) -> Step:
+    def verify(store: Store, subject: Subject) -> None:
+        at = None if age is None else store.clock() - age
+        store.catalogue.record(VerificationEvent(subject, ReportedVerification(outcome, at)))
+
+    return verify
+
+
 STEPS: dict[str, Step] = {
     **{status: a_report(status) for status in REPORTABLE},
     **{f"{status} for an hour": a_report_for_an_hour(status) for status in REPORTABLE},
@@ -82,6 +90,9 @@ STEPS: dict[str, Step] = {
     "expected": expect,
     "no longer expected": expect_nothing,
     "time passes": wait,
+    "verified": a_verification(VerificationOutcome.PASSED),
+    "verified two hours ago": a_verification(VerificationOutcome.PASSED, 2 * HOUR),
+    "not verified": a_verification(VerificationOutcome.FAILED),
 }
 
 

@@ -207,11 +207,13 @@ def test_the_compose_file_names_real_settings_and_files() -> None:
         assert (service["read_only"], service["cap_drop"]) == (True, ["ALL"])
 
 
-def test_the_compose_file_s_nginx_reaches_the_service() -> None:
+def test_the_compose_file_s_proxies_reach_the_service() -> None:
     services = yaml.safe_load(COMPOSE.read_text())["services"]
-    replaced = re.search(r"sed s/([^/]+)/([^/]+)/", services["nginx"]["command"][2])
+    replaced = re.search(r"s\|([^|]+)\|([^|]+)\|; s\|([^|]+)\|", services["nginx"]["command"][2])
     assert replaced is not None
-    assert f"server {replaced[1]};" in (PROJECT / "config" / "nginx.conf").read_text()
+    configuration = (PROJECT / "config" / "nginx.conf").read_text()
+    assert f"server {replaced[1]};" in configuration
+    assert configuration.count(replaced[3]) > 1
     port = re.search(r"BADGE_BIND=\S+:(\d+)", (PROJECT / "Dockerfile").read_text())
     assert port is not None
-    assert replaced[2] == f"badge:{port[1]}"
+    assert replaced[2] == services["caddy"]["environment"]["BADGE_UPSTREAM"] == f"badge:{port[1]}"

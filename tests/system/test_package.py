@@ -115,8 +115,8 @@ def test_the_wheel_requires_what_the_requirements_files_declare(wheel: Path) -> 
     archive = zipfile.ZipFile(wheel)
     [metadata] = [name for name in archive.namelist() if name.endswith(".dist-info/METADATA")]
     declared = message_from_bytes(archive.read(metadata))
-    assert declared.get_all("Provides-Extra") == ["postgresql", "aws"]
-    for extra in ("", "-postgresql", "-aws"):
+    assert declared.get_all("Provides-Extra") == ["postgresql", "aws", "notify"]
+    for extra in ("", "-postgresql", "-aws", "-notify"):
         needed = [line for line in (PROJECT / f"requirements{extra}.in").read_text().splitlines() if line[0] != "#"]
         marker = f'extra == "{extra[1:]}"'
         found = [

@@ -7,6 +7,7 @@ import http.client
 import itertools
 import re
 import shutil
+import socket
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
@@ -65,10 +66,14 @@ class Origin:
 
     @contextlib.contextmanager
     def stopped(self) -> Iterator[None]:
-        """Refuse connections for a while."""
+        """Refuse connections for a while; the port stays bound, so that no other program gets it."""
         self.stop()
-        yield
-        self._serve(int(self.address.rpartition(":")[2]))
+        host, port = self.address.split(":")
+        with socket.socket() as reserved:
+            reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            reserved.bind((host, int(port)))
+            yield
+        self._serve(int(port))
 
 
 @dataclass
@@ -127,6 +132,7 @@ def place(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         "/badge/GitLab/group%252Fsub/Repository/x",
         "/badge/acme/%E6%97%A5%e6",
         "/badge/acme//web",
+        "/badge/acme/metrics",
         "/summary/GitLab/a%2fb",
         "/status/GitLab/group%2Fsub/Repository/x",
         "/ping/uuid/0?x=1",

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 PROJECT = Path(__file__).parents[2]
-PINS = [f"requirements{kind}.txt" for kind in ("", "-postgresql", "-aws", "-build")]
+PINS = [f"requirements{kind}.txt" for kind in ("", "-postgresql", "-aws", "-notify", "-build")]
 DEBIAN = "Dockerfile"
 
 

@@ -14,6 +14,7 @@ from badge.contract import report_from, status_document
 from badge.model import (
     BackupStatus,
     CacheEntry,
+    Outcomes,
     Reason,
     Report,
     Subject,
@@ -36,6 +37,7 @@ FULL = Report(
     finished_at=START - timedelta(minutes=1),
     last_success_at=START - timedelta(days=1),
     last_finished=BackupStatus.FAILED,
+    outcomes=Outcomes.parse("sf"),
     next_run_at=START + timedelta(days=1),
     stale_after=START + timedelta(days=2),
     deleted_at=START - timedelta(days=9),

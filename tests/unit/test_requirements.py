@@ -16,7 +16,7 @@ PROJECT = Path(__file__).parents[2]
 OURS = {"app", "badge", "wsgi"}
 FOR_TYPES_ALONE = {"_typeshed"}
 CODE = [*PROJECT.glob("*.py"), *(PROJECT / "badge").rglob("*.py"), *(PROJECT / "config").glob("*.py")]
-NEEDS = [PROJECT / f"requirements{kind}.in" for kind in ("", "-postgresql", "-aws")]
+NEEDS = [PROJECT / f"requirements{kind}.in" for kind in ("", "-postgresql", "-aws", "-notify")]
 BUILD = PROJECT / "requirements-build.in"
 
 

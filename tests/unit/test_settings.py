@@ -151,6 +151,40 @@ def test_without_a_public_url_the_local_address_is_used_unless_it_is_a_socket() 
     assert load({"BADGE_BIND": "unix:/x", "BADGE_PUBLIC_URL": "https://b.example"}).address == "https://b.example"
 
 
+@pytest.mark.parametrize(
+    ("url", "origin", "prefix"),
+    [
+        ("https://b.example", "https://b.example", ""),
+        ("https://b.example/", "https://b.example", ""),
+        ("https://b.example:8443/backups/", "https://b.example:8443", "/backups"),
+        ("http://b.example/a/B_c-d.e~f", "http://b.example", "/a/B_c-d.e~f"),
+        ("https://backups/backups", "https://backups", "/backups"),
+    ],
+)
+def test_the_path_of_the_public_url_is_the_prefix(url: str, origin: str, prefix: str) -> None:
+    settings = load({"BADGE_PUBLIC_URL": url})
+    assert (settings.public_origin, settings.address, settings.path_prefix) == (origin, origin, prefix)
+
+
+def test_without_a_public_url_there_is_no_prefix() -> None:
+    assert (load({}).public_origin, load({}).path_prefix) == (None, "")
+
+
+@pytest.mark.parametrize("path", ["/a//b", "/a/../b", "/.", "/a b", "/a%2Fb", "/ä", "/a;b", "/a+b", "/" + "x" * 100])
+def test_the_public_url_s_path_has_only_characters_that_no_proxy_rewrites(path: str) -> None:
+    [fault] = faults_of(BADGE_PUBLIC_URL=f"https://b.example{path}")
+    assert fault.startswith("BADGE_PUBLIC_URL: ")
+    assert "x" * 100 not in fault
+
+
+@pytest.mark.parametrize("name", ["livez", "readyz", "healthz", "metrics"])
+def test_the_public_url_s_path_is_not_one_that_answers_without_the_prefix(name: str) -> None:
+    [fault] = faults_of(BADGE_PUBLIC_URL=f"https://b.example/{name}/x")
+    assert fault == (
+        f"BADGE_PUBLIC_URL: must have another path: /{name} is the service's own, with and without a prefix"
+    )
+
+
 def test_shown_settings_hide_passwords_and_keys() -> None:
     values = shown(
         load(

@@ -17,7 +17,14 @@ from tests.doubles import START
 
 COUNTS = st.integers(0, 3)
 SUMMARIES = st.builds(
-    Summary, protected=COUNTS, failed=COUNTS, overdue=COUNTS, unknown=COUNTS, silent=COUNTS, is_complete=st.booleans()
+    Summary,
+    protected=COUNTS,
+    failed=COUNTS,
+    overdue=COUNTS,
+    unknown=COUNTS,
+    unverified=COUNTS,
+    silent=COUNTS,
+    is_complete=st.booleans(),
 )
 
 
@@ -34,7 +41,7 @@ def face(summary: Summary | None, age: timedelta = timedelta(0), language: Langu
 
 @given(SUMMARIES)
 def test_a_summary_is_green_only_if_everything_is_protected(summary: Summary) -> None:
-    missing = (summary.failed, summary.overdue, summary.unknown, summary.silent)
+    missing = (summary.failed, summary.overdue, summary.unknown, summary.unverified, summary.silent)
     is_green = face(summary).tone is Tone.GREEN
     assert is_green == (summary.protected > 0 and not any(missing) and summary.is_complete)
     assert is_green == summary.is_all_protected
@@ -46,13 +53,13 @@ def test_a_summary_is_orange_only_if_nothing_failed_and_nothing_is_unknown(summa
     if face(summary).tone is Tone.ORANGE:
         assert not summary.failed
         assert not summary.unknown
-        assert summary.overdue or summary.silent or not summary.is_complete
+        assert summary.overdue or summary.unverified or summary.silent or not summary.is_complete
 
 
 @given(SUMMARIES, st.sampled_from(Language))
 def test_a_silent_source_and_an_incomplete_list_are_always_mentioned(summary: Summary, language: Language) -> None:
     message = face(summary, language=language).message
-    whole = Summary(summary.protected, summary.failed, summary.overdue, summary.unknown)
+    whole = Summary(summary.protected, summary.failed, summary.overdue, summary.unknown, summary.unverified)
     assert (message == face(whole, language=language).message) == summary.counts_all
 
 
@@ -63,6 +70,7 @@ def test_a_silent_source_and_an_incomplete_list_are_always_mentioned(summary: Su
         (Summary(20, 0, 0, 0), "20/20 protected", Tone.GREEN),
         (Summary(18, 0, 2, 0), "18/20 protected", Tone.ORANGE),
         (Summary(18, 0, 0, 2), "18/20 protected", Tone.RED),
+        (Summary(18, 0, 1, 0, unverified=1), "18/20 protected", Tone.ORANGE),
         (Summary(18, 2, 0, 0, silent=1), "18/20 · 1 source silent", Tone.RED),
         (Summary(20, 0, 0, 0, silent=2), "20/20 · 2 sources silent", Tone.ORANGE),
         (Summary(20, 0, 0, 0, is_complete=False), "20/20+ protected", Tone.ORANGE),

@@ -43,7 +43,10 @@ PAGES = [
     "/status/acme/none",
     "/no-such-page",
 ]
-TEMPLATES = sorted((Path(__file__).parents[2] / "badge" / "web" / "templates").glob("*.html"))
+BADGE = Path(__file__).parents[2] / "badge"
+TEMPLATES = sorted((BADGE / "web" / "templates").glob("*.html"))
+SCRIPTS = sorted((BADGE / "web" / "static").iterdir())
+MODULES = sorted([*(BADGE / "web").rglob("*.py"), *(BADGE / "cli").rglob("*.py"), BADGE / "serving.py"])
 
 
 @pytest.fixture
@@ -122,3 +125,18 @@ def test_the_start_message_has_urls_under_the_prefix() -> None:
 @pytest.mark.parametrize("template", TEMPLATES, ids=lambda template: template.name)
 def test_no_template_hard_codes_a_path(template: Path) -> None:
     assert re.findall(r"(?:href|src|srcset|action)=\"/", template.read_text(encoding="utf-8")) == []
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.name)
+def test_no_script_or_style_sheet_hard_codes_a_path(script: Path) -> None:
+    """Relative imports such as `./copying.js` work under any prefix."""
+    assert re.findall(r"[\"'`(]/(?!/)[\w.-]+", script.read_text(encoding="utf-8")) == []
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda module: module.stem)
+def test_no_module_builds_an_external_path_itself(module: Path) -> None:
+    """Only `Paths` knows the prefix, so redirects and URLs must get their paths from it."""
+    text = module.read_text(encoding="utf-8")
+    assert (
+        re.findall(r"(?:redirect|see_other)\(f?\"/.*|\}/(?:badge|summary|status|dashboard|login|ping)/.*", text) == []
+    )

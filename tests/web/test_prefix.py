@@ -101,10 +101,14 @@ def test_a_badge_outside_the_prefix_is_an_unknown_image_and_says_why_to_programs
 
 
 @every_way
-@pytest.mark.parametrize("path", ["/livez", "/readyz", "/healthz", "/metrics"])
-def test_probes_work_with_and_without_the_prefix(site: Site, get: Ask, path: str) -> None:
-    answers = [get(site.app, target).code for target in (path, PREFIX + path)]
-    assert answers == ([401, 401] if path == "/metrics" else [200, 200])
+@pytest.mark.parametrize(("path", "code"), [("/livez", 200), ("/readyz", 200), ("/healthz", 200), ("/metrics", 401)])
+def test_probes_work_with_and_without_the_prefix(site: Site, get: Ask, path: str, code: int) -> None:
+    assert [get(site.app, target).code for target in (path, PREFIX + path)] == [code, code]
+
+
+@every_way
+def test_what_lies_below_metrics_is_not_outside_the_prefix(site: Site, get: Ask) -> None:
+    assert b"answers only below" not in get(site.app, "/metrics/subjects").body
 
 
 def test_what_gunicorn_refuses_below_the_prefix_is_an_image_too(site: Site) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, ValidationInfo
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from badge.installation import install_command
 from badge.ports import Clock
@@ -19,21 +19,15 @@ from badge.sources.recipes.log_ins import RequestLogIn, UrBackupLogIn, in_form
 from badge.sources.recipes.recipe import JmesPath, Path
 from badge.sources.recipes.table import Table
 from badge.sources.recipes.template import Template, texts_in
-from badge.sources.secrets import Secret
+from badge.sources.secrets import Secret, SecretReference
 
 HeaderName = Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{1,64}$")]
 # A header's prefix or a user name: one line of printable ASCII.
 Plain = Annotated[str, Field(pattern=r"^[ -~]{0,256}$")]
 
 
-def _secret(reference: object, info: ValidationInfo) -> Secret:
-    return Secret.parse(reference, (info.context or {}).get("environment", {}))
-
-
 NO_AUTHENTICATION = FixedHeaders()
 """For systems without authentication."""
-
-SecretReference = Annotated[Secret, PlainValidator(_secret)]
 
 
 class NoAuth(Table):

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from badge.listing import (
     ListedSubject,
-    ListingFilter,
     ListUnavailable,
     NoList,
     StatusListing,
@@ -17,9 +16,7 @@ from badge.ports import Clock, SourceRouting, SourceUnavailable
 from badge.sources.configuration.sources_file import ConfiguredSource
 from badge.sources.http.transport import HttpTransport
 from badge.sources.native.listing import LARGEST_PAGE_BYTES, NativeWalk
-from badge.sources.snapshot_listing import MOST_SUBJECTS, SnapshotListing, Walk, Walked
-
-ITEMS_A_PAGE = 500
+from badge.sources.snapshot_listing import CatalogueWalk, SnapshotListing, Walk, Walked
 
 
 def listing_of(
@@ -45,25 +42,6 @@ def _walk_of(source: ConfiguredSource, catalogue: StatusListing | None, clock: C
     assert entry.url is not None
     transport = HttpTransport(LARGEST_PAGE_BYTES, ca_file=entry.ca_file)
     return NativeWalk(entry.url, entry.api_key.reveal() if entry.api_key else None, transport, clock)
-
-
-@dataclass(frozen=True, slots=True)
-class CatalogueWalk:
-    """Reads all pages of a listing."""
-
-    listing: StatusListing
-
-    def __call__(self) -> Walked:
-        """Return the subjects of all pages, within the limits; raises `SourceUnavailable`."""
-        items: list[ListedSubject] = []
-        cursor: str | None = None
-        while len(items) < MOST_SUBJECTS:
-            page = self.listing.list(ListingFilter(), cursor, ITEMS_A_PAGE)
-            items += page.items
-            cursor = page.next_cursor
-            if cursor is None:
-                return Walked(items, is_whole=True)
-        return Walked(items, is_whole=False)
 
 
 @dataclass(frozen=True, slots=True)

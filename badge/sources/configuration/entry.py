@@ -9,12 +9,12 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from badge.settings import HttpUrl
-from badge.sources.configuration.auth_table import AuthTable, SecretReference
+from badge.sources.configuration.auth_table import AuthTable
 from badge.sources.recipes.recipe import RECIPE_KEYS, Text
 from badge.sources.recipes.samples import Sample
 from badge.sources.recipes.table import Table
 from badge.sources.recipes.template import Template
-from badge.sources.secrets import Secret
+from badge.sources.secrets import Secret, SecretReference
 
 MOST_SUBJECTS = 10_000
 

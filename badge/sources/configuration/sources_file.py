@@ -6,7 +6,6 @@ The keys are documented in docs/reference/sources-toml.md.
 from __future__ import annotations
 
 import os
-import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +15,7 @@ from pydantic import BaseModel, ValidationError
 
 from badge.model import InvalidSubject, Subject
 from badge.settings import BadSettings, SettingFault
+from badge.settings.documents import read_document
 from badge.sources.configuration.cross_checks import KeyFault, location, matches, required, values
 from badge.sources.configuration.entry import KEYS_OF_KINDS, Entry, Match
 from badge.sources.recipes import presets
@@ -42,10 +42,6 @@ class ConfiguredSource:
     """Changes whenever the rules for reading answers change."""
 
 
-class BadSources(BadSettings):
-    """All faults of the file."""
-
-
 _Model = TypeVar("_Model", bound=BaseModel)
 
 
@@ -61,22 +57,12 @@ _KEYS_OF_ANY_KIND = frozenset[str]().union(*KEYS_OF_KINDS.values())
 
 
 def load(path: Path, environment: Mapping[str, str] | None = None) -> Sequence[ConfiguredSource]:
-    """Return the sources in file order; raises `BadSources` with every fault of the file."""
+    """Return the sources in file order; raises `BadSettings` with every fault of the file."""
     reading = _Reading(path.name, os.environ if environment is None else environment)
-    found = reading.sources(reading.tables(_document(path)))
+    found = reading.sources(reading.tables(read_document(path, "BADGE_SOURCES")))
     if reading.faults:
-        raise BadSources(reading.faults)
+        raise BadSettings(reading.faults)
     return found
-
-
-def _document(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeError) as error:
-        reason = getattr(error, "strerror", None) or "not UTF-8 text"
-        raise BadSources([SettingFault("BADGE_SOURCES", f"{path} can't be read: {reason}")]) from None
-    except tomllib.TOMLDecodeError as error:
-        raise BadSources([SettingFault(path.name, f"is not valid TOML: {error}")]) from None
 
 
 class _Reading:

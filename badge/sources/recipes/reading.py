@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 
 from badge.contract import LARGEST_SIZE, https_url
 from badge.events import FailureKind
-from badge.model import CASELESS_PLATFORMS, BackupStatus, Reason, Report, Visibility
+from badge.model import CASELESS_PLATFORMS, BackupStatus, Outcomes, Reason, Report, Visibility
 from badge.ports import SourceUnavailable
 from badge.sources.recipes.ageing import aged
 from badge.sources.recipes.expression import Expression, ExpressionFailed
@@ -196,6 +196,7 @@ class Reader:
             finished_at=finished_at if status in _FINISHED else None,
             last_success_at=self._last_success(item, ended, now),
             last_finished=self._last_finished(verdicts, clock),
+            outcomes=self._outcomes(verdicts),
             next_run_at=self._time(fields.next_run_at, item),
             size_bytes=_size(_found(fields.size_bytes, item)),
             url=https_url(_found(fields.url, item)),
@@ -212,6 +213,12 @@ class Reader:
                 status = self.recipe.meaning(verdict.outcome)
                 return status if status in _FINISHED else None
         return None
+
+    def _outcomes(self, verdicts: Sequence[_Verdict]) -> Outcomes | None:
+        """Return how the runs ended; None if the items are not all runs, because then failed ones may be missing."""
+        if not self.recipe.lists_runs:
+            return None
+        return Outcomes.of(self.recipe.meaning(verdict.outcome) for verdict in reversed(verdicts))
 
     def _hangs(self, verdict: _Verdict, clock: datetime) -> bool:
         """Whether the run has exceeded `max_run`, as after a crash that the system did not notice."""

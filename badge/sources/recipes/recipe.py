@@ -209,6 +209,8 @@ class Recipe(Table):
     exclude: JmesPath | None = None
     unique: bool = False
     latest_by: JmesPath | None = None
+    lists_runs: bool = False
+    """Whether the items are all recent runs, failed ones too, so that they are the subject's history."""
     rules: tuple[Rule, ...] = ()
     state: JmesPath | None = None
     map: dict[str, Outcome] = Field(default_factory=dict)
@@ -231,6 +233,8 @@ class Recipe(Table):
             raise ValueError("give rules, or state and map; otherwise no status can be read")
         if self.state is not None and not self.map:
             raise ValueError("state needs map: give the status for each of its values")
+        if self.lists_runs and self.latest_by is None:
+            raise ValueError("lists_runs needs latest_by: give the time that the runs are sorted by")
         return self
 
     def meaning(self, outcome: Outcome) -> BackupStatus:

@@ -14,9 +14,9 @@ from badge import appearance
 from badge.appearance import Face, Tone
 from badge.artwork import png, svg
 from badge.artwork.png import PngUnavailable
-from badge.contract import coordinates_of, format_time, verification_fields
+from badge.contract import coordinates_of, format_time, outcomes_document, verification_fields
 from badge.deadline import Deadline
-from badge.model import BackupStatus, Badge, Origin, Report, Resolution, is_ahead, unless_ahead
+from badge.model import BackupStatus, Badge, Origin, Outcomes, Report, Resolution, is_ahead, unless_ahead
 from badge.summary import Summary
 from badge.web.badges.http_cache import COMMON_HEADERS, CachePolicy, cache_status, etag
 from badge.web.badges.pictures import Pictures
@@ -342,6 +342,8 @@ def _status_document(content: Content) -> dict[str, object]:
         "nextRunAt": _time(report.next_run_at),
         **_verification(resolution),
         "reason": appearance.reason_of(report),
+        "history": None if report.outcomes is None else outcomes_document(report.outcomes),
+        "rate": None if report.outcomes is None else _rate_document(report.outcomes),
         "recentRuns": None if runs is None else [_run_document(run) for run in runs],
     }
 
@@ -371,9 +373,14 @@ def _numbers(summary: Summary) -> dict[str, object]:
         "failed": summary.failed,
         "overdue": summary.overdue,
         "unknown": summary.unknown,
+        "unverified": summary.unverified,
         "silent": summary.silent,
         "complete": summary.is_complete,
     }
+
+
+def _rate_document(outcomes: Outcomes) -> dict[str, int]:
+    return {"succeeded": outcomes.succeeded, "finished": outcomes.total}
 
 
 def _verification(resolution: Resolution) -> dict[str, object]:

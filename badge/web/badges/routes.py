@@ -150,7 +150,10 @@ def _summarised(parts: BadgeParts, wanted: BadgeRequest, deadline: Deadline) -> 
     may_see_private = parts.tokens.opens_summary(wanted.scope, name, wanted.token, deadline)
     if may_see_private is None:
         return fault_answer(wanted, AnswerKind.UNAVAILABLE, parts.clock(), parts.pictures)
-    query = SummaryQuery(wanted.scope, wanted.name, wanted.look.max_age, is_public_only=not may_see_private)
+    look = wanted.look
+    query = SummaryQuery(
+        wanted.scope, wanted.name, look.max_age, look.verified_within, is_public_only=not may_see_private
+    )
     summary, resolution = parts.summaries.of(query, deadline)
     return summary_answer(wanted, summary, resolution, parts.pictures, deadline)
 

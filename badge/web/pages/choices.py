@@ -42,6 +42,8 @@ _SHOWN: dict[str, str] = {
     Show.DATE: "date",
     Show.NEXT: "next run",
     Show.LAST: "last result",
+    Show.HISTORY: "last runs",
+    Show.RATE: "success rate",
     Show.VERIFIED: "verification",
 }
 

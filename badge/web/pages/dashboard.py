@@ -87,6 +87,7 @@ class Dashboard:
         return show(
             "dashboard.html",
             has_list=True,
+            has_feed=self.parts.has_feed,
             search=search,
             totals=totals,
             silent=silent,

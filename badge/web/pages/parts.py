@@ -49,6 +49,8 @@ class PagesParts:
     paths: Paths
     links: LinkPolicy
     """What badges may link to."""
+    has_feed: bool
+    """Whether there is a feed of failures and recoveries."""
     shows_run_links: bool
     """Whether status pages link to the last run."""
     terminal: Terminal

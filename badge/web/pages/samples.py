@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 
 from badge.appearance import COLOURS, DEFAULT_LABEL, TONES, WORDS, Look, Palette, badge_for
 from badge.artwork import svg
-from badge.model import BackupStatus, Badge, Origin, Report, Resolution, Style
+from badge.model import BackupStatus, Badge, Origin, Outcomes, Report, Resolution, Style
 from badge.web.page import inline_picture
 
 
@@ -37,6 +37,7 @@ def example(look: Look, now: datetime) -> Sample:
         status=BackupStatus.SUCCEEDED,
         observed_at=now,
         finished_at=now - timedelta(hours=3),
+        outcomes=Outcomes.parse("s" * 25 + "fssss"),
         next_run_at=now + timedelta(hours=21),
     )
     resolution = Resolution(

@@ -1,5 +1,7 @@
 """SVGs have shields' geometry, are safe for any text, and have stable bytes."""
 
+import re
+from dataclasses import replace
 from pathlib import Path
 from xml.etree.ElementTree import Element
 
@@ -10,9 +12,9 @@ from hypothesis import strategies as st
 
 from badge.artwork.drawing import printable
 from badge.artwork.glyphs import LOGOS, STATUS_GLYPHS
-from badge.artwork.svg import draw
+from badge.artwork.svg import draw, size
 from badge.artwork.text_width import VERDANA_11
-from badge.model import BIDI_CONTROLS, Badge, Style, Theme
+from badge.model import BIDI_CONTROLS, Badge, Bar, Style, Theme
 from tests.golden.pictures import PICTURES
 
 GOLDEN = Path(__file__).parents[2] / "golden"
@@ -116,11 +118,36 @@ def test_text_has_the_direction_of_its_first_letter(style: Style) -> None:
     assert not any("direction" in text.attrib for text in latin.iter(f"{SVG}text"))
 
 
+def test_a_screen_reader_reads_what_the_bars_show() -> None:
+    root = ElementTree.fromstring(draw(PICTURES["history-flat"]))
+    assert root.attrib["aria-label"] == "backup: succeeded (last runs: 7 succeeded, 3 failed)"
+    assert root.findtext(f"{SVG}title") == root.attrib["aria-label"]
+
+
 def test_a_screen_reader_reads_one_sentence() -> None:
     root = picture("backup", "in progress")
     assert root.attrib["role"] == "img"
     assert root.attrib["aria-label"] == "backup: in progress"
     assert root.findtext(f"{SVG}title") == "backup: in progress"
+
+
+FULL = Bar(is_full=True, on_light="#010101", on_dark="#020202")
+STUB = Bar(is_full=False, on_light="#030303", on_dark="#040404")
+
+
+@pytest.mark.parametrize("style", Style)
+@given(st.lists(st.sampled_from([FULL, STUB]), max_size=12))
+def test_each_bar_is_drawn_in_order_and_a_stub_is_shorter(style: Style, bars: list[Bar]) -> None:
+    plain = Badge(label="backup", message="failed", colour="#b3201f", style=style)
+    charted = replace(plain, bars=tuple(bars))
+    found = re.findall(r"M(\S+) \d+h3v(\d+)h-3z", draw(charted).decode())
+    heights = {float(left): int(height) for left, height in found}
+    assert [heights[left] for left in sorted(heights)] == [12 if bar.is_full else 4 for bar in bars]
+    (narrow, height), (wide, same_height) = size(plain), size(charted)
+    assert same_height == height
+    # The chart has a box of its own, except in the style social, where it is in the message's.
+    assert all(narrow - 6 < left <= wide - 6 for left in heights)
+    assert (wide > narrow) is bool(bars)
 
 
 @given(

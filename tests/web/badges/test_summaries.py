@@ -18,10 +18,11 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from badge.app import edge_around
+from badge.catalogue.events import ReportedVerification
 from badge.deadline import Deadline
 from badge.events import FailureKind
 from badge.listing import ListedSubject, SummaryQuery
-from badge.model import BackupStatus, Origin, Report, Subject, SubjectScope, Visibility
+from badge.model import BackupStatus, Origin, Report, Subject, SubjectScope, VerificationOutcome, Visibility
 from badge.ports import SourceUnavailable
 from badge.resolving.lifetimes import Lifetimes
 from badge.sources.snapshot_listing import SnapshotListing, Walk, Walked
@@ -133,6 +134,7 @@ def test_json_has_the_numbers(acme: Dashboard) -> None:
         "failed": 1,
         "overdue": 0,
         "unknown": 0,
+        "unverified": 0,
         "silent": 0,
         "complete": True,
         "label": "backup",
@@ -164,6 +166,22 @@ def test_other_formats(acme: Dashboard) -> None:
 )
 def test_true_status_codes(acme: Dashboard, path: str, code: int) -> None:
     assert get(acme, path).status_code == code
+
+
+def test_a_summary_can_require_recent_verifications(acme: Dashboard) -> None:
+    path = "/summary/GitHub/acme/Project.json?verified_within=90d"
+    before = get(acme, path)
+    assert (before.json["message"], before.json["unverified"]) == ("0/1 protected", 1)  # type: ignore[index]
+    assert get(acme, f"{path}&expect=succeeded").status_code == 503
+    assert ORANGE in get(acme, path.replace(".json", ".svg")).text
+    board = Subject.from_path("GitHub/acme/Project/board")
+    for outcome, colour, message in (("passed", GREEN, "1/1 protected"), ("failed", RED, "0/1 protected")):
+        acme.record_run(board, S.SUCCEEDED, verification=ReportedVerification(VerificationOutcome(outcome)))
+        acme.clock.advance(seconds=1)
+        after = get(acme, path)
+        assert (after.json["message"], after.json["unverified"]) == (message, 0)  # type: ignore[index]
+        assert colour in get(acme, path.replace(".json", ".svg")).text
+    assert get(acme, "/summary/GitHub/acme/Project.json").json["protected"] == 1  # type: ignore[index]
 
 
 def test_a_problem_has_the_numbers(acme: Dashboard) -> None:

@@ -12,9 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from badge.model import BackupStatus, Subject
+from badge.settings import BadSettings
 from badge.sources.configuration.entry import Entry
 from badge.sources.configuration.factory import build_routing
-from badge.sources.configuration.sources_file import BadSources, _Reading, load
+from badge.sources.configuration.sources_file import _Reading, load
 from badge.sources.recipes import presets
 from badge.sources.recipes.json_file import JsonFileSource
 from badge.sources.recipes.recipe import RECIPE_KEYS, Outcome
@@ -59,7 +60,7 @@ def written(folder: Path, text: str) -> Path:
 
 
 def faults_of(folder: Path, text: str) -> list[str]:
-    with pytest.raises(BadSources) as raised:
+    with pytest.raises(BadSettings) as raised:
         load(written(folder, text), ENVIRONMENT)
     return [str(fault) for fault in raised.value.faults]
 
@@ -365,7 +366,7 @@ def test_any_content_of_a_source_is_accepted_or_a_fault(junk: dict[str, object],
 
 
 def test_an_unreadable_file_is_a_fault(tmp_path: Path) -> None:
-    with pytest.raises(BadSources, match=r"BADGE_SOURCES: .*No such file"):
+    with pytest.raises(BadSettings, match=r"BADGE_SOURCES: .*No such file"):
         load(tmp_path / "missing.toml")
 
 
@@ -464,10 +465,11 @@ WITHOUT_BOTOCORE = """
 import sys
 from pathlib import Path
 sys.modules["botocore"] = None  # as if it were not installed
-from badge.sources.configuration.sources_file import BadSources, load
+from badge.settings import BadSettings
+from badge.sources.configuration.sources_file import load
 try:
     load(Path(sys.argv[1]), {"HC_KEY": "k"})
-except BadSources as bad:
+except BadSettings as bad:
     print(bad)
 """
 

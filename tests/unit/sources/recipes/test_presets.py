@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import tomllib
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -40,6 +41,14 @@ TABLE = [(name, sample) for name in presets.names() for one in lineage(name) for
 def test_each_sample_gives_what_it_expects(name: str, sample: Sample) -> None:
     preset = presets.preset(name)
     assert list(sample.differences(sample.read_by(preset.recipe, preset.values))) == []
+
+
+def test_the_presets_with_a_history_are_documented() -> None:
+    page = (PROJECT / "docs" / "reference" / "sources-toml.md").read_text()
+    documented = re.search(r"^\| `lists_runs` \|.*Set in the presets (.*) \|$", page, re.MULTILINE)
+    assert documented is not None
+    listing = [name for name in presets.names() if presets.preset(name).recipe.get("lists_runs")]
+    assert re.findall(r"`(.+?)`", documented[1]) == sorted(listing)
 
 
 AFTER_SUCCESS, AFTER_FAILURE = "a run under way after a success", "a run under way after a failure"

@@ -9,7 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 from badge.contract import format_time
-from badge.model import BackupStatus, Reason, Report, Subject, Visibility
+from badge.model import BackupStatus, Outcomes, Reason, Report, Subject, Visibility
 from badge.ports import SourceUnavailable
 from badge.sources.recipes.ageing import aged
 from badge.sources.recipes.reading import MOST_RUNS, Reader, Reading
@@ -55,6 +55,19 @@ def test_a_run_without_a_time_is_never_the_newest(began: object) -> None:
 def test_an_unreadable_time_leaves_the_newest_run_unknown() -> None:
     with pytest.raises(SourceUnavailable, match="badField"):
         read([run("ok", 50), {"state": "bad", "began": "yesterday"}])
+
+
+def test_finished_runs_are_the_history_only_if_failed_ones_are_listed_too() -> None:
+    runs = [run("run", 1), run("half", 26), run("ok", 50), run("odd", 74), run("bad", 98), run("stop", 122)]
+    assert read(runs).report.outcomes is None
+    assert read(runs, lists_runs=True).report.outcomes == Outcomes.parse("ffsf")
+    assert read(runs[::-1], lists_runs=True, cancelled_as="unknown").report.outcomes == Outcomes.parse("fsf")
+    assert read([run("run", 1)], lists_runs=True).report.outcomes == Outcomes.parse("")
+
+
+def test_a_history_needs_the_order_of_the_runs() -> None:
+    with pytest.raises(ValidationError, match="lists_runs needs latest_by"):
+        read([], lists_runs=True, latest_by=None)
 
 
 def test_the_number_of_runs_that_are_searched_is_limited() -> None:

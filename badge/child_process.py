@@ -1,0 +1,84 @@
+"""A child process of gunicorn's master that is started again when it ends."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+RESET_SIGNALS = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGCHLD, signal.SIGALRM)
+"""Signals that gunicorn's master handles, and its children must not."""
+SHORTEST_PAUSE, LONGEST_PAUSE = 1.0, 60.0
+"""In seconds, before a child is started again; doubled each time, until one has run for as long as the longest."""
+STOP_SECONDS = 3.0
+POLL_SECONDS = 0.02
+
+
+@dataclass(slots=True)
+class ChildProcess:
+    """Runs `work` in a forked process. All methods are called by the master's main thread, and none blocks for long."""
+
+    work: Callable[[float], object]
+    """Called in the child; takes the seconds to wait first, so that the master doesn't have to."""
+    monotonic: Callable[[], float] = time.monotonic
+    wait: Callable[[float], None] = time.sleep  # noqa: TID251 - the default of the argument
+    _owner: int = field(default_factory=os.getpid, init=False)
+    _pid: int | None = field(default=None, init=False)
+    _began: float = field(default=0.0, init=False)
+    _pause: float = field(default=0.0, init=False)
+
+    def check(self) -> None:
+        """Start the child unless it runs; call this whenever a child process ends.
+
+        Raises `OSError` if it can't be forked.
+        """
+        if self._pid is not None:
+            if not _has_ended(self._pid):
+                return
+            self._pid = None
+            was_long = self.monotonic() - self._began - self._pause > LONGEST_PAUSE
+            self._pause = SHORTEST_PAUSE if was_long else min(max(2 * self._pause, SHORTEST_PAUSE), LONGEST_PAUSE)
+        pid = os.fork()
+        if pid == 0:
+            _run(self.work, self._pause)
+        self._pid, self._began = pid, self.monotonic()
+
+    def stop(self) -> None:
+        """Ask the child to end, and kill it if it doesn't within a few seconds."""
+        if self._pid is None or os.getpid() != self._owner:
+            return
+        pid, self._pid = self._pid, None
+        ends = self.monotonic() + STOP_SECONDS
+        _send(pid, signal.SIGTERM)
+        while not _has_ended(pid):
+            if self.monotonic() > ends:
+                _send(pid, signal.SIGKILL)
+                ends = float("inf")
+            self.wait(POLL_SECONDS)
+
+
+def _send(pid: int, number: int) -> None:
+    with contextlib.suppress(ProcessLookupError):  # it has ended, and gunicorn has collected its exit code
+        os.kill(pid, number)
+
+
+def _has_ended(pid: int) -> bool:
+    try:
+        return os.waitpid(pid, os.WNOHANG)[0] != 0
+    except ChildProcessError:  # gunicorn collects the exit code of any child that ends
+        return True
+
+
+def _run(work: Callable[[float], object], pause: float) -> None:
+    for number in RESET_SIGNALS:
+        signal.signal(number, signal.SIG_DFL)
+    try:
+        work(pause)
+    except BaseException:  # noqa: BLE001 - printed; this process must not return into its parent's code
+        traceback.print_exc()
+    finally:
+        os._exit(0)

@@ -1,0 +1,1 @@
+"""The watcher: notices changes of backups, and delivers messages about them."""

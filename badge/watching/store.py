@@ -1,0 +1,342 @@
+"""The watcher's tables: its lease, what it has seen, the outbox and the feeds.
+
+All writes of a watcher happen in transactions that first renew its lease, so that a process that has lost the lease
+can't change anything: no change is noticed twice.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import secrets
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, TypeVar
+from uuid import uuid4
+
+from sqlalchemy import Connection, Row, and_, delete, func, insert, select, tuple_, update
+
+from badge.catalogue.database import Database
+from badge.catalogue.schema import EPOCH, feed, outbox, subjects, watched, watcher
+from badge.catalogue.subjects import KEY
+from badge.model import Subject, Visibility
+from badge.notices import Condition, Message
+from badge.watching.changes import Verdict, Watched
+
+BATCH = 500
+"""Rows written by one statement: SQLite limits the number of parameters."""
+PUBLIC, ALL = "public", "all"
+
+_Row = TypeVar("_Row")
+
+
+class LeaseLost(Exception):
+    """Another process watches now."""
+
+
+def new_name() -> str:
+    """Return a new random name for a process that may hold the lease."""
+    return secrets.token_hex(16)
+
+
+def new_message_id() -> str:
+    """Return a new ID for a message, by which receivers recognise duplicates."""
+    return str(uuid4())
+
+
+def digest_of(subject: Subject) -> str:
+    """Return the subject's key as a string of fixed length."""
+    return hashlib.sha256(json.dumps(subject.key(fold_case=True)).encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class LeaseState:
+    """Who holds the lease; `renewals` changes as long as the holder is alive."""
+
+    holder: str
+    renewals: int
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far the watchers have come."""
+
+    is_primed: bool
+    """Whether there was a complete look before, so that changes can be told from what was always so."""
+    glanced_at: datetime | None
+    """Up to when changes in the catalogue have been seen."""
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A message in the outbox."""
+
+    id: int
+    channel: str
+    digest: str
+    """Of its subject; empty if it is about several."""
+    message: Message
+    created_at: datetime
+    attempts: int
+    next_at: datetime
+    failure: str | None
+    given_up_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """A message for a channel."""
+
+    channel: str
+    message: Message
+
+    @property
+    def digest(self) -> str:
+        """The subject's digest; empty if the message is about several."""
+        return "" if self.message.is_about_many else digest_of(self.message.notices[0].subject)
+
+
+@dataclass(frozen=True, slots=True)
+class Noticed:
+    """The outcome of one look: all of it is stored in one transaction."""
+
+    states: Mapping[str, Watched | None]
+    """By digest, those that have changed; None for those to forget."""
+    outgoing: Sequence[Outgoing] = ()
+    feeds: Mapping[str, Sequence[Message]] | None = None
+    """By audience."""
+    primes: bool = False
+    """Whether this was the first complete look."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """How many rows are kept."""
+
+    waiting: int
+    """Messages that wait for one channel; beyond that, the oldest are given up."""
+    undelivered: int
+    feed: int
+
+
+@dataclass(frozen=True, slots=True)
+class WatchStore:
+    """The tables in one database, on behalf of the process called `holder`. Raises SQLAlchemy's errors."""
+
+    database: Database
+    holder: str = ""
+
+    def lease(self) -> LeaseState:
+        """Return who holds the lease."""
+        with self.database.reading() as connection:
+            row = connection.execute(select(watcher)).one()
+        return LeaseState(row.holder, row.renewals)
+
+    def take(self, seen: LeaseState) -> bool:
+        """Take the lease unless it has been taken or renewed since it was seen; returns whether it is ours."""
+        unchanged = and_(watcher.c.holder == seen.holder, watcher.c.renewals == seen.renewals)
+        taken = update(watcher).where(unchanged).values(holder=self.holder, renewals=seen.renewals + 1)
+        with self.database.writing() as connection:
+            return connection.execute(taken).rowcount == 1
+
+    def renew(self, glanced_at: datetime | None = None) -> None:
+        """Show that this process is alive, and up to when it has seen changes; raises `LeaseLost`."""
+        with self._holding() as connection:
+            if glanced_at is not None:
+                connection.execute(update(watcher).values(glanced_at=glanced_at))
+
+    def release(self) -> None:
+        """Let another process watch at once; does nothing if the lease is not ours."""
+        with self.database.writing() as connection:
+            connection.execute(update(watcher).where(watcher.c.holder == self.holder).values(holder=""))
+
+    @contextlib.contextmanager
+    def _holding(self) -> Iterator[Connection]:
+        renewed = update(watcher).where(watcher.c.holder == self.holder).values(renewals=watcher.c.renewals + 1)
+        with self.database.writing() as connection:
+            if connection.execute(renewed).rowcount != 1:
+                raise LeaseLost
+            yield connection
+
+    def states(self) -> dict[str, Watched]:
+        """Return what was last seen of all subjects, by digest."""
+        with self.database.reading() as connection:
+            return {row.digest: _watched(row) for row in connection.execute(select(watched))}
+
+    def progress(self) -> Progress:
+        """Return how far the watchers have come."""
+        with self.database.reading() as connection:
+            row = connection.execute(select(watcher)).one()
+        return Progress(row.is_primed, row.glanced_at)
+
+    def save(self, noticed: Noticed, now: datetime, bounds: Bounds) -> None:
+        """Store the outcome of a look; raises `LeaseLost`."""
+        with self._holding() as connection:
+            _save_states(connection, noticed.states)
+            for some in batches([_outbox_row(each, now) for each in noticed.outgoing]):
+                connection.execute(insert(outbox), some)
+            for audience, messages in (noticed.feeds or {}).items():
+                for some in batches([_feed_row(audience, message, now) for message in messages]):
+                    connection.execute(insert(feed), some)
+                _prune_feed(connection, audience, bounds.feed)
+            if noticed.primes:
+                connection.execute(update(watcher).values(is_primed=True))
+            for channel in {each.channel for each in noticed.outgoing}:
+                _limit_waiting(connection, channel, now, bounds.waiting)
+
+    def waiting(self, channel: str, limit: int) -> Sequence[Waiting]:
+        """Return the oldest messages that wait for a channel, oldest first."""
+        wanted = select(outbox).where(outbox.c.channel == channel, outbox.c.given_up_at.is_(None))
+        with self.database.reading() as connection:
+            return [_waiting(row) for row in connection.execute(wanted.order_by(outbox.c.id).limit(limit))]
+
+    def everything(self, limit: int) -> Sequence[Waiting]:
+        """Return the oldest messages of all channels that were not delivered, oldest first."""
+        with self.database.reading() as connection:
+            return [_waiting(row) for row in connection.execute(select(outbox).order_by(outbox.c.id).limit(limit))]
+
+    def delivered(self, id: int) -> None:
+        """Remove a message that was delivered; raises `LeaseLost`."""
+        with self._holding() as connection:
+            connection.execute(delete(outbox).where(outbox.c.id == id))
+
+    def failed(self, waiting: Waiting, failure: str, next_at: datetime) -> None:
+        """Note a failed attempt, and when to try again; raises `LeaseLost`."""
+        with self._holding() as connection:
+            connection.execute(
+                update(outbox)
+                .where(outbox.c.id == waiting.id)
+                .values(attempts=waiting.attempts + 1, failure=failure, next_at=next_at)
+            )
+
+    def give_up(self, older_than: datetime, now: datetime, bounds: Bounds) -> int:
+        """Make no more attempts for messages that have waited too long; returns how many. Raises `LeaseLost`."""
+        old = and_(outbox.c.given_up_at.is_(None), outbox.c.created_at < older_than)
+        with self.database.reading() as connection:
+            if connection.scalar(select(func.count()).select_from(outbox).where(old)) == 0:
+                return 0
+        with self._holding() as connection:
+            given_up = connection.execute(update(outbox).where(old).values(given_up_at=now)).rowcount
+            kept = select(outbox.c.id).where(outbox.c.given_up_at.is_not(None))
+            oldest = connection.scalar(kept.order_by(outbox.c.id.desc()).offset(bounds.undelivered).limit(1))
+            if oldest is not None:
+                pruned = and_(outbox.c.given_up_at.is_not(None), outbox.c.id <= oldest)
+                connection.execute(delete(outbox).where(pruned))
+        return given_up
+
+    def feed(self, audience: str, limit: int) -> Sequence[Message]:
+        """Return the newest entries of a feed, newest first; the public one never names a private subject."""
+        wanted = select(feed).where(feed.c.audience == audience).order_by(feed.c.id.desc()).limit(limit)
+        with self.database.reading() as connection:
+            messages = [_message(row) for row in connection.execute(wanted)]
+            if audience == ALL:
+                return messages
+            named = {digest_of(each.subject): each.subject for message in messages for each in message.notices}
+            public = _public(connection, named)
+        return [shown for message in messages if (shown := _restricted(message, public)) is not None]
+
+
+def batches(rows: Sequence[_Row]) -> Iterator[Sequence[_Row]]:
+    """Yield the rows, `BATCH` at a time."""
+    yield from (rows[start : start + BATCH] for start in range(0, len(rows), BATCH))
+
+
+def _save_states(connection: Connection, states: Mapping[str, Watched | None]) -> None:
+    for some in batches(list(states)):
+        connection.execute(delete(watched).where(watched.c.digest.in_(some)))
+        rows = [_watched_row(digest, state) for digest in some if (state := states[digest]) is not None]
+        if rows:
+            connection.execute(insert(watched), rows)
+
+
+def _prune_feed(connection: Connection, audience: str, most: int) -> None:
+    own = select(feed.c.id).where(feed.c.audience == audience)
+    oldest = connection.scalar(own.order_by(feed.c.id.desc()).offset(most).limit(1))
+    if oldest is not None:
+        connection.execute(delete(feed).where(feed.c.audience == audience, feed.c.id <= oldest))
+
+
+def _limit_waiting(connection: Connection, channel: str, now: datetime, most: int) -> None:
+    own = and_(outbox.c.channel == channel, outbox.c.given_up_at.is_(None))
+    oldest = connection.scalar(select(outbox.c.id).where(own).order_by(outbox.c.id.desc()).offset(most).limit(1))
+    if oldest is not None:
+        dropped = update(outbox).where(own, outbox.c.id <= oldest)
+        connection.execute(dropped.values(given_up_at=now, failure="outboxFull"))
+
+
+def _public(connection: Connection, named: Mapping[str, Subject]) -> set[str]:
+    """Return the digests of public subjects: as last seen and, if they are in the catalogue, according to that."""
+    seen = select(watched.c.digest).where(watched.c.digest.in_(named), watched.c.is_public)
+    digests = {subject.key(fold_case=True): digest for digest, subject in named.items()}
+    hidden = select(*KEY).where(tuple_(*KEY).in_(digests), subjects.c.visibility == Visibility.PRIVATE.value)
+    return {*connection.scalars(seen)} - {digests[tuple(row)] for row in connection.execute(hidden)}
+
+
+def _restricted(message: Message, public: set[str]) -> Message | None:
+    notices = [notice for notice in message.notices if digest_of(notice.subject) in public]
+    return Message(message.id, message.at, message.kind, notices, message.count) if notices else None
+
+
+def _watched(row: Row[Any]) -> Watched:
+    return Watched(
+        path=row.path,
+        condition=Condition(row.condition) if row.condition else None,
+        is_public=row.is_public,
+        unknown_since=row.unknown_since,
+        changes=tuple(EPOCH + timedelta(microseconds=at) for at in json.loads(row.changes)),
+        is_flapping=row.is_flapping,
+        verdict=Verdict(row.verdict),
+        last_run=row.last_run,
+    )
+
+
+def _watched_row(digest: str, state: Watched) -> dict[str, Any]:
+    return {
+        "digest": digest,
+        "path": state.path,
+        "condition": state.condition and state.condition.value,
+        "is_public": state.is_public,
+        "unknown_since": state.unknown_since,
+        "changes": json.dumps([(at - EPOCH) // timedelta(microseconds=1) for at in state.changes]),
+        "is_flapping": state.is_flapping,
+        "verdict": state.verdict.value,
+        "last_run": state.last_run,
+    }
+
+
+def _outbox_row(outgoing: Outgoing, now: datetime) -> dict[str, Any]:
+    message = outgoing.message
+    return {
+        "channel": outgoing.channel,
+        "digest": outgoing.digest,
+        "message_id": message.id,
+        "message": json.dumps(message.document()),
+        "created_at": now,
+        "attempts": 0,
+        "next_at": now,
+    }
+
+
+def _feed_row(audience: str, message: Message, now: datetime) -> dict[str, Any]:
+    document = json.dumps(message.document())
+    return {"audience": audience, "message_id": message.id, "message": document, "created_at": now}
+
+
+def _waiting(row: Row[Any]) -> Waiting:
+    return Waiting(
+        id=row.id,
+        channel=row.channel,
+        digest=row.digest,
+        message=_message(row),
+        created_at=row.created_at,
+        attempts=row.attempts,
+        next_at=row.next_at,
+        failure=row.failure,
+        given_up_at=row.given_up_at,
+    )
+
+
+def _message(row: Row[Any]) -> Message:
+    return Message.from_document(row.message_id, json.loads(row.message))

@@ -1,0 +1,245 @@
+"""Looks at all subjects, and stores what has changed together with the messages about it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from badge.events import SubjectsUnwatched
+from badge.listing import ListedSubject, NoList
+from badge.model import PastRun, Subject
+from badge.notices import Condition, Message, Notice
+from badge.ports import Clock, Events, SourceUnavailable
+from badge.watching.changes import NO_RUN, ChangeRules, Observation, Watched, first_seen, next_state, with_runs
+from badge.watching.grouping import Rule, for_channel, for_feed, messages_of
+from badge.watching.store import ALL, PUBLIC, Bounds, Noticed, Outgoing, WatchStore, batches, digest_of, new_message_id
+
+
+class Survey(Protocol):
+    """All subjects that could be listed (`badge.sources.snapshot_listing.Walked`)."""
+
+    @property
+    def items(self) -> Sequence[ListedSubject]:
+        """The subjects."""
+        ...
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether these are all."""
+        ...
+
+    @property
+    def silent(self) -> Sequence[str]:
+        """Names of the sources that did not answer."""
+        ...
+
+    @property
+    def read(self) -> Mapping[str, bool] | None:
+        """The sources that answered, and whether each was read to the end; None for one source."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Subjects:
+    """Where the watcher looks."""
+
+    survey: Callable[[], Survey]
+    """Raises `SourceUnavailable` and `NoList`."""
+    source_of: Callable[[Subject], str | None]
+    """Returns the name of the source that answers for a subject."""
+    changed_since: Callable[[datetime], Iterable[ListedSubject]] | None = None
+    """Returns what has changed in the catalogue, quickly; raises `SourceUnavailable`. None without a catalogue."""
+    runs_of: Callable[[Sequence[Subject]], Mapping[Subject, Sequence[PastRun]]] = lambda _: {}
+    """Returns the latest runs of subjects in the catalogue, newest first; raises `SourceUnavailable`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reporting:
+    """What is reported, and to whom."""
+
+    rules: Sequence[Rule]
+    channels: Sequence[str]
+    change_rules: ChangeRules
+    most_single: int
+    """More notices of one kind than this, at one look, become one message."""
+    bounds: Bounds
+    has_feed: bool
+    link_to: Callable[[Subject], str | None]
+    """Returns the URL of a public subject's status page, if there is one."""
+    new_id: Callable[[], str] = new_message_id
+
+
+OVERLAP = timedelta(seconds=10)
+"""How far glances look back beyond the previous one, because clocks differ and transactions take a while."""
+
+_Seen = tuple[str, Observation | None]
+"""A subject's digest, and what was observed; None to forget the subject."""
+
+
+@dataclass(slots=True)
+class Watcher:
+    """Compares what it sees with what it saw before. Used by one thread."""
+
+    subjects: Subjects
+    reporting: Reporting
+    store: WatchStore
+    clock: Clock
+    events: Events
+    most: int
+    """How many subjects are watched."""
+    _states: dict[str, Watched] = field(default_factory=dict)
+    _is_primed: bool = False
+    _glanced_at: datetime | None = None
+    _primed_at: datetime = NO_RUN
+    """When this process looked for the first time ever; runs from before are no changes."""
+    _missing: set[str] = field(default_factory=set)
+    """Subjects that were not listed at the last look. A subject may move during a walk, so one look is not enough."""
+
+    def load(self) -> bool:
+        """Read what was last seen; returns True."""
+        progress = self.store.progress()
+        self._states, self._is_primed, self._glanced_at = self.store.states(), progress.is_primed, progress.glanced_at
+        return True
+
+    @property
+    def glanced_at(self) -> datetime | None:
+        """Up to when changes in the catalogue have been seen."""
+        return self._glanced_at
+
+    def look(self) -> None:
+        """Look at all subjects; raises `LeaseLost` and SQLAlchemy's errors."""
+        now = self.clock()
+        try:
+            survey = self.subjects.survey()
+        except NoList:
+            return
+        except SourceUnavailable:
+            self._note(
+                [(digest, Observation(_subject(state), Condition.UNKNOWN)) for digest, state in self._states.items()]
+            )
+            return
+        seen: dict[str, Observation] = {}
+        for item in survey.items:
+            seen.setdefault(digest_of(item.subject), Observation.of(item, now))
+        if not self._is_primed:
+            self._primed_at = now
+        self._note([*seen.items(), *self._unseen(survey, seen)], primes=True)
+        self._glanced_at = self._glanced_at or now
+
+    def glance(self) -> bool:
+        """Look at what has changed in the catalogue since the last time; returns whether that could be read.
+
+        Raises `LeaseLost` and SQLAlchemy's errors.
+        """
+        if self.subjects.changed_since is None or self._glanced_at is None or not self._is_primed:
+            return True
+        now = self.clock()
+        try:
+            since = self._glanced_at - OVERLAP
+            items = [*self.subjects.changed_since(since)]
+            for some in batches(items):
+                runs = self.subjects.runs_of([item.subject for item in some])
+                self._note(
+                    [one for item in some for one in self._in_order(item, runs, max(since, self._primed_at), now)]
+                )
+        except SourceUnavailable:
+            return False  # The next look finds out what that means.
+        self._glanced_at = now
+        return True
+
+    def _in_order(
+        self, item: ListedSubject, runs: Mapping[Subject, Sequence[PastRun]], since: datetime, now: datetime
+    ) -> Iterator[_Seen]:
+        digest = digest_of(item.subject)
+        seen = Observation.of(item, now)
+        for observation in with_runs(self._states.get(digest), seen, runs.get(item.subject, ()), since):
+            yield digest, observation
+
+    def _unseen(self, survey: Survey, seen: Mapping[str, object]) -> Iterator[_Seen]:
+        """Yield the subjects that were not listed: unknown if that says nothing, deleted if their source has none.
+
+        None for those that no listed source answers for any more, as the configuration has changed.
+        """
+        missing: set[str] = set()
+        for digest, state in self._states.items():
+            if digest in seen:
+                continue
+            subject = _subject(state)
+            source = self.subjects.source_of(subject)
+            if source in survey.silent:
+                yield digest, Observation(subject, Condition.UNKNOWN)
+            elif source is None or (survey.read is not None and source not in survey.read):
+                yield digest, None
+            elif survey.is_whole if survey.read is None else survey.read[source]:
+                missing.add(digest)
+                if digest in self._missing:
+                    yield digest, Observation(subject, Condition.DELETED)
+        self._missing = missing
+
+    def _note(self, seen: Sequence[_Seen], *, primes: bool = False) -> None:
+        """Store what has changed, and only then remember it."""
+        now, states, notices = self.clock(), dict[str, Watched | None](), list[Notice]()
+        for digest, observation in self._admitted(seen):
+            before = states[digest] if digest in states else self._states.get(digest)
+            after, new = self._next(before, observation, now)
+            if after is not before:
+                states[digest] = after
+            notices += map(self._linked, new)
+        is_first = primes and not self._is_primed
+        if states or is_first:
+            self.store.save(self._noticed(states, notices, now, primes=is_first), now, self.reporting.bounds)
+        self._is_primed = self._is_primed or is_first
+        self._states.update({digest: after for digest, after in states.items() if after is not None})
+        for digest in [digest for digest, after in states.items() if after is None]:
+            self._states.pop(digest, None)
+
+    def _admitted(self, seen: Sequence[_Seen]) -> Sequence[_Seen]:
+        """Return the observations of known subjects, and of as many new ones as there is room for."""
+        new = [digest for digest, _ in seen if digest not in self._states]
+        too_many = {*new[max(0, self.most - len(self._states)) :]}
+        if not too_many:
+            return seen
+        self.events.emit(SubjectsUnwatched(self.most))
+        return [one for one in seen if one[0] not in too_many]
+
+    def _next(
+        self, before: Watched | None, seen: Observation | None, now: datetime
+    ) -> tuple[Watched | None, Sequence[Notice]]:
+        rules = self.reporting.change_rules
+        if seen is None:
+            return None, ()
+        if not self._is_primed and before is None:
+            return first_seen(seen, now, rules), ()
+        after, notices = next_state(before, seen, now, rules)
+        is_gone = seen.report is None and seen.condition is Condition.DELETED
+        return None if is_gone else after, notices
+
+    def _linked(self, notice: Notice) -> Notice:
+        return replace(notice, url=self.reporting.link_to(notice.subject)) if notice.is_public else notice
+
+    def _noticed(
+        self, states: Mapping[str, Watched | None], notices: Sequence[Notice], now: datetime, *, primes: bool
+    ) -> Noticed:
+        reporting = self.reporting
+
+        def messages(some: Sequence[Notice]) -> Iterator[Message]:
+            return messages_of(some, now, reporting.most_single, reporting.new_id)
+
+        outgoing = [
+            Outgoing(channel, message)
+            for channel in reporting.channels
+            for message in messages(for_channel(channel, reporting.rules, notices))
+        ]
+        feeds: dict[str, Sequence[Message]] = {}
+        if reporting.has_feed:
+            feeds = {
+                audience: [*messages(for_feed(notices, is_public_only=audience == PUBLIC))]
+                for audience in (PUBLIC, ALL)
+            }
+        return Noticed(states, outgoing, feeds, primes)
+
+
+def _subject(state: Watched) -> Subject:
+    return Subject.from_path(state.path)

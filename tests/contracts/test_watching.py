@@ -1,0 +1,397 @@
+"""The watcher's tables are the same on each database: nothing is lost or doubled, and everything is bounded."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from functools import partial
+
+import pytest
+
+from badge.catalogue.source import CatalogueSource
+from badge.events import FailureKind, SubjectsUnwatched
+from badge.listing import ListedSubject, ListingFilter, NoList
+from badge.model import BackupStatus, Report, Subject, Visibility
+from badge.notices import Message
+from badge.ports import SourceUnavailable
+from badge.sources.snapshot_listing import CatalogueWalk
+from badge.watching.delivery import NotDelivered
+from badge.watching.store import ALL, PUBLIC, Bounds, LeaseLost, WatchStore
+from badge.watching.watcher import Subjects
+from tests.doubles import RecordedEvents
+from tests.store import WEB, Store
+from tests.watching import BOUNDS, ScriptedChannel, Survey, Watching, named, survey_of
+
+S = BackupStatus
+
+
+@pytest.fixture
+def watching(store: Store) -> Watching:
+    return Watching(WatchStore(store.catalogue.database, "first"), store.clock)
+
+
+def titles(store: WatchStore, audience: str) -> list[str]:
+    return [message.title for message in store.feed(audience, 100)]
+
+
+def test_one_process_holds_the_lease_and_another_one_sees_that_it_is_alive(watching: Watching) -> None:
+    first, second = watching.store, replace(watching.store, holder="second")
+    seen = second.lease()
+    assert seen.holder == "first"
+    first.renew()
+    assert not second.take(seen)
+    assert second.take(second.lease())
+    with pytest.raises(LeaseLost):
+        first.renew()
+    first.release()
+    assert second.lease().holder == "second"
+    second.release()
+    assert first.take(first.lease())
+
+
+def test_a_process_without_the_lease_can_change_nothing(watching: Watching) -> None:
+    watching.sees(web=S.SUCCEEDED)
+    other = watching.restarted()
+    watching.survey = lambda: survey_of(watching.clock, web=S.FAILED)
+    with pytest.raises(LeaseLost):
+        watching.watcher.look()
+    other.sees(web=S.FAILED)
+    assert other.channel.heard == ["failed web"]
+
+
+def test_changes_are_delivered_and_the_first_look_is_no_change(watching: Watching) -> None:
+    watching.sees(web=S.FAILED, api=S.SUCCEEDED)
+    watching.sees(web=S.SUCCEEDED, api=S.FAILED, new=S.FAILED)
+    assert sorted(watching.channel.heard) == ["failed api", "failed new", "recovered web"]
+    assert watching.store.everything(10) == []
+
+
+def test_a_restart_neither_loses_nor_repeats_anything(watching: Watching) -> None:
+    watching.sees(web=S.SUCCEEDED)
+    watching.survey = lambda: survey_of(watching.clock, web=S.FAILED)
+    watching.watcher.look()  # and dies before it has delivered anything
+    other = watching.restarted()
+    other.sees(web=S.FAILED)
+    assert other.channel.heard == ["failed web"]
+    assert other.channel.accepted[0].notices[0].url == "https://badges.example.org/status/GitHub/acme/Repository/web"
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_with_failures_and_restarts_each_subject_s_messages_arrive_in_order_and_once(
+    watching: Watching, seed: int
+) -> None:
+    dice = random.Random(seed)
+    names, current = [f"r{number}" for number in range(6)], dict.fromkeys((f"r{n}" for n in range(6)), S.SUCCEEDED)
+    expected: dict[str, list[str]] = {name: [] for name in names}
+    watching = replace(watching, most_single=1_000, store=replace(watching.store, holder="0"))
+    watching.sees(**current)
+
+    def refuses(message: Message) -> NotDelivered | None:
+        if dice.random() < 0.3:
+            return NotDelivered("http5xx", is_about_message=dice.random() < 0.5)
+        return None
+
+    watching.channel.refuses = refuses
+    for _ in range(30):
+        for name in dice.sample(names, 2):
+            current[name] = S.FAILED if current[name] is S.SUCCEEDED else S.SUCCEEDED
+            expected[name].append("failed" if current[name] is S.FAILED else "recovered")
+        watching.sees(**current)
+        watching.clock.advance(seconds=dice.choice([1, 30, 300]))
+        if dice.random() < 0.3:
+            watching = watching.restarted()
+    watching.channel.refuses = lambda _: None
+    for _ in range(10):
+        watching.clock.advance(hours=2)
+        watching.courier.deliver()
+    for name in names:
+        assert [word.split()[0] for word in watching.channel.heard if word.endswith(f" {name}")] == expected[name]
+    assert watching.store.everything(10) == []
+
+
+def test_a_refused_message_holds_back_only_later_ones_about_its_subject(watching: Watching) -> None:
+    watching.sees(web=S.SUCCEEDED, api=S.SUCCEEDED)
+    watching.channel.refuses = lambda message: (
+        NotDelivered("badRequest", is_about_message=True) if message.notices[0].subject == named("web") else None
+    )
+    watching.sees(web=S.FAILED, api=S.FAILED)
+    watching.sees(web=S.SUCCEEDED, api=S.SUCCEEDED)
+    assert watching.channel.heard == ["failed api", "recovered api"]
+    assert [each.attempts for each in watching.store.everything(10)] == [1, 0]
+    watching.channel.refuses = lambda _: None
+    watching.clock.advance(seconds=10)
+    watching.courier.deliver()
+    assert watching.channel.heard[2:] == ["failed web", "recovered web"]
+
+
+def test_while_a_channel_fails_it_is_tried_with_growing_pauses(watching: Watching) -> None:
+    watching.sees(web=S.SUCCEEDED, api=S.SUCCEEDED)
+    watching.channel.refuses = lambda _: NotDelivered("connect")
+    watching.sees(web=S.FAILED, api=S.FAILED)
+    tried_at = []
+    for second in range(200):
+        before = watching.channel.attempts
+        watching.courier.deliver()
+        tried_at += [second] * (watching.channel.attempts - before)
+        watching.clock.advance(seconds=1)
+    assert tried_at == [10, 30, 70, 150]
+    [tried, other] = watching.store.everything(10)
+    assert (tried.attempts, tried.failure, other.attempts) == (5, "connect", 0)
+
+
+def test_a_receiver_s_retry_after_is_respected(watching: Watching) -> None:
+    watching.sees(web=S.SUCCEEDED)
+    watching.channel.refuses = lambda _: NotDelivered("rateLimited", timedelta(minutes=5))
+    watching.sees(web=S.FAILED)
+    watching.clock.advance(minutes=4)
+    watching.courier.deliver()
+    assert watching.channel.attempts == 1
+    watching.clock.advance(minutes=1)
+    watching.courier.deliver()
+    assert watching.channel.attempts == 2
+
+
+def test_a_storm_is_one_message_that_keeps_its_place_in_the_order(watching: Watching) -> None:
+    names = [f"r{number}" for number in range(50)]
+    watching.sees(**dict.fromkeys(names, S.SUCCEEDED))
+    watching.channel.refuses = lambda _: NotDelivered("connect")
+    watching.sees(**dict.fromkeys(names, S.FAILED))
+    watching.sees(**dict.fromkeys(names, S.FAILED) | {"r1": S.SUCCEEDED})
+    watching.channel.refuses = lambda _: None
+    watching.clock.advance(minutes=1)
+    watching.courier.deliver()
+    assert watching.channel.heard == ["failed 50", "recovered r1"]
+
+
+def test_a_source_that_does_not_answer_makes_its_subjects_unknown_after_a_while(watching: Watching) -> None:
+    items = survey_of(watching.clock, web=S.SUCCEEDED, other=S.SUCCEEDED).items
+    watching.source_of = lambda subject: "own" if subject == named("web") else "other"
+    watching.survey = lambda: Survey(items, read={"own": True, "other": True})
+    watching.watcher.look()
+    watching.survey = lambda: Survey(items[:1], is_whole=False, silent=["other"], read={"own": True})
+    for _ in range(11):
+        watching.watcher.look()
+        watching.clock.advance(minutes=1)
+    watching.courier.deliver()
+    assert watching.channel.heard == ["unknown other"]
+    watching.survey = lambda: Survey(items, read={"own": True, "other": True})
+    watching.watcher.look()
+    watching.courier.deliver()
+    assert watching.channel.heard[1:] == ["recovered other"]
+
+
+def test_if_the_only_source_fails_everything_becomes_unknown(watching: Watching) -> None:
+    watching.sees(web=S.SUCCEEDED)
+
+    def fails() -> Survey:
+        raise SourceUnavailable(FailureKind.CONNECT)
+
+    watching.survey = fails
+    watching.watcher.look()
+    watching.clock.advance(minutes=10)
+    watching.watcher.look()
+    watching.courier.deliver()
+    assert watching.channel.heard == ["unknown web"]
+
+
+def test_a_subject_that_is_missing_twice_was_deleted(watching: Watching) -> None:
+    watching.sees(web=S.SUCCEEDED, api=S.SUCCEEDED)
+    watching.sees(api=S.SUCCEEDED)
+    assert watching.channel.heard == []
+    watching.sees(api=S.SUCCEEDED)
+    watching.sees(api=S.SUCCEEDED)
+    assert watching.channel.heard == ["deleted web"]
+
+
+def test_a_subject_that_is_missing_from_an_incomplete_list_was_not_deleted(watching: Watching) -> None:
+    watching.sees(web=S.SUCCEEDED)
+    watching.survey = lambda: Survey(is_whole=False)
+    for _ in range(3):
+        watching.watcher.look()
+    watching.courier.deliver()
+    assert watching.channel.heard == []
+
+
+def test_a_subject_that_no_listed_source_answers_for_any_more_is_forgotten(watching: Watching) -> None:
+    watching.sees(web=S.SUCCEEDED)
+    watching.source_of = lambda _: None
+    watching.survey = Survey
+    watching.watcher.look()
+    watching.courier.deliver()
+    assert watching.channel.heard == []
+    assert watching.store.states() == {}
+
+
+def test_without_a_list_nothing_is_watched(watching: Watching) -> None:
+    def has_none() -> Survey:
+        raise NoList
+
+    watching.survey = has_none
+    watching.watcher.look()
+    assert not watching.store.progress().is_primed
+
+
+def test_subjects_beyond_the_limit_are_not_watched_which_is_logged(watching: Watching) -> None:
+    watching = replace(watching, most=2, store=replace(watching.store, holder="other"))
+    watching.sees(a=S.SUCCEEDED, b=S.SUCCEEDED, c=S.SUCCEEDED)
+    watching.sees(a=S.SUCCEEDED, b=S.FAILED, c=S.FAILED)
+    assert watching.channel.heard == ["failed b"]
+    assert watching.events.seen[0] == SubjectsUnwatched(2)
+
+
+def test_the_outbox_is_bounded_and_lists_what_was_given_up(watching: Watching) -> None:
+    bounds = Bounds(waiting=3, undelivered=2, feed=20)
+    watching = replace(watching, bounds=bounds, store=replace(watching.store, holder="other"))
+    watching.channel.refuses = lambda _: NotDelivered("connect")
+    for number in range(6):
+        watching.sees(web=S.FAILED if number % 2 else S.SUCCEEDED)
+    dropped = [each for each in watching.store.everything(10) if each.given_up_at]
+    assert [each.failure for each in dropped] == ["outboxFull", "outboxFull"]
+    watching.clock.advance(days=4)
+    now = watching.clock()
+    assert watching.store.give_up(now - timedelta(days=3), now, bounds) == 3
+    assert watching.store.give_up(now - timedelta(days=3), now, bounds) == 0
+    assert len(watching.store.everything(10)) == 2
+    assert watching.store.waiting("ops", 10) == []
+
+
+def test_the_feeds_are_bounded_and_the_public_one_never_names_a_private_subject(watching: Watching) -> None:
+    def look(*names: str, status: BackupStatus, visibility: Visibility = Visibility.PUBLIC) -> None:
+        report = Report(status=status, observed_at=watching.clock(), visibility=visibility)
+        watching.survey = lambda: Survey([ListedSubject(named(name), report) for name in names])
+        watching.watcher.look()
+
+    look("web", "api", status=S.SUCCEEDED)
+    look("web", "api", status=S.FAILED)
+    assert len(titles(watching.store, PUBLIC)) == len(titles(watching.store, ALL)) == 2
+    look("web", "api", status=S.FAILED, visibility=Visibility.PRIVATE)
+    assert titles(watching.store, PUBLIC) == []
+    look("web", "api", status=S.SUCCEEDED, visibility=Visibility.PRIVATE)
+    assert titles(watching.store, PUBLIC) == []
+    assert len(titles(watching.store, ALL)) == 4
+    for _ in range(20):
+        look("web", "api", status=S.FAILED)
+        look("web", "api", status=S.SUCCEEDED)
+    assert len(watching.store.feed(ALL, 100)) == BOUNDS.feed
+
+
+def test_a_subject_that_has_just_become_private_in_the_catalogue_is_not_in_the_public_feed(
+    watching: Watching, store: Store
+) -> None:
+    for status in (S.SUCCEEDED, S.FAILED):
+        store.record(status)
+        watching.survey = lambda: Survey([ListedSubject(WEB, store.catalogue.report_for(WEB))])  # type: ignore[arg-type] # it exists
+        watching.watcher.look()
+        store.clock.advance(minutes=1)
+    assert titles(watching.store, PUBLIC) == ["Backup failed: GitHub/acme/Repository/web"]
+    store.record(S.FAILED, visibility=Visibility.PRIVATE)
+    assert titles(watching.store, PUBLIC) == []
+    assert titles(watching.store, ALL) == ["Backup failed: GitHub/acme/Repository/web"]
+
+
+def test_a_storm_in_the_public_feed_names_public_subjects_only(watching: Watching) -> None:
+    names = [f"r{number}" for number in range(15)]
+    watching.sees(**dict.fromkeys(names, S.SUCCEEDED))
+    watching.sees(**dict.fromkeys(names, S.FAILED))
+    private = Report(status=S.FAILED, observed_at=watching.clock(), visibility=Visibility.PRIVATE)
+    watching.survey = lambda: Survey([ListedSubject(named(name), private) for name in names[1:]])
+    watching.watcher.look()
+    [entry] = watching.store.feed(PUBLIC, 10)
+    assert [notice.subject for notice in entry.notices] == [named("r0")]
+
+
+@dataclass
+class Catalogued:
+    """A watcher on a real catalogue, wired as in the service."""
+
+    store: Store
+
+    def __post_init__(self) -> None:
+        catalogue = CatalogueSource(self.store.catalogue, RecordedEvents())
+        self.channel = ScriptedChannel()
+        self.watching = Watching(
+            WatchStore(self.store.catalogue.database, f"process {id(self)}"), self.store.clock, channel=self.channel
+        )
+        self.watching.watcher.subjects = Subjects(
+            CatalogueWalk(catalogue),
+            lambda _: "catalogue",
+            lambda since: CatalogueWalk(catalogue, ListingFilter(updated_since=since))().items,
+            partial(catalogue.histories, limit=20),
+        )
+
+    def report(self, *statuses: BackupStatus) -> None:
+        for status in statuses:
+            self.store.clock.advance(seconds=1)
+            self.store.receive(status)
+
+    def heard(self) -> list[str]:
+        self.watching.courier.deliver()
+        return [word.split()[0] for word in self.channel.heard]
+
+    def glance(self) -> None:
+        assert self.watching.watcher.glance()
+        self.watching.store.renew(self.watching.watcher.glanced_at)
+
+
+def test_what_a_later_run_has_replaced_between_two_looks_is_reported_in_order(store: Store) -> None:
+    made = Catalogued(store)
+    made.report(S.SUCCEEDED)
+    made.watching.watcher.look()
+    made.report(S.FAILED, S.SUCCEEDED, S.FAILED, S.IN_PROGRESS)
+    made.glance()
+    made.glance()
+    assert made.heard() == ["failed", "recovered", "failed"]
+    made.report(S.SUCCEEDED, S.SUCCEEDED)
+    made.glance()
+    assert made.heard()[3:] == ["recovered"]
+
+
+def test_the_first_runs_of_a_new_subject_are_reported_in_order(store: Store) -> None:
+    made = Catalogued(store)
+    made.watching.watcher.look()
+    made.report(S.SUCCEEDED, S.FAILED, S.SUCCEEDED)
+    made.glance()
+    assert made.heard() == ["failed", "recovered"]
+
+
+def test_what_happened_while_no_process_watched_is_reported(store: Store) -> None:
+    first = Catalogued(store)
+    first.report(S.SUCCEEDED)
+    first.watching.watcher.look()
+    first.glance()
+    first.report(S.FAILED, S.SUCCEEDED)
+    second = Catalogued(store)
+    second.glance()
+    second.watching.watcher.look()
+    assert second.heard() == ["failed", "recovered"]
+
+
+def test_runs_from_before_watching_began_are_not_reported(store: Store) -> None:
+    made = Catalogued(store)
+    made.report(S.FAILED, S.SUCCEEDED)
+    made.watching.watcher.look()
+    made.glance()
+    made.watching.watcher.look()
+    assert made.heard() == []
+
+
+def test_a_run_that_is_reported_late_is_not_a_change(store: Store) -> None:
+    made, now = Catalogued(store), store.clock()
+    store.record(S.SUCCEEDED, started_at=now, finished_at=now)
+    made.watching.watcher.look()
+    made.glance()
+    earlier = now - timedelta(hours=1)
+    store.record(S.FAILED, started_at=earlier, finished_at=earlier)
+    made.glance()
+    assert made.heard() == []
+
+
+def test_names_that_are_hard_to_store_survive(watching: Watching) -> None:
+    subject = Subject.parse("GitLab", "a/b", "Repository", "ünï “%2F” 🎉'\"\\")
+    for status in (S.SUCCEEDED, S.FAILED):
+        report = Report(status=status, observed_at=watching.clock())
+        watching.survey = lambda: Survey([ListedSubject(subject, report)])  # noqa: B023 - called at once
+        watching.watcher.look()
+    watching.courier.deliver()
+    assert watching.channel.accepted[0].notices[0].subject == subject
