@@ -114,14 +114,15 @@ def licence_of(name: str) -> dict[str, object]:
 def in_wheel() -> Iterator[Component]:
     """Yield what an installation of the wheel consists of; packages of extras and other platforms are optional."""
     yield FONT_METRICS
-    shared = {pin.name for pin in pins(ALWAYS)}
-    for pin in pins(ALWAYS):
+    always = {pin.name: pin for pin in pins(ALWAYS)}
+    for pin in always.values():
         scope = ComponentScope.OPTIONAL if pin.marker else ComponentScope.REQUIRED
         yield component_of(pin, scope, {"marker": pin.marker})
-    for extra, file in extras().items():
-        for pin in pins(file):
-            if pin.name not in shared:
-                yield component_of(pin, ComponentScope.OPTIONAL, {"extra": extra, "marker": pin.marker})
+    locks = {extra: {pin.name: pin for pin in pins(file)} for extra, file in extras().items()}
+    for name, pin in {name: pin for lock in locks.values() for name, pin in lock.items()}.items():
+        if name not in always:
+            wanted_by = " ".join(extra for extra, lock in locks.items() if name in lock)
+            yield component_of(pin, ComponentScope.OPTIONAL, {"extra": wanted_by, "marker": pin.marker})
 
 
 def in_image() -> Iterator[Component]:
