@@ -15,6 +15,7 @@ from typing import Any
 
 import click
 import yaml
+from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema
 
 from badge.app import create_app
@@ -27,6 +28,7 @@ from badge.sources.recipes.presets import names as preset_names
 from badge.sources.recipes.recipe import Recipe
 from badge.telemetry.metrics import METRICS
 from badge.telemetry.subject_metrics import SUBJECT_METRICS
+from badge.watching.notify_file import AppriseTable, DeliveryTable, RuleTable, WatchTable, WebhookTable
 from badge.web.health import OPENAPI_FILE
 
 RECORDED = Path(__file__).parent / "contracts" / "surface.json"
@@ -48,6 +50,7 @@ def surface() -> Surface:
         "metrics": (f"{metric.name} {' '.join(metric.labels)}".strip() for metric in (*METRICS, *SUBJECT_METRICS)),
         "settings": _settings(),
         "sources.toml": _source_keys(),
+        "notify.toml": _notify_keys(),
         "commands": _commands(badge, "badge"),
     }
     return {kind: sorted(set(found)) for kind, found in lines.items()}
@@ -100,7 +103,8 @@ def _parameters() -> Iterator[str]:
 
 
 def _values(schema: dict[str, Any]) -> list[str]:
-    return [str(value) for value in schema.get("enum", []) if value is not None]
+    values = schema.get("enum", [schema["const"]] if "const" in schema else [])
+    return [str(value) for value in values if value is not None]
 
 
 def _request_fields() -> Iterator[str]:
@@ -155,6 +159,19 @@ def _source_keys() -> Iterator[str]:
         schema = model.model_json_schema(schema_generator=_Quiet)
         yield from _fields(schema, "source", are_requirements_shown=True, document=schema)
     yield from (f"preset = {name}" for name in preset_names())
+
+
+def _notify_keys() -> Iterator[str]:
+    tables: list[tuple[str, type[BaseModel]]] = [
+        ("channel", WebhookTable),
+        ("channel", AppriseTable),
+        ("rule", RuleTable),
+        ("watch", WatchTable),
+        ("delivery", DeliveryTable),
+    ]
+    for name, model in tables:
+        schema = model.model_json_schema(schema_generator=_Quiet)
+        yield from _fields(schema, name, are_requirements_shown=False, document=schema)
 
 
 def _settings() -> Iterator[str]:

@@ -49,6 +49,7 @@ def test_what_is_new_is_recorded(current: Surface) -> None:
         "settings: BADGE_HOT_PATH means BADGE_EDGE_CACHE",
         "sources.toml: source .match.account",
         "sources.toml: preset = gitlab-schedule",
+        "notify.toml: rule .events[] = overdue",
         "commands: badge check create --every (required)",
         "commands: badge doctor means check-config",
     ],
