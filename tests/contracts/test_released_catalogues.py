@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import MetaData, Table
+from sqlalchemy import MetaData, Table, UniqueConstraint
 
 from badge.catalogue.database import new_engine
 from badge.catalogue.migration import is_current, migrate
@@ -23,6 +23,12 @@ def tables_of(url: str) -> dict[str, Table]:
         found.reflect(connection)
     engine.dispose()
     return dict(found.tables)
+
+
+def unique_columns(table: Table) -> set[tuple[str, ...]]:
+    """Return the columns of the primary key, and of each unique constraint."""
+    unique = [constraint for constraint in table.constraints if isinstance(constraint, UniqueConstraint)]
+    return {tuple(constraint.columns.keys()) for constraint in (table.primary_key, *unique)}
 
 
 def still_said(before: Any, after: Any) -> bool:
@@ -53,6 +59,8 @@ def test_the_last_release_can_use_the_newest_schema_during_a_rolling_upgrade(rel
     assert set(before) <= set(after)
     for name, table in before.items():
         assert set(table.columns.keys()) <= set(after[name].columns.keys())
+        # The old version names their columns in ON CONFLICT.
+        assert unique_columns(after[name]) >= unique_columns(table), name
         for column in after[name].columns:
             is_old = column.name in table.columns
             # The old version writes no value for a new column.
