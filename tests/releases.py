@@ -21,12 +21,13 @@ from typing import Any
 import psycopg
 from sqlalchemy.engine import make_url
 
+from badge.catalogue.events import ReportedVerification
 from badge.catalogue.in_use import database_file
 from badge.catalogue.keys import Scope
 from badge.catalogue.migration import migrate
 from badge.contract import status_document
 from badge.listing import ListingFilter
-from badge.model import BackupStatus, Reason, Subject, Visibility
+from badge.model import BackupStatus, Reason, Subject, VerificationMethod, VerificationOutcome, Visibility
 from badge.subject_pattern import PathPattern, Selection
 from tests.postgres import programs, running_postgres
 from tests.servers import PROJECT, clean_environment
@@ -115,6 +116,12 @@ def fill(store: Store) -> dict[str, str]:
     store.clock.advance(minutes=10)
     store.record(BackupStatus.IN_PROGRESS, database)
     store.record(BackupStatus.DELETED, gone)
+    for outcome, method in (
+        (VerificationOutcome.PASSED, VerificationMethod.RESTORED),
+        (VerificationOutcome.FAILED, None),
+    ):
+        verification = ReportedVerification(outcome, store.clock() - timedelta(minutes=1), method)
+        store.record(BackupStatus.SUCCEEDED, private, verification=verification)
     return {
         "ping": store.checks.create(web, every=timedelta(days=1), grace=timedelta(hours=2)),
         "key": store.keys.create("ci", frozenset({Scope.REPORT, Scope.READ})),
