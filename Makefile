@@ -94,7 +94,7 @@ pins-check: $(VENV)/.ready-dev ## Check that the image's packages have wheels fo
 	@for platform in x86_64 aarch64; do \
 	  $(BIN)/uv pip install --quiet --dry-run --no-deps --require-hashes --only-binary :all: --target build/none \
 	    --python-version 3.11 --python-platform $$platform-manylinux_2_36 \
-	    -r requirements.txt -r requirements-postgresql.txt -r requirements-build.txt || exit 1; \
+	    $$(grep -o 'requirements[a-z-]*\.txt' Dockerfile | sort -u | sed 's/^/-r /') || exit 1; \
 	done
 
 png-packages:
@@ -102,7 +102,7 @@ png-packages:
 
 system-packages: png-packages
 	@scripts/system-packages "the browser tests" chromium-headless-shell
-	@scripts/system-packages "the tests of backup systems" prometheus prometheus-pushgateway restic borgbackup pgbackrest barman
+	@scripts/system-packages "the tests of backup systems" prometheus prometheus-pushgateway restic borgbackup pgbackrest barman jq
 	@scripts/system-packages "the tests of TLS" openssl redis-tools
 	@scripts/system-packages "the tests of the catalogue on PostgreSQL" postgresql pgbouncer
 	@scripts/system-packages "the tests of pings" borgmatic curl

@@ -424,6 +424,8 @@ def watch_store(parts: Parts, holder: str = "") -> WatchStore:
 
 def channels_of(tables: Sequence[ChannelTable], clock: Clock) -> Sequence[Channel]:
     """Return the channels of notify.toml."""
+    if not tables:
+        return []  # without loading an HTTP client, which takes 8 MB
     from badge.sources.http.transport import HttpTransport  # noqa: PLC0415 - loaded in the watcher and by commands
     from badge.watching.channels.apprise import AppriseChannel  # noqa: PLC0415
     from badge.watching.channels.webhook import LARGEST_ANSWER, WebhookChannel  # noqa: PLC0415
@@ -439,12 +441,13 @@ def channels_of(tables: Sequence[ChannelTable], clock: Clock) -> Sequence[Channe
 
 def _watched_subjects(parts: Parts, most: int) -> Subjects | None:
     from badge.sources.snapshot_listing import CatalogueWalk, SnapshotListing  # noqa: PLC0415 - in that process only
-    from badge.watching.watcher import Subjects  # noqa: PLC0415
+    from badge.watching.watcher import CatalogueSurvey, Subjects  # noqa: PLC0415
 
     listing, sources = parts.sources.listing, parts.sources
     if listing is None:
         return None
-    survey = listing.walk if isinstance(listing, SnapshotListing) else CatalogueWalk(listing, most=most + 1)
+    walk = listing.walk if isinstance(listing, SnapshotListing) else None
+    survey = walk or partial(CatalogueSurvey, listing, most + 1)
 
     def changed_since(catalogue: CatalogueParts, since: datetime) -> Iterator[ListedSubject]:
         changed = CatalogueWalk(catalogue.source, ListingFilter(updated_since=since), most)

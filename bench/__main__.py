@@ -15,7 +15,21 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
-from bench import catalogue, cold, drawing, herd, latency, memory, pngs, pressure, proxied, scrapes, serving, starting
+from bench import (
+    catalogue,
+    cold,
+    drawing,
+    herd,
+    latency,
+    memory,
+    pngs,
+    pressure,
+    proxied,
+    scrapes,
+    serving,
+    starting,
+    watching,
+)
 from bench.rounds import say
 from tests.nginx import BINARY
 from tests.servers import BIN
@@ -39,6 +53,7 @@ SECTIONS: dict[str, Section] = {
     "start": starting.rows,
     "catalogue": catalogue.rows,
     "scrapes": scrapes.rows,
+    "watching": watching.rows,
 }
 
 EXAMPLES = """examples:

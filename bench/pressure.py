@@ -12,6 +12,8 @@ from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 
+import requests
+
 from bench.catalogue import fill
 from bench.load import Load, at_rate
 from bench.rounds import in_turn, say, table
@@ -33,6 +35,9 @@ LEAD_SECONDS = 0.3
 COLD = 256
 SEARCHES_PER_SECOND = 30
 SUBJECTS = 50_000
+TOKEN = "scrape-me"
+SCRAPE_SECONDS = 1.0
+"""Sixty times as often as documented."""
 SILENT, DRIPPING = 800, 200
 DRIP_SECONDS = 0.5
 
@@ -72,6 +77,23 @@ def searches(folder: Path) -> Load:
             return at_rate(running.badge, PER_SECOND, SECONDS)
 
 
+def scrapes(folder: Path) -> Load:
+    """Measure while Prometheus reads the metrics of each subject, as many of them as there are by default."""
+    with (
+        service(folder, BADGE_METRICS_TOKEN=TOKEN) as running,
+        meanwhile(partial(_scrape, running.url, SECONDS + LEAD_SECONDS)),
+    ):
+        return at_rate(running.badge, PER_SECOND, SECONDS)
+
+
+def _scrape(url: str, seconds: float) -> None:
+    ends = time.monotonic() + seconds
+    while time.monotonic() < ends:
+        headers = {"Authorization": f"Bearer {TOKEN}"}
+        requests.get(f"{url}/metrics/subjects", headers=headers, timeout=30).raise_for_status()
+        time.sleep(SCRAPE_SECONDS)  # noqa: TID251 - as Prometheus does
+
+
 def slow_clients(folder: Path) -> Load:
     """Measure while some clients send nothing, and others a byte of a header from time to time."""
     with service(folder) as running, ExitStack() as life:
@@ -102,6 +124,7 @@ PRESSURES: dict[str, Callable[[Path], Load]] = {
     "nothing else happens": nothing_else,
     f"{COLD} cold badges wait for an upstream that hangs": cold_badges,
     f"the dashboard is searched {SEARCHES_PER_SECOND} times a second; {SUBJECTS:,} subjects": searches,
+    f"the metrics of each subject are scraped every {SCRAPE_SECONDS:.0f} s": scrapes,
     f"{SILENT} connections are silent, and {DRIPPING} send a byte every {DRIP_SECONDS} s": slow_clients,
 }
 

@@ -28,6 +28,14 @@ def fetch(source: StatusSource, subject: Subject = WEB) -> Report:
     return source.fetch(subject, None, Deadline.after(5))
 
 
+def verifying_lines(system: str) -> tuple[str, str]:
+    """Return the script in a system's page that verifies the backup, and the crontab line that adds its result."""
+    page = (PROJECT / "docs" / "how-to" / "systems" / f"{system}.md").read_text()
+    lines = page.partition("## Show verifications\n")[2].partition("\n## ")[0].splitlines()
+    code = [line.strip() for line in lines if line.startswith("    ")]
+    return "\n".join(code[:-1]), code[-1].split(maxsplit=5)[5]
+
+
 def crontab_line(system: str) -> str:
     """Return the crontab line in a system's page."""
     page = (PROJECT / "docs" / "how-to" / "systems" / f"{system}.md").read_text()

@@ -26,10 +26,9 @@ from badge.cli.sources import failure_of, probe_for
 from badge.model import Subject
 from badge.ports import StatusSource
 from badge.private_files import is_open_to_others
-from badge.settings import DEFAULT, BadSettings, Settings, load, shown, unknown_variables, variable_for
+from badge.settings import DEFAULT, BadSettings, Settings, shown, unknown_variables, variable_for
 from badge.settings.reference import example_file
 from badge.sources.configuration.sources_file import ConfiguredSource
-from badge.sources.configuration.sources_file import load as load_sources
 from badge.web.signing_key import fault_of_stored_key
 
 SETTINGS = "settings"
@@ -110,18 +109,21 @@ def _all_findings() -> Iterator[Finding]:
         yield Finding(Level.NOTE, SETTINGS, sentence)
     try:
         # Not `settings_or_fault`, which would exit: invalid settings are findings too.
-        known = load()
-        configured = load_sources(known.sources) if known.sources else []
+        configuration = app.load_configuration()
     except BadSettings as bad:
         for fault in bad.faults:
             yield Finding(Level.FAIL, SETTINGS, str(fault))
     else:
-        yield from (Finding(Level.NOTE, SETTINGS, sentence) for sentence in known.warnings)
-        yield from _findings(known, configured)
+        yield from _findings(configuration)
 
 
-def _findings(known: Settings, configured: Sequence[ConfiguredSource]) -> Iterator[Finding]:
+def _findings(configuration: app.Configuration) -> Iterator[Finding]:
+    known, configured = configuration.settings, configuration.sources
     yield Finding(Level.OK, SETTINGS, "all valid; `badge settings` shows them")
+    yield from (Finding(Level.NOTE, SETTINGS, sentence) for sentence in known.warnings)
+    if configuration.notify is not None:
+        names = ", ".join(channel.name for channel in configuration.notify.channels)
+        yield Finding(Level.OK, "notify", f"{names}: valid; `badge notify test` sends a message")
     yield _data_dir(known)
     with contextlib.closing(parts_of(known)) as parts:
         yield _cache(known, parts)

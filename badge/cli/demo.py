@@ -71,7 +71,7 @@ def _fill(parts: Parts, catalogue: Catalogue) -> None:
 def _where_to_look(parts: Parts) -> str:
     if parts.settings.dashboard == "link":
         return f"To see the dashboard, open the link printed by: {Terminal.of(parts.settings).login_link}"
-    return f"Look at {DASHBOARD}."
+    return f"Look at {parts.paths.to(DASHBOARD)}."
 
 
 def _is_incomplete(catalogue: Catalogue, subject: Subject, runs: str) -> bool:

@@ -162,9 +162,9 @@ def next_state(
 ) -> tuple[Watched, Sequence[Notice]]:
     """Return a subject's next state, and the notices, if there are any. `before` is None for a new subject."""
     known = before or Watched(seen.subject.path, None)
-    verdict = _verdict(known.verdict, seen, now, rules)
-    if before is not None and verdict is before.verdict and _is_as_before(before, seen):
+    if before is not None and is_as_before(before, seen, now, rules):
         return before, ()
+    verdict = _verdict(known.verdict, seen, now, rules)
     known = replace(
         known,
         path=seen.subject.path,
@@ -206,7 +206,7 @@ def _next_condition(
     return _changed(known, seen, now, rules)
 
 
-def _is_as_before(before: Watched, seen: Observation) -> bool:
+def is_as_before(before: Watched, seen: Observation, now: datetime, rules: ChangeRules) -> bool:
     """Whether nothing can change: true for nearly all subjects at each look, so it has to be quick."""
     return (
         seen.condition is before.condition
@@ -215,6 +215,7 @@ def _is_as_before(before: Watched, seen: Observation) -> bool:
         and before.is_public is _is_public(seen, before)
         and before.path == seen.subject.path
         and seen.last_run in (None, before.last_run)
+        and before.verdict is _verdict(before.verdict, seen, now, rules)
     )
 
 

@@ -21,7 +21,7 @@ from badge.watching.watcher import Watcher
 END_SECONDS = 2.0
 """How long to wait for the threads when the process is to end."""
 MOST_OF_THE_TIME = 20
-"""A look that takes a second is followed by a pause of at least this many."""
+"""A look that keeps a processor busy for a second is followed by a pause of at least this many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +53,8 @@ class WatchService:
     is_orphaned: Callable[[], bool] = lambda: False
     """Whether the process that this one belongs to has ended."""
     monotonic: Callable[[], float] = time.monotonic
+    busy: Callable[[], float] = time.thread_time
+    """Returns how long the calling thread has kept a processor busy."""
     stopping: threading.Event = field(default_factory=threading.Event)
     _held_until: float = 0.0
 
@@ -143,13 +145,12 @@ class WatchService:
         while not self.stopping.is_set():
             # First, because it reports what a later run has replaced, also since the last process ended.
             self._try(self.watcher.glance)
-            began = self.monotonic()
+            began, busy = self.monotonic(), self.busy()
             if began >= next_look:
                 if self._try(self._look_at_all) and is_first:
                     self.events.emit(WatchBegun())
                     is_first = False
-                took = self.monotonic() - began
-                next_look = began + max(self.every.total_seconds(), MOST_OF_THE_TIME * took)
+                next_look = began + max(self.every.total_seconds(), MOST_OF_THE_TIME * (self.busy() - busy))
             self.stopping.wait(max(0.0, min(self.timings.glance, next_look - self.monotonic())))
 
     def _look_at_all(self) -> bool:

@@ -3,26 +3,47 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Protocol
 
 from badge.events import SubjectsUnwatched
-from badge.listing import ListedSubject, NoList
+from badge.listing import ListedSubject, ListingFilter, NoList, StatusListing
 from badge.model import PastRun, Subject
 from badge.notices import Condition, Message, Notice
 from badge.ports import Clock, Events, SourceUnavailable
-from badge.watching.changes import NO_RUN, ChangeRules, Observation, Watched, first_seen, next_state, with_runs
+from badge.watching.changes import (
+    NO_RUN,
+    ChangeRules,
+    Observation,
+    Watched,
+    first_seen,
+    is_as_before,
+    next_state,
+    with_runs,
+)
 from badge.watching.grouping import Rule, for_channel, for_feed, messages_of
-from badge.watching.store import ALL, PUBLIC, Bounds, Noticed, Outgoing, WatchStore, batches, digest_of, new_message_id
+from badge.watching.store import (
+    ALL,
+    BATCH,
+    PUBLIC,
+    Bounds,
+    Noticed,
+    Outgoing,
+    WatchStore,
+    batches,
+    digest_of,
+    new_message_id,
+)
 
 
 class Survey(Protocol):
     """All subjects that could be listed (`badge.sources.snapshot_listing.Walked`)."""
 
     @property
-    def items(self) -> Sequence[ListedSubject]:
-        """The subjects."""
+    def items(self) -> Iterable[ListedSubject]:
+        """The subjects; may raise `SourceUnavailable`. The other properties are valid once these have been read."""
         ...
 
     @property
@@ -39,6 +60,30 @@ class Survey(Protocol):
     def read(self) -> Mapping[str, bool] | None:
         """The sources that answered, and whether each was read to the end; None for one source."""
         ...
+
+
+@dataclass(slots=True)
+class CatalogueSurvey:
+    """The subjects of a listing, read page by page."""
+
+    listing: StatusListing
+    most: int
+    is_whole: bool = False
+    silent: Sequence[str] = ()
+    read: Mapping[str, bool] | None = None
+
+    @property
+    def items(self) -> Iterator[ListedSubject]:
+        """The subjects, `most` at most."""
+        cursor, left = None, self.most
+        while left > 0:
+            page = self.listing.list(ListingFilter(), cursor, min(BATCH, left))
+            yield from page.items
+            left -= len(page.items)
+            cursor = page.next_cursor
+            if cursor is None:
+                self.is_whole = True
+                return
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,8 +156,11 @@ class Watcher:
     def look(self) -> None:
         """Look at all subjects; raises `LeaseLost` and SQLAlchemy's errors."""
         now = self.clock()
+        if not self._is_primed:
+            self._primed_at = now
         try:
             survey = self.subjects.survey()
+            seen, changed = self._changed(survey, now)
         except NoList:
             return
         except SourceUnavailable:
@@ -120,13 +168,25 @@ class Watcher:
                 [(digest, Observation(_subject(state), Condition.UNKNOWN)) for digest, state in self._states.items()]
             )
             return
-        seen: dict[str, Observation] = {}
-        for item in survey.items:
-            seen.setdefault(digest_of(item.subject), Observation.of(item, now))
-        if not self._is_primed:
-            self._primed_at = now
-        self._note([*seen.items(), *self._unseen(survey, seen)], primes=True)
+        self._note([*changed, *self._unseen(survey, seen)], primes=True)
         self._glanced_at = self._glanced_at or now
+
+    def _changed(self, survey: Survey, now: datetime) -> tuple[AbstractSet[str], Sequence[_Seen]]:
+        """Return the digests of all listed subjects, and those subjects that may have changed.
+
+        Only these are held in memory, and the first ones ever are recorded bit by bit.
+        """
+        seen, changed, rules = set[str](), list[_Seen](), self.reporting.change_rules
+        for item in survey.items:
+            digest = digest_of(item.subject)
+            observation, before = Observation.of(item, now), self._states.get(digest)
+            if digest not in seen and not (before and is_as_before(before, observation, now, rules)):
+                changed.append((digest, observation))
+            seen.add(digest)
+            if len(changed) >= BATCH and not self._is_primed:
+                self._note(changed)
+                changed = []
+        return seen, changed
 
     def glance(self) -> bool:
         """Look at what has changed in the catalogue since the last time; returns whether that could be read.
@@ -138,12 +198,10 @@ class Watcher:
         now = self.clock()
         try:
             since = self._glanced_at - OVERLAP
-            items = [*self.subjects.changed_since(since)]
+            items, runs_since = [*self.subjects.changed_since(since)], max(since, self._primed_at)
             for some in batches(items):
                 runs = self.subjects.runs_of([item.subject for item in some])
-                self._note(
-                    [one for item in some for one in self._in_order(item, runs, max(since, self._primed_at), now)]
-                )
+                self._note([one for item in some for one in self._in_order(item, runs, runs_since, now)])
         except SourceUnavailable:
             return False  # The next look finds out what that means.
         self._glanced_at = now
@@ -157,7 +215,7 @@ class Watcher:
         for observation in with_runs(self._states.get(digest), seen, runs.get(item.subject, ()), since):
             yield digest, observation
 
-    def _unseen(self, survey: Survey, seen: Mapping[str, object]) -> Iterator[_Seen]:
+    def _unseen(self, survey: Survey, seen: AbstractSet[str]) -> Iterator[_Seen]:
         """Yield the subjects that were not listed: unknown if that says nothing, deleted if their source has none.
 
         None for those that no listed source answers for any more, as the configuration has changed.

@@ -16,10 +16,10 @@ import pytest
 import requests
 
 from badge.app import utc_now
-from badge.model import BackupStatus, Subject
+from badge.model import BackupStatus, Subject, VerificationMethod
 from badge.ports import Clock, SourceUnavailable
 from badge.sources.recipes.presets import preset
-from tests.backup_sources import WEB, crontab_line, fetch, sources_in
+from tests.backup_sources import WEB, crontab_line, fetch, sources_in, verifying_lines
 from tests.servers import eventually, free_port, needs, running_program, running_service
 
 SUCCEEDED, FAILED, UNKNOWN = BackupStatus.SUCCEEDED, BackupStatus.FAILED, BackupStatus.UNKNOWN
@@ -298,6 +298,30 @@ def repository(request: pytest.FixtureRequest, tmp_path: Path) -> Repository:
     made: Repository = request.param(tmp_path)
     needs(made.name, is_there=shutil.which(made.name) is not None)
     return made
+
+
+@pytest.mark.slow
+def test_a_file_can_say_how_the_latest_check_ended(repository: Repository) -> None:
+    repository.run(repository.init)
+    repository.run(repository.back_up(utc_now()))
+    repository.statuses.mkdir()
+    script, line = (
+        each.replace("/var/lib/badge", str(repository.statuses)) for each in verifying_lines(repository.name)
+    )
+    together = {**os.environ, **repository.environment}
+    found = {}
+    for outcome in ("passed", "failed"):
+        for commands in (script, line):
+            subprocess.run(["sh", "-c", commands], env=together, check=False, capture_output=True, timeout=60)
+        report = fetch(sources_in(repository.folder, repository.configuration, utc_now)[repository.name])
+        found[outcome] = (report.status, report.verification and report.verification.outcome)
+        assert report.verification is not None
+        assert report.verification.how is VerificationMethod.CHECKED
+        packs = [path for path in (repository.folder / "repository" / "data").rglob("*") if path.is_file()]
+        damaged = max(packs, key=lambda pack: pack.stat().st_size)
+        damaged.chmod(0o600)
+        damaged.write_bytes(damaged.read_bytes()[:200])
+    assert found == {outcome: (SUCCEEDED, outcome) for outcome in found}
 
 
 def test_the_badge_follows_a_repository_from_empty_to_outdated(repository: Repository) -> None:

@@ -29,6 +29,7 @@ TOKEN = "scrape-me"
 RULES = PROJECT / "config" / "alerts.yaml"
 GRAFANA: dict[str, Any] = json.loads((PROJECT / "config" / "grafana" / "backups.json").read_text())
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+INSTANCES = 2
 SECONDS = 30.0
 """Ample, for a busy machine."""
 
@@ -58,9 +59,10 @@ class Monitored:
     def firing(self) -> set[tuple[str, str]]:
         """Return the alerts that fire, and the names of their subjects."""
         alerts = requests.get(f"{self.url}/api/v1/alerts", timeout=10).json()["data"]["alerts"]
-        return {
-            (one["labels"]["alertname"], one["labels"].get("name", "")) for one in alerts if one["state"] == "firing"
-        }
+        firing = [one["labels"] for one in alerts if one["state"] == "firing"]
+        found = [(labels["alertname"], labels.get("name", "")) for labels in firing]
+        assert len(found) == len(set(found)), "an alert fires twice"
+        return set(found)
 
     def report(self, subject: Subject, status: BackupStatus, **more: Any) -> None:
         """Report a run of an hour that has just ended, a minute after the last report."""
@@ -97,7 +99,10 @@ def configure(folder: Path, address: str) -> Path:
         job["scrape_interval"] = job["scrape_timeout"] = "300ms"
         assert job["authorization"]["credentials_file"] == "/etc/prometheus/badge-token"
         job["authorization"]["credentials_file"] = str(folder / "token")
-        job["static_configs"] = [{"targets": [address]}]
+        # As if there were several instances: nothing may be counted twice.
+        targets = [address, address.replace("127.0.0.1", "localhost")]
+        assert len(targets) == INSTANCES
+        job["static_configs"] = [{"targets": targets}]
     (folder / "token").write_text(TOKEN + "\n")
     configuration["global"] = {"evaluation_interval": "300ms"}
     configuration["rule_files"] = [str(folder / "alerts.yaml")]
@@ -111,7 +116,7 @@ def monitored(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Monitored]:
     needs("prometheus", is_there=shutil.which("prometheus") is not None)
     folder, web = tmp_path_factory.mktemp("prometheus"), f"127.0.0.1:{free_port()}"
     with closing(Dashboard(folder / "service", BADGE_METRICS_TOKEN=TOKEN)) as service:
-        service.clock.now = utc_now() - 3 * HOUR
+        service.clock.now = utc_now() - 5 * HOUR
         with served(service.client.application) as url:
             options = (f"--config.file={configure(folder, url.removeprefix('http://'))}", f"--web.listen-address={web}")
             storage = f"--storage.tsdb.path={folder / 'data'}"
@@ -163,18 +168,21 @@ def test_each_panel_of_the_dashboard_has_data(monitored: Monitored) -> None:
 
 
 def test_the_panels_say_what_the_service_says(monitored: Monitored) -> None:
-    monitored.report(WEB, BackupStatus.FAILED)
     monitored.report(API, BackupStatus.SUCCEEDED)
+    monitored.service.clock.advance(hours=1.6)  # so that it is overdue
+    monitored.report(WEB, BackupStatus.FAILED)
+    monitored.report(Subject.legacy("acme", "fine"), BackupStatus.SUCCEEDED)
     parts, by_title = monitored.service.parts.catalogue, dict(expressions())
     assert parts is not None
     totals = parts.store.totals(ListingFilter())
     expected = {title: float(totals.by_standing.get(standing, 0)) for title, standing in STANDINGS.items()}
+    assert all(expected.values())
     expected["Backups"] = totals.to_protect
 
-    def numbers() -> dict[str, float]:
-        return {title: float(monitored.query(as_sent(by_title[title]))[0]["value"][1]) for title in expected}
-
-    assert eventually(lambda: numbers() == expected, SECONDS), numbers()
+    fine = 'backup_status{name="fine", status="succeeded"} == 1'
+    assert eventually(lambda: len(monitored.query(fine)) == INSTANCES, SECONDS)
+    found = {title: float(monitored.query(as_sent(by_title[title]))[0]["value"][1]) for title in expected}
+    assert found == expected
 
 
 STANDINGS = {

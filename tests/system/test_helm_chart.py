@@ -32,6 +32,7 @@ EVERYTHING = [
     "publicUrl=https://badges.example.org/backups",
     "settings.BADGE_DASHBOARD=token",
     'sources=[[source]]\nname = "hc"\n',
+    'notify=[[channel]]\nname = "ops"\n',
     "ingress.enabled=true",
     "ingress.host=badges.example.org",
     "ingress.className=nginx",
@@ -170,6 +171,11 @@ def test_the_pod_is_hardened(render: Render) -> None:
     assert {mount["mountPath"] for mount in container["volumeMounts"]} == {"/data", "/tmp"}
 
 
+def test_the_data_is_below_a_volume_that_belongs_to_root(render: Render) -> None:
+    folder = Path(environment_of(render([]))["BADGE_DATA_DIR"])
+    assert folder.parent == Path("/data")
+
+
 def test_the_probes_use_the_paths_for_liveness_and_readiness(render: Render) -> None:
     [container] = pod_of(render(["publicUrl=https://badges.example.org/backups"]))["containers"]
     paths = {kind: container[f"{kind}Probe"]["httpGet"]["path"] for kind in ("startup", "liveness", "readiness")}
@@ -180,17 +186,19 @@ def test_the_service_accepts_the_settings_that_the_chart_sets(render: Render, tm
     objects = render(EVERYTHING)
     found = environment_of(objects)
     assert set(found) <= {variable_for(name) for name in Settings.model_fields}
-    file = tmp_path / "sources.toml"
-    file.write_text(objects["ConfigMap"]["data"]["sources.toml"])
-    assert file.read_text() == '[[source]]\nname = "hc"\n'
+    mounted = objects["ConfigMap"]["data"]
+    assert mounted == {"sources.toml": '[[source]]\nname = "hc"\n', "notify.toml": '[[channel]]\nname = "ops"\n'}
+    paths = {name: tmp_path / Path(found[name]).name for name in ("BADGE_SOURCES", "BADGE_NOTIFY")}
+    for path in paths.values():
+        path.write_text(mounted[path.name])
     secrets = {
         "BADGE_REDIS_URL": "redis://cache",
         "BADGE_CATALOGUE_URL": "postgresql+psycopg://badge@db/badge",
         "BADGE_SECRET_KEY": "k" * 32,
         "BADGE_DASHBOARD_TOKEN": "t" * 16,
     }
-    settings = load({**found, **secrets, "BADGE_SOURCES": str(file)})
-    assert (settings.dashboard, settings.sources) == ("token", file)
+    settings = load({**found, **secrets, **{name: str(path) for name, path in paths.items()}})
+    assert (settings.dashboard, settings.sources) == ("token", paths["BADGE_SOURCES"])
 
 
 def test_a_large_number_is_not_written_with_an_exponent(helm: Path) -> None:
@@ -200,9 +208,12 @@ def test_a_large_number_is_not_written_with_an_exponent(helm: Path) -> None:
 
 
 def test_prometheus_gets_the_metrics_with_the_token(render: Render) -> None:
-    [endpoint] = render(["serviceMonitor.enabled=true", "existingSecret=badge"])["ServiceMonitor"]["spec"]["endpoints"]
-    assert (endpoint["port"], endpoint["path"]) == ("http", "/metrics")
-    assert endpoint["authorization"]["credentials"] == {"name": "badge", "key": "BADGE_METRICS_TOKEN"}
+    endpoints = render(["serviceMonitor.enabled=true", "existingSecret=badge"])["ServiceMonitor"]["spec"]["endpoints"]
+    assert [(one["port"], one["path"]) for one in endpoints] == [("http", "/metrics"), ("http", "/metrics/subjects")]
+    for endpoint in endpoints:
+        assert endpoint["authorization"]["credentials"] == {"name": "badge", "key": "BADGE_METRICS_TOKEN"}
+    assert endpoints[1]["relabelings"] == [{"targetLabel": "job", "replacement": "backups"}]
+    assert 'up{job="backups"}' in (PROJECT / "config" / "alerts.yaml").read_text()
 
 
 def test_the_network_policy_admits_only_those_named(render: Render) -> None:

@@ -16,9 +16,9 @@ import psutil
 import pytest
 
 from badge.app import utc_now
-from badge.model import BackupStatus, Report
+from badge.model import BackupStatus, Report, Verification, VerificationMethod, VerificationOutcome
 from badge.ports import Clock
-from tests.backup_sources import crontab_line, fetch, sources_in
+from tests.backup_sources import crontab_line, fetch, sources_in, verifying_lines
 from tests.postgres import PostgresServer, programs, running_postgres
 from tests.servers import eventually, needs
 
@@ -61,6 +61,14 @@ class Program:
         self._started(["sh", "-c", line]).wait(SECONDS)
         (reader := self.folder / "reader").mkdir(exist_ok=True)
         return fetch(sources_in(reader, self.source.format(folder=self.folder, zone=ZONE), clock)["own"])
+
+    def verification(self) -> Verification | None:
+        """Verify the backups and report the result as the documentation says."""
+        for line in verifying_lines(self.name):
+            self._started(["sh", "-c", line.replace("/var/lib/badge", str(self.folder))]).wait(SECONDS)
+        return fetch(
+            sources_in(self.folder / "reader", self.source.format(folder=self.folder, zone=ZONE))["own"]
+        ).verification
 
     def archive_by(self, command: str) -> None:
         with self.postgres._connected() as connection:
@@ -148,6 +156,7 @@ def test_the_badge_follows_pgbackrest_from_no_stanza_to_a_run_under_way(pgbackre
     assert is_recent(done.finished_at)
     assert (done.size_bytes or 0) > 1_000_000
 
+    assert verified_as(pgbackrest.verification()) == (VerificationOutcome.PASSED, VerificationMethod.CHECKED)
     running = pgbackrest.start("--stanza=main", "backup")
     assert eventually((pgbackrest.folder / "lock" / "main-backup.lock").exists, SECONDS)
     with frozen(psutil.Process(running.pid)):
@@ -155,6 +164,22 @@ def test_the_badge_follows_pgbackrest_from_no_stanza_to_a_run_under_way(pgbackre
     assert (under_way.status, under_way.last_finished) == (RUNNING, SUCCEEDED)
     assert under_way.last_success_at == done.finished_at
     assert running.wait(SECONDS) == 0
+
+
+def verified_as(found: Verification | None) -> tuple[VerificationOutcome, VerificationMethod | None]:
+    assert found is not None
+    assert is_recent(found.at)
+    return found.outcome, found.how
+
+
+def test_pgbackrest_notices_a_damaged_repository(pgbackrest: Program) -> None:
+    copies = sorted((pgbackrest.folder / "repository" / "backup").rglob("pg_data/base/**/*.gz"))
+    damaged = max(copies, key=lambda copy: copy.stat().st_size)
+    content = damaged.read_bytes()
+    damaged.write_bytes(content[:100] + b"damaged" + content[107:])
+    assert verified_as(pgbackrest.verification()) == (VerificationOutcome.FAILED, VerificationMethod.CHECKED)
+    damaged.write_bytes(content)
+    assert verified_as(pgbackrest.verification()) == (VerificationOutcome.PASSED, VerificationMethod.CHECKED)
 
 
 def test_the_badge_follows_pgbackrest_after_a_failed_run_a_damaged_table_and_a_lost_repository(

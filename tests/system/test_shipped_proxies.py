@@ -10,6 +10,7 @@ import shutil
 import socket
 import subprocess
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -43,11 +44,15 @@ class Origin:
         self.address = f"127.0.0.1:{self._server.server_address[1]}"
 
     def _serve(self, port: int) -> None:
-        seen = self.seen
+        seen, stopped = self.seen, threading.Event()
+        self._release = stopped.set
 
         class Recording(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 seen.append((self.path, {name.lower(): value for name, value in self.headers.items()}))
+                if "/hang" in self.path:
+                    stopped.wait(30)
+                    return  # closes the connection
                 self.send_response(200)
                 self.send_header("Content-Length", "2")
                 self.send_header("Cache-Control", "no-store")
@@ -61,6 +66,7 @@ class Origin:
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
 
     def stop(self) -> None:
+        self._release()
         self._server.shutdown()
         self._server.server_close()
 
@@ -216,6 +222,15 @@ def test_while_the_service_is_down_badges_are_unknown_and_programs_learn_it(plac
         for path in ("/dashboard", "/summaries", "/status/acme/web"):
             assert place.get(path).code in (502, 503), path
     assert place.get("/badge/acme/web?v=back").body == b"ok"
+
+
+@pytest.mark.slow
+def test_a_badge_is_unknown_in_time_if_the_service_hangs(place: Place) -> None:
+    began = time.monotonic()
+    image = place.get("/badge/acme/hang")
+    assert (image.code, image.body) == (200, UNKNOWN)
+    assert time.monotonic() - began < 4 * 2  # GitHub's proxy waits for 4 s; twice that on a busy machine
+    assert place.get("/badge/acme/hang.json").code == 503
 
 
 def test_clients_can_t_ask_for_the_error_images(place: Place) -> None:

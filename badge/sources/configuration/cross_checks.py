@@ -77,7 +77,7 @@ def _placeholders_in(source: Mapping[str, Any], entry: Entry) -> set[str]:
     """Return the placeholders in the raw table, because the validated one lacks invalid keys."""
     request, then, where = _table(source.get("request")), _table(source.get("then")), source.get("where")
     asking: list[object] = [request.get(key) for key in ("path", "query", "json", "form")]
-    asking += [source.get("promql"), then.get("path")]
+    asking += [source.get("promql"), *(then.get(key) for key in ("path", "query", "promql"))]
     asking += [_table(item).get("equals") for item in where] if isinstance(where, list) else []
     if "folder" in source:
         asking.append(source.get("file_name", entry.file_name.text))

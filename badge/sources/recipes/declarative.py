@@ -142,8 +142,7 @@ class DeclarativeSource:
 
     def _follow_up(self, document: object, names: Mapping[str, str], deadline: Deadline, trace: Trace) -> object:
         """Return the answer to the follow-up request, or None if there is none to send or it gets a 404."""
-        then = self.recipe.then
-        request = None if then is None else follow_up_request(self.base_url, then, document, names)
+        request = follow_up_request(self.base_url, self.recipe, document, names)
         if request is None:
             return None
 

@@ -11,7 +11,17 @@ from datetime import UTC, datetime, timedelta
 
 from badge.contract import LARGEST_SIZE, https_url
 from badge.events import FailureKind
-from badge.model import CASELESS_PLATFORMS, BackupStatus, Outcomes, Reason, Report, Visibility
+from badge.model import (
+    CASELESS_PLATFORMS,
+    BackupStatus,
+    Outcomes,
+    Reason,
+    Report,
+    Verification,
+    VerificationMethod,
+    VerificationOutcome,
+    Visibility,
+)
 from badge.ports import SourceUnavailable
 from badge.sources.recipes.ageing import aged
 from badge.sources.recipes.expression import Expression, ExpressionFailed
@@ -35,6 +45,8 @@ class Reading:
     has_unknown_status: bool = False
     """Whether the answer has a state that the recipe's `map` lacks."""
     steps: Sequence[str] = ()
+    item: object = None
+    """The newest run's item, if there is one."""
     knows_visibility: bool = True
     """False if the items say whether a subject is private, and there is no item for this one."""
 
@@ -74,9 +86,26 @@ class Reader:
             found = _as_list(self.recipe.items.on(document))
             if self.recipe.then is not None:
                 found = [{**item, "then": then} if isinstance(item, dict) else item for item in found]
-            return self._reading(found, names, now)
+            reading = self._reading(found, names, now)
+            return self._with_verification(reading, {"answer": document, "then": then, "item": reading.item}, now)
         except ExpressionFailed as failed:
             raise SourceUnavailable(FailureKind.BAD_EXPRESSION, is_about_subject=True) from failed
+
+    def _with_verification(self, reading: Reading, context: object, now: datetime) -> Reading:
+        """Add the latest verification, which never follows from a successful run."""
+        found, report = self.recipe.verification, reading.report
+        if found is None or not report.exists:
+            return reading
+        outcome = VerificationOutcome.FAILED if found.failed.holds_for(context) else None
+        if outcome is None and found.passed.holds_for(context):
+            outcome = VerificationOutcome.PASSED
+        if outcome is None:
+            return replace(reading, steps=[*reading.steps, "verification: none"])
+        how = text_of(_found(found.how, context))
+        method = VerificationMethod(how) if how in tuple(VerificationMethod) else None
+        verification = Verification(outcome, self._past(found.at, context, now), method)
+        steps = [*reading.steps, f"verification: {outcome.value}"]
+        return replace(reading, report=replace(report, verification=verification), steps=steps)
 
     def _check_document(self, document: object) -> None:
         denied, fine = self.recipe.denied_when, self.recipe.ok_when
@@ -161,7 +190,7 @@ class Reader:
             steps.append(f"too old: {report.status.value} counts as {result.status.value}")
         if latest.outcome in NOT_OVER:
             steps.append(f"previous run: {result.last_finished or 'result unknown'}")
-        return Reading(result, not latest.is_known_word, steps)
+        return Reading(result, not latest.is_known_word, steps, latest.item)
 
     def _verdicts(self, run: object) -> Iterator[_Verdict]:
         """Yield the outcome of an item's run and, if a rule has `read_on`, of the run before it."""

@@ -128,8 +128,17 @@ class Then(Table):
     Its answer is added to every item as `then`, which is null for a 404, or if one of the values is missing.
     """
 
-    path: Path
+    path: Path | None = None
+    query: dict[str, Text] = Field(default_factory=dict)
+    promql: PromQl | None = None
+    """Another query for Prometheus, at the path of the first one."""
     values: dict[str, JmesPath] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _one_request(self) -> Self:
+        if (self.path is None) == (self.promql is None):
+            raise ValueError("give either path or promql")
+        return self
 
 
 class HttpMeanings(Table):
@@ -185,6 +194,18 @@ class Fields(Table):
     """Any value but false makes the subject private."""
 
 
+class Verified(Table):
+    """How the latest verification of the backup is found. Without one of `passed` and `failed`, there is none.
+
+    The expressions get an object with `answer`, `then` (the answer to the follow-up request) and `item` (the newest).
+    """
+
+    passed: JmesPath
+    failed: JmesPath
+    at: JmesPath
+    how: JmesPath | None = None
+
+
 class Times(Table):
     """How times are written."""
 
@@ -217,6 +238,7 @@ class Recipe(Table):
     default: Outcome = Outcome.UNKNOWN
     empty: Outcome = Outcome.ABSENT
     fields: Fields = Fields()
+    verification: Verified | None = None
     clock: JmesPath | None = None
     """On an item: the current time by the system's own clock, from which the age of its times is computed."""
     times: Times = Times()

@@ -10,7 +10,7 @@ from badge.sources.http.messages import HttpRequest
 from badge.sources.http.request import form_request, json_request
 from badge.sources.recipes.promql import escape
 from badge.sources.recipes.reading import text_of
-from badge.sources.recipes.recipe import Recipe, Request, Then
+from badge.sources.recipes.recipe import Recipe, Request
 from badge.sources.recipes.template import expand_deep, expand_path
 
 
@@ -20,9 +20,7 @@ def request_for(base_url: str, recipe: Recipe, names: Mapping[str, str]) -> Http
     query = {key: text.expand(names) for key, text in template.query.items()}
     if recipe.promql is not None:
         query["query"] = recipe.promql.expand(names, encode=escape)
-    # An empty parameter is left out, so that a source can remove one of its preset's.
-    encoded = urlencode({key: value for key, value in query.items() if value}, quote_via=quote, safe="")
-    url = base_url + expand_path(template.path, names) + (f"?{encoded}" if encoded else "")
+    url = base_url + expand_path(template.path, names) + _encoded(query)
     if template.form is not None:
         request = form_request(url, {key: text.expand(names) for key, text in template.form.items()})
     elif template.body is not None:
@@ -32,10 +30,25 @@ def request_for(base_url: str, recipe: Recipe, names: Mapping[str, str]) -> Http
     return request.with_headers(template.headers)
 
 
-def follow_up_request(base_url: str, then: Then, document: object, names: Mapping[str, str]) -> HttpRequest | None:
-    """Return the follow-up request with values from the first answer; None if one of these is missing."""
+def follow_up_request(base_url: str, recipe: Recipe, document: object, names: Mapping[str, str]) -> HttpRequest | None:
+    """Return the follow-up request with values from the first answer.
+
+    Returns None if there is none to send, or if one of the values is missing.
+    """
+    if (then := recipe.then) is None:
+        return None
     found = {name: text_of(expression.on(document)) for name, expression in then.values.items()}
     if not all(found.values()):
         return None
-    values = {name: text for name, text in found.items() if text is not None}
-    return HttpRequest("GET", base_url + expand_path(then.path, {**values, **names}))
+    known = {**{name: text for name, text in found.items() if text is not None}, **names}
+    path = then.path if then.path is not None else (recipe.request or Request()).path
+    query = {key: text.expand(known) for key, text in then.query.items()}
+    if then.promql is not None:
+        query["query"] = then.promql.expand(known, encode=escape)
+    return HttpRequest("GET", base_url + expand_path(path, known) + _encoded(query))
+
+
+def _encoded(query: Mapping[str, str]) -> str:
+    # An empty parameter is left out, so that a source can remove one of its preset's.
+    encoded = urlencode({key: value for key, value in query.items() if value}, quote_via=quote, safe="")
+    return f"?{encoded}" if encoded else ""

@@ -73,7 +73,7 @@ def _same(words: Iterable[str]) -> dict[str, str]:
 
 
 FORMAT = Field("format", "Image format", {Format.SVG: "SVG", Format.PNG: "PNG (email, chat)"})
-ADDRESS = Field("address", "URL", {"long": "long, for every platform", "short": "short, /badge/owner/name"})
+ADDRESS = Field("address", "URL", {"long": "long, for every platform", "short": "short, …/badge/owner/name"})
 SCALE = Field("scale", "PNG scale", _same(map(str, SCALES)), usual=str(DEFAULT_SCALE))
 LINK = "link"
 _LINK_NAMES = {Link.STATUS: "status page", Link.REPOSITORY: "repository", Link.NONE: "no link"}

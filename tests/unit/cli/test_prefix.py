@@ -42,3 +42,8 @@ def test_an_invalid_setting_is_reported_once_for_a_pasted_url() -> None:
 
 def test_check_config_names_the_prefix(settings: dict[str, str]) -> None:
     assert "ok   links     all paths begin with /backups" in run_badge("check-config", **settings).output
+
+
+def test_the_demo_says_where_to_look(settings: dict[str, str]) -> None:
+    output = run_badge("demo", **settings, BADGE_DASHBOARD="open").output
+    assert output.endswith("Look at /backups/dashboard.\n")

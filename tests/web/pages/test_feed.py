@@ -89,6 +89,16 @@ def test_failures_and_recoveries_are_entries_newest_first(watched: Watched) -> N
     assert newest.id.startswith("urn:uuid:")
 
 
+def test_its_urls_begin_with_the_path_prefix(dashboards: Dashboards) -> None:
+    base = f"{PUBLIC_URL}/backups"
+    watched = Watched(dashboards(BADGE_PUBLIC_URL=base, BADGE_FEED="on"))
+    watched.change(S.SUCCEEDED, "web")
+    watched.change(S.FAILED, "web")
+    feed = watched.read(f"/backups{FEED}")
+    assert feed.feed.links[0].href == base + FEED
+    assert [entry.link for entry in feed.entries] == [f"{base}/status/GitHub/acme/Repository/web"]
+
+
 def test_without_entries_it_is_still_a_feed(watched: Watched) -> None:
     assert watched.titles() == []
 

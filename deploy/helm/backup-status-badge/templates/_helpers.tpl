@@ -19,3 +19,12 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version | replace "+" "_" }}
 {{- define "badge.hasVolume" -}}
 {{- if and .Values.persistence.enabled (not .Values.postgresql.existingSecret) }}yes{{ end }}
 {{- end }}
+
+{{- /* The files that are given as values: name of the value and of the file. */ -}}
+{{- define "badge.files" -}}
+{{- range $name := list "sources" "notify" }}
+{{- with index $.Values $name }}
+{{ $name }}.toml: {{ toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}
+{{- end }}
