@@ -105,7 +105,7 @@ def _refuse_unknown(channels: Sequence[str], file: NotifyFile) -> None:
 @click.option("--limit", type=click.IntRange(1, 100_000), default=100, show_default=True, help="Number of messages.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, one line per message.")
 def list_messages(*, limit: int, as_json: bool) -> None:
-    """List the messages that could not be delivered yet or were given up, oldest first."""
+    """List the messages that are waiting for delivery or were abandoned, oldest first."""
     with watch_database(parts_of(settings_or_fault())) as store:
         waiting = store.everything(limit)
     for each in waiting:

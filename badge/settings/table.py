@@ -39,7 +39,8 @@ class Settings(BaseModel):
         None,
         description=(
             "The service's public address; absolute links are built from it. If it has a path, such as "
-            "https://example.org/backups, the service answers below that path only."
+            "https://example.org/backups, the service answers below that path only, except for /livez, /readyz, "
+            "/healthz and /metrics, which also work without it."
         ),
     )
     data_dir: Path = Field(
@@ -206,7 +207,7 @@ class Settings(BaseModel):
     )
     edge_cache: Annotated[Duration, between(timedelta(0), timedelta(milliseconds=500))] = Field(
         timedelta(milliseconds=500),
-        description="How long the edge cache serves a badge again before a new one is made; 0 turns it off.",
+        description="How long the edge cache may reuse a badge; 0 turns it off.",
     )
     edge_cache_entries: int = Field(
         4_096, ge=1, le=1_000_000, description="Maximum number of badges in each worker's edge cache."

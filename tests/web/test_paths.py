@@ -16,7 +16,7 @@ from flask.testing import FlaskClient
 from badge.model import Subject
 from badge.serving import first_words
 from badge.settings import load
-from tests.dashboard import Dashboards
+from tests.dashboard import Dashboard, Dashboards
 from tests.web.pages.test_pages import one
 
 PREFIX = "/backups"
@@ -49,12 +49,13 @@ SCRIPTS = sorted((BADGE / "web" / "static").iterdir())
 MODULES = sorted([*(BADGE / "web").rglob("*.py"), *(BADGE / "cli").rglob("*.py"), BADGE / "serving.py"])
 
 
-@pytest.fixture
-def client(dashboards: Dashboards) -> FlaskClient:
-    dashboard = dashboards(**PUBLIC)
+@pytest.fixture(scope="module")
+def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FlaskClient]:
+    dashboard = Dashboard(tmp_path_factory.mktemp("service"), **PUBLIC)
     for number in range(60):  # more than one page
         dashboard.report(Subject.legacy("acme", f"web{number or ''}"))
-    return dashboard.client
+    yield dashboard.client
+    dashboard.close()
 
 
 def paths_in(page: Tag) -> Iterator[str]:
