@@ -26,7 +26,7 @@ from badge.model import (
 )
 from badge.ports import CacheKey
 
-SCHEMA = 3
+SCHEMA = 4
 """Version of the entries; raised by at most one between two releases, see `values_of_neighbours`."""
 
 LONGEST = 8 * 1024
@@ -180,9 +180,7 @@ _VALUES: tuple[tuple[str, str, Callable[[Any], Any]], ...] = (
 _MOMENTS = ("started_at", "finished_at", "last_success_at", "next_run_at", "stale_after", "deleted_at")
 
 
-# Added without a new `SCHEMA`, so that during an upgrade old and new versions can share a cache: old ones ignore the
-# keys. In what they wrote they are missing, and the report's validator is dropped, because with it the source would
-# only confirm that nothing has changed, without saying what the verification and the outcomes are.
+# Written in forms of their own.
 _VERIFICATION, _OUTCOMES = "ver", "hi"
 
 
@@ -199,9 +197,7 @@ def _fields(report: Report) -> dict[str, Any]:
 def _report(fields: dict[str, Any]) -> Report:
     values = {name: read(fields[key]) for name, key, read in _VALUES}
     moments = {name: _moment(fields[name]) for name in _MOMENTS if name in fields}
-    if _VERIFICATION not in fields or _OUTCOMES not in fields:
-        values["validator"] = None
-    verification, letters = _or_null(_verification)(fields.get(_VERIFICATION)), fields.get(_OUTCOMES)
+    verification, letters = _or_null(_verification)(fields[_VERIFICATION]), fields[_OUTCOMES]
     outcomes = None if letters is None else Outcomes.parse(_typed(letters, str))
     return Report(observed_at=_moment(fields["ob"]), verification=verification, outcomes=outcomes, **values | moments)
 
