@@ -57,11 +57,6 @@ def between(least: timedelta, most: timedelta) -> AfterValidator:
     return AfterValidator(check)
 
 
-def by_former_name(**names: str) -> BeforeValidator:
-    """Return a validator that accepts former names of values, and replaces them with the current ones."""
-    return BeforeValidator(lambda value: names.get(value, value) if isinstance(value, str) else value)
-
-
 def at_least(characters: int) -> AfterValidator:
     """Return a validator for the minimum length of a secret."""
 
