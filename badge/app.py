@@ -85,7 +85,10 @@ PAGE_COST_IN_BADGES = 16
 """How many badges can be answered in the time that a page takes."""
 
 MOST_REPLAYED_RUNS = 20
-"""How many runs of a subject between two looks of the watcher are reported."""
+"""How many of a subject's newest runs the watcher reads.
+
+If more than that have begun since its last look, only the latest state is reported.
+"""
 
 # More failures than for Redis (3): calls to a source are slower, and often only a single one fails.
 SOURCE_BREAKER = CircuitBreakerRules(failures=5)

@@ -17,7 +17,7 @@ from badge.contract import coordinates_of, format_time, moment_in, verification_
 from badge.model import Reason, Subject, Verification, Visibility
 
 MOST_SHOWN = 20
-"""How many subjects a message about many of them names."""
+"""Maximum number of subjects that a message about several of them names."""
 
 
 class Condition(StrEnum):

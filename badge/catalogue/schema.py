@@ -298,7 +298,7 @@ watcher = Table(
 watched = Table(
     "watched",
     metadata,
-    # Of the subject's key.
+    # SHA-256 of the subject's key.
     Column("digest", String(64), primary_key=True),
     Column("path", Text, nullable=False),
     Column("is_public", Boolean, nullable=False),
@@ -310,7 +310,7 @@ watched = Table(
     Column("is_flapping", Boolean, nullable=False),
     # The start of the last finished run that was seen, 1970 if there was none; null if it isn't known.
     Column("last_run", Moment),
-    # Of its verifications.
+    # The state of its verifications: fine, failed or tooOld (`Verdict`).
     Column("verdict", String(16), nullable=False),
 )
 

@@ -40,9 +40,9 @@ notify = BadgeGroup(
 @notify.command(epilog=examples("badge notify check", "badge notify check --json"))
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, one line per channel.")
 def check(*, as_json: bool) -> None:
-    """Validate notify.toml as the service does at start-up, and list every mistake. Sends nothing.
+    """Validate notify.toml and, with Apprise, its URLs; list every mistake. Sends nothing.
 
-    Exit code 0 if there are none, 2 if the file has mistakes.
+    Exit code 0 if there are none, 2 if the file has mistakes or Apprise can't be run.
     """
     file = _file_or_fault()
     faults = [(channel, _fault_of(channel)) for channel in file.channels]
@@ -105,13 +105,13 @@ def _refuse_unknown(channels: Sequence[str], file: NotifyFile) -> None:
 @click.option("--limit", type=click.IntRange(1, 100_000), default=100, show_default=True, help="Number of messages.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, one line per message.")
 def list_messages(*, limit: int, as_json: bool) -> None:
-    """List the messages that could not be delivered yet or were given up, oldest first."""
+    """List the messages that wait to be delivered, and those that the service gave up on, oldest first."""
     with watch_database(parts_of(settings_or_fault())) as store:
         waiting = store.everything(limit)
     for each in waiting:
         click.echo(json.dumps(_document(each)) if as_json else _row(each))
     if not (waiting or as_json):
-        click.echo("Every message was delivered.")
+        click.echo("No undelivered messages.")
 
 
 def _document(waiting: Waiting) -> dict[str, object]:
@@ -131,11 +131,11 @@ def _row(waiting: Waiting) -> str:
     reason = f", {waiting.failure}" if waiting.failure else ""
     attempts = f"{waiting.attempts} attempt{'' if waiting.attempts == 1 else 's'}{reason}"
     created_at = f"{waiting.created_at:%Y-%m-%d %H:%M}"
-    return f"{created_at}  {waiting.channel:<20} {_state(waiting):<8} {waiting.message.title} ({attempts})"
+    return f"{created_at}  {waiting.channel:<20} {_state(waiting):<9} {waiting.message.title} ({attempts})"
 
 
 def _state(waiting: Waiting) -> str:
-    return "given up" if waiting.given_up_at else "waiting"
+    return "abandoned" if waiting.given_up_at else "waiting"
 
 
 def _file_or_fault() -> NotifyFile:

@@ -30,7 +30,7 @@ _WORDS = {VerificationOutcome.PASSED: "verified", VerificationOutcome.FAILED: "v
 @click.option(
     "--how",
     type=click.Choice([method.value for method in VerificationMethod]),
-    help="restored: something was restored and compared. checked: the backup's data was checked.",
+    help="restored: something was restored from the backup. checked: the backup's data was read and checked.",
 )
 @click.option("--failed", is_flag=True, help="The verification failed. Only a later one that passes changes that.")
 @reporting_options

@@ -60,7 +60,7 @@ def _groups() -> Iterator[tuple[str, list[tuple[str, str]]]]:
 
 
 def _comment(text: str) -> str:
-    return textwrap.fill(text, 118, initial_indent="# ", subsequent_indent="# ")
+    return textwrap.fill(text, 118, initial_indent="# ", subsequent_indent="# ", break_on_hyphens=False)
 
 
 def _defaults() -> dict[str, str]:

@@ -78,7 +78,7 @@ LINES: dict[type[Event], tuple[int, str]] = {
     SubjectsUnwatched: (logging.WARNING, "some subjects are not watched"),
     MessageDelivered: (logging.INFO, "message delivered"),
     MessageNotDelivered: (logging.WARNING, "message not delivered"),
-    MessagesGivenUp: (logging.ERROR, "messages given up; `badge notify list` shows them"),
+    MessagesGivenUp: (logging.ERROR, "gave up on undelivered messages; `badge notify list` shows them"),
 }
 
 # Events that every request, or every look of the watcher, repeats during an outage.

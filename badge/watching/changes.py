@@ -5,8 +5,8 @@ A subject has one condition at a time. A change of condition is one notice, exce
 - unknown counts only once it has lasted for a while, because sources and networks fail briefly;
 - a subject that changes too often is reported as flapping once, and again when it has settled.
 
-Verifications are watched beside that: a failed one, one that has become too old, and one that ends either, are notices
-of their own, which are not damped, because nobody verifies backups often enough.
+Verifications are watched separately. One that fails, one that becomes too old, and one that passes after either, each
+cause a notice. There is no flap detection for them, because verifications are rare.
 
 Each function returns the new state together with the notices, so that all can be stored in one transaction.
 """
@@ -40,7 +40,7 @@ _KINDS = {
 
 
 class Verdict(StrEnum):
-    """What is watched of verifications."""
+    """The state of a subject's verifications, as far as it is watched."""
 
     FINE = "fine"
     """The latest one passed, and not too long ago; or there was none yet."""
@@ -77,7 +77,7 @@ class ChangeRules:
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """What a look at a subject found."""
+    """What the watcher saw of a subject in one look."""
 
     subject: Subject
     condition: Condition
@@ -101,7 +101,7 @@ class Watched:
 
     path: str
     condition: Condition | None
-    """The last condition that was reported, or found at first; None if nothing definite is known yet."""
+    """The last condition that counted (not unknown for a short while); None if nothing definite is known yet."""
     is_public: bool = True
     unknown_since: datetime | None = None
     """Since when its status has been unknown, if that is not its condition yet."""
@@ -116,11 +116,11 @@ class Watched:
 def with_runs(
     known: Watched | None, seen: Observation, runs: Sequence[PastRun], since: datetime
 ) -> Sequence[Observation]:
-    """Return what was seen, preceded by the outcomes of runs since the last look that a later run has replaced.
+    """Return the observation, preceded by one for each run that ended and was superseded since the last look.
 
-    Without this, a failure that is followed by a success between two looks would never be reported. `runs` are the
-    subject's latest runs, newest first. If no run is known yet, those that ended since the last look are new. If the
-    last known one isn't among them, nothing is known of the order.
+    Without these, a failure that is followed by a success between two looks would never be reported. `runs` are the
+    subject's latest runs, newest first. If no run is known yet, those that ended after `since` are new. If the last
+    known run isn't among them, it is unclear which ones are new, so only the observation itself is returned.
     """
     finished = [run for run in runs if run.status in _OUTCOMES]
     last = replace(seen, last_run=finished[0].started_at if finished else NO_RUN)

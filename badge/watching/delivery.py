@@ -26,7 +26,7 @@ class NotDelivered(Exception):
         self.failure = failure
         self.retry_after = retry_after
         self.is_about_message = is_about_message
-        """Whether other messages may be accepted nevertheless."""
+        """Whether only this message was rejected, so that others may still be accepted."""
 
 
 class Channel(Protocol):
@@ -50,17 +50,19 @@ class Retries:
     longest: timedelta
 
     def pause(self, failures: int, jitter: float, asked: timedelta | None = None) -> timedelta:
-        """Return how long to wait after this many failures in a row: twice as long each time, at least half of that.
+        """Return how long to wait after this many failures in a row.
 
-        `asked` is what the receiver asked for; it is respected even if it is longer.
+        The pause doubles each time, up to `longest`, and jitter shortens it by at most half. `asked` is what the
+        receiver asked for; it is respected even if it is longer.
         """
         doubled: timedelta = self.first * 2 ** min(failures - 1, 20)
         return max(min(doubled, self.longest) * (0.5 + jitter / 2), asked or timedelta(0))
 
 
 def deliverable(waiting: Sequence[Waiting], now: datetime) -> Iterator[Waiting]:
-    """Yield the messages that may be sent now, in order; the caller ends if one fails.
+    """Yield the messages that may be sent now, in order.
 
+    The caller takes one at a time and calls again, because each result changes what may follow.
     A message has to wait for earlier ones about the same subject. One about many subjects waits for all earlier ones,
     and all later ones wait for it.
     """
@@ -87,7 +89,7 @@ class Courier:
     """Whether this process still holds the lease, and is not about to stop."""
     monotonic: Callable[[], float] = time.monotonic
     _failures: int = 0
-    """Of the channel, in a row."""
+    """Consecutive failures of the channel."""
     _paused_until: float = 0.0
 
     def deliver(self) -> bool:

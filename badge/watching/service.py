@@ -20,8 +20,8 @@ from badge.watching.watcher import Watcher
 
 END_SECONDS = 2.0
 """How long to wait for the threads when the process is to end."""
-MOST_OF_THE_TIME = 20
-"""A look that keeps a processor busy for a second is followed by a pause of at least this many."""
+INTERVAL_PER_CPU_SECOND = 20
+"""For each second of CPU time that a look takes, the next one begins at least this many seconds after it began."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class Timings:
 
 @dataclass(slots=True)
 class WatchService:
-    """One process that may watch, as all others with the same database."""
+    """One of the processes that share a database. Only the one that holds the lease watches."""
 
     watcher: Watcher
     store: WatchStore
@@ -143,14 +143,14 @@ class WatchService:
             self.stopping.wait(self.timings.tick)
         next_look, is_first = self.monotonic(), True
         while not self.stopping.is_set():
-            # First, because it reports what a later run has replaced, also since the last process ended.
+            # Glance first: it also reports runs that later ones have superseded, even while no process watched.
             self._try(self.watcher.glance)
             began, busy = self.monotonic(), self.busy()
             if began >= next_look:
                 if self._try(self._look_at_all) and is_first:
                     self.events.emit(WatchBegun())
                     is_first = False
-                next_look = began + max(self.every.total_seconds(), MOST_OF_THE_TIME * (self.busy() - busy))
+                next_look = began + max(self.every.total_seconds(), INTERVAL_PER_CPU_SECOND * (self.busy() - busy))
             self.stopping.wait(max(0.0, min(self.timings.glance, next_look - self.monotonic())))
 
     def _look_at_all(self) -> bool:

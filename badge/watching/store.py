@@ -64,7 +64,7 @@ class Progress:
     """How far the watchers have come."""
 
     is_primed: bool
-    """Whether there was a complete look before, so that changes can be told from what was always so."""
+    """Whether the subjects have been recorded once; only differences from then on are changes."""
     glanced_at: datetime | None
     """Up to when changes in the catalogue have been seen."""
 
@@ -108,7 +108,7 @@ class Noticed:
     feeds: Mapping[str, Sequence[Message]] | None = None
     """By audience."""
     primes: bool = False
-    """Whether this was the first complete look."""
+    """Whether this was the first look that could read the list."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +116,7 @@ class Bounds:
     """How many rows are kept."""
 
     waiting: int
-    """Messages that wait for one channel; beyond that, the oldest are given up."""
+    """Messages that wait for one channel; beyond that, the service gives up on the oldest."""
     undelivered: int
     feed: int
 

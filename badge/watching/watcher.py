@@ -1,4 +1,7 @@
-"""Looks at all subjects, and stores what has changed together with the messages about it."""
+"""Looks for changes of subjects, and stores them together with the messages about them.
+
+A look reads the list of all subjects. A glance reads only what has changed in the catalogue, and is therefore frequent.
+"""
 
 from __future__ import annotations
 
@@ -117,7 +120,7 @@ class Reporting:
 
 
 OVERLAP = timedelta(seconds=10)
-"""How far glances look back beyond the previous one, because clocks differ and transactions take a while."""
+"""How far a glance reaches back beyond the previous one, because clocks differ and transactions take a while."""
 
 _Seen = tuple[str, Observation | None]
 """A subject's digest, and what was observed; None to forget the subject."""
@@ -138,7 +141,7 @@ class Watcher:
     _is_primed: bool = False
     _glanced_at: datetime | None = None
     _primed_at: datetime = NO_RUN
-    """When this process looked for the first time ever; runs from before are no changes."""
+    """When this process began to record the subjects, if none had done so before. Earlier runs are not reported."""
     _missing: set[str] = field(default_factory=set)
     """Subjects that were not listed at the last look. A subject may move during a walk, so one look is not enough."""
 
@@ -170,11 +173,13 @@ class Watcher:
             return
         self._note([*changed, *self._unseen(survey, seen)], primes=True)
         self._glanced_at = self._glanced_at or now
+        if not (survey.is_whole if survey.read is None else all(survey.read.values())):
+            self.events.emit(SubjectsUnwatched(len(self._states)))
 
     def _changed(self, survey: Survey, now: datetime) -> tuple[AbstractSet[str], Sequence[_Seen]]:
         """Return the digests of all listed subjects, and those subjects that may have changed.
 
-        Only these are held in memory, and the first ones ever are recorded bit by bit.
+        Only the latter are held in memory. On the very first look, they are stored in batches.
         """
         seen, changed, rules = set[str](), list[_Seen](), self.reporting.change_rules
         for item in survey.items:
@@ -216,9 +221,10 @@ class Watcher:
             yield digest, observation
 
     def _unseen(self, survey: Survey, seen: AbstractSet[str]) -> Iterator[_Seen]:
-        """Yield the subjects that were not listed: unknown if that says nothing, deleted if their source has none.
+        """Yield what it means that known subjects were not listed.
 
-        None for those that no listed source answers for any more, as the configuration has changed.
+        They are unknown if their source did not answer, and deleted if two lists in a row that were read to the end
+        lacked them. None, to forget them, if no listed source answers for them any more.
         """
         missing: set[str] = set()
         for digest, state in self._states.items():

@@ -156,7 +156,7 @@ def test_a_report_has_the_outcomes_of_the_last_finished_runs(store: Store) -> No
     assert reported(store).outcomes == Outcomes.parse("f" + "s" * 26 + "fss")
 
 
-def test_a_late_report_of_an_older_run_is_a_change_of_the_history(store: Store) -> None:
+def test_a_late_report_of_an_older_run_changes_the_history(store: Store) -> None:
     for hours in (3, 1):
         store.record(BackupStatus.SUCCEEDED, started_at=START - timedelta(hours=hours))
     before = reported(store)

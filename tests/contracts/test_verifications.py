@@ -1,4 +1,4 @@
-"""Verifications in the catalogue: stored with their order, never inferred, and gone with what they verified."""
+"""Verifications in the catalogue: stored in order, never inferred, and deleted with the subject."""
 
 from __future__ import annotations
 
@@ -92,7 +92,9 @@ def test_a_time_in_the_future_is_refused(store: Store) -> None:
     assert store.status() is None
 
 
-def test_a_stored_time_ahead_of_now_satisfies_nothing_and_is_noticed(store: Store) -> None:
+def test_a_verification_stored_with_a_future_time_is_counted_as_ahead_but_not_as_passed(
+    store: Store,
+) -> None:
     verify(store)
     store.clock.advance(hours=-1)
     store.receive(BackupStatus.SUCCEEDED)

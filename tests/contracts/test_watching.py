@@ -1,8 +1,9 @@
-"""The watcher's tables are the same on each database: nothing is lost or doubled, and everything is bounded."""
+"""The watcher's tables are the same on each database: nothing is lost or duplicated, and everything is bounded."""
 
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
@@ -60,7 +61,7 @@ def test_a_process_without_the_lease_can_change_nothing(watching: Watching) -> N
     assert other.channel.heard == ["failed web"]
 
 
-def test_changes_are_delivered_and_the_first_look_is_no_change(watching: Watching) -> None:
+def test_changes_are_delivered_and_the_first_look_reports_nothing(watching: Watching) -> None:
     watching.sees(web=S.FAILED, api=S.SUCCEEDED)
     watching.sees(web=S.SUCCEEDED, api=S.FAILED, new=S.FAILED)
     assert sorted(watching.channel.heard) == ["failed api", "failed new", "recovered web"]
@@ -213,6 +214,24 @@ def test_a_subject_that_is_missing_from_an_incomplete_list_was_not_deleted(watch
     assert watching.channel.heard == []
 
 
+@pytest.mark.parametrize(
+    ("survey", "logged"),
+    [
+        (Survey(is_whole=False), [SubjectsUnwatched(1)]),
+        (Survey(is_whole=False, read={"scripted": True, "other": False}), [SubjectsUnwatched(1)]),
+        (Survey(is_whole=False, silent=["other"], read={"scripted": True}), []),
+        (Survey(), []),
+    ],
+)
+def test_a_list_that_can_not_be_read_to_its_end_is_logged(
+    watching: Watching, survey: Survey, logged: Sequence[SubjectsUnwatched]
+) -> None:
+    watching.sees(web=S.SUCCEEDED)
+    watching.survey = lambda: survey
+    watching.watcher.look()
+    assert watching.events.seen == logged
+
+
 def test_a_subject_that_no_listed_source_answers_for_any_more_is_forgotten(watching: Watching) -> None:
     watching.sees(web=S.SUCCEEDED)
     watching.source_of = lambda _: None
@@ -240,7 +259,7 @@ def test_subjects_beyond_the_limit_are_not_watched_which_is_logged(watching: Wat
     assert watching.events.seen[0] == SubjectsUnwatched(2)
 
 
-def test_the_outbox_is_bounded_and_lists_what_was_given_up(watching: Watching) -> None:
+def test_the_outbox_is_bounded_and_lists_abandoned_messages(watching: Watching) -> None:
     bounds = Bounds(waiting=3, undelivered=2, feed=20)
     watching = replace(watching, bounds=bounds, store=replace(watching.store, holder="other"))
     watching.channel.refuses = lambda _: NotDelivered("connect")
@@ -334,7 +353,7 @@ class Catalogued:
         self.watching.store.renew(self.watching.watcher.glanced_at)
 
 
-def test_what_a_later_run_has_replaced_between_two_looks_is_reported_in_order(store: Store) -> None:
+def test_runs_superseded_between_two_looks_are_reported_in_order(store: Store) -> None:
     made = Catalogued(store)
     made.report(S.SUCCEEDED)
     made.watching.watcher.look()
@@ -374,6 +393,23 @@ def test_runs_from_before_watching_began_are_not_reported(store: Store) -> None:
     made.glance()
     made.watching.watcher.look()
     assert made.heard() == []
+
+
+def test_a_backup_that_does_not_arrive_is_overdue(store: Store) -> None:
+    made = Catalogued(store)
+    store.checks.create(WEB, timedelta(hours=1), timedelta(minutes=10))
+    made.report(S.SUCCEEDED)
+    made.watching.watcher.look()
+    store.clock.advance(minutes=69)
+    made.glance()
+    assert made.heard() == []
+    store.clock.advance(minutes=2)
+    made.glance()
+    assert made.heard() == ["overdue"]
+    assert made.channel.accepted[0].notices[0].overdue_since is not None
+    made.report(S.SUCCEEDED)
+    made.glance()
+    assert made.heard()[1:] == ["recovered"]
 
 
 def test_a_run_that_is_reported_late_is_not_a_change(store: Store) -> None:

@@ -192,7 +192,7 @@ COMPOSE = PROJECT / "config" / "compose.yaml"
 
 
 def test_the_compose_file_is_valid() -> None:
-    # The schema alone: the package's command would read it with a validator of its own.
+    # Uses only the package's schema; its command would validate with another library.
     schema = json.loads((files("check_jsonschema") / "builtin_schemas/vendor/compose-spec.json").read_text())
     jsonschema_rs.validate(schema, yaml.safe_load(COMPOSE.read_text()))
 

@@ -1,4 +1,4 @@
-"""The Helm chart: what it renders is valid for Kubernetes, hardened, and refused where it would mislead."""
+"""The Helm chart: what it renders is valid and hardened, and it rejects values that would not do what they seem to."""
 
 from __future__ import annotations
 

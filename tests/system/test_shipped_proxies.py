@@ -168,7 +168,7 @@ def test_metrics_are_closed(place: Place, path: str) -> None:
     assert place.origin.seen == []
 
 
-def test_probes_below_no_prefix_reach_the_service(place: Place) -> None:
+def test_probes_without_the_prefix_reach_the_service(place: Place) -> None:
     place.origin.seen.clear()
     assert place.get_raw("/livez").code == 200
     assert place.origin.seen[0][0] == "/livez"
@@ -203,7 +203,7 @@ FOR_PROGRAMS = (
 UNAVAILABLE = PROBLEMS[AnswerKind.UNAVAILABLE]
 
 
-def test_while_the_service_is_down_badges_are_unknown_and_programs_learn_it(place: Place) -> None:
+def test_while_the_service_is_down_badges_show_unknown_and_programs_get_503(place: Place) -> None:
     with place.origin.stopped():
         for path in IMAGES:
             image = place.get(path)

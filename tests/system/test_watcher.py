@@ -104,7 +104,7 @@ def test_failures_and_recoveries_arrive_and_are_in_the_feed(running: Setup) -> N
     assert "Repository/web" not in log
 
 
-def test_the_watcher_is_none_of_the_workers_and_the_service_starts_another_one(running: Setup) -> None:
+def test_the_watcher_is_not_a_worker_and_is_restarted_when_it_ends(running: Setup) -> None:
     [watcher] = watchers(running.service)
     assert watcher.pid not in {worker.pid for worker in running.service.workers()}
     watcher.terminate()  # it gives its lease back, so the next one need not wait
@@ -170,7 +170,7 @@ def test_a_receiver_that_is_down_for_a_while_gets_everything_in_order(tmp_path: 
             wanted = ("failed", "recovered", "failed", "recovered")
             assert setup.hears(name, *wanted, seconds=TAKEOVER_SECONDS), received.kinds_of(path_of(name))
         assert len(set(received.ids)) == len(received.ids) == 8
-        assert service.flask_badge("notify", "list") == "Every message was delivered.\n"
+        assert service.flask_badge("notify", "list") == "No undelivered messages.\n"
 
 
 @pytest.mark.slow

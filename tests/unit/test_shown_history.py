@@ -78,11 +78,11 @@ def test_the_rate_counts_the_last_thirty_finished_runs(runs: list[BackupStatus])
         (with_runs("sf"), Origin.FALLBACK),
     ],
 )
-def test_without_runs_to_show_the_badge_is_as_without_the_option(look: Look, report: Report, origin: Origin) -> None:
+def test_without_runs_the_option_changes_nothing(look: Look, report: Report, origin: Origin) -> None:
     assert shown(report, look, origin=origin) == shown(report, Look(), origin=origin)
 
 
-def test_both_are_added_to_any_message_before_its_age() -> None:
+def test_history_and_rate_are_added_to_any_message_before_its_age() -> None:
     runs = with_runs("ssf")
     late, old = timedelta(hours=1), timedelta(hours=3)
     overdue = replace(runs, finished_at=START - timedelta(days=3))

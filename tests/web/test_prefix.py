@@ -1,4 +1,4 @@
-"""Under a path prefix: only prefixed paths are served, through the edge as by plain WSGI."""
+"""Under a path prefix: only prefixed paths and probes are served, through the edge as well as by plain WSGI."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def by_wsgi(app: Flask, target: str, method: str = "GET", headers: Iterable[tupl
 
 
 def by_decoded_path(app: Flask, target: str, method: str = "GET", headers: Iterable[tuple[str, str]] = ()) -> Answer:
-    """Ask as a WSGI server that passes no raw target, and the prefix as SCRIPT_NAME."""
+    """Send the request as a WSGI server does that passes no raw target, but the prefix in SCRIPT_NAME."""
     path, _, query = target.partition("?")
     environ = plain_get(target) | {"REQUEST_METHOD": method, "QUERY_STRING": query}
     del environ["RAW_URI"]
@@ -107,7 +107,7 @@ def test_probes_work_with_and_without_the_prefix(site: Site, get: Ask, path: str
 
 
 @every_way
-def test_what_lies_below_metrics_is_not_outside_the_prefix(site: Site, get: Ask) -> None:
+def test_metrics_subjects_is_served_without_the_prefix(site: Site, get: Ask) -> None:
     assert b"answers only below" not in get(site.app, "/metrics/subjects").body
 
 
@@ -119,7 +119,7 @@ def test_what_gunicorn_refuses_below_the_prefix_is_an_image_too(site: Site) -> N
     assert not edge.serves_badge("GET", b"/backups/")
 
 
-def test_an_overloaded_service_reads_the_format_behind_the_prefix(site: Site) -> None:
+def test_an_overloaded_service_answers_in_the_requested_format_under_a_prefix(site: Site) -> None:
     edge = edge_around(site.app)
     refused = edge._overloaded(b"/backups/badge/acme/web.json").answer.finished
     assert (refused.http_status, json.loads(refused.body)["code"]) == (503, "UNAVAILABLE")

@@ -156,7 +156,7 @@ def test_subjects_of_an_upstream_disappear_while_it_does_not_answer(dashboards: 
 
 
 @pytest.mark.parametrize(("minutes", "names"), [(59, ["a", "b"]), (60, [])])
-def test_while_a_list_takes_long_the_last_one_of_the_hour_is_used(minutes: int, names: list[str]) -> None:
+def test_while_a_list_is_slow_a_snapshot_younger_than_an_hour_is_used(minutes: int, names: list[str]) -> None:
     clock = ManualClock()
     report = Report(status=BackupStatus.SUCCEEDED, observed_at=clock())
     items = [ListedSubject(Subject.legacy("acme", name), report) for name in ("b", "c", "a")]

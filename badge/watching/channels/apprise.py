@@ -1,7 +1,7 @@
-"""Mail and chats by Apprise (github.com/caronc/apprise), in a process of its own for each message.
+"""Sends mail and chat messages with Apprise (github.com/caronc/apprise), in a separate process for each message.
 
-Apprise has its own HTTP client, whose timeouts don't limit a whole request or the size of an answer, and takes 40 MB.
-In a separate process, the time and memory of each delivery are limited, and both are free afterwards.
+Apprise's HTTP client limits neither the total time of a request nor the size of a response, and Apprise takes 40 MB of
+memory. In a separate process, the time and memory of each delivery are limited, and the memory is freed afterwards.
 """
 
 from __future__ import annotations
@@ -82,7 +82,10 @@ def _run(job: Mapping[str, str], deadline: Deadline) -> int:
 
 
 def _environment() -> dict[str, str]:
-    """Return the environment without the service's settings, and without proxies, which no request goes through."""
+    """Return the environment without the service's settings and without proxy variables.
+
+    The service sends no request through a proxy.
+    """
     return {
         name: value
         for name, value in os.environ.items()

@@ -19,7 +19,7 @@ from badge.watching.delivery import NotDelivered
 LARGEST_ANSWER = 64 * 1024
 """In bytes; what receivers answer is not used."""
 ABOUT_THE_MESSAGE = frozenset({400, 413, 415, 422})
-"""HTTP statuses after which other messages may be accepted."""
+"""HTTP statuses that reject only this message; the receiver may still accept others."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -80,7 +80,7 @@ def test_an_unknown_channel_is_a_mistake(tmp_path: Path) -> None:
     assert (done.exit_code, "There is no channel other; the channels are ops." in done.stderr) == (2, True)
 
 
-def test_list_shows_what_waits_and_what_was_given_up(tmp_path: Path) -> None:
+def test_list_shows_waiting_and_abandoned_messages(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'catalogue.sqlite3'}"
     migrate(url)
     notice = Notice(kind=NoticeKind.FAILED, subject=named("web"), before=None, after=Condition.FAILED)
@@ -99,18 +99,18 @@ def test_list_shows_what_waits_and_what_was_given_up(tmp_path: Path) -> None:
     database.close()
     settings = {"BADGE_DATA_DIR": str(tmp_path)}
     assert run_badge("notify", "list", **settings).stdout.splitlines() == [
-        f"2026-11-23 12:00  {'ops':<20} waiting  Backup failed: GitHub/acme/Repository/web (0 attempts)",
-        f"2026-11-23 12:00  {'ops':<20} given up Backup failed: GitHub/acme/Repository/web (9 attempts, timeout)",
+        f"2026-11-23 12:00  {'ops':<20} waiting   Backup failed: GitHub/acme/Repository/web (0 attempts)",
+        f"2026-11-23 12:00  {'ops':<20} abandoned Backup failed: GitHub/acme/Repository/web (9 attempts, timeout)",
     ]
     lines = [json.loads(line) for line in run_badge("notify", "list", "--json", **settings).stdout.splitlines()]
     assert [(line["state"], line["failure"], line["message"]["type"]) for line in lines] == [
         ("waiting", None, "backup.failed"),
-        ("given up", "timeout", "backup.failed"),
+        ("abandoned", "timeout", "backup.failed"),
     ]
 
 
 def test_without_a_catalogue_the_list_is_in_a_database_of_its_own(tmp_path: Path) -> None:
     done = run_badge("notify", "list", BADGE_DATA_DIR=str(tmp_path), BADGE_UPSTREAM_URL="https://backup.example.org")
-    assert done.stdout == "Every message was delivered.\n"
+    assert done.stdout == "No undelivered messages.\n"
     assert {file.name for file in tmp_path.iterdir()} >= {"notify.sqlite3"}
     assert not (tmp_path / "catalogue.sqlite3").exists()

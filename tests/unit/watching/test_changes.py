@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from badge.listing import ListedSubject
-from badge.model import BackupStatus, Reason, Report, Subject, Verification, VerificationOutcome, Visibility
+from badge.model import BackupStatus, PastRun, Reason, Report, Subject, Verification, VerificationOutcome, Visibility
 from badge.notices import Condition, Notice, NoticeKind
-from badge.watching.changes import ChangeRules, Observation, Watched, first_seen, next_state
+from badge.watching.changes import NO_RUN, ChangeRules, Observation, Watched, first_seen, next_state, with_runs
 from tests.doubles import START
 
 C, K, S = Condition, NoticeKind, BackupStatus
@@ -78,7 +78,7 @@ def test_each_change_is_reported_once(conditions: list[Condition], kinds: list[N
     assert watch(*conditions).kinds == kinds
 
 
-def test_what_was_so_when_watching_began_is_no_change() -> None:
+def test_the_condition_found_when_watching_began_is_not_reported() -> None:
     made = Watch(state=first_seen(seen(C.FAILED), START, RULES))
     made.sees(C.FAILED)
     made.sees(C.PROTECTED)
@@ -249,9 +249,36 @@ def test_without_a_limit_no_verification_becomes_too_old() -> None:
     assert made.kinds == []
 
 
-def test_a_verification_that_had_failed_before_watching_began_is_no_change() -> None:
+def test_a_verification_that_had_failed_before_watching_began_is_not_reported() -> None:
     made = Watch(RULES, state=first_seen(verified(NOT_PASSED, 1), START, RULES))
     made.observes(verified(NOT_PASSED, 1))
     assert made.kinds == []
     made.observes(verified(PASSED, 0))
     assert made.kinds == [K.VERIFIED]
+
+
+def runs(*statuses: BackupStatus) -> list[PastRun]:
+    """Return runs, the newest first, a minute apart; the first of the statuses is the oldest run's."""
+    begun = [(START + number * MINUTE, status) for number, status in enumerate(statuses)]
+    return [PastRun(status, at, at, reason=Reason.STORAGE) for at, status in reversed(begun)]
+
+
+@pytest.mark.parametrize(
+    ("last_run", "since", "replayed"),
+    [
+        (START, START, [(C.FAILED, 1), (C.FAILED, 2)]),
+        (START + 2 * MINUTE, START, []),
+        (NO_RUN, START + timedelta(days=1), [(C.PROTECTED, 0), (C.FAILED, 1), (C.FAILED, 2)]),
+        (None, START + 2 * MINUTE, [(C.FAILED, 2)]),  # no run is known: only those since the last look are new
+        (START - MINUTE, START, []),  # the last known run was deleted: nothing is known of the order
+    ],
+)
+def test_outcomes_that_a_later_run_has_replaced_come_first_oldest_first(
+    last_run: datetime | None, since: datetime, replayed: list[tuple[Condition, int]]
+) -> None:
+    latest = runs(S.SUCCEEDED, S.FAILED, S.FAILED, S.SUCCEEDED, S.IN_PROGRESS)
+    known = Watched(WEB.path, C.PROTECTED, last_run=last_run)
+    *earlier, last = with_runs(known, seen(C.PROTECTED), latest, since)
+    assert last == replace(seen(C.PROTECTED), last_run=START + 3 * MINUTE)
+    assert [(each.condition, each.last_run) for each in earlier] == [(c, START + n * MINUTE) for c, n in replayed]
+    assert all(each.report and each.report.finished_at == each.last_run for each in earlier)

@@ -74,7 +74,7 @@ def test_text_formats_show_what_text_can(site: Site) -> None:
     ],
 )
 @pytest.mark.parametrize("show", ["history", "rate"])
-def test_without_public_runs_the_badge_is_as_without_the_option(site: Site, says: Report | None, show: str) -> None:
+def test_without_public_runs_the_option_changes_nothing(site: Site, says: Report | None, show: str) -> None:
     site.says = says
     site.get(BADGE)  # The source is asked only once.
     for suffix in (".svg", ".png", ".txt"):
@@ -101,7 +101,7 @@ def test_any_other_value_changes_nothing(site: Site, value: str) -> None:
     assert site.get(f"{BADGE}?show={value}").data == site.get(BADGE).data
 
 
-def test_a_lost_source_leaves_the_runs_with_the_status_that_they_belong_to(site: Site) -> None:
+def test_while_the_source_fails_the_runs_are_shown_as_long_as_the_status(site: Site) -> None:
     site.says = KNOWN
     site.get(f"{BADGE}?show=history")
     site.says = None
