@@ -1,6 +1,6 @@
 # syntax=docker/dockerfile:1
-# Two stages, so that build tools don't end up in the image. Nothing here depends on the architecture: the digest is that
-# of the image for all of them, and the packages are pinned with hashes for x86-64 and AArch64. For a newer digest, run
+# Two stages, so that build tools don't end up in the image. The build works on x86-64 and AArch64: the digest is that of
+# the multi-architecture image, and packages are pinned with hashes for both. For a newer digest, run
 # `docker buildx imagetools inspect docker.io/library/debian:bookworm-slim`.
 ARG BASE=docker.io/library/debian:bookworm-slim@sha256:4724b8cc51e33e398f0e2e15e18d5ec2851ff0c2280647e1310bc1642182655d
 

@@ -8,11 +8,12 @@ BIN := $(VENV)/bin
 # Without --no-deps, pip would resolve dependencies again, although the lock files are complete.
 PIP := $(BIN)/pip --disable-pip-version-check install --quiet --no-deps
 ARGS ?=
+CHECKS ?= env CI=true make test
 
-.PHONY: png-packages help setup run dist demo check test test-slow lint format coverage golden translations pictures bench soak image-check lock pins-check system-packages clean
+.PHONY: png-packages help setup run dist release release-files demo check test test-slow lint format coverage golden surface translations pictures bench soak image-check lock pins-check system-packages clean
 
 help: ## List the targets.
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(VENV)/.ready-dev system-packages ## Install everything needed to run, test and check.
 
@@ -21,6 +22,12 @@ run: $(VENV)/.ready png-packages ## Run the service on http://127.0.0.1:8000 (or
 
 dist: $(VENV)/.ready-dev ## Build the wheel and the sdist in dist/.
 	@scripts/build-dist dist
+
+release: $(VENV)/.ready-dev ## Cut a release (VERSION=1.2.0): checks, changelog, tag, wheel, SBOM; pushes nothing.
+	@$(BIN)/python -m scripts.release "$(VERSION)" --checks "$(CHECKS)"
+
+release-files: $(VENV)/.ready-dev ## Build what belongs to a release from this commit: wheel, sdist, SBOMs, checksums.
+	@$(BIN)/python -c "from scripts import release; release.build(release.current_version())"
 
 demo: $(VENV)/.ready ## Fill the catalogue with sample data.
 	@$(BIN)/badge demo
@@ -50,6 +57,9 @@ coverage: setup ## Measure test coverage, in one process.
 
 golden: $(VENV)/.ready-dev ## Redraw the reference pictures in tests/golden; look at them before you commit.
 	@$(BIN)/python -m tests.golden.rewrite
+
+surface: $(VENV)/.ready-dev ## Record the promised interface in tests/contracts/surface.json; look at the difference.
+	@$(BIN)/python -m tests.surface
 
 translations: $(VENV)/.ready-dev ## Update and compile the translations.
 	@mkdir -p build

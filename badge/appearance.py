@@ -163,7 +163,7 @@ class Look:
     show: Show | None = None
     max_age: timedelta | None = None
     verified_within: timedelta | None = None
-    """How old the latest verification may be, which must have passed."""
+    """Maximum age of the latest verification, which must also have passed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,7 +294,10 @@ def _overdue(resolution: Resolution, look: Look) -> Face | None:
 
 
 def _failed_verification(resolution: Resolution, look: Look) -> Face | None:
-    """The red face after a failed verification, if the look is about verifications. It replaces all but failures."""
+    """The red face after a failed verification, if the look shows or requires verifications.
+
+    It replaces every status but failed and deleted.
+    """
     is_asked_for = look.verified_within is not None or look.show is Show.VERIFIED
     has_own_face = resolution.status in (BackupStatus.FAILED, BackupStatus.DELETED)
     if not is_asked_for or has_own_face or not resolution.report.has_failed_verification:

@@ -13,7 +13,10 @@ from dataclasses import dataclass, field
 RESET_SIGNALS = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGCHLD, signal.SIGALRM)
 """Signals that gunicorn's master handles, and its children must not."""
 SHORTEST_PAUSE, LONGEST_PAUSE = 1.0, 60.0
-"""In seconds, before a child is started again; doubled each time, until one has run for as long as the longest."""
+"""Pause in seconds before the child is restarted.
+
+It doubles each time, and is reset once a child has run for longer than `LONGEST_PAUSE`.
+"""
 STOP_SECONDS = 3.0
 POLL_SECONDS = 0.02
 

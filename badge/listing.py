@@ -137,7 +137,10 @@ def standing_of(
 def standing_if_verified(
     standing: Standing | None, outcome: VerificationOutcome | None, *, is_recent: bool
 ) -> Standing | None:
-    """Return the standing in a summary that requires a verification, whose latest one ended like this."""
+    """Return a subject's standing in a summary that requires verifications.
+
+    `outcome` is that of the subject's latest one, and `is_recent` whether it is recent enough.
+    """
     if standing is not None and outcome is VerificationOutcome.FAILED:
         return Standing.FAILED
     is_verified = is_recent and outcome is VerificationOutcome.PASSED

@@ -14,7 +14,7 @@ STATUS_ROOT = "/status/"
 LONGEST_TARGET = 8_000
 """In bytes, without the path prefix. gunicorn's limit for the whole request line is 8,190."""
 WITHOUT_PREFIX = frozenset({"livez", "readyz", "healthz", "metrics"})
-"""First path segments of what answers without the path prefix, too."""
+"""First segments of paths that are also served without the path prefix."""
 
 
 def raw_path(environ: Mapping[str, Any]) -> str:

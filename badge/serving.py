@@ -136,7 +136,7 @@ class Master:
             sys.exit(2)
         for line in changed(self.settings):
             server.log.info("%s", line)
-        for sentence in unknown_variables():
+        for sentence in (*unknown_variables(), *self.settings.warnings):
             server.log.warning("%s", sentence)
         if is_open_to_others(self.settings.data_dir):
             folder = self.settings.data_dir

@@ -90,7 +90,7 @@ def scrape(client: FlaskClient, encoding: str = "identity") -> None:
 
 
 class _Families(Collector):
-    """The status and five values of each subject, as prometheus_client's families."""
+    """The status and seven values of each subject, as prometheus_client's families."""
 
     def __init__(self, batches: Iterator[Sequence[SubjectFacts]]) -> None:
         self._batches = batches

@@ -1,7 +1,7 @@
-"""`make image-check`: build the Dockerfile, and start the image alone, by config/compose.yaml and by the Helm chart.
+"""`make image-check`: build the Dockerfile, and start the image on its own, with Compose and as the Helm chart's pod.
 
 Uses Podman. No registry of images is needed: a minimal Debian (debootstrap) replaces the Dockerfile's base, and images
-built from it replace those of Valkey and nginx. Needs root.
+built from it replace those of Valkey, nginx and Caddy. Needs root.
 """
 
 from __future__ import annotations
@@ -148,7 +148,7 @@ def make_base() -> None:
 def build() -> None:
     """Build the image and the stand-ins for the other images that compose.yaml names."""
     say("Building the Dockerfile …")
-    # For pip, the host's certificates and package index, which an engine would not need to be told.
+    # Give pip the host's certificates and package index. A build with an ordinary container engine doesn't need this.
     pip = BUILD / "pip.conf"
     index = os.environ.get("PIP_INDEX_URL")
     pip.write_text("[global]\ncert = /srv/host.crt\n" + (f"index-url = {index}\n" if index else ""))
@@ -203,7 +203,7 @@ def by_chart() -> Iterator[str]:
     deployment = next(each for each in manifests.split("\n---\n") if "\nkind: Deployment\n" in each)
     file = BUILD / "pod.yaml"
     file.write_text(deployment)
-    # Podman changes a volume's owner when it is first used. After that, it gets the one that Kubernetes gives it.
+    # Podman sets a volume's owner on first use. So use it once, then set the owner that Kubernetes would set.
     podman("run", "--rm", f"--volume={volume}:/data", IMAGE, "true")
     folder = Path(podman("volume", "inspect", "--format={{.Mountpoint}}", volume).strip())
     os.chown(folder, 0, 10001)
@@ -226,7 +226,7 @@ def check_container(container: str) -> None:
     expect("a backup can be reported", is_so=reported.returncode == 0 and b"succeeded" in get(SERVICE + BADGE)[2])
     expect("the process is not root", is_so=inside("id", "-u", container=container).stdout.strip() == "10001")
     touched = inside("touch", "/srv/badge/x", container=container, user="0")
-    expect("the root is read-only, for root too", is_so=touched.returncode != 0)
+    expect("the root filesystem is read-only, even for root", is_so=touched.returncode != 0)
     expect("nothing is wrong in the log", is_so=not re.search("error|warning", logs(container), re.IGNORECASE))
 
 
@@ -304,7 +304,7 @@ def check_services() -> None:
     first = get(SERVICE + BADGE)
     expect("a badge is an SVG", is_so=first[:2] == (200, "image/svg+xml; charset=utf-8") and b"unknown" in first[2])
     check_readme(token)
-    expect("its badge shows it", is_so=b"backup: succeeded" in get(SERVICE + BADGE)[2])
+    expect("the badge shows the reported success", is_so=b"backup: succeeded" in get(SERVICE + BADGE)[2])
     drawn = get(f"{SERVICE}{BADGE}.png?label=drawn%20here")
     expect("a PNG is drawn", is_so=drawn[:2] == (200, "image/png") and drawn[2] != get(f"{SERVICE}{BADGE}.png")[2])
     expect("Valkey is used", is_so=json.loads(get(f"{SERVICE}/readyz")[2])["checks"]["cache"] == "up")
@@ -313,7 +313,8 @@ def check_services() -> None:
     wrong = inside("env", "BADGE_BIND=127.0.0.1:9", "python", "-m", "badge.healthcheck")
     expect("the health check passes, and fails if nothing is running", is_so=wrong.returncode == 1)
     expect("the process is not root", is_so=inside("id", "-u").stdout.strip() == "10001")
-    expect("the root is read-only, for root too", is_so=inside("touch", "/srv/badge/x", user="0").returncode != 0)
+    touched = inside("touch", "/srv/badge/x", user="0")
+    expect("the root filesystem is read-only, even for root", is_so=touched.returncode != 0)
     expect("check-config finds no fault", is_so=inside("badge", "check-config").returncode == 0)
     check_restart(token)
 

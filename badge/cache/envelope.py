@@ -26,7 +26,9 @@ from badge.model import (
 )
 from badge.ports import CacheKey
 
-SCHEMA = 3
+SCHEMA = 4
+"""Version of the entries; raised by at most one between two releases, see `values_of_neighbours`."""
+
 LONGEST = 8 * 1024
 """Enough for a name of 2 KiB, escaped, and two URLs."""
 
@@ -51,14 +53,24 @@ class KeyNames(NamedTuple):
     lease: str
 
 
-def key_names(key: CacheKey) -> KeyNames:
+def key_names(key: CacheKey, schema: int = SCHEMA) -> KeyNames:
     """Return the Redis keys of everything that is stored for a cache key.
 
     The part in braces is the same in all of them, so that a Cluster keeps them in one slot. It is a hash, so that
-    private names stay out of the server's logs and no name is too long.
+    private names stay out of the server's logs and no name is too long. Each schema has values of its own, but all
+    versions of the service share the fence and the lease.
     """
-    stem = f"bdg:{{v{SCHEMA}:{_digest(json.dumps(key))}}}"
-    return KeyNames(f"{stem}:v", f"{stem}:f", f"{stem}:l")
+    stem = f"bdg:{{{_digest(json.dumps(key))}}}"
+    return KeyNames(f"{stem}:v{schema}", f"{stem}:f", f"{stem}:l")
+
+
+def values_of_neighbours(key: CacheKey) -> list[str]:
+    """Return the Redis keys of this entry's values in the previous and the next schema.
+
+    During a rolling upgrade, instances with these schemas may use the same server, and must not go on showing a status
+    that a report to this instance has replaced.
+    """
+    return [key_names(key, schema).value for schema in (SCHEMA - 1, SCHEMA + 1)]
 
 
 def pause_name(place: str) -> str:
@@ -168,9 +180,7 @@ _VALUES: tuple[tuple[str, str, Callable[[Any], Any]], ...] = (
 _MOMENTS = ("started_at", "finished_at", "last_success_at", "next_run_at", "stale_after", "deleted_at")
 
 
-# Added without a new `SCHEMA`, so that during an upgrade old and new versions can share a cache: old ones ignore the
-# keys. In what they wrote they are missing, and the report's validator is dropped, because with it the source would
-# only confirm that nothing has changed, without saying what the verification and the outcomes are.
+# Written in forms of their own.
 _VERIFICATION, _OUTCOMES = "ver", "hi"
 
 
@@ -187,9 +197,7 @@ def _fields(report: Report) -> dict[str, Any]:
 def _report(fields: dict[str, Any]) -> Report:
     values = {name: read(fields[key]) for name, key, read in _VALUES}
     moments = {name: _moment(fields[name]) for name in _MOMENTS if name in fields}
-    if _VERIFICATION not in fields or _OUTCOMES not in fields:
-        values["validator"] = None
-    verification, letters = _or_null(_verification)(fields.get(_VERIFICATION)), fields.get(_OUTCOMES)
+    verification, letters = _or_null(_verification)(fields[_VERIFICATION]), fields[_OUTCOMES]
     outcomes = None if letters is None else Outcomes.parse(_typed(letters, str))
     return Report(observed_at=_moment(fields["ob"]), verification=verification, outcomes=outcomes, **values | moments)
 

@@ -34,7 +34,7 @@ class InvalidEvent(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class ReportedVerification:
-    """A restore test or a check ended, as its reporter says. Raises `InvalidEvent`."""
+    """The reported result of a restore test or check. Raises `InvalidEvent` if its time is impossible."""
 
     outcome: VerificationOutcome
     at: datetime | None = None

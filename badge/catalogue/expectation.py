@@ -99,7 +99,7 @@ def as_expected(report: Report, overdue_at: datetime | None) -> Report:
 
 
 def latest_believed(now: datetime) -> datetime:
-    """Return the time from which on stored times are ahead of now, and therefore count as unknown."""
+    """Return the latest stored time that is believed; later ones are ahead of now and count as unknown."""
     return now + CLOCK_TOLERANCE
 
 
@@ -113,7 +113,7 @@ def overdue_at(now: datetime) -> ColumnElement[datetime]:
 
 
 def overdue_at_if(believed: Moments) -> ColumnElement[datetime]:
-    """Return the same expression, with `latest_believed` or a parameter for it."""
+    """Like `overdue_at`, but takes the result of `latest_believed`, or a parameter for it."""
     return case((_is_end_ahead(believed), _overdue_by_known_end(believed)), else_=subjects.c.overdue_at)
 
 

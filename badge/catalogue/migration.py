@@ -6,11 +6,12 @@ import contextlib
 import fcntl
 import os
 import re
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from sqlalchemy import Connection, Engine, text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, OperationalError
 
 from badge.catalogue.database import WRITER_PATIENCE_MILLISECONDS, Database, new_engine, writing_on
 from badge.catalogue.in_use import database_file, hold
@@ -24,6 +25,15 @@ _MIGRATION_LOCK = 0x6261646765
 
 # Indexing a large table may take a while, during which other processes wait.
 PATIENCE_MILLISECONDS = 600_000
+
+# While a migration waits for a table that a long transaction uses, such as a backup's, all others that need the table
+# wait behind it. So it soon gives up on PostgreSQL, and tries again later.
+TABLE_PATIENCE_MILLISECONDS = 500
+RETRY_SECONDS = 5.0
+MOST_ATTEMPTS = 100
+
+# SQLSTATEs: the lock was not available in time; another transaction waited for this one, and this one for it.
+_IN_THE_WAY = frozenset({"55P03", "40P01"})
 
 
 class SchemaFault(Exception):
@@ -116,8 +126,27 @@ def _names(variable: str, scripts: Path = SCRIPTS) -> set[str]:
     return {name for text in texts for name in re.findall(rf'^{variable}\b.*= "(.+)"', text, re.MULTILINE)}
 
 
-def upgrade(url: str, to: str = "head") -> None:
-    """Migrate up to a revision while no other process is migrating."""
+def upgrade(
+    url: str,
+    to: str = "head",
+    pause: Callable[[float], None] = time.sleep,  # noqa: TID251 - the wait is an argument
+) -> None:
+    """Migrate up to a revision while no other process is migrating; tried again if others keep using the tables."""
+    engine = new_engine(url)
+    try:
+        for _ in range(MOST_ATTEMPTS - 1):
+            try:
+                return _upgrade(engine, to)
+            except OperationalError as error:
+                if getattr(error.orig, "sqlstate", None) not in _IN_THE_WAY:
+                    raise
+                pause(RETRY_SECONDS)
+        _upgrade(engine, to)
+    finally:
+        engine.dispose()
+
+
+def _upgrade(engine: Engine, to: str) -> None:
     # Alembic takes 10 MB and is rarely needed, so it is not loaded with this module.
     from alembic import command  # noqa: PLC0415
     from alembic.config import Config  # noqa: PLC0415
@@ -126,15 +155,11 @@ def upgrade(url: str, to: str = "head") -> None:
 
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
-    engine = new_engine(url)
-    try:
-        with _alone(engine) as connection:
-            wanted = ScriptDirectory.from_config(config).as_revision_number(to)
-            if MigrationContext.configure(connection).get_current_revision() != wanted:
-                config.attributes["connection"] = connection
-                command.upgrade(config, to)
-    finally:
-        engine.dispose()
+    with _alone(engine) as connection:
+        wanted = ScriptDirectory.from_config(config).as_revision_number(to)
+        if MigrationContext.configure(connection).get_current_revision() != wanted:
+            config.attributes["connection"] = connection
+            command.upgrade(config, to)
 
 
 @contextlib.contextmanager
@@ -149,4 +174,5 @@ def _alone(engine: Engine) -> Iterator[Connection]:
     else:
         with writing_on(engine, PATIENCE_MILLISECONDS) as connection:
             connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _MIGRATION_LOCK})
+            connection.exec_driver_sql(f"SET LOCAL lock_timeout = {TABLE_PATIENCE_MILLISECONDS:d}")
             yield connection

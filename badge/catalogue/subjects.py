@@ -42,7 +42,7 @@ def selected(now: datetime, *more: Any) -> Select[Any]:
 
 
 def selected_by(believed: Moments, *more: Any) -> Select[Any]:
-    """Return the same SELECT, with `latest_believed` or a parameter for it."""
+    """Like `selected`, but takes the result of `latest_believed`, or a parameter for it."""
     return select(subjects, overdue_at_if(believed).label("overdue_at_now"), *more)
 
 

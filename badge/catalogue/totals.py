@@ -233,7 +233,10 @@ class StoredTotals(NamedTuple):
 
     @property
     def _numbers(self) -> Sequence[ColumnElement[int]]:
-        """What to count in a query of subjects: their number, or if needed by the outcome of their verification."""
+        """What to count in a query of subjects.
+
+        That is all of them, or, with `verified_within`, those with each verification outcome.
+        """
         if self.verified_within is None:
             return [func.count()]
         return [func.count().filter(_ended(outcome, subjects.c.verification)) for outcome in _VERIFICATIONS]

@@ -52,7 +52,7 @@ class StoredVerification:
     how: VerificationMethod | None
 
     def ended_after(self, event: ReportedVerification, now: datetime) -> bool:
-        """Whether this one, whose outcome is the other one, ended after an event of which the time was reported."""
+        """Whether this verification ended after an event that has the opposite outcome and a reported time."""
         assert event.at is not None
         if is_ahead(self.at, now):
             return False
@@ -61,7 +61,7 @@ class StoredVerification:
         return self.is_time_reported and event.at < self.at
 
     def includes(self, event: ReportedVerification, now: datetime, *, is_latest: bool) -> bool:
-        """Whether an event with the same outcome, of which the time was reported, is a repeated or earlier one."""
+        """Whether an event with the same outcome and a reported time repeats this verification or is older."""
         assert event.at is not None
         if is_ahead(self.at, now):
             return False
@@ -82,7 +82,7 @@ class Verifications:
         return max(self.by_outcome.values(), key=lambda stored: stored.sequence, default=None)
 
     def with_event(self, event: ReportedVerification, now: datetime) -> Verifications:
-        """Return the verifications with this event; the same if it is not newer than the last with its outcome."""
+        """Return the verifications with this event added; unchanged if the last with its outcome is not older."""
         known = self.by_outcome.get(event.outcome)
         is_latest = known is not None and known is self.latest
         if event.at is not None and known is not None and known.includes(event, now, is_latest=is_latest):

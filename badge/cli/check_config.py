@@ -120,6 +120,7 @@ def _all_findings() -> Iterator[Finding]:
 def _findings(configuration: app.Configuration) -> Iterator[Finding]:
     known, configured = configuration.settings, configuration.sources
     yield Finding(Level.OK, SETTINGS, "all valid; `badge settings` shows them")
+    yield from (Finding(Level.NOTE, SETTINGS, sentence) for sentence in known.warnings)
     if configuration.notify is not None:
         names = ", ".join(channel.name for channel in configuration.notify.channels)
         yield Finding(Level.OK, "notify", f"{names}: valid; `badge notify test` sends a message")
@@ -143,7 +144,7 @@ def _findings(configuration: app.Configuration) -> Iterator[Finding]:
         )
         yield Finding(Level.NOTE, "links", text)
     elif known.path_prefix:
-        text = f"all paths begin with {known.path_prefix}, which proxies must pass on unchanged"
+        text = f"paths begin with {known.path_prefix}, which proxies must pass on unchanged"
         yield Finding(Level.OK, "links", text)
 
 

@@ -84,7 +84,7 @@ class Edge:
     ) -> None:
         self.site = site
         self._prefix = prefix
-        """The path prefix. The edge only has to look behind it; the site removes it."""
+        """The path prefix. The edge ignores it when it classifies paths; the site removes it."""
         self._refusals = refusals
         self._events = events
         self._limits = limits

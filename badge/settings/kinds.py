@@ -57,11 +57,6 @@ def between(least: timedelta, most: timedelta) -> AfterValidator:
     return AfterValidator(check)
 
 
-def by_former_name(**names: str) -> BeforeValidator:
-    """Return a validator that accepts former names of values, and replaces them with the current ones."""
-    return BeforeValidator(lambda value: names.get(value, value) if isinstance(value, str) else value)
-
-
 def at_least(characters: int) -> AfterValidator:
     """Return a validator for the minimum length of a secret."""
 
@@ -98,7 +93,9 @@ def _public_url(value: str) -> str:
             "such as https://example.org/backups"
         )
     if segments and segments[0] in WITHOUT_PREFIX:
-        raise ValueError(f"must have another path: /{segments[0]} is the service's own, with and without a prefix")
+        raise ValueError(
+            f"must have a different path: /{segments[0]} is reserved; the service answers it without a prefix, too"
+        )
     return url
 
 

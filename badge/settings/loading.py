@@ -18,8 +18,10 @@ from badge.settings.names import (
     FORMER_VARIABLES,
     PATHS,
     SECRETS,
+    current_value,
     known_variables,
     not_a_setting,
+    rename_warnings,
     variable_for,
 )
 from badge.settings.table import ENVIRONMENT, Settings
@@ -49,11 +51,16 @@ def load_from(environment: Mapping[str, str], file: SettingsFile | None, checkou
     ]
     faults = list(_faults_of_file(file)) if file else []
     raw = {name: value for name in Settings.model_fields for value in _raw_value(layers, name, faults)}
-    values = {name: value.text for name, value in raw.items()}
+    values = {name: current_value(name, value.text) for name, value in raw.items()}
     problems = _contradictions(values)
     context = {
         "origins": {name: value.layer.origin(value.variable) for name, value in raw.items()},
         "named_file": file.path if file and file.is_named else None,
+        "warnings": [
+            f"{sentence} ({value.layer.origin(value.variable)})"
+            for name, value in raw.items()
+            for sentence in rename_warnings(name, value.variable, value.text)
+        ],
     }
     try:
         settings = Settings.model_validate(values, context=context)
@@ -96,7 +103,8 @@ class _RawValue:
 def _raw_value(layers: Sequence[_Layer], name: str, faults: list[SettingFault]) -> Iterator[_RawValue]:
     """Yield the value from the first layer that has one; nothing if that value has a fault."""
     variable = variable_for(name)
-    spellings = [variable, FORMER_VARIABLES.get(name, variable)]
+    former = FORMER_VARIABLES.get(name)
+    spellings = [variable, *([former.name] if former else [])]
     for layer in layers:
         # An empty value counts as not set: that is how the example file writes "no default".
         used = next((spelling for spelling in spellings if layer.values.get(spelling)), None)

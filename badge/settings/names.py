@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import get_args
+from typing import NamedTuple, get_args
 
 from badge import settings_file
 from badge.settings.table import Settings
@@ -13,13 +13,25 @@ from badge.validation import did_you_mean
 
 PREFIX = "BADGE_"
 
+
+class FormerName(NamedTuple):
+    """A former name that still works, with a warning."""
+
+    name: str
+    removed_in: str
+    """The first version that no longer reads it: the next minor one after the rename."""
+
+
 FORMER_VARIABLES = {
-    "edge_cache": "BADGE_HOT_PATH",
-    "edge_cache_entries": "BADGE_HOT_PATH_ENTRIES",
-    "edge_cache_mb": "BADGE_HOT_PATH_MB",
-    "fresh_provisional": "BADGE_FRESH_UNWAITED",
+    "edge_cache": FormerName("BADGE_HOT_PATH", "0.2"),
+    "edge_cache_entries": FormerName("BADGE_HOT_PATH_ENTRIES", "0.2"),
+    "edge_cache_mb": FormerName("BADGE_HOT_PATH_MB", "0.2"),
+    "fresh_provisional": FormerName("BADGE_FRESH_UNWAITED", "0.2"),
 }
-"""Former variables of renamed settings, which still work."""
+"""Former variables of renamed settings."""
+
+FORMER_VALUES = {"dashboard": {"link": FormerName("local", "0.2")}}
+"""Former names of the values of settings, by the current value."""
 
 # A search in the annotation's text also finds the type inside a union or `Annotated`.
 SECRETS = frozenset(name for name, setting in Settings.model_fields.items() if "SecretStr" in str(setting.annotation))
@@ -44,7 +56,11 @@ def variable_for(name: str) -> str:
 def known_variables() -> set[str]:
     """Return every variable that a setting can be read from."""
     names = {variable_for(name) for name in Settings.model_fields}
-    return names | set(FORMER_VARIABLES.values()) | {f"{variable_for(name)}_FILE" for name in SECRETS}
+    return (
+        names
+        | {former.name for former in FORMER_VARIABLES.values()}
+        | {f"{variable_for(name)}_FILE" for name in SECRETS}
+    )
 
 
 def unknown_variables(environment: Mapping[str, str] | None = None) -> list[str]:
@@ -64,3 +80,21 @@ def unknown_variables(environment: Mapping[str, str] | None = None) -> list[str]
 def not_a_setting(variable: str, known: set[str]) -> str:
     """Return what is wrong with an unknown variable, as the end of a sentence."""
     return "is not a setting" + did_you_mean(variable, known)
+
+
+def current_value(name: str, text: str) -> str:
+    """Return the current name of a setting's value."""
+    return next((new for new, former in FORMER_VALUES.get(name, {}).items() if former.name == text), text)
+
+
+def rename_warnings(name: str, variable: str, text: str) -> Iterator[str]:
+    """Yield a sentence for each former name in a setting that was read from this variable as this text."""
+    current, value = variable_for(name), current_value(name, text)
+    if (former := FORMER_VARIABLES.get(name)) and former.name == variable:
+        yield _warning(variable, current, former)
+    if value != text:
+        yield _warning(f"{variable}={text}", f"{current}={value}", FORMER_VALUES[name][value])
+
+
+def _warning(old: str, new: str, former: FormerName) -> str:
+    return f"{old} is a former name of {new}; version {former.removed_in} will no longer accept it"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -22,7 +22,6 @@ from badge.settings.kinds import (
     RedisUrl,
     at_least,
     between,
-    by_former_name,
 )
 from badge.settings.passwords import without_password
 
@@ -88,8 +87,8 @@ class Settings(BaseModel):
     metrics_token: SecretStr | None = Field(
         None,
         description=(
-            "Bearer token for /metrics/subjects, and for /metrics except from loopback while BADGE_PUBLIC_URL is unset "
-            "or a loopback address."
+            "Bearer token for /metrics/subjects and /metrics. /metrics needs none from loopback while BADGE_PUBLIC_URL "
+            "is unset or a loopback address."
         ),
     )
     metrics_subjects: int = Field(
@@ -100,7 +99,7 @@ class Settings(BaseModel):
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Lowest level that is logged.")
 
-    dashboard: Annotated[Literal["link", "token", "oidc", "open", "off"], by_former_name(local="link")] = Field(
+    dashboard: Literal["link", "token", "oidc", "open", "off"] = Field(
         "link",
         description=(
             "Who may see the dashboard: link (anyone who opens a link from `badge login-link`), token or oidc (anyone "
@@ -298,11 +297,13 @@ class Settings(BaseModel):
 
     _origins: Mapping[str, str] = PrivateAttr(default_factory=dict)
     _named_file: Path | None = PrivateAttr(default=None)
+    _warnings: Sequence[str] = PrivateAttr(default=())
 
     def model_post_init(self, context: Any) -> None:
         """Store where the values came from, which `load` passes as the context."""
         if context:
             self._origins, self._named_file = context["origins"], context["named_file"]
+            self._warnings = context["warnings"]
 
     def origin_of(self, name: str) -> str:
         """Return where a setting's value came from: `default`, `environment` or `/path/badge.env:3`."""
@@ -318,6 +319,11 @@ class Settings(BaseModel):
     def named_file(self) -> Path | None:
         """The settings file if BADGE_SETTINGS_FILE names it, else None."""
         return self._named_file
+
+    @property
+    def warnings(self) -> Sequence[str]:
+        """A sentence for each former name that is still in use."""
+        return self._warnings
 
     @property
     def has_logins(self) -> bool:
@@ -341,7 +347,7 @@ class Settings(BaseModel):
 
     @property
     def path_prefix(self) -> str:
-        """What all paths of the service begin with, such as `/backups`; empty without one."""
+        """The path of the public URL, such as `/backups`, that the service's paths begin with; empty without one."""
         return urlsplit(self.public_url or "").path
 
     @property

@@ -38,7 +38,7 @@ class WithoutPrefix:
 
 
 class OutsidePrefix(NotFound):
-    """The request is for a path outside the prefix. `fault` says so in a part of a sentence."""
+    """The request is for a path outside the prefix. `fault` says so without a capital letter or a full stop."""
 
     def __init__(self, prefix: str) -> None:
         where = f"{prefix}, the path in BADGE_PUBLIC_URL"

@@ -138,7 +138,8 @@ def test_no_choice_is_cut_off(browser: Browser, service: Service, width: int) ->
 MOST_SHIFT = 0.001
 
 
-@needs_no_public_url  # with one, there are no notes about it, and the note about PNGs appears within view on a phone
+# With a public URL, the note about it is missing, so that on a phone the note about PNGs appears in view.
+@needs_no_public_url
 @pytest.mark.parametrize("width", [390, 1280])
 def test_nothing_moves_while_the_form_loads_and_updates(browser: Browser, service: Service, width: int) -> None:
     with watched_page(browser, service, viewport={"width": width, "height": 800}) as watched:

@@ -92,7 +92,7 @@ def test_a_time_in_the_future_is_refused(store: Store) -> None:
     assert store.status() is None
 
 
-def test_a_verification_stored_with_a_future_time_does_not_count_as_passed_and_is_counted_as_ahead(
+def test_a_verification_stored_with_a_future_time_is_counted_as_ahead_but_not_as_passed(
     store: Store,
 ) -> None:
     verify(store)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
@@ -214,21 +215,21 @@ def test_a_subject_that_is_missing_from_an_incomplete_list_was_not_deleted(watch
 
 
 @pytest.mark.parametrize(
-    ("survey", "is_logged"),
+    ("survey", "logged"),
     [
-        (Survey(is_whole=False), True),
-        (Survey(is_whole=False, read={"scripted": True, "other": False}), True),
-        (Survey(is_whole=False, silent=["other"], read={"scripted": True}), False),
-        (Survey(), False),
+        (Survey(is_whole=False), [SubjectsUnwatched(1)]),
+        (Survey(is_whole=False, read={"scripted": True, "other": False}), [SubjectsUnwatched(1)]),
+        (Survey(is_whole=False, silent=["other"], read={"scripted": True}), []),
+        (Survey(), []),
     ],
 )
 def test_a_list_that_can_not_be_read_to_its_end_is_logged(
-    watching: Watching, survey: Survey, *, is_logged: bool
+    watching: Watching, survey: Survey, logged: Sequence[SubjectsUnwatched]
 ) -> None:
     watching.sees(web=S.SUCCEEDED)
     watching.survey = lambda: survey
     watching.watcher.look()
-    assert watching.events.seen == ([SubjectsUnwatched(1)] if is_logged else [])
+    assert watching.events.seen == logged
 
 
 def test_a_subject_that_no_listed_source_answers_for_any_more_is_forgotten(watching: Watching) -> None:

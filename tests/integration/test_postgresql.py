@@ -8,9 +8,12 @@ from collections.abc import Iterator
 from hashlib import sha512
 
 import pytest
+from sqlalchemy import func, select
 
+from badge.catalogue.database import new_engine
 from badge.catalogue.events import InvalidEvent
-from badge.catalogue.migration import migrate
+from badge.catalogue.migration import RETRY_SECONDS, is_current, migrate, upgrade
+from badge.catalogue.schema import subjects
 from badge.catalogue.source import CatalogueSource
 from badge.deadline import Deadline
 from badge.listing import ListingFilter
@@ -83,3 +86,24 @@ def test_names_too_long_for_an_index_can_be_looked_up_but_not_reported(store: St
 def test_a_filter_with_an_impossible_character_lists_nothing(store: Store, narrowed: ListingFilter) -> None:
     store.record(BackupStatus.FAILED)
     assert store.catalogue.list(narrowed).items == []
+
+
+def test_a_migration_does_not_block_the_service_behind_a_long_transaction(postgres: PostgresServer) -> None:
+    url = postgres.new_database()
+    upgrade(url, to="0008")
+    waits: list[float] = []
+    engine = new_engine(url)
+    backup = engine.connect()
+    backup.execute(select(func.count()).select_from(subjects))  # its transaction keeps the table locked
+
+    def pause(seconds: float) -> None:
+        with engine.connect() as connection:  # the migration has given up, so readers don't wait behind it
+            connection.exec_driver_sql("SET LOCAL lock_timeout = 100")
+            connection.execute(select(func.count()).select_from(subjects))
+        waits.append(seconds)
+        backup.close()
+
+    upgrade(url, pause=pause)
+    engine.dispose()
+    assert is_current(url)
+    assert waits == [RETRY_SECONDS]

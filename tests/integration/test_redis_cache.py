@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 import pytest
 from redis.exceptions import NoScriptError
 
-from badge.cache.envelope import key_names
+from badge.cache.envelope import SCHEMA, key_names
 from badge.cache.memory import MemoryStatusCache
 from badge.cache.redis.command_time import CommandSocket, command_time
 from badge.cache.redis.commands import RedisCommands
@@ -321,3 +321,13 @@ def test_each_command_has_its_own_time_limit() -> None:
                 assert bounded.recv(1) == letter
         with command_time(0.05, lambda: next(moments)), pytest.raises(TimeoutError):
             bounded.recv(1)
+
+
+@pytest.mark.parametrize("schema", [SCHEMA - 1, SCHEMA + 1])
+def test_an_invalidation_reaches_instances_of_the_previous_and_the_next_version(rig: Rig, schema: int) -> None:
+    others = key_names(KEY, schema)
+    assert others.value != rig.names.value
+    assert (others.fence, others.lease) == (rig.names.fence, rig.names.lease)
+    rig.client.set(others.value, b"their entry")
+    rig.cache.invalidate(KEY)
+    assert rig.client.exists(others.value) == 0

@@ -141,11 +141,13 @@ def test_the_sdist_and_the_checkout_give_the_same_wheel_whatever_the_umask(wheel
 # Status codes for anonymous requests; the routes that are not listed answer 200.
 ANSWERS = {
     "/metrics": 200,  # from this machine, without a public URL
+    "/metrics/subjects": 403,  # needs BADGE_METRICS_TOKEN
     "/ops/status": 401,
     "/ops/status/list": 401,
     "/ping/<uuid>": 404,
     "/ping/<first>/<second>": 404,
-    "/ping/<key>/<slug>/<signal>": 404,
+    "/ping/<first>/<second>/<third>": 404,
+    "/ping/<key>/<slug>/verified/<signal>": 404,
     "/dashboard": 303,
     "/dashboard/": 303,
     "/dashboard/<any_path:_>": 303,

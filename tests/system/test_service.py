@@ -286,18 +286,19 @@ def test_a_reload_does_not_mistake_the_service_s_own_port_for_one_in_use(tmp_pat
         assert "another program is listening" not in service.log.read_text()
 
 
-def test_a_catalogue_of_a_newer_version_is_reported_in_one_sentence(tmp_path: Path) -> None:
+def test_a_catalogue_of_a_newer_version_and_a_former_name_are_each_reported_in_one_sentence(tmp_path: Path) -> None:
     here = {"BADGE_DATA_DIR": str(tmp_path), "BADGE_BIND": f"127.0.0.1:{free_port()}"}
     flask_badge("report", WEB, "succeeded", **here)
     with sqlite3.connect(tmp_path / "catalogue.sqlite3") as database:
         database.execute("UPDATE alembic_version SET version_num = '9999'")
     command, check = flask_badge("report", WEB, "failed", **here), flask_badge("check-config", **here)
-    started = start_that_fails(**here)
+    started = start_that_fails(**here, BADGE_HOT_PATH="200ms")
     assert (command.returncode, check.returncode, started.returncode) == (1, 1, 1)
     sentence = f"{tmp_path}/catalogue.sqlite3 can't be used: it was changed by a newer version of the service"
     for output in (command.stderr, check.stdout, started.stderr):
         assert sentence in output
         assert "Traceback" not in output
+    assert "BADGE_HOT_PATH is a former name of BADGE_EDGE_CACHE; " in started.stderr
 
 
 def test_the_embedded_cache_ends_with_a_service_that_is_killed(tmp_path: Path) -> None:

@@ -7,11 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from badge import __version__
 from badge.settings import (
     RESTART_ONLY,
     SECRETS,
     BadSettings,
     load,
+    load_from,
     parse_duration,
     show_duration,
     shown,
@@ -19,10 +21,13 @@ from badge.settings import (
     variable_for,
 )
 from badge.settings.database_url import ENCODE
+from badge.settings.names import FORMER_VALUES, FORMER_VARIABLES
 from badge.settings.reference import example_file, table
+from badge.settings_file import find_file
 
 PROJECT = Path(__file__).parents[2]
 EXAMPLE = PROJECT / "config" / "badge.env.example"
+NO_LONGER = "version 0.2 will no longer accept it"
 
 
 def faults_of(**environment: str) -> list[str]:
@@ -176,7 +181,8 @@ def test_the_public_url_s_path_has_only_characters_that_no_proxy_rewrites(path: 
 def test_the_public_url_s_path_is_not_one_that_answers_without_the_prefix(name: str) -> None:
     [fault] = faults_of(BADGE_PUBLIC_URL=f"https://b.example/{name}/x")
     assert fault == (
-        f"BADGE_PUBLIC_URL: must have another path: /{name} is the service's own, with and without a prefix"
+        f"BADGE_PUBLIC_URL: must have a different path: /{name} is reserved; "
+        "the service answers it without a prefix, too"
     )
 
 
@@ -206,6 +212,25 @@ def test_a_renamed_setting_is_still_read_from_its_old_variable() -> None:
     assert load(former).fresh_provisional == timedelta(seconds=7)
     assert load({**former, "BADGE_EDGE_CACHE": "400ms"}).edge_cache == timedelta(milliseconds=400)
     assert unknown_variables(former) == []
+
+
+def test_each_former_name_in_use_causes_a_warning(tmp_path: Path) -> None:
+    file = tmp_path / "badge.env"
+    file.write_text("BADGE_DASHBOARD=local\n")
+    settings = load_from({"BADGE_HOT_PATH": "250ms"}, find_file({}, [file]))
+    assert settings.dashboard == "link"
+    assert sorted(settings.warnings) == [
+        f"BADGE_DASHBOARD=local is a former name of BADGE_DASHBOARD=link; {NO_LONGER} ({file}:1)",
+        f"BADGE_HOT_PATH is a former name of BADGE_EDGE_CACHE; {NO_LONGER} (environment)",
+    ]
+    assert load({"BADGE_EDGE_CACHE": "250ms", "BADGE_DASHBOARD": "link"}).warnings == []
+
+
+def test_former_names_are_removed_in_the_version_that_their_warning_names() -> None:
+    names = [*FORMER_VARIABLES.values(), *(one for values in FORMER_VALUES.values() for one in values.values())]
+    current = [int(part) for part in __version__.split(".")[:2]]
+    outdated = [one.name for one in names if [int(part) for part in one.removed_in.split(".")] <= current]
+    assert outdated == []
 
 
 @pytest.mark.parametrize("text", ["250ms", "90s", "15m", "26h", "7d", "0s"])

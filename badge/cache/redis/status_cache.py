@@ -15,6 +15,7 @@ from badge.cache.envelope import (
     seal,
     to_micros,
     unseal,
+    values_of_neighbours,
 )
 from badge.cache.memory import FENCE_LIFETIME, LEASE_LIFETIME, MemoryStatusCache
 from badge.cache.redis.bounded_keys import BoundedKeys
@@ -67,11 +68,11 @@ redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[3])
 return 1
 """)
 
-# Deletes a value, and sets the fence that rejects the results of fetches which began before now. KEYS: value, fence.
-# ARGV: lifetime of the fence in ms.
+# Deletes a value, and sets the fence that rejects the results of fetches which began before now. KEYS: value, fence,
+# values of other versions. ARGV: lifetime of the fence in ms.
 _INVALIDATE = RedisScript("""
 local now = redis.call('TIME')
-redis.call('DEL', KEYS[1])
+redis.call('DEL', KEYS[1], KEYS[3], KEYS[4])
 redis.call('SET', KEYS[2], string.format('%.0f', now[1] * 1000000 + now[2]), 'PX', ARGV[1])
 return 1
 """)
@@ -183,8 +184,7 @@ class RedisStatusCache:
         """Drop the entry, and reject results of fetches that began before now."""
         self._local.invalidate(key)
         self._local_only.discard(key)
-        names = key_names(key)
-        if self._run("invalidate", _INVALIDATE, [names.value, names.fence], [_milliseconds(FENCE_LIFETIME)]) is None:
+        if self._run("invalidate", _INVALIDATE, _invalidated(key), [_milliseconds(FENCE_LIFETIME)]) is None:
             self._pending_invalidations.add(key)
             self._commands.call_on_return_soon()
 
@@ -195,9 +195,8 @@ class RedisStatusCache:
     def _repeat_invalidations(self) -> None:
         """Repeat the invalidations that did not reach the server; raises redis-py's exceptions."""
         for key in self._pending_invalidations.all():
-            names = key_names(key)
             with command_time(self._commands.connector.seconds):
-                _INVALIDATE.run(self._client(), [names.value, names.fence], [_milliseconds(FENCE_LIFETIME)])
+                _INVALIDATE.run(self._client(), _invalidated(key), [_milliseconds(FENCE_LIFETIME)])
             self._pending_invalidations.discard(key)
 
     def _hold(self, lease: Lease, lifetime: timedelta) -> None:
@@ -234,6 +233,12 @@ class RedisStatusCache:
             return None
         value = key_names(key).value
         return self._commands.attempt("get", lambda: bounded_read(self._client(), value), lambda: None)
+
+
+def _invalidated(key: CacheKey) -> list[str]:
+    """Return the keys that `_INVALIDATE` takes."""
+    names = key_names(key)
+    return [names.value, names.fence, *values_of_neighbours(key)]
 
 
 def _milliseconds(duration: timedelta) -> int:

@@ -244,7 +244,10 @@ class Reader:
         return None
 
     def _outcomes(self, verdicts: Sequence[_Verdict]) -> Outcomes | None:
-        """Return how the runs ended; None if the items are not all runs, because then failed ones may be missing."""
+        """Return how the runs ended; None unless every recent run is among the items.
+
+        Otherwise, failed ones may be missing.
+        """
         if not self.recipe.lists_runs:
             return None
         return Outcomes.of(self.recipe.meaning(verdict.outcome) for verdict in reversed(verdicts))

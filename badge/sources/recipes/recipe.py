@@ -195,7 +195,7 @@ class Fields(Table):
 
 
 class Verified(Table):
-    """How the latest verification of the backup is found. Without one of `passed` and `failed`, there is none.
+    """How to find the latest verification of the backup. If neither `passed` nor `failed` holds, there is none.
 
     The expressions get an object with `answer`, `then` (the answer to the follow-up request) and `item` (the newest).
     """
@@ -231,7 +231,7 @@ class Recipe(Table):
     unique: bool = False
     latest_by: JmesPath | None = None
     lists_runs: bool = False
-    """Whether the items are all recent runs, failed ones too, so that they are the subject's history."""
+    """Whether every recent run, failed or not, is among the items, so that they are the subject's history."""
     rules: tuple[Rule, ...] = ()
     state: JmesPath | None = None
     map: dict[str, Outcome] = Field(default_factory=dict)

@@ -141,7 +141,7 @@ def _is_as_expected(resolution: Resolution, face: Face) -> bool:
         return False
     if is_ahead(report.last_success_at or report.finished_at, resolution.now) or report.has_failed_verification:
         return False
-    return face.tone is not Tone.ORANGE  # as it is beyond `max_age`, or unverified
+    return face.tone is not Tone.ORANGE  # orange: older than `max_age`, or unverified
 
 
 def _kind_without_expectation(resolution: Resolution) -> AnswerKind:

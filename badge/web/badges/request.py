@@ -60,7 +60,10 @@ class BadgeRequest:
     name: NamePattern | None = None
     """Which of a summary's subjects count."""
     expects_success: bool = False
-    """Whether to answer with an error unless the last finished backup succeeded, as recently as the look requires."""
+    """Whether to answer with an error unless the last finished backup succeeded.
+
+    The success and the verification must be as recent as the look requires; a failed verification is always an error.
+    """
     scale: int = DEFAULT_SCALE
     """Pixels per unit of a PNG."""
     has_own_label: bool = False

@@ -116,8 +116,9 @@ class ReportBody(SubjectBody):
             raise ValueError('verifiedAt and verifiedHow need verification, which is "passed" or "failed"')
         about_run = [to_camel(name) for name in _RUN_FIELDS if getattr(self, name) is not None]
         if self.status is None and (about_run or self.verification is None):
-            needs = f"{', '.join(about_run)} can't be reported without it" if about_run else "or give verification"
-            raise ValueError(f"status is missing; {needs}")
+            if not about_run:
+                raise ValueError("give status, verification or both")
+            raise ValueError(f"status is missing; {', '.join(about_run)} can't be reported without it")
         return self
 
     @property

@@ -41,7 +41,7 @@ _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 class Signal(StrEnum):
-    """The meaning of a ping, and what its path ends with; a success also has a path without any."""
+    """The meaning of a ping. Except for a success, which has no word, this is what its path ends with."""
 
     SUCCESS = "success"
     START = "start"

@@ -37,3 +37,7 @@ def test_notifications_are_checked_too(tmp_path: Path) -> None:
     assert "FAIL settings  notify.toml: ops: secret: set the environment variable HOOK" in notes(
         tmp_path, BADGE_NOTIFY=str(file), HOOK=""
     )
+
+
+def test_former_names_of_settings_are_noted(tmp_path: Path) -> None:
+    assert "BADGE_HOT_PATH is a former name of BADGE_EDGE_CACHE" in notes(tmp_path, BADGE_HOT_PATH="200ms")

@@ -41,7 +41,7 @@ def test_an_invalid_setting_is_reported_once_for_a_pasted_url() -> None:
 
 
 def test_check_config_names_the_prefix(settings: dict[str, str]) -> None:
-    assert "ok   links     all paths begin with /backups" in run_badge("check-config", **settings).output
+    assert "ok   links     paths begin with /backups" in run_badge("check-config", **settings).output
 
 
 def test_the_demo_says_where_to_look(settings: dict[str, str]) -> None:

@@ -454,8 +454,8 @@ def test_a_verification_of_a_private_subject_does_not_publish_it(ops: Ops) -> No
 @pytest.mark.parametrize(
     ("fields", "fault"),
     [
-        ({}, "body: status is missing; or give verification."),
-        ({"verification": None}, "body: status is missing; or give verification."),
+        ({}, "body: give status, verification or both."),
+        ({"verification": None}, "body: give status, verification or both."),
         (
             {"verification": "passed", "url": "https://e.org"},
             "body: status is missing; url can't be reported without it.",

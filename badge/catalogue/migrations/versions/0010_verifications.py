@@ -43,7 +43,7 @@ def create_partial_index(name: str, columns: list[str], needed: str) -> None:
 
 
 def create_indexes(more: list[str]) -> None:
-    """Create the indexes that hold all that a total needs, with more columns."""
+    """Create the covering indexes for totals, with the additional columns in `more`."""
     rest = ["stale_after", "visibility", *more]
     op.create_index("ix_subjects_overdue", "subjects", ["overdue_at", "id", *COUNTED, *more])
     op.create_index("ix_subjects_status", "subjects", [*KIND, "overdue_at", "visibility", "stale_after", *more])
