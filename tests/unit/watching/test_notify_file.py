@@ -218,7 +218,7 @@ def test_the_reference_has_every_key_and_its_default(table: type[WatchTable | De
 
 
 def test_the_reference_has_every_event() -> None:
-    listed = REFERENCE.read_text().partition("## Events")[2].partition("What was")[0]
+    listed = REFERENCE.read_text().partition("\n## Events\n")[2].partition("\n## ")[0]
     assert re.findall(r"^\| `(\w+)` \|", listed, re.MULTILINE) == sorted(
         SELECTABLE, key=lambda kind: listed.index(f"`{kind}` |")
     )
