@@ -84,6 +84,10 @@ class Waiting:
     failure: str | None
     given_up_at: datetime | None
 
+    def is_about_subject_of(self, other: Waiting) -> bool:
+        """Whether both are about the same single subject."""
+        return self.digest != "" and self.digest == other.digest
+
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
@@ -186,9 +190,15 @@ class WatchStore:
             for channel in {each.channel for each in noticed.outgoing}:
                 _limit_waiting(connection, channel, now, bounds.waiting)
 
-    def waiting(self, channel: str, limit: int) -> Sequence[Waiting]:
-        """Return the oldest messages that wait for a channel, oldest first."""
-        wanted = select(outbox).where(outbox.c.channel == channel, outbox.c.given_up_at.is_(None))
+    def due(self, channel: str, now: datetime, limit: int) -> Sequence[Waiting]:
+        """Return the messages that may be sent now, oldest first.
+
+        Messages about the subject of a rejected one wait until that is due again. Those about many subjects neither
+        wait for others nor hold them back.
+        """
+        own = and_(outbox.c.channel == channel, outbox.c.given_up_at.is_(None))
+        held = select(outbox.c.digest).where(own, outbox.c.next_at > now, outbox.c.digest != "")
+        wanted = select(outbox).where(own, outbox.c.next_at <= now, outbox.c.digest.not_in(held))
         with self.database.reading() as connection:
             return [_waiting(row) for row in connection.execute(wanted.order_by(outbox.c.id).limit(limit))]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
@@ -17,7 +17,7 @@ from badge.model import BackupStatus, Report, Subject, Visibility
 from badge.notices import Message
 from badge.ports import SourceUnavailable
 from badge.sources.snapshot_listing import CatalogueWalk
-from badge.watching.delivery import NotDelivered
+from badge.watching.delivery import MOST_AT_ONCE, NotDelivered
 from badge.watching.store import ALL, PUBLIC, Bounds, LeaseLost, WatchStore
 from badge.watching.watcher import Subjects
 from tests.doubles import RecordedEvents
@@ -124,6 +124,69 @@ def test_a_refused_message_holds_back_only_later_ones_about_its_subject(watching
     watching.clock.advance(seconds=10)
     watching.courier.deliver()
     assert watching.channel.heard[2:] == ["failed web", "recovered web"]
+
+
+def rejects(*names: str, is_about_message: bool) -> Callable[[Message], NotDelivered | None]:
+    """Return a receiver's rule: it rejects messages about these subjects, or about `many`."""
+
+    def refuses(message: Message) -> NotDelivered | None:
+        name = "many" if message.is_about_many else message.notices[0].subject.name
+        return NotDelivered("http4xx", is_about_message=is_about_message) if name in names else None
+
+    return refuses
+
+
+def keep_delivering(watching: Watching, hours: int) -> None:
+    for _ in range(hours * 60):
+        watching.clock.advance(minutes=1)
+        watching.courier.deliver()
+
+
+@pytest.mark.parametrize("is_about_message", [True, False])
+def test_a_rejected_message_about_many_holds_no_others(watching: Watching, is_about_message: bool) -> None:  # noqa: FBT001 - a parameter of the test
+    names = [f"r{number}" for number in range(11)]
+    watching.sees(web=S.SUCCEEDED, **dict.fromkeys(names, S.SUCCEEDED))
+    watching.channel.refuses = rejects("many", is_about_message=is_about_message)
+    watching.sees(web=S.SUCCEEDED, **dict.fromkeys(names, S.FAILED))
+    watching.sees(web=S.FAILED, **dict.fromkeys(names, S.FAILED))
+    keep_delivering(watching, hours=1)
+    assert watching.channel.heard == ["failed web"]
+    watching.channel.refuses = lambda _: None
+    keep_delivering(watching, hours=2)
+    assert watching.channel.heard == ["failed web", "failed 11"]
+
+
+def test_a_message_about_many_does_not_wait_for_rejected_ones(watching: Watching) -> None:
+    names = [f"r{number}" for number in range(11)]
+    watching.sees(web=S.SUCCEEDED, **dict.fromkeys(names, S.SUCCEEDED))
+    watching.channel.refuses = rejects("web", is_about_message=True)
+    watching.sees(web=S.FAILED, **dict.fromkeys(names, S.SUCCEEDED))
+    watching.sees(web=S.FAILED, **dict.fromkeys(names, S.FAILED))
+    assert watching.channel.heard == ["failed 11"]
+
+
+def test_many_rejected_messages_do_not_hide_those_behind_them(watching: Watching) -> None:
+    names = [f"r{number}" for number in range(MOST_AT_ONCE)]
+    watching = replace(watching, most_single=1_000, store=replace(watching.store, holder="other"))
+    watching.sees(web=S.SUCCEEDED, **dict.fromkeys(names, S.SUCCEEDED))
+    watching.channel.refuses = rejects(*names, is_about_message=True)
+    watching.sees(**dict.fromkeys(names, S.FAILED), web=S.FAILED)
+    while watching.courier.deliver():
+        pass
+    assert watching.channel.heard == ["failed web"]
+
+
+def test_if_a_channel_never_accepts_one_message_it_soon_gets_the_others(watching: Watching) -> None:
+    watching.sees(web=S.SUCCEEDED, api=S.SUCCEEDED, app=S.SUCCEEDED)
+    watching.channel.refuses = rejects("web", "api", is_about_message=False)
+    watching.sees(web=S.FAILED, api=S.FAILED, app=S.FAILED)
+    watching.sees(web=S.SUCCEEDED, api=S.FAILED, app=S.SUCCEEDED)
+    keep_delivering(watching, hours=1)
+    assert watching.channel.heard == ["failed app", "recovered app"]
+    watching.channel.refuses = lambda _: None
+    keep_delivering(watching, hours=2)
+    assert sorted(watching.channel.heard[2:]) == ["failed api", "failed web", "recovered web"]
+    assert watching.channel.heard.index("failed web") < watching.channel.heard.index("recovered web")
 
 
 def test_while_a_channel_fails_it_is_tried_with_growing_pauses(watching: Watching) -> None:
@@ -272,7 +335,7 @@ def test_the_outbox_is_bounded_and_lists_abandoned_messages(watching: Watching) 
     assert watching.store.give_up(now - timedelta(days=3), now, bounds) == 3
     assert watching.store.give_up(now - timedelta(days=3), now, bounds) == 0
     assert len(watching.store.everything(10)) == 2
-    assert watching.store.waiting("ops", 10) == []
+    assert watching.store.due("ops", now, 10) == []
 
 
 def test_the_feeds_are_bounded_and_the_public_one_never_names_a_private_subject(watching: Watching) -> None:
