@@ -175,8 +175,8 @@ class WatchStore:
             row = connection.execute(select(watcher)).one()
         return Progress(row.is_primed, row.glanced_at)
 
-    def save(self, noticed: Noticed, now: datetime, bounds: Bounds) -> None:
-        """Store the outcome of a look; raises `LeaseLost`."""
+    def save(self, noticed: Noticed, now: datetime, bounds: Bounds) -> int:
+        """Store the outcome of a look; returns how many messages it gave up on. Raises `LeaseLost`."""
         with self._holding() as connection:
             _save_states(connection, noticed.states)
             for some in batches([_outbox_row(each, now) for each in noticed.outgoing]):
@@ -187,8 +187,11 @@ class WatchStore:
                 _prune_feed(connection, audience, bounds.feed)
             if noticed.primes:
                 connection.execute(update(watcher).values(is_primed=True))
-            for channel in {each.channel for each in noticed.outgoing}:
-                _limit_waiting(connection, channel, now, bounds.waiting)
+            channels = {each.channel for each in noticed.outgoing}
+            given_up = sum(_limit_waiting(connection, channel, now, bounds.waiting) for channel in channels)
+            if given_up:
+                _prune_given_up(connection, bounds.undelivered)
+        return given_up
 
     def due(self, channel: str, now: datetime, limit: int) -> Sequence[Waiting]:
         """Return the messages that may be sent now, oldest first.
@@ -229,11 +232,7 @@ class WatchStore:
                 return 0
         with self._holding() as connection:
             given_up = connection.execute(update(outbox).where(old).values(given_up_at=now)).rowcount
-            kept = select(outbox.c.id).where(outbox.c.given_up_at.is_not(None))
-            oldest = connection.scalar(kept.order_by(outbox.c.id.desc()).offset(bounds.undelivered).limit(1))
-            if oldest is not None:
-                pruned = and_(outbox.c.given_up_at.is_not(None), outbox.c.id <= oldest)
-                connection.execute(delete(outbox).where(pruned))
+            _prune_given_up(connection, bounds.undelivered)
         return given_up
 
     def feed(self, audience: str, limit: int) -> Sequence[Message]:
@@ -268,12 +267,21 @@ def _prune_feed(connection: Connection, audience: str, most: int) -> None:
         connection.execute(delete(feed).where(feed.c.audience == audience, feed.c.id <= oldest))
 
 
-def _limit_waiting(connection: Connection, channel: str, now: datetime, most: int) -> None:
+def _prune_given_up(connection: Connection, most: int) -> None:
+    given_up = outbox.c.given_up_at.is_not(None)
+    oldest = connection.scalar(select(outbox.c.id).where(given_up).order_by(outbox.c.id.desc()).offset(most).limit(1))
+    if oldest is not None:
+        connection.execute(delete(outbox).where(given_up, outbox.c.id <= oldest))
+
+
+def _limit_waiting(connection: Connection, channel: str, now: datetime, most: int) -> int:
+    """Give up on the oldest messages beyond `most`; returns how many."""
     own = and_(outbox.c.channel == channel, outbox.c.given_up_at.is_(None))
     oldest = connection.scalar(select(outbox.c.id).where(own).order_by(outbox.c.id.desc()).offset(most).limit(1))
-    if oldest is not None:
-        dropped = update(outbox).where(own, outbox.c.id <= oldest)
-        connection.execute(dropped.values(given_up_at=now, failure="outboxFull"))
+    if oldest is None:
+        return 0
+    dropped = update(outbox).where(own, outbox.c.id <= oldest)
+    return connection.execute(dropped.values(given_up_at=now, failure="outboxFull")).rowcount
 
 
 def _public(connection: Connection, named: Mapping[str, Subject]) -> set[str]:

@@ -11,7 +11,7 @@ from functools import partial
 import pytest
 
 from badge.catalogue.source import CatalogueSource
-from badge.events import FailureKind, SubjectsUnwatched
+from badge.events import FailureKind, MessagesGivenUp, SubjectsUnwatched
 from badge.listing import ListedSubject, ListingFilter, NoList
 from badge.model import BackupStatus, Report, Subject, Visibility
 from badge.notices import Message
@@ -336,6 +336,15 @@ def test_the_outbox_is_bounded_and_lists_abandoned_messages(watching: Watching) 
     assert watching.store.give_up(now - timedelta(days=3), now, bounds) == 0
     assert len(watching.store.everything(10)) == 2
     assert watching.store.due("ops", now, 10) == []
+
+
+def test_a_full_outbox_is_bounded_even_while_no_message_is_old_which_is_logged(watching: Watching) -> None:
+    watching = replace(watching, bounds=Bounds(1, 2, 20), store=replace(watching.store, holder="other"))
+    watching.channel.refuses = lambda _: NotDelivered("connect")
+    for number in range(9):
+        watching.sees(web=S.FAILED if number % 2 else S.SUCCEEDED)
+    assert [each.failure for each in watching.store.everything(10) if each.given_up_at] == ["outboxFull"] * 2
+    assert sum(each.number for each in watching.events.seen if isinstance(each, MessagesGivenUp)) == 7
 
 
 def test_the_feeds_are_bounded_and_the_public_one_never_names_a_private_subject(watching: Watching) -> None:
