@@ -92,7 +92,7 @@ class Courier:
                 return False
             chosen = self._chosen(due)
             try:
-                self.channel.send(chosen.message, Deadline.after(self.timeout.total_seconds(), self.monotonic))
+                self._send(chosen.message)
             except NotDelivered as failed:
                 if not self._is_rejected(chosen, failed):
                     self._pause(failed)
@@ -111,6 +111,11 @@ class Courier:
             return due[0]
         oldest_by_subject = {each.digest or each.id: each for each in reversed(due)}
         return min(oldest_by_subject.values(), key=lambda each: (each.attempts, each.id))
+
+    def _send(self, message: Message | None) -> None:
+        if message is None:  # a newer version may deliver it
+            raise NotDelivered("unreadable", is_about_message=True)
+        self.channel.send(message, Deadline.after(self.timeout.total_seconds(), self.monotonic))
 
     def _is_rejected(self, chosen: Waiting, failed: NotDelivered) -> bool:
         """Whether only this message fails: it has failed before, but the channel has just accepted another one."""

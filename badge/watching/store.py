@@ -13,6 +13,7 @@ import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import Any, TypeVar
 from uuid import uuid4
 
@@ -30,6 +31,7 @@ BATCH = 500
 PUBLIC, ALL = "public", "all"
 
 _Row = TypeVar("_Row")
+_Member = TypeVar("_Member", bound=StrEnum)
 
 
 class LeaseLost(Exception):
@@ -77,7 +79,9 @@ class Waiting:
     channel: str
     digest: str
     """Of its subject; empty if it is about several."""
-    message: Message
+    message_id: str
+    message: Message | None
+    """None if a newer version of the service stored it in a form that this one can't read."""
     created_at: datetime
     attempts: int
     next_at: datetime
@@ -239,7 +243,8 @@ class WatchStore:
         """Return the newest entries of a feed, newest first; the public one never names a private subject."""
         wanted = select(feed).where(feed.c.audience == audience).order_by(feed.c.id.desc()).limit(limit)
         with self.database.reading() as connection:
-            messages = [_message(row) for row in connection.execute(wanted)]
+            found = [_message(row) for row in connection.execute(wanted)]
+            messages = [message for message in found if message is not None]
             if audience == ALL:
                 return messages
             named = {digest_of(each.subject): each.subject for message in messages for each in message.notices}
@@ -300,14 +305,19 @@ def _restricted(message: Message, public: set[str]) -> Message | None:
 def _watched(row: Row[Any]) -> Watched:
     return Watched(
         path=row.path,
-        condition=Condition(row.condition) if row.condition else None,
+        condition=_known(Condition, row.condition),
         is_public=row.is_public,
         unknown_since=row.unknown_since,
         changes=tuple(EPOCH + timedelta(microseconds=at) for at in json.loads(row.changes)),
         is_flapping=row.is_flapping,
-        verdict=Verdict(row.verdict),
+        verdict=_known(Verdict, row.verdict) or Verdict.FINE,
         last_run=row.last_run,
     )
+
+
+def _known(kind: type[_Member], value: str | None) -> _Member | None:
+    """Return the member with this value; None for one that only a newer version of the service knows."""
+    return next((member for member in kind if member == value), None)
 
 
 def _watched_row(digest: str, state: Watched) -> dict[str, Any]:
@@ -347,6 +357,7 @@ def _waiting(row: Row[Any]) -> Waiting:
         id=row.id,
         channel=row.channel,
         digest=row.digest,
+        message_id=row.message_id,
         message=_message(row),
         created_at=row.created_at,
         attempts=row.attempts,
@@ -356,5 +367,8 @@ def _waiting(row: Row[Any]) -> Waiting:
     )
 
 
-def _message(row: Row[Any]) -> Message:
-    return Message.from_document(row.message_id, json.loads(row.message))
+def _message(row: Row[Any]) -> Message | None:
+    try:
+        return Message.from_document(row.message_id, json.loads(row.message))
+    except (KeyError, TypeError, ValueError):
+        return None

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
+from typing import Any
 
 import pytest
+from sqlalchemy import update
 
+from badge.catalogue.schema import feed, outbox, watched
 from badge.catalogue.source import CatalogueSource
 from badge.events import FailureKind, MessagesGivenUp, SubjectsUnwatched
 from badge.listing import ListedSubject, ListingFilter, NoList
@@ -226,6 +230,43 @@ def test_a_storm_is_one_message_that_keeps_its_place_in_the_order(watching: Watc
     watching.clock.advance(minutes=1)
     watching.courier.deliver()
     assert watching.channel.heard == ["failed 50", "recovered r1"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda document: document | {"type": "backup.newKind"},
+        lambda document: document | {"type": "backups.failed"},
+        lambda document: document | {"data": []},
+        lambda document: document | {"data": document["data"] | {"subject": "?"}},
+        lambda document: {name: document[name] for name in ("type", "data")},
+    ],
+)
+def test_a_message_that_only_a_newer_version_can_read_holds_back_only_its_subject(
+    watching: Watching, store: Store, change: Callable[[dict[str, Any]], dict[str, Any]]
+) -> None:
+    watching.sees(web=S.SUCCEEDED, api=S.SUCCEEDED)
+    watching.survey = lambda: survey_of(watching.clock, web=S.FAILED, api=S.SUCCEEDED)
+    watching.watcher.look()
+    [readable] = watching.store.everything(10)
+    assert readable.message is not None
+    document = json.dumps(change(readable.message.document()))
+    with store.catalogue.database.writing() as connection:
+        connection.execute(update(outbox).values(message=document))
+        connection.execute(update(feed).values(message=document))
+    watching.sees(web=S.SUCCEEDED, api=S.FAILED)
+    assert watching.channel.heard == ["failed api"]
+    assert [each.failure for each in watching.store.everything(10)] == ["unreadable", None]
+    assert len(titles(watching.store, ALL)) == 2
+
+
+def test_a_state_that_only_a_newer_version_knows_counts_as_none(watching: Watching, store: Store) -> None:
+    watching.sees(web=S.SUCCEEDED, api=S.SUCCEEDED)
+    with store.catalogue.database.writing() as connection:
+        connection.execute(update(watched).values(condition="new", verdict="new"))
+    other = watching.restarted()
+    other.sees(web=S.FAILED, api=S.SUCCEEDED)
+    assert other.channel.heard == ["failed web"]
 
 
 def test_a_source_that_does_not_answer_makes_its_subjects_unknown_after_a_while(watching: Watching) -> None:
