@@ -405,6 +405,7 @@ def build_watcher(parts: Parts, file: NotifyFile | None, is_orphaned: Callable[[
             store,
             Retries(file.delivery.first_retry, file.delivery.longest_retry),
             file.delivery.timeout,
+            file.delivery.give_up_after,
             parts.clock,
             RANDOM_JITTER,
             parts.events,

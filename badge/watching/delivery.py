@@ -69,6 +69,8 @@ class Courier:
     store: WatchStore
     retries: Retries
     timeout: timedelta
+    give_up_after: timedelta
+    """The age from which messages are not sent any more."""
     clock: Clock
     jitter: Jitter
     events: Events
@@ -85,7 +87,7 @@ class Courier:
         """Send what can be sent now; returns whether to go on at once. Raises `LeaseLost` and SQLAlchemy's errors."""
         if self.monotonic() < self._paused_until:
             return False
-        due = list(self.store.due(self.channel.name, self.clock(), MOST_AT_ONCE))
+        due = list(self.store.due(self.channel.name, self.clock(), self.give_up_after, MOST_AT_ONCE))
         was_full = len(due) == MOST_AT_ONCE
         while due:
             if not self.may_send():

@@ -197,13 +197,14 @@ class WatchStore:
                 _prune_given_up(connection, bounds.undelivered)
         return given_up
 
-    def due(self, channel: str, now: datetime, limit: int) -> Sequence[Waiting]:
-        """Return the messages that may be sent now, oldest first.
+    def due(self, channel: str, now: datetime, give_up_after: timedelta, limit: int) -> Sequence[Waiting]:
+        """Return the messages that may be sent now, oldest first, and none that is older than `give_up_after`.
 
         Messages about the subject of a rejected one wait until that is due again. Those about many subjects neither
         wait for others nor hold them back.
         """
-        own = and_(outbox.c.channel == channel, outbox.c.given_up_at.is_(None))
+        is_recent = outbox.c.created_at >= now - give_up_after
+        own = and_(outbox.c.channel == channel, outbox.c.given_up_at.is_(None), is_recent)
         held = select(outbox.c.digest).where(own, outbox.c.next_at > now, outbox.c.digest != "")
         wanted = select(outbox).where(own, outbox.c.next_at <= now, outbox.c.digest.not_in(held))
         with self.database.reading() as connection:

@@ -269,6 +269,17 @@ def test_a_state_that_only_a_newer_version_knows_counts_as_none(watching: Watchi
     assert other.channel.heard == ["failed web"]
 
 
+def test_an_old_message_is_not_sent_even_before_the_service_has_given_up_on_it(watching: Watching) -> None:
+    watching.sees(web=S.SUCCEEDED)
+    watching.channel.refuses = lambda _: NotDelivered("connect")
+    watching.sees(web=S.FAILED)
+    watching.clock.advance(days=4)
+    other = watching.restarted()
+    other.channel.refuses = lambda _: None
+    other.sees(web=S.SUCCEEDED)
+    assert other.channel.heard == ["recovered web"]
+
+
 def test_a_source_that_does_not_answer_makes_its_subjects_unknown_after_a_while(watching: Watching) -> None:
     items = survey_of(watching.clock, web=S.SUCCEEDED, other=S.SUCCEEDED).items
     watching.source_of = lambda subject: "own" if subject == named("web") else "other"
@@ -376,7 +387,7 @@ def test_the_outbox_is_bounded_and_lists_abandoned_messages(watching: Watching) 
     assert watching.store.give_up(now - timedelta(days=3), now, bounds) == 3
     assert watching.store.give_up(now - timedelta(days=3), now, bounds) == 0
     assert len(watching.store.everything(10)) == 2
-    assert watching.store.due("ops", now, 10) == []
+    assert watching.store.due("ops", now, timedelta(days=9), 10) == []
 
 
 def test_a_full_outbox_is_bounded_even_while_no_message_is_old_which_is_logged(watching: Watching) -> None:
