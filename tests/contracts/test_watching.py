@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from sqlalchemy import update
 
+from badge.catalogue.backup import renew_cache_identity
 from badge.catalogue.schema import feed, outbox, watched
 from badge.catalogue.source import CatalogueSource
 from badge.events import FailureKind, MessagesGivenUp, SubjectsUnwatched
@@ -278,6 +279,20 @@ def test_an_old_message_is_not_sent_even_before_the_service_has_given_up_on_it(w
     other.channel.refuses = lambda _: None
     other.sees(web=S.SUCCEEDED)
     assert other.channel.heard == ["recovered web"]
+
+
+def test_after_a_restore_messages_of_the_backup_are_not_sent_and_the_lease_is_free(
+    watching: Watching, store: Store
+) -> None:
+    watching.sees(web=S.SUCCEEDED)
+    watching.channel.refuses = lambda _: NotDelivered("connect")
+    watching.sees(web=S.FAILED)
+    store.close()
+    renew_cache_identity(store.url, watching.clock())
+    assert watching.store.lease().holder == ""
+    assert [(each.failure, each.given_up_at) for each in watching.store.everything(10)] == [
+        ("restored", watching.clock())
+    ]
 
 
 def test_a_source_that_does_not_answer_makes_its_subjects_unknown_after_a_while(watching: Watching) -> None:
