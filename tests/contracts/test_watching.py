@@ -10,10 +10,12 @@ from functools import partial
 
 import pytest
 
+from badge.catalogue.events import RunEvent
 from badge.catalogue.source import CatalogueSource
+from badge.catalogue.store import Catalogue
 from badge.events import FailureKind, SubjectsUnwatched
 from badge.listing import ListedSubject, ListingFilter, NoList
-from badge.model import BackupStatus, Report, Subject, Visibility
+from badge.model import CLOCK_TOLERANCE, BackupStatus, Report, Subject, Visibility
 from badge.notices import Message
 from badge.ports import SourceUnavailable
 from badge.sources.snapshot_listing import CatalogueWalk
@@ -364,6 +366,21 @@ def test_runs_superseded_between_two_looks_are_reported_in_order(store: Store) -
     made.report(S.SUCCEEDED, S.SUCCEEDED)
     made.glance()
     assert made.heard()[3:] == ["recovered"]
+
+
+def test_runs_reported_by_a_host_whose_clock_is_behind_are_reported_once(store: Store) -> None:
+    made = Catalogued(store)
+    made.report(S.SUCCEEDED)
+    made.watching.watcher.look()
+    store.clock.advance(minutes=10)
+    made.glance()
+    behind = Catalogue(store.catalogue.database, lambda: store.clock() - CLOCK_TOLERANCE)
+    for status in (S.FAILED, S.SUCCEEDED):
+        store.clock.advance(seconds=1)
+        behind.record(RunEvent(subject=WEB, status=status))
+    made.glance()
+    made.glance()
+    assert made.heard() == ["failed", "recovered"]
 
 
 def test_the_first_runs_of_a_new_subject_are_reported_in_order(store: Store) -> None:
