@@ -61,6 +61,11 @@ class Survey(Protocol):
         ...
 
     @property
+    def listless(self) -> Sequence[str]:
+        """Names of the sources that answered that they have no list."""
+        ...
+
+    @property
     def read(self) -> Mapping[str, bool] | None:
         """The sources that answered, and whether each was read to the end; None for one source."""
         ...
@@ -74,6 +79,7 @@ class CatalogueSurvey:
     most: int
     is_whole: bool = False
     silent: Sequence[str] = ()
+    listless: Sequence[str] = ()
     read: Mapping[str, bool] | None = None
 
     @property
@@ -169,9 +175,7 @@ class Watcher:
         try:
             survey = self.subjects.survey()
             seen, changed = self._changed(survey, now)
-        except NoList:
-            return
-        except SourceUnavailable:
+        except (NoList, SourceUnavailable):
             self._note(
                 [(digest, Observation(_subject(state), Condition.UNKNOWN)) for digest, state in self._states.items()]
             )
@@ -228,8 +232,9 @@ class Watcher:
     def _unseen(self, survey: Survey, seen: AbstractSet[str]) -> Iterator[_Seen]:
         """Yield what it means that known subjects were not listed.
 
-        They are unknown if their source did not answer, and deleted if two lists in a row that were read to the end
-        lacked them. None, to forget them, if no listed source answers for them any more.
+        They are unknown if their source did not answer, or said that it has no list, as proxies do while a service
+        restarts. They are deleted if two lists in a row that were read to the end lacked them. None, to forget them, if
+        no source that can be listed is responsible for them any more.
         """
         missing: set[str] = set()
         for digest, state in self._states.items():
@@ -237,7 +242,7 @@ class Watcher:
                 continue
             subject = _subject(state)
             source = self.subjects.source_of(subject)
-            if source in survey.silent:
+            if source in (*survey.silent, *survey.listless):
                 yield digest, Observation(subject, Condition.UNKNOWN)
             elif source is None or (survey.read is not None and source not in survey.read):
                 yield digest, None

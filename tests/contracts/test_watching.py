@@ -184,11 +184,31 @@ def test_a_source_that_does_not_answer_makes_its_subjects_unknown_after_a_while(
     assert watching.channel.heard[1:] == ["recovered other"]
 
 
-def test_if_the_only_source_fails_everything_becomes_unknown(watching: Watching) -> None:
+def test_a_source_that_briefly_has_no_list_does_not_hide_that_its_subjects_recover(watching: Watching) -> None:
+    fine, failing, without = (
+        survey_of(watching.clock, web=S.SUCCEEDED, **other).items
+        for other in ({"other": S.SUCCEEDED}, {"other": S.FAILED}, {})
+    )
+    watching.source_of = lambda subject: "own" if subject == named("web") else "other"
+    both = {"own": True, "other": True}
+    for survey in (
+        Survey(fine, read=both),
+        Survey(failing, read=both),
+        Survey(without, read={"own": True}, listless=["other"]),
+        Survey(fine, read=both),
+    ):
+        watching.survey = lambda: survey  # noqa: B023 - called at once
+        watching.watcher.look()
+    watching.courier.deliver()
+    assert watching.channel.heard == ["failed other", "recovered other"]
+
+
+@pytest.mark.parametrize("failure", [SourceUnavailable(FailureKind.CONNECT), NoList()])
+def test_if_the_only_source_fails_everything_becomes_unknown(watching: Watching, failure: Exception) -> None:
     watching.sees(web=S.SUCCEEDED)
 
     def fails() -> Survey:
-        raise SourceUnavailable(FailureKind.CONNECT)
+        raise failure
 
     watching.survey = fails
     watching.watcher.look()
