@@ -338,8 +338,31 @@ def test_a_storm_in_the_public_feed_names_public_subjects_only(watching: Watchin
     private = Report(status=S.FAILED, observed_at=watching.clock(), visibility=Visibility.PRIVATE)
     watching.survey = lambda: Survey([ListedSubject(named(name), private) for name in names[1:]])
     watching.watcher.look()
-    [entry] = watching.store.feed(PUBLIC, 10)
-    assert [notice.subject for notice in entry.notices] == [named("r0")]
+    assert titles(watching.store, PUBLIC) == ["Backup failed: GitHub/acme/Repository/r0"]
+
+
+@pytest.mark.parametrize(
+    ("number", "public", "title", "last"),
+    [
+        (25, 0, None, None),
+        (25, 1, "Some backups failed", "and possibly more"),
+        (25, 25, "Some backups failed", "and possibly more"),
+        (15, 3, "3 backups failed", "GitHub/acme/Repository/r2"),
+        (15, 15, "15 backups failed", "GitHub/acme/Repository/r14"),
+    ],
+)
+def test_the_public_feed_does_not_count_private_subjects(
+    watching: Watching, number: int, public: int, title: str | None, last: str | None
+) -> None:
+    names = [f"r{place}" for place in range(number)]
+    watching.sees(**dict.fromkeys(names, S.SUCCEEDED))
+    watching.sees(**dict.fromkeys(names, S.FAILED))
+    private = Report(status=S.FAILED, observed_at=watching.clock(), visibility=Visibility.PRIVATE)
+    watching.survey = lambda: Survey([ListedSubject(named(name), private) for name in names[public:]])
+    watching.watcher.look()
+    assert [(entry.title, entry.text.split("\n")[-1]) for entry in watching.store.feed(PUBLIC, 10)] == (
+        [(title, last)] if title else []
+    )
 
 
 @dataclass
