@@ -153,6 +153,8 @@ class Watcher:
     _glanced_at: datetime | None = None
     _primed_at: datetime = NO_RUN
     """When this process began to record the subjects, if none had done so before. Earlier runs are not reported."""
+    _unprimed: AbstractSet[str] = frozenset()
+    """Sources that have not been listed since the first look. What they list first is not reported."""
     _missing: set[str] = field(default_factory=set)
     """Subjects that were not listed at the last look. A subject may move during a walk, so one look is not enough."""
 
@@ -180,7 +182,9 @@ class Watcher:
                 [(digest, Observation(_subject(state), Condition.UNKNOWN)) for digest, state in self._states.items()]
             )
             return
+        was_primed, absent = self._is_primed, {*survey.silent, *survey.listless}
         self._note([*changed, *self._unseen(survey, seen)], primes=True)
+        self._unprimed = self._unprimed & absent if was_primed else absent
         self._glanced_at = self._glanced_at or now
         if not (survey.is_whole if survey.read is None else all(survey.read.values())):
             self.events.emit(SubjectsUnwatched(len(self._states)))
@@ -284,11 +288,14 @@ class Watcher:
         rules = self.reporting.change_rules
         if seen is None:
             return None, ()
-        if not self._is_primed and before is None:
+        if before is None and not (self._is_primed and self._is_source_primed(seen.subject)):
             return first_seen(seen, now, rules), ()
         after, notices = next_state(before, seen, now, rules)
         is_gone = seen.report is None and seen.condition is Condition.DELETED
         return None if is_gone else after, notices
+
+    def _is_source_primed(self, subject: Subject) -> bool:
+        return not self._unprimed or self.subjects.source_of(subject) not in self._unprimed
 
     def _linked(self, notice: Notice) -> Notice:
         return replace(notice, url=self.reporting.link_to(notice.subject)) if notice.is_public else notice

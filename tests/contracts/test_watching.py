@@ -203,6 +203,22 @@ def test_a_source_that_briefly_has_no_list_does_not_hide_that_its_subjects_recov
     assert watching.channel.heard == ["failed other", "recovered other"]
 
 
+def test_what_a_source_lists_first_is_not_reported_if_it_did_not_answer_at_the_first_look(watching: Watching) -> None:
+    watching.source_of = lambda subject: "own" if subject == named("web") else "other"
+    both = {"own": True, "other": True}
+    for survey in (
+        Survey(survey_of(watching.clock, web=S.SUCCEEDED).items, silent=["other"], read={"own": True}),
+        Survey(survey_of(watching.clock, web=S.SUCCEEDED).items, listless=["other"], read={"own": True}),
+        Survey(survey_of(watching.clock, web=S.SUCCEEDED, old=S.FAILED).items, read=both),
+        Survey(survey_of(watching.clock, web=S.FAILED, old=S.FAILED, new=S.FAILED).items, read=both),
+        Survey(survey_of(watching.clock, web=S.FAILED, old=S.SUCCEEDED, new=S.FAILED).items, read=both),
+    ):
+        watching.survey = lambda: survey  # noqa: B023 - called at once
+        watching.watcher.look()
+    watching.courier.deliver()
+    assert watching.channel.heard == ["failed web", "failed new", "recovered old"]
+
+
 @pytest.mark.parametrize("failure", [SourceUnavailable(FailureKind.CONNECT), NoList()])
 def test_if_the_only_source_fails_everything_becomes_unknown(watching: Watching, failure: Exception) -> None:
     watching.sees(web=S.SUCCEEDED)
