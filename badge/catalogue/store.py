@@ -64,6 +64,7 @@ from badge.model import (
     Reason,
     Report,
     Subject,
+    VerificationOutcome,
     Visibility,
     is_ahead,
     unless_ahead,
@@ -157,7 +158,7 @@ class Catalogue:
                 write_verifications(connection, subject.id, Verifications({}))
                 columns |= NO_VERIFICATION
             if event.verification is not None:
-                verified, counts = _verified(connection, subject, event.verification, now)
+                verified, counts = _verified(connection, subject, event.verification, state.status, now)
                 columns, applied = columns | verified, applied and counts
             has_new_outcome = history.outcomes != before.outcomes
             changed = change(connection, subject, columns, now, is_forced=has_new_outcome)
@@ -169,7 +170,7 @@ class Catalogue:
         event.verification.refuse_future(now)
         with self.database.writing() as connection:
             before = locked(connection, event.subject, now)
-            columns, applied = _verified(connection, before, event.verification, now)
+            columns, applied = _verified(connection, before, event.verification, BackupStatus(before.status), now)
             changed = change(connection, before, columns, now)
             report = _report_in(connection, event.subject, now)
         assert report is not None  # its row is locked
@@ -306,9 +307,15 @@ class Catalogue:
 
 
 def _verified(
-    connection: Connection, subject: Row[Any], event: ReportedVerification, now: datetime
+    connection: Connection, subject: Row[Any], event: ReportedVerification, status: BackupStatus, now: datetime
 ) -> tuple[dict[str, object], bool]:
-    """Store a verification; return the columns of the subject's row, and whether it counts as the latest."""
+    """Store a verification; return the columns of the subject's row, and whether it counts as the latest.
+
+    A pass is not stored while the subject is deleted: it would count for backups made later. A failure is, because it
+    may be about a new backup whose report is still to come.
+    """
+    if status is BackupStatus.DELETED and event.outcome is VerificationOutcome.PASSED:
+        return {}, False
     before = read_verifications(connection, subject.id)
     deleted_at = unless_ahead(subject.deleted_at, now)
     if event.at is not None and deleted_at is not None and event.at <= deleted_at:

@@ -92,6 +92,15 @@ def test_a_verification_goes_to_the_local_catalogue(tmp_path: Path) -> None:
     assert (refused.returncode, refused.stderr) == (2, "Error: the verification's time is in the future.\n")
 
 
+def test_a_verification_of_a_deleted_subject_says_that_it_does_not_count(tmp_path: Path) -> None:
+    run(tmp_path, "report", WEB, "deleted")
+    done = run(tmp_path, "verified", WEB)
+    assert (done.returncode, done.stdout) == (
+        0,
+        f"{WEB}: unchanged, because the subject is deleted ({catalogue_in(tmp_path)})\n",
+    )
+
+
 def test_a_report_accepts_a_repository_s_url_and_any_spelling_of_a_status(tmp_path: Path) -> None:
     done = run(tmp_path, "report", "https://github.com/acme/web", "In Progress")
     assert (done.returncode, done.stdout) == (0, f"{WEB}: in progress ({catalogue_in(tmp_path)})\n")
