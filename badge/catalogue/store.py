@@ -142,12 +142,10 @@ class Catalogue:
         """
         now = self.clock()
         if isinstance(event, VerificationEvent):
-            return self._record_verification(event, now)
+            return self._record_verification(event, now, may_publish=may_publish)
         event.refuse_future(now)
         with self.database.writing() as connection:
-            subject = locked(connection, event.subject, now)
-            if not may_publish and _asks_to_publish(subject, event):
-                raise MayNotPublish
+            subject = _locked(connection, event, now, may_publish=may_publish)
             before = _history_of(connection, subject)
             history, run = before.with_event(event, now)
             state = history.state(now)
@@ -166,12 +164,12 @@ class Catalogue:
             row = connection.execute(selected(now).where(subjects.c.id == subject.id)).one()
         return Recorded(report_of(row, now, history.outcomes), applied, changed, before.is_ahead(now))
 
-    def _record_verification(self, event: VerificationEvent, now: datetime) -> Recorded:
+    def _record_verification(self, event: VerificationEvent, now: datetime, *, may_publish: bool) -> Recorded:
         event.verification.refuse_future(now)
         with self.database.writing() as connection:
-            before = locked(connection, event.subject, now)
+            before = _locked(connection, event, now, may_publish=may_publish)
             columns, applied = _verified(connection, before, event.verification, BackupStatus(before.status), now)
-            changed = change(connection, before, columns, now)
+            changed = change(connection, before, columns | _visibility_in(event, applied=applied), now)
             report = _report_in(connection, event.subject, now)
         assert report is not None  # its row is locked
         return Recorded(report, applied, changed, is_ahead(before.verified_at, now))
@@ -326,14 +324,22 @@ def _verified(
     return after.columns, after.counts(event)
 
 
+def _visibility_in(event: RunEvent | VerificationEvent, *, applied: bool) -> dict[str, Any]:
+    """Return the subject's visibility as a column, if the event sets it.
+
+    A superseded event may be a repeated one, so it can make a subject private, but not public.
+    """
+    if event.visibility is Visibility.PRIVATE or (applied and event.visibility):
+        return {"visibility": event.visibility.value}
+    return {}
+
+
 def _settings_in(event: RunEvent, *, applied: bool) -> dict[str, Any]:
     """Return the columns that an event sets besides its run: the subject's visibility, and whether it is enabled.
 
-    A superseded event may be a repeated one, so it can make a subject private or disabled, but not undo either.
+    As with the visibility, a superseded event can disable a subject, but not enable it.
     """
-    columns: dict[str, Any] = {}
-    if event.visibility is Visibility.PRIVATE or (applied and event.visibility):
-        columns["visibility"] = event.visibility.value
+    columns = _visibility_in(event, applied=applied)
     if event.enabled is False or (applied and event.enabled):
         columns["enabled"] = event.enabled
     return columns
@@ -402,8 +408,15 @@ def _write_runs(
         connection.execute(update(runs).where(*is_it), [{"start": run["started_at"], **run} for run in changed])
 
 
-def _asks_to_publish(subject: Row[Any], event: RunEvent) -> bool:
-    return event.visibility is Visibility.PUBLIC and subject.visibility == Visibility.PRIVATE
+def _locked(
+    connection: Connection, event: RunEvent | VerificationEvent, now: datetime, *, may_publish: bool
+) -> Row[Any]:
+    """Return the locked row of the event's subject; raises `MayNotPublish`, and `InvalidEvent` as `locked` does."""
+    subject = locked(connection, event.subject, now)
+    asks_to_publish = event.visibility is Visibility.PUBLIC and subject.visibility == Visibility.PRIVATE
+    if asks_to_publish and not may_publish:
+        raise MayNotPublish
+    return subject
 
 
 def _past_run(row: Row[Any]) -> PastRun:

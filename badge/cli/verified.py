@@ -10,7 +10,7 @@ import click
 
 from badge.catalogue.events import InvalidEvent, ReportedVerification, VerificationEvent
 from badge.cli.command import BadgeCommand, Fault, SubjectArgument, examples
-from badge.cli.reporting import TIME, reported, reporting_options
+from badge.cli.reporting import TIME, reported, reporting_options, visibility_in
 from badge.model import BackupStatus, VerificationMethod, VerificationOutcome
 
 _WORDS = {VerificationOutcome.PASSED: "verified", VerificationOutcome.FAILED: "verification failed"}
@@ -56,7 +56,7 @@ def _event(given: Mapping[str, Any]) -> VerificationEvent:
         )
     except InvalidEvent as invalid:
         raise Fault(f"{invalid}") from None
-    return VerificationEvent(given["subject"], reported)
+    return VerificationEvent(given["subject"], reported, visibility_in(given))
 
 
 def _outcome(event: VerificationEvent, answer: Mapping[str, Any]) -> str:

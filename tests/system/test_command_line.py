@@ -88,6 +88,8 @@ def test_a_verification_goes_to_the_local_catalogue(tmp_path: Path) -> None:
         f"{WEB}: still failed, because a newer verification is known ({catalogue_in(tmp_path)})\n",
     )
     assert json.loads(run(tmp_path, "status", WEB, "--json").stdout)["verification"] == "failed"
+    hidden = json.loads(run(tmp_path, "verified", WEB, "--visibility", "private", "--json").stdout)
+    assert (hidden["verification"], hidden["visibility"]) == ("passed", "private")
     refused = run(tmp_path, "verified", WEB, "--at", "2099-01-01T00:00:00Z")
     assert (refused.returncode, refused.stderr) == (2, "Error: the verification's time is in the future.\n")
 
