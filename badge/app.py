@@ -112,21 +112,33 @@ class Configuration:
 
 def load_configuration() -> Configuration:
     """Return the configuration in the environment and in files; raises `BadSettings` with every fault."""
-    settings = load()
+    try:
+        settings = load()
+    except BadSettings as bad:
+        _, _, faults = _read_files(bad.files.get("sources"), bad.files.get("notify"))
+        raise BadSettings([*bad.faults, *faults]) from None
+    sources, notify, faults = _read_files(settings.sources, settings.notify)
+    if faults:
+        raise BadSettings(faults)
+    return Configuration(settings, sources, notify)
+
+
+def _read_files(
+    sources_file: Path | None, notify_file: Path | None
+) -> tuple[Sequence[ConfiguredSource], NotifyFile | None, Sequence[SettingFault]]:
+    """Return the content of both files, and the faults of both."""
     faults: list[SettingFault] = []
     sources: Sequence[ConfiguredSource] = ()
     notify: NotifyFile | None = None
     try:
-        sources = _sources_in(settings.sources) if settings.sources else ()
+        sources = _sources_in(sources_file) if sources_file else ()
     except BadSettings as bad:
         faults += bad.faults
     try:
-        notify = _notify_in(settings.notify) if settings.notify else None
+        notify = _notify_in(notify_file) if notify_file else None
     except BadSettings as bad:
         faults += bad.faults
-    if faults:
-        raise BadSettings(faults)
-    return Configuration(settings, sources, notify)
+    return sources, notify, faults
 
 
 def _notify_in(file: Path) -> NotifyFile:
