@@ -405,6 +405,7 @@ def build_watcher(parts: Parts, file: NotifyFile | None, is_orphaned: Callable[[
             store,
             Retries(file.delivery.first_retry, file.delivery.longest_retry),
             file.delivery.timeout,
+            file.delivery.give_up_after,
             parts.clock,
             RANDOM_JITTER,
             parts.events,
@@ -431,11 +432,13 @@ def channels_of(tables: Sequence[ChannelTable], clock: Clock) -> Sequence[Channe
         return []  # without loading an HTTP client, which takes 8 MB
     from badge.sources.http.transport import HttpTransport  # noqa: PLC0415 - loaded in the watcher and by commands
     from badge.watching.channels.apprise import AppriseChannel  # noqa: PLC0415
-    from badge.watching.channels.webhook import LARGEST_ANSWER, WebhookChannel  # noqa: PLC0415
+    from badge.watching.channels.webhook import WebhookChannel  # noqa: PLC0415
     from badge.watching.notify_file import WebhookTable  # noqa: PLC0415
 
     return [
-        WebhookChannel(table.name, table.url, table.secret, HttpTransport(LARGEST_ANSWER, ca_file=table.ca_file), clock)
+        WebhookChannel(
+            table.name, table.url, table.secret, HttpTransport(ca_file=table.ca_file, reads_body=False), clock
+        )
         if isinstance(table, WebhookTable)
         else AppriseChannel(table.name, table.url)
         for table in tables

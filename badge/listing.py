@@ -213,9 +213,12 @@ class SummaryQuery:
     """None for all subjects."""
     name: NamePattern | None = None
     max_age: timedelta | None = None
-    """A subject whose last success is older than this counts as overdue."""
+    """An otherwise protected subject whose last success is older than this counts as overdue."""
     verified_within: timedelta | None = None
-    """A subject without a passed verification that recent counts as unverified, and as failed after a failed one."""
+    """An otherwise protected subject counts as unverified unless a verification passed within this time.
+
+    After a failed verification, a subject counts as failed.
+    """
     is_public_only: bool = True
 
 

@@ -151,10 +151,14 @@ class Message:
 
     @classmethod
     def from_document(cls, id: str, document: Mapping[str, Any]) -> Message:
-        """Return the message that `document` was made from."""
+        """Return the message that `document` was made from.
+
+        Raises `KeyError`, `TypeError` or `ValueError` for one that this version can't read.
+        """
         noun, _, kind = document["type"].partition(".")
         data, at = document["data"], moment_in(document, "timestamp")
-        assert at is not None  # written by `document`
+        if at is None:
+            raise ValueError("no timestamp")
         found = data["backups"] if noun == "backups" else [data]
         notices = [_notice_from(NoticeKind(kind), each) for each in found]
         return cls(id, at, NoticeKind(kind), notices, data["count"] if noun == "backups" else 1)

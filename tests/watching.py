@@ -97,6 +97,7 @@ class Watching:
             self.store,
             RETRIES,
             timedelta(seconds=1),
+            timedelta(days=3),
             self.clock,
             lambda: 1.0,
             self.events,

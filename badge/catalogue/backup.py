@@ -18,11 +18,13 @@ from sqlalchemy import delete, update
 from badge.catalogue.database import Database
 from badge.catalogue.in_use import alone, database_file
 from badge.catalogue.migration import migrate, migrate_locked
-from badge.catalogue.schema import EPOCH, identity, logins
+from badge.catalogue.schema import EPOCH, identity, logins, outbox, watcher
 
 # Tables that every catalogue has had since its first revision.
 _TABLES = {"alembic_version", "subjects", "runs", "api_keys"}
 _LOGS = ("-wal", "-journal")
+RESTORED = "restored"
+"""Why messages that were in a backup are not sent."""
 
 
 class BadBackup(Exception):
@@ -71,7 +73,7 @@ def back_up(database: Database, target: Path, now: datetime) -> Contents:
             _check(copy)
             if _has_identity(copy):
                 with copy:
-                    copy.execute("UPDATE identity SET backed_up_at = ?", ((now - EPOCH) // timedelta(microseconds=1),))
+                    copy.execute("UPDATE identity SET backed_up_at = ?", (_microseconds(now),))
             contents = replace(_contents(copy), as_of=now)
         _sync(target.parent)
     except BaseException:
@@ -96,7 +98,7 @@ def restore(url: str, backup: Path, now: datetime) -> Restored:
         for end in ("", *_LOGS):
             if end == "" or Path(f"{backup}{end}").exists():
                 _copy(Path(f"{backup}{end}"), Path(f"{draft}{end}"))
-        contents = _prepared(draft)
+        contents = _prepared(draft, now)
         _give_to_owner(draft, file.parent)
         _sync(draft)
         set_aside = _set_aside(file, now) if file.exists() else None
@@ -107,8 +109,8 @@ def restore(url: str, backup: Path, now: datetime) -> Restored:
     return Restored(contents, set_aside)
 
 
-def renew_cache_identity(url: str) -> None:
-    """Make everything cached so far unreachable, after a database was restored by other means.
+def renew_cache_identity(url: str, now: datetime) -> None:
+    """Make everything cached so far unreachable and give up on messages, after a restore by other means.
 
     Raises `CatalogueInUse`, `FileNotFoundError`, `SchemaFault`, `OSError`, and SQLAlchemy's and sqlite3's errors.
     """
@@ -117,7 +119,7 @@ def renew_cache_identity(url: str) -> None:
         with alone(file):
             migrate_locked(url)
             with contextlib.closing(sqlite3.connect(file)) as connection:
-                _renew(connection)
+                _renew(connection, now)
         return
     migrate(url)
     database = Database(url)
@@ -125,11 +127,14 @@ def renew_cache_identity(url: str) -> None:
         with database.writing() as connection:
             connection.execute(update(identity).values(cache_identity=_new_identity()))
             connection.execute(delete(logins))
+            waiting = update(outbox).where(outbox.c.given_up_at.is_(None))
+            connection.execute(waiting.values(given_up_at=now, failure=RESTORED))
+            connection.execute(update(watcher).values(holder=""))
     finally:
         database.close()
 
 
-def _prepared(draft: Path) -> Contents:
+def _prepared(draft: Path, now: datetime) -> Contents:
     """Check and migrate the copy of a backup, and give it a new identity."""
     try:
         with contextlib.closing(sqlite3.connect(draft)) as connection:
@@ -140,7 +145,7 @@ def _prepared(draft: Path) -> Contents:
     migrate(f"sqlite:///{draft}")
     with contextlib.closing(sqlite3.connect(draft)) as connection:
         contents = _contents(connection)
-        _renew(connection)
+        _renew(connection, now)
     return contents
 
 
@@ -176,10 +181,20 @@ def _contents(connection: sqlite3.Connection) -> Contents:
     return Contents(subjects, runs, last_change, as_of)
 
 
-def _renew(connection: sqlite3.Connection) -> None:
+def _renew(connection: sqlite3.Connection, now: datetime) -> None:
     with connection:
         connection.execute("UPDATE identity SET cache_identity = ?, backed_up_at = NULL", (_new_identity(),))
         connection.execute("DELETE FROM logins")  # some may have ended or been used since
+        # Most messages have been delivered since, so they are not sent again, but listed.
+        connection.execute(
+            "UPDATE outbox SET given_up_at = ?, failure = ? WHERE given_up_at IS NULL", (_microseconds(now), RESTORED)
+        )
+        connection.execute("UPDATE watcher SET holder = ''")  # no process holds the lease now
+
+
+def _microseconds(moment: datetime) -> int:
+    """Return a time as the database stores it."""
+    return (moment - EPOCH) // timedelta(microseconds=1)
 
 
 def _new_identity() -> str:

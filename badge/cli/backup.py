@@ -68,8 +68,8 @@ def _backed_up(settings: Settings, database: Database, file: Path, now: datetime
     "only_identity",
     is_flag=True,
     help=(
-        "Only discard all cached statuses, and migrate an older catalogue; for use after pg_restore or after restoring "
-        "a whole disk."
+        "Only discard all cached statuses and waiting notifications, and migrate an older catalogue; for use after "
+        "pg_restore or after restoring a whole disk."
     ),
 )
 def restore(file: Path | None, *, only_identity: bool) -> None:
@@ -87,7 +87,7 @@ def restore(file: Path | None, *, only_identity: bool) -> None:
     # The parts are closed by now, because a restore needs the catalogue to itself.
     with _one_line_errors(settings, file):
         if file is None:
-            renew_cache_identity(settings.catalogue_location)
+            renew_cache_identity(settings.catalogue_location, now)
             click.echo("Cached statuses are no longer used. Start the service again.")
             return
         command = f"pg_restore --clean --if-exists --dbname={{url}} {shlex.quote(str(file))}"

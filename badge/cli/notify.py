@@ -116,14 +116,14 @@ def list_messages(*, limit: int, as_json: bool) -> None:
 
 def _document(waiting: Waiting) -> dict[str, object]:
     return {
-        "id": waiting.message.id,
+        "id": waiting.message_id,
         "channel": waiting.channel,
         "state": _state(waiting),
         "attempts": waiting.attempts,
         "failure": waiting.failure,
         "createdAt": format_time(waiting.created_at),
         "nextAttemptAt": None if waiting.given_up_at else format_time(waiting.next_at),
-        "message": waiting.message.document(),
+        "message": waiting.message and waiting.message.document(),
     }
 
 
@@ -131,7 +131,8 @@ def _row(waiting: Waiting) -> str:
     reason = f", {waiting.failure}" if waiting.failure else ""
     attempts = f"{waiting.attempts} attempt{'' if waiting.attempts == 1 else 's'}{reason}"
     created_at = f"{waiting.created_at:%Y-%m-%d %H:%M}"
-    return f"{created_at}  {waiting.channel:<20} {_state(waiting):<9} {waiting.message.title} ({attempts})"
+    title = waiting.message.title if waiting.message else "Message of a newer version"
+    return f"{created_at}  {waiting.channel:<20} {_state(waiting):<9} {title} ({attempts})"
 
 
 def _state(waiting: Waiting) -> str:

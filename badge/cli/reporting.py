@@ -60,7 +60,12 @@ _OPTIONS = (
     ),
     click.option("--key", envvar="BADGE_API_KEY", help="API key for --to, with the scope 'report' [BADGE_API_KEY]."),
     click.option("--key-file", type=click.File(), help="File that contains the API key."),
-    click.option("--json", "as_json", is_flag=True, help="Print the resulting status as JSON."),
+    click.option(
+        "--json",
+        "as_json",
+        is_flag=True,
+        help="Print the result as JSON; with --to, the status only if the API key has the scope 'read'.",
+    ),
 )
 
 

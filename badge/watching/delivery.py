@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
 from typing import Protocol
 
 from badge.deadline import Deadline
@@ -16,6 +16,8 @@ from badge.watching.store import Waiting, WatchStore
 
 MOST_AT_ONCE = 200
 """How many waiting messages are read at a time."""
+PATIENCE = 5
+"""After so many failed attempts at the oldest message, others are tried as well: perhaps only it is rejected."""
 
 
 class NotDelivered(Exception):
@@ -59,21 +61,6 @@ class Retries:
         return max(min(doubled, self.longest) * (0.5 + jitter / 2), asked or timedelta(0))
 
 
-def deliverable(waiting: Sequence[Waiting], now: datetime) -> Iterator[Waiting]:
-    """Yield the messages that may be sent now, in order.
-
-    The caller takes one at a time and calls again, because each result changes what may follow.
-    A message has to wait for earlier ones about the same subject. One about many subjects waits for all earlier ones,
-    and all later ones wait for it.
-    """
-    held: set[str] = set()
-    for message in waiting:
-        if "" in held or (held and not message.digest) or message.digest in held or message.next_at > now:
-            held.add(message.digest)
-        else:
-            yield message
-
-
 @dataclass(slots=True)
 class Courier:
     """Delivers the messages of one channel, one at a time. Used by one thread."""
@@ -82,6 +69,8 @@ class Courier:
     store: WatchStore
     retries: Retries
     timeout: timedelta
+    give_up_after: timedelta
+    """The age from which messages are not sent any more."""
     clock: Clock
     jitter: Jitter
     events: Events
@@ -90,45 +79,64 @@ class Courier:
     monotonic: Callable[[], float] = time.monotonic
     _failures: int = 0
     """Consecutive failures of the channel."""
+    _works: bool = False
+    """Whether the channel accepted the last message."""
     _paused_until: float = 0.0
 
     def deliver(self) -> bool:
         """Send what can be sent now; returns whether to go on at once. Raises `LeaseLost` and SQLAlchemy's errors."""
         if self.monotonic() < self._paused_until:
             return False
-        waiting = list(self.store.waiting(self.channel.name, MOST_AT_ONCE))
-        was_full, delivered = len(waiting) == MOST_AT_ONCE, False
-        while (first := next(deliverable(waiting, self.clock()), None)) is not None:
+        due = list(self.store.due(self.channel.name, self.clock(), self.give_up_after, MOST_AT_ONCE))
+        was_full = len(due) == MOST_AT_ONCE
+        while due:
             if not self.may_send():
                 return False
+            chosen = self._chosen(due)
             try:
-                self.channel.send(first.message, Deadline.after(self.timeout.total_seconds(), self.monotonic))
+                self._send(chosen.message)
             except NotDelivered as failed:
-                if not failed.is_about_message:
-                    self._failed(first, failed, self._pause(failed))
+                if not self._is_rejected(chosen, failed):
+                    self._pause(failed)
+                    self._failed(chosen, failed, timedelta(0))
                     return False
-                retry_in = self.retries.pause(first.attempts + 1, self.jitter(), failed.retry_after)
-                waiting[waiting.index(first)] = self._failed(first, failed, retry_in)
+                self._failed(chosen, failed, self.retries.pause(chosen.attempts + 1, self.jitter(), failed.retry_after))
+                due = [each for each in due if each is not chosen and not each.is_about_subject_of(chosen)]
             else:
-                self._delivered(first)
-                waiting.remove(first)
-                delivered = True
-        return was_full and delivered
+                self._delivered(chosen)
+                due.remove(chosen)
+        return was_full
+
+    def _chosen(self, due: Sequence[Waiting]) -> Waiting:
+        """Return the oldest message; if that fails again and again, the least tried one."""
+        if not self._failures or due[0].attempts < PATIENCE:
+            return due[0]
+        oldest_by_subject = {each.digest or each.id: each for each in reversed(due)}
+        return min(oldest_by_subject.values(), key=lambda each: (each.attempts, each.id))
+
+    def _send(self, message: Message | None) -> None:
+        if message is None:  # a newer version may deliver it
+            raise NotDelivered("unreadable", is_about_message=True)
+        self.channel.send(message, Deadline.after(self.timeout.total_seconds(), self.monotonic))
+
+    def _is_rejected(self, chosen: Waiting, failed: NotDelivered) -> bool:
+        """Whether only this message fails: it has failed before, but the channel has just accepted another one."""
+        if failed.is_about_message:
+            return True
+        has_worked, self._works = self._works, False
+        return has_worked and chosen.attempts > 0
 
     def _delivered(self, waiting: Waiting) -> None:
-        self._failures = 0
+        self._failures, self._works = 0, True
         self.store.delivered(waiting.id)
         self.events.emit(MessageDelivered(self.channel.name))
 
-    def _pause(self, failed: NotDelivered) -> timedelta:
-        """Send nothing through this channel for a while; return for how long."""
+    def _pause(self, failed: NotDelivered) -> None:
+        """Send nothing through this channel for a while."""
         self._failures += 1
         pause = self.retries.pause(self._failures, self.jitter(), failed.retry_after)
         self._paused_until = self.monotonic() + pause.total_seconds()
-        return pause
 
-    def _failed(self, waiting: Waiting, failed: NotDelivered, retry_in: timedelta) -> Waiting:
-        next_at = self.clock() + retry_in
-        self.store.failed(waiting, failed.failure, next_at)
+    def _failed(self, waiting: Waiting, failed: NotDelivered, retry_in: timedelta) -> None:
+        self.store.failed(waiting, failed.failure, self.clock() + retry_in)
         self.events.emit(MessageNotDelivered(self.channel.name, failed.failure))
-        return replace(waiting, next_at=next_at, attempts=waiting.attempts + 1)

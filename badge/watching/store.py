@@ -13,6 +13,7 @@ import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import Any, TypeVar
 from uuid import uuid4
 
@@ -30,6 +31,7 @@ BATCH = 500
 PUBLIC, ALL = "public", "all"
 
 _Row = TypeVar("_Row")
+_Member = TypeVar("_Member", bound=StrEnum)
 
 
 class LeaseLost(Exception):
@@ -77,12 +79,18 @@ class Waiting:
     channel: str
     digest: str
     """Of its subject; empty if it is about several."""
-    message: Message
+    message_id: str
+    message: Message | None
+    """None if a newer version of the service stored it in a form that this one can't read."""
     created_at: datetime
     attempts: int
     next_at: datetime
     failure: str | None
     given_up_at: datetime | None
+
+    def is_about_subject_of(self, other: Waiting) -> bool:
+        """Whether both are about the same single subject."""
+        return self.digest != "" and self.digest == other.digest
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,8 +179,8 @@ class WatchStore:
             row = connection.execute(select(watcher)).one()
         return Progress(row.is_primed, row.glanced_at)
 
-    def save(self, noticed: Noticed, now: datetime, bounds: Bounds) -> None:
-        """Store the outcome of a look; raises `LeaseLost`."""
+    def save(self, noticed: Noticed, now: datetime, bounds: Bounds) -> int:
+        """Store the outcome of a look; returns how many messages it gave up on. Raises `LeaseLost`."""
         with self._holding() as connection:
             _save_states(connection, noticed.states)
             for some in batches([_outbox_row(each, now) for each in noticed.outgoing]):
@@ -183,12 +191,22 @@ class WatchStore:
                 _prune_feed(connection, audience, bounds.feed)
             if noticed.primes:
                 connection.execute(update(watcher).values(is_primed=True))
-            for channel in {each.channel for each in noticed.outgoing}:
-                _limit_waiting(connection, channel, now, bounds.waiting)
+            channels = {each.channel for each in noticed.outgoing}
+            given_up = sum(_limit_waiting(connection, channel, now, bounds.waiting) for channel in channels)
+            if given_up:
+                _prune_given_up(connection, bounds.undelivered)
+        return given_up
 
-    def waiting(self, channel: str, limit: int) -> Sequence[Waiting]:
-        """Return the oldest messages that wait for a channel, oldest first."""
-        wanted = select(outbox).where(outbox.c.channel == channel, outbox.c.given_up_at.is_(None))
+    def due(self, channel: str, now: datetime, give_up_after: timedelta, limit: int) -> Sequence[Waiting]:
+        """Return the messages that may be sent now, oldest first, and none that is older than `give_up_after`.
+
+        Messages about the subject of a rejected one wait until that is due again. Those about many subjects neither
+        wait for others nor hold them back.
+        """
+        is_recent = outbox.c.created_at >= now - give_up_after
+        own = and_(outbox.c.channel == channel, outbox.c.given_up_at.is_(None), is_recent)
+        held = select(outbox.c.digest).where(own, outbox.c.next_at > now, outbox.c.digest != "")
+        wanted = select(outbox).where(own, outbox.c.next_at <= now, outbox.c.digest.not_in(held))
         with self.database.reading() as connection:
             return [_waiting(row) for row in connection.execute(wanted.order_by(outbox.c.id).limit(limit))]
 
@@ -219,18 +237,15 @@ class WatchStore:
                 return 0
         with self._holding() as connection:
             given_up = connection.execute(update(outbox).where(old).values(given_up_at=now)).rowcount
-            kept = select(outbox.c.id).where(outbox.c.given_up_at.is_not(None))
-            oldest = connection.scalar(kept.order_by(outbox.c.id.desc()).offset(bounds.undelivered).limit(1))
-            if oldest is not None:
-                pruned = and_(outbox.c.given_up_at.is_not(None), outbox.c.id <= oldest)
-                connection.execute(delete(outbox).where(pruned))
+            _prune_given_up(connection, bounds.undelivered)
         return given_up
 
     def feed(self, audience: str, limit: int) -> Sequence[Message]:
         """Return the newest entries of a feed, newest first; the public one never names a private subject."""
         wanted = select(feed).where(feed.c.audience == audience).order_by(feed.c.id.desc()).limit(limit)
         with self.database.reading() as connection:
-            messages = [_message(row) for row in connection.execute(wanted)]
+            found = [_message(row) for row in connection.execute(wanted)]
+            messages = [message for message in found if message is not None]
             if audience == ALL:
                 return messages
             named = {digest_of(each.subject): each.subject for message in messages for each in message.notices}
@@ -258,12 +273,21 @@ def _prune_feed(connection: Connection, audience: str, most: int) -> None:
         connection.execute(delete(feed).where(feed.c.audience == audience, feed.c.id <= oldest))
 
 
-def _limit_waiting(connection: Connection, channel: str, now: datetime, most: int) -> None:
+def _prune_given_up(connection: Connection, most: int) -> None:
+    given_up = outbox.c.given_up_at.is_not(None)
+    oldest = connection.scalar(select(outbox.c.id).where(given_up).order_by(outbox.c.id.desc()).offset(most).limit(1))
+    if oldest is not None:
+        connection.execute(delete(outbox).where(given_up, outbox.c.id <= oldest))
+
+
+def _limit_waiting(connection: Connection, channel: str, now: datetime, most: int) -> int:
+    """Give up on the oldest messages beyond `most`; returns how many."""
     own = and_(outbox.c.channel == channel, outbox.c.given_up_at.is_(None))
     oldest = connection.scalar(select(outbox.c.id).where(own).order_by(outbox.c.id.desc()).offset(most).limit(1))
-    if oldest is not None:
-        dropped = update(outbox).where(own, outbox.c.id <= oldest)
-        connection.execute(dropped.values(given_up_at=now, failure="outboxFull"))
+    if oldest is None:
+        return 0
+    dropped = update(outbox).where(own, outbox.c.id <= oldest)
+    return connection.execute(dropped.values(given_up_at=now, failure="outboxFull")).rowcount
 
 
 def _public(connection: Connection, named: Mapping[str, Subject]) -> set[str]:
@@ -284,14 +308,19 @@ def _restricted(message: Message, public: set[str]) -> Message | None:
 def _watched(row: Row[Any]) -> Watched:
     return Watched(
         path=row.path,
-        condition=Condition(row.condition) if row.condition else None,
+        condition=_known(Condition, row.condition),
         is_public=row.is_public,
         unknown_since=row.unknown_since,
         changes=tuple(EPOCH + timedelta(microseconds=at) for at in json.loads(row.changes)),
         is_flapping=row.is_flapping,
-        verdict=Verdict(row.verdict),
+        verdict=_known(Verdict, row.verdict) or Verdict.FINE,
         last_run=row.last_run,
     )
+
+
+def _known(kind: type[_Member], value: str | None) -> _Member | None:
+    """Return the member with this value; None for one that only a newer version of the service knows."""
+    return next((member for member in kind if member == value), None)
 
 
 def _watched_row(digest: str, state: Watched) -> dict[str, Any]:
@@ -331,6 +360,7 @@ def _waiting(row: Row[Any]) -> Waiting:
         id=row.id,
         channel=row.channel,
         digest=row.digest,
+        message_id=row.message_id,
         message=_message(row),
         created_at=row.created_at,
         attempts=row.attempts,
@@ -340,5 +370,8 @@ def _waiting(row: Row[Any]) -> Waiting:
     )
 
 
-def _message(row: Row[Any]) -> Message:
-    return Message.from_document(row.message_id, json.loads(row.message))
+def _message(row: Row[Any]) -> Message | None:
+    try:
+        return Message.from_document(row.message_id, json.loads(row.message))
+    except (KeyError, TypeError, ValueError):
+        return None

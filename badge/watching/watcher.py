@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from badge.catalogue.database import WRITER_PATIENCE_MILLISECONDS
-from badge.events import SubjectsUnwatched
+from badge.events import MessagesGivenUp, SubjectsUnwatched
 from badge.listing import ListedSubject, ListingFilter, NoList, StatusListing
 from badge.model import CLOCK_TOLERANCE, PastRun, Subject
 from badge.notices import Condition, Message, Notice
@@ -267,7 +267,9 @@ class Watcher:
             notices += map(self._linked, new)
         is_first = primes and not self._is_primed
         if states or is_first:
-            self.store.save(self._noticed(states, notices, now, primes=is_first), now, self.reporting.bounds)
+            noticed = self._noticed(states, notices, now, primes=is_first)
+            if given_up := self.store.save(noticed, now, self.reporting.bounds):
+                self.events.emit(MessagesGivenUp(given_up))
         self._is_primed = self._is_primed or is_first
         self._states.update({digest: after for digest, after in states.items() if after is not None})
         for digest in [digest for digest, after in states.items() if after is None]:

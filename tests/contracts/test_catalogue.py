@@ -492,7 +492,7 @@ def test_the_identity_in_the_cache_stays_until_it_is_renewed(store: Store) -> No
     migrate(store.url)
     assert database.read_cache_identity() == before
     store.close()
-    renew_cache_identity(store.url)
+    renew_cache_identity(store.url, store.clock())
     assert database.read_cache_identity() != before
 
 

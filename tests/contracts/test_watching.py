@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+import json
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
+from typing import Any
 
 import pytest
+from sqlalchemy import update
 
+from badge.catalogue.backup import renew_cache_identity
 from badge.catalogue.events import RunEvent
+from badge.catalogue.schema import feed, outbox, watched
 from badge.catalogue.source import CatalogueSource
 from badge.catalogue.store import Catalogue
-from badge.events import FailureKind, SubjectsUnwatched
+from badge.events import FailureKind, MessagesGivenUp, SubjectsUnwatched
 from badge.listing import ListedSubject, ListingFilter, NoList
 from badge.model import CLOCK_TOLERANCE, BackupStatus, Report, Subject, Visibility
 from badge.notices import Message
 from badge.ports import SourceUnavailable
 from badge.sources.snapshot_listing import CatalogueWalk
-from badge.watching.delivery import NotDelivered
+from badge.watching.delivery import MOST_AT_ONCE, NotDelivered
 from badge.watching.store import ALL, PUBLIC, Bounds, LeaseLost, WatchStore
 from badge.watching.watcher import Subjects
 from tests.doubles import RecordedEvents
@@ -128,6 +133,69 @@ def test_a_refused_message_holds_back_only_later_ones_about_its_subject(watching
     assert watching.channel.heard[2:] == ["failed web", "recovered web"]
 
 
+def rejects(*names: str, is_about_message: bool) -> Callable[[Message], NotDelivered | None]:
+    """Return a receiver's rule: it rejects messages about these subjects, or about `many`."""
+
+    def refuses(message: Message) -> NotDelivered | None:
+        name = "many" if message.is_about_many else message.notices[0].subject.name
+        return NotDelivered("http4xx", is_about_message=is_about_message) if name in names else None
+
+    return refuses
+
+
+def keep_delivering(watching: Watching, hours: int) -> None:
+    for _ in range(hours * 60):
+        watching.clock.advance(minutes=1)
+        watching.courier.deliver()
+
+
+@pytest.mark.parametrize("is_about_message", [True, False])
+def test_a_rejected_message_about_many_holds_no_others(watching: Watching, is_about_message: bool) -> None:  # noqa: FBT001 - a parameter of the test
+    names = [f"r{number}" for number in range(11)]
+    watching.sees(web=S.SUCCEEDED, **dict.fromkeys(names, S.SUCCEEDED))
+    watching.channel.refuses = rejects("many", is_about_message=is_about_message)
+    watching.sees(web=S.SUCCEEDED, **dict.fromkeys(names, S.FAILED))
+    watching.sees(web=S.FAILED, **dict.fromkeys(names, S.FAILED))
+    keep_delivering(watching, hours=1)
+    assert watching.channel.heard == ["failed web"]
+    watching.channel.refuses = lambda _: None
+    keep_delivering(watching, hours=2)
+    assert watching.channel.heard == ["failed web", "failed 11"]
+
+
+def test_a_message_about_many_does_not_wait_for_rejected_ones(watching: Watching) -> None:
+    names = [f"r{number}" for number in range(11)]
+    watching.sees(web=S.SUCCEEDED, **dict.fromkeys(names, S.SUCCEEDED))
+    watching.channel.refuses = rejects("web", is_about_message=True)
+    watching.sees(web=S.FAILED, **dict.fromkeys(names, S.SUCCEEDED))
+    watching.sees(web=S.FAILED, **dict.fromkeys(names, S.FAILED))
+    assert watching.channel.heard == ["failed 11"]
+
+
+def test_many_rejected_messages_do_not_hide_those_behind_them(watching: Watching) -> None:
+    names = [f"r{number}" for number in range(MOST_AT_ONCE)]
+    watching = replace(watching, most_single=1_000, store=replace(watching.store, holder="other"))
+    watching.sees(web=S.SUCCEEDED, **dict.fromkeys(names, S.SUCCEEDED))
+    watching.channel.refuses = rejects(*names, is_about_message=True)
+    watching.sees(**dict.fromkeys(names, S.FAILED), web=S.FAILED)
+    while watching.courier.deliver():
+        pass
+    assert watching.channel.heard == ["failed web"]
+
+
+def test_if_a_channel_never_accepts_one_message_it_soon_gets_the_others(watching: Watching) -> None:
+    watching.sees(web=S.SUCCEEDED, api=S.SUCCEEDED, app=S.SUCCEEDED)
+    watching.channel.refuses = rejects("web", "api", is_about_message=False)
+    watching.sees(web=S.FAILED, api=S.FAILED, app=S.FAILED)
+    watching.sees(web=S.SUCCEEDED, api=S.FAILED, app=S.SUCCEEDED)
+    keep_delivering(watching, hours=1)
+    assert watching.channel.heard == ["failed app", "recovered app"]
+    watching.channel.refuses = lambda _: None
+    keep_delivering(watching, hours=2)
+    assert sorted(watching.channel.heard[2:]) == ["failed api", "failed web", "recovered web"]
+    assert watching.channel.heard.index("failed web") < watching.channel.heard.index("recovered web")
+
+
 def test_while_a_channel_fails_it_is_tried_with_growing_pauses(watching: Watching) -> None:
     watching.sees(web=S.SUCCEEDED, api=S.SUCCEEDED)
     watching.channel.refuses = lambda _: NotDelivered("connect")
@@ -165,6 +233,68 @@ def test_a_storm_is_one_message_that_keeps_its_place_in_the_order(watching: Watc
     watching.clock.advance(minutes=1)
     watching.courier.deliver()
     assert watching.channel.heard == ["failed 50", "recovered r1"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda document: document | {"type": "backup.newKind"},
+        lambda document: document | {"type": "backups.failed"},
+        lambda document: document | {"data": []},
+        lambda document: document | {"data": document["data"] | {"subject": "?"}},
+        lambda document: {name: document[name] for name in ("type", "data")},
+    ],
+)
+def test_a_message_that_only_a_newer_version_can_read_holds_back_only_its_subject(
+    watching: Watching, store: Store, change: Callable[[dict[str, Any]], dict[str, Any]]
+) -> None:
+    watching.sees(web=S.SUCCEEDED, api=S.SUCCEEDED)
+    watching.survey = lambda: survey_of(watching.clock, web=S.FAILED, api=S.SUCCEEDED)
+    watching.watcher.look()
+    [readable] = watching.store.everything(10)
+    assert readable.message is not None
+    document = json.dumps(change(readable.message.document()))
+    with store.catalogue.database.writing() as connection:
+        connection.execute(update(outbox).values(message=document))
+        connection.execute(update(feed).values(message=document))
+    watching.sees(web=S.SUCCEEDED, api=S.FAILED)
+    assert watching.channel.heard == ["failed api"]
+    assert [each.failure for each in watching.store.everything(10)] == ["unreadable", None]
+    assert len(titles(watching.store, ALL)) == 2
+
+
+def test_a_state_that_only_a_newer_version_knows_counts_as_none(watching: Watching, store: Store) -> None:
+    watching.sees(web=S.SUCCEEDED, api=S.SUCCEEDED)
+    with store.catalogue.database.writing() as connection:
+        connection.execute(update(watched).values(condition="new", verdict="new"))
+    other = watching.restarted()
+    other.sees(web=S.FAILED, api=S.SUCCEEDED)
+    assert other.channel.heard == ["failed web"]
+
+
+def test_an_old_message_is_not_sent_even_before_the_service_has_given_up_on_it(watching: Watching) -> None:
+    watching.sees(web=S.SUCCEEDED)
+    watching.channel.refuses = lambda _: NotDelivered("connect")
+    watching.sees(web=S.FAILED)
+    watching.clock.advance(days=4)
+    other = watching.restarted()
+    other.channel.refuses = lambda _: None
+    other.sees(web=S.SUCCEEDED)
+    assert other.channel.heard == ["recovered web"]
+
+
+def test_after_a_restore_messages_of_the_backup_are_not_sent_and_the_lease_is_free(
+    watching: Watching, store: Store
+) -> None:
+    watching.sees(web=S.SUCCEEDED)
+    watching.channel.refuses = lambda _: NotDelivered("connect")
+    watching.sees(web=S.FAILED)
+    store.close()
+    renew_cache_identity(store.url, watching.clock())
+    assert watching.store.lease().holder == ""
+    assert [(each.failure, each.given_up_at) for each in watching.store.everything(10)] == [
+        ("restored", watching.clock())
+    ]
 
 
 def test_a_source_that_does_not_answer_makes_its_subjects_unknown_after_a_while(watching: Watching) -> None:
@@ -310,7 +440,16 @@ def test_the_outbox_is_bounded_and_lists_abandoned_messages(watching: Watching) 
     assert watching.store.give_up(now - timedelta(days=3), now, bounds) == 3
     assert watching.store.give_up(now - timedelta(days=3), now, bounds) == 0
     assert len(watching.store.everything(10)) == 2
-    assert watching.store.waiting("ops", 10) == []
+    assert watching.store.due("ops", now, timedelta(days=9), 10) == []
+
+
+def test_a_full_outbox_is_bounded_even_while_no_message_is_old_which_is_logged(watching: Watching) -> None:
+    watching = replace(watching, bounds=Bounds(1, 2, 20), store=replace(watching.store, holder="other"))
+    watching.channel.refuses = lambda _: NotDelivered("connect")
+    for number in range(9):
+        watching.sees(web=S.FAILED if number % 2 else S.SUCCEEDED)
+    assert [each.failure for each in watching.store.everything(10) if each.given_up_at] == ["outboxFull"] * 2
+    assert sum(each.number for each in watching.events.seen if isinstance(each, MessagesGivenUp)) == 7
 
 
 def test_the_feeds_are_bounded_and_the_public_one_never_names_a_private_subject(watching: Watching) -> None:

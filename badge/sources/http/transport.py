@@ -44,6 +44,8 @@ class HttpTransport:
     names: HostNames = HOST_NAMES
     ca_file: Path | None = None
     """Certificate authorities to trust instead of the default ones, such as a cluster's own."""
+    reads_body: bool = True
+    """If not, the body of each answer is empty, and what the server sends after the headers is ignored."""
     _sessions: PerProcess[threading.local] = field(
         default_factory=lambda: PerProcess(threading.local), init=False, repr=False
     )
@@ -80,7 +82,7 @@ class HttpTransport:
             calling(Call(deadline, self.names)),
             self._session().send(prepared, stream=True, allow_redirects=False, timeout=(left, left)) as response,
         ):
-            return HttpAnswer(response.status_code, response.headers, self._body(response))
+            return HttpAnswer(response.status_code, response.headers, self._body(response) if self.reads_body else b"")
 
     def _body(self, response: requests.Response) -> bytes:
         body = bytearray()

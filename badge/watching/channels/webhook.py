@@ -16,8 +16,6 @@ from badge.sources.http.transport import HttpTransport
 from badge.sources.secrets import Secret
 from badge.watching.delivery import NotDelivered
 
-LARGEST_ANSWER = 64 * 1024
-"""In bytes; what receivers answer is not used."""
 ABOUT_THE_MESSAGE = frozenset({400, 413, 415, 422})
 """HTTP statuses that reject only this message; the receiver may still accept others."""
 
@@ -30,6 +28,7 @@ class WebhookChannel:
     url: str
     secret: Secret
     transport: HttpTransport
+    """One that doesn't read bodies, since only the status counts."""
     clock: Clock
 
     def send(self, message: Message, deadline: Deadline) -> None:

@@ -18,8 +18,11 @@ from badge.catalogue.database import Database
 from badge.catalogue.in_use import CatalogueInUse
 from badge.catalogue.migration import SchemaTooNew, is_current, migrate, upgrade
 from badge.model import BackupStatus
+from badge.watching.delivery import NotDelivered
+from badge.watching.store import WatchStore
 from tests.doubles import START
 from tests.store import Store
+from tests.watching import Watching
 
 LATER = START + timedelta(days=1)
 
@@ -157,10 +160,24 @@ def test_a_restore_gives_the_catalogue_a_new_identity_in_the_cache(store: Store,
     assert len({before, after, identity_of(store.url)}) == 3
 
 
+def test_a_restore_sends_no_message_of_the_backup_and_frees_the_lease(store: Store, tmp_path: Path) -> None:
+    watching = Watching(WatchStore(store.catalogue.database, "first"), store.clock)
+    watching.sees(web=BackupStatus.SUCCEEDED)
+    watching.channel.refuses = lambda _: NotDelivered("connect")
+    watching.sees(web=BackupStatus.FAILED)
+    back_up(store.catalogue.database, tmp_path / "backup", START)
+    store.close()
+    restore(store.url, tmp_path / "backup", LATER)
+    restored = WatchStore(Database(store.url))
+    assert restored.lease().holder == ""
+    assert [(each.failure, each.given_up_at) for each in restored.everything(10)] == [("restored", LATER)]
+    restored.database.close()
+
+
 def test_the_identity_can_be_renewed_without_a_restore(store: Store) -> None:
     before = store.catalogue.database.cache_identity
     store.close()
-    renew_cache_identity(store.url)
+    renew_cache_identity(store.url, LATER)
     assert identity_of(store.url) != before
     assert store.status() is BackupStatus.SUCCEEDED
 
@@ -168,7 +185,7 @@ def test_the_identity_can_be_renewed_without_a_restore(store: Store) -> None:
 def test_a_new_identity_migrates_an_older_schema(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/old"
     upgrade(url, to="0002")
-    renew_cache_identity(url)
+    renew_cache_identity(url, LATER)
     assert is_current(url)
 
 
@@ -177,13 +194,13 @@ def test_a_newer_schema_gets_no_new_identity(store: Store, file: Path) -> None:
     changed("UPDATE alembic_version SET version_num = '9'", file)
     before = identity_of(store.url)
     with pytest.raises(SchemaTooNew):
-        renew_cache_identity(store.url)
+        renew_cache_identity(store.url, LATER)
     assert identity_of(store.url) == before
 
 
 def test_a_missing_catalogue_gets_no_new_identity(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
-        renew_cache_identity(f"sqlite:///{tmp_path}/none")
+        renew_cache_identity(f"sqlite:///{tmp_path}/none", LATER)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -192,7 +209,7 @@ def test_a_catalogue_in_use_is_neither_restored_nor_given_a_new_identity(store: 
     with pytest.raises(CatalogueInUse):
         restore(store.url, backup, LATER)
     with pytest.raises(CatalogueInUse):
-        renew_cache_identity(store.url)
+        renew_cache_identity(store.url, LATER)
 
 
 def test_a_child_of_a_dead_process_still_prevents_a_restore(store: Store, backup: Path) -> None:

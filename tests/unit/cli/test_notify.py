@@ -96,16 +96,20 @@ def test_list_shows_waiting_and_abandoned_messages(tmp_path: Path) -> None:
     with database.writing() as connection:
         connection.execute(insert(outbox).values(**row, attempts=0))
         connection.execute(insert(outbox).values(**row, attempts=9, failure="timeout", given_up_at=START))
+        newer = row | {"message": '{"type": "backup.newKind"}'}
+        connection.execute(insert(outbox).values(**newer, attempts=2, failure="unreadable"))
     database.close()
     settings = {"BADGE_DATA_DIR": str(tmp_path)}
     assert run_badge("notify", "list", **settings).stdout.splitlines() == [
         f"2026-11-23 12:00  {'ops':<20} waiting   Backup failed: GitHub/acme/Repository/web (0 attempts)",
         f"2026-11-23 12:00  {'ops':<20} abandoned Backup failed: GitHub/acme/Repository/web (9 attempts, timeout)",
+        f"2026-11-23 12:00  {'ops':<20} waiting   Message of a newer version (2 attempts, unreadable)",
     ]
     lines = [json.loads(line) for line in run_badge("notify", "list", "--json", **settings).stdout.splitlines()]
-    assert [(line["state"], line["failure"], line["message"]["type"]) for line in lines] == [
+    assert [(line["state"], line["failure"], line["message"] and line["message"]["type"]) for line in lines] == [
         ("waiting", None, "backup.failed"),
         ("abandoned", "timeout", "backup.failed"),
+        ("waiting", "unreadable", None),
     ]
 
 
