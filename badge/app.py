@@ -112,21 +112,33 @@ class Configuration:
 
 def load_configuration() -> Configuration:
     """Return the configuration in the environment and in files; raises `BadSettings` with every fault."""
-    settings = load()
+    try:
+        settings = load()
+    except BadSettings as bad:
+        _, _, faults = _read_files(bad.files.get("sources"), bad.files.get("notify"))
+        raise BadSettings([*bad.faults, *faults]) from None
+    sources, notify, faults = _read_files(settings.sources, settings.notify)
+    if faults:
+        raise BadSettings(faults)
+    return Configuration(settings, sources, notify)
+
+
+def _read_files(
+    sources_file: Path | None, notify_file: Path | None
+) -> tuple[Sequence[ConfiguredSource], NotifyFile | None, Sequence[SettingFault]]:
+    """Return the content of both files, and the faults of both."""
     faults: list[SettingFault] = []
     sources: Sequence[ConfiguredSource] = ()
     notify: NotifyFile | None = None
     try:
-        sources = _sources_in(settings.sources) if settings.sources else ()
+        sources = _sources_in(sources_file) if sources_file else ()
     except BadSettings as bad:
         faults += bad.faults
     try:
-        notify = _notify_in(settings.notify) if settings.notify else None
+        notify = _notify_in(notify_file) if notify_file else None
     except BadSettings as bad:
         faults += bad.faults
-    if faults:
-        raise BadSettings(faults)
-    return Configuration(settings, sources, notify)
+    return sources, notify, faults
 
 
 def _notify_in(file: Path) -> NotifyFile:
@@ -329,15 +341,17 @@ def edge_around(site: Flask) -> Edge:
 
 def build_app(parts: Parts) -> Flask:
     """Return the WSGI application built from wired parts."""
-    readiness = Readiness({"cache": parts.cache.is_up, "source": parts.are_sources_up})
-    if parts.catalogue is not None:
-        readiness.watch("catalogue", parts.is_catalogue_usable)
-    settings = parts.settings
+    settings, watched = parts.settings, cache(partial(watch_store, parts))
+    readiness = _readiness(parts, watched)
     pages_parts = _pages_parts(parts)
     blueprints = [health.blueprint(readiness, parts.paths), _metrics(parts, pages_parts.summaries)]
     if parts.catalogue is not None:
         blueprints += _intakes(parts, parts.catalogue)
-    blueprints += [pages.blueprint(pages_parts), *_status_pages(settings, pages_parts), *_feeds(parts, pages_parts)]
+    blueprints += [
+        pages.blueprint(pages_parts),
+        *_status_pages(settings, pages_parts),
+        *_feeds(parts, pages_parts, watched),
+    ]
     events = parts.events
     pictures = Pictures(parts.pictures)
     tokens = pages_parts.tokens
@@ -503,13 +517,24 @@ def _status_pages(settings: Settings, pages_parts: PagesParts) -> list[Blueprint
     return [status_page.blueprint(pages_parts)] if settings.status_pages == "on" else []
 
 
-def _feeds(parts: Parts, pages_parts: PagesParts) -> list[Blueprint]:
+def _readiness(parts: Parts, store: Callable[[], WatchStore]) -> Readiness:
+    readiness = Readiness({"cache": parts.cache.is_up, "source": parts.are_sources_up})
+    if parts.catalogue is not None:
+        readiness.watch("catalogue", parts.is_catalogue_usable)
+    if parts.settings.needs_watcher:
+        from badge.watching.presence import WatcherPresence  # noqa: PLC0415 - only if something depends on the watcher
+
+        readiness.watch("watcher", WatcherPresence(lambda: store().lease(), parts.events).is_watched)
+    return readiness
+
+
+def _feeds(parts: Parts, pages_parts: PagesParts, store: Callable[[], WatchStore]) -> list[Blueprint]:
     if not pages_parts.has_feed:
         return []
     from badge.watching.feed import FeedReader  # noqa: PLC0415 - only if there is a feed
     from badge.web.pages.feed import Feed  # noqa: PLC0415
 
-    reader = FeedReader(cache(partial(watch_store, parts)), parts.events, parts.settings.feed_entries)
+    reader = FeedReader(store, parts.events, parts.settings.feed_entries)
     return [Feed(reader, pages_parts.tokens, pages_parts.public_origin, parts.paths).blueprint()]
 
 

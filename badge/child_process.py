@@ -17,6 +17,8 @@ SHORTEST_PAUSE, LONGEST_PAUSE = 1.0, 60.0
 
 It doubles each time, and is reset once a child has run for longer than `LONGEST_PAUSE`.
 """
+FORK_PAUSE = 10.0
+"""Pause in seconds before another attempt if no process could be forked."""
 STOP_SECONDS = 3.0
 POLL_SECONDS = 0.02
 
@@ -29,15 +31,17 @@ class ChildProcess:
     """Called in the child; takes the seconds to wait first, so that the master doesn't have to."""
     monotonic: Callable[[], float] = time.monotonic
     wait: Callable[[float], None] = time.sleep  # noqa: TID251 - the default of the argument
+    fork: Callable[[], int] = os.fork
     _owner: int = field(default_factory=os.getpid, init=False)
     _pid: int | None = field(default=None, init=False)
     _began: float = field(default=0.0, init=False)
     _pause: float = field(default=0.0, init=False)
+    _not_before: float = field(default=float("-inf"), init=False)
 
     def check(self) -> None:
-        """Start the child unless it runs; call this whenever a child process ends.
+        """Start the child unless it runs; call this whenever a child process ends, and every second or so.
 
-        Raises `OSError` if it can't be forked.
+        Raises `OSError` if it can't be forked; the next attempt is made after `FORK_PAUSE`.
         """
         if self._pid is not None:
             if not _has_ended(self._pid):
@@ -45,7 +49,13 @@ class ChildProcess:
             self._pid = None
             was_long = self.monotonic() - self._began - self._pause > LONGEST_PAUSE
             self._pause = SHORTEST_PAUSE if was_long else min(max(2 * self._pause, SHORTEST_PAUSE), LONGEST_PAUSE)
-        pid = os.fork()
+        if self.monotonic() < self._not_before:
+            return
+        try:
+            pid = self.fork()
+        except OSError:
+            self._not_before = self.monotonic() + FORK_PAUSE
+            raise
         if pid == 0:
             _run(self.work, self._pause)
         self._pid, self._began = pid, self.monotonic()

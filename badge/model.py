@@ -253,8 +253,8 @@ class Outcomes:
 
     @classmethod
     def of(cls, runs: Iterable[BackupStatus]) -> Outcomes:
-        """Return the outcomes of runs, given oldest first; runs that neither succeeded nor failed don't count."""
-        return cls("".join(_OUTCOME_LETTERS.get(status, "") for status in runs)[-MOST_OUTCOMES:])
+        """Return the outcomes of finished runs, given oldest first; raises `KeyError` for any other status."""
+        return cls("".join(_OUTCOME_LETTERS[status] for status in runs)[-MOST_OUTCOMES:])
 
     @classmethod
     def parse(cls, letters: str) -> Outcomes:

@@ -132,13 +132,13 @@ class Message:
     kind: NoticeKind
     notices: Sequence[Notice]
     """One, or the first few of many."""
-    count: int = 1
-    """The number of subjects, of which `notices` may name only some."""
+    count: int | None = 1
+    """The number of subjects, of which `notices` may name only some; None if the reader must not know it."""
 
     @property
     def is_about_many(self) -> bool:
         """Whether it is about several subjects."""
-        return self.count > 1
+        return self.count != 1
 
     def document(self) -> dict[str, object]:
         """Return the message as JSON, in the form of Standard Webhooks' payloads."""
@@ -167,7 +167,8 @@ class Message:
     def title(self) -> str:
         """One line of text, which is safe wherever text is also markup."""
         if self.is_about_many:
-            return _TITLES_OF_MANY[self.kind].format(self.count)
+            title = _TITLES_OF_MANY[self.kind].format(self.count or "some")
+            return title[0].upper() + title[1:]
         return f"{_TITLES[self.kind]}: {plain_name(self.notices[0].subject)}"
 
     @property
@@ -176,6 +177,8 @@ class Message:
         if not self.is_about_many:
             return "\n".join(_details(self.notices[0]))
         names = [plain_name(notice.subject) for notice in self.notices]
+        if self.count is None:
+            return "\n".join([*names, "and possibly more"])
         more = self.count - len(names)
         return "\n".join([*names, *([f"and {more} more"] if more else [])])
 

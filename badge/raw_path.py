@@ -15,6 +15,11 @@ LONGEST_TARGET = 8_000
 """In bytes, without the path prefix. gunicorn's limit for the whole request line is 8,190."""
 WITHOUT_PREFIX = frozenset({"livez", "readyz", "healthz", "metrics"})
 """First segments of paths that are also served without the path prefix."""
+NEVER_IN_PREFIX = WITHOUT_PREFIX | {BADGE_ROOT.strip("/"), SUMMARY.strip("/")}
+"""First segments that a path prefix may not have.
+
+Below `/badge` and `/summary`, old URLs without the prefix get an image, so none of them may look like one with it.
+"""
 
 
 def raw_path(environ: Mapping[str, Any]) -> str:

@@ -151,6 +151,7 @@ class Master:
         if self.settings.redis_url is None:
             self._start_cache(server)
         self._take_over_reloads(server)
+        self._keep_watcher_running(server)
 
     def _report_damage(self, server: Any) -> None:
         if self.catalogue is not None and self.catalogue.state.is_damaged:
@@ -244,11 +245,23 @@ class Master:
         def handle_chld() -> None:
             reloads.check_child()
             reap_workers()
-            self._check_watcher(server)
 
         server.handle_hup = reloads.request
         server.handle_chld = server.handle_cld = handle_chld  # gunicorn uses either name
         server.app.load = lambda: _build_app(self.configuration)  # instead of reading the files again
+
+    def _keep_watcher_running(self, server: Any) -> None:
+        """Check the watcher whenever gunicorn checks its workers: after each signal, and at least once a second.
+
+        A signal alone would not do: none arrives after a fork has failed.
+        """
+        manage_workers = server.manage_workers
+
+        def manage() -> None:
+            self._check_watcher(server)  # before new workers are forked, one of which could get the watcher's old PID
+            manage_workers()
+
+        server.manage_workers = manage
 
     def _start_watcher(self, server: Any) -> None:
         """Start the watcher, or replace it by one that uses the new configuration."""
@@ -266,7 +279,7 @@ class Master:
             try:
                 self.watcher.check()
             except OSError as error:
-                server.log.error("The watcher can't be started: %s.", error.strerror)  # noqa: TRY400 - a traceback would add nothing
+                server.log.error("The watcher can't be started yet: %s.", error.strerror)  # noqa: TRY400 - a traceback would add nothing
 
     def _rehearse(self, server: Any) -> Sequence[str]:
         """In a child process: do what a reload does before it starts workers; return the faults."""

@@ -31,6 +31,7 @@ class Survey:
     is_whole: bool = True
     silent: Sequence[str] = ()
     read: Mapping[str, bool] | None = None
+    listless: Sequence[str] = ()
 
 
 @dataclass

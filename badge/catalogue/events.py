@@ -122,6 +122,7 @@ class VerificationEvent:
 
     subject: Subject
     verification: ReportedVerification
+    visibility: Visibility | None = None
 
 
 def _faults(event: RunEvent) -> list[str]:

@@ -136,7 +136,7 @@ class History:
     @property
     def outcomes(self) -> Outcomes:
         """How the last finished runs ended."""
-        return Outcomes.of(run.status for run in self.in_order)
+        return Outcomes.of(run.status for run in self.in_order if run.is_finished)
 
     @property
     def next_sequence(self) -> int:

@@ -64,6 +64,7 @@ from badge.model import (
     Reason,
     Report,
     Subject,
+    VerificationOutcome,
     Visibility,
     is_ahead,
     unless_ahead,
@@ -141,12 +142,10 @@ class Catalogue:
         """
         now = self.clock()
         if isinstance(event, VerificationEvent):
-            return self._record_verification(event, now)
+            return self._record_verification(event, now, may_publish=may_publish)
         event.refuse_future(now)
         with self.database.writing() as connection:
-            subject = locked(connection, event.subject, now)
-            if not may_publish and _asks_to_publish(subject, event):
-                raise MayNotPublish
+            subject = _locked(connection, event, now, may_publish=may_publish)
             before = _history_of(connection, subject)
             history, run = before.with_event(event, now)
             state = history.state(now)
@@ -157,7 +156,7 @@ class Catalogue:
                 write_verifications(connection, subject.id, Verifications({}))
                 columns |= NO_VERIFICATION
             if event.verification is not None:
-                verified, counts = _verified(connection, subject, event.verification, now)
+                verified, counts = _verified(connection, subject, event.verification, state.status, now)
                 columns, applied = columns | verified, applied and counts
             has_new_outcome = history.outcomes != before.outcomes
             changed = change(connection, subject, columns, now, is_forced=has_new_outcome)
@@ -165,12 +164,12 @@ class Catalogue:
             row = connection.execute(selected(now).where(subjects.c.id == subject.id)).one()
         return Recorded(report_of(row, now, history.outcomes), applied, changed, before.is_ahead(now))
 
-    def _record_verification(self, event: VerificationEvent, now: datetime) -> Recorded:
+    def _record_verification(self, event: VerificationEvent, now: datetime, *, may_publish: bool) -> Recorded:
         event.verification.refuse_future(now)
         with self.database.writing() as connection:
-            before = locked(connection, event.subject, now)
-            columns, applied = _verified(connection, before, event.verification, now)
-            changed = change(connection, before, columns, now)
+            before = _locked(connection, event, now, may_publish=may_publish)
+            columns, applied = _verified(connection, before, event.verification, BackupStatus(before.status), now)
+            changed = change(connection, before, columns | _visibility_in(event, applied=applied), now)
             report = _report_in(connection, event.subject, now)
         assert report is not None  # its row is locked
         return Recorded(report, applied, changed, is_ahead(before.verified_at, now))
@@ -306,9 +305,15 @@ class Catalogue:
 
 
 def _verified(
-    connection: Connection, subject: Row[Any], event: ReportedVerification, now: datetime
+    connection: Connection, subject: Row[Any], event: ReportedVerification, status: BackupStatus, now: datetime
 ) -> tuple[dict[str, object], bool]:
-    """Store a verification; return the columns of the subject's row, and whether it counts as the latest."""
+    """Store a verification; return the columns of the subject's row, and whether it counts as the latest.
+
+    A pass is not stored while the subject is deleted: it would count for backups made later. A failure is, because it
+    may be about a new backup whose report is still to come.
+    """
+    if status is BackupStatus.DELETED and event.outcome is VerificationOutcome.PASSED:
+        return {}, False
     before = read_verifications(connection, subject.id)
     deleted_at = unless_ahead(subject.deleted_at, now)
     if event.at is not None and deleted_at is not None and event.at <= deleted_at:
@@ -319,14 +324,22 @@ def _verified(
     return after.columns, after.counts(event)
 
 
+def _visibility_in(event: RunEvent | VerificationEvent, *, applied: bool) -> dict[str, Any]:
+    """Return the subject's visibility as a column, if the event sets it.
+
+    A superseded event may be a repeated one, so it can make a subject private, but not public.
+    """
+    if event.visibility is Visibility.PRIVATE or (applied and event.visibility):
+        return {"visibility": event.visibility.value}
+    return {}
+
+
 def _settings_in(event: RunEvent, *, applied: bool) -> dict[str, Any]:
     """Return the columns that an event sets besides its run: the subject's visibility, and whether it is enabled.
 
-    A superseded event may be a repeated one, so it can make a subject private or disabled, but not undo either.
+    As with the visibility, a superseded event can disable a subject, but not enable it.
     """
-    columns: dict[str, Any] = {}
-    if event.visibility is Visibility.PRIVATE or (applied and event.visibility):
-        columns["visibility"] = event.visibility.value
+    columns = _visibility_in(event, applied=applied)
     if event.enabled is False or (applied and event.enabled):
         columns["enabled"] = event.enabled
     return columns
@@ -395,8 +408,15 @@ def _write_runs(
         connection.execute(update(runs).where(*is_it), [{"start": run["started_at"], **run} for run in changed])
 
 
-def _asks_to_publish(subject: Row[Any], event: RunEvent) -> bool:
-    return event.visibility is Visibility.PUBLIC and subject.visibility == Visibility.PRIVATE
+def _locked(
+    connection: Connection, event: RunEvent | VerificationEvent, now: datetime, *, may_publish: bool
+) -> Row[Any]:
+    """Return the locked row of the event's subject; raises `MayNotPublish`, and `InvalidEvent` as `locked` does."""
+    subject = locked(connection, event.subject, now)
+    asks_to_publish = event.visibility is Visibility.PUBLIC and subject.visibility == Visibility.PRIVATE
+    if asks_to_publish and not may_publish:
+        raise MayNotPublish
+    return subject
 
 
 def _past_run(row: Row[Any]) -> PastRun:

@@ -9,7 +9,8 @@ The last verification with each outcome is stored. The order is that of runs (`b
   never places a failure below a pass, because that clock may be wrong; and a pass reported with a time must be later
   than a failure's receipt.
 - A stored time more than `CLOCK_TOLERANCE` ahead of now counts as unknown.
-- The deletion of a subject ends its verifications, because they say nothing about backups made after it.
+- The deletion of a subject ends its verifications, because they say nothing about backups made after it. For the same
+  reason, a pass that arrives while the subject is deleted is not stored.
 
 Therefore only a later pass ends a failure, and if all times are reported, the order in which the events arrive, and how
 often, makes no difference.

@@ -11,8 +11,8 @@ import click
 from badge.appearance import WORDS
 from badge.catalogue.events import InvalidEvent, RunEvent
 from badge.cli.command import BadgeCommand, Fault, StatusArgument, SubjectArgument, examples
-from badge.cli.reporting import TIME, reported, reporting_options
-from badge.model import BackupStatus, Reason, Visibility, status_named
+from badge.cli.reporting import TIME, reported, reporting_options, visibility_in
+from badge.model import BackupStatus, Reason, status_named
 
 # `unknown` means that no status is known, so it can't be reported.
 REPORTABLE = [status for status in BackupStatus if status is not BackupStatus.UNKNOWN]
@@ -37,7 +37,6 @@ REPORTABLE = [status for status in BackupStatus if status is not BackupStatus.UN
 @click.option("--size", type=click.IntRange(0), help="Size of the backup, in bytes.")
 @click.option("--reason", type=click.Choice([reason.value for reason in Reason]), help="Why the backup failed.")
 @click.option("--url", help="Web page of the run (https only).")
-@click.option("--visibility", type=click.Choice([word.value for word in Visibility]), help="Who may see the status.")
 @reporting_options
 def report(**given: Any) -> None:
     """Report how a backup of SUBJECT went.
@@ -74,7 +73,7 @@ def _event(given: Mapping[str, Any]) -> RunEvent:
             size_bytes=given["size"],
             url=given["url"],
             reason=Reason(given["reason"]) if given["reason"] else None,
-            visibility=Visibility(given["visibility"]) if given["visibility"] else None,
+            visibility=visibility_in(given),
         )
     except InvalidEvent as invalid:
         raise Fault(f"{invalid}") from None

@@ -13,6 +13,7 @@ import requests
 from badge.catalogue.events import InvalidEvent, RunEvent, VerificationEvent
 from badge.cli.command import Fault, invalidate_status, own_catalogue
 from badge.contract import status_document
+from badge.model import Visibility
 from badge.settings import http_address
 from badge.web.intake.ops_body import event_document
 
@@ -56,6 +57,9 @@ TIME = TimeOption()
 
 _OPTIONS = (
     click.option(
+        "--visibility", type=click.Choice([word.value for word in Visibility]), help="Who may see the status."
+    ),
+    click.option(
         "--to", type=AddressOption(), help="Report to the service at this URL instead of the local catalogue."
     ),
     click.option("--key", envvar="BADGE_API_KEY", help="API key for --to, with the scope 'report' [BADGE_API_KEY]."),
@@ -74,6 +78,11 @@ def reporting_options(command: _Command) -> _Command:
     for option in reversed(_OPTIONS):
         command = option(command)
     return command
+
+
+def visibility_in(given: Mapping[str, Any]) -> Visibility | None:
+    """Return the value of --visibility."""
+    return Visibility(given["visibility"]) if given["visibility"] else None
 
 
 def reported(event: RunEvent | VerificationEvent, given: Mapping[str, Any]) -> tuple[dict[str, Any], str]:

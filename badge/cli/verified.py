@@ -10,8 +10,8 @@ import click
 
 from badge.catalogue.events import InvalidEvent, ReportedVerification, VerificationEvent
 from badge.cli.command import BadgeCommand, Fault, SubjectArgument, examples
-from badge.cli.reporting import TIME, reported, reporting_options
-from badge.model import VerificationMethod, VerificationOutcome
+from badge.cli.reporting import TIME, reported, reporting_options, visibility_in
+from badge.model import BackupStatus, VerificationMethod, VerificationOutcome
 
 _WORDS = {VerificationOutcome.PASSED: "verified", VerificationOutcome.FAILED: "verification failed"}
 
@@ -56,13 +56,17 @@ def _event(given: Mapping[str, Any]) -> VerificationEvent:
         )
     except InvalidEvent as invalid:
         raise Fault(f"{invalid}") from None
-    return VerificationEvent(given["subject"], reported)
+    return VerificationEvent(given["subject"], reported, visibility_in(given))
 
 
 def _outcome(event: VerificationEvent, answer: Mapping[str, Any]) -> str:
     if answer["applied"]:
         return _WORDS[event.verification.outcome]
-    # A service reveals the verification only to API keys with the scope `read`.
+    # A service reveals the status and the verification only to API keys with the scope `read`.
+    if "status" not in answer:
+        return "unchanged, because a newer verification is known or the subject is deleted"
+    if answer["status"] == BackupStatus.DELETED:
+        return "unchanged, because the subject is deleted"
     known = answer.get("verification")
     still = f"still {known}" if known in tuple(VerificationOutcome) else "unchanged"
     return f"{still}, because a newer verification is known"

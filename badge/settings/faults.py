@@ -1,8 +1,11 @@
-"""Faults in the settings and in `sources.toml`, all of which are reported at once."""
+"""Faults in the settings, `sources.toml` and `notify.toml`, all of which are reported at once."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,8 +22,9 @@ class SettingFault:
 
 
 class BadSettings(Exception):
-    """All faults of a configuration."""
+    """All faults of a configuration. `files`: those that valid settings name, by setting."""
 
-    def __init__(self, faults: list[SettingFault]) -> None:
+    def __init__(self, faults: Sequence[SettingFault], files: Mapping[str, Path] = MappingProxyType({})) -> None:
         super().__init__("\n".join(str(fault) for fault in faults))
         self.faults = faults
+        self.files = files

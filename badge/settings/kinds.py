@@ -11,7 +11,7 @@ from urllib.parse import SplitResult, urlsplit
 from pydantic import AfterValidator, BeforeValidator, SecretStr
 
 from badge.installation import install_command
-from badge.raw_path import WITHOUT_PREFIX
+from badge.raw_path import NEVER_IN_PREFIX
 from badge.settings import database_url
 from badge.validation import DURATION
 
@@ -92,7 +92,7 @@ def _public_url(value: str) -> str:
             f"may have a path of at most {LONGEST_PREFIX} letters, digits, '/', '-', '.', '_' and '~', "
             "such as https://example.org/backups"
         )
-    if segments and segments[0] in WITHOUT_PREFIX:
+    if segments and segments[0] in NEVER_IN_PREFIX:
         raise ValueError(
             f"must have a different path: /{segments[0]} is reserved; the service answers it without a prefix, too"
         )

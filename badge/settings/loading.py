@@ -69,7 +69,8 @@ def load_from(environment: Mapping[str, str], file: SettingsFile | None, checkou
         problems += [(name, problem_of(detail, _limits(name))) for name, detail in names]
     faults += [_fault(name, problem, raw.get(name)) for name, problem in problems]
     if faults:
-        raise BadSettings(faults)
+        faulty = {name for name, _ in problems}
+        raise BadSettings(faults, {name: Path(values[name]) for name in values.keys() & PATHS - faulty})
     return settings
 
 

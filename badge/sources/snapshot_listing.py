@@ -60,6 +60,8 @@ class Walked:
     """Names of the sources that did not answer."""
     read: Mapping[str, bool] | None = None
     """The sources that have a list and answered, by name, and whether each was read to the end; None for one source."""
+    listless: Sequence[str] = ()
+    """Names of the sources that answered that they have no list."""
 
 
 Walk = Callable[[], Walked]

@@ -182,7 +182,7 @@ def next_state(
 
 def _verdict(before: Verdict, seen: Observation, now: datetime, rules: ChangeRules) -> Verdict:
     report = seen.report
-    if report is None or seen.condition is Condition.UNKNOWN:
+    if report is None or (report.verification is None and seen.condition is Condition.UNKNOWN):
         return before  # nothing new is known
     if seen.condition is Condition.DELETED or report.verification is None:
         return Verdict.FINE

@@ -11,7 +11,7 @@ import hashlib
 import json
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, TypeVar
@@ -300,7 +300,9 @@ def _public(connection: Connection, named: Mapping[str, Subject]) -> set[str]:
 
 def _restricted(message: Message, public: set[str]) -> Message | None:
     notices = [notice for notice in message.notices if digest_of(notice.subject) in public]
-    return Message(message.id, message.at, message.kind, notices, message.count) if notices else None
+    # How many are public among those that the message doesn't name is not known.
+    count = len(notices) if message.count == len(message.notices) else None
+    return replace(message, notices=notices, count=count) if notices else None
 
 
 def _watched(row: Row[Any]) -> Watched:

@@ -9,7 +9,7 @@ from urllib.parse import unquote_to_bytes
 from flask import Flask, request
 from werkzeug.exceptions import NotFound
 
-from badge.raw_path import answers_without_prefix, raw_path, raw_path_of, raw_target, without_prefix
+from badge.raw_path import answers_without_prefix, is_badge_path, raw_path, raw_path_of, raw_target, without_prefix
 from badge.web.page import sentence
 
 if TYPE_CHECKING:
@@ -50,10 +50,12 @@ def refuse_outside(site: Flask, prefix: str) -> None:
     """Answer requests for paths outside the prefix as "not found".
 
     Paths of badges get an image, as invalid ones do, because README readers would see any other answer as a broken
-    image: URLs from before there was a prefix are still in use, and some proxies remove the prefix by mistake.
+    image: URLs from before there was a prefix are still in use, and some proxies remove the prefix by mistake. Other
+    methods get the same answers there as below the prefix.
     """
 
     @site.before_request
     def refuse() -> None:
-        if _OUTSIDE in request.environ:
+        is_for_image = request.method in ("GET", "HEAD") or not is_badge_path(request.environ)
+        if _OUTSIDE in request.environ and is_for_image:
             raise OutsidePrefix(prefix)

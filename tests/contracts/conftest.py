@@ -46,7 +46,7 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
         with store.catalogue.database.writing() as connection:
             tables = ", ".join(table.name for table in metadata.sorted_tables if table not in (identity, watcher))
             connection.execute(text(f"TRUNCATE {tables} RESTART IDENTITY"))
-            connection.execute(update(watcher).values(holder="", renewals=0, is_primed=False))
+            connection.execute(update(watcher).values(holder="", renewals=0, is_primed=False, glanced_at=None))
     else:
         migrate(sqlite_url(tmp_path))
         store = Store.on(sqlite_url(tmp_path))

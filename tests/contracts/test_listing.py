@@ -442,6 +442,7 @@ def without_list() -> Walked:
 def test_a_source_without_a_list_is_not_an_outage() -> None:
     walked = JoinedWalk(ByAccount(), {"acme": named("acme", "acme/web"), "contoso": without_list})()
     assert ([item.subject.name for item in walked.items], walked.is_whole, walked.silent) == (["web"], True, [])
+    assert walked.listless == ["contoso"]
     with pytest.raises(ListUnavailable):
         JoinedWalk(ByAccount(), {"acme": unavailable, "contoso": without_list})()
     with pytest.raises(NoList):

@@ -117,6 +117,37 @@ def test_a_deletion_ends_what_was_verified_before_it(store: Store) -> None:
     assert verify(store, PASSED, -0.5).applied
 
 
+@pytest.mark.parametrize("hours_ago", [None, -0.5])
+def test_a_pass_of_a_deleted_subject_does_not_count_for_later_backups(store: Store, hours_ago: float | None) -> None:
+    store.receive(BackupStatus.SUCCEEDED)
+    store.receive(BackupStatus.DELETED)
+    store.clock.advance(hours=1)
+    recorded = verify(store, PASSED, hours_ago)
+    assert (recorded.applied, recorded.changed, recorded.report.verification) == (False, False, None)
+    store.receive(BackupStatus.SUCCEEDED)
+    assert latest(store) is None
+    assert verify(store).applied
+
+
+def test_a_failure_of_a_deleted_subject_counts(store: Store) -> None:
+    store.receive(BackupStatus.SUCCEEDED)
+    store.receive(BackupStatus.DELETED)
+    store.clock.advance(hours=1)
+    assert verify(store, FAILED).applied
+    store.receive(BackupStatus.SUCCEEDED)
+    assert store.report().has_failed_verification
+
+
+def test_a_pass_reported_with_an_old_run_of_a_deleted_subject_does_not_count(store: Store) -> None:
+    old = START - 2 * HOUR
+    store.receive(BackupStatus.SUCCEEDED, at=old, started_at=old)
+    store.receive(BackupStatus.DELETED)
+    event = ReportedVerification(PASSED)
+    run = RunEvent(subject=WEB, status=BackupStatus.SUCCEEDED, at=old, started_at=old, verification=event)
+    assert not store.catalogue.record(run).applied
+    assert (store.status(), latest(store)) == (BackupStatus.DELETED, None)
+
+
 def test_deleting_the_records_of_a_subject_deletes_its_verifications(store: Store) -> None:
     verify(store)
     store.catalogue.delete(WEB)

@@ -14,11 +14,13 @@ import pytest
 from sqlalchemy import update
 
 from badge.catalogue.backup import renew_cache_identity
+from badge.catalogue.events import RunEvent
 from badge.catalogue.schema import feed, outbox, watched
 from badge.catalogue.source import CatalogueSource
+from badge.catalogue.store import Catalogue
 from badge.events import FailureKind, MessagesGivenUp, SubjectsUnwatched
 from badge.listing import ListedSubject, ListingFilter, NoList
-from badge.model import BackupStatus, Report, Subject, Visibility
+from badge.model import CLOCK_TOLERANCE, BackupStatus, Report, Subject, Visibility
 from badge.notices import Message
 from badge.ports import SourceUnavailable
 from badge.sources.snapshot_listing import CatalogueWalk
@@ -312,11 +314,47 @@ def test_a_source_that_does_not_answer_makes_its_subjects_unknown_after_a_while(
     assert watching.channel.heard[1:] == ["recovered other"]
 
 
-def test_if_the_only_source_fails_everything_becomes_unknown(watching: Watching) -> None:
+def test_a_source_that_briefly_has_no_list_does_not_hide_that_its_subjects_recover(watching: Watching) -> None:
+    fine, failing, without = (
+        survey_of(watching.clock, web=S.SUCCEEDED, **other).items
+        for other in ({"other": S.SUCCEEDED}, {"other": S.FAILED}, {})
+    )
+    watching.source_of = lambda subject: "own" if subject == named("web") else "other"
+    both = {"own": True, "other": True}
+    for survey in (
+        Survey(fine, read=both),
+        Survey(failing, read=both),
+        Survey(without, read={"own": True}, listless=["other"]),
+        Survey(fine, read=both),
+    ):
+        watching.survey = lambda: survey  # noqa: B023 - called at once
+        watching.watcher.look()
+    watching.courier.deliver()
+    assert watching.channel.heard == ["failed other", "recovered other"]
+
+
+def test_what_a_source_lists_first_is_not_reported_if_it_did_not_answer_at_the_first_look(watching: Watching) -> None:
+    watching.source_of = lambda subject: "own" if subject == named("web") else "other"
+    both = {"own": True, "other": True}
+    for survey in (
+        Survey(survey_of(watching.clock, web=S.SUCCEEDED).items, silent=["other"], read={"own": True}),
+        Survey(survey_of(watching.clock, web=S.SUCCEEDED).items, listless=["other"], read={"own": True}),
+        Survey(survey_of(watching.clock, web=S.SUCCEEDED, old=S.FAILED).items, read=both),
+        Survey(survey_of(watching.clock, web=S.FAILED, old=S.FAILED, new=S.FAILED).items, read=both),
+        Survey(survey_of(watching.clock, web=S.FAILED, old=S.SUCCEEDED, new=S.FAILED).items, read=both),
+    ):
+        watching.survey = lambda: survey  # noqa: B023 - called at once
+        watching.watcher.look()
+    watching.courier.deliver()
+    assert watching.channel.heard == ["failed web", "failed new", "recovered old"]
+
+
+@pytest.mark.parametrize("failure", [SourceUnavailable(FailureKind.CONNECT), NoList()])
+def test_if_the_only_source_fails_everything_becomes_unknown(watching: Watching, failure: Exception) -> None:
     watching.sees(web=S.SUCCEEDED)
 
     def fails() -> Survey:
-        raise SourceUnavailable(FailureKind.CONNECT)
+        raise failure
 
     watching.survey = fails
     watching.watcher.look()
@@ -455,8 +493,31 @@ def test_a_storm_in_the_public_feed_names_public_subjects_only(watching: Watchin
     private = Report(status=S.FAILED, observed_at=watching.clock(), visibility=Visibility.PRIVATE)
     watching.survey = lambda: Survey([ListedSubject(named(name), private) for name in names[1:]])
     watching.watcher.look()
-    [entry] = watching.store.feed(PUBLIC, 10)
-    assert [notice.subject for notice in entry.notices] == [named("r0")]
+    assert titles(watching.store, PUBLIC) == ["Backup failed: GitHub/acme/Repository/r0"]
+
+
+@pytest.mark.parametrize(
+    ("number", "public", "title", "last"),
+    [
+        (25, 0, None, None),
+        (25, 1, "Some backups failed", "and possibly more"),
+        (25, 25, "Some backups failed", "and possibly more"),
+        (15, 3, "3 backups failed", "GitHub/acme/Repository/r2"),
+        (15, 15, "15 backups failed", "GitHub/acme/Repository/r14"),
+    ],
+)
+def test_the_public_feed_does_not_count_private_subjects(
+    watching: Watching, number: int, public: int, title: str | None, last: str | None
+) -> None:
+    names = [f"r{place}" for place in range(number)]
+    watching.sees(**dict.fromkeys(names, S.SUCCEEDED))
+    watching.sees(**dict.fromkeys(names, S.FAILED))
+    private = Report(status=S.FAILED, observed_at=watching.clock(), visibility=Visibility.PRIVATE)
+    watching.survey = lambda: Survey([ListedSubject(named(name), private) for name in names[public:]])
+    watching.watcher.look()
+    assert [(entry.title, entry.text.split("\n")[-1]) for entry in watching.store.feed(PUBLIC, 10)] == (
+        [(title, last)] if title else []
+    )
 
 
 @dataclass
@@ -503,6 +564,21 @@ def test_runs_superseded_between_two_looks_are_reported_in_order(store: Store) -
     made.report(S.SUCCEEDED, S.SUCCEEDED)
     made.glance()
     assert made.heard()[3:] == ["recovered"]
+
+
+def test_runs_reported_by_a_host_whose_clock_is_behind_are_reported_once(store: Store) -> None:
+    made = Catalogued(store)
+    made.report(S.SUCCEEDED)
+    made.watching.watcher.look()
+    store.clock.advance(minutes=10)
+    made.glance()
+    behind = Catalogue(store.catalogue.database, lambda: store.clock() - CLOCK_TOLERANCE)
+    for status in (S.FAILED, S.SUCCEEDED):
+        store.clock.advance(seconds=1)
+        behind.record(RunEvent(subject=WEB, status=status))
+    made.glance()
+    made.glance()
+    assert made.heard() == ["failed", "recovered"]
 
 
 def test_the_first_runs_of_a_new_subject_are_reported_in_order(store: Store) -> None:

@@ -88,8 +88,19 @@ def test_a_verification_goes_to_the_local_catalogue(tmp_path: Path) -> None:
         f"{WEB}: still failed, because a newer verification is known ({catalogue_in(tmp_path)})\n",
     )
     assert json.loads(run(tmp_path, "status", WEB, "--json").stdout)["verification"] == "failed"
+    hidden = json.loads(run(tmp_path, "verified", WEB, "--visibility", "private", "--json").stdout)
+    assert (hidden["verification"], hidden["visibility"]) == ("passed", "private")
     refused = run(tmp_path, "verified", WEB, "--at", "2099-01-01T00:00:00Z")
     assert (refused.returncode, refused.stderr) == (2, "Error: the verification's time is in the future.\n")
+
+
+def test_a_verification_of_a_deleted_subject_says_that_it_does_not_count(tmp_path: Path) -> None:
+    run(tmp_path, "report", WEB, "deleted")
+    done = run(tmp_path, "verified", WEB)
+    assert (done.returncode, done.stdout) == (
+        0,
+        f"{WEB}: unchanged, because the subject is deleted ({catalogue_in(tmp_path)})\n",
+    )
 
 
 def test_a_report_accepts_a_repository_s_url_and_any_spelling_of_a_status(tmp_path: Path) -> None:

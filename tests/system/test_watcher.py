@@ -105,6 +105,7 @@ def test_failures_and_recoveries_arrive_and_are_in_the_feed(running: Setup) -> N
 
 
 def test_the_watcher_is_not_a_worker_and_is_restarted_when_it_ends(running: Setup) -> None:
+    assert running.service.get("/readyz").json()["checks"]["watcher"] == "up"
     [watcher] = watchers(running.service)
     assert watcher.pid not in {worker.pid for worker in running.service.workers()}
     watcher.terminate()  # it gives its lease back, so the next one need not wait

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import time
@@ -9,7 +10,9 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from badge.child_process import LONGEST_PAUSE, ChildProcess
+import pytest
+
+from badge.child_process import FORK_PAUSE, LONGEST_PAUSE, ChildProcess
 from tests.servers import START_SECONDS, eventually
 
 
@@ -85,4 +88,28 @@ def test_only_the_process_that_started_it_can_stop_it(tmp_path: Path) -> None:
     os.waitpid(other, 0)
     child.check()
     assert len(lines(file)) == 1
+    child.stop()
+
+
+def test_a_failed_fork_is_tried_again_after_a_pause(tmp_path: Path) -> None:
+    file, now, attempts = tmp_path / "log", [0.0], [0]
+
+    def fork() -> int:
+        attempts[0] += 1
+        if attempts[0] < 3:
+            raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+        return os.fork()
+
+    child = ChildProcess(noting(file, signal.pause), monotonic=lambda: now[0], fork=fork)
+    for number in (1, 2):
+        with pytest.raises(BlockingIOError):
+            child.check()
+        child.check()
+        assert attempts == [number], "no attempt during the pause"
+        now[0] += FORK_PAUSE
+    child.check()
+    assert eventually(lambda: len(lines(file)) == 1, START_SECONDS)
+    assert lines(file)[0].endswith(" 0.0"), "the child itself need not wait"
+    child.check()
+    assert attempts == [3]
     child.stop()

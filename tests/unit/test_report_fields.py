@@ -95,7 +95,7 @@ def test_a_report_over_http_carries_the_whole_event() -> None:
 
 def test_a_verification_over_http_needs_no_run() -> None:
     assert EVENT.verification is not None
-    event = VerificationEvent(WEB, EVENT.verification)
+    event = VerificationEvent(WEB, EVENT.verification, Visibility.PRIVATE)
     assert read_event(json.dumps(event_document(event)).encode()) == event
 
 

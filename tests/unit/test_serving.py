@@ -17,6 +17,7 @@ import pytest
 
 from badge.app import Configuration, load_configuration
 from badge.catalogue.migration import migrate
+from badge.child_process import ChildProcess
 from badge.model import BackupStatus
 from badge.serving import CatalogueUnusable, Master, _migrate_and_check, _open_catalogue
 from badge.settings import load
@@ -63,6 +64,9 @@ class GunicornWithoutForks:
         self.hooks.pre_fork(self, SimpleNamespace(age=self.worker_age))
         raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
 
+    def manage_workers(self) -> None:
+        """Start as many workers as there should be."""
+
 
 @pytest.fixture
 def master(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Master]:
@@ -84,3 +88,22 @@ def test_a_reload_that_cannot_start_workers_does_not_end_the_service(
     assert line.startswith("Some workers could not be replaced: Resource temporarily unavailable.")
     assert not master._is_configuration_current()
     assert master.counts._owners == {}, "the place for the new worker's counts is free again"
+
+
+def test_the_watcher_is_checked_whenever_gunicorn_checks_its_workers(
+    master: Master, caplog: pytest.LogCaptureFixture
+) -> None:
+    now, forks = [0.0], [0]
+
+    def fork() -> int:
+        forks[0] += 1
+        raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+
+    gunicorn = GunicornWithoutForks(master)
+    master.watcher = ChildProcess(lambda _: None, monotonic=lambda: now[0], fork=fork)
+    master._keep_watcher_running(gunicorn)
+    for seconds in (0.0, 1.0, 59.0):
+        now[0] += seconds
+        gunicorn.manage_workers()
+    assert forks == [2]
+    assert caplog.messages == ["The watcher can't be started yet: Resource temporarily unavailable."] * 2

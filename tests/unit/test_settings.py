@@ -177,13 +177,18 @@ def test_the_public_url_s_path_has_only_characters_that_no_proxy_rewrites(path: 
     assert "x" * 100 not in fault
 
 
-@pytest.mark.parametrize("name", ["livez", "readyz", "healthz", "metrics"])
+@pytest.mark.parametrize("name", ["livez", "readyz", "healthz", "metrics", "badge", "summary"])
 def test_the_public_url_s_path_is_not_one_that_answers_without_the_prefix(name: str) -> None:
     [fault] = faults_of(BADGE_PUBLIC_URL=f"https://b.example/{name}/x")
     assert fault == (
         f"BADGE_PUBLIC_URL: must have a different path: /{name} is reserved; "
         "the service answers it without a prefix, too"
     )
+
+
+@pytest.mark.parametrize("path", ["/badges", "/summary-badges", "/x/badge"])
+def test_the_public_url_s_path_may_resemble_a_reserved_one(path: str) -> None:
+    assert load({"BADGE_PUBLIC_URL": f"https://b.example{path}"}).path_prefix == path
 
 
 def test_shown_settings_hide_passwords_and_keys() -> None:

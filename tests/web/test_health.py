@@ -1,7 +1,10 @@
 """Health: liveness depends on nothing else; readiness degrades, and becomes a 503 only while draining."""
 
+import pytest
+
 from badge import __version__
 from badge.web.health import Readiness
+from tests.dashboard import Dashboards
 from tests.site import Site
 
 
@@ -20,6 +23,12 @@ def test_with_a_failing_source_a_process_is_degraded_but_takes_traffic(site: Sit
     site.get("/badge/acme/web")
     answer = site.get("/readyz")
     assert (answer.status_code, answer.get_json()["status"]) == (200, "degraded")
+
+
+@pytest.mark.parametrize(("feed", "names"), [("on", {"watcher"}), ("off", set())])
+def test_the_watcher_is_checked_if_anything_depends_on_it(dashboards: Dashboards, feed: str, names: set[str]) -> None:
+    checks = dashboards(BADGE_FEED=feed).get("/readyz").json["checks"]  # type: ignore[index] # JSON
+    assert checks.keys() == {"cache", "source", "catalogue"} | names
 
 
 def test_a_draining_process_is_not_ready(site: Site) -> None:

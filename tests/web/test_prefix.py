@@ -101,6 +101,21 @@ def test_a_badge_outside_the_prefix_is_an_unknown_image_and_says_why_to_programs
 
 
 @every_way
+@pytest.mark.parametrize(("method", "code"), [("POST", 405), ("PUT", 405), ("OPTIONS", 204)])
+def test_other_methods_on_badges_get_the_same_answer_outside_the_prefix(
+    site: Site, get: Ask, method: str, code: int
+) -> None:
+    for path in ("/badge/acme/web", "/badge/acme", "/summary", "/summary/GitHub/acme"):
+        assert [get(site.app, target, method).code for target in (path, PREFIX + path)] == [code, code], path
+
+
+@every_way
+@pytest.mark.parametrize("method", ["POST", "PUT", "OPTIONS"])
+def test_no_method_works_on_other_paths_outside_the_prefix(site: Site, get: Ask, method: str) -> None:
+    assert [get(site.app, path, method).code for path in ("/dashboard", "/ops/status/report", "/x")] == [404, 404, 404]
+
+
+@every_way
 @pytest.mark.parametrize(("path", "code"), [("/livez", 200), ("/readyz", 200), ("/healthz", 200), ("/metrics", 401)])
 def test_probes_work_with_and_without_the_prefix(site: Site, get: Ask, path: str, code: int) -> None:
     assert [get(site.app, target).code for target in (path, PREFIX + path)] == [code, code]

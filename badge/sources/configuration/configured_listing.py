@@ -63,19 +63,20 @@ class JoinedWalk:
         """
         walked: dict[str, Walked] = {}
         silent: list[str] = []
+        listless: list[str] = []
         for name, walk in self.walks.items():
             try:
                 walked[name] = walk()
             except SourceUnavailable:
                 silent.append(name)
             except NoList:
-                continue
+                listless.append(name)
         if not walked:
             raise ListUnavailable(silent) if silent else NoList
         items = [item for name, read in walked.items() for item in read.items if self._answers(name, item)]
         is_whole = not silent and all(read.is_whole for read in walked.values())
         to_the_end = {name: read.is_whole for name, read in walked.items()}
-        return Walked(items, is_whole=is_whole, silent=silent, read=to_the_end)
+        return Walked(items, is_whole, silent, to_the_end, listless)
 
     def _answers(self, name: str, item: ListedSubject) -> bool:
         source = self.routing.source_for(item.subject)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from itertools import takewhile
 
 from badge.contract import LARGEST_SIZE, https_url
 from badge.events import FailureKind
@@ -218,14 +219,16 @@ class Reader:
         status = self.recipe.meaning(latest.outcome)
         ended = [verdict for verdict in verdicts if self.recipe.meaning(verdict.outcome) in _FINISHED]
         finished_at = self._past(fields.finished_at, item, now)
+        results = list(self._results(verdicts, clock))
         return Report(
             status=status,
             observed_at=now,
             started_at=self._past(fields.started_at, item, now),
             finished_at=finished_at if status in _FINISHED else None,
             last_success_at=self._last_success(item, ended, now),
-            last_finished=self._last_finished(verdicts, clock),
-            outcomes=self._outcomes(verdicts),
+            # An unknown result counts as that, whatever older runs say.
+            last_finished=results[0] if results and _is_finished(results[0]) else None,
+            outcomes=self._outcomes(results),
             next_run_at=self._time(fields.next_run_at, item),
             size_bytes=_size(_found(fields.size_bytes, item)),
             url=https_url(_found(fields.url, item)),
@@ -233,24 +236,23 @@ class Reader:
             reason=_REASONS.get(latest.outcome) if status is BackupStatus.FAILED else None,
         )
 
-    def _last_finished(self, verdicts: Sequence[_Verdict], clock: datetime) -> BackupStatus | None:
-        """Return how the newest finished run ended; None if that is unknown, whatever older runs say."""
+    def _results(self, verdicts: Sequence[_Verdict], clock: datetime) -> Iterator[BackupStatus]:
+        """Yield how the runs ended: succeeded, failed or unknown. Skip those that are not over."""
         for verdict in verdicts:
             if self._hangs(verdict, clock):
-                return BackupStatus.FAILED
-            if verdict.outcome not in _WITHOUT_RESULT:
-                status = self.recipe.meaning(verdict.outcome)
-                return status if status in _FINISHED else None
-        return None
+                yield BackupStatus.FAILED
+            elif verdict.outcome not in _WITHOUT_RESULT:
+                yield self.recipe.meaning(verdict.outcome)
 
-    def _outcomes(self, verdicts: Sequence[_Verdict]) -> Outcomes | None:
-        """Return how the runs ended; None unless every recent run is among the items.
+    def _outcomes(self, results: Sequence[BackupStatus]) -> Outcomes | None:
+        """Return the results after the last unknown one, since leaving that one out would change the rate.
 
-        Otherwise, failed ones may be missing.
+        None if there is none after it, or unless every recent run is among the items: failed ones may be missing.
         """
-        if not self.recipe.lists_runs:
+        known = list(takewhile(_is_finished, results))
+        if not self.recipe.lists_runs or (results and not known):
             return None
-        return Outcomes.of(self.recipe.meaning(verdict.outcome) for verdict in reversed(verdicts))
+        return Outcomes.of(reversed(known))
 
     def _hangs(self, verdict: _Verdict, clock: datetime) -> bool:
         """Whether the run has exceeded `max_run`, as after a crash that the system did not notice."""
@@ -286,6 +288,10 @@ class Reader:
 
 
 _REASONS = {Outcome.PARTIAL: Reason.PARTIAL, Outcome.CANCELLED: Reason.CANCELLED}
+
+
+def _is_finished(status: BackupStatus) -> bool:
+    return status in _FINISHED
 
 
 def _as_list(found: object) -> Sequence[object]:

@@ -133,7 +133,7 @@ class ReportBody(SubjectBody):
 _SHARED_FIELDS = [
     name for name in ReportBody.model_fields if name in RunEvent.__dataclass_fields__ and name != "verification"
 ]
-_RUN_FIELDS = ["observed_at", *(name for name in _SHARED_FIELDS if name != "status")]
+_RUN_FIELDS = ["observed_at", *(name for name in _SHARED_FIELDS if name not in ("status", "visibility"))]
 
 
 class ListQuery(BaseModel):
@@ -185,14 +185,14 @@ def read_event(raw: bytes) -> RunEvent | VerificationEvent:
     verification = body.reported_verification
     if body.status is None:
         assert verification is not None  # the body was validated
-        return VerificationEvent(subject, verification)
+        return VerificationEvent(subject, verification, body.visibility)
     shared = {name: getattr(body, name) for name in _SHARED_FIELDS}
     return RunEvent(subject=subject, at=body.observed_at, verification=verification, **shared)
 
 
 def event_document(event: RunEvent | VerificationEvent) -> dict[str, object]:
     """Return the body that `read_event` parses into this event."""
-    body: dict[str, object] = {**coordinates_of(event.subject)}
+    body: dict[str, object] = {**coordinates_of(event.subject), "visibility": event.visibility}
     if isinstance(event, RunEvent):
         body |= {"observedAt": event.at, **{to_camel(name): getattr(event, name) for name in _SHARED_FIELDS}}
     if (verified := event.verification) is not None:

@@ -39,5 +39,25 @@ def test_notifications_are_checked_too(tmp_path: Path) -> None:
     )
 
 
+def test_faults_of_settings_and_of_both_files_are_reported_at_once(tmp_path: Path) -> None:
+    sources, notify = tmp_path / "sources.toml", tmp_path / "notify.toml"
+    sources.write_text("[[sauce]]\n")
+    notify.write_text("[[chanel]]\n")
+    files = {"BADGE_SOURCES": str(sources), "BADGE_NOTIFY": str(notify)}
+    done = run_badge("check-config", **files, BADGE_THREADS="0", BADGE_WORKERS="many")
+    faults = [line for line in done.output.splitlines() if line.startswith("FAIL settings  ")]
+    for start in ("BADGE_THREADS: ", "BADGE_WORKERS: ", "sources.toml: sauce ", "notify.toml: chanel "):
+        assert any(line.startswith(f"FAIL settings  {start}") for line in faults), done.output
+    assert done.exit_code == 2
+
+
+def test_a_setting_that_names_a_file_and_has_a_fault_itself_hides_that_file_s_faults(tmp_path: Path) -> None:
+    (tmp_path / "sources.toml").write_text("[[sauce]]\n")
+    settings = {"BADGE_SOURCES": str(tmp_path / "sources.toml"), "BADGE_UPSTREAM_URL": "http://127.0.0.1:9"}
+    output = run_badge("check-config", **settings).output
+    assert "FAIL settings  BADGE_SOURCES: can't be combined with BADGE_UPSTREAM_URL" in output
+    assert "sauce" not in output
+
+
 def test_former_names_of_settings_are_noted(tmp_path: Path) -> None:
     assert "BADGE_HOT_PATH is a former name of BADGE_EDGE_CACHE" in notes(tmp_path, BADGE_HOT_PATH="200ms")

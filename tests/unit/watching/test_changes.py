@@ -243,6 +243,18 @@ def test_verifications_are_reported_when_they_fail_become_too_old_and_pass_again
     assert made.notices[0].verification == Verification(NOT_PASSED, START)
 
 
+def test_a_verification_counts_while_the_status_is_unknown() -> None:
+    made = Watch(RULES)
+    for observation in (
+        verified(NOT_PASSED, 1, S.UNKNOWN),
+        verified(None, 0, S.UNKNOWN),  # for example, from a source that could not be read
+        verified(NOT_PASSED, 1, S.UNKNOWN),
+        verified(PASSED, 0, S.UNKNOWN),
+    ):
+        made.observes(observation)
+    assert made.kinds == [K.VERIFICATION_FAILED, K.VERIFIED]
+
+
 def test_without_a_limit_no_verification_becomes_too_old() -> None:
     made = Watch(RULES)
     made.observes(verified(PASSED, 5_000))

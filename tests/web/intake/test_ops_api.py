@@ -451,10 +451,35 @@ def test_a_verification_of_a_private_subject_does_not_publish_it(ops: Ops) -> No
     assert ops.client.get("/badge/acme/web.json?show=verified").status_code == 404
 
 
+def test_a_verification_of_an_unknown_subject_creates_it_with_the_visibility_it_gives(ops: Ops) -> None:
+    public = ops.report(verification="passed").get_json()
+    assert (public["status"], public["visibility"]) == ("unknown", "public")
+    private = ops.report(subjectName="secret", verification="passed", visibility="private").get_json()
+    assert (private["applied"], private["visibility"]) == (True, "private")
+    assert ops.client.get("/badge/acme/secret.json").status_code == 404
+
+
+def test_a_verification_publishes_a_private_subject_only_with_the_scope_visibility(ops: Ops) -> None:
+    ops.report(status="succeeded")
+    asked = {"verification": "failed", "visibility": "private", "verifiedAt": "2026-11-23T05:00:00Z"}
+    assert ops.report(key=ops.only_reporter, **asked).get_json() == {"applied": True}
+    before = ops.status().get_json()
+    assert before["visibility"] == "private"
+    refused = ops.report(key=ops.only_reporter, verification="passed", visibility="public")
+    assert (refused.status_code, refused.get_json()["code"]) == (403, "FORBIDDEN")
+    assert ops.status().get_json() == before
+    late = ops.report(verification="passed", visibility="public", verifiedAt="2026-11-23T04:00:00Z").get_json()
+    assert (late["applied"], late["visibility"]) == (False, "private")
+    assert ops.report(verification="passed", visibility="public").get_json()["visibility"] == "public"
+    late = ops.report(verification="passed", visibility="private", verifiedAt="2026-11-23T04:00:00Z").get_json()
+    assert late["visibility"] == "private"
+
+
 @pytest.mark.parametrize(
     ("fields", "fault"),
     [
         ({}, "body: give status, verification or both."),
+        ({"visibility": "private"}, "body: give status, verification or both."),
         ({"verification": None}, "body: give status, verification or both."),
         (
             {"verification": "passed", "url": "https://e.org"},

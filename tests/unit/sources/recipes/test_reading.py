@@ -58,11 +58,26 @@ def test_an_unreadable_time_leaves_the_newest_run_unknown() -> None:
 
 
 def test_finished_runs_are_the_history_only_if_failed_ones_are_listed_too() -> None:
-    runs = [run("run", 1), run("half", 26), run("ok", 50), run("odd", 74), run("bad", 98), run("stop", 122)]
+    runs = [run("run", 1), run("half", 26), run("ok", 50), run("bad", 98), run("stop", 122)]
     assert read(runs).report.outcomes is None
-    assert read(runs, lists_runs=True).report.outcomes == Outcomes.parse("ffsf")
-    assert read(runs[::-1], lists_runs=True, cancelled_as="unknown").report.outcomes == Outcomes.parse("fsf")
+    assert read(runs[::-1], lists_runs=True).report.outcomes == Outcomes.parse("ffsf")
+    assert read(runs, lists_runs=True, cancelled_as="previous").report.outcomes == Outcomes.parse("fsf")
     assert read([run("run", 1)], lists_runs=True).report.outcomes == Outcomes.parse("")
+
+
+def test_a_history_begins_after_the_last_run_with_an_unknown_result() -> None:
+    runs = [run("ok", 50), run("odd", 26), run("bad", 2), run("ok", 1)]
+    assert read(runs, lists_runs=True).report.outcomes == Outcomes.parse("fs")
+    assert read(runs[:2], lists_runs=True).report.outcomes is None
+    cancelled = [run("ok", 2), run("stop", 1)]
+    assert read(cancelled, lists_runs=True, cancelled_as="unknown").report.outcomes is None
+
+
+def test_a_run_that_never_ended_is_a_failure_in_the_history() -> None:
+    runs = [run("run", 98), run("ok", 74), run("run", 50), run("run", 1)]
+    report = read(runs, lists_runs=True, max_run="24h").report
+    assert report.outcomes == Outcomes.parse("fsf")
+    assert (report.status, report.last_finished) == (BackupStatus.IN_PROGRESS, BackupStatus.FAILED)
 
 
 def test_a_history_needs_the_order_of_the_runs() -> None:

@@ -1,0 +1,55 @@
+"""Whether any watcher is at work, as its lease in the database shows."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from badge.catalogue.faults import failure
+from badge.ports import Events
+from badge.resilience.worker_pool import WorkerPool
+from badge.watching.store import LeaseState
+
+MISSING_SECONDS = 60.0
+"""Longer than it takes to replace a watcher that has crashed: its lease, and a pause before the restart."""
+
+
+def _in_background() -> Callable[[Callable[[], None]], bool]:
+    return WorkerPool("watcher-presence", threads=1, most_waiting=0).submit
+
+
+@dataclass(slots=True)
+class WatcherPresence:
+    """Compares readings of the lease with each other, so that hosts' clocks don't matter."""
+
+    lease: Callable[[], LeaseState]
+    """May raise SQLAlchemy's errors, and may take long."""
+    events: Events
+    monotonic: Callable[[], float] = time.monotonic
+    submit: Callable[[Callable[[], None]], bool] = field(default_factory=_in_background)
+    _seen: LeaseState | None = None
+    _since: float | None = None
+    """When this state of the lease was first read."""
+    _unchanged_seconds: float = 0.0
+
+    def is_watched(self) -> bool:
+        """Return False if the lease was not renewed for a minute, or couldn't be read.
+
+        Returns at once, with what is known from earlier readings, because a health check must not wait for a database
+        that hangs. The next reading is made in the background.
+        """
+        self.submit(self._read)
+        return self._unchanged_seconds <= MISSING_SECONDS
+
+    def _read(self) -> None:
+        now, seen = self.monotonic(), self._seen
+        try:
+            seen = self.lease()
+        except SQLAlchemyError as error:
+            self.events.emit(failure("watch", error))
+        if self._since is None or seen != self._seen:
+            self._seen, self._since = seen, now
+        self._unchanged_seconds = now - self._since
