@@ -338,7 +338,7 @@ def last_success(resolution: Resolution) -> datetime | None:
 
 
 def _until_times_count(resolution: Resolution) -> timedelta:
-    """Time until the first reported time that is too far ahead, and therefore ignored for now, begins to count."""
+    """Reported times too far in the future are ignored for now; return the time until the first of them counts."""
     report, now = resolution.report, resolution.now
     verified_at = report.verification and report.verification.at
     moments = (report.last_success_at, report.finished_at, report.started_at, report.deleted_at, verified_at)

@@ -20,7 +20,10 @@ from badge.model import (
 )
 
 Clock = Callable[[], datetime]
-"""Returns the current time, timezone-aware, in UTC. Lifetimes are measured by it, because all hosts share it."""
+"""Returns the current time, timezone-aware, in UTC.
+
+Lifetimes are measured in this time rather than on the monotonic clock, which hosts can't compare.
+"""
 
 Jitter = Callable[[], float]
 """Returns a random number in [0, 1], used for jitter."""

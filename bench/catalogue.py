@@ -195,7 +195,10 @@ def _ended_at(number: int) -> datetime:
 
 
 def _verification(number: int) -> dict[str, object]:
-    """Return a third of the subjects as never verified, and some as verified too long ago or as damaged."""
+    """Return the verification columns of the subject with this number.
+
+    A third of the subjects were never verified, some too long ago, and some verifications failed.
+    """
     if number % 3 == 0:
         return {"verification": None, "verified_at": None}
     outcome = VerificationOutcome.FAILED if number % DAMAGED_EVERY == 0 else VerificationOutcome.PASSED

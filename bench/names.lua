@@ -1,6 +1,6 @@
 -- Makes wrk request badges by number: wrk -s names.lua URL -- PATH FIRST NUMBER
--- In PATH, {name} stands for the number, and {account} for the hundred that it belongs to. After NUMBER names it begins
--- again with FIRST.
+-- In PATH, {name} stands for the number, and {account} for the number divided by 100, rounded down. After NUMBER names
+-- it begins again with FIRST.
 -- Prints how many badges were "unknown".
 local path, first, number
 local asked = 0

@@ -49,7 +49,7 @@ def all_at_once(urls: Sequence[str], headers: dict[str, str] | None = None) -> l
 def at_a_rate(urls: Iterable[str], per_second: float, *while_it_runs: Callable[[float], None]) -> list[Answer]:
     """Request one URL after the other at a fixed rate, whether or not earlier ones have been answered.
 
-    Each of `while_it_runs` is called with the seconds since the beginning before each request.
+    Before each request, each of `while_it_runs` is called with the seconds since the start.
     """
 
     async def ask() -> list[Answer]:

@@ -149,7 +149,7 @@ def _fields(
 
 
 class _Quiet(GenerateJsonSchema):
-    """Without warnings about defaults that are no JSON, which are not recorded."""
+    """Suppresses warnings about defaults that can't be written as JSON; defaults are not recorded anyway."""
 
     ignored_warning_kinds: Any = frozenset({"non-serializable-default", "skipped-choice"})
 

@@ -116,7 +116,7 @@ class Watching:
         return replace(self, store=replace(self.store, holder=f"{self.store.holder}+"))
 
     def sees(self, **statuses: BackupStatus) -> None:
-        """Look once, at subjects with these names and statuses, and deliver what there is to say."""
+        """Look once, at subjects with these names and statuses, and deliver the resulting messages."""
         self.survey = lambda: survey_of(self.clock, **statuses)
         self.watcher.look()
         self.courier.deliver()

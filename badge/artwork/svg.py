@@ -1,4 +1,4 @@
-"""Badge → SVG, in the styles and geometry of shields' generation 6 (npm badge-maker 6.0.0)."""
+"""Badge → SVG, in Shields' styles and the geometry of badge-maker 6.0.0 (npm)."""
 
 from __future__ import annotations
 

@@ -85,8 +85,8 @@ def back_up(database: Database, target: Path, now: datetime) -> Contents:
 def restore(url: str, backup: Path, now: datetime) -> Restored:
     """Replace the database with a backup, migrated to the newest revision; returns the backup's contents.
 
-    Raises `CatalogueInUse`, `BadBackup`, `SchemaFault`, `OSError`, and SQLAlchemy's and sqlite3's errors; in that case,
-    nothing has changed.
+    Raises `CatalogueInUse`, `BadBackup`, `SchemaFault`, `OSError`, and SQLAlchemy's and sqlite3's errors. Nothing has
+    changed then, unless one of the last steps failed, after the previous database was set aside.
     """
     file = database_file(url)
     assert file is not None

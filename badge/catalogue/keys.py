@@ -31,13 +31,13 @@ class Scope(StrEnum):
     """What a key may do."""
 
     READ = "read"
-    """Read statuses, including in the answer to a report."""
+    """Read statuses. Without it, the answer to a report doesn't contain the status either."""
     REPORT = "report"
     """Report runs, and make subjects private."""
     PING = "ping"
     """Ping checks by their slugs."""
     VISIBILITY = "visibility"
-    """Make private subjects public, in a report."""
+    """Make private subjects public when reporting."""
 
 
 class Refusal(Enum):

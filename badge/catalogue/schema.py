@@ -305,7 +305,7 @@ watched = Table(
     # Null if nothing definite is known yet.
     Column("condition", String(16)),
     Column("unknown_since", Moment),
-    # A JSON list: when its condition changed lately, in microseconds since 1970.
+    # A JSON list: the times of its latest changes of condition, in microseconds since 1970.
     Column("changes", Text, nullable=False),
     Column("is_flapping", Boolean, nullable=False),
     # The start of the last finished run that was seen, 1970 if there was none; null if it isn't known.

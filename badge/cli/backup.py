@@ -32,7 +32,7 @@ NEW_IDENTITY = "--new-cache-identity"
 def backup(file: Path) -> None:
     """Back up the catalogue to FILE, a new file that only its owner can read. The service may be running.
 
-    Exit code 2 if FILE exists, or if the catalogue is on PostgreSQL; in that case, prints the pg_dump command to use.
+    Exit code 2 if FILE exists or if the catalogue is on PostgreSQL; for PostgreSQL, prints the pg_dump command to use.
     """
     _refuse_postgresql(settings_or_fault(), f"pg_dump --format=custom --file={shlex.quote(str(file))} --dbname={{url}}")
     with local_parts() as parts:

@@ -177,13 +177,13 @@ def _cache(known: Settings, parts: app.Parts) -> Finding:
 
 
 def _shared_by_path(known: Settings, configured: Sequence[ConfiguredSource]) -> Finding | None:
-    """Return a note if another deployment in the same Redis could be taken for this one; see `place_of`."""
+    """Return a note if another deployment that uses the same Redis could be taken for this one; see `place_of`."""
     names = [source.entry.name for source in configured if source.entry.has_secret_by_path]
     if known.redis_url is None or known.public_url is not None or not names:
         return None
     text = (
-        "another deployment that uses this Redis and reads different secrets from the same paths would share the "
-        f"statuses of {', '.join(names)}: set BADGE_PUBLIC_URL to tell the two apart"
+        "if another deployment uses this Redis and reads different secrets from the same paths, the two would share "
+        f"the statuses of {', '.join(names)}: set BADGE_PUBLIC_URL to keep them apart"
     )
     return Finding(Level.NOTE, "cache", text)
 

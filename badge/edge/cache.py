@@ -93,7 +93,7 @@ class EdgeCache:
         self._bytes = 0
 
     def get(self, target: bytes, now: float) -> Servable | None:
-        """Return the entry if it was stored within the last half second and is still fresh."""
+        """Return the entry if it was stored less than `held_seconds` ago and is still fresh."""
         entry = self.get_fresh(target, now)
         return entry if entry is not None and now < entry.made_at + self._limits.held_seconds else None
 

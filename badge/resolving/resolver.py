@@ -132,10 +132,10 @@ class Resolver:
         return self._doubted(lookup, source)
 
     def _doubted(self, lookup: _Lookup, source: StatusSource) -> _Lookup:
-        """Give the look-up the `doubt` that a never-seen subject would get now.
+        """Return the look-up of an absent or private subject with the `doubt` that a new subject would get now.
 
-        Public reports, and reports just fetched, are returned unchanged. An absent or private subject must be answered
-        like a new one, whether or not it is in the cache.
+        It must be answered like a subject never seen before, whether or not it is in the cache. Public reports, and
+        reports just fetched, are returned unchanged.
         """
         report = lookup.entry.report if lookup.entry else None
         if lookup.origin is Origin.UPSTREAM or (report is not None and report.is_public):

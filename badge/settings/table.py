@@ -79,7 +79,7 @@ class Settings(BaseModel):
         ge=1,
         le=256,
         description=(
-            "Threads in each worker for badges; pages have a quarter as many, "
+            "Threads in each worker for badges; pages have a quarter as many (at least 2), "
             "and so do reports, pings and health checks."
         ),
     )
@@ -248,8 +248,9 @@ class Settings(BaseModel):
         ge=1,
         le=100_000,
         description=(
-            "Requests per worker that may wait for a thread: this many for badges, as many from programs, and far "
-            "fewer for pages. Beyond that, badges show their last status or unknown, and other requests get a 503."
+            "Maximum number of requests per worker that may wait for a thread: this many for badges, the same number "
+            "from programs, and a sixteenth of it for pages. Beyond that, badges show their last status or unknown, "
+            "and other requests get a 503."
         ),
     )
     connections: int = Field(

@@ -67,7 +67,7 @@ class ChangeRules:
     unknown_after: timedelta = timedelta(hours=1)
     """How long a status has to be unknown."""
     flapping_changes: int = 5
-    """More changes than this within `flapping_within` are flapping."""
+    """A subject with more changes than this within `flapping_within` is flapping."""
     flapping_within: timedelta = timedelta(hours=1)
     steady_after: timedelta = timedelta(hours=1)
     """How long without a change until a subject has stopped flapping."""
@@ -106,7 +106,10 @@ class Watched:
     unknown_since: datetime | None = None
     """Since when its status has been unknown, if that is not its condition yet."""
     changes: tuple[datetime, ...] = ()
-    """When its condition changed within `flapping_within`, oldest first; at most `flapping_changes` and one more."""
+    """Times of its latest changes of condition, oldest first.
+
+    Those within `flapping_within` of the newest, and at most `flapping_changes` + 1.
+    """
     is_flapping: bool = False
     verdict: Verdict = Verdict.FINE
     last_run: datetime | None = None

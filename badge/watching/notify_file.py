@@ -55,7 +55,7 @@ def _signing_secret(secret: Secret) -> Secret:
     except (binascii.Error, ValueError):
         key = b""
     if len(key) < SHORTEST_SECRET:
-        raise ValueError(f"must be {SECRET_PREFIX} and {SHORTEST_SECRET} or more random bytes in base64")
+        raise ValueError(f"must be {SECRET_PREFIX} followed by at least {SHORTEST_SECRET} random bytes in base64")
     return secret
 
 

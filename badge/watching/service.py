@@ -21,7 +21,8 @@ from badge.watching.watcher import Watcher
 END_SECONDS = 2.0
 """How long to wait for the threads when the process is to end."""
 INTERVAL_PER_CPU_SECOND = 20
-"""For each second of CPU time that a look takes, the next one begins at least this many seconds after it began."""
+"""The next look begins at least this many seconds after the start of the last one, for each second of CPU time that the
+last one took."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +30,7 @@ class Timings:
     """How often things are done, in seconds."""
 
     lease: float = 15.0
-    """Another process takes over if the lease has not been renewed for so long."""
+    """Another process takes over if the lease has not been renewed for this long."""
     renew: float = 4.0
     hold: float = 10.0
     """Messages are sent only if the lease was renewed within this time, which is less than `lease`."""
@@ -169,7 +170,7 @@ class WatchService:
         return deliver
 
     def _try(self, work: Callable[[], bool]) -> bool:
-        """Do something that fails while the database does; returns False then, so that it is tried again soon."""
+        """Run `work` and return its result; reports a database error and returns False, so that it is retried soon."""
         try:
             return work()
         except SQLAlchemyError as error:

@@ -150,7 +150,7 @@ class WatchStore:
             return connection.execute(taken).rowcount == 1
 
     def renew(self, glanced_at: datetime | None = None) -> None:
-        """Show that this process is alive, and up to when it has seen changes; raises `LeaseLost`."""
+        """Renew the lease and, if given, record up to when this process has seen changes; raises `LeaseLost`."""
         with self._holding() as connection:
             if glanced_at is not None:
                 connection.execute(update(watcher).values(glanced_at=glanced_at))

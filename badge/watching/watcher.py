@@ -147,7 +147,7 @@ class Watcher:
     clock: Clock
     events: Events
     most: int
-    """How many subjects are watched."""
+    """Maximum number of subjects that are watched."""
     _states: dict[str, Watched] = field(default_factory=dict)
     _is_primed: bool = False
     _glanced_at: datetime | None = None
@@ -234,11 +234,11 @@ class Watcher:
             yield digest, observation
 
     def _unseen(self, survey: Survey, seen: AbstractSet[str]) -> Iterator[_Seen]:
-        """Yield what it means that known subjects were not listed.
+        """Yield an observation, or None to forget it, for each known subject that was not listed.
 
-        They are unknown if their source did not answer, or said that it has no list, as proxies do while a service
-        restarts. They are deleted if two lists in a row that were read to the end lacked them. None, to forget them, if
-        no source that can be listed is responsible for them any more.
+        It is unknown if its source did not answer, or said that it has no list, as proxies do while a service restarts.
+        It is deleted if two complete lists in a row lacked it. It is forgotten if no source that can be listed is
+        responsible for it any more.
         """
         missing: set[str] = set()
         for digest, state in self._states.items():

@@ -138,7 +138,8 @@ def test_no_choice_is_cut_off(browser: Browser, service: Service, width: int) ->
 MOST_SHIFT = 0.001
 
 
-# With a public URL, the note about it is missing, so that on a phone the note about PNGs appears in view.
+# Not with a public URL: without the note about it, the note about PNGs would appear within a phone's viewport and shift
+# what is below.
 @needs_no_public_url
 @pytest.mark.parametrize("width", [390, 1280])
 def test_nothing_moves_while_the_form_loads_and_updates(browser: Browser, service: Service, width: int) -> None:

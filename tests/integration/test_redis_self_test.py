@@ -139,7 +139,7 @@ def test_a_wrong_password_has_its_own_message(tmp_path: Path) -> None:
 CERTIFICATES = [
     ("rediss://{address}/0", "has a certificate that is not trusted: set ssl_ca_certs in BADGE_REDIS_URL"),
     ("rediss://localhost:{port}/0?ssl_ca_certs={file}", "has a certificate for another host name"),
-    ("redis://{address}/0", "closes the connection: if it uses TLS, write rediss:// for redis://"),
+    ("redis://{address}/0", "closes the connection: if it uses TLS, use rediss:// instead of redis://"),
     (
         "rediss://{address}/0?ssl_ca_certs=/no/such/file",
         "can't be used: a certificate file in BADGE_REDIS_URL can't be read (No such file or directory)",
@@ -161,8 +161,8 @@ ADDRESSES = [
     ("redis://:any@{address}/0", "has no password set: remove it from BADGE_REDIS_URL"),
     ("redis://{address}/0?foo=1", "can't be used: BADGE_REDIS_URL has an option that is unknown or has a wrong value"),
     ("redis+cluster://{address}", "is not a Cluster, or none of its servers answers"),
-    ("redis+sentinel://{address}/badge", "is not a Sentinel: write redis:// for redis+sentinel://"),
-    ("rediss://{address}/0", "does not answer over TLS: if it does not use TLS, write redis:// for rediss://"),
+    ("redis+sentinel://{address}/badge", "is not a Sentinel: use redis:// instead of redis+sentinel://"),
+    ("rediss://{address}/0", "does not answer over TLS: if it does not use TLS, use redis:// instead of rediss://"),
     ("redis://no-such-host.invalid/0", "can't be found: no such host name"),
     ("redis://127.0.0.1:1/0", "can't be reached: nothing listens there"),
     ("unix:///no/such/socket", "can't be reached: there is no such socket"),

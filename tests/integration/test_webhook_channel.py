@@ -48,7 +48,7 @@ def test_a_refusal_says_whether_other_messages_may_be_accepted(status: int, kind
     assert (failed.failure, failed.is_about_message) == (kind, is_about_message)
 
 
-def test_a_receiver_that_does_not_run() -> None:
+def test_a_receiver_that_is_down() -> None:
     assert failure(channel(f"http://127.0.0.1:{free_port()}/hook")).failure == "connect"
 
 

@@ -169,7 +169,7 @@ PRESET_CASES: Mapping[str, tuple[Mapping[str, str], Sequence[tuple[str, BackupSt
         ],
     ),
 }
-# The job that the Prometheus operator sets for a PodMonitor; the others may have any.
+# The label `job` as the Prometheus Operator sets it for a PodMonitor; for the other presets, any value will do.
 JOBS = {"prometheus-cloudnative-pg": "databases/pg", "prometheus-cloudnative-pg-plugin": "databases/pg"}
 
 

@@ -23,7 +23,10 @@ SUCCEEDED, FAILED, UNKNOWN = BackupStatus.SUCCEEDED, BackupStatus.FAILED, Backup
 OLDEST, SCRAPE = timedelta(hours=32), timedelta(minutes=2)
 
 Steps = Mapping[float, float | str | None]
-"""Hours ago → the value from then on: a number; as text, the time that many hours ago; None at the series' end."""
+"""Hours ago → the value from then on.
+
+A number is the value itself, a string such as "31" stands for the Unix time 31 hours ago, and None ends the series.
+"""
 
 
 @dataclass(frozen=True)

@@ -211,12 +211,12 @@ def test_no_badge_is_wrong_while_instances_are_replaced_one_by_one(
 
 
 def summarised(service: Service) -> int:
-    """Return how many subjects are protected, as the totals say that both versions have kept."""
+    """Return how many subjects are protected according to the stored totals, which both versions have updated."""
     return int(service.get("/summary/GitHub/acme.json?v=end").json()["protected"])
 
 
 def protected(service: Service) -> int:
-    """Return how many subjects are protected, as their badges say."""
+    """Return how many subjects are protected according to their badges."""
     badges = [service.get(f"/badge/acme/s{subject}.json?v=end").json() for subject in range(SUBJECTS)]
     return sum(badge["lastFinished"] == "succeeded" for badge in badges)
 

@@ -161,7 +161,7 @@ def test_the_service_learns_the_client_s_address_but_not_what_clients_claim(plac
 
 
 @pytest.mark.parametrize("path", ["/metrics", "/metrics/", "/metrics/subjects", "/%6detrics", "/badge/../metrics"])
-def test_metrics_are_closed(place: Place, path: str) -> None:
+def test_metrics_are_not_exposed(place: Place, path: str) -> None:
     place.origin.seen.clear()
     targets = {path, place.prefix + path}
     assert {place.get_raw(target).code for target in targets} == {404}

@@ -118,7 +118,7 @@ TABLE = (
         "page /readyz",
         "200 application/json, 200 application/json close",
         "200 application/json, 200 application/json close",
-        "Only the service's own gunicorn configuration adds the checks of the configuration and of PNG.",
+        "Only the service's own gunicorn configuration adds the checks `configuration` and `png`.",
     ),
 )
 

@@ -96,7 +96,7 @@ def test_the_text_of_a_failure() -> None:
 
 
 @pytest.mark.parametrize("name", ["@everyone", "<!channel>", "*bold*", "`x`", "[a](https://evil.example)", "a\u00a0b"])
-def test_names_are_no_markup_in_chats(name: str) -> None:
+def test_chats_do_not_treat_names_as_markup(name: str) -> None:
     shown = plain_name(Subject("GitHub", "acme", "Repository", name))
     assert not set(shown) & set("@<>!*`[]()|&\u00a0:")
 

@@ -166,7 +166,7 @@ SPELLINGS = [(status.value, status) for status in BackupStatus] + [
 
 
 @pytest.mark.parametrize(("spelling", "status"), SPELLINGS)
-def test_people_may_write_a_status_in_any_case(spelling: str, status: BackupStatus) -> None:
+def test_a_status_that_people_write_is_matched_without_case(spelling: str, status: BackupStatus) -> None:
     assert {status_named(spelling), status_named(spelling.upper()), status_named(f" {spelling} ")} == {status}
 
 

@@ -40,7 +40,7 @@ def by_wsgi(app: Flask, target: str, method: str = "GET", headers: Iterable[tupl
 
 
 def by_decoded_path(app: Flask, target: str, method: str = "GET", headers: Iterable[tuple[str, str]] = ()) -> Answer:
-    """Send the request as a WSGI server does that passes no raw target, but the prefix in SCRIPT_NAME."""
+    """Send the request like a WSGI server that passes the prefix in SCRIPT_NAME but not the raw target."""
     path, _, query = target.partition("?")
     environ = plain_get(target) | {"REQUEST_METHOD": method, "QUERY_STRING": query}
     del environ["RAW_URI"]

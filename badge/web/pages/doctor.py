@@ -146,7 +146,10 @@ class Doctor:
         return verdict_on_status(resolution)
 
     def _verdict_on_unknown(self, subject: Subject) -> Verdict:
-        """Return the verdict on an absent or private subject, which only those who may see it can tell apart."""
+        """Return the verdict on a subject that is absent or private.
+
+        Only viewers who may see private subjects learn which.
+        """
         parts, viewer = self.parts, self.parts.authentication.access.viewer()
         if viewer is None:
             return unknown_verdict(subject)

@@ -37,7 +37,7 @@ def test_a_closed_database_holds_no_file_and_opens_again_at_its_next_use(file: P
         assert not is_open(file)
 
 
-def test_a_child_leaves_the_connections_that_it_inherited_open(file: Path) -> None:
+def test_a_child_does_not_close_inherited_connections(file: Path) -> None:
     database = Database(f"sqlite:///{file}")
     query(database)
     child = os.fork()

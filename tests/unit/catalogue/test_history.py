@@ -302,7 +302,7 @@ def test_a_last_success_dated_2099_is_undated_until_there_is_another() -> None:
     assert not received(known, later).is_ahead(NOW)
 
 
-def test_a_run_whose_start_is_dated_2099_ends_now() -> None:
+def test_a_run_whose_start_is_dated_2099_ends_when_its_end_is_received() -> None:
     (run,) = received((untimed(R), IN_2099), (untimed(S), at(5))).runs.values()
     assert (run.status, run.finished_at) == (S, at(5))
 

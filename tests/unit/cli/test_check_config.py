@@ -26,7 +26,7 @@ def notes(folder: Path, **settings: str) -> str:
 
 
 def test_deployments_that_could_share_statuses_by_mistake_are_noted(tmp_path: Path) -> None:
-    assert "reads different secrets from the same paths would share the statuses of lab" in notes(tmp_path)
+    assert "the two would share the statuses of lab: set BADGE_PUBLIC_URL" in notes(tmp_path)
     assert "would share" not in notes(tmp_path, BADGE_PUBLIC_URL="https://badges.example.org")
 
 

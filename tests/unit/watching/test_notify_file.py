@@ -109,11 +109,11 @@ def test_the_defaults_of_the_file_are_those_of_the_rules() -> None:
         ),
         (
             WEBHOOK.replace("env:HOOK", "env:SHORT"),
-            "notify.toml: ops: secret: must be whsec_ and 24 or more random bytes in base64",
+            "notify.toml: ops: secret: must be whsec_ followed by at least 24 random bytes in base64",
         ),
         (
             WEBHOOK.replace("env:HOOK", "env:TEXT"),
-            "notify.toml: ops: secret: must be whsec_ and 24 or more random bytes in base64",
+            "notify.toml: ops: secret: must be whsec_ followed by at least 24 random bytes in base64",
         ),
         (
             f'{WEBHOOK}\n[[rule]]\nchannels = ["ops", "opps"]',

@@ -340,7 +340,9 @@ def test_a_badge_that_no_proxy_would_show_is_a_fault(site: Site) -> None:
 
 
 @pytest.mark.parametrize("name", ["nobody.json", "nobody.txt"])
-def test_what_is_no_image_gets_advice_about_its_format_whatever_its_status(site: Site, name: str) -> None:
+def test_a_response_that_is_not_an_image_gets_advice_about_its_format_whatever_its_status(
+    site: Site, name: str
+) -> None:
     site.says = Report.absent(START)
     page = examined(site, subject=f"/badge/acme/{name}")
     assert facts(page)["HTTP status"] == "404"

@@ -119,7 +119,7 @@ MEANT = [
 ]
 
 UTC_TIMES = {"times": {"timezone": "UTC"}}
-# An outcome whose status changes under these options is one that an option maps to a status.
+# If these options change the status, the outcome is `warning`, `partial` or `cancelled`; `TRANSLATED` says which.
 OTHER_OPTIONS = {"warning_as": "failed", "partial_as": "succeeded", "cancelled_as": "unknown"}
 TRANSLATED = {
     ("succeeded", "failed"): "warning",
