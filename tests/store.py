@@ -21,6 +21,8 @@ from tests.doubles import ManualClock, RecordedEvents
 
 WEB = Subject.legacy("acme", "web")
 ROWS_AT_ONCE = 5_000
+PATIENCE = 30_000
+"""How long a statement of PostgreSQL may take on a busy machine, in ms."""
 
 
 @dataclass
@@ -37,7 +39,7 @@ class Store:
     @classmethod
     def on(cls, url: str) -> Store:
         """Return a catalogue on the database at a URL, whose schema exists."""
-        clock, database = ManualClock(), Database(url)
+        clock, database = ManualClock(), Database(url, reader_patience=PATIENCE)
         keys, tokens = ApiKeys(database, clock), StoredTokens(database, clock, RecordedEvents(), lambda job: job())
         return cls(url, clock, Catalogue(database, clock), keys, Checks(database, clock), tokens)
 

@@ -33,8 +33,11 @@ class Database:
     While open, it holds a lock that prevents a restore, unless the caller holds one (`takes_lock=False`).
     """
 
-    def __init__(self, url: str, *, takes_lock: bool = True) -> None:
+    def __init__(
+        self, url: str, *, takes_lock: bool = True, reader_patience: int = READER_PATIENCE_MILLISECONDS
+    ) -> None:
         self.url = url
+        self._reader_patience = reader_patience
         self.is_damaged = False
         """Set by the check at start-up, and by any error that means damage. A damaged database is not used any more,
         because it may return wrong data."""
@@ -102,7 +105,7 @@ class Database:
     def _first_engine(self) -> Engine:
         self._in_use.get()
         _allocate_index(self.url)
-        engine = new_engine(self.url)
+        engine = new_engine(self.url, self._reader_patience)
         event.listen(engine, "handle_error", self._note_damage)
         return engine
 
@@ -138,8 +141,11 @@ def _operational_error(message: str, name: str) -> OperationalError:
     return OperationalError(None, None, error)
 
 
-def new_engine(url: str) -> Engine:
-    """Return an engine for this URL, configured for its database."""
+def new_engine(url: str, reader_patience: int = READER_PATIENCE_MILLISECONDS) -> Engine:
+    """Return an engine for this URL, configured for its database.
+
+    On PostgreSQL, a statement of a reader fails after `reader_patience` milliseconds.
+    """
     is_sqlite = make_url(url).get_backend_name() == "sqlite"
     # For SQLite, a connection for each thread that needs one: waiting for a writer's lock must not block readers.
     most = {"max_overflow": -1} if is_sqlite else {}
@@ -152,7 +158,9 @@ def new_engine(url: str) -> Engine:
         from badge.catalogue import postgresql  # noqa: PLC0415 - its driver is optional
 
         postgresql.prepare_engine(engine)
-        event.listen(engine, "begin", lambda connection: postgresql.begin(connection, _patience(connection)))
+        event.listen(
+            engine, "begin", lambda connection: postgresql.begin(connection, _patience(connection), reader_patience)
+        )
     return engine
 
 

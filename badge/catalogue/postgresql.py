@@ -21,7 +21,6 @@ _Wanted = TypeVar("_Wanted")
 _Ready = TypeVar("_Ready")
 
 CONNECT_SECONDS = 1.0  # a badge waits 1.7 s for its source in all
-READER_SECONDS = 1.0
 DRIVER_MINIMUM_SECONDS = 2  # the shortest `connect_timeout` that libpq accepts
 POLL_SECONDS = 0.1
 
@@ -29,7 +28,7 @@ POLL_SECONDS = 0.1
 class ImpatientConnection(psycopg.Connection[Any]):
     """A connection that raises `OperationalError` if one exchange takes longer than `patience_seconds`."""
 
-    patience_seconds = READER_SECONDS
+    patience_seconds = CONNECT_SECONDS
 
     def wait(self, gen: PQGen[_Result], interval: float = POLL_SECONDS, timeout: float | None = None) -> _Result:
         """Wait for the server's response; closes the connection if the response may still arrive later."""
@@ -84,11 +83,15 @@ def _reject_closed(connection: ImpatientConnection, _: object, __: object) -> No
         raise DisconnectionError
 
 
-def begin(connection: Connection, patience: int | None) -> None:
-    """Set the limits of a transaction; `patience` is how long a writer waits for others, in ms, None for a reader."""
+def begin(connection: Connection, patience: int | None, reader_patience: int) -> None:
+    """Set the limits of a transaction.
+
+    `patience` is how long a writer waits for others, None for a reader; a statement may take that long, and at least
+    `reader_patience`. Both in ms.
+    """
     driver = connection.connection.driver_connection
     assert isinstance(driver, ImpatientConnection)
-    driver.patience_seconds = max(READER_SECONDS, (patience or 0) / 1000)
+    driver.patience_seconds = max(reader_patience, patience or 0) / 1000
     if patience is not None:
         # 0 would mean no limit.
         connection.exec_driver_sql(f"SET LOCAL lock_timeout = {max(patience, 1):d}")
