@@ -37,9 +37,9 @@ class Store:
     tokens: StoredTokens
 
     @classmethod
-    def on(cls, url: str) -> Store:
+    def on(cls, url: str, reader_patience: int = PATIENCE) -> Store:
         """Return a catalogue on the database at a URL, whose schema exists."""
-        clock, database = ManualClock(), Database(url, reader_patience=PATIENCE)
+        clock, database = ManualClock(), Database(url, reader_patience=reader_patience)
         keys, tokens = ApiKeys(database, clock), StoredTokens(database, clock, RecordedEvents(), lambda job: job())
         return cls(url, clock, Catalogue(database, clock), keys, Checks(database, clock), tokens)
 

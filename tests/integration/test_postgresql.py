@@ -10,7 +10,7 @@ from hashlib import sha512
 import pytest
 from sqlalchemy import func, select
 
-from badge.catalogue.database import new_engine
+from badge.catalogue.database import READER_PATIENCE_MILLISECONDS, new_engine
 from badge.catalogue.events import InvalidEvent
 from badge.catalogue.migration import RETRY_SECONDS, is_current, migrate, upgrade
 from badge.catalogue.schema import subjects
@@ -34,7 +34,7 @@ def postgres() -> Iterator[PostgresServer]:
 def store(postgres: PostgresServer) -> Iterator[Store]:
     url = postgres.new_database()
     migrate(url)
-    store = Store.on(url)
+    store = Store.on(url, READER_PATIENCE_MILLISECONDS)
     yield store
     store.close()
 
