@@ -72,7 +72,7 @@ def _throughput(found: Found) -> list[str]:
     }
     columns = [
         f"one warm badge, one worker; `gthread` and granian with {THREADS} threads",
-        *(f"{c} at a time" for c in CONCURRENCIES),
+        *(f"{c} at a time, relative" for c in CONCURRENCIES),
     ]
     return table(
         [*columns, f"a second, {LISTED_CONCURRENCY} at a time"],

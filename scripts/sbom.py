@@ -38,7 +38,7 @@ DOCKERFILE = "Dockerfile"
 PYTHON_OF_DEBIAN = {"bookworm": "3.11.2"}
 """The Python that each Debian release contains."""
 
-# NOTICE gives the terms of the numbers that were taken from it.
+# Not a package: only its numbers are used. NOTICE has their licence.
 FONT_METRICS = Component(
     name="anafanafo",
     version="2",

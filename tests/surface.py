@@ -37,7 +37,10 @@ METHODS = ("GET", "POST")
 DEEPEST = 6
 
 Surface = dict[str, list[str]]
-"""For each kind of interface, a sorted list of lines. What breaks a client removes a line."""
+"""For each kind of interface, a sorted list of lines.
+
+A change that breaks clients removes a line, or adds one that ends in "(required)".
+"""
 
 
 def surface() -> Surface:

@@ -112,7 +112,7 @@ class Watching:
         return self.source_of(subject)
 
     def restarted(self) -> Watching:
-        """Return what a new process makes of the same database."""
+        """Return a new watching process on the same database."""
         return replace(self, store=replace(self.store, holder=f"{self.store.holder}+"))
 
     def sees(self, **statuses: BackupStatus) -> None:

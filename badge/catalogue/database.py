@@ -45,7 +45,7 @@ class Database:
         self._in_use = PerProcess(lambda: _held(url) if takes_lock else None)
         self._engine = PerProcess(self._first_engine)
         self._cache_identity: str | None = None
-        # The same for all workers if the application is loaded before they are forked; different everywhere else.
+        # Shared by all workers if the application is loaded before they are forked; otherwise each process has its own.
         self._identity_until_read = f"unread-{secrets.token_hex(16)}"
 
     @property

@@ -66,7 +66,7 @@ class Run(RunDetails):
         return self.finished_at or self.started_at
 
     def happened_after(self, other: Run, now: datetime) -> bool:
-        """Whether this run is known to be later than what was just reported about the other one."""
+        """Whether this known run is certainly later than `other`, a run as its event has just reported it."""
         if self.is_start_reported and other.is_start_reported:
             return other.started_at < self.started_at and not is_ahead(self.started_at, now)
         if self.happened_at is not None and other.happened_at is not None:

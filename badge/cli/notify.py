@@ -131,7 +131,7 @@ def _row(waiting: Waiting) -> str:
     reason = f", {waiting.failure}" if waiting.failure else ""
     attempts = f"{waiting.attempts} attempt{'' if waiting.attempts == 1 else 's'}{reason}"
     created_at = f"{waiting.created_at:%Y-%m-%d %H:%M}"
-    title = waiting.message.title if waiting.message else "Message of a newer version"
+    title = waiting.message.title if waiting.message else "Stored by a newer version of the service"
     return f"{created_at}  {waiting.channel:<20} {_state(waiting):<9} {title} ({attempts})"
 
 

@@ -172,7 +172,7 @@ class Resolver:
         if entry is not None and entry.report is not None and now - entry.confirmed_at < STALE_AGE:
             self.events.emit(RefreshBegun())
             return _provisional(entry, Doubt.OUTAGE if entry.failures else Doubt.NONE)
-        permission()  # while the source is working, because there may be no time left afterwards
+        permission()  # while the fetch is under way, because there may be no time left afterwards
         return self._await(begun, entry, deadline)
 
     def _await(self, flight: Flight[Fetched], entry: CacheEntry | None, deadline: Deadline) -> _Lookup:

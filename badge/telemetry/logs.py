@@ -58,7 +58,7 @@ LINES: dict[type[Event], tuple[int, str]] = {
     PingAnswered: (logging.INFO, "ping answered"),
     SourceAnswered: (logging.DEBUG, "source answered"),
     SourceFailed: (logging.WARNING, "source unavailable"),
-    UnknownStatusReceived: (logging.WARNING, "source sent an unknown status"),
+    UnknownStatusReceived: (logging.WARNING, "source sent an unrecognised status"),
     SourceCallSuppressed: (logging.DEBUG, "source call suppressed"),
     SubjectUnmatched: (logging.DEBUG, "no source matches subject"),
     CircuitBreakerMoved: (logging.WARNING, "circuit breaker opened or closed"),

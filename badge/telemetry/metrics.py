@@ -92,7 +92,9 @@ METRICS = (
     Declared("badge_source_calls_total", Kind.COUNTER, "Calls to sources.", ("source", "outcome")),
     Declared("badge_source_seconds", Kind.HISTOGRAM, "Time sources took to answer.", ("source",)),
     Declared("badge_source_spared_total", Kind.COUNTER, "Source calls suppressed.", ("source", "why")),
-    Declared("badge_source_unknown_words_total", Kind.COUNTER, "Unknown statuses received from sources.", ("source",)),
+    Declared(
+        "badge_source_unknown_words_total", Kind.COUNTER, "Received statuses that aren't one of the six.", ("source",)
+    ),
     Declared("badge_subjects_unrouted_total", Kind.COUNTER, "Requests for subjects that no source matches."),
     Declared("badge_breaker_moves_total", Kind.COUNTER, "Circuit breakers opened or closed.", ("name", "to")),
     Declared("badge_log_ins_total", Kind.COUNTER, "Login attempts to the dashboard.", ("end",)),

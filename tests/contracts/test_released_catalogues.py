@@ -32,7 +32,7 @@ def unique_columns(table: Table) -> set[tuple[str, ...]]:
 
 
 def still_said(before: Any, after: Any) -> bool:
-    """Whether everything that was said before is said now; new fields are fine."""
+    """Whether `after` has every value of `before`; additional fields are allowed."""
     if isinstance(before, dict):
         return all(name in after and still_said(value, after[name]) for name, value in before.items())
     return bool(before == after)

@@ -150,7 +150,7 @@ def keep_delivering(watching: Watching, hours: int) -> None:
 
 
 @pytest.mark.parametrize("is_about_message", [True, False])
-def test_a_rejected_message_about_many_holds_no_others(watching: Watching, is_about_message: bool) -> None:  # noqa: FBT001 - a parameter of the test
+def test_a_rejected_message_about_many_holds_back_no_others(watching: Watching, is_about_message: bool) -> None:  # noqa: FBT001 - a parameter of the test
     names = [f"r{number}" for number in range(11)]
     watching.sees(web=S.SUCCEEDED, **dict.fromkeys(names, S.SUCCEEDED))
     watching.channel.refuses = rejects("many", is_about_message=is_about_message)

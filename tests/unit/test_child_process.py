@@ -58,7 +58,7 @@ def test_a_running_child_is_left_alone_and_ends_when_asked_to(tmp_path: Path) ->
 
 def ignore_sigterm() -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    time.sleep(60)  # noqa: TID251 - killed before
+    time.sleep(60)  # noqa: TID251 - killed before this ends
 
 
 def test_a_child_that_does_not_end_is_killed(tmp_path: Path) -> None:

@@ -143,6 +143,6 @@ def test_of_a_longer_history_the_newest_runs_count() -> None:
 
 
 @pytest.mark.parametrize("letters", ["s" * (MOST_OUTCOMES + 1), "sxf", "s f", "S"])
-def test_letters_from_a_cache_are_checked(letters: str) -> None:
+def test_only_a_valid_list_of_outcomes_is_parsed(letters: str) -> None:
     with pytest.raises(ValueError, match="not a list of outcomes"):
         Outcomes.parse(letters)

@@ -1,6 +1,6 @@
 """PromQL with placeholders, which are allowed only in double-quoted strings, where names can be escaped.
 
-Prometheus has no query parameters, so only this escaping keeps a name from ending the string and injecting PromQL
+PromQL has no bind parameters, so only this escaping keeps a name from ending the string and injecting PromQL
 (Prometheus' documentation, "Querying basics", string literals).
 """
 

@@ -144,7 +144,7 @@ class _Segments:
 
     raw: Sequence[str]
     format: Format | None
-    """The one that the query names, else that of the suffix once the segments were read."""
+    """The one that the query names; otherwise that of the suffix, known once the segments have been read."""
 
     def read(self, environ: Mapping[str, Any]) -> list[str]:
         """Return the segments, decoded and without the suffix; raises `InvalidSubject`."""

@@ -103,7 +103,7 @@ def test_list_shows_waiting_and_abandoned_messages(tmp_path: Path) -> None:
     assert run_badge("notify", "list", **settings).stdout.splitlines() == [
         f"2026-11-23 12:00  {'ops':<20} waiting   Backup failed: GitHub/acme/Repository/web (0 attempts)",
         f"2026-11-23 12:00  {'ops':<20} abandoned Backup failed: GitHub/acme/Repository/web (9 attempts, timeout)",
-        f"2026-11-23 12:00  {'ops':<20} waiting   Message of a newer version (2 attempts, unreadable)",
+        f"2026-11-23 12:00  {'ops':<20} waiting   Stored by a newer version of the service (2 attempts, unreadable)",
     ]
     lines = [json.loads(line) for line in run_badge("notify", "list", "--json", **settings).stdout.splitlines()]
     assert [(line["state"], line["failure"], line["message"] and line["message"]["type"]) for line in lines] == [

@@ -204,7 +204,7 @@ def test_an_undetermined_status_does_not_blame_the_source(site: Site, says: Repo
     assert "Last confirmed" not in facts
 
 
-def test_an_outage_is_a_fact_of_the_source_of_a_stale_status(site: Site) -> None:
+def test_the_page_of_a_stale_status_says_that_its_source_does_not_answer(site: Site) -> None:
     site.get(PATH)
     site.says = None
     site.clock.advance(minutes=3)

@@ -359,7 +359,9 @@ AS_BROWSERS = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,
         ("/dashboard/acme/web", "GET", 500),
     ],
 )
-def test_people_get_errors_as_pages_and_programs_as_problems(site: Site, path: str, method: str, status: int) -> None:
+def test_browsers_get_errors_as_pages_and_programs_get_problem_documents(
+    site: Site, path: str, method: str, status: int
+) -> None:
     site.says = ZeroDivisionError("secret")
     for accept in (AS_BROWSERS, "*/*", "application/json", None):
         answer = site.client.open(path, method=method, headers={"Accept": accept} if accept else {})
@@ -374,7 +376,7 @@ def test_people_get_errors_as_pages_and_programs_as_problems(site: Site, path: s
 
 
 @pytest.mark.parametrize("path", ["/ops/none", "/ping/a/b/c/d", "/livez/none", "/metrics/none"])
-def test_routes_for_programs_send_problems_to_browsers_too(site: Site, path: str) -> None:
+def test_routes_for_programs_send_problem_documents_to_browsers_too(site: Site, path: str) -> None:
     answer = site.get(path, headers={"Accept": AS_BROWSERS})
     assert (answer.status_code, answer.content_type) == (404, "application/problem+json")
 

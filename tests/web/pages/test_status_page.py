@@ -194,7 +194,7 @@ def test_the_success_rate_is_rounded_down() -> None:
     assert "Success rate" not in facts_of(S.SUCCEEDED, "")
 
 
-def test_a_late_run_is_shown_as_expected() -> None:
+def test_the_next_run_is_called_expected_once_it_is_late() -> None:
     assert facts_of(S.SUCCEEDED, "", next_run_at=START - timedelta(hours=3))["Run expected"] == "3 hours ago"
     assert "Next run" not in facts_of(S.DELETED, "", next_run_at=START + DAY)
 
