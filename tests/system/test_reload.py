@@ -216,7 +216,9 @@ def unfinished_request(service: Service) -> Iterator[tuple[socket.socket, psutil
         own, waiting = client.getsockname(), list[psutil.Process]()
 
         def is_accepted() -> bool:
-            waiting[:] = [each for each in service.workers() if any(to.raddr == own for to in each.net_connections())]
+            with contextlib.suppress(psutil.NoSuchProcess):  # a reload's trial process, which ends by itself
+                holders = (each for each in service.workers() if any(to.raddr == own for to in each.net_connections()))
+                waiting[:] = holders
             return len(waiting) == 1
 
         assert eventually(is_accepted)
