@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import requests
+
+from tests.serving import serving
 
 PASSED_ON = ("X-API-Key", "If-None-Match", "Accept")
 PASSED_BACK = ("Content-Type", "ETag", "Date")
@@ -42,8 +43,7 @@ def running_relay(target: str) -> Iterator[Relay]:
         def log_message(self, format: str, *args: object) -> None:
             """Log nothing."""
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Passing) as server:
-        relay = Relay(f"http://127.0.0.1:{server.server_address[1]}")
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Passing)
+    relay = Relay(f"http://127.0.0.1:{server.server_port}")
+    with serving(server):
         yield relay
-        server.shutdown()

@@ -5,11 +5,12 @@ from __future__ import annotations
 import contextlib
 import email
 import socketserver
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from email.message import EmailMessage
 from email.policy import default
+
+from tests.serving import serving
 
 
 @dataclass
@@ -46,12 +47,7 @@ def running_smtp() -> Iterator[Mailbox]:
         def say(self, reply: str) -> None:
             self.wfile.write(f"{reply}\r\n".encode())
 
-    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Session) as server:
-        box.port = server.server_address[1]
-        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
-        thread.start()
-        try:
-            yield box
-        finally:
-            server.shutdown()
-            thread.join()
+    server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Session)
+    box.port = server.server_address[1]
+    with serving(server):
+        yield box

@@ -5,13 +5,14 @@ from __future__ import annotations
 import base64
 import contextlib
 import json
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from standardwebhooks import Webhook
+
+from tests.serving import serving
 
 SECRET = "whsec_" + base64.b64encode(b"only for tests, 24 bytes").decode()
 
@@ -66,13 +67,6 @@ def receiving(received: Received | None = None) -> Iterator[Received]:
             pass
 
     server = ThreadingHTTPServer(("127.0.0.1", kept.port), Handler)
-    server.daemon_threads = True
     kept.port = server.server_port
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
-    thread.start()
-    try:
+    with serving(server):
         yield kept
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()

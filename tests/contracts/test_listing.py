@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -17,7 +16,6 @@ import sqlalchemy
 from flask import Flask, jsonify
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from werkzeug.serving import make_server
 
 from badge.app import Parts, build_app, build_parts
 from badge.cache.memory import MemoryStatusCache
@@ -47,6 +45,7 @@ from badge.sources.routing import OneSource
 from badge.sources.snapshot_listing import CatalogueWalk, SnapshotListing, Walked
 from tests.doubles import START, ManualClock, RecordedEvents, ScriptedSource
 from tests.migrated import migrate
+from tests.serving import served
 
 S = BackupStatus
 
@@ -111,20 +110,6 @@ def _listed(kind: str, parts: Parts, clock: ManualClock) -> Iterator[Listed]:
         transport = HttpTransport(max_bytes=LARGEST_PAGE_BYTES)
         walk = NativeWalk(url, key, transport, clock)
         yield replace(made, listing=SnapshotListing(walk, clock, fresh_for=timedelta(0)))
-
-
-@contextlib.contextmanager
-def served(app: Flask) -> Iterator[str]:
-    """Serve the application over HTTP in a thread; yields its URL."""
-    server = make_server("127.0.0.1", 0, app, threaded=True)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 def _fill(made: Listed) -> None:

@@ -21,6 +21,7 @@ from badge.watching.channels.apprise import AppriseChannel
 from badge.watching.delivery import NotDelivered
 from tests.pages import PROJECT
 from tests.servers import START_SECONDS, free_port
+from tests.serving import serving
 from tests.smtp_server import running_smtp
 from tests.watching import named
 
@@ -73,14 +74,8 @@ def running_ntfy() -> Iterator[Ntfy]:
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     ntfy.port = server.server_port
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
-    thread.start()
-    try:
+    with serving(server):
         yield ntfy
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
 
 
 def test_mail_and_ntfy_get_the_text() -> None:

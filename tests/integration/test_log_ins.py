@@ -6,7 +6,6 @@ import contextlib
 import hashlib
 import json
 import math
-import threading
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -28,6 +27,7 @@ from badge.sources.configuration.factory import build_routing
 from badge.sources.configuration.sources_file import load
 from badge.sources.routing import Routing
 from tests.doubles import ManualClock, RecordedEvents
+from tests.serving import serving
 
 WEB = Subject.legacy("acme", "web")
 PASSWORD = "correct horse"
@@ -86,14 +86,8 @@ def running(answer: Answer) -> Iterator[System]:
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     system.url = f"http://127.0.0.1:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
-    thread.start()
-    try:
+    with serving(server):
         yield system
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
 
 
 ENVIRONMENT = {"PASSWORD": PASSWORD, "ACCESS": "AKIDEXAMPLE", "SECRET": "wJalrXUtnFEMI"}

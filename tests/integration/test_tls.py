@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ssl
-import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -19,6 +18,7 @@ from badge.sources.configuration.sources_file import load
 from badge.sources.http.messages import HttpRequest
 from badge.sources.http.transport import HttpTransport
 from tests.doubles import RecordedEvents
+from tests.serving import serving
 from tests.topologies import Certificate, certificate_in
 
 
@@ -56,12 +56,8 @@ def address(certificate: Certificate) -> Iterator[str]:
     context.load_cert_chain(certificate.certificate, certificate.key)
     server = HTTPServer(("127.0.0.1", 0), Answering)
     server.socket = context.wrap_socket(server.socket, server_side=True)
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
-    thread.start()
-    yield f"https://127.0.0.1:{server.server_port}/"
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with serving(server):
+        yield f"https://127.0.0.1:{server.server_port}/"
 
 
 def test_the_configured_ca_file_is_trusted(address: str, certificate: Certificate, tmp_path: Path) -> None:

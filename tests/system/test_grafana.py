@@ -21,9 +21,9 @@ from badge.app import utc_now
 from badge.catalogue.events import ReportedVerification, VerificationEvent
 from badge.listing import ListingFilter, Standing
 from badge.model import BackupStatus, Subject, VerificationOutcome, Visibility
-from tests.contracts.test_listing import served
 from tests.dashboard import Dashboard
 from tests.servers import PROJECT, eventually, free_port, needs, running_program
+from tests.serving import served
 
 TOKEN = "scrape-me"
 RULES = PROJECT / "config" / "alerts.yaml"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import socket
-import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -23,6 +22,7 @@ from badge.web.errors import PROBLEM_TYPE, problem
 from tests.load import all_at_once, at_a_rate, percentile
 from tests.nginx import Nginx, running_nginx
 from tests.servers import Service, eventually, running_service
+from tests.serving import serving
 
 WEB = "GitHub/acme/Repository/web"
 SVG_TYPE = "image/svg+xml; charset=utf-8"
@@ -273,11 +273,10 @@ def running_origin() -> Iterator[Origin]:
         def log_message(self, format: str, *args: object) -> None:
             """Log nothing."""
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Answering) as server:
-        origin = Origin(f"127.0.0.1:{server.server_address[1]}")
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Answering)
+    origin = Origin(f"127.0.0.1:{server.server_port}")
+    with serving(server):
         yield origin
-        server.shutdown()
 
 
 def test_a_badge_past_stale_if_error_is_not_shown(tmp_path: Path) -> None:

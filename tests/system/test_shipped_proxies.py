@@ -31,6 +31,7 @@ from tests import nginx
 from tests.nginx import Nginx
 from tests.proxies.shipped import CONFIG, SHIPPED, running_apache, running_caddy
 from tests.servers import PROJECT, free_port
+from tests.serving import serving
 
 PLACES = [(proxy, prefix) for proxy in SHIPPED for prefix in ("", "/backups")]
 
@@ -40,12 +41,11 @@ class Origin:
 
     def __init__(self) -> None:
         self.seen: list[tuple[str, dict[str, str]]] = []
-        self._serve(0)
-        self.address = f"127.0.0.1:{self._server.server_address[1]}"
+        self._running = contextlib.ExitStack()
+        self.address = f"127.0.0.1:{self._serve(0)}"
 
-    def _serve(self, port: int) -> None:
+    def _serve(self, port: int) -> int:
         seen, stopped = self.seen, threading.Event()
-        self._release = stopped.set
 
         class Recording(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
@@ -62,18 +62,18 @@ class Origin:
             def log_message(self, format: str, *args: object) -> None:
                 """Log nothing."""
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", port), Recording)
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        server = ThreadingHTTPServer(("127.0.0.1", port), Recording)
+        self._running.enter_context(serving(server))
+        self._running.callback(stopped.set)
+        return server.server_port
 
-    def stop(self) -> None:
-        self._release()
-        self._server.shutdown()
-        self._server.server_close()
+    def close(self) -> None:
+        self._running.close()
 
     @contextlib.contextmanager
     def stopped(self) -> Iterator[None]:
         """Refuse connections for a while; the port stays bound, so that no other program gets it."""
-        self.stop()
+        self.close()
         host, port = self.address.split(":")
         with socket.socket() as reserved:
             reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -125,10 +125,11 @@ class Place:
 @pytest.fixture(scope="module", params=PLACES, ids="".join)
 def place(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     proxy, prefix = request.param
-    origin = Origin()
-    with SHIPPED[proxy](tmp_path_factory.mktemp(proxy), origin.address, prefix) as url:
+    with (
+        contextlib.closing(Origin()) as origin,
+        SHIPPED[proxy](tmp_path_factory.mktemp(proxy), origin.address, prefix) as url,
+    ):
         yield Place(url, prefix, origin)
-    origin.stop()
 
 
 @pytest.mark.parametrize(
@@ -307,16 +308,17 @@ EXAMPLES = [
 def test_the_how_to_s_shortest_configurations_work(
     tmp_path: Path, proxy: Callable[..., AbstractContextManager[object]], first_line: str, prefix: str
 ) -> None:
-    origin, port = Origin(), free_port()
-    block = example(first_line).replace("127.0.0.1:8000", origin.address)
-    assert origin.address in block
-    with proxy(tmp_path, block, port):
+    block, port = example(first_line), free_port()
+    assert "127.0.0.1:8000" in block
+    with (
+        contextlib.closing(Origin()) as origin,
+        proxy(tmp_path, block.replace("127.0.0.1:8000", origin.address), port),
+    ):
         place = Place(f"http://127.0.0.1:{port}", prefix, origin)
         path = "/badge/GitLab/group%2Fsub/Repository/x%252F"
         target, headers = place.passed_on(path, X_Forwarded_For="192.0.2.9")
         assert (target, headers["x-forwarded-for"]) == (prefix + path, "127.0.0.1")
         assert {place.get(path).code for path in ("/metrics", "/metrics/subjects")} == {404}
-    origin.stop()
 
 
 def test_the_how_to_s_commands_set_the_prefix(tmp_path: Path) -> None:

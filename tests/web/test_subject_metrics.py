@@ -22,9 +22,9 @@ from badge.resilience.single_flight import Flight
 from badge.sources.snapshot_listing import SnapshotListing, Walked
 from badge.web.metrics import SubjectMetrics
 from tests.asgi import ask
-from tests.contracts.test_listing import served
 from tests.dashboard import Dashboard, Dashboards
 from tests.doubles import ManualClock
+from tests.serving import served
 from tests.store import WEB
 
 TOKEN = "scrape-me"

@@ -14,8 +14,8 @@ from badge.app import edge_around
 from badge.edge.application import Edge
 from badge.model import Subject
 from tests.asgi import Answer, ask
-from tests.contracts.test_listing import served
 from tests.dashboard import Dashboard, Dashboards
+from tests.serving import served
 from tests.web.pages.test_pages import one, text
 
 NOBODY = "http://127.0.0.1:9"
