@@ -23,11 +23,13 @@ from badge.app import utc_now
 from badge.cache.embedded.server import answers, binary_path
 from badge.catalogue.database import Database
 from badge.catalogue.logins import Logins
+from badge.watcher_process import PROCESS_NAME
 from badge.web.login.link import link_url
 from tests.command_line import run_badge
 
 PROJECT = Path(__file__).parent.parent
 BIN = Path(sys.executable).parent
+WATCHER = PROCESS_NAME.decode()
 START_SECONDS = 60.0
 """How long to wait for a program to start, generous for a busy machine. No test asserts this time."""
 
@@ -154,6 +156,9 @@ class Service:
         """Return gunicorn's workers, without the cache and the PNG check."""
         return workers_of(psutil.Process(self.process.pid))
 
+    def watchers(self) -> list[psutil.Process]:
+        return watchers_of(psutil.Process(self.process.pid))
+
     def series(self) -> dict[str, float]:
         """Return the samples of /metrics, by name and labels."""
         lines = [line for line in self.get("/metrics").text.splitlines() if not line.startswith("#")]
@@ -182,14 +187,21 @@ def log_in(url: str, link: str) -> tuple[str, str]:
 
 def workers_of(master: psutil.Process) -> list[psutil.Process]:
     """Return a gunicorn's running workers, in the order in which they were forked."""
-    return sorted(filter(_is_worker, master.children()), key=lambda worker: worker.create_time())
+    return _forked_by(master, lambda child: "gunicorn" in " ".join(child.cmdline()) and child.name() != WATCHER)
 
 
-def _is_worker(child: psutil.Process) -> bool:
-    try:
-        return "gunicorn" in " ".join(child.cmdline()) and child.name() != "badge-watcher"
-    except psutil.NoSuchProcess:  # ended since it was listed, or a zombie
-        return False
+def watchers_of(master: psutil.Process) -> list[psutil.Process]:
+    """Return a gunicorn's running watchers; two during a reload."""
+    return _forked_by(master, lambda child: child.name() == WATCHER)
+
+
+def _forked_by(master: psutil.Process, is_wanted: Callable[[psutil.Process], bool]) -> list[psutil.Process]:
+    found = []
+    for child in sorted(master.children(), key=lambda child: child.create_time()):
+        with contextlib.suppress(psutil.NoSuchProcess):  # ended since it was listed
+            if child.status() != psutil.STATUS_ZOMBIE and is_wanted(child):
+                found.append(child)
+    return found
 
 
 def flask_badge(*args: str, answer: str = "", **settings: str) -> subprocess.CompletedProcess[str]:

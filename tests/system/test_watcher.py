@@ -15,7 +15,6 @@ from tests.postgres import running_postgres
 from tests.servers import START_SECONDS, Service, eventually, flask_badge, running_service
 from tests.webhook_receiver import SECRET, Received, receiving
 
-WATCHER = "badge-watcher"
 TAKEOVER_SECONDS = 60.0
 """More than the lease, and enough for a busy machine."""
 FILE = """
@@ -37,15 +36,6 @@ longest_retry = "1s"
 
 def path_of(name: str) -> str:
     return f"GitHub/acme/Repository/{name}"
-
-
-def watchers(service: Service) -> list[psutil.Process]:
-    found = []
-    for child in psutil.Process(service.process.pid).children():
-        with contextlib.suppress(psutil.NoSuchProcess):
-            if child.name() == WATCHER and child.status() != psutil.STATUS_ZOMBIE:
-                found.append(child)
-    return found
 
 
 def watches(service: Service) -> bool:
@@ -106,32 +96,32 @@ def test_failures_and_recoveries_arrive_and_are_in_the_feed(running: Setup) -> N
 
 def test_the_watcher_is_not_a_worker_and_is_restarted_when_it_ends(running: Setup) -> None:
     assert running.service.get("/readyz").json()["checks"]["watcher"] == "up"
-    [watcher] = watchers(running.service)
+    [watcher] = running.service.watchers()
     assert watcher.pid not in {worker.pid for worker in running.service.workers()}
     watcher.terminate()  # it gives its lease back, so the next one need not wait
-    assert eventually(lambda: [one.pid for one in watchers(running.service)] not in ([], [watcher.pid]), START_SECONDS)
+    assert eventually(lambda: [one.pid for one in running.service.watchers()] not in ([], [watcher.pid]), START_SECONDS)
     running.report("restarted", "succeeded", "failed")
     assert running.hears("restarted", "failed")
 
 
 def test_a_reload_replaces_the_watcher_unless_the_file_has_faults(running: Setup) -> None:
-    [watcher] = watchers(running.service)
+    [watcher] = running.service.watchers()
     good = running.file().read_text()
     running.file().write_text(good.replace("webhook", "webhok"))
     running.service.process.send_signal(signal.SIGHUP)
     fault = "notify.toml: ops: kind: must be webhook or apprise; did you mean webhook?"
     assert eventually(lambda: fault in running.service.log.read_text(), START_SECONDS)
-    assert [one.pid for one in watchers(running.service)] == [watcher.pid]
+    assert [one.pid for one in running.service.watchers()] == [watcher.pid]
     running.file().write_text(good)
     running.service.process.send_signal(signal.SIGHUP)
-    assert eventually(lambda: watcher.pid not in {one.pid for one in watchers(running.service)}, START_SECONDS)
-    assert eventually(lambda: len(watchers(running.service)) == 1, START_SECONDS)
+    assert eventually(lambda: watcher.pid not in {one.pid for one in running.service.watchers()}, START_SECONDS)
+    assert eventually(lambda: len(running.service.watchers()) == 1, START_SECONDS)
 
 
 def test_it_ends_with_its_service_and_leaves_the_catalogue_in_one_file(tmp_path: Path) -> None:
     with receiving() as received, watched_service(tmp_path, received) as service:
         assert eventually(lambda: watches(service), START_SECONDS)
-        [watcher] = watchers(service)
+        [watcher] = service.watchers()
         service.process.terminate()
         service.process.wait(START_SECONDS)
         assert not watcher.is_running()
@@ -142,7 +132,7 @@ def test_it_ends_with_its_service_and_leaves_the_catalogue_in_one_file(tmp_path:
 def test_it_ends_if_its_service_is_killed(tmp_path: Path) -> None:
     with receiving() as received, watched_service(tmp_path, received) as service:
         assert eventually(lambda: watches(service), START_SECONDS)
-        [watcher] = watchers(service)
+        [watcher] = service.watchers()
         children = psutil.Process(service.process.pid).children()
         service.process.kill()
         assert eventually(lambda: not watcher.is_running(), START_SECONDS)
@@ -195,7 +185,7 @@ def test_of_two_services_one_watches_and_if_it_is_killed_nothing_is_lost(tmp_pat
             for name in names:
                 report(name, "succeeded", "failed")
             assert eventually(lambda: len(received.messages) >= 3, START_SECONDS)
-            [watcher] = watchers(elected)
+            [watcher] = elected.watchers()
             elected.process.kill()
             watcher.kill()
             for name in names:
