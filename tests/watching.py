@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from typing import Any
 
 from badge.deadline import Deadline
 from badge.listing import ListedSubject
@@ -111,14 +112,21 @@ class Watching:
     def _source_of(self, subject: Subject) -> str | None:
         return self.source_of(subject)
 
-    def restarted(self) -> Watching:
-        """Return a new watching process on the same database."""
-        return replace(self, store=replace(self.store, holder=f"{self.store.holder}+"))
+    def restarted(self, **changes: Any) -> Watching:
+        """Return a new watching process on the same database, with these fields changed."""
+        return replace(self, store=replace(self.store, holder=f"{self.store.holder}+"), **changes)
 
     def sees(self, **statuses: BackupStatus) -> None:
         """Look once, at subjects with these names and statuses, and deliver the resulting messages."""
         self.survey = lambda: survey_of(self.clock, **statuses)
         self.watcher.look()
+        self.courier.deliver()
+
+    def finds(self, *surveys: Survey) -> None:
+        """Look once for each survey, and then deliver the resulting messages."""
+        for survey in surveys:
+            self.survey = lambda: survey  # noqa: B023 - the latest one is meant
+            self.watcher.look()
         self.courier.deliver()
 
 

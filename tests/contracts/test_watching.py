@@ -92,7 +92,7 @@ def test_with_failures_and_restarts_each_subject_s_messages_arrive_in_order_and_
     dice = random.Random(seed)
     names, current = [f"r{number}" for number in range(6)], dict.fromkeys((f"r{n}" for n in range(6)), S.SUCCEEDED)
     expected: dict[str, list[str]] = {name: [] for name in names}
-    watching = replace(watching, most_single=1_000, store=replace(watching.store, holder="0"))
+    watching = watching.restarted(most_single=1_000)
     watching.sees(**current)
 
     def refuses(message: Message) -> NotDelivered | None:
@@ -174,7 +174,7 @@ def test_a_message_about_many_does_not_wait_for_rejected_ones(watching: Watching
 
 def test_many_rejected_messages_do_not_hide_those_behind_them(watching: Watching) -> None:
     names = [f"r{number}" for number in range(MOST_AT_ONCE)]
-    watching = replace(watching, most_single=1_000, store=replace(watching.store, holder="other"))
+    watching = watching.restarted(most_single=1_000)
     watching.sees(web=S.SUCCEEDED, **dict.fromkeys(names, S.SUCCEEDED))
     watching.channel.refuses = rejects(*names, is_about_message=True)
     watching.sees(**dict.fromkeys(names, S.FAILED), web=S.FAILED)
@@ -300,17 +300,13 @@ def test_after_a_restore_messages_of_the_backup_are_not_sent_and_the_lease_is_fr
 def test_a_source_that_does_not_answer_makes_its_subjects_unknown_after_a_while(watching: Watching) -> None:
     items = survey_of(watching.clock, web=S.SUCCEEDED, other=S.SUCCEEDED).items
     watching.source_of = lambda subject: "own" if subject == named("web") else "other"
-    watching.survey = lambda: Survey(items, read={"own": True, "other": True})
-    watching.watcher.look()
-    watching.survey = lambda: Survey(items[:1], is_whole=False, silent=["other"], read={"own": True})
+    everything = Survey(items, read={"own": True, "other": True})
+    watching.finds(everything)
     for _ in range(11):
-        watching.watcher.look()
+        watching.finds(Survey(items[:1], is_whole=False, silent=["other"], read={"own": True}))
         watching.clock.advance(minutes=1)
-    watching.courier.deliver()
     assert watching.channel.heard == ["unknown other"]
-    watching.survey = lambda: Survey(items, read={"own": True, "other": True})
-    watching.watcher.look()
-    watching.courier.deliver()
+    watching.finds(everything)
     assert watching.channel.heard[1:] == ["recovered other"]
 
 
@@ -321,31 +317,25 @@ def test_a_source_that_briefly_has_no_list_does_not_hide_that_its_subjects_recov
     )
     watching.source_of = lambda subject: "own" if subject == named("web") else "other"
     both = {"own": True, "other": True}
-    for survey in (
+    watching.finds(
         Survey(fine, read=both),
         Survey(failing, read=both),
         Survey(without, read={"own": True}, listless=["other"]),
         Survey(fine, read=both),
-    ):
-        watching.survey = lambda: survey  # noqa: B023 - called at once
-        watching.watcher.look()
-    watching.courier.deliver()
+    )
     assert watching.channel.heard == ["failed other", "recovered other"]
 
 
 def test_what_a_source_lists_first_is_not_reported_if_it_did_not_answer_at_the_first_look(watching: Watching) -> None:
     watching.source_of = lambda subject: "own" if subject == named("web") else "other"
     both = {"own": True, "other": True}
-    for survey in (
+    watching.finds(
         Survey(survey_of(watching.clock, web=S.SUCCEEDED).items, silent=["other"], read={"own": True}),
         Survey(survey_of(watching.clock, web=S.SUCCEEDED).items, listless=["other"], read={"own": True}),
         Survey(survey_of(watching.clock, web=S.SUCCEEDED, old=S.FAILED).items, read=both),
         Survey(survey_of(watching.clock, web=S.FAILED, old=S.FAILED, new=S.FAILED).items, read=both),
         Survey(survey_of(watching.clock, web=S.FAILED, old=S.SUCCEEDED, new=S.FAILED).items, read=both),
-    ):
-        watching.survey = lambda: survey  # noqa: B023 - called at once
-        watching.watcher.look()
-    watching.courier.deliver()
+    )
     assert watching.channel.heard == ["failed web", "failed new", "recovered old"]
 
 
@@ -375,10 +365,7 @@ def test_a_subject_that_is_missing_twice_was_deleted(watching: Watching) -> None
 
 def test_a_subject_that_is_missing_from_an_incomplete_list_was_not_deleted(watching: Watching) -> None:
     watching.sees(web=S.SUCCEEDED)
-    watching.survey = lambda: Survey(is_whole=False)
-    for _ in range(3):
-        watching.watcher.look()
-    watching.courier.deliver()
+    watching.finds(*[Survey(is_whole=False)] * 3)
     assert watching.channel.heard == []
 
 
@@ -395,17 +382,14 @@ def test_a_list_that_can_not_be_read_to_its_end_is_logged(
     watching: Watching, survey: Survey, logged: Sequence[SubjectsUnwatched]
 ) -> None:
     watching.sees(web=S.SUCCEEDED)
-    watching.survey = lambda: survey
-    watching.watcher.look()
+    watching.finds(survey)
     assert watching.events.seen == logged
 
 
 def test_a_subject_that_no_listed_source_answers_for_any_more_is_forgotten(watching: Watching) -> None:
     watching.sees(web=S.SUCCEEDED)
     watching.source_of = lambda _: None
-    watching.survey = Survey
-    watching.watcher.look()
-    watching.courier.deliver()
+    watching.finds(Survey())
     assert watching.channel.heard == []
     assert watching.store.states() == {}
 
@@ -420,7 +404,7 @@ def test_without_a_list_nothing_is_watched(watching: Watching) -> None:
 
 
 def test_subjects_beyond_the_limit_are_not_watched_which_is_logged(watching: Watching) -> None:
-    watching = replace(watching, most=2, store=replace(watching.store, holder="other"))
+    watching = watching.restarted(most=2)
     watching.sees(a=S.SUCCEEDED, b=S.SUCCEEDED, c=S.SUCCEEDED)
     watching.sees(a=S.SUCCEEDED, b=S.FAILED, c=S.FAILED)
     assert watching.channel.heard == ["failed b"]
@@ -429,7 +413,7 @@ def test_subjects_beyond_the_limit_are_not_watched_which_is_logged(watching: Wat
 
 def test_the_outbox_is_bounded_and_lists_abandoned_messages(watching: Watching) -> None:
     bounds = Bounds(waiting=3, undelivered=2, feed=20)
-    watching = replace(watching, bounds=bounds, store=replace(watching.store, holder="other"))
+    watching = watching.restarted(bounds=bounds)
     watching.channel.refuses = lambda _: NotDelivered("connect")
     for number in range(6):
         watching.sees(web=S.FAILED if number % 2 else S.SUCCEEDED)
@@ -444,7 +428,7 @@ def test_the_outbox_is_bounded_and_lists_abandoned_messages(watching: Watching) 
 
 
 def test_a_full_outbox_is_bounded_even_while_no_message_is_old_which_is_logged(watching: Watching) -> None:
-    watching = replace(watching, bounds=Bounds(1, 2, 20), store=replace(watching.store, holder="other"))
+    watching = watching.restarted(bounds=Bounds(1, 2, 20))
     watching.channel.refuses = lambda _: NotDelivered("connect")
     for number in range(9):
         watching.sees(web=S.FAILED if number % 2 else S.SUCCEEDED)
@@ -455,8 +439,7 @@ def test_a_full_outbox_is_bounded_even_while_no_message_is_old_which_is_logged(w
 def test_the_feeds_are_bounded_and_the_public_one_never_names_a_private_subject(watching: Watching) -> None:
     def look(*names: str, status: BackupStatus, visibility: Visibility = Visibility.PUBLIC) -> None:
         report = Report(status=status, observed_at=watching.clock(), visibility=visibility)
-        watching.survey = lambda: Survey([ListedSubject(named(name), report) for name in names])
-        watching.watcher.look()
+        watching.finds(Survey([ListedSubject(named(name), report) for name in names]))
 
     look("web", "api", status=S.SUCCEEDED)
     look("web", "api", status=S.FAILED)
@@ -477,8 +460,7 @@ def test_a_subject_that_has_just_become_private_in_the_catalogue_is_not_in_the_p
 ) -> None:
     for status in (S.SUCCEEDED, S.FAILED):
         store.record(status)
-        watching.survey = lambda: Survey([ListedSubject(WEB, store.catalogue.report_for(WEB))])  # type: ignore[arg-type] # it exists
-        watching.watcher.look()
+        watching.finds(Survey([ListedSubject(WEB, store.report())]))
         store.clock.advance(minutes=1)
     assert titles(watching.store, PUBLIC) == ["Backup failed: GitHub/acme/Repository/web"]
     store.record(S.FAILED, visibility=Visibility.PRIVATE)
@@ -491,8 +473,7 @@ def test_a_storm_in_the_public_feed_names_public_subjects_only(watching: Watchin
     watching.sees(**dict.fromkeys(names, S.SUCCEEDED))
     watching.sees(**dict.fromkeys(names, S.FAILED))
     private = Report(status=S.FAILED, observed_at=watching.clock(), visibility=Visibility.PRIVATE)
-    watching.survey = lambda: Survey([ListedSubject(named(name), private) for name in names[1:]])
-    watching.watcher.look()
+    watching.finds(Survey([ListedSubject(named(name), private) for name in names[1:]]))
     assert titles(watching.store, PUBLIC) == ["Backup failed: GitHub/acme/Repository/r0"]
 
 
@@ -513,8 +494,7 @@ def test_the_public_feed_does_not_count_private_subjects(
     watching.sees(**dict.fromkeys(names, S.SUCCEEDED))
     watching.sees(**dict.fromkeys(names, S.FAILED))
     private = Report(status=S.FAILED, observed_at=watching.clock(), visibility=Visibility.PRIVATE)
-    watching.survey = lambda: Survey([ListedSubject(named(name), private) for name in names[public:]])
-    watching.watcher.look()
+    watching.finds(Survey([ListedSubject(named(name), private) for name in names[public:]]))
     assert [(entry.title, entry.text.split("\n")[-1]) for entry in watching.store.feed(PUBLIC, 10)] == (
         [(title, last)] if title else []
     )
@@ -642,7 +622,5 @@ def test_names_that_are_hard_to_store_survive(watching: Watching) -> None:
     subject = Subject.parse("GitLab", "a/b", "Repository", "ünï “%2F” 🎉'\"\\")
     for status in (S.SUCCEEDED, S.FAILED):
         report = Report(status=status, observed_at=watching.clock())
-        watching.survey = lambda: Survey([ListedSubject(subject, report)])  # noqa: B023 - called at once
-        watching.watcher.look()
-    watching.courier.deliver()
+        watching.finds(Survey([ListedSubject(subject, report)]))
     assert watching.channel.accepted[0].notices[0].subject == subject
