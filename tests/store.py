@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import multiprocessing
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, func, insert, literal, select
+from sqlalchemy.event import listen, remove
 
 from badge.catalogue.checks import Checks
 from badge.catalogue.database import Database
@@ -70,6 +73,37 @@ class Store:
         report = self.catalogue.report_for(subject)
         assert report is not None
         return report
+
+
+def plans_of(database: Database, act: Callable[[], object]) -> list[tuple[str, list[str]]]:
+    """Return the SELECT statements that `act` sends, each with the lines of SQLite's plan for it."""
+    sent: list[tuple[str, Any]] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
+        if statement.startswith("SELECT"):
+            sent.append((statement, parameters))
+
+    with database.reading() as connection:
+        engine = connection.engine
+    listen(engine, "before_cursor_execute", note)
+    act()
+    remove(engine, "before_cursor_execute", note)
+    with database.reading() as connection:
+        return [
+            (statement, [row.detail for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values)])
+            for statement, values in sent
+        ]
+
+
+def run_at_once(target: Callable[..., object], *arguments: tuple[object, ...]) -> None:
+    """Call `target` with each of these arguments, at the same time in processes of their own."""
+    fork = multiprocessing.get_context("fork")
+    processes = [fork.Process(target=target, args=each) for each in arguments]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(60)
+    assert [process.exitcode for process in processes] == [0] * len(arguments)
 
 
 def index_all(connection: Connection) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import contextlib
-import multiprocessing
 import os
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -41,20 +40,13 @@ from badge.catalogue.tokens import StoredTokens
 from badge.deadline import Deadline
 from badge.events import CatalogueFailed
 from badge.listing import ListingFilter
-from badge.model import BackupStatus, Outcomes, Report, Subject, Visibility
+from badge.model import BackupStatus, Outcomes, Subject, Visibility
 from badge.ports import SourceUnavailable
 from badge.resilience.worker_pool import Job
 from badge.subject_pattern import PathPattern, Selection
 from tests.doubles import START, ManualClock, RecordedEvents
 from tests.servers import eventually
-from tests.store import WEB, Store
-
-
-def reported(store: Store) -> Report:
-    report = store.catalogue.report_for(WEB)
-    assert report is not None
-    return report
-
+from tests.store import WEB, Store, run_at_once
 
 NUL = base64.urlsafe_b64encode(b'["\\u0000","a","b","c"]').decode()
 SURROGATES = base64.urlsafe_b64encode(b'["\\ud800","a","b","c"]').decode()
@@ -86,8 +78,7 @@ def test_a_run_from_queue_to_end(store: Store) -> None:
         assert store.record(status)
         assert store.status() is status
         store.clock.advance(minutes=1)
-    report = store.catalogue.report_for(WEB)
-    assert report is not None
+    report = store.report()
     assert (report.started_at, report.finished_at) == (START, START + timedelta(minutes=2))
     assert len(store.catalogue.runs(WEB)) == 1
 
@@ -96,9 +87,7 @@ def test_each_change_increases_the_revision_and_a_repetition_does_not(store: Sto
     revisions = []
     for status in (BackupStatus.SUCCEEDED, BackupStatus.FAILED, BackupStatus.DELETED):
         store.record(status)
-        report = store.catalogue.report_for(WEB)
-        assert report is not None
-        revisions.append(report.revision)
+        revisions.append(store.report().revision)
     assert revisions == sorted(set(revisions))
     event = RunEvent(subject=WEB, status=BackupStatus.DELETED, at=store.clock())
     assert store.catalogue.record(event).report.revision == revisions[-1]
@@ -106,14 +95,11 @@ def test_each_change_increases_the_revision_and_a_repetition_does_not(store: Sto
 
 def test_a_revision_grows_even_if_the_clock_goes_back(store: Store) -> None:
     store.record(BackupStatus.SUCCEEDED)
-    first = store.catalogue.report_for(WEB)
+    first = store.report()
     store.clock.advance(days=-2)
     store.record(BackupStatus.FAILED, visibility=Visibility.PRIVATE)
     store.record(BackupStatus.FAILED, started_at=store.clock() - timedelta(hours=1))
-    after = store.catalogue.report_for(WEB)
-    assert first is not None
-    assert after is not None
-    assert after.revision >= first.revision
+    assert store.report().revision >= first.revision
 
 
 def test_an_older_run_is_superseded_but_kept_in_the_history(store: Store) -> None:
@@ -138,35 +124,33 @@ def test_visibility_stays_until_it_is_reported_again(store: Store) -> None:
     store.record(BackupStatus.SUCCEEDED, visibility=Visibility.PRIVATE)
     store.clock.advance(minutes=1)
     store.record(BackupStatus.FAILED)
-    report = store.catalogue.report_for(WEB)
-    assert report is not None
-    assert report.visibility is Visibility.PRIVATE
+    assert store.report().visibility is Visibility.PRIVATE
 
 
 def test_a_report_has_the_outcomes_of_the_last_finished_runs(store: Store) -> None:
     assert store.catalogue.report_for(WEB) is None
     store.record(BackupStatus.SCHEDULED)
-    assert reported(store).outcomes == Outcomes()
+    assert store.report().outcomes == Outcomes()
     for number in range(34):
         store.clock.advance(hours=1)
         store.record(BackupStatus.FAILED if number in (3, 4, 31) else BackupStatus.SUCCEEDED)
     store.record(BackupStatus.SUCCEEDED, replace(WEB, name="other"))
     store.clock.advance(hours=1)
     store.record(BackupStatus.IN_PROGRESS)
-    assert reported(store).outcomes == Outcomes.parse("f" + "s" * 26 + "fss")
+    assert store.report().outcomes == Outcomes.parse("f" + "s" * 26 + "fss")
 
 
 def test_a_late_report_of_an_older_run_changes_the_history(store: Store) -> None:
     for hours in (3, 1):
         store.record(BackupStatus.SUCCEEDED, started_at=START - timedelta(hours=hours))
-    before = reported(store)
+    before = store.report()
     event = RunEvent(subject=WEB, status=BackupStatus.FAILED, at=START, started_at=START - timedelta(hours=2))
     late = store.catalogue.record(event)
     assert (late.applied, late.changed) == (False, True)
-    assert reported(store).outcomes == late.report.outcomes == Outcomes.parse("sfs")
-    assert reported(store).revision > before.revision
+    assert store.report().outcomes == late.report.outcomes == Outcomes.parse("sfs")
+    assert store.report().revision > before.revision
     repeated = store.catalogue.record(event)
-    assert (repeated.changed, repeated.report.revision) == (False, reported(store).revision)
+    assert (repeated.changed, repeated.report.revision) == (False, store.report().revision)
 
 
 def test_a_late_report_can_still_make_a_subject_private(store: Store) -> None:
@@ -306,13 +290,7 @@ def test_an_unknown_subject_or_one_with_a_check_cannot_be_deleted(store: Store) 
 
 
 def test_two_processes_that_write_at_once_lose_nothing(store: Store) -> None:
-    fork = multiprocessing.get_context("fork")
-    workers = [fork.Process(target=record_many, args=(store.url, first)) for first in (0, 100)]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join(60)
-    assert [worker.exitcode for worker in workers] == [0, 0]
+    run_at_once(record_many, (store.url, 0), (store.url, 100))
     assert len(store.catalogue.runs(WEB, 1000)) == 200
 
 
@@ -497,13 +475,7 @@ def test_the_identity_in_the_cache_stays_until_it_is_renewed(store: Store) -> No
 
 
 def test_two_processes_can_migrate_at_once(new_url: str) -> None:
-    fork = multiprocessing.get_context("fork")
-    workers = [fork.Process(target=migrate, args=(new_url,)) for _ in range(3)]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join(60)
-    assert [worker.exitcode for worker in workers] == [0, 0, 0]
+    run_at_once(migrate, *[(new_url,)] * 3)
     engine = new_engine(new_url)
     assert "subjects" in inspect(engine).get_table_names()
     engine.dispose()

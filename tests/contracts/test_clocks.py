@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
@@ -23,7 +22,7 @@ from badge.catalogue.store import Catalogue, Recorded, Retention
 from badge.model import CLOCK_TOLERANCE, BackupStatus, Visibility
 from tests.doubles import START, ManualClock
 from tests.migrated import migrate
-from tests.store import WEB, Store
+from tests.store import WEB, Store, run_at_once
 
 S, F, R, D = BackupStatus.SUCCEEDED, BackupStatus.FAILED, BackupStatus.IN_PROGRESS, BackupStatus.DELETED
 EVERY, GRACE = timedelta(hours=24), timedelta(hours=2)
@@ -209,13 +208,7 @@ def record_many(url: str, behind: timedelta) -> None:
 
 
 def test_events_that_arrive_at_the_same_time_get_different_numbers(store: Store) -> None:
-    fork = multiprocessing.get_context("fork")
-    workers = [fork.Process(target=record_many, args=(store.url, timedelta(hours=hours))) for hours in range(3)]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join(60)
-    assert [worker.exitcode for worker in workers] == [0, 0, 0]
+    run_at_once(record_many, *[(store.url, timedelta(hours=hours)) for hours in range(3)])
     assert [run.sequence for run in store.catalogue.runs(WEB, 1_000)] == list(range(150, 0, -1))
 
 

@@ -9,10 +9,8 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
-import sqlalchemy
 from flask import Flask, jsonify
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -22,7 +20,6 @@ from badge.cache.memory import MemoryStatusCache
 from badge.catalogue.checks import Checks
 from badge.catalogue.events import RunEvent
 from badge.catalogue.keys import Scope
-from badge.catalogue.listing import Listing
 from badge.catalogue.source import CatalogueSource
 from badge.catalogue.store import Catalogue
 from badge.events import FailureKind
@@ -46,6 +43,7 @@ from badge.sources.snapshot_listing import CatalogueWalk, SnapshotListing, Walke
 from tests.doubles import START, ManualClock, RecordedEvents, ScriptedSource
 from tests.migrated import migrate
 from tests.serving import served
+from tests.store import plans_of
 
 S = BackupStatus
 
@@ -457,26 +455,13 @@ def test_the_sources_file_decides_what_can_be_listed(
 
 @pytest.mark.parametrize("listed", ["catalogue"], indirect=True)
 def test_what_needs_attention_is_read_from_indexes_without_sorting_all(listed: Listed) -> None:
-    plans = plans_of(listed.catalogue, Listing(ListingFilter(), ListingOrder.WORST, listed.clock()))
+    plans = plans_of(
+        listed.catalogue.database, lambda: listed.catalogue.list(ListingFilter(), None, 50, ListingOrder.WORST)
+    )
     assert len(plans) > 10
-    for statement, plan in plans:
+    for statement, lines in plans:
+        plan = "\n".join(lines)
         # Only those with a time ahead of now are sorted: none if all clocks are right.
         is_sorted = "USE TEMP B-TREE FOR ORDER BY" in plan
         assert not is_sorted or "last_success_at>?" in plan, (statement, plan)
         assert "SEARCH subjects USING" in plan, (statement, plan)
-
-
-def plans_of(catalogue: Catalogue, listing: Listing) -> list[tuple[str, str]]:
-    """Return the queries for the first page, and how SQLite runs them."""
-    sent: list[tuple[str, Any]] = []
-
-    def note(connection: object, cursor: object, statement: str, parameters: object, *_: object) -> None:
-        sent.append((statement, parameters))
-
-    with catalogue.database.reading() as connection:
-        sqlalchemy.event.listen(connection, "before_cursor_execute", note)
-        listing.page(connection, None, 50)
-        sqlalchemy.event.remove(connection, "before_cursor_execute", note)
-        explained = [connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {each}", values) for each, values in sent]
-        plans = ["\n".join(row[-1] for row in rows) for rows in explained]
-    return [(statement, plan) for (statement, _), plan in zip(sent, plans, strict=True)]

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
-import sqlalchemy
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
@@ -21,7 +18,7 @@ from badge.listing import SubjectFacts
 from badge.model import BackupStatus, Subject, VerificationMethod, VerificationOutcome, Visibility
 from tests.contracts.test_totals import DAY, HOUR, STEPS, SUBJECTS, Step, counted, report
 from tests.migrated import migrate
-from tests.store import WEB, Store
+from tests.store import WEB, Store, plans_of
 
 S = BackupStatus
 
@@ -119,22 +116,5 @@ def test_each_batch_is_one_query_along_the_primary_key(tmp_path: Path) -> None:
     migrate(url)
     with closing(Store.on(url)) as store:
         store.record(S.SUCCEEDED)
-        statements = statements_of(store)
-        assert len(statements) == 2  # one for times ahead of now, and one batch
-        with store.catalogue.database.reading() as connection:
-            plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statements[1][0]}", statements[1][1]).all()
-    assert [row.detail for row in plan] == ["SEARCH subjects USING INTEGER PRIMARY KEY (rowid>?)"]
-
-
-def statements_of(store: Store) -> Sequence[tuple[str, Any]]:
-    with store.catalogue.database.reading() as connection:
-        engine = connection.engine
-    sent: list[tuple[str, Any]] = []
-
-    def note(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
-        sent.append((statement, parameters))
-
-    sqlalchemy.event.listen(engine, "before_cursor_execute", note)
-    read(store)
-    sqlalchemy.event.remove(engine, "before_cursor_execute", note)
-    return [(statement, values) for statement, values in sent if statement.startswith("SELECT")]
+        [_times_ahead_of_now, (_, plan)] = plans_of(store.catalogue.database, lambda: read(store))
+    assert plan == ["SEARCH subjects USING INTEGER PRIMARY KEY (rowid>?)"]

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
-import sqlalchemy
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import func, select
@@ -22,7 +19,7 @@ from badge.listing import Standing, SummaryQuery
 from badge.model import BackupStatus, Subject, SubjectScope, Visibility
 from badge.subject_pattern import NamePattern
 from tests.contracts.test_totals import DAY, HOUR, REPORTABLE, STEPS, SUBJECTS, counted, report
-from tests.store import Store
+from tests.store import Store, plans_of
 
 S = BackupStatus
 ACME = SubjectScope.parse("github", "Acme", "repository")
@@ -188,8 +185,8 @@ def test_a_summary_reads_no_subject_outside_an_index_on_time(
     migrate(url)
     with closing(Store.on(url)) as store:
         query = SummaryQuery(scope, max_age=max_age, verified_within=verified_within, is_public_only=True)
-        plans = plans_of(store, query)
-    searches = [line for line in plans if " subjects " in line]
+        plans = plans_of(store.catalogue.database, lambda: store.catalogue.summary(query))
+    searches = [line for _, plan in plans for line in plan if " subjects " in line]
     assert searches
     for line in searches:
         assert line.startswith("SEARCH"), line
@@ -198,24 +195,3 @@ def test_a_summary_reads_no_subject_outside_an_index_on_time(
 
 
 TIMES = ("overdue_at", "stale_after", "last_success_at", "verified_at", "ended_at")
-
-
-def plans_of(store: Store, query: SummaryQuery) -> Sequence[str]:
-    """Return the plans of all statements of a summary."""
-    sent: list[tuple[str, Any]] = []
-    with store.catalogue.database.reading() as connection:
-        engine = connection.engine
-
-    def note(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
-        sent.append((statement, parameters))
-
-    sqlalchemy.event.listen(engine, "before_cursor_execute", note)
-    store.catalogue.summary(query)
-    sqlalchemy.event.remove(engine, "before_cursor_execute", note)
-    selects = [(statement, values) for statement, values in sent if statement.startswith("SELECT")]
-    with engine.connect() as connection:
-        return [
-            row.detail
-            for statement, values in selects
-            for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values)
-        ]

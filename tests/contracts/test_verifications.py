@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 from datetime import timedelta
 
 import pytest
@@ -13,7 +12,7 @@ from badge.catalogue.store import Catalogue, Recorded
 from badge.catalogue.verifications import read_verifications
 from badge.model import BackupStatus, Subject, Verification, VerificationMethod, VerificationOutcome
 from tests.doubles import START, ManualClock
-from tests.store import WEB, Store
+from tests.store import WEB, Store, run_at_once
 
 PASSED, FAILED = VerificationOutcome.PASSED, VerificationOutcome.FAILED
 HOUR = timedelta(hours=1)
@@ -163,11 +162,7 @@ def verify_many(url: str, outcome: VerificationOutcome) -> None:
 
 
 def test_verifications_that_arrive_at_the_same_time_get_different_numbers(store: Store) -> None:
-    processes = [multiprocessing.Process(target=verify_many, args=(store.url, outcome)) for outcome in (PASSED, FAILED)]
-    for process in processes:
-        process.start()
-    for process in processes:
-        process.join(60)
+    run_at_once(verify_many, (store.url, PASSED), (store.url, FAILED))
     with store.catalogue.database.reading() as connection:
         stored = read_verifications(connection, 1)
     numbers = sorted(one.sequence for one in stored.by_outcome.values())
