@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 from tests.nginx import running_nginx
-from tests.proxies.simplest import CADDY, running_proxy
+from tests.proxies.simplest import running_caddy, running_proxy
 from tests.servers import PROJECT, free_port, needs
 
 CONFIG = PROJECT / "config"
@@ -52,17 +52,6 @@ def shipped_caddy(folder: Path, upstream: str, prefix: str) -> Iterator[str]:
     environment = {"BADGE_SITE": url, "BADGE_UPSTREAM": upstream, "BADGE_PREFIX": prefix}
     content = (CONFIG / "Caddyfile").read_text().replace("\n{\n", "\n{\n\tadmin off\n", 1)
     with running_caddy(folder, content, url, **environment):
-        yield url
-
-
-@contextlib.contextmanager
-def running_caddy(folder: Path, content: str, url: str, **environment: str) -> Iterator[str]:
-    """Run Caddy with this content of its Caddyfile."""
-    needs("Caddy", is_there=CADDY is not None)
-    file = folder / "Caddyfile"
-    file.write_text(content if "admin off" in content else f"{{\n admin off\n}}\n{content}\n")
-    command = [str(CADDY), "run", "--adapter", "caddyfile", "--config", str(file)]
-    with running_proxy(url, *command, HOME=str(folder), XDG_DATA_HOME=str(folder), **environment):
         yield url
 
 

@@ -53,12 +53,19 @@ def simple_haproxy(folder: Path, upstream: int) -> Iterator[str]:
 @contextlib.contextmanager
 def simple_caddy(folder: Path, upstream: int) -> Iterator[str]:
     """Run Caddy as a reverse proxy."""
+    url = f"http://127.0.0.1:{free_port()}"
+    with running_caddy(folder, f"{url} {{\n reverse_proxy 127.0.0.1:{upstream}\n}}", url):
+        yield url
+
+
+@contextlib.contextmanager
+def running_caddy(folder: Path, content: str, url: str, **environment: str) -> Iterator[str]:
+    """Run Caddy with this content of its Caddyfile; yields its URL."""
     needs("Caddy", is_there=CADDY is not None)
-    port = free_port()
     file = folder / "Caddyfile"
-    file.write_text(f"{{\n admin off\n}}\nhttp://127.0.0.1:{port} {{\n reverse_proxy 127.0.0.1:{upstream}\n}}\n")
+    file.write_text(content if "admin off" in content else f"{{\n admin off\n}}\n{content}\n")
     command = [str(CADDY), "run", "--adapter", "caddyfile", "--config", str(file)]
-    with running_proxy(f"http://127.0.0.1:{port}", *command, HOME=str(folder), XDG_DATA_HOME=str(folder)) as url:
+    with running_proxy(url, *command, HOME=str(folder), XDG_DATA_HOME=str(folder), **environment):
         yield url
 
 

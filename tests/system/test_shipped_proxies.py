@@ -29,7 +29,8 @@ from badge.web.badges.http_cache import COMMON_HEADERS
 from badge.web.errors import PROBLEM_TYPE, problem
 from tests import nginx
 from tests.nginx import Nginx
-from tests.proxies.shipped import CONFIG, SHIPPED, running_apache, running_caddy
+from tests.proxies.shipped import CONFIG, SHIPPED, running_apache
+from tests.proxies.simplest import running_caddy
 from tests.servers import PROJECT, free_port
 from tests.serving import serving
 
