@@ -1,4 +1,4 @@
-"""sbom FOLDER: write software bills of materials (CycloneDX) of the wheel and of the container image into FOLDER.
+"""Software bills of materials (CycloneDX) of the wheel and of the container image.
 
 They list what the lock files pin and what the Dockerfile installs, with the licences from NOTICE. The same commit
 always gives the same files.
@@ -9,12 +9,12 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-import sys
 import tomllib
 import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 
 from cyclonedx.model import HashAlgorithm, HashType, Property
@@ -67,6 +67,7 @@ class Pin:
     hashes: tuple[str, ...]
 
 
+@cache
 def licences() -> dict[str, Licence]:
     """Return each component that NOTICE lists."""
     lines = re.findall(r"^  (\S+) +(.+?)(?: \((.+)\))?$", (PROJECT / "NOTICE").read_text(), re.MULTILINE)
@@ -184,25 +185,9 @@ def commit_time() -> datetime:
 
 def write(folder: Path, version: str) -> list[Path]:
     """Write both bills; returns the files."""
-    files = []
+    files, made_at = [], commit_time()
     for kind in ("wheel", "image"):
         file = folder / f"{NAME}-{version}-{kind}.cdx.json"
-        file.write_text(bill(kind, version, commit_time()) + "\n")
+        file.write_text(bill(kind, version, made_at) + "\n")
         files.append(file)
     return files
-
-
-def main() -> int:
-    """Write the bills of this checkout's version."""
-    if len(sys.argv) != 2 or sys.argv[1].startswith("-"):
-        sys.stderr.write("Usage: sbom FOLDER\n")
-        return 0 if sys.argv[1:] in (["--help"], ["-h"]) else 2
-    found = re.search(r'^__version__ = "(.+)"$', (PROJECT / "badge" / "__init__.py").read_text(), re.MULTILINE)
-    assert found is not None
-    for file in write(Path(sys.argv[1]), found[1]):
-        print(file)
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
