@@ -17,6 +17,7 @@ import pytest
 
 from badge.app import create_app
 from badge.settings import load
+from tests.releases import installed
 from tests.servers import BIN, PROJECT, START_SECONDS, Service, clean_environment, free_port, started_service
 
 NOT_INSTALLED = {".po"}  # translators' sources; the compiled .mo files are installed
@@ -67,13 +68,12 @@ class Installation:
 @pytest.fixture(scope="module")
 def installation(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Installation:
     folder = tmp_path_factory.mktemp("installation")
-    options = ["--quiet", "--no-deps", "--no-index", "--no-compile", "--target", str(folder / "packages")]
-    subprocess.run([sys.executable, "-m", "pip", "install", *options, str(wheel)], env=environment(), check=True)
+    packages = installed(wheel, folder / "packages")
     for name in ("badge/__init__.py", "redis.py", "flask.py"):
         module = folder / "elsewhere" / name
         module.parent.mkdir(parents=True, exist_ok=True)
         module.write_text("raise SystemExit('imported from the working directory')\n")
-    return Installation(folder / "packages", folder / "home", folder / "elsewhere")
+    return Installation(packages, folder / "home", folder / "elsewhere")
 
 
 @pytest.fixture(scope="module")

@@ -34,20 +34,22 @@ def through_edge(app: Flask, target: str, method: str = "GET", headers: Iterable
 
 
 def by_wsgi(app: Flask, target: str, method: str = "GET", headers: Iterable[tuple[str, str]] = ()) -> Answer:
-    named = {f"HTTP_{name.upper().replace('-', '_')}": value for name, value in headers}
-    response = call(app, {**plain_get(target), "REQUEST_METHOD": method, "wsgi.input_terminated": True, **named})
-    return Answer(response.status, dict(response.headers), response.body)
+    return answer_to(app, plain_get(target) | {"wsgi.input_terminated": True}, method, headers)
 
 
 def by_decoded_path(app: Flask, target: str, method: str = "GET", headers: Iterable[tuple[str, str]] = ()) -> Answer:
     """Send the request like a WSGI server that passes the prefix in SCRIPT_NAME but not the raw target."""
     path, _, query = target.partition("?")
-    environ = plain_get(target) | {"REQUEST_METHOD": method, "QUERY_STRING": query}
+    environ = plain_get(target) | {"QUERY_STRING": query}
     del environ["RAW_URI"]
     if path.startswith(f"{PREFIX}/"):
         environ |= {"SCRIPT_NAME": PREFIX, "PATH_INFO": unquote(path.removeprefix(PREFIX))}
-    environ |= {f"HTTP_{name.upper().replace('-', '_')}": value for name, value in headers}
-    response = call(app, environ)
+    return answer_to(app, environ, method, headers)
+
+
+def answer_to(app: Flask, environ: dict[str, Any], method: str, headers: Iterable[tuple[str, str]]) -> Answer:
+    named = {f"HTTP_{name.upper().replace('-', '_')}": value for name, value in headers}
+    response = call(app, environ | {"REQUEST_METHOD": method} | named)
     return Answer(response.status, dict(response.headers), response.body)
 
 
