@@ -98,10 +98,6 @@ class Master:
     """Where systemd waits for the message that the service is ready."""
 
     @property
-    def _catalogue_state(self) -> CatalogueState | None:
-        return self.catalogue.state if self.catalogue is not None else None
-
-    @property
     def settings(self) -> Settings:
         """The settings in use."""
         return self.configuration.settings
@@ -269,9 +265,8 @@ class Master:
             self.watcher.stop()
         self.watcher = None
         if self.settings.needs_watcher:
-            self.watcher = ChildProcess(
-                partial(run_watcher, self.configuration, self._catalogue_state, server.LISTENERS)
-            )
+            state = self.catalogue.state if self.catalogue is not None else None
+            self.watcher = ChildProcess(partial(run_watcher, self.configuration, state, server.LISTENERS))
             self._check_watcher(server)
 
     def _check_watcher(self, server: Any) -> None:
