@@ -223,28 +223,27 @@ def own_catalogue() -> Iterator[tuple[app.Parts, app.CatalogueParts]]:
 
 
 @contextlib.contextmanager
-def watch_database(parts: app.Parts) -> Iterator[WatchStore]:
+def watch_database() -> Iterator[WatchStore]:
     """Provide the watcher's tables, with the schema migrated; an unusable database is reported in one line."""
-    store = app.watch_store(parts)
-    url = store.database.url
-    try:
-        migrate(url)
-        yield store
-    except (SQLAlchemyError, OSError, SchemaFault, CatalogueInUse) as error:
-        raise Fault(f"The database {without_password(url)} can't be used: {why_unusable(error)}.", 1) from None
-    finally:
-        store.database.close()
+    with local_parts() as parts:
+        store = app.watch_store(parts)
+        url = store.database.url
+        with contextlib.closing(store.database), _migrated(url, f"database {without_password(url)}"):
+            yield store
+
+
+def migrated_database(settings: Settings) -> contextlib.AbstractContextManager[None]:
+    """Create or migrate the schema before the block; an unusable database is reported in one line."""
+    return _migrated(settings.catalogue_location, f"catalogue {settings.catalogue_name}")
 
 
 @contextlib.contextmanager
-def migrated_database(settings: Settings) -> Iterator[None]:
-    """Create or migrate the schema before the block; an unusable database is reported in one line."""
+def _migrated(url: str, name: str) -> Iterator[None]:
     try:
-        migrate(settings.catalogue_location)
+        migrate(url)
         yield
     except (SQLAlchemyError, OSError, SchemaFault, CatalogueInUse) as error:
-        place = settings.catalogue_name
-        raise Fault(f"The catalogue {place} can't be used: {why_unusable(error)}.", exit_code=1) from None
+        raise Fault(f"The {name} can't be used: {why_unusable(error)}.", exit_code=1) from None
 
 
 def invalidate_status(parts: app.Parts, subject: Subject) -> None:
