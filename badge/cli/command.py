@@ -9,13 +9,11 @@ from datetime import timedelta
 from typing import Any
 
 import click
-from sqlalchemy.exc import SQLAlchemyError
 
 from badge import app
 from badge.appearance import WORDS
-from badge.catalogue.faults import why_unusable
-from badge.catalogue.in_use import CatalogueInUse
-from badge.catalogue.migration import SchemaFault, migrate
+from badge.catalogue.faults import UNUSABLE, why_unusable
+from badge.catalogue.migration import migrate
 from badge.model import BackupStatus, InvalidSubject, Subject, status_named
 from badge.settings import BadSettings, Settings, load, parse_duration, show_duration
 from badge.settings.passwords import without_password
@@ -242,7 +240,7 @@ def _migrated(url: str, name: str) -> Iterator[None]:
     try:
         migrate(url)
         yield
-    except (SQLAlchemyError, OSError, SchemaFault, CatalogueInUse) as error:
+    except UNUSABLE as error:
         raise Fault(f"The {name} can't be used: {why_unusable(error)}.", exit_code=1) from None
 
 
