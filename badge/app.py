@@ -180,10 +180,14 @@ class Sources:
     names_within: SourceNames = no_names
     """Names of the sources that can answer for a subject in a scope."""
 
+    def name_for(self, subject: Subject) -> str | None:
+        """Return the name of the source that answers for the subject."""
+        source = self.routing.source_for(subject)
+        return None if source is None else source.name
+
     def catalogue_answers_for(self, subject: Subject) -> bool:
         """Whether the subject's source is the catalogue, under any of the names that sources.toml gives it."""
-        source = self.routing.source_for(subject)
-        return source is not None and source.name in self.catalogue_names
+        return self.name_for(subject) in self.catalogue_names
 
     def history_for(self, subject: Subject) -> RunHistory | None:
         """Return the run history of the subject's source; only the catalogue has one."""
@@ -437,7 +441,7 @@ def watch_store(parts: Parts, holder: str = "") -> WatchStore:
 
     if parts.catalogue is not None:
         return WatchStore(parts.catalogue.store.database, holder)
-    return WatchStore(Database(parts.settings.watch_location(uses_catalogue=False)), holder)
+    return WatchStore(Database(parts.settings.watch_location), holder)
 
 
 def channels_of(tables: Sequence[ChannelTable], clock: Clock) -> Sequence[Channel]:
@@ -473,14 +477,10 @@ def _watched_subjects(parts: Parts, most: int) -> Subjects | None:
         changed = CatalogueWalk(catalogue.source, ListingFilter(updated_since=since), most)
         return (item for item in changed().items if sources.catalogue_answers_for(item.subject))
 
-    def source_of(subject: Subject) -> str | None:
-        source = sources.routing.source_for(subject)
-        return None if source is None else source.name
-
     if parts.catalogue is None:
-        return Subjects(survey, source_of)
+        return Subjects(survey, sources.name_for)
     runs_of = partial(parts.catalogue.source.histories, limit=MOST_REPLAYED_RUNS)
-    return Subjects(survey, source_of, partial(changed_since, parts.catalogue), runs_of)
+    return Subjects(survey, sources.name_for, partial(changed_since, parts.catalogue), runs_of)
 
 
 def _status_url(parts: Parts, subject: Subject) -> str | None:

@@ -66,15 +66,22 @@ class ChildProcess:
             return
         pid, self._pid = self._pid, None
         ends = self.monotonic() + STOP_SECONDS
-        _send(pid, signal.SIGTERM)
+        send(pid, signal.SIGTERM)
         while not _has_ended(pid):
             if self.monotonic() > ends:
-                _send(pid, signal.SIGKILL)
+                send(pid, signal.SIGKILL)
                 ends = float("inf")
             self.wait(POLL_SECONDS)
 
 
-def _send(pid: int, number: int) -> None:
+def reset_signals() -> None:
+    """In a new child: handle signals as any process does, no longer as gunicorn's master."""
+    for number in RESET_SIGNALS:
+        signal.signal(number, signal.SIG_DFL)
+
+
+def send(pid: int, number: int) -> None:
+    """Send a signal to a child, unless it has ended."""
     with contextlib.suppress(ProcessLookupError):  # it has ended, and gunicorn has collected its exit code
         os.kill(pid, number)
 
@@ -87,8 +94,7 @@ def _has_ended(pid: int) -> bool:
 
 
 def _run(work: Callable[[float], object], pause: float) -> None:
-    for number in RESET_SIGNALS:
-        signal.signal(number, signal.SIG_DFL)
+    reset_signals()
     try:
         work(pause)
     except BaseException:  # noqa: BLE001 - printed; this process must not return into its parent's code

@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 
 from badge.events import FailureKind
 from badge.model import (
+    FINISHED,
     MOST_OUTCOMES,
     BackupStatus,
     InvalidSubject,
@@ -221,7 +222,7 @@ def _word(words: type[_Word], value: object) -> _Word | None:
 
 def _finished(value: object) -> BackupStatus | None:
     status = _word(BackupStatus, value)
-    return status if status in (BackupStatus.SUCCEEDED, BackupStatus.FAILED) else None
+    return status if status in FINISHED else None
 
 
 def _outcomes(value: object) -> Outcomes | None:

@@ -13,7 +13,16 @@ from enum import IntEnum, StrEnum
 from typing import Any, NamedTuple, Protocol
 
 from badge.events import FailureKind
-from badge.model import BackupStatus, PastRun, Report, Subject, SubjectScope, VerificationOutcome, unless_ahead
+from badge.model import (
+    FINISHED,
+    BackupStatus,
+    PastRun,
+    Report,
+    Subject,
+    SubjectScope,
+    VerificationOutcome,
+    unless_ahead,
+)
 from badge.ports import SourceUnavailable
 from badge.subject_pattern import NamePattern
 
@@ -393,14 +402,11 @@ def totals_of(
     return ListingTotals(by_status, by_standing, changes_at=min(changes, default=None))
 
 
-_OUTCOMES = (BackupStatus.SUCCEEDED, BackupStatus.FAILED)
-
-
 def facts_of(item: ListedSubject, now: datetime) -> SubjectFacts:
     """Return the facts about a subject."""
     subject, report, is_overdue = item.subject, item.report, item.overdue_since is not None
     # Sources may omit the outcome of the last finished backup if it is the status.
-    finished = report.last_finished or (report.status if report.status in _OUTCOMES else None)
+    finished = report.last_finished or (report.status if report.status in FINISHED else None)
     verification = report.verification
     return SubjectFacts(
         subject.platform,

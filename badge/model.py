@@ -208,6 +208,10 @@ class BackupStatus(StrEnum):
     UNKNOWN = "unknown"
 
 
+FINISHED = (BackupStatus.SUCCEEDED, BackupStatus.FAILED)
+"""The statuses of a finished run."""
+
+
 _SPELLINGS = {status.lower(): status for status in BackupStatus} | dict.fromkeys(
     ("in-progress", "in_progress", "in progress", "running"), BackupStatus.IN_PROGRESS
 )
@@ -303,7 +307,7 @@ class VerificationMethod(StrEnum):
     """How a backup was verified."""
 
     RESTORED = "restored"
-    """Something was restored from it, and compared."""
+    """Something was restored from it."""
     CHECKED = "checked"
     """Its data was read and checked, without restoring it."""
 
@@ -316,15 +320,6 @@ class Verification:
     at: datetime | None = None
     """When it ended, if that is known."""
     how: VerificationMethod | None = None
-
-    @property
-    def has_failed(self) -> bool:
-        """Whether it failed. Only a later one that passes changes that."""
-        return self.outcome is VerificationOutcome.FAILED
-
-    def passed_at(self, now: datetime) -> datetime | None:
-        """Return when it passed; None if it failed, or if its time is unknown or too far in the future."""
-        return None if self.has_failed else unless_ahead(self.at, now)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -374,12 +369,13 @@ class Report:
 
     def verified_at(self, now: datetime) -> datetime | None:
         """Return when the latest verification passed; None if there is none, it failed, or its time is impossible."""
-        return None if self.verification is None else self.verification.passed_at(now)
+        found = self.verification
+        return None if found is None or self.has_failed_verification else unless_ahead(found.at, now)
 
     @property
     def has_failed_verification(self) -> bool:
-        """Whether the latest verification failed."""
-        return self.verification is not None and self.verification.has_failed
+        """Whether the latest verification failed. Only a later one that passes changes that."""
+        return self.verification is not None and self.verification.outcome is VerificationOutcome.FAILED
 
     @property
     def is_public(self) -> bool:

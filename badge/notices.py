@@ -49,8 +49,11 @@ class NoticeKind(StrEnum):
     TEST = "test"
 
 
-SELECTABLE = tuple(kind for kind in NoticeKind if kind not in (NoticeKind.FLAPPING, NoticeKind.STEADY, NoticeKind.TEST))
-"""The kinds that a rule may select. Flapping replaces changes of any kind, so every rule gets it."""
+ALWAYS = frozenset({NoticeKind.FLAPPING, NoticeKind.STEADY})
+"""Kinds that every rule gets, because flapping replaces changes of any kind."""
+
+SELECTABLE = tuple(kind for kind in NoticeKind if kind not in {*ALWAYS, NoticeKind.TEST})
+"""The kinds that a rule may select."""
 
 FEED_KINDS = frozenset(NoticeKind) - {NoticeKind.UNKNOWN, NoticeKind.DELETED, NoticeKind.TEST}
 """The kinds that are in the feed: failures and recoveries, and what replaces them."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
 import traceback
@@ -10,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import NoReturn
 
-from badge.child_process import RESET_SIGNALS
+from badge.child_process import reset_signals, send
 
 COMPLETE = b"\0"
 """Written after a trial's faults; if it is missing, the trial was interrupted."""
@@ -81,8 +80,7 @@ class Reloads:
     def cancel(self) -> None:
         """End the running trial, because this process is about to exit."""
         if self._trial is not None:
-            with contextlib.suppress(ProcessLookupError):  # it has ended, and gunicorn has collected its exit code
-                os.kill(self._trial.pid, signal.SIGKILL)
+            send(self._trial.pid, signal.SIGKILL)
 
     def _description(self, status: int | None) -> str:
         """Describe how a trial was interrupted; the status is None if it is unknown."""
@@ -94,8 +92,7 @@ class Reloads:
 
 
 def _run_trial(rehearse: Callable[[], Sequence[str]], output: int, most_seconds: int) -> NoReturn:
-    for number in RESET_SIGNALS:
-        signal.signal(number, signal.SIG_DFL)
+    reset_signals()
     signal.alarm(most_seconds)
     try:
         os.write(output, "\n".join(rehearse()).encode() + COMPLETE)

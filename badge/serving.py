@@ -98,10 +98,6 @@ class Master:
     """Where systemd waits for the message that the service is ready."""
 
     @property
-    def _catalogue_state(self) -> CatalogueState | None:
-        return self.catalogue.state if self.catalogue is not None else None
-
-    @property
     def settings(self) -> Settings:
         """The settings in use."""
         return self.configuration.settings
@@ -269,9 +265,8 @@ class Master:
             self.watcher.stop()
         self.watcher = None
         if self.settings.needs_watcher:
-            self.watcher = ChildProcess(
-                partial(run_watcher, self.configuration, self._catalogue_state, server.LISTENERS)
-            )
+            state = self.catalogue.state if self.catalogue is not None else None
+            self.watcher = ChildProcess(partial(run_watcher, self.configuration, state, server.LISTENERS))
             self._check_watcher(server)
 
     def _check_watcher(self, server: Any) -> None:
@@ -450,13 +445,10 @@ def _send_state(settings: Settings, sending: int) -> int:
 
 
 def _migrated_and_checked(settings: Settings) -> CatalogueState:
-    from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415 - loaded where there is a catalogue
-
-    from badge.catalogue.database import Database, is_damage  # noqa: PLC0415
-    from badge.catalogue.faults import clock_warning, why_unusable  # noqa: PLC0415
-    from badge.catalogue.in_use import CatalogueInUse  # noqa: PLC0415
+    from badge.catalogue.database import Database, is_damage  # noqa: PLC0415 - loaded where there is a catalogue
+    from badge.catalogue.faults import UNUSABLE, clock_warning, why_unusable  # noqa: PLC0415
     from badge.catalogue.integrity import START_SECONDS, Integrity, integrity_of  # noqa: PLC0415
-    from badge.catalogue.migration import SchemaFault, migrate  # noqa: PLC0415
+    from badge.catalogue.migration import migrate  # noqa: PLC0415
     from badge.catalogue.store import Catalogue  # noqa: PLC0415
 
     location, name = settings.catalogue_location, settings.catalogue_name
@@ -468,7 +460,7 @@ def _migrated_and_checked(settings: Settings) -> CatalogueState:
         ahead = Catalogue(database, utc_now).number_ahead()
         found = integrity_of(database, START_SECONDS)
         database.close()
-    except (SQLAlchemyError, OSError, SchemaFault, CatalogueInUse) as error:
+    except UNUSABLE as error:
         if not is_damage(error):
             raise CatalogueUnusable(f"The catalogue {name} can't be used: {why_unusable(error)}.") from None
     if ahead:

@@ -59,16 +59,13 @@ def run_watcher(
 
 def migrated(url: str, events: Telemetry) -> bool:
     """Make or migrate the watcher's tables; returns False, after a log line, if that fails."""
-    from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415 - loaded in the watcher only
-
-    from badge.catalogue.faults import why_unusable  # noqa: PLC0415
-    from badge.catalogue.in_use import CatalogueInUse  # noqa: PLC0415
-    from badge.catalogue.migration import SchemaFault, migrate  # noqa: PLC0415
+    from badge.catalogue.faults import UNUSABLE, why_unusable  # noqa: PLC0415 - loaded in the watcher only
+    from badge.catalogue.migration import migrate  # noqa: PLC0415
     from badge.events import WatchFailed  # noqa: PLC0415
 
     try:
         migrate(url)
-    except (SQLAlchemyError, OSError, SchemaFault, CatalogueInUse) as error:
+    except UNUSABLE as error:
         events.emit(WatchFailed(f"its database can't be used: {why_unusable(error)}"))
         return False
     return True

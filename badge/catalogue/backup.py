@@ -19,6 +19,7 @@ from badge.catalogue.database import Database
 from badge.catalogue.in_use import alone, database_file
 from badge.catalogue.migration import migrate, migrate_locked
 from badge.catalogue.schema import EPOCH, identity, logins, outbox, watcher
+from badge.listing import microseconds
 
 # Tables that every catalogue has had since its first revision.
 _TABLES = {"alembic_version", "subjects", "runs", "api_keys"}
@@ -73,7 +74,7 @@ def back_up(database: Database, target: Path, now: datetime) -> Contents:
             _check(copy)
             if _has_identity(copy):
                 with copy:
-                    copy.execute("UPDATE identity SET backed_up_at = ?", (_microseconds(now),))
+                    copy.execute("UPDATE identity SET backed_up_at = ?", (microseconds(now),))
             contents = replace(_contents(copy), as_of=now)
         _sync(target.parent)
     except BaseException:
@@ -118,20 +119,10 @@ def renew_cache_identity(url: str, now: datetime) -> None:
         file.stat()  # raises `FileNotFoundError`
         with alone(file):
             migrate_locked(url)
-            with contextlib.closing(sqlite3.connect(file)) as connection:
-                _renew(connection, now)
-        return
-    migrate(url)
-    database = Database(url)
-    try:
-        with database.writing() as connection:
-            connection.execute(update(identity).values(cache_identity=_new_identity()))
-            connection.execute(delete(logins))
-            waiting = update(outbox).where(outbox.c.given_up_at.is_(None))
-            connection.execute(waiting.values(given_up_at=now, failure=RESTORED))
-            connection.execute(update(watcher).values(holder=""))
-    finally:
-        database.close()
+            _renew(url, now)
+    else:
+        migrate(url)
+        _renew(url, now)
 
 
 def _prepared(draft: Path, now: datetime) -> Contents:
@@ -142,10 +133,11 @@ def _prepared(draft: Path, now: datetime) -> Contents:
     except sqlite3.DatabaseError as error:
         is_other = error.sqlite_errorname == "SQLITE_NOTADB"
         raise BadBackup("it is not a SQLite database" if is_other else "it is damaged") from None
-    migrate(f"sqlite:///{draft}")
+    url = f"sqlite:///{draft}"
+    migrate(url)
     with contextlib.closing(sqlite3.connect(draft)) as connection:
         contents = _contents(connection)
-        _renew(connection, now)
+    _renew(url, now)
     return contents
 
 
@@ -181,24 +173,15 @@ def _contents(connection: sqlite3.Connection) -> Contents:
     return Contents(subjects, runs, last_change, as_of)
 
 
-def _renew(connection: sqlite3.Connection, now: datetime) -> None:
-    with connection:
-        connection.execute("UPDATE identity SET cache_identity = ?, backed_up_at = NULL", (_new_identity(),))
-        connection.execute("DELETE FROM logins")  # some may have ended or been used since
+def _renew(url: str, now: datetime) -> None:
+    """Give the database a new identity; a SQLite file must be locked by the caller, or known to it alone."""
+    with contextlib.closing(Database(url, takes_lock=False)) as database, database.writing() as connection:
+        connection.execute(update(identity).values(cache_identity=secrets.token_hex(16), backed_up_at=None))
+        connection.execute(delete(logins))  # some may have ended or been used since
         # Most messages have been delivered since, so they are not sent again, but listed.
-        connection.execute(
-            "UPDATE outbox SET given_up_at = ?, failure = ? WHERE given_up_at IS NULL", (_microseconds(now), RESTORED)
-        )
-        connection.execute("UPDATE watcher SET holder = ''")  # no process holds the lease now
-
-
-def _microseconds(moment: datetime) -> int:
-    """Return a time as the database stores it."""
-    return (moment - EPOCH) // timedelta(microseconds=1)
-
-
-def _new_identity() -> str:
-    return secrets.token_hex(16)
+        waiting = update(outbox).where(outbox.c.given_up_at.is_(None))
+        connection.execute(waiting.values(given_up_at=now, failure=RESTORED))
+        connection.execute(update(watcher).values(holder=""))  # no process holds the lease now
 
 
 def _copy(source: Path, target: Path) -> None:

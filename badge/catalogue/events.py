@@ -14,8 +14,7 @@ from badge.model import (
     Phase,
     Reason,
     Subject,
-    VerificationMethod,
-    VerificationOutcome,
+    Verification,
     Visibility,
     is_ahead,
 )
@@ -33,13 +32,8 @@ class InvalidEvent(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class ReportedVerification:
+class ReportedVerification(Verification):
     """The reported result of a restore test or check. Raises `InvalidEvent` if its time is impossible."""
-
-    outcome: VerificationOutcome
-    at: datetime | None = None
-    """When it ended, if the reporter gave a time."""
-    how: VerificationMethod | None = None
 
     def __post_init__(self) -> None:
         if faults := _time_faults([self.at]):

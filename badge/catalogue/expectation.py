@@ -103,18 +103,13 @@ def latest_believed(now: datetime) -> datetime:
     return now + CLOCK_TOLERANCE
 
 
-def overdue_at(now: datetime) -> ColumnElement[datetime]:
-    """Return the SQL expression for when a row's backup is overdue.
+def overdue_at(believed: Moments) -> ColumnElement[datetime]:
+    """Return the SQL expression for when a row's backup is overdue; `believed` is from `latest_believed`.
 
     That is the stored time, unless it was computed from an end that is ahead of now and therefore counts as unknown. In
     that case it is computed from the last known end.
     """
-    return overdue_at_if(latest_believed(now))
-
-
-def overdue_at_if(believed: Moments) -> ColumnElement[datetime]:
-    """Like `overdue_at`, but takes the result of `latest_believed`, or a parameter for it."""
-    return case((_is_end_ahead(believed), _overdue_by_known_end(believed)), else_=subjects.c.overdue_at)
+    return case((is_end_ahead(believed), overdue_by_known_end(believed)), else_=subjects.c.overdue_at)
 
 
 def overdue_despite_future_end(connection: Connection, now: datetime, most: int = MOST_DESPITE_END) -> Sequence[int]:
@@ -122,7 +117,8 @@ def overdue_despite_future_end(connection: Connection, now: datetime, most: int 
 
     Returns at most `most` IDs. Any further ones are listed as failed, but filters and totals use their recorded status.
     """
-    wanted = select(subjects.c.id).where(is_end_ahead(now), overdue_by_known_end(now) <= now)
+    believed = latest_believed(now)
+    wanted = select(subjects.c.id).where(is_end_ahead(believed), overdue_by_known_end(believed) <= now)
     return connection.scalars(wanted.order_by(subjects.c.ended_at, subjects.c.id).limit(most)).all()
 
 
@@ -144,22 +140,14 @@ def revision_at(moment: datetime) -> int:
     return round(moment.timestamp() * _MICROSECONDS)
 
 
-def is_end_ahead(now: datetime) -> ColumnElement[bool]:
-    """Return the condition that a row's stored time was computed from an end that is ahead of now."""
-    return _is_end_ahead(latest_believed(now))
-
-
-def _is_end_ahead(believed: Moments) -> ColumnElement[bool]:
+def is_end_ahead(believed: Moments) -> ColumnElement[bool]:
+    """Return the condition that a row's stored time was computed from an end that is not believed yet."""
     ended_at = subjects.c.ended_at
     return and_(subjects.c.overdue_at.is_not(None), ended_at.is_not(None), ended_at > believed)
 
 
-def overdue_by_known_end(now: datetime) -> ColumnElement[datetime]:
-    """Return the SQL expression for when a row's backup is overdue, counted from the last end that is not ahead."""
-    return _overdue_by_known_end(latest_believed(now))
-
-
-def _overdue_by_known_end(believed: Moments) -> ColumnElement[datetime]:
+def overdue_by_known_end(believed: Moments) -> ColumnElement[datetime]:
+    """Return the SQL expression for when a row's backup is overdue, counted from the last end that is believed."""
     known = and_(runs.c.subject_id == subjects.c.id, runs.c.finished_at <= believed)
     ended_at = select(func.max(runs.c.finished_at)).where(known).correlate(subjects).scalar_subquery()
     counted_from = case((ended_at > checks.c.since, ended_at), else_=checks.c.since)

@@ -11,6 +11,8 @@ from badge.catalogue.in_use import CatalogueInUse
 from badge.catalogue.migration import SchemaFault
 from badge.events import CatalogueFailed
 
+UNUSABLE = (SQLAlchemyError, OSError, SchemaFault, CatalogueInUse)
+"""What opening, migrating and checking a database raise if it can't be used; `why_unusable` says why."""
 DAMAGED = "its file is damaged; restore a backup with `badge restore FILE`"
 _SQLITE = {
     "SQLITE_AUTH": "this user may not use it",

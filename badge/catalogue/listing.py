@@ -25,7 +25,7 @@ from sqlalchemy import (
     type_coerce,
 )
 
-from badge.catalogue.expectation import has_status, is_overdue, overdue_at
+from badge.catalogue.expectation import has_status, is_overdue, latest_believed, overdue_at
 from badge.catalogue.schema import subject_paths, subjects
 from badge.catalogue.subjects import KEY, may_be_in, selected, subject_of
 from badge.catalogue.totals import StoredTotals
@@ -252,7 +252,7 @@ class Listing:
 
     @property
     def _overdue_at(self) -> ColumnElement[Any]:
-        return overdue_at(self.now) if self.overdue_despite_future_end else subjects.c.overdue_at
+        return overdue_at(latest_believed(self.now)) if self.overdue_despite_future_end else subjects.c.overdue_at
 
     @property
     def _rank(self) -> ColumnElement[Any]:
@@ -357,7 +357,7 @@ def _of_status(filter: ListingFilter, now: datetime, overdue: ColumnElement[bool
     if filter.shown_as is not None:
         yield _is_shown_as(filter.shown_as, now, overdue)
     if filter.failed_since is not None:
-        failed_at = case((overdue, overdue_at(now)), else_=subjects.c.finished_at)
+        failed_at = case((overdue, overdue_at(latest_believed(now))), else_=subjects.c.finished_at)
         is_recent = or_(failed_at.is_(None), failed_at >= filter.failed_since)
         yield and_(_is_shown_as(BackupStatus.FAILED, now, overdue), is_recent)
 

@@ -36,6 +36,7 @@ from badge.catalogue.subjects import (
     columns_of,
     details_in,
     is_subject,
+    key_of,
     listed,
     locked,
     remove,
@@ -57,6 +58,7 @@ from badge.listing import (
 )
 from badge.model import (
     CLOCK_TOLERANCE,
+    FINISHED,
     MOST_OUTCOMES,
     BackupStatus,
     Outcomes,
@@ -75,7 +77,6 @@ from badge.subject_pattern import EVERY_SUBJECT, Selection
 MOST_PRUNED_BY_AGE = 2
 """Maximum number of runs that one event may delete because of their age; see `Catalogue._prunable`."""
 
-_FINISHED = (BackupStatus.SUCCEEDED.value, BackupStatus.FAILED.value)
 _RUN = tuple(runs.c[name] for name in Run.__dataclass_fields__)
 _PAST_RUN = tuple(runs.c[name] for name in PastRun.__dataclass_fields__)
 
@@ -349,11 +350,6 @@ def _newest_runs(columns: Sequence[Column[Any]], subject: Subject, limit: int) -
     return select(*columns).join(subjects).where(is_subject(subject)).order_by(runs.c.sequence.desc()).limit(limit)
 
 
-def _key_of(subject: Subject) -> Mapping[str, str]:
-    """Return the parameters of a statement that finds the subject."""
-    return dict(zip((column.name for column in KEY), subject.key(fold_case=True), strict=True))
-
-
 def _report_statement() -> Select[Any]:
     """Return the statement that reads a subject's row and its outcomes, so that both are as of the same moment.
 
@@ -361,7 +357,7 @@ def _report_statement() -> Select[Any]:
     """
     is_it = [column == bindparam(column.name) for column in KEY]
     letter = func.substr(runs.c.status, 1, 1).label("letter")
-    finished = select(letter, runs.c.sequence).join(subjects).where(*is_it, runs.c.status.in_(_FINISHED))
+    finished = select(letter, runs.c.sequence).join(subjects).where(*is_it, runs.c.status.in_(FINISHED))
     newest = finished.order_by(runs.c.sequence.desc()).limit(MOST_OUTCOMES).subquery()
     # Both databases concatenate the rows in the subquery's order.
     newest_first = select(func.aggregate_strings(newest.c.letter, "")).scalar_subquery().label("newest_first")
@@ -369,7 +365,7 @@ def _report_statement() -> Select[Any]:
 
 
 def _report_in(connection: Connection, subject: Subject, now: datetime) -> Report | None:
-    row = connection.execute(_REPORT, {_BELIEVED: latest_believed(now), **_key_of(subject)}).one_or_none()
+    row = connection.execute(_REPORT, {_BELIEVED: latest_believed(now), **key_of(subject)}).one_or_none()
     return None if row is None else report_of(row, now, Outcomes.parse((row.newest_first or "")[::-1]))
 
 

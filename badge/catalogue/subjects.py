@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, and_, delete, ins
 from sqlalchemy.exc import IntegrityError, OperationalError
 
 from badge.catalogue.events import DETAILS, InvalidEvent, RunDetails, details_of
-from badge.catalogue.expectation import Moments, as_expected, latest_believed, overdue_at_if, revision_at
+from badge.catalogue.expectation import Moments, as_expected, latest_believed, overdue_at, revision_at
 from badge.catalogue.history import Deletion, State
 from badge.catalogue.schema import subject_paths, subjects
 from badge.catalogue.totals import update_totals
@@ -43,7 +43,7 @@ def selected(now: datetime, *more: Any) -> Select[Any]:
 
 def selected_by(believed: Moments, *more: Any) -> Select[Any]:
     """Like `selected`, but takes the result of `latest_believed`, or a parameter for it."""
-    return select(subjects, overdue_at_if(believed).label("overdue_at_now"), *more)
+    return select(subjects, overdue_at(believed).label("overdue_at_now"), *more)
 
 
 def is_subject(subject: Subject) -> Any:
@@ -101,6 +101,11 @@ def locked(connection: Connection, subject: Subject, now: datetime) -> Row[Any]:
     return row
 
 
+def key_of(subject: Subject) -> dict[str, str]:
+    """Return the columns that identify the subject."""
+    return dict(zip((column.name for column in KEY), subject.key(fold_case=True), strict=True))
+
+
 def path_values(subject_id: int, subject: Subject) -> dict[str, Any]:
     """Return the strings that searches look in, as columns of the subject's row in `subject_paths`."""
     path, short_path = search_texts(subject)
@@ -108,9 +113,8 @@ def path_values(subject_id: int, subject: Subject) -> dict[str, Any]:
 
 
 def _first_values(subject: Subject, now: datetime) -> dict[str, Any]:
-    names = dict(zip((column.name for column in KEY), subject.key(fold_case=True), strict=True))
     return {
-        **names,
+        **key_of(subject),
         "platform": subject.platform,
         "account": subject.account,
         "type": subject.type,

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, and_, func, literal, select, text, union_all
 
-from badge.catalogue.expectation import CAN_BE_OVERDUE, is_end_ahead, is_overdue, overdue_by_known_end
+from badge.catalogue.expectation import CAN_BE_OVERDUE, is_end_ahead, is_overdue, latest_believed, overdue_by_known_end
 from badge.catalogue.schema import subjects, totals
 from badge.listing import ListingTotals, Standing, standing_if_verified, standing_of
 from badge.model import CLOCK_TOLERANCE, BackupStatus, SubjectScope, VerificationOutcome, Visibility
@@ -158,8 +158,9 @@ class StoredTotals(NamedTuple):
         """Return when one of the numbers changes if nothing is reported until then."""
         is_here = self._of_subjects()
         # Few times are ahead of now, so the database searches for those, and checks the scope afterwards.
-        is_ahead_here = (is_end_ahead(self.now), *self._of_subjects(is_first=False))
-        by_known_end = select(func.min(overdue_by_known_end(self.now))).where(*is_ahead_here)
+        believed = latest_believed(self.now)
+        is_ahead_here = (is_end_ahead(believed), *self._of_subjects(is_first=False))
+        by_known_end = select(func.min(overdue_by_known_end(believed))).where(*is_ahead_here)
         due = [
             *(_earliest(subjects.c.overdue_at, self.now, *is_here, *kind.conditions()) for kind in _EXPECTED),
             _earliest(subjects.c.stale_after, self.now, *is_here),

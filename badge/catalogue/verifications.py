@@ -19,7 +19,7 @@ often, makes no difference.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -31,14 +31,6 @@ from badge.model import CLOCK_TOLERANCE, Verification, VerificationMethod, Verif
 
 NO_VERIFICATION: dict[str, object] = {"verification": None, "verified_at": None, "verified_how": None}
 """The columns of a subject without a verification."""
-
-_STORED = (
-    verifications.c.outcome,
-    verifications.c.sequence,
-    verifications.c.at,
-    verifications.c.is_time_reported,
-    verifications.c.how,
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +61,9 @@ class StoredVerification:
         if self.is_time_reported or is_latest:
             return event.at <= self.at
         return self.outcome is VerificationOutcome.PASSED and self.at - event.at > CLOCK_TOLERANCE
+
+
+_STORED = tuple(verifications.c[name] for name in StoredVerification.__dataclass_fields__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,9 +136,5 @@ def write_verifications(connection: Connection, subject_id: int, after: Verifica
     """Replace the verifications of the subject with this ID."""
     connection.execute(delete(verifications).where(verifications.c.subject_id == subject_id))
     if after.by_outcome:
-        rows = [{"subject_id": subject_id, **_values(one)} for one in after.by_outcome.values()]
+        rows = [{"subject_id": subject_id, **asdict(one)} for one in after.by_outcome.values()]
         connection.execute(insert(verifications), rows)
-
-
-def _values(stored: StoredVerification) -> dict[str, object]:
-    return {column.name: getattr(stored, column.name) for column in _STORED}

@@ -12,15 +12,13 @@ from enum import StrEnum
 from pathlib import Path
 
 import click
-from sqlalchemy.exc import SQLAlchemyError
 
 from badge import app
 from badge.artwork import png, png_check
 from badge.cache.embedded.server import answers, binary_path, socket_path
-from badge.catalogue.faults import DAMAGED, clock_warning, why_unusable
-from badge.catalogue.in_use import CatalogueInUse
+from badge.catalogue.faults import DAMAGED, UNUSABLE, clock_warning, why_unusable
 from badge.catalogue.integrity import THOROUGH_SECONDS, Integrity, integrity_of
-from badge.catalogue.migration import SchemaFault, migrate
+from badge.catalogue.migration import migrate
 from badge.cli.command import BadgeCommand, examples, parts_of, settings_or_fault
 from badge.cli.sources import failure_of, probe_for
 from badge.model import Subject
@@ -195,7 +193,7 @@ def _catalogue(known: Settings, parts: app.Parts) -> Finding:
         migrate(known.catalogue_location)
         found = integrity_of(parts.database.get(), THOROUGH_SECONDS)
         ahead = parts.catalogue.store.number_ahead() if parts.catalogue else 0
-    except (SQLAlchemyError, OSError, SchemaFault, CatalogueInUse) as error:
+    except UNUSABLE as error:
         return Finding(Level.FAIL, "catalogue", f"{where} can't be used: {why_unusable(error)}")
     if found is Integrity.DAMAGED:
         return Finding(Level.FAIL, "catalogue", f"{where} can't be used: {DAMAGED}")

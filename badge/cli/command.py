@@ -9,13 +9,11 @@ from datetime import timedelta
 from typing import Any
 
 import click
-from sqlalchemy.exc import SQLAlchemyError
 
 from badge import app
 from badge.appearance import WORDS
-from badge.catalogue.faults import why_unusable
-from badge.catalogue.in_use import CatalogueInUse
-from badge.catalogue.migration import SchemaFault, migrate
+from badge.catalogue.faults import UNUSABLE, why_unusable
+from badge.catalogue.migration import migrate
 from badge.model import BackupStatus, InvalidSubject, Subject, status_named
 from badge.settings import BadSettings, Settings, load, parse_duration, show_duration
 from badge.settings.passwords import without_password
@@ -223,28 +221,27 @@ def own_catalogue() -> Iterator[tuple[app.Parts, app.CatalogueParts]]:
 
 
 @contextlib.contextmanager
-def watch_database(parts: app.Parts) -> Iterator[WatchStore]:
+def watch_database() -> Iterator[WatchStore]:
     """Provide the watcher's tables, with the schema migrated; an unusable database is reported in one line."""
-    store = app.watch_store(parts)
-    url = store.database.url
-    try:
-        migrate(url)
-        yield store
-    except (SQLAlchemyError, OSError, SchemaFault, CatalogueInUse) as error:
-        raise Fault(f"The database {without_password(url)} can't be used: {why_unusable(error)}.", 1) from None
-    finally:
-        store.database.close()
+    with local_parts() as parts:
+        store = app.watch_store(parts)
+        url = store.database.url
+        with contextlib.closing(store.database), _migrated(url, f"database {without_password(url)}"):
+            yield store
+
+
+def migrated_database(settings: Settings) -> contextlib.AbstractContextManager[None]:
+    """Create or migrate the schema before the block; an unusable database is reported in one line."""
+    return _migrated(settings.catalogue_location, f"catalogue {settings.catalogue_name}")
 
 
 @contextlib.contextmanager
-def migrated_database(settings: Settings) -> Iterator[None]:
-    """Create or migrate the schema before the block; an unusable database is reported in one line."""
+def _migrated(url: str, name: str) -> Iterator[None]:
     try:
-        migrate(settings.catalogue_location)
+        migrate(url)
         yield
-    except (SQLAlchemyError, OSError, SchemaFault, CatalogueInUse) as error:
-        place = settings.catalogue_name
-        raise Fault(f"The catalogue {place} can't be used: {why_unusable(error)}.", exit_code=1) from None
+    except UNUSABLE as error:
+        raise Fault(f"The {name} can't be used: {why_unusable(error)}.", exit_code=1) from None
 
 
 def invalidate_status(parts: app.Parts, subject: Subject) -> None:

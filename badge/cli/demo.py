@@ -11,7 +11,7 @@ from badge.app import Parts
 from badge.catalogue.events import RunEvent
 from badge.catalogue.store import Catalogue, IsExpected, NothingKnown
 from badge.cli.command import BadgeCommand, examples, own_catalogue
-from badge.model import BackupStatus, Reason, Subject, Visibility
+from badge.model import FINISHED, BackupStatus, Reason, Subject, Visibility
 from badge.web.paths import DASHBOARD
 from badge.web.terminal import Terminal
 
@@ -122,7 +122,7 @@ def _history(subject: Subject, runs: str, newest: datetime, size: int) -> Iterat
     """Yield one run a day; the newest started at `newest`."""
     for days_ago, letter in zip(range(len(runs) - 1, -1, -1), runs, strict=True):
         started, status = newest - timedelta(days=days_ago), _STATUS[letter]
-        is_finished = status in (BackupStatus.SUCCEEDED, BackupStatus.FAILED)
+        is_finished = status in FINISHED
         finished = started + timedelta(minutes=4) if is_finished else None
         yield RunEvent(
             subject=subject,

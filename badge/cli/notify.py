@@ -14,7 +14,6 @@ from badge.cli.command import (
     Fault,
     examples,
     faults_by_line,
-    parts_of,
     settings_or_fault,
     watch_database,
 )
@@ -106,7 +105,7 @@ def _refuse_unknown(channels: Sequence[str], file: NotifyFile) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, one line per message.")
 def list_messages(*, limit: int, as_json: bool) -> None:
     """List the messages that wait to be delivered, and those that the service gave up on, oldest first."""
-    with watch_database(parts_of(settings_or_fault())) as store:
+    with watch_database() as store:
         waiting = store.everything(limit)
     for each in waiting:
         click.echo(json.dumps(_document(each)) if as_json else _row(each))

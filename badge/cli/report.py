@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,7 +10,7 @@ import click
 from badge.appearance import WORDS
 from badge.catalogue.events import InvalidEvent, RunEvent
 from badge.cli.command import BadgeCommand, Fault, StatusArgument, SubjectArgument, examples
-from badge.cli.reporting import TIME, reported, reporting_options, visibility_in
+from badge.cli.reporting import TIME, report_and_print, reporting_options, visibility_in
 from badge.model import BackupStatus, Reason, status_named
 
 # `unknown` means that no status is known, so it can't be reported.
@@ -44,12 +43,7 @@ def report(**given: Any) -> None:
     SUBJECT is platform/account/type/name, owner/repository for a GitHub repository, or a repository's
     URL. STATUS is its new status: succeeded, failed, in-progress, scheduled or deleted.
     """
-    event = _event(given)
-    answer, place = reported(event, given)
-    if given["as_json"]:
-        click.echo(json.dumps(answer))
-    else:
-        click.echo(f"{event.subject.path}: {_outcome(event, answer)} ({place})")
+    report_and_print(_event(given), given, _outcome)
 
 
 def _outcome(event: RunEvent, answer: Mapping[str, Any]) -> str:

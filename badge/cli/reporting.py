@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -20,6 +21,7 @@ from badge.web.intake.ops_body import event_document
 REMOTE_TIMEOUT_SECONDS = 10
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
+_Event = TypeVar("_Event", RunEvent, VerificationEvent)
 
 
 class TimeOption(click.ParamType[datetime]):
@@ -74,7 +76,7 @@ _OPTIONS = (
 
 
 def reporting_options(command: _Command) -> _Command:
-    """Add the options that `reported` reads, and --json."""
+    """Add the options that `report_and_print` and `visibility_in` read."""
     for option in reversed(_OPTIONS):
         command = option(command)
     return command
@@ -85,9 +87,12 @@ def visibility_in(given: Mapping[str, Any]) -> Visibility | None:
     return Visibility(given["visibility"]) if given["visibility"] else None
 
 
-def reported(event: RunEvent | VerificationEvent, given: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
-    """Report an event as the options say; return the answer, and the name of the place that it comes from."""
-    return (_send(event, given), f"service {given['to']}") if given["to"] else _record(event)
+def report_and_print(
+    event: _Event, given: Mapping[str, Any], outcome: Callable[[_Event, Mapping[str, Any]], str]
+) -> None:
+    """Report an event as the options say, and print the answer as JSON or, with the words of `outcome`, as a line."""
+    answer, place = (_send(event, given), f"service {given['to']}") if given["to"] else _record(event)
+    click.echo(json.dumps(answer) if given["as_json"] else f"{event.subject.path}: {outcome(event, answer)} ({place})")
 
 
 def _record(event: RunEvent | VerificationEvent) -> tuple[dict[str, Any], str]:

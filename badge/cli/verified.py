@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,7 +9,7 @@ import click
 
 from badge.catalogue.events import InvalidEvent, ReportedVerification, VerificationEvent
 from badge.cli.command import BadgeCommand, Fault, SubjectArgument, examples
-from badge.cli.reporting import TIME, reported, reporting_options, visibility_in
+from badge.cli.reporting import TIME, report_and_print, reporting_options, visibility_in
 from badge.model import BackupStatus, VerificationMethod, VerificationOutcome
 
 _WORDS = {VerificationOutcome.PASSED: "verified", VerificationOutcome.FAILED: "verification failed"}
@@ -40,12 +39,7 @@ def verified(**given: Any) -> None:
     SUBJECT is platform/account/type/name, owner/repository for a GitHub repository, or a repository's
     URL. A successful backup never counts as verified by itself.
     """
-    event = _event(given)
-    answer, place = reported(event, given)
-    if given["as_json"]:
-        click.echo(json.dumps(answer))
-    else:
-        click.echo(f"{event.subject.path}: {_outcome(event, answer)} ({place})")
+    report_and_print(_event(given), given, _outcome)
 
 
 def _event(given: Mapping[str, Any]) -> VerificationEvent:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os.path
 import re
 from datetime import timedelta
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Annotated
 from urllib.parse import SplitResult, urlsplit
 
@@ -66,6 +68,13 @@ def at_least(characters: int) -> AfterValidator:
         return value
 
     return AfterValidator(check)
+
+
+def existing_file(path: Path) -> Path:
+    """Return the path; raises `ValueError` if there is no such file."""
+    if not os.path.isfile(path):  # noqa: PTH113 - unlike `is_file`, it never raises `OSError`
+        raise ValueError("there is no such file, or the service can't read it")
+    return path
 
 
 def http_address(value: str) -> str:

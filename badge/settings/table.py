@@ -375,9 +375,10 @@ class Settings(BaseModel):
             return without_password(self.catalogue_url.get_secret_value())
         return str(self._catalogue_file)
 
-    def watch_location(self, *, uses_catalogue: bool) -> str:
-        """The URL of the database where the watcher keeps its state: the catalogue's, unless there is none."""
-        if uses_catalogue or self.catalogue_url is not None:
+    @property
+    def watch_location(self) -> str:
+        """The URL of the database where the watcher keeps its state if no source uses the catalogue."""
+        if self.catalogue_url is not None:
             return self.catalogue_location
         return f"sqlite:///{self.data_dir.resolve() / 'notify.sqlite3'}"
 

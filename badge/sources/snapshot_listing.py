@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -136,7 +136,7 @@ class SnapshotListing:
     def totals(self, filter: ListingFilter) -> ListingTotals:
         """Return the totals of the current snapshot."""
         now, read = self.clock(), self._snapshot()
-        return _totals(read, (item for item in read.items if _fits(item, filter, now)), now)
+        return _totals(read, totals_of((item for item in read.items if _fits(item, filter, now)), now))
 
     def summary(self, query: SummaryQuery) -> KnownTotals | None:
         """Return the totals of a summary of the last snapshot, however old that is."""
@@ -154,7 +154,8 @@ class SnapshotListing:
         known = sums.get(query)
         if known is None or (known.changes_at is not None and known.changes_at <= now):
             items = (item for item in last.items if _is_summarised(item, query))
-            known = sums[query] = _totals(last, items, now, query)
+            totals = totals_of(items, now, query.max_age, query.verified_within)
+            known = sums[query] = _totals(last, totals)
         return known
 
     def facts(self, most: int) -> KnownFacts | None:
@@ -245,10 +246,7 @@ def _is_summarised(item: ListedSubject, query: SummaryQuery) -> bool:
     )
 
 
-def _totals(
-    read: Walked, items: Iterable[ListedSubject], now: datetime, query: SummaryQuery | None = None
-) -> ListingTotals:
-    totals = totals_of(items, now, query.max_age, query.verified_within) if query else totals_of(items, now)
+def _totals(read: Walked, totals: ListingTotals) -> ListingTotals:
     return replace(totals, is_whole=read.is_whole, silent=read.silent, read=read.read)
 
 

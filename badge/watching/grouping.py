@@ -8,11 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from badge.model import Subject
-from badge.notices import FEED_KINDS, MOST_SHOWN, Message, Notice, NoticeKind
+from badge.notices import ALWAYS, FEED_KINDS, MOST_SHOWN, Message, Notice, NoticeKind
 from badge.subject_pattern import EVERY_SUBJECT, Selection
-
-ALWAYS = frozenset({NoticeKind.FLAPPING, NoticeKind.STEADY})
-"""Kinds that every rule gets, because flapping replaces changes of any kind."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,14 +15,13 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, TypeAdapter, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, PlainValidator, TypeAdapter, ValidationError
 
 from badge.installation import install_command
-from badge.model import InvalidSubject
 from badge.notices import SELECTABLE, NoticeKind
 from badge.settings import BadSettings, Duration, HttpUrl, SettingFault
 from badge.settings.documents import read_document
-from badge.settings.kinds import between
+from badge.settings.kinds import between, existing_file
 from badge.sources.recipes.table import Table, faults_of
 from badge.sources.secrets import Secret, SecretReference
 from badge.subject_pattern import MOST_PATTERNS, PathPattern, Selection
@@ -37,16 +36,6 @@ SHORTEST_SECRET = 24
 _SECOND, _MINUTE, _HOUR, _DAY = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 
 ChannelName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,31}$")]
-
-
-def _existing_file(path: Path) -> Path:
-    try:
-        is_file = path.is_file()
-    except OSError:  # no permission, or a name that is too long
-        is_file = False
-    if not is_file:
-        raise ValueError("there is no such file, or the service can't read it")
-    return path
 
 
 def _signing_secret(secret: Secret) -> Secret:
@@ -66,7 +55,7 @@ class WebhookTable(Table):
     kind: Literal["webhook"]
     url: HttpUrl
     secret: Annotated[SecretReference, AfterValidator(_signing_secret)]
-    ca_file: Annotated[Path, AfterValidator(_existing_file)] | None = None
+    ca_file: Annotated[Path, AfterValidator(existing_file)] | None = None
 
 
 def _with_apprise(kind: str) -> str:
@@ -86,12 +75,13 @@ class AppriseTable(Table):
 ChannelTable = WebhookTable | AppriseTable
 
 
-def _pattern(text: str) -> str:
-    try:
-        PathPattern.parse(text)
-    except InvalidSubject as invalid:
-        raise ValueError(str(invalid)) from None
-    return text
+def _pattern(text: object) -> PathPattern:
+    if not isinstance(text, str):
+        raise ValueError("must be text")  # noqa: TRY004 - pydantic collects ValueErrors
+    return PathPattern.parse(text)
+
+
+_Pattern = Annotated[PathPattern, PlainValidator(_pattern)]
 
 
 def _selectable(word: object) -> NoticeKind:
@@ -106,7 +96,7 @@ class RuleTable(Table):
     """A `[[rule]]`."""
 
     channels: Annotated[list[str], Field(min_length=1, max_length=MOST_CHANNELS)]
-    subjects: Annotated[list[Annotated[str, AfterValidator(_pattern)]], Field(max_length=MOST_PATTERNS)] = Field([])
+    subjects: Annotated[list[_Pattern], Field(max_length=MOST_PATTERNS)] = Field([])
     events: Annotated[list[Annotated[NoticeKind, BeforeValidator(_selectable)]], Field(min_length=1)] = Field(
         [*SELECTABLE]
     )
@@ -189,7 +179,7 @@ class _Reading:
             self._check_use(names, [rule for rule in rules if rule])
         if self.faults or watch is None or delivery is None:
             return None
-        made = [_rule_of(rule) for rule in rules if rule]
+        made = [Rule(rule.channels, Selection.of(rule.subjects), frozenset(rule.events)) for rule in rules if rule]
         return NotifyFile([channel for channel in channels if channel], made, watch, delivery)
 
     def _fault(self, where: str, problem: str) -> None:
@@ -246,8 +236,3 @@ class _Reading:
                 hint = did_you_mean(key, model.model_fields) if problem == "there is no such key" else ""
                 self._fault(": ".join(part for part in (label, key) if part), problem + hint)
             return None
-
-
-def _rule_of(table: RuleTable) -> Rule:
-    selection = Selection.of([PathPattern.parse(text) for text in table.subjects])
-    return Rule(table.channels, selection, frozenset(table.events))

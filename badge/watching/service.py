@@ -106,7 +106,7 @@ class WatchService:
         ends = self.monotonic() + END_SECONDS
         for end in ended:
             end.wait(max(0.0, ends - self.monotonic()))
-        self._release()
+        self._try(self.store.release)
 
     def _renew(self, now: float) -> None:
         try:
@@ -114,12 +114,6 @@ class WatchService:
             self._held_until = now + self.timings.hold
         except LeaseLost:
             self.stopping.set()
-        except SQLAlchemyError as error:
-            self.events.emit(failure("watch", error))
-
-    def _release(self) -> None:
-        try:
-            self.store.release()
         except SQLAlchemyError as error:
             self.events.emit(failure("watch", error))
 
@@ -154,12 +148,11 @@ class WatchService:
                 next_look = began + max(self.every.total_seconds(), INTERVAL_PER_CPU_SECOND * (self.busy() - busy))
             self.stopping.wait(max(0.0, min(self.timings.glance, next_look - self.monotonic())))
 
-    def _look_at_all(self) -> bool:
+    def _look_at_all(self) -> None:
         self.watcher.look()
         now = self.clock()
         if number := self.store.give_up(now - self.give_up_after, now, self.watcher.reporting.bounds):
             self.events.emit(MessagesGivenUp(number))
-        return True
 
     def _delivering(self, courier: Courier) -> Callable[[], None]:
         def deliver() -> None:
@@ -169,10 +162,10 @@ class WatchService:
 
         return deliver
 
-    def _try(self, work: Callable[[], bool]) -> bool:
-        """Run `work` and return its result; reports a database error and returns False, so that it is retried soon."""
+    def _try(self, work: Callable[[], object]) -> bool:
+        """Run `work`; reports a database error. Returns False after one, and if `work` did: it is to be run later."""
         try:
-            return work()
+            return work() is not False
         except SQLAlchemyError as error:
             self.events.emit(failure("watch", error))
             return False

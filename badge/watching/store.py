@@ -17,11 +17,12 @@ from enum import StrEnum
 from typing import Any, TypeVar
 from uuid import uuid4
 
-from sqlalchemy import Connection, Row, and_, delete, func, insert, select, tuple_, update
+from sqlalchemy import ColumnElement, Connection, Row, Table, and_, delete, func, insert, select, tuple_, update
 
 from badge.catalogue.database import Database
 from badge.catalogue.schema import EPOCH, feed, outbox, subjects, watched, watcher
 from badge.catalogue.subjects import KEY
+from badge.listing import microseconds
 from badge.model import Subject, Visibility
 from badge.notices import Condition, Message
 from badge.watching.changes import Verdict, Watched
@@ -188,7 +189,7 @@ class WatchStore:
             for audience, messages in (noticed.feeds or {}).items():
                 for some in batches([_feed_row(audience, message, now) for message in messages]):
                     connection.execute(insert(feed), some)
-                _prune_feed(connection, audience, bounds.feed)
+                connection.execute(delete(feed).where(_beyond(bounds.feed, feed, feed.c.audience == audience)))
             if noticed.primes:
                 connection.execute(update(watcher).values(is_primed=True))
             channels = {each.channel for each in noticed.outgoing}
@@ -266,28 +267,22 @@ def _save_states(connection: Connection, states: Mapping[str, Watched | None]) -
             connection.execute(insert(watched), rows)
 
 
-def _prune_feed(connection: Connection, audience: str, most: int) -> None:
-    own = select(feed.c.id).where(feed.c.audience == audience)
-    oldest = connection.scalar(own.order_by(feed.c.id.desc()).offset(most).limit(1))
-    if oldest is not None:
-        connection.execute(delete(feed).where(feed.c.audience == audience, feed.c.id <= oldest))
+def _beyond(most: int, table: Table, own: ColumnElement[bool]) -> ColumnElement[bool]:
+    """Return the condition for rows that meet `own` and are older than the newest `most` of those."""
+    newest = select(table.c.id).where(own).order_by(table.c.id.desc())
+    first_beyond = newest.offset(most).limit(1).correlate(None).scalar_subquery()
+    return and_(own, table.c.id <= first_beyond)  # if there are no more than `most`, that is NULL, and no row matches
 
 
 def _prune_given_up(connection: Connection, most: int) -> None:
-    given_up = outbox.c.given_up_at.is_not(None)
-    oldest = connection.scalar(select(outbox.c.id).where(given_up).order_by(outbox.c.id.desc()).offset(most).limit(1))
-    if oldest is not None:
-        connection.execute(delete(outbox).where(given_up, outbox.c.id <= oldest))
+    connection.execute(delete(outbox).where(_beyond(most, outbox, outbox.c.given_up_at.is_not(None))))
 
 
 def _limit_waiting(connection: Connection, channel: str, now: datetime, most: int) -> int:
     """Give up on the oldest messages beyond `most`; returns how many."""
     own = and_(outbox.c.channel == channel, outbox.c.given_up_at.is_(None))
-    oldest = connection.scalar(select(outbox.c.id).where(own).order_by(outbox.c.id.desc()).offset(most).limit(1))
-    if oldest is None:
-        return 0
-    dropped = update(outbox).where(own, outbox.c.id <= oldest)
-    return connection.execute(dropped.values(given_up_at=now, failure="outboxFull")).rowcount
+    dropped = update(outbox).where(_beyond(most, outbox, own)).values(given_up_at=now, failure="outboxFull")
+    return connection.execute(dropped).rowcount
 
 
 def _public(connection: Connection, named: Mapping[str, Subject]) -> set[str]:
@@ -330,7 +325,7 @@ def _watched_row(digest: str, state: Watched) -> dict[str, Any]:
         "condition": state.condition and state.condition.value,
         "is_public": state.is_public,
         "unknown_since": state.unknown_since,
-        "changes": json.dumps([(at - EPOCH) // timedelta(microseconds=1) for at in state.changes]),
+        "changes": json.dumps([microseconds(at) for at in state.changes]),
         "is_flapping": state.is_flapping,
         "verdict": state.verdict.value,
         "last_run": state.last_run,

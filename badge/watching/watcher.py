@@ -123,7 +123,6 @@ class Reporting:
     has_feed: bool
     link_to: Callable[[Subject], str | None]
     """Returns the URL of a public subject's status page, if there is one."""
-    new_id: Callable[[], str] = new_message_id
 
 
 OVERLAP = CLOCK_TOLERANCE + timedelta(milliseconds=WRITER_PATIENCE_MILLISECONDS)
@@ -148,9 +147,10 @@ class Watcher:
     events: Events
     most: int
     """Maximum number of subjects that are watched."""
+    glanced_at: datetime | None = field(default=None, init=False)
+    """Up to when changes in the catalogue have been seen."""
     _states: dict[str, Watched] = field(default_factory=dict)
     _is_primed: bool = False
-    _glanced_at: datetime | None = None
     _primed_at: datetime = NO_RUN
     """When this process began to record the subjects, if none had done so before. Earlier runs are not reported."""
     _unprimed: AbstractSet[str] = frozenset()
@@ -158,16 +158,10 @@ class Watcher:
     _missing: set[str] = field(default_factory=set)
     """Subjects that were not listed at the last look. A subject may move during a walk, so one look is not enough."""
 
-    def load(self) -> bool:
-        """Read what was last seen; returns True."""
+    def load(self) -> None:
+        """Read what was last seen."""
         progress = self.store.progress()
-        self._states, self._is_primed, self._glanced_at = self.store.states(), progress.is_primed, progress.glanced_at
-        return True
-
-    @property
-    def glanced_at(self) -> datetime | None:
-        """Up to when changes in the catalogue have been seen."""
-        return self._glanced_at
+        self._states, self._is_primed, self.glanced_at = self.store.states(), progress.is_primed, progress.glanced_at
 
     def look(self) -> None:
         """Look at all subjects; raises `LeaseLost` and SQLAlchemy's errors."""
@@ -185,7 +179,7 @@ class Watcher:
         was_primed, absent = self._is_primed, {*survey.silent, *survey.listless}
         self._note([*changed, *self._unseen(survey, seen)], primes=True)
         self._unprimed = self._unprimed & absent if was_primed else absent
-        self._glanced_at = self._glanced_at or now
+        self.glanced_at = self.glanced_at or now
         if not (survey.is_whole if survey.read is None else all(survey.read.values())):
             self.events.emit(SubjectsUnwatched(len(self._states)))
 
@@ -211,18 +205,18 @@ class Watcher:
 
         Raises `LeaseLost` and SQLAlchemy's errors.
         """
-        if self.subjects.changed_since is None or self._glanced_at is None or not self._is_primed:
+        if self.subjects.changed_since is None or self.glanced_at is None or not self._is_primed:
             return True
         now = self.clock()
         try:
-            since = self._glanced_at - OVERLAP
+            since = self.glanced_at - OVERLAP
             items, runs_since = [*self.subjects.changed_since(since)], max(since, self._primed_at)
             for some in batches(items):
                 runs = self.subjects.runs_of([item.subject for item in some])
                 self._note([one for item in some for one in self._in_order(item, runs, runs_since, now)])
         except SourceUnavailable:
             return False  # The next look finds out what that means.
-        self._glanced_at = now
+        self.glanced_at = now
         return True
 
     def _in_order(
@@ -308,7 +302,7 @@ class Watcher:
         reporting = self.reporting
 
         def messages(some: Sequence[Notice]) -> Iterator[Message]:
-            return messages_of(some, now, reporting.most_single, reporting.new_id)
+            return messages_of(some, now, reporting.most_single, new_message_id)
 
         outgoing = [
             Outgoing(channel, message)

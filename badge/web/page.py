@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from flask import Response, redirect, render_template
+from flask import Response, redirect, render_template, request
 from werkzeug.wrappers import Response as AnyResponse
 
 from badge.appearance import Look, badge_for
 from badge.artwork import svg
 from badge.contract import format_time
 from badge.model import Badge, Resolution
+from badge.web.badges.http_cache import etag
 
 PAGE_HEADERS = {
     "Cache-Control": "no-store",
@@ -33,6 +34,15 @@ _UNITS = (("day", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
 def show(template: str, status: int = 200, **values: object) -> Response:
     """Render a template, with the headers common to all pages."""
     return Response(render_template(template, **values), status, PAGE_HEADERS, content_type="text/html; charset=utf-8")
+
+
+def with_etag(body: bytes, status: int, headers: Mapping[str, str], content_type: str) -> Response:
+    """Return the response with an ETag; 304 instead of 200 if the client's own ETag still matches."""
+    tag = etag(body)
+    headers = {**headers, "ETag": f'"{tag}"'}
+    if status == 200 and request.if_none_match.contains_weak(tag):
+        return Response(status=304, headers=headers)
+    return Response(body, status, headers, content_type=content_type)
 
 
 def message(status: int, title: str, text: str) -> Response:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import os.path
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from badge.settings import HttpUrl
+from badge.settings.kinds import existing_file
 from badge.sources.configuration.auth_table import AuthTable
 from badge.sources.recipes.recipe import RECIPE_KEYS, Text
 from badge.sources.recipes.samples import Sample
@@ -46,21 +48,8 @@ class Match(Table):
         return patterns
 
 
-def _holds(look: Callable[[], bool]) -> bool:
-    try:
-        return look()
-    except OSError:  # no permission, or a name that is too long
-        return False
-
-
-def _existing_file(path: Path) -> Path:
-    if not _holds(path.is_file):
-        raise ValueError("there is no such file, or the service can't read it")
-    return path
-
-
 def _no_folder(path: Path) -> Path:
-    if _holds(path.is_dir):
+    if os.path.isdir(path):  # noqa: PTH112 - unlike `is_dir`, it never raises `OSError`
         raise ValueError("is a folder; use the key `folder`")
     return path
 
@@ -80,7 +69,7 @@ class Entry(Table):
     subjects: Annotated[dict[str, dict[str, str]], Field(max_length=MOST_SUBJECTS)] = Field(default_factory=dict)
     values: dict[str, str] = Field(default_factory=dict)
     url: HttpUrl | None = None
-    ca_file: Annotated[Path, AfterValidator(_existing_file)] | None = None
+    ca_file: Annotated[Path, AfterValidator(existing_file)] | None = None
     max_bytes: Annotated[int, Field(ge=1024, le=16_777_216)] = 262_144
     auth: AuthTable | None = None
     api_key: SecretReference | None = None

@@ -14,6 +14,7 @@ from badge.contract import LARGEST_SIZE, https_url
 from badge.events import FailureKind
 from badge.model import (
     CASELESS_PLATFORMS,
+    FINISHED,
     BackupStatus,
     Outcomes,
     Reason,
@@ -33,7 +34,6 @@ from badge.sources.recipes.times import is_never, read_time
 MOST_RUNS = 100
 BELIEVABLE_LEAD = timedelta(days=1)
 
-_FINISHED = (BackupStatus.SUCCEEDED, BackupStatus.FAILED)
 # Outcomes that don't say how a run ended, so that an older run is consulted.
 _WITHOUT_RESULT = NOT_OVER | {Outcome.DELETED, Outcome.ABSENT}
 
@@ -217,14 +217,14 @@ class Reader:
     def _report(self, latest: _Verdict, verdicts: Sequence[_Verdict], now: datetime, clock: datetime) -> Report:
         item, fields = latest.item, self.recipe.fields
         status = self.recipe.meaning(latest.outcome)
-        ended = [verdict for verdict in verdicts if self.recipe.meaning(verdict.outcome) in _FINISHED]
+        ended = [verdict for verdict in verdicts if self.recipe.meaning(verdict.outcome) in FINISHED]
         finished_at = self._past(fields.finished_at, item, now)
         results = list(self._results(verdicts, clock))
         return Report(
             status=status,
             observed_at=now,
             started_at=self._past(fields.started_at, item, now),
-            finished_at=finished_at if status in _FINISHED else None,
+            finished_at=finished_at if status in FINISHED else None,
             last_success_at=self._last_success(item, ended, now),
             # An unknown result counts as that, whatever older runs say.
             last_finished=results[0] if results and _is_finished(results[0]) else None,
@@ -291,7 +291,7 @@ _REASONS = {Outcome.PARTIAL: Reason.PARTIAL, Outcome.CANCELLED: Reason.CANCELLED
 
 
 def _is_finished(status: BackupStatus) -> bool:
-    return status in _FINISHED
+    return status in FINISHED
 
 
 def _as_list(found: object) -> Sequence[object]:

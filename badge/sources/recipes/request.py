@@ -11,16 +11,13 @@ from badge.sources.http.request import form_request, json_request
 from badge.sources.recipes.promql import escape
 from badge.sources.recipes.reading import text_of
 from badge.sources.recipes.recipe import Recipe, Request
-from badge.sources.recipes.template import expand_deep, expand_path
+from badge.sources.recipes.template import Template, expand_deep, expand_path
 
 
 def request_for(base_url: str, recipe: Recipe, names: Mapping[str, str]) -> HttpRequest:
     """Return the request for the subject with these names, without authentication; raises `NothingToAsk`."""
     template = recipe.request or Request()
-    query = {key: text.expand(names) for key, text in template.query.items()}
-    if recipe.promql is not None:
-        query["query"] = recipe.promql.expand(names, encode=escape)
-    url = base_url + expand_path(template.path, names) + _encoded(query)
+    url = base_url + _path(template.path, template.query, recipe.promql, names)
     if template.form is not None:
         request = form_request(url, {key: text.expand(names) for key, text in template.form.items()})
     elif template.body is not None:
@@ -42,13 +39,14 @@ def follow_up_request(base_url: str, recipe: Recipe, document: object, names: Ma
         return None
     known = {**{name: text for name, text in found.items() if text is not None}, **names}
     path = then.path if then.path is not None else (recipe.request or Request()).path
-    query = {key: text.expand(known) for key, text in then.query.items()}
-    if then.promql is not None:
-        query["query"] = then.promql.expand(known, encode=escape)
-    return HttpRequest("GET", base_url + expand_path(path, known) + _encoded(query))
+    return HttpRequest("GET", base_url + _path(path, then.query, then.promql, known))
 
 
-def _encoded(query: Mapping[str, str]) -> str:
+def _path(path: Template, query: Mapping[str, Template], promql: Template | None, names: Mapping[str, str]) -> str:
+    """Return the path and query with these names filled in."""
+    parameters = {key: text.expand(names) for key, text in query.items()}
+    if promql is not None:
+        parameters["query"] = promql.expand(names, encode=escape)
     # An empty parameter is left out, so that a source can remove one of its preset's.
-    encoded = urlencode({key: value for key, value in query.items() if value}, quote_via=quote, safe="")
-    return f"?{encoded}" if encoded else ""
+    encoded = urlencode({key: value for key, value in parameters.items() if value}, quote_via=quote, safe="")
+    return expand_path(path, names) + (f"?{encoded}" if encoded else "")

@@ -26,7 +26,6 @@ from badge.model import (
     InvalidSubject,
     Reason,
     Subject,
-    Verification,
     VerificationMethod,
     VerificationOutcome,
     Visibility,
@@ -195,8 +194,7 @@ def event_document(event: RunEvent | VerificationEvent) -> dict[str, object]:
     body: dict[str, object] = {**coordinates_of(event.subject), "visibility": event.visibility}
     if isinstance(event, RunEvent):
         body |= {"observedAt": event.at, **{to_camel(name): getattr(event, name) for name in _SHARED_FIELDS}}
-    if (verified := event.verification) is not None:
-        body |= verification_fields(Verification(verified.outcome, verified.at, verified.how))
+    body |= verification_fields(event.verification)
     return {
         name: format_time(value) if isinstance(value, datetime) else value
         for name, value in body.items()

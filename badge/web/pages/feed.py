@@ -9,27 +9,26 @@ from __future__ import annotations
 import xml.etree.ElementTree as ET
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from functools import partial
 from typing import Protocol
 from uuid import NAMESPACE_URL, uuid5
 
 from flask import Blueprint, Response, request
 
-from badge.contract import format_time
+from badge.contract import ZERO_TIME, format_time
 from badge.deadline import Deadline
 from badge.notices import Message
 from badge.web.badges.answer import DRAWN_WITHIN_SECONDS
 from badge.web.badges.bounded_reads import BoundedReads
-from badge.web.badges.http_cache import etag
 from badge.web.badges.private_tokens import PrivateTokens
 from badge.web.badges.request import TOKEN
+from badge.web.page import with_etag
 from badge.web.paths import FEED, Paths
 
 ATOM = "http://www.w3.org/2005/Atom"
 LIFETIME = timedelta(minutes=1)
 CONTENT_TYPE = "application/atom+xml; charset=utf-8"
-_NEVER = datetime.fromtimestamp(0, UTC)
 _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; sandbox",
     "X-Content-Type-Options": "nosniff",
@@ -74,7 +73,8 @@ class Feed:
             entries = self._reads.result_of(read, deadline)
         if entries is None:
             return _refusal(503, "The feed is temporarily unavailable.")
-        return _answer(self.document(entries), is_shared=not token)
+        cache_control = f"{'private' if token else 'public'}, max-age={int(LIFETIME.total_seconds())}"
+        return with_etag(self.document(entries), 200, {**_HEADERS, "Cache-Control": cache_control}, CONTENT_TYPE)
 
     def document(self, entries: Sequence[Message]) -> bytes:
         """Return the feed; the same entries always give the same bytes."""
@@ -83,7 +83,7 @@ class Feed:
         own = self.public_origin + self.paths.to(FEED)
         _add(feed, "id", own if self.public_origin else uuid5(NAMESPACE_URL, "backup-status-badge/feed").urn)
         _add(feed, "title", "Backups: failures and recoveries")
-        _add(feed, "updated", format_time(entries[0].at if entries else _NEVER))
+        _add(feed, "updated", format_time(entries[0].at if entries else ZERO_TIME))
         _add(_add(feed, "author"), "name", "Backup Status Badge")
         _add(feed, "link", rel="self", type="application/atom+xml", href=own)
         for message in entries:
@@ -107,19 +107,6 @@ def _add(parent: ET.Element, tag: str, text: str | None = None, **attributes: st
     child = ET.SubElement(parent, tag, attributes)
     child.text = text
     return child
-
-
-def _answer(body: bytes, *, is_shared: bool) -> Response:
-    tag = etag(body)
-    seconds = int(LIFETIME.total_seconds())
-    headers = {
-        **_HEADERS,
-        "Cache-Control": f"{'public' if is_shared else 'private'}, max-age={seconds}",
-        "ETag": f'"{tag}"',
-    }
-    if request.if_none_match.contains_weak(tag):
-        return Response(status=304, headers=headers)
-    return Response(body, 200, headers, content_type=CONTENT_TYPE)
 
 
 def _refusal(status: int, text: str) -> Response:

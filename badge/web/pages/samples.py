@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 
 from badge.appearance import COLOURS, DEFAULT_LABEL, TONES, WORDS, Look, Palette, badge_for
 from badge.artwork import svg
-from badge.model import BackupStatus, Badge, Origin, Outcomes, Report, Resolution, Style
+from badge.model import FINISHED, BackupStatus, Badge, Origin, Outcomes, Report, Resolution, Style
 from badge.web.page import inline_picture
 
 
@@ -60,8 +60,7 @@ def badge_of(
 
 
 def _palette(palette: Palette) -> Sequence[Sample]:
-    statuses = (BackupStatus.SUCCEEDED, BackupStatus.FAILED)
-    return [Sample.of(badge_of(status, palette, label="", style=Style.FLAT_SQUARE)) for status in statuses]
+    return [Sample.of(badge_of(status, palette, label="", style=Style.FLAT_SQUARE)) for status in FINISHED]
 
 
 _SUCCEEDED = BackupStatus.SUCCEEDED

@@ -11,12 +11,11 @@ from itertools import takewhile
 from badge import appearance
 from badge.appearance import DAY, HOUR, MOMENT, TONES, WORDS, Look, Tone
 from badge.contract import format_time
-from badge.model import BackupStatus, Report, Resolution, unless_ahead
+from badge.model import FINISHED, BackupStatus, Report, Resolution, unless_ahead
 from badge.web.badges.recent_runs import RecentRun
 from badge.web.page import utc_date
 from badge.web.pages.history import runs_in_words
 
-FINISHED = (BackupStatus.SUCCEEDED, BackupStatus.FAILED)
 BAR_WIDTH, GAP, LINE_AT, TALL, SHORT = 12, 5, 34, 30, 14
 
 EXPLANATIONS = {

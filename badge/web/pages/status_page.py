@@ -20,10 +20,10 @@ from badge.model import BackupStatus, InvalidSubject, Origin, Resolution, Subjec
 from badge.raw_path import STATUS_ROOT, is_too_long, status_path
 from badge.resolving.resolver import absent_resolution
 from badge.web.badges.answer import DRAWN_WITHIN_SECONDS
-from badge.web.badges.http_cache import CachePolicy, cache_status, etag
+from badge.web.badges.http_cache import CachePolicy, cache_status
 from badge.web.badges.request import TOKEN, Format
 from badge.web.login.access import Viewer
-from badge.web.page import PAGE_HEADERS, picture_for
+from badge.web.page import PAGE_HEADERS, picture_for, with_etag
 from badge.web.pages.parts import PagesParts
 from badge.web.pages.run_page import RunPage
 from badge.web.pages.status_facts import StatusFacts
@@ -138,13 +138,9 @@ def _subject() -> Subject:
 
 def _response(template: str, http_status: int, origin: Origin, policy: CachePolicy, **values: object) -> Response:
     body = render_template(template, **values).encode()
-    tag = etag(body)
     headers = {
         **HEADERS,
         "Cache-Control": policy.cache_control,
-        "ETag": f'"{tag}"',
         "Cache-Status": cache_status(origin, policy),
     }
-    if http_status == 200 and request.if_none_match.contains_weak(tag):
-        return Response(status=304, headers=headers)
-    return Response(body, http_status, headers, content_type="text/html; charset=utf-8")
+    return with_etag(body, http_status, headers, "text/html; charset=utf-8")
