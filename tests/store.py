@@ -103,7 +103,8 @@ def run_at_once(target: Callable[..., object], *arguments: tuple[object, ...]) -
         process.start()
     for process in processes:
         process.join(60)
-    assert [process.exitcode for process in processes] == [0] * len(arguments)
+    exit_codes = [process.exitcode for process in processes]
+    assert set(exit_codes) == {0}, exit_codes
 
 
 def index_all(connection: Connection) -> None:
