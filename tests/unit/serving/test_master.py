@@ -17,9 +17,9 @@ import pytest
 
 from badge.app import Configuration, load_configuration
 from badge.catalogue.migration import migrate
-from badge.child_process import ChildProcess
 from badge.model import BackupStatus
-from badge.serving import CatalogueUnusable, Master, _migrate_and_check, _open_catalogue
+from badge.serving.child_process import ChildProcess
+from badge.serving.master import CatalogueUnusable, Master, _migrate_and_check, _open_catalogue
 from badge.settings import load
 from badge.telemetry.shared_counts import SharedCounts
 from tests.store import Store

@@ -17,15 +17,16 @@ from datetime import timedelta
 from functools import partial
 from typing import Any
 
-from badge import listening, systemd
 from badge.app import Configuration, create_edge, load_configuration, utc_now
 from badge.artwork.png_check import PngCheck
 from badge.cache.embedded.server import EmbeddedServer, binary_path
 from badge.catalogue.on_demand import CatalogueState, LoginsUnavailable
-from badge.child_process import ChildProcess
 from badge.edge.application import Edge
 from badge.private_files import is_open_to_others
-from badge.reloading import Reloads
+from badge.serving import listening, systemd
+from badge.serving.child_process import ChildProcess
+from badge.serving.reloading import Reloads
+from badge.serving.watcher_process import run_watcher
 from badge.settings import (
     RESTART_ONLY,
     BadSettings,
@@ -37,14 +38,13 @@ from badge.settings import (
 )
 from badge.telemetry.metrics import Metrics
 from badge.telemetry.shared_counts import SharedCounts
-from badge.watcher_process import run_watcher
 from badge.web.health import Readiness
 from badge.web.login.link import link_url
 from badge.web.paths import DASHBOARD, Paths
 from badge.web.terminal import EXAMPLE, Terminal
 
 START_TIMEOUT = timedelta(seconds=5)
-WORKER_CLASS = "badge.gunicorn_worker.BadgeWorker"
+WORKER_CLASS = "badge.serving.worker.BadgeWorker"
 CONFIGURATION_CURRENT = "badge_configuration_current"
 LINK_LIFETIME = timedelta(hours=1)
 
