@@ -14,7 +14,7 @@ from bs4.element import Tag
 from flask.testing import FlaskClient
 
 from badge.model import Subject
-from badge.serving.master import first_words
+from badge.serving.greeting import first_words
 from badge.settings import load
 from tests.dashboard import Dashboard, Dashboards
 from tests.web.pages.test_pages import one
