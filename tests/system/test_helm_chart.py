@@ -18,6 +18,7 @@ import yaml
 
 from badge import __version__
 from badge.settings import Settings, load, variable_for
+from badge.sources.recipes.presets import preset
 from tests.servers import PROJECT, needs
 
 CHART = PROJECT / "deploy" / "helm" / "backup-status-badge"
@@ -45,6 +46,16 @@ EVERYTHING = [
     "tolerations[0].operator=Exists",
     "podAnnotations.a=b",
     "podLabels.c=d",
+    "serviceAccount.create=true",
+    "serviceAccount.annotations.e=f",
+    "serviceAccount.automount=true",
+    "extraEnv[0].name=BADGE_LABEL",
+    "extraEnv[0].value=backups",
+    "extraEnvFrom[0].secretRef.name=more",
+    "extraVolumes[0].name=ops",
+    "extraVolumes[0].secret.secretName=ops-webhook",
+    "extraVolumeMounts[0].name=ops",
+    "extraVolumeMounts[0].mountPath=/run/ops",
 ]
 
 Objects = dict[str, dict[str, Any]]
@@ -121,6 +132,13 @@ def test_the_chart_installs_the_version_that_it_comes_with() -> None:
         (["ingress.enabled=true"], "at '/ingress/host': value must be 'a host name, which ingress.enabled requires'"),
         (["settings.BADGE_REDIS_URL=redis://cache"], "invalid propertyName 'BADGE_REDIS_URL'"),
         (["settings.REPLICAS=2"], "invalid propertyName 'REPLICAS'"),
+        (["extraEnv[0].name=BADGE_DATA_DIR"], "at '/extraEnv/0/name': value must be 'a variable that the chart doesn"),
+        (["extraEnv[0].value=x"], "at '/extraEnv/0': missing property 'name'"),
+        (["extraEnvFrom[0]=badge"], "at '/extraEnvFrom/0': got string, want object"),
+        (["extraVolumes[0]=ops"], "at '/extraVolumes/0': got string, want object"),
+        (["extraVolumeMounts[0]=/run/ops"], "at '/extraVolumeMounts/0': got string, want object"),
+        (["serviceAccount.annotations.a=b"], "at '/serviceAccount/create': value must be 'true, which serviceAccount."),
+        (["serviceAccount.token=true"], "at '/serviceAccount': additional properties 'token' not allowed"),
         (["replicas=2"], "additional properties 'replicas' not allowed"),
     ],
     ids=lambda values: ",".join(values) if isinstance(values, list) else "",
@@ -162,6 +180,7 @@ def test_the_pod_is_hardened(render: Render) -> None:
     assert pod["securityContext"].items() >= {"runAsNonRoot": True, "runAsUser": int(user[1])}.items()
     assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
     assert pod["automountServiceAccountToken"] is False
+    assert "serviceAccountName" not in pod
     assert container["securityContext"] == {
         "allowPrivilegeEscalation": False,
         "readOnlyRootFilesystem": True,
@@ -169,6 +188,61 @@ def test_the_pod_is_hardened(render: Render) -> None:
     }
     assert container["resources"]["limits"]["memory"]
     assert {mount["mountPath"] for mount in container["volumeMounts"]} == {"/data", "/tmp"}
+
+
+@pytest.mark.parametrize(
+    ("values", "name"),
+    [([], "demo-backup-status-badge"), (["serviceAccount.name=own"], "own")],
+    ids=["default name", "own name"],
+)
+def test_a_pod_with_a_token_uses_the_account_that_the_chart_creates(
+    render: Render, values: list[str], name: str
+) -> None:
+    annotation = "serviceAccount.annotations.team=ops"
+    objects = render(["serviceAccount.create=true", "serviceAccount.automount=true", annotation, *values])
+    account, pod = objects["ServiceAccount"], pod_of(objects)
+    assert account["metadata"]["name"] == pod["serviceAccountName"] == name
+    assert account["metadata"]["annotations"] == {"team": "ops"}
+    assert (account["automountServiceAccountToken"], pod["automountServiceAccountToken"]) == (False, True)
+
+
+def test_an_existing_account_is_used_and_not_created(render: Render) -> None:
+    objects = render(["serviceAccount.name=own"])
+    assert "ServiceAccount" not in objects
+    assert (pod_of(objects)["serviceAccountName"], pod_of(objects)["automountServiceAccountToken"]) == ("own", False)
+
+
+def test_the_default_account_can_have_a_token(render: Render) -> None:
+    pod = pod_of(render(["serviceAccount.automount=true"]))
+    assert (pod.get("serviceAccountName"), pod["automountServiceAccountToken"]) == (None, True)
+
+
+def test_the_pod_gets_the_extra_variables_and_volumes(render: Render) -> None:
+    objects = render(EVERYTHING)
+    [container] = pod_of(objects)["containers"]
+    assert environment_of(objects)["BADGE_LABEL"] == "backups"
+    assert container["envFrom"] == [{"secretRef": {"name": "badge"}}, {"secretRef": {"name": "more"}}]
+    assert {"name": "ops", "mountPath": "/run/ops"} in container["volumeMounts"]
+    assert {"name": "ops", "secret": {"secretName": "ops-webhook"}} in pod_of(objects)["volumes"]
+
+
+def test_extra_secrets_need_no_existing_secret(render: Render) -> None:
+    [container] = pod_of(render(["extraEnvFrom[0].secretRef.name=more"]))["containers"]
+    assert container["envFrom"] == [{"secretRef": {"name": "more"}}]
+
+
+@pytest.mark.parametrize(
+    ("page", "name"),
+    [("kubernetes.md", "velero"), ("systems/cloudnative-pg.md", "cloudnative-pg")],
+    ids=["Velero", "CloudNativePG"],
+)
+def test_the_documented_role_lets_the_chart_s_account_list_the_backups(render: Render, page: str, name: str) -> None:
+    text = (PROJECT / "docs" / "how-to" / page).read_text()
+    path = re.fullmatch(r"/apis/([^/]+)/v1/namespaces/{namespace}/(\w+)", preset(name).recipe["request"]["path"])
+    assert path is not None
+    assert f"--verb=list --resource={path[2]}.{path[1]}\n" in text
+    account = render(["serviceAccount.create=true"])["ServiceAccount"]["metadata"]["name"]
+    assert f"--serviceaccount=default:{account.replace('demo', 'badge')}\n" in text
 
 
 def test_the_data_is_below_a_volume_that_belongs_to_root(render: Render) -> None:
@@ -240,7 +314,7 @@ def test_the_readme_lists_every_value_with_its_default() -> None:
 def test_the_values_in_the_how_to_page_are_accepted(helm: Path, tmp_path: Path) -> None:
     page = (PROJECT / "docs" / "how-to" / "kubernetes.md").read_text()
     blocks = [block for block in re.findall(r"(?:^    .+\n)+", page, re.MULTILINE) if ": " in block]
-    assert len(blocks) == 3
+    assert len(blocks) == 5
     for block in blocks:
         values = tmp_path / "values.yaml"
         values.write_text(textwrap.dedent(block))
