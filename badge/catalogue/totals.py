@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, and_, func, literal, select, text, union_all
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, func, literal, or_, select, text, union_all
 
 from badge.catalogue.expectation import CAN_BE_OVERDUE, is_end_ahead, is_overdue, latest_believed, overdue_by_known_end
 from badge.catalogue.schema import subjects, totals
@@ -30,8 +30,8 @@ _ADD = text(
 )
 _DROP_IF_EMPTY = text(f"DELETE FROM totals WHERE {_WHERE_KIND} AND subjects = 0")  # noqa: S608 - column names
 
-_OUTCOMES = (None, BackupStatus.FAILED, BackupStatus.SUCCEEDED)
-
+# The most common first: a database compares them in this order.
+_OUTCOMES = (BackupStatus.SUCCEEDED, BackupStatus.FAILED, None)
 
 _FAILED = VerificationOutcome.FAILED.value
 _VERIFICATIONS = (None, VerificationOutcome.PASSED, VerificationOutcome.FAILED)
@@ -67,11 +67,9 @@ _PROTECTED = [
 ]
 
 
-# The kind as one expression, because SQLite would use an index for each of the kinds otherwise.
-_KIND_OF_SUBJECT = func.coalesce(subjects.c.status, "") + ":" + func.coalesce(subjects.c.last_finished, "")
 _PASSED = (
     subjects.c.verification == VerificationOutcome.PASSED.value,
-    _KIND_OF_SUBJECT.in_([f"{kind.status}:{kind.outcome or ''}" for kind in _PROTECTED]),
+    or_(*(and_(*kind.conditions()) for kind in _PROTECTED)),
 )
 """The conditions that a subject is protected unless it has lapsed, and that its latest verification passed."""
 

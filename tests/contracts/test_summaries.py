@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -131,6 +132,20 @@ def test_a_summary_can_require_verifications(store: Store) -> None:
     assert found.by_standing == {Standing.PROTECTED: 1, Standing.UNVERIFIED: 2, Standing.FAILED: 2}
     assert found.changes_at == store.clock() + 2 * HOUR
     assert store.catalogue.summary(SummaryQuery(ACME)).by_standing == {Standing.PROTECTED: 4, Standing.FAILED: 1}
+
+
+def test_passes_that_are_too_old_count_by_status_and_last_result(store: Store) -> None:
+    for before, latest in product(REPORTABLE, REPORTABLE):
+        for step in ("verified", "verified two hours ago"):
+            subject = Subject.legacy("acme", f"{before}, {latest}, {step}")
+            report(store, subject, before, visibility=Visibility.PRIVATE if before is S.SCHEDULED else None)
+            store.clock.advance(seconds=1)
+            report(store, subject, latest)
+            STEPS[step](store, subject)
+    found = store.catalogue.summary(SummaryQuery(ACME, verified_within=HOUR))
+    assert found.by_standing[Standing.UNVERIFIED] > 0 < found.protected
+    for limits in product((None, 2 * DAY), (HOUR, DAY), (False, True)):
+        assert_agrees(store, SummaryQuery(ACME, None, *limits))
 
 
 def test_a_report_counts_as_unknown_as_soon_as_it_is_outdated(store: Store) -> None:
