@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 from pathlib import Path
 
-from badge.serving import WORKER_CLASS, Master, configuration_or_exit
+from badge.serving.master import WORKER_CLASS, Master, configuration_or_exit
 from badge.telemetry.shared_counts import share_counts
 
 

@@ -23,7 +23,7 @@ from badge.app import utc_now
 from badge.cache.embedded.server import answers, binary_path
 from badge.catalogue.database import Database
 from badge.catalogue.logins import Logins
-from badge.watcher_process import PROCESS_NAME
+from badge.serving.watcher_process import PROCESS_NAME
 from badge.web.login.link import link_url
 from tests.command_line import run_badge
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from badge.gunicorn_worker import SPARE_DESCRIPTORS
+from badge.serving.worker import SPARE_DESCRIPTORS
 from badge.settings import load
 from tests.servers import PROJECT, needs
 

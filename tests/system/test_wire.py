@@ -19,7 +19,7 @@ from tests.servers import BIN, PROJECT, Service, clean_environment, eventually, 
 from tests.wire import NEXT, Response, exchange_all
 
 THREADED = ("-k", "gthread", "--threads", "16")
-OURS = ("-k", "badge.gunicorn_worker.BadgeWorker")
+OURS = ("-k", "badge.serving.worker.BadgeWorker")
 AS_CONFIGURED = ("--keep-alive", "5", "--limit-request-fields", "50", "--limit-request-line", "8190")
 
 VOLATILE = frozenset({"date", "server", "x-request-id", "set-cookie", "cache-status", "expires"})

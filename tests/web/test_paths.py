@@ -14,7 +14,7 @@ from bs4.element import Tag
 from flask.testing import FlaskClient
 
 from badge.model import Subject
-from badge.serving import first_words
+from badge.serving.greeting import first_words
 from badge.settings import load
 from tests.dashboard import Dashboard, Dashboards
 from tests.web.pages.test_pages import one
@@ -46,7 +46,7 @@ PAGES = [
 BADGE = Path(__file__).parents[2] / "badge"
 TEMPLATES = sorted((BADGE / "web" / "templates").glob("*.html"))
 SCRIPTS = sorted((BADGE / "web" / "static").iterdir())
-MODULES = sorted([*(BADGE / "web").rglob("*.py"), *(BADGE / "cli").rglob("*.py"), BADGE / "serving.py"])
+MODULES = sorted(path for folder in ("web", "cli", "serving") for path in (BADGE / folder).rglob("*.py"))
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from badge.serving import first_words
+from badge.serving.greeting import first_words
 from badge.settings import load, load_from
 from badge.settings_file import find_file
 from badge.web.terminal import Terminal, program

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from badge.child_process import FORK_PAUSE, LONGEST_PAUSE, ChildProcess
+from badge.serving.child_process import FORK_PAUSE, LONGEST_PAUSE, ChildProcess
 from tests.servers import START_SECONDS, eventually
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import psutil
 
-from badge.reloading import Reloads
+from badge.serving.reloading import Reloads
 from tests.servers import eventually
 
 

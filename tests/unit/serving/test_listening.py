@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from badge.listening import fault_of
+from badge.serving.listening import fault_of
 from tests.servers import free_port
 
 

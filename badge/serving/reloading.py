@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import NoReturn
 
-from badge.child_process import reset_signals, send
+from badge.serving.child_process import reset_signals, send
 
 COMPLETE = b"\0"
 """Written after a trial's faults; if it is missing, the trial was interrupted."""

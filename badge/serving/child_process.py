@@ -1,4 +1,4 @@
-"""A child process of gunicorn's master that is started again when it ends."""
+"""Child processes of gunicorn's master: one that is started again when it ends, and one that does a single task."""
 
 from __future__ import annotations
 
@@ -101,3 +101,16 @@ def _run(work: Callable[[float], object], pause: float) -> None:
         traceback.print_exc()
     finally:
         os._exit(0)
+
+
+def in_child(work: Callable[[], int]) -> bool:
+    """Run `work` in a child process, so that the master doesn't keep what it loads; returns whether that succeeded."""
+    pid = os.fork()
+    if pid == 0:
+        try:
+            os._exit(work())
+        except BaseException:  # noqa: BLE001 - printed; this process must not return into its parent's code
+            traceback.print_exc()
+        finally:
+            os._exit(1)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0

@@ -17,7 +17,7 @@ import uvloop
 from gunicorn.config import Config
 from gunicorn.glogging import Logger
 
-from badge.gunicorn_worker import BadgeProtocol, BadgeWorker, Deadlines, request_line
+from badge.serving.worker import BadgeProtocol, BadgeWorker, Deadlines, request_line
 from tests.edge import WEB, EdgeRig, until
 from tests.timing import assert_within, seconds_of
 from tests.wire import Response, request, responses
@@ -525,7 +525,7 @@ def test_the_request_line_is_read_as_far_as_it_was_received(head: bytes, line: t
 
 OPEN_FILES = """
 import resource
-from badge.gunicorn_worker import most_connections
+from badge.serving.worker import most_connections
 resource.setrlimit(resource.RLIMIT_NOFILE, (100, 5_000))
 print(most_connections(4_096), resource.getrlimit(resource.RLIMIT_NOFILE)[0])
 resource.setrlimit(resource.RLIMIT_NOFILE, (400, 400))

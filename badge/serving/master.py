@@ -1,4 +1,4 @@
-"""What gunicorn's master does around its workers: schema, embedded cache, start-up messages, reloads.
+"""What gunicorn's master does around its workers: start, reloads and stop.
 
 Workers inherit only values, and the lock that protects the catalogue from a restore: no connection or thread used by a
 worker is created before the fork.
@@ -7,46 +7,43 @@ worker is created before the fork.
 from __future__ import annotations
 
 import gc
-import json
 import os
 import sys
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import partial
 from typing import Any
 
-from badge import listening, systemd
-from badge.app import Configuration, create_edge, load_configuration, utc_now
+from badge.app import Configuration, create_edge, load_configuration
 from badge.artwork.png_check import PngCheck
 from badge.cache.embedded.server import EmbeddedServer, binary_path
-from badge.catalogue.on_demand import CatalogueState, LoginsUnavailable
-from badge.child_process import ChildProcess
 from badge.edge.application import Edge
 from badge.private_files import is_open_to_others
-from badge.reloading import Reloads
+from badge.serving import listening, systemd
+from badge.serving.child_process import ChildProcess, in_child
+from badge.serving.greeting import first_words, greet_with_link
+from badge.serving.open_catalogue import CatalogueUnusable, OpenCatalogue, open_catalogue
+from badge.serving.reloading import Reloads
+from badge.serving.watcher_process import run_watcher
 from badge.settings import (
     RESTART_ONLY,
     BadSettings,
     Settings,
     changed,
-    show_duration,
     unknown_variables,
     variable_for,
 )
 from badge.telemetry.metrics import Metrics
 from badge.telemetry.shared_counts import SharedCounts
-from badge.watcher_process import run_watcher
 from badge.web.health import Readiness
-from badge.web.login.link import link_url
-from badge.web.paths import DASHBOARD, Paths
-from badge.web.terminal import EXAMPLE, Terminal
 
 START_TIMEOUT = timedelta(seconds=5)
-WORKER_CLASS = "badge.gunicorn_worker.BadgeWorker"
+WORKER_CLASS = "badge.serving.worker.BadgeWorker"
 CONFIGURATION_CURRENT = "badge_configuration_current"
-LINK_LIFETIME = timedelta(hours=1)
+WATCHER = "watcher"
+"""Owner of the watcher's counts; workers' are numbers."""
 
 
 def configuration_or_exit() -> Configuration:
@@ -58,25 +55,6 @@ def configuration_or_exit() -> Configuration:
             sys.stderr.write(f"{fault}\n")
         sys.stderr.write("The service was not started.\n")
         sys.exit(2)
-
-
-class CatalogueUnusable(Exception):
-    """The catalogue can't be opened; the message says why."""
-
-
-@dataclass(frozen=True, slots=True)
-class OpenCatalogue:
-    """A migrated and checked catalogue."""
-
-    url: str
-    state: CatalogueState
-    lock: int | None
-    """Prevents a restore until it is closed; workers inherit it."""
-
-    def close(self) -> None:
-        """Release this process's hold on the lock."""
-        if self.lock is not None:
-            os.close(self.lock)
 
 
 @dataclass(slots=True)
@@ -139,7 +117,7 @@ class Master:
             server.log.warning("Other users can access BADGE_DATA_DIR; `chmod go= %s` prevents that.", folder)
         self.png = PngCheck()
         try:
-            self.catalogue = _open_catalogue(self.configuration)
+            self.catalogue = open_catalogue(self.configuration)
         except CatalogueUnusable as unusable:
             sys.stderr.write(f"{unusable}\n")
             sys.exit(1)
@@ -176,7 +154,7 @@ class Master:
         self._start_watcher(server)
         # Only on a terminal: in a log, others could find the link and use it.
         is_for_link = self.settings.dashboard == "link" and self.settings.address and sys.stderr.isatty()
-        if not (is_for_link and _in_child(lambda: _greet_with_link(self.settings))):
+        if not (is_for_link and in_child(lambda: greet_with_link(self.settings))):
             sys.stderr.write(first_words(self.settings))
 
     def post_worker_init(self, worker: Any) -> None:
@@ -266,8 +244,18 @@ class Master:
         self.watcher = None
         if self.settings.needs_watcher:
             state = self.catalogue.state if self.catalogue is not None else None
-            self.watcher = ChildProcess(partial(run_watcher, self.configuration, state, server.LISTENERS))
+            work = partial(run_watcher, self.configuration, state, server.LISTENERS)
+            self.watcher = ChildProcess(work, fork=self._fork_watcher)
             self._check_watcher(server)
+
+    def _fork_watcher(self) -> int:
+        """Fork, with counts of the watcher's own, so that /metrics includes what it does."""
+        self.counts.release(WATCHER)  # of the previous watcher
+        self.counts.reserve(WATCHER)
+        pid = os.fork()
+        if pid == 0:
+            self.counts.begin_in_worker()
+        return pid
 
     def _check_watcher(self, server: Any) -> None:
         if self.watcher is not None:
@@ -293,7 +281,7 @@ class Master:
             postponed = _restart_only_changes(self.settings, loaded.settings)
             configuration = replace(loaded, settings=loaded.settings.keeping(postponed, self.settings))
             app = _build_app(configuration)
-            catalogue = _open_catalogue(configuration, previous)
+            catalogue = open_catalogue(configuration, previous)
         except BadSettings as bad:
             return [str(fault) for fault in bad.faults]
         except CatalogueUnusable as unusable:
@@ -364,160 +352,3 @@ def _restart_only_changes(old: Settings, new: Settings) -> list[str]:
 
 def _build_app(configuration: Configuration) -> Edge:
     return create_edge(configuration.settings, configured=configuration.sources)
-
-
-def _uses_catalogue(configuration: Configuration) -> bool:
-    if configuration.settings.sources is not None:
-        from badge.sources.configuration.factory import catalogue_names  # noqa: PLC0415 - only if there is such a file
-
-        return bool(catalogue_names(configuration.sources))
-    return configuration.settings.upstream_url is None
-
-
-def _open_catalogue(configuration: Configuration, previous: OpenCatalogue | None = None) -> OpenCatalogue | None:
-    """Lock, migrate and check the catalogue, unless it is open already; None if neither sources nor logins use it.
-
-    If it can't be used, raises `CatalogueUnusable` if a source needs it; otherwise only logins are unavailable. If it
-    is damaged, only what depends on it is unavailable.
-    """
-    settings, is_required = configuration.settings, _uses_catalogue(configuration)
-    if not (is_required or settings.has_logins):
-        return None
-    if previous is not None and previous.url == settings.catalogue_location:
-        return previous
-    lock: int | None = None
-    try:
-        lock = _catalogue_lock(settings)
-        return OpenCatalogue(settings.catalogue_location, _migrate_and_check(settings), lock)
-    except CatalogueUnusable as unusable:
-        if lock is not None:
-            os.close(lock)
-        if is_required:
-            raise
-        sys.stderr.write(f"{unusable} Nobody can log in to the dashboard.\n")
-        return None
-
-
-def _catalogue_lock(settings: Settings) -> int | None:
-    from badge.catalogue.in_use import CatalogueInUse, hold  # noqa: PLC0415 - loaded where there is a catalogue
-
-    try:
-        return hold(settings.catalogue_location)
-    except CatalogueInUse:
-        name = settings.catalogue_name
-        raise CatalogueUnusable(f"The catalogue {name} is being restored; try again later.") from None
-    except OSError as error:
-        raise CatalogueUnusable(f"{error.filename} can't be used: {error.strerror}.") from None
-
-
-def _in_child(work: Callable[[], int]) -> bool:
-    """Run `work` in a child process, so that the master doesn't keep what it loads; returns whether that succeeded."""
-    pid = os.fork()
-    if pid == 0:
-        try:
-            os._exit(work())
-        except BaseException:  # noqa: BLE001 - printed; this process must not return into its parent's code
-            traceback.print_exc()
-        finally:
-            os._exit(1)
-    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
-
-
-def _migrate_and_check(settings: Settings) -> CatalogueState:
-    receiving, sending = os.pipe()
-    is_usable = _in_child(lambda: _send_state(settings, sending))
-    os.close(sending)
-    with os.fdopen(receiving, "r") as pipe:
-        found = pipe.read()
-    if not is_usable:
-        raise CatalogueUnusable(found or f"The catalogue {settings.catalogue_name} can't be checked.")
-    return CatalogueState(**json.loads(found))
-
-
-def _send_state(settings: Settings, sending: int) -> int:
-    try:
-        state = _migrated_and_checked(settings)
-    except CatalogueUnusable as unusable:
-        os.write(sending, str(unusable).encode())
-        return 1
-    os.write(sending, json.dumps(state._asdict()).encode())
-    return 0
-
-
-def _migrated_and_checked(settings: Settings) -> CatalogueState:
-    from badge.catalogue.database import Database, is_damage  # noqa: PLC0415 - loaded where there is a catalogue
-    from badge.catalogue.faults import UNUSABLE, clock_warning, why_unusable  # noqa: PLC0415
-    from badge.catalogue.integrity import START_SECONDS, Integrity, integrity_of  # noqa: PLC0415
-    from badge.catalogue.migration import migrate  # noqa: PLC0415
-    from badge.catalogue.store import Catalogue  # noqa: PLC0415
-
-    location, name = settings.catalogue_location, settings.catalogue_name
-    cache_identity, found, ahead = None, Integrity.DAMAGED, 0
-    try:
-        migrate(location)
-        database = Database(location)
-        cache_identity = database.read_cache_identity()
-        ahead = Catalogue(database, utc_now).number_ahead()
-        found = integrity_of(database, START_SECONDS)
-        database.close()
-    except UNUSABLE as error:
-        if not is_damage(error):
-            raise CatalogueUnusable(f"The catalogue {name} can't be used: {why_unusable(error)}.") from None
-    if ahead:
-        sys.stderr.write(f"The catalogue {name}: {clock_warning(ahead)}.\n")
-    if found is Integrity.UNKNOWN:
-        reason = "it is too large or can't be read"
-        sys.stderr.write(f"The catalogue {name} was not checked: {reason}. `badge check-config` checks it.\n")
-    return CatalogueState(cache_identity, found is Integrity.DAMAGED)
-
-
-def _greet_with_link(settings: Settings) -> int:
-    from badge.app import utc_now  # noqa: PLC0415 - loaded where there are logins
-    from badge.catalogue.database import Database  # noqa: PLC0415
-    from badge.catalogue.logins import Logins  # noqa: PLC0415
-
-    try:
-        secret = Logins(Database(settings.catalogue_location), utc_now).make_link(LINK_LIFETIME)
-    except LoginsUnavailable:
-        return 1
-    sys.stderr.write(first_words(settings, link=secret))
-    return 0
-
-
-def first_words(settings: Settings, link: str = "") -> str:
-    """Return the message that is shown once the service answers; `link` is the secret of a login link."""
-    address, terminal = settings.address or settings.bind, Terminal.of(settings)
-    paths = Paths(settings.path_prefix)
-    lines = [
-        "",
-        "Backup Status Badge is ready.",
-        f"  Dashboard    {link_url(address, link, paths) if link else address + paths.to(DASHBOARD)}",
-        f"  Visible to   {_audience(settings, terminal, has_link=bool(link))}",
-        f"  A badge      {address}{paths.badge(EXAMPLE)}",
-    ]
-    if settings.upstream_url is None and settings.sources is None:
-        lines += [
-            "  Report a first backup, in another terminal:",
-            "               " + terminal.command("report", EXAMPLE, "succeeded"),
-        ]
-    if terminal.note:
-        lines.append(f"  {terminal.note}")
-    return "\n".join([*lines, "", ""])
-
-
-def _audience(settings: Settings, terminal: Terminal, *, has_link: bool) -> str:
-    """Return who may see the dashboard, and how."""
-    match settings.dashboard:
-        case "open":
-            return "everyone (public subjects only)"
-        case "off":
-            return "nobody (BADGE_DASHBOARD=off)"
-        case "token":
-            return "anyone who logs in with BADGE_DASHBOARD_TOKEN"
-        case "oidc":
-            return "users of BADGE_OIDC_ISSUER listed in BADGE_OIDC_ALLOW"
-        case "link" if has_link:
-            first = f"the first person to open this link, within {show_duration(LINK_LIFETIME)}"
-            return f"{first}. For another link, run: {terminal.login_link}"
-        case "link":
-            return f"anyone who opens a link printed by: {terminal.login_link}"
