@@ -197,9 +197,9 @@ def report_of(row: Row[Any], now: datetime, outcomes: Outcomes | None = None) ->
 
 def listed(row: Row[Any], now: datetime) -> ListedSubject:
     """Return the row, of `selected`, as an item of a list."""
-    is_overdue = row.overdue_at_now is not None and row.overdue_at_now <= now
-    overdue_since = row.overdue_at_now if is_overdue else None
-    return ListedSubject(subject_of(row), report_of(row, now), overdue_since, has_check=row.due_at is not None)
+    at = row.overdue_at_now
+    since, later = (at, None) if at is not None and at <= now else (None, at)
+    return ListedSubject(subject_of(row), report_of(row, now), since, later, has_check=row.due_at is not None)
 
 
 def details_in(row: Row[Any]) -> dict[str, Any]:

@@ -164,7 +164,8 @@ class StoredTotals(NamedTuple):
             _earliest(subjects.c.stale_after, self.now, *is_here),
             by_known_end,
         ]
-        found = self._moments(connection, due)
+        # Outdated subjects included: they become overdue, too.
+        found = self._moments(connection, [each.where(~self._is_overdue) for each in due])
         if self.max_age is not None:
             success, max_age = subjects.c.last_success_at, self.max_age
             oldest = _earliest(success, self.now - max_age, success <= self.now + CLOCK_TOLERANCE, *is_here)
@@ -173,17 +174,18 @@ class StoredTotals(NamedTuple):
                 () if self.verified_within is None else (func.coalesce(subjects.c.verification, "") != _FAILED,)
             )
             recent = [oldest.where(*kind.conditions(), *may_change) for kind in _PROTECTED]
-            found += [at + max_age for at in self._moments(connection, recent)]
+            found += [at + max_age for at in self._moments(connection, self._current(recent))]
         if self.verified_within is not None:
             first = _earliest(subjects.c.verified_at, self.now - self.verified_within, *is_here, *self._is_in_time())
             verified = [first.where(*_PASSED)]
-            found += [at + self.verified_within for at in self._moments(connection, verified)]
+            found += [at + self.verified_within for at in self._moments(connection, self._current(verified))]
         return min(found, default=None)
 
+    def _current(self, queries: Sequence[Select[Any]]) -> Sequence[Select[Any]]:
+        return [each.where(~self._is_overdue, ~self._is_outdated) for each in queries]
+
     def _moments(self, connection: Connection, queries: Sequence[Select[Any]]) -> list[datetime]:
-        """Return the results of the queries, for subjects that have not lapsed."""
-        current = (each.where(~self._is_overdue, ~self._is_outdated) for each in queries)
-        return [at for at in connection.scalars(union_all(*current)) if at is not None]
+        return [at for at in connection.scalars(union_all(*queries)) if at is not None]
 
     def _kept(self) -> Select[Any]:
         kind = (totals.c.status, totals.c.last_finished)

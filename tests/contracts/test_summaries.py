@@ -158,6 +158,18 @@ def test_a_report_counts_as_unknown_as_soon_as_it_is_outdated(store: Store) -> N
     assert (found.by_standing, found.changes_at) == ({Standing.UNKNOWN: 1}, None)
 
 
+@pytest.mark.parametrize("name", [None, NamePattern("*")])
+def test_a_subject_with_an_outdated_report_still_becomes_overdue(store: Store, name: NamePattern | None) -> None:
+    query, now = SummaryQuery(ACME, name), store.clock()
+    store.record(S.SUCCEEDED, stale_after=now + HOUR)
+    store.checks.create(Subject.legacy("acme", "web"), DAY, HOUR)
+    store.clock.advance(hours=2)
+    found = store.catalogue.summary(query)
+    assert (found.by_standing, found.changes_at) == ({Standing.UNKNOWN: 1}, now + DAY + HOUR)
+    store.clock.now = now + DAY + HOUR
+    assert store.catalogue.summary(query).by_standing == {Standing.OVERDUE: 1}
+
+
 @pytest.mark.parametrize("scope", [None, ACME])
 def test_changes_at_is_the_earliest_change(store: Store, scope: SubjectScope | None) -> None:
     now = store.clock()
