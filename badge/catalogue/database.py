@@ -87,7 +87,7 @@ class Database:
 
     @contextlib.contextmanager
     def writing(self, *, patience: int = WRITER_PATIENCE_MILLISECONDS) -> Iterator[Connection]:
-        """Begin a transaction that writes; on SQLite it excludes other writers from the start, so it can't fail later.
+        """Begin a transaction that writes; on SQLite, no other writer can make it fail, because it excludes them first.
 
         Waits at most `patience` milliseconds for another writer; then raises `OperationalError`.
         """
