@@ -68,7 +68,7 @@ def _backed_up(settings: Settings, database: Database, file: Path, now: datetime
     "only_identity",
     is_flag=True,
     help=(
-        "Only discard all cached statuses and waiting notifications, and migrate an older catalogue; for use after "
+        "Only discard cached statuses, logins and waiting notifications, and migrate an older catalogue; for use after "
         "pg_restore or after restoring a whole disk."
     ),
 )
