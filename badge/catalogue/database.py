@@ -87,9 +87,10 @@ class Database:
 
     @contextlib.contextmanager
     def writing(self, *, patience: int = WRITER_PATIENCE_MILLISECONDS) -> Iterator[Connection]:
-        """Begin a transaction that writes; on SQLite, no other writer can make it fail, because it excludes them first.
+        """Begin a transaction that writes.
 
-        Waits at most `patience` milliseconds for another writer; then raises `OperationalError`.
+        Waits at most `patience` milliseconds for another writer; then raises `OperationalError`. On SQLite, it excludes
+        other writers from the start, so that none can make it fail later.
         """
         self._refuse_damaged()
         with writing_on(self._engine.get(), patience) as connection:

@@ -163,7 +163,7 @@ class WatchService:
         return deliver
 
     def _try(self, work: Callable[[], object]) -> bool:
-        """Run `work`, and report a database error; returns False after one, and if `work` does: try again later."""
+        """Run `work`, and report a database error. Returns False after an error, or if `work` returned False."""
         try:
             return work() is not False
         except SQLAlchemyError as error:
