@@ -42,6 +42,8 @@ from badge.web.health import Readiness
 START_TIMEOUT = timedelta(seconds=5)
 WORKER_CLASS = "badge.serving.worker.BadgeWorker"
 CONFIGURATION_CURRENT = "badge_configuration_current"
+WATCHER = "watcher"
+"""Owner of the watcher's counts; workers' are numbers."""
 
 
 def configuration_or_exit() -> Configuration:
@@ -242,8 +244,18 @@ class Master:
         self.watcher = None
         if self.settings.needs_watcher:
             state = self.catalogue.state if self.catalogue is not None else None
-            self.watcher = ChildProcess(partial(run_watcher, self.configuration, state, server.LISTENERS))
+            work = partial(run_watcher, self.configuration, state, server.LISTENERS)
+            self.watcher = ChildProcess(work, fork=self._fork_watcher)
             self._check_watcher(server)
+
+    def _fork_watcher(self) -> int:
+        """Fork, with counts of the watcher's own, so that /metrics includes what it does."""
+        self.counts.release(WATCHER)  # of the previous watcher
+        self.counts.reserve(WATCHER)
+        pid = os.fork()
+        if pid == 0:
+            self.counts.begin_in_worker()
+        return pid
 
     def _check_watcher(self, server: Any) -> None:
         if self.watcher is not None:

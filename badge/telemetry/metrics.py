@@ -24,6 +24,9 @@ from badge.events import (
     Event,
     FlightEnded,
     LogInTried,
+    MessageDelivered,
+    MessageNotDelivered,
+    MessagesGivenUp,
     PingAnswered,
     RefreshBegun,
     RequestRefused,
@@ -99,6 +102,8 @@ METRICS = (
     Declared("badge_breaker_moves_total", Kind.COUNTER, "Circuit breakers opened or closed.", ("name", "to")),
     Declared("badge_log_ins_total", Kind.COUNTER, "Login attempts to the dashboard.", ("end",)),
     Declared("badge_times_ahead_total", Kind.COUNTER, "Events and fetched statuses with times in the future."),
+    Declared("badge_messages_total", Kind.COUNTER, "Attempts to send a message, by outcome.", ("channel", "outcome")),
+    Declared("badge_messages_given_up_total", Kind.COUNTER, "Messages that will not be sent again."),
     Declared("badge_breaker_open", Kind.GAUGE, "1 while the circuit breaker is open in any worker.", ("name",)),
     Declared(
         "badge_configuration_current",
@@ -128,10 +133,10 @@ class Metrics(Collector):
         self.registry = CollectorRegistry()
         self.registry.register(self)
 
-    def add(self, name: str, *labels: str) -> None:
-        """Increment a counter; raises `UndeclaredMetric`."""
+    def add(self, name: str, *labels: str, amount: float = 1) -> None:
+        """Increase a counter; raises `UndeclaredMetric`."""
         self._check(name, Kind.COUNTER, labels)
-        self._counts.add(name, labels)
+        self._counts.add(name, labels, amount)
 
     def observe(self, name: str, seconds: float, *labels: str) -> None:
         """Record a duration in a histogram; raises `UndeclaredMetric`."""
@@ -255,4 +260,7 @@ _UPDATES: Mapping[type[Event], Callable[[Metrics, Any], None]] = {
     LogInTried: lambda metrics, event: metrics.add("badge_log_ins_total", event.end),
     StoredTimesAhead: lambda metrics, _: metrics.add("badge_times_ahead_total"),
     SubjectUnmatched: lambda metrics, _: metrics.add("badge_subjects_unrouted_total"),
+    MessageDelivered: lambda metrics, event: metrics.add("badge_messages_total", event.channel, "delivered"),
+    MessageNotDelivered: lambda metrics, event: metrics.add("badge_messages_total", event.channel, "failed"),
+    MessagesGivenUp: lambda metrics, event: metrics.add("badge_messages_given_up_total", amount=event.number),
 }

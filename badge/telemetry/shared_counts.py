@@ -73,7 +73,7 @@ class SharedCounts:
             self._owners[owner] = self._next
 
     def begin_in_worker(self) -> None:
-        """In a newly forked worker: start writing to the reserved slot."""
+        """In a newly forked process: start writing to the slot reserved last."""
         self._begin_in(self._next)
 
     def release(self, owner: Hashable) -> None:
@@ -141,8 +141,9 @@ def share_counts(workers: int) -> SharedCounts:
     """In the master: create the counts that its workers share, unless they exist already, as after a reload."""
     global _of_this_service  # noqa: PLW0603 - the one value that is inherited by forking
     if _of_this_service is None:
-        # Twice as many slots, because a reload starts new workers before it ends the old ones.
-        _of_this_service = SharedCounts(2 * workers + 2)
+        # Twice as many slots, because a reload starts new workers before it ends the old ones; one for the master, one
+        # for the watcher, and one to spare.
+        _of_this_service = SharedCounts(2 * workers + 3)
     return _of_this_service
 
 

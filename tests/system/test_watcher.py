@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import signal
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from tests.webhook_receiver import SECRET, Received, receiving
 
 TAKEOVER_SECONDS = 60.0
 """More than the lease, and enough for a busy machine."""
+TOKEN = "the-token-for-metrics"
 FILE = """
 [[channel]]
 name = "ops"
@@ -56,6 +58,11 @@ class Setup:
         wanted = [f"backup.{kind}" for kind in kinds]
         return eventually(lambda: self.received.kinds_of(path_of(name)) == wanted, seconds)
 
+    def delivered(self) -> float:
+        """Return the number of delivered messages in /metrics."""
+        text = self.service.get("/metrics", headers={"Authorization": f"Bearer {TOKEN}"}).text
+        return sum(map(float, re.findall(r'badge_messages_total{channel="ops",outcome="delivered"} (\S+)', text)))
+
     def file(self) -> Path:
         return self.folder / "notify.toml"
 
@@ -74,7 +81,12 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Setup]:
     with (
         receiving() as received,
         watched_service(
-            folder, received, BADGE_FEED="on", BADGE_PUBLIC_URL="https://badges.example.org", BADGE_DASHBOARD="open"
+            folder,
+            received,
+            BADGE_FEED="on",
+            BADGE_PUBLIC_URL="https://badges.example.org",
+            BADGE_DASHBOARD="open",
+            BADGE_METRICS_TOKEN=TOKEN,
         ) as service,
     ):
         assert eventually(lambda: watches(service), START_SECONDS), service.log.read_text()
@@ -86,6 +98,7 @@ def test_failures_and_recoveries_arrive_and_are_in_the_feed(running: Setup) -> N
     assert running.hears("web", "failed", "recovered"), running.service.log.read_text()
     [url] = {message["data"]["url"] for message in running.received.messages}
     assert url == f"https://badges.example.org/status/{path_of('web')}"
+    assert eventually(lambda: running.delivered() == 2, START_SECONDS)
     feed = running.service.get("/feed.atom")
     assert feed.text.count("<entry>") == 2
     log = running.service.log.read_text().partition("Booting worker")[2]
@@ -96,12 +109,14 @@ def test_failures_and_recoveries_arrive_and_are_in_the_feed(running: Setup) -> N
 
 def test_the_watcher_is_not_a_worker_and_is_restarted_when_it_ends(running: Setup) -> None:
     assert running.service.get("/readyz").json()["checks"]["watcher"] == "up"
+    before = running.delivered()
     [watcher] = running.service.watchers()
     assert watcher.pid not in {worker.pid for worker in running.service.workers()}
     watcher.terminate()  # it gives its lease back, so the next one need not wait
     assert eventually(lambda: [one.pid for one in running.service.watchers()] not in ([], [watcher.pid]), START_SECONDS)
     running.report("restarted", "succeeded", "failed")
     assert running.hears("restarted", "failed")
+    assert eventually(lambda: running.delivered() == before + 1, START_SECONDS)
 
 
 def test_a_reload_replaces_the_watcher_unless_the_file_has_faults(running: Setup) -> None:
