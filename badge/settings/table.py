@@ -248,9 +248,9 @@ class Settings(BaseModel):
         ge=1,
         le=100_000,
         description=(
-            "Maximum number of requests per worker that may wait for a thread: this many for badges, the same number "
-            "from programs, and a sixteenth of it for pages. Beyond that, badges show their last status or unknown, "
-            "and other requests get a 503."
+            "Maximum number of requests per worker that may wait for a thread: this many for badges, as many for "
+            "reports, pings and health checks, and a sixteenth of it for pages. Beyond that, badges show their last "
+            "status or unknown, and other requests get a 503."
         ),
     )
     connections: int = Field(
