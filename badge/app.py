@@ -87,7 +87,7 @@ PAGE_COST_IN_BADGES = 16
 MOST_REPLAYED_RUNS = 20
 """How many of a subject's newest runs the watcher reads.
 
-If more than that have begun since its last look, only the latest state is reported.
+If that many or more have begun since its last look, only the latest state is reported.
 """
 
 # More failures than for Redis (3): calls to a source are slower, and often only a single one fails.

@@ -11,6 +11,7 @@ import pwd
 import shlex
 import sys
 from collections.abc import Callable, Mapping
+from importlib.util import find_spec
 from pathlib import Path
 
 NAME = "backup-status-badge"
@@ -60,10 +61,13 @@ def from_systemd(environment: Mapping[str, str], checkout: Path | None) -> Mappi
     return {"BADGE_DATA_DIR": folder} if folder and checkout is None else {}
 
 
-def install_command(extra: str, checkout: Path | None = CHECKOUT) -> str:
+def install_command(extra: str, checkout: Path | None = CHECKOUT, *, has_pip: bool | None = None) -> str:
     """Return the command that installs the packages of an extra into this installation."""
     if checkout is None:
-        return shlex.join([sys.executable, "-m", "pip", "install", f"{NAME}[{extra}]"])
+        # The container image and virtual environments made by uv have no pip of their own.
+        has_pip = find_spec("pip") is not None if has_pip is None else has_pip
+        pip = [sys.executable, "-m", "pip"] if has_pip else ["pip", "--python", sys.executable]
+        return shlex.join([*pip, "install", f"{NAME}[{extra}]"])
     # Into the service's own virtual environment, because Debian's Python refuses to install packages. The lock files
     # list every dependency, hence --no-deps.
     return f".venv/bin/pip install --no-deps --require-hashes -r requirements-{extra}.txt"

@@ -119,7 +119,10 @@ class Standing(StrEnum):
     PROTECTED = "protected"
     """The last finished backup succeeded, the next one is not overdue, and the source still confirms it."""
     FAILED = "failed"
-    """The last finished backup failed, even if another one is running."""
+    """The last finished backup failed, even if another one is running.
+
+    In summaries that require a verification, also if the latest verification failed.
+    """
     OVERDUE = "overdue"
     """The next backup is overdue, or the last success is too old."""
     UNKNOWN = "unknown"

@@ -69,7 +69,7 @@ def _may_be_selected(pattern: PathPattern) -> ColumnElement[bool]:
 
 def may_match(column: ColumnElement[str], part: str) -> ColumnElement[bool]:
     """Return a condition met by all rows whose column matches a shell pattern, and by few others."""
-    # Keys are in lower case if the platform ignores case, otherwise as they were sent.
+    # Keys are in lower case wherever case is ignored, otherwise as they were sent.
     if not has_wildcard(part):
         return column.in_({part, part.lower()})
     before_set, has_set, _ = part.partition("[")

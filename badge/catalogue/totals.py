@@ -102,8 +102,8 @@ _STORED = _Lapse()
 def update_totals(connection: Connection, before: Row[Any], after: Mapping[str, Any] | None) -> None:
     """Move a subject's row from its old totals to its new ones; `after` is None if the row is deleted.
 
-    A row counts from its first change (revision 1), so each transaction updates the totals only once. The order of the
-    updates is fixed, because otherwise two transactions could deadlock.
+    A new row has revision 0 and counts from its first change on, so each transaction updates the totals only once. The
+    order of the updates is fixed, because otherwise two transactions could deadlock.
     """
     values = before._asdict()
     was = _kind(values) if before.revision else None

@@ -58,8 +58,10 @@ def test_commands_for_other_terminals_name_the_state_directory() -> None:
 
 
 def test_optional_packages_are_installed_into_the_service_s_own_environment() -> None:
-    words = shlex.split(install_command("aws", INSTALLED))
+    words = shlex.split(install_command("aws", INSTALLED, has_pip=True))
     assert words == [sys.executable, "-m", "pip", "install", "backup-status-badge[aws]"]
+    words = shlex.split(install_command("aws", INSTALLED, has_pip=False))
+    assert words == ["pip", "--python", sys.executable, "install", "backup-status-badge[aws]"]
     assert install_command("aws", PROJECT).endswith(" -r requirements-aws.txt")
     assert (PROJECT / "requirements-aws.txt").exists()
 
