@@ -59,7 +59,7 @@ VERIFICATIONS = {
     (VerificationOutcome.FAILED, VerificationMethod.CHECKED): "Data check failed",
     (VerificationOutcome.FAILED, None): "Verification failed",
 }
-"""What the latest verification was. Shown only on pages, hence in English only."""
+"""The latest verification in words. Shown only on pages, hence in English only."""
 
 UNKNOWN_TIME = "at an unknown time"
 

@@ -216,7 +216,7 @@ class BadgeServed:
 
 @dataclass(frozen=True, slots=True)
 class RequestRefused:
-    """A request was refused because all threads for its kind were busy and their queue was full."""
+    """A request was refused: its kind's threads were busy and their queue full, or bodies took too much memory."""
 
     kind: str
 
@@ -309,7 +309,7 @@ class MessageNotDelivered:
 
 @dataclass(frozen=True, slots=True)
 class MessagesGivenUp:
-    """Messages were not accepted in time, and are not sent again."""
+    """Messages were not accepted in time, or too many were waiting; these are not sent again."""
 
     number: int
 

@@ -119,7 +119,10 @@ class Standing(StrEnum):
     PROTECTED = "protected"
     """The last finished backup succeeded, the next one is not overdue, and the source still confirms it."""
     FAILED = "failed"
-    """The last finished backup failed, even if another one is running."""
+    """The last finished backup failed, even if another one is running.
+
+    In summaries that require a verification, also if the latest verification failed.
+    """
     OVERDUE = "overdue"
     """The next backup is overdue, or the last success is too old."""
     UNKNOWN = "unknown"
@@ -164,6 +167,8 @@ class ListedSubject:
     report: Report
     overdue_since: datetime | None = None
     """Since when its check has been overdue; the report's status is then "failed"."""
+    overdue_at: datetime | None = None
+    """When its check will be overdue, if the source says so."""
     has_check: bool = False
     """Whether it has a check in this service's catalogue."""
 
@@ -394,8 +399,8 @@ def totals_of(
         standing = standing_of(report.status, shown, report.last_finished, is_overdue=item.overdue_since is not None)
         if standing is None:
             continue
-        if report.stale_after is not None and report.stale_after > now:
-            changes.append(report.stale_after)
+        # An outdated subject becomes overdue, too.
+        changes += [at for at in (report.stale_after, item.overdue_at) if at is not None and at > now]
         standing, changes_at = _limited(standing, report, now, max_age, verified_within)
         changes += changes_at
         by_standing[standing] += 1

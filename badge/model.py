@@ -143,7 +143,10 @@ class SubjectScope:
 
     @property
     def key(self) -> tuple[str, str, str | None]:
-        """What scopes are compared by: equal for two spellings of one scope, and to the parts of `Subject.key`."""
+        """The key by which scopes are compared; equal for two spellings of one scope.
+
+        It has the first three parts of its subjects' case-folded keys; the third, the type, is None for all types.
+        """
         platform, account, type, _ = Subject(self.platform, self.account, self.type or "", "").key(fold_case=True)
         return platform, account, type or None
 
@@ -152,7 +155,7 @@ class SubjectScope:
         return self.has_key(subject.key(fold_case=True))
 
     def has_key(self, key: tuple[str, str, str, str]) -> bool:
-        """Whether the subject with this key, in which case is folded, is in the scope."""
+        """Whether the scope includes the subject with this case-folded key."""
         platform, account, type = self.key
         return key[:2] == (platform, account) and type in (None, key[2])
 

@@ -21,7 +21,7 @@ MOST_SHOWN = 20
 
 
 class Condition(StrEnum):
-    """What is watched: a subject's standing in totals (`badge.listing.Standing`), or that it was deleted."""
+    """A subject's condition: its standing in totals (`badge.listing.Standing`), without verifications, or deleted."""
 
     PROTECTED = "protected"
     FAILED = "failed"
@@ -50,7 +50,7 @@ class NoticeKind(StrEnum):
 
 
 ALWAYS = frozenset({NoticeKind.FLAPPING, NoticeKind.STEADY})
-"""Kinds that every rule gets, because flapping replaces changes of any kind."""
+"""Kinds that every rule selects, because flapping replaces changes of any kind."""
 
 SELECTABLE = tuple(kind for kind in NoticeKind if kind not in {*ALWAYS, NoticeKind.TEST})
 """The kinds that a rule may select."""

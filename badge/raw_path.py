@@ -18,7 +18,8 @@ WITHOUT_PREFIX = frozenset({"livez", "readyz", "healthz", "metrics"})
 NEVER_IN_PREFIX = WITHOUT_PREFIX | {BADGE_ROOT.strip("/"), SUMMARY.strip("/")}
 """First segments that a path prefix may not have.
 
-Below `/badge` and `/summary`, old URLs without the prefix get an image, so none of them may look like one with it.
+Old URLs of badges and summaries, from before there was a prefix, are answered with an image. With a prefix below
+`/badge` or `/summary`, they would be taken for URLs that have it.
 """
 
 

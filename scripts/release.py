@@ -70,7 +70,7 @@ def released(changelog: str, version: str, date: str) -> str:
 
 
 def reasons_against(version: str) -> Iterator[str]:
-    """Yield a sentence for everything that has to be mended first."""
+    """Yield a sentence for each problem that has to be fixed first."""
     changelog = CHANGELOG.read_text()
     last = max(_HEADING.findall(changelog), key=numbers_of, default="0.0.0")
     if not _VERSION.fullmatch(version):

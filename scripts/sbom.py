@@ -127,11 +127,11 @@ def in_wheel() -> Iterator[Component]:
 
 
 def in_image() -> Iterator[Component]:
-    """Yield what the Dockerfile installs on top of its base image, and the base image."""
+    """Yield what the Dockerfile installs, and the image that the other Debian packages are from."""
     yield FONT_METRICS
     dockerfile = (PROJECT / DOCKERFILE).read_text()
     base = re.search(r"^ARG BASE=(\S+?):((\w+)\S*)$", dockerfile, re.MULTILINE)
-    installed = re.search(r"--no-install-recommends ([^\\]+)", dockerfile.rpartition("\nFROM ")[2])
+    installed = re.search(r'^ARG PACKAGES="(.+)"$', dockerfile, re.MULTILINE)
     assert base is not None
     assert installed is not None
     yield Component(name=base[1], version=base[2], type=ComponentType.CONTAINER, bom_ref="base-image")

@@ -111,9 +111,10 @@ def restore(url: str, backup: Path, now: datetime) -> Restored:
 
 
 def renew_cache_identity(url: str, now: datetime) -> None:
-    """Make everything cached so far unreachable and give up on messages, after a restore by other means.
+    """Make everything cached so far unreachable, end all logins and give up on waiting messages.
 
-    Raises `CatalogueInUse`, `FileNotFoundError`, `SchemaFault`, `OSError`, and SQLAlchemy's and sqlite3's errors.
+    For use after a restore by other means. Raises `CatalogueInUse`, `FileNotFoundError`, `SchemaFault`, `OSError`, and
+    SQLAlchemy's and sqlite3's errors.
     """
     if (file := database_file(url)) is not None:
         file.stat()  # raises `FileNotFoundError`
@@ -174,7 +175,10 @@ def _contents(connection: sqlite3.Connection) -> Contents:
 
 
 def _renew(url: str, now: datetime) -> None:
-    """Give the database a new identity; a SQLite file must be locked by the caller, or known to it alone."""
+    """Give the database a new identity, end all logins, give up on waiting messages, and free the watcher's lease.
+
+    A SQLite file must be locked by the caller, or known to it alone.
+    """
     with contextlib.closing(Database(url, takes_lock=False)) as database, database.writing() as connection:
         connection.execute(update(identity).values(cache_identity=secrets.token_hex(16), backed_up_at=None))
         connection.execute(delete(logins))  # some may have ended or been used since

@@ -87,9 +87,10 @@ class Database:
 
     @contextlib.contextmanager
     def writing(self, *, patience: int = WRITER_PATIENCE_MILLISECONDS) -> Iterator[Connection]:
-        """Begin a transaction that writes; on SQLite it excludes other writers from the start, so it can't fail later.
+        """Begin a transaction that writes.
 
-        Waits at most `patience` milliseconds for another writer; then raises `OperationalError`.
+        Waits at most `patience` milliseconds for another writer; then raises `OperationalError`. On SQLite, it excludes
+        other writers from the start, so that none can make it fail later.
         """
         self._refuse_damaged()
         with writing_on(self._engine.get(), patience) as connection:

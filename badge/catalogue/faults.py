@@ -102,6 +102,6 @@ def clock_warning(subjects: int) -> str:
     """Return a warning about this number of subjects with times ahead of now."""
     have = "1 subject has" if subjects == 1 else f"{subjects} subjects have"
     return (
-        f"{have} times ahead of this machine's clock, which count as unknown; "
-        "correct the clock if it is wrong, else report a new run"
+        f"{have} times ahead of this machine's clock, and these count as unknown; "
+        "correct the clock if it is wrong, otherwise report a new run"
     )

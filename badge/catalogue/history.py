@@ -197,7 +197,7 @@ class History:
         return replace(self, deletion=Deletion(event.at or now, self.next_sequence))
 
     def _with_run(self, run: Run) -> History:
-        """Insert the run at its sequence number; any runs and deletion from there on move up by one."""
+        """Insert the run at its sequence number; runs and a deletion with that or a higher number move up by one."""
         others = {
             start: replace(other, sequence=other.sequence + 1) if other.sequence >= run.sequence else other
             for start, other in self.runs.items()

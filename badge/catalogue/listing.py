@@ -285,7 +285,7 @@ class Listing:
                 yield from self._by_last_success(need)
 
     def _by_last_success(self, need: Need) -> Iterator[_Group]:
-        """Yield the streams of a need: first without a known success, then by the last success, oldest first."""
+        """Yield the streams of a need: first subjects without a known success, then those whose last one is oldest."""
         shown = self.filter.shown_as
         statuses = [status for status in BackupStatus if NEEDS[status] is need and shown in (None, status)]
         if not statuses:

@@ -118,7 +118,7 @@ class LoginThrottle:
             if (wait := self._wait(connection, hashed)) is not None:
                 return wait
             now = self.clock()
-            # Attempts in the future are from before the clock was set back.
+            # Attempts further ahead than the window are from before the clock was set back, and don't count.
             counts = login_attempts.c.at.between(now - WINDOW, now + WINDOW)
             connection.execute(delete(login_attempts).where(~counts))
             connection.execute(insert(login_attempts).values(address=hashed, at=now))

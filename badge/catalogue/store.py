@@ -91,7 +91,7 @@ class Recorded:
     changed: bool
     """Whether readers see a difference."""
     is_ahead: bool
-    """Whether the subject has stored times ahead of now, which means that a clock is or was wrong."""
+    """Whether the subject had stored times ahead of now before the event, which means that a clock is or was wrong."""
 
 
 class MayNotPublish(Exception):

@@ -69,7 +69,7 @@ def _may_be_selected(pattern: PathPattern) -> ColumnElement[bool]:
 
 def may_match(column: ColumnElement[str], part: str) -> ColumnElement[bool]:
     """Return a condition met by all rows whose column matches a shell pattern, and by few others."""
-    # Keys are in lower case if the platform ignores case, otherwise as they were sent.
+    # Keys are in lower case wherever case is ignored, otherwise as they were sent.
     if not has_wildcard(part):
         return column.in_({part, part.lower()})
     before_set, has_set, _ = part.partition("[")
@@ -197,9 +197,9 @@ def report_of(row: Row[Any], now: datetime, outcomes: Outcomes | None = None) ->
 
 def listed(row: Row[Any], now: datetime) -> ListedSubject:
     """Return the row, of `selected`, as an item of a list."""
-    is_overdue = row.overdue_at_now is not None and row.overdue_at_now <= now
-    overdue_since = row.overdue_at_now if is_overdue else None
-    return ListedSubject(subject_of(row), report_of(row, now), overdue_since, has_check=row.due_at is not None)
+    at = row.overdue_at_now
+    since, later = (at, None) if at is not None and at <= now else (None, at)
+    return ListedSubject(subject_of(row), report_of(row, now), since, later, has_check=row.due_at is not None)
 
 
 def details_in(row: Row[Any]) -> dict[str, Any]:

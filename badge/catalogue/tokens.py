@@ -67,7 +67,8 @@ class StoredTokens:
     def create(self, name: str, subjects: Selection) -> str:
         """Create a token and return it; only its hash is stored.
 
-        Raises `NameTaken`, or `ValueError` for a bad name or if there are `most` already.
+        Raises `NameTaken`, or `ValueError` for a bad name, for a selection of all subjects, or if there are `most`
+        already.
         """
         refuse_bad_name(name)
         if subjects.patterns is None:

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, and_, func, literal, select, text, union_all
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, func, literal, or_, select, text, union_all
 
 from badge.catalogue.expectation import CAN_BE_OVERDUE, is_end_ahead, is_overdue, latest_believed, overdue_by_known_end
 from badge.catalogue.schema import subjects, totals
@@ -30,8 +30,8 @@ _ADD = text(
 )
 _DROP_IF_EMPTY = text(f"DELETE FROM totals WHERE {_WHERE_KIND} AND subjects = 0")  # noqa: S608 - column names
 
-_OUTCOMES = (None, BackupStatus.FAILED, BackupStatus.SUCCEEDED)
-
+# The most common first: a database compares them in this order.
+_OUTCOMES = (BackupStatus.SUCCEEDED, BackupStatus.FAILED, None)
 
 _FAILED = VerificationOutcome.FAILED.value
 _VERIFICATIONS = (None, VerificationOutcome.PASSED, VerificationOutcome.FAILED)
@@ -67,11 +67,9 @@ _PROTECTED = [
 ]
 
 
-# The kind as one expression, because SQLite would use an index for each of the kinds otherwise.
-_KIND_OF_SUBJECT = func.coalesce(subjects.c.status, "") + ":" + func.coalesce(subjects.c.last_finished, "")
 _PASSED = (
     subjects.c.verification == VerificationOutcome.PASSED.value,
-    _KIND_OF_SUBJECT.in_([f"{kind.status}:{kind.outcome or ''}" for kind in _PROTECTED]),
+    or_(*(and_(*kind.conditions()) for kind in _PROTECTED)),
 )
 """The conditions that a subject is protected unless it has lapsed, and that its latest verification passed."""
 
@@ -104,8 +102,8 @@ _STORED = _Lapse()
 def update_totals(connection: Connection, before: Row[Any], after: Mapping[str, Any] | None) -> None:
     """Move a subject's row from its old totals to its new ones; `after` is None if the row is deleted.
 
-    A row counts from its first change (revision 1), so each transaction updates the totals only once. The order of the
-    updates is fixed, because otherwise two transactions could deadlock.
+    A new row has revision 0 and counts from its first change on, so each transaction updates the totals only once. The
+    order of the updates is fixed, because otherwise two transactions could deadlock.
     """
     values = before._asdict()
     was = _kind(values) if before.revision else None
@@ -166,7 +164,8 @@ class StoredTotals(NamedTuple):
             _earliest(subjects.c.stale_after, self.now, *is_here),
             by_known_end,
         ]
-        found = self._moments(connection, due)
+        # Outdated subjects included: they become overdue, too.
+        found = self._moments(connection, [each.where(~self._is_overdue) for each in due])
         if self.max_age is not None:
             success, max_age = subjects.c.last_success_at, self.max_age
             oldest = _earliest(success, self.now - max_age, success <= self.now + CLOCK_TOLERANCE, *is_here)
@@ -175,17 +174,18 @@ class StoredTotals(NamedTuple):
                 () if self.verified_within is None else (func.coalesce(subjects.c.verification, "") != _FAILED,)
             )
             recent = [oldest.where(*kind.conditions(), *may_change) for kind in _PROTECTED]
-            found += [at + max_age for at in self._moments(connection, recent)]
+            found += [at + max_age for at in self._moments(connection, self._current(recent))]
         if self.verified_within is not None:
             first = _earliest(subjects.c.verified_at, self.now - self.verified_within, *is_here, *self._is_in_time())
             verified = [first.where(*_PASSED)]
-            found += [at + self.verified_within for at in self._moments(connection, verified)]
+            found += [at + self.verified_within for at in self._moments(connection, self._current(verified))]
         return min(found, default=None)
 
+    def _current(self, queries: Sequence[Select[Any]]) -> Sequence[Select[Any]]:
+        return [each.where(~self._is_overdue, ~self._is_outdated) for each in queries]
+
     def _moments(self, connection: Connection, queries: Sequence[Select[Any]]) -> list[datetime]:
-        """Return the results of the queries, for subjects that have not lapsed."""
-        current = (each.where(~self._is_overdue, ~self._is_outdated) for each in queries)
-        return [at for at in connection.scalars(union_all(*current)) if at is not None]
+        return [at for at in connection.scalars(union_all(*queries)) if at is not None]
 
     def _kept(self) -> Select[Any]:
         kind = (totals.c.status, totals.c.last_finished)

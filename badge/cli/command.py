@@ -150,7 +150,7 @@ class DurationOption(click.ParamType[timedelta]):
 
 
 class PatternOption(click.ParamType[PathPattern]):
-    """A subject's path with `*`, `?` and `[…]` in it, or a part of one: `GitHub/acme/*`, `acme/web`."""
+    """A subject's path, which may have `*`, `?` and `[…]` in it, and may lack the name: `GitHub/acme/*`."""
 
     name = "pattern"
 

@@ -75,7 +75,7 @@ def _where_to_look(parts: Parts) -> str:
 
 
 def _is_incomplete(catalogue: Catalogue, subject: Subject, runs: str) -> bool:
-    """Whether the subject is unknown, or has only some of the sample data."""
+    """Whether the subject is not in the catalogue, or has only some of the sample data."""
     if catalogue.report_for(subject) is None:
         return True
     wanted = len(runs.replace("D", ""))

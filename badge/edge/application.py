@@ -66,7 +66,10 @@ class _Landing:
 
     answer: Servable
     is_overload: bool = False
-    """Whether the edge made the answer. If not, the badge routes did, and counted it for the flight's first caller."""
+    """Whether the flight brought no answer, so the edge sends its stored one or `unknown`.
+
+    If not, the badge routes made this answer, and counted it for the flight's first caller, unless it is a refresh.
+    """
 
 
 class Edge:
@@ -167,7 +170,7 @@ class Edge:
         return flight
 
     async def _fly(self, target: bytes, *, is_public: bool = False, is_refresh: bool = False) -> _Landing:
-        """Run a plain GET in Flask; returns the edge's own answer if that fails or takes too long."""
+        """Run a plain GET in Flask; if that fails or takes too long, return the stored answer or `unknown`."""
         environ = plain_get(target.decode("latin-1"))
         # Whoever acquires this lock counts the answer: the badge routes once they have made one, or the edge when it
         # gives up waiting. A refresh has no caller of its own, so it is not counted; callers that join it are.

@@ -33,7 +33,7 @@ class Lifetimes:
 
     @property
     def longest(self) -> timedelta:
-        """The longest time an entry can be fresh, except for deleted subjects."""
+        """The longest time an entry can be fresh, apart from deleted subjects and pauses that a source asked for."""
         longest_back_off = LONGEST_BACK_OFF * (1 + BACK_OFF_SPREAD)
         return max(self.finished, self.running, self.absent, self.failure, self.provisional, longest_back_off)
 

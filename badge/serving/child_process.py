@@ -39,7 +39,7 @@ class ChildProcess:
     _not_before: float = field(default=float("-inf"), init=False)
 
     def check(self) -> None:
-        """Start the child unless it runs; call this whenever a child process ends, and every second or so.
+        """Start the child unless it is running; call this whenever a child process ends, and every second or so.
 
         Raises `OSError` if it can't be forked; the next attempt is made after `FORK_PAUSE`.
         """

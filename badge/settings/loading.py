@@ -32,7 +32,7 @@ from badge.validation import problem_of
 def load(environment: Mapping[str, str] | None = None) -> Settings:
     """Return the settings from the environment and the settings file; raises `BadSettings` with every fault.
 
-    If an `environment` is passed in, nothing else is read.
+    If an `environment` is passed in, no settings file is read.
     """
     if environment is not None:
         return load_from(environment, None)

@@ -43,7 +43,7 @@ class Routing:
             if matcher.may_cover(scope):
                 names.add(source.name)
             if matcher.covers_all_of(scope):
-                break  # the others are never asked
+                break  # for this scope, the sources below it are never queried
         return frozenset(names)
 
     @property

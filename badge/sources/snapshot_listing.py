@@ -59,7 +59,10 @@ class Walked:
     silent: Sequence[str] = ()
     """Names of the sources that did not answer."""
     read: Mapping[str, bool] | None = None
-    """The sources that have a list and answered, by name, and whether each was read to the end; None for one source."""
+    """The sources that have a list and answered, by name, and whether each was read to the end.
+
+    None if there is only one source.
+    """
     listless: Sequence[str] = ()
     """Names of the sources that answered that they have no list."""
 
@@ -91,7 +94,7 @@ class CatalogueWalk:
 
 @dataclass(slots=True)
 class SnapshotListing:
-    """A `StatusListing` over the result of a walk; raises what the walk raises."""
+    """A `SummaryListing` over the result of a walk; raises what the walk raises."""
 
     walk: Walk
     clock: Clock

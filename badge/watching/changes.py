@@ -2,6 +2,7 @@
 
 A subject has one condition at a time. A change of condition is one notice, except that
 
+- a new subject that is protected or deleted causes none;
 - unknown counts only once it has lasted for a while, because sources and networks fail briefly;
 - a subject that changes too often is reported as flapping once, and again when it has settled.
 
@@ -89,7 +90,7 @@ class Observation:
 
     @classmethod
     def of(cls, item: ListedSubject, now: datetime) -> Observation:
-        """Return what a row of a listing says."""
+        """Return the observation of a listed subject."""
         report, is_overdue = item.report, item.overdue_since is not None
         standing = standing_of(report.status, report.status_at(now), report.last_finished, is_overdue=is_overdue)
         return cls(item.subject, _CONDITIONS[standing], report, item.overdue_since)

@@ -17,7 +17,7 @@ from badge.watching.store import Waiting, WatchStore
 MOST_AT_ONCE = 200
 """How many waiting messages are read at a time."""
 PATIENCE = 5
-"""After so many failed attempts at the oldest message, others are tried as well: perhaps only it is rejected."""
+"""After this many failed attempts at the oldest message, others are tried too, in case only that one is rejected."""
 
 
 class NotDelivered(Exception):
@@ -51,14 +51,14 @@ class Retries:
     first: timedelta
     longest: timedelta
 
-    def pause(self, failures: int, jitter: float, asked: timedelta | None = None) -> timedelta:
+    def pause(self, failures: int, jitter: float, requested: timedelta | None = None) -> timedelta:
         """Return how long to wait after this many failures in a row.
 
-        The pause doubles each time, up to `longest`, and jitter shortens it by at most half. `asked` is what the
-        receiver asked for; it is respected even if it is longer.
+        The pause doubles each time, up to `longest`, and jitter shortens it by at most half. `requested` is the
+        receiver's Retry-After; it is respected even if it is longer.
         """
         doubled: timedelta = self.first * 2 ** min(failures - 1, 20)
-        return max(min(doubled, self.longest) * (0.5 + jitter / 2), asked or timedelta(0))
+        return max(min(doubled, self.longest) * (0.5 + jitter / 2), requested or timedelta(0))
 
 
 @dataclass(slots=True)
@@ -120,7 +120,10 @@ class Courier:
         self.channel.send(message, Deadline.after(self.timeout.total_seconds(), self.monotonic))
 
     def _is_rejected(self, chosen: Waiting, failed: NotDelivered) -> bool:
-        """Whether only this message fails: it has failed before, but the channel has just accepted another one."""
+        """Whether only this message fails.
+
+        Either the failure says so, or the message has failed before and the channel has just accepted another one.
+        """
         if failed.is_about_message:
             return True
         has_worked, self._works = self._works, False

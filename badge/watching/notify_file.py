@@ -30,7 +30,7 @@ from badge.watching.changes import ChangeRules
 from badge.watching.grouping import Rule
 
 MOST_CHANNELS, MOST_RULES = 20, 100
-SECRET_PREFIX = "whsec_"  # noqa: S105 - of secrets, as Standard Webhooks writes them
+SECRET_PREFIX = "whsec_"  # noqa: S105 - what Standard Webhooks puts before secrets, not a secret
 SHORTEST_SECRET = 24
 """In bytes (Standard Webhooks, "Signature scheme")."""
 _SECOND, _MINUTE, _HOUR, _DAY = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
@@ -116,7 +116,7 @@ class WatchTable(Table):
 
 
 class DeliveryTable(Table):
-    """The table `[delivery]`: how hard to try."""
+    """The table `[delivery]`: timeout and retries, and how many messages are kept."""
 
     timeout: Annotated[Duration, between(_SECOND, _MINUTE)] = timedelta(seconds=15)
     first_retry: Annotated[Duration, between(_SECOND, _HOUR)] = timedelta(seconds=10)

@@ -138,7 +138,7 @@ class WatchService:
             self.stopping.wait(self.timings.tick)
         next_look, is_first = self.monotonic(), True
         while not self.stopping.is_set():
-            # Glance first: it also reports runs that later ones have superseded, even while no process watched.
+            # Glance first: unlike a look, it also reports runs that were superseded, even if no process watched then.
             self._try(self.watcher.glance)
             began, busy = self.monotonic(), self.busy()
             if began >= next_look:
@@ -163,7 +163,7 @@ class WatchService:
         return deliver
 
     def _try(self, work: Callable[[], object]) -> bool:
-        """Run `work`; reports a database error. Returns False after one, and if `work` did: it is to be run later."""
+        """Run `work`, and report a database error. Returns False after an error, or if `work` returned False."""
         try:
             return work() is not False
         except SQLAlchemyError as error:

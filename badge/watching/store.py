@@ -199,10 +199,10 @@ class WatchStore:
         return given_up
 
     def due(self, channel: str, now: datetime, give_up_after: timedelta, limit: int) -> Sequence[Waiting]:
-        """Return the messages that may be sent now, oldest first, and none that is older than `give_up_after`.
+        """Return the messages that may be sent now, oldest first, without those older than `give_up_after`.
 
-        Messages about the subject of a rejected one wait until that is due again. Those about many subjects neither
-        wait for others nor hold them back.
+        After a rejected message, others about its subject wait until it is due again. Messages about many subjects
+        neither wait for others nor hold them back.
         """
         is_recent = outbox.c.created_at >= now - give_up_after
         own = and_(outbox.c.channel == channel, outbox.c.given_up_at.is_(None), is_recent)
@@ -212,7 +212,7 @@ class WatchStore:
             return [_waiting(row) for row in connection.execute(wanted.order_by(outbox.c.id).limit(limit))]
 
     def everything(self, limit: int) -> Sequence[Waiting]:
-        """Return the oldest messages of all channels that were not delivered, oldest first."""
+        """Return undelivered messages of all channels, with those that the service gave up on, oldest first."""
         with self.database.reading() as connection:
             return [_waiting(row) for row in connection.execute(select(outbox).order_by(outbox.c.id).limit(limit))]
 
@@ -286,7 +286,7 @@ def _limit_waiting(connection: Connection, channel: str, now: datetime, most: in
 
 
 def _public(connection: Connection, named: Mapping[str, Subject]) -> set[str]:
-    """Return the digests of public subjects: as last seen and, if they are in the catalogue, according to that."""
+    """Return the digests of subjects that were public when last seen and, if in the catalogue, are public there too."""
     seen = select(watched.c.digest).where(watched.c.digest.in_(named), watched.c.is_public)
     digests = {subject.key(fold_case=True): digest for digest, subject in named.items()}
     hidden = select(*KEY).where(tuple_(*KEY).in_(digests), subjects.c.visibility == Visibility.PRIVATE.value)
@@ -295,7 +295,7 @@ def _public(connection: Connection, named: Mapping[str, Subject]) -> set[str]:
 
 def _restricted(message: Message, public: set[str]) -> Message | None:
     notices = [notice for notice in message.notices if digest_of(notice.subject) in public]
-    # How many are public among those that the message doesn't name is not known.
+    # Nobody knows how many of the subjects that the message doesn't name are public.
     count = len(notices) if message.count == len(message.notices) else None
     return replace(message, notices=notices, count=count) if notices else None
 

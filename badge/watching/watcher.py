@@ -52,7 +52,7 @@ class Survey(Protocol):
 
     @property
     def is_whole(self) -> bool:
-        """Whether these are all."""
+        """Whether `items` are all subjects."""
         ...
 
     @property
@@ -67,7 +67,7 @@ class Survey(Protocol):
 
     @property
     def read(self) -> Mapping[str, bool] | None:
-        """The sources that answered, and whether each was read to the end; None for one source."""
+        """The sources that answered, and whether each was read to the end; None if there is only one source."""
         ...
 
 

@@ -52,8 +52,8 @@ class SubjectMetrics:
     def _known(self) -> KnownFacts | None:
         if self.listing is None:
             return None
-        # In the background, because a source that hangs would hold up the subjects of all others: if it takes too
-        # long, they are from the last snapshot.
+        # In the background, because a source that hangs would hold up the subjects of all others. If refreshing takes
+        # too long, the last snapshot is used.
         if self.listing.is_snapshot and (flight := self.refresh(self.listing)) is not None:
             flight.wait(self.refresh_seconds)
         return self.listing.facts(self.most)

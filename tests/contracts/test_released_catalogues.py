@@ -31,10 +31,10 @@ def unique_columns(table: Table) -> set[tuple[str, ...]]:
     return {tuple(constraint.columns.keys()) for constraint in (table.primary_key, *unique)}
 
 
-def still_said(before: Any, after: Any) -> bool:
+def is_preserved(before: Any, after: Any) -> bool:
     """Whether `after` has every value of `before`; additional fields are allowed."""
     if isinstance(before, dict):
-        return all(name in after and still_said(value, after[name]) for name, value in before.items())
+        return all(name in after and is_preserved(value, after[name]) for name, value in before.items())
     return bool(before == after)
 
 
@@ -45,7 +45,7 @@ def test_a_released_catalogue_is_migrated_with_all_its_data(release: Release, ne
     with closing(Store.on(new_url)) as store:
         store.clock.advance(minutes=20)
         found = facts(store, recorded["secrets"])
-        assert still_said(recorded, found), found
+        assert is_preserved(recorded, found), found
         assert store.receive(BackupStatus.SUCCEEDED)
         assert store.status() is BackupStatus.SUCCEEDED
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -133,6 +134,20 @@ def test_a_summary_can_require_verifications(store: Store) -> None:
     assert store.catalogue.summary(SummaryQuery(ACME)).by_standing == {Standing.PROTECTED: 4, Standing.FAILED: 1}
 
 
+def test_passes_that_are_too_old_count_by_status_and_last_result(store: Store) -> None:
+    for before, latest in product(REPORTABLE, REPORTABLE):
+        for step in ("verified", "verified two hours ago"):
+            subject = Subject.legacy("acme", f"{before}, {latest}, {step}")
+            report(store, subject, before, visibility=Visibility.PRIVATE if before is S.SCHEDULED else None)
+            store.clock.advance(seconds=1)
+            report(store, subject, latest)
+            STEPS[step](store, subject)
+    found = store.catalogue.summary(SummaryQuery(ACME, verified_within=HOUR))
+    assert found.by_standing[Standing.UNVERIFIED] > 0 < found.protected
+    for limits in product((None, 2 * DAY), (HOUR, DAY), (False, True)):
+        assert_agrees(store, SummaryQuery(ACME, None, *limits))
+
+
 def test_a_report_counts_as_unknown_as_soon_as_it_is_outdated(store: Store) -> None:
     ends = store.clock() + HOUR
     store.record(S.SUCCEEDED, stale_after=ends)
@@ -141,6 +156,18 @@ def test_a_report_counts_as_unknown_as_soon_as_it_is_outdated(store: Store) -> N
     store.clock.now = ends
     found = store.catalogue.summary(SummaryQuery(ACME))
     assert (found.by_standing, found.changes_at) == ({Standing.UNKNOWN: 1}, None)
+
+
+@pytest.mark.parametrize("name", [None, NamePattern("*")])
+def test_a_subject_with_an_outdated_report_still_becomes_overdue(store: Store, name: NamePattern | None) -> None:
+    query, now = SummaryQuery(ACME, name), store.clock()
+    store.record(S.SUCCEEDED, stale_after=now + HOUR)
+    store.checks.create(Subject.legacy("acme", "web"), DAY, HOUR)
+    store.clock.advance(hours=2)
+    found = store.catalogue.summary(query)
+    assert (found.by_standing, found.changes_at) == ({Standing.UNKNOWN: 1}, now + DAY + HOUR)
+    store.clock.now = now + DAY + HOUR
+    assert store.catalogue.summary(query).by_standing == {Standing.OVERDUE: 1}
 
 
 @pytest.mark.parametrize("scope", [None, ACME])

@@ -23,7 +23,7 @@ def copied() -> set[str]:
 
 def test_the_base_is_pinned_by_digest() -> None:
     assert re.search(r"^ARG BASE=docker\.io/\S+:\S+@sha256:[0-9a-f]{64}$", DOCKERFILE, re.MULTILINE)
-    assert {line.split()[0] for line in arguments_of("FROM")} == {"${BASE}"}
+    assert {line.split()[0] for line in arguments_of("FROM")} == {"${BASE}", "scratch"}
 
 
 def test_everything_that_is_copied_is_sent_to_the_engine() -> None:
@@ -49,13 +49,3 @@ def test_the_health_check_and_the_command_exist() -> None:
 
 def test_nothing_is_written_but_the_data() -> None:
     assert (arguments_of("USER"), arguments_of("VOLUME")) == (["10001"], ["/data"])
-
-
-def test_the_documented_image_with_botocore_installs_pip_first() -> None:
-    page = (PROJECT / "docs" / "how-to" / "systems" / "aws-backup.md").read_text()
-    steps = re.findall(r"^    (?:RUN|COPY) (.+)$", page, re.MULTILINE)
-    assert "--without-pip .venv" in DOCKERFILE
-    assert "python3-pip" in steps[0]
-    assert steps[1] == "requirements-aws.txt ."
-    assert "!requirements-aws.txt" in (PROJECT / ".dockerignore").read_text().splitlines()
-    assert steps[2].startswith("pip --python .venv install ")

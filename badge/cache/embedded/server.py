@@ -71,18 +71,18 @@ class EmbeddedServer:
         self._ending = threading.Event()
         self._process: subprocess.Popen[bytes] | None = None
         self._lock = -1
-        # The watcher starts the server, because the parent-death signal fires when the thread that forked ends, and the
-        # watcher lives as long as the process.
-        self._watcher = threading.Thread(target=self._watch, name="embedded-valkey", daemon=True)
+        # The supervisor starts the server, because the parent-death signal fires when the thread that forked ends, and
+        # the supervisor lives as long as the process.
+        self._supervisor = threading.Thread(target=self._supervise, name="embedded-valkey", daemon=True)
 
     def start(self, timeout: timedelta) -> bool:
-        """Start the server and wait until it answers; returns False on timeout (the watcher keeps trying).
+        """Start the server and wait until it answers; returns False on timeout (the supervisor keeps trying).
 
         Raises `OSError` if the socket's folder or its lock file can't be used, or belongs to another user.
         """
         _make_private(self.socket.parent)
         self._lock = open_private(self.socket.parent / "cache.lock")
-        self._watcher.start()
+        self._supervisor.start()
         ends = time.monotonic() + timeout.total_seconds()
         while time.monotonic() < ends:
             if answers(self.socket):
@@ -91,19 +91,19 @@ class EmbeddedServer:
         return False
 
     def stop(self) -> None:
-        """Stop the server and its watcher."""
+        """Stop the server and its supervisor."""
         if os.getpid() != self._owner:
             return
         self._ending.set()
         process = self._process
         if process is not None:
             process.terminate()
-        self._watcher.join(END_SECONDS)
-        if process is not None and self._watcher.is_alive():
+        self._supervisor.join(END_SECONDS)
+        if process is not None and self._supervisor.is_alive():
             process.kill()
-            self._watcher.join(END_SECONDS)
+            self._supervisor.join(END_SECONDS)
 
-    def _watch(self) -> None:
+    def _supervise(self) -> None:
         with self._folder_lock():
             pause = FIRST_PAUSE_SECONDS
             while not self._ending.is_set():

@@ -247,7 +247,7 @@ class Reader:
     def _outcomes(self, results: Sequence[BackupStatus]) -> Outcomes | None:
         """Return the results after the last unknown one, since leaving that one out would change the rate.
 
-        None if there is none after it, or unless every recent run is among the items: failed ones may be missing.
+        None if there is none after it, or if not every recent run is among the items: failed ones may be missing.
         """
         known = list(takewhile(_is_finished, results))
         if not self.recipe.lists_runs or (results and not known):

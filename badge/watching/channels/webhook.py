@@ -28,7 +28,7 @@ class WebhookChannel:
     url: str
     secret: Secret
     transport: HttpTransport
-    """One that doesn't read bodies, since only the status counts."""
+    """Must not read bodies, because only the status of an answer counts."""
     clock: Clock
 
     def send(self, message: Message, deadline: Deadline) -> None:

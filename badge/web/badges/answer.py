@@ -178,7 +178,8 @@ class Content:
         return problems.get(self.kind) if self.request.shows_true_code else None
 
 
-# Drawing takes 40 ms, or 300 for the first picture of a process. After this time, a predrawn picture is sent instead.
+# A request that has not got its turn to draw within this time gets a predrawn picture. Drawing takes 40 ms, or 300 for
+# the first picture of a process.
 DRAWN_WITHIN_SECONDS = 1.8
 
 

@@ -192,7 +192,7 @@ class Offer:
     scale: int
     has_short_address: bool
     link_note: str
-    """Why readers can't open the link, in one sentence; empty if they can."""
+    """A sentence about a link that is missing or that readers can't open; empty for any other link."""
 
     @property
     def height(self) -> int:

@@ -37,7 +37,7 @@ def headline(resolution: Resolution, *, overdue_since: datetime | None, has_hist
     if not resolution.is_known:
         return [Clause("Unknown: the status could not be determined")]
     if not resolution.report.exists:
-        return [Clause("Nothing known")]
+        return [Clause("No backup found")]
     first, *others = _clauses(resolution, overdue_since, has_history=has_history)
     return [replace(first, words=f"{first.words[:1].upper()}{first.words[1:]}"), *others]
 

@@ -54,7 +54,10 @@ class SubjectTokens:
         return cls(parts, subject, parts.token_store if parts.authentication.log_in is not None else None)
 
     def shown(self, report: Report, given: str) -> str:
-        """Return the token for the snippets: the given one if it is valid, else a derived one, else none (empty)."""
+        """Return the token for the snippets: the given one if it is valid; if not, and without a store, a derived one.
+
+        Otherwise, returns an empty string.
+        """
         if not report.exists or report.is_public:
             return ""
         if given and self.parts.tokens.opens(self.subject, given, Deadline.after(DRAWN_WITHIN_SECONDS)):

@@ -3,10 +3,10 @@
 // Host names and addresses that other networks can't reach.
 const NEAR = /^(\[(::1|f[cde][^\]]*)\]|(127|10|192\.168|169\.254|172\.(1[6-9]|2\d|3[01]))(\.\d+)+|[^.:]+|.+\.(localhost|local|internal|lan|home\.arpa))$/;
 
-const said = document.getElementById("copied");
+const announced = document.getElementById("copied");
 
 export function say(words) {
-  said.textContent = words;
+  announced.textContent = words;
 }
 
 // The message appears in the dialog's title or over the bottom of the page, where it could cover the field.

@@ -129,7 +129,7 @@ def test_without_damping_notices_are_exactly_the_changes_of_condition(steps: lis
 
 @given(CONDITIONS)
 def test_the_notices_lead_to_the_condition_that_is_remembered(steps: list[tuple[Condition, int]]) -> None:
-    """Whoever reads all notices knows the condition: each begins where the previous one ended, unless it flapped."""
+    """Except while flapping, each notice begins with the condition before it and ends with the one after it."""
     made = Watch(RULES)
     for condition, minutes in steps:
         told, was_flapping = len(made.notices), made.state is not None and made.state.is_flapping

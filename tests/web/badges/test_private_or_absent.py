@@ -101,7 +101,7 @@ def test_they_look_the_same_over_time_and_after_reports(catalogued: Catalogued) 
         answers = {subject: seen(catalogued.client, subject) for subject in order}
         assert answers[PRIVATE] == answers[ABSENT]
         seen_so_far.append(answers[ABSENT])
-    # They never change, not even both at once.
+    # Over time, the answers don't change either.
     assert all(answers == seen_so_far[0] for answers in seen_so_far)
 
 

@@ -107,7 +107,7 @@ def test_an_open_dashboard_shows_only_public_subjects(dashboards: Dashboards) ->
     assert "catalogue" not in shown
     details, absent = (dashboard.get(f"/dashboard/acme/{name}").text for name in ("web", "none"))
     assert details.replace("web", "none") == absent
-    assert "Nothing known" in details
+    assert "No backup found" in details
 
 
 # --- with a token ---

@@ -101,7 +101,7 @@ def reported(status: S, **values: object) -> Report:
             "Succeeded · verification failed 1 h ago",
         ),
         (reported(S.SUCCEEDED, verification=Verification(VerificationOutcome.PASSED, START - HOUR)), "Succeeded"),
-        (Report.absent(START), "Nothing known"),
+        (Report.absent(START), "No backup found"),
     ],
 )
 def test_the_page_begins_with_a_sentence(report: Report, words: str) -> None:
