@@ -1,4 +1,8 @@
-"""Backs up and restores a catalogue on SQLite."""
+"""Backs up and restores a catalogue on SQLite.
+
+Before `restore` replaces the database, it locks it (`in_use.alone`, which fails while the service runs), and checks and
+migrates a copy of the backup (`_prepared`).
+"""
 
 from __future__ import annotations
 
@@ -30,6 +34,10 @@ RESTORED = "restored"
 
 class BadBackup(Exception):
     """The backup can't be used; the message says why."""
+
+
+class RestoreUnfinished(Exception):
+    """The last steps of a restore failed; the message says why, and where the previous database may be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +94,8 @@ def back_up(database: Database, target: Path, now: datetime) -> Contents:
 def restore(url: str, backup: Path, now: datetime) -> Restored:
     """Replace the database with a backup, migrated to the newest revision; returns the backup's contents.
 
-    Raises `CatalogueInUse`, `BadBackup`, `SchemaFault`, `OSError`, and SQLAlchemy's and sqlite3's errors. Nothing has
-    changed then, unless one of the last steps failed, after the previous database was set aside.
+    Raises `CatalogueInUse`, `BadBackup`, `SchemaFault`, `OSError`, and SQLAlchemy's and sqlite3's errors; nothing has
+    changed then. Raises `RestoreUnfinished` if one of the last steps fails.
     """
     file = database_file(url)
     assert file is not None
@@ -102,12 +110,7 @@ def restore(url: str, backup: Path, now: datetime) -> Restored:
         contents = _prepared(draft, now)
         _give_to_owner(draft, file.parent)
         _sync(draft)
-        set_aside = _set_aside(file, now) if file.exists() else None
-        for end in (*_LOGS, "-shm"):
-            Path(f"{file}{end}").unlink(missing_ok=True)
-        draft.replace(file)
-        _sync(file.parent)
-    return Restored(contents, set_aside)
+        return Restored(contents, _replace(file, draft, now))
 
 
 def renew_cache_identity(url: str, now: datetime) -> None:
@@ -140,6 +143,20 @@ def _prepared(draft: Path, now: datetime) -> Contents:
         contents = _contents(connection)
     _renew(url, now)
     return contents
+
+
+def _replace(file: Path, draft: Path, now: datetime) -> Path | None:
+    """Put the draft in the place of the database; returns where that is now, if there was one."""
+    try:
+        set_aside = _set_aside(file, now) if file.exists() else None
+        for end in (*_LOGS, "-shm"):
+            Path(f"{file}{end}").unlink(missing_ok=True)
+        draft.replace(file)
+        _sync(file.parent)
+    except OSError as error:
+        # Without hard links, the previous database has been renamed.
+        raise RestoreUnfinished(f"{error.strerror}; the previous one may be {file}.before-restore-…") from error
+    return set_aside
 
 
 def _check(connection: sqlite3.Connection) -> None:

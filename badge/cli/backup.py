@@ -13,7 +13,14 @@ import click
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import SQLAlchemyError
 
-from badge.catalogue.backup import BadBackup, Contents, Restored, back_up, renew_cache_identity
+from badge.catalogue.backup import (
+    BadBackup,
+    Contents,
+    Restored,
+    RestoreUnfinished,
+    back_up,
+    renew_cache_identity,
+)
 from badge.catalogue.backup import restore as restore_file
 from badge.catalogue.database import Database
 from badge.catalogue.faults import why_unusable
@@ -106,9 +113,12 @@ def _one_line_errors(settings: Settings, file: Path | None) -> Iterator[None]:
         raise Fault(f"The catalogue {place} is in use: stop the service first.", exit_code=1) from None
     except (BadBackup, SchemaFault) as bad:
         raise Fault(f"{file or place} can't be restored: {bad}.", exit_code=1) from None
+    except RestoreUnfinished as unfinished:
+        again = "Restore it again before you start the service."
+        raise Fault(f"The catalogue {place} was not restored completely: {unfinished}. {again}", exit_code=1) from None
     except OSError as error:
-        where = error.filename or place
-        raise Fault(f"{where} can't be used: {_file_reason(error)}. Nothing was changed.", exit_code=1) from None
+        where, unchanged = error.filename or place, "" if file is None else " Nothing was changed."
+        raise Fault(f"{where} can't be used: {_file_reason(error)}.{unchanged}", exit_code=1) from None
     except (SQLAlchemyError, sqlite3.Error) as error:
         raise Fault(f"The catalogue {place} can't be used: {why_unusable(error)}.", exit_code=1) from None
 
