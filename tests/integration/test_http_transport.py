@@ -13,6 +13,7 @@ import pytest
 from badge.deadline import Deadline
 from badge.ports import SourceUnavailable
 from badge.resilience.host_names import MOST_ADDRESSES, Address, HostNames, ask_system
+from badge.sources.http.messages import HttpRequest
 from badge.sources.http.transport import HttpTransport
 from tests.fault_server import running_fault_server
 
@@ -45,7 +46,7 @@ def resolving_to(*hosts: str) -> HttpTransport:
 def seconds_until_unavailable(transport: HttpTransport, url: str, kind: str) -> float:
     began = time.monotonic()
     with pytest.raises(SourceUnavailable, match=f"^{kind}$"):
-        transport.get(url, {}, {}, Deadline.after(SECONDS))
+        transport.ask(HttpRequest("GET", url), Deadline.after(SECONDS))
     return time.monotonic() - began
 
 
@@ -59,7 +60,7 @@ def test_all_addresses_of_a_name_share_the_deadline(count: int) -> None:
 def test_an_unresponsive_address_leaves_time_for_the_next() -> None:
     transport = resolving_to("::1", "127.0.0.1")
     with running_fault_server() as server, port_that_drops_connections("::1", server.port):
-        answer = transport.get(f"http://dual.test:{server.port}/ops/status", {}, {}, Deadline.after(2))
+        answer = transport.ask(HttpRequest("GET", f"http://dual.test:{server.port}/ops/status"), Deadline.after(2))
         assert answer.status == 200
         assert server.asked[0].headers["host"] == f"dual.test:{server.port}"
 
@@ -98,7 +99,7 @@ def test_each_request_waits_for_an_unresponsive_resolver_only_until_its_deadline
             took = seconds_until_unavailable(transport, url, "timeout")
             assert SECONDS <= took < SECONDS + MARGIN
         go.set()
-        assert transport.get(url, {}, {}, Deadline.after(2)).status == 200
+        assert transport.ask(HttpRequest("GET", url), Deadline.after(2)).status == 200
 
 
 def test_the_number_of_addresses_that_are_tried_is_limited() -> None:
@@ -149,7 +150,7 @@ def test_a_second_connection_sends_the_same_host_name() -> None:
     with running_fault_server() as server:
         server.mode = "cut-without-length"
         for _ in range(2):
-            transport.get(f"http://up.test:{server.port}/", {}, {}, Deadline.after(SECONDS))
+            transport.ask(HttpRequest("GET", f"http://up.test:{server.port}/"), Deadline.after(SECONDS))
         assert server.connections == 2
         assert {asked.headers["host"] for asked in server.asked} == {f"up.test:{server.port}"}
 

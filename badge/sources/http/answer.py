@@ -42,7 +42,7 @@ def validator_of(headers: Mapping[str, str]) -> str | None:
 def _kind(status: int, headers: Mapping[str, str]) -> FailureKind:
     if status == 403 and ("Retry-After" in headers or headers.get("X-RateLimit-Remaining") == "0"):
         # GitHub answers 403 where others answer 429.
-        return _KINDS[429]
+        return FailureKind.RATE_LIMITED
     return _KINDS.get(status) or FailureKind.of_http_status(status)
 
 
@@ -63,7 +63,10 @@ def _pause(headers: Mapping[str, str], now: datetime) -> timedelta | None:
 
 
 def _rate_limit_reset(headers: Mapping[str, str]) -> datetime | None:
-    """Return when GitHub's quota is renewed, if it is used up."""
+    """Return when GitHub's quota is renewed, if it is used up.
+
+    Source: docs.github.com, "Rate limits for the REST API".
+    """
     value = headers.get("X-RateLimit-Reset", "")
     is_used_up = headers.get("X-RateLimit-Remaining") == "0"
     is_readable = value.isascii() and value.isdigit() and len(value) < 12

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http.cookiejar import DefaultCookiePolicy
 from pathlib import Path
@@ -50,22 +49,15 @@ class HttpTransport:
         default_factory=lambda: PerProcess(threading.local), init=False, repr=False
     )
 
-    def get(self, url: str, query: Mapping[str, str], headers: Mapping[str, str], deadline: Deadline) -> HttpAnswer:
-        """Send a GET, following redirects within the origin; raises `SourceUnavailable` and nothing else."""
-        return self._answer(requests.Request("GET", url, params=dict(query), headers=dict(headers)), deadline)
-
     def ask(self, request: HttpRequest, deadline: Deadline) -> HttpAnswer:
-        """Send a prepared request, on the same terms as `get`."""
-        headers = dict(request.headers)
-        return self._answer(requests.Request(request.method, request.url, headers, data=request.body), deadline)
-
-    def _answer(self, request: requests.Request, deadline: Deadline) -> HttpAnswer:
+        """Send a request, following redirects within the origin; raises `SourceUnavailable` and nothing else."""
+        unprepared = requests.Request(request.method, request.url, dict(request.headers), data=request.body)
         followed = REDIRECTS if request.method == "GET" else REDIRECTS_OF_ANY_METHOD
         try:
-            prepared = request.prepare()
+            prepared = unprepared.prepare()
             prepared.headers.update(HEADERS)
             for _ in range(MOST_REDIRECTS + 1):
-                answer = self._ask(prepared, deadline)
+                answer = self._send_once(prepared, deadline)
                 if answer.status not in followed:
                     return answer
                 _redirect(prepared, answer.headers.get("Location"))
@@ -74,7 +66,7 @@ class HttpTransport:
             raise SourceUnavailable(FailureKind.TIMEOUT if deadline.remaining == 0 else _failure(error)) from None
         raise SourceUnavailable(FailureKind.REDIRECT)
 
-    def _ask(self, prepared: requests.PreparedRequest, deadline: Deadline) -> HttpAnswer:
+    def _send_once(self, prepared: requests.PreparedRequest, deadline: Deadline) -> HttpAnswer:
         left = deadline.remaining
         if left == 0:
             raise SourceUnavailable(FailureKind.TIMEOUT)

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from urllib.parse import urlencode
 
 from badge.contract import SUBJECT_FIELDS, ContractBroken, parse_json, report_from
 from badge.deadline import Deadline
@@ -13,6 +14,8 @@ from badge.events import FailureKind
 from badge.listing import ListedSubject, NoList
 from badge.model import BackupStatus, InvalidSubject, Report, Subject
 from badge.ports import Clock, SourceUnavailable
+from badge.sources.http.answer import unavailable
+from badge.sources.http.messages import HttpRequest
 from badge.sources.http.transport import HttpTransport
 from badge.sources.snapshot_listing import MOST_SUBJECTS, Walked
 
@@ -50,11 +53,12 @@ class NativeWalk:
     def _page(self, cursor: object, deadline: Deadline) -> Mapping[str, Any]:
         headers = {"X-API-Key": self.api_key} if self.api_key else {}
         query = {"limit": str(ITEMS_A_PAGE)} | ({"cursor": cursor} if isinstance(cursor, str) else {})
-        answer = self.transport.get(f"{self.base_url}/ops/status/list", query, headers, deadline)
+        request = HttpRequest("GET", f"{self.base_url}/ops/status/list?{urlencode(query)}", headers)
+        answer = self.transport.ask(request, deadline)
         if answer.status in LISTLESS:
             raise NoList
         if answer.status != 200:
-            raise SourceUnavailable(FailureKind.of_http_status(answer.status))
+            raise unavailable(answer.status, answer.headers, self.clock())
         try:
             document = parse_json(answer.body)
         except ContractBroken as broken:
