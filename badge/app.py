@@ -73,7 +73,7 @@ if TYPE_CHECKING:
     from badge.catalogue.store import Catalogue
     from badge.catalogue.tokens import StoredTokens
     from badge.sources.configuration.sources_file import ConfiguredSource
-    from badge.watching.delivery import Channel
+    from badge.watching.channels import Channel
     from badge.watching.notify_file import ChannelTable, NotifyFile
     from badge.watching.service import WatchService
     from badge.watching.store import WatchStore
@@ -83,6 +83,9 @@ CLOSE_SECONDS = 1.0
 """How long to wait for work in the background before the database is closed."""
 PAGE_COST_IN_BADGES = 16
 """How many badges can be answered in the time that a page takes."""
+
+BUILT_AROUND = "badge"
+"""The key in Flask's `extensions`."""
 
 MOST_REPLAYED_RUNS = 20
 """How many of a subject's newest runs the watcher reads.
@@ -337,10 +340,24 @@ def build_edge(parts: Parts) -> Edge:
     return edge_around(build_app(parts))
 
 
+@dataclass(frozen=True, slots=True)
+class BuiltAround:
+    """What belongs to a WSGI application; gunicorn's master uses it in each worker."""
+
+    edge: Edge
+    readiness: Readiness
+    parts: Parts
+
+
+def built_around(site: Flask) -> BuiltAround:
+    """Return what `build_app` has built around a WSGI application."""
+    built: BuiltAround = site.extensions[BUILT_AROUND]
+    return built
+
+
 def edge_around(site: Flask) -> Edge:
     """Return the ASGI application around a WSGI application that `build_app` has made."""
-    edge: Edge = site.extensions["edge"]
-    return edge
+    return built_around(site).edge
 
 
 def build_app(parts: Parts) -> Flask:
@@ -377,11 +394,8 @@ def build_app(parts: Parts) -> Flask:
 
         use_sessions(site, settings)
     refusals, limits = Refusals(badge_parts, site), _edge_limits(settings)
-    site.extensions["edge"] = Edge(site, refusals, events, limits, prefix=parts.paths.prefix)
-    site.extensions["readiness"] = readiness
-    site.extensions["warm_up"] = parts.warm_up
-    site.extensions["use_catalogue_state"] = parts.use_catalogue_state
-    site.extensions["close"] = parts.close
+    edge = Edge(site, refusals, events, limits, prefix=parts.paths.prefix)
+    site.extensions[BUILT_AROUND] = BuiltAround(edge, readiness, parts)
     return site
 
 
@@ -451,16 +465,17 @@ def channels_of(tables: Sequence[ChannelTable], clock: Clock) -> Sequence[Channe
     from badge.sources.http.transport import HttpTransport  # noqa: PLC0415 - loaded in the watcher and by commands
     from badge.watching.channels.apprise import AppriseChannel  # noqa: PLC0415
     from badge.watching.channels.webhook import WebhookChannel  # noqa: PLC0415
-    from badge.watching.notify_file import WebhookTable  # noqa: PLC0415
+    from badge.watching.notify_file import AppriseTable, WebhookTable  # noqa: PLC0415
 
-    return [
-        WebhookChannel(
-            table.name, table.url, table.secret, HttpTransport(ca_file=table.ca_file, reads_body=False), clock
-        )
-        if isinstance(table, WebhookTable)
-        else AppriseChannel(table.name, table.url)
-        for table in tables
-    ]
+    def channel(table: ChannelTable) -> Channel:
+        match table:
+            case WebhookTable():
+                transport = HttpTransport(ca_file=table.ca_file, reads_body=False)
+                return WebhookChannel(table.name, table.url, table.secret, transport, clock)
+            case AppriseTable():
+                return AppriseChannel(table.name, table.url)
+
+    return [channel(table) for table in tables]
 
 
 def _watched_subjects(parts: Parts, most: int) -> Subjects | None:

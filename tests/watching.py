@@ -13,7 +13,8 @@ from badge.model import BackupStatus, Report, Subject
 from badge.notices import Message
 from badge.subject_pattern import EVERY_SUBJECT
 from badge.watching.changes import ChangeRules
-from badge.watching.delivery import Courier, NotDelivered, Retries
+from badge.watching.channels import NotDelivered
+from badge.watching.delivery import Courier, Retries
 from badge.watching.grouping import Rule
 from badge.watching.store import Bounds, WatchStore
 from badge.watching.watcher import Reporting, Subjects, Watcher

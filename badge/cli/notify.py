@@ -21,8 +21,8 @@ from badge.contract import format_time
 from badge.deadline import Deadline
 from badge.model import Subject
 from badge.notices import Condition, Message, Notice, NoticeKind
+from badge.watching.channels import Channel, NotDelivered
 from badge.watching.channels.apprise import fault_of
-from badge.watching.delivery import Channel, NotDelivered
 from badge.watching.notify_file import AppriseTable, ChannelTable, NotifyFile, load
 from badge.watching.store import Waiting, new_message_id
 

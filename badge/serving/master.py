@@ -16,7 +16,7 @@ from datetime import timedelta
 from functools import partial
 from typing import Any
 
-from badge.app import Configuration, create_edge, load_configuration
+from badge.app import Configuration, built_around, create_edge, load_configuration
 from badge.artwork.png_check import PngCheck
 from badge.cache.embedded.server import EmbeddedServer, binary_path
 from badge.edge.application import Edge
@@ -37,7 +37,6 @@ from badge.settings import (
 )
 from badge.telemetry.metrics import Metrics
 from badge.telemetry.shared_counts import SharedCounts
-from badge.web.health import Readiness
 
 START_TIMEOUT = timedelta(seconds=5)
 WORKER_CLASS = "badge.serving.worker.BadgeWorker"
@@ -159,11 +158,11 @@ class Master:
 
     def post_worker_init(self, worker: Any) -> None:
         """In a worker: connect, report "draining" as soon as it is asked to stop, and report readiness to systemd."""
-        parts = worker.asgi.site.extensions
+        built = built_around(worker.asgi.site)
+        parts, readiness = built.parts, built.readiness
         if self.catalogue is not None:
-            parts["use_catalogue_state"](self.catalogue.state)
-        parts["warm_up"]()
-        readiness: Readiness = parts["readiness"]
+            parts.use_catalogue_state(self.catalogue.state)
+        parts.warm_up()
         readiness.watch("configuration", self._is_configuration_current)
         if (png := self.png) is not None:
             readiness.watch("png", lambda: png.is_fine)
@@ -192,7 +191,7 @@ class Master:
     def worker_exit(self, server: Any, worker: Any) -> None:  # noqa: ARG002 - gunicorn's signature
         """In an exiting worker: close the catalogue. The last to do so leaves the database as a single file."""
         if (edge := getattr(worker, "asgi", None)) is not None:
-            edge.site.extensions["close"]()
+            built_around(edge.site).parts.close()
 
     def child_exit(self, server: Any, worker: Any) -> None:
         """After a worker has ended: add its counts to the totals, and free its slot."""

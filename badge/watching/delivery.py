@@ -6,42 +6,18 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Protocol
 
 from badge.deadline import Deadline
 from badge.events import MessageDelivered, MessageNotDelivered
 from badge.notices import Message
 from badge.ports import Clock, Events, Jitter
+from badge.watching.channels import Channel, NotDelivered
 from badge.watching.store import Waiting, WatchStore
 
 MOST_AT_ONCE = 200
 """How many waiting messages are read at a time."""
 PATIENCE = 5
 """After this many failed attempts at the oldest message, others are tried too, in case only that one is rejected."""
-
-
-class NotDelivered(Exception):
-    """A message was not accepted; `failure` is one word from a closed set, without addresses or secrets."""
-
-    def __init__(self, failure: str, retry_after: timedelta | None = None, *, is_about_message: bool = False) -> None:
-        super().__init__(failure)
-        self.failure = failure
-        self.retry_after = retry_after
-        self.is_about_message = is_about_message
-        """Whether only this message was rejected, so that others may still be accepted."""
-
-
-class Channel(Protocol):
-    """Where messages are sent."""
-
-    @property
-    def name(self) -> str:
-        """The channel's name in notify.toml."""
-        ...
-
-    def send(self, message: Message, deadline: Deadline) -> None:
-        """Send a message; raises `NotDelivered` and nothing else."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)

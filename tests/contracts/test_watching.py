@@ -24,7 +24,8 @@ from badge.model import CLOCK_TOLERANCE, BackupStatus, Report, Subject, Visibili
 from badge.notices import Message
 from badge.ports import SourceUnavailable
 from badge.sources.snapshot_listing import CatalogueWalk
-from badge.watching.delivery import MOST_AT_ONCE, NotDelivered
+from badge.watching.channels import NotDelivered
+from badge.watching.delivery import MOST_AT_ONCE
 from badge.watching.store import ALL, PUBLIC, Bounds, LeaseLost, WatchStore
 from badge.watching.watcher import Subjects
 from tests.doubles import RecordedEvents

@@ -17,8 +17,8 @@ from badge.app import utc_now
 from badge.deadline import Deadline
 from badge.notices import Condition, Message, Notice, NoticeKind
 from badge.sources.secrets import Secret
+from badge.watching.channels import NotDelivered
 from badge.watching.channels.apprise import AppriseChannel
-from badge.watching.delivery import NotDelivered
 from tests.pages import PROJECT
 from tests.servers import START_SECONDS, free_port
 from tests.serving import serving

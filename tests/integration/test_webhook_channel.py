@@ -9,8 +9,8 @@ from badge.deadline import Deadline
 from badge.notices import Condition, Message, Notice, NoticeKind
 from badge.sources.http.transport import HttpTransport
 from badge.sources.secrets import Secret
+from badge.watching.channels import NotDelivered
 from badge.watching.channels.webhook import WebhookChannel
-from badge.watching.delivery import NotDelivered
 from tests.fault_server import running_fault_server
 from tests.servers import free_port
 from tests.watching import named

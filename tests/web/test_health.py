@@ -3,7 +3,7 @@
 import pytest
 
 from badge import __version__
-from badge.web.health import Readiness
+from badge.app import built_around
 from tests.dashboard import Dashboards
 from tests.site import Site
 
@@ -32,8 +32,7 @@ def test_the_watcher_is_checked_if_anything_depends_on_it(dashboards: Dashboards
 
 
 def test_a_draining_process_is_not_ready(site: Site) -> None:
-    readiness: Readiness = site.app.extensions["readiness"]
-    readiness.drain()
+    built_around(site.app).readiness.drain()
     answer = site.get("/readyz")
     assert (answer.status_code, answer.get_json()) == (503, {"status": "draining"})
     assert site.get("/livez").status_code == 200

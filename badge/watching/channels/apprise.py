@@ -17,8 +17,8 @@ from badge.deadline import Deadline
 from badge.notices import Message, NoticeKind
 from badge.ports import SourceUnavailable
 from badge.sources.secrets import Secret
+from badge.watching.channels import NotDelivered
 from badge.watching.channels.apprise_process import BAD_URL, SENT
-from badge.watching.delivery import NotDelivered
 
 _TYPES: Mapping[NoticeKind, str] = {
     NoticeKind.FAILED: "failure",

@@ -14,7 +14,7 @@ from badge.sources.http.answer import unavailable
 from badge.sources.http.messages import HttpRequest
 from badge.sources.http.transport import HttpTransport
 from badge.sources.secrets import Secret
-from badge.watching.delivery import NotDelivered
+from badge.watching.channels import NotDelivered
 
 ABOUT_THE_MESSAGE = frozenset({400, 413, 415, 422})
 """HTTP statuses that reject only this message; the receiver may still accept others."""

@@ -18,7 +18,7 @@ from badge.catalogue.database import Database
 from badge.catalogue.in_use import CatalogueInUse
 from badge.catalogue.migration import SchemaTooNew, is_current, migrate, upgrade
 from badge.model import BackupStatus
-from badge.watching.delivery import NotDelivered
+from badge.watching.channels import NotDelivered
 from badge.watching.store import WatchStore
 from tests.doubles import START
 from tests.store import Store
