@@ -1,4 +1,4 @@
-"""The status cache within one process: the fallback when there is no server, and a simple one for tests."""
+"""The status cache and the sources' pauses within one process: for when there is no server, and for tests."""
 
 from __future__ import annotations
 

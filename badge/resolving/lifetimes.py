@@ -1,4 +1,8 @@
-"""How long a report stays fresh, and how long to back off after a failure."""
+"""How long a report stays fresh, and how long to back off after a failure.
+
+An expired entry stays in the cache, to be served while a new report is fetched: in Redis for `ENTRY_LIFETIME`
+(`cache/redis/status_cache.py`).
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every metric, declared in one table, and the events that change them."""
+"""The service's own metrics, declared in one table, and the events that change them."""
 
 from __future__ import annotations
 

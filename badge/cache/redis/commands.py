@@ -1,4 +1,4 @@
-"""Commands with a fallback, behind a circuit breaker.
+"""Commands with a fallback for when the server fails, hangs or is full, behind a circuit breaker.
 
 Once the breaker is open, a lost server costs a request nothing: trials run in the background. Whatever a server
 does, nothing here raises an exception.
@@ -53,8 +53,8 @@ class RedisCommands:
         self,
         operation: str,
         command: Callable[[], _Answer],
-        instead: Callable[[], _Answer],
         *,
+        instead: Callable[[], _Answer],
         when_late: Callable[[], _Answer] | None = None,
     ) -> _Answer:
         """Run a command; returns the result of `instead` if the server is lost or full.

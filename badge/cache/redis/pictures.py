@@ -58,7 +58,7 @@ class RedisPictureStore:
         return bool(self._attempt("picture put", lambda: _PUT.run(self._client(), [PICTURES_KEY], args)))
 
     def _attempt(self, operation: str, command: Callable[[], Any]) -> Any:
-        return self._commands.attempt(operation, lambda: _unless_foreign(command), lambda: None)
+        return self._commands.attempt(operation, lambda: _unless_foreign(command), instead=lambda: None)
 
 
 def _unless_foreign(command: Callable[[], Any]) -> Any:

@@ -31,12 +31,12 @@ class RedisSourcePauses:
         self._local.pause(source, until)
         left = max(1, round((until - self._clock()) / timedelta(milliseconds=1)))
         name, micros = pause_name(source), to_micros(until)
-        self._commands.attempt("pause", lambda: self._client().set(name, micros, px=left), lambda: None)
+        self._commands.attempt("pause", lambda: self._client().set(name, micros, px=left), instead=lambda: None)
 
     def paused_until(self, source: str) -> datetime | None:
         """Return the end of the pause, if it is in the future but not absurdly far."""
         name = pause_name(source)
-        raw = self._commands.attempt("paused", lambda: bounded_read(self._client(), name), lambda: NOTHING)
+        raw = self._commands.attempt("paused", lambda: bounded_read(self._client(), name), instead=lambda: NOTHING)
         if not raw.isdigit() or len(raw) > LONGEST_MICROS:
             return self._local.paused_until(source)
         now, until = self._clock(), from_micros(int(raw))

@@ -28,6 +28,7 @@ from badge.model import CacheEntry
 from badge.ports import CacheKey, Clock, Events, Lease, LeaseAttempt
 
 ENTRY_LIFETIME = timedelta(days=7)
+"""How long an entry is stored. How long it is fresh is decided in `resolving/lifetimes.py`."""
 # Subjects whose newest report is only in this process, because the server was lost or full.
 MOST_LOCAL_ONLY = 10_000
 # Subjects whose invalidation did not reach the server, to be repeated when the server is back.
@@ -138,7 +139,9 @@ class RedisStatusCache:
     def fetch_began(self, key: CacheKey) -> datetime:
         """Return the time by the server's clock, which all hosts share."""
         value = key_names(key).value
-        micros = self._commands.attempt("time", lambda: int(_TIME.run(self._client(), [value], [])), lambda: None)
+        micros = self._commands.attempt(
+            "time", lambda: int(_TIME.run(self._client(), [value], [])), instead=lambda: None
+        )
         return self._clock() if micros is None else from_micros(micros)
 
     def claim(self, key: CacheKey) -> LeaseAttempt:
@@ -151,7 +154,7 @@ class RedisStatusCache:
         return self._commands.attempt(
             "claim",
             lambda: self._lease_attempt(key, token),
-            lambda: self._local.claim(key),
+            instead=lambda: self._local.claim(key),
             when_late=lambda: LeaseAttempt(None, None),
         )
 
@@ -190,7 +193,7 @@ class RedisStatusCache:
 
     def is_up(self) -> bool:
         """Whether the server answers now."""
-        return self._commands.attempt("ping", lambda: bool(self._client().ping()), lambda: False)
+        return self._commands.attempt("ping", lambda: bool(self._client().ping()), instead=lambda: False)
 
     def _repeat_invalidations(self) -> None:
         """Repeat the invalidations that did not reach the server; raises redis-py's exceptions."""
@@ -203,7 +206,7 @@ class RedisStatusCache:
         self._run("hold", _HOLD, [key_names(lease.key).lease], [lease.token, _milliseconds(lifetime)])
 
     def _run(self, operation: str, script: RedisScript, keys: list[str], args: list[Any]) -> Any:
-        return self._commands.attempt(operation, lambda: script.run(self._client(), keys, args), lambda: None)
+        return self._commands.attempt(operation, lambda: script.run(self._client(), keys, args), instead=lambda: None)
 
     def _lease_attempt(self, key: CacheKey, token: str) -> LeaseAttempt:
         names = key_names(key)
@@ -222,7 +225,7 @@ class RedisStatusCache:
             self._events.emit(CacheEntryRefused(str(refused)))
             if isinstance(refused, EnvelopeAhead):  # this clock may be the wrong one, so the entry stays for others
                 return None
-            self._commands.attempt("delete", lambda: self._client().delete(key_names(key).value), lambda: None)
+            self._commands.attempt("delete", lambda: self._client().delete(key_names(key).value), instead=lambda: None)
             return None
         self._local.remember(key, entry)
         return entry
@@ -232,7 +235,7 @@ class RedisStatusCache:
         if key in self._pending_invalidations:
             return None
         value = key_names(key).value
-        return self._commands.attempt("get", lambda: bounded_read(self._client(), value), lambda: None)
+        return self._commands.attempt("get", lambda: bounded_read(self._client(), value), instead=lambda: None)
 
 
 def _invalidated(key: CacheKey) -> list[str]:

@@ -46,11 +46,11 @@ class CachePolicy:
 
         Clients may ask for a longer lifetime, but get it only for a good answer.
         """
-        is_good = resolution.is_known and resolution.report.exists
-        is_good = is_good and not (resolution.is_stale or resolution.is_provisional)
+        is_confirmed = not (resolution.is_stale or resolution.is_provisional)
+        is_good = resolution.is_known and resolution.report.exists and is_confirmed
+        wanted = max(resolution.fresh_for, at_least) if is_good else resolution.fresh_for
         true_for = _true_for(resolution, changes_in)
-        lifetime = min(max(resolution.fresh_for, at_least if is_good else timedelta(0)), true_for)
-        lifetime = max(SHORTEST, lifetime)
+        lifetime = max(SHORTEST, min(wanted, true_for))
         return cls(lifetime, max(timedelta(0), true_for - lifetime), is_for_program)
 
     def aged(self, by: timedelta) -> CachePolicy:

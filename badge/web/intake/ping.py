@@ -124,12 +124,8 @@ class PingIntake:
     def _record(self, subject: Subject, signal: Signal, run_id: str | None) -> None:
         if not self.rate.admits(str(subject)):
             raise PingRefused(429, "rate limited", retry_after=60)
-        event: RunEvent | VerificationEvent
-        if (outcome := _OUTCOME.get(signal)) is not None:
-            event = VerificationEvent(subject, ReportedVerification(outcome, how=_method()))
-        elif (status := _STATUS.get(signal)) is not None:
-            event = RunEvent(subject=subject, status=status, run_id=run_id)
-        else:  # A log changes no status.
+        event = _event_of(signal, subject, run_id)
+        if event is None:
             return
         recorded = self.catalogue.record(event)
         if recorded.is_ahead:
@@ -186,6 +182,15 @@ def _require(signal: Signal | None) -> Signal:
     if signal is None:
         raise PingRefused(400, "invalid url format")
     return signal
+
+
+def _event_of(signal: Signal, subject: Subject, run_id: str | None) -> RunEvent | VerificationEvent | None:
+    """Return what the ping reports; None for a log, which changes no status."""
+    if (outcome := _OUTCOME.get(signal)) is not None:
+        return VerificationEvent(subject, ReportedVerification(outcome, how=_method()))
+    if (status := _STATUS.get(signal)) is not None:
+        return RunEvent(subject=subject, status=status, run_id=run_id)
+    return None
 
 
 def _run_id() -> str | None:

@@ -22,12 +22,19 @@ from badge.events import (
     FailureKind,
     FlightEnd,
     FlightEnded,
+    LogInEnd,
+    LogInTried,
+    MessageDelivered,
+    MessageNotDelivered,
+    MessagesGivenUp,
+    PingAnswered,
     RefreshBegun,
     Refusal,
     RequestRefused,
     SourceAnswered,
     SourceCallSuppressed,
     SourceFailed,
+    StoredTimesAhead,
     SubjectUnmatched,
     UnknownStatusReceived,
     Wait,
@@ -45,7 +52,7 @@ from badge.telemetry.logs import (
     formatter_for,
     request_named,
 )
-from badge.telemetry.metrics import METRICS, Metrics, UndeclaredMetric
+from badge.telemetry.metrics import _UPDATES, METRICS, Metrics, UndeclaredMetric
 from tests.servers import PROJECT
 
 SECRET = "hunter2"
@@ -77,11 +84,21 @@ MOVES: list[tuple[Event, str]] = [
     (SubjectUnmatched(), "badge_subjects_unrouted_total 1.0"),
     (CircuitBreakerMoved("redis", is_open=True), 'badge_breaker_moves_total{name="redis",to="open"} 1.0'),
     (CircuitBreakerMoved("redis", is_open=True), 'badge_breaker_open{name="redis"} 1.0'),
+    (PingAnswered("fail", 200), 'badge_pings_total{http_status="200",signal="fail"} 1.0'),
+    (LogInTried(LogInEnd.REFUSED), 'badge_log_ins_total{end="refused"} 1.0'),
+    (StoredTimesAhead(), "badge_times_ahead_total 1.0"),
+    (MessageDelivered("ops"), 'badge_messages_total{channel="ops",outcome="delivered"} 1.0'),
+    (MessageNotDelivered("ops", "timeout"), 'badge_messages_total{channel="ops",outcome="failed"} 1.0'),
+    (MessagesGivenUp(3), "badge_messages_given_up_total 3.0"),
 ]
 
 
 def test_every_event_has_a_log_line() -> None:
     assert set(LINES) == set(get_args(Event))
+
+
+def test_no_metric_of_an_event_is_untested() -> None:
+    assert {type(event) for event, _ in MOVES} == set(_UPDATES)
 
 
 @pytest.mark.parametrize(("event", "line"), MOVES)
