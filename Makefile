@@ -35,7 +35,7 @@ demo: $(VENV)/.ready ## Fill the catalogue with sample data.
 check: $(VENV)/.ready-dev png-packages lint ## After each edit: lint, unit and web tests (about a minute).
 	@$(BIN)/pytest -q -n auto --dist loadfile -m "not slow" tests/unit tests/web $(ARGS)
 
-test: setup lint ## Everything that CI runs: lint, and all tests but the slow ones.
+test: setup lint ## Run what CI tests: lint, and all tests but the slow ones.
 	@scripts/run-tests $(BIN)/pytest $(ARGS)
 
 test-slow: setup ## The slow tests: failovers, lost or full Redis servers, full disks, PostgreSQL backups, path prefixes.

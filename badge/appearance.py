@@ -313,7 +313,7 @@ def _unverified(resolution: Resolution, look: Look) -> Face | None:
 
 
 def _until_unverified(resolution: Resolution, look: Look) -> timedelta:
-    """Time left before the latest verification exceeds `verified_within`; zero without a passed one."""
+    """Time left until the latest verification is older than `verified_within`; zero without a passed one."""
     if look.verified_within is None:
         return timedelta.max
     passed_at = resolution.report.verified_at(resolution.now)
@@ -325,7 +325,7 @@ def _can_be_overdue(status: BackupStatus) -> bool:
 
 
 def _until_overdue(resolution: Resolution, look: Look) -> timedelta:
-    """Time left before the last success exceeds `max_age`; zero if its time is unknown."""
+    """Time left until the last success is older than `max_age`; zero if its time is unknown."""
     if look.max_age is None:
         return timedelta.max
     succeeded_at = last_success(resolution)

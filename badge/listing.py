@@ -134,7 +134,7 @@ class Standing(StrEnum):
 def standing_of(
     recorded: BackupStatus, shown: BackupStatus, last_finished: BackupStatus | None, *, is_overdue: bool
 ) -> Standing | None:
-    """Return the standing of a subject with this recorded status, shown as another one; None if it was deleted."""
+    """Return the standing of a subject, given its recorded status and the one on its badge; None if it was deleted."""
     if recorded is BackupStatus.DELETED:
         return None
     if is_overdue:

@@ -66,7 +66,7 @@ Dir::Cache::pkgcache ""; Dir::Cache::srcpkgcache "";
 """
 
 STAND_INS = {
-    # Has a pip that installs without a virtual environment, as the official image.
+    # Like the official image's, its pip installs without a virtual environment.
     "docker.io/library/python:3.11-slim": (
         f"FROM {BASE}\n"
         "RUN apt-get update -qq && apt-get install -y -qq --no-install-recommends python3-pip"
@@ -269,7 +269,7 @@ def check_extended_image() -> None:
 
 
 def check_contents(container: str) -> None:
-    """Test that everything which the service loads only at need is in the image."""
+    """Test that the image contains everything that the service loads only on demand."""
     dockerfile = (PROJECT / "Dockerfile").read_text().replace("\\\n", "")
     [imports] = re.findall(r'^RUN python -c "(.+)"$', dockerfile, re.MULTILINE)
     loaded = inside("python", "-c", imports + LOADED_AT_NEED, container=container)

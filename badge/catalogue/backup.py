@@ -1,7 +1,7 @@
 """Backs up and restores a catalogue on SQLite.
 
-Before `restore` replaces the database, it locks it (`in_use.alone`, which fails while the service runs), and checks and
-migrates a copy of the backup (`_prepared`).
+`restore` first locks the database (`in_use.alone`, which fails while the service runs), then checks and migrates a copy
+of the backup (`_prepared`), and only then replaces the database.
 """
 
 from __future__ import annotations
@@ -146,7 +146,7 @@ def _prepared(draft: Path, now: datetime) -> Contents:
 
 
 def _replace(file: Path, draft: Path, now: datetime) -> Path | None:
-    """Put the draft in the place of the database; returns where that is now, if there was one."""
+    """Put the draft in the database's place; returns the new name of the previous database, if there was one."""
     try:
         set_aside = _set_aside(file, now) if file.exists() else None
         for end in (*_LOGS, "-shm"):

@@ -14,7 +14,7 @@ from badge.contract import format_time
 from badge.model import STALE_AGE, BackupStatus, CacheEntry, Report, Subject, Visibility
 from badge.settings import show_duration
 
-ASK = "`badge status` queries it now; `badge check-config` shows what is wrong with it."
+ASK = "`badge check-config` queries it now, and shows what is wrong with it."
 
 LOST = (
     "Not known, because the cache does not respond: either no service is running here, or its workers use their own "

@@ -71,7 +71,7 @@ def _sentences(document: dict[str, Any]) -> str:
     elif document["origin"] != "fallback" and not document["exists"]:
         lines.append("The source has no such subject.")
     else:
-        lines.append(f"The badge shows “{document['badgeShows']}”, for another {document['freshForSeconds']} s.")
+        lines.append(f"The badge shows “{document['badgeShows']}”, fresh for another {document['freshForSeconds']} s.")
     return "\n".join(lines)
 
 

@@ -144,7 +144,7 @@ class Master:
             return
         self.embedded = embedded
         if not is_answering:
-            server.log.warning("The embedded Valkey does not answer yet: until it does, sources are queried directly.")
+            server.log.warning("The embedded Valkey does not answer yet: until it does, workers use their own caches.")
 
     def when_ready(self, server: Any) -> None:
         """Start what runs beside the workers, and show new users where to look and what to do first."""

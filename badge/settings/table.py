@@ -40,7 +40,7 @@ class Settings(BaseModel):
         description=(
             "The service's public address; absolute links are built from it. If it has a path, such as "
             "https://example.org/backups, the service answers below that path only, except for /livez, /readyz, "
-            "/healthz and /metrics, which also work without it."
+            "/healthz, /metrics and /metrics/subjects, which also work without it."
         ),
     )
     data_dir: Path = Field(
@@ -160,7 +160,8 @@ class Settings(BaseModel):
         ),
     )
     upstream_timeout: Annotated[Duration, between(timedelta(milliseconds=50), timedelta(seconds=30))] = Field(
-        timedelta(seconds=5), description="Total time limit for one request to a source."
+        timedelta(seconds=5),
+        description="Total time limit for one query of a source, with any login and follow-up request.",
     )
     catalogue_url: CatalogueUrl | None = Field(
         None,
@@ -266,7 +267,10 @@ class Settings(BaseModel):
         description="Requests to one source that may queue in each worker; further ones are not sent.",
     )
     upstream_per_second: int = Field(
-        20, ge=1, le=10_000, description="Average requests per second from each worker to one source."
+        20,
+        ge=1,
+        le=10_000,
+        description="Average queries per second from each worker to one source; one may take several requests.",
     )
     upstream_new_per_second: int = Field(
         10, ge=1, le=10_000, description="How many of BADGE_UPSTREAM_PER_SECOND may be for subjects never seen before."

@@ -4,7 +4,7 @@ A subject has one condition at a time. A change of condition is one notice, exce
 
 - a new subject that is protected or deleted causes none;
 - unknown counts only once it has lasted for a while, because sources and networks fail briefly;
-- a subject that changes too often is reported as flapping once, and again when it has settled.
+- a subject that changes too often is reported once as flapping, and once more when it has settled.
 
 Verifications are watched separately. One that fails, one that becomes too old, and one that passes after either, each
 cause a notice. There is no flap detection for them, because verifications are rare.
@@ -66,7 +66,7 @@ class ChangeRules:
     """When changes are reported."""
 
     unknown_after: timedelta = timedelta(hours=1)
-    """How long a status has to be unknown."""
+    """How long a status has to be unknown before that counts as a change."""
     flapping_changes: int = 5
     """A subject with more changes than this within `flapping_within` is flapping."""
     flapping_within: timedelta = timedelta(hours=1)

@@ -14,7 +14,7 @@ from badge.resilience.worker_pool import WorkerPool
 from badge.watching.store import LeaseState
 
 MISSING_SECONDS = 60.0
-"""Longer than it takes to replace a watcher that has crashed: its lease, and a pause before the restart."""
+"""Longer than it takes to replace a crashed watcher: until its lease expires, plus the pause before the restart."""
 
 
 def _in_background() -> Callable[[Callable[[], None]], bool]:

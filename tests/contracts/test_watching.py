@@ -379,7 +379,7 @@ def test_a_subject_that_is_missing_from_an_incomplete_list_was_not_deleted(watch
         (Survey(), []),
     ],
 )
-def test_a_list_that_can_not_be_read_to_its_end_is_logged(
+def test_a_list_that_cannot_be_read_to_its_end_is_logged(
     watching: Watching, survey: Survey, logged: Sequence[SubjectsUnwatched]
 ) -> None:
     watching.sees(web=S.SUCCEEDED)

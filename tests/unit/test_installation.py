@@ -1,4 +1,4 @@
-"""Data and settings are in the checkout's folder; after installation from a wheel, where Linux programs keep them."""
+"""Data and settings are in the checkout's folder or, if installed from a wheel, where Linux programs keep theirs."""
 
 from __future__ import annotations
 

@@ -68,7 +68,7 @@ class Api:
     def __init__(self, folder: Path) -> None:
         clock = ManualClock()
         rates = {"BADGE_OPS_PER_MINUTE": "1000000", "BADGE_PINGS_PER_MINUTE": "1000000"}
-        # Without the edge cache, whose key would be the raw URL, which schemathesis passes without the query.
+        # Without the edge cache: schemathesis passes raw URLs without the query, so all queries would share an answer.
         wired = load({"BADGE_DATA_DIR": str(folder), "BADGE_EDGE_CACHE": "0", **rates})
         migrate(wired.catalogue_location)
         self.parts = build_parts(wired, cache=MemoryStatusCache(clock), clock=clock)

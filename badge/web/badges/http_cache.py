@@ -42,7 +42,7 @@ class CachePolicy:
         *,
         is_for_program: bool = False,
     ) -> CachePolicy:
-        """Return the policy for a resolution; its lifetime ends when the picture would change by itself.
+        """Return the policy for a resolution; its lifetime ends at the latest when the picture would change by itself.
 
         Clients may ask for a longer lifetime, but get it only for a good answer.
         """

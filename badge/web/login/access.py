@@ -1,4 +1,4 @@
-"""Access to the dashboard: the interface for pages, and the kinds of access without a login (with: `sessions.py`)."""
+"""Access to the dashboard: the interface for pages, and access without a login (with one, see `sessions.py`)."""
 
 from __future__ import annotations
 

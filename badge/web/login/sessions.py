@@ -146,7 +146,7 @@ class Cookies(SecureCookieSessionInterface):
 
 
 def use_sessions(site: Flask, settings: Settings) -> None:
-    """Enable sessions. Only the login pages set a cookie; badges never do."""
+    """Enable sessions. Only the login pages set a cookie for anonymous visitors; badges never set one."""
     site.session_interface = Cookies(lambda: signing_key(settings), Paths(settings.path_prefix))
     site.config.update(
         SESSION_COOKIE_SECURE=settings.public_url.startswith("https://") if settings.public_url else None,

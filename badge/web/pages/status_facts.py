@@ -175,7 +175,7 @@ def _verification(report: Report, now: datetime) -> Fact | None:
 
 
 def _since(resolution: Resolution, runs: Sequence[RecentRun]) -> Fact | None:
-    """Return since when every finished run has ended like the last one; None if the runs don't say."""
+    """Return how long every finished run has ended like the last one; None if the runs don't say."""
     report, now, status = resolution.report, resolution.now, resolution.status
     ended = [run for run in runs if run.status in FINISHED]
     alike = list(takewhile(lambda run: run.status is status, ended))
