@@ -229,6 +229,8 @@ class Parts:
     """Uses the shared cache as the service does; returns what is wrong with it, if anything."""
     paths: Paths
     """Builds every path that leaves the service."""
+    lease_readings: WorkerPool
+    """Reads the watcher's lease for /readyz."""
 
     @property
     def catalogue(self) -> CatalogueParts | None:
@@ -237,8 +239,10 @@ class Parts:
 
     def close(self) -> None:
         """Close the database connections, so that the last worker to end checkpoints SQLite's write-ahead log."""
+        # Whatever used the database later would open it again.
+        self.lease_readings.wait(CLOSE_SECONDS)
         if self.catalogue is not None:
-            self.catalogue.token_uses.wait(CLOSE_SECONDS)  # a use recorded later would open the database again
+            self.catalogue.token_uses.wait(CLOSE_SECONDS)
         if self.database is not None:
             self.database.close()
 
@@ -311,6 +315,7 @@ def build_parts(
         warm_up=stores.warm_up,
         cache_fault=stores.fault,
         paths=Paths(settings.path_prefix),
+        lease_readings=WorkerPool("lease-reading", threads=1, most_waiting=0),
     )
 
 
@@ -539,7 +544,8 @@ def _readiness(parts: Parts, store: Callable[[], WatchStore]) -> Readiness:
     if parts.settings.needs_watcher:
         from badge.watching.presence import WatcherPresence  # noqa: PLC0415 - only if something depends on the watcher
 
-        readiness.watch("watcher", WatcherPresence(lambda: store().lease(), parts.events).is_watched)
+        presence = WatcherPresence(lambda: store().lease(), parts.events, parts.lease_readings.submit)
+        readiness.watch("watcher", presence.is_watched)
     return readiness
 
 

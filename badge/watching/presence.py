@@ -4,21 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from sqlalchemy.exc import SQLAlchemyError
 
 from badge.catalogue.faults import failure
 from badge.ports import Events
-from badge.resilience.worker_pool import WorkerPool
 from badge.watching.store import LeaseState
 
 MISSING_SECONDS = 60.0
 """Longer than it takes to replace a crashed watcher: until its lease expires, plus the pause before the restart."""
-
-
-def _in_background() -> Callable[[Callable[[], None]], bool]:
-    return WorkerPool("watcher-presence", threads=1, most_waiting=0).submit
 
 
 @dataclass(slots=True)
@@ -28,8 +23,9 @@ class WatcherPresence:
     lease: Callable[[], LeaseState]
     """May raise SQLAlchemy's errors, and may take long."""
     events: Events
+    submit: Callable[[Callable[[], None]], bool]
+    """Runs a reading in the background, unless one is already running."""
     monotonic: Callable[[], float] = time.monotonic
-    submit: Callable[[Callable[[], None]], bool] = field(default_factory=_in_background)
     _seen: LeaseState | None = None
     _since: float | None = None
     """When this state of the lease was first read."""

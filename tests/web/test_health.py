@@ -1,5 +1,8 @@
 """Health: liveness depends on nothing else; readiness degrades, and becomes a 503 only while draining."""
 
+import threading
+from pathlib import Path
+
 import pytest
 
 from badge import __version__
@@ -29,6 +32,23 @@ def test_with_a_failing_source_a_process_is_degraded_but_takes_traffic(site: Sit
 def test_the_watcher_is_checked_if_anything_depends_on_it(dashboards: Dashboards, feed: str, names: set[str]) -> None:
     checks = dashboards(BADGE_FEED=feed).get("/readyz").json["checks"]  # type: ignore[index] # JSON
     assert checks.keys() == {"cache", "source", "catalogue"} | names
+
+
+def test_closing_waits_for_a_reading_of_the_lease(dashboards: Dashboards, tmp_path: Path) -> None:
+    service = dashboards(BADGE_FEED="on")
+    parts, took = service.parts, threading.Event()
+    assert parts.database is not None
+    database = parts.database.get()
+
+    def read_late() -> None:
+        took.wait(0.2)
+        database.read_cache_identity()
+        took.set()
+
+    assert parts.lease_readings.submit(read_late)
+    parts.close()
+    assert took.is_set()
+    assert not list(tmp_path.glob("*-wal")), "SQLite deletes its log with the last connection"
 
 
 def test_a_draining_process_is_not_ready(site: Site) -> None:

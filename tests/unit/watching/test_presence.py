@@ -12,6 +12,7 @@ import pytest
 
 from badge.catalogue.database import Database
 from badge.events import CatalogueFailed
+from badge.resilience.worker_pool import WorkerPool
 from badge.watching.presence import MISSING_SECONDS, WatcherPresence
 from badge.watching.store import LeaseState, WatchStore
 from tests.doubles import RecordedEvents
@@ -33,7 +34,7 @@ class Checks:
 
     def __post_init__(self) -> None:
         assert self.store.take(self.store.lease())
-        self.presence = WatcherPresence(self.store.lease, self.events, lambda: self.now, at_once)
+        self.presence = WatcherPresence(self.store.lease, self.events, at_once, lambda: self.now)
 
     def later(self, seconds: float, *, renewed: bool = False) -> bool:
         self.now += seconds
@@ -84,7 +85,7 @@ def test_a_database_that_hangs_holds_up_no_check() -> None:
         assert may_answer.wait(30)
         return LeaseState("first", 1)
 
-    presence = WatcherPresence(lease, RecordedEvents())
+    presence = WatcherPresence(lease, RecordedEvents(), WorkerPool("readings", threads=1, most_waiting=0).submit)
     assert all(presence.is_watched() for _ in range(10))
     assert is_asked.wait(30)
     may_answer.set()
