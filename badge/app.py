@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -245,6 +246,20 @@ class Parts:
             self.catalogue.token_uses.wait(CLOSE_SECONDS)
         if self.database is not None:
             self.database.close()
+
+    def prepare_for_fork(self) -> None:
+        """Read from the catalogue once, so that processes forked later share what SQLAlchemy prepares for a query.
+
+        That saves 4 MB in each of them. The connection is closed again.
+        """
+        if self.catalogue is None:
+            return
+        from badge.catalogue.faults import UNUSABLE  # noqa: PLC0415 - loads SQLAlchemy
+
+        # If the database can't be used, the check at start-up has reported that, and so does every request.
+        with contextlib.suppress(*UNUSABLE):
+            self.catalogue.store.report_for(Subject("any", "any", "any", "any"))
+        self.catalogue.store.database.close()
 
     def use_catalogue_state(self, state: CatalogueState) -> None:
         """Take over what the master learned about the database before it forked the workers."""

@@ -1,4 +1,4 @@
-"""The catalogue's database: engines that survive forks, and transactions."""
+"""The catalogue's database: an engine that survives forks, and transactions."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from sqlalchemy import Connection, Engine, ExceptionContext, NullPool, create_engine, event, make_url, select
+from sqlalchemy import Connection, Engine, ExceptionContext, NullPool, Pool, create_engine, event, make_url, select
 from sqlalchemy.exc import DatabaseError, DBAPIError, OperationalError, SQLAlchemyError
 
 from badge.catalogue.in_use import CatalogueInUse, hold
@@ -30,7 +30,8 @@ _PATIENCE = "badge_writer_patience"
 class Database:
     """Connections to one database, made on first use in each process.
 
-    While open, it holds a lock that prevents a restore, unless the caller holds one (`takes_lock=False`).
+    A child process inherits its parent's compiled statements, but opens connections of its own. While open, it holds a
+    lock that prevents a restore, unless the caller holds one (`takes_lock=False`).
     """
 
     def __init__(
@@ -43,7 +44,9 @@ class Database:
         because it may return wrong data."""
         make_url(url).get_dialect().import_dbapi()  # loaded before workers are forked, which then share it
         self._in_use = PerProcess(lambda: _held(url) if takes_lock else None)
-        self._engine = PerProcess(self._first_engine)
+        self._built: Engine | None = None
+        self._inherited: list[Pool] = []
+        self._engine = PerProcess(self._engine_for_this_process)
         self._cache_identity: str | None = None
         # Shared by all workers if the application is loaded before they are forked; otherwise each process has its own.
         self._identity_until_read = f"unread-{secrets.token_hex(16)}"
@@ -103,12 +106,18 @@ class Database:
         if (descriptor := self._in_use.take()) is not None:
             os.close(descriptor)
 
-    def _first_engine(self) -> Engine:
+    def _engine_for_this_process(self) -> Engine:
         self._in_use.get()
         _allocate_index(self.url)
-        engine = new_engine(self.url, self._reader_patience)
-        event.listen(engine, "handle_error", self._note_damage)
-        return engine
+        if self._built is None:
+            self._built = new_engine(self.url, self._reader_patience)
+            event.listen(self._built, "handle_error", self._note_damage)
+        else:
+            # Keep the parent's connections referenced: if the garbage collector closed them here, that could corrupt
+            # the parent's database (sqlite.org/howtocorrupt.html, section 2.6).
+            self._inherited.append(self._built.pool)
+            self._built.dispose(close=False)
+        return self._built
 
     def _note_damage(self, context: ExceptionContext) -> None:
         if is_damage(context.sqlalchemy_exception):

@@ -1,7 +1,7 @@
 """What gunicorn's master does around its workers: start, reloads and stop.
 
-Workers inherit only values, and the lock that protects the catalogue from a restore: no connection or thread used by a
-worker is created before the fork.
+Workers inherit only values, compiled code and statements, and the lock that protects the catalogue from a restore: no
+connection or thread used by a worker is created before the fork.
 """
 
 from __future__ import annotations
@@ -107,13 +107,7 @@ class Master:
         if server.cfg.worker_class_str != WORKER_CLASS:
             sys.stderr.write("Remove -k: config/gunicorn.conf.py works only with its own worker class.\n")
             sys.exit(2)
-        for line in changed(self.settings):
-            server.log.info("%s", line)
-        for sentence in (*unknown_variables(), *self.settings.warnings):
-            server.log.warning("%s", sentence)
-        if is_open_to_others(self.settings.data_dir):
-            folder = self.settings.data_dir
-            server.log.warning("Other users can access BADGE_DATA_DIR; `chmod go= %s` prevents that.", folder)
+        self._log_settings(server)
         self.png = PngCheck()
         try:
             self.catalogue = open_catalogue(self.configuration)
@@ -121,10 +115,28 @@ class Master:
             sys.stderr.write(f"{unusable}\n")
             sys.exit(1)
         self._report_damage(server)
+        if self.settings.preload:
+            self._prepare_for_fork(server.app.wsgi())
         if self.settings.redis_url is None:
             self._start_cache(server)
         self._take_over_reloads(server)
         self._keep_watcher_running(server)
+
+    def _log_settings(self, server: Any) -> None:
+        for line in changed(self.settings):
+            server.log.info("%s", line)
+        for sentence in (*unknown_variables(), *self.settings.warnings):
+            server.log.warning("%s", sentence)
+        if is_open_to_others(self.settings.data_dir):
+            folder = self.settings.data_dir
+            server.log.warning("Other users can access BADGE_DATA_DIR; `chmod go= %s` prevents that.", folder)
+
+    def _prepare_for_fork(self, application: Any) -> None:
+        site: Any = application.site if isinstance(application, Edge) else application
+        parts = built_around(site).parts
+        if self.catalogue is not None:
+            parts.use_catalogue_state(self.catalogue.state)
+        parts.prepare_for_fork()
 
     def _report_damage(self, server: Any) -> None:
         if self.catalogue is not None and self.catalogue.state.is_damaged:
@@ -291,6 +303,8 @@ class Master:
         if previous is not None and previous is not catalogue:
             previous.close()
         self.configuration, self.postponed, self.catalogue = configuration, postponed, catalogue
+        if configuration.settings.preload:
+            self._prepare_for_fork(app)
         # Without preloading, each worker builds its own application.
         server.app.callable = app if configuration.settings.preload else None
         return []

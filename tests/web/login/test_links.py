@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 from contextlib import closing
 from pathlib import Path
 
@@ -19,6 +21,7 @@ from badge.settings import load
 from badge.web.signing_key import KEY_FILE
 from tests.dashboard import Dashboards
 from tests.doubles import ManualClock, OneProcess
+from tests.servers import PROJECT
 from tests.web.pages.test_pages import one, text
 
 TOKEN = "correct horse battery staple"
@@ -295,3 +298,17 @@ def test_a_successful_login_clears_earlier_failures(dashboards: Dashboards) -> N
     for _ in range(2):
         client = dashboard.anonymous()
         assert [submit(client, token=token).status_code for token in ("typo", TOKEN)] == [403, 303]
+
+
+FORMS_LOADED = """
+import sys
+from badge.app import create_edge
+from badge.settings import load
+create_edge(load({"BADGE_DATA_DIR": sys.argv[1], "BADGE_DASHBOARD": "link"}))
+print([name for name in ("wtforms", "babel") if name in sys.modules])
+"""
+
+
+def test_a_service_loads_the_library_for_forms_only_when_it_shows_one(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", FORMS_LOADED, str(tmp_path)]
+    assert subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=True).stdout == "[]\n"
