@@ -122,8 +122,11 @@ class Dashboard:
 
     def _rows(self, items: Sequence[ListedSubject], now: datetime) -> list[Row]:
         runs = self._runs([item.subject for item in items])
-        page, label = self.parts.paths.page, self.parts.default_label
-        return [row_of(item, runs.get(item.subject, ()), page(item.subject), label, now) for item in items]
+        return [self._row(item, runs.get(item.subject, ()), now) for item in items]
+
+    def _row(self, item: ListedSubject, runs: Sequence[PastRun], now: datetime) -> Row:
+        page_path, has_history = self.parts.paths.page(item.subject), self.parts.takes_reports(item.subject)
+        return row_of(item, runs, page_path, self.parts.default_label, now, has_history=has_history)
 
     def _badge_of(self, row: Row) -> AccountBadge | None:
         return self._badge_for(SubjectScope(row.subject.platform, row.subject.account))

@@ -10,6 +10,7 @@ from badge.appearance import REASONS, TONES, WORDS, Tone
 from badge.listing import ListedSubject
 from badge.model import BackupStatus, Origin, PastRun, Reason, Resolution, Subject, Visibility
 from badge.web.page import Moment, length, picture_for
+from badge.web.pages.headline import never_succeeded
 from badge.web.pages.history import runs_in_words
 
 SHOWN_RUNS = 14
@@ -27,6 +28,8 @@ class Row:
     tone: Tone
     is_private: bool
     succeeded: Moment | None
+    has_never_succeeded: bool
+    """False as well if the source does not say whether there was a success."""
     next: str
     """When the next run is due, or since when it is overdue."""
     is_late: bool
@@ -51,8 +54,13 @@ class RunBars:
     height: int = 2 * LINE_AT
 
 
-def row_of(item: ListedSubject, runs: Sequence[PastRun], page_path: str, label: str, now: datetime) -> Row:
-    """Return a row, from the list's own report, because resolving each subject could call its source."""
+def row_of(
+    item: ListedSubject, runs: Sequence[PastRun], page_path: str, label: str, now: datetime, *, has_history: bool
+) -> Row:
+    """Return a row, from the list's own report, because resolving each subject could call its source.
+
+    `has_history`: whether the source keeps a history; then a subject without a known success has never succeeded.
+    """
     report = replace(item.report, status=item.report.status_at(now))
     known = Resolution(report=report, origin=Origin.CACHE, age=timedelta(0), fresh_for=timedelta(0), now=now)
     next_words, is_late = _next_run(item, now)
@@ -64,6 +72,7 @@ def row_of(item: ListedSubject, runs: Sequence[PastRun], page_path: str, label: 
         tone=TONES[report.status],
         is_private=report.visibility is Visibility.PRIVATE,
         succeeded=Moment.of(report.succeeded_at(now), now),
+        has_never_succeeded=has_history and never_succeeded(item.report),
         next=next_words,
         is_late=is_late,
         reason=_reason(item, report.status, report.reason),

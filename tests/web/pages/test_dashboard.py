@@ -82,7 +82,7 @@ def test_an_overdue_backup_says_for_how_long(dashboards: Dashboards) -> None:
 
 def test_a_backup_that_never_succeeded_says_so(dashboard: Dashboard) -> None:
     dashboard.report(WEB, S.FAILED)
-    assert "last success never" in " ".join(dashboard.soup("/dashboard").get_text().split())
+    assert "acme never succeeded" in " ".join(dashboard.soup("/dashboard").get_text().split())
 
 
 def test_filters_are_in_the_address_and_in_the_form(dashboard: Dashboard) -> None:

@@ -11,10 +11,12 @@ from bs4 import BeautifulSoup
 from flask import Flask
 
 from badge.app import edge_around
+from badge.contract import status_document
 from badge.edge.application import Edge
-from badge.model import Subject
+from badge.model import BackupStatus, Report, Subject
 from tests.asgi import Answer, ask
 from tests.dashboard import Dashboard, Dashboards
+from tests.doubles import START
 from tests.serving import served
 from tests.web.pages.test_pages import one, text
 
@@ -55,6 +57,17 @@ def test_an_upstream_that_is_down_is_named_and_a_subject_can_be_entered(dashboar
     assert page.select("form input[name=subject]")
 
 
+@pytest.mark.parametrize("status", ["succeeded", "failed"])
+def test_a_row_does_not_say_never_if_the_source_keeps_no_history(dashboards: Dashboards, status: str) -> None:
+    item = status_document(Subject.legacy("acme", "web"), Report(status=BackupStatus(status), observed_at=START))
+    upstream = Flask("upstream")
+    upstream.add_url_rule("/ops/status/list", "list", lambda: {"items": [item]})
+    with served(upstream) as url:
+        page = dashboards(BADGE_UPSTREAM_URL=url).soup("/dashboard")
+    assert one(page, ".subjects img")["alt"] == status
+    assert text(page, ".subjects .when") == ""
+
+
 def joined(dashboards: Dashboards, folder: Path, dashboard: str = "local") -> Dashboard:
     file = folder / "sources.toml"
     file.write_text(SOURCES)
@@ -66,7 +79,7 @@ def test_a_source_that_is_down_is_named_above_the_list_of_the_others(dashboards:
     dashboard.report(Subject.legacy("acme", "web"))
     page = dashboard.soup("/dashboard")
     assert [link.get_text() for link in page.select(".subjects a")] == ["web"]
-    assert text(page, ".note") == "Some sources did not answer; repositories of hc are missing here."
+    assert text(page, ".note") == "This list is incomplete: hc did not answer."
 
 
 def test_reporting_is_suggested_only_if_the_badge_would_show_it(dashboards: Dashboards, tmp_path: Path) -> None:
@@ -91,8 +104,7 @@ def test_an_open_dashboard_hides_the_names_of_sources(dashboards: Dashboards, tm
     dashboard.report(Subject.legacy("acme", "web"))
     dashboard.clock.advance(seconds=30)
     page = dashboard.soup("/dashboard")
-    words = "Some sources did not answer; repositories of a source of this service are missing here."
-    assert text(page, ".note") == words
+    assert text(page, ".note") == "This list is incomplete: a source of this service did not answer."
     assert "hc" not in one(page, "main").get_text()
 
 
