@@ -48,7 +48,7 @@ class Summary:
 
     @property
     def is_determined(self) -> bool:
-        """Whether there is anything to say: without a single subject, a silent source leaves everything open."""
+        """Whether the numbers say anything; a total of 0 does so only if all sources were counted."""
         return self.total > 0 or self.is_empty
 
 

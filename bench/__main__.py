@@ -1,6 +1,6 @@
 """Compare the service with peers, print the tables, and write them to bench/RESULTS.md.
 
-Every figure is the median of several rounds, in each of which all contenders are measured in turn.
+Most figures are medians of several rounds, in each of which all contenders are measured in turn.
 """
 
 from __future__ import annotations
@@ -69,7 +69,11 @@ def header(rounds: int) -> list[str]:
     libraries = ", ".join(f"{name} {version(name)}" for name in LIBRARIES)
     where = f"`make bench` on {datetime.now(UTC).date()}, {cpu_name()}"
     versions = f"Python {platform.python_version()}, Node {node.strip()}, {nginx.split()[-1]}, {libraries}"
-    how = f"Medians of {rounds} interleaved rounds; differences below 10% are noise."
+    how = (
+        f"Medians of up to {rounds} interleaved rounds, unless a column says otherwise; "
+        "differences below 10% are noise. "
+        "A ratio is the median of the rounds' ratios, so it can differ from the ratio of the medians beside it."
+    )
     return ["# Results", "", f"{where}; {versions}. {how}"]
 
 

@@ -22,7 +22,7 @@ from tests.fault_server import running_fault_server
 from tests.load import all_at_once, at_a_rate
 
 MOST_ROUNDS = 3
-"""Fewer than elsewhere, because each round starts every service anew."""
+"""Even with more `--rounds`, because each round starts every service anew."""
 
 PER_SECOND = 250
 """Warm badges."""
@@ -122,7 +122,7 @@ def _fresh_service(**settings: str) -> Iterator[Running]:
 
 PRESSURES: dict[str, Callable[[Path], Load]] = {
     "nothing else happens": nothing_else,
-    f"{COLD} cold badges wait for an upstream that hangs": cold_badges,
+    f"{COLD} cold badges wait for an upstream that hangs ({WAIT_SECONDS} s instead of {SECONDS})": cold_badges,
     f"the dashboard is searched {SEARCHES_PER_SECOND} times a second; {SUBJECTS:,} subjects": searches,
     f"the metrics of each subject are scraped every {SCRAPE_SECONDS:.0f} s": scrapes,
     f"{SILENT} connections are silent, and {DRIPPING} send a byte every {DRIP_SECONDS} s": slow_clients,
@@ -138,7 +138,7 @@ def rows(rounds: int) -> list[str]:
         report_backup(folder)
         measures = {what: partial(measure, folder) for what, measure in PRESSURES.items()}
         found = in_turn(min(rounds, MOST_ROUNDS), measures)
-    columns = [f"one warm badge, {PER_SECOND} a second, while", "p50", "p99", "requests answered"]
+    columns = [f"one warm badge, {PER_SECOND} a second, while", "p50", "p99", "requests answered in all"]
     return table(columns, [_row(what, loads) for what, loads in found.items()])
 
 

@@ -54,7 +54,8 @@ assert ssl.create_default_context().get_ca_certs(), "certificate authorities"
 cached = {getattr(module, "__cached__", None) for module in sys.modules.values()} - {None}
 assert not (missing := [path for path in cached if not os.path.exists(path)]), missing
 """
-# Letters of the same width that only this font has. Without it, the same box would be drawn for both.
+# For each font, two characters of the same width that no other font has. Without the font, both would be drawn as the
+# same box.
 DIFFERENT = [("CJK", "\u6f22", "\u5b57"), ("emoji", "\U0001f354", "\U0001f355")]
 
 # What Debian's slim images leave out and configure (debuerreotype's rules), so that sizes are those of a real build.
@@ -275,8 +276,8 @@ def check_contents(container: str) -> None:
     loaded = inside("python", "-c", imports + LOADED_AT_NEED, container=container)
     expect(f"all modules are compiled and load {loaded.stderr}".rstrip(), is_so=loaded.returncode == 0)
     for script, one, other in DIFFERENT:
-        drawn = {get(f"{SERVICE}{BADGE}.png?label={urllib.parse.quote(letter)}")[2] for letter in (one, other)}
-        expect(f"{script} letters are drawn", is_so=len(drawn) == 2)
+        drawn = {get(f"{SERVICE}{BADGE}.png?label={urllib.parse.quote(each)}")[2] for each in (one, other)}
+        expect(f"{script} characters are drawn", is_so=len(drawn) == 2)
 
 
 def compose(*arguments: str) -> str:

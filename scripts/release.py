@@ -2,7 +2,7 @@
 
 Refuses unless everything is in order. Then runs the checks, records the catalogue of this version in tests/released,
 turns CHANGELOG.md's unreleased section into the version's, commits, tags, and builds the wheel, the sdist, their bills
-of materials and their checksums in dist/. If a step fails, the checkout is as before.
+of materials and their checksums in dist/. If a step fails, the checkout is as before, except for dist/.
 """
 
 from __future__ import annotations
@@ -152,7 +152,7 @@ def _report(version: str, checks: str) -> int:
         sys.stderr.write(f"{refused}\nNothing was released.\n")
         return 2
     except (subprocess.CalledProcessError, OSError) as error:
-        sys.stderr.write(f"{error}\nNothing was released; the checkout is as before.\n")
+        sys.stderr.write(f"{error}\nNothing was released; the checkout is as before, except for dist/.\n")
         return 1
     print(f"Released {version} as commit {git('rev-parse', '--short', 'HEAD')}, tag v{version}:")
     print("\n".join(f"  {file.relative_to(PROJECT)}" for file in files))

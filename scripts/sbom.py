@@ -38,7 +38,7 @@ DOCKERFILE = "Dockerfile"
 PYTHON_OF_DEBIAN = {"bookworm": "3.11.2"}
 """The Python that each Debian release contains."""
 
-# Not a package: only its numbers are used. NOTICE has their licence.
+# Not installed: only its numbers were copied. NOTICE has their licence.
 FONT_METRICS = Component(
     name="anafanafo",
     version="2",

@@ -54,7 +54,7 @@ class Expectation:
         return max(self.since, ended_at or self.since) + self.every
 
     def overdue_at(self, status: BackupStatus, ended_at: datetime | None) -> datetime | None:
-        """Return when the next backup will be overdue; None if the status is no better than a failure.
+        """Return when the next backup will be overdue; None unless the status is one of `CAN_BE_OVERDUE`.
 
         The start of a run doesn't postpone it; otherwise a job that starts every day and hangs would look healthy.
         """

@@ -86,8 +86,8 @@ subjects = Table(
     Column("verified_how", String(16)),
     Column("visibility", String(16), nullable=False),
     Column("enabled", Boolean),
-    # With a check: when the next backup is due, and when it becomes overdue. The latter is null if the status is no
-    # better than a failure.
+    # With a check: when the next backup is due, and when it becomes overdue. The latter is null unless the status is
+    # "succeeded", "in progress" or "scheduled".
     Column("due_at", Moment),
     Column("overdue_at", Moment),
     Column("revision", BigInteger, nullable=False),

@@ -87,8 +87,9 @@ def list_keys(*, as_json: bool) -> None:
     for one in stored:
         scopes = "+".join(sorted(one.grant.scopes))
         subjects = shown_selection(one.grant.subjects)
-        expires, used = one.expires_at or "never", one.last_used_on or "never"
-        click.echo(f"{one.name:<24} {one.prefix}…  {scopes:<12} for {subjects}; expires {expires}, last used {used}")
+        expires = f"expires {one.expires_at}" if one.expires_at else "never expires"
+        used = f"last used {one.last_used_on}" if one.last_used_on else "never used"
+        click.echo(f"{one.name:<24} {one.prefix}…  {scopes:<12} for {subjects}; {expires}, {used}")
 
 
 def _document(one: StoredKey) -> dict[str, object]:

@@ -66,8 +66,8 @@ def list_tokens(*, as_json: bool) -> None:
         click.echo(json.dumps([_document(one) for one in stored]))
         return
     for one in stored:
-        used = one.last_used_on or "never"
-        click.echo(f"{one.name:<24} {one.prefix}…  for {shown_selection(one.subjects)}; last used {used}")
+        used = f"last used {one.last_used_on}" if one.last_used_on else "never used"
+        click.echo(f"{one.name:<24} {one.prefix}…  for {shown_selection(one.subjects)}; {used}")
 
 
 def _document(one: StoredToken) -> dict[str, object]:

@@ -257,14 +257,12 @@ class Settings(BaseModel):
     connections: int = Field(
         4_096, ge=16, le=1_000_000, description="Open connections per worker; further ones are closed."
     )
-    upstream_concurrency: int = Field(
-        8, ge=1, le=256, description="Concurrent requests from each worker to one source."
-    )
+    upstream_concurrency: int = Field(8, ge=1, le=256, description="Concurrent queries from each worker to one source.")
     upstream_queue: int = Field(
         100,
         ge=1,
         le=10_000,
-        description="Requests to one source that may queue in each worker; further ones are not sent.",
+        description="Queries to one source that may queue in each worker; further ones are not made.",
     )
     upstream_per_second: int = Field(
         20,
@@ -279,7 +277,7 @@ class Settings(BaseModel):
         100,
         ge=1,
         le=100_000,
-        description="Burst of requests for never-seen subjects allowed beyond BADGE_UPSTREAM_NEW_PER_SECOND.",
+        description="Burst of queries for never-seen subjects allowed beyond BADGE_UPSTREAM_NEW_PER_SECOND.",
     )
     upstream_max_bytes: int = Field(
         262_144,

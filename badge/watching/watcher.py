@@ -215,7 +215,7 @@ class Watcher:
                 runs = self.subjects.runs_of([item.subject for item in some])
                 self._note([one for item in some for one in self._in_order(item, runs, runs_since, now)])
         except SourceUnavailable:
-            return False  # The next look finds out what that means.
+            return False  # The next look decides whether the subjects count as unknown.
         self.glanced_at = now
         return True
 

@@ -238,7 +238,7 @@ def test_keys_are_created_listed_and_revoked(tmp_path: Path) -> None:
     assert listed[0]["for"] == ["GitHub/acme/*", "other/web"]
     shown = run(tmp_path, "key", "list").stdout
     assert "read+report  for GitHub/acme/*, other/web; expires 20" in shown
-    assert "last used never" in shown
+    assert "never used" in shown
     assert made.stdout.strip() not in shown
     assert run(tmp_path, "key", "revoke", "ci").stdout == "ci: revoked\n"
     assert run(tmp_path, "key", "create", "long", "--expires-in", "36500d").returncode == 0

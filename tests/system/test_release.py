@@ -144,7 +144,7 @@ def test_a_step_that_fails_leaves_everything_as_it_was(repository: Repository) -
     try:
         done = repository.release(VERSION)
         assert done.returncode == 1
-        assert done.stderr.endswith("Nothing was released; the checkout is as before.\n")
+        assert done.stderr.endswith("Nothing was released; the checkout is as before, except for dist/.\n")
         assert repository.git("rev-parse", "HEAD") == broken
         assert repository.git("tag", "--list", f"v{VERSION}") == repository.git("status", "--porcelain") == ""
     finally:

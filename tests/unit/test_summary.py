@@ -127,7 +127,7 @@ def test_only_sources_that_can_have_its_subjects_make_a_summary_incomplete(
     assert (summary.silent, summary.is_complete) == (silent, is_complete)
 
 
-def test_without_a_single_subject_a_silent_source_leaves_everything_open() -> None:
+def test_a_total_of_0_is_undetermined_if_a_source_is_silent() -> None:
     assert not Summary(0, 0, 0, 0, silent=1).is_determined
     assert not Summary(0, 0, 0, 0, silent=1).is_empty
     assert Summary(0, 0, 0, 0).is_determined

@@ -93,7 +93,7 @@ class Reader:
             raise SourceUnavailable(FailureKind.BAD_EXPRESSION, is_about_subject=True) from failed
 
     def _with_verification(self, reading: Reading, context: object, now: datetime) -> Reading:
-        """Add the latest verification, which never follows from a successful run."""
+        """Add the latest verification; a successful run never counts as one."""
         found, report = self.recipe.verification, reading.report
         if found is None or not report.exists:
             return reading
@@ -226,7 +226,7 @@ class Reader:
             started_at=self._past(fields.started_at, item, now),
             finished_at=finished_at if status in FINISHED else None,
             last_success_at=self._last_success(item, ended, now),
-            # An unknown result counts as that, whatever older runs say.
+            # If the last result is unknown, older runs do not count in its place.
             last_finished=results[0] if results and _is_finished(results[0]) else None,
             outcomes=self._outcomes(results),
             next_run_at=self._time(fields.next_run_at, item),

@@ -207,7 +207,7 @@ def _method() -> VerificationMethod | None:
     """Return how the backup was verified, if the client says so."""
     given = request.args.get("how")
     if given is not None and given not in tuple(VerificationMethod):
-        raise PingRefused(400, "how must be restored or checked")
+        raise PingRefused(400, "how must be 'restored' or 'checked'")
     return VerificationMethod(given) if given else None
 
 

@@ -74,7 +74,7 @@ class Operation:
     summary: str
     note: str
     key: str
-    """The key that it needs, in words; empty if it is open to everyone."""
+    """The API key or token that the operation needs, in words; empty if it is open to everyone."""
     parameters: Sequence[Parameter]
     body: Shape | None
     answers: Sequence[Answer]

@@ -22,7 +22,7 @@ class CheckFacts:
     every: str
     grace: str
     overdue: Moment | None
-    """When the backup becomes or became overdue; None if its status is no better than a failure."""
+    """When the backup becomes or became overdue; None unless it succeeded, is in progress or is scheduled."""
     is_overdue: bool
     ping_url: str
     """The part of it that is stored, and an ellipsis for the rest."""

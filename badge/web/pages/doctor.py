@@ -229,5 +229,5 @@ def _ages(cache_control: str, oldest: str) -> list[str]:
             "stale-while-revalidate", "For another {}, it may show that copy once more while it fetches a new one."
         ),
         oldest,
-        *filled("stale-if-error", "If it can't reach this service, it may show the copy for another {}."),
+        *filled("stale-if-error", "If a proxy can't reach this service, it may show its copy for another {}."),
     ]

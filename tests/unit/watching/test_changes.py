@@ -285,7 +285,7 @@ def runs(*statuses: BackupStatus) -> list[PastRun]:
         (START - MINUTE, START, []),  # the last known run was deleted: nothing is known of the order
     ],
 )
-def test_outcomes_that_a_later_run_has_replaced_come_first_oldest_first(
+def test_superseded_runs_are_observed_before_the_latest_one_oldest_first(
     last_run: datetime | None, since: datetime, replayed: list[tuple[Condition, int]]
 ) -> None:
     latest = runs(S.SUCCEEDED, S.FAILED, S.FAILED, S.SUCCEEDED, S.IN_PROGRESS)

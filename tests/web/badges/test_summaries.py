@@ -41,7 +41,7 @@ NUMBERS = ("protected", "total", "failed", "overdue", "unknown", "silent")
 
 @pytest.fixture
 def acme(dashboards: Dashboards) -> Dashboard:
-    """A service with three subjects of one account, of which two are protected, and others."""
+    """A service with four subjects of one account, three of them protected; a deleted one; one of another account."""
     service = dashboards(BADGE_SUMMARY_ALL="on")
     service.report(Subject.legacy("acme", "web"))
     service.report(Subject.legacy("acme", "web-api"))

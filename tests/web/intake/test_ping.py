@@ -319,7 +319,7 @@ def test_any_other_ping_about_a_verification_is_refused(intake: Intake, rest: st
 
 def test_how_a_backup_was_verified_is_a_closed_list(intake: Intake) -> None:
     answer = intake.ping("/verified?how=guessed")
-    assert (answer.status_code, answer.text) == (400, "(how must be restored or checked)")
+    assert (answer.status_code, answer.text) == (400, "(how must be 'restored' or 'checked')")
     report = intake.own.store.report_for(WEB)
     assert report is not None
     assert report.verification is None

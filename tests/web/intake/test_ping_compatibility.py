@@ -32,7 +32,7 @@ class Case:
 
     @property
     def is_equivalent(self) -> bool:
-        """Whether both accept or refuse the last ping, and then show the same."""
+        """Whether both accept the last ping or both refuse it, and then show the same status."""
         code, _, state = self.healthchecks.partition(" ")
         own_code, _, status = self.here.partition(" ")
         return (code < "300") is (own_code < "300") and EQUIVALENT[state] == status

@@ -59,7 +59,7 @@ def test_it_says_how_old_a_copy_may_be(site: Site) -> None:
     assert sentences[0] == "A proxy that fetches the badge now may show its copy for 2 min without asking again."
     assert sentences[1] == "For another 2 min, it may show that copy once more while it fetches a new one."
     assert sentences[2] == OLDEST
-    assert sentences[3].startswith("If it can't reach this service, it may show the copy for another 58 min")
+    assert sentences[3].startswith("If a proxy can't reach this service, it may show its copy for another 58 min")
 
 
 OLDEST = "An earlier copy may be up to 4 min old, or 20 min if it says “deleted”."

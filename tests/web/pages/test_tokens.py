@@ -13,6 +13,7 @@ from badge.model import Subject, Visibility
 from badge.subject_pattern import PathPattern, Selection
 from badge.web.pages.tokens import MOST_SHOWN
 from tests.dashboard import Dashboard, Dashboards
+from tests.doubles import START
 from tests.web.login.test_access import BY_TOKEN, log_in
 from tests.web.pages.test_pages import one, text
 
@@ -49,6 +50,7 @@ def test_a_token_is_created_shown_once_and_revoked(dashboard: Dashboard) -> None
     query = urlsplit(address_in(page)).query
     token = parse_qs(query)["token"][0]
     assert token.startswith("bst_")
+    assert "; never used" in text(page, ".tokens li")
     assert f"Created the token “{name}”" in page.get_text()
     assert shown_to_readers(dashboard, query) == 200
     # Other choices keep the token; a page that is opened without it does not show it again.
@@ -57,6 +59,7 @@ def test_a_token_is_created_shown_once_and_revoked(dashboard: Dashboard) -> None
     later = dashboard.soup(f"{PAGE}?dialog=open")
     assert token not in str(later)
     assert name in one(later, ".tokens ul").get_text()
+    assert f"; last used {START:%Y-%m-%d}" in text(later, ".tokens li")
     assert submit(dashboard, revoke=name).status_code == 303
     assert shown_to_readers(dashboard, query) == 404
     assert not dashboard.soup(f"{PAGE}?dialog=open").select(".tokens ul")
