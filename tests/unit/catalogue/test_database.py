@@ -88,7 +88,9 @@ def test_a_child_executes_a_statement_that_its_parent_compiled(file: Path) -> No
     if child == 0:
         os._exit(0 if compiled_by(parts.catalogue.store) == 0 else 1)
     assert os.waitpid(child, 0)[1] == 0
-    assert compiled_by(Catalogue(Database(url), parts.catalogue.store.clock)) > 0
+    another = Database(url)
+    assert compiled_by(Catalogue(another, parts.catalogue.store.clock)) > 0
+    another.close()
 
 
 def compiled_by(store: Catalogue) -> int:
