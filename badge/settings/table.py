@@ -268,7 +268,10 @@ class Settings(BaseModel):
         20,
         ge=1,
         le=10_000,
-        description="Average queries per second from each worker to one source; one may take several requests.",
+        description=(
+            "Maximum average number of queries per second from each worker to one source; a query may take several "
+            "requests."
+        ),
     )
     upstream_new_per_second: int = Field(
         10, ge=1, le=10_000, description="How many of BADGE_UPSTREAM_PER_SECOND may be for subjects never seen before."
