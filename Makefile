@@ -5,6 +5,7 @@ SHELL := /bin/sh
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+NPM_FOLDERS := bench/peers tests/parsers tests/helm
 # Without --no-deps, pip would resolve dependencies again, although the lock files are complete.
 PIP := $(BIN)/pip --disable-pip-version-check install --quiet --no-deps
 ARGS ?=
@@ -114,7 +115,8 @@ system-packages: png-packages
 	@scripts/system-packages "the tests of the systemd unit" systemd
 
 clean: ## Remove everything built or installed here, but not the data in var/.
-	@rm -rf $(VENV) build dist .coverage .hypothesis .pytest_cache .mypy_cache .ruff_cache .import_linter_cache *.egg-info
+	@rm -rf $(VENV) build dist .coverage .hypothesis .pytest_cache .mypy_cache .ruff_cache .import_linter_cache *.egg-info \
+	  $(NPM_FOLDERS:%=%/node_modules)
 
 $(VENV)/bin/pip:
 	@scripts/check-python $(PYTHON)
@@ -127,11 +129,11 @@ $(VENV)/.ready: requirements.txt requirements-build.txt pyproject.toml | $(VENV)
 	@$(PIP) --no-build-isolation --no-index --editable .
 	@touch $@
 
-$(VENV)/.ready-dev: requirements-dev.txt bench/peers/package-lock.json tests/parsers/package-lock.json tests/helm/package-lock.json $(VENV)/.ready
+$(VENV)/.ready-dev: requirements-dev.txt $(NPM_FOLDERS:%=%/package-lock.json) $(VENV)/.ready
 	@echo "Installing development packages (pinned, with hashes) …"
 	@$(PIP) --require-hashes -r requirements-dev.txt
 	@$(BIN)/pip --disable-pip-version-check check
-	@for folder in bench/peers tests/parsers tests/helm; do \
+	@for folder in $(NPM_FOLDERS); do \
 	  (cd $$folder && PATH="$(CURDIR)/$(BIN):$$PATH" npm ci --silent --no-audit --no-fund) || exit 1; \
 	done
 	@touch $@

@@ -240,7 +240,7 @@ class Parts:
 
     def close(self) -> None:
         """Close the database connections, so that the last worker to end checkpoints SQLite's write-ahead log."""
-        # Whatever used the database later would open it again.
+        # Wait for background work first: any that used the database after it was closed would open it again.
         self.lease_readings.wait(CLOSE_SECONDS)
         if self.catalogue is not None:
             self.catalogue.token_uses.wait(CLOSE_SECONDS)
@@ -362,7 +362,7 @@ def build_edge(parts: Parts) -> Edge:
 
 @dataclass(frozen=True, slots=True)
 class BuiltAround:
-    """What belongs to a WSGI application; gunicorn's master uses it in each worker."""
+    """What was built along with a WSGI application; the hooks of gunicorn's master use it in each worker."""
 
     edge: Edge
     readiness: Readiness

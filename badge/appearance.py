@@ -80,7 +80,8 @@ VERIFICATION_FAILED = marked("verification failed")
 UNVERIFIED = marked("unverified")
 AND_VERIFICATION = marked("{status} · {verification}")
 PROTECTED = marked("{protected}/{total} protected")
-# Patterns for one and for several sources, without plural rules: in some languages, the number follows the words.
+# Two patterns, one of them for a single source, instead of gettext's plural rules: languages with more plural forms,
+# such as Arabic, put the number after the words.
 ONE_SILENT = marked("{protected}/{total} · 1 source silent")
 SILENT = marked("{protected}/{total} · {number} sources silent")
 NONE = marked("none")
@@ -306,14 +307,14 @@ def _failed_verification(resolution: Resolution, look: Look) -> Face | None:
 
 
 def _unverified(resolution: Resolution, look: Look) -> Face | None:
-    """The orange face without a passed verification within `verified_within`. It replaces only green statuses."""
+    """The orange face, if no verification passed within `verified_within`. It replaces only green statuses."""
     if not _can_be_overdue(resolution.status) or _until_unverified(resolution, look) > timedelta(0):
         return None
     return Face(look.language.say(UNVERIFIED), Tone.ORANGE, "overdue", _until_overdue(resolution, look))
 
 
 def _until_unverified(resolution: Resolution, look: Look) -> timedelta:
-    """Time left until the latest verification is older than `verified_within`; zero without a passed one."""
+    """Time left until the latest verification is older than `verified_within`; zero if none passed."""
     if look.verified_within is None:
         return timedelta.max
     passed_at = resolution.report.verified_at(resolution.now)

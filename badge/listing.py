@@ -87,7 +87,7 @@ class ListingOrder(StrEnum):
     LATEST = "latest"
     """Most recently updated first."""
     WORST = "worst"
-    """What needs attention first, by `attention_rank`."""
+    """Most in need of attention first, by `attention_rank`."""
 
 
 class Need(IntEnum):
@@ -316,7 +316,7 @@ class SummaryListing(StatusListing, Protocol):
 
     @property
     def is_snapshot(self) -> bool:
-        """Whether `summary` is as of the last `refresh`, rather than of now."""
+        """Whether `summary` is as of the last `refresh`, rather than as of now."""
         ...
 
     def summary(self, query: SummaryQuery) -> KnownTotals | None:
@@ -399,7 +399,7 @@ def totals_of(
         standing = standing_of(report.status, shown, report.last_finished, is_overdue=item.overdue_since is not None)
         if standing is None:
             continue
-        # An outdated subject becomes overdue, too.
+        # A subject whose report is already outdated can still become overdue.
         changes += [at for at in (report.stale_after, item.overdue_at) if at is not None and at > now]
         standing, changes_at = _limited(standing, report, now, max_age, verified_within)
         changes += changes_at
@@ -445,7 +445,7 @@ def _took(report: Report, now: datetime) -> int | None:
 def _limited(
     standing: Standing, report: Report, now: datetime, max_age: timedelta | None, verified_within: timedelta | None
 ) -> tuple[Standing, Sequence[datetime]]:
-    """Return the standing if a summary has these limits, and the times at which it changes because of them."""
+    """Return the standing in a summary with these limits, and the times at which the limits change it."""
     if verified_within is not None and report.has_failed_verification:
         return Standing.FAILED, ()
     if standing is not Standing.PROTECTED:

@@ -168,7 +168,7 @@ class Message:
 
     @property
     def title(self) -> str:
-        """One line of text, which is safe wherever text is also markup."""
+        """One line of text, safe to show where text is parsed as markup."""
         if self.is_about_many:
             title = _TITLES_OF_MANY[self.kind].format(self.count or "some")
             return title[0].upper() + title[1:]
@@ -230,7 +230,7 @@ def _details(notice: Notice) -> list[str]:
 
 
 def plain_name(subject: Subject) -> str:
-    """Return a subject's coordinates in a form that no chat takes for a link, markup or `@everyone`.
+    """Return a subject's coordinates in a form that no chat program mistakes for a link, markup or `@everyone`.
 
     Anything but letters, digits and `-_. /` is percent-encoded, as it is in a badge's URL.
     """

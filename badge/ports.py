@@ -42,8 +42,8 @@ CacheKey = tuple[str, ...]
 class SourceUnavailable(Exception):
     """The source gave no answer. "No such subject" is an answer and never raises this.
 
-    With `is_about_subject` only this subject's fetch failed, which does not count against the source; otherwise
-    odd names could make a healthy source look broken.
+    If `is_about_subject` is set, only this subject's fetch failed, which does not count against the source;
+    otherwise odd names could make a healthy source look broken.
     """
 
     def __init__(

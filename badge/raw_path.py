@@ -18,8 +18,8 @@ WITHOUT_PREFIX = frozenset({"livez", "readyz", "healthz", "metrics"})
 NEVER_IN_PREFIX = WITHOUT_PREFIX | {BADGE_ROOT.strip("/"), SUMMARY.strip("/")}
 """First segments that a path prefix may not have.
 
-Old URLs of badges and summaries, from before there was a prefix, are answered with an image. With a prefix below
-`/badge` or `/summary`, they would be taken for URLs that have it.
+Badge and summary URLs from before a prefix was set still get an image. If the prefix itself began with `/badge` or
+`/summary`, such URLs could be mistaken for URLs with the prefix.
 """
 
 

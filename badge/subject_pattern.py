@@ -35,7 +35,7 @@ class Pattern:
         return True
 
     def may_match_in(self, scope: SubjectScope | None) -> bool:
-        """Whether a subject in the scope can match; any can if the scope is None, which means all subjects."""
+        """Whether any subject in the scope can match; always True for None, which means all subjects."""
         return scope is None or Pattern(self._of(scope)).matches(Subject(*self._literals(scope)))
 
     def matches_all_of(self, scope: SubjectScope | None, name: str | None = None) -> bool:

@@ -175,8 +175,8 @@ _VALUES: tuple[tuple[str, str, Callable[[Any], Any]], ...] = (
     ("validator", "et", _or_null(_kind(str))),
 )
 
-# Written under their own names, and left out if they are None. Unlike our own times, a source's may be far in the
-# future, such as a next run in 9999.
+# Written under their own names, and left out if they are None. `unseal` doesn't compare them with the clock: unlike our
+# own times, a source's may be far in the future, such as a next run in 9999.
 _MOMENTS = ("started_at", "finished_at", "last_success_at", "next_run_at", "stale_after", "deleted_at")
 
 

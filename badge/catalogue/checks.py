@@ -71,7 +71,8 @@ class Checks:
     ) -> str:
         """Expect the subject's backups from now on. Returns the UUID to ping, of which only a hash is stored.
 
-        A subject that has never been reported is scheduled until the first ping. Raises `CheckExists` or `ValueError`.
+        A subject that has never been reported has the status "scheduled" until the first ping. Raises `CheckExists` or
+        `ValueError`.
         """
         _refuse_invalid_terms(every, grace, slug)
         now, plain = self.clock(), str(uuid.uuid4())

@@ -12,7 +12,7 @@ from badge.catalogue.migration import SchemaFault
 from badge.events import CatalogueFailed
 
 UNUSABLE = (SQLAlchemyError, OSError, SchemaFault, CatalogueInUse)
-"""What opening, migrating and checking a database raise if it can't be used; `why_unusable` says why."""
+"""The errors raised if a database can't be opened, migrated or checked; `why_unusable` explains them."""
 DAMAGED = "its file is damaged; restore a backup with `badge restore FILE`"
 _SQLITE = {
     "SQLITE_AUTH": "this user may not use it",

@@ -66,7 +66,7 @@ class Run(RunDetails):
         return self.finished_at or self.started_at
 
     def happened_after(self, other: Run, now: datetime) -> bool:
-        """Whether this known run is certainly later than `other`, a run as its event has just reported it."""
+        """Whether this known run is certainly later than `other`, a run that an event has just reported."""
         if self.is_start_reported and other.is_start_reported:
             return other.started_at < self.started_at and not is_ahead(self.started_at, now)
         if self.happened_at is not None and other.happened_at is not None:
@@ -258,7 +258,8 @@ class History:
     def _start_by_time(self, event: RunEvent, at: datetime) -> datetime:
         """Return the start of the run that an event belongs to by its time: a known run's, or `at` for a new one.
 
-        The event belongs to the last run that had begun by then, if it reports a later phase of it or arrived late.
+        The event belongs to the last run that had begun by then, if the event reports a later phase of that run or
+        arrived late.
         """
         begun = [
             run

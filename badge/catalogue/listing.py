@@ -48,7 +48,7 @@ MOST_COUNTED = 10_000
 """Up to this many matching subjects are looked up by ID and counted."""
 MOST_LOOKED_UP = 1_000
 """Up to this many are looked up by ID and sorted for a page. If more match, reading in the requested order soon fills
-it, and costs less than a query with thousands of IDs."""
+the page, and costs less than a query with thousands of IDs."""
 
 BATCH_SIZE = 1_000
 """Number of subjects to read at a time while searching for those that an API key's patterns select."""

@@ -27,7 +27,7 @@ _MIGRATION_LOCK = 0x6261646765
 PATIENCE_MILLISECONDS = 600_000
 
 # While a migration waits for a table that a long transaction uses, such as a backup's, all others that need the table
-# wait behind it. So it soon gives up on PostgreSQL, and tries again later.
+# wait behind it. So on PostgreSQL, it soon stops waiting and tries again later.
 TABLE_PATIENCE_MILLISECONDS = 500
 RETRY_SECONDS = 5.0
 MOST_ATTEMPTS = 100

@@ -86,8 +86,8 @@ def _reject_closed(connection: ImpatientConnection, _: object, __: object) -> No
 def begin(connection: Connection, patience: int | None, reader_patience: int) -> None:
     """Set the limits of a transaction.
 
-    `patience` is how long a writer waits for others, None for a reader; a statement may take that long, and at least
-    `reader_patience`. Both in ms.
+    `patience` is how long a writer waits for others, None for a reader. A statement may take as long as the larger of
+    `patience` and `reader_patience`. Both are in ms.
     """
     driver = connection.connection.driver_connection
     assert isinstance(driver, ImpatientConnection)

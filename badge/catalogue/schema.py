@@ -179,7 +179,7 @@ _VERIFIED = (
 )
 Index("ix_subjects_verified", *_VERIFIED)
 Index("ix_subjects_account_verified", *_ACCOUNT, *_VERIFIED, subjects.c.type_key)
-# For subjects with a status: those longest without a success first.
+# For the subjects with a given status: those longest without a success first.
 Index("ix_subjects_last_success", subjects.c.status, subjects.c.last_success_at, subjects.c.id)
 Index("ix_subjects_account_key", subjects.c.account_key)
 
@@ -273,7 +273,7 @@ identity = Table(
     "identity",
     metadata,
     Column("id", Integer, primary_key=True, autoincrement=False),
-    # Part of the cache's keys. A restore changes it, so that nothing cached after the backup is found.
+    # Part of the cache's keys. A restore changes it, so that entries cached since the backup are never found.
     Column("cache_identity", String(32), nullable=False),
     # In a backup: the time its contents are from.
     Column("backed_up_at", Moment),

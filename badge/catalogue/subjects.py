@@ -173,8 +173,8 @@ def columns_of(state: State, deletion: Deletion | None) -> dict[str, Any]:
 def report_of(row: Row[Any], now: datetime, outcomes: Outcomes | None = None) -> Report:
     """Return the row's report as of now, with these outcomes of its runs.
 
-    Times ahead of now are left out, except those of the last success and of the verification: without them, the source
-    would seem to report these without times.
+    Times of past events that are ahead of now are left out, except those of the last success and the verification,
+    which would otherwise seem to have been reported without a time.
     """
     details = details_in(row)
     recorded = Report(
@@ -196,7 +196,7 @@ def report_of(row: Row[Any], now: datetime, outcomes: Outcomes | None = None) ->
 
 
 def listed(row: Row[Any], now: datetime) -> ListedSubject:
-    """Return the row, of `selected`, as an item of a list."""
+    """Return a row of a `selected` query as an item of a list."""
     at = row.overdue_at_now
     since, later = (at, None) if at is not None and at <= now else (None, at)
     return ListedSubject(subject_of(row), report_of(row, now), since, later, has_check=row.due_at is not None)

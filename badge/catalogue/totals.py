@@ -164,7 +164,7 @@ class StoredTotals(NamedTuple):
             _earliest(subjects.c.stale_after, self.now, *is_here),
             by_known_end,
         ]
-        # Outdated subjects included: they become overdue, too.
+        # Subjects whose reports are already outdated are included: they can still become overdue.
         found = self._moments(connection, [each.where(~self._is_overdue) for each in due])
         if self.max_age is not None:
             success, max_age = subjects.c.last_success_at, self.max_age

@@ -6,8 +6,8 @@ The last verification with each outcome is stored. The order is that of runs (`b
   arrives, whatever any clock says.
 - An event with a time is placed below the stored verification of the other outcome if that one is later. Two reported
   times are compared exactly, and a failure wins a tie. A time of receipt, taken from the clock of one of our own hosts,
-  never places a failure below a pass, because that clock may be wrong; and a pass reported with a time must be later
-  than a failure's receipt.
+  never places a failure below a pass, because that clock may be wrong; and to end a failure that was reported without
+  a time, a pass with a reported time must be later than the time at which the failure was received.
 - A stored time more than `CLOCK_TOLERANCE` ahead of now counts as unknown.
 - The deletion of a subject ends its verifications, because they say nothing about backups made after it. For the same
   reason, a pass that arrives while the subject is deleted is not stored.
@@ -78,7 +78,7 @@ class Verifications:
         return max(self.by_outcome.values(), key=lambda stored: stored.sequence, default=None)
 
     def with_event(self, event: ReportedVerification, now: datetime) -> Verifications:
-        """Return the verifications with this event added; unchanged if the last with its outcome is not older."""
+        """Return the verifications with this event added; unchanged if the stored one of this outcome is not older."""
         known = self.by_outcome.get(event.outcome)
         is_latest = known is not None and known is self.latest
         if event.at is not None and known is not None and known.includes(event, now, is_latest=is_latest):

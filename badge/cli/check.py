@@ -64,7 +64,10 @@ def create(
         is_shared = slug is not None and len(own.checks.subjects_with_slug(slug)) > 1
     _show_address(base, parts.paths, subject, uuid, as_json=as_json)
     if is_shared:
-        note = f"Another check also has the slug {slug}, so /ping/KEY/{slug} is rejected. Choose another with --slug."
+        note = (
+            f"Another check also has the slug {slug}, so /ping/KEY/{slug} works only with an API key that is limited "
+            "to one of them. To choose another slug, delete this check and create it again with --slug."
+        )
         click.echo(note, err=True)
 
 
@@ -86,7 +89,7 @@ def rotate(subject: Subject, *, as_json: bool) -> None:
 @check.command("list", epilog=examples("badge check list", "badge check list --json"))
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, one line per check.")
 def list_checks(*, as_json: bool) -> None:
-    """List all checks by subject, with the first characters of their ping URLs."""
+    """List all checks by subject, with the first characters of the UUIDs in their ping URLs."""
     with own_catalogue() as (_, own):
         for one in own.checks.list():
             click.echo(json.dumps(_document(one)) if as_json else _line(one))

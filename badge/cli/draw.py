@@ -49,7 +49,9 @@ def _one_of(name: str, words: type[StrEnum], *, help: str | None = None) -> Call
 @_one_of("--theme", Theme, help="Page background to draw for.")
 @click.option("--icon", is_flag=True, help="Add a status icon.")
 @click.option("--logo", type=click.Choice(list(LOGOS)), help="Icon before the label.")
-@click.option("--scale", type=click.IntRange(1, 4), default=png.DEFAULT_SCALE, show_default=True, help="Size of a PNG.")
+@click.option(
+    "--scale", type=click.IntRange(1, 4), default=png.DEFAULT_SCALE, show_default=True, help="Scale factor of a PNG."
+)
 def draw(**given: Any) -> None:
     """Draw the badge of STATUS to a file, without querying a source.
 

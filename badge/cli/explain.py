@@ -14,7 +14,7 @@ from badge.contract import format_time
 from badge.model import STALE_AGE, BackupStatus, CacheEntry, Report, Subject, Visibility
 from badge.settings import show_duration
 
-ASK = "`badge check-config` queries it now, and shows what is wrong with it."
+ASK = "`badge check-config` queries the source now, and shows what is wrong with it."
 
 LOST = (
     "Not known, because the cache does not respond: either no service is running here, or its workers use their own "
@@ -94,7 +94,7 @@ def _rule_for(entry: CacheEntry, report: Report, now: datetime, too_old: timedel
     if not report.exists:
         return "Unknown: the source has no such subject. Check its spelling, case and type."
     if report.visibility is Visibility.PRIVATE:
-        return "Unknown without a token: the source says that it is private."
+        return "Unknown without a token: the source says that the subject is private."
     if report.stale_after is not None and report.stale_after <= now:
         return f"Unknown: its source said that “{report.status}” would be outdated after {_time(report.stale_after)}."
     if age >= too_old:
@@ -108,7 +108,7 @@ def _rule_for(entry: CacheEntry, report: Report, now: datetime, too_old: timedel
         shown += ", as its source reported."
     else:
         shown += ", expired: the next request triggers a refresh."
-    return shown + (" It is over an hour old, so the badge shows its age." if age >= STALE_AGE else "")
+    return shown + (" The status is over an hour old, so the badge shows its age." if age >= STALE_AGE else "")
 
 
 def _lines(explanation: Explanation) -> list[str]:

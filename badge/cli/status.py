@@ -36,8 +36,9 @@ def status(subject: Subject, *, as_json: bool) -> None:
         # Twice, because operators may see a private status, but badges show what the public sees.
         known = parts.resolver.resolve(subject, may_see_private=anybody)
         shown = parts.resolver.resolve(subject)
+        has_source = parts.resolver.routing.source_for(subject) is not None
     document = _document(subject, known, shown)
-    click.echo(json.dumps(document) if as_json else _sentences(document))
+    click.echo(json.dumps(document) if as_json else _sentences(document, has_source=has_source))
     if not known.is_known:
         raise SystemExit(1)
 
@@ -58,7 +59,11 @@ def _document(subject: Subject, known: Resolution, shown: Resolution) -> dict[st
     }
 
 
-def _sentences(document: dict[str, Any]) -> str:
+def _sentences(document: dict[str, Any], *, has_source: bool) -> str:
+    if document["origin"] != "fallback" and not document["exists"]:
+        # Without the origin, which is the same for all absent subjects, even if the source has just answered.
+        why = "The source has no such subject." if has_source else "No source matches this subject."
+        return f"{document['subject']}: {document['status']}\n{why}"
     lines = [f"{document['subject']}: {document['status']}, {_ORIGINS[document['origin']]}"]
     if document["status"] == BackupStatus.FAILED and document["reason"]:
         lines.append(f"Reason: {REASONS[Reason(document['reason'])]}.")
@@ -68,8 +73,6 @@ def _sentences(document: dict[str, Any]) -> str:
         lines.append(f"Page of the run: {document['url']}")
     if document["exists"] and document["visibility"] == "private":
         lines.append("It is private: without a token, its badge shows “unknown”.")
-    elif document["origin"] != "fallback" and not document["exists"]:
-        lines.append("The source has no such subject.")
     else:
         lines.append(f"The badge shows “{document['badgeShows']}”, fresh for another {document['freshForSeconds']} s.")
     return "\n".join(lines)

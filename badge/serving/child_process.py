@@ -28,7 +28,7 @@ class ChildProcess:
     """Runs `work` in a forked process. All methods are called by the master's main thread, and none blocks for long."""
 
     work: Callable[[float], object]
-    """Called in the child; takes the seconds to wait first, so that the master doesn't have to."""
+    """Called in the child with the number of seconds to wait first, so that the master doesn't have to wait."""
     monotonic: Callable[[], float] = time.monotonic
     wait: Callable[[float], None] = time.sleep  # noqa: TID251 - the default of the argument
     fork: Callable[[], int] = os.fork

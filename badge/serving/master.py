@@ -42,7 +42,7 @@ START_TIMEOUT = timedelta(seconds=5)
 WORKER_CLASS = "badge.serving.worker.BadgeWorker"
 CONFIGURATION_CURRENT = "badge_configuration_current"
 WATCHER = "watcher"
-"""Owner of the watcher's counts; workers' are numbers."""
+"""Name under which the watcher's counts are reserved; workers use their numbers (`worker.age`)."""
 
 
 def configuration_or_exit() -> Configuration:

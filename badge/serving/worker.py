@@ -24,7 +24,7 @@ from badge.edge.application import Edge
 from badge.edge.cache import header_lines
 
 with contextlib.suppress(ImportError):  # not every platform has it
-    import uvloop  # noqa: F401 - gunicorn's workers use it; imported before the fork, they share its memory
+    import uvloop  # noqa: F401 - gunicorn's workers use it, and share its memory if it is imported before the fork
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,7 +258,7 @@ class BadgeProtocol(ASGIProtocol):  # type: ignore[misc] # gunicorn ships no typ
     def _answer_at_once(self) -> bool:
         """Answer a request from the edge cache as soon as it is received; returns False to leave it to the task.
 
-        After the answer, the connection is reset for the next request, as gunicorn's task does it.
+        After the answer, the connection's state is cleared for the next request, as gunicorn's own task does.
         """
         request: Any = self._current_request
         parser: Any = self._callback_parser

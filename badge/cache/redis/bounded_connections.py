@@ -65,9 +65,10 @@ TLS_OPTIONS = frozenset(
 
 @cache
 def tls_context(tls: Tls) -> ssl.SSLContext:
-    """Return the context for these options, made once: reading the system's certificates takes half a command's time.
+    """Return the context for these options.
 
-    Raises what `ssl` raises for certificates that can't be used.
+    It is made only once, because reading the system's certificates takes much of a command's time. Raises what `ssl`
+    raises for certificates that can't be used.
     """
     context = ssl.create_default_context(cafile=tls.ca_certs, capath=tls.ca_path)
     context.check_hostname = tls.checks_name

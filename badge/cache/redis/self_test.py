@@ -39,7 +39,7 @@ NAME = "self-test"
 PREFIX = "bdg:"
 """The prefix of all our keys."""
 TRIES = 3
-"""As many as the consecutive failures that open the circuit breaker."""
+"""The same as the number of consecutive failures that open the circuit breaker."""
 
 _Answer = TypeVar("_Answer")
 

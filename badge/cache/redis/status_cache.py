@@ -122,8 +122,8 @@ class RedisStatusCache:
         entry = None if raw == NOTHING else self._unsealed(key, raw)
         if local is None or (entry is not None and entry.fetched_at >= local.fetched_at):
             return entry
-        # Ours was fetched while the server was lost or full, and the server's is older. `_unsealed` has just replaced
-        # ours with it, so ours is put back.
+        # The local entry was fetched while the server was lost or full, and the server has an older one or none.
+        # `_unsealed` has just replaced the local entry with the older one, so the newer one is stored again.
         self._local.remember(key, local)
         return local
 
@@ -211,8 +211,8 @@ class RedisStatusCache:
     def _lease_attempt(self, key: CacheKey, token: str) -> LeaseAttempt:
         names = key_names(key)
         args = [token, _milliseconds(LEASE_LIFETIME), LONGEST]
-        # Checked before the read: by the time it has ended, the invalidation may have been repeated, and the old value
-        # would seem current.
+        # Checked before the read: by the time the read has ended, the invalidation may have been repeated, which
+        # removes the key from the set, and the old value just read would seem current.
         is_invalidated = key in self._pending_invalidations
         ours, raw, now = _CLAIM.run(self._client(), [names.value, names.lease], args)
         lease = Lease(key, token, from_micros(int(now))) if ours else None

@@ -1,4 +1,4 @@
-"""The dashboard's list: what needs attention first, rows, filters, pages and downloads."""
+"""The dashboard's list: its order, rows, filters, pages and downloads."""
 
 from __future__ import annotations
 
