@@ -290,7 +290,7 @@ watcher = Table(
     Column("renewals", BigInteger, nullable=False),
     # Whether the subjects have been recorded once; changes are reported from then on.
     Column("is_primed", Boolean, nullable=False),
-    # Up to when changes in the catalogue have been seen.
+    # The time up to which changes in the catalogue have been seen.
     Column("glanced_at", Moment),
 )
 

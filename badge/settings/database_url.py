@@ -21,7 +21,7 @@ def fault_of(url: str) -> str | None:
     scheme = _SCHEMES.match(url)
     if scheme is None:
         return USAGE
-    from sqlalchemy import make_url  # noqa: PLC0415 - 10 MB, for those who set a URL
+    from sqlalchemy import make_url  # noqa: PLC0415 - takes 10 MB; needed only if a URL is set
     from sqlalchemy.exc import ArgumentError  # noqa: PLC0415
 
     try:

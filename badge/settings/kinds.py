@@ -89,7 +89,7 @@ def http_address(value: str) -> str:
 
 
 LONGEST_PREFIX = 100
-"""In characters. With it, the longest request target still fits into gunicorn's request line."""
+"""In characters. A request line with a longer one could exceed gunicorn's limit."""
 
 
 def _public_url(value: str) -> str:

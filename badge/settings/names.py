@@ -31,7 +31,7 @@ FORMER_VARIABLES = {
 """Former variables of renamed settings."""
 
 FORMER_VALUES = {"dashboard": {"link": FormerName("local", "0.2")}}
-"""Former names of the values of settings, by the current value."""
+"""Former values of settings, by setting and current value."""
 
 # A search in the annotation's text also finds the type inside a union or `Annotated`.
 SECRETS = frozenset(name for name, setting in Settings.model_fields.items() if "SecretStr" in str(setting.annotation))
@@ -83,7 +83,7 @@ def not_a_setting(variable: str, known: set[str]) -> str:
 
 
 def current_value(name: str, text: str) -> str:
-    """Return the current name of a setting's value."""
+    """Return a setting's value; a former value is replaced by the current one."""
     return next((new for new, former in FORMER_VALUES.get(name, {}).items() if former.name == text), text)
 
 

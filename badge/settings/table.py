@@ -87,8 +87,8 @@ class Settings(BaseModel):
     metrics_token: SecretStr | None = Field(
         None,
         description=(
-            "Bearer token for /metrics/subjects and /metrics. /metrics needs none from loopback while BADGE_PUBLIC_URL "
-            "is unset or a loopback address."
+            "Bearer token for /metrics/subjects and /metrics. Requests from loopback need none for /metrics while "
+            "BADGE_PUBLIC_URL is unset or a loopback address."
         ),
     )
     metrics_subjects: int = Field(
@@ -181,7 +181,7 @@ class Settings(BaseModel):
     notify: Path | None = Field(
         None,
         description=(
-            "Path of a notify.toml, which says who gets messages about which failed, overdue and recovered backups "
+            "Path of a notify.toml, which sets up notifications about failed, overdue and recovered backups "
             "(docs/how-to/be-told.md)."
         ),
     )
@@ -343,7 +343,7 @@ class Settings(BaseModel):
 
     @property
     def other_threads(self) -> int:
-        """Threads per worker for pages, and as many for programs."""
+        """Threads per worker for pages, and the same number again for reports, pings and health checks."""
         return max(2, self.threads // 4)
 
     @property

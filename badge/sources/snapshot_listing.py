@@ -254,7 +254,7 @@ def _totals(read: Walked, totals: ListingTotals) -> ListingTotals:
 
 
 def _newest_event_at(report: Report) -> datetime:
-    """Return the newest event's time, which stands in for the time of change that the contract lacks."""
+    """Return the newest event's time, because the contract has no time of the last change."""
     return report.deleted_at or report.finished_at or report.started_at or EPOCH
 
 

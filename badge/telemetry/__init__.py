@@ -11,7 +11,7 @@ from badge.telemetry.metrics import Metrics
 
 @dataclass(slots=True)
 class SourceWatch:
-    """The sources whose most recent call failed."""
+    """The sources whose most recent call failed, not counting failures that affect one subject only."""
 
     failing: set[str] = field(default_factory=set)
 
@@ -26,7 +26,7 @@ class SourceWatch:
                 pass
 
     def is_up(self, source: str) -> bool:
-        """Whether the source answered its most recent call; a source that was never called counts as up."""
+        """Whether the source is not failing; a source that was never called counts as up."""
         return source not in self.failing
 
 

@@ -103,7 +103,7 @@ METRICS = (
     Declared("badge_log_ins_total", Kind.COUNTER, "Login attempts to the dashboard.", ("end",)),
     Declared("badge_times_ahead_total", Kind.COUNTER, "Events and fetched statuses with times in the future."),
     Declared("badge_messages_total", Kind.COUNTER, "Attempts to send a message, by outcome.", ("channel", "outcome")),
-    Declared("badge_messages_given_up_total", Kind.COUNTER, "Messages that will not be sent again."),
+    Declared("badge_messages_given_up_total", Kind.COUNTER, "Messages given up on without being delivered."),
     Declared("badge_breaker_open", Kind.GAUGE, "1 while the circuit breaker is open in any worker.", ("name",)),
     Declared(
         "badge_configuration_current",

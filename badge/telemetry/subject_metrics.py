@@ -1,6 +1,6 @@
 """The metrics of each subject, in Prometheus' text format.
 
-Written by hand, because prometheus_client takes about ten times as long (bench/scrapes.py).
+Not written with prometheus_client, which takes about ten times as long (bench/scrapes.py).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _STATUS = Declared(
     (*LABELS, "status"),
 )
 _OVERDUE = Declared(
-    "backup_overdue", Kind.GAUGE, "Of subjects with a check: 1 if the next backup is overdue, else 0.", LABELS
+    "backup_overdue", Kind.GAUGE, "For subjects with a check: 1 if the next backup is overdue, else 0.", LABELS
 )
 _LAST_FINISHED = Declared(
     "backup_last_finished_success",

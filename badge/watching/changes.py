@@ -1,6 +1,6 @@
 """Which changes of a subject are reported, and when. No I/O.
 
-A subject has one condition at a time. A change of condition is one notice, except that
+A subject has one condition at a time. A change of condition causes one notice, except that
 
 - a new subject that is protected or deleted causes none;
 - unknown counts only once it has lasted for a while, because sources and networks fail briefly;
@@ -41,7 +41,7 @@ _KINDS = {
 
 
 class Verdict(StrEnum):
-    """The state of a subject's verifications, as far as it is watched."""
+    """What the watcher distinguishes about a subject's verifications."""
 
     FINE = "fine"
     """The latest one passed, and not too long ago; or there was none yet."""
@@ -71,7 +71,7 @@ class ChangeRules:
     """A subject with more changes than this within `flapping_within` is flapping."""
     flapping_within: timedelta = timedelta(hours=1)
     steady_after: timedelta = timedelta(hours=1)
-    """How long without a change until a subject has stopped flapping."""
+    """A flapping subject without a change for this long has stopped flapping."""
     verified_within: timedelta | None = None
     """How old the latest passed verification may become; None for no limit."""
 
@@ -102,10 +102,10 @@ class Watched:
 
     path: str
     condition: Condition | None
-    """The last condition that counted (not unknown for a short while); None if nothing definite is known yet."""
+    """The last condition that counted; None if there was none. Unknown counts only after `unknown_after`."""
     is_public: bool = True
     unknown_since: datetime | None = None
-    """Since when its status has been unknown, if that is not its condition yet."""
+    """Since when its status has been unknown, as long as that does not count yet."""
     changes: tuple[datetime, ...] = ()
     """Times of its latest changes of condition, oldest first.
 

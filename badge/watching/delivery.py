@@ -46,7 +46,7 @@ class Courier:
     retries: Retries
     timeout: timedelta
     give_up_after: timedelta
-    """The age from which messages are not sent any more."""
+    """Messages older than this are no longer sent."""
     clock: Clock
     jitter: Jitter
     events: Events
@@ -84,14 +84,14 @@ class Courier:
         return was_full
 
     def _chosen(self, due: Sequence[Waiting]) -> Waiting:
-        """Return the oldest message; if that fails again and again, the least tried one."""
+        """Return the oldest message; if that fails again and again, the one with the fewest attempts."""
         if not self._failures or due[0].attempts < PATIENCE:
             return due[0]
         oldest_by_subject = {each.digest or each.id: each for each in reversed(due)}
         return min(oldest_by_subject.values(), key=lambda each: (each.attempts, each.id))
 
     def _send(self, message: Message | None) -> None:
-        if message is None:  # a newer version may deliver it
+        if message is None:  # only a newer version of the service can read it
             raise NotDelivered("unreadable", is_about_message=True)
         self.channel.send(message, Deadline.after(self.timeout.total_seconds(), self.monotonic))
 

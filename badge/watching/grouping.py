@@ -32,7 +32,7 @@ def for_channel(channel: str, rules: Iterable[Rule], notices: Iterable[Notice]) 
 
 
 def for_feed(notices: Iterable[Notice], *, is_public_only: bool) -> Sequence[Notice]:
-    """Return the notices that are in a feed."""
+    """Return the notices that belong in a feed."""
     return [each for each in notices if each.kind in FEED_KINDS and (each.is_public or not is_public_only)]
 
 

@@ -1,4 +1,4 @@
-"""Whether any watcher is at work, as its lease in the database shows."""
+"""Tells from the lease in the database whether a watcher is running."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class WatcherPresence:
     _unchanged_seconds: float = 0.0
 
     def is_watched(self) -> bool:
-        """Return False if the lease was not renewed for a minute, or couldn't be read.
+        """Return False if for a minute the lease has not been renewed or could not be read.
 
         Returns at once, with what is known from earlier readings, because a health check must not wait for a database
         that hangs. The next reading is made in the background.

@@ -1,4 +1,4 @@
-"""The watcher's process: waits for the lease, then looks and delivers until it is stopped or loses the lease."""
+"""The watcher's process: waits for the lease, then watches and delivers messages until it is stopped or loses it."""
 
 from __future__ import annotations
 
@@ -21,13 +21,15 @@ from badge.watching.watcher import Watcher
 END_SECONDS = 2.0
 """How long to wait for the threads when the process is to end."""
 INTERVAL_PER_CPU_SECOND = 20
-"""The next look begins at least this many seconds after the start of the last one, for each second of CPU time that the
-last one took."""
+"""The minimum interval between the starts of two looks, in seconds for each second of CPU time that the first one took.
+
+It limits looks to 5 % of one CPU.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Timings:
-    """How often things are done, in seconds."""
+    """Intervals and time limits, in seconds."""
 
     lease: float = 15.0
     """Another process takes over if the lease has not been renewed for this long."""
@@ -118,7 +120,7 @@ class WatchService:
             self.events.emit(failure("watch", error))
 
     def _until_stopped(self, work: Callable[[], None], end: threading.Event) -> Callable[[], None]:
-        """Return a thread's work; if it raises, the whole process ends, and its master starts another one."""
+        """Wrap `work` for a thread: if it raises, the whole process ends, and its master starts another one."""
 
         def run() -> None:
             try:
@@ -138,7 +140,7 @@ class WatchService:
             self.stopping.wait(self.timings.tick)
         next_look, is_first = self.monotonic(), True
         while not self.stopping.is_set():
-            # Glance first: unlike a look, it also reports runs that were superseded, even if no process watched then.
+            # Glance first: unlike a look, it also reports superseded runs, even from a time when no process watched.
             self._try(self.watcher.glance)
             began, busy = self.monotonic(), self.busy()
             if began >= next_look:

@@ -64,12 +64,12 @@ class LeaseState:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far the watchers have come."""
+    """What the watchers have recorded so far."""
 
     is_primed: bool
     """Whether the subjects have been recorded once; only differences from then on are changes."""
     glanced_at: datetime | None
-    """Up to when changes in the catalogue have been seen."""
+    """The time up to which changes in the catalogue have been seen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +151,7 @@ class WatchStore:
             return connection.execute(taken).rowcount == 1
 
     def renew(self, glanced_at: datetime | None = None) -> None:
-        """Renew the lease and, if given, record up to when this process has seen changes; raises `LeaseLost`."""
+        """Renew the lease and, if `glanced_at` is given, store it; raises `LeaseLost`."""
         with self._holding() as connection:
             if glanced_at is not None:
                 connection.execute(update(watcher).values(glanced_at=glanced_at))
@@ -175,7 +175,7 @@ class WatchStore:
             return {row.digest: _watched(row) for row in connection.execute(select(watched))}
 
     def progress(self) -> Progress:
-        """Return how far the watchers have come."""
+        """Return what the watchers have recorded so far."""
         with self.database.reading() as connection:
             row = connection.execute(select(watcher)).one()
         return Progress(row.is_primed, row.glanced_at)

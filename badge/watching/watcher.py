@@ -1,6 +1,7 @@
 """Looks for changes of subjects, and stores them together with the messages about them.
 
-A look reads the list of all subjects. A glance reads only what has changed in the catalogue, and is therefore frequent.
+A look reads the list of all subjects. A glance reads only what has changed in the catalogue, which is cheap enough to
+do every few seconds.
 """
 
 from __future__ import annotations
@@ -98,14 +99,14 @@ class CatalogueSurvey:
 
 @dataclass(frozen=True, slots=True)
 class Subjects:
-    """Where the watcher looks."""
+    """How the watcher reads the subjects."""
 
     survey: Callable[[], Survey]
     """Raises `SourceUnavailable` and `NoList`."""
     source_of: Callable[[Subject], str | None]
     """Returns the name of the source that answers for a subject."""
     changed_since: Callable[[datetime], Iterable[ListedSubject]] | None = None
-    """Returns what has changed in the catalogue, quickly; raises `SourceUnavailable`. None without a catalogue."""
+    """Returns the subjects that have changed in the catalogue; raises `SourceUnavailable`. None without a catalogue."""
     runs_of: Callable[[Sequence[Subject]], Mapping[Subject, Sequence[PastRun]]] = lambda _: {}
     """Returns the latest runs of subjects in the catalogue, newest first; raises `SourceUnavailable`."""
 
@@ -118,7 +119,7 @@ class Reporting:
     channels: Sequence[str]
     change_rules: ChangeRules
     most_single: int
-    """More notices of one kind than this, at one look, become one message."""
+    """If one look yields more notices of a kind than this, they become one message."""
     bounds: Bounds
     has_feed: bool
     link_to: Callable[[Subject], str | None]
@@ -128,8 +129,8 @@ class Reporting:
 OVERLAP = CLOCK_TOLERANCE + timedelta(milliseconds=WRITER_PATIENCE_MILLISECONDS)
 """How far a glance reaches back beyond the previous one.
 
-A change has the time of the reporting host's clock, taken before it waited for other writers. A glance that reads a
-change again reports nothing, and takes about 0.1 ms of CPU time for each subject.
+The time of a change comes from the reporting host's clock, which is read before that host waits for other writers.
+Reading a change again has no effect, and takes about 0.1 ms of CPU time for each subject.
 """
 
 _Seen = tuple[str, Observation | None]
@@ -148,7 +149,7 @@ class Watcher:
     most: int
     """Maximum number of subjects that are watched."""
     glanced_at: datetime | None = field(default=None, init=False)
-    """Up to when changes in the catalogue have been seen."""
+    """The time up to which changes in the catalogue have been seen."""
     _states: dict[str, Watched] = field(default_factory=dict)
     _is_primed: bool = False
     _primed_at: datetime = NO_RUN
@@ -156,7 +157,7 @@ class Watcher:
     _unprimed: AbstractSet[str] = frozenset()
     """Sources that have not been listed since the first look. What they list first is not reported."""
     _missing: set[str] = field(default_factory=set)
-    """Subjects that were not listed at the last look. A subject may move during a walk, so one look is not enough."""
+    """Subjects missing from the last look. One may move while the list is read, so it takes two looks to be sure."""
 
     def load(self) -> None:
         """Read what was last seen."""
@@ -256,7 +257,7 @@ class Watcher:
         for digest, observation in self._admitted(seen):
             before = states[digest] if digest in states else self._states.get(digest)
             after, new = self._next(before, observation, now)
-            if after != before:  # equal for most that are flapping, or unknown for a short while
+            if after != before:  # usually equal while a subject is flapping, or not unknown for long
                 states[digest] = after
             notices += map(self._linked, new)
         is_first = primes and not self._is_primed

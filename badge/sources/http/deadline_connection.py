@@ -1,9 +1,10 @@
 """Connections for `requests`, on which connecting, the TLS handshake and reading share one deadline.
 
 A timeout of `requests` limits each wait for bytes, not the whole response: a server that sends one byte a second can
-hold the caller forever (its documentation, "Timeouts"). Here the socket timeout is set to the remaining time before
-each read, so that even a slow drip ends in time. urllib3 would also let name resolution take as long as resolv.conf
-allows, and apply the full timeout to each address and again to the TLS handshake; here they share the remaining time.
+hold the caller forever (requests' documentation, "Timeouts"). Here the socket timeout is set to the remaining time
+before each read, so that even a slow drip ends in time. urllib3 would also let name resolution take as long as
+resolv.conf allows, and apply the full timeout to each address and again to the TLS handshake; here they share the
+remaining time.
 """
 
 from __future__ import annotations

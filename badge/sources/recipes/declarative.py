@@ -53,7 +53,7 @@ class DeclarativeSource:
     is_private: bool = False
 
     def cache_key(self, subject: Subject) -> CacheKey:
-        """Return the subject's key; case counts unless the configuration says otherwise."""
+        """Return the subject's key; case matters unless the configuration says otherwise."""
         return self.matcher.place_within(self.place, subject), *subject.key(fold_case=self.folds)
 
     def is_local(self, subject: Subject) -> bool:  # noqa: ARG002 - the protocol's signature
@@ -70,7 +70,7 @@ class DeclarativeSource:
         try:
             reading = self._reading(names, known, deadline, trace)
         except NothingToAsk:
-            trace("a required name is empty or unusable: no such subject")
+            trace("the value of a placeholder is empty or unusable: no such subject")
             return Report.absent(self.clock())
         except ExpressionFailed:
             raise SourceUnavailable(FailureKind.BAD_EXPRESSION, is_about_subject=True) from None

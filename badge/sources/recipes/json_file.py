@@ -74,7 +74,7 @@ class JsonFileSource:
     is_private: bool = False
 
     def cache_key(self, subject: Subject) -> CacheKey:
-        """Return the subject's key; case counts, as in file names."""
+        """Return the subject's key; case matters, as in file names."""
         return self.matcher.place_within(self.place, subject), *subject.key(fold_case=False)
 
     def is_local(self, subject: Subject) -> bool:  # noqa: ARG002 - the protocol's signature
@@ -101,7 +101,7 @@ class JsonFileSource:
             report = replace(reading.report_after(known), observed_at=min(written_at, self.clock()))
             return replace(report, visibility=Visibility.PRIVATE) if self.is_private else report
         except NothingToAsk:
-            trace("a required name is empty: no such subject")
+            trace("the value of a placeholder is empty: no such subject")
             return Report.absent(self.clock())
         except OSError:
             raise SourceUnavailable(FailureKind.FILE_UNREADABLE) from None

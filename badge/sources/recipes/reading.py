@@ -245,9 +245,9 @@ class Reader:
                 yield self.recipe.meaning(verdict.outcome)
 
     def _outcomes(self, results: Sequence[BackupStatus]) -> Outcomes | None:
-        """Return the results after the last unknown one, since leaving that one out would change the rate.
+        """Return the results newer than the latest unknown one; a gap would make the success rate wrong.
 
-        None if there is none after it, or if not every recent run is among the items: failed ones may be missing.
+        Returns None if the newest result is unknown, or if the items may lack some recent runs, such as failed ones.
         """
         known = list(takewhile(_is_finished, results))
         if not self.recipe.lists_runs or (results and not known):

@@ -23,7 +23,7 @@ from badge.sources.recipes.template import Template, check_path, texts_in
 
 
 class Outcome(StrEnum):
-    """The outcome that a rule assigns to a run: one of the six statuses, or one that options turn into a status."""
+    """The outcome that a rule assigns to a run: a status, one that options turn into a status, or absent."""
 
     SUCCEEDED = "succeeded"
     FAILED = "failed"
@@ -85,11 +85,11 @@ _CREDENTIAL_HEADERS = re.compile(
 def _header_names(value: dict[str, str]) -> dict[str, str]:
     for name, text in value.items():
         if not re.fullmatch(r"[A-Za-z0-9-]{1,64}", name) or not text.isprintable() or not text.isascii():
-            raise ValueError("must have header names of letters, digits and -, with printable values")
+            raise ValueError("must have header names of letters, digits and -, with printable ASCII values")
         if _CREDENTIAL_HEADERS.fullmatch(name):
             raise ValueError(f"{name} holds credentials; put them into `auth`, with secrets as env:NAME or file:/path")
         if any(Template(text).placeholders):
-            raise ValueError(f"{name} has a {{…}}; use it in path, query or body instead")
+            raise ValueError(f"{name} has a {{…}}; use it in path, query, json or form instead")
     return value
 
 
@@ -103,7 +103,7 @@ StatusCodes = tuple[Annotated[int, Field(ge=201, le=599)], ...]
 
 
 class Request(Table):
-    """The request. Names go into the query, the body and whole path segments, never into the host."""
+    """The request. Names go into the query, the body and path segments, never into the host."""
 
     method: Literal["GET", "POST"] = "GET"
     path: Path = Template("")
@@ -142,7 +142,7 @@ class Then(Table):
 
 
 class HttpMeanings(Table):
-    """Which HTTP statuses are answers, and which mean a refused login."""
+    """Which HTTP statuses besides 200 are answers, and which mean a refused login."""
 
     absent: StatusCodes = (404,)
     gone: StatusCodes = (410,)

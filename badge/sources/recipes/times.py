@@ -21,7 +21,7 @@ _NEVER = re.compile(
     r"|9999-12-31[T ]\d\d:\d\d:\d\d(\.\d+)?(Z|\+00:?00)?",
     re.IGNORECASE,
 )
-# As seconds, these would be in the years 5138 and 3.1 million, so larger numbers are in smaller units.
+# As seconds, these would be in the years 5138 and 3.2 million, so larger numbers are in smaller units.
 _MILLISECONDS_FROM = 1e11
 _MICROSECONDS_FROM = 1e14
 

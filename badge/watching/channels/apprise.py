@@ -38,7 +38,7 @@ _TYPES: Mapping[NoticeKind, str] = {
 
 @dataclass(frozen=True, slots=True)
 class AppriseChannel:
-    """One of Apprise's URLs."""
+    """A channel that sends to one Apprise URL."""
 
     name: str
     url: Secret

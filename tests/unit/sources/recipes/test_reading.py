@@ -253,7 +253,7 @@ def test_age_is_computed_by_the_system_s_clock_and_converted_to_ours() -> None:
         ({"request": {"form": {"a": "1"}}}, 'needs method = "POST"'),
         ({"request": {"method": "POST", "json": {}, "form": {}}}, "json or form, not both"),
         ({"request": {"headers": {"X-A": "b\r\nX-C: d"}}}, "header names"),
-        ({"request": {"headers": {"X-Name": "{account}"}}}, "path, query or body"),
+        ({"request": {"headers": {"X-Name": "{account}"}}}, "path, query, json or form"),
         ({"map": {"ok": "fine"}}, "Input should be"),
         ({"http": {"absent": [200]}}, "greater than or equal to 201"),
     ],
