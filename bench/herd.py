@@ -1,4 +1,7 @@
-"""A herd of requests for one cold badge, on two services: ours, and the obvious implementation behind two proxies."""
+"""A herd of requests for one cold badge: on two of our services, and on the obvious implementation.
+
+The latter is measured alone, behind nginx and behind Varnish.
+"""
 
 from __future__ import annotations
 
@@ -77,9 +80,9 @@ def contenders() -> Iterator[dict[str, Herd]]:
         herd = partial(Herd, upstream=upstream, numbers=itertools.count())
         yield {
             f"ours, {SERVICES} services of {WORKERS} workers": herd([one.url for one in ours], name="ours"),
-            "the naive Flask behind nginx, `proxy_cache_lock`": herd([nginx.url], name="nginx"),
-            "the naive Flask behind Varnish": herd([varnish], name="varnish"),
-            "the naive Flask alone": herd([naive.url], name="alone"),
+            "the naive Flask application behind nginx, `proxy_cache_lock`": herd([nginx.url], name="nginx"),
+            "the naive Flask application behind Varnish": herd([varnish], name="varnish"),
+            "the naive Flask application alone": herd([naive.url], name="alone"),
         }
 
 

@@ -1,6 +1,6 @@
 """Faults that operators meet: full disks, reloads, restores, wrong clocks, and databases that restart.
 
-Reports are sent throughout. No fault may lose an acknowledged report or leave a badge unanswered.
+Reports are sent during or around each fault. No fault may lose an acknowledged report or leave a badge unanswered.
 """
 
 from __future__ import annotations

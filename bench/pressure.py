@@ -78,7 +78,7 @@ def searches(folder: Path) -> Load:
 
 
 def scrapes(folder: Path) -> Load:
-    """Measure while Prometheus reads the metrics of each subject, as many of them as there are by default."""
+    """Measure while Prometheus reads the metrics of each subject, up to the default maximum of subjects."""
     with (
         service(folder, BADGE_METRICS_TOKEN=TOKEN) as running,
         meanwhile(partial(_scrape, running.url, SECONDS + LEAD_SECONDS)),

@@ -27,7 +27,7 @@ def in_turn(rounds: int, contenders: Mapping[_Name, Callable[[], _Measured]]) ->
 
 
 def ratio(ones: Sequence[float], others: Sequence[float]) -> float:
-    """Return the median of the ratios, of which each round has one."""
+    """Return the median of the rounds' ratios."""
     return statistics.median(one / other for one, other in zip(ones, others, strict=True))
 
 

@@ -1,7 +1,7 @@
 """`make image-check`: build the Dockerfile, and start the image on its own, with Compose and as the Helm chart's pod.
 
 Uses Podman. No registry of images is needed: a minimal Debian (debootstrap) replaces the Dockerfile's base, and images
-built from it replace those of Valkey, nginx and Caddy. Needs root.
+built from it replace those of Python, Valkey, nginx and Caddy. Needs root.
 """
 
 from __future__ import annotations
@@ -178,7 +178,7 @@ def make_base() -> None:
 
 
 def build() -> None:
-    """Build the image and the stand-ins for the other images that compose.yaml names."""
+    """Build the image, stand-ins for the other images that the documentation uses, and the image for AWS Backup."""
     say("Building the Dockerfile …")
     # Give pip the host's certificates and package index. A build with an ordinary container engine doesn't need this.
     pip = BUILD / "pip.conf"
@@ -250,7 +250,7 @@ def by_chart() -> Iterator[str]:
 
 
 def check_container(container: str) -> None:
-    """Test what holds however the image is started."""
+    """Run the tests that have to pass however the image is started."""
     began = time.monotonic()
     wait_for(f"{SERVICE}/livez")
     say(f"  started in {time.monotonic() - began:.1f} s")
@@ -260,7 +260,7 @@ def check_container(container: str) -> None:
     expect("the process is not root", is_so=inside("id", "-u", container=container).stdout.strip() == "10001")
     touched = inside("touch", "/srv/badge/x", container=container, user="0")
     expect("the root filesystem is read-only, even for root", is_so=touched.returncode != 0)
-    expect("nothing is wrong in the log", is_so=not re.search("error|warning", logs(container), re.IGNORECASE))
+    expect("the log has no errors or warnings", is_so=not re.search("error|warning", logs(container), re.IGNORECASE))
 
 
 def check_extended_image() -> None:
@@ -389,7 +389,7 @@ def check_restart(token: str) -> None:
     began = time.monotonic()
     podman("stop", "--time", "20", name_of("badge"))
     expect("it stops on SIGTERM as PID 1", is_so=time.monotonic() - began < 15)
-    expect("the badge is unknown meanwhile, as an image", is_so=get(f"{PROXY}/badge/acme/new")[0] == 200)
+    expect("nginx still answers badge requests with 200 meanwhile", is_so=get(f"{PROXY}/badge/acme/new")[0] == 200)
     podman("start", name_of("badge"))
     wait_for(f"{SERVICE}/livez")
     expect("the report survives", is_so=b"backup: succeeded" in get(SERVICE + BADGE)[2])

@@ -25,7 +25,7 @@ DIST = PROJECT / "dist"
 CHANGELOG = PROJECT / "CHANGELOG.md"
 VERSION_FILE = PROJECT / "badge" / "__init__.py"
 CHART = PROJECT / "deploy" / "helm" / "backup-status-badge" / "Chart.yaml"
-"""Helm reads the version from it; a test compares both."""
+"""Helm reads the version from this file; a test checks that it is the same as in `VERSION_FILE`."""
 RELEASED = PROJECT / "tests" / "released"
 UNRELEASED = "## Unreleased\n"
 _VERSION = re.compile(r"(\d+)\.(\d+)\.(\d+)")

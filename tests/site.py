@@ -1,4 +1,4 @@
-"""The whole application around a scripted source: everything inside is real."""
+"""The whole application around a scripted source; everything else is real."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SIGNING_KEY = "k" * 32
 
 @dataclass
 class Site:
-    """A test client, and what the application's source answers: a report, None for an outage, or a bug."""
+    """A test client, and what the application's source answers: a report, None for an outage, or an exception."""
 
     says: Report | Exception | None = SUCCEEDED
     clock: ManualClock = field(default_factory=ManualClock)

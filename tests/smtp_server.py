@@ -1,4 +1,4 @@
-"""A mail server for tests: keeps every message that it gets (RFC 5321, as much as is needed)."""
+"""A minimal mail server for tests (RFC 5321), which keeps every message that it gets."""
 
 from __future__ import annotations
 

@@ -51,7 +51,7 @@ def message(status: int, title: str, text: str) -> Response:
 
 
 def see_other(path: str) -> AnyResponse:
-    """Redirect to a page after a submitted form; the response is not stored, and the browser sends no Referer."""
+    """Redirect to a page, for any method; the response is not stored, and the browser sends no Referer."""
     response = redirect(path, 303)
     response.headers.update({name: PAGE_HEADERS[name] for name in ("Cache-Control", "Referrer-Policy")})
     return response
@@ -137,7 +137,7 @@ def size(number: int) -> str:
 def picture_for(resolution: Resolution, label: str) -> str:
     """Return a badge as a `data:` URL, consistent with the page that shows it.
 
-    With the badge's URL, the browser could show a copy that is up to two minutes old, or "unknown" for a private badge.
+    With the badge's URL, the browser could show a copy that is some minutes old, or "unknown" for a private badge.
     """
     return inline_picture(badge_for(resolution, Look(label=label)))
 

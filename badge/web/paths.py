@@ -29,7 +29,7 @@ class Paths:
         return self.prefix + own_path
 
     def own(self, text: str) -> str:
-        """Return a text in which URLs of badges and of subjects' pages are without the prefix.
+        """Return the text with the prefix removed from the URLs of badges and of subjects' pages.
 
         For what people paste: a path, a URL with or without its scheme, or a snippet. Any host counts as this service.
         """

@@ -29,7 +29,7 @@ ERROR_PAGES = {
     404: ("Page not found", "There is no page at this URL. Check it for typos, or start from one of the pages below."),
     405: (
         "This page can only be viewed",
-        "Nothing was changed. Reload it, or start from one of the pages below.",
+        "Nothing was changed. Open its URL again, or start from one of the pages below.",
     ),
     413: ("This is too much data", "Nothing was changed. Go back and send less."),
     500: (

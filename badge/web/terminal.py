@@ -28,7 +28,7 @@ class Terminal:
 
     @classmethod
     def of(cls, settings: Settings) -> Terminal:
-        """Return the terminal for a service with these settings."""
+        """Return a writer of commands for a service with these settings."""
         # Another terminal has neither this environment nor this working directory.
         lacking = {name for name in Settings.model_fields if settings.origin_of(name) == ENVIRONMENT}
         return cls(

@@ -94,7 +94,7 @@ class Answer:
         return self.http_status == 200 and self.kind in (AnswerKind.KNOWN, AnswerKind.DELETED)
 
     def for_bearer(self) -> Answer:
-        """Return the answer to a request with a token: not for shared caches, whose keys may omit the query."""
+        """Return the answer to a request with a token, for private caches only: shared caches may ignore the query."""
         return replace(self, cache_policy=replace(self.cache_policy, is_shared=False))
 
     @property

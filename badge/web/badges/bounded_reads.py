@@ -14,7 +14,7 @@ Found = TypeVar("Found")
 MOST_READS = 2
 """How many threads may read at a time, so that a hanging database can't block them all."""
 READ_SECONDS = 1.0
-"""The longest that the database may take; without that much time left, no read begins."""
+"""How long a read may take; none begins with less time left."""
 QUEUE_SECONDS = 0.1
 
 

@@ -42,7 +42,8 @@ class RecentRuns:
     def of(self, subject: Subject, resolution: Resolution, deadline: Deadline) -> Sequence[RecentRun] | None:
         """Return the runs, newest first; None if the source keeps no history, or if it can't be read in time.
 
-        `resolution` is what this reader may see. A subject that has become private since then has no public runs.
+        `resolution` is what this reader may see. If the subject has become private in the meantime, readers who may see
+        only public subjects get no runs.
         """
         history = self.history_for(subject) if resolution.report.exists else None
         if history is None:

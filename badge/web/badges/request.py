@@ -151,7 +151,7 @@ class _Segments:
         try:
             segments = [decode_segment(segment) for segment in self.raw]
         except InvalidSubject:
-            # Works for segments that are not UTF-8, too.
+            # Unlike `decode_segment`, `unquote` accepts segments that are not UTF-8.
             self.format = self.format or _take_suffix([unquote(self.raw[-1])])
             raise
         # With `format=`, the suffix is part of the name, so that a repository called site.png can have a badge.

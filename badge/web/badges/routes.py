@@ -107,7 +107,7 @@ def show_badge(parts: BadgeParts) -> Response:
 def _leave_for_edge(
     parts: BadgeParts, environ: WSGIEnvironment, wanted: BadgeRequest, made: Answer, seconds: float
 ) -> None:
-    """Count the answer, unless the edge counts it or only refreshes its cache, and leave it for the edge, if any."""
+    """Pass the answer to the edge, if any, and count it unless the edge does so or is only refreshing its cache."""
     if MAY_COUNT not in environ or environ[MAY_COUNT]():
         parts.events.emit(BadgeServed(wanted.format, made.status, made.origin, made.http_status, seconds))
     environ[FINISHED] = finished(parts.metrics, wanted, made)

@@ -41,7 +41,7 @@ _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 class Signal(StrEnum):
-    """The meaning of a ping. Except for a success, which has no word, this is what its path ends with."""
+    """The meaning of a ping. The value is the end of its path, except for a success, whose path has no such suffix."""
 
     SUCCESS = "success"
     START = "start"

@@ -41,7 +41,7 @@ class SessionAccess:
     paths: Paths
 
     def viewer(self) -> Viewer | None:
-        """Admit open sessions; the database is queried once per request, even if that fails."""
+        """Admit open sessions; the database is queried once per request, even if the query fails."""
         if "is_logged_in" not in g:
             g.is_logged_in = False  # the page that explains a failure must not wait for the database again
             session_id = session.get(SESSION_ID)

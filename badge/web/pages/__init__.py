@@ -23,7 +23,7 @@ STATIC_FOLDER = Path(__file__).parent.with_name("static")
 
 
 def blueprint(parts: PagesParts) -> Blueprint:
-    """Routes for /, /badges, /doctor, /docs, /dashboard, the pages of subjects, and static files."""
+    """Routes for /, /badges, /doctor, /docs, /dashboard, the pages of subjects, login and logout, and static files."""
     pages = Blueprint("pages", "badge.web", template_folder="templates")
     builder, access = Builder(parts), parts.authentication.access
     dashboard = _for_viewers(access, Dashboard(parts).dashboard)

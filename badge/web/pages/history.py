@@ -63,7 +63,7 @@ class HistoryPage:
 
     @property
     def bars_height(self) -> int:
-        """The height of the chart, which has no lower half without failures."""
+        """The height of the chart; without failures, its lower half is omitted."""
         return LINE_AT + (TALLEST if self.has_failures else 1)
 
 

@@ -32,7 +32,7 @@ class Sample:
 
 
 def example(look: Look, now: datetime) -> Sample:
-    """Return the badge of a backup that succeeded three hours ago, with what the look shows of it."""
+    """Return the badge of a backup that succeeded three hours ago, with the details that the look shows."""
     report = Report(
         status=BackupStatus.SUCCEEDED,
         observed_at=now,

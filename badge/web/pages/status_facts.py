@@ -64,7 +64,7 @@ class Fact:
     words: str
     detail: str
     moment: CoarseMoment | None = None
-    """The time that it is about, if it is a time."""
+    """The time that the fact states or is counted from; None if there is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +175,7 @@ def _verification(report: Report, now: datetime) -> Fact | None:
 
 
 def _since(resolution: Resolution, runs: Sequence[RecentRun]) -> Fact | None:
-    """Return how long every finished run has ended like the last one; None if the runs don't say."""
+    """Return how long all finished runs have had the current status; None if that is not known."""
     report, now, status = resolution.report, resolution.now, resolution.status
     ended = [run for run in runs if run.status in FINISHED]
     alike = list(takewhile(lambda run: run.status is status, ended))

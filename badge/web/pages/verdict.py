@@ -44,7 +44,7 @@ class Verdict:
 
 NO_IMAGE = Fault(
     "This is not an image, and proxies show only images.",
-    "Use the URL of the image in the README: without .json or .txt at its end, and without format=.",
+    "In the README, use the URL of the image: without .json or .txt at its end, and without format=.",
 )
 TOO_SLOW = Fault(
     f"This took longer than the {length(PROXY_PATIENCE)} that GitHub's proxy waits.",

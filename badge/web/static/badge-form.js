@@ -9,7 +9,7 @@ let request = new AbortController();
 let timer = 0;
 // Whether the snippets match the choices: a promise while new ones are loading.
 let settled = true;
-// Whether all syntaxes have a tab; null until "More" is pressed; the state then survives new previews.
+// Whether the tabs of uncommon syntaxes are shown; null until "More" is pressed. Kept when a new preview is loaded.
 let showsAll = null;
 
 export const form = document.querySelector("[data-badge-form]");
@@ -138,8 +138,8 @@ async function refresh() {
   if (settled === mine) settled = isDone;
 }
 
-// Returns whether the snippets match the choices; if not, loads them now instead of waiting for the timer, and again
-// after a failure.
+// Returns whether the snippets match the choices. If not, loads new ones: at once if the timer is still running, and
+// again if the last attempt failed.
 function isSettled() {
   if (settled === false) {
     say("");

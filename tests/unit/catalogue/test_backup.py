@@ -160,7 +160,7 @@ def test_a_restore_gives_the_catalogue_a_new_identity_in_the_cache(store: Store,
     assert len({before, after, identity_of(store.url)}) == 3
 
 
-def test_a_restore_sends_no_message_of_the_backup_and_frees_the_lease(store: Store, tmp_path: Path) -> None:
+def test_a_restore_sends_none_of_the_backup_s_messages_and_frees_the_lease(store: Store, tmp_path: Path) -> None:
     watching = Watching(WatchStore(store.catalogue.database, "first"), store.clock)
     watching.sees(web=BackupStatus.SUCCEEDED)
     watching.channel.refuses = lambda _: NotDelivered("connect")

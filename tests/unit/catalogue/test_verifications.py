@@ -58,7 +58,7 @@ def worst_of_newest(events: Sequence[ReportedVerification]) -> VerificationOutco
 
 
 @given(st.lists(TIMED, min_size=1, max_size=8), st.randoms(use_true_random=False))
-def test_events_with_times_give_the_same_result_in_any_order_and_number(
+def test_events_with_times_give_the_same_result_in_any_order_and_if_repeated(
     events: list[ReportedVerification], shuffled: random.Random
 ) -> None:
     repeated = events + shuffled.choices(events, k=3)

@@ -178,7 +178,7 @@ def listed(report: Report, overdue_since: datetime | None = None) -> ListedSubje
         (Report(status=S.DELETED, observed_at=START), C.DELETED),
     ],
 )
-def test_the_condition_is_the_standing_in_totals(report: Report, condition: Condition) -> None:
+def test_the_condition_matches_how_totals_count_the_subject(report: Report, condition: Condition) -> None:
     assert Observation.of(listed(report), START).condition is condition
 
 
