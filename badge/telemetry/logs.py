@@ -72,7 +72,7 @@ LINES: dict[type[Event], tuple[int, str]] = {
     CatalogueFailed: (logging.WARNING, "catalogue failed"),
     AnswerCrashed: (logging.ERROR, "unexpected exception"),
     LogInTried: (logging.WARNING, "login attempted"),
-    StoredTimesAhead: (logging.WARNING, "stored times lie ahead of now; check the clocks"),
+    StoredTimesAhead: (logging.WARNING, "stored times are in the future; check the clocks"),
     WatchBegun: (logging.INFO, "watching for changes"),
     WatchFailed: (logging.WARNING, "can't watch for changes"),
     SubjectsUnwatched: (logging.WARNING, "some subjects are not watched"),
