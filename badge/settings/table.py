@@ -208,7 +208,9 @@ class Settings(BaseModel):
     )
     edge_cache: Annotated[Duration, between(timedelta(0), timedelta(milliseconds=500))] = Field(
         timedelta(milliseconds=500),
-        description="How long the edge cache may reuse a badge; 0 turns it off.",
+        description=(
+            "How long the edge cache (finished badges in each worker's memory) may reuse a badge; 0 turns it off."
+        ),
     )
     edge_cache_entries: int = Field(
         4_096, ge=1, le=1_000_000, description="Maximum number of badges in each worker's edge cache."
@@ -249,9 +251,9 @@ class Settings(BaseModel):
         ge=1,
         le=100_000,
         description=(
-            "Maximum number of requests per worker that may wait for a thread: this many for badges, as many for "
-            "reports, pings and health checks, and a sixteenth of it for pages. Beyond that, badges show their last "
-            "status or unknown, and other requests get a 503."
+            "Maximum number of requests per worker that may wait for a thread: this many for badges, the same number "
+            "for reports, pings and health checks, and a sixteenth of that number for pages. Beyond that, badges show "
+            "their last status or unknown, and other requests get a 503."
         ),
     )
     connections: int = Field(
