@@ -1,4 +1,4 @@
-"""The catalogue's tables. Migrations create them; a test compares both."""
+"""The catalogue's tables. Migrations create them; a test checks that both definitions agree."""
 
 from __future__ import annotations
 
@@ -290,7 +290,7 @@ watcher = Table(
     Column("renewals", BigInteger, nullable=False),
     # Whether the subjects have been recorded once; changes are reported from then on.
     Column("is_primed", Boolean, nullable=False),
-    # Up to when changes in the catalogue have been seen.
+    # Changes in the catalogue up to this time have been seen.
     Column("glanced_at", Moment),
 )
 
