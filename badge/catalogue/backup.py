@@ -29,7 +29,7 @@ from badge.listing import microseconds
 _TABLES = {"alembic_version", "subjects", "runs", "api_keys"}
 _LOGS = ("-wal", "-journal")
 RESTORED = "restored"
-"""Why messages that were in a backup are not sent."""
+"""The failure recorded for messages that waited in a restored backup; they are not sent."""
 
 
 class BadBackup(Exception):
@@ -94,8 +94,8 @@ def back_up(database: Database, target: Path, now: datetime) -> Contents:
 def restore(url: str, backup: Path, now: datetime) -> Restored:
     """Replace the database with a backup, migrated to the newest revision; returns the backup's contents.
 
-    Raises `CatalogueInUse`, `BadBackup`, `SchemaFault`, `OSError`, and SQLAlchemy's and sqlite3's errors; nothing has
-    changed then. Raises `RestoreUnfinished` if one of the last steps fails.
+    Raises `CatalogueInUse`, `BadBackup`, `SchemaFault`, `OSError`, and SQLAlchemy's and sqlite3's errors; in all these
+    cases, nothing has been changed. Raises `RestoreUnfinished` if one of the last steps fails.
     """
     file = database_file(url)
     assert file is not None
@@ -199,7 +199,8 @@ def _renew(url: str, now: datetime) -> None:
     with contextlib.closing(Database(url, takes_lock=False)) as database, database.writing() as connection:
         connection.execute(update(identity).values(cache_identity=secrets.token_hex(16), backed_up_at=None))
         connection.execute(delete(logins))  # some may have ended or been used since
-        # Most messages have been delivered since, so they are not sent again, but listed.
+        # Most of these messages were delivered after the backup was made. They are not sent again, but listed as
+        # abandoned.
         waiting = update(outbox).where(outbox.c.given_up_at.is_(None))
         connection.execute(waiting.values(given_up_at=now, failure=RESTORED))
         connection.execute(update(watcher).values(holder=""))  # no process holds the lease now

@@ -30,8 +30,8 @@ _PATIENCE = "badge_writer_patience"
 class Database:
     """Connections to one database, made on first use in each process.
 
-    A child process inherits its parent's compiled statements, but opens connections of its own. While open, it holds a
-    lock that prevents a restore, unless the caller holds one (`takes_lock=False`).
+    A child process inherits its parent's compiled statements, but opens connections of its own. While open, a
+    `Database` holds a lock that prevents a restore, unless the caller holds one (`takes_lock=False`).
     """
 
     def __init__(
@@ -176,7 +176,7 @@ def new_engine(url: str, reader_patience: int = READER_PATIENCE_MILLISECONDS) ->
 
 @contextlib.contextmanager
 def writing_on(engine: Engine, patience: int) -> Iterator[Connection]:
-    """Begin a transaction that writes, and waits up to that many milliseconds for other writers."""
+    """Begin a transaction that writes, and waits up to `patience` milliseconds for other writers."""
     with engine.connect().execution_options(**{_PATIENCE: patience}) as connection, connection.begin():
         yield connection
 
@@ -221,7 +221,8 @@ def _allocate_index(url: str) -> None:
     if location.get_backend_name() != "sqlite" or (os.getpid(), file) in _indexes:
         return
     if not file.is_file():
-        _indexes.add((os.getpid(), file))  # SQLite creates both; by the next call there may be a connection
+        # SQLite will create the database and its index; by the next call, there may be a connection.
+        _indexes.add((os.getpid(), file))
         return
     try:
         index = os.open(file.with_name(f"{file.name}-shm"), os.O_RDWR | os.O_CREAT, file.stat().st_mode & 0o777)

@@ -40,7 +40,7 @@ class ReportedVerification(Verification):
             raise InvalidEvent("; ".join(faults) + ".")
 
     def refuse_future(self, now: datetime) -> None:
-        """Raise `InvalidEvent` if its time is further ahead of now than clocks may differ."""
+        """Raise `InvalidEvent` if its time is ahead of now by more than `CLOCK_TOLERANCE`."""
         if is_ahead(self.at, now):
             raise InvalidEvent("the verification's time is in the future.")
 
@@ -103,7 +103,7 @@ class RunEvent(RunDetails):
         return self.happened_at is not None or self.started_at is not None
 
     def refuse_future(self, now: datetime) -> None:
-        """Raise `InvalidEvent` if any of its times is further ahead of now than clocks may differ."""
+        """Raise `InvalidEvent` if any of its times is ahead of now by more than `CLOCK_TOLERANCE`."""
         if any(is_ahead(moment, now) for moment in (self.at, self.started_at, self.finished_at)):
             raise InvalidEvent("the event's time is in the future.")
         if self.verification is not None:

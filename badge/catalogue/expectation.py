@@ -33,7 +33,10 @@ from badge.model import CLOCK_TOLERANCE, BackupStatus, Report
 CAN_BE_OVERDUE = frozenset({BackupStatus.SUCCEEDED, BackupStatus.IN_PROGRESS, BackupStatus.SCHEDULED})
 
 MOST_DESPITE_END = 1_000
-"""Maximum number of IDs: each occurs several times among a query's parameters, of which SQLite allows 32,766."""
+"""Maximum number of IDs from `overdue_despite_future_end`.
+
+Each occurs several times among a query's parameters, of which SQLite allows 32,766.
+"""
 
 _MICROSECONDS = 1_000_000
 
@@ -43,7 +46,7 @@ Moments = datetime | BindParameter[datetime]
 
 @dataclass(frozen=True, slots=True)
 class Expectation:
-    """A check's terms: from `since` on, a backup has to finish at least once in `every`, at most `grace` late."""
+    """A check's terms: from `since` on, a backup must finish once per `every`, and may be up to `grace` late."""
 
     every: timedelta
     grace: timedelta
@@ -113,7 +116,7 @@ def overdue_at(believed: Moments) -> ColumnElement[datetime]:
 
 
 def overdue_despite_future_end(connection: Connection, now: datetime, most: int = MOST_DESPITE_END) -> Sequence[int]:
-    """Return the IDs of subjects that are overdue although their stored time is later; none if all clocks are right.
+    """Return the IDs of subjects that are overdue although their `overdue_at` is ahead; none if all clocks are right.
 
     Returns at most `most` IDs. Any further ones are listed as failed, but filters and totals use their recorded status.
     """

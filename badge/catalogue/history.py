@@ -150,7 +150,7 @@ class History:
         return self.deletion is not None and self.deletion.sequence == self.next_sequence - 1
 
     def is_ahead(self, now: datetime) -> bool:
-        """Whether the history has a time that is further ahead of now than clocks may differ."""
+        """Whether the history has a time that is ahead of now by more than `CLOCK_TOLERANCE`."""
         moments = [max(run.started_at, run.last_moment) for run in self.runs.values()]
         return any(is_ahead(moment, now) for moment in (*moments, self.deletion.at if self.deletion else None))
 

@@ -40,7 +40,7 @@ def quick_check(database: Database) -> Integrity:
 
 
 def integrity_of(database: Database, seconds: float, check: Callable[[Database], Integrity] = quick_check) -> Integrity:
-    """Check the file for at most that many seconds; PostgreSQL checks its own files.
+    """Check the file for at most `seconds`; PostgreSQL checks its own files.
 
     Runs in a child process, which can be killed: SQLite before 3.41 can't be interrupted while it scans a table.
     """

@@ -139,7 +139,7 @@ class ApiKeys:
         return grant
 
     def list(self) -> list[StoredKey]:
-        """Return all keys by name."""
+        """Return all keys, sorted by name."""
         with self.database.reading() as connection:
             return [_stored(row) for row in connection.execute(select(api_keys).order_by(api_keys.c.name))]
 

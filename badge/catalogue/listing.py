@@ -390,7 +390,7 @@ def _contains(word: str) -> ColumnElement[bool]:
 
 
 def shown_as(now: datetime, overdue: ColumnElement[bool]) -> ColumnElement[str]:
-    """The status on the badge: unknown once the report is outdated."""
+    """The status on the badge: failed if overdue, unknown if the report is outdated, otherwise as recorded."""
     lapsed = (overdue, BackupStatus.FAILED.value), (_is_stale(now), BackupStatus.UNKNOWN.value)
     return case(*lapsed, else_=subjects.c.status)
 

@@ -32,7 +32,7 @@ TABLE_PATIENCE_MILLISECONDS = 500
 RETRY_SECONDS = 5.0
 MOST_ATTEMPTS = 100
 
-# SQLSTATEs: the lock was not available in time; another transaction waited for this one, and this one for it.
+# SQLSTATEs: the lock was not available in time; a deadlock was detected.
 _IN_THE_WAY = frozenset({"55P03", "40P01"})
 
 
@@ -121,7 +121,7 @@ def newest_revision(scripts: Path = SCRIPTS) -> str:
 
 
 def _names(variable: str, scripts: Path = SCRIPTS) -> set[str]:
-    """Return the values of this variable in all scripts, read without Alembic, which takes 10 MB."""
+    """Return the values of this variable in all scripts, read without loading Alembic, which takes 10 MB of memory."""
     texts = [script.read_text(encoding="utf-8") for script in scripts.glob("*.py")]
     return {name for text in texts for name in re.findall(rf'^{variable}\b.*= "(.+)"', text, re.MULTILINE)}
 
@@ -129,9 +129,9 @@ def _names(variable: str, scripts: Path = SCRIPTS) -> set[str]:
 def upgrade(
     url: str,
     to: str = "head",
-    pause: Callable[[float], None] = time.sleep,  # noqa: TID251 - the wait is an argument
+    pause: Callable[[float], None] = time.sleep,  # noqa: TID251 - the default of the argument
 ) -> None:
-    """Migrate up to a revision while no other process is migrating; tried again if others keep using the tables."""
+    """Migrate up to a revision while no other process is migrating; retries while others keep using the tables."""
     engine = new_engine(url)
     try:
         for _ in range(MOST_ATTEMPTS - 1):
@@ -147,7 +147,7 @@ def upgrade(
 
 
 def _upgrade(engine: Engine, to: str) -> None:
-    # Alembic takes 10 MB and is rarely needed, so it is not loaded with this module.
+    # Alembic takes 10 MB of memory and is rarely needed, so it is not loaded with this module.
     from alembic import command  # noqa: PLC0415
     from alembic.config import Config  # noqa: PLC0415
     from alembic.runtime.migration import MigrationContext  # noqa: PLC0415

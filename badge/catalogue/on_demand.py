@@ -1,7 +1,7 @@
 """The catalogue's database, opened when it is first used.
 
-Opening it loads SQLAlchemy, which takes 13 MB and a third of a second. A service that only serves badges of other
-sources never needs it, except perhaps for dashboard logins.
+Opening it loads SQLAlchemy, which takes 13 MB of memory and a third of a second. A service that only serves badges of
+other sources never needs it, except perhaps for dashboard logins.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class LoginsUnavailable(Exception):
 
 
 class DatabaseOnDemand:
-    """One database, which all threads share. May be forked before or after it is opened."""
+    """One database, which all threads share. The process may fork before or after it is opened."""
 
     def __init__(self, url: str, opened: Database | None = None) -> None:
         self._url = url

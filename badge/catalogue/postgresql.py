@@ -59,7 +59,7 @@ def _within(seconds: float, steps: Generator[_Wanted, _Ready, _Result]) -> Gener
 
 
 def prepare_engine(engine: Engine) -> None:
-    """Make the engine open such connections, and replace those that the server has closed."""
+    """Make the engine open `ImpatientConnection`s, and replace those that the server has closed."""
 
     def connect(_: object, __: object, arguments: Any, options: Any) -> ImpatientConnection:
         limited = {"connect_timeout": DRIVER_MINIMUM_SECONDS, **options}

@@ -1,4 +1,4 @@
-"""The catalogue's tables. Migrations create them; a test compares both."""
+"""The catalogue's tables. Migrations create them; a test checks that both definitions agree."""
 
 from __future__ import annotations
 

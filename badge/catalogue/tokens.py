@@ -124,7 +124,7 @@ class StoredTokens:
             self.events.emit(failure("token", error))
 
     def list(self) -> builtins.list[StoredToken]:
-        """Return all tokens by name."""
+        """Return all tokens, sorted by name."""
         with self.database.reading() as connection:
             return [_stored(row) for row in connection.execute(select(private_tokens).order_by(private_tokens.c.name))]
 

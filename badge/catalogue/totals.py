@@ -40,8 +40,8 @@ _VERIFICATIONS = (None, VerificationOutcome.PASSED, VerificationOutcome.FAILED)
 class _Kind(NamedTuple):
     """A recorded status and the outcome of the last finished backup.
 
-    Lapsed subjects are counted kind by kind, through indexes that begin with the kind: to group them, a database would
-    have to sort them.
+    Lapsed subjects (see `_Lapse`) are counted kind by kind, through indexes that begin with the kind: to group them, a
+    database would have to sort them.
     """
 
     status: BackupStatus
@@ -147,7 +147,7 @@ class StoredTotals(NamedTuple):
     verified_within: timedelta | None = None
 
     def read(self, connection: Connection) -> ListingTotals:
-        """Return the numbers."""
+        """Return the totals as of `now`."""
         # One statement, so that all numbers are from the same moment on PostgreSQL, too.
         lapsed = (*self._overdue(), self._outdated(), *self._late(), *self._unverified())
         return _counted(connection, union_all(self._kept(), *lapsed), is_verified=self.verified_within is not None)
@@ -308,7 +308,7 @@ def _earliest(moment: ColumnElement[Any], after: datetime, *conditions: ColumnEl
 
 
 def _counted(connection: Connection, wanted: Any, *, is_verified: bool) -> ListingTotals:
-    """Return the stored numbers after moving the lapsed subjects to what they are now.
+    """Return the stored numbers after moving lapsed subjects to the status and standing that they have now.
 
     `is_verified`: whether a verification is required, and there is a number for each outcome.
     """

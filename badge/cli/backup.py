@@ -112,9 +112,10 @@ def _one_line_errors(settings: Settings, file: Path | None) -> Iterator[None]:
     except CatalogueInUse:
         raise Fault(f"The catalogue {place} is in use: stop the service first.", exit_code=1) from None
     except (BadBackup, SchemaFault) as bad:
-        raise Fault(f"{file or place} can't be restored: {bad}.", exit_code=1) from None
+        what = f"{file} can't be restored" if file else f"The catalogue {place} can't be used"
+        raise Fault(f"{what}: {bad}.", exit_code=1) from None
     except RestoreUnfinished as unfinished:
-        again = "Restore it again before you start the service."
+        again = "Run the restore again before you start the service."
         raise Fault(f"The catalogue {place} was not restored completely: {unfinished}. {again}", exit_code=1) from None
     except OSError as error:
         where, unchanged = error.filename or place, "" if file is None else " Nothing was changed."

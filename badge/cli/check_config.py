@@ -138,7 +138,8 @@ def _findings(configuration: app.Configuration) -> Iterator[Finding]:
     yield Finding.of("pictures", fault and png_check.consequence_of(fault), "PNGs can be drawn")
     if known.public_url is None:
         text = (
-            "BADGE_PUBLIC_URL is not set: pages build links from the browser's address, and a proxy may expose /metrics"
+            "BADGE_PUBLIC_URL is not set: pages build links from the address that each request was sent to, and a "
+            "proxy may expose /metrics"
         )
         yield Finding(Level.NOTE, "links", text)
     elif known.path_prefix:

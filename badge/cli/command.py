@@ -65,7 +65,7 @@ class BadgeCommand(click.Command):
 
 
 class BadgeGroup(click.Group):
-    """A group of such commands. `old_names` maps former names, which --help does not list, to current ones."""
+    """A group of `BadgeCommand`s. `old_names` maps former names, which --help does not list, to current ones."""
 
     command_class = BadgeCommand
 

@@ -85,7 +85,7 @@ def _rule(entry: CacheEntry | None, now: datetime, too_old: timedelta) -> str:
     if entry is None:
         return "Nothing is cached: no recent request, or the status just changed. The next request triggers a fetch."
     if entry.report is None:
-        return f"Unknown: the source has never answered; failed queries: {entry.failures}. {ASK}"
+        return f"Unknown: no status is cached, as the source does not answer; failed queries: {entry.failures}. {ASK}"
     return _rule_for(entry, entry.report, now, too_old)
 
 
@@ -120,7 +120,7 @@ def _lines(explanation: Explanation) -> list[str]:
         age = show_duration(timedelta(seconds=explanation.age_seconds))
         lines.append(f"  cached        {explanation.kept}, confirmed at {explanation.confirmed_at}, {age} ago")
     if explanation.next_refresh is not None:
-        lines.append(f"  next refresh  {explanation.next_refresh}, on the next request")
+        lines.append(f"  next refresh  on the first request after {explanation.next_refresh}")
     return lines
 
 

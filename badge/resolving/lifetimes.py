@@ -77,7 +77,7 @@ def shortened(lifetime: timedelta, jitter: float) -> timedelta:
 
 
 def back_off(failures: int, jitter: float) -> timedelta:
-    """Time until the next attempt after that many consecutive failures: 5 s, doubling up to a minute, with jitter."""
+    """Time until the next attempt after `failures` consecutive failures: 5 s, doubling up to a minute, with jitter."""
     doublings = max(0, min(failures - 1, 10))
     pause = min(FIRST_BACK_OFF * (1 << doublings), LONGEST_BACK_OFF)
     return pause * (1 + BACK_OFF_SPREAD * (2 * jitter - 1))

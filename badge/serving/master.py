@@ -211,7 +211,7 @@ class Master:
         self.counts.release(worker.age)
 
     def on_exit(self, server: Any) -> None:
-        """After the last worker has ended: stop the embedded cache."""
+        """After the last worker has ended: stop everything else that the master started."""
         del server
         if self.reloads is not None:
             self.reloads.cancel()
@@ -278,7 +278,7 @@ class Master:
     def _rehearse(self, server: Any) -> Sequence[str]:
         """In a child process: do what a reload does before it starts workers; return the faults."""
         for listener in server.LISTENERS:
-            listener.close()  # otherwise the address would stay in use while this process hangs
+            listener.close()  # otherwise, if this process hung, the address would stay in use
         faults = self._load(server)
         if not faults:
             server.app.reload()  # gunicorn's own configuration file
@@ -311,7 +311,7 @@ class Master:
 
     def _finish_reload(self, server: Any, faults: Sequence[str]) -> None:
         """Replace the workers with ones that use the new configuration, unless it has faults."""
-        # What the trial loaded ended with its child process, so everything is loaded once more, in this process.
+        # What the trial loaded was lost with its child process, so everything is loaded once more, in this process.
         faults = faults or self._load(server)
         for fault in faults:
             server.log.error("%s", fault)
@@ -321,7 +321,7 @@ class Master:
             return
         if self.postponed:
             names = ", ".join(map(variable_for, self.postponed))
-            server.log.warning("The new value of %s needs a restart; until then, the previous one stays in use.", names)
+            server.log.warning("Changes to %s take effect only after a restart.", names)
         # The previous application is garbage by now, but `pre_fork` has exempted it from collection.
         gc.unfreeze()
         gc.collect()

@@ -31,7 +31,7 @@ def run_watcher(
     parent, stopping = os.getppid(), threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stopping.set())
     for listener in listeners:
-        listener.close()  # otherwise the address would stay in use while this process hangs
+        listener.close()  # otherwise, if this process hung, the address would stay in use
     if platform.system() == "Linux":
         ctypes.CDLL(None).prctl(PR_SET_NAME, PROCESS_NAME, 0, 0, 0)
     os.nice(LESS_IMPORTANT)
@@ -46,7 +46,7 @@ def run_watcher(
         parts.use_catalogue_state(state)
     service = build_watcher(parts, configuration.notify, lambda: os.getppid() != parent)
     if service is None:
-        # Nothing can be listed. If this process ended, the master would only start another one.
+        # No source can list its subjects. If this process ended, the master would only start another one.
         while not stopping.wait(POLL_SECONDS) and os.getppid() == parent:
             pass
         return

@@ -85,6 +85,15 @@ def test_a_backup_is_restored_and_says_what_it_held(tmp_path: Path) -> None:
     assert run(tmp_path, "restore", "--new-cache-identity").output.startswith("Cached statuses are no longer used.")
 
 
+def test_a_new_identity_for_a_newer_schema_is_refused_without_speaking_of_a_restore(tmp_path: Path) -> None:
+    run(tmp_path, "report", "acme/web", "succeeded")
+    with contextlib.closing(sqlite3.connect(tmp_path / "data" / "catalogue.sqlite3")) as database, database:
+        database.execute("UPDATE alembic_version SET version_num = '9999'")
+    refused = run(tmp_path, "restore", "--new-cache-identity")
+    assert (refused.exit_code, refused.output.count("\n")) == (1, 1), refused.output
+    assert "sqlite3 can't be used: it was changed by a newer version of the service" in refused.output
+
+
 @pytest.mark.parametrize("command", [["report", "acme/web", "succeeded"], ["check-config"], ["key", "list"]])
 def test_during_a_restore_other_commands_leave_the_catalogue_alone(tmp_path: Path, command: list[str]) -> None:
     catalogue = tmp_path / "data" / "catalogue.sqlite3"
@@ -114,7 +123,7 @@ def test_a_restore_whose_last_step_fails_says_where_the_previous_catalogue_is(tm
     failed = run(tmp_path, "restore", backup)
     assert (failed.exit_code, failed.output.count("\n")) == (1, 1), failed.output
     assert "was not restored completely: Is a directory; the previous one may be" in failed.output
-    assert "Restore it again before you start the service." in failed.output
+    assert "Run the restore again before you start the service." in failed.output
     assert "Nothing was changed" not in failed.output
     assert list(catalogue.parent.glob("catalogue.sqlite3.before-restore-*"))
     catalogue.with_name("catalogue.sqlite3-shm").rmdir()

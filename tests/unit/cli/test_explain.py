@@ -53,7 +53,11 @@ def with_report(**changes: object) -> CacheEntry:
         (CACHED, 90, "The status is over an hour old, so the badge shows its age."),
         (replace(CACHED, failures=3), 5, "failed queries since it was confirmed: 3"),
         (CACHED, 25 * 60, "longer than BADGE_MAX_STATUS_AGE"),
-        (replace(CACHED, report=None, failures=2), 0, "has never answered; failed queries: 2"),
+        (
+            replace(CACHED, report=None, failures=2),
+            0,
+            "no status is cached, as the source does not answer; failed queries: 2",
+        ),
         (replace(CACHED, report=Report.absent(START)), 0, "has no such subject"),
         (with_report(visibility=Visibility.PRIVATE), 0, "says that the subject is private"),
         (with_report(status=BackupStatus.UNKNOWN), 0, "the source says so itself"),
