@@ -181,7 +181,7 @@ class Settings(BaseModel):
     notify: Path | None = Field(
         None,
         description=(
-            "Path of a notify.toml, which says who gets messages about which failed, overdue and recovered backups "
+            "Path of a notify.toml, which says who is notified of failed, overdue and recovered backups "
             "(docs/how-to/be-told.md)."
         ),
     )
@@ -208,7 +208,9 @@ class Settings(BaseModel):
     )
     edge_cache: Annotated[Duration, between(timedelta(0), timedelta(milliseconds=500))] = Field(
         timedelta(milliseconds=500),
-        description="How long the edge cache may reuse a badge; 0 turns it off.",
+        description=(
+            "How long each worker may serve a badge again from its memory (the edge cache); 0 turns the cache off."
+        ),
     )
     edge_cache_entries: int = Field(
         4_096, ge=1, le=1_000_000, description="Maximum number of badges in each worker's edge cache."
