@@ -458,7 +458,7 @@ class CacheEntry:
     """A report as stored in the cache, with the outcome of the latest fetch."""
 
     report: Report | None
-    """None if the source has never answered."""
+    """None if no answer of the source is cached."""
     fetched_at: datetime
     """When its fetch began; prevents an older fetch from replacing a newer one."""
     confirmed_at: datetime

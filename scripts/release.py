@@ -1,8 +1,9 @@
 """release VERSION --checks COMMAND: cut a release of this checkout, without network: nothing is pushed or uploaded.
 
 Refuses unless everything is in order. Then runs the checks, records the catalogue of this version in tests/released,
-turns CHANGELOG.md's unreleased section into the version's, commits, tags, and builds the wheel, the sdist, their bills
-of materials and their checksums in dist/. If a step fails, the checkout is as before, except for dist/.
+turns CHANGELOG.md's unreleased section into the version's, commits, tags, and builds the wheel, the sdist, the bills of
+materials of the wheel and the image, and their checksums in dist/. If a step fails, the checkout is as before, except
+for dist/.
 """
 
 from __future__ import annotations
@@ -156,7 +157,8 @@ def _report(version: str, checks: str) -> int:
         return 1
     print(f"Released {version} as commit {git('rev-parse', '--short', 'HEAD')}, tag v{version}:")
     print("\n".join(f"  {file.relative_to(PROJECT)}" for file in files))
-    print("Next: look at it (git show), push it (git push --follow-tags), and attach these files to the release page.")
+    print("Next: look at it (git show), and push it (git push --follow-tags). On GitHub, a workflow then publishes it;")
+    print("elsewhere, attach these files to the release page.")
     print(f"To undo it before you push: git tag -d v{version} && git reset --hard HEAD~1")
     return 0
 

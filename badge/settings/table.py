@@ -209,7 +209,7 @@ class Settings(BaseModel):
     edge_cache: Annotated[Duration, between(timedelta(0), timedelta(milliseconds=500))] = Field(
         timedelta(milliseconds=500),
         description=(
-            "How long the edge cache (finished badges in each worker's memory) may reuse a badge; 0 turns it off."
+            "How long each worker may serve a badge again from its memory (the edge cache); 0 turns the cache off."
         ),
     )
     edge_cache_entries: int = Field(

@@ -196,7 +196,9 @@ STANDINGS = {
 def test_the_queries_of_the_page_are_valid(monitored: Monitored) -> None:
     page = (PROJECT / "docs" / "how-to" / "grafana.md").read_text()
     section = page.partition("## Your own queries")[2]
-    for query in re.findall(r"^    ([^#\n].+)$", section, re.MULTILINE):
+    queries = re.findall(r"^    # .+\n((?:    .+\n)+)", section, re.MULTILINE)
+    assert queries
+    for query in queries:
         monitored.query(query)
 
 
