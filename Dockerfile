@@ -1,7 +1,7 @@
 # syntax=docker/dockerfile:1
-# The image contains the service and the Debian packages that it needs, without package manager or build tools: a
+# The image contains the service and the Debian packages that it needs, without a package manager or build tools: a
 # smaller download, and less to update. The build works on x86-64 and AArch64: the digest is that of the
-# multi-architecture image, and packages are pinned with hashes for both. For a newer digest, run
+# multi-architecture image, and Python packages are pinned with hashes for both. For a newer digest, run
 # `docker buildx imagetools inspect docker.io/library/debian:bookworm-slim`.
 ARG BASE=docker.io/library/debian:bookworm-slim@sha256:4724b8cc51e33e398f0e2e15e18d5ec2851ff0c2280647e1310bc1642182655d
 

@@ -27,7 +27,7 @@ dist: $(VENV)/.ready-dev ## Build the wheel and the sdist in dist/.
 release: $(VENV)/.ready-dev ## Cut a release (VERSION=1.2.0): checks, changelog, tag, wheel, SBOM; pushes nothing.
 	@$(BIN)/python -m scripts.release "$(VERSION)" --checks "$(CHECKS)"
 
-release-files: $(VENV)/.ready-dev ## Build what belongs to a release from this commit: wheel, sdist, SBOMs, checksums.
+release-files: $(VENV)/.ready-dev ## Build a release's files from this commit: wheel, sdist, SBOMs, checksums.
 	@$(BIN)/python -c "from scripts import release; release.build(release.current_version())"
 
 demo: $(VENV)/.ready ## Fill the catalogue with sample data.
@@ -36,7 +36,7 @@ demo: $(VENV)/.ready ## Fill the catalogue with sample data.
 check: $(VENV)/.ready-dev png-packages lint ## After each edit: lint, unit and web tests (about a minute).
 	@$(BIN)/pytest -q -n auto --dist loadfile -m "not slow" tests/unit tests/web $(ARGS)
 
-test: setup lint ## Run what CI tests: lint, and all tests but the slow ones.
+test: setup lint ## Run the same as CI: lint, and all tests except the slow ones.
 	@scripts/run-tests $(BIN)/pytest $(ARGS)
 
 test-slow: setup ## The slow tests: failovers, lost or full Redis servers, full disks, PostgreSQL backups, path prefixes.
@@ -59,7 +59,7 @@ coverage: setup ## Measure test coverage, in one process.
 golden: $(VENV)/.ready-dev ## Redraw the reference pictures in tests/golden; look at them before you commit.
 	@$(BIN)/python -m tests.golden.rewrite
 
-surface: $(VENV)/.ready-dev ## Record the promised interface in tests/contracts/surface.json; look at the difference.
+surface: $(VENV)/.ready-dev ## Record the public interface in tests/contracts/surface.json; review the diff before you commit.
 	@$(BIN)/python -m tests.surface
 
 translations: $(VENV)/.ready-dev ## Update and compile the translations.

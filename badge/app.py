@@ -86,7 +86,7 @@ PAGE_COST_IN_BADGES = 16
 """How many badges can be answered in the time that a page takes."""
 
 BUILT_AROUND = "badge"
-"""The key in Flask's `extensions`."""
+"""The key of the `BuiltAround` in Flask's `extensions`."""
 
 MOST_REPLAYED_RUNS = 20
 """How many of a subject's newest runs the watcher reads.
@@ -182,7 +182,7 @@ class Sources:
     catalogue_names: Collection[str] = ()
     """Names of the sources that are served by the catalogue."""
     names_within: SourceNames = no_names
-    """Names of the sources that can answer for a subject in a scope."""
+    """Returns the names of the sources that can have subjects in a scope."""
 
     def name_for(self, subject: Subject) -> str | None:
         """Return the name of the source that answers for the subject."""
@@ -239,7 +239,7 @@ class Parts:
         return self.sources.catalogue
 
     def close(self) -> None:
-        """Close the database connections, so that the last worker to end checkpoints SQLite's write-ahead log."""
+        """Close the database connections: when the last worker does so, SQLite checkpoints its write-ahead log."""
         # Wait for background work first: any that used the database after it was closed would open it again.
         self.lease_readings.wait(CLOSE_SECONDS)
         if self.catalogue is not None:

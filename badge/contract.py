@@ -56,7 +56,7 @@ class ContractBroken(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class ParsedStatus:
-    """A report, and whether its status is not one of the six."""
+    """A report, and whether the document's status was none of the six; the report's is then unknown."""
 
     report: Report
     has_unknown_status: bool
@@ -84,7 +84,8 @@ def report_from(document: object, *, asked_for: Subject, now: datetime) -> Parse
     """Return the report in a BackupStatus object; raises `ContractBroken`.
 
     Because clocks differ, the time of a past event that is slightly ahead of `now` counts as `now`. One that is further
-    ahead is returned unchanged: it counts as unknown, but not as missing. `observedAt` is never later than `now`.
+    ahead is returned unchanged, so that callers can tell an unknown time from a missing one. `observedAt` is never
+    later than `now`.
     """
     if not isinstance(document, dict):
         raise ContractBroken(FailureKind.NOT_AN_OBJECT)

@@ -182,7 +182,7 @@ class FlightEnded:
 
 
 class Wait(StrEnum):
-    """Outcome for a caller whose status had to be fetched."""
+    """Outcome for a caller that asked for a status that had to be fetched."""
 
     SERVED = "served"
     GAVE_UP = "gaveUp"
@@ -193,7 +193,7 @@ class Wait(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class CallerWaited:
-    """A caller's status had to be fetched."""
+    """A caller asked for a status that had to be fetched."""
 
     how: Wait
 
@@ -216,7 +216,10 @@ class BadgeServed:
 
 @dataclass(frozen=True, slots=True)
 class RequestRefused:
-    """A request was refused: its kind's threads were busy and their queue full, or bodies took too much memory."""
+    """A request was refused.
+
+    All threads for its kind were busy and their queue was full, or request bodies took too much memory.
+    """
 
     kind: str
 

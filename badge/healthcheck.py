@@ -41,7 +41,10 @@ def connection_to(bind: str) -> http.client.HTTPConnection:
 
 
 def bind_in(environment: Mapping[str, str]) -> str:
-    """Return the service's address from the environment or the settings file, whose faults the service reports."""
+    """Return the service's address from the environment or the settings file.
+
+    Ignores faults in the file: the service reports them.
+    """
     file = find_file(environment)
     in_file = file.values.get("BADGE_BIND") if file else None
     return environment.get("BADGE_BIND") or in_file or "127.0.0.1:8000"

@@ -61,7 +61,7 @@ class ListingFilter:
     """Each must occur in the subject's coordinates, ignoring case."""
     is_public_only: bool = False
     failed_since: datetime | None = None
-    """Only subjects whose badge shows a failure since this time. A failure without a time counts as recent."""
+    """Only subjects whose badge shows a failure at or after this time. A failure without a time counts as recent."""
     no_success_since: datetime | None = None
     """Only subjects without a success since this time, except deleted ones."""
 
@@ -263,7 +263,7 @@ class SubjectFacts(NamedTuple):
     is_overdue: bool | None
     """None without a check."""
     last_finished: str | None
-    """Outcome of the last finished backup; an overdue one counts as failed."""
+    """Outcome of the last finished backup; failed if the subject is overdue."""
     succeeded_at: int | None
     took: int | None
     """How long the last run took, in microseconds; None if it hasn't finished or is overdue."""
@@ -348,7 +348,7 @@ class RunHistory(Protocol):
     def history(self, subject: Subject, limit: int, *, skip: int = 0, public_only: bool = False) -> Sequence[PastRun]:
         """Return the latest runs, newest first, without the first `skip` of them.
 
-        Returns none for an unknown subject, or a private one if `public_only`. Raises `SourceUnavailable`.
+        Returns an empty sequence for an unknown subject, or a private one if `public_only`. Raises `SourceUnavailable`.
         """
         ...
 

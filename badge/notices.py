@@ -21,7 +21,7 @@ MOST_SHOWN = 20
 
 
 class Condition(StrEnum):
-    """A subject's condition: its standing in totals (`badge.listing.Standing`), without verifications, or deleted."""
+    """A subject's condition: deleted, or its standing (`badge.listing.Standing`) regardless of verifications."""
 
     PROTECTED = "protected"
     FAILED = "failed"
@@ -50,13 +50,13 @@ class NoticeKind(StrEnum):
 
 
 ALWAYS = frozenset({NoticeKind.FLAPPING, NoticeKind.STEADY})
-"""Kinds that every rule selects, because flapping replaces changes of any kind."""
+"""Kinds that every rule selects, because they stand in for notices of any kind."""
 
 SELECTABLE = tuple(kind for kind in NoticeKind if kind not in {*ALWAYS, NoticeKind.TEST})
 """The kinds that a rule may select."""
 
 FEED_KINDS = frozenset(NoticeKind) - {NoticeKind.UNKNOWN, NoticeKind.DELETED, NoticeKind.TEST}
-"""The kinds that are in the feed: failures and recoveries, and what replaces them."""
+"""The kinds that are in the feed: failures and recoveries, and the notices of flapping that stand in for them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -230,8 +230,9 @@ def _details(notice: Notice) -> list[str]:
 
 
 def plain_name(subject: Subject) -> str:
-    """Return a subject's coordinates in a form that no chat program mistakes for a link, markup or `@everyone`.
+    """Return a subject's coordinates without URLs, link markup and mentions such as `@everyone`, for chat programs.
 
-    Anything but letters, digits and `-_. /` is percent-encoded, as it is in a badge's URL.
+    Anything but letters, digits and `-_. /` is percent-encoded, as it is in a badge's URL. Some chat programs still
+    turn a bare host name into a link.
     """
     return re.sub(r"[^\w\-. /]", lambda match: quote(match[0], safe=""), str(subject))

@@ -87,7 +87,7 @@ def _parsed(path: Path, text: str, *, is_named: bool) -> SettingsFile:
         elif _QUOTED.fullmatch(match[2]):
             faults.append(LineFault(number, f"{match[1]}: write the value without quotes"))
         elif match[1] in lines:
-            faults.append(LineFault(number, f"{match[1]} is already set in line {lines[match[1]]}; keep one"))
+            faults.append(LineFault(number, f"{match[1]} is already set on line {lines[match[1]]}; keep one"))
         else:
             values[match[1]], lines[match[1]] = match[2], number
     return SettingsFile(path, is_named, values, lines, faults)

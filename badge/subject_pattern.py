@@ -147,7 +147,7 @@ class Selection:
 
     @classmethod
     def of(cls, patterns: Sequence[PathPattern]) -> Selection:
-        """Return the subjects that any of the patterns selects, or all if there are none.
+        """Return the subjects that any of the patterns selects, or all subjects if there are no patterns.
 
         Raises `InvalidSubject` for too many patterns.
         """

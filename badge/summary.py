@@ -1,4 +1,4 @@
-"""Summaries: how many of some subjects are protected, and why the others are not. No I/O."""
+"""Summaries: how many subjects of a set are protected, and why the others are not. No I/O."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Summary:
     is_complete: bool = True
     """False if a source has more subjects than could be counted."""
     changes_at: datetime | None = None
-    """When one of the numbers changes unless something is reported before."""
+    """When one of the numbers will change, unless something is reported earlier."""
 
     @property
     def total(self) -> int:

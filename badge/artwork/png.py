@@ -1,7 +1,8 @@
 """Badge → PNG, rendered from our own SVG by CairoSVG; predrawn pictures if it is not available.
 
 CairoSVG 2.9 has no `textLength` and no blur, uses only the first font of a list, and smears `geometricPrecision` text,
-so the SVG is first rewritten without them. It only ever renders our own drawings, whose text is stripped and escaped.
+so the SVG is first rewritten without them. CairoSVG only ever renders our own drawings, whose text is stripped and
+escaped.
 """
 
 from __future__ import annotations

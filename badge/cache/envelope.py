@@ -29,8 +29,8 @@ from badge.ports import CacheKey
 SCHEMA = 4
 """Version of the entries; raised by at most one between two releases, see `values_of_neighbours`."""
 
-LONGEST = 8 * 1024
-"""Enough for a name of 2 KiB, escaped, and two URLs."""
+LONGEST = 16 * 1024
+"""Maximum size of an entry in bytes: enough for the longest subject, with JSON escapes, and the longest URL."""
 
 T = TypeVar("T")
 
@@ -46,7 +46,10 @@ class EnvelopeAhead(EnvelopeRefused):
 
 
 class KeyNames(NamedTuple):
-    """The Redis keys of a subject's entry, its fence and its lease."""
+    """The Redis keys of a subject's entry, its fence and its lease.
+
+    The fence is the time of the last invalidation: results of fetches that began earlier are rejected.
+    """
 
     value: str
     fence: str

@@ -12,7 +12,7 @@ from typing import NamedTuple, TypeVar
 from badge.model import CacheEntry
 from badge.ports import CacheKey, Clock, Lease, LeaseAttempt
 
-# Longer than any fetch, so that every fetch that began before an `invalidate` meets its fence.
+# Longer than any fetch, so that a fence (see `KeyNames`) outlives every fetch that began before its `invalidate`.
 FENCE_LIFETIME = timedelta(seconds=60)
 LEASE_LIFETIME = timedelta(seconds=1)
 MOST_FENCES = 10_000

@@ -1,4 +1,4 @@
-"""Calls a WSGI application (PEP 3333) for an ASGI request, with the raw request target and the body read beforehand.
+"""Calls a WSGI application (PEP 3333) for an ASGI request, with its raw target, and with the body read beforehand.
 
 Libraries that do this (asgiref, a2wsgi) lose the raw target, and with it `%2F` in names, and can't limit how
 many requests wait for a thread.
@@ -64,7 +64,7 @@ class HeldBodies:
 
 
 async def read_body(receive: Receive, most_bytes: int, hold: Callable[[int], None]) -> bytes | None:
-    """Read the body, but not much more than `most_bytes`; returns None if the client has gone or sends too slowly."""
+    """Read the body, but not much more than `most_bytes`; returns None if the client disconnects."""
     chunks, size = [], 0
     while True:
         message = await receive()

@@ -10,8 +10,10 @@ from pathlib import Path
 from badge.cache.envelope import seal, unseal
 from badge.catalogue.events import ReportedVerification, RunDetails, RunEvent, VerificationEvent
 from badge.catalogue.migration import migrate
-from badge.contract import report_from, status_document
+from badge.contract import LONGEST_URL, report_from, status_document
 from badge.model import (
+    MAX_NAME,
+    MAX_PATH,
     BackupStatus,
     CacheEntry,
     Outcomes,
@@ -23,6 +25,7 @@ from badge.model import (
     VerificationOutcome,
     Visibility,
 )
+from badge.sources.http.answer import LONGEST_VALIDATOR
 from badge.web.intake.ops_body import event_document, read_event
 from tests.doubles import START
 from tests.store import Store
@@ -87,6 +90,16 @@ def test_the_contract_carries_every_field_except_existence_and_validator() -> No
 def test_the_cache_carries_every_field() -> None:
     entry = CacheEntry(report=FULL, fetched_at=START, confirmed_at=START, fresh_until=START)
     assert unseal(KEY, seal(KEY, entry), START, timedelta(0)) == entry
+
+
+def test_the_cache_holds_the_longest_names_and_urls() -> None:
+    # JSON escapes make these letters three times as long as in UTF-8.
+    subject = Subject.parse("GitHub", "д" * 200, "Repository", "д" * MAX_NAME)
+    assert len(subject.path) > 0.95 * MAX_PATH
+    report = replace(FULL, url="https://ci.example.org/".ljust(LONGEST_URL, "x"), validator="x" * LONGEST_VALIDATOR)
+    entry = CacheEntry(report=report, fetched_at=START, confirmed_at=START, fresh_until=START)
+    key = subject.key(fold_case=True)
+    assert unseal(key, seal(key, entry), START, timedelta(0)) == entry
 
 
 def test_a_report_over_http_carries_the_whole_event() -> None:

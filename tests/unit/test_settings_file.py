@@ -83,7 +83,7 @@ def test_every_fault_is_reported_at_once_with_file_and_line(tmp_path: Path) -> N
     faults = faults_in(file, BADGE_BIND="x")
     for fault in (
         f"{file}:2: write NAME=value, or begin the line with # for a comment",
-        f"{file}:5: BADGE_LABEL is already set in line 4; keep one",
+        f"{file}:5: BADGE_LABEL is already set on line 4; keep one",
         f"{file}:3: BADGE_WORKER: is not a setting; did you mean BADGE_WORKERS?",
         f"{file}:7: BADGE_API_KEY: is read from the environment only",
         f"{file}:8: BADGE_UPSTREAM_API_KEY: is set without BADGE_UPSTREAM_URL",

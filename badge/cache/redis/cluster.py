@@ -53,7 +53,7 @@ class BoundedCluster(redis.RedisCluster):
             raise
 
     def ping(self, **options: Any) -> bool:
-        """Whether any primary answers: the rest of a broken cluster still serves its slots."""
+        """Return True if any primary answers, else raise: the rest of a broken cluster still serves its slots."""
         lost: Exception = SlotNotCoveredError("no server is known")
         primaries = self.nodes_manager.get_nodes_by_server_type("primary")
         for node in random.sample(primaries, len(primaries)):

@@ -21,7 +21,7 @@ PIECES = 3
 def similar_names(misspelt: Subject, listing: StatusListing, *, is_public_only: bool) -> list[Subject]:
     """Return up to `MOST_OFFERED` listed subjects with similar names, the most similar first.
 
-    Returns none if the list is unavailable.
+    Returns an empty list if the listing is unavailable.
     """
     found: dict[Subject, float] = {}
     try:
