@@ -208,7 +208,7 @@ class TwoInstances:
     ledger: Ledger
     outcome: Outcome
     offset: Path
-    """File with the seconds by which the second one's clock is wrong."""
+    """File with the error of the second instance's clock, in seconds."""
     restart_pooler: Callable[[], None]
     restart_database: Callable[[], None]
 

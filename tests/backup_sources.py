@@ -29,7 +29,7 @@ def fetch(source: StatusSource, subject: Subject = WEB) -> Report:
 
 
 def verifying_lines(system: str) -> tuple[str, str]:
-    """Return the script in a system's page that verifies the backup, and the crontab line that adds its result."""
+    """Return a system's documented script that verifies a backup, and the crontab line that adds its result."""
     page = (PROJECT / "docs" / "how-to" / "systems" / f"{system}.md").read_text()
     lines = page.partition("## Show verifications\n")[2].partition("\n## ")[0].splitlines()
     code = [line.strip() for line in lines if line.startswith("    ")]
@@ -37,6 +37,6 @@ def verifying_lines(system: str) -> tuple[str, str]:
 
 
 def crontab_line(system: str) -> str:
-    """Return the crontab line in a system's page."""
+    """Return a system's documented crontab line."""
     page = (PROJECT / "docs" / "how-to" / "systems" / f"{system}.md").read_text()
     return next(line.strip() for line in page.splitlines() if line.strip().startswith("*/"))

@@ -153,7 +153,7 @@ class Service:
         return self.get(path, cookies=dict([self.cookie()]))
 
     def workers(self) -> list[psutil.Process]:
-        """Return gunicorn's workers, without the cache and the PNG check."""
+        """Return gunicorn's workers, without its other children: the cache, the watcher and the PNG check."""
         return workers_of(psutil.Process(self.process.pid))
 
     def watchers(self) -> list[psutil.Process]:

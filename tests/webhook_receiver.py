@@ -53,7 +53,7 @@ class Received:
 
 @contextlib.contextmanager
 def receiving(received: Received | None = None) -> Iterator[Received]:
-    """Run a receiver, on the port that it had before if there is one."""
+    """Run a receiver; given what an earlier one received, it adds to that and uses the same port."""
     kept = received or Received()
 
     class Handler(BaseHTTPRequestHandler):

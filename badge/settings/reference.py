@@ -40,7 +40,7 @@ def table() -> str:
     for heading, settings in _groups():
         parts += [f"### {heading}", "", "| variable | default | meaning |", "| --- | --- | --- |"]
         parts += [
-            f"| `{variable}` | {f'`{defaults[variable]}`' if defaults[variable] else '–'} | {text} |"  # noqa: RUF001 - a dash for nothing
+            f"| `{variable}` | {f'`{defaults[variable]}`' if defaults[variable] else '–'} | {text} |"  # noqa: RUF001 - a dash for an empty cell
             for variable, text in settings
         ]
         parts.append("")

@@ -1,4 +1,4 @@
-"""Every imported package is a direct requirement, so that no other package's change can remove it."""
+"""Every imported package is a direct requirement, so that a change in another package can't remove it."""
 
 from __future__ import annotations
 

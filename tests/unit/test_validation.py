@@ -38,7 +38,7 @@ KINDS = {
     "tuple": {"tuple_type"},
 }
 VALIDATORS = {"function-after", "function-before", "function-plain", "function-wrap"}
-"""Their errors are `ValueError`s with our own messages, or those of a path."""
+"""They raise `ValueError`s with our own messages or, for paths, `path_type`."""
 WRAPPERS = {"any", "chain", "default", "definition-ref", "definitions", "lax-or-strict", "model-fields", "nullable"}
 """They raise only the errors of the schemas that they contain."""
 NOT_READ = {"metadata", "serialization", "json_schema_input_schema", "return_schema"}

@@ -59,7 +59,7 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FlaskClient]:
 
 
 def paths_in(page: Tag) -> Iterator[str]:
-    """Return the path of each URL that a browser would follow, except `data:` URLs."""
+    """Yield the path of each URL that a browser would follow, except `data:` URLs."""
     for element in page.find_all(True):
         for address in (str(element[name]) for name in ADDRESSES if name in element.attrs):
             if not address.startswith(("#", "data:")):

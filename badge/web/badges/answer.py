@@ -153,7 +153,7 @@ def _kind_without_expectation(resolution: Resolution) -> AnswerKind:
 
 
 def unknown_for(fresh_for: timedelta, now: datetime) -> Resolution:
-    """Return the resolution to show if there is no status: for an invalid path, a crash, an overload or no list."""
+    """Return the resolution to show without a status: for an invalid path, a crash, an overload or a missing list."""
     report = Report(status=BackupStatus.UNKNOWN, observed_at=now, exists=False)
     return Resolution(report=report, origin=Origin.FALLBACK, age=timedelta(0), fresh_for=fresh_for, now=now)
 
@@ -169,7 +169,7 @@ class Content:
     badge: Badge
     recent_runs: RunReader = no_runs
     summary: Summary | None = None
-    """For a summary that could be determined."""
+    """None for a badge, and for a summary that could not be determined."""
 
     @property
     def problem(self) -> Problem | None:

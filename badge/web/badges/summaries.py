@@ -139,7 +139,7 @@ class Summaries:
 
 
 _LIST, _ENDED = "list", True
-"""The only flight, and its result."""
+"""The key of the only flight, and its result."""
 
 
 def _origin_of(known: KnownTotals, age: timedelta) -> Origin:

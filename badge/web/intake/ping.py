@@ -217,9 +217,9 @@ def _as_uuid(given: str) -> str | None:
 
 
 def _drain() -> None:
-    """Read and discard the body, because a client whose connection is cut while it is sending reports a failure.
+    """Read and discard the body, because clients treat a connection cut during the upload as a failed ping.
 
-    The ping counts even if that fails. A body beyond `LARGEST_BODY` may be cut off.
+    The ping counts even if the body can't be read. A body beyond `LARGEST_BODY` may be cut off.
     """
     request.max_content_length = LARGEST_BODY
     with contextlib.suppress(Exception):  # each server has its own errors for broken bodies

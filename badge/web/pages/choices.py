@@ -14,7 +14,16 @@ from badge.artwork.png import DEFAULT_SCALE, SCALES
 from badge.artwork.svg import HEIGHTS
 from badge.language import Language
 from badge.model import Style, Subject, Theme
-from badge.web.badges.request import LONGEST_LABEL, TOKEN, Format, read_badge_request, read_max_age
+from badge.settings import show_duration
+from badge.web.badges.request import (
+    LONGEST_LABEL,
+    LONGEST_MAX_AGE,
+    SHORTEST_MAX_AGE,
+    TOKEN,
+    Format,
+    read_badge_request,
+    read_max_age,
+)
 from badge.web.links import USUAL_LINKS, Link, LinkPolicy, repository_url
 from badge.web.pages.samples import SAMPLES, Sample, example
 from badge.web.paths import AT_ROOT, Paths
@@ -24,7 +33,7 @@ NO_ADDRESS = "https://this-service.invalid"
 """Placeholder while BADGE_PUBLIC_URL is not set; the page's script replaces it with the browser's own origin."""
 
 LABEL, MAX_AGE, SYNTAX = "label", "max_age", "syntax"
-MAX_AGE_FAULT = "Enter at least 1h, such as 26h or 7d."
+MAX_AGE_FAULT = f"Enter {show_duration(SHORTEST_MAX_AGE)} to {show_duration(LONGEST_MAX_AGE)}, such as 26h or 7d."
 NO_REPOSITORY = "The address of this repository is not known, so the snippets have no link."
 
 _LANGUAGES: dict[str, str] = {

@@ -58,7 +58,7 @@ def _plural(number: int, noun: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """One of the main facts."""
+    """A fact in the list below the status."""
 
     name: str
     words: str

@@ -54,9 +54,9 @@ class SubjectTokens:
         return cls(parts, subject, parts.token_store if parts.authentication.log_in is not None else None)
 
     def shown(self, report: Report, given: str) -> str:
-        """Return the token for the snippets: the given one if it is valid; if not, and without a store, a derived one.
+        """Return the token for the snippets: the given one if it is valid, else a derived one unless there is a store.
 
-        Otherwise, returns an empty string.
+        Returns an empty string for a public subject, or if there is neither.
         """
         if not report.exists or report.is_public:
             return ""

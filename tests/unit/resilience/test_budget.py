@@ -42,7 +42,7 @@ def test_the_rate_for_all_calls_includes_new_subjects() -> None:
     assert bench.budget.take(is_new=False) is Refusal.RATE
 
 
-def test_looking_up_a_refusal_uses_up_nothing() -> None:
+def test_asking_whether_a_call_would_be_refused_uses_up_nothing() -> None:
     bench = Bench(BudgetLimits(per_second=1, new_per_second=1, new_burst=1))
     assert [bench.budget.refusal(is_new=True) for _ in range(9)] == [None] * 9
     assert bench.budget.take(is_new=True) is None

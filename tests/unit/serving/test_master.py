@@ -53,7 +53,7 @@ def test_an_unusable_lock_disables_only_what_needs_the_catalogue(
 
 @dataclass
 class GunicornWithoutForks:
-    """The part of gunicorn's master that starts and reloads use, on a machine where no process can be started."""
+    """The part of gunicorn's master used when starting and reloading, on a machine where no process can be started."""
 
     hooks: Master
     log: logging.Logger = field(default_factory=lambda: logging.getLogger(__name__))

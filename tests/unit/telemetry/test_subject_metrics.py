@@ -125,5 +125,5 @@ def test_exactly_the_declared_metrics_are_written_and_documented() -> None:
         family = families[metric.name]
         assert (family.type, family.documentation) == ("gauge", metric.help)
         assert all(tuple(sample.labels) == metric.labels for sample in family.samples)
-        labels = ", ".join(f"`{label}`" for label in metric.labels) or "–"  # noqa: RUF001 - a dash for nothing
+        labels = ", ".join(f"`{label}`" for label in metric.labels) or "–"  # noqa: RUF001 - a dash for an empty cell
         assert f"| `{metric.name}` | {labels} | {metric.help} |" in page

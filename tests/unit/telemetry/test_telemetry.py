@@ -125,7 +125,7 @@ def test_exactly_the_declared_metrics_are_exposed_and_documented() -> None:
     assert families - {name + "_created" for name in declared} == declared
     page = (PROJECT / "docs" / "reference" / "metrics.md").read_text()
     for metric in METRICS:
-        labels = ", ".join(f"`{label}`" for label in metric.labels) or "–"  # noqa: RUF001 - a dash for nothing
+        labels = ", ".join(f"`{label}`" for label in metric.labels) or "–"  # noqa: RUF001 - a dash for an empty cell
         assert f"| `{metric.name}` | {labels} | {metric.help} |" in page
 
 

@@ -1,4 +1,4 @@
-"""Which changes are reported: each once, none lost, none invented, wherever the watcher is restarted."""
+"""Which changes are reported: each once, none lost, none invented."""
 
 from __future__ import annotations
 

@@ -213,7 +213,7 @@ def test_the_reference_has_every_key_and_its_default(table: type[WatchTable | De
     page = REFERENCE.read_text()
     for name, key in table.model_fields.items():
         default = show_duration(key.default) if isinstance(key.default, timedelta) else key.default
-        shown = "–" if default is None else f"`{default}`"  # noqa: RUF001 - a dash for nothing
+        shown = "–" if default is None else f"`{default}`"  # noqa: RUF001 - a dash for an empty cell
         assert f"| `{name}` | {shown} |" in page
 
 

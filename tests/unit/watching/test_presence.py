@@ -1,4 +1,4 @@
-"""A missing watcher is noticed within about a minute, however often that is checked, and without waiting."""
+"""A missing watcher is noticed within about a minute, however often its lease is checked, and no check waits."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def at_once(job: Callable[[], None]) -> bool:
 
 @dataclass
 class Checks:
-    """A watcher's lease, and checks of it, each of which reads it at once."""
+    """A watcher's lease, and checks that read it immediately."""
 
     store: WatchStore
     now: float = 1_000.0

@@ -59,7 +59,7 @@ def private_dashboard(dashboards: Dashboards, settings: dict[str, str]) -> Dashb
 
 
 def protected(dashboard: Dashboard) -> Iterator[tuple[str, str]]:
-    """Return the method and an existing path of each route that is not public."""
+    """Yield the method and an existing path of each route that is not public."""
     for rule in dashboard.client.application.url_map.iter_rules():
         if rule.rule not in PUBLIC:
             for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"}):

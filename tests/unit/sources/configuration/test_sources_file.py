@@ -289,7 +289,7 @@ WRONG = {
         "match.platform: remove its wildcards, or use {platform} in the recipe",
     ),
     "no promql": (HEAD + 'preset = "prometheus"\nurl = "http://p"\n', "promql: is required"),
-    "PromQL that a name could escape": (
+    "PromQL with a name outside of quotes": (
         HEAD + 'preset = "prometheus"\nurl = "http://p"\npromql = "up{job={account}}"\n',
         'promql: has a {…} outside "double quotes"',
     ),
