@@ -49,7 +49,7 @@ class Contents:
     last_change: datetime | None
     """When a subject last changed."""
     as_of: datetime | None
-    """When the backup was made; None if it wasn't made by `back_up`."""
+    """When the backup was made; None if the backup doesn't record it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +155,9 @@ def _replace(file: Path, draft: Path, now: datetime) -> Path | None:
         _sync(file.parent)
     except OSError as error:
         # Without hard links, the previous database has been renamed.
-        raise RestoreUnfinished(f"{error.strerror}; the previous one may be {file}.before-restore-…") from error
+        raise RestoreUnfinished(
+            f"{error.strerror}; the previous catalogue may now be at {file}.before-restore-…"
+        ) from error
     return set_aside
 
 

@@ -20,7 +20,7 @@ from badge.catalogue.schema import identity
 from badge.resilience.per_process import PerProcess
 
 # How long to wait for other connections, and for PostgreSQL to answer at all. Readers have to stay within the 1.7 s
-# for which a badge waits for its source; writers may wait longer, as do the clients that report a backup.
+# for which a badge waits for its source; writers may wait longer, because the clients that report backups do, too.
 READER_PATIENCE_MILLISECONDS = 1_000
 WRITER_PATIENCE_MILLISECONDS = 10_000
 

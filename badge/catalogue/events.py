@@ -130,7 +130,7 @@ def _faults(event: RunEvent) -> list[str]:
         "the run's start is after the event": bool(event.at and began and began > event.at + CLOCK_TOLERANCE),
         "the run's end is before its start": began is not None and ended is not None and ended < began,
         "only a run that succeeded or failed has an end": ended is not None and not is_finished,
-        "the size has to be between 0 and 2^63": size is not None and not 0 <= size < LARGEST_SIZE,
+        "the size has to be at least 0 and less than 2^63": size is not None and not 0 <= size < LARGEST_SIZE,
         "the url has to be an https address": event.url is not None and https_url(event.url) is None,
         "only a failure has a reason": event.reason is not None and event.status is not BackupStatus.FAILED,
         "a deletion has no verification": event.verification is not None and event.status is BackupStatus.DELETED,

@@ -144,7 +144,7 @@ def revision_at(moment: datetime) -> int:
 
 
 def is_end_ahead(believed: Moments) -> ColumnElement[bool]:
-    """Return the condition that a row's stored time was computed from an end that is not believed yet."""
+    """Return the condition that a row's stored `overdue_at` was computed from an end that is ahead of now."""
     ended_at = subjects.c.ended_at
     return and_(subjects.c.overdue_at.is_not(None), ended_at.is_not(None), ended_at > believed)
 

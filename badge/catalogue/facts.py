@@ -20,7 +20,7 @@ BATCH_SIZE = 1_000
 def batches_of_facts(
     connection: Connection, now: datetime, most: int, batch_size: int = BATCH_SIZE
 ) -> Iterator[Sequence[SubjectFacts]]:
-    """Yield the facts about the first `most` subjects, the oldest first, so that it is always the same ones."""
+    """Yield the facts about the first `most` subjects, oldest first, so that every call yields the same ones."""
     wanted, last = _selected(now, overdue_despite_future_end(connection, now)), 0
     while most > 0:
         size = min(most, batch_size)

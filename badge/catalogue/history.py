@@ -6,9 +6,9 @@ subject's next sequence number, and the run with the highest number decides the 
 - An event without times counts as the newest when it arrives, whatever any clock says. So does a deletion: the runs
   known by then are over, and any other run brings the subject back.
 - An event with times is placed below every run that happened later. Reported times are compared exactly: the starts if
-  both runs have one, otherwise the latest times. If only the time at which one of our hosts received the other run is
-  known, that run counts as later only if it is later by more than `CLOCK_TOLERANCE`, and a failure is never placed
-  below it, because that host's clock may be wrong.
+  both runs have one, otherwise the latest times. If the other run's time is only the time at which one of our hosts
+  received it, that host's clock may be wrong: the run then counts as later only if the times differ by more than
+  `CLOCK_TOLERANCE`, and a failure is never placed below it.
 - A stored time more than `CLOCK_TOLERANCE` ahead of now counts as unknown.
 
 Therefore, if the start and the end of each run are reported, the order of the runs does not depend on the order in

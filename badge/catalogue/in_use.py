@@ -26,7 +26,7 @@ _SQLITE_FILE = re.compile(r"sqlite(?:\+\w+)?:///([^?]+)(?:\?.*)?")
 
 
 class CatalogueInUse(Exception):
-    """Another process uses the catalogue, or is restoring it."""
+    """Another process is using or restoring the catalogue."""
 
 
 def database_file(url: str) -> Path | None:
@@ -52,7 +52,7 @@ def hold(url: str) -> int | None:
 
 @contextlib.contextmanager
 def alone(file: Path) -> Iterator[None]:
-    """Prevent all others from using the catalogue; raises `CatalogueInUse` if another process does, and `OSError`."""
+    """Lock the catalogue exclusively; raises `CatalogueInUse` if another process is using it, and `OSError`."""
     descriptor = _locked(file, fcntl.LOCK_EX)
     try:
         yield

@@ -121,7 +121,7 @@ class ApiKeys:
     def check(self, plain: str, scope: Scope, now: datetime) -> Grant:
         """Return what the key allows; raises `KeyRefused` if it is not valid or lacks the scope.
 
-        Looked up by its hash, so the time this takes reveals nothing about existing keys.
+        The key is looked up by its hash, so the time this takes reveals nothing about existing keys.
         """
         if not 0 < len(plain) <= LONGEST_KEY:
             raise KeyRefused(Refusal.UNKNOWN)

@@ -226,7 +226,7 @@ class Listing:
         return conditions if narrowed is None else [*conditions, narrowed]
 
     def _narrowed(self, connection: Connection, most: int) -> ColumnElement[bool] | None:
-        """Return a condition that lists the IDs found through one index; None if no index finds at most `most`.
+        """Return a condition that lists the IDs found through one index; None if every one finds more than `most`.
 
         Without it, databases scan all subjects in the requested order to find the few that match.
         """

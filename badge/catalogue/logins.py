@@ -36,7 +36,7 @@ ALL_ADDRESSES = 10
 
 @dataclass(frozen=True, slots=True)
 class Logins:
-    """Login links and sessions in one database. Every method raises `LoginsUnavailable` if it can't be used."""
+    """Login links and sessions in one database. Methods raise `LoginsUnavailable` if it can't be used."""
 
     database: Database
     clock: Clock

@@ -37,7 +37,7 @@ _IN_THE_WAY = frozenset({"55P03", "40P01"})
 
 
 class SchemaFault(Exception):
-    """The schema can't be used; the message is one sentence for operators."""
+    """The schema can't be used; the message says why, as the end of a sentence in which "it" means the database."""
 
 
 class SchemaTooNew(SchemaFault):

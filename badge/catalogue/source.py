@@ -106,7 +106,7 @@ class CatalogueSource:
         """Do nothing: there is no snapshot."""
 
     def history(self, subject: Subject, limit: int, *, skip: int = 0, public_only: bool = False) -> Sequence[PastRun]:
-        """Return the subject's last runs, newest first; none of a private subject if `public_only`."""
+        """Return the subject's last runs, newest first; with `public_only`, none if the subject is private."""
         read = partial(self.catalogue.past_runs, subject, limit, skip=skip, public_only=public_only)
         return self._read("history", read)
 

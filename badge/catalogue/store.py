@@ -187,7 +187,7 @@ class Catalogue:
             return [_run(row) for row in connection.execute(_newest_runs(_RUN, subject, limit))]
 
     def past_runs(self, subject: Subject, limit: int, *, skip: int, public_only: bool) -> list[PastRun]:
-        """Return what is shown of the subject's runs, newest first; none of a private subject if `public_only`."""
+        """Return what is shown of the subject's runs, newest first; with `public_only`, none if it is private."""
         wanted = _newest_runs(_PAST_RUN, subject, limit).offset(skip)
         if public_only:
             wanted = wanted.where(subjects.c.visibility == Visibility.PUBLIC.value)
@@ -359,7 +359,7 @@ def _report_statement() -> Select[Any]:
     letter = func.substr(runs.c.status, 1, 1).label("letter")
     finished = select(letter, runs.c.sequence).join(subjects).where(*is_it, runs.c.status.in_(FINISHED))
     newest = finished.order_by(runs.c.sequence.desc()).limit(MOST_OUTCOMES).subquery()
-    # Both databases concatenate the rows in the subquery's order.
+    # SQLite and PostgreSQL both concatenate the rows in the subquery's order.
     newest_first = select(func.aggregate_strings(newest.c.letter, "")).scalar_subquery().label("newest_first")
     return selected_by(bindparam(_BELIEVED, type_=Moment()), newest_first).where(*is_it)
 

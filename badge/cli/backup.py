@@ -135,7 +135,7 @@ def _refuse_postgresql(settings: Settings, command: str, first: str = "") -> Non
 
 def _lines(file: Path, restored: Restored) -> list[str]:
     contents, aside = restored.contents, restored.set_aside
-    # A copy made by other means doesn't record its time.
+    # A copy made by other means, or of a very old schema, doesn't record its time.
     if contents.as_of is not None:
         as_of = f"as of {format_time(contents.as_of)}"
     elif contents.last_change is not None:

@@ -31,7 +31,7 @@ from badge.web.signing_key import fault_of_stored_key
 
 SETTINGS = "settings"
 
-# No such subject exists: any response about it shows that the upstream speaks the contract.
+# No such subject exists: any response about it shows that the upstream implements the contract.
 PROBE = Subject("GitHub", "backup-status-badge", "Repository", "doctor-probe")
 
 
@@ -202,7 +202,7 @@ def _catalogue(known: Settings, parts: app.Parts) -> Finding:
     if ahead:
         return Finding(Level.FAIL, "catalogue", f"{where}: {clock_warning(ahead)}")
     if found is Integrity.UNKNOWN:
-        text = f"{where} can be read, but was not checked for damage within {THOROUGH_SECONDS:.0f} s"
+        text = f"{where} can be read, but checking it for damage did not finish within {THOROUGH_SECONDS:.0f} s"
         return Finding(Level.NOTE, "catalogue", text)
     return Finding(Level.OK, "catalogue", f"{where} can be read")
 
@@ -210,8 +210,8 @@ def _catalogue(known: Settings, parts: app.Parts) -> Finding:
 def _upstream(parts: app.Parts) -> Finding:
     address, seconds = parts.settings.upstream_url, parts.settings.upstream_timeout.total_seconds()
     kind = failure_of(parts.resolver.routing.sources[0], PROBE, seconds)
-    advice = _ADVICE.get(kind or "", "is BADGE_UPSTREAM_URL right, and does it speak the native contract?")
-    return Finding.of("upstream", kind and f"{address}: {kind}; {advice}", f"{address} speaks the native contract")
+    advice = _ADVICE.get(kind or "", "is BADGE_UPSTREAM_URL right, and does that API implement the native contract?")
+    return Finding.of("upstream", kind and f"{address}: {kind}; {advice}", f"{address} implements the native contract")
 
 
 def _source(configured: ConfiguredSource, source: StatusSource, known: Settings) -> Finding:

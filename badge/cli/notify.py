@@ -39,7 +39,7 @@ notify = BadgeGroup(
 @notify.command(epilog=examples("badge notify check", "badge notify check --json"))
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, one line per channel.")
 def check(*, as_json: bool) -> None:
-    """Validate notify.toml and, with Apprise, its URLs; list every mistake. Sends nothing.
+    """Validate notify.toml, and let Apprise check its channels' URLs; list every mistake. Sends nothing.
 
     Exit code 0 if there are none, 2 if the file has mistakes or Apprise can't be run.
     """

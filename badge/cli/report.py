@@ -51,7 +51,7 @@ def _outcome(event: RunEvent, answer: Mapping[str, Any]) -> str:
         return WORDS[event.status]
     # A service reveals the status only to API keys with the scope `read`.
     status = status_named(str(answer.get("status", "")))
-    return f"{f'still {WORDS[status]}' if status else 'unchanged'}, because a newer run is known"
+    return f"{f'still {WORDS[status]}' if status else 'unchanged'}, because a newer report is known"
 
 
 def _event(given: Mapping[str, Any]) -> RunEvent:

@@ -58,9 +58,11 @@ def _outcome(event: VerificationEvent, answer: Mapping[str, Any]) -> str:
         return _WORDS[event.verification.outcome]
     # A service reveals the status and the verification only to API keys with the scope `read`.
     if "status" not in answer:
-        return "unchanged, because a newer verification is known or the subject is deleted"
+        return "unchanged, because a newer verification is known, or the subject was deleted"
     if answer["status"] == BackupStatus.DELETED:
         return "unchanged, because the subject is deleted"
     known = answer.get("verification")
+    if known is None:  # the subject was deleted after the verification, and reported again since
+        return "unchanged, because the subject was deleted after this verification"
     still = f"still {known}" if known in tuple(VerificationOutcome) else "unchanged"
     return f"{still}, because a newer verification is known"

@@ -37,7 +37,7 @@ class SourceLimiter:
     pool: Runner
     clock: Clock
     is_failing: bool = False
-    """Whether the most recent call failed."""
+    """Whether the most recent call failed; failures that concern only one subject don't count."""
     _paused_until: datetime | None = None
 
     def refusal(self, *, is_new: bool) -> Refusal | None:

@@ -260,7 +260,7 @@ class Master:
             self._check_watcher(server)
 
     def _fork_watcher(self) -> int:
-        """Fork, with counts of the watcher's own, so that /metrics includes what it does."""
+        """Fork the watcher, with its own counts, so that /metrics includes what it does."""
         self.counts.release(WATCHER)  # of the previous watcher
         self.counts.reserve(WATCHER)
         pid = os.fork()

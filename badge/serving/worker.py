@@ -369,7 +369,7 @@ def most_connections(wanted: int) -> int:
 
 
 def request_line(head: bytes) -> tuple[str, bytes]:
-    """Return method and target of a request, as far as they were received, with the target percent-encoded."""
+    """Return the method and target of a request, as far as they were received, with the target percent-encoded."""
     line, *_ = head.lstrip(b"\r\n").split(b"\n", 1)
     method, _, rest = line.rstrip(b"\r").partition(b" ")
     # A raw space is part of the target: what precedes it may be another subject's name.

@@ -71,7 +71,7 @@ def test_a_report_superseded_by_a_newer_run_says_so(tmp_path: Path) -> None:
     late = run(tmp_path, "report", WEB, "succeeded", "--at", "2026-01-01T00:00:00Z")
     assert (late.returncode, late.stdout) == (
         0,
-        f"{WEB}: still failed, because a newer run is known ({catalogue_in(tmp_path)})\n",
+        f"{WEB}: still failed, because a newer report is known ({catalogue_in(tmp_path)})\n",
     )
 
 
@@ -100,6 +100,26 @@ def test_a_verification_of_a_deleted_subject_says_that_it_does_not_count(tmp_pat
     assert (done.returncode, done.stdout) == (
         0,
         f"{WEB}: unchanged, because the subject is deleted ({catalogue_in(tmp_path)})\n",
+    )
+
+
+def test_a_report_superseded_by_a_later_event_of_the_same_run_says_so(tmp_path: Path) -> None:
+    run(tmp_path, "report", WEB, "succeeded", "--started-at", "2026-01-01T01:00:00Z", "--at", "2026-01-01T02:00:00Z")
+    times = ("--started-at", "2026-01-01T01:00:00Z", "--at", "2026-01-01T01:00:00Z")
+    late = run(tmp_path, "report", WEB, "in-progress", *times)
+    assert (late.returncode, late.stdout) == (
+        0,
+        f"{WEB}: still succeeded, because a newer report is known ({catalogue_in(tmp_path)})\n",
+    )
+
+
+def test_a_verification_from_before_the_deletion_of_a_subject_says_so(tmp_path: Path) -> None:
+    for status in ("deleted", "succeeded"):
+        run(tmp_path, "report", WEB, status)
+    done = run(tmp_path, "verified", WEB, "--at", "2026-01-01T00:00:00Z")
+    assert (done.returncode, done.stdout) == (
+        0,
+        f"{WEB}: unchanged, because the subject was deleted after this verification ({catalogue_in(tmp_path)})\n",
     )
 
 

@@ -122,7 +122,7 @@ def test_a_restore_whose_last_step_fails_says_where_the_previous_catalogue_is(tm
     catalogue.with_name("catalogue.sqlite3-shm").mkdir()  # can't be deleted as a file can
     failed = run(tmp_path, "restore", backup)
     assert (failed.exit_code, failed.output.count("\n")) == (1, 1), failed.output
-    assert "was not restored completely: Is a directory; the previous one may be" in failed.output
+    assert "was not restored completely: Is a directory; the previous catalogue may now be at" in failed.output
     assert "Run the restore again before you start the service." in failed.output
     assert "Nothing was changed" not in failed.output
     assert list(catalogue.parent.glob("catalogue.sqlite3.before-restore-*"))
