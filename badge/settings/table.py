@@ -161,7 +161,7 @@ class Settings(BaseModel):
     )
     upstream_timeout: Annotated[Duration, between(timedelta(milliseconds=50), timedelta(seconds=30))] = Field(
         timedelta(seconds=5),
-        description="Total time limit for one query of a source, with any login and follow-up request.",
+        description="Total time limit for one query of a source, including any login and follow-up request.",
     )
     catalogue_url: CatalogueUrl | None = Field(
         None,
