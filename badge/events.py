@@ -182,7 +182,7 @@ class FlightEnded:
 
 
 class Wait(StrEnum):
-    """Outcome for a caller whose status had to be fetched."""
+    """Outcome for a caller that requested a status that had to be fetched."""
 
     SERVED = "served"
     GAVE_UP = "gaveUp"
@@ -193,7 +193,7 @@ class Wait(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class CallerWaited:
-    """A caller's status had to be fetched."""
+    """A caller requested a status that had to be fetched."""
 
     how: Wait
 
