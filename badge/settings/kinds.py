@@ -103,7 +103,8 @@ def _public_url(value: str) -> str:
         )
     if segments and segments[0] in NEVER_IN_PREFIX:
         raise ValueError(
-            f"must have a different path: /{segments[0]} is reserved; the service answers it without a prefix, too"
+            f"must have a different path: /{segments[0]} is reserved, "
+            "because the service also answers it without a prefix"
         )
     return url
 

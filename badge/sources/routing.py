@@ -37,7 +37,7 @@ class Routing:
         return next((source for matcher, source in self.routes if matcher.covers(subject)), None)
 
     def names_within(self, scope: SubjectScope | None) -> frozenset[str]:
-        """Return the names of the sources that can answer for a subject in the scope, or for any if it is None."""
+        """Return the names of the sources that can answer for some subject in the scope; None means all subjects."""
         names: set[str] = set()
         for matcher, source in self.routes:
             if matcher.may_cover(scope):

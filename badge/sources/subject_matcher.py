@@ -28,7 +28,7 @@ class SubjectMatcher:
         )
 
     def may_cover(self, scope: SubjectScope | None) -> bool:
-        """Whether the source can answer for a subject in the scope, which is all subjects if it is None."""
+        """Whether the source can answer for some subject in the scope; None means all subjects."""
         if self.pattern is not None and self.pattern.may_match_in(scope):
             return True
         return any(scope is None or scope.has_key(key) for key in self.subjects)

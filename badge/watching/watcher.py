@@ -85,7 +85,7 @@ class CatalogueSurvey:
 
     @property
     def items(self) -> Iterator[ListedSubject]:
-        """The subjects, `most` at most."""
+        """The subjects, up to `most` of them."""
         cursor, left = None, self.most
         while left > 0:
             page = self.listing.list(ListingFilter(), cursor, min(BATCH, left))
@@ -257,7 +257,7 @@ class Watcher:
         for digest, observation in self._admitted(seen):
             before = states[digest] if digest in states else self._states.get(digest)
             after, new = self._next(before, observation, now)
-            if after != before:  # usually equal while a subject is flapping, or not unknown for long
+            if after != before:  # often equal while a subject is flapping, or has only just become unknown
                 states[digest] = after
             notices += map(self._linked, new)
         is_first = primes and not self._is_primed

@@ -181,8 +181,8 @@ def test_the_public_url_s_path_has_only_characters_that_no_proxy_rewrites(path: 
 def test_the_public_url_s_path_is_not_one_that_answers_without_the_prefix(name: str) -> None:
     [fault] = faults_of(BADGE_PUBLIC_URL=f"https://b.example/{name}/x")
     assert fault == (
-        f"BADGE_PUBLIC_URL: must have a different path: /{name} is reserved; "
-        "the service answers it without a prefix, too"
+        f"BADGE_PUBLIC_URL: must have a different path: /{name} is reserved, "
+        "because the service also answers it without a prefix"
     )
 
 

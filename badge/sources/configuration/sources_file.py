@@ -203,7 +203,7 @@ class _OneSource:
         )
 
     def _check_samples(self, entry: Entry, recipe: Mapping[str, Any], preset: Preset | None) -> None:
-        """Check that the source's samples yield the expected reports, and that its preset's samples don't fail."""
+        """Check that the source's samples yield the expected reports, and that its expressions work on the preset's."""
         for sample in preset.samples if preset else []:
             found = sample.read_by(recipe, entry.values)
             if found.get("fails") == "badExpression" and "fails" not in sample.expect:

@@ -36,7 +36,7 @@ HEADERS = {
 
 @dataclass
 class HttpTransport:
-    """Sends requests. Safe with threads and forks: each thread of each process has its own connections."""
+    """Sends requests. Thread-safe and fork-safe: each thread of each process has its own connections."""
 
     max_bytes: int = 262_144
     """Maximum body size after decompression: a few kilobytes of gzip can expand to a gigabyte."""
@@ -44,7 +44,7 @@ class HttpTransport:
     ca_file: Path | None = None
     """Certificate authorities to trust instead of the default ones, such as a cluster's own."""
     reads_body: bool = True
-    """If not, the body of each answer is empty, and what the server sends after the headers is ignored."""
+    """If false, the body of each answer is empty, and what the server sends after the headers is ignored."""
     _sessions: PerProcess[threading.local] = field(
         default_factory=lambda: PerProcess(threading.local), init=False, repr=False
     )

@@ -1,4 +1,4 @@
-"""JMESPath expressions: compiled and checked at start-up, with a single exception for failures.
+"""JMESPath expressions, compiled and checked at start-up; every later failure raises `ExpressionFailed`.
 
 JMESPath has neither parameters nor date arithmetic, so names and times are compared in Python. Nothing from a URL
 becomes part of an expression.

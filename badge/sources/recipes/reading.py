@@ -34,7 +34,7 @@ from badge.sources.recipes.times import is_never, read_time
 MOST_RUNS = 100
 BELIEVABLE_LEAD = timedelta(days=1)
 
-# Outcomes that don't say how a run ended, so that an older run is consulted.
+# Outcomes that don't say how a run ended; an older run is consulted instead.
 _WITHOUT_RESULT = NOT_OVER | {Outcome.DELETED, Outcome.ABSENT}
 
 

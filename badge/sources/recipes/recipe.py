@@ -23,7 +23,10 @@ from badge.sources.recipes.template import Template, check_path, texts_in
 
 
 class Outcome(StrEnum):
-    """The outcome that a rule assigns to a run: a status, one that options turn into a status, or absent."""
+    """The outcome that a rule assigns to a run.
+
+    It is a status, or a warning, partial or cancelled (whose status is set by options), or absent.
+    """
 
     SUCCEEDED = "succeeded"
     FAILED = "failed"
