@@ -377,7 +377,7 @@ class Report:
 
     @property
     def has_failed_verification(self) -> bool:
-        """Whether the latest verification failed. Only a later one that passes changes that."""
+        """Whether the latest verification failed. Only a later verification that passes clears that."""
         return self.verification is not None and self.verification.outcome is VerificationOutcome.FAILED
 
     @property
