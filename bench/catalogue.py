@@ -201,7 +201,7 @@ def _ended_at(number: int) -> datetime:
 def _verification(number: int) -> dict[str, object]:
     """Return the verification columns of the subject with this number.
 
-    A third of the subjects were never verified, some too long ago, and some verifications failed.
+    A third of the subjects were never verified, some were last verified too long ago, and some verifications failed.
     """
     if number % 3 == 0:
         return {"verification": None, "verified_at": None}

@@ -84,7 +84,7 @@ def rows(rounds: int) -> list[str]:
             found[concurrency] = in_turn(rounds, measures)
     columns = ["cold badges, each with a name of its own; one worker"]
     for concurrency in CONCURRENCIES:
-        columns += [f"{concurrency} at a time, relative", "a second"]
+        columns += [f"{concurrency} at a time, relative", "per second"]
     columns.append("badges without a status, of all")
     lines = []
     for name in found[CONCURRENCIES[0]]:

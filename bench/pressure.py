@@ -122,7 +122,7 @@ def _fresh_service(**settings: str) -> Iterator[Running]:
 
 PRESSURES: dict[str, Callable[[Path], Load]] = {
     "nothing else happens": nothing_else,
-    f"{COLD} cold badges wait for an upstream that hangs ({WAIT_SECONDS} s instead of {SECONDS})": cold_badges,
+    f"{COLD} cold badges wait for an upstream that hangs (measured for {WAIT_SECONDS} s, not {SECONDS})": cold_badges,
     f"the dashboard is searched {SEARCHES_PER_SECOND} times a second; {SUBJECTS:,} subjects": searches,
     f"the metrics of each subject are scraped every {SCRAPE_SECONDS:.0f} s": scrapes,
     f"{SILENT} connections are silent, and {DRIPPING} send a byte every {DRIP_SECONDS} s": slow_clients,

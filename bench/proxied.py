@@ -59,5 +59,10 @@ def rows(rounds: int) -> list[str]:
             found = in_turn(rounds, measures)
             rates = (f"{statistics.median(found[name]):,.0f}" for name in ("ours", "file"))
             lines.append([f"{concurrency} at a time", f"{ratio(found['ours'], found['file']):.2f}", *rates])
-    columns = ["one warm badge behind config/nginx.conf", "relative to nginx with a file", "a second", "file, a second"]
+    columns = [
+        "one warm badge behind config/nginx.conf",
+        "relative to nginx with a file",
+        "per second",
+        "file, per second",
+    ]
     return table(columns, lines)

@@ -75,7 +75,7 @@ def _throughput(found: Found) -> list[str]:
         *(f"{c} at a time, relative" for c in CONCURRENCIES),
     ]
     return table(
-        [*columns, f"a second, {LISTED_CONCURRENCY} at a time"],
+        [*columns, f"per second, {LISTED_CONCURRENCY} at a time"],
         [
             [
                 name,

@@ -13,9 +13,9 @@ from bench.servers import report_backup, service
 def rows(rounds: int) -> list[str]:
     """Return the table for starting."""
     say("From start to first badge")
-    found = in_turn(rounds, {"an empty data folder": _first_start, "a later start": _later_start})
+    found = in_turn(rounds, {"first, with an empty data folder": _first_start, "later": _later_start})
     return table(
-        ["start to first badge", "with"],
+        ["start to first badge", "which start"],
         [[f"{statistics.median(seconds):.2f} s", name] for name, seconds in found.items()],
     )
 

@@ -1,6 +1,6 @@
 """`make image-check`: build the Dockerfile, and start the image on its own, with Compose and as the Helm chart's pod.
 
-Uses Podman. No registry of images is needed: a minimal Debian (debootstrap) replaces the Dockerfile's base, and images
+Uses Podman. No image registry is needed: a minimal Debian (debootstrap) replaces the Dockerfile's base, and images
 built from it replace those of Python, Valkey, nginx and Caddy. Needs root.
 """
 

@@ -60,7 +60,7 @@ class Release:
         return found
 
     def commit(self) -> str | None:
-        """Return the tag's commit or, in a clone without tags, the one from which it was made; None without either."""
+        """Return the tag's commit or, without tags, the commit the release was made from; None if neither exists."""
         recorded = (self.folder / "made-from").read_text().strip()
         for name in (f"v{self.version}", recorded):
             found = subprocess.run(

@@ -60,7 +60,7 @@ class Terminal:
     def note(self) -> str:
         """Which variables the command needs in the terminal; empty if none."""
         names = " and ".join(self.undisclosed)
-        return f"Set {names} in the terminal, as for the service." if names else ""
+        return f"First set {names} in the terminal, as configured for the service." if names else ""
 
 
 def program(python: Path) -> list[str]:

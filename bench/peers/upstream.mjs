@@ -1,4 +1,4 @@
-// A fast backup API by the native contract, which reports a success for every subject: node upstream.mjs PORT
+// A fast backup API that follows the native contract and reports a success for every subject: node upstream.mjs PORT
 import { createServer } from "node:http";
 
 createServer((request, response) => {

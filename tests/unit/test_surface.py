@@ -54,5 +54,5 @@ def test_what_is_new_is_recorded(current: Surface) -> None:
         "commands: badge doctor means check-config",
     ],
 )
-def test_the_surface_covers(line: str, current: Surface) -> None:
+def test_the_surface_has_a_line_for_each_kind_of_promise(line: str, current: Surface) -> None:
     assert line in differences(current, {})

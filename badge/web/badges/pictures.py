@@ -16,7 +16,7 @@ REMEMBERED_PICTURES = 512
 
 @dataclass(frozen=True, slots=True)
 class _Patience:
-    """How long to wait for a turn to draw. All compare equal, so that it is not part of the cache key."""
+    """How long to wait for a turn to draw. All instances compare equal, so patience isn't part of the cache key."""
 
     seconds: float = field(compare=False)
 

@@ -46,7 +46,7 @@ SUFFIXES = (Format.SVG, Format.PNG, Format.JSON, Format.TXT)
 
 @dataclass(frozen=True, slots=True)
 class BadgeRequest:
-    """A request for one badge. For an invalid path `subject` is None and `fault` says why."""
+    """A request for a badge or a summary. For an invalid path `subject` is None and `fault` says why."""
 
     subject: Subject | None
     """None for a summary, too."""

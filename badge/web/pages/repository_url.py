@@ -42,7 +42,7 @@ _PUBLIC_HOSTS = {
     "bitbucket.org": "Bitbucket",
     "codeberg.org": "Codeberg",
 }
-"""Each platform's public host, which its name implies, so that links need no other server."""
+"""Public hosts. The platform's name implies its public host, so `NamedRepository.server` stays empty for them."""
 _HOSTED = {".ghe.com": "GitHub", ".visualstudio.com": "AzureDevOps"}
 """Suffixes of the host names that platforms give to their customers."""
 _AZURE_OLD_SSH = "vs-ssh.visualstudio.com"

@@ -1,7 +1,8 @@
 """The public status page of a subject: what readers see when they click its badge.
 
-It says no more than the badge's JSON does, and is cached like a badge. It has a blueprint of its own, because other
-pages look for a session, and their answers differ by cookie.
+It says no more than the badge's JSON does, except for the link to the last run if the operator turns that on, and is
+cached like a badge. It has a blueprint of its own, because other pages look for a session, and their answers differ by
+cookie.
 """
 
 from __future__ import annotations

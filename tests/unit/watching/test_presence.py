@@ -62,7 +62,7 @@ def test_a_lease_that_is_not_renewed_means_that_nothing_watches(checks: Checks, 
     assert checks.later(interval, renewed=True), "it is back"
 
 
-def test_a_lease_given_back_and_not_taken_means_that_nothing_watches(checks: Checks) -> None:
+def test_a_lease_released_and_not_taken_again_means_that_nothing_watches(checks: Checks) -> None:
     checks.later(4)
     checks.store.release()
     assert checks.later(4)

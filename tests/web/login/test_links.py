@@ -132,7 +132,7 @@ def test_an_expired_link_is_refused(dashboards: Dashboards) -> None:
     assert dashboard.log_in(dashboard.anonymous(), link).status_code == 403
 
 
-# --- nothing is trusted for being local ---
+# --- requests from this machine ---
 
 
 @pytest.mark.parametrize("former", ["link", "local"])
@@ -159,7 +159,7 @@ def test_a_request_from_this_machine_sees_nothing_without_a_login(
         ({"BADGE_METRICS_TOKEN": "open-sesame"}, "127.0.0.1:8000", 200),
     ],
 )
-def test_metrics_are_open_to_loopback_without_a_public_url(
+def test_metrics_are_open_to_loopback_unless_the_public_url_leads_elsewhere(
     dashboards: Dashboards, settings: dict[str, str], host: str, status: int
 ) -> None:
     assert dashboards(**settings).get("/metrics", Host=host).status_code == status

@@ -98,7 +98,7 @@ def test_a_command_names_its_secrets_without_their_values(dashboards: Dashboards
     dashboard = dashboards(BADGE_CATALOGUE_URL=database)
     for path in ("/dashboard", "/dashboard/acme/web"):
         page = dashboard.soup(path).get_text()
-        assert "Set BADGE_CATALOGUE_URL in the terminal, as for the service." in page
+        assert "First set BADGE_CATALOGUE_URL in the terminal, as configured for the service." in page
         assert "secret.sqlite3" not in page
 
 

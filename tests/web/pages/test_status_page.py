@@ -199,7 +199,7 @@ def test_the_next_run_is_called_expected_once_it_is_late() -> None:
     assert "Next run" not in facts_of(S.DELETED, "", next_run_at=START + DAY)
 
 
-def test_it_says_nothing_that_the_json_does_not_say(dashboard: Dashboard) -> None:
+def test_by_default_it_says_nothing_that_the_json_does_not_say(dashboard: Dashboard) -> None:
     ended(dashboard, 30)
     ended(dashboard, 5, S.FAILED, reason=Reason.PARTIAL, size_bytes=1_437_000_000, url="https://ci.example.org/7")
     document = dashboard.get(f"/badge/{WEB.path}.json").text
