@@ -52,7 +52,7 @@ def test_the_start_message_agrees_with_the_pages(tmp_path: Path) -> None:
     settings = load({"BADGE_DATA_DIR": str(tmp_path), "BADGE_REDIS_URL": "redis://:secret@cache"})
     words, terminal = first_words(settings), Terminal.of(settings)
     assert terminal.command("report", "GitHub/acme/Repository/web", "succeeded") in words
-    assert "Set BADGE_REDIS_URL in the terminal" in words
+    assert "First set BADGE_REDIS_URL in the terminal" in words
     assert "secret" not in words
 
 
