@@ -1,4 +1,4 @@
-"""The settings: read once, at start-up, from `BADGE_…` variables and the settings file.
+"""The settings: read at start-up and on a reload, from `BADGE_…` variables and the settings file.
 
 Secrets can also be given as the path of a file that holds them (`BADGE_REDIS_URL_FILE`), as container platforms
 mount them.

@@ -12,8 +12,7 @@ from badge.settings.table import GROUPS, Settings
 
 _HEAD = """\
 # Every setting with its default. Copy this file and uncomment what you change. The service and the `badge` command
-# read the first of these files that exists:
-#   $BADGE_SETTINGS_FILE
+# read the file that BADGE_SETTINGS_FILE names. If it is not set, they read the first of these that exists:
 #   badge.env in the project's folder, if you run the service from a checkout; otherwise
 #     ~/.config/backup-status-badge/badge.env
 #   /etc/backup-status-badge/badge.env

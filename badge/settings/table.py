@@ -79,8 +79,8 @@ class Settings(BaseModel):
         ge=1,
         le=256,
         description=(
-            "Threads in each worker for badges; pages have a quarter as many (at least 2), "
-            "and so do reports, pings and health checks."
+            "Threads in each worker for badges. There are three more groups, each with a quarter as many (at least 2): "
+            "for badges whose earlier answer is still fresh, for pages, and for reports, pings and health checks."
         ),
     )
     preload: bool = Field(True, description="Load the application before forking, so that workers share memory.")
@@ -251,9 +251,9 @@ class Settings(BaseModel):
         ge=1,
         le=100_000,
         description=(
-            "Maximum number of requests per worker that may wait for a thread: this many for badges, the same number "
-            "for reports, pings and health checks, and a sixteenth of that number for pages. Beyond that, badges show "
-            "their last status or unknown, and other requests get a 503."
+            "Maximum number of requests per worker that may wait for a thread of the same group (see BADGE_THREADS); "
+            "for pages, a sixteenth of that number. Beyond that, badges show their last status or unknown, and other "
+            "requests get a 503."
         ),
     )
     connections: int = Field(
@@ -345,7 +345,7 @@ class Settings(BaseModel):
 
     @property
     def other_threads(self) -> int:
-        """Threads per worker for pages, and the same number again for reports, pings and health checks."""
+        """Threads per worker in each of the three smaller groups, which the description of `threads` lists."""
         return max(2, self.threads // 4)
 
     @property

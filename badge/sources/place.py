@@ -15,8 +15,8 @@ _ROUNDS = 10_000
 def place_of(name: str, **facts: object) -> str:
     """Return the source's name and a digest of these facts: strings, secrets, lists of strings, and mappings of these.
 
-    The result is the same on every host with the same configuration. For a secret that is read from a file on each use
-    the digest covers the file's path, not its content, because some are rotated hourly.
+    The result is the same on every host with the same configuration. For a secret that is read from a file on each
+    use, the digest covers the file's path, not its content, because some secrets are rotated hourly.
     """
     text = json.dumps({fact: _plain(value) for fact, value in facts.items()}, sort_keys=True, default=str)
     return f"{name}:{hashlib.sha256(text.encode()).hexdigest()[:32]}"

@@ -109,7 +109,7 @@ class SnapshotListing:
 
     @property
     def is_snapshot(self) -> bool:
-        """Return True."""
+        """Return True: summaries are as of the last `refresh`."""
         return True
 
     def list(

@@ -101,7 +101,11 @@ METRICS = (
     Declared("badge_subjects_unrouted_total", Kind.COUNTER, "Requests for subjects that no source matches."),
     Declared("badge_breaker_moves_total", Kind.COUNTER, "Circuit breakers opened or closed.", ("name", "to")),
     Declared("badge_log_ins_total", Kind.COUNTER, "Login attempts to the dashboard.", ("end",)),
-    Declared("badge_times_ahead_total", Kind.COUNTER, "Run events and fetched statuses with times in the future."),
+    Declared(
+        "badge_times_ahead_total",
+        Kind.COUNTER,
+        "Run events and fetches that found a subject's stored times in the future.",
+    ),
     Declared("badge_messages_total", Kind.COUNTER, "Attempts to send a message, by outcome.", ("channel", "outcome")),
     Declared("badge_messages_given_up_total", Kind.COUNTER, "Messages given up on without being delivered."),
     Declared("badge_breaker_open", Kind.GAUGE, "1 while the circuit breaker is open in any worker.", ("name",)),
@@ -121,7 +125,7 @@ _EDGE_METRICS = {
 
 
 class UndeclaredMetric(KeyError):
-    """The metric is not in the table, or is of another kind."""
+    """The metric is not in the table, is of another kind, or has another number of labels."""
 
 
 class Metrics(Collector):

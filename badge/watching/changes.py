@@ -6,10 +6,10 @@ A subject has one condition at a time. A change of condition causes one notice, 
 - unknown counts only once it has lasted for a while, because sources and networks fail briefly;
 - a subject that changes too often is reported once as flapping, and once more when it has settled.
 
-Verifications are watched separately. One that fails, one that becomes too old, and one that passes after either, each
-cause a notice. There is no flap detection for them, because verifications are rare.
+Verifications are watched separately. There is a notice when one fails, when the latest becomes too old, and when one
+passes after either of these. There is no flap detection for them, because verifications are rare.
 
-Each function returns the new state together with the notices, so that all can be stored in one transaction.
+`next_state` returns the new state together with the notices, so that both can be stored in one transaction.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""`notify.toml`: channels, rules and limits. Read once, with all faults reported together.
+"""`notify.toml`: channels, rules and limits. All faults are reported together.
 
 The keys are documented in docs/reference/notifications.md.
 """
@@ -191,7 +191,7 @@ class _Reading:
             self._fault(key, f"write each as a [[{key}]] table")
             return
         if len(tables) > most:
-            self._fault(key, f"there must be at most {most}")
+            self._fault(key, f"there must be at most {most} [[{key}]] tables")
             return
         yield from enumerate(tables, 1)
 

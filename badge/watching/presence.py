@@ -13,7 +13,10 @@ from badge.ports import Events
 from badge.watching.store import LeaseState
 
 MISSING_SECONDS = 60.0
-"""Longer than it takes to replace a crashed watcher: until its lease expires, plus the pause before the restart."""
+"""Longer than it takes to replace a crashed watcher: the pause before the restart, plus the wait for the lease to end.
+
+Not so if the watcher crashes again and again, because each pause is twice as long as the one before.
+"""
 
 
 @dataclass(slots=True)
@@ -21,7 +24,7 @@ class WatcherPresence:
     """Compares readings of the lease with each other, so that hosts' clocks don't matter."""
 
     lease: Callable[[], LeaseState]
-    """May raise SQLAlchemy's errors, and may take long."""
+    """May raise SQLAlchemy's errors, and may take a long time."""
     events: Events
     submit: Callable[[Callable[[], None]], bool]
     """Runs a reading in the background, unless one is already running."""

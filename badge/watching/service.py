@@ -1,4 +1,7 @@
-"""The watcher's process: waits for the lease, then watches and delivers messages until it is stopped or loses it."""
+"""The watcher's process: waits for the lease, then watches and delivers messages.
+
+It ends when it is stopped or loses the lease.
+"""
 
 from __future__ import annotations
 
@@ -54,7 +57,7 @@ class WatchService:
     couriers: Sequence[Courier] = ()
     timings: Timings = Timings()
     is_orphaned: Callable[[], bool] = lambda: False
-    """Whether the process that this one belongs to has ended."""
+    """Whether the parent process has ended."""
     monotonic: Callable[[], float] = time.monotonic
     busy: Callable[[], float] = time.thread_time
     """Returns how long the calling thread has kept a processor busy."""
@@ -62,7 +65,10 @@ class WatchService:
     _held_until: float = 0.0
 
     def run(self) -> None:
-        """Work until `stopping` is set, the lease is lost, or a bug raises an exception, which is logged."""
+        """Work until `stopping` is set, the parent has ended, the lease is lost, or a thread fails or can't be started.
+
+        An unexpected exception in a thread is logged.
+        """
         if self._got_lease():
             self._watch()
 

@@ -109,7 +109,7 @@ class Outgoing:
 
 @dataclass(frozen=True, slots=True)
 class Noticed:
-    """The outcome of one look: all of it is stored in one transaction."""
+    """The outcome of a look or glance, or of one batch of it; stored in one transaction."""
 
     states: Mapping[str, Watched | None]
     """By digest, those that have changed; None for those to forget."""

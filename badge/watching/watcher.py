@@ -155,7 +155,7 @@ class Watcher:
     _primed_at: datetime = NO_RUN
     """When this process began to record the subjects, if none had done so before. Earlier runs are not reported."""
     _unprimed: AbstractSet[str] = frozenset()
-    """Sources that have not been listed since the first look. What they list first is not reported."""
+    """Sources that no look has been able to list yet. The subjects in their first list are recorded, not reported."""
     _missing: set[str] = field(default_factory=set)
     """Subjects missing from the last look. One may move while the list is read, so it takes two looks to be sure."""
 
@@ -185,9 +185,10 @@ class Watcher:
             self.events.emit(SubjectsUnwatched(len(self._states)))
 
     def _changed(self, survey: Survey, now: datetime) -> tuple[AbstractSet[str], Sequence[_Seen]]:
-        """Return the digests of all listed subjects, and those subjects that may have changed.
+        """Return the digests of all listed subjects, and the observations of those that may have changed.
 
-        Only the latter are held in memory. On the very first look, they are stored in batches.
+        The other observations are not held in memory. On the very first look, full batches are stored at once instead
+        of being returned.
         """
         seen, changed, rules = set[str](), list[_Seen](), self.reporting.change_rules
         for item in survey.items:
@@ -229,11 +230,12 @@ class Watcher:
             yield digest, observation
 
     def _unseen(self, survey: Survey, seen: AbstractSet[str]) -> Iterator[_Seen]:
-        """Yield an observation, or None to forget it, for each known subject that was not listed.
+        """Yield what to record for the known subjects that were not listed: an observation, or None to forget them.
 
-        It is unknown if its source did not answer, or said that it has no list, as proxies do while a service restarts.
-        It is deleted if two complete lists in a row lacked it. It is forgotten if no source that can be listed is
-        responsible for it any more.
+        A subject counts as unknown if its source did not answer or said that it has no list, as proxies do while a
+        service restarts. It counts as deleted once two complete lists in a row lack it. Until then, and while the list
+        is incomplete, nothing is yielded for it. It is forgotten if no source that can be listed is responsible for it
+        any more.
         """
         missing: set[str] = set()
         for digest, state in self._states.items():

@@ -33,7 +33,7 @@ def location(kind: str, source: Mapping[str, Any]) -> Iterator[KeyFault]:
 
 
 def matches(match: Match) -> Iterator[KeyFault]:
-    """Yield patterns that can never match: those without wildcards that are not valid in a subject."""
+    """Yield patterns that can never match: those that have no wildcard and are not a valid part of a subject."""
     anything = dict.fromkeys(Match.model_fields, "x")
     for part in Match.model_fields:
         for pattern in match.any_of(part):

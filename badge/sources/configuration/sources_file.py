@@ -1,4 +1,4 @@
-"""`sources.toml`: which source answers for which subjects. Read once, with all faults reported together.
+"""`sources.toml`: which source answers for which subjects. All faults are reported together.
 
 The keys are documented in docs/reference/sources-toml.md.
 """

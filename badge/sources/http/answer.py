@@ -47,9 +47,10 @@ def _kind(status: int, headers: Mapping[str, str]) -> FailureKind:
 
 
 def _pause(headers: Mapping[str, str], now: datetime) -> timedelta | None:
-    """Return how long to pause: Retry-After in seconds or as a date (RFC 9110, 10.2.3), within limits.
+    """Return how long to pause, within limits: by Retry-After (RFC 9110, 10.2.3), else by GitHub's rate limit.
 
-    A date is compared with the answer's own Date header, since the clocks may differ.
+    Retry-After is a number of seconds or a date. Dates are compared with the answer's own Date header, since the clocks
+    may differ.
     """
     value = headers.get("Retry-After", "").strip()
     if value.isascii() and value.isdigit():

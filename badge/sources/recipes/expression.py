@@ -19,7 +19,7 @@ LONGEST = 2000
 
 
 class BadExpression(ValueError):
-    """The text is not a valid expression, or one that JMESPath reads in a surprising way; the message says why."""
+    """The text is not a valid expression, or JMESPath reads it in a surprising way; the message says what is wrong."""
 
 
 class ExpressionFailed(Exception):
@@ -83,4 +83,5 @@ def _check(node: Mapping[str, Any]) -> None:
 def _check_arity(name: str, given: int, signature: tuple[Mapping[str, Any], ...]) -> None:
     is_variadic = bool(signature[-1].get("variadic"))
     if given < len(signature) or (given > len(signature) and not is_variadic):
-        raise BadExpression(f"calls {name}() with the wrong number of arguments: {given} instead of {len(signature)}")
+        expected = f"at least {len(signature)}" if is_variadic else len(signature)
+        raise BadExpression(f"calls {name}() with the wrong number of arguments: {given} instead of {expected}")

@@ -46,8 +46,9 @@ class OneFile:
 class OnePerSubject:
     """A folder with one file for each subject.
 
-    No path is built from a URL: the expected name is only compared with the names in the folder. No two subjects share
-    a file, since the parts are percent-encoded, including `+` and `/`.
+    No path is built from a URL: the expected name is only compared with the names in the folder. The parts are
+    percent-encoded, including `+` and `/`, so that they can't run into each other: `a+b` and `c` never yield the same
+    name as `a` and `b+c`.
     """
 
     folder: Path

@@ -1,4 +1,4 @@
-"""Base class of the tables in sources.toml and notify.toml, and their faults."""
+"""Base class of the tables in sources.toml, notify.toml and presets, and their faults."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from badge.validation import problem_of
 
 
 class Table(BaseModel):
-    """A table of such a file. Unknown keys are rejected, and error messages contain no values."""
+    """A table of sources.toml, notify.toml or a preset. Unknown keys are rejected; error messages contain no values."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, arbitrary_types_allowed=True)
 

@@ -14,6 +14,10 @@ REFUSED = {
         "starts_with(status)",
         "calls starts_with() with the wrong number of arguments: 1 instead of 2",
     ),
+    "too few for any number": (
+        "not_null()",
+        "calls not_null() with the wrong number of arguments: 0 instead of at least 1",
+    ),
     "too many arguments": ("length(a, b)", "calls length() with the wrong number of arguments: 2 instead of 1"),
     "!a.b, which is (!a).b and always null": ("!last.incomplete", "write !(a.b)"),
     "let, which later versions have": ("let $x = a in $x", "is not a valid JMESPath expression"),
