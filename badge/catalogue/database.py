@@ -242,7 +242,7 @@ def _allocate_index(url: str) -> None:
 def snapshot_engine(url: str, error: OperationalError) -> Engine | None:
     """Return an engine that reads a SQLite file as it is, for a full or read-only disk; None if data might be missing.
 
-    Nothing is missing as long as the log is empty, and the log stays empty, because a writer would need the index too.
+    Nothing is missing if the log is empty. It stays empty, because a writer would need the index too.
     """
     location = make_url(url)
     file = Path(location.database or "")

@@ -173,10 +173,10 @@ def digest_of(plain: str) -> str:
 
 
 def note_use(database: Database, table: Table, row: Row[Any], now: datetime) -> None:
-    """Record the use of the row's key, at most once an hour, so that not every read causes a write."""
+    """Record the use of the row's key or token, at most once an hour, so that not every read causes a write."""
     if row.last_used_at is not None and now - row.last_used_at < USE_IS_NOTED_EVERY:
         return
-    # A key stays valid while a writer is busy or the disk is full; its next use is recorded instead.
+    # A key or token stays valid while a writer is busy or the disk is full; its next use is recorded instead.
     with contextlib.suppress(OperationalError), database.writing(patience=0) as connection:
         connection.execute(update(table).where(table.c.name == row.name).values(last_used_at=now))
 

@@ -336,7 +336,10 @@ def _has_nul(filter: ListingFilter) -> bool:
 
 
 def _indexed(filter: ListingFilter, now: datetime, overdue: ColumnElement[bool]) -> Iterator[Select[Any]]:
-    """Yield a query for each part of the filter: the IDs that pass it, from an index or the narrow table of paths."""
+    """Yield a query for each condition on words, times or statuses: the IDs that meet it.
+
+    They come from an index, or from the narrow table of paths.
+    """
     if filter.words:
         yield select(subject_paths.c.subject_id).where(*map(_contains, filter.words))
     for condition in (*_of_time(filter, now), *_of_status(filter, now, overdue)):

@@ -45,7 +45,10 @@ class ImpatientConnection(psycopg.Connection[Any]):
 
 
 def _within(seconds: float, steps: Generator[_Wanted, _Ready, _Result]) -> Generator[_Wanted, _Ready, _Result]:
-    """Yield from `steps`, but raise `OperationalError` after that time; the driver resumes every `POLL_SECONDS`."""
+    """Yield from `steps`, but raise `OperationalError` after `seconds`.
+
+    The time is checked whenever the driver resumes the generator, which it does at least every 0.1 s.
+    """
     ends = time.monotonic() + seconds
     try:
         wanted = next(steps)

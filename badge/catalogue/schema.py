@@ -74,7 +74,7 @@ subjects = Table(
     Column("finished_at", Moment),
     Column("last_success_at", Moment),
     Column("last_finished", String(16)),
-    # The end of the last finished run.
+    # The end of the last finished run with a known end.
     Column("ended_at", Moment),
     Column("deleted_at", Moment),
     # The deletion's place among the runs.
@@ -132,8 +132,8 @@ Index("ix_subjects_updated", subjects.c.updated_at, subjects.c.id)
 # The indexes with these columns hold all that a total needs, so that counting doesn't read the subjects.
 _COUNTED = (subjects.c.status, subjects.c.last_finished, subjects.c.visibility, subjects.c.verification)
 Index("ix_subjects_overdue", subjects.c.overdue_at, subjects.c.id, *_COUNTED)
-# Partial, for subjects with a `stale_after`. Only the migration says so, because here it would load the code for
-# PostgreSQL, 2 MB, everywhere.
+# Partial, for subjects with a `stale_after`. Only the migration says so, because a `postgresql_where` here would load
+# the code for PostgreSQL, 2 MB, everywhere.
 Index("ix_subjects_stale", subjects.c.stale_after, subjects.c.overdue_at, *_COUNTED)
 _KIND = (subjects.c.status, subjects.c.last_finished)
 Index(
@@ -251,9 +251,9 @@ subject_paths = Table(
     Column("short_path", Text, nullable=False),
 )
 
-# Number of subjects by status, last outcome, visibility and verification: of each type of each account, and of all
-# subjects, where the three keys are empty. Updated by each transaction that changes a subject, in one of several
-# shards, so that transactions rarely wait for each other.
+# Number of subjects by status, last outcome, visibility and verification: in rows for each type of each account, and in
+# rows for all subjects together, whose three keys are empty. Updated by each transaction that changes a subject, in one
+# of several shards, so that transactions rarely wait for each other.
 totals = Table(
     "totals",
     metadata,

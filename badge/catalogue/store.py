@@ -91,7 +91,7 @@ class Recorded:
     changed: bool
     """Whether readers see a difference."""
     is_ahead: bool
-    """Whether the subject had stored times ahead of now before the event, which means that a clock is or was wrong."""
+    """Whether, before the event, the subject had stored times ahead of now. If so, a clock is or was wrong."""
 
 
 class MayNotPublish(Exception):

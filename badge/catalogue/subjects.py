@@ -173,8 +173,8 @@ def columns_of(state: State, deletion: Deletion | None) -> dict[str, Any]:
 def report_of(row: Row[Any], now: datetime, outcomes: Outcomes | None = None) -> Report:
     """Return the row's report as of now, with these outcomes of its runs.
 
-    Times of past events that are ahead of now are left out, except those of the last success and the verification,
-    which would otherwise seem to have been reported without a time.
+    Times of past events are left out if they are ahead of now. The times of the last success and of the verification
+    are kept, because without them, both would seem to have been reported without a time.
     """
     details = details_in(row)
     recorded = Report(

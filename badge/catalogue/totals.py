@@ -1,7 +1,8 @@
 """Totals of all subjects and of each account, so that neither pages nor summaries have to count subjects.
 
-The transactions that change subjects update them. No event marks the moment at which a backup becomes overdue, a report
-outdated or a success too old: such subjects are counted through indexes on these times.
+The transactions that change subjects update them. No event marks the moment at which a subject's backup becomes
+overdue, its report outdated, or its last success or verification too old. Such subjects are counted through indexes on
+these times.
 """
 
 from __future__ import annotations
@@ -40,8 +41,8 @@ _VERIFICATIONS = (None, VerificationOutcome.PASSED, VerificationOutcome.FAILED)
 class _Kind(NamedTuple):
     """A recorded status and the outcome of the last finished backup.
 
-    Lapsed subjects (see `_Lapse`) are counted kind by kind, through indexes that begin with the kind: to group them, a
-    database would have to sort them.
+    Overdue and late subjects (see `_Lapse`) are counted kind by kind, through indexes that begin with the kind: to
+    group them, a database would have to sort them.
     """
 
     status: BackupStatus
@@ -202,7 +203,7 @@ class StoredTotals(NamedTuple):
         return found
 
     def _outdated(self) -> Select[Any]:
-        # Expressions, because to group by plain columns, SQLite would scan the index of all statuses to avoid a sort.
+        # Expressions, because to group by plain columns, SQLite would scan all of ix_subjects_status to avoid a sort.
         kind: list[ColumnElement[Any]] = [
             func.coalesce(subjects.c.status, ""),
             func.coalesce(subjects.c.last_finished, ""),
@@ -228,7 +229,7 @@ class StoredTotals(NamedTuple):
         is_late = (verified_at <= self.now - self.verified_within, verified_at > self.now + CLOCK_TOLERANCE)
         is_current = (~self._is_overdue, ~self._is_outdated, *self._is_in_time(), *self._of_subjects())
         numbers = [func.count() if outcome is VerificationOutcome.PASSED else literal(0) for outcome in _VERIFICATIONS]
-        # All of them move from one standing to another, whatever their kind.
+        # All of them move between the same two standings, whatever their kind, so one kind can stand for all.
         number = _Kind(BackupStatus.SUCCEEDED, BackupStatus.SUCCEEDED).number(_Lapse(is_unverified=True), numbers)
         yield from (number.where(*_PASSED, *is_current, each) for each in is_late)
 

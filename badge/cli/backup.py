@@ -75,8 +75,8 @@ def _backed_up(settings: Settings, database: Database, file: Path, now: datetime
     "only_identity",
     is_flag=True,
     help=(
-        "Instead of restoring FILE, discard all cached statuses, logins and waiting notifications, and migrate an "
-        "older catalogue; for use after pg_restore or after restoring a whole disk."
+        "Instead of restoring FILE, discard all cached statuses and logins, give up on waiting notifications, and "
+        "migrate an older catalogue; for use after pg_restore or after restoring a whole disk."
     ),
 )
 def restore(file: Path | None, *, only_identity: bool) -> None:

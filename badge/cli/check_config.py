@@ -139,7 +139,7 @@ def _findings(configuration: app.Configuration) -> Iterator[Finding]:
     if known.public_url is None:
         text = (
             "BADGE_PUBLIC_URL is not set: pages build links from the address that each request was sent to, and a "
-            "proxy may expose /metrics"
+            "proxy on this machine may expose /metrics, which requests from loopback can read without a token"
         )
         yield Finding(Level.NOTE, "links", text)
     elif known.path_prefix:
@@ -202,7 +202,7 @@ def _catalogue(known: Settings, parts: app.Parts) -> Finding:
     if ahead:
         return Finding(Level.FAIL, "catalogue", f"{where}: {clock_warning(ahead)}")
     if found is Integrity.UNKNOWN:
-        text = f"{where} can be read, but checking it for damage did not finish within {THOROUGH_SECONDS:.0f} s"
+        text = f"{where} was not checked for damage: that took over {THOROUGH_SECONDS:.0f} s, or reading failed"
         return Finding(Level.NOTE, "catalogue", text)
     return Finding(Level.OK, "catalogue", f"{where} can be read")
 

@@ -107,7 +107,7 @@ def _rule_for(entry: CacheEntry, report: Report, now: datetime, too_old: timedel
     elif now < entry.fresh_until:
         shown += ", as its source reported."
     else:
-        shown += ", expired: the next request triggers a refresh."
+        shown += "; the cached status has expired, so the next request triggers a refresh."
     return shown + (" The status is over an hour old, so the badge shows its age." if age >= STALE_AGE else "")
 
 

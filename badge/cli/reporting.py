@@ -38,7 +38,7 @@ class TimeOption(click.ParamType[datetime]):
         except (ValueError, OverflowError, OSError):
             self.fail(f"{value!r} is not a time; write 2026-11-23T03:00:00Z or seconds since 1970.", param, ctx)
         if moment.tzinfo is None:
-            self.fail(f"{value!r} has no time zone; add Z for UTC, or +01:00.", param, ctx)
+            self.fail(f"{value!r} has no time zone; add Z for UTC, or an offset such as +01:00.", param, ctx)
         return moment
 
 

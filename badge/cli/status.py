@@ -17,7 +17,7 @@ _ORIGINS = {
     "cache": "from the cache",
     "upstream": "fetched just now",
     "stale": "from the cache, because the source does not respond",
-    "fallback": "no status is known, or only one that is too old",
+    "fallback": "because no status is known, or only one that is too old",
 }
 
 

@@ -86,7 +86,7 @@ class Fetcher:
         self._leases = LeaseKeeper(self.cache.renew)
 
     def is_failing(self, source: StatusSource) -> bool:
-        """Whether the source is failing, by this process's most recent call; see `SourceLimiter.is_failing`."""
+        """Whether the source is failing, as of this process's most recent call; see `SourceLimiter.is_failing`."""
         return self.limiter_of(source).is_failing
 
     def refusal_of_new(self, source: StatusSource) -> Refusal | None:

@@ -132,10 +132,10 @@ class Resolver:
         return self._doubted(lookup, source)
 
     def _doubted(self, lookup: _Lookup, source: StatusSource) -> _Lookup:
-        """Return the look-up of an absent or private subject with the `doubt` that a new subject would get now.
+        """Return the look-up; that of an absent or private subject gets the `doubt` that a new subject would get now.
 
-        It must be answered like a subject never seen before, whether or not it is in the cache. Public reports, and
-        reports just fetched, are returned unchanged.
+        Such a subject must be answered like one never seen before, whether or not it is in the cache. The look-ups of
+        public reports, and of reports just fetched, are returned unchanged.
         """
         report = lookup.entry.report if lookup.entry else None
         if lookup.origin is Origin.UPSTREAM or (report is not None and report.is_public):

@@ -49,7 +49,7 @@ def with_report(**changes: object) -> CacheEntry:
     [
         (None, 0, "Nothing is cached"),
         (CACHED, 1, "Shown as “succeeded”, as its source reported."),
-        (CACHED, 5, "expired: the next request triggers a refresh"),
+        (CACHED, 5, "; the cached status has expired, so the next request triggers a refresh"),
         (CACHED, 90, "The status is over an hour old, so the badge shows its age."),
         (replace(CACHED, failures=3), 5, "failed queries since it was confirmed: 3"),
         (CACHED, 25 * 60, "longer than BADGE_MAX_STATUS_AGE"),
