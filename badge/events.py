@@ -117,7 +117,7 @@ class SourceFailed:
 
 @dataclass(frozen=True, slots=True)
 class UnknownStatusReceived:
-    """A source sent a status that is not one of the six; it counts as unknown."""
+    """A source sent a status that is not one of the six or, with a recipe, not in its map."""
 
     source: str
 

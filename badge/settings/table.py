@@ -288,7 +288,10 @@ class Settings(BaseModel):
         262_144,
         ge=1024,
         le=16_777_216,
-        description="Maximum size of a response from a source, in bytes after decompression.",
+        description=(
+            "Maximum size of a response from BADGE_UPSTREAM_URL, in bytes after decompression; in sources.toml, use "
+            "max_bytes."
+        ),
     )
     ops_per_minute: int = Field(
         600,

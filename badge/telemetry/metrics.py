@@ -96,7 +96,10 @@ METRICS = (
     Declared("badge_source_seconds", Kind.HISTOGRAM, "Time sources took to answer.", ("source",)),
     Declared("badge_source_spared_total", Kind.COUNTER, "Source calls suppressed.", ("source", "why")),
     Declared(
-        "badge_source_unknown_words_total", Kind.COUNTER, "Received statuses that aren't one of the six.", ("source",)
+        "badge_source_unknown_words_total",
+        Kind.COUNTER,
+        "Responses with an unknown status: not one of the six or, with a recipe, not in its map.",
+        ("source",),
     ),
     Declared("badge_subjects_unrouted_total", Kind.COUNTER, "Requests for subjects that no source matches."),
     Declared("badge_breaker_moves_total", Kind.COUNTER, "Circuit breakers opened or closed.", ("name", "to")),
