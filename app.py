@@ -1,4 +1,4 @@
-"""The application factory, for `flask --app app` and similar tools."""
+"""The same as `badge.app.create_app`, under a shorter name."""
 
 from badge.app import create_app
 

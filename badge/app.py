@@ -94,7 +94,7 @@ MOST_REPLAYED_RUNS = 20
 If that many or more have begun since its last look, only the latest state is reported.
 """
 
-# More failures than for Redis (3): calls to a source are slower, and often only a single one fails.
+# More failures than for Redis (3): a slow call can fail or time out although the source is up.
 SOURCE_BREAKER = CircuitBreakerRules(failures=5)
 
 
@@ -362,7 +362,7 @@ def build_edge(parts: Parts) -> Edge:
 
 @dataclass(frozen=True, slots=True)
 class BuiltAround:
-    """What was built along with a WSGI application; the hooks of gunicorn's master use it in each worker."""
+    """What was built along with a WSGI application, for gunicorn's server hooks in the master and in each worker."""
 
     edge: Edge
     readiness: Readiness

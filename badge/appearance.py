@@ -80,8 +80,8 @@ VERIFICATION_FAILED = marked("verification failed")
 UNVERIFIED = marked("unverified")
 AND_VERIFICATION = marked("{status} · {verification}")
 PROTECTED = marked("{protected}/{total} protected")
-# Two patterns, one of them for a single source, instead of gettext's plural rules: languages with more plural forms,
-# such as Arabic, put the number after the words.
+# Two patterns, one of them for a single source, instead of gettext's plural rules: translations into languages with
+# more plural forms, such as Arabic, avoid them by putting the number after the words.
 ONE_SILENT = marked("{protected}/{total} · 1 source silent")
 SILENT = marked("{protected}/{total} · {number} sources silent")
 NONE = marked("none")

@@ -1,7 +1,7 @@
 """Reads and writes the native contract's JSON (docs/reference/native-contract.md). No I/O.
 
-Reading is strict about the fields that decide what a badge shows (subject, status, visibility, revision) and lenient
-about the rest: an optional field of the wrong type counts as missing.
+Reading is strict about the required fields (subject, status, visibility, revision, `observedAt`) and lenient about the
+rest: an optional field of the wrong type counts as missing. A status that is not one of the six counts as unknown.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class ContractBroken(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class ParsedStatus:
-    """A report, and whether the document's status was none of the six; the report's is then unknown."""
+    """A report, and whether the document's status is not one of the six; if so, the report's status is unknown."""
 
     report: Report
     has_unknown_status: bool

@@ -10,7 +10,7 @@ from badge.model import BackupStatus, Origin
 
 @dataclass(frozen=True, slots=True)
 class CacheLost:
-    """The first command of a shared-cache outage failed."""
+    """A command to the shared cache failed, the first one in this outage."""
 
     operation: str
     error: str

@@ -32,7 +32,7 @@ NO_HOME = Path("/nonexistent")
 def home_folder(home: Callable[[], Path] = Path.home) -> Path:
     """Return $HOME if this user owns it, else the user's home folder according to passwd.
 
-    `runuser` and `su` pass on root's $HOME. Containers may have neither; then the folder doesn't exist.
+    `su -m` and `setpriv` pass on root's $HOME. Containers may have neither folder; then the returned one doesn't exist.
     """
     with contextlib.suppress(OSError, RuntimeError):  # the folder does not exist, or $HOME is not set
         found = home()

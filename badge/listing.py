@@ -63,7 +63,7 @@ class ListingFilter:
     failed_since: datetime | None = None
     """Only subjects whose badge shows a failure at or after this time. A failure without a time counts as recent."""
     no_success_since: datetime | None = None
-    """Only subjects without a success since this time, except deleted ones."""
+    """Only subjects without a success since this time, and no deleted ones."""
 
     @property
     def is_unrestricted(self) -> bool:

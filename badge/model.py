@@ -171,7 +171,7 @@ def decode_segment(raw: str) -> str:
 def _part(label: str, value: str, longest: int) -> str:
     text = unicodedata.normalize("NFC", value)
     if any(part in ("", ".", "..") for part in text.split("/")):
-        raise InvalidSubject(f"{label} has an empty part, '.' or '..'")
+        raise InvalidSubject(f"{label} has a part that is empty, '.' or '..'")
     if len(text) > longest:
         raise InvalidSubject(f"{label} is longer than {longest:,} characters")
     if any(character in BIDI_CONTROLS or _is_control(character) for character in text):

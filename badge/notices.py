@@ -17,7 +17,7 @@ from badge.contract import coordinates_of, format_time, moment_in, verification_
 from badge.model import Reason, Subject, Verification, Visibility
 
 MOST_SHOWN = 20
-"""Maximum number of subjects that a message about several of them names."""
+"""Maximum number of subjects that are named in one message."""
 
 
 class Condition(StrEnum):
@@ -56,7 +56,7 @@ SELECTABLE = tuple(kind for kind in NoticeKind if kind not in {*ALWAYS, NoticeKi
 """The kinds that a rule may select."""
 
 FEED_KINDS = frozenset(NoticeKind) - {NoticeKind.UNKNOWN, NoticeKind.DELETED, NoticeKind.TEST}
-"""The kinds that are in the feed: failures and recoveries, and the notices of flapping that stand in for them."""
+"""The kinds that are in the feed: all except those about unknown or deleted subjects, and tests."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

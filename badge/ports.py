@@ -22,7 +22,7 @@ from badge.model import (
 Clock = Callable[[], datetime]
 """Returns the current time, timezone-aware, in UTC.
 
-Lifetimes are measured in this time rather than on the monotonic clock, which hosts can't compare.
+Lifetimes are measured in this time, because values of the monotonic clock can't be compared between hosts.
 """
 
 Jitter = Callable[[], float]

@@ -39,7 +39,10 @@ class Pattern:
         return scope is None or Pattern(self._of(scope)).matches(Subject(*self._literals(scope)))
 
     def matches_all_of(self, scope: SubjectScope | None, name: str | None = None) -> bool:
-        """Whether every subject in the scope matches or, given the pattern `name`, every one whose name matches it."""
+        """Whether every subject in the scope matches; given `name`, a pattern, only those with a matching name have to.
+
+        Patterns are compared as text: the answer is False if `name` is merely narrower than a pattern of ours.
+        """
         covers_names = any(pattern in ("*", name) for pattern in self.alternatives.get("name", ["*"]))
         known = self._of(scope) if scope else {}
         others = [any_of for part, any_of in self.alternatives.items() if part not in known and part != "name"]

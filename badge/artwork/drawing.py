@@ -101,7 +101,7 @@ def icon_at(x: float, y: int, path: str, paint: str) -> str:
 _ICON_SCALE = f"scale({number(ICON_SIZE / LOGO_SIZE)})"
 
 
-@functools.lru_cache(maxsize=256)  # the palettes have a few dozen colours
+@functools.lru_cache(maxsize=256)  # the palettes have a dozen colours
 def text_colours(background: str) -> tuple[str, str]:
     """Return the colours of text and text shadow on a background, by shields' brightness rule."""
     red, green, blue = (int(background[place : place + 2], 16) for place in (1, 3, 5))

@@ -98,7 +98,7 @@ def for_cairo(drawn: str) -> bytes:
 
 
 def _fitted(given: str, shown: str, size: int, *, is_bold: bool) -> str:
-    """Return text elements that together are `textLength` wide: spaced as in browsers, or stretched if joined."""
+    """Return text elements, together `textLength` wide: letters are spaced as in browsers, joined ones stretched."""
     values: dict[str, str] = dict(re.findall(r'([\w-]+)="([^"]*)"', given))
     length, centre = float(values.pop("textLength")), float(values.pop("x"))
     is_joined = values.pop("lengthAdjust", None) is not None

@@ -68,7 +68,7 @@ class _Landing:
     is_overload: bool = False
     """Whether the flight brought no answer, so the edge sends its stored one or `unknown`.
 
-    If not, the badge routes made this answer, and counted it for the flight's first caller, unless it is a refresh.
+    Otherwise the badge routes made this answer and, unless the flight is a refresh, counted it for its first caller.
     """
 
 

@@ -119,7 +119,7 @@ def environ_of(scope: Scope, target: str, body: bytes) -> WSGIEnvironment:
 
 
 def _address(address: Any) -> tuple[str, str] | None:
-    """Return host and port; None for a Unix socket: gunicorn passes the first two characters of its path."""
+    """Return host and port; None for a Unix socket: gunicorn passes two characters of its path in their place."""
     match address:
         case (str(host), int(port)):
             return host, str(port)

@@ -179,4 +179,5 @@ def _make_private(folder: Path) -> None:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     status = folder.lstat()
     if status.st_uid != os.getuid() or not stat.S_ISDIR(status.st_mode):
-        raise PermissionError(f"{folder} belongs to another user; set BADGE_DATA_DIR to a folder of your own")
+        problem = "belongs to another user, or is a symbolic link"
+        raise PermissionError(f"{folder} {problem}; set BADGE_DATA_DIR to a folder of your own")

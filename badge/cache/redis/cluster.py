@@ -65,7 +65,7 @@ class BoundedCluster(redis.RedisCluster):
         raise lost
 
     def _execute_command(self, target_node: ClusterNode, *args: Any, **options: Any) -> Any:
-        """Run a command on one server; redis-py calls this for each."""
+        """Run a command on this server, or where it redirects to; redis-py calls this for each server of a command."""
         asking = False  # ASK redirects this one command, MOVED all later ones too
         for _ in range(1 + MOST_REDIRECTIONS):
             try:

@@ -11,9 +11,9 @@ from redis.exceptions import ResponseError
 from badge.cache.redis.commands import RedisCommands
 from badge.cache.redis.script import RedisScript
 
-# One hash, so that pictures can be counted and are evicted as a single key beside the statuses.
+# One hash, so that pictures can be counted, and so that the server evicts them together, as one key among many.
 PICTURES_KEY = "bdg:pictures"
-MOST_PICTURES = 1000  # of about 5 kB: 5 MB at most
+MOST_PICTURES = 1000  # of about 5 kB each: usually 5 MB or less
 LONGEST_PICTURE = 64 * 1024
 LIFETIME = timedelta(days=1)
 

@@ -10,8 +10,8 @@ from badge.cache.redis.bounded_read import NOTHING, bounded_read
 from badge.cache.redis.commands import RedisCommands
 from badge.ports import LONGEST_PAUSE, Clock
 
-# Later times are ignored: somebody else may have stored any value here. This is twice the longest pause, because clocks
-# may differ.
+# Stored pauses longer than this are ignored, because others may have stored any value under the key. Twice the longest
+# pause, because clocks may differ.
 LONGEST_BELIEVED_PAUSE = 2 * LONGEST_PAUSE
 LONGEST_MICROS = 17
 """Maximum number of digits; enough until the year 5138."""

@@ -85,7 +85,7 @@ return redis.call('PEXPIRE', KEYS[1], ARGV[2])
 """)
 
 
-# KEYS: any key in the slot of the server to ask. Returns the time in microseconds.
+# KEYS: any key whose slot is on the server to ask. Returns the time in microseconds.
 _TIME = RedisScript("""
 local now = redis.call('TIME')
 return string.format('%.0f', now[1] * 1000000 + now[2])

@@ -274,7 +274,7 @@ WRONG = {
     "a pattern that is not text": (RESTIC + "match = { account = 1 }\n", "match.account: must be a list"),
     "a pattern that no subject can have": (
         RESTIC + 'match = { account = ["acme", "a/../b"] }\n',
-        "match.account: account has an empty part, '.' or '..'",
+        "match.account: account has a part that is empty, '.' or '..'",
     ),
     "a subject twice": (
         RESTIC + 'subjects = { "acme/web" = {}, "GitHub/Acme/repository/Web" = {} }\n',
