@@ -156,7 +156,7 @@ def test_a_release(repository: Repository) -> None:
     before = repository.git("rev-parse", "HEAD")
     done = repository.release(VERSION)
     assert (done.returncode, done.stderr) == (0, "")
-    assert "Next: look at it (git show), push it (git push --follow-tags)" in done.stdout
+    assert "Next: look at it (git show), and push it (git push --follow-tags)" in done.stdout
 
     assert repository.git("log", "-1", "--format=%s %P") == f"Release {VERSION} {before}"
     assert repository.git("cat-file", "-t", f"v{VERSION}") == "tag"
