@@ -56,7 +56,7 @@ COPY --from=build /srv/badge /srv/badge
 WORKDIR /srv/badge
 ENV PATH=/srv/badge/.venv/bin:/usr/sbin:/usr/bin:/sbin:/bin
 # Compile what the service imports, so that it starts quickly. Compiling everything would take 20 MB more.
-RUN python -c "import apprise, cairosvg, pkgutil, psycopg, sqlalchemy.dialects.postgresql.psycopg, badge; \
+RUN python -c "import apprise, cairosvg, flask_wtf, pkgutil, psycopg, sqlalchemy.dialects.postgresql.psycopg, badge; \
       apprise.Apprise().add('json://localhost'); \
       names = {found.name for found in pkgutil.walk_packages(badge.__path__, 'badge.')}; \
       list(map(__import__, names - {'badge.__main__', 'badge.catalogue.migrations.env'}))"
