@@ -45,8 +45,7 @@ class Database:
         make_url(url).get_dialect().import_dbapi()  # loaded before workers are forked, which then share it
         self._in_use = PerProcess(lambda: _held(url) if takes_lock else None)
         self._built: Engine | None = None
-        self._inherited: list[Pool] = []
-        self._engine = PerProcess(self._engine_for_this_process)
+        self._open = PerProcess(self._engine_and_pool)
         self._cache_identity: str | None = None
         # Shared by all workers if the application is loaded before they are forked; otherwise each process has its own.
         self._identity_until_read = f"unread-{secrets.token_hex(16)}"
@@ -82,7 +81,7 @@ class Database:
     def _reader(self) -> Connection:
         self._refuse_damaged()
         try:
-            return self._engine.get().connect()
+            return self._open.get()[0].connect()
         except OperationalError as error:
             if (snapshot := snapshot_engine(self.url, error)) is None:
                 raise
@@ -96,28 +95,29 @@ class Database:
         other writers from the start, so that none can make it fail later.
         """
         self._refuse_damaged()
-        with writing_on(self._engine.get(), patience) as connection:
+        with writing_on(self._open.get()[0], patience) as connection:
             yield connection
 
     def close(self) -> None:
         """Close this process's connections, which are reopened on the next use. Inherited ones are left alone."""
-        if (engine := self._engine.take()) is not None:
-            engine.dispose()
+        if (opened := self._open.take()) is not None:
+            opened[0].dispose()
         if (descriptor := self._in_use.take()) is not None:
             os.close(descriptor)
 
-    def _engine_for_this_process(self) -> Engine:
+    def _engine_and_pool(self) -> tuple[Engine, Pool]:
+        """Return the engine with a pool of this process's own.
+
+        `PerProcess` keeps a parent's pool referenced, and so its connections open.
+        """
         self._in_use.get()
         _allocate_index(self.url)
         if self._built is None:
             self._built = new_engine(self.url, self._reader_patience)
             event.listen(self._built, "handle_error", self._note_damage)
         else:
-            # Keep the parent's connections referenced: if the garbage collector closed them here, that could corrupt
-            # the parent's database (sqlite.org/howtocorrupt.html, section 2.6).
-            self._inherited.append(self._built.pool)
             self._built.dispose(close=False)
-        return self._built
+        return self._built, self._built.pool
 
     def _note_damage(self, context: ExceptionContext) -> None:
         if is_damage(context.sqlalchemy_exception):

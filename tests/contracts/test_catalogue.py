@@ -637,7 +637,7 @@ def test_sqlite_readers_do_not_wait_behind_queued_writers(tmp_path: Path) -> Non
         writer = until_the_writer_ends.enter_context(closing(Database(url)))
         until_the_writer_ends.enter_context(writer.writing())
         waiting = [pool.submit(store.record, BackupStatus.SUCCEEDED) for _ in range(reporters)]
-        pool_of_readers = store.catalogue.database._engine.get().pool
+        pool_of_readers = store.catalogue.database._open.get()[1]
         assert isinstance(pool_of_readers, QueuePool)
         assert eventually(lambda: pool_of_readers.checkedout() == reporters)
         assert store.catalogue.report_for(WEB) is None
