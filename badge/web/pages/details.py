@@ -112,6 +112,7 @@ class Details:
             status_path=self._status_path(subject, report),
             report_command=self._report_command(subject, viewer),
             terminal_note=parts.terminal.note,
+            sees_private=viewer.sees_private,
         )
 
     def _status_path(self, subject: Subject, report: Report) -> str | None:

@@ -36,9 +36,11 @@ def download(listing: StatusListing, search: Search, wanted: ListingFilter, form
     totals = listing.totals(wanted)
     if totals.silent:
         return message(503, "The list is incomplete", "Some sources did not answer. Try again shortly.")
-    if not totals.is_whole or totals.all > MOST_DOWNLOADED:
+    if totals.all > MOST_DOWNLOADED:
         text = f"More than {MOST_DOWNLOADED:,} repositories match. Download them in parts, by platform or account."
         return message(400, "The list is too long", text)
+    if not totals.is_whole:
+        return message(400, "The list is incomplete", "A source has more repositories than this service can list.")
     fields = [fields_of(item, now) for item in _all(listing, search, wanted)]
     body = as_csv(fields) if format == "csv" else json.dumps({"items": fields}, ensure_ascii=False)
     headers = {**PAGE_HEADERS, "Content-Disposition": f'attachment; filename="backups.{format}"'}

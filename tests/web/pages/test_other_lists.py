@@ -68,6 +68,23 @@ def test_a_row_does_not_say_never_if_the_source_keeps_no_history(dashboards: Das
     assert text(page, ".subjects .when") == ""
 
 
+def test_a_list_that_was_not_read_to_its_end_is_not_downloaded(dashboards: Dashboards) -> None:
+    item = status_document(Subject.legacy("acme", "web"), Report(status=BackupStatus.FAILED, observed_at=START))
+    upstream = Flask("upstream")
+    upstream.add_url_rule("/ops/status/list", "list", lambda: {"items": [item], "nextCursor": "more"})
+    with served(upstream) as url:
+        answer = dashboards(BADGE_UPSTREAM_URL=url).get("/dashboard?format=csv")
+    assert answer.status_code == 400
+    assert "A source has more repositories than this service can list." in answer.text
+
+
+def test_the_page_of_an_unknown_subject_says_that_it_may_be_private(dashboards: Dashboards) -> None:
+    dashboard = dashboards(BADGE_DASHBOARD="open")
+    words = dashboard.soup("/dashboard/acme/none").get_text()
+    assert "There is no backup with this name, or it is private." in words
+    assert "yet" not in words
+
+
 def joined(dashboards: Dashboards, folder: Path, dashboard: str = "local") -> Dashboard:
     file = folder / "sources.toml"
     file.write_text(SOURCES)
