@@ -49,9 +49,9 @@ class OutsidePrefix(NotFound):
 def refuse_outside(site: Flask, prefix: str) -> None:
     """Answer requests for paths outside the prefix as "not found".
 
-    Paths of badges get an image, as invalid ones do, because README readers would see any other answer as a broken
-    image: URLs from before there was a prefix are still in use, and some proxies remove the prefix by mistake. Other
-    methods get the same answers there as below the prefix.
+    Badge paths get an image, as invalid ones do, because readers of a README would see any other answer as a broken
+    image: READMEs may still have URLs from before there was a prefix, and some proxies remove the prefix by mistake.
+    Only GET and HEAD are refused there; other methods are answered as below the prefix.
     """
 
     @site.before_request

@@ -70,7 +70,7 @@ def build_site(parts: BadgeParts, blueprints: Sequence[Blueprint], paths: Paths,
 
 
 def _without_type_of_empty_body(response: Response) -> Response:
-    """Remove the media type from answers to OPTIONS that have no body; error answers have a body and keep it."""
+    """Remove the media type from answers to OPTIONS that have no body."""
     if request.method == "OPTIONS" and response.calculate_content_length() == 0:
         response.headers.pop("Content-Type", None)
     return response

@@ -368,9 +368,11 @@ def test_a_bad_max_age_is_reported_beside_its_field_and_announced(watched: Watch
     field = watched.page.get_by_label("Overdue after")
     fault = watched.page.locator("#max-age-fault").element_handle()
     field.fill("5m")
-    expect(field).to_have_accessible_description("Enter 1h to 3650d, such as 26h or 7d.")
+    expect(field).to_have_accessible_description("Enter a duration from 1h to 3650d, such as 26h or 7d.")
     expect(field).to_have_attribute("aria-invalid", "true")
-    expect(field.locator("xpath=..").get_by_role("status")).to_have_text("Enter 1h to 3650d, such as 26h or 7d.")
+    expect(field.locator("xpath=..").get_by_role("status")).to_have_text(
+        "Enter a duration from 1h to 3650d, such as 26h or 7d."
+    )
     field.fill("5h")
     expect(field).not_to_have_attribute("aria-invalid", "true")
     # The same element as before, because screen readers don't announce a new one.
@@ -445,7 +447,7 @@ def test_options_are_folded_unless_one_has_an_error(browser: Browser, service: S
         watched.page.goto("./?subject=acme/web")
         expect(watched.page.get_by_label("Overdue after")).not_to_be_visible()
         watched.page.goto("./?subject=acme/web&max_age=5m")
-        expect(watched.page.get_by_text("Enter 1h to 3650d")).to_be_visible()
+        expect(watched.page.get_by_text("Enter a duration from 1h to 3650d")).to_be_visible()
 
 
 PLACES = [f"/dashboard/{WEB}?dialog=open", "/?subject=acme/web"]

@@ -31,7 +31,7 @@ PNG_TYPE = "image/png"
 
 
 class AnswerKind(Enum):
-    """The kind of an answer, which decides its true HTTP status and problem document."""
+    """The kind of an answer. It decides the problem document and, except for plain images, the HTTP status."""
 
     KNOWN = auto()
     DELETED = auto()
@@ -94,7 +94,7 @@ class Answer:
         return self.http_status == 200 and self.kind in (AnswerKind.KNOWN, AnswerKind.DELETED)
 
     def for_bearer(self) -> Answer:
-        """Return the answer to a request with a token, for private caches only: shared caches may ignore the query."""
+        """Return the answer to a request with a token. No shared cache may store it: some ignore the query."""
         return replace(self, cache_policy=replace(self.cache_policy, is_shared=False))
 
     @property
@@ -173,7 +173,7 @@ class Content:
 
     @property
     def problem(self) -> Problem | None:
-        """The error to send instead of a status, if the true HTTP status is requested."""
+        """The error to send instead of a status, if the request is for the true HTTP status."""
         problems = SUMMARY_PROBLEMS if self.request.is_summary else PROBLEMS
         return problems.get(self.kind) if self.request.shows_true_code else None
 
@@ -254,7 +254,7 @@ def _answer_showing(content: Content, pictures: Pictures, draw_by: Deadline | No
         body=body,
         status=resolution.status,
         origin=resolution.origin,
-        # The answer to a monitor changes at the same moments as the image's text.
+        # The face's lifetime applies to every format: a monitor's answer changes when the image's text does.
         cache_policy=CachePolicy.of(
             resolution, content.face.holds_for, request.at_least, is_for_program=request.is_for_program
         ),

@@ -14,12 +14,12 @@ Found = TypeVar("Found")
 MOST_READS = 2
 """How many threads may read at a time, so that a hanging database can't block them all."""
 READ_SECONDS = 1.0
-"""How long a read may take; none begins with less time left."""
+"""The database's time limit for a read. A read starts only if this much time is left."""
 QUEUE_SECONDS = 0.1
 
 
 class BoundedReads:
-    """Limits the reads of one kind."""
+    """Limits how many reads run at a time."""
 
     def __init__(self, most: int = MOST_READS, queue_seconds: float = QUEUE_SECONDS) -> None:
         self._free = threading.Semaphore(most)

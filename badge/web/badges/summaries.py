@@ -22,7 +22,7 @@ from badge.web.badges.answer import unknown_for
 from badge.web.badges.bounded_reads import BoundedReads
 
 QUEUE_SECONDS = 0.3
-"""How long to queue for counting: a page of the dashboard requests a summary for each of its accounts."""
+"""How long a summary may wait for its turn to be counted; the dashboard requests one for each account on a page."""
 
 SourceNames = Callable[[SubjectScope | None], Collection[str]]
 """Returns the names of the sources that can have subjects in a scope."""
@@ -68,7 +68,7 @@ class Summaries:
         self._waiting = threading.Semaphore(self.most_waiting)
 
     def of(self, query: SummaryQuery, deadline: Deadline) -> Determined:
-        """Return the summary; refreshes the list if it is not recent, and waits for that if it is too old to show."""
+        """Return the summary. Refreshes the list if it is not fresh; waits for that only if it is stale or missing."""
         if self.listing is None:
             return self._undetermined(self.lifetimes.failure)
         known = self._reads.result_of(partial(self.listing.summary, query), deadline)

@@ -112,7 +112,7 @@ class ReportBody(SubjectBody):
     @model_validator(mode="after")
     def _says_something(self) -> Self:
         if self.verification is None and (self.verified_at or self.verified_how):
-            raise ValueError('verifiedAt and verifiedHow need verification, which is "passed" or "failed"')
+            raise ValueError('verifiedAt and verifiedHow require the field verification ("passed" or "failed")')
         about_run = [to_camel(name) for name in _RUN_FIELDS if getattr(self, name) is not None]
         if self.status is None and (about_run or self.verification is None):
             if not about_run:
@@ -128,7 +128,7 @@ class ReportBody(SubjectBody):
         return ReportedVerification(self.verification, self.verified_at, self.verified_how)
 
 
-# The fields that a report and a run event have in common, by the same names.
+# The fields that reports and run events share, under the same names.
 _SHARED_FIELDS = [
     name for name in ReportBody.model_fields if name in RunEvent.__dataclass_fields__ and name != "verification"
 ]

@@ -1,7 +1,8 @@
 """Pings, compatible with Healthchecks (docs/how-to/pings.md): a job reports that it started, succeeded or failed.
 
-A ping URL is a secret: its holder may report one subject's backups and nothing else. Answers are the short fixed
-texts that clients of this protocol expect.
+A ping URL is a secret. With one that holds a check's UUID, anyone can report the backups of that check's subject; with
+one that holds an API key, those of every check that the key covers. Answers are the short fixed texts that clients of
+this protocol expect.
 """
 
 from __future__ import annotations

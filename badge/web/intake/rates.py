@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from badge.resilience.budget import TokenBucket
 
-# Clients can make up keys, so the number of buckets is bounded; a dropped key starts with a full bucket again.
+# Bounds the memory used for buckets. A key whose bucket was dropped starts with a full one again.
 MOST_KEYS = 10_000
 
 

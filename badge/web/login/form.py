@@ -1,4 +1,4 @@
-"""The login form, for links and for the shared token; logout and form protection for every way to log in."""
+"""The login form, for links and for the shared token; logout and CSRF protection for every way to log in."""
 
 from __future__ import annotations
 

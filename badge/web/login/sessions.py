@@ -55,7 +55,7 @@ class SessionAccess:
 
     @property
     def can_log_out(self) -> bool:
-        """Whether to show a logout button, on pages that work without a login too."""
+        """Whether to show a logout button, even on pages that need no login."""
         try:
             return self.viewer() is not None
         except LoginsUnavailable:
@@ -101,10 +101,7 @@ class SessionAccess:
 
 
 class Cookies(SecureCookieSessionInterface):
-    """Session cookies: `Secure`, unless the service is used over plain HTTP.
-
-    The signing key is read or created when it is first needed, so that badges work even if that fails.
-    """
+    """Session cookies. Their key is read or created when it is first needed, so that badges work even if that fails."""
 
     def __init__(self, key: Callable[[], str], paths: Paths) -> None:
         self._key = key

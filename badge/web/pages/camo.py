@@ -20,7 +20,7 @@ WebOrigin = tuple[str, str, int | None]
 
 @dataclass(frozen=True, slots=True)
 class ProxyAddress:
-    """A URL of GitHub's image proxy. It holds only hexadecimal digits, so it is safe to paste into a shell."""
+    """A URL of GitHub's image proxy. Only hexadecimal digits vary, so it is safe to paste into a shell."""
 
     address: str
     target: str

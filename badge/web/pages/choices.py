@@ -33,7 +33,9 @@ NO_ADDRESS = "https://this-service.invalid"
 """Placeholder while BADGE_PUBLIC_URL is not set; the page's script replaces it with the browser's own origin."""
 
 LABEL, MAX_AGE, SYNTAX = "label", "max_age", "syntax"
-MAX_AGE_FAULT = f"Enter {show_duration(SHORTEST_MAX_AGE)} to {show_duration(LONGEST_MAX_AGE)}, such as 26h or 7d."
+MAX_AGE_FAULT = (
+    f"Enter a duration from {show_duration(SHORTEST_MAX_AGE)} to {show_duration(LONGEST_MAX_AGE)}, such as 26h or 7d."
+)
 NO_REPOSITORY = "The address of this repository is not known, so the snippets have no link."
 
 _LANGUAGES: dict[str, str] = {

@@ -212,13 +212,13 @@ def _timed(name: str, moment: datetime | None, now: datetime) -> Fact:
 
 
 def _freshness(resolution: Resolution, source: str) -> list[Fact]:
-    """Return which source the status came from, when it was fetched, and when it will be fetched again."""
+    """Return which source the status came from, when it was last confirmed, and when it will be fetched again."""
     now, again = resolution.now, _timed("Next refresh", resolution.now + resolution.fresh_for, resolution.now)
     checked = _timed("Last confirmed", now - resolution.age, now)
     match resolution.origin:
         case Origin.CACHE | Origin.UPSTREAM:
             return [Fact("Source", source), checked, again]
         case Origin.STALE:
-            return [Fact("Source", f"{source}, which does not answer"), checked, again]
+            return [Fact("Source", f"{source}, which did not answer"), checked, again]
         case Origin.FALLBACK:
             return [Fact("Source", source), again]

@@ -29,7 +29,7 @@ class Row:
     is_private: bool
     succeeded: Moment | None
     has_never_succeeded: bool
-    """False as well if the source does not say whether there was a success."""
+    """Also False if the source keeps no history."""
     next: str
     """When the next run is due, or since when it is overdue."""
     is_late: bool

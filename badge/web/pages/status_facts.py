@@ -181,7 +181,7 @@ def _since(resolution: Resolution, runs: Sequence[RecentRun]) -> Fact | None:
     alike = list(takewhile(lambda run: run.status is status, ended))
     if status not in FINISHED or not ended:
         return None
-    # An overdue backup counts as failed without a failed run; it has been failing since the reported end.
+    # An overdue backup counts as failed without a failed run; its `finished_at` is when it became overdue.
     since = alike[-1].finished_at if alike else unless_ahead(report.finished_at, now)
     if since is None:
         return None

@@ -138,8 +138,8 @@ async function refresh() {
   if (settled === mine) settled = isDone;
 }
 
-// Returns whether the snippets match the choices. If not, loads new ones: at once if the timer is still running, and
-// again if the last attempt failed.
+// Returns whether the snippets match the choices, or a promise of that while new ones are loading. Loads new ones now if
+// the timer is still running or the last attempt failed.
 function isSettled() {
   if (settled === false) {
     say("");

@@ -487,7 +487,7 @@ def test_a_verification_publishes_a_private_subject_only_with_the_scope_visibili
         ),
         (
             {"status": "succeeded", "verifiedAt": "2026-11-20T05:00:00Z"},
-            'body: verifiedAt and verifiedHow need verification, which is "passed" or "failed".',
+            'body: verifiedAt and verifiedHow require the field verification ("passed" or "failed").',
         ),
         ({"verification": "passed", "verifiedAt": "2026-11-23T12:06:00Z"}, "the verification's time is in the future."),
         ({"status": "deleted", "verification": "passed"}, "a deletion has no verification."),

@@ -204,12 +204,12 @@ def test_an_undetermined_status_does_not_blame_the_source(site: Site, says: Repo
     assert "Last confirmed" not in facts
 
 
-def test_the_page_of_a_stale_status_says_that_its_source_does_not_answer(site: Site) -> None:
+def test_the_page_of_a_stale_status_says_that_its_source_did_not_answer(site: Site) -> None:
     site.get(PATH)
     site.says = None
     site.clock.advance(minutes=3)
     facts = facts_of(BeautifulSoup(site.get(PATH).data, "html.parser"))
-    assert facts["Source"] == "a source of this service, which does not answer"
+    assert facts["Source"] == "a source of this service, which did not answer"
     assert "Last confirmed" in facts
 
 

@@ -167,7 +167,7 @@ def test_the_label_can_be_empty_and_a_bad_max_age_is_reported(dashboard: Dashboa
     for bad in ("5m", "3651d", "soon"):
         page = dashboard.soup(f"/dashboard/{WEB.path}?label=&max_age={bad}")
         assert text(page, "#snippet-url").endswith("/web?label=")
-        assert text(page, "#max-age-fault") == "Enter 1h to 3650d, such as 26h or 7d."
+        assert text(page, "#max-age-fault") == "Enter a duration from 1h to 3650d, such as 26h or 7d."
 
 
 @given(st.dictionaries(st.sampled_from(PARAMETERS), st.text(max_size=70)))
